@@ -161,16 +161,19 @@ func (e AIFailureCode) Valid() bool {
 
 // Defines values for AIMode.
 const (
-	AIModeOff AIMode = "off"
-	AIModeOn  AIMode = "on"
+	AIModeAuto  AIMode = "auto"
+	AIModeDraft AIMode = "draft"
+	AIModeOff   AIMode = "off"
 )
 
 // Valid indicates whether the value is a known member of the AIMode enum.
 func (e AIMode) Valid() bool {
 	switch e {
-	case AIModeOff:
+	case AIModeAuto:
 		return true
-	case AIModeOn:
+	case AIModeDraft:
+		return true
+	case AIModeOff:
 		return true
 	default:
 		return false
@@ -947,7 +950,8 @@ type AGUIRunRequest struct {
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
-// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+// publish or discard them, and `off` leaves the ticket to humans.
 type AIMode string
 
 // AIResponse One generated answer to one turn of a ticket.
@@ -1191,7 +1195,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1452,6 +1464,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1492,6 +1507,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1814,7 +1834,8 @@ type Tags = []Tag
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -1906,7 +1927,8 @@ type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -1945,7 +1967,7 @@ type TicketWithMessages struct {
 	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2097,7 +2119,8 @@ type UITextPartType string
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
@@ -2598,6 +2621,13 @@ type CreateMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2708,6 +2738,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3336,6 +3369,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -4594,6 +4630,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
 // CreateStreamToken converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var err error
@@ -5014,6 +5086,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -12139,6 +12212,250 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   CreateStreamTokenParams
@@ -14785,6 +15102,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -16060,6 +16380,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateStreamToken operation middleware
 func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
@@ -16484,679 +16853,693 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSutiiz5ysxpeJMuPL2vI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffLd+9O3S/GW/bRkSptf1HI+p9mq",
-	"NWidkDlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmTyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
-	"CRnPaDZlhCsyyeSc9A7I67GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpya69lSwHWlqWb4",
-	"WT3LGE3gard3fJzsj4/avUmfth+N91n7eHTUax+y7mSfPhr3kn6/FbW0lKkZ5fn1dQR0eKczRuclGghC",
-	"hbpiGZETIgUjC87GAUFaCdV0QL4MW3q1YMPWYNh6+/7Vxbuzk7dnz58NW9HQjwwubjM2eAqmCo/AZIet",
-	"66EYiurXzp7/5ezi5fN3706+e46fhcftKpS/ekB73fajpDtqPx4fHrb7k+PJUTfp0oPRI/yqTPG1VCmu",
-	"NBV6uw8/ff3q7PmrW306Yamm+OYZFZdkJZed7T7+/NWznT/c8H6zhi9OX52++9OdL2LLcNvpM67oKGVJ",
-	"eccpln1iGbnieiaXmpycFvdeYliO8ovEPR61EqYpT83Dp5ZVFaEZI+qK6/GMJURODOcSPePKvt7sswx3",
-	"/AUv7JhD2u22H3W73fZj859u/n+J3W5L1RocdI+jluYaNufJKQlGYyjYGrQeLjI5StlcPQwHCxvt9CVX",
-	"YykmfLrMyvN/v1CwB0nGJkvFFNEgNcyY7ylyyVZEZmQuE5bWk2VeeHVAGyN9Tk7hVXzMgtffhia9g4Am",
-	"h91+gSblodQRpngPUueVPIFFLDFGmhItL5lQ5IoJTbjQkmSMKim4mNYTQ8gL5IcaQiwVSwhNU8K1ci8e",
-	"sYnMGOGajNiUCqKl5acdSNM/XEOaKf3EiHBvb6BNPnqky+tPLEslTRpZhisi/T2GT8ZUCGkmYwhldkI9",
-	"mfKH1jDM5pfvwj/H8IzOVmZ7tAY6W7KQavsFqhXGWUex4AYk2ZtMajmWaQPBnLBQcs70jIspYali9URa",
-	"uFc1k2iUyUuGwiYjyjBp/uKlYJ8XbKx3I9PhejIVmcuNlLAsk03M5aeDhPqPpdS0SKUzKcmcilUuUjWh",
-	"RPN5A4F+gleE1LmSBXE8YoYQVxnXmgkykZk54AhNzbGy2oUqo3VUOegXJTQMD3f9ctFAFJwCUuQtUwsp",
-	"FCsfT0aRTJlm+d71tKBas/lCtwa9qDXOGNUsuaBG8+t3+0ftXq/d7591jwf7vUHvsNPrdvcPDv/ailoT",
-	"LriaXaAsaw1aSsuF/7n5FUedg26/13uEr8iUvgAp1vzFg/1et9v/q9Mwt9EOWl6ZvbjRM3A+DVpywQTl",
-	"D6cL3ZZKtXv97igQii1HStjOfHzJyku/QXtdZiK8e3/06FH7Ee32248nXdYe9ZL+eJ8dTA67R62otQQ1",
-	"3nAsCCsklmoNupEbB5fC/9rvRa1FJucLHfzUN+xmD5z8+esivzz/5IyMYCtdSdSaldGhwXgI2YZfZPbh",
-	"G1E5ZDcm4FiY0FSxqMXsGD5+wX96q8XaIVRc5jsAtE6jkin2U2vQu45qHwJltOmhvrFMUqr0hf2zQJGN",
-	"RoX25AmsCtjYA9LvdrtGQYUhDYjSNNN16ipeMBpnkZw308A9F95MyQV+h0dqOB4HhWs1NAQ20+HJgGwz",
-	"qkGvbrLWUIiGboFyo8Hq81u/v7/9+0N7ZOv37/ulS6RgtR8zv9924ayUGrYGX4atX2jVK7S3BIqGLa4u",
-	"KB/aI2nYoks9kxkO7pIL/I654dq8xp8U8PMaQY/3F44Ly/tyAZ9d5jQoCK8hSq9hVdINYbc6k8zt2JL4",
-	"ei2qp93H/zvu/lWPu3PglTM+Z3Kpm00RxVNzdNTqito+3KxLJzwhxrywpwQXoHnuoiXS9brzQUFLzAdW",
-	"px+6q3C+vTn9nq1qdsolW0VmvMvQkvj4Zd0W6R8Put2OGWy/W2bYw/aob5iPHhy0j5Muax+MH096rE/3",
-	"R0fdlj12jVpbeXGvO+j1BwcHncNur7+/b14s6NxM6gMbETWDbbfI2IR/Ntvw8uLkr+Ls8+j0P9jlu6Tk",
-	"eoxaaiwX4NK0vKsGRm/3rKwGRrE3M6a8FbWkuBixGU0nrXOjI8CaXpSn1WXtR+Nur/2YHu63+5Mjdpgc",
-	"jPdHfdpCHhuPmVJnhvHKlonhxQhcIxRuQgMebIreIZlzsdShMvGlhbchF7cGLbb682z03Zi/5n8+ff/3",
-	"094rfqpO53rx16enR6d/+9///p/O//73/7SiFvu84BlTF1y0BsfdrmGkScbUzL9IZfoCb0VpZLlmxGjm",
-	"7PbxWC6Frqo/0/Lu2J4/vDvJK3xz3ETTjI7Zv1vvdmcs5xVmesx6B+1Ho964TXvjg/Z+cjTqjo/Zo0mv",
-	"my85ji0Yfd2BYOe1I4v/QlMwfPSUijFLU5Y0GnVeGdUzqomQI5msiGAsKXpMdjzw0AzP5d/YjacomIAO",
-	"17+eg3DLQy2YzK/sUOtWzrRuswH3dEbFlL2hSl3JLKkPBgmpZywjC3tTYfMus4wJfeGvmeM+y9hYk5nM",
-	"FCMjwzzZyshgdhXepjRdpMyYQdS+32iIsPmeSvGJZYqaWb2S2sjDhd7KYTwOnqw5gcPLF0LqC+peXT2Q",
-	"E8kUnsRwDzqMwxfscib3Q1d6P3BfhVMOvlrv8WueBlAPdmi+52vX1EzS7X0JpBPsiilNgDFzygUvhHO/",
-	"IVp4ZQ9WFCR0rBWcSVwrMl4qLecsKxxL1fN452M2H+FLVGEbhmjXtxzPvEGEMv/SGYyp4UPwo1lGOpJL",
-	"o8gRLj5JPi64DxOmxhlfAJ8OWqfkiir76YToK6MIGvoFwVHHKKf4LnLwqNczo7zKpJgGQ3uvWNawi6tH",
-	"77qzZ4sdXTk1cQgJskoTj2A4Z0cN4CYaovlKRb97drl68ycuH/3ns79MfzyY/7k7/mvWG30Y/+fnny7f",
-	"Pf6T6Osfrg6Xz+UjfkKPJ9/97T+S/e//mRRIswp2x61ZALcpCyzJ1SKlqws71ZOEkh/kJ5ZS4Fz2WbNM",
-	"0BTH4p5vGzZs3Xag9aripvGu55r9kGvGAUV+4Wmu0fj8C8bdbq/9KOn328fsYNI+pEejR+PHyTHrTv7d",
-	"DaHDxSea8qSyB9Y8XE6jCEhuZWWR5N+u8BCtITZ6csy/4JTOSWNmePNUjw1aZL+D52VVd1uvJ4H7ydP5",
-	"xmqZIdCzb98L+onyFJXT8pmZUE1HVMG8EnlVp2Qko4tl8IqSZuFfkOsXu0Zae0dbBxGfua8WR1bRLEpj",
-	"B4Ig+zaeK0+pUVhIKsWUZSSVU8JFSaxY9jfjM298bvj/jFbM2xPHOhUTy9MWts6FhmeLhM1gSahwD0Me",
-	"BSptrG2eIjRJMqbULhkQx00ZEM8LryZuYBW6huMGElgxc/qsjg5WH0b+JTNqsxWcbCK8Lp4dSK4qgUqv",
-	"NJosNcYL6Gu7BPkfNVIkH+QaclTGaojygvLtjdWlU/998PkrWKzF8Hdpq/3TmawToO8/ub36QmYjniTl",
-	"PfNKatCYYaPAoVfdIRP/aEkmW5FxD58MJHOayit45S7SuZg2FQjjF8E4KlsjH6SZ7Z+oSF5PJrWC9wc2",
-	"0cZ4my3nVKhSYHWOUzbbAt7DaKpn1cQiY0CwtGAVeXaRl/DoacLmC6mZGK9OxZtMTo2kqx6Mis4ZsSSK",
-	"iNI8TclSJCwjV3RVsxg8f+0FF2ab4YtDoeXeF8jyYDTt79kK/O3Fb+2yVOO1CRWheAu+D0lpXJBg6JXV",
-	"bJplibAvuZpTPS4vEHwBpJ0xDyGFw/D4xqyd8Ktz9+oCz9dQsvAJ55KxhLw1+4eujjIJgxGupZ+/D4gn",
-	"8AQpU2xCl6mG2LpPH6wjkHv65tPaL2S3dUPD3B58jdlH/qs4AVDnn2YsYUJzmpb21Adj19e73Nwc4AUX",
-	"4+ANJblWVHwIiEfm3+m9B7toRIcF4dYr+CfMsEhxWDW0qI4+IEvAIzWeBL8tuCJaou65hkIhE6HnIdCL",
-	"6iSKFIzAywwj9YyM7R8ekk9c8VHKyMm7p6enYN7QsWYZnA2w5i7vHT6upbyw4+Lm5JwxmgAvpnzOdWvQ",
-	"PzyMWgsJPGEoUxoG5rzvkBeWL0q3uii8uPXWLUyZaMHivKEZnTNd42AAnv1pybIVWfibmhcmvCeQ+v5n",
-	"sxZLcSnklTDMaxRhaj8Cr6ynvFzqCzm5yKiA8gWgPowpIL4hTkB8/HkHknf7m0gezrGR2PlNAZnfYsit",
-	"Jg5oDCWlOGR2UzQQMA+qmdQYtyvJBxvUs0FEjkoPDtuSG167a4riWvngBtRIE7whoEctIXDoThj48d+U",
-	"EoVo6l0SonvwFQiRUaE4uo5DarzI5JwYG8BIrHEq1XqOyN9S2H3WRLRZzlOJ7pvia3chBG2yGD0hwgE1",
-	"UyO/y5DkB6r0STLnoqqRplRpQs01rnRGtawTRZBFADdVFCSOIaXqa8jVTBr6WGfHLtuDNRHjh7pBV4gR",
-	"jBqIwD+xN2BBVamAlpWNywRJyS4deVRSzucLKlZgx0MwgPygk/X+un7Xeuhr/XWH426v/WjUp+3jpNdt",
-	"H7BHk8f0aNQf7/dANiudLcdmNY3F8TpLICt9xhfIdW+l1ixL6BwsAC4gY/JKZpdG+U3oCs7eRSaT5dgM",
-	"zCyXG/dV4KlfjtJGM73/eHDQ63S7B70e2N3ZMkVn/Vs2WYoEiQVat6aTyYDMqEgMX8whK78DXnpnMaX8",
-	"E3jVpABzM+NMJKmh73KRNJLvcNDrdvr97mHvsfn+J5Yp2Nk9WFk5PRUvZFbOIgVP1+uTpZ6RfqdrxjcP",
-	"l3GaUaFdTkagQ24R01kqo6OCa5wmtBAT8gOqjy8p8ud3r1/VhZfKL9piIOZbL2lqJsbqo9LG4i9/0G7q",
-	"uXvwwu7LsriHPAcr5o2yZ95jNT4uyPuzF+3Hu4i4XpMy4GdC8gFVNnV11EAEdNS/YCwZ0fFlkQanmsxY",
-	"uijL+fncJzyj6ch1ZCSAzdRcv58PSvt5l8TAjGoupq1BCyoO1nB/8WPBfFVzVFUkEFeuS8z8lwhSRDUT",
-	"pbw8RbfY5MRNEo+AxYLRTNkYs7F1JuYUoCRjxlrG/IOrGR/PzNMZGZn3ZCxlVDHlpLCTvBsIFHo/b8I9",
-	"lkDohbk5fc6vo9YrdvVeVQ0Uwa5qo1tOUKVc7JiB1auJtb1in/WarIlTrYhgn3U5Gu5y7yxVj4/b3V67",
-	"2zvrmr0yQH4rhaNJ33rkf+lQs8/OqUbLTsicJZwSI+dAkZILliF/Wd0SD+46B1ae01IXQqu8KM+VxfgP",
-	"5MIEn99Flj8uyPKjXJa/8sk5TUG00ugtnV7IpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3LnMt",
-	"BnMOinN1n62dJl60MzRjOKutYX1ndCcyo5+MzblIea1hYmdxoZuKV22Gkj2QnJMvD2kJJKff4fd2ivWN",
-	"m1RzO8O8OLaBKKVJGOK8oatU0uRMyh+MKC4llX5iGTk6IN/zb2uossBHL8CfBA+X7RRQZuZ0hfQ9Ojzc",
-	"PyKjlWZQuDiXO3lvuwUDpRcEL+xU0O9mx1OhQnXQQAUmEsMisGANEQRczYgs8N6GqIbYcPiAVtHr7x8c",
-	"HkHO7U2TrW4SGQNbzClJWwzGWwv5FNfndq1XoHqD7iOjiPR7cDCYw+di+7RhWJYMdCGwqTEEW9q8cs6A",
-	"xwzZJlTV+/QWwVsufKSxsH+DeLaLL1hr59YmdC+IL4TzIXnMs8KjNQNGclQN6ROSZHSif/OW8m2MX0eh",
-	"O7R+cSneZOwTZ1el8AiYNnKZJmTEsOYc4laWycKVakCl+U+5hOkZUkBsnmARXoK1mdQfI0QtFwuZaZIw",
-	"ddnJ9Ty1UprNQR/P37qFcCkj26yP3tvIeC1hnF+jWr+eUs0sQcYz6wiv7lh4s/eOlLer9RyZ+fh7wPrK",
-	"s33w3bscs/2jpmMW50bCYdXs3dLQc6K8Y9rYnqopmXCbPfyr3WzlvZVPu6ZQBYlUrFP5ZYXWTo63r+hQ",
-	"M5bhm6V2OZCNifG5AknA0NoySfYaX1/y2DTYfjs6bkLPivneW6rZD3zOdZ0UABQLuzFBG5Si1tzKqGYX",
-	"qX1LUQooBmw5lxnL32RGBD9DgszuAaLtMCzMFEk+uoowKIweaIJhrcblxSiPNR/QvV+BtGiqd8P3T5kw",
-	"JihbWy5T91L3YJ4M+ZZpngGKWo3WETrvDTvY/fB/7vo7cddnSPq71VneypS9kvoEd0Z5QSG/DGhFidIQ",
-	"oq5Tps1tWNhjXxNsytcixTRteNcQ9IhhCwzAESNUXdoUnl2dAUdNaWtmZnlaXMNeLA/ckOQdpOF8u1Sr",
-	"BhGVyikX6wQUJvJcjMwrQvlUlXEZI1eUGxm5i1B6vHVCNc6J2BFV6BAOGEkA8fqKVpLShZYL0Koo0Sxl",
-	"i5lhxRvUlvYKZQ5QjOcGXnIk2iePwWw8ME8+2u92uwfVsppjCiUFh4ftx8bqPZr0Rn16kDxmx11z7wJe",
-	"t9/pdnq9/U73Yf9gbTl2zefASsWyoUHrpfw7T1P68LDTJff/0us9IT9wsfxMPj8+ujg62CMveMYm8vPD",
-	"3sFhp4vqdh1Jeo/P+t1B73Bw0O0cHfb6+0WSuNqLJpo8GnT7gx6IlsNer0CTcY92291Ho3770bjXbR+z",
-	"g6R92Kfd8aNkf3IErl9Lk25vkIweDw4Gg4cHj9cTpfq9AlGeMXV5slg87Hd65D5//W4P/drv+FS8XzQU",
-	"nt3cu71VGA5hbGqyL15AQlnGWF3heT2h0SNyUAyerC1OF28Px09Pj04vF3/58emfjztsv9sZ91Mxmr/o",
-	"Jn/5c2oIl5nZPbQ+7ofb+G0eUt52mCt/xERyPOq/2W0QOZ24mG6ZwT6jivxtqQBzbynuIHv9K6SMKzen",
-	"f/Ks8Tqf45aVmr81t6NZ8dv5HMuv3sHniOvxFHOUykBz8GuNI8dlViIf+gSnOh8jV/Y1T0jGIHeJa/Ty",
-	"7KISjZp8FWc2V8oNpaIHFMeaz/wD17P6SLe5QmhjIftvhBsLPrl/jbD9+a9zD9Y4jso77+P/CcG7XwCj",
-	"zYFO9ZYtq2Cbls+XteUdWEOWMby6JqPXl3Qgvm+HnGrlU4d9VuvA5jESOqW7ZTOOm3JcYYIERlovHoOZ",
-	"AEtK+ZKK1QnqP3VVRvyzntkU8DW1EVrKC2MYXlD3pjqr0V3skA8UoI8BBBmxMD5DYtjd1xKFjq3KQOpJ",
-	"VJ5KQChUOVWDWQ3nnrK3rCFSfksxsGwBySFep6qvJOCfhCJPdeeEKhjbfkb5SJvp5O4BMmW8CRDkO/4J",
-	"AK8pWWRcZlyvIqLpVFlbHI8gMuEsLUIhKcWngmGejFimqQMXuIBbYSlklkBZAYAGXBs1FT/QGrRmfAp1",
-	"TnQKTqsRT1NUrjNwXyGayfvTpzOqb+RlXA/iciOZGhzN51FLZ3w6hdnkzsu26w0RDnbbJhI7DuVLsTvE",
-	"gmYW5xU7UmytHFi+gaeg3qMUjMvnq5ajOdeluVqdbTdk13XgrTt2TrCPvWSamrcjBKZH3bRYmw2NDuDj",
-	"baXZorEXgiFTOx+kBQrtrb8/B1HN7682ebjlO9b3iIB3MJFsN2qs4l5PCbxna5rfEN50DbppuHofn71+",
-	"9fwcQUtLvPjjo//jxn9JbsR/vq0Bxf2V8elOGd03Oy1woiFcTSvwh25ttFzXnC/bIHStO1qiLzdE462Z",
-	"CyTtbp1zfV17Sgah5Ibx+vY/aKO8F+b7TGg+ppUg8yvpy9fK2uWy9FxZucyTeAVjiUNu8UV4u7hp9pvM",
-	"EEjZLY2mokCWBwwHvrC5Pyx5yRJOz+ChkAJvUspFBdne08A/fgHZyFiS05jO7IEnjE6NeAe3S2KeFHLk",
-	"DnOKBBMLPlFPlto5AHXAOl6DhfcBI3EWmKMeWKqSDpm/uRFy6Fs2lnOGPFOGtKtg0tXVAayLklSLlXZA",
-	"YfU1AD/SlCe0KbXyhMy5UpBUDAtTZaFP/vmGpErIzBxljF4qQkm2TH1i9FgKndGxrq+SNqxko99BITQO",
-	"Y5fa824T3ENOgTXJmNVpGuJ9YPTyjQ9RVdqRzKVY5wS4YvTyIrheTG4LQBAYVStjQE2XFh6qSq1iLD4g",
-	"mH//LjTrNdHMTDycWoVexblBiAMBBrCzHxQfVGEmzcTz3a4wDFUszQBrntx/++IpOe71upExquBC77Bz",
-	"2Okd7QF9cHuYzbJYpEZecike/k2Bb9AzlrPoxzM2h4NsTj//wMRUzyz6gZ2V0pnb98/P6LR+2DbJwvD2",
-	"lS32VjN5JSJMpLCQAIaHZFY3/Medx5390uCHrf1hq9UwwqMDc35qzSCC9f+GrY//9rv2f53/Ydj6fas8",
-	"9Kj1uT2VbfNjW13yRVvC0Gna9pyCIMdF1Je3bJHSFcqE4ozfZAxSWiF5JVsycjVjto2brUp2wUusRiCM",
-	"ZinP8VocYI5Nqo9L4BJxgQ7lZXJQ3lKmjIobTe4HLi6rs4mHy253f7zMUvgHe0Iyln4zbAn2WQ9bMS7X",
-	"4/7jx3tR7n1b0CnrkJMR0AGQDmyulnXLBcsIb3fh3z9CJtg3h13zc/9ovMyUzL65/Km/POn+OOvNv5v+",
-	"mPRWB/Pu8tHVd3/tPv7PSd2gmrii3z14fJvV/0HiZqln8gXVM8/hoG+islec740C3bfckD69sDrgD1B9",
-	"BAcNTVMGGVciwRpBwuh4RhYy5ePVgMRZXMzQSdlER8DckFdoDnOXMRbr2Ppx1FDch5zyNmd60p5pvaAL",
-	"3s6oZrDEbSvw9jpDUdrWmBL1JPum+0R/02ttP+WbLKUnzRuYZh2BqA4JgXlTKiLxTwE9zJyv/JzJllOu",
-	"n/BP3/S63SdX3/S/1pSZzlYnE4v8UpztOzsBLSEBK/Smh9BgkKemluMxK7F1LxzyRGZzMHC40Ptg29HP",
-	"fL6ctwaPj6Cwes4F/t3z8zGDxWy67SdU49Bbe/RohAZ/9+z7e8o6o33XueKafCqyHRNmsB/Nz+d1++zD",
-	"hw8ngfVRP5DxzGw0MWUoMY8eHQYHXPlw+xY6MZCM0XT+zbBllfhhK0J8qm+GRUAUEHm7S4rrqJVycRn2",
-	"Fa7O4cSWaQJq3cl37fenZshe93Dtfc3zua3zrUxWxSqO1u/d4dcxyu/vHvpLeZfg8i2ACBP0Ca65Dl0f",
-	"fO1iceRvGU3c4vsnK2OfMh2k/oD5jag+qrbb2doxNDEk/m7Hck8F4LHFsSBzrhlOGMBeOxJVHcQPXGnw",
-	"2ATkUNUxpFzpsLfSDkPIW1g0rAzeQLiufh47NNzBijydUR3gJa9haqi20WScciZqRqSYSLzIqbI4b+Tc",
-	"bZi/NFJ0CK8Zay7LyKMNQ/3x0VcebBOPlVs65CVNzUQ2XBc4HXdguuciYYnN2K0O7DkmlLtQmw2nV8fB",
-	"hH9HeQz2mfpBdP0woJnh60kT67+Rtokvdj3ctP9sf8ZdNwEAv9QsE6YO5OFHB6ZaMxx4Q4WRnN/l9w5r",
-	"Ej+LPxdSVEt3BOZvETakQVg55qsn1G0Y5hWdsyRE3S+O4BUUNgf+r4jQvL81H9ccJYu8SqkyoDzTpGk4",
-	"7KqJZ95pmunNp8e41EJkJ6Kwq2ahmSSEugVp+nwuJ3f5dilrufj97xi09PW9s2At8GT1Wt5G8oRf2G2M",
-	"TOmNGocVM19T8ejmQ/qs8zauNdLGW+e3EzloQVTG4RupRrVjxr1vbORO6XKxbLuBkJgsXEu8N65SsjhO",
-	"m168bhErFcoVP465UKueLPDaLb7t6qSapm5vqP86Xtv9629tIWIjvbFSsZbeZUyr8ucLkFMNOsRFYRzN",
-	"pyRUD2rf7SiCEiOjAkE3J2xMWSt/73SQmJZXL4j8prLN+D14cYNiYXP8cuWidKCWSxfLYytex+GppTnB",
-	"ZrR2A5mLAQm3UcIyeOj9qTVjdhCPwZjqVNn6Ua3XaYuDAqV2h2F9kpdhh6PysMxlGMclW9UNwVy3T1fk",
-	"4oJfXLLV2u+/03KxaFoqczEgSZ1VKBe3WRR8snmzWet0nVJaNky/XZ0+21kpzcs6GoQQzqlWCJ25LOcb",
-	"UwGjk41iFzvqwefBmVf9OqYV7y577QCaZh8MoGn+yyB0ewsSuNhq4/cbjYGlj/DeXL+t/6pf88ZvTpne",
-	"7YMfuJ4lGb0STUvubqg9aq/sxV3X+7r8RL55Tp/VewoDbfGeIhw8rYCDbbSnHD6utM3WOQB/n7FJa9D6",
-	"3UNzZkph9vZDvKoenj4LGgM3DunNqRGJOBxyIlYE81fVgkEOLGKuvH9/+gzhBTCwIKTgY5oCSKdF+ALI",
-	"saYJ5RL0lpN5CnGjdVGPBZ0yMmJTLlSHQBcfzDc11+IfuLiMCbrr3YFuH5jIjD3BLA9JRozMacLIctEp",
-	"Q5XbKWEAq8mh3+s/Bme4/7sQtPx40v4rbf+92z6+aJ//4c7ilrUn30sIHHNNFJ1AVFIx6yhxnn8oLxiU",
-	"QpPQQwNrIeHUmEzYGMvAOw3I+0ORQ+9HJOGTCcsc/A/7xLKVfUmHvGOMfHzLdMaZOr8PSAEPM/zTBo2K",
-	"yPyW4mUk/nV+8GbS/1v7v25N8slL1xSkSmvcIChppUhXhCOXxc/P6DR2XQyQ9RSLcLddccVIfNDrxx0S",
-	"P4ixY9aqQ6Byjk4B7UQR6kIeEVESg5EUdOWMYbLKIpOfV2QOKy4nZv3uxx8eQjg9jkg8bO23p3/ni2Er",
-	"3oN4NS3Y2XTO1lF/0n5pu4Fst2GfC8316oxObQOJySspWAPhznICuTDrSi4BOG9gCIhmATaUsZXjUTHc",
-	"zhWJ97sHMbAxFI1iBk415WAoevudXqe/t36yZrS3m/EPVKHV3iR6eVIAOwHNzM87smUcYzpnA2JD9cWD",
-	"AQPkA7wklvMRy/CnOMpFnmvdhlUqBHy1mDBDRquhiO3j9rp9vkNOyCiTVwqwdmKYxTu5zMYsBvkBIxsZ",
-	"CaFYOjHHBrQVC9D+YWLcuWqGgivCp0JmLBmExoGeMUEwaQxGbGQNZBJHBLwRhJI4Y4rpmFzNpAKazayT",
-	"DmdMumvW0SxBG0bfBm32JiH2YPlOxX+A8K9dRRCXVJG48DGzBDIDVE06ZnPDJ4YmRVICwSxWqhfLOAfc",
-	"+/agwpbnVpJkDKgpRbhbS4dT6see3GTWVggGxCsRAFJJarMOIIVJgkeXzY2oglPVoV8aflpYbNBUiqm9",
-	"CzjJpsi4Be+Rl/xbYB/2WQ9QhFKfjmcPcHRrD4XPSCFzRoVNnOKYo+H2VSkN4bDbQDKYV0ishEHTInyk",
-	"OfLdv8O4t/VtNAkM671YpzoGDo5balqoFjcNBbXjdSPJ9edbDsQ6VJpGYv0xX1eBDSJDt5wN2nZNk0ET",
-	"7+vOJTcjbzkVY7Q1TSRv3fcVZ+IMxFvN49o87ULhYMX9x1Jihr+vcf9SSKi02Z5/gMRKgFQB2eI8JD+5",
-	"x+s+7e596D5zHRVh3jY9FwLLmbFvN9M3OGScbk0Gi80UA4G8HlMucp13oIB5ubB6aN7f1ch8qi7zgM0g",
-	"72+iCR0Kzecsgrpmi08Dr4S/E7pCcR0kzRZS3ermaO/NKdMKs8DaeRrYVg/b211WVdunVa19Ok/Aus4z",
-	"NF5JDXE9XNXdmCnv0ruRn565W6+jxi6Om95S31TyOqoBAd/0qjLw+HVUQgjZ9IICFsldsXoRmN0nWp+c",
-	"It+6WEQGnRe2ytnFZmhBk8uQd3dnoW9p8h3V7IqudmeeOVdjKSZ8usy24qCXhfuvIdwntl7wk9NXwVqH",
-	"LXo3P/nG3XpnIg0Cxb4ZccYmIK90Xj+PqwzjZUnQuzO0YqgIXPZ3tq5B7cwO69rUCHDj1q7t4GhkRaXZ",
-	"3ZavyvsNXkc1vX02vaXSRujO1t7t3DHgUJuFHDGyoJkyxxctN0IMuhnanZ9fArxGsMFqmhzaXCnfa2Nn",
-	"OR+mUl3kXSq22LNPgyfDcZSOgHnQx3Zb+e97315HNdVOm15Uqa+6s8X1kPcgdJWWEtGvC7VWT0iMxUIx",
-	"UXSlyBWgbpLX6OoK7SgyYsYiVViwYbuxs8/a31wQJEORN6EGWqNECRewg/W1hjPCvhI7sEW1W8Mmqpf7",
-	"Wdwt0bnCzhIZKoVgqeMuaODCX81u+DqHymZWICcKMHbBxZ7fP2PpAgj3fE55CjGKHWkF2Xi2Vf8m6gQf",
-	"u1ttKlD+84bgxR7HMNtCi/gdJjsJn1871ReFZu13svSbe9FHrpFzHlLDvk8kkebWkg7x4cOHdrm2YJ0i",
-	"US5FgHFaFfGMz5lc6t01RZ2/YIOm5j71tfYUT0ixdZQZ2t2pX41d83fRxO7WyLoLgp78g60W12wdYZif",
-	"Q8f1XdXcvJH8BmU06N5+BwSs6VSPzvhUTm081FIuDKLyBERcfff4W2j54+KbtlHLn5Zat9+l2bxR0IMq",
-	"5jLAv4bEKzQW3oGwQYveTfTMP3UnZHwlCRPgoSm3LXbtclI20cBGlfZ9O0y01O1uC3fNSbE33p1I97U9",
-	"AVdhK0K742IchUvScOTwXfp2pMTEPb+JCC9857w73TdqOYb9Iqbo7fQuBugs6Gb5UiZ8wusqzz+EMfFK",
-	"MLy00Vy5/rrNBfdcN3QI/EV9lf9KrkVY6Jqug7896xAbJxpmj2xismBXDgZaZs4Gj0iv/9jciZSpbXm3",
-	"C3FqmshtJE/143dGIVerDAzi8n8gn0GQ2KXWxE8891hQKzFliSVMpbHYTlQptefaTJLiZ++MHjfpYZbn",
-	"6VtcXnDl3lKv0nIbk9lqVOHnQdgE8LgbRU2OJXyH/s0QTdgeJDBSch/7thgK7sFJU8Ya/goqWbW1zg4L",
-	"U+lQszEQWvzq3RHXmPfh4QwQRPwTOnzfYWXge0E/UZ7eQj2j/EJ+YpkRyFudmK/zm82wRxfL4hDWPv7s",
-	"23DA11Ghcc+mh4M2QcD7JTzfzRugAIl8Z+vkojhcK5JQTUdUMe+BKfgUrOapXXams9mEvOqQs2xl3XMp",
-	"1XcZ6Cm3UvjHOxh+FVpSpRPEryLailN9JTXWSOy6YOwz+iIuzAmznVPWPnH6zHpm83iczqhQ3KESbXNO",
-	"neVP3PFyAawK1UtVdXy6bGcQjzVA8bucBTsnxEQ1EPNbCqiTEMf9H5ZVg7qq+QvwzCHDRktJ5EQj+OY/",
-	"eWaMJbYN+f7yDPIPWNvfwKoh2KzM+N9/WcXba9zLKtrt2uff14DG3rUf1GPiljw6VUX8ayjd78Uik2YM",
-	"RqV7mq/HLdWMX0OmQFSCCN30hgIc6a8pz6CqvXhrDFwimG4wFA5DwSJzN4Ab77CyDSDBm3dPzQjulLD3",
-	"QgTliPjKMaLQO2TnSsYy4WLqi0oEa8RGLe2xHGp13c6yd8FAP2RSTENU239g1Cb6rYlLlIkVoYngO+DC",
-	"LiD/QprV3UtNPyuPhwf1LVVv+2vBbDmWnFhEPPKcjmcYqXAFSHM2H7HMVp3AXeAnULbaeJEZFtXcZbUk",
-	"bEtiPjW3AjlTTevT67HwhbMxc6UyHaxJ8TC5h4f7R+U6yEq5z7wJCOjDbIW1Ru64s4mxRmwtmFykrPS9",
-	"Q1sFs8XXToEfaZq+ngCU86YM/fOtK2hCjLM6ql3NZFoELoPCAs2a3RhuIIZZHPARZDt+PsXHet18qjTL",
-	"KKhaWJ9QN4RLLqDqz/YxAiYDgEgLRLkULiW1BpDSwZhXV0vi8cML78o7BtS+CiEZ6waZLYWv7FlfWVt5",
-	"a47l+LWW2J1gzbStEPXt+1cX785O3p49f9aKWmfP/3J28fL5u3cn3z3Hn8s/Pn396uz5q8rPz1+Zx+1f",
-	"7y7evTp58+5Pr81tT9+/O3v9shXBl16cvjp99yf4lPnz+du3r9/WrkDevGorQr0/fUY1vQmxrsPCmI84",
-	"gHwgcvQ3NgbjImTuKiaYC9XksrBGuPmjsgR15Nsw7CSfeA2DniA2rx9xvAOX1m+jswAKDgqKl4plcYQt",
-	"64ltWE9OTsG4i/3uigv7F4Es1m290qpg/ZKELgOOjk2L9HYpguRxmmCwiqZvgtXAAqgS0vfbpTiZMqFP",
-	"xWKp4+BUi92GjR2CeaEE7WV4xJlpGzXMSLcE+tjDT7auFwt3inyxXhwXECTtmYrARTbPpkN8U32okHaM",
-	"yBUxg95aeD+Fl9aK737XHFxl+b1GNuIAMXXYpixkSxGRqxkfzwKEHZKxBaP6liJ0iyq8wg53j7opBCdi",
-	"haeMGJnTz+3RSjM4yA4eHz46Mpx2aiyxZcaeWp2lqhv4wghsVRlU3TvwQBKr5YJliiUsiQeEktlyTgXR",
-	"Ul4SCY77nNkw3Jl7g0NMRqIoT4Yir89gqWK2ZTCJxw6HNh5ACQcYbVRdWgvLsG2HxElGueBiGg+wbNg2",
-	"UDRfVYjbFMJi24nBmBwQGSSAgbWGSOkUhZBV2GJbY+zO3XLlTamQJioFf4rFMvCX0jRN3SWXnBm1/HRR",
-	"VjSkSUN4CEI7lUBR1HK0gIpKmzkXtfK1qj2pTk5fNrACw4R5KxdtnR8XIcgRieVkEpOUUdSNiZbIDCoU",
-	"nICYJieThu+HndururrrgJgEbRfBWFxmAitNc8ClooTyLd03qH/2tutio6f1D53xOVOazhfmMeZyIdd+",
-	"JodohNuvo2Jfr03PvwiajuUP+8Fup2cEwz6PqgsOLbth13fwE5myrd7v9iuGg+DlRTvH7cs51xrExSSE",
-	"47TL2cmVh00SNCoABt5QaW0s0c/dFC7fDURNZjhUucPC2ZH5SRKiiboeG0uheVoDjLi9TSQTlm4ixUu4",
-	"6Trve7Mto77D+68LrbdvTUYXJHT5gpgGAu1Tb/9yd7TcU8XlCr7miG/7u2BFYEE7Cl57o9VYOi17rarv",
-	"W5tWNMWwet+uVeSlmFts95mCtKpVKksCZ8fDfidvR1HNuC40HW46aGhYT1NqWVHqj1OmHgwp/EitQrTl",
-	"KpawdDd4kKjIT0ffoMIMOeHmmTkXVCPx53Sx8PCt4P2pp90zcxE/HbUSKVjjjVIwd59zyDecHXDV3Qug",
-	"O023vjUX3Z0A19N0J9S/453XnkdWrywQBbiVo5YUbIvtXHjV+lsD6my6NZjKxrd6Um66MyQlNGusQC9X",
-	"ETrlnDnLwXNMiCxdUltKQJy3lonB14ycW9mySKIlSN5ATdruQ15hqv2aQ6MCyXqVSW0lMBDgCaFO+PKU",
-	"hW5IgUkGIIXWK6PYkcqCrDm6llp03VOID1QjOqIWa1gnM3q8Flk1l2cEGot3yPP5Qq/wyIAkzzGds7CC",
-	"aStb9RWgWnnuKboa62xVj85d7yhGkCwtydSoxAiyZAYTAhodHYSARj3fCC/ANepWcI3K8rUCWskcyniA",
-	"H45Lt/4keuc1kDqIx/wwwr5WAxKjPDX2XWT1pBGDJNrM6IjiCYmd3pT4O7wylp9iT0iMEjKOhiKwLCMH",
-	"hFg8/aQwTwRGbtRk5BZMWVJnyUZDgSFko9wGxow55oq2pZ8rWIB2VrlsL5qIm6y6BrDkE+FKGCM/W4uc",
-	"7BDfqgf+jlbR5wXPmLp7y8GMFXIzQpQ6FCuIJ+jymG5kKgAnL9VdG1RuwD46bL4TQUX6yCpaAJQTqKVG",
-	"Mlp+cZNwQYe1YhmWHM5fOI/ZhH+uMsCfbGLXJZwDUy4UDCZjYzkVXDFE/yu5tnolz9ZhAXdTXV4UUE+/",
-	"9PrXVRROECkA5P31CGw/ENhXKVPKErMTeofX6g3SJtJChe+mu9/hXTbxlo/v6NC2L/POx9CchMbdtlhP",
-	"S3OK11kTwXAsA3mu8E5pO8XNtkTOW/XlS16GKDKRgPjPSMqFN+0jFMfexIKuq4SrwnGluJimrG2eK/Ff",
-	"NQIZ4r7+v+Hwc7fbHg4/914Mh58fvTD/PH5x/sBcUQ0Xm5+q5d0TiG839DYBs9Z3EqAOtw7iCjOz4aTZ",
-	"+4ZIc9dH7uA47yN32Ont1eiB8MU8S6Dc+w86uAM65YlN4AJ/4YDYNnQW/DN4i0cAfb2gPy0BMRhd3qq0",
-	"3w+6x5sDOE6+c9HcmRAdHBYh3OcHgPQuKypF5MX93uH+UXcD/CJwfaHxwiaDoK7Woz7oeJJe0ZUi8QiI",
-	"WYgD4U+boz+FBSx8rUC88iRq9x/u9trz3EoC2GEYzlKM1ecp7HaQj4MuS9tJNd9HqU5mG3Hm1SaABDa/",
-	"WGmFKpwX4BOZWXBBO0uFPUzz3+1z6kaOmrCasd7QEBLCDWMqoDYc223xJoMC22ltQBCGm26gkGx/VNVJ",
-	"f9fLywp6P+PNoj43B+tWzpl3VIcgwLhsFpq4t35r97bY1piq7zK2NsZFYV3r3YHFBKTIh3ohhCABn7hm",
-	"o+BjhTTFdbAhYVG8n3jQSzxMpun1tzvKuo/Nf741/3lq/vN825NKsKuN+ZXeImVXhezKglOtTITSq+uY",
-	"pxiNvVEcO89FAE0haHXjI8an2oWHPfw6995b16gaVthoSK7YC0P9A8SjtuYeFSTmCQTLHeL9UBQg70mI",
-	"eO9eCUGKS8YWynXfA4R7QH9+GjZQsxwb1wXOGxMqPrgW1MaWjHwgf2D0JlChIK+UgHfAXF3QTCuScih9",
-	"kgp0rRh+jDtNGRaFMLe8EkGAwjt8sfmFVtuMMO/+g9jfsRlpnLdfyCw2tuGU2F31Mf4NWU88AZF7fV3H",
-	"aaV2ebvJCNRd8xw4q7B1SPzlOiZUXSqPoZ9HH4OYlF5moio+bhaVyZjzChSQqRvGa/1gbsiGN5aZsF5z",
-	"F81weWYNrvMmYoKSvxshT6AE3LoWOiQ2y2rTTqgOAnnuvL6ncr0FN2jgXOMKki3FE7Nd53QFmSngEiJa",
-	"TpECV1zPhiLOjZw4IiM2pqhnU+0NJNfmAsQBTQ3jWSBaIbWtnA7WzvJj2ZwrC0dnP+X31InD4quLDpGt",
-	"nRtoMezv7x/vOb8kmSz1MrOiTpD3Z0/DJIcVoxkBT98TIhhkQ1jRxxXgkBC5tNDp/rBKqGZtzeclw2u/",
-	"aPj3u4XT6n6/2/941D4+/7nf/bjfPj4fDpOf+x97+K8v/euf3a9f9q/32ve7cOnn3sduu3+e//2x14cn",
-	"9z92e+d7Z/fN/+Cbuu39873Bx2770Pzg/3F/OOyYl/ai4+u9P97/688f/9A+b3xs7xYdQXbxvPxyLoZG",
-	"rwHugCnT5iSdLDPYMeDzg7MPNWfrSLhkK2WbkKB+63liueQl5aWU1mf+DJWXbvuYtifnXx5ft/2/D7b4",
-	"d62/aNdMSOvpsJQ9b5R2xZN6J3G3JkTacMSfGQUCYkArklIxXQJMhnPEmscymQaqhzVyEEadjmDDg1sF",
-	"K1U65Efz0TFNzVUFOdxzMmEsURF5/4du9/FhNBTv/9Dv9h/Ds/DPYyMo5ZzBHd0TPPWYGtOFYaCflkyM",
-	"UafRLJtzQVPMi8rYXH5iyRPs+BO4ublhooUmo5VmZgRDYf5VEjDm5C8y0+Putl4dVIXLCvDjA/Ofo3pf",
-	"zzaP3PQLNdp2JQ7dnOOJXIfFyLdhuqZsp8K9m6x784pnwQOQ4qE3yy188gxurSQowq/FQTcT4r1i2W3I",
-	"4DrOkdOKql+jSVTJtZXN/opdebN9J5PqFlZ8pRl3My2D1phbRnDx/uuorP1csoZOOHB4OFW46HD0cF7k",
-	"e8YW1idJiWLjjFVSwx8Vdrz5c10g4ejgevOmM2Ou0uZ8rYaaQxHkga/A1a5mxjQC/wa0RQNSg8vqBWdp",
-	"Uu8HP3GFHxNzzz08VCulNOskHm3//fyjnX2DcR+M4kdXYlDNTil53l2kGMAYdLbUMwdzvY3zHZvgVCPI",
-	"lThyu3rtF/HSf8xVBpxoK/LmTlhQ0Rq0qFiVqKiapc82Ps5gJa5rjcu8wMB5KsGBgAzoAiIRYXQ8s+AX",
-	"NGSccDz73WKazU2G6JTTxqyo1qA1p4uPSMnzAp3qOn+eFFy41HfVx6z+sKrC0MBqpYox2FSYcu1fYO4r",
-	"OnMtqm5EhMwwmutzu8FHLPKKfCnIiM1oOnFGpnttnesl4WqR0tXFNkr9M7zXES6A/1hfXYLlA9ZO81E8",
-	"qkj8l/Zr0f4WBtt+PYkLBYXb95dsaHL4leKPuZ1ejTIWAowhfepOqiBva5uqx6B5OHpr05XNucszFAW0",
-	"z6OLBRMJia3uBQ3ECl0Gb6Cen9xB3eUONWyYDrgxnmRDR+uUzJBpN3GpIV8YNJoBVCl4V7E85zcWwc1z",
-	"/CqUiWFJBiSRgsUonfLcbpeKg3ZSbI0+cG5deX+oztsfwmoqorgYs9wzDUmXEfmb5AL9cr9o0h8tpvXf",
-	"ouwgKCte693MC7J22RBSsNq0pltkWNvdU0llcxMq08V9rG6bPXfGw7qgUBE8GVx3qTQ8NaaY9pmjC3xs",
-	"0YT+u/27M5Zz81W/qZwlUKg1Oyh6Yhp6EP/b737//w2X3W7/6N6DPzz85o//7+LLz9f/1T6/Pxx2/rj5",
-	"tr0v3eho//rf7+e3ngf/bp+b673r4OreH4fDzt4ftr+/dqsG3Vare/VBDJEQBvcQTadQlJTI5Shl5Kel",
-	"1ExFRLEFxUS70QpKSqiq6RdLHnced/b3yoV83YN1J/D94fDBzx/JcKij8wf3Pzzc++Ow9fHfftf+r/MH",
-	"w9Z9uHD+IGq6Ye+Bu3I7v2SYh9woz2zOI0i0Ur3/k0B4gbVjcThQkv1jBdROFQYJ07WbErTwGWgJLLkl",
-	"ysEdVzHsJBttNui22kJF3tlaCUuutUUThs0YS0Z0fPlUzucNQcuVj0oEysWVzBKj5xutzkWlFlSZDem7",
-	"U2OhJW2su1njO+z/BnyHUQsss4biHKN+QX9htK8chCLQsgBTVLNVc5TVGrRiY6vasBywp7YZERnkGtpO",
-	"+yvw+E7YlTXowFqNAwjXuJD0XtaivXehbNZUcUN8BvxhTf77NoIgJ6KTBHUJaR/czIIGYJhkjqSIrYCN",
-	"MRRSSECidiEsl49ksgo3pGs2bBtU16ktaXNj5RTIExHF/w4Qpy6p3yVVAikx730lRVJYDy3lhZrJTMcR",
-	"/pFKMY1RTZVLfSEnFxkVUxaXfPFrygK2KA64wSHlf6iyyJ/fvX5F7HWbE3nc7e0RLmyE3ZD5iaV/uasb",
-	"/Ij0RpBYAY26bVdxlVI1wylvbgUeikw3XMt4tfKwyG0NSVJmX8LROsrkJXqfvWq7RLgp1sqBoPJ4T/Cj",
-	"Xa0ALgoFeoijHLXCZQ575SJYpuEH+0/gE6PUYje8WjYt6PpNuEEEshtccT2UaMgFFlKYGbuy5CckRtaO",
-	"ozB9ImN0PGOYTQO7AmPYioxdSDqvhpCLVtTCl9QO90+MpnrWAHPDlG31Qskik6MaMakaalFc5qe8LGR9",
-	"ysvNZ659ZR3j1DVTPsEmyVwAOfIWyWbpO+Q0UWROE2Y02LxfDQhmOfGo84+sWnt41N8rGxXd3vFxsj8+",
-	"avcmfdp+NN5n7ePRUa99yLqTffpo3Ev6/YKl8Y+N+F5HrR/k9FS8kNn8hjGhAGHNienXJ0s9I/1ON0cf",
-	"A7pWvUGQDlXr13Nd5pBJLRZKjVi54ww+OyKMoPxqRjXNqNAXzRqroe49BYprh7ykK9f1BrJNgo1UE9DK",
-	"P/JPmXEJuQbbrdMTlwxfaDjHxjxh6hdYw6ViWTOAWZPv4gm4LGAaVzOuGVELow/RTC6xCAHd9WQOg+2s",
-	"d1XcNflLItjPcEPkFCTNbgHoQNisiSv/Rsj7T7kldwmlN4KkGUssgEkL7NUy2mDJDIMg+ZaOUoyoo82z",
-	"TXpwh+Twa0/AgwPQLZDEk+wUt9ixOGTbagauLijfiDKE9eJNdRZ5zevFaHUHLiiX0usIm1fncpEb3zYN",
-	"IK/QlAJToIoII2hN3qgM5eugquRNjzubYUYct7kFihzbbqwTKTJubQY3ruYaKJE7mblL9C3Ffx3YGJ1i",
-	"Va3MmSsMUmOt1JMc5grLQ9RKaTbHjmwITrDtupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt2xckO/t",
-	"t9Y0fXCEiqCoAKh0n4oV1D3JCZLHNvBwgXckMc/UXmQJ5jHdEqYugwpyp+z52rGoBZ8Aj2QraiF9a1VA",
-	"Ow/neWwQhLQ6EejBd+kwNvLm/uXgr/dkrnUrlRyfu0vIO8WgCkUWVwSkFdZRUG3BZdZmmuFdRhNcJDef",
-	"TIkVg5n5ARTIVPhMLc+6SokatC1z6Z5z7aAzzLX9KRu6csEE5Q+nC92WSrV7/e7IfG77pIo7UJNesavb",
-	"JGdFxdQs2FexWKZpDD4wJ4N+4+la5qc0bcja8tmYdVWwpVa1XGAZ14BQksoxTaEWCUSDJnOpNDk6KJR4",
-	"ubQSF0C0YkKZdbBpQ+gaxjQAShI5p1wMBb4yZVRpoq8kSemIpSoCjR0TuuKOdeHFHfKhVsGHgijIrsYs",
-	"bcHHMkGLmrx68f3TPGaCZR5Dkdee0YyR8YyNLx1M692GlV2RjOeM4bDz8ZSff3wlzj/++On84wk9//hD",
-	"eg6/PUvOG0yI305sOszvrTDiY6IldL0ssxYR8ubp/YYLl0Ijlg2onuYGI6Jphkqq5ZShsKzyNCJKesQ7",
-	"388JLUeAIqDkkq1Gkmb4IqkMC5GUgWlJ3MwCVGBG1QowhpbQAhoKAaBL48B6g5WGzSKFUZIVQD8MRd71",
-	"ARWImcw0sWxg4XOZrcbNSw6gkS5VJKajccIm01kMUvCnK5bp1ZKXwxj1tmVZ0j++e0lfgHGqFUY+Uw2j",
-	"E/BAja/g0xaKSBmODhL9ahChcFRYC9sENubqs0nXBlZiSEuKvT4xZ9QGvcDqsZ2QaFo+fe4KWMoiR31q",
-	"ymdzLShqiZxl0oaOjg8OH+3dUV8G3eC/4YqA0Wd7hBQyCcgrKLNDvjb7CaN23rBUNoZfTjeoYmpAw5l1",
-	"4UsXCK7EgLdCIAsiziWo7BqgbPxSY8Krve5UtCDjFTIAUjkt+yEOyhvzJgkWbwyrWhGosyVz+J22m6Cj",
-	"S5BykXd9rHElNAR/zoogcrYxnmGk9aAGh8fHAeMfdLt1qAa+xKY53aOOuzamB2+Zgxq7/jbqYewN3crU",
-	"lhlvZ2zCMiOTb/rp+hwUVxnkMU09XqfnsDWbvz7QajsNmxtwnUYpIxz8shOOqx5gdgfwF3eA4G10RPoL",
-	"gnmDpmabTkY1jShh9UY8SeDfTZ1Fo/pmYAWs8LomR/mv4fOXbBVc8aH5Vrm9UW3PS4u2RpM5xyh9atiP",
-	"JReWIyAtU89kclGMdufUs0TK2//X9ZqPahqpR7X9w6Nq/+yo2IkwqnYxdh2HLhKe6VWr2Hm3gNBX7s5a",
-	"bDNd19iyphlvtfVT1NQErK5XW7nzWp3rBXuC15utLuAMiD15/3tjmcg0sWh2zhNU63ZZGDtu83E8X+in",
-	"9uZfwC0tlM6WkAyqthvbafgE4AZiGe92T//g7kZ0gGQ51ts9+MbebJ5zPHrn0O+YwAG47O4bVVxCbrSO",
-	"JKMThCYEK3S7ObyFW7cGIseHAhBywELe5pkzc2fFyXVHdLqy1hV0ZYLc/rCbv90m243zR3tzrZvevalw",
-	"buK+sLRwxL+Zz624xeoc93O3udUClMyJzP5pqjxqNmm9AxlK1908sfblUhgDWSRkzkUCWa0rucwAJgfz",
-	"WdcnpR78JpJSS3KqPmnRXkULE2D1XXkQnZofv336hhw8AuebRzkwhF2wbEYXUB4Mr7S+tIxNuRQd8iHH",
-	"3418xxHoQyTQ5RVkGLsXVxL9er0iZkm1xvZLP9q/vt/+eNL+6zn+sH+990f7w5f+9d4f11BmqzixzWE8",
-	"uUk/rQ/WBofw7i4R3DVQSrCPByTGsItNyTMH9T2FbsQnviNWSOYnYSusKD/3Idgz8zhQNkHt5JTIzPwB",
-	"oaNSNh/Ge6Idmmht0T/LHZHsE2dXTZFz2OIjho60NQu0vrGVDQyiuujh5ERQTUHz8k9X3QvNvzNIeNdk",
-	"whFvcyuDvchzJcjwftVovxn0lFV67+TMKr0rb1fR3KUqWDmvCdWsnONGRai6REXzJqGQX8Fx9NbpSMXZ",
-	"wc95qvfJKZlIY1soMmKKJ3BNIiQzxaTUGVVrEu+NBDK7uQq/ux299v/x9FrvkrIaIdOai6naCettrdUC",
-	"9Sp44jSUqGDVq9n1pWKVu7F2/hnNkV0MgJuq8hWcHaTYpr53cG7mfNPg84vBmMlT2BEzzVtAqBHSlVXz",
-	"n5A45Z9YXFRQbD8CRG17QuKMaTPY/KXmGQAT8a8bsaEIPlLtBwDDakUt8ygWavGm3rEBrUIMwdYk40wk",
-	"6aoVNcDAeyW/UGKWPyXYUmfgGgLxkYI3akH1jGk+XjOUH/MjpbFxhQOJtEepi3VhjMIdodB/w/yB4Cx4",
-	"syJXLGOQHb8Za3YLuNk3S+2gLnZLCTXkLJTRI9RFgEZBnHrnUqKh6CFltLbacmegijp0xzdLXcqp2RV4",
-	"CXM87jKn5mZpK2XNEH+u0yve+vc25xvaXJoZS23OpG/0uoDOSw1VMhZFfGca4uOIhF4l5S0AzcvU2Ygq",
-	"Xni8QqrvmFY2pANo9vcUgnQg0H2EyEgWSv6J7SVhC9NUpi/KvXu/fhp+0O+psSIa450d8tTsvCJOCNZB",
-	"Y1QbgH6h+5WCZi85XhSQACAe7qLh5A71v9i9a+vyX/ut2uVvsBephvw5m1ZpjqpEdhy2Gnj/QvtwCqAr",
-	"UHMI/vwYzkM0AWuaJ7skQHD9122vd/XFFG5YDsALh1U0rVSAWmPhXkGb5rpDYlTh1CBjNIkB5kRZtU5F",
-	"zm5XMI8gYK6iofBPmjOexUQumMAbUSEIXkOTRBXflVHNVO4jiSmPLV9FtlecfRUEjBQ5OR2K/ONIdOWG",
-	"a25EpE5dQOgJDCSRRDmvAg3sqkQklfJSuSJJj6YfS3GBAEoxoWOd4x3XvL6onoQE9REOSyWX5gnDb0Ut",
-	"/5HmJVfbrvnWtjNyUrHIGESQM6BLBkbUWgr+05LZyzpbMjM4lH4NoxuxKRUOzCuV0zbHrh9TyRCbauUE",
-	"PhdTxBAH8XmHzRkApb35pMsR0l1XEoevFHbkwHQfhXpgTYeDr9HLCXvNqqBLD+TBAbV82+Yb9XDiiyZw",
-	"KX0ls0ufIo6w8jDnVE6nkEsV+fSjfne/0+30evud7sP+ga9lM3J0VZPSUK32/jqdpHLmQe0XQg/ssw0+",
-	"+H0LB5TNxMqiHBea6sjjQAPXdlxB2AUK5ebGPrX0wuSgxIMnjpfgVet3u0GC21ri9WtSYOoCIYXgRoG4",
-	"BcYsTAZ4Id8ddcffOz4V7xf/ShikZW9RurKj7ZATcsXStI1heJuWaB6L/Akvs/wowX0K7cxQ4Tvo7pNy",
-	"fDyuHP/ndXg3eerC4GNZPdipkCtoJtqoBsIRHFujDGQjnMWg3Yzk0taD1KHOCcJ/aXQc7HiII7RRxptr",
-	"mjdzDP8C/Z5vrvliN9qdgW/Csifnm16nHr8DgjcYRyf23IRGRCKoqskLFNaB/9/RkSCkR3e3DDymwohb",
-	"CWhHLgO145td1UiBDa3Aet3+wcbI0zJrKOLAUd1TPi/f66ZIPoA+iEjGUqr5Jx83w0SabdPS6vC6NrCI",
-	"TU0y4y6cIXV8cEanWxVy1KMjkqcuXRujP3mZ4GZ//OE/3B1fD8H2ATLERyvXugsdXzLTuSVU6p+7rcpu",
-	"aL0+ClCvpCMu+TqY2nuKwEHv2vIh1FFhQSoifb4VDtlLmzpMleJTwe6q0CuvakT6uqR+p04QLWsKGWvT",
-	"dbCZ2T11F0WMt+ohdzHJIZdv0EjOAjVXCWX0rhB0W1UoomdsXqIJNp2mWVjY2TDXX7LxnRXZpfLUWgxl",
-	"nvfRNudPbv5fzaRtVwfpEnPF0k/Mmu3bN8e7ZSOBElLytkededNz+2jtrviQbwBrerBUMdjHW22EGfTT",
-	"xWR14IF1Sw9ZcLkCcecdaz0fjCFcgEl3gL1LScYW6SryiRQ2qcKmK+StbW1nTXHzLseubvPOzVPbFctl",
-	"wVxROPhZAnVv4SoIFuX5+1ZBNHfjJuhg2Ww2ZckFF1renRLqhKj5Fn4AAMcifxwUQR2cG6epofBNoNAy",
-	"LjNgspttiTfuueq8/iSvyDKDwm3bNbO6C9aweMaUTD99pSxS9/Iayhkb2V1GsxKzorFpnRJS/p0lF8Df",
-	"dzOu97BVgh5Y9hvbH59r6bhdMiuuZpDMajWrLadn7q4//8yL7vbY04zO78j0MybJrRQXeMXdaC43b3Dz",
-	"lRKIuS6kDWOFZFVmevfcnSyFP3CMjpDrGuYjV5RrLqYXgFh+N/N8B+DnV5XTzkh/8znrr6RktpxTcU/h",
-	"mTfIcRuCnEJfxYodr9fwzlA4CEh4nT9BMU1POjx255AIpJTVkOoYpx5BpdrqKEjTdqZDvn7NGdrVI7nW",
-	"Bq0oWv+arcXIVp3Fet3fRCZ2RSdu9tDnLO288oX+I7YLp9v1GBngEyNf3R0JT6JQoX4PVjahcymmxXjg",
-	"UOTxTpH4O6TD8Q5eatW5Sob2rh1OSipRhR6BRkRzmnQIuuutMz4WkMlUcE+n8goqyGyK04xPZ+AemrLa",
-	"DGU3kqaMMizX9UPIXQweTHQB/qcFEwn6wZ0kMpICa8Sav3pWX0ZadUmt2/xZ+BemoC4zZJqEZxYe3xip",
-	"GRwOHfK8uouHonYbl/bnrzk9Fwn6gevZyyDr+yb6eU0TtfUJ5CnVgY2kIiLTxPwAJuATD0/S63bt/nI/",
-	"kJf82zCfdyuHWkPmeCW3th7ZR23XWM0ZcA7voIiLB2R2qkKFJO/PnkbENbi1uQvsMx1rc8bzz2RieBQU",
-	"PZLwqU2dDyFO+t3+UbvXa/f7Z93jwX530O12ev39g8OjvxbgTho63PaLHen6xY50w2Hy5eD67jrX2sa1",
-	"R9d/rWXH96dPZ3Rzd8i69ulwFMRLxcwbYqKYkTjQ5NyWdMyovqcilwvgHNUd8pI53AgL+GFULUHnLCHe",
-	"YnAgszUttbZ1PKzfFAWjm6ow6uyav4PW59vpOHXZtxLfcj8UG9SXXM3dmpRznfHp1EGYu7RatRzNuW7n",
-	"rWNKUcbi9RibaqjK6CFP2IEO5nf7tuOuU+/a1uM+OlYeU/XVm2NnYUcctTG9utc9eHz46AgY9xnVtOZM",
-	"mpA4oZq2baDNgYHjX7abAWQOdoi/13Ytcf0YjT6pXB5DDAgZsdXo3RNL4TqeO26XCXO1OZBQpX3dMnWw",
-	"AbYiSNFVHV/fPMJ6h2gjv1DPknpIjZt0MKlLN35/2lgiF/trscvFOTkl75593wQNWSMpYANjkz1AYy2A",
-	"cFKQc050mMlFaOdccVvt6fBJ6sCWN1ByzjRNLJuv7T/lJvnSPQCpG5lWm0Bdt5Vi70+NtfeGZrp0sK9L",
-	"b2tMBCm4B3wGS1SIQCA4ptmAeUFgXXrn9mV93GEqtALKOjqdr+Orp7OluKzXfycZnbMia91T5P2p5xIb",
-	"nifP6XhGzCfgfAEgq/AczB/PuzTW9ZO03LCdwmiF5PX5jYIxaZ1cremYuGu/QhCohp0aOz6UOkfdUh5N",
-	"Sk0mbtJ8rk4oYFxNW+8HrqTVDYpYuJsT9+yDpzf3t229nvOSZLgB81SEyk2+m21o6mFVDNvLcFEFkd5m",
-	"aRHhZZtsVJkmeTFUvkiGyQKw4F36ZYEEqGYNRfi/baXZwryZfTb/xivwB240+wcDQBnItHdPINsW/2rZ",
-	"3WME3wjbq4TKjvvTA7CUdJUtU5nWysKQkerLyaHdS+GovBOocsQm3jkf4BY9KEs0smOvp5I/JusSuKzE",
-	"LJJC10rCuwZb38zH5hwM2RjGtW3uW+nmgCLgeEbPxa6Zrxi2CKHwa4rblKYrZVOesEfsnIvw5b27zrep",
-	"kpIJwPxqSKUpuk19ZKr1D2+HU8DHTdPWeW36zA4dy+sQiitNy5+G6TRGJCvfnlxLh2yIqN/SARRraV1/",
-	"YKif5a7gojvB8IT3Bf9jG5uv7ebd7FX3/vHIVobHuJXiW7XwrlvwMF3gJkkCNQH0xmA4poURwRiudCrl",
-	"JSlO/b7zzO35Jo+TpV5meHBzQd6fPc1LDBhZMZoRCL8UNlKD722/aHP1iwjU9/vd/sej9vH5z/3ux/32",
-	"sfWs9fBfX/rXP7tfv+xf792dj+6+ddL1ouPrvT/e/+vPH//QPm98bG/9Ot4uOaAmok6nzkShl7ahYd6o",
-	"wm88H+z/upmXN+l1kScVrMsT+CeSyteN5+t7tWsdeeF0FXmByR2crx4Cc31NtD0ruSLugRpN/CaGh9yc",
-	"dAGFqPX0rPcjeQntPaPyEkSyaxDgwQTAcxz0g8gxecdLoxFMnPTyTyKkETZ4cdb1UGjfyHZM5wxfD/SH",
-	"5H95yYRtqGyFqtG6laHi31km61wHY+iDiMXZdXsdC70gIxAAEdz47pnDaDzbDvdgAxgzAsqlDGAiN4zE",
-	"AlxEBFV2qGYU43SZsORuhmLxg7YgyN18z89jy5nbxCT/2F2Moh5CyY6nbnVqdXpV22E1lx671Z35orNt",
-	"Izw32ukVT6Ar7YK3VKcJqOfjpVFy3pl34URGjGYsMwZp/tcLtyZ//nBWicwgVfKyV9ha8ZvX787IQ2NI",
-	"PkzllAvMSgx+tUWpcUQAVxUcYLErGzH3K4CUtRkRwqhSYmqTa4YCC9Oh9rZDTlyljoNclwvm80xdkqIb",
-	"HoN3jpYatGh/0RXyJhKSu4fidRaWSd+P1eXF//73/8R7xfktePuSrZQPrFjFbwZ5GhnE3u4pEn9uQz/D",
-	"OAChwlJyFGOwlHAYALnzw2GmNZj2UnwLpd6vJxtczdZj75JFXPW5x5PjSa4TFDLIbLdqHF+pWN0SAVre",
-	"m38MRT5NmFdY8d4h7xgjH09yVF0uxfl9QDR6SAu/7uHsuZmF7fQctRCepfWX9mvRxkm3X09yitAF/x5g",
-	"kg1JzQaA7IBb58EEhaCO9Wsqr6BtTsDrmMJF2OdFKjOWqQFh0HsZIC5L3VOsS3ypWAa2W4dg3NQsCbZs",
-	"GGeY17IaCiztBXoDgS1+lmUaVcaSmNFPrNAF07W/tFzJNZkybYsWJqm8Uth/JK98VR4uAMtEHVCA+YMr",
-	"nVEtMxWABdjyZrwLPQD5RQhcOEhQOPRLwBe+du59lrYGrUBMFFQW83Mf04G3KRsM9qXNpnr4xRcoXj/E",
-	"l7Rx4eIoB2VA2SGdDwM1ZezPkPOn60hu2RMf8njcRea8vgbYsYmsG6wFl0a8R8whw2JD3G6KsPmIJYOg",
-	"AgWkmc8PcxEkq3mxuU1pgaYU2EfagWg5hE/oQMHnLLKUMrIAkHKMnPvd78gLqJRQmi2U+aXXKQhqxadi",
-	"uYjJnF4WOC+qE/IusmPv8zulMxR9Ixls4AvHQRWJ0fPJ/w4CYUC+BQFIhstud38Md8E/WWyzWICbkGBj",
-	"mqadodjvlBbdo4l4qMg1TOHi8jHijGiJUamDDom/e97wDOVtV8QSe8CRXHMGqn4rE253LXRlB7P+RRvT",
-	"OsHMlC73ohQkM1aCHC/nRjTYvvlnMwvUAZA6Rwfke/6tg8k05qmcEMGughxCB6JieBp/Q4Q0h6LS6z82",
-	"70BcHjhXlcZwz4Sb52fyCvDaMLLgnLLWCyUnYUBYRZD9rMzKzi0qgnApJFE+aky1Qk5duTnD1Gw+zLtn",
-	"32OGxncSbjtbLdg72DnubE2kPcVsDZZFjbbwoCOWyisLPpgxnXGmIrLAdLAQFcbCPQC1mUjcHiieV+bH",
-	"Nnnw4IQsWKakePAADkm6naoTNSozT2pVILtrHNJEx33bioT849trI1jKZBSbOC/FBR3MXcE1+iSxx1Xh",
-	"gzB8rnOUmgcPMPkJfnSDAHii4jEd+zeNMnmloEI0BtiAd3KZjVnspuIVtltI7owxMudiqa3CdhIezAg6",
-	"hCPFbYhZGY0Sx1AzsjCFAE/5/u0P9gAOhwrHAgI2wYkwFL5Ng1GexnSpWHHKZEyF0TRhh6CWo54Y+qOU",
-	"Kp5Aedm71XrzvG2Y44MHFjpHdR48ICcOHccChVGvxQJcDjBVmWUdOHQImEZKCGpmfq4If6nYYChquVbD",
-	"gcB18DUPlrKgHPD5bLGCx10A2EapdIT08K1m7OCmlItc/KQUEtNfuyKDHCoNuGjEmDDjSyKLLMGc48Gh",
-	"4IQIPffjg26PBD0i4r0OeSfJJWOLQg6YuQOk61BgBZumI0juXWTSEJIpomYUcpHtuyNPPmxOB+3xLhGr",
-	"ilE7Sy0zloTzJFyArg1IWkUZIpc6rszgiT2S8FC2bBCTlCut3FADvZCrHFfG8o6xFC3jeN3/PgJaQXrK",
-	"HlEMF5EjQrvdjB3yDpSO+6h81uCTwZP2dC7Hr4TUQ2E0YhWUnXzmCgttV3I5CHAsSHzQPYgjn66a8kuG",
-	"ACG5lwk3Kfox5VJ3yHPUCpzBhcem7ecnsfAJedU3FeTO6EPzl1jTeQ5AJi5Xpw6lBYI26KThNolfCp9K",
-	"Z+ns5A6S2shKrgBY05xfZolCrbpDTjXaabSMQWaWwCtbFuXBKOWFTveuECddOSaAmaHVkAJIyMDpTUUK",
-	"BfabNRvNUNG0o4HRmldyuotpGsSi6JwlT0hMxQqQ7PBTl2wVkVhIwWLkgaGAM8Mo1qk70GcyTVDSOHaO",
-	"fMdz5ZOkQIIHldce0T4cfiBiuELsHA+CE7tlGWuzZoXybrNEHxx+RsWWjSxNjBZDx3odjtugchbmInEo",
-	"Gs3uYk0JHjj+hikqbn5L2xdgYTMga9nePh4z3bfs4qjhDEWO1QDbzGzwiEADHguSh15Xm8bpHodAdIOM",
-	"AA8J8fYwT5zUw8zaoXBahDklbbZtDtla9hZZtubKno22O7Kh+lV5nSOkSHV1XzvGVv6hOHeZxHnFDc/y",
-	"PY9OF4e6BF/BIcBR0SWVPkzxXmco3oX1oCEShjXj4STBcngHg2TJAdj+TJP78Zv3Z+QhwPg9/GKr2a4f",
-	"ulfFe6Gpg8L0CXJRgFeAOwLvdM1TLKChci2ji8wEUqJoaaIgTWQHlCdkBDnJr9t8YKRbbo+CPm/dGkxV",
-	"GrI6f53byU7DRuwfLqbm762tK4R1/Js0+o2EdoApXalioKKQfe/OcT9xlxjuPhp8QD38UoQ0crpmjOYZ",
-	"ULRDvpV6hvoKZrq2QZe0DSHvx8Zwegh/te3Te+5MglRqIwGHIoSPB5PQAhzGerVg8cAQ5WcLjPUzMY+R",
-	"n8FwNyLr56H4ud1u+/83t8aIt0V+JnGOzmX+PPMiAt+GsE/ZyudpwuMP7i8FiO69B+YVz1iqaeEV1VTI",
-	"AYHsaQwA4Rhsq8ufSZwDxZo/bwgF616XwHlhhiMFK4yGCdsb1S46V06jMieVS/N377HZ7uZNL+Cfte8q",
-	"5WDCw0MBaot5AcoSF6FHmQtWHAo2zDfLC3QwKv3EgoHqKgia0fddo2Pz/mVmDQk33KEIepx6zXgsEyNv",
-	"31BlYXMt32lH3ESCSnUp5JXT85hamo1mDjfkQ3zxyMhFyzbWouRJ2X0Oaie212Uc5IVdFmH0IEdZG+0b",
-	"kLEUgo01qrSuWBhC6HTpIucx5MsPYtfs2U8QCjc4ruEPVOk2rFP79JktRuDae/EDssJkItAlxMpuSQwo",
-	"zphRqjVNU6yTIh9mEmScS0g23EtTs61X9izpg7qJ+ghNlYRUTbMqDRZsYNTgl81njWKaSc1KHDq1PXdQ",
-	"7BoBYHneWH+foD+5ra2OHYbyc1xco1hBka7ROPoHZAbqc05cJpInObEtq13NzDENewvrO2woFZGVrfnI",
-	"UybGzBoBiBmOYgkfQUnRO3QOCxuhCw1RUAAG5CC4xwH5YU0x2kaIXSntd/9ExdS8YLl48CA3AwytA5oN",
-	"HJaE39l5KYLNQ/be2dTvkA45w1WDKtwxTdPcXl0r6hEfGFc0Y95JZPfTFKBNMrmcziKykPDWLc4P3J2x",
-	"O/SeBp4yOPd8NVkhoT4iPsu/veTovPiu/f40sB8h9uAwjzOzw+koDarR7T6AKh058V22rBYAlWqgh/IQ",
-	"U+2JdS7nlAVB18HTyJZ8/OxjGOE5ZG6w6fyPjKB9uOQPPz16OIbJhVcPYTpHpSnaJ8LbYcLmdzptL3mM",
-	"4pgQYmSM0s53Qr4hX0jJhxNbJ87vv4BSeR2T6yeFR7lhqRX5hlC1EmNyf498g35lcp9eUa7JhOnx7H78",
-	"+y9Ixms3toe/t7rJaegsjsgXP5zrvb3O35QU9/cKn4S8bXD0fwOF0s+w0M2s/Zm7dP8LoQs+IMXPOiJG",
-	"wScKr7bb4xuCQ7eTK30fXLTfEMtu978Qbg49O5UcnHtg3xblA7bcxQZYvwQfH4oz6BvBp9xjHS/Mtpwv",
-	"lQZwROG3qO9WbDFL7WOqQ05FLlcjEsNaxa56MlClQwPhCThohsL78qTtIIefUU6+IBGMXDsLx+BKM7Ol",
-	"nkHWijV08mqmBGD319VBgp9NTIsFlcYSBjkxAsUcrTOapgPHtIuMLWjG3jGRuDpom780ILAchuRQBxlA",
-	"pV8HjPmFjGSyGpCGewf+Xx2V8jG73+7tkWtyvWcG8NaJDcf56HHCWjTkDQSVANwgmqzAywFaD568S2yR",
-	"ZBGGlJwzPABc521QTeFsGAThP6PnDYVPa7FxKXsg+lAAEwlAUesr5t2DaHY6+9qP2hpUmBBk+dIFTr2k",
-	"Nrqm8JnIQ2FsBM5UMVjg3aeADmBbw8ApGCy33VlSjFmEbWcUakj2mE4lIIpZR4M5akis8gW+vxcHZ6F9",
-	"Lxi02VIMBQo4+PIg1A3RuAlUh8DO4c6R5tugWXfyiBGWcM0SNzEtFwur88XmNDSDAb6eUTFVZLnokKcw",
-	"YDwanXwr+tnlIrYnAMGu3SiAHLo5Ds+cjDEUZ8SQwQrzGor47ftXF8/fvn39Ns41PDiOYt+6OY4Kfm05",
-	"KZz4dirQS906zxxnuMwOB5FcUcHzElQXPXNaXaXuzOqCrrwJy1873oYYipNiZhsaA9D4PNCObdWsVegx",
-	"eOZruJ4EnmirixFfyQN1CMW6XPtKQ604GooYi1iti9VXm3pFNZbiGRiWENUncd4WOYaN6SrPEQoIUvlA",
-	"4Rzk+oTdYh0Su6bY4aOoS7v1tiq4z9QeWNbH/Yh2/f29GBQx7YRN5G9yJdPmFiutzbDQ92ZRPXCgVzxN",
-	"fUVcoewsVwpd1AD3Divon8I/7BTrItENZSu1zY6DjRr+9P27s9cvY1IyxMChEwdP2Xmc+QxGc85Ad7MR",
-	"HV/aiYVWAgmMhFwkbmEj4Eb0ilauGSaZXAyFax+5CmzswiNW+7JiY4CVNv68g8rQwK6A869cXW6sM4Bb",
-	"4WL6xjzglNehyIO08DF0DRb0PCuu0JTE3W+GoMhIaiwxVDnuIuoUto9I+fRyxi10IVLupLclyzlJ/QFn",
-	"XaDlCsbcqRUCgg/ciWfW3NgP78+I1/cefnFQUkZKTmzHJWSCFzw1Jq2WMs1d1nlBddBJzjmqbI5GAQIC",
-	"bAWUe+YPa7Sbv1FfL8s2LCI4Pjh8FJGYLhapjVs/tDf+wWik8Z5XRr7g/xAyhFSVYWtAhi13s3pY6Ww+",
-	"bEXBE1yn9pEf/Y2k5kZ0gZg7D/r94HeUZvgGs2aQzYuQWIRCd0XfRUIKndGx7hTea8QiPr1+oPawuOAJ",
-	"3t3tHR8n++Ojdm/Sp+1H433WPh4d9dqHrDvZp4/GvaTfL7yA4Qq0BuTjFzJs2cRrSy1LhqgwIGiCL8UU",
-	"fwe/urnQ73bJ9Tm++NoswjPIxzI6hRXyEAM3Qp3whAnNJxxa/8BHrNz3h0DGgqOl1DqvYx2ITtN1pprb",
-	"oeZr9xRsrI4Rxo5CcRAD8kEDUVTgUzm1fhiFvhFzNf5L2+qx7dMkdi5z72R0G+oJoUMBJT6ZHa20bTdH",
-	"K1C7MXxGtXe6PzYb5OiApExrMHIRm8ZoQ7PVYsaE2uvYU1fFBNZGuZAI1GvY/Q6MNRSWsWCjHB13e3tW",
-	"+NCVzxtxBgoi1xKo3rIvgW4gqNZnzDrKM7aAukzMNsghL+Do9oc0mk2xbUdo3wHat6sscKdT/NY80wbl",
-	"0meIdMhZxtBEkQmr9fINhVVNcb+BuFfMZwiCw9BGKvP4gJYkkQOUNL+zyh2sIqa6fIznNMVOFRf2Qnx+",
-	"3wuIysU9cv+g290bhG+yuLtWO11Qo5EMYKCw4TEUDEcc+L+h6s0nRpkNAXB4XBkTEWLwaA2gmzTPLfLV",
-	"AR2zvx684J9DJu48wOlUozfBdCoX/XROMK2D+Cvm20sBBb82NJVfMpyJzJvX1VwBRltm01yuMmM4wkyf",
-	"GP1ivMyUURrBfZpDVQbV2k4TSDm4YQh58IPR3pYLd17bb6Nj1e0GlyhGL9H1Zr5i02p+4OIyzqtaSuTh",
-	"CZsvpGZivLq4ZKs6IpVuKax8fJpfbH/PbAR4vtArOBLBbo4cOcrgaBzzQQ1TGOUFZwspgpS8f3/6DFgC",
-	"0irMkkOireFpNpmwsV9nIfXFRC5FEg7d/wiDPcDBenc/RE4XVM8ib4jkUUhja8vMX/D7D0BbGLPxC0g+",
-	"yi0x7HsL5cUwiaczNr60+daRhcaHOjLMrgkXwhjWMin0eAn3XeUqzOjQkt9MAnMpUPfwjlVQBmE++AYc",
-	"1nsVOGpAGgsSn5j3xiE56XjMFnA2lWmaX4FhHNlh5HkFliShLjZnCacIC4I8ewIvcTwLA8OfipoMaDCw",
-	"FjUBNot0aiNaduwLukolTS7gTKbZtDD8ykUzg96+nQEIKMOjuZhxaZbSgnPk6aSQGWdLyrLQ0LdplfYZ",
-	"s/sK2DkRJkEGfJ4yZVPIIWwB4A2KKHPa0DT379j5LYXNHWbJBVD1Ak7+YJL1d8BMD8OZcuXAC4prU6hb",
-	"yLnJWDbBqPPoZfwUG8i3jR0A4cHi8rmRV9S2cNCVi2a8/X44XiMu8TxBcItQdRzAPKD5rWF3rhQ3MsfL",
-	"7IIYglmjUDaHjd2tMsvYuKpIlKSr47IMDmreMJuay0B/Nx/rZsd0svlC20AcCn3b6N0CyFrHl9mkp5P2",
-	"S6rHs3gAvjhDlIgsWDajC2XEU+QELJwo3Ioh8AJy7exxrAlwf2HNAQTZIGZO4udndApLhjrCh5kEJQmg",
-	"q5yWsBRBCUdx5qVLICF6FQlhM4iCbMRQA3VI9gG3rcnXLB9m6FCuOcLgQmFA+HmZuewsp5mAaOTK68BI",
-	"WPBYAgMhDjtkzT4p1A1ZdQ9Mdkt8m1FZbguIPV5PJ6FzSUsZ2S4TzjWJUwvzFYOJBT/7aZWTOM1QwVdG",
-	"XdwaawCMHn8lwfTnTOVuWW6dfm5GfuJODQlGR75nbJG7EWzKReH7kc1/xJ9AGhoCY2U1RTDZOSsv4Thj",
-	"YA7RVNUtZHA5XE5/tJfhKfJzvVyNI5IwQcWcQQpPbEz4BmPdyEVwU9hJv8CoPYZnbTWsm0CejxQM2/8I",
-	"g3WHTTl/zzq9bYTjnkvei5zODyc/zMLfWwyWVKqL/YTKyYbeww4ZXfbvPNsqT7Vy06o0oAtmV77mJ3lC",
-	"FJ+K9nJhhIeDJRd5AzyUb7ZNHjIXMxwIX4sxpxPzrFxPVaB4YwalHSuUO16AGy4cZvAzjPA45Jkgu66J",
-	"Vwrs77p/NYQEUOVCURCWY/kkmL8tlcYe63bQV4xeXjhODIdduFA4Et2PoGtTtTK8Ol0ypQZhGA4Absdy",
-	"PpfCtq6k3oIltiTOWjQOfzjnm3DFjDi2gwVYdUyFDUaa/xrS16lIiAiZwgLbQu6rmYSmak7gqeqSwkhe",
-	"gjnjADuLfAxBCn9W/UleETnRTLhzKqOaXYA7psSzwe9A1OPipkQhb/3JYGnmqKmWHyKbySc0aov27FLI",
-	"1ZD8YP0KC0i2M6IX5/MBIs2yZPljhNPWr4CtHr+lmv1gBhkTBVEgRClAkTrn9tCMP7fHUmEqgT9gVX5y",
-	"yIs5FasL68hVxfOjdDGnhZRkDnj3UFpgs/1QkXGVFzyXOs7MhB9tS1iLZGPf47cwuFRgD+dPFLZYPXk6",
-	"5BmKQWReW7KETYGXWs4pAOqnKzdvyi9+Wsr/n713XW7byPbFX6U3a6okTUGUrNiThKrUfyu2k+gfx9JY",
-	"8mSfE7qEFtEkMQK7udGAaW6Xq/an8wDnIfaDzZOc6rVWXwCCJKiLb+F8mMggLt2Nxrr+1m8VPJyuPdb0",
-	"xqmUYFTCRoQhn5w6ODr6zYD/tSorIr8GSk+YIjcnAR6epbOIfOlN8I3mpQR8n32aV7luZ9uEJQQW7O4O",
-	"XfJUXk1zNTLLWNGYzae4L9Sn1qpws0aPXhdplhHQc7Z6oqT14VWl9ZvfCPeawvFNUj0B63bJ+O3vFSm4",
-	"OFBn8FT0jc252wPgM6scHItQzIASrAUZonA2Hh1tixO461rkXheyzmj7oii5Ss14wg8w/CF4KXjAtVaC",
-	"qgVP4KetaQmonRSwxCeXT39pRNIGWVgMFLLYXBbvoSc0BfN7QcQHLE4NqrT+ox853cm6N0P/0kP8M3z0",
-	"4TPiIMYVlt+WU5QioQZIkwWDH7J7Ruw1Wv3u14peCtqKwqpQzILUFRScmGH2AvShgOJYsztmPE/YLi5k",
-	"xGJqNmD+dO2XItd8aQ/2GR/cAK8XXNNlZz6U4FKH5vn4O8Q77F1hRxcKwsjUXsn7dSEaztaUchxnQFeU",
-	"BnvzHBxOtzeJGWNaXmepHte92OpvlQUkxxWccnuCjXLhVw9Ky1M2UDlq5WszHifeCC+lO1HKDvcjDttL",
-	"Y8IhUazbZSQg4I2uvcOnYqNbO1WK5l0V6gpvVQtsVX+sTLbWfq0KQ6RXV7XILSAGFCdiUei9vcQnURK2",
-	"qHG0BwrMGvI1HWYP+68uUFS5YHqWFoOxSICDB5I5qQ4CDkqGvm2vKeuO4ySFy40DAZmLgI3MfT0xkQuC",
-	"goiDYE8ARgiG748G0q4GT4jqrevwOwJJ4CFIgEF1cJhgaAHfKrG8kEX7LFdT3Jtw2RjqqsLiPCpZowl4",
-	"tEowfnfQDf+CAjHM/VQtArcuGNb6eaSLWe0ZD33HcBdc+ThrbQDLTqpoxZNTJ28RKkMyN7zaQZuAk8N6",
-	"geZABqQZoUsWvJBC4fvSwUY1by1TPFnYqv6HPbb7xLm+wfBShLPjSdA7xYXTcwFETvU1bMiaBUMxppkq",
-	"i9o46CgM4vHiIJIU81U+YA1BieqDg4cAtnxhsnR02UOGIsuYTjMg+8C43iRNEp/1btwywVOnuSrUQGW1",
-	"x9rD8NyGDQBpNJAFUGEni+AjKqV4NxWDYmGVg8fKJmkZHq8/GKNNWebZdgA35NmtQEcABoaEbjdAa2Ik",
-	"lMD5RZ6a78kYveu2IzqxFL1BPwiZNHNuCeoxIAZuXzC/SaoHSg7TUZkvvNLKb8sWuPKF4SR8EThg2zQW",
-	"Qpo/APaBf7ocfSWdiPO8FARttzM5rjYP8CkekU0DuzOoRyAxDP+6ui51JasXHK58mfQO4PbGDyoHY+/y",
-	"kKUL5mjPqRzsoe/Qnr5yE38YjMXgxpssaEMv/4SdS0o4/EZ3lX5rGjnsHnLgwLh1pA9+7OvGcowaJyD1",
-	"8OxzmVI3mnG3gZLrhbWlQ5XRJbzg11zX5R2UzNsdbf2Kctp2sZLrq1LytzzN6mm66i/NQ3F7yBY+WbZC",
-	"Dm9ToEbGSC0Fsyidsm58kbHBzs8uLuN1bqWbiUUfhnOgY02v2Xxp47KASt5EzeQxFjVqNlJM1cZXIB+6",
-	"+cya3jXCFz0ZBaa0qnVIzqgBrqmrJM2L6ucUHG9cbAjnmnP8qg/TIsDZRBCpy+aVJp34BVFLw7Wbgp0O",
-	"bQNMHbGiLkG814RuV9VXwmMwdgRAQJ1CFcy/RDRhFCrAFHUZuCYzwpdT3wi7q8hUm6vSJp68ygEA3Llx",
-	"cc3fLzCjnQt2DZZ+nhuHQg1ZnGFUDOhXXRuv3SeHFqkON+fzCBBY9Puer9nyWJKoWjQO0qMvCS1BqA6L",
-	"7Ml+6HekeFf0OzHiib47+u67vR4bKojMp0UA7cEYD0ckI0J/g3Bil50W2sNAoCqQQ09AmfRlAAMJg8c2",
-	"SZalGrwrWNdhriYWOPgK6W4QlmQ/P0jwL/BuNMCS7PDG/C0wUBaaoh+ofnuAbCFKp4XPuC9t2TbRWIe1",
-	"R2zXAjk0n+85bzdJh0OR207rCBujJ5rXZ2zjSuAlFJFWqvSlDSh59Kitp7STRuOC7mwXcSImKp/b7Q2c",
-	"BHnAzjFCQYgIkLCkYz+oq12InN2IOfXUsmvXZWcolpDfVE1E5fuuBdTYzMbS0gKDrEfmi7P1dbSPYctK",
-	"Fj8+/J4tiwACAc9PGF+FXGNUKSGMvES2k4AyyOAobRjcG7sYI4kYZpzjFwrT+3FE6eK9iBCzrLo3XkH9",
-	"gkgIDdd1AaLmqCNYSXZ/NEXqsPQfHvP46Ig1Rg9h7giidSzpuUBsgPEirWVmsT22GVTPt7HFE1LNhuk7",
-	"yyvjNppVhWDlOkTyr5ZgCClOgCCoRs4FEV+XAbdDcz/TfHG7EiouFAzgzXKqiMSAI5YcdVlAfACrp/nc",
-	"IzlIilGPfvtNw3cCthlsV8DcKZnNuyw+f31pXiyEFM0fz56/eH75nNCoPz+/jJH40dztRsy7WGgEn6hF",
-	"VNZqFXjBRgq6l9p9ZQug48dH35tHPDk8wv98g6GvJ4ePIZ/hPRWFHtOMz3uMs6GYgUWqI1v+CnXGNP1E",
-	"ldeEkH3Lc4jZ51wmamKZnbRS0jborepQEqX/QASGdq3NjEQyLglOlso+kbYfloTYECR9D7hlLI7D3gQA",
-	"+hD0Qdz2o0eHkfm6YT981/2u+80ekeOBLunL+HS4/1JJQagPCgJWK17ib8xaEdkCmKgg442nANsE37tr",
-	"id1lJz54YwdoieLwGw46BSMAZhlJQ4wYfnJsbPGa4y4OphJAV7D6DJ5I1DmWsc4WBZlJ7DhsFRnMliq4",
-	"lFoI2WNpPQJnxcX1nEk185g+INKTIsCYOIKYvowfPzpiTVCe5Zld7pRnUkI5mlNzOOBePZ4UCIkfseiR",
-	"KFf4YIwVNbSxMQFox70bS7UPCineO7ZvSjsUOGKqNSRR4bpaCQiULNJuhhwi2QUBFntCIdgSUFNq6FOY",
-	"PmNJACGjuCDLScZ0D9MjLltqThpiOqHGwNKXFuSza08Kqfewty0Uc+3hPatZ1m6QBd0/V1k6mJMgqiZH",
-	"oTDpLTCxeWMHabvGwk4amwWz3STnw2I/FcVwf1wUUz5N93NeCDAq96nadq/H4j5QmPY7x//5w6PDw+PZ",
-	"D0dgqz06PPRLlUqjpB1Jsb8m/+HJt8fFD49inOiTb2GuwDLPLUkiGgRIL2HhOV32o5gDTGfsjJ7Kjj36",
-	"nlXS2kCm4/UKlsFJnxb2hOq0eeXcDb/LLhCioW35jE1uQ89yyv1iKZj5MiJHCGetUofooayv2wo8y3zS",
-	"t35WFGJnEDIbIa2FuYxqevtyF2a7mMK2IH7l0O5BCLzC78/wFi4bvNet4+2NS4Hd9IOqNfvlQGMlrH1I",
-	"MO+AB3LBmrrrNnbVxe36v41/ltClr0+fOc6nAZdKQjP4TM1Evj8wrjmoY5xiXgDQH9l3IAqjhgxaQwGd",
-	"nbnX229xJN8/+dvRXkA54Mg/xynwNdoC7kAvVYlGa7VSJ+enjjGagsRDdiEm3AhsqyNTOaKSrN+tbIRt",
-	"TbwcZsR//WtkqzOlmLFJKpUDOQIQDYO9yZxs3x72FHeyJKJ/07K6UJnuS+QzRebUQILhFfYH7ikX8STS",
-	"35FNP0EBBxVMmEM3qZETWMwibTd2VC8Y2kplXzYV6XTZKRRzeaNhkZbldzRRRKiW//pXLwYm/J9+eXpm",
-	"L7uVQE0LBrFTZyGz3bEDwe5ogKtGiF4Dt5JYhI59CsStKLa8sP88DpPFSAGmEiKWVjmV+QDfYDgjSB9d",
-	"u07lf/0r2s85OJv5jYBFMqoWAKMMecaDwhRikdQYcKJEospvQEOCQLGsfeYrmyhZjDX40V7ia/R20BRj",
-	"8TN6nHFUXHkRfCffPn6yZx4QeZM/4QAAhZZMnMUXxs4oqpd99+T7x8RVnqUDIbXAbqq2bqvT65xMjVLf",
-	"P+oeeo7o4NiHqKPLyYTnc3OchGPkSZ2dDQWfPoSjRBLKNsK7B9zR0EIEu9Z3Luj4j3xwg332aBd1ep3D",
-	"7iMcgJoKyadpp9f5Bg4BMfoYOL+RcQM4wZVuauyma2XjRMJKxCZmW0BRao/Fxdh80KdJXO+KDYX0l3WO",
-	"BTV07E06rnK/1HCOEICRriAYo+v4Efj2qpXKfWzUbb8XzxZmXXBc5S57VcogFOJ9PvdSCgU1+kboBCX6",
-	"QEhgvFwq0rc8KjVuq4jFvz2/uDj5+fnF1cXLk/OLX84uyX5eSAG7WAwgDGttePtyIV3rOULzUnoyodZV",
-	"zOxSqUxHUHZpho27jxeVDuU90rN9ia4jzzLt8jdWs9BQkQcPmcIxemMsWs2HotcA2Kl6plCEBx+ZE3un",
-	"SafXyUt58vPrU+xjS/J/aWtPf8pB8DggZX8T2QLRH1UCTcAGWL0ArPe10gVo6eE64r/vwHXp8raK9twD",
-	"M9RXpbStiqDJhutTsLIJX/3CSkePIi+x5SgJPHO3o8PD2iwWCmXq08BX32oSWNa/4QQgbo5jX2yfkJcS",
-	"yE4DDoVXr19e/XT68vTil+fPMADgSSSgS8BjnGPTcz0J0488cctmLnm0/pLXklNZgUjwom/WX/SThXPj",
-	"FY/XX/FSFT+pUtIj/tbqghNXZIVXfd/qKvM1XqoTfL/mukctJgRsREq94Dk27n/86EmbpXNFRr+JJOWX",
-	"8ylefHTU7olujrT0Ry1meHL6d2PGm/OftNkSp5TXuACPAoKCeO1Rq+30My/EDPt7P2mzMy4wI/zaZ97w",
-	"0hZbhB51iUCFSlcekHJhPx7qCf7mQ/S+1q4k/KXpimoLGXf2m9AuMXrQulRIN0+ENeabtg30/ugY/d+B",
-	"PskDMBaemD+DgGyn15FKCmrRoqAxBhk6PUwE8RR/TG7suWbWq4nVzEKORHMX5Dzk1EBfP3JYNOpj5mw+",
-	"1P4WIFSlGbFlqZi76i6oopEoTk5tFHBzhTR8qaSAYBhpo5XCfJ1KslNI1otzP+YPUYdaJ6+7CIkzw0vb",
-	"a4LwokZVEDBvmFUmH83c9/klHy27P512AOeYG2epvMFWNmVBHEw/ETvHsnvAJQdIInI2tPLS3OyblgL9",
-	"N5UYqz/Zqqe2wvtSqd+4nNMi6LsL8VtK5E8nWn8GlG647QOBylMUp3VhaRwp6OK3kZTxHx/00V8rWAnZ",
-	"iA2h7vCgaInv+BwymFVGrXQBPAQ5pHQwxixNQJmEQGztqMiAfKzCmmUhwH1Z4Rlb4BirYZWhGdfU0/NC",
-	"DX9BTKILoVkAjpe5q/OEwra+pMLAM0m6wxVw1JqJQrCLRueqOayHjNSeGgtDjUP1tMWJt/encBh30WNN",
-	"jlVFlR1tqsrse1urlZ7aMx9eMbmX5/ixUr31SbZCv7XQx726Xu4vsZ0xfgKTcI2hrYrgaQuTmbiIl1rO",
-	"gI4hvmnY4ZQQjDlh+cIQH/XplQiq4Iln3wjBVYhtkILNBcJVPCifwAbILAjk8liVWk6hOsacEJAg/ayY",
-	"TWlh1akW/2k7zhAxnY0Rwr1ozLUzEBoUg0TGgGReCqJvstz1PjyGsz8MGRTtbam63PLpY14lZI8bLCO8",
-	"b5LAWaoDPwIpvxel8OLL8glbx9WHQ7KPPGaH8NKAQqETWRkLfXKbuhjC7Dqh9EyQphiuCDvx/u1xUyfe",
-	"Nb14W7e0Nl/Z4nTpNbIKv7rnf/evOSQkpkY82NQlhQw1LZJLqzoc7JhAcX2JrIE512NX0wNsjrZc3mxp",
-	"YhNVCoEz+DKWd4ik0VVWd3Vv42AtH93nWl4QjKxQHmfmVmVWQUbab7e7ZFLm+lb7pTq7o3vcJx/XyaYK",
-	"3Q1cbPqcb2OUuEsbTRObksT0cZpjSu5e3OdGgbTSgX4p3hXhcLfO89aOeig76lxlWDUfaNwdTd/D5+NH",
-	"+4zLOmurwYIAlt1Utuw6Cx3ZsCZ60Zkmur2+RCYBdlpY8CMmJZ0v3gXajArQCH1XoMacIf24DuwMAlSv",
-	"aFFC7W+oJ0qbpiQLxhEuo1/9H+enzzZ2UV9wjeIJ2uhvcvqp/DuovBa6496ybW6um+fcqkJ7merwDUbx",
-	"5dXTcNjgJ+jvA37uEUrBJdsYG/8Bo221ZMZGK4QlWnZc7cehoYHRGeTbU7A3ts71Vim0VgoXtKWrauGj",
-	"agPqtrxU4p9kmWtBHFkiAQBGRZa8QGkXOHwrGHZqhmJoIMux7ZlB7NbaYLoyAmqd0Oxknp/+aka4sfhM",
-	"J2nRRnA+hUKmzse3y+3CrxasNP2qPIXasbWCFS41+2TC353iFUeH3nWBkrQmcXsmyRFVwyUv/9YWe9R5",
-	"kcqbdefCOV+lTf4nl6ZAgNYsTu1PFQn5ItWF24KhYLRyqyIeMQ2/LInzNBe8EJUe9IRIDBvXhi14MWqS",
-	"zamM2EPyiXDTBsf60rbzjeleQE4fNk6Foj4AAkuBrDy1vrhUag90r77/jl0k122Y4oXIMtjFB+OR8Mm+",
-	"IMtWpbkxczYsc9enQxGDJ10ctDW0HIcFleH0HFZwIBiHTsgRIrmDvubAMqSo7tHIfVzCLKHgk5C2Eh3q",
-	"nYCtE1UaFpW49qxYRUpFpK5pbIRRLWVJCWDpLyAuNoOfgebsRmggBzX747gyDhhDY0lpl7kSOOtnUDEl",
-	"uxa+TTc1PurLW+etYMFIMH9SMKB5X2uVz0vxjvRvICv1WE3X57iCiW6OI2y+ugWY8NGGq7DBXBKrTjec",
-	"hb+u0a0B2lKu6VMCG8iFtHDv0vWrsSBoZYWP+uq0YBsw4DkypH9cPOBrOc3VQGggtiI28T+53satH6ja",
-	"pbp7oBJxYT/IP953Mn4tMiMpyzwz3wKXI+MpjUVm/qmhgS39zPqdv1y8Pj8/e3V59ePJxfOr169eOI+m",
-	"32H9fl8ytv8L63ea+bfd1Zdnvz5/2e+w/X0jJNgOtBrqQ8IAW+T8Lq6Ntp9Sp51+B+mNoctOv+KWYROd",
-	"ClYQD/EU/+s68/c7b/ryw05fguth5/2z8rOGv/2UUUJETOQ56/1gCym6obDcHRTvIsp3dhuk6Pu+7Bcv",
-	"+UQsTKpfXMCUevZq/Cdc0C/CY6SxXwmeRKzhh9/NnKPF605Oq6efkX8Mp36I+vLDXl+mQ5jev/3AZJox",
-	"eHqmRt2feMGzXZHne335oS+Hk6J7nqeyyOSuFZy/ivkeOzggajSI2Cg5ELXl9c2+/DJXjvnlxhakeHfX",
-	"qNQueqjId2G7SFjVHbuoO7BRNK3pHzvhHtmJ2E5lh5gDPDX/73bHzhtYkeO+NANRmehmauQmeyPme8dL",
-	"ZvumBZY1AKzS93Lwnk/Tqxsxt0DVRGSiEMuxUKENPVIqse3iCfhkeaWIPzUAIkVBgVBQSAt8R0ImQS0Z",
-	"sNOCWe5MQE8WjuVkzsilQsdCB1akLvi8y0A3AvkUjHcVbGmxbiPUwAvWxpLQIlnaNvLxtUUE/7xaDa2s",
-	"NlptwSPdLFAH+80H6cpifJCpUSqXV7f9KEap1PCNaSy9FO8sMQKXTZ0DvHNpk+mVDg94SqUbQhe7ptCn",
-	"U+qSZ1Dri8WVZ2bp2FH30N23L6ESGLuXffv4e08X8bj7TfcocDbduKgKzsjSeI8hRzcUWWB3CYg3UlLG",
-	"qnTBrsuigIJgKG4zr0a8m2Yqx4LXGyz0PJGW/ysoE3fdBio8Rba7ilufpiZJEZPYD9LWGBNISCpzpC+B",
-	"PjCdCChwD2m6Hx0eHtq35Ghxjmt+uauJU1kiqJf5JTIPtPRRbw2tzNToVH5a39RK8LWe2Qsz1s3dy4XL",
-	"wgG925/NZvtm5+6XeSag+WBytxH+pPLJpsOja25RQLdudeFbXh93BmEAe26TXF7lqkaHN+z8kKejcVFz",
-	"eUHgXOD3sc7phXMf1t09RSLup75py9aFbVb2J0Rw8Zko+4rmBvXotWOot43CfxhP1KntRc8S+rmga8kT",
-	"/u/01XUHaoJOolOhcMqAmnuNVa4Fu4a+J/N+ZyPvkTaH8x7JE3spZrv05+9pMf6Ra/H61YvdfmdcFFPd",
-	"OziwDk9liHutPTWky1nwWUHEVZzVUCbDzZ6bJVqyQOe0PCsWZyN/srI4lbUxF9xifaLadSARd3ExuoGQ",
-	"NCfu3dpFzYRzSM2owTckGoXd9+zajDXPemxnxVh3mPMxC8ttVPd1wSJAJ1fgS9mpvZMdz5zbYzuNb2TH",
-	"urNLB2zu327MEY60RwPuouGKHdLsY8gPXl/eWYeofwhNblUWy23u59ZIs93GnG1asaQ9I6YlkqmwSy/x",
-	"m4sxteUNPWekjGnvOgMPqRoBV5kxDR+gEidTo7OyeID6myXO9WJnt8/cv/4TQWEqKve5TJBdbpXOvUXZ",
-	"SBC6Mh8pGYwrvlLvB9eaC2L2V4rZoucbfNVE21J3hU+qXz3CwfqSzqIGPt+yhM9hnxINE5dzdx34eN8c",
-	"4ilYvAJQReAtowKP6oBT7RjMSi16SJ1nM5uOpFVDu5aAzWUh2xkhd7ETAjRv6KnZlyREzK80fpsGTjUD",
-	"Y7gXsjR6bvqU1qJCSIyOs5BAORpBlccICkld1x6SatgTS2MS2TxJpYlxnucU46P+j6UWQe0jkY/CybZl",
-	"Y1D6EvaIpHbCEEq0LxYlcK9OVMfix4ePWNi2MqrvCnx7Q2B2LcbAS4mNMYfeynTllARjxZw/3Lva7TPc",
-	"TVSb6ffR3w6RLNSyF7qhYBdO4h5+dGjrjizxXIVmD4nVLvm1pq6tZr9bxlE9BoJqNwT8NzZnpwgDaluk",
-	"XMzU4CYKeCKDzeP2K6Am0mFfUrof+p2Y7ZAQRMC8JCATttFg2wDFfI5Wb7quKOaRGFLNBNfUvf4jxUNq",
-	"HuknDYy0c93JL948LrJw4dcXfQBRbtt6DMMv+vMOQ9BDYG6vkHJ0G4f4IqyoBQ6FBtsCN+RdLCRvENnQ",
-	"8lJI7/8yRpnv3+tC0R7Da3Q2tYuuWBfXYsQl1lI4FOgiYPfCDuDrQ+yGa7tSfrk1uAVs1wqdu+F27VA/",
-	"BW43EKRCJq2E6HOz3dzMt8jfP18dxSLuN/Qem4XjEp/QXnPwnv5qh2lwBrBt/+GQBg1hGyh2I0LRIFoU",
-	"IzmuJ3UB8u4dAPY2WZfB9/HVRkD+xAiDzUMmhMredO9vqmtp01UxBjodyXK6PJTiEPQOY2M/EaqqrKIM",
-	"PBNuKpEfnAE/uHH4Xst0oBLiCn/5069PPep9Nk4LwfQUgOa52RR9mRJNf9BdKORxx94fL9HXHNte7DgK",
-	"bFATd8nlBmfb5SDNud+Zuz06+o4NxjznA7M8x+buVABab1CPfihY4MDPfsSq7e/3CG4wh8EAoziHnlPE",
-	"oEQeMcQCsHJwzKWH3CMLMHLOp9Dy2QZA4GfXRTZ+fPgNHMI+mtitPe6yC+jb6rjrue1Xfj139Mda5Jqa",
-	"fCDFtVlK87sNzQP4hcLzcRPIHlv/INQ+eA89sm0hUFOLp3yPuQPqx9y9tTtu9ujr6ReCT7iAwW7uiNev",
-	"ewDke+s5vBSz1xr4BduOnk5v9L/tF7sM8o7ok5WmImQK7+BttxD0r1QmjDGGX9UDE99CovOS35C23GIE",
-	"PpFv7jHrtEk/HkoAFe/nABMwymEhW4/iqJKur0ioe8zX3wmsbQa/kL1GhXFv6etWeWVwRbL0rfiv5YXV",
-	"tud5NZNCnxgbeLZJbOCH9k8ippB4UNKxD4hMQ9smYMao3APq7dKiL22/jiZ9OhLFi/StkELrzp3jI+pm",
-	"rTr5RfCsGG+gTdwFzWgymivQfaRv78C/sLl8XyFLTqtvE4b2/wXyZIyTegMbZSJWEq5YlbkOXdBI9fzb",
-	"p6d4bmto3JOVEYY374VYaiQKeNZKowRHE3WmZfF0zYSJfIpPROJO3Ua8tswhm3Ixu9Z9q8wVR7YpsXL1",
-	"YCIO7HCWO/qvsM5bV8JgO9r7zUYXgSKyQTGXRbgui8XAFzshSP2gzKFpbnAj78/6tPjAo21X+J8W11GE",
-	"qGJEMy33Q5c85PZMxDAIa+B8Wr80fLGrK5org75FffaS61v4qUuCmpWIDOBFbMvPh5Ryv5tN6d7d7cTc",
-	"1l/7UsKruGtRpk39B9vk47XtCeKtfdto6+A9/QWEd8Ogk8OSzh9k1LkWYy60asz7G4dSsHR38ePDxzH1",
-	"4fYNU4FEiafJEhuw2lXiExuE5XrGhfqI20umxSub2zhB74zbm4dbttCteffA5l3htqltCotMjF5gWZFz",
-	"nxxx9P3Ybhhlk3FoWZRsG0Hqt3raZWcymy+RZhM+7wFeEvCKDhTouy/PHIx24cYREK5XSRcLBQhHtgsC",
-	"cQ8hlGjw4aLl1oZ1eY4m862h6c5dLLAWsu184Ymb21+r7vEAmL3PR2L7fhaeMjB01G/RQOnzZ8v5OJJ5",
-	"iwn8OnXJK5vU2Ex9AC8JmrbTXIEPsMyGxfqlSl9uAe19dzTDa+vModDDXrNUDrIyWUb8eU6P/fpghMGC",
-	"rlYVdN4tQIR46R0xhDTOLfXnNhx6D2Qr0IKzmWyFflqEAE6dDLBSyx55U28ltIz28zckhLTY/9ViimvG",
-	"UTr1nKXpqL+RKTwtqCVPrSNbl72Gw4XNulElD8WxqGwnT0UCVSlIWg5M+TSlg/f4BwQOprl4m4pZTHVg",
-	"+AvjCbZAwW7ZmS3gsQ1Pke9+zKnYLEuNkJWO51NMoOU8ENmb24yQft+ME0p7/sZ+TX80S/D/X5y9XM5e",
-	"SaLlk0Y6W/E24kAvRGHMvE26mSxc+KmYJ60U33Dky2xo2NgAvZnwRNxBkIexcsgVzJe3vbPXBte4S4xO",
-	"ULhIa/WCPa+em6Mpr7T0vTak76r9Red4gbm2nCZ++6/OBsKZSfg2vjrN1AbaFLzzU3meq1EutN56G18Y",
-	"7dkzEBuclNAyXXzfwCi6+a14PIMramm9HvvLblmmyUjIvUW8lVlgLucIp3qOUpi9KBJH+znNVVIOCjzB",
-	"qF170qxOEArqmfhBX4lhCcnSHADPTBd8OOyxMRXyTph6K/LupnygIM2XsIGi5KkgtqpKDSBbT3G6TZPt",
-	"G7lqprpyov3ilZlmjzH2xxtd5KkcvW8/3Q/3gflCndZMz0mrAC93YOe6E0wVSTqndqY7TRPFc3Kc5x87",
-	"7Sbn2TsJL1Zvetlg8y31r41LtspsRasuNso5dklxsC9t/3jNiR+TjoZ9lxA11ZA2uq2dd88ld5/ATqJl",
-	"3WaHttmhj+XtQnP1NRq25u1u9FXihl+Z1rH5EhAa5AWD5Dh2uZlMDAvwXlON3WKN2+u8U+xxygOfGBkq",
-	"kJ3BsbCMeCqBpOLwe7ryyl0Q71VJPq3Yw+4X1S7EwLgMyE8oUDbOvc0vuZ4cLD4d7oMsooIXHIW5CKpi",
-	"gKfCJdNpzthkg7tYQZMrXPEFNheRoXj8enzgwy/GB15oi253xr0gRmk7t3Iy7c7/UnzFj6MI2jiX5J/b",
-	"BUT38KjNdZAnTs2m+AlaBW490i+tvQRKcVJSbfTlEpvbxllX47NmqswSdi2YBhiqsgFX21kbAssEWgD6",
-	"PUyisXRoqwCMeoR2eMbaJnjqXBdi4iK76D4AE6NROyA0I+OA5IWQIiGJ5UZiKbsJFfbSx6o1NDl1Dalc",
-	"91VSgLXHZko2wlqrcbIWfd1pyoVFbyzrvu3GU2nBzbMMMpirJTuZL59to+1UvlXpQLRUaS6yuKFm89ct",
-	"KLjF3bp1YrZOzEdzYmhnbuDIsLuh1QKvZqmAR/sA4fG395jWpBadB4QSHmgNjSrAdnkUtHE8SjOue1Z5",
-	"2c5+UkEdYOAoAQUA8fxFDOR9XwqeZ6nIrWsSAQ5OZRlwPmJrPEsoSwrJMjdBewiydlNwm2yvbUhqRowX",
-	"xCWITLRddmJrMxzRbLVHt6WfTHPd7HDVMqSht5Uuulk9dDNHSmBQCoZojsxViShns0maQXyhvX3XxGS0",
-	"of/28C7Qi/SteJAQl918FAZkUs0+h6xg6EvN0mKc5LxVxu53Oldunal7zNTd3qXaeje38m7IpX3QjNv+",
-	"fzBgg1mReTv4y/mrs9/OL69On1kt+qDJuNaJLyOqFvJe56EOwMTXlDT4XVNMIBrrGaaKztmlRyWbZXwO",
-	"rHB7EOvkZ0VU0NZjDcO0qWbXZZoVLJUR+qkUR7UZIXZmrRUE3UMzNe0CZ846YFXjoC8XrQObT2nQ3DXp",
-	"fv8s8g+ij1+JIs2DkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchfl6Bpb46PAwRrIUyAHx",
-	"gl8jTR38jn0m8RP2TeEFSkxq2nEj1UyHHPFw1ArOcQlJlL5MoBb+rBiLfJZqweInh9/EAVekSgSLk+ur",
-	"0i9mHLEYn32VpHkxj40jGCc5T2UqR3EPmfwpiaShpAra1FPXzJPTHc3KKXYMsQPi+kYkS7hgXgmepF8q",
-	"GYxfd3j1H5ML5vOjs7oYQxww3KYjUbitspSNhiIyq+mj6aRqZcCxB8REvsxvR1fC04OyYDrNhCyyec99",
-	"dblApkLHhxhD54IYK/9Y/CKVNzFDDUV5Xxd4n/JRc2eaVBfUkvgrrCEJXtPKT8yuwC1qSPDSO9aQNO6U",
-	"bQ3Jtobkc6uTg3qTwskLKxvtkdU11o0O2NkU+pPY1JjNFiIzDjLmBhdY2wIpWanI2eJgNLK6kn0BIBie",
-	"9IwrNuCSXYu+dCUqrk2M5dP1nWWp4m95aQd98Z+0tKNtEu1pMOJbMNg0Xv0AdR5tp2OFbesZuAsaTSHa",
-	"czOuoTsc1lh+6dUe1HT/9BW9kjUMa2KGJr55MF5K5eFrr7PnuQsvwIC+XNW7xl0cnvshMkYUvaqVF3pl",
-	"a+wWP0e9+jJyYux1v9ma3pUXubPMZoPRtl1TfBzO0JfEtJkflcSEu3ZbErMtifkTGBbGDHBWwDLL4r6r",
-	"Z+jmH7V6pkiLTGBpzClqPfb420ePMNWs5MjVxgTqik5HPvCx2dMJdSk15tLZoFDXUCuyUWUMTn5JaQxK",
-	"oEppTIMxAPUxl2ZCPYb/WzWpfvHMT6ndhO6j9oWUfHPxC80T3k2BE9lpnAEWuCThBHbWjX9nSXlLA3sE",
-	"HTp475BfH1bS3dKkjK0L7TB5YdzGR4eH1nzVEVNZ4n1JdpYl3rjFyhzoTmgM4L7EGuuGUTjKtnhJLOy2",
-	"1vCnAZXhaH9Pi7FX7xsak7WLVxiW9wKTNgbL69N2JsvTMS9CsyUXupyI16dkiqxp0GfOTcwtFi/9x7et",
-	"L/7Ht3B5KU9+fn26xk76+fXpqxJsCS1k4mbZepILV64bZ3AtjlMXatpufS4KNZ3a9dni/rZhloemtnMh",
-	"EUh9GCkfop43Dr5sJJ1R0tnEOQjpxT5HtobShl+Arg7CzhEwHqshSwumcssRAvC3WBe8KHXMJuotxaet",
-	"LgOG/9g44jH71//5vyyeCpmkckT/yoVW2VuR0D8HmdIiiSNIM+lCTKEFAHQBBhxgLhRElqA9UF+6m0Xh",
-	"nVTubmSHMeFzNlIOEoDjCVssI/LQTFErCxrASZnp8gyyKn1JBCOUPXt8+L1vZ5xzqQEF5DoRmYfSqBiX",
-	"dhFoREmai0GRzbvsaaY08LvZn5BdGgq+AiBjXwL1W5plVSxij7CGUhUhI8uJg6Xb0rSJAIsmlQBUdz2o",
-	"Cd2AC4Zvk6dXE5WIHlPDYQz1vZV3qoZDs0TjcsKl7i2OlDUPFOdVSjdIzBpK1Zc2SgfdmBCvGRLNxErG",
-	"WDyHocNFikVspGwXnSrdoD01tEseC3rNEzG5htYTYQnzMf6oIUkEzaWGVojGXRbLMstirPkDnAjwLUql",
-	"/suYhzbWdCM0gkm1yIbMvK2YzrmCmVAbbYthdSlXNwMwG6FFNc7ZbudjhI76/WN2t/uG6PkYCbWjshWG",
-	"DVtz77blgfSgJuCqmclMMYBFa9sp237+hWu13pf0FXtOHtsV/NFRvLzQ8Nam6H0UGpq9r4bD9dlcLpOz",
-	"4TDQ8PSK1rd+CCYZXF7k6QqbyVu+cNrmMeDGpz5EnWPbZTjH8x4mFPwAJY9bs69l0A9f0EtVoGWxrVXc",
-	"GserGOrXBQs3i7Yc8HQ/D6L7jZEX9BN1QDVvDUDK23siZ3QybVELSZddKD3RlYSmU5yWuVmKPcZ1XyIc",
-	"ZR+qKcVb80aOCSl6k8qEgFRjNYPiFvC/IzBWUsn+wIGmcvRmFzhZDrQ9sId2EeZPoecmtMQK5xR5K8uc",
-	"oNk/VSqhrtIWpeSlpOcDdQFKzGEqsYAFCPeBWHqO1jcrylxWGAIx9zpWMyA9UMNCyL6E1qVzd3TC5RxC",
-	"VMbeIqGsbwTwYBPhH9yXOrJr9s9SF2wI33/lYQ46ZmwLOKEkm44XLBPYqP2tbYWira0J9UClRGvy2CkE",
-	"Y7AhDthaINYONdY/Wp7UQ3TNNtPUBlkrm47uoqNA/tJVoa5wEjGbCG6bz6PxCqU+5GzAYqdoyksxCzYf",
-	"AoPcrnRs356X3K2en/BcFMe+DAtbjZjj4Tu2VOHmLVznaqahi0383OzTC4i/xhajO+ASAH5CJiyuBNfj",
-	"iI3St9AqF9t0DXM16csVq4fbeB+bS8fQXBoPXcGhRttwIXe3McyJ6wImZvzhaJPTT+Xfoa63RYCzEO+K",
-	"A/jM97WLRoXmETETr7OO/Dxt/rG1geQvheEvxQ8iTFINSSp12Sk5osjWmSgp0PfAbzEGhOHSnjZwEwgb",
-	"wNcfm+XbhwHsnz6LLd7DbB5FAHxciWO2wHaPwDjFBmoiuttwW1u7i3CHl8oDAVqZMU+DcJR7smjfnPzk",
-	"9O+lKvjdLZijVi/5Z16IGZ/fyegxl7Z4cfSoy3QiVFl8ZFspek8ij4AYzUYUSgcCSu3oReJznt5D/dTL",
-	"VWnXg79cnj799TmUTgVq8TbZ2NZJT+I+kj7vmYMx6Zq41pQFZkALCofuMch4pkO4+N9+YDLN8FC/yNSo",
-	"+xMveLYr8nzPHPtg/k/P0mIwJinX+wH/6O4W86mgu0G3d8qxPhNZwXt4w+Gk6J7nqSx28RpyFPbq17wS",
-	"WhT1azK52++wf/33/7gCabRSZCpHvX5n4SbPlBSN9+j3JbWn57rfiWj8lEPpQtlY9U7ogC27l+tb0vM3",
-	"e6oSYRfsw62TvWDPQYZ3F/O+uORq6Hvc1t8tvdZkD94EY/SuaL3dK2KMYUv+ncS8np0eHmK2cWlXF4kq",
-	"iy44GHQxafa9Y3vudS74zXF4s9y8N38zM2iViW6mRrs7y97czqobGsW75H7hW9yx626Bjmmy6q6oxJff",
-	"179Rd2MjMvCW9o3emZktSEi0cODWdWEIbd+Zt29l4KvVmzFYryQFW2dZN4YQkfb1oekpm7GBDXorRH1g",
-	"qt8NVR/Q4H0SaH2VgnsDRKbQhbXFtpnmbab54QH9Fi5PY4ReaovhNWsSPkSOubE24KIemrLhNpfWgwgQ",
-	"h+I+86e2kZRjBDelBWpRhDeFGuLgPU+v7L+C2ELcl8Z1/dd//w964zrust8h7uVjJqmupStrmgPiHqAt",
-	"MPAFsatCRahwqH4cB4wpuKPDw3jvmGlVLZ3EYA941jYJuBBJoxAQZmNzMRLS6CTRY0VeiphxfaOJBg3T",
-	"mn4deRA+C+5opivsoM2by0SB/YQLT+ST8YHoy4Cx51oMVQ6cbbxw8SdMF9PijFNjgcwpSKDLqci1SERy",
-	"dT2PsXo0ZC29FsaJ1+GJcYQhQtqsngrILIAGSp8T5lYgVTQ1Y79olglu4Qah8qfldfX6sIoTlYgstpSp",
-	"NEk4GHQSoWJBNRyKXB+7MpK0iIL6FJu8JMVJS8vxZhQYs0UpUXhboPdR0kM/MO3cq3+pQZWf502C9PDy",
-	"8pU7RMLutYQFYqUtWATslg4zplmbS5/Wpnvb+pemOzxA/jMvwcZfOy0X2w/tpFsE+ZbF98Lt5Sxkqj4l",
-	"YVO1nh6E0WjA5UBkbW2mp3B2JhIfwtrA4vIXVW14iEKugVziOWdDf4+6m/nj/PTZOmihucLf4wPESzfu",
-	"lWOUpUg++f4h+Wp2DQ3pofbLnSul/uR7bOsjtAmP44q9VMUFfWBfL7bg3iLyX5wbBO/2gaPhm4fCP1Zl",
-	"Eut3vOvQ76DzwDaoJbIDXlJNtCyeXqstWjC0ID7+qubU3EdNkDNwmquCGmLEEXvP6u4VW9W7ZlUtzcrS",
-	"niq3dbWIB+CpeYI+aOH/YXs/uPIeoNHmlJGDbhGcsBRsNlZsqLJMzTTCA6Z4BTi5BG8FH4JNUq0F9UY0",
-	"nhdgMOFfUOu0jE7EVaB8fRHQCgK/ZbfvW8VAgwKXOwRAl9SCbXlFtnHLryJuyX0gcOKFTrvW3Q8WtDxJ",
-	"Es24C4JdzwM+k57950JdAtSsXM8R3QWBIgzXufuQwAfzBP+2EMEd6Har+bzLTqg4w1V0QMhOKq8YEO9P",
-	"OolKX/Z6VC0D8dIA2RXMAVFnzfUmbFm5CcfKD9tzd5bKFXEpK/I+aVAKrmsj3J+GY75tZGnh8gegVmk/",
-	"I9qJTvW0noy/ojEgYHfRjGvGk+Th4gFbn3YzqP1T+Py3WPmvWE2eJEmgQzDrU0/rVfXkR/Bw7QM/ctda",
-	"2DtEpVFYfUrEAcZafnRbJg2azxLnl6TjSs+3qgio7SyMt9Vo78Mltnuk2SO2kwjcYewXS4PcWTPGu1Fh",
-	"VHHfm/OAt7HaCIIO9gxmFB3btzPWlrNkBEGb2NYPACZZZFpExGqXC+NTyxLTcz+nbwWLyzyLoc5YihkL",
-	"4PO7ZZ7txVBAapGaPGQqg7RqOhGWx5VRaYmQWJkL4E+sXsXOkoT/KhS7FgC7l9CjErJwPRbXvqWYagKY",
-	"GA7FoGDAlrvUdAvJvO6fnXxTi6dYRUBWS4MQAVlrU6d6VXMloflxCz/fKulN2R6wBEYZp8+X1AQioSEc",
-	"nfqPp9PrSCXNSe/2czEVHN8CeBFN8ckyPRiMOXxQy8A3KidsQcYDBaGGLHakQAxzw86N3dFIN+xUYjoE",
-	"sZSrDERVbOZPFe66sZouNc5nnCau9MNKXyMLA2eY5BlWkmE9PYuhgV+lrIyALBq0FNQg2TItqujiLFO6",
-	"6EsfwnYE5Sh4/6lSWRmkokKqOYJO4sdHRyx4EVeTVE+gWj6s2gLNmLBrkSk50miJ0Wz6EmAeFqFTiHcF",
-	"dXmCHCpPE1tDdS2YSNICK72cUYediNHTnhkv3AJKrsWAl1p4bx31AcKczdoNh4B2suehjw8Fh2kRBYtc",
-	"KLWwLK7iB7SIw0bZRUUmAXOrOOEF3y8d92rsiBZc+MJig+wbz8ti3GVnlY0GLANuMzoQFU8ihNkAsiqb",
-	"0x6IzYaL3ZingCMz582noi9js8axn1IuHFgHWUxSzdKRVACHuhCC9TtPzQPQZtP9Th1utU/jjHHFfEmS",
-	"ecIKDFZQOlqUuYTb/sLlyFxaTrE8ENuKqGmwBY9thSF9xDVbSU2xsrCLdCu5g3qf+q8qTeyEA7wH1XQS",
-	"4incX8H2J2gWgZngfZkvnspI1VsoIMWXzotCTKZFzBDMRcsNPH/mEoWyQc1kjyU5zRBfFeLJ/Puu3s/t",
-	"IBrjjjbzmUCwC2WfWUDNh+L2lk2VkeoLQEq9PjV7tBEv1ToGZO+xMUlE7bpbwKPuqwDSvbON6x/dlU/H",
-	"pU1hLIO3YCoOtubQvHTQbWaP9tgfz85ePn8T14Jc/7H/D5EPRLZ/crr/+nSfnrS/mnnMRrsW57S1Lu9Q",
-	"3Ngm2GX288eNdJknbssoP5syyio8xBiOPo7mrdea8crZwNsJgb0OljaF14yt/WSF8d4YGmE8xR+TG3tu",
-	"aMXfDWUAdfROxvzxJg5Mg4tnv1azx71q/iqksihlQpw57uc0iVDle0unL0Oa0gVLFmxeYzdez6vLSYxS",
-	"YLo4m4R+GvG3AtuzBsQG7swmM8gY1KUcGAPvsuq/VF2V48WuAsaGjrnWqS64NGZkobKEcWO4sOt5X8YT",
-	"UXCjC7ooSIE9bqHmjLgYEkj8uW5zkD+zPyGjhVSzyDUlmihoeCAmy8AXAVXoJ6Zk3QgrEQz7FmgJb6dV",
-	"8BKPDh+tx0sshdzYXXk3zMQWB7GNHX1MHERFrmMwaZ1KakRG1JXNHQt2lzmqDxLLR6T2YrXPurotowbR",
-	"r15dKYa4cfSxMbZvAwPYBDxRIKxvpJqBg5smbC4KcpglhS4qI4lcwGDMp1MhsRIJKIehww1Qi5PnDixG",
-	"XEPk6w7ubUh8fP8x+wayl5dqWf3cVxcs34qudpjrSlCr+RttlFi3C3u3tZ99+KHRev5J5UAhXE5clWXF",
-	"XO5tLHegRDWFqBcRPUT2FAguaGDyqob8YqBdsqk9iJk527fpe69RwW/DMfcdjvmzy7ytkfdwkhLbK9xO",
-	"Vn4k6+7tt2vSiSe6lrSInZAjhmgrRkPAgxer7FuEZfSCYvh63gHksjASS0xjAr9e88FNX/p02ljN5DGL",
-	"kckQrSVu//lKcA20hMbbj/m1yovY/Jrj8Y+edvjHt9vEw5eaePjHt9vUwzb1sE09bFMPHyf1EGrKj5R5",
-	"IJ2/ifN0YkGUyx2veNH5CSwHema83scB5bmV/Vs/Z+vnbP2ce/JzNH1WzbItyxgfDFQp6538KcentGAz",
-	"+H+xP+FpxniS5EJrRyAvGWcDkRc8lWzG5y4ziGTv7qdcZaKZf/I1DHBhltVx/qJmyKndNAgYquve1WVP",
-	"uUal81qmA5UAb/7ERrgnvChEboZCkrDT6/CE/3sn6hi/wZj/+bwTdSSfmJ+EeV4nlIsT/u6FkCOzT46e",
-	"PI46k1Taf/vUnS7yVEJXxKZEtl3xHbcswVhGmPNoGow5u9NWRr9S+GF8DSSetF7rWTztibeh8MRr71i+",
-	"3vwxbcvXP2a37q9HcfFkkspmzWV/asis2o/AqxxUAhWdg4c+LM1HQpEMBujxfpFvKccKpbrsdAEjj2Eu",
-	"my2Egh20/qChC1UULQhxgqn0pZ0ioFVQ9Xg72uylA52OZDnFoNaFkAVmGYHpEYu5MbAF5B846h5RFA4U",
-	"EG4ShUpK7Q1Bul8V/AZ74d2poMjosU8d+qITW1SBm9HetgS8eu0D1H+3m4gT2O2J4NwVzf4K/owdsmGm",
-	"9bLvu3G3jQQYO6tJz+CMDxG1B2xxPpyX4GUfvkZx3iZu9dx8yJf8hh60LQ3/cnQWypRA0TAqLZozsncb",
-	"tFj7wBDpOecKHbw3/1nZrP7Mqw9XppUmtu+tFtAAKJ/7czQukobfsN+ZmkkH0KT2XHARlOpogUVqeF5f",
-	"0o26LLaXxAFLLt3dwTkD3CeARZdoJSttPjGkckNZHnXs9FqTfzyUHtjiJ7chp8+39taJy7Zm/kZCwEiO",
-	"dq3U/UAIhw7RmCQFDQcdn4XEP9Oiy7CXCTVjFrbzNh8YlYjVxEHtqdUHY64jLDiFaBMZ80qSGMaSzGPG",
-	"HbJeFOgDuC6KUszQVbmeV/yJXAxzocdxlz2DAWP5o31wX8IIjfjXQutUmcHZslKpQJQPuGSZGkH4HwqB",
-	"fbQb550w0HqpLnJeoAM1h9H10AUxp17BKSu6RJMgv71rQO9jPdMyrkPVxI8w8NSu1/PtHIumax+Ar/wT",
-	"OxbVTs0znid6m2tobeO/4Lo4AQtya+J/YSa+7X6M+oGEkdcNm2qzBmP+IDQbb6/ryiZSCUH9XIxJTgVj",
-	"SF2rnUMQdN0gcz3gSdTHLH7/IWaDTPBcOyXhWtxCATtU2TtHIlF96kAr4PwzyyQQGP/GxbC+wYQbPVhA",
-	"72LqF0i+hsh0pVUz0+Vg7J+9Gz8+fBxjh2XniKBnQdj9mJbYQYaDIVDiyrMSAAkGKHBMmU9E7NrcQNdh",
-	"Y9nUb9Sk96ZlYe37Oyk+zJysa8/vH7a56mq8+CF0V8Jbu0SbhPT8Jc11Zm6XatrvUs2sozvZqq+tMvqK",
-	"Pa2XULfkvoF2ygmGa2belMj2HDLUzcn8TbxtiRqUE4GBhzLPOr3OAWgleuaCXkpHEklXIuOCAAFLKgPS",
-	"G+uzwIHAtxqoiaBcuc8tm08NAmdJqqcZn7/Ew/YhKTL1LRDQIWcvkc4FmsGiaCPfEhT7S4XF18T/NsiU",
-	"TuUoGAzplYbxXNIvi4P53dVXO3piRGbXSqE1nyNqwZay1HnGaQwBO3N9EL7ud3FJiLSIOJNPTiOCvkEf",
-	"U3r1+1AsTq3Ig1eQNjzLEyEtm3PFv9SsEFnmyr6vVYmLkgh9AyA1Aq6Hz53majJtXO1z+qUZxoBVfTRh",
-	"m9wjPN+uMRuejnkR70XMFZ7vlym8ipOf91+fBiMASMzi40MCo6a1drl2YOmtrEKm1A0ROxk9hV8FAlmc",
-	"RhN8MCZWpmAsJeFRFl6EwxYsDORXMadO8mgX1oy5Abdv5DycNJ+m+zdi3vis81MGPy0+6zxX10EudZrx",
-	"AuAtSAJZSh30ZAseNhY8a/zAf8EfPrz58P8CAAD//w==",
+	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
+	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
+	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
+	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
+	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
+	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
+	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
+	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
+	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
+	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
+	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
+	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
+	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
+	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
+	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
+	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
+	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
+	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
+	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
+	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
+	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
+	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
+	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
+	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
+	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
+	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
+	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
+	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
+	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
+	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
+	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
+	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
+	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
+	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
+	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
+	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
+	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
+	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
+	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
+	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
+	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
+	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
+	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
+	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
+	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
+	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
+	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
+	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
+	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
+	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
+	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
+	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
+	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
+	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
+	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
+	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
+	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
+	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
+	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
+	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
+	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
+	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
+	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
+	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
+	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
+	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
+	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
+	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
+	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
+	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDe+hgRXWp5",
+	"w94ALa3X393bP4Ck6dsmr90m0gi2rVM6NxiMt77ySa7PlVuvkPYG3SdGDPR7IAbMYX6xed43LEwGuiX4",
+	"KDCkXdq+cs6AywzZJlTV+0gXwVsufOS2sIOD/AAXr7HW451dEr0gXhPOh+Qx5AqX1gwYyVF1TByTJKMT",
+	"/Zv3PNzFmeAodI/eBFyKtxn7xNlVKdwEpqJcpgkZMQQNgDigZbJwpRpghf5TLmF6hhSQ60CwijLB4lrq",
+	"DxKilouFzDRJmLrs5HqzWinN5mDf5G/dQLiUoYnWZ0PYTINawjg/URWAIKWaWYKMZzawUN2x8GbvbSpv",
+	"V+uJM/Px94A1m2dP4bu3OWj7B00HLc6NhMOq2buloedEOWXa2PKqKTlzkz38q91s5b2VT7um0giJVCw0",
+	"+mWF1laOzK/ooDSW9tuldjmljZUNuQpJwHDdMOn4Gl9f8oA12NJbOsJCT5X53juq2Q98znWdFAAYErsx",
+	"QR+UotZ8zahmF6l9S1EKKAZsOZcZy99kRgQ/Q8LR9gG3zUBIzBRJPrqKMCiMHmiCYcLG5cWomTUgMFxS",
+	"wSRpKljE90+ZMCY9W1vvVPdS92CeXPqOaZ4BDF6N1hEGQww72P3wf+GPewl/ZEj6+9VZ3smUvZb6GHdG",
+	"eUEhXw9oRYnSEPKvU6bNbViZZV8TbMo3IsW0d3jXEPSIYQtMwBEjVF3alKhtnSsHTWmAZmZ5mmHDXiwP",
+	"3JDkFNKavl2qVYOISuWUi3UCChOjLkbmFaF8qsq4jJEryo2M3EYoHW6coI5zInZEFTqEA0YSQP5DRStJ",
+	"6ULLBWhVlGiWssXMsOItioN7hbIRqKZ0Ay85Zu2TR2A27pknn+x2u929apnSEYUSjf399qGxeg8mvVGf",
+	"7iWH7Khr7l3A63Y73U6vt9vpPu7vra2nr/kcWKnoGxu0Xsm/8zSlj/c7XfLwL73eU/IDF8vP5PPhwcXB",
+	"3g55yTM2kZ8f9/b2O11Ut+tI0js863cHvf3BXrdzsN/r7xZJ4mpZmmjyZNDtD3ogWvZ7vQJNxj3abXef",
+	"jPrtJ+Net33E9pL2fp92x0+S3ckBuNItTbq9QTI6HOwNBo/3DtcTpfq9AlGeM3V5vFg87nd65CF/c7qD",
+	"cYJTPhXvFw2FfLePFmwU1kQcoppslpfgqcwYq0MOqCc0ekT2isGotegC4t3++NnJwcnl4i8/PvvzUYft",
+	"djvjfipG85fd5C9/Tg3hMjO7xzZm8HgTv81jytsONOePmJiPR/032w0ipxMX0w0rAmZUkb8tFYAmLsU9",
+	"VAN8hRR85eb0T56FX+d13LDy9bfneDRrfjevY/nVW3gdcUWeYdZXGSsQfq1x5bhcVeREnzJW52Xkyr7m",
+	"KckYZINxjX6ebZSiUZO34sxmn7mhVDSB4ljzmX/gelafO2CuENqIRfCb4ceCX+5fIxXi/Ne5C2ucR+W9",
+	"9/H/BOHXWAKj04Fm9Y4tq5ipltOXtUUzWJmXMby6Jk/aF8ogTHOHnGjlE7J9rvDAZocSOqXb5YiOmzKH",
+	"YYIERlovIoOZAFNK+YqK1TFqQXW1W/yzntnE+jUVJ1rKC2MeXlD3pjrb0V204XeLZY2QJp8h3e7+K7RC",
+	"91ZlIPUkKk8lIBQqnqrBuIazT9lb1hApv6UYYLa48hC1U9VXEvBSQumsundCFUxuP6N8pM10cvcAmTLe",
+	"hOvyHf8EuOWULDIuM65XEdF0qqxFjocQmXCWFhGtlOJTwTD7SCzT1EE2XMCtsBQyS6BYA6AYro2yih9o",
+	"DVozPoXqMToF19UIM0KAEJOlSBCU5v3JsxnVt/I1rsfiuZVMDQ7n86ilMz6dwmxyF2bbtfgIB7tpL5At",
+	"h/Kl2ORjQTML14uNRTZWDyzfwFNQRVMKyeXzVcvRnOvSXK3eth1A7zoM3i0bYNjHXjFNzdsRydSDp1rI",
+	"1IZ+FfDxttJs0djSwpCpnQ/S4r321t+fY+Hm91d7ddzxHetbfcA7mEg2GzXWxq+nBN6zMc1viVK7BqQ2",
+	"XL2Pz9+8fnGO2LMlXvzxyf9x478kN+I/39VgG//K+HSrPPnbnRY40TB1sxV4RTc2Wq5rzpdNcM/WHS3R",
+	"l1uCKtfMBVKhN85kv649JYOAcsN4fRcntFHeC/N9JjQf00qo+bX0RYFl7XJZeq6sXOap0YKxxOHh+NLG",
+	"bVw1u01mCCRCl0ZTUSDLA4YDX9gMIJa8YgmnZ/BQSIG3KeWi0qDA08A/fgE53ljo1Jgk7uE8jE6N2cF3",
+	"Sw2fFDLl9nOKBBMLPlFPlto5AHXAOl6DMPgB43Eusbk2RFFJiszf3Ajk9C0byzlTtUnbFaS/uuqKdbGS",
+	"agnYFmC6vrLiR5ryhDYlWB6TOVcKkothYaos9Mk/35BaCfmZo4zRS0UoyZapT5AeS6EzOtb1teeGlWwM",
+	"PCgvx2FsU9HfbQLRyCmwJiWzOk1DvA+MXr71gapKV5m5FOucAFeMXl4E14spbgG0BKNqZQyo6dKCblWp",
+	"VYzIBwTz79+GZr0mmpmJh1Or0Ks4Nwh0IGwDNmiEko4qeKeZeL7bFQajigUvYM2Th+9ePiNHvV43MkYV",
+	"XOjtd/Y7vYMdoA9uD7NZFovUyEsuxeO/KXBXe8ZyFv14xuZwkM3p5x+YmOqZxZSws1I6c/v+xRmd1g/b",
+	"ploY3r6yJfRqJq9EhOkUFmjB8JDM6oZ/2Dns7JYGP2ztDluthhEe7JnzU2sGcaz/N2x9/Lfftf/r/A/D",
+	"1u9b5aFHrc/tqWybH9vqki/aEoZO07bnFMSqLmLpvGOLlK5QJhRn/DZjkNgKKSzZkpGrGbPd+Gyttwth",
+	"YlUCYTRLeY6C42CIbHJ9XILsiAt0KC+TQ2SXMmVU3GpyP3BxWZ1NPFx2u7vjZZbCP9hTkrH0m2FLsM96",
+	"2IpxuQ77h4c7Ue59W9Ap65DjEdAB8CNsxpZ1ywXLCG93QeA/Qj7YN/td83P/YLzMlMy+ufypvzzu/jjr",
+	"zb+b/pj0Vnvz7vLJ1Xd/7R7+56RuUE1c0e/uHd5l9X+QuFnqmXxB9cxzOOibqOwV53urcPcdN6RPMqwO",
+	"+APUdMFBQ9OUQd6VSLDykjA6npGFTPl4NSBxFhfzdFI20REwN2QXmsPc5Y3FOrZ+HDUUDyGzvM2ZnrRn",
+	"Wi/ogrczqhkscdsKvJ3OUJS2NSZGPc2+6T7V3/Ram0/5NkvpSfMWpllHIKpDQmD2lIpI/FNADzPnKz9n",
+	"suGU6yf80ze9bvfp1Tf9rzVlprPV8cTi6RRne2onoCWkYYXe9BBwDbLV1HI8ZiW27oVDnshsDgYOF3oX",
+	"bDv6mc+X89bg8ADK1edc4N89Px8zWMyp23xCNQ69tUePRoT30+ffP1DWGe2bBxbX5FOR7Zgwg/1ofj6v",
+	"22cfPnw4DqyP+oGMZ2ajiSlDiXnwZD844MqH27fQUINkjKbzb4Ytq8QPWxGifn0zLMLMgMjbXlJcR62U",
+	"i8uwPXR1Dse2+BWwAI+/a78/MUP2uofr0myez22db2WyKtZytH7vDr+OUX5/99hfyps9l28BnJ2g3XPN",
+	"dWje4WsYiyN/x2jiFt8/WRn7lOkgAQjMb8RKUrVN69aOoYkh8Xc7lgcqgOQtjgWZc81wwhD22pGo6iB+",
+	"4EqDxyYgh6qOIeVKhy2ythhC3omkYWXwBsJ19fPYaOMeVuTZjOoAhXoNU0PNjSbjlDNRMyLFROJFTpXF",
+	"eSPnbsL8pZGiQ3jNWHNZRp7cMNQfn3zlwTbxWLkzR17Y1Exkw3WB03ELpnshEpbYvN3qwF5gWrkLtdlw",
+	"enUcTPh3lMdgn6kfRNcPA3pSvpk0sf5baXsxY/PKm/afbbO57SYAOJ2aZcLUgTz86CBqa4YDb6gwkvO7",
+	"/N4heOJn8edComrpjsD8LYKxNAgrx3z1hLoLw7ymc5aEvQyKI3gNBc6B/ysiNG9Tzsc1R8kir1WqDCjP",
+	"NGkaDrtq4plTTTN98+kxLnWC2Yoo7KpZaCYJoW5Bmj6fy8ltvu1QHuo+LKRu/Co8t90nS+nSxS9/x6AZ",
+	"tO+6BsuPh7lXLG9ckfAL242RKX2jkmMl29fUdbr5kD7rvAFwjYDzDoG7STk0Wirj8C14o9oxo7gxZnmn",
+	"dLlYL95ASMxSriXeW1eiWRynzWtet4iV0uiK68hcqNWIFnjtDt92BVpNU7c31H8dr23/9Xe2ArKR3lgi",
+	"WUvvMjhZ+fMF7LAGteWiMI7mgxnKFrXvkxVBbZPRuqAPGLY0rRX59zpIzASsF0R+U2GufI5C3aDL2LTC",
+	"XJ8pneHlmsny2IrXcXhqaQ7NGa3dQOZiQMJN9L4MHnp/Yi2nLcRjMKY67bl+VOvV6OKgQI/eYlif5GXY",
+	"qqo8LHMZxnHJVnVDMNft0xW5uOAXl2y19vunWi4WTUtlLgYkqTNE5eIui4JPNm82axCv04PLtvC3q5Pn",
+	"W+vBeT1JgxDCOdUKoTOXWn1rKmBAtFHsYi9G+Dz4D6tfx0zm7WWvHUDT7IMBNM1/GUSL70ACF85t/H6j",
+	"/bH0QeXbq9T1X/Vr3vjNKdPbffAD17Mko1eiacndDbVH7ZW9uO16X5efyDfPyfN652SgLT5QhINzFwDN",
+	"jfaU4wCWttk6n+PvMzZpDVq/e2zOTCnM3n6MV9Xjk+dBS+nGIb09MSIRh0OOxYpgyqxaMARiA7CX9+9P",
+	"niOuAcYyhBR8TFNAW7XgYoAd1zShXILecTLPIFS1LtCyoFNGRmzKheoQaMeEKa7mWvwDF5cxwQiBO9Dt",
+	"AxOZsaeYWCLJiJE5TRhZLjplzHk7JYyZNcUQev1D8L/7vwtx0o/H7b/S9t+77aOL9vkf7i1UWnvyvYJY",
+	"NddE0QkEQhWzvhkXbICKhkEpGgrNULAIE06NyYSNsf6809BCYSjyHgoRSfhkwjKHO8Q+sWxlX9Ihp4yR",
+	"j++YzjhT5w8BouBxhn/aOFWxxYKleLmlwjrXezPp/639X3cm+eSV6+5SpTVuEJS0UqQrwpHL4hdndBq7",
+	"dhTIeopFuNuuuGIk3uv14w6JH8XY+mzVIVCwR6cAs6IIdVGWiCiJ8U8KunLGMD9mkcnPKzKHFZcTs34P",
+	"4w+PIYIfRyQetnbb07/zxbAV70CInBbsbDpn66g/ab+ybV0227AvhOZ6dUanthPI5LUUrIFwZzmBXGR3",
+	"JZeA2TcwBESzADsD2ZL1qBjh54rEu929GNgYqlUx6aea5TAUvd1Or9PfWT9ZM9q7zfgHqtBqbxK9PCmg",
+	"rIBm5ucd2cqRMZ2zAbHZAcWDAWPyA7wklvMRy/CnOMpFnuvBh4UxBNzDmKNDRquhiO3j9rp9vkOOySiT",
+	"VwpAfmKYxalcZmMWg/yAkY2MhFAsnZhjA/rDBW0bHHAnarxDwRXhUyEzlgxC40DPmCCYpwYjNrIGkpcj",
+	"At4IQkmcMcV0TK5mUgHNZtYviDMm3TXraJagDaNvgzZ7m6h+sHwn4j9A+NeuIohLqkhc+JhZApkBoCcd",
+	"s7nhE0OTIimBYBb01otlnAPufXtQYbN8K0kyBtSUItytpcMp9WNPbjNrKwQD4pUIANkrtYkOkDUlwYnM",
+	"5kZUwanqgDcNPy0sLGkqxdTeBZxks3LcgvfIK/4tsA/7rAcoQqnPALQHOHrSh8InwZA5o8LmanFMC3H7",
+	"qpT5sN9tIBnMKyRWwqD7FD7SHGzv32Oo3fo2mgSG9V6sUx0DB8cdNS1Ui5uGgtrxupHk+vMdB2IdKk0j",
+	"sf6Yr6vABsGoO84GbbumyaCJ93XnkpuRd5yKMdqaJpL3YPyKM3EG4p3mcW2edtF3sOL+YymxqMAX1n8p",
+	"5HDaBNM/QC4nYLmAbHEekp/c43Wfdvc+dp+5jor4cjc9FyLambFvNtO3OGScbk3SjE1OA4G8Hswuci2U",
+	"oGZ6ubB6aN6o18h8qi7zgM0gb1SjCR0KzecsglJqC4wDr4S/E7pCcR3k6Ray6+rmaO/NKdMKE8/aeebZ",
+	"Rg/b210iV9tncq19Os/5us6TQl5LDaFEXNXtmClvt3wjPz13t15Hje04b3pLfXfQ66gGf/ymV5Uxz6+j",
+	"EjDJTS8oQKDcF6sXEfZ9bvfxCfKti0Vk0EJjozRh7GoXdCsNeXd7FvqWJt9Rza7oanvmmXM1lmLCp8ts",
+	"Iw56Vbj/GsJ9YuMFPz55Hax12Gv55iffulvvTaRBoNh3lc7YBOSVzkv2cZVhvCwJmrCGVgwVgcv+3tY1",
+	"KNfZYl2bOjreuLVrW3EaWVHpWrjhq/LGkddRTZOmm95S6Qd1b2vvdu4YALDNQo4YWdBMmeOLljtaBm0p",
+	"7c7PLwFQJNhgNd0qbXqWb5qytZwPs7cu8nYjG+zZZ8GT4ThKR8A8aEi8qfz3TYyvo5oCq5teVCnpurfF",
+	"9Vj7IHSVlhJhtwvlXU9JjPVJMVF0pcgVwH2SN+jqCu0oMmLGIlVYI2Lb6rPP2t9cECRDkXcTB1qjRAkX",
+	"sIMlvYYzwpYWW7BFtVHETVQvt9K4X6JzhU0tMlQKwVLHXdDAhb+a3fB1DpWbWYEcKwD3BRd7fv+MpQsg",
+	"3Is55SnEKLakFSQAXmj3hrXUCT52v9pUoPznnd2LzaphtoVe/1tMdhI+v3aqLwtd9+9l6XODFoCF87U3",
+	"ZhFMOXIdufOQGjbwIok0t5Z0iA8fPrTL5QzrFIly9QOM06qIZ3zO5FJvrynq/AU3aGruU19rT/GEFHuA",
+	"maHdn/pVb+BsqYndr5F1HwQ9/gdbLa5rPuI/v4DW+duquba7/s3KaNCG/x4ICE7fPNnLzAOd8amc2nio",
+	"pVwYROUJiDirGT8L2uDfTcsfF9+0iVr+rNSD/z7N5hsFPahiLun8a0i8QofoLQgb9Fq+iZ75p+6FjK8l",
+	"YQI8NOX+065PT8omGtio0odxi4mW2hZu4K45LjY5vBfpvra54yrsKWl3XIyjcEkajhy+3eKWlJi4528i",
+	"wkvfAvFe941ajmG/iCl6O72LAVpEulm+kgmf8Lpi9w9hTLwSDC9tNIcQsG5zwT3XDc0Jf1Ff5b+SaxEW",
+	"uqbh4W/POsSejYbZI5uYLNiV72Do21RCn1QWkV7/0NyP9KntuLcNiWp62N1IpOrH741Orkga2MRlAUFW",
+	"gyCxS7CJn3oesmhaYsoSS5hKX7OtqFLqDnYzSYqfvTd63KaFWp6tbwGBwaF7R+1Ky00MZ6tXhZ8HkRPg",
+	"8t4ocHIQ43v0coYwxvY4gZGSh9g2xlBwB86bMsjxV1DMqp19tliYSoOcG8Ohxa/eH3GNkR8e0YB9xD+h",
+	"2/cUSxLfC/qJ8vQOShrlF/ITy4xY3ujcfJPfbIY9ulgWh7D28effhgO+jgp9g256OOhSBLxfAhK+eQMU",
+	"sJjvbZ1cLIdrRRKq6Ygq5v0wBc+C1T+1y9F0lpuQVx1ylq2sky6l+j7DPeU+Dv94N8OvQleqtKH4VcRc",
+	"caqvpcZKiW0XjH1Gj8SFOWE2c83aJ06eW/9sHpXTGRWKOzikTc6ps/yJe14uwHOheqmq7k+X8wzisQah",
+	"fpuzYOu0mKgG235DAXUcAsj/w3JrUFc1fwGQOuTZaCmJnGhE/fwnz4+xxLaB31+eQf4Ba/sbWDVEuZUZ",
+	"//svq3h7jXtZhdld+/z7GrTa+/aGejDekl+nqoh/DaX7vVhk0ozBqHTP8vW4o5rxa8gXiErYpDe9oYCD",
+	"+mvKNqhqL94aA8cIJh0MhUNSsJDgDajKW6xsAzrxzbunZgT3StgHIXRzRHz9GFFMm91k50rGMuFi6ktL",
+	"BGsEZS3tsRzjdd3OsnfBQD9kUkxDON1/YOwm+q2JS5SJFaGJqD/gyC5ADkOy1f1LTT8rD8QHVS5Vn/sb",
+	"wWxRlpxYKD7ygo5nGK9wZUhzNh+xzNaewF3gJ1C25niRGRbV3OW2JGxDYj4ztwI5U03rk+yx/IWzMXMF",
+	"Mx2sTPH4vPv7uwflashK0c+8CYHow2yFFUfuuLPpsUZsLZhcpKz0vX1bC7PB106AH2mavpkAhvRNefrn",
+	"G9fRhOBqdVS7msm0iJgG5QWaNbsx3EAMszjEJch5/HyCj/W6+VRpllFQtbBKoW4Il1xA7Z9toARMBsiU",
+	"FgFzKVxiag0SpsNPr66WxOOHF96VtyqofRViQdYNMlsKX9+zvr628tYcRPJrLbE7wZppWyHqu/evL07P",
+	"jt+dvXjeilpnL/5ydvHqxenp8Xcv8Ofyj8/evD578bry84vX5nH71+nF6evjt6d/emNue/b+9OzNq1YE",
+	"X3p58vrk9E/wKfPni3fv3ryrXYG8a9ZGhHp/8pxqehtiXYflMR9xAPlA5OhvbAzGRcjcVUywPGQzyWFJ",
+	"y8LNH5UlwCPf/2Er+cRrGPQYQYH9iOMtuLR+G50FGHRQVrxULIsj7JhPbL98cnwCxl3sd1dc2L8IZ7Fu",
+	"65VWBauYJLQ3cHRsWqR3SxGkkNMEg1U0fRusBpZBlSDG3y3F8ZQJfSIWSx0Hp1rsNmzsoNMLhWivwiPO",
+	"TNuoYUa6JdBGH36y1b1YvlPki/XiuABdac9UhC+y2TYd4nv6Q520Y0SuiBn0xsL7Gby0Vnz3u+bgKsvv",
+	"NbIRB4gJxDZxIVuKiFzN+HgW4OyQjC0Y1XcUoRvU4hV2uHvUTSE4ESs8ZcTInH5uj1aawUG2d7j/5MBw",
+	"2omxxJYZe2Z1lqpu4MsjsEdmUHvvUAtJrJYLlimWsCQeEEpmyzkVREt5SSQ47nNmw3Bn7g0OwSCJojwZ",
+	"irxKg6WK2X7FJB47ANx4AIUcYLRRdWktLMO2HRInGeWCi2k8wOJh27nRfFUhelOIx20nBmNycGSQBgbW",
+	"GkK0UxRCVmGLbaWxO3fL9TelcpqoFPwplszAX0rTNHWXXIpm1PLTRVnRkCwN4SEI7VQCRVHL0QLqKm3+",
+	"XNTK16r2pDo+edXAClSTkW03U8VpBCIFoEckpkstY6sl6xmbO2TUHPozBoSmGNpX5PeACDabTA6FDRgb",
+	"Rkm4GtMM5PIcEfNjOZnEJGXUfsFxmJbIgKq0VNiwF77ZilpyMmmYf9i4vmoruNaPSdBvEozVZSaw3jWH",
+	"fSpKSN/R/gb10952Xexwtf6hMz5nStP5wjzGXEbm2s/kQJFw+3VUbGh20/Mvg25r+cN+sJvpOcGwz6Mq",
+	"2A/0Kwep08FPZMp2ur/frxjmgZcX7SwnF+ZcaxBXkxAU1C5nJ1debpLgUQG28JZKcyNQQO4mcVl3IOoy",
+	"w6HKHVbOjs1PshDT1DUXWQrN0xp4xs1tMpmw9CZSvIKbrvOGP5sy6inef13oOn5nMrogpctaxDQU6Bt7",
+	"95c7YfdAFZcr+Jojvm1sg3WJBe0seO2tVmPptPy1pobv6VrRVEMMAbtWkZdibrHdZwrSqlapLQmcLZWN",
+	"rbwtRTXnutBtuQZkDNsJh1U9pV4dpcZAZerBkMKP1CpkG65iCdH3Bg8WFWC1AA19Zw4zZHN+ZnzOBdVI",
+	"/DldLDyILHif6mn33FzET0etRArWeKMUzN3nAgINZwdcdfcC9E/Tre/MRXcngAY13QlV+HjnteeR1WsL",
+	"hwFu7aglBdtgOxdetf7WgDo33RpM5ca3elLedGdISuhSWQGAruKEyjlzlovnmBDfuqS2lOBA7ywTg68Z",
+	"ObeyxZlES5C8gZq02Ye8wlT7NYeJBZL1KpPaSmAgwFNCnfDlKQvdoAKTHEAKNcuIvBWXhXpzdC31Jnug",
+	"EKWoRnRELdawTmb0eC2yyjXPCHRU75AX84Ve4ZEBSaZjOmdhHdVGtvJrwNby3FN0ddbZyh4jvN5RjVBd",
+	"WpKpUYkR6skMJoRVOtgLYZV6vgNggK7UraArleVrBTqTOazzAMUcl279SXTqNZA6oMn8MMKGXgMSozw1",
+	"9mVk9aQRgyTezOiI4imJnd6U+Du8MpafYk9JjBIyjoYisGwjB8dYPP2kME8ERnbUZGQXTGlSZ0lHQ4Eh",
+	"bKPcBsaMOeaKBpOfK1igdla5bC+aqDdZlQ2QzcfCFVJGfrYWv9nhzlUP/C2tos8LnjF1/5aDGSvkhoRY",
+	"eShWENXQ5VHdylQATl6q+zao3IB9dNp8J4K6+JFVtACuJ1BLjWS0/OIm4YIea8UyLDmcv3Aeswn/XGWA",
+	"P9nEsks4B6ZcKBhMxsZyKrhiiEFYcq31Sp61/QL6p7q8KGCvfun1r6tYoCBSAE786xHYfiCwr1KmlCVm",
+	"J/ROr9UbpE3khTrjm+4+xbts4i8f39OhbV/mnZ+hOQkdy23JoJbmFK+zJoLhWAbyXOGd4naKN9sSOW/V",
+	"O6q8DFFkIqHvACMpF960j1AcexML2s0SrgrHleJimrK2ea7Ef9UIaIg++/+Gw8/dbns4/Nx7ORx+fvLS",
+	"/PPo5fkjc0U1XGx+qpZ3jyG+3tBhBcxa38+AOvQ88JrNzIaTZu+jx8020Ns7yhvo7Xd6OzV6IHwxz1Io",
+	"Nz2E1vWAkXlsE8jAXzkgtv+ehSAN3uJxSN8s6E9LwC1Gl7sq7fe97tHNASQn37lobsmIDg6LU+7zE0B6",
+	"lxWVIv7jbm9/96B7AwgkcH2h/cNNBkFdrUl90PM4vaIrReIRELMQh8Kfbo4+FRaw8LUC8cqTqN1/uNtr",
+	"z3MrCWCHYThNMVafJ7HdQT4O2kttJtV8A6k6mW3EmVebAJjY/GKlFapwXoBPZGYhDu0sFbqi89/tc+pW",
+	"jpqwprLe0BASwh1jKqBCHfuM8SaDAvuI3YBjDDfdQiHZ/Kiqk/6uiZkV9H7GN4v63BysWzln3lEdQhHj",
+	"slmA5N76rd3bYFtjqYDLGLsxLgvrWu8OLCZART7UDCEECSjJNRsFHyukSa4DLwlL8/3EgybqYTJPr7/Z",
+	"UdY9NP/51vznmfnPi01PKsGubszv9BYpuypkdxacamUilF5dxzzFaPCt4uh5LgRoCkHDHR+xPtEuPO1B",
+	"4Ln33roO3bDCRkNyxWaYajBAVGxr7lFBYp5AsN7h7g9FAXifhLj77pUQpLhkbKFccA1w9gGD+lnYOc5y",
+	"bFwXuG9M6Pjgem8bWzLyiQQDozeBCgV5rQS8A+bqgmZakZRD6ZVUoGvF8GPcacrwKITZ5ZUIAhTe4Yst",
+	"OLTaZIR5DyJEII/NSOO8CURmEboNp8Tuqs8xuCHriicgcq+v6zit1CdwOxmBumueg2cVtg6Jv1zHhKpL",
+	"5ZH88+hjEJPSy0xUxcftojIZc16BAj52w3itH8wN2fDGMhPWa+6iGS7PrcF13kRMUPK3I+QxFKJb10KH",
+	"xGZZbdoL1UEgz53XD1Sut+AGDZxrXEEYWzw123VOV5AZAy4houUUKXDF9Wwo4tzIiSMyYmOKejbV3kBy",
+	"zTZAHNDUMJ6FwxVS28rtYO0sP5bNubJwdPZTfk+dOCy+uugQ2di5gRbD7u7u0Y7zS5LJUi8zK+oEeX/2",
+	"LEyyWDGaEfD0PSWCQTaGFX1cARoKkUsL4O4Pq4Rq1tZ8XjK8douGf79bOK0e9rv9jwfto/Of+92Pu+2j",
+	"8+Ew+bn/sYf/+tK//tn9+mX3eqf9sAuXfu597Lb75/nfH3t9eHL3Y7d3vnP20PwPvqnb3j3fGXzstvfN",
+	"D/4fD4fDjnlpLzq63vnjw7/+/PEP7fPGx3bu0JdkG8/LL+diaPQa4A6YMm1O0skygx0DPj84+1Bzto6E",
+	"S7ZSthUK6reeJ5ZLXlJeSmmF5s9Qeem2j2h7cv7l8Lrt/723wb9r/UXbZmJaT4el7HmjtCue1FuJuzUh",
+	"Un/Erz0C8Pkz9lnXhDSb0xWf+Xaxdxm9a0X7Dxg6lgTfZfBNOT+Fe2+ycc0rngcPQKKDvnn34pNncGsl",
+	"TRB+LQ66mRDvFcvuQgbX/Y2cVBTemvO0Sq6NLNfX7Mobr1sZFnewZSu9uJtpGbSp3DCOifdfR2Ud4JI1",
+	"dKUBEeoUwqLbzUNrke8ZW1jPHCWKjTNWSdB+UhCj5s917vSDvTp3eolQZsxV2pyv1dNyQIA8/BM4nNXM",
+	"GAhg5UOLMiA1OG5ecpYm9d7gY1d+MTH3PMCjpVLQss4Epu2/n3+0s28wcYNR/OgS/as5GiX/s4uXAiSC",
+	"zpZ65iCnN3FBY0Oaahy1Ek1tV6/9Ir7qj/nBiRNtRV7pD8saWoMWFasSFVWz9NnE0xesxHWtiZWn+Tt/",
+	"HZjRyIDUA1gxOp5ZCAoaMk44nt1uMdnkNkN0KlpjblBr0JrTxUek5HmBTnVdOI8Ljkzqm+pjbn1Y22Bo",
+	"YHUzxRhsKkx89i8w9xVdmhbhNiJCZhjT9BnW4CkVeV28FGTEZjSdOFPLvbbOAZFwtUjp6mIT1fY53usI",
+	"F4BwrK/xwCR+a634WBZVJP5L+41ofwuDbb+ZxIWyvs17PTY0HPxKUbjcWq3G2gphtpA+dSdVkL20Se1h",
+	"0MgbfZbpymae5Xl6AlrZ0cWCiYTEVveCZl6Fjn+3KCw6vofqxy0qyTAp7saoig2grFMyQ6a9iUsN+cLQ",
+	"yQxgQ8HHiEUyv7E4Zp7pVqFMDEsyIIkULEbplGc4u4QUWwpgTR9w8Vx5r6DOWxHCaiqiuBiz3D8LqYcR",
+	"+ZvkAr1Tv2jqGy0mt98h+T4o7t3AStp2Q0jBapN77pBnbHdPJaHLTahMF/exum32whkP60IjRSBjcGCl",
+	"0vDUmGLyY17j/7FFE/rv9u/OWM7NV/2mcpZAoeJrr+iPaOgH/G+/+/3/N1x2u/2DB4/+8PibP/6/iy8/",
+	"X/9X+/zhcNj548237XzpRge71//+ML/1PPh3+9xc710HV3f+OBx2dv6w+f21WzXofFrdq49iiAcwuIdo",
+	"OoWCoEQuRykjPy2lZioiii0oppuNVlBYQVVN71Zy2Dns7O6Uy+m6e+tO4IfD4aOfP5LhUEfnjx5+eLzz",
+	"x2Hr47/9rv1f54+GrYdw4fxR1HTDziN35W7euTAbt1Ge2cw/kGilqvungfACa8eiYaAk+8cKqK3y7BOm",
+	"azclaOEz0BJYckesgXvO5d9KNtqcyE21hYq8sxUDllxrSwcMmzGWjOj48pmczxtCdyvvmw+UiyuZJUbP",
+	"N1qdi80sqDIb0neKxnJH2lh94gWgUT8qNmn3NsHkcgj5cM/856Bey9jkkdt+oVbMgWXWUKJi1C/o9Yv2",
+	"lQMyBFoWwIJqtmqOdVqDGWxsVRucAvbUNi8gg4w72/V+BfWoE3ZlDTqwVuMASDUupH6XtWjvXSibNVX0",
+	"Dp8Hvl+TBb6JIMiJ6CRBXVpW2M/fNePCVGskRWwFbIwBgUIaDrULYbl8JJNVuCFd41/bLLpObUmbmxyn",
+	"QJ6IKP53hK+2qe0utRBIidnfKymSwnpoKS/UTGY6jvCPVIppbCtWl/pCTi4yKqYsLoW81iTHb5Aif4tD",
+	"yv9QZZE/n755Tex1mxl41O3tEC5snNmQ+amlf7nDGvyI9EaoVgFNs22Hb5VSNcMp39yWOxSZbriW8Wrl",
+	"YZHbGlKFzL6Eo3WUyUv0PnvVdomgT6yVwzHlCRfBj3a1AtAmFOghmnHUCpc57FuLkJWGH+w/gU+MUoud",
+	"6WrZtKDrN6H3EIjxuxJ3KFSQCywnMDN2xblPSYysHUdhEkHG6HjGMKcEdgVGchUZu8BsXhMgF62ohS+p",
+	"He6fGE11Q/f/jCnbdoWSRSZHNWJSNVRkuPxHeVnIfZSXN5+59pV1jFPX2PgYGxZzAeTI2xWbpe+Qk0SR",
+	"OU2Y0WDz3jEgmOXEY78/sWrt/kF/p2xUdHtHR8nu+KDdm/Rp+8l4l7WPRge99j7rTnbpk3Ev6fcLlsY/",
+	"Nu55HbV+kNMT8VJm81vGhAKcMyem3xwv9Yz0O90cAwzoWvUGQVJQrV/PdXxDJrWIJDVi5Z7z2OyIMILy",
+	"qxnVNKNCXzRrrIa6DxQorh3yiq5cBxrIuQg2Uk1AK//IP2XeIUTcN1unpy4lvND8jY15wtQvsIZLxbJm",
+	"GLEm38VTcFnANK5mXDOiFkYfoplcYio+uuvJHAbbWe+quG/yl0Swn+ENkVOQNNsFoANhsyau/Bsh7z/l",
+	"ltwmlN4IVWYssQCsLLBXy5h/JTMMguQbOkoxoo42zyZJsh2Sg6A9BQ8OAJioMV1UDoPN4hZblkhsmtPP",
+	"1QXl68ubj09s1XRTtQFXF0LqOuGVLRnUAWNqTxiEnDINP6qaVxpLBlKfecr1CqhBJxOQ6L7G9GK0ugdn",
+	"l0uhdUuYV8NykZv5NuEgr4iUgrBPxvQpIHqg3Xqrso+vg2KStzru3Azr4fjasULkNsiNdRnFLVKbMY18",
+	"swa6415m7hJrS5FmBy5Gp1jFKnM2DjkRa5Oeerg/W46hVkqzOfZhQzCATde1mX2NDnYrwfM9F9UyCHjL",
+	"jQvyvf3WmiYPOQ4XFZZKD6lYQZ2RnDgYLjDqXYgfScwztRNZgnkMt4Spy6Bi26mVvlYrasEnwPfZilpI",
+	"31pl087D+TgbRC6tTgQ67106TIu8pX85zOx9pmsdWCUX6/ay+F4xn0KRxRUBaYV1C1RbMJe1OW14l9E5",
+	"F8ntJ1NixWBmfgAFMhU+s4ZnIW2zyq3ss4W0WZGUiumSTlmOEmAkVybToC7GpqtATwZNR7CXIVaOntkO",
+	"+dFwgTHlNR0pCDrMyYSxREXk/R+63cP9aCje/6Hf7R/Cs/DPI4t5B3d0jzHcjCc6UUZRFWOLh8eyORfG",
+	"1KXQIWIuPxnDAk6KAIOBK3LJFpqMVhqMs6Ew/yq5Aquu9cPfhGv9lStEqQEzM5ceOJ8helldV6eyB0Uu",
+	"mKD88XSh21Kpdq/fHRnu2jxb5x7079fs6i5Zf1Ex5w/EaCyWaRqDc9UdOb/xPEDzU5o2pAP6NN+6IuNS",
+	"P2IusEpuQChJpdniC5qh8NBkLpUmB3uFCjonRVxk2p4KyiJNLlK6wpgDbnhKEjmnXAwFvjJlVGmiryRJ",
+	"6YilKgJTEDMF4471Dccd8qHWcoR6M5APKGcEH8sEXTXk9cvvn+XBOKyiGYq8tM8Il/GMjS8dCu/95iu4",
+	"GiTPGcNh5+MJP//4Wpx//PHT+cdjev7xh/QcfnuenDfYpr+dpIcwcbzCiIdES2hqWmYtIuTtDyjDhUuh",
+	"ESoILA1zgzmRaYY2ieWUobCs8iwiSnpAQd+uC10SgPRAySVbjSTN8EVSGRYiKQOfBXEzC0CfGVUrgHBa",
+	"Qp9vOMqgCefAhhmUhs0ihbGJFCBrDEXe1AP1xZnMNLFsYNGRmS12zg9N6JZMFYnpaJywyXQWgxT86Ypl",
+	"erXk5fhYvdOiLOkP71/SF1CyaoWRT4HEsBc8UOOE+rSB3llG+4MM0hrALRwVlho3Ybm58nfStRG7GPLd",
+	"Yq8+zhm10VQwcm2jK5qWT5/7wu2ywFyfmhIlXYeRWiJnmbQxyaO9/Sc799R2Qzc4BrkiYOPbFjCFFBXy",
+	"GqoYka/NfsJwsPcjKJscUs5jqUKWQD+hdXFxl2FQSS7YCOAtSGUoIaHX4KDjlxozqe11p6IFqdSQWpLK",
+	"adnBtVfemLfJ3HlrWNWKQJ0tmYNHtc0iHV2CXJ68qWfVR9UUVTwrYvTZvoeGkdZjRuwfHQWMv9ft1oFG",
+	"+Nqt5jyiOu66Me98w+Tm2LUvUo9j79eoTG2Z8XbGJiwzMvm2n65PbnIlZx4y1sOheg5bs/nrI/i2kbS5",
+	"AddplDLCweE/4bjqASR7gC5yDwDtRkekvyBWO2hqtqdoVNNnFFZvxJME/t3UODaq7/VWgIKv62GV/xo+",
+	"f8lWwRWf89Eqd6+qbWlqwexoMueY/pEa9mPJheUIyPfVM5lcFNMocupZIpkfJkaLxn8bq/pCB0tZ7ZYf",
+	"1baHj6rt0aNio8mo2qTaNZS6SHimV61iY+UCAGK5+W6xi3hd39KaXsvVzl5RU4+3ulZ85cZ6dZ42bPle",
+	"b7a6TAYARLL2+PEJWCYyTSxYoHP81XrZFsaOu/k4ni/0M3vzLxDvEEpnS8gyVpuN7SR8AmAZ0RG12dM/",
+	"uLsRfCFZjvVmD761N5vnHI/eO7I+ZgYB7L37RhX2kRutA5omoJ9xmbINSfcObt0Y5x0fCjDeAWp6k2fO",
+	"zJ0Vn+Y90enKWlfQdAuKRrAHMrpd7TbZbJw/2ptrozLuTYVzE/eFpYUj/u1crMUtVhenmbvNrRagZE5k",
+	"9k9TPlSzSevjBeB8dfPEoqpLYQxkkZA5FwmkS6/kMgMUIkyUXu+S3ftNuGRLcqo+G9ZeRQsTuha4ujM6",
+	"NT9+++wt2XsCzjfvpzeEXbBsRhdQdw6vtL60jE25FB3yIYc3jnwbGWgzJdDlFaSuuxdXMkh7vSIkTLV4",
+	"+0s/2r1+2P543P7rOf6we73zR/vDl/71zh/XUGajBASbHHt8m3ZpH6wNDnkD26QGrEGqgn08IDFG2Wyu",
+	"pzmoHyh0Iz71Dc9CMj8NO51F+bkPsb2Zh9mymY/HJ0Rm5g+IFJbSRDG8F23RI22D9mjuiGSfOLtqSsmA",
+	"LT5i6Ehbs0Dr+5bZODCqix6tTwRlOjSvK3Zl49DbPYNKCk0mHOFMNzLYizxXQmTvV4322yF7WaX3Xs6s",
+	"0rvybiDNTciClfOaUM3KOW5UhKpLVDRvEwr5FRxH75yOVJwd/JzXEByfkIk0toUiI6Z4AtckIl5TzHae",
+	"UbWmosNIILObq+jGm9Fr9x9Pr/UuKasRMq25mKqtoPTWWi1QCIUnTkPtE5ZTm11fqoK6H2vnn9Ec2cYA",
+	"uK0qXwFwQord1NYQzs2cbxp8frbrnK+NQEg6bwGhRkhXVs1/SuKUf2JxUUGx7R4QFO8piTOmzWDzl5pn",
+	"AKXGv27EfDu7+nYLrjGdeRQrAHlTa+CAViFEY2uScSaSdNWKGlD2vZJfqF3MnxJsqTNwDYH4SMEbtaB6",
+	"xjQfrxnKj/mR0tgXxGFw2qPUxbowRuGOUGhvYv5A1B+8WZErljEou7gZyncDNN+3S+0wVLbLNTbkLOAz",
+	"IIZKAHNCnHrncu2hmiZltLaMd2sElDrwzLdLXUqh2hbRC1N67jOF6nZZSmXNEH+u0yve+fc2J7La1KkZ",
+	"S20yru/ju4DGVg3lVxakfWsa4uMINF8l5R3w4svUuRG0vfB4hVTfMa1sSAeaBTxQiP6CfQQihNyySP1P",
+	"basOW/GoMn1Rbs389es7gnZajaX2GO/skGdm5xUBaLDAHqPagKMMzcUU9NLJgciABIAdch/9PLcoLMfm",
+	"aBvXldtv1S5/g71INaRL2ixac1QlsuNA+8D7F9qHU0DzgWJW8OfHcB6iCVjTG9vlfILrv257ndZX6bhh",
+	"OWQ4HFbRtFIBHJJF0wVtmusOiVGFU4OM0SQG/Bxl1ToVObtdwTyCgLmKhsI/ac54FhO5YAJvRIUgeA1N",
+	"ElV8V0Y1U7mPJKY8tnwV2VZ89lUQMFLk+GQo8o8j0ZUbrrkRgVB1AfopMJBEEuW8CjSwqxKRVMpL5apv",
+	"fbOCWIoLROaKCR3rHE665vVF9SQkqI9wWCq5rF4Yfitq+Y80L7nadM03tp2Rk4rV6yCCnAFdMjCi1lLw",
+	"n5bMXtbZkpnBofRr7H88pcKhxKVy2ubYVGUqGYKerZzA52KKEO0gPu+x9wWA4DefdDkAvWv64oC7woYn",
+	"mO6jLlVDA4mv0SoLW/mqoAkS5MEBtXxX7lu1yOKLJtQyfSWzS18RgKj9MOdUTqeQSxX59KN+d7fT7fR6",
+	"u53u4/6eL5I0cnRVk9JQhRH4Oo26cuZB7RdCD+yzDT74fQsHlM3EyqIcdpvqyMNsA9d2XKXhBQrl5r5J",
+	"tfTC5KDEo3KOl+BV63e7QYLbWuL1a1Jg6gIhheBGgbgFxixMBngh3x11x98pn4r3i38lcNuytyhd2dF2",
+	"yDG5YmnaxjC8TUs0j0X+hJdZfpTgPoVucajw7XV3STk+HleO//M6IKU8dWHwsawebFUhGPRqbVQD4QiO",
+	"rVEGshHOYtBuRnJpy3/q4AwF4b807BI2lMQR2ijj7TXN2zmGf4F22rfXfLHZ79aISmGVm/NNr1OPT4Hg",
+	"DcbRsT03oc+TCIqo8gKFdb0V7ulIENKD51sGHlNhxK0EGC2XgdrxvcRqpMANndZ63f7ejZGnZdZQxIGj",
+	"eqB8Xr7XTZF8gKkRkYylVPNPPm6GiTSbpqXVAcHdwCI2NcmMu3CG1PHBGZ1uVMhRD7tJnrl0bYz+5FWh",
+	"N/vj9//h7vh6bL8PkCE+WrnOaOj4kpnOLaFSe+JNVXZD6/VRgHolHQHv1+EfP1AEDnrX9RAxtAoLUhHp",
+	"840A7l7Z1GGqFJ8Kdl91fXkRK9LXJfU7dYJoWVO3Wpuug73iHqj7qFm9U4u+i0mO5X2LPn0WAbxKKKN3",
+	"hWjuqkIRPWPzEk2wpzfNwjrehrn+kn0FrcguVSPXgnPzvE25OX9y8/9qJm03QEiXmCuWfmLWbN+89+Ad",
+	"O1SUILg3PerMm17YR2t3xYd8A1jTg6WKwT7eaCPMoF0xJqsDD6xbesiCyxWIe28I7PlgDOECTLoDUGdK",
+	"MrZIV5FPpLBJFTZdIe8cbBuXits3kXZluvduntqmYy4L5orCwc8SqHsLV0GwKM/ftwqiuRs3QQerpLMp",
+	"Sy640PL+lFAnRM238AOAZBf546CIFuLcOE39mm+DsZdxmQGT3W5LvHXPVef1J3lFlhnU6dumpNVdsIbF",
+	"M6Zk+ukrZZG6l9dQztjI7jKalZgVjT0BlZDy7yy5AP6+n3G9h60StBiz39j8+FxLx82SWXE1g2RWq1lt",
+	"OD1zd/35Z150v8eeZnR+T6afMUnupLjAK+5Hc7l956SvlEDMdSFtGCskqzLTu+fuZSn8gWN0hFzXMB+5",
+	"olxzMb0AKPz7mecpoOpfVU47I/3N56y/kpLZck7FA4Vn3iCH6QhyCn0VKzYUX8M7Q+GwReF1/gTFND3p",
+	"gP6dQyKQUsNmlKF6wJxqD60gTduZDvn6NWdoV4/kWhu0omj9a4JjkI2wMXrd30QmdkUnbvbQ5yztvPKF",
+	"xja2yanb9RgZ4BMjX90dCU+iUKF+D1Y2oXMppsV44FDk8U6R+DukA4gPXmrVuUqG9ratc0oqUYUegUZE",
+	"c5p0CLrrrTM+FpDJVHBPp/IKKshsitOMT2fgHpqy2gxlN5KmjDIs1/VDyF0MHqV2Af6nBRMJ+sGdJDKS",
+	"AmvEmr96Vl9GWnVJrdv8WfgXpqAuM2SahGe274IxUjM4HDrkRXUXD0XtNi7tz19zei4S9APXs1dB1vdt",
+	"9POa7nzrE8hTqgMbCQWrPc3yJBPEIJFpYm4F4/CpBy7pdbt257kfyCv+bZjpu5GrrSGnvJJ1Ww/xpDbr",
+	"5edMO4eEUIRihAVwSkSFWO/PnkXEdRa2WQ3sMx1rc/rzz2RiuBdUQJLwqU2qD8FP+t3+QbvXa/f7Z92j",
+	"wW530O12ev3dvf2DvxaAUBpaC/eLTRD7xSaIw2HyZe/6/loG247BB9d/rWXU9yfPZvTmhqR1fevhkIiX",
+	"ipk3xEQxI4ugu7wt9phR/UBFLkvAubA75BVziBIWCsQoYYLOWUK8LeFwjWu6uG3qkli/XQrmOFVhPNp1",
+	"3Qd90Hdwcoq07+G+4X54Bi+t3RXYxqKcjK4zPp061HyXcKuWoznX7bxbUSn+WLweYx8XVRk9ZBA79Mn8",
+	"bt/v3bVIXtvz3cfNymOqvvrmqFrYhEndmHjd6+4d7j85AMZ9TjWtOa0mJE6opm0bgnP48/iXbaABOYUd",
+	"4u+1jXJcC1CjaSqX4RADdkZsdX33xFK4VvOO22XCXNUOpFppX9FMHaCArRVSdFXH17ePvd4jDskv1Can",
+	"HmzjNk1z6hKR3580Fs/F/lrssnSOT8jp8++bMEJrJAVsYOzrCADABTRWCnLOiQ4zuQgtoCtu60Adckkd",
+	"vvcNlJwzTRPL5mtbnrlJvnIPQFJHptVNOMKbSrH3J8YOfEszXTrY1yW+NaaIFBwHPrclKsQmECXVbMC8",
+	"VLAu8XPzgj/u0BZaAWUdnc7X8dWz2VJc1mvGk4zOWZG1Hijy/sRziQ3ckxd0PCPmE3C+AMRVeA7mj+eN",
+	"QetamFpu2EyVtELy+vxWYZq0Tq7WNOnctkUmCNR6JE7bZKTUrOyO8mhS6mtym36HdUIBI27a+kVwJa1u",
+	"UARFvjmlzz54cntP3MbrOS9JhlswT0Wo3Oa72Q19ZKyKYdtnLqq45ZssLWK/bJKnKtMkL5PKF8kwWYAa",
+	"vU2LNpAA1XyiCP+3rTRbmDezz+bfeAX+wI1m/2AANQM5+O4JZNviXy27e4zgG2FHn1DZcX96aJaSrrJh",
+	"ktNaWRgyUn2hOXQYKhyV94KOjyDVW2cK3KHtaYlGduz1VPLHZF1ql5WYRVLoWkl43/j+N/OxOQdDNoZx",
+	"bZoVV7o5oAi4pNGnsW1OLAY0wu4LNWVvStOVsslQ2JZ4zkX48t59Z+JUSckEoIE1JNkUHao+ZtX6h3dg",
+	"KiDnpmnrvDaxZosm+XXYxZU++c/CRBsjkqFTMgN1STrMQ4R/lw66WEvrFARD/Sx3EhfdCYYnvJf4H9tL",
+	"f20D+WZ/u/ecR7ZmPMatFN+pa3zdgoeJBLdJH6gJrTeGyTFhjAjGcKVTKS9JceoPnWdux/cVnSz1MsOD",
+	"mwvy/uxZXnzAyIrRjEBgprCRGnxvu0Wbq1/Epn7Y7/Y/HrSPzn/udz/uto+sZ62H//rSv/7Z/fpl93rn",
+	"/nx0D62TrhcdXe/88eFff/74h/Z542M769fxbmkDNbF2OnUmCr20PTTzjiV+4/k0gK+bk3mbpid5usG6",
+	"DIJ/Iql83Xi+vlfbVpgXTleRl57cw/nqwTHXV0vbs5Ir4h5o6NWzqeEhb07HgBLVenrW+5G8hPaeUXkJ",
+	"Itm1DvAwA+A5DhqD5Gi946XRCCZOevknEewIO/0463ootO+dPKZzhq8H+kNZgLxkwvbwtkLVaN3KUPHv",
+	"LJN1roMxtN7Esu26vY4lYJArCFAJbnwPzGE0nm2GiHADTDNCzaUMACRvGImFvogIquxQ5yjG6TJhyf0M",
+	"xSILbUCQ+/men8eGM7cpS/6x+xhFPbiSHU/d6tTq9Kq2qW8uPbarSPPlaJtGeG610yueQFf0BW+pThPw",
+	"0MdLo+ScmnfhREaMZiwzBmn+10u3Jn/+cFaJzCBV8oJY2Frx2zenZ+SxMSQfp3LKBeYrBr/actU4IoC4",
+	"Cg6w2BWUmPsVgM3aXAlhVCkxtWk3Q4El61CV2yHHrobHgbHLBfMZqC590Q2PwTtHS+iall90Jb6JhLTv",
+	"oXiThQXUD2N1efG///0/8U5xfgvevmQr5QMrVvGbQQZHBrG3B4rEn9vQQjMO4KmwyBzFGCwlHAZA7vxw",
+	"mGkNpr0U30IR+JvJDa5m67F3aSSuLt0jzfEk1wkKuWW2QTqOr1TGbolgzBBm/jEU+TRhXmEtfIecMkY+",
+	"Hud4u1yK84eAdfSYFn7dwdlzMwvbXDxqIXBL6y/tN6KNk26/meQUoQv+PQAoG5KaDQB5A3fOkAlKRB3r",
+	"19RkQUOdgNdtDgL7vEhlxjI1IAzafQP4ZamvinWJLxXLwHbrEIybmiXBZg7jDDNeVkOBRb9AbyCwRday",
+	"TKPKKBMz+okVGq+6jquWK7kmU6ZtOcMklVcKO5PkNbHKAwlgAamDEDB/cKUzqmWmAhgBW/iMd6EHIL8I",
+	"gQsHFgqHfgkSw1fVvc/S1qAViImCymJ+7mOi8CYFhcG+tHlWj7/40sXrx/iSNi5cHOVwDSg7pPNhoKaM",
+	"nRty/nRN8C174kMeqbvInNfXAEg2kXWDtbDTiASJ2WVYhojbTRE2H7FkENSmgDTzmWMugmQ1Lza3KS3Q",
+	"rgJblzt4LYf9Cb0p+JxFllJGFgCGjpFzv/sdeQk1FEqzhTK/9DoFQa34VCwXMZnTywLnRXVC3kV27H1+",
+	"p3SGom8kgw184TioIjF6PvnfQSAMyLcgAMlw2e3ujuEu+CeLbRYLcBMSbEzTtDMUu53SonucEQ8iuYYp",
+	"XFw+RgQSLTEqtdch8XcvGp6hvO3KW2IPRZJrzkDVb2XC7a798+mb12jWv2xjwieYmdLlXpSCZMZKkOPl",
+	"3IgGgCwBMbDy+5wc7JHv+bcOQNOYp3JCBLsKsgsdvIrh6VqgFkiTgnY73/NvEbgHjlelMeoz4eaRmbwC",
+	"QDcMMDjfrHVGyUkYF1YRpEcrs8BzC5sgXCZJlA8eM66QYVdu6jBDmxZz+vx7TNT4TsJtZ6sFO4UN5I7Y",
+	"RNrDzBZpWVhpix86Yqm8suiEGdMZZyoiC8wXC2FjLB4EEJ2JxG2F4rFlfmyTR4+OyYJlSopHj+CspJtp",
+	"PFGjTvO0VhOym8dBUXTct61kyD++uVKCtU5Gv4nzWl1QxdwVXKNPEptgFT4Iw+c6h7F59AhzoOBHNwjA",
+	"Lyqe1rF/0yiTVwpKSGPAFTiVy2zMYjcVr7fdQYBnjJE5F0tt9bbj8HxGVCIcKe5GTM5oFDyGmpHFMQT8",
+	"yvfvfrDncDhUOB0Q0QkOhqHwfRyMDjWmS8WKUyZjKozCCTsElR311NAfhVXxIMrr4t1u9YndMMdHjyy2",
+	"juo8ekSOHXyORRKjXpkFPB1gqjLLOvToEFGNlCDWzPxclf5SscFQ1HKthnOB6+BrHk1lQTkA+NlqBg/M",
+	"ALiOUukI6eF70djBTSkXufhJKWSuv3FVCDmWGnDRiDFhxpdEFnqCOf+Dg8kJIXwexnvdHgmaSMQ7HXIq",
+	"ySVji0IqmLkDhOxQYImbpiPI/l1k0hCSKaJmFJKV7bsjTz7sXgf98y4RzIpRO0stM5aE8yRcgMoNUFtF",
+	"GSKXOq7M4Kk9mfBstmwQk5QrrdxQA/WQqxx4xvKOMRgt43gT4CEiXkGWyg5RDBeRI4S73Ywdcgq6x0PU",
+	"QWsAzOBJe0iXw1hC6qEwirEK6lI+c4WVuCu5HARAFyTe6+7Fkc9aTfklQwSR3NmEmxTdmXKpO+QFKgfO",
+	"7sLT0zb8k1gZhbzquw5yZ/uhFUysBT0HpBOXslMH4wKxG/TVcJvlL4XPqLN0dnIHSW1kJVeAvGnOL7NE",
+	"oXLdIScazTVaBikzS+B1LpvpbHRz35ge4WawUiddOSaAmaHxkAKKyMCpT0UKBWactR7NUNHCo4Htmpd6",
+	"uotpGoSk6JwlT0lMxQqg7vBTl2wVkVhIwWLkgaGAM8Po16k70GcyTVDSOHaOfK995XOlQIIHpdke8j4c",
+	"fiBiuEJwHY+SE7tlGWuzZoX6b7NEH1wOecWkjSxNjBZDx3od0NugchbmInEoGq3vYtEJHjj+BmO6hVva",
+	"vgArnwF6yzb/8aDqvqcXRw1nKHIwB9hmZoNHBDr0WBQ9dL7abE73OMSjG2QEOEqIN4t54qQeJtgOhdMi",
+	"zClpk25zTNey08iyNVf2bLTdsg3Vr8rrHCFFqqv7xjG28g/FueckzktyeJbvefS9OFgm+AoOAY6KLqk0",
+	"aop3OkNxGhaMhlAZ1pqHkwTr5R1OkiUHgP8zTR7Gb9+fkceA8/f4iy13u37sXhXvhBYPCtOnyEUBoAHu",
+	"CLzTdVexiIfKtRAvMhNIiaLBiYI0kR1QnpAR5CS/btOCkW65WQr6vPVuMFXp2Orcdm4n290HOhHsNxTX",
+	"NjZjJIbQLMsLsGyPhb/JZSZo6kOlkA+F5QtI27lVP2z+YS7c8KDIuLF07OkIL1gtrGUE6QxgIfhKW7PD",
+	"zQut4MNukLEzDhDXiIup+Xtj+xAhK/8mjWomodVhSleqGGop1A84FcSvmUttdx8NPqAefynCNTk1OUYD",
+	"E5ihQ76VeoaqFubqtkENts0uH8bG5nsMf7Xt0zvuOIVkcCO8hyKExgej1oI3xoak8cAQ5WcL+vUzMY+R",
+	"n8H1YKTtz0Pxc7vd9v9vbo0RS4z8TOIcecz8eealG74NIa2ylc80hccfPVwKOHV2HplXPGeppoVXVJM5",
+	"BwTyvzGEhWOwbTx/JnEOgmv+vCXMrXtdAkedGY4UrDAaJmzfV7voXDll0PCaK1Rw77H5+uZNL+Gfte8q",
+	"ZZHCw0MBGpd5AYpBl2OAxwUYoCiTMWMuLzHCuPpTC3SqqwBvxlRxTZzN+5eZtYHccIci6N/qlfqxTMxR",
+	"8ZYqCwls+U474iYStMFLIa+cisrU0my0XE7gi0dGpFu2scYwT8oBANCYsXUw4yDq7LIIo8I5ytp45YCM",
+	"pRBsrFEbd4XQkARAly72H0PG/yB2jaz9BKH0hOMa/kCVbsM6tU+e23IKrn0cIiArTCYCNUis7JbEkOiM",
+	"GXtA0zTFSi/yYSZBPLuUasO9NDXbemWPwT5oyqhK0VRJSDY1q9JgfAf2GH7ZfBZEpdSsxKFT208ITwwj",
+	"ACzPG8P1E/Ret3XjscOHRgEPOiEUIBtlqb9HZqD558RlInmaE9uy2tXMaBiwt7BCxQaDETXaWr48ZWLM",
+	"rP2CeOgolvARlBS9fedrsTHG0IYG3WVA9oJ7HEgh1kujWYe4nNJ+909UTM0LlotHj3ILxtA6oNnA4WT4",
+	"nZ0XU9gjx/uXU79DOuQMVw0qjMc0TXNTe62oR+xjXNGMef+W3U9TgG3J5HI6i8hCwls3OD9Kh96zwMkH",
+	"556vhyuUBETE1ym0lxz9Lt+1358Epi9ETxyec2Z2OB2lQaW93QdQZyQnvoOYVWCg1g5UaB7ixT217vGc",
+	"siDoOnga2aKVn30UJjyHzA22IOGJEbSPl/zxpyePxzC58Oo+TOegNEX7RHg7TNj8TqftJY9RHBNCjIxR",
+	"2rl9yDfkCym5n2Lrf/r9F9CHr2Ny/bTwKDcstSLfEKpWYkwe7pBv0DNOHtIryjWZMD2ePYx//wXJeO3G",
+	"9vj3Vjc5Cd3dEfnih3O9s9P5m5Li4U7hk6BpQajiGygCf46lembtz9ylh18IXfABKX7WETEKPlF4td0e",
+	"3xAcup1c6fvgXf6GWHZ7+IVwc+jZqeT+7IF9W5QP2HIXG2AFFnx8KM6gJwafco/jvDDbcr5UGoAfhd+i",
+	"vhOzxWO1j6kOORG5XI1IDGsVu/rPwAoIbZun4FsaCu+GlLY7Hn5GOfmCRDBy7SwcgysuzZZ6Bnk31kbL",
+	"67ESaCmwrpITXIRiWiwJNUY8yIkR2BRoWNI0HTimXWRsQTN2ykTiarxtBtaAwHIYkkMlZxBduA4Y8wsZ",
+	"yWQ1IA33Dvy/OirlY/aw3dsh1+R6xwzgnRMbjvPRWYbVdMgbCJgBmEg0WYGDBrQePHmX2P7JoicpOWd4",
+	"ALiu4qCawtkwCAKYRs8bCp+YYyNr9kD0UQwmEoDZ1lfMezbRYnauAT9qawtiSpPlSxf69ZLa6JrC51IP",
+	"hbERjFlSiHN4zy8gH9i2N3AKBsttd5YUYxZhSx2FGpI9plMJaGnWR2KOGhKrfIEf7sTBWWjfC7Z4thRD",
+	"gQIOvjwIdUM0bgLVIbBzuPMB+hZv1hM+YoQlXDNnGZ5quVhYnS82p6EZDPC1MREVWS465BkMGI9GJ9+K",
+	"IQK5iO0JQLAjOQogh9yOwzMnYwzlJTEYljCvoYjfvX998eLduzfv4lzDg+Mo9m2p46jgkpeTwonvjFxo",
+	"Ro+L4zjD5aY4+OeKCp4X0br4n9PqKpVzVhd0BVpYwNvxNsRQHBdz89AYgKbugXZs636tQo9xP1+F9jRw",
+	"oltdjPhaJKikKFYW21caasXRUMRYhmu9w75e1iuqsRTPwbCEvAQS5y2fY9iYrnYeYY4gGREUzkGuT9gt",
+	"1iGxa/gdPoq6tFtvq4L7XPOBZX3cj2jXP9yJQRHTTthE/iZX9G1usdLaDAvdhhaxBAd6xdPU1/QVCudy",
+	"pdAFPHDvsIL+KfzDTrEuEt1QtlKd7TjYqOHP3p+evXkVk5IhBr6oOHjKzuPM52CacwY6t43o+NJOLLQS",
+	"SGAk5CJxAxsBN6JXtHLNMMnkYihca8xVYGMXHrHalxUbA6wV8ucd1LYGdgWcf+X6eGOdAZQMF9O35gGn",
+	"vA5FHl+Gj6FXs6DnWXGFpiTufjMERUZSY5GkyjElUaewPVLKp5czbqHDknInvS26zknqDzjrvS3XYOb+",
+	"uBDsfOBOPLPmxn54f0a8vvf4i4PJMlJyYrtJIRO85KkxabWUae5tz0vCgy55zlFls0wKIBZgK6DcM39Y",
+	"o938jfp6WbZhGcTR3v6TiMR0sUhtyP2xvfEPRiONd7wy8gX/h5AhJNsMWwMybLmb1eNK1/ZhKwqe4Dq1",
+	"j/zobyQ1N6ILxNy51+8Hv6M0wzeYNYN8ZIT7IhQ6R/oOGVLojI51p/BeIxbx6fUDtYfFBU/w7m7v6CjZ",
+	"HR+0e5M+bT8Z77L20eig195n3ckufTLuJf1+4QUMV6A1IB+/kGHLpo5balkyRIUBQYN/Kab4O4QEzIV+",
+	"t0uuz/HF12YRnkNGmdEprJCH8L0R6oQnTGg+4dDWCD5i5b4/BDIWHC2ltoAd60B0mq4z1dwONV97oGBj",
+	"dYwwdhSKg/CVj3eIogKfyqn1wyj0jZir8V/aVo9tnySx8/Z7J6PbUE8JHQooUsrsaKVtKTpagdqNkT+q",
+	"fbzg0GyQgz2SMq3ByEV0HaMNzVaLGRNqp2NPXRUTWBvlojlQcWL3OzDWUFjGgo1ycNTt7VjhQ1c+5cUZ",
+	"KIjKS6D+zL4EOp2gWp8x6+PP2AIqSzFRIgftgKPbH9JoNsW21aJ9B2jfrjbCnU7xO/NMG5RLn9zSIWcZ",
+	"QxNFJqzWyzcUVjXF/QbiXjGf4wgOQxtkzUMbWpJEDlDS/M4qd7CKmKXzMZ7TFLtwXNgL8flDLyAqF3fI",
+	"w71ud2cQvsliClvtdEGNRjKAgcKGxyg2HHHg/4a6PZ/aZTYEQP1xZUxESB9AawDdpHlalK9v6Jj99egl",
+	"/xwycecRTqcaeAqmU7nop3OMGSnEXzHfXgooWbZRtfyS4Uxk3rwy6Arw5zKboXOVGcMRZvrU6BfjZaaM",
+	"0gju0xyGM6g3d5pAysENQ8ijH4z2tly489p+Gx2rbje4VDcIvhD8is0I+oGLyzivyymRhydsvpCaifHq",
+	"4pKt6ohUuqWw8vFJfrH9PbPB6/lCr+BIBLs5cuQoA7/ZiJFhCqO84GwhyZGS9+9PngNLQEaIWXJIFTY8",
+	"zSYTNvbrLKS+mMilSMKh+x9hsHs4WO/uh6DvgupZ5A2RPIBqbG2Z+Qt+/wHsDGM2fgF5U7klhj19oUAa",
+	"JvFsxsaXNmM8srD/UAmHiUHhQhjDWiaF/jXhvqtchRntW/KbSWAaCOoe3rEKyiDMB9+Aw3qvAkcNSGNB",
+	"4mPz3jgkJx2P2QLOpjJN8yswjAM7jDxqaEkS6mJzlnCKwCbIs8fwEsezMDD8qajJgAYDa1ETYLMorjai",
+	"Zce+oKtU0uQCzmSaTQvDr1w0M+jt2hmAgDI8mosZlygqLbxInhALSX2weaPQQW1uEVKzyGWG2mfNLiyg",
+	"AEWYxxnwe8qUTYaH8AXAUCiizKlD09zPY+e5FDYLmiUXQN0L0ACCydbfATPeD2fMlYNhKK5RoQIj5ypj",
+	"4QSjzqOY8TNskt829gCECYvL6EZeUd/CQVcumvH2++F4jdjEcwVhOkIVcgDzgAa/hu25UtzIHi+7C+II",
+	"Zo3C2Rw6dtfKLGPjqkJRkrKO2zI4sHnDbGouA/3dfKy7HTPi5gttA3Io/G0zewuSax1gZrOeTNqvqB7P",
+	"4gH45AxRIrJg2YwulBFTkRO0cLJwK47AG8i1s8uxusH9hdUTEGyD2DmJX5zRKSwZ6gofZhKUJQDhctrC",
+	"UgTFKMWZly6BpOhVJIVNggoSKkNN1KH1B9y2JuW0fKihY7nmKIMLhQHh52XmEsychgIikiuvCyNhwXMJ",
+	"DIRY85D4+7RQAWXVPjDdLfFtUmi59SH2sT2ZhE4mLWVkO2k4FyVOLUy5DCYW/OynVc5DNUMFnxl18Wus",
+	"ZjD6/JUEFwBnKnfPcuv8czPyE3fqSDA68j1ji9ydYFMvCt+PbAon/gTS0BAYa8QpAubOWXkJxxkDs4im",
+	"qm4hg8vhcvojvgy0kZ/v5boikYQ5NuYsUnhyY846GO1GLoK7wk76JUbvMUxr63rdBPKUqmDY/kcYrDt0",
+	"yimI1vltIx0PXP5h5HR/0ABgFv7eYtCkUiftJ1TOl/SedkhKs3/nCWN5tpibVqXJXjC78jU/yWOi+FS0",
+	"l4v/n713XW7byPbFX6U3a6okTUGUrNiThKrUfyu2k+gfx9JY8mSfE7qEFtEkMQK7udGgaW6Xq/an8wDn",
+	"IfaDzZOc6rVWXwACJKiLb+F8mMggLt2Nxrqv388IDwu9Lj3JH8o3ogLEzSXMDoSnxViWiqViljcWVryx",
+	"CJTGCo2bVxCOC4cZHIYRfh/umaBAsGmvlLa/ZThrSA2g6YWiIGwsc8Uw/5zpAnnkadBzwW+u7E4Mh136",
+	"oaQS7UGwublemL06mgmte2E6DqB6B2oyUZLoObnzZBk195FnYzGW/b4J35gRxzRYgI7Hat5gpP5ouL62",
+	"Rg2xLTN4wdSSPh8rII6zAk8vv1IYyW/g1ljo0fI+hmSF01W/qDlTw0JIq6dyXogrCMtU9mxwHBb1+/JH",
+	"iUKe4srgcXr8V9oPERUjygKtRtJdGnc1FEFQfGEK9YJG9OJ8foeMs6pEADDTSS044LPHr3ghXphBxkxD",
+	"NgjxFlCkTlJSmvG7/YHSWFLgFKz2mkNdTbhcXFFAV5f1R+VHvxZKsQlg+kN3BBUsoiFjm0dSL3WsuwkH",
+	"ifaWMHnoPu4ThtAKfMP+itInVr88XfYMxSBuXuq6QuLjWaEmHEgDsoWdN0+v/nOmCh5O1x6re+PUDTGa",
+	"wUaEIZ+cuop69J+hhNmqrIj8G+ieYYrcnQQQhRpnEfnuoeAbzWcS6vzs07zKdTvbJi4hwGB3d+iap/Jq",
+	"mquRWcaSxqw/xX2hPsVWLjur9ex1kWYZ1arOV0+UtD68qrR68xvhXlM4vkmqJ2DdNozf/l6SgssDdQZP",
+	"Sd/Y3Ls9AL6zysGxCMUMKMFKsCEKZ+MLvG1/BXfMTO51IX6Oti+KkqxEOBR+gOEPwUvBA44+Cqp0PRSh",
+	"tqYlVO+kUA59cvn0l9qK2iAbiwFDFpvL4j30hKZgfi+J+ACPqkaVVn/0I6c7Wfdm6F96WMINH334jDiI",
+	"dYWNxLMpSpFQA6TJksEPWT4j9mqtfvdrSS8F1KmwKhS7IHUFPTNmmL2gClFAm6/ZHXOeJ2wXFzJiMREq",
+	"mD8dxVTkCKb2YJ/xwQ0glME1XXbmQwouhWiej79D3MPeFXZ0oSCcTBRS3q8Lq+JsdyzHcQbAS2mwN8/B",
+	"4XR7kzA+prPrLNXjqhdb/q20gOS4glNuT7DRLvzqQWl58AlqrC19bcbjxBvhpXQnSt3hfsRhe2lM9UgU",
+	"83aZCQh8o2vv6lSRzNdOlaJ6V4W6wltVAlzlH0uTrVDMlcsR6dWVLXJbGAOKE2tS6L29xCdRMraooM0H",
+	"Cswa8hUdZg/7ry5QVLlgep4Wg7FIAE0IkjqpDgIOSoa+ba8u+47jJIXLjQMBGYwAV819PTHBJIKCiI0q",
+	"dv54UJYQTMAfDeRdpVAhqhL04ZcEssAXI0E1qiuMCQYXYMcSYg3ZtM9yNcXdCZeNoTks7DCkvjuagK9b",
+	"CcbvDrrhX1Aohrmfyg3t1gnDhkVf82LWe85D7zHcB1c+4loZQNNJJb14cuokLhbNkNQNr3ZFToAvYv1A",
+	"cyADAJDQKQteSKHwfelgq5q3limeLG1W/8Me233inN9geCkWtuNJwBDjAuu5AFCq6hrW5M+CoRjjTM2K",
+	"yjjoKAzi8fIgkhQzVz50DWGJ8oODh0CV+dJk6WjTQ4Yiy5hOMwAuwcjeJE0Sn/+u3TLBU6e5KtRAZZXH",
+	"2sPw3JoNAAk1kAbQJiiL4COaSfFuKgbF0ioHj5V18jI8Xn0wxpuyzCMHQQWRR+oCLQHVMCR2u0HdJsZC",
+	"qUy/yFPzPRmzd912RDeW4jfoCSEqaM4t2D6GxMDxC+Y3SfVAyWE6muVLr7T0W9MCl74wnITvZIcqN43d",
+	"nOYPKADBP122vpRYxHleCipytzM5LhMh+GSPyKaB5Rl0JpAYhn9dXc90Kb8XHC59mfQO4PbGE5oNxt7p",
+	"IVsXDNKeUzrXApJotu7Tt5/iD4OxGNx4owWt6OZP2DmlVJFf67DSb3Ujh91DLhyYtw65wo993ViOUeME",
+	"ACUeSS9T6kYz7jZQcr20tnSoNLqEF/ya66q8g75/u6OtZzGbtl2s5PpqJvlbnmbVhF35l/qhuD1kW6As",
+	"8iLH3j/UyBirpXAWJVTWjS8yVtj52cVlvM6xdDOxdYjhHOhY3Ws2X9p4VkA7cqLm8hg7MzUbKaYq4ysQ",
+	"2918ZnXvGgsZPaIGJrXKHUnOqAHcrKskzYvy5xQcr11sCOiac/yqD9MiqLiJIFaXLUpUpPgFEXHj2k3B",
+	"ToeW5lNHrKhKEO83oeNV9pbwGIwdSyGgY6Fc1t8gmjAOFVQXdRk4J3OqNCcODLuryFRbqJlNPXmVA6Vw",
+	"58bJNX+/wNx2Ltg12Pp5blwKNWRxhnExgJJ1lGS7Tw5tzTrcnC8iqMWi3/d895avKonKne8gPfqS6iao",
+	"vsPW+GQ/9DtSvCv6nRgri747+u67vR4bKojNp0VQ5INRHo41jVgEHAQUu+y00L4gBPoDOTAfyqQvg4KQ",
+	"MHxs02RZqsG/gnUd5mpiSwhfIWYPFijZzw9S/UvgITUFSnZ4Y/4W0DQLTfEPVL89qHEheKqlz7gvbe85",
+	"QXKHXUhs15Z0aL7Yc/5ukg6HIrd88lhARk80r8/YxqXQSygirVTpSxtS8nWktrPSThqNC7qzXcSJmKh8",
+	"Ybc3ACvkAcTICAUh1oKEzR37QYftUuzsRiyIH8yuXZedoVhCrFY1EaXvuxJSY3MbTUsLDLMemS/OdtrR",
+	"PoYtK1n8+PB71hQDBBShnzDCCtnGqNRMGHmJbCcBDZHBUdowuDd2MUoSMcw5xy8UJvjjiBLGexHVzrLy",
+	"3ngFnQwiobq4rgsR1ccdwUqy+6MuVof4BfCYx0dHrDZ+CHPHclqH+J4LrA4wXqS1zGyVjyW26nmyXjwh",
+	"1WyYvrPgOG6jWVUIVq6rTf7VoiQhTgugHFWAxiDm63LgdmjuZ5ovbleqjwsFA3iznHojMeSIzUddFqA3",
+	"wOppvvC1HCTFMKvuvmn4TsA2g+0K1XdKZosui89fX5oXC0FF88ez5y+eXz6nutSfn1/GCGJp7nYjFl1s",
+	"OYJP1NZWVroWeMFGCjha7b6yrdDx46PvzSOeHB7hf77B4NeTw8eQ0fCeikKPac4XPcbZUMzBItWRbYSF",
+	"jmOafqJm11Qr+5bnELXPuUzUxMJTaaWkpSEu61ASpf/AGgztaNqMRDIuCU6WGkCRggCWhCAdJH0PuGVs",
+	"JYe9CZTqQ9gHK7gfPTqMzNcN++G77nfdb/YI6A90SV/Gp8P9l0oKqvugMGC59yX+xqwVIUaAiQoy3ngK",
+	"sE3wvTvi7y478eEbO0ALeoffcMCHjCUwTXANMVbzk2Nj29gcDnMwlaB4BfvQ4ImE/2PR92x7kJnEjg7g",
+	"LYzBbGGPZ1ILIXssrcbgrLi4XjCp5r66D0ABpQiqTBzKTV/Gjx8dsbpinubcLnfKM5lBY5pTczjgXjWe",
+	"FAiJH7H9kXBj+GCMvTW0sTEFaMe9G0u1Dwop3ju2b0q7enCsrtaQRoXrKs0g0LxIuxmyiGQXBFXZEwrC",
+	"zqBuSg19EtPnLKlEyCguyHOSMd3DBInLl5qThphQqMDI9KUt89m1J4X4gcjgC21de3jPcp61G+RB989V",
+	"lg4WJIjK6VFoUXoLcHLe2EHssbGwk0ZKZLab5HxY7KeiGO6Pi2LKp+l+zgsBRuU+9d3u9VjcBzjWfuf4",
+	"P394dHh4PP/hCGy1R4eHfqlSaZS0A1z21+Q/PPn2uPjhUYwTffItzBUQ87lFekSDAIEmbIFOl/0oFlCo",
+	"M3ZGT2nHHn3PSoltQATyegUb4qRPDHtweNq8cuGG32UXWKShbSONTW8DMztlf7EpzHwZkUO1s1apq+mh",
+	"vK/bCjzLfNq3elYUVs9g8WyEABfmMuru7ctdmO1yEtuW8ytX9x4EwUtcBQxv4fLBe91q5b1xKUAkFUH/",
+	"mv1ygCQKuyASzDzggVywOqbgWoZg3K7/2/hnCV36+vSZA64acKkkUN5nai7y/YFxzUEd4xTzAkr+EUII",
+	"ojBqyIDmCjD5zL3efosj+f7J3472AvABB2Q6TgF00rZyB3qpDJpa6Zo6OT916NcUJB6yCzHhRmBbHZnK",
+	"ETVn/W5lI2xrQugwI/7rXyPbpynFnE1SqVyZI5SiYbA3WZDt20PmdCdLIvo3LasLlem+hE+JUGADCYZX",
+	"2B+4x43Ek0h/RzYBBa0c1DphDt2kRk5gW4u0nPOoXjC0lcq+rGvX6bJTaOvyRsMyQMvvaKKIUC3/9a9e",
+	"DEz4P/3y9MxediuBmhYMYqfOQni+Y1cGu6OhYDXC+jVwKwlP6NinQNyKIn2H/edxmC5GHDOVEEi2yqnh",
+	"B2ChwhlBAuna8bH/9a9oP+fgbOY3AhbJqFooGWWImR60qBAWlcaAE6USVX4DGhIEioUeNF/ZRMlirMGP",
+	"9hJfo7eDphiLn9HjjKPiGo3gO/n28ZM984DIm/wJhxJQoJfiLL4wdkZRvuy7J98/Jtz1LB0IqQUyw9oO",
+	"rk6vczI1Sn3/qHvo8a6DYx+ijp5NJjxfmOMkHKMGoGEMR4kklG1U+R7gYAMdCnLzdy7o+I98cIOcgbSL",
+	"Or3OYfcRDkBNheTTtNPrfAOHAOR9DPjliL0B+OZK15HU6UoDOSHJEsSJ2RbQntpjcTE2H/RpElcZvqGl",
+	"/rKKtqCGDsdJx2UUmEqlIwRgpGsNxug6fgSeKrbUw4+k4/Z78bhh1gXHVe6yVzMZhEK8z+deSqGgW98I",
+	"naBZH6AJjJdL7foWUaWCchWx+LfnFxcnPz+/uLp4eXJ+8cvZJdnPS0lgF4uBGsMKpXBfLiVsPdBpPpMe",
+	"Vqh1PzO7VCrTETRgmmHj7uNFiW29R3q2L9F15FmmXf7GahYaKoL5IbwcRm+MRav5UPRqSnbKnim048FH",
+	"5sTeadLpdfKZPPn59Sly8pL8b6Qp9accBI8DgPk3kW0V/VElQGg2wP4FQPCvNC8APYlj93/fgevSZopI",
+	"e+6BGeqrmbS0S0AY4jgXVhIKVi8ssZMU+QzpU0ngmbsdHR5WZrHUMlOdBr76VpPABv8NJwBxcxz7MhVE",
+	"PpOA2BqgKbx6/fLqp9OXpxe/PH+GAQAPJwGMB49xjnXP9XBMP/LELZu55NH6S15LTo0FIsGLvll/0U+2",
+	"oBuveLz+ipeq+EnNJD3ib60uOHHtVnjV962uMl/jpTrB92uue9RiQoBLpNQLno/wYY+etFk612b0m0hS",
+	"frmY4sVHR+2e6OZIS3/UYoYnp383Zrw5/0mbLXFKeY0L8CggKIjXHrXaTj/zQsyRq/xJm51xgRnh1z7z",
+	"hpe22CL0qEssVCgxDIGUC7mFiN/8zYfofYV6Jfyl7ooyHY47+01olxg9aF0qxMwn6BrzTVsywD86Rv93",
+	"gPN5AMbCE/Mn2svmZ0vuS4S8YKVAdQ3alVcUjgqOY3FbJ+oEqGpdXy9U/cGoViQtfrcfxIE7vY5UUhDL",
+	"jQJuEbKveph/4in+mNzYc81ir0Z2M+9vJOqJpPMQ1ANDDJErgiMqOGdqotFh65LKOCe2LxZTZt0lDTgS",
+	"xcmpDT5urgeHL5UUEIMjJbhSh6zThHYKyXot4sf8IeoQ+/S6ixC5M7y0vQIKL6rVQAH0h1llcg3NfZ9f",
+	"8lHT/em0AzjH3DhL5Q2yAc0KAoH6ieBBmu4BlxwgisnZ0Ippc7NvWuqR31RinI1kqxXb6oxLpX7jckGL",
+	"oO+uO26pCD6dRP8ZyoPDbR/IcZ6iDK0KS+O/ARHiRlLGf3ynzzof3qwVrFRQiZxad3hQ1OCyPofEaRnS",
+	"K12qWYLUVToYY3IowGzCCnDtsNAA/awE22Vrj/uyBHS2BHJWKZIGPrOpxwcGEIGCoEyXIsJQsT7LXYMp",
+	"dNT1JXUknknSHa5zpMLHCjE2Gp1rI7GOOWKLauxINX7c0xYn3t6Nw2HcRY/V+XMlVXa0qSqz722tVnpq",
+	"z3x4xeRengPoSvXWFdoK/dZCH/fqernvTfbQvPbfxCoDG2M7MFNHwG31CE9b2NUH9ukN5jVU7hAqNnwG",
+	"lKyMOdUZhuFH4kOWWPDBE48REhZ+Yd2FFGwhsJTGNwxQIQTiHwIEPvbMzqbQu2NOCKCaflbMptuwJ1aL",
+	"/7SUPgSfZ+OXcC8ac+UMLFuKQWxjsDSfCQKZsgj7PnSHsz8McR7tban33aL+Y84nxLgbNMHy14npLNWB",
+	"s4HA5Muievll+WSyQxTEIdlHHrNDeGkA8NCJrCAGPuI6tkiYXScUsQmCKcMVIePx3x7XMR6v4TxuTR1u",
+	"PsXl6dJrZCUUeI9S719zCJtMTEfImpNC9pwWyaV8XY3umAr2+hKxDXOux67jCDAnbTO/2dKEeaoUFvXg",
+	"y2hm4qTRlVZ3NYd0sJaP7nMtL6jErVC+Bs6tyrxUtWm/3W7DpMz1rfZLeXZH97hPPq4nTv3DG/jh9Dnf",
+	"xnJxl9baLzZdiqntNMd04b342LUCaaWX/VK8K8Lhbj3srbH1UMbWucqwpz/QuDuavofPx9n22aB11laN",
+	"BQFYwKlsye4LlHfYsb3scRMoYF8izgE7LWxhJiZMncPeBVCPUhEUOrgA4DlHkHQd2BlU7L2CSIVIeoi5",
+	"pQ11ypJxhMvoV//Hxemzjf3YF1yjeDLvLtrk9FP5d1B5LXTHvWUC3Vw3zweWhXaT6vAMrvjyqilCpCEK",
+	"WIjAGT5CKdiwjZFZEXB3y+08NqQhLBy0Q5Q/Dg0NDOEgKqCCvbH1wLdKobVSuKAtXVYLH1UbEJ11o8Q/",
+	"yTLH8RxZmAMo2oostILSLrr4VjCkwoZGbYDysfzXIHYrPKOuxYEIHuqdzPPTX80INxaf6SQt2gjOp9Bk",
+	"1fn4drld+NWClaZflqfQ17ZWsMKlZp9M+LtTvOLo0Lsu0C5XJ27PJDmiatjw8m9tsUedF6m8WXcunPNV",
+	"2uR/cmkK8Gz14tT+VJKQL1JduC0YCkYrt0riEXP1TZmep1BoUCL5p2rJkBk45DjGqEm2oBZn3y5AcKA2",
+	"ONaXli85pnsBhH7ITAsNh1CkLAViBlWIhwkGAMBoPUuQXSRH50zxQsRA7OKD8Uj4ZN8sZjvm3Jg5G85y",
+	"xyaiCF+ULg7IFy0CY0EtQj1XxzgQjAPVdIRV5gFxPGAgKerJNHIflzBLKPgkpO2Sh14swBJFlYYNL47/",
+	"FjtcqcHVsfJGGNVSFjABlv4C4mJz+Dm1lLXFHFrP9HFpHDCG2nbXLnPtedbPoEZPdi08DzrRM/XlrZNb",
+	"sGAkmD9poaJ5X2uVz0vxjvRvICv1WE3XJ8KCiW5e41h/dYtCx0cbrsIGc0msOt1wFv66WrcGQFW5pk8J",
+	"bCAX0sK9S9evLhhBKyt81FenBdsUKp4jjvvHrVV8Lae5GggNsFuEdf4n19u49QNV26i7ByoRF/aD/ON9",
+	"J+PXIjOScpZn5lvgcmQ8pbHIzD810OzSz6zf+cvF6/Pzs1eXVz+eXDy/ev3qhfNo+h3W7/clY/u/sH6n",
+	"Hh3cXX159uvzl/0O2983QoLtACFSHxIGSOTzu7g22n5KfED9DoIvAxdQv+SWIdVPqaAQD/EU/6vk1TX4",
+	"hf3Om778sNOX4HrYef+s/Kzhbz9llBARE3nOej/YJo9uKCx3B8W7iPKd3Rop+r4v+8VLPhFLk+oXFzCl",
+	"nr0a/wkX9IvwGGnsV4InEav54Xcz52j5upPT8uln5B/DqR+ivvyw15fpEKb3bz8wmWYMnp6pUfcnXvBs",
+	"V+T5Xl9+6MvhpOie56ksMrlrBeevYrHHDg4Itg0iNkoORGV5PSWZX+bSMb/cSJSKd3d0qnbRQ0W+C9tF",
+	"wqru2EXdgY2iaU3/2An3yE7Edko7xBzgqfl/tzt23sCKHPelGYjKRDdTIzfZG7HYO26YbSVpP9MiD4ps",
+	"+TS9MqaTPdKmPDaogaWv6+A93cfWviYiE4VoLq8KLe6RUomlwKdaKouQRViwQW1TFLQ6BS3BgNwkZBJ0",
+	"xQHSLhjxzmD0wOfYGOdMYmrZLHRgc+qCL7oMNCnAaMF4V1VCLXeghPp6yTZpCESSXW7jJF9b/PDPqwPR",
+	"JmujA4MKG/o6aTc0uLebRf1gO/qI36wYH2RqlMrmNr4fxSiVGj5BjT2m4p1FgOCyjiTBe6o2M18is8BT",
+	"SsQPXSSIoS9rpmc8g6Zm7CI9MyvLjrqH7r59CS3PSNj27ePvPS7G4+433aPAc3XjonY/I5jjPYZw5NBN",
+	"gkQaELykDI+1DwS7nhUFdD5DF595c+LdNFM5dvbeYEfribRAZ0E/vCNWKAEyWSIZtz51vFARk0iBaZup",
+	"qeJIKnOkLwEnMZ0I6OQPEckfHR4e2rfk8H+OK06+a/5TWSKIvv0SIRZaOry3LubM1OhUflpH1wr4tW7e",
+	"CzPWzX3VpcvCAb3bn8/n+2bn7s/yTADfYnK3Ef6k8smmw6NrbtEpuG514VteH8QGYQB7bpPEYOmqWu85",
+	"JLnI09G4qPjPIHAu8PtY50HDuQ/rO58i5vhTz0+z9YfrbYETQvL4TGyBkmIH9ei1Y6jWjT3wMG6tU9vL",
+	"bipQ16CfyhP+7/TVdQdqgh6nU6FwyoB4zMYq14JdA8XLot/ZyBWlzeFcUXLrXor5Lv35e1qMf+RavH71",
+	"YrffGRfFVPcODqz3VBriXmu3D3GBlhxgEHElzzeUyXCz52aJGhbonJZnxeJs5JyWFqe0NuaCW6xPVLkO",
+	"JOIuLkY3EJLmxL1b+7uZcN6tGTW4h4QXsfueXZux5lmP7awY6w5zDmthQZyqjjNYBOgxC3wpO5V3suMh",
+	"gntsp/aN7FjfuHHA5v7txhzhSHs04C4arkgGZx9DTnVdH+sm1e8fQgNczYpmC/y5NdkszZqzVEt2tQcC",
+	"tfg5JVDtBie7GBMvcehmI1JOez8b4FfVCCDajKH4AJ1AmRqdzYoH6P9p8MSXKe0+c2f8T1RlU1LAz2WC",
+	"oHqrNPCtvtCGqJf5ZMmYXPHNeh+5wrGIaWYp5stecfCNE3ZN1U0+KcsArDvrSzqLeIy+ZQlfwK4lLCou",
+	"F+468P++OcRTsEsGaiIBvI06ScoDTrWDcZtp0UP8QJtCdUi1GlhrAkibpbRqhADOTiTQvIFatC9JpJhf",
+	"afw235xqBoZyL4Sq9AD9Ka1FCZUZnWohAXc1gnaSEbS1OvIiknFIDaYxW22epNLEONYLCg8SDeZMi6AT",
+	"kxBY4WTLXBn02IRUmcSuDFFI+2JRHveqaH0sfnz4iIXsnVF1V+DbGwK8bTEGcE7kBx16C9Q1d1K9LBYX",
+	"wL3LpKfhbqJOUb+P/naIiKkWwtENBclICYD50aFtcLLoeyWsQUSXu+TXmshrzX63sKt6DCjdbgj4b+Sq",
+	"p+gDamLEnczU4CYKwDKDzeP2K5RnpMO+pLoCIH0x2yGhWgTzkgBR2QaSLQuM+RytFnXUMOaRGI3NBNdE",
+	"5v+RYiUVb/WTBk3aufXkM28eM1m68OuLTIAot9wmw/CL/rxDFPQQmNsrxF3dxii+CJtqCdGhxrbADXl/",
+	"9pI3j2wQurGS+H8Zg82TGrugtS8dNhqcOLRLtsa1GHGJLRyu+HS5TvjCDuDrKxQO13alNHNrcItqYSuC",
+	"7lYubIf6KcqFA7EqZNJKpD43283NfFtw/Odr31guNw49y3pR2eAh2msO3tNf7YojnDlsGVFcyUJNSAd6",
+	"7AhjNYgkxYgX7AFnAM98B+qJ62zN4Pv4aqMjf+JShc3DKVQMvn7vl82Eu5Um0BYs1ybodCRn0+Ywiyvj",
+	"d6U79oOh1s5ydYKHCk4lAqgzAFA3zuBrmQ5UQmDqL3/69akvvZ+P00IwPYVq99xskb5MiccgoF8Kge6R",
+	"HOUl+qFjS1ePo0AGn7hL7jg44i53ac79ztzt0dF3bDDmOR+Y5Tk2d6cu1CqHP/qoYJ0DgP0Rmwt+c2Vv",
+	"SW74iVzAYABynQMpF2E9kbcMcQJsXxxz6ev+ESYZQflTYMW2wRH42RHtxo8Pv4FDSDSKhPZxl10Ata0D",
+	"9+eW0v164fChtcg1saAgBrhZSvO7DelDTQ2F9eO6Sn/kRsJ6/+A99MjuhSBOJdbyPeYciLK6e2tX3ezR",
+	"19MvpK7hAga7uZNeve4Byu9bz+GlmL/WgITYdvR0eq1vbr/Yprp7rFpZaThChvEOnngLsf9KZcKYZvhV",
+	"PTAyMCRIL/kN6c5tbcEn8tt94Txt0o9XXYCK93MoLzDKYSnLj+KolOYvSah7zPPfqWLcDH4p640K497S",
+	"3ivy0eV676ZYDjgtWfpW/Fdz57eljC9nYOjzYwOPmYnsh2gbJWIKCQslHTyCyDRwXgF0R+ke0BCYFn1p",
+	"yU7qdO1IFC/St0IKrTt3jqSom7Wq5hfBs2K8gaZxF9RXqNFcAY8kfXsHgIjNZf8KOXNafpswtP8vkDVj",
+	"nNQb2CgTsRIRxqrTdTUKtYDVv316oOq2Rsg9WSBhIPRekK9GooBnrTRYcDRRZzornq6ZMKFj8YlI3Knb",
+	"2NgW2mRTRGnHe7jKlHFooBJbaw8m4sAOpzkI8Aob0XUpYLajvU9tdBEoIhs+c/mG61mxHCJjJ1SmP5jl",
+	"wDgc3Mj7uj6dPvAVvCt8U1sPUoSVylgT1eyjNjzk9njKMAhr/HxanzV8satbrkuDvkUDecP1LXzYhvBn",
+	"KVoDdSaWL/UhpdzvZlO6d3c7Mbf15b6UQCzuWpRpU//B1vl/TYb/bJrcoq3TMpgdvKe/AK1vGHBVNHCb",
+	"kMHnuNtcSNaY/jeu8sFi9cWPDx/HRHDumWgBAYqnSYN9WObN+MTG4mw9XER1xO2l1vKV9fxYwA5ye9Nx",
+	"C3W6Nf0e2PQr3Da1bLsII+mFmRU59wlwR9+P5fuY1RmOFgLK8jMSke1pl53JbNEgzSZ80YMaTKiBdIWG",
+	"ntZ67kpzl24cAVp8GTGyUFA1yXZBIO5hWSYag7houbVvXX6kzrSroRW6i3XWQradLz1xc9ts1T0eoA7w",
+	"85HYnrHD4x2GTvwtKKI+f6ifjyOZt3WGX6cueWWTIavVhzeCrc3ahbLseuUCkCto+E5zBd5Dk4WL/VMl",
+	"OnQBrMo7muG1VVDUJOdDYP0fZLOkCdP0nB779ZUqBgu6WpHQebcoVMRL71inSOPcoppuA6n3gAwDzKf1",
+	"yDD003KZ4dTJACvT7JE3VZakJkTT3xDr0nYbrBZTXDOO0qnn7FCHao4g6GlBbEMVRrouew2HC5uvo94h",
+	"ioBRo1CeigT6YBCPHUgAaEoH7/EPCCtMc/E2FfOYOs/wF8YTZHdBkvLMtgxZnlmE8h9zam/LUiNkpYMw",
+	"FRNg+geMfnObETILmHFCM9Hf2K/pj2YJ/v+Ls5fNwJwkWj5pjLQVJCUO9EIUxgjchKhl6cJPBapppfiG",
+	"I2+ysGFjQ0HPhCfiDoI8jLJDlmHRTPtnrw2ucZcYnaBwkdbqBXteNatHU17pB3htSN9V+4vO8QJzLYYN",
+	"21z6GgOM4dv46jRTm4Kp4J2fyvNcjXKh9dYX+cIw2p6B2OCkhJp08X2XW9HNbwVRGlxRSQj22F92Z7M0",
+	"GQm5t1zFZRaYywUWaT1HKcxeFIlDNJ3mKpkNCjzBqF170ryKfQrqmaBPX4nhDNKsOZRRM13w4bDHxtQ6",
+	"PGHqrci7m0KdgjRvADpFyVOqAysrNSgEe4rTrZts38hVM9WVE+0Xr8w0e4yxP97oIk/l6H376X64j0oy",
+	"1Gn1yKO0CvByB3auO8FUEX90ame6UzdRPCfHef6x025yHpiUqtCqfJ41Nl+jf21cslVmK1p1sVHOsUun",
+	"g31p+fM1JzBPOhpSSmG9VU1S6bZ23j239X0CO4mWdZs72uaOPpa3C+TyazRsxdvd6KvEDb8y6WOzKSA0",
+	"yAsGyXHsMjeZGBbgvaYaiXCN2+u8U6Rv5YFPjJgYiAfhcF9GPJUAi3H4PV155S6I98qQo1bsIbFHmYUZ",
+	"wKShZhSaoI1zb7NPjm6ExafDfZBF1EaDozAXQa8NIGO4VDvNGflDuIsV1LnCJV9gcxEZisevxwc+/GJ8",
+	"4CVaeLsz7qXWlLZzKyfT7vwvxVf8OIqgjXNJ/rldQHQPj9pcB1nk1GyKn4AFceuRfmnMGSjFSUm10ZcN",
+	"NreNs66u3pqrWZawa8E0FLAqG3C1pOEQWKaSBoD/wyQaS4e2f8CoR2D6M9Y2FbYudCEmLrKL7gPgQhq1",
+	"A0IzMg5IXggpEpJYbiQWQJxqxl76WLUG/lbHteWIZUkBVh6bKVlbEFuOk7WgrKcpF7a2o4lY3I2nxC7O",
+	"swzym6slO5kvny2HeCrfqnQgWqo0F1ncULP565YU3PJu3ToxWyfmozkxtDM3cGTY3WrZAq+mUcCjfYCF",
+	"9bf3mNakFp0HhBIegBSNKkAmQAraOKymOdc9q7wsaaFU0EEYOEoALEDIghEDed+XgudZKnLrmkRQJaey",
+	"DFAmkfXPAtqSQrLoUEBWQdZuCm6TpRGHpGbEeEHohYiE22UntqvDAd2W6cct4GWa63qHq5IhDb2tdNnN",
+	"6qGbOVICg1IwRHNkoWZYA202SX2JX2hv3zUxGW3ovz28C/QifSseJMRlNx+FAZlU888hKxj6UvO0GCc5",
+	"b5Wx+53OlVtn6h4zdbd3qbbeza28G3JpHzTjtv8fDDBmVmTeDv5y/urst/PLq9NnVos+aDKudeLLiKql",
+	"vNd5qAMw8TUlDX7XFBOIxmqGqaRzdulRyWYZnwMr3B7EOvlZEfi09VjDMG2q2fUszQqWygj9VIqj2owQ",
+	"O7PWCpbkA/ObdoEzZx2wsnHQl8vWgc2n1GjuinS/fxT7B9HHr0SR5kHI7oFUsll1m5375Cp5q0nvrEm3",
+	"6vBW6tBadRvlx4zENe7CYj12S3x0eBgjzArkgHjBrxH8Dn5HUkz8hD3fvUCJSaQhN1LNdYhKD0et4BzP",
+	"IInSlwl00Z8VY5HPUy1Y/OTwmzjAo1SJYHFyfTXzixlHLMZnXyVpXixi4wjGSc5TmcpR3EPuAEoiaWi4",
+	"AgZ+ovg8Od3RbDZFxhI7IK5vRNKAIvNK8CT9UmFk/LrDq/+YKDKfH0jWxRjigOE2HYnCbZVGHBuKyKyG",
+	"qKaTyp0Bx74gJvJNgDu6FJ4ezAqm00zIIlv03FeXC8Q/dCiLMXAlxNgXyOIXqbyJGWooyvu6wPuUj+qZ",
+	"cVJdENvyV9hDErymlZ+YXYFb9JDgpXfsIandKdsekm0PyefWRQf9JoWTF1Y22iOrO7BrHbCzKTCi2NSY",
+	"zRYipg7i8AYXWNsCgV6pBdrWwWjEiiX7AopgeNIzrtiAS3Yt+tK1qDhiGovS63luqR+wubWDvvhP2trR",
+	"Non2NBjxLbBvaq9+gD6PttOxwrb1DNwFtaYQ7bk518BOhz2WX3q3B27Sk9NX9ErWYLOJOZr45sF4KTWP",
+	"r73OnucufKmK9VfBSe6SC7C5L1cR7Lgrw3M/RMbuore78kKvn42p45dFr76M/B573W+2SXjlRe4ssz9h",
+	"tG1fAz4OZ+i7aNrMj7powo2+7aLZdtH8CWwRYzk4w6HJGLnvhhu6+UdtuCnSIhPYTXOKipI9/vbRI8xO",
+	"Kzly7TSBhqPTEZh8bPZ0QsSqxsI6GxTqGtpLNmqmwck3dNOgBCp109TYD9BSc2km1GP4v1WT6hfP/JTa",
+	"Teg+2mXILqjvl6F5wrspcCI7tTPAnpgknMDOuvFXcZk9HAWOqQzHvAKOgg4dvHelZB9WIu/SlI3xDIye",
+	"vDB+6KPDQ2sP64ipLPHOKTvLEm8tY6sPECwai7ovsWm7ZhQOIS5uCK7d1rz+NFVqONrf02Lslf+G1mnl",
+	"4hWW6r3UXRtz5vVpO4Pm6ZgXoVGTCz2biNenZKis4Rg05ybmFsuX/uPb1hf/41u4fCZPfn59usaK+vn1",
+	"6asZWBpayMTNsvUkl65cN87gWhynLtS03fpcFGo6teuzLSTcxm0eGknPxVggl2KkfFhGvXE0ZyPpjJLO",
+	"ZuJBSC/TMdmmTBvPAXQ8iGNHAL6shiwtmMot6AjU08W64MVMx2yi3lLA2+oyIBuIjWcfs3/9n//L4qmQ",
+	"SSpH9K9caJW9FQn9c5ApLZI4gryVLsQU2AiAyBgKC3OhIFQFLEZ96W4WhXdSubuRHcaEL9hIuRoDHE/I",
+	"Eo2ljGaKWtkqBJyUmS7PIE3Tl4RYQum4x4ffe0bmnEsNZUWOMMk8lEbFuLSLQCNK0lwMimzRZU8zpQFO",
+	"zv6EQNfQQRZURvYlIM2lWVYubuxR8aJURQjxcuLq3G2v20SAvZNKqHx3NNpULoELhm+Tp1cTlYgeU8Nh",
+	"DA3DpXeqhkOzROPZhEvdWx4pqx8ozmsm3SAxDSlVX9qwH5BGYQFoiFwT81mhYuzHw2jkMqYjskHbZafm",
+	"OeDYBs7nsaAXPRGTa+DBCLuij/FHDXknYMEaWjEad1ksZ1kWYxshlJ4AwKNU6r+M+WjDVzdCY32qFtmQ",
+	"mfcV0zlXMBfiArdlsS6L62YAhiPwbOOs7YY+xmpUv4PM/nZfET0fg6t2VLZpsWZz7t2245AeVFcLa2Yy",
+	"VwwqrbWl+7YCoHB88X1J37GH+bHU5o+O4ubexVsbo/fRu2h2vxoO1yeIuUzOhsNAx9MrWs9DEUwyuLzI",
+	"0xVWk7d94bTNw8q1T32I1sm2y3CO5z1MdPkBuii3hl/LoCC+oJeqQNti2/64NY9XweWvCyYuRWMsRn5k",
+	"D6DddkVwdv441zodyfBIwUelM0h93iawc8DT/TxIM9QGedAl1QGIvrU1qebAQ1SjP2sbckiM7ULbjC4l",
+	"Y52GtpjUUuwxrvsSS2n2oRMUF+2YqlxvUplQEdhYzaExB1z9CKyiVLI/cKCpHL3ZBTyZA20P7KEBhrlf",
+	"YCEFIrBwTpE36MwJmv1TpRJ6Qm1DTT6T9HyAXUDRPEwlNt8AlQBAZi/Q0GfFLJcldEPMG4/VHAAb1LAQ",
+	"si+BzHXhjk64XEA0zBh2JP31jQCEbwIrhPsSY71m/5zpgg1B0JQe5srejBEDJ8zIeOQFywQS2b+1BDDa",
+	"mrXQyzSTaLYeO81jLEOsYbamjjV5jaOBJi6xqq7ZZppoorWyqfQu+iTkml0V6gonEbOJ4JacH61kaFMi",
+	"vwYWO0WvQYp5sPmwqMntSodj7hHX3er5CS9EcexbyJBgxRwP37EFQTdv4TpXcw3cPfFzs08vIBAc2/ri",
+	"AZdQnChkwuJSlD+O2Ch9C+TBSE42zNWkL1esHm7jfSTfjoF8Gw9dwaFaI3QpibhxiRbXBUzMuN7RJqef",
+	"yr9DT3KLWGoh3hUH8Jnvaxf4Cu0wwlxeZ4b5edpEaGtLzF8Kw2+sfcQSTzUkqdRlp+TzItJooqRAJwe/",
+	"xRiqIxuZfOAmEKGArz82y7cPA9g/fRbbWhWzeRQ1D+BKHLMlHH8s6lNsoCaiu43stTXwqGbyUvkihlb2",
+	"0tMg8uWeLNqTt5+c/n2mCn53U+mo1Uv+mRdizhd3sq7MpS1eHD3qMp0INSs+slEWvSeRRxUh9dYaSgcq",
+	"8trRy5DuPL2H3q+Xq/K/B3+5PH3663No+wrU4m3Swq2zr4TbJH0CNger1dHaVpQFpmILirzuMUi9pkO4",
+	"+N9+YDLN8FC/yNSo+xMveLYr8nzPHPtg/k/P02IwJinX+wH/6O4Wi6mguwH/PSV7n4ms4D284XBSdM/z",
+	"VBa7eA15JHvVa14JLYrqNZnc7XfYv/77f1xzN1opMpWjXr+zdJNnSorae/T7kgj7ue53Iho/pWu60PJW",
+	"vhN6ek33cowsPX+zpyoRdsE+3DrrDPYcpJp3MQGNS66GnvW3+m7ptSZ78CYYo3dF6+1eEWOMwQx3EvN6",
+	"dnp4iFm61q4uEjUruuBg0MWk2feO7bnXueA3x+HNcvPe/M3MoFUmupka7e40vbmdVTc0irfhfuFb3LHr",
+	"bos002TVXVGJN9/Xv1F3YyMy8Jb2jVY8P55e2a+9C+5H1We7DfBckB5p4eOtI5kIzeO5N4Fl4M5VuSas",
+	"45KCOdRENhFWz319zQKUW9nATL1Vw0Bgzd+taSBA+fsknQNlhPENCk6FLqy5ts17b/PeD9+vYLsBaIxA",
+	"JLcc6rNW40NkvGtbHy6q0SsbkXMpRggScehdNH9qG2w5xlKrtEBFi8VWoYY4eB/oqSD8EPel8W7/9d//",
+	"gw67jrvsdwiN+bBKqivJ04rmgNAIaAuMjUF4q1ARKhxqj8cBYzrw6PAw3jtmWpU7QzEeBM63TUguBdso",
+	"SoS54VyMhDQ6SfRYkc9EzLi+0YTyhilWv448iLAFdzTTFXbQ5s1lokCi5cLjFGV8IPoyACS6FkOVAyQd",
+	"L1yICpPXtDjj1BgpC4oj6NlU5FokIrm6XsTYHBuCsl4L4+fr8MQ4wigibVaPdGQWQANi0QlzK5Aqmpox",
+	"cTTLBLfFD6Hyp+V1cASwihOViCy2iLA0STgYEKVQL6QaDkWuj12XTFpEQfuNTaSS4qSl5Xgzip3Znpso",
+	"vC2gFynpC1EwBd6rfqlBE6OHhYJUdXN3zh2CZffaoQPh1BYgCXZLh9nbrM2lTyvTvW17T90dHiAXm8/A",
+	"DVg7LRf+D+2kW8QBm0KA4fZyFjI115KwKVtPDwLYNOByILK2NtNTODsTiY9ybWBx+YvKNvxz8mlWXYvn",
+	"nA39Paqe6I+L02frCh3NFf4eHyCkujEVEPlan3r/kHw1u4aG9FD75c6NYH/yPbb1EdpE0HHFXqrigj6w",
+	"r7fO4d6C9l+cGwTv9oED5ptHyz9WFxXrd7zr0O+g88A26HuyA27ofGoKuVf6oJYMLQihv6o4NffRv+QM",
+	"nPoOppowcsTes6p7xeobkVoFQJuimJOg7aSxF6mM7h12HUW+btaXRkhlHAIoDVF5gg5s4f9heTFcpxJA",
+	"jHPK+AGTBu9LLNZg87FiQ5Vlak6uIF4BHjLV6YIDwiap1oJ4I43bBsWk8C9o6mqCWnHNNF9f+LTUTNCS",
+	"J/1WAdSgV+cO0dOGtrYt5so26PlVBD25jyJOvNCpJz3/aBHPkyTRjLsI2vUiwHrp2X8uNVhA+831AuU+",
+	"RJkw1ufuQwIfbBv825Yg7gATsOaLLjuhPhPXnALxPqm8YsDGBdJW1MWz16PGHwi2BpVjwRxQH9W3zrCm",
+	"zhmOTSyWj3ieyhVBLSvyPmlEC65rI9yfhmO+bVhq6fIHgJ1pPyPaiU71tJ6Mv6I2mmB30ZxrxpPk4YIJ",
+	"W4d4s56Bp/D5b4v+v2I1eZIkgQ7BlFE1J1jWkx/BPbYP/MiMvrB3CDOksPqUMBCMtfzotpAhNJ8Gz5mk",
+	"40q3uawIiJIXxttqtPfhT9s9Uu9O20kEvjRy6dIgd9aMsRnzw1Y5WdCPtW0mtokkKnvpLsl4q+4S8K83",
+	"B19vbw6aB5RtQegGMEdtBnOiAOhPLBu1YUgAiLp6zm7UESvGSgvw6vmgYJA0FWnel9cgGyJqShkYQw03",
+	"nQ7xAxG13UG4iwmxdI5EAQnZ08Lx0Ng6bptBXTAtBBOpsVQjJvEPbGnw2f10AlfmCJ6MLd/2n8hUjA0d",
+	"tVZlOUdPKdUGM7cv4SWyQqlmIxOQ2T6phSlXAMhVrEsz2NualuVrH8CubDUPBMK7L0MSvpatFfklUMVs",
+	"zckvhqsNTUT4tj4T+xDk+KczDn9Ms8yoHcDyd11NgEvxu7GMCL53sqmZaKbVYCMaObnSQAzEedU63GC4",
+	"92EnwkapNxJhFo0WYutxVm3FDU25Ug/iw5h01A4JVgqWrjnWHGf4NIPDBdnB2Paygl0lMi0iWodcCDZJ",
+	"5QzrwH5O3woWz/IsBngdKeYsaOXcneXZXgyoKbZriIeIv1C/l06E5UNg1OYsJALSQCMSQrag7Ue9CIVi",
+	"1wJaQCVwvUO5V4/FlU8rpv5UJoZDMSgYsE40WmAhwu39s/xsasUUq1B5K/U2hMrb2popX1UPn2F+3LZC",
+	"bgM6m4KcYTu2yhkP2rsDkVBT9+BcbvhX6j8lUE3SXPJuPxdTwfGdgJ9Ql/OepQfGmQTR2lDzrXIqac14",
+	"EFpQQxY7ZEyGJYnOkd3RSOLhginpEIRUrjIQXLFZDfIVdS3OQ1p0+zJOE9eUbGWxkYxBGoWkG2IcIKQU",
+	"i4EWuwR4QPXTGrQXdMdbAAHCGuAsU7roS1854Wh/UAz/U6WyNEhFLf4LrHWOHx8dseBFXE1SPQHAqBBP",
+	"AGIqCbsWmZIjjTYazaYvoUDAFoYX4l1B3KlQusfTxHb3XwsmkrRADAIXDgTXn3I08zTLLMAEuxYDPtPC",
+	"e+SoHbABz6zdcAhF9vY8DE0AFEZaRMEiF0otLYvrRQed4kry7aIimJa5VZzwgu/PHKNB7LDGXOLLlqTb",
+	"N57PinGXnZU2GgBtuc3oavd5EqEVAgX92YL2QGw2XOzGPIX2BXPeYir6MjZrHPsp5cLViCOUX6pZOpIK",
+	"qvAvhGD9ztMg8NLvVKv892mcMa6YD7JATKS59D8ANSlmuYTb/sLlyFw6myJwBZL1qWmwBY8t9gV9xBXL",
+	"SU0R86KLmIO5a0I89V9VmtgJB2XGhDZChfbh/gq2P3UEUA09vC/zxRPAiXoL0Cb40nlRiMm0iBn2ENBy",
+	"AxS2uUShbFBz2WNJTjPEV4VtDP59l+/ndhCNcUeb+UwgTYqyzyyg5kNxezunDMv6BRTovz41e7S2TL91",
+	"9tDeY2OctMp1t6jKvy9oDvfONkbmcFc+Hc9s8UtTVTUWccHWHJqXDrrN7NEe++PZ2cvnb+JKYOs/9v8h",
+	"8oHI9k9O91+f7tOT9lfD79oI1/KctrbmHWA32sS1zH7+uEEt88QtwMdnA/BRrko2hqPPwHrrtWK88jBB",
+	"E1jvYGlT4M3Y2k8eOnsWNRe/NvgMtfEZxlP8Mbmx54bOw90KZgFYyom2P97EgUVy8ezXcrljr5xTC7Hd",
+	"ZjIhtEr3c5pEaGl4A6svQ4qAJQMaTG1jrl4vym+RsFzBYnKmEP004m8FmMoh0pc7s876Mnb8TA6MXXlZ",
+	"dpvKHtLxMkWYMd1jrnWqCy6N9VqoLGHc2EvsetGX8UQU3KigLspvQG5eQlggcLIEKtXKCTr7E0K8STWP",
+	"HMOoTWpOmqqFA5j+T0yHsFFxbzDsW5T3evOwVOD76PDR+gLfxupxuyvvVuS7LdzdBrA+ZuFuSa5jRGud",
+	"Jqwt5a0qmzvC0zT5xw+SUMC+xOXe9nUoBUYNoju/GhcBuyTRtccEg41HSHhOokBY30g1B786TdhCFOSn",
+	"S4qYlEYSuTjFmE+nQmLfPdB9QIUIkP5QwABgPbmGgNsdvOqQdOT+Ewc16IcvVRNaxFcXsd+KrnYdhqVY",
+	"Wv03Wiux6jvLBrYduXOHkHxbI9uHRmpN7J9UDhwfs4kDHinZ1L2NhROgtqQQkSN4tMieAoEPDfi35XBk",
+	"DPVmNgkJ8TxnINcJhQpX0zZUdN+hoj+7YNxagg8nTpH/7HYC9SOZgG+/XZPqPNGVhErshBwRuFgxGpZm",
+	"eLHKvsUCkl6AD1XNiYBcFkZiiWlMLV3XfHDTlz7VN1ZzecxixP9Gk4rbf74SXAOYN5cJi/m1yovY/Jrj",
+	"8Y+eEvnHt9ukyJeaFPnHt9u0yDYtsk2LbNMiHyctEmrKrzsrQqbGJj7bia0ybfb34mWfKzBY6JnxetcK",
+	"dPZW5Wzdq617tXWv7sm90vRZ1cu2LGN8MFAzWegqkDvkH6nnUQsm9ic8zRhPklxo7dieJONsIPKCp5LN",
+	"+cJlLZGZyf2Uq0zUI8G/hgEuzbI8zl/UHAlw6gYBQ3Wsvl32lGvUda9lOlAJkFxNbPR9wotC5GYoJAk7",
+	"vQ5P+L93oo5xV4zXkS86UUfyiflJmOd1Qrk44e9eCDky++ToyeOoM0ml/bdPK+oiTyWwpdcl2e2K77hl",
+	"CcYywnxM3WDM2Z22MvqVwg/ja4DTp/Vaj6dvT7wNmD5ee0csqPqPaYsFdUtN9ydXXDyZpLKhyZB+qsn6",
+	"2o/AqxxUAiWdg4c+NOZKwabHvADeL+yOL5TqstOltgGMrtlMJnQ0ofUH7Iu29awqxKmEpi/tFKGSBlWP",
+	"t6PNXjrQ6UjOphhLuxCywAwoYK4jMhLG0wBJD0fdI7DwgQLoewIzTIn2HKT7VcFvkCH7Th1XRo996ogb",
+	"ndii6d2M9rZN7+VrH6Dpvd1EnMBuD8nsrqj3V/BnCPWST1sR3HdDUR4JMHZWww/DGR8iIg1vcT7yxuJl",
+	"H75Gcd4mXPbcfMiX/IYetG2M/3J0FsqUQNEw6rZaMLJ3a7RYbTzK/O6CUW2CRqQDnZt08N785ypNPjQ6",
+	"TGdetbiutjTpsgtqzQImz3zhz9G4gBp+Q4wYNZchsIzRf3ARdDZpgT19eF5f0o26LLaXxAGXBd3dlaEG",
+	"9apQ5Nqgsawk+sSloBvK+ahjp9caZe+hdMS27nMbjvp8G5edKG3rAmwkBIzksHWWIAmWnQdCsvIDofp5",
+	"iNQkKWg/bf4WEv9Miy5DxkFMGmD3aoEfnHESEGci6HUkXTHmOsL+XIhEkaGvJIlh7GA9Ztx1BIgC/QOP",
+	"+S3m6MZcL0q+Ri6GudDjuMuewYCxW9Q+uC9hhIC2JbROldS+C1cqEOUDLlmmRpAagL5pHwnHeScMNGKq",
+	"i5wX6FwtYHQ9dE/MqVdwSm3uIDAR7+I20PtYz4eC61A2/yMMSq1NNrih3iJNX3PtA7AKfWKngzt2/2Eh",
+	"8jnPE73NQ7S2/19wXZyAdbk1/78w8x/lPSf9QMLI64a12qxi/6NQTGo1XY2hfxCalLfXg7M6fA5BjIzG",
+	"XKcmOOSP0M5ZCHjzyJQPwMr1MYvff4jZIBM8106B2J8RCwAAC5yTkSjAZ4R7m/PPLChD4BgY98P6DRNu",
+	"dGTB0qLHiBSc/BCRAauZyAU2mTE9G4z9s3fjx4eP4z0YkXNS0OugfoSYlthVOAdDoISXB3gAPBFQ7phq",
+	"n4jYEVUqyRBjs3qjOp04nRXW9r+TUsSMyxplcO4ftrlaq734IfRawlu7S5uEAv0l9b1zbpdq2u9Sza0T",
+	"PNmqtq2i+oq9sJfQi+W+gbsrLpiKWZW65LiH6iGuVvM3geUlajCbCAxYzPKs0+scgMai8SzprHQkEdsm",
+	"Mq4L4NykMsAWsr4OHAh8soGaCMq/+3y1+Qwh4JakeprxxUs8bB+SIkTiEuofog0T0l+gNWxBMDW9ePbY",
+	"sNmcQPcGmdKpHAWDIZ1TM55L+mV5ML+7fnLHH4JF5pXWb80XWAlhu3LKTFP2TEJOdlBIzg4IhhkwrFTH",
+	"6Vuhl1eN4KMI+vrkNKJCP+Njatod+9A/j9sufEtpzbM8JFXTspRcV80KkWWuE/5azXDdEqFvoDaOyvTD",
+	"505zNZnWvpBz+qW+egIbHWnCNqdI1Yu7xup4OuZFvBcx14u/P0vhHZz8vP/6NBgBVOIsPz6Ekqpba5fi",
+	"B4zk0ipkSt0QxJZRc/jqsX7GKUTBB2PCxwrGMqMymKUX4Uoalgbyq1ggwheZlRVbcMDtGzkPJ82n6f6N",
+	"WNQ+6/yUwU/LzzrP1XWQwp1mvICqGgTnnEkdkDIHDxsLntXKgF/whw9vPvy/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

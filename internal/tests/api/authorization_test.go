@@ -61,6 +61,7 @@ var operationBodies = map[string]func(*cast) string{
 	"updateTicket":     func(*cast) string { return `{"status":"pending"}` },
 	"listMessages":     noBody,
 	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
+	"createNote":       func(*cast) string { return `{"content":"A note."}` },
 	"streamAIResponse": noBody,
 
 	"createAIResponse":     func(*cast) string { return `{}` },
