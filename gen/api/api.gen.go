@@ -161,16 +161,19 @@ func (e AIFailureCode) Valid() bool {
 
 // Defines values for AIMode.
 const (
-	AIModeOff AIMode = "off"
-	AIModeOn  AIMode = "on"
+	AIModeAuto  AIMode = "auto"
+	AIModeDraft AIMode = "draft"
+	AIModeOff   AIMode = "off"
 )
 
 // Valid indicates whether the value is a known member of the AIMode enum.
 func (e AIMode) Valid() bool {
 	switch e {
-	case AIModeOff:
+	case AIModeAuto:
 		return true
-	case AIModeOn:
+	case AIModeDraft:
+		return true
+	case AIModeOff:
 		return true
 	default:
 		return false
@@ -1010,7 +1013,8 @@ type AGUIRunRequest struct {
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
-// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+// publish or discard them, and `off` leaves the ticket to humans.
 type AIMode string
 
 // AIResponse One generated answer to one turn of a ticket.
@@ -1047,6 +1051,9 @@ type AIResponse struct {
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
+
+	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1257,7 +1264,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTeamRequest A new team.
@@ -1527,6 +1542,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1567,6 +1585,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1935,7 +1958,8 @@ type TeamName = string
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -2027,7 +2051,8 @@ type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -2066,7 +2091,7 @@ type TicketWithMessages struct {
 	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2230,7 +2255,8 @@ type UpdateTeamRequest struct {
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
@@ -2852,6 +2878,13 @@ type CreateMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2968,6 +3001,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3617,6 +3653,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -5224,6 +5263,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
 // CreateStreamToken converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var err error
@@ -5651,6 +5726,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -14105,6 +14181,250 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   CreateStreamTokenParams
@@ -16772,6 +17092,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -18270,6 +18593,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateStreamToken operation middleware
 func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
@@ -18694,720 +19066,731 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Jcxs5ki/+VbCc+YePKdIkddiio2NW7aNH0+1jLbk9O6aeCmSBJEZFgF0ALXPc2nif5n2w90n+gUwA",
-	"hbpIipJ7unveRmyPxbqARCKR5y+/tMZyvpCCCa1agy8t9pnOFymDfx9/9/7k3VK8Yz8tmdLmF7Wcz2m2",
-	"ag1ax2TOlKJT1opan2i6ZObyWArNPuvW4ON51JrI7IpmCUveZnJh3ncdtewzqjX4aO8WujVonc0YUWws",
-	"RULGM5pNGeGKTDI5J7198mas5YhlnVbU4klr0JqrabvXilqZTFlr0FoqlrWuz6NWthQn5nq2FHBdaaoZ",
-	"flbPMkYTuNrtHR0le+PDdm/Sp+3H4z3WPhod9toHrDvZo4/HvaTfb0UtLWVqRnl+fR0BHU51xui8RANB",
-	"qFBXLCNyQqRgZMHZOCBIK6GaDsiXYUuvFmzYGgxb796/vjg9O3539uL5sBUN/cjg4jZjg6dgqvAITHbY",
-	"uh6Koah+7ezF384uXr04PT3+7gV+Fh63q1D+6j7tdduPk+6o/WR8cNDuT44mh92kS/dHj/GrMsXXUqW4",
-	"0lTo7T787M3rsxevb/XphKWa4ptnVFySlVx2tvv4i9fPd/5ww/vNGr48eX1y+pc7X8SW4baT51zRUcqS",
-	"8o5TLPvEMnLF9UwuNTk+Ke69xLAc5ReJezxqJUxTnpqHTyyrKkIzRtQV1+MZS4icGM4lesaVfb3ZZxnu",
-	"+Ate2DEHtNttP+52u+0n5j/d/P8Su92WqjXY7x5FLc01bM7jExKMxlCwNWg9WmRylLK5ehQOFjbaySuu",
-	"xlJM+HSZlef/fqFgD5KMTZaKKaJBapgx31Pkkq2IzMhcJiytJ8u88OqANkb6HJ/Aq/iYBa+/DU16+wFN",
-	"Drr9Ak3KQ6kjTPEepM5reQyLWGKMNCVaXjKhyBUTmnChJckYVVJwMa0nhpAXyA81hFgqlhCapoRr5V48",
-	"YhOZMcI1GbEpFURLy087kKZ/sIY0U/qJEeHe3kCbfPRIlzefWJZKmjSyDFdE+nsMn4ypENJMxhDK7IR6",
-	"MuUPrWGYzS/fhX+O4Bmdrcz2aA10tmQh1fYKVCuMs45iwQ1IsreZ1HIs0waCOWGh5JzpGRdTwlLF6om0",
-	"cK9qJtEok5cMhU1GlGHS/MVLwT4v2FjvRqaD9WQqMpcbKWFZJpuYy08HCfVfS6lpkUpnUpI5FatcpGpC",
-	"iebzBgL9BK8IqXMlC+J4xAwhrjKuNRNkIjNzwBGammNltQtVRuuost8vSmgYHu765aKBKDgFpMg7phZS",
-	"KFY+nowimTLN8r3raUG1ZvOFbg16UWucMapZckGN5tfv9g/bvV673z/rHg32eoPeQafX7e7tH/y9FbUm",
-	"XHA1u0BZ1hq0lJYL/3PzKw47+91+r/cYX5EpfQFSrPmL+3u9brf/d6dhbqMdtLwye3GjZ+B8GrTkggnK",
-	"H00Xui2Vavf63VEgFFuOlLCd+fiSlZd+g/a6zER4997o8eP2Y9rtt59Muqw96iX98R7bnxx0D1tRawlq",
-	"vOFYEFZILNUadCM3Di6F/7Xfi1qLTM4XOvipb9jNHjj589dFfnnxyRkZwVa6kqg1K6NDg/EQsg2/yOzD",
-	"N6JyyG5MwLEwoaliUYvZMXz8gv/0Vou1Q6i4zHcAaJ1GJVPsp9agdx3VPgTKaNNDfWOZpFTpC/tngSIb",
-	"jQrtyRNYFbCxB6Tf7XaNggpDGhClaabr1FW8YDTOIjlvpoF7LryZkgv8Do/UcDwOCtdqaAhspsOTAdlm",
-	"VINe3WStoRAN3QLlRoPV57d+f3/794f2yNbv3/NLl0jBaj9mfr/twlkpNWwNvgxbv9CqV2hvCRQNW1xd",
-	"UD60R9KwRZd6JjMc3CUX+B1zw7V5jT8p4Oc1gh7vLxwXlvflAj67zGlQEF5DlF7DqqQbwm51JpnbsSXx",
-	"9UZUT7uP/++4+3c97s6BV874nMmlbjZFFE/N0VGrK2r7cLMunfCEGPPCnhJcgOa5i5ZI1+vO+wUtMR9Y",
-	"nX7orsL59vbke7aq2SmXbBWZ8S5DS+Ljl3VbpH806HY7ZrD9bplhD9qjvmE+ur/fPkq6rL0/fjLpsT7d",
-	"Gx12W/bYNWpt5cW97qDXH+zvdw66vf7ennmxoHMzqQ9sRNQMtt0iYxP+2WzDy4vjv4uzz6OT/2KXp0nJ",
-	"9Ri11FguwKVpeVcNjN7uWVkNjGJvZkx5K2pJcTFiM5pOWudGR4A1vShPq8vaj8fdXvsJPdhr9yeH7CDZ",
-	"H++N+rSFPDYeM6XODOOVLRPDixG4RijchAY82BS9AzLnYqlDZeJLC29DLm4NWmz119nouzF/w/968v6f",
-	"J73X/ESdzPXi789ODk/+8X//9//p/N///X9aUYt9XvCMqQsuWoOjbtcw0iRjauZfpDJ9gbeiNLJcM2I0",
-	"c3b7eCyXQlfVn2l5d2zPH96d5BW+OW6iaUbH7D+td7szlvMKMz1hvf3241Fv3Ka98X57LzkcdcdH7PGk",
-	"182XHMcWjL7uQLDz2pHFf6EpGD56RsWYpSlLGo06r4zqGdVEyJFMVkQwlhQ9JjseeGiG5/Jv7MZTFExA",
-	"h+tfz0G45aEWTOZXdqh1K2dat9mAezajYsreUqWuZJbUB4OE1DOWkYW9qbB5l1nGhL7w18xxn2VsrMlM",
-	"ZoqRkWGebGVkMLsKb1OaLlJmzCBq3280RNh8z6T4xDJFzaxeS23k4UJv5TAeB0/WnMDh5Qsh9QV1r64e",
-	"yIlkCk9iuAcdxuELdjmT+6ErvR+4r8IpB1+t9/g1TwOoBzs03/O1a2om6fa+BNIJdsWUJsCYOeWCF8K5",
-	"3xAtvLIHKwoSOtYKziSuFRkvlZZzlhWOpep5vPMxm4/wFaqwDUO061uOZ94gQpl/6YzRecNntGFJF8OZ",
-	"s/mIZYqsmK6Z/bc8TbmYhu+FuTa8GX407EFH5t1UEC4+ST4uuCUTpsYZXwD/D1on5IoqO6WE6CujYJp1",
-	"CYKujgFP8F1k/3GvZ2Z/lcnC0N4rljVIh+qRvu5M20JSVE5jHEKCLNjEexgm2lGzuInmab5S0RufX67e",
-	"/oXLx//9/G/TH/fnf+2O/571Rh/G//35p8vTJ38Rff3D1cHyhXzMj+nR5Lt//Fey9/1vSTE1q2B38poF",
-	"cJu9wJJcLVK6urBTPU4o+UF+YikFzmWfNcsETXEs7vm2YcPWbQdar4JuGu96rtkLuWYcUOQXnuYaTdK/",
-	"YNzt9tqPk36/fcT2J+0Dejh6PH6SHLHu5D/dEDpcfKIpTyp7YM3D5fSMgORWBhdJ/u0KD+caYqOHyPwL",
-	"Tv+cNGaGN08h2aCd9jt4Dld1wvX6F7i1PJ1vrO4ZAj3/9r2gnyhPUektn8UJ1XREFcwrkVd1yksyulgG",
-	"ryhpLP4Fud6yawS3d7h1cPK5+2pxZBWNpTR2IAiyb+O58owaRYikUkxZRlI5JVyUxIplfzM+88YXhv/P",
-	"aMVsPnasUzHdPG1h61xoeLZI2AyWhAr3MJztqAyytnmK0CTJmFK7ZFYcNWVWvCi8mriBVegajhtIYMXM",
-	"yfM6Olg9G/mXzKjNgnCyifC6OHkguaoEKr3SaMjUGEWgB+6SPPC4kSL5INeQozJWQ5SXlG9vBC+dWeGD",
-	"2l/BEi6G1Utb7TdnCk+Avr9xO/ilzEY8Scp75rXUoDHDRoFDr7pDJv7Rkky2IuMePhlI5jSVV/DKXaRz",
-	"MR0rEMYvg3FUtkY+SDPbv1CRvJlMagXvD2yijVE4W86pUKWA7RynbLYFvIfRVM+qCUvGgGBpwdry7CIv",
-	"4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+2gsuzDbDF4dCy70vkOXBaNrf",
-	"sxX48Yvf2mWpxmsTNULxFnwfkt24IMHQK6vZNMsSYV9xNad6XF4g+AJIO2MeQmqI4fGN2UDhV+fu1QWe",
-	"r6Fk4RPO1WMJeWv2D10oZRIGI1xLP38fEE/gCVKm2IQuUw0xe5+WWEcg9/TNp7VXyJrrhoa5Pfgas5r8",
-	"V3ECoM4/y1jChOY0Le2pD8aur3fluTnACy7GwRtKcq2o+BAQj8y/03sPdtGIDgrCrVfwT5hhkeKwamhR",
-	"HX1AloBHajwJfltwRbRE3XMNhUImQs9DoBfVSRQpGIGXGUbqGRnbPzggn7jio5SR49NnJydg3tCxZhmc",
-	"DbDmLp8ePq6lvLDj4ubknDGaAC+mfM51a9A/OIhaCwk8YShTGgbm0u+Qb5YvSre6KLy49dYtTJloweK8",
-	"pRmdM13jYACe/WnJshVZ+JuaFya8J5D6/mezFktxKeSVMMxrFGFqPwKvrKe8XOoLObnIqICyCKA+jCkg",
-	"viFOQHz8eQeSd/ubSB7OsZHY+U0Bmd9hKK8mvmgMJaU4ZIxTNBAwv6qZ1BgPLMkHGyy0wUmOSg8O25Ib",
-	"Xrtr6uNa+eAG1EgTvCGgRy0hcOhOGPjx35QShSjtXRKiu/8VCJFRoTi6jkNqvMzknBgbwEiscSrVeo7I",
-	"31LYfdZEtNnTU4num+JrdyEEbbIYPSHCATVTI7/LkOQHqvRxMueiqpGmVGlCzTWudEa1rBNFkJ0AN1UU",
-	"JI6hqupryNVMGvpYZ8cu24M1EeOHukFXiBGMGojAP7G3YEFVqYCWlY33BMnOLs15VFLO5wsqVmDHQzCA",
-	"/KCT9f66ftd66Gv9dQfjbq/9eNSn7aOk123vs8eTJ/Rw1B/v9UA2K50tx2Y1jcXxJksg233GF8h176TW",
-	"LEtspIYLyMS8ktmlUX4TuoKzd5HJZDk2AzPL5cZ9FXjql6O00UzvPxns9zrd7n6vB3Z3tkzRWf+OTZYi",
-	"QWKB1q3pZDIgMyoSwxdzyPbvgJfeWUwp/wReNSnA3Mw4E0lq6LtcJI3kOxj0up1+v3vQe2K+/4llCnZ2",
-	"D1ZWTk/ES5mVs1PB0/XmeKlnpN/pmvHNw2WcZlRol+sR6JBbxHSWyuio4BqnCS3EhPyA6uNLivz19M3r",
-	"uvBS+UVbDMR86xVNzcRYfbTbWPzlD9pNPXcPXth9WRb3kD9hxbxR9sx7rMbHBXl/9rL9ZBcR12tSBvxM",
-	"SD6gyqaujhqIgI76l4wlIzq+LNLgRJMZSxdlOT+f+0RqNB25jowEsBmg6/fzfmk/75JwmFHNxbQ1aEEl",
-	"wxruL34smK9qjqqKBOLVdQmf/xZBiqhmopSXp+gWmxy7SeIRsFgwmikbYza2zsScApRkzFjLmNdwNePj",
-	"mXk6IyPznoyljCqmnBR2kncDgULv5024xxIIvTA3p8/5ddR6za7eq6qBIthVbXTLCaqUix0zu3o1sbbX",
-	"7LNek41xohUR7LMuR8NdTp+l6tFRu9trd3tnXbNXBshvpXA06VuP/C8davZZP9Vo2TGZs4RTYuQcKFJy",
-	"wTLkL6tb4sFd58DKc2XqQmiVF+U5uBj/gRyb4PO7yPInBVl+mMvy1z7ppymIVhq9pdNLuRRJ9QjTM5ax",
-	"yJgZZiZmz6kGgkzgBXVRLyHRHWj+3mWuxWDOfnGu7rO108SLdoZmDGe1tbGnRnciM/rJ2JyLlNcaJnYW",
-	"F7qpKNZmPtkDyTn58pCWQHL6HX5vp1jfuEk1tzPMi24biFKahCHOW7pKJU3OpPzBiOJSsuonlpHDffI9",
-	"/7aGKgt89AL8SfBw2U4BZWZOV0jfw4ODvUMyWmkGBZFzuZP3tlswUHpB8MJOBf1udjwVKlQHDVRgIjEs",
-	"AgvWEEHA1YzIAu9tiGqIDYcPaBW9/t7+wSHk8t402eomkTGwxZyStMVgvLWQT3F9btd6Bao36D42iki/",
-	"BweDOXwutk9HhmXJQBcCmxpDsKXNK+cMeMyQbUJVvU9vEbzlwkcaC/s3iGe7+IK1dm5tQveC+EI4H5LH",
-	"PCs8WjNgJEfVkD4mSUYn+ndvKd/G+HUUukPrF5fibcY+cXZVCo+AaSOXaUJGDGvZIW5lmSxcqQa0m/+W",
-	"S5ieIQXE5gkW9yVY80n9MULUcrGQmSYJU5edXM9TK6XZHPTx/K1bCJcyYs766L2NjNcSxvk1qnXxKdXM",
-	"EmQ8s47w6o6FN3vvSHm7Ws+RmY+/B6yvPNsH373LMds/bDpmcW4kHFbN3i0NPSfKKdPG9lRNyYTb7OFf",
-	"7WYr76182jUFMEikYv3LLyu0dnK8fUWHmrEM3y61y4FsTLjPFUgChtaWSbLX+PqSx6bB9tvRcRN6Vsz3",
-	"3lHNfuBzruukAKBj2I0J2qAUteZWRjW7SO1bilJAMWDLucxY/iYzIvgZEmR2DxBth41hpkjy0VWEQWH0",
-	"QBMMazUuL0Z5rPmA7v0KVEZTHR2+f8qEMUHZ2jKcupe6B/NkyHdM8wzQ2Wq0jtB5b9jB7of/566/E3d9",
-	"hqS/W53lnUzZa6mPcWeUFxTyy4BWlCgNIeo6ZdrchgVD9jXBpnwjUkzThncNQY8YtsAAHDFC1aVN4dnV",
-	"GXDYlLZmZpanxTXsxfLADUlOIQ3n26VaNYioVE65WCegMJHnYmReEcqnqozLGLmi3MjIXYTSk60TqnFO",
-	"xI6oQodwwEgCiNdXtJKULrRcgFZFiWYpW8wMK96gZrVXKHOAIj838JIj0T55BGbjvnny8V63292vltUc",
-	"USgpODhoPzFW7+GkN+rT/eQJO+qaexfwur1Ot9Pr7XW6j/r7a8u8az4HViqWDQ1ar+Q/eZrSRwedLrn/",
-	"t17vKfmBi+Vn8vnJ4cXh/gPykmdsIj8/6u0fdLqobteRpPfkrN8d9A4G+93O4UGvv1ckiau9aKLJ40G3",
-	"P+iBaDno9Qo0Gfdot919POq3H4973fYR20/aB33aHT9O9iaH4Pq1NOn2BsnoyWB/MHi0/2Q9UarfKxDl",
-	"OVOXx4vFo36nR+7zN6cP0K99yqfi/aKh8Ozm3u2twnDgvEOnzbOaWutj8tOSM21UBFH12OAhCCpLL2rR",
-	"NG0N+o+j1pwbgbsftZSQ8p9GTu5FraWgSvGpMH/2eqVP1yi4zldEFUp7ohgjvKjx/k6cRouMy4xrM/MZ",
-	"n85CN5IxG40IolM4B0e2WPH8X+lWilpWCF8obiT6+ukhZ0M2f02Oz0tIW8wYq4NNqN/O+I39YohuLbSC",
-	"eHcwfnZyeHK5+NuPz/561GF73c64n4rR/GU3+dtfU0OCzOyhRzaS8mibhX5EedshBv0ZyxVQofxmt0Fc",
-	"ezpxMd2yTmJGFfnHUgFi5FLcQY3EVyhMUG5Ov/HahLMqjBjWGSMw8ZbFi901Gror92sqecVC5guegCzY",
-	"Km55HpXrnNdKhm4lYm9mXSedDTG2VGR+U1M20qouhrFl5ffvLYzhzp/dD5vyq3eIYVj1BHMey4CY8GuN",
-	"Y9hlaqPE8QmTdTELruxrnpKMQS4k1+g13sXEGjX5Ps9s7qUbSsWuKI41n/kHrmf1mTPmCqGNgBu/E24s",
-	"+Pj/PdKAzn+de7BRT/89quW/ogWAU8loI+/YsgoKbPl8WVsuhjWpGcOrayoEfIkY4pB3yIlWvhTBZ8kP",
-	"bF40oVO6W3b0uClnHiZIYKT14jGYCbCklK+oWB2jpltXtcg/65ktKVlTa6WlvJhTsbqg7k11Xih3sUM+",
-	"UIBoB7B2xOz5DImmd1+bGDrKKwOpJ1F5KgGh0LhQDW46OPeUvWUNkfJbiokqtnECxP9V9ZUE4h1QNK7u",
-	"nFAF552fUT7SZjq5e4BMGW8CLvqOfwJgfkqcrR4RY5Nb3x4eQWTCWVqEbEOPB+bdiWWaOrCSC7gVlkJm",
-	"CZQpAQjJdZ0zoGz8Aw7gUiSIuvT+5NmM6htFLdaDTd1IpgZH83nU0hmfTmE2eTCk7XrYhIPdttnNjkP5",
-	"Uuxis6CZxaPGzjlbKweWb+ApqB8rBffz+arlaM51aa5WZ9sNgXodyPSOHV7sY6+YpubtCNXr0YEtJnBD",
-	"Qxb4eFtptmjs2WLI1M4HaQGNe+vvz8Ge8/urzWhu+Y71vWzgHUwk240aUSHWUwLv2ZrmN4RhXoPCHK7e",
-	"x+dvXr84R3DlEi/++Pj/ceO/JTfiP9/VgHf/yvh0pwqRm50WONEQ/qoVxFe2Nlqua86XbRD/1h0t0Zcb",
-	"oobXzAWKALau4biuPSWD1JSG8fo2ZWijvBfm+0xoPqaVpJXX0pfDlrXLZem5snKZFwUIxhKHBOWLendx",
-	"0+w1mSFQAlAaTUWBLA8YDnxhcwlZ8oolnJ7BQyEF3qaUi0oHDk8D//gFVDdgiV9jeYQHsjE6NeKn3K4o",
-	"YlLIuT3IKRJMLPhEPVlq5wDUAeu4GbPTaqjllKyiKxd2P2q/KnxrM2LnBwxVWfigevi7StJ2/uZGYLRv",
-	"2VjOGXJiGXizgpxZV620LpZbLancAYPaVyr9SFOe0KYE8GMy50pB6QMsd5UxP/nnG1K/IX98lDF6qQgl",
-	"2TL15RtjKXRGx7oey8EwqM3RCeAacBi7IGR0m0BpcgqsSRmvTtMQ7wOjl299IL3SjGkuxTrXwhWjlxfB",
-	"9WIKbgDVwqhaGbNsurQgdlVqFTOGAoL59+9Cs14TzczEw6lV6FWcG4TIEAYF+5pCiVQVDNdMPJchCsOY",
-	"xQIy8BGQ++9ePiNHvV43MqYaXOgddA46vcMHQB/cHmazLBapkcJcikf/UOBx9Izl/ATjGZvD8Tinn39g",
-	"YqpnFqPFzkrpzO37F2d0Wj9smwpmePvKQlKombwSEaZ7WeASw0Myqxv+k86Tzl5p8MPW3rDVahjh4b45",
-	"lbVmEAH9X8PWx//4Q/t/zv80bP2xVR561Prcnsq2+bGtLvmiLWHoNG17TkGI9yI21Tu2SOkKZUJxxm8z",
-	"Bon3kGKXLRm5mjHbxNJiJ7jgN9ZMEUazlOeoUg7Wy5b+xCUInLhAh/IyuUYGUqaMihtN7gcuLquziYfL",
-	"bndvvMxS+Ad7SjKWfjNsCfZZD1sxLteT/pMnD6Lcp7egU9YhxyOgA+Cx2IxS6+wLlhHe7tIH/gz5qt8c",
-	"dM3P/cPxMlMy++byp/7yuPvjrDf/bvpj0lvtz7vLx1ff/b375L8ndYNq4op+d//JbVb/B4mbpZ7JF1TP",
-	"PIeDFosqZHG+N0qUuOWG9EnQ1QF/gBpJOGhomjLICxUJVjITRsczspApH68GJM7iYh5hyiY6AuaG7Gdz",
-	"mLu81ljH1jukhuI+VL60OdOT9kzrBV3wdkY1gyVuW4H3oDMUpW2NiZtPs2+6T/U3vdb2U77JUnrSvIVp",
-	"1hGI6pAQmN2pIhL/FNDDzPnKz5lsOeX6Cf/0Ta/bfXr1Tf9rTZnpbHU8sfhUxdme2gloCWmioY8+BDCE",
-	"bFq1HI9Zia174ZAnMpuD2cSF3gOLkX7m8+W8NXhyCPAPcy7w756fjxks5vxuP6EaN+Hao0djY4TT59/f",
-	"U9bF7XtuFtfkU5HtmDCD/Wh+Pq/bZx8+fDgObJr6gYxnZqOJKUOJefj4IDjgyofbt9CHhmSMpvNvhi1r",
-	"GgxbEaLofTMswjaByNtdUlxHrZSLy7CrenUOx7aYHLA1j79rvz8xQ/a6h2tubp7PLahvZbIq1pq1/ugO",
-	"v45Rfv/wyF/Ke6SXbwHcqqBLes116HnjK6yLI3/HaOIW3z9ZGfuU6SB1DIx6xB5Ttb0e146hiSHxdzuW",
-	"eyqAuC6OBZlzzXDCsPjakajqIH7gSoMfKCCHqo4h5UqHneV2GELewKdhZfAGwnX189if5g5W5NmM6gDV",
-	"fQ1TQ02gJuOUM1EzIsVE4kVOlcV5I+duw/ylkaKbec1Yc1lGHm8Y6o+Pv/Jgm3is3NAmL7xsJrLhusCV",
-	"uQPTPWfQq++sdgPixVqGS+DSGWbnlb7K6HztN1+IhCW2lqH60RdYauOChjYxoDoCJvw7yiOwz9QPouuH",
-	"Ae1j30yatttbadumY5/ZTXvedsTddeMBJFYNa2ASRB5IdTDTNcOBN1SY1/l6/uhQePGz+HMheb90R2By",
-	"FwGVGgSkY/h6Qt2GSV/TOUvCfiTFEbwGyIfA5wbJ/A66l49rjq9FXr9ZGVCeM9M0HHbVxDOnmmZ684k1",
-	"LjVt2oko7KpZUCcJoW5Bmj6fy+Zdvl3KtC9+/zsGTdR9t0JYCzzNvWa5kTzhF3YbI1N6o5ZjxczXVHa6",
-	"+ZA+67xxdo208R6B24kctFoq4/Ctq6PaMePeN3Z5p3S5CGjRQEhMcK8l3ltXQ14cp02JX7eIFeyGiu/I",
-	"XKg9oRZ47RbfdhWkTVO3N9R/Ha/t/vV3tkS7kd5Yw11L7zLaX/nzBTC+Br3lojCO5lMS6qq17y8XQfGl",
-	"Ubugfx62Aq6Vv3c6SEwwrBdEflNhmUUO696gWNhsxVy5KB2o5aLu8tiK13F4amlOsBmt3UDmYkDCbRS/",
-	"DB56f2JNpx3EYzCmOvW5flTr9ejioECR3mFYn+Rl2PutPCxzGcZxyVZ1QzDX7dMVubjgF5dstfb7p1ou",
-	"Fk1LZS4GJKmzROXiNouCTzZvNmsRr1NKy8bwt6uT5zsrpWeNjiKj5NfKnt1MgrwSpkHaIfHqv+gSw29M",
-	"bgy9Nsp3bJYKnwdPZfXrmIm9u5C3A6gns/08b/zubqR232ygeDDpJpovg1j4LcjugtWN32+0dJY+ZH5z",
-	"5b3+q57PGr85ZXq3D37gepZk9Eo0sZm7oXalr+zFXXnsuvxELhlOntdv7UAVvqcIB9c1tD8wqmGOGlqS",
-	"Ies8qn/M2KQ1aP3hkVEIpDCC6xFeVY9Ongd95huH9PbEyHscDjkWK4JJHGrBMF0DoLbevz95jqgyGKkR",
-	"UvAxTQGb2QI7AtJk04Ty4+GWk3kGgbh1YaQFnTIyYlMuVIdA8zZMCzbX4h+4uIwJxj+ctmIfmMiMPcVk",
-	"HElGjMxpwshy0Sl3qLBTwohgU4Sk138C0QX/dyEK/PG4/Xfa/me3fXTRPv/TnQWCa4/1VxCJ55ooOoEw",
-	"r2LWC+RCKVAFMijFeqF1EhYnw5E4mbAxon90GhquDEXecSUiCZ9MWOZQ39gnlq3sSzrklDHy8R3TGWfq",
-	"/D4AxDzK8E8bhSs2ZLEULzdgWRdYaCb9f7T/59Ykn7xyvaCqtMYNgpJWinRFOHJZ/OKMTmPXvAZZT7EI",
-	"d9sVV4zE+71+3CHxwxgbJa46BNQBOoWMKkWoiyFFREmM7lIwBDKG2T+LTH5ekTmsuJyY9bsff3gE+Qlx",
-	"ROJha689/SdfDFvxA0gAoAUnAp2zddSftF/ZJlDbbdgXQnO9OqNT2zdo8loK1kC4s5xALm69kkvASx0Y",
-	"AqLNg33ELGBIVMxf4IrEe9392HeMppjSVM3hGIreXqfX6T9YP1kz2tvN+Aeq0CXRJHp5UsC4ArXTzzuy",
-	"1TZjOmcDYnMfigcDZhwM8JJYzkcsw5/iKBd5rmMnFhMRcH5jBhIZrYYito/b6/b5Djkmo0xeKYBYi2EW",
-	"p3KZjVkM8gNGNjISQrF0Yo4N6CYZNHmBiXHnhxoKrgifCpmxZBBaPnrGBMEsPBixkTWQ8B0RcLUQSuKM",
-	"KaZjcjWTCmg2sx5InDHprllHswRtGH0bVPWb5CwEy3ci/guEf+0qgrikisSFj5klkBmAKdMxmxs+MTQp",
-	"khIIZiGyvVjGOeDetwcV6E3KSpKMATWlCHdr6XBK/diTm8zaCsGAeCUCQG5ObRoH5IRJcFezuRFVcKo6",
-	"0GPDTwsLCZ1KMbV3ASfZnCO34D3yin8L7MM+6wGKUOrzG+0Bjj77ofApPmTOqLCZaByTXty+KuV1HHQb",
-	"SAbzComVMOhVh480pxL07zCRwDpumgSGdc2sUx0D780tNS1Ui5uGgtrxupHk+vMtB2K9RU0jsc6mr6vA",
-	"BmGvW87GWJZNUzEG5tedhzNhbzsJsEQbpwFXv/JEvC18y6kYy7NpInnb2a84E2fl3moe1+ZplyABpuh/",
-	"LSVWk3g8hS+FNFubA/wnSLcFoCYQkM6H9ZN7vO7T7t5H7jPXURGidNNzISiqGft2M32LQ8bp1uQ12fxB",
-	"OFXW46FGrmscFMsvF1aZznuTm4OLqss8pDbIe3NpQodC8zmLoIbeol7BK+HvhK7wzAlSqQsJkHVztPfm",
-	"lGmFuYHtPDlwq4ft7S7Xru2T7dY+naflXed5O6+lhsgrrupuzJR3mN/IT8/drddRYwfiTW+pb4h8HdU0",
-	"sNj0qnLTjOuohEaz6QUF3Ju7YvViUxGffn98gnzrokUZdA3aKpMbG3kGDZpD3t2dhb6lyXdUsyu62p15",
-	"5lyNpZjw6TLbioNeFe6/hoCs2HrBj09eB2sdtpff/ORbd+udiTQI5ftG+hmbgLzSOVYDrjKMlyVB3+nQ",
-	"FKMiCKrc2boGFVU7rGtTE9uNW7u2+7CRFZVGrVu+Ku+Vex3V9KXb9JZKC7w7W3u3c8fQQ8Es5IiRBc2U",
-	"Ob5ouYlv0InX7vz8EmANgyFZ06DXZtD5PlE7y/kwwe4i77C0xZ59FjwZjqN0BMyDHuzbyn/ft/06qqmB",
-	"2/SiStXdnS2ub9cCQldpKbFzQ6EC7ymJsYQsJoquFLkCxGjyBv11oTFIRsyY1QrLeFBJNfazv7kgSIbC",
-	"153iGqFECRewg7XchjPCnkg7sEW109Amqpd7Md0t0bnCrkgZKoXgbsBd0MCFv5rd8HUOlc2sQI4V4MND",
-	"nCC/f8bSBRDuxZzyFAItO9IK8iUvtHvDWuoEH7tbbSpQ/q2uxFWpPz/M9qXMRjxJdp7sJHx+7VTzL93Z",
-	"0ucGLWDT52tvzCKYMhweuhAXxJ6FJJHm1pIO8eHDh3a54mSdIlEuUIFxWhXxjM+ZXOrdNUWdv2CDpuY+",
-	"9bX2FE9Ise2hGdrdqV/1Bs6OmtjdGll3QdDjf7HVciI0ywRNsYXAC3ME76zm4pu2UEbtjXdEQPBc5+l4",
-	"Zh4YUUjl1AZ1LeXCSDBPQMRZzfhZxhKzUWmqbqnlj4tv2kYtDz9+12bzRkEPqpjL0f8aEq/QFH8Hwgbt",
-	"5TfRM//UnZDxtSRMgIem3HLftXpL2UQDG1Vaz+4w0VKn1i3cNcfFvq53It3X9rNdhW107Y6LcRQu08SR",
-	"w3eY3ZESE/f8JiK89F1f73TfqOUY9ouYorfTuxigK66b5SuZ8AmvwyP4EAb2KxH90kZzIA7rNhfcc93Q",
-	"3fYX9VX+O7kWYaFrOub+/qxDbPprmD2yqeOCXTnIcZk5Gzwivf4TcydSprZd6y7EqWmAupE81Y/fGYVc",
-	"BTswiEtigqQMQWKXHxQ/9dxjAdTElCWWMJWmmDtRpdRacjNJip+9M3rcpP9mXklhMaDBlXtLvUrLbUxm",
-	"q1GFnwdhE0AxbxQ1OW71Hfo3Q+Rqe5DASMl97DlmKPgATpoyrvVXUMmqbeF2WJhKd7WNgdDiV++OuMa8",
-	"Dw9nAKbin9Dhe4q1m+8F/UR5egv1jPIL+YllRiBvdWK+yW82wx5dLItDWPv482/DARtKBT3cNj0ctLgD",
-	"3i9hR2/eAAX47TtbJxfF4VqRhGo6oop5D0zBp2A1T+1STJ3NJuRVh5xlK+ueS6m+y0BPuW3Hv97B8KvQ",
-	"kipdR34V0Vac6mupsdBj1wVjn9EXcWFOmO2csvaJk+fWM5vH43RGheIOq2qbc+osf+KOlwvAdqheqqrj",
-	"06Vsg3isaUqwy1mwc0JMVNPOYEsBdRz2DPiXZdWgrmr+wm6BZLkgWkoiJxqBXn/jmTGW2Dbk+8szyL9g",
-	"bX8Hq4bAxjLj//xlFW+vcS+ryMprn39fA1B8135Qj79c8uhUFfGvoXS/F4tMmjEYle5Zvh63VDN+DZkC",
-	"UQk4dtMbCiC1v6Y8g6r24q0xcIlgusFQOJQLiwLfAKS9w8o2AFJv3j01I7hTwt4L0boj4svfiELvkJ0r",
-	"GcuEi6mvjBGsETG3tMdyAN51O8veBQP9kEkxDbGO/4VRm+j3Ji5RJlaEJsIjgQu7gAcNaVZ3LzX9rDxK",
-	"IhTpVL3tbwSzNWVyYnESyQs6nmGkwlVRYXdOWzoDd4GfQNmS6UVmWFRzl9WSsC2J+czcCuRMNa1Pr8fq",
-	"Hc7GzNX7dLCwxoMnHxzsHZaLOSs1S/MmqKYPsxUWTLnjzibGGrG1YHKRstL3DmwpzxZfOwF+pGn6ZgIA",
-	"35sy9M+3LgMKke/qqHY1k2kRzg4KCzRrdmO4gRhmcdBUkO34+QQf63XzqdIso6BqYX1C3RAuuYDSRdsz",
-	"C5gMYEMtPOlSuJTUGphSB25fXS2Jxw8vvCvvTlH7KgTqrBtkthS+PGl9eXDlrTnC59daYneCNdO2QtR3",
-	"719fnJ4dvzt78bwVtc5e/O3s4tWL09Pj717gz+Ufn715ffbideXnF6/N4/av04vT18dvT//yxtz27P3p",
-	"2ZtXrQi+9PLk9cnpX+BT5s8X7969eVe7AnmjtK0I9f7kOdX0JsS6DgtjPuIA8oHI0T/YGIyLkLmrqG0u",
-	"VJPLwhrh5o/KEhiVb/mxk3ziNQx6jIjNfsTxDlxav43OArA+qIpeKpbFkW3AT4UHoDXGXex3V1zYv4jG",
-	"sW7rlVYF65ck9J5wdGxapHdLESSP0wSDVTR9G6wGFkCV8N/fLcXxlAl9IhZLHQenWuw2bOxw7QslaK/C",
-	"I85M26hhRrolBE4H85MtTsbCnSJfrBfHBVxRe6YitJTNs+mQNyJd5WXejhG5ImbQWwvvZ/DSWvHd75qD",
-	"qyy/18hGHCCmDtuUhWwpInI14+NZgIFEMrZgVN9ShG5RhVfY4e5RN4XgRKzwlBEjc/q5PVppBgfZ/pOD",
-	"x4eG006MJbbM2DOrs1R1A18YgW1RA+gAB+9IYrVcsEyxhCXxgFAyW86pIFrKSyLBcZ8zG4Y7c29wiJpJ",
-	"FOXJUOT1GSxVzLanJvHYoRPHAyjhAKONqktrYRm27ZA4ySgXXEzjAdY+22ad5qsKkbVCsHQ7MRiTg4qD",
-	"BDCw1hA/n6IQsgpbbAul3blbrrwpFdJEpeBPsVgG/lKapqm75JIzo5afLsqKhjRpCA9BaKcSKIpajhZQ",
-	"UWkz56JWvla1J9XxyasGVmCYMG/loq3z4yJEaiKxnExikjKKujHREplBhYITMO3kZNLwfY9zWauru26b",
-	"SdDiE4zFZSaw0jRHjSpKKOsl3qj+2duui03F1j90xudMaTpfmMeYy4Vc+5kcRBNuv46KPeQ2Pf8yaHCX",
-	"P+wHu52eEQz7PKouOLSHh13fwU9kSqOZerdfMRwELy/aOW5fzrnWIC4mIWCqXc5OrjxskqBRAdLxhkpr",
-	"I85A7qZw+W4gajLDocodFs6OzE+SEO/VdV5ZCs3TGujK7W0imbB0EylewU3XeTekbRn1FO+/LrR5vzUZ",
-	"XZDQ5QtiGgi06r39y93Rck8Vlyv4miO+7fqDFYEF7Sh47Y1WY+m07LWqvm+jW9EUw+p9u1aRl2Jusd1n",
-	"CtKqVqksCZwdD/udvB1FNeO60OC66aChYT1NqZFJqWtSmXowpPAjtQrRlqtYQjve4EGiIj8dfdsSM+SE",
-	"m2fmXFCNxJ/TxcID7IL3p552z81F/HTUSqRgjTdKwdx9ziHfcHbAVXcvIAc13frOXHR3AuZQ051Q/453",
-	"XnseWb22QBTgVo5aUrAttnPhVetvDaiz6dZgKhvf6km56c6QlNAYtAKOXcVQlXPmLAfPMSH2d0ltKUGl",
-	"3lomBl8zcm5lyyKJliB5AzVpuw95han2aw5SCyTrVSa1lcBAgKeEOuHLUxa6IQUmGYAUWq+MYp8yixTn",
-	"6Fpq3HZPIchRjeiIWqxhnczo8Vpk1VyeEWhi3yEv5gu9wiMDkjzHdM7CCqatbNXXAM3luafoaqyzVT1+",
-	"er2jGJG+tCRToxIjUpQZTIjKdLgfojL1fHvEAJypWwFnKsvXCvImczjwAcI7Lt36k+jUayB1OJX5YYTd",
-	"zgYkRnlq7LvI6kkjBkm0mdERxVMSO70p8Xd4ZSw/xZ6SGCVkHA1FYFlGDs2xePpJYZ4IjNyoycgtmLKk",
-	"zpKNhgJDyEa5DYwZc8wVbUs/V7AA7axy2V40ETdZdQ1w1sfClTBGfrYW29rB1lUP/B2tos8LnjF195aD",
-	"GSvkZoRQeyhWEBTR5THdyFQATl6quzao3IB9dNh8J4KK9JFVtAAoJ1BLjWS0/OIm4YIOa8UyLDmcv3Ae",
-	"swn/XGWAv9jErks4B6ZcKBhMxsZyKrhiCGFYcm31Sp6tgwJ4qLq8KEC3fun1r6tQoiBSAGr96xHYfiCw",
-	"r1KmlCVmJ/QOr9UbpE2khQrfTXef4l028ZaP7+jQti/zzsfQnIQm8bZYT0tzitdZE8FwLAN5rvBOaTvF",
-	"zbZEzlv15UtehigykdCTgZGUC2/aRyiOvYkFvXgJV4XjSnExTVnbPFfiv2oEMgSv/V/D4edutz0cfu69",
-	"HA4/P35p/nn08vyhuaIaLjY/Vcu7xxDfbug+A2at7/VAHfgexBVmZsNJs/cNkeauu+D+Ud5d8KDTe1Cj",
-	"B8IX8yyBckdIkYBVq0h8bBO4wF84ILY5oUUwDd7iYUzfLOhPS4A9Rpe3Ku33/e7R5gCOk+9cNPerRAeH",
-	"hTn3+QEgvcuKShE+cq93sHfY3YAhCVxfaI2xySCoq/WoDzoep1d0pUg8AmIW4kD40+boT2EBC18rEK88",
-	"idr9h7u99jy3kgB2GIazFGP1eQq7HeTjoA/WdlLNd7qqk9lGnHm1CXCNzS9WWqEK5wX4RGYWXNDOUmFn",
-	"2/x3+5y6kaMmrGasNzSEhHDDmAqoDceGaLzJoMCGZxtgkOGmGygk2x9VddLfdVuzgt7PeLOoz83BupVz",
-	"5h3VIZIxLpvFV+6t39q9LbY1puq7jK2NcVFY13p3YDEBKfKhXgghSABZrtko+FghTXEdbEhYFO8nHnSY",
-	"D5Npev3tjrLuE/Ofb81/npn/vNj2pBLsamN+pbdI2VUhu7LgVCsTofTqOuYpRmNvFMfOcxFAUwiaEfmI",
-	"8Yl24WGPIc+999a1L4cVNhqSK/bCUP8AQbWtuUcFiXkCwXIH2z8UBdx+EsL2u1dCkOKSsYVy/REBph8g",
-	"rJ+FLe4sx8Z1gfPGhIoPrjG5sSUjH8gfGL0JVCjIKyXgHTBXFzTTiqQcSp+kAl0rhh/jTlOGRSHMLa9E",
-	"EKDwDl/s4KHVNiPM+zMhgHlsRhrnPSQyC/BtOCV2V32Mf0PWE09A5F5f13Faw3mIqOAwAGzk3iG9btTt",
-	"dkMs7DkVKyhUtlWT64XVBl9J1HpWaq64m7xCPTrPx7PKY4fEX65jQtWl8k0J8khoEB/Ty0xURdnNIkQZ",
-	"cx6KAtR3w3itT84N2fDpMhPWg+8iKy7nrcGNX11YJCYYHLsR8hjK0a2bo0Niw2I2BYbqIKjodId7Kteh",
-	"UFgEjj6uIPFTPDWiY05XkCUD7imi5RQpcMX1bCji3OCKIzJiY4o6P9XeWHN9Q0A00dRsAguKK6S2VdzB",
-	"2tm9UTYty4La2XL5PXWiufjqonNma0cLWi97e3tHD5yPlEyWeplZsSvI+7NnYcLFitGMwCZ6SgSDzAwr",
-	"hrkCTBQilxaL3m/ChGrW1nxeMgL3ik6Ifrdwct7vd/sfD9tH5z/3ux/32kfnw2Hyc/9jD//1pX/9s/v1",
-	"y971g/b9Llz6ufex2+6f539/7PXhyb2P3d75g7P75n/wTd323vmDwcdu+8D84P9xfzjsmJf2oqPrB3++",
-	"//efP/6pfd742INbtFjZxQv0y7k7Gj0YuAOmTJtTfbLMYMeA/xHOYdTirVPjkq2U7eqCurbnieWSlxSp",
-	"Uoqh+TNUpLrtI9qenH95ct32/97f4t+1vqtdszKt18VS9rxR2hW1hp3E3ZpwbYO6cWaUGYhHrUhKxXQJ",
-	"kB3OKWwey2QaqEHW4EJIdzqCDQ8uHqya6ZAfzUfHNDVXFeSTz8mEsURF5P2fut0nB9FQvP9Tv9t/As/C",
-	"P4+MoJRzBnd0j/HUY2pMF4aBfloyMUb9SrNszgVNMUcrY3P5iSVPsYVS4HLnhokWmoxWmpkRDIX5V0nA",
-	"GC2kyExPutt6mFAtLyvjT/bNfw7r/U7bPHLTL9Ro/pWYeHO+KXLdGaPz27Cc68hYzgudjwC6f6MoMd/H",
-	"JNST52pbL7d5CKVb3V5bM1nQBm813YY0s8K9m9wq5hXPgwcgt0ZvFtL45BncWskMhV+Lg24mxHvFstuQ",
-	"wfUrJCcVG6tGbaqSaytnyWt25f0lO9myt3CfVPrUN9My6Bq7Zegc77+OyqreJWvoowQnpdP7i55ej6NG",
-	"vmdsYZ3BlCg2zlglJ/9xQbyZP9dFcA73rzdLGDPmKm3O16rjOQZEHnEMYhxqZmxScCxBUz0gNfgKX3KW",
-	"JvUBiGNXcTMx99xDDaJSw7ROvNP2P88/2tk3eFWCUfzoajuqaUGlkIcL0QMKhs6WeubwxbeJemALpWro",
-	"vhLAb1ev/SLhkY+5foQTbUXetgsrWVqDFhWrEhVVs/TZxrkcrMR1rSWdV3Y4FzF4bpABXSQqIoyOZxZ1",
-	"hIaME45nr1vMb7rJEJ0m3piO1hq05nTxESl5XqBTXd/Y44LvnLrJ2XKKsJzF0MCq4Iox2FSY6+5fYO4r",
-	"etEtnHFEhMwwjO6T6sE5L3IoBCnIiM1oOnEWtXttnc8r4WqR0tXFNif8c7zXES7AXVlf1oN1G9Yo9eFT",
-	"qkj8t/Yb0f4WBtt+M4kLlZzbdydtaJH5lQK/uVOiGt4tRHZD+tSdVEHC3DblpkFffXSTpyub7Jinhgpo",
-	"vkgXCyYSEltFE9rPFXpU3sAWOb6DgtcdigcxD3NjIM/G7NZp1CHTbuJSQ74wWjcDjFhwa2Nd1O8sdJ4n",
-	"V1YoE8OSDEgiBYtROuVJ9S4HCo3C2Fq44Mm78o5onTfPhNVURHExZnlIALJdI/IPyQU6IX/RbEtarKe4",
-	"Rb1HUM+91pWbV8LtsiGkYLX5ZLdIbbe7p5JD6CZUpov7WN02e+GMh3XRuCJqNfgpU2l4akwx3zaHdfjY",
-	"ogn9T/t3Zyzn5qt+UzlLoFDkt190OzV0sP6PP/zx/xsuu93+4b2Hf3r0zZ//18WXn6//p31+fzjs/Hnz",
-	"bQ++dKPDvev/vJ/feh78u31urveug6sP/jwcdh78afv7a7dq0Ku3ulcfxhCCYnAP0XQK1WCJXI5SRn5a",
-	"Ss1URBRbUMxwHK2gloeqmm7D5EnnSWfvQbmCsru/7gS+Pxw+/PkjGQ51dP7w/odHD/48bH38jz+0/+f8",
-	"4bB1Hy6cP4yabnjw0F25nRM2TABvlGc22RQkWglo4WkgvMDasQAoKMn+tQJqp9KOhOnaTQla+Ay0BJbc",
-	"El7ijstHdpKNNg13W22hIu9skYol19pqFcNmjCUjOr58JufzhmjxyodgAuXiSmaJ0fONVudCcAuqzIb0",
-	"vc2xwpU2FjytcZT2fweO0qgFlllDVZRRv6A7NdpXDrsSaFnAh6rZqjm8bQ1MtLFVffx55WKIRj5EiC2F",
-	"xRk0Y2TCrqxBB9ZqHGDnxoVqg7IW7b0LZbOmCtjiSw8OagoPthEEORGdJKjLBPzgZhZ0XsPsfiRFbAVs",
-	"jHGfQuYXtQthuXwkk1W4IV2ratvevE5tSZvbcqdAnogo/k/AlnXVFC6bFUiJBQcrKZLCemgpL9RMZjqO",
-	"8I9UimmMaqpc6gs5uciomLK4FHhYU4+xRVXGDQ4p/0OVRf56+uY1sddtMupRt/eAcGHTCQyZn1r6l9vp",
-	"wY9Ib0TnFdDm3fakVylVM5zy5kbyoch0w7WMVysPi9zWkJ1m9iUcraNMXqL32au2S8T5Yq0cgSsPbgU/",
-	"2tUKcLpQoIcA1lErXOawSTGilBp+sP8EPjFKLbYhrGXTgq7fBNhEIJXDoRpAbYxcYAWLmbGrB39KYmTt",
-	"OApzRTJGxzOGaUywKzBgr8jYxd/zMhS5aEUtfEntcP/CaKpnDfhCTNkeO5QsMjmqEZOqoQjIpdzKy0K6",
-	"rbzcfObaV9YxTl0X62PsTs0FkCPvTW2WvkNOEkXmNGFGg80bBYFglhMP9//YqrUHh/0HZaOi2zs6SvbG",
-	"h+3epE/bj8d7rH00Ouy1D1h3skcfj3tJv1+wNP614e3rqPWDnJ6IlzKb3zAmFEDbOTH95nipZ6Tf6eaw",
-	"b0DXqjcI8tBq/XquvR8yqQWhqRErd5w6aUeEEZRfzaimGRX6olljNdS9p0Bx7ZBXdOXaDUFqTbCRagJa",
-	"+Ud+k6mukFix3To9dVUIhU5/bMwTpn6BNVwqljUjxzX5Lp6CywKmcTXjmhG1MPoQzeQSqz/QXU/mMNjO",
-	"elfFXZO/JIL9DDdETkHS7BaADoTNmrjy74S8v8ktuUsovRGdzlhiAT5dYK+WYR5LZhgEybd0lGJEHW2e",
-	"bfKyOyTHvXsKHhzAzIGMpWSnuMWOVTnblpFwdUH5RngnLNRvKnDJi40vRqs7cEG5/GVH2Lwsmovc+LZp",
-	"AHlprBSY71WEdkFr8kb1P18HzibvNt3ZjO/iuM0tUOTYdmOBTpFxa1PncTXXYLjcycxdVnMp/utQ3ugU",
-	"y5llzlxhkBqL1J7m+GJYl6NWSrM5tsJDVIht19XcByUcPOV6BVuMTiaGYkYzupE4+J6Laj0MvGXjgnxv",
-	"v7Wm24YjVATVHECl+1SsoOBMTpA8tnOKC7wjiXmmHkSWYB5ML2HqMijdd8qeL9qLWvAJ8Ei2ohbSt1YF",
-	"tPNwnscGQUirE4Hmh5cO3MR1w6sGf70nc61bqeT43F1C3in4VyiyuCIgrbCAhWqL6rM20wzvMprgIrn5",
-	"ZEqsGMzMD6BApsJnannWlYXUwJyZS/ecawedYa7fUtnQlQsmKH80Xei2VKrd63dH5nPbJ1XcgZr0ml3d",
-	"JjkrKqZmwb6KxTJNY/CBORn0O0/XMj+laUPWls/GrCs/LvUI5gLr5waEklSOaQpFYCAaNJlLpcnhfqG2",
-	"zqWVuACiFRPKrINNG0LXMKYBUJLIOeViKPCVKaNKE30lSUpHLFURaOyY0BV3rAsv7pAPtQo+VKJBKjmm",
-	"pAs+lgla1OT1y++f5TETrGkZirzoj2aMjGdsfOnwce82rOwqgjxnDIedjyf8/ONrcf7xx0/nH4/p+ccf",
-	"0nP47Xly3mBC/H5i02F+b4URnxAtod1ombWIkDevZYiwihBBhED1NDcYEU0zVFItpwyFZZVnEVHSQw36",
-	"RlpoOQIGBCWXbDWSNMMXSWVYiKQMTEviZhbAMTOqVgDutITe21D1AO0xB9YbrDRsFimMkqwAc2Mo8nYb",
-	"qEDMZKaJZQOLW8xsGXReXwEdjKkiMR2NEzaZzmKQgj9dsUyvlrwcxqi3LcuS/sndS/oCflatMPKZahid",
-	"gAdqfAWftlBEyjiAkOhXA8WFo8Ii5CaUN1cYT7o2sBJDWlLs9Yk5ozboBVaPbUFF0/Lpc1eIXhay61NT",
-	"Ppvr/VFL5CyTNnR0tH/w+MEdNcTQDf4brggYfbY5SyGTgLyGmkLka7OfMGrnDUtlY/jldIMqmAl0+lkX",
-	"vnSB4EoMeCvotyDiXMIor0Eoxy81Jrza605FCzJeIQMgldOyH2K/vDFvkmDx1rCqFYE6WzIHnGrbODq6",
-	"BCkXebvNGldCQ/DnrIjeZzsSGkZaX6B9cHQUMP5+t7ZA25fYNKd71HHXxvTgLXNQY9dYSD2KvaFbmdoy",
-	"4+2MTVhmZPJNP12fg+IqgzyYrAdK9Ry2ZvPXB1pti2dzA67TKGWEg192wnHVA7D0AHfkDqDTjY5If0EU",
-	"ddDUbLfPqKYDKKzeiCcJ/LuppWtU34WtANJe110q/zV8/pKtgis+NN8q95WqbTZqYe5oMucYpU8N+7Hk",
-	"wnIEpGXqmUwuitHunHqWSOaHidGiW3VN/qOaDvZRbeP2qNq4PCq2gIyq7aNdq6eLhGd61Sq2PC5AI5bb",
-	"4hb7e9d1FK3pglztuRU1dV+ra5JXbnlX53rBZuz1ZqsLOANUkrXHj0/AMpFpYmEEnSeo1u2yMHbc5uN4",
-	"vtDP7M2/gFtaKJ0tIRlUbTe2k/AJAGzEmuXtnv7B3Y1QCMlyrLd78K292TznePTOMfcxgQMA8d03qoCQ",
-	"3GgdSUYniAkJVuh2c3gHt26NAI8PBejvAEK9zTNn5s6Kk+uO6HRlrStohwW5/didGP1wdptsN84f7c21",
-	"bnr3psK5ifvC0sIR/2Y+t+IWq3Pcz93mVgtQMicy+81UedRs0noHMtTpu3li7culMAaySMiciwSyWldy",
-	"mQE+Eeazrk9K3f9dJKWW5FR90qK9ihYm9DNw5UF0an789tlbsv8YnG8e0sEQdsGyGV1AeTC80vrSMjbl",
-	"UnTIhxz4OPKtXqABlECXV5Bh7F5cSfTr9YoALdUa2y/9aO/6fvvjcfvv5/jD3vWDP9sfvvSvH/x5DWW2",
-	"ihPbHMbjmzQy+2BtcAjv7hLBXYNhBft4QGIMu9iUPHNQ31PoRnzqW5GFZH4a9iCL8nMfgj0zD8BlE9SO",
-	"T4jMzB8QOipl82G8J9qhe9kWjcvcEck+cXbVFDmHLT5i6Ehbs0DrO4rZwCCqix7HTwTVFDQv/3TVvdB1",
-	"PYOEd00mHIFOtzLYizxXwmrvV432m+FsWaX3Ts6s0rvyPiHN7cGClfOaUM3KOW5UhKpLVDRvEgr5FRxH",
-	"75yOVJwd/Jyneh+fkIk0toUiI6Z4AtckYmFTTEqdUbUm8d5IILObq7jH29Fr719Pr/UuKasRMq25mKqd",
-	"gO3WWi1Qr4InTkOJCla9ml1fKla5G2vnt2iO7GIA3FSVr4AKIcU2NRyEczPnmwafXwzGTJ7CjgBx3gJC",
-	"jZCurJr/lMQp/8TiooJiG0EgRN1TEmdMm8HmLzXPAJiIf92IDUXwkWojBhhWK2qZR7FQizc17Q1oFQIm",
-	"tiYZZyJJV62oAX/fK/mFErP8KcGWOgPXEIiPFLxRC6pnTPPxmqH8mB8pjR1DHDqnPUpdrAtjFO4IhcYn",
-	"5g8EZ8GbFbliGYPs+C1wMzfj/L5dagd1sVtKqCFnoYweoS4CNAri1DuXEg1FDymjtdWWOwNV1EFZvl3q",
-	"Uk7NrsBLmONxlzk1N0tbKWuG+HOdXvHOv7c539Dm0sxYanMmfYfdBbS8aqiSsfDtO9MQH0cI+iopb4Ek",
-	"X6bORjj3wuMVUn3HtLIhHWgjcE8hSAd2GIgQGcli+D+1TTxsYZrK9EW5afLXT8MPGm01VkRjvLNDnpmd",
-	"V8QJwTpojGoDwjK0HVPQZSfHiwISAMTDXXT63KH+F9umbV3+a79Vu/wN9iLVkD9n0yrNUZXIjsNWA+9f",
-	"aB9OAXQFag7Bnx/DeYgmYE3XapcECK7/uu11Wl9M4YblALxwWEXTSgWoNRbbFrRprjsktjjMg4zRJAaY",
-	"E+WwmSNntyuYRxAwV9FQ+CfNGc9iIhdM4I2oEASvoUmiiu/KqGYq95HElMeWryLbpM++CgJGihyfDEX+",
-	"cSS6csM1NyIsqS4g9AQGkkiinFeBBnZVIpJKealckaRvYxBLcYEASjGhY52DO9e8vqiehAT1EQ5LJZfm",
-	"CcNvRS3/keYlV9uu+da2M3JSscgYRJAzoEsGRtRaCv7TktnLOlsyMziUfg2jG7EpFQ7MK5XTNsd2K1PJ",
-	"EJtq5QQ+F1MEbwfxeYddMQAev/mky6HpXTsYh68UtkLBdB+FemBNa4mv0UQLm/yqoD0S5MEBtXy/7Bs1",
-	"z+KLJnApfSWzS58ijnj+MOdUTqeQSxX59KN+d6/T7fR6e53uo/6+r2UzcnRVk9JQrfb+Oi28cuZB7RdC",
-	"D+yzDT74fQsHlM3EyqIcBJvqyINeA9d2XEHYBQrl5o5KtfTC5KDEgyeOl+BV63e7QYLbWuL1a1Jg6gIh",
-	"heBGgbgFxixMBngh3x11x98pn4r3i38nDNKytyhd2dF2yDG5YmnaxjC8TUs0j0X+hJdZfpTgPoU+cqjw",
-	"7Xf3SDk+HleO//M6vJs8dWHwsawe7FTIdWpUDwSqhe4Mqr77HDRfsIcWmvAzlkEbfunx8o0iI6T8J0ts",
-	"Pwfq0PtFuqrFyMGT3poeW3YpghYSden+4Ptzlm/uuTInLGDM5EUO15H52O2/eZym+dRjo+ngwi+YSLiY",
-	"YkOPOUc3w11Mb93H8CA1W8cIlpVcwtftgtz5AOx7USoKqhSfiq/wmaZ5Yqene6paszVHP20wpqjIaTlN",
-	"kAsaNkW2yTYCvTS2ngpQGEBBBZV/JJe2SKoOilEQ/ktDRmH/VRyhXbWbm183i5b8At3nb24OYm/sndGg",
-	"wlpAF7BZZzOeAsEbPAbHVpmEtmgiKDXLq3bWtf+4Iz1JSN/fwTLwmAqjg0iAAHNp2R3feq/maNzQmLDX",
-	"7e9vDMcus4bKJhzVPeWLVbzBhuQDPJCIZCylmn/ywWTMLts2V7MOxG4Di9h8PTPugmJVxwdndLpVdVM9",
-	"ZCh55moYMCSa185uDlId/MtjVPW4hB+gbGK0co0E0RssM527B0rdvLe1Yw2t14fG6i3XM0brMufJNJPL",
-	"hS/xtPHHQBFyR+6d2ajbmm+/WM+Gr5QZ5pGooNO2IjifSpJYnY1jISsCCtwsqatIkHVIDUFpTzDGrZnR",
-	"rlTAi9szYzMssUaBiJDEv7umvWiMrANRv6cImKGuWy8C8RUkY0W3mm+FkvnKFrZY5fGuypDzmvtAiKAH",
-	"x4uPapl9bTJprvnevsT+Vq1lLyZ5Q4Ab9Je1bQSqhDrRqtASQlUoomdsXqIJIDHC7sxhBxrm+kv2w7W6",
-	"Uwk8oRbhn+unhOboiblz+mombRdbSOabK5Z+YtapvH3P3Fu2uSnh+G8r+c2bXthHa3fFh3wDWMcYSxWz",
-	"PoUtNsIM2uzj8QE8sG7pIUc71+TvvJG954MxBLMxJRyQ4SnJ2CJdRT7Nz6b82WS6vOO9bbgtbuS/Beee",
-	"QxW4+6MZG1S6HM0rCho4S6AqO1wFwaK8usxaauZu3AToA2HZlCUXXGh5d9agE6LmW/gBgMOM/HFQhBxy",
-	"QYaA6s6RfkVvhkSzyLjMgMlutiXeuueq8/qLvCLLDGBFbDPt6i5Yw+IZUzL99JVqHNzLayjHFRTFwmV0",
-	"02DNThw6ny6Av+9mXO9hqwTtKJ0jauvjcy0dtyu1wNUMSi2sibPl9Mzd9eefedHdHntGVbwjHwyj89sp",
-	"LlZvvQvN5ebt176aEVOwV7B+vyozffDoTpbCHzhGR8h1DfORKwre7gvop3E38zyF1hxXldPOSH/zORtN",
-	"o2S2nFNxT+GZN8gd7kHGu8dYYCKpx5ZyvDMUDqAYXudPUEwil65biPMMBlLKakh1jFOP71VtxBcUETnT",
-	"IV+/ZlOzeiTXGp8VRevfs8sn2arJZ97L+zddJ1TRiZvjxzlLu5hxoTuWDam5XY9xaz4x8tXdkfAkChXq",
-	"9+BhIHQuxbSYrTIUeTaOSPwdPgYTvNSqc5X6oV37b5VUotqoo9WIaE6TDsFgsg0VxwLybAvB01ReQX2z",
-	"TcCd8ekM/LRTVls/40bSlO+MYBJ+CLmLwUNdL8ARbONTrVwZM5ICK5ibv3pWD3JQ9Q2v2/xZ+Bc6KJcZ",
-	"Mk3CM9u8xRipGArtkBfVXTwUtdu4tD9/zcUjSNAPXM9eBTVJN9HPa1p8ri9vSqkObCQVEZkm5gcwAZ96",
-	"8Kxet2v3l/uBvOLfhtUmWzkTG+qaKpUf9bhzaru2n86Ac2g8RdRWIPOcveRpQ6MCzecs6De/trl85y76",
-	"x9s+8b+FpvGWeKhnVWj3/uxZRBzhbFoi+0zH2ihI/DOZmA0OWjJJ+NRWxYXoZf1u/7Dd67X7/bPu0WCv",
-	"O+h2O73+3v7B4d8LSGYNlO4Xm832i81mzcT3r++OmJaWh9d/r6XT+5NnM7q58bPOlvWFS/FSMfOGmChm",
-	"xDWJeeKqNWdU31ORS/NzfvIOecUcJJR1+Bs9VdA5S4g3txx+fE23zO3DNuskSsFjQVWYUDajKleZfac8",
-	"Z2uABkyTrYXJM3hprUjBdkHlajKd8enUbXpXMaOWoznX7bwrXClXong9xn5ZqjJ6KAFyeML53VRhOT2h",
-	"AhVch+cpbe4eeKjMWVeI8ZfHVH315gyAsNmd2lg51evuPzl4fAiM+5xqWnOgT0icUE3bNl3A9fnAv2yj",
-	"IigK6BB/r21I5lotG2VcOVEaA/hVbM0h98RSIImY53aZMFd2C7nS2kOSUIcIZIt9FV3V8fXN80TuEEjs",
-	"F2pHVo+WdZPmZHWVRO9PGqvfY38tdmm2xyfk9Pn3TajPNZICNjD2zwWg9QK+NgU550SHmVyERuIVt0AO",
-	"Dnqsro/CBkrOmaaJZfO1rSXdJF+5ByArM9NqE177tlLs/Ykxld/STJe0onWZ6405ngXfik9OjQrhG8S9",
-	"Nhswr/Wvq9zYvmKfO7ikVkBZR6fzdXz1bLYUl/XGwySDyHrIWvcUeX/iucQmGZEXdDwj5hNwvgBGZXgO",
-	"5o/nDZjrWkVbbthO27ZC8vr8RpGstE6u1jRD3rUVMQhUw06NzZxKTSFvKY8mpf5RN+krWycUMCipresI",
-	"V9LqBkWY+805+fbBk5s7K7dez3lJMtyAeSpC5SbfzTb067Iqhm1TvKj2h9hmaRG8bZtCE5kmeZ1zvkiG",
-	"yYI+ALu0wgQJUM19jPB/20qzhXkz+2z+jVfgD9xo9g8GWHFQROeeQLYt/tWyu8cIvhF2TguVHfenx1Yr",
-	"6SpbJmSulYUhI9UjxUAnt8JReSddSLDtwM7JFLdoL12ikR17PZX8MVlns1uJWSSFrpWEd91HZTMfm3Mw",
-	"ZGMY17YZvKWbA4qA1/6M0fmuJS0Y8bE9buAordSsK01XyiZtYgLWnIvw1b0qmk6Y07cpK03TS9ul03Vf",
-	"+cVy1G4gcW+WbHjdvFhgqd/JcsGb7mTBbptZVl1iJgB7tSFprBggCHNP/8VtCQt9CtK0dV6bKFa7Yhur",
-	"syqdIq4rTcbCxDFzfiqmI8JAt5UOYRq7r0jXKEJL6+QGr0qp8CT3/Rie8FGPcNh7Xc8MACex2eWST8Ml",
-	"1la9CnkfhzldfESanlu8m1I21rbxIx8JiixCT4xbKe7cJpRTt+BhYsxN0mFqUkUa0z4wAZIIxnClUykv",
-	"SXHquf/ZN9ueLPUyQy3rq7uk+x8P20fnP/e7zg/9q/ZO163j7dJganJH6LTxyAqijT6t5esm+9+k51ie",
-	"PrMuI+Y3JJWbz9f3alc8n8LpKvJC3zs4Xz0U+XpsGntWckXcAzVm002sRLk5vQgAQerpWe/08xLau7Hl",
-	"JYhk16jJgzqBmz/oy5X3RhgvjUYwcdLLP4nQkthoz7lChgKcAfDsmM4ZsbojVVhvJi+ZeIq+YCtUjYmk",
-	"DBX/yTJZ5+cZQz9qBMmp2+tYcA+5rwBM5cZ3zxxG49l2+FMbmmIgsG/KAK57w0gs0FhE0L4CVAkxTpcJ",
-	"S+5mKBbHcQuC3M33/Dy2nLlNwfOP3cUo6qEs7XjqVqfWAFO1AeRceuxW/++L/7cNx91op1fctq7EHt5S",
-	"nSZ0nxkvjZJzat6FExkxmrHseInd2PGvl25N/vrhrBJGQ6rk8COwteK3b07PyCNj9T9K5ZTbMungVwsO",
-	"EkcE8O3BWxm7SkVzvwJof5v7I4wqJaY2jWwoECAIMFA65NgVh7rWN3LBfEa1S8d1w2PwztFSgxbtLzpA",
-	"lURCGcNQvMlCuJr7sbq8+L//+//ED4rzW/D2JVspHwWzit8MMpIyCJTeUyT+3Ia+0nEABoqQPijGYCnh",
-	"MABy54fDTGvww0jxLUDuvJlsiAvY8IpLi3IoQB7Xlye5TlDIldSoguP4SqBBlgjGDGHmH0ORTxPmFSIP",
-	"dcgpY+Tjcd7dgEtxfh+QJR/Rwq8PcPbczGLGaAIzR4O89bf2G9HGSbffTHKK0AX/HtpVGJKaDQCOiVtn",
-	"fAWAHI71a4p9oX1hwOuYrEjY50UqM5apAWHmpEao8VIXOxu/WCqWge3WIRjkNkuCrbPGGWZwrYYCIVaA",
-	"3kBgi2NqmUaVMb1m9BMrdCN3bcgtV3JNpkzb8pxJKq8U9oHLEUiUh21CuA4H2GT+4EpnVMtMBaBNFmYG",
-	"70IPQH4RokwOmh0O/RIAmS/Xfp+lrUErEBMFlcX83MfE920q1YN9afMGH33xNfHXj/AlbVy4OMrBsVB2",
-	"yEL1rO2TlfPnT0uWrXL2xId8X5Qic15fA/zrRNYN1jb5QNxtzJbE+nbcboqw+Yglg6DWCqSZz4R04T6r",
-	"ebG5Td6C5mBQ9u/BTB3SOnQC43MWWUoZWQCIhUbO/eEP5CXUBCnNFsr80usUBLXiU7FcxGROLwucF9UJ",
-	"eReGs/f5ndIZir6RDDZKieOgisTopub/BIEwIN+CACTDZbe7N4a74J8stilHwE1IsDFN085Q7HVKi+5R",
-	"3Txk9xqmcEkUMeK9aYkhxP0Oib970fAM5W1XrhV74LdccwaqfisTbnftX0/fvEaz/mUbE5jBzJQuUaYU",
-	"0TRWghwv50Y0AEAciIGV3+fkcJ98z791cOXGPJUTIthVkC3rwOwMT7ticJHkaHa9/hPzDsRHhHNVaYzN",
-	"Tbh5fiavADcXw0DOg269UHISRu9VBHn+yqzs3KJTCZfvE+WjxqRC5NSV9wKbqdnkpdPn32M6zXcSbjtb",
-	"Ldgp7Bx3tibSnmK22tB277Aw7SOWyisLAp0xnXGmIrLAxMcQnc/CbgG1mUjcHiieV+bHNnn48JgsWKak",
-	"ePgQDkm6naoTNSozT2tVILtrHOJXx33bioT849trI1i0ZxSbOEd/AB3MXcE1+iSx12jhgzB8rnO0wIcP",
-	"MVMNfnSDAJjI4jEd+zeNMnmloBY6BqSaU7nMxix2U/EK2y0kd8YYmXOx1FZhOw4PZgR/xJHiNsQUmkaJ",
-	"Y6gZWbhogAl//+4HewCHQ4VjAYEz4UQYCt8uyyhPY7pUrDhlMqbCaJqwQ1DLUU8N/VFKFU+gHGnFar15",
-	"hQLM8eFDC2GoOg8fkmOHUmgBW6nXYh3aUpVlXZOOELiWlJBszfwc7stSscFQ1HKthgOB6+BrHrRuQTng",
-	"JNuyHA/1A/DZUukI6eFb/tnBTSkXufhJKZRgvHHlNDlkLXDRiDFhxpdEFsyIOceDQyMMkRLvx/vdHgl6",
-	"dcUPOuRUkkvGFoWEPXMHSNehwFpNTUeQxr7IpCEkU0TNKGTd23dHnnzYJBjaFF8iZiijdpZaZiwJ50m4",
-	"AF0bEE2LMkQudVyZwVN7JOGhbNkgJilXWrmhBnohVzm+n+UdYylaxvG6/30EFoVcogdEMVxEjp1y7Gbs",
-	"EMBhw3tVHU4sPGlP53L8Skg9FEYjVkGB1WeusKR8JZeDADqJxPvd/TjyucUpv2SISZV7mXCToh9TLnWH",
-	"vECtwBlceGzavsoSS/yQV31zZ+6MPjR/iTWd54Cd5RKr6tDyIGiDThpuy1Wk8HmPls5O7iCpjazkCgDO",
-	"zflllijUqjvkRKOdRstYsGYJvLJlgYWMUo4/WWBcV3KWrhwTwMzQakgBl2rg9KYihQL7zZqNZqho2tHA",
-	"aM1rlt3FEFkO4lBPSUzFChCF8VOXbBWRWEjBYuSBoYAzwyjWqTvQZzJNUNI4djYntuta7DLaQIIHGAO+",
-	"s1A4/EDEcIUYhh6MMHbLMgaovQKQgVmiDw6yqWLLRpYmRouhY70OT3dQOQtzkTgUjWZ3sXoKDxx/wxQV",
-	"N7+l7QuwhB8QTm2PRd+7xrdO5ajhDEWOSgLbzGzwiEAjRAtWjF5Xm3PrHodAdIOMAA8J8fYwT5zUwzTo",
-	"oXBahDklbWp0Dp1f9hZZtubKno0RFqkaql+V1zlCilRX941jbOUfinOXSZzXlvEs3/PodHHol/AVHAIc",
-	"FV1S6YcZP+gMxWlY+RxivlgzHk4SBH5wyHuWHNBjiWlyP377/ow8AjjlR19s3eb1I/eq+EFo6qAwfYpc",
-	"FCBz4I7AO10TOwssrSyMa4mZQEoULU0UpInsgPKEjCAn+XWbvI10y+1R0OetW4OpSmN8569zO9nuPtCJ",
-	"YL+huLZBGSMxhGZZXkloW1n9Qy4zQVMfI4WsNSwyQdrOrfphs0Rz4YYHRca1EYB4OsILVgtrEkEeA1gI",
-	"vmTc7HDzQiv4sOl27IwDRMrjYmr+3towRGTwf0ijmknoKJ3SlSrGWApVHk4F8WvmChDcR4MPqEdfigCA",
-	"Tk2O0bIEZuiQb6WeoaqFGdVtUINtT/H7sbH5HsFfbfv0A3ecQsq+Ed5DEYI4gTVrMbJjQ9J4YIjys4WR",
-	"/JmYx8jP4HMw0vbnofi53W77/ze3xohOSX4mcY5laf4889IN34YgidnK5wPD4w/vLwWcOg8emlc8Z6mm",
-	"hVdUU24HBLL0MXaFY7Dd0n8mcd5rwPx5w24C7nUJHHVmOFKwwmiYsO317aJz5ZRBw2uunMS9x1ZVmDe9",
-	"hH/WvquU6wsPDwVoXOYFKAZdcgEeF2CAokzGvMa8ig4D6k8tnryuQoYaU8W6meD9y8zaQG64QxG0yfdK",
-	"/Vgm5qh4S5XtvGD5TjviJhK0wUshr5yKytTSbLRcTuCLR0akW7axxjBPyp5/0JhhCIJxEHV2WYRR4Rxl",
-	"baByQMZSCDbWqI27in6I/tOlC/rHUJcxiFFjCvD4oUCI4xr+QJVuwzq1T57boheufQAiICtMJgI1SKzs",
-	"lsRY6IwZe0DTNMViRvJhJkE8u8R3w700Ndt6ZY/BPmjKqErRVElICTar0mB8B/YYftl8FkSl1KzEoVPb",
-	"thFPDCMALM8bw/WTOaYdAELs2nCggAedECrpjbLU3ycz0Pxz4jKRPM2JbVntamY0DNhbWEdko8DYnMNa",
-	"vjxlYsys/YJtZ1As4SMoKXoHztdig4uhDQ26y4DsB/c42Fss/EezDuHPpf3uX6iYmhcsFw8f5haMoXVA",
-	"s4EDfPE7Oy95sUeOdyynfod0yBmuGpTKj2ma5qb2WlGPLSZwRTPm/Vt2P00BfyiTy+ksIgsJb93i/Cgd",
-	"es8CJx+ce75qsVC4ERFfTdJecvS7fNd+fxKYvhA2cW0zMrPD6SgNICPsPoBqMDnxjVqtAgMVkaBC8xA6",
-	"8Kn1i+eUBUHXwdPIlhb97MMv4TlkbrBlI4+NoH205I8+PX40hsmFVw9gOoelKdonwtthwuZ3Om0veYzi",
-	"mBBiZIzSzu1DviFfSMn9FFv/0x+/gD58HZPrp4VHuWGpFfmGULUSY3L/AfkGXeLkPr2iXJMJ0+PZ/fiP",
-	"X5CM125sj/5odZOT0M8dkS9+ONcPHnT+oaS4/6DwSdC0IEbxDaAZPMeCSrP2Z+7S/S+ELviAFD/riBgF",
-	"nyi82m6PbwgO3U6u9H3wLn9DLLvd/0K4OfTsVPL+LgP7tigfsOUuNsA6Ofj4UJxB6zE+5b5dxsJsy/lS",
-	"aYASFn6LuqozYmHv7WOqQ05ELlcjEsNaxa5KN7ACQtvmKfiWhsK7IaVtQoyfUU6+IBGMXDsLx+BKgLOl",
-	"nkHCjbXR8qq5BDo3rau3BRehmBYLd40RD3JiBDYFGpY0TQeOaRcZW9CMnTKROLACm3o1ILAchuRQbxt0",
-	"27kOGPMLGclkNSAN9w78vzoq5WN2v917QK7J9QMzgHdObDjOR2cZ1jwibyDyC4B70WQFDhrQevDkXWKX",
-	"TQsDpuSc4QEARTNmtkY1hbNhEEQujZ43FD4jx4bU7IHooxhMJNDNRF8x79lEi9m5BvyorS2IuUyWL13M",
-	"10tqo2sKn0Q9FMZGMGZJIc7hPb8A4WG7C8IpGCy33VlSjFmEnQsVakj2mE4lwP5ZH4k5akis8gW+/yAO",
-	"zkL7XrDFs6UYChRw8OVBqBuicROoDoGdw50P0HfStZ7wESMs4Zo5y/BUy8XC6nyxOQ3NYICvjYmoyHLR",
-	"Ic9gwHg0OvlWDBHIRWxPANhGmRVArkEODs+cjDEUAcVgWMK8hiJ+9/71xYt37968i3MND46jGE9aLHQO",
-	"XfJQzpAT3hm5WSYz6/dznOGSUlyXjYoKnpc6u8BfVOwTkdc3Wl3QldFhmXXH2xBDcVxMykNjIKWGB3Lt",
-	"2FZnW4Ue436+VvBp4ES3uhjxFWNQ71Ks/7avNNSKo6GIsVjaeod9VbNXVGMpnoNhCQkJJFbLBcsUS8yb",
-	"zMZ0CAeI1wVZiKBwDnJ9wm6xDomTjHIBbRfyR1GXduttVXCfZD6wrI/7Ee36+w9iUMS0EzaRv8mV5ptb",
-	"rLQ2w0K3oYXewYFe8TT1lZeF8sZcKXQBD9w7rKB/Cv+wU6yLRDeUrdTQOw42aviz96dnb17FpGSIgS8q",
-	"Dp6y8zjzyZfmnIEGuSM6vrQTC60EEhgJuUjcwkbAjegVrVwzTDK5GArXgXwV2NiFR6z2ZcXGACu6/HkH",
-	"FciBXQHnXxnFwFhngInExfStecApr0ORx5fhY+jVLOh5VlyhKYm73wxBkZHUWMqqcnBU1ClsK7ry6eWM",
-	"W2hkqdxJb0vjc5L6A4671jTFStncHxe2zxi4E8+subEf3p8Rr+89+uLw3oyUnNimncgEL3lqTFotZZp7",
-	"2/PC/aAZsXNU2fSSAtQI2Aoo98wf1mg3f6O+XpZtWP9wtH/wOCIxXSxSG3J/ZG/8k9FI4wdeGfmC/0PI",
-	"ELJshq0BGbbczeoR+BzhBRcokIatKHiC69Q+8qO/kdTciC4Qc+d+vx/8jtIM32DWDBKREbeOUGjQ7RuR",
-	"SaEzOtadwnuNWMSn1w/UHhYXPMG7u72jo2RvfNjuTfq0/Xi8x9pHo8Ne+4B1J3v08biX9PuFFzBcgdaA",
-	"fPxChi2bM26pZckQFQakpbwwyiH+DiEBc6Hf7ZLrc3zxtVmE55BKZnQKK+QhfG+EOuEJE5pPOHSPhI9Y",
-	"ue8PgYwFR0up+3LHOhCdputMNbdDzdfuKdhYHSOMHYXiIHzl4x2iqMCncmr9MAp9I+Zq/Le21WPbJ0ns",
-	"vP3eyeg21FNChwKqkzI7Wmk7t49WoHZj5I9qHy94YjbI4T5JmdZg5CIGktGGZqvFjAn1oGNPXRUTWBvl",
-	"ojlQamL3OzDWUFjGgo1yeNTtPbDCh658yoszUBBemkDhmX0JNJRDtT5j1sefsQXU/2KiRA6tAke3P6TR",
-	"bIptR2v7DtC+XVGEO53id+aZNiiXPrmlQ84yhiaKTFitl28orGqK+w3EvWI+uREchjbImoc2tCSJHKCk",
-	"+YNV7mAVMUvnYzynKTY7u7AX4vP7XkBULj4g9/e73QeD8E0WHNtqpwtqNJIBDBQ2PEax4YgD/zcU7Pmc",
-	"LrMhALOSK2MiQvoAWgPoJs3TonxhQ8fsr4cv+eeQiTsPcTrVwFMwncpFP51jzEgh/or59lJAYbmNquWX",
-	"DGci8+YlQVcApJjZDJ2rzBiOMNOnRr8YLzNllEZwn+Z4sgEqgNMEUg5uGEIe/mC0t+XCndf22+hYdbvB",
-	"5bhB8IXgV2xG0A9cXMZ5QU6JPDxh84XUTIxXF5dsVUek0i2FlY9P8ovt75kNXs8XegVHItjNkSNHGcHQ",
-	"RowMUxjlBWcL2Y2UvH9/8hxYAjJCzJJDjrDhaTaZsLFfZyH1xUQuRRIO3f8Ig93HwXp3PwR9F1TPIm+I",
-	"5AFUY2vLzF/w+w/AgRiz8QvIm8otMcB4oFDGDpN4NmPjS5sqHtn+FVACh4lB4UIYw1omhTaB4b6rXIUZ",
-	"HVjym0lgGgjqHt6xCsogzAffgMN6rwJHje2lFx+b98YhOel4zBZwNpVpml+BYRzaYeRRQ0uSUBebs4RT",
-	"hJ9Bnj2GlziehYHhT0VNBjQYWIuaAJuFI7YRLTv2BV2lkiYXcCbTbFoYfuWimUFvz84ABJTh0VzMuAxR",
-	"aUFg8kxYSOqz1XBZaOjbjFD7jNl9BYymCPM3Az5PmbLZ7xC2AJAQRZQ5bWia+3fs/JbCpj2z5AKoegEn",
-	"fzDJ+jtgpgfhTLlyIBnFtSmUXOTcZCybYNR59DJ+JoU2y2LsAAgPFpfPjbyitoWDrlw04+33w/EacYnn",
-	"CYKohKrjAOYxH6EUnnOluJE5XmYXxBDMGoWyOWzsbpVZxsZVRaIkXR2XZXBQ84bZ1FwG+rv5WDc7ZsLN",
-	"F9oG4lDof2KZssF34R1fZpOeTNr/P3tvu922saUN3ko111lL0hmKkmX7JKFW1rRiO4kmju1jySc9E3qE",
-	"ElEkcQRWsVGAabbbs/rXXMB7EX1hfSXvqr13fQAESJCS7Njh+XFigfioKhT2936eX3k+nER9iMWZRemy",
-	"mcgmfKaNeOpaAQsaJSExBFHAJLf+OLYz2L+wXQKSbJAzZ9GzSz6GV4Y2wm8TBUYSQKRZK6GQQfdJeeaV",
-	"n0BCPFiSEFT8FBRShhaopZsIdtuKUtOqMsOAco0Kgx9KA8LHq8wWllnLBERjop0NjAsLEUvYQEiWAAW/",
-	"p6WWJzL3wGWnxadi0CqztJJD0WPnozC4lCvVJSoYG5rEqYWllsHEgsNuWtX6UzNUiJVxm7fG9gVjx88V",
-	"uP6J0D4sm1DQz87ITdyaIcHo2C9CzHwYgUouSs/vUukmHgJpaBYYm8I5Ij5PRfUVDjMB7hBPdd2LDH4O",
-	"X6dT7VVkDa/Xq41EMg5ra4wO0qixsVYdnHUjFyFMQZP+EbP2mJ6lRl47AV9KFQzbHYTBWmVTLT2koDdl",
-	"OPZs3WHX2vyg+WEW7txysmSpMdpNqFon6SLsUIxGf/tCMV8lZqe1xGEczK76m5vkGdPJWB4WMyM8LHeA",
-	"9BzKKN+IaRk3lzA7EJ4WYTkqlog5MByz4o3FnzRW6NS8gjBcOMzgMIzwu3DPBIWBTXultP0tV2ZDSgBN",
-	"LhQFYSeZK4L5Z6FzmIgd9Fzwmyu7E8Nhl34oqUR7EGxtrhdmr44LoXU/TMMBCvVQTadKEvs5dx4so24+",
-	"8mgsSLjfN+EbM+KYBgvcB1jFG4zUHw3X15pIiDyawgumHvT5RAEFqRV4evmVwkh+BXfGAsOW9zEkKZyu",
-	"+lnNmRrlQlo9lfFcXEE4prJng+OwqN+VP0oU8hRPBk/To/PSfuhSEaLM0Vok3aVxV0PxA8UVZlAnaEQv",
-	"zuc3yDSriuePGU5qvQFfPXrNc/HcDDJiGrJACLCAInWakNKM3h8OlcZSAqdgtdcc6mrK5eKKArm6rD8q",
-	"P/q1UAqZwLErggoV0ZCxTSOJlzrWzYSDUuRzld0QCA/dx33CEFKBb9hfUfrE6penx56iGMTNS91W0LHB",
-	"i1xNObBepAs7b55c/Xuhch5O1x6re+PUBTEuYCPCkM/OXSU9+s1QumxVVpf8GuiaAWZL82cMEEKNs+j6",
-	"rqHgG80KKZG4HJ/mVa7b2TZhCYEFu7tDlzyRV7NMjc0yljRm/SnuC/WptXK5Wa1Hr/MkTalGdb56oqT1",
-	"4VUl1ZvfCPeawvFNEz0F67Zh/Pb3khRcHqgzeEr6xubc7QHwmVUGjkUoZkAJVoIM3XA2vrDb9lVwRy3m",
-	"XhcC5mj7oii5SoxZ4QcY/hC8FDzg+M+gOtcDRWprWkLVTgJl0GeXT36uraQNsrAYKCSq9QP0hGZgfi+J",
-	"+ACAqkaVVn/0I6c7Wfdm5F96WLoNH334jCiIcYWdw8UMpUioAZJ4yeCH7J4Re7VWv/u1pJcCEm5YFYpZ",
-	"kLqCXhkzzH5QfSigr9fsjjnPYraPC9n1jPXdgCOt6xjSDmCf8eENQJLBNT320ocSXOrQPL+OB9/s6FxB",
-	"GJk40LxfF1bD2XZYjuMMkJaSYG++AofT7U0C9ZgV12miJ1UvtvxbaQHJcQWn3J5go1z41YPS8mgT1Elb",
-	"+tqMx4k3wkvpTpSyw/2Iw/bSmOqQKNbtMhIQ8EbX3tWnIi28nSpF865ydYW3qgS2yj+WJlvhSCyXIdKr",
-	"K1vktiAGFCfWotB7e4FPoiRsXuECCBSYNeQrOswe9l9doKgywfQ8yYcTEQN8ECRzEh0EHJQMfdt+XdYd",
-	"x0kKlxsHAjIXAZCa+3oiwkUEBREFwZ6gGCEYvj8aSLtKeUK3yi+J3xFIAl+CBDWorhwmGFqA60sANWTR",
-	"Ps3UDPcmXDaBlrCwr5C67WgCvlolGL876IZ/QYEY5n4q969bFwzbFH2li1ntOQ99x3AXXPk4a2UATSeV",
-	"tOLZuZO3WCpDMje82pU2AZyI9QLNgRTwPkKXLHghucL3pYONat5aqni8tFX9Dwds/7FzfYPhJVjOjicB",
-	"wZELp2cCMKiqa1iTNQuGYkwzVeSVcdBRGMSj5UHECearfMAaghLlBwcPgdrypcnS0aaHjESaMp2kgFOC",
-	"cb1pEsc+6127ZYKnzjKVq6FKK4+1h+G5NRsA0mggC6A5UObBR1RI8X4mhvnSKgePlXXSMjxefTBGm9LU",
-	"AwVB3ZAH5gIdATUwJHR7QbUmRkKpOD/PEvM9GaN33XZEJ5aiN+gHIQhoxi0RAgbEwO0L5jdN9FDJUTIu",
-	"sqVXWvqtaYFLXxhOwvevE1Qv9HACZq+KRYr/dDn6UjoR53kpqLTdzuS0TFLhUzwinQV2Z9CPQGIY/rq6",
-	"LnQpqxccLn2Z9A7g9sYPKoYT7/KQpQvmaN+pnGsBqTNb7embTvGH4UQMb7zJgjZ08yfsXFKqw691V+m3",
-	"upHD7iEHDoxbh1fhx75uLKeocQI8Eg+clyp1oxl3Gyi+XlpbOlQaXcxzfs11Vd5Bt7/d0davKGZtFyu+",
-	"viokf8eTtJqmK/9SPxS3h2zjkwVa5NjxhxoZI7UUzKJ0yrrxdY0N9urlxWW0zq10M7HVh+Ec6FjdazZf",
-	"2qTIoQk5VnN5iv2Ymo0VU5Xx5Yi7bz6zuneN5YseRwNTWuU+JGfUAEzWVZxkeflzCo7XLjaEc805ftVH",
-	"SR7U2XQhUpcuSky6+AUR7+jaTcHOR5alVndZXpUg3mtCt6vsK+ExGDsWQECfQrmYv0E0YRQqqCnqMXBN",
-	"5lRfTvwkdleRqbZQhU08eZUDBXCvjItr/v0cM9qZYNdg6WeZcSjUiEUpRsUAOdZx7e0/PraV6nBzvuhC",
-	"BRb9fuB7tnwtSbfc7w7SYyCpWoKqOmxlT/r9oCPF+3zQibCe6NuTb7896LORgsh8kgelPRjj4VjJiKW/",
-	"QTixx85z7ctAoCuQA3GnjAcyKAMJg8c2SZYmGrwrWNdRpqa2cPA1IvVgWZL9/CDBvwQZUlOWZIc34e8A",
-	"PDPXFP1A9duHyhZCo1r6jAfSdpwTAnfYe8T2bSGH5osD5+3GyWgkMjMACLdgrSM+0bw+YxuXAi+hiLRS",
-	"ZSBtQMlXj9p+SjtpNC7oznYRp2KqsoXd3gCnkAXAImMUhFgBErZ0HAZ9tUuRsxuxIO42u3Y99hLFEkKz",
-	"qqkofd+VgBqb21hakmOQ9cR8cba/jvYxbFnJokfH37GmCCBgB/2I8VXINXZLLYRdL5HtJKANMjhKGwb3",
-	"xj7GSLoMM87Rc4Xp/ahL6eKDLlXMsvLeeA39CyKmarieCxDVRx3BSrL7oy5Sh6gF8JhHJyesNnoIc8ci",
-	"WgfwngmsDTBepLXMbG2PJR3re65pPCHRbJS8t5A4bqNZVQhWrqtI/sViIyE6C2AbVXDFIOLrMuB2aO5n",
-	"mi9uV6qKCwUDeLOcOiIx4IgtRz0WYDbA6mm+8JUcJMUwp+6+afhOwDaD7Qo1d0qmix6LXr25NC8WQorm",
-	"H0+fPX92+YyqUX96dhkhZqW5241Y9LDRCD5RW1FZ6VXgORsroBi2+8o2QEePTr4zj3h8fIL/eYihr8fH",
-	"jyCf4T0VhR7TnC/6jLORmINFqru2/RX6jGn6sSquqUL2Hc8gZp9xGaupBaXSSknLol3WoSRK/4EVGNpR",
-	"6BmJZFwSnCy1fSLjACwJATlI+h5wy9g6DnsTKNCHoA/WbT94cNw1Xzfsh2973/YeHhCuH+iSgYzOR4cv",
-	"lBRU9UFBwHLHS/TQrBXhRICJCjLeeAqwTfC9O976HjvzwRs7QItxh99wQOeNBTBNIA0R1vCTY2Ob1xzs",
-	"cjCVoHQFu8/giYT6Y8H2bFOQmcSeDkAtjMFsUY4LqYWQfZZUI3BWXFwvmFRzX9MHGIBSBDUmDttmIKNH",
-	"D05YXSlPc2aXO+UZF9CO5tQcDrhfjScFQuIHbHoktBg+nGBHDW1sTADace9HUh2CQooOTu2b0q4KHGuq",
-	"NSRR4bpKCwi0LNJuhhwi2QVBLfaUQrAFVE2pkU9h+owlFQgZxQVZTjKm+5gecdlSc9II0wkV8JiBtEU+",
-	"+/akEDUQCaihmesA71nOsvaCLOjhK5UmwwUJonJyFBqT3gGInDd2EHFsIuykkdGb7ccZH+WHichHh5M8",
-	"n/FZcpjxXIBReUjdtgd9Fg0AfXXQOf337x8cH5/Ovz8BW+3B8bFfqkQaJe3wlf012fePvznNv38Q4UQf",
-	"fwNzBYB8bvEd0SBAeAlbntNjP4gFlOlMnNFT2rEn37FSWhtwgLxewTY46dPCHgueNq9cuOH32AWWaGjb",
-	"PmOT22aMNveLrWDmy+g6LDtrlbqKHsr6uq3A09QnfatndcPaGSyZ7SKshbmMenoHch9mu5zCtkX8ylW7",
-	"ByHwEjUBw1u4bPBBr1pvb1wKEEl50LVmvxwg8MLehxjzDnggE6yOxbmWvRm36/9j/LOYLn1z/tTBVQ25",
-	"VDIZ8pSlai6yw6FxzUEd4xSzHAr9ETgIojBqxICCDJD4zL3efYMj+e7x304OAsgBh1s6SQBq0jZwB3qp",
-	"jJFa6ZU6e3XuwK4pSDxiF2LKjcC2OjKRY2rJ+s3KRtjWhMthRvzXv3Ztd6YUczZNpHJFjlCIhsHeeEG2",
-	"bx+J/50s6dLftKwuVKYHEqFYEfQ1kGB4hf2Be7RIPIn0d9emn6CBgxomzKGbxMgJbGYBWFYP+IShrUQO",
-	"ZF2TTo+dQzOXNxqWYVl+QxNFhGr5r3/1YmDK/+mXp2/2slsJ1LRgEDt1FoLynboi2D0N5apdrF4Dt5JQ",
-	"hE59CsStKLJ12D9Pw2QxopepmDCxVUZtPgAGFc4I0kfwIqfqnYj/+le0nzNwNrMbAYtkVC0UjDKESA8a",
-	"UwiBSmPAiRKJKrsBDQkCxQIOmq9sqmQ+0eBHe4mv0dtBU4xFT+lxxlFx7UXwnXzz6PGBeUDXm/wxhwJQ",
-	"YJPiLLowdkZevuzbx989Ipj1NBkKqQWy9tq+rU6/czYzSv3wpHfs4a2DYx+7HV1MpzxbmOMkHLsej9rZ",
-	"UPDpQzhKxKFso3r3APYa2E/MRuz0Oxd0/Ac+vEE+R9pFnX7nuPcAB6BmQvJZ0ul3HsIhwHSfAFw5Im4A",
-	"nLnSdQSCutI2TvixBGxitgU0pfZZlE/MB30eR1X2dWikv6xiLKiRQ2/SURn7pVLnCAEY6RqCMbqOH4Gn",
-	"8S117iMhvP1ePFqYdcFxlXvsdSGDUIj3+dxLyRX06BuhE7ToAyCB8XKpSd/iqFSwrbos+vXZxcXZT88u",
-	"ri5enL26+PnlJdnPSylgF4uBCsMK3fNALqVrPbxpVkgPJtS6i5ldKpXqLrRdmmHj7uN5iQm/T3p2INF1",
-	"5GmqXf7GahYaKkL4IagcRm+MRav5SPRrCnbKnik04cFH5sTeedzpd7JCnv305hz5kkn+N1LI+lOOgscB",
-	"nvzbrm0Q/UHFwF82xO4FAOyvtC4AG8l7Pp2lCOgP1yXN9J323CMz1NeFtCxLwA/iKBZW8gdWLyyRkeRZ",
-	"gdS2JPDM3U6OjyuzWGqUqU4DX32rSWBb/4YTgLg5jn2Z+SErJOC0BhgKr9+8uPrx/MX5xc/PnmIAwINI",
-	"AMHBI5xj3XM9CNMPPHbLZi55sP6SN5JTW4GI8aKH6y/60ZZz4xWP1l/xQuU/qkLSI/7W6oIz12SFV33X",
-	"6irzNV6qM3y/5roHLSYEaERKPefZGB/24HGbpXNNRr+KOOGXixlefHLS7olujrT0Jy1meHb+d2PGm/Mf",
-	"t9kS55TXuACPAoKCeO1Jq+30E8/FHHnkH7fZGReYEX7jM294aYstQo+6xEKFEqEQSLmQSoi4599+7H6o",
-	"MK2Ev9RdUWa/cWe/De0SowetS4VI+QRYY75py/33e8fo/w7wcQ/BWHhs/on2svnZEi8TWTJYKVBdg3bl",
-	"FYWjguNY2tbpdgIstZ6vF6r+YFQrEkq/PwziwJ1+RyopiNRGAZUI2Vd9zD/xBH+Mb+y5ZrFX47mZ9zcW",
-	"9STfWQjlgSGGriuBI+Y3Z2qi0WHrksroJrYbFlNmvSUNOBb52bkNPm6uB0cvlBQQgyMluFKHrNOEdgrx",
-	"ei3ix/yx2yFm8HUXIV5neGl7BRReVKuBAsAPs8rkGpr7Prvk46b702lHcI65cZrIGyT/KXKCfvqRQEGa",
-	"7gGXHCF2ycuRFdPmZg9b6pFfVWycjXinFdvqjEulfuVyQYugb687tlQEn0+i/wTFweG2D+Q4T1CGVoWl",
-	"8d+A93AjKeM/vvOnnY9v1wpWKqhECq1bPKjb4LI+g8RpGcgrWapZgtRVMpxgcihAasL6b+0Q0ADzrATW",
-	"ZSuPB7IEb7YEbVYpkQb6splHBQbogJwATJciwlCvXmSuvRT66QaS+hFfStIdrm+kQr8KMTYanWsisY45",
-	"Iopq7Ec1ftyTFidu78bhMG6jx+r8uZIqO9lUldn3tlYrPbFn3r9ici/PwXIleucK7YR+a6GPe3W93Pcm",
-	"e2he+29ilYGNsR2YqePbtnqEJy3s6iP79AbzGip3CAsbPgNKVkac6gzD8CPRH0ss+OCxRwYJC7+w7kIK",
-	"thBYSuMbBqgQAlEPAfgeO2aLGXTumBMCgKafFLPpNuyI1eLfLZEPgebZ+CXci8ZcOQPLliIQ2xgszQpB",
-	"0FIWV9+H7nD2xyG6o70tdb5brH/M+YTIdsMmMP46MZ0mOnA2EI58WVQvvyyfTHY4gjgk+8hTdgwvDeAd",
-	"Ol0riIF+uI4cEmbXCUVsjBDKcEVIcPy3R3UEx2sojlszhZtPcXm69BpZCfvdY9P71xyCJRO/EXLlJJA9",
-	"p0VyKV9Xozuhgr2BRETDjOuJ6zcCpEnbym+2NCGdKoVFPfgymok3aXSl1V1NGR2s5YO7XMsLKnHLla+B",
-	"c6syL1Vt2m+31zApc32r/VKe3ckd7pNP64lT9/AGfjh9zttYLu7SWvvFpksxtZ1kmC68Ex+7ViCt9LJf",
-	"iPd5ONydh70ztu7L2HqlUuzoDzTunqbv4Y/jbPts0Dprq8aCAATgRLYk8wWiO+zXXva4CQpwIBHlgJ3n",
-	"tjATE6bOYe8BpEepCAodXIDtnCM0ug7sDCr2XkGfQtQ8xNfShjBlyTjCZfSr/8Pi/OnGfuxzrlE8mXfX",
-	"3eT0c/l3UHktdMedZQLdXDfPB5aFdpPq8Lyt+PKqKUIkHwq4h8AZPkEp2LCNkU8R0HbL7Tw2pCEsCLTD",
-	"kT8NDQ0M4SAWoIK9sfPAd0qhtVK4oC1dVgufVBsQiXWjxD9LU8fs3LUgB1C01bXACkq76OI7wZAAGxq1",
-	"AcjHsl6D2K2wi7oWB6J1qHcyX53/Yka4sfhMpkneRnA+gSarzqe3y+3CrxasNP2yPIW+trWCFS41+2TK",
-	"35/jFSfH3nWBdrk6cftSkiOqRg0vf2uLvdt5nsibdefCOV+lTf4nl6YAzlYvTu1PJQn5PNG524KhYLRy",
-	"qyQeMVfflOl5AoUGJWp/qpYM+YBDZmOMmqQLanH27QIEBmqDYwNpWZIjuhcA54d8tNBwCEXKUiBiUIVu",
-	"mGAAAIrWcwPZRXIkzhQvRATEHj4Yj4RP9s1itmPOjZmzUZE5DhFF6KJ0cUC5aPEXc2oR6rs6xqFgHAim",
-	"u1hlHtDFAwKSop5MI/dxCdOYgk9C2i556MUCJFFUadjw4lhvscOVGlwdF28Xo1rKAibA0l9AXGwOPyeW",
-	"qDafQ+uZPi2NA8ZQ2+7aY649z/oZ1OjJroVnPydSpoHcOrkFC0aC+bMWKpr3tVb5vBDvSf8GslJP1Gx9",
-	"IiyY6OY1jvVXtyh0fLDhKmwwl9iq0w1n4a+rdWsAUpVr+pTABnIhLdy7dP3qghG0ssJHfXVasE2h4itE",
-	"b/+0tYpv5CxTQ6EBdIuQzv/kehu3fqBqG3X3UMXiwn6Qv3/opPxapEZSFllqvgUux8ZTmojU/KmBXJd+",
-	"ZoPOXy7evHr18vXl1Q9nF8+u3rx+7jyaQYcNBgPJ2OHPbNCpxwZ3V1++/OXZi0GHHR4aIcH2gAZpAAkD",
-	"pO/5TVwbbT8jFqBBB6GXgQFoUHLLkOCnVFCIh3iC/1Xy6hr8wkHn7UB+3BtIcD3svH9Sftbwbz9llBBd",
-	"JrKM9b+3TR69UFjuD/P3Xcp39mqk6IeBHOQv+FQsTWqQX8CU+vZq/BMuGOThMdLYrwWPu6zmh9/MnLvL",
-	"152dl09/Sf4xnPqxO5AfDwYyGcH0/uV7JpOUwdNTNe79yHOe7ossOxjIjwM5mua9V1ki81TuW8H5i1gc",
-	"sKMjgm2DiI2SQ1FZXk9E5pe5dMwvN9Kj4t0diapd9FCR78N2kbCqe3ZR92CjaFrT3/fCPbLXZXulHWIO",
-	"8MT8v9sde29hRU4H0gxEpaKXqrGb7I1YHJw2zLaStC+0yIIiWz5LrozpZI+0KY8NamDp6zr6QPexta+x",
-	"SEUumsurQot7rFRsie+plsoiZBESbFDb1A1anYKWYEBuEjIOuuIAZxeMeGcwethzbIxzJjG1bOY6sDl1",
-	"zhc9BpoUYLRgvKsqoZY7UEJ9vWSbNAQiyS63cZKvLX7459WBaJO10YFBhQ19nbQbGtzbzaJ+sB19xK/I",
-	"J0epGieyuY3vBzFOpIZPUGOPqXhvESC4rKNI8J6qzcyXqCzwlBLtQw/pYejLKnTBU2hqxi7Sl2Zl2Unv",
-	"2N13IKHlGWnavnn0ncfFeNR72DsJPFc3Lmr3M4I5OmAIRg7dJEijAcFLyvBY+0Cw6yLPofMZuvjMmxPv",
-	"Z6nKsLP3Bjtaz6QFOgv64R2tQgmQydLIuPWpY4PqMonEl7aZmiqOpDJHBhJwEpOpgE7+EI/8wfHxsX1L",
-	"Dv/ntOLku+Y/lcaCSNsvEWKhpcO7dTFnqsbn8vM6ulbAr3Xznpuxbu6rLl0WDuj94Xw+PzQ797DIUgEs",
-	"i/HtRvijyqabDo+u2aJTcN3qwre8PogNwgD23CaJwdJVtd5zSHGRJeNJXvGfQeBc4PexzoOGc+/Xdz5H",
-	"xPEnnp1m5w/X2wJnhOTxB7EFSood1KPXjqFaN/bA/bi1Tm0vu6lAXIN+Ko/5v9JX1xuqKXqcToXCKUNi",
-	"MZuoTAt2DQQvi0FnI1eUNodzRcmteyHm+/TP35J88gPX4s3r5/uDziTPZ7p/dGS9p9IQD1q7fYgLtOQA",
-	"g4greb6hTIabPTNL1LBAr2h5VizORs5paXFKa2Mu2GJ9upXrQCLu42L0AiFpTjzY2t9NhfNuzajBPSS8",
-	"iP0P7NqMNUv7bG/FWPeYc1hzC+JUdZzBIkCPWeBL2au8kz0PEdxne7VvZM/6xo0DNvdvN+YujrRPA+6h",
-	"4YpUcPYx5FTX9bFuUv3+MTTAVZE3W+DPrMlmSdacpVqyqz0QqMXPKYFqNzjZ+YTYiEM3G5Fy2vvZAL+q",
-	"xgDRZgzFe+gEStX4ZZHfQ/9Pgye+TGj3B3fG/0RVNiUF/EzGCKq3SgNv9YU2RL3MJ0vG5Ipv1vvIFYZF",
-	"TDNLMV/2ioNvnLBrqm7yWVkGYN3ZQNJZxGL0DYv5AnYtYVFxuXDXgf/38BhPwS4ZqIkE8DbqJCkPONEO",
-	"xq3Qoo/4gTaF6pBqNXDWBJA2S2nVLgI4O5FA8wZi0YEkkWJ+pfHbfHOiGRjK/RCq0gP0J7QWJVRmdKqF",
-	"BNzVLrSTjKGt1VEXkYxDYjCN2WrzJJXExrFeUHiQSDALLYJOTEJghZMtb2XQYxMSZRKnMkQh7YtFedyv",
-	"ovWx6NHxAxZyd3aruwLf3gjgbfMJgHMiO+jIW6CuuZPqZbG4AO5dpjwNdxN1ivp99LdjREy1EI5uKEhF",
-	"SgDMD45tg5NF3ythDSK63CW/1kRda/a7hV3VE0DpdkPAv5GhnqIPqIkRdzJVw5tuAJYZbB63X6E8IxkN",
-	"JNUVAOmL2Q4x1SKYlwSIyjaQbFlgzOdotaijhjGPxGhsKrgmCv9PFCupeKufNWjSzq0nn3nzmMnShV9f",
-	"ZAJEueU2GYVf9B87REEPgbm9RtzVXYzii7CplhAdamwL3JB3Zy9588gGoRsrif9vY7B5SmMXtPalw0aD",
-	"E4N2yda4FmMusYXDFZ8u1wlf2AF8fYXC4dqulGZuDbaoFrYi6Hblwnaon6NcOBCrQsatROozs93czHcF",
-	"x3++9o3lcuPQs6wXlQ0eor3m6AP9q11xhDOHLSOKK1moCelAjx1hrAaRpAjxgj3gDOCZ70E9cZ2tGXwf",
-	"X2105E9cqrB5OIWKwdfv/bKZcLvSBNqC5doEnYxlMWsOs7gyfle6Yz8Yau0sVyd4qOBEIoA6AwB14wy+",
-	"kclQxQSm/uLHX5740vv5JMkF0zOods/MFhnIhHgMAvqlEOgeyVFeoB86sWT1OApk8Il65I6DI+5yl+bc",
-	"b83dHpx8y4YTnvGhWZ5Tc3fqQq0y+KOPCtY5ANifsLngN1f2luSGn8kFDAYg1zmQchHWE3nLECfA9sUJ",
-	"l77uH2GSEZQ/AU5sGxyBnx3NbvTo+CEcQqJRpLOPeuwCiG0duD+3hO7XC4cPrUWmiQUFMcDNUprfbUgf",
-	"amoorB/VVfojNxLW+wfvoU92LwRxKrGW7zDnQITVva1ddbNH38y+kLqGCxjs5k569bp7KL9vPYcXYv5G",
-	"AxJi29HT6bW+uf1im+rusWplpeEIGcZbeOItxP5rlQpjmuFXdc/IwJAgveQ3pDt3tQWfyW/3hfO0ST9d",
-	"dQEq3j9CeYFRDktZfhRHpTR/SULdYZ7/VhXjZvBLWW9UGHeW9l6Rjy7XezfFcsBpSZN34j+aO78tYXw5",
-	"A0OfHxt6zExkP0TbKBYzSFgo6eARRKqB8wqgO0r3gIbAJB9IS3ZSp2vHIn+evBNSaN25dSRF3axVNT8L",
-	"nuaTDTSNu6C+Qo3mCngkybtbAERsLvtXyJnz8tuEof2fgayZ4KTewkaZipWIMFadrqtRqAWs/vXzA1W3",
-	"NULuyAIJA6F3gnw1Fjk8a6XBgqPpdmZF/mTNhAkdi09F7E7dxcZ20CabIko73sNVpoxDA5XYWns0FUd2",
-	"OM1BgNfYiK5LAbM97X1qo4tAEdnwmcs3XBf5coiMnVGZ/rDIgHE4uJH3dX06fegreFf4prYeJA8rlbEm",
-	"qtlHbXjI9njKMAhr/HxenzV8satbrkuD3qKBvOH6Fj5sQ/izFK2BOhPLl3qfUu43syndu9tOzO18uS8l",
-	"EIu7FmXazH+wdf5fk+FfzOIt2jotg9nRB/oXoPWNAq6KBm4TMvgcd5sLyRrT/8ZVPlisvujR8aOICM49",
-	"Ey0gQPEkbrAPy7wZn9lYLNbDRVRH3F5qLV9Zz48F7CDbm447qNOd6XfPpl/utqll20UYSS/MrMi5S4A7",
-	"+n4s30dRZzhaCCjLz0hEtuc99lKmiwZpNuWLPtRgQg2kKzT0tNZzV5q7dOMuoMWXESNzBVWTbB8E4gGW",
-	"ZaIxiIuWWfvW5UfqTLsaWqHbWGctZNurpSdubputusc91AH+cSS2Z+zweIehE78FRdQfH+rn00jmXZ3h",
-	"16lLXttkyGr14Y1ga7P2oCy7XrkA5AoavrNMgffQZOFi/1SJDl0Aq/KeZnhtFRQ1zvgIWP+HaRE3YZq+",
-	"osd+faWKwYKuViR03haFinjpLesUaZw7VNNdIPUOkGGA+bQeGYZ+Wi4znDkZYGWaPfK2ypLUhGj6K2Jd",
-	"2m6D1WKKa8ZROvWdHepQzREEPcmJbajCSNdjb+BwbvN11DtEETBqFMoSEUMfDOKxAwkATenoA/4Dwgqz",
-	"TLxLxDyizjP8hfEY2V2QpDy1LUOWZxah/Cec2tvSxAhZ6SBMxRSY/gGj39xmjMwCZpzQTPQ39kvyg1mC",
-	"/+vi5YtmYE4SLZ81RtoKkhIHeiFyYwRuQtSydOHnAtW0UnzDkTdZ2LCxoaBnymNxC0EeRtkhy7Bopv2z",
-	"1wbXuEuMTlC4SGv1gj2vmtWjKa/0A7w2pO+q/UWv8AJzLYYN21z6BgOM4dv46jRTm4Kp4J2fy1eZGmdC",
-	"650v8oVhtD0FscFJCTXp4rsut6KbbwVRGlxRSQj22V/2iyKJx0IeLFdxmQXmcoFFWs9QCrPneewQTWeZ",
-	"iothjicYtWtPmlexT0E9E/TpazEqIM2aQRk10zkfjfpsQq3DU6beiay3KdQpSPMGoFOUPKU6sLJSg0Kw",
-	"JzjduskOjFw1U1050UH+2kyzzxj7/a3Os0SOP7Sf7se7qCRDnVaPPEqrAC93aOe6F0wV8UdndqZ7dRPF",
-	"czKc5+977SbngUmpCq3K51lj8zX618YlW2W2olUXGeUcuXQ62JeWP19zAvOkoyGlFNZb1SSVtrXz7rit",
-	"7zPYSbSsu9zRLnf0qbxdIJdfo2Er3u5GXyVu+JVJH5tNAaFBXjBIjlOXuUnFKAfvNdFIhGvcXuedIn0r",
-	"D3xixMRAPAiH+zLmiQRYjOPv6Mord0F0UIYctWIPiT3KLMwAJg01o9AEbZx7m31ydCMsOh8dgiyiNhoc",
-	"hbkIem0AGcOl2mnOyB/CXaygzhUu+QKbi8hQPH49PvDxF+MDL9HC251xJ7WmtJ1bOZl2538pvuKnUQRt",
-	"nEvyz+0Cont40uY6yCInZlP8CCyIO4/0S2POQClOSqqNvmywuW2cdXX11lwVacyuBdNQwKpswNWShkNg",
-	"mUoaAP4Pk2gsGdn+AaMegenPWNtU2LrQuZi6yC66D4ALadQOCM2ucUCyXEgRk8RyI7EA4lQz9sLHqjXw",
-	"tzquLUcsSwqw8thUydqC2HKcrAVlPU05t7UdTcTibjwldnGeppDfXC3ZyXz5w3KIJ/KdSoaipUpzkcUN",
-	"NZu/bknBLe/WnROzc2I+mRNDO3MDR4bdrpYt8GoaBTzaB1hYv73HtCa16DwglPAApGhUATIBUtDGYTXN",
-	"ue5b5WVJC6WCDsLAUQJgAUIW7DKQ9wMpeJYmIrOuSReq5FSaAsoksv5ZQFtSSBYdCsgqyNpNwG2yNOKQ",
-	"1OwynhN6ISLh9tiZ7epwQLdl+nELeJlkut7hqmRIQ28rWXaz+uhmjpXAoBQM0RxZqAJroM0mqS/xC+3t",
-	"2yYmuxv6b/fvAj1P3ol7CXHZzUdhQCbV/I+QFQx9qXmST+KMt8rY/Ubnyp0zdYeZuu1dqp13s5V3Qy7t",
-	"vWbcDv+NAcbMiszb0V9evX7566vLq/OnVoveazKudeLLiKqlvNerUAdg4mtGGvy2KSYQjdUMU0nn7NOj",
-	"4s0yPkdWuN2LdfKTIvBp67GGYdpEs+siSXOWyC76qRRHtRkh9tJaK1iSD8xv2gXOnHXAysbBQC5bBzaf",
-	"UqO5K9L97lHs70UfvxZ5kgUhu3tSyWbVbXbus6vknSa9tSbdqcOt1KG16jbKjxmJa9yFxXrslujk+DhC",
-	"mBXIAfGcXyP4HfyOpJj4CXu+e4ESk0hDbqSa6xCVHo5awTkpIIkykDF00b/MJyKbJ1qw6PHxwyjAo1Sx",
-	"YFF8fVX4xYy6LMJnX8VJli8i4whGccYTmchx1EfuAEoiaWi4AgZ+ovg8O9/TrJghY4kdENc3Im5AkXkt",
-	"eJx8qTAyft3h1X9KFJk/HkjWxQTigOE2HYvcbZVGHBsoaDmiuMzqno9rFS/2tI3hYPW0ZIm8Vu+BcxdZ",
-	"dPosnyhNxsTUOM6AN0FBkVGS5viV4eenshgbAyOtsjxyzBswapYqdQPcC5xdG1kuYiaL6TW1EtpxaAVc",
-	"m2MBtc0QOhgJioVIFgENQ8SgjwICKxLCNY72ItEWm2KsmJL9gYTABWfTROtEjln0PJE3kTWrIPqPT/Nc",
-	"FwlmwuF+XOdASUERcmAGsVU6EAxZqAIZHMxwp+qdpWFQ7FoMpHmqiM04h2oqED+jlgko0TlgShLF9Lqo",
-	"fYRdHRHYgrapcwrRKjUTRrz0WGRsXiNoYFV00Plpxm7eqmv/NGdqYnGZFFMuu0QWYSaaw8+uSTOaZYky",
-	"m9be1xYYRObJKONmQsbmyXibqdI5K7KxkK6JyCwRbCLcXAFzZ6drBZExMXEGDekIs8lKmYhYjHiR5p1+",
-	"B5fH3EsWU/OZuAP+lnYeRgFRZw2WwXUg/VAjonKeF/qURYXMhFbpOxFHDRPvlabhz2+aCdy5NBc7cHNv",
-	"M1i8MUp2e6thqjT8I3hA28nY2TfletzqtBXvuHNf2csaHluC0prwcFd2WTQ1OtOso/mqo0rjMUqs8spO",
-	"RcPwudbJWApRGv6Uv38u5NjYKw//1u1ME2n/PDHfW27ke6ff+X/3p+I/zQj+8/fjw+/44ejth28/Hrp/",
-	"P2rx7wcnHw/+0mn5KnKj32sXpGkp4BJci9o8neDTlhN/VJ74J5r1Gcv5uEsOqc65jJvnwsdNU3l8XJrK",
-	"g5bL7eCMUYlZIdg0AFJf0JzphzFS2ZQbSVMUkA5tXmHzZ7DEt1nc5bXdKKG6EtsEysJ4moo4MEQblkS8",
-	"R0uomgkOFuHBybfVlxMuwr8c/n9v/4/WH8jZOZuquHE4PLkyP7eWVGfnv5rTax4Wod8AShMyGIJok87O",
-	"bdIF2tzlmkQ5T66MSBe1Et09o5Ws/q1U8KulUv+BTbdOCMILbtAreHppGPTEa6VSweVtdtDLGVY35Gio",
-	"ogGSsZTnIkMe84cPH3530LRIBOF5BYmtDdTMVPwIdmeneUg200ag33Zw7ceEjFl3NCiseImR4GXb1SLc",
-	"oztdrdLAtl4zO7I7XbPLQDKDWjR2G3EBko3KdCKHAip2pj7cue36kl14p+u79SS2fhd2Frd8F198l37g",
-	"Aq+Gjg99ri1a9fHSW7bq02B3zfm75vxP1pxvAwGuDSoIKeHfAQ7fSTOC1VLU6QgpMRqDTz+rOZtyuXAj",
-	"4JlAQ6vrajKveTwWmoC1ICTVY2fMWe0PjrvHx8dhxAZuqDJg+ljuh4ILV0dXPjEgs1uitsLpCV6xAbdF",
-	"zbW1cVccy67UcCdPtpUnTzCgc4cCJRd8qlcisueexN0+eMilZ6vN1TLwzXLE9RKe8/VhFLn1WylecPbb",
-	"GD2CT29r8phn77CJduLqc5k/9OVbCYV/r0bqXEPWBlFcNWJCmlHHnhxMjVAg9th5bknJxXSGofc6kJ5L",
-	"DN9+TnZsM4K1EOZusFvAl9dcew9APa3mgeKs9dDp9FpjCvZAhXTrS4fpQW7PyxUriQW8T+G82CqHscjX",
-	"X2NPxhDS+vMJm8e/gh0yzw6Z50vtgyQiNEbZuhpV5FE/zcEy59UKzE+4w9EH8591BL340Vr1RRBzZFBf",
-	"C6hZcNnGPuM5gAJAXnKe5JNEsmkiC3MDbJdcEBOmXNQVOQSSpC0pRU6lT3jp18fI+6c33jaFs4J9sMlH",
-	"Qztn5UfTbcbuMfcgnuok12wqptci07WYO9uZbXfv+X1qg2cXO9oJgE+MtdP89d8Nz4LZ8rY/Az7Nfn3q",
-	"1CrOPQ2ANt1QRoCWvFb5pMciPHSVxDoCuFZqPA0bTOkqB5+TCaNLEQygioQzkKuhcEBrtkfCqRdcdfP1",
-	"d4cnJiOYMKGXURMKzkcbK8EXSz96cBL1WPTXCBF5fdUZSgSfwLQTbZ26fCbzJF9ccsC5uZXTiyNYR5Ho",
-	"Vmxzp7fu2ntA5vksTu89gPLsJP0OFOdPB4rT2q4t8aCtcgbXNAMAWaurvg8D8qc+l9P1vEB7uoRYMyxy",
-	"ppNUyDxd9F0jDiovSMeW6vaRKsjW4OP3TlBwpWr8phL5bfO3X0/Byh+kVmWXutmlbv7YxDphlUsoUOnI",
-	"FqmelzMhtQcIs8UqSLMLPXssuMC2G8IHwogVzZZcg1B1TUuAi8njvrGgMIs9kI61wsXc5oQKxtmoyJD8",
-	"ASmCmtke6Iv/rKmktrhaT4IRb51Pqlx9DxmlttOxwvbjZu0zjTY27rk519Df9XVklnCTnp2/pleyhq5d",
-	"zLHr1zwYLyU+ubXX2fPchRfQU3upboRce3F4LuW18FWtzmw5ZWvsFj9Hvfoy6mu21/1qScBWXuTOMpsN",
-	"Rtt2TfFxOMMgD9difjYTF+zaXS5ul4v7ExgWxgxwVkCTZXHXhBp0809KqJEneSqQLeMctR579M2DB9gI",
-	"peTY0WUE6opOxxqIidnTMTY9g7n0cpira6CP2Igsw3ZD1rJloAQqsWXUGANAmXFpJtRn+L9VkxrkT/2U",
-	"2k3oLugwSMnX82HQPOHd5DiRvdoZIOdFHE5gb9349yqMF0GsAR7bPvVMReAfHFTsx9V1nDhlYwknuYZm",
-	"HZ2zB1DdjUqtS63h5Gmyl2nsTV+sHof2e2MeDySSstWMwjHARw3gGdvayp8HhRZH+1uST7zy39DUrFy8",
-	"wuy8E1x1Y868OW9n0DyZ8Dw0ajKhi6l4c06GymraYDg3NrdYvvQf37S++B/fwOWFPPvpzfkaK+qnN+ev",
-	"C7A0tJCxm2XrSS5duW6cwbU4Tp2rWbv1ucjVbGbXZ5eB3QVh7psp3wVMXBFFCJO+cWhmszwuXN0ukzu3",
-	"wRlgv4egdNeC3SQ5Qs1AGAdgbSKE7IgA8iUEbQBY9rHFBPmf//9/eVAQ/MtDh8CfiOERdSF3qnMxQ4Sc",
-	"PJlinVUmFMSdkrzP+EAG0CrBnVTmbmSHMeULNlYOQxDH02NncoF5WUrPmSlqZeFwcFJmujwFGKaBJEZS",
-	"gtt6dPwdS+Q7nibxVZ5xqSHpFPUY9BvBQ2lUjEu7CDSiOMnEME8XPfYkVYDF47aGAFYuYIgJkI8HEpjk",
-	"kzQtgxf3KdUoVR5SuJZReoApU4C9k0hAtsdp4zLzhWa4YPg2CUKgz9RoFAEhWOmdqtHILBF07Or+8khZ",
-	"/UBxXoV0g0TgG6kG0sbwzHAI4Dlkpo2UjJBtBwOLOI497duJAWTILTrVA0C5gZmQuUZRkBDrCkqcZ6f4",
-	"owZUqejR8UPzEwrRqMciWaRphCRBkNM3a0tQAj4SdSM0ok9rkY6YeVsRnXMFM4lwsraV2WG0edAhYzZq",
-	"s3dxznY7n2Jxgd8/IbCOfT51+9ATLSVRzdY82JZPiB5Uh3RtZjJXDApUNPLvuq1sI7x8KgaSvmJP4msW",
-	"XFM5RHM9xram6F0wE5m9r0aj9fBvXMYvR6NAw1uIopYlFOVYbbeTZ8kKm8lbvnDa1sUXm0eINyaIb7kM",
-	"r/C8+wkU78oxPh+IKL6gFyoneI1dHcfOOK4zjn3Nx8pQ4lIsxlZ+dO0BtNquiKzeHycMtOBIzselMyw+",
-	"0BZhnSOeHGZBkqE2xIMOKZpS1lyywItQPuCMAQrP2GpIEmP7QIqhS3lVp6EzgUagFAeM64FEoMxD4HnC",
-	"RTslDOubRMYE8TpRc6DdAEe/C1ZRItnvONBEjt/uA1vskbYHDtAAwzTu0PgDOudZHs6p6805c4Jm/1SJ",
-	"BBRJS5eRFZKeD6SKKJpHiURqDWicyCCthmY+y4tMYqUkZYExBTxRc6BjVKNcyIE097teuKMAgpCh0LbS",
-	"X98g3AxBccJ9HdLcPwudsxEImtLDHKitMWLghIKMR56zVHAIxr0TTIO40taoBaaSQqLZeuo0j7EMEaHc",
-	"mjrW4DVuBpq4EeDZr9tmOmKxEhogQjEr3kOPhByzq1xd4SSiEBwCrWRAEiWvBhY7QZ9Binmw+bA+ye3K",
-	"zPJqOsQvv3p+wguRn3qCGPMbHg/fsUXPNG/hOlNzLbI9zaJnZp9eQBg4sujhQy4BeljImEWlGH/UhfZ2",
-	"KEJQN0ICzcxArlg93MaHcLaOjFkQ4aErOFRrhC6lEDeutuI6h4kZx7u7yenn8u+AZ9QikpqL9/kRfOaH",
-	"2oW9QjsM39daM8zP06ZBP7bHkbOXwvAbkY0RwFmNSCpBHzB4hvChRTEAPBonB7/FCLqcGlui4CYQn4Cv",
-	"PzLLdwgDODx/GtmyE2EBVt2HfRrKTKxHwfo8Bdi0u9aq1gYelT9eKl+P0MpeehLEvdyTLd1Ki+eenf+9",
-	"UDm/val00uol/8RzMeeLW1lX5tIWL44edZlMhSryT2yUdT+QyKN6kHprDaUD1Wvt2Y8qMNp4cgfMLi9W",
-	"ZX+P/nJ5/uSXZ0DqEqjFbZLCrXOvxMosffo1A6vVJicvKsoCE7E5xV0PGCRekxFc/C/fM5mkeGiQp2rc",
-	"+5HnPN0XWXZgjn00/6fnST6ckJTrf4//6O3ni5mguw25FjbV+1SkOe/jDUfTvPcqS2S+j9eQR3JQvea1",
-	"0CKvXpPK/UGH/c9//bejbkMrRSZy3B90lm7yVElRe4/BQOpcQeWeHnS6NH5K1vSA0KZ8J/T0mu4lLSdn",
-	"39/siYqFXbCPW+ecwZ6DRPM+pp9xydXIvduqIbBPrzU+gDfBGL0rWm/3ihhjDGa4F5vXs9fHQ4yRu9jT",
-	"eayKvAcOBl1Mmv3g1J57nQl+cxreLDPvzd/MDFqlopeq8f5e05vbW3VDo3gb7he+xT277rbeMolX3RWV",
-	"ePN9/Rt1NzYiA29p32jF8+PJlf3ae+B+VH22bWjlg+RICx9vDZ1AyTyeexNYlvCsw6Jx784kYA5hTeNy",
-	"zX9YO/f11f1TZmUDM3Wr2v/Amr9d/X/A4f9ZmgCCioKxyDeoHRU6t+baLuu9y3rff+uBLeynMQKa5XKo",
-	"z1qN95Hvru1iuKhGr2xEzqUYIUjEgZnI/FPbYMspFlolOSpaLLUKNcTRh0BPBeGHaCCNd/s///Xf6LDr",
-	"qMd+g9CYD6skupI6rWgOCI2AtsDYGIS3ctVFhUPkdzhgTAeeHB9HB6dMqzLvE7d8Az4huRRsoygRZoYz",
-	"MRbS6CTRZ3lWiIhxfUNcKZRS9uvIgwhbcEczXWEHbd5cKnJoFq82gw9kQDeMGM59QjilEBWmrmlxJokx",
-	"UhYUR9DFTGRaxCK+ul5E2Ise7EDCc9HhiVEXo4i0WT2PsVkADXzEZ8ytQKJoasbE0SwV3JY+hMqflteR",
-	"DcIqTlUs0kqLOGD6pzroikGmIzUaiUyfuoaXJO8GnTQ2kUqKk5aW480odmbbZ7rhbYGbWElfhoIp8H71",
-	"Sw36ET3pM6SqmxttbhEsu9NmGwintqBAtFs6zN6mbS59Upnutp06dXe4h1xsVoAb0AJpl6L9oZ20RRyw",
-	"KQQYbi9nIVOfLAmbsvV0L3TMQy6HIm1rMz2Bs1MR+yjXBhaXv6hswz8jn2bVtXjOy5G/R9UT/WFx/nRd",
-	"maO5wt/jI4RUN+32sr7W594/JF/NrqEh3dd+uXVP1598j+18hDYRdFyxFyq/oA/s661zuLOg/RfnBsG7",
-	"veeA+ebR8k/VQ8UGHe86DDroPLANup7sgBv6nppC7pUuqCVDC0LorytOzV10LzkDp75/qSaM3GUfWNW9",
-	"YvVtSK0CoE1RzGnQdNLYiRQWpVd7ji4dt6n1JfEPSRl71400B4uO8nrEZYoVGWw+UWyk0lTNNRYZzLgn",
-	"EaVqXHAzgKlUYGELuOFQMgp/raQPdQ0zX1+QtNQwsM4Wa2iIahUmDfpxbhEjbWhd24Gk7EKbX0Vok/tY",
-	"4dQLHavW3aFPG9c8i2PNuIuTESkygrP0PUdypY0CQRoXFqDfki36+5DABwsG/20LDfc0yxXTfAHcRNBL",
-	"4hpQIKonlVcM2J5AOok6dQ761NzDAnblgTwL54C1a/XtMaypO8ZSy/F0zheazRO5InRlRd5njVvBdW2E",
-	"+5NwzNsGn5YuvwecmPYzop3oVE/ryfgramMGdhfNuWY8ju8vZLBzezfrDHiCrN270v6vV02exXGgQzAx",
-	"VM38lfXkJ3CC7QM/KYgIiUzCBcmtPiWcA2Dz2xYWhObT4B+TdFzpHJcVAXjGtNdbjfYuvGa7R+qdZjuJ",
-	"wGM2yzq0g9xbM8ZmXA9by2SBPdY2k3gq6ZIv7lKJW/WQlMrToXnuzs1CqpQHgwmzmtiMIANrsBk1JAgc",
-	"RbbNAUqnRaodYWUmhOXB6A3kT8k7waIiSyPou5ZizoIq//0iSw8iaKi1BaU8xHWD1G4ypXQ2jxl1wAiJ",
-	"ncpQo4rdvBLS4VSmlitPfgcogWOeyD6LKh9rRK0LTIxGYpgzYHlvtA1D6LM7sQ9vR+a0Cq6tkoohuLYN",
-	"6DLDq+o7K82Puyr5nRWwKfoFduoA5bfv/AlEQk1I3Mlp+Cvxn1Kn35FKCmDtz8RMcHwn4LTUhUOL5Gg4",
-	"4fB5NZUDqYyqHYAFPujDixxkEsNstfOa9zRCNTsNTEQAmUpBcEVmNaj/X9e2ACbG142S2PWrWFlsJGPg",
-	"e5N0w/Y3RBtg5rJKLxyV1mhQitA4ZXvLqA2Ns1TpfCB9UN2WvZAY/qdKZGmQirq/FlgGEz06OWHBi7ia",
-	"JnoKWAJhqxko4phdi1TJsUbDj2YzkFB4YmuGcvE+7yPmCGR1eRLbxq9rwUSc5Nie5mzICcCCoGM/N06/",
-	"LXG5FkNeaOGDA6gdsDbbrN1oBPVX9jwMKUCXZJJ3g0XOlVpaFtemBDrFVWvZRUWcBXOrKOY5Pywcbm3k",
-	"YChctMRWK9k3nhX5pMdeljYaYDC4zejKunjcxcIfqPVKF7QHIrPhIjfmGVS2mfMWMzGQkVnjyE8pE658",
-	"CDFeEs2SsVRQoHUhBBt0npgHoImoB51qAdghjTPCFfN9VOYJK6rCgn7XvMgk3PZnLsfm0mKGPY3Q8Zer",
-	"WbAFT21bJH3EFctJzbAdsodgNJmrTz/3X1US2wkHFSjUiGppR4L9FWx/Khaj8iqk/Xif295X9Q66XvGl",
-	"8zwX01keMSwvo+UGjERziULZoOayz+KMZoivCivc/Psu38/tIBrjnjbzmUJsDWWfWUDNR2J7O6eM1/UF",
-	"1G69OTd7tLaCq3XIyd5jYwiNynVbFGzdVdeme2cbN226K59MCpsxaSq4wcwfbM2Reemg28we7bPfn758",
-	"8extVImp/dvhP0Q2FOnh2fnhm/NDetLhalw2G1xbntPO1rxFR2ab2JrZz582sGaeuOv9/MP0fpYLVozh",
-	"6MN23nqtGK+cDb2dEFjvYGkHLPeP7zvk0m2ui2jwGWrjM4wn+GN8Y88NnYfb1VIA5oATbb+/jQKL5OLp",
-	"L+Uceb+cpQthPwoZE5CR+zmJu2hpeANrIEPs2CUDGkxtY65eL8pvkWC+wGJyphD9NObvBJjKIQiEO7PO",
-	"+jJ2fCGHxq68LLtNZQ/pdJkIwpjuEdc60TmXxnrNVRozbuwldr0YyGgqcm5UUA/lN0D6LTXfEW5FDOlN",
-	"myvELKH9CdE/pJp3LZQenyrgqBDTphKTAL/1M+PkblQREgx7i5oQbx6WqkIeHD9YXxXSWFhkd+XtKkN2",
-	"1R67ANanrPYoyXWMaK3ThLX1H1Vlc8vO5Sb/+F4SCliyvtz2tK6BzahBdOdXt8xhAT269phgsPEICc+J",
-	"FQjrG6nm4FcnMVuInPx0SRGT0ki6Lk4x4bOZkNiSBTjQQEoEaPAUMADEJ64h4HYLrzpEo777xEENMM4L",
-	"1dRI+NVF7Heiq13xeSmWVv+N1kqs+qLjoe1U6dwiJN/WyPahkVoT+0eVAfhzMXU9qSWbur+xcIKG3gQi",
-	"coSc0bWnQOBDAzRaORwZAY6VTUJCPM8ZyHVCoQLivwsV3XWo6M8uGHeW4P2JUyTG2E6gfiIT8N03a1Kd",
-	"Z7qSUImckCNsbytGw9IML1bZN1hA0g+gA6o5EZDLwkgsMbNU79d8eDOQPtU3UXN5yiKEhkSTits/Xwuu",
-	"AeeRy5hF/FpleWR+zfD4J0+J/OObXVLkS02K/OObXVpklxbZpUV2aZFPkxYJNeXXnRUhU2MTn+3MVpk2",
-	"+3vRss8VGCz0zGi9awU6e6dydu7Vzr3auVd35F5p+qzqZVuaMj4cqkLmuorxCflHpQWbw/+LwylPUsbj",
-	"OBNaOyIAyTgbiizniWRzvnBZSwTtdz9lKhX1IKFvYIBLsyyP82c1R2z0ukHAUB3dW4894Rp13RuZDFUM",
-	"/AdTG32f8jwXmRkKScJOv8Nj/q+dbse4K8bryBadbkfyqflJmOd1Qrk45e+fCzk2++Tk8aNuZ5pI+7dP",
-	"K+o8SyTQaNYl2e2K77llCcYyxnxM3WDM2Z22Mvq1wg/ja0BapfVaD7VqT9wGZxWvvSWAQP3HtAMQ+JTk",
-	"71+P4uLxNJH1msv+VJP1tR+BVzmoBEo6Bw99bMyVgk2PeQG8X9dzELJcqR47X2obwOiazWRCRxNaf0DM",
-	"Qy1XS0KcSmgG0k4RKmlQ9Xg72uylI52MZTHDWNqFkDlmQAGOE9vpMZ4G8Cs46j7hSA4VoKISzk1CfJgg",
-	"3a9yfoPkibfquDJ67HNH3OjEFn34ZrTbNuGXr72HDvx2E3ECuz1an7ui3l/Bn5FwHX3aiuC+HcDeWICx",
-	"sxqZDs742CU+yRbnI6UYXvbxaxTnbcJlz8yHfMlv6EG75vwvR2ehTAkUDaNuqwUje7dGi9XGo8zvLhjV",
-	"JmhEOtC5SUcfzH+ukvhjo8P00qsW19WWxJZEWQsgecoW/hyNC6jhN+S0U3PpCkuJgg0ugs4mLbCnD88b",
-	"SLpRj0X2kiiAOaa7uzLUoF4VilwbNJaVRJ+5FHRDOd/t2Om1hma5Lx2xq/vchaP+uI3LTpS2dQE2EgJG",
-	"crTj5fcDofp5iNTECWg/oA8XEv+Z5D2GZDTE7C0sjTsfGnWJrdhBq67VFROuu9ifC5EoMvSVJDGMHayn",
-	"jLuOAJGjf+CYMqWYoxtzvSj5GpkYZUJPoh57CgPGblH74IGEERrxr4XWiTKDs124UoEoH3LJUjWG1AD0",
-	"TftIOM47ZqARE51nPEfnagGj66N7Yk69glNWUI6TIN/ebaD3sR4qG9ehbP53MSjVjjh8O6ej7tp7AJz/",
-	"zE5HmfZ7zrNY7/IQre3/51znZ2Bd7sz/L8z8t1TaqB9IGHndsFabVex/S7H9tp2hfxSalNvrwaIOn0MQ",
-	"WY8x16kJDkGHtXMWAkoVMuUDhEt9yqIPHyM2TAXPtFMgjuIYsAAAsMA5GbEaEAOxgPNfWlCGwDEw7of1",
-	"G6bc6MgcuKuJL5L8EJHqElU308Vw4p+9Hz06fhQhw7ZzUtDroH6EiJbYVTgHQ6CElwd4ADwRUO6Yap+K",
-	"yHEYAeu0sXqqN6rTibMit7b/rZQiZlzWKINX/mGbq7Xai+9Dr8W8tbu0SSjQX1LfO+d2qab9LtXcOsHT",
-	"nWrbKaqv2At7Ab1Y7hu4veKCqZhVqUuOe6geovEy/yawvFgNi6nAgEWRpZ1+5wg0Fo1nSWclY4nYNl3j",
-	"ugDOTSIDbCHr68CBwCcbqqmg/LvPV5vPEAJucaJnKV+8wMP2IQniLy6h/iESMyH9BVrDFgR3PV0sEouF",
-	"zeYEujdMlU7kOBgM6Zya8VzSL8uDeWbVYaizRkmaiwxJAszXBWsB+k/ELsc1E2qWQulE0Hg+DYYDMrFu",
-	"cUBWJvJava8Z0E+ZKmZQXkaJOPCHcWSQNkMYwVyFExd8WjttOL78jN9cE71D2sbK+kq/u+YLLP+wrUhV",
-	"yHx6fgA0Xh2Cb+5e3gcEiEXw32fnXSpdBGJf2u+HgAhA3PzBvktqnuVBtprmXHLGNctFmrre/mtV4KLE",
-	"Qt9AtR81HoTPnWVqOqvdYq/ol/p6EGzdpAnbHUT1mPvGjnoy4Xl00GUOXeCwSOBVnP10+OY8GAHUFi0/",
-	"PgTHqltrV7QAgNOlVUiVuiHQMLODURRgRZBT8YIPJ4T4FYyloMKepRfhijSWBvKLWCBmGRnKFet2yO0b",
-	"eRVOms+SwxuxqH3Wq3MGPy0/61WmroOk9CzlOdQJIdxoIXXAQBg8bCJ4WivVfsYfPr79+L8DAAD//w==",
+	"7L2Jchs5kj/8KljOfGHLU6RJ6qajY1bto0fTvtaS27Nj6q8CWSBZoyLALqAsc9za2KfZB9sn+QKZAAp1",
+	"kRQl9zW7EdtjsapwJIBEnr/80hqL+UJwxpVsDb602Gc6XyQM/n3y3fvTdxl/x37MmFT6F5nN5zRdtgat",
+	"EzJnUtIpawWtTzTJmH48Flyxz6o1+HgRtCYivaZpxKK3qVjo9m6ClvlGtgYfzdtctQat8xkjko0Fj8h4",
+	"RtMpI7Ekk1TMSW+PvBkrMWJppxW04qg1aM3ltN1rBa1UJKw1aGWSpa2bi6CVZvxUP08zDs+loopht2qW",
+	"MhrB027v+DjaHR+0e5M+bR+Od1n7eHTQa++z7mSXHo57Ub/fClpKiESP8uLmJgA6nKmU0XmJBpxQLq9Z",
+	"SsSECM7IImZjjyCtiCo6IF+GLbVcsGFrMGy9e//68uz85N3582fDVjB0I4OHm4wNvoKpwicw2WHrZsiH",
+	"vNrb+fO/nV++en52dvLdc+wWPjerUO51j/a67cOoO2ofjff32/3J8eSgG3Xp3ugQexUJNkuljKWiXG3W",
+	"8dM3r8+fv75T1xFLFMWWZ5RfkaXIOpt1/vz1s607bmhfr+GL09enZ3+590Vs6d12+iyWdJSwqHziJEs/",
+	"sZRcx2omMkVOTotnL9JbjsaXkf08aEVM0TjRH5+arSoJTRmR17Eaz1hExETvXKJmsTTN63OW4om/jAsn",
+	"Zp92u+3DbrfbPtL/6eb/F5njlsnWYK97HLRUrOBwnpwSbzSagq1B6/EiFaOEzeVjf7Bw0E5fxXIs+CSe",
+	"Zml5/u8XEs4gSdkkk0wSBVxDj/mBJFdsSURK5iJiST1Z5oWmPdpo7nNyCk3FY+Y1fxea9PY8mux3+wWa",
+	"lIdSR5jiO0id1+IEFrG0MZKEKHHFuCTXjCsScyVIyqgUPObTemJwcYn7oYYQmWQRoUlCYiVtwyM2ESkj",
+	"sSIjNqWcKGH20xak6e+vIM2UfmKE29YbaJOPHuny5hNLE0Gjxi0TSyLcO3qfjCnnQk9GE0qfhHoy5R+t",
+	"2DDrG99m/xzDNypd6uPRGqg0Yz7VdgtUK4yzjmLeC0iyt6lQYiySBoJZZiHFnKlZzKeEJZLVE2lhm2om",
+	"0SgVVwyZTUqk3qR5wxlnnxdsrLYj0/5qMhU3lx0pYWkqmjaXmw4S6j8yoWiRSudCkDnly5ylKkKJiucN",
+	"BPoRmvCpcy0K7HjENCGu01gpxslEpPqCIzTR18pyG6qMVlFlr1/k0DA8PPXZooEoOAWkyDsmF4JLVr6e",
+	"tCCZMMXys+toQZVi84VqDXpBa5wyqlh0SbXk1+/2D9q9XrvfP+8eD3Z7g95+p9ft7u7t/70VtCYxj+Xs",
+	"EnlZa9CSSizcz81NHHT2uv1e7xCbSKW6BC7W3OPebq/b7f/dSpibSActJ8xe3uobuJ8GLbFgnMaPpwvV",
+	"FlK2e/3uyGOKLUtKOM7x+IqVl36N9Jql3H97d3R42D6k3X77aNJl7VEv6o932d5kv3vQCloZiPF6xwKz",
+	"QmLJ1qAb2HHEgrtf+72gtUjFfKG8n/p6u5kLJ//+prhfnn+ySoZ3lK4FSs1Sy9CgPPjbJr5Mzce3orK/",
+	"3RiHa2FCE8mCFjNj+PgF/+m0FqOHUH6VnwCQOrVIJtmPrUHvJqj9CITRpo/6WjNJqFSX5s8CRdYqFcqR",
+	"x9Mq4GAPSL/b7WoBFYY0IFLRVNWJq/hAS5xFct5OAne78HZCLux3+KRmx+OgcK2GmsB6OnE0IJuMatCr",
+	"m6xRFIKhXaBcaTDy/Mbt9zdv39dHNm5/1y1dJDir7Uz/fteFM1xq2Bp8GbZ+plWv0N4QKBi2YnlJ46G5",
+	"koYtmqmZSHFwVzHHfvQLN7oZd1PAzysYPb5fuC7M3hcL6DbLaVBgXkPkXsMqpxvCabUqmT2xJfb1hldv",
+	"u4//d939q153F7BXzuM5E5lqVkVknOiro1ZWVObjZlk6iiOi1QtzS8QcJM9tpES6WnbeK0iJ+cDq5EP7",
+	"FO63t6ffs2XNSbliy0CPN/M1iY9fVh2R/vGg2+3owfa75Q273x719eaje3vt46jL2nvjo0mP9enu6KDb",
+	"MteuFmsrDfe6g15/sLfX2e/2+ru7umFO53pSH9iIyBkcu0XKJvFnfQyvLk/+zs8/j07/g12dRSXTY9CS",
+	"Y7EAk6bZu3Kg5Xa3leVAC/Z6xjRuBS3BL0dsRpNJ60LLCLCml+VpdVn7cNzttY/o/m67Pzlg+9HeeHfU",
+	"py3cY+Mxk/Jcb7yyZqL3YgCmEQovoQIPOkVvn8xjnilfmPjSwtdwF7cGLbb862z03Th+E//19P0/T3uv",
+	"41N5OleLvz89PTj9x//+9/90/ve//6cVtNjnRZwyeRnz1uC429UbaZIyOXMNyVRd4qvIjcyuGTGaWr19",
+	"PBYZV1XxZ1o+HZvvD2dOcgLfHA/RNKVj9u/Gut0Zi3llMx2x3l77cNQbt2lvvNfejQ5G3fExO5z0uvmS",
+	"49i80dddCGZeW27xn2kKeh89pXzMkoRFjUqdE0bVjCrCxUhES8IZi4oWky0vPFTDc/43tuMpMiagw82v",
+	"5yLc8FLzJvMru9S6lTut26zAPZ1RPmVvqZTXIo3qnUFcqBlLycK8VDi8WZoyri7dM33dpykbKzITqWRk",
+	"pDdPutQ8mF37r0lFFwnTahA17WsJEQ7fU8E/sVRSPavXQml+uFAbGYzH3pc1N7D/+JILdUlt09ULORJM",
+	"4k0M76DB2G9gmzu575vS+575yp+y12u9xa95GkA9OKH5ma9dUz1Je/YFkI6zayYVgY2ZU85rEO79Bm/h",
+	"tblYkZHQsZJwJ8VKknEmlZiztHAtVe/jra/ZfISvUIRtGKJZ37I/8xYeyryn10LVd/NCpGQskoTRaVa8",
+	"iPPOvo2TJOZTcsXFNdpF9M4SnHXIBxorIJyasbnf4Tmj84Z5KX0GrNNozuYjlkqyZKqG3KZnv10gbkPL",
+	"8KPej3Sk26acxPyTiMcFO2jE5DiNF3DgBq1Tck2loWFE1LWWaPV8PC+v3fGn2BbZO+z1NLmvU1EY2nvJ",
+	"0gZ2VJUhVl2iG7CmyvWPQ4hwzzdtdvRLbSnK3EbU1b1UBNVnV8u3f4nF4X8++9v0h735X7vjv6e90Yfx",
+	"f37+8ers6C+8r15e72fPxWF8Qo8n3/3jP6Ld739LkrBeBcM6ViyA5S6FLRnLRUKXl2aqJxElL8UnllDY",
+	"ueyzYimnCY7Fft/W27B114HWy7zrxrt61+z6u2bsUeRnnuYK0dU1MO52e+3DqN9vH7O9SXufHowOx0fR",
+	"MetO/t0OoRPzTzSJo8oZWPFxOR7EI7lh+kWSf7tEaaCG2GiS0v8CcSMnjZ7h7WNW1ojD/Q5e/FUhdLXA",
+	"B3Y0R+dby5eaQM++fc/pJxonKGWXL/+IKjqiEuYVies6aSkaXWZeEyURyTWQC0rbuox7Bxt7Q5/ZXosj",
+	"q4hIpbEDQXD7Nt4rT6mWvEgi+JSlJBFTEvMSWzHbX49Pt/hc7/9zWtHTT+zWqeiKjrZwdC4VfFskbApL",
+	"Qrn9GO52lBFYW39FaBSlTMptQjmOm0I5nheaJnZgFbr64wYSGDZz+qyODkawx/1LZtSEXVjeROI6x7zH",
+	"uaoEKjWpRXKqtTAQPLeJVjhspEg+yBXkqIxVE+UFjTfXujOrxzgv+ldQvYt+/NJR+83p3hOg729c8X4h",
+	"0lEcReUz81pYDSCWBC696gmZuE9LPNmwjAf4pceZk0RcQ5PbcOdi/JfHjF9446gcjXyQerZ/oTx6M5nU",
+	"Mt6XbKK0FjrL5pTLkod4jlPWxwLaYTRRs2qElFYgWFJQ79x2EVfw6WnE5guhGB8vT/nbVEw1p6tejJLO",
+	"GTEkCohUcZKQjEcsJdd0WbMYcd7sZcz1McOGfaZl2/N4uTea9vdsCY6DYl/bLNV4ZWSIz968/iG6LubE",
+	"G3plNZtmWSLsq1jOqRqXFwh6AG6n1UOIRdF7fG34kd/r3DZd2PM1lCx0YW1LhpB33v6+zaZMQm+EK+nn",
+	"3gPicbxByhSb0CxRaB2wcZB1BLJf335au4Uwva6vmJuLrzGMyvWKEwBx/mnKIsZVTJPSmfqg9fp626Gd",
+	"AzRwOfZaKPG1ouBD0EDi2nTWg20kov0Cc+sV7BN6WKQ4rBpaVEfvkcXbIzWWBHcsYkmUQNlzBYX8TYSW",
+	"B08uquMogjMCjemN1NM8tr+/Tz7FMh4ljJycPT09BfWGjhVL4W6ANbcB/NC5EuLSjCvWN+eM0Qj2YhLP",
+	"Y9Ua9Pf3g9ZCwJ7QlCkNA4P3twhwyxelW12UuHj0Vi1MmWje4rylKZ0zVWNggD37Y8bSJVm4l5oXxn/H",
+	"4/ruZ70WGb/i4prrzasFYWo6gSbrKS8ydSkmlynlkIcB1IcxecTXxPGIjz9vQfJufx3J/Tk2Ejt/ySPz",
+	"O/Qd1jg0taIkZQwh6hQVBAzoaiY1OiBL/MF4J403NEahB4dtyA3NbhtruZI/2AE10gRf8OhRSwgcumUG",
+	"bvy3pUTBLXyfhOjufQVCpJTLGE3HBSt6KuZE6wCaY40TIVfviLyVwukzKqIJ154KNN8Um92GELRJY3SE",
+	"8AfUTI38LU2Sl1Sqk2ge86pEmlCpCNXPYqlSqkQdK4JwCHipIiDF6BurNkOuZ0LTxxg7tjkerIkYL+sG",
+	"XSGGN2ogQvyJvQUNqkoF1KyMg8mLrrZx1aOScD5fUL4EPR6cAeSlilbb6/pdY6Gvtdftj7u99uGoT9vH",
+	"Ua/b3mOHkyN6MOqPd3vAm6VKs7FeTa1xvEkjCK+fxQvcde+EUiyNjKcm5hD6eS3SKy38RnQJd+8iFVE2",
+	"1gPTy2XHfe1Z6rNR0qim948Ge71Ot7vX64HenWYJGuvfsUnGIyQWSN2KTiYDMqM8Aj8TpBd0wEpvNaYk",
+	"/gRWNcFB3UxjxqNE0zdbRI3k2x/0up1+v7vfO9L9f2KphJPdg5UV01P+QqTlcFiwdL05ydSM9DtdPb65",
+	"v4zTlHJlg0s8GXIDn04mtYwKpnEa0YJPyA2o3r8kyV/P3ryucy+VG9pgILqvVzTRE2P17nWt8Zc7NId6",
+	"bj+8NOeyzO4hYMOweS3s6XaMxBdz8v78RftoGxbXaxIG3ExIPqDKoa6OGoiAhvoXjEUjOr4q0uBUkRlL",
+	"FmU+P5+7yG1UHWMVaA5gQk5Xn+e90nneJsIxpSrm09agBakTK3Z/sTNvvrLZq8ojcJDXRZj+SzgpgpqJ",
+	"0rg8RbvY5MROEq+AxYLRVBofs9Z1JvoWoCRlWlvGQIrrWTye6a9TMtLtpCxhVDJpubDlvGsI5Fs/b7N7",
+	"DIHQCnN7+lzcBK3X7Pq9rCoonF3Xercso0pivmUoWa/G1/aafVYrwj9OlSScfVZlb7gNIjRUPT5ud3vt",
+	"bu+8q8/KAPdbyR1N+sYi/3O7ml2YUdVbdkLmLIop0XwOBCmxYCnuLyNb4sVdZ8DKg3PqXGiVhvKgX/T/",
+	"QFCP1/02vPyowMsPcl7+2kUZNTnRSqM3dHohMh5VrzA1YykLtJqhZ6LPnGwgyAQaqPN6cYHmQP33NnMt",
+	"OnP2inO13dZOEx+aGVa9ybQm5iTnXcWtRoEnjPb22sfjbr+9G+2x/clB97B3pHVsy+cw1CTYKi5oNcPa",
+	"Hew1i7G7UfcID/4R7U/aXbYX7Y8PRof06LjC0WN5yYEY2zIwpKZe0fPa1OYzLYmSGf2kNfhFEteqeWZP",
+	"XKqmnGYTuGaud2syzR2EHDen45cPtvKcjpsUHTPDPGe6YYuVJqGJ85YuE0GjcyFe6outFGv8iaXkYI98",
+	"H39bQ5UFfnoJ1jn4uKz1gWg4p0uk78H+/u4BGS0Vg3zWudjKFt4tqHs9zxVkpoJWTDOeChWqgwYqMB7p",
+	"LQIL1uCPwdUMyALfrfcR0UyJNWcDpLRef3dv/wCCsW8bvHYbTyPotlbo3GAwTvvKJ7k6Vm61QNobdA81",
+	"G+j3gA3oy/xy83hyWJgUZEuwUaBLu3R8xZzBLtNkm1BZbyNdeK1cOs9t4QR78QHWX2O0xzubJHqev8af",
+	"D8l9yJVdWjNgJEfVMHFCopRO1O/e8nAXY4Kl0D1aE3Ap3qbsU8yuS+4mUBVFlkRkxBCMAPyAZpP5K9UA",
+	"V/SfIoPpaVJArAPB7MwIk3apu0iIzBYLkSoSMXnVyeVmuZSKzUG/yVvdgLmUIY9WR0OYSINawlg7URXY",
+	"IKGKGYKMZ8axUD2x0LKzNpWPq7HE6fm4d0CbzaOnsO1tLtr+QdNFi3Mj/rBqzm5p6DlRzpjSurxsCs7c",
+	"5Az/ag9b+Wzl067JYEIiFROYfl6mtZUh8ysaKLWm/TZTNqa0MWMiFyEJKK4bBh3fYPMlC1iDLr2lIcy3",
+	"VOn+3lHFXsbzWNVxAYA3MQcT5EHBa9XXlCp2mZhWilxAMtiWc5GyvCU9IvgZAo62d7htBm6ip0jy0VWY",
+	"QWH0QBN0EzYuL3rNjAKB7pIK1klTIiS2P2Vcq/RsZR5VXaP2wzy49B1TcQrwejVSh+8M0dvBnIf/c3/c",
+	"i/sjRdLfr8zyTiTstVAneDLKCwrxekArSqQCl3+dMK1fw4wv04x3KN/wBMPeoa0hyBHDFqiAI0aovDIh",
+	"UdsaVw6awgD1zPIww4azWB64JskZhDV9m8llA4tKxDTmqxgUBkZdjnQTPn+q8riUkWsaax65DVM62jhA",
+	"HedEzIgqdPAHjCSA+IeKVJLQhRILkKooUSxhi5neirdIOu4V0kYgS9MOvGSYNV8eg9q4p7883O12u3vV",
+	"NKVjCika+/vtI631Hkx6oz7di47YcVe/u4DmdjvdTq+32+k+7u+tzNOv6Q60VLSNDVqvxD/jJKGP9ztd",
+	"8vBvvd4T8jLm2Wfy+ejg8mBvh7yIUzYRnx/39vY7XRS360jSOzrvdwe9/cFet3Ow3+vvFklic1maaHI4",
+	"6PYHPWAt+71egSbjHu22u4ejfvtw3Ou2j9le1N7v0+74MNqdHIAp3dCk2xtEo6PB3mDweO9oNVGq/RWI",
+	"8ozJq5PF4nG/0yMP4zdnO+gnOIun/P2iIZHv9t6CjdyaYL5Ds83TmmT5E/JjFjOlRQRetdngJQgiSy9o",
+	"0SRpDfqHQWsea4a7F7QkF+Kfmk/uBq2MUynjKdd/9nqlrmsEXGstohK5PZGMkbgo8Xqhxfw3bDRapLFI",
+	"Y6VnPounM9+MpNVGzYLoFO7BkUn+vPglzUpByzDhSxlrjr56erizITuiJmbqBdjDU8bqcC/qjzP2sVd0",
+	"ea7ExuDv9sdPTw9OrxZ/++HpX487bLfbGfcTPpq/6EZ/+2uiSZDqM/TYeKYeb7LQj2nctpBPf8b0DxQo",
+	"v9luEDeOTjGfbph3MqOS/COTAPmZ8XvIOfkKiR7Szuk3nutxXsWBw7xtRJbeMBm0u0JCt+mTTSnEmBh+",
+	"GUfACzbyA18E5bzxlZyhW4mA0LOu486aGBsKMr+pKWtuVefF2DCT/vfnyLA30PbXTbnpLbwYRkDBKNIy",
+	"pin8WmMatrHvyHNcCGqd1yKWppknJGUQXRortBtvo2SNmqyf5yaa1Q6lolkUx5rP/EOsZvWxSPoJoY2Y",
+	"Kb+b/Viw8/9rhFZd/DpPYaOs3iCa/x8jvK8lgLtJyyTvWFbFdjY7PatNwsNM35Th0xV5Fy7xDuHkO+RU",
+	"SZfg4XIPBibanNAp3S7mfNyUiQATJDDSehbpzQQ2pRCvKF+eoLxblwsaf1Yzk6izIoNNCXE5p3x5SW1L",
+	"dbYo+9CE8xjMfYRe+gzhu/ef8embyysDqSdReSoeoVDFkA3GOrj7pHllBZHyV4oBK6b+BUQByGqTBLwe",
+	"kIov751QBROem1E+0mY62XeATGnchD/1XfwJ6itQYjX2gGjN3Fj48BIik5glReQ9tHtgNCPPksRCwFzC",
+	"q7AUIo0g+QugXW7qTAJlEwDAOWY8QvCs96dPZ1TdynexGjPsVjzVu5wvgpZK4+kUZpO7RNq2FJE/2E1r",
+	"Fm05lC/FYkQLmhpYcSyAtLF4YPYNfAVZeSUXfz5fmY3msSrN1cht2wGJr8IK37JQj/nsFVNUt46Iyw7k",
+	"2UA7N9TVgc7bUrFFY+kdTaZ2PkiDS91b/X6O2Z2/X60pdMc2VpckgjYYjzYbNWJtrKYEvrMxzW+Jpr0C",
+	"TNtfvY/P3rx+foEY2aW9+MPh/+3Gf8ndiP98V4PB/ivbp1vl3dzutsCJ+qHgLc/LsrHSclNzv2yCo7jq",
+	"agm+3BL8vWYukFqxcWbMTe0t6QWoNIzXVZtDHeU91/0zruIxrYSuvBYuybgsXWal78rCZZ5qwRmLLL6W",
+	"S5XexlSz26SGQGJFaTQVAbI8YLjwuYkoZNErFsX0HD7yKfA2oTGvFFJxNHCfX0LOCCZONiadOHggLVNj",
+	"tsHdUk0mhcjb/Zwi3sS8LurJUjsHoA5ox81IqEZCLQdmFQ26cPpR+pV+q804qB/QYWXTL2odqZXQ7bzl",
+	"Rri5b9lYzJmsTS2p4JHW5YCt8uhWE1W3gBJ3+V8/0CSOaFMY+AmZx1JCCgQsd3VjfnLfNwSAQxT5KGX0",
+	"ShJK0ixxaRxjwVVKx6oeIUNvUBOp44Fg4DC2wR3pNkH95BRYEThenaYm3gdGr946d3qlptZc8FWmhWtG",
+	"ry6958VAXA8Ah1G51GrZNDPQgFVqFeOGPIK59rehWa+JZnri/tQq9CrODRxlCC6D5Wkh8awKMawnnvMQ",
+	"ic7MYloe2AjIw3cvnpLjXq8baFUNHvT2O/ud3sEO0AePhz4si0WiuXAs+ON/SDCCu41l7QTjGZvD9Tin",
+	"n18yPlUzg3xjZiVVas/983M6rR+2CQjTe/vaAH3ImbjmAQZ9GTgYvYdEWjf8o85RZ7c0+GFrd9hqNYzw",
+	"YE/fykox8IP+v2Hr47/9of1fF38atv7YKg89aH1uT0Vb/9iWV/GiLWDoNGm7nYJI/UXEr3dskdAl8oTi",
+	"jN+mDMLvIdAuzRi5njFTi9QgUlgXOOZOEUbTJM6xuixYmkkBCkvAQmGBDuVlsvUohEgY5bea3MuYX1Vn",
+	"Ew6zbnd3nKUJ/IM9ISlLvhm2OPushq0Ql+uof3S0E+Q2vQWdsg45GQEdAOXGxJUaY5+3jNC6DSL4M0St",
+	"frPf1T/3D8ZZKkX6zdWP/eyk+8OsN/9u+kPUW+7Nu9nh9Xd/7x7956RuUE27ot/dO7rL6r8UeFjqN/mC",
+	"qpnb4SDFoghZnO+twiXueCBdKHR1wB8g8xQuGpokDKJDeYT54YTR8YwsRBKPlwMSpmExmjBhExXA5oYY",
+	"aH2Z2+jWUIXGOiSH/CHkv7RjpibtmVILuojbKVUMlrhtGN5OZ8hLxxrDN5+k33SfqG96rc2nfJuldKR5",
+	"C9OsIxBVPiEwxlMGJPzRo4ee87WbM9lwyvUT/vGbXrf75Pqb/teaMlPp8mRiUL+Ksz0zE1ACgkV9G70P",
+	"CwkxtTIbj1lpW/f8IU9EOge1KeZqFzRG+jmeZ/PW4OgAQDXmMce/e24+erAY+bv5hGrMhCuvHoX1Lc6e",
+	"ff9AGhO3K51aXJNPxW3HuB7sR/3zRd05+/Dhw4mn09QPZDzTB41PGXLMg8N974IrX27fQjkhkjKazL8Z",
+	"toxqMGwFiE34zbAIhgUsb3tOcRO0kphf+cXxq3M4MSn6gFh68l37/akespM9bI16/X2uQX0romUx46z1",
+	"R3v5dbTw+4fH7lFe6r78CqCBecXua55D6SKXaV0c+TtGI7v47svK2KdMeQFkoNQjopusLdm5cgxNGxJ/",
+	"N2N5ID3g8OJYcHOuGI7vGF85ElkdxMtYKrADeeSQ1TEksVR+gcAthpDXYWpYGXyBxKraPZYZuocVeTqj",
+	"ysPKX7GpITNQkXESM14zIsl45FhOdYvHjTt3k81fGimamVeMNedl5HDNUH84/MqDbdpj5bpEefplM5H1",
+	"rvNMmVtsumcMSi6e1x5AfFi74SJ4dI4xeqVeGZ2v7PM5j1hkMhqqnT7HhBvrNDSBAdURMO7aKI/AfFM/",
+	"iK4bBlQBfjNpOm5vhal+j+WC1515U9h424MHQGM1WwODIHJHqgXvrhkOtFDZvNbW80eLbYzd4s+FEP7S",
+	"G57KXYSpamCQdsPXE+oum/Q1nbPIr/JSHMFrgH7wbG4Q0m8BkeNxzfW1yLM4KwPKY2aahsOum/bMmaKp",
+	"Wn9jjUu1t7YiCrtuZtRRRKhdkKbuc968Td8W/6auYy5UY6/w3XZdlkL8iz1/x6D8vqtzCcuPAoQTZteu",
+	"iN/DdmNkUq0VrAxn+5ryVTcf0meVl1yvYXDOCHE3LoeKUmUcruh5UDtmZDcLqmad0uMikkYDITGyvpZ4",
+	"b23yenGcJhZ/1SJWQCMq5ir9oPZSXOCzO/RtU1ebpm5eqO8dn23f+zuTG95Ib0wer6V3Gbax3H0BVbFB",
+	"VLosjKP5YoaEbuUqEwaQ9aklPai8iEWka1n+vQ4SYxrrGZE7VJjfkePzN8gyJkAyl2dKd3g5m7w8tuJz",
+	"HJ7M9KU5o7UHSD/0SLiJrJnCR+9Pjba2BXv0xlQnsdeParXoXhwUyO5bDOuTuPKL+JWHpR/DOK7Ysm4I",
+	"+rn5usIXF/HlFVuu7P9MicWiaan0Q48kdcqvWNxlUfDL5sNmlPBVcnBZ//52efpsazn4vNE2pfWKWt6z",
+	"nRaSp+A0cDskXn2PNhr91uRGb28jf8cyu9A9GEervWPw9/ZM3gygnsym+7ix3+1IbftsoLg36SaaZ577",
+	"/Q5kt/7xxv4blavMeelvry/U9+r2WWOfU6a26/BDrGZRSq950zazL9Su9LV5uO0euyl/kXOG02f1R9sT",
+	"hR9IEoO1HOpYaNEwh38t8ZBVRtw/pmzSGrT+8FgLBIJrxvUYn8rHp8/Q5Acsu3FIb081v8fhkBO+JBg3",
+	"IhcMI0QA4+v9+9NnCGeDziEueDymCYBsG0xJgAxtmlB+PdxxMk/B97fKc7WgU0ZGbBpz2SFQhQ8jkfWz",
+	"8GXMr0KCLhcrrZgPJiJlTzD+R5ARI3MaMZItOuVSI2ZK6IRscsr0+kfg0HB/FxzPH0/af6ftf3bbx5ft",
+	"iz/dm++59lp/Bc7/WBFJJ+BZlswYnqz3BhJPBiX3MtTAwqxouBInEzZG2JFOQ+WcIc9L5wQkiicTllq4",
+	"OfaJpUvTSIecMUY+vmMqjZm8eAjINI9T/NM4/oqVdQzFy5V0Vvkymkn/b+3/ujPJJ69sUa8qrfGAIKcV",
+	"PFmSGHdZ+PycTkNbhQi3nmQBnrbrWDIS7vX6YYeEj0KseLnsEBAH6BSCuCSh1m0VECnQoUxBEUgZBhwt",
+	"UvF5Seaw4mKi1+9h+OExhESEAQmHrd329J/xYtgKdyDmgBaMCHTOVlF/0n5lqnltdmCfcxWr5TmdmgJQ",
+	"k9eCswbCnecEsq7ypcgAqnWgCYg6DxaEM0glQTFkIpYk3O3uha70N8UoqmrYyJD3dju9Tn9n9WT1aO82",
+	"45dUokmiifXGUQFcC8RON+/AJPiM6ZwNiAm3KF4MGOQwwEc8m49Yij+FQc7ybOlVzF8iYG/HoCcyWg55",
+	"aD43z833HXJCRqm4loDtFsIszkSWjlkI/ANGNtIcQrJkoq8NKAvqVeuxeM0ozg95LEk85SJl0cDXfNSM",
+	"cYKBfzBizWsgxjwgYGohlIQpk0yF5HomJNBsZoyeOGPSXbGOegnaMPo2iOq3CZPwlu+U/wcw/9pVBHZJ",
+	"JQkLneklECngONMxm+t9omlSJCUQzGCdO7aMc8Czby4qkJuk4SQpA2oK7p/W0uWUuLFHt5m1YYIe8UoE",
+	"gHCg2sgRCEMTYCFnc82q4Fa1eMt6Py0MGnUi+NS8BTvJhDnZBe+RV/G3sH3YZzVAFkpdSKW5wNFNMOQu",
+	"qojMGeUm+C3GOBt7rkqhJPvdBpLBvHxiRQyKDuInzdEL/XuMXTCGmyaGYUwzq0RHz3pzR0kLxeKmoaB0",
+	"vGokufx8x4EYa1HTSIyx6esKsJ6n7Y6z0Zpl01S0gvl152FV2LtOAjTRxmnA0688EacL33EqWvNsmkhe",
+	"P/grzsRquXeax43+2sZkgCr6H5nABBYH4vClENlrwo7/BBG+gBAFDNLasH60n9d1bd99bLu5CYrYqOu+",
+	"89FY9dg3m+lbHDJOtyaUyoQswq2yGog1sOX/ID8/WxhhOi8yry8uKq9yl9ogL7KmCB1yFc9ZAGn7Bm4L",
+	"moS/I7rEO8eL3i7EXNbN0bybU6blhyO283jEjT42r9vwvraL71v5dR4JeJOHCr0WCpy9uKrbbaYolnSU",
+	"bLAvTk6f2VdvgsZS0utaqa9sfRPU1M5Y11S5XsdNUALBWddAAW7nvrZ6sTqMi/g/OcV9a71FKZR/2ih4",
+	"HCuyepW2/b27/Rb6lkbfUcWu6XL7zTOP5VjwSTzN0o120KvC+zfgkOUbL/jJ6WtvrWl8aUNBN/jyrX31",
+	"3lgauPKzhfHvp2wC/Erl8BC4yjBeFnkFxH1VjHLPqXJv6+olcW2xrk3ViNce7doy0ppXVCrubthUXvT4",
+	"JqgpMLiulUotw3tbe3tyx1C8QS/kiJEFTaW+vmi5GrNXUtmc/PwRgByDIllTadkE7bmCX1vzeT+m7zIv",
+	"lbXBmX3qfemPo3QFzL1i+pvyf1eA/yaoSbtb11Al0e/eFtfViQGmK5UQWDKikPT3hISYtRYSSZeSXANU",
+	"NXmD9jpfGSQjptVqiZlDKKRq/dm9XGAkQ+5SXXGNkKP4C9jB9HG9M/xyTFtsi2qRo3VUL5eBul+ixxIL",
+	"MqUoFIK5AU9Bwy781ZyGr3OprN8K5EQCMD34CfL3ZyxZAOGez2mcgKNlS1pBiOalsi2spI7X2f1KU57w",
+	"b2SlWBLW1t0RGkUppJHeBK0XIh3FUbT1ZCf+9yunmvd0b0ufK7QAip+vvVaLYMpweaiCXxCLT5JI6FdL",
+	"MsSHDx/a5SSXVYJEOScGxmlExPN4zkSmtpcUVd7AGknNdvW1zlQckWL9Sj20+xO/6hWcLSWx+1Wy7oOg",
+	"J7+w1nLKFUs5TbB2wXN9BW8t5mJLGwij5sV7IiBYrvNwPD0P9CgkYmqcuoZyvic4joDFGcn4acoifVBp",
+	"Iu8o5Y+LLW0ilvud37favJbRgyhm0wK+Bsd7SaU6gTL/2xEWwo2pbWAlPfOu7oWMrwVhHCw0BPqPpUoh",
+	"P9/VmEvYRME2qtQQ3mKipZK7G5hrTooFeu+Fu68sTLz06yGbExfiKGykiSWHKxW8JSUm9vt1RHjhyvfe",
+	"67mR2RjOC5+itdOZGKC8sZ3lKxHFk7gOAuGD79ivePRLB83iRqw6XPDOTUNh3Z/VVvmvZFqEha4p1vv7",
+	"0w6x3rDe7IEJHefs2tVTcSWWocY3C0ivf6TfR/rUVovdhkQ19VfXEqna+b3RyabOwzaxoUwQmsFJaKOE",
+	"widuDxnkNj5lkSFMpSbnVlQpVbZcT5Jit/dGj9uU/8zzKQz4NBh07yhdKbGJ4mzkKr97YDkeBvRahpMD",
+	"Zt+jldOHzDbXCYyUPMSSZ5qCO3DflAG1v4JgVq1Kt8XCVIq7rXWHFnu9P+JqJd+/ogERK/6EZt8zTBp9",
+	"z+knGid3ENJofCk+sVSz5Y3uzTf5y3rYo8usOISVnz/71h+wppRXQm7dx16FPdj7JdDq9QeggPt9b+tk",
+	"fTmxkiSiio6oZM4OU7AsGPlT2UBTq7lxcd0h5+nSGOkSqu7T3VOuGfLLmxl+FbJSpeTJr8LnilN9LRSm",
+	"e2y7YOwzWiQu9Q2zmWnWfHH6zNhnc6+cSimXsQXJ2uSeOs+/uOflApQfqjJZNX/awG1gjzXVELa5C7YO",
+	"iwlq6ihsyKBO/GIFv1hsDcqq+i8sVkiyBVFCEDFRiDD7G4+PMcQ2jt+ff4P8Amv7O1g1RFQWafzPn1fw",
+	"dhJ3VoV0Xvn9+xpk5Pu2hjrg55JdpyqIfw2h+z1fpEKPQYt0T/P1uKOY8WuIFwhKiLXrWiig4/6aog2q",
+	"0ovTxsAwgkEHQ26xLgz8fAOC9xYr24CEvf701IzgXgn7wIcJD4hLgiOSKX2azFzJWEQxn7r8GM4aoXpL",
+	"ZyxH/l11ssxbMNAPqeBTH2T5F/TdBL83dok8scI0EZcJDNkFIGoItrp/rulm5eAZIVWnanN/w5nJLBMT",
+	"A9BIntPxDP0VNpcKi4OaBBp4C+wE0iROL1K9RVVsY1sitiExn+pXgZyJovVB9pjDE7Mxs1k/HUyvcajN",
+	"+/u7B+WUzkrm0rwJI+rDbIlpU/a6M+Gxmm0tmFgkrNTfvkno2aC3U9iPNEneTABZfF2c/sXGyUA+5F4d",
+	"1a5nIini6EF6gWLNZgw7EL1ZLCYWxDx+PsXPet18qjRNKYhamKVQN4SrmEMCoynWBZsM8EoNLmrGbWBq",
+	"DT6qRdWvrpbA6ycutJWXxahtChFC6waZZtwlKa1OEq60mkOLfq0ltjdYM20rRH33/vXl2fnJu/Pnz1pB",
+	"6/z5384vXz0/Ozv57jn+XP7x6ZvX589fV35+/lp/bv46uzx7ffL27C9v9GtP35+dv3nVCqCnF6evT8/+",
+	"Al3pP5+/e/fmXe0K5BXaNiLU+9NnVNHbEOvGT4/5iAPIByJG/2BjUC78zV1FbctdNpMcrLbM3NxVWYKk",
+	"crVGtuJPcc0GPUGoaDficItdWn+Mzj2UQMiNziRLw8DU/6fcId9q5S50pyssnF/E5Fh19EqrgllMAope",
+	"WDo2LdK7jHsh5DRCZxVN3nqrgWlQJeD5dxk/mTKuTvkiU6F3q4X2wIYWUL+QiPbKv+L0tLUYprlbROB2",
+	"0D+ZFGVM3ynui9XsuABoau5UBJgy0TYd8oYnyzzZ227EWBI96I2Z91NotJZ997v64irz7xW8EQeIAcQm",
+	"cCHNeECuZ/F45iEhkZQtGFV3ZKEb5OIVTrj91E7BuxEre0qzkTn93B4tFYOLbO9o//BA77RTrYllKXtq",
+	"ZJaqbODSI7AeqwcgYHElSSizBUsli1gUDggls2xOOVFCXBEBhvt8s6G7M7cG+3CdRNI4GvI8S4Mlkpna",
+	"2CQcW1jkcACJHKC0UXllNCy9bTskjFIa85hPwwFmQJsqobpXifhaPkq7mRiMyQLGQRgYaGsI3E+RCRmB",
+	"LTTp0vbeLefflNJpgpLzp5gyA39JRZPEPrIhmkHLTRd5RUOwNLiHwLVTcRQFLUsLyKs08XNBK1+r2pvq",
+	"5PRVw1agioxMEaIqkiYQyUNuIiHNlAiNlKxmbG6xa3Nw1hCgrUIoapK/AyxYHzIx5MZhrDdKFMsxTYEv",
+	"z7GOQigmk5AkjJoe7A5TAjegLC0VFoeGPltBS0wmDfN3aJu1uoItMxp5tU1BWc1SjvmuOXZVkUMaK/Va",
+	"8dO8dlOsprb6o/N4zqSi84X+jNmIzJXd5FCe8PpNUCyet+77F15lv/xjN9jN5Bxv2BdBFbEIauMD1+lg",
+	"F6lUqCbfby9680DjRT3L8oV5rBSwq4kP22qWs5MLL+s4eFAAlryl0NyIdpCbSWzUHbC6VO9QaS8rq8fm",
+	"N5mPOmtLzmRcxUkNgObmOpmIWLKOFK/gJag8DDEqJmBmo0IUJpjEx7G4TvXycDJaGhkCZTjJAL/OTs2i",
+	"+Di7UizJKIsTRbCoeDN+RQ8LV90LhoV+D0Ch4gQrLsNYwUtvSmJtemjP8P2bQrX/O28p67C1EZwYkgP1",
+	"mu/euGX8D2Rx63q92dUypZ9wmQqSqtfsrXZmZjWelWqXq6Vckdp9PAWzVoHj6Hbj224KnLtWwC8x3y0F",
+	"r60sT0WR76ZQ5bwGNQ7LePsZTqVqNqXSWWXqwZD8TmqF0w1XsYQ/vcaaRzlocEBDV7tGD1nLEmk8jzlV",
+	"SPw5XSwc5DFY4upp90w/xK6DViQ4a3xRcGbfs86RhnsUntp3Acup6dV3+qF9E1Cgmt4ERAJ888btkeVr",
+	"Aw0CJv6gJTjb4DgXmlr9qkedda96U1nbqiPlujd9UkJ12ApceRXVVsyZ1eLcjvHR2EsiXAm89s480etN",
+	"87mlSVQlSgDn9UTGzTpywmNtbxbkDDjrdSqU4cBAgCeEWuYbJ8w3CXMM+AAu1Mwj8mJ1BrvP0rVUve+B",
+	"RNipGtYRtFjDOunR47PAKBpxSkQKQGDP5wu1xCsDAm7HdM78nLKN7AavASzN7Z6i2bfObuAQ7euN9oi9",
+	"pgSZavUAsbvKcsbBXo2cURQ1uhVRo8xfK1iozCLze5j7uHSrb6IzJ4HUIYfmlxGWvBuQEPmp1rUDIzOO",
+	"GAQ0o0D2hIRWhozcG04wzW+xJyREDhkGQ+5p+YHF1yzefoLrLzyDQ9BkcCiYFUidVSEYcnTnaznSU+z0",
+	"NVdUHt1cQRs3s8p5e1FdX6dhNwCMn3CbVBq42Rq0cQskWL3wt9QQPy/ilMn716L0WCFOxgc/RLaCMJU2",
+	"puxWahPs5Ezet3JpB+w89bqfADACRkbQAugiTyzVnNHsFzsJ6wBayZZhyeH+hfuYTeLP1Q3wFxNkdwX3",
+	"wDTmEgaTsrGY8lgyBJUsmRl7JSvjfgHOVV5dFsB0v/T6N1VwV2ApAH7/9QhsOvB0zYRJaYjZ8S31K+UG",
+	"YYKaIed63dtn+JYJgo7H93Rpm8acIdhXrWMlXfqkEvoWr9MmvOGYDeR2hXMQmCmu1yXyvVVvtHM8RGot",
+	"OAAVOIm5M3MEyI6digUFmUksC9eVjPk0YW39XWn/Vb3BPpzw/xsOP3e77eHwc+/FcPj58IX+5/GLi0f6",
+	"iWx42PxV7d49gViDhnpAoNa66hvUwiGCBXGmD5zQZx+tj6bE5N5xXmJyv9PbqZEDocc8YqNcFpRHoNVK",
+	"Ep6YYDqw3Q6IqVBpMGW9Vhyw7JsF/TEDIGp0P8jSed/rHq93pln+HvPmoqVo7DHA8y5WA7j3aoPIbm9/",
+	"92CdRQR2faFYyTqFoC7vpt4BfJJc06Uk4QiIWfDJ4U/rPXGFBSz0ViBeeRK15w9Pe+19bjgBnLCCWeq+",
+	"LvKxVwxtM67myp3V8WzNzpzYBEjT+hfDrVCEK1jUEEnHzFKiWT7/3Xwnb2Wo8fNL6xUNLsD1M6YcsvWx",
+	"Kl7cpFBg1bs1wNTw0i0Eks2vqjrub0vuGUbvZrye1efqYN3KWfWOKh9bGpfNIF731ts61x1rTJuw0XNr",
+	"fdTG7llnDiwGgwXO7Q42WgGw1zUHBT8rhIyuAnLxYQrcxN3HxcCmXn+zq6x7pP/zrf7PU/2f55veVJxd",
+	"r411dRopuy5EuhaMamUilJqu2zxFz/itYgryuBCQFLzyUM57f6qsq96h+sfOemtr2MMKawnJJt5h2MUA",
+	"Yc6Nukc5CeMIAhdsIYUhL1RSIH4hBdskOGyuGFtI62iEwgkAKv7Ur3NodmxYF8TQGNzywVan17pk4IIq",
+	"BlpuAhEKYnwJWAf00wVNlSRJDGloQoKsFcKPYacp2qUQciCuueescQZfrKmi5CYjzCtmIaR8qEca5lU9",
+	"UgO5rndKaJ+6eIs1EWhxBCz35qZupzXch4jTDgPAav4d0usG3W7XRyefU77U1JybDNY1jpnVtpKg9bRU",
+	"YXM7foVydB4baYTHDgm/3ISEyivpHEy5V9jzFaos5VVWdjtvWcqshaIAvt4wXmOTs0PW+zRLubHgW8+K",
+	"jT9sMONXFxaJCQrHdoQ8AYAAY+bokFBvMROORJXnYLWywwOZy1DILDxDXywhvIA/0axjTpcQsQTmKaLE",
+	"FClwHavZkIe5whUGZMTGFGV+qpyyZiu5AGuiiT4EBqaYC2Uy6r21M2ejrFqWGbXV5fJ36lhzsemicWZj",
+	"QwtqL7u7u8c71kZKJpnKUsN2OXl//tQPflkymhI4RE8IZxAlY9hwLAGlhojMVAdwhzCiirVVPC8pgbtF",
+	"I0S/W7g5H/a7/Y8H7eOLn/rdj7vt44vhMPqp/7GH//rSv/nJ/vpl92an/bALj37qfey2+xf53x97ffhy",
+	"92O3d7Fz/lD/D7bUbe9e7Aw+dtv7+gf3j4fDYUc32guOb3b+/PDvP338U/ui8bOdOxS92cYK9POZOxot",
+	"GHgCpkzpW32SpXBiwP4I9zBK8caoccWW0tTZQVnb7Yksi0uCVCncU//pC1Ld9jFtTy6+HN203b/3Nvh3",
+	"re1q2whZY3UxlL1o5HZFqWErdrfCXevEjZVXAH5/zj6rGvdqcxjpU1do+S6jt0Wcf4GhnzM6v8vQbaXI",
+	"cqTqfAQlBdYeKN0/hsWePpOb2nr1R3jG63bcismCTHSn6TYEnhXeXWdc0E088z6ACBO1nlXhl+fwaiVW",
+	"FX4tDrqZEO8lS+9CBltHkZxWNI0a4aFKro1MBq/ZtbMabKXR3cGIUCnZ30xLr5rthg5kfP8mKAs8V6yh",
+	"vhPcF1b6Ldo7Hb4b+Z6xhTGJUiLZOGWVLIHDwp2h/1zlxzjYq/NjlAilx1ylzcVKoTRHpcj9bp6lX860",
+	"ZgbmFSj2B6QGi9mLmCVRvRn+xOYATfQ7D/AerWRVrbI90PY/Lz6a2TfYFrxR/GCzTarBMSXDv3VUAy6H",
+	"SjM1s7jnm9j+sbRT1YFdcWO3q89+FifBx1xKwIm2Aqfh+Lk1rUGL8mWJirKZ+2xiYvVW4qZWn8xzTayh",
+	"FOwXuAGpQ1FjdDwzOCjU3zj+eHa7xSif2wzRyqONQVmtQWtOFx+RkhcFOtXVsz0pWJCpnVwhOBMtfZoG",
+	"RhCVjMGhwuh714B+r2hLNjDLAeEiRWeyC/MHEzXPwRkEJyM2o8nE6pW22TrLTxTLRUKXl5vc8M/wXUs4",
+	"DwlmdaIRZpIY1cw5Eakk4d/ab3j7Wxhs+80kLOSWbl41taF051dyf+aqedXJWfBv+vSpu6m8sLFNEmC9",
+	"ev9oLE6WJuQvD5DkUBSSLhaMRyQ0giaUxSvUzrxFdtvJPaTgbpHOiNGIa91ZxnO1SqL2N+26XarJ5/us",
+	"ZoBdC8ZdzNT6nTmQ8xDDCmVCWJIBiQRnIXKnPMzeRgKZfBSj54E969qZY1Ve1BNWUxIZ8zHLDeMQ8xmQ",
+	"f4iYoynuZ405pMUMiztkgHgZ5huohNseCMFZbVTVHQK8zempRNLZCZXpYjurO2bPrfKwyidVRNMGa10i",
+	"9J4aU4w6zYEmPrZoRP/d/N0Zi7nu1R0qqwkU0g73isaXhsra//aHP/5/w6zb7R88ePSnx9/8+f9dfvnp",
+	"5r/aFw+Hw86f17+286UbHOze/PvD/NUL79/tC/28d+M93fnzcNjZ+dPm79ceVa+GcPWsPgrBEcPgHaLo",
+	"FLLSIpGNEkZ+zIRiMiCSLSjG+Y2WkN1DZU0VZHLUOers7pRzOrt7q27gh8Pho58+kuFQBRePHn54vPPn",
+	"Yevjv/2h/V8Xj4ath/Dg4lHQ9MLOI/vkbqZIPwy6kZ+ZkEvgaCXohyce8wJtx0CyICf7ZRnUVgkOEVO1",
+	"hxKk8BlICSy6I+DFPSdRbMUbTTDqptJChd+ZVA1DrpU5G3qbMRaN6PjqqZjPG3ymS+eI8ISLa5FGWs7X",
+	"Up11RC2o1AfS1VzHnFvamPbjGKAWPyo6afc2Xvyy7/5oT//noF7K2OST2/ZQy+ZAM2vIDdLiF1TNRv3K",
+	"omkCLQuIVTVHNQfcrUm107qq88IurSdN84cA0a4wRYGmjEzYtVHoQFsNPTTfsBBzX5ainXWhrNZUIWRc",
+	"AP5+Tfj9JowgJ6LlBHXxcB/szLyKcBjjjqQIDYMN0ftRiH+iZiHMLh+JaOkfSFtC25RdrxNbkuZy4QmQ",
+	"JyAy/idiqJucAhvTCaTEsPul4FFhPZQQl3ImUhUG+Eci+DQ0adOZuhSTy5TyKQtL/r0VWQkb5Cbc4pJy",
+	"P1S3yF/P3rwm5rkJyTzu9nZIzI1TXZP5iaF/ucwf/Ij0RrxgDuXnTa18mVA5wymvL3Dvs0w7XLPxavlh",
+	"cbc1xGjpcwlX6ygVV2h9dqJthshjrJVjguWRLt6PZrU85DBk6D6kdtDyl9kvnoy4qXo/mH/CPtFCLZZH",
+	"rN2mBVm/CUKKQECDxVmADBGxwDwOPWObIf6EhLi1w8CPmEgZHc8YBvPAqUC3tSRj64XOkzHEohW0sJHa",
+	"4f6F0UTNGhCPmDS1fyhZpGJUwyZlQyqMDTwVV4WgU3G1/s41TdZtnLrq2idYNTvmQI68ZrZe+g45jSSZ",
+	"04hpCTYvYASMWUxcyvShEWv3D/o7ZaWi2zs+jnbHB+3epE/bh+Nd1j4eHfTa+6w72aWH417U7xc0jV/W",
+	"yXsTtF6K6Sl/IdL5LX1CHtieZdNvTjI1I/1ONweiA7pWrUEQjVVr17NlB3GTGlicGrZyzwGEZkToQfnV",
+	"jGqaUq4umyVWTd0HEgTXDnlFl7YMEgSYeAepxqGVd/KbDPiE8ILN1umJjcUvVCBk4zhi8mdYw0yytBnL",
+	"rsl28QRMFjCN61msGJELLQ/RVGSYA4HmejKHwXZWmyrum/wlFuxmuMZzCpxmOwe0x2xW+JV/J+T9TR7J",
+	"bVzpjXh5WhPzEPM8fbUMPFlSw8BJvqGhFD3qqPNsEp3cITkS3xOw4ACKjhzTReUy2MxvsWVuyqbJFLG8",
+	"pPHqvPKTU5Ou3pTmEctLLlQd80ozBgnYGMfkOyGnTMGPsqbJFUAtLrn3crS8B2OXjRe2S5inIcc8V/NN",
+	"wEGeiio4YZ+06lOAUkG99Vb5Nl8HPiavt91Zj6di97XdCoE9IGsTYopHpDZUHffNCsyUe5m5jSIueZot",
+	"wh2dYvqwyLdxFavoicOcNHkwcikVm2MxQERhuDvOkJbBbsV4vo95Nf8EWlm7IN+bvlZUGsnB4Cg3VHpI",
+	"+RISvMTEYsGBUm9d/EjiOJU7gSGYAxKMmLzyUuWtWOmS5IIWdAG2z1bQQvrWCptmHtbG2cByaXUiUP7x",
+	"yoKJ2HqAVTezs5muNGCVTKzb8+J7BR7zWVYsCXArTBihyqDorIxpw7e0zLmIbj+Z0lb0ZuYGUCBToZsV",
+	"exZiVKu7lX02WEJLklA+zeiU5fAMmnOlIvESkky4ChQGUXQEZxl85WiZ7ZAf9C7QqryiIwlOhzmZMBbJ",
+	"gLz/U7d7tB8M+fs/9bv9I/gW/nlsgBfhje4JupvxRidSC6p8bEAZWTqPuVZ1KZQpmYtPWrGAm8IDv4gl",
+	"uWILRUZLBcrZkOt/lUyBVdP60e/CtP7KZt3UIOrpRw+szRCtrLa0WNmCIhaM0/jxdKHaQsp2r98d6d21",
+	"ebTOPcjfr9n1XaL+gmLMH7DRkGdJEoJx1V45v/M4QP1TkjSEA7ow37rs7lJR7JhjeuKAUJIIfcQXNEXm",
+	"ochcSEUO9gqpi5aLWM+0uRWkgTtdJHSJPgc88JREYk5jPuTYZMKoVERdC5LQEUtkAKogRgqGHWMbDjvk",
+	"Q63mCIl+wB+Qz/B4LCI01ZDXL75/mjvjMGVoyPOcSs1cxjM2vrJQ0Pcbr2ATrtzOGA47H0/ji4+v+cXH",
+	"Hz5dfDyhFx9fJhfw27PookE3/f0EPfiB45WNeESUgMq65a1FuLj9BRVgkiZiNIGmoV/QNzJNUScxO2XI",
+	"zVZ5GhApHJKjqxmHJgmA2KDkii1HgqbYkJB6C5GEgc2C2Jl5yOOMyiVgZ2VQbB6uMqgEOzBuBqngsAiu",
+	"dSIJkCZDnleWQXlxJlJFzDYwEN3MZJnnlyaU7KaShHQ0jthkOguBC/54zVK1zOKyf6zeaFHm9Ef3z+kL",
+	"8GS1zMiFQKLbCz6oMUJ92kDuLMMsQgRpDdIZjgpzvJtA9CzuAOkaj10I8W6hEx/njDp81ljaams0Kd8+",
+	"9wWYZhDRPjUFStoyN7VETlNhfJLHe/uHO/dU+0U1GAZjSUDHN3WICiEq5DWkbOK+1ucJ3cHOjiBNcEg5",
+	"jqWKFQNFrVb5xW2EQSW4YCNkPS+UoQTHXwPGjz01RlKb51ZE80KpIbQkEdOygWuvfDBvE7nzVm9VwwJV",
+	"mjGLS2sqllq6eLE8eWXZqo2qyat4XgRHNMU39UZanf++f3zsbfy9bm3+u8vdao4jqttda+PONwxuDm0N",
+	"Lfk4dHaNytSyNG6nbMJSzZNv23V9cJNNOXNYvQ6H1u2wFYe/3oNvqpnrF3CdRgkjMRj8JzGuulcXwIN1",
+	"uYcqAVpGpD9jwQCQ1Exh26Cm2C2s3iiOIvh3U/XioL7gYKEeQV0htfxX//srtvSeuJiPVrmEWm1dXYMi",
+	"SKN5jOEfid5+LLo0OwLifdVMRJfFMIqceoZI+oeJlqLx31qrvlTeUi7oUi/jJURZ0HRqsN3GgqMb6dJh",
+	"RlZq9AfFaqdBtVK6rWp2GcWpWraK1b0LyJPlCtDFUvZ1xXNrCn5Xy8sFTYUG6+pBlqs71lna3gIR6tVW",
+	"D/z92kY9nZyCZiKSyKA0WsNfrZVtofW49dfxfKGempd/Bn8HlyrNIMpYbja2U/8LwMNEQ9RmX7+0byPS",
+	"RJSN1WYfvjUv6+/sHr338g4YGQS1F2wfVbzNWEsdULkD7YxZwjYk3Tt4dWOAffzIA9cHjO9NvjnXb1Zs",
+	"mvdEp2ujXUHlN0gawULcaHb1CiisH+cP5uVar4xtqXBv4rkwtLDEv52JtXjE6vw0c3u45QKEzIlIfzPp",
+	"QzWHtN5fAMZXO09MqrriWkHmEZnHPIJw6aXIUoB/wkDp1SbZvd+FSbbEp+qjYc1T1DChXITNO6NT/eO3",
+	"T9+SvUMwvjk7vSbsgqUzuoC8c2jS2NJSNo0F75APOa504GoZQa0zjiYvL3TdNlyJIO31ivg31eTtL/1g",
+	"9+Zh++NJ++8X+MPuzc6fzQ9f+jc7f15BmY0CEExw7MltavZ9MDo4xA1sExqwAiIMzvGAhOhlM7Ge+qJ+",
+	"INGM+MRV3fPJ/MQvtxfk9z749mYO38xEPp6cEpHqP8BTWAoTRfdesEWhvg1q9Nkrkn2K2XVTSAYc8RFD",
+	"Q9qKBVpdPM/4gVFcdDCJ3EvToXlesU0b19cqTSGTQpFJjDiyGynsxT1XgsLvV5X2uxb92f7OKrWVl2Fp",
+	"roTnrZyThGpWzu5GSai8QkHzNq6QX8F19M7KSMXZwc95DsHJKZkIrVtIMmIyjuCZQKhxitHOMypXZHRo",
+	"DqRPcxVWejN67f7y9FptkjISIVMq5lO5FW7gSq0FEqHwxmnIfcJ0an3qS1lQ96Pt/BbVkW0UgNuK8hW0",
+	"KqTYutqacG/m+6bB5mdKH7rcCMTfcxoQSoR0acT8JyRM4k8sLAooeeEzCB4KU6b0YPNG9TeAUuOaGzFX",
+	"U7G+zoWtjqg/xQzAuKk+tUcrH4+yNUljxqNk2Qoayhs4Ib+Qu5h/xVmmUjANAftIwBq1oGrGVDxeMZQf",
+	"VtWRszg3fhm53NeFPgp7hUJdGf0Hov7gy5Jcs5RB2sXd68XpMWfKYqhsF2usyVnAZ0AMFQ/mhFjxzsba",
+	"QzZNwmhtGu/WCCh1SKFvM1UKodoW0QtDeu4zhOp2UUplyRB/rpMr3rl2mwNZTejUjCUmGNcVk15ARbGG",
+	"9CuDjr81DfFzRPivkvIOQP1l6qxFyy98XiHVd0xJ49KBKg0PJKK/YAGHACG3TImEJ6ZGisl4lKm6LNcH",
+	"//r5HV4ds8ZUe/R3dshTffKKADSYYI9ebQCwhqpuEooY5UBkQALADrmPorJbJJZjVbqN88pNX7XL36Av",
+	"UgXhkiaKVl9VkehY0D6w/vn64RTQfCCZFez5IdyHqALWFGi3MZ9g+q87Xmf1WTp2WBYZDodVVK2kB4dk",
+	"oINBmo5Vh4QG5nqQMhqFgJ8jLfR1YPV2CfPwHOYyGHL3pb7jWUjEgnF8EQUCrxkaRbLYVkoVk7mNJKRx",
+	"aPZVYGogmqbAYSTJyemQ550j0aUdrn4RUV9VAfrJU5B4FOR7FWhgViUgiRBX0mbfuioRoeCXiMwVEjpW",
+	"OXZ2TfNF8cQnqPNwGCrZqF4YfitouU6al1xuuuYb6864k4rZ68CCrAJdUjCCVsbjHzNmHqs0Y3pwyP0a",
+	"i3BPKbcocYmYtmOsZjMVDEHPlpbhx3yK2PjAPu+x6AhUH2i+6XLkf1ttxwJ3+ZVmMNxHXsmGyh1fo0YZ",
+	"1pOWXvUpiIMDarnS8LeqTRYvmlDL1LVIr1xGAJZLgDknYjqFWKrAhR/1u7udbqfX2+10H/f3XJKk5qPL",
+	"mpCGKozA16mQlm8elH7B9cA+G+eDO7dwQZlIrDTIMcapChymOOzajs00vESm3FywqpZeGBwUOVTOcQZW",
+	"tX636wW4rSRevyYEps4RUnBuFIhb2JiFycBeyE9H3fV3Fk/5+8W/Erht2VqULM1oO+SEXLMkaaMb3oQl",
+	"6s8Cd8OLNL9K8JxCmT4U+Pa6u6TsHw8r1/9FHZBSHrow+FgWD7bKEDzTogciIEPxC1lf3A9qW5hLC1X4",
+	"GUtZh5yDyc2FP0ouxD9ZZMplUFscgSfLWvAlvOmN6rFhESio0FGX3QG2P6v55pYrfcMCeFGe03IT6M7u",
+	"3udJkuRTD7Wkgwu/YDyK+RTrpcxjNDPcx/RWdYYXqT46mrEsRQa9mwW59wGYdpErciplPOVfoZumeWIh",
+	"rQeymqI3RzutN6aguNNymuAuaDgU6TrdCOTS0FgqQGAAARVE/pHITE5cHcYnJ/HPjUWG5W1xhGbVbq9+",
+	"3c5b8jMU97+9Ooilx7eGGfNTP63DZpXOeAYEb7AYnBhhEqrOcS+zMM/aWVVd5Z7kJC5c+QyzgceUaxlE",
+	"ALacDcvuuMqGNVfjmrqPvW5/b607NksbMptwVA+kS1ZxChuSD4BmApKyhKr4k3MmY3TZprGadeiIa7aI",
+	"idfT4y4IVnX74JxON8puqseiJU9tDgO6RPNU6fVOqv1f3EdVD3j5AdImRktbpxGtwSJVuXmgVCx9Uz1W",
+	"03q1a6xecz1ntC5ynkxTkS1cRq/xP3qCkL1y701H3VR9+9mKgXylyDAHcQaFzCXB+VSCxOp0HIOF4lHg",
+	"dkFdRYKsggDxUnu8MW68Gc1KeXtx883YjHetkCEi1vXvriYyKiOr0PkfSAJqqC2GjAiPBc5Yka3mG8Gv",
+	"vjKJLUZ4vK+s8xxiwWMiaMFx7KOKqlAbTJpLvndHVLhT5d7LSV5p4hble019iiqhTpUs1BqRFYqoGZuX",
+	"aAIQn3A6c5SJhrn+nOWGjexUwsqoLR0RqyeE5rCcuXH6eiZMkWAI5ptLlnxixqi8eUniO9ZPKhWI2JTz",
+	"65aem09rT8WH/AAYwxhLJDM2hQ0OwowC6jNcH7AHVi09xGjnkvy9XmIFyJQxOLMxJBxKDlCSskWyDFyY",
+	"nwn5M8F0dlqunjm/lf0WjHsWROL+r2as/2ljNK8pSOAsgqxsfxU4C/LsMqOp6bfxEKANhKVTFl3GXIn7",
+	"0wYtE9V9YQeAsxq466CIZWWdDB7VrSH9mt4OeGiRxiKFTXa7I/HWfled11/ENclSQJExtcqrp2DFFk+Z",
+	"FMmnr5TjYBuvoVwsISkWHqOZBnN2Qt/4dAn7+37G9R6Oilft0xqiNr4+V9Jxs1QLXE0v1cKoOBtOT79d",
+	"f//phu732tOi4j3ZYBid301wMXLrfUgut6/r99WUmIK+gvn7VZ7pnEf3shTuwtEyQi5r6E6uKVi7L6FQ",
+	"y/3M8wxqvlxXbjvN/XV3xptGySybU/5A4p03yA3uXsS7w1hgPKqHErN7Z8gt8jU0525QDCIXtgyNtQx6",
+	"XGrYjIFXD+dWrfDoJRFZ1SFfv2ZVs3ol1yqfFUHrXxO6iWyE3JSXSv9N5wlVZOJm/3G+pa3PuFB2zbjU",
+	"7KlHv3U80fzVvhHFUeAL1O/BwkDoXPBpMVplyPNoHB65N5wPxmvUiHOV/KFtC7uVRKJar6ORiGhOkw5B",
+	"Z7JxFYcc4mwLztNEXEN+swnAncXTGdhpp6w2f8aOpCneGcEk3BByE4PDUF+AIdj4p1q5MKY5BWYwN/d6",
+	"Xg9yULUNrzr8qf8XGiizFDdNFKemKpBWUtEV2iHPq6d4yGuPcel8/pqTR5CgH2I1e+XlJN1GPq+pHbs6",
+	"vSmhytORkLGa2ywPgUSELJFE+lVQDp84WK1et2tOnv2BvIq/9fNQNjIzNmQ8VXJC6gEI5WaVZq1qZ3F6",
+	"ikDBsABz9iJOGmpjqHjOvEL/K6v6d+6jcL8p0P9bqNZviIcSWIV278+fBsQSzgQsss90rLToFH8mE330",
+	"QX4mUTw1+XI+rlm/2z9o93rtfv+8ezzY7Q663U6vv7u3f/D3AsZZA6X7xfrG/WJ9Yz3xvZv7I6ah5cHN",
+	"32vp9P706YyurzWu0qw+pSnMJNMthEQyzchJGEc2j3NG1QMZ2ABAa0HvkFfMgkUZV4CWYDmds4g4RcyW",
+	"LKgp0Lq5Q2cVrynYMqj0Q81mVObCtCvOaLUQkI1ptDEzeQqN1rIUrFBVzjNTaTyd2kNvc2lkNprHqp0X",
+	"IixFURSfh1iiTVZGD8lBFlg6f5tKTLQnlKPoa4FdhYnqA9uVvgUL3v/ymKpNr48N8OsryrU5Vb3u3tH+",
+	"4QFs3GdU0ZqrfkLCiCraNoEEtrQM/mVqY0G6QIe4d00NPFvdW4vp0rLSEGCxQqMo2S8yjiRibreLiNmE",
+	"XIiiVg6shFqsIJMGLOmybl/fPoLkHiHGfqYKePU4Wreph1eXY/T+tDEvPnTPQhuAe3JKzp593wT/XcMp",
+	"4ABjyWbA9i8ArVPgc5Z16MkFqD5exwbiwYKS1ZXuWEPJOVM0Mtt8ZTVTO8lX9gOI10yVXFciYFMu9v5U",
+	"K9FvaapKUtGqmPbG6M+C1cWFrQYFxw4CoOsDmKMA1OV0bJ7LH1sgpZZHWUuni1X76uks41f1asUkBZ+7",
+	"v7UeSPL+1O0SE35EntPxjOgu4H4B9Er/Hsw/z2t+11UnN7thMzncMMmbi1v5uJI6vlpTf3vb6tfAUOtB",
+	"tk39sFId0jvyo0mpZNltShnXMQV0VypjVMKVNLJBsd7B+mh98+Hp7c2YG6/nvMQZbrF5KkzlNv2ma0rE",
+	"GRHDVMZeVEuSbLK0COu2SQqKSKI8AzpfJL3JvIIQ21RfBQ5QjYoM8H/bUrGFbpl91v/GJ/AHHjTzBwMU",
+	"OUivs1/gti3+1TKnRzO+ERbr84Ud+6dDXSvJKhuGaq7khf5GqseQgeKBhavyXgrfYP2JrcMs7lDRvEQj",
+	"M/Z6Krlrsk5nNxyzSApVywnvu3TP+n2s70F/G8O4No3tLb3sUQTs+eeMzrdNdkFfkCmrBFdpJZtdKrqU",
+	"JpwTQ7PmMfeb7lVxdvxov3XxaopemcKwtgzPzxa9dguOe7swxJvmxQJN/V6WC1q6lwW7a8xZdYkZB1TW",
+	"hnCyouvAj0r9hSthFioYJEnrojaErHbF1uZtVWpI3FTq2vkhZfr+lEwFhIFsKyz2NJbhEbaEhBLG/A1W",
+	"lVJKSm770XvC+UP8Ye923WYAoIn1Jpd8GjbktmpVyCs8zOniI9L0wiDhlOK0NvUsOR9RYLB7QjxKYecu",
+	"Tp66BfdDZm4TKFMTRNIYEIKhkYQzhiudCHFFilPP7c+uvvskU1mKUtZXN0n3Px60jy9+6netHfpXbZ2u",
+	"W8e7BcjURJXQaeOV5fkhXcDL100DuE3xuTywZlWszG+IKzffr+/ltkg/hduV5ynA93C/OpDy1ag15q6M",
+	"JbEfNNRM3FRLFOsDjwAqpJ6e9UY/x6GdGVtcAUu2JZwc3BOY+b0CbXnVhHGmJYKJ5V7uSwSdxIqL1hQy",
+	"5GAMgG/HdM6IkR2pxEw0ccX4E7QFG6aqVSSpqfhPloo6O88YSqAjfE7dWcdUfIiKBcgqO74H+jIazzZD",
+	"plpTLgMhfxMGQN5rRmIgyAKC+hXgTfBxkkUsup+hGITHDQhyP/25eWw4cxOc5z67j1HUg1ya8dStTq0C",
+	"JmsdyDn32A4ZwMECbOqOu9VJr5htbfI9tFKdJtSlGWdayDnTbeFERoymLD3JNNe3f72wa/LXD+cVNxpS",
+	"JQcmgaMVvn1zdk4ea63/cSKmsUmg9n41sCFhQAD5HqyVoc1h1O9LAP03UUFci1J8agLMhhyhgwAdpUNO",
+	"bNqoLYojFszFWttAXTs8Bm2OMqhemz+0UCuRgASHIX+T+kA2D0N5dfm///0/4U5xfou4fcWW0nnBjOA3",
+	"g1ilFBylDyQJP7ehlHnowYQi2A+yMVhKuAyA3PnlMFMK7DCCfwtgPG8ma/wCxr1iA6YsPpBD/I2jXCYo",
+	"RFEqFMFxfCU4IUMErYYw/Y8hz6cJ8/IxiTrkjDHy8SSvexALfvEQMCcf08KvOzj7WM9ixmgEM0eFvPW3",
+	"9hvexkm330xyitBF/D0UstAk1QcADBN3jgXzoDrs1q9JA4bCht5eN9E27PMiESlL5YAwfVMjCHmpvp3x",
+	"X2SSpaC7dQg6ufWSYFGtcYqxXcshR/AVoDcQ2CCcmk0jy2hfM/qJFQrg28r3ZlfGikyZMok7k0RcS6wQ",
+	"l2OTSAfohEAeFspJ/xFLlVIlUunBORkAGnwLLQD5Q/AyWdB2uPRL0GQukft9mrQGLY9NFEQW/XMfQ+I3",
+	"yWH3zqWJKHz8xWXL3zzGRtq4cGGQw2Yh7xCFvFpTQSvfnz9mLF3m2xM/chVTipvz5gaAYSeibrCm/Aci",
+	"cmMcJWa+43GThM1HLBp4WVjAzVyMpHX3GcmLzU3wFpQNA0AAB3NqMdihRlg8Z4GhlOYFgGWo+dwf/kBe",
+	"QLaQVGwh9S+9ToFRy3jKs0VI5vSqsPOCOiZv3XDmPXdSOkPe15zBeClxHFSSEM3U8T+BIQzIt8AAyTDr",
+	"dnfH8Bb8k4Um5Ah2ExJsTJOkM+S7ndKiO7w3B+a9YlPYIIoQkeCUQBfiXoeE3z1v+IbGbZvIFTpIuFxy",
+	"Bqp+K6LYnNq/nr15jWr9izaGNoOaKWygTMmjqbUEMc7mmjUAdBywgaU75+Rgj3wff2uBzLV6KiaEs2sv",
+	"jtbC3Ok9XQuYBwGBUPbw+/hbBFCE61UqdNFNYv3JTFwDsC56g6wh3RijxMR34ssAEgGkXuC5ga/iNuwn",
+	"yAePsYW4YZfOGKxnaGKYzp59j1E13wl47Xy5YGdwgOwVGwlzmZl0RFPew+C4j1girg1KdMpUGjMZkAVG",
+	"RvrwfQaXC4jOeGSPQvHa0j+2yaNHJ2TBUin4o0dwV9LNJJ6gUaZ5UisJmcNjIcE6tm/DGfLONxdKMKtP",
+	"yzdhDg8Boph9gmv0SWAx0kKHMPxY5XCCjx5hwBr8aAcBOJLF2zp0LY1ScS0hWToEKJszkaVjFtqpOLnt",
+	"Dgw8ZYzMY54pI7ed+PczokPiSPE0YiRNI+PR1AwMnjTgiL9/99Lcw/5Q4XZAZE24GIbc1dPSMtSYZpIV",
+	"p0zGlGuBE04ICjvyiaY/MqviRZRDsdjT6lIYYI6PHhmMQ9l59IicWBhDg+hKnTBr4ZiqW9ZW8fCRbUkJ",
+	"6lbPzwLDZJINhrx21yq4F2Ll9eZQ7RY0BiBlk7fjsIAAX1tIFSA9XE1AM7gpjXnOfhIKORpvbL5NjmkL",
+	"u2jEGNfjiwKDdsSs/cHCFfpQig/DvW6PeMW8wp0OORPkirFFIW5PvwFMdsgxmVPREcS5L1KhCckkkTMK",
+	"Yfmm7cCRD6sIQx3jKwQVZdTMUomURf48ScxB5AbI0yIPEZkKKzN4Ym4mvJvNNghJEksl7VA98TCWOQCg",
+	"2TtaYTQbx6kADxF5FEKKdohkuIgxltIxh7FDAKgN35V1QLLwpbmky24sLtSQa8FYehlYn2OJOedLkQ08",
+	"bCUS7nX3wsCFGCfxFUPQqtzYhIcUzZkiUx3yHIUDq3fh7WkKLwvMAcS96qo/x1b3Qy2YGA16DuBaNr6q",
+	"Dk4PfDdoq4lNPovgLvzR0NnyHSS15pWxBAR0fX/pJfKF6w45Vaiu0TJYrF4CJ3OZmH4tm+NPBjnX5qQl",
+	"S7sJYGaoPCQAXDWw4lORQp4aZ7RHPVTU8Kinu+ZJzfahDz0H7qgnJKR8CZDD2NUVWwYk5IKzEPfAkMOd",
+	"oeXrxF7oM5FEyGnsdtY3ti1rbAPbgIN7IASu9JA/fI/FxBJBDh1aYWiXZQxYfAWkA71EH2y2REWlDQxN",
+	"tBRDx2oV4O6gchfmLHHIG7XvYnoVXjjuhSnA/ORH2jSAOf4AgWqKMLriNq62aowSzpDnsCVwzPQBDwhU",
+	"SjRoxmh8NaG39nPwRzfwCDCUEKcWx5HlehgNPeRWitC3pImQzrH1y0Yjs61jae7GALNYNdWvy+scIEWq",
+	"q/vGbmzpPgpzy0mYJ5/FaX7m0fZi4TGhFxwCXBVdUimYGe50hvzMT432QWGMNg83CSJDWGg+Qw4owsQU",
+	"eRi+fX9OHgPe8uMvJrHz5rFtKtzxNR5kpk9wF3nQHXgi8E1b5c4gT0uD81raTMAligonMtJIdEB4wo0g",
+	"JvlzE8ONdMvVUpDnjXWDyUrlfGu2syfZnD6QieC8Ibs2vhnNMbhiaZ5qaGpd/UNkKaeJc5VC8BrmmiBt",
+	"50b8MMGiOXPDiyKNtaZjbkdoYLkwmhGEM4CG4HLK9QnXDRrGh1W5Q6scIJRezKf67431Q4QO/4fQopmA",
+	"ktMJXcqiq6WQ7GFFELdmNg/Bdup1IB9/KSIEWjE5RAUTNkOHfCvUDEUtDKxugxhsio4/DLXO9xj+apuv",
+	"d+x1CpH7mnkPuY/yBEqtAdEONUnDgSbKTwZn8ieiPyM/gelBc9ufhvyndrvt/l+/GiJ8JfmJhDnYpf7z",
+	"3HE3bA1RFNOlCwuGzx89zDjcOjuPdBPPWKJooYlq5O2AQLA+urBwDKac+k8kzIsR6D9vWW7ANhfBVaeH",
+	"IzgrjIZxU3/fLHosrTCo95rNKrHtmOQK3dIL+GdtW6WQX/h4yEHi0g0gG7QxBnhdgAKKPBnDG/NkOvSr",
+	"PzGA86qKKapVFWNtgvaz1OhAdrhD7tXRd0L9WET6qnhLpSnNYPadssSNBEiDV1xcWxGVyUwftJxPYMMj",
+	"zdLNtjHKcByVHQAgMcMQOIuB1Zll4VqEs5Q1/soBGQvO2VihNG5T/iEIgGbW9x9CesYgRInJA+yHPKEY",
+	"1/AllaoN69Q+fWZyX2Ll/BAeWWEyAYhBfGmOJLpEZ0zrA4omCeY0kg8zAezZxr/r3UsTfayX5hrsg6SM",
+	"ohRNpIDIYL0qDcq3p49hz7pbYJVCsdIOnZq6jnhjaAZg9rxWXD/pa9oiJIS2TgcyeJAJIdVeC0v9PTID",
+	"yT8nLuPRk5zYZqtdz7SEAWcL04mMMxirdxjNN04YHzOjv2BdGmRL+Alyit6+tbUYH6OvQ4PsMiB73jsW",
+	"FxeRAVCtQ3x0Yfr9C+VT3UC2ePQo12A0rT2aDSwijDvZeeaLuXKcfTlxJ6RDznHVIJd+TJMkV7VXsnqs",
+	"QYErmjJn3zLnaQoARanIprOALAS0usH9Ubr0nnpGPrj3XPJiIX8jIC6ppJ3FaHf5rv3+1FN9wXti62qk",
+	"+oTTUeJhSphzAElhYuIquRoBBhIjQYSOfWzBJ8Y8nlMWGF0HbyOTYfST88L495B+wWSPHGpG+ziLH386",
+	"fDyGyflP92E6B6Upmi/812HC+nc6bWdxiOyYEKJ5jFTW7EO+IV9IyfwUGvvTH7+APHwTkpsnhU9jvaWW",
+	"5BtC5ZKPycMd8g1axslDek1jRSZMjWcPwz9+QTLe2LE9/qORTU59c3dAvrjh3OzsdP4hBX+4U+gSJC1w",
+	"VXwDcAfPMK9Sr/25ffTwC6GLeECK3VoiBl4XhabN8fiG4NDN5Er9g3X5G2K228MvJNaXnplKbs8emNaC",
+	"fMBmd7EBpstB50N+DrXJ4mns6mks9LGcZ1IB1jB3R9QmnxGDi28+kx1yynO+GpAQ1iq0ybqeFuDrNk/A",
+	"tjTkzgwpTJVi7EZa/oJE0Hzt3B+DzQROMzWDuBujo+XJcxGUdlqVdgsmQj4t5u9qJR74xAh0ClQsaZIM",
+	"7KZdpGxBU3bGeGTRDEwE1oDAcmiSQ9qt51248TbmFzIS0XJAGt4duH91ZBKP2cN2b4fckJsdPYB3lm3Y",
+	"nY/GMkx9xL2B0DCA/kWjJRhoQOrBmzfDMpwGJ0yKOcMLAHJn9Gy1aAp3w8BzYGo5b8hdYI7xrJkL0Xkx",
+	"GI+g3Im6Zs6yiRqzNQ24URtdEEOazL60rl/HqbWsyV0s9ZBrHUGrJQU/h7P8AsaHKT8It6C33OZkCT5m",
+	"AZY2lCghmWs6EYALaGwk+qohocwX+OFO6N2Fpl3QxdOMDzkyOOh54MuGqNx4ooOn58TWBuhK7RpL+IgR",
+	"FsWKWc3wTInFwsh8ob4N9WBgX2sVUZJs0SFPYcB4NVr+VnQRiEVobgA4RqlhQLaCDg5P34wh5AKFoFjC",
+	"vIY8fPf+9eXzd+/evAtzCQ+uoxBvWsx39k3ykNWQE94quWkqUmP3szvDxqbYMhwVETzPeLb+v6BYSCJP",
+	"czSyoM2mw2zrjtMhhvykGJuHykBC9R7IpWOTpG0EevT7uZTBJ54R3chixCWOQdpLMQ3cNKmpFQZDHmLO",
+	"tLEOu+RmJ6iGgj8DxRLiEkgoswVLJYt0S/pgWqADBPSCYEQQOAe5PGGOWIeEUUpjDnUZ8k9RlrbrbURw",
+	"F2s+MFsfzyPq9Q93QhDElGU2gXvJZujrVwy31sNCs6HB5sGBXsdJ4hIwC1mOuVBoHR54dlhB/uTuYytY",
+	"F4muKVtJpbc7WIvhT9+fnb95FZKSIga2qND7yszj3MVg6nsGKuiO6PjKTMzXEoinJOQscQMdAQ+iE7Ry",
+	"yTBKxWLIbYnypadjFz4x0pdhGwNM7HL3HSQie3oF3H9lMAOtnQFoUsynb/UHVngd8ty/DJ2hVbMg5xl2",
+	"haoknn49BElGQmFGq8zRU1GmMLXqyreXVW6h0qW0N73JkM9J6i642NauKSbM5vY4v77GwN54es21/vD+",
+	"nDh57/EXCwinueTEVPXETfAiTrRKq4RIcmt7nr/vVSu2hioTZVJAHAFdAfme/sMo7fpvlNfLvA3TII73",
+	"9g8DEtLFIjEu98fmxT9piTTcccLIF/wfQoYQbDNsDciwZV+Wj8HmCA1cIkMatgLvi1gl5pMf3Iuk5kU0",
+	"geg39/p973fkZtiCXjOIR0ZgO0KhgrerVCa4SulYdQrtaraIX68eqLksLuMI3+72jo+j3fFBuzfp0/bh",
+	"eJe1j0cHvfY+60526eG4F/X7hQYYrkBrQD5+IcOWCR031DJkCAoDUkJcauEQfweXgH7Q73bJzQU2fKMX",
+	"4RlElGmZwjB5cN9rpk7iiHEVT2IoLwmdGL7vLoGUeVdLqTxzxxgQraRrVTV7QnVvDyQcrI5mxpZCoee+",
+	"cv4OXhTgEzE1dhiJthH9NPxb28ix7dMotNZ+Z2S0B+oJoUMOSUqpGa0wpd1HSxC70fNHlfMXHOkDcrBH",
+	"EqYUKLkIhaSlodlyMWNc7nTMrStDAmsjrTcHMk7MeYeNNeRmY8FBOTju9nYM86FLF/JiFRTEnyaQf2Ya",
+	"gYpzKNanzNj4U7aANGAMlMgRVuDqdpc0qk2hKXlt2gDp2+ZG2NspfKe/aYNw6YJbOuQ8ZaiiiIjVWvmG",
+	"3IimeN6A3UvmYhzBYGicrLlrQwkSiQFymj8Y4Q5WEaN0PoZzmmA1tEvzILx46BhE5eEOebjX7e4M/JYM",
+	"eraRThdUSyQDGCgcePRiwxUH9m/I23OhXfpAAKhlLLWKCOEDqA2gmTQPi3L5DR19vh69iD/7m7jzCKdT",
+	"dTx506k8dNM5wYgU4p7ovjMO+eXGq5Y/0jsTN2+eGXQNSIupidC5TrXiCDN9ouWLcZZKLTSC+TQHnPXA",
+	"AawkkMRghiHk0UstvWULe1+bvtGwak+DDXUD5wvBXkxE0MuYX4V5Xk6JPHHE5guhGB8vL6/Yso5IpVcK",
+	"Kx+e5g/b3zPjvJ4v1BKuRNCbA0uOMsSh8RjpTaGFF5wtBDlS8v796TPYEhARopccQoX1nmaTCRu7deZC",
+	"XU5ExiN/6O5HGOz/z967brdtbOuCr1KbY40haTVFy4q9klAjo49iO4k6ju1tySunO0wLJaJIYgms4kYV",
+	"TfP4uMf51Q/QD7EfbD9Jj5pz1gUgQIK6+BauHysWiEtVoTDv8/se4WB9uB+SvjNuJl3viIQEqvW1VeF/",
+	"8N8fYAQJQfkLqJsKnhhAPXDoZodJPJmI4TVVjHeJ4AI64bAwKH4R1rFWaYlHMP7uVn6FGT2m5beTwDIQ",
+	"tD18YBWMQZgP3gGH9UZHgRoi20tO7X2TeDn5cChmoJuqaxp+gWH8g4YRsoa0JLEtNhVpxhGFBvfsKdzE",
+	"7VkYGB4qWzJgwcC7qEmwEV4xZbRo7DO+zBVPL0En82JcGv7Kj3YGD7+hGYCAsns0iBlXKKoICyYUxEJR",
+	"H3y83ThAbU+Ryoiuqwyla+1XWIJs6mIdZ7Tfc6GpGB7SF4AZopm2WofnIc5D85xLqoIW6SWs7iVYANFk",
+	"68+AGT+OZ5xph5lRfkelDoywq6yHE406ZDGTJ0oa+3qsPwBpwvJrdCNfMd/iQa/8aMd7fByP14pN1CuI",
+	"qRKbkH2Yx/QKpfE00zqzssfL7pI4glmjcLZKh75aVRRiuGpQVKSs220FKOysYTY1P8P6u/lQuB0r4qYz",
+	"Qwk5FP5vRaEpCS99AMx+rGejw9+4GU6SPsTk7KJ02UwUEz7TVkx1naAFzZKROIJoYGacX47dDe4v7J6A",
+	"ZBvkzlny7IKP4ZWhrfD7RIGxBIhpzlqYy6gZpTzzyk8gKR6uSAoqgooKKmNL1PFSRLttTclpValhYLlG",
+	"lcEPpQHh41XhCsychQIiMtPeFsaFhcglbCBkVYDC35NSBxSZfeC60+JTUWiVglrJoeixs1EcZDJKdYkz",
+	"xoUocWpxyWU0seiwn1a1DtUOFWJm3OWvsZvB2vMLBSGATOgQns0o+Odm5CfuzJFodOxXIWYhnEClF6Xn",
+	"d6mEEw+BNLQLjD3iHKGhp6L6CoeFALeI57ruRUY/x6/Tq/gq0EbQ79W+IpnGNTZWF2nU3FizDk67lYsQ",
+	"rqBJ/4TZe0zTUl+vm0AoqYqG7Q/CYJ3SqZYgUvCbMh17rv6w62x/sABgFv7cctJkpU/aT6haL+kj7VCU",
+	"Rn+HgrFQLeamtUJ2HM2u+puf5CnT2VgezmdWeDiSARnIllG+ESUzbi5hdyA8LcGyVCwV89g4dsUbi0Bp",
+	"rNC4eQnhuHiY0WEY4ffxnokKBJv2Smn7O1LNhtQAml4oCuLGMl8M86+5NjARN+iF4NeXbifGwy79UFKJ",
+	"7iDY3Fwv7V4dz4XW/TgdB6DUQzWdKkk06dx7soya+8izcWjiYd/Eb8yKYxoskCRgNW800nA0Xl9Xo4ZA",
+	"pDm8YGpJX0wUcJU6gadXXymM5DdwaxxObHkfQ7LC66pf1IKpkRHS6amCG3EJYZnKno2Ow6J+X/4oUchT",
+	"XBk8zgDWS/uhS8WI0qDVSLpL466GIgiKL8ygXtCKXpzP75BxVpUIAGY6qQUHfPbkNTfiuR1kwjRkgxBv",
+	"AUXqNCOlmbw7HCqNJQVeweqgOdTllMvlJQV0dVl/VH4Ma6EUUoZjdwQVLKIh45pHsiB1nLsJB6UwC1Vc",
+	"EyYP3cd/whBagW84XFH6xOqXp8eeohjEzUtdV9C5wedGTTnQY+RLN2+eXf7HXBkeT9cdq3vj1A0xnsNG",
+	"hCGfnvmKevSfoYTZqawu+TfQPQMUmPbPFBCFGmfRDd1D0TdazKVEhnN8WlC5fme7xCUEGNzujl3zTF7O",
+	"CjW2y1jSmPWn+C80pNjKZWe1nr02WZ5Trepi/URJ68Oryqo3vxb+NcXjm2Z6CtZtw/jd7yUpuDpQb/CU",
+	"9I3LvbsD4DurAhyLWMyAEqwEG7rxbEKBt+uv4J6DzL8uxM/R7kVRkpWoteIPMP4heil4wBOlQZVuwI3U",
+	"zrSE6p0MyqFPL578UltRG2VjMWBInOwH6AnNwPxeEfERHlWNKq3+GEZOd3LuzSi89LiEGz76+BlJFOuK",
+	"G4nnM5QisQbI0hWDH7J8VuzVWv3+15Jeiti6YVUodkHqCnpm7DD7URWigDZfuzsWvEjZPi5kN1DbdyMy",
+	"ta6nUjuAfcaH14BQBtf02MsQUvApRPv8OsJ8u6ONgnAykaUFvy6uinPdsRzHGQEvZdHefAUOp9+bhPEx",
+	"m1/lmZ5Uvdjyb6UFJMcVnHJ3got24VcPSiuAT1Bjbelrsx4n3ggvpTtR6g73Iw47SGOqR6KYt89MQOAb",
+	"XXtfp4r88W6qFNW7NOoSb1UJcJV/LE22QqZYLkekV1e2yF1hDChOrEmh9/YCn0TJWFOhBogUmDPkKzrM",
+	"HQ5fXaSoCsH0IjPDiUgBTQiSOpmOAg5Kxr5tvy77juMkhcutAwEZjAhXzX89CcEkgoJIrCr2/nhUlhBN",
+	"IByN5F2lUKFbpaLELwlkQShGgmpUXxgTDS4C+iXEGrJpnxZqhrsTLptAc1jcYUh9dzSBULcSjd8f9MM/",
+	"p1AM8z+VG9qdE4YNi6Hmxa73gsfeY7wPLkPEtTKAppNKevH0zEtcLJohqRtf7YucAF/E+YH2QA4AILFT",
+	"Fr0Qo/B96Wir2reWK56ubNbwwwHbf+yd32h4GRa240nAheQD64UAUKrqGtbkz6KhWONMzU1lHHQUBvFo",
+	"dRBphpmrELqGsET5wdFDoMp8ZbJ0tOkhI5HnTGc5AJdgZG+apWnIf9dumeips0IZNVR55bHuMDy3ZgNA",
+	"Qg2kAbQJShN9RHMp3s3E0KyscvRYWScv4+PVB2O8Kc8DchBUEAWkLtASUA1DYrcX1W1iLJTK9E2R2e/J",
+	"mr2btiO6sRS/QU8IUUEL7pgRMCQGjl80v2mmh0qOsvG8WHmlpd+aFrj0heEkQic7YfdCNyeA+KpU5PhP",
+	"n60vJRZxnheCitzdTE7KrBUh2SPyWWR5Rp0JJIbhr8uruS7l96LDpS+T3gHc3npC8+EkOD1k64JB2vdK",
+	"50pAEs3VfYb2U/xhOBHD62C0oBXd/Al7p5Qq8msdVvqtbuSwe8iFA/PWI1eEsW8aywlqnAigJCDp5Upd",
+	"a8b9BkqvVtaWDpVGl3LDr7iuyjvo+3c72nkW81nbxUqvLueSv+VZXk3YlX+pH4rfQ64FyiEvcuz9Q42M",
+	"sVoKZ1FCZdP4utYKe/Xy/CLZ5Fj6mbg6xHgOdKzuNdsvbTI30I6cqoU8wc5MzcaKqcr4DALx28+s7l1j",
+	"IWNA1MCkVrkjyRs1gJt1mWaFKX9O0fHaxYaArj0nrPooM1HFTRdidfmyRLqLXxBRlG7cFOxs5AhtdZeZ",
+	"qgQJfhM6XmVvCY/B2LEUAjoWymX9DaIJ41BRdVGPgXOyoEpzIixxu4pMtaWau9RTUDlQCvfKOrn2388x",
+	"t10IdgW2flFYl0KNWJJjXAygZD353v7jI1ezDjfnyy7UYtHvB6F7K1SVdMud7yA9BpLqJqi+w9X45D8M",
+	"OlK8M4NOgpVF3x1/991Bn40UxOYzExX5YJSHY00jFgFHAcUeOzM6FIRAfyAHjk+ZDmRUEBKHj12aLM80",
+	"+FewrqNCTV0J4WvE7MECJff5Qap/BTykpkDJDW/C3wKaptEU/0D124caF4KnWvmMB9L1nhMkd9yFxPZd",
+	"SYfmywPv76bZaCQKOwAIuGDVIz7Rvj5rG5dCL7GIdFJlIF1IKdSRus5KN2k0LujObhGnYqqKpdveAKxQ",
+	"RBAjYxSEWAsSN3ccRh22K7Gza7EkMje3dj32EsUSYrWqqSh935WQGlu4aFpmMMx6bL8412lH+xi2rGTJ",
+	"o6PvWVMMEFCEfsIIK2Qbu6Vmwm6QyG4S0BAZHaUNg3tjH6MkXYY55+S5wgR/0qWE8UGXamdZeW+8hk4G",
+	"kVJdXM+HiOrjjmAluf1RF6tD/AJ4zKPjY1YbP4S5YzmtR3wvBFYHWC/SWWauysexkPUDLTWekGk2yt45",
+	"cBy/0ZwqBCvX1yb/6lCSEKcFUI4qQGMQ8/U5cDc0/zPNF7cr1cfFggG8WU69kRhyxOajHovQG2D1NF+G",
+	"Wg6SYphV9980fCdgm8F2heo7JfNljyWv3lzYFwtBRfuPp8+eP7t4RnWpPz+7SBDE0t7tWix72HIEn6ir",
+	"rax0LXDDxgrYiN2+cq3QyaPj7+0jHh8d43++weDX46NHkNEInopCj2nBl33G2UgswCLVXdcICx3HNP1U",
+	"za+oVvYtLyBqX3CZqqmDp9JKSUe4XdahJEr/iTUY2nPqWYlkXRKcLDWAIgUBLAlBOkj6HnDLuEoOdxMo",
+	"1YewD1ZwP3x41LVfN+yH73rf9b45IKA/0CUDmZyNDl8oKajug8KA5d6X5Bu7VoQYASYqyHjrKcA2wffu",
+	"Ke577DSEb9wAHegdfsMR8zeWwDTBNSRYzU+OjWtj8zjM0VSi4hXsQ4MnEv6PQ99z7UF2Ens6grewBrOD",
+	"PZ5LLYTss6wag3Pi4mrJpFqE6j4ABZQiqjLxKDcDmTx6eMzqinmac7vcK890Do1pXs3hgPvVeFIkJH7E",
+	"9kfCjeHDCfbW0MbGFKAb934i1SEopOTgxL0p7evBsbpaQxoVrqs0g0DzIu1myCKSXRBVZU8pCDuHuik1",
+	"CknMkLOkEiGruCDPScZ0HxMkPl9qTxphQqECIzOQrsxn350U4wciVzW0dR3gPct51l6UBz18pfJsuCRB",
+	"VE6PQovSW4CTC8YOYo9NhJs0kn+z/bTgI3OYCTM6nBgz47PssOBGgFF5SH23B32WDACOddA5+Y8fHh4d",
+	"nSx+OAZb7eHRUViqTFol7QGXwzXFD4+/PTE/PExwoo+/hbkCYj53SI9oECDQhCvQ6bEfxRIKdSbe6Cnt",
+	"2OPvWSmxDYhAQa9gQ5wMieEADk+bVy798HvsHIs0tGukceltO0aX/cWmMPtldD2qnbNKfU0P5X39VuB5",
+	"HtK+1bO6cfUMFs92EeDCXkbdvQO5D7NdTWK7cn7l696jIHiJq4DhLXw++KBXrby3LgWIJBP1r7kvBxi9",
+	"sAsixcwDHigEq6N1rqVzxu36f1n/LKVL35w99cBVQy6VzIY8Z7laiOJwaF1zUMc4xcJAyT9CCEEURo0Y",
+	"cJIBJp+919tvcSTfP/7H8UEEPuCBTCcZgE66Vu5IL5VBUytdU6evzjz6NQWJR+xcTLkV2E5HZnJMzVm/",
+	"O9kI25oQOuyI//73ruvTlGLBpplUvswRStEw2Jsuyfbtw2lBlnTpb1pWHyrTAwmfEqHARhIMr3A/8IAb",
+	"iSeR/u66BBS0clDrhD10nVk5gW0tANAaoJ8wtJXJgaxr1+mxM2jrCkbDKkDL72iiiFgt//3vQQxM+b/C",
+	"8vTtXvYrgZoWDGKvzmJ4vhNfBrunoWC1i/Vr4FYSntBJSIH4FUX6DvfnSZwuRhwzlRJItiqo4QdgoeIZ",
+	"QQIJXuRUvRXp3/+O9nMBzmZxLWCRrKqFklGGmOlRiwphUWkMOFEqURXXoCFBoDjoQfuVTZU0Ew1+dJD4",
+	"Gr0dNMVY8pQeZx0V32gE38m3jx4f2Ad0g8mfcigBBXopzpJza2eY8mXfPf7+EeGu59lQSC2Qxtd1cHX6",
+	"ndOZVeqHx72jgHcdHfvQ7ej5dMqLpT1OwrHbADSM4SiRxrKNKt8jHGygQ7EbsdPvnNPxH/nwGgkeaRd1",
+	"+p2j3kMcgJoJyWdZp9/5Bg4ByPsE8MsRewPwzZWuYxTUlQZyQpIliBO7LaA9tc8SM7Ef9FmaVOnYoaX+",
+	"ooq2oEYex0knZRSYSqUjBGCkbw3G6Dp+BIHXt9TDjwzx7nsJuGHOBcdV7rHXcxmFQoLP51+KUdCtb4VO",
+	"1KwP0ATWy6V2fYeoUkG56rLkt2fn56c/Pzu/PH9x+ur8l5cXZD+vJIF9LAZqDCv8zwO5krANQKfFXAZY",
+	"odb9zOxCqVx3oQHTDht3Hzclavw+6dmBRNeR57n2+RunWWioCOaH8HIYvbEWreYj0a8p2Sl7ptCOBx+Z",
+	"F3tnaaffKeby9Oc3Z0igTPK/kVM2nPIgehwAzP/Zda2iP6oUCM2G2L8ACP6V5gWgJ3nHp7McEf7huqyZ",
+	"z9Od+8AO9fVcOtolIAzxnAtrCQWrF5bYSUwxR65bEnj2bsdHR5VZrLTMVKeBr77VJLDBf8sJQNwcx75K",
+	"BVHMJSC2RmgKr9+8uPzp7MXZ+S/PnmIAIMBJAOPBI5xj3XMDHNOPPPXLZi95uPmSN5JTY4FI8aJvNl/0",
+	"kyvoxisebb7ihTI/qbmkR/yj1QWnvt0Kr/q+1VX2a7xQp/h+7XUPW0wIcImUes6LMT7s4eM2S+fbjH4T",
+	"acYvljO8+Pi43RP9HGnpj1vM8PTs360Zb89/3GZLnFFe4xw8CggK4rXHrbbTz9yIBRLLP26zM84xI/wm",
+	"ZN7w0hZbhB51gYUKJYYhkHIxtxCR0f/5ofu+Qr0S/1J3RZkOx5/9Z2yXWD3oXCrEzCfoGvtNOzLAPzpW",
+	"/3eAoHsIxsJj+0+0l+3PjomZ2JPBSoHqGrQrLykcFR3H4rZOtxOhqvVCvVD1B6takWH63WEUB+70O1JJ",
+	"QSw3CrhFyL7qY/6JZ/hjeu3OtYu9HtnNvr+xqGf9LmJQDwwxdH0RHFHBeVMTjQ5Xl1TGOXF9sZgy661o",
+	"wLEwp2cu+Li9Hhy9UFJADI6U4FodskkTuimkm7VIGPOHboeowjddhMid8aXtFVB8Ua0GiqA/7CqTa2jv",
+	"++yCj5vuT6c9gHPsjfNMXiMb0NwQCNRPBA/SdA+45AGimLwcOTFtb/ZNSz3ym0qts5HutGJbnXGh1G9c",
+	"LmkR9O11xw0VwaeT6D9DeXC87SM5zjOUoVVhaf03IELcSsqEj+/saefDnxsFKxVUIqfWLR7UbXBZn0Hi",
+	"tAzpla3ULEHqKhtOMDkUYTZhBbj2WGiAflaC7XK1xwNZAjpbATmrFEkDn9ks4AMDiIAhKNOViDBUrM8L",
+	"32AKHXUDSR2JLyXpDt85UuFjhRgbjc63kTjHHLFFNXakWj/uSYsTb+7G4TBuo8fq/LmSKjveVpW597ZR",
+	"Kz1xZ96/YvIvzwN0ZXrnCu2Efmuhj3t1s9wPJntsXodvYp2BjbEdmKkn4HZ6hGct7OoH7ukN5jVU7hAq",
+	"NnwGlKxMONUZxuFH4kOWWPDB04AREhd+Yd2FFGwpsJQmNAxQIQTiHwIEPvbMzmfQu2NPiKCaflbMpduw",
+	"J1aL/3CUPgSf5+KXcC8ac+UMLFtKQGxjsLSYCwKZcgj7IXSHsz+KcR7dban33aH+Y84nxrgbNsHy14np",
+	"PNORs4HA5KuievVlhWSyRxTEIblHnrAjeGkA8NDpOkEMfMR1bJEwu04sYlMEU4YrYsbjfzyqYzzewHnc",
+	"mjrcfoqr06XXyEoo8AGlPrzmGDaZmI6QNSeD7Dktkk/5+hrdCRXsDSRiGxZcT3zHEWBOumZ+u6UJ81Qp",
+	"LOrBl9HMxEmjK63ueg7paC0f3uVanlOJm1GhBs6vyqJUtem+3V7DpOz1rfZLeXbHd7hPPq4nTv3DW/jh",
+	"9DnfxHLxl9baLy5diqntrMB04Z342LUCaa2X/UK8M/Fwdx72zti6L2Prlcqxpz/SuHuavofPx9kO2aBN",
+	"1laNBQFYwJlsye4LlHfYsb3qcRMo4EAizgE7M64wExOm3mHvAahHqQgKHVwA8FwgSLqO7Awq9l5DpEIk",
+	"PcTc0oY6ZcU4wmUMq//j8uzp1n7sc65RPNl3193m9DP576DyWuiOO8sE+rlunw8sC+0m1REYXPHlVVOE",
+	"SEMUsRCBM3yMUrBhGyOzIuDultt5XEhDODhojyh/EhsaGMJBVEAFe2Pnge+UQmulcE5buqwWPqo2IDrr",
+	"Rol/muee47nrYA6gaKvroBWU9tHFt4IhFTY0agOUj+O/BrFb4Rn1LQ5E8FDvZL46+9WOcGvxmU0z00Zw",
+	"PoEmq87Ht8vdwq8XrDT9sjyFvraNghUutftkyt+d4RXHR8F1gXa5OnH7UpIjqkYNL//GFnu38zyT15vO",
+	"hXO+Spv8Ly5NAZ6tXpy6n0oS8nmmjd+CsWB0cqskHjFX35TpeQKFBiWSf6qWjJmBY45jjJrkS2pxDu0C",
+	"BAfqgmMD6fiSE7oXQOjHzLTQcAhFylIgZlCFeJhgAACMNrAEuUXydM4UL0QMxB4+GI/ETw7NYq5jzo+Z",
+	"s9G88GwiivBF6eKIfNEhMBpqEer7OsahYByoprtYZR4RxwMGkqKeTCv3cQnzlIJPQroueejFAixRVGnY",
+	"8OL5b7HDlRpcPStvF6NaygEmwNKfQ1xsAT9njrLWLKD1TJ+UxgFjqG137THfnuf8DGr0ZFci8KATPdNA",
+	"3ji5BQtGgvmTFira97VR+bwQ70j/RrJST9RscyIsmuj2NY71V7codHy45SpsMZfUqdMtZxGuq3VrAFSV",
+	"a/qUwAbyIS3cu3T9+oIRtLLiR311WrBNoeIrxHH/uLWKb+SsUEOhAXaLsM7/4nobt36kaht191Cl4tx9",
+	"kH+87+T8SuRWUs6L3H4LXI6tpzQRuf1TA80u/cwGnb+dv3n16uXri8sfT8+fXb55/dx7NIMOGwwGkrHD",
+	"X9igU48O7q++ePnrsxeDDjs8tEKC7QEh0gASBkjk87u4stp+RnxAgw6CLwMX0KDkliHVT6mgEA/xDP+r",
+	"5OUV+IWDzp8D+WFvIMH1cPP+WYVZw7/DlFFCdJkoCtb/wTV59GJhuT8077qU7+zVSNH3AzkwL/hUrExq",
+	"YM5hSn13Nf4JFwxMfIw09mvB0y6r+eF3O+fu6nWnZ+XTX5J/DKd+6A7kh4OBzEYwvX/7gcksZ/D0XI17",
+	"P3HD831RFAcD+WEgR1PTe1Vk0uRy3wnOX8XygD14QLBtELFRcigqyxsoycIyl46F5UaiVLy7p1N1ix4r",
+	"8n3YLhJWdc8t6h5sFE1r+sdevEf2umyvtEPsAZ7Z//e7Y+9PWJGTgbQDUbno5WrsJ3stlgcnDbOtJO3n",
+	"WhRRkS2fZZfWdHJH2pTHRjWw9HU9eE/3cbWvqciFEc3lVbHFPVYqdRT4VEvlELIICzaqbepGrU5RSzAg",
+	"NwmZRl1xgLQLRrw3GAPwOTbGeZOYWjaNjmxObfiyx0CTAowWjHddJdRqB0qsr1dsk4ZAJNnlLk7ytcUP",
+	"/7o6EG2yNjowqrChr5N2Q4N7u13UD7ZjiPjNzeRBrsaZbG7j+1GMM6nhE9TYYyreOQQILutIEoKn6jLz",
+	"JTILPKVE/NBDghj6suZ6znNoasYu0pd2Zdlx78jfdyCh5RkJ27599H3AxXjU+6Z3HHmuflzU7mcFc3LA",
+	"EI4cukmQSAOCl5ThcfaBYFdzY6DzGbr47JsT72a5KrCz9xo7Wk+lAzqL+uE9sUIJkMkRyfj1qeOF6jKJ",
+	"FJiumZoqjqSyRwYScBKzqYBO/hiR/OHR0ZF7Sx7/56Ti5PvmP5WngujbLxBioaXDe+NizlyNz+SndXSd",
+	"gN/o5j23Y93eV125LB7Qu8PFYnFod+7hvMgF8C2mtxvhT6qYbjs8uuYGnYKbVhe+5c1BbBAGsOe2SQyW",
+	"rqr1nmOSiyIbT0zFfwaBc47fxyYPGs69X9/5DDHHnwR+mp0/XG8LnBKSx2diC5QUO6jHoB1jtW7tgftx",
+	"a73aXnVTgboG/VSe8v9GX11vqKbocXoVCqcMicdsogot2BVQvCwHna1cUdoc3hUlt+6FWOzTP3/PzORH",
+	"rsWb18/3B52JMTPdf/DAeU+lIR60dvsQF2jFAQYRV/J8Y5kMN3tml6hhgV7R8qxZnK2c09LilNbGXnCD",
+	"9elWrgOJuI+L0YuEpD3x4Mb+bi68d2tHDe4h4UXsv2dXdqxF3md7a8a6x7zDahyIU9VxBosAPWaBL2Wv",
+	"8k72AkRwn+3VvpE95xs3Dtjev92YuzjSPg24h4YrksG5x5BTXdfHuk31+4fYAFdz02yBP3Mmm6NZ85Zq",
+	"ya4OQKAOP6cEqt3gZJsJ8RLHbjYi5bT3swF+VY0Bos0aivfQCZSr8cu5uYf+nwZPfJXS7jN3xv9CVTYl",
+	"BfxMpgiqt04D3+gLbYh62U+WjMk132zwkSsci5hmlmKx6hVH3zhh11Td5NOyDMC6s4Gks4jH6FuW8iXs",
+	"WsKi4nLprwP/75sjPAW7ZKAmEsDbqJOkPOBMexi3uRZ9xA90KVSPVKuBtSaCtFlJq3YRwNmLBJo3UIsO",
+	"JIkU+yuN3+WbM83AUO7HUJUBoD+jtSihMqNTLSTgrnahnWQMba2evIhkHFKDacxW2yepLLWO9ZLCg0SD",
+	"Odci6sQkBFY42TFXRj02MVUmsStDFNK9WJTH/SpaH0seHT1kMXtnt7or8O2NAN7WTACcE/lBR8EC9c2d",
+	"VC+LxQVw7zLpabybqFM07KN/HCFiqoNw9ENBMlICYH545BqcHPpeCWsQ0eUu+JUm8lq73x3sqp4ASrcf",
+	"Av6NXPUUfUBNjLiTuRpedyOwzGjz+P0K5RnZaCCprgBIX+x2SKkWwb4kQFR2gWTHAmM/R6dFPTWMfSRG",
+	"Y3PBNZH5f6RYScVb/aRBk3ZuPfnM28dMVi78+iITIModt8ko/qI/7xAFPQTm9hpxV3cxii/CplpBdKix",
+	"LXBD3p29FMwjF4RurCT+P63BFkiNfdA6lA5bDU4c2iVb40qMucQWDl98ulonfO4G8PUVCsdru1aa+TW4",
+	"QbWwE0G3Kxd2Q/0U5cKRWBUybSVSn9nt5me+Kzj+67VvrJYbx55lvahs8BDdNQ/e07/aFUd4c9gxoviS",
+	"hZqQDvTYEcZqFElKEC84AM4Anvke1BPX2ZrR9/HVRkf+wqUK24dTqBh8894vmwm3K02gLViuTdDZWM5n",
+	"zWEWX8bvS3fcB0OtneXqhAAVnEkEUGcAoG6dwTcyG6qUwNRf/PTrk1B6v5hkRjA9g2r3wm6RgcyIxyCi",
+	"X4qB7pEc5QX6oRNHV4+jQAafpEfuODjiPndpz/3O3u3h8XdsOOEFH9rlObF3py7UKoc/+qhgnQOA/TFb",
+	"CH596W5JbvipXMJgAHKdAykXYT2RtwxxAmxfnHAZ6v4RJhlB+TNgxXbBEfjZE+0mj46+gUNINIqE9kmP",
+	"nQO1rQf3547S/Wrp8aG1KDSxoCAGuF1K+7sL6UNNDYX1k7pKf+RGwnr/6D30ye6FIE4l1vI95hyIsrp3",
+	"Y1fd7tE3sy+kruEcBru9k1697h7K71vP4YVYvNGAhNh29HR6rW/uvtimunusWllrOEKG8RaeeAux/1rl",
+	"wppm+FXdMzIwJEgv+DXpzl1twSfy20PhPG3Sj1ddgIr3cygvsMphJcuP4qiU5i9JqDvM89+qYtwOfiXr",
+	"jQrjztLea/LR5XrvplgOOC159lb8j+bOb0cZX87A0OfHhgEzE9kP0TZKxQwSFkp6eASRa+C8AuiO0j2g",
+	"ITAzA+nITup07ViY59lbIYXWnVtHUtT1RlXzi+C5mWyhafwF9RVqNFfAI8ne3gIgYnvZv0bOnJXfJgzt",
+	"f49kzQQn9SdslKlYiwjj1OmmGoVawOrfPj1QdVsj5I4skDgQeifIV2Nh4FlrDRYcTbczm5snGyZM6Fh8",
+	"KlJ/6i42toM22RZR2vMerjNlPBqoxNbaB1PxwA2nOQjwGhvRdSlgtqeDT211ESgiFz7z+YaruVkNkbFT",
+	"KtMfzgtgHI5uFHzdkE4fhgreNb6pqwcxcaUy1kQ1+6gND7k5njIMwhk/n9ZnjV/s+pbr0qBv0EDecH0L",
+	"H7Yh/FmK1kCdieNLvU8p97vdlP7d3UzM7Xy5LyUQi7sWZdosfLB1/l+T4T+fpTdo63QMZg/e078ArW8U",
+	"cVU0cJuQwee523xI1pr+177ywWH1JY+OHiVEcB6YaAEBimdpg31Y5s34xMbifDNcRHXE7aXW6pX1/FjA",
+	"DnJz03EHdboz/e7Z9DN+mzq2XYSRDMLMiZy7BLij78fxfczrDEcHAeX4GYnI9qzHXsp82SDNpnzZhxpM",
+	"qIH0hYaB1nrhS3NXbtwFtPgyYqRRUDXJ9kEgHmBZJhqDuGiFs299fqTOtKuhFbqNddZCtr1aeeL2ttm6",
+	"e9xDHeDnI7EDY0fAO4yd+BtQRH3+UD8fRzLv6gy/Tl3y2iVD1quPYAQ7m7UHZdn1ygUgV9DwnRUKvIcm",
+	"Cxf7p0p06AJYlfc0w2uroKhpwUfA+j/M52kTpukreuzXV6oYLeh6RULn3aBQES+9ZZ0ijXOHaroLpN4B",
+	"Mgwwn9Yjw9BPq2WGMy8DnExzR/6ssiQ1IZr+hliXrttgvZjimnGUTn1vh3pUcwRBzwyxDVUY6XrsDRw2",
+	"Ll9HvUMUAaNGoSITKfTBIB47kADQlB68x39AWGFWiLeZWCTUeYa/MJ4iuwuSlOeuZcjxzCKU/4RTe1ue",
+	"WSErPYSpmALTP2D029uMkVnAjhOaif7Bfs1+tEvwf5y/fNEMzEmi5ZPGSFtBUuJAz4WxRuA2RC0rF34q",
+	"UE0nxbcceZOFDRsbCnqmPBW3EORxlB2yDMtm2j93bXSNv8TqBIWLtFEvuPOqWT2a8lo/IGhD+q7aX/QK",
+	"L7DXYtiwzaVvMMAYv42vTjO1KZiK3vmZfFWocSG03vkiXxhG21MQG5yUUJMuvutyK7r5jSBKoysqCcE+",
+	"+9v+fJ6lYyEPVqu47AJzucQirWcohdlzk3pE01mh0vnQ4AlW7bqTFlXsU1DPBH36WozmkGYtoIyaacNH",
+	"oz6bUOvwlKm3ouhtC3UK0rwB6BQlT6kOrKzUoBDsCU63brIDK1ftVNdOdGBe22n2GWN//KlNkcnx+/bT",
+	"/XAXlWSo0+qRR2kV4OUO3Vz3oqki/ujMzXSvbqJ4ToHz/GOv3eQCMClVoVX5PGtsvkb/2rpk68xWtOoS",
+	"q5wTn04H+9Lx52tOYJ50NKaUwnqrmqTSTe28O27r+wR2Ei3rLne0yx19LG8XyOU3aNiKt7vVV4kbfm3S",
+	"x2VTQGiQFwyS48RnbnIxMuC9ZhqJcK3b671TpG/lkU+MmBiIB+FxX8Y8kwCLcfQ9XXnpL0gOypCjTuwh",
+	"sUeZhRnApKFmFJqgrXPvsk+eboQlZ6NDkEXURoOjsBdBrw0gY/hUO80Z+UO4jxXUucIlX2B7ERmLx6/H",
+	"Bz76YnzgFVp4tzPupNaUtnMrJ9Pt/C/FV/w4iqCNc0n+uVtAdA+P21wHWeTMboqfgAVx55F+acwZKMVJ",
+	"SbXRlw02t4uzrq/eWqh5nrIrwTQUsCoXcHWk4RBYppIGgP/DJBrLRq5/wKpHYPqz1jYVti61EVMf2UX3",
+	"AXAhrdoBodm1DkhhhBQpSSw/EgcgTjVjL0KsWgN/q+fa8sSypAArj82VrC2ILcfJWlDW05SNq+1oIhb3",
+	"4ymxi/M8h/zmeslO5stnyyGeybcqG4qWKs1HFrfUbOG6FQW3ult3TszOifloTgztzC0cGXa7WrbIq2kU",
+	"8GgfYGH9zT2mDalF7wGhhAcgRasKkAmQgjYeq2nBdd8pL0daKBV0EEaOEgALELJgl4G8H0jBizwThXNN",
+	"ulAlp/IcUCaR9c8B2pJCcuhQQFZB1m4GbpOjEYekZpdxQ+iFiITbY6euq8MD3Zbpxx3gZVboeoerkiGN",
+	"va1s1c3qo5s5VgKDUjBEe2Sp5lgDbTdJfYlfbG/fNjHZ3dJ/u38X6Hn2VtxLiMttPgoDMqkWn0NWMPal",
+	"FpmZpAVvlbH7nc6VO2fqDjN1N3epdt7NjbwbcmnvNeN2+N8ZYMysybw9+Nur1y9/e3VxefbUadF7Tca1",
+	"TnxZUbWS93oV6wBMfM1Ig982xQSisZphKumcfXpUul3G54ETbvdinfysCHzaeaxxmDbT7Gqe5YZlsot+",
+	"KsVRXUaIvXTWCpbkA/Ob9oEzbx2wsnEwkKvWgcun1GjuinS/exT7e9HHr4XJiihkd08q2a66y859cpW8",
+	"06S31qQ7dXgjdeisuq3yY1biWndhuRm7JTk+OkoQZgVyQNzwKwS/g9+RFBM/4cB3L1BiEmnItVQLHaPS",
+	"w1EnOCdzSKIMZApd9C/NRBSLTAuWPD76JonwKFUqWJJeXc7DYiZdluCzL9OsMMvEOoJJWvBMZnKc9JE7",
+	"gJJIGhqugIGfKD5Pz/Y0m8+QscQNiOtrkTagyLwWPM2+VBiZsO7w6j8misznB5J1PoE4YLxNx8L4rdKI",
+	"YwMFLQ8oLrO+5+NKpcs97WI4WD0tWSav1Dvg3EUWnT4zE6XJmJhaxxnwJigoMspyg18Zfn6qSLExMNGq",
+	"MIln3oBRs1ypa+Be4OzKynKRMjmfXlEroRuHVsC1ORZQ2wyhg5GgWIhkCdAwJAz6KCCwIiFc42kvMu2w",
+	"KcaKKdkfSAhccDbNtM7kmCXPM3mdOLMKov/4tMB1kWEmHO7HtQFKCoqQAzOIq9KBYMhSzZHBwQ53qt46",
+	"GgbFrsRA2qeK1I5zqKYC8TNqmYAybQBTkiimN0XtE+zqSMAWdE2dU4hWqZmw4qXHEmvzWkEDq6Kjzk87",
+	"dvtWffunPVMTi8tkPuWyS2QRdqIGfvZNmsmsyJTdtO6+rsAgsU9GGTcTMrVPxttMlTZsXoyF9E1Edolg",
+	"E+Hmipg7O10niKyJiTNoSEfYTVbKRKRixOe56fQ7uDz2XnI+tZ+JPxBu6eZhFRB11mAZXAfSDzUiynAz",
+	"1ycsmctCaJW/FWnSMPFeaRrh/KaZwJ1Lc3EDt/e2g8Ubo2R3txrmSsM/oge0nYybfVOux69OW/GOO/eV",
+	"u6zhsSUorQmPd2WXJVOrM+062q86qTQeo8Qqr+xUNAyfa52NpRCl4U/5u+dCjq298s0/up1pJt2fx/Z7",
+	"M1a+d/qd/3t/Kv6nHcH//OPo8Ht+OPrz/XcfDv2/H7X498PjDwd/67R8Fcbq99oFaVoKuATXojZPJ/i0",
+	"5cQflSf+kWZ9ygwfd8kh1YbLtHkufNw0lcdHpak8bLncHs4YlZgTgk0DIPUFzZlhGCNVTLmVNPM5pEOb",
+	"V9j+GS3xbRZ3dW23SqiuxTaBsjCe5yKNDNGGJRHv0BKqZoKjRXh4/F315cSL8G+H/8+f/1vrD+T0jE1V",
+	"2jgcnl3an1tLqtOz3+zpNQ9L0G8ApQkZDEG0SadnLukCbe5yQ6KcZ5dWpItaie6f0UpW/14q+NVSqf+B",
+	"TbdeCMILbtAreHppGPTEK6VyweVtdtDLGVY3GDRU0QApWM6NKJDH/Jtvvvn+oGmRCMLzEhJbW6iZqfgJ",
+	"7M5O85Bcpo1Av93g2o8JGbPuaFBY8ZIiwctNV4twj+50tUoDu/GauZHd6ZpdRJIZ1KK124gLkGxUpjM5",
+	"FFCxMw3hzpuuL9mFd7q+N57Ejd+Fm8Ut38UX36UfucDroeNjn+sGrfp46S1b9Wmwu+b8XXP+R2vOd4EA",
+	"3wYVhZTw7wiH77gZwWol6vQAKTEag0+/qAWbcrn0I+CFQEOr62syr3g6FpqAtSAk1WOnzFvtD4+6R0dH",
+	"ccQGbqgKYPpY7YeCC9dHVz4yILNforbC6QlesQW3Rc21tXFXHMuu1HAnT24qT55gQOcOBYoRfKrXIrKb",
+	"QOLuHjzkMrDVGrUKfLMacb2A53x9GEV+/daKF5z9TYwewae3NXnss3fYRDtx9anMH/rynYTCv9cjdW4g",
+	"a4MorhoxIe2o00AOpkYoEHvszDhScjGdYei9DqTnAsO3n5Id245gI4S5H+wN4Mtrrr0HoJ5W80Bx1nro",
+	"dHqtMQV7oEK69aXD9CC358WalcQC3qdwXuqUw1iYzde4kzGEtPl8wuYJr2CHzLND5vlS+yCJCI1Rtq5G",
+	"FQXUT3uwzHm1BvMT7vDgvf3PJoJe/Gid+iKIOTKorwTULPhsY59xA6AAkJdcZGaSSTbN5NzeANsll8SE",
+	"KZd1RQ6RJGlLSmGo9Akv/foYef/yxtu2cFawD7b5aGjnrP1ous3YPfYexFOdGc2mYnolCl2LuXMzs+3u",
+	"Pb+PbfDsYkc7AfCRsXaav/674VmwW971Z8Cn2a9PnTrFuacB0KYbywjQklfKTHoswUOXWaoTgGulxtO4",
+	"wZSu8vA5hbC6FMEAqkg4A7keCge0ZnsknHrBVTffcHd4YjaCCRN6GTWh4Hy0tRJCsfSjh8dJjyV/TxCR",
+	"N1SdoUQICUw30dapy2fSZGZ5wQHn5lZOL45gE0WiX7Htnd66a+8BmeeTOL33AMqzk/Q7UJy/HChOa7u2",
+	"xIO2zhnc0AwAZK2++j4OyJ+EXE438ALt6RJizXBumM5yIU2+7PtGHFRekI4t1e0jVZCrwcfvnaDgStX4",
+	"TSXyN83ffj0FK59JrcoudbNL3XzexDpxlUssUOnIDVI9L2dC6gAQ5opVkGYXevZYdIFrN4QPhBErmiu5",
+	"BqHqm5YAF5OnfWtBYRZ7ID1rhY+5LQgVjLPRvEDyB6QIamZ7oC/+k6aS2uJqPYlGfON8UuXqe8gotZ2O",
+	"E7YftmufabSxcc8tuIb+rq8js4Sb9PTsNb2SDXTtYoFdv/bBeCnxyW28zp3nL3yhzOar4CR/yTm04V6o",
+	"ayE3XhmfS6kwfLvrk2FeP1tTJyyLXn8ZtUK7635zvGFrL/Jn2f0Jo237GvBxOMModddifi55F230Xfpu",
+	"l777C9gi1nLwhkOTMXLXHBx084/KwWEykwsk2DhDRckeffvwIfZOKTn2DBuRhqPTsWxiYvd0in3SYGG9",
+	"HBp1BYwTW/FruAbKWoINlEAlgo0a+wFYNi7shPoM/7duUgPzNEyp3YTugkGD7IJ6Cg2aJ7wbgxPZq50B",
+	"0mSk8QT2No1/r0KSEYUn4LHts9VUN/7eo8t+WF/6iVO2xnNmNPT3aMMeQkE4KrUudZOTc8pe5mmwlrHg",
+	"HDr2rUU9kMjjVjMKTxqfNOBt3NS8/jTAtTja3zMzCcp/S+u0cvEaS/VOoNitOfPmrJ1B82TCTWzUFELP",
+	"p+LNGRkq65mG4dzU3mL10n9+2/rif34Ll8/l6c9vzjZYUT+/OXs9B0tDC5n6Wbae5MqVm8YZXYvj1EbN",
+	"2q3PuVGzmVufXdJ2F7e5b3J9H2PxdRcxsvrW0ZztUr9wdbvk78LFc4AwH+LYXYePkxlEp4HIDyDhJIjy",
+	"kQBKTIzzAEjuYwcj8l//7/8XcETwr4A2An8i7EfShXSrNmKGoDomm2JpViEUhKoy02d8ICM0luhOqvA3",
+	"csOY8iUbKw87iOPpsVO5xFQuZfTsFLVyCDo4KTtdngNy00ASiSkhdD06+p5l8i3Ps/TSFFxqyFMlPQYt",
+	"SvBQGhXj0i0CjSjNCjE0+bLHnuQK4Hv81hBA5AWkMhFY8kAC+XyW52W84z5lJ6UyMetrGdgHyDUF2DuZ",
+	"BDB8nDYuM19qhguGb5NQB/pMjUYJcIiV3qkajewSQZOv7q+OlNUPFOc1l36QiJUj1UC6sJ8dDmFCx2S2",
+	"CZ8blSBFD0YjcSR7OvQgAzKRX3YqIoAaBTsle42iyCIWI5SI0k7wRw1QVMmjo2/sTyhGkx5L5DzPE2QW",
+	"gkIAu7qEPxDCV9dCI2S1FvmI2feV0DmXMJcEp+v6nz2wW0AqsoajtrsXZ+029AlWJIQdFKPxuOdTixA9",
+	"0fEY1WzOg5uSENGD6uCx7UwWikFVi0bSXr+ZXViYT8VA0nccmH/tgmuqoWgu4ripMXoXdEZ296vRaDNm",
+	"HJfpy9Eo0vEO16hl3UU5wNvtmCJbYzUF2xdOu3HFxvZh5a1Z5Vsuwys8736iy7sajk+HPIov6IUyhMmx",
+	"K/7Ymcd15nEoFFkbTFyJxrhyka47gHbbJTHch+MEnBYdMXxcOsOBCt0gsPOAZ4dFlGaoDfKgS4rGlDOY",
+	"HFoj1Bx4Y4ACNK6EksTYPjBp6FIy1mvoQqAZKMUB43ogEV3zEMihcNFOCPj6OpMp4cJO1AK4OsDV74JV",
+	"lEn2Bw40k+M/94Fi9oF2Bw7QAMPc79B6BNrwwsRz6gaDzp6g2b9UJgF60nFsFHNJzwcmRhTNo0wiHwd0",
+	"WxSQi0NDn5l5IbG8klLHmDeeqAVwOKqREXIg7f2ulv4oICcUKLSd9NfXiFFD+J1wXw9P96+5NmwEgqb0",
+	"MI+Ea40YOGFOxiM3LBccwnFvBdMgrrQza4HeZC7RbD3xmsdahghr7kwdZ/JaRwNN3ARA8DdtM52wVAkN",
+	"uKKYSu+hT0Ku2aVRlziJJEaUQCsZ4EfJr4HFztBrkGIRbT4savK7snBknB4mLKxemPBSmJPAKmN/w+Px",
+	"O3aQm/YtXBVqoUWxp1nyzO7TcwgEJw5yfMgl4BULmbKkFOVPutATD5UL6lpI4KYZyDWrh9v4EM7WiTUL",
+	"Ejx0CYdqjdCVJOLWJVpcG5iYdb2725x+Jv8dQJBaxFKNeGcewGd+qH3gK7bD8H1tNMPCPF0i9EN78Dl3",
+	"KQy/EQ4ZUZ/ViKQSNA+DbwgfWpICKqR1cvBbTKA1qrGPCm4CEQr4+hO7fIcwgMOzp4mrVREOldV/2Cex",
+	"zMQiFizqUwBou+vHam3gUc3khQpFDK3spSdR5Ms/2XG0tHju6dm/z5XhtzeVjlu95J+5EQu+vJV1ZS9t",
+	"8eLoURfZVKi5+chGWfc9iTyqCKm31lA6UJHXnvuoIqONZ3dAB/NiXf73wd8uzp78+gyYYCK1eJO0cOvs",
+	"K1E5y5CALcBqdenJ84qywFSsocjrAYPUazaCi//tByazHA8NTK7GvZ+44fm+KIoDe+yD/T+9yMxwQlKu",
+	"/wP+o7dvljNBdxtyLVyy96nIDe/jDUdT03tVZNLs4zXkkRxUr3kttDDVa3K5P+iw//pf/+n53tBKkZkc",
+	"9wedlZs8VVLU3mMwkNooKPfTg06Xxk/pmh6w4JTvhJ5e072kI/Lsh5s9UalwC/bhxllnsOcg1byPCWhc",
+	"cjXy77ZqCOzTa00P4E0wRu+K1tu/IsYYgxnupfb17PXxEGPkLva0SdXc9MDBoItJsx+cuHOvCsGvT+Kb",
+	"Ffa9hZvZQatc9HI13t9renN7625oFW/D/eK3uOfW3RVpZum6u6ISb75veKP+xlZk4C3dG614fjy7dF97",
+	"D9yPqs92Ey76KD3SwsfbwEFQMo8XwQSWJRDsuNI8uDMZmENYCLnaKBBXz319zQKUW9nCTL1Rw0Bkzd+u",
+	"aSAi/v8knQNRTcFYmC0KToU2zlzb5b13ee/771dw3QA0RoDAXA31OavxPjLeta0P59XolYvI+RQjBIk4",
+	"0BnZf2oXbDnBUqvMoKLFYqtYQzx4H+mpKPyQDKT1bv/rf/0nOuw66bHfITQWwiqZriRPK5oDQiOgLTA2",
+	"BuEto7qocIgxDweM6cDjo6Pk4IRpVSaL4o6kICQkV4JtFCXC3HAhxkJanST6zBRzkTCur4lghZLKYR15",
+	"FGGL7minK9yg7ZvLhYEO82oH+UBGHMUI/NwnWFQKUWHymhZnklkjZUlxBD2fiUKLVKSXV8sEG9ijHUgg",
+	"MDo+MeliFJE2ayA/tguggcT4lPkVyBRNzZo4muWCu+KHWPnT8nqGQljFqUpFXukrByKAXEetNEiPpEYj",
+	"UegT3yWTmW7UfuMSqaQ4aWk53oxiZ67nphvfFgiNlQyFKJgC71e/1KiJMTBFQ6q6uTvnFsGyO+3QgXBq",
+	"C95Et6Xj7G3e5tInlenetL2n7g73kIst5uAGtIDnpWh/bCfdIA7YFAKMt5e3kKm5loRN2Xq6Fw7nIZdD",
+	"kbe1mZ7A2blIQ5RrC4srXFS24Z+RT7PuWjzn5Sjco+qJ/rg8e7qp0NFeEe7xAUKq27aIOV/rU+8fkq92",
+	"19CQ7mu/3LoR7C++x3Y+QpsIOq7YC2XO6QP7eusc7ixo/8W5QfBu7zlgvn20/GN1UbFBJ7gOgw46D2yL",
+	"vic34IbOp6aQe6UPasXQghD664pTcxf9S97Aqe9gqgkjd9l7VnWvWH0jUqsAaFMUcxq1nTT2IsVl6eWu",
+	"o26omw2lEVJZhwBKQ5Aq1XmZ+IekXL7vVFqArUcZP6RGHUgs1mCLiWIjlefE1AqxNsdJSnW64IAA8anA",
+	"khdw0KGYFP5ay0bqm2m+vvBpqZlgk5XW0CzVKoAa9ercInra0Na2w1zZBT2/iqAnD1HEaRA6TuH7Qx83",
+	"4nmapppxH0EjjmXEeukHyuVKgwViPi4d3r/jbgz3IYEPtg3+25Ug7mlmFNN8CVRH0Gfim1Mg3idVUAzY",
+	"uEDairp4DvrU+MMisuaBPI3ngPqovnWGNXXOOKY6ni/4UrNFJtcEtZzI+6QRLbiujXB/Eo/5pmGplcvv",
+	"AXam/YxoJ3rV03oy4YraaILbRQuuGU/T+wsm7Bzi7XoGniAJ+K7o/+tVk6dpGukQTBlVc4JlPfkR3GP3",
+	"wI8KMEIikzBDjNOnhIEA5IA3hQyh+TR4ziQd17rNZUUAPjPt9VajvQt/2u2RenfaTSLype2yDt0g9zaM",
+	"sRnzw1U5OdCPjW0mgZm65KX7JOONukvAv4Z2unsyB+0DyrYgdAPYoy6DOVUA9CdWjdo4JMBzJUXf2426",
+	"y8xEaQFePR8aBklTkRUDeQWyoUtNKUNrqOGm0zF+IBhwruUaUp0S8t5jYSAhe2aolS/UcbsM6pJpIZjI",
+	"rKXaZRL/gS0NIbufTeHKAnKg1PLt/kT4b2zoqLUqyzl6Sqk2mLkDCS+RGaWajUxAZvukFqZcAyBXsS7t",
+	"YG9qWpavvQe7stU8EAjvrgxJ+Fp2VuRnY0Xu4Oi+Bl4MNBHh2/pM7EOQ45/OOPwxy3Ordq6lWmjf1QS4",
+	"FL9by4jge6fbmol2Wg02opWTaw3ESJxXrcMthnsXdiJslHojEWbRaCG2HmfVVtzSlCv1IN6PSUftkGCl",
+	"YOmam0swfJrB4aLsYOJ6WcGuErn2VOaFEI4hrTeQP2dvBUvmRZ4AvI4UCxa1cu7Pi/wgAdQU1zXEY8Rf",
+	"qN/LplSzyFNGbc5CIiANNCIhZAvaftSLYFSgRQb86DHPZJ8llU8rof5UJkYjMTRsIoo1yNIxwu2dGGK3",
+	"o/lch8pbqbchVN4tiNTjq+rhM+yPu1bIXUBnW5AzbMdWBeNRe3ckEmrqHrzLDX9l4VMC1STtJe8OCzET",
+	"HN8J+Al1Oe959sA6kyBaG2q+VUElrTmPQgtqxBKPjMmwJNE7snsaSTx8MIUoogqVg+BK7GqQr6hrcR4y",
+	"0xvIJEt9U7KTxVYyRmkUkm6IcYCQUsxeVgE8oPppDdoLuuMdgABhDXCWK20GMlROOLeaxPC/VCZLg1TU",
+	"4r/EWufk0fExi17E5TTTUwCMivEEIKaSsiuRKznWaKPRbAYSCgRcYbgR70wfoeWgdI9nqevuvxJMpJlB",
+	"DAIfDgTXn3I0iyzPHcAEuxJDPtcieOSoHbABz67daARF9u48DE0AFEZmutEiG6VWlsX3ooNO8SX5blER",
+	"TMveKkm54Ydzz2iQeKwxn/hyJenujRdzM+mxl6WNBkBbfjP62n2edtEKgYL+fEl7ILEbLvFjnkH7gj1v",
+	"ORMDmdg1TsKUCuFrxBHKL9MsG0sFVfjnQrBB50kUeBl0qlX+hzTOBFcsBFkgJtJc+h+Bmph5IeG2v3A5",
+	"tpfOZwhcAbAORs2iLXjisC/oI65YTmqGmBc9xBwsfBPiWfiqstRNOCozJrQRR0gX7a9o+1NHANXQIyHc",
+	"O+MATtRbgDbBl86NEdOZSRj2ENByAxS2vUShbFAL2WdpQTPEV4VtDOF9l+/ndxCNcU/b+UwhTYqyzy6g",
+	"5iNxczunDMv6BRTovzmze7S2TL919tDdY2uctMp1N6jKvytoDv/Otkbm8Fc+mcxd8UtTVTUWccHWHNmX",
+	"DrrN7tE+++PpyxfP/kwqga3/fvhPUQxFfnh6dvjm7JCedLgeftdFuFbntLM1bwG70SauZffzxw1q2Sfu",
+	"AD4+G4CPclWyNRxDBjZYrxXjlccJmsh6B0ubAm/W1n5839mzbnPxa4PPUBufYTzDH9Nrd27sPNyuYBaA",
+	"pbxo++PPJLJIzp/+Wi537JdzajG221ymhFbpf87SLloawcAayJgiYMWABlPbmqtXy/JbJCxXsJi8KUQ/",
+	"jflbAaZyjPTlz6yzvqwdP5dDa1delN2msod0skoRZk33hGudacOltV6NylPGrb3ErpYDmUyF4VYF9VB+",
+	"A3LzCsICgZOlUKlWTtC5nxDiTapF1yEm+6TmtKlaOILp/8R0CFsV90bDvkF5bzAPSwW+D48ebi7wbawe",
+	"d7vydkW+u8LdXQDrYxbuluQ6RrQ2acLaUt6qsrklPE2Tf3wvCQXsS1ztbd+EUmDVILrz63ERsEsSXXtM",
+	"MLh4hITnpAqE9bVUC/Crs5QthSE/XVLEpDSSro9TTPhsJiT23QPdB1SIAOkPBQwA1pNrCLjdwquOSUfu",
+	"PnFQg374QjWhRXx1Efud6GrXYViKpdV/o7USq76zbOjakTu3CMm3NbJDaKTWxP5JFcDxMZ964JGSTd3f",
+	"WjgBaksGETmCR+u6UyDwoQH/thyOTKDezCUhIZ7nDeQ6oVDhatqFiu46VPRXF4w7S/D+xCnyn91MoH4k",
+	"E/DttxtSnae6klBJvJAjAhcnRuPSjCBW2bdYQNKP8KGqORGQy8JKLDFLqKXrig+vBzKk+iZqIU9Ygvjf",
+	"aFJx9+drwTWAeXOZsoRfqcIk9tcCj3/0lMg/v90lRb7UpMg/v92lRXZpkV1aZJcW+ThpkVhTft1ZETI1",
+	"tvHZTl2VabO/l6z6XJHBQs9MNrtWoLN3KmfnXu3cq517dUfulabPql625Tnjw6GaS6OrQO6Qf6SeRy2Y",
+	"OJzyLGc8TQuhtWd7koyzoSgMzyRb8KXPWiIzk/+pULmoR4J/AwNcmWV5nL+oBRLg1A0ChupZfXvsCdeo",
+	"697IbKhSILmauuj7lBsjCjsUkoSdfoen/L91uh3rrlivo1h2uh3Jp/YnYZ/XieXilL97LuTY7pPjx4+6",
+	"nWkm3d8hrahNkUlgS69LsrsV3/PLEo1ljPmYusHYszttZfRrhR/G1wCnT+u1GU/fnXgTMH289pZYUPUf",
+	"0w4L6oaa7i+uuHg6zWRDkyH9VJP1dR9BUDmoBEo6Bw99aMyVgk2PeQG8X9wdb5TqsbOVtgGMrrlMJnQ0",
+	"ofUH7Iuu9awqxKmEZiDdFKGSBlVPsKPtXnqgs7GczzCWdi6kwQwoYK4jMhLG0wBJD0fdJ7DwoQLoewIz",
+	"zIj2HKT7peHXyJB9q44rq8c+dcSNTmzR9G5He9Om9/K199D03m4iXmC3h2T2V9T7K/gzhHrJp60I7tuh",
+	"KI8FGDvr4YfhjA9dIg1vcT7yxuJlH75Gcd4mXPbMfsgX/JoetGuM/3J0FsqUSNEw6rZaMrJ3a7RYbTzK",
+	"/u6DUW2CRqQDvZv04L39z2WWfmh0mF4G1eK72rK0x86pNQuYPItlOEfjAmr4DTFi1ELGwDJW/8FF0Nmk",
+	"Bfb04XkDSTfqscRdkkRcFnR3X4Ya1atCkWuDxnKS6BOXgm4p57sdN73WKHv3pSN2dZ+7cNTn27jsRWlb",
+	"F2ArIWAlh6uzBEmw6jwQklUYCNXPQ6QmzUD7aftvIfGfmekxZBzEpAF2rxr84KyTgDgTUa8j6YoJ113s",
+	"z4VIFBn6SpIYxg7WE8Z9R4Aw6B8EzG+xQDfmalnyNQoxKoSeJD32FAaM3aLuwQMJIwS0LaF1pqQOXbhS",
+	"gSgfcslyNYbUAPRNh0g4zjtloBEzbQpu0Llawuj66J7YUy/hlNrcQWQi3sZtoPexmQ8F16Fs/ncxKLUx",
+	"2eCHeoM0fc2198Aq9ImdDu7Z/UdGFAtepHqXh2ht/z/n2pyCdbkz/78w8x/lPSf9QMIo6IaN2qxi/6NQ",
+	"TGs1XY2h/yA2KW+uB+d1+ByCGBmtuU5NcMgfob2zEPHmkSkfgZXrE5a8/5CwYS54ob0CcT8jFgAAFngn",
+	"I1WAzwj3tue/dKAMkWNg3Q/nN0y51ZGGZabPiBSc/BCRA6uZKAQ2mTE9H07Cs/eTR0ePkgMYkXdS0Oug",
+	"foSElthXOEdDoIRXAHgAPBFQ7phqn4rEE1UqyRBjs3qjOp04mxtn+99KKWLGZYMyeBUetr1aq734PvRa",
+	"ylu7S9uEAsMl9b1zfpdq2u9SLZwTPN2ptp2i+oq9sBfQi+W/gdsrLpiKXZW65HiA6iGuVvtvAstL1XA+",
+	"FRiwmBd5p995ABqLxrOis7KxRGybrnVdAOcmkxG2kPN14EDkkw3VVFD+PeSr7WcIAbc007OcL1/gYfeQ",
+	"DCESV1D/EG2YkP4ireEKgqnpJbDHxs3mBLo3zJXO5DgaDOmcmvFc0C+rg3nm1GGss0ZZbkSBfE/264K1",
+	"AP0nUp/jmgk1ywku2jeeT6PhgEysWxyQlZm8Uu9qBvRzoeYzKC+jRBz4wzgySJshjKBR8cQFn9ZOG46v",
+	"PuN330TvSVOwsr7S7675Ess/XCtSmV7LnUlw0R7/yRs/0RAjWpnqKEP/9+pWIcwswvs+PetSdaN9J5o+",
+	"iUMADcBvLd6aWc2zAg5X07KU/HXNjMhz3/5/pea4bqnQ11AQSL0J8XNnhZrOanfhK/qlvmQEuztpwm6T",
+	"UcnmvjW1nky4SQ66zAMQHM4zeAenPx++OYtGAOVHq4+P8bPq1trXNQAwdGkVcqWuCVfMbnJ89Vg05K0A",
+	"wYcTAgWLxjKn2p+VF+HrOFYG8qtYIqwZ2dIVA3jI3Rt5FU+az7LDa7GsfdarMwY/rT7rVaGuorz1LOcG",
+	"SokQkXQudcREHT1sInheK/h+wR8+/Pnh/w8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -118,6 +118,20 @@ func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body Cre
 	})
 }
 
+// CreateNote calls POST /tickets/{ticket_id}/notes.
+//
+// Add a note to a ticket.
+//
+// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
+// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// notes too.
+func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body CreateNoteRequest, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateNoteRequest(server, ticketID, nil, body)
+	})
+}
+
 // CreatePrompt calls POST /prompts.
 //
 // Draft a prompt.
@@ -382,8 +396,8 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 //
 // List a ticket's messages.
 //
-// The conversation, oldest first. The order is the order in which messages were accepted, so a reader who follows
-// the pages while others write misses none and gets none twice.
+// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
+// reader who follows the pages while others write misses none and gets none twice.
 func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) iter.Seq2[Message, error] {
 	return items(func(cursor string) (*Page[Message], error) {
 		var page ListMessagesParams
@@ -779,7 +793,7 @@ func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeam
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `on` again. The ticket's customer and staff may change both.
+// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed

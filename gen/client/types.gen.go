@@ -10,7 +10,8 @@ type (
 	// something else first. `cancelled`: somebody asked for that. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	AIFailureCode = plain.AIFailureCode
-	// AIMode: Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode: What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode = plain.AIMode
 	// AIResponse: One generated answer to one turn of a ticket.
 	//
@@ -25,6 +26,7 @@ type (
 	//	ID ID
 	//	MessageID *ID
 	//	Model Model
+	//	PromptVersion *int32
 	//	Status AIResponseStatus
 	//	TicketID ID
 	//	Turn *ID
@@ -133,8 +135,14 @@ type (
 	//
 	// Its fields:
 	//
-	//	Content string
+	//	Content MessageText
 	CreateMessageRequest = plain.CreateMessageRequest
+	// CreateNoteRequest: A new note.
+	//
+	// Its fields:
+	//
+	//	Content MessageText
+	CreateNoteRequest = plain.CreateNoteRequest
 	// CreateTeamRequest: A new team.
 	//
 	// Its fields:
@@ -246,6 +254,7 @@ type (
 	//	CreatedAt Timestamp
 	//	ID ID
 	//	IsAI bool
+	//	IsNote bool
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message
@@ -272,6 +281,10 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	MessageID = plain.MessageID
+	// MessageText: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	MessageText = plain.MessageText
 	// Model: The model's name at the upstream.
 	//
 	// Examples: openai/gpt-oss-120b
@@ -606,8 +619,9 @@ const (
 
 // The values of AIMode that the contract has.
 const (
-	AIModeOff = plain.AIModeOff
-	AIModeOn  = plain.AIModeOn
+	AIModeAuto  = plain.AIModeAuto
+	AIModeDraft = plain.AIModeDraft
+	AIModeOff   = plain.AIModeOff
 )
 
 // The values of AIResponseStatus that the contract has.

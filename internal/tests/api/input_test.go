@@ -199,7 +199,7 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"status": "pending"}
 	case "createTeam", "updateTeam":
 		body = map[string]string{"name": "A team"}
-	case "createMessage":
+	case "createMessage", "createNote":
 		body = map[string]string{"content": "A message"}
 	case "createAIResponse":
 		body = map[string]string{"model": config.Defaults().GroqModel}
