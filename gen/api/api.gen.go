@@ -596,6 +596,24 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignUpRequestRole.
 const (
 	SignUpRequestRoleUser SignUpRequestRole = "user"
@@ -1475,6 +1493,36 @@ type Scope string
 // Scopes What an API key may do.
 type Scopes = []Scope
 
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message that matches best, 500 characters at most.
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches.
+type SearchResultKind string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1558,6 +1606,15 @@ type StreamToken struct {
 
 	// URL The stream's address with the token in it, relative to the server.
 	URL string `json:"url"`
+}
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
 }
 
 // Ticket A customer's question and where it stands.
@@ -2091,6 +2148,22 @@ type ChangePasswordParams struct {
 
 // GetMessageFeedbackParams defines parameters for GetMessageFeedback.
 type GetMessageFeedbackParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -2869,6 +2942,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3524,6 +3600,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetReadiness(ctx)
+	return err
+}
+
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
 	return err
 }
 
@@ -4302,6 +4427,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -7917,6 +8043,178 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12540,6 +12838,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -13286,6 +13587,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		return validResponse.VisitGetReadinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14040,599 +14366,619 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kTf+Klgm/zOW06RJ6mKLOnOyGl9mlPFtLTnOF9OfGmSDZEdNgNNommY82vM9zT7YPsn/oKqA",
-	"Rt8oitJMJtndc3ZisW9AoVCo66++tsZqvlBSyEy3Bl9b4gufLxIB/z79/v3Zu6V8J35aCp2ZX/RyPufp",
-	"ujVonbK50JpPRStofebJUpjLYyUz8SVrDT5+CloTla54GonobaoW5n3XQYue0a3BR7pbZq1B62ImmBZj",
-	"JSM2nvF0Klis2SRVc9Y7YG/GmRqJtNMKWnHUGrTmetrutYJWqhLRGrSWWqSt609BK13KM3M9XUq4rjOe",
-	"CfxsNksFj+Bqt3d8HO2Pj9q9SZ+3H4/3Rft4dNRrH4ruZJ8/Hveifr8VtDKlEjPKT9fXAdDhPEsFn5do",
-	"IBmXeiVSpiZMScEWsRh7BGlFPOMD9nXYytYLMWwNhq13719fnl+cvrt4/mzYCoZuZHBxm7HBUzBVeAQm",
-	"O2xdD+VQVr928fwvF5evnp+fn37/HD8Lj9MqlL96wHvd9uOoO2o/GR8etvuT48lRN+ryg9Fj/KpK8LVc",
-	"61hnXGbbffjpm9cXz1/f6dORSDKOb55xecXWatnZ7uPPXz/b+cMN7zdr+OLs9dn5D/e+iC3DbWfPYs1H",
-	"iYjKO06L9LNI2SrOZmqZsdOz4t6LDMvx+DKyjwetSGQ8TszDZ8SqmvFUML2Ks/FMRExNDOeybBZrer3Z",
-	"Zynu+Mu4sGMOebfbftztdttPzH+6+f9FtN2WujU46B4HrSzOYHOenjFvNIaCrUHr0SJVo0TM9SN/sLDR",
-	"zl7FeqzkJJ4u0/L83y807EGWislSC80ykBpmzN9odiXWTKVsriKR1JNlXni1RxsjfU7P4FXxWHivvwtN",
-	"egceTQ67/QJNykOpI0zxHqTOa3UKi1hijCRhmboSUrOVkBmLZaZYKrhWMpbTemJIdYn8UEOIpRYR40nC",
-	"4kzbF4/ERKWCxRkbiSmXLFPETzuQpn+4gTRT/lkwad/eQJt89EiXN59FmigeNbJMrJly9xg+GXMplZmM",
-	"IZTZCfVkyh/awDA3v3wX/jmGZ7J0bbZHa5ClS+FTbb9AtcI46yjm3YAke5uqTI1V0kAwKyy0motsFssp",
-	"E4kW9URa2Fc1k2iUqiuBwiZl2jBp/uKlFF8WYpztRqbDzWQqMpcdKRNpqpqYy00HCfUfS5XxIpUulGJz",
-	"Lte5SM0YZ1k8byDQT/AKnzorVRDHI2EIsUrjLBOSTVRqDjjGE3OsrHehymgTVQ76RQkNw8Ndv1w0EAWn",
-	"gBR5J/RCSS3Kx5NRJBORiXzvOlrwLBPzRdYa9ILWOBU8E9ElN5pfv9s/avd67X7/ons82O8NeoedXre7",
-	"f3D411bQmsQy1rNLlGWtQUtnauF+bn7FUeeg2+/1HuMrUp1dghRr/uLBfq/b7f/VapjbaActp8xe3uoZ",
-	"OJ8GLbUQksePpousrbRu9/rdkScUW5aUsJ3j8ZUoL/0N2usylf7d+6PHj9uPebfffjLpivaoF/XH++Jg",
-	"ctg9agWtJajxhmNBWCGxdGvQDew4YiXdr/1e0Fqkar7IvJ/6ht3owMmfvy7yy/PP1sjwttJKodasjQ4N",
-	"xoPPNvFlSg/fiso+uwkJx8KEJ1oELUFj+PgV/+msFrJDuLzKdwBonUYl0+Kn1qB3HdQ+BMpo00N9Y5kk",
-	"XGeX9GeBIjcaFZkjj2dVwMYesH632zUKKgxpwHTG06xOXcULRuMskvN2GrjjwtspucDv8EgNx+OgcK2G",
-	"hsBmOnE0YNuMatCrmywZCsHQLlBuNJA+v/X7+9u/37dHtn7/vlu6SElR+zHz+10XjqTUsDX4Omz9Sqte",
-	"oT0RKBi2Yn3J4yEdSUPvMICbN8jyYes6GBZPBGJvtYA3L/NpFuTTEAXUsCrMhrAhrdVlN2VJQr2R1QPt",
-	"4/+eaP9TT7RPwCsX8VyoZdZsbeg4MadDrTqY0cPN6nIUR8xYEHQQxBKUy10UQb5ZPT4oKIL5wOpUQHsV",
-	"jrC3Zz+Kdc1OuRLrwIx36RsLH79u2iL940G32zGD7XfLDHvYHvUN8/GDg/Zx1BXtg/GTSU/0+f7oqNui",
-	"k9VorpUX97qDXn9wcNA57Pb6+/vmxZLPzaQ+iBHTM9h2i1RM4i9mG15dnv5VXnwZnf2HuDqPSt7FoKXH",
-	"agFeS+JdPTCquWNlPTC6u5kxj1tBS8nLkZjxZNL6ZNQAWNPL8rS6ov143O21n/DD/XZ/ciQOo4Px/qjP",
-	"W8hj47HQ+sIwXtn4MLwYgPeDw01oo4PZ0Dtk81guM19f+NrC25CLW4OWWP9pNvp+HL+J/3T2/u9nvdfx",
-	"mT6bZ4u/Pj07Ovvbf/+//+r89//7r1bQEl8WcSr0ZSxbg+Nu1zDSJBV65l6k0+wSb0VpRFwzEjy1pvl4",
-	"rJYyq2o40/Lu2J4/nMfI6XRz3ETTlI/Fv5MDuzNW8wozPRG9g/bjUW/c5r3xQXs/Ohp1x8fi8aTXzZcc",
-	"x+aNvu5AoHntyOK/0hQMHz3lciySRESNdpvTN7MZz5hUIxWtmRQiKjpFdjzw0NLO5d/YjqcomIAO17+d",
-	"g3DLQ82bzG/sUOtWzrRus432dMblVLzlWq9UGtXHe6TKZiJlC7qpsHmXaSpkdumumeM+TcU4YzOVasFG",
-	"hnnStZHBYuXfpjO+SISxdDi9/yqW6KJ6quRnkWpuZvVaZUYeLrKtfMJj78maE9i/fClVdsntq6sHcqSE",
-	"xpMY7kGfsP+CXc7kvu8t73seKn/K3lfrnXrN0wDqwQ7N93ztmppJ2r2vgHRSrITOGDBmTjnvhXDuNwQE",
-	"V3SwoiDh40zDmRRnmo2XOlNzkRaOpep5vPMxm4/wFaqwDUOk9S2HLG8RhMy/dAFjavgQ/GiWkY/U0ihy",
-	"LJafVTwueAgjocdpvAA+HbTO2Ipr+nTEspVRBA39vPinZZQzfBc7eNzrmVGuUiWn3tDea5E27OLq0bvp",
-	"7NliR1dOTRxChKzSxCMYsdlRA7iNhmi+UtHvnl2t3/4Qq8f/59lfpn8+mP+pO/5r2ht9GP+fLz9dnT/5",
-	"Qfazl6vD5XP1OD7lx5Pv//Yf0f6P/0wKpFkF2nEbFsBuygJLxnqR8PUlTfU04uyl+iwSDpwrvmQilTzB",
-	"sdjn24YNW3cdaL2qeNN4N3PNvs81Y48iv/I0N2h87gXjbrfXfhz1++1jcTBpH/Kj0ePxk+hYdCf/bofQ",
-	"ieVnnsRRZQ9seLicKeGRnGRlkeTfrfEQrSP2rRM2blAU+x08Eqvq2WZVCJxIjpS31rwMDZ59917yzzxO",
-	"UP8sH4sRz/iIa5hXpFZ1ekQ0ulx6rygpD+4FuQqxa7y0d7R1KPCZ/WpxZBXloTR2IAhyaOPR8ZQbnYQl",
-	"Sk5FyhI1ZbEsSQ7icDM+88bnhsUveMWCPbWsU7GiHG1hd1xm8GyRsCksCZf2YciGQL1MtM1TjEdRKrTe",
-	"JY/huCmP4Xnh1cwOrEJXf9yGBC94vL3ptbTKrIuW/gL2VzFeW+KqfzoDbAL0/Se3vl6odBRHUXmbvFYZ",
-	"6H/A2yDCq/tk4h4tiR/aHd/gk54QShK1glfuIoiKeT6e3HnhjaOyKfJBmtn+wGX0ZjKplTEvxSQzpshs",
-	"OedSlyKBc5yy2RbwHsGTbFbNhDHqsEgKOr5jF3UFj55FYr5QmZDj9Zl8m6qp2dTVM0DzuWBEooDpLE4S",
-	"tpSRSNmKr2sWI85fexlLs83wxX4aln2fJ7a80bR/FGvwHhe/tctSjTdmAPiyzfs+ZFHFknlDr6xm0yxL",
-	"hH0V6znPxuUFgi+AtDPGDuQcGB6/Mc3E/+rcvrrA8zWULHzCOhiIkHdmf99wL5PQG+FG+rn7gHgStc4y",
-	"xSZ8mWQQDHb5bnUEsk/fflr7hXSsrm9m4jub02XcV3ECoJw+TUUkZBbzpLSnPhgrtd6BZOcAL7gce28o",
-	"ybXiGc9APAr3TmcL73L4HxaEW69gbZthseKwamhRHb1HFo9Hauxity1izTKFatYGCvlMhHZ0LmJknURR",
-	"UjB4mWGknpGx/cND9jnW8SgR7PT86dkZaPJ8nIkUzgZYc5uoDR/PlLqkccXm5JwJHgEvJvE8zlqD/uFh",
-	"0Foo4AlDmdIwMEl7h0SmfFG61UWJi1tv08KUieYtzlue8rnIasxl4NmfliJds4W7qXlh/Hs8qe9+Nmux",
-	"lFdSraRh3hnXjNNH4JX1lFfL7FJNLlMuId8eqA9j8ohviOMRH3/egeTd/k0k9+fYSOz8Jo/M7zCAVBPV",
-	"MjaB1jGkIvMM6IKJO82kxihUST5QiIpCYjEqPThsIje8dtecuo3ywQ6okSZ4g0ePWkLg0K0wcOO/LSUK",
-	"scH7JET34BcgRMqljtER6lPjRarmzNgARmKNE6U3c0T+lsLuQ+PApuVOFXoqiq/dhRC8yVx0hPAH1EyN",
-	"/C5DkpdcZ6fRPJZVjTThOmPcXIt1lvJM1YkiiInDTRUFKcYASfU1bDVThj5k1++yPUQTMV7WDbpCDG/U",
-	"QAQ1PZMvVFpOjgPT/83pMpuxfqdrFLu5T4JpymVm49CeprGFH3upjSYD7kAe8YIf3A2o3qeu2Z/O37yu",
-	"c6mXX7TFQMy3XvHETEzUR+KMXVj+IC393D54SatXFgoQ2yVhYFQC8x7SC2LJ3l+8aD/ZZSP0mo4MNxOW",
-	"D6iy9NVRAxHQOflCiGjEx1dFGpxlbCaSRVkazOcujxMNjDgLjCSlBLTNDsmDLkUZyCG5SzJUyrNYTluD",
-	"FiRSLxfRdh/z5qubI0kyglhaTTLav4xjNqhk48LCsVM7GwwtLhaCp5piZEa7nWRCMs5SYewjjJ+uZvF4",
-	"Zp5O2ci8JxWJ4FposLxjySK+1ltQwvd33YYTiBJod9+eEJ+ug9ZrsXqvqyqpFKta77wVOkksd8wg6dXE",
-	"Cl6LL9mGqO9ZppkUX7JyNM/mDhFVj4/b3V6727voGr4fIGOVwmms3+0//keEylx2QTUUcMrmIoo5MzIL",
-	"jk61ECnyF2kTi1RFy3GdyyKPydfFByovynP90LkNsXzv87vI5ScFuXyUy+XXLrmgKUJQGj3R6YVayqh6",
-	"HGUzkYrAKJZmJmbP6QaCTOAFdS59qdABZP7eZa6PC3M9KM7VfrZ2mniRZmjGcFFbZnee8cmEzfhnY2Us",
-	"krhWFaVZXGZN9XWUYUGHi3XrkIZKJ7Mff/tmp0DGuEkZoxnm9XsNRClNwhDnLV8nikcXSr00oriUFPdZ",
-	"pOzogP0Yf1dDlQU+egkeBHi4rJmCYjLna6Tv0eHh/hEbrTMBtVVztZO/rltQSXueu5qmgp4WGk+FCtVB",
-	"AxWEjAyLwII1+IxxNQO2wHsb/NjyhsMHNIRef//g8AhyBm+bLHKbWAho31bh2WIwzqOeT3FzbspmZag3",
-	"6D42Gke/BweDOXwut097hGVJQekBKwqDbqXNq+YCeMyQbcJ1vRdn4b3l0sWWCvuXdio4bsij/FmkesdU",
-	"sCKHeh5lfz4sj3JVeLRmwECOZWaD/I2ZX7mEYXASb5kFQq8vqecNysGOWrqvRpvvveOZeBnP40r+n6vE",
-	"JMKDuFCy9jxOeSYuE3pLcVW1gDLMuUpF/iYzIvgZYma7+4y2q8M0U2T56CorXRg90AQ9XY3Li44fOl/Q",
-	"4q+UZTYldOP7p0IaHUVszAete6l9ME8FeKcSYdQspGRZx4IQJRgpnOkMvJx1u9PchpmO9BpvEd/IBPNW",
-	"4F1DECHDFpwoI8G4vqIo0K7axVFT5NPMLI+sNqxdeeCGJOcQyfluqdcNLJ2oaSw3MTTGgi5H5hU+P1f3",
-	"RCrYisdmT+3CxE+2Tj/BOTEaUYUO/oCRBODyrZi8CV9kagEGL2eZSMRipuSt6kl6hbwvyE62Ay9ZJvTk",
-	"MZxDB+bJx/vdbvegmmd4zCHH6vCw/cQco0eT3qjPD6In4rhr7l3A6/Y73U6vt9/pPuofbKxPqfkcHHuY",
-	"RzlovVJ/j5OEPzrsdNmDv/R6J+xlLJdf2JcnR5dHB3vsRZyKifryqHdw2Omi4VxHkt6Ti3530DscHHQ7",
-	"R4e9/n6RJDYZrYkmjwfd/qBnqHlw2OsVaDLu8W67+3jUbz8e97rtY3EQtQ/7vDt+HO1PjsCWJJp0e4No",
-	"9GRwMBg8OniymSjV7xWI8kzoq9PF4lG/02MP4jfne2gon8dT+X7RkIl7e3N5Kx8dlu7WOPBfQEwyFaKu",
-	"Eqee0KhiHRTdLhurdeS7w/HTs6Ozq8Vf/vz0T8cdsd/tjPuJHM1fdKO//CkxhEvN7B6R0fxoG0XwEY/b",
-	"ts70j5iLhEfDt7sNIqdTLKdbJkEZxepvSw04I0t5DwlQv0DWkbZz+idPPKozYrZMXf9Xs2PMit/NiCm/",
-	"egcjBtfjKYa5yuAa8CuZHzXKAPGhi5HVGS2xptecsFRA+CvOGCTx7aISjZp8DBcUbrNDqegBxbHmM/8Q",
-	"Z7N6N7i5wnhjZc+/CDfeER3vN+rT//Tb3GY1VZ3lzfXxf+Xc/S+AUdhAbXonllUMIeLzZW0SIGYapwKv",
-	"bsj7cIl/CFvWYWeZdgkmLvdhQNFuxqd8t5j3uCkTAibIYKT1EtCbCbCkUq+4XJ+iilOXixp/yWaUKLQh",
-	"gy5T6tLYfpfcvqnOMLQXO+wDB0Q3wHbD+r8vEBi+/4xT39dRGUg9icpT8QiFWqVusJzhaNN0ywYi5bcU",
-	"ndGEswg+Pl19JQOXFRQB6HsnVMGedjPKR9pMJ3uPIdP7s6cznt3KhbO5BPRW0sk7xz4FrSyNp1NISss9",
-	"Q20LHusPdluU2R2H8rUIH7vgKQFBIWTt1scsrQA8Bfl1JRzafL56OZrHWWmupODsBv20Cd1pR2hVeuyV",
-	"yLh5OwLo8GU2UymCvcbD1nUDEip8vK0zsWgESzVkaueDJCSh3ub7c5Sl/P4qCuwd37EZRBbeIWS03aix",
-	"amYzJfCerWl+S3CkDdhI/up9fPbm9fNPCHlU4sU/P/5fbvwfyY34z3c1kFq/MT7dKTfqdqcFThRsSpim",
-	"V/97G/X/uuZ82aa+f9PREny9JZZXzVwgZWbrjKfr2lPSi9M1jNfhg6O2/16a7wuZxWNeieC9Vi5duKyn",
-	"LUvPldW0PIVGChHZolCX9LyLT2O/SaGHhJnSaCqqWHnAcOBLvVwsVJqJ6JWIYn4BD/kUeJvwWFagLx0N",
-	"3OOXkAuEya2NyUSu0M9op1hfdrcUokkhQn2YU8SbmPeJerLUzgGoA3bmBiSNDxi2okLI+rL0SjJC/ubG",
-	"aubvxFjNBfJMGRCjgmhRl4W3KaRQTfvdAcPJZeD9mSdxxJsSG07ZPNYaUnpgYaos9Nk935DSAHkRo1Tw",
-	"K804S5eJS0saK5mlfJzVV6UYVooRwNwrPMFh7FLr020qr8spsCEVojpNQ7wPgl+9dfGcCl7xXMlN5vRK",
-	"8KtL73qBbH7RmeB6bQyo6ZIqz6vUKgauPYK59+9Cs14TzczE/alV6FWcG8QDsKALW39A6l8VpMZMPN/t",
-	"GmM2xcRIsIvZg3cvnrLjXq8bGKMKLvQOO4ed3tEe0Ae3h9ksi0Vi5GWs5KO/afCyOcaytvF4JuZwkM35",
-	"l5dCTrMZVZvRrHSW2n3//IJP64dNaTqGt1dUXKNnaiUDzDqgEizDQyqtG/6TzpPOfmnww9b+sNVqGOHR",
-	"gTk/s0xAuOf/Dlsf/+137f/89Idh6/et8tCD1pf2VLXNj219FS/aCobOk7bjFIRIK1bZvhOLhK9RJhRn",
-	"/DYVgLNuNCNDRbaaCerzQFUgNtKHuYBM8DSJ8/pYW6BMKW1hqZgvLNChvEwWCFCpRHB5q8m9jOVVdTbh",
-	"cNnt7o+XaQL/ECcsFcm3w5YUX7JhK8TletJ/8mQvyP1YCz4VHXY6AjpAZRklwpCDy1tGeLuNlf4R0my+",
-	"Peyan/tH42WqVfrt1U/95Wn3z7Pe/Pvpn6Pe+mDeXT5eff/X7pP/M6kbVBNX9LsHT+6y+i8VbpZ6Jl/w",
-	"bOY4HPRNVPaK871VVPiOG9LlblUH/AFyf+Gg4UkiUmaUxggz9Jng4xlbqCQerwcsTMNiOksiJlkAzA1J",
-	"W+Ywt4n9YRaSH0cP5YMo5ZOsHYts0p5l2YIv4nbKMwFL3CaBt9cZytK2xvyhk/Tb7kn2ba+1/ZRvs5SO",
-	"NG9hmnUE4plPCEwy0gELf/LoYea8cnNmW065fsI/fdvrdk9W3/Z/qSmLLF2fTqjStjjbc5pApiBbyfdL",
-	"+1AMkNSll+OxKLF1zx/yRKVzMHBime2Dbce/xPPlvDV4cgQlSvNY4t89Nx8zWEw9235CNQ69jUdPhsCC",
-	"589+/EaTW9e1pSiuyeci2wlpBvvR/Pypbp99+PDh1LM+6gcynpmNJqcCJebR40PvgCsfbt8BjitLBU/m",
-	"3w5bpMQPWwHiAXw7LBaggsjbXVJcB60klld+47HqHE6pSAJQQk6/b78/M0N2uoft/2Wez22d71QEeyv3",
-	"Bbd+bw+/jlF+f/fIXcrbiJVvgQpcr5FYzXXAjHWVA8WRvxM8sovvnqyMfSoyL08GzG+sota17RA2jqGJ",
-	"IfF3Gss32sOlKo4FmXPDcPxQ8MaR6OogXsY6A4+NRw5dHUMS68xHZt9hCDkAbsPK4A0szqqfR3zXe1iR",
-	"pzOeeWhrG5iamz2asXESC1kzIi1k5EROlcXjRs7dhvlLI0WH8Iax5rKMPb5hqH9+/AsPtonHyoCwiAWz",
-	"mciG6zyn4w5M91xGIqL01urAnsvID7VRYLo6DiHdO8pjoGfqB9F1w4BuJ28mTaz/VlGXL2yLctP+owYu",
-	"u24CKKGuWSYMwufhRwteVTMceEOFkazf5fcW2wc/iz8X8jlLd3jmb7EAt0FYWearJ9RdGOY1n4vIx+ws",
-	"juA1lBV5/q+A8bwBXjyuOUoWeQlIZUB5zkbTcMSqiWfOM55mN58e4xIA8U5EEatmoRlFjNsFafp8Lid3",
-	"+XYpxbf4/e8F9PxyyPuwFniyOi3vRvL4X9htjEJnN2ocJGZ+ScWjmw/pS5b3eaqRNs46v5vIQQuiMg7X",
-	"aSmoHTPufWMjd0qXyRyDqqNGQmJZUi3xymgF5QEXwAQazrTiOJqlNpQKZQ67O4D6EHMkAzY5tlmplQf3",
-	"OkhMuKrfGG6RqXukAy9rOOgoeys/7EoCvlynVB5b8ToOTy+NRJ3xrG5BzUWPhNsoBSk85BoB77BdvTHV",
-	"qVb1o9qsYxUHBUrWDsP6rK58vO7ysMxlGMeVWNcNwVynpyv7dBFfXon1xu+fZ2qxaFoqc9EjSZ2VohZ3",
-	"WRR8snmzkbW0SUkqG0rfrc+e7awk5Tn5DUII51QrhC5s/uqtqYDRsqjp49gfYuPnl14k7w4jsKG2xu83",
-	"6oZLF/C7vbpT/1VH8sZvTkW2ywevy/fnvHP2rN5x4x3e32gWg+MLYODMYZZjaZS4bJM/5vepmLQGrd89",
-	"yvu/P8Kr+tHZM6/LU+OQ3p4ZiYDDYadyzTCdUC9EksRyCl092Pv3Z8+wlBb9vFLJeMwTQB8iuAPAX2ia",
-	"UC5A7jiZp+DG3+SEXvCpYCMxjaXuMMCtxvQ/cy18GcurkKH31J5n9MBEpeIEg+6KjQSb80iw5aJTRuqj",
-	"KWE8ocm/2us/Ad+k+7sQQ/p42v4rb/+92z6+bH/6w72FkWoF/yuI48UZ03wCQSJj0FPkCB2xkDc9KEWK",
-	"AEIW67hAaE4mYowlrJ0G4MmhzJEnAxbFk4lIhUTwY/FZpGt6SYedC8E+vhNZGgv96UG6TIR+lOKf5MMv",
-	"AlMSxctAlJvcks2k/7f2f96Z5JNXFhP3BgHLlEzWLJ4ADcPnF3waWhhPZD4tAtxvq1gLFh70+mGHhQ9D",
-	"REdfdxjU/fAp1PZr783faOuODoZSK4wUcVAcU4GZBItUfVmzOay/MkNgD8IPjyDWGQYsHLb229O/x4th",
-	"K9yDYCIvGEF8LjatxaT9iqBxt9u+z2UWZ+sLPiU01clrJUUDGc2ciVg2BrZWS8AUGSAxc3RlqoENirHQ",
-	"WLNwv3sQuib7HNMjqvHgoeztd3qd/t7myZrR3m3GL7lGk6pJEMdRocwf1BQ374Cy1cd8LgaM4qilfqIQ",
-	"vRzgJbmcj0SKP4VBLgAtZD8m4zNwpGE2AxuthzKkx203V3y+w07ZKFUrDSgTIcziXC3TsQhBmsDIRkZe",
-	"aJFMzCFiJuNDX8LEYmtHD2WsWTyVKhXRwNeUs5mQDDN6YMRm10CaZ8DAVGSchanQIgvZaqY00GxGHhSc",
-	"MetuWEezBG0YfRtUu9vEP73lO5P/AUdB7SqC8OSahYWPmSVQKQAO8bGYGz4xNCmSEghGMFJOSOMcUA7Q",
-	"sYXd7MxGAMAmoKaS/m4tHVWJG3t0m1mTSPSIVyIAxPlrQ8KQX6LA3SbmmnE8Yy0wkOGnBcEmJUpO6S7g",
-	"JMpfsAveY6/i72xP6QGKU+5ypeg4R5/jULp0ATYXXFJWS4wBdLuvSjHiw24DyWBePrEiAQje+EhzWLJ/",
-	"j0FJMvSbBAaZ8psUSc/av6PeRUZ901jIJ/DLapGet/yOs0EDp2ky7oT9BeeS21J3nIqxXJomkreP+AVn",
-	"Yq2kO83j2jztNW4+PfuPpcKsZ1dB+7WQZEYZcH+AZDPAZIAtba30n+zjdZ+29z6yn7kOirhCNz3nIxmZ",
-	"sW8307c4ZJxuTVSfsmdADm4GMQos+jOURy4XpP7l7XSMqOX6KndiD+iMBSQaPpRZPBfQ4pcTwAW8Ev6O",
-	"+BqlpJdIWEj/qZsj3ZtTpuVnxrTz1JitHqbbbaZJ26WabHw6T0q5zqPWr1UGsQ5c1d2YKW+KdCM/PbO3",
-	"XgeNnURuekt9Y5ProAaW8KZXlaEQr4MSxMBNLyiAGdwXqxehIl3y6ekZ8q31h6eABbtVHiMC8nuNVnze",
-	"3Z2FvuPR9zwTK77enXnmsR4rOYmny3QrDnpVuP8aQiBy6wU/PXvtrbXfJurmJ9/aW+9NpEHwbFns7hqh",
-	"KYDVubjKMF4Ref1jfOOBS89tfG/r6tUT7LCuTc0obtzatV1EjKyoNFzY8lV5z4vroAY5/Ka3VEDK723t",
-	"7c4dq2WCffBHgi14qs3xxcvNOLyOGrTz80sA+AamT02jDcofKfUW3mFJmzvx3kTDph7HpSNg7vVS2lb+",
-	"u/5L10FNBchNL6rUnNzb4joQThC6OlMqgjTeQv3JCQuxgCJkmq81WwFsH3uDHibffGEjYQxBjUnsqKQa",
-	"i8/dXBAkQ3lzQ2esOTSc4SPd7sAWVfzYm6heRti9X6LHGrFuU1QKwUDGXdDcafu3sRt+mUPlZlZgp/rK",
-	"nCng587vn4lkAYQrNrjcgVZ+u8ibqON97H61qa16aZbbFO4w2Yn//Mapvig0DLyXpb+5H2Jgm4nlcS1E",
-	"omeRMreWdIgPHz60y/nWmxSJcno2jJNUxIt4LtQy211TzPIX3KCp2U/9UnsqjlgRzN4M7f7Ur8bOjbto",
-	"YvdrZN0HQU//wVaLbfiHOK7P89axO6i5eTPDG5RRr4PgPRCwplsi+sATNaWgJFHOj2TGEYi4+g6Gd9Dy",
-	"x8U3baOWPy21D7xPs/lGQQ+qmM2K/SUkXm2/rzsQOCu8aBv6XhS7bd2LEHR+XyzFrR4vUHkjp2h1FBp8",
-	"7TB3r1XWTXPOP3Uvc32tmJDgpSq3DwNTbYR1eTDJSlOVHSZa6kGyhcvqtNix5F4Wd2OnlrXfIIakToij",
-	"sNkilhyud8qOlJjY528iwgvXz+ReZYdejkFmyCl6fJ2bBfq92Fm+UlE8iesqkj/44fhKHL4kbGwZ9yYB",
-	"A/dcN/Rt+VX9tf+T3Kuw0DW9YP71LGRsZ2OYPaAEYSlWLj8ntX6IgPX6T8ydSJnaRiS7EKemtceN5Kl+",
-	"/P7POFvMCpxi85Egp0Ky0Kb3hCeOjQj1SE4FKll+E9h36Ni9qxKgtjGg63rQXgcFUNEbN12OW3qP3s7G",
-	"jrUPsA2EnIp0D2RuGdf0F1DQqp06dliYSsOLG8Oixa/eH3GNse8fUwDSEn9GRewca6feS/6Zx8kdFBUe",
-	"X6rPIjWiaauz401+sxn26HJZHMLGx5995w/4Oij0AbnpYa/rCPB+CTv05g1QgF+9t3WyMZ040yziGR9x",
-	"LZw/puBhIB2M4K1yC06qVYddpGty1iU8u8+wTxmZ/R/vbvhN6AsVYPnfROy1Bkx5Fxm2c1pHUAPDvOXG",
-	"OvWxjv9huSGobZi/dDyVmCeSKYVtVjv//PkdRGwKXP76DPIPWNt/gVVDGEmVxn//dRVGpykuqziWG59/",
-	"XwMHed/ePId2WbLJqwrkL6EsvpeLVJkxGFXkab4edzwefwvx7qAE/nfTGwpAg7+laHn11HVWBBi1GDQf",
-	"SlsdTZi7DbClO6xsA/znzbunZgT3SthvfGzUgLkiJKbRvqe5srGKjB3rtc1vQj0s7bEcRHHTzqK7YKAf",
-	"UiWnPl7lPzD2EPyriUuUiRWhibAa4IQsYHpCstD9S003K4d0BcURVX/pGymolkdNCOuKPefjGfqabfXK",
-	"XMxHIqWSBbgL7FtNeEaL1LBoFtvcjEhsScyn5lYgZ5Lx+iRxrJqIxVjYOosOFjQ4AMzDw/2jckldpVZk",
-	"3gTx8WG2xkIVe9xReqcRWwuhFokofe+QSii2+NoZ8CNPkjcTAGm9Kc/809blFz56UR3VVjOVFCGJID0+",
-	"E83mtx2IYRYLaQI5e1/O8LFeN58qT1MOqhZm2dcN4SqWUDKGYDLIZAD9RhBzS2kTK2ug5ixAcXW1FB4/",
-	"ceFdORZ47asQbK1ukOlSugKVzUWalbfmKG2/1BLbE6yZthWivnv/+vL84vTdxfNnraB18fwvF5evnp+f",
-	"n37/HH8u//j0zeuL568rPz9/bR6nv84vz1+fvj3/4Y257en784s3r1oBfOnF2euz8x/gU+bP5+/evXlX",
-	"uwJ5D7WtCPX+7BnP+G2Ide2Xd3zEAeQDUaO/iTEYFz5zV9F+/Ib5DvevLNzcUVnCnXEA6zvJp7iGQU8R",
-	"ddONONyBS+u3kd+ZG6pRl1qkYcB0xicTRPPFiIwx7kK3u8LC/kVMgk1br7QqWIWjAD/c0rFpkd4tpZcC",
-	"zSMMN/DkrbcaWMZTwvB9t5SnUyGzM7lYZqF3qoV2w4YWm7hQSPXKP+LMtI0aZqRbBO2c4ScqCsXykyJf",
-	"bBbHBWw4OlMRAoayRTrM9ZaG8lrLiLFmZtBbC++n8NJa8d3vmoOrLL83yEYcICbAUtA5XcqArWbxeOZh",
-	"lbBULATP7ihCt6glK+xw+6idgnciVnjKiJE5/9IerTMBB9nBk8PHR4bTzowltkzFU9JZqrqBS+/Hdm5e",
-	"ybaFBWOhXi5EqkUkonDAOJst51yyTKkrpsDh7FXcQ5wq92L6aGtM8zgayrzKQCRaUOdMFo4twmQ4gEIE",
-	"MNryluOGbTssjFIey1hOwwHWnFKTMfNVjQg4PuAtTQzGZCGdII0JrDXEQOYohEhhC6lA1Z675fqRUjlI",
-	"UApaFEs+4C+d8SSxl2yKYdBy00VZ0ZDsC2EN25q8GOAIWpYWUBdI+V9BK1+r2pPq9OxVAysITPsmuUjV",
-	"arH08WpYqCaTkCWCo27MMoXMoH3BCdhTajJp+L7fwLiqq9veZpHXUA2MxWUqsV4yx84pSijX2fgG9Y9u",
-	"uy62cNn80EU8Fzrj84V5TNiMvo2fycHX4PbroNix56bnX3jthPKH3WC30zO8YX8KqgsOnWth13fwE6mm",
-	"jsf3+xXDQfDyop1j9+U8zjIQFxMfaI+Ws5MrDzdJ0KAAvXZLpbWxvjt3U9iMJRA1qeFQbQ8La0fmJ4mP",
-	"E2jR85cyi5MaiLntbSLsrL15Qq/gpuu8o8W2jHqO918X2tPemYw2uGUzvjDHCbt33/nl9mj5RheXy/ua",
-	"JT51bsC6toJ25L32VqvheopvVPVd08KKpujXoNNaBU6K2cW2nylIq1qlsiRwdjzsd/J2FNWM60JjzqaD",
-	"hvtVISUw+lLnizL1YEj+R2oVoi1XsYSSeYMHicv8dHTQ82bIUWyemceSZ0j8OV8sHBAmeH/qaffMXMRP",
-	"B61ISdF4o5LC3mcd8g1nB1y19wJiS9Ot78xFeydgvTTdCVXceOe145H1a4JTALdy0FJSbLGdC6/afKtH",
-	"nZtu9aZy41sdKW+60ycltGGrgKpWsQ7VXFjLwXGMjxlbUltKkIZ3lone14ycW1NxH8sUSF5PTdruQ05h",
-	"qv2ahTICybpKVUYSGAhwwrgVvnEifDekxNwhkEKblVHsNUNoXZaupeY732gEl6kRHUFLNKyTGT1eC0jN",
-	"jVOmUoD7eT5fZGs8MiA7b8znwq/D2cpWfQ2QSI57iq7GOlvV4e7WO4oRYSlTbGpUYkToMYPx0XCODnw0",
-	"nJ5rceWB4nQroDhl+VrBPxQWP9hDBsal23wSnTsNpA4tMD+MsGPNgIUoT419F5CeNBKQ/ZgaHVGesNDq",
-	"TZG7wylj+Sl2wkKUkGEwlJ5lGVhMveLpp6R5wjNygyYjt2DKsjpLNhhKDCEb5dYzZqA5esG2dHMFC5Bm",
-	"lcv2ool4k1XXADt7Km0hXuBmSxi0Fi6seuDvaBV9WcSp0PdvOZixQm6GD3GGYgXB6GydyK1MBeDkpb5v",
-	"g8oO2EWHzXcCqKsekaIFcC+eWmokI/GLnYQNOmwUy7DkcP7CeSwm8ZcqA/xAhTNXcA5MY6lhMKkYq6mM",
-	"tUDouJJrq1fybB0WIBz11WUBQPNrr39dBXQEkQKQyL8cgekDnn2VCK2JmB3fO7xRb1CUAAp1qjfdfY53",
-	"UcJoPL6nQ5te5pyPvjkJLXmp5CxT5hSvsya84RADOa5wTmma4s22RM5b9QUoToZoNlGAnS5YEktn2gco",
-	"jp2JBf0UWawLx5WO5TQRbfNcif+qEUgfQvT/Dodfut32cPil92I4/PL4hfnn8YtPD80V3XCx+ala3j2F",
-	"+HZD1wIwax0mO7foaxBXmJkNp8zeN0Sa2w5RB8d5h6jDTm+vRg+EL+ZZAuWuXtCbGaANTymBC/yFA0YN",
-	"pgg50nuLg498s+A/LQF8Fl3eurTfD7rHNwdwrHyPZXPPMXRwENizyw8A6V1WVIqwffu9w/2j7g3YfcD1",
-	"BQj7mwyCuhqF+qDjabLia83CERCzEAfCn26O/hQWsPC1AvHKk6jdf7jba89zkgSwwzCcpYWoz1PY7SAf",
-	"e/1TtpNqrkNKncw24sypTYAna34haYUqnBPgE5USRB7NUmN3wvx3ek7fylHj16PVGxpSQbhhzCVUOGMj",
-	"nbjJoMBGOTfAz8JNt1BItj+q6qS/7dJDgt7N+GZRn5uDdStnzTue+QiyuGyEa9vbvLV7W2xrBG62GVs3",
-	"xkVhXevdgcUEpMCFeiGEoADctmaj4GOFNMVN4Bd+abebuNcl2E+m6fW3O8q6T8x/vjP/eWr+83zbk0qK",
-	"1Y35lc4iFatCdmXBqVYmQunVdcxTjMbeKo6d5yKApuA1DXER47PMhoc9HG+rGtkWtLDCRkOyRUoY6h8g",
-	"mDGZe1yyMI4gWG7B04eygJ7OfPB0+0oIUlwJsdC2rxaApQN08FO/NRJxbFgXOG9MqPhgm8saWzJwgfyB",
-	"0ZtAhYK8UgbeAXN1wdNMsySGkh2lQdcK4cew05RhUQhzq5X0AhTO4Yt9FDK9zQjzPioIHB2akYY5kn9K",
-	"wMqGU0J71cX4b8h6iiMQudfXdZxWaoS1m4xA3TXPgSOFrcPCr9ch4/pKOwD2PProxaSyZSqr4uN2UZlU",
-	"WK9AAda4YbzkB7NDNryxTCV5zW00w+aZNbjOm4gJSv5uhDyFIl5yLXRYaJaV0k545gXy7Hn9jc71Ftyg",
-	"nnMt1pBsKU/Mdp3zNWSmgEuIZWqKFFjF2Wwow9zICQM2EmOOejbPnIFkOyaAOOCJYTyCU5Uqw4pgf+2I",
-	"H8vmXFk4Wvspv6dOHBZfXXSIbO3cQIthf3//eM/6JdlkmS1TEnWSvb946ic5rAVPGXj6TpgUkA1Boi/W",
-	"gCTB1JJwt91hFfFMtLN4XjK89ouGf79bOK0e9Lv9j0ft408/97sf99vHn4bD6Of+xx7+62v/+mf769f9",
-	"6732gy5c+rn3sdvuf8r//tjrw5P7H7u9T3sXD8z/4Ju67f1Pe4OP3fah+cH948Fw2DEv7QXH13t/fPDX",
-	"nz/+of2p8bG9OzSX2MXz8uu5GBq9BrgDpiIzJ+lkmcKOAZ8fnH2oOZMj4UqsNXWzQP3W8cRyGZeUl1Ja",
-	"n/nTV1667WPennz6+uS67f59sMW/a/1Fu2ZCkqeDKPupUdoVT+qdxN2GEGnDEX9hFAiIAa1ZwuV0CUAH",
-	"1hFrHktV4qkeZOQgGDgfwYYHtwpWqnTYn81HxzwxVzXkcM/ZRIhIB+z9H7rdJ4fBUL7/Q7/bfwLPwj+P",
-	"jaBUcwF3dE/x1BN6zBeGgX5aCjlGnSYT6TyWPMG8qFTM1WcRnWDzGM/NHRsmWmRstM6EGcFQmn+VBIw5",
-	"+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G98F2YrinbqXDvTda9ecUz7wFI8chu",
-	"llv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVYObN9J5PqDlZ8pc1uMy29JoNbRnDx",
-	"/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978uSmQcHRwffOmM2Ou0ubTRg01L6HP",
-	"A1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A9FP3AnNf0bFFOJkBkyrFyJbLcwV/",
-	"mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiGeFlYcWR1VhfR4JqFf2m/ke3vYLDt",
-	"N5OwUFy1fdu2ht5hv1AsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLnKllT/lGerSWhDxVfLISMWEjnEHTi",
-	"KbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA04SlCv9i0aw836lCmRCWZMAiJUWI",
-	"0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9jfVCzRR/GrJkDxYorzHVKwvRLLjZ6evDhl",
-	"lw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJMjw15pgCl1daf2zxiP87/d0Zq7n5",
-	"qttUVisq1N0cFK3Shtae//a73/9/w2W32z/65uEfHn37x/97+fXn6/9sf3owHHb+ePNte1+7wdH+9b8/",
-	"yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdlfAoFGpFajhLBflqqTOiAabHgmHQ0",
-	"WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD78+SMbDrPg08MHHx7t/XHY+vhvv2v/56eHw9YDuPDpYdB0",
-	"w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZP9YAbVTtnUkstpNCe7uGWgJIrpjxfc9Z3TvJBsp",
-	"M25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh8795KFfcG02pGvzikVnvLEGYYMfpf8v",
-	"4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEAe2YUHU4h74oaWK/B+zURKzLowHQM",
-	"PRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3LalDybcIilCErAhuoULyRicFoK4fKSi",
-	"tb8hbddO6vRap7YkzR1KEyBPwHT8d4AptAnONsEMSIk5wGslo8J6ZEpd6plKszDAPxIlpyGqqWqZXarJ",
-	"ZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+ATony5QxP8iJRGiEcJvW6pMa9OuJ7h",
-	"ZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4udfb+5HWyQPNQVHuo6AGLX+B/b6X",
-	"CBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48YSEydRj4QeRU8PFMYE4B7AeM5Gk2",
-	"toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3dVXIfVNXN5+29Mo6xqlrjHqKDU9j",
-	"CeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j42h/fNTuTfq8/Xi8L9rHo6Ne+1B0",
-	"J/v88bgX9fsFG+MfG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6nW6OwQR0rfqBICmk1qNnO0YhkxIi",
-	"RI1Yuec8JhoR+pF/M6Oaplxml826qqHuNxpU1g57xde2ewPE3L2NVOPWzz/yT5l3BhHX7dbpxKYEF5pH",
-	"iXEcCf0rrOFSi7QZxqnJa3ECzgqYxmoWZ4LphdGEeKqWmIqNjno2h8F2Njsp7pv8JRHsZnhD/AgkzW5h",
-	"OE/YbIiu/YuQ959yS+4SUGyEijI2mAcW5VmqZcy1XbIdOyxHkzoBJwwgUUBOQrRT6GHHXPdtk7Njfcnj",
-	"G0FTsPy1KW08L+G7HK3vwYtkMxQtYfNiw1jm9jNFNfOCMyUxo6MImIAG4a2y6n8ZkIi8E2nnZtQEy212",
-	"gW7Mdid+t66dBjb1ud1GarNZLK9sQXfeD7nM/c5VtNFuL3mWduffewU88Rkq1gx4qUO9+QnJYGNaA95l",
-	"DtxFdPvJlNbam5kbQIFMhc/UrrVNy62BdjGXvrEWNHobbG+Esj2hFkLy+NF0kbWV1u1evzsyn9s+an0P",
-	"p5FLTKkrCCr1noslZrQPGGeJMpbVgqdoFGZsrnTGjg4K2e42qmzjB8TEmqmUUdYAeoYwCshZpOY8lkOJ",
-	"r0wE1xnLVoolfCQSHcCxjQ0Jwg7Z8WGHfag95SE3HBLNMGFNxmMVoVrNXr/48WnuMsWM16HM0/CNUTie",
-	"ifGVRay736iSzRd2Szkcdj6exZ8+vpafPv7586ePp/zTx5fJJ/jtWfSpQY/41wlN+alOFUZ8wjIFLZzK",
-	"rMWkun2mo+HCpcywrB+OLXODESA8xQOOOGUoiVWeBkwrB/7jWgei+ghVmZxdifVI8RRfpLRhIZYI0C+Z",
-	"nZkHkCi4XgPcwhJ6OkJOJDRaGpBLCLqrz+dKmgNWQxXsUOYA2OCwAxcUIzYgJEFBhUl59iV0heOahXw0",
-	"jsRkOgvN0+FPK5Fm62Vc9mLWK5hlOfTk/uVQAdGiVhi5RBV0UcIDNQbD5y2OyTIyD+T51IBj4KiwLKgJ",
-	"d8WWqrEueVdDyEoI3Wk3F5x83tjBGptC8ASQSn4BjA0C0fjclM5i0bhriZymivzHxweHj/fuCaI6azDi",
-	"YuhWtmYEl14IJLLXUHGAfG32EzrtnVKqKYRXjjZWy4sBe39T9MLGgSohoK3AWLyAUwk1tAYzFL/UmO9G",
-	"160C4SW8QQAwUdOyDXNQ3pi3ia++NaxKIjBLl8JCmVFDIEsXL+KaN26qMUMaPMAXRTwd6sFqGGlzfefh",
-	"8bHH+Afdbl2Bp8s2bo721nHXjdmBW6aghRbqXz8KXUloZWrLNG6nYiJSI5Nv++n6ELRNknbwbg66zHHY",
-	"hs1fH20xRKPp4DqNEsFicM5MYlx1D77UqwS+BzBToyPyXxHX1G/tH3i974PGRmBBfQ+UAkRqXW+H/Ff/",
-	"+Sux9q64WFyr3NUhqGulHPg9hg07JYbVRHRJqw8ZWNlMRZfF8FapYW/g9a2ta5Ia1HQADWobXwbFbktB",
-	"tcOg7apwGcVptm4Vu+IVUIjKndOKLSDrmnfVNMqrtrcImhqd1PWjKXeXqfOtv11mNpV7N8fnD2pVTBPF",
-	"VG4v25p9IB3COv6xk5vgtdlEOydi11Vyvl1mJZfGrkUWaGLfp0vjdl6DcsEl/lwnHN+59zY748iVMRMJ",
-	"ORQdqPsCUBYbYsGEGLIzDf0mpFVS3gG8pEydGxFECo9XSPW9yDTpLIBcYzQZSFcCUJsAqyAINuaEcKMo",
-	"8UKn2WUZp/+XDzZ52I6NGX+o0HfYU7PzinnwmOeHZhsU9QPSpQZgt7w2BEgAKcz3AS69Q34bInVund5G",
-	"36pd/oYye2PZOggZ0Bgj1bF1VDEAMZBUO2Ehn0JRAeTUwCEWghEMwrCuUcIUXbF43tVtr/P6kKEdli3W",
-	"wWFB0v2Ep4wKuvOqDCrtTtQKcSJCPIn0IBU8CiGNX5MHVwfWza1hHp5FqIOhdE+u0jgTIVMLIfFGbLXs",
-	"vYZHkS6+y5yltvZeByzkcUh8FRAuLL0KNCLNTs+GMv84El3b4ZobsSo3K1Sg2OWAO4KcV4EGtCoBS5Qy",
-	"FhGmAjnknFDJSywQChkfZzm2Qc3ri2koPkHdSU9UAoWvhVFVc4K7jzQvud52zbe25pCTikl0IIIsvmbJ",
-	"qDNqRfzTUtBlY0VB52KQfg2jG4kpl0hxbmy6dowIX1MlsPZqbQU+9DXLCO1K3yMQEyCyNJ90ORqKRSCz",
-	"9UM++hb6s/SVbkAz+iVwGxFXXnuIfODoBWp5jbdvE4FbNBVPZSuVXrkSOISQgTknajoFZ2Hg/Gv97n6n",
-	"2+n19jvdR/0Dl7Fh5Oi6xmavZjP+MqiROfOwlUipbEZ8oX7vbt/CAUWuxjTIMSB4FjjMB+Dajk17uESh",
-	"3AziV0sv9H5FrlByvATUlH6363lwNxKvX+PjqQvmFeI5BeIWGLMwGeCFfHfUHX/n8VS+X/xPqjcuR++T",
-	"NY22w07ZSiRJG21P8rubxwJ3wqs0P0pwnwJ0KSp8B919VrYTq32SPtXVc+T2+uBjWT3YKV3BAw5vVAPh",
-	"CA7JKAPZiC3PjXYzUsvspLGqUlKftF+x+gPRjXGEFGy9vaZ5O/yhX6G3w+01X0Se37mww88JsG0TNqnH",
-	"2Hm/wTg6pXMTQAel1ycijw9vAvq5pyNBKofkkvfsN+JWQTWPDbF0HLBljRS4Afaz1+0f3OhQXaYNMXQc",
-	"1TfaBZ6dborkgwTfgKUi4Vn8WVgkLXQobet3ratHu4FFyB9nxl04Q+r4APEtNpX4f6MZHCIW3hXLRGI/",
-	"YaYiLuZb1XC9orjLPwNKJ/Gca+O2AeQgzkH/zQbK7ZfVTBG2JsTw51oknwXZHdsjed4R9eRW6OA2BeXe",
-	"VT1Ck7MJWCsOm0hEkCSBaOAzjl0SgjzY4zVYw/XobN/kB4nhN/i5LfpLOavnHslBoSaAzTdmMqTnoA5M",
-	"GjBiIdYQzOm593KcuQ1geDXn+aY8tCr+jd/Hh+RAPr7m7KUqvzULq2fFHfA/EG+KbQU31ev+S9RJFjZu",
-	"Ux8NKxryM8nV7yzgMFwIGaFSngqtks8YncPAzafGr17UB22r6BibGCz1/8LSvmWKAi2KU6pFNwdOGkMA",
-	"gj2vcspQ1rJKiQcaATj6/3gADiTohzibvfL6qG4rQ0FJqaI3bW7JmvDMO2R0wFQSmR+gS8mJSwbsdbuU",
-	"12d/YK/i73wYmK0ccg0NtSvJFfVZnno7RCd7AtrsomIqOpDZHjcVkry/eBowi6xJjlTxhY8zo87EX9jE",
-	"8ChoHSyKpzEqy35CYb/bP2r3eu1+/6J7PNjvDrrdTq+/f3B49NdCcmEDtGa/CIXVL0JhDYfR14Pr+4PM",
-	"JMTMo+u/1rLj+7OnM57t1H8YzOpwqYV5Q8g0YPsDujJ1yJnx7BsdlJvs3bn/8C1bQP7T9SnO0ng6tVXD",
-	"hAnc0svRPM7aOU5LyeVRvB4igoWujP6EhTnqcH63wzu2EKEbMY+dqV4eU/XVW3bK3qGfMTVOr55JExZG",
-	"PONtsvpt/a3fnAzDmB3m7rUtosjYMTqLtk7VEPLRQhSNyj6Rt/S33G40VUooguhOhsYTFBFQkg5bYdoA",
-	"X9fx9Q5da+8vt+9XAgipT2C7ZQPIij68odG911K+iFreaZArNzYH58VymSJgvZlcgLr0KsbGLy4bcIeu",
-	"4XOR8YjYfCPYk53kK/vAllDuW0ux92fGonjL03L7uk2xtt9wU35HWUunT5v46ulsKa/q9d9JyueiyFrf",
-	"aPb+zHEJ+QrZcz6eMfMJ1yJ47p+D+eM5JGIdeCNxw3YKIwlJo0HdwrGS1MnVGnjCXcEBQaAadmoEWSjB",
-	"NN1RHk1KuA63QXqLoyaQi4wsbK+DQrlq7eYoIj14dnufxfadokuS4RbMUxEqt/luegOOhteRn8A0dlha",
-	"zLHcJjSukgiSmUC65ItkmMxD894FnAokQDWEQU102zoTC/Nm8cX8G6/AH7jR6A8BKZ2Q9mOfQLYt/tWy",
-	"PeeDFh8hoomv7Ng/XVZkSVfZMq6yURb6jFRzssSaAcJK4aiscY4DkHB9/w+/eNbS1Dm5gayTCeaefLq/",
-	"+t874EGWu3/h1OqJ6E7RumATCdQipbJaQXnfVdM3s7k5Jv0VgXFtG6cr3exRBHyfdwNHR9ewX5xek4ir",
-	"M77WmEFGeK3zWPov7905frOLA/66kSZ3wUn3KCLzBIZ7oMnN/dM8fA/zLftAjXC9zVlyGyz1Kj3rTQOX",
-	"FuCMXXUFqYa2/tdVHoIzwCv3zouaxkujA0ysreiexDZJWF1vFaahzBwQIHSRxuw880XsSXYlJAFSUhM6",
-	"I0ihw/XfRapqO0oBmhQm/9b5OTCRCNCMoerNju8bzeDRm/u13VzN5loWx0reNBJq3hwwFLOQLSfHyTIS",
-	"0f0MZZGq+SLbhiD38z03jy1nTk1+3WP3MYoyiluBBHWrUyuHdS1OXS49dstr+kf2PqxOE8pGx8s0ztbn",
-	"5l04EezqebpELDX864Vdkz99uKg425AqeVolbK3w7ZvzC/bIHP6PEjWNJSZTeb9S0mMYMKhfAZsmzNuB",
-	"hkxj71T0NEnFjI5KMbmhxMRnyO3ssFObCWJrVtVCSJeOuiokEkL6ZcBGywz8rO6iTRSNFMTeh/JN6qfh",
-	"Pgj11eV//7//CveK81vE7Sux1s5XJoWI0Jw1zAHu1G80C7+0ARUqZCOh44g8kWZZUIzBUsJhgC1V3VLN",
-	"sgzUMSWxR4CxUzZ6D8gJYxMPbHZzYGHj4ii3r91DZIGnIqDxlZKhXTsz6oAxlPk0YV5+RnWHnQvBPp7m",
-	"1Uuxkp8eADLBI174dQ9nH5tZEFKmbTTVKjZGyCnCF/GPUHtmSGo2AAR87twpwUs0tKxfk9kDqBger2Pk",
-	"l4kvi0SlItUDJgDBcq2WaRl+grwcSy1S8O53GLrCzZJgzfs4xVDleigxdRTojQ2cwPVjmUaXaxVm/LMo",
-	"YIlZEDHbygObYFFcMFErjQAOeWZl3oAL0xBtIrr5I9ZZyjOVai8ZndJn8S70U+UXwRdF1/DQLxVWuNys",
-	"92nSGrQ8MVFQWczPfVQlt0lL8/YlJeY/+uoS4K4f4UvauHBh3sWFZAf4LszOwFgaFrjn/GkRXYk98aG8",
-	"p3GBOa+vAXF2ouoGS0V8LBL6iroCFvuciPlIRAMvQQikmau3sE5B0rzEnKKU0iaIJDbn0GYUYQl/PBcB",
-	"UcrIAqjEMnLud79jL+JUm1UUC21+6XUKglrHU7lchGzOrwqcF9QJeeuso/vcTukMZd9IBvJl4jhu6tnt",
-	"N+umwCRwExJszJOkM5T7ndKiu2oVolmwiSlsqCXEOhZsbjyUBx0Wfv+84Rket22WZegKWnLNGaj6nYpi",
-	"2rWAbQvdCV+0MRsk41eUaFvj9zRWghov50Y0EO7wxYwKQaBk6+iA/Rh/Zzv4Ur9TKVZDSYOFK64ip9d/",
-	"Yu7HGi84Q3WG3rpJbPhpplaAVICOIWs0swv7Zs+frwNIANJmFeeUYS9tBDDIR4iRcuTKtZ2fBZw3JDl/",
-	"9iMG2L5XcNvFeiHOYZfYczRSdGJROhwaAjG66cFhtcKsZZaKLI2FDtgCo/l+hRGVDlgoecvvxbPJ/Nhm",
-	"Dx+esoVItZIPH9rWuNuoNUGj4nJSq+7QDrFVCx37bdr++ce31zywubxRYsI8rRP0LXsF1+izQkCgwgdh",
-	"+JAzQPLm4UOMXWPOGQ0CSt1KvYrcm0apWmnICA0hBf1cLdOxCO1UnHJ2BymdCsHmsVxmpJyd+ocwFrDh",
-	"SHHLYVCtUboYagbUEhTQ5t+/e0mHrT9UOAKw+A+k/1C6Ove8x2phymzMJTRMMDsENRoNzVtRIhVPmzyF",
-	"mjTcPLUL5vjwIZVh6c7Dh+zUVlpR0Sl3GiuUXgFTlVkWUamKxbesVI1r5mcTupdaDIaylmszEP4E0Fxk",
-	"YbbgMdR6Uzqmy+Ffcc0SpbMA6eFwOWhwUx7LXPwkHHLX3tgGOXnZLXDRSAhpxhcFrms5ORlsRZVf7fUg",
-	"POj2mFd3H+512LmCltWFEL65AyTpUBLOPR9BbtYiVYaQQjM945BKRu8OHPkQyQuwxK6w7lFwmiX0y/Dn",
-	"yWIJejVUZRZliFpmYWUGJ3T84AFMbBCyJNaZtkP1dMBY5zVKxDvGKiTGcXr+AyyOhOjiHtMCFzFOoQE2",
-	"bcYOOwcF4wEqmjW1rvAkncRl/6JU2VAa7VfnSFPiS6wx53mtlgOvJoKFB92DMHDZRtDBG4pNco8SblKo",
-	"JQLkYPYcNQBrXOERSeBnClOEkVcdAltsDTw0dRmZyXMoirGh1rqKH8GN6gwOGbMxie9sJgTR2codJDV0",
-	"0cuBus0S+Ro0tG4Hm4yX61nNEjjFiioG8u7NVNxLWRcyWVsmgJmhhZBAwcnA6khFCnm2GpmIZqhoxnHP",
-	"QA3yRH66mCReZhKfA5Y7l2uoisZPQU/EUCqJDbCkGko4M4wSndgDfaaSCCWNZefAYcRqF+MGCe4lwbMP",
-	"lEHpD98TMbHGOixXUBXaZRlnZs0KmfZmiT7YWoyK3RoQTYwWw8fZpprgQVPfPkh2aTSxi/3/Sg0PsUlx",
-	"vqXpBRNUzZfjmYUzChyxLL4RdRcfyrw2A7aZ2eAB4upTwTV6WCkLxz4OgYIGGQHeEOZs3ziyUg8To7z2",
-	"i3k/5Rz+o+wZIraOtevWANnrtg9lYZ0DpEh1dd9YxtbuoTB3j4SMzxVu1jjN9zw6WGwFH3wFhwBHRZdV",
-	"gGzCvc5QoiQsw5pg6otdBAC6cuttyTEDhK+MPQjfvr9gj6Ak/NFXSni/fmRfFe75Zg0K05NiX0srped4",
-	"54pw/Kg4XlMp6s3dM1GQRqoDyhMygprk1ymdC+mW256gz5MLQ+gKeqX1zTm0Z9KwsY4sllPz99aWFEIE",
-	"/E0Z/UYBdlrC17oYlCgkT9pz3E3c5vXZj3of0I++FsvjrK4ZoikGFO2w71Q2Q30FE5XaoEsSet6D0BhO",
-	"j+CvNj29Z88kyIQzEnAIJbA2ExzMPyqWD7P1QoQDQ5SfqcjyZ2YeYz+DkW5E1s9D+XO73Xb/b24NsXaT",
-	"/czCvNLT/HnhRAS+DUsI07VLs4HHHz5YShDdew/NK/K2m/YV1UwW10PTaCw4BsIF/JmFOeiI+fOWsCL2",
-	"ddBXEYZjezDa0QhJQJJ5v0XSqMxJZbM07XsoWdG8yet/Vn5XKYUGHh5KUFvMC1CWkIAmmQtWHAo2TBfI",
-	"86sxtHlCwBJZtaDW6PsWFXaCPcnQkLDDHUoPENJpxmMVGXn7lmuCYCG+yyxxCfv9SqqV1fOEXpqNZg43",
-	"5EN88cjIRWIbsijjqOwqB7UTsUhFDPKClkUaPchSliJ7AzZWUopxhirtUNrZC7bgS9uxLYR0x0FokXHd",
-	"BCHvNsY1fMl11oZ1ap89o1zSOHMee4+sMJkAdAm5tk1PIHg4E0apzniSYJo7+zBTIONsPpnhXp6Ybb2m",
-	"s6QP6ibqIzzRCjJtzKo0WLCeUYNfNp81iilkZBQ5dAo1afYMNAKAeN5Yf5/NWWcbEoUWj+c5Lq5RrKCO",
-	"x2gc/QM2A/U5J66Q0UlObGK11cwc07C3MD2XwqaI0kPmY5wIORZkBCD+FIolfAQlRe/QOiwoGucboqAA",
-	"DNiBd49rtQtlR2gbIQ6Cou/+wOXUvGC5ePgwNwMMrT2aDcgtke9s7uPqe3V9qIHiDumwC1w1KKEd8yTJ",
-	"7dWNoh6xZnBFU+GcRLSfpsJQNVXL6SxgCwVv3eL8wN0Z2kPvqecpg3PPFQMU8iED5pI028sYnRfft9+f",
-	"efYjxBksfk5qdjgfJV7BGu0DSLJWEww3qJUkLQAKDUAPjf3uvCfkSM4pC4Kug6cRZez+7OIV/jlkbqBs",
-	"zMdG0D5axo8+P340hsn5Vw9hOkelKdIT/u0wYfM7n7aXcYjimDFmZIzOrO+Efcu+spIPJyQnzu+/glJ5",
-	"HbLrk8KjsWGpNfuWcb2WY/Zgj32LPmT2gK94nLGJyMazB+HvvyIZr+3YHv2edJMz3zEcsK9uONd7e52/",
-	"aSUf7BU+CWl34NT/FjAynmGdgln7C3vpwVfGF/GAFT9riRh4nyi8mrbHtwyHTpMrfR9ctN8yYrcHX1ls",
-	"Dj2aSg70NKC3BfmAibvEANPP4eNDabhIpfE0drg5C7Mt50udQaG9dFvUQbsS/gU9pjvsTOZyFTrRXQkZ",
-	"2uIXT5X2DYQTcNAMpfPlKYm8jZ/RVr4gEYxcu/DHYCtr0mU2gwwVMnTyZPQIINw2lbGAn01Oi/UwxhIG",
-	"OTECxRytM54kA8u0i1QseCrOhYxsGRvlKg0YLIchOZSxeLBb1x5jfoUGdwPWcO/A/aujk3gsHrR7e+ya",
-	"Xe+ZAbyzYsNyPnqcsJQAeQPrTrU5eni0Bi8HaD148pqzO84sJJFWc4EHgIUpBtUUzoaBF+ozet5QuhQW",
-	"ikHRgehCAdDAlY1EthLOPYhmp7Wv3ajJoMLkH+JLGyR1ktromsCVMJChNDZCLHQxWODcp1DcifTAU9Bb",
-	"btpZSo4FRMeNXgcaEh3TicIO3ehoMEcNC3W+wA/2Qu8spPeCQZsu5VCigIMvD3zdEI0bT3Xw7JzYOtJs",
-	"OYJ1J48EE1GcichOLFOLBel80HDPDAb4esblVLPlosOewoDxaLTyrehnV4uQTgCGEMcogAqd9uFkDCG3",
-	"NoSWrjCvoQzfvX99+fzduzfvwlzDg+ModDi3YVDwa6tJ4cSnqQDwNDnPCv1MPbidigqeVxDZSJnV6ipl",
-	"A6QL2ux0rF7qOBtiKE+LWWxoDABKtKcdU9ETKfQYPHMp+CeeJ5p0MeYSsbHHRKGsil5pqBUGQxliDRK5",
-	"WF2xkFNUQyWfgWEJEXwW5lCzIWxMWzjIZss5l5C2BwrnINcnaIt1WGgRhP1HUZe2600quFH+wBM4INbH",
-	"/Yh2/YO9EBSxzAqbwN1kK97MLSStzbDQ90ZF2TjQVZwkrqChUDWQK4U2aoB7RxT0T+ketop1keiGspXS",
-	"NMvBRg1/+v784s2rkJUMMXDohN5TNI9C22LqvMHHVzQx30pgnpGQi8QtbATciE7RyjXDKFWLoVyR8r/2",
-	"bOzCI6R9kdgYYCa0O++gsMezK+D8KxcHGusMquVjOX1rHrDK61DmQVr4GLoGC3oeiSs0JamTw0ytNBup",
-	"DCtENIUknU5BmJTl08sat4Boq+1JTxVnOUndAUcu0HIBSu7U8sGlBvbEM2tu7If3F8zpe4++5g12rh9N",
-	"CL0XmeBFnBiTNlMqyV3WeT2c1Fm6HKNrkhxVlI9RqOAFWwHlnvmDjHboXAD6elm25f0MAhbyBTaMjZW0",
-	"0O1/MBppuOeUka/4P4wNIS1l2BqwYSvHea+gRQ9bgfdEnCX0yJ/djazmRnSBmDsP+n3vd5Rm+IYLatxb",
-	"7EzgEAmVzFI+zjqF90LvEnh680BzoHi8e5vupoUXYF8F8/DHr2xou/0StYgMQWFAtocu/g5+dXOh3+2y",
-	"60/44muzCM8g98roFCTkIQZeQqM/YSF8hOS+OwRS4R0tmMnB15TB3iEHotV0ralmd6j5GrTeg1tzCoVe",
-	"DMgFDaq9GQLbfRd8I+Zq+Jc26bHtsyi0LnPnZLQb6oTxoaTGIDhapXCHjdagdmP4jGfO6Q5NcY4OqMmM",
-	"DghawGhDs/ViJqTe69Cpq0NsDK1tSAQ6uGmv6/lQEmPljaNJ+PC1yxuxBgr4Ajvsz17Lc0CWRLU+FeQo",
-	"t/1oMNsgr1iGo9sd0mg2hTDpkX0HaN+2isCeTuE780wblEuXIdJhF6lAE0VFotbLN5SkmuJ+A3GvhcsG",
-	"BIchRSrz+ECmWKQGKGl+x7zGHJjq8jGsIO6Hnx44AVG5uMceHHS7ewP/TWwMtduknS54Ct1/zEBhw2Mo",
-	"GI448H9Tx3JKgjIbAhBzYtsTGxRn56bNc4tcJUDH7K+HL+IvPhN3HuJ0qtEbbzqVi246p5VO4rE5n6Be",
-	"i0JThSbjxLwW25JlK4AASynNZZUawxFmemL0i/Ey1UZpBPcpAZaq1C+2s5pAEoMbhrGHL432tlyUmtKj",
-	"Y9XuBpsUxq/Q9Wa+Qmk1L2N5FeYVLCXylPo31BGpdEth5cOz/GL7R0ER4PkiW8ORCHZzYMlRxraJMffT",
-	"MIVRXnC2kA7Ioe01sASkVZglh6Raw9NiMhFjt86u3YM/dPcjDPYAB+vc/RA5XfBsFjhDJI9CxoifZS+4",
-	"/Qc190JQ/AKSj3JLDEonOZR/wSSezsT4inKrA4LCM9KPsmv8hag2tSjsu8pVmNEhkd9MAnMpUPdwjlVQ",
-	"BmE++AYc1nvtOWpAGksWnpr3hj4583YaZZrmV2AYRzSMPK+ASOLrYtCWAqu6kWex6bHlWRgY/lTUZECD",
-	"gbWoCbBRXyqKaNHYK509/OFXLpoZ9PZpBiCgDI/mYsamVCqqrebgxiMvqUpz856SKelOs+cKgAcBpj56",
-	"3J0ITUniEKyAilvNtDljeJJ7dWhW9S0+/KnV3wHzO/TnF2tbcVpckUJlQs5Dxp7xRp3HLMOn2Em0bbR/",
-	"CAoWF82OvKKs+YOuXDTj7ff98RohiacIViT7CuMA5jEfoeydx1rHRtI4SV0QPjBrFMXQ4B33qEpTMa6q",
-	"DyWZanmr2iGmwF3Vy0B/Ox9iGwy6oYD/LFLIS0M8OXJymQ15Nmm/4tl4Fg7A72ZIEbCFSGd8oY0oCqww",
-	"hdMjJpHjPH42QoI2OOb827+wpgACaxAnZ+HzCz6FBUO94MNMgWIEaCNWMyi1nSmyXuESSIVeRSpQ1pCX",
-	"gehrnRa90eO1DTma5QMMncg1xxZcKAwIP69Sm5FltRHb+NfqvUhg8FIC+xg+pEzZk0JdEKl4YKbTIlAW",
-	"ZRlWHnuEnE18h1KmVEAgn9YdiVPzcxS9iXk/u2mVEzfNUME/xm2sGnP8je6+UmDux0LnrtiYHH12Rm7i",
-	"VvXwRsd+FGKRuw4ozaLw/YByHvEnkIWGwNhfmXoFz0V5Cb3OUnUL6V32l9Md50JC+azLksrP8nK1jYz8",
-	"pBRz7mg8pTHJGwx0IxXBNUGTfoGRemqgitWudgJ5DpI3bPcjDNYeMOWcPXJ0U1TjG5uwF1g9H057mIW7",
-	"txggqVQPuwmVEwydVx2yuOjvPMMqT6+y06oAmHuzK19zkzxlOp7K9nJhhAfB8FtRBx8GOUcw68hcwnAg",
-	"fC3EPE7MrbI9OYDijVmTNFav55k/TO9nGOGxzzNeRl0TrxTY36JHN4QBUM1CUeCXW7nEl78toeFg5Ahc",
-	"aMTlD7twoXAg2h9Bv/ZbrQ780Fu1yyp3Vqttq0pWjIWMzPnGXzEjjmmweVs2f6T5rz59bVU9gnglsMBU",
-	"qL2aKQDltgJPV5cURvIKTBiLsVbkYwhMuLPqB7ViapIJac8pv19bgWe934Gox8VNiUKefMhgXeZAd8QP",
-	"AWXvyQw1RDq7NHI1JDyQL2EBCXZG9OJ8PkB0WZWsfYxqUs0K2OfhO56Jl2aQIdMQ+UEUAhSp85gOzfBL",
-	"e6w0pg+4A1bnJ0epj1zx/ChdzGmhFJsDDC6UE1CGH6oxQd7m1TK2NS3hR2opglLKvsdtYXCjwB7Onyhs",
-	"sXrydNgzFIPIvFSmhE1llpmac8DZTdZ23rbZoj9d+1vdilP5wHQJjAhDPj1zKehoK0POrz2yArJloNwE",
-	"wJfNnxGg1DXOIsjLbbw9mi4l5PTZr+VHruNsG6QEZ4Ll7oYejoUTs/4Wt0PzcFoxxazWitdZnCSU3Lna",
-	"PFE69WGp4vLLr4Rbprpmk03jt9cLUrA6UKfwFM4bG2e3P4CdrFIwK3wxA4dgybEQ+LPJM6JtQQIyx4rr",
-	"fLkQrkTbhSq0eixsQP+Ctyj4g1XcsVIhx1zSVrWETJ0Y8odPL57+UJs960VeCSg8NI+Fe2gHLUD9roj4",
-	"ajvOWoXaXS2IfK/jAzbBRRcAnQRQv2G2/cBL5hNQV2oIv+JpxB7gGAMWEvSy+afFXjb/JlLuwRLy8ZU5",
-	"/PCZBtvH1lNy/JC1cuH4z9ct3/KU4EJOVOfqBk8qWo8u8RG7cdi1rjQYLXlMihcLdCvh2hfz28g6Kap9",
-	"NtMCpDMmOdAh8xq/RNG9rITd6klJqy2WBKX9OWdKTxqmgulVnI1nIgIgF4gSxNpzhSjpG1CDunAujpOk",
-	"OjdaKrjEXVcmj49CQhUCKRR6/gQvyu0NP//V21KluHdQ7gmAHAWbIs9tgeRGl2fhDc3DYSOoEFKbnqVq",
-	"gcc3PDaDgh2/6otqoWgCeRqEN373oxv+OVn9zF0qVhJbPR+LyPIUCkPtFfcNlMaewoUBNN1UEL2nZ66Q",
-	"AXMwNPV+9552OTMA7GBNDfNDAsgLvt7vLUimcL20x6h5Z+USq+YX9tiDQ2dfecOLMU8abwJMdeenTQWg",
-	"AZVpWBOO8YZC7ZpL46BfYRAH1UFEMQZCck8oWL7FD3sfoQbRpY/Qr00fmYgkYTpOADECnUjzOIrycGot",
-	"y3hftf2qS5+1P8N3axgA4jMgC6B0S2beJlpK8WUhxlmFyt5nZZ209H8vfxhdGkni935T0oNIAhc7JFeQ",
-	"0O14aYDodqOs7yyNzX4ymtVN7IiWErkIUNkGJZel3ALXotcFbAtvfoXG4aU5Fq41Ebiww3ASeXUxJE1p",
-	"rLAz/4B8AvynC/4W4lQ4zwtBOdN2JidFUOE8diCShafceInuJIbzLtcFOZz/XNiZtAbweqNsQ3NBq1eT",
-	"OgU6z8AdOdjoy6UR5iWBeGE8E+Mry1/vSFFr3sLlRtq1NhFdqxs5cA9ZCaBBOTSBfOw3jeUETxwPGSKH",
-	"MKN+pI6BqNm7P0z6qTC6iGd8xHVZ3kEttuVoq7wuF9sSq9hfvjQG70r9UBwP2YoaC3nHYTUFnsjoDiSP",
-	"CXnsbxpfYHSwt2/OL8KbbBc3E5vW5s+BfqtbZrPTZssMSkQjtZInWC2n2VQxVRpfhjipZpvVrTXmxeUo",
-	"Bxg1KRa4OKXGayFf2E7e77XEBp+huSen+iTOvASOANxByZpKOFBLwB1E7XRuZAp2BtpFwnWmA5aVJUhu",
-	"P2QilTwpWg34G4wdI+uQAF/MEm8QTejq8JJVOgx0/BUlLhOetOUqUtXWammjG/mRA5lVb40dZf79EkOl",
-	"qWAj0PTTlK9Bww8TdL0A0rdr7/HgsGtToOHlfB1Aag9d38uLgfIkhaBYjQzSYygpDE/pAjZlJPl22JLi",
-	"SzZshZio8qT/5MnegE0UuH/jzMsZQUcCxxQ5zCn1fFbYe9PlF0C5GTS0AxwDL7/A91DaSEwSazDcga6T",
-	"VM1tRto7xFHBfBe7/SByXAF0qMl3scOb8c+26S+a2Hj8DiBlgnCBKtt4KG09MKdMEa+ohT2wGQKar/dc",
-	"BmYUT6AxHrooMB+JvmiWz+jGBeveF5FWqgyl9VrkaYm2UM9OGpULerMl4lzMVbq27A3F7qkH+zBFQYip",
-	"BX6tQNsr2Ky4Z67EmnptWNp12BsUSwiSqeaisL9LXhu2sg6bOENPXt/sOFu4RXwMLCtZeNA9Zk1uJkB2",
-	"eYFOPAhoBYXatCCXyHYSU9c3H38lhkHeeIDegoBheDN8qTCCbMx9iEnuBZSKyYq88Q4S40VEaVYddlp0",
-	"+lS9T4Hjjzp3ENaUw2cO+n1W66KCuWN2pmvGkgoMPxsr0mpmNmnENokY4DEB9jjcEGs2ib9YwBLHaPYo",
-	"BC3Xpbr+aJFrEDsDkGdKCE/gVnRhVjs0d5nmi+xK6Va+YABrllOpHXq1sJalw7yKeuxayNd5sgBJMQzc",
-	"uj0N+wR0M2BXSOZSMll3WPj2/YVZWPBbmX88e/7y+cVzSnP8/vlFiOiB5m1XYt3BChbYojZVr5QEzzM2",
-	"VUaDcnxlK2vDg/6x+cRht4//s48AHofdA3Ca55aKQotpxdcDxtkEkjvm0Okej0IoYKXpR2o5otTLzzwF",
-	"x3DKZaTmFjJIKyVtc7jiGUqi9M8Y7teu5YmRSMYkwclSPSFkgCFJqMxe0n5AlrFJA/YlkPkNTh9MCO71",
-	"uoHZ3cAPTzpPOvt7hLAGZ8lQhmeT9mslBaUYmO+NRKmUItw3tKIqflBRQcYbS0Hn7RZdv8EOO82dN3aA",
-	"eE3THva61GGORVP1f4jJ4WTY2KooB4DrTcXLk8CyJvgiYbJY2DNbbWIm8Y3NmbAKs8WbXUothBywuOyB",
-	"s+JitGZSrfJkMUBjk8JLZHDII0MZHvT6rC5bpDl8yN3hGWEHWnfM4YAHZX+SJyS+w2o6wvLg4xmWahBj",
-	"Y5TJjvtBKFUbDqRw78SulHbpxZisi71H4blSbQHUwhE3Q6CK9AIvyXeOTle5hMQcNcnjZHlYjLJQzMEF",
-	"oTRSpgfog3chOXPTBH3WJWiPobSZJA/sTT6mG/a8gyqhPXxnMZTX8UJt7bcqicdrEkTFCBxUvHwGiK9c",
-	"2UE8qJmwk8YmguxBlPJJ1o5FNmnPsmzBF3E75ZkApbJNZZx7AxYOAQdz2Dr56dtet3uy+rYPulqv281J",
-	"FUtzSDuk2/yZ9NvDxyfZt70QJ3r4GOYKUOXcou+hQoC4BTYHpMO+E2slPQiaEsf2j1khdgooLfm5gvVV",
-	"Mo895qjcxLxy7YbfYeeYB6BtXYaNoEK/TAowYo2R2RmBQxqzWqlLG6HQomMFniR5ZLF8V+AnaGAuZoB4",
-	"CeYxKhYdygcw22qc1GaHK5dG7bnACyDxDF/hQo57nXIitzEpsBGtVw5ldw50VMCk+gjjDvhDKlhd173a",
-	"bnvIrn819llEj74/e+bAhMZcKgmNSBO1Eml7bExzOI5ximkGGeQI6wJeGDVh0BMCcNLMuz4/xpEcHx71",
-	"97xadpDpNl/q9O2ZrQz2zqUiWmWpCOf07ZmDHSYn8YSdizk3AtuekbGcUq3PBysbga0J8MGM+OHDwJb9",
-	"SbFi81gql1EH2U7o7I3WpPsO4LZclgT0N5HVucr0UCJQJsJvehIMn7AXeI7lhzfR+Y132coAysQ3P13F",
-	"Rk7Ybu60G/B4QddWLIeyrvqjw86gSihXGqp4Hx9QRRH+sfzwYS4G5vxvOXkGhpcdJfCkBYXYHWc+ZNqJ",
-	"y7P8RkNGZIApUmBWEjzNSR4CcRTFvgn2zxM/IonYUioidGKVUv0IANn5M4Lw0ch1MH34EPXnFIzN9EoA",
-	"kcxRC1mJDMGqvYoHgifU6HCiPGyVXsEJCQLFwsGZXTZXMptpsKNzia/R2kFVjIXP6HPGUHF1K7BPHh8c",
-	"7pkPBLnKH3HIMtSghrDw3OgZWfGxJ4fHBwR4ncRjIbXALmu2IKg1aJ0uzKHe7ne6OdCw99t10NLL+Zyn",
-	"a/M7CccgRwZ2OhRsfXBHiciXbZRI7QEQd1y/5kHrnH7/jo+vsP8OcVFr0Op2ejgAtRCSL+LWoLUPPwG6",
-	"9gyAoxHKAYClla7r6KJL9ciE7kmIGYYtoNpxwMJsZjb0WRSWu2VChfZFuXhfTRwskA6LoCKlZDpwwEhX",
-	"aYreddwEedu1Qkk4NvC0+yWHobImOFK5w94tpecKyW0+tyiZguJvI3S82m+odDdWLlV/W4COEmhSwMJX",
-	"z8/PT79/fn55/vr07fkPby5If66EgJ0vBtLYSu35hrISrs3BJ9OlzFFqti6PZRdKJTqAej4zbOQ+nhU6",
-	"lw7onB1KNB15kmgXv7EnCw0VAdYQbhq9N0aj1XwiBjVZIUXLFKq7YJM5sXcWtQatdClPv39/hv3tSP43",
-	"tvzKb3nkfQ6QvT8FtvLwOxWtoekIJsgDdHopOx76QrhOuV9b8NyGDv323kdmqO+W0va7gU4NDux+Y/ed",
-	"8oOFthBZusRWZCTwzNv63W5pFpUKjPI0cOm3mgTWi99yAuA3x7FXMfjTpQQUTa84/93715cvzl6fnf/w",
-	"/Bk6AHJ0AoCaP8A51n03R/f5jkeObOaR3s2PvJecctdFhA/t3/zQC5szjE8c3PzEa5W9UEtJnzja6oFT",
-	"V72DTx1v9ZTZjRfq/2fv63fbRrI9X6VWGMA2IMtOOn1zR8Zgr9tJp4VOx5nY6d5FKwjLYknimKrSssgo",
-	"2iDA/LUPsA8xDzZPclHnnPqgREqU/JHE0fzRE9sssqpYPN/n9zvF92vGPWqwIIC5Ueolz5DQ98mjH5ts",
-	"netj+U3ECb+cT3Hw48fNnujWSFv/uMEKT3t/N2a8uf7HJkeiR3mNC/AoICiIYx83Ok4veC5myPv5Y5OT",
-	"cYEZ4bc+84ZDGxwRetQlFiqUqF1AyoWkLsQV+g5400ucF+FfqkaUeUjc1e9Cu8ToQetSIY45IaGYb7rd",
-	"yvkISMON/m8Bf+IAjIUfzT+DgGyr25IK+OoJmbbVbZGh08VEEE/wj/G1vdasejVil9nIkahmR8xCsAb0",
-	"9dsObpPIsJzNh9rfFgiV8StsvyPmrjpLqmgk8tOejQJurpCGr5QUEAwjbbRSmK9TSXYJ8Xpx7uf8ud0i",
-	"SsV1gxCRMRzaXBOEgypVQQDpYHaZfDRz3+eXfFR3f7rsCK4xN04TeY18KIXlJf+ZYB/q7gFDjhCd4nxo",
-	"5aW52Q8NBfpvKjZWf7xTT02F96VSv3E5p03QNxfiW0rkLydaX0C5a3jsA4GK9J/LwtI4UkR/vYGU8R8f",
-	"8OuuFaxU2YisQjd4ULvGd3wOGcwyVFOyVDwEOaRkMMYsTYDFgyXJ2mFcAapVCY7JlgD3ZQnAagm8alpc",
-	"pYkei9j7hI7l0PLq5gRRuRSahRLqInPNhNA91ZfUfXYuSXe4LoEFRkoIdtHsXMuA9ZARM1Jj96FxqM4a",
-	"XLi9P4XTuIkeq3KsSqrs8aaqzL63tVrpzF5594rJvTwHvJTonU+yE/qNhT6e1fVyv8Z2xvgJLALc/1BF",
-	"8KSByUwgt7WWM1THEJAxnHBKCEacavnCEB+RvUosquCxh3UIi6uwtkEKNhdYruKL8qnYACHrALUcWx+L",
-	"KfSJmAsCdJ0XitmUFrY2avF/LJUJIZ7ZGCHci+a8cAWWBkUgkTEgmRWCcIEsKLoPj+Hqj0NoPntbamG2",
-	"QO2YVwlhyQZ1SOpVEjhNdOBHIJb0shReflk+YetA4HBK9pEn7BheGvTpt9pWxgLZahUVHqyuFUrPGPFv",
-	"YURI5/ofT6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWGF2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj",
-	"19MDMIG2J9scaYKpVAoLZ/Bl1NMMeiJ7v7urCXKDvXx0m3t5QWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l",
-	"1T2+xXNyv042tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcrbjPlQJppQP9SnzMw+nunOedHXVXdtRrlWJr",
-	"dqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnHrS+xXZ31clv8iElJ54t3AJuhVGiEvitg",
-	"Ls4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9p3nu2sYv6kmsUT8DFvsnlPfl3UHkNdMetZdvcWjfP",
-	"uZWFdp3q8MyV+PIW03DIHBMQx4Cf+xilYM0xRkY5gEott8zYaIWwCL4OBPwkNDQwOoNAbgrOxs653imF",
-	"xkrhgo50WS3cqzYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcMPgiEFMDRDAyKL5f215P0hv6JrIyBM/mon",
-	"83XvVzPDjcVnMknyJoLzDBqZWvdvl9uNXy1YaflleQq9Y2sFKww152TCP/ZwxONj77pAS1qVuD2X5Iiq",
-	"Yc3L39pib7deJvJ63bVwzYO0yb9zaQooW9Xi1P6pJCFfJjp3RzAUjFZulcQjpuHrkjhnmeC5KJGbU0Vi",
-	"yIgacrti1CSdUxuxL8knVEcbHOtLyxMb0b0A9Txk5ISmPigElgLxaRYIV6nVHhBFPbGL3SRHY0vxQoSy",
-	"6+CD8Tfhk31Dlu1Kc3PmbFhkjgBCEUwkDQ748iyQXk5tOF1XKzgQjAPFbhsruQPCbMDbUdT3aOQ+bmEa",
-	"U/BJSNuJDv1OAAmJKg2bShzvJ3aRUhOpYyNtY1RLWVAC2PoLiIvN4M+ApXUtNCBQmvNxUpoHzKGypbTD",
-	"XAuc9TOomZJdCc//TIw6fbl13go2jATzFy0GNO9rrfJ5JT6S/g1kpR6r6focV7DQzesIq0c3KCZ8tOEu",
-	"bLCW2KrTDVfhx1W6NYCNyTV9SmADuZAWnl0av7oWBK2s8FEPTgs2KQZ8jdDb91sP+FYSXb+ZKgFWf+d6",
-	"G49+oGprdfdAxeLCfpB/fmql/EqkRlIWWWq+BS5HxlMai9T8qIEZlf7M+q2/XLx9/fr8zeX7n04vnr9/",
-	"++al82j6Ldbv9yVjh7+wfqsa5NmNvjz/9fmrfosdHhohwfaAw6YPCQPkXvlDXBltPyUKl34LMXSBvqVf",
-	"csuQnaVUK4i/4gn+v6N877fe9eXnvb4E18Ou+4Xyq4Z/+yWjhGgzkWWs+zfbSNEJheX+IP/Ypnxnp0KK",
-	"furLfv6KT8TSovr5BSypa0fjjzCgn4e/I439RvC4zSr+8IdZc3t53GmvfPk5+cdw6ed2X34+6MtkCMv7",
-	"H39jMkkZPD1Vo87PPOfpvsiyg7783JfDSd55nSUyT+W+FZy/ivkBOzoiaDSI2Cg5EAvb61mk/DaXfue3",
-	"G7kt8e6OAdNueqjI9+G4SNjVPbupe3BQNO3pn3vhGdlrs73SCTG/4In5rzsde+9gR0760kxEpaKTqpFb",
-	"7LWYH5zUrPZdg1rWoGCVvpejT3yavL8Wc1uoGotU5KK+Fiq0oUdKxZaHnAqfLK4UgXQGhUjtoEEoaKQF",
-	"vCMh46CXDCBQwSx3JqBHpMZ2MmfkUqNjrgMrUud83mGgGwF8Cua7qmxpuW8j1MBL1kZNaJEsbRv5eGgR",
-	"we9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfbT2KUSA3fmMbWS/HRAiNwWQVP751Lm0wv0QjgJSXI",
-	"/Q4Sc9CnU+iCp9Dri82V52br2OPOsbtvX0InMNJiPX3yVw8X8aTzQ+dx4Gy6eVEXnJGl0QFDIGhoskAK",
-	"A4g3UlLGqnTBroo8h4ZgaG4zr0Z8nKYqw4bXa2z0PJUW/ytoE3eQ9iWcIkvg4fanin2n7TjrqceYioSk",
-	"Mr/pS4APTCYCGtxDLOhHx8fH9i05WJyTBb/c9cSpNBZEkn2JyAMNfdStSytTNerJL+ubWgm+1jN7aea6",
-	"uXu5NCyc0MfD2Wx2aE7uYZGlAljt4pvN8GeVTTadHo3ZooFu3e7Ct7w+7gzCAM7cJrm80qhKhzekF8iS",
-	"0ThfcHlB4Fzg97HO6YVr79bd7SEk9ZlnBtm5sNXK/pQALr4SZV/S3KAevXYM9bZR+HfjiTq1vexZAmkI",
-	"upY85v9FX11noCboJDoVCpcMiD9qrDIt2BWQa8z7rY28RzocznskT+yVmO3TP/9I8vFPXIu3b17u91vj",
-	"PJ/q7tGRdXhKUzxo7KkhXM6SzwoiruSshjIZbvbcbFHNBr2m7VmxORv5k6XNKe2NGbDF/rQXxoFE3MfN",
-	"6ARC0lx4sLWLmgrnkJpZg29IMAr7n9iVmWuWdtneirnuMedj5hbbaNHXBYsAnVyBL2Vv4Z3seeTcLtur",
-	"fCN71p2tnbC5f7M5t3GmXZpwBw1XpOGyjyE/eH1752KJ+ufQ5FZFXm9zP7dGmqW0crZpyZL2iJgWSKaE",
-	"Ll3jN+dj4nsNPWeEjGnuOgMOqRoBVpkxDe+gEydVo/Miv4P+mxrnepk+7Cv3r7+jUpiSyn0uY0SXW6Vz",
-	"t2gbCUJX5iMlg3HFV+r94AUGO0+1ueT5Bl81wbYsusKn5a8ey8H6kq4ilpinLOZzOKcEw8Tl3I0DH++H",
-	"Y7wEm1egVBFwy6jBozzhRDsEs0KLLkLn2cymA2nVQFwSoLksZTvbiF3shACtG4gb+5KEiPkrzd+mgRPN",
-	"wBjuhiiNHps+ob0oARKj4ywkQI62octjBI2kjhqGpBoSL2lMIpsnqSQ2zvOcYnxEMlhoEfQ+EvgoXGx5",
-	"AYPWl5CIkHhqIZRoXyxK4O4iUB2Lnhw/YiE3YnvxVODbGwKyaz4GXEpkXxx6K9O1U1IZK+b84d5lSsnw",
-	"NFFvpj9H/3GMYKEWvdBNBakeCXv40bHtO7LAcyWYPQRWu+RXANhPtr5FHNVjAKh2U8CfkfWbIgyobRFy",
-	"MVWD63aAExkcHndeoWoiGfYlpfuB78Qch5hKBMxLAjBhGw22BCjAfEt607GimEdiSDUVXBMt+j3FQxY8",
-	"0i8aGGnmupNfvHlcZGngw4s+gCi3tB7D8Iv+usMQ9BBY2xuEHN3FIb4JK2oJQ6HCtsADeRMLyRtENrRc",
-	"W9L7v41R5kliXSja1/AanU2cxCXr4kqMuMReClcFulywe2En8PAqdsO9XSm/3B5sUbZrhc7N6nbtVL9E",
-	"3W4gSIWMGwnR5+a4uZXvKn+/vz6K5brf0HusFo41PqEdc/SJ/tWspsEZwJb+w1UaVIRtoNmNAEWDaFGE",
-	"4Lge1AXAu/egsLfKugy+jwcbAfmOKww2D5lQVfamZ39TXUuHrlxjoJORLKb1oRRXQe9qbOwnQl2V5SoD",
-	"j4SbSMQHZ4APbhy+tzIZqJiwwl/9/OuZr3qfjZNcMD2FQvPMHIq+TAimP2AXCnHckfvjFfqaY0v4jbNA",
-	"gpqoQy43ONsuB2mu/U9zt0eP/5MNxjzjA7M9J+bu1AC6yIKOfihY4IDP/piVOdYPqNxgDpMBRHEOnFOE",
-	"oEQeMcQCsHNwzKUvuUcUYMScT4BX2AZA4M+ORTZ6cvwDW6LPX0lsb+GPtcg0kXwgxLXZSvN3G5qH4hcK",
-	"z0dVRfZI/YOl9sF76JJtC4GahXjKX1nIn9/Z2h03Z/Tt9BupT7iAyW7uiC+Ou4PK98ZreCVmbzXgCzad",
-	"PV1e6X/bL7au5B2rT1aaipApvIG33UDQv1GpMMYYflV3DHwLic5Lfk3aclcj8IV8c1+zTof0/qoEUPF+",
-	"DWUCRjksZetRHJXS9SUJdYv5+hsVa5vJL2WvUWHcWvq6UV4ZXJE0+SD+b31jteU8L2dS6BNjA482iQR+",
-	"aP/EYgqJByUd+oBINdA2ATJG6R7Qb5fkfWn5Oqr06UjkL5MPQgqtWzeOj6jrterkF8HTfLyBNnEDqqvJ",
-	"aK0A95F8uAH+wubyfYUs6ZXfJkztfwbyZIyLegcHZSJWAq5YlbmuuqAS6vm3Lw/x3NTQuCUrIwxv3gqw",
-	"1Ejk8KyVRgnOpt2aFvnZmgUT+BSfiNhduot47ZBDNsVidtR9q8wVB7YpsXP1aCKO7HTqHf032OetS2Gw",
-	"Pe39ZqOLQBHZoJjLIlwV+XLgi51SSf2gyIA0N7iR92d9Wnzgq21X+J+2riMPq4qxmqneD615yPZIxDAJ",
-	"a+B8Wb80fLGrO5pLk96iP7tmfAM/tSaoWYrIQL2Ipfy8Syn3hzmU7t1tJ+Z2/tq3El7FU4sybeo/2Cof",
-	"rykniLf2LdHW0Sf6FwDeDQMmhxrmDzLqHMWYC60a8/7aVSlYuLvoyfGTiHi4PWEqgCjxJK6xAcusEl/Y",
-	"ICzWIy4szri5ZFoeWU3jBNwZ25uHO7TQnXl3x+Zd7o6pJYVFJEYvsKzIuU2MOPp+LBtGUWUcWhQlSyNI",
-	"fKu9DjuX6bxGmk34vAv1klCv6IoCPfvyzJXRLt24DYDrZdDFXEGFI9sHgXiAJZRo8OGmZdaGdXmOKvOt",
-	"gnTnJhZYA9n2eumJm9tfq+5xBzV7X4/E9nwWHjIwdNS3IFD6+tFy7kcy72oCH6YueWOTGpupD8AlQdMW",
-	"2K3XR7Kjx8fHkcPi9wwF5OIjXgd+9R5cTyB2CTU/XUs102GtPfyW2Az0uMjNB9uXMcQUzo1OmCVasOjH",
-	"4x8WiJRYFF+9L/wbiNoswme/j5MsnyNScJzxRCZyFHWxI8IR4xvVBHB/hD5y2tvTJaYlMyHgT6qJqb8R",
-	"PE6+1aC633d49fcZU//60oIXY1WkcemYjkTujkptVJ8+pNVluI48OyzSPAF7SOd8OGx7c2lPdxhxpAL5",
-	"Y5EznaRC5um8GzJgQMWHqyuJoAMkQguKRS8Tee14wSWfiIB+ZspHoo7phaCdHmBJb/CaVn5idge2KOjF",
-	"oTes5608KTsY3l1q4muzN6B0N3fywspG+5vVvmplNuJ8Cn1edFPHZ4QZBqw8DAZY2wJL28hZtFE2jdVx",
-	"ZF8A6DqPAY93wCW7En1HLO/b7Twar0XoIcupHuCVvvgvmgxI5AeVDERDdFOc8bZIrYuj76BerelyrLBt",
-	"vAI3oNIUojM34xq67NHj3FLkhhkmyLDN68ki7dhgjBtipLfCrVorwe11pYw2gRd6Isk1NEkzT8mOQ8nN",
-	"XjvOXucGIuPB5aoeQDc4vPZz2xhR9KpWDvTKtkwItYYLipwYO+436xutHOSuModtgfKlyeMsVUq7VUxj",
-	"LzZWFxrAlXF4ah+com1SNRl8GD35OlOjzDhbu0DGwzUsjBngrIA6y+K2yzPp5luhCQcjFooLuuwv+0WR",
-	"xCMhD5arPvMkTwl3uIdajz15+uiRMWygisKBEAfqii7HuuqxOdMxob0Yc+l8kCsgetysGBQXXwM4jBKo",
-	"AnC4ZAxAaeilWVCX4f9WLaqfP/NLarag26gbJSVfjfFL64R3k+NC9ipXgIi/cbiAvXXzXywrXRGFq+BT",
-	"W1k2SIuyqLgpz43b+Oj42Jqvuk3okuRLsvM09sYtto4AyoMxgPuyntXNjohqYmHbWsO36+hvZkD+keRj",
-	"r943NCYXBq8wLG+N+fJtr5nJcjbmeWi2ZEIXE/G2d+HI31YBHZhrY3OL5aG/P208+PenMLyQpy/e9tbY",
-	"SS/e9t4UYEtoIWO3ysaLXBq5bp7BWJynztW02f5c5Go6tfuzKxHYhVnuukTAhURmSBSt2UDJDyLT6PNt",
-	"GnzZSDqjpLN1AiCkl/tFqUBzZsMvkPaHsHMbKkeB9IgB2TcEaqDWM9I5zwsdsYn6QPFpq8ugUyIyjnjE",
-	"/v3//j+LpkLGiRzRT5nQKv0gYvpxkCot4qiNtES5mEIrBaAptc1DM6EgsgRtln3pbtYO76QydyM7jQmf",
-	"s5EClC2gfYf5hFBVWLpoCfKUjTzlBSSveQpZlb4cc8h1UfbsyfFfPSxUxqVOzC5GHXaWKo3w9fR8YRH4",
-	"e7ZSwjaqYl0sMKn2JVGpdilhLlXOpsVVmugxAShFPHk/UbHoMjUcRmzMLZ4hPUcNh2b242LCpe6ufaLj",
-	"boX5FdI9DBN6UvVlCHF9hYjlSG+PU4yUjBCuCaN6y1UkiBXFh0NsrMWCPkDgsixcLOoND8FooBZXuijR",
-	"2AcLyFSufM4uFXm1eM7M15Ooylb9ko++uTETGjLbxvTMK1LD4fp8IJfx+XAY6Ag62+ubMIJFbh4NrB59",
-	"BxUpTZfzGq+7m6Cgq0VB8D5/2G5UV7gzABqFf1BSXjpBiSGcBlGY1xmUicGgn4EpeBc1esB2EhV9r4sb",
-	"beZ4h0TmtU74hYPpdeQQZAtQCtfXRqK/YQseSbzsE9FhmNtyissWQ0pxwLhGehyRHWohiedcAytHkrHr",
-	"xKGPjtUMWRyNK9YGBz+R7E+caCJH7/azwkhNbX9xgHoYU2kAY0H8635Nba/VzQWa/UMlElh/YKpJzrJC",
-	"0vMBrxJF5jCRYBtgDTvUas7REGN5kUESz2XiMA03VjNAeVTDXEiEDL2au99OuJxDtMLYUiSV9TXCsBKW",
-	"KtzXQnKyfxQ6Z8gUXnqYqyICZFRzQZFhzIbnLBWIffbBdhdpa9sAOFpBOJgnTiPwvC+RnMmaEtbuSXJr",
-	"6RAsx5pjpglZSCubmeygzUim8/tcvcdFRCECKhpL0CNAdidsdiLiDjsFsE1/+LBGxJ1KV0DrS33d7vkF",
-	"z0V+4hHisHvH/D58x7b61ryFq0zNNDSGRcC2fgGhuMgSnBLVClRjRaU4a9QGTE9IBCN8b6Ymfbli9/AY",
-	"HyJeUwR4TfgrC7vagLl/x9q/Y+3fGV7lUWb7LpXPCTcyY86CyIR7smiO93Xa+3uhcn5zC+Zxo5f8gudi",
-	"xuc3MnrM0AYvjh51mUyEKvJ7tpXan0jkUU6+2ohC6UA1M3t6uZaYJzdPvx2+WpWBO/rLZe/s1+eX73vP",
-	"QrW4TWKucf6L2lWkT4FlYEw6XJQFZYHJsJwiYwdIN1LBQLLMQdLPP5v/6FmSD8Yk5bp/w3909vP5VNDd",
-	"AECN0m3PRJrzLt7QMWLu4xhyFA4Wx7wRWuSLY1K532+xf//zXwg7BpE6Y6XIRI66/dbSTZ4pKSrv0e9L",
-	"Qnzjut9q0/wpnN7pPVu6EzpgdfdyrUBdf7MzFQu7YZ+3zvuBPQfJvn1MAeKWq6GHjVl8t/Ra4wN4E4zR",
-	"u6L9dq+IMYYod3uxeT17XfwVs1ggHZ3Hqsg74GDQYNLsByf22qtM8OuT8GaZeW/+ZiEn6F7dm9tbdUOj",
-	"eGvuF77FPbvvtuYtiVfdFZV4/X39G3U3NiIDb2nfaBm4ILlRbLqBA1dfoo3ELKHtO/P2rQx8tXJVrvdV",
-	"ktwidFYVVYfFSQ+vsJoC2xvYoFsVVwem+s0KrKEYlCbyhUGTRyLfoDhP6NzaYruk4y7pePe13bZymuaI",
-	"nCdL4TVrEt5FurGyTPxiMTRlw20ujQQRIA59XuafjlLlBOtckhy1KFa6hBri6BNP3tufgthC1JfGdf33",
-	"P/+F3riOOuwPiHv5mEmiF9JjC5oD4h6gLTDwBbGrXLVR4RAZDk5YxH25D212BydMq3IXHQZ7wLO2LXhL",
-	"kTQKAWH2LxMjIY1OEl2WZ4WIGNfXmsiAMZHp95EH4bPgjsQyhJM2by4VOUL05AAOC9A8KR+IvqTgJqb+",
-	"hioDlB6eu/iTzvlc280ZJ8YCmVOQQBdTkWkRi/j91TzCRsLgBLIrgbxHwYVRwCp02mNSAcoeRLV4rFmS",
-	"d9gpczvgyHqM/aJZKrjNPIfKn7bXpn1wFycqFilEHgi52YyCX+qg7QD7xtRwCODCtqMgyUsovEMkfSPF",
-	"SVvL8WYUGLP9Ce3wtiMFMLy+CgBeHtEahfvkG77ckQEzVNd3MtwgEnar3QwQK23AfGOPdJj6TJsMPVtY",
-	"7ratEFV3uIMEaFaAjb8egdiG8kM7aYsgX118LzxezkKmRkQSNmXr6daaIEoNDVwORNrUZjqDq1MR+xDW",
-	"BhaXH1S24SEKuab6Dq85H/p7LLqZP817z9ZVmZkR/h6fIV66aTsN5HFE/MXPD8lXc2poSnd1Xm7cNPOd",
-	"n7Gdj9AkPI479krlF/SBPdzagluLyH9zbtCFg1q+u2j45qHw+2pSYf2Wdx36LXQe2AZtJXbCNY0ldfH0",
-	"hTaTJUML4uNvFpya22gPcQZOdYNIRYy4zT6xRfeKVfV58KS+xmQSFPTXdnmEBb+L/Rzm7yqL0QfN/Q+S",
-	"cu2u02MG5hpl5ICkhFMtBZuNFRuqNFUzjeUBUxwBTi76GehDsEkCjKIS+EAkkZ3CT9D2Uocs4ZoRHl4E",
-	"tFSM3RBAa6sYaNDrcIMAaE1b0A5iYhe3fBBxS+4DgRMvdO4STLFB0PI0BuY5GwS7mgfQFl3741IdPLQv",
-	"XM2xugsCRRiuc/chgQ/mCf7blggC6zXTfN5hpwwbG2zBIYbspPKKYR8qzEgnURfEQZcaJyBeGlR2BWvA",
-	"qrNGfQrMtSlw7DRgPJ3xuWazRK6IS1mR90WDUjCuiXA/C+e8bWRpafgdoGw0XxGdRKd6NsV7rAsI2FM0",
-	"45rxOL67eMDOp23q06IYO4PPf1cr/4DV5GkcBzoEsz6Lab2ynrwHD9c+8F4hGEhkEqpCbvUp9ZAba/nR",
-	"tqAKtJ4a55ek40rPt6wIwO2ls95otrfhEtszUu0R20UE7rDZ1oGd5N6aOd4MFaFc9428GLdttVEJOtgz",
-	"mFHEKn8ZGGv1gAlB0Cay/QOOy6tNAGeZMD61LDA99yL5IFhUZGkELadSzFhQPr9fZOkBMJtqW6nJQ9Aq",
-	"SKsmE2EhPRm1lgiJnaBQ/ImIDxJS0VT/lSt2JaDsXjKAQBvxRHa350pZwoC6FfPtRhZPvgqLaiENQlhU",
-	"zWk8S6OqWwnNH3fl5zslvWnjP7bAKOP0+ZaaQCRUhKNruEwyMRUc3wJ4EVXxySI5Gox5Xs8YdWEEBor0",
-	"lAcKQg1Z5PBhLMmhdWP3NCLPOpWYDEEsAdNxookLuU1d31XddIlxPqMkdq0fVvoaWRg4wyTPsJPsag5P",
-	"McMW2sostjxoKehBsm1a1NHFWap03pc+hO2wqlHw/kMlsjRJRY1Ucyw6AcLo4EW8nyR6At3qYdcWaMYS",
-	"27Uzy/oSyeipQicXH/MuAixADpUnse2huhJMxEmOnV7OqBsDBgJ62jPjhduCkisx4IUW3ltHfYBlzmbv",
-	"hkOodrLXoY8PDYdJ3g42OVdqaVtcxw9oEU9tSZuKeAfmVlHMc35YOBhOpP/yoNR72tUG2TeeFfm4w85L",
-	"B01ZIgo4jK6IisdtLLPhyBlOZyAyBy5yc55CHZm5bj4VfRmZPY78kjLhinUQ0CLRLBlJoCNgF0KwfuvM",
-	"PABtNt1vLZZbHdI8I9wx35JknrCiBitoHc2LTMJtf+FyZIYWU2ZZPs1dp8ERPHHE3/gRL9hKaoqdhR1E",
-	"3shcqXfPf1VJ7Mk4WPns24qn8HwFx59Ks6iYCd6X+eKpjVR9gAZSfOkcuaYihsVctN0A+WaGKJQNaia7",
-	"LM5ohfiqsJ7Mv+/y/dwJojnuabMeJC9H2Wc2UPOh2N6yKYMTfQOVUm975oxW1ks1jgHZe2yMErEwbovy",
-	"qNtqgHTvbOP+RzfybFzI69XlLZiKg6M5NC8ddJs5o13257PzV8/fRQtBrv91+LvIBiI9PO0dvu0d0pMO",
-	"V4NQ2WjX8pp21uUNmhubBLvMeb7fSJd54q6N8qtpoyyXhxjD0cfRvPW6YLxyNvB2QmCvg6W9IRFhKTTC",
-	"eIJ/jK9LHIVVBsDGVQbQR+9kzJ/vosA0uHj2azl73C3nr0Ioi0LGBJrj/pzEbVT53tLpyxCxcsmSBZvX",
-	"2I1X8/J2EqITmC7OJqE/jfgHATZrCGzgrqwyg4xBXciBMfAuy/5L2VU5WQaYNzZ0xLVOdM6lMSNzlcaM",
-	"G8OFXc37MpqInBtd0EFBCkBiSz1nhMUQQ+LPZtEwf2b/hIgWUs3ajp9mogD7Xkzqii8C1MgvzRK+Sa1E",
-	"MO0tqiW8nVaql3h0/Gh9vURtyY09lTermdjVQexiR/dZB1GS6xhMWqeSKisjFpXNDRt26xzVO4nlY6X2",
-	"crfPur4towbRr17dKYZ14+hjY2zfBgYkPCdWIKyvpZqBg5vEbC5ycpglhS5KM2m7gMGYT6dCYicSoM8C",
-	"2QmgTJPnDihGXBMt+tbubYiBe/sx+wqwl1eqrn/uwQXLd6KrWc11KahV/Y1WSqztwt5N7Wcffqi0nn9W",
-	"GaDJFhPXZVkyl7sbyx1oUU0g6kVAD217CQQXNCB5lUN+EcAu2dQexMyc7Vv1vS+ggu/CMbcdjvneZd7O",
-	"yLtDwlf4eLeTlfdk3X14uiadeKoXkhaRE3KE0GzFaFjw4MUqe4plGd2gGX4x7wByWRiJJaYRFb9e8cF1",
-	"X/p02ljN5AmLEMkQrSVuf3wjuAZYQuPtR/xKZXlk/prh7+897fD7013i4VtNPPz+dJd62KUedqmHXerh",
-	"flIPoaa8p8wD6fxNnKdTW0RZ73hFy85PYDnQM6P1Pg4oz53s3/k5Oz9n5+fckp+j6bOqlm1pyvhgoAq5",
-	"SOpOOT6lBZvBf8XhhCcp43GcCa0dgLxknA1ElvNEshmfu8wggr27P2UqFdX4k29hgkurLM/zFzVDTO2q",
-	"ScBUHZFTh51xjUrnrUwGKgbc/ImNcE94novMTIUkYavb4jH/r1a7ZfwGY/5n81a7JfnE/EmY57VCuTjh",
-	"H18KOTLn5PGPT9qtSSLtzz51p/MskUCQV5XItju+57YlmMsIcx5VkzFXt5rK6DcKP4yHAOJJ+7UexdNe",
-	"uA2EJ469Yft69ce0a1+/T+Lmh6O4eDxJZLXmsn+qyKzaj8CrHFQCJZ2Dv/pcm4+EJhkM0OP9MGuIlSW5",
-	"Uh3WW6qRxzCXzRZCww5af0DoQh1FS0KcylT60i4RqlVQ9Xg72pylI52MZDHFoNaFkDlmGQHpEZu5MbAF",
-	"4B846y5BFA4UAG4ShEpCTHcg3d/nHHg4bthQZPTYlw590YUNusDNbLdtAS+PvYP+72YLcQK7ORCcG1Ht",
-	"r+CfkSwZVrrY9n0z7LaRAGNnDbO+xrAL8vw1uB6Z+HHYd8vD/9x8yJf8mh60aw3/dnQWypRA0TBqLZoz",
-	"sncrtFjzwBDpOecKHX0y/7eSt/zcqw/XppXEHXZBvUZAAJTN/TUaN0nD35DvTM2kK9Akei4YBK06WmCT",
-	"Gl7Xl3SjDovskChAyaW7u3LOoO4TikVrtJKVNl+4pHJDWd5u2eU1Bv+4Kz2wq5/chZy+3t5bJy6bmvkb",
-	"CQEjOZqxavuJUB06RGPiBDScNv8WEv+Z5B2GXCZEhiws0zMfGJWI3cRB76nVB2Ou29hwCtEmMuaVJDGM",
-	"LZknjLvKepGjD+BYFKWYoatyNS/5E5kYZkKPow57BhPG9kf74L6EGRrxr4XWiTKTs22lUoEoH3DJUjWC",
-	"8D80AvtoN647ZqD1Ep1nPEcHag6z66ILYi59D5dE9XTPJMi3dw3ofaxHWsZ9KJv4bQw8NSNt3s6xqBp7",
-	"B3jlX9ixKFM1z3gW612uobGN/5Lr/BQsyJ2J/42Z+Jb9GPUDCSOvGzbVZhXG/FFoNm6v64oqUAlBfC7G",
-	"JKeGMYSu1c4hCFg3yFwPcBL1CYs+fY7YIBU8005JOIpbaGCHLnvnSMSqTwy0Aq4/t0gCgfFvXAzrG0y4",
-	"0YM5cBcTXyD5GiLVJapmpovB2D97P3py/CRChmXniKBnQbX7EW2xKxkOpkCJK49KACAYoMAxZT4RkaO5",
-	"AdZhY9ks3qhK702L3Nr3N1J8mDlZx8/vH7a56qocfBe6K+aNXaJNQnp+SHWfmTulms67VDPr6E526mun",
-	"jB6wp/UK+pbcN9BMOcF0zcqrEtkeQ4bYnMy/CbctVoNiIjDwUGRpq9s6Aq1Ez1zSS8lIIuhK27ggAMCS",
-	"yAD0xvos8IvAtxqoiaBcuc8tm08NAmdxoqcpn7/CX9uHJIjUtwRAh5i9BDoXaAZbRdv2lKDILxU2XxP+",
-	"2yBVOpGjYDKkVyrmc0l/WZ7MH66/2sETY2X2Qiu05nOsWrCtLIs44zSHAJ15cRK+73d5Swi0iDCTT3tt",
-	"Kn0DHlN69YfQLE5U5MErSCqe5YGQWtXFBNhbR4+1KTaqqts3yvtszPPooM1c+/dhkcCGnL44fNsLng+F",
-	"KcszCGGEqlbsMt6AlRv4upqlSl0TvJLRFng2sZzE6RXBB2PCRgrmUlBVyNJ2uAz/0kR+FXPic0frbMGk",
-	"GvA0xb15HS6aT5PDazGvfNbrHoM/LT/rdaaugozmNOU5FJkgFGMhdcCMFjxsLHha+Zn9gn/4/O7zfwcA",
-	"AP//",
+	"7L0Jcxs5sif+VbCc+UdbniJNUoctKjrmqX10a9rXs+Tx7JheFcgCyRoVAXahaJnj1ov9NPvB9pP8A5kJ",
+	"FOoiKUruOd6+iNdjsS4gkUjk+cuvrbGaL5QUMtOtwdeW+MLni0TAv09/fH/2binfiV+WQmfmF72cz3m6",
+	"ag1ap2wutOZT0Qpan3myFObyWMlMfMlag4+fgtZEpdc8jUT0NlUL876boEXP6NbgI90ts9agdTETTIux",
+	"khEbz3g6FSzWbJKqOesdsDfjTI1E2mkFrThqDVpzPW33WkErVYloDVpLLdLWzaeglS7lmbmeLiVc1xnP",
+	"BH42m6WCR3C12zs+jvbHR+3epM/bj8f7on08Ouq1D0V3ss8fj3tRv98KWplSiRnlp5ubAOhwnqWCz0s0",
+	"kIxLfS1SpiZMScEWsRh7BGlFPOMD9nXYylYLMWwNhq13719fnl+cvrt4/mzYCoZuZHBxm7HBUzBVeAQm",
+	"O2zdDOVQVr928fwvF5evnp+fn/74HD8Lj9MqlL96wHvd9uOoO2o/GR8etvuT48lRN+ryg9Fj/KpK8LVc",
+	"61hnXGbbffjpm9cXz1/f6dORSDKOb55xecVWatnZ7uPPXz/b+cMN7zdr+OLs9dn5T/e+iC3DbWfPYs1H",
+	"iYjKO06L9LNI2XWczdQyY6dnxb0XGZbj8WVkHw9akch4nJiHz4hVNeOpYPo6zsYzETE1MZzLslms6fVm",
+	"n6W44y/jwo455N1u+3G3220/Mf/p5v8X0XZb6tbgoHsctLI4g815esa80RgKtgatR4tUjRIx14/8wcJG",
+	"O3sV67GSk3i6TMvzf7/QsAdZKiZLLTTLQGqYMX+n2ZVYMZWyuYpEUk+WeeHVHm2M9Dk9g1fFY+G9/i40",
+	"6R14NDns9gs0KQ+ljjDFe5A6r9UpLGKJMZKEZepKSM2uhcxYLDPFUsG1krGc1hNDqkvkhxpCLLWIGE8S",
+	"FmfavngkJioVLM7YSEy5ZJkiftqBNP3DNaSZ8s+CSfv2Btrko0e6vPks0kTxqJFlYs2Uu8fwyZhLqcxk",
+	"DKHMTqgnU/7QGobZ/PJd+OcYnsnSldkerUGWLoVPtf0C1QrjrKOYdwOS7G2qMjVWSQPBrLDQai6yWSyn",
+	"TCRa1BNpYV/VTKJRqq4ECpuUacOk+YuXUnxZiHG2G5kO15OpyFx2pEykqWpiLjcdJNR/LlXGi1S6UIrN",
+	"uVzlIjVjnGXxvIFAv8ArfOpcq4I4HglDiOs0zjIh2USl5oBjPDHHymoXqozWUeWgX5TQMDzc9ctFA1Fw",
+	"CkiRd0IvlNSifDwZRTIRmcj3rqMFzzIxX2StQS9ojVPBMxFdcqP59bv9o3av1+73L7rHg/3eoHfY6XW7",
+	"+weHf20FrUksYz27RFnWGrR0phbu5+ZXHHUOuv1e7zG+ItXZJUix5i8e7Pe63f5frYa5jXbQcsrs5a2e",
+	"gfNp0FILIXn8aLrI2krrdq/fHXlCsWVJCds5Hl+J8tJv0F6XqfTv3h89ftx+zLv99pNJV7RHvag/3hcH",
+	"k8PuUStoLUGNNxwLwgqJpVuDbmDHESvpfu33gtYiVfNF5v3UN+xGB07+/E2RX55/tkaGt5WuFWrN2ujQ",
+	"YDz4bBNfpvTwrajss5uQcCxMeKJF0BI0ho9f8Z/OaiE7hMurfAeA1mlUMi1+aQ16N0HtQ6CMNj3UN5ZJ",
+	"wnV2SX8WKLLRqMgceTyrAjb2gPW73a5RUGFIA6YznmZ16ipeMBpnkZy308AdF95OyQV+h0dqOB4HhWs1",
+	"NAQ204mjAdtmVINe3WTJUAiGdoFyo4H0+a3f39/+/b49svX7993SRUqK2o+Z3++6cCSlhq3B12HrN1r1",
+	"Cu2JQMGwFetLHg/pSBp6hwHcvEaWD1s3wbB4IhB7qwW8eZlPsyCfhiighlVhNoQNaa0uuylLEuqNrB5o",
+	"H//fifbf9UT7BLxyEc+FWmbN1oaOE3M61KqDGT3crC5HccSMBUEHQSxBudxFEeTr1eODgiKYD6xOBbRX",
+	"4Qh7e/azWNXslCuxCsx4l76x8PHrui3SPx50ux0z2H63zLCH7VHfMB8/OGgfR13RPhg/mfREn++Pjrot",
+	"OlmN5lp5ca876PUHBwedw26vv79vXiz53EzqgxgxPYNtt0jFJP5ituHV5elf5cWX0dl/iqvzqORdDFp6",
+	"rBbgtSTe1QOjmjtW1gOju5sZ87gVtJS8HIkZTyatT0YNgDW9LE+rK9qPx91e+wk/3G/3J0fiMDoY74/6",
+	"vIU8Nh4LrS8M45WND8OLAXg/ONyENjqYDb1DNo/lMvP1ha8tvA25uDVoidWfZqMfx/Gb+E9n7/9+1nsd",
+	"n+mzebb469Ozo7O//d///X86//d//59W0BJfFnEq9GUsW4Pjbtcw0iQVeuZepNPsEm9FaURcMxI8tab5",
+	"eKyWMqtqONPy7tieP5zHyOl0c9xE05SPxX+QA7szVvMKMz0RvYP241Fv3Oa98UF7PzoadcfH4vGk182X",
+	"HMfmjb7uQKB57cjiv9EUDB895XIskkREjXab0zezGc+YVCMVrZgUIio6RXY88NDSzuXf2I6nKJiADjf/",
+	"PAfhloeaN5l/skOtWznTus022tMZl1Pxlmt9rdKoPt4jVTYTKVvQTYXNu0xTIbNLd80c92kqxhmbqVQL",
+	"NjLMk66MDBbX/m0644tEGEuH0/uvYokuqqdKfhap5mZWr1Vm5OEi28onPPaerDmB/cuXUmWX3L66eiBH",
+	"Smg8ieEe9An7L9jlTO773vK+56Hyp+x9td6p1zwNoB7s0HzP166pmaTd+wpIJ8W10BkDxswp570Qzv2G",
+	"gOA1HawoSPg403AmxZlm46XO1FykhWOpeh7vfMzmI3yFKmzDEGl9yyHLWwQh8y9dwJgaPgQ/mmXkI7U0",
+	"ihyL5WcVjwsewkjocRovgE8HrTN2zTV9OmLZtVEEDf28+KdllDN8Fzt43OuZUV6nSk69ob3XIm3YxdWj",
+	"d93Zs8WOrpyaOIQIWaWJRzBis6MGcBsN0Xylot89u1q9/SlWj//ns79M/3ww/1N3/Ne0N/ow/p9ffrk6",
+	"f/KT7Gcvrw+Xz9Xj+JQfT378239G+z//KymQZhVox61ZALspCywZ60XCV5c01dOIs5fqs0g4cK74kolU",
+	"8gTHYp9vGzZs3XWg9aripvGu55p9n2vGHkV+42mu0fjcC8bdbq/9OOr328fiYNI+5Eejx+Mn0bHoTv7D",
+	"DqETy888iaPKHljzcDlTwiM5ycoiyX9Y4SFaR+xbJ2xsUBT7HTwSq+rZelUInEiOlLfWvAwNnv3wXvLP",
+	"PE5Q/ywfixHP+IhrmFekruv0iGh0ufReUVIe3AtyFWLXeGnvaOtQ4DP71eLIKspDaexAEOTQxqPjKTc6",
+	"CUuUnIqUJWrKYlmSHMThZnzmjc8Ni1/wigV7almnYkU52sLuuMzg2SJhU1gSLu3DkA2Beplom6cYj6JU",
+	"aL1LHsNxUx7D88KrmR1Yha7+uA0JXvB4e9NraZVZFy39BvZXMV5b4qp/OQNsAvT9F7e+Xqh0FEdReZu8",
+	"Vhnof8DbIMKr+2TiHi2JH9od3+GTnhBKEnUNr9xFEBXzfDy588IbR2VT5IM0s/2Jy+jNZFIrY16KSWZM",
+	"kdlyzqUuRQLnOGWzLeA9gifZrJoJY9RhkRR0fMcu6goePYvEfKEyIcerM/k2VVOzqatngOZzwYhEAdNZ",
+	"nCRsKSORsmu+qlmMOH/tZSzNNsMX+2lY9n2e2PJG0/5ZrMB7XPzWLks1XpsB4Ms27/uQRRVL5g29sppN",
+	"sywR9lWs5zwblxcIvgDSzhg7kHNgeHxjmon/1bl9dYHnayhZ+IR1MBAh78z+vuFeJqE3wrX0c/cB8SRq",
+	"nWWKTfgyySAY7PLd6ghkn779tPYL6Vhd38zEdzany7iv4gRAOX2aikjILOZJaU99MFZqvQPJzgFecDn2",
+	"3lCSa8UznoF4FO6dzhbe5fA/LAi3XsHaNsNixWHV0KI6eo8sHo/U2MVuW8SaZQrVrDUU8pkI7ehcxMg6",
+	"iaKkYPAyw0g9I2P7h4fsc6zjUSLY6fnTszPQ5Pk4EymcDbDmNlEbPp4pdUnjis3JORM8Al5M4nmctQb9",
+	"w8OgtVDAE4YypWFgkvYOiUz5onSrixIXt966hSkTzVuctzzlc5HVmMvAs78sRbpiC3dT88L493hS3/1s",
+	"1mIpr6S6loZ5Z1wzTh+BV9ZTXi2zSzW5TLmEfHugPozJI74hjkd8/HkHknf7m0juz7GR2PlNHpnfYQCp",
+	"JqplbAKtY0hF5hnQBRN3mkmNUaiSfKAQFYXEYlR6cNhEbnjtrjl1a+WDHVAjTfAGjx61hMChW2Hgxn9b",
+	"ShRig/dJiO7BNyBEyqWO0RHqU+NFqubM2ABGYo0TpddzRP6Wwu5D48Cm5U4VeiqKr92FELzJXHSE8AfU",
+	"TI38LkOSl1xnp9E8llWNNOE6Y9xci3WW8kzViSKIicNNFQUpxgBJ9TXseqYMfciu32V7iCZivKwbdIUY",
+	"3qiBCGp6Jl+otJwcB6b/m9NlNmP9TtcodnOfBNOUy8zGoT1NYws/9lIbTQbcgTziBT+4G1C9T12zP52/",
+	"eV3nUi+/aIuBmG+94omZmKiPxBm7sPxBWvq5ffCSVq8sFCC2S8LAqATmPaQXxJK9v3jRfrLLRug1HRlu",
+	"JiwfUGXpq6MGIqBz8oUQ0YiPr4o0OMvYTCSLsjSYz10eJxoYcRYYSUoJaOsdkgddijKQQ3KXZKiUZ7Gc",
+	"tgYtSKReLqLtPubNVzdHkmQEsbSaZLR/G8dsUMnGhYVjp3Y2GFpcLARPNcXIjHY7yYRknKXC2EcYP72e",
+	"xeOZeTplI/OeVCSCa6HB8o4li/hKb0EJ3991G04gSqDdfXtCfLoJWq/F9XtdVUmluK71zluhk8RyxwyS",
+	"Xk2s4LX4kq2J+p5lmknxJStH82zuEFH1+Ljd7bW7vYuu4fsBMlYpnMb63f7jf0SozGUXVEMBp2wuopgz",
+	"I7Pg6FQLkSJ/kTaxSFW0HNe5LPKYfF18oPKiPNcPndsQy/c+v4tcflKQy0e5XH7tkguaIgSl0ROdXqil",
+	"jKrHUTYTqQiMYmlmYvacbiDIBF5Q59KXCh1A5u9d5vq4MNeD4lztZ2uniRdphmYMF7VlducZn0zYjH82",
+	"VsYiiWtVUZrFZdZUX0cZFnS4WLcOaah0Mvvxt+92CmSMm5QxmmFev9dAlNIkDHHe8lWieHSh1EsjiktJ",
+	"cZ9Fyo4O2M/xDzVUWeCjl+BBgIfLmikoJnO+QvoeHR7uH7HRKhNQWzVXO/nrugWVtOe5q2kq6Gmh8VSo",
+	"UB00UEHIyLAILFiDzxhXM2ALvLfBjy03HD6gIfT6+weHR5AzeNtkkdvEQkD7tgrPFoNxHvV8iutzU9Yr",
+	"Q71B97HROPo9OBjM4XO5fdojLEsKSg9YURh0K21eNRfAY4ZsE67rvTgL7y2XLrZU2L+0U8FxQx7lzyLV",
+	"O6aCFTnU8yj782F5lKvCozUDBnIsMxvkb8z8yiUMg5N4yywQen1JPW9QDnbU0n012nzvHc/Ey3geV/L/",
+	"XCUmER7EhZK153HKM3GZ0FuKq6oFlGHOVSryN5kRwc8QM9vdZ7RdHaaZIstHV1npwuiBJujpalxedPzQ",
+	"+YIWf6UssymhG98/FdLoKGJtPmjdS+2DeSrAO5UIo2YhJcs6FoQowUjhTGfg5azbneY2zHSk13iL+EYm",
+	"mLcC7xqCCBm24EQZCcb1FUWBdtUujpoin2ZmeWS1Ye3KAzckORc8Hc/eCb1MsorRR1LGmHy8CrSyPtm8",
+	"LKsho3ZA2rOZhowXC3N2ffzaohCdtdcAu2Xz2XLzyTsB1AJ9fTsE4JGE+TDIWKJRUL6ksQlrh1nOfvx0",
+	"+4Mj+HobQ5gImS9HvYdgvYW8kfqeBe/PvUCbeCNtalNX/12W7RNsn/SzSH9Y6lXDiZCoaSzXnQcYSr0c",
+	"mVf4x0H1SEkFu+axOZJ2OQOebJ29hXNiNKKKGPEHjBIEIiYV4ZHwRaYWJDwykYjFTMlblWP1CmmTkNxv",
+	"B14y7OnJY1DjDsyTj/e73e5BNU33mEOK4uFh+4nhrKNJb9TnB9ETcdw19y7gdfudbqfX2+90H/UP1pZ3",
+	"1XwOuAjTkAetV+rvcZLwR4edLnvwl17vhL2M5fIL+/Lk6PLoYI+9iFMxUV8e9Q4OO2sEQe/JRb876B0O",
+	"Drqdo8Nef79IEpvL2USTx4Nuf9Az1Dw47PUKNBn3eLfdfTzqtx+Pe932sTiI2od93h0/jvYnR+CKIZp0",
+	"e4No9GRwMBg8OniynijV7xWI8kzoq9PF4lG/02MP4jfne7SV4ql8v2hIZL+9t2krFzdWvtfEv15ASD8V",
+	"oq6QrZ7QKKwPisJ6bbGbfHc4fnp2dHa1+Mufn/7puCP2u51xP5Gj+Ytu9Jc/JYZwqZndI/I5PdpGNj7i",
+	"cduWaf8RU/lQs/p+t0HkdIrldMscQmOX/G2pAaZnKe8hf/AbJO1pO6d/8by9Oh/AlpUf/25uAKdN7OwD",
+	"KL96Bx8ArsdTjBKXsWngV+aU4LIyQHzoQsx1Nn+s6TUnLBUQPY4zBjmwu1gUoyYX3QVFq+1QKnpAcaz5",
+	"zD/E2aw+imSuMN5YGPdvwo13BJf8Jw2Jffrn3GY1RdHlzfXx/8m5+18Ao7CB2vROLKsQXMTny9ocWkzU",
+	"TwVeXZM25fJmEfWvw84y7fKzXOrQgJJFGJ/y3VJGxk2JRDBBBiOtl4DeTIAllXrF5eoUVZy6VO74Szaj",
+	"PLs1CaiZUpfG9rvk9k11hqG92GEfOAAiAjQils9+gbyK+0/Y9l2FlYHUk6g8FY9QqFXqBssZjjZNt6wh",
+	"Un5LMZZDMKXgItfVVzLw+EINjb53QhXsaTejfKTNdLL3GDK9P3s649mtPKDrK6hvJZ28c+xT0MrSeDqF",
+	"nM7csdq2Pih/sNuCNO84lK9F9OUFTwlHreq3WnvM0grAU5CeWoJxzuerl6N5nJXmSgrObshp68DRdkQm",
+	"psdeiYybtyP+FF9mM5UiVnI8bN00AAnDx9s6E4tGrGFDpnY+SALi6q2/Pwcpy++vgijf8R3rMZjhHUJG",
+	"240ai87WUwLv2Zrmt8QWWwMt5q/ex2dvXj//hIhhJV788+P/x43/LbkR//muBpHun4xPd0otvN1pgRMF",
+	"mxKm6ZXP30b9v6k5X7aBx1h3tARfbwmFVzMXyDjbOmHwpvaU9MLcDeN18Pqo7b+X5vtCZvGYVwLgr5XL",
+	"ti/racvSc2U1Lc9Ak0JEtqba1Qzs4tPYb1LoId+sNJqKKlYeMBz4Ui8XC5VmInolophfwEM+Bd4mPJYV",
+	"5FhHA/f4JaTSYW54Yy6eq5M12imWZ94tA29SSPA4zCniTcz7RD1ZaucA1AE7cw0QzQcMW1EdcT2qQyWX",
+	"J39zIxjAD2Ks5gJ5pownUwGEqUtiXRdSqGbN7wCB5hJY/8yTOOJNeUGnbB5rDRlxsDBVFvrsnm/ICIK0",
+	"olEq+JVmnKXLxGX1jZXMUj7O6ou6DCvFiP/v1W3hMHYples2VafmFFiTSVSdpiHeB8Gv3rp4TgXue67k",
+	"OnP6WvCrS+96gWx+zabgemUMqOmSgBuq1CrmfXgEc+/fhWa9JpqZiftTq9CrODeIB2A9JHbOgczZKsaT",
+	"mXi+2zXGbIp5xWAXswfvXjxlx71eNzBGFVzoHXYOO72jPaAPbg+zWRaLxMjLWMlHf9PgZXOMZW3j8UzM",
+	"4SCb8y8vhZxmMyrWpFnpLLX7/vkFn9YPm7LcDG9fU22anqlrGWDSDlUwGh5Sad3wn3SedPZLgx+29oet",
+	"VsMIjw7M+ZllAsI9/2vY+vg/ftf+r09/GLZ+3yoPPWh9aU9V2/zY1lfxoq1g6DxpO05BhMFikfo7sUj4",
+	"CmVCccZvUwFtCoxmZKjIrmeC2qRQEZWN9GEqLRM8TeK8vNzW91NGaFiqhQ0LdCgvk8XRVCoRXN5qci9j",
+	"eVWdTThcdrv742WawD/ECUtF8v2wJcWXbNgKcbme9J882QtyP9aCT0WHnY6ADlCYSXlk5ODylhHebmOl",
+	"f4Qste8Pu+bn/tF4mWqVfn/1S3952v3zrDf/cfrnqLc6mHeXj69//Gv3yf+c1A2qiSv63YMnd1n9lwo3",
+	"Sz2TL3g2cxwO+iYqe8X53ioqfMcN6VIfqwP+AKnzcNDwJBEpM0pjhAUuTPDxjC1UEo9XAxamYTGdJRGT",
+	"LADmhpxHc5jbupgwC8mPo4fyQZTySdaORTZpz7JswRdxO+WZgCVuk8Db6wxlaVtj+t1J+n33JPu+19p+",
+	"yrdZSkeatzDNOgLxzCcE5ujpgIW/ePQwc752c2ZbTrl+wr983+t2T66/73+rKYssXZ1OqFC9ONtzmkCm",
+	"IFvJ90v7SCaQE6mX47EosXXPH/JEpXOOqWbZPth2/Es8X85bgydHUOE3jyX+3XPzMYPFzM3tJ1Tj0Ft7",
+	"9GSIy3n+7OfvNLl1XVeX4pp8LrKdkGawH83Pn+r22YcPH04966N+IOOZ2WhyKlBiHj0+9A648uH2A8Ag",
+	"s1TwZP79sEVK/LAVIJzG98Ni/TaIvN0lxU3QSmJ55fftq87hlGqMAGTn9Mf2+zMzZKd72PZ55vnc1vlB",
+	"RbC3cl9w6/f28OsY5fd3j9ylvAtf+RYoYPf68NVcB8hlV3hTHPk7wSO7+O7JytinIvPyZMD8RhACXdtN",
+	"ZO0YmhgSf6exfKc9WLfiWJA51wzHDwWvHYmuDuJlrDPw2Hjk0NUxJLHO/MYGOwwhx49uWBm8gcVZ9fMI",
+	"j3wPK/J0xjMPrHANU3OzRzM2TmIha0akhYycyKmyeNzIudswf2mk6BBeM9ZclrHHG4b658ffeLBNPFbG",
+	"U0YopfVENlznOR13YLrnMhIRpbdWB/ZcRn6ojQLT1XEI6d5RHgM9Uz+IrhsGNAt6M2li/beKmuRhV6FN",
+	"+4/6H+26CaD2Ms85Kx/+PB3PCG+5jpnMZZu5UR7BLzUfJT+ERT6oYQ8M/udhT4s5V0MGeEOFga2/5/cW",
+	"kgu/jD8X8khLd3hmd7FuvkFIWqavX6C7MOprPheRD7VbHMFrqAb0/G4B43nfynhcc4Qt8sqtyoDyXJGm",
+	"4YjrJl49z3iabT61xiXc8J2IIq6bhXXkVbQ0fT6Xz7t8u5RaXPz+jwJa9bmGGbAWeKI77XIjefwv7DZG",
+	"obONmg6Jt2+p8HTzIX3J8vZsNVLOeQXuJurQcqmMwzVIC2rHjHvf2Oad0mUyA6FYsJGQWE1YS7wyyEh5",
+	"wIUKn4aztDiO5tMCKvwyB7kfQF2KUQWgpQB2R6qVB/c6SEz0qt8YbpGp6avDHGw4YClrLD9kSwK+XF5Y",
+	"HlvxOg5PL41EnfGsbkHNRY+E2ygjKTzk+nfvsF29MdWpdPWjWq/bFQcFyt0Ow/qsrnyY/fKwzGUYx5VY",
+	"1Q3BXKenK/t0EV9eidXa759narFoWipz0SNJnXWkFndZFHyyebORlbZOOSsbaD+szp7trJw16WVOCOGc",
+	"aoXQhc2bvTUVMErXqBRiW5e1n196EcQ7jMCG+Bq/36gbLl2g8fbqTv1XHckbvzkV2S4fvCnfn/PO2bN6",
+	"h5F3eH+nWQwON0BvNIdZDoFT4rJ1fqDfp2LSGrR+98gcGUoa1n6EV/Wjs2dec7bGIb09MxIBh8NO5Yph",
+	"GqNeiCSJ5RSa8bD378+eYQU8+pelkvGYJwAaRiglAJvSNKFcgNxxMk8hfLDO+b3gU8FGYhpL3WEAN49p",
+	"h+Za+DKWVyFDr609z+iBiUrFCQb7FRsJNueRYMtFpwywSVPCOEaTX7fXfwI+Ufd3IXb18bT9V97+e7d9",
+	"fNn+9Id7C1/VCv5XED+MM6b5BIJTWpC9bB3AkK89KEWoAPkZ68dAaE4mYoyls50GvNihzAFjAxbFk4lI",
+	"hUTMcvFZpCt6SYedC8E+vhNZGgv96UG6TIR+lOKfFDso4skSxcv4sevcoc2k/x/t/7ozySevLJT1BgHL",
+	"lExWLJ4ADcPnF3waWvRdZD4tAtxv17EWLDzo9cMOCx+G2NRg1WFQb8SnAMmhvTd/p60bPBhKrTBCxUFx",
+	"TAVmMCxS9WXF5rD+ygyBPQg/PIIYaxiwcNjab0//Hi+GrXAPgpi8YATxuVi3FpP2K0K03m77PpdZnK0u",
+	"+JRAkCevlRQNZDRzJmLZ2NtKLQEKaIDEzEHRqfY2KMZgY83C/e5BCEwNZXeYllGNQw9lb7/T6/T31k/W",
+	"jPZuM37JNZpUTYI4jgroHKCmuHkHlCU/5nMxYBS/LbUBhqjpAC/J5XwkUvwpDHIBaDttYBEAAwceZlGw",
+	"0WooQ3rcNmHG5zvslI1Sda0BHCaEWZyrZToWIUgTGNnIyAstkok5RMxkfMRamFhs7eihjDWLp1KlIhr4",
+	"mnI2E5JhJhGM2OwaSC8NGJiKjLMwFVpkIbueKQ00m5EHBWfMumvW0SxBG0bfBtXuNnFXb/nO5H/CUVC7",
+	"iiA8uWZh4WNmCVQKOGF8LOaGTwxNiqQEghH6mxPSOAeUA3RsYRNKsxEAZw2oqaS/W0tHVeLGHt1m1iQS",
+	"PeKVCAD5BbWhaMhrUeBuE3PNOJ6xFs/L8NOC0M4SJad0F3AS5U3YBe+xV/EPthX8AMUpdzladJyjz3Eo",
+	"XZoCmwsuKZsmxsC93Vel2PRht4FkMC+fWJEA4H18pDkc2r/HYCgZ+k0Cg0z5dYqkZ+3fUe8io75pLOQT",
+	"+LZapOelv+Ns0MBpmow7Yb/hXHJb6o5TMZZL00Tyri/fcCbWSrrTPG7M016/9dOz/1wqzLZ2lbtfC8lt",
+	"lHn3B0hyAywI2NLWSv/FPl73aXvvI/uZm6AIB7bpOR+AzIx9u5m+xSHjdGuyCShrB+TgeuyxwIK2Q1nm",
+	"ckHqX94Fy4harq9yJ/aAzlhAwOFDmcVzAZ25OQFrwCvh74ivUEp6CYyFtKO6OdK9OWVafkZOO0/J2eph",
+	"ut1muLRdisvap/NkmJs8Wv5aZRDrwFXdjZnyXmYb+emZvfUmaGwAtOkt9f2IboIaNNFNryojmN4EJWiD",
+	"TS8ogCjcF6sXEV5d0uvpGfKt9YenAOG8Vf4k9tHw+iP5vLs7C/3Aox95Jq75anfmmcd6rOQkni7TrTjo",
+	"VeH+GwiByK0X/PTstbfWfne3zU++tbfem0iD4Nmy2JQ5QlMAq4JxlWG8IvLaPvnGA5ee2/je1tWrY9hh",
+	"XZt6yGzc2rXNf4ysqPRJ2fJVeauam6AG8H/TWyq9Be5t7e3OHatlEsFCjgRb8FSb44uXe+h4jXBo5+eX",
+	"AKcRTJ+a/jiUt1JqCb7DkjY30N5Ew6bW5KUjYO61QNtW/ru2aTdBTeXJphdVal3ubXEddi4IXZ0pFUH6",
+	"cKHu5YSFWLgRMs1Xml0D2iZ7gx4m33xhI2EMQY3J86ikGovP3VwQJEO5uQ871joazvABqndgiyrs8yaq",
+	"l4Gx75fosUaI6hSVQjCQcRc0N8j/59gN3+ZQ2cwK7FRfmTMF/Nz5/TORLIBwxb60O9DK7/K6iTrex+5X",
+	"m9qqBW65u+gOk534z6+d6otCn897WfrNbUwD2wMwj2thAwkWKXNrSYf48OFDu5znvU6RKKeFwzhJRbyI",
+	"50Its901xSx/wQZNzX7qW+2pOGLFHhRmaPenfjU2XN1FE7tfI+s+CHr6D7ZabJ9OxI99nnd83kHNzXuQ",
+	"blBGvcaf90DAmian6ANP1JSCkkQ5P5IZRyDi6huP3kHLHxfftI1a/rTU9fM+zeaNgh5UMZsV+y0kXm2b",
+	"vjsQOCu8aBv6XhSb5N2LEHR+XywBrh4vUPEjp2h1FPry7TB3r8Pdpjnnn7qXub5WTEjwUpW7/oGpNsJ6",
+	"QJhkpRfSDhMttQ7awmV1Wmw0dC+Lu7bB0srv60RSJ8RR2GwRSw7X8mhHSkzs85uI8MK1IbpX2aGXY5AZ",
+	"cooeX+dmgTZNdpavVBRP4rpK6A9+OL4Shy8JG1s+vk7AwD03De2WflN/7X8n9yosdE0Lp38/Cxm7UBlm",
+	"DyhBWIprl5+TWj9EwHr9J+ZOpExt/6BdiFPTkWcjeaofv/8zzhbRAqfYfCTIqZAstOk94YljI0JbklOB",
+	"Spbfu/kdOnbvqgSobQzoutbRN0EBzHTjpsvxUu/R29nYaPoBtp+QU5Hugcwt46l+AwWt2mBnh4Wp9KnZ",
+	"GBYtfvX+iGuMff+YAnCY+DMqYudYO/Ve8s88Tu6gqPD4Un0WqRFNW50db/KbzbBHl8viENY+/uwHf8A3",
+	"QaH/yKaHvW4nwPslzNLNG6AA+3pv62RjOnGmWcQzPuJaOH9MwcNAOhjBauUWnFTXHXaRrshZl/DsPsM+",
+	"ZUT4f7y74Z9CX6gA2v9TxF5rQJx3kWE7p3UENfDPW26sUx9j+R+WG4LahvlLx1OJeSKZUtgdufOvn99B",
+	"xKbA5W/PIP+Atf03WDWEr1Rp/PffVmF0muKyip+59vn3NTCU9+3NcyibJZu8qkB+C2XxvVykyozBqCJP",
+	"8/W44/H4zxDvDkqgg5veUAA4/GeKlldPXWdFgFGLQfOhtNXRhPXbAJe6w8o2wI5u3j01I7hXwn7nY7IG",
+	"zBUhMY32Pc2VjVVk7FhbkSBFI9piaY/l4I3rdhbdBQP9kCo59XEy/4Gxh+DfTVyiTKwITYTVACdkAUsU",
+	"koXuX2q6WTmELSiOqPpL30hBtTxqQhhb7Dkfz9DXbKtX5mI+EimVLMBdYN9qQm9ZpIZFs9jmZkRiS2I+",
+	"NbcCOZOM1yeJY9VELMbC1ll0sKDBAW8eHu4flUvqKrUi8yaIjw+zFRaq2OOO0juN2FoItUhE6XuHVEKx",
+	"xdfOgB95kryZADjspjzzT1uXX/ioSXVUu56ppAiFBOnxmWg2v+1ADLNYSBPI2ftyho/1uvlUeZpyULUw",
+	"y75uCFexhJIxBJNBJgPIOYK2W0qbWFkDcWeBkaurpfD4iQvvyjHIa1+FIG91g0yX0hWorC/SrLw1R4f7",
+	"VktsT7Bm2laI+u7968vzi9N3F8+ftYLWxfO/XFy+en5+fvrjc/y5/OPTN68vnr+u/Pz8tXmc/jq/PH99",
+	"+vb8pzfmtqfvzy/evGoF8KUXZ6/Pzn+CT5k/n7979+Zd7Qrkvdu2ItT7s2c847ch1o1f3vERB5APRI3+",
+	"JsZgXPjMXUX7sc72XBbWCDd3VJZwZxyw+07yKa5h0FNE+3QjDnfg0vpt5DfUh2rUpRZpGDCd8ckEUYQx",
+	"ImOMu9DtrrCwfxGTYN3WK60KVuEowC23dGxapHdL6aVA8wjDDTx5660GlvGUsIPfLeXpVMjsTC6WWeid",
+	"aqHdsKHFRC4UUr3yjzgzbaOGGekWQRd2+ImKQrH8pMgX68VxAZOOzlSEgKFskQ5zLeGhvNYyYqyZGfTW",
+	"wvspvLRWfPe75uAqy+81shEHiAmwFHROlzJg17N4PPOwSlgqFoJndxShW9SSFXa4fdROwTsRKzxlxMic",
+	"f2mPVpmAg+zgyeHjI8NpZ8YSW6biKeksVd3ApfdjGzmvZNvCgrFQLxci1SISUThgnM2Wcy5ZptQVU+Bw",
+	"9iruIU6VezF9tDWmeRwNZV5lIBItqGMnC8cW2TIcQCECGG1cX5GFZdi2w8Io5bGM5TQcYM0pNTczX9WI",
+	"gOMD7dLEYEwW0gnSmMBaQ+xljkKIFLaQClTtuVuuHymVgwSloEWx5AP+0hlPEnvJphgGLTddlBUNyb4Q",
+	"1rAt0YsBjqBlaQF1gZT/FbTytao9qU7PXjWwgsC0b5KLVK0WSx+vhoVqMglZIjjqxixTyAzaF5yAPaUm",
+	"k4bv+42Tq7q67akWeY3cwFhcphLrJXPsnKKEch2VN6h/dNtNsXXM+ocu4rnQGZ8vzGPCZvSt/UwOvga3",
+	"3wTFTkGbnn/htTHKH3aD3U7P8Ib9KaguOHTMhV3fwU+kmjot3+9XDAfBy4t2jt2X8zjLQFxMfKA9Ws5O",
+	"rjxskqBBAXrtlkprY3137qawGUsgalLDodoeFtaOzE8SHyfQovYvZRYnNRBz29tE2NF7/YRewU03eSeN",
+	"bRn1HO+/KbTFvTMZbXDLZnxhjhN2Db/zy+3R8p0uLpf3NUt86hiBdW0F7ch77a1Ww/UyX6vqu2aJFU3R",
+	"r0GntQqcFLOLbT9TkFa1SmVJ4Ox42O/k7SiqGTeFhqBNBw33q0JKIPiljhtl6sGQ/I/UKkRbrmIJJXOD",
+	"B4nL/HR0kPdmyFFsnpnHkmdI/DlfLBwQJnh/6mn3zFzETwetSEnReKOSwt5nHfINZwdctfcCYkvTre/M",
+	"RXsnYL003QlV3HjnjeOR1WuCUwC3ctBSUmyxnQuvWn+rR51Nt3pT2fhWR8pNd/qkhPZvFVDVKtahmgtr",
+	"OTiO8TFjS2pLCdLwzjLR+5qRcysq7mOZAsnrqUnbfcgpTLVfs1BGIFmvU5WRBAYCnDBuhW+cCN8NKTF3",
+	"CKTQemUUe9wQWpela6npz3cawWVqREfQEg3rZEaP1wJSc+OUqRTgfp7PF9kKjwzIzhvzufDrcLayVV8D",
+	"JJLjnqKrsc5Wdbi79Y5iRFjKFJsalRgResxgfDScowMfDafnWmt5oDjdCihOWb5W8A+FxQ/2kIFx6daf",
+	"ROdOA6lDC8wPI+yUM2AhylNj3wWkJ40EZD+mRkeUJyy0elPk7nDKWH6KnbAQJWQYDKVnWQYWU694+ilp",
+	"nvCM3KDJyC2YsqzOkg2GEkPIRrn1jBloyl6wLd1cwQKkWeWyvWgibrLqGmBnT6UtxAvcbAmD1sKFVQ/8",
+	"Ha2iL4s4Ffr+LQczVsjN8CHOUKwgGJ2tE7mVqQCcvNT3bVDZAbvosPlOAHXVI1K0AO7FU0uNZCR+sZOw",
+	"QYe1YhmWHM5fOI/FJP5SZYCfqHDmCs6BaSw1DCYVYzWVsRYIHVdybfVKnq3DAoSjvrosAGh+7fVvqoCO",
+	"IFIAEvnbEZg+4NlXidCaiNnxvcNr9QZFCaBQp7rp7nO8ixJG4/E9Hdr0Mud89M1JaAVMJWeZMqd4nTXh",
+	"DYcYyHGFc0rTFDfbEjlv1RegOBmi2UQBdrpgSSydaR+gOHYmFrSvYLEuHFc6ltNEtM1zJf6rRiB9CNH/",
+	"NRx+6Xbbw+GX3ovh8MvjF+afxy8+PTRXdMPF5qdqefcU4tsNXQvArHWY7Nyir0FcYWY2nDJ73xBpbjtT",
+	"HRznnakOO729Gj0QvphnCZQbikBPaIA2PKUELvAXDhg1tiLkSO8tDj7yzYL/sgTwWXR569J+P+gebw7g",
+	"WPkey+ZeZ+jgILBnlx8A0rusqBRh+/Z7h/tH3Q3YfcD1BQj7TQZBXY1CfdDxNLnmK83CERCzEAfCnzZH",
+	"fwoLWPhagXjlSdTuP9zttec5SQLYYRjO0kLU5ynsdpCPvf4p20k11yGlTmYbcebUJsCTNb+QtEIVzgnw",
+	"iUoJIo9mqbErYv47Padv5ajx69HqDQ2pINww5hIqnLGRTtxkUGCjnA3ws3DTLRSS7Y+qOulvu/SQoHcz",
+	"3izqc3OwbuWsecczH0EWl41wbXvrt3Zvi22NwM02Y2tjXBTWtd4dWExAClyoF0IICsBtazYKPlZIU1wH",
+	"fuGXdruJe92J/WSaXn+7o6z7xPznB/Ofp+Y/z7c9qaS43phf6SxScV3Iriw41cpEKL26jnmK0dhbxbHz",
+	"XATQFLymIS5ifJbZ8LCH421VI9v6FlbYaEi2SAlD/QMEMyZzj0sWxhEEyy14+lAW0NOZD55uXwlBiish",
+	"Ftr21QKwdIAOfuq3RiKODesC540JFR9sU1tjSwYukD8wehOoUJBXysA7YK4ueJpplsRQsqM06Foh/Bh2",
+	"mjIsCmFudS29AIVz+GIfhUxvM8K8jwoCR4dmpGGO5J8SsLLhlNBedTH+DVlPcQQi9+amjtNKjbB2kxGo",
+	"u+Y5cKSwdVj49SZkXF9pB8CeRx+9mFS2TGVVfNwuKpMK6xUowBo3jJf8YHbIhjeWqSSvuY1m2DyzBtd5",
+	"EzFByd+NkKdQxEuuhQ4LzbJS2gnPvECePa+/07neghvUc67FGpIt5YnZrnO+gswUcAmxTE2RAtdxNhvK",
+	"MDdywoCNxJijns0zZyDZjgkgDnhiGI/gVKXKsCLYXzvix7I5VxaO1n7K76kTh8VXFx0iWzs30GLY398/",
+	"3rN+STZZZsuURJ1k7y+e+kkOK8FTBp6+EyYFZEOQ6Is1IEkwtSTcbXdYRTwT7Syelwyv/aLh3+8WTqsH",
+	"/W7/41H7+NOv/e7H/fbxp+Ew+rX/sYf/+tq/+dX++nX/Zq/9oAuXfu197Lb7n/K/P/b68OT+x27v097F",
+	"A/M/+KZue//T3uBjt31ofnD/eDAcdsxLe8Hxzd4fH/z1149/aH9qfGzvDs0ldvG8/HYuhkavAe6AqcjM",
+	"STpZprBjwOcHZx9qzuRIuBIrTd0sUL91PLFcxiXlpZTWZ/70lZdu+5i3J5++Prlpu38fbPHvWn/RrpmQ",
+	"5Okgyn5qlHbFk3oncbcmRNpwxF8YBQJiQCuWcDldAtCBdcSax1KVeKoHGTkIBs5HsOHBrYKVKh32Z/PR",
+	"MU/MVQ053HM2ESLSAXv/h273yWEwlO//0O/2n8Cz8M9jIyjVXMAd3VM89YQe84VhoF+WQo5Rp8lEOo8l",
+	"TzAvKhVz9VlEJ9g8xnNzx4aJFhkbrTJhRjCU5l8lAWNO/iIzPelu69VBVbisAD85MP85qvf1bPPIbb9Q",
+	"o21X4tDNOZ7IdVgvfBema8p2Kty7ybo3r3jmPQApHtlmuYVPXrjes4UERfi1OOhmQrzXIr0LGWzzMHZW",
+	"UfVrNIkqubay2V+La2e272RS3cGKr7TZbaal12Rwywgu3n8TlLWfK9HQRgUOD6sKFx2ODpCJ/SzEgnyS",
+	"nGkxTkUlNfxxYcebP9cFEo4ObjZvOjPmKm0+rdVQ8xL6PPDludr1zJhG4N+ADltA6sYuwqcFdxZ3vYMx",
+	"w9nPMOeZO6G1EPABTD91LzD3FR1bhJMZMKlSjGy5PFfwl8m8OllJNhIznkyswm1fW2eGRrFeJHx1uY2C",
+	"8wzvtRqO+ILJpY1qiJeFFUdWZ3URDa5Z+Jf2G9n+AQbbfjMJC8VV27dta+gd9o1iMbnNUo24FIItPn3q",
+	"dq2Xw7JNBZjXkhY9V8mK8o/ybC0Jfaj4YiFkxEI6h6ATT6Fd1y1UldN7qEHboZ4HU6M2+tbJjb7uwPWZ",
+	"dhOXGvL5DvQZAO+BpwlLFf7Noll5vlOFMiEsyYBFSooQpVOe52rTElBnDEkBBkP/2vmGsryPGKymZjqW",
+	"Y5F76SABLWB/U7FEH8VvmgDFiynOd0jB9kos13p68uKUXTaEkqI2xeMO2aa0eyppPXPX2L1IF/uxum32",
+	"3CpS6xzkRThUcGMkyvDUmGMKXF5p/bHFI/4f9HdnrObmq25TWa2oUHdzULRKG1p7/o/f/f7/Gy673f7R",
+	"dw//8Oj7P/6vy6+/3vxX+9OD4bDzx8237X3tBkf7N//xIL/1k/fv9idzvXfjXd3743DY2fvD9vfXblWv",
+	"bWF1rz4MwSss4B6W8SkUaERqOUoE+2WpMqEDpsWCY9LRaAXp9VzXNF5kTzpPOvt75aKm7sG6E/jBcPjw",
+	"149sOMyCTw8ffHi098dh6+P/+F37vz49HLYewIVPD4OmG/Ye2it389H4OZmN8ozyv0CilWqfTzzhBZof",
+	"YRKgJPvHCqidsq0jkdVuSnB3z0BLENEdK77vOaN7J9lImXHbagsVeUd540SutQnkhs2owf9TNZ83BHBW",
+	"zkPrKRfGejN6PnTuJw/9gmuzIV2bVyw64401CGv8KP1/Az9K0HoRiyRqKFQw6hc06kT7ysKgAS0LkC01",
+	"WzVHSqzyFRRpU4gC2DOj6HAKeVfUwHoF3q+JuCaDDkzH0INhDAsJwGUtmtriVM2aKoaCywY+rMkF3kYQ",
+	"5ES0kqAuOcdvzW1b+mDCLZIiJAEbolu4kIzBaSGIy0cqWvkb0nbtpE6vdWpL0tyhNAHyBEzHfweYQpvg",
+	"bBPMgJSYA7xSMiqsR6bUpZ6pNAsD/CNRchqimqqW2aWaXKZcTkVY8kvumiJ9i+PJ/VBljj+dv3nN6Dpl",
+	"hh13e3sslhRnNAQ+IcqXOzTBj0hphHiU0OuWGvPqhOsZTnZzN11fWNrhEsvVSsIinzWkipgdCYfqKFVX",
+	"6INzSu0SQXdEK4fDyb3e3o+0Th5oDopyHwU1aPkL7Pe9RMhAwwn0T+AQo85iZ6taBi1o+U3oKQxivLbE",
+	"GBLV1QLTyc2MbXHmCQuRqcPADyKngo9nAnMKYD9gJE+zsQ3M5TnhatEKWviS2uH+JHiSNTTtToWmtg2c",
+	"LVI1qhGQuiEj3+a/qatC7pu62nza0ivrGKeuMeopNjyNJZAjb3dqlr7DziKNnf9HK6/3BIhkNXGgyY9J",
+	"oT086u+VzYlu7/g42h8ftXuTPm8/Hu+L9vHoqNc+FN3JPn887kX9fsHG+MfGvW6C1ks1PZMvVDq/pWfc",
+	"w5myAvrN6TKbsX6nm2MwAV2rfiBICqn16NmOUcikhAhRI1buOY+JRoR+5H+aUU1TLrPLZl3VUPc7DSpr",
+	"h73iK9u9AWLu3kaqcevnH/mXzDuDiOt263RiU4ILzaPEOI6E/g3WcKlF2gzj1OS1OAFnBUzjehZngumF",
+	"0YR4qpaYio2OejaHwXbWOynum/wlEexmuCF+BJJmtzCcJ2zWRNf+Tcj7L7kldwkoNkJFGRvMA4vyLNUy",
+	"5tou2Y4dlqNJnYATBpAoICch2in0sGOu+7bJ2bG+5PFG0BQsf21KG89L+C5Hq3vwItkMRUvYvNgwlrn9",
+	"TFHNvOBMSczoKAImoEF4q6z6bwMSkXci7WxGTbDcZhdoY7Y78bt17TSwqc/tNlKbzWJ5ZQu6837IZe53",
+	"rqK1dnvJs7Q7/94r4InPULFmwEsd6s1PSAZr0xrwLnPgLqLbT6a01t7M3AAKZCp8pnatbVpuDbSLufSd",
+	"taDR22B7I5TtCbUQksePpousrbRu9/rdkfnc9lHreziNXGJKXUFQqfdcLDGjfcA4S5SxrBY8RaMwY3Ol",
+	"M3Z0UMh2t1FlGz8gJtZMpYyyBtAzhFFAziI157EcSnxlIrjOWHatWMJHItEBHNvYkCDskB0fdtiH2lMe",
+	"csMh0QwT1mQ8VhGq1ez1i5+f5i5TzHgdyjwN3xiF45kYX1nEuvuNKtl8YbeUw2Hn41n86eNr+enjnz9/",
+	"+njKP318mXyC355Fnxr0iH+f0JSf6lRhxCcsU9DCqcxaTKrbZzoaLlzKDMv64dgyNxgBwlM84IhThpJY",
+	"5WnAtHLgP651IKqPUJXJ2ZVYjRRP8UVKGxZiiQD9ktmZeQCJgusVwC0soacj5ERCo6UBuYSgu/p8rqQ5",
+	"YDVUwQ5lDoANDjtwQTFiA0ISFFSYlGdfQlc4rlnIR+NITKaz0Dwd/nIt0my1jMtezHoFsyyHnty/HCog",
+	"WtQKI5eogi5KeKDGYPi8xTFZRuaBPJ8acAwcFZYFNeGu2FI11iXvaghZCaE77eaCk88bO1hjUwieAFLJ",
+	"N8DYIBCNz03pLBaNu5bIaarIf3x8cPh4754gqrMGIy6GbmUrRnDphUAiew0VB8jXZj+h094ppZpCeOVo",
+	"Y7W8GLD310UvbByoEgLaCozFCziVUENrMEPxS435bnTdKhBewhsEABM1LdswB+WNeZv46lvDqiQCs3Qp",
+	"LJQZNQSydPEirnnjphozpMEDfFHE06EerIaR1td3Hh4fe4x/0O3WFXi6bOPmaG8dd23MDtwyBS20UP/6",
+	"UehKQitTW6ZxOxUTkRqZfNtP14egbZK0g3dz0GWOw9Zs/vpoiyEaTQfXaZQIFoNzZhLjqnvwpV4l8D2A",
+	"mRodkf+GuKZ+a//A630fNDYCC+p7oBQgUut6O+S/+s9fiZV3xcXiWuWuDkFdK+XA7zFs2CkxrCaiS1p9",
+	"yMDKZiq6LIa3Sg17A69vbV2T1KCmA2hQ2/gyKHZbCqodBm1XhcsoTrNVq9gVr4BCVO6cVmwBWde8q6ZR",
+	"XrW9RdDU6KSuH025u0ydb/3tMrOp3Ls5Pn9S18U0UUzl9rKt2QfSIazjHzu5CV6bTbRzInZdJefbZVZy",
+	"aexaZIEm9n26NG7nNSgXXOLPdcLxnXtvszOOXBkzkZBD0YG6LwBlsSEWTIghO9PQb0JaJeUdwEvK1NmI",
+	"IFJ4vEKqH0WmSWcB5BqjyUC6EoDaBFgFQbAxJ4QbRYkXOs0uyzj93z7Y5GE7Nmb8oULfYU/NzivmwWOe",
+	"H5ptUNQPSJcagN3y2hAgAaQw3we49A75bYjUuXV6G32rdvkbyuyNZesgZEBjjFTH1lHFAMRAUu2EhXwK",
+	"RQWQUwOHWAhGMAjDukYJU3TF4nlXt73O60OGdli2WAeHBUn3E54yKujOqzKotDtR14gTEeJJpAep4FEI",
+	"afyaPLg6sG5uDfPwLEIdDKV78jqNMxEytRASb8RWy95reBTp4rvMWWpr73XAQh6HxFcB4cLSq0Aj0uz0",
+	"bCjzjyPRtR2uuRGrcrNCBYpdDrgjyHkVaECrErBEKWMRYSqQQ84JlbzEAqGQ8XGWYxvUvL6YhuIT1J30",
+	"RCVQ+FoYVTUnuPtI85Lrbdd8a2sOOamYRAciyOJrlow6o1bEvywFXTZWFHQu5ul49g6yZuoSVfIm5bwY",
+	"LQGdUmDZm3nFJuyle8S+89osKMrrpVW1IzSXCC8TvPdG3DQsAM2jU1l6rzjgU3P7p3vFWXdYseifyete",
+	"tw5IaRkvFqIh2dA6wbFMxV0tE6+wvCOhs4Addru+45K86Fuz6oX4kp2L6byCAds/PKq6HrbDbMe63G+J",
+	"105clYN5+HAxa6z5Yo3UNyKSET33M1kX3rueKdpPfr+LavFpLMsxSDsYz8h3Vj8x5Maw5DmqYQ27dCSm",
+	"XKLo5yxR03aMUINTJbAIdGU1T2iwmBHsnr5HRDiAhmpWuXNYJguFaAsZfRhAdKzrK90Aq/YtAGSxwYX2",
+	"oEEh4gTUcr1ibgUcGy+aqjiza5VeuVpcxLKCOSdqOoWoReAc/f3ufqfb6fX2O91H/QOXOmYUulWN87Ca",
+	"Vv1t4Gtz5mHXIqX6PfEFtaHIKRCgKVPMIw1yMBqeBQ58Bri247YraofNaKK19EI3fOQqtsdLgG/qFyTy",
+	"WuL1a5zNdVkFhcBygbgFxixMBngh3x21GzueyveL/07AB+U0omRFo+2wU3YtkqSNTjAKAJrHAmdqqDTX",
+	"aXGfAoYyWp4H3X1WdlhVG7Z9qissyx2Hg49lO2WnvCmvg0GjPQq2QEjeIZCNYBSAmTVSy+yksbxbUsPG",
+	"37AMDWHWcYSU9XF7k/d2QGi/QZOZ25vg2AJj5wozXzGw/VvW2ennQPAGL80pnZuAfio93SpPVFmHOHZP",
+	"R4JUDlKKGHjMpRG3pC5RrLfjEHZrpMAG/OFet3+wMbKzTBuSeXBU32mXAeOMZCQfVBoELBUJz+LPwkL6",
+	"oWd72wBQXWHsBhahwIAZd+EMqeMDX/9dB83AczwCKj2xlh6hZeJlqTL208WrlzVYhbYj/DpFLi+PBesW",
+	"D/6GKk7xpcngMmO+daFpmYi2/NGMupZwaK6uAWn5TjM4fS1ANxb6xX7KY0XOzreqwn1FkfN/BZxl2qyu",
+	"EecamJo4K5jiuQfK2EiIjgxZWHMtks+CPEfbYzHfEbfqVv0drJ/i3nVkwgP1XS48ikQEaW7Yz2HGsc9N",
+	"kIfrK76bzl1M/tvid5XzMu+RHJQsAI1PtNErzAZC44FMh6DoRcsJ9u3t+ThrzCSuIpj5ndhIDvgmflP+",
+	"aZXfmoXVs+IO+G+IGMi2Agzsdf8tKt0LG7epE5IVDfmZ5CowF6BFLISM0JpJhVbJZ8yvwND7p8avXtQ7",
+	"6qr4RusYLPX/wuLsZYoCLYpTQhMxB04aQwiZPa9yylDWskqJBxohlPr/eAglJOiHOJu98jphbytDQUmp",
+	"4u+tb6qd8Mw7ZHTAVBKZH6DP1IlL5+51u5SZbX9gr+IffCCvrVywtT21e9U2ZfV5+no7TD57Atr80GIx",
+	"EZDZHjcVkry/eBowi41MoTDxhY8zo87EX9jE8ChoHSyKpzFaGX5KeL/bP2r3eu1+/6J7PNjvDrrdTq+/",
+	"f3B49NdCengDOHK/CGbYL4IZDofR14Ob+wM9Jszjo5u/1rLj+7OnM57t1EEe/BHhUgvzhpBp6M4C+PjU",
+	"42zGs+90UG6TeucO8rds4vsv12k+S+Pp1OI+EKp7Sy9H8zhr50hbJV9R8XqIGES6MvoTFua48fndDrHe",
+	"gjyvRa13Po7ymKqv3uwBiXfsSP/+7BnPeM2ZNGFhxDPeJneJRVDw20tiIkqHuXttkz8ydozOoq03OoSM",
+	"4hBFo7JPLKUFy7fcbjRVSgmF+HyGxhOUgVGaJbvGxC++quPrHfqO31929m8E8VSfgnzLFr4Vffj9WWP9",
+	"aeiuhcW+E50GubKm7wX2vCiF8IstR8zkAtSlr2Ns3eXyuesq1DdQci4yHhGbr4Xrs5N8ZR/YshnH1lLs",
+	"/ZmxKN7ytNyAdF22RKM7v2BiuThEUPAmwEKZoyDkWsdGoc3Cumwhe3FLUUMdGBxlLZ0+reOrp7OlvKrX",
+	"fycpn4sia32n2fszxyXkZGXP+XjGzCdck/e5fw7mj+egtnXwu8QN2ymMJCSNBnULx0pSJ1drAGZ3hXcF",
+	"gXpR6/AjmJwS0N4d5dGkhMxzG6zOOGqCKcrIwvazPkp1x5vDr/Tg2e19Ftv3+i9JhlswT0Wo3Oa76QYk",
+	"JFIxCPp1US3Y32ZpMUt+m5wClUSQjgrSJV8kw2ReP4Zd4AVBAlRjP9QGva0zsWihg7ttr8AfuNHoDwH5",
+	"IJC4aZ9Ati3+1aLdYwTfCDGpfGXH/uny2ku6ypYBqbWy0GekmpMl1gwwsgpHZY1zHKDg6zs4+fAHlqbO",
+	"yQ1knUwwe/DT/SE43AHRt9y/EadWT0R3itZF6UigFilVHxm5b9yLzWxujslCgp8Z17YBztLNHkXA93m3",
+	"9hboGvbhRWpKKXTGV5riXYi4PY+l//LeneM3uzjgbxppcpdOFx5FZJ75cQ802dwB00NoMt+yD9QI19uc",
+	"JbfphlGlZ71p4PIpnLGrriAiahEcXO04OAM8wI68LHW8NDrAxNqK7klsdIf4KFZhGsrMQbmOjdKI+dXm",
+	"i9hV8kpIghSmNqJGkGpDxb+LVNX2BAQ8QCzfqPNzYAYW4NFD3bId33eawaObO25urkd2TedjJTeNhILM",
+	"AUMxC2mGcpwsIxHdz1AWqZovsm0Icj/fc/PYcubUpt09dh+jKONwFkhQtzq1cljXIo3m0mO3hLB/ZPfa",
+	"6jSh8H+8TONsdW7ehRPBvsynS0TDxL9e2DX504eLirMNqZLno8LWCt++Ob9gj8zh/yhR01hiFpr3K2WL",
+	"hgGDCkSwacK8oXPINHa/Rk+TVMzoqBSTG0osXYGk2A47tSk0FnVALYR0ebzXhQxMyFsN2GiZgZ/VXbQZ",
+	"tpGC2PtQvkn9QooHob66/L//+/+Ee8X5LeL2lVhp5yuTQkRozhrmAHfqd5qFX9qA6xeykdBxRJ5Isywo",
+	"xmAp4TDApthuqWZZBuqYktjlxdgpa70H5ISxiQe2PiWwwJ9xlNvX7iGywFMR0PhK5SyuISX1MBrKfJow",
+	"L78mpsPOhWAfT/P601jJTw8AW+YRL/y6h7OPzSwI69i2CmwVW9vkFOGL+GeoHjYkNRsA02/u2uvGy9C0",
+	"rF+TEgW4Rh6vY+SXiS+LRKUi1QMmAIN4pZZpGUCIvBxLLVLw7ncYusLNkiBqyTjFUOVqKDHnFuiNLfjA",
+	"9WOZRperzWb8syigQVoYSNuMCdsYUlwwUdcaIXjylNS8hSLmb9pSIvNHrLOUZyrVXjkR5R3jXeinyi+C",
+	"L4qu4aFfKo1zSW3v06Q1aHlioqCymJ/7qEpuk8/n7UsqrXr01WUO3jzCl7Rx4cK8DxfJDvBdmJ2BsTSE",
+	"KMn502JyE3viQ3lX+gJz3twAZvhE1Q2WyrBZJPQVlYIUO1WJ+UhEAy9BCKSZq5izTkHSvMScopTSJogk",
+	"NlnTZhQhCEs8FwFRysgCqKU1cu53v2Mv4lSbVRQLbX7pdQqCWsdTuVyEbM6vCpwX1Al566yj+9xO6Qxl",
+	"30gG8mXiOLguNUEbsB9AALLhstvdH8Nd8E8RUmASuAkJNuZJ0hnK/U5p0V29oau5WcMUNtQSYiUitqcf",
+	"yoMOC3983vAMj9s2PTV0JYm55gxU/UFFMe1aQCeH/rIv2pgNkvErylCu8XsaK0GNl3MjGgg5/mJGpXxQ",
+	"dHt0wH6Of7A92KljtRTXQ0mDhSuuprLXf2LuxypdOEN1ht66SWz4aaauAWsGHUPWaGYX9s2eP18HkACk",
+	"zSrOqTRB2ghgkI8QI+XIlSs7P9syxJDk/NnPGGD7UcFtF6uFOIddYs/RSNGJRelwaAjE6KYHh9U1pnuz",
+	"VGRpLHTAFhjN92tEqebCNgOx/F48m8yPbfbw4SlbiFQr+fChbW6+jVoTNCouJ7XqDu0QW+7Rsd+m7Z9/",
+	"fHvNYymzOAElJszzYUHfsldwjT4rhHQrfBCGDzkDJG8ePsTYNeac0SCgWLnUbc69aZSqaw0ZoSHk7p+r",
+	"ZToWoZ2KU87uIKVTIdg8lsuMlLNT/xDGEmQcKW45DKo1ShdDzYCaOkO/kPfvXtJh6w8VjgAs3wbpP5QO",
+	"qSTvkl2YMhtzCS1vzA5BjUZD+22USMXTJs89Jw03T+2COT58SPVruvPwITu1JWoEG8Cdxgo1a8BUZZZF",
+	"XMEifAIr4SmY+dlM+KUWg6Gs5doMhD9B7BdZmC14DGgdlI7pih+uuWaJ0lmA9HDISjS4KY9lLn4SDrlr",
+	"b2yLsxw4AbhoJIQ044ts9z5hnQy2FM0vk3sQHnR7zENOCfc67FyxKyEWhRC+uQMk6VBSpxI+gtysRaoM",
+	"IYVmesYhlYzeHTjyIRYjoEFeYeW64DRL6Hjkz5PFEvRqqKsvyhC1zMLKDE7o+MEDmNggZEmsM22H6umA",
+	"sc6Lu4h3jFVIjOP0/AdY3g7RxT2mBS5inDLo04mbscPOQcF4gIpmDVoBPEkncdm/KFU2lEb71TlWoPgS",
+	"a8x5XqnlwCsmYeFB9yAMXLZREl8JrNLJPUq4SaEIC7Df2XPUAKxxhUckwVcqTBFGXnUYmrE18NDUZWQm",
+	"z6GayIZa60qlBDeqMzhkzMYkvrOZEERnK3eQ1NAHNW+1YJbI16ChnABsMl5GJDBL4BQrKrXI++8TPANl",
+	"XchkZZkAZoYWQgKVOgOrIxUp5NlqZCKaoaIZxz0DNcgT+elikniZSXwO3Ti4XAGuBX4KutqGUklsYSjV",
+	"UMKZYZToxB7oM5VEKGksOwcO5Vu7GDdIcC8Jnn2gDEp/+J6IiTUWsLlKtNAuyzgza1bItDdL9MEWsVTs",
+	"1oBoYrQYPs7WoToMmjqvQrJLo4ld7OBaalmLbebzLU0vmKBqvhzPLCBd4IhlEepi1HCGMq/NgG1mNniA",
+	"nVEIMgM9rJSFYx+HQEGDjABvCHO2bxxZqYeJUV4D3bwjfg7gVPYMEVvH2vXbgex120m4sM4BUqS6um8s",
+	"Y2v3UJi7R0LG5wo3a5zmex4dLLb0Eb6CQ4CjossqUGThXmcoURKWgakw9cUuAkAVuvW25JhBlU/GHoRv",
+	"31+wRwDq8egrJbzfPLKvCvd8swaF6UmxM7GV0nO885qQWAneRFMN7+b+xyhII9UB5QkZQU3y65TOhXTL",
+	"bU/Q58mFIXQFf9j65hxeP2nYWIAXy6n5e2tLCkFe/qaMfqMA/TLhK10MShSSJ+057iZu8/rsR70P6Edf",
+	"i3WFVtcM0RQDinbYDyqbob6CiUpt0CUJ//RBaAynR/BXm57es2cSZMIZCTiE2mGbCQ7mH6EMhNlqIcKB",
+	"IcqvVJ36KzOPsV/BSDci69eh/LXdbrv/N7eGWPTKfmVhXiJr/rxwIgLfhrWX6cql2cDjDx8sJYjuvYfm",
+	"FXnjZPuKaiaL64JsNBYcAyG7/srCHDbK/HlLYCj7OuiMC8OxXXTtaIQkKOC8Yy5pVOakslma9j2UrGje",
+	"5HWwLL+rlEIDDw8lqC3mBShLSECTzAUrDgUbpgvk+dUY2jwhaKCsWols9H2L6z3BrpJoSNjhDqUH6es0",
+	"47GKjLx9yzWBaBHfZZa41L3jSqprq+cJvTQbzRxuyIf44pGRi8Q2ZFHGUdlVDmonokmLGOQFLYs0epCl",
+	"LEX2BmyspBTjDFXaobSzF2zBl7bnZgjpjoPQYpu7CULebYxr+JLrrA3r1D57RrmkceY89h5ZYTIB6BJy",
+	"ZdtWQfBwJoxSnfEkwTR39mGmQMbZfDLDvTwx23pFZ0kf1E3UR3iiFWTamFVpsGA9owa/bD5rFFPIyChy",
+	"6BRq0uwZaAQA8byx/j6bs862lAstotpzXFyjWEEdj9E4+gdsBupzTlwho5Oc2MRq1zNzTMPewvRcCpsi",
+	"zhqZj3Ei5FiQEYAIgiiW8BGUFL1D67CgaJxviIICMGAH3j2uWTqUHaFthAASir77E5dT84Ll4uHD3Aww",
+	"tPZoNiC3RL6zud8ZxavrQw0Ud0iHXeCqQe3xmCdJbq+uFfWIFoYrmgrnJKL9NBWGqqlaTmcBWyh46xbn",
+	"B+7O0B56Tz1PGZx7rhigkA8ZMJek2V7G6Lz4sf3+zLMfIc5gEdBSs8P5KPEK1mgfQJK1mmC4QV1L0gKg",
+	"0AD00Njvr35CjuScsiDoOngaUcbury5e4Z9D5gbKxnxsBO2jZfzo8+NHY5icf/UQpnNUmiI94d8OEza/",
+	"82l7GYcojhljRsbozPpO2PfsKyv5cEJy4vz+KyiVNyG7OSk8GhuWWrHvGdcrOWYP9tj36ENmD/g1jzM2",
+	"Edl49iD8/Vck440d26Pfk25y5juGA/bVDedmb6/zN63kg73CJyHtDpz63wO4yDOsUzBrf2EvPfjK+CIe",
+	"sOJnLRED7xOFV9P2+J7h0Glype+Di/Z7Ruz24CuLzaFHU8mh+gb0tiAfMHGXGGD6OXx8KA0XqTSexg5w",
+	"aGG25XypM0AokG6LOnBuAg6hx3SHnclcrkIv0SshQ1v84qnSvoFwAg6aoXS+PCWRt/Ez2soXJIKRaxf+",
+	"GGxlTbrMZpChQoZOnoweAQjnujIW8LPJabEexljCICdGoJijdcaTZGCZdpGKBU/FuZCRLWOjXKUBg+Uw",
+	"JIcyFg848cZjzK/QonTAGu4duH91dBKPxYN2b4/dsJs9M4B3VmxYzkePE5YSIG9g3ak2Rw+PVuDlAK0H",
+	"T15zdseZxXLSai7wALBA86Cawtkw8EJ9Rs8bSpfCQjEoOhBdKABacLORyK6Fcw+i2WntazdqMqgw+Yf4",
+	"0gZJnaQ2uiZwJQxkKI2NEAtdDBY49ykUdyI98BT0lpt2lpJjAdFxo9eBhkTHdKJ0ljsazFHDQp0v8IO9",
+	"0DsL6b1g0KZLOZQo4ODLA183ROPGUx08Oye2jjRbjmDdySPBRBRnIrITy9RiQToftEw1gwG+nnE51Wy5",
+	"6LCnMGA8Gq18K/rZ1SKkE4AhSD0KIAsxhsMzJ2MIubUhNOWGeQ1l+O7968vn7969eRfmGh4cR6FDKg+D",
+	"gl9bTQonPk0FWgeQ86zQkdrDKaqo4HkFkY2UWa2uUjZAuqDNTsfqpY6zIYbytJjFhsYA4Px72jEVPZFC",
+	"j8Ezl4J/4nmiSRdjLhEbARILZVX0SkOtMBjKEGuQyMXqioWcohoq+QwMS4jgszAHCw9hY9rCQTZbzrmE",
+	"tD1QOAe5PkFbrMNCiwHvP4q6tF1vUsGN8geewAGxPu5HtOsf7IWgiGVW2ATuJlvxZm4haW2Ghb43KsrG",
+	"gV7HSeIKGgpVA7lSaKMGuHdEQf+U7mGrWBeJbihbKU2zHGzU8Kfvzy/evApZyRADh07oPUXzKDSep95J",
+	"fHxFE/OtBOYZCblI3MJGwI3oFK1cM4xStRjKa1L+V56NXXiEtC8SGwPMhHbnHRT2eHYFnH/l4kBjnUG1",
+	"fCynb80DVnkdyjxICx9D12BBzyNxhaYk9eKZqWvNRirDChFNIUmnUxCqcPn0ssYtYJJre9JTxVlOUnfA",
+	"kQu0XICSO7V8VK6BPfHMmhv74f0Fc/reo685CuvNownhryMTvIgTY9JmSiW5yzqvh5M6S5djdE2So4ry",
+	"MQoVvGAroNwzf5DRDr1nQF8vy7a8I03AQr7Alt+xkrb5xh+MRhruOWXkK/4PY0NISxm2BmzYyjt1VPD+",
+	"h63AeyLOEnrkz+5GVnMjukDMnQf9vvc7SjN8wwW1Xi/2lnFQjkpmKR9nncJ7ofsUPL1+oHmrD7x7m/7U",
+	"hRdgZxzz8MevbGj7tRO1iAxBYUC2Czr+Dn51c6Hf7bKbT/jiG7MIzyD3yugUJOQhBl7qJ3LCQvgIyX13",
+	"CKTCO1owk4OvKIO9Qw5Eq+laU83uUPM1aJ4Kt+YUCr0YkAsaVLvrBLZ/OvhGzNXwL23SY9tnUWhd5s7J",
+	"aDfUCeNDSa2dcLRK4Q4brUDtxvAZz5zTHdqaHR1QmzAdELSA0YZmq8VMSL3XoVNXhwzWRtuQCPTgpP0O",
+	"jDWUxFiwUY6Ou709Ej585fJGrIECvsAO+zNPlvYlAMmJan0qyFFuO4phtkFesQxHtzuk0WwKYdIj+w7Q",
+	"vm0VgT2dwnfmmTYoly5DpMMuUoEmiopErZdvKEk1xf0G4l4Llw0IDkOKVObxgUyxSA1Q0vyOea2VMNXl",
+	"Y1jpmRJ+euAEROXiHntw0O3uDfw3sTHUbpN2uuAp9G8zA4UNj6FgOOLA/43tq2wSlNkQgJgTa2MiQgwe",
+	"rQF0k+a5Ra4SoGP218MX8RefiTsPcTrV6I03ncpFN51TTOtg7or59lJCvRaFpvJLhjOReS0oKMuuAQIs",
+	"pTSX69QYjjDTE6NfjJepNkojuE8J6VWlfrGd1QSSGNwwjD18abS35cKe1/RtdKza3WCTwvgVut7MVyit",
+	"5mUsr8K8gqVEnlIHnjoilW4prHx4ll9s/ywoAjxfZCs4EsFuDiw5ytg2MeZ+GqYwygvOFtIBOXv//uwZ",
+	"sASkVZglh6Raw9NiMhFjt86uYY8/dPcjDPYAB+vc/RA5XfBsFjhDJI9CxoifZS+4/Qc190JQ/AKSj3JL",
+	"DEonOZR/wSSezsT4inKrA4LCM9KPsmv8hai2JSrsu8pVmNEhkd9MAnMpUPdwjlVQBmE++AYc1nvtOWpA",
+	"GksWnpr3hj4584ZIZZrmV2AYRzSMPK+ASOLrYtBYCKu6kWexbb3lWRgY/lTUZECDgbWoCbARcj1FtGjs",
+	"ld5M/vArF80Mevs0AxBQhkdzMWNTKhXVVnNw4+V9Cpx5T8mUdKfZcwXAgwBTHz3uToSmJHEIVkDFrWba",
+	"nDE8yb06NKv6Jk3+1OrvgPkd+vOLta04La5IoTIh5yFjz3ijzmOW4VPsBd022j8EBYuLZkdeUdb8QVcu",
+	"mvH2+/54jZDEUwQrkn2FcQDzmI9Q9s5jrWMjaZykLggfmDWKYnPE0B5VaSrGVfWhJFMtb1V7fBW4q3oZ",
+	"6G/nQ2yDQTcU8J9FCnlpiCdHTi6zIc8m7Vc8G8/CAfjdDCkCthDpjC+0EUWBFaZwesQkcpzHz0ZI0AbH",
+	"nH/7F9YUQGAN4uQsfH7Bp7BgqBd8mClQjABtxGoGpcZhRdYrXAKp0KtIBcoa8jIQfa3Tojd6vLYmR7N8",
+	"gKETuebYgguFAeHnVWozsqw2Ylu3W70XCQxeSmAfw4eUKXtSqAsiFQ/MdFoEyqIs4/Fjl6ezie9QypQK",
+	"COTTuiNxan6Oojcx72c3rXLiphkq+Me4jVVjjr/R3a8VmPux0LkrNiZHn52Rm7hVPbzRsZ+FWOSuA0qz",
+	"KHw/oJxH/AlkoSEwdsinbu9zUV5Crzdg3UJ6l/3ldMe5kFA+67Kk8rO8XG0jIz8pxZw7Gk9pTPIGA91I",
+	"RXBN0KRfYKSeWmBjtaudQJ6D5A3b/QiDtQdMOWePHN0U1fjOJuwFVs+H0x5m4e4tBkgq1cNuQuUEQ+dV",
+	"hywu+jvPsMrTq+y0Ksjv3uzK19wkT5mOp7K9XBjhQf0LrKiDD4OcI3x6ZC5hOBC+FmIeJ+ZW2a5KQPHG",
+	"rEkaq9e10h+m9zOM8NjnGS+jrolXCuxvYbcbwgCoZqEo8MutXOLL35bQMjZyBC60UvSHXbhQOBDtj6Bf",
+	"+82yB37ordonmzur1TbGJivGQkbmfOOvmBHHNNi8saY/0vxXn762qh5BvBJYYCrUvp4pQDO3Ak9XlxRG",
+	"8gpMGIuxVuRjCEy4s+ondc3UJBPSnlN+x80Cz3q/A1GPi5sShTz5kMG6zIHuiB8Cyt6TGWqIdHZp5GpI",
+	"eCBfwgIS7Izoxfl8gOiyKln7GNWkmhWwz8N3PBMvzSBDpiHygygEKFLnMR2a4Zf2WGlMH3AHrM5PjlIn",
+	"0OL5UbqY00IpNgcYXCgnoAw/VGOCvFG3ZWxrWsKP1IsFpZR9j9vC4EaBPZw/Udhi9eTpsGcoBpF5qUwJ",
+	"u/EsMzXngLObrOy8bbtcf7r2t7oVp/KB6RIYEYZ8euZS0NFWhpxfe2QFZMtAuQmAL5s/I0Cpa5xFkJfb",
+	"eHs0XUrI6bNfy49cx9k2SAnOBMvdDV14Cydm/S1uh+bhtGKKWa0Vr7M4SSi583r9ROnUh6WKyy+/Em6Z",
+	"6toFN43fXi9IwepAncJTOG9snN3+AHaySsGs8MUMHIIlx0LgzybPiLYFCa4dQL5cCFei7UIVmvUWNqB/",
+	"wVsU/MEq7lipkGMuaataQqZODPnDpxdPf6rNnvUirwQUHprHwj20gxagfldEfLWhcq1C7a4WRL7XKgPb",
+	"mKMLgE4CqN8w237gJfMJqCs1hL/macQe4BgDFhL0svmnxV42/yZS7sES8vGVOfzwmQbbx9ZTcvyQtXLh",
+	"+M/XLd/ylOBCTlTn6gZPKlqPLvER25jYta60iC55TIoXC3Qr4doX89vIOimqfTbTAqQzJjnQIfMav0TR",
+	"vayE3epJSastlgSl/TlnSk8apoLp6ziD5hRqMsEoQaw9V4iSvgE1qAvn4jhJqnOjpYJL3LWz8vgoJFQh",
+	"kEKh50/wotze8PNfvS1VinsH5Z4AyFGwKfLcFkhudHkW3tA8HDaCCiG16VmqFl4LjxkU7PhVX1QLRRPI",
+	"0yC88bsf3fDPyepn7lKxktjq+VhElqdQGGpfc99AaewKXxhA000F0Xt65goZMAdD45r7T7ucGQB2sKaG",
+	"+SEB5AVf7/cWJFO4Xtpj1Lw3folV8wt77MGhs6+84cWYJ403Aaa689OmAtCAyjSsCcd4Q6GG+6Vx0K8w",
+	"iIPqIKIYAyG5JxQs3+KHvY9Qi//SR+jXpo9MRJIwHSeAGIFOpHkcRXk4tZZlvK8uUpWpsUpKn7U/w3dr",
+	"GADiMyALoHRLZt4mWkrxZSHGWYXK3mdlnbT0fy9/GF0aSeI3zVPSg0gCFzskV5DQ7XhpgOh2o6zvLI3N",
+	"fjKa1SZ2REuJXASobIOSy1JugWvR6wK2hTe/eazHSk7i6TKtLGnhWhOBCzsMJ5FXF0PSlMYKO/MPyCfA",
+	"f7rgbyFOhfO8EJQzbWdyUgQVzmMHIll4yo2X6E5iGP66HC11IVzk/VzYmbQG8HqjbENXRqtXkzoFOs/A",
+	"HTnYIc2lEeYlgXhhPBPjK8tf70hRa97Czu6hBO9am4iu1Y0cuIesBNCgHJpAPvZNYznBE8dDhsghzKij",
+	"tGOgaFShLf1UGF3EMz7iuizvoBbbcrRVXpeLbYkVjS6Xkn/mcVKO/xSv1A/F8ZCtqLGQdxxWU+CJjO5A",
+	"8piQx37T+AKjg719c34RbrJd3ExsWps/B/qtbpnNTpstMygRjdS1PMFqOc2miqnS+DLESTXbrG6tMS8u",
+	"RznAqEmxwMUpNQBYdBnFaVbcTt7vtcQGn6G5J6f6JM68BI4A3EHJiko4UEvAHUTtdDYyBTsD7SLhOtMB",
+	"y8oSJLcfMpFKnhStBvwNxo6RdUiAL2aJN4gmdHV4ySodBjr+NSUuE5605SpS1VZqaaMb+ZEDmVVvjR1l",
+	"/v0SQ6WpYCPQ9NOUr0DDDxN0vQDSt2vv8eCwa1Og4eV8FUBqD13fy4uB8iSFoFiNDNJjKCkMT+kCNmUk",
+	"+X7YkuJLNmyFmKjypP/kyd6ATRS4f+PMyxlBRwLHFDnMKfV8Vti01OUXQLkZdAIEHAMvv8D3UNpITBJr",
+	"MNyBrpNUzW1G2jvEUcF8F7v9IHJcAXSoyXexw5vxz7ZbMprYePwOIGWCcIEq23gobT0wp0wRr6iFPbAZ",
+	"Apqv9lwGZhRPoKMguigwH4m+aJbP6MYF694XkVaqDKX1WuRpibZQz04alQt6syXiXMxVurLsDcXuqQf7",
+	"MEVBiKkFfq1A2yvYrLhnrsSKem1Y2nXYGxRLCJKp5qKwv0teG3ZtHTZxhp68vtlxtnCL+BhYVrLwoHvM",
+	"mtxMgOzyAp14ENAKCrVpQS6R7SSgvs77lRgGeeMBegsChuHN8KXCCLIx9yEmuRdQKiYr8sY7SIwXEaVZ",
+	"ddhp0elT9T4Fjj/q3EFYUw6fOej3Wa2LCuaO2ZmuGUsqMPxsrEirmdmkEdskYoDHBNjjcEOs2ST+YgFL",
+	"HKPZoxC0XJfq+rNFrkHsDECeKSE8gVvRhVnt0Nxlmi+yK6Vb+YIBrFlOpXbo1cJalg7zKuqxayFf5ckC",
+	"JMUwcOv2NOwT0M2AXSGZS8lk1WHh2/cXZmHBb2X+8ez5y+cXzynN8cfnFyGiB5q3XYlVBytYYIvaVL1S",
+	"EjzP2FQZDcrxla2sDQ/6x+YTh90+/s8+Angcdg/AaZ5bKgotpmu+GjDOJpDcMRc6sHWVUMBK04/UckSp",
+	"l595Co7hlMtIzS1kkFZK2uZwxTOUROmfMdyvXcsTI5GMSYKTpXpCyABDklCZvaT9gCxjkwbsSyDzG5w+",
+	"mBDc63UDs7uBH550nnT29whhDc6SoQzPJu3XSgpKMTDfG4lSKUW4b2hFVfygooKMN5aCztstun6DHXaa",
+	"O2/sAPGapj3sdanDHIum6v8Qk8PJsLFVUQ4A15uKlyeBZU3wRcJksbBnttrETOI7mzNhFWaLN7uUWgg5",
+	"YHHZA2fFxWjFpLrOk8UAjU0KL5HBIY8MZXjQ67O6bJHm8CF3h2eErXvdMYcDHpT9SZ6Q+AGr6QjLg49n",
+	"WKpBjI1RJjvuB6FUbTiQwr0Tu1LapRdjsi72HoXnSrUFUAtH3AyBKtILvCTfOTpd5RISc9Qkj5PlYTHK",
+	"QjEHF4TSSJkeoA/eheTMTRP0WZegPYbSZpI8sDf5mG7Y8w6qhPbwncVQXscLtbXfqiQer0gQFSNwUPHy",
+	"GSC+cmUH8aBmwk4amwiyB1HKJ1k7FtmkPcuyBV/E7ZRnApTKNpVx7g1YOAQczGHr5Jfve93uyfX3fdDV",
+	"et1uTqpYmkPaId3mz6TfHz4+yb7vhTjRw8cwV4Aq5xZ9DxUCxC2wOSAd9oNYKelB0JQ4tn/MCrFTQGnJ",
+	"zxWsr5J57DFH5SbmlSs3/A47xzwAbesybAQV+mVSgBFrjMzOCBzSmNVKXdoIhRYdK/AkySOL5bsCP0ED",
+	"czEDxEswj1Gx6FA+gNlW46Q2O1y5NGrPBV4AiWf4Chdy3OuUE7mNSYGNaL1yKLtzoKMCJtVHGHfAH1LB",
+	"6rru1XbbQ3b9q7HPInr0/dkzByY05lJJaESaqGuRtsfGNIfjGKeYZpBBjrAu4IVREwY9IQAnzbzr82Mc",
+	"yfHhUX/Pq2UHmW7zpU7fntnKYO9cKqJVlopwTt+eOdhhchJP2LmYcyOw7RkZyynV+nywshHYmgAfzIgf",
+	"Pgxs2Z8U12weS+Uy6iDbCZ290Yp03wHclsuSgP4msjpXmR5KBMpE+E1PguET9gLPsfzwJjq/8S5bGUCZ",
+	"+Oanq9jICdsGn3YDHi/o2orlUNZVf3TYGVQJ5UpDFe/jA6oowj+WHz7MxcCc/y0nz8DwsqMEnrSgELvj",
+	"zIdMO3F5lt9pyIgMMEUKzEqCpznJQyCOotg3wf554kckEVtKRYROrFKqHwEgO39GED4auQ6mDx+i/pyC",
+	"sZleCSCSOWohK5EhWLVX8UDwhBodTpSHrdIrOCFBoFg4OLPL5kpmMw12dC7xNVo7qIqx8Bl9zhgqrm4F",
+	"9snjg8M984EgV/kjDlmGGtQQFp4bPSMrPvbk8PiAAK+TeCykFthlzRYEtQb/P3tfv9w2ju35KljVVNmu",
+	"lWXHnUxuyzW11+18tKrTdia2u3ermRvCIiRxTAEagoyiTaXq/rUPsA9xH2ye5BbOOQBBiZQo+SOJW/NH",
+	"j2MTJACC5/v8fq2TiVHq+0edwwJo2Pvdl3ZL5+MxT2fm9yQc2wUysLOh4NOHcJSIfNlGhdQeAHHH8TV3",
+	"Wxf0+594/wb5d+gUtbqtw84TnICaCMkncavb+gF+BejaIwCORigHAJZWuorRRc/1IxO6JyFmmGMB3Y5d",
+	"FmYj80H3onCeLRM6tC/nm/fVwMEC6bAMKjJXTAcBGOk6TTG6jh9BQbtWaglHAk/7vRQwVNYFx13usHe5",
+	"9EIhhc/nXkqmoPnbCB2v9xs63Y2XS93fFqBjDjSpzcJfX15cnLx+efHh4uzk7cXP55dkPy+kgF0sBsrY",
+	"5uj5ArmQri3AJ9NcFig1jdtj2aVSiW5DP5+ZNp4+npWYS7ukZwOJriNPEu3yN1az0FQRYA3hpjF6Yyxa",
+	"zQeiW1EVUvZMobsLPjIn9npRq9tKc3ny+qqH/HYk/2spv4pLDrzHAbL3+7btPPxJRTMgHcECeYBOn6uO",
+	"B14Ix5T7uQXjljD022sPzFTf5dLy3QBTgwO7X8q+Mz+wRAuRpTlSkZHAM3c7OjycW8VCB8b8MvDVN1oE",
+	"9ouvuQCIm+PcFzH401wCiqbXnP/u6uzDq95Z7+Lnly8wAFCgEwDU/FNcY9VzC3Sfn3jkts0MebJ6yJXk",
+	"VLsuIhz0w+pBr2zNMI54unrEmcpeqVzSI/7aaMCJ697BUT82GmW+xkt1gu/XjHvSYEEAc6PUG54ioe/T",
+	"J8+abJ3rY/lVRDG/nE1w8NFRsye6NdLWHzVY4Unv78aMN9c/a3IkepTXuACPAoKCOPao0XF6zTMxRd7P",
+	"Z01OxgVmhK+KzBsObXBE6FGXWKhQonYBKeeTuhBX6HvgTS9xXvh/qRpR5iFxV7/37RKjB61LhTjmhIRi",
+	"vul2K+NDIA03+r8F/Il9MBaemR+9gGyr25IK+OoJmbbVbZGh08VEEI/xj9GNvdasejlil9nIoahmR0x9",
+	"sAb09dsObpPIsJzNh9rfFgiV8StsvyPmrjoLqmgospOejQKur5AGZ0oKCIaRNloqzFepJLuEaLU4L+b8",
+	"pd0iSsVVgxCR0R/aXBP4gypVgQfpYHaZfDRz35eXfFh3f7rsAK4xN05ieYN8KLnlJX9FsA9194AhB4hO",
+	"cT6w8tLc7IeGAv1XFRmrP9qqp6bC+1KpX7mc0Sbo2wvxDSXy1xOtr6Hc1T/2nkBF+s9FYWkcKaK/XkPK",
+	"FB8f8OuuFKxU2YisQrd4ULvGd3wJGcwyVFO8UDwEOaS4P8IsjYfFgyXJ2mFcAapVCY7JlgAHsgRgtQBe",
+	"Ncmvk1iPRFT4hI7l0PLqZgRRuRCahRLqPHXNhNA9FUjqPjuXpDtcl8AcIyUEu2h2rmXAesiIGamx+9A4",
+	"VKcNLtzcn8Jp3EaPVTlWJVV2tK4qs+9tpVY6tVfev2JyL88BL8V665NshX5joY9ndbXcr7GdMX4CiwD3",
+	"31cRPG5gMhPIba3lDNUxBGQMJ5wSgiGnWj4/xEdkrxKLKnhUwDr4xVVY2yAFmwksVymK8qnYACHrALUc",
+	"Wx/zCfSJmAs8dJ3XitmUFrY2avFPS2VCiGc2Rgj3ojnPXYGlQSFIZAxIprkgXCALil6Ex3D1hz40n70t",
+	"tTBboHbMq/iwZP06JPUqCZzE2vMjEEt6UQovvqwiYetA4HBK9pHH7BBeGvTpt9pWxgLZahUVHqyu5UvP",
+	"CPFvYYRP5/rXp1V0risIXRvzIpuvbHG59BpZCbi7ABYvXrOPdEsML8gWEkOGmjbJpVVdHeyIiuICiXB0",
+	"Kdcj19MDMIG2J9scaYKpVAoLZ/Bl1NMMFkT2xe4uJ8j19vLJXe7lBZWRZaqoM3O7Mi1VRtpvt1OzKDO+",
+	"0Xkpr+7oDs/JwzrZ1Aa6hotNn/MmRokbWmma2JQkpo/jFFNyd+I+VwqkpQ70mfiU+dPdOs9bO+q+7Ki3",
+	"KsHWbE/j7mj6Hr4dP7rIuKyytiosCIBvjWVD6lKg+oKqhHjRmSYct0BiuzrrZbb4EZOSzhfvADZDqdAI",
+	"fVfAXJwirrX27AwqqF7CfUG8KkS20YTtYsE4wm0sdv+nWe/F2i7qG65RPAEX+zqX9+TfQeU10B13lm1z",
+	"a10/51YW2nWqo2CuxJc3n4ZD5hiPOAb83COUgjXHGBnlACq13DJjoxXCIvg6EPBj39DA6AwCuSk4G1vn",
+	"eqsUGiuFCzrSZbXwoNqAaHxrJf5Jkjhu27YFEoDCqLYFL1DaBQ4/CoYUwNAMDYgslvfXkvf7/IqujYAw",
+	"+audzLe9X8wM1xaf8TjOmgjOU2hkaj28XW43frlgpeWX5Sn0jq0UrDDUnJMx/9TDEUeHhesCLWlV4vZc",
+	"kiOqBjUvf2OLvd16E8ubVdfCNY/SJv+TS1NA2aoWp/ZPJQn5JtaZO4K+YLRyqyQeMQ1fl8Q5TQXPRInc",
+	"nCoSfUZUn9sVoybJjNqIi5J8QnW0wbFAWp7YkO4FqOc+Iyc09UEhsBSITzNHuEqt9oAoWhC72E1yNLYU",
+	"L0Qouw4+GH/jP7loyLJdaW7OnA3y1BFAKIKJpMEeX54F0suoDafragX7gnGg2G1jJbdHmA14O4r6Ho3c",
+	"xy1MIgo+CWk70aHfCSAhUaVhU4nj/cQuUmoidWykbYxqKQtKAFt/AXGxKfwZsLRuhAYESnM+jkvzgDlU",
+	"tpR2mGuBs34GNVOya1HwPxOjTiA3zlvBhpFg/qrFgOZ9rVQ+Z+IT6V9PVuqRmqzOcXkLXb+OsHp0g2LC",
+	"J2vuwhpriaw6XXMVxbhKtwawMbmmTwlsIBfSwrNL45fXgqCV5T/q0WnBJsWAbxF6+2HrAa8k0fWbqRJg",
+	"9Z9cb+PR91Rtre7uq0hc2A/yj8+thF+LxEjKPE3Mt8Dl0HhKI5GYf2pgRqU/s6D1l4urt2/P311++Onk",
+	"4uWHq3dvnEcTtFgQBJKx/Z9Z0KoGeXajL89/eXkWtNj+vhESbAc4bAJIGCD3yu/i2mj7CVG4BC3E0AX6",
+	"lqDkliE7S6lWEH/FY/x/R/ketN4H8stOIMH1sOt+rYpVw8/FklFCtJlIU9b9m22k6PjCcreffWpTvrNT",
+	"IUU/BzLIzvhYLCwqyC5gSV07Gv8JA4LM/x1p7HeCR21W8YffzZrbi+NOeuXLz8k/hku/tAP5ZS+Q8QCW",
+	"9z/+xmScMHh6ooadVzzjya5I071AfgnkYJx13qaxzBK5awXnL2K2xw4OCBoNIjZK9sXc9hYsUsU2l35X",
+	"bDdyW+LdHQOm3XRfke/CcZGwqzt2U3fgoGja0z92/DOy02Y7pRNifsFj8193Onbew44cB9JMRCWik6ih",
+	"W+yNmO0d16z2fYNaVq9glb6Xg898En+4ETNbqBqJRGSivhbKt6GHSkWWh5wKnyyuFIF0eoVIba9ByGuk",
+	"BbwjISOvlwwgUMEsdyZggUiN7WTOyKVGx0x7VqTO+KzDQDcC+BTMd1nZ0mLfhq+BF6yNmtAiWdo28vHY",
+	"IoJ/Xq2GVlYTrbbgka4XqIPzVgTp8mx0kKhhLOu7234Sw1hq+MY0tl6KTxYYgcsqePrCubTJ9BKNAF5S",
+	"gtzvIDEHfTq5znkCvb7YXHluto4ddQ7dfQMJncBIi/X86Y8FXMTTzg+dI8/ZdPOiLjgjS8M9hkDQ0GSB",
+	"FAYQb6SkjFXpgl3nWQYNwdDcZl6N+DRJVIoNrzfY6HkiLf6X1ybuIO1LOEWWwMPtTxX7Tttx1lOPMRUJ",
+	"SWV+E0iAD4zHAhrcfSzoJ4eHh/YtOVic4zm/3PXEqSQSRJJ9icgDDX3UjUsrEzXsya/rm1oJvtIze2Pm",
+	"ur57uTDMn9Cn/el0um9O7n6eJgJY7aLbzfCVSsfrTo/GbNBAt2p34VteHXcGYQBnbp1cXmlUpcPr0wuk",
+	"8XCUzbm8IHAu8PtY5fTCtffr7vYQkvq0YAbZurDVyv6EAC6+EWVf0tygHgvt6Otto/DvxxN1anvRswTS",
+	"EHQtecT/nb66Tl+N0Ul0KhQu6RN/1EilWrBrINeYBa21vEc6HM57JE/sTEx36cff42z0E9fi6t2b3aA1",
+	"yrKJ7h4cWIenNMW9xp4awuUs+Kwg4krOqi+T4WYvzRbVbNBb2p4lm7OWP1nanNLemAEb7E97bhxIxF3c",
+	"jI4nJM2Fexu7qIlwDqmZNfiGBKOw+5ldm7mmSZftLJnrDnM+ZmaxjeZ9XbAI0MkV+FJ25t7JToGc22U7",
+	"lW9kx7qztRM292825zbOtEsT7qDhijRc9jHkB69u75wvUf/im9wqz+pt7pfWSLOUVs42LVnSBSKmBZIp",
+	"oUvX+M3ZiPhefc8ZIWOau86AQ6qGgFVmTMN76MRJ1PA8z+6h/6bGuV6kD/vG/es/USlMSeW+lBGiyy3T",
+	"uRu0jXihK/ORksG45Cst/OA5BruCanPB8/W+aoJtmXeFT8pfPZaDBZKuIpaY5yziMzinBMPE5cyNAx/v",
+	"h0O8BJtXoFQRcMuowaM84Vg7BLNciy5C59nMpgNp1UBc4qG5LGQ724hd7IQArRuIGwNJQsT8leZv08Cx",
+	"ZmAMd32UxgKbPqa9KAESo+MsJECOtqHLYwiNpI4ahqQaEi9pTCKbJ6k4Ms7zjGJ8RDKYa+H1PhL4KFxs",
+	"eQG91hefiJB4aiGUaF8sSuDuPFAdC58ePmE+N2J7/lTg2xsAsms2AlxKZF8cFFama6ekMlbM+cO9y5SS",
+	"/mmi3sziHP31EMFCLXqhmwpSPRL28JND23dkgedKMHsIrHbJrwGwn2x9iziqRwBQ7aaA/0bWb4owoLZF",
+	"yMVE9W/aHk6kd3jceYWqiXgQSEr3A9+JOQ4RlQiYlwRgwjYabAlQgPmW9KZjRTGPxJBqIrgmWvQHiofM",
+	"eaRfNTDSzHUnv3j9uMjCwMcXfQBRbmk9Bv4X/W2HIeghsLZ3CDm6jUN8F1bUAoZChW2BB/I2FlJhENnQ",
+	"cm1J7/8xRllBEutC0UUNr9HZxElcsi6uxZBL7KVwVaCLBbsXdgKPr2LX39ul8svtwQZlu1bo3K5u1071",
+	"a9TteoJUyKiREH1pjptb+bby98/XR7FY9+t7j9XCscYntGMOPtNPzWoanAFs6T9cpUFF2Aaa3QhQ1IsW",
+	"hQiOW4C6AHj3DhT2VlmX3vfxaCMgf+IKg/VDJlSVve7ZX1fX0qEr1xjoeCjzSX0oxVXQuxob+4lQV2W5",
+	"yqBAwo0l4oMzwAc3Dt+VjPsqIqzws1e/nBZV79NRnAmmJ1BonppDEciYYPo9diEfxx25P87Q1xxZwm+c",
+	"BRLUhB1yucHZdjlIc+2/mbs9Ofo31h/xlPfN9hybu1MD6DwLOvqhYIEDPvsRK3Os71G5wQwmA4jiHDin",
+	"CEGJPGKIBWDn4IjLouQeUYARcz4GXmEbAIE/OxbZ8OnhD2yBPn8psb2FP9Yi1UTygRDXZivN321oHopf",
+	"KDwfVhXZI/UPltp776FLti0EaubiKT8ynz+/s7E7bs7o1eQ7qU+4gMmu74jPj7uHyvfGazgT0ysN+IJN",
+	"Z0+XV/rf9outK3nH6pOlpiJkCm/hbTcQ9O9UIowxhl/VPQPfQqLzkt+QttzWCHwl37yoWadD+nBVAqh4",
+	"v4UyAaMcFrL1KI5K6fqShLrDfP2tirXN5Bey16gw7ix93SivDK5IEn8U/7e+sdpynpczKfSJsX6BNokE",
+	"fmj/RGICiQclHfqASDTQNgEyRuke0G8XZ4G0fB1V+nQosjfxRyGF1q1bx0fUzUp18rPgSTZaQ5u4AdXV",
+	"ZLRWgPuIP94Cf2F9+b5ElvTKbxOm9r88eTLCRb2HgzIWSwFXrMpcVV1QCfX869eHeG5qaNyRleGHN+8E",
+	"WGooMnjWUqMEZ9NuTfLsdMWCCXyKj0XkLt1GvLbIIetiMTvqvmXmigPblNi5ejAWB3Y69Y7+O+zz1qUw",
+	"2I4u/Gaji0AR2aCYyyJc59li4IudUEl9P0+BNNe7UeHPFmnxflFtu8T/tHUdmV9VjNVM9X5ozUM2RyKG",
+	"SVgD5+v6pf6LXd7RXJr0Bv3ZNeMb+Kk1Qc1SRAbqRSzl531Kud/NoXTvbjMxt/XXvpfwKp5alGmT4oOt",
+	"8vGacoIU1r4l2jr4TD8B4N3AY3KoYf4go85RjLnQqjHvb1yVgoW7C58ePg2Jh7sgTAUQJR5HNTZgmVXi",
+	"KxuE+WrEhfkZN5dMiyOraZyAO2Nz83CLFro17+7ZvMvcMbWksIjEWAgsK3LuEiOOvh/LhpFXGYcWRcnS",
+	"CBLfaq/DzmUyq5FmYz7rQr0k1Cu6osCCfXnqymgXbtwGwPUy6GKmoMKR7YJA3MMSSjT4cNNSa8O6PEeV",
+	"+VZBunMbC6yBbHu78MT17a9l97iHmr1vR2IXfBYFZKDvqG9AoPTto+U8jGTe1gQ+Tl3yziY11lMfgEuC",
+	"pi2wW6+OZIdHh4ehw+IvGArIxUe8DvzqC3A9gdgl1Px0I9VU+7X28FtiM9CjPDMfbCAjiCmcG50wjbVg",
+	"4bPDH+aIlFgYXX/IizcQtlmIz/4QxWk2Q6TgKOWxjOUw7GJHhCPGN6oJ4P4IfeSkt6NLTEtmQsCfVBNT",
+	"fyd4FH+vQfVi3+HVP2RM/dtLC16MVJ5EpWM6FJk7KrVRfS142h/VfjWvgKWdvjbmceRniaBUj7scvwhH",
+	"5Xw9I9Zx4/5pY1cZl1a3mUqR70ZnfDBoF5bWjsb6nGuhs0COjSMnNBLdg2HUxUIUgG3kqeWJtywNdk7X",
+	"6qMoMlFSABOa+JRp6H4BcHQu2bVgA6OJbC9iNlWBpNYUY9GVYN4hthf+E+C2YUkToSbGsZ1NBItlpqAo",
+	"z+wju1afuhBtRA77ca4RkAOp2GOJhTID2saBSsfazh/f2o5mCZfDnA9FJ5Bh0MqmCm8WtEKok8EnIXE3",
+	"Z5NRyo19GirkzkG0D1x8uA+lPjBtj+36Ih5KDa0tpewclf0w4CFhsQ4kBEORcq3A+oTwFyR5SotjAzgp",
+	"dMMuttZo86Q2/owbovP+yEw8aGUjQByDRrFkRnOlOOr5wKs5enZ4yOgwtG3vjdAZ/N7sR8olIDefRBE9",
+	"BCBAeX8EsCTQvKWPzcrg7QP/nGJEQWfPAb5iOELEbKRlPJmILMQDGEumxXBsvtEuoFkxeADXcFOrC5QW",
+	"BPMOEw7ZKB6Okng4yqolML5KAiRbRUuEMRhlT9pApSXeoVYsP6q4L6A+bCgijEPXkMv8szVvfvsiecw/",
+	"vRFyaFT4EXHl2H8/ASp7I9Va3dZ//PEfQfDp8HA/CD49eRUEn56/Mj/++Or9//xLy9WB6yxF+7WSeWis",
+	"NLTi5YllvuJYHD7mGDQqLfKohl0JGsiq2XKeLaXLeXaHVEDfajsA7W6DbgBzsN7R1Ru1BBQ3KPcFPFuz",
+	"LYCmjN/79RbPe5vj/HbZEVAcZx5AtHNZCpuLzKz5uH11NMzYZfSb5e1RdFG5eea41rgi7nog5c4zpuNE",
+	"yCyZdX1mMqjEdbo3BMEaYmSLheYDCRl+LoAk6dECTtBiqey1qtVw332rlfealspWuwMbSFUcess+q8qT",
+	"shWnW3H6rYlTaKnKnLyw8tP+ZnkOobJK5HwC/fd0U8cziZUf6HF6A2zMB1sOKIhvs58auxYo7gNkODwC",
+	"ngT0KQOJUSTjnFkYhMJzssiJpB7qgffpi/+qRRrkTTREnccZb4qgPz/6HvoImi7HCtvGK3ADKkNUdOam",
+	"XAP6EWYCNhS5fuUPVD7N6km87VhvjBtipLfCrVopwe11pUpDApUuCL5X0FdOMfRqHoxDKf2xcpy9zg1E",
+	"JqrLZdgMbrB/7Ze2MaLoVS0dWCjbMlHnCo5OCi7bcb9aA3DpIHcVSFs/ErB0GGRQinnOk/g1maglv2u3",
+	"8klUCJzlpaNwZeSf90enopv0wXifVE++TdUwFVpvU1OP2CQxBoSzH+pskrtuuKGbb8QP4Y2YKxftsr/s",
+	"5nkcDYXcW+zjgfAnNun0KJj49PmTJxA/TpUcOloJT9HR5dgp50cewdA672cKqLvXa+/BxddQSKAEqqCQ",
+	"KJkR0OxzaRbUZfi/ZYsKshfFkpot6C46gcg8qGZtoHXCu8lwITuVK0AOh8hfwM6q+c83Ci3Jq1Yw5C5t",
+	"BKFFWZ6DhGfG4XxyeOjiIm3CCycvlJ1DmN4ljiCoLzjmZgJZz9NrR4Q12c1N7ei7DRGsZ3r+HmejwjBY",
+	"0wydG7zEJL0zLvOrXjNj53TEM9/gSYXOx+Kqd+HofJdBV5lrI3OLxaG/PW88+LfnMDyXJ6+veivspNdX",
+	"vXe5RNNMRm6VjRe5MHLVPL2xOE+dqUmz/bnI1GRi92db9LkN0Nx30acLpkCyE9hslPwoUo3e4rphm7Wk",
+	"M0o6W/kJQnoRAYRabmz9AYNCTghYtyE7DzSWTKU2X43pX53xLNchG6uPFNm2ugx6X0PjwofsX//v/7Nw",
+	"ImQUyyH9KxVaJR9FRP/sJ0qLKGwj0WQmJtAcC/iYkPBOhYKYFABnBNLdrO3fSaXuRnYaYz5jQwW4qSxT",
+	"NB8ffBSbUSzlsbIxqyyHckSeQJ1MIEccqpeoHurp4Y8F0GfKpY7NLoYddpoojYRE9HxhOZV6tvbVQo9g",
+	"pxMUTQSSqia6VAIpVcYm+XUS6xFBYoY8/jBWkegyNRiEbMQtQjU9Rw0GZvajfMyl7q58omPjh/nl0j2M",
+	"SkBUIH3SkmvkoMllFic0xVDJEAE4MR64WBeM6J98MECoFGzRAExVy6vKwt5gH4wGAi2hi2KNyCZYBGEb",
+	"IuxSkSmVZ8x8PbGqBF8q+ejrGzO+IbNpNNC8IjUYrK7w4jI6Hww8HUFne3VbrbfI9eOI1aPvoca46XLe",
+	"4nX3E0501cUIx1wctlt1imwNgEbhH5SUl05QYginQRTmbQrlZTDoFY8T2o1t1Ohx2knUxrcqbrSe433A",
+	"4/3UC/RWOuEXjnjB0X2RLUDJ36LbBf0N28JC4mWXqKv9rJhTXLa9RYo9xjUSHop0XwuZMfHRvJFjKm68",
+	"iR2e/EhNsSjPuGJtcPBjyf7AicZy+H43zY3U1PYXe6iHMQkHwGSAG+KvqV1odXOBZv9QsQQeR5hqnLE0",
+	"l/R8QCBHkTmIJdgGWJYK3TczNMRYlqeQ/nM5PEzgjdQUcLvVIBMSQeCvZ+63Yy5nEK0wthRJZX2DwPqE",
+	"jg/3tSDr7B+5ztgAvv/Sw1xdOGDdmwvyFGM2PGOJQDTbj7ZfXFvbBuBuc0I2P3YagWeBRLpNa0pYuyfO",
+	"rKVDQGsrjpkmrEitbE6zgzYjmc4fMvUBFxH6mPZoLEHXJ9mdsNkxVGoCfHpx+LC6xJ1K1xJVNG+53SsW",
+	"PBPZcYH5i/3Y5vf+O7b9VOYtXKdqqqG+NnxpzukFhOJCS1lP5HlQXx+W4qxhG1DaIYWMhAypGgdyye7h",
+	"Md5HBM4QEDjxVxZIv6oUdD6Ns3atDNcZLMy4Ru11Lu/Jv0M1ZYNYVyY+ZQfwme9rF5jw7SNq31gJnO7W",
+	"aVNRzdHT3VCYfm1zAPZAqAFJpQ7rkQODBbqRkgKdLPwWQ2gfqG38h5uABwlff2i2bx8msN97EdqiAXN4",
+	"QJa6D/uYLbQEYnWVgrrizjby0tTwouK1S1VkkxuZMadeZMI9WTRHcD3p/T1XGb+9BXPU6CW/5pmY8tmt",
+	"jB4ztMGLo0ddxmOh8uyBbaX2ZxJ5lM2vKa7ErxirbXb0YncYj2+ffts/W5aBO/jLZe/0l5eXH3ovfLW4",
+	"SWKucf6LGpBlkQJLwZh0SHdzygKTYRlFxvaQQK6CU26RVS7Ivpj/6Gmc9Uck5bp/wx86u9lsIuhuAIlL",
+	"6bYXIsl4F2/oOM53cQw5CnvzY94JLbL5MYncDVrsX//5Xwgki8Xew1jKWA67QWvhJi+UFJX3CAJJGL5c",
+	"B602zZ/C6Z3ei4U7oQNWdy/X3N0tbnaqImE37MvGeT+w5yDZt4spQNxyNSiAAOffLb3WaA/eBGP0rmi/",
+	"3StijCFu8U5kXs9OF3/FLLpbR2eRyrMOOBg0mDT73rG99joV/ObYv1lq3ltxM5/lfafuze0su6FRvDX3",
+	"89/ijt13Wy0XR8vuikq8/r7FG3U3NiIDb2nfaBmKKr5VbLqBA1df3I1Ue77tOy3sW+n5auV63sJXiTOL",
+	"uV5Vju2XNT2+kmwKbK9hg25Ulu2Z6rcrzYYyUprIV6bBGIpsjbI+oTNri22Tjtuk4/1Xhduaa5ojstgt",
+	"hNesSXgf6cbKAvOL+dCUDbe5NBJEgKBvWZgfHUneMda5xBlqUax08TXEwWcef7D/8mILYSCN6/qv//wv",
+	"9MZ12GG/Q9yriJnEei49Nqc5IO4B2gIDX9Qa20aFQ/SGOGERBXIXgBP2jplWZVwEDPaAZ21BFRYiaRQC",
+	"wuxfKoZCGp0kuixLcxEyrm+QpdDyLRb7yL3wmXdH4o3ESZs3l4gMQRczgPsHsMWE90UgKbiJqb+BSgF3",
+	"kWcu/qQzPnNN2KPYWCAzChLofCJSLSIRfbiehQgN4Z1Adi2QydK7MPR4Ik96TCrATYaoFo809F+fMLcD",
+	"jn7R2C+aJYLbzLOv/Gl7bdoHd3GsIpFA5IG4ODLopo1Eor2GBUQCUIMB0EUUXeAlXoUB0viS4qSt5Xgz",
+	"CozZzoa2f9uhAmKFogoAXh4RVfr7VLSKuSMDZqiu74G4RSTsTvsgIFbagMvQHmk/9Zk0GXo6t9xNmyiq",
+	"7nAPCdA0Bxt/dTOxDeX7dtIGQb66+J5/vJyFTC2MJGzK1tOdtU+UWiG47Iukqc10ClcnIipCWGtYXMWg",
+	"sg0PUcgV1Xd4zfmguMe8m/nTrPdiVZWZGVHc4wvES9dtxIE8joi++vkh+WpODU3pvs7Lrdtt/uRnbOsj",
+	"NAmP446dqeyCPrDHW1twZxH57w9rwJFn3F80fP1Q+EM1qbCgVbgOQQudB7ZGW4mdcE1jSV08fa7NZMHQ",
+	"gvj4uzmn5i7aQ5yBU90gUhEjbrPPbN69YlV9HjyurzEZewX9tV0efsHvfD+H+btKI/RBs+IfknLtrtNj",
+	"CuYaZeQAf4pTLQWbjhQbqCRRU43lARMcAU4u+hnoQ7BxDBzxEhjeJNHXw7+g7aUOk+LXAqTjsUVAS8XY",
+	"DSFRN4qBer0OtwiA1rQFbcEptnHLRxG35EUgsAIZ6D7gsRsELU8i4BK2QTBEdiRQjK7950IdPLQvXM+w",
+	"ugsCRRiuc/chgQ/mCf5sSwR3AJdP81mHnTBsbLAFhxiyk6pQDLtQYUY6ibog9rrUOAHxUq+yy1sDVp01",
+	"6lNgrk2BY6cB48mUzzSbxnJJXMqKvK8alIJxTYT7qT/nTSNLC8PvAZ+j+YroJDrVsy6Cd11AwJ6iKdeM",
+	"R9H9xQO2Pm1TnxbF2Cl8/tta+UesJk+iyNMhmPWZT+uV9eQDeLj2gQ8KwUAik1AVMqtPLbarGrAnm4Iq",
+	"0HpqnF+Sjks937IiALeXznqj2d6FS2zPSLVHbBfhucNmW/t2kjsr5ng7VIRy3Tcynd211UYl6GDPYEYR",
+	"q/ylZ6zVAyZ4QZvQ9g94+M8IjZYK41PLHNNzr+OPgoV5moTQcirFlHnl87t5muwBV722lZrch7uCtGo8",
+	"FhaknVFriSDEZSj+RMQHCaloqv9CZOZh/FFIBuBpQx7L7ubsdwvoUXdivt3K4smWoVjNpUEIxao5MXtp",
+	"VHUrofnjtvx8q6TXbfzHFhhlnL6ipcYTCRXh6Bp2ulRMBMe3QBDki/HJPD7oj3hWzwF6YQQGivSEewpC",
+	"DVjo8GEsbbV1Y3c0YtY6lRgPQCylKkECTrP+sE1d31XddLFxPsM4cq0fVvoaWeg5wyTPsJPsegZPMcPm",
+	"2sosWxBoKehBsm1a1NHFWaJ0FsgihO3YR1Dw/kPFsjRJRY1UMyw6CZ8eHTHvRXwYx5pA6r2uLdCMkcfW",
+	"XJhlgYQyD1uhk4lPWRcBFiCHyuPI9lBdCyaiOMNOL2fUIbQ7etpT44XbgpJr0ee5FoW3jvoAy5zN3g0G",
+	"UO1kr0MfHxoO46ztbXKm1MK2uI4f0CIFWTltKuIdmFuFEc/4fu4APJGI4NLnZbC1QfaNp3k26rDz0kFT",
+	"lloMDqMrouJRG8tsoLIqmdEZCM2BC92cJ1BHZq6bTUQgQ7PHYbGkVLhiHQS0iDWLhxIIptiFECxonZoH",
+	"oM2mg9Z8udU+zTPEHStakswTltRgea2jWZ4iHcbPXA7N0HzCLG+7uevEO4LHtsOQPuI5W0lNsLOwg8gb",
+	"qSv17hVfVRwV9GqsfPZtxZN/vrzjT6VZVMwE78t88dRGqj5CAym+dI7socj0oO12A+SbGaJQNqip7LIo",
+	"pRXiq8J6suJ9l+/nThDNcUeb9Ywh2IWyz2yg5gOxuWVTBif6DiqlrnrmjFbWSzWOAdl7rI0SMTdug/Ko",
+	"u2qAdO9s7f5HN/J0lMub5eUtmIqDozkwLx10mzmjXfbHi/Ozl+/DuSDX/97/TaR9keyf9Pavevv0pP3l",
+	"IFQ22rW4pq11eYvmxibBLnOeHzbSZZ64baP8Ztoo56gopB9HK6zXOeOVs35hJ3j2Oljaa1JLl0IjjMf4",
+	"x+imxDpdZQCsXWUAffROxvzxPvRMg4sXv5Szx91y/sqHsshlRKA57s9x1EaVX1g6gfQRKxcsWbB5jd14",
+	"PStvJyE6genibBL605B/FGCz+sAG7soqM8gY1LnsGwPvsuy/lF2V40VoemNDh1zrWGdcGjMyU0nEuDFc",
+	"2PUskOFYZNzogg4KUgASW+g5IyyGCBJ/NouG+TP7J0S0kGradoyDYwWo+WJcV3zhoUZ+ZXTOtWolvGlv",
+	"UC1R2Gmleoknh09W10vUltzYU3m7moltHcQ2dvSQdRAluY7BpFUqqbIyYl7Z3LJht85RvZdYPlZqL3b7",
+	"rOrbMmoQ/erlnWJYN44+Nsb2bWBAwnMiBcL6RqopOLhxxGYiI4dZUuiiNJO2CxiM+GQiJHYiAfos0KQA",
+	"yjR57oBixDVEvm7h3voYuHcfs68AezlTdf1zjy5YvhVdzWquS0Gt6m+0UmJtFvZuaj8X4Ydq4l6VApps",
+	"PnZdliVzubu23IEW1RiiXgT04Kh3IbigAcmrHPILAXbJpvYgZuZs36rvfQ4VfBuOuetwzJ9d5m2NvHuk",
+	"8IePdzNZ+UDW3cfnK9KJJ3ouaRE6IUcIzVaM+gUPhVhlz7Eso+s1w8/nHUAuCyOxxCSk4tdr3r8JZJFO",
+	"G6mpPGYhIhmitcTtP98JrgGWEHiq+bVKs9D8NcXfP3ja4bfn28TD95p4+O35NvWwTT1sUw/b1MPDpB58",
+	"TflAmQfS+es4Tye2iLLe8QoXnR/PcqBnhqt9HFCeW9m/9XO2fs7Wz7kjP0fTZ1Ut25KE8X5f5XKeDp5y",
+	"fEoLNoX/iv0xjxPGoygVWjsAeck464s047FkUz5zmUEEe3d/SlUiqvEnr2CCC6ssz/NnNUVM7apJwFQd",
+	"kVOHnXKNSudKxn0VAW7+2Ea4xzzLRGqmQpKw1W3xiP97q90yfoMx/9NZq92SfGz+JMzzWr5cHPNPb4Qc",
+	"mnNy9OxpuzWOpf13kbrTWRpLIMirSmTbHd9x2+LNZYg5j6rJmKtbTWX0O4UfxmMA8aT9Wo3iaS/cBMIT",
+	"x96yfb36Y9q2rz8kcfPjUVw8GseyWnPZP1VkVu1HUKgcVAIlnYO/+lKbj4QmGQzQ4/0wa4iVJZlSHdZb",
+	"qJHHMJfNFkLDDlp/QOhCHUULQpzKVAJplwjVKqh6CjvanKUDHQ9lPsGg1oWQGWYZAekRm7kxsAXgHzjr",
+	"LkEU9hUAbhKESkxMdyDdP2QceDhu2VBk9NjXDn3RhQ26wM1sN20BL4+9h/7vZgtxArs5EJwbUe2v4J+R",
+	"LBlWOt/2fTvstqEAY2cFs77GsAvy/DW4Hpn4cdiflof/pfmQL/kNPWjbGv796CyUKZ6iYdRaNGNk71Zo",
+	"seaBIdJzzhU6+Gz+bylv+XmhPlybVhx12AX1GgEBUDorrtG4SRr+hnxnaipdgSbRc8EgaNXRApvU8LpA",
+	"0o06LLRDQg8ll+7uyjm9uk8oFq3RSlbafOWSyjVlebtll9cY/OO+9MC2fnIbcvp2e2+duGxq5q8lBIzk",
+	"aMaqXUyE6tAhGhPFoOG0+VlI/DHOOgy5TIgMWVimZ943KhG7ib3eU6sPRly3seEUok1kzCtJYhhbMo8Z",
+	"d5X1IkMfwLEoSjFFV+V6VvInUjFIhR6FHfYCJoztj/bBgYQZGvGvhdaxMpOzbaVSgSjvc8kSNYTwPzQC",
+	"F9FuXHfEQOvFOkt5hg7UDGbXRRfEXPoBLgnr6Z5JkG/uGtD7WI20jPtQNvHbGHhqRtq8mWNRNfYe8Mq/",
+	"smNRpmqe8jTS21xDYxv/DdfZCViQWxP/OzPxLfsx6gcSRoVuWFebVRjzB77ZuLmuy6tAJQTxuRiTnBrG",
+	"ELpWO4fAY90gc93DSdTHLPz8JWT9RPBUOyXhKG6hgR267J0jEamAGGgFXH9ukQQ849+4GNY3GHOjBzPg",
+	"Lia+QPI1RKJLVM1M5/1R8ezd8Onh0xAZlp0jgp4F1e6HtMWuZNibAiWuClQCAMEABY4p87EIHc0NsA4b",
+	"y2b+RlV6b5Jn1r6/leLDzMkqfv7iYeurrsrB96G7It7YJVonpFcMqe4zc6dU03mXamod3fFWfW2V0SP2",
+	"tM6gb8l9A82UE0zXrLwqkV1gyBCbk/mZcNsi1c/HAgMPeZq0uq0D0Er0zAW9FA8lgq60jQsCACyx9EBv",
+	"rM8Cv/B8q74aC8qVF7ll86lB4CyK9SThszP8tX1IjEh9CwB0iNlLoHOeZrBVtO2CEhT5pfzma8J/6ydK",
+	"x3LoTYb0SsV8Lukvi5P53fVXO3hirMyea4XWfIZVC7aVZR5nnObgoTPPT6Lo+12YxatYRtD+hvOEBzsg",
+	"YwRSjlNmTqn2nqUFT/uV249/qNh6AkcibOaTXptK7IAvlY7YPjSlE+W596rjiicVgEut6qIF7OGjx9pU",
+	"HlXv7Roj4XTEs3CvzVyb+X4ew/pPXu9f9bznQwHM4gx8uKKqFbvMOmDyej61ZolSNwTjZLQSfgNYtuL0",
+	"l+D9EWEweXPJqfpkYTtcJcHCRH4RM+KNRytwznTr8yTBvXnrL5pP4v0bMat81tsegz8tPuttqq69zOkk",
+	"4RkUsyDkYy61x8DmPWwkeFL5Of+Mf/jy/st/BwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

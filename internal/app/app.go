@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -42,6 +43,8 @@ type Options struct {
 	Assistant assistant.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
+	// SearchLanguage is a text search configuration of PostgreSQL's.
+	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
@@ -57,6 +60,7 @@ type App struct {
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
+	Search    *search.Service
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
@@ -83,9 +87,11 @@ func New(o Options) (*App, error) {
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
+		Search:    search.NewService(o.Store, o.SearchLanguage, o.Logger),
 		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
+	o.HTTP.Search = a.Search
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics = set
 	if o.HTTP.Ready == nil {
@@ -134,7 +140,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run} {
+	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run, a.Search.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	return func() {

@@ -54,6 +54,7 @@ func OptionsOf(cfg config.Config) Options {
 			Tickets: int32(cfg.TicketsPerDay), Messages: int32(cfg.MessagesPerDay), //nolint:gosec // config bounds them.
 			Bytes: cfg.BytesPerDay,
 		},
+		SearchLanguage: cfg.SearchLanguage,
 		HTTP: httpapi.Options{
 			Recheck:        cfg.StreamRecheck,
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,

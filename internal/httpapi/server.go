@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -40,6 +41,7 @@ type Options struct {
 	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	Search    *search.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
 	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
@@ -74,6 +76,7 @@ type Server struct {
 	accounts  *account.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
+	search    *search.Service
 	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
@@ -123,8 +126,8 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
-		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, search: o.Search,
+		keys: o.Keys, readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
@@ -93,6 +94,7 @@ type Server struct {
 	Accounts    *account.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
+	Search      *search.Service
 	API         *httpapi.Server
 	// Debug serves metrics and profiles.
 	Debug     http.Handler
@@ -157,7 +159,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	a, err := app.New(options)
 	require.NoError(t, err)
 	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
-	s.Debug = a.Debug()
+	s.Search, s.Debug = a.Search, a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP
