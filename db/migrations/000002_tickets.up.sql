@@ -47,7 +47,7 @@ CREATE TABLE ticket_status_changes (
 CREATE INDEX ticket_status_changes_ticket_id_created_at_id_idx ON ticket_status_changes (ticket_id, created_at, id);
 CREATE INDEX ticket_status_changes_actor_id_idx ON ticket_status_changes (actor_id);
 
-CREATE TYPE message_author AS ENUM ('customer', 'staff', 'ai');
+CREATE TYPE message_author AS ENUM ('customer', 'agent', 'ai', 'system');
 
 -- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
 -- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
@@ -66,7 +66,7 @@ CREATE TABLE messages (
     CONSTRAINT messages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT messages_author_id_fkey FOREIGN KEY (author_id) REFERENCES users (id),
     CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL,
-    CONSTRAINT messages_author_check CHECK ((author = 'ai') = (author_id IS NULL)),
+    CONSTRAINT messages_author_check CHECK ((author IN ('ai', 'system')) = (author_id IS NULL)),
     CONSTRAINT messages_superseded_by_check CHECK (superseded_by IS NULL OR author = 'ai'),
     CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
     CONSTRAINT messages_content_check CHECK (

@@ -2,12 +2,13 @@
 -- A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 -- ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
 -- resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
--- own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
--- message counts for, if any, has used up its budget for the day. Then nothing has changed.
+-- own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
+-- no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
+-- changed.
 WITH target AS (
     SELECT
-        t.id, t.status,
-        CASE WHEN t.user_id = @actor_id::uuid THEN 'customer' ELSE 'staff' END::message_author AS author
+        t.id, t.user_id, t.status,
+        CASE WHEN t.user_id = @actor_id::uuid THEN 'customer' ELSE 'agent' END::message_author AS author
     FROM tickets AS t
     WHERE t.id = @ticket_id AND (t.user_id = @actor_id::uuid OR @staff::boolean) AND t.status <> 'closed'
 ),
@@ -23,7 +24,7 @@ spent AS (
 ),
 before AS (
     SELECT
-        target.id, target.status, target.author,
+        target.id, target.user_id, target.status, target.author,
         GREATEST(
             clock_timestamp(),
             (
@@ -40,7 +41,7 @@ superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'staff')
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'agent')
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
 ),
 logged AS (
@@ -63,6 +64,21 @@ raised AS (
         last_message_at = before.written_at
     FROM before
     WHERE tickets.id = before.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, before.user_id, entry.data
+    FROM before
+    CROSS JOIN LATERAL (
+        SELECT 1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+        FROM superseded
+        UNION ALL
+        SELECT 2, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
+        UNION ALL
+        SELECT 3, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        WHERE before.reopens
+    ) AS entry
+    ORDER BY entry.place
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
 SELECT

@@ -224,6 +224,7 @@ type (
 	//
 	// Its fields:
 	//
+	//	Author MessageAuthor
 	//	Content string
 	//	CreatedAt Timestamp
 	//	ID ID
@@ -231,6 +232,15 @@ type (
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message
+	// MessageAuthor: Who wrote a message.
+	//
+	// Its fields:
+	//
+	//	ID *ID
+	//	Kind MessageAuthorKind
+	MessageAuthor = plain.MessageAuthor
+	// MessageAuthorKind: The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+	MessageAuthorKind = plain.MessageAuthorKind
 	// MessageFeedback: What a ticket's customer thinks of an answer.
 	//
 	// Its fields:
@@ -506,6 +516,14 @@ const (
 // The values of HealthStatus that the contract has.
 const (
 	HealthStatusOk = plain.HealthStatusOk
+)
+
+// The values of MessageAuthorKind that the contract has.
+const (
+	MessageAuthorKindAI       = plain.MessageAuthorKindAI
+	MessageAuthorKindAgent    = plain.MessageAuthorKindAgent
+	MessageAuthorKindCustomer = plain.MessageAuthorKindCustomer
+	MessageAuthorKindSystem   = plain.MessageAuthorKindSystem
 )
 
 // The values of ProblemCode that the contract has.

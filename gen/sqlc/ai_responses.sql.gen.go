@@ -518,7 +518,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'staff'
+    WHERE m.ticket_id = t.id AND m.author = 'agent'
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true

@@ -39,8 +39,9 @@ type Querier interface {
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
 	// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
-	// own message leaves alone what readers have seen something of. No row: there is no such ticket, or the account that the
-	// message counts for, if any, has used up its budget for the day. Then nothing has changed.
+	// own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
+	// no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
+	// changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error

@@ -15,10 +15,9 @@ const (
 	maxSwept      = 500
 )
 
-// Run deletes expired sessions and the counters of old attempts, until ctx ends.
-func (s *Service) Run(ctx context.Context) {
-	o := &background.Outage{While: "deleting expired sessions and old attempts", Logger: s.logger}
-	background.Every(ctx, sweepInterval, o, s.Sweep)
+// Tasks are what repeats: deleting expired sessions and the counters of old attempts.
+func (s *Service) Tasks() []background.Task {
+	return []background.Task{{Name: "delete_expired_sessions", Every: sweepInterval, Do: s.Sweep}}
 }
 
 // Sweep deletes expired sessions and the counters of old attempts, a batch at a time.

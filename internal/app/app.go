@@ -17,6 +17,7 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/search"
@@ -47,6 +48,8 @@ type Options struct {
 	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
+	// Workers says whether Serve does background work: tasks and jobs that replicas share.
+	Workers bool
 	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
 	DebugAddr string
 	Logger    *slog.Logger
@@ -61,10 +64,12 @@ type App struct {
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
 	Search    *search.Service
+	Jobs      *background.Jobs
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
 
+	workers   bool
 	debugAddr string
 	metrics   *metrics.Set
 	logger    *slog.Logger
@@ -86,9 +91,12 @@ func New(o Options) (*App, error) {
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
-		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store, o.Logger),
+		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store),
 		Search:    search.NewService(o.Store, o.SearchLanguage, o.Logger),
-		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		workers: o.Workers, debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+	}
+	if a.Jobs, err = a.newJobs(o.Workers); err != nil {
+		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Search = a.Search
@@ -102,6 +110,15 @@ func New(o Options) (*App, error) {
 	}
 	a.HTTP = httpapi.HTTPServer(a.API, o.Logger)
 	return a, nil
+}
+
+// newJobs returns what the replicas do together.
+func (a *App) newJobs(work bool) (*background.Jobs, error) {
+	jobs := background.NewJobs(a.Store, a.logger)
+	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Assistant.Tasks()} {
+		jobs.Repeat(tasks...)
+	}
+	return jobs, jobs.Open(work)
 }
 
 // Serve answers requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests for
@@ -140,7 +157,11 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	for _, run := range []func(context.Context){a.Auth.Run, a.Accounts.Run, a.Keys.Run, a.Tickets.Run, a.Search.Run} {
+	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run}
+	if a.workers {
+		runs = append(runs, a.Search.Run)
+	}
+	for _, run := range runs {
 		running.Go(func() { run(ctx) })
 	}
 	return func() {

@@ -60,6 +60,7 @@ func OptionsOf(cfg config.Config) Options {
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,
 			MaxStreams: cfg.MaxStreams, MaxStreamsEach: cfg.StreamsPerAccount, Docs: cfg.Docs,
 		},
+		Workers:   cfg.Workers,
 		DebugAddr: cfg.DebugAddr,
 	}
 }

@@ -201,7 +201,7 @@ func (m *modelTicket) customerSays(content string) {
 func (m *modelTicket) staffSays(content string) {
 	m.supersede(false)
 	m.staffLast = true
-	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorStaff, content: content})
+	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorAgent, content: content})
 }
 
 func (m *modelTicket) handOff() {

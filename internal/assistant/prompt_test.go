@@ -34,7 +34,7 @@ func TestConversationInItsOrder(t *testing.T) {
 	got, err := conversation(aTicket("first"), []sqlc.Message{
 		message(sqlc.MessageAuthorCustomer, "second"),
 		message(sqlc.MessageAuthorAI, "third"),
-		message(sqlc.MessageAuthorStaff, "fourth"),
+		message(sqlc.MessageAuthorAgent, "fourth"),
 		message(sqlc.MessageAuthorCustomer, "fifth"),
 	}, now)
 	require.NoError(t, err)

@@ -23,6 +23,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/assistant/writer"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/store"
 )
@@ -85,6 +86,9 @@ func (s *Service) Run(ctx context.Context) {
 	loops.Go(func() { s.writer.Run(ctx) })
 	loops.Wait()
 }
+
+// Tasks are what repeats over all replicas.
+func (s *Service) Tasks() []background.Task { return s.writer.Tasks() }
 
 // Drain lets running answers finish and starts no new ones. When ctx ends first, the answers that are still running are
 // handed over: another replica takes them at once. Then readers of what goes on elsewhere are told to come back.

@@ -1,11 +1,12 @@
-// Package background runs the work that services do beside requests: Every repeats it, Outage logs its failures, and Batches
-// does it in small pieces.
+// Package background runs the work that services do beside requests. Jobs spreads it over all replicas, Every repeats what
+// each replica does for itself, Outage logs failures, and Batches works in small pieces.
 package background
 
 import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -28,11 +29,14 @@ type Outage struct {
 	While  string
 	Logger *slog.Logger
 
+	mu    sync.Mutex
 	since time.Time
 }
 
 // Note takes the result of a try. It ignores all results once ctx has ended.
 func (o *Outage) Note(ctx context.Context, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
 	case err != nil && o.since.IsZero():

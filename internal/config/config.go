@@ -60,6 +60,7 @@ type Config struct {
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`
 	DBPooler       string     `env:"SUPPORT_DB_POOLER"       envDefault:"none"`
 	DBMigrateURL   Secret     `env:"SUPPORT_DB_MIGRATE_URL"`
+	Workers        bool       `env:"SUPPORT_WORKERS"         envDefault:"true"`
 	DebugAddr      string     `env:"SUPPORT_DEBUG_ADDR"`
 	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
 	SignUpLimit    int        `env:"SUPPORT_SIGNUP_LIMIT"    envDefault:"10"`

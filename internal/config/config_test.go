@@ -53,6 +53,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, 100, c.LogInLimit)
 	require.Empty(t, c.DebugAddr)
 	require.True(t, c.Docs)
+	require.True(t, c.Workers)
 	require.Equal(t, "json", c.LogFormat)
 	require.Equal(t, slog.LevelInfo, c.LogLevel)
 	require.Empty(t, c.AllowedOrigins)
@@ -66,7 +67,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"GROQ_MAX_TOKENS=1", "GROQ_DIALECT=compatible", "GROQ_HEADER_TIMEOUT=1m", "GROQ_SILENCE_TIMEOUT=1s",
 		"GROQ_TOTAL_TIMEOUT=1h", "ALLOWED_ORIGINS=https://a.example, http://localhost:3000", "SUPPORT_ADDR=127.0.0.1:80",
 		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_LOGIN_LIMIT=7", "SUPPORT_DEBUG_ADDR=127.0.0.1:6060",
-		"SUPPORT_DOCS=false", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
+		"SUPPORT_DOCS=false", "SUPPORT_WORKERS=false", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
 		"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8",
 		"JWT_SECRETS_ACCEPTED="+nextSecret+", "+previousSecret, "SUPPORT_BASE_URL=for-an-sdk", "SUPPORT_TOKEN=for-an-sdk"))
 	require.NoError(t, err)
@@ -83,6 +84,7 @@ func TestEverySettingIsRead(t *testing.T) {
 	require.Equal(t, 7, c.LogInLimit)
 	require.Equal(t, "127.0.0.1:6060", c.DebugAddr)
 	require.False(t, c.Docs)
+	require.False(t, c.Workers)
 	require.Len(t, c.ProxyNetworks(), 2)
 	require.Equal(t, [][]byte{[]byte(nextSecret), []byte(previousSecret)}, c.AcceptedSecrets())
 }
@@ -153,6 +155,7 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 		"SUPPORT_LOGIN_LIMIT":    {"-1", "10001", "100/h"},
 		"SUPPORT_DEBUG_ADDR":     {":6060", "6060", "127.0.0.1"},
 		"SUPPORT_DOCS":           {"yes", "on", "2"},
+		"SUPPORT_WORKERS":        {"yes", "on", "2"},
 		"SUPPORT_LOG_LEVEL":      {"verbose", "trace"},
 		"SUPPORT_LOG_FORMAT":     {"xml", "JSON"},
 		"SUPPORT_ADDR":           {"8000", "localhost", "::1:8000", "a:b:c"},

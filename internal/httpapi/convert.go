@@ -108,7 +108,7 @@ func toTicket(row ticket.View) api.Ticket {
 	}
 }
 
-func toTicketWithMessages(row ticket.View, messages []sqlc.Message) api.TicketWithMessages {
+func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []sqlc.Message) api.TicketWithMessages {
 	t := row.Ticket
 	return api.TicketWithMessages{
 		ID:            t.ID,
@@ -121,18 +121,27 @@ func toTicketWithMessages(row ticket.View, messages []sqlc.Message) api.TicketWi
 		CreatedAt:     toTimestamp(t.CreatedAt),
 		UpdatedAt:     toTimestamp(t.UpdatedAt),
 		LastMessageAt: toTimestamp(t.LastMessageAt),
-		Messages:      convertAll(messages, toMessage),
+		Messages:      convertAll(messages, toMessage(actor)),
 	}
 }
 
-func toMessage(m sqlc.Message) api.Message {
-	return api.Message{
-		ID:           m.ID,
-		TicketID:     m.TicketID,
-		Content:      m.Content,
-		IsAI:         m.Author == sqlc.MessageAuthorAI,
-		CreatedAt:    toTimestamp(m.CreatedAt),
-		SupersededBy: m.SupersededBy,
+// toMessage converts the messages that the actor asks for.
+func toMessage(actor auth.Actor) func(sqlc.Message) api.Message {
+	staff := actor.IsStaff()
+	return func(m sqlc.Message) api.Message {
+		message := api.Message{
+			ID:           m.ID,
+			TicketID:     m.TicketID,
+			Content:      m.Content,
+			IsAI:         m.Author == sqlc.MessageAuthorAI,
+			Author:       api.MessageAuthor{Kind: api.MessageAuthorKind(m.Author)},
+			CreatedAt:    toTimestamp(m.CreatedAt),
+			SupersededBy: m.SupersededBy,
+		}
+		if staff {
+			message.Author.ID = m.AuthorID
+		}
+		return message
 	}
 }
 

@@ -129,7 +129,7 @@ func toDoneEvent(e eventlog.Done) api.DoneEvent {
 	event := api.DoneEvent{
 		Type:         api.DoneEventTypeDone,
 		AIResponseID: e.Response.ID,
-		Message:      toMessage(e.Message),
+		Message:      toMessage(auth.Actor{})(e.Message), // The AI has no account.
 		Usage:        toUsage(e.Response),
 	}
 	if e.Response.FinishReason != nil {

@@ -33,7 +33,7 @@ func toUIData(err *apperr.Error) api.UIData {
 }
 
 func toUIMetadata(m sqlc.Message) api.UIMessageMetadata {
-	return api.UIMessageMetadata{Author: api.UIMessageMetadataAuthor(m.Author), CreatedAt: toTimestamp(m.CreatedAt)}
+	return api.UIMessageMetadata{Author: api.MessageAuthorKind(m.Author), CreatedAt: toTimestamp(m.CreatedAt)}
 }
 
 func toAnswerMetadata(e eventlog.Done) api.UIMessageMetadata {

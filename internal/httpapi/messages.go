@@ -16,11 +16,12 @@ func messagesPath(ticketID uuid.UUID) string {
 func (s *Server) CreateMessage(
 	ctx context.Context, r api.CreateMessageRequestObject,
 ) (api.CreateMessageResponseObject, error) {
-	message, err := s.tickets.AddMessage(ctx, actorFrom(ctx), r.TicketID, r.Body.Content)
+	actor := actorFrom(ctx)
+	message, err := s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateMessage201JSONResponse{Body: toMessage(message)}, nil
+	return api.CreateMessage201JSONResponse{Body: toMessage(actor)(message)}, nil
 }
 
 // ListMessages returns a page of a ticket's messages.
@@ -37,7 +38,7 @@ func (s *Server) ListMessages(
 		return nil, err
 	}
 	return api.ListMessages200JSONResponse{
-		Body:    convertAll(messages, toMessage),
+		Body:    convertAll(messages, toMessage(actor)),
 		Headers: api.ListMessages200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
 	}, nil
 }

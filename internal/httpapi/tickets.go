@@ -45,12 +45,13 @@ func (s *Server) ListTickets(
 
 // GetTicket returns a ticket with its latest messages.
 func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (api.GetTicketResponseObject, error) {
-	t, messages, err := s.tickets.Get(ctx, actorFrom(ctx), r.TicketID)
+	actor := actorFrom(ctx)
+	t, messages, err := s.tickets.Get(ctx, actor, r.TicketID)
 	if err != nil {
 		return nil, err
 	}
 	return api.GetTicket200JSONResponse{
-		Body:    toTicketWithMessages(t, messages),
+		Body:    toTicketWithMessages(actor, t, messages),
 		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(t)},
 	}, nil
 }

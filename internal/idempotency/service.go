@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -73,13 +72,12 @@ type Response struct {
 
 // Service remembers keys. Besides the errors that they name, its methods return what store.Store returns.
 type Service struct {
-	store  *store.Store
-	logger *slog.Logger
+	store *store.Store
 }
 
 // NewService returns a Service on the store.
-func NewService(s *store.Store, logger *slog.Logger) *Service {
-	return &Service{store: s, logger: logger}
+func NewService(s *store.Store) *Service {
+	return &Service{store: s}
 }
 
 // Do returns what fn does, or, when a request with the same key has had its effect within the last 24 hours, the response
@@ -167,9 +165,9 @@ func errInProgress(cause error) error {
 		After(retryAfter)
 }
 
-// Run deletes keys that are no longer remembered, until ctx ends.
-func (s *Service) Run(ctx context.Context) {
-	background.Every(ctx, sweepInterval, &background.Outage{While: "deleting old idempotency keys", Logger: s.logger}, s.Sweep)
+// Tasks are what repeats: deleting the keys that are no longer remembered.
+func (s *Service) Tasks() []background.Task {
+	return []background.Task{{Name: "delete_old_idempotency_keys", Every: sweepInterval, Do: s.Sweep}}
 }
 
 // Sweep deletes the keys that are no longer remembered, a batch at a time.

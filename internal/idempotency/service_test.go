@@ -3,7 +3,6 @@ package idempotency_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"testing"
@@ -28,10 +27,9 @@ type bench struct {
 func newBench(t *testing.T) bench {
 	t.Helper()
 	url := storetest.NewURL(t)
-	logger := slog.New(slog.DiscardHandler)
 	return bench{
-		url: url, one: idempotency.NewService(storetest.Open(t, url), logger),
-		other: idempotency.NewService(storetest.Open(t, url), logger),
+		url: url, one: idempotency.NewService(storetest.Open(t, url)),
+		other: idempotency.NewService(storetest.Open(t, url)),
 	}
 }
 

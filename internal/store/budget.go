@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Besides what its pool holds, a replica may need one connection (for a migration, say), and PostgreSQL keeps some for
-// its administrators.
+// Besides what its pool holds, a replica listens on one connection and may need another (for a migration, say), and
+// PostgreSQL keeps some for its administrators.
 const (
-	extraConns    = 1
+	extraConns    = 2
 	reservedConns = 5
 )
 

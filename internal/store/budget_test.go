@@ -18,7 +18,7 @@ func TestPoolThatIsTooLargeForTheDatabaseIsSaid(t *testing.T) {
 	for _, c := range []struct {
 		conns int
 		said  bool
-	}{{1, false}, {limit - 6, false}, {limit - 5, true}, {limit * 2, true}} {
+	}{{1, false}, {limit - 7, false}, {limit - 6, true}, {limit * 2, true}} {
 		s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: int32(c.conns)})
 		require.NoError(t, err)
 		warning, err := s.CheckBudget(t.Context())

@@ -52,6 +52,9 @@ func (s *Store) Close() {
 	s.reserved.pool.Close()
 }
 
+// IsPooled reports whether the sessions belong to a pooler, so that nothing can listen on them.
+func (s *Store) IsPooled() bool { return s.pooler }
+
 // Reserved runs queries on connections that are kept for it, so that they do not wait for those of requests. They join no
 // transaction.
 func (s *Store) Reserved() sqlc.Querier { return sqlc.New(s.reserved) }

@@ -67,9 +67,9 @@ func errSpent() error {
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 
-// Run deletes the counts of past days, until ctx ends.
-func (s *Service) Run(ctx context.Context) {
-	background.Every(ctx, sweepInterval, &background.Outage{While: "deleting usage of past days", Logger: s.logger}, s.Sweep)
+// Tasks are what repeats: deleting the counts of past days.
+func (s *Service) Tasks() []background.Task {
+	return []background.Task{{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep}}
 }
 
 // Sweep deletes the counts of past days, a batch at a time.

@@ -178,7 +178,7 @@ func (s *Service) createMessage(
 ) (sqlc.Message, error) {
 	limits := s.budget.of(actor)
 	m.ID, m.ChangeID = uuid7.New(), uuid7.New()
-	m.TicketID, m.ActorID, m.Staff = id, actor.ID, actor.IsStaff()
+	m.TicketID, m.ActorID, m.ActorKind, m.Staff = id, actor.ID, actor.Kind(), actor.IsStaff()
 	m.CountsFor, m.MaxMessages, m.MaxBytes = limits.account, limits.messages, limits.bytes
 	return s.store.CreateMessage(store.Last(ctx), m)
 }

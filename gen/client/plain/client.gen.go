@@ -367,6 +367,30 @@ func (e LogInFormGrantType) Valid() bool {
 	}
 }
 
+// Defines values for MessageAuthorKind.
+const (
+	MessageAuthorKindAI       MessageAuthorKind = "ai"
+	MessageAuthorKindAgent    MessageAuthorKind = "agent"
+	MessageAuthorKindCustomer MessageAuthorKind = "customer"
+	MessageAuthorKindSystem   MessageAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the MessageAuthorKind enum.
+func (e MessageAuthorKind) Valid() bool {
+	switch e {
+	case MessageAuthorKindAI:
+		return true
+	case MessageAuthorKindAgent:
+		return true
+	case MessageAuthorKindCustomer:
+		return true
+	case MessageAuthorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
@@ -745,27 +769,6 @@ func (e UIMessageChunkType) Valid() bool {
 	case UIMessageChunkTypeTextEnd:
 		return true
 	case UIMessageChunkTypeTextStart:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for UIMessageMetadataAuthor.
-const (
-	UIMessageMetadataAuthorAI       UIMessageMetadataAuthor = "ai"
-	UIMessageMetadataAuthorCustomer UIMessageMetadataAuthor = "customer"
-	UIMessageMetadataAuthorStaff    UIMessageMetadataAuthor = "staff"
-)
-
-// Valid indicates whether the value is a known member of the UIMessageMetadataAuthor enum.
-func (e UIMessageMetadataAuthor) Valid() bool {
-	switch e {
-	case UIMessageMetadataAuthorAI:
-		return true
-	case UIMessageMetadataAuthorCustomer:
-		return true
-	case UIMessageMetadataAuthorStaff:
 		return true
 	default:
 		return false
@@ -1338,6 +1341,9 @@ type LogInRequest struct {
 
 // Message One message of a ticket's conversation.
 type Message struct {
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
 	// Content What was said. Plain text; show it escaped.
 	Content string `json:"content"`
 
@@ -1360,6 +1366,18 @@ type Message struct {
 	// TicketID The ticket it belongs to.
 	TicketID ID `json:"ticket_id"`
 }
+
+// MessageAuthor Who wrote a message.
+type MessageAuthor struct {
+	// ID The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+	Kind MessageAuthorKind `json:"kind"`
+}
+
+// MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+type MessageAuthorKind string
 
 // MessageFeedback What a ticket's customer thinks of an answer.
 type MessageFeedback struct {
@@ -1797,8 +1815,8 @@ type UIMessageChunkType string
 
 // UIMessageMetadata What is known of a message.
 type UIMessageMetadata struct {
-	// Author Who wrote it.
-	Author UIMessageMetadataAuthor `json:"author"`
+	// Author The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+	Author MessageAuthorKind `json:"author"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -1808,9 +1826,6 @@ type UIMessageMetadata struct {
 	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason FinishReason `json:"finish_reason,omitempty,omitzero"`
 }
-
-// UIMessageMetadataAuthor Who wrote it.
-type UIMessageMetadataAuthor string
 
 // UITextPart A text.
 type UITextPart struct {

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -25,13 +23,7 @@ const (
 
 // sweeper deletes the events of responses that ended long ago.
 type sweeper struct {
-	store  *store.Store
-	logger *slog.Logger
-}
-
-// run sweeps once in sweepInterval, until ctx ends.
-func (s *sweeper) run(ctx context.Context) {
-	background.Every(ctx, sweepInterval, &background.Outage{While: "deleting old events", Logger: s.logger}, s.sweep)
+	store *store.Store
 }
 
 // sweep sweeps everything that is old enough, a few responses in one statement. A batch that fails is tried one by one,

@@ -2,7 +2,6 @@ package writer
 
 import (
 	"fmt"
-	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +31,7 @@ func addEnded(t *testing.T, url string, count, days int) {
 func newSweeper(t *testing.T) (s *sweeper, url string) {
 	t.Helper()
 	url = storetest.NewURL(t)
-	s = &sweeper{store: storetest.Open(t, url), logger: slog.New(slog.DiscardHandler)}
+	s = &sweeper{store: storetest.Open(t, url)}
 	return s, url
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -79,21 +80,26 @@ func New(s *store.Store, o Options) *Writer {
 		store: s, ownerID: w.id, roster: w.roster, enabled: o.Models.Enabled(),
 		conversation: o.Conversation, begin: w.begin, metrics: counters, logger: o.Logger,
 	}
-	w.sweeper = &sweeper{store: s, logger: o.Logger}
+	w.sweeper = &sweeper{store: s}
 	return w
 }
 
 // ID is this replica's name as an owner.
 func (w *Writer) ID() uuid.UUID { return w.id }
 
-// Run commits what is written, keeps the leases, takes over what others have left, and deletes old events, until ctx ends.
-// That must not be before Drain has returned.
+// Run commits what is written, keeps the leases, and takes over what others have left, until ctx ends. That must not be
+// before Drain has returned.
 func (w *Writer) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, run := range []func(context.Context){w.committer.run, w.leases.run, w.reaper.run, w.sweeper.run} {
+	for _, run := range []func(context.Context){w.committer.run, w.leases.run, w.reaper.run} {
 		loops.Go(func() { run(ctx) })
 	}
 	loops.Wait()
+}
+
+// Tasks are what repeats: deleting the events of responses that ended long ago.
+func (w *Writer) Tasks() []background.Task {
+	return []background.Task{{Name: "delete_old_ai_events", Every: sweepInterval, Do: w.sweeper.sweep}}
 }
 
 // Admit counts a caller in that may start a response, until it calls Done. It returns false once the Writer drains.

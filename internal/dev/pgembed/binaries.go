@@ -8,112 +8,97 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 )
 
-// oldestMajor is the oldest version that the product's schema works with. An
-// older one on the machine is passed over.
+// oldestMajor is the oldest version that the product's schema works with. An older one on the machine is passed over.
 const oldestMajor = 15
 
-// Binaries are the programs of one PostgreSQL installation.
-type Binaries struct {
-	// Dir holds initdb and postgres. It is absolute.
-	Dir string
-	// Version is the full version, such as "16.9".
-	Version string
-	// Major is the part of the version that decides the format of the data.
-	Major int
+// binaries are the programs of one PostgreSQL installation.
+type binaries struct {
+	// dir holds initdb and postgres. It is absolute.
+	dir string
+	// version is the full version, such as "16.9", and major the part that decides the format of the data.
+	version string
+	major   int
 }
 
-func (b Binaries) program(name string) string { return filepath.Join(b.Dir, name) }
+func (b binaries) program(name string) string { return filepath.Join(b.dir, name) }
 
-// FindBinaries looks for PostgreSQL programs on this machine: in $PGBIN, beside
-// the initdb on PATH, in the usual folders of Linux distributions, Homebrew
-// and Postgres.app, and among those downloaded earlier. The first place with
-// programs of PostgreSQL 10 or later wins, and within one place the newest
-// version. A PGBIN that holds no usable programs is an error and is not passed
-// over. Nothing usable at all gives ErrNoBinaries.
-func FindBinaries(ctx context.Context) (Binaries, error) {
-	return newFinder().find(ctx)
-}
-
-// finder searches for programs. Tests give it a file system of their own.
+// finder looks for PostgreSQL programs on this machine. Tests give it a file system of their own.
 type finder struct {
 	root    string // stands before the usual folders
-	cache   string // cacheRoot, or empty
+	cache   string // where downloads are kept, or empty
 	getenv  func(string) string
-	version func(ctx context.Context, program string) (string, error)
+	version func(ctx context.Context, program string) ([]byte, error)
 }
 
 func newFinder() finder {
 	// Without a cache folder there is only one place less to look.
-	cache, _ := cacheRoot(os.Geteuid(), runtime.GOOS, os.Getenv)
+	cache, _ := cacheRoot()
 	return finder{cache: cache, getenv: os.Getenv, version: programVersion}
 }
 
-func (f finder) find(ctx context.Context) (Binaries, error) {
+// find looks in $PGBIN, beside the initdb on PATH, in the usual folders of Linux distributions, Homebrew and Postgres.app,
+// and among what was downloaded earlier. The first place with programs that are new enough wins, and within one place the
+// newest version. A PGBIN that holds no usable programs is an error and is not passed over. Nothing usable at all gives
+// ErrNoBinaries.
+func (f finder) find(ctx context.Context) (binaries, error) {
 	if dir := f.getenv("PGBIN"); dir != "" {
 		found, err := f.inspect(ctx, dir)
 		if err != nil {
-			return Binaries{}, fmt.Errorf("pgembed: PGBIN: %w", err)
+			return binaries{}, fmt.Errorf("pgembed: PGBIN: %w", err)
 		}
 		return found, nil
 	}
-	var rejected []error
+	var rejected error
 	for _, dir := range f.candidates() {
 		found, err := f.inspect(ctx, dir)
 		switch {
 		case err == nil:
 			return found, nil
 		case ctx.Err() != nil:
-			return Binaries{}, context.Cause(ctx)
+			return binaries{}, context.Cause(ctx)
 		case !errors.Is(err, errIncomplete):
-			rejected = append(rejected, err)
+			rejected = errors.Join(rejected, err)
 		}
 	}
-	if len(rejected) > 0 {
-		return Binaries{}, fmt.Errorf("pgembed: %w (rejected: %w)", ErrNoBinaries, errors.Join(rejected...))
+	if rejected != nil {
+		return binaries{}, fmt.Errorf("pgembed: %w (rejected: %w)", ErrNoBinaries, rejected)
 	}
-	return Binaries{}, fmt.Errorf("pgembed: %w", ErrNoBinaries)
+	return binaries{}, fmt.Errorf("pgembed: %w", ErrNoBinaries)
 }
 
 // candidates lists the folders to inspect, best first.
 func (f finder) candidates() []string {
 	dirs := f.onPath()
-	places := [][]string{
-		{"/usr/lib/postgresql/*/bin"},
-		{"/usr/pgsql-*/bin"},
+	for _, patterns := range [][]string{
+		{f.root + "/usr/lib/postgresql/*/bin"},
+		{f.root + "/usr/pgsql-*/bin"},
 		{
-			"/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
-			"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
+			f.root + "/opt/homebrew/opt/postgresql*/bin", f.root + "/usr/local/opt/postgresql*/bin",
+			f.root + "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
 		},
-		{"/Applications/Postgres.app/Contents/Versions/*/bin"},
-	}
-	for _, patterns := range places {
+		{f.root + "/Applications/Postgres.app/Contents/Versions/*/bin"},
+		{filepath.Join(f.cache, downloads, "*", "bin")},
+	} {
 		var found []string
 		for _, pattern := range patterns {
 			// Glob fails only on a malformed pattern.
-			matches, _ := filepath.Glob(filepath.Join(f.root, pattern))
+			matches, _ := filepath.Glob(pattern)
 			found = append(found, matches...)
 		}
-		dirs = append(dirs, newestFirst(found)...)
-	}
-	if f.cache != "" {
-		matches, _ := filepath.Glob(filepath.Join(f.cache, "binaries", "*", "bin"))
-		dirs = append(dirs, newestFirst(matches)...)
+		slices.SortStableFunc(found, func(a, b string) int { return slices.Compare(pathVersion(b), pathVersion(a)) })
+		dirs = append(dirs, found...)
 	}
 	return dirs
 }
 
-// onPath lists the folders that an initdb on PATH points to. A symbolic link
-// is followed, because the server program is beside the real one; the folder
-// of the link itself comes second, for version managers whose links all lead
-// to one launcher that goes by the name it was called with.
-func (f finder) onPath() []string {
-	var dirs []string
+// onPath lists the folders that an initdb on PATH points to. A symbolic link is followed, because the server program is
+// beside the real one; the folder of the link itself comes second, for version managers whose links all lead to one launcher
+// that goes by the name it was called with.
+func (f finder) onPath() (dirs []string) {
 	for _, dir := range filepath.SplitList(f.getenv("PATH")) {
 		// A relative entry would depend on the current folder.
 		if !filepath.IsAbs(dir) || !isProgram(filepath.Join(dir, "initdb")) {
@@ -127,66 +112,48 @@ func (f finder) onPath() []string {
 	return dirs
 }
 
-var errIncomplete = errors.New("does not hold both initdb and postgres")
+var (
+	errIncomplete  = errors.New("does not hold both initdb and postgres")
+	versionPattern = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[\w.]*)`)
+	numberPattern  = regexp.MustCompile(`\d+`)
+)
 
 // inspect says which PostgreSQL a folder holds.
-func (f finder) inspect(ctx context.Context, dir string) (Binaries, error) {
+func (f finder) inspect(ctx context.Context, dir string) (binaries, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return Binaries{}, err
+		return binaries{}, err
 	}
 	if !isProgram(filepath.Join(dir, "initdb")) || !isProgram(filepath.Join(dir, "postgres")) {
-		return Binaries{}, fmt.Errorf("%s %w", dir, errIncomplete)
+		return binaries{}, fmt.Errorf("%s %w", dir, errIncomplete)
 	}
 	text, err := f.version(ctx, filepath.Join(dir, "postgres"))
 	if err != nil {
-		return Binaries{}, fmt.Errorf("%s: %w", dir, err)
+		return binaries{}, fmt.Errorf("%s: ask for its version: %w", dir, err)
 	}
-	parts := versionPattern.FindStringSubmatch(text)
+	parts := versionPattern.FindSubmatch(text)
 	if parts == nil {
-		return Binaries{}, fmt.Errorf("%s: unknown version %q", dir, text)
+		return binaries{}, fmt.Errorf("%s: unknown version %q", dir, text)
 	}
-	major, err := strconv.Atoi(parts[2])
+	found := binaries{dir: dir, version: string(parts[1])}
+	if found.major, err = strconv.Atoi(string(parts[2])); err == nil && found.major < oldestMajor {
+		err = fmt.Errorf("PostgreSQL %s is older than %d", found.version, oldestMajor)
+	}
 	if err != nil {
-		return Binaries{}, fmt.Errorf("%s: unknown version %q", dir, text)
+		return binaries{}, fmt.Errorf("%s: %w", dir, err)
 	}
-	if major < oldestMajor {
-		return Binaries{}, fmt.Errorf("%s: PostgreSQL %s is older than %d", dir, parts[1], oldestMajor)
-	}
-	return Binaries{Dir: dir, Version: parts[1], Major: major}, nil
+	return found, nil
 }
 
-var (
-	versionPattern = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[\w.]*)`)
-	numberPattern  = regexp.MustCompile(`(\d+)(?:\.(\d+))?`)
-)
-
-// programVersion asks a program for its version line.
-func programVersion(ctx context.Context, program string) (string, error) {
-	out, err := exec.CommandContext(ctx, program, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("ask for its version: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
+func programVersion(ctx context.Context, program string) ([]byte, error) {
+	return exec.CommandContext(ctx, program, "--version").Output()
 }
 
-// newestFirst sorts folders like /usr/lib/postgresql/16/bin by the version in
-// the name of their parent, as numbers: 16 before 9.6.
-func newestFirst(dirs []string) []string {
-	slices.SortStableFunc(dirs, func(a, b string) int {
-		return slices.Compare(pathVersion(b), pathVersion(a))
-	})
-	return dirs
-}
-
-func pathVersion(dir string) []int {
-	version := []int{0, 0}
-	parts := numberPattern.FindStringSubmatch(filepath.Base(filepath.Dir(dir)))
-	for i := range version {
-		if i+1 < len(parts) {
-			// The pattern allows digits only; an absent part stays zero.
-			version[i], _ = strconv.Atoi(parts[i+1])
-		}
+// pathVersion is the version in the name of the parent of a folder like /usr/lib/postgresql/9.6/bin, as numbers.
+func pathVersion(dir string) (version []int) {
+	for _, number := range numberPattern.FindAllString(filepath.Base(filepath.Dir(dir)), 2) {
+		n, _ := strconv.Atoi(number) // It has digits only.
+		version = append(version, n)
 	}
 	return version
 }

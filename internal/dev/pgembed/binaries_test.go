@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,9 +21,9 @@ func fakeMachine(t *testing.T, variables map[string]string) finder {
 		root:   root,
 		cache:  filepath.Join(root, "cache"),
 		getenv: func(name string) string { return variables[name] },
-		version: func(_ context.Context, program string) (string, error) {
+		version: func(_ context.Context, program string) ([]byte, error) {
 			text, err := os.ReadFile(program)
-			return "postgres (PostgreSQL) " + string(text), err
+			return append([]byte("postgres (PostgreSQL) "), text...), err
 		},
 	}
 }
@@ -55,8 +56,8 @@ func TestBinariesSearchOrder(t *testing.T) {
 		t.Helper()
 		found, err := f.find(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, dir, found.Dir)
-		require.Equal(t, version, found.Version)
+		require.Equal(t, dir, found.dir)
+		require.Equal(t, version, found.version)
 	}
 	// From the last place to the first: each one beats those before it.
 	requireFound(f.install(t, "cache/binaries/17.5.0/bin", "17.5"), "17.5")
@@ -78,7 +79,7 @@ func TestBinariesSearchOrder(t *testing.T) {
 	requireFound(chosen, "18beta1")
 	found, err := f.find(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 18, found.Major)
+	require.Equal(t, 18, found.major)
 }
 
 func TestBinariesBehindALink(t *testing.T) {
@@ -95,7 +96,7 @@ func TestBinariesBehindALink(t *testing.T) {
 	require.NoError(t, err)
 	resolved, err := filepath.EvalSymlinks(target)
 	require.NoError(t, err)
-	require.Equal(t, resolved, found.Dir)
+	require.Equal(t, resolved, found.dir)
 }
 
 func TestUnusableBinaries(t *testing.T) {
@@ -116,36 +117,27 @@ func TestUnusableBinaries(t *testing.T) {
 
 func TestBinariesOfThisMachine(t *testing.T) {
 	t.Parallel()
-	found, err := FindBinaries(t.Context())
+	found, err := newFinder().find(t.Context())
 	require.NoError(t, err)
-	require.True(t, filepath.IsAbs(found.Dir))
-	require.GreaterOrEqual(t, found.Major, oldestMajor)
-	require.Regexp(t, `^\d+[\w.]*$`, found.Version)
+	require.True(t, filepath.IsAbs(found.dir))
+	require.GreaterOrEqual(t, found.major, oldestMajor)
+	require.Regexp(t, `^\d+[\w.]*$`, found.version)
 }
 
-func TestCacheRoot(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		uid       int
-		system    string
-		variables map[string]string
-		want      string
-	}{
-		{0, "linux", map[string]string{"HOME": "/root", "XDG_CACHE_HOME": "/root/c"}, "/var/cache/support-backend"},
-		{0, "darwin", nil, "/Library/Caches/support-backend"},
-		{7, "linux", map[string]string{"HOME": "/home/a"}, "/home/a/.cache/support-backend"},
-		{7, "linux", map[string]string{"HOME": "/home/a", "XDG_CACHE_HOME": "/c"}, "/c/support-backend"},
-		{7, "linux", map[string]string{"HOME": "/home/a", "XDG_CACHE_HOME": "c"}, "/home/a/.cache/support-backend"},
-		{7, "darwin", map[string]string{"HOME": "/Users/a"}, "/Users/a/Library/Caches/support-backend"},
-		{7, "darwin", map[string]string{"HOME": "/Users/a", "XDG_CACHE_HOME": "/c"}, "/c/support-backend"},
-		{7, "linux", nil, ""},
-	}
-	for _, test := range tests {
-		got, err := cacheRoot(test.uid, test.system, func(name string) string { return test.variables[name] })
-		require.Equal(t, test.want == "", err != nil)
-		require.Equal(t, test.want, got)
+func TestCacheRoot(t *testing.T) { //nolint:paralleltest // It sets variables of the environment.
+	t.Setenv("HOME", "/home/a")
+	t.Setenv("XDG_CACHE_HOME", "/c")
+	root, err := cacheRoot()
+	require.NoError(t, err)
+	switch {
+	case runtime.GOOS == "darwin":
+		require.Contains(t, root, "/Library/Caches/support-backend")
+	case os.Geteuid() == 0:
+		require.Equal(t, "/var/cache/support-backend", root, "another user runs the server for root, and may not enter root's home")
+	default:
+		require.Equal(t, "/c/support-backend", root)
 	}
 	dir, err := DefaultDir()
 	require.NoError(t, err)
-	require.Equal(t, "postgres", filepath.Base(dir))
+	require.Equal(t, filepath.Join(root, "postgres"), dir)
 }

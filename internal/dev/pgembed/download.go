@@ -26,16 +26,14 @@ import (
 const (
 	// downloadVersion is the PostgreSQL that is fetched when there is none.
 	downloadVersion = "17.5.0"
-	// mavenCentral is where it comes from, unless PGEMBED_REPOSITORY_URL names
-	// a mirror.
+	// mavenCentral is where it comes from, unless PGEMBED_REPOSITORY_URL names a mirror.
 	mavenCentral = "https://repo1.maven.org/maven2"
 	// maxArchive bounds an archive, in bytes. They have about 20 MB.
 	maxArchive = 256 << 20
 )
 
-// findOrDownload returns the programs on this machine, or fetches some if that
-// is allowed.
-func (e environment) findOrDownload(ctx context.Context, o Options) (Binaries, error) {
+// findOrDownload returns the programs on this machine, or fetches some if that is allowed.
+func (e environment) findOrDownload(ctx context.Context, o Options) (binaries, error) {
 	programs, err := e.finder.find(ctx)
 	if !errors.Is(err, ErrNoBinaries) || !o.Download {
 		return programs, err
@@ -47,29 +45,25 @@ func (e environment) findOrDownload(ctx context.Context, o Options) (Binaries, e
 		if downloadCtx.Err() != nil {
 			failure = context.Cause(downloadCtx)
 		}
-		return Binaries{}, fmt.Errorf("%w; downloading PostgreSQL %s: %w", err, downloadVersion, failure)
+		return binaries{}, fmt.Errorf("%w; downloading PostgreSQL %s: %w", err, downloadVersion, failure)
 	}
 	return e.finder.find(ctx)
 }
 
-// download puts the programs into the cache folder, where the finder sees them,
-// all or nothing.
+// download puts the programs into the cache folder, where the finder sees them, all or nothing.
 func (e environment) download(ctx context.Context, o Options) (err error) {
 	if e.finder.cache == "" {
 		return errors.New("there is no cache folder to keep it in")
 	}
-	base := filepath.Join(e.finder.cache, "binaries")
+	base := filepath.Join(e.finder.cache, downloads)
 	who, err := serverAccount("")
 	if err != nil {
 		return err
 	}
-	if err := makeFolders(base, who.folderMode()); err != nil {
+	if err := makeFolder(base, who.folderMode()); err != nil {
 		return err
 	}
-	if err := checkFolder(base); err != nil {
-		return err
-	}
-	lock, err := waitLock(ctx, filepath.Join(base, "lock"))
+	lock, err := waitLock(ctx, filepath.Join(base, "lock"), func() bool { return false })
 	if err != nil {
 		return err
 	}
@@ -78,37 +72,24 @@ func (e environment) download(ctx context.Context, o Options) (err error) {
 	if _, err := os.Stat(target); err == nil {
 		return nil // Another process fetched it while this one waited.
 	}
-	if err := removeAll(filepath.Join(base, "unpack-*")); err != nil {
-		return err
-	}
 	o.tell("Downloading PostgreSQL %s to %s.", downloadVersion, base)
-	archive, err := e.fetchArchive(ctx)
+	archive, err := e.fetch(ctx)
 	if err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(base, "unpack-*")
-	if err != nil {
+	// An interrupted download may have left it behind.
+	temp := filepath.Join(base, "unpack")
+	if err := os.RemoveAll(temp); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	unpacked := filepath.Join(temp, "postgres")
-	if err := unpack(ctx, archive, unpacked); err != nil {
-		return fmt.Errorf("unpack: %w", err)
+	if err := unpack(ctx, archive, temp); err != nil {
+		return errors.Join(fmt.Errorf("unpack: %w", err), os.RemoveAll(temp))
 	}
-	return os.Rename(unpacked, target)
+	return os.Rename(temp, target)
 }
 
-// removeAll removes what an interrupted download has left behind.
-func removeAll(pattern string) error {
-	leftovers, err := filepath.Glob(pattern)
-	for _, leftover := range leftovers {
-		err = errors.Join(err, os.RemoveAll(leftover))
-	}
-	return err
-}
-
-// fetchArchive returns the jar for this machine, whose checksum is right.
-func (e environment) fetchArchive(ctx context.Context) ([]byte, error) {
+// fetch returns the archive for this machine, whose checksum is right.
+func (e environment) fetch(ctx context.Context) ([]byte, error) {
 	name := "embedded-postgres-binaries-" + platform()
 	address := fmt.Sprintf("%s/io/zonky/test/postgres/%s/%s/%[2]s-%[3]s.jar",
 		strings.TrimRight(e.repository, "/"), name, downloadVersion)
@@ -156,17 +137,12 @@ func get(ctx context.Context, address string) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s: %s", address, response.Status)
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxArchive+1))
-	if err == nil && len(body) > maxArchive {
-		err = fmt.Errorf("%s: more than %d bytes", address, maxArchive)
-	}
-	return body, err
+	return io.ReadAll(http.MaxBytesReader(nil, response.Body, maxArchive))
 }
 
-// unpack writes the files of the jar's one .txz, a tar compressed with xz, to a
-// new folder, and nothing outside it.
-func unpack(ctx context.Context, jar []byte, dir string) error {
-	packed, err := zip.NewReader(bytes.NewReader(jar), int64(len(jar)))
+// unpack writes the files of the archive's one .txz, a tar compressed with xz, to a new folder, and nothing outside it.
+func unpack(ctx context.Context, archive []byte, dir string) error {
+	packed, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {
 		return err
 	}
@@ -195,7 +171,7 @@ func unpack(ctx context.Context, jar []byte, dir string) error {
 	for ctx.Err() == nil {
 		header, err := files.Next()
 		if errors.Is(err, io.EOF) {
-			return openToAll(dir)
+			return openFolders(dir)
 		}
 		if err == nil {
 			err = unpackFile(root, header, files)
@@ -207,7 +183,8 @@ func unpack(ctx context.Context, jar []byte, dir string) error {
 	return ctx.Err()
 }
 
-// unpackFile writes one file, symbolic link or folder of the tar.
+// unpackFile writes one file, symbolic link or folder of the tar. Every user may read the files and run the programs: for
+// root another user does.
 func unpackFile(root *os.Root, header *tar.Header, content io.Reader) error {
 	name := filepath.FromSlash(path.Clean(header.Name))
 	if header.Typeflag == tar.TypeDir {
@@ -220,31 +197,26 @@ func unpackFile(root *os.Root, header *tar.Header, content io.Reader) error {
 	case tar.TypeSymlink:
 		return root.Symlink(header.Linkname, name)
 	case tar.TypeReg:
-		file, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, header.FileInfo().Mode().Perm()|0o600)
+		file, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
 		_, err = io.Copy(file, content)
-		return errors.Join(err, file.Close())
+		mode := os.FileMode(0o644)
+		if header.Mode&0o100 != 0 {
+			mode = 0o755
+		}
+		return errors.Join(err, file.Chmod(mode), file.Close())
 	}
 	return fmt.Errorf("%s is neither a file nor a link nor a folder", header.Name)
 }
 
-// openToAll lets every user read the programs and run them, whatever the umask
-// was: for root another user does.
-func openToAll(dir string) error {
+// openFolders lets every user enter the folders, whatever the umask was.
+func openFolders(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
-			return err
+		if err == nil && entry.IsDir() {
+			err = os.Chmod(path, 0o755) //nolint:gosec // Nobody else writes to the folder yet.
 		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		mode := info.Mode().Perm() | 0o444
-		if entry.IsDir() || mode&0o100 != 0 {
-			mode |= 0o111
-		}
-		return os.Chmod(path, mode) //nolint:gosec // Nobody else writes to the folder yet.
+		return err
 	})
 }

@@ -31,9 +31,9 @@ func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere the programs do not run apart from their libraries")
 	}
-	local, err := FindBinaries(t.Context())
+	local, err := newFinder().find(t.Context())
 	require.NoError(t, err)
-	if prefix := filepath.Dir(local.Dir); prefix == "/usr" || prefix == "/usr/local" {
+	if prefix := filepath.Dir(local.dir); prefix == "/usr" || prefix == "/usr/local" {
 		t.Skip("the programs are not in a folder of their own")
 	}
 	jar := zipOf(t, "postgres-linux.txz", xzOf(tarOf(t, local)))
@@ -66,7 +66,7 @@ func TestDownload(t *testing.T) { //nolint:paralleltest // It forks.
 	options.Download = true
 	for range 2 {
 		s := startServer(t, e, options)
-		require.Equal(t, filepath.Join(e.finder.cache, "binaries", downloadVersion, "bin"), s.programs.Dir)
+		require.Equal(t, filepath.Join(e.finder.cache, "binaries", downloadVersion, "bin"), s.programs.dir)
 		require.Equal(t, "1", queryText(t, s.URL(""), "SELECT '1'"))
 		require.NoError(t, s.Stop())
 	}
@@ -164,9 +164,9 @@ func tarOfOne(t *testing.T, header *tar.Header) []byte {
 
 // tarOf packs the programs that a server needs, and the libraries and data
 // beside them. Every file is closed to other users, as after a strict umask.
-func tarOf(t *testing.T, programs Binaries) []byte {
+func tarOf(t *testing.T, programs binaries) []byte {
 	t.Helper()
-	prefix := filepath.Dir(programs.Dir)
+	prefix := filepath.Dir(programs.dir)
 	var files []string
 	for _, name := range []string{"initdb", "pg_ctl", "postgres"} {
 		files = append(files, programs.program(name))

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,8 +17,8 @@ import (
 // superuser is the role that initdb creates and URL names.
 const superuser = "support"
 
-// folder is where the data of one major version is: a subfolder of
-// Options.Dir that appears complete, by one rename, or not at all.
+// folder is where the data of one major version is: a subfolder of Options.Dir that appears complete, by one rename, or not
+// at all.
 type folder struct {
 	base  string
 	major int
@@ -32,63 +31,45 @@ func (f folder) password() string { return filepath.Join(f.path(), "password") }
 func (f folder) log() string      { return filepath.Join(f.path(), "server.log") }
 func (f folder) port() string     { return filepath.Join(f.path(), "port") }
 
-// prepare makes sure that the folder holds a cluster of its major version.
-// The lock must be held.
-func (f folder) prepare(ctx context.Context, programs Binaries, who account, o Options) error {
+// prepare makes sure that the folder holds a cluster of its major version, and returns its password. The lock must be held.
+func (f folder) prepare(ctx context.Context, programs binaries, who account, o Options) (password string, err error) {
 	// What an interrupted initdb has left behind may lack its passwords.
-	removeCtx, cancel := context.WithTimeout(ctx, removeLimit)
-	defer cancel()
 	leftovers, err := filepath.Glob(f.path() + ".init-*")
-	if err != nil {
-		return err
-	}
 	for _, leftover := range leftovers {
-		if err := removeFolder(removeCtx, leftover); err != nil {
-			return err
-		}
+		err = errors.Join(err, removeFolder(leftover))
 	}
-	_, err = os.Stat(f.path())
-	switch {
-	case err == nil:
-		return f.check()
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	if others := f.otherMajors(); len(others) > 0 {
-		o.tell("Starting with an empty database, because PostgreSQL %s cannot read the data of version %s, which stays in %s.",
-			programs.Version, strings.Join(others, " and "), f.base)
-	}
-	o.tell("Creating a PostgreSQL %s database in %s.", programs.Version, f.path())
-	return f.create(ctx, programs, who, o.Unsafe || o.Dir == "")
-}
-
-// check refuses a folder that this package did not make.
-func (f folder) check() error {
-	version, err := os.ReadFile(filepath.Join(f.data(), "PG_VERSION"))
-	if err != nil {
-		return fmt.Errorf("%s holds no database made by this program, move it away: %w", f.path(), err)
-	}
-	if found := strings.TrimSpace(string(version)); found != strconv.Itoa(f.major) {
-		return fmt.Errorf("%s holds data of PostgreSQL %s, move it away", f.path(), found)
-	}
-	if _, err := f.readPassword(); err != nil {
-		return fmt.Errorf("%s holds no database made by this program, move it away: %w", f.path(), err)
-	}
-	return nil
-}
-
-func (f folder) readPassword() (string, error) {
-	text, err := os.ReadFile(f.password())
 	if err != nil {
 		return "", err
 	}
-	if len(text) == 0 {
-		return "", fmt.Errorf("%s is empty", f.password())
+	_, err = os.Stat(f.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		if others := f.otherMajors(); len(others) > 0 {
+			o.tell("Starting with an empty database, because PostgreSQL %s cannot read the data of version %s, which stays in %s.",
+				programs.version, strings.Join(others, " and "), f.base)
+		}
+		o.tell("Creating a PostgreSQL %s database in %s.", programs.version, f.path())
+		err = f.create(ctx, programs, who, o.Unsafe || o.Dir == "")
+	}
+	if err != nil {
+		return "", err
+	}
+	return f.check()
+}
+
+// check returns the password of the cluster, and refuses a folder that this package did not make.
+func (f folder) check() (password string, err error) {
+	version, versionErr := os.ReadFile(filepath.Join(f.data(), "PG_VERSION"))
+	text, passwordErr := os.ReadFile(f.password())
+	if err := errors.Join(versionErr, passwordErr); err != nil || len(text) == 0 {
+		return "", errors.Join(fmt.Errorf("%s holds no database made by this program, move it away", f.path()), err)
+	}
+	if found := strings.TrimSpace(string(version)); found != strconv.Itoa(f.major) {
+		return "", fmt.Errorf("%s holds data of PostgreSQL %s, move it away", f.path(), found)
 	}
 	return string(text), nil
 }
 
-// lastPort is where the server listened the last time, so that what people have noted stays true; 0 when nobody knows.
+// lastPort is where the server listened the last time, so that noted addresses stay true; 0 when nobody knows.
 func (f folder) lastPort() int {
 	text, err := os.ReadFile(f.port())
 	if err != nil {
@@ -106,24 +87,17 @@ func (f folder) keepPort(port int) error {
 }
 
 // otherMajors are the versions whose data is in the same base folder.
-func (f folder) otherMajors() []string {
-	found, err := filepath.Glob(filepath.Join(f.base, "*", "data", "PG_VERSION"))
-	if err != nil {
-		return nil
-	}
-	var majors []string
+func (f folder) otherMajors() (majors []string) {
+	// Glob fails only on a malformed pattern.
+	found, _ := filepath.Glob(filepath.Join(f.base, "*", "data", "PG_VERSION"))
 	for _, path := range found {
-		name := filepath.Base(filepath.Dir(filepath.Dir(path)))
-		if _, err := strconv.Atoi(name); err == nil {
-			majors = append(majors, name)
-		}
+		majors = append(majors, filepath.Base(filepath.Dir(filepath.Dir(path))))
 	}
 	return majors
 }
 
-// create runs initdb in a temporary sibling and renames that when it is
-// complete.
-func (f folder) create(ctx context.Context, programs Binaries, who account, unsafe bool) (err error) {
+// create runs initdb in a temporary sibling and renames that when it is complete.
+func (f folder) create(ctx context.Context, programs binaries, who account, unsafe bool) (err error) {
 	temp, err := os.MkdirTemp(f.base, filepath.Base(f.path())+".init-*")
 	if err != nil {
 		return err
@@ -133,14 +107,8 @@ func (f folder) create(ctx context.Context, programs Binaries, who account, unsa
 			err = errors.Join(err, os.RemoveAll(temp))
 		}
 	}()
-	if err := os.Chmod(temp, who.folderMode()); err != nil {
-		return err
-	}
 	password := filepath.Join(temp, "password")
-	if err := writeSynced(password, rand.Text()); err != nil {
-		return err
-	}
-	if err := who.own(password); err != nil {
+	if err := errors.Join(os.Chmod(temp, who.folderMode()), writeSynced(password, rand.Text()), who.own(password)); err != nil {
 		return err
 	}
 	data := filepath.Join(temp, "data")
@@ -160,24 +128,16 @@ func (f folder) create(ctx context.Context, programs Binaries, who account, unsa
 }
 
 // initdb runs initdb once, in an empty data folder, and returns what it wrote.
-func initdb(ctx context.Context, programs Binaries, who account, data string, args []string) (string, error) {
-	if err := os.RemoveAll(data); err != nil {
-		return "", err
-	}
-	if err := os.Mkdir(data, 0o700); err != nil {
-		return "", err
-	}
-	if err := who.own(data); err != nil {
+func initdb(ctx context.Context, programs binaries, who account, data string, args []string) (string, error) {
+	if err := errors.Join(os.RemoveAll(data), os.Mkdir(data, 0o700), who.own(data)); err != nil {
 		return "", err
 	}
 	var output strings.Builder
-	cmd := exec.Command(programs.program("initdb"), args...)
-	cmd.Stdout, cmd.Stderr = &output, &output
-	p, err := startProcess(cmd, who)
+	p, err := startProcess(who, &output, programs.program("initdb"), args...)
 	if err != nil {
 		return "", err
 	}
-	err = p.wait(ctx)
+	err = p.succeed(ctx)
 	return output.String(), err
 }
 

@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// portAttempts is how often another free port is tried when somebody else took
-// the chosen one in the moment before the server did.
+// portAttempts is how often another free port is tried when somebody else took the chosen one in the moment before the
+// server did.
 const portAttempts = 10
 
 // launch runs the server until it is ready for connections.
@@ -38,8 +37,10 @@ func (s *Server) launch(ctx context.Context, o Options) error {
 			port = o.Port // Somebody else has the last one now.
 		case strings.Contains(output, "shared memory block"):
 			// The children of a killed server see its death a moment later.
-			if pauseErr := pause(ctx); pauseErr != nil {
-				return errors.Join(pauseErr, err)
+			select {
+			case <-time.After(pollInterval):
+			case <-ctx.Done():
+				return errors.Join(context.Cause(ctx), err)
 			}
 		default:
 			return err
@@ -49,51 +50,37 @@ func (s *Server) launch(ctx context.Context, o Options) error {
 
 // launchOnce starts the server on the port, or on a free one when it is 0.
 func (s *Server) launchOnce(ctx context.Context, o Options, port int) error {
-	if port == 0 {
-		var err error
-		if port, err = s.env.freePort(ctx); err != nil {
-			return err
-		}
+	args, err := o.arguments()
+	if err == nil && port == 0 {
+		port, err = s.env.freePort(ctx)
 	}
-	args := append(o.arguments(),
-		"-D", s.folder.data(), "-p", strconv.Itoa(port),
+	if err != nil {
+		return err
+	}
+	args = append(args, "-D", s.folder.data(), "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=")
-	cmd := exec.Command(s.programs.program("postgres"), args...)
-	cmd.Stdout, cmd.Stderr = s.log.output(), s.log.output()
-	s.log.mark()
+	s.log.forget()
 	started := time.Now()
-	p, err := startProcess(cmd, s.who)
+	p, err := startProcess(s.who, s.log, s.programs.program("postgres"), args...)
 	if err != nil {
 		return err
 	}
 	s.process, s.port = p, port
-	return s.awaitReady(ctx, started)
-}
-
-// awaitReady watches the status line that the server keeps in its pid file.
-func (s *Server) awaitReady(ctx context.Context, started time.Time) error {
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	for {
-		if s.describedBy(readPIDFile(s.folder.data()), started) {
-			return nil
-		}
-		select {
-		case <-ticker.C:
-		case <-s.process.done:
-			return s.log.explain(fmt.Errorf("the server ended while starting: %w", s.process.ending()))
-		case <-ctx.Done():
-			return s.log.explain(context.Cause(ctx))
-		}
+	// The server keeps a line about its status in its pid file.
+	err = poll(ctx, func() bool { return p.ended() || s.describedBy(readPIDFile(s.folder.data()), started) })
+	switch {
+	case err != nil:
+		return s.log.explain(err)
+	case p.ended():
+		return s.log.explain(fmt.Errorf("the server ended while starting: %w", p.err))
 	}
+	return nil
 }
 
-// describedBy says whether the file shows this very server ready. In a
-// container a stale file often has the same process number, so the port and
-// the time have to match as well.
+// describedBy says whether the file shows this very server ready. In a container a stale file often has the same process
+// number, so the port and the time have to match as well.
 func (s *Server) describedBy(f pidFile, started time.Time) bool {
-	return f.status == "ready" && f.pid == s.process.cmd.Process.Pid && f.port == s.port &&
-		f.started >= started.Unix()
+	return f.status == "ready" && f.pid == s.process.cmd.Process.Pid && f.port == s.port && f.started >= started.Unix()
 }
 
 // freePort asks the system for a port that nobody uses now.

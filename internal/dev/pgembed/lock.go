@@ -6,23 +6,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// pollInterval is how often a condition outside this process is looked at.
-const pollInterval = 10 * time.Millisecond
+const (
+	// pollInterval is how often a condition outside this process is checked.
+	pollInterval = 10 * time.Millisecond
+	// holderLimit is how long the number of a lock's holder is waited for.
+	holderLimit = time.Second
+)
 
-// holderLooks is how often the number of a lock's holder is looked for: for
-// about one second.
-const holderLooks = 100
+// poll waits until done returns true, or returns why ctx ended before.
+func poll(ctx context.Context, done func() bool) error {
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
 
-// fileLock is a lock that ends with the process that holds it. The file holds
-// the number of that process.
+// fileLock is a lock that ends with the process that holds it. The file holds the number of that process.
 type fileLock struct{ file *os.File }
 
 var errLocked = errors.New("locked")
@@ -33,53 +44,50 @@ func tryLock(path string) (*fileLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = file.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errLocked
-		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = errLocked
 	}
 	l := &fileLock{file: file}
-	if err := l.write(strconv.Itoa(os.Getpid())); err != nil {
-		return nil, errors.Join(err, l.release())
+	if err == nil {
+		err = l.write(strconv.Itoa(os.Getpid()))
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return l, nil
 }
 
-// lockFolder takes the lock of a data folder. When another process has it, the
-// error names that process and wraps ErrInUse.
-func lockFolder(ctx context.Context, path, folder string) (*fileLock, error) {
-	for looks := 0; ; looks++ {
-		l, err := tryLock(path)
-		if !errors.Is(err, errLocked) {
-			return l, err
-		}
-		// The winner may not have written its number yet, and that of a
-		// killed one may still be there: only a living one is worth naming.
-		if pid := lockHolder(path); pid > 0 && isAlive(pid) {
-			return nil, fmt.Errorf("%s is %w by process %d", folder, ErrInUse, pid)
-		}
-		if looks == holderLooks {
-			return nil, fmt.Errorf("%s is %w by a process that cannot be seen, perhaps in another container", folder, ErrInUse)
-		}
-		if err := pause(ctx); err != nil {
-			return nil, err
-		}
-	}
+// waitLock takes the lock as soon as nobody else has it. It gives up when a condition holds.
+func waitLock(ctx context.Context, path string, giveUp func() bool) (l *fileLock, err error) {
+	cause := poll(ctx, func() bool {
+		l, err = tryLock(path)
+		return !errors.Is(err, errLocked) || giveUp()
+	})
+	return l, errors.Join(err, cause)
 }
 
-// waitLock takes the lock as soon as nobody else has it.
-func waitLock(ctx context.Context, path string) (*fileLock, error) {
-	for {
-		l, err := tryLock(path)
-		if !errors.Is(err, errLocked) {
-			return l, err
-		}
-		if err := pause(ctx); err != nil {
-			return nil, err
-		}
+// lockFolder takes the lock of a data folder. When another process has it, the error names that process and wraps ErrInUse.
+func lockFolder(ctx context.Context, path, folder string) (*fileLock, error) {
+	waitCtx, cancel := context.WithTimeout(ctx, holderLimit)
+	defer cancel()
+	holder := 0
+	l, err := waitLock(waitCtx, path, func() bool {
+		// The winner may not have written its number yet, and that of a killed one may still be there: only a living one
+		// is worth naming.
+		holder = lockHolder(path)
+		return holder != 0
+	})
+	switch {
+	case ctx.Err() != nil:
+		return l, err
+	case holder != 0:
+		return l, fmt.Errorf("%s is %w by process %d", folder, ErrInUse, holder)
+	case errors.Is(err, errLocked):
+		return l, fmt.Errorf("%s is %w by a process that cannot be seen, perhaps in another container", folder, ErrInUse)
 	}
+	return l, err
 }
 
 // release gives the lock back. The file stays.
@@ -96,38 +104,15 @@ func (l *fileLock) write(text string) error {
 	return err
 }
 
-// lockHolder is the number in a lock file, or 0.
+// lockHolder is the number in a lock file if such a process is alive, of whatever user, and otherwise 0.
 func lockHolder(path string) int {
-	file, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0
 	}
-	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, 32))
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
+	pid, err := strconv.Atoi(string(text))
+	if err != nil || pid <= 0 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return 0
 	}
 	return pid
-}
-
-// isAlive says whether there is such a process, of whatever user.
-func isAlive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
-}
-
-// pause waits until it is time to look again, or returns why ctx ended.
-func pause(ctx context.Context) error {
-	timer := time.NewTimer(pollInterval)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -1,31 +1,28 @@
-// Package pgembed runs a private PostgreSQL server as a child process, for
-// `support dev` and for tests, without Docker and without a running service.
+// Package pgembed runs a private PostgreSQL server as a child process, for `support dev` and for tests, without Docker and
+// without a running service.
 //
-// The server listens on 127.0.0.1 only, on the port of the last run or a free
-// one unless one is chosen, has no Unix socket, and asks for a random password.
-// On Linux it shuts down when its parent ends, however that ends; on macOS a
-// parent that is killed leaves it running, and the next Start on the same folder
-// says so.
+// The server listens on 127.0.0.1 only, on the port of the last run or a free one unless one is chosen, has no Unix socket,
+// and asks for a random password. On Linux it shuts down when its parent ends, however that ends; on macOS a parent that is
+// killed leaves it running, and the next Start on the same folder says so.
 //
-// PostgreSQL refuses to run as root. Started by root, the server runs as the
-// user postgres, or nobody when there is none, and its folders have to be on a
-// path which that user may enter.
+// PostgreSQL refuses to run as root. Started by root, the server runs as the user postgres, or nobody when there is no such
+// user, and its folders have to be on a path that this user may enter.
 package pgembed
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 )
 
 var (
-	// ErrInUse says that a running process uses the data folder. The error
-	// that wraps it names the folder and the process.
+	// ErrInUse says that a running process uses the data folder. The error that wraps it names the folder and the process.
 	ErrInUse = errors.New("already in use")
 
-	// ErrNoBinaries says that no usable PostgreSQL programs were found. The
-	// error that wraps it lists what was rejected and why.
+	// ErrNoBinaries says that no usable PostgreSQL programs were found. The error that wraps it lists what was rejected
+	// and why.
 	ErrNoBinaries = errors.New("no PostgreSQL programs found: " +
 		"install PostgreSQL with the package manager (for example apt install postgresql, or brew install postgresql), " +
 		"or set DATABASE_URL to the address of a running server, " +
@@ -36,75 +33,60 @@ var (
 		"set DATABASE_URL to the address of a running server")
 )
 
-// Options say where a server keeps its data and how it runs. The zero value is
-// a safe, throw-away server that is never downloaded.
+// Options say where a server keeps its data and how it runs. The zero value is a safe, throw-away server that is never
+// downloaded.
 type Options struct {
-	// Dir keeps the data between runs, in a subfolder for each major version
-	// of PostgreSQL, so data of another major is neither used nor removed.
-	// Empty means a folder below the system's temporary folder that Stop
-	// removes. As root, Dir has to belong to root and be open to the
-	// unprivileged user that runs the server; t.TempDir() is not.
+	// Dir keeps the data between runs, in a subfolder for each major version of PostgreSQL, so that data of another major
+	// is neither used nor removed. Empty means a throw-away folder that Stop removes. As root, Dir has to belong to root
+	// and be open to the unprivileged user that runs the server; t.TempDir() is not.
 	Dir string
 
-	// Port is where the server listens; 0 takes the port of the last run on the
-	// same Dir while it is free, and otherwise another one.
+	// Temp is where a throw-away folder is made. Empty means the system's temporary folder.
+	Temp string
+
+	// Port is where the server listens; 0 takes the port of the last run on the same Dir while it is free, and otherwise
+	// another one.
 	Port int
 
-	// Unsafe turns off fsync, synchronous_commit and full_page_writes. A power
-	// cut then destroys the data: for tests and throw-away servers only.
+	// Unsafe turns off fsync, synchronous_commit and full_page_writes. A power cut then destroys the data: for tests and
+	// throw-away servers only.
 	Unsafe bool
 
-	// Log receives the server's own log, from another goroutine, until the
-	// server has ended; the server waits for a slow writer. Nil writes
-	// server.log in the data folder and keeps one older file beside it.
+	// Log receives the server's own log, from another goroutine, until the server has ended; the server waits for a slow
+	// writer. Nil writes server.log in the data folder and keeps one older file beside it.
 	Log io.Writer
 
-	// Settings are further settings by name, such as max_connections. The
-	// address, the port and the folders are not open to change.
+	// Settings are further settings by name, such as max_connections. The address, the port and the folders cannot be
+	// changed.
 	Settings map[string]string
 
-	// Download allows fetching the programs when the machine has none. They
-	// are kept in the cache folder and found there by later starts.
+	// Download allows fetching the programs when the machine has none. They are kept in the cache folder and found there by
+	// later starts.
 	Download bool
 
-	// Progress is told in a sentence about something slow before it begins,
-	// from the goroutine that called Start. It may be nil.
+	// Progress is told in a sentence about something slow before it begins, from the goroutine that called Start. It may be
+	// nil.
 	Progress func(string)
 }
 
-// reservedSettings are decided by this package: changing one would break a
-// promise made in the package comment.
+// reservedSettings are decided by this package: changing one would break a promise made in the package comment.
 var reservedSettings = []string{
 	"config_file", "data_directory", "external_pid_file", "hba_file", "ident_file",
 	"listen_addresses", "port", "unix_socket_directories",
 }
 
-// check refuses settings that belong to this package.
-func (o Options) check() error {
-	for _, name := range reservedSettings {
-		if _, ok := o.Settings[name]; ok {
-			return fmt.Errorf("pgembed: the setting %s is not open to change", name)
-		}
-	}
-	return nil
-}
-
-// arguments are the command line options for Unsafe and Settings, in a stable
-// order.
-func (o Options) arguments() []string {
-	var args []string
+// arguments are the command line options for Unsafe and Settings, in a stable order.
+func (o Options) arguments() (args []string, err error) {
 	if o.Unsafe {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 	}
-	names := make([]string, 0, len(o.Settings))
-	for name := range o.Settings {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(o.Settings)) {
+		if slices.Contains(reservedSettings, name) {
+			return nil, fmt.Errorf("pgembed: the setting %s cannot be changed", name)
+		}
 		args = append(args, "-c", name+"="+o.Settings[name])
 	}
-	return args
+	return args, nil
 }
 
 // tell passes a sentence to Progress when there is one.

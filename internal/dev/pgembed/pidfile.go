@@ -3,7 +3,6 @@
 package pgembed
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,33 +24,23 @@ type pidFile struct {
 	status  string
 }
 
-// readPIDFile reads as much as the server has written. Without a file, or with
-// one that is still empty, everything is zero.
+// readPIDFile reads as much as the server has written. What is missing is zero.
 func readPIDFile(data string) pidFile {
-	text, err := os.ReadFile(filepath.Join(data, pidFileName))
-	if err != nil {
-		return pidFile{}
-	}
-	lines := strings.Split(string(text), "\n")
-	number := func(i int) int64 {
-		if i >= len(lines) {
-			return 0
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(lines[i]), 10, 64)
+	text, _ := os.ReadFile(filepath.Join(data, pidFileName))
+	lines := append(strings.Split(string(text), "\n"), make([]string, 8)...)
+	number := func(line string) int64 {
+		n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 		if err != nil {
 			return 0
 		}
 		return n
 	}
-	p := pidFile{pid: int(number(0)), started: number(2), port: int(number(3))}
-	if len(lines) > 7 {
-		p.status = strings.TrimSpace(lines[7])
+	return pidFile{
+		pid: int(number(lines[0])), started: number(lines[2]), port: int(number(lines[3])), status: strings.TrimSpace(lines[7]),
 	}
-	return p
 }
 
-// liveServer is the process number of the server that runs on a data folder,
-// or 0.
+// liveServer is the process number of the server that runs on a data folder, or 0.
 func liveServer(data string) int {
 	pid := readPIDFile(data).pid
 	// A process of another user cannot be the server of this folder.
@@ -61,38 +50,34 @@ func liveServer(data string) int {
 	return pid
 }
 
-// awaitLeftover makes sure that no server is running on the data folder. One
-// whose parent was killed is given a moment to finish its shutdown; one that
-// stays gives ErrInUse.
+// awaitLeftover makes sure that no server is running on the data folder. One whose parent was killed is given a moment to
+// finish its shutdown; one that stays gives ErrInUse.
 func awaitLeftover(ctx context.Context, data string, limit time.Duration) error {
-	deadline := time.Now().Add(limit)
-	for {
-		pid := liveServer(data)
-		if pid == 0 {
-			return disownPIDFile(data)
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s is %w by process %d, a PostgreSQL server left running: end it with kill -INT %d",
-				data, ErrInUse, pid, pid)
-		}
-		if err := pause(ctx); err != nil {
-			return err
-		}
+	waitCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	pid := 0
+	err := poll(waitCtx, func() bool {
+		pid = liveServer(data)
+		return pid == 0
+	})
+	switch {
+	case err == nil:
+		return disownPIDFile(data)
+	case ctx.Err() != nil:
+		return err
 	}
+	return fmt.Errorf("%s is %w by process %d, a PostgreSQL server left running: end it with kill -INT %[3]d", data, ErrInUse, pid)
 }
 
-// disownPIDFile makes a stale file acceptable to the next server when its
-// number now belongs to a stranger or a zombie, which PostgreSQL would take for
-// a running server. PostgreSQL accepts the number of its own parent. The file
-// itself has to stay: by its other lines PostgreSQL sees whether processes of
-// the dead server still use the shared memory.
+// disownPIDFile makes a stale file acceptable to the next server when its number now belongs to a stranger or a zombie,
+// which PostgreSQL would take for a running server. PostgreSQL accepts the number of its own parent. The file itself has to
+// stay: by its other lines PostgreSQL sees whether processes of the dead server still use the shared memory.
 func disownPIDFile(data string) error {
 	pid := readPIDFile(data).pid
 	if pid <= 0 || syscall.Kill(pid, 0) != nil {
 		return nil
 	}
-	// The folder belongs to the unprivileged user, who must not be able to
-	// lead root to another file by means of a link.
+	// The folder belongs to the unprivileged user, who must not be able to lead root to another file by means of a link.
 	root, err := os.OpenRoot(data)
 	if err != nil {
 		return err
@@ -102,10 +87,9 @@ func disownPIDFile(data string) error {
 	if err != nil {
 		return err
 	}
-	_, rest, found := bytes.Cut(text, []byte("\n"))
+	_, rest, found := strings.Cut(string(text), "\n")
 	if !found {
 		return errors.New("postmaster.pid has no second line")
 	}
-	head := strconv.AppendInt(nil, int64(os.Getpid()), 10)
-	return root.WriteFile(pidFileName, append(append(head, '\n'), rest...), 0o600)
+	return root.WriteFile(pidFileName, fmt.Appendf(nil, "%d\n%s", os.Getpid(), rest), 0o600)
 }

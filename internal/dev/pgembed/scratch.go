@@ -12,23 +12,12 @@ import (
 const (
 	scratchPrefix = "support-pg-"
 
-	// scratchAge is how old a throw-away folder has to be before it is taken
-	// for abandoned: a new one is not locked yet.
+	// scratchAge is how old a throw-away folder has to be before it is taken for abandoned: a new one is not locked yet.
 	scratchAge = time.Minute
 )
 
-// makeScratch creates a throw-away folder below temp.
-func makeScratch(temp string, mode os.FileMode) (string, error) {
-	dir, err := os.MkdirTemp(temp, scratchPrefix+"*")
-	if err != nil {
-		return "", err
-	}
-	return dir, os.Chmod(dir, mode)
-}
-
-// sweepScratch removes the throw-away folders of processes that were killed
-// before they could do it, such as tests that ran into their time limit. It is
-// a courtesy to the disk: whatever it cannot remove stays for the next time.
+// sweepScratch removes the throw-away folders of processes that were killed before they could do it, such as tests that ran
+// into their time limit. What it cannot remove stays for the next time.
 func sweepScratch(temp string) {
 	// Glob fails only on a malformed pattern.
 	dirs, _ := filepath.Glob(filepath.Join(temp, scratchPrefix+"*"))
@@ -43,8 +32,7 @@ func sweepScratch(temp string) {
 	}
 }
 
-// sweepFolder removes one throw-away folder unless a process has its lock or a
-// server still runs in it.
+// sweepFolder removes one throw-away folder unless a process has its lock or a server still runs in it.
 func sweepFolder(dir string) {
 	locks, _ := filepath.Glob(filepath.Join(dir, "*.lock"))
 	for _, path := range locks {
@@ -63,13 +51,14 @@ func sweepFolder(dir string) {
 	_ = os.RemoveAll(dir)
 }
 
-// removeFolder removes a folder in which the orphans of a killed process may
-// still be writing for a moment. It tries until ctx ends.
-func removeFolder(ctx context.Context, dir string) error {
-	for {
-		err := os.RemoveAll(dir)
-		if err == nil || pause(ctx) != nil {
-			return err
-		}
-	}
+// removeFolder removes a folder to which the orphans of a killed process may still be writing for a moment.
+func removeFolder(dir string) (err error) {
+	// The context of Start has ended by now, so this wait has its own end.
+	ctx, cancel := context.WithTimeout(context.Background(), removeLimit) //nolint:forbidigo // See above.
+	defer cancel()
+	_ = poll(ctx, func() bool {
+		err = os.RemoveAll(dir)
+		return err == nil
+	})
+	return err
 }

@@ -264,5 +264,5 @@ func TestErrorsShowTheLog(t *testing.T) {
 	require.Contains(t, log.String(), "no_such_setting")
 
 	_, err = isolated(t).start(t.Context(), Options{Settings: map[string]string{"listen_addresses": "*"}})
-	require.ErrorContains(t, err, "listen_addresses is not open to change")
+	require.ErrorContains(t, err, "listen_addresses cannot be changed")
 }

@@ -89,7 +89,7 @@ func TestOtherMajorIsLeftAlone(t *testing.T) {
 	s := startServer(t, isolated(t), Options{
 		Dir: dir, Unsafe: true, Progress: func(sentence string) { told = append(told, sentence) },
 	})
-	require.Equal(t, filepath.Join(dir, strconv.Itoa(s.programs.Major)), s.Dir())
+	require.Equal(t, filepath.Join(dir, strconv.Itoa(s.programs.major)), s.Dir())
 	require.NoError(t, s.Stop())
 	text, err := os.ReadFile(filepath.Join(old, "PG_VERSION"))
 	require.NoError(t, err)
@@ -99,10 +99,10 @@ func TestOtherMajorIsLeftAlone(t *testing.T) {
 
 func TestForeignFolderIsRefused(t *testing.T) {
 	t.Parallel()
-	programs, err := FindBinaries(t.Context())
+	programs, err := newFinder().find(t.Context())
 	require.NoError(t, err)
 	dir := openDir(t)
-	mine := filepath.Join(dir, strconv.Itoa(programs.Major), "precious.txt")
+	mine := filepath.Join(dir, strconv.Itoa(programs.major), "precious.txt")
 	require.NoError(t, os.Mkdir(filepath.Dir(mine), 0o755))
 	require.NoError(t, os.WriteFile(mine, nil, 0o600))
 	_, err = isolated(t).start(t.Context(), Options{Dir: dir})
@@ -150,9 +150,9 @@ func TestInterruptedInitdbLeavesNoData(t *testing.T) {
 		return err == nil && len(found) > 0
 	}, patience, time.Millisecond)
 	h.kill()
-	programs, err := FindBinaries(t.Context())
+	programs, err := newFinder().find(t.Context())
 	require.NoError(t, err)
-	f := folder{base: dir, major: programs.Major}
+	f := folder{base: dir, major: programs.major}
 	require.NoDirExists(t, f.path())
 	// initdb removes its files when it is interrupted; a power cut leaves them.
 	trusting := f.path() + ".init-cut"

@@ -7,8 +7,7 @@ import (
 	"fmt"
 )
 
-// Server is a running PostgreSQL server. On this operating system there is
-// never one.
+// Server is a running PostgreSQL server, which does not exist on this operating system.
 type Server struct{}
 
 // Start returns ErrUnsupported.

@@ -62,7 +62,7 @@ func (c *Chat) Frame(entry eventlog.Entry) []byte {
 	switch e := entry.Event.(type) {
 	case eventlog.Start:
 		f.add(api.UIMessageChunk{
-			Type: api.UIMessageChunkTypeStart, MessageID: &e.Response.ID, MessageMetadata: &api.UIMessageMetadata{Author: api.UIMessageMetadataAuthorAI},
+			Type: api.UIMessageChunkTypeStart, MessageID: &e.Response.ID, MessageMetadata: &api.UIMessageMetadata{Author: api.MessageAuthorKindAI},
 		})
 		f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeStartStep})
 	case eventlog.Delta:

@@ -38,7 +38,7 @@ var convert = uistream.Convert{
 		return api.UIData{Code: api.ProblemCode(err.Code), Detail: err.Detail}
 	},
 	Metadata: func(eventlog.Done) api.UIMessageMetadata {
-		return api.UIMessageMetadata{Author: api.UIMessageMetadataAuthorAI, CreatedAt: "then", FinishReason: api.FinishReasonLength}
+		return api.UIMessageMetadata{Author: api.MessageAuthorKindAI, CreatedAt: "then", FinishReason: api.FinishReasonLength}
 	},
 }
 

@@ -125,7 +125,7 @@ func New(t testing.TB, o Options) *Server {
 	s.start(t, o, logger)
 
 	s.HTTP = &http.Client{
-		Transport:     newTransport(t),
+		Transport:     newTransport(t, s.Auth),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(s.HTTP.CloseIdleConnections)

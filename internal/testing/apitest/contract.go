@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/auth"
 )
 
 const (
@@ -43,11 +45,12 @@ type transport struct {
 	t    testing.TB
 	doc  *openapi3.T
 	next *http.Transport
+	auth *auth.Service
 }
 
-func newTransport(t testing.TB) *transport {
+func newTransport(t testing.TB, a *auth.Service) *transport {
 	t.Helper()
-	return &transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}}
+	return &transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}, auth: a}
 }
 
 func (tr *transport) CloseIdleConnections() { tr.next.CloseIdleConnections() }
@@ -69,7 +72,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if strings.HasPrefix(response.Header.Get("Content-Type"), mediaTypeEventStream) {
 		tr.checkDeclared(r, operation, response)
-		response.Body = &checkedStream{body: response.Body, transport: tr, events: eventsOf(operation)}
+		response.Body = &checkedStream{body: response.Body, transport: tr, request: r, events: eventsOf(operation)}
 		return response, nil
 	}
 	return response, tr.check(r, path, item, operation, response)
@@ -127,7 +130,7 @@ func (tr *transport) check(
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: true, MultiError: true},
 	}
 	seen.problem(response.Header.Get("Content-Type"), body)
-	tr.checkMembers(operation, response, body)
+	tr.checkMembers(r, operation, response, body)
 	err = openapi3filter.ValidateResponse(r.Context(), input)
 	contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	if declared := operation.Responses.Status(response.StatusCode); declared != nil && declared.Value.Content.Get(contentType) != nil {
@@ -159,18 +162,46 @@ func (tr *transport) checkDeclared(r *http.Request, operation *openapi3.Operatio
 	}
 }
 
-// checkMembers wants a body of JSON to have no member that its schema does not name.
-func (tr *transport) checkMembers(operation *openapi3.Operation, response *http.Response, body []byte) {
+// checkMembers wants a body of JSON to have no member that its schema does not name, nor one that the caller may not see.
+func (tr *transport) checkMembers(
+	r *http.Request, operation *openapi3.Operation, response *http.Response, body []byte,
+) {
 	declared := operation.Responses.Status(response.StatusCode)
 	contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	if declared == nil || declared.Value.Content.Get(contentType) == nil {
 		return
 	}
-	pointers, err := undeclaredMembers(declared.Value.Content.Get(contentType).Schema, body)
-	if err != nil || len(pointers) > 0 {
+	var value any
+	err := json.Unmarshal(body, &value)
+	found := membersOf(declared.Value.Content.Get(contentType).Schema, value)
+	if err != nil || len(found.undeclared) > 0 {
 		tr.t.Errorf("%s answered %d with members that the contract does not declare: %v %v", operation.OperationID,
-			response.StatusCode, pointers, err)
+			response.StatusCode, found.undeclared, err)
 	}
+	tr.checkVisibility(r, found)
+}
+
+// checkVisibility wants members that only staff may see to be sent to staff alone.
+func (tr *transport) checkVisibility(r *http.Request, found faults) {
+	if len(found.staffOnly) > 0 && !tr.isStaff(r) {
+		tr.t.Errorf("%s %s showed somebody who is not staff what only staff may see: %v", r.Method, r.URL.Path, found.staffOnly)
+	}
+}
+
+// isStaff reports whether a request is by staff, or by a service with such a role for itself.
+func (tr *transport) isStaff(r *http.Request) bool {
+	if r.Header.Get("X-On-Behalf-Of") != "" {
+		return false
+	}
+	authenticate := func() (auth.Actor, error) {
+		if token := r.URL.Query().Get("stream_token"); token != "" {
+			return tr.auth.AuthenticateStream(context.Background(), token, r.URL.Path)
+		}
+		_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		return tr.auth.Authenticate(context.Background(), strings.TrimSpace(token))
+	}
+	actor, err := authenticate()
+	return err == nil && actor.IsStaff()
 }
 
 // checkMethodNotAllowed wants a problem that names the methods which the contract has.
@@ -203,6 +234,7 @@ func readBody(response *http.Response) ([]byte, error) {
 type checkedStream struct {
 	body      io.ReadCloser
 	transport *transport
+	request   *http.Request
 	// events is the name of the schema of the operation's events.
 	events string
 	line   bytes.Buffer
@@ -220,7 +252,7 @@ func (s *checkedStream) Read(p []byte) (int, error) {
 			s.line.WriteByte(b)
 			continue
 		}
-		s.transport.checkLine(s.events, s.line.String())
+		s.transport.checkLine(s.request, s.events, s.line.String())
 		s.line.Reset()
 	}
 	return n, err
@@ -228,7 +260,7 @@ func (s *checkedStream) Read(p []byte) (int, error) {
 
 func (s *checkedStream) Close() error { return s.body.Close() }
 
-func (tr *transport) checkLine(events, line string) {
+func (tr *transport) checkLine(r *http.Request, events, line string) {
 	field, value, _ := strings.Cut(line, ": ")
 	switch field {
 	case "", "id", "event", "retry": // Blank lines and comments have no field.
@@ -236,7 +268,7 @@ func (tr *transport) checkLine(events, line string) {
 		if events == "UIMessageChunk" && value == "[DONE]" {
 			return
 		}
-		if err := tr.checkEvent(events, []byte(value)); err != nil {
+		if err := tr.checkEvent(r, events, []byte(value)); err != nil {
 			tr.t.Errorf("an event breaks the contract: %v\n%s", err, value)
 		}
 	default:
@@ -244,7 +276,7 @@ func (tr *transport) checkLine(events, line string) {
 	}
 }
 
-func (tr *transport) checkEvent(events string, data []byte) error {
+func (tr *transport) checkEvent(r *http.Request, events string, data []byte) error {
 	var event map[string]any
 	if err := json.Unmarshal(data, &event); err != nil {
 		return err
@@ -261,8 +293,10 @@ func (tr *transport) checkEvent(events string, data []byte) error {
 	if code, failed := event["code"].(string); failed {
 		seen.code(code)
 	}
-	if pointers := undeclaredWithin(schema, event, ""); len(pointers) > 0 {
-		return fmt.Errorf("members that are not declared: %v", pointers)
+	found := membersOf(schema, event)
+	if len(found.undeclared) > 0 {
+		return fmt.Errorf("members that are not declared: %v", found.undeclared)
 	}
+	tr.checkVisibility(r, found)
 	return schema.Value.VisitJSON(event, openapi3.VisitAsResponse(), openapi3.MultiErrors())
 }

@@ -1,7 +1,6 @@
 package apitest
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -33,34 +32,48 @@ func undeclaredHeaders(declared *openapi3.Response, header http.Header) (names [
 	return names
 }
 
-// undeclaredMembers returns pointers to the members of a JSON text that its schema does not name. Clients are told to
-// expect further ones from later servers, so the schemas are open; this server must not have any.
-func undeclaredMembers(schema *openapi3.SchemaRef, text []byte) ([]string, error) {
-	var value any
-	if err := json.Unmarshal(text, &value); err != nil {
-		return nil, err
-	}
-	return undeclaredWithin(schema, value, ""), nil
+// faults are pointers to the members of a JSON text that a caller should not have got.
+type faults struct {
+	// undeclared are those that the schema does not name. Clients are told to expect further ones from later servers, so the
+	// schemas are open; this server must not have any.
+	undeclared []string
+	// staffOnly are those that only staff may get.
+	staffOnly []string
 }
 
-func undeclaredWithin(schema *openapi3.SchemaRef, value any, at string) (pointers []string) {
+// membersOf looks at the members of a value, in whatever depth.
+func membersOf(schema *openapi3.SchemaRef, value any) faults {
+	var f faults
+	f.add(schema, value, "")
+	return f
+}
+
+func (f *faults) add(schema *openapi3.SchemaRef, value any, at string) {
 	switch value := value.(type) {
 	case []any:
 		for i, item := range value {
-			pointers = append(pointers, undeclaredWithin(schema.Value.Items, item, at+"/"+strconv.Itoa(i))...)
+			f.add(schema.Value.Items, item, at+"/"+strconv.Itoa(i))
 		}
 	case map[string]any:
 		known := make(map[string]*openapi3.SchemaRef)
 		collectMembers(schema.Value, value, known)
 		for name, member := range value {
+			at := at + "/" + name
 			if known[name] == nil {
-				pointers = append(pointers, at+"/"+name)
+				f.undeclared = append(f.undeclared, at)
 				continue
 			}
-			pointers = append(pointers, undeclaredWithin(known[name], member, at+"/"+name)...)
+			if isStaffOnly(known[name]) {
+				f.staffOnly = append(f.staffOnly, at)
+			}
+			f.add(known[name], member, at)
 		}
 	}
-	return pointers
+}
+
+// isStaffOnly reports whether a member is marked x-visibility: staff, beside a $ref or within its schema.
+func isStaffOnly(member *openapi3.SchemaRef) bool {
+	return member.Extensions["x-visibility"] == "staff" || member.Value.Extensions["x-visibility"] == "staff"
 }
 
 // collectMembers collects what an object of the schema may have; of several kinds of object, of the value's own.

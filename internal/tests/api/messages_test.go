@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
@@ -27,6 +29,7 @@ func TestMessageHasItsWireShape(t *testing.T) {
 	require.Equal(t, "A message", message["content"])
 	require.Equal(t, d.ticket.ID.String(), message["ticket_id"])
 	require.Equal(t, false, message["is_ai"])
+	require.Equal(t, map[string]any{"kind": "customer"}, message["author"], "without the account's id")
 
 	listed := d.customer.Do(t, http.MethodGet, path+"/messages", "")
 	require.JSONEq(t, "["+string(created.Body)+"]", string(listed.Body))
@@ -35,7 +38,7 @@ func TestMessageHasItsWireShape(t *testing.T) {
 	require.JSONEq(t, string(listed.Body), string(whole.Messages))
 }
 
-func TestStaffMessageIsRecordedAsStaffs(t *testing.T) {
+func TestMessageNamesItsAuthor(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
@@ -43,17 +46,42 @@ func TestStaffMessageIsRecordedAsStaffs(t *testing.T) {
 	for _, test := range []struct {
 		user *apitest.User
 		want string
-	}{{d.customer, "customer"}, {agent, "staff"}, {admin, "staff"}} {
+	}{{d.customer, "customer"}, {agent, "agent"}, {admin, "agent"}} {
 		message := test.user.Say(t, d.ticket.ID, "A message")
 		require.False(t, message.IsAI)
-		got := storetest.QueryText(t, d.DatabaseURL,
-			"SELECT author || ' ' || author_id FROM messages WHERE id = $1", message.ID)
-		require.Equal(t, test.want+" "+test.user.ID.String(), got)
+		require.EqualValues(t, test.want, message.Author.Kind)
+		for _, seen := range agent.Messages(t, d.ticket.ID) {
+			if seen.ID == message.ID {
+				require.Equal(t, &test.user.ID, seen.Author.ID, "staff see the account")
+			}
+		}
 	}
+	d.customer.Messages(t, d.ticket.ID) // The client checks that they name no account of staff.
 	own := agent.NewTicket(t)
 	message := agent.Say(t, own.ID, "A question of my own")
-	require.Equal(t, "customer", storetest.QueryText(t, d.DatabaseURL,
-		"SELECT author::text FROM messages WHERE id = $1", message.ID), "in their own ticket staff are the customer")
+	require.EqualValues(t, "customer", message.Author.Kind, "in their own ticket staff are the customer")
+}
+
+func TestMessageIsEnteredInTheJournalWithWhatItChanges(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	enqueue(t, d.Server, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
+	response := d.customer.Begin(t, d.ticket.ID)
+	reply := agent.Say(t, d.ticket.ID, "A reply")
+	agent.SetStatus(t, d.ticket.ID, client.TicketStatusPending)
+	answer := d.customer.Say(t, d.ticket.ID, "An answer")
+
+	entries := storetest.QueryText(t, d.DatabaseURL, `SELECT string_agg(concat_ws(' ', type, actor_kind, actor_id, subject_id, data), E'\n' ORDER BY id)
+		FROM journal_outbox WHERE ticket_id = $1 AND customer_id = $2
+			AND type IN ('message.created', 'ai_response.superseded', 'ticket.status_changed') AND data->>'to' IS DISTINCT FROM 'pending'`,
+		d.ticket.ID, d.customer.ID)
+	require.Equal(t, strings.Join([]string{
+		fmt.Sprintf(`ai_response.superseded agent %s %s {}`, agent.ID, response.ID),
+		fmt.Sprintf(`message.created agent %s %s {"author": "agent"}`, agent.ID, reply.ID),
+		fmt.Sprintf(`message.created customer %s %s {"author": "customer"}`, d.customer.ID, answer.ID),
+		fmt.Sprintf(`ticket.status_changed customer %s {"to": "open", "from": "pending"}`, d.customer.ID),
+	}, "\n"), entries)
 }
 
 func TestTicketCarriesItsLatestMessagesOldestFirst(t *testing.T) {

@@ -43,7 +43,7 @@ func requireMembers(t *testing.T, object []byte, members ...string) map[string]a
 
 var (
 	ticketMembers  = []string{"id", "title", "description", "status", "ai_mode", "user_id", "created_at", "updated_at", "last_message_at"}
-	messageMembers = []string{"id", "ticket_id", "content", "is_ai", "created_at"}
+	messageMembers = []string{"id", "ticket_id", "content", "is_ai", "author", "created_at"}
 )
 
 func TestAccountHasItsWireShape(t *testing.T) {

@@ -51,7 +51,7 @@ SELECT json_build_object(
     'answer published after a reply by staff', (
         SELECT count(*)
         FROM messages AS m
-        JOIN messages AS s ON s.ticket_id = m.ticket_id AND s.author = 'staff' AND s.created_at < m.created_at
+        JOIN messages AS s ON s.ticket_id = m.ticket_id AND s.author = 'agent' AND s.created_at < m.created_at
         WHERE m.author = 'ai'
     )
 )::text`

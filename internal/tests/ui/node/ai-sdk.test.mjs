@@ -141,7 +141,7 @@ for (const [version, sdk, api] of versions) {
     assert.equal(chat.status, 'error');
     assert.deepEqual(chat.seen.data.map((part) => [part.type, part.data.code]), [['data-failed', 'superseded']]);
     chat.messages = await history(ticket);
-    assert.equal(chat.lastMessage.metadata.author, 'staff');
+    assert.equal(chat.lastMessage.metadata.author, 'agent');
 
     await call('PATCH', `/tickets/${ticket}`, { token: agent, body: { ai_mode: 'off' } });
     await chat.sendMessage({ text: 'Thank you.' });

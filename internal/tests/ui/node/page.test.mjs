@@ -67,7 +67,7 @@ test('the example page', async (t) => {
     await ask(tab, question);
     await shows(tab, 'ai', 'Half an ');
     await call('POST', `/tickets/${ticket}/messages`, { token: agent, body: { content: 'I have refunded it.' } });
-    await shows(tab, 'staff', 'I have refunded it\\.');
+    await shows(tab, 'agent', 'I have refunded it\\.');
     await tab.getByText('Our staff took over.').waitFor();
     assert.equal(await tab.getByText('Half an ', { exact: true }).count(), 0);
     if (process.env.SCREENSHOT) await tab.screenshot({ path: process.env.SCREENSHOT });

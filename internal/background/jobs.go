@@ -1,0 +1,133 @@
+package background
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	taskQueue = "tasks"
+	// tasksAtOnce is how many tasks a replica runs at a time.
+	tasksAtOnce = 2
+
+	// pollInterval is how often a replica asks for jobs. It is told of most as soon as they are there, except behind a pooler.
+	pollInterval       = 5 * time.Second
+	pooledPollInterval = time.Second
+
+	// jobTimeout bounds jobs whose worker names no other limit. The jobs of a replica that is gone are started again
+	// rescueAfter their start, or half a minute later.
+	jobTimeout  = 30 * time.Second
+	rescueAfter = 35 * time.Second
+
+	// jobRetention is how long finished jobs are kept, and stopTimeout how long running ones may take when the server stops.
+	jobRetention = time.Hour
+	stopTimeout  = 15 * time.Second
+
+	// startInterval is how often a replica tries to begin while the database is not ready.
+	startInterval = time.Second
+)
+
+// Jobs does work over all replicas, with River: tasks that repeat, and jobs that services insert. Add everything, then Open
+// it and Run it.
+type Jobs struct {
+	store   *store.Store
+	logger  *slog.Logger
+	tasks   taskWorker
+	config  river.Config
+	client  *store.JobClient
+	working bool
+}
+
+// NewJobs returns Jobs without any work.
+func NewJobs(s *store.Store, logger *slog.Logger) *Jobs {
+	j := &Jobs{
+		store: s, logger: logger,
+		tasks: taskWorker{tasks: map[string]Task{}, outages: map[string]*Outage{}},
+		config: river.Config{
+			Workers: river.NewWorkers(), Queues: map[string]river.QueueConfig{taskQueue: {MaxWorkers: tasksAtOnce}},
+			FetchPollInterval: pollInterval, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
+			CompletedJobRetentionPeriod: jobRetention, CancelledJobRetentionPeriod: jobRetention,
+			DiscardedJobRetentionPeriod: jobRetention, SoftStopTimeout: stopTimeout,
+			ReindexerSchedule: river.NeverSchedule(), // It would outlast the sessions' statement_timeout.
+			Logger:            slog.New(newRiverLog(logger)), ErrorHandler: panicLog{logger},
+		},
+	}
+	if s.IsPooled() {
+		j.config.FetchPollInterval = pooledPollInterval
+	}
+	river.AddWorker(j.config.Workers, &j.tasks)
+	return j
+}
+
+// Repeat adds tasks.
+func (j *Jobs) Repeat(tasks ...Task) {
+	for _, task := range tasks {
+		j.tasks.tasks[task.Name] = task
+		j.tasks.outages[task.Name] = &Outage{While: task.Name, Logger: j.logger}
+		j.config.PeriodicJobs = append(j.config.PeriodicJobs, task.periodic())
+	}
+}
+
+// AddWorker adds what works on a kind of job: at most so many of the queue's at a time, on each replica.
+func AddWorker[T river.JobArgs](j *Jobs, worker river.Worker[T], queue string, atOnce int) {
+	river.AddWorker(j.config.Workers, worker)
+	j.config.Queues[queue] = river.QueueConfig{MaxWorkers: atOnce}
+}
+
+// Open makes Jobs ready for Insert. Where it does not work, Run does nothing, and what is inserted waits for a replica that
+// works.
+func (j *Jobs) Open(work bool) (err error) {
+	config := j.config
+	if j.working = work; !work {
+		config.Queues, config.PeriodicJobs = nil, nil
+	}
+	j.client, err = j.store.NewJobClient(&config)
+	return err
+}
+
+// Insert adds jobs in the transaction that the context carries: they are there once it is committed.
+func (j *Jobs) Insert(ctx context.Context, jobs ...river.InsertManyParams) error {
+	return j.store.InsertJobs(ctx, j.client, jobs)
+}
+
+// Run works until ctx ends. Jobs that are running then may take a few seconds longer.
+func (j *Jobs) Run(ctx context.Context) {
+	if !j.working {
+		return
+	}
+	o := &Outage{While: "beginning background work", Logger: j.logger}
+	for {
+		err := j.store.Ready(ctx)
+		if err == nil {
+			err = j.client.Start(ctx)
+		}
+		if o.Note(ctx, err); err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(startInterval):
+		}
+	}
+	<-j.client.Stopped()
+}
+
+// panicLog logs the panics of workers. River logs no errors that they return: their own packages say what is worth it.
+type panicLog struct{ logger *slog.Logger }
+
+func (panicLog) HandleError(context.Context, *rivertype.JobRow, error) *river.ErrorHandlerResult {
+	return nil
+}
+
+func (l panicLog) HandlePanic(ctx context.Context, job *rivertype.JobRow, value any, trace string) *river.ErrorHandlerResult {
+	l.logger.ErrorContext(ctx, "panic in background work", slog.String("job", job.Kind), slog.Any("panic", value),
+		slog.String("stack", trace))
+	return nil
+}

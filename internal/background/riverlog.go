@@ -1,0 +1,42 @@
+package background
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// riverLogPause is the least time between two lines with the same words.
+const riverLogPause = time.Minute
+
+// riverLog writes what River warns of as this package writes its own failures. During an outage River repeats itself every
+// few seconds, and its errors quote the database URL, so it passes on the words, and each at most once a minute.
+type riverLog struct {
+	logger *slog.Logger
+	mu     *sync.Mutex
+	said   map[string]time.Time
+}
+
+func newRiverLog(logger *slog.Logger) riverLog {
+	return riverLog{logger: logger, mu: new(sync.Mutex), said: make(map[string]time.Time)}
+}
+
+func (riverLog) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+func (l riverLog) Handle(ctx context.Context, r slog.Record) error {
+	l.mu.Lock()
+	last, said := l.said[r.Message]
+	repeated := said && r.Time.Sub(last) < riverLogPause
+	if !repeated {
+		l.said[r.Message] = r.Time
+	}
+	l.mu.Unlock()
+	if !repeated {
+		l.logger.WarnContext(ctx, "background work fails", slog.String("while", r.Message))
+	}
+	return nil
+}
+
+func (l riverLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l riverLog) WithGroup(string) slog.Handler      { return l }
