@@ -6,7 +6,7 @@ SET LOCAL lock_timeout = '2s';
 -- pg_upgrade refuses.
 CREATE TABLE search_index (
     id            boolean NOT NULL DEFAULT true,
-    language      text    NOT NULL DEFAULT 'simple',
+    language      text    NOT NULL DEFAULT 'english',
     rebuilt_to    bigint  NOT NULL DEFAULT 0,
     rebuild_until bigint  NOT NULL DEFAULT 0,
     CONSTRAINT search_index_pkey PRIMARY KEY (id),

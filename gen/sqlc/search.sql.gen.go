@@ -58,7 +58,7 @@ SELECT
     ts_headline(query.language::regconfig, t.title, query.exact, E'HighlightAll=true, StartSel=\x01, StopSel=\x02')::text AS title,
     ts_headline(
         query.language::regconfig, left(coalesce(m.content, t.description), 10000), query.exact,
-        E'MaxWords=30, MinWords=15, StartSel=\x01, StopSel=\x02'
+        E'HighlightAll=true, StartSel=\x01, StopSel=\x02'
     )::text AS text
 FROM hits AS h
 CROSS JOIN query

@@ -25,12 +25,6 @@ const (
 	maxIndexed    = 200
 )
 
-// The characters around a match in the title and the text of a Result.
-const (
-	MatchBegins = '\x01'
-	MatchEnds   = '\x02'
-)
-
 // Service searches, and keeps the index that it searches in.
 type Service struct {
 	store *store.Store
@@ -69,20 +63,20 @@ func (s *Service) Search(ctx context.Context, actor auth.Actor, query string, p 
 // Run indexes what is written, until ctx ends. All replicas may run it.
 func (s *Service) Run(ctx context.Context) {
 	outage := &background.Outage{While: "indexing for the search", Logger: s.logger}
-	chosen := false
+	prepared := false
 	background.Every(ctx, indexInterval, outage, func(ctx context.Context) error {
-		if !chosen {
-			if err := s.choose(ctx); err != nil {
+		if !prepared {
+			if err := s.Prepare(ctx); err != nil {
 				return err
 			}
-			chosen = true
+			prepared = true
 		}
-		return errors.Join(s.Index(ctx), s.rebuild(ctx))
+		return s.Index(ctx)
 	})
 }
 
-// choose makes the language that of the index.
-func (s *Service) choose(ctx context.Context) error {
+// Prepare makes the language that of the index. When it was another, Index indexes again what is there.
+func (s *Service) Prepare(ctx context.Context) error {
 	changed, err := s.store.SetSearchLanguage(ctx, s.language)
 	if changed > 0 {
 		s.logger.InfoContext(ctx, "search language changed, indexing again", slog.String("setting", s.language))
@@ -90,25 +84,22 @@ func (s *Service) choose(ctx context.Context) error {
 	return err
 }
 
-// Index indexes everything that is waiting for it.
+// Index indexes everything that is waiting for it, and, a piece at a time in between, what is indexed in another language.
 func (s *Service) Index(ctx context.Context) error {
-	return background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
-		return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
-	})
-}
-
-// rebuild goes on with indexing in another language, unless another replica does.
-func (s *Service) rebuild(ctx context.Context) error {
 	for {
+		if err := background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
+			return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
+		}); err != nil {
+			return err
+		}
 		more, err := s.store.RebuildSearchIndex(ctx, maxIndexed)
 		switch {
-		case errors.Is(err, store.ErrNoRows):
+		case errors.Is(err, store.ErrNoRows): // There is nothing to do, or another replica does it.
 			return nil
 		case err != nil:
 			return err
 		case !more:
 			s.logger.InfoContext(ctx, "indexed again for the search")
-			return nil
 		}
 	}
 }

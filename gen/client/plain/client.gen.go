@@ -1518,7 +1518,7 @@ type SearchResult struct {
 	// MessageID The message; absent for a ticket.
 	MessageID *ID `json:"message_id,omitempty"`
 
-	// Snippet The part of the description or the message that matches best, 500 characters at most.
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
 	Snippet []TextSegment `json:"snippet"`
 
 	// Status Where a ticket stands.
