@@ -480,6 +480,23 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Journal struct {
+	Position   int64
+	Type       string
+	OccurredAt time.Time
+	ActorKind  ActorKind
+	ActorID    *uuid.UUID
+	TicketID   *uuid.UUID
+	SubjectID  *uuid.UUID
+	CustomerID *uuid.UUID
+	Data       []byte
+}
+
+type JournalHead struct {
+	ID       bool
+	Position int64
+}
+
 type JournalOutbox struct {
 	ID         int64
 	Type       string
@@ -490,6 +507,11 @@ type JournalOutbox struct {
 	SubjectID  *uuid.UUID
 	CustomerID *uuid.UUID
 	Data       []byte
+}
+
+type JournalPartition struct {
+	FirstPosition int64
+	Size          int64
 }
 
 type Message struct {

@@ -28,6 +28,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
@@ -83,6 +84,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
+	// Journal says that what happens goes from the outbox to the journal.
+	Journal bool
 }
 
 // Server is one running server and what stands behind it.
@@ -95,6 +98,7 @@ type Server struct {
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	Search      *search.Service
+	Journal     *journal.Service
 	API         *httpapi.Server
 	// Debug serves metrics and profiles.
 	Debug     http.Handler
@@ -159,7 +163,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	a, err := app.New(options)
 	require.NoError(t, err)
 	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
-	s.Search, s.Debug = a.Search, a.Debug()
+	s.Search, s.Journal, s.Debug = a.Search, a.Journal, a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP
@@ -168,6 +172,9 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	answering, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.Assistant.Run(answering) })
+	if o.Journal {
+		running.Go(func() { s.Journal.Run(answering) })
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
