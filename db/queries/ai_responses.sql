@@ -262,7 +262,11 @@ written AS (
 ),
 raised AS (
     UPDATE tickets
-    SET version = version + 1, updated_at = mine.written_at, last_message_at = mine.written_at
+    SET
+        version = version + 1,
+        first_response_at = coalesce(tickets.first_response_at, mine.written_at),
+        updated_at = mine.written_at,
+        last_message_at = mine.written_at
     FROM mine
     WHERE tickets.id = mine.ticket_id
 ),

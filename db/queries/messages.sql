@@ -1,13 +1,13 @@
 -- name: CreateMessage :one
 -- A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 -- ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
--- resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
--- own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
--- no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
--- changed.
+-- resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
+-- being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
+-- journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
+-- has used up its budget for the day. Then nothing has changed.
 WITH target AS (
     SELECT
-        t.id, t.user_id, t.status,
+        t.id, t.user_id, t.status, t.snoozed_until,
         CASE WHEN t.user_id = @actor_id::uuid THEN 'customer' ELSE 'agent' END::message_author AS author
     FROM tickets AS t
     WHERE t.id = @ticket_id AND (t.user_id = @actor_id::uuid OR @staff::boolean) AND t.status <> 'closed'
@@ -24,7 +24,7 @@ spent AS (
 ),
 before AS (
     SELECT
-        target.id, target.user_id, target.status, target.author,
+        target.id, target.user_id, target.status, target.snoozed_until, target.author,
         GREATEST(
             clock_timestamp(),
             (
@@ -33,7 +33,8 @@ before AS (
                 WHERE m.ticket_id = target.id
             )
         ) AS written_at,
-        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens
+        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens,
+        target.author = 'customer' AND target.snoozed_until IS NOT NULL AS wakes
     FROM target
     WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 ),
@@ -60,6 +61,15 @@ raised AS (
     SET
         version = version + 1,
         status = CASE WHEN before.reopens THEN 'open' ELSE tickets.status END,
+        resolved_at = CASE WHEN before.reopens THEN NULL ELSE tickets.resolved_at END,
+        snoozed_until = CASE WHEN before.wakes THEN NULL ELSE tickets.snoozed_until END,
+        first_response_at = CASE
+            WHEN before.author = 'agent' THEN coalesce(tickets.first_response_at, before.written_at)
+            ELSE tickets.first_response_at
+        END,
+        waiting_since = CASE
+            WHEN before.author = 'customer' THEN coalesce(tickets.waiting_since, before.written_at)
+        END,
         updated_at = before.written_at,
         last_message_at = before.written_at
     FROM before
@@ -67,16 +77,24 @@ raised AS (
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, before.user_id, entry.data
+    SELECT
+        entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, CASE WHEN entry.shown THEN before.user_id END,
+        entry.data
     FROM before
     CROSS JOIN LATERAL (
-        SELECT 1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+        SELECT
+            1 AS place, true AS shown, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
         FROM superseded
         UNION ALL
-        SELECT 2, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
+        SELECT 2, true, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
         UNION ALL
-        SELECT 3, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        SELECT 3, true, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
         WHERE before.reopens
+        UNION ALL
+        SELECT 4, false, 'ticket.snoozed', NULL, jsonb_build_object(
+            'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
+        )
+        WHERE before.wakes
     ) AS entry
     ORDER BY entry.place
 )

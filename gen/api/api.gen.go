@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -411,6 +412,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -428,6 +430,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -474,6 +477,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeEmailTaken:
 		return true
+	case ProblemCodeExternalIDTaken:
+		return true
 	case ProblemCodeForbidden:
 		return true
 	case ProblemCodeIdempotencyInProgress:
@@ -508,6 +513,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -533,6 +540,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -662,6 +735,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1185,6 +1282,15 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
+
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
@@ -1410,6 +1516,9 @@ type MessageFeedback struct {
 // Examples: openai/gpt-oss-120b
 type Model = string
 
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
+
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 // the rules are checked.
@@ -1460,6 +1569,125 @@ type Problem struct {
 
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
+
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
 
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
@@ -1626,6 +1854,12 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
 	// Match Whether it is what was searched for.
@@ -1640,10 +1874,16 @@ type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1653,6 +1893,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1661,23 +1907,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1691,10 +1966,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1704,6 +1985,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1712,21 +1999,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
 	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1848,8 +2157,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -1929,6 +2259,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1983,9 +2318,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -2004,6 +2336,9 @@ type PayloadTooLarge = Problem
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
 
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
+
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
@@ -2015,6 +2350,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -2168,6 +2506,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // SearchTicketsParams defines parameters for SearchTickets.
 type SearchTicketsParams struct {
 	// Q What to search for.
@@ -2214,8 +2613,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2365,6 +2763,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
+
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -2954,6 +3358,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3606,6 +4031,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
 	return err
 }
 
@@ -4451,6 +5148,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -4542,8 +5246,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -4562,6 +5264,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -4591,6 +5295,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -7984,6 +8690,1482 @@ func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPut
 	return err
 }
 
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReadinessRequestObject struct {
 }
 
@@ -8951,7 +11133,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -12850,6 +15032,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -13579,6 +15782,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -14381,623 +16810,698 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfNGWp0iT1GGbjo5ZtY9uTftaSx7Pf0yvCmSBZI2KALtQNM1xa2OfZh9sn+QLZCZQ",
-	"qIukKHXPtRuxPRbrAhKJRB6/zPzaGqv5QkkhM90afG2JL3y+SAT8+/T792fvlvKd+GkpdGZ+0cv5nKfr",
-	"1qB1yuZCaz4VraD1mSdLYS6PlczEl6w1+PgpaE1UuuJpJKK3qVqY910HLXpGtwYf6W6ZtQati5lgWoyV",
-	"jNh4xtOpYLFmk1TNWe+IvRlnaiTSTitoxVFr0JrrabvXClqpSkRr0FpqkbauPwWtdCnPzPV0KeG6zngm",
-	"8LPZLBU8gqvd3uPH0eH4pN2b9Hn74fhQtB+PTnrtY9GdHPKH417U77eCVqZUYkb56fo6ADqcZ6ng8xIN",
-	"JONSr0TK1IQpKdgiFmOPIK2IZ3zAvg5b2Xohhq3BsPXu/evL84vTdxfPnw1bwdCNDC7uMjZ4CqYKj8Bk",
-	"h63roRzK6tcunv/p4vLV8/Pz0++f42fhcVqF8lePeK/bfhh1R+1H4+Pjdn/yeHLSjbr8aPQQv6oSfC3X",
-	"OtYZl9luH3765vXF89e3+nQkkozjm2dcXrG1WnZ2+/jz18/2/nDD+80avjh7fXb+w50vYstw29mzWPNR",
-	"IqLyjtMi/SxStoqzmVpm7PSsuPciw3I8vozs40ErEhmPE/PwGbGqZjwVTK/ibDwTEVMTw7ksm8WaXm/2",
-	"WYo7/jIu7Jhj3u22H3a73fYj859u/n8Rbbelbg2Ouo+DVhZnsDlPz5g3GkPB1qD1YJGqUSLm+oE/WNho",
-	"Z69iPVZyEk+XaXn+7xca9iBLxWSphWYZSA0z5m80uxJrplI2V5FI6skyL7zao42RPqdn8Kp4LLzX34Ym",
-	"vSOPJsfdfoEm5aHUEaZ4D1LntTqFRSwxRpKwTF0JqdlKyIzFMlMsFVwrGctpPTGkukR+qCHEUouI8SRh",
-	"cabti0diolLB4oyNxJRLlinipz1I0z/eQJop/yyYtG9voE0+eqTLm88iTRSPGlkm1ky5ewyfjLmUykzG",
-	"EMrshHoy5Q9tYJjtL9+Hfx7DM1m6NtujNcjSpfCpdligWmGcdRTzbkCSvU1VpsYqaSCYFRZazUU2i+WU",
-	"iUSLeiIt7KuaSTRK1ZVAYZMybZg0f/FSii8LMc72I9PxZjIVmcuOlIk0VU3M5aaDhPqPpcp4kUoXSrE5",
-	"l+tcpGaMsyyeNxDoJ3iFT52VKojjkTCEWKVxlgnJJio1BxzjiTlW1vtQZbSJKkf9ooSG4eGuXy4aiIJT",
-	"QIq8E3qhpBbl48kokonIRL53HS14lon5ImsNekFrnAqeieiSG82v3+2ftHu9dr9/0X08OOwNesedXrd7",
-	"eHT851bQmsQy1rNLlGWtQUtnauF+bn7FSeeo2+/1HuIrUp1dghRr/uLRYa/b7f/Zapi7aActp8xe3ugZ",
-	"OJ8GLbUQkscPpousrbRu9/rdkScUW5aUsJ3j8ZUoL/0W7XWZSv/uw9HDh+2HvNtvP5p0RXvUi/rjQ3E0",
-	"Oe6etILWEtR4w7EgrJBYujXoBnYcsZLu134vaC1SNV9k3k99w2504OTPXxf55flna2R4W2mlUGvWRocG",
-	"48Fnm/gypYdvRGWf3YSEY2HCEy2ClqAxfPyK/3RWC9khXF7lOwC0TqOSafFTa9C7DmofAmW06aG+sUwS",
-	"rrNL+rNAka1GRebI41kVsLEHrN/tdo2CCkMaMJ3xNKtTV/GC0TiL5LyZBu648GZKLvA7PFLD8TgoXKuh",
-	"IbCZThwN2C6jGvTqJkuGQjC0C5QbDaTP7/z+/u7v9+2Rnd9/6JYuUlLUfsz8ftuFIyk1bA2+Dlu/0qpX",
-	"aE8ECoatWF/yeEhH0rDFl9lMpTi4q1jid8wN1+Y17qSAnzcIery/cFwQ76sFfHaZ06AgvIYovYZVSTeE",
-	"3WpNMrtjS+Lrjayedh//77j7Vz3uPgGvXMRzoZZZsymi48QcHbW6YkYPN+vSURwxY17QKRFL0Dz30RL5",
-	"Zt35qKAl5gOr0w/tVTjf3p79KNY1O+VKrAMz3qVvSXz8ummL9B8Put2OGWy/W2bY4/aob5iPHx21H0dd",
-	"0T4aP5r0RJ8fjk66LTp2jVpbeXGvO+j1B0dHneNur394aF4s+dxM6oMYMT2DbbdIxST+Yrbh1eXpn+XF",
-	"l9HZf4ir86jkegxaeqwW4NIk3tUDo7c7VtYDo9ibGfO4FbSUvByJGU8mrU9GR4A1vSxPqyvaD8fdXvsR",
-	"Pz5s9ycn4jg6Gh+O+ryFPDYeC60vDOOVLRPDiwG4RjjchAY82BS9YzaP5TLzlYmvLbwNubg1aIn1H2aj",
-	"78fxm/gPZ+//etZ7HZ/ps3m2+PPTs5Ozv/zvf/9P53//+39aQUt8WcSp0JexbA0ed7uGkSap0DP3Ip1m",
-	"l3grSiPimpHgqbXbx2O1lFlV/ZmWd8fu/OHcSU7hm+MmmqZ8LP6dvNudsZpXmOmR6B21H4564zbvjY/a",
-	"h9HJqDt+LB5Oet18yXFs3ujrDgSa154s/itNwfDRUy7HIklE1GjUOWU0m/GMSTVS0ZpJIaKix2TPAw/N",
-	"8Fz+je14ioIJ6HD993MQ7nioeZP5OzvUupUzrdtswD2dcTkVb7nWK5VG9cEgqbKZSNmCbips3mWaCpld",
-	"umvmuE9TMc7YTKVasJFhnnRtZLBY+bfpjC8SYcwgTu83GiJsvqdKfhap5mZWr1Vm5OEi28lhPPaerDmB",
-	"/cuXUmWX3L66eiBHSmg8ieEedBj7L9jnTO77rvS+577yp+x9td7j1zwNoB7s0HzP166pmaTd+wpIJ8VK",
-	"6IwBY+aU814I535DtHBFBysKEj7ONJxJcabZeKkzNRdp4Viqnsd7H7P5CF+hCtswRFrfcjzzBhHK/EsX",
-	"MKaGD8GPZhn5SC2NIsdi+VnF44L7MBJ6nMYL4NNB64ytuKZPRyxbGUXQ0M8LjlpGOcN3saOHvZ4Z5SpV",
-	"cuoN7b0WacMurh69m86eHXZ05dTEIUTIKk08guGcPTWAm2iI5isV/e7Z1frtD7F6+P+e/Wn6x6P5H7rj",
-	"P6e90Yfx//vy09X5ox9kP3u5Ol4+Vw/jU/548v1f/iM6/PEfSYE0q0A7bsMC2E1ZYMlYLxK+vqSpnkac",
-	"vVSfRcKBc8WXTKSSJzgW+3zbsGHrtgOtVxW3jXcz1xz6XDP2KPIrT3ODxudeMO52e+2HUb/ffiyOJu1j",
-	"fjJ6OH4UPRbdyb/bIXRi+ZkncVTZAxseLsMoPJKTrCyS/Ls1HqI1xEZPjvkXnNI5acwMbw712KJF9jt4",
-	"XlZ1t816ErifHJ1vrJYZAj377r3kn3mcoHJaPjMjnvER1zCvSK3qlIxodLn0XlHSLNwLcv1i30hr72Tn",
-	"IOIz+9XiyCqaRWnsQBBk38Zz5Sk3CgtLlJyKlCVqymJZEivE/mZ85o3PDf9f8Ip5e2pZp2JiOdrC1rnM",
-	"4NkiYVNYEi7tw4CjQKVNtM1TjEdRKrTeBwHxuAkB8bzwamYHVqGrP25Dghc83t0uW1pN18VZfwHjrBjp",
-	"LXHVP5x1NgH6/oObZi9UOoqjqLxNXqsMlEPgbZDv1X0ycY+WxA/tjm/wSU8IJYlawSv3EURFhJAnd154",
-	"46hsinyQZrY/cBm9mUxqZcxLMcmMnTJbzrnUpRjiHKdstgW8R/Akm1UxNEZXFknBAHDsoq7g0bNIzBcq",
-	"E3K8PpNvUzU1m7p6Bmg+F4xIFDCdxUnCljISKVvxdc1ixPlrL2Npthm+2Adw2fd5YssbTftHsQbXcvFb",
-	"+yzVeCN2wJdt3vcBfxVL5g29sppNsywR9lWs5zwblxcIvgDSzlhCgFYwPL4VoOJ/dW5fXeD5GkoWPmG9",
-	"D0TIW7O/b9WXSeiNcCP93H1APIkqaZliE75MMggjO6RcHYHs0zef1mEByNX1bVB8ZzPQxn0VJwCa69NU",
-	"REJmMU9Ke+qDMWHrvUt2DvCCy7H3hpJcK57xDMSjcO90hvI+h/9xQbj1Cqa4GRYrDquGFtXRe2TxeKTG",
-	"aHbbItYsU6hmbaCQz0RoZOciRtZJFCUFg5cZRuoZGds/PmafYx2PEsFOz5+enYEmz8eZSOFsgDW3EG/4",
-	"eKbUJY0rNifnTPAIeDGJ53HWGvSPj4PWQgFPGMqUhoHw7j0gUPmidKuLEhe33qaFKRPNW5y3POVzkdXY",
-	"0sCzPy1FumYLd1Pzwvj3eFLf/WzWYimvpFpJw7wzrhmnj8Ar6ymvltmlmlymXAJSH6gPY/KIb4jjER9/",
-	"3oPk3f42kvtzbCR2fpNH5ncYXaoJeRmbQOsYQMw8A7og5KeZ1BiiKskHil9RvCxGpQeHTeSG1+6Lxtso",
-	"H+yAGmmCN3j0qCUEDt0KAzf+m1KiEDi8S0J0j34BQqRc6hi9pD41XqRqzowNYCTWOFF6M0fkbynsPjQO",
-	"LKB3qtBTUXztPoTgTeaiI4Q/oGZq5HcZkrzkOjuN5rGsaqQJ1xnj5lqss5Rnqk4UQcAcbqooSDFGT6qv",
-	"YauZMvQhu36f7SGaiPGybtAVYnijBiKo6Zl8odIyrA5M/zeny2zG+p2uUezmPgmmKZeZDVJ7msYOTu6l",
-	"NpoM+Ap5xAtOcjegeoe7Zn84f/O6zt9eftEOAzHfesUTMzFRH6YzdmH5g7T0c/vgJa1eWShA4JeEgVEJ",
-	"zHtIL4gle3/xov1on43Qazoy3ExYPqDK0ldHDURAz+ULIaIRH18VaXCWsZlIFmVpMJ87BCgaGHEWGElK",
-	"0LXNDsmjLoUgyCG5D1Iq5Vksp61BCyDYy0W028e8+ermMJOMINBWh1T7l/DaBjUT5XF5inax2amdJMYq",
-	"FwvBU01BN6MRTzIhGWepMDYVBmRXs3g8M0+nbGTek4pEcC00WOuxZBFf6x0I5PvIbsI9RCC01W9On0/X",
-	"Qeu1WL3XVTVWilWtu98KqiSWe0JSejXBh9fiS7YhjHyWaSbFl6wcHrRgJKLq48ftbq/d7V10zV4ZIL+V",
-	"4nOs3+0//FvE3hxcoRo+OGVzEcWcGTkHx61aiBT5izSQRaqi5bjOzZEH+etiCpUX5eBBdIgDOMD7/D6y",
-	"/FFBlp/ksvy1Qys0RRVKoyc6vVBLGVWPsGwmUhEYZdTMxOw53UCQCbygLgwgFTqNzN/7zPVhYa5Hxbna",
-	"z9ZOEy/SDM0YLmqT+s4zPpmwGf9sLJNFEteqrzSLy6wpm48gG3QgWVcQabV0mvsBvW/2Cn6MmxQ4mmGe",
-	"LdhAlNIkDHHe8nWieHSh1Esjiksou88iZSdH7Mf4uxqqLPDRS/A6wMNlbRaUmTlfI31Pjo8PT9honQnI",
-	"5JqrvXx83YIa2/Nc3DQV9M7QeCpUqA4aqCBkZFgEFqzBz4yrGbAF3tvg+5ZbDh/QKnr9w6PjEwAh3hR9",
-	"cpP4CWjsVknaYTDOC59PcTPYZbMC1Rt0HxpFpN+Dg8EcPpe74yhhWVLQhcDywkBdafOquQAeM2SbcF3v",
-	"+Vl4b7l08ajC/qWdCs4e8kJ/FqneE1tW5FDPC+3Ph+WRsQqP1gwYyLHMLGqgEUqWSxgGJ/GOsBJ6fUml",
-	"b1AO9tTsfdXbfO8dz8TLeB5XAIUu75MID+JCydrzOOWZuEzoLcVV1QKSPucqFfmbzIjgZ4iz7e9n2i3r",
-	"00yR5aOrrHRh9EAT9I41Li86i+h8QS9BJQm0CSGO758KaXQUsRFgWvdS+2AOH3inEmHULKRkWceCsCbY",
-	"LpzpDDyjdbvT3IbQSXqNt4hvZIJAGHjXEETIsAUnykgwrq8ocrSvdnHSFC01M8ujsQ1rVx64Icm54Ol4",
-	"9k7oZZJVDEWSMsZM5NWyLpvR62VZTdYVvtJMQ8aLhTm7Pn5tUVjPmnFQKWb72XL9yTsB1AL9g3sE7ZGE",
-	"+TDIWKJREADTmIq1wyzDKT/d/OAIvt7EPiZC5stR71XYbDhvpb5n2PtzL9Am3kqbWizsP8uyfYLtk34W",
-	"6XdLvW44ERI1jeWm8wDDr5cj8wr/OKgeKalgKx6bI2mfM+DRzogvnBOjEVXEiD9glCAQZakIj4QvMrUg",
-	"4ZGJRCxmSt4ov6tXwGFCtoAdeMmwpycfgxp3ZJ58eNjtdo+quN/HHDCPx8ftR4azTia9UZ8fRY/E4665",
-	"dwGvO+x0O73eYaf7oH+0MV+s5nPARYhrHrReqb/GScIfHHe67N6fer0n7GUsl1/Yl0cnlydHB+xFnIqJ",
-	"+vKgd3Tc2SAIeo8u+t1B73hw1O2cHPf6h0WSWHBoE00eDrr9Qc9Q8+i41yvQZNzj3Xb34ajffjjudduP",
-	"xVHUPu7z7vhhdDg5AVcM0aTbG0SjR4OjweDB0aPNRKl+r0CUZ0JfnS4WD/qdHrsXvzk/oK0UT+X7RQMy",
-	"/ubepp3c4phnXxMzewEwgFSIusy4ekKjsD4qCuuN2XPy3fH46dnJ2dXiT398+ofHHXHY7Yz7iRzNX3Sj",
-	"P/0hMYRLzewekM/pwS6y8QGP2zYp/PcI/0PN6tv9BpHTKZbTHXGHxi75y1JDUaClvAPM4S8A9NN2Tv/g",
-	"WL86H8COqST/bG4Ap03s7QMov3oPHwCux1OMLJcr4cCvzCnBZWWA+NCFpets/ljTa56wVEDEOc4Y4Gb3",
-	"sShGTS66C4pw26FU9IDiWPOZf4izWX3kyVxhvDHT7p+EGwulLP81wmif/j73YE0Kdnnnffw/IXj3C2C0",
-	"OdCp3olltRoY8fmyFpSLyP9U4NUNOCwHxMUChB12lmkH+HJYpAGhTxif8v0wKOMmZBJMkMFI68WjNxNg",
-	"SaVecbk+Rf2nDhsef8lmBNzbgGjNlLo0huElt2+qsxrtxQ77wKE2I1RpxGTdLwDUuHsEuO9HrAyknkTl",
-	"qXiEQpVTN5jVcO5pumUDkfJbioEeqpgK/nNdfSUDdzAk5eg7J1TB2HYzykfaTCd7jyHT+7OnM57dyD26",
-	"OV/7RtLJO+Q+Ba0sjadTAInmXte2dVD5g921XvSeQ/laLAS94CmVdKs6tTYes7QC8BTgXUsVpfP56uVo",
-	"HmeluZL2s18Rt0112vYskkyPvRIZN2/HaleuwBaV1WqoaQwfb+tMLBrLHhsytfNBUk2w3ub783pp+f3V",
-	"es63fMfmctDwDiGj3UaNWWybKYH37EzzG1Yy21DIzF+9j8/evH7+CeuTlXjxjw//jxv/JbkR//mupv7d",
-	"3xmf7oVVvNlpgRP1M9NbnmdxZ/X/uuZ82aUYx6ajJfh6w8J7NXMBONrOaMLr2lPSi4E3jNdV+kdt/700",
-	"3xcyi8e8Eh1/rRx8v6ynLUvPldW0HJ4mhYhskrZLQtjH4XHYpNADGK00mooqVh4wHPhSLxcLlWYieiWi",
-	"mF/AQz4F3iY8lpUito4G7vFLwNkh2LwRqOcSb412ivmet4PnTQroj+OcIt7EvE/Uk6V2DkAdsDM3lL35",
-	"gDEtSkyuryFRAfrkb26sLvCdGKu5QJ4pV6+plJ+pQ7huijdUYfh7FFxz6NY/8iSOeBNo6JTNY60BLgcL",
-	"U2Whz+75BrgQYI5GqeBXmnGWLhMH+RsrmaV8nNVniRlWirEVgZcIhsPYJ/eu25TumlNgA8yoOk1DvA+C",
-	"X711wZ5K5fG5kpvM6ZXgV5fe9QLZ/CRQwfXaGFDTJVWCqFKrCArxCObevw/Nek00MxP3p1ahV3FuECzA",
-	"BEts4gOw2mpFKTPxfLdrDOgUQcdgF7N77148ZY97vW5gjCq40DvuHHd6JwdAH9weZrMsFomRl7GSD/6i",
-	"wcvmGMvaxuOZmMNBNudfXgo5zWaU/Umz0llq9/3zCz6tHzZB4AxvryjZTc/USgaI6KGUSMNDKq0b/qPO",
-	"o85hafDD1uGw1WoY4cmROT+zTEAs6D+HrY//9pv2f3363bD121Z56EHrS3uq2ubHtr6KF20FQ+dJ23EK",
-	"1jMsZr2/E4uEr1EmFGf8NhXQMcFoRoaKbDUT1LGFsrJsGBBxtkzwNInzfHVbMIDgomEpuTYs0KG8TLZq",
-	"p1KJ4PJGk3sZy6vqbMLhsts9HC/TBP4hnrBUJN8OW1J8yYatEJfrUf/Ro4Mg92Mt+FR02OkI6ACZngQy",
-	"IweXt4zwdhtI/T1A2L497pqf+yfjZapV+u3VT/3lafePs978++kfo976aN5dPlx9/+fuo/83qRtUE1f0",
-	"u0ePbrP6LxVulnomX/Bs5jgc9E1U9orzvVHI+JYb0uEiqwP+ALh6OGh4koiUGaUxwuwXJvh4xhYqicfr",
-	"AQvTsIh1ScQkC4C5ARBpDnObNBNmIflx9FDei1I+ydqxyCbtWZYt+CJupzwTsMRtEngHnaEsbWvE5j1J",
-	"v+0+yb7ttXaf8k2W0pHmLUyzjkA88wmBAD4dsPAnjx5mzis3Z7bjlOsn/NO3vW73yerb/i81ZZGl69MJ",
-	"Zb4XZ3tOE8gUQJl8v7RfGgUAk3o5HosSW/f8IU9UOueIQ8sOwbbjX+L5ct4aPDqBlMF5LPHvnpuPGSzC",
-	"OnefUI1Db+PRk2EV0PNnP36jya3rGswU1+Rzke2ENIP9aH7+VLfPPnz4cOpZH/UDGc/MRpNTgRLz5OGx",
-	"d8CVD7fvoOgySwVP5t8OW6TED1sB1uf4dlhMCAeRt7+kuA5aSSyv/BaC1TmcUgISVO05/b79/swM2eke",
-	"tpOfeT63db5TEeyt3Bfc+q09/DpG+f3NA3cpbwhYvgUy4r2WgDXXocCzy8opjvyd4JFdfPdkZexTkXkg",
-	"GjC/saqBrm1ssnEMTQyJv9NYvtFenbjiWJA5NwzHDwVvHImuDuJlrDPw2Hjk0NUxJLHO/DYKewwhr1bd",
-	"sDJ4A4uz6uexGPMdrMjTGc+80ogbmJqbPZqxcRILWTMiLWTkRE6VxeNGzt2F+UsjRYfwhrHmsow93DLU",
-	"Pz78hQfbxGPl6s1Ym2kzkQ3XeU7HPZjuuYxERNjX6sCey8gPtVFgujoOId07ymOgZ+oH0XXDgL5FbyZN",
-	"rP9WUb8+bHC0bf9RK6Z9NwEkZuaAtPLhz9PxjKo71zGTuWyRG+UR/FTzUfJD2FIKNeyBwf887GmL2NWQ",
-	"Ad5QYWDr7/mtrfGFX8afCyDT0h2e2V1MxG8Qkpbp6xfoNoz6ms9F5Bf2LY7gNaQKen63gPG8hWY8rjnC",
-	"FnlaV2VAOVakaThi1cSr5xlPs+2n1rhUpXwvoohVs7COvHSXps/n8nmfb5dwx8Xvfy+ga6BrzwFrgSe6",
-	"0y63ksf/wn5jFDrbqumQePslFZ5uPqQvWd4prkbKOa/A7UQdWi6VcbhebUHtmHHvG9u8U7pMZiBkEjYS",
-	"ElMNa4lXrlpSHnAh/afhLC2Oo/m0gPS/zBX4DyBpxagC0MAAezHVyoM7HSQCveo3hltk6j/rihg2HLCE",
-	"GssP2ZKAL+celsdWvI7D00sjUWc8q1tQc9Ej4S7KSAoPuVbie2xXb0x1Kl39qDbrdsVBgXK3x7A+qyu/",
-	"qH95WOYyjONKrOuGYK7T05V9uogvr8R64/fPM7VYNC2VueiRpM46UovbLAo+2bzZyErbpJyVDbTv1mfP",
-	"9lbOmvQyJ4RwTrVC6MLiZm9MBYzSNSqF2ERm4+eXXgTxFiOwIb7G7zfqhksXaLy5ulP/VUfyxm9ORbbP",
-	"B6/L9+e8c/as3mHkHd7faBaDww3KQZrDLK+PU+KyTX6g36Zi0hq0fvPAHBlKGtZ+gFf1g7NnXiu4xiG9",
-	"PTMSAYfDTuWaIYxRL0SSxHIKrX/Y+/dnzzA9Hv3LUsl4zBOoQkYlTKCmStOEcgFyy8k8hfDBJuf3gk8F",
-	"G4lpLHWHQf16hB2aa+HLWF6FDL229jyjByYqFU8w2K/YSLA5jwRbLjrlip00JYxjNPl1e/1H4BN1fxdi",
-	"Vx9P23/m7b92248v259+d2fhq1rB/wrih3HGNJ9AcEoLspetAxjw2oNShApKSWNyGQjNyUSMMa+201CA",
-	"dijzCrQBi+LJRKRCYhF08Vmka3pJh50LwT6+E1kaC/3pXrpMhH6Q4p8UOygWqCWKlwvSbnKHNpP+39r/",
-	"dWuST17Z2thbBCxTMlmzeAI0DJ9f8Gloy/ki82kR4H5bxVqw8KjXDzssvB9il4R1h0EyEp9CvQ7tvfkb",
-	"bd3gwVBqhREqDopjKhDBsEjVlzWbw/orMwR2L/zwAGKsYcDCYeuwPf1rvBi2wgMIYvKCEcTnYtNaTNqv",
-	"qET2btv3uczibH3Bp1RVefJaSdFARjNnIpaNva3VEuoEDZCYeZV1SswNijHYWLPwsHsUAlNDTh7CMqpx",
-	"6KHsHXZ6nf7B5sma0d5uxi+5RpOqSRDHUaF0B6gpbt4BoeTHfC4GjOK3pY7EEDUd4CW5nI9Eij+FQS4A",
-	"besOTAJg4MBDFAUbrYcypMdtP2h8vsNO2ShVKw2VY0KYxblapmMRgjSBkY2MvNAimZhDxEzGL4ELE4ut",
-	"HT2UsWbxVKpURANfU85mQjJEEsGIza4BeGnAwFRknIWp0CIL2WqmNNBsRh4UnDHrblhHswRtGH0bVLub",
-	"xF295TuT/wFHQe0qgvDkmoWFj5klUCkUEeNjMTd8YmhSJCUQjErDOSGNc0A5QMcWtrw0GwGKsAE1lfR3",
-	"a+moStzYo5vMmkSiR7wSAQBfUBuKBlyLAnebmGvG8Yy1xb4MPy2oFFqi5JTuAk4i3IRd8B57FX9nu9IP",
-	"UJxyh9Gi4xx9jkPpYApsLrgkNE2MgXu7r0qx6eNuA8lgXj6xIgGV/PGR5nBo/w6DoWToNwkMMuU3KZKe",
-	"tX9LvYuM+qaxkE/gl9UiPS/9LWeDBk7TZNwJ+wvOJbelbjkVY7k0TSRvI/MLzsRaSbeax7V52uvufnr2",
-	"H0uFaGuXufu1AG4j5N3vAOQGhSJgS1sr/Sf7eN2n7b0P7Geug2KtsG3P+dXJzNh3m+lbHDJOtwZNQKgd",
-	"kIObC5MFtgo8pGUuF6T+5W21jKjl+ip3Yg/ojIXyOHwos3guoA84p6ob8Er4O+JrlJIegLEAO6qbI92b",
-	"U6blI3LaOSRnp4fpdotwaTuIy8anczDMdR4tf60yiHXgqu7HTHlztK389Mzeeh00dhTa9pb6BkfXQU2p",
-	"0W2vKpc3vQ5KdQ+2vaBQYeGuWL1Y/tWBXk/PkG+tPzyF+s474SexMYfXcMnn3f1Z6Dsefc8zseLr/Zln",
-	"HuuxkpN4ukx34qBXhfuvIQQid17w07PX3lr77eK2P/nW3npnIg2CZ8tiC+gITQHMCsZVhvGKyOsj5RsP",
-	"XHpu4ztbVy+PYY91bWpKs3Vr13YTMrKi0nhlx1flvW+ug5oOAtveUmlWcGdrb3fuWC2TCBZyJNiCp9oc",
-	"X7zclMfrrEM7P78ERRzB9KlpuEO4lVID8j2WtLld9zYaNjVCLx0Bc6+n2q7y3/Vhuw5qMk+2vaiS63Jn",
-	"i+sK64LQ1ZlSEcCHC3kvT1iIiRsh03yt2QpKcbI36GHyzRc2EsYQ1AieRyXVWHzu5oIgGcrtXd8x19Fw",
-	"hl+9eg+2qNaE3kb1ctXsuyV6rLF+dYpKIRjIuAua2/H/feyGX+ZQ2c4K7FRfmTMF/Nz5/TORLIBwxUa3",
-	"e9DKbxu7jTrex+5Wm9qpp265Xekek534z2+c6otC49A7WfrtfVED21Qwj2thdwkWKXNrSYf48OFDu4zz",
-	"3qRIlGHhME5SES/iuVDLbH9NMctfsEVTs5/6pfZUHLFigwoztLtTvxo7uO6jid2tkXUXBD39G1sttvEn",
-	"Fpd9nreQ3kPNzZuablFGvU6id0DAmq6p6ANP1JSCkkQ5P5IZRyDi6juZ3kLLHxfftIta/rTURvQuzeat",
-	"gh5UMYuK/SUkXm3fv1sQOCu8aBf6XhS77t2JEHR+X0wBrh4vkPEjp2h1FBr97TF3r2Xetjnnn7qTub5W",
-	"TEjwUpXbCIKpNsJ8QJhkpVHSHhMt9RXawWV1WuxCdCeLu7H70tpv+kRSJ8RRWLSIJYfrh7QnJSb2+W1E",
-	"eOF6FN2p7NDLMcgMOUWPr3OzQA8nO8tXKooncV0m9Ac/HF+Jw5eEjU0f3yRg4J7rhl5Mv6q/9l/JvQoL",
-	"XdPf6Z/PQsYWVYbZAwIIS7Fy+JzU+iEC1us/MnciZWqbC+1DnJp2PVvJU/343Z9xNokWOMXikQBTIVlo",
-	"4T3hE8dGVG1JTgUqWX4z6Hfo2L2tEqB2MaDrelFfB4Vipls3XV4v9Q69nY2dq+9hbwo5FekByNxyPdVf",
-	"QEGrdt/ZY2EqTWy2hkWLX7074hpj3z+moDhM/BkVsXPMnXov+WceJ7dQVHh8qT6L1Iimnc6ON/nNZtij",
-	"y2VxCBsff/adP+DroNCcZNvDXisU4P1SzdLtG6BQ9vXO1snGdOJMs4hnfMS1cP6YgoeBdDAqq5VbcFKt",
-	"OuwiXZOzLuHZXYZ9yuXi//buhr8LfaFS7f7vIvZaU8R5Hxm2N6wjqCn/vOPGOvVrLP/NsCGobZi/dDyV",
-	"iBPJlMLWyZ1/fHwHEZsCl78+g/wN1vafYNWwfKVK47/+ugqj0xSX1fqZG59/X1OG8q69ea7KZskmryqQ",
-	"v4Sy+F4uUmXGYFSRp/l63PJ4/HuIdwelooPb3lAocPj3FC2vnrrOigCjFoPmQ2mzo6nWb0O51D1WtqHs",
-	"6PbdUzOCOyXsN35N1oC5JCSm0b6nubKxiowdazMSpGistljaY3nxxk07i+6CgX5IlZz6dTL/hrGH4J9N",
-	"XKJMrAhNLKsBTshCLVEAC9291HSzchW2IDmi6i99IwXl8qgJ1dhiz/l4hr5mm70yF/ORSCllAe4C+1ZT",
-	"9ZZFalg0iy02IxI7EvOpuRXImWS8HiSOWROxGAubZ9HBhAZXePP4+PCknFJXyRWZN5X4+DBbY6KKPe4I",
-	"3mnE1kKoRSJK3zumFIodvnYG/MiT5M0EisNuw5l/2jn9wq+aVEe11UwlxVJIAI/PRLP5bQdimMWWNAHM",
-	"3pczfKzXzafK05SDqoUo+7ohXMUSUsawmAwyGZSco9J2S2mBlTUl7mxh5OpqKTx+4sK78hrkta/CIm91",
-	"g0yX0iWobE7SrLw1rw73Sy2xPcGaaVsh6rv3ry/PL07fXTx/1gpaF8//dHH56vn5+en3z/Hn8o9P37y+",
-	"eP668vPz1+Zx+uv88vz16dvzH96Y256+P79486oVwJdenL0+O/8BPmX+fP7u3Zt3tSuQN3bbiVDvz57x",
-	"jN+EWNd+esdHHEA+EDX6ixiDceEzd7Xaj3W257KwRri5o7JUd8YVdt9LPsU1DHqK1T7diMM9uLR+G/nd",
-	"9iEbdalFGgZMZ3wywSrCGJExxl3odldY2L9Yk2DT1iutCmbhKKhbbunYtEjvltKDQPMIww08eeutBqbx",
-	"lGoHv1vK06mQ2ZlcLLPQO9VCu2FDWxO5kEj1yj/izLSNGmakWwQt2uEnSgrF9JMiX2wWx4WadHSmYgkY",
-	"Qot0mOsXD+m1lhFjzcygdxbeT+GlteK73zUHV1l+b5CNOEAEwFLQOV3KgK1m8Xjm1SphqVgInt1ShO6Q",
-	"S1bY4fZROwXvRKzwlBEjc/6lPVpnAg6yo0fHD08Mp50ZS2yZiqeks1R1AwfvxzZyXsq2LQvGQr1ciFSL",
-	"SEThgHE2W865ZJlSV0yBw9nLuIc4Ve7F9KutMc3jaCjzLAORaEHtPFk4tpUtwwEkIoDRxvUVWViGbTss",
-	"jFIey1hOwwHmnFJzM/NVjRVw/EK7NDEYky3pBDAmsNaw9jJHIUQKW0gJqvbcLeePlNJBglLQopjyAX/p",
-	"jCeJvWQhhkHLTRdlRQPYF8Iatl96McARtCwtIC+Q8F9BK1+r2pPq9OxVAysIhH2TXKRstVj69WpYqCaT",
-	"kCWCo27MMoXMoH3BCbWn1GTS8H2/q3JVV7c91SKvkRsYi8tUYr5kXjunKKFcu+Ut6h/ddl1sHbP5oYt4",
-	"LnTG5wvzmLCIvo2fyYuvwe3XQbFT0LbnX3htjPKH3WB30zO8YX8KqgsO7XRh13fwE6mmNsx3+xXDQfDy",
-	"op1j9+U8zjIQFxO/0B4tZydXHrZJ0KBQeu2GSmtjfnfuprCIJRA1qeFQbQ8La0fmJ4lfJ9BW7V/KLE5q",
-	"SsztbhNhu+/NE3oFN13nnTR2ZdRzvP+60Bb31mS0wS2L+EKME7YUv/XL7dHyjS4ul/c1S3zqGIF5bQXt",
-	"yHvtjVbDNTrfqOq7ZokVTdHPQae1CpwUs4ttP1OQVrVKZUng7HnY7+XtKKoZ14WGoE0HDfezQkpF8Esd",
-	"N8rUgyH5H6lViHZcxVKVzC0eJC7z09GVvDdDjmLzzDyWPEPiz/li4QphgvennnbPzEX8dNCKlBSNNyop",
-	"7H3WId9wdsBVey9UbGm69Z25aO+EWi9Nd0IWN9557Xhk/ZrKKYBbOWgpKXbYzoVXbb7Vo862W72pbH2r",
-	"I+W2O31SQvu3SlHVaq1DNRfWcnAc49eMLaktpZKGt5aJ3teMnFtTch/LFEheT03a7UNOYar9mi1lBJJ1",
-	"laqMJDAQ4AnjVvjGifDdkBKxQyCFNiuj2OOGqnVZupaa/nyjsbhMjegIWqJhnczo8VpAam6cMpVCuZ/n",
-	"80W2xiMD0HljPhd+Hs5OtuprKInkuKfoaqyzVV3d3XpHMVZYyhSbGpUYK/SYwfjVcE6O/Go4PddayyuK",
-	"060UxSnL10r9Q2HrB3uVgXHpNp9E504DqasWmB9G2ClnwEKUp8a+C0hPGglAP6ZGR5RPWGj1psjd4ZSx",
-	"/BR7wkKUkGEwlJ5lGdiaesXTT0nzhGfkBk1GbsGUZXWWbDCUGEI2yq1nzEBT9oJt6eYKFiDNKpftRRNx",
-	"m1XXUHb2VNpEvMDNlmrQ2nJh1QN/T6voyyJOhb57y8GMFbAZfokzFCtYjM7midzIVABOXuq7NqjsgF10",
-	"2HwngLzqESlaUO7FU0uNZCR+sZOwQYeNYhmWHM5fOI/FJP5SZYAfKHHmCs6BaSw1DCYVYzWVsRZYOq7k",
-	"2uqVPFvHhRKO+uqyUEDza69/XS3oCCIFSiL/cgSmD3j2VSK0JmJ2fO/wRr1BEQAU8lS33X2OdxFgNB7f",
-	"0aFNL3POR9+chFbAlHKWKXOK11kT3nCIgRxXOKc0TXG7LZHzVn0CipMhmk0U1E4XLImlM+0DFMfOxIL2",
-	"FSzWheNKx3KaiLZ5rsR/1QikX0L0P4fDL91uezj80nsxHH55+ML88/GLT/fNFd1wsfmpWt49hfh2Q9cC",
-	"MGtdTXZuq69BXGFmNpwye98QaW47Ux09zjtTHXd6BzV6IHwxRwmUG4pAT2gobXhKAC7wFw4YNbaiypHe",
-	"W1z5yDcL/tMSis+iy1uX9vtR9/H2AI6V77Fs7nWGDg4q9uzwASC9y4pKsWzfYe/48KS7pXYfcH2hhP02",
-	"g6AuR6E+6HiarPhas3AExCzEgfCn7dGfwgIWvlYgXnkStfsPd3vteU6SAHYYhrO0EPU4hf0O8rHXP2U3",
-	"qeY6pNTJbCPOnNoE9WTNLyStUIVzAnyiUiqRR7PU2BUx/52e0zdy1Pj5aPWGhlQQbhhzCRnO2EgnbjIo",
-	"sFHOlvKzcNMNFJLdj6o66W+79JCgdzPeLupzc7Bu5ax5xzO/giwuG9W17W3e2r0dtjUWbraIra1xUVjX",
-	"endgEYAUuFAvhBAUFLet2Sj4WAGmuKn4hZ/a7SbudSf2wTS9/m5HWfeR+c935j9PzX+e73pSSbHaiq90",
-	"FqlYFdCVBadamQilV9cxTzEae6M4do5FAE3BaxriIsZnmQ0Pe3W8rWpkW9/CChsNySYpYah/gMWMydzj",
-	"koVxBMFyWzx9KAvV05lfPN2+EoIUV0IstO2rBcXSoXTwU781EnFsWBc4bwRUfLBNbY0tGbhA/sDoTaBC",
-	"Aa6UgXfAXF3wNNMsiSFlR2nQtUL4Mew0ISwKYW61kl6Awjl8sY9CpncZYd5HBQtHh2akYV7JP6XCyoZT",
-	"QnvVxfi3oJ7iCETu9XUdp5UaYe0nI1B3zTFwpLB1WPj1OmRcX2lXgD2PPnoxqWyZyqr4uFlUJhXWK1Ao",
-	"a9wwXvKD2SEb3limkrzmNpphcWYNrvMmYoKSvx8hTyGJl1wLHRaaZSXYCc+8QJ49r7/Rud6CG9RzrsUa",
-	"wJbyidmuc74GZAq4hFimpkiBVZzNhjLMjZwwYCMx5qhn88wZSLZjAogDnhjGo3KqUmWYEeyvHfFj2Zwr",
-	"C0drP+X31InD4quLDpGdnRtoMRweHj4+sH5JNllmy5REnWTvL576IIe14CkDT98TJgWgIUj0xRoqSTC1",
-	"pLrb7rCKeCbaWTwvGV6HRcO/3y2cVvf63f7Hk/bjTz/3ux8P248/DYfRz/2PPfzX1/71z/bXr4fXB+17",
-	"Xbj0c+9jt93/lP/9sdeHJw8/dnufDi7umf/BN3Xbh58OBh+77WPzg/vHveGwY17aCx5fH/z+3p9//vi7",
-	"9qfGxw5u0VxiH8/Lr+diaPQa4A6YisycpJNlCjsGfH5w9qHmTI6EK7HW1M0C9VvHE8tlXFJeSrA+86ev",
-	"vHTbj3l78unro+u2+/fRDv+u9Rfti4QkTwdR9lOjtCue1HuJuw0h0oYj/sIoEBADWrOEy+kSCh1YR6x5",
-	"LFWJp3qQkYPFwPkINjy4VTBTpcP+aD465om5qgHDPWcTISIdsPe/63YfHQdD+f53/W7/ETwL/3xsBKWa",
-	"C7ije4qnntBjvjAM9NNSyDHqNJlI57HkCeKiUjFXn0X0BJvHeG7u2DDRImOjdSbMCIbS/KskYMzJX2Sm",
-	"R91dvTqoCpcV4EdH5j8n9b6eXR656RdqtO1KHLoZ44lch/nCt2G6JrRT4d5t1r15xTPvAYB4ZNvlFj55",
-	"4XrPFgCK8Gtx0M2EeK9Fehsy2OZh7Kyi6tdoElVy7WSzvxYrZ7bvZVLdwoqvtNltpqXXZHDHCC7efx2U",
-	"tZ8r0dBGBQ4PqwoXHY6uIBP7UYgF+SQ502Kcigo0/GFhx5s/NwUSTo6ut286M+YqbT5t1FDzFPo88OW5",
-	"2vXMmEbg34AOW0Dqxi7CpwV3Fne9gxHh7CPMeeZOaC0EfADhp+4F5r6iY4vqZAZMqhQjWw7nCv4ymWcn",
-	"K8lGYsaTiVW47WvrzNAo1ouEry93UXCe4b1WwxFfEFzaqIZ4KKw4sjqri2hwzcI/td/I9ncw2PabSVhI",
-	"rtq9bVtD77BfKBaT2yzViEsh2OLTp27XehiWXTLAvJa06LlK1oQ/ytFaEvpQ8cVCyIiFdA5BJ55Cu64b",
-	"qCqnd5CDtkc+D0KjtvrWyY2+6cD1mXYblxry+Q70GRTeA08Tpir8k0WzcrxThTIhLMmARUqKEKVTjnO1",
-	"sATUGUNSgMHQXznfUJb3EYPV1EzHcixyLx0A0AL2FxVL9FH8qgAoXoQ43wKC7aVYbvT05Mkp+2wIJUUt",
-	"xOMWaFPaPRVYz9w1di/SxX6sbps9t4rUJgd5sRwquDESZXhqzBECl2daf2zxiP87/d0Zq7n5qttUVisq",
-	"5N0cFa3Shtae//ab3/5/w2W32z/55v7vHnz7+/+8/Prz9X+1P90bDju/337bwdducHJ4/e/38ls/ef9u",
-	"fzLXe9fe1YPfD4edg9/tfn/tVvXaFlb36v0QvMIC7mEZn0KCRqSWo0Swn5YqEzpgWiw4go5Ga4DXc13T",
-	"eJE96jzqHB6Uk5q6R5tO4HvD4f2fP7LhMAs+3b/34cHB74etj//2m/Z/fbo/bN2DC5/uB003HNy3V27n",
-	"o/ExmY3yjPBfINFKuc9PPOEFmh/VJEBJ9rcVUHuhrSOR1W5KcHfPQEsQ0S0zvu8Y0b2XbCRk3K7aQkXe",
-	"EW6cyLURQG7YjBr8P1XzeUMAZ+08tJ5yYaw3o+dD537y0C+4NhvStXnFpDPemIOwwY/S/yfwowStF7FI",
-	"ooZEBaN+QaNOtK9sGTSgZaFkS81WzSslVvkKkrQpRAHsmVF0OAXcFTWwXoP3ayJWZNCB6Rh6ZRjDAgC4",
-	"rEVTW5yqWVOtoeDQwMc1WOBdBEFORCsJ6sA5fmtu29IHAbdIipAEbIhu4QIYg9NCEJePVLT2N6Tt2kmd",
-	"XuvUlqS5Q2kC5AmYjv8KZQotwNkCzICUiAFeKxkV1iNT6lLPVJqFAf6RKDkNUU1Vy+xSTS5TLqciLPkl",
-	"94VI3+B4cj9UmeMP529eM7pOyLDH3d4BiyXFGQ2BnxDlyx2a4EekNJZ4lNDrlhrz6oTrGU52ezddX1ja",
-	"4RLL1UrCIp81QEXMjoRDdZSqK/TBOaV2iUV3RCsvh5N7vb0faZ28ojkoyv0qqEHLX2C/7yWWDDScQP8E",
-	"DjHqLHa2qmXQgpbfVD2FQYzXphgDUF0tEE5uZmyTM5+wEJk6DPwgcir4eCYQUwD7ASN5mo1tYC7HhKtF",
-	"K2jhS2qH+4PgSdbQtDsVmto2cLZI1ahGQOoGRL7Fv6mrAvZNXW0/bemVdYxT1xj1FBuexhLIkbc7NUvf",
-	"YWeRxs7/o7XXewJEspq4oskPSaE9PukflM2Jbu/x4+hwfNLuTfq8/XB8KNqPRye99rHoTg75w3Ev6vcL",
-	"NsbfNu51HbRequmZfKHS+Q09416dKSug35wusxnrd7p5DSaga9UPBKCQWo+e7RiFTEoVIWrEyh3jmGhE",
-	"6Ef+uxnVNOUyu2zWVQ11v9GgsnbYK7623Rsg5u5tpBq3fv6Rf0jcGURcd1unJxYSXGgeJcZxJPSvsIZL",
-	"LdLmMk5NXosn4KyAaaxmcSaYXhhNiKdqiVBsdNSzOQy2s9lJcdfkL4lgN8Mt8SOQNPuF4TxhsyG69k9C",
-	"3n/ILblPQLGxVJSxwbxiUZ6lWq65VjLAIFS4o4sU44po7ewCkuywvAjVE/DdQAELgDJEe0Us9oTI74rp",
-	"jvUlj7fWWsGs2Sa0eZ75dzla34HzyQIbLWHzHMVY5mY3BUPzPDUlEQhSrLOAduSNwPi/TG2JvIFpZ3ux",
-	"BcttdoECy7Zb0fJFxq3FseJqbiiocCczt3DHUuTXllziU8wtVDlz+eFpzBh5khf7QZC8XutMzLGzEKZo",
-	"77qu5j7AU8dJnK1hi/HJxFDMaEY3Egc/xrIKToe3bF2QH+lbG9quWEIFAK0GKt3jcg3ZH2qC5KHy+zbk",
-	"jiSOU30QEMFcZatI6Csvj9Yqey6DJmjBJ8AX2QpaSN9aFZDmYX2ODYKQVycCvaSubKWBvFF3OezrfJgb",
-	"HUoll+f+EvJOK/H4IivWDKQVosl5RiU2NuJt8C6jCS6im0+mxIrezNwACmQqfKaWZy1evKbmkLn0jXXt",
-	"oBvMNu0oG7pqISSPH0wXWVtp3e71uyPzud3hFHegJjnEVF2mWqkpYiwx1WLAOEuUMfkXPEVvRcbmSmfs",
-	"5KiQhmHhDjawRUysze4jOAu6LDE8zVmk5jyWQ4mvTATXGctWiiV8JBIdgD6JnTLCDjmYwg77UKt+QtIC",
-	"ICARSSnjsYrQ3mOvX/z4NPflIxR7KPP8EJ4KNp6J8ZUtpXi34U4LZHdLORx2Pp7Fnz6+lp8+/vHzp4+n",
-	"/NPHl8kn+O1Z9KlBwf3niZn6GLwKIz5imYLeYmXWYlLdHIJruHApM6w3AYqRucEIEJ6iCkWcMpTEKk8D",
-	"ppWrSuV6WqJdA+nCnF2J9UjxFF+ktGEhlggwfJidmVe5U3C9hjogS2g2CmBd6AA2IF8ltP2fz5U0KpyG",
-	"9OyhzCuz4/E2U2nGiA2oxKWgjLkcFgztCrlmIR+NIzGZzkLzdPjTSqTZehmX3ev1lk9ZDj26ezlUKLVS",
-	"K4wcggp95/BAjSX7eYdjslwyCgBoNVVbcFSYr9ZUEMjmULIuuf1DgMuE7rSbC07BGGytjt1KeEL62Z0X",
-	"f6HqLp+bcFa2THwtkdNUUWDj8dHxw4M7qp2eNXgXYmijt2ZUx78Q4WavIRUG+drsJ4wmObNHU2y5HAav",
-	"5r1DU4hNYTUboKzEJneqEuRFQkvlbGuK2eKXGoGYdN0qEB4SEyLTiZqWreSj8sa8SeD/rWFVEoFZuhS2",
-	"xh51qrJ08aAAeUexGkO3ITRxUSz0RM2BDSNtTjw+fvzYY/yjbrcu89jB4JthCHXctRW2uiM2MrQ9KPSD",
-	"0Jlhlakt07idiolIjUy+6afrsREWve/qDrqaeo7DNmz++jCgIRpNB9dplAgWg9dwEuOqe3V1vRT1O6iy",
-	"a3RE/isW3AVN7RIUQFypURxF8O+mDnVBfXOeQu3euqYj+a/+81di7V1xQeJWud1IUNfjO/CbXxt2Sgyr",
-	"ieiSVh+ggdlMRZfFuGupk3TgNVSu694b1LSmDWo7sgbFNmBBtfWlbfdxGcVptm4V2zUWymOVW/oVe5PW",
-	"dZWr6eBY7bsSNHXgqWuUVG57VGfxv11mNsdgP4/8D2pVxC9jjoGXBsA+kA5hI1LYYlDwWpjb3hkCdSnG",
-	"b5dZyaWxb/YPmth36dK4mdegnAmMP9cJx3fuvc3uXnJlzERCLmvXbWAB5T8bQApUymZvGvrdcaukvEVV",
-	"nTJ1tpa2KTxeIdX3ItOks0BJJaPJAI4Oqi0FmJ5D9YyeUEEzQgTpNLssN5D45aOgXtHRRigqKvQd9tTs",
-	"vGKCBgJQ0WyDahNQglVDxcE8aQlIANj6u6h6vgfwEkvI7oy7pG/VLn9D/Qdj2braRqAxRqpjE/xiqBBC",
-	"Uu0JC8GpSmAvOMRCMIJBGNZ18LA+WDjv6rbXeX0s2w7LZpHhsCAbZMJTRpUG8nQhqjmQqBUWMAnxJNKD",
-	"VPAohPwSTR5cHdgAgYZ5eBahDobSPblK40yETC2ExBuxB7j3Gh5Fuvguc5baohA6YCGPQ+KrgAoW06tA",
-	"I9Ls9Gwo848j0bUdrrkR08WzQmqUXQ64I8h5FWhAqxKwRCljESFGzZV0CpW8xMy1kPFxlhfdqHl9ER/l",
-	"E9Sd9EQl62WH4beClvtI85LrXdd8Z2sOOamI7gQRZAu/low6o1bEPy0FXTZWFLTU5ul49g7gXHUIqrx7",
-	"Pi/G40CnFJiPaV6xrSjYHRZl9Pp/KAKc06raEZpLVMi144eGahaA5tGpLL2XtfKpuS/ZnTYAcEWM0T+T",
-	"J2TvHPLUMl4sRAMK1jrBKZ5kr1aIZzcYePcsfUjDy2xLDtLxhq3//e//GbZ25toL8SU7F9N5pU7xYbdf",
-	"9ULs1lcAc8d/yZ4CxGB5wRm/pNEGw76Yx3d7IvXrajkbKXQ3k3WRvtVM0dbye7LUx0qLAW87GM/edw4A",
-	"4s2toe9z1MgaNuxITLlEJuUsUdN2jOUwp0pgovLaKqHQBDSj0pD6DqsWQvmyZu07Lx1my3XaZFu/VCX6",
-	"2PWVbij990sUOcYmLNorXwvBJ6CW62d0o+LG8aIp0zhbqfTKoQaw3hrMOVHTKQQwAufz73cPO91Or3fY",
-	"6T7oHzl4o9Ht1jV+xCr0/5cpsZwzD1uJlHJMxRdUjCKnS4DSTOGPNMgLJvEscAWSgGs7bruiothc8baW",
-	"XuiRj1xVgfESSoz1u10vqrSReP0av3MdhKUQYy4Qt8CYhckAL+S7o3Zjx1P5fvGvVJyjDHVL1jTaDjtl",
-	"K5EkbfSHUSzQPBY4q0OluXqL+xTqfKMRetQ9ZGXfVbWp4Ke65Mfchzj4WDZZ9sL2eV02Gk1TMAtCUiNA",
-	"NoJ9ABbXSC0JIlRXgkBSU9FfMVUSWwHgCAkAcnPr92bF+n6FRkg3t8axTcveWZC+YmB7DG0y2c+B4A0O",
-	"m1M6N6FCr/R0qxyzsqkq3h0dCVK5smfEwGMujbgldYnCvh1XBbpGCmypkd3r9o+2BnmWaQOuB0f1jXZg",
-	"GKfOI/kgGyZgqUh4Fn8WtuwkOrl3jQXVJW9vYRGKEZhxF86QOj7w9d9N5UN4XjOD0qOs0UcVXfGyVBn7",
-	"4eLVy5p6mhAY2aLI5SncYOjiwd+QaSy+NNleZsylhT7cmgxdJqJN0TWjriUcWq4bCgl9oxmcvraIPCaj",
-	"xj6+tiJn5ztlir+iIPo/Qi1w2qwlrGptKaU4K1jluTPK2EhYwRsAWXMtks+CnEi71wu/ZW21G/UgsS6L",
-	"O9eRqWat733hUSQiQLxhz5EZx15MQR65r7hxOrcx+W9aY64M0bxDchBuAJrzaKNXmA2ExgOZDkHRoZYT",
-	"7Je35+OsEbZerbLndwskOeCb+E1Q1Cq/NQurZ8Ud8C9Y1ZLtVNSy1/2nqMZQ2LhN3bqsaMjPJJclvAAt",
-	"YiFkhNZMKrRKPiPUAqPwnxq/elHvqKvW4NrEYKn/FxYQWKYo0KI4pYo35sBJY4gms+dVThnKWlYp8UBj",
-	"ma/+377MFxL0Q5zNXnnd2neVoaCkVGtEbm78nvDMO2R0wFQSmR+gF9oTh+zudbsE0rY/sFfxd36xuZ1c",
-	"sLV933tV92s9ZF/vVjfSnoAWKlpMeAMy2+OmQpL3F08DZut3U1RMfOHjzKgz8Rc2MTwKWgeL4mmMVoaP",
-	"Du93+yftXq/d7190Hw8Ou4Nut9PrHx4dn/y5gBRvKODdLxbc7BcLbg6H0dej67srzE11uU+u/1zLju/P",
-	"ns749uK3dd0hwB8RLrUwbwiZhg5C0MOB+vDNePaNDsqtfDvslbCQW8JKGzND8rmIGEoxo1dT9nhNlcwb",
-	"Nppu2BQ+xzDqDF3qbQEKrquQZ1UO1ylhx/1Q7L9RDkrURCWyNJ5ObW0S6jzQ0svRPM7aeTW4kq+oeD3E",
-	"Olm6MvonLMx7G+R3u64KthD5xs4KzsdRHlP11ds9IH6RO13fJHjOv7TNSQ9y5OjR8cMTYNxnPOM1Z9KE",
-	"hRHPeJvcJbbKh98CFTEpHebutY0oydgxOou23ugQwMUhikZln1hK29DBcrvRVAkdCqH6DI0nyAgjxCVb",
-	"IQaMr+v4eo/e+HcH1P6VypDVo5Fv2Ga6og+/P2vMkQ7dtbDYG6Up53NDbxbsy1KK5hfb4pjJBahLr2Js",
-	"L+eg3XVVFLZQci4yHhGbbywpaSf5yj6wY8OYnaXY+zNjUbzlablJ7ibgRKM7v2BiuThEUPAmYNar2YBc",
-	"69gotFlYBxyyF3cUNdQlxFHW0unTJr56OlvKq3r9d5LyuSiy1jeavT9zXEJOVvacj2fMfALOFwyFe+dg",
-	"/nheeLmuRDRxw24KIwlJo0HdwLGS1MnVmiLI+5YgBoF6Uevwo1JOpWKQt5RHk1L1qJvUk42jplJaGVnY",
-	"PgCklOS+PfxKD57d3Gex83rOS5LhBsxTESo3+W66pVoXqRhUnnhRrQ6xy9IiYH4XTIFKIkCmgnTJF8kw",
-	"mVcFYJ8SmCABqrEfatXf1plYtNDB3bZX4A/caPSHADwIYDjtE8i2xb9atHuM4Bth3TRf2bF/Ooh7SVfZ",
-	"MSC1URb6jFRzssSaQR23wlF5JzVIsOjA3m7yW5SVLjcRxbHXU8kdk3VhOJKYRVLUhz7uuorKdj4252AB",
-	"zGfGtWsEs3SzRxFwbt6uxwr6fv0aNzVpEzrja00BLSz7Po+l//LerQM0+3jYrxtpcpt2Kx5FZA7tuAOa",
-	"bG/D6pUJM9+yD9RIz5scFjdpyVKlZ73u7wATzppVVxDytNUaXJ44WPtecY48BXW8NIf8xBqD7knstojV",
-	"dqxGNJSZqyc8NlohYqnNF7G16ZWQVNeaetkaSakNFf8qUlXbmBKKUmKqRp0jAyFW0BQBcpTt+L7RDB7d",
-	"3vZ1e+6xsTOhxUCs5LaRUBQ5YChmAUcox8kyEtHdDGWRqvki24Ugd/M9N48dZ85WELdzj93FKMrFYAsk",
-	"qFudWjmsa8vd5tJjP8TX37KFcnWakOQ/XqZxtj4378KJYHNwo0Tkf72wa/KHDxcVbxpSJQecwtYK3745",
-	"v2APzOH/IFHTWCLMzPuV4KBhwCDbEIyWMO8qHjKNLdjRlSQVM0ooBd2GEtNUAPXaYacWI2MrDKiFkA6o",
-	"uypALAGYGrDRMgNHqrtoIbSRguD6UL5J/aSJe6G+uvzf//6f8KA4v0XcvhJr7ZxhUogI7VXDHOAv/Uaz",
-	"8EsbikuGbCR0HJGr0SwLijFYSjgMsDO7W6pZloE6piS2GjKGyEb3AHlZLLLA5qIEtvpsHOUGtHuITOxU",
-	"BDS+UuqK64pKjbSGMp8mzMvPf+mwcyHYx9M81zRW8tM9qCPzgBd+PcDZx2YWVHDb9qtsFfsr5RThi/hH",
-	"yBQ2JDUbAPE1t2245EEwLevXYJ6ghpHH6xjaZeLLIlGpSPWACSiEvVbLtFwsiNwYSy1ScN93GPq6zZJg",
-	"hZJxirHI9VAiqBbojX0gwbdjmUaXM8tm/LMolCS1tUhtRzDspUmBv0StNJbbyTGneR9PBGjatCHzR6yz",
-	"lGcq1V7qEAGL8S50ROUXwdlE1/DQL6XBOdTa+zRpDVqemCioLObnPqqSuwD2vH1JaVQPvjpo4PUDfEkb",
-	"Fy7Mm8GR7ADnhNkZGCzDciQ5f9rC8MSe+JBLSS8y5/U1FK6fqLrBUso1VlrDXI9iuzQxH4lo4CGAQJq5",
-	"7Djr9SPNS8wpDCktAiSxaEwLGcKCK/FcBEQpIwsgb9bIud/8hr2IU21WUSy0+aXXKQhqHU/lchGyOb8q",
-	"cF5QJ+StN47uczulM5R9IxnIWYnj4LrUiW/AvgMByIbLbvdwDHfBP0VIkUfgJiTYmCdJZygPO6VFd7mF",
-	"LqlmA1PYWEqIWYeZQk/iUYeF3z9veIbHbYs/DV36Ya45A1W/U1FMuxZK5EOT4xdthHtk/IogyDWOTWMl",
-	"qPFybkQDtS+4mFHaHiTYnhyxH+PvAnL8Utt0KVZDSYOFKy5/std/ZO7HjFw4Q3WG7rhJbPhpplZQVwY9",
-	"P9ZoZhf2zZ7DXgeA8NFmFeeUeyBtiC/IR4ihcOTKtZ2f7VtjSHL+7EeMoH2v4LaL9UKcwy6x52ik6MQi",
-	"vBsaAjH64cEjtUI8N0tFlsZCB2yB4Xo/H5SSKmxHGsvvxbPJ/Nhm9++fsoVItZL379sO+7uoNUGj4vKk",
-	"Vt2hHWLzOTr227T984/vrnksZRYnoMSEOeAV9C17Bdfos8LybYUPwvABFEDy5v59DE4jqIwGAYnJpZaH",
-	"7k2jVK00QD5DAOefq2U6FqGdilPObiGlUyHYPJbLjJSzU/8QxnRjHCluOYyaNUoXQ82AOotD05r3717S",
-	"YesPFY4ATNUG6T+UripJ3qq9MGU25hL6LpkdghqNhh7wKJGKp00OLicNN8duwRzv36cENd25f5+d2hw0",
-	"KhHAncYKSWnAVGWWxRqCxVIJrFQ7wczPQt2XWgyGspZrMxD+1OehyMJswWOozEF4S5fdsOKaJUpnAdLD",
-	"VVGiwU15LHPxk3AAp72xffbyIgnARSMhpBlfZFtICutksLlmfh7cvfCo22NelZTwoMPOFbsSYlGI0Zs7",
-	"QJIOJbXL4SMAXy1SZQgpNNMzDlgxenfgyId1F6Hy4xVmqQtOs4S2W/48WSxBr4Yc+qIMUcssrMzgCR0/",
-	"eAATG4QsiXWm7VA9HTDWefYW8Y6xColxnJ5/D1PZIXx4wLTARYxTBs1icTN22DkoGPdQ0aypTABP0klc",
-	"9i9KlQ2l0X51XhdQfIk1gprXajnwskVYeNQ9CgMHJ0riK4FpOLlHCTcpZFlBAwL2HDUAa1zhEUmlKhVi",
-	"gJFXXb3M2Bp4aOoyMpPnkC5kY6l1uVCCG9UZHDJmYxLfWagD0dnKHSQ1NOPN+32YJfI1aMgXAJuMl6sP",
-	"mCVwihXlUhgFvNBigGAVMllbJoCZoYWQQCrOwOpIRQp5thqZiGaoaMZxz0ANcqQ+XUwSD3rE59AShss1",
-	"1LDAT0Fr5VAqiX00pRpKODOMEp3YA32mkggljWXnwJWa1y6IDRLcQ7mzDwSR9IfviZhYY4aaSzUL7bKM",
-	"M7NmBSi9WaIPNkulYrcGRBOjxfBxtqmCw6Cp/S+gWRpN7GIb4VLf5Ckqbm5L0wsmqJovxzNbfC5wxLLV",
-	"6GLUcIYyT76AbWY2eIDteag8BnpYCWZjH4dAQYOMAG8Ic7ZvHFmph8gnr4uzdmiovFhT2TNEbB1r1/QJ",
-	"4Om2nXVhnQOkSHV131jG1u6hMHePhIzPFW7WOM33PDpYbG4jfAWHAEdFl1XKjoUHnaE8d6XFs0pPaLsI",
-	"UJbQrbclxwzSeDJ2L3z7/oI9gAIeD74Sov36gX1VeOCbNShMnxTbY1spPcc7V1QdgUqZaFure2sTbhSk",
-	"keqA8oSMoCb5dcJrId1y2xP0eXJhCF2pNWx9c65pBGnYmGEXy6n5e2dLCgu6/EUZ/UZBpcuEr3UxKFFA",
-	"R9pz3E3cAvfsR70P6Adfi4mDVtcM0RQDinbYdyqbob6CSKQ26JJU6/ReaAynB/BXm54+sGcSQN2MBBxC",
-	"crCFeoP5R2UEwmy9EOHAEOVnSj/9mZnH2M9gpBuR9fNQ/txut93/m1tDzGplP7Mwz4E1f144EYFvw+TK",
-	"dO1wNPD4/XtLCaL74L55Rd69276iClVxrbiNxoJjoCquP7MwLxFl/rxhESj7OmjPDMOxrZztaISksr95",
-	"22bSqMxJZWGY9j2ERjRv8tqolt9VwsjAw0MJaot5AcoSEtAkc8GKQ8GGeIAcQI2hzSdUBiirphobfd/W",
-	"8J5ga1M0JOxwh9Ir3+s047GKjLx9yzUVzCK+yyxxqYXMlVQrq+cJvTQbzRxuyIf44pGRi8Q2ZFHGUdlV",
-	"DmonVo4WMcgLWhZp9CBLWYrsDdhYSSnGGaq0Q2lnL9iCL23j1xDwjIPQ1jF3EwRgbYxr+JLrrA3r1D57",
-	"RmDROHMee4+sMJkAdAm5tr3TIHg4E0apzniSII6dfZgpkHEWMGa4lydmW6/pLOmDuon6CE+0AiiNWZUG",
-	"C9YzavDL5rNGMYUOFEUOnULSmT0DjQAgnjfW32doz0B9DUNbPe05Lq5RrCBRx2gc/SM2A/U5J66Q0ZOc",
-	"2MRqq5k5pmFvIf6WwqZYU43MxzgRcizICMBqgSiW8BGUFL1j67CgaJxviIICMGBH3j2uYz/kFaFthBUi",
-	"FH33By6n5gXLxf37uRlgaO3RbEBuiXxnc789j5e4hxoo7pAOu8BVg+TiMU+S3F7dKOqxMhiuaCqck4j2",
-	"01QYqqZqOZ0FbKHgrTucH7g7Q3voPfU8ZXDuObR/AfAYMIfCbC9jdF58335/5tmPEGew1c5Ss8P5KPEy",
-	"0mgfAIpaTTDcoFaStADIJAA9NPab/D8hR3JOWRB0HTyNCJL7s4tX+OeQuYHglg+NoH2wjB98fvhgDJPz",
-	"rx7DdE5KU6Qn/NthwuZ3Pm0v4xDFMWPMyBidWd8J+5Z9ZSUfTkhOnN9+BaXyOmTXTwqPxoal1uxbxvVa",
-	"jtm9A/Yt+pDZPb7iccYmIhvP7oW//YpkvLZje/Bb0k3OfMdwwL664VwfHHT+opW8d1D4JODqwKn/LVQP",
-	"eYaJCGbtL+yle18ZX8QDVvysJWLgfaLwatoe3zIcOk2u9H1w0X7LiN3ufWWxOfRoKnlZvgG9LcgHTNwl",
-	"Bogvh48PpeEilcbT2FUUWphtOV/qDEoQSLdFXSFuqgxCj+kOO5O5XIWGtldChja7xVOlfQPhCThohtL5",
-	"8pRE3sbPaCtfkAhGrl34Y7CpM+kymwFChQydHG0eQcHNTXkq4GeT02LCi7GEQU6MQDFH64wnycAy7SIV",
-	"C56KcyEjm6dGWKUBg+UwJIc8Fa9I4rXHmF+hT+6ANdw7cP/q6CQei3vt3gG7ZtcHZgDvrNiwnI8eJ8wV",
-	"QN7AxFJtjh4ercHLAVoPnrzm7I4zW6xJq7nAA8AWlQfVFM6GgRfqM3reUDoIC8Wg6EB0oQDoA89GIlsJ",
-	"5x5Es9Pa127UZFAh+If40gZJnaQ2uqZ0fY2G0tgIsdDFYIFzn0L2JtIDT0FvuWlnKTkWEB03eh1oSHRM",
-	"J0pnuaPBHDUs1PkC3zsIvbOQ3gsGbbqUQ4kCDr488HVDNG481cGzc2LrSLP5BtadPBJMRHEmIjuxTC0W",
-	"pPNB314zGODrGZdTzZaLDnsKA8aj0cq3op9dLUI6ARgWpEcBZGuI4fDMyRgCeDaEzvAwr6EM371/ffn8",
-	"3bs378Jcw4PjKHRVycOg4NdWk8KJT1OBNgHkPCu0RfcKEVVU8DxFyEbKrFZXyQsgXdDCzzE9qeNsiKE8",
-	"LaLY0BiAmv6edkxZTaTQY/DMYeyfeJ5o0sWYQ1pjMcRC3hS90lArDIYyxCQjcrG6bCCnqIZKPgPDEiL4",
-	"LMwLg4ewMW1mIJst51wCbA8UzkGuT9AW67DQ1nv3H0Vd2q43qeBG+QNP4IBYH/cj2vX3DkJQxDIrbAJ3",
-	"k01pM7eQtDbDQt8bZV3jQFdxkriMhUJaQK4U2qgB7h1R0D+le9gq1kWiG8pWcs8sBxs1/On784s3r0JW",
-	"MsTAoRN6T9E8LhxaMe+TxMdXNDHfSmCekZCLxB1sBNyITtHKNcMoVYuhXJHyv/Zs7MIjpH2R2BggEtqd",
-	"d5C549kVcP6Vs/+MdQbp8LGcvjUPWOV1KPMgLXwMXYMFPY/EFZqS1HdnplaajVSGKSCaQpJOp6AKwuXT",
-	"yxq3UH9c25OeUspykroDjlyg5QyT3Knll90a2BPPrLmxH95fMKfvPfiaV1y9fjChWuvIBC/ixJi0mVJJ",
-	"7rLOE96kztLlGF2T5KgiPEYhRRdsBZR75g8y2qHPDOjrZdmWd58JWMgX2Hc+VtI22vid0UjDA6eMfMX/",
-	"YWwIsJRha8CGrbwrR6W2/7AVeE/EWUKP/NHdyGpuRBeIufOo3/d+R2mGb7ig/v/FPjKuVqOSWcrHWafw",
-	"Xug0BU9vHmje1gPv3qVJeuEF2AXHPPzxKxu2CGRN1CIyBIUB2Vb8+Dv41c2FfrfLrj/hi6/NIjwD7JXR",
-	"KUjIQwy81DvkCQvhIyT33SGQCu9oQSQHXxOCvUMORKvpWlPN7lDzNejgC7fmFAq9GJALGlQ76QS2iT/4",
-	"RszV8E9t0mPbZ1FoXebOyWg31BPGh5LaOOFolcIdNlqD2o3hM545pzu0MDs5opZgOqDaAUYbmq0XMyH1",
-	"QYdOXR0yWBttQyLQ0ZX2OzDWUBJjwUY5edztHZDw4WuHG7EGCvgCO+yPPFnal0DNTVTrU0GOcts9DNEG",
-	"eUoyHN3ukEazKYRJj+w7QPu2WQT2dArfmWfaoFw6hEiHXaQCTRQViVov31CSaor7DcS9Fg4NCA5DilTm",
-	"8YFMsUgNUNL8hnltlBDq8jGs9EcJP91zAqJy8YDdO+p2Dwb+m9gYkrNJO13wFHq1mYHChsdQMBxx4P/G",
-	"VlUWBGU2BJTEibUxESEGj9YAuklzbJHLBOiY/XX/RfzFZ+LOfZxONXrjTady0U3nFGEdzF0x315KSMii",
-	"0FR+yXAmMq+t+smyFdT4SgnmskqN4QgzfWL0i/Ey1UZpBPcplXJVqZ9NZzWBJAY3DGP3Xxrtbbmw5zV9",
-	"Gx2rdjdYUBi/Qteb+QrBal7G8irMM1hK5Cl126kjUumWwsqHZ/nF9o+CIsDzRbaGIxHs5sCSo1y8Jkbs",
-	"p2EKo7zgbAEOyNn792fPgCUAVmGWHEC1hqfFZCLGbp1dcx5/6O5HGOwRDta5+yFyuuDZLHCGSB6FjLFA",
-	"lr3g9h8k1QtB8QsAH+WWGORGckj/gkk8nYnxFWGrA6p1Z6QfoWv8hai2ICrsu8pVmNExkd9MArEUqHs4",
-	"xyoogzAffAMO6732HDUgjSULT817Q5+cefOjMk3zKzCMExpGjisgkvi6GDQRwrRt5NlTeInlWRgY/lTU",
-	"ZECDgbWoCbBRlXqKaNHYK32Y/OFXLpoZ9A5pBiCgDI/mYsZCKhUlT3Nw4+U9CZx5T2BKutPsuUJFgwCh",
-	"jx53J0ITSByCFZBSq5k2ZwxPcq8Ozaq+IZM/tfo7YH7H/vxibVNKiytSyEzIecjYM96o85hl+BQ7i7eN",
-	"9g9BweKi2ZFXlDV/0JWLZrz9vj9eIyTxFMGUY19hHMA85iOUvfNY69hIGiepC8IHZo2i2BwxtEdVmopx",
-	"VX0oyVTLW9V+XgXuql4G+tv5ENtg0A0F/GeRAi4NC8aRk8tsyLNJ+xXPxrNwAH43Q4qALUQ64wttRFFg",
-	"hSmcHjGJHOfxsxEStMER82//wpwCCKxBnJyFzy/4FBYM9YIPMwWKEZQTsZpBqUlYkfUKl0Aq9CpSgVBD",
-	"HgLR1zpteUaP1zZgNMsHGDqRa44tuFAYEH5epRaRZbUREIexdnovEhi8lMA+hg8JKfukkBdEKh6Y6bQI",
-	"hKIsF9zHjk5nE9+hlCkVUBVP647EqfkYRW9i3s9uWmXgphkq+Me4jVUjxt/o7isF5n4sdO6KjcnRZ2fk",
-	"Jm5VD2907EchFrnrgGAWhe8HhHnEn0AWGgLD9mLU2X0uykvo9QGsW0jvsr+c7jgXEtJnHUoqP8vL2TYy",
-	"8kEp5tzReEojyBsMdCMVwTVBk36BkXpqd43ZrnYCOQbJG7b7EQZrD5gyZo8c3RTV+MYC9gKr58NpD7Nw",
-	"9xYDJJXsYTehMsDQedUBxUV/5wirHF5lp1Up7e7NrnzNTfKU6Xgq28uFER7UoMCKOvgwyDkqQI/MJQwH",
-	"wtdCxHEitsp2UAKKN6Imaaxeh0p/mN7PMMLHPs94iLomXimwv62r3RAGQDULRYGfbuWAL39ZQi+byBG4",
-	"0DbRH3bhQuFAtD+Cfu03xh74obdqT2zurFbbBJusGFsTMucbf8WMOKbB5k00/ZHmv/r0tVn1WKULuvXY",
-	"RO3VTEG5civwdHVJYSSvwISxRdSKfAyBCXdW/aBWTE0yIe055XfXLPCs9zsQ9XFxU6KQJx8yWJd5JTvi",
-	"h4DQezJDDZHOLo1cDYAH8iUsAGBnRC/O5wNEl1XJ2seoJuWsgH0evuOZeGkGGTINkR+sQoAidR7ToRl+",
-	"aY+VRviAO2B1fnKUun4Wz4/SxZwWSrE51LmFdAJC+KEaE+RNuS1jW9MSfqRmKyil7HvcFgY3Cuzh/InC",
-	"FqsnT4c9QzGIzEtpSthuZ5mpOYdCusnaztu2xvWna3+rW3FKH5gugRFhyKdnDoKOtjJgfu2RFZAtA+km",
-	"UF3Z/BlBGbrGWQR5uo23R9OlBEyf/Vp+5DrOtkFKcCZY7m7ouFs4MetvcTs0D6cVIWa1VrzO4iQhcOdq",
-	"80Tp1IelissvvxJumepaAzeN314vSMHqQJ3CUzhvbJzd/gB2skrBrPDFDByCJcdC4M8mR0TbhARX7z9f",
-	"LixXou1CFRrzFjagf8FbFPzBKu6YqZAXVdJWtQSkTgz44dOLpz/Uome9yCtVAg/NY+EB2kELUL8rIr7a",
-	"PLlWoXZXCyLf64WBLcvRBUAnAeRvmG0/8MB8AvJKDeFXPI3YPRxjwEKqrWz+aYsrm38TKQ9gCfn4yhx+",
-	"+EyD7WPzKTl+yFq5cPzn65ZveQK4kBPVubrBk4rWowM+Yp8Su9aVdtAlj0nxYoFupcL1RXwbWSdFtc8i",
-	"LUA6I8iBDpnX+CWK7mWl4qyelLTaYklQ2p9zpvSkYSqYXsUZdJ9QkwlGCWLtuUKU9A2oQV04F8dJUp0b",
-	"LRVc4q5flcdHIVUVAikUev4EL8rtDT//1dtSpbh3UC76jxwFmyLHtgC40eEsvKF5hdaoVAipTc9StfB6",
-	"dMwgYcfP+qJcKJpADoPwxu9+dMM/J6ufuUvFTGKr52MSWQ6hMNRecd9AaewAXxhA000F0Xt65hIZEIOh",
-	"cc39px1mBgo7WFPD/JBA5QVf7/cWJFO4Xtpj1LwPfolV8wsH7N6xs6+84cWIk8aboGi689OmAqoBlWlY",
-	"E47xhkLN9UvjoF9hEEfVQUQxBkJyTyhYvsUPex+hdv6lj9CvTR+ZiCRhOk6gYgQ6keZxFOXh1FqW8b66",
-	"SFWmxiopfdb+DN+tYQCIz4AsgNQtmXmbaCnFl4UYZxUqe5+VddLS/738YXRpJInfFU9Jr0QSuNgBXEFC",
-	"t+PBANHtRqjvLI3NfjKa1TZ2REuJXASobIOSy1JuK9Oi1wVsC29+81iPlZzE02VaWdLCtSYCF3YYTiLP",
-	"LgbQlMYMO/MPwBPgP13wtxCnwnleCMJM25k8KVYNzmMHIll4yo0HdCcxDH9djpa6EC7yfi7sTFoDeL1R",
-	"tqHtotWrSZ0CnWfgjhxsgeZghHlKIF4Yz8T4yvLXO1LUmrews3sI4F1rE9G1upED95CVABqUqyaQj33b",
-	"WJ7gieNVhshLmFH3aMdA0ahCW/qpMLqIZ3zEdVneQS625WirvC4XuxIrGl0uJf/M46Qc/yleqR+K4yGb",
-	"UWNL3nFYTYEnMroDyWNCHvtt4wuMDvb2zflFuM12cTOxsDZ/DvRb3TKbnTZbZpAiGqmVfILZcppNFVOl",
-	"8WVYCNVss7q1RlxcXuUAoybFBBen1EDBossoTrPidvJ+ryU2+AzNPTnVJ3HmATgCcAcla0rhQC0BdxD1",
-	"y9nKFOwMtIuE60wHLCtLkNx+yEQqeVK0GvA3GDtG1gEAX0SJN4gmdHV4YJUOAx1/RcBlKhhtuYpUtbVa",
-	"2uhGfuQAsuqtsaPMv19iqDQVbASafpryNWj4YYKuFyjl7fp33DvuWgg0vJyvA4D20PWDPBkoBykExWxk",
-	"kB5DSWF4ggtYyEjy7bAlxZds2AoRqPKo/+jRwYBNFLh/48zDjKAjgSNEDjGlns8Ku5I6fAGkm0GrP6hj",
-	"4OELfA+ljcQksQbDHeg6SdXcItLeYR0VxLvY7QeR40pBhxq8ix3ejH+27ZDRxMbjdwCQCaoLVNnGQ2nz",
-	"gTkhRbykFnbPIgQ0Xx84BGYUT6BlILooEI9EXzTLZ3TjgnXvi0grVYbSei1yWKJN1LOTRuWC3myJOBdz",
-	"la4te0Oye+qVfZiiIERogZ8r0PYSNivumSuxpmYalnYd9gbFEhbJVHNR2N8lrw1bWYdNnKEnr292nE3c",
-	"Ij4GlpUsPOo+Zk1uJqjs8gKdeBDQCgq5aUEuke0kIL/O+5UYBnnjHnoLAobhzfClwgiyMfchJnkQEBST",
-	"FXnjHQDjRUQwqw47LTp9qt6nwPFHnTsIc8rhM0f9Pqt1UcHcEZ3puq2kAsPPxoq0mpkFjdguEAM8JsAe",
-	"hxtizSbxF1uwxDGaPQpBy3VQ1x9t5RqsnQGVZ0oVnsCt6MKsdmjuMs0X2ZXgVr5gAGuWU6oderUwl6XD",
-	"vIx6bEvI1zlYgKQYBm7dnoZ9AroZsCuAuZRM1h0Wvn1/YRYW/FbmH8+ev3x+8Zxgjt8/vwixeqB525VY",
-	"dzCDBbaoheqVQPA8Y1NlNCjHVzazNjzqPzafOO728X8OsYDHcfcInOa5paLQYlrx9YBxNgFwx1zowOZV",
-	"QgIrTT9SyxFBLz/zFBzDKZeRmtuSQVopabu/Fc9QEqV/xHC/dj1NjEQyJglOlvIJAQGGJKE0e0n7AVnG",
-	"ggbsSwD5DU4fBAT3et3A7G7gh0edR53DA6qwBmfJUIZnk/ZrJQVBDMz3RqKUShEeGlpRFj+oqCDjjaWg",
-	"836KrqFgh53mzhs7QLymaQ97begQY9GU/R8iOJwMG5sV5QrgelPxcBKY1gRfpJostuyZzTYxk/jGYias",
-	"wmzrzS6lFkIOWFz2wFlxMVozqVY5WAyqsUnhARlc5ZGhDI96fVaHFmkOH3J3eEbYm9cdczjgQdmf5AmJ",
-	"7zCbjmp58PEMUzWIsTHKZMd9L5SqDQdSePDErpR28GIE62JzUXiulFsAuXDEzRCoIr3AA/nO0ekqlwDM",
-	"UZM8TpaHxQiFYg4uCKWRMj1AH7wLyZmbJuizLpX2GEqLJLlnb/JrumFTO8gSOsB3FkN5HS/U1n6rkni8",
-	"JkFUjMBBxstnKPGVKztYD2om7KSxSyC7F6V8krVjkU3asyxb8EXcTnkmQKlsUxrnwYCFQ6iDOWw9+enb",
-	"Xrf7ZPVtH3S1XrebkyqW5pB2lW7zZ9Jvjx8+yb7thTjR44cwVyhVzm31PVQIsG6BxYB02HdiraRXgqbE",
-	"sf3HrBA7hSot+bmC+VUyjz3mVbmJeeXaDb/DzhEHoG1eho2gQkNMCjBijpHZGYGrNGa1UgcbodCiYwWe",
-	"JHlksXxX4AM0EIsZYL0E8xgliw7lPZhtNU5q0eHKwag9F3ihSDzDV7iQ40GnDOQ2JgV2mvXSoezOgY4K",
-	"CKqPMO6AP6SC1bXVq22nh+z6Z2OfRfTo+7NnrpjQmEslodNoolYibY+NaQ7HMU4xzQBBjmVdwAujJgx6",
-	"QkCdNPOuzw9xJI+PT/oHXi47yHSLlzp9e2Yzg71zqVitspSEc/r2zJUdJifxhJ2LOTcC256RsZxSrs8H",
-	"KxuBranggxnx/fuBTfuTYsXmsVQOUQdoJ3T2RmvSfQdwWy5LAvqbyOpcZXoosVAmlt/0JBg+YS/wvJYf",
-	"3vT/s/euy23j2L74q+Cvmirb85dlx51MpuWaOtudW6s6HWdie/qcamaHsAhJHFOAhiCj6KRStT+dBzgP",
-	"sR9snuQU1lq4UKIkSrZza82HntgmSAAE1339fqS/8SrbGUCV+OZXN6mRE5bnnr4GVC8Y2kplJOu6Pzqs",
-	"B11C3mhYxPv4DU0UEarlP//Zi4Ex/6ffnq45y24nUNOCQezUWQiZdurqLPc0VES2sUQK3EqCpzn1KRC3",
-	"o8ibYH88DTOSiC2lEkInVjn1jwCQXbgiSB9dO4rSP/8Z7eccnM38RsAmGVULVYkMwaqDjgeCJ9QYcKI6",
-	"bJXfgIYEgWLh4MxXNlayGGnwo73E1+jtoCnG4qf0OOOouL4V+E4eP3x0YB7Q9iZ/wqHKUIMZwuILY2cU",
-	"1WF/ffTjQwK8ztK+kFogjZptCGp1W2cTo9QPTzrHHmg4+N2ndkuX4zHPZ+b3JBzbHhnY2VDw6UM4SiSh",
-	"bKNC6gCAuOMImbutC/r9T7x/gwQ7dIpa3dZx5wFOQE2E5JO01W39AL8CdO0RAEcjlAMASytdx+ii5/qR",
-	"Cd2TEDPMsYBuxy6Li5H5oHtJPE+HCR3al/PN+2rgYIF0XAUVmSumgwCMdJ2mGF3Hj8DzqlVawpGh034v",
-	"HobKuuC4yx32ppRBKMT7fO6lFAqav43QCXq/odPdeLnU/W0BOuZAk9os/vXZxcXZi2cX7y5enb2++Pn8",
-	"kuznhRSwi8VAGdsc/14kF9K1HnwyL6VHqWncHssulcp0G/r5zLTx9PGiQk3aJT0bSXQdeZZpl7+xmoWm",
-	"igBrCDeN0Rtj0Wo+EN2aqpCqZwrdXfCRObHXS1rdVl7KsxdXPSSwI/m/lNPLX3IUPA6Qvd+2befhTyqZ",
-	"AekIFsgDdPpcdTzwQjgq3I8tGLeCgt9ee2Sm+qaUlu8GmBoc2P1K9p35gRVaiCIvkWuMBJ6528nx8dwq",
-	"Fjow5peBr77RIrBffMMFQNwc576IwZ+XElA0g+b8N1ev3j3vvepd/PzsKQYAPDoBQM0/xDXWPdej+/zE",
-	"E7dtZsiD9UOuJKfadZHgoB/WD3pua4ZxxMP1I16p4rkqJT3iL40GnLnuHRz1Y6NR5mu8VGf4fs24Bw0W",
-	"BDA3Sr3kOTL2PnzwqMnWuT6WX0WS8svZBAefnDR7olsjbf1JgxWe9f5uzHhz/aMmR6JHeY0L8CggKIhj",
-	"Txodpxe8EFMk9nzU5GRcYEb4ymfecGiDI0KPusRChQq1C0i5kNSFyEDfAjF6hfMi/EvdiCoPibv6bWiX",
-	"GD1oXSrEMSckFPNNt1sFHwIruNH/LSBI7IOx8Mj8MwjItrotqYCQnpBpW90WGTpdTATxFP+Y3NhrzapX",
-	"I3aZjRyKevrDPARrQF+/7eA2iQzL2Xyo/W2BUBW/wvY7Yu6qs6CKhqI469ko4OYKafBKSQHBMNJGK4X5",
-	"OpVkl5CsF+d+zp/aLeJMXDcIERnDoc01QTioVhUEkA5ml8lHM/d9dsmHy+5Plx3BNebGWSpvkA+ltMTj",
-	"zwn2Ydk9YMgRolOcD6y8NDf7oaFA/1UlxupPduqpqfC+VOpXLme0Cfr2QnxLifzlROsLKHcNj30gUHmK",
-	"4nReWBpHivitN5Ay/uMDAt21gpUqG5FV6BYPai/xHZ9BBrMK1ZQuFA9BDintjzBLE2DxYEmydhhXgGpV",
-	"gWOyJcCRrABYLYBXTcrrLNUjkXif0LEcWuLcgiAqF0KzUEJd5q6ZELqnIkndZ+eSdIfrEphjpIRgF83O",
-	"tQxYDxkxIzV2HxqH6kmDC7f3p3Aat9FjdY5VRZWdbKrK7Htbq5We2CvvXzG5l+eAl1K980l2Qr+x0Mez",
-	"ul7uL7GdMX4CiwD3P1QRPG1gMhPI7VLLGapjCMgYTjglBGNOtXxhiI/IXiUWVfDEwzqExVVY2yAFmwks",
-	"V/FF+VRsgJB1gFqOrY/lBPpEzAUBus4LxWxKC1sbtfiXpTIhxDMbI4R70ZznrsDSoBgkMgYk81IQLpAF",
-	"RffhMVz9cQjNZ29LLcwWqB3zKiEsWX8ZknqdBM5SHfgRiCW9KIUXX5ZP2DoQOJySfeQpO4aXBn36rbaV",
-	"sUC2WkeFB6trhdIzQfxbGBHSuf7lYR2d6xpC18a8yOYrW1wuvUZWAe72wOL+NYdIt8TwgmwhKWSoaZNc",
-	"WtXVwY6oKC6SCEeXcz1yPT0AE2h7ss2RJphKpbBwBl/GcppBz1Tvd3c1QW6wlw/uci8vqIysUL7OzO3K",
-	"tFIZab/dzpJFmfGNzkt1dSd3eE4+r5NNbaAbuNj0OW9jlLihtaaJTUli+jjNMSV3J+5zrUBa6UC/Eh+K",
-	"cLo753lnR92XHfVaZdiaHWjcPU3fw9fjR/uMyzprq8aCAPjWVDakLgWqL6hKSBedacJxiyS2q7NeYYsf",
-	"MSnpfPEOYDNUCo3QdwXMxSniWuvAzqCC6hXcF8SrQmQbTdguFowj3Ea/+z/Nek83dlFfco3iCbjYN7m8",
-	"J/8OKq+B7rizbJtb6+Y5t6rQXqY6PHMlvrz5NBwyxwTEMeDnnqAUXHKMkVEOoFKrLTM2WiEsgq8DAT8N",
-	"DQ2MziCQm4KzsXOud0qhsVK4oCNdVQufVRsQje9SiX+WZY7btm2BBKAwqm3BC5R2gcP3giEFMDRDAyKL",
-	"5f215P0hv6JrIyBM/non83XvFzPDjcVnOk6LJoLzCTQytT6/XW43frVgpeVX5Sn0jq0VrDDUnJMx/9DD",
-	"ESfH3nWBlrQ6cXsuyRFVgyUvf2uLvd16mcqbddfCNd+lTf4Hl6aAslUvTu2fKhLyZaoLdwRDwWjlVkU8",
-	"Yhp+WRLnSS54ISrk5lSRGDKihtyuGDXJZtRG7EvyCdXRBsciaXliY7oXoJ6HjJzQ1AeFwFIgPs0c4Sq1",
-	"2gOiqCd2sZvkaGwpXohQdh18MP4mfLJvyLJdaW7OnA3K3BFAKIKJpMEBX54F0iuoDafragX7gnGg2G1j",
-	"JXdAmA14O4r6Ho3cxy3MEgo+CWk70aHfCSAhUaVhU4nj/cQuUmoidWykbYxqKQtKAFt/AXGxKfwZsLRu",
-	"hAYESnM+TivzgDnUtpR2mGuBs34GNVOya+H5n4lRJ5Jb561gw0gwf9FiQPO+1iqfV+ID6d9AVuqRmqzP",
-	"cQUL3byOsH50g2LCBxvuwgZrSaw63XAVflytWwPYmFzTpwQ2kAtp4dml8atrQdDKCh/13WnBJsWArxF6",
-	"+/PWA15Jous3UyXA6j+43sajH6japbq7rxJxYT/I3z+2Mn4tMiMpyzwz3wKXQ+MpjURmftTAjEp/ZlHr",
-	"TxdXr1+fv7l899PZxbN3V29eOo8marEoiiRjhz+zqFUP8uxGX57/8uxV1GKHh0ZIsD3gsIkgYYDcK7+J",
-	"a6PtJ0ThErUQQxfoW6KKW4bsLJVaQfwVT/H/HeV71HobyU97kQTXw677hfKrhn/7JaOEaDOR56z7N9tI",
-	"0QmF5X6/+NCmfGenRop+jGRUvOJjsbCoqLiAJXXtaPwRBkRF+DvS2G8ET9qs5g+/mTW3F8ed9aqXn5N/",
-	"DJd+akfy00Ek0wEs7//7G5NpxuDpmRp2nvOCZ/sizw8i+SmSg3HReZ2nssjkvhWcv4jZATs6Img0iNgo",
-	"2Rdz2+tZpPw2V37ntxu5LfHujgHTbnqoyPfhuEjY1T27qXtwUDTt6e974RnZa7O9ygkxv+Cp+a87HXtv",
-	"YUdOI2kmojLRydTQLfZGzA5Ol6z2bYNa1qBglb6Xo498kr67ETNbqJqITBRieS1UaEMPlUosDzkVPllc",
-	"KQLpDAqR2kGDUNBIC3hHQiZBLxlAoIJZ7kxAj0iN7WTOyKVGx0IHVqQu+KzDQDcC+BTMd1XZ0mLfRqiB",
-	"F6yNJaFFsrRt5ON7iwj+cbUaWllNtNqCR7pZoA7Omw/SlcXoKFPDVC7vbvtJDFOp4RvT2HopPlhgBC7r",
-	"4Om9c2mT6RUaAbykArnfQWIO+nRKXfIMen2xufLcbB076Ry7+0YSOoGRFuvxwx89XMTDzg+dk8DZdPOi",
-	"LjgjS+MDhkDQ0GSBFAYQb6SkjFXpgl2XRQENwdDcZl6N+DDJVI4NrzfY6HkmLf5X0CbuIO0rOEWWwMPt",
-	"Tx37Tttx1lOPMRUJSWV+E0mAD0zHAhrcQyzoB8fHx/YtOVic0zm/3PXEqSwRRJJ9icgDDX3UrUsrMzXs",
-	"yS/rm1oJvtYze2nmurl7uTAsnNCHw+l0emhO7mGZZwJY7ZLbzfC5ysebTo/GbNFAt2534VteH3cGYQBn",
-	"bpNcXmVUrcMb0gvk6XBUzLm8IHAu8PtY5/TCtffr7vYQkvqJZwbZubD1yv6MAC6+EmVf0dygHr12DPW2",
-	"Ufj344k6tb3oWQJpCLqWPOH/QV9dp6/G6CQ6FQqX9Ik/aqRyLdg1kGvMotZG3iMdDuc9kif2Skz36Z+/",
-	"pcXoJ67F1ZuX+1FrVBQT3T06sg5PZYoHjT01hMtZ8FlBxFWc1VAmw82emS1askGvaXtWbM5G/mRlcyp7",
-	"YwZssT/tuXEgEfdxMzqBkDQXHmztombCOaRm1uAbEozC/kd2beaaZ122t2Kue8z5mIXFNpr3dcEiQCdX",
-	"4EvZm3snex45t8v2at/InnVnl07Y3L/ZnNs40y5NuIOGK9Jw2ceQH7y+vXO+RP1TaHKrslhucz+zRpql",
-	"tHK2acWS9oiYFkimgi69xG8uRsT3GnrOCBnT3HUGHFI1BKwyYxreQydOpobnZXEP/TdLnOtF+rCv3L/+",
-	"A5XCVFTuM5kgutwqnbtF20gQujIfKRmMK75S7wfPMdh5qs0Fzzf4qgm2Zd4VPqt+9VgOFkm6ilhiHrOE",
-	"z+CcEgwTlzM3Dny8H47xEmxegVJFwC2jBo/qhFPtEMxKLboInWczmw6kVQNxSYDmspDtbCN2sRMCtG4g",
-	"bowkCRHzV5q/TQOnmoEx3A1RGj02fUp7UQEkRsdZSIAcbUOXxxAaSR01DEk1JF7SmEQ2T1JpYpznGcX4",
-	"iGSw1CLofSTwUbjY8gIGrS8hESHx1EIo0b5YlMDdeaA6Fj88fsBCbsT2/KnAtzcAZNdiBLiUyL448Fam",
-	"a6ekMlbM+cO9q5SS4Wmi3kx/jv5yjGChFr3QTQWpHgl7+MGx7TuywHMVmD0EVrvk1wDYT7a+RRzVIwCo",
-	"dlPAn5H1myIMqG0RcjFT/Zt2gBMZHB53XqFqIh1EktL9wHdijkNCJQLmJQGYsI0GWwIUYL4lvelYUcwj",
-	"MaSaCa6JFv0zxUPmPNIvGhhp5rqTX7x5XGRh4PcXfQBRbmk9BuEX/XWHIeghsLY3CDm6i0N8E1bUAoZC",
-	"jW2BB/I2FpI3iGxoeWlJ7/8yRpkniXWhaF/Da3Q2cRJXrItrMeQSeylcFehiwe6FncD3V7Eb7u1K+eX2",
-	"YIuyXSt0ble3a6f6Jep2A0EqZNJIiD4zx82tfFf5+8fro1is+w29x3rhuMQntGOOPtK/mtU0OAPY0n+4",
-	"SoOasA00uxGgaBAtihEc14O6AHj3HhT21lmXwffx3UZA/sAVBpuHTKgqe9Ozv6mupUNXrTHQ6VCWk+Wh",
-	"FFdB72ps7CdCXZXVKgOPhJtKxAdngA9uHL4rmfZVQljhr57/8sRXvU9HaSGYnkCheW4ORSRTgukP2IVC",
-	"HHfk/niFvubIEn7jLJCgJu6Qyw3OtstBmmv/au724OSvrD/iOe+b7Tk1d6cG0HkWdPRDwQIHfPYTVuVY",
-	"P6BygxlMBhDFOXBOEYISecQQC8DOwRGXvuQeUYARcz4FXmEbAIE/OxbZ+OHxD2yBPn8lsb2FP9Yi10Ty",
-	"gRDXZivN321oHopfKDwf1xXZI/UPltoH76FLti0EaubiKT+ykD+/s7U7bs7o1eQbqU+4gMlu7ojPj7uH",
-	"yvfGa3glplca8AWbzp4ur/W/7Re7rOQdq09WmoqQKbyFt91A0L9RmTDGGH5V9wx8C4nOS35D2nJXI/CF",
-	"fHNfs06H9PNVCaDi/RrKBIxyWMjWoziqpOsrEuoO8/W3KtY2k1/IXqPCuLP0daO8MrgiWfpe/O/ljdWW",
-	"87yaSaFPjPU92iQS+KH9k4gJJB6UdOgDItNA2wTIGJV7QL9dWkTS8nXU6dOhKF6m74UUWrduHR9RN2vV",
-	"yc+CZ8VoA23iBtRXk9FaAe4jfX8L/IXN5fsKWdKrvk2Y2v8I5MkIF/UWDspYrARcsSpzXXVBLdTzr18e",
-	"4rmpoXFHVkYY3rwTYKmhKOBZK40SnE27NSmLJ2sWTOBTfCwSd+ku4rVDDtkUi9lR960yVxzYpsTO1aOx",
-	"OLLTWe7ov8E+b10Jg+1p7zcbXQSKyAbFXBbhuiwWA1/sjErq+2UOpLnBjbw/69PifV9tu8L/tHUdRVhV",
-	"jNVMy/3QJQ/ZHokYJmENnC/rl4YvdnVHc2XSW/RnLxnfwE9dEtSsRGSgXsRSft6nlPvNHEr37rYTczt/",
-	"7VsJr+KpRZk28R9snY/XlBPEW/uWaOvoI/0LAO8GAZPDEuYPMuocxZgLrRrz/sZVKVi4u/jh8cOYeLg9",
-	"YSqAKPE0WWIDVlklvrBBWK5HXJifcXPJtDiynsYJuDO2Nw93aKE78+6ezbvCHVNLCotIjF5gWZFzlxhx",
-	"9P1YNoyyzji0KEqWRpD4Vnsddi6z2RJpNuazLtRLQr2iKwr07MtTV0a7cOM2AK5XQRcLBRWObB8E4gGW",
-	"UKLBh5uWWxvW5TnqzLca0p3bWGANZNvrhSdubn+tusc91Ox9PRLb81l4yMDQUd+CQOnrR8v5PJJ5VxP4",
-	"feqSNzapsZn6AFwSNG2B3Xp9JDs+OT6OHRa/ZyggFx/xOvCr9+B6ArFLqPnpRqqpDmvt4bfEZqBHZWE+",
-	"2EgmEFM4NzphmmrB4kfHP8wRKbE4uX5X+jcQt1mMz36XpHkxQ6TgJOepTOUw7mJHhCPGN6oJ4P4IfeSs",
-	"t6crTEtmQsCftCSm/kbwJP1Wg+p+3+HVf86Y+teXFrwYqTJLKsd0KAp3VJZG9bXgeX+09Kt5Dizt9LWx",
-	"gCO/yASletzl+EU4KufrGbGOG/dPG7vKuLS6zVSOfDe64INB21taexrrc66FLiI5No6c0Eh0D4ZRFwtR",
-	"ALaR55Yn3rI02Dldq/fCZ6KkACY08aHQ0P0C4OhcsmvBBkYT2V7EYqoiSa0pxqKrwLxDbC/+F8Btw5Im",
-	"Qk2MYzubCJbKQkFRntlHdq0+dCHaiBz241IjIAdSsacSC2UGtI0DlY+1nT++tT3NMi6HJR+KTiTjqFVM",
-	"Fd4sasVQJ4NPQuJuziajnBv7NFbInYNoH7j4+BBKfWDaAdv1RTqUGlpbKtk5KvthwEPCUh1JCIYi5ZrH",
-	"+oTwFyR5KotjAzgpdMMuttZo86Q2/hs3RJf9kZl41CpGgDgGjWLZjOZKcdTzQVBz9Oj4mNFhaNveG6EL",
-	"+L3Zj5xLQG4+SxJ6CECA8v4IYEmgeUufmpXB2wf+OcWIgs6eA3zFcISI2UjLdDIRRYwHMJVMi+HYfKNd",
-	"QLNi8ACu4aZWFygtCOYdJhyzUTocZelwVNRLYHyVBEi2jpYIYzDKnrSByiu8Q61UvldpX0B92FAkGIde",
-	"Qi7zr9a8+R2K5DH/8FLIoVHhJ8SVY39+AFT2Rqq1uq3//P0/o+jD8fFhFH148DyKPjx+bv754/O3//+f",
-	"Wq4OXBc52q+1zENjpaEVr8ws8xXH4vAxx6BRZZEnS9iVoIGsni3n0Uq6nEd3SAX0tbYD0O426AYwB+sN",
-	"Xb1VS4C/QbUv4NGGbQE0Zfzer3d43rsc59fLjoDiuAgAop3L4m0uMrPm4/b10TBjl9FvVrdH0UXV5pnT",
-	"pcYVcdcDKXdZMJ1mQhbZrBsyk0ElrtO9MQjWGCNbLDYfSMzwcwEkyYAWcIIWS22v1VIN9823WgWvaaVs",
-	"tTuwhVTFobfss6o9KTtxuhOnX5s4hZaqwskLKz/tb1bnEGqrRM4n0H9PN3U8k1j5gR5nMMDGfLDlgIL4",
-	"NvupsWuB4j5AhsMT4ElAnzKSGEUyzpmFQfCek0VOJPWwHHifvvgvWqRB3kRD1Hmc8bYI+vOj76GPoOly",
-	"rLBtvAI3oDZERWduyjWgH2EmYEuRG1b+QOXTbDmJtx0bjHFDjPRWuFVrJbi9rlJpSKDSnuB7DX3lFEOv",
-	"5sE4lNIfa8fZ69xAZKK6XIXN4AaH135qGyOKXtXKgV7ZVok613B0UnDZjvvVGoArB7mrQNqGkYCVwyCD",
-	"4uc5T+LXZKKW/K7dKieJFzirS0fhyiQ879+dim7SBxN8Uj35OlfDXGi9S019xyaJMSCc/bDMJrnrhhu6",
-	"+Vb8EMGIuXLRLvvTflmmyVDIg8U+Hgh/YpNOj4KJDx8/eADx41zJoaOVCBQdXY6dcmHkEQyt836hgLp7",
-	"s/YeXPwSCgmUQDUUEhUzApp9Ls2Cugz/t2pRUfHUL6nZgu6iE4jMg3rWBlonvJsCF7JXuwLkcEjCBeyt",
-	"m/98o9CKvGoNQ+7KRhBalOU5yHhhHM4Hx8cuLtImvHDyQtk5hOld4giC+oJjbiaSy3l67Yh4SXZzWzv6",
-	"bkMEm5mev6XFyBsGG5qhc4NXmKR3xmV+1Wtm7DwZ8SI0eHKhy7G46l04Ot9V0FXm2sTcYnHoPx43HvyP",
-	"xzC8lGcvrnpr7KQXV703pUTTTCZulY0XuTBy3TyDsThPXahJs/25KNRkYvdnV/S5C9Dcd9GnC6ZAshPY",
-	"bJR8L3KN3uKmYZuNpDNKOlv5CUJ6EQGEWm5s/QGDQk4IWLchOw80lkzlNl+N6V9d8KLUMRur9xTZtroM",
-	"el9j48LH7N//5/+yeCJkksoh/ZQLrbL3IqEf+5nSIonbSDRZiAk0xwI+JiS8c6EgJgXAGZF0N2uHd1K5",
-	"u5GdxpjP2FABbiorFM0nBB/FZhRLeaxszKoooRyRZ1AnE8kRh+olqod6ePyjB/rMudSp2cW4w55kSiMh",
-	"ET1fWE6lnq19tdAj2OkERRORpKqJLpVASlWwSXmdpXpEkJgxT9+NVSK6TA0GMRtxi1BNz1GDgZn9qBxz",
-	"qbtrn+jY+GF+pXQPoxIQFcmQtOQaOWhKWaQZTTFWMkYATowHLtYFI/onHwwQKgVbNABT1fKqsrg3OASj",
-	"gUBL6KJUI7IJFkHYhgi7VGRK5QUzX0+qasGXKj765sZMaMhsGw00r0gNBusrvLhMzgeDQEfQ2V7fVhss",
-	"cvM4Yv3oe6gxbrqc13jd/YQTXXUxwjH7w3arTpGdAdAo/IOS8tIJSgzhNIjCvM6hvAwGPedpRruxixp9",
-	"n3YStfGtixtt5ngf8fQwDwK9tU74hSNecHRfZAtQ8td3u6C/YVtYSLzsE3V1mBVzisu2t0hxwLhGwkOR",
-	"H2ohCybemzdySsWNN6nDkx+pKRblGVesDQ5+KtnvONFUDt/u56WRmtr+4gD1MCbhAJgMcEPCNbW9VjcX",
-	"aPZPlUrgcYSppgXLS0nPBwRyFJmDVIJtgGWp0H0zQ0OMFWUO6T+Xw8ME3khNAbdbDQohEQT+euZ+O+Zy",
-	"BtEKY0uRVNY3CKxP6PhwXwuyzv5Z6oIN4PuvPMzVhQPWvbmgzDFmwwuWCUSzfW/7xbW1bQDutiRk81On",
-	"EXgRSaTbtKaEtXvSwlo6BLS25phpworUyuY0O2gzkun8rlDvcBFxiGmPxhJ0fZLdCZudQqUmwKf7w4fV",
-	"Je5UupYo37zlds8veCaKU4/5i/3Y5vfhO7b9VOYtXOdqqqG+Nn5mzukFhOJiS1lP5HlQXx9X4qxxG1Da",
-	"IYWMhAy5Gkdyxe7hMT5EBM4YEDjxVxZIv64UdD6Ns3GtDNcFLMy4Ru1NLu/Jv0M1ZYNYVyE+FEfwmR9q",
-	"F5gI7SNq31gLnO7WaVNRzdHT3VCY/tLmAOyBUAOSSh3WIwcGC3QTJQU6WfgtxtA+sLTxH24CHiR8/bHZ",
-	"vkOYwGHvaWyLBszhAVnqPuxTttASiNVVCuqKO7vIS1PDi4rXLpXPJjcyY54EkQn3ZNEcwfWs9/dSFfz2",
-	"FsxJo5f8ghdiyme3MnrM0AYvjh51mY6FKovPbCu1P5LIo2z+kuJK/Iqx2mZPL3aH8fT26bfDV6sycEd/",
-	"uuw9+eXZ5bve01AtbpOYa5z/ogZk6VNgORiTDuluTllgMqygyNgBEsjVcMotsspFxSfzHz1Ni/6IpFz3",
-	"b/iPzn4xmwi6G0DiUrrtqcgK3sUbOo7zfRxDjsLB/Jg3Qotifkwm96MW+/d//TcCyWKx9zCVMpXDbtRa",
-	"uMlTJUXtPaJIEoYv11GrTfOncHqn93ThTuiALbuXa+7u+ps9UYmwG/Zp67wf2HOQ7NvHFCBuuRp4IMD5",
-	"d0uvNTmAN8EYvSvab/eKGGOIW7yXmNez18VfMYvu1tFFosqiAw4GDSbNfnBqr73OBb85DW+Wm/fmbxay",
-	"vO8te3N7q25oFO+S+4Vvcc/uu62WS5NVd0Ulvvy+/o26GxuRgbe0b7QKRZXeKjbdwIFbXtyNVHuh7Tv1",
-	"9q0MfLVqPa/3VdLCYq7XlWOHZU3fX0k2BbY3sEG3KssOTPXblWZDGSlN5AvTYAxFsUFZn9CFtcV2Scdd",
-	"0vH+q8JtzTXNEVnsFsJr1iS8j3RjbYH5xXxoyobbXBoJIkDQtyzMPx1J3inWuaQFalGsdAk1xNFHnr6z",
-	"PwWxhTiSxnX993/9N3rjOu6w3yDu5WMmqZ5Lj81pDoh7gLbAwBe1xrZR4RC9IU5YJJHcB+CEg1OmVRUX",
-	"AYM94FlbUIWFSBqFgDD7l4uhkEYniS4r8lLEjOsbZCm0fIt+H3kQPgvuSLyROGnz5jJRIOhiAXD/ALaY",
-	"8b6IJAU3MfU3UDngLvLCxZ90wWeuCXuUGgtkRkECXU5ErkUiknfXsxihIYITyK4FMlkGF8YBT+RZj0kF",
-	"uMkQ1eKJhv7rM+Z2wNEvGvtFs0xwm3kOlT9tr0374C6OVSIyiDwQF0cB3bSJyHTQsIBIAGowALoI3wVe",
-	"4VUYII0vKU7aWo43o8CY7Wxoh7cdKiBW8FUA8PKIqDLcJ98q5o4MmKF6eQ/ELSJhd9oHAbHSBlyG9kiH",
-	"qc+sydAnc8vdtomi7g73kADNS7Dx1zcT21B+aCdtEeRbFt8Lj5ezkKmFkYRN1Xq6s/aJSisEl32RNbWZ",
-	"nsDVmUh8CGsDi8sPqtrwEIVcU32H15wP/D3m3cyfZr2n66rMzAh/j08QL920EQfyOCL54ueH5Ks5NTSl",
-	"+zovt263+YOfsZ2P0CQ8jjv2ShUX9IF9v7UFdxaR//awBhx5xv1FwzcPhX+uJhUWtbzrELXQeWAbtJXY",
-	"CS9pLFkWT59rM1kwtCA+/mbOqbmL9hBn4NQ3iNTEiNvsI5t3r1hdnwdPl9eYjIOC/qVdHmHB73w/h/m7",
-	"yhP0QQv/g6Rcu+v0mIK5Rhk5wJ/iVEvBpiPFBirL1FRjecAER4CTi34G+hBsnAJHvASGN0n09fATtL0s",
-	"w6T41YN0fG8R0EoxdkNI1K1ioEGvwy0CoEvagnbgFLu45XcRt+Q+EFiDDHQf8NgNgpZnCXAJ2yAYIjsS",
-	"KEbX/rhQBw/tC9czrO6CQBGG69x9SOCDeYL/tiWCe4DLp/msw84YNjbYgkMM2UnlFcM+VJiRTqIuiIMu",
-	"NU5AvDSo7ArWgFVnjfoUmGtT4NhpwHg25TPNpqlcEZeyIu+LBqVgXBPh/iSc87aRpYXh94DP0XxFdBKd",
-	"6tkUwXtZQMCeoinXjCfJ/cUDdj5tU58WxdgT+Px3tfLfsZo8S5JAh2DWZz6tV9WTn8HDtQ/8rBAMJDIJ",
-	"VaGw+tRiu6oBe7AtqAKtZ4nzS9JxpedbVQTg9tJZbzTbu3CJ7Rmp94jtIgJ32Gxr305yb80cb4eKUK37",
-	"Rqazu7baqAQd7BnMKGKVvwyMteWACUHQJrb9AwH+M0Kj5cL41LLE9NyL9L1gcZlnMbScSjFlQfn8fpln",
-	"B8BVr22lJg/hriCtmo6FBWln1FoiCHEZij8R8UFCKprqvxCZeZi+F5IBeNqQp7K7PfvdAnrUnZhvt7J4",
-	"ilUoVnNpEEKxak7MXhlV30po/rgrP98p6U0b/7EFRhmnz7fUBCKhJhy9hJ0uFxPB8S0QBPlifLJMj/oj",
-	"XiznAL0wAgNFesYDBaEGLHb4MJa22rqxexoxa51KTAcglnKVIQGnWX/cpq7vum661DifcZq41g8rfY0s",
-	"DJxhkmfYSXY9g6eYYXNtZZYtCLQU9CDZNi3q6OIsU7qIpA9hO/YRFLz/VKmsTFJRI9UMi07ihycnLHgR",
-	"78apJpD6oGsLNGMSsDV7syySUOZhK3QK8aHoIsAC5FB5mtgeqmvBRJIW2OnljDqEdkdPe2q8cFtQci36",
-	"vNTCe+uoD7DM2ezdYADVTvY69PGh4TAt2sEmF0otbIvr+AEt4snKaVMR78DcKk54wQ9LB+CJRASXIS+D",
-	"rQ2ybzwvi1GHnVcOmrLUYnAYXREVT9pYZgOVVdmMzkBsDlzs5jyBOjJz3WwiIhmbPY79knLhinUQ0CLV",
-	"LB1KIJhiF0KwqPXEPABtNh215sutDmmeMe6Yb0kyT1hRgxW0jhZljnQYP3M5NEPLCbO87eauk+AIntoO",
-	"Q/qI52wlNcHOwg4ib+Su1Lvnv6o08fRqrHr2bcVTeL6C40+lWVTMBO/LfPHURqreQwMpvnSO7KHI9KDt",
-	"dgPkmxmiUDaoqeyyJKcV4qvCejL/vqv3cyeI5rinzXrGEOxC2Wc2UPOB2N6yqYITfQOVUlc9c0Zr66Ua",
-	"x4DsPTZGiZgbt0V51F01QLp3tnH/oxv5ZFTKm9XlLZiKg6M5MC8ddJs5o132+9PzV8/exnNBrv95+A+R",
-	"90V2eNY7vOod0pMOV4NQ2WjX4pp21uUtmhubBLvMef68kS7zxF0b5VfTRjlHRSHDOJq3XueMV8763k4I",
-	"7HWwtDeklq6ERhhP8Y/JTYV1us4A2LjKAPronYz5/W0cmAYXT3+pZo+71fxVCGVRyoRAc9yf06SNKt9b",
-	"OpEMESsXLFmweY3deD2rbichOoHp4mwS+tOQvxdgs4bABu7KOjPIGNSl7BsD77Lqv1RdldNFaHpjQ8dc",
-	"61QXXBozslBZwrgxXNj1LJLxWBTc6IIOClIAElvoOSMshgQSfzaLhvkz+ydEtJBq2naMg2MFqPlivKz4",
-	"IkCN/MLonBvVSgTT3qJawttplXqJB8cP1tdLLC25safydjUTuzqIXezoc9ZBVOQ6BpPWqaTayoh5ZXPL",
-	"ht1ljuq9xPKxUnux22dd35ZRg+hXr+4Uw7px9LExtm8DAxKekygQ1jdSTcHBTRM2EwU5zJJCF5WZtF3A",
-	"YMQnEyGxEwnQZ4EmBVCmyXMHFCOuIfJ1C/c2xMC9+5h9DdjLK7Wsf+67C5bvRFezmutKUKv+G62VWNuF",
-	"vZvazz78UE/cq3JAky3HrsuyYi53N5Y70KKaQtSLgB4c9S4EFzQgeVVDfjHALtnUHsTMnO1b973PoYLv",
-	"wjF3HY75o8u8nZF3jxT+8PFuJys/k3X3/vGadOKZnktaxE7IEUKzFaNhwYMXq+wxlmV0g2b4+bwDyGVh",
-	"JJaYxFT8es37N5H06bSRmspTFiOSIVpL3P74RnANsITAU82vVV7E5q85/v6zpx3+8XiXePhWEw//eLxL",
-	"PexSD7vUwy718HlSD6Gm/EyZB9L5mzhPZ7aIcrnjFS86P4HlQM+M1/s4oDx3sn/n5+z8nJ2fc0d+jqbP",
-	"ql62ZRnj/b4q5TwdPOX4lBZsCv8Vh2OeZownSS60dgDyknHWF3nBU8mmfOYygwj27v6Uq0zU409ewQQX",
-	"Vlmd589qipjadZOAqToipw57wjUqnSuZ9lUCuPljG+Ee86IQuZkKScJWt8UT/h+tdsv4Dcb8z2etdkvy",
-	"sfmTMM9rhXJxzD+8FHJozsnJo4ft1jiV9mefutNFnkogyKtLZNsd33PbEsxliDmPusmYq1tNZfQbhR/G",
-	"9wDiSfu1HsXTXrgNhCeOvWX7ev3HtGtf/5zEzd+P4uLJOJX1msv+qSazaj8Cr3JQCVR0Dv7q09J8JDTJ",
-	"YIAe74dZQ6wsKZTqsN5CjTyGuWy2EBp20PoDQhfqKFoQ4lSmEkm7RKhWQdXj7Whzlo50OpTlBINaF0IW",
-	"mGUEpEds5sbAFoB/4Ky7BFHYVwC4SRAqKTHdgXR/V3Dg4bhlQ5HRY1869EUXNugCN7PdtgW8OvYe+r+b",
-	"LcQJ7OZAcG5Evb+Cf0ayZFjpfNv37bDbhgKMnTXM+hrDLsjz1+B6ZOLHYX9YHv5n5kO+5Df0oF1r+Lej",
-	"s1CmBIqGUWvRjJG9W6PFmgeGSM85V+joo/m/lbzl5159uDatNOmwC+o1AgKgfOav0bhJGv6GfGdqKl2B",
-	"JtFzwSBo1dECm9TwukjSjTostkPiACWX7u7KOYO6TygWXaKVrLT5wiWVG8rydssurzH4x33pgV395C7k",
-	"9PX23jpx2dTM30gIGMnRjFXbT4Tq0CEak6Sg4bT5t5D4z7ToMOQyITJkYZmeed+oROwmDnpPrT4Ycd3G",
-	"hlOINpExrySJYWzJPGXcVdaLAn0Ax6IoxRRdletZxZ/IxSAXehR32FOYMLY/2gdHEmZoxL8WWqfKTM62",
-	"lUoForzPJcvUEML/0Ajso9247oSB1kt1kfMCHagZzK6LLoi59B1cEi+neyZBvr1rQO9jPdIy7kPVxG9j",
-	"4KkZafN2jkXd2HvAK//CjkWVqnnK80Tvcg2NbfyXXBdnYEHuTPxvzMS37MeoH0gYed2wqTarMeaPQrNx",
-	"e11X1oFKCOJzMSY5NYwhdK12DkHAukHmeoCTqE9Z/PFTzPqZ4Ll2SsJR3EIDO3TZO0ciUREx0Aq4/twi",
-	"CQTGv3ExrG8w5kYPFsBdTHyB5GuITFeompku+yP/7P344fHDGBmWnSOCngXV7se0xa5kOJgCJa48KgGA",
-	"YIACx5T5WMSO5gZYh41lM3+jOr03KQtr399K8WHmZB0/v3/Y5qqrdvB96K6EN3aJNgnp+SH1fWbulGo6",
-	"71JNraM73qmvnTL6jj2tV9C35L6BZsoJpmtWXpfI9hgyxOZk/k24bYnql2OBgYcyz1rd1hFoJXrmgl5K",
-	"hxJBV9rGBQEAllQGoDfWZ4FfBL5VX40F5cp9btl8ahA4S1I9yfjsFf7aPiRFpL4FADrE7CXQuUAz2Cra",
-	"tqcERX6psPma8N/6mdKpHAaTIb1SM59L+sviZH5z/dUOnhgrs+daoTWfYdWCbWWZxxmnOQTozPOT8H2/",
-	"C7N4nsoE2t9wnvBgB2SMQMppzswp1cGztOB5v3b78Q81W0/gSITNfNZrU4kd8KXSETuEpnSiPA9edVrz",
-	"JA+41KovWsAePnqsTeVR9d6+MRKejHgRH7SZazM/LFNY/9mLw6te8HwogFmcQQhXVLdil1kHTN7Ap9Ys",
-	"U+qGYJyMVsJvAMtWnP4SvD8iDKZgLiVVnyxsh6skWJjIL2JGvPFoBc6Zbn2eZbg3r8NF80l6eCNmtc96",
-	"3WPwp8Vnvc7VdZA5nWS8gGIWhHwspQ4Y2IKHjQTPaj/nn/EPn95++n8BAAD//w==",
+	"7L2Ldhu5kT/8Klgm37HlNGmSutimz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
+	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9A7Im7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
+	"WT3LGE3garf35EmyPz5q9yZ92n403mftJ6OjXvuQdSf79NG4l/T7railpUzNKM+vryOgw6nOGJ2XaCAI",
+	"FeqKZUROiBSMLDgbBwRpJVTTAfkybOnVgg1bg2Hr3fvXF6dnx+/OXjwftqKhHxlc3GZs8BRMFR6ByQ5b",
+	"10MxFNWvnb34y9nFqxenp8ffvcDPwuN2FcpfPaC9bvtR0h21H48PD9v9yZPJUTfp0oPRI/yqTPG1VCmu",
+	"NBV6uw8/e/P67MXrW306Yamm+OYZFZdkJZed7T7+4vXznT/c8H6zhi9PXp+c/unOF7FluO3kOVd0lLKk",
+	"vOMUyz6xjFxxPZNLTY5PinsvMSxH+UXiHo9aCdOUp+bhE8uqitCMEXXF9XjGEiInhnOJnnFlX2/2WYY7",
+	"/oIXdswh7Xbbj7rdbvux+U83/7/Ebrelag0Ouk+iluYaNufxCQlGYyjYGrQeLjI5StlcPQwHCxvt5BVX",
+	"YykmfLrMyvN/v1CwB0nGJkvFFNEgNcyY7ylyyVZEZmQuE5bWk2VeeHVAGyN9jk/gVXzMgtffhia9g4Am",
+	"h91+gSblodQRpngPUue1PIZFLDFGmhItL5lQ5IoJTbjQkmSMKim4mNYTQ8gL5IcaQiwVSwhNU8K1ci8e",
+	"sYnMGOGajNiUCqKl5acdSNM/XEOaKf3EiHBvb6BNPnqky5tPLEslTRpZhisi/T2GT8ZUCGkmYwhldkI9",
+	"mfKH1jDM5pfvwj9P4Bmdrcz2aA10tmQh1fYLVCuMs45iwQ1IsreZ1HIs0waCOWGh5JzpGRdTwlLF6om0",
+	"cK9qJtEok5cMhU1GlGHS/MVLwT4v2FjvRqbD9WQqMpcbKWFZJpuYy08HCfUfS6lpkUpnUpI5FatcpGpC",
+	"iebzBgL9BK8IqXMlC+J4xAwhrjKuNRNkIjNzwBGammNltQtVRuuoctAvSmgYHu765aKBKDgFpMg7phZS",
+	"KFY+nowimTLN8r3raUG1ZvOFbg16UWucMapZckGN5tfv9o/avV673z/rPhns9wa9w06v290/OPxrK2pN",
+	"uOBqdoGyrDVoKS0X/ufmVxx1Drr9Xu8RviJT+gKkWPMXD/Z73W7/r07D3EY7aHll9uJGz8D5NGjJBROU",
+	"P5wudFsq1e71u6NAKLYcKWE78/ElKy/9Bu11mYnw7v3Ro0ftR7Tbbz+edFl71Ev64312MDnsHrWi1hLU",
+	"eMOxIKyQWKo16EZuHFwK/2u/F7UWmZwvdPBT37CbPXDy56+L/PLikzMygq10JVFrVkaHBuMhZBt+kdmH",
+	"b0TlkN2YgGNhQlPFohazY/j4Bf/prRZrh1Bxme8A0DqNSqbYT61B7zqqfQiU0aaH+sYySanSF/bPAkU2",
+	"GhXakyewKmBjD0i/2+0aBRWGNCBK00zXqat4wWicRXLeTAP3XHgzJRf4HR6p4XgcFK7V0BDYTIcnA7LN",
+	"qAa9uslaQyEaugXKjQarz2/9/v727w/tka3fv++XLpGC1X7M/H7bhbNSatgafBm2fqFVr9DeEigatri6",
+	"oHxoj6Rhiy71TGY4uEsu8DvmhmvzGn9SwM9rBD3eXzguLO/LBXx2mdOgILyGKL2GVUk3hN3qTDK3Y0vi",
+	"642onnYf/++4+1c97s6BV874nMmlbjZFFE/N0VGrK2r7cLMunfCEGPPCnhJcgOa5i5ZI1+vOBwUtMR9Y",
+	"nX7orsL59vbke7aq2SmXbBWZ8S5DS+Ljl3VbpP9k0O12zGD73TLDHrZHfcN89OCg/STpsvbB+PGkx/p0",
+	"f3TUbdlj16i1lRf3uoNef3Bw0Dns9vr7++bFgs7NpD6wEVEz2HaLjE34Z7MNLy+O/yrOPo9O/oNdniYl",
+	"12PUUmO5AJem5V01MHq7Z2U1MIq9mTHlraglxcWIzWg6aZ0bHQHW9KI8rS5rPxp3e+3H9HC/3Z8cscPk",
+	"YLw/6tMW8th4zJQ6M4xXtkwML0bgGqFwExrwYFP0Dsmci6UOlYkvLbwNubg1aLHVn2ej78b8Df/zyfu/",
+	"n/Re8xN1MteLvz47OTr52//+9/90/ve//6cVtdjnBc+YuuCiNXjS7RpGmmRMzfyLVKYv8FaURpZrRoxm",
+	"zm4fj+VS6Kr6My3vju35w7uTvMI3x000zeiY/bv1bnfGcl5hpsesd9B+NOqN27Q3PmjvJ0ej7vgJezTp",
+	"dfMlx7EFo687EOy8dmTxX2gKho+eUTFmacqSRqPOK6N6RjURciSTFRGMJUWPyY4HHprhufwbu/EUBRPQ",
+	"4frXcxBueagFk/mVHWrdypnWbTbgns2omLK3VKkrmSX1wSAh9YxlZGFvKmzeZZYxoS/8NXPcZxkbazKT",
+	"mWJkZJgnWxkZzK7C25Smi5QZM4ja9xsNETbfMyk+sUxRM6vXUht5uNBbOYzHwZM1J3B4+UJIfUHdq6sH",
+	"ciKZwpMY7kGHcfiCXc7kfuhK7wfuq3DKwVfrPX7N0wDqwQ7N93ztmppJur0vgXSCXTGlCTBmTrnghXDu",
+	"N0QLr+zBioKEjrWCM4lrRcZLpeWcZYVjqXoe73zM5iN8hSpswxDt+pbjmTeIUOZfOoMxNXwIfjTLSEdy",
+	"aRQ5wsUnyccF92HC1DjjC+DTQeuEXFFlP50QfWUUQUO/IDjqGOUE30UOHvV6ZpRXmRTTYGjvFcsadnH1",
+	"6F139myxoyunJg4hQVZp4hEM5+yoAdxEQzRfqeh3zy9Xb//E5aP/fP6X6Y8H8z93x3/NeqMP4//8/NPl",
+	"6eM/ib7+4epw+UI+4sf0yeS7v/1Hsv/9P5MCaVbB7rg1C+A2ZYEluVqkdHVhp3qcUPKD/MRSCpzLPmuW",
+	"CZriWNzzbcOGrdsOtF5V3DTe9VyzH3LNOKDILzzNNRqff8G42+21HyX9fvsJO5i0D+nR6NH4cfKEdSf/",
+	"7obQ4eITTXlS2QNrHi6nUQQkt7KySPJvV3iI1hAbPTnmX3BK56QxM7x5qscGLbLfwfOyqrut15PA/eTp",
+	"fGO1zBDo+bfvBf1EeYrKafnMTKimI6pgXom8qlMyktHFMnhFSbPwL8j1i10jrb2jrYOIz91XiyOraBal",
+	"sQNBkH0bz5Vn1CgsJJViyjKSyinhoiRWLPub8Zk3vjD8f0Yr5u2xY52KieVpC1vnQsOzRcJmsCRUuIch",
+	"jwKVNtY2TxGaJBlTapcMiCdNGRAvCq8mbmAVuobjBhJYMXPyvI4OVh9G/iUzarMVnGwivC6eHUiuKoFK",
+	"rzSaLDXGC+hruwT5HzVSJB/kGnJUxmqI8pLy7Y3VpVP/ffD5K1isxfB3aav905msE6DvP7m9+lJmI54k",
+	"5T3zWmrQmGGjwKFX3SET/2hJJluRcQ+fDCRzmsoreOUu0rmYNhUI45fBOCpbIx+kme2fqEjeTCa1gvcH",
+	"NtHGeJst51SoUmB1jlM22wLew2iqZ9XEImNAsLRgFXl2kZfw6EnC5gupmRivTsTbTE6NpKsejIrOGbEk",
+	"iojSPE3JUiQsI1d0VbMYPH/tBRdmm+GLQ6Hl3hfI8mA07e/ZCvztxW/tslTjtQkVoXgLvg9JaVyQYOiV",
+	"1WyaZYmwr7iaUz0uLxB8AaSdMQ8hhcPw+MasnfCrc/fqAs/XULLwCeeSsYS8NfuHro4yCYMRrqWfvw+I",
+	"J/AEKVNsQpephti6Tx+sI5B7+ubT2i9kt3VDw9wefI3ZR/6rOAFQ559lLGFCc5qW9tQHY9fXu9zcHOAF",
+	"F+PgDSW5VlR8CIhH5t/pvQe7aESHBeHWK/gnzLBIcVg1tKiOPiBLwCM1ngS/LbgiWqLuuYZCIROh5yHQ",
+	"i+okihSMwMsMI/WMjO0fHpJPXPFRysjx6bOTEzBv6FizDM4GWHOX9w4f11Je2HFxc3LOGE2AF1M+57o1",
+	"6B8eRq2FBJ4wlCkNA3Ped8gLyxelW10UXtx66xamTLRgcd7SjM6ZrnEwAM/+tGTZiiz8Tc0LE94TSH3/",
+	"s1mLpbgU8koY5jWKMLUfgVfWU14u9YWcXGRUQPkCUB/GFBDfECcgPv68A8m7/U0kD+fYSOz8poDM7zDk",
+	"VhMHNIaSUhwyuykaCJgH1UxqjNuV5IMN6tkgIkelB4dtyQ2v3TVFca18cANqpAneENCjlhA4dCcM/Phv",
+	"SolCNPUuCdE9+AqEyKhQHF3HITVeZnJOjA1gJNY4lWo9R+RvKew+ayLaLOepRPdN8bW7EII2WYyeEOGA",
+	"mqmR32VI8gNV+jiZc1HVSFOqNKHmGlc6o1rWiSLIIoCbKgoSx5BS9TXkaiYNfayzY5ftwZqI8UPdoCvE",
+	"CEYNROCf2FuwoKpUQMvKxmWCpGSXjjwqKefzBRUrsOMhGEB+0Ml6f12/az30tf66w3G313406tP2k6TX",
+	"bR+wR5PH9GjUH+/3QDYrnS3HZjWNxfEmSyArfcYXyHXvpNYsS+gcLAAuIGPySmaXRvlN6ArO3kUmk+XY",
+	"DMwslxv3VeCpX47SRjO9/3hw0Ot0uwe9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIDF/MISu/A156ZzGl",
+	"/BN41aQAczPjTCSpoe9ykTSS73DQ63b6/e5h77H5/ieWKdjZPVhZOT0RL2VWziIFT9eb46WekX6na8Y3",
+	"D5dxmlGhXU5GoENuEdNZKqOjgmucJrQQE/IDqo8vKfLn0zev68JL5RdtMRDzrVc0NRNj9VFpY/GXP2g3",
+	"9dw9eGH3ZVncQ56DFfNG2TPvsRofF+T92cv2411EXK9JGfAzIfmAKpu6OmogAjrqXzKWjOj4skiDE01m",
+	"LF2U5fx87hOe0XTkOjISwGZqrt/PB6X9vEtiYEY1F9PWoAUVB2u4v/ixYL6qOaoqEogr1yVm/ksEKaKa",
+	"iVJenqJbbHLsJolHwGLBaKZsjNnYOhNzClCSMWMtY/7B1YyPZ+bpjIzMezKWMqqYclLYSd4NBAq9nzfh",
+	"Hksg9MLcnD7n11HrNbt6r6oGimBXtdEtJ6hSLnbMwOrVxNpes896TdbEiVZEsM+6HA13uXeWqk+etLu9",
+	"drd31jV7ZYD8VgpHk771yP/SoWafnVONlh2TOUs4JUbOgSIlFyxD/rK6JR7cdQ6sPKelLoRWeVGeK4vx",
+	"H8iFCT6/iyx/XJDlR7ksf+2Tc5qCaKXRWzq9lEuRVI8wPWMZi4yZYWZi9pxqIMgEXlAX9RIS3YHm713m",
+	"WgzmHBTn6j5bO028aGdoxnBWW8N6anQnMqOfjM25SHmtYWJncaGbildthpI9kJyTLw9pCSSn3+H3dor1",
+	"jZtUczvDvDi2gSilSRjivKWrVNLkTMofjCguJZV+Yhk5OiDf829rqLLARy/AnwQPl+0UUGbmdIX0PTo8",
+	"3D8io5VmULg4lzt5b7sFA6UXBC/sVNDvZsdToUJ10EAFJhLDIrBgDREEXM2ILPDehqiG2HD4gFbR6+8f",
+	"HB5Bzu1Nk61uEhkDW8wpSVsMxlsL+RTX53atV6B6g+4jo4j0e3AwmMPnYvu0YViWDHQhsKkxBFvavHLO",
+	"gMcM2SZU1fv0FsFbLnyksbB/g3i2iy9Ya+fWJnQviC+E8yF5zLPCozUDRnJUDeljkmR0on/zlvJtjF9H",
+	"oTu0fnEp3mbsE2dXpfAImDZymSZkxLDmHOJWlsnClWpApflPuYTpGVJAbJ5gEV6CtZnUHyNELRcLmWmS",
+	"MHXZyfU8tVKazUEfz9+6hXApI9usj97byHgtYZxfo1q/nlLNLEHGM+sIr+5YeLP3jpS3q/Ucmfn4e8D6",
+	"yrN98N27HLP9o6ZjFudGwmHV7N3S0HOinDJtbE/VlEy4zR7+1W628t7Kp11TqIJEKtap/LJCayfH21d0",
+	"qBnL8O1SuxzIxsT4XIEkYGhtmSR7ja8veWwabL8dHTehZ8V87x3V7Ac+57pOCgCKhd2YoA1KUWtuZVSz",
+	"i9S+pSgFFAO2nMuM5W8yI4KfIUFm9wDRdhgWZookH11FGBRGDzTBsFbj8mKUx5oP6N6vQFo01bvh+6dM",
+	"GBOUrS2XqXupezBPhnzHNM8ARa1G6wid94Yd7H74P3f9nbjrMyT93eos72TKXkt9jDujvKCQXwa0okRp",
+	"CFHXKdPmNizssa8JNuUbkWKaNrxrCHrEsAUG4IgRqi5tCs+uzoCjprQ1M7M8La5hL5YHbkhyymg2nr1j",
+	"apnqyrlsjQKzTLQKOri+trJsWllnqFcBleCLhTE1P35p2fwq53UFHMPN2tp1yC9GQdsxexJJmA/D+jbt",
+	"KGx5kNEka4dZLvY5v7mdF325iTvbEjJfjvogwHo/90bqB374cO4F2vCNtKmt1PqtLNs5bJ/sE8u+XapV",
+	"wwmfyikX6853zIO7GJlXhMd7VUXIGLmi3KgYu5zpj7euR8A5ETuiihgJB4wSBNJdKsIjpQstF1Z4aJay",
+	"xcxI8huUZvcKVUJQy+oGXvLD2yefgNflwDz5aL/b7R5Uq9KeUKjIOTxsPzacdTTpjfr0IHnMnnTNvQt4",
+	"3X6n2+n19jvdh/2DtWgGNZ8DLsKqu0Hrlfw7T1P68LDTJff/0us9JT9wsfxMPj8+ujg62CMvecYm8vPD",
+	"3sFhZ40g6D0+63cHvcPBQbdzdNjr7xdJ4kqXmmjyaNDtD3pwMh/2egWajHu02+4+GvXbj8a9bvsJO0ja",
+	"h33aHT9K9idHEDmxNOn2Bsno8eBgMHh48Hg9UarfKxDlOVOXx4vFw36nR+7zN6d7divxqXi/aKjbvHlw",
+	"aKsoNqJA1SQvvYR8zIyxOtyGekKjsD4oCuu12A7i3eH42cnRyeXiLz8++/OTDtvvdsb9VIzmL7vJX/6c",
+	"GsJlZnYPbYjo4Tay8SHlbQdZ9Eesw0BN+ZvdBpHTiYvplgUgM6rI35YKICuX4g6KP75CxYVyc/onL7qo",
+	"c9lvWej8W/Pae21iZ5d9+dU7uOxxPZ5hil8ZpxF+rfGDusRk5EOfH1jnoufKvuYpyRik/nGNTtJdLIpR",
+	"k6vvzKYauqFU9IDiWPOZf+B6Vp8oYq4Q2ogD8RvhxoJL+18j6+X817kHa/yu5Z338f+E4N0vgNHmQKd6",
+	"x5ZVrFrL58va6igswcwYXl2TEO8rohAeu0NOtPKZ9z4pfGDTgAmd0t2SgcdNKeIwQQIjrRePwUyAJaV8",
+	"RcXqGPWfuiI9/lnPbAXFmtIiLeWFMQwvqHtTndXoLnbIBwrI4YAhjlAynyGv8u5L8UK/cGUg9SQqTyUg",
+	"FKqcqsGshnNP2VvWECm/pZiXYfH8Idytqq8k4N6HGml154QqGNt+RvlIm+nk7gEyZbwJT+c7/gnw4ilZ",
+	"ZFxmXK8ioulUWVscjyAy4SwtIokpxaeCoSNJLNPUYXNcwK2wFDJLoCoHMDeujZqKH2gNWjM+hTJBOgWf",
+	"74inKSrXGXh/EQzo/cmzGdU3ctKvx0C6kUwNjubzqKUzPp3CbHLff9u51cLBbtuDZcehfCk2V1nQzMIk",
+	"V11xa5UDyzfwFJRLlWLZ+XzVcjTnujRXq7PtBoy8Dvt4x8Yj9rFXTFPzdkSQ9aC1Fqq2oU8IfLytNFs0",
+	"thIxZGrng7Q4u7319+cYxPn91R4pt3zH+hYr8A4mku1GjSAI6ymB92xN8xuiA68BBw5X7+PzN69fnCPm",
+	"b4kXf3z0f9z4L8mN+M93NZjSvzI+3akg4manBU40RHtqBf7QrY2W65rzZRuAu3VHS/TlhmDWNXOBnPet",
+	"Sxaua0/JIBOjYby+exbaKO+F+T4Tmo9pJUfjtfTVn2Xtcll6rqxc5jnwgrHEAR/5GtZd3DT7TWYIZLyX",
+	"RlNRIMsDhgNf2NQ5lrxiCadn8FBIgbcp5aLSGMLTwD9+Acn8WNHWWA3gcVuMTo1wIberAZgUUkwPc4oE",
+	"Ews+UU+W2jkAdcA6XgMl+QEjcRbXph6XrZJNnL+5EbHrWzaWc4Y8U0aErEA61pXRrIuSVGv9dgAx9iU0",
+	"P9KUJ7QpM/mYzLlSkJMPC1NloU/++YacZEhsHmWMXipCSbZMfV3BWAqd0bGuBxkwrGSTRwIcARzGLtAN",
+	"3Sa0lJwCa3KZq9M0xPvA6OVbH6KqdPOZS7HOCXDF6OVFcL2YGxpgiDCqVsaAmi4tulqVWsVUloBg/v27",
+	"0KzXRDMz8XBqFXoV5wYhDsTnwMaYULtTRWk1E893u8IwVLGyCax5cv/dy2fkSa/XjYxRBRd6h53DTu9o",
+	"D+iD28NslsUiNfKSS/Hwbwp8g56xnEU/nrE5HGRz+vkHJqZ6ZsFD7KyUzty+f3FGp/XDtjlKhrevLFaC",
+	"mskrEWEekkXUMDwks7rhP+487uyXBj9s7Q9brYYRHh2Y81NrBhGs/zdsffy337X/6/wPw9bvW+WhR63P",
+	"7alsmx/b6pIv2hKGTtO25xTECC+CJr1ji5SuUCYUZ/w2Y5ARDrlf2ZKRqxmzXRBtUb8LXmIxD2E0S3kO",
+	"d+TwpmxNSlzCZokLdCgvk0PClzJlVNxocj9wcVmdTTxcdrv742WWwj/YU5Kx9JthS7DPetiKcbke9x8/",
+	"3oty79uCTlmHHI+ADgAUYlMdrVsuWEZ4uwv//hESKb857Jqf+0fjZaZk9s3lT/3lcffHWW/+3fTHpLc6",
+	"mHeXj66++2v38X9O6gbVxBX97sHj26z+DxI3Sz2TL6ieeQ4HfROVveJ8bxTovuWG9Nm51QF/gOI9OGho",
+	"mjJIWBQJltgSRsczspApH68GJM7iYoZOyiY6AuaGtFxzmLuEy1jH1o+jhuI+lGS0OdOT9kzrBV3wdkY1",
+	"gyVuW4G31xmK0rbGjMKn2Tfdp/qbXmv7Kd9kKT1p3sI06whEdUgITDtUEYl/Cuhh5nzl50y2nHL9hH/6",
+	"ptftPr36pv+1psx0tjqeWOCk4mxP7QS0hASs0JseIutBmqdajsesxNa9cMgTmc0pZs/pfbDt6Gc+X85b",
+	"g8dHgEsw5wL/7vn5mMFiMur2E6px6K09ejQi658+//6ess5o37SxuCafimzHhBnsR/Pzed0++/Dhw3Fg",
+	"fdQPZDwzG01MGUrMo0eHwQFXPty+hUYmJGM0nX8zbFklftiKEN7tm2ERTwhE3u6S4jpqpVxchm25q3M4",
+	"tlXOAPp4/F37/YkZstc9XHds83xu63wrk1WxCKr1e3f4dYzy+7uH/lLeZLt8CwAqBW22a65D0xRf+lsc",
+	"+TtGE7f4/snK2KdMB6k/YH4jKJaqbRa4dgxNDIm/27HcUwH2cnEsyJxrhhMGsNeORFUH8QNXGjw2ATlU",
+	"dQwpVzpsTbbDEPIOMA0rgzcQrqufxwYnd7Aiz2ZUB3Dja5gaitU0GaeciZoRKSYSL3KqLM4bOXcb5i+N",
+	"FB3Ca8aayzLyaMNQf3z0lQfbxGPljih5RWAzkQ3XBU7HHZjuhUhYYjN2qwN7gfUYLtRmw+nVcTDh31Ee",
+	"g32mfhBdPwzoBfpm0sT6b6XtgY1NQzftP9vedNdNAOgPeRpd+fCn2XhmO6bUMZO57PJNyiP4qeaj1g/h",
+	"8Jpq2ANTFvKwp8NAriEDvKHCwM7f83sHEYtfxp8LqbGlOwKzu4j20yAkHdPXL9BtGPU1nbMkbJZRHMFr",
+	"wCMI/G4RoXlbej6uOcIWeXFhZUB5hkvTcNhVE6+eaprpzafWuNT5ZyeisKtmYZ0ERTpNn8/l8y7fLmVL",
+	"F7//HYNO3L7lHawFnuheu9xInvALu42RKb1R07Hi7WsqPN18SJ913n25Rsp5r8DtRB1aLpVx+P7HUe2Y",
+	"ce8b27xTulxEW2ggJCYp1xLvrStwLo7TpjWvW8QKsEDFf2Qu1ArjBV67xbddeWPT1O0N9V/Ha7t//Z2t",
+	"H26kNxYY19K7DEVX/nyhSKxBd7kojKP5dIaiX+2blEVQ2mRUL2jChv1ka+XvnQ4S0wHrBZHfVJgqn2OO",
+	"Nyg0NrcwV2pKB2q54rg8tuJ1HJ5amhNsRms3kLkYkHAb5S+Dh96fWPNpB/EYjKlOha4f1XpdujgoUKZ3",
+	"GNYneRk2JisPy1yGcVyyVd0QzHX7dEUuLvjFJVut/f6plotF01KZiwFJ6qxRubjNouCTzZvNWsXrlOGy",
+	"Qfzt6uT5zspwkx7shRDOqVYInbns6htTAaOijWIXG2HC58GJWP06pjPvLnvtAJpmHwygaf7LIGR8CxK4",
+	"mG7j9xuNgaWPLN9cv63/ql/zxm9Omd7tgx+4niUZvRJNS+5uqD1qr+zFXdf7uvxEvnlOntd7KANt8Z4i",
+	"HDy8AF9vtKcc9bG0zdY5Hn+fsUlr0PrdQ3NmSmH29kO8qh6ePA/6eTcO6e2JEYk4HHIsVgTzZtWCQe4t",
+	"QiW9f3/yHFFBMKAhpOBjmgK2rgXmA6TApgnlEvSWk3kG8ap10ZYFnTIyYlMuVIdA8y3MczXX4h+4uIwJ",
+	"hgncgW4fmMiMPcXsEklGjMxpwshy0Sl3GLBTwsBZUyCh138MTnj/dyFY+vG4/Vfa/nu3/eSiff6HO4uX",
+	"1p58ryBgzTVRdALRUMWsg8ZFHKCsYVAKiULrG6zBhFNjMmFjLD/vNDTMGIq8Y0ZEEj6ZsMyhdrFPLFvZ",
+	"l3TIKWPk4zumM87U+X0A+HiY4Z82WFVsqGEpXm6gsc7/3kz6f2v/161JPnnlevlUaY0bBCWtFOmKcOSy",
+	"+MUZncau+QiynmIR7rYrrhiJD3r9uEPiBzE2ult1CFTs0SmAFClCXaglIkpiEJSCrpwxTJJZZPLzisxh",
+	"xeXErN/9+MNDCOPHEYmHrf329O98MWzFexAnpwU7m87ZOupP2q9sE5/tNuwLoblendGp7fsyeS0FayDc",
+	"WU4gF95dySXgXQ4MAdEswD5QtmI9Kob5uSLxfvcgBjaGYlXM/KmmOgxFb7/T6/T31k/WjPZ2M/6BKrTa",
+	"m0QvTwoYRaCZ+XlHtnxkTOdsQGyKQPFgwMD8AC+J5XzEMvwpjnKR5zouYnUMAR8xJuqQ0WooYvu4vW6f",
+	"75BjMsrklQKIrBhmcSqX2ZjFID9gZCMjIRRLJ+bYgG6AQZMOmBh3rpqh4IrwqZAZSwahcaBnTBBMVoMR",
+	"G1kDGcwRAW8EoSTOmGI6JlczqYBmM+ukwxmT7pp1NEvQhtG3QZu9SWg/WL4T8R8g/GtXEcQlVSQufMws",
+	"gcwADJeO2dzwiaFJkZRAMAtx7MUyzgH3vj2oQG9SVpJkDKgpRbhbS4dT6see3GTWVggGxCsRAFJYarMd",
+	"IHVKgkeXzY2oglPVgdYaflpYSN9Uiqm9CzjJpua4Be+RV/xbYB/2WQ9QhFKfBmgPcHRrD4XPhCFzRoVN",
+	"2OKYG+L2VSn94bDbQDKYV0ishEGvMXykOeLev8N4u/VtNAkM671YpzoGDo5balqoFjcNBbXjdSPJ9edb",
+	"DsQ6VJpGYv0xX1eBDSJSt5wN2nZNk0ET7+vOJTcjbzkVY7Q1TSTvuPkVZ+IMxFvN49o87ULwYMX9x1Ji",
+	"ZYGvrf9SSOS0WaZ/gIROgHIB2eI8JD+5x+s+7e596D5zHRXRGTc9F+JBmrFvN9O3OGScbk3mjM1QA4G8",
+	"Hgoycg2zoHB6ubB6aN6W2ch8qi7zgM0gb0ukCR0Kzecsgnpqi4sDr4S/E7pCcR0k6xZS7OrmaO/NKdMK",
+	"s8/aefrZVg/b2102V9unc619Ok/8us4zQ15LDXE9XNXdmClvrr2Rn567W6+jxuarm95S3wv2OqrB7t/0",
+	"qnK/gOuohEyy6QUFDJS7YvViPwWf4H18gnzrYhEZNEzZKlcYexgGvWlD3t2dhb6lyXdUsyu62p155lyN",
+	"pZjw6TLbioNeFe6/hnCf2HrBj09eB2sddtbe/ORbd+udiTQIFPse4hmbgLzSed0+rjKMlyVBy93QiqEi",
+	"cNnf2boGNTs7rGtT/86NW7u28aqRFZUelVu+Km8Teh3VtOTa9JZK9687W3u3c8cAH28WcsTIgmbKHF+0",
+	"3L80aEJqd35+CWBWwQar6U1qc7R8i5yd5XyYwnWRN5fZYs8+C54Mx1E6AuZB++lt5b9vWX0d1VRZbXpR",
+	"pa7rzhbXd6oAoau0lAhaX6jxekpiLFKKiaIrRa4ALJe8QVdXaEeRETMWqcJCEVRSjenpby4IkqHIe8cD",
+	"rVGihAvYwbpewxlhO5gd2KLaZGUT1cttaO6W6FxhQ5gMlUKw1HEXNHDhr2Y3fJ1DZTMrkGMF0NjgYs/v",
+	"n7F0AYR7Mac8hRjFjrSCbLwL7d6wljrBx+5WmwqU/7yPf7E1Ocz2pcxGPEl2nuwkfH7tVPMv3dnS5wYt",
+	"wHLna2/MIphy5Pqv5yE1bNdGEmluLekQHz58aJdrGtYpEuUSCBinVRHP+JzJpd5dU9T5CzZoau5TX2tP",
+	"8YQUO76Zod2d+lVv4Oyoid2tkXUXBD3+B1stJ0KzTNAU4Z9fmCN4ZzUX37SFMmpvvCMCgtM3T/Yy80Bn",
+	"fCqnNh5qKRcGUXkCIs5qxs8ylpiNSlN1Sy1/XHzTNmp5+PG7Nps3CnpQxVwG+NeQeIV+4DsQNuisvYme",
+	"+afuhIyvJWECPDTlbuOuy1XKJhrYqNJ1c4eJlppUbuGuOS62tLwT6b62lecq7CBqd1yMo3BJGo4cvrnm",
+	"jpSYuOc3EeGlb3h5p/tGLcewX8QUvZ3exQANQd0sX8mET3hdxfuHMCZeCYaXNpqDCVi3ueCe64bGnr+o",
+	"r/JfybUIC13TLPS3Zx1iv1PD7JFNTBbsysFPy8zZ4BHp9R+bO5EytZ0qdyFOTe/HjeSpfvzOKORqpIFB",
+	"XP4P5DMIErvUmvip5x4LpiWmLLGEqfQD3Ikqpa56m0lS/Oyd0eMmrQfzPH2LBwyu3FvqVVpuYzJbjSr8",
+	"PAibAJZ3o6jJMYzv0L8ZohjbgwRGSu5jvxhDwT04acoYx19BJat2xNphYSqNpTYGQotfvTviGvM+PJwB",
+	"+oh/QofvKVYGvhf0E+XpLdQzyi/kJ5YZgbzVifkmv9kMe3SxLA5h7ePPvw0HfB0VGgZtejhoTwS8X8IR",
+	"3rwBClDMd7ZOLorDtSIJ1XREFfMemIJPwWqe2mVnOptNyKsOOctW1j2XUn2XgZ5yC4d/vIPhV6ElVTpQ",
+	"/CqirTjV11JjjcSuC8Y+oy/iwpww2zll7RMnz61nNo/H6YwKxR0a0jbn1Fn+xB0vF8C5UL1UVceny3YG",
+	"8VgDUL/LWbBzQkxUA22/pYA6DvHj/2FZNairmr8ARx0ybLSURE40gn7+k2fGWGLbkO8vzyD/gLX9Dawa",
+	"gtzKjP/9l1W8vca9rKLsrn3+fQ1Y7V37QT0Wb8mjU1XEv4bS/V4sMmnGYFS6Z/l63FLN+DVkCkQlaNJN",
+	"byjAoP6a8gyq2ou3xsAlgukGQ+EwFCwieAOo8g4r2wBOvHn31IzgTgl7L0RujoivHCMKvUN2rmQsEy6m",
+	"vqhEsEZM1tIeyyFe1+0sexcM9EMmxTRE0/0HRm2i35q4RJlYEZoIvgMu7ALiMKRZ3b3U9LPyOHxQ31L1",
+	"tr8RzJZjyYlF4iMv6HiGkQpXgDRn8xHLbNUJ3AV+AmWrjReZYVHNXVZLwrYk5jNzK5Az1bQ+vR4LXzgb",
+	"M1cq08GaFA/Pe3i4f1Sug6yU+8ybgIA+zFZYa+SOO5sYa8TWgslFykrfO7RVMFt87QT4kabpmwlASG/K",
+	"0D/fuoImxFaro9rVTKZFwDQoLNCs2Y3hBmKYxQEfQbbj5xN8rNfNp0qzjIKqhfUJdUO45AKq/mz/JGAy",
+	"AKa0AJhL4VJSa4AwHXx6dbUkHj+88K68U0HtqxAKsm6Q2VL4yp71lbWVt+YYkl9rid0J1kzbClHfvX99",
+	"cXp2/O7sxfNW1Dp78Zezi1cvTk+Pv3uBP5d/fPbm9dmL15WfX7w2j9u/Ti9OXx+/Pf3TG3Pbs/enZ29e",
+	"tSL40suT1yenf4JPmT9fvHv35l3tCuRNs7Yi1PuT51TTmxDrOiyM+YgDyAciR39jYzAuQuauYoK5UE0u",
+	"C2uEmz8qS1BHvv3DTvKJ1zDoMWIC+xHHO3Bp/TY6C6DgoKB4qVgWR0RpOpkg1jjG84xxF/vdFRf2LwJZ",
+	"rNt6pVXB+iUJ3Q0cHZsW6d1SBMnjNMFgFU3fBquBBVAlhPF3S3E8ZUKfiMVSx8GpFrsNGzvk9EIJ2qvw",
+	"iDPTNmqYkW4JgdPB/GTrerFwp8gX68VxAbnSnqkIXGTzbDrkjUhXeYW0Y0SuiBn01sL7Gby0Vnz3u+bg",
+	"KsvvNbIRB4ipwzZlIVuKiFzN+HgWIOyQjC0Y1bcUoVtU4RV2uHvUTSE4ESs8ZcTInH5uj1aawUF28Pjw",
+	"0ZHhtBNjiS0z9szqLFXdwBdGYIvMoOregQeSWC0XLFMsYUk8IJTMlnMqiJbykkhw3OfMhuHO3BscYjIS",
+	"RXkyFHl9BksVs62KSTx2+LfxAEo4wGij6tJaWIZtOyROMsoFF9N4gGXDtnGj+apC3KYQjttODMbkgMgg",
+	"AQysNURopyiErMIW2xpjd+6WK29KhTRRKfhTLJaBv5SmaeouueTMqOWni7KiIU0awkMQ2qkEiqKWowVU",
+	"VNrMuaiVr1XtSXV88qqBFRgmzFu5aOv8uAhBjkgsJ5OYpIyibky0RGZQoeAExDQ5mTR8P+wYX9XVXefF",
+	"JGj3CMbiMhNYaZoDLhUllG8lv0H9s7ddFxtMrX/ojM+Z0nS+MI8xlwu59jM5RCPcfh0V+4ltev5l0Ows",
+	"f9gPdjs9Ixj2eVRdcGgVDru+g5/IlG0xf7dfMRwELy/aOW5fzrnWIC4mIRynXc5OrjxskqBRATDwhkpr",
+	"Y4l+7qZw+W4gajLDocodFs6OzE+SEE3U9fZYCs3TGmDE7W0imbB0EylewU3Xeb+dbRn1FO+/LrT8vjUZ",
+	"XZDQ5QtiGgi0bb39y93Rck8Vlyv4miO+7SuDFYEF7Sh47Y1WY+m07LWqvm+pWtEUw+p9u1aRl2Jusd1n",
+	"CtKqVqksCZwdD/udvB1FNeO60Oy46aChYT1NqVVGqS9PmXowpPAjtQrRlqtYwtLd4EGiIj8dfWMMM+SE",
+	"m2fmXFCNxJ/TxcLDt4L3p552z81F/HTUSqRgjTdKwdx9ziHfcHbAVXcvgO403frOXHR3AlxP051Q/453",
+	"XnseWb22QBTgVo5aUrAttnPhVetvDaiz6dZgKhvf6km56c6QlNAksgK9XEXolHPmLAfPMSGydEltKQFx",
+	"3lomBl8zcm5lyyKJliB5AzVpuw95han2aw6NCiTrVSa1lcBAgKeEOuHLUxa6IQUmGYAUWq+MYicsC7Lm",
+	"6FpqDXZPIT5QjeiIWqxhnczo8Vpk1VyeEWho3iEv5gu9wiMDkjzHdM7CCqatbNXXgGrluafoaqyzVT06",
+	"d72jGEGytCRToxIjyJIZTAhodHQQAhr1fAO+ANeoW8E1KsvXCmglcyjjAX44Lt36k+jUayB1EI/5YYT9",
+	"tAYkRnlq7LvI6kkjBkm0mdERxVMSO70p8Xd4ZSw/xZ6SGCVkHA1FYFlGDgixePpJYZ4IjNyoycgtmLKk",
+	"zpKNhgJDyEa5DYwZc8wVbUs/V7AA7axy2V40ETdZdQ1gycfClTBGfrYWOdkhvlUP/B2tos8LnjF195aD",
+	"GSvkZoQodShWEE/Q5THdyFQATl6quzao3IB9dNh8J4KK9JFVtAAoJ1BLjWS0/OIm4YIOa8UyLDmcv3Ae",
+	"swn/XGWAP9nErks4B6ZcKBhMxsZyKrhiiP5Xcm31Sp6twwLuprq8KKCefun1r6sonCBSAMj76xHYfiCw",
+	"r1KmlCVmJ/QOr9UbpE2khQrfTXef4l028ZaP7+jQti/zzsfQnISG4bZYT0tzitdZE8FwLAN5rvBOaTvF",
+	"zbZEzlv15UtehigykYD4z0jKhTftIxTH3sSCJjeEq8JxpbiYpqxtnivxXzUCGeK+/r/h8HO32x4OP/de",
+	"DoefH700/3zy8vyBuaIaLjY/Vcu7xxDfbuhtAmat7yRAHW4dxBVmZsNJs/cNkeauf93Bk7x/3WGnt1ej",
+	"B8IX8yyBctsh6BwP6JTHNoEL/IUDYtvfWfDP4C0eAfTNgv60BMRgdHmr0n4/6D7ZHMBx8p2L5o6I6OCw",
+	"COE+PwCkd1lRKSIv7vcO94+6G+AXgesLjRc2GQR1tR71Qcfj9IquFIlHQMxCHAh/2hz9KSxg4WsF4pUn",
+	"Ubv/cLfXnudWEsAOw3CWYqw+T2G3g3wcdFnaTqr5Pkp1MtuIM682ASSw+cVKK1ThvACfyMyCC9pZKuyd",
+	"mv9un1M3ctSE1Yz1hoaQEG4YUwG14dhuizcZFNhOawOCMNx0A4Vk+6OqTvq7Xl5W0PsZbxb1uTlYt3LO",
+	"vKM6BAHGZbPQxL31W7u3xbbGVH2XsbUxLgrrWu8OLCYgRT7UCyEECfjENRsFHyukKa6DDQmL4v3Egx7m",
+	"YTJNr7/dUdZ9bP7zrfnPM/OfF9ueVIJdbcyv9BYpuypkVxacamUilF5dxzzFaOyN4th5LgJoCkGrGx8x",
+	"PtEuPOzh17n33roG2bDCRkNyxV4Y6h8gHrU196ggMU8gWO4Q74eiAHlPQsR790oIUlwytlCu+x4g3AP6",
+	"87OwgZrl2LgucN6YUPHBtb42tmTkA/kDozeBCgV5pQS8A+bqgmZakZRD6ZNUoGvF8GPcacqwKIS55ZUI",
+	"AhTe4YvNL7TaZoR59x/E/o7NSOO8/UJmsbENp8Tuqo/xb8h64gmI3OvrOk4rtcvbTUag7prnwFmFrUPi",
+	"L9cxoepSeQz9PPoYxKT0MhNV8XGzqEzGnFeggEzdMF7rB3NDNryxzIT1mrtohssza3CdNxETlPzdCHkM",
+	"JeDWtdAhsVlWm3ZCdRDIc+f1PZXrLbhBA+caV5BsKZ6a7TqnK8hMAZcQ0XKKFLjiejYUcW7kxBEZsTFF",
+	"PZtqbyC5NhcgDmhqGM8C0QqpbeV0sHaWH8vmXFk4Ovspv6dOHBZfXXSIbO3cQIthf3//yZ7zS5LJUi8z",
+	"K+oEeX/2LExyWDGaEfD0PSWCQTaEFX1cAQ4JkUsLne4Pq4Rq1tZ8XjK89ouGf79bOK3u97v9j0ftJ+c/",
+	"97sf99tPzofD5Of+xx7+60v/+mf365f96732/S5c+rn3sdvun+d/f+z14cn9j93e+d7ZffM/+KZue/98",
+	"b/Cx2z40P/h/3B8OO+alvejJ9d4f7//1549/aJ83PrZ3i44gu3hefjkXQ6PXAHfAlGlzkk6WGewY8PnB",
+	"2Yeas3UkXLKVsk1IUL/1PLFc8pLyUkrrM3+Gyku3/YS2J+dfHl+3/b8Ptvh3rb9o10xI6+mwlD1vlHbF",
+	"k3oncbcmRNpwxJ8ZBQJiQCuSUjFdAkyGc8SaxzKZBqqHNXIQRp2OYMODWwUrVTrkR/PRMU3NVQU53HMy",
+	"YSxREXn/h2738WE0FO//0O/2H8Oz8M8nRlDKOYM7usd46jE1pgvDQD8tmRijTqNZNueCppgXlbG5/MSS",
+	"p9jxJ3Bzc8NEC01GK83MCIbC/KskYMzJX2Smx91tvTqoCpcV4McH5j9H9b6ebR656RdqtO1KHLo5xxO5",
+	"DouRb8N0TdlOhXs3WffmFc+DByDFQ2+WW/jkme9QXUhQhF+Lg24mxHvFstuQwXWcIycVVb9Gk6iSayub",
+	"/TW78mb7TibVLaz4SjPuZloGrTG3jODi/ddRWfu5ZA2dcODwcKpw0eHo4bzI94wtrE+SEsXGGaukhj8q",
+	"7Hjz57pAwtHB9eZNZ8Zcpc35Wg01hyLIA1+Bq13NjGkE/g1oiwakBpfVS87SpN4PfuwKPybmnnt4qFZK",
+	"adZJPNr++/lHO/sG4z4YxY+uxKCanVLyvLtIMYAx6GypZw7mehvnOzbBqUaQK3HkdvXaL+Kl/5irDDjR",
+	"VuTNnbCgojVoUbEqUVE1S59tfJzBSlzXGpd5gYHzVIIDARnQBUQiwuh4ZsEvaMg44Xj2u8U0m5sM0Smn",
+	"jVlRrUFrThcfkZLnBTrVdf48Lrhwqe+qj1n9YVWFoYHVShVjsKkw5dq/wNxXdOZaVN2ICJlhNNfndoOP",
+	"WOQV+VKQEZvRdOKMTPfaOtdLwtUipauLbZT653ivI1wA/7G+ugTLB6yd5qN4VJH4L+03ov0tDLb9ZhIX",
+	"Cgq37y/Z0OTwK8Ufczu9GmUsBBhD+tSdVEHe1jZVj0HzcPTWpiubc5dnKApon0cXCyYSElvdCxqIFboM",
+	"3kA9P76DussdatgwHXBjPMmGjtYpmSHTbuJSQ74waDQDqFLwrmJ5zm8sgpvn+FUoE8OSDEgiBYtROuW5",
+	"3S4VB+2k2Bp94Ny68v5Qnbc/hNVURHExZrlnGpIuI/I3yQX65X7RpD9aTOu/RdlBUFa81ruZF2TtsiGk",
+	"YLVpTbfIsLa7p5LK5iZUpov7WN02e+GMh3VBoSJ4MrjuUml4akwx7TNHF/jYogn9d/t3Zyzn5qt+UzlL",
+	"oFBrdlD0xDT0IP633/3+/xsuu93+0b0Hf3j4zR//38WXn6//q31+fzjs/HHzbXtfutHR/vW/389vPQ/+",
+	"3T4313vXwdW9Pw6Hnb0/bH9/7VYNuq1W9+qDGCIhDO4hmk6hKCmRy1HKyE9LqZmKiGILiol2oxWUlFBV",
+	"0y+WPO487uzvlQv5ugfrTuD7w+GDnz+S4VBH5w/uf3i498dh6+O//a79X+cPhq37cOH8QdR0w94Dd+V2",
+	"fskwD7lRntmcR5BopXr/p4HwAmvH4nCgJPvHCqidKgwSpms3JWjhM9ASWHJLlIM7rmLYSTbabNBttYWK",
+	"vLO1EpZca4smDJsxlozo+PKZnM8bgpYrH5UIlIsrmSVGzzdanYtKLagyG9J3p8ZCS9pYd7PGd9j/DfgO",
+	"oxZYZg3FOUb9gv7CaF85CEWgZQGmqGar5iirNWjFxla1YTlgT20zIjLINbSd9lfg8Z2wK2vQgbUaBxCu",
+	"cSHpvaxFe+9C2ayp4ob4DPjDmvz3bQRBTkQnCeoS0j64mQUNwDDJHEkRWwEbYyikkIBE7UJYLh/JZBVu",
+	"SNds2DaorlNb0ubGyimQJyKK/x0gTl1Sv0uqBFJi3vtKiqSwHlrKCzWTmY4j/COVYhqjmiqX+kJOLjIq",
+	"piwu+eLXlAVsURxwg0PK/1BlkT+fvnlN7HWbE/mk29sjXNgIuyHzU0v/clc3+BHpjSCxAhp1267iKqVq",
+	"hlPe3Ao8FJluuJbxauVhkdsakqTMvoSjdZTJS/Q+e9V2iXBTrJUDQeXxnuBHu1oBXBQK9BBHOWqFyxz2",
+	"ykWwTMMP9p/AJ0apxW54tWxa0PWbcIMIZDe44noo0ZALLKQwM3ZlyU9JjKwdR2H6RMboeMYwmwZ2Bcaw",
+	"FRm7kHReDSEXraiFL6kd7p8YTfWsAeaGKdvqhZJFJkc1YlI11KK4zE95Wcj6lJebz1z7yjrGqWumfIxN",
+	"krkAcuQtks3Sd8hJosicJsxosHm/GhDMcuJR5x9ZtfbwqL9XNiq6vSdPkv3xUbs36dP2o/E+az8ZHfXa",
+	"h6w72aePxr2k3y9YGv/YiO911PpBTk/ES5nNbxgTChDWnJh+c7zUM9LvdHP0MaBr1RsE6VC1fj3XZQ6Z",
+	"1GKh1IiVO87gsyPCCMqvZlTTjAp90ayxGureU6C4dsgrunJdbyDbJNhINQGt/CP/lBmXkGuw3To9dcnw",
+	"hYZzbMwTpn6BNVwqljUDmDX5Lp6CywKmcTXjmhG1MPoQzeQSixDQXU/mMNjOelfFXZO/JIL9DDdETkHS",
+	"7BaADoTNmrjyb4S8/5RbcpdQeiNImrHEApi0wF4tow2WzDAIkm/pKMWIOto826QHd0gOv/YUPDgA3QJJ",
+	"PMlOcYsdi0O2rWbg6oLyjShDWC/eVGeR17xejFZ34IJyKb2OsHl1Lhe58W3TAPIKTSkwBaqIMILW5I3K",
+	"UL4Oqkre9LizGWbEcZtboMix7cY6kSLj1mZw42qugRK5k5m7RN9S/NeBjdEpVtXKnLnCIDXWSj3NYa6w",
+	"PEStlGZz7MiG4ATbrqu5DyoJeMr1CrYYnUwMxYxmdCNx8D0X1bIMeMvGBfnefmtN0wdHqAiKCoBK96lY",
+	"Qd2TnCB5bAMPF3hHEvNM7UWWYB7TLWHqMqggd8qerx2LWvAJ8Ei2ohbSt1YFtPNwnscGQUirE4EefJcO",
+	"YyNv7l8O/npP5lq3UsnxubuEvFMMqlBkcUVAWmEdBdUWXGZtphneZTTBRXLzyZRYMZiZH0CBTIXP1PKs",
+	"q5SoQdsyl+451w46w1zbn7KhKxdMUP5wutBtqVS71++OzOe2T6q4AzXpNbu6TXJWVEzNgn0Vi2WaxuAD",
+	"czLoN56uZX5K04asLZ+NWVcFW2pVywWWcQ0IJakc0xRqkUA0aDKXSpOjg0KJl0srcQFEKyaUWQebNoSu",
+	"YUwDoCSRc8rFUOArU0aVJvpKkpSOWKoi0NgxoSvuWBde3CEfahV8KIiC7GrM0hZ8LBO0qMnrl98/y2Mm",
+	"WOYxFHntGc0YGc/Y+NLBtN5tWNkVyXjOGA47H0/4+cfX4vzjj5/OPx7T848/pOfw2/PkvMGE+O3EpsP8",
+	"3gojPiZaQtfLMmsRIW+e3m+4cCk0YtmA6mluMCKaZqikWk4ZCssqzyKipEe88/2c0HIEKAJKLtlqJGmG",
+	"L5LKsBBJGZiWxM0sQAVmVK0AY2gJLaChEAC6NA6sN1hp2CxSGCVZAfTDUORdH1CBmMlME8sGFj6X2Wrc",
+	"vOQAGulSRWI6GidsMp3FIAV/umKZXi15OYxRb1uWJf3ju5f0BRinWmHkM9UwOgEP1PgKPm2hiJTh6CDR",
+	"rwYRCkeFtbBNYGOuPpt0bWAlhrSk2OsTc0Zt0AusHtsJiabl0+eugKUsctSnpnw214KilshZJm3o6MnB",
+	"4aO9O+rLoBv8N1wRMPpsj5BCJgF5DWV2yNdmP2HUzhuWysbwy+kGVUwNaDizLnzpAsGVGPBWCGRBxLkE",
+	"lV0DlI1fakx4tdedihZkvEIGQCqnZT/EQXlj3iTB4q1hVSsCdbZkDr/TdhN0dAlSLvKujzWuhIbgz1kR",
+	"RM42xjOMtB7U4PDJk4DxD7rdOlQDX2LTnO5Rx10b04O3zEGNXX8b9TD2hm5lasuMtzM2YZmRyTf9dH0O",
+	"iqsM8pimHq/Tc9iazV8faLWdhs0NuE6jlBEOftkJx1UPMLsD+Is7QPA2OiL9BcG8QVOzTSejmkaUsHoj",
+	"niTw76bOolF9M7ACVnhdk6P81/D5S7YKrvjQfKvc3qi256VFW6PJnGOUPjXsx5ILyxGQlqlnMrkoRrtz",
+	"6lki5e3/63rNRzWN1KPa/uFRtX92VOxEGFW7GLuOQxcJz/SqVey8W0DoK3dnLbaZrmtsWdOMt9r6KWpq",
+	"AlbXq63cea3O9YI9wevNVhdwBsSevP+9sUxkmlg0O+cJqnW7LIwdt/k4ni/0M3vzL+CWFkpnS0gGVduN",
+	"7SR8AnADsYx3u6d/cHcjOkCyHOvtHnxrbzbPOR69c+h3TOAAXHb3jSouITdaR5LRCUITghW63Rzewa1b",
+	"A5HjQwEIOWAhb/PMmbmz4uS6IzpdWesKujJBbn/Yzd9uk+3G+aO9udZN795UODdxX1haOOLfzOdW3GJ1",
+	"jvu529xqAUrmRGb/NFUeNZu03oEMpetunlj7cimMgSwSMucigazWlVxmAJOD+azrk1IPfhNJqSU5VZ+0",
+	"aK+ihQmw+q48iE7Nj98+e0sOHoHzzaMcGMIuWDajCygPhldaX1rGplyKDvmQ4+9GvuMI9CES6PIKMozd",
+	"iyuJfr1eEbOkWmP7pR/tX99vfzxu//Ucf9i/3vuj/eFL/3rvj2sos1Wc2OYwHt+kn9YHa4NDeHeXCO4a",
+	"KCXYxwMSY9jFpuSZg/qeQjfiU98RKyTz07AVVpSf+xDsmXkcKJugdnxCZGb+gNBRKZsP4z3RDk20tuif",
+	"5Y5I9omzq6bIOWzxEUNH2poFWt/YygYGUV30cHIiqKagefmnq+6F5t8ZJLxrMuGIt7mVwV7kuRJkeL9q",
+	"tN8MesoqvXdyZpXelberaO5SFayc14RqVs5xoyJUXaKieZNQyK/gOHrndKTi7ODnPNX7+IRMpLEtFBkx",
+	"xRO4JhGSmWJS6oyqNYn3RgKZ3VyF392OXvv/eHqtd0lZjZBpzcVU7YT1ttZqgXoVPHEaSlSw6tXs+lKx",
+	"yt1YO/+M5sguBsBNVfkKzg5SbFPfOzg3c75p8PnFYMzkKeyImeYtINQI6cqq+U9JnPJPLC4qKLYfAaK2",
+	"PSVxxrQZbP5S8wyAifjXjdhQBB+p9gOAYbWilnkUC7V4U+/YgFYhhmBrknEmknTVihpg4L2SXygxy58S",
+	"bKkzcA2B+EjBG7WgesY0H68Zyo/5kdLYuMKBRNqj1MW6MEbhjlDov2H+QHAWvFmRK5YxyI7fjDW7Bdzs",
+	"26V2UBe7pYQachbK6BHqIkCjIE69cynRUPSQMlpbbbkzUEUduuPbpS7l1OwKvIQ5HneZU3OztJWyZog/",
+	"1+kV7/x7m/MNbS7NjKU2Z9I3el1A56WGKhmLIr4zDfFxREKvkvIWgOZl6mxEFS88XiHVd0wrG9IBNPt7",
+	"CkE6EOg+QmQkCyX/1PaSsIVpKtMX5d69Xz8NP+j31FgRjfHODnlmdl4RJwTroDGqDUC/0P1KQbOXHC8K",
+	"SAAQD3fRcHKH+l/s3rV1+a/9Vu3yN9iLVEP+nE2rNEdVIjsOWw28f6F9OAXQFag5BH9+DOchmoA1zZNd",
+	"EiC4/uu212l9MYUblgPwwmEVTSsVoNZYuFfQprnukBhVODXIGE1igDlRVq1TkbPbFcwjCJiraCj8k+aM",
+	"ZzGRCybwRlQIgtfQJFHFd2VUM5X7SGLKY8tXke0VZ18FASNFjk+GIv84El254ZobEalTFxB6AgNJJFHO",
+	"q0ADuyoRSaW8VK5I0qPpx1JcIIBSTOhY53jHNa8vqichQX2Ew1LJpXnC8FtRy3+kecnVtmu+te2MnFQs",
+	"MgYR5AzokoERtZaC/7Rk9rLOlswMjtFsPHsH9YR1JXw28RrSKQoJ4RBeYwiFZ16xqR/DHfbDCVovS4t7",
+	"YFfVjdBcsjprJ8xNrlkAO49OZekD8JS6Vf0avVd9/zhMX8mxMLfOuVeCLxasoRjb5Qhag9BdrRDPbTBI",
+	"fnL0sRqedt2QrY43bP3vf//PsLU11xoT9JRN55UWcft1/p7tIikI2/k127laBsuxvkM0+TV5D0XD+vZE",
+	"6te10TNS6G4m61PNr2bSbq2wHXZ9sn6x4sINJgjr+PwIy5sbay9OUSNr2LAjNqXCAQymctrm2IloKhni",
+	"5a2cEsrFFPsagEp3hw1joHNEs/add21wnZIc5lvYJQhTEBXapjVdV75Gfznsf62CzmGQmwvU8q3kb9RX",
+	"ji+aAO/0lcwufdkKtrqAOadyOoX8zsinRPa7+51up9fb73Qf9g98fa3R7VY1aVZVBIqv090uZx60yCEc",
+	"yj7bgKjXJUBpttmhWZRj1VMdeWx64NqO366oKDY3G6ulFyYsJh7QdbwET3+/2w2SbtcSr1+TllcXnC0E",
+	"XAvELTBmYTLAC/nuqN3YfCreL/6VcJHLHux0ZUfbIcfkiqVpG1ODbKq0eSzyVofMcvUW9ym0WEQj9KC7",
+	"T8o5O3HFJDmvw+DK06kGH8smy07FpUGD40bTFMyC2KoRIBvBPgCLaySXtkatDglTEP5LI3ZhF1Ycoc18",
+	"uLn1e7Ng1S/Qg/7m1jh2yN4ZjCtUDFy8bJ3JfgoEb3DYHNtzE5qjiUC3youm1jUkuaMjQUjfccIy8JgK",
+	"I26tumSz4ju+AV+NFNjQnrDX7R9sjIYvs4bCMhzVPeVrhbw6j+QDOJaIZCylmn/ysXxM7ts2VbYOQ3AD",
+	"i9h0STPuwhlSxwdndLpVcVk9Yit55kpIMCKdly5vjhEe/sNDhPWwkB+gamW0cu0E0RkvM517Z0o9vbe2",
+	"NeimyGS94yC0UdYhDdN8sWysyBnmtuEZXhZSkz+dvfqhJmEB8ng3KNt5fgI4I1A5awAlZJ+b7GMz5s7G",
+	"oPEGRneJU2bUtcyN3oU1mOP3FAENyfVYRdy6AidXzsL5VqCSr2wdCFWKTwW7q6rdvEQdGdNVaDk9jGhZ",
+	"U5Vem3uJnSnvqbuoSL9VQ9CLSY6ff4OuoBZ1v0ooo7CGHRRUhSJ6xuYlmmhsHJ+FVfoNc/0lu5jas66E",
+	"NVALiM91wamV+3KvZtL2HoXct7li6SdmfbDbdzq9ZVeYEuz9tjqCedML+2jtrviQbwBrs7FUMdjHW22E",
+	"GTRHx8oj4IF1Sw8pzbnmdefuVs8HY4j9YgY1AKlTkrFFuop8VpzNkLO5Z3mfctsmWdy8Zb1zs965XW9b",
+	"HIYeY5okLIEi5nAVBIvyYqyK67mDvuBsypILLrS8O+3dCVHzLfwAoEdG/jgoIvQ4/1dTd/ib4FpmXGbA",
+	"ZDfbEm/dc9V5/UlekWUGKBy2BXJ1F6xh8YwpmX76SiUB7uU1lOMKakjhMtrjWOKCHUiVkPLvLLkA/r6b",
+	"cb2HrRI0NLTf2P74XEvHHf3pViXdcnrm7vrzz7zobo89zej8jmxmY8vdSnGBV9yN5nLzbmVfqRqE60IN",
+	"SDEOmMvMrx+GsCb1FeWai+kFtJ+4m3meQieLq8ppZ6S/+Zx19FIyW86puKfwzBvkIDxBgriHJGAiqYdi",
+	"crwzFA7PF17nT1DMuZauuYbz5ARSympIdYxTD4dV7VsXBGec6RBGbprKbapHcrN987yomf0L9okkW7WJ",
+	"7HV/E2U1FZ24ObSRs7QLZxSaSdkwq9v1GFLhEyNf3R0JT6JQoX4P7glC51JMi8kdQ5Enr4jE3yFdU4bg",
+	"pVadq5Tb7NquqqQSVegRaEQ0p0mHYJzDRjFiAWmpBb9+Kq+gHNjmq874dAZ+tSmrLTdxI2lKD0bsBT+E",
+	"3MXgkaEX4LhbMJFgAMFJIiMpsOC3+atn9bHxqi9v3ebPwr+wnmCZIdMkPLO9ToyRmsHh0CEvqrt4KGq3",
+	"cWl//pprLZCgH7ievQpKeG6in9d0xFxfDZRSHdhIKiIyTcwPYAI+9VhTvW7X7i/3A3nFvw2LM7byRDaU",
+	"AVUyHuph2tR2XTKdAefAa4ogp0BmpypUSPL+7FlEXLdym4jGPtOxNmc8/0wmhkdB0SMJn9o6qBCvqt/t",
+	"H7V7vXa/f9Z9MtjvDrrdTq+/f3B49NcCdlVDu/J+sb1ov9hedDhMvhxc310bctuF/Oj6r7Xs+P7k2Yxu",
+	"bvWrs2V9qUq8VMy8ISaKGYlDYmhyDyrYjOp7KnJJFM7D3yGvmAMBsuhNRtUSdM4S4i0Ghxhe0x9xW8fD",
+	"+k1RMLqpCsP12Izfan2+N5pTl0GJo8nW++EZvLR2V2CDmHIikM74dOr6UbgaCbUczblu533ASuHZ4vUY",
+	"OySpyuih6MMhyOZ3U4UF1L7tukNwlDYzApwsRlwXworlMVVfvTnoGLY3UxtrZXrdg8eHj46AcZ9TTWvO",
+	"pAmJE6pp20YoXWcH/Mu2poE08A7x99oWVK65rtEnlUsAiQHuKLYavXtiKZBEzHO7TJgrtITsWO1BKKjD",
+	"gLHlnYqu6vj65qHpO4SO+oUaUNXjI92kHVVd7cj7k8Z659hfi10S0/EJOX3+fRPOb42kgA2MHVMhElZI",
+	"oKUg55zoMJOL0M654rZ034FN1SHnb6DknGmaWDZf20zQTfKVewByXjKtNiF0byvF3p8Ya+8tzUqpjL11",
+	"ucqNGTQF94BP/YkKEQhEOjYbMK/ursvV375GmzuAnFZAWUen83V89Wy2FJf1+u8ko3NWZK17irw/8Vxi",
+	"8xrICzqeEfMJOF8w+zQ4B/PH85a7dc2BLTdspzBaIXl9fqNgTFonV2va3+7afBYE6llt/Na27ym1Abyl",
+	"PJqUOgbdpJMoT5raJ2nr/QhzrkvA5pszHu2DJzf3t229nvOSZLgB81SEyk2+m23o0GRVDNuYdlHtCLDN",
+	"0iJc1zZpvDJN8srWfJEMkwXI77s0PwQJUE23ivB/20qzRQvzFdruCvyBG83+wSAFG8qm3BPItsW/Wnb3",
+	"GME3wl5ZobLj/vRoWiVdZcscsLWyMGSkemwQ6N1VOCrvpO8EAs3vnA9wi4bCJRrZsddTyR+TdZlvVmIW",
+	"SVGfyXLXnTM287E5Bwv1M2Zc2yYNlm4OKAKOZ/Rc7JoyjGGLsK9JTaWy0nSlbH4SNvyecxG+vHfX+TZV",
+	"UjIBAI4NqTRFt6mPTLX+4b3NCmDnado6r02fqV2xjenUFbj560qnojCdxohk6EHOQF2SDqYWS3ekQ5vX",
+	"0rr+wFA/y13BRXeC4QnvCw6Hvd/1zAA16Zut+HwaWMNeZ6jmYPBzuviIND23oBmlHJVtverePx5ZmI8Y",
+	"t1LcuY2Du27Bw3SBmyQJ1ATQG4PhmBZGBGO40qmUl6Q49fvOM7fnO/ZOlnqZ4cHNBXl/9iyvzWBkxWhG",
+	"IPxS2EgNvrf9os3VL7YTuN/v9j8etZ+c/9zvftxvP7GetR7+60v/+mf365f9672789Hdt066XvTkeu+P",
+	"9//688c/tM8bH9tbv463Sw6oiajTqTNR6KXtTpt3HfIbzwf7v27K6k0aF+VJBevyBP6JpPJ14/n6Xu0K",
+	"ClI4XUVemXMH56vHM14PcGHPSq6Ie6BGE7+J4SE3J10AqkA9Pev9SF5Ce8+ovASR7Lq9eGQY8BwHzX1y",
+	"gPXx0mgEEye9/JOIT4fdupx1PRTadyUf0znD1wP9oWpCXjJhu+NboWq0bmWo+HeWyTrXwRia2iLSRt1e",
+	"xwo5yAgEdBs3vnvmMBrPtgOx2YCsj+igKQPM3w0jsQnmEUGVHcpAxThdJiy5m6FYMLgtCHI33/Pz2HLm",
+	"NjHJP3YXo6jHw7PjqVudWp1e1bbLzqXHbgV7vlpv2wjPjXZ6xRPoauLgLdVpQguL8dIoOafmXTiREaMZ",
+	"y4xBmv/10q3Jnz+cVSIzSJW8Xhi2Vvz2zekZeWgMyYepnHKBWYnBr7aaN44IgGSDAyx29TbmfgX44DYj",
+	"QhhVSkxtcs1QIMoIFC13yLErcXL9M+SC+TxTl6TohsfgnaOlBi3aX3QV0ImE5O6heJOFmBf3Y3V58b//",
+	"/T/xXnF+C96+ZCvlAytW8ZtBnkYGsbd7isSf29CcNg4QBREXBMUYLCUcBkDu/HCYaQ2mvRTfAm7Hm8kG",
+	"V7P12LtkEQcl4sFBeZLrBIUMMo0qOI6vhDxiiWDMEGb+MRT5NGFeIXxJh5wyRj4e5xDpXIrz+wBP95AW",
+	"ft3D2XMzC9u2P2oh1lbrL+03oo2Tbr+Z5BShC/49YN4bkpoNgKU3t82DCSpoHevXlKxBD7SA1zGFi7DP",
+	"i1RmLFMDwqCRPuAVl1phWZf4UrEMbLcOwbipWRLsvzPOMK9lNRRYEw30BgJbMETLNKoMDDSjn1ihpbHr",
+	"ZWy5kmsyZdoWLUxSeaWwmVReMqw89gvW1zrUF/MHVzqjWmYqQH6xdeF4F3oA8osQuHD4znDol1CMfNHh",
+	"+yxtDVqBmCioLObnPqYDb1NvGexLm0318Iuv7Lx+iC9p48LFUY6wg7JDOh8GasrYbCfnz5+WLFvl7IkP",
+	"+eYKRea8vgYMyYmsG6ztFIDgvZhDhlWauN0UYfMRSwZBBQpIM58f5iJIVvNic5vSAh2GoHjVIyI6uGZo",
+	"J8TnLLKUMrIAYM+MnPvd78hLqJRQmi2U+aXXKQhqxadiuYjJnF4WOC+qE/IusmPv8zulMxR9Ixls4AvH",
+	"QRWJ0fPJ/w4CYUC+BQFIhstud38Md8E/WWyzWICbkGBjmqadodjvlBbdQ0N5TJQ1TOHi8jGCRmmJUamD",
+	"Dom/e9HwDOVtV8QSe/SoXHMGqn4rE2537Z9P37xGs/5lG9M6wcyULveiFCQzVoIcL+dGNADKFIiBld/n",
+	"5OiAfM+/dZjHxjyVEyLYVZBD6BCxDE/jbwh36SCxev3H5h0IsgbnqtIY7plw8/xMXgH4JkYWnFPWeqHk",
+	"JAwIqwiyn5VZ2bmFkxAuhSTKR42pVsipKzdnmJrNhzl9/j1maHwn4baz1YKdws5xZ2si7Slma7BsCwCL",
+	"9TxiqbyySLIZ0xlnKiILTAcLIb4sTgZQm4nE7YHieWV+bJMHD47JgmVKigcP4JCk26k6UaMy87RWBbK7",
+	"xkF0dNy3rUjIP769NoKlTEaxifMaZtDB3BVco08SGxYWPgjD5zqHHHvwAJOf4Ec3CMCaKx7TsX/TKJNX",
+	"CipEY8BbOJXLbMxiNxWvsN1CcmeMkTkXS20VtuPwYEYEORwpbkPMymiUOIaakcWcBazh9+9+sAdwOFQ4",
+	"FhB9D06EofA9d4zyNKZLxYpTJmMqjKYJOwS1HPXU0B+lVPEEyvECrNab523DHB88sJhDqvPgATl2sEIW",
+	"9ZF6LRZwhoCpyizrkP5D9EtSgsM083PoBUvFBkNRy7UaDgSug695lJkF5QC2aosVPGAFYPBKpSOkh+8b",
+	"Zgc3pVzk4ielkJj+xhUZ5LiXwEUjxoQZXxJZSA7mHA8OPiiENrofH3R7JGj4E+91yKkkl4wtCjlg5g6Q",
+	"rkOBFWyajiC5d5FJQ0imiJpRyEW27448+bDTKPQ6vUTgQUbtLLXMWBLOk3ABujbAIhZliFzquDKDp/ZI",
+	"wkPZskFMUq60ckMN9EKuckAeyzvGUrSM43X/+4hOCOkpe0QxXESO7TbsZuyQU1A67qPyWQM2CU/a07kc",
+	"vxJSD4XRiFVQdvKZKyy0XcnlIAAAIfFB9yCOfLpqyi8ZIqvkXibcpOjHlEvdIS9QK3AGFx6btjmrxMIn",
+	"5FXfIZY7ow/NX2JN5zkgwLhcnTp4GwjaoJOG2yR+KXwqnaWzkztIaiMruQKUZHN+mSUKtWqAFwA7jZYB",
+	"Jc0SeGXLwmMYpRx/suiarhAnXTkmgJmh1ZACusrA6U1FCgX2mzUbzVDRtKOB0ZpXcrqLaRrEouicJU9J",
+	"TMUKYEnxU5dsFZFYSMFi5IGhgDPDKNapO9BnMk1Q0jh2Nie2a33qkqRAggeV1749STj8QMRwhaBDHj0o",
+	"dssy1mbNCuXdZok+OOCRii0bWZoYLYaO9TpQzkHlLMxF4lA0mt3FmhI8cPwNU1Tc/Ja2L8DCZoAks43a",
+	"fAMM33+Ro4YzFDlWA2wzs8EjAt3ULOIpel1tGqd7HALRDTICPCTE28M8cVIPM2uHwmkR5pS02bY5/nbZ",
+	"W2TZmit7NtpW94bqV+V1jpAi1dV94xhb+Yfi3GUS5xU3PMv3PDpdHFwVfAWHAEdFl1Sa6sV7naE4DetB",
+	"QyQMa8bDSYLl8A4/ypIDGrUwTe7Hb9+fkYeAyfrwi61mu37oXhXvhaYOCtOnyEUBXgHuCLzTdcKy6LTK",
+	"9f8vMhNIiaKliYI0kR1QnpAR5CS/bvOBkW65PQr6vHVrMFXpru38dW4nOw0bQZO4mJq/t7auEKP3b9Lo",
+	"NxJ6u6Z0pYqBikL2vTvH/cRdYrj7aPAB9fBLEQvK6ZoxmmdA0Q75VuoZ6iuY6doGXdJ2970fG8PpIfzV",
+	"tk/vuTMJUqmNBByKsBcImIQWGTLWqwWLB4YoP1tEsZ+JeYz8DIa7EVk/D8XP7Xbb/7+5NUagMvIziXNY",
+	"M/PnmRcR+DbEy8pWPk8THn9wfylAdO89MK94zlJNC6+opkIOCGRPYwAIx2D7Fv9M4hz12/x5Q1xv97oE",
+	"zgszHClYYTRM2EbXdtG5chqVOalcmr97j812N296Cf+sfVcpBxMeHgpQW8wLUJa4CD3KXLDiULBhvlle",
+	"oINR6acW2VlX0eOMvu+61pv3LzNrSLjhDkXQsNprxmOZGHn7liqLgW75TjviJhJUqkshr5yex9TSbDRz",
+	"uCEf4otHRi5atrEWJU/K7nNQO7FXOuMgL+yyCKMHOcraaN+AjKUQbKxRpXXFwhBCp0sXOY8hX34Qu879",
+	"foJQuMFxDX+gSrdhndonz20xAtfeix+QFSYTgS4hVnZLYkBxxoxSrWmaYp0U+TCTIONcQrLhXpqabb2y",
+	"Z0kf1E3UR2iqJKRqmlVpsGADowa/bD5rFNNMalbi0KltoIZi1wgAy/PG+vtkzjpXWx07QPwXuLhGsYIi",
+	"XaNx9A/IDNTnnLhMJE9zYltWu5qZYxr2FtZ32FAqwuRb85GnTIyZNQKwAQSKJXwEJUXv0DksbIQuNERB",
+	"ARiQg+Aeh4CINcVoGyHop7Tf/RMVU/OC5eLBg9wMMLQOaDZwWBJ+Z+elCDYP2XtnU79DOuQMVw2qcMc0",
+	"TXN7da2oR7B3XNGMeSeR3U9TgDbJ5HI6i8hCwlu3OD9wd8bu0HsWeMrg3PPVZIWE+oj4LP/2kqPz4rv2",
+	"+5PAfoTYgwOwz8wOp6M0qEa3+wCqdOTEt0y0WgBUqoEeykMwuqfWuZxTFgRdB08jW/Lxs49hhOeQucGm",
+	"8z8ygvbhkj/89OjhGCYXXj2E6RyVpmifCG+HCZvf6bS95DGKY0KIkTFKO98J+YZ8ISUfTmydOL//Akrl",
+	"dUyunxYe5YalVuQbQtVKjMn9PfIN+pXJfXpFuSYTpsez+/HvvyAZr93YHv7e6iYnobM4Il/8cK739jp/",
+	"U1Lc3yt8EvK2wdH/DRRKP8dCN7P2Z+7S/S+ELviAFD/riBgFnyi82m6PbwgO3U6u9H1w0X5DLLvd/0K4",
+	"OfTsVPJOCwP7tigfsOUuNsD6Jfj4UJxBEyA+5R4kemG25XypNKBKCr9Ffet5C/ZqH1MdciJyuRqRGNYq",
+	"dtWTgSodGghPwUEzFN6XJ207UPyMcvIFiWDk2lk4BleamS31DLJWrKGTVzMl0ENlXR0k+NnEtFhQaSxh",
+	"kBMjUMzROqNpOnBMu8jYgmbslInE1UHb/KUBgeUwJIc6yKDvxXXAmF/ISCarAWm4d+D/1VEpH7P77d4e",
+	"uSbXe2YA75zYcJyPHiesRUPeQFAJwA2iyQq8HKD14Mm7xH53FmFIyTnDAwChC4UG1RTOhkEQ/jN63lD4",
+	"tBYbl7IHog8FMJEAhre+Yt49iGans6/9qK1BhQlBli9d4NRLaqNrCp+JPBTGRuBMFYMF3n0K6AC2zxec",
+	"gsFy250lxZhF2ENMoYZkj+lUAqKYdTSYo4bEKl/g+3txcBba94JBmy3FUKCAgy8PQt0QjZtAdQjsHO4c",
+	"ab6npXUnjxhhCdcscRPTcrGwOl9sTkMzGODrGRVTRZaLDnkGA8aj0cm3op9dLmJ7AsA2yqwAcrDwODxz",
+	"MsZQnBFDBivMayjid+9fX7x49+7NuzjX8OA4in0f/jgq+LXlpHDi26m8yDKZWeeZ4wyX2eGwpSsqeF6C",
+	"6qJnTqur1J1ZXdCVN2H5a8fbEENxXMxsQ2MgpYYHcu3YVs1ahR6DZ76G62ngiba6GPGVPNjfolCXa19p",
+	"qBVHQxFjEat1sfpqU6+oxlI8B8MSovokznvcx7AxXeU5QgFBKh8onINcn7BbrEPiJKPcWJnho6hLu/W2",
+	"KrjP1B5Y1sf9iHb9/b0YFDHthE3kb3Il0+YWK63NsND3ZlE9cKBXPE19RVyh7CxXCl3UAPcOK+ifwj/s",
+	"FOsi0Q1lK7XNjoONGv7s/enZm1cxKRli4NCJg6fsPM58BqM5Z6BV5YiOL+3EQiuBBEZCLhK3sBFwI3pF",
+	"K9cMk0wuhsL1Al4FNnbhEat9WbExwEobf95BZWhgV8D5V64uN9YZwK1wMX1rHnDK61DkQVr4GLoGC3qe",
+	"FVdoSuLuN0NQZCQ1lhiqHHcRdQrbFKp8ejnjFlrKKXfS25LlnKT+gLMu0HIFY+7UCpHUB+7EM2tu7If3",
+	"Z8Trew+/5E10rh9ObPs8ZIKXPDUmrZYyzV3WeUF10BbUOapsjkYBAgJsBZR75g9rtJu/UV8vyzYsInhy",
+	"cPgoIjFdLFIbt35ob/yD0UjjPa+MfMH/IWQIqSrD1oAMW+5m9RAcd/CCCxRIw1YUPMF1ah/50d9Iam5E",
+	"F4i586DfD35HaYZvMGsG2bwIiUUotMr17Tek0Bkd607hvUYs4tPrB2oPiwue4N3d3pMnyf74qN2b9Gn7",
+	"0XiftZ+MjnrtQ9ad7NNH417S7xdewHAFWgPy8QsZtmzitaWWJUNUGJCW8sIoh/g7+NXNhX63S67P8cXX",
+	"ZhGeQz6W0SmskIcYuBHqhCdMaD7h0McNPmLlvj8EMhYcLaU+qB3rQHSarjPV3A41X7unYGN1jDB2FIqD",
+	"GJAPGoiiAp/KqfXDKPSNmKvxX9pWj22fJLFzmXsno9tQTwkdCijxyexope2hPFqB2o3hM6q90/2x2SBH",
+	"ByRlWoORi9g0RhuarRYzJtRex566KiawNsqFRKBew+53YKyhsIwFG+XoSbe3Z4UPXfm8EWegIHItgeot",
+	"+xJoo4JqfcasozxjC6jLxGyDHPICjm5/SKPZFNvesvYdoH27ygJ3OsXvzDNtUC59hkiHnGUMTRSZsFov",
+	"31BY1RT3G4h7xXyGIDgMbaQyjw9oSRI5QEnzO6vcwSpiqsvHeE5TbPFxYS/E5/e9gKhc3CP3D7rdvUH4",
+	"Jou7a7XTBTUayQAGChseQ8FwxIH/G6refGKU2RAAh8eVMREhBo/WALpJ89wiXx3QMfvrwUv+OWTizgOc",
+	"TjV6E0ynctFP5xjTOoi/Yr69FFDwa0NT+SXDmci8eV3NFWC0ZTbN5SozhiPM9KnRL8bLTBmlEdynOVRl",
+	"UK3tNIGUgxuGkAc/GO1tuXDntf02OlbdbnCJYvQSXW/mKzat5gcuLuO8qqVEHp6w+UJqJsari0u2qiNS",
+	"6ZbCyscn+cX298xGgOcLvYIjEezmyJGjDI7GMR/UMIVRXnC2kCJIyfv3J8+BJSCtwiw5JNoanmaTCRv7",
+	"dRZSX0zkUiTh0P2PMNgDHKx390PkdEH1LPKGSB6F5Nikz13w+w9AWxiz8QtIPsotMWxiDuXFMIlnMza+",
+	"tPnWkYXGhzoyzK4JF8IY1jIpNMcJ913lKszo0JLfTAJzKVD38I5VUAZhPvgGHNZ7FThqQBoLEh+b98Yh",
+	"Oel4zBZwNpVpml+BYRzZYeR5BZYkoS42ZwmnCAuCPHsML3E8CwPDn4qaDGgwsBY1ATaLdGojWnbsC7pK",
+	"JU0u4Eym2bQw/MpFM4Pevp0BCCjDo7mYcWmW0oJz5OmkkBlnS8qy0NC3aZX2GbP7Ctg5ESZBBnyeMmVT",
+	"yCFsAeANiihz2tA09+/Y+S2FzR1myQVQ9QJO/mCS9XfATA/DmXLlwAuKa1OoW8i5yVg2wajz6GX8TApt",
+	"lsXYARAeLC6fG3lFbQsHXbloxtvvh+M14hLPEwS3CFXHAcwDOpkbdudKcSNzvMwuiCGYNQplc9jY3Sqz",
+	"jI2rikRJujouy+Cg5g2zqbkM9HfzyfuUYmWSDcSh0P+E7dotgKx1fJlNejJpv6J6PIsH4IszRInIgmUz",
+	"ulBGPEVOwMKJwq0YAi8g184ex5oA9xfWHECQDWLmJH5xRqewZKgjfJhJUJIAusppCUsRlHAUZ166BBKi",
+	"V5EQNoMoyEYMNVCHZB9w25p8zfJhhg7lmiMMLhQGhJ+XmcvOcpoJiEauvA6MhAWPJTAQ4rBD1uzTQt2Q",
+	"VffAZLfEtxmV5X6K2LD7ZBI6l7SUke0y4VyTOLUwXzGYWPCzn1Y5idMMFXxl1MWtsQbA6PFXEkx/zlTu",
+	"luXW6edm5Cfu1JBgdOR7xha5G8GmXBS+H9n8R/wJpKEhMFZWUwSTnbPyEo4zBuYQTVXdQgaXw+X0R3sZ",
+	"niI/18vVOCIJE1T+f/bedbmNI0sDfJUcREeQ7AVBipZaNhiOHVoXm2tZYotUe3YNDSuJSgDVLGSiK7ME",
+	"YRSKmF/7APsQ82DzJBt5zslLFQo3XnQz+kdbLNQlMyvr3M/3WR2kUWNjwTc461YuQpiCJv0cs/aYnqVu",
+	"WDeBUI8UDdsfhME6ZVOv36OgN2U4dlzxXtvZ/KD5YRb+3GqyZK672E+oXmzoI+xQ0UV/h2qrUGrlpjXH",
+	"3BfNrv6bn+QJ09lQ7pcTKzwcLLkMzIEo34hfEDeXsDsQnpZgTSfWWTmCbFjxhRWUNFZod7yEMFw8zOgw",
+	"jPCHeM9E1XWL9kpl+zvatAUpATS5UBTE7Vi+COafJVAVp36Bp4JfX7qdGA+78kNFJbqDYGtzPbN7dVgK",
+	"rbtxGg4AbvtqPFaSOD+592AZtcSRR+Pwh8O+id+YFcc0WIBVx1LYaKThaLy+zkRCREggY3aN3NORAjY6",
+	"J/D0/CuFkfwG7owD7KzuY0hSeF31i5oyNTBCOj1VcCMuIRxT27PRcVjUH6ofJQp5iieDpxlQU2k/tKmS",
+	"Txq0Fkl3adzVUPxAcYUJFNtZ0Yvz+R0yzarm+WOGk/pXwFdPXnMjXthBJkxDFghRClCkjjNSmsn7/b7S",
+	"WErgFawOmkNdjrmcXVIgV1f1R+3HsBZKsTHg3UNrAVX7oSHjOi+yIHWcmwkHiUuXkGzoPv4ThpAKfMPh",
+	"ison1rw8HfYUxSBuXmpZQjbl0qgxB0D9fObmzbPLf5XK8Hi67ljTG6dWgmEJGxGGfHLqy9HRb4b6X6ey",
+	"2uTXQOsJU+TmpIDDs3AW7dB6E32jRSmhvs89Lahcv7NdwhICC253xy55Ji8nhRraZaxozOZT/BcaUmvV",
+	"crNGj16bLM+p0HO6fKKk9eFVZfWbXwv/muLxjTMNNHSLxu9+r0jB+YF6g6eib1zO3R0An1kV4FjEYgaU",
+	"YC3I0I5nE6qjXXOCpwoMrwtRZ7R7UZRcJTKe+AOMf4heCh7w1ErQtRAA/LQzLaFqJ4Na4pOLJ780VtJG",
+	"WVgMFLLEXpbsoSc0AfN7TsRHKE4NqrT+Yxg53cm5N4Pw0uP6Z/jo42ckUYwrbr8tJyhFYg2QpXMGP2T3",
+	"rNhrtPr9rxW9FPGxwqpQzILUFTSc2GF2o+pDAc2xdndMeZGyXVzINkuIbMD+09MvtT350h7sM96/Blwv",
+	"uKbDXoVQgk8d2ufj7xDvcHeFHW0UhJGJXin4dXE1nOsp5TjOCK4oi/bmGTicfm8SMsakvMozPap7sdXf",
+	"KgtIjis45e4EF+XCrx6UVoBsoHbUytdmPU68EV5Kd6KUHe5HHHaQxlSHRLFun5GAgDe69r4+FRmC3VQp",
+	"mndp1CXeqhbYqv5YmWyNfq1ahkivrmqRu4IYUJxYi0Lv7SU+iZKwpobRHikwZ8jXdJg7HL66SFEVgulp",
+	"ZoBTVA0GmMzJdBRwUDL2bbtNWXccJylcbh0IyFxEaGT+60kIXBAURBIFe6JihGj44Wgk7WrlCe06dR1+",
+	"RyAJQgkS1KD6cphoaBHeKqG8kEX7tFCTiHl1BH1VcXMetazRBEK1SjR+f9AP/5wCMcz/VG0Cdy4Y9vqF",
+	"She72lMe+47xLrgMcdbaABadVNGKJ6de3mKpDMnc+Gpf2gSYHM4LtAdyAM2IXbLohRiF70tHG9W+tVzx",
+	"dG6rhh/22O4j7/pGw8uwnB1PAu4UH04vBAA51dewIWsWDcWaZqo0tXHQURjEw/lBpBnmq0LAGoIS1QdH",
+	"D4Ha8rnJ0tFFDxmIPGc6ywHsA+N64yxNQ9a7cctET50Uyqi+ymuPdYfhuQ0bANJoIAugw06a6CMqpXg/",
+	"EX0zt8rRY2WTtIyP1x+M0aY8D2g7UDcU0K1AR0ANDAndTlStiZFQKs43RWa/J2v0rtqO6MRS9Ab9IETS",
+	"LLgDqMeAGLh90fzGme4rOciGZTH3Siu/LVrgyheGkwhN4FDbprER0v4Dyj7wnz5HX0kn4jwvBJW2u5kc",
+	"V8kDQopH5JPI7oz6EUgMw1+XV6WuZPWiw5Uvk94B3N76QWV/FFwesnTBHO16lXMlIHXmqj1D5yb+0B+J",
+	"/nUwWdCGXvwJe5eU6vAb3VX6rWnksHvIgQPj1oM+hLGvGssxapwI1COgz+VKXWvG/QZKr+bWlg5VRpdy",
+	"w6+4rss7aJl3O9r5FeVk3cVKry5Lyd/xLK+n6aq/NA/F7yHX+OTQCjm8TYEaGSO1FMyidMqq8bWtDXb2",
+	"6vwiWeVW+pm46sN4DnSs6TXbL21UGujkTdVUHmNTo2ZDxVRtfAbx0O1n1vSusXwxgFFgSqvah+SNGsCa",
+	"ukyzwlQ/p+h442JDONeeE1Z9kJmozqYNkbp8ViHpxC+IKA1Xbgp2OnAEmLrNTF2CBK8J3a6qr4THYOxY",
+	"AAF9CtVi/gWiCaNQUU1Rh4FrMqX6cuKNcLuKTLWZKl3iKagcKIA7sy6u/fcLzGgXgl2BpV8U1qFQA5bk",
+	"GBUD+FVP47X76NBVqsPN+awNFVj0+17o2Qq1JO1q0zhIj56kagmq6nCVPfmPvZYU702vlWA90fdH33+/",
+	"12UDBZH5zESlPRjj4VjJiKW/UTixw06NDmUg0BXIgRNQpj0ZlYHEwWOXJMszDd4VrOugUGNXOPga4W6w",
+	"LMl9fpDgn8PdaChLcsMb8XeAQGk0RT9Q/XahsoUgneY+4550bdsEYx33HrFdV8ih+WzPe7tpNhiIwjGt",
+	"Y9kYPdG+PmsbVwIvsYh0UqUnXUApVI+6fko3aTQu6M5uEcdirIqZ296ASVBE6BxDFIRYARK3dOxHfbVz",
+	"kbNrMSNOLbd2HfYKxRLim6qxqHzftYAam7pYWmYwyHpkvzjXX0f7GLasZMnDwx/YogggAPA8x/gq5Brb",
+	"lRbCdpDIbhLQBhkdpQ2De2MXYyRthhnn5IXC9H7SpnTxXpsqZll1b7yG/gWRUjVcxweImqOOYCW5/dEU",
+	"qcPWf3jMw6Mj1hg9hLljEa1HSS8E1gZYL9JZZq62x5FBdQONLZ6QaTbI3jtcGb/RnCoEK9dXJP/qAIYQ",
+	"4gQAgmrgXBDx9RlwNzT/M80XtytVxcWCAbxZTh2RGHDElqMOi4APYPU0n4VKDpJixNHvvmn4TsA2g+0K",
+	"NXdK5rMOS87eXNgXCyFF+4+nz148u3hG1ag/P7tIEPjR3u1azDrYaASfqKuorPUqcMOGCthL3b5yDdDJ",
+	"w6Mf7CMeHR7hf77D0Nejw4eQzwieikKPacpnXcbZQEzBItVt1/4KfcY0/VSVV1Qh+44XELMvuEzV2CE7",
+	"aaWkI+it6lASpf/ACgztqc2sRLIuCU6W2j4Rth+WhNAQJH0PuGVcHYe7CRToQ9AH67YfPDhs268b9sP3",
+	"ne873+0ROB7okp5MTgf7L5UUVPVBQcBqx0vynV0rAlsAExVkvPUUYJvge/eU2B12EoI3boAOKA6/4Ygp",
+	"GAtgFoE0JFjDT46Na17z2MXRVKLSFew+gycSdI5DrHNNQXYSO762igxmBxVcSi2E7LKsHoFz4uJqxqSa",
+	"hpo+ANKTIqox8QAxPZk8fHDEmkp5Fmd2uVeeaQntaF7N4YC79XhSJCR+wqZHglzh/RF21NDGxgSgG/du",
+	"ItU+KKRk79i9Ke2rwLGmWkMSFa6rtYBAyyLtZsghkl0Q1WKPKQRbQtWUGoQUZshYUoGQVVyQ5SRjuovp",
+	"EZ8ttScNMJ1QQ2DpSVfks+tOiqH3kNsWmrn28J7VLGsnyoLun6k8689IEFWTo9CY9A6Q2IKxg7BdI+Em",
+	"jWTBbDct+MDsZ8IM9kfGTPgk2y+4EWBU7lO37V6XJT2AMO21jv/144PDw+Ppj0dgqz04PAxLlUmrpD1I",
+	"cbim+PHR42Pz44MEJ/roMcwVUOa5A0lEgwDhJVx5Tof9JGZQpjPyRk9lxx79wCppbQDTCXoF2+BkSAsH",
+	"QHXavHLmh99h51iioV37jEtuA2c55X6xFcx+GW0PCOesUl/RQ1lfvxV4noekb/2sdlw7gyWzbYS1sJdR",
+	"T29P7sJs51PYrohf+Wr3KARewfdneAufDd7r1OvtrUuBbPpR15r7coBYCXsfUsw74IFCsCZ23UZWXdyu",
+	"/4/1z1K69M3pU4/51OdSSSCDz9VUFPt965qDOsYpFgYK/RF9B6IwasCAGgrg7Oy93j3Gkfzw6G9HexHk",
+	"gAf/HGWA1+gauCO9VAUarfVKnZydesRoChIP2LkYcyuwnY7M5JBasn53shG2NeFy2BH/9a9t150pxZSN",
+	"M6l8kSMUomGwN52R7dtFTnEvS9r0Ny2rD5XpnkQ8U0ROjSQYXuF+4AFyEU8i/d126Sdo4KCGCXvoOrNy",
+	"AptZpGNjR/WCoa1M9mRTk06HnUIzVzAa5mFZfkcTRcRq+a9/DWJgzP8Zlqdr97JfCdS0YBB7dRYj2x37",
+	"ItgdDeWqbaxeA7eSUISOQwrEryhSXrg/j+NkMUKAqZSApVVBbT6ANxjPCNJHV56p/K9/Rfu5AGezuBaw",
+	"SFbVQsEoQ5zxqDGFUCQ1BpwokaiKa9CQIFAcap/9ysZKmpEGPzpIfI3eDppiLHlKj7OOim8vgu/k8cNH",
+	"e/YB7WDypxwKQIGSibPk3NoZpnrZ949+eEhY5XnWF1ILZFN1fVutbutkYpX6/lHnMGBER8c+tlu6HI95",
+	"MbPHSTi2A6izt6Hg04dwlEhj2Ub17hF2NFCIIGt965yO/8T718izR7uo1W0ddh7gANRESD7JWt3Wd3AI",
+	"gNFHgPmNiBuACa50E7GbrrWNEwgrAZvYbQFNqV2WmJH9oE/TpM6KDY30F3WMBTXw6E06qWK/1OocIQAj",
+	"fUMwRtfxIwj0qpXOfSTqdt9LQAtzLjiucoe9LmUUCgk+n38pRkGPvhU6UYs+ABJYL5ea9B2OSg3bqs2S",
+	"356dn5/8/Oz88vzlydn5L68uyH6eSwH7WAxUGNZoeHtyLl0bMEKLUgYwobW7mNmFUrluQ9ulHTbuPm4q",
+	"DOVd0rM9ia4jz3Pt8zdOs9BQEQcPkcIxemMtWs0HottQsFP1TKEJDz4yL/ZO01a3VZTy5Oc3p8hjS/J/",
+	"IbVnOOUgehyAsr9tuwbRn1QKJGB97F4A1Pta6wJQenhG/A8tuC5bTKvozj2wQ31dSkdVBCQbnqdgKQlf",
+	"/cIKo4cpSqQcJYFn73Z0eFibxVyjTH0a+OrXmgS29W84AYib49jn6ROKUgLYaYSh8PrNy8vnpy9Pz395",
+	"9hQDAAFEAlgCHuIcm54bQJh+4qlfNnvJg9WXvJGc2gpEihd9t/qi566cG694uPqKl8o8V6WkR/xtrQtO",
+	"fJMVXvXDWlfZr/FCneD7tdc9WGNCgEak1AteIHH/wweP1lk632T0m0gzfjGb4MVHR+s90c+Rlv5ojRme",
+	"nP7dmvH2/EfrbIlTymucg0cBQUG89mit7fQzN2KK/N6P1tkZ55gRfhMyb3jpGluEHnWBhQoVVh6QcjEf",
+	"D3GCv/3Y/lCjK4l/abqiSiHjz34b2yVWDzqXCuHmCbDGftOOQO+PltX/LeBJ7oOx8Mj+MwrItrotqaQg",
+	"ihYFxBhk6HQxEcQz/DG9dufaWS8HVrMLORTNLMhFjKmBvn7b16IRj5m3+VD7uwKhKsyIa0vF3FVnThUN",
+	"hTk5dVHAzRXS4KWSAoJhpI2WCvNVKslNIV0tzsOYP7ZbRJ286iIEzowvXV8TxBc1qoIIecOuMvlo9r7P",
+	"Lvhw0f3ptAM4x944z+Q1UtmUhjCYnhM6x6J7wCUHCCLyauDkpb3Zd2sK9N9Uaq3+dKue1hXeF0r9xuWM",
+	"FkHfXojfUCJ/PtH6M1Tpxts+Eqg8Q3FaF5bWkQIWv42kTPj4gEd/pWClykYkhLrFg9oLfMdnkMGsImpl",
+	"c8VDkEPK+iPM0kSQSViIrT0UGYCPVVCzXAlwT1ZwxuYwxmq1ykDGNQnwvNDDbwhJdC40C4XjZeH7PKGx",
+	"rSepMfCVJN3hGzhqZKIQ7KLR+W4O5yEjtKfGxlDrUD1Z48Sb+1M4jNvosSbHqqLKjjZVZe69rdRKT9yZ",
+	"96+Y/Mvz+FiZ3vokW6G/ttDHvbpa7i+wnTF+ApPwxNBORfBsDZOZsIgXWs5QHUN407DDKSGYcKrli0N8",
+	"xNMrsaiCpwF9Iy6uwtoGKdhMYLlKKMqnYgNEFgRweexKLSfQHWNPiECQflbMpbSw61SLfznGGQKmczFC",
+	"uBeNuXYGlgYlIJExIFmUguCbHHZ9CI/h7A9jBEV3W+oud3j6mFeJ0eP6iwDvmyRwnunIj0DI73kpPP+y",
+	"QsLWY/XhkNwjj9khvDSAUGi1nYwFntwmFkOYXSuWninCFMMVMRPv3x42MfGu4OJdm9LafmXz06XXyCr4",
+	"6gH/PbzmGJCYiHiQ1CWDDDUtkk+r+jrYERXF9SSiBhZcj3xPD6A5unZ5u6UJTVQpLJzBl7GYIZJGV1nd",
+	"5dzG0Vo+uMu1PKcyMqNCnZlflWmlMtJ9u50Fk7LXr7VfqrM7usN98mmdbOrQ3cDFps/5JkaJv7TRNHEp",
+	"SUwfZwWm5O7EfW4USEsd6JfivYmHu3Wet3bUfdlRZyrHrvlI4+5o+h6+HD86ZFxWWVsNFgSg7GZyTdZZ",
+	"YGTDnuh5Z5rg9noSkQTYqXHFj5iU9L54B2AzKoVG6LsCNOYU4cd1ZGdQQfUSihKivyFOlHVISeaMI1zG",
+	"sPo/zU6fbuyivuAaxRPQ6G9y+qn8O6i8NXTHnWXb/Fw3z7lVhfYi1REIRvHl1dNwSPAT8fuAn3uEUnDB",
+	"NkbiP0C0rbbMuGiFcEDLHqv9ODY0MDqDeHsK9sbWud4qhbWVwjlt6apa+KTagNiWF0r8kzz3FMRtByQA",
+	"hVFtB16gtA8cvhMMmZqhGRrAchw9M4jdGg2mbyMg6oRmJ/Ps9Fc7wo3FZzbOzDqC8wk0MrU+vV3uFn65",
+	"YKXpV+Up9I6tFKxwqd0nY/7+FK84OgyuC7SkNYnbV5IcUTVY8PJvbLG3Wy8yeb3qXDjnm7TJ/+TSFADQ",
+	"msWp+6kiIV9k2vgtGAtGJ7cq4hHT8IuSOE8KwY2ocNBTRWJMXBtT8GLUJJ9RG3EoySfATRcc60lH55vQ",
+	"vQCcPiZOhaY+KASWAlF5ary41GoPcK+Bf8ctkmcbpnghogx28MF4JH5yaMhyXWl+zJwNysLzdChC8KSL",
+	"I1pDh3FoqA2n62sF+4JxYEJuYyV3xGsOKEOK+h6t3MclzFMKPgnpOtGh3wnQOlGlYVOJp2fFLlJqIvWk",
+	"sW2MaikHSgBLfw5xsSn8DDBn10IDOKjdH8eVccAYGltKO8y3wDk/g5op2ZUINN1EfNSTN85bwYKRYP6s",
+	"xYD2fa1UPi/Fe9K/kazUIzVZneOKJrp5HWHz1WsUEz7YcBU2mEvq1OmGswjXNbo1AFvKNX1KYAP5kBbu",
+	"Xbp+eS0IWlnxo745LbhOMeAZIqR/2nrAN3JSqL7QAGxFaOJ/cr2NWz9StQt1d1+l4tx9kH98aOX8SuRW",
+	"UpZFbr8FLofWUxqJ3P6pgcCWfma91l/O35ydvXp9cfnTyfmzyzevX3iPptdivV5PMrb/C+u1mvG3/dUX",
+	"r3599rLXYvv7VkiwHaAa6kHCAClyfhdXVttPiGmn10J4Y2DZ6VXcMiTRqdQK4iGe4X89M3+v9bYnP+70",
+	"JLgebt4/qzBr+HeYMkqINhNFwbo/ukaKTiwsd/vmfZvynZ0GKfqhJ3vmJR+LuUn1zDlMqeuuxj/hgp6J",
+	"j5HGfi142mYNP/xu59yev+7ktHr6K/KP4dSP7Z78uNeT2QCm928/MpnlDJ6eq2HnOTc83xVFsdeTH3ty",
+	"MDadsyKTJpe7TnD+KmZ77OCAoNEgYqNkX9SWN5B9hWWuHAvLjRSkeHdPVOoWPVbku7BdJKzqjlvUHdgo",
+	"mtb0j514j+y02U5lh9gDPLP/73fHzltYkeOetANRuejkaugney1me8cLZvt2jVrWqGCVvpeDD3ySXV6L",
+	"mStUTUUujFhcCxXb0EOlUkcXT4VPDleK8FOjQqR21CAUNdIC3pGQadRLBui0YJZ7EzCAhWM7mTdyqdHR",
+	"6MiK1IbPOgx0I4BPwXiXlS3N923EGnjO2lgQWiRL20U+vrWI4J9Xq6GVtY5Wm/NINwvUwX4LQbrSjA5y",
+	"Nczk4u62n8Qwkxq+MY2tl+K9A0bgsok5IDiXLpleYXjAUypsCB1kTaFPp9Qlz6HXF5srX9mlY0edQ3/f",
+	"noROYGQve/zwhwAX8bDzXecocjb9uKgLzsrSZI8hRjc0WSC7BMQbKSnjVLpgV6Ux0BAMzW321Yj3k1wV",
+	"2PB6jY2eJ9Lhf0Vt4p5toIJT5NhV/Po0kSS1mUQ+SNdjTEVCUtkjPQnwgdlYQIN7DNP94PDw0L0lD4tz",
+	"XPPLfU+cylNBXOYXiDywpo9649LKXA1P5ef1TZ0EX+mZvbBj3dy9nLssHtD7/el0um937n5Z5ALIB9Pb",
+	"jfC5KsabDo+uuUED3arVhW95ddwZhAHsuU1yeZWrGh3emPmhyIYjU3N5QeCc4/exyumFc+/X3T1FIO4n",
+	"gbRl68I2K/sTArj4QpR9RXODegzaMdbbVuHfjyfq1fa8Zwl8Luha8pT/O311nb4ao5PoVSic0idyr5Eq",
+	"tGBXwHsy67U28h5pc3jvkTyxl2K6S//8PTOjn7gWb16/2O21RsZMdPfgwDk8lSHure2pIVzOnM8KIq7i",
+	"rMYyGW72zC7RggU6o+VZsjgb+ZOVxamsjb3gBuvTrl0HEnEXF6MTCUl74t6NXdRceIfUjhp8Q4JR2P3A",
+	"ruxYi7zLdpaMdYd5H9M4bKO6rwsWATq5Al/KTu2d7ATk3C7baXwjO86dXThge//1xtzGkXZpwB00XJEh",
+	"zT2G/ODV7Z31EvWPscmtSrPY5n7mjDTHNuZt04olHRAxHZBMBV16gd9sRkTLG3vOCBmzvusMOKRqCFhl",
+	"1jS8h06cXA1fleYe+m8WONfzzG5fuH/9JyqFqajcZzJFdLllOvcGbSNR6Mp+pGQwLvlKgx9cIxfE7K8U",
+	"03nPN/qqCbal7gqfVL96LAfrSTqLCHwes5TPYJ8SDBOXM38d+HjfHeIp2LwCpYqAW0YNHtUBZ9ojmJVa",
+	"dBE6z2U2PUirBrqWCM1lLtvZRuxiLwRo3sCp2ZMkROyvNH6XBs40A2O4G6M0Bmz6jNaiAkiMjrOQADna",
+	"hi6PITSSetYekmrIiaUxiWyfpLLUOs8zivER/2OpRdT7SOCjcLKjbIxaX2KOSKIThlCie7Eogbt1oDqW",
+	"PDx8wGLaynZ9V+DbGwCyqxkBLiUSYw6ClenbKamMFXP+cO8q22e8m6g3M+yjvx0iWKhDL/RDQRZOwh5+",
+	"cOj6jhzwXAVmD4HVLviVJtZWu98d4qgeAUC1HwL+jeTsFGFAbYuQi7nqX7cjnMho8/j9ClUT2aAnKd0P",
+	"fCd2O6RUImBfEoAJu2iwI0Cxn6PTm54VxT4SQ6q54JrY6z9RPKTmkX7WwMh6rjv5xZvHReYu/PaiDyDK",
+	"Ha3HIP6iv+wwBD0E5vYaIUe3cYivwoqaw1BosC1wQ97GQgoGkQstLyzp/b+tURb4e30oOtTwWp1NdNEV",
+	"6+JKDLnEXgpfBTpfsHvuBvDtVezGa7tUfvk1uEHZrhM6t6vbdUP9HHW7kSAVMl1LiD6z283PfFv5++fr",
+	"o5iv+429x2bhuMAndNccfKB/rVfT4A1gR//hKw0awjbQ7EaAolG0KEFw3ADqAuDdO1DY22RdRt/HNxsB",
+	"+RNXGGweMqGq7E33/qa6ljZdtcZAZ0NZThaHUnwFva+xcZ8IdVVWqwwCEm4mER+cAT64dfjeyKyvUsIK",
+	"f/n81yeh6n06yoxgegKF5oXdFD2ZEUx/xC4U47gj98dL9DVHjosdR4EENUmHXG5wtn0O0p77vb3bg6Pv",
+	"WX/EC963y3Ns704NoHWCevRDwQIHfPYjVqW/36NygxkMBhDFOXBOEYISecQQC8DOwRGXoeQeUYARcz4D",
+	"ymcXAIGfPYts8vDwOziEPJrI1p502Dnwtnrseu74yq9mHv5Yi0ITyQdCXNultL+70DwUv1B4Pmkqskfq",
+	"Hyy1j95Dl2xbCNTU4ik/YO6A+Jg7N3bH7R59M/lK6hPOYbCbO+L16+6h8n3tObwU0zca8AXXHT2d3uh/",
+	"uy92Uck7Vp8sNRUhU3gLb3sNQf9a5cIaY/hV3TPwLSQ6L/g1acttjcBn8s1DzTpt0k9XJYCK90soE7DK",
+	"YS5bj+Kokq6vSKg7zNffqljbDn4ue40K487S12vllcEVybN34r8WN1Y7zvNqJoU+MdYPaJNI4If2Tyom",
+	"kHhQ0qMPiFwDbRMgY1TuAf12melJx9fRpE+HwrzI3gkptG7dOj6irleqk18Ez81oA23iL2iuJqO5AtxH",
+	"9u4W+Auby/clsuS0+jZhaP9nJE9GOKm3sFHGYingilOZq6oLGqGef/v8EM/rGhp3ZGXE4c07AZYaCgPP",
+	"WmqU4GjarUlpnqyYMIFP8bFI/anbiNcWOWRTLGZP3bfMXPFgmxI7Vw/G4sANZ7Gj/xr7vHUlDLajg99s",
+	"dREoIhcU81mEq9LMB77YCZXU98sCSHOjGwV/NqTF+6Hadon/6eo6TFxVjNVMi/3QBQ+5ORIxDMIZOJ/X",
+	"L41f7PKO5sqgb9CfveD6NfzUBUHNSkQG6kUc5ed9Srnf7ab07+5mYm7rr30t4VXctSjTJuGDbfLx1uUE",
+	"Cda+I9o6+ED/AsC7QcTksID5g4w6TzHmQ6vWvL/2VQoO7i55ePgwIR7uQJgKIEo8SxfYgFVWic9sEJar",
+	"ERfqI15fMs1f2UzjBNwZNzcPt2ihW/Puns0747epI4VFJMYgsJzIuUuMOPp+HBtG2WQcOhQlRyNIfKun",
+	"HfZK5rMF0mzMZ12ol4R6RV8UGNiXp76Mdu7GbQBcr4IuGgUVjmwXBOIellCiwYeLVjgb1uc5msy3BtKd",
+	"21hga8i2s7knbm5/LbvHPdTsfTkSO/BZBMjA2FG/AYHSl4+W82kk87Ym8NvUJa9dUmMz9QG4JGjaTgoF",
+	"PsAiGxb7lyq83ALofXc0w2vryKHAYa9ZJvt5mS4C/jyjx357ZYTRgi5XFXTeDYoI8dJb1hDSOLfQn9tw",
+	"6B2ArQAFZzPYCv00XwI48TLASS135G2dSmgR7OdvCAjpav+XiymuGUfp1PWWpof+RqTwzBAlT42RrcPe",
+	"wGHjsm7UyUNxLGrbKTKRQlcKgpYDUj5N6eAD/gMCB5NCvMvENKE+MPyF8RQpUJAtO3cNPI7wFPHuR5ya",
+	"zfLMClnpcT7FGCjnAcje3maI8Pt2nNDa8zf2a/aTXYL/6/zVy8XolSRaPmukcy3cRhzouTDWzNuEzWTu",
+	"ws+FPOmk+IYjX2RDw8aG0psxT8UtBHkcK4dcwWwx7Z27NrrGX2J1gsJFWqkX3Hn13BxNeamlH7QhfVfr",
+	"X3SGF9hry0katv/ybCCcmcZv45vTTOuUNkXv/FSeFWpYCK233sZXBnv2FMQGJyW0SBffdWEU3fxGOJ7R",
+	"FbW0Xpf9Zbcss3Qo5N58vZVdYC5nWE71DKUwe2FSD/s5KVRa9g2eYNWuO2laBwgF9Uz4oK/FoIRkaQEF",
+	"z0wbPhh02YgaecdMvRNFZ1M8UJDmC9BAUfJUKraqSg1Ktp7gdJsm27Ny1U516UR75rWdZpcx9sdbbYpM",
+	"Dj+sP92Pd1HzhTqtGZ6TVgFebt/NdSeaKoJ0TtxMd5omiucUOM8/dtabXEDvpHqxOullg8230L+2Ltky",
+	"sxWtusQq58QnxcG+dPzxmhM+Jh2NeZewaqohbXRTO++OW+4+g51Ey7rNDm2zQ5/K2wVy9RUatubtbvRV",
+	"4oZfmtZx+RIQGuQFg+Q49rmZXAwMeK+ZRrZY6/Z67xQ5TnnkEyNCBaIzeBSWIc8kgFQc/kBXXvoLkr0q",
+	"yKcTe8h+UWUhBsRlqPyEBmXr3Lv8kufkYMnpYB9kETW84CjsRdAVAzgVPplOc0aSDe5jBU2ucMUX2FxE",
+	"xuLx2/GBD78aH3iOFt3tjDupGKXtvJaT6Xb+1+IrfhpFsI5zSf65W0B0D4/WuQ7yxJndFM+BKnDrkX5t",
+	"9BIoxUlJraMvF9jcLs66vD5rqso8ZVeCaShDVS7g6pi1IbBMRQsAv4dJNJYNXBeAVY9Ah2etbSpPnWkj",
+	"xj6yi+4DIDFatQNCs20dkMIIKVKSWH4kDrKbqsJehli1BpJTT0jl2VdJAdYemyvZWNZajZOtwetOUzau",
+	"emMR+7YfT4WCm+c5ZDCXS3YyX75You1MvlNZX6yp0nxkcUPNFq6bU3Dzu3XrxGydmE/mxNDO3MCRYber",
+	"Vou8moUCHu0DLI+/uce0IrXoPSCU8ABraFUB0uVR0MbjKE257jrl5Zj9pII+wMhRAggAwvlrM5D3PSl4",
+	"kWeicK5JG+rgVJ4D5iNS4zlAWVJIDrkJ6CHI2s3AbXJc25DUbDNuCEsQkWg77MT1Znig2SpHt4OfzArd",
+	"7HDVMqSxt5XNu1lddDOHSmBQCoZoj8xUiVXOdpM0F/HF9vZtE5PtDf23+3eBXmTvxL2EuNzmozAgk2r6",
+	"JWQFY19qmplRWvC1Mna/07ly60zdYabu5i7V1ru5kXdDLu29Ztz2/4MBGsySzNvBX85ev/rt7OLy9KnT",
+	"oveajFs78WVF1Vze6yzWAZj4mpAGv22KCURjPcNU0Tm79Kh0s4zPgRNu92Kd/KwICtp5rHGYNtPsqsxy",
+	"wzLZRj+V4qguI8ReOWsFi+6BTE37wJm3DljVOOjJeevA5VMaNHdNut89ivy96OPXwmRFFLK7J5VsV91l",
+	"5z67St5q0ltr0q06vJE6dFbdRvkxK3GtuzBbjcCSHB0eJgiWAjkgbvgVwtTB78gziZ9wIIUXKDGJtONa",
+	"qqmOMeLhqBOcoxKSKD2ZQi/8KzMSxTTTgiWPDr9LIqxIlQqWpFeXZVjMpM0SfPZlmhVmllhHMEkLnslM",
+	"DpMuIvlTEklDSxXQ1BNr5snpjmblBBlD3IC4vhbpAiyY14Kn2dcKBhPWHV79p8SC+fLgrM5HEAeMt+lQ",
+	"GL9VFqLRaMGL/mjhV/M8A9YbYu1H7sOsYCYzuSCIIn86fhGuz8SePKXE7oxpPutCK7ZuM1W0Qy1NO3QI",
+	"7mjElbwSGuqpTX8kNHBcYCtCFwEUOTT9Ed1jqtuM2CtoTFfqnQgISlJAUES8NxpYG8R7A2BLEFMvA4eO",
+	"maqeJEoFpgbV0AeEO5J/JT5EMRFqkgtmZhPBMmkUgMnadWRX6n0XUDJgbGxcaiSStB8pjBQAHge0jANV",
+	"jLUbP761Hc2sjVryoej0ZNJrmanCm/VaCRhe+CTMEXA2GRVcizZLVAHjQ5ZKnHyyDxCVMGxKEGSmw86z",
+	"odRAyVBBlSK4SgYRfJZpa9spOUTT0F3PYSxoBVYmxwawU+iGXQz+aPukNgWCYEF02R/ZgUOVWa8FgS74",
+	"GcdK+B+vBhFW5qPDQ0aboe04I4Q2cNyuR8HlNRQmpCk9xCgrEfojoNME0hF9bGcGb9/KdKXsT0QdAfsA",
+	"XzFsoQTXTstsMhEmwQ2YSabFcGy/0S6wMDN4AMfyeqcLlBZU6Q8DTtgoG47ybDgyzRIYXyURaa9KuyB2",
+	"gHI7baAg6ULCtdV16QjANR2KFPFTFqRl/tWqp/djkTzm718IObRKGpqIxpl0fz+wgzRWqrW6rf/84z97",
+	"vfeHh/u93vsHz3u994+f23/+8Pzt//GXlu89wkLBFiRo5oX4WGmgkClz45wLbEgacwQ7qEzy6LB5PkB8",
+	"UkkxpWLAy9y0uo8O2y37nXEDa2S+O2pBl1Q2Lsf46ziT+McDP+ZMGjGE9rm7yz59tv4zWt01UOztxnpN",
+	"Z98Iyj7coNqL9mjDVjQaMn7vV9tmtG0z2hfbcIub3ptIsQkU2VxkZtXxZppRHKxdRkeW03rQSdWOzeOF",
+	"xlVUNtAvDdNZLqTJZ13vDVnrqhCR7k1AsCaIyMAS+4EkDD8XqsfzBRETtFgae3sXarivvrc3ek1LZatb",
+	"gRtIVbz0lr29jTtlK0634vRLE6fQB2y8vHDy0x1Zjn3TGBh/NQHeOFey5Kq4ELEQPc7oAhfzQah8Ap9x",
+	"9cka0fYp7gPFyTztssz5lD3pW4c9fV/wnBzjP6mHxS239MV/1pbbdYubnkQjvgGyYOPV99B/u+50nLBd",
+	"ewb+gsYQFe25KdfA2ovYF197Fy5u0pPT1/RKViDfiimGXu2D8VKC7Vl5nTvPX3gOgc2LZZyC/uL43I9t",
+	"a0TRq1p6YVC21m4Jc9TLL6PgsrvuN2cALr3InwXSNo4ELL0MshphnBjsXfdt4EBxbUKT8zorQ03O8X7f",
+	"Njlvm5z/BCaJNSC8/bDIJrnrfmi6+Sfth4bwJzY7n1Iw8eHjBw+weFDJoe92jhQdnY4ML3HkEQytV32j",
+	"rqD7d6NeZ5z8gmZnlECVZucGMwI6ni/shLoM/7dsUj3zNExpvQndRTczmQfN7cw0T3g3Biey0zgDbFlO",
+	"4wnsrBr/zoKG5QY8MDp08MHX8n9cSmBAk7JWMhCcc2MdzgeHhz4u0obAvPdC2SsI0/vEEQT1BcfcTE8i",
+	"ak7DKDwIb7Igu3lTO/rztAngaH/PzCgYBhuaobWLl5ikd9L4Zk2dN6frGTtPRtzEBk8hdDkWb07JFFlB",
+	"uWzPTe0t5i/9x+O1L/7HY7i8lCc/vzldYSf9/Ob0dSnRNJOpn+Xak5y7ctU4o2txnNqoyXrrc27UZOLW",
+	"Z9vJsQ3Q3DdYsQ+mQLLTSvm4j23jsM1G0hklnSuFBCE9z1zpUDFc4AYAiCFg3YbsvBqwzDBVuHw1pn+1",
+	"4abUCRurdxTZdroMOJsS68In7H//3/+PJRMh00wO6a9CaJW/Eyn92c+VFmnShsIhbcQESJ2YycYCEt6F",
+	"UBCTAsLHnvQ3a8d3UoW/kRvGmM/YUPkiTxxPh514zkjsJbFT1MqVgeKk7HR5DnUyPUmQcVQP9fDwB0+S",
+	"YQouNdR1e25J+1AaFePSLQKNKM0K0Tf5rMOe5EoDYq/7CflCoIU/ak3pSQDzzfK8WmLRpe4RqUyMsXfi",
+	"Gw0d2MBYgEWDVRcSp43LzGea4YLh2+TZ5VilosvUYJAAYkvlnarBwC7RqBxzqbvzI2XNA8V5ldIPkupM",
+	"VE+6+B7wa2IHTgwdmCiZIBwCBh3nQbPtjbRfdMIuuFJmBBOy1ygKII6vgEwsBqU5xh81lP0AXejACdGk",
+	"wxJZ5nmCKA5Q+QsI2lKp/7LmoYtSXWPZTma0yAfMvq2EzrmEmSQ4WdeV5Ivo/AzAbNR27+Kc3XY+xiKP",
+	"sH/s7vbfED2f6nLoiQ4zomFr7t0U8IEe1NSKJKAGiEGjm0aARL+VXfSXj0VP0lccUBaR2zV5+OAoWQwd",
+	"cWNT9C6gI+zeV4PB6vo8LtNXg0Gk4ekVrSbziiYZXW6KbInNFCxfOG3z6HHjU+8DuWLdZTjD8+4niHwP",
+	"IBZbs2/NoB++oJfKoGWxRZ/YGsfLOIdWBQs3i7Yc8Gy/iKL7jZEX9BN1RB7kDEDK+AdqDnQyXZsySZdd",
+	"aCbWlVSoV5yOi0OKPcZ1T2Kp6j7gY4h39o0cU0XrdSZTKo0fqSlWYlr/uw3GSibZHzjQTA7f7gLK3oF2",
+	"B/bQLsLMK7CoA8lpPKd2sLLsCZr9U2USkDJcm3FRSno+gFGhxBxkEluSoRYZqEJmaH0zUxaygvmMWduR",
+	"mgKMlRoYIXsSyOhn/uiYyxmEqKy9RUJZXwtgNiEIZ7gvGBnW2vhnqQ0bwPdfeZhvBrC2BZxQkk3HDcsF",
+	"hxjZO0dup52tCR3epURr8tgrBGuwYWeXs0CcHWqtf7Q8iRV+xTbTCQMWWa1cIruDjgL5S5dGXeIkEigk",
+	"JnsKjVdo3iZnAxY7Q1Neimm0+bCkyO9Kz98SmGb86oUJz4Q5Do31SB5nj8fv2JG/2LdwVaiphqLq5Jnd",
+	"p+cQf01c11WfS2jZEDJlSSW4nrTZMLNeICfi1UGhxj25ZPVwG+/D2Tqx2jrBQ5dwqNE2nMvdbVwgxbWB",
+	"iVl/uL3J6afy71BCu0aA04j35gA+833to1GxeURcE6usozBPl39c20AKl8LwF3aEYOOLGpBU6rBTckSx",
+	"KjtVUqDvgd9iAj0jC1kK4SYQNoCvP7HLtw8D2D99mrhKEbt5FLVU4kocszn+IiypU1BM3tmG29a1u6hi",
+	"8UKFEoK1zJgnUTjKP9m1qa/x3JPTv5fK8NtbMEdrveSfuRFTPruV0WMvXePF0aMusrFQpfnEtlL7A4k8",
+	"KuFYUFGLXzGWWO3oeSobnt1BR/zLZWnXg79cnD759Rk0w0dq8SbZ2LWTnoRmKUPeswBj0tPy15QFZkAN",
+	"hUP3GGQ8swFc/G8/MpnleKhncjXsPOeG57uiKPbssY/2//Q0M/0RSbnuj/iPzq6ZTQTdrc+1cDnWpyI3",
+	"vIs3HIxN56zIpNnFa8hR2Ktf81poYerX5HK312L/+9//4yFv0EqRmRx2e625mzxVUjTeo9eTSAtmbdJW",
+	"m8ZPOZQOAAFU74QO2KJ7eSa6brjZE5UKt2Afb5zsBXsOMry7mPfFJVcD/27rhsAuvdZ0D94EY/SuaL39",
+	"K2KMMZjhTmpfz04XDzFHRd/RJlWl6YCDQReTZt87dudeFYJfH8c3K+x7Czezg1a56ORquLuz6M3tLLuh",
+	"VbwL7he/xR237q5EMkuX3RWV+OL7hjfqb2xFBt7SvdFbY+1GCYk1HLhVvFqx7TsN9q2MfLU6vZbzSjKw",
+	"dRbxa8W1bN9eHT5lMzawQW9Uix+Z6rerx4+AjT9LUX6VVGWDWk6hjbPFtpnmbab5/lsBXKE9jRHYcefD",
+	"a84kvI8cc2NXwXk9NOXCbT6tBxEgaFYX9p/aRVKOsbgpM6hFsbwp1hAHH3h26f6KYgtJT1rX9X//+3/Q",
+	"G9dJh/0Oca8QM8l0LV1Z0xwQ9wBtgYEv6oduo8IhRCAcMKbgjg4Pk71jplUVDAODPeBZuyTgXCSNQkCY",
+	"jS3EUEirk0SXmaIUCeP6WhOwLaY1wzryKHwW3dFOV7hB2zeXCyMAd9AEaMac90VPRhiMV2KgCkDh5cbH",
+	"nzBdTIszyqwFMqMggS4notAiFenl1SxBPJAYh/5KWCdexycmbQwR0mYN4I52ATQ03Z8wvwKZoqlZ+0Wz",
+	"XHBXbhArf1pej8AEqzhWqcgTB4JPk4SDETccwT+owUAU+jhq/W9HnS0ueUmKk5aW480oMObaWdrxbQGw",
+	"UclQ+oFp5279S436AwMSJqSHFze+3CISdqfNLxArXQMXym3pOGOar3Ppk9p0b9o503SHe8h/FiXY+Ks7",
+	"yF0oP7aTbhDkWxTfi7eXt5Cpb5WETdV6uheMyj6XfZGvazM9gbNzkYYQ1gYWV7ioasNDFHJFySWe82oQ",
+	"7lF3M3+anT5dVVporwj3+Ajx0o3ZD62yXLzyn2z/kHy1u4aGdF/75dY9Vn/yPbb1EdYJj+OKvVTmnD6w",
+	"b7e24M4i8l8fwIR9t/ccDd88FP6pOpNYrxVch14LnQe2QS+RG/CCbqJF8fRab9GcoQXx8dc1p+YueoK8",
+	"gdPcFdQQI26zD6zuXrFlbITLemmWtvZU2UqqTTxQnlqk6IOa8Idj8/LtPUCMwikjB6BjnGop2HSk2EDl",
+	"uZpqLA+Y4BXg5FJ5K/gQbJxpLYjt2npeUIMJf0Gv0yIgkt8CMsu3FgGtVOCvMrQWdBitFQONGlxuEQBd",
+	"0Au2RSTZxi2/ibglD4HABjgof+jTBi1P0lQz7oNgCOdJSChd9+dcXwL0rFzNsLoLAkUYrvP3IYEP5gn+",
+	"25UI7gAYo+azDjuh5gzf0QEhO6mCYsB6f9JJ1Pqy16VuGYiXRpVd0Ryw6qy534Qtajfh2PnBeD7lM82m",
+	"mVwSl3Ii77MGpeC6dYT7k3jMN40szV1+D6As68+IdqJXPWtPJlzRGBBwu2jKNeNpen/xgK1Pu1mp/RP4",
+	"/Le18t+wmjxJ00iHYNanntar6slP4OG6B35S3A0SmQSlYZw+dYC+asAe3BRJg+azwPkl6bjU860qAnB7",
+	"aa+vNdq7cIndHmn2iN0kInfYLmvfDXJnxRhvB4VRrfvenNllHauNStDBnsGMoudv8cbaYpSMKGiTuP6B",
+	"CPQb8fAKYX1qWWJ67ufsnWBJWeQJ9BlLMWVR+fxuWeR7CTSQukpNHmOcQVo1GwuHzM+otUQQzDYUf2L3",
+	"KnKFU/0XwnEPs3dCAus4ZOG6LKl9Swn1BDAxGIi+YcB/sNB0i2HA7p5vZlOLxyyDLqulQQi6bG1Tp3pV",
+	"cyeh/XFbfr5V0puiPWALjLJOX2ipiURCQzg6Cx9Pq9uSSgpAUy/ERHB8C4Q7Px+fLLOD/ojDB7Wo+EYV",
+	"VFuQ80hBqAFLPCgQw9ywd2N3NAIVe5WYDUAsFSoHUZXY+VOHu27spsus85lkqW/9cNLXysLIGSZ5hp1k",
+	"2E/PEqBkrrSVUSGLBi0FPUiuTYs6ujjLlTY9GULYnnIGBe8/VSYrg1TUSDXDopPk4dERi17E5TjTxEwQ",
+	"dW2BZkzZlciVHGq0xGg2PQllHq5Cx4j3hng7IYfKs9T1UF0JJtLMYKeXN+oQzx897an1wl1ByZXo81KL",
+	"4K2jPsAyZ7t2gwFUO7nz0MeHhsPMtKNFNkrNLYvv+AEt4muj3KIikoC9VZJyw/dLj9qaeKAFH75wtUHu",
+	"jRelGXXYq8pGA5QBvxl9ERVP21hmA5VV+Yz2QGI3XOLHPIE6MnvebCJ6MrFrnIQpFcIX6yCKSaZZNpQK",
+	"yqHOhWC91hP7ALTZdK9VL7fap3EmuGKhJck+YUkNVtQ6asoCOVB+4XJoLy0n2B6IRHFqEm3BY9dhSB9x",
+	"zVZSE+ws7CDcSuFLvU/DV5WlbsJRvQf1dFLFU7y/ou1PpVlUzATvy37x1Eaq3kEDKb50bowYT4jeQ7vl",
+	"Bpw/e4lC2aCmssvSgmaIrwrrycL7rt7P7yAa44628xlDsAtln11AzQfi5pZNFZHqK6iUenNq92hjvdTa",
+	"MSB3j41BImrX3aA86q4aIP0727j/0V/5ZFS6FMai8hZMxcHWHNiXDrrN7tEu++Ppq5fP3ia1INd/7P9D",
+	"FH2R75+c7r853acn7S9HHnPRrvk5ba3LWzQ3rhPssvv500a67BO3bZRfTBtljX9ExnG0YL3WjFfO+sFO",
+	"iOx1sLTrvCQLjPfG0AjjGf6YXrtzYyv+dlUG0EfvZcwfb5PINDh/+ms1e9yt5q9iKItSpoSZ43/O0jaq",
+	"/GDp9GQMUzpnyYLNa+3Gq1l1OQlRCkwXb5PQT0P+TiDhfgRs4M9sMoOsQV3KvjXwLqr+S9VVOZ7nI7A2",
+	"dMK1zrTh0pqRRuUp49ZwYVeznkzGwnCrCzooSAE9bq7njLAYUkj8ef5gyJ+5nxDRQqpp29NMjhVQJYjx",
+	"ouKLCCr0M0OyblQrEQ37BtUSwU6r1Es8OHywul5iYcmN25W3q5nY1kFsY0efsg6iItcxmLRKJTVWRtSV",
+	"zS0bdhc5qvcSy8dK7flun1V9W1YNol+9vFMM68bRx8bYvgsMSHhOqkBYX0s1BQc3S9lMGHKYJYUuKiNp",
+	"+4DBiE8mQmInEkAOAzcOQIuT5w4oRlxD5OsW7m0MfHz3MfsGsJeXalH/3DcXLN+KrvVqritBreZvtFFi",
+	"3Szsva79HMIPzWzNqgAI4XLsuywr5nJ3Y7kDLaoZRL0I6MHzLUNwQQOSVzXklwDskkvtQczM275N33sN",
+	"Cn4bjrnrcMyfXeZtjbz7k5RIr3AzWfmJrLt3j1ekE090LWmReCFHCNFOjMYFD0GsssdYltGNmuHreQeQ",
+	"y8JKLDFJqPj1ivevezKk00ZqKo9ZgkiGaC1x9+drwTXAEgI5Ob9ShUnsrwUe/+Rph3883iYevtbEwz8e",
+	"b1MP29TDNvWwTT18mtRDrCk/UeaBdP4mztOJK6Jc7Hgl885PZDnQM5PVPg4oz63s3/o5Wz9n6+fckZ+j",
+	"6bNqlm15zni/r0ppdB0+EnJ8Sgs2hf8X+2Oe5YynaSG09gDyknHWF4XhmWRTPvOZQQR79z8VKhfN+JNv",
+	"YIBzs6yO8xc1RUztpkHAUD17V4c94RqVzhuZ9VUKuPljF+Eec2NEYYdCkrDVbfGU/3ur3bJ+gzX/i1mr",
+	"3ZJ8bH8S9nmtWC6O+fsXQg7tPjl69LDdGmfS/R1Sd9oUmQRWxKZEtlvxHb8s0ViGmPNoGow9u7WujH6t",
+	"8MP4FkA8ab1Wo3i6E28C4YnX3rJ9vflj2ravf0q27m9HcfF0nMlmzeV+asisuo8gqBxUAhWdg4c+LsxH",
+	"QpMMBujxfu1AKceMUh12Olcjj2Euly2Ehh20/oDQhTqK5oQ4lan0pJsiVKug6gl2tN1LBzobynKCQa1z",
+	"IQ1mGQHpEZu5MbAF4B846i5BFPYVAG4ShEpG9IYg3S8Nv0YuvFs1FFk99rlDX3TiGl3gdrQ3bQGvXnsP",
+	"/d/rTcQL7PWB4PwVzf4K/owM2TDTetv37bDbhgKMneWgZ3DGxzbRA65xPpyX4mUfv0Vxvk7c6pn9kC/4",
+	"NT1o2xr+9egslCmRomHUWjRjZO82aLH1A0Ok57wrdPDB/mcpWf2roD58m1aWOt5bLYAAqJiFczQukobf",
+	"kO9MTaUv0CR6LrgIWnW0wCY1PK8n6UYdlrhLkggll+7uyzmjuk8oFl2glZy0+cwllRvK8nbLTW9t8I/7",
+	"0gPb+sltyOnL7b314nJdM38jIWAlx3pU6mEgVIcO0Zg0Aw0HjM9C4j8z02HIZUJkzMIxb/O+VYnYTRz1",
+	"njp9MOK6jQ2nEG0iY15JEsPYknnMuK+sFwZ9AM+iKMUUXZWrWcWfKMSgEHqUdNhTGDC2P7oH9ySM0Ip/",
+	"LbTOlB2cayuVCkR5n0uWqyGE/6EROES7cd4pA62XaVNwgw7UDEbXRRfEnnoJpyxhiSZBfnPXgN7HaqRl",
+	"XIeqid/GwNN6XM83cyyarr0HvPLP7FhUmZqnvEj1Ntewto3/gmtzAhbk1sT/ykx8x36M+oGEUdANm2qz",
+	"BmP+IDYbb67ryiZQCUF8LtYkp4YxhK7V3iGIWDfIXI9wEvUxSz58TFg/F7zQXkl4iltoYIcue+9IpKpH",
+	"DLQCzn/lkAQi49+6GM43GHOrBw1wFxNfIPkaItcVqmamy/4oPHs3eXj4MEGGZe+IoGdBtfsJLbEvGY6G",
+	"QImrgEoAIBigwDFlPhaJp7kB1mFr2dRv1KT3JqVx9v2tFB9mTlbR84eHba66Gi++D92V8rVdok1CeuGS",
+	"5j4zv0s17Xepps7RHW/V11YZfcOe1kvoW/LfwHrKCYZrZ96UyA4YMsTmZP9NuG2p6pdjgYGHsshb3dYB",
+	"aCV65pxeyoYSQVfa1gUBAJZMRqA3zmeBA5Fv1VdjQbnykFu2nxoEztJMT3I+e4mH3UMyROqbA6BDzF4C",
+	"nYs0g6uibQdKUOSXipuvCf+tnyudyWE0GNIrDeO5oF/mB/O776/28MRYmV1rhdZ8hlULrpWljjNOY4jQ",
+	"meuDCH2/c6N4nskU2t9wnPBgD2SMQMpZwewu1dGztOBFv3H58YeGpSdwJMJmPjltU4kd8KXSFtuHpnSi",
+	"PI9eddbwpAC4tGhtK36sZkbkuW8vv1IlLn4q9DUUw1GBfPzcSaHGk8a3eka/NJdLYPcgTdglEalucNea",
+	"J09G3CR7beYb3PfLDFb+5Of9N6fRCKD0Zv7xMVBS01r7nD6gAVdWIVfqmgCkrD7Erw8LZrzmFLw/IvSn",
+	"aCwl1b3MvQhfwzA3kF/FjBjr0f6sGY197t7IWTxpPsn2r8Ws8Vlnpwx+mn/WWaGuopztJOcGymgQbLKU",
+	"OuJ+ix42EjxvFCS/4A8f3378/wMAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -38,11 +38,13 @@ type Querier interface {
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
-	// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
-	// own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
-	// no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
-	// changed.
+	// resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
+	// being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
+	// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
+	// has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// A draft with the next version. LockPrompts keeps the number its own.
+	CreatePrompt(ctx context.Context, arg CreatePromptParams) (Prompt, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -50,7 +52,6 @@ type Querier interface {
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
-	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there.
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
@@ -100,6 +101,8 @@ type Querier interface {
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
+	// Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+	GetAssignment(ctx context.Context, arg GetAssignmentParams) (GetAssignmentRow, error)
 	// How many seconds it takes until the key may try again. No row: it may now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// The release of PostgreSQL, for people and as a number, and what time it is there.
@@ -111,6 +114,8 @@ type Querier interface {
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
+	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
+	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -140,6 +145,7 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// The newest, newest first, without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
@@ -160,12 +166,18 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
+	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
+	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
+	// from others.
+	LockPrompts(ctx context.Context) error
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
+	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
+	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
@@ -209,14 +221,20 @@ type Querier interface {
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
+	// A draft that is locked.
+	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
-	// With the customer, of any service or only of one.
+	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
+	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
+	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
+	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
+	WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error
 }
 
 var _ Querier = (*Queries)(nil)

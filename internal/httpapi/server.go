@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -41,6 +42,7 @@ type Options struct {
 	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	Prompts   *prompt.Service
 	Search    *search.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
@@ -76,6 +78,7 @@ type Server struct {
 	accounts  *account.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
+	prompts   *prompt.Service
 	search    *search.Service
 	keys      *idempotency.Service
 	readiness *readiness
@@ -126,8 +129,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, search: o.Search,
-		keys: o.Keys, readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, keys: o.Keys,
+		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
+		search:  o.Search,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}

@@ -7,10 +7,8 @@
 package ticket
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 
@@ -47,7 +45,7 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 	id := uuid7.New()
 	limits := s.budget.of(actor)
 	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
-		ID: id, UserID: actor.ID, Title: title, Description: description,
+		ID: id, UserID: actor.ID, Title: title, Description: description, ActorKind: actor.Kind(),
 		CountsFor: limits.account, Bytes: int64(len(title) + len(description)),
 		MaxTickets: limits.tickets, MaxBytes: limits.bytes,
 	})
@@ -194,54 +192,6 @@ func (s *Service) whyNot(ctx context.Context, actor auth.Actor, id uuid.UUID) er
 	default:
 		return errSpent()
 	}
-}
-
-// Change is what Update changes of a ticket. What is empty stays as it is.
-type Change struct {
-	Status sqlc.TicketStatus
-	AIMode sqlc.AIMode
-}
-
-// Update changes a ticket, all of the change or nothing, and records who moved it to another status, provided that the
-// ticket's version is one that the caller accepts. Closing it, or handing it off to humans, fences an AI answer that is
-// being written. It returns NotFound, PreconditionFailed for a version that is not accepted, and InvalidTransition.
-func (s *Service) Update(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
-) (ticket View, err error) {
-	changeID := uuid7.New()
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		before, err := Lock(ctx, s.store, actor, id)
-		if err != nil {
-			return err
-		}
-		if !accept(before.Version) {
-			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
-		}
-		after := sqlc.UpdateTicketParams{
-			ID: id, Status: cmp.Or(change.Status, before.Status), AIMode: cmp.Or(change.AIMode, before.AIMode),
-			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
-		}
-		if change.Status != "" {
-			if !isAllowed(before.Status, change.Status) {
-				return apperr.New(apperr.InvalidTransition,
-					fmt.Sprintf("A ticket cannot go from %s to %s.", before.Status, change.Status))
-			}
-			if err := s.store.CreateTicketStatusChange(ctx, sqlc.CreateTicketStatusChangeParams{
-				ID: changeID, TicketID: id, ActorID: actor.ID, FromStatus: before.Status, ToStatus: change.Status,
-			}); err != nil {
-				return err
-			}
-		}
-		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
-			if _, err := s.store.SupersedeAIResponses(ctx, id); err != nil {
-				return err
-			}
-		}
-		updated, err := s.store.UpdateTicket(store.Last(ctx), after)
-		ticket = View(updated)
-		return err
-	})
-	return ticket, err
 }
 
 // Find returns a ticket without its messages. It returns NotFound.

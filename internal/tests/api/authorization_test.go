@@ -74,6 +74,14 @@ var operationBodies = map[string]func(*cast) string{
 	"getMessageFeedback":   noBody,
 	"putMessageFeedback":   func(*cast) string { return `{"rating":"down"}` },
 
+	"listPrompts":    noBody,
+	"createPrompt":   promptBody,
+	"getPrompt":      noBody,
+	"updatePrompt":   promptBody,
+	"publishPrompt":  noBody,
+	"withdrawPrompt": noBody,
+	"previewPrompt":  noBody,
+
 	"sendUIMessage":    chatBody,
 	"sendUIMessageV7":  chatBody,
 	"resumeUIStream":   noBody,
@@ -92,6 +100,7 @@ func chatBody(*cast) string {
 	return `{"id":"{ticket_id}","messages":[{"id":"` + uuid.NewString() + `","role":"user","parts":[{"type":"text","text":"Hello."}]}]}`
 }
 
+func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
 // operationQueries are the parameters without which an operation does not succeed.
 var operationQueries = map[string]string{"searchTickets": "?q=secret"}
 
@@ -131,6 +140,12 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 	"api_key_id": func(t *testing.T, c *cast) string {
 		t.Helper()
 		return c.apiKey(t, auth.RoleUser, auth.ScopeAI).row.ID.String()
+	},
+	"prompt_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		created := c.Do(t, http.MethodPost, "/prompts", promptBody(c), jsonType, c.admin.bearer())
+		require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+		return strings.TrimPrefix(created.Header.Get("Location"), "/prompts/")
 	},
 	"session_id": func(t *testing.T, c *cast) string {
 		t.Helper()
