@@ -91,7 +91,7 @@ CREATE TRIGGER tickets_search AFTER INSERT OR DELETE ON tickets
 CREATE TRIGGER tickets_search_update AFTER UPDATE OF title, description, user_id ON tickets
     FOR EACH ROW WHEN ((OLD.title, OLD.description, OLD.user_id) IS DISTINCT FROM (NEW.title, NEW.description, NEW.user_id))
     EXECUTE FUNCTION queue_for_search();
-CREATE TRIGGER messages_search AFTER INSERT OR DELETE OR UPDATE OF content, ticket_id ON messages
+CREATE TRIGGER messages_search AFTER INSERT OR DELETE OR UPDATE OF content, ticket_id, is_note ON messages
     FOR EACH ROW EXECUTE FUNCTION queue_for_search();
 
 INSERT INTO search_queue (id) SELECT id FROM tickets ORDER BY created_at;

@@ -17,14 +17,14 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer'
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
 LEFT JOIN LATERAL (
     SELECT m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'agent'
+    WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true

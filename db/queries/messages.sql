@@ -104,6 +104,35 @@ SELECT
 FROM before
 RETURNING *;
 
+-- name: CreateNote :one
+-- A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+-- changes. No row: there is no such ticket, or the actor is not staff.
+WITH before AS (
+    SELECT
+        t.id,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = t.id)
+        ) AS written_at
+    FROM tickets AS t
+    WHERE t.id = @ticket_id AND @staff::boolean
+),
+raised AS (
+    UPDATE tickets
+    SET note_version = note_version + 1
+    FROM before
+    WHERE tickets.id = before.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id)
+    SELECT 'note.created', @actor_kind, @actor_id::uuid, before.id, @id::uuid
+    FROM before
+)
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, is_note)
+SELECT @id, before.id, 'agent', @actor_id::uuid, @content, before.written_at, true
+FROM before
+RETURNING *;
+
 -- name: GetMessage :one
 SELECT *
 FROM messages
@@ -113,21 +142,23 @@ WHERE id = @id;
 -- The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 SELECT *
 FROM messages
-WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid)
+WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid) AND NOT is_note
 LIMIT 1;
 
 -- name: ListMessagesByTicket :many
+-- With the notes, for staff.
 SELECT *
 FROM messages
-WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
+WHERE ticket_id = @ticket_id AND (NOT is_note OR @staff::boolean)
+    AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
 ORDER BY created_at, id
 LIMIT @max_rows;
 
 -- name: ListStandingMessages :many
--- The newest, newest first, without answers that were replaced or that are being replaced just now.
+-- The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 SELECT m.*
 FROM messages AS m
-WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL
+WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL
     AND NOT EXISTS (
         SELECT
         FROM ai_responses AS standing
@@ -140,7 +171,7 @@ ORDER BY m.created_at DESC
 LIMIT @max_rows;
 
 -- name: ListConversation :many
--- A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+-- A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 -- also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 -- reads an index backwards and stops, so that a long ticket costs no more than a short one.
 WITH turn AS (
@@ -151,14 +182,14 @@ WITH turn AS (
 earlier AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
     ORDER BY m.created_at DESC
     LIMIT @max_earlier
 ),
 late_answers AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND m.superseded_by IS NULL
+    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND NOT m.is_note AND m.superseded_by IS NULL
         AND m.created_at > (SELECT turn.created_at FROM turn)
         AND NOT EXISTS (
             SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = @turn_message_id
@@ -183,8 +214,15 @@ ORDER BY m.id = @turn_message_id, m.created_at;
 
 -- name: PutMessageFeedback :one
 -- The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', @rating::feedback_rating)
+    FROM messages AS m
+    JOIN tickets AS t ON t.id = m.ticket_id
+    WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id
+)
 INSERT INTO message_feedback (message_id, user_id, rating, comment)
-SELECT m.id, t.user_id, @rating, sqlc.narg(comment)
+SELECT m.id, t.user_id, @rating::feedback_rating, sqlc.narg(comment)
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id

@@ -43,7 +43,8 @@ hits AS MATERIALIZED (
     LIMIT @max_rows
 )
 SELECT
-    h.id, h.score_at::timestamptz AS score_at, t.id AS ticket_id, m.id AS message_id, t.user_id, t.status,
+    h.id, h.score_at::timestamptz AS score_at, t.id AS ticket_id, m.id AS message_id,
+    coalesce(m.is_note, false)::boolean AS is_note, t.user_id, t.status,
     coalesce(m.created_at, t.created_at)::timestamptz AS created_at,
     ts_headline(query.language::regconfig, t.title, query.exact, E'HighlightAll=true, StartSel=\x01, StopSel=\x02')::text AS title,
     ts_headline(
@@ -54,7 +55,7 @@ FROM hits AS h
 CROSS JOIN query
 LEFT JOIN messages AS m ON m.id = h.id
 JOIN tickets AS t ON t.id = coalesce(m.ticket_id, h.id)
-WHERE t.user_id = @actor_id OR @staff::boolean
+WHERE @staff::boolean OR (t.user_id = @actor_id AND m.is_note IS NOT TRUE)
 ORDER BY h.score_at DESC, h.id DESC;
 
 -- name: IndexQueued :one
@@ -73,7 +74,7 @@ WITH taken AS (
 indexed AS (
     INSERT INTO search_documents (id, customer_id, created_at, words)
     SELECT
-        coalesce(m.id, t.id), t.user_id, coalesce(m.created_at, t.created_at),
+        coalesce(m.id, t.id), CASE WHEN m.is_note THEN NULL ELSE t.user_id END, coalesce(m.created_at, t.created_at),
         CASE WHEN m.id IS NULL
             THEN setweight(to_tsvector(s.language::regconfig, t.title), 'A') || to_tsvector(s.language::regconfig, t.description)
             ELSE to_tsvector(s.language::regconfig, m.content)

@@ -696,6 +696,7 @@ func (e Scope) Valid() bool {
 // Defines values for SearchResultKind.
 const (
 	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
 	SearchResultKindTicket  SearchResultKind = "ticket"
 )
 
@@ -703,6 +704,8 @@ const (
 func (e SearchResultKind) Valid() bool {
 	switch e {
 	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
 		return true
@@ -1209,7 +1212,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1470,6 +1481,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1510,6 +1524,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1744,10 +1763,10 @@ type SearchResult struct {
 	// CreatedAt When the ticket was opened, or the message was written.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Kind What matches.
+	// Kind What matches. Only staff find notes.
 	Kind SearchResultKind `json:"kind"`
 
-	// MessageID The message; absent for a ticket.
+	// MessageID The message or the note; absent for a ticket.
 	MessageID *ID `json:"message_id,omitempty"`
 
 	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
@@ -1766,7 +1785,7 @@ type SearchResult struct {
 	UserID ID `json:"user_id"`
 }
 
-// SearchResultKind What matches.
+// SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
@@ -2002,7 +2021,7 @@ type TicketWithMessages struct {
 	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2671,6 +2690,13 @@ type CreateMessageParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2781,6 +2807,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3412,6 +3441,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -4719,6 +4751,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 	return err
 }
 
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
 // CreateStreamToken converts echo context to params.
 func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	var err error
@@ -5139,6 +5207,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
@@ -12437,6 +12506,250 @@ func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMe
 	return err
 }
 
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateStreamTokenRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   CreateStreamTokenParams
@@ -15086,6 +15399,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -16386,6 +16702,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CreateStreamToken operation middleware
 func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error {
 	var request CreateStreamTokenRequestObject
@@ -16810,698 +17175,711 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSutimz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
-	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
-	"CRnPaDZlhCsyyeSc9A7Im7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
-	"WT3LGE3garf35EmyPz5q9yZ92n403mftJ6OjXvuQdSf79NG4l/T7railpUzNKM+vryOgw6nOGJ2XaCAI",
-	"FeqKZUROiBSMLDgbBwRpJVTTAfkybOnVgg1bg2Hr3fvXF6dnx+/OXjwftqKhHxlc3GZs8BRMFR6ByQ5b",
-	"10MxFNWvnb34y9nFqxenp8ffvcDPwuN2FcpfPaC9bvtR0h21H48PD9v9yZPJUTfp0oPRI/yqTPG1VCmu",
-	"NBV6uw8/e/P67MXrW306Yamm+OYZFZdkJZed7T7+4vXznT/c8H6zhi9PXp+c/unOF7FluO3kOVd0lLKk",
-	"vOMUyz6xjFxxPZNLTY5PinsvMSxH+UXiHo9aCdOUp+bhE8uqitCMEXXF9XjGEiInhnOJnnFlX2/2WYY7",
-	"/oIXdswh7Xbbj7rdbvux+U83/7/Ebrelag0Ouk+iluYaNufxCQlGYyjYGrQeLjI5StlcPQwHCxvt5BVX",
-	"YykmfLrMyvN/v1CwB0nGJkvFFNEgNcyY7ylyyVZEZmQuE5bWk2VeeHVAGyN9jk/gVXzMgtffhia9g4Am",
-	"h91+gSblodQRpngPUue1PIZFLDFGmhItL5lQ5IoJTbjQkmSMKim4mNYTQ8gL5IcaQiwVSwhNU8K1ci8e",
-	"sYnMGOGajNiUCqKl5acdSNM/XEOaKf3EiHBvb6BNPnqky5tPLEslTRpZhisi/T2GT8ZUCGkmYwhldkI9",
-	"mfKH1jDM5pfvwj9P4Bmdrcz2aA10tmQh1fYLVCuMs45iwQ1IsreZ1HIs0waCOWGh5JzpGRdTwlLF6om0",
-	"cK9qJtEok5cMhU1GlGHS/MVLwT4v2FjvRqbD9WQqMpcbKWFZJpuYy08HCfUfS6lpkUpnUpI5FatcpGpC",
-	"iebzBgL9BK8IqXMlC+J4xAwhrjKuNRNkIjNzwBGammNltQtVRuuoctAvSmgYHu765aKBKDgFpMg7phZS",
-	"KFY+nowimTLN8r3raUG1ZvOFbg16UWucMapZckGN5tfv9o/avV673z/rPhns9wa9w06v290/OPxrK2pN",
-	"uOBqdoGyrDVoKS0X/ufmVxx1Drr9Xu8RviJT+gKkWPMXD/Z73W7/r07D3EY7aHll9uJGz8D5NGjJBROU",
-	"P5wudFsq1e71u6NAKLYcKWE78/ElKy/9Bu11mYnw7v3Ro0ftR7Tbbz+edFl71Ev64312MDnsHrWi1hLU",
-	"eMOxIKyQWKo16EZuHFwK/2u/F7UWmZwvdPBT37CbPXDy56+L/PLikzMygq10JVFrVkaHBuMhZBt+kdmH",
-	"b0TlkN2YgGNhQlPFohazY/j4Bf/prRZrh1Bxme8A0DqNSqbYT61B7zqqfQiU0aaH+sYySanSF/bPAkU2",
-	"GhXakyewKmBjD0i/2+0aBRWGNCBK00zXqat4wWicRXLeTAP3XHgzJRf4HR6p4XgcFK7V0BDYTIcnA7LN",
-	"qAa9uslaQyEaugXKjQarz2/9/v727w/tka3fv++XLpGC1X7M/H7bhbNSatgafBm2fqFVr9DeEigatri6",
-	"oHxoj6Rhiy71TGY4uEsu8DvmhmvzGn9SwM9rBD3eXzguLO/LBXx2mdOgILyGKL2GVUk3hN3qTDK3Y0vi",
-	"642onnYf/++4+1c97s6BV874nMmlbjZFFE/N0VGrK2r7cLMunfCEGPPCnhJcgOa5i5ZI1+vOBwUtMR9Y",
-	"nX7orsL59vbke7aq2SmXbBWZ8S5DS+Ljl3VbpP9k0O12zGD73TLDHrZHfcN89OCg/STpsvbB+PGkx/p0",
-	"f3TUbdlj16i1lRf3uoNef3Bw0Dns9vr7++bFgs7NpD6wEVEz2HaLjE34Z7MNLy+O/yrOPo9O/oNdniYl",
-	"12PUUmO5AJem5V01MHq7Z2U1MIq9mTHlraglxcWIzWg6aZ0bHQHW9KI8rS5rPxp3e+3H9HC/3Z8cscPk",
-	"YLw/6tMW8th4zJQ6M4xXtkwML0bgGqFwExrwYFP0Dsmci6UOlYkvLbwNubg1aLHVn2ej78b8Df/zyfu/",
-	"n/Re8xN1MteLvz47OTr52//+9/90/ve//6cVtdjnBc+YuuCiNXjS7RpGmmRMzfyLVKYv8FaURpZrRoxm",
-	"zm4fj+VS6Kr6My3vju35w7uTvMI3x000zeiY/bv1bnfGcl5hpsesd9B+NOqN27Q3PmjvJ0ej7vgJezTp",
-	"dfMlx7EFo687EOy8dmTxX2gKho+eUTFmacqSRqPOK6N6RjURciSTFRGMJUWPyY4HHprhufwbu/EUBRPQ",
-	"4frXcxBueagFk/mVHWrdypnWbTbgns2omLK3VKkrmSX1wSAh9YxlZGFvKmzeZZYxoS/8NXPcZxkbazKT",
-	"mWJkZJgnWxkZzK7C25Smi5QZM4ja9xsNETbfMyk+sUxRM6vXUht5uNBbOYzHwZM1J3B4+UJIfUHdq6sH",
-	"ciKZwpMY7kGHcfiCXc7kfuhK7wfuq3DKwVfrPX7N0wDqwQ7N93ztmppJur0vgXSCXTGlCTBmTrnghXDu",
-	"N0QLr+zBioKEjrWCM4lrRcZLpeWcZYVjqXoe73zM5iN8hSpswxDt+pbjmTeIUOZfOoMxNXwIfjTLSEdy",
-	"aRQ5wsUnyccF92HC1DjjC+DTQeuEXFFlP50QfWUUQUO/IDjqGOUE30UOHvV6ZpRXmRTTYGjvFcsadnH1",
-	"6F139myxoyunJg4hQVZp4hEM5+yoAdxEQzRfqeh3zy9Xb//E5aP/fP6X6Y8H8z93x3/NeqMP4//8/NPl",
-	"6eM/ib7+4epw+UI+4sf0yeS7v/1Hsv/9P5MCaVbB7rg1C+A2ZYEluVqkdHVhp3qcUPKD/MRSCpzLPmuW",
-	"CZriWNzzbcOGrdsOtF5V3DTe9VyzH3LNOKDILzzNNRqff8G42+21HyX9fvsJO5i0D+nR6NH4cfKEdSf/",
-	"7obQ4eITTXlS2QNrHi6nUQQkt7KySPJvV3iI1hAbPTnmX3BK56QxM7x5qscGLbLfwfOyqrut15PA/eTp",
-	"fGO1zBDo+bfvBf1EeYrKafnMTKimI6pgXom8qlMyktHFMnhFSbPwL8j1i10jrb2jrYOIz91XiyOraBal",
-	"sQNBkH0bz5Vn1CgsJJViyjKSyinhoiRWLPub8Zk3vjD8f0Yr5u2xY52KieVpC1vnQsOzRcJmsCRUuIch",
-	"jwKVNtY2TxGaJBlTapcMiCdNGRAvCq8mbmAVuobjBhJYMXPyvI4OVh9G/iUzarMVnGwivC6eHUiuKoFK",
-	"rzSaLDXGC+hruwT5HzVSJB/kGnJUxmqI8pLy7Y3VpVP/ffD5K1isxfB3aav905msE6DvP7m9+lJmI54k",
-	"5T3zWmrQmGGjwKFX3SET/2hJJluRcQ+fDCRzmsoreOUu0rmYNhUI45fBOCpbIx+kme2fqEjeTCa1gvcH",
-	"NtHGeJst51SoUmB1jlM22wLew2iqZ9XEImNAsLRgFXl2kZfw6EnC5gupmRivTsTbTE6NpKsejIrOGbEk",
-	"iojSPE3JUiQsI1d0VbMYPH/tBRdmm+GLQ6Hl3hfI8mA07e/ZCvztxW/tslTjtQkVoXgLvg9JaVyQYOiV",
-	"1WyaZYmwr7iaUz0uLxB8AaSdMQ8hhcPw+MasnfCrc/fqAs/XULLwCeeSsYS8NfuHro4yCYMRrqWfvw+I",
-	"J/AEKVNsQpephti6Tx+sI5B7+ubT2i9kt3VDw9wefI3ZR/6rOAFQ559lLGFCc5qW9tQHY9fXu9zcHOAF",
-	"F+PgDSW5VlR8CIhH5t/pvQe7aESHBeHWK/gnzLBIcVg1tKiOPiBLwCM1ngS/LbgiWqLuuYZCIROh5yHQ",
-	"i+okihSMwMsMI/WMjO0fHpJPXPFRysjx6bOTEzBv6FizDM4GWHOX9w4f11Je2HFxc3LOGE2AF1M+57o1",
-	"6B8eRq2FBJ4wlCkNA3Ped8gLyxelW10UXtx66xamTLRgcd7SjM6ZrnEwAM/+tGTZiiz8Tc0LE94TSH3/",
-	"s1mLpbgU8koY5jWKMLUfgVfWU14u9YWcXGRUQPkCUB/GFBDfECcgPv68A8m7/U0kD+fYSOz8poDM7zDk",
-	"VhMHNIaSUhwyuykaCJgH1UxqjNuV5IMN6tkgIkelB4dtyQ2v3TVFca18cANqpAneENCjlhA4dCcM/Phv",
-	"SolCNPUuCdE9+AqEyKhQHF3HITVeZnJOjA1gJNY4lWo9R+RvKew+ayLaLOepRPdN8bW7EII2WYyeEOGA",
-	"mqmR32VI8gNV+jiZc1HVSFOqNKHmGlc6o1rWiSLIIoCbKgoSx5BS9TXkaiYNfayzY5ftwZqI8UPdoCvE",
-	"CEYNROCf2FuwoKpUQMvKxmWCpGSXjjwqKefzBRUrsOMhGEB+0Ml6f12/az30tf66w3G313406tP2k6TX",
-	"bR+wR5PH9GjUH+/3QDYrnS3HZjWNxfEmSyArfcYXyHXvpNYsS+gcLAAuIGPySmaXRvlN6ArO3kUmk+XY",
-	"DMwslxv3VeCpX47SRjO9/3hw0Ot0uwe9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIDF/MISu/A156ZzGl",
-	"/BN41aQAczPjTCSpoe9ykTSS73DQ63b6/e5h77H5/ieWKdjZPVhZOT0RL2VWziIFT9eb46WekX6na8Y3",
-	"D5dxmlGhXU5GoENuEdNZKqOjgmucJrQQE/IDqo8vKfLn0zev68JL5RdtMRDzrVc0NRNj9VFpY/GXP2g3",
-	"9dw9eGH3ZVncQ56DFfNG2TPvsRofF+T92cv2411EXK9JGfAzIfmAKpu6OmogAjrqXzKWjOj4skiDE01m",
-	"LF2U5fx87hOe0XTkOjISwGZqrt/PB6X9vEtiYEY1F9PWoAUVB2u4v/ixYL6qOaoqEogr1yVm/ksEKaKa",
-	"iVJenqJbbHLsJolHwGLBaKZsjNnYOhNzClCSMWMtY/7B1YyPZ+bpjIzMezKWMqqYclLYSd4NBAq9nzfh",
-	"Hksg9MLcnD7n11HrNbt6r6oGimBXtdEtJ6hSLnbMwOrVxNpes896TdbEiVZEsM+6HA13uXeWqk+etLu9",
-	"drd31jV7ZYD8VgpHk771yP/SoWafnVONlh2TOUs4JUbOgSIlFyxD/rK6JR7cdQ6sPKelLoRWeVGeK4vx",
-	"H8iFCT6/iyx/XJDlR7ksf+2Tc5qCaKXRWzq9lEuRVI8wPWMZi4yZYWZi9pxqIMgEXlAX9RIS3YHm713m",
-	"WgzmHBTn6j5bO028aGdoxnBWW8N6anQnMqOfjM25SHmtYWJncaGbildthpI9kJyTLw9pCSSn3+H3dor1",
-	"jZtUczvDvDi2gSilSRjivKWrVNLkTMofjCguJZV+Yhk5OiDf829rqLLARy/AnwQPl+0UUGbmdIX0PTo8",
-	"3D8io5VmULg4lzt5b7sFA6UXBC/sVNDvZsdToUJ10EAFJhLDIrBgDREEXM2ILPDehqiG2HD4gFbR6+8f",
-	"HB5Bzu1Nk61uEhkDW8wpSVsMxlsL+RTX53atV6B6g+4jo4j0e3AwmMPnYvu0YViWDHQhsKkxBFvavHLO",
-	"gMcM2SZU1fv0FsFbLnyksbB/g3i2iy9Ya+fWJnQviC+E8yF5zLPCozUDRnJUDeljkmR0on/zlvJtjF9H",
-	"oTu0fnEp3mbsE2dXpfAImDZymSZkxLDmHOJWlsnClWpApflPuYTpGVJAbJ5gEV6CtZnUHyNELRcLmWmS",
-	"MHXZyfU8tVKazUEfz9+6hXApI9usj97byHgtYZxfo1q/nlLNLEHGM+sIr+5YeLP3jpS3q/Ucmfn4e8D6",
-	"yrN98N27HLP9o6ZjFudGwmHV7N3S0HOinDJtbE/VlEy4zR7+1W628t7Kp11TqIJEKtap/LJCayfH21d0",
-	"qBnL8O1SuxzIxsT4XIEkYGhtmSR7ja8veWwabL8dHTehZ8V87x3V7Ac+57pOCgCKhd2YoA1KUWtuZVSz",
-	"i9S+pSgFFAO2nMuM5W8yI4KfIUFm9wDRdhgWZookH11FGBRGDzTBsFbj8mKUx5oP6N6vQFo01bvh+6dM",
-	"GBOUrS2XqXupezBPhnzHNM8ARa1G6wid94Yd7H74P3f9nbjrMyT93eos72TKXkt9jDujvKCQXwa0okRp",
-	"CFHXKdPmNizssa8JNuUbkWKaNrxrCHrEsAUG4IgRqi5tCs+uzoCjprQ1M7M8La5hL5YHbkhyymg2nr1j",
-	"apnqyrlsjQKzTLQKOri+trJsWllnqFcBleCLhTE1P35p2fwq53UFHMPN2tp1yC9GQdsxexJJmA/D+jbt",
-	"KGx5kNEka4dZLvY5v7mdF325iTvbEjJfjvogwHo/90bqB374cO4F2vCNtKmt1PqtLNs5bJ/sE8u+XapV",
-	"wwmfyikX6853zIO7GJlXhMd7VUXIGLmi3KgYu5zpj7euR8A5ETuiihgJB4wSBNJdKsIjpQstF1Z4aJay",
-	"xcxI8huUZvcKVUJQy+oGXvLD2yefgNflwDz5aL/b7R5Uq9KeUKjIOTxsPzacdTTpjfr0IHnMnnTNvQt4",
-	"3X6n2+n19jvdh/2DtWgGNZ8DLsKqu0Hrlfw7T1P68LDTJff/0us9JT9wsfxMPj8+ujg62CMvecYm8vPD",
-	"3sFhZ40g6D0+63cHvcPBQbdzdNjr7xdJ4kqXmmjyaNDtD3pwMh/2egWajHu02+4+GvXbj8a9bvsJO0ja",
-	"h33aHT9K9idHEDmxNOn2Bsno8eBgMHh48Hg9UarfKxDlOVOXx4vFw36nR+7zN6d7divxqXi/aKjbvHlw",
-	"aKsoNqJA1SQvvYR8zIyxOtyGekKjsD4oCuu12A7i3eH42cnRyeXiLz8++/OTDtvvdsb9VIzmL7vJX/6c",
-	"GsJlZnYPbYjo4Tay8SHlbQdZ9Eesw0BN+ZvdBpHTiYvplgUgM6rI35YKICuX4g6KP75CxYVyc/onL7qo",
-	"c9lvWej8W/Pae21iZ5d9+dU7uOxxPZ5hil8ZpxF+rfGDusRk5EOfH1jnoufKvuYpyRik/nGNTtJdLIpR",
-	"k6vvzKYauqFU9IDiWPOZf+B6Vp8oYq4Q2ogD8RvhxoJL+18j6+X817kHa/yu5Z338f+E4N0vgNHmQKd6",
-	"x5ZVrFrL58va6igswcwYXl2TEO8rohAeu0NOtPKZ9z4pfGDTgAmd0t2SgcdNKeIwQQIjrRePwUyAJaV8",
-	"RcXqGPWfuiI9/lnPbAXFmtIiLeWFMQwvqHtTndXoLnbIBwrI4YAhjlAynyGv8u5L8UK/cGUg9SQqTyUg",
-	"FKqcqsGshnNP2VvWECm/pZiXYfH8Idytqq8k4N6HGml154QqGNt+RvlIm+nk7gEyZbwJT+c7/gnw4ilZ",
-	"ZFxmXK8ioulUWVscjyAy4SwtIokpxaeCoSNJLNPUYXNcwK2wFDJLoCoHMDeujZqKH2gNWjM+hTJBOgWf",
-	"74inKSrXGXh/EQzo/cmzGdU3ctKvx0C6kUwNjubzqKUzPp3CbHLff9u51cLBbtuDZcehfCk2V1nQzMIk",
-	"V11xa5UDyzfwFJRLlWLZ+XzVcjTnujRXq7PtBoy8Dvt4x8Yj9rFXTFPzdkSQ9aC1Fqq2oU8IfLytNFs0",
-	"thIxZGrng7Q4u7319+cYxPn91R4pt3zH+hYr8A4mku1GjSAI6ymB92xN8xuiA68BBw5X7+PzN69fnCPm",
-	"b4kXf3z0f9z4L8mN+M93NZjSvzI+3akg4manBU40RHtqBf7QrY2W65rzZRuAu3VHS/TlhmDWNXOBnPet",
-	"Sxaua0/JIBOjYby+exbaKO+F+T4Tmo9pJUfjtfTVn2Xtcll6rqxc5jnwgrHEAR/5GtZd3DT7TWYIZLyX",
-	"RlNRIMsDhgNf2NQ5lrxiCadn8FBIgbcp5aLSGMLTwD9+Acn8WNHWWA3gcVuMTo1wIberAZgUUkwPc4oE",
-	"Ews+UU+W2jkAdcA6XgMl+QEjcRbXph6XrZJNnL+5EbHrWzaWc4Y8U0aErEA61pXRrIuSVGv9dgAx9iU0",
-	"P9KUJ7QpM/mYzLlSkJMPC1NloU/++YacZEhsHmWMXipCSbZMfV3BWAqd0bGuBxkwrGSTRwIcARzGLtAN",
-	"3Sa0lJwCa3KZq9M0xPvA6OVbH6KqdPOZS7HOCXDF6OVFcL2YGxpgiDCqVsaAmi4tulqVWsVUloBg/v27",
-	"0KzXRDMz8XBqFXoV5wYhDsTnwMaYULtTRWk1E893u8IwVLGyCax5cv/dy2fkSa/XjYxRBRd6h53DTu9o",
-	"D+iD28NslsUiNfKSS/Hwbwp8g56xnEU/nrE5HGRz+vkHJqZ6ZsFD7KyUzty+f3FGp/XDtjlKhrevLFaC",
-	"mskrEWEekkXUMDwks7rhP+487uyXBj9s7Q9brYYRHh2Y81NrBhGs/zdsffy337X/6/wPw9bvW+WhR63P",
-	"7alsmx/b6pIv2hKGTtO25xTECC+CJr1ji5SuUCYUZ/w2Y5ARDrlf2ZKRqxmzXRBtUb8LXmIxD2E0S3kO",
-	"d+TwpmxNSlzCZokLdCgvk0PClzJlVNxocj9wcVmdTTxcdrv742WWwj/YU5Kx9JthS7DPetiKcbke9x8/",
-	"3oty79uCTlmHHI+ADgAUYlMdrVsuWEZ4uwv//hESKb857Jqf+0fjZaZk9s3lT/3lcffHWW/+3fTHpLc6",
-	"mHeXj66++2v38X9O6gbVxBX97sHj26z+DxI3Sz2TL6ieeQ4HfROVveJ8bxTovuWG9Nm51QF/gOI9OGho",
-	"mjJIWBQJltgSRsczspApH68GJM7iYoZOyiY6AuaGtFxzmLuEy1jH1o+jhuI+lGS0OdOT9kzrBV3wdkY1",
-	"gyVuW4G31xmK0rbGjMKn2Tfdp/qbXmv7Kd9kKT1p3sI06whEdUgITDtUEYl/Cuhh5nzl50y2nHL9hH/6",
-	"ptftPr36pv+1psx0tjqeWOCk4mxP7QS0hASs0JseIutBmqdajsesxNa9cMgTmc0pZs/pfbDt6Gc+X85b",
-	"g8dHgEsw5wL/7vn5mMFiMur2E6px6K09ejQi658+//6ess5o37SxuCafimzHhBnsR/Pzed0++/Dhw3Fg",
-	"fdQPZDwzG01MGUrMo0eHwQFXPty+hUYmJGM0nX8zbFklftiKEN7tm2ERTwhE3u6S4jpqpVxchm25q3M4",
-	"tlXOAPp4/F37/YkZstc9XHds83xu63wrk1WxCKr1e3f4dYzy+7uH/lLeZLt8CwAqBW22a65D0xRf+lsc",
-	"+TtGE7f4/snK2KdMB6k/YH4jKJaqbRa4dgxNDIm/27HcUwH2cnEsyJxrhhMGsNeORFUH8QNXGjw2ATlU",
-	"dQwpVzpsTbbDEPIOMA0rgzcQrqufxwYnd7Aiz2ZUB3Dja5gaitU0GaeciZoRKSYSL3KqLM4bOXcb5i+N",
-	"FB3Ca8aayzLyaMNQf3z0lQfbxGPljih5RWAzkQ3XBU7HHZjuhUhYYjN2qwN7gfUYLtRmw+nVcTDh31Ee",
-	"g32mfhBdPwzoBfpm0sT6b6XtgY1NQzftP9vedNdNAOgPeRpd+fCn2XhmO6bUMZO57PJNyiP4qeaj1g/h",
-	"8Jpq2ANTFvKwp8NAriEDvKHCwM7f83sHEYtfxp8LqbGlOwKzu4j20yAkHdPXL9BtGPU1nbMkbJZRHMFr",
-	"wCMI/G4RoXlbej6uOcIWeXFhZUB5hkvTcNhVE6+eaprpzafWuNT5ZyeisKtmYZ0ERTpNn8/l8y7fLmVL",
-	"F7//HYNO3L7lHawFnuheu9xInvALu42RKb1R07Hi7WsqPN18SJ913n25Rsp5r8DtRB1aLpVx+P7HUe2Y",
-	"ce8b27xTulxEW2ggJCYp1xLvrStwLo7TpjWvW8QKsEDFf2Qu1ArjBV67xbddeWPT1O0N9V/Ha7t//Z2t",
-	"H26kNxYY19K7DEVX/nyhSKxBd7kojKP5dIaiX+2blEVQ2mRUL2jChv1ka+XvnQ4S0wHrBZHfVJgqn2OO",
-	"Nyg0NrcwV2pKB2q54rg8tuJ1HJ5amhNsRms3kLkYkHAb5S+Dh96fWPNpB/EYjKlOha4f1XpdujgoUKZ3",
-	"GNYneRk2JisPy1yGcVyyVd0QzHX7dEUuLvjFJVut/f6plotF01KZiwFJ6qxRubjNouCTzZvNWsXrlOGy",
-	"Qfzt6uT5zspwkx7shRDOqVYInbns6htTAaOijWIXG2HC58GJWP06pjPvLnvtAJpmHwygaf7LIGR8CxK4",
-	"mG7j9xuNgaWPLN9cv63/ql/zxm9Omd7tgx+4niUZvRJNS+5uqD1qr+zFXdf7uvxEvnlOntd7KANt8Z4i",
-	"HDy8AF9vtKcc9bG0zdY5Hn+fsUlr0PrdQ3NmSmH29kO8qh6ePA/6eTcO6e2JEYk4HHIsVgTzZtWCQe4t",
-	"QiW9f3/yHFFBMKAhpOBjmgK2rgXmA6TApgnlEvSWk3kG8ap10ZYFnTIyYlMuVIdA8y3MczXX4h+4uIwJ",
-	"hgncgW4fmMiMPcXsEklGjMxpwshy0Sl3GLBTwsBZUyCh138MTnj/dyFY+vG4/Vfa/nu3/eSiff6HO4uX",
-	"1p58ryBgzTVRdALRUMWsg8ZFHKCsYVAKiULrG6zBhFNjMmFjLD/vNDTMGIq8Y0ZEEj6ZsMyhdrFPLFvZ",
-	"l3TIKWPk4zumM87U+X0A+HiY4Z82WFVsqGEpXm6gsc7/3kz6f2v/161JPnnlevlUaY0bBCWtFOmKcOSy",
-	"+MUZncau+QiynmIR7rYrrhiJD3r9uEPiBzE2ult1CFTs0SmAFClCXaglIkpiEJSCrpwxTJJZZPLzisxh",
-	"xeXErN/9+MNDCOPHEYmHrf329O98MWzFexAnpwU7m87ZOupP2q9sE5/tNuwLoblendGp7fsyeS0FayDc",
-	"WU4gF95dySXgXQ4MAdEswD5QtmI9Kob5uSLxfvcgBjaGYlXM/KmmOgxFb7/T6/T31k/WjPZ2M/6BKrTa",
-	"m0QvTwoYRaCZ+XlHtnxkTOdsQGyKQPFgwMD8AC+J5XzEMvwpjnKR5zouYnUMAR8xJuqQ0WooYvu4vW6f",
-	"75BjMsrklQKIrBhmcSqX2ZjFID9gZCMjIRRLJ+bYgG6AQZMOmBh3rpqh4IrwqZAZSwahcaBnTBBMVoMR",
-	"G1kDGcwRAW8EoSTOmGI6JlczqYBmM+ukwxmT7pp1NEvQhtG3QZu9SWg/WL4T8R8g/GtXEcQlVSQufMws",
-	"gcwADJeO2dzwiaFJkZRAMAtx7MUyzgH3vj2oQG9SVpJkDKgpRbhbS4dT6see3GTWVggGxCsRAFJYarMd",
-	"IHVKgkeXzY2oglPVgdYaflpYSN9Uiqm9CzjJpua4Be+RV/xbYB/2WQ9QhFKfBmgPcHRrD4XPhCFzRoVN",
-	"2OKYG+L2VSn94bDbQDKYV0ishEGvMXykOeLev8N4u/VtNAkM671YpzoGDo5balqoFjcNBbXjdSPJ9edb",
-	"DsQ6VJpGYv0xX1eBDSJSt5wN2nZNk0ET7+vOJTcjbzkVY7Q1TSTvuPkVZ+IMxFvN49o87ULwYMX9x1Ji",
-	"ZYGvrf9SSOS0WaZ/gIROgHIB2eI8JD+5x+s+7e596D5zHRXRGTc9F+JBmrFvN9O3OGScbk3mjM1QA4G8",
-	"Hgoycg2zoHB6ubB6aN6W2ch8qi7zgM0gb0ukCR0Kzecsgnpqi4sDr4S/E7pCcR0k6xZS7OrmaO/NKdMK",
-	"s8/aefrZVg/b2102V9unc619Ok/8us4zQ15LDXE9XNXdmClvrr2Rn567W6+jxuarm95S3wv2OqrB7t/0",
-	"qnK/gOuohEyy6QUFDJS7YvViPwWf4H18gnzrYhEZNEzZKlcYexgGvWlD3t2dhb6lyXdUsyu62p155lyN",
-	"pZjw6TLbioNeFe6/hnCf2HrBj09eB2sddtbe/ORbd+udiTQIFPse4hmbgLzSed0+rjKMlyVBy93QiqEi",
-	"cNnf2boGNTs7rGtT/86NW7u28aqRFZUelVu+Km8Teh3VtOTa9JZK9687W3u3c8cAH28WcsTIgmbKHF+0",
-	"3L80aEJqd35+CWBWwQar6U1qc7R8i5yd5XyYwnWRN5fZYs8+C54Mx1E6AuZB++lt5b9vWX0d1VRZbXpR",
-	"pa7rzhbXd6oAoau0lAhaX6jxekpiLFKKiaIrRa4ALJe8QVdXaEeRETMWqcJCEVRSjenpby4IkqHIe8cD",
-	"rVGihAvYwbpewxlhO5gd2KLaZGUT1cttaO6W6FxhQ5gMlUKw1HEXNHDhr2Y3fJ1DZTMrkGMF0NjgYs/v",
-	"n7F0AYR7Mac8hRjFjrSCbLwL7d6wljrBx+5WmwqU/7yPf7E1Ocz2pcxGPEl2nuwkfH7tVPMv3dnS5wYt",
-	"wHLna2/MIphy5Pqv5yE1bNdGEmluLekQHz58aJdrGtYpEuUSCBinVRHP+JzJpd5dU9T5CzZoau5TX2tP",
-	"8YQUO76Zod2d+lVv4Oyoid2tkXUXBD3+B1stJ0KzTNAU4Z9fmCN4ZzUX37SFMmpvvCMCgtM3T/Yy80Bn",
-	"fCqnNh5qKRcGUXkCIs5qxs8ylpiNSlN1Sy1/XHzTNmp5+PG7Nps3CnpQxVwG+NeQeIV+4DsQNuisvYme",
-	"+afuhIyvJWECPDTlbuOuy1XKJhrYqNJ1c4eJlppUbuGuOS62tLwT6b62lecq7CBqd1yMo3BJGo4cvrnm",
-	"jpSYuOc3EeGlb3h5p/tGLcewX8QUvZ3exQANQd0sX8mET3hdxfuHMCZeCYaXNpqDCVi3ueCe64bGnr+o",
-	"r/JfybUIC13TLPS3Zx1iv1PD7JFNTBbsysFPy8zZ4BHp9R+bO5EytZ0qdyFOTe/HjeSpfvzOKORqpIFB",
-	"XP4P5DMIErvUmvip5x4LpiWmLLGEqfQD3Ikqpa56m0lS/Oyd0eMmrQfzPH2LBwyu3FvqVVpuYzJbjSr8",
-	"PAibAJZ3o6jJMYzv0L8ZohjbgwRGSu5jvxhDwT04acoYx19BJat2xNphYSqNpTYGQotfvTviGvM+PJwB",
-	"+oh/QofvKVYGvhf0E+XpLdQzyi/kJ5YZgbzVifkmv9kMe3SxLA5h7ePPvw0HfB0VGgZtejhoTwS8X8IR",
-	"3rwBClDMd7ZOLorDtSIJ1XREFfMemIJPwWqe2mVnOptNyKsOOctW1j2XUn2XgZ5yC4d/vIPhV6ElVTpQ",
-	"/CqirTjV11JjjcSuC8Y+oy/iwpww2zll7RMnz61nNo/H6YwKxR0a0jbn1Fn+xB0vF8C5UL1UVceny3YG",
-	"8VgDUL/LWbBzQkxUA22/pYA6DvHj/2FZNairmr8ARx0ybLSURE40gn7+k2fGWGLbkO8vzyD/gLX9Dawa",
-	"gtzKjP/9l1W8vca9rKLsrn3+fQ1Y7V37QT0Wb8mjU1XEv4bS/V4sMmnGYFS6Z/l63FLN+DVkCkQlaNJN",
-	"byjAoP6a8gyq2ou3xsAlgukGQ+EwFCwieAOo8g4r2wBOvHn31IzgTgl7L0RujoivHCMKvUN2rmQsEy6m",
-	"vqhEsEZM1tIeyyFe1+0sexcM9EMmxTRE0/0HRm2i35q4RJlYEZoIvgMu7ALiMKRZ3b3U9LPyOHxQ31L1",
-	"tr8RzJZjyYlF4iMv6HiGkQpXgDRn8xHLbNUJ3AV+AmWrjReZYVHNXVZLwrYk5jNzK5Az1bQ+vR4LXzgb",
-	"M1cq08GaFA/Pe3i4f1Sug6yU+8ybgIA+zFZYa+SOO5sYa8TWgslFykrfO7RVMFt87QT4kabpmwlASG/K",
-	"0D/fuoImxFaro9rVTKZFwDQoLNCs2Y3hBmKYxQEfQbbj5xN8rNfNp0qzjIKqhfUJdUO45AKq/mz/JGAy",
-	"AKa0AJhL4VJSa4AwHXx6dbUkHj+88K68U0HtqxAKsm6Q2VL4yp71lbWVt+YYkl9rid0J1kzbClHfvX99",
-	"cXp2/O7sxfNW1Dp78Zezi1cvTk+Pv3uBP5d/fPbm9dmL15WfX7w2j9u/Ti9OXx+/Pf3TG3Pbs/enZ29e",
-	"tSL40suT1yenf4JPmT9fvHv35l3tCuRNs7Yi1PuT51TTmxDrOiyM+YgDyAciR39jYzAuQuauYoK5UE0u",
-	"C2uEmz8qS1BHvv3DTvKJ1zDoMWIC+xHHO3Bp/TY6C6DgoKB4qVgWR0RpOpkg1jjG84xxF/vdFRf2LwJZ",
-	"rNt6pVXB+iUJ3Q0cHZsW6d1SBMnjNMFgFU3fBquBBVAlhPF3S3E8ZUKfiMVSx8GpFrsNGzvk9EIJ2qvw",
-	"iDPTNmqYkW4JgdPB/GTrerFwp8gX68VxAbnSnqkIXGTzbDrkjUhXeYW0Y0SuiBn01sL7Gby0Vnz3u+bg",
-	"KsvvNbIRB4ipwzZlIVuKiFzN+HgWIOyQjC0Y1bcUoVtU4RV2uHvUTSE4ESs8ZcTInH5uj1aawUF28Pjw",
-	"0ZHhtBNjiS0z9szqLFXdwBdGYIvMoOregQeSWC0XLFMsYUk8IJTMlnMqiJbykkhw3OfMhuHO3BscYjIS",
-	"RXkyFHl9BksVs62KSTx2+LfxAEo4wGij6tJaWIZtOyROMsoFF9N4gGXDtnGj+apC3KYQjttODMbkgMgg",
-	"AQysNURopyiErMIW2xpjd+6WK29KhTRRKfhTLJaBv5SmaeouueTMqOWni7KiIU0awkMQ2qkEiqKWowVU",
-	"VNrMuaiVr1XtSXV88qqBFRgmzFu5aOv8uAhBjkgsJ5OYpIyibky0RGZQoeAExDQ5mTR8P+wYX9XVXefF",
-	"JGj3CMbiMhNYaZoDLhUllG8lv0H9s7ddFxtMrX/ojM+Z0nS+MI8xlwu59jM5RCPcfh0V+4ltev5l0Ows",
-	"f9gPdjs9Ixj2eVRdcGgVDru+g5/IlG0xf7dfMRwELy/aOW5fzrnWIC4mIRynXc5OrjxskqBRATDwhkpr",
-	"Y4l+7qZw+W4gajLDocodFs6OzE+SEE3U9fZYCs3TGmDE7W0imbB0EylewU3Xeb+dbRn1FO+/LrT8vjUZ",
-	"XZDQ5QtiGgi0bb39y93Rck8Vlyv4miO+7SuDFYEF7Sh47Y1WY+m07LWqvm+pWtEUw+p9u1aRl2Jusd1n",
-	"CtKqVqksCZwdD/udvB1FNeO60Oy46aChYT1NqVVGqS9PmXowpPAjtQrRlqtYwtLd4EGiIj8dfWMMM+SE",
-	"m2fmXFCNxJ/TxcLDt4L3p552z81F/HTUSqRgjTdKwdx9ziHfcHbAVXcvgO403frOXHR3AlxP051Q/453",
-	"XnseWb22QBTgVo5aUrAttnPhVetvDaiz6dZgKhvf6km56c6QlNAksgK9XEXolHPmLAfPMSGydEltKQFx",
-	"3lomBl8zcm5lyyKJliB5AzVpuw95han2aw6NCiTrVSa1lcBAgKeEOuHLUxa6IQUmGYAUWq+MYicsC7Lm",
-	"6FpqDXZPIT5QjeiIWqxhnczo8Vpk1VyeEWho3iEv5gu9wiMDkjzHdM7CCqatbNXXgGrluafoaqyzVT06",
-	"d72jGEGytCRToxIjyJIZTAhodHQQAhr1fAO+ANeoW8E1KsvXCmglcyjjAX44Lt36k+jUayB1EI/5YYT9",
-	"tAYkRnlq7LvI6kkjBkm0mdERxVMSO70p8Xd4ZSw/xZ6SGCVkHA1FYFlGDgixePpJYZ4IjNyoycgtmLKk",
-	"zpKNhgJDyEa5DYwZc8wVbUs/V7AA7axy2V40ETdZdQ1gycfClTBGfrYWOdkhvlUP/B2tos8LnjF195aD",
-	"GSvkZoQodShWEE/Q5THdyFQATl6quzao3IB9dNh8J4KK9JFVtAAoJ1BLjWS0/OIm4YIOa8UyLDmcv3Ae",
-	"swn/XGWAP9nErks4B6ZcKBhMxsZyKrhiiP5Xcm31Sp6twwLuprq8KKCefun1r6sonCBSAMj76xHYfiCw",
-	"r1KmlCVmJ/QOr9UbpE2khQrfTXef4l028ZaP7+jQti/zzsfQnISG4bZYT0tzitdZE8FwLAN5rvBOaTvF",
-	"zbZEzlv15UtehigykYD4z0jKhTftIxTH3sSCJjeEq8JxpbiYpqxtnivxXzUCGeK+/r/h8HO32x4OP/de",
-	"DoefH700/3zy8vyBuaIaLjY/Vcu7xxDfbuhtAmat7yRAHW4dxBVmZsNJs/cNkeauf93Bk7x/3WGnt1ej",
-	"B8IX8yyBctsh6BwP6JTHNoEL/IUDYtvfWfDP4C0eAfTNgv60BMRgdHmr0n4/6D7ZHMBx8p2L5o6I6OCw",
-	"COE+PwCkd1lRKSIv7vcO94+6G+AXgesLjRc2GQR1tR71Qcfj9IquFIlHQMxCHAh/2hz9KSxg4WsF4pUn",
-	"Ubv/cLfXnudWEsAOw3CWYqw+T2G3g3wcdFnaTqr5Pkp1MtuIM682ASSw+cVKK1ThvACfyMyCC9pZKuyd",
-	"mv9un1M3ctSE1Yz1hoaQEG4YUwG14dhuizcZFNhOawOCMNx0A4Vk+6OqTvq7Xl5W0PsZbxb1uTlYt3LO",
-	"vKM6BAHGZbPQxL31W7u3xbbGVH2XsbUxLgrrWu8OLCYgRT7UCyEECfjENRsFHyukKa6DDQmL4v3Egx7m",
-	"YTJNr7/dUdZ9bP7zrfnPM/OfF9ueVIJdbcyv9BYpuypkVxacamUilF5dxzzFaOyN4th5LgJoCkGrGx8x",
-	"PtEuPOzh17n33roG2bDCRkNyxV4Y6h8gHrU196ggMU8gWO4Q74eiAHlPQsR790oIUlwytlCu+x4g3AP6",
-	"87OwgZrl2LgucN6YUPHBtb42tmTkA/kDozeBCgV5pQS8A+bqgmZakZRD6ZNUoGvF8GPcacqwKIS55ZUI",
-	"AhTe4YvNL7TaZoR59x/E/o7NSOO8/UJmsbENp8Tuqo/xb8h64gmI3OvrOk4rtcvbTUag7prnwFmFrUPi",
-	"L9cxoepSeQz9PPoYxKT0MhNV8XGzqEzGnFeggEzdMF7rB3NDNryxzIT1mrtohssza3CdNxETlPzdCHkM",
-	"JeDWtdAhsVlWm3ZCdRDIc+f1PZXrLbhBA+caV5BsKZ6a7TqnK8hMAZcQ0XKKFLjiejYUcW7kxBEZsTFF",
-	"PZtqbyC5NhcgDmhqGM8C0QqpbeV0sHaWH8vmXFk4Ovspv6dOHBZfXXSIbO3cQIthf3//yZ7zS5LJUi8z",
-	"K+oEeX/2LExyWDGaEfD0PSWCQTaEFX1cAQ4JkUsLne4Pq4Rq1tZ8XjK89ouGf79bOK3u97v9j0ftJ+c/",
-	"97sf99tPzofD5Of+xx7+60v/+mf365f96732/S5c+rn3sdvun+d/f+z14cn9j93e+d7ZffM/+KZue/98",
-	"b/Cx2z40P/h/3B8OO+alvejJ9d4f7//1549/aJ83PrZ3i44gu3hefjkXQ6PXAHfAlGlzkk6WGewY8PnB",
-	"2Yeas3UkXLKVsk1IUL/1PLFc8pLyUkrrM3+Gyku3/YS2J+dfHl+3/b8Ptvh3rb9o10xI6+mwlD1vlHbF",
-	"k3oncbcmRNpwxJ8ZBQJiQCuSUjFdAkyGc8SaxzKZBqqHNXIQRp2OYMODWwUrVTrkR/PRMU3NVQU53HMy",
-	"YSxREXn/h2738WE0FO//0O/2H8Oz8M8nRlDKOYM7usd46jE1pgvDQD8tmRijTqNZNueCppgXlbG5/MSS",
-	"p9jxJ3Bzc8NEC01GK83MCIbC/KskYMzJX2Smx91tvTqoCpcV4McH5j9H9b6ebR656RdqtO1KHLo5xxO5",
-	"DouRb8N0TdlOhXs3WffmFc+DByDFQ2+WW/jkme9QXUhQhF+Lg24mxHvFstuQwXWcIycVVb9Gk6iSayub",
-	"/TW78mb7TibVLaz4SjPuZloGrTG3jODi/ddRWfu5ZA2dcODwcKpw0eHo4bzI94wtrE+SEsXGGaukhj8q",
-	"7Hjz57pAwtHB9eZNZ8Zcpc35Wg01hyLIA1+Bq13NjGkE/g1oiwakBpfVS87SpN4PfuwKPybmnnt4qFZK",
-	"adZJPNr++/lHO/sG4z4YxY+uxKCanVLyvLtIMYAx6GypZw7mehvnOzbBqUaQK3HkdvXaL+Kl/5irDDjR",
-	"VuTNnbCgojVoUbEqUVE1S59tfJzBSlzXGpd5gYHzVIIDARnQBUQiwuh4ZsEvaMg44Xj2u8U0m5sM0Smn",
-	"jVlRrUFrThcfkZLnBTrVdf48Lrhwqe+qj1n9YVWFoYHVShVjsKkw5dq/wNxXdOZaVN2ICJlhNNfndoOP",
-	"WOQV+VKQEZvRdOKMTPfaOtdLwtUipauLbZT653ivI1wA/7G+ugTLB6yd5qN4VJH4L+03ov0tDLb9ZhIX",
-	"Cgq37y/Z0OTwK8Ufczu9GmUsBBhD+tSdVEHe1jZVj0HzcPTWpiubc5dnKApon0cXCyYSElvdCxqIFboM",
-	"3kA9P76DussdatgwHXBjPMmGjtYpmSHTbuJSQ74waDQDqFLwrmJ5zm8sgpvn+FUoE8OSDEgiBYtROuW5",
-	"3S4VB+2k2Bp94Ny68v5Qnbc/hNVURHExZrlnGpIuI/I3yQX65X7RpD9aTOu/RdlBUFa81ruZF2TtsiGk",
-	"YLVpTbfIsLa7p5LK5iZUpov7WN02e+GMh3VBoSJ4MrjuUml4akwx7TNHF/jYogn9d/t3Zyzn5qt+UzlL",
-	"oFBrdlD0xDT0IP633/3+/xsuu93+0b0Hf3j4zR//38WXn6//q31+fzjs/HHzbXtfutHR/vW/389vPQ/+",
-	"3T4313vXwdW9Pw6Hnb0/bH9/7VYNuq1W9+qDGCIhDO4hmk6hKCmRy1HKyE9LqZmKiGILiol2oxWUlFBV",
-	"0y+WPO487uzvlQv5ugfrTuD7w+GDnz+S4VBH5w/uf3i498dh6+O//a79X+cPhq37cOH8QdR0w94Dd+V2",
-	"fskwD7lRntmcR5BopXr/p4HwAmvH4nCgJPvHCqidKgwSpms3JWjhM9ASWHJLlIM7rmLYSTbabNBttYWK",
-	"vLO1EpZca4smDJsxlozo+PKZnM8bgpYrH5UIlIsrmSVGzzdanYtKLagyG9J3p8ZCS9pYd7PGd9j/DfgO",
-	"oxZYZg3FOUb9gv7CaF85CEWgZQGmqGar5iirNWjFxla1YTlgT20zIjLINbSd9lfg8Z2wK2vQgbUaBxCu",
-	"cSHpvaxFe+9C2ayp4ob4DPjDmvz3bQRBTkQnCeoS0j64mQUNwDDJHEkRWwEbYyikkIBE7UJYLh/JZBVu",
-	"SNds2DaorlNb0ubGyimQJyKK/x0gTl1Sv0uqBFJi3vtKiqSwHlrKCzWTmY4j/COVYhqjmiqX+kJOLjIq",
-	"piwu+eLXlAVsURxwg0PK/1BlkT+fvnlN7HWbE/mk29sjXNgIuyHzU0v/clc3+BHpjSCxAhp1267iKqVq",
-	"hlPe3Ao8FJluuJbxauVhkdsakqTMvoSjdZTJS/Q+e9V2iXBTrJUDQeXxnuBHu1oBXBQK9BBHOWqFyxz2",
-	"ykWwTMMP9p/AJ0apxW54tWxa0PWbcIMIZDe44noo0ZALLKQwM3ZlyU9JjKwdR2H6RMboeMYwmwZ2Bcaw",
-	"FRm7kHReDSEXraiFL6kd7p8YTfWsAeaGKdvqhZJFJkc1YlI11KK4zE95Wcj6lJebz1z7yjrGqWumfIxN",
-	"krkAcuQtks3Sd8hJosicJsxosHm/GhDMcuJR5x9ZtfbwqL9XNiq6vSdPkv3xUbs36dP2o/E+az8ZHfXa",
-	"h6w72aePxr2k3y9YGv/YiO911PpBTk/ES5nNbxgTChDWnJh+c7zUM9LvdHP0MaBr1RsE6VC1fj3XZQ6Z",
-	"1GKh1IiVO87gsyPCCMqvZlTTjAp90ayxGureU6C4dsgrunJdbyDbJNhINQGt/CP/lBmXkGuw3To9dcnw",
-	"hYZzbMwTpn6BNVwqljUDmDX5Lp6CywKmcTXjmhG1MPoQzeQSixDQXU/mMNjOelfFXZO/JIL9DDdETkHS",
-	"7BaADoTNmrjyb4S8/5RbcpdQeiNImrHEApi0wF4tow2WzDAIkm/pKMWIOto826QHd0gOv/YUPDgA3QJJ",
-	"PMlOcYsdi0O2rWbg6oLyjShDWC/eVGeR17xejFZ34IJyKb2OsHl1Lhe58W3TAPIKTSkwBaqIMILW5I3K",
-	"UL4Oqkre9LizGWbEcZtboMix7cY6kSLj1mZw42qugRK5k5m7RN9S/NeBjdEpVtXKnLnCIDXWSj3NYa6w",
-	"PEStlGZz7MiG4ATbrqu5DyoJeMr1CrYYnUwMxYxmdCNx8D0X1bIMeMvGBfnefmtN0wdHqAiKCoBK96lY",
-	"Qd2TnCB5bAMPF3hHEvNM7UWWYB7TLWHqMqggd8qerx2LWvAJ8Ei2ohbSt1YFtPNwnscGQUirE4EefJcO",
-	"YyNv7l8O/npP5lq3UsnxubuEvFMMqlBkcUVAWmEdBdUWXGZtphneZTTBRXLzyZRYMZiZH0CBTIXP1PKs",
-	"q5SoQdsyl+451w46w1zbn7KhKxdMUP5wutBtqVS71++OzOe2T6q4AzXpNbu6TXJWVEzNgn0Vi2WaxuAD",
-	"czLoN56uZX5K04asLZ+NWVcFW2pVywWWcQ0IJakc0xRqkUA0aDKXSpOjg0KJl0srcQFEKyaUWQebNoSu",
-	"YUwDoCSRc8rFUOArU0aVJvpKkpSOWKoi0NgxoSvuWBde3CEfahV8KIiC7GrM0hZ8LBO0qMnrl98/y2Mm",
-	"WOYxFHntGc0YGc/Y+NLBtN5tWNkVyXjOGA47H0/4+cfX4vzjj5/OPx7T848/pOfw2/PkvMGE+O3EpsP8",
-	"3gojPiZaQtfLMmsRIW+e3m+4cCk0YtmA6mluMCKaZqikWk4ZCssqzyKipEe88/2c0HIEKAJKLtlqJGmG",
-	"L5LKsBBJGZiWxM0sQAVmVK0AY2gJLaChEAC6NA6sN1hp2CxSGCVZAfTDUORdH1CBmMlME8sGFj6X2Wrc",
-	"vOQAGulSRWI6GidsMp3FIAV/umKZXi15OYxRb1uWJf3ju5f0BRinWmHkM9UwOgEP1PgKPm2hiJTh6CDR",
-	"rwYRCkeFtbBNYGOuPpt0bWAlhrSk2OsTc0Zt0AusHtsJiabl0+eugKUsctSnpnw214KilshZJm3o6MnB",
-	"4aO9O+rLoBv8N1wRMPpsj5BCJgF5DWV2yNdmP2HUzhuWysbwy+kGVUwNaDizLnzpAsGVGPBWCGRBxLkE",
-	"lV0DlI1fakx4tdedihZkvEIGQCqnZT/EQXlj3iTB4q1hVSsCdbZkDr/TdhN0dAlSLvKujzWuhIbgz1kR",
-	"RM42xjOMtB7U4PDJk4DxD7rdOlQDX2LTnO5Rx10b04O3zEGNXX8b9TD2hm5lasuMtzM2YZmRyTf9dH0O",
-	"iqsM8pimHq/Tc9iazV8faLWdhs0NuE6jlBEOftkJx1UPMLsD+Is7QPA2OiL9BcG8QVOzTSejmkaUsHoj",
-	"niTw76bOolF9M7ACVnhdk6P81/D5S7YKrvjQfKvc3qi256VFW6PJnGOUPjXsx5ILyxGQlqlnMrkoRrtz",
-	"6lki5e3/63rNRzWN1KPa/uFRtX92VOxEGFW7GLuOQxcJz/SqVey8W0DoK3dnLbaZrmtsWdOMt9r6KWpq",
-	"AlbXq63cea3O9YI9wevNVhdwBsSevP+9sUxkmlg0O+cJqnW7LIwdt/k4ni/0M3vzL+CWFkpnS0gGVduN",
-	"7SR8AnADsYx3u6d/cHcjOkCyHOvtHnxrbzbPOR69c+h3TOAAXHb3jSouITdaR5LRCUITghW63Rzewa1b",
-	"A5HjQwEIOWAhb/PMmbmz4uS6IzpdWesKujJBbn/Yzd9uk+3G+aO9udZN795UODdxX1haOOLfzOdW3GJ1",
-	"jvu529xqAUrmRGb/NFUeNZu03oEMpetunlj7cimMgSwSMucigazWlVxmAJOD+azrk1IPfhNJqSU5VZ+0",
-	"aK+ihQmw+q48iE7Nj98+e0sOHoHzzaMcGMIuWDajCygPhldaX1rGplyKDvmQ4+9GvuMI9CES6PIKMozd",
-	"iyuJfr1eEbOkWmP7pR/tX99vfzxu//Ucf9i/3vuj/eFL/3rvj2sos1Wc2OYwHt+kn9YHa4NDeHeXCO4a",
-	"KCXYxwMSY9jFpuSZg/qeQjfiU98RKyTz07AVVpSf+xDsmXkcKJugdnxCZGb+gNBRKZsP4z3RDk20tuif",
-	"5Y5I9omzq6bIOWzxEUNH2poFWt/YygYGUV30cHIiqKagefmnq+6F5t8ZJLxrMuGIt7mVwV7kuRJkeL9q",
-	"tN8MesoqvXdyZpXelberaO5SFayc14RqVs5xoyJUXaKieZNQyK/gOHrndKTi7ODnPNX7+IRMpLEtFBkx",
-	"xRO4JhGSmWJS6oyqNYn3RgKZ3VyF392OXvv/eHqtd0lZjZBpzcVU7YT1ttZqgXoVPHEaSlSw6tXs+lKx",
-	"yt1YO/+M5sguBsBNVfkKzg5SbFPfOzg3c75p8PnFYMzkKeyImeYtINQI6cqq+U9JnPJPLC4qKLYfAaK2",
-	"PSVxxrQZbP5S8wyAifjXjdhQBB+p9gOAYbWilnkUC7V4U+/YgFYhhmBrknEmknTVihpg4L2SXygxy58S",
-	"bKkzcA2B+EjBG7WgesY0H68Zyo/5kdLYuMKBRNqj1MW6MEbhjlDov2H+QHAWvFmRK5YxyI7fjDW7Bdzs",
-	"26V2UBe7pYQachbK6BHqIkCjIE69cynRUPSQMlpbbbkzUEUduuPbpS7l1OwKvIQ5HneZU3OztJWyZog/",
-	"1+kV7/x7m/MNbS7NjKU2Z9I3el1A56WGKhmLIr4zDfFxREKvkvIWgOZl6mxEFS88XiHVd0wrG9IBNPt7",
-	"CkE6EOg+QmQkCyX/1PaSsIVpKtMX5d69Xz8NP+j31FgRjfHODnlmdl4RJwTroDGqDUC/0P1KQbOXHC8K",
-	"SAAQD3fRcHKH+l/s3rV1+a/9Vu3yN9iLVEP+nE2rNEdVIjsOWw28f6F9OAXQFag5BH9+DOchmoA1zZNd",
-	"EiC4/uu212l9MYUblgPwwmEVTSsVoNZYuFfQprnukBhVODXIGE1igDlRVq1TkbPbFcwjCJiraCj8k+aM",
-	"ZzGRCybwRlQIgtfQJFHFd2VUM5X7SGLKY8tXke0VZ18FASNFjk+GIv84El254ZobEalTFxB6AgNJJFHO",
-	"q0ADuyoRSaW8VK5I0qPpx1JcIIBSTOhY53jHNa8vqichQX2Ew1LJpXnC8FtRy3+kecnVtmu+te2MnFQs",
-	"MgYR5AzokoERtZaC/7Rk9rLOlswMjtFsPHsH9YR1JXw28RrSKQoJ4RBeYwiFZ16xqR/DHfbDCVovS4t7",
-	"YFfVjdBcsjprJ8xNrlkAO49OZekD8JS6Vf0avVd9/zhMX8mxMLfOuVeCLxasoRjb5Qhag9BdrRDPbTBI",
-	"fnL0sRqedt2QrY43bP3vf//PsLU11xoT9JRN55UWcft1/p7tIikI2/k127laBsuxvkM0+TV5D0XD+vZE",
-	"6te10TNS6G4m61PNr2bSbq2wHXZ9sn6x4sINJgjr+PwIy5sbay9OUSNr2LAjNqXCAQymctrm2IloKhni",
-	"5a2cEsrFFPsagEp3hw1joHNEs/add21wnZIc5lvYJQhTEBXapjVdV75Gfznsf62CzmGQmwvU8q3kb9RX",
-	"ji+aAO/0lcwufdkKtrqAOadyOoX8zsinRPa7+51up9fb73Qf9g98fa3R7VY1aVZVBIqv090uZx60yCEc",
-	"yj7bgKjXJUBpttmhWZRj1VMdeWx64NqO366oKDY3G6ulFyYsJh7QdbwET3+/2w2SbtcSr1+TllcXnC0E",
-	"XAvELTBmYTLAC/nuqN3YfCreL/6VcJHLHux0ZUfbIcfkiqVpG1ODbKq0eSzyVofMcvUW9ym0WEQj9KC7",
-	"T8o5O3HFJDmvw+DK06kGH8smy07FpUGD40bTFMyC2KoRIBvBPgCLaySXtkatDglTEP5LI3ZhF1Ycoc18",
-	"uLn1e7Ng1S/Qg/7m1jh2yN4ZjCtUDFy8bJ3JfgoEb3DYHNtzE5qjiUC3youm1jUkuaMjQUjfccIy8JgK",
-	"I26tumSz4ju+AV+NFNjQnrDX7R9sjIYvs4bCMhzVPeVrhbw6j+QDOJaIZCylmn/ysXxM7ts2VbYOQ3AD",
-	"i9h0STPuwhlSxwdndLpVcVk9Yit55kpIMCKdly5vjhEe/sNDhPWwkB+gamW0cu0E0RkvM517Z0o9vbe2",
-	"NeimyGS94yC0UdYhDdN8sWysyBnmtuEZXhZSkz+dvfqhJmEB8ng3KNt5fgI4I1A5awAlZJ+b7GMz5s7G",
-	"oPEGRneJU2bUtcyN3oU1mOP3FAENyfVYRdy6AidXzsL5VqCSr2wdCFWKTwW7q6rdvEQdGdNVaDk9jGhZ",
-	"U5Vem3uJnSnvqbuoSL9VQ9CLSY6ff4OuoBZ1v0ooo7CGHRRUhSJ6xuYlmmhsHJ+FVfoNc/0lu5jas66E",
-	"NVALiM91wamV+3KvZtL2HoXct7li6SdmfbDbdzq9ZVeYEuz9tjqCedML+2jtrviQbwBrs7FUMdjHW22E",
-	"GTRHx8oj4IF1Sw8pzbnmdefuVs8HY4j9YgY1AKlTkrFFuop8VpzNkLO5Z3mfctsmWdy8Zb1zs965XW9b",
-	"HIYeY5okLIEi5nAVBIvyYqyK67mDvuBsypILLrS8O+3dCVHzLfwAoEdG/jgoIvQ4/1dTd/ib4FpmXGbA",
-	"ZDfbEm/dc9V5/UlekWUGKBy2BXJ1F6xh8YwpmX76SiUB7uU1lOMKakjhMtrjWOKCHUiVkPLvLLkA/r6b",
-	"cb2HrRI0NLTf2P74XEvHHf3pViXdcnrm7vrzz7zobo89zej8jmxmY8vdSnGBV9yN5nLzbmVfqRqE60IN",
-	"SDEOmMvMrx+GsCb1FeWai+kFtJ+4m3meQieLq8ppZ6S/+Zx19FIyW86puKfwzBvkIDxBgriHJGAiqYdi",
-	"crwzFA7PF17nT1DMuZauuYbz5ARSympIdYxTD4dV7VsXBGec6RBGbprKbapHcrN987yomf0L9okkW7WJ",
-	"7HV/E2U1FZ24ObSRs7QLZxSaSdkwq9v1GFLhEyNf3R0JT6JQoX4P7glC51JMi8kdQ5Enr4jE3yFdU4bg",
-	"pVadq5Tb7NquqqQSVegRaEQ0p0mHYJzDRjFiAWmpBb9+Kq+gHNjmq874dAZ+tSmrLTdxI2lKD0bsBT+E",
-	"3MXgkaEX4LhbMJFgAMFJIiMpsOC3+atn9bHxqi9v3ebPwr+wnmCZIdMkPLO9ToyRmsHh0CEvqrt4KGq3",
-	"cWl//pprLZCgH7ievQpKeG6in9d0xFxfDZRSHdhIKiIyTcwPYAI+9VhTvW7X7i/3A3nFvw2LM7byRDaU",
-	"AVUyHuph2tR2XTKdAefAa4ogp0BmpypUSPL+7FlEXLdym4jGPtOxNmc8/0wmhkdB0SMJn9o6qBCvqt/t",
-	"H7V7vXa/f9Z9MtjvDrrdTq+/f3B49NcCdlVDu/J+sb1ov9hedDhMvhxc310bctuF/Oj6r7Xs+P7k2Yxu",
-	"bvWrs2V9qUq8VMy8ISaKGYlDYmhyDyrYjOp7KnJJFM7D3yGvmAMBsuhNRtUSdM4S4i0Ghxhe0x9xW8fD",
-	"+k1RMLqpCsP12Izfan2+N5pTl0GJo8nW++EZvLR2V2CDmHIikM74dOr6UbgaCbUczblu533ASuHZ4vUY",
-	"OySpyuih6MMhyOZ3U4UF1L7tukNwlDYzApwsRlwXworlMVVfvTnoGLY3UxtrZXrdg8eHj46AcZ9TTWvO",
-	"pAmJE6pp20YoXWcH/Mu2poE08A7x99oWVK65rtEnlUsAiQHuKLYavXtiKZBEzHO7TJgrtITsWO1BKKjD",
-	"gLHlnYqu6vj65qHpO4SO+oUaUNXjI92kHVVd7cj7k8Z659hfi10S0/EJOX3+fRPOb42kgA2MHVMhElZI",
-	"oKUg55zoMJOL0M654rZ034FN1SHnb6DknGmaWDZf20zQTfKVewByXjKtNiF0byvF3p8Ya+8tzUqpjL11",
-	"ucqNGTQF94BP/YkKEQhEOjYbMK/ursvV375GmzuAnFZAWUen83V89Wy2FJf1+u8ko3NWZK17irw/8Vxi",
-	"8xrICzqeEfMJOF8w+zQ4B/PH85a7dc2BLTdspzBaIXl9fqNgTFonV2va3+7afBYE6llt/Na27ym1Abyl",
-	"PJqUOgbdpJMoT5raJ2nr/QhzrkvA5pszHu2DJzf3t229nvOSZLgB81SEyk2+m23o0GRVDNuYdlHtCLDN",
-	"0iJc1zZpvDJN8srWfJEMkwXI77s0PwQJUE23ivB/20qzRQvzFdruCvyBG83+wSAFG8qm3BPItsW/Wnb3",
-	"GME3wl5ZobLj/vRoWiVdZcscsLWyMGSkemwQ6N1VOCrvpO8EAs3vnA9wi4bCJRrZsddTyR+TdZlvVmIW",
-	"SVGfyXLXnTM287E5Bwv1M2Zc2yYNlm4OKAKOZ/Rc7JoyjGGLsK9JTaWy0nSlbH4SNvyecxG+vHfX+TZV",
-	"UjIBAI4NqTRFt6mPTLX+4b3NCmDnado6r02fqV2xjenUFbj560qnojCdxohk6EHOQF2SDqYWS3ekQ5vX",
-	"0rr+wFA/y13BRXeC4QnvCw6Hvd/1zAA16Zut+HwaWMNeZ6jmYPBzuviIND23oBmlHJVtverePx5ZmI8Y",
-	"t1LcuY2Du27Bw3SBmyQJ1ATQG4PhmBZGBGO40qmUl6Q49fvOM7fnO/ZOlnqZ4cHNBXl/9iyvzWBkxWhG",
-	"IPxS2EgNvrf9os3VL7YTuN/v9j8etZ+c/9zvftxvP7GetR7+60v/+mf365f9672789Hdt066XvTkeu+P",
-	"9//688c/tM8bH9tbv463Sw6oiajTqTNR6KXtTpt3HfIbzwf7v27K6k0aF+VJBevyBP6JpPJ14/n6Xu0K",
-	"ClI4XUVemXMH56vHM14PcGHPSq6Ie6BGE7+J4SE3J10AqkA9Pev9SF5Ce8+ovASR7Lq9eGQY8BwHzX1y",
-	"gPXx0mgEEye9/JOIT4fdupx1PRTadyUf0znD1wP9oWpCXjJhu+NboWq0bmWo+HeWyTrXwRia2iLSRt1e",
-	"xwo5yAgEdBs3vnvmMBrPtgOx2YCsj+igKQPM3w0jsQnmEUGVHcpAxThdJiy5m6FYMLgtCHI33/Pz2HLm",
-	"NjHJP3YXo6jHw7PjqVudWp1e1bbLzqXHbgV7vlpv2wjPjXZ6xRPoauLgLdVpQguL8dIoOafmXTiREaMZ",
-	"y4xBmv/10q3Jnz+cVSIzSJW8Xhi2Vvz2zekZeWgMyYepnHKBWYnBr7aaN44IgGSDAyx29TbmfgX44DYj",
-	"QhhVSkxtcs1QIMoIFC13yLErcXL9M+SC+TxTl6TohsfgnaOlBi3aX3QV0ImE5O6heJOFmBf3Y3V58b//",
-	"/T/xXnF+C96+ZCvlAytW8ZtBnkYGsbd7isSf29CcNg4QBREXBMUYLCUcBkDu/HCYaQ2mvRTfAm7Hm8kG",
-	"V7P12LtkEQcl4sFBeZLrBIUMMo0qOI6vhDxiiWDMEGb+MRT5NGFeIXxJh5wyRj4e5xDpXIrz+wBP95AW",
-	"ft3D2XMzC9u2P2oh1lbrL+03oo2Tbr+Z5BShC/49YN4bkpoNgKU3t82DCSpoHevXlKxBD7SA1zGFi7DP",
-	"i1RmLFMDwqCRPuAVl1phWZf4UrEMbLcOwbipWRLsvzPOMK9lNRRYEw30BgJbMETLNKoMDDSjn1ihpbHr",
-	"ZWy5kmsyZdoWLUxSeaWwmVReMqw89gvW1zrUF/MHVzqjWmYqQH6xdeF4F3oA8osQuHD4znDol1CMfNHh",
-	"+yxtDVqBmCioLObnPqYDb1NvGexLm0318Iuv7Lx+iC9p48LFUY6wg7JDOh8GasrYbCfnz5+WLFvl7IkP",
-	"+eYKRea8vgYMyYmsG6ztFIDgvZhDhlWauN0UYfMRSwZBBQpIM58f5iJIVvNic5vSAh2GoHjVIyI6uGZo",
-	"J8TnLLKUMrIAYM+MnPvd78hLqJRQmi2U+aXXKQhqxadiuYjJnF4WOC+qE/IusmPv8zulMxR9Ixls4AvH",
-	"QRWJ0fPJ/w4CYUC+BQFIhstud38Md8E/WWyzWICbkGBjmqadodjvlBbdQ0N5TJQ1TOHi8jGCRmmJUamD",
-	"Dom/e9HwDOVtV8QSe/SoXHMGqn4rE2537Z9P37xGs/5lG9M6wcyULveiFCQzVoIcL+dGNADKFIiBld/n",
-	"5OiAfM+/dZjHxjyVEyLYVZBD6BCxDE/jbwh36SCxev3H5h0IsgbnqtIY7plw8/xMXgH4JkYWnFPWeqHk",
-	"JAwIqwiyn5VZ2bmFkxAuhSTKR42pVsipKzdnmJrNhzl9/j1maHwn4baz1YKdws5xZ2si7Slma7BsCwCL",
-	"9TxiqbyySLIZ0xlnKiILTAcLIb4sTgZQm4nE7YHieWV+bJMHD47JgmVKigcP4JCk26k6UaMy87RWBbK7",
-	"xkF0dNy3rUjIP769NoKlTEaxifMaZtDB3BVco08SGxYWPgjD5zqHHHvwAJOf4Ec3CMCaKx7TsX/TKJNX",
-	"CipEY8BbOJXLbMxiNxWvsN1CcmeMkTkXS20VtuPwYEYEORwpbkPMymiUOIaakcWcBazh9+9+sAdwOFQ4",
-	"FhB9D06EofA9d4zyNKZLxYpTJmMqjKYJOwS1HPXU0B+lVPEEyvECrNab523DHB88sJhDqvPgATl2sEIW",
-	"9ZF6LRZwhoCpyizrkP5D9EtSgsM083PoBUvFBkNRy7UaDgSug695lJkF5QC2aosVPGAFYPBKpSOkh+8b",
-	"Zgc3pVzk4ielkJj+xhUZ5LiXwEUjxoQZXxJZSA7mHA8OPiiENrofH3R7JGj4E+91yKkkl4wtCjlg5g6Q",
-	"rkOBFWyajiC5d5FJQ0imiJpRyEW27448+bDTKPQ6vUTgQUbtLLXMWBLOk3ABujbAIhZliFzquDKDp/ZI",
-	"wkPZskFMUq60ckMN9EKuckAeyzvGUrSM43X/+4hOCOkpe0QxXESO7TbsZuyQU1A67qPyWQM2CU/a07kc",
-	"vxJSD4XRiFVQdvKZKyy0XcnlIAAAIfFB9yCOfLpqyi8ZIqvkXibcpOjHlEvdIS9QK3AGFx6btjmrxMIn",
-	"5FXfIZY7ow/NX2JN5zkgwLhcnTp4GwjaoJOG2yR+KXwqnaWzkztIaiMruQKUZHN+mSUKtWqAFwA7jZYB",
-	"Jc0SeGXLwmMYpRx/suiarhAnXTkmgJmh1ZACusrA6U1FCgX2mzUbzVDRtKOB0ZpXcrqLaRrEouicJU9J",
-	"TMUKYEnxU5dsFZFYSMFi5IGhgDPDKNapO9BnMk1Q0jh2Nie2a33qkqRAggeV1749STj8QMRwhaBDHj0o",
-	"dssy1mbNCuXdZok+OOCRii0bWZoYLYaO9TpQzkHlLMxF4lA0mt3FmhI8cPwNU1Tc/Ja2L8DCZoAks43a",
-	"fAMM33+Ro4YzFDlWA2wzs8EjAt3ULOIpel1tGqd7HALRDTICPCTE28M8cVIPM2uHwmkR5pS02bY5/nbZ",
-	"W2TZmit7NtpW94bqV+V1jpAi1dV94xhb+Yfi3GUS5xU3PMv3PDpdHFwVfAWHAEdFl1Sa6sV7naE4DetB",
-	"QyQMa8bDSYLl8A4/ypIDGrUwTe7Hb9+fkYeAyfrwi61mu37oXhXvhaYOCtOnyEUBXgHuCLzTdcKy6LTK",
-	"9f8vMhNIiaKliYI0kR1QnpAR5CS/bvOBkW65PQr6vHVrMFXpru38dW4nOw0bQZO4mJq/t7auEKP3b9Lo",
-	"NxJ6u6Z0pYqBikL2vTvH/cRdYrj7aPAB9fBLEQvK6ZoxmmdA0Q75VuoZ6iuY6doGXdJ2970fG8PpIfzV",
-	"tk/vuTMJUqmNBByKsBcImIQWGTLWqwWLB4YoP1tEsZ+JeYz8DIa7EVk/D8XP7Xbb/7+5NUagMvIziXNY",
-	"M/PnmRcR+DbEy8pWPk8THn9wfylAdO89MK94zlJNC6+opkIOCGRPYwAIx2D7Fv9M4hz12/x5Q1xv97oE",
-	"zgszHClYYTRM2EbXdtG5chqVOalcmr97j812N296Cf+sfVcpBxMeHgpQW8wLUJa4CD3KXLDiULBhvlle",
-	"oINR6acW2VlX0eOMvu+61pv3LzNrSLjhDkXQsNprxmOZGHn7liqLgW75TjviJhJUqkshr5yex9TSbDRz",
-	"uCEf4otHRi5atrEWJU/K7nNQO7FXOuMgL+yyCKMHOcraaN+AjKUQbKxRpXXFwhBCp0sXOY8hX34Qu879",
-	"foJQuMFxDX+gSrdhndonz20xAtfeix+QFSYTgS4hVnZLYkBxxoxSrWmaYp0U+TCTIONcQrLhXpqabb2y",
-	"Z0kf1E3UR2iqJKRqmlVpsGADowa/bD5rFNNMalbi0KltoIZi1wgAy/PG+vtkzjpXWx07QPwXuLhGsYIi",
-	"XaNx9A/IDNTnnLhMJE9zYltWu5qZYxr2FtZ32FAqwuRb85GnTIyZNQKwAQSKJXwEJUXv0DksbIQuNERB",
-	"ARiQg+Aeh4CINcVoGyHop7Tf/RMVU/OC5eLBg9wMMLQOaDZwWBJ+Z+elCDYP2XtnU79DOuQMVw2qcMc0",
-	"TXN7da2oR7B3XNGMeSeR3U9TgDbJ5HI6i8hCwlu3OD9wd8bu0HsWeMrg3PPVZIWE+oj4LP/2kqPz4rv2",
-	"+5PAfoTYgwOwz8wOp6M0qEa3+wCqdOTEt0y0WgBUqoEeykMwuqfWuZxTFgRdB08jW/Lxs49hhOeQucGm",
-	"8z8ygvbhkj/89OjhGCYXXj2E6RyVpmifCG+HCZvf6bS95DGKY0KIkTFKO98J+YZ8ISUfTmydOL//Akrl",
-	"dUyunxYe5YalVuQbQtVKjMn9PfIN+pXJfXpFuSYTpsez+/HvvyAZr93YHv7e6iYnobM4Il/8cK739jp/",
-	"U1Lc3yt8EvK2wdH/DRRKP8dCN7P2Z+7S/S+ELviAFD/riBgFnyi82m6PbwgO3U6u9H1w0X5DLLvd/0K4",
-	"OfTsVPJOCwP7tigfsOUuNsD6Jfj4UJxBEyA+5R4kemG25XypNKBKCr9Ffet5C/ZqH1MdciJyuRqRGNYq",
-	"dtWTgSodGghPwUEzFN6XJ207UPyMcvIFiWDk2lk4BleamS31DLJWrKGTVzMl0ENlXR0k+NnEtFhQaSxh",
-	"kBMjUMzROqNpOnBMu8jYgmbslInE1UHb/KUBgeUwJIc6yKDvxXXAmF/ISCarAWm4d+D/1VEpH7P77d4e",
-	"uSbXe2YA75zYcJyPHiesRUPeQFAJwA2iyQq8HKD14Mm7xH53FmFIyTnDAwChC4UG1RTOhkEQ/jN63lD4",
-	"tBYbl7IHog8FMJEAhre+Yt49iGans6/9qK1BhQlBli9d4NRLaqNrCp+JPBTGRuBMFYMF3n0K6AC2zxec",
-	"gsFy250lxZhF2ENMoYZkj+lUAqKYdTSYo4bEKl/g+3txcBba94JBmy3FUKCAgy8PQt0QjZtAdQjsHO4c",
-	"ab6npXUnjxhhCdcscRPTcrGwOl9sTkMzGODrGRVTRZaLDnkGA8aj0cm3op9dLmJ7AsA2yqwAcrDwODxz",
-	"MsZQnBFDBivMayjid+9fX7x49+7NuzjX8OA4in0f/jgq+LXlpHDi26m8yDKZWeeZ4wyX2eGwpSsqeF6C",
-	"6qJnTqur1J1ZXdCVN2H5a8fbEENxXMxsQ2MgpYYHcu3YVs1ahR6DZ76G62ngiba6GPGVPNjfolCXa19p",
-	"qBVHQxFjEat1sfpqU6+oxlI8B8MSovokznvcx7AxXeU5QgFBKh8onINcn7BbrEPiJKPcWJnho6hLu/W2",
-	"KrjP1B5Y1sf9iHb9/b0YFDHthE3kb3Il0+YWK63NsND3ZlE9cKBXPE19RVyh7CxXCl3UAPcOK+ifwj/s",
-	"FOsi0Q1lK7XNjoONGv7s/enZm1cxKRli4NCJg6fsPM58BqM5Z6BV5YiOL+3EQiuBBEZCLhK3sBFwI3pF",
-	"K9cMk0wuhsL1Al4FNnbhEat9WbExwEobf95BZWhgV8D5V64uN9YZwK1wMX1rHnDK61DkQVr4GLoGC3qe",
-	"FVdoSuLuN0NQZCQ1lhiqHHcRdQrbFKp8ejnjFlrKKXfS25LlnKT+gLMu0HIFY+7UCpHUB+7EM2tu7If3",
-	"Z8Trew+/5E10rh9ObPs8ZIKXPDUmrZYyzV3WeUF10BbUOapsjkYBAgJsBZR75g9rtJu/UV8vyzYsInhy",
-	"cPgoIjFdLFIbt35ob/yD0UjjPa+MfMH/IWQIqSrD1oAMW+5m9RAcd/CCCxRIw1YUPMF1ah/50d9Iam5E",
-	"F4i586DfD35HaYZvMGsG2bwIiUUotMr17Tek0Bkd607hvUYs4tPrB2oPiwue4N3d3pMnyf74qN2b9Gn7",
-	"0XiftZ+MjnrtQ9ad7NNH417S7xdewHAFWgPy8QsZtmzitaWWJUNUGJCW8sIoh/g7+NXNhX63S67P8cXX",
-	"ZhGeQz6W0SmskIcYuBHqhCdMaD7h0McNPmLlvj8EMhYcLaU+qB3rQHSarjPV3A41X7unYGN1jDB2FIqD",
-	"GJAPGoiiAp/KqfXDKPSNmKvxX9pWj22fJLFzmXsno9tQTwkdCijxyexope2hPFqB2o3hM6q90/2x2SBH",
-	"ByRlWoORi9g0RhuarRYzJtRex566KiawNsqFRKBew+53YKyhsIwFG+XoSbe3Z4UPXfm8EWegIHItgeot",
-	"+xJoo4JqfcasozxjC6jLxGyDHPICjm5/SKPZFNvesvYdoH27ygJ3OsXvzDNtUC59hkiHnGUMTRSZsFov",
-	"31BY1RT3G4h7xXyGIDgMbaQyjw9oSRI5QEnzO6vcwSpiqsvHeE5TbPFxYS/E5/e9gKhc3CP3D7rdvUH4",
-	"Jou7a7XTBTUayQAGChseQ8FwxIH/G6refGKU2RAAh8eVMREhBo/WALpJ89wiXx3QMfvrwUv+OWTizgOc",
-	"TjV6E0ynctFP5xjTOoi/Yr69FFDwa0NT+SXDmci8eV3NFWC0ZTbN5SozhiPM9KnRL8bLTBmlEdynOVRl",
-	"UK3tNIGUgxuGkAc/GO1tuXDntf02OlbdbnCJYvQSXW/mKzat5gcuLuO8qqVEHp6w+UJqJsari0u2qiNS",
-	"6ZbCyscn+cX298xGgOcLvYIjEezmyJGjDI7GMR/UMIVRXnC2kCJIyfv3J8+BJSCtwiw5JNoanmaTCRv7",
-	"dRZSX0zkUiTh0P2PMNgDHKx390PkdEH1LPKGSB6F5Nikz13w+w9AWxiz8QtIPsotMWxiDuXFMIlnMza+",
-	"tPnWkYXGhzoyzK4JF8IY1jIpNMcJ913lKszo0JLfTAJzKVD38I5VUAZhPvgGHNZ7FThqQBoLEh+b98Yh",
-	"Oel4zBZwNpVpml+BYRzZYeR5BZYkoS42ZwmnCAuCPHsML3E8CwPDn4qaDGgwsBY1ATaLdGojWnbsC7pK",
-	"JU0u4Eym2bQw/MpFM4Pevp0BCCjDo7mYcWmW0oJz5OmkkBlnS8qy0NC3aZX2GbP7Ctg5ESZBBnyeMmVT",
-	"yCFsAeANiihz2tA09+/Y+S2FzR1myQVQ9QJO/mCS9XfATA/DmXLlwAuKa1OoW8i5yVg2wajz6GX8TApt",
-	"lsXYARAeLC6fG3lFbQsHXbloxtvvh+M14hLPEwS3CFXHAcwDOpkbdudKcSNzvMwuiCGYNQplc9jY3Sqz",
-	"jI2rikRJujouy+Cg5g2zqbkM9HfzyfuUYmWSDcSh0P+E7dotgKx1fJlNejJpv6J6PIsH4IszRInIgmUz",
-	"ulBGPEVOwMKJwq0YAi8g184ex5oA9xfWHECQDWLmJH5xRqewZKgjfJhJUJIAusppCUsRlHAUZ166BBKi",
-	"V5EQNoMoyEYMNVCHZB9w25p8zfJhhg7lmiMMLhQGhJ+XmcvOcpoJiEauvA6MhAWPJTAQ4rBD1uzTQt2Q",
-	"VffAZLfEtxmV5X6K2LD7ZBI6l7SUke0y4VyTOLUwXzGYWPCzn1Y5idMMFXxl1MWtsQbA6PFXEkx/zlTu",
-	"luXW6edm5Cfu1JBgdOR7xha5G8GmXBS+H9n8R/wJpKEhMFZWUwSTnbPyEo4zBuYQTVXdQgaXw+X0R3sZ",
-	"niI/18vVOCIJE1T+f/bedbmNI0sDfJUcREeQ7AVBipZaNhiOHVoXm2tZYotUe3YNDSuJSgDVLGSiK7ME",
-	"YRSKmF/7APsQ82DzJBt5zslLFQo3XnQz+kdbLNQlMyvr3M/3WR2kUWNjwTc461YuQpiCJv0cs/aYnqVu",
-	"WDeBUI8UDdsfhME6ZVOv36OgN2U4dlzxXtvZ/KD5YRb+3GqyZK672E+oXmzoI+xQ0UV/h2qrUGrlpjXH",
-	"3BfNrv6bn+QJ09lQ7pcTKzwcLLkMzIEo34hfEDeXsDsQnpZgTSfWWTmCbFjxhRWUNFZod7yEMFw8zOgw",
-	"jPCHeM9E1XWL9kpl+zvatAUpATS5UBTE7Vi+COafJVAVp36Bp4JfX7qdGA+78kNFJbqDYGtzPbN7dVgK",
-	"rbtxGg4AbvtqPFaSOD+592AZtcSRR+Pwh8O+id+YFcc0WIBVx1LYaKThaLy+zkRCREggY3aN3NORAjY6",
-	"J/D0/CuFkfwG7owD7KzuY0hSeF31i5oyNTBCOj1VcCMuIRxT27PRcVjUH6ofJQp5iieDpxlQU2k/tKmS",
-	"Txq0Fkl3adzVUPxAcYUJFNtZ0Yvz+R0yzarm+WOGk/pXwFdPXnMjXthBJkxDFghRClCkjjNSmsn7/b7S",
-	"WErgFawOmkNdjrmcXVIgV1f1R+3HsBZKsTHg3UNrAVX7oSHjOi+yIHWcmwkHiUuXkGzoPv4ThpAKfMPh",
-	"ison1rw8HfYUxSBuXmpZQjbl0qgxB0D9fObmzbPLf5XK8Hi67ljTG6dWgmEJGxGGfHLqy9HRb4b6X6ey",
-	"2uTXQOsJU+TmpIDDs3AW7dB6E32jRSmhvs89Lahcv7NdwhICC253xy55Ji8nhRraZaxozOZT/BcaUmvV",
-	"crNGj16bLM+p0HO6fKKk9eFVZfWbXwv/muLxjTMNNHSLxu9+r0jB+YF6g6eib1zO3R0An1kV4FjEYgaU",
-	"YC3I0I5nE6qjXXOCpwoMrwtRZ7R7UZRcJTKe+AOMf4heCh7w1ErQtRAA/LQzLaFqJ4Na4pOLJ780VtJG",
-	"WVgMFLLEXpbsoSc0AfN7TsRHKE4NqrT+Yxg53cm5N4Pw0uP6Z/jo42ckUYwrbr8tJyhFYg2QpXMGP2T3",
-	"rNhrtPr9rxW9FPGxwqpQzILUFTSc2GF2o+pDAc2xdndMeZGyXVzINkuIbMD+09MvtT350h7sM96/Blwv",
-	"uKbDXoVQgk8d2ufj7xDvcHeFHW0UhJGJXin4dXE1nOsp5TjOCK4oi/bmGTicfm8SMsakvMozPap7sdXf",
-	"KgtIjis45e4EF+XCrx6UVoBsoHbUytdmPU68EV5Kd6KUHe5HHHaQxlSHRLFun5GAgDe69r4+FRmC3VQp",
-	"mndp1CXeqhbYqv5YmWyNfq1ahkivrmqRu4IYUJxYi0Lv7SU+iZKwpobRHikwZ8jXdJg7HL66SFEVgulp",
-	"ZoBTVA0GmMzJdBRwUDL2bbtNWXccJylcbh0IyFxEaGT+60kIXBAURBIFe6JihGj44Wgk7WrlCe06dR1+",
-	"RyAJQgkS1KD6cphoaBHeKqG8kEX7tFCTiHl1BH1VcXMetazRBEK1SjR+f9AP/5wCMcz/VG0Cdy4Y9vqF",
-	"She72lMe+47xLrgMcdbaABadVNGKJ6de3mKpDMnc+Gpf2gSYHM4LtAdyAM2IXbLohRiF70tHG9W+tVzx",
-	"dG6rhh/22O4j7/pGw8uwnB1PAu4UH04vBAA51dewIWsWDcWaZqo0tXHQURjEw/lBpBnmq0LAGoIS1QdH",
-	"D4Ha8rnJ0tFFDxmIPGc6ywHsA+N64yxNQ9a7cctET50Uyqi+ymuPdYfhuQ0bANJoIAugw06a6CMqpXg/",
-	"EX0zt8rRY2WTtIyP1x+M0aY8D2g7UDcU0K1AR0ANDAndTlStiZFQKs43RWa/J2v0rtqO6MRS9Ab9IETS",
-	"LLgDqMeAGLh90fzGme4rOciGZTH3Siu/LVrgyheGkwhN4FDbprER0v4Dyj7wnz5HX0kn4jwvBJW2u5kc",
-	"V8kDQopH5JPI7oz6EUgMw1+XV6WuZPWiw5Uvk94B3N76QWV/FFwesnTBHO16lXMlIHXmqj1D5yb+0B+J",
-	"/nUwWdCGXvwJe5eU6vAb3VX6rWnksHvIgQPj1oM+hLGvGssxapwI1COgz+VKXWvG/QZKr+bWlg5VRpdy",
-	"w6+4rss7aJl3O9r5FeVk3cVKry5Lyd/xLK+n6aq/NA/F7yHX+OTQCjm8TYEaGSO1FMyidMqq8bWtDXb2",
-	"6vwiWeVW+pm46sN4DnSs6TXbL21UGujkTdVUHmNTo2ZDxVRtfAbx0O1n1vSusXwxgFFgSqvah+SNGsCa",
-	"ukyzwlQ/p+h442JDONeeE1Z9kJmozqYNkbp8ViHpxC+IKA1Xbgp2OnAEmLrNTF2CBK8J3a6qr4THYOxY",
-	"AAF9CtVi/gWiCaNQUU1Rh4FrMqX6cuKNcLuKTLWZKl3iKagcKIA7sy6u/fcLzGgXgl2BpV8U1qFQA5bk",
-	"GBUD+FVP47X76NBVqsPN+awNFVj0+17o2Qq1JO1q0zhIj56kagmq6nCVPfmPvZYU702vlWA90fdH33+/",
-	"12UDBZH5zESlPRjj4VjJiKW/UTixw06NDmUg0BXIgRNQpj0ZlYHEwWOXJMszDd4VrOugUGNXOPga4W6w",
-	"LMl9fpDgn8PdaChLcsMb8XeAQGk0RT9Q/XahsoUgneY+4550bdsEYx33HrFdV8ih+WzPe7tpNhiIwjGt",
-	"Y9kYPdG+PmsbVwIvsYh0UqUnXUApVI+6fko3aTQu6M5uEcdirIqZ296ASVBE6BxDFIRYARK3dOxHfbVz",
-	"kbNrMSNOLbd2HfYKxRLim6qxqHzftYAam7pYWmYwyHpkvzjXX0f7GLasZMnDwx/YogggAPA8x/gq5Brb",
-	"lRbCdpDIbhLQBhkdpQ2De2MXYyRthhnn5IXC9H7SpnTxXpsqZll1b7yG/gWRUjVcxweImqOOYCW5/dEU",
-	"qcPWf3jMw6Mj1hg9hLljEa1HSS8E1gZYL9JZZq62x5FBdQONLZ6QaTbI3jtcGb/RnCoEK9dXJP/qAIYQ",
-	"4gQAgmrgXBDx9RlwNzT/M80XtytVxcWCAbxZTh2RGHDElqMOi4APYPU0n4VKDpJixNHvvmn4TsA2g+0K",
-	"NXdK5rMOS87eXNgXCyFF+4+nz148u3hG1ag/P7tIEPjR3u1azDrYaASfqKuorPUqcMOGCthL3b5yDdDJ",
-	"w6Mf7CMeHR7hf77D0Nejw4eQzwieikKPacpnXcbZQEzBItVt1/4KfcY0/VSVV1Qh+44XELMvuEzV2CE7",
-	"aaWkI+it6lASpf/ACgztqc2sRLIuCU6W2j4Rth+WhNAQJH0PuGVcHYe7CRToQ9AH67YfPDhs268b9sP3",
-	"ne873+0ROB7okp5MTgf7L5UUVPVBQcBqx0vynV0rAlsAExVkvPUUYJvge/eU2B12EoI3boAOKA6/4Ygp",
-	"GAtgFoE0JFjDT46Na17z2MXRVKLSFew+gycSdI5DrHNNQXYSO762igxmBxVcSi2E7LKsHoFz4uJqxqSa",
-	"hpo+ANKTIqox8QAxPZk8fHDEmkp5Fmd2uVeeaQntaF7N4YC79XhSJCR+wqZHglzh/RF21NDGxgSgG/du",
-	"ItU+KKRk79i9Ke2rwLGmWkMSFa6rtYBAyyLtZsghkl0Q1WKPKQRbQtWUGoQUZshYUoGQVVyQ5SRjuovp",
-	"EZ8ttScNMJ1QQ2DpSVfks+tOiqH3kNsWmrn28J7VLGsnyoLun6k8689IEFWTo9CY9A6Q2IKxg7BdI+Em",
-	"jWTBbDct+MDsZ8IM9kfGTPgk2y+4EWBU7lO37V6XJT2AMO21jv/144PDw+Ppj0dgqz04PAxLlUmrpD1I",
-	"cbim+PHR42Pz44MEJ/roMcwVUOa5A0lEgwDhJVx5Tof9JGZQpjPyRk9lxx79wCppbQDTCXoF2+BkSAsH",
-	"QHXavHLmh99h51iioV37jEtuA2c55X6xFcx+GW0PCOesUl/RQ1lfvxV4noekb/2sdlw7gyWzbYS1sJdR",
-	"T29P7sJs51PYrohf+Wr3KARewfdneAufDd7r1OvtrUuBbPpR15r7coBYCXsfUsw74IFCsCZ23UZWXdyu",
-	"/4/1z1K69M3pU4/51OdSSSCDz9VUFPt965qDOsYpFgYK/RF9B6IwasCAGgrg7Oy93j3Gkfzw6G9HexHk",
-	"gAf/HGWA1+gauCO9VAUarfVKnZydesRoChIP2LkYcyuwnY7M5JBasn53shG2NeFy2BH/9a9t150pxZSN",
-	"M6l8kSMUomGwN52R7dtFTnEvS9r0Ny2rD5XpnkQ8U0ROjSQYXuF+4AFyEU8i/d126Sdo4KCGCXvoOrNy",
-	"AptZpGNjR/WCoa1M9mRTk06HnUIzVzAa5mFZfkcTRcRq+a9/DWJgzP8Zlqdr97JfCdS0YBB7dRYj2x37",
-	"ItgdDeWqbaxeA7eSUISOQwrEryhSXrg/j+NkMUKAqZSApVVBbT6ANxjPCNJHV56p/K9/Rfu5AGezuBaw",
-	"SFbVQsEoQ5zxqDGFUCQ1BpwokaiKa9CQIFAcap/9ysZKmpEGPzpIfI3eDppiLHlKj7OOim8vgu/k8cNH",
-	"e/YB7WDypxwKQIGSibPk3NoZpnrZ949+eEhY5XnWF1ILZFN1fVutbutkYpX6/lHnMGBER8c+tlu6HI95",
-	"MbPHSTi2A6izt6Hg04dwlEhj2Ub17hF2NFCIIGt965yO/8T718izR7uo1W0ddh7gANRESD7JWt3Wd3AI",
-	"gNFHgPmNiBuACa50E7GbrrWNEwgrAZvYbQFNqV2WmJH9oE/TpM6KDY30F3WMBTXw6E06qWK/1OocIQAj",
-	"fUMwRtfxIwj0qpXOfSTqdt9LQAtzLjiucoe9LmUUCgk+n38pRkGPvhU6UYs+ABJYL5ea9B2OSg3bqs2S",
-	"356dn5/8/Oz88vzlydn5L68uyH6eSwH7WAxUGNZoeHtyLl0bMEKLUgYwobW7mNmFUrluQ9ulHTbuPm4q",
-	"DOVd0rM9ia4jz3Pt8zdOs9BQEQcPkcIxemMtWs0HottQsFP1TKEJDz4yL/ZO01a3VZTy5Oc3p8hjS/J/",
-	"IbVnOOUgehyAsr9tuwbRn1QKJGB97F4A1Pta6wJQenhG/A8tuC5bTKvozj2wQ31dSkdVBCQbnqdgKQlf",
-	"/cIKo4cpSqQcJYFn73Z0eFibxVyjTH0a+OrXmgS29W84AYib49jn6ROKUgLYaYSh8PrNy8vnpy9Pz395",
-	"9hQDAAFEAlgCHuIcm54bQJh+4qlfNnvJg9WXvJGc2gpEihd9t/qi566cG694uPqKl8o8V6WkR/xtrQtO",
-	"fJMVXvXDWlfZr/FCneD7tdc9WGNCgEak1AteIHH/wweP1lk632T0m0gzfjGb4MVHR+s90c+Rlv5ojRme",
-	"nP7dmvH2/EfrbIlTymucg0cBQUG89mit7fQzN2KK/N6P1tkZ55gRfhMyb3jpGluEHnWBhQoVVh6QcjEf",
-	"D3GCv/3Y/lCjK4l/abqiSiHjz34b2yVWDzqXCuHmCbDGftOOQO+PltX/LeBJ7oOx8Mj+MwrItrotqaQg",
-	"ihYFxBhk6HQxEcQz/DG9dufaWS8HVrMLORTNLMhFjKmBvn7b16IRj5m3+VD7uwKhKsyIa0vF3FVnThUN",
-	"hTk5dVHAzRXS4KWSAoJhpI2WCvNVKslNIV0tzsOYP7ZbRJ286iIEzowvXV8TxBc1qoIIecOuMvlo9r7P",
-	"Lvhw0f3ptAM4x944z+Q1UtmUhjCYnhM6x6J7wCUHCCLyauDkpb3Zd2sK9N9Uaq3+dKue1hXeF0r9xuWM",
-	"FkHfXojfUCJ/PtH6M1Tpxts+Eqg8Q3FaF5bWkQIWv42kTPj4gEd/pWClykYkhLrFg9oLfMdnkMGsImpl",
-	"c8VDkEPK+iPM0kSQSViIrT0UGYCPVVCzXAlwT1ZwxuYwxmq1ykDGNQnwvNDDbwhJdC40C4XjZeH7PKGx",
-	"rSepMfCVJN3hGzhqZKIQ7KLR+W4O5yEjtKfGxlDrUD1Z48Sb+1M4jNvosSbHqqLKjjZVZe69rdRKT9yZ",
-	"96+Y/Mvz+FiZ3vokW6G/ttDHvbpa7i+wnTF+ApPwxNBORfBsDZOZsIgXWs5QHUN407DDKSGYcKrli0N8",
-	"xNMrsaiCpwF9Iy6uwtoGKdhMYLlKKMqnYgNEFgRweexKLSfQHWNPiECQflbMpbSw61SLfznGGQKmczFC",
-	"uBeNuXYGlgYlIJExIFmUguCbHHZ9CI/h7A9jBEV3W+oud3j6mFeJ0eP6iwDvmyRwnunIj0DI73kpPP+y",
-	"QsLWY/XhkNwjj9khvDSAUGi1nYwFntwmFkOYXSuWninCFMMVMRPv3x42MfGu4OJdm9LafmXz06XXyCr4",
-	"6gH/PbzmGJCYiHiQ1CWDDDUtkk+r+jrYERXF9SSiBhZcj3xPD6A5unZ5u6UJTVQpLJzBl7GYIZJGV1nd",
-	"5dzG0Vo+uMu1PKcyMqNCnZlflWmlMtJ9u50Fk7LXr7VfqrM7usN98mmdbOrQ3cDFps/5JkaJv7TRNHEp",
-	"SUwfZwWm5O7EfW4USEsd6JfivYmHu3Wet3bUfdlRZyrHrvlI4+5o+h6+HD86ZFxWWVsNFgSg7GZyTdZZ",
-	"YGTDnuh5Z5rg9noSkQTYqXHFj5iU9L54B2AzKoVG6LsCNOYU4cd1ZGdQQfUSihKivyFOlHVISeaMI1zG",
-	"sPo/zU6fbuyivuAaxRPQ6G9y+qn8O6i8NXTHnWXb/Fw3z7lVhfYi1REIRvHl1dNwSPAT8fuAn3uEUnDB",
-	"NkbiP0C0rbbMuGiFcEDLHqv9ODY0MDqDeHsK9sbWud4qhbWVwjlt6apa+KTagNiWF0r8kzz3FMRtByQA",
-	"hVFtB16gtA8cvhMMmZqhGRrAchw9M4jdGg2mbyMg6oRmJ/Ps9Fc7wo3FZzbOzDqC8wk0MrU+vV3uFn65",
-	"YKXpV+Up9I6tFKxwqd0nY/7+FK84OgyuC7SkNYnbV5IcUTVY8PJvbLG3Wy8yeb3qXDjnm7TJ/+TSFADQ",
-	"msWp+6kiIV9k2vgtGAtGJ7cq4hHT8IuSOE8KwY2ocNBTRWJMXBtT8GLUJJ9RG3EoySfATRcc60lH55vQ",
-	"vQCcPiZOhaY+KASWAlF5ary41GoPcK+Bf8ctkmcbpnghogx28MF4JH5yaMhyXWl+zJwNysLzdChC8KSL",
-	"I1pDh3FoqA2n62sF+4JxYEJuYyV3xGsOKEOK+h6t3MclzFMKPgnpOtGh3wnQOlGlYVOJp2fFLlJqIvWk",
-	"sW2MaikHSgBLfw5xsSn8DDBn10IDOKjdH8eVccAYGltKO8y3wDk/g5op2ZUINN1EfNSTN85bwYKRYP6s",
-	"xYD2fa1UPi/Fe9K/kazUIzVZneOKJrp5HWHz1WsUEz7YcBU2mEvq1OmGswjXNbo1AFvKNX1KYAP5kBbu",
-	"Xbp+eS0IWlnxo745LbhOMeAZIqR/2nrAN3JSqL7QAGxFaOJ/cr2NWz9StQt1d1+l4tx9kH98aOX8SuRW",
-	"UpZFbr8FLofWUxqJ3P6pgcCWfma91l/O35ydvXp9cfnTyfmzyzevX3iPptdivV5PMrb/C+u1mvG3/dUX",
-	"r3599rLXYvv7VkiwHaAa6kHCAClyfhdXVttPiGmn10J4Y2DZ6VXcMiTRqdQK4iGe4X89M3+v9bYnP+70",
-	"JLgebt4/qzBr+HeYMkqINhNFwbo/ukaKTiwsd/vmfZvynZ0GKfqhJ3vmJR+LuUn1zDlMqeuuxj/hgp6J",
-	"j5HGfi142mYNP/xu59yev+7ktHr6K/KP4dSP7Z78uNeT2QCm928/MpnlDJ6eq2HnOTc83xVFsdeTH3ty",
-	"MDadsyKTJpe7TnD+KmZ77OCAoNEgYqNkX9SWN5B9hWWuHAvLjRSkeHdPVOoWPVbku7BdJKzqjlvUHdgo",
-	"mtb0j514j+y02U5lh9gDPLP/73fHzltYkeOetANRuejkaugney1me8cLZvt2jVrWqGCVvpeDD3ySXV6L",
-	"mStUTUUujFhcCxXb0EOlUkcXT4VPDleK8FOjQqR21CAUNdIC3pGQadRLBui0YJZ7EzCAhWM7mTdyqdHR",
-	"6MiK1IbPOgx0I4BPwXiXlS3N923EGnjO2lgQWiRL20U+vrWI4J9Xq6GVtY5Wm/NINwvUwX4LQbrSjA5y",
-	"Nczk4u62n8Qwkxq+MY2tl+K9A0bgsok5IDiXLpleYXjAUypsCB1kTaFPp9Qlz6HXF5srX9mlY0edQ3/f",
-	"noROYGQve/zwhwAX8bDzXecocjb9uKgLzsrSZI8hRjc0WSC7BMQbKSnjVLpgV6Ux0BAMzW321Yj3k1wV",
-	"2PB6jY2eJ9Lhf0Vt4p5toIJT5NhV/Po0kSS1mUQ+SNdjTEVCUtkjPQnwgdlYQIN7DNP94PDw0L0lD4tz",
-	"XPPLfU+cylNBXOYXiDywpo9649LKXA1P5ef1TZ0EX+mZvbBj3dy9nLssHtD7/el0um937n5Z5ALIB9Pb",
-	"jfC5KsabDo+uuUED3arVhW95ddwZhAHsuU1yeZWrGh3emPmhyIYjU3N5QeCc4/exyumFc+/X3T1FIO4n",
-	"gbRl68I2K/sTArj4QpR9RXODegzaMdbbVuHfjyfq1fa8Zwl8Luha8pT/O311nb4ao5PoVSic0idyr5Eq",
-	"tGBXwHsy67U28h5pc3jvkTyxl2K6S//8PTOjn7gWb16/2O21RsZMdPfgwDk8lSHure2pIVzOnM8KIq7i",
-	"rMYyGW72zC7RggU6o+VZsjgb+ZOVxamsjb3gBuvTrl0HEnEXF6MTCUl74t6NXdRceIfUjhp8Q4JR2P3A",
-	"ruxYi7zLdpaMdYd5H9M4bKO6rwsWATq5Al/KTu2d7ATk3C7baXwjO86dXThge//1xtzGkXZpwB00XJEh",
-	"zT2G/ODV7Z31EvWPscmtSrPY5n7mjDTHNuZt04olHRAxHZBMBV16gd9sRkTLG3vOCBmzvusMOKRqCFhl",
-	"1jS8h06cXA1fleYe+m8WONfzzG5fuH/9JyqFqajcZzJFdLllOvcGbSNR6Mp+pGQwLvlKgx9cIxfE7K8U",
-	"03nPN/qqCbal7gqfVL96LAfrSTqLCHwes5TPYJ8SDBOXM38d+HjfHeIp2LwCpYqAW0YNHtUBZ9ojmJVa",
-	"dBE6z2U2PUirBrqWCM1lLtvZRuxiLwRo3sCp2ZMkROyvNH6XBs40A2O4G6M0Bmz6jNaiAkiMjrOQADna",
-	"hi6PITSSetYekmrIiaUxiWyfpLLUOs8zivER/2OpRdT7SOCjcLKjbIxaX2KOSKIThlCie7Eogbt1oDqW",
-	"PDx8wGLaynZ9V+DbGwCyqxkBLiUSYw6ClenbKamMFXP+cO8q22e8m6g3M+yjvx0iWKhDL/RDQRZOwh5+",
-	"cOj6jhzwXAVmD4HVLviVJtZWu98d4qgeAUC1HwL+jeTsFGFAbYuQi7nqX7cjnMho8/j9ClUT2aAnKd0P",
-	"fCd2O6RUImBfEoAJu2iwI0Cxn6PTm54VxT4SQ6q54JrY6z9RPKTmkX7WwMh6rjv5xZvHReYu/PaiDyDK",
-	"Ha3HIP6iv+wwBD0E5vYaIUe3cYivwoqaw1BosC1wQ97GQgoGkQstLyzp/b+tURb4e30oOtTwWp1NdNEV",
-	"6+JKDLnEXgpfBTpfsHvuBvDtVezGa7tUfvk1uEHZrhM6t6vbdUP9HHW7kSAVMl1LiD6z283PfFv5++fr",
-	"o5iv+429x2bhuMAndNccfKB/rVfT4A1gR//hKw0awjbQ7EaAolG0KEFw3ADqAuDdO1DY22RdRt/HNxsB",
-	"+RNXGGweMqGq7E33/qa6ljZdtcZAZ0NZThaHUnwFva+xcZ8IdVVWqwwCEm4mER+cAT64dfjeyKyvUsIK",
-	"f/n81yeh6n06yoxgegKF5oXdFD2ZEUx/xC4U47gj98dL9DVHjosdR4EENUmHXG5wtn0O0p77vb3bg6Pv",
-	"WX/EC963y3Ns704NoHWCevRDwQIHfPYjVqW/36NygxkMBhDFOXBOEYISecQQC8DOwRGXoeQeUYARcz4D",
-	"ymcXAIGfPYts8vDwOziEPJrI1p502Dnwtnrseu74yq9mHv5Yi0ITyQdCXNultL+70DwUv1B4Pmkqskfq",
-	"Hyy1j95Dl2xbCNTU4ik/YO6A+Jg7N3bH7R59M/lK6hPOYbCbO+L16+6h8n3tObwU0zca8AXXHT2d3uh/",
-	"uy92Uck7Vp8sNRUhU3gLb3sNQf9a5cIaY/hV3TPwLSQ6L/g1acttjcBn8s1DzTpt0k9XJYCK90soE7DK",
-	"YS5bj+Kokq6vSKg7zNffqljbDn4ue40K487S12vllcEVybN34r8WN1Y7zvNqJoU+MdYPaJNI4If2Tyom",
-	"kHhQ0qMPiFwDbRMgY1TuAf12melJx9fRpE+HwrzI3gkptG7dOj6irleqk18Ez81oA23iL2iuJqO5AtxH",
-	"9u4W+Auby/clsuS0+jZhaP9nJE9GOKm3sFHGYingilOZq6oLGqGef/v8EM/rGhp3ZGXE4c07AZYaCgPP",
-	"WmqU4GjarUlpnqyYMIFP8bFI/anbiNcWOWRTLGZP3bfMXPFgmxI7Vw/G4sANZ7Gj/xr7vHUlDLajg99s",
-	"dREoIhcU81mEq9LMB77YCZXU98sCSHOjGwV/NqTF+6Hadon/6eo6TFxVjNVMi/3QBQ+5ORIxDMIZOJ/X",
-	"L41f7PKO5sqgb9CfveD6NfzUBUHNSkQG6kUc5ed9Srnf7ab07+5mYm7rr30t4VXctSjTJuGDbfLx1uUE",
-	"Cda+I9o6+ED/AsC7QcTksID5g4w6TzHmQ6vWvL/2VQoO7i55ePgwIR7uQJgKIEo8SxfYgFVWic9sEJar",
-	"ERfqI15fMs1f2UzjBNwZNzcPt2ihW/Puns0747epI4VFJMYgsJzIuUuMOPp+HBtG2WQcOhQlRyNIfKun",
-	"HfZK5rMF0mzMZ12ol4R6RV8UGNiXp76Mdu7GbQBcr4IuGgUVjmwXBOIellCiwYeLVjgb1uc5msy3BtKd",
-	"21hga8i2s7knbm5/LbvHPdTsfTkSO/BZBMjA2FG/AYHSl4+W82kk87Ym8NvUJa9dUmMz9QG4JGjaTgoF",
-	"PsAiGxb7lyq83ALofXc0w2vryKHAYa9ZJvt5mS4C/jyjx357ZYTRgi5XFXTeDYoI8dJb1hDSOLfQn9tw",
-	"6B2ArQAFZzPYCv00XwI48TLASS135G2dSmgR7OdvCAjpav+XiymuGUfp1PWWpof+RqTwzBAlT42RrcPe",
-	"wGHjsm7UyUNxLGrbKTKRQlcKgpYDUj5N6eAD/gMCB5NCvMvENKE+MPyF8RQpUJAtO3cNPI7wFPHuR5ya",
-	"zfLMClnpcT7FGCjnAcje3maI8Pt2nNDa8zf2a/aTXYL/6/zVy8XolSRaPmukcy3cRhzouTDWzNuEzWTu",
-	"ws+FPOmk+IYjX2RDw8aG0psxT8UtBHkcK4dcwWwx7Z27NrrGX2J1gsJFWqkX3Hn13BxNeamlH7QhfVfr",
-	"X3SGF9hry0katv/ybCCcmcZv45vTTOuUNkXv/FSeFWpYCK233sZXBnv2FMQGJyW0SBffdWEU3fxGOJ7R",
-	"FbW0Xpf9Zbcss3Qo5N58vZVdYC5nWE71DKUwe2FSD/s5KVRa9g2eYNWuO2laBwgF9Uz4oK/FoIRkaQEF",
-	"z0wbPhh02YgaecdMvRNFZ1M8UJDmC9BAUfJUKraqSg1Ktp7gdJsm27Ny1U516UR75rWdZpcx9sdbbYpM",
-	"Dj+sP92Pd1HzhTqtGZ6TVgFebt/NdSeaKoJ0TtxMd5omiucUOM8/dtabXEDvpHqxOullg8230L+2Ltky",
-	"sxWtusQq58QnxcG+dPzxmhM+Jh2NeZewaqohbXRTO++OW+4+g51Ey7rNDm2zQ5/K2wVy9RUatubtbvRV",
-	"4oZfmtZx+RIQGuQFg+Q49rmZXAwMeK+ZRrZY6/Z67xQ5TnnkEyNCBaIzeBSWIc8kgFQc/kBXXvoLkr0q",
-	"yKcTe8h+UWUhBsRlqPyEBmXr3Lv8kufkYMnpYB9kETW84CjsRdAVAzgVPplOc0aSDe5jBU2ucMUX2FxE",
-	"xuLx2/GBD78aH3iOFt3tjDupGKXtvJaT6Xb+1+IrfhpFsI5zSf65W0B0D4/WuQ7yxJndFM+BKnDrkX5t",
-	"9BIoxUlJraMvF9jcLs66vD5rqso8ZVeCaShDVS7g6pi1IbBMRQsAv4dJNJYNXBeAVY9Ah2etbSpPnWkj",
-	"xj6yi+4DIDFatQNCs20dkMIIKVKSWH4kDrKbqsJehli1BpJTT0jl2VdJAdYemyvZWNZajZOtwetOUzau",
-	"emMR+7YfT4WCm+c5ZDCXS3YyX75You1MvlNZX6yp0nxkcUPNFq6bU3Dzu3XrxGydmE/mxNDO3MCRYber",
-	"Vou8moUCHu0DLI+/uce0IrXoPSCU8ABraFUB0uVR0MbjKE257jrl5Zj9pII+wMhRAggAwvlrM5D3PSl4",
-	"kWeicK5JG+rgVJ4D5iNS4zlAWVJIDrkJ6CHI2s3AbXJc25DUbDNuCEsQkWg77MT1Znig2SpHt4OfzArd",
-	"7HDVMqSxt5XNu1lddDOHSmBQCoZoj8xUiVXOdpM0F/HF9vZtE5PtDf23+3eBXmTvxL2EuNzmozAgk2r6",
-	"JWQFY19qmplRWvC1Mna/07ly60zdYabu5i7V1ru5kXdDLu29Ztz2/4MBGsySzNvBX85ev/rt7OLy9KnT",
-	"oveajFs78WVF1Vze6yzWAZj4mpAGv22KCURjPcNU0Tm79Kh0s4zPgRNu92Kd/KwICtp5rHGYNtPsqsxy",
-	"wzLZRj+V4qguI8ReOWsFi+6BTE37wJm3DljVOOjJeevA5VMaNHdNut89ivy96OPXwmRFFLK7J5VsV91l",
-	"5z67St5q0ltr0q06vJE6dFbdRvkxK3GtuzBbjcCSHB0eJgiWAjkgbvgVwtTB78gziZ9wIIUXKDGJtONa",
-	"qqmOMeLhqBOcoxKSKD2ZQi/8KzMSxTTTgiWPDr9LIqxIlQqWpFeXZVjMpM0SfPZlmhVmllhHMEkLnslM",
-	"DpMuIvlTEklDSxXQ1BNr5snpjmblBBlD3IC4vhbpAiyY14Kn2dcKBhPWHV79p8SC+fLgrM5HEAeMt+lQ",
-	"GL9VFqLRaMGL/mjhV/M8A9YbYu1H7sOsYCYzuSCIIn86fhGuz8SePKXE7oxpPutCK7ZuM1W0Qy1NO3QI",
-	"7mjElbwSGuqpTX8kNHBcYCtCFwEUOTT9Ed1jqtuM2CtoTFfqnQgISlJAUES8NxpYG8R7A2BLEFMvA4eO",
-	"maqeJEoFpgbV0AeEO5J/JT5EMRFqkgtmZhPBMmkUgMnadWRX6n0XUDJgbGxcaiSStB8pjBQAHge0jANV",
-	"jLUbP761Hc2sjVryoej0ZNJrmanCm/VaCRhe+CTMEXA2GRVcizZLVAHjQ5ZKnHyyDxCVMGxKEGSmw86z",
-	"odRAyVBBlSK4SgYRfJZpa9spOUTT0F3PYSxoBVYmxwawU+iGXQz+aPukNgWCYEF02R/ZgUOVWa8FgS74",
-	"GcdK+B+vBhFW5qPDQ0aboe04I4Q2cNyuR8HlNRQmpCk9xCgrEfojoNME0hF9bGcGb9/KdKXsT0QdAfsA",
-	"XzFsoQTXTstsMhEmwQ2YSabFcGy/0S6wMDN4AMfyeqcLlBZU6Q8DTtgoG47ybDgyzRIYXyURaa9KuyB2",
-	"gHI7baAg6ULCtdV16QjANR2KFPFTFqRl/tWqp/djkTzm718IObRKGpqIxpl0fz+wgzRWqrW6rf/84z97",
-	"vfeHh/u93vsHz3u994+f23/+8Pzt//GXlu89wkLBFiRo5oX4WGmgkClz45wLbEgacwQ7qEzy6LB5PkB8",
-	"UkkxpWLAy9y0uo8O2y37nXEDa2S+O2pBl1Q2Lsf46ziT+McDP+ZMGjGE9rm7yz59tv4zWt01UOztxnpN",
-	"Z98Iyj7coNqL9mjDVjQaMn7vV9tmtG0z2hfbcIub3ptIsQkU2VxkZtXxZppRHKxdRkeW03rQSdWOzeOF",
-	"xlVUNtAvDdNZLqTJZ13vDVnrqhCR7k1AsCaIyMAS+4EkDD8XqsfzBRETtFgae3sXarivvrc3ek1LZatb",
-	"gRtIVbz0lr29jTtlK0634vRLE6fQB2y8vHDy0x1Zjn3TGBh/NQHeOFey5Kq4ELEQPc7oAhfzQah8Ap9x",
-	"9cka0fYp7gPFyTztssz5lD3pW4c9fV/wnBzjP6mHxS239MV/1pbbdYubnkQjvgGyYOPV99B/u+50nLBd",
-	"ewb+gsYQFe25KdfA2ovYF197Fy5u0pPT1/RKViDfiimGXu2D8VKC7Vl5nTvPX3gOgc2LZZyC/uL43I9t",
-	"a0TRq1p6YVC21m4Jc9TLL6PgsrvuN2cALr3InwXSNo4ELL0MshphnBjsXfdt4EBxbUKT8zorQ03O8X7f",
-	"Njlvm5z/BCaJNSC8/bDIJrnrfmi6+Sfth4bwJzY7n1Iw8eHjBw+weFDJoe92jhQdnY4ML3HkEQytV32j",
-	"rqD7d6NeZ5z8gmZnlECVZucGMwI6ni/shLoM/7dsUj3zNExpvQndRTczmQfN7cw0T3g3Biey0zgDbFlO",
-	"4wnsrBr/zoKG5QY8MDp08MHX8n9cSmBAk7JWMhCcc2MdzgeHhz4u0obAvPdC2SsI0/vEEQT1BcfcTE8i",
-	"ak7DKDwIb7Igu3lTO/rztAngaH/PzCgYBhuaobWLl5ikd9L4Zk2dN6frGTtPRtzEBk8hdDkWb07JFFlB",
-	"uWzPTe0t5i/9x+O1L/7HY7i8lCc/vzldYSf9/Ob0dSnRNJOpn+Xak5y7ctU4o2txnNqoyXrrc27UZOLW",
-	"Z9vJsQ3Q3DdYsQ+mQLLTSvm4j23jsM1G0hklnSuFBCE9z1zpUDFc4AYAiCFg3YbsvBqwzDBVuHw1pn+1",
-	"4abUCRurdxTZdroMOJsS68In7H//3/+PJRMh00wO6a9CaJW/Eyn92c+VFmnShsIhbcQESJ2YycYCEt6F",
-	"UBCTAsLHnvQ3a8d3UoW/kRvGmM/YUPkiTxxPh514zkjsJbFT1MqVgeKk7HR5DnUyPUmQcVQP9fDwB0+S",
-	"YQouNdR1e25J+1AaFePSLQKNKM0K0Tf5rMOe5EoDYq/7CflCoIU/ak3pSQDzzfK8WmLRpe4RqUyMsXfi",
-	"Gw0d2MBYgEWDVRcSp43LzGea4YLh2+TZ5VilosvUYJAAYkvlnarBwC7RqBxzqbvzI2XNA8V5ldIPkupM",
-	"VE+6+B7wa2IHTgwdmCiZIBwCBh3nQbPtjbRfdMIuuFJmBBOy1ygKII6vgEwsBqU5xh81lP0AXejACdGk",
-	"wxJZ5nmCKA5Q+QsI2lKp/7LmoYtSXWPZTma0yAfMvq2EzrmEmSQ4WdeV5Ivo/AzAbNR27+Kc3XY+xiKP",
-	"sH/s7vbfED2f6nLoiQ4zomFr7t0U8IEe1NSKJKAGiEGjm0aARL+VXfSXj0VP0lccUBaR2zV5+OAoWQwd",
-	"cWNT9C6gI+zeV4PB6vo8LtNXg0Gk4ekVrSbziiYZXW6KbInNFCxfOG3z6HHjU+8DuWLdZTjD8+4niHwP",
-	"IBZbs2/NoB++oJfKoGWxRZ/YGsfLOIdWBQs3i7Yc8Gy/iKL7jZEX9BN1RB7kDEDK+AdqDnQyXZsySZdd",
-	"aCbWlVSoV5yOi0OKPcZ1T2Kp6j7gY4h39o0cU0XrdSZTKo0fqSlWYlr/uw3GSibZHzjQTA7f7gLK3oF2",
-	"B/bQLsLMK7CoA8lpPKd2sLLsCZr9U2USkDJcm3FRSno+gFGhxBxkEluSoRYZqEJmaH0zUxaygvmMWduR",
-	"mgKMlRoYIXsSyOhn/uiYyxmEqKy9RUJZXwtgNiEIZ7gvGBnW2vhnqQ0bwPdfeZhvBrC2BZxQkk3HDcsF",
-	"hxjZO0dup52tCR3epURr8tgrBGuwYWeXs0CcHWqtf7Q8iRV+xTbTCQMWWa1cIruDjgL5S5dGXeIkEigk",
-	"JnsKjVdo3iZnAxY7Q1Neimm0+bCkyO9Kz98SmGb86oUJz4Q5Do31SB5nj8fv2JG/2LdwVaiphqLq5Jnd",
-	"p+cQf01c11WfS2jZEDJlSSW4nrTZMLNeICfi1UGhxj25ZPVwG+/D2Tqx2jrBQ5dwqNE2nMvdbVwgxbWB",
-	"iVl/uL3J6afy71BCu0aA04j35gA+833to1GxeURcE6usozBPl39c20AKl8LwF3aEYOOLGpBU6rBTckSx",
-	"KjtVUqDvgd9iAj0jC1kK4SYQNoCvP7HLtw8D2D99mrhKEbt5FLVU4kocszn+IiypU1BM3tmG29a1u6hi",
-	"8UKFEoK1zJgnUTjKP9m1qa/x3JPTv5fK8NtbMEdrveSfuRFTPruV0WMvXePF0aMusrFQpfnEtlL7A4k8",
-	"KuFYUFGLXzGWWO3oeSobnt1BR/zLZWnXg79cnD759Rk0w0dq8SbZ2LWTnoRmKUPeswBj0tPy15QFZkAN",
-	"hUP3GGQ8swFc/G8/MpnleKhncjXsPOeG57uiKPbssY/2//Q0M/0RSbnuj/iPzq6ZTQTdrc+1cDnWpyI3",
-	"vIs3HIxN56zIpNnFa8hR2Ktf81poYerX5HK312L/+9//4yFv0EqRmRx2e625mzxVUjTeo9eTSAtmbdJW",
-	"m8ZPOZQOAAFU74QO2KJ7eSa6brjZE5UKt2Afb5zsBXsOMry7mPfFJVcD/27rhsAuvdZ0D94EY/SuaL39",
-	"K2KMMZjhTmpfz04XDzFHRd/RJlWl6YCDQReTZt87dudeFYJfH8c3K+x7Czezg1a56ORquLuz6M3tLLuh",
-	"VbwL7he/xR237q5EMkuX3RWV+OL7hjfqb2xFBt7SvdFbY+1GCYk1HLhVvFqx7TsN9q2MfLU6vZbzSjKw",
-	"dRbxa8W1bN9eHT5lMzawQW9Uix+Z6rerx4+AjT9LUX6VVGWDWk6hjbPFtpnmbab5/lsBXKE9jRHYcefD",
-	"a84kvI8cc2NXwXk9NOXCbT6tBxEgaFYX9p/aRVKOsbgpM6hFsbwp1hAHH3h26f6KYgtJT1rX9X//+3/Q",
-	"G9dJh/0Oca8QM8l0LV1Z0xwQ9wBtgYEv6oduo8IhRCAcMKbgjg4Pk71jplUVDAODPeBZuyTgXCSNQkCY",
-	"jS3EUEirk0SXmaIUCeP6WhOwLaY1wzryKHwW3dFOV7hB2zeXCyMAd9AEaMac90VPRhiMV2KgCkDh5cbH",
-	"nzBdTIszyqwFMqMggS4notAiFenl1SxBPJAYh/5KWCdexycmbQwR0mYN4I52ATQ03Z8wvwKZoqlZ+0Wz",
-	"XHBXbhArf1pej8AEqzhWqcgTB4JPk4SDETccwT+owUAU+jhq/W9HnS0ueUmKk5aW480oMObaWdrxbQGw",
-	"UclQ+oFp5279S436AwMSJqSHFze+3CISdqfNLxArXQMXym3pOGOar3Ppk9p0b9o503SHe8h/FiXY+Ks7",
-	"yF0oP7aTbhDkWxTfi7eXt5Cpb5WETdV6uheMyj6XfZGvazM9gbNzkYYQ1gYWV7ioasNDFHJFySWe82oQ",
-	"7lF3M3+anT5dVVporwj3+Ajx0o3ZD62yXLzyn2z/kHy1u4aGdF/75dY9Vn/yPbb1EdYJj+OKvVTmnD6w",
-	"b7e24M4i8l8fwIR9t/ccDd88FP6pOpNYrxVch14LnQe2QS+RG/CCbqJF8fRab9GcoQXx8dc1p+YueoK8",
-	"gdPcFdQQI26zD6zuXrFlbITLemmWtvZU2UqqTTxQnlqk6IOa8Idj8/LtPUCMwikjB6BjnGop2HSk2EDl",
-	"uZpqLA+Y4BXg5FJ5K/gQbJxpLYjt2npeUIMJf0Gv0yIgkt8CMsu3FgGtVOCvMrQWdBitFQONGlxuEQBd",
-	"0Au2RSTZxi2/ibglD4HABjgof+jTBi1P0lQz7oNgCOdJSChd9+dcXwL0rFzNsLoLAkUYrvP3IYEP5gn+",
-	"25UI7gAYo+azDjuh5gzf0QEhO6mCYsB6f9JJ1Pqy16VuGYiXRpVd0Ryw6qy534Qtajfh2PnBeD7lM82m",
-	"mVwSl3Ii77MGpeC6dYT7k3jMN40szV1+D6As68+IdqJXPWtPJlzRGBBwu2jKNeNpen/xgK1Pu1mp/RP4",
-	"/Le18t+wmjxJ00iHYNanntar6slP4OG6B35S3A0SmQSlYZw+dYC+asAe3BRJg+azwPkl6bjU860qAnB7",
-	"aa+vNdq7cIndHmn2iN0kInfYLmvfDXJnxRhvB4VRrfvenNllHauNStDBnsGMoudv8cbaYpSMKGiTuP6B",
-	"CPQb8fAKYX1qWWJ67ufsnWBJWeQJ9BlLMWVR+fxuWeR7CTSQukpNHmOcQVo1GwuHzM+otUQQzDYUf2L3",
-	"KnKFU/0XwnEPs3dCAus4ZOG6LKl9Swn1BDAxGIi+YcB/sNB0i2HA7p5vZlOLxyyDLqulQQi6bG1Tp3pV",
-	"cyeh/XFbfr5V0puiPWALjLJOX2ipiURCQzg6Cx9Pq9uSSgpAUy/ERHB8C4Q7Px+fLLOD/ojDB7Wo+EYV",
-	"VFuQ80hBqAFLPCgQw9ywd2N3NAIVe5WYDUAsFSoHUZXY+VOHu27spsus85lkqW/9cNLXysLIGSZ5hp1k",
-	"2E/PEqBkrrSVUSGLBi0FPUiuTYs6ujjLlTY9GULYnnIGBe8/VSYrg1TUSDXDopPk4dERi17E5TjTxEwQ",
-	"dW2BZkzZlciVHGq0xGg2PQllHq5Cx4j3hng7IYfKs9T1UF0JJtLMYKeXN+oQzx897an1wl1ByZXo81KL",
-	"4K2jPsAyZ7t2gwFUO7nz0MeHhsPMtKNFNkrNLYvv+AEt4muj3KIikoC9VZJyw/dLj9qaeKAFH75wtUHu",
-	"jRelGXXYq8pGA5QBvxl9ERVP21hmA5VV+Yz2QGI3XOLHPIE6MnvebCJ6MrFrnIQpFcIX6yCKSaZZNpQK",
-	"yqHOhWC91hP7ALTZdK9VL7fap3EmuGKhJck+YUkNVtQ6asoCOVB+4XJoLy0n2B6IRHFqEm3BY9dhSB9x",
-	"zVZSE+ws7CDcSuFLvU/DV5WlbsJRvQf1dFLFU7y/ou1PpVlUzATvy37x1Eaq3kEDKb50bowYT4jeQ7vl",
-	"Bpw/e4lC2aCmssvSgmaIrwrrycL7rt7P7yAa44628xlDsAtln11AzQfi5pZNFZHqK6iUenNq92hjvdTa",
-	"MSB3j41BImrX3aA86q4aIP0727j/0V/5ZFS6FMai8hZMxcHWHNiXDrrN7tEu++Ppq5fP3ia1INd/7P9D",
-	"FH2R75+c7r853acn7S9HHnPRrvk5ba3LWzQ3rhPssvv500a67BO3bZRfTBtljX9ExnG0YL3WjFfO+sFO",
-	"iOx1sLTrvCQLjPfG0AjjGf6YXrtzYyv+dlUG0EfvZcwfb5PINDh/+ms1e9yt5q9iKItSpoSZ43/O0jaq",
-	"/GDp9GQMUzpnyYLNa+3Gq1l1OQlRCkwXb5PQT0P+TiDhfgRs4M9sMoOsQV3KvjXwLqr+S9VVOZ7nI7A2",
-	"dMK1zrTh0pqRRuUp49ZwYVeznkzGwnCrCzooSAE9bq7njLAYUkj8ef5gyJ+5nxDRQqpp29NMjhVQJYjx",
-	"ouKLCCr0M0OyblQrEQ37BtUSwU6r1Es8OHywul5iYcmN25W3q5nY1kFsY0efsg6iItcxmLRKJTVWRtSV",
-	"zS0bdhc5qvcSy8dK7flun1V9W1YNol+9vFMM68bRx8bYvgsMSHhOqkBYX0s1BQc3S9lMGHKYJYUuKiNp",
-	"+4DBiE8mQmInEkAOAzcOQIuT5w4oRlxD5OsW7m0MfHz3MfsGsJeXalH/3DcXLN+KrvVqritBreZvtFFi",
-	"3Szsva79HMIPzWzNqgAI4XLsuywr5nJ3Y7kDLaoZRL0I6MHzLUNwQQOSVzXklwDskkvtQczM275N33sN",
-	"Cn4bjrnrcMyfXeZtjbz7k5RIr3AzWfmJrLt3j1ekE090LWmReCFHCNFOjMYFD0GsssdYltGNmuHreQeQ",
-	"y8JKLDFJqPj1ivevezKk00ZqKo9ZgkiGaC1x9+drwTXAEgI5Ob9ShUnsrwUe/+Rph3883iYevtbEwz8e",
-	"b1MP29TDNvWwTT18mtRDrCk/UeaBdP4mztOJK6Jc7Hgl885PZDnQM5PVPg4oz63s3/o5Wz9n6+fckZ+j",
-	"6bNqlm15zni/r0ppdB0+EnJ8Sgs2hf8X+2Oe5YynaSG09gDyknHWF4XhmWRTPvOZQQR79z8VKhfN+JNv",
-	"YIBzs6yO8xc1RUztpkHAUD17V4c94RqVzhuZ9VUKuPljF+Eec2NEYYdCkrDVbfGU/3ur3bJ+gzX/i1mr",
-	"3ZJ8bH8S9nmtWC6O+fsXQg7tPjl69LDdGmfS/R1Sd9oUmQRWxKZEtlvxHb8s0ViGmPNoGow9u7WujH6t",
-	"8MP4FkA8ab1Wo3i6E28C4YnX3rJ9vflj2ravf0q27m9HcfF0nMlmzeV+asisuo8gqBxUAhWdg4c+LsxH",
-	"QpMMBujxfu1AKceMUh12Olcjj2Euly2Ehh20/oDQhTqK5oQ4lan0pJsiVKug6gl2tN1LBzobynKCQa1z",
-	"IQ1mGQHpEZu5MbAF4B846i5BFPYVAG4ShEpG9IYg3S8Nv0YuvFs1FFk99rlDX3TiGl3gdrQ3bQGvXnsP",
-	"/d/rTcQL7PWB4PwVzf4K/owM2TDTetv37bDbhgKMneWgZ3DGxzbRA65xPpyX4mUfv0Vxvk7c6pn9kC/4",
-	"NT1o2xr+9egslCmRomHUWjRjZO82aLH1A0Ok57wrdPDB/mcpWf2roD58m1aWOt5bLYAAqJiFczQukobf",
-	"kO9MTaUv0CR6LrgIWnW0wCY1PK8n6UYdlrhLkggll+7uyzmjuk8oFl2glZy0+cwllRvK8nbLTW9t8I/7",
-	"0gPb+sltyOnL7b314nJdM38jIWAlx3pU6mEgVIcO0Zg0Aw0HjM9C4j8z02HIZUJkzMIxb/O+VYnYTRz1",
-	"njp9MOK6jQ2nEG0iY15JEsPYknnMuK+sFwZ9AM+iKMUUXZWrWcWfKMSgEHqUdNhTGDC2P7oH9ySM0Ip/",
-	"LbTOlB2cayuVCkR5n0uWqyGE/6EROES7cd4pA62XaVNwgw7UDEbXRRfEnnoJpyxhiSZBfnPXgN7HaqRl",
-	"XIeqid/GwNN6XM83cyyarr0HvPLP7FhUmZqnvEj1Ntewto3/gmtzAhbk1sT/ykx8x36M+oGEUdANm2qz",
-	"BmP+IDYbb67ryiZQCUF8LtYkp4YxhK7V3iGIWDfIXI9wEvUxSz58TFg/F7zQXkl4iltoYIcue+9IpKpH",
-	"DLQCzn/lkAQi49+6GM43GHOrBw1wFxNfIPkaItcVqmamy/4oPHs3eXj4MEGGZe+IoGdBtfsJLbEvGY6G",
-	"QImrgEoAIBigwDFlPhaJp7kB1mFr2dRv1KT3JqVx9v2tFB9mTlbR84eHba66Gi++D92V8rVdok1CeuGS",
-	"5j4zv0s17Xepps7RHW/V11YZfcOe1kvoW/LfwHrKCYZrZ96UyA4YMsTmZP9NuG2p6pdjgYGHsshb3dYB",
-	"aCV65pxeyoYSQVfa1gUBAJZMRqA3zmeBA5Fv1VdjQbnykFu2nxoEztJMT3I+e4mH3UMyROqbA6BDzF4C",
-	"nYs0g6uibQdKUOSXipuvCf+tnyudyWE0GNIrDeO5oF/mB/O776/28MRYmV1rhdZ8hlULrpWljjNOY4jQ",
-	"meuDCH2/c6N4nskU2t9wnPBgD2SMQMpZwewu1dGztOBFv3H58YeGpSdwJMJmPjltU4kd8KXSFtuHpnSi",
-	"PI9eddbwpAC4tGhtK36sZkbkuW8vv1IlLn4q9DUUw1GBfPzcSaHGk8a3eka/NJdLYPcgTdglEalucNea",
-	"J09G3CR7beYb3PfLDFb+5Of9N6fRCKD0Zv7xMVBS01r7nD6gAVdWIVfqmgCkrD7Erw8LZrzmFLw/IvSn",
-	"aCwl1b3MvQhfwzA3kF/FjBjr0f6sGY197t7IWTxpPsn2r8Ws8Vlnpwx+mn/WWaGuopztJOcGymgQbLKU",
-	"OuJ+ix42EjxvFCS/4A8f3378/wMAAP//",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKLxlNfFtLjmdj6q8G2SDZoybANNCWOY727NPsg+2TfAdVABp9",
+	"IylKTjKZ3XM2Y7FvQKFQqOuvvrTGYr4QnHElW4MvLfaZzhcJg3+ffPf+9F3G37GfMiaV/kVm8zlNl61B",
+	"64TMmZR0ylpB6xNNMqYvjwVX7LNqDT5eBK2JSK9pGrHobSoW+n03Qcs8I1uDj+ZurlqD1vmMEcnGgkdk",
+	"PKPplJFYkkkq5qS3R96MlRixtNMKWnHUGrTmctrutYJWKhLWGrQyydLWzUXQSjN+qq+nGYfrUlHF8LNq",
+	"ljIawdVu7/g42h0ftHuTPm0fjndZ+3h00Gvvs+5klx6Oe1G/3wpaSohEj/Li5iYAOpyplNF5iQacUC6v",
+	"WUrEhAjOyCJmY48grYgqOiBfhi21XLBhazBsvXv/+vLs/OTd+fNnw1YwdCODi5uMDZ6CqcIjMNlh62bI",
+	"h7z6tfPnfzu/fPX87Ozku+f4WXjcrEL5q3u0120fRt1R+2i8v9/uT44nB92oS/dGh/hVkeBrqZSxVJSr",
+	"zT789M3r8+ev7/TpiCWK4ptnlF+Rpcg6m338+etnW3+44f16DV+cvj49+8u9L2JLc9vps1jSUcKi8o6T",
+	"LP3EUnIdq5nIFDk5Le69SLMcjS8j+3jQipiicaIfPjWsKglNGZHXsRrPWETERHMuUbNYmtfrfZbijr+M",
+	"Cztmn3a77cNut9s+0v/p5v8Xme2WydZgr3sctFSsYHOenBJvNJqCrUHr8SIVo4TN5WN/sLDRTl/Fciz4",
+	"JJ5maXn+7xcS9iBJ2SSTTBIFUkOP+YEkV2xJRErmImJJPVnmhVd7tNHS5+QUXhWPmff6u9Ckt+fRZL/b",
+	"L9CkPJQ6whTvQeq8FiewiCXGSBKixBXjklwzrkjMlSApo1LwmE/ricHFJfJDDSEyySJCk4TEStoXj9hE",
+	"pIzEiozYlHKihOGnLUjT319Bmin9xAi3b2+gTT56pMubTyxNBI0aWSaWRLh7NJ+MKedCT0YTSu+EejLl",
+	"D61gmPUv34Z/juEZlS719mgNVJoxn2q7BaoVxllHMe8GJNnbVCgxFkkDwaywkGLO1CzmU8ISyeqJtLCv",
+	"aibRKBVXDIVNSqRm0vzFGWefF2ystiPT/moyFZnLjpSwNBVNzOWmg4T6j0woWqTSuRBkTvkyF6mKUKLi",
+	"eQOBfoJX+NS5FgVxPGKaENdprBTjZCJSfcARmuhjZbkNVUarqLLXL0poGB7u+mzRQBScAlLkHZMLwSUr",
+	"H09akUyYYvnedbSgSrH5QrUGvaA1ThlVLLqkWvPrd/sH7V6v3e+fd48Hu71Bb7/T63Z39/Z/bAWtScxj",
+	"ObtEWdYatKQSC/dz8ysOOnvdfq93iK9IpboEKdb8xb3dXrfb/9FqmJtoBy2nzF7e6hk4nwYtsWCcxo+n",
+	"C9UWUrZ7/e7IE4otS0rYzvH4ipWXfo32mqXcv3t3dHjYPqTdfvto0mXtUS/qj3fZ3mS/e9AKWhmo8Zpj",
+	"QVghsWRr0A3sOGLB3a/9XtBapGK+UN5Pfc1u5sDJn78p8svzT9bI8LbStUCtWWodGowHn23iy9Q8fCsq",
+	"++zGOBwLE5pIFrSYGcPHL/hPZ7UYO4Tyq3wHgNapVTLJfmoNejdB7UOgjDY91NeWSUKlujR/Fiiy1qhQ",
+	"jjyeVQEbe0D63W5XK6gwpAGRiqaqTl3FC1rjLJLzdhq448LbKbnA7/BIDcfjoHCthprAejpxNCCbjGrQ",
+	"q5usMRSCoV2g3Ggw+vzG7+9v/n7fHtn4/btu6SLBWe3H9O93XTgjpYatwZdh6xda9QrtDYGCYSuWlzQe",
+	"miNp2KKZmokUB3cVc/yOvuFGv8adFPDzCkGP9xeOC8P7YgGfzXIaFITXEKXXsCrphrBbrUlmd2xJfL3h",
+	"1dPu4/8dd/+qx90F8Mp5PGciU82miIwTfXTU6orKPNysS0dxRLR5YU6JmIPmuY2WSFfrznsFLTEfWJ1+",
+	"aK/C+fb29Hu2rNkpV2wZ6PFmviXx8cuqLdI/HnS7HT3YfrfMsPvtUV8zH93bax9HXdbeGx9NeqxPd0cH",
+	"3ZY5drVaW3lxrzvo9Qd7e539bq+/u6tfzOlcT+oDGxE5g223SNkk/qy34dXlyY/8/PPo9D/Y1VlUcj0G",
+	"LTkWC3BpGt6VA623O1aWA63Y6xnTuBW0BL8csRlNJq0LrSPAml6Wp9Vl7cNxt9c+ovu77f7kgO1He+Pd",
+	"UZ+2kMfGYybluWa8smWieTEA1wiFm9CAB5uit0/mMc+Ur0x8aeFtyMWtQYst/zobfTeO38R/PX3/j9Pe",
+	"6/hUns7V4senpwenf//f//6fzv/+9/+0ghb7vIhTJi9j3hocd7uakSYpkzP3IpmqS7wVpZHhmhGjqbXb",
+	"x2ORcVVVf6bl3bE5fzh3klP45riJpikds3833u3OWMwrzHTEenvtw1Fv3Ka98V57NzoYdcfH7HDS6+ZL",
+	"jmPzRl93IJh5bcniv9AUNB89pXzMkoRFjUadU0bVjCrCxUhES8IZi4oeky0PPDTDc/k3tuMpCiagw81v",
+	"5yDc8FDzJvMbO9S6lTOt22zAPZ1RPmVvqZTXIo3qg0FcqBlLycLcVNi8WZoyri7dNX3cpykbKzITqWRk",
+	"pJknXWoZzK7926Sii4RpM4ia92sNETbfU8E/sVRSPavXQml5uFAbOYzH3pM1J7B/+ZILdUntq6sHciSY",
+	"xJMY7kGHsf+Cbc7kvu9K73vuK3/K3lfrPX7N0wDqwQ7N93ztmupJ2r0vgHScXTOpCDBmTjnvhXDuN0QL",
+	"r83BioKEjpWEMylWkowzqcScpYVjqXoeb33M5iN8hSpswxDN+pbjmbeIUOZfei1U/WdeiJSMRZIwOs2K",
+	"B3H+sW/jJIn5lFxxcY1+Ec1ZgrMO+UBjBYRTMzb3P3gORGiYGfyo+YaORKY1RxLzTyIeF/yVEZPjNF7A",
+	"xhi0Tsk1lWauEVHXWvPU3/WisZYzT/FdZO+w19NkuU4Fn3pDey9Z2iA2qmf9qsNuAxFSOaZxCBHyZhNT",
+	"YvxoS5XjNiqp/kpFoXx2tXz7l1gc/uezv01/2Jv/tTv+Me2NPoz/8/NPV2dHf+F99fJ6P3suDuMTejz5",
+	"7u//Ee1+/8+ksepVMFt8xQJYKVBgyVguErq8NFM9iSh5KT6xhALnss+KpZwmOBb7fFuzYeuuA63XTdeN",
+	"dzXX7PpcM/Yo8gtPc4WK6V4w7nZ77cOo328fs71Je58ejA7HR9Ex607+3Q6hE/NPNImjyh5Y8XA5b8Mj",
+	"uRHORZJ/u8RTu4bY6DrS/wK1ICeNnuHtc0vWqK39Dh7QVWVxtWIG/i5H51vrgZpAz759z+knGieoDZcP",
+	"6YgqOqIS5hWJ6zqtJhpdZt4rSqqMe0Gu0Gwb2u0dbBy1fGa/WhxZRZUpjR0IguzbeK48pVpDIongU5aS",
+	"RExJzEtixbC/Hp9+43PN/+e0Yk+fWNap2HSOtrB1LhU8WyRsCktCuX0YEjfwLGdt/RShUZQyKbdJuThu",
+	"Srl4Xng1sQOr0NUfN5DAiJnTZ3V0MAo48i+ZUZMeYWUTiesC6J7kqhKo9EqtOlNtLYGCuE1WwWEjRfJB",
+	"riBHZayaKC9ovLl1nFl7w0W7v4KJXIy3l7baP52NPAH6/pMbyC9EOoqjqLxnXgurqceSwKFX3SET92hJ",
+	"JhuR8QCf9CRzkohreOU20rmYp+UJ4xfeOCpbIx+knu1fKI/eTCa1gvclmyhtLc6yOeWyFMmd45T1toD3",
+	"MJqoWTWTSRsQLCmYYY5dxBU8ehqx+UIoxsfLU/42FVMt6aoHo6RzRgyJAiJVnCQk4xFLyTVd1ixGnL/2",
+	"MuZ6m+GLfaFl3+fJcm807e/ZEhz8xW9ts1TjlRkcvnjzvg9ZcDEn3tArq9k0yxJhX8VyTtW4vEDwBZB2",
+	"2jyEnBHN42vThPyvzu2rCzxfQ8nCJ6wPyBDyzuzv+1bKJPRGuJJ+7j4gHscTpEyxCc0ShVa8zVesI5B9",
+	"+vbT2i2k03V9w9wcfI3pTu6rOAFQ55+mLGJcxTQp7akP2q6v9/HZOcALLsfeG0pyraj4EHRkuHc678E2",
+	"GtF+Qbj1Cv4JPSxSHFYNLaqj98ji8UiNJ8Fti1gSJVD3XEEhn4nQ8+DpRXUSRXBG4GWakXpaxvb398mn",
+	"WMajhJGTs6enp2De0LFiKZwNsOY20R4+roS4NOOK9ck5YzQCXkzieaxag/7+ftBaCOAJTZnSMDDJfotE",
+	"tHxRutVFiYtbb9XClInmLc5bmtI5UzUOBuDZnzKWLsnC3dS8MP49ntR3P+u1yPgVF9dcM69WhKn5CLyy",
+	"nvIiU5dicplSDvUSQH0Yk0d8TRyP+PjzFiTv9teR3J9jI7Hzmzwyv8MYX03gURtKUsaQSk7RQMDEq2ZS",
+	"Y6CwJB9MFNFELWNUenDYhtzw2m1zIlfKBzugRprgDR49agmBQ7fCwI3/tpQohG/vkxDdva9AiJRyGaPr",
+	"uODtTsWcaBtAS6xxIuRqjsjfUth9xkQ0adVTge6b4mu3IQRtshgdIfwBNVMjv0uT5CWV6iSax7yqkSZU",
+	"KkL1tViqlCpRJ4ogbQFuqihIMcawqq8h1zOh6WOcHdtsD9ZEjJd1g64Qwxs1ECH+xN6CBVWlAlpWJhDk",
+	"ZUHb/OdRSTmfLyhfgh0PwQDyUkWr/XX9rvHQ1/rr9sfdXvtw1Kft46jXbe+xw8kRPRj1x7s9kM1SpdlY",
+	"r6a2ON6kEaTBz+IFct07oRRLIzoHCyDmkKJ5LdIrrfxGdAln7yIVUTbWA9PLZcd97Xnqs1HSaKb3jwZ7",
+	"vU63u9frgd2dZgk669+xScYjJBZo3YpOJgMyozyCeBCUAXTAS28tpiT+BF41wcHcTGPGo0TTN1tEjeTb",
+	"H/S6nX6/u9870t//xFIJO7sHKyump/yFSMtpq+DpenOSqRnpd7p6fHN/Gacp5comgXg65AYxnUxqHRVc",
+	"4zSihZiQG1B9fEmSv569eV0XXiq/aIOB6G+9oomeGKsPg2uLv/xBs6nn9sFLsy/L4h4SK4yY18qefo/R",
+	"+GJO3p+/aB9tI+J6TcqAmwnJB1TZ1NVRAxHQUf+CsWhEx1dFGpwqMmPJoizn53OXYY2mY6wCLQFMaujq",
+	"/bxX2s/bZCKmVMV82hq0oMRhBfcXP+bNVzZHVXkEgey6TNB/iSBFUDNRGpenaBebnNhJ4hGwWDCaShNj",
+	"1rbORJ8ClKRMW8uY8HA9i8cz/XRKRvo9KUsYlUxaKWwl7xoC+d7P23CPIRB6YW5Pn4uboPWaXb+XVQOF",
+	"s+va6JYVVEnMt0z56tXE2l6zz2pFmsapkoSzz6ocDbfJfoaqx8ftbq/d7Z139V4ZIL+VwtGkbzzyv3So",
+	"2aUDVaNlJ2TOopgSLedAkRILliJ/Gd0SD+46B1aeRFMXQqu8KE/OxfgPJN94n99Glh8VZPlBLstfu2yg",
+	"piBaafSGTi9ExqPqEaZmLGWBNjP0TPSekw0EmcAL6qJeXKA7UP+9zVyLwZy94lztZ2uniRfNDKvRZFqT",
+	"c5LLriKrUZAJo7299vG422/vRntsf3LQPewdaRvbyjlMNQm2yt9ZLbB2B3vNauxu1D3CjX9E+5N2l+1F",
+	"++OD0SE9Oq5I9FheciDGtgIMqalX9Ly2BPlMa6JkRj9pC36RxLVmnuGJS9VUe2wSzMzxbl2meYCQI3M6",
+	"eflgq8jpuMnQMTPMa5sbWKw0CU2ct3SZCBqdC/FSH2ylnOBPLCUHe+T7+Nsaqizw0UvwzsHDZasPVMM5",
+	"XSJ9D/b3dw/IaKkY1J3OxVa+8G7B3Ot5oSAzFfRimvFUqFAdNFCB8UizCCxYQzwGVzMgC7y3IUbE1+wM",
+	"0NF6/d29/QNImb5t6tpt4oxg2VqVc4PBONsrn+LqTLnV6mhv0D3UQqDfAyGgj/LLzbO+YVlS0CzBQ4EB",
+	"7dLmFXMGPKbJNqGy3kO68N5y6eK2hf3rZQfYaI2xHe/skOh50Rp/PiSPIFd4tGbASI6qW+KERCmdqN+9",
+	"3+EurgRLoXv0JeBSvE3Zp5hdl4JNYCiKLInIiCFkAEQBDZP5K9UAKvSfIoPpaVJApgPBGsoIS2upO0aI",
+	"zBYLkSoSMXnVybVmuZSKzcG6yd+6gXApAxOtzoUweQa1hLFeoir8QEIVMwQZz0xYobpj4c3O11TersYP",
+	"p+fj7gFbNs+dwndvc8z2D5qOWZwb8YdVs3dLQ8+JcsaUtuRlU2rmJnv4N7vZynsrn3ZNnRESqVhm9MsK",
+	"ra3cmF/RPant7LeZshmljXUNuQJJwGzdMOX4Bl9f8n81WNJbusF8P5X+3juq2Mt4Hqs6KQAgJGZjgjYo",
+	"eK3xmlLFLhPzlqIUkAzYci5Slr9Jjwh+hnSj7cNtm0GQ6CmSfHQVYVAYPdAEg4SNy4sxM2M+YLCkgkjS",
+	"VK6I758yrg16trLaqe6l9sE8tfQdU3EKIHg1WocfCtHsYPbD/wU/7iX4kSLp71dneScS9lqoE9wZ5QWF",
+	"bD2gFSVSQcC/TpnWt2FdlnmNtynf8AST3uFdQ9Ajhi0wAEeMUHllEqK2da0cNCUB6pnlSYYNe7E8cE2S",
+	"M0bT8ewdk1miKueyMQr0MtEqZuTq0tiyaWVcLk4FlDxeLLSp+fFLy2SrWR82wFCu19ZufH7RCtqWuahI",
+	"wnwYxtFiRmGKrbQmWTvMcunUxe3tvODLbYIDhpD5ctSHVFZHDdZS34tq+HMv0CZeS5vaQrvfy7JdwPZJ",
+	"P7H020wuG074RExjvup8x6zCy5F+hX+8V1WElJFrGmsVY5sz/Wjj6g6cEzEjqogRf8AoQSB5qCI8ErpQ",
+	"YmGEh2IJW8y0JL9FZX2vUHMFpch24KWohnnyGLwue/rJw91ut7tXrfE7plDftL/fPtKcdTDpjfp0Lzpi",
+	"x1197wJet9vpdnq93U73cX9vJRhFzeeAi9CxPGi9Ev+Ik4Q+3u90ycO/9XpPyMuYZ5/J56ODy4O9HfIi",
+	"TtlEfH7c29vvrBAEvaPzfnfQ2x/sdTsH+73+bpEkthCsiSaHg25/0IOTeb/XK9Bk3KPddvdw1G8fjnvd",
+	"9jHbi9r7fdodH0a7kwOIQxmadHuDaHQ02BsMHu8drSZK9XsFojxj8upksXjc7/TIw/jN2Y7ZSvGUv180",
+	"VMHePtS2UU4AgnjVpIK9ADd/ylgd7EY9oVFY7xWF9UpoDv5uf/z09OD0avG3H57+9bjDdrudcT/ho/mL",
+	"bvS3vyaacKme3WMTcHu8iWx8TOO2RZz6M1a1oKb8zXaDyOkU8+mG5TQzKsnfMwmIoxm/h1Kar1C/Iu2c",
+	"/slLWOpc9huWjf/evPZOm9jaZV9+9RYue1yPp5gwWYbZhF9r/KA2zRv50GVb1rnoY2le84SkDBIpY4VO",
+	"0m0silGTq+/cJG7aoVT0gOJY85l/iNWsPu1GXyG0Ecbjd8KNBZf2v0YO0cVvcw/W+F3LO+/j/wnB+18A",
+	"rc2BTvWOZVWoYcPnWW2tGRa0pgyvrigvcPVliG7eIadKujoGl2I/MEnVhE7pdqnV46aEe5gggZHWi0dv",
+	"JsCSQryifHmC+k9dyWP8Wc1MPcqKQi0lxKU2DC+pfVOd1WgvmqwVAwGPSECfIUv1/gsbfb9wZSD1JCpP",
+	"xSMUqpyywayGc0+aW1YQKb+lmJdh2jFAuFtWX0nAvQ8V5/LeCVUwtt2M8pE208neA2RK4yY4pO/iTwD3",
+	"T8kijUUaq2VAFJ1KY4vjEUQmMUuKQHBSxlPO0JHEsySxSCeXcCsshUgjqHECBJMbrabiB1qD1iyeQtEl",
+	"nYLPd4SJVECIScYjxHJ6f/p0RtWtnPSrIaxuJVO9o/kiaKk0nk5hNrnvv23dav5gN22hs+VQvhR74yxo",
+	"alCuq664lcqB4Rt4CorPSrHsfL4yG81jVZqr0dm2w7VeBV29Zd8Y89grpqh+OwIAO8xhgzTc0OYFPt6W",
+	"ii0aO8FoMrXzQRqY5N7q+3MI6fz+aoubO75jdYcceAfj0WajRkiJ1ZTAezam+S3BnVdgO/ur9/HZm9fP",
+	"LxCyucSLPxz+Hzf+S3Ij/vNdDST4b4xPtyovud1pgRP1M55bnj90Y6PlpuZ82QQucNXREny5JRZ5zVyg",
+	"gmDjApCb2lPSy8RoGK9rfoY2ynuuv8+4ise0kqPxWrha2rJ2mZWeKyuXeUUBZyyyMFKuIngbN81ukxkC",
+	"9QOl0VQUyPKA4cDnJnWORa9YFNNzeMinwNuExrzS18PRwD1+CaURWB/YWFvhUHC0To1J9XerqJgUUkz3",
+	"c4p4E/M+UU+W2jkAdcA6XgHM+QEjcbYeoDY4Uckmzt/ciH/2LRuLOZO1tQ4VgMy6oqRVUZJq5eQWGNSu",
+	"IOkHmsQRbcpMPiHzWErIyYeFqbLQJ/d8Q04yJDaPUkavJKEkzRJXVzAWXKV0rOohGzQrmeQRD5UBh7EN",
+	"EEa3CXsmp8CKXObqNDXxPjB69daFqCrNmOaCr3ICXDN6deldL+aGeogsjMqlNqCmmcGqq1KrmMriEcy9",
+	"fxua9ZpopifuT61Cr+LcIMSBaCfY1xQqoaqYt3ri+W6XGIYq1omBNU8evnvxlBz3et1AG1Vwobff2e/0",
+	"DnaAPrg99GZZLBItL2PBH/9dgm/QMZa16MczNoeDbE4/v2R8qmYGisXMSqrU7vvn53RaP2yTo6R5+9og",
+	"T8iZuOYB5iEZfBLNQyKtG/5R56izWxr8sLU7bLUaRniwp89PpRhEsP7fsPXx3/7Q/q+LPw1bf2yVhx60",
+	"Prenoq1/bMureNEWMHSatB2nIMR7EYLqHVskdIkyoTjjtymDjHDI/UozRq5nzDSxNBAJNniJxTyE0TSJ",
+	"c/Aoi95lalLCEtJNWKBDeZlsIwMhEkb5rSb3MuZX1dmEw6zb3R1naQL/YE9IypJvhi3OPqthK8TlOuof",
+	"He0EufdtQaesQ05GQAeAXTGpjsYt5y0jvN2Gf/8MiZTf7Hf1z/2DcZZKkX5z9VM/O+n+MOvNv5v+EPWW",
+	"e/Nudnj93Y/do/+c1A2qiSv63b2ju6z+S4GbpZ7JF1TNHIeDvonKXnG+twp033FDuuzc6oA/QCkkHDQ0",
+	"SRgkLPIIC5YJo+MZWYgkHi8HJEzDYoZOwiYqAOaGtFx9mNuEy1CFxo8jh/whlGS0Y6Ym7ZlSC7qI2ylV",
+	"DJa4bQTeTmfIS9saMwqfpN90n6hveq3Np3ybpXSkeQvTrCMQVT4hMO1QBiT8yaOHnvO1mzPZcMr1E/7p",
+	"m163++T6m/7XmjJT6fJkYmCoirM9MxNQAhKwfG+6j1MIaZ4yG49Zia17/pAnIp1TzJ5Tu2Db0c/xPJu3",
+	"BkcHgPIwjzn+3XPz0YPFZNTNJ1Tj0Ft59ChsjHD27PsH0jijXc/N4pp8KrId43qwH/XPF3X77MOHDyee",
+	"9VE/kPFMbzQ+ZSgxDw73vQOufLh9C31oSMpoMv9m2DJK/LAVIFjeN8MiOhOIvO0lxU3QSmJ+5XdVr87h",
+	"xNSMA4TmyXft96d6yE73sM3N9fO5rfOtiJbFIqjWH+3h19HK7x8eu0t5j/TyLQBP5XVJr7kOPW9c6W9x",
+	"5O8YjeziuycrY58y5aX+gPmNEGOyttfjyjE0MST+bsbyQHpI1sWxIHOuGI4fwF45ElkdxMtYKvDYeOSQ",
+	"1TEksVR+Z7kthpA38GlYGbyBxKr6eexPcw8r8nRGlQfevoKpoVhNkXESM14zIsl45EROlcXjRs7dhPlL",
+	"I0WH8Iqx5rKMHK4Z6g+HX3mwTTxWbmiTVwQ2E1lzned03ILpnvOIRSZjtzqw51iPYUNtJpxeHQfj7h3l",
+	"MZhn6gfRdcOAVq5vJk2s/1aYFubY83Xd/jPdabfdBIClkafRlQ9/mo5npuFNHTPpyzbfpDyCn2o+avwQ",
+	"Fv2qhj0wZSEPe1pE6RoywBsqDGz9PX+0gLv4Zfy5kBpbusMzu4vYSQ1C0jJ9/QLdhVFf0zmL/NYjxRG8",
+	"BjwCz+8WECodSm88rjnCFnlxYWVAeYZL03DYdROvnimaqvWn1rjUuGkrorDrZmEdeUU6TZ/P5fM237ag",
+	"LHUf5kI1fhWe2+6TpQTt4pe/Y9C73TVJhOVHJcIptGtXxP/CdmNkUq1VroxE/Zo6Vjcf0meV9+uuEazO",
+	"EXE36YrGUmUcrmN2UDtmFDcLqmad0uUiwEMDITEvupZ4b21NdXGcJpN61SJWsAwqLit9oVb+L/DaHb5t",
+	"Kyqbpm5uqP86Xtv+6+9MyXIjvbGmuZbeZSzB8ucLdWkN6tJlYRzNCgHUGSvX1i6Aaiqt7UHbPuxAXCvy",
+	"73WQmIFYL4jcpsLs/Bw0vkGHMumMuR5VOsPLRc7lsRWv4/Bkpg/NGa3dQPqiR8JN9M0UHnp/aiy2LcSj",
+	"N6Y6rb1+VKvV9+KgQH/fYlifxJXfWa48LH0ZxnHFlnVD0NfN0xW5uIgvr9hy5ffPlFgsmpZKX/RIUmcA",
+	"i8VdFgWfbN5sxhBfpX+XbfBvl6fPtta/m1RvJ4RwTrVC6NwmdN+aChiIbRS72DoVPg9+y+rXMYN6e9lr",
+	"BtA0e28ATfPPvCj1HUhgw8iN32+0PzIXzL69Sl3/Vbfmjd+cMrXdBz/Eahal9Jo3Lbm9ofaovTYXt13v",
+	"m/IT+eY5fVbvFPW0xQeSxOBUhv4DWnvKYTtL22yVr/OPKZu0Bq0/PNZnpuB6bz/Gq/Lx6TOvA3zjkN6e",
+	"apGIwyEnfEkwVVcuGOImAjrT+/enzxCIBGMoXPB4TBMARzZYgAD12DShXILecTJPIUS2KsCzoFNGRmwa",
+	"c9kh0D0NU2v1tfBlzK9CgpEJe6CbByYiZU8woUWQESNzGjGSLTrlFhFmShira4pd9PpH4Pd3fxfisx9P",
+	"2j/S9j+67ePL9sWf7i1EW3vyvYIYeayIpBMIwEpmfEI2yAGVFINSFBZ6F2HZJ5wakwkbY8V7p6HjyZDn",
+	"LU8CEsWTCUstUBj7xNKleUmHnDFGPr5jKo2ZvHgImCKPU/zTxMeKHVEMxcsdUFa5/JtJ/2/t/7ozySev",
+	"bDOmKq1xg6CkFTxZkhi5LHx+Tqeh7R6DrCdZgLvtOpaMhHu9ftgh4aMQOxUuOwSKBOkUcJEkoTa6ExAp",
+	"MO5KQVdOGeblLFLxeUnmsOJiotfvYfjhMWQOhAEJh63d9vQf8WLYCncgNE8Ldjads1XUn7RfmS5Mm23Y",
+	"51zFanlOp6Zxz+S14KyBcOc5gWxEeSkygNgcaAKiWYCNvEyRfFDMLIglCXe7eyGwMdTHYrJRNbtiyHu7",
+	"nV6nv7N6snq0d5vxSyrRam8SvXFUgEUCzczNOzAVK2M6ZwNishKKBwPmAgzwEs/mI5biT2GQizzbMhML",
+	"cgi4pTE3iIyWQx6ax81183yHnJBRKq4loHKFMIszkaVjFoL8gJGNtISQLJnoYwPaOXpdVizOLmq8Qx5L",
+	"Ek+5SFk08I0DNWOcYH4cjFjLGkiaDgh4IwglYcokUyG5ngkJNJsZvyDOmHRXrKNegjaMvg3a7G2yCbzl",
+	"O+X/AcK/dhVBXFJJwsLH9BKIFPB36ZjNNZ9omhRJCQQzGNVOLOMccO+bgwr0JmkkScqAmoL7u7V0OCVu",
+	"7NFtZm2EoEe8EgEga6Y2wQKytQQ4kdlciyo4VS1OruanhUERTgSfmruAk0w2kF3wHnkVfwvswz6rAYpQ",
+	"6jIPzQGOnvQhd8k3ZM4oNzliMaaj2H1VyrjY7zaQDOblEyti0CwOH2kO8vfvMcRvfBtNAsN4L1apjp6D",
+	"446aFqrFTUNB7XjVSHL9+Y4DMQ6VppEYf8zXVWC9INgdZ4O2XdNk0MT7unPJzcg7TkUbbU0TyVumfsWZ",
+	"WAPxTvO40U/bqD9Ycf+RCSxmcOX8Xwq5oyax9U+QQwroMSBbrIfkJ/t43aftvY/tZ26CIiDkuud8CEo9",
+	"9s1m+haHjNOtSdYxSXEgkFejTwa24xnUamcLo4fmfbW1zKfyKg/YDPK+UorQIVfxnAVQwm2geOCV8HdE",
+	"lyiuvfzgQlZf3RzNvTllWn7CWzvPeNvoYXO7TSBruwyylU/nuWY3eTLKa6EglIiruh0z5d3R1/LTM3vr",
+	"TdDYPXfdW+qb+d4ENe0C1r2q3KLgJiiBoax7QQF25b5YvdgQw+WUn5wi39pYRAodbzZKT8YmlF5zYZ93",
+	"t2ehb2n0HVXsmi63Z555LMeCT+Jplm7EQa8K999AuI9vvOAnp6+9tfZbo69/8q299d5EGgSKXRP4lE1A",
+	"XqkcKgBXGcbLIq9nsm/FUO657O9tXb0yoS3WtakB69qtXds5V8uKSpPRDV+V93m9CWp6qq17S6V9272t",
+	"vd25Y0Cs1ws5YmRBU6mPL1puQOt1kTU7P78EyK5gg9U0lzVpYa7H0dZy3s8au8y7A22wZ596T/rjKB0B",
+	"c69/+Kby3/UcvwlqCrvWvahSSnZvi+uaY4DQlUoIxMkvlJU9ISHWRYVE0qUk14DPS96gq8u3o8iIaYtU",
+	"Ym0KKqna9HQ3FwTJkOfN/4HWKFH8BexgKbHmDL8DzRZsUe3rso7q5c4390v0WGIPmhSVQrDUcRc0cOFv",
+	"Zjd8nUNlPSuQEwlo3OBiz++fsWQBhHs+p3ECMYotaQUJgJfKvmEldbyP3a825Sn/RleKZam3PMz2hUhH",
+	"cRRtPdmJ//zKqeZfurelzw1aQALP116bRTDlwDbQz0Nq2G+PRELfWtIhPnz40C6XUaxSJMpVFzBOoyKe",
+	"x3MmMrW9pqjyF6zR1OynvtaeiiNSbNmnh3Z/6le9gbOlJna/RtZ9EPTkV7ZaTrliKacJIk4/10fw1mou",
+	"vmkDZdTceE8EBKdvnuyl54HO+ERMTTzUUM4PosYRiDijGT9NWaQ3Kk3kHbX8cfFNm6jl/sfv22xeK+hB",
+	"FbNJ519D4hUaum9BWK81+jp65p+6FzK+FoRx8NCU28XbxloJmyhgo0rb1C0mWuoyuoG75qTYk/RepPvK",
+	"XqxLvwWs2XEhjsImaVhyuO6oW1JiYp9fR4QXrmPpve4bmY1hv/ApejudiwE6utpZvhJRPInriuw/+DHx",
+	"SjC8tNEsMsGqzQX33DT0Ev1FfZX/Sq5FWOia/qS/P+sQW6xqZg9MYjJn167hqOsqC22NWUB6/SN9P9Kn",
+	"tkXmNiSqaTq5lkjVj98bnWxxNrCJzQKCrAZOQptgEz5xPGRQvPiURYYwlUaEW1Gl1M5vPUmKn703etym",
+	"52GerW+AiMGhe0ftSolNDGejV/mfB5Hj4QGvFTg5ePI9ejl9+GRznMBIyUNsVKMpuAPnTRlc+SsoZtVW",
+	"XFssTKWj1dpwaPGr90dcbeT7RzRgLsWf0O17hiWJ7zn9ROPkDkoajS/FJ5ZqsbzRufkmv1kPe3SZFYew",
+	"8vFn3/oDvgkKnYrWPez1RQLeLwEYr98ABQzoe1snG8uJlSQRVXREJXN+mIJnweifyuZoWsuNi+sOOU+X",
+	"xkmXUHWf4Z5y74hf383wm9CVKq0vfhMxV5zqa6GwUmLbBWOf0SNxqU+YzVyz5onTZ8Y/m0flVEq5jC0M",
+	"0ybn1Hn+xD0vF+DIUJXJqvvT5jyDeKxBxt/mLNg6LSaowdTfUECd+MD1v1puDeqq+i8AcIc8GyUEEROF",
+	"aKP/5Pkxhtgm8PvLM8ivsLa/g1VDdF2Rxv/4ZRVvp3FnVXjflc+/r0HJvW9vqAMBLvl1qor411C63/NF",
+	"KvQYtEr3NF+PO6oZv4V8gaCEibruDQX81d9StkFVe3HWGDhGMOlgyC2SgoEib0Bz3mJlG1CR1++emhHc",
+	"K2Ef+JDRAXH1Y0QypXeTmSsZiyjmU1dawlkjGGxpj+XYsqt2lrkLBvohFXzqw/j+irGb4PcmLlEmVoQm",
+	"ov6AI7sAdQzJVvcvNd2sHAAgVLlUfe5vODNFWWJiIADJczqeYbzCliHN2XzEUlN7AneBn0CamuNFqllU",
+	"xTa3JWIbEvOpvhXImShan2SP5S8xGzNbMNPByhSHC7y/v3tQroasFP3MmxCIPsyWWHFkjzuTHqvF1oKJ",
+	"RcJK39s3tTAbfO0U+JEmyZsJYFevy9O/2LiOxgd1q6Pa9UwkRaQ2KC9QrNmNYQeimcUiLkHO4+dTfKzX",
+	"zadK05SCqoVVCnVDuIo51P6Zxk3AZICIaZA3M24TU2sQOC1ue3W1BB4/ceFdeYuE2lchBmXdINOMu/qe",
+	"1fW1lbfm4JVfa4ntCdZM2wpR371/fXl2fvLu/PmzVtA6f/6388tXz8/OTr57jj+Xf3z65vX589eVn5+/",
+	"1o+bv84uz16fvD37yxt929P3Z+dvXrUC+NKL09enZ3+BT+k/n7979+Zd7Qrk3bo2ItT702dU0dsQ68Yv",
+	"j/mIA8gHIkZ/Z2MwLnzmrmKC5SGbSQ6HWhZu7qgsAR65vhNbyae4hkFPEIzYjTjcgkvrt9G5h0EHZcWZ",
+	"ZGkYEKnoZIIg5xjV08Zd6HZXWNi/CGexauuVVgWrmAS0VbB0bFqkdxn3UshphMEqmrz1VgPLoErQ5u8y",
+	"fjJlXJ3yRaZC71QL7YYNLWR7oRDtlX/E6WlrNUxLt4jA6aB/MtW9WL5T5IvV4rgAmWnOVIQvMtk2HfKG",
+	"J8u8TtoyYiyJHvTGwvspvLRWfPe7+uAqy+8VshEHiAnEJnEhzXhArmfxeObh7JCULRhVdxShG9TiFXa4",
+	"fdROwTsRKzylxcicfm6PlorBQbZ3tH94oDntVFtiWcqeGp2lqhu48gjszenV3lvUQhLKbMFSySIWhQNC",
+	"ySybU06UEFdEgOM+ZzYMd+beYB8MkkgaR0OeV2mwRDLTI5mEYwu8Gw6gkAOMNiqvjIWl2bZDwiilMY/5",
+	"NBxg8bDpGKm/KhG9yccBNxODMVk4MkgDA2sNoeEpCiGjsIWm0tieu+X6m1I5TVAK/hRLZuAvqWiS2Es2",
+	"RTNouemirGhIlobwEIR2KoGioGVpAXWVJn8uaOVrVXtSnZy+amAFhmnzRi6aar+Y+1BHJBSTSUgSRlE3",
+	"JkogM0hfcAJumphMGr7vt6qv6uq25WPk9ZkEYzFLOdab5rBLRQnletivUf/MbTfFzlarHzqP50wqOl/o",
+	"x5jNiFz5mRyoEW6/CYqNzNY9/8LrspY/7Aa7mZ7hDfsiqC449CiHXd/BT6TS9La/369oDoKXF+0cuy/n",
+	"sVIgLiY+KKdZzk6uPKyToEEBNvCWSmtjoX7uprBZbyBqUs2h0h4W1o7MTxIfU9Q2Fcm4ipMaeMTNbSIR",
+	"sWQdKV7BTTd5o59NGfUM778p9Bq/MxltkNBmDWIaCPSLvfvL7dHyQBaXy/uaJb5paIN1gQXtyHvtrVYj",
+	"s1r2SlXf9XKtaIp+Db9Zq8BJMbvY9jMFaVWrVJYEzpaH/VbejqKacVPostx00FC/qqbUo6PUEKhMPRiS",
+	"/5FahWjDVSwh6q7xIFGen46uI4cechTrZ+YxpwqJP6eLhQNxBe9PPe2e6Yv46aAVCc4abxSc2fusQ77h",
+	"7ICr9l6A3mm69Z2+aO8E0J6mO6EKHu+8cTyyfG3gKMCtHLQEZxts58KrVt/qUWfdrd5U1r7VkXLdnT4p",
+	"oTtlBYC5itMp5sxaDo5jfHzpktpSguO8s0z0vqbl3NIURxIlQPJ6atJmH3IKU+3XLCYVSNbrVCgjgYEA",
+	"Twi1wjdOmO+G5JhkAFJotTKKLbgM1Jqla6kn2QOJKEE1oiNosYZ10qPHa4FRc+OUQCf1Dnk+X6glHhmQ",
+	"5Dmmc+bXMW1kq74GbCvHPUVXY52t6jC66x3FCJWlBJlqlRihlvRgfFijgz0f1qjnOv956EbdCrpRWb5W",
+	"oCuZxRr3UMRx6VafRGdOA6kDeswPI2zkNSAhylNt3wVGTxoxSKJNtY7In5DQ6k2Ru8MpY/kp9oSEKCHD",
+	"YMg9yzKwcIjF009w/YRn5AZNRm7BlCV1lmww5BhC1sqtZ8zoY65oW7q5ggVoZpXL9qKJuM6qa4BMPuG2",
+	"kDFwszX4yRb3rXrgb2kVfV7EKZP3bznosUJuho9Vh2IFUQVtHtOtTAXg5Ezet0FlB+yiw/o7AdSlj4yi",
+	"BXA5nlqqJaPhFzsJG3RYKZZhyeH8hfOYTeLPVQb4i0nsuoJzYBpzCYNJ2VhMeSwZYgCWXFu9kmdrv4C+",
+	"Ka8uC9inX3r9myoWJ4gUgPP+egQ2H/Dsq4RJaYjZ8b3DK/UGYRJpoc533d1neJdJvI3H93Rom5c556Nv",
+	"TkKnclOyp4Q+xeusCW84hoEcVzintJnielsi5636IiYnQySZCMD9ZySJuTPtAxTHzsSC7jokloXjSsZ8",
+	"mrC2fq7Ef9UIpI/++v+Gw8/dbns4/Nx7MRx+Pnyh/3n84uKRviIbLjY/Vcu7JxDfbuhwAmat6ydALXod",
+	"xBVmesMJvfc1kea2cd7ecd44b7/T26nRA+GLeZZAud8RtKwHjMoTk8AF/sIBMX33DASo9xaHA/pmQX/K",
+	"ADcYXd6ytN/3usfrAzhWvse8uRUjOjgMTrjLDwDpXVZUiviLu7393YPuGhBG4PpC+4V1BkFdrUd90PEk",
+	"uaZLScIRELMQB8Kf1kd/CgtY+FqBeOVJ1O4/3O2157mRBLDDMJwlGavPU9juIB977Z02k2qugVOdzNbi",
+	"zKlNAAysfzHSClU4J8AnIjUQg2aWEpu25r+b5+StHDV+TWO9ocEFhBvGlEOFOPb5ipsMCuzjtQZHGG66",
+	"hUKy+VFVJ/1tEzEj6N2M14v63BysWzlr3lHlQwHjshmA4t7qrd3bYFtjqr7N2FobF4V1rXcHFhOQAhfq",
+	"hRCCAJTimo2CjxXSFFeBh/il8W7iXvN0P5mm19/sKOse6f98q//zVP/n+aYnFWfXa/MrnUXKrgvZlQWn",
+	"WpkIpVfXMU8xGnurOHaeiwCagtfwxkWMT5UNDzsQ9th5b21nblhhrSHZYi8M9Q8QldqYe5STMI4gWG5x",
+	"74e8AHxPfNx7+0oIUlwxtpC27R/g3AMG9FO/c5vh2LAucN6YUPHB9tzWtmTgAvkDrTeBCgV5pQS8A/rq",
+	"gqZKkiSG0ichQdcK4cew05RhUQhzi2vuBSicwxdbYCi5yQjzHkCIAB7qkYZ5E4bUIGRrTgntVRfjX5P1",
+	"FEcgcm9u6jit1KdvOxmBumueA2cUtg4Jv9yEhMor6ZD08+ijF5NSWcqr4uN2UZmUWa9AAZ+6YbzGD2aH",
+	"rHkjS7nxmttohs0za3CdNxETlPztCHkCheDGtdAhoV5Wk3ZClRfIs+f1A5nrLbhBPedaLCHZkj/R23VO",
+	"l5CZAi4hosQUKXAdq9mQh7mREwZkxMYU9WyqnIFkm12AOKCJZjwDR8uFMpXT3toZfiybc2XhaO2n/J46",
+	"cVh8ddEhsrFzAy2G3d3d4x3rlySTTGWpEXWcvD9/6ic5LBlNCXj6nhDOIBvCiL5YAhoJEZkBUHeHVUQV",
+	"a6t4XjK8douGf79bOK0e9rv9jwft44uf+92Pu+3ji+Ew+rn/sYf/+tK/+dn++mX3Zqf9sAuXfu597Lb7",
+	"F/nfH3t9eHL3Y7d3sXP+UP8Pvqnb3r3YGXzstvf1D+4fD4fDjn5pLzi+2fnzwx9//vin9kXjYzt36Auy",
+	"jefll3MxNHoNcAdMmdIn6SRLYceAzw/OPtScjSPhii2laUWC+q3jiSyLS8pLKa1P/+krL932MW1PLr4c",
+	"3bTdv/c2+Hetv2jbTEjj6TCUvWiUdsWTeitxtyJE6o74lUcAPn/OPquakGZzuuBT1671LqO3rWB/haFj",
+	"Se5dBt+U81O4d52Nq1/xzHsAEh3U+t2LT567BtGFND34tTjoZkK8lyy9Cxls9zVyWlF4a87TKrk2slxf",
+	"s2tnvG5lWNzBlq30wm6mpdcmcsM4Jt5/E5R1gCvW0BUGRKhVCItuNwdtRb5nbGE8c5RINk5ZJUH6sCBG",
+	"9Z+r3OkHe3Xu9BKh9JirtLlYqaflBfl5+MdzOMuZNhDAyocWYUBqcNy8iFkS1XuDT2z5w0Tf8wCPlkpB",
+	"ySoTmLb/cfHRzL7BxPVG8YNNtK/maJT8zzZeCpAEKs3UzEI+b+KCxoYw1ThqJZrarl77RXzVH/ODEyfa",
+	"CpzS75cVtAYtypclKspm6bOJp89biZtaEytPs7f+OjCjkQGpA5BidDwzEBDUZxx/PLvdYrLJbYZoVbTG",
+	"3KDWoDWni49IyYsCneq6YJ4UHJnUNbXH3Ha/tkDTwOhmkjHYVJh47F6g7yu6NA3CbEC4SDGm6TKcwVPK",
+	"87p0wcmIzWgysaaWfW2dAyKK5SKhy8tNVNtneK8lnAeCsbrGApPojbXiYllUkvBv7Te8/S0Mtv1mEhbK",
+	"6jbvtdjQ8O8rReFya7UaayuE2Xz61J1UXvbSJrV/XiNt9FkmS5N5lufpcWglRxcLxiMSGt0LmmkVOu7d",
+	"orDn5B6qD7eo5MKkuLVRFRNAWaVk+ky7jks1+fzQyQxgO8HHiEUqv7M4Zp7pVqFMCEsyIJHgLETplGc4",
+	"24QU9JGFxvQBF8+18wqqvBUgrKYkMuZjlvtnIfUwIH8XMUfv1C+a+kaLye13SL73ims3sJK23RCCs9rk",
+	"njvkGZvdU0noshMq08V+rG6bPbfGw6rQSBFIGBxYidA8NaaY/JjX2H9s0Yj+u/m7MxZz/VW3qawlUKi4",
+	"2iv6Ixr68f7bH/74/w2zbrd/8ODRnx5/8+f/d/nl55v/al88HA47f15/286XbnCwe/PvD/NbL7x/ty/0",
+	"9d6Nd3Xnz8NhZ+dPm99fu1W9zqPVvfoohHgAg3uIolMozYlENkoY+SkTismASLagmG42WkJhBZU1vVPJ",
+	"Ueeos7tTLmfr7q06gR8Oh49+/kiGQxVcPHr44fHOn4etj//2h/Z/XTwath7ChYtHQdMNO4/slbt55/xs",
+	"3EZ5ZjL/QKKVqt6feMILrB2DRoGS7NcVUFvl2UdM1W5K0MJnoCWw6I61/vecy7+VbDQ5kZtqCxV5ZyoG",
+	"DLlWlg5oNmMsGtHx1VMxnzeE7pbON+8pF9cijbSer7U6G5tZUKk3pOvUjOWGtLH6xAlArX5UbNLubYLJ",
+	"5RDy0Z7+z0G9lrHJI7f9Qq2YA8usoURFq1/QaxftKwskCLQsgPXUbNUca7QGs1fbqiY4BeypTF5AChl3",
+	"puv8EupBJ+zaGHRgrYYekGlYSP0ua9HOu1A2a6roGS4PfL8mC3wTQZAT0UqCurQsv5++bYaFqdZIitAI",
+	"2BADAoU0HGoWwnD5SERLf0PaxrumWXOd2pI0NxlOgDwBkfE/ED7apLbb1EIgJWZ/LwWPCuuhhLiUM5Gq",
+	"MMA/EsGnIaqpIlOXYnKZUj5lYSnktSI5foMU+VscUu6HKov89ezNa2Kum8zA425vh8TcxJk1mZ8Y+pc7",
+	"nMGPSG+ESuXQtNp02JYJlTOc8vq22L7ItMM1jFcrD4vc1pAqpPclHK2jVFyh99mpthmCLrFWDoeUJ1x4",
+	"P5rV8kCTUKD7aMJBy19mv28sQkZqfjD/BD7RSi12hqtl04Ku34SeQyDGb0vMoVBBLLCcQM/YFuc+ISGy",
+	"dhj4SQQpo+MZw5wS2BUYyZVkbAOzeU2AWLSCFr6kdrh/YTRRDd33UyZN2xNKFqkY1YhJ2VCRYfMfxVUh",
+	"91FcrT9zzSvrGKeusfAJNgyOOZAjbxesl75DTiNJ5jRiWoPNe7eAYBYTh71+aNTa/YP+Ttmo6PaOj6Pd",
+	"8UG7N+nT9uF4l7WPRwe99j7rTnbp4bgX9fsFS+PXjXveBK2XYnrKX4h0fsuYkIczZsX0m5NMzUi/080x",
+	"uICuVW8QJAXV+vVsxzVkUoMIUiNW7jmPzYwIIyi/mVFNU8rVZbPGqqn7QILi2iGv6NJ2gIGcC28j1QS0",
+	"8o/8U+YdQsR9s3V6YlPCC83X2DiOmPwF1jCTLG2G8WryXTwBlwVM43oWK0bkQutDNBUZpuKju57MYbCd",
+	"1a6K+yZ/SQS7Ga6JnIKk2S4A7QmbFXHl3wl5/ym35Dah9EaoMG2JeWBhnr1axtwrmWEQJN/QUYoRdbR5",
+	"NkmS7ZAchOwJeHAAwESO6aJyGGwWt9iyRGLTnP5YXtJ4LdYOVk03VRvE8pILVSe80oxBHTCm9vhByClT",
+	"8KOseaW2ZCD1OU5itQRq0MkEJLqrMb0cLe/B2WVTaO0S5tWwMc/NfJNwkFdECk7YJ236FBA90G69VdnH",
+	"10ExyVsNd9bDeli+tqwQ2A2yti6juEVqM6aRb1ZAd9zLzG1ibSnSbMG96BSrWEXOxj4nYm3SkxxWCssx",
+	"5FIqNsc+aAgGsOm6NrOv1sFuJXi+j3m1DALesnZBvjffWtFkwRIqgCR+oNJDypdQZyQmSB7TMMOG+JHE",
+	"cSp3AkMwh6EWMXnlVWxbtdLVagUt+AT4PltBC+lbq2yaeVgfZ4PIpdWJQOe7K4tpkbfUL4eZnc90pQOr",
+	"5GLdXhbfK+aTL7JiSUBaYd0CVQbMZWVOG96ldc5FdPvJlFjRm5kbQIFMhc+s4FlI26xyK/tsIG2WJKF8",
+	"mtEpy1ECtORKReLVxZh0FeiJoOgI9jLEytEz2yE/aC7QpryiIwlBhzmZMBbJgLz/U7d7tB8M+fs/9bv9",
+	"I3gW/nlMRmws5gzu6J5guBlPdCK1osrHWHCjWDqPuTZ1KXRomItP2rCAk8LDYIgluWILRUZLBcbZkOt/",
+	"lVyBVdf60e/Ctf7KFqLUgJnpSw+szxC9rLarUtmDIhaM0/jxdKHaQsp2r98dae7aPFvnHvTv1+z6Lll/",
+	"QTHnD8RoyLMkCcG5ao+c33keoP4pSRrSAV2ab12RcakfcMyxSm5AKEmE3uILmqLwUGQupCIHe4UKOitF",
+	"bGTanApSr4PJR8OYA254SiIxpzEfcnxlwqhURF0LktARS2QApiBmCoYd4xsOO+RDreUI9WYgH1DO8Hgs",
+	"InTVkNcvvn+aB+OwimbI89I+LVzGMza+sii495uvYGuQHGcMh52Pp/HFx9f84uMPny4+ntCLjy+TC/jt",
+	"WXTRYJv+fpIe/MTxCiMeESWgqWiZtQgXtz+gNBdmXCFUEFga+gZ9ItMUbRLDKUNuWOVpQKRwgIKuXRa6",
+	"JADpgZIrthwJmuKLhNQsRBIGPgtiZ+aBLjMqlwDhlEGfbTjKoAnmwIQZpILNIri2iSQgawx53lQD9cWZ",
+	"SBUxbGDQiZkpds4PTehWTCUJ6Wgcscl0FoIU/OmapWqZxeX4WL3Toizpj+5f0hdQsmqFkUuBxLAXPFDj",
+	"hPq0gd5ZRvuDDNIawC0cFZYaN2G52fJ30jURuxDy3UKnPs4ZNdFUMHJNoymalE+f+8LtMsBcn5oSJW2H",
+	"j1oip6kwMcnjvf3DnXtqe6EaHIOxJGDjmxYshRQV8hqqGJGv9X7CcLDzI0iTHFLOY6lClkA/n1VxcZth",
+	"UEku2AjgzUtlKCGR1+CQ45caM6nNdauieanUkFqSiGnZwbVX3pi3ydx5q1nViECVZszCo5pmjZYuXi5P",
+	"3lSz6qNqiiqeFzH6TN9BzUirMSP2j489xt/rdutAI1ztVnMeUR13rc073zC5ObTtg+Tj0Pk1KlPL0rid",
+	"sglLtUy+7afrk5tsyZmDjHVwqI7DVmz++gi+aeSsb8B1GiWMxODwn8S46h4kuocucg8A6VpHpL8gVjpo",
+	"aqanZ1DT5xNWbxRHEfy7qXFrUN9rrQDFXtdDKv/Vf/6KLb0rLuejVe4eVdtS1IDZ0WgeY/pHotmPRZeG",
+	"IyDfV81EdFlMo8ipZ4ikf5hoLbpV19A/qOlWH9S2Zw+q7cmDYqPHoNok2jZ0uoziVC1bxcbGBQDEcvPb",
+	"Yhfvur6hNb2Oq521gqYea3Wt8MqN7eo8bdhyvd5stZkMAIhk7PGTU7BMRBIZsEDr+Kv1si20Hbf+OJ4v",
+	"1FNz8y8Q7+BSpRlkGcvNxnbqPwGwjOiI2uzpl/ZuBF+IsrHa7MG35mb9nOXRe0fWx8wggL2336jCPsZa",
+	"64hSOkHkR7BCN5vDO7h1Y5x3fMjDeAeo6U2eOdd3Vnya90Sna2NdQdMrKBrBHsTodjXbZLNx/mBuro3K",
+	"2DcVzk3cF4YWlvi3c7EWt1hdnGZuN7dcgJI5Eek/TflQzSatjxeA89XOE4uqrrg2kHlE5jGPIF16KbIU",
+	"UIgwUXq1S3bvd+GSLcmp+mxYcxUtTOhaYOvO6FT/+O3Tt2TvEJxvzk+vCbtg6YwuoO4cXml8aSmbxoJ3",
+	"yIcc3jhwDV2gzRNHl5eXum5fXMkg7fWKkDDV4u0v/WD35mH740n7xwv8Yfdm58/mhy/9m50/r6DMRgkI",
+	"Jjn25Dbtyj4YGxzyBrZJDViBVAX7eEBCjLKZXE99UD+Q6EZ84hqO+WR+4ncaC/JzH2J7MwezZTIfT06J",
+	"SPUfECkspYlieC/YokfZBu3J7BHJPsXsuiklA7b4iKEjbcUCre4bZuLAqC46tD7ulenQvK7Ylo1Db/UU",
+	"KikUmcQIZ7qRwV7kuRIie79qtN8O2csovfdyZpXelXcDaW4C5q2c04RqVs5yoyRUXqGieZtQyG/gOHpn",
+	"daTi7ODnvIbg5JRMhLYtJBkxGUdwTSDiNcVs5xmVKyo6tATSu7mKbrwZvXZ/fXqtdkkZjZApFfOp3ApK",
+	"b6XVAoVQeOI01D5hObXe9aUqqPuxdv4ZzZFtDIDbqvIVACek2Lq2gnBu5nzT4PMLwZjJayMQks5ZQKgR",
+	"0qVR85+QMIk/sbCooJh2DwiK94SEKVN6sPlL9TOAUuNeN2JD7n2k2m4BhtUKWvpRrACMm1rzerTyIRpb",
+	"kzRmPEqWraABZd8p+YXaxfwpzjKVgmsIxEcC3qgFVTOm4vGKofyQHymNfUEsBqc5Sm2sC2MU9giF9ib6",
+	"D0T9wZsluWYpg7KL9VC+G6D5vs2UxVDZLtdYk7OAz4AYKh7MCbHqnc21h2qahNHaMt6tEVDqwDPfZqqU",
+	"QrUtohem9NxnCtXtspTKmiH+XKdXvHPvbU5kNalTM5aYZFzXR3cBja0ayq8MSPvWNMTHEWi+Sso74MWX",
+	"qbMWtL3weIVU3zElTUgHmgU8kIj+gn0EAoTcMkj9T0yrDlPxKFN1WW6N/PXrO7x2Wo2l9hjv7JCneucV",
+	"AWiwwB6j2oCjDM3FJPTSyYHIgASAHXIf/Ty3KCzH5mgb15Wbb9Uuf4O9SBWkS5osWn1URaJjQfvA++fb",
+	"h1NA84FiVvDnh3AeoglY05va5nyC679ue53VV+nYYVlkOBxW0bSSHhySQdMFbTpWHRKiCicHKaNRCPg5",
+	"0qh1MrB2u4R5eAFzGQy5e1Kf8SwkYsE43ogKgfcaGkWy+K6UKiZzH0lI49DwVWBa8ZlXQcBIkpPTIc8/",
+	"jkSXdrj6RgRCVQXoJ89A4lGQ8yrQwKxKQBIhrqStvnXNCkLBLxGZKyR0rHI46ZrXF9UTn6AuwmGoZLN6",
+	"YfitoOU+0rzkctM139h2Rk4qVq+DCLIGdMnACFoZj3/KmLms0ozpwTGajmfvoFC1rjbU5NlDOkUh/x/C",
+	"awwxFvUr1rW7uMd2Q15na2EANcyq2hHqS0Zn7fip6DULYOZRSJKfaOnk6jWKHFEA64FCkLo1/yqNb80k",
+	"9UddIz9MdMnhWDcuxpA8XixYAx6AzSY0pqO9WiGz3YqQJuUo+cGEEExbaqMNDlv/+9//M2xtzN/aWD1j",
+	"03mlV99unWdos5gLIsd+zb66hhVz0HUf1n9FhkTRBL87kfp1/Qy1vLqfyboahOuZMJvQ70teX8VRLMWx",
+	"g/ECQC6TwvDm2qKcM9TdGrb2iE0ptxiXiZi2Y2wJNRUMIRuXVl2N+RQbTIDyd4+de6CFR7OenrfPsC2r",
+	"LOyg364JkxXllWxof/M1Gv1hI3LptXCDLF6gluvpf6sGf/GiCXNRXYv0ytUzYc8RmHMiplPIBA1c8mS/",
+	"u9vpdnq93U73cX/PlXhrLXBZk5BVBUH5Om0Gc+ZB2x0Cp+yzCZ06rQPUa5NHmgZ50wCqAtckALi247Yr",
+	"qpTNXd9q6YWpjZHDFB5nEBPod7teeu5K4vVrEvjqwriF0GyBuAXGLEwGeCHfHbUbO57y94t/JWjusq87",
+	"WZrRdsgJuWZJ0sYkIpNUrR8LnH0i0lwRxn0KvS7RXN3r7pJydk9YMV4u6mDg8sSrwceycbNVfbPXabrR",
+	"iAUDIjRqBMhGsCTANhuJzBQv1oGxchL/0qBx2A4XR2hyJG5vJ98urPV1ymhte/4t7XZsVb41HpyvGNjI",
+	"2irj/gwI3uDaOTHnJnSp455ulZdXreoMc09HAheu9Ydh4DHlWtwadcnkz3dcJ8QaKbCmT2Sv299bGzfP",
+	"0oYSNBzVA+mqipw6j+QDRKCApCyhKv7kov6YBrhpUm0djOUaFjGJlXrchTOkjg/O6XSjMrR60GDy1Bab",
+	"YOw6r2lfH03c/9WDifXIpB+gvmW0tH0d0W0vUpX7cUrN1Te2Nei6GGa9i8G3UVaBXdN8sUxUyZrwpvMc",
+	"XuZCkb+cv3pZk9oAGb9rlO08kwHcFqicNeBi1pfpavtYj7mzNry8htFtipUedS1zo8NhBez9A0lAQ7LN",
+	"bhE6scDJlbNwvhGu6StTMUKljKec3Vc5d45dgIxpa7msHkaUqIErqM3SxBahD+R9QBXcqTPr5SRv4XCL",
+	"9qym8UOVUFph9Zt4yApF1IzNSzRR2ME/9eEbGub6S7aTNWddCYSitidDrApOrdzrez0TpgksZMnNJUs+",
+	"MeOt3bzl7B0bE5U6L2yqI+g3PTeP1u6KD/kGMDYbSySDfbzRRphBl3qsUQIeWLX0kPyca1737ph1fDCG",
+	"KDHmWgOWPyUpWyTLwOXPmVw6k6WWN4w3/ar5rVwLYHdal+u92/Wm16TvW6ZRxCIod/ZXgbMgL9uqOKk7",
+	"6BdOpyy6jLkS96e9WyGqv4UfAADTwB0HRZAo6/9qatN/G2jVNBYpMNnttsRb+1x1Xn8R1yRLAZ7F9KKu",
+	"7oIVLJ4yKZJPX6l4wL68hnKxhGpTuIz2OBbDYCtYyYX4B4sugb/vZ1zvYat4nSXNNzY/PlfScUt/ulFJ",
+	"N5yevrv+/NMvut9jTzE6vyebWdtyd1Jc4BX3o7ncvmHeV6obiVWhWqQYMcxl5tcPQxiT+prGKubTS+iA",
+	"cj/zPINmKteV005Lf/054+ilZJbNKX8g8cwb5OhMXiq5Ay9gPKrH6LK8M+QWUhpe505QzM4Wtr+L9eR4",
+	"UmrYDC5Xj5NWbZ3oBWes6eBHbpoKc6pHcrN986yomf0LYiKRjSCRet3fRQFORSduDm3kLG3DGYV+ZibM",
+	"anc9hlTiiZav9o4ojgJfoX4P7glC54JPi2kgQ56nufDI3SFsXxDvpUadqxTmbNsxraQSVejhaUQ0p0mH",
+	"YJzDRDFCDgmsBb9+Iq4hR8Fkts7i6Qz8alNWW5hiR9KUSIwoDW4IuYvBgZMvwHG3YDzCAIKVRFpSYGlw",
+	"81fP62PjVV/eqs2f+n9h5UGWItNEcWra7WgjNYXDoUOeV3fxkNdu49L+/C1XZSBBP8Rq9sor9rmNfl7T",
+	"lHV13VBClWcjoWA1p1meW4jQUyKJ9K1gHD5xeFW9btfsPPsDeRV/6xd4bOSjbCglquRC1CP7yc1auFrT",
+	"zgLgFBF4YQGsElEh1vvzpwGxDeVNMhv7TMdKn/7xZzLR3AsqIIniqaml8jGv+t3+QbvXa/f7593jwW53",
+	"0O12ev3dvf2DHwv4Vw0d5fvF3rf9Yu/b4TD6sndzf53iTaP4g5sfaxn1/enTGV3fh1qlWX25S5hJpt8Q",
+	"Esm0LCJhHNkavxlVD2Rg0yus779DXjELJGQQoLQSxumcRcTZEhbOvqZ556YuidXbpWCOU+kH8mdU5vqg",
+	"a9xnFWlQ72i08X54Ci+t3RXYvaicIqTSeDq1zVJsnYXMRvNYtfO8t1Lgtng9xPZdsjJ6KByxoMP53VRi",
+	"EbbrjG9BP4XJmQD3ixbkhYBjeUzVV68PR/q99+Taepted+9o//AAGPcZVbTmtJqQMKKKtk3s0rYdwb9M",
+	"3yRIJe8Qd6/pj2Y7P2tNU9rUkBAgk0Kj69snMo4kYo7bRcRssSZk2CoHZEEtjowpEZV0WcfXtw9a3yP8",
+	"1C/UHa0eY+k2vdLq6k/enzbWTIfuWmjTm05Oydmz75ugoWskBWxgbOcLMbJCEi4FOWdFh55cgBbQdWzK",
+	"/y1gVV1bhzWUnDNFI8PmKztd2km+sg9ANkyq5Dr4+E2l2PtTbQe+pWkpybG3Kt+5Mbem4DhwSUFBITaB",
+	"4Nh6A+YV4nX5/pvXeccWZKflUdbS6WIVXz2dZfyqXjOepHTOiqz1QJL3p45LTMYDeU7HM6I/AecL5qV6",
+	"52D+eN4Puq5zteGGzVRJIyRvLm4Vpknq5GpNb+ZtOyODQK0HYDa9pUo9Ku8ojyaldla3aXMbR029vZTx",
+	"i/jZ2CUs/PW5kObB09t74jZez3lJMtyCeSpC5TbfTde0DzMqhumavKi2q9hkaRHya5MEX5FEeXVsvkia",
+	"ybxmAdt05gQJUE3ECvB/21KxRQszGdr2CvyBG838wSA5G0qv7BPItsW/Wmb3aME3wkZuvrJj/3SIXCVd",
+	"ZcPssJWy0GekenwRaCxXOCrvpSkK9ibYOlPgDt2uSzQyY6+nkjsm63LijMQskqI+x+W+27qs52N9DhaK",
+	"bfS4Nk0nLN3sUQRc0ujT2DaZGAMaftOdmmpnqehSmswl7EY/j7n/8t59Z+JUSck4gEA2JNkUHaouZtX6",
+	"1RvvFQDTk6R1UZtYU7tiaxOtK5D1N5U2Wn6ijRbJ0CCfgbokLNQtFvUIi1ivhHEKgqF+njuJi+4EzRPO",
+	"S+wPe7frmAHq2tdb8fk0sA6+zlDNAeXndPERaXphgDdK2Sub+tud5zwwUCEhbqWwcxfXd92C+4kEt0kf",
+	"qAmtN4bJMWGMcMZwpRMhrkhx6g+tZ27HtZOeZCpL8eCOOXl//jSv2mBkyWhKIDBT2EgNvrfdos3VL7Yk",
+	"eNjv9j8etI8vfu53P+62j41nrYf/+tK/+dn++mX3Zuf+fHQPjZOuFxzf7Pz54Y8/f/xT+6LxsZ3V63i3",
+	"tIGaWDudWhOFXpnWyXmjKrfxXBrA101mvU2vqzzdYFUGwT+RVL5pPF/fy22BRQqnK89rdu7hfHWYyKtB",
+	"MsxZGUtiH2ho0bap4SHWp2MAMkE9Pev9SE5CO8+ouAKRbDvGOHQZ8Bx7/aBykPZxpjWCiZVe7knEuMMG",
+	"b9a6HnLlWuaP6Zzh64H+UE8hrhh/gu5FI1S11i01Ff/BUlHnOhhDx2VE66jb61g7B7mCgJBjx/dAH0bj",
+	"2WZAOGvQ+RFhNGGAG7xmJCb1PCCoskOBKB8nWcSi+xmKAZTbgCD38z03jw1nblKW3GP3MYp6TD0znrrV",
+	"qdXpZW0v91x6bFfK5+r4No3w3GqnVzyBtloO3lKdJrTBGGdayTnT78KJjBhNWaoN0vyvF3ZN/vrhvBKZ",
+	"QarklcSwtcK3b87OyWNtSD5OxDTmmK/o/WrqfMOAANA2OMBCW4mj75eAMW5yJbhWpfjUpN0MOSKVQDlz",
+	"h5zY4ifbg0MsmMtAtemLdngM3jnKoFlmftHWRkcC0r6H/E3q42Y8DOXV5f/+9/+EO8X5LeL2FVtKF1gx",
+	"it8MMjhSiL09kCT83IbOyaGHSojYIijGYCnhMABy54fDTCkw7QX/FrA/3kzWuJqNx96mkVg4EgcwGke5",
+	"TlDILVOoguP4SuglhgjaDGH6H0OeTxPm5UOgdMgZY+TjSQ6zHgt+8RAg7h7Twq87OPtYz2LGaAQzR7yu",
+	"1t/ab3gbJ91+M8kpQhfx94Cbr0mqNwAW5dw1Q8arrbWsX1PMBn3UPF43OQjs8yIRKUvlgDB9UiPmcamd",
+	"lnGJZ5KlYLt1CMZN9ZJgD59xihkvyyHHammgNxDYACoappFlcKEZ/cQK/bZto23DlbEiU6ZMOcMkEdcS",
+	"G1LlxcTS4cdg5a1FjtF/xFKlVIlUeugxpmIc70IPQH4RAhcWIxoO/RISkitHfJ8mrUHLExMFlUX/3MdE",
+	"4U0qMb19afKsHn9xNZ83j/ElbVy4MMhRelB2COvDQE0ZG/bk/PlTxtJlzp74kGvQUGTOmxvAoZyIusGa",
+	"bgMIAIzZZVi/idtNEjYfsWjg1aaANHOZYzaCZDQvNjcpLdClCMpaHaqihXyGlkTxnAWGUloWAHSalnN/",
+	"+AN5ATUUUrGF1L/0OgVBLeMpzxYhmdOrAucFdULeRnbMfW6ndIa8ryWDCXzhOKgkIXo+43+AQBiQb0EA",
+	"kmHW7e6O4S74JwtNFgtwExJsTJOkM+S7ndKiO3gph5aygilsXD5E4CklMCq11yHhd88bnqFx25a3hA6B",
+	"Ktecgarfiig2u/avZ29eo1n/oo0Jn2BmCpt7UQqSaStBjLO5Fg2AVAViYOn2OTnYI9/H31rcZG2eignh",
+	"7NrLLrSoWpqna/G5IE0Kuqx9H3+LeG1wvEqFUZ9JrB+ZiWvA8cQAg/XNGmeUmPhxYRlAerTUCzw3eBPc",
+	"ZpIE+eAx4woZdmmnDjM0aTFnz77HRI3vBNx2vlywM9hA9oiNhDnMTJGW6SZgYKNHLBHXBpQ2ZSqNmQzI",
+	"AvPFfLQwA6QBRGc8sluheGzpH9vk0aMTsmCpFPzRIzgr6WYaT9Co0zyp1YTM5rEYHh37bSMZ8o9vrpRg",
+	"rZPWb8K8yBlUMXsF1+iTwN6HhQ/C8GOVo5c9eoQ5UPCjHQTA1hVP69C9aZSKawklpCEAMpyJLB2z0E7F",
+	"6W13EOApY2Qe80wZve3EP58RjA5HirsRkzMaBY+mZmDgawG2+P27l+Yc9ocKpwMC+cHBMOSufY/WocY0",
+	"k6w4ZTKmXCucsENQ2ZFPNP1RWBUPohxQwO5Wl9gNc3z0yIASyc6jR+TE4g4ZAEnqlFkAIgKmKrOsbRrg",
+	"A2mSErKmnp+FN8gkGwx5LdcqOBdi5X3NwdAsaAy4raaawSFaAJyvkCpAergWZGZwUxrzXPwkFDLX39gq",
+	"hBxCE7hoxBjX44sCg9nBrP/B4gv52EcPw71uj3i9g8KdDjkT5IqxRSEVTN8BQnbIscRN0RFk/y5SoQnJ",
+	"JJEzCsnK5t2BIx82LYW2qVeIYciomaUSKYv8eZKYg8oNCItFGSIyFVZm8MScTHg2GzYISRJLJe1QPfUw",
+	"ljlij+EdbTAaxnEmwEMEOoQslR0iGS5ijJ07zGbskDPQPR6iDlqDWwlPmkO6HMbiQg25VoylV5fyOZZY",
+	"ibsU2cBDCCHhXncvDFzWahJfMYReyZ1NuEnRnSky1SHPUTmwdheenqbPq8DKKORV12w2trYfWsHEWNBz",
+	"gIixKTt1+DcQu0FfTWyy/AV3GXWGzlbuIKm1rIwlAC7r80svka9cA/4AmGu0jE2pl8DpXCbTWevm+JMB",
+	"6rSVOsnSMgHMDI2HBOBXBlZ9KlLIM+OM9aiHihYe9WzXvNTTXkwSLyRF5yx6QkLKl4Bwip+6YsuAhFxw",
+	"FiIPDDmcGVq/TuyBPhNJhJLGsrM+sW0XVZsrBRLcK812nU784XsiJpaISuTghUK7LGOl16xQ/62X6IPN",
+	"Ia+YtIGhidZi6FitwvccVM7CXCQOeaP1XSw6wQPH3aBNN39Lmxdg5TNglpmeb66XhmvlGKOGM+Q5mANs",
+	"M73BAwKN2Qx4KjpfTTanfRzi0Q0yAhwlxJnFcWSlHibYDrnVIvQpaZJucyjvstPIsHUszdkYYG2fpvp1",
+	"eZ0DpEh1dd9YxpbuoTD3nIR5SU6c5nsefS8Wzwq+gkOAo6JLKv35wp3OkJ/5BaM+VIax5uEkwXp5CzBl",
+	"yAE9X5giD8O378/JY4B3ffzFlLvdPLavCnd8iweF6RPkIg/QAHcE3mmbahmgW2mA2UrMBFKiaHCiII1E",
+	"B5QnZAQxya+btGCkW26Wgj5vvBtMVhp1W7ed3clm94FOBPsNxbWJzWiJwRVL8wIs01rn7yJLOU1cqBTy",
+	"obB8wWLEovph8g9z4YYHRRprS8ecjvCC5cJYRpDOABaCq7TVO1y/0Ag+bAIcWuMAAaFiPtV/b2wfIlLx",
+	"34VWzQR0uE3oUhZDLYX6AauCuDWzqe32o94H5OMvRZwrqyaHaGACM3TIt0LNUNXCXN02qMGmx/HDUNt8",
+	"j+Gvtnl6xx6nkAyuhfeQ+x1RwKg1qJehJmk40ET52aCl/Uz0Y+RncD1oafvzkP/cbrfd/+tbQwRhIz+T",
+	"MIds03+eO+mGb0MssHTpMk3h8UcPMw6nzs4j/YpnLFG08IpqMueAQP43hrBwDKZ7888kzLHP9Z+3RDe3",
+	"r4vgqNPDEZwVRsO4afdtFj2WVhnUvGYLFex7TL6+ftML+Gftu0pZpPDwkIPGpV+AYtDmGOBxAQYoymTM",
+	"mMtLjDCu/sTgW6sqMp42VWzvfv3+LDU2kB3ukHttu51SPxaRPireUmmQ4A3fKUvcSIA2eMXFtVVRmcz0",
+	"RsvlBL54pEW6YRtjDMdROQAAGjN2jGcxiDqzLFyrcJayJl45IGPBORsr1MZtITQkAdDMxv5DyPgfhKgx",
+	"efjgUHoS4xq+pFK1YZ3ap89MOUWsXBzCIytMJgA1iC/NlsSQ6Ixpe0DRJMFKL/JhJkA825Rqzb000dt6",
+	"aY7BPmjKqErRRApINtWr0mB8e/YYfll/FkSlUKzEoVPTRg5PDC0ADM9rw/WTPqZt3Xho2wKggAedEAqQ",
+	"tbLU3yMz0Pxz4jIePcmJbVjteqY1DNhbWKFigsHYLMBYvnHC+JgZ+wXbYKBYwkdQUvT2ra/FxBh9Gxp0",
+	"lwHZ8+6x6I5YL41mHQKaCvPdv1A+1S/IFo8e5RaMprVHs4HFyXA7Oy+mMEeO8y8nbod0yDmuGlQYj2mS",
+	"5Kb2SlGPkPe4oilz/i2zn6YA25KKbDoLyELAWzc4P0qH3lPPyQfnnquHK5QEBMTVKbSzGP0u37Xfn3qm",
+	"L0RPLIx/qnc4HSVepb3ZB1BnJCaucaRRYKDWDlTo2Afae2Lc4zllQdB18DQyRSs/uyiMfw7pG0xBwqEW",
+	"tI+z+PGnw8djmJx/dR+mc1CaonnCvx0mrH+n03YWhyiOCSFaxkhl3T7kG/KFlNxPofE//fEL6MM3Ibl5",
+	"Ung01iy1JN8QKpd8TB7ukG/QM04e0msaKzJhajx7GP7xC5Lxxo7t8R+NbnLqu7sD8sUN52Znp/N3KfjD",
+	"ncInQdOCUMU3UAT+DEv19Nqf20sPvxC6iAek+FlLxMD7ROHVZnt8Q3DoZnKl74N3+Rti2O3hFxLrQ89M",
+	"JfdnD8zbgnzAhrvYACuw4ONDfg6tkOJp7ACwF3pbzjOpADGTuy3qGvAbIFvzmOyQU57L1YCEsFahrf/0",
+	"rADftnkCvqUhd25IYZqi4meklS9IBC3Xzv0x2OLSNFMzyLsxNlpejxVBJ5lVlZzgIuTTYkmoNuJBTozA",
+	"pkDDkibJwDLtImULmrIzxiNb420ysAYElkOTHCo5vejCjceYX8hIRMsBabh34P7VkUk8Zg/bvR1yQ252",
+	"9ADeWbFhOR+dZVhNh7yBgBmAiUSjJThoQOvBkzfDrn8GPUmKOcMDAGEZuQLVFM6GgRfA1HrekLvEHBNZ",
+	"Mweii2IwHgE+ubpmzrOJFrN1DbhRG1sQU5oMX9rQr5PUWtfkLpd6yLWNoM2SQpzDeX4B+cB0O4NT0Ftu",
+	"s7MEH7MAO6lJ1JDMMZ0IQEszPhJ91JBQ5gv8cCf0zkLzXrDF04wPOQo4+PLA1w3RuPFUB8/Oia0P0HX2",
+	"NJ7wESMsihWzluGZEouF0flCfRrqwQBfaxNRkmzRIU9hwHg0WvlWDBGIRWhOANhGqRFAFvIeh6dPxhDK",
+	"S0IwLGFeQx6+e//68vm7d2/ehbmGB8dRiCctltD6LnkxKZz41shNU5Eav5/lDJubYnGzKyp4XkRr439W",
+	"q6tUzhld0BZoYQFvx9kQQ35SzM1DYyChmgdy7djU/RqFHuN+rgrtiedEN7oYcbVI2LujUFlsXqmpFQZD",
+	"HmIZrvEOu3pZp6iGgj8DwxLyEkiYd/oPYWPa2nmEOYJkRFA4B7k+YbZYh4RRSmNtZfqPoi5t19uo4C7X",
+	"fGBYH/cj2vUPd0JQxJQVNoG7yRZ961uMtNbDQrehQSzBgV7HSeJq+gqFc7lSaAMeuHdYQf/k7mGrWBeJ",
+	"rilbqc62HKzV8Kfvz87fvApJyRADX1ToPWXmce5yMPU5Aw07R3R8ZSbmWwnEMxJykbiBjYAb0SlauWYY",
+	"pWIx5LYj8tKzsQuPGO3LiI0B1gq58w5qWz27As6/cn28ts4ASibm07f6Aau8DnkeX4aPoVezoOcZcYWm",
+	"JO5+PQRJRkJhkaTMMSVRpzCtscqnlzVuobGetCe9KbrOSeoOOOO9Lddg5v44HyV+YE88vebafnh/Tpy+",
+	"9/hL3izo5vHENBFEJngRJ9qkVUIkubc9Lwn3mqNaR5XJMimAWICtgHJP/2GMdv036utl2YZlEMd7+4cB",
+	"CelikZiQ+2Nz45+0RhruOGXkC/4PIUNIthm2BmTYsjfLx+BzhBdcokAatgLviVgl5pEf3I2k5kZ0geg7",
+	"9/p973eUZvgGvWaQj4xwX4RCw2DXWkRwldKx6hTeq8UiPr16oOawuIwjvLvbOz6OdscH7d6kT9uH413W",
+	"Ph4d9Nr7rDvZpYfjXtTvF17AcAVaA/LxCxm2TOq4oZYhQ1AYkBLiUiuH+DuEBPSFfrdLbi7wxTd6EZ5B",
+	"RpnWKYyQh/C9FuokjhhX8SSGbnbwESP33SGQMu9oKXWD7RgHotV0ralmd6j+2gMJG6ujhbGlUOiFr1y8",
+	"gxcV+ERMjR9Gom9EXw3/1jZ6bPs0Cq233zkZ7YZ6QuiQQ5FSakYrTCfp0RLUboz8UeXiBUd6gxzskYQp",
+	"BUYuoutobWi2XMwYlzsdc+rKkMDaSBvNgYoTs9+BsYbcMBZslIPjbm/HCB+6dCkv1kBBVF4C9WfmJdAi",
+	"BtX6lBkff8oWUFmKiRI5aAcc3e6QRrMpNB12zTtA+7a1EfZ0Ct/pZ9qgXLrklg45TxmaKCJitV6+ITeq",
+	"Ke43EPeSuRxHcBiaIGse2lCCRGKAkuYPRrmDVcQsnY/hnCbYvuTSXAgvHjoBUbm4Qx7udbs7A/9NBlPY",
+	"aKcLqjWSAQwUNjxGseGIA/831O251C69IQDqL5baRIT0AbQG0E2ap0W5+oaO3l+PXsSffSbuPMLpVANP",
+	"3nQqF910TjAjhbgr+tsZh5JlE1XLL2nORObNK4OuAX8uNRk616k2HGGmT7R+Mc5SqZVGcJ/mMJxevbnV",
+	"BJIY3DCEPHqptbdsYc9r8210rNrdYFPdIPhC8CsmI+hlzK/CvC6nRJ44YvOFUIyPl5dXbFlHpNIthZUP",
+	"T/OL7e+ZCV7PF2oJRyLYzYElRxn4zUSMNFNo5QVnC0mOlLx/f/oMWAIyQvSSQ6qw5mk2mbCxW2cu1OVE",
+	"ZDzyh+5+hMHu4WCdux+CvguqZoEzRPIAaoytCu0Ft/8AdoYxE7+AvKncEsNW7lAgDZN4OmPjK5MxHhjY",
+	"f6iEw8QgfyG0YS2iQuMff99VrsKM9g359SQwDQR1D+dYBWUQ5oNvwGG9l56jBqQxJ+GJfm/ok5OOx2wB",
+	"Z1OZpvkVGMaBGUYeNTQk8XWxOYtiisAmyLMn8BLLszAw/KmoyYAGA2tRE2AzKK4momXGvqDLRNDoEs5k",
+	"mk4Lw69c1DPo7ZoZgIDSPJqLGZsoKgy8SJ4QC0l9sHkD30Gtb+FCscBmhppn9S4soAAFmMfp8XvCpEmG",
+	"h/AFwFBIIvWpQ5Pcz2PmmXGTBc2iS6DuJWgA3mTr74AZ7/szjqWFYSiuUaECI+cqbeF4o86jmOFTwZVe",
+	"Hm0PQJiwuIx25BX1zR905aIeb7/vj1eLTTxX/n/23r25bWPLA/wqPaxbJekuRcuKfZNQldpR/Ei0cWxf",
+	"y76Z3TAjtIgmiSuwmxfdMM1xuWr+2g+wH2I+2HySrT7n9AMgwIcefoX5IxYBNNDP8z6/gzAdsQjZh3FA",
+	"XXe77TOtM0t7PO2ukCMYNRJny3To1KqiEMNlgaJGZd1uK4BhZy2jabgN8+/GE6q2Yo4VOeSQ+L/F4vUE",
+	"kksGMHtYz0aHv3IznCR9sMnZSemymSgmfKYtmeo6QgucJSNyBNbAzDi9HLMb3C/MngBnG/jOWfLkNR/D",
+	"kqGs8NtEgbAEIFxOWihllIxSHXntFlCK+0uUgoKgooDKWBJ1aP3RblsRclpnamhYbmBlcKPSIfy8KlyA",
+	"mZNQgERm2svCOLFguYQNhFjzEPh7UsmAIrEPVHeafAoKrdeMxPLlZ6PYyGSU6lIlDWeixKHFIZfRwKLL",
+	"flj1OFTbVbCZcee/xmwGK8/PFZgAMqGDeTYj458bkR+4E0ei3rFfhJgFcwKFXlS+36UQTrwE1NBOMOaI",
+	"cwTMnYr6Eg4LAWoRz3XTQka34+X0LL4OtBH4ez2vSKZxjI3lRRo5N8asg9Ju6SKYK2jQT9F7j25ayut1",
+	"AwghVVG3/UXorGM69RBEMn6Tp2PPxR92newPEgCMwj9bdZos5Un7AdXjJb2lHYLS6HcIGAvRYm5YS9UJ",
+	"o9HV7/lBnjKdjeVhObPEw0Gvy1AdEekb1VDEzSXsDoSvJRiWiqFirlw4zHhrECj1FRI3L8AcF3czugw9",
+	"/D7eM1GAYNteqWx/VxquxTWAoheSgjixzAfD/LOEcsypn+C54FcXbifG3a7cqLBEdxFkbq4Xdq+OS6F1",
+	"P3bHAVTvUE2nSlJdU+41WUbJfaTZOIzlsG/iFbPkmDoL0PEYzRv1NFyN59fFqCG2JRScdinp84mCinuO",
+	"4OnlJYWe/ApqjYMere5jcFZ4XvWzmjM1MkI6PlVwIy7ALFPbs9F1mNTvq4cSiTzZlUHjDPivtB+6FIwo",
+	"DUqNxLs07moIgiD7wgziBS3pxfH8Bh5nVbMAoKeTUnBAZ09ecSOe2U4mTIM3CPEWkKROM2KaybvDodIY",
+	"UuAZrA6cQ11MuVxckEFXV/lH7WaYC6XYFDD9ITuCAhZRkHHJI1mgOk7dhItUL5gweeg9/giDaQXOcGhR",
+	"OWLN09Njj5EM4ualrCusGF0aNeVQNCBfuHHz7OJfpTI8Hq671rTilA0xLmEjQpdPz3xEPerPEMLsWFaX",
+	"9BvInmGK1J0UEIVaR9EN2UPRGS1KCXF+7muB5fqd7RyXYGBwuztWzTN5MSvU2E5jhWM2P+JPaHCxVcPO",
+	"GjV7bbI8p1jV+eqBEteHpcrqL78Sfpni/k0zDaX22vrv7leo4HJHvcBT4TfO9+4ugO6sClAsYjIDTLBm",
+	"bOjGowkB3i6/wpdDDMuF+DnaLRQ5WangUHwA4xvRouAFXz4KonQDFKF2oiVE72QQDn36+tHPjRG1kTcW",
+	"DYYssc2SA9SEZiB+L5H4CI+qgZXWb4ae05ucejMKix6HcMOhj7+RRLauOJG4nCEViTlAli4J/ODls2Sv",
+	"Uer3dyt8Kao5C7NCtgtiV5AzY7vZj6IQBaT52t0x50XK9nEiuyyhggr2T19iqusLTB3APuPDK0AogzY9",
+	"9iKYFLwL0X4f74Pdw70VdrRRYE6mElJBr4uj4lx2LMd+RsBLWbQ3X4LC6fcmYXzMyss805O6Flu9V5lA",
+	"UlxBKXcPOGsXnnpgWgF8ghJrK6fNapz4ImxKbyLXHe5H7HagxhSPRDZv75kAwzeq9j5OFasgu6GSVe/C",
+	"qAt8Vc3AVb1ZGWytxFw1HJGWriqRu8AYYJwYk0Lr9hy/RM5YU0ObjxiYE+RrPMxdDqcuYlSFYHqeGaib",
+	"qkYjdOpkOjI4KBnrtv0m7zv2kxgutwoEeDAiXDV/ehKCSQQGkUTGnigoIep+uBpRu1qYQrdeng/PEVCC",
+	"EIoEsag+LCbqWoQcS3g1JNE+LtQsqi47gdSwOL+Qsu5oACFqJeq/v+i7f06GGOZvVdPZnQqG6Yoh4sXO",
+	"9pzHumO8Cy6CvbXWgbaHKlzx9MzTWwyZIZobt/YhToAu4rRAeyEH+I9YJYsWxChcLx1tVLtqueLp0lYN",
+	"Nw7Y/kOv+kbdyzCsHR+C+jDerF4IgKSqz2GD9yzqihXNVGlq/aCr0IkHy51IM/RbBcM1GCWqH44+AjHm",
+	"S4Olq20fGYk8ZzrLAbYE7XrTLE2D97txy0RfnRXKqKHKa591l+G7DRsA3GlACyBJUJroEJVSvJuJoVma",
+	"5eizsolaxtfrH0ZrU54H3CCIHwo4XcAjIBaGiG4vitpESygF6Zsis+fJCr3rtiMqsWS9QT0IMUEL7qD2",
+	"0SAGal80vmmmh0qOsnFZLC1p5V7bBFdOGA4i5LFDjJvGXE77B4R/4J/eV19xK+I4XwsKcXcjOamWQQiu",
+	"HpHPIrkzyksgMgy/Li5LXfHuRZcrJ5PWAF5v9aByOAkqD0m6II72Pcu5FOBCc1GfIfkUbwwnYngVRBaU",
+	"oduPsFdJKR6/UV2le009h91DChwItx63IvR9XV9OkONE8CQBRy9X6koz7jdQerk0t3Sp0ruUG37JdZ3e",
+	"Qda/29FOryhnm05WenlRSv6WZ3ndXVe909wVv4dcApTDXeSY+YccGS21ZMwid8q6/nWtDPbyxfnrZJ1a",
+	"6UfiohDjMdC1pmW2J21SGkhGTtVcnmBepmZjxVStfwaR3e0xa1prDGMMeBro0qrmI3mhBlCzLtKsMNXj",
+	"FF1vnGww59pnwqyPMhPF23TBUpcvKoVI8QRR2ca1m4KdjVyRT91lpk5BgtaEaldVV8Jr0HcMhIB8hWpQ",
+	"fwtpQitUFFvUY6CazCnOnCpguF1FotpClc7xFFgOBMK9tCqu/fsZerYLwS5B0i8Kq1CoEUtytIoBkKwv",
+	"SLb/8MhFrMPL+aILkVh0/yDkboWYkm417x2ox0BS1ARFd7gIn/yHQUeKd2bQSTCu6Lvj77476LORAst8",
+	"ZqIQH7TxcIxoxBDgyJzYY2dGh3AQyA7kUPdQpgMZhYPExmPnJMszDdoVzOuoUFMXQPgKEXswPMkdP3D0",
+	"L0GHNIQnue5N+FvA0jSarB/IfvsQ4ULgVEvHeCBd5jkBcsc5SGzfBXRovjjw2m6ajUaicNXkMXyMvmiX",
+	"z8rGFcNLTCIdVRlIZ1AKUaQur9INGoULerObxKmYqmLhtjfAKhQRwMgYCSFGgsSpHYdRfu2S5exKLKg6",
+	"mJu7HnuBZAmRWtVUVM53zaDG5s6Wlhk0sh7bE+fy7Ggfw5aVLHlw9D1rswAChtBTtK+Cr7FbSSXsBors",
+	"BgHpkNFV2jC4N/bRRtJl6HFOnil07yddchcfdClyllX3xivIYxApRcX1vIGo2eoIUpLbH02WOkQvgM88",
+	"OD5mjdZDGDsG03q890JgbIDVIp1k5mJ8XFmrfijViw9kmo2ydw4ax280xwpByvWRyb84jCREaQGMoxrM",
+	"GFh8vQfcdc3fpvHidqXouJgwgDbLKTMSDY6YetRjEXYDzJ7mixDJQVQMfer+TMM5AdkMtivE3imZL3os",
+	"efnmtV1YMCnaPx4/efbk9ROKSv3pyesEISzt267EoocJR3BEXWRlLWeBGzZWUKHV7SuXCJ08OP7efuLh",
+	"0TH+8w2avh4ePQB/RtBUFGpMc77oM85GYg4Sqe66NFjIN6bhp6q8pEjZt7wAm33BZaqmDpxKKyVdEeIq",
+	"DyVS+g+MwNC+SJulSFYlwcFS+icWIIApIUAHSecBt4yL43AvgUB9MPpg/Pb9+0dde7phP3zX+673zQHB",
+	"/AEvGcjkbHT4XElBUR9kBKxmviTf2LkivAgQUYHGW00Btgmuuy/73WOnwXjjOugg7/AMR9WQMQCmDawh",
+	"wVh+UmxcEptHYY6GEoWuYBYafJHQfxz2nksOsoPY0xG4hRWYHehxKbUQss+yugXOkYvLBZNqHmL7ABJQ",
+	"iijGxGPcDGTy4P4xawrlaffscs880xLS0jybww736/akiEj8iMmPhBrDhxPMrKGNjQ5A1+/9RKpDYEjJ",
+	"wYlbKe2jwTG2WoMTFdrVUkEgdZF2M/gQSS6IYrKnZIItIWpKjYILM3gsKUDIMi7wcpIw3Uf3iPeW2odG",
+	"6E6ogcgMpAvy2XcPxeiBWL8XkroO8J1VL2sv8oIevlR5NlwQIao6RyFB6S2AyQVhB5HHJsINGgsis/20",
+	"4CNzmAkzOpwYM+Oz7LDgRoBQeUhZtwd9lgwAjHXQOfnXD/ePjk7mPxyDrHb/6ChMVSYtk/Zwy6FN8cPD",
+	"b0/MD/cTHOjDb2GsgJfPHc4jCgQIM+HCc3rsR7GAMJ2JF3oqO/b4e1ZxawMeUOArmA4ng1s4QMPT5pUL",
+	"3/0eO8cQDe3SaJxzG+qyk+8XU8Lsyeh6TDsnlfqIHvL6+q3A8zw4fetPdePYGQyd7SK8hW1Gub0DuQ+j",
+	"XXZhu2B+5aPeIxN4pVIBw1d4b/BBrx53b1UKIEkmyl5zJwdKRGEORIp+B7xQCNZUJ7ixPjBu1//H6mcp",
+	"NX1z9tjDVg25VBIK3udqLorDoVXNgR3jEAsDAf8IIARWGDViUOQKEPnsu95+iz35/uHfjg8i6AEPYzrJ",
+	"AHLSJXJHfKkKmVrLmTp9eeaxr8lIPGLnYsotwXY8MpNjSs36zdFG2NaEz2F7/Ne/dl2WphRzNs2k8kGO",
+	"EIiGxt50QbJvH+ume1rSpd80rd5UpgcSjhJhwEYUDFu4GzygRuJDxL+7zv0EiRyUOGEvXWWWTmBSi3QV",
+	"55G9oGkrkwPZlKzTY2eQ1BWEhmV4lt9QRBExW/7rXwMZmPJ/hunp273sZwI5LQjEnp3F4HwnPgh2T0O4",
+	"ahej10CtJDShk+AC8TOKxTvcz5PYWYwoZioliGxVULoPgELFIwL30aWvxv7Xv6L8XICyWVwJmCTLaiFg",
+	"lCFiepSgQkhUGg1O5EhUxRVwSCAoDnjQnrKpkmaiQY8OFF+jtoOiGEse0+esouLTjOCcfPvg4YH9QDeI",
+	"/CmHAFAoLsVZcm7lDFNt9t3D7x8Q6nqeDYXUAuvCuvytTr9zOrNM/fC4dxTQrqNrH7odXU6nvFjY60Qc",
+	"uy0ww2iOEmlM2yjuPULBhmIoWJm/c07Xf+TDK6wYSLuo0+8c9e5jB9RMSD7LOv3ON3AJIN4ngF6OyBuA",
+	"bq50U4k6XUsfJxxZAjix2wKSU/ssMRN7oM/SpF7fGxLqX9exFtTIozjppIoBU4tzBAOM9InBaF3HQxAK",
+	"xVYy+LHkuDsvATXMqeA4yz32qpSRKSTofH5RjIJcfUt0olR9ACawWi4l6zs8lRrGVZclvz45Pz/96cn5",
+	"xfnz05fnP794TfLzkgvY22IgwrBWUHggl9y1Aea0KGUAFdo4m5m9VirXXUi/tN3G3cdNpdZ6n/jsQKLq",
+	"yPNce/+N4yzUVYTyQ3A5tN5YiVbzkeg3BOxUNVNIxoND5sneWdrpd4pSnv705gwr8hL9by1SGh65F30O",
+	"4OX/6LpE0R9VCuXMhpi9APj9tdQFKE7ia/u/70C7rL1ApHv2nu3qq1K6oktQLsRXXFhZTrDesFKbxBQl",
+	"Fk8lgmffdnx0VBvFUsJMfRi49BsNAtP7txwA2M2x78uFIIpSAl5rhKXw6s3zi6dnz8/Of37yGA0AAUwC",
+	"6h08wDE2fTeAMf3IUz9ttsn99U3eSE5pBSLFRt+sb/TUhXNjiwfrWzxX5qkqJX3ibxs1OPXJVtjq+41a",
+	"2dP4Wp3i+tp29zcYEKASKfWMF2P82P2Hm0ydTzL6VaQZf72YYePj482+6MdIU3+8wQhPz/5uxXj7/MNN",
+	"tsQZ+TXOQaMAoyC2Pd5oO/3EjZhjpfKHm+yMc/QIvwmeN2y6wRahT73GQIVKfSGgcnFlIapu/seH7vta",
+	"4ZX4TlOLajEc//QfsVxi+aBTqRAxn4Br7Jl2pQB/71j+34GKz0MQFh7aP1FetrddaV8qxwtSCkTXoFx5",
+	"Qeao6DqGtnW6nQhTrRfiheo3LGvFksXvDiM7cKffkUoKqnGjoLIIyVd99D/xDG+mV+5ZO9mrcd3s+o1F",
+	"cxnpIob0QBND14fAUSE4L2qi0OHikqooJy4rFl1mvSUOOBbm9MwZH7fng6PnSgqwwRETXMlD1nFCN4R0",
+	"PRcJff7Q7VDt6XWNELczbro5A4obNXKgCPjDzjKphva9T17zcdv76bF78Ix9cZ7JK6wFVBqCgHpK4CBt",
+	"74Am9xDD5MXIkWn7sm825CO/qtQqG+mOK27KM14r9SuXC5oEfXPecU1G8Oko+k8QHBxv+4iO8wxpaJ1Y",
+	"Wv0NyiBuRWXC4Tt73Pnwx1rCSgGVWFHrBh/qtqisT8BxWgX0ypZilsB1lQ0n6ByKEJsw/lt7JDTAPquA",
+	"drnI44GswJwtQZzVQqShmtksoAMDhIAhINMlizDEq5eFTy+FfLqBpHzEF5J4h88bqVVjBRsb9c4nkTjF",
+	"HJFFNeajWj3u0QYPXl+Nw27chI816XMVVna8LStz67aWKz1yT949Y/KL5+G5Mr1ThXZEf2Oij3t1Pd0P",
+	"InssXoczsUrARtsOjNSX33Z8hGcbyNX33NdbxGuI3CFMbDgG5KxMOMUZxuZHqoYsMeCDpwEhJA78wrgL",
+	"KdhCYChNSBigQAhEPwQAfMyYLWeQuWMfiICaflLMudswI1aLf7mCPgSe5+yX8C7qc+0JDFtKgGyjsbQo",
+	"BUFMOXz9YLrD0R/FKI/utZT57jD/0ecTI9wN20D5m8h0nulI2UBY8mVSvbxYwZns8QSxS+6TJ+wIFg3g",
+	"HTpdR4ihGnFTrUgYXScmsSlCKUOLuN7x3x401TteU/F448Lh9iguD5eWkVUw4ANGfVjmGDSZ6hxhzZwM",
+	"vOc0Sd7l62N0JxSwN5CIbFhwPfH5RoA46VL57ZYmxFOlMKgHF6O9Dif1rjK7qytIR3N5/zbn8pxC3IwK",
+	"MXB+VuaVqE13dnstg7LtN9ov1dEd3+I++biaOGUPb6GH03G+juTimzbKL85diq7trEB34a3o2I0EaaWW",
+	"/Vy8M3F3dxr2Tti6K2Hrpcoxoz/iuHuazsPno2wHb9A6aatBggAk4ExuWNsXCt5hvvayxk2QgAOJKAfs",
+	"zLjATHSYeoW9B5AelSAoVHABvnOOEOk6kjMo2HtFGRUq0UN1WzYpnLIkHOE0htn/cXH2eGs99hnXSJ7s",
+	"2nW3efxM/h1Y3ga849Y8gX6s2/sDq0S7jXWE+q24eHUXIRYhimoQgTJ8jFSwZRtjXUVA3a2m8ziThnBg",
+	"0B5P/iQWNNCEg5iACvbGTgPfMYWNmcI5bekqW/io3ICKWbdS/NM89xWeuw7kAIK2ug5YQWlvXXwrGBbC",
+	"hkRtAPJx1a+B7NaqjPoUByrv0Kxkvjz7xfZwa/KZTTOzCeF8BElWnY8vl7uJX01YafhVegp5bWsJKzS1",
+	"+2TK351hi+OjoLpAulwTuX0hSRFVo5bFv7bE3u08y+TVumfhma9SJv+TU1MAZ2smp+5WhUI+y7TxWzAm",
+	"jI5uVcgj+urbPD2PINCgUuKfoiXjusBxhWO0muQLSnEO6QIEBuqMYwPpqiUn9C4A0I/r0kLCIQQpS4GI",
+	"QbWywwQDAFC0oUaQmyRfzJnshYiA2MMP45X4yyFZzGXM+T5zNioLX0tEEbooNY5KLzr8RUMpQn0fxzgU",
+	"jEOh6S5GmUdl4wEBSVFOpqX7OIV5SsYnIV2WPORiAZIosjRMePHVbzHDlRJcfU3eLlq1lANMgKk/B7vY",
+	"HG5nrmCtmUPqmT6p9AP60Jju2mM+Pc/pGZToyS5FqIJOxZkG8trOLZgwIsyfNFDRrtda5vNcvCP+G9FK",
+	"PVGz9Y6waKDbxzg2t94g0PH+lrOwxVhSx063HEVo16jWAKQq13SUQAbyJi3cu9R+dcAISlnxp746LrhJ",
+	"oOJLRHH/uLGKb+SsUEOhAXSLkM7/5Hwbt37Ealt591Cl4twdyN/fd3J+KXJLKcsit2eBy7HVlCYitz81",
+	"FNml22zQ+cv5m5cvX7x6ffHj6fmTizevnnmNZtBhg8FAMnb4Mxt0mrHBfevXL3558nzQYYeHlkiwPSiH",
+	"NACHAZbx+U1cWm4/o2pAgw5CL0MloEFFLcNCP5WAQrzEM/xXyYtL0AsHnT8G8sPeQILq4cb9kwqjhr/D",
+	"kJFCdJkoCtb/wSV59GJiuT8077rk7+w1UNH3Azkwz/lULA1qYM5hSH3XGn9Cg4GJrxHHfiV42mUNN36z",
+	"Y+4utzs9qz7+gvRjePRDdyA/HAxkNoLh/dsPTGY5g6/natx7yg3P90VRHAzkh4EcTU3vZZFJk8t9Rzh/",
+	"EYsDdu8ewbaBxUbJoahNbyhIFqa5ci1MN5ZJxbf7Yqpu0mNGvg/bRcKs7rlJ3YONomlOf9+L98hel+1V",
+	"doi9wDP7f7879v6AGTkZSNsRlYtersZ+sFdicXDSMtqa077UooiCbPksu7Cik7uySXhsFANLp+vee3qP",
+	"i31NRS6MaA+viiXusVKpK4BPsVQOIYuQYKPYpm6U6hSlBANyk5BplBUHOLsgxHuBMcCeY2KcF4kpZdPo",
+	"SObUhi96DDgpwGhBf1dFQi1noMT8ekk2aTFEklzu7CRfm/3wz8sDUSbbhAdGETZ0Omk3tKi321n9YDsG",
+	"i19pJvdyNc5kexrfj2KcSQ1HUGOOqXjnECC4bCqREDRV55mvlLLARyplH3pYHoZOVqlLnkNSM2aRvrAz",
+	"y457R/69Awkpz1iu7dsH3wdcjAe9b3rHkebq+0XpfpYwJwcMwcghmwTLaIDxkjw8Tj4Q7LI0BjKfIYvP",
+	"rpx4N8tVgZm9V5jReiod0FmUD+/LKlQAmVwZGT8/TVWhukxiAUyXTE0RR1LZKwMJOInZVEAmf4xHfv/o",
+	"6Mitksf/Oakp+T75T+WpoOLtrxFiYUOF99rBnLkan8lPq+g6Ar9WzXtm+7q9rrrULO7Qu8P5fH5od+5h",
+	"WeQCqi2mN+vhU1VMt+0etblGpuC62YWzvN6IDcQA9tw2jsFKq0btOS5xUWTjianpz0BwzvF8rNOg4dm7",
+	"1Z3PEHH8UahOs9OHm2WBU0Ly+ExkgQpjB/YYuGPM1q08cDdqrWfby2oqFK5BPZWn/N/p1PWGaooap2eh",
+	"8MiQqphNVKEFu4QCL4tBZytVlDaHV0VJrXsu5vv052+ZmfzItXjz6tn+oDMxZqb79+457anSxYON1T7E",
+	"BVpSgIHEVTTfmCbDy57YKWqZoJc0PSsmZyvltDI5lbmxDa4xP91aO6CI+zgZvYhI2gcPrq3v5sJrt7bX",
+	"oB4SXsT+e3Zp+1rkfba3oq97zCusxoE41RVnkAhQYxa4KHu1NdkLEMF9tte4IntON27tsH3/Zn3uYk/7",
+	"1OEeCq5YCs59hpTqpjzWbaLfP8QCuCpNuwT+xIlsrsial1QrcnUAAnX4ORVQ7RYl20yoKnGsZiNSzuZ6",
+	"NsCvqjFAtFlB8Q4ygXI1flGaO8j/adHElwvafebK+J8oyqbCgJ/IFEH1VnHga53QFquXPbIkTK44s0FH",
+	"rlVYRDezFPNlrTg644RdU1eTT6s0AOPOBpKeoipG37KUL2DXEhYVlwvfDvS/b47wEcySgZhIAG+jTJJq",
+	"hzPtYdxKLfqIH+hcqB6pVkPNmgjSZsmt2kUAZ08SaNxQWHQgiaTYu9R/52/ONANBuR9DVQaA/ozmooLK",
+	"jEq1kIC72oV0kjGktfrSRUTjsDCYRm+1/ZLKUqtYL8g8SEUwSy2iTExCYIWHXd3KKMcmLpRJtZXBCukW",
+	"Fulxv47Wx5IHR/dZXLuzW98VuHojgLc1EwDnxOqgoyCB+uROipfF4AJ4d7XkabybKFM07KO/HSFiqoNw",
+	"9F3BUqQEwHz/yCU4OfS9CtYgosu95peaStfa/e5gV/UEULp9F/A3Vqon6wNyYsSdzNXwqhuBZUabx+9X",
+	"CM/IRgNJcQVQ9MVuh5RiEewiAaKyMyS7KjD2ODou6kvD2E+iNTYXXFMp/49kK6lpq5/UaLKZWk868/Y2",
+	"k6WGX59lAki5q20yik/0522ioI/A2F4h7urORvFFyFRLiA4NsgVuyNuTl4J45IzQrZHE/7cV2EJJY2+0",
+	"DqHDloNTBe2KrHEpxlxiCocPPl2OEz53Hfj6AoXjuV1JzfwcXCNa2JGgm4ULu65+inDhiKwKmW5EUp/Y",
+	"7eZHvgs4/vOlbyyHG8eaZTOpbNEQXZt77+mvzYIjvDjsKqL4kIUGkw7k2BHGamRJShAvOADOAJ75HsQT",
+	"N8ma0fn4aq0jf+JQhe3NKRQMvn7vV8WEm4Um0BasxibobCzLWbuZxYfx+9Add2AotbManRCggjOJAOoM",
+	"ANStMvhGZkOVEpj686e/PAqh9/NJZgTTM4h2L+wWGciM6hhE5ZdioHssjvIc9dCJK1aPvcAKPkmP1HFQ",
+	"xL3v0j77nX3b/ePv2HDCCz6003Ni305ZqPUK/qijgnQOAPbHbC741YV7Janhp3IBnQHIdQ5FuQjribRl",
+	"sBNg+uKEyxD3jzDJCMqfQU1sZxyB277MbvLg6Bu4hIVGsZx90mPnUNjWg/tzV9D9cuHxobUoNFVBQQxw",
+	"O5X2vjPpQ0wNmfWTpkh/rI2E8f7ROvRJ7gUjTs3W8j36HKhgde/aqrrdo29mX0hcwzl0dnslvd7uDsLv",
+	"Nx7DczF/owEJcdPe0+ONurk7sW1x9xi1slJwBA/jDTTxDcj+K5ULK5rhqbpjZGBwkL7mV8Q7d7EFn0hv",
+	"D4HztEk/XnQBMt7PIbzAMoclLz+So4qbv0KhbtHPf6OIcdv5Ja83Moxbc3uv8EdX473bbDmgtOTZW/Ff",
+	"7ZnfrmB81QNDx48NA2YmVj9E2SgVM3BYKOnhEUSuoeYVQHdU3gEJgZkZSFfspInXjoV5lr0VUmjdubEl",
+	"RV2tZTU/C56byRacxjdojlCjsQIeSfb2BgAR29P+FXTmrLqa0LX/M6I1ExzUH7BRpmIlIoxjp+tiFBoB",
+	"q3/99EDVmwohtySBxIbQW0G+GgsD31opsGBvup1ZaR6tGTChY/GpSP2jO9vYDtpkW0RpX/dwlSjj0UAl",
+	"ptbem4p7rjvtRoBXmIiuKwazPR10asuLgBE585n3N1yWZtlExk4pTH9YFlBxOHpR0HWDO30YInhX6KYu",
+	"HsTEkcoYE9Wuo7Z85Pp4ytAJJ/x8Wp01XtjVKdeVTl8jgbyl/QY6bIv5s2KtgTgTVy/1Lqncb3ZT+rW7",
+	"Hpnb6XJfiiEWdy3StFk4sE36X5vgX87Sa6R1ugpm997TX4DWN4pqVbTUNiGBz9du8yZZK/pf+cgHh9WX",
+	"PDh6kFCB81CJFhCgeJa2yIfVuhmfWFgs18NF1Hu8OdVabtlcHwuqg1xfdNxBne5EvzsW/Yzfpq7aLsJI",
+	"BmLmSM5tAtzR+XH1PsomwdFBQLn6jFTI9qzHXsh80ULNpnzRhxhMiIH0gYahrPXch+YuvbgLaPFVxEij",
+	"IGqS7QNBPMCwTBQGcdIKJ996/0iTaNdQVugm0tkGtO3l0he3l81WveMO4gA/H4odKnYEvMNYib9GiajP",
+	"H+rn41DmXZzh18lLXjlnyGr2EYRgJ7P2ICy7mbkA5AoKvrNCgfbQJuFi/lSlHLqAqsp7mmHbOihqWvAR",
+	"VP0f5mXahmn6kj779YUqRhO6mpHQc9cIVMSmN4xTpH7uUE13htRbQIaByqfNyDB0aznMcOZpgKNp7sof",
+	"9SpJbYimvyLWpcs2WE2muGYcqVPfy6Ee1RxB0DND1YZqFel67A1cNs5fR7lDZAGjRKEiEynkwSAeOxQB",
+	"oCHde49/gFlhVoi3mZgnlHmGdxhPsboLFinPXcqQqzOLUP4TTulteWaJrPQQpmIKlf4Bo9++ZoyVBWw/",
+	"IZnob+yX7Ec7Bf/X+Yvn7cCcRFo+qY10I0hK7Oi5MFYI3KZQy1LDTwWq6aj4lj1vk7BhY0NAz5Sn4gaE",
+	"PLayg5dh0V72z7WN2vgmliconKS1fME9V/fq0ZBX6gGBG9K52rzRS2xg26LZcJOmb9DAGK/GV8eZNgmY",
+	"itb8TL4s1LgQWu90kS8Mo+0xkA1OTKiNF992uBW9/FoQpVGLmkOwz/6yX5ZZOhbyYDmKy04wlwsM0nqC",
+	"VJg9M6lHNJ0VKi2HBh+wbNc9NK9jnwJ7JujTV2JUgpu1gDBqpg0fjfpsQqnDU6beiqK3LdQpUPMWoFOk",
+	"PJU4sCpTg0CwRzjcpsEOLF21Q1050IF5ZYfZZ4z9/oc2RSbH7zcf7ofbiCRDntaMPEqzAIs7dGPdi4aK",
+	"+KMzN9K9poHiMwWO8/e9zQYXgEkpCq1ez7NB5mvVr61KtkpsRakuscw58e50kC9d/XzNCcyTrsYlpTDe",
+	"qsGpdF0575bT+j6BnETTuvMd7XxHH0vbheLyazhsTdvd6lTihl/p9HHeFCAapAUD5TjxnptcjAxor5nG",
+	"QrhW7fXaKZZv5ZFOjJgYiAfhcV/GPJMAi3H0PbW88A2SgyrkqCN7WNijWoUZwKQhZhSSoK1y77xPvtwI",
+	"S85Gh0CLKI0Ge2EbQa4NIGN4VzuNGeuHcG8raFKFK7rA9iQyJo9fjw589MXowEtl4d3OuJVYU9rOGymZ",
+	"bud/Kbrix2EEmyiXpJ+7CUT18HiTduBFzuymeApVEHca6ZdWOQOpODGpTfhli8zt7Kyro7fmqsxTdimY",
+	"hgBW5Qyurmg4GJYppAHg/9CJxrKRyx+w7BEq/VlpmwJbF9qIqbfsovoAuJCW7QDR7FoFpDBCipQolu+J",
+	"AxCnmLHnwVatoX6rr7XlC8sSA6x9NleyMSC2aifboGQ9Ddm42I62wuK+P5Xq4jzPwb+5mrKT+PLZ1hDP",
+	"5FuVDcWGLM1bFrfkbKHdEoNb3q07JWanxHw0JYZ25haKDLtZLFuk1bQSeJQPMLD++hrTGtei14CQwgOQ",
+	"omUFWAmQjDYeq2nOdd8xL1e0UCrIIIwUJQAWIGTBLgN6P5CCF3kmCqeadCFKTuU5oExi1T8HaEsMyaFD",
+	"QbEKknYzUJtcGXFwanYZN4ReiEi4PXbqsjo80G21/LgDvMwK3axw1TyksbaVLatZfVQzx0qgUQq6aK8s",
+	"VIkx0HaTNIf4xfL2TR2T3S31t7tXgZ5lb8WdmLjc5iMzIJNq/jl4BWNdap6ZSVrwjTx2v9GzcqdM3aKn",
+	"7voq1U67uZZ2QyrtnXrcDv+DAcbMCs/bvb+8fPXi15evL84eOy56p864jR1fllQt+b1exjwAHV8z4uA3",
+	"dTEBaax7mCo8Z58+lW7n8bnniNudSCc/KQKfdhprbKbNNLsss9ywTHZRTyU7qvMIsRdOWsGQfKj8pr3h",
+	"zEsHrCocDOSydOD8KQ2cu0bdbx/F/k748SthsiIy2d0RS7az7rxzn5wl7zjpjTnpjh1eix06qW4r/5il",
+	"uFZdWKzHbkmOj44ShFkBHxA3/BLB7+A+FsXEIxzq3QukmFQ05EqquY5R6eGqI5yTEpwoA5lCFv0LMxHF",
+	"PNOCJQ+PvkkiPEqVCpaklxdlmMykyxL89kWaFWaRWEUwSQueyUyOkz7WDiAnkoaEK6jATyU+T8/2NCtn",
+	"WLHEdYjrK5G2oMi8EjzNvlQYmTDvsPQfE0Xm8wPJOp+AHTDepmNh/FZpxbHRghfDSeupeZpB1R0021Al",
+	"xqxgJjO5IHAj/zieCJeFYh+ek2N3wTRf9CGJW3eZKrohlqYb8gf3dChGIZURGsErL4WG8GoznAgNRTYw",
+	"M6GPKI0cMgSpFmWqu4zKZ1AXL9VbEaCYpAAbiXhnNJSNEO8MoDaBib0MJX3MXA0k1XRgalS1hID1I/lX",
+	"4i0WM6FmuWBmMRMsk0YBfq2dVnap3vUBbgP6xqalxiqX9sxCTwFFckSzOlLFVLv+4yLuaWZF1pKPRW8g",
+	"k0HHzBW+bNBJQA7DL6HLgLPZpOBadFmiCugfltDEwSeHgIMJ3SZ/QWZ67DwbSw01ISrwVISJycCgzzJt",
+	"RT0lxygpuvYc+oJCYWVwbAQbh17YR1uQtl/qkl0IJkSXw4ntOASdDTpg94Lb2FcCEnkxigA5Hx4dMdoM",
+	"XVe0QmgD1+18FFxeQZxCmtJHjLIEYjiBWp9Q9USf2JHB6lsSr5S9RbUrYB/gEsMWSnDutMxmM2ES3ICZ",
+	"ZFqMp/bI9qHeNIMPcIy2d6xBaUGB/9DhhE2y8STPxhPTTJBxKalk+DovDAINKLfTRgp8MERrO33nnQDw",
+	"1LFIEYilxUvzr07d2x9T6Cl/90zIseXZkFM0zaT7fd920lgi1+l3/vP3/xwM3h0dHQ4G7+4/HQzeffvU",
+	"/vn90z/+j790fCoSxg12wF+zTNOnSkMNmzI3TtfA/KQpR2SEyiCPj5rHA5VXKh6nVIx4mZtO/+FRt2PP",
+	"GTcwR+ab4w4kTWXTcop3p5nEH/d9nzNpxBhy7W7PGfXJ0tFodjcAzrcb6xU9fS30/PCCamrawy0z06jL",
+	"eN4vd7lpu9y0zzY7Fze9l5hiiSgSwUjqqgPXNEM+WDGNrqyuJEIPVRM4T1pkrUoUwbA0TGe5kCZf9L1y",
+	"ZKWrQkS8NwHCmiB8A0vsAUkYHhcKz/PxETOUWBpTfVs53Bef6hst00ra6mbgGlQVm94w1bdxp+zI6Y6c",
+	"fm7kFNKCjacXjn66K6uBchrt5C9mULjORTC5oC6EPkSNM2rgTECIx09INS5cWSOkP6msEKvM0z7LnE5p",
+	"1VnKJPb1A4PmNCoLTMhF9tCegUsn/pNm4G4a6/Qo6vE1IAobW99BOu6mw3HEduMR+AaNFivac3OuoYgw",
+	"QmF86Um5uElPz17RkqyB0BVztMTaD2NTwvhZ28495xs+V2Z9K3jINzkH0+jrVXUQfcv42Q9dK3fR6q5s",
+	"GPizFXXCtOjVzcg87dr96mTGlY38U0CgY+PBymbgFwn9RHPxpguIHcW5CWnSm8wMpUnHR2SXJr1Lk/4T",
+	"SDFW5vAiR5sYc9sZ1fTyj5pRDRZTTJc+I/vjg2/v38fwQyXHPl864o30OFaeiY2VIJu9GBp1CfnDW2VL",
+	"4+Bb0qWRAlXSpRskD8iZfm0H1Gf436pBDczjMKTNBnQb+dAkUTQnRNM4YW0MDmSvcQSY9JzGA9hb1/96",
+	"4Y2AN4Z9qtbbWIE3Rpfuvfe5Ah9WllagIVuxG0q2c2M12PtHR97Q0gVLv1dr2Quw+3vHFHgJBEdnz0Ai",
+	"Kk9DLzwEcNLiPb2uYP5p0hCwt79lZhLEhi3l2lrjFTLurSTWWUHozdlmotCjCTexOFQIXU7FmzMSVNYU",
+	"kbbPpvYVy03/8e3Gjf/xLTQv5elPb87WSFE/vTl7VUoU3GTqR7nxIJdarutn1Bb7qY2abTY/50bNZm5+",
+	"dpkiO4vPXUMle+sMeE8tlY/z5La2A21FnZHSuVBLINLL9TYd6oazBAH8MVjAu+DuVyOWGaYK5wBHf7I2",
+	"3JQ6YVP1lkzljpdBNalEzYRM2P/+v/8fS2ZCppkc069CaJW/FSn9HOZKizTpQmCSNmIG5aaYyaYCPOiF",
+	"UGDkgjKVA+lf1o3fpAr/IteNKV+wsfJBpNifHjv1lS4xV8UOUSsXZoqDssPlOcThDCRB0lG81YOj7335",
+	"DlNwqSFu3FfEtB+lXjEu3SRQj9KsEEOTL3rsUa404AW7W1jJBCACotSXgQQo4SzPqzEbfcpOkcrEGH6n",
+	"PpHRgRlMBcg7GMYhcdg4zXyhGU4YribPLqYqFX2mRqMEEGEqa6pGIztFk3LKpe4v95Q1dxTHVUrfSQpc",
+	"UQPpDIZQFRQzfGJowkTJBOEW0Iq5DNltX6T9pBM2wqUyExiQbaPIIjm9hDJnMejNCd7UEFYERU5Hjogm",
+	"PZbIMs8TRImAyGLA75ZK/ZcVHp3Z6wrDgjKjRT5idrUSeuYCRpLgYF3Wkw/S8yMAsVHbvYtjdtv5BKNG",
+	"wv6xu9ufIfo+BfrQFx0mRcPWPLguoAR9qCnVSUBQEYNEOo0AjH4rO3Myn4qBpFMcUByxIm3y4P5x0g5N",
+	"cW1R9DagKezeV6PR+vg/LtMXo1HE4WmJ1pcZiwYZNTdFtkJmCpIvPLa9Obrxq3eBjLHpNLzE5+7GKn0H",
+	"IBk7sW9DkyAu0HNlULLYoVvshONV1ZDWmRKXbDGuBFLXXUCp7YLQisN1rnU2lvEVw8eVJ4h9Xsesc49n",
+	"h0XkZGg08aBCqqMaSU7SpFiFUIEEtVmXb01kbB+yonXFies5tCs5IsUB43ogMcj2EIA+cNJOKBb3KpMp",
+	"xfhP1BxjSK2i3wWpKJPsd+xoJsd/7ANc4D3tLhygAIY+YygyD3Ve4zF1gzhnH9DsnyqTAPnh8qWLUtL3",
+	"AVULSfMok5hbDUHVUBFlgWI+M2UhK+DV6G+eqDngcamRERLjqy8X/uqUywXYwqxgR9RfXwko4EJY1PBe",
+	"kGasWPPPUhs2AkJT+ZjParBCDDxQkvDIDcsFB2PcW1ffTzuhFlLVS4li64nnPFYyxBQ1J+o4gdeqGSji",
+	"UtH8NdtMJwwK6WrlXPA91EhIMbsw6gIHkUAINAluKCVDFjppNTDZGeoMUsyjzYfBUH5X+jI1oaCOn70w",
+	"4IUwJwEhAOvn2evxGrsaN3YVLgs11xAOnjyx+/QczMCJSx8bcgm5J0KmLKnY+JMuG2dW3eRUe3ZUqOlA",
+	"rpg93MaH8LROrFiQ4KULuNQohC65ELcO7eLawMCs4t3d5vEz+XcI/t3AkmrEO3MPjvmh9mavWA6jkhrr",
+	"xLAwTucG3VgSC02h+62pLZjBo0ZElXrsjDRejCdPlRSo5OBZTCD5pbVQI7wE7BNw+hM7fYfQgcOzx4mL",
+	"cbGbR1FuKM7ECVsq04TBgArC4Hs7u96mAh7FWr5WIfhhI3npUWT38l92+fYbfPf07O+lMvzmotLxRov8",
+	"Ezdizhc3kq5s0w0Wjj71OpsKVZqPLJR13xPJo0iSllhgPMUYHLanlyv28OwWUvufr/L+3vvL67NHvzyB",
+	"rP6ILV7HKbyx75VgOWVwvxYgtTrn5HmNWaAj1pDd9YCB4zUbQeN/+4HJLMdLA5Orce8pNzzfF0VxYK99",
+	"sP/T88wMJ0Tl+j/gH719s5gJetuQa+FcvY9FbngfXziamt7LIpNmH9uQRnJQb/NKaGHqbXK5P+iw//3v",
+	"//HYPSilyEyO+4PO0kseKyka3zEYSKx+ZmXSTpf6T86aHiAaVN+Eml7bu3zBvX542SOVCjdhH67tcwZ5",
+	"DhzN++h+xilXI7+2dUFgn5Y1PYCVYIzWiubbLxFjjMEI91K7PHt9vMRcNf6eNqkqTQ8UDGpMnP3gxD17",
+	"WQh+dRK/rLDrFl5mO61y0cvVeH+vbeX2Vr3QMt6W98WruOfm3QV3ZumqtyITb39vWFH/Yksy8JVuRWua",
+	"H88u3GnvgfpR19mugyscOUc20PHW1RCLxeN5EIFlpM7VS4k5xSUDcaitllgcdff1JRmQZ2ULMfVaiQaR",
+	"NH+zZIMIxPmTZBxUC8hsEagqtHHi2s7rvfN6332eg8sioD5CneBlU5+TGu/C392YMnFet145i5x3MYKR",
+	"CDLxhf1TO2PLCQZaZQYZLYZaxRzi3vuIT0Xmh2QgrXb7v//9P6iw66THfgPTWDCrZLrmOq1xDjCNALdA",
+	"2xgle3eR4RD6EXYY3YHHR0fJwQnTqgr8gfYgUL6dQ3LJ2EZWIvQMF2IspOVJos9MUYqEcX2lCcQXXaxh",
+	"HnlkYYveaIcrXKftyuXCCMBYNAGGMudDMZAR3uSlGKkCEIe58SYqdF3T5EwyK6QsyI6gy5kotEhFenG5",
+	"SBD7JMbcvxRWz9fxg0k3oDScnkVAlnYCNCAKnDI/A5mioVkRR7NccBf6EDN/ml6PNgWzOFWpyBMH+E+D",
+	"hItRHTyCulCjkSj0SYRr0I3SdpwjlRgnTS3Hl5HtzOXqdOPXAjilkiEMBV3g/fpJjZIfA+onuKrbs3pu",
+	"YCy71cweMKdugIHltnTsvc03afqoNtzrpgU1veEOfLFFCWrA+vR4Z+2P5aRr2AHbTIDx9vISMiXlErGp",
+	"Sk93gsc55HIo8k1lpkfwdC7SYOXaQuIKjaoy/BPSaVa1xWdejMI76proj4uzx+vCHG2L8I4PYFLdutIj",
+	"6Vqfev8QfbW7hrp0V/vlxglkf/I9ttMRNrGg44w9V+acDtjXG+dwa0b7Lw89w67tHRvMt7eWf6wcKjbo",
+	"BNVh0EHlgW2R9eQ63JL31GZyr2VBLQlaYEJ/VVNqbiN7yQs4zflLDWbkLnvP6uoVa05D2sgA2mbFnEZJ",
+	"J62ZSNXiLXHOUQRwF0IjIkw7VaSowJrww5U983lKUEGGk8cP4Nj4QGKwBptPFBupPFdzUgWxBWjIFKcL",
+	"CgibZloLKgtu1TYIJoVfkNLVBtHya8Cs+drMp5VUgnVSWkuq1EYG1ChT5wbW05akth1Wy87o+VUYPXmw",
+	"IjYAZflLH9fieZqmmnFvQUPcU8KI6bufSwkWkHxzuUC6D1YmtPX59xDBB9kG/3YhiHsAU6n5osdOKcvE",
+	"p6aAvU+qwBgwcYG4FeXwHPQp7QeMrVHkWDQG5EfNiTOsLW+GYwoL4/mcLzSbZ3KFUcuRvE9q0YJ2mxD3",
+	"R3Gfr2uWWmp+B3A1m4+IdqJnPRsPJrRotCa4XTTnmvE0vTtjwk4h3i5n4BEc/13Q/1fMJk/TNOIh6DKq",
+	"+wSrfPIjqMfugx8VXoRIJiGGGMdPHdSxGrH71wUMofG0aM5EHVeqzVVGADoz7fWNensb+rTbI83qtBtE",
+	"pEvbaR26Tu6t6WM74oeLcnKQH2vTTFwSSbeqpXsn47WyS0C/3r62zubioP1AVRaEbAB71XkwpwoAAsWy",
+	"UBubBKAOa9/LjQBsDGDhE8X40DBwmoqsGMhLoA1dSkoZWkENN52OcQcRKNtX6BFTKsI+FgjxfmZ8mUEX",
+	"x20CNL8QHiZe4h+Y0hC8+9kUWhZYGwMTvt3PxOqVlLjbKFVWffTkUm0RcwcSFpEZpdqFTEB0+6QSplwB",
+	"PFeTLm1nrytaVtvegVy50TgQQO+2BEk4LTsp8kuoBLgTJ7+YUrwoIsLZ+kzkQ6Djn044/DHLc8t2oFST",
+	"z2oCXIrfrGREsL/TbcVEO6wWGdHSyZUCYkTO69LhFt29DTkRNkqzkAijaJUQN+5nXVbcUpSr5CDejUhH",
+	"6ZAgpWDomi+K6AWfdmi4yDuYuFzWqHQOzkMhBJtmssQ4sJ+yt4IlZZEnAK4jxZxFqZz7ZZEfJICa4rKG",
+	"eIwUDPF72VS4cleM0pwFFauBRCSEbEHZj3IRsKjNOHsrJAPc6THPZJ8ltaOVUH4qE6ORGBoGRcVaJbAY",
+	"Gff2izhuK8WYVWi+tXgbQvPdWJqptmqGz7A3d6mQO4POthBnmI6tCsaj9O6IJDTEPXiVG35l4SgBa5IC",
+	"KhQVYiY4rgnVclr2eZfZPatMAmltiflWBYW05jwyLagRSzwuJsOQRK/I7mks/uGNKdkIiFShciBciZ0N",
+	"0hV1I85DZnoDmWSpT0p2tNhSxsiNQtQNMQ4QUorZZjXAA4qf1sC9IDveAQgQ1gBnudJmIEPkhK/qiGT4",
+	"nyqTlU4qSvFfYKxz8uD4mEULcTHNNFX7ivAEwKaSskuRKznWKKPRaAYSAgRcYLgR7wyVxofQPZ6lLrv/",
+	"UjCRZgYxCLw5EGtkoY9mnuW5A5hgl2LISy2CRo7cARPw7NyNRhBk755D0wRAYWSmG02yUWppWnwuOvAU",
+	"H5LvJhXBtOyrkpQbflj6SgiJxxrzji8Xku5WvCjNpMdeVDYaAG35zehj93naRSkEAvrzBe2BxG64xPd5",
+	"BukL9rnFTAxkYuc4CUMqhI8RRyC/TLNsLBVE4Z8LwQadR5HhZdCpR/kfUj8TnLFgZAGbSHvofwRqYsoC",
+	"6wr+zOXYNi1nCFyBtZjVLNqCJw77gg5xTXJSM8S86CHiYOGTEM/CqcpSN+AozJjQRijQPt5f0fanjACK",
+	"oYf1sieeAE7UW4A2wUXnxojpjErmeXsVAGHbJgppg5rLPksLGiEuFaYxhPWuvs/vIOrjnrbjmYKbFGmf",
+	"nUDNR+L6ck4VlPULCNB/c2b3aGOY/sbeQ/eOrXHSau2uEZV/W9Acfs22RubwLR9NShf80hZVjUFcsDVH",
+	"dtGBt9k92me/P37x/MkfSc2w9R+H/xDFUOSHp2eHb84O6UuHq8F3nYVreUw7WfMGsBub2LXsfv64Ri37",
+	"xR3Ax2cD8FGr6SdjD2yQXmvCK48dNJH0DpJ2vdbfXXrPuu3Bry06Q6N9hvEMb6ZX7tlYebhZwCwAS3nS",
+	"9vsfSSSRnD/+pRru2K/61GJst1KmhFbpb2dpFyWNIGANZFwgYEmABlHbiquXi+oqEpYrSExeFKJbY/5W",
+	"gKgcI335J5ukLyvHl3Jo5crXVbWpqiGdLJcWs6J7wrXOtOHSSq9G5SnjVl5il4uBTKbCcMuCeki/Abd5",
+	"CWGBwMlSiFSrOujcLYR4k2re9QXknVNz2hYtHIH0f+JiCFsF90bdvkZ4bxAPKwG+94/urw/wbY0ed7vy",
+	"ZkG+u8DdnQHrYwbuVug6WrTWccLGUN46s7khPE2bfnwnDgXMS1zObV+HUmDZIKrzq3ERMEsSVXt0MDh7",
+	"hITvpAqI9ZVUc9Crs5QthCE9XZLFpNKTrrdTTPhsJiTm3UOxD4gQgZI/ZDAAWE+uweB2A606Ljly+46D",
+	"BvTD56oNLeKrs9jvSNdmGYYVW1rzGW2kWM2ZZUOXjty5gUl+UyE7mEYaReynqoAKH+XUA49UZOr+1sQJ",
+	"UFsysMgRPFrXPQKGDw34t1VzZALxZs4JCfY8LyA3EYVapaadqei2TUV/dsK4kwTvjpxi9bPrEdSPJAK+",
+	"/XaNq/NU1xwqiSdyVMDFkdE4NCOQVfYtBpD0I3youk8E6LKwFEvMEkrpuuTDq4EMrr6JmssTliD+N4pU",
+	"3P18JbgGMG8uU5bwS1WYxN4t8PpHd4n849udU+RLdYr849udW2TnFtm5RXZukY/jFok55dftFSFRYxud",
+	"7dRFmbbre8myzhUJLPTNZL1qBTx7x3J26tVOvdqpV7ekXmk6Vs20Lc8ZHw5VKY2uA7mD/5FyHrVg4nDK",
+	"s5zxNC2E1r7ak2ScDUVheCbZnC+81xIrM/lbhcpFMxL8G+jg0iir/fxZzbEATlMnoKu+pm+PPeIaed0b",
+	"mQ1VCkWups76PuXGiMJ2hShhp9/hKf/3Trdj1RWrdRSLTrcj+dTeEvZ7nZguTvm7Z0KO7T45fvig25lm",
+	"0v0ObkVtikxCrfQmJ7ub8T0/LVFfxuiPaeqMfbqzKY1+pfBgfA1w+jRf6/H03YPXAdPHtjfEgmo+TDss",
+	"qGtyuj854+LpNJMtSYZ0q8Hr6w5BYDnIBCo8By99aPWVgkyPfgF8X5wdb5TqsbOltAG0rjlPJmQ0ofQH",
+	"1Rdd6lmdiFMIzUC6IUIkDbKeIEfbvXRPZ2NZztCWdi6kQQ8oYK4jMhLa0wBJD3vdJ7DwoQLoewIzzKjo",
+	"OVD3C8OvsEL2jTKuLB/71BY3enCDpHfb2+smvVfb3kHS+2YD8QR7c0hm36JZX8HbYOolnbZGuG+GojwW",
+	"IOyshh+GJz50qWj4Bs9j3Vhs9uFrJOebmMue2IP8ml/Rh3aJ8V8Oz0KaEjEaRtlWC0bybgMXa7RH2fve",
+	"GLWJ0Yh4oFeT7r23/1xk6YdWhelFYC0+qy1Le+ycUrOgkmexCM9onEAN9xAjRs1lDCxj+R80gswmLTCn",
+	"D58bSHpRjyWuSRLVsqC3+zDUKF4VglxbOJajRJ84FHRLOt/tuOFtjLJ3VzxiF/e5M0d9vonLnpRuqgJs",
+	"RQQs5XBxlkAJlpUHQrIKHaH4ebDUpBlwP23/FhL/zEyPYcVBdBpg9qrBA2eVBMSZiHIdiVdMuO5ifi5Y",
+	"okjQV5LIMGawnjDuMwKEQf0gYH6LOaoxl4uKrlGIUSH0JOmxx9BhzBZ1Hx5I6CGgbQmtMyV1yMKVCkj5",
+	"kEuWqzG4BiBvOljCcdwpA46YaVNwg8rVAnrXR/XEPnoBjzT6DiIR8SZqA63H+nooOA9V8b+LRqm1zgbf",
+	"1Wu46Rva3kFVoU+sdHBf3X9kRDHnRap3foiN5f9nXJtTkC534v8XJv4jvefEH4gYBd6wlpvV5H8kimkj",
+	"p2sQ9O/FIuX1+WDZhM8hqCKjFdcpCQ7rR2ivLER180iUj8DK9QlL3n9I2DAXvNCegbjbiAUAgAVeyUgV",
+	"4DPCu+3zLxwoQ6QYWPXD6Q1TbnmkYZnpMyoKTnqIyKGqmSgEJpkxXQ4n4dv7yYOjB8kB9MgrKah1UD5C",
+	"QlPsI5yjLpDDKwA8AJ4IMHd0tU9F4gtVKskQY7P+oiaeOCuNk/1vxBTR47KGGbwMH9uerTU2vgu+lvKN",
+	"1aVtTIGhSXPunN+lmva7VHOnBE93rG3HqL5iLew55GL5M3BzxgVDsbPS5BwPUD1Uq9X+TWB5qRqWU4EG",
+	"i7LIO/3OPeBY1J8lnpWNJWLbdK3qAjg3mYywhZyuAxcinWyopoL878FfbY8hGNzSTM9yvniOl91HMoRI",
+	"XEL9Q7RhQvqLuIYLCKakl1A9Nk42J9C9Ya50JsdRZ4jnNPTnNd1Z7sxvPp/c1w/BIPNa6rfmC4yEcFk5",
+	"1UpT7klCTvZQSF4OiLoZVVip9zOkQi919GkmU8gIxKHAF30xEsTDzgpmN7mOvqUFL4aNK4Q3GlaHYKoI",
+	"Yvv0rEsBhVaX1bQLDyFPH7d3vBuyhi8F6Ku26a+oyJoZkec+4/5Slbg+qdBXEINH6QDxd2eFms4aF/4l",
+	"3WmO0sCEShqw811SlOS+lW4eTbhJDrrM5/wflhnM/OlPh2/Ooh5AxM/y52PIqqa59qEEgMVcmYVcqSuC",
+	"8rLsFLcYxul4xiv4cEI4XFFfSgq3WVoIHzqx1JFfxAKRxEh8rcmcQ+5W5GU8aD7LDq/EovFbL88Y3Fr+",
+	"1stCXUau4lnODUTvIAhoKXVU/Dn62ETwvJHW/Iw3Pvzx4f8PAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

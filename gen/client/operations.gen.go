@@ -107,6 +107,20 @@ func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body Cre
 	})
 }
 
+// CreateNote calls POST /tickets/{ticket_id}/notes.
+//
+// Add a note to a ticket.
+//
+// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
+// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// notes too.
+func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body CreateNoteRequest, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateNoteRequest(server, ticketID, nil, body)
+	})
+}
+
 // CreatePrompt calls POST /prompts.
 //
 // Draft a prompt.
@@ -337,8 +351,8 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 //
 // List a ticket's messages.
 //
-// The conversation, oldest first. The order is the order in which messages were accepted, so a reader who follows
-// the pages while others write misses none and gets none twice.
+// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
+// reader who follows the pages while others write misses none and gets none twice.
 func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) iter.Seq2[Message, error] {
 	return items(func(cursor string) (*Page[Message], error) {
 		var page ListMessagesParams
@@ -591,7 +605,8 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options .
 //
 // Search tickets and messages.
 //
-// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's. The best
+// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
+// and the notes. The best
 // matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
 // seconds of being written.
 //

@@ -131,8 +131,14 @@ type (
 	//
 	// Its fields:
 	//
-	//	Content string
+	//	Content MessageText
 	CreateMessageRequest = plain.CreateMessageRequest
+	// CreateNoteRequest: A new note.
+	//
+	// Its fields:
+	//
+	//	Content MessageText
+	CreateNoteRequest = plain.CreateNoteRequest
 	// CreateTicketRequest: A new ticket.
 	//
 	// Its fields:
@@ -231,6 +237,7 @@ type (
 	//	CreatedAt Timestamp
 	//	ID ID
 	//	IsAI bool
+	//	IsNote bool
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message
@@ -257,6 +264,10 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	MessageID = plain.MessageID
+	// MessageText: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	MessageText = plain.MessageText
 	// Model: The model's name at the upstream.
 	//
 	// Examples: openai/gpt-oss-120b
@@ -391,7 +402,7 @@ type (
 	//	Title []TextSegment
 	//	UserID ID
 	SearchResult = plain.SearchResult
-	// SearchResultKind: What matches.
+	// SearchResultKind: What matches. Only staff find notes.
 	SearchResultKind = plain.SearchResultKind
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
@@ -730,6 +741,7 @@ const (
 // The values of SearchResultKind that the contract has.
 const (
 	SearchResultKindMessage = plain.SearchResultKindMessage
+	SearchResultKindNote    = plain.SearchResultKindNote
 	SearchResultKindTicket  = plain.SearchResultKindTicket
 )
 

@@ -616,6 +616,7 @@ type Message struct {
 	CreatedAt    time.Time
 	SupersededBy *uuid.UUID
 	ClientID     *string
+	IsNote       bool
 }
 
 type MessageFeedback struct {
@@ -775,6 +776,7 @@ type Ticket struct {
 	WaitingSince    *time.Time
 	ResolvedAt      *time.Time
 	MergedInto      *uuid.UUID
+	NoteVersion     int64
 }
 
 type TicketStatusChange struct {

@@ -33,7 +33,7 @@ candidates AS MATERIALIZED (
         FROM search_documents AS d
         WHERE d.words @@ query.loose
             AND search_keys(d.number, d.customer_id)
-                @> CASE WHEN $2::boolean THEN ARRAY[block] ELSE ARRAY[block, ($1::uuid)::text] END
+                @> CASE WHEN $1::boolean THEN ARRAY[block] ELSE ARRAY[block, ($2::uuid)::text] END
         ORDER BY d.number DESC
         LIMIT $4
     ) AS found
@@ -53,7 +53,8 @@ hits AS MATERIALIZED (
     LIMIT $7
 )
 SELECT
-    h.id, h.score_at::timestamptz AS score_at, t.id AS ticket_id, m.id AS message_id, t.user_id, t.status,
+    h.id, h.score_at::timestamptz AS score_at, t.id AS ticket_id, m.id AS message_id,
+    coalesce(m.is_note, false)::boolean AS is_note, t.user_id, t.status,
     coalesce(m.created_at, t.created_at)::timestamptz AS created_at,
     ts_headline(query.language::regconfig, t.title, query.exact, E'HighlightAll=true, StartSel=\x01, StopSel=\x02')::text AS title,
     ts_headline(
@@ -64,13 +65,13 @@ FROM hits AS h
 CROSS JOIN query
 LEFT JOIN messages AS m ON m.id = h.id
 JOIN tickets AS t ON t.id = coalesce(m.ticket_id, h.id)
-WHERE t.user_id = $1 OR $2::boolean
+WHERE $1::boolean OR (t.user_id = $2 AND m.is_note IS NOT TRUE)
 ORDER BY h.score_at DESC, h.id DESC
 `
 
 type FindSearchResultsParams struct {
-	ActorID       uuid.UUID
 	Staff         bool
+	ActorID       uuid.UUID
 	Query         string
 	MaxCandidates int32
 	BeforeScoreAt time.Time
@@ -83,6 +84,7 @@ type FindSearchResultsRow struct {
 	ScoreAt   time.Time
 	TicketID  uuid.UUID
 	MessageID *uuid.UUID
+	IsNote    bool
 	UserID    uuid.UUID
 	Status    TicketStatus
 	CreatedAt time.Time
@@ -96,8 +98,8 @@ type FindSearchResultsRow struct {
 // between the characters 1 and 2, which no text has.
 func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error) {
 	rows, err := q.db.Query(ctx, findSearchResults,
-		arg.ActorID,
 		arg.Staff,
+		arg.ActorID,
 		arg.Query,
 		arg.MaxCandidates,
 		arg.BeforeScoreAt,
@@ -116,6 +118,7 @@ func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsPa
 			&i.ScoreAt,
 			&i.TicketID,
 			&i.MessageID,
+			&i.IsNote,
 			&i.UserID,
 			&i.Status,
 			&i.CreatedAt,
@@ -147,7 +150,7 @@ WITH taken AS (
 indexed AS (
     INSERT INTO search_documents (id, customer_id, created_at, words)
     SELECT
-        coalesce(m.id, t.id), t.user_id, coalesce(m.created_at, t.created_at),
+        coalesce(m.id, t.id), CASE WHEN m.is_note THEN NULL ELSE t.user_id END, coalesce(m.created_at, t.created_at),
         CASE WHEN m.id IS NULL
             THEN setweight(to_tsvector(s.language::regconfig, t.title), 'A') || to_tsvector(s.language::regconfig, t.description)
             ELSE to_tsvector(s.language::regconfig, m.content)

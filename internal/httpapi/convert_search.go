@@ -11,7 +11,10 @@ func toSearchResult(r search.Result) api.SearchResult {
 		Status: api.TicketStatus(r.Status), CreatedAt: toTimestamp(r.CreatedAt),
 		Title: convertAll(search.TitleSegments(r), toTextSegment), Snippet: convertAll(search.Snippet(r), toTextSegment),
 	}
-	if r.MessageID != nil {
+	switch {
+	case r.IsNote:
+		result.Kind = api.SearchResultKindNote
+	case r.MessageID != nil:
 		result.Kind = api.SearchResultKindMessage
 	}
 	return result

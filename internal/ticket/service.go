@@ -86,7 +86,7 @@ func (s *Service) list(
 	return tickets, err
 }
 
-// Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
+// Get returns a ticket and its latest messages, for staff with its notes, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
 func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []sqlc.Message, error) {
 	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
@@ -117,7 +117,7 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 		messages[i] = sqlc.Message{
 			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
 			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
-			SupersededBy: unlessNil(&found.SupersededBys[i]),
+			IsNote: found.AreNotes[i], SupersededBy: unlessNil(&found.SupersededBys[i]),
 		}
 	}
 	return messages
@@ -126,7 +126,8 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 // sizeOf is how many bytes of a page a message takes.
 func sizeOf(m sqlc.Message) int { return len(m.Content) }
 
-// ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
+// ListMessages returns a page of a ticket's messages, for staff with its notes, oldest first, and where the next page begins,
+// if there is one.
 // It returns NotFound.
 func (s *Service) ListMessages(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page,
@@ -136,7 +137,7 @@ func (s *Service) ListMessages(
 	}
 	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
+		TicketID: id, Staff: actor.IsStaff(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err

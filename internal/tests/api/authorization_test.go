@@ -62,6 +62,7 @@ var operationBodies = map[string]func(*cast) string{
 	"searchTickets":    noBody,
 	"listMessages":     noBody,
 	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
+	"createNote":       func(*cast) string { return `{"content":"A note."}` },
 	"streamAIResponse": noBody,
 
 	"createAIResponse":     func(*cast) string { return `{}` },

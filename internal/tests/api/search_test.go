@@ -128,6 +128,25 @@ func TestCustomersSearchTheirOwnTicketsOnly(t *testing.T) {
 		RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 }
 
+// A note is no match for its ticket's customer, and nothing tells them that there is one.
+func TestCustomersDoNotFindNotes(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	ada, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	ticket := open(t, ada, "A question", "About giraffes.")
+	nothing := ada.Do(t, http.MethodGet, "/search?q=zebra&limit=1", "")
+	addNote(t, agent, ticket, "The customer likes zebras.")
+	addNote(t, agent, ticket, "And giraffes.")
+	results := searched(t, agent, s, "zebra")
+	require.Len(t, results, 1)
+	require.Equal(t, client.SearchResultKindNote, results[0].Kind)
+	require.Len(t, searched(t, agent, s, "giraffe"), 2)
+	require.Len(t, searched(t, ada, s, "giraffe"), 1)
+	got := ada.Do(t, http.MethodGet, "/search?q=zebra&limit=1", "")
+	requireSame(t, nothing, got, "with a note that matches and without")
+	require.Empty(t, got.Header.Get("Link"))
+}
+
 func TestSearchFollowsWhatBecomesOfATicket(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{NoAI: true})
