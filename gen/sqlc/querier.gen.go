@@ -136,6 +136,7 @@ type Querier interface {
 	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
+	// Those that staff see, or only those that the ticket's customer sees.
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
 	// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
@@ -211,7 +212,7 @@ type Querier interface {
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
-	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
+	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error
