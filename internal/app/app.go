@@ -47,8 +47,6 @@ type Options struct {
 	Ticket    ticket.Options
 	// Journal needs no Metrics or Logger.
 	Journal journal.Options
-	// Writing is what each customer may write in a day.
-	Writing ticket.Budget
 	// SearchLanguage is a text search configuration of PostgreSQL's.
 	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.

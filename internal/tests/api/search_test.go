@@ -134,7 +134,7 @@ func TestCustomersDoNotFindNotes(t *testing.T) {
 	s := apitest.New(t, apitest.Options{NoAI: true})
 	ada, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := open(t, ada, "A question", "About giraffes.")
-	nothing := ada.Do(t, http.MethodGet, "/search?q=zebra&limit=1", "")
+	nothing := ada.Do(t, http.MethodGet, "/search?q=zebra&limit=1", "", fixedRequestID)
 	addNote(t, agent, ticket, "The customer likes zebras.")
 	addNote(t, agent, ticket, "And giraffes.")
 	results := searched(t, agent, s, "zebra")
@@ -142,7 +142,7 @@ func TestCustomersDoNotFindNotes(t *testing.T) {
 	require.Equal(t, client.SearchResultKindNote, results[0].Kind)
 	require.Len(t, searched(t, agent, s, "giraffe"), 2)
 	require.Len(t, searched(t, ada, s, "giraffe"), 1)
-	got := ada.Do(t, http.MethodGet, "/search?q=zebra&limit=1", "")
+	got := ada.Do(t, http.MethodGet, "/search?q=zebra&limit=1", "", fixedRequestID)
 	requireSame(t, nothing, got, "with a note that matches and without")
 	require.Empty(t, got.Header.Get("Link"))
 }
