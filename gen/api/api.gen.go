@@ -696,27 +696,6 @@ func (e Scope) Valid() bool {
 	}
 }
 
-// Defines values for SearchResultKind.
-const (
-	SearchResultKindMessage SearchResultKind = "message"
-	SearchResultKindNote    SearchResultKind = "note"
-	SearchResultKindTicket  SearchResultKind = "ticket"
-)
-
-// Valid indicates whether the value is a known member of the SearchResultKind enum.
-func (e SearchResultKind) Valid() bool {
-	switch e {
-	case SearchResultKindMessage:
-		return true
-	case SearchResultKindNote:
-		return true
-	case SearchResultKindTicket:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for SignUpRequestRole.
 const (
 	SignUpRequestRoleUser SignUpRequestRole = "user"
@@ -1009,6 +988,9 @@ type AIResponse struct {
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
+
+	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1762,36 +1744,6 @@ type Scope string
 // Scopes What an API key may do.
 type Scopes = []Scope
 
-// SearchResult A ticket or a message that matches a search.
-type SearchResult struct {
-	// CreatedAt When the ticket was opened, or the message was written.
-	CreatedAt Timestamp `json:"created_at"`
-
-	// Kind What matches. Only staff find notes.
-	Kind SearchResultKind `json:"kind"`
-
-	// MessageID The message or the note; absent for a ticket.
-	MessageID *ID `json:"message_id,omitempty"`
-
-	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
-	Snippet []TextSegment `json:"snippet"`
-
-	// Status Where a ticket stands.
-	Status TicketStatus `json:"status"`
-
-	// TicketID The ticket, or that of the message.
-	TicketID ID `json:"ticket_id"`
-
-	// Title The ticket's title.
-	Title []TextSegment `json:"title"`
-
-	// UserID The customer who opened the ticket.
-	UserID ID `json:"user_id"`
-}
-
-// SearchResultKind What matches. Only staff find notes.
-type SearchResultKind string
-
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1882,15 +1834,6 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
-
-// TextSegment A piece of a text, as it was written. It is text, not HTML.
-type TextSegment struct {
-	// Match Whether it is what was searched for.
-	Match bool `json:"match"`
-
-	// Text The piece.
-	Text string `json:"text"`
-}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2591,22 +2534,6 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// SearchTicketsParams defines parameters for SearchTickets.
-type SearchTicketsParams struct {
-	// Q What to search for.
-	Q string `form:"q" json:"q"`
-
-	// Limit The most results that a page may have.
-	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -3418,9 +3345,6 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
-	// SearchTickets Search tickets and messages
-	// (GET /search)
-	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4354,55 +4278,6 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 	return err
 }
 
-// SearchTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params SearchTicketsParams
-	// ------------- Required query parameter "q" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.SearchTickets(ctx, params)
-	return err
-}
-
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5215,7 +5090,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
-	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -10330,178 +10204,6 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 	return err
 }
 
-type SearchTicketsRequestObject struct {
-	Params SearchTicketsParams
-}
-
-type SearchTicketsResponseObject interface {
-	VisitSearchTicketsResponse(w http.ResponseWriter) error
-}
-
-type SearchTickets200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type SearchTickets200JSONResponse struct {
-	Body    []SearchResult
-	Headers SearchTickets200ResponseHeaders
-}
-
-func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SearchTickets304Response = NotModifiedResponse
-
-func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type SearchTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SearchTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SearchTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SearchTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SearchTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SearchTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type SearchTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -15376,9 +15078,6 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
-	// SearchTickets Search tickets and messages
-	// (GET /search)
-	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -16360,31 +16059,6 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 	return nil
 }
 
-// SearchTickets operation middleware
-func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
-	var request SearchTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "SearchTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
-		return validResponse.VisitSearchTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -17182,712 +16856,694 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKLxlNfFtLjmdj6q8G2SDZoybANNCWOY727NPsg+2TfAdVABp9",
-	"IylKTjKZ3XM2Y7FvQKFQqOuvvrTGYr4QnHElW4MvLfaZzhcJg3+ffPf+9F3G37GfMiaV/kVm8zlNl61B",
-	"64TMmZR0ylpB6xNNMqYvjwVX7LNqDT5eBK2JSK9pGrHobSoW+n03Qcs8I1uDj+ZurlqD1vmMEcnGgkdk",
-	"PKPplJFYkkkq5qS3R96MlRixtNMKWnHUGrTmctrutYJWKhLWGrQyydLWzUXQSjN+qq+nGYfrUlHF8LNq",
-	"ljIawdVu7/g42h0ftHuTPm0fjndZ+3h00Gvvs+5klx6Oe1G/3wpaSohEj/Li5iYAOpyplNF5iQacUC6v",
-	"WUrEhAjOyCJmY48grYgqOiBfhi21XLBhazBsvXv/+vLs/OTd+fNnw1YwdCODi5uMDZ6CqcIjMNlh62bI",
-	"h7z6tfPnfzu/fPX87Ozku+f4WXjcrEL5q3u0120fRt1R+2i8v9/uT44nB92oS/dGh/hVkeBrqZSxVJSr",
-	"zT789M3r8+ev7/TpiCWK4ptnlF+Rpcg6m338+etnW3+44f16DV+cvj49+8u9L2JLc9vps1jSUcKi8o6T",
-	"LP3EUnIdq5nIFDk5Le69SLMcjS8j+3jQipiicaIfPjWsKglNGZHXsRrPWETERHMuUbNYmtfrfZbijr+M",
-	"Cztmn3a77cNut9s+0v/p5v8Xme2WydZgr3sctFSsYHOenBJvNJqCrUHr8SIVo4TN5WN/sLDRTl/Fciz4",
-	"JJ5maXn+7xcS9iBJ2SSTTBIFUkOP+YEkV2xJRErmImJJPVnmhVd7tNHS5+QUXhWPmff6u9Ckt+fRZL/b",
-	"L9CkPJQ6whTvQeq8FiewiCXGSBKixBXjklwzrkjMlSApo1LwmE/ricHFJfJDDSEyySJCk4TEStoXj9hE",
-	"pIzEiozYlHKihOGnLUjT319Bmin9xAi3b2+gTT56pMubTyxNBI0aWSaWRLh7NJ+MKedCT0YTSu+EejLl",
-	"D61gmPUv34Z/juEZlS719mgNVJoxn2q7BaoVxllHMe8GJNnbVCgxFkkDwaywkGLO1CzmU8ISyeqJtLCv",
-	"aibRKBVXDIVNSqRm0vzFGWefF2ystiPT/moyFZnLjpSwNBVNzOWmg4T6j0woWqTSuRBkTvkyF6mKUKLi",
-	"eQOBfoJX+NS5FgVxPGKaENdprBTjZCJSfcARmuhjZbkNVUarqLLXL0poGB7u+mzRQBScAlLkHZMLwSUr",
-	"H09akUyYYvnedbSgSrH5QrUGvaA1ThlVLLqkWvPrd/sH7V6v3e+fd48Hu71Bb7/T63Z39/Z/bAWtScxj",
-	"ObtEWdYatKQSC/dz8ysOOnvdfq93iK9IpboEKdb8xb3dXrfb/9FqmJtoBy2nzF7e6hk4nwYtsWCcxo+n",
-	"C9UWUrZ7/e7IE4otS0rYzvH4ipWXfo32mqXcv3t3dHjYPqTdfvto0mXtUS/qj3fZ3mS/e9AKWhmo8Zpj",
-	"QVghsWRr0A3sOGLB3a/9XtBapGK+UN5Pfc1u5sDJn78p8svzT9bI8LbStUCtWWodGowHn23iy9Q8fCsq",
-	"++zGOBwLE5pIFrSYGcPHL/hPZ7UYO4Tyq3wHgNapVTLJfmoNejdB7UOgjDY91NeWSUKlujR/Fiiy1qhQ",
-	"jjyeVQEbe0D63W5XK6gwpAGRiqaqTl3FC1rjLJLzdhq448LbKbnA7/BIDcfjoHCthprAejpxNCCbjGrQ",
-	"q5usMRSCoV2g3Ggw+vzG7+9v/n7fHtn4/btu6SLBWe3H9O93XTgjpYatwZdh6xda9QrtDYGCYSuWlzQe",
-	"miNp2KKZmokUB3cVc/yOvuFGv8adFPDzCkGP9xeOC8P7YgGfzXIaFITXEKXXsCrphrBbrUlmd2xJfL3h",
-	"1dPu4/8dd/+qx90F8Mp5PGciU82miIwTfXTU6orKPNysS0dxRLR5YU6JmIPmuY2WSFfrznsFLTEfWJ1+",
-	"aK/C+fb29Hu2rNkpV2wZ6PFmviXx8cuqLdI/HnS7HT3YfrfMsPvtUV8zH93bax9HXdbeGx9NeqxPd0cH",
-	"3ZY5drVaW3lxrzvo9Qd7e539bq+/u6tfzOlcT+oDGxE5g223SNkk/qy34dXlyY/8/PPo9D/Y1VlUcj0G",
-	"LTkWC3BpGt6VA623O1aWA63Y6xnTuBW0BL8csRlNJq0LrSPAml6Wp9Vl7cNxt9c+ovu77f7kgO1He+Pd",
-	"UZ+2kMfGYybluWa8smWieTEA1wiFm9CAB5uit0/mMc+Ur0x8aeFtyMWtQYst/zobfTeO38R/PX3/j9Pe",
-	"6/hUns7V4senpwenf//f//6fzv/+9/+0ghb7vIhTJi9j3hocd7uakSYpkzP3IpmqS7wVpZHhmhGjqbXb",
-	"x2ORcVVVf6bl3bE5fzh3klP45riJpikds3833u3OWMwrzHTEenvtw1Fv3Ka98V57NzoYdcfH7HDS6+ZL",
-	"jmPzRl93IJh5bcniv9AUNB89pXzMkoRFjUadU0bVjCrCxUhES8IZi4oeky0PPDTDc/k3tuMpCiagw81v",
-	"5yDc8FDzJvMbO9S6lTOt22zAPZ1RPmVvqZTXIo3qg0FcqBlLycLcVNi8WZoyri7dNX3cpykbKzITqWRk",
-	"pJknXWoZzK7926Sii4RpM4ia92sNETbfU8E/sVRSPavXQml5uFAbOYzH3pM1J7B/+ZILdUntq6sHciSY",
-	"xJMY7kGHsf+Cbc7kvu9K73vuK3/K3lfrPX7N0wDqwQ7N93ztmupJ2r0vgHScXTOpCDBmTjnvhXDuN0QL",
-	"r83BioKEjpWEMylWkowzqcScpYVjqXoeb33M5iN8hSpswxDN+pbjmbeIUOZfei1U/WdeiJSMRZIwOs2K",
-	"B3H+sW/jJIn5lFxxcY1+Ec1ZgrMO+UBjBYRTMzb3P3gORGiYGfyo+YaORKY1RxLzTyIeF/yVEZPjNF7A",
-	"xhi0Tsk1lWauEVHXWvPU3/WisZYzT/FdZO+w19NkuU4Fn3pDey9Z2iA2qmf9qsNuAxFSOaZxCBHyZhNT",
-	"YvxoS5XjNiqp/kpFoXx2tXz7l1gc/uezv01/2Jv/tTv+Me2NPoz/8/NPV2dHf+F99fJ6P3suDuMTejz5",
-	"7u//Ee1+/8+ksepVMFt8xQJYKVBgyVguErq8NFM9iSh5KT6xhALnss+KpZwmOBb7fFuzYeuuA63XTdeN",
-	"dzXX7PpcM/Yo8gtPc4WK6V4w7nZ77cOo328fs71Je58ejA7HR9Ex607+3Q6hE/NPNImjyh5Y8XA5b8Mj",
-	"uRHORZJ/u8RTu4bY6DrS/wK1ICeNnuHtc0vWqK39Dh7QVWVxtWIG/i5H51vrgZpAz759z+knGieoDZcP",
-	"6YgqOqIS5hWJ6zqtJhpdZt4rSqqMe0Gu0Gwb2u0dbBy1fGa/WhxZRZUpjR0IguzbeK48pVpDIongU5aS",
-	"RExJzEtixbC/Hp9+43PN/+e0Yk+fWNap2HSOtrB1LhU8WyRsCktCuX0YEjfwLGdt/RShUZQyKbdJuThu",
-	"Srl4Xng1sQOr0NUfN5DAiJnTZ3V0MAo48i+ZUZMeYWUTiesC6J7kqhKo9EqtOlNtLYGCuE1WwWEjRfJB",
-	"riBHZayaKC9ovLl1nFl7w0W7v4KJXIy3l7baP52NPAH6/pMbyC9EOoqjqLxnXgurqceSwKFX3SET92hJ",
-	"JhuR8QCf9CRzkohreOU20rmYp+UJ4xfeOCpbIx+knu1fKI/eTCa1gvclmyhtLc6yOeWyFMmd45T1toD3",
-	"MJqoWTWTSRsQLCmYYY5dxBU8ehqx+UIoxsfLU/42FVMt6aoHo6RzRgyJAiJVnCQk4xFLyTVd1ixGnL/2",
-	"MuZ6m+GLfaFl3+fJcm807e/ZEhz8xW9ts1TjlRkcvnjzvg9ZcDEn3tArq9k0yxJhX8VyTtW4vEDwBZB2",
-	"2jyEnBHN42vThPyvzu2rCzxfQ8nCJ6wPyBDyzuzv+1bKJPRGuJJ+7j4gHscTpEyxCc0ShVa8zVesI5B9",
-	"+vbT2i2k03V9w9wcfI3pTu6rOAFQ55+mLGJcxTQp7akP2q6v9/HZOcALLsfeG0pyraj4EHRkuHc678E2",
-	"GtF+Qbj1Cv4JPSxSHFYNLaqj98ji8UiNJ8Fti1gSJVD3XEEhn4nQ8+DpRXUSRXBG4GWakXpaxvb398mn",
-	"WMajhJGTs6enp2De0LFiKZwNsOY20R4+roS4NOOK9ck5YzQCXkzieaxag/7+ftBaCOAJTZnSMDDJfotE",
-	"tHxRutVFiYtbb9XClInmLc5bmtI5UzUOBuDZnzKWLsnC3dS8MP49ntR3P+u1yPgVF9dcM69WhKn5CLyy",
-	"nvIiU5dicplSDvUSQH0Yk0d8TRyP+PjzFiTv9teR3J9jI7Hzmzwyv8MYX03gURtKUsaQSk7RQMDEq2ZS",
-	"Y6CwJB9MFNFELWNUenDYhtzw2m1zIlfKBzugRprgDR49agmBQ7fCwI3/tpQohG/vkxDdva9AiJRyGaPr",
-	"uODtTsWcaBtAS6xxIuRqjsjfUth9xkQ0adVTge6b4mu3IQRtshgdIfwBNVMjv0uT5CWV6iSax7yqkSZU",
-	"KkL1tViqlCpRJ4ogbQFuqihIMcawqq8h1zOh6WOcHdtsD9ZEjJd1g64Qwxs1ECH+xN6CBVWlAlpWJhDk",
-	"ZUHb/OdRSTmfLyhfgh0PwQDyUkWr/XX9rvHQ1/rr9sfdXvtw1Kft46jXbe+xw8kRPRj1x7s9kM1SpdlY",
-	"r6a2ON6kEaTBz+IFct07oRRLIzoHCyDmkKJ5LdIrrfxGdAln7yIVUTbWA9PLZcd97Xnqs1HSaKb3jwZ7",
-	"vU63u9frgd2dZgk669+xScYjJBZo3YpOJgMyozyCeBCUAXTAS28tpiT+BF41wcHcTGPGo0TTN1tEjeTb",
-	"H/S6nX6/u9870t//xFIJO7sHKyump/yFSMtpq+DpenOSqRnpd7p6fHN/Gacp5comgXg65AYxnUxqHRVc",
-	"4zSihZiQG1B9fEmSv569eV0XXiq/aIOB6G+9oomeGKsPg2uLv/xBs6nn9sFLsy/L4h4SK4yY18qefo/R",
-	"+GJO3p+/aB9tI+J6TcqAmwnJB1TZ1NVRAxHQUf+CsWhEx1dFGpwqMmPJoizn53OXYY2mY6wCLQFMaujq",
-	"/bxX2s/bZCKmVMV82hq0oMRhBfcXP+bNVzZHVXkEgey6TNB/iSBFUDNRGpenaBebnNhJ4hGwWDCaShNj",
-	"1rbORJ8ClKRMW8uY8HA9i8cz/XRKRvo9KUsYlUxaKWwl7xoC+d7P23CPIRB6YW5Pn4uboPWaXb+XVQOF",
-	"s+va6JYVVEnMt0z56tXE2l6zz2pFmsapkoSzz6ocDbfJfoaqx8ftbq/d7Z139V4ZIL+VwtGkbzzyv3So",
-	"2aUDVaNlJ2TOopgSLedAkRILliJ/Gd0SD+46B1aeRFMXQqu8KE/OxfgPJN94n99Glh8VZPlBLstfu2yg",
-	"piBaafSGTi9ExqPqEaZmLGWBNjP0TPSekw0EmcAL6qJeXKA7UP+9zVyLwZy94lztZ2uniRfNDKvRZFqT",
-	"c5LLriKrUZAJo7299vG422/vRntsf3LQPewdaRvbyjlMNQm2yt9ZLbB2B3vNauxu1D3CjX9E+5N2l+1F",
-	"++OD0SE9Oq5I9FheciDGtgIMqalX9Ly2BPlMa6JkRj9pC36RxLVmnuGJS9VUe2wSzMzxbl2meYCQI3M6",
-	"eflgq8jpuMnQMTPMa5sbWKw0CU2ct3SZCBqdC/FSH2ylnOBPLCUHe+T7+Nsaqizw0UvwzsHDZasPVMM5",
-	"XSJ9D/b3dw/IaKkY1J3OxVa+8G7B3Ot5oSAzFfRimvFUqFAdNFCB8UizCCxYQzwGVzMgC7y3PkZEMyXW",
-	"7A3Q0nr93b39A0iavm3y2m0ijWDbWqVzg8E46yuf5OpcudUKaW/QPdRioN8DMaAP88vN875hYVLQLcFH",
-	"gSHt0vYVcwZcpsk2obLeR7rw3nLpIreFHezlB9h4jbEe7+yS6HnxGn8+JI8hV7i0ZsBIjqpj4oREKZ2o",
-	"373n4S7OBEuhe/Qm4FK8TdmnmF2Xwk1gKoosiciIIWgAxAENk/kr1QAr9J8ig+lpUkCuA8EqygiLa6k7",
-	"SIjMFguRKhIxedXJ9Wa5lIrNwb7J37qBcClDE63OhjCZBrWEsX6iKgBBQhUzBBnPTGChumPhzc7bVN6u",
-	"xhOn5+PuAWs2z57Cd29z0PYPmg5anBvxh1Wzd0tDz4lyxpS25WVTcuYme/g3u9nKeyufdk2lERKpWGj0",
-	"ywqtrRyZX9FBqS3tt5myOaWNlQ25CknAcN0w6fgGX1/ygDXY0ls6wnxPlf7eO6rYy3geqzopADAkZmOC",
-	"Pih4rfmaUsUuE/OWohSQDNhyLlKWv0mPCH6GhKPtA26bgZDoKZJ8dBVhUBg90ATDhI3Li1EzY0BguKSC",
-	"SdJUsIjvnzKuTXq2st6p7qX2wTy59B1TcQoweDVahx8M0exg9sP/hT/uJfyRIunvV2d5JxL2WqgT3Bnl",
-	"BYV8PaAVJVJByL9Omda3YWWWeY23Kd/wBNPe4V1D0COGLTABR4xQeWVSorZ1rhw0pQHqmeVphg17sTxw",
-	"TZIzRtPx7B2TWaIq57IxCvQy0Spq5Ori2LJpZZwuTgWUPF4stLH58UvL5KtZLzYAUa7X1m58ftEK2pbZ",
-	"qEjCfBjG1WJGYcqttCZZO8xy8dTF7e284MttwgOGkPly1AdVVscN1lLfi2v4cy/QJl5Lm9pSu9/Lsl3A",
-	"9kk/sfTbTC4bTvhETGO+6nzHvMLLkX6Ff7xXVYSUkWsaaxVjmzP9aOP6DpwTMSOqiBF/wChBIH2oIjwS",
-	"ulBiYYSHYglbzLQkv0Vtfa9QdQXFyHbgpbiGefIYvC57+snD3W63u1et8jumUOG0v98+0px1MOmN+nQv",
-	"OmLHXX3vAl632+l2er3dTvdxf28lHEXN54CL0LU8aL0S/4iThD7e73TJw7/1ek/Iy5hnn8nno4PLg70d",
-	"8iJO2UR8ftzb2++sEAS9o/N+d9DbH+x1Owf7vf5ukSS2FKyJJoeDbn/Qg5N5v9cr0GTco91293DUbx+O",
-	"e932MduL2vt92h0fRruTA4hEGZp0e4NodDTYGwwe7x2tJkr1ewWiPGPy6mSxeNzv9MjD+M3ZjtlK8ZS/",
-	"XzTUwd4+2LZRVgDCeNUkg70AR3/KWB3wRj2hUVjvFYX1SnAO/m5//PT04PRq8bcfnv71uMN2u51xP+Gj",
-	"+Ytu9Le/JppwqZ7dYxNye7yJbHxM47bFnPoz1rWgpvzNdoPI6RTz6YYFNTMqyd8zCZijGb+HYpqvUMEi",
-	"7Zz+yYtY6pz2GxaO//789k6f2NppX371Fk57XJGnmDRZhtqEX2s8oTbVGznRZVzWOeljaV7zhKQMkilj",
-	"hW7SbWyKUZOz79wkb9qhVDSB4ljzmX+I1aw+9UZfIbQRyuN3w48Ft/a/RibRxW9zF9b4Xst77+P/CcKv",
-	"sQRapwPN6h3LqpDDhtOz2pozLGxNGV5dUWbg6swQ5bxDTpV09Qwu1X5gkqsJndLtUqzHTYn3MEECI60X",
-	"kd5MgCmFeEX58gS1oLrSx/izmpm6lBUFW0qIS20eXlL7pjrb0V402SsGCh4RgT5Dtur9Fzj63uHKQOpJ",
-	"VJ6KRyhUPGWDcQ1nnzS3rCBSfksxP8O0ZYCgt6y+koCTHyrP5b0TqmByuxnlI22mk70HyJTGTbBI38Wf",
-	"APafkkUaizRWy4AoOpXGIsdDiExilhQB4aSMp5yhO4lnSWIRTy7hVlgKkUZQ6wRIJjdaWcUPtAatWTyF",
-	"4ks6Bc/vCBOqgBCTjEeI6fT+9OmMqlu56ldDWd1KpnqH80XQUmk8ncJs8ghA2zrX/MFu2kpny6F8KfbI",
-	"WdDUoF1XHXIr1QPDN/AUFKGVItr5fGU2mseqNFejt22Hb70KwnrL/jHmsVdMUf12BAJ22MMGcbih3Qt8",
-	"vC0VWzR2hNFkaueDNHDJvdX351DS+f3VVjd3fMfqTjnwDsajzUaN0BKrKYH3bEzzW4I8r8B49lfv47M3",
-	"r59fIHRziRd/OPw/bvyX5Eb857saaPDfGJ9uVWZyu9MCJ+pnPrc8r+jGRstNzfmyCWzgqqMl+HJLTPKa",
-	"uUAlwcaFIDe1p6SXj9EwXtcEDW2U91x/n3EVj2klU+O1cDW1Ze0yKz1XVi7zygLOWGThpFxl8Daumt0m",
-	"MwTqCEqjqSiQ5QHDgc9NAh2LXrEopufwkE+BtwmNeaW/h6OBe/wSSiSwTrCxxsKh4WidGpPr71ZZMSkk",
-	"mu7nFPEm5n2iniy1cwDqgHW8AqDzA8bjbF1AbYiiklOcv7kRB+1bNhZzJmtrHipAmXXFSatiJdUKyi2w",
-	"qF1h0g80iSPalJ98QuaxlJCbDwtTZaFP7vmGzGRIbx6ljF5JQkmaJa6+YCy4SulY1UM3aFYyKSQeOgMO",
-	"YxtAjG4TBk1OgRUZzdVpauJ9YPTqrQtUVZoyzQVf5QS4ZvTq0rtezBD1kFkYlUttQE0zg1lXpVYxocUj",
-	"mHv/NjTrNdFMT9yfWoVexblBoANRT7C/KVREVbFv9cTz3S4xGFWsFwNrnjx89+IpOe71uoE2quBCb7+z",
-	"3+kd7AB9cHvozbJYJFpexoI//rsEd7VjLGvRj2dsDgfZnH5+yfhUzQwki5mVVKnd98/P6bR+2CZTSfP2",
-	"tUGgkDNxzQPMRjI4JZqHRFo3/KPOUWe3NPhha3fYajWM8GBPn59KMYhj/b9h6+O//aH9Xxd/Grb+2CoP",
-	"PWh9bk9FW//Yllfxoi1g6DRpO05BqPciFNU7tkjoEmVCccZvUwZ54ZABlmaMXM+YaWZpoBJsCBOLegij",
-	"aRLnIFIWxcvUpoQlxJuwQIfyMtmGBkIkjPJbTe5lzK+qswmHWbe7O87SBP7BnpCUJd8MW5x9VsNWiMt1",
-	"1D862gly79uCTlmHnIyADgC/YhIejVvOW0Z4uw0C/xnSKb/Z7+qf+wfjLJUi/ebqp3520v1h1pt/N/0h",
-	"6i335t3s8Pq7H7tH/zmpG1QTV/S7e0d3Wf2XAjdLPZMvqJo5Dgd9E5W94nxvFe6+44Z0ObrVAX+Akkg4",
-	"aGiSMEhb5BEWLhNGxzOyEEk8Xg5ImIbFPJ2ETVQAzA3Jufowt2mXoQqNH0cO+UMozGjHTE3aM6UWdBG3",
-	"U6oYLHHbCLydzpCXtjXmFT5Jv+k+Ud/0WptP+TZL6UjzFqZZRyCqfEJg8qEMSPiTRw8952s3Z7LhlOsn",
-	"/NM3vW73yfU3/a81ZabS5cnEwFEVZ3tmJqAEpGH53nQfrxCSPWU2HrMSW/f8IU9EOqeYQ6d2wbajn+N5",
-	"Nm8Njg4A7WEec/y75+ajB4spqZtPqMaht/LoUdgg4ezZ9w+kcUa73pvFNflUZDvG9WA/6p8v6vbZhw8f",
-	"Tjzro34g45neaHzKUGIeHO57B1z5cPsW+tGQlNFk/s2wZZT4YStA0LxvhkWUJhB520uKm6CVxPzK765e",
-	"ncOJqR0HKM2T79rvT/WQne5hm5zr53Nb51sRLYulUK0/2sOvo5XfPzx2l/Je6eVbAKbK65Zecx1637gS",
-	"4OLI3zEa2cV3T1bGPmXKSwAC8xuhxmRtz8eVY2hiSPzdjOWB9BCti2NB5lwxHD+EvXIksjqIl7FU4LHx",
-	"yCGrY0hiqfwOc1sMIW/k07AyeAOJVfXz2KfmHlbk6YwqD8R9BVNDyZoi4yRmvGZEkvHIiZwqi8eNnLsJ",
-	"85dGig7hFWPNZRk5XDPUHw6/8mCbeKzc2CavC2wmsuY6z+m4BdM95xGLTN5udWDPsSrDhtpMOL06Dsbd",
-	"O8pjMM/UD6LrhgEtXd9Mmlj/rTCtzLH367r9Z7rUbrsJAFMjT6YrH/40Hc9M45s6ZtKXbcZJeQQ/1XzU",
-	"+CEsClYNe2DKQh72tMjSNWSAN1QY2Pp7/miBd/HL+HMhQbZ0h2d2FzGUGoSkZfr6BboLo76mcxb5LUiK",
-	"I3gNuASe3y0gVDq03nhcc4Qt8hLDyoDyDJem4bDrJl49UzRV60+tcamB01ZEYdfNwjrySnWaPp/L522+",
-	"bcFZ6j7MhWr8Kjy33SdLadrFL3/HoIe7a5YIy49KhFNo166I/4XtxsikWqtcGYn6NXWsbj6kzyrv210j",
-	"WJ0j4m7SFY2lyjhc5+ygdswobhZUzTqly0WYhwZCYnZ0LfHe2srq4jhNPvWqRawgGlRcVvpCrfxf4LU7",
-	"fNvWVTZN3dxQ/3W8tv3X35nC5UZ6Y2VzLb3LmILlzxeq0xrUpcvCOJoVAqg2Vq69XQA1VVrbg/Z92Im4",
-	"VuTf6yAxA7FeELlNhTn6OXh8gw5l0hlzPap0hpdLnctjK17H4clMH5ozWruB9EWPhJvomyk89P7UWGxb",
-	"iEdvTHVae/2oVqvvxUGB/r7FsD6JK7/DXHlY+jKM44ot64agr5unK3JxEV9eseXK758psVg0LZW+6JGk",
-	"zgAWi7ssCj7ZvNmMIb5K/y7b4N8uT59trX83qd5OCOGcaoXQuU3pvjUVMBDbKHaxhSp8HvyW1a9jBvX2",
-	"stcMoGn23gCa5p95Ueo7kMCGkRu/32h/ZC6YfXuVuv6rbs0bvzllarsPfojVLErpNW9acntD7VF7bS5u",
-	"u9435SfyzXP6rN4p6mmLDySJwakMfQi09pTDd5a22Spf5x9TNmkNWn94rM9MwfXefoxX5ePTZ14n+MYh",
-	"vT3VIhGHQ074kmCqrlwwxE8EjKb370+fIRwJxlC44PGYJgCSbDABAfKxaUK5BL3jZJ5CiGxVgGdBp4yM",
-	"2DTmskOgixqm1upr4cuYX4UEIxP2QDcPTETKnmBCiyAjRuY0YiRbdMqtIsyUMFbXFLvo9Y/A7+/+LsRn",
-	"P560f6Ttf3Tbx5ftiz/dW4i29uR7BTHyWBFJJxCAlcz4hGyQAyopBqUoLPQwwuJPODUmEzbGuvdOQ+eT",
-	"Ic9bnwQkiicTllq4MPaJpUvzkg45Y4x8fMdUGjN58RCQRR6n+KeJjxU7oxiKlzuhrHL5N5P+39r/dWeS",
-	"T17ZpkxVWuMGQUkreLIkMXJZ+PycTkPbRQZZT7IAd9t1LBkJ93r9sEPCRyF2LFx2CBQK0imgI0lCbXQn",
-	"IFJg3JWCrpwyzMtZpOLzksxhxcVEr9/D8MNjyBwIAxIOW7vt6T/ixbAV7kBonhbsbDpnq6g/ab8y3Zg2",
-	"27DPuYrV8pxOTQOfyWvBWQPhznMC2YjyUmQAtTnQBESzABt6mVL5oJhZEEsS7nb3QmBjqJLFZKNqdsWQ",
-	"93Y7vU5/Z/Vk9WjvNuOXVKLV3iR646gAjgSamZt3YCpWxnTOBsRkJRQPBswFGOAlns1HLMWfwiAXebZ1",
-	"JhbkEHBLY24QGS2HPDSPm+vm+Q45IaNUXEvA5gphFmciS8csBPkBIxtpCSFZMtHHBrR19LqtWLxd1HiH",
-	"PJYknnKRsmjgGwdqxjjB/DgYsZY1kDQdEPBGEErClEmmQnI9ExJoNjN+QZwx6a5YR70EbRh9G7TZ22QT",
-	"eMt3yv8DhH/tKoK4pJKEhY/pJRAp4PDSMZtrPtE0KZISCGawqp1Yxjng3jcHFehN0kiSlAE1Bfd3a+lw",
-	"StzYo9vM2ghBj3glAkDWTG2CBWRrCXAis7kWVXCqWrxczU8LgyacCD41dwEnmWwgu+A98ir+FtiHfVYD",
-	"FKHUZR6aAxw96UPukm/InFFucsRiTEex+6qUcbHfbSAZzMsnVsSgaRw+0hzk799jiN/4NpoEhvFerFId",
-	"PQfHHTUtVIubhoLa8aqR5PrzHQdiHCpNIzH+mK+rwHpBsDvOBm27psmgifd155KbkXecijbamiaSt079",
-	"ijOxBuKd5nGjn7ZRf7Di/iMTWMzgCvq/FHJHTWLrnyCHFDBkQLZYD8lP9vG6T9t7H9vP3ARFWMh1z/lA",
-	"lHrsm830LQ4Zp1uTrGOS4kAgr8agDGznM6jVzhZGD837a2uZT+VVHrAZ5P2lFKFDruI5C6CE2wDywCvh",
-	"74guUVx7+cGFrL66OZp7c8q0/IS3dp7xttHD5nabQNZ2GWQrn85zzW7yZJTXQkEoEVd1O2bKu6Sv5adn",
-	"9taboLGL7rq31Df1vQlq2gase1W5VcFNUAJEWfeCAvTKfbF6sTGGyyk/OUW+tbGIFDrfbJSejM0ovSbD",
-	"Pu9uz0Lf0ug7qtg1XW7PPPNYjgWfxNMs3YiDXhXuv4FwH994wU9OX3tr7bdIX//kW3vrvYk0CBS7ZvAp",
-	"m4C8UjlUAK4yjJdFXu9k34qh3HPZ39u6emVCW6xrUyPWtVu7toOulhWVZqMbvirv93oT1PRWW/eWShu3",
-	"e1t7u3PHgFuvF3LEyIKmUh9ftNyI1usma3Z+fgnwXcEGq2kya9LCXK+jreW8nzV2mXcJ2mDPPvWe9MdR",
-	"OgLmXh/xTeW/6z1+E9QUdq17UaWU7N4W17XIAKErlRCIll8oK3tCQqyLComkS0muAaWXvEFXl29HkRHT",
-	"FqnE2hRUUrXp6W4uCJIhd2WPuEYoUfwF7GApseYMvxPNFmxR7e+yjurlDjj3S/RYYi+aFJVCsNRxFzRw",
-	"4W9mN3ydQ2U9K5ATCZjc4GLP75+xZAGEez6ncQIxii1pBQmAl8q+YSV1vI/drzblKf9GV4plqcc8zPaF",
-	"SEdxFG092Yn//Mqp5l+6t6XPDVrAA8/XXptFMOXANtLPQ2rYd49EQt9a0iE+fPjQLpdRrFIkylUXME6j",
-	"Ip7HcyYytb2mqPIXrNHU7Ke+1p6KI1Js3aeHdn/qV72Bs6Umdr9G1n0Q9ORXtlpOuWIppwniTj/XR/DW",
-	"ai6+aQNl1Nx4TwQEp2+e7KXngc74RExNPNRQzg+ixhGIOKMZP01ZpDcqTeQdtfxx8U2bqOX+x+/bbF4r",
-	"6EEVs0nnX0PiFRq7b0FYr0X6Onrmn7oXMr4WhHHw0JTbxtv2WgmbKGCjSvvULSZa6ja6gbvmpNib9F6k",
-	"+8qerEu/FazZcSGOwiZpWHK4LqlbUmJin19HhBeuc+m97huZjWG/8Cl6O52LATq72lm+ElE8ieuK7D/4",
-	"MfFKMLy00SwywarNBffcNPQU/UV9lf9KrkVY6Jo+pb8/6xBbrWpmD0xiMmfXrvGo6y4L7Y1ZQHr9I30/",
-	"0qe2UeY2JKppPbmWSNWP3xudbHE2sInNAoKsBk5Cm2ATPnE8ZFC8+JRFhjCVdoRbUaXU1G89SYqfvTd6",
-	"3KbzYZ6tb4CIwaF7R+1KiU0MZ6NX+Z8HkePhAa8VODl48j16OX34ZHOcwEjJQ2xXoym4A+dNGVz5Kyhm",
-	"1YZcWyxMpa/V2nBo8av3R1xt5PtHNGAuxZ/Q7XuGJYnvOf1E4+QOShqNL8UnlmqxvNG5+Sa/WQ97dJkV",
-	"h7Dy8Wff+gO+CQr9itY97HVHAt4vARiv3wAFDOh7Wycby4mVJBFVdEQlc36YgmfB6J/K5mhay42L6w45",
-	"T5fGSZdQdZ/hnnL/iF/fzfCb0JUq7S9+EzFXnOprobBSYtsFY5/RI3GpT5jNXLPmidNnxj+bR+VUSrmM",
-	"LQzTJufUef7EPS8X4MhQlcmq+9PmPIN4rEHG3+Ys2DotJqjB1N9QQJ34wPW/Wm4N6qr6LwBwhzwbJQQR",
-	"E4Voo//k+TGG2Cbw+8szyK+wtr+DVUN0XZHG//hlFW+ncWdVeN+Vz7+vQcm9b2+oAwEu+XWqivjXULrf",
-	"80Uq9Bi0Svc0X487qhm/hXyBoISJuu4NBfzV31K2QVV7cdYYOEYw6WDILZKCgSJvQHPeYmUbUJHX756a",
-	"EdwrYR/4kNEBcfVjRDKld5OZKxmLKOZTV1rCWSMYbGmP5diyq3aWuQsG+iEVfOrD+P6KsZvg9yYuUSZW",
-	"hCai/oAjuwB1DMlW9y813awcACBUuVR97m84M0VZYmIgAMlzOp5hvMKWIc3ZfMRSU3sCd4GfQJqa40Wq",
-	"WVTFNrclYhsS86m+FciZKFqfZI/lLzEbM1sw08HKFIcLvL+/e1CuhqwU/cybEIg+zJZYcWSPO5Meq8XW",
-	"golFwkrf2ze1MBt87RT4kSbJmwlgV6/L07/YuI7GB3Wro9r1TCRFpDYoL1Cs2Y1hB6KZxSIuQc7j51N8",
-	"rNfNp0rTlIKqhVUKdUO4ijnU/pnGTcBkgIhpkDczbhNTaxA4LW57dbUEHj9x4V15i4TaVyEGZd0g04y7",
-	"+p7V9bWVt+bglV9rie0J1kzbClHfvX99eXZ+8u78+bNW0Dp//rfzy1fPz85OvnuOP5d/fPrm9fnz15Wf",
-	"n7/Wj5u/zi7PXp+8PfvLG33b0/dn529etQL40ovT16dnf4FP6T+fv3v35l3tCuTdujYi1PvTZ1TR2xDr",
-	"xi+P+YgDyAciRn9nYzAufOauYoLlIZtJDodaFm7uqCwBHrm+E1vJp7iGQU8QjNiNONyCS+u30bmHQQdl",
-	"xZlkaRgQqehkgiDnGNXTxl3odldY2L8IZ7Fq65VWBauYBLRVsHRsWqR3GfdSyGmEwSqavPVWA8ugStDm",
-	"7zJ+MmVcnfJFpkLvVAvthg0tZHuhEO2Vf8TpaWs1TEu3iMDpoH8y1b1YvlPki9XiuACZac5UhC8y2TYd",
-	"8oYny7xO2jJiLIke9MbC+ym8tFZ897v64CrL7xWyEQeICcQmcSHNeECuZ/F45uHskJQtGFV3FKEb1OIV",
-	"drh91E7BOxErPKXFyJx+bo+WisFBtne0f3igOe1UW2JZyp4anaWqG7jyCOzN6dXeW9RCEspswVLJIhaF",
-	"A0LJLJtTTpQQV0SA4z5nNgx35t5gHwySSBpHQ55XabBEMtMnmYRjC7wbDqCQA4w2Kq+MhaXZtkPCKKUx",
-	"j/k0HGDxsOkYqb8qEb3JxwE3E4MxWTgySAMDaw2h4SkKIaOwhabS2J675fqbUjlNUAr+FEtm4C+paJLY",
-	"SzZFM2i56aKsaEiWhvAQhHYqgaKgZWkBdZUmfy5o5WtVe1KdnL5qYAWqyMi0uaniNAKRPNAjEtJMidBo",
-	"yWrG5hYZNYf+DAGhKYS2Gfk9IIL1JhNDbgLGmlGiWI5pCnJ5jkj9oZhMQpIwar5gOUwJZEBZWipsFAzf",
-	"bAUtMZk0zN9vmF+1FWzLycjrcwnGapZyrHfNYZ+KEtJ10l+jfprbboqdtVY/dB7PmVR0vtCPMZuRufIz",
-	"OVAk3H4TFBuprXv+hdflLX/YDXYzPccb9kVQBfuBPukgdTr4iVSaDvv3+xXNPPDyop1l5cI8VgrE1cQH",
-	"BTXL2cmVl3USPCjAFt5SaW4ECsjdJDbrDkRdqjlU2sPK2rH5SeZjmtqmJhlXcVIDz7i5TSYilqwjxSu4",
-	"6SZvNLQpo57h/TeFbud3JqMNUtqsRUxDgX61d3+5FXYPZHG5vK9Z4puGOliXWNDOvNfeajUyq+WvNDVc",
-	"L9mKpupjCJi1CpwUs4ttP1OQVrVKbUngbKlsbOVtKao5N4UuzzUgY9jG2K/qKfUIKTUkKlMPhuR/pFYh",
-	"23AVS4i+azxYlIPVAjR0HUH0kPX5mcbzmFOFxJ/TxcKByIL3qZ52z/RF/HTQigRnjTcKzux9NiDQcHbA",
-	"VXsvQP803fpOX7R3AmhQ051QhY933jgeWb42cBjg1g5agrMNtnPhVatv9aiz7lZvKmvf6ki57k6flNAd",
-	"swIAXcUJFXNmLRfHMT6+dUltKcGB3lkmel/Tcm5pijOJEiB5PTVpsw85han2axYTCyTrdSqUkcBAgCeE",
-	"WuEbJ8x3g3JMcgAp1Cwj8hZgBurN0rXUE+2BRJSiGtERtFjDOunR47XAKNdxSqCTe4c8ny/UEo8MSDId",
-	"0znz66g2spVfA7aW456iq7POVnYY4fWOaoTqUoJMtUqMUE96MD6s0sGeD6vUc50HPXSlbgVdqSxfK9CZ",
-	"zGKdeyjmuHSrT6Izp4HUAU3mhxE2EhuQEOWpti8DoyeNGCTxplpH5E9IaPWmyN3hlLH8FHtCQpSQYTDk",
-	"nmUbWDjG4uknuH7CM7KDJiO7YEqTOks6GHIMYWvl1jNm9DFXNJjcXMECNbPKZXvRRF1nVTZANp9wW0gZ",
-	"uNka/GaLO1c98Le0ij4v4pTJ+7cc9FghN8THykOxgqiGNo/qVqYCcHIm79ugsgN20Wn9nQDq4kdG0QK4",
-	"Hk8t1ZLR8IudhA16rBTLsORw/sJ5zCbx5yoD/MUkll3BOTCNuYTBpGwspjyWDDEIS661Xsmztl9A/5RX",
-	"lwXs1S+9/k0VCxRECsCJfz0Cmw949lXCpDTE7Pje6ZV6gzCJvFBnvO7uM7zLJP7G43s6tM3LnPPTNyeh",
-	"U7opGVRCn+J11oQ3HMNAjiucU9xMcb0tkfNWvaPKyRBJJgL6DjCSxNyZ9gGKY2diQXcfEsvCcSVjPk1Y",
-	"Wz9X4r9qBNRHn/1/w+Hnbrc9HH7uvRgOPx++0P88fnHxSF+RDRebn6rl3ROIrzd0WAGz1vUzoBY9D7xm",
-	"M73hhN776HEzjfv2jvPGffud3k6NHghfzLMUyv2WoGU+YGSemAQy8FcOiOn7ZyBIvbc4HNI3C/pTBrjF",
-	"6HKXpf2+1z1eH0Cy8j3mza0g0cFhcMpdfgJI77KiUsR/3O3t7x5014BAAtcX2j+sMwjqak3qg54nyTVd",
-	"ShKOgJiFOBT+tD76VFjAwtcKxCtPonb/4W6vPc+NJIAdhuE0yVh9nsR2B/nYay+1mVRzDaTqZLYWZ05t",
-	"AmBi/YuRVqjCOQE+EamBODSzlOiKzn83z8lbOWr8msp6Q4MLCHeMKYcKdewzFjcZFNhHbA2OMdx0C4Vk",
-	"86OqTvrbJmZG0LsZrxf1uTlYt3LWvKPKhyLGZTMAyb3VW7u3wbbGUgGbMbY2LgvrWu8OLCZABS7UDCEE",
-	"ASjJNRsFHyukSa4CL/FL893EvebtfjJPr7/ZUdY90v/5Vv/nqf7P801PKs6u1+Z3OouUXReyOwtOtTIR",
-	"Sq+uY55iNPhWcfQ8FwI0Ba/hjotYnyobnnYg8LHz3trO4LDCWkOyxWaYajBAVGxj7lFOwjiCYL3F3R/y",
-	"AvA+8XH37SshSHHF2ELa4Brg7AMG9VO/c5zh2LAucN+Y0PHB9vzWtmTgEgkGWm8CFQryWgl4B/TVBU2V",
-	"JEkMpVdCgq4Vwo9hpynDoxBmF9fcC1A4hy+24FBykxHmPYgQgTzUIw3zJhCpQejWnBLaqy7HYE3WVRyB",
-	"yL25qeO0Up/A7WQE6q55Dp5R2Dok/HITEiqvpEPyz6OPXkxKZSmvio/bRWVSZr0CBXzshvEaP5gdsuaN",
-	"LOXGa26jGTbPrcF13kRMUPK3I+QJFKIb10KHhHpZTdoLVV4gz57XD2Sut+AG9ZxrsYQwNn+it+ucLiEz",
-	"BlxCRIkpUuA6VrMhD3MjJwzIiI0p6tlUOQPJNtsAcUATzXgGDpcLZSq3vbUz/Fg258rC0dpP+T114rD4",
-	"6qJDZGPnBloMu7u7xzvWL0kmmcpSI+o4eX/+1E+yWDKaEvD0PSGcQTaGEX2xBDQUIjID4O4Oq4gq1lbx",
-	"vGR47RYN/363cFo97Hf7Hw/axxc/97sfd9vHF8Nh9HP/Yw//9aV/87P99cvuzU77YRcu/dz72G33L/K/",
-	"P/b68OTux27vYuf8of4ffFO3vXuxM/jYbe/rH9w/Hg6HHf3SXnB8s/Pnhz/+/PFP7YvGx3bu0JdkG8/L",
-	"L+diaPQa4A6YMqVP0kmWwo4Bnx+cfag5G0fCFVtK0woF9VvHE1kWl5SXUlqh/tNXXrrtY9qeXHw5umm7",
-	"f+9t8O9af9G2mZjG02Eoe9Eo7Yon9VbibkWI1B3xK48AfP6cfVY1Ic3mdMWnrl3sXUZvW9H+CkPHkuC7",
-	"DL4p56dw7zobV7/imfcAJDqo9bsXnzx3DaoLaYLwa3HQzYR4L1l6FzLY7m/ktKLw1pynVXJtZLm+ZtfO",
-	"eN3KsLiDLVvpxd1MS69N5YZxTLz/JijrAFesoSsNiFCrEBbdbg5ai3zP2MJ45iiRbJyySoL2YUGM6j9X",
-	"udMP9urc6SVC6TFXaXOxUk/LAQHy8I/ncJYzbSCAlQ8tyoDU4Lh5EbMkqvcGn9jyi4m+5wEeLZWCllUm",
-	"MG3/4+KjmX2DieuN4geb6F/N0Sj5n228FCARVJqpmYWc3sQFjQ1pqnHUSjS1Xb32i/iqP+YHJ060FTil",
-	"3y9raA1alC9LVJTN0mcTT5+3Eje1Jlae5m/9dWBGIwNSB2DF6HhmICiozzj+eHa7xWST2wzRqmiNuUGt",
-	"QWtOFx+RkhcFOtV14TwpODKpa6qPufV+bYOmgdHNJGOwqTDx2b1A31d0aRqE24BwkWJM02VYg6eU53Xx",
-	"gpMRm9FkYk0t+9o6B0QUy0VCl5ebqLbP8F5LOA+EY3WNBybxG2vFxbKoJOHf2m94+1sYbPvNJCyU9W3e",
-	"67Gh4eBXisLl1mo11lYIs/n0qTupvOylTWoPvUbe6LNMlibzLM/T49DKji4WjEckNLoXNPMqdPy7RWHR",
-	"yT1UP25RSYZJcWujKiaAskrJ9Jl2HZdq8vmhkxnAhoKPEYtkfmdxzDzTrUKZEJZkQCLBWYjSKc9wtgkp",
-	"phTAmD7g4rl2XkGVtyKE1ZRExnzMcv8spB4G5O8i5uid+kVT32gxuf0Oyfdece8GVtK2G0JwVpvcc4c8",
-	"Y7N7KglddkJlutiP1W2z59Z4WBUaKQIZgwMrEZqnxhSTH/Ma/48tGtF/N393xmKuv+o2lbUEChVfe0V/",
-	"REM/4H/7wx//v2HW7fYPHjz60+Nv/vz/Lr/8fPNf7YuHw2Hnz+tv2/nSDQ52b/79YX7rhffv9oW+3rvx",
-	"ru78eTjs7Pxp8/trt6rX+bS6Vx+FEA9gcA9RdAoFQZHIRgkjP2VCMRkQyRYU081GSyisoLKmdys56hx1",
-	"dnfK5XTdvVUn8MPh8NHPH8lwqIKLRw8/PN7587D18d/+0P6vi0fD1kO4cPEoaLph55G9cjfvnJ+N2yjP",
-	"TOYfSLRS1f0TT3iBtWPQMFCS/boCaqs8+4ip2k0JWvgMtAQW3RFr4J5z+beSjSYnclNtoSLvTMWAIdfK",
-	"0gHNZoxFIzq+eirm84bQ3dL55j3l4lqkkdbztVZnYzMLKvWGdJ2isdyRNlafOAGo1Y+KTdq9TTC5HEI+",
-	"2tP/OajXMjZ55LZfqBVzYJk1lKho9Qt6/aJ9ZYEMgZYFsKCarZpjndZgBmtb1QSngD2VyQtIIePOdL1f",
-	"Qj3qhF0bgw6s1dADUg0Lqd9lLdp5F8pmTRW9w+WB79dkgW8iCHIiWklQl5bl9/O3zbgw1RpJERoBG2JA",
-	"oJCGQ81CGC4fiWjpb0jb+Nc0i65TW5LmJscJkCcgMv4Hwleb1HabWgikxOzvpeBRYT2UEJdyJlIVBvhH",
-	"Ivg0NBWrmboUk8uU8ikLSyGvFcnxG6TI3+KQcj9UWeSvZ29eE3PdZAYed3s7JOYmzqzJ/MTQv9xhDX5E",
-	"eiNUK4em2abDt0yonOGU17fl9kWmHa5hvFp5WOS2hlQhvS/haB2l4gq9z061zRD0ibVyOKY84cL70ayW",
-	"B9qEAt1HMw5a/jL7fWsRslLzg/kn8IlWarEzXS2bFnT9JvQeAjF+W+IOhQpigeUEesa2OPcJCZG1w8BP",
-	"IkgZHc8Y5pTArsBIriRjG5jNawLEohW08CW1w/0Lo4lq6P6fMmnarlCySMWoRkzKhooMm/8orgq5j+Jq",
-	"/ZlrXlnHOHWNjU+wYXHMgRx5u2K99B1yGkkypxHTGmzeOwYEs5g47PdDo9buH/R3ykZFt3d8HO2OD9q9",
-	"SZ+2D8e7rH08Oui191l3sksPx72o3y9YGr9u3PMmaL0U01P+QqTzW8aEPJwzK6bfnGRqRvqdbo4BBnSt",
-	"eoMgKajWr2c7viGTGkSSGrFyz3lsZkQYQfnNjGqaUq4umzVWTd0HEhTXDnlFl7YDDeRceBupJqCVf+Sf",
-	"Mu8QIu6brdMTmxJeaP7GxnHE5C+whplkaTOMWJPv4gm4LGAa17NYMSIXWh+iqcgwFR/d9WQOg+2sdlXc",
-	"N/lLItjNcE3kFCTNdgFoT9isiCv/Tsj7T7kltwmlN0KVaUvMAyvz7NUy5l/JDIMg+YaOUoyoo82zSZJs",
-	"h+QgaE/AgwMAJnJMF5XDYLO4xZYlEpvm9Mfyksary5tPTk3VdFO1QSwvuVB1wivNGNQBY2qPH4ScMgU/",
-	"yppXaksGUp/jJFZLoAadTECiuxrTy9HyHpxdNoXWLmFeDRvz3Mw3CQd5RaTghH3Spk8B0QPt1luVfXwd",
-	"FJO81XFnPayH5WvLCoHdIGvrMopbpDZjGvlmBXTHvczcJtaWIs0WXIxOsYpV5GzscyLWJj1xcH+mHEMu",
-	"pWJz7MOGYACbrmsz+2od7FaC5/uYV8sg4C1rF+R7860VTR5yHC7KDZUeUr6EOiMxsTBcYNTbED+SOE7l",
-	"TmAI5jDcIiavvIptq1a6Wq2gBZ8A32craCF9a5VNMw/r42wQubQ6Eei8d2UxLfKW/uUws/OZrnRglVys",
-	"28vie8V88kVWLAlIK6xboMqAuazMacO7tM65iG4/mRIrejNzAyiQqfCZFTwLaZtVbmWfDaTNkiSUTzM6",
-	"ZTlKgJZcqUi8uhiTrgI9GRQdwV6GWDl6ZjvkB80F2pRXdCQh6DAnE8YiGZD3f+p2j/aDIX//p363fwTP",
-	"wj+PDeYd3NE9wXAznuhEakWVjw0eHkvnMdemLoUOEXPxSRsWcFJ4GAyxJFdsochoqcA4G3L9r5IrsOpa",
-	"P/pduNZf2UKUGjAzfemB9Rmil9V2dSp7UMSCcRo/ni5UW0jZ7vW7I81dm2fr3IP+/Zpd3yXrLyjm/IEY",
-	"DXmWJCE4V+2R8zvPA9Q/JUlDOqBL860rMi71I445VskNCCWJ0Ft8QVMUHorMhVTkYK9QQWeliI1Mm1NB",
-	"GqTJRUKXGHPADU9JJOY05kOOr0wYlYqoa0ESOmKJDMAUxEzBsGN8w2GHfKi1HKHeDOQDyhkej0WErhry",
-	"+sX3T/NgHFbRDHle2qeFy3jGxlcWhfd+8xVsDZLjjOGw8/E0vvj4ml98/OHTxccTevHxZXIBvz2LLhps",
-	"099P0oOfOF5hxCOiBDQ1LbMW4eL2B5TmwowrhAoCS0PfoE9kmqJNYjhlyA2rPA2IFA5Q0LXrQpcEID1Q",
-	"csWWI0FTfJGQmoVIwsBnQezMPNBnRuUSIJwy6PMNRxk04RyYMINUsFkE1zaRBGSNIc+beqC+OBOpIoYN",
-	"DDoyM8XO+aEJ3ZKpJCEdjSM2mc5CkII/XbNULbO4HB+rd1qUJf3R/Uv6AkpWrTByKZAY9oIHapxQnzbQ",
-	"O8tof5BBWgO4haPCUuMmLDdb/k66JmIXQr5b6NTHOaMmmgpGrml0RZPy6XNfuF0GmOtTU6Kk7TBSS+Q0",
-	"FSYmeby3f7hzT203VINjMJYEbHzTAqaQokJeQxUj8rXeTxgOdn4EaZJDynksVcgS6Ce0Ki5uMwwqyQUb",
-	"Abx5qQwlJPQaHHT8UmMmtbluVTQvlRpSSxIxLTu49sob8zaZO281qxoRqNKMWXhU0yzS0sXL5cmbelZ9",
-	"VE1RxfMiRp/pe6gZaTVmxP7xscf4e91uHWiEq91qziOq4661eecbJjeHtn2RfBw6v0Zlalkat1M2YamW",
-	"ybf9dH1yky05c5CxDg7VcdiKzV8fwTeNpPUNuE6jhJEYHP6TGFfdg2T30EXuAaBd64j0F8RqB03N9BQN",
-	"avqMwuqN4iiCfzc1jg3qe70VoODreljlv/rPX7Gld8XlfLTK3atqW5oaMDsazWNM/0g0+7Ho0nAE5Puq",
-	"mYgui2kUOfUMkfQPE61F47+1VX2pvKWsdssPatvDB9X26EGx0WRQbVJtG0pdRnGqlq1iY+UCAGK5+W6x",
-	"i3hd39KaXsvVzl5BU4+3ulZ85cZ6dZ42bPleb7baTAYARDL2+MkpWCYiiQxYoHX81XrZFtqOW38czxfq",
-	"qbn5F4h3cKnSDLKM5WZjO/WfAFhGdERt9vRLezeCL0TZWG324Ftzs37O8ui9I+tjZhDA3ttvVGEfY611",
-	"QNME9DNmCduQdO/g1o1x3vEhD+MdoKY3eeZc31nxad4Tna6NdQVNt6BoBHsgo9vVbJPNxvmDubk2KmPf",
-	"VDg3cV8YWlji387FWtxidXGaud3ccgFK5kSk/zTlQzWbtD5eAM5XO08sqrri2kDmEZnHPIJ06aXIUkAh",
-	"wkTp1S7Zvd+FS7Ykp+qzYc1VtDCha4GtO6NT/eO3T9+SvUNwvjk/vSbsgqUzuoC6c3il8aWlbBoL3iEf",
-	"cnjjwLWRgTZTHF1eXuq6fXElg7TXK0LCVIu3v/SD3ZuH7Y8n7R8v8Ifdm50/mx++9G92/ryCMhslIJjk",
-	"2JPbtEv7YGxwyBvYJjVgBVIV7OMBCTHKZnI99UH9QKIb8YlreOaT+Ynf6SzIz32I7c0czJbJfDw5JSLV",
-	"f0CksJQmiuG9YIseaRu0R7NHJPsUs+umlAzY4iOGjrQVC7S6b5mJA6O66ND6uFemQ/O6Yls2Dr3dU6ik",
-	"UGQSI5zpRgZ7kedKiOz9qtF+O2Qvo/Tey5lVelfeDaS5CZm3ck4Tqlk5y42SUHmFiuZtQiG/gePondWR",
-	"irODn/MagpNTMhHatpBkxGQcwTWBiNcUs51nVK6o6NASSO/mKrrxZvTa/fXptdolZTRCplTMp3IrKL2V",
-	"VgsUQuGJ01D7hOXUeteXqqDux9r5ZzRHtjEAbqvKVwCckGLr2hrCuZnzTYPPz3Sdc7URCEnnLCDUCOnS",
-	"qPlPSJjEn1hYVFBMuwcExXtCwpQpPdj8pfoZQKlxrxsx186uvt2CbUynH8UKwLipNbBHKx+isTVJY8aj",
-	"ZNkKGlD2nZJfqF3Mn+IsUym4hkB8JOCNWlA1YyoerxjKD/mR0tgXxGJwmqPUxrowRmGPUGhvov9A1B+8",
-	"WZJrljIou1gP5bsBmu/bTFkMle1yjTU5C/gMiKHiwZwQq97ZXHuopkkYrS3j3RoBpQ48822mSilU2yJ6",
-	"YUrPfaZQ3S5LqawZ4s91esU7997mRFaTOjVjiUnGdX18F9DYqqH8yoC0b01DfByB5qukvANefJk6a0Hb",
-	"C49XSPUdU9KEdKBZwAOJ6C/YRyBAyC2D1P/EtOowFY8yVZfl1sxfv77Da6fVWGqP8c4Oeap3XhGABgvs",
-	"MaoNOMrQXExCL50ciAxIANgh99HPc4vCcmyOtnFduflW7fI32ItUQbqkyaLVR1UkOha0D7x/vn04BTQf",
-	"KGYFf34I5yGagDW9sW3OJ7j+67bXWX2Vjh2WRYbDYRVNK+nBIRk0XdCmY9UhIapwcpAyGoWAnyONWicD",
-	"a7dLmIcXMJfBkLsn9RnPQiIWjOONqBB4r6FRJIvvSqliMveRhDQODV8FphWfeRUEjCQ5OR3y/ONIdGmH",
-	"q29EIFRVgH7yDCQeBTmvAg3MqgQkEeJK2upb16wgFPwSkblCQscqh5OueX1RPfEJ6iIchko2qxeG3wpa",
-	"7iPNSy43XfONbWfkpGL1Oogga0CXDIyglfH4p4yZyyrNmB4co+l49g4KVetqQ02ePaRTFPL/IbzGEGNR",
-	"v2Jdu4t7bDfkddYWBlDDrKodob5kdNaOn4peswBmHoUk+YmWTq5eo8gRBbAeKASpW/Ov0vjWTFJ/1DXy",
-	"w0SXHI5142IMyePFgjXgAdhsQmM62qsVMtutCGlSjpIfTAjBtKo22uCw9b///T/D1sb8rY3VMzadV3r1",
-	"7dZ5hjaLuSBy7Nfsq2tYMQdd92H9V2RIFE3wuxOpX9fPUMur+5msq0G4ngmzCf1u6PVVHMVSHDsYLwDk",
-	"MikMb64tyjlD3a2xe/uUcotxmYhpO8aWUFPBELJxadXVmE+xwQQof/fYuQdaeDTr6Xn7DNuyysIO+u2a",
-	"MFlRXsmG9jdfo9EfNiKXXgs3yOIFarHIJOreqsFfvGjCXFTXIr1y9UzYcwTmnIjpFDJBA5c82e/udrqd",
-	"Xm+3033c33Ml3loLXNYkZFVBUL5Om8GcedB2h8Ap+2xCp07rAPXa5JGmQd40gKrANQkAru247YoqZXPX",
-	"t1p6YWpj5DCFxxnEBPrdrpeeu5J4/ZoEvrowbiE0WyBugTELkwFeyHdH7caOp/z94l8Jmrvs606WZrQd",
-	"ckKuWZK0MYnIJFXrxwJnn4g0V4Rxn0KvSzRX97q7pJzdE1aMl4s6GLg88WrwsWzcbFXf7HWabjRiwYAI",
-	"jRoBshEsCbDNRiIzxYt1YKycxL80aBy2w8URmhyJ29vJtwtrfZ0yWtuef0u7HVuVb40H5ysGNrK2yrg/",
-	"A4I3uHZOzLkJXeq4p1vl5VWrOsPc05HAhWv9YRh4TLkWt0ZdMvnzHdcJsUYKrOkT2ev299bGzbO0oQQN",
-	"R/VAuqoip84j+QARKCApS6iKP7moP6YBbppUWwdjuYZFTGKlHnfhDKnjg3M63agMrR40mDy1xSYYu85r",
-	"2tdHE/d/9WBiPTLpB6hvGS1tX0d024tU5X6cUnP1jW0Nui6GWe9i8G2UVWDXNF8sE1WyJrzpPIeXuVDk",
-	"L+evXtakNkDG7xplO89kALcFKmcNuJj1ZbraPtZj7qwNL69hdJtipUddy9zocFgBe/9AEtCQbLNbhE4s",
-	"cHLlLJxvhGv6ylSMUCnjKWf3Vc6dYxcgY9paLquHESVq4ApqszSxRegDeR9QBXfqzHo5yVs43KI9q2n8",
-	"UCWUVlj9Jh6yQhE1Y/MSTRR28E99+IaGuf6S7WTNWVcCoajtyRCrglMr9/pez4RpAgtZcnPJkk/MeGs3",
-	"bzl7x8ZEpc4Lm+oI+k3PzaO1u+JDvgGMzcYSyWAfb7QRZtClHmuUgAdWLT0kP+ea1707Zh0fjCFKjLnW",
-	"gOVPScoWyTJw+XMml85kqeUN402/an4r1wLYndbleu92vek16fuWaRSxCMqd/VXgLMjLtipO6g76hdMp",
-	"iy5jrsT9ae9WiOpv4QcAwDRwx0ERJMr6v5ra9N8GWjWNRQpMdrst8dY+V53XX8Q1yVKAZzG9qKu7YAWL",
-	"p0yK5NNXKh6wL6+hXCyh2hQuoz2OxTDYClZyIf7Bokvg7/sZ13vYKl5nSfONzY/PlXTc0p9uVNINp6fv",
-	"rj//9Ivu99hTjM7vyWbWttydFBd4xf1oLrdvmPeV6kZiVagWKUYMc5n59cMQxqS+prGK+fQSOqDczzzP",
-	"oJnKdeW009Jff844eimZZXPKH0g88wY5OpOXSu7ACxiP6jG6LO8MuYWUhte5ExSzs4Xt72I9OZ6UGjaD",
-	"y9XjpFVbJ3rBGWs6+JGbpsKc6pHcbN88K2pm/4KYSGQjSKRe93dRgFPRiZtDGzlL23BGoZ+ZCbPaXY8h",
-	"lXii5au9I4qjwFeo34N7gtC54NNiGsiQ52kuPHJ3CNsXxHupUecqhTnbdkwrqUQVengaEc1p0iEY5zBR",
-	"jJBDAmvBr5+Ia8hRMJmts3g6A7/alNUWptiRNCUSI0qDG0LuYnDg5Atw3C0YjzCAYCWRlhRYGtz81fP6",
-	"2HjVl7dq86f+X1h5kKXINFGcmnY72khN4XDokOfVXTzktdu4tD9/y1UZSNAPsZq98op9bqOf1zRlXV03",
-	"lFDl2UgoWM1plucWIvSUSCJ9KxiHTxxeVa/bNTvP/kBexd/6BR4b+SgbSokquRD1yH5ysxau1rSzADhF",
-	"BF5YAKtEVIj1/vxpQGxDeZPMxj7TsdKnf/yZTDT3ggpIonhqaql8zKt+t3/Q7vXa/f5593iw2x10u51e",
-	"f3dv/+DHAv5VQ0f5frH3bb/Y+3Y4jL7s3dxfp3jTKP7g5sdaRn1/+nRG1/ehVmlWX+4SZpLpN4REMi2L",
-	"SBhHtsZvRtUDGdj0Cuv775BXzAIJGQQorYRxOmcRcbaEhbOvad65qUti9XYpmONU+oH8GZW5Puga91lF",
-	"GtQ7Gm28H57CS2t3BXYvKqcIqTSeTm2zFFtnIbPRPFbtPO+tFLgtXg+xfZesjB4KRyzocH43lViE7Trj",
-	"W9BPYXImwP2iBXkh4FgeU/XV68ORfu89ubbeptfdO9o/PADGfUYVrTmtJiSMqKJtE7u0bUfwL9M3CVLJ",
-	"O8Tda/qj2c7PWtOUNjUkBMik0Oj69omMI4mY43YRMVusCRm2ygFZUIsjY0pEJV3W8fXtg9b3CD/1C3VH",
-	"q8dYuk2vtLr6k/enjTXTobsW2vSmk1Ny9uz7JmjoGkkBGxjb+UKMrJCES0HOWdGhJxegBXQdm/J/C1hV",
-	"19ZhDSXnTNHIsPnKTpd2kq/sA5ANkyq5Dj5+Uyn2/lTbgW9pWkpy7K3Kd27MrSk4DlxSUFCITSA4tt6A",
-	"eYV4Xb7/5nXesQXZaXmUtXS6WMVXT2cZv6rXjCcpnbMiaz2Q5P2p4xKT8UCe0/GM6E/A+YJ5qd45mD+e",
-	"94Ou61xtuGEzVdIIyZuLW4Vpkjq5WtObedvOyCBQ6wGYTW+pUo/KO8qjSamd1W3a3MZRU28vZfwifjZ2",
-	"CQt/fS6kefD09p64jddzXpIMt2CeilC5zXfTNe3DjIphuiYvqu0qNllahPzaJMFXJFFeHZsvkmYyr1nA",
-	"Np05QQJUE7EC/N+2VGzRwkyGtr0Cf+BGM38wSM6G0iv7BLJt8a+W2T1a8I2wkZuv7Ng/HSJXSVfZMDts",
-	"pSz0GakeXwQayxWOyntpioK9CbbOFLhDt+sSjczY66nkjsm6nDgjMYukqM9xue+2Luv5WJ+DhWIbPa5N",
-	"0wlLN3sUAZc0+jS2TSbGgIbfdKem2lkqupQmcwm70c9j7r+8d9+ZOFVSMg4gkA1JNkWHqotZtX71xnsF",
-	"wPQkaV3UJtbUrtjaROsKZP1NpY2Wn2ijRTI0yGegLgkLdYtFPcIi1ithnIJgqJ/nTuKiO0HzhPMS+8Pe",
-	"7TpmgLr29VZ8Pg2sg68zVHNA+TldfESaXhjgjVL2yqb+duc5DwxUSIhbKezcxfVdt+B+IsFt0gdqQuuN",
-	"YXJMGCOcMVzpRIgrUpz6Q+uZ23HtpCeZylI8uGNO3p8/zas2GFkymhIIzBQ2UoPvbbdoc/WLLQke9rv9",
-	"jwft44uf+92Pu+1j41nr4b++9G9+tr9+2b3ZuT8f3UPjpOsFxzc7f374488f/9S+aHxsZ/U63i1toCbW",
-	"TqfWRKFXpnVy3qjKbTyXBvB1k1lv0+sqTzdYlUHwTySVbxrP1/dyW2CRwunK85qdezhfHSbyapAMc1bG",
-	"ktgHGlq0bWp4iPXpGIBMUE/Pej+Sk9DOMyquQCTbjjEOXQY8x14/qBykfZxpjWBipZd7EjHusMGbta6H",
-	"XLmW+WM6Z/h6oD/UU4grxp+ge9EIVa11S03Ff7BU1LkOxtBxGdE66vY61s5BriAg5NjxPdCH0Xi2GRDO",
-	"GnR+RBhNGOAGrxmJST0PCKrsUCDKx0kWseh+hmIA5TYgyP18z81jw5mblCX32H2Moh5Tz4ynbnVqdXpZ",
-	"28s9lx7blfK5Or5NIzy32ukVT6CtloO3VKcJbTDGmVZyzvS7cCIjRlOWaoM0/+uFXZO/fjivRGaQKnkl",
-	"MWyt8O2bs3PyWBuSjxMxjTnmK3q/mjrfMCAAtA0OsNBW4uj7JWCMm1wJrlUpPjVpN0OOSCVQztwhJ7b4",
-	"yfbgEAvmMlBt+qIdHoN3jjJolplftLXRkYC07yF/k/q4GQ9DeXX5v//9P+FOcX6LuH3FltIFVoziN4MM",
-	"jhRibw8kCT+3oXNy6KESIrYIijFYSjgMgNz54TBTCkx7wb8F7I83kzWuZuOxt2kkFo7EAYzGUa4TFHLL",
-	"FKrgOL4SeokhgjZDmP7HkOfThHn5ECgdcsYY+XiSw6zHgl88BIi7x7Tw6w7OPtazmDEawcwRr6v1t/Yb",
-	"3sZJt99McorQRfw94OZrkuoNgEU5d82Q8WprLevXFLNBHzWP100OAvu8SETKUjkgTJ/UiHlcaqdlXOKZ",
-	"ZCnYbh2CcVO9JNjDZ5xixstyyLFaGugNBDaAioZpZBlcaEY/sUK/bdto23BlrMiUKVPOMEnEtcSGVHkx",
-	"sXT4MVh5a5Fj9B+xVClVIpUeeoypGMe70AOQX4TAhcWIhkO/hITkyhHfp0lr0PLEREFl0T/3MVF4k0pM",
-	"b1+aPKvHX1zN581jfEkbFy4McpQelB3C+jBQU8aGPTl//pSxdJmzJz7kGjQUmfPmBnAoJ6JusKbbAAIA",
-	"Y3YZ1m/idpOEzUcsGni1KSDNXOaYjSAZzYvNTUoLdCmCslaHqmghn6ElUTxngaGUlgUAnabl3B/+QF5A",
-	"DYVUbCH1L71OQVDLeMqzRUjm9KrAeUGdkLeRHXOf2ymdIe9ryWACXzgOKkmIns/4HyAQBuRbEIBkmHW7",
-	"u2O4C/7JQpPFAtyEBBvTJOkM+W6ntOgOXsqhpaxgChuXDxF4SgmMSu11SPjd84ZnaNy25S2hQ6DKNWeg",
-	"6rciis2u/evZm9do1r9oY8InmJnC5l6UgmTaShDjbK5FAyBVgRhYun1ODvbI9/G3FjdZm6diQji79rIL",
-	"LaqW5ulafC5Ik4Iua9/H3yJeGxyvUmHUZxLrR2biGnA8McBgfbPGGSUmflxYBpAeLfUCzw3eBLeZJEE+",
-	"eMy4QoZd2qnDDE1azNmz7zFR4zsBt50vF+wMNpA9YiNhDjNTpGW6CRjY6BFLxLUBpU2ZSmMmA7LAfDEf",
-	"LcwAaQDRGY/sVigeW/rHNnn06IQsWCoFf/QIzkq6mcYTNOo0T2o1IbN5LIZHx37bSIb845srJVjrpPWb",
-	"MC9yBlXMXsE1+iSw92HhgzD8WOXoZY8eYQ4U/GgHAbB1xdM6dG8apeJaQglpCIAMZyJLxyy0U3F62x0E",
-	"eMoYmcc8U0ZvO/HPZwSjw5HibsTkjEbBo6kZGPhagC1+/+6lOYf9ocLpgEB+cDAMuWvfo3WoMc0kK06Z",
-	"jCnXCifsEFR25BNNfxRWxYMoBxSwu9UldsMcHz0yoESy8+gRObG4QwZAkjplFoCIgKnKLGubBvhAmqSE",
-	"rKnnZ+ENMskGQ17LtQrOhVh5X3MwNAsaA26rqWZwiBYA5yukCpAergWZGdyUxjwXPwmFzPU3tgohh9AE",
-	"LhoxxvX4osBgdjDrf7D4Qj720cNwr9sjXu+gcKdDzgS5YmxRSAXTd4CQHXIscVN0BNm/i1RoQjJJ5IxC",
-	"srJ5d+DIh01LoW3qFWIYMmpmqUTKIn+eJOagcgPCYlGGiEyFlRk8MScTns2GDUKSxFJJO1RPPYxljthj",
-	"eEcbjIZxnAnwEIEOIUtlh0iGixhj5w6zGTvkDHSPh6iD1uBWwpPmkC6HsbhQQ64VY+nVpXyOJVbiLkU2",
-	"8BBCSLjX3QsDl7WaxFcMoVdyZxNuUnRnikx1yHNUDqzdhaen6fMqsDIKedU1m42t7YdWMDEW9BwgYmzK",
-	"Th3+DcRu0FcTmyx/wV1GnaGzlTtIai0rYwmAy/r80kvkK9eAPwDmGi1jU+olcDqXyXTWujn+ZIA6baVO",
-	"srRMADND4yEB+JWBVZ+KFPLMOGM96qGihUc92zUv9bQXk8QLSdE5i56QkPIlIJzip67YMiAhF5yFyAND",
-	"DmeG1q8Te6DPRBKhpLHsrE9s20XV5kqBBPdKs12nE3/4noiJJaISOXih0C7LWOk1K9R/6yX6YHPIKyZt",
-	"YGiitRg6VqvwPQeVszAXiUPeaH0Xi07wwHE3aNPN39LmBVj5DJhlpueb66XhWjnGqOEMeQ7mANtMb/CA",
-	"QGM2A56KzleTzWkfh3h0g4wARwlxZnEcWamHCbZDbrUIfUqapNscyrvsNDJsHUtzNgZY26epfl1e5wAp",
-	"Ul3dN5axpXsozD0nYV6SE6f5nkffi8Wzgq/gEOCo6JJKf75wpzPkZ37BqA+VYax5OEmwXt4CTBlyQM8X",
-	"psjD8O37c/IY4F0ffzHlbjeP7avCHd/iQWH6BLnIAzTAHYF32qZaBuhWGmC2EjOBlCganChII9EB5QkZ",
-	"QUzy6yYtGOmWm6WgzxvvBpOVRt3WbWd3stl9oBPBfkNxbWIzWmJwxdK8AMu01vm7yFJOExcqhXwoLF+w",
-	"GLGofpj8w1y44UGRxtrSMacjvGC5MJYRpDOAheAqbfUO1y80gg+bAIfWOEBAqJhP9d8b24eIVPx3oVUz",
-	"AR1uE7qUxVBLoX7AqiBuzWxqu/2o9wH5+EsR58qqySEamMAMHfKtUDNUtTBXtw1qsOlx/DDUNt9j+Ktt",
-	"nt6xxykkg2vhPeR+RxQwag3qZahJGg40UX42aGk/E/0Y+RlcD1ra/jzkP7fbbff/+tYQQdjIzyTMIdv0",
-	"n+dOuuHbEAssXbpMU3j80cOMw6mz80i/4hlLFC28oprMOSCQ/40hLByD6d78Mwlz7HP95y3Rze3rIjjq",
-	"9HAEZ4XRMG7afZtFj6VVBjWv2UIF+x6Tr6/f9AL+WfuuUhYpPDzkoHHpF6AYtDkGeFyAAYoyGTPm8hIj",
-	"jKs/MfjWqoqMp00V27tfvz9LjQ1khzvkXttup9SPRaSPirdUGiR4w3fKEjcSoA1ecXFtVVQmM73RcjmB",
-	"Lx5pkW7YxhjDcVQOAIDGjB3jWQyiziwL1yqcpayJVw7IWHDOxgq1cVsIDUkANLOx/xAy/gchakwePjiU",
-	"nsS4hi+pVG1Yp/bpM1NOESsXh/DICpMJQA3iS7MlMSQ6Y9oeUDRJsNKLfJgJEM82pVpzL030tl6aY7AP",
-	"mjKqUjSRApJN9ao0GN+ePYZf1p8FUSkUK3Ho1LSRwxNDCwDD89pw/aSPaVs3Htq2ACjgQSeEAmStLPX3",
-	"yAw0/5y4jEdPcmIbVrueaQ0D9hZWqJhgMDYLMJZvnDA+ZsZ+wTYYKJbwEZQUvX3razExRt+GBt1lQPa8",
-	"eyy6I9ZLo1mHgKbCfPcvlE/1C7LFo0e5BaNp7dFsYHEy3M7OiynMkeP8y4nbIR1yjqsGFcZjmiS5qb1S",
-	"1CPkPa5oypx/y+ynKcC2pCKbzgKyEPDWDc6P0qH31HPywbnn6uEKJQEBcXUK7SxGv8t37fennukL0RML",
-	"45/qHU5HiVdpb/YB1BmJiWscaRQYqLUDFTr2gfaeGPd4TlkQdB08jUzRys8uCuOfQ/oGU5BwqAXt4yx+",
-	"/Onw8Rgm51/dh+kclKZonvBvhwnr3+m0ncUhimNCiJYxUlm3D/mGfCEl91No/E9//AL68E1Ibp4UHo01",
-	"Sy3JN4TKJR+ThzvkG/SMk4f0msaKTJgazx6Gf/yCZLyxY3v8R6ObnPru7oB8ccO52dnp/F0K/nCn8EnQ",
-	"tCBU8Q0UgT/DUj299uf20sMvhC7iASl+1hIx8D5ReLXZHt8QHLqZXOn74F3+hhh2e/iFxPrQM1PJ/dkD",
-	"87YgH7DhLjbACiz4+JCfQyukeBo7AOyF3pbzTCpAzORui7oG/AbI1jwmO+SU53I1ICGsVWjrPz0rwLdt",
-	"noBvacidG1KYpqj4GWnlCxJBy7Vzfwy2uDTN1AzyboyNltdjRdBJZlUlJ7gI+bRYEqqNeJATI7Ap0LCk",
-	"STKwTLtI2YKm7IzxyNZ4mwysAYHl0CSHSk4vunDjMeYXMhLRckAa7h24f3VkEo/Zw3Zvh9yQmx09gHdW",
-	"bFjOR2cZVtMhbyBgBmAi0WgJDhrQevDkzbDrn0FPkmLO8ABAWEauQDWFs2HgBTC1njfkLjHHRNbMgeii",
-	"GIxHgE+urpnzbKLFbF0DbtTGFsSUJsOXNvTrJLXWNbnLpR5ybSNos6QQ53CeX0A+MN3O4BT0ltvsLMHH",
-	"LMBOahI1JHNMJwLQ0oyPRB81JJT5Aj/cCb2z0LwXbPE040OOAg6+PPB1QzRuPNXBs3Ni6wN0nT2NJ3zE",
-	"CItixaxleKbEYmF0vlCfhnowwNfaRJQkW3TIUxgwHo1WvhVDBGIRmhMAtlFqBJCFvMfh6ZMxhPKSEAxL",
-	"mNeQh+/ev758/u7dm3dhruHBcRTiSYsltL5LXkwKJ741ctNUpMbvZznD5qZY3OyKCp4X0dr4n9XqKpVz",
-	"Rhe0BVpYwNtxNsSQnxRz89AYSKjmgVw7NnW/RqHHuJ+rQnviOdGNLkZcLRL27ihUFptXamqFwZCHWIZr",
-	"vMOuXtYpqqHgz8CwhLwEEuad/kPYmLZ2HmGOIBkRFM5Brk+YLdYhYZTSWFuZ/qOoS9v1Niq4yzUfGNbH",
-	"/Yh2/cOdEBQxZYVN4G6yRd/6FiOt9bDQbWgQS3Cg13GSuJq+QuFcrhTagAfuHVbQP7l72CrWRaJrylaq",
-	"sy0HazX86fuz8zevQlIyxMAXFXpPmXmcuxxMfc5Aw84RHV+ZiflWAvGMhFwkbmAj4EZ0ilauGUapWAy5",
-	"7Yi89GzswiNG+zJiY4C1Qu68g9pWz66A869cH6+tM4CSifn0rX7AKq9DnseX4WPo1SzoeUZcoSmJu18P",
-	"QZKRUFgkKXNMSdQpTGus8ulljVtorCftSW+KrnOSugPOeG/LNZi5P85HiR/YE0+vubYf3p8Tp+89/pI3",
-	"C7p5PDFNBJEJXsSJNmmVEEnubc9Lwr3mqNZRZbJMCiAWYCug3NN/GKNd/436elm2YRnE8d7+YUBCulgk",
-	"JuT+2Nz4J62RhjtOGfmC/0PIEJJthq0BGbbszfIx+BzhBZcokIatwHsiVol55Ad3I6m5EV0g+s69ft/7",
-	"HaUZvkGvGeQjI9wXodAw2LUWEVyldKw6hfdqsYhPrx6oOSwu4wjv7vaOj6Pd8UG7N+nT9uF4l7WPRwe9",
-	"9j7rTnbp4bgX9fuFFzBcgdaAfPxChi2TOm6oZcgQFAakhLjUyiH+DiEBfaHf7ZKbC3zxjV6EZ5BRpnUK",
-	"I+QhfK+FOokjxlU8iaGbHXzEyH13CKTMO1pK3WA7xoFoNV1rqtkdqr/2QMLG6mhhbCkUeuErF+/gRQU+",
-	"EVPjh5HoG9FXw7+1jR7bPo1C6+13Tka7oZ4QOuRQpJSa0QrTSXq0BLUbI39UuXjBkd4gB3skYUqBkYvo",
-	"Olobmi0XM8blTsecujIksDbSRnOg4sTsd2CsITeMBRvl4Ljb2zHChy5dyos1UBCVl0D9mXkJtIhBtT5l",
-	"xsefsgVUlmKiRA7aAUe3O6TRbApNh13zDtC+bW2EPZ3Cd/qZNiiXLrmlQ85ThiaKiFitl2/IjWqK+w3E",
-	"vWQuxxEchibImoc2lCCRGKCk+YNR7mAVMUvnYzinCbYvuTQXwouHTkBULu6Qh3vd7s7Af5PBFDba6YJq",
-	"jWQAA4UNj1FsOOLA/w11ey61S28IgPqLpTYRIX0ArQF0k+ZpUa6+oaP316MX8WefiTuPcDrVwJM3ncpF",
-	"N50TzEgh7or+dsahZNlE1fJLmjORefPKoGvAn0tNhs51qg1HmOkTrV+Ms1RqpRHcpzkMp1dvbjWBJAY3",
-	"DCGPXmrtLVvY89p8Gx2rdjfYVDcIvhD8iskIehnzqzCvyymRJ47YfCEU4+Pl5RVb1hGpdEth5cPT/GL7",
-	"e2aC1/OFWsKRCHZzYMlRBn4zESPNFFp5wdlCkiMl79+fPgOWgIwQveSQKqx5mk0mbOzWmQt1OREZj/yh",
-	"ux9hsHs4WOfuh6DvgqpZ4AyRPIAaY6tCe8HtP4CdYczELyBvKrfEsJU7FEjDJJ7O2PjKZIwHBvYfKuEw",
-	"MchfCG1Yi6jQ+Mffd5WrMKN9Q349CUwDQd3DOVZBGYT54BtwWO+l56gBacxJeKLfG/rkpOMxW8DZVKZp",
-	"fgWGcWCGkUcNDUl8XWzOopgisAny7Am8xPIsDAx/KmoyoMHAWtQE2AyKq4lombEv6DIRNLqEM5mm08Lw",
-	"Kxf1DHq7ZgYgoDSP5mLGJooKAy+SJ8RCUh9s3sB3UOtbuFAssJmh5lm9CwsoQAHmcXr8njBpkuEhfAEw",
-	"FJJIferQJPfzmHlm3GRBs+gSqHsJGsD/z967N7dtbHmAX6WHdask3aVoWbFvEqpSO4ofiTaO7WvZN7Mb",
-	"ZoQW0SRxBXbzohumOS5XzV/7AfZDzAebT7LV55x+AAT40MOvMH/EIoAG+nne53eiwTY/ASN+GI840w6G",
-	"obpGlQyMsKushhP1Ongxk0dKGrs8Vh8AN2F1GV3Pl8S3uNNLN21/j4/j/lqyiXwFYTpiEbIP44C67nbb",
-	"Z1pnlvZ42l0hRzBqJM6W6dCpVUUhhssCRY3Kut1WAMPOWkbTcBvm340nVG3FHCtyyCHxf4vF6wkklwxg",
-	"9rCejQ5/5WY4Sfpgk7OT0mUzUUz4TFsy1XWEFjhLRuQIrIGZcXo5Zje4X5g9Ac428J2z5MlrPoYlQ1nh",
-	"t4kCYQlAuJy0UMooGaU68totoBT3lygFBUFFAZWxJOrQ+qPdtiLktM7U0LDcwMrgRqVD+HlVuAAzJ6EA",
-	"icy0l4VxYsFyCRsIseYh8PekkgFFYh+o7jT5FBRarxmJ5cvPRrGRySjVpUoazkSJQ4tDLqOBRZf9sOpx",
-	"qLarYDPjzn+N2QxWnp8rMAFkQgfzbEbGPzciP3AnjkS9Y78IMQvmBAq9qHy/SyGceAmooZ1gzBHnCJg7",
-	"FfUlHBYC1CKe66aFjG7Hy+lZfB1oI/D3el6RTOMYG8uLNHJujFkHpd3SRTBX0KCfovce3bSU1+sGEEKq",
-	"om77i9BZx3TqIYhk/CZPx56LP+w62R8kABiFf7bqNFnKk/YDqsdLeks7BKXR7xAwFqLF3LCWqhNGo6vf",
-	"84M8ZToby8NyZomHg16XoToi0jeqoYibS9gdCF9LMCwVQ8VcuXCY8dYgUOorJG5egDku7mZ0GXr4fbxn",
-	"ogDBtr1S2f6uNFyLawBFLyQFcWKZD4b5ZwnlmFM/wXPBry7cToy7XblRYYnuIsjcXC/sXh2XQut+7I4D",
-	"qN6hmk6VpLqm3GuyjJL7SLNxGMth38QrZskxdRag4zGaN+ppuBrPr4tRQ2xLKDjtUtLnEwUV9xzB08tL",
-	"Cj35FdQaBz1a3cfgrPC86mc1Z2pkhHR8quBGXIBZprZno+swqd9XDyUSebIrg8YZ8F9pP3QpGFEalBqJ",
-	"d2nc1RAEQfaFGcQLWtKL4/kNPM6qZgFATyel4IDOnrziRjyznUyYBm8Q4i0gSZ1mxDSTd4dDpTGkwDNY",
-	"HTiHuphyubggg66u8o/azTAXSrEpYPpDdgQFLKIg45JHskB1nLoJF6leMGHy0Hv8EQbTCpzh0KJyxJqn",
-	"p8ceIxnEzUtZV1gxujRqyqFoQL5w4+bZxb9KZXg8XHetacUpG2JcwkaELp+e+Yh61J8hhNmxrC7pN5A9",
-	"wxSpOykgCrWOohuyh6IzWpQS4vzc1wLL9TvbOS7BwOB2d6yaZ/JiVqixncYKx2x+xJ/Q4GKrhp01avba",
-	"ZHlOsarz1QMlrg9LldVffiX8MsX9m2YaSu219d/dr1DB5Y56gafCb5zv3V0A3VkVoFjEZAaYYM3Y0I1H",
-	"EwK8XX6FL4cYlgvxc7RbKHKyUsGh+ADGN6JFwQu+fBRE6QYoQu1ES4jeySAc+vT1o58bI2ojbywaDFli",
-	"myUHqAnNQPxeIvERHlUDK63fDD2nNzn1ZhQWPQ7hhkMffyOJbF1xInE5QyoSc4AsXRL4wctnyV6j1O/v",
-	"VvhSVHMWZoVsF8SuIGfGdrMfRSEKSPO1u2POi5Tt40R2WUIFFeyfvsRU1xeYOoB9xodXgFAGbXrsRTAp",
-	"eBei/T7eB7uHeyvsaKPAnEwlpIJeF0fFuexYjv2MgJeyaG++BIXT703C+JiVl3mmJ3UttnqvMoGkuIJS",
-	"7h5w1i489cC0AvgEJdZWTpvVOPFF2JTeRK473I/Y7UCNKR6JbN7eMwGGb1TtfZwqVkF2QyWr3oVRF/iq",
-	"moGrerMy2FqJuWo4Ii1dVSJ3gTHAODEmhdbtOX6JnLGmhjYfMTAnyNd4mLscTl3EqArB9DwzUDdVjUbo",
-	"1Ml0ZHBQMtZt+03ed+wnMVxuFQjwYES4av70JASTCAwisazY6+NRWEI0gHA1one1QIVuvUAfniSgBSEY",
-	"CaJRfWBM1LkIO5YQa0imfVyoWVRfdgLJYXGGIeXd0QBC3ErUf3/Rd/+cTDHM36omtDslDBMWQ8yLne85",
-	"j7XHeB9cBItrrQNtD1X44umZp7gYNENUN27tg5wAX8TpgfZCDgAgsVIWLYhRuF462qp21XLF06XNGm4c",
-	"sP2HXvmNupdhYDs+BBVivGG9EABKVZ/DBv9Z1BUrnKnS1PpBV6ETD5Y7kWbouQqmazBLVD8cfQSizJcG",
-	"S1fbPjISec50lgNwCVr2plmaBv9345aJvjorlFFDldc+6y7Ddxs2ADjUgBpAmqA00SEqpXg3E0OzNMvR",
-	"Z2UTvYyv1z+M9qY8D8hBEEEUkLqAS0A0DJHdXhS3ibZQCtM3RWbPkxV7121HVGPJfoOaEKKCFtyB7aNJ",
-	"DBS/aHzTTA+VHGXjslha0sq9tgmunDAcRMhkhyg3jdmc9g8IAME/vbe+4ljEcb4WFOTuRnJSLYQQnD0i",
-	"n0WSZ5SZQGQYfl1clrri34suV04mrQG83mpC5XASlB6SdUEg7XumcynAiebiPkP6Kd4YTsTwKggtKEW3",
-	"H2GvlFJEfqPCSveaeg67h1Q4EG89ckXo+7q+nCDHiQBKApJertSVZtxvoPRyaW7pUqV3KTf8kus6vYO8",
-	"f7ejnWZRzjadrPTyopT8Lc/yusOueqe5K34PuRQoh7zIMfcPOTLaasmcRQ6Vdf3rWins5Yvz18k6xdKP",
-	"xMUhxmOga03LbE/apDSQjpyquTzBzEzNxoqpWv8MYrvbY9a01hjIGBA10KlVzUjyQg3gZl2kWWGqxym6",
-	"3jjZYNC1z4RZH2Umirjpgq0uX1RKkeIJosKNazcFOxu5Mp+6y0ydggS9CRWvqraE16DvGAoBGQvVsP4W",
-	"0oR2qCi6qMdAOZlTpDnVwHC7ikS1hSqd6ymwHAiFe2mVXPv3M/RtF4JdgqxfFFalUCOW5GgXAyhZX5Js",
-	"/+GRi1mHl/NFF2Kx6P5ByN4KUSXdauY7UI+BpLgJiu9wMT75D4OOFO/MoJNgZNF3x999d9BnIwW2+cxE",
-	"QT5o5eEY04hBwJFBscfOjA4BIZAfyKHyoUwHMgoIic3Hzk2WZxr0K5jXUaGmLoTwFWL2YICSO37g6l8C",
-	"D2kIUHLdm/C3gKZpNNk/kP32IcaF4KmWjvFAutxzguSOs5DYvgvp0Hxx4PXdNBuNROHqyWMAGX3RLp+V",
-	"jSuml5hEOqoykM6kFOJIXWalGzQKF/RmN4lTMVXFwm1vAFYoIoiRMRJCjAWJkzsOowzbJdvZlVhQfTA3",
-	"dz32AskSYrWqqaic75pJjc2dNS0zaGY9tifOZdrRPoYtK1ny4Oh71mYDBBShp2hhBW9jt5JM2A0U2Q0C",
-	"EiKjq7RhcG/so5Wky9DnnDxT6OBPuuQwPuhS7Cyr7o1XkMkgUoqL63kTUbPdEaQktz+abHWIXwCfeXB8",
-	"zBrthzB2DKf1iO+FwOgAq0U6ycxF+bjCVv1QrBcfyDQbZe8cOI7faI4VgpTrY5N/cShJiNMCKEc1oDGw",
-	"+XofuOuav03jxe1K8XExYQBtllNuJJocMfmoxyL0Bpg9zRchloOoGHrV/ZmGcwKyGWxXiL5TMl/0WPLy",
-	"zWu7sGBUtH88fvLsyesnFJf605PXCYJY2rddiUUPU47giLrYylrWAjdsrKBGq9tXLhU6eXD8vf3Ew6Nj",
-	"/OcbNH49PHoAHo2gqSjUmOZ80WecjcQcJFLddYmwkHFMw09VeUmxsm95AVb7gstUTR08lVZKujLEVR5K",
-	"pPQfGIOhfZk2S5GsSoKDpQRQLEEAU0KQDpLOA24ZF8nhXgKh+mD2wQju+/ePuvZ0w374rvdd75sDAvoD",
-	"XjKQydno8LmSguI+yAxYzX1JvrFzRYgRIKICjbeaAmwTXHdf+LvHToP5xnXQgd7hGY7qIWMITBtcQ4LR",
-	"/KTYuDQ2j8McDSUKXsE8NPgi4f849D2XHmQHsacjeAsrMDvY41JqIWSfZXUbnCMXlwsm1TxE9wEooBRR",
-	"lIlHuRnI5MH9Y9YUzNPu2+WeeaYlJKZ5Nocd7tftSRGR+BHTHwk3hg8nmFtDGxtdgK7f+4lUh8CQkoMT",
-	"t1Lax4NjdLUGNyq0qyWDQPIi7WbwIpJcEEVlT8kIW0LclBoFJ2bwWVKIkGVc4OckYbqPDhLvL7UPjdCh",
-	"UIORGUgX5rPvHorxA7GCL6R1HeA7q37WXuQHPXyp8my4IEJUdY9CitJbgJMLwg5ij02EGzSWRGb7acFH",
-	"5jATZnQ4MWbGZ9lhwY0AofKQ8m4P+iwZABzroHPyrx/uHx2dzH84Blnt/tFRmKpMWibtAZdDm+KHh9+e",
-	"mB/uJzjQh9/CWAExnzukRxQIEGjCBej02I9iAYE6Ey/0VHbs8fes4tgGRKDAVzAhTgbHcACHp80rF777",
-	"PXaOQRraJdI49zZUZifvLyaF2ZPR9ah2Tir1MT3k9/Vbged5cPvWn+rG0TMYPNtFgAvbjLJ7B3IfRrvs",
-	"xHbh/MrHvUdG8EqtAoav8P7gg1498t6qFECSTJS/5k4OFInCLIgUPQ94oRCsqVJwY4Vg3K7/j9XPUmr6",
-	"5uyxB64acqkklLzP1VwUh0OrmgM7xiEWBkL+EUIIrDBqxKDMFWDy2Xe9/RZ78v3Dvx0fROADHsh0kgHo",
-	"pEvljvhSFTS1ljV1+vLMo1+TkXjEzsWUW4LteGQmx5Sc9ZujjbCtCaHD9vivf+26PE0p5myaSeXDHCEU",
-	"DY296YJk3z5WTve0pEu/aVq9qUwPJBwlQoGNKBi2cDd4wI3Eh4h/d50DClI5KHXCXrrKLJ3AtBbpas4j",
-	"e0HTViYHsildp8fOIK0rCA3LAC2/oYgiYrb8178GMjDl/wzT07d72c8EcloQiD07i+H5TnwY7J6GgNUu",
-	"xq+BWkl4QifBBeJnFMt3uJ8nsbsYccxUSiDZqqCEH4CFikcEDqRLX4/9r39F+bkAZbO4EjBJltVCyChD",
-	"zPQoRYWwqDQanMiVqIor4JBAUBz0oD1lUyXNRIMeHSi+Rm0HRTGWPKbPWUXFJxrBOfn2wcMD+4FuEPlT",
-	"DiGgUF6Ks+Tcyhmm2uy7h98/INz1PBsKqQVWhnUZXJ1+53Rmmfrhce8o4F1H1z50O7qcTnmxsNeJOHZb",
-	"gIbRHCXSmLZR5HuEgw3lULA2f+ecrv/Ih1dYM5B2UaffOerdxw6omZB8lnX6nW/gEoC8TwC/HLE3AN9c",
-	"6aYidbqWQE5IsgRxYrcFpKf2WWIm9kCfpUm9wjek1L+uoy2okcdx0kkVBaYW6QgGGOlTg9G6jocglIqt",
-	"5PBj0XF3XgJumFPBcZZ77FUpI1NI0Pn8ohgF2fqW6ETJ+gBNYLVcStd3iCo1lKsuS359cn5++tOT84vz",
-	"56cvz39+8Zrk5yUnsLfFQIxhraTwQC45bAPQaVHKACu0cT4ze61UrruQgGm7jbuPm0q19T7x2YFE1ZHn",
-	"ufb+G8dZqKsI5ofwcmi9sRKt5iPRbwjZqWqmkI4Hh8yTvbO00+8UpTz96c0Z1uQl+t9apjQ8ci/6HADM",
-	"/9F1qaI/qhQKmg0xfwEQ/GvJC1CexFf3f9+Bdll7iUj37D3b1VeldGWXoGCIr7mwsqBgvWGlOokpSiyf",
-	"SgTPvu346Kg2iqWUmfowcOk3GgQm+G85ALCbY9+XS0EUpQTE1ghN4dWb5xdPz56fnf/85DEaAAKcBFQ8",
-	"eIBjbPpugGP6kad+2myT++ubvJGcEgtEio2+Wd/oqQvoxhYP1rd4rsxTVUr6xN82anDq062w1fcbtbKn",
-	"8bU6xfW17e5vMCDAJVLqGS/G+LH7DzeZOp9m9KtIM/56McPGx8ebfdGPkab+eIMRnp793Yrx9vmHm2yJ",
-	"M/JrnINGAUZBbHu80Xb6iRsxx1rlDzfZGefoEX4TPG/YdIMtQp96jYEKlQpDQOXi2kJU3/yPD933tdIr",
-	"8Z2mFtVyOP7pP2K5xPJBp1IhZj5B19gz7YoB/t6x/L8DNZ+HICw8tH+ivGxvu+K+VJAXpBSIrkG58oLM",
-	"UdF1DG7rdDsRqlovxAvVb1jWikWL3x1GduBOvyOVFFTlRkFtEZKv+uh/4hneTK/cs3ayVyO72fUbi+ZC",
-	"0kUM6oEmhq4PgqNScF7URKHDxSVVcU5cXiy6zHpLHHAszOmZMz5uzwdHz5UUYIMjJriSh6zjhG4I6Xou",
-	"Evr8oduh6tPrGiFyZ9x0cwYUN2rkQBH0h51lUg3te5+85uO299Nj9+AZ++I8k1dYDag0BAL1lOBB2t4B",
-	"Te4hismLkSPT9mXfbMhHflWpVTbSHVfclGe8VupXLhc0CfrmvOOajODTUfSfIDw43vYRHecZ0tA6sbT6",
-	"GxRC3IrKhMN39rjz4Y+1hJUCKrGm1g0+1G1RWZ+A47QK6ZUtxSyB6yobTtA5FGE2YQS49lhogH5Wge1y",
-	"sccDWQE6WwI5qwVJQz2zWcAHBhABQ1CmSxZhiFgvC59gChl1A0kZiS8k8Q6fOVKrxwo2NuqdTyNxijli",
-	"i2rMSLV63KMNHry+GofduAkfa9LnKqzseFtW5tZtLVd65J68e8bkF88DdGV6pwrtiP7GRB/36nq6H0T2",
-	"WLwOZ2KVgI22HRipL8Dt+AjPNpCr77mvt4jXELlDqNhwDMhZmXCKM4zNj1QPWWLAB08DRkgc+IVxF1Kw",
-	"hcBQmpAwQIEQiH8IEPiYM1vOIHfHPhBBNf2kmHO3YU6sFv9yJX0IPs/ZL+Fd1OfaExi2lADZRmNpUQoC",
-	"mXII+8F0h6M/inEe3Wsp992h/qPPJ8a4G7bB8jeR6TzTkbKBwOTLpHp5sYIz2SMKYpfcJ0/YESwaADx0",
-	"uo4QQz3ipmqRMLpOTGJTBFOGFnHF4789aKp4vKbm8calw+1RXB4uLSOroMAHlPqwzDFsMlU6wqo5GXjP",
-	"aZK8y9fH6E4oYG8gEduw4HriM44Ac9Il89stTZinSmFQDy5GeyVO6l1ldlfXkI7m8v5tzuU5hbgZFWLg",
-	"/KzMK1Gb7uz2WgZl22+0X6qjO77FffJxNXHKH95CD6fjfB3JxTdtlF+cuxRd21mB7sJb0bEbCdJKLfu5",
-	"eGfi7u407J2wdVfC1kuVY05/xHH3NJ2Hz0fZDt6gddJWgwQBWMCZ3LC6L5S8w4ztZY2bQAEHEnEO2Jlx",
-	"gZnoMPUKew9APSpBUKjgAoDnHEHSdSRnULD3ikIqVKSHKrdsUjplSTjCaQyz/+Pi7PHWeuwzrpE82bXr",
-	"bvP4mfw7sLwNeMeteQL9WLf3B1aJdhvrCBVccfHqLkIsQxRVIQJl+BipYMs2xsqKgLtbTedxJg3h4KA9",
-	"ovxJLGigCQdRARXsjZ0GvmMKGzOFc9rSVbbwUbkBlbNupfinee5rPHcdzAEEbXUdtILS3rr4VjAshQ2J",
-	"2gDl4+pfA9mt1Rn1KQ5U4KFZyXx59ovt4dbkM5tmZhPC+QiSrDofXy53E7+asNLwq/QU8trWElZoavfJ",
-	"lL87wxbHR0F1gXS5JnL7QpIiqkYti39tib3beZbJq3XPwjNfpUz+J6emAM/WTE7drQqFfJZp47dgTBgd",
-	"3aqQR/TVt3l6HkGgQaXIP0VLxpWB4xrHaDXJF5TiHNIFCA7UGccG0tVLTuhdAKEfV6aFhEMIUpYCMYNq",
-	"hYcJBgDAaEOVIDdJvpwz2QsRA7GHH8Yr8ZdDspjLmPN95mxUFr6aiCJ8UWocFV90CIyGUoT6Po5xKBiH",
-	"UtNdjDKPCscDBpKinExL93EK85SMT0K6LHnIxQIsUWRpmPDi699ihisluPqqvF20aikHmABTfw52sTnc",
-	"zlzJWjOH1DN9UukH9KEx3bXHfHqe0zMo0ZNdilAHncozDeS1nVswYUSYP2mgol2vtcznuXhH/DeilXqi",
-	"ZusdYdFAt49xbG69QaDj/S1nYYuxpI6dbjmK0K5RrQFQVa7pKIEM5E1auHep/eqAEZSy4k99dVxwk0DF",
-	"l4jj/nFjFd/IWaGGQgPsFmGd/8n5Nm79iNW28u6hSsW5O5C/v+/k/FLkllKWRW7PApdjqylNRG5/aiiz",
-	"S7fZoPOX8zcvX7549frix9PzJxdvXj3zGs2gwwaDgWTs8Gc26DSjg/vWr1/88uT5oMMODy2RYHtQEGkA",
-	"DgMs5PObuLTcfkb1gAYdBF+GWkCDilqGpX4qAYV4iWf4r5IXl6AXDjp/DOSHvYEE1cON+ycVRg1/hyEj",
-	"hegyURSs/4NL8ujFxHJ/aN51yd/Za6Ci7wdyYJ7zqVga1MCcw5D6rjX+hAYDE18jjv1K8LTLGm78Zsfc",
-	"XW53elZ9/AXpx/Doh+5AfjgYyGwEw/u3H5jMcgZfz9W495Qbnu+LojgYyA8DOZqa3ssikyaX+45w/iIW",
-	"B+zePYJtA4uNkkNRm95QkixMc+VamG4slIpv9+VU3aTHjHwftouEWd1zk7oHG0XTnP6+F++RvS7bq+wQ",
-	"e4Fn9v9+d+z9ATNyMpC2IyoXvVyN/WCvxOLgpGW0Nad9qUURBdnyWXZhRSd3ZZPw2CgGlk7Xvff0Hhf7",
-	"mopcGNEeXhVL3GOlUlcCn2KpHEIWYcFGsU3dKNUpSgkG5CYh0ygrDpB2QYj3AmMAPsfEOC8SU8qm0ZHM",
-	"qQ1f9BhwUoDRgv6uioRazkCJ+fWSbNJiiCS53NlJvjb74Z+XB6JMtgkPjCJs6HTSbmhRb7ez+sF2DBa/",
-	"0kzu5WqcyfY0vh/FOJMajqDGHFPxziFAcNlUJCFoqs4zXylmgY9UCj/0sEAMnaxSlzyHpGbMIn1hZ5Yd",
-	"9478ewcSUp6xYNu3D74PuBgPet/0jiPN1feL0v0sYU4OGMKRQzYJFtIA4yV5eJx8INhlaQxkPkMWn105",
-	"8W6WqwIze68wo/VUOqCzKB/eF1aoADK5QjJ+fprqQnWZxBKYLpmaIo6kslcGEnASs6mATP4Ykfz+0dGR",
-	"WyWP/3NSU/J98p/KU0Hl218jxMKGCu+1gzlzNT6Tn1bRdQR+rZr3zPZ1e111qVncoXeH8/n80O7cw7LI",
-	"BdRbTG/Ww6eqmG7bPWpzjUzBdbMLZ3m9ERuIAey5bRyDlVaN2nNc5KLIxhNT05+B4Jzj+VinQcOzd6s7",
-	"nyHm+KNQn2anDzfLAqeE5PGZyAIVxg7sMXDHmK1beeBu1FrPtpfVVChdg3oqT/m/06nrDdUUNU7PQuGR",
-	"IdUxm6hCC3YJJV4Wg85WqihtDq+Kklr3XMz36c/fMjP5kWvx5tWz/UFnYsxM9+/dc9pTpYsHG6t9iAu0",
-	"pAADiatovjFNhpc9sVPUMkEvaXpWTM5WymllcipzYxtcY366tXZAEfdxMnoRkbQPHlxb382F125tr0E9",
-	"JLyI/ffs0va1yPtsb0Vf95hXWI0DcaorziARoMYscFH2amuyFyCC+2yvcUX2nG7c2mH7/s363MWe9qnD",
-	"PRRcsRic+wwp1U15rNtEv3+IBXBVmnYJ/IkT2VyZNS+pVuTqAATq8HMqoNotSraZUF3iWM1GpJzN9WyA",
-	"X1VjgGizguIdZALlavyiNHeQ/9OiiS+XtPvMlfE/UZRNhQE/kSmC6q3iwNc6oS1WL3tkSZhccWaDjlyr",
-	"sYhuZinmy1pxdMYJu6auJp9WaQDGnQ0kPUV1jL5lKV/AriUsKi4Xvh3of98c4SOYJQMxkQDeRpkk1Q5n",
-	"2sO4lVr0ET/QuVA9Uq2GqjURpM2SW7WLAM6eJNC4obToQBJJsXep/87fnGkGgnI/hqoMAP0ZzUUFlRmV",
-	"aiEBd7UL6SRjSGv1xYuIxmFpMI3eavsllaVWsV6QeZDKYJZaRJmYhMAKD7vKlVGOTVwqk6orgxXSLSzS",
-	"434drY8lD47us7h6Z7e+K3D1RgBvayYAzon1QUdBAvXJnRQvi8EF8O5q0dN4N1GmaNhHfztCxFQH4ei7",
-	"gsVICYD5/pFLcHLoexWsQUSXe80vNRWvtfvdwa7qCaB0+y7gb6xVT9YH5MSIO5mr4VU3AsuMNo/frxCe",
-	"kY0GkuIKoOiL3Q4pxSLYRQJEZWdIdlVg7HF0XNSXhrGfRGtsLrimYv4fyVZS01Y/qdFkM7WedObtbSZL",
-	"Db8+ywSQclfbZBSf6M/bREEfgbG9QtzVnY3ii5CplhAdGmQL3JC3Jy8F8cgZoVsjif9vK7CFosbeaB1C",
-	"hy0HpxraFVnjUoy5xBQOH3y6HCd87jrw9QUKx3O7kpr5ObhGtLAjQTcLF3Zd/RThwhFZFTLdiKQ+sdvN",
-	"j3wXcPznS99YDjeONctmUtmiIbo2997TX5sFR3hx2FVE8SELDSYdyLEjjNXIkpQgXnAAnAE88z2IJ26S",
-	"NaPz8dVaR/7EoQrbm1MoGHz93q+KCTcLTaAtWI1N0NlYlrN2M4sP4/ehO+7AUGpnNTohQAVnEgHUGQCo",
-	"W2XwjcyGKiUw9edPf3kUQu/nk8wIpmcQ7V7YLTKQGdUxiMovxUD3WBzlOeqhE1euHnuBFXySHqnjoIh7",
-	"36V99jv7tvvH37HhhBd8aKfnxL6dslDrNfxRRwXpHADsj9lc8KsL90pSw0/lAjoDkOscinIR1hNpy2An",
-	"wPTFCZch7h9hkhGUP4Oq2M44Ard9od3kwdE3cAkLjWJB+6THzqG0rQf3566k++XC40NrUWiqgoIY4HYq",
-	"7X1n0oeYGjLrJ02R/lgbCeP9o3Xok9wLRpyareV79DlQyeretVV1u0ffzL6QuIZz6Oz2Snq93R2E3288",
-	"hudi/kYDEuKmvafHG3Vzd2Lb4u4xamWl4Agexhto4huQ/VcqF1Y0w1N1x8jA4CB9za+Id+5iCz6R3h4C",
-	"52mTfrzoAmS8n0N4gWUOS15+JEcVN3+FQt2in/9GEeO280teb2QYt+b2XuGPrsZ7t9lyQGnJs7fiv9oz",
-	"v13J+KoHho4fGwbMTKx+iLJRKmbgsFDSwyOIXEPNK4DuqLwDEgIzM5Cu2EkTrx0L8yx7K6TQunNjS4q6",
-	"WstqfhY8N5MtOI1v0ByhRmMFPJLs7Q0AIran/SvozFl1NaFr/2dEayY4qD9go0zFSkQYx07XxSg0Alb/",
-	"+umBqjcVQm5JAokNobeCfDUWBr61UmDB3nQ7s9I8WjNgQsfiU5H6R3e2sR20ybaI0r7u4SpRxqOBSkyt",
-	"vTcV91x32o0ArzARXVcMZns66NSWFwEjcuYz72+4LM2yiYydUpj+sCyg4nD0oqDrBnf6METwrtBNXTyI",
-	"iSOVMSaqXUdt+cj18ZShE074+bQ6a7ywq1OuK52+RgJ5S/sNdNgW82fFWgNxJq5e6l1Sud/spvRrdz0y",
-	"t9PlvhRDLO5apGmzcGCb9L82wb+cpddI63QVzO69p78ArW8U1apoqW1CAp+v3eZNslb0v/KRDw6rL3lw",
-	"9CChAuehEi0gQPEsbZEPq3UzPrGwWK6Hi6j3eHOqtdyyuT4WVAe5vui4gzrdiX53LPoZv01dtV2EkQzE",
-	"zJGc2wS4o/Pj6n2UTYKjg4By9RmpkO1Zj72Q+aKFmk35og8xmBAD6QMNQ1nruQ/NXXpxF9Diq4iRRkHU",
-	"JNsHgniAYZkoDOKkFU6+9f6RJtGuoazQTaSzDWjby6Uvbi+brXrHHcQBfj4UO1TsCHiHsRJ/jRJRnz/U",
-	"z8ehzLs4w6+Tl7xyzpDV7CMIwU5m7UFYdjNzAcgVFHxnhQLtoU3CxfypSjl0AVWV9zTDtnVQ1LTgI6j6",
-	"P8zLtA3T9CV99usLVYwmdDUjoeeuEaiITW8Yp0j93KGa7gypt4AMA5VPm5Fh6NZymOHM0wBH09yVP+pV",
-	"ktoQTX9FrEuXbbCaTHHNOFKnvpdDPao5gqBnhqoN1SrS9dgbuGycv45yh8gCRolCRSZSyINBPHYoAkBD",
-	"uvce/wCzwqwQbzMxTyjzDO8wnmJ1FyxSnruUIVdnFqH8J5zS2/LMElnpIUzFFCr9A0a/fc0YKwvYfkIy",
-	"0d/YL9mPdgr+r/MXz9uBOYm0fFIb6UaQlNjRc2GsELhNoZalhp8KVNNR8S173iZhw8aGgJ4pT8UNCHls",
-	"ZQcvw6K97J9rG7XxTSxPUDhJa/mCe67u1aMhr9QDAjekc7V5o5fYwLZFs+EmTd+ggTFeja+OM20SMBWt",
-	"+Zl8WahxIbTe6SJfGEbbYyAbnJhQGy++7XArevm1IEqjFjWHYJ/9Zb8ss3Qs5MFyFJedYC4XGKT1BKkw",
-	"e2ZSj2g6K1RaDg0+YNmue2hexz4F9kzQp6/EqAQ3awFh1EwbPhr12YRSh6dMvRVFb1uoU6DmLUCnSHkq",
-	"cWBVpgaBYI9wuE2DHVi6aoe6cqAD88oOs88Y+/0PbYpMjt9vPtwPtxFJhjytGXmUZgEWd+jGuhcNFfFH",
-	"Z26ke00DxWcKHOfve5sNLgCTUhRavZ5ng8zXql9blWyV2IpSXWKZc+Ld6SBfuvr5mhOYJ12NS0phvFWD",
-	"U+m6ct4tp/V9AjmJpnXnO9r5jj6WtgvF5ddw2Jq2u9WpxA2/0unjvClANEgLBspx4j03uRgZ0F4zjYVw",
-	"rdrrtVMs38ojnRgxMRAPwuO+jHkmARbj6HtqeeEbJAdVyFFH9rCwR7UKM4BJQ8woJEFb5d55n3y5EZac",
-	"jQ6BFlEaDfbCNoJcG0DG8K52GjPWD+HeVtCkCld0ge1JZEwevx4d+OiL0YGXysK7nXErsaa0nTdSMt3O",
-	"/1J0xY/DCDZRLkk/dxOI6uHxJu3Ai5zZTfEUqiDuNNIvrXIGUnFiUpvwyxaZ29lZV0dvzVWZp+xSMA0B",
-	"rMoZXF3RcDAsU0gDwP+hE41lI5c/YNkjVPqz0jYFti60EVNv2UX1AXAhLdsBotm1CkhhhBQpUSzfEwcg",
-	"TjFjz4OtWkP9Vl9ryxeWJQZY+2yuZGNAbNVOtkHJehqycbEdbYXFfX8q1cV5noN/czVlJ/Hls60hnsm3",
-	"KhuKDVmatyxuydlCuyUGt7xbd0rMTon5aEoM7cwtFBl2s1i2SKtpJfAoH2Bg/fU1pjWuRa8BIYUHIEXL",
-	"CrASIBltPFbTnOu+Y16uaKFUkEEYKUoALEDIgl0G9H4gBS/yTBRONelClJzKc0CZxKp/DtCWGJJDh4Ji",
-	"FSTtZqA2uTLi4NTsMm4IvRCRcHvs1GV1eKDbavlxB3iZFbpZ4ap5SGNtK1tWs/qoZo6VQKMUdNFeWagS",
-	"Y6DtJmkO8Yvl7Zs6Jrtb6m93rwI9y96KOzFxuc1HZkAm1fxz8ArGutQ8M5O04Bt57H6jZ+VOmbpFT931",
-	"VaqddnMt7YZU2jv1uB3+BwOMmRWet3t/efnqxa8vX1+cPXZc9E6dcRs7viypWvJ7vYx5ADq+ZsTBb+pi",
-	"AtJY9zBVeM4+fSrdzuNzzxG3O5FOflIEPu001thMm2l2WWa5YZnsop5KdlTnEWIvnLSCIflQ+U17w5mX",
-	"DlhVOBjIZenA+VMaOHeNut8+iv2d8ONXwmRFZLK7I5ZsZ9155z45S95x0htz0h07vBY7dFLdVv4xS3Gt",
-	"urBYj92SHB8dJQizAj4gbvglgt/BfSyKiUc41LsXSDGpaMiVVHMdo9LDVUc4JyU4UQYyhSz6F2Yiinmm",
-	"BUseHn2TRHiUKhUsSS8vyjCZSZcl+O2LNCvMIrGKYJIWPJOZHCd9rB1ATiQNCVdQgZ9KfJ6e7WlWzrBi",
-	"iesQ11cibUGReSV4mn2pMDJh3mHpPyaKzOcHknU+ATtgvE3Hwvit0opjowUvhpPWU/M0g6o7aLahSoxZ",
-	"wUxmckHgRv5xPBEuC8U+PCfH7oJpvuhDErfuMlV0QyxNN+QP7ulQjEIqIzSCV14KDeHVZjgRGopsYGZC",
-	"H1EaOWQIUi3KVHcZlc+gLl6qtyJAMUkBNhLxzmgoGyHeGUBtAhN7GUr6mLkaSKrpwNSoagkB60fyr8Rb",
-	"LGZCzXLBzGImWCaNAvxaO63sUr3rA9wG9I1NS41VLu2ZhZ4CiuSIZnWkiql2/cdF3NPMiqwlH4veQCaD",
-	"jpkrfNmgk4Achl9ClwFns0nBteiyRBXQPyyhiYNPDgEHE7pN/oLM9Nh5NpYaakJU4KkIE5OBQZ9l2op6",
-	"So5RUnTtOfQFhcLK4NgINg69sI+2IG2/1CW7EEyILocT23EIOht0wO4Ft7GvBCTyYhQBcj48OmK0Gbqu",
-	"aIXQBq7b+Si4vII4hTSljxhlCcRwArU+oeqJPrEjg9W3JF4pe4tqV8A+wCWGLZTg3GmZzWbCJLgBM8m0",
-	"GE/tke1DvWkGH+AYbe9Yg9KCAv+hwwmbZONJno0nppkg41JSyfB1XhgEGlBup40U+GCI1nb6zjsB4Klj",
-	"kSIQS4uX5l+durc/ptBT/u6ZkGPLsyGnaJpJ9/u+7aSxRK7T7/zn7/85GLw7OjocDN7dfzoYvPv2qf3z",
-	"+6d//B9/6fhUJIwb7IC/ZpmmT5WGGjZlbpyugflJU47ICJVBHh81jwcqr1Q8TqkY8TI3nf7Do27HnjNu",
-	"YI7MN8cdSJrKpuUU704ziT/u+z5n0ogx5NrdnjPqk6Wj0exuAJxvN9Yrevpa6PnhBdXUtIdbZqZRl/G8",
-	"X+5y03a5aZ9tdi5uei8xxRJRJIKR1FUHrmmGfLBiGl1ZXUmEHqomcJ60yFqVKIJhaZjOciFNvuh75chK",
-	"V4WIeG8ChDVB+AaW2AOSMDwuFJ7n4yNmKLE0pvq2crgvPtU3WqaVtNXNwDWoKja9Yapv407ZkdMdOf3c",
-	"yCmkBRtPLxz9dFdWA+U02slfzKBwnYtgckFdCH2IGmfUwJmAEI+fkGpcuLJGSH9SWSFWmad9ljmd0qqz",
-	"lEns6wcGzWlUFpiQi+yhPQOXTvwnzcDdNNbpUdTja0AUNra+g3TcTYfjiO3GI/ANGi1WtOfmXEMRYYTC",
-	"+NKTcnGTnp69oiVZA6Er5miJtR/GpoTxs7ade843fK7M+lbwkG9yDqbR16vqIPqW8bMfulbuotVd2TDw",
-	"ZyvqhGnRq5uRedq1+9XJjCsb+aeAQMfGg5XNwC8S+onm4k0XEDuKcxPSpDeZGUqTjo/ILk16lyb9J5Bi",
-	"rMzhRY42Mea2M6rp5R81oxosppgufUb2xwff3r+P4YdKjn2+dMQb6XGsPBMbK0E2ezE06hLyh7fKlsbB",
-	"t6RLIwWqpEs3SB6QM/3aDqjP8L9VgxqYx2FImw3oNvKhSaJoToimccLaGBzIXuMIMOk5jQewt67/9cIb",
-	"AW8M+1Stt7ECb4wu3XvvcwU+rCytQEO2YjeUbOfGarD3j468oaULln6v1rIXYPf3jinwEgiOzp6BRFSe",
-	"hl54COCkxXt6XcH806QhYG9/y8wkiA1byrW1xitk3FtJrLOC0JuzzUShRxNuYnGoELqcijdnJKisKSJt",
-	"n03tK5ab/uPbjRv/41toXsrTn96crZGifnpz9qqUKLjJ1I9y40EutVzXz6gt9lMbNdtsfs6Nms3c/Owy",
-	"RXYWn7uGSvbWGfCeWiof58ltbQfaijojpXOhlkCkl+ttOtQNZwkC+GOwgHfB3a9GLDNMFc4Bjv5kbbgp",
-	"dcKm6i2Zyh0vg2pSiZoJmbD//X//P5bMhEwzOaZfhdAqfytS+jnMlRZp0oXAJG3EDMpNMZNNBXjQC6HA",
-	"yAVlKgfSv6wbv0kV/kWuG1O+YGPlg0ixPz126itdYq6KHaJWLswUB2WHy3OIwxlIgqSjeKsHR9/78h2m",
-	"4FJD3LiviGk/Sr1iXLpJoB6lWSGGJl/02KNcacALdrewkglABESpLwMJUMJZnldjNvqUnSKViTH8Tn0i",
-	"owMzmAqQdzCMQ+KwcZr5QjOcMFxNnl1MVSr6TI1GCSDCVNZUjUZ2iibllEvdX+4pa+4ojquUvpMUuKIG",
-	"0hkMoSooZvjE0IQJL41KEHAB7ZjLoN32VdpPO6EjXCozgSHZNopsktNLKHQWw96c4E0NgUVQ5nTkyGjS",
-	"Y4ks8zxBnAiILQYEb6nUf1nx0Rm+rjAwKDNa5CNm1yuhZy5gLAkO1+U9+TA9PwIQHLXdvThqt6FPMG4k",
-	"7CC7v/0pou9TqA990aFSNGzOg+tCStCHmpKdBIQVMUil0wjB6DezMyjzqRhIOscBxxFr0iYP7h8n7eAU",
-	"1xZGbwOcwu5+NRqtjwDkMn0xGkU8npZofaGxaJBRc1NkK6SmIPvCY9sbpBu/ehfYGJtOw0t87m7s0ncA",
-	"k7ET/DY0CuICPVcGZYsdvsVOPF5VD2mdMXHJGuOKIHXdBZTbLgivOFznWmdjGV8xfFx5gtjndQw793h2",
-	"WERuhkYjD6qkOqqS5GRNilYINUhQn3UZ10TG9iEvWlfcuJ5Du6IjUhwwrgcSw2wPAeoDJ+2EonGvMplS",
-	"lP9EzTGK1Kr6XZCKMsl+x45mcvzHPgAG3tPuwgEKYOg1hjLzUOk1HlM3CHT2Ac3+qTIJoB8uY7ooJX0f",
-	"cLWQNI8yidnVEFYNNVEWKOgzUxayAl+NHueJmgMilxoZITHC+nLhr065XIA1zAp2RP31lYASLoRGDe8F",
-	"acaKNf8stWEjIDSVj/m8BivEwAMlCY/csFxwMMe9dRX+tBNrIVm9lCi2nnjOYyVDTFJzoo4Tea2igSIu",
-	"lc1fs810wqCUrlbOCd9DnYRUswujLnAQCQRBk+CGUjLkoZNeA5OdodYgxTzafBgO5XelL1QTSur42QsD",
-	"XghzEjACsIKevR6vsatyY1fhslBzDQHhyRO7T8/BEJy4BLIhl5B9ImTKkoqVP+mycWYVTk7VZ0eFmg7k",
-	"itnDbXwIT+vEigUJXrqAS41C6JITcevgLq4NDMyq3t1tHj+Tf4fw3w1sqUa8M/fgmB9qb/iK5TAqqrFO",
-	"DAvjdI7QjSWx0BS635rcgjk8akRUqcfOSOfFiPJUSYFKDp7FBNJfWks1wkvAQgGnP7HTdwgdODx7nLgo",
-	"F7t5FGWH4kycsKVCTRgOqCAQvrez7G0q4FG05WsVwh82kpceRZYv/2WXcb/Bd0/P/l4qw28uKh1vtMg/",
-	"cSPmfHEj6co23WDh6FOvs6lQpfnIQln3PZE8iiVpiQbGU4zhYXt6uWYPz24huf/5Kv/vvb+8Pnv0yxPI",
-	"64/Y4nXcwht7XwmYUwYHbAFSq3NPnteYBbpiDVleDxi4XrMRNP63H5jMcrw0MLka955yw/N9URQH9toH",
-	"+z89z8xwQlSu/wP+0ds3i5mgtw25Fs7Z+1jkhvfxhaOp6b0sMmn2sQ1pJAf1Nq+EFqbeJpf7gw773//+",
-	"H4/eg1KKzOS4P+gsveSxkqLxHYOBxPpnVibtdKn/5K7pAaZB9U2o6bW9y5fc64eXPVKpcBP24dpeZ5Dn",
-	"wNW8jw5onHI18mtbFwT2aVnTA1gJxmitaL79EjHGGIxwL7XLs9fHS8zV4+9pk6rS9EDBoMbE2Q9O3LOX",
-	"heBXJ/HLCrtu4WW20yoXvVyN9/faVm5v1Qst4215X7yKe27eXXhnlq56KzLx9veGFfUvtiQDX+lWtKb5",
-	"8ezCnfYeqB91ne06yMKRe2QDHW9dFbFYPJ4HEVhG6ly9mJhTXDIQh9qqicVxd19fmgH5VrYQU6+VahBJ",
-	"8zdLN4hgnD9JzkG1hMwWoapCGyeu7fzeO7/33Wc6uDwC6iNUCl429Tmp8S483o1JE+d165WzyHkXIxiJ",
-	"IBdf2D+1M7acYKhVZpDRYrBVzCHuvY/4VGR+SAbSarf/+9//gwq7TnrsNzCNBbNKpmvO0xrnANMIcAu0",
-	"jVG6dxcZDuEfYYfRHXh8dJQcnDCtqtAfaA8C5ds5JJeMbWQlQt9wIcZCWp4k+swUpUgY11eaYHzRxRrm",
-	"kUcWtuiNdrjCddquXC6MAJRFE4Aocz4UAxkhTl6KkSoAc5gbb6JC5zVNziSzQsqC7Ai6nIlCi1SkF5eL",
-	"BNFPYtT9S2H1fB0/mHQDTsPpWQRlaSdAA6bAKfMzkCkamhVxNMsFd8EPMfOn6fV4UzCLU5WKPHGQ/zRI",
-	"uBhVwiOwCzUaiUKfRMgG3ShxxzlSiXHS1HJ8GdnOXLZON34twFMqGQJR0AXer5/UKP0x4H6Cq7o9r+cG",
-	"xrJbze0Bc+oGKFhuS8fe23yTpo9qw71uYlDTG+7AF1uUoAasT5B31v5YTrqGHbDNBBhvLy8hU1ouEZuq",
-	"9HQniJxDLoci31RmegRP5yINVq4tJK7QqCrDPyGdZlVbfObFKLyjron+uDh7vC7Q0bYI7/gAJtWtaz2S",
-	"rvWp9w/RV7trqEt3tV9unEL2J99jOx1hEws6zthzZc7pgH29cQ63ZrT/8vAz7NrescF8e2v5x8qiYoNO",
-	"UB0GHVQe2BZ5T67DLZlPbSb3Wh7UkqAFJvRXNaXmNvKXvIDTnMHUYEbusvesrl6x5kSkjQygbVbMaZR2",
-	"0pqLVC3fEmcdRRB3ITQiQrVTRYoKrAk/XOEzn6kENWQ4efwAkI0PJAZrsPlEsZHKczUnVRBbgIZMcbqg",
-	"gLBpprWgwuBWbYNgUvgFSV1tIC2/BtSar818WkkmWCeltSRLbWRAjXJ1bmA9bUlr26G17IyeX4XRkwcr",
-	"YgNUlr/0cS2ep2mqGfcWNEQ+JZSYvvu5lGAB6TeXC6T7YGVCW59/DxF8kG3wbxeCuAdAlZoveuyU8kx8",
-	"cgrY+6QKjAETF4hbURbPQZ8Sf8DYGkWORWNAftScOsPaMmc4JrEwns/5QrN5JlcYtRzJ+6QWLWi3CXF/",
-	"FPf5umappeZ3AFiz+YhoJ3rWs/FgQotGa4LbRXOuGU/TuzMm7BTi7XIGHsHx3wX9f8Vs8jRNIx6CLqO6",
-	"T7DKJz+Ceuw++FEBRohkEmaIcfzUgR2rEbt/XcgQGk+L5kzUcaXaXGUEoDPTXt+ot7ehT7s90qxOu0FE",
-	"urSd1qHr5N6aPrZjfrgoJwf6sTbNxCWRdKtauncyXiu7BPTr7avrbC4O2g9UZUHIBrBXnQdzqgAiUCwL",
-	"tbFJACqx9r3cCNDGABc+UYwPDQOnqciKgbwE2tClpJShFdRw0+kYeRChsn2NHjGlMuxjgSDvZ8YXGnRx",
-	"3CaA8wvhgeIl/oEpDcG7n02hZYHVMTDl2/1MrF5JibuNUmXVR08u1RYxdyBhEZlRql3IBEy3TyphyhXQ",
-	"czXp0nb2uqJlte0dyJUbjQMh9G5LkITTspMiv4RagDtx8ospxosiIpytz0Q+BDr+6YTDH7M8t2wHijX5",
-	"rCbApfjNSkYE/DvdVky0w2qRES2dXCkgRuS8Lh1u0d3bkBNhozQLiTCKVglx437WZcUtRblKDuLdiHSU",
-	"DglSCoau+bKIXvBpB4eLvIOJy2WNiufgPBRCsGkmS4wD+yl7K1hSFnkC8DpSzFmUyrlfFvlBAqgpLmuI",
-	"x1jBEL+XTYUreMUozVlQuRpIRELIFpT9KBcBy9qMs7dCMkCeHvNM9llSO1oJ5acyMRqJoWFQVqxVAoux",
-	"cW+/jOO2UoxZhedbi7chPN+NpZlqq2b4DHtzlwq5M+hsC3KG6diqYDxK745IQkPcg1e54VcWjhKwJimg",
-	"RlEhZoLjmlA1p2Wfd5nds8okkNaWmG9VUEhrziPTghqxxCNjMgxJ9IrsnsbyH96Yko2ASBUqB8KV2Nkg",
-	"XVE34jxkpjeQSZb6pGRHiy1ljNwoRN0Q4wAhpZhtVgM8oPhpDdwLsuMdgABhDXCWK20GMkRO+LqOSIb/",
-	"qTJZ6aSiFP8FxjonD46PWbQQF9NMU72vCE8AbCopuxS5kmONMhqNZiAhQMAFhhvxzlBxfAjd41nqsvsv",
-	"BRNpZhCDwJsDsUoW+mjmWZ47gAl2KYa81CJo5MgdMAHPzt1oBEH27jk0TQAURma60SQbpZamxeeiA0/x",
-	"IfluUhFMy74qSbnhh6WvhZB4rDHv+HIh6W7Fi9JMeuxFZaMB0JbfjD52n6ddlEIgoD9f0B5I7IZLfJ9n",
-	"kL5gn1vMxEAmdo6TMKRC+BhxhPLLNMvGUkEU/rkQbNB5FBleBp16lP8h9TPBGQtGFrCJtIf+R6Ampiyw",
-	"suDPXI5t03KGwBVYjVnNoi144rAv6BDXJCc1Q8yLHmIOFj4J8Sycqix1A47CjAlthALt4/0VbX/KCKAY",
-	"elgve+IJ4ES9BWgTXHRujJjOqGiet1cBFLZtopA2qLnss7SgEeJSYRpDWO/q+/wOoj7uaTueKbhJkfbZ",
-	"CdR8JK4v51RhWb+AAP03Z3aPNobpb+w9dO/YGiet1u4aUfm3Bc3h12xrZA7f8tGkdMEvbVHVGMQFW3Nk",
-	"Fx14m92jffb74xfPn/yR1Axb/3H4D1EMRX54enb45uyQvnS4Gn7XWbiWx7STNW8Au7GJXcvu549r1LJf",
-	"3AF8fDYAH7WqfjL2wAbptSa88thBE0nvIGnXq/3dpfes2x782qIzNNpnGM/wZnrlno2Vh5sFzAKwlCdt",
-	"v/+RRBLJ+eNfquGO/apPLcZ2K2VKaJX+dpZ2UdIIAtZAxiUClgRoELWtuHq5qK4iYbmCxORFIbo15m8F",
-	"iMox0pd/skn6snJ8KYdWrnxdVZuqGtLJcnExK7onXOtMGy6t9GpUnjJu5SV2uRjIZCoMtyyoh/QbkJuX",
-	"EBYInCyFSLWqg87dQog3qeZdX0LeOTWnbdHCEUz/Jy6HsFVwb9Tta4T3BvGwEuB7/+j++gDf1uhxtytv",
-	"FuS7C9zdGbA+ZuBuha6jRWsdJ2wM5a0zmxvC07Tpx3fiUMC8xOXc9nUoBZYNojq/GhcBsyRRtUcHg7NH",
-	"SPhOqoBYX0k1B706S9lCGNLTJVlMKj3pejvFhM9mQmLePZT7gAgRKPpDBgOA9eQaDG430KrjoiO37zho",
-	"QD98rtrQIr46i/2OdG2WYVixpTWf0UaK1ZxZNnTpyJ0bmOQ3FbKDaaRRxH6qCqjxUU498EhFpu5vTZwA",
-	"tSUDixzBo3XdI2D40IB/WzVHJhBv5pyQYM/zAnITUajVatqZim7bVPRnJ4w7SfDuyCnWP7seQf1IIuDb",
-	"b9e4Ok91zaGSeCJHBVwcGY1DMwJZZd9iAEk/woeq+0SALgtLscQsoZSuSz68Gsjg6puouTxhCeJ/o0jF",
-	"3c9XgmsA8+YyZQm/VIVJ7N0Cr390l8g/vt05Rb5Up8g/vt25RXZukZ1bZOcW+ThukZhTft1eERI1ttHZ",
-	"Tl2Uabu+lyzrXJHAQt9M1qtWwLN3LGenXu3Uq516dUvqlaZj1Uzb8pzx4VCV0ug6kDv4HynnUQsmDqc8",
-	"yxlP00Jo7as9ScbZUBSGZ5LN+cJ7LbEyk79VqFw0I8G/gQ4ujbLaz5/VHAvgNHUCuuqr+vbYI66R172R",
-	"2VClUORq6qzvU26MKGxXiBJ2+h2e8n/vdDtWXbFaR7HodDuST+0tYb/XienilL97JuTY7pPjhw+6nWkm",
-	"3e/gVtSmyCRUS29ysrsZ3/PTEvVljP6Yps7Ypzub0uhXCg/G1wCnT/O1Hk/fPXgdMH1se0MsqObDtMOC",
-	"uian+5MzLp5OM9mSZEi3Gry+7hAEloNMoMJz8NKHVl8pyPToF8D3xdnxRqkeO1tKG0DrmvNkQkYTSn9Q",
-	"fdGlntWJOIXQDKQbIkTSIOsJcrTdS/d0NpblDG1p50Ia9IAC5joiI6E9DZD0sNd9AgsfKoC+JzDDjMqe",
-	"A3W/MPwKK2TfKOPK8rFPbXGjBzdIere9vW7Se7XtHSS9bzYQT7A3h2T2LZr1FbwNpl7SaWuE+2YoymMB",
-	"ws5q+GF44kOXioZv8DzWjcVmH75Gcr6JueyJPciv+RV9aJcY/+XwLKQpEaNhlG21YCTvNnCxRnuUve+N",
-	"UZsYjYgHejXp3nv7z0WWfmhVmF4E1uKz2rK0x84pNQsqeRaL8IzGCdRwDzFi1FzGwDKW/0EjyGzSAnP6",
-	"8LmBpBf1WOKaJFEtC3q7D0ON4lUhyLWFYzlK9IlDQbek892OG97GKHt3xSN2cZ87c9Tnm7jsSemmKsBW",
-	"RMBSDhdnCZRgWXkgJKvQEYqfB0tNmgH30/ZvIfHPzPQYVhxEpwFmrxo8cFZJQJyJKNeReMWE6y7m54Il",
-	"igR9JYkMYwbrCeM+I0AY1A8C5reYoxpzuajoGoUYFUJPkh57DB3GbFH34YGEHgLaltA6U1KHLFypgJQP",
-	"uWS5GoNrAPKmgyUcx50y4IiZNgU3qFwtoHd9VE/soxfwSKPvIBIRb6I20Hqsr4eC81AV/7tolFrrbPBd",
-	"vYabvqHtHVQV+sRKB/fV/UdGFHNepHrnh9hY/n/GtTkF6XIn/n9h4j/Se078gYhR4A1ruVlN/keimDZy",
-	"ugZB/14sUl6fD5ZN+ByCKjJacZ2S4LB+hPbKQlQ3j0T5CKxcn7Dk/YeEDXPBC+0ZiLuNWAAAWOCVjFQB",
-	"PiO82z7/woEyRIqBVT+c3jDllkcalpk+o6LgpIeIHKqaiUJgkhnT5XASvr2fPDh6kBxAj7ySgloH5SMk",
-	"NMU+wjnqAjm8AsAD4IkAc0dX+1QkvlClkgwxNusvauKJs9I42f9GTBE9LmuYwcvwse3ZWmPju+BrKd9Y",
-	"XdrGFBiaNOfO+V2qab9LNXdK8HTH2naM6ivWwp5DLpY/AzdnXDAUOytNzvEA1UO1Wu3fBJaXqmE5FWiw",
-	"KIu80+/cA45F/VniWdlYIrZN16ougHOTyQhbyOk6cCHSyYZqKsj/HvzV9hiCwS3N9Czni+d42X0kQ4jE",
-	"JdQ/RBsmpL+Ia7iAYEp6CdVj42RzAt0b5kpnchx1hnhOQ39e053lzvzm88l9/RAMMq+lfmu+wEgIl5VT",
-	"rTTlniTkZA+F5OWAqJtRhZV6P0Mq9FJHn2YyhYxAHAp80RcjQTzsrGB2k+voW1rwYti4QnijYXUIpoog",
-	"tk/PuhRQaHVZTbvwEPL0cXvHuyFr+FKAvmqb/oqKrJkRee4z7i9VieuTCn0FMXiUDhB/d1ao6axx4V/S",
-	"neYoDUyopAE73yVFSe5b6ebRhJvkoMt8zv9hmcHMn/50+OYs6gFE/Cx/PoasapprH0oAWMyVWciVuiIo",
-	"L8tOcYthnI5nvIIPJ4TDFfWlpHCbpYXwoRNLHflFLBBJjMTXmsw55G5FXsaD5rPs8EosGr/18ozBreVv",
-	"vSzUZeQqnuXcQPQOgoCWUkfFn6OPTQTPG2nNz3jjwx8f/v8AAAD//w==",
+	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
+	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
+	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
+	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
+	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
+	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
+	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
+	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
+	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
+	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
+	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
+	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
+	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
+	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
+	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
+	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
+	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
+	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
+	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
+	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
+	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
+	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
+	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
+	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
+	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
+	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
+	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
+	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
+	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
+	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
+	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
+	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
+	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
+	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
+	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
+	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
+	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
+	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
+	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
+	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
+	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
+	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
+	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
+	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
+	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
+	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
+	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
+	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
+	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
+	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
+	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
+	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
+	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
+	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
+	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
+	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
+	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
+	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
+	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
+	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
+	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
+	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
+	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
+	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
+	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
+	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
+	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
+	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
+	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
+	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
+	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
+	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
+	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDe+hgRXWp5",
+	"w94ALa3X393bP4Ck6dsmr90m0gi2rVM6NxiMt77ySa7PlVuvkPYG3SdGDPR7IAbMYX6xed43LEwGuiX4",
+	"KDCkXdq+cs6AywzZJlTV+0gXwVsufOS2sIOD/AAXr7HW451dEr0gXhPOh+Qx5AqX1gwYyVF1TByTJKMT",
+	"/Zv3PNzFmeAodI/eBFyKtxn7xNlVKdwEpqJcpgkZMQQNgDigZbJwpRpghf5TLmF6hhSQ60CwijLB4lrq",
+	"DxKilouFzDRJmLrs5HqzWinN5mDf5G/dQLiUoYnWZ0PYTINawjg/URWAIKWaWYKMZzawUN2x8GbvbSpv",
+	"V+uJM/Px94A1m2dP4bu3OWj7B00HLc6NhMOq2buloedEOWXa2PKqKTlzkz38q91s5b2VT7um0giJVCw0",
+	"+mWF1laOzK/ooDSW9tuldjmljZUNuQpJwHDdMOn4Gl9f8oA12NJbOsJCT5X53juq2Q98znWdFAAYErsx",
+	"QR+UotZ8zahmF6l9S1EKKAZsOZcZy99kRgQ/Q8LR9gG3zUBIzBRJPrqKMCiMHmiCYcLG5cWomTUgMFxS",
+	"wSRpKljE90+ZMCY9W1vvVPdS92CeXPqOaZ4BDF6N1hEGQww72P3wf+GPewl/ZEj6+9VZ3smUvZb6GHdG",
+	"eUEhXw9oRYnSEPKvU6bNbViZZV8TbMo3IsW0d3jXEPSIYQtMwBEjVF3alKhtnSsHTWmAZmZ5mmHDXiwP",
+	"3JDkFNKavl2qVYOISuWUi3UCChOjLkbmFaF8qsq4jJEryo2M3EYoHW6coI5zInZEFTqEA0YSQP5DRStJ",
+	"6ULLBWhVlGiWssXMsOItioN7hbIRqKZ0Ay85Zu2TR2A27pknn+x2u929apnSEYUSjf399qGxeg8mvVGf",
+	"7iWH7Khr7l3A63Y73U6vt9vpPu7vra2nr/kcWKnoGxu0Xsm/8zSlj/c7XfLwL73eU/IDF8vP5PPhwcXB",
+	"3g55yTM2kZ8f9/b2O11Ut+tI0js863cHvf3BXrdzsN/r7xZJ4mpZmmjyZNDtD3ogWvZ7vQJNxj3abXef",
+	"jPrtJ+Net33E9pL2fp92x0+S3ckBuNItTbq9QTI6HOwNBo/3DtcTpfq9AlGeM3V5vFg87nd65CF/c7qD",
+	"cYJTPhXvFw2FfLePFmwU1kQcoppslpfgqcwYq0MOqCc0ekT2isGotegC4t3++NnJwcnl4i8/PvvzUYft",
+	"djvjfipG85fd5C9/Tg3hMjO7xzZm8HgTv81jytsONOePmJiPR/032w0ipxMX0w0rAmZUkb8tFYAmLsU9",
+	"VAN8hRR85eb0T56FX+d13LDy9bfneDRrfjevY/nVW3gdcUWeYdZXGSsQfq1x5bhcVeREnzJW52Xkyr7m",
+	"KckYZINxjX6ebZSiUZO34sxmn7mhVDSB4ljzmX/gelafO2CuENqIRfCb4ceCX+5fIxXi/Ne5C2ucR+W9",
+	"9/H/BOHXWAKj04Fm9Y4tq5ipltOXtUUzWJmXMby6Jk/aF8ogTHOHnGjlE7J9rvDAZocSOqXb5YiOmzKH",
+	"YYIERlovIoOZAFNK+YqK1TFqQXW1W/yzntnE+jUVJ1rKC2MeXlD3pjrb0V204XeLZY2QJp8h3e7+K7RC",
+	"91ZlIPUkKk8lIBQqnqrBuIazT9lb1hApv6UYYLa48hC1U9VXEvBSQumsundCFUxuP6N8pM10cvcAmTLe",
+	"hOvyHf8EuOWULDIuM65XEdF0qqxFjocQmXCWFhGtlOJTwTD7SCzT1EE2XMCtsBQyS6BYA6AYro2yih9o",
+	"DVozPoXqMToF19UIM0KAEJOlSBCU5v3JsxnVt/I1rsfiuZVMDQ7n86ilMz6dwmxyF2bbtfgIB7tpL5At",
+	"h/Kl2ORjQTML14uNRTZWDyzfwFNQRVMKyeXzVcvRnOvSXK3eth1A7zoM3i0bYNjHXjFNzdsRydSDp1rI",
+	"1IZ+FfDxttJs0djSwpCpnQ/S4r321t+fY+Hm91d7ddzxHetbfcA7mEg2GzXWxq+nBN6zMc1viVK7BqQ2",
+	"XL2Pz9+8fnGO2LMlXvzxyf9x478kN+I/39VgG//K+HSrPPnbnRY40TB1sxV4RTc2Wq5rzpdNcM/WHS3R",
+	"l1uCKtfMBVKhN85kv649JYOAcsN4fRcntFHeC/N9JjQf00qo+bX0RYFl7XJZeq6sXOap0YKxxOHh+NLG",
+	"bVw1u01mCCRCl0ZTUSDLA4YDX9gMIJa8YgmnZ/BQSIG3KeWi0qDA08A/fgE53ljo1Jgk7uE8jE6N2cF3",
+	"Sw2fFDLl9nOKBBMLPlFPlto5AHXAOl6DMPgB43Eusbk2RFFJiszf3Ajk9C0byzlTtUnbFaS/uuqKdbGS",
+	"agnYFmC6vrLiR5ryhDYlWB6TOVcKkothYaos9Mk/35BaCfmZo4zRS0UoyZapT5AeS6EzOtb1teeGlWwM",
+	"PCgvx2FsU9HfbQLRyCmwJiWzOk1DvA+MXr71gapKV5m5FOucAFeMXl4E14spbgG0BKNqZQyo6dKCblWp",
+	"VYzIBwTz79+GZr0mmpmJh1Or0Ks4Nwh0IGwDNmiEko4qeKeZeL7bFQajigUvYM2Th+9ePiNHvV43MkYV",
+	"XOjtd/Y7vYMdoA9uD7NZFovUyEsuxeO/KXBXe8ZyFv14xuZwkM3p5x+YmOqZxZSws1I6c/v+xRmd1g/b",
+	"ploY3r6yJfRqJq9EhOkUFmjB8JDM6oZ/2Dns7JYGP2ztDluthhEe7JnzU2sGcaz/N2x9/Lfftf/r/A/D",
+	"1u9b5aFHrc/tqWybH9vqki/aEoZO07bnFMSqLmLpvGOLlK5QJhRn/DZjkNgKKSzZkpGrGbPd+Gyttwth",
+	"YlUCYTRLeY6C42CIbHJ9XILsiAt0KC+TQ2SXMmVU3GpyP3BxWZ1NPFx2u7vjZZbCP9hTkrH0m2FLsM96",
+	"2IpxuQ77h4c7Ue59W9Ap65DjEdAB8CNsxpZ1ywXLCG93QeA/Qj7YN/td83P/YLzMlMy+ufypvzzu/jjr",
+	"zb+b/pj0Vnvz7vLJ1Xd/7R7+56RuUE1c0e/uHd5l9X+QuFnqmXxB9cxzOOibqOwV53urcPcdN6RPMqwO",
+	"+APUdMFBQ9OUQd6VSLDykjA6npGFTPl4NSBxFhfzdFI20REwN2QXmsPc5Y3FOrZ+HDUUDyGzvM2ZnrRn",
+	"Wi/ogrczqhkscdsKvJ3OUJS2NSZGPc2+6T7V3/Ram0/5NkvpSfMWpllHIKpDQmD2lIpI/FNADzPnKz9n",
+	"suGU6yf80ze9bvfp1Tf9rzVlprPV8cTi6RRne2onoCWkYYXe9BBwDbLV1HI8ZiW27oVDnshsDgYOF3oX",
+	"bDv6mc+X89bg8ADK1edc4N89Px8zWMyp23xCNQ69tUePRoT30+ffP1DWGe2bBxbX5FOR7Zgwg/1ofj6v",
+	"22cfPnw4DqyP+oGMZ2ajiSlDiXnwZD844MqH27fQUINkjKbzb4Ytq8QPWxGifn0zLMLMgMjbXlJcR62U",
+	"i8uwPXR1Dse2+BWwAI+/a78/MUP2uofr0myez22db2WyKtZytH7vDr+OUX5/99hfyps9l28BnJ2g3XPN",
+	"dWje4WsYiyN/x2jiFt8/WRn7lOkgAQjMb8RKUrVN69aOoYkh8Xc7lgcqgOQtjgWZc81wwhD22pGo6iB+",
+	"4EqDxyYgh6qOIeVKhy2ythhC3omkYWXwBsJ19fPYaOMeVuTZjOoAhXoNU0PNjSbjlDNRMyLFROJFTpXF",
+	"eSPnbsL8pZGiQ3jNWHNZRp7cMNQfn3zlwTbxWLkzR17Y1Exkw3WB03ELpnshEpbYvN3qwF5gWrkLtdlw",
+	"enUcTPh3lMdgn6kfRNcPA3pSvpk0sf5baXsxY/PKm/afbbO57SYAOJ2aZcLUgTz86CBqa4YDb6gwkvO7",
+	"/N4heOJn8edComrpjsD8LYKxNAgrx3z1hLoLw7ymc5aEvQyKI3gNBc6B/ysiNG9Tzsc1R8kir1WqDCjP",
+	"NGkaDrtq4plTTTN98+kxLnWC2Yoo7KpZaCYJoW5Bmj6fy8ltvu1QHuo+LKRu/Co8t90nS+nSxS9/x6AZ",
+	"tO+6BsuPh7lXLG9ckfAL242RKX2jkmMl29fUdbr5kD7rvAFwjYDzDoG7STk0Wirj8C14o9oxo7gxZnmn",
+	"dLlYL95ASMxSriXeW1eiWRynzWtet4iV0uiK68hcqNWIFnjtDt92BVpNU7c31H8dr23/9Xe2ArKR3lgi",
+	"WUvvMjhZ+fMF7LAGteWiMI7mgxnKFrXvkxVBbZPRuqAPGLY0rRX59zpIzASsF0R+U2GufI5C3aDL2LTC",
+	"XJ8pneHlmsny2IrXcXhqaQ7NGa3dQOZiQMJN9L4MHnp/Yi2nLcRjMKY67bl+VOvV6OKgQI/eYlif5GXY",
+	"qqo8LHMZxnHJVnVDMNft0xW5uOAXl2y19vunWi4WTUtlLgYkqTNE5eIui4JPNm82axCv04PLtvC3q5Pn",
+	"W+vBeT1JgxDCOdUKoTOXWn1rKmBAtFHsYi9G+Dz4D6tfx0zm7WWvHUDT7IMBNM1/GUSL70ACF85t/H6j",
+	"/bH0QeXbq9T1X/Vr3vjNKdPbffAD17Mko1eiacndDbVH7ZW9uO16X5efyDfPyfN652SgLT5QhINzFwDN",
+	"jfaU4wCWttk6n+PvMzZpDVq/e2zOTCnM3n6MV9Xjk+dBS+nGIb09MSIRh0OOxYpgyqxaMARiA7CX9+9P",
+	"niOuAcYyhBR8TFNAW7XgYoAd1zShXILecTLPIFS1LtCyoFNGRmzKheoQaMeEKa7mWvwDF5cxwQiBO9Dt",
+	"AxOZsaeYWCLJiJE5TRhZLjplzHk7JYyZNcUQev1D8L/7vwtx0o/H7b/S9t+77aOL9vkf7i1UWnvyvYJY",
+	"NddE0QkEQhWzvhkXbICKhkEpGgrNULAIE06NyYSNsf6809BCYSjyHgoRSfhkwjKHO8Q+sWxlX9Ihp4yR",
+	"j++YzjhT5w8BouBxhn/aOFWxxYKleLmlwjrXezPp/639X3cm+eSV6+5SpTVuEJS0UqQrwpHL4hdndBq7",
+	"dhTIeopFuNuuuGIk3uv14w6JH8XY+mzVIVCwR6cAs6IIdVGWiCiJ8U8KunLGMD9mkcnPKzKHFZcTs34P",
+	"4w+PIYIfRyQetnbb07/zxbAV70CInBbsbDpn66g/ab+ybV0227AvhOZ6dUanthPI5LUUrIFwZzmBXGR3",
+	"JZeA2TcwBESzADsD2ZL1qBjh54rEu929GNgYqlUx6aea5TAUvd1Or9PfWT9ZM9q7zfgHqtBqbxK9PCmg",
+	"rIBm5ucd2cqRMZ2zAbHZAcWDAWPyA7wklvMRy/CnOMpFnuvBh4UxBNzDmKNDRquhiO3j9rp9vkOOySiT",
+	"VwpAfmKYxalcZmMWg/yAkY2MhFAsnZhjA/rDBW0bHHAnarxDwRXhUyEzlgxC40DPmCCYpwYjNrIGkpcj",
+	"At4IQkmcMcV0TK5mUgHNZtYviDMm3TXraJagDaNvgzZ7m6h+sHwn4j9A+NeuIohLqkhc+JhZApkBoCcd",
+	"s7nhE0OTIimBYBb01otlnAPufXtQYbN8K0kyBtSUItytpcMp9WNPbjNrKwQD4pUIANkrtYkOkDUlwYnM",
+	"5kZUwanqgDcNPy0sLGkqxdTeBZxks3LcgvfIK/4tsA/7rAcoQqnPALQHOHrSh8InwZA5o8LmanFMC3H7",
+	"qpT5sN9tIBnMKyRWwqD7FD7SHGzv32Oo3fo2mgSG9V6sUx0DB8cdNS1Ui5uGgtrxupHk+vMdB2IdKk0j",
+	"sf6Yr6vABsGoO84GbbumyaCJ93XnkpuRd5yKMdqaJpL3YPyKM3EG4p3mcW2edtF3sOL+YymxqMAX1n8p",
+	"5HDaBNM/QC4nYLmAbHEekp/c43Wfdvc+dp+5jor4cjc9FyLambFvNtO3OGScbk3SjE1OA4G8Hswuci2U",
+	"oGZ6ubB6aN6o18h8qi7zgM0gb1SjCR0KzecsglJqC4wDr4S/E7pCcR3k6Ray6+rmaO/NKdMKE8/aeebZ",
+	"Rg/b210iV9tncq19Os/5us6TQl5LDaFEXNXtmClvt3wjPz13t15Hje04b3pLfXfQ66gGf/ymV5Uxz6+j",
+	"EjDJTS8oQKDcF6sXEfZ9bvfxCfKti0Vk0EJjozRh7GoXdCsNeXd7FvqWJt9Rza7oanvmmXM1lmLCp8ts",
+	"Iw56Vbj/GsJ9YuMFPz55Hax12Gv55iffulvvTaRBoNh3lc7YBOSVzkv2cZVhvCwJmrCGVgwVgcv+3tY1",
+	"KNfZYl2bOjreuLVrW3EaWVHpWrjhq/LGkddRTZOmm95S6Qd1b2vvdu4YALDNQo4YWdBMmeOLljtaBm0p",
+	"7c7PLwFQJNhgNd0qbXqWb5qytZwPs7cu8nYjG+zZZ8GT4ThKR8A8aEi8qfz3TYyvo5oCq5teVCnpurfF",
+	"9Vj7IHSVlhJhtwvlXU9JjPVJMVF0pcgVwH2SN+jqCu0oMmLGIlVYI2Lb6rPP2t9cECRDkXcTB1qjRAkX",
+	"sIMlvYYzwpYWW7BFtVHETVQvt9K4X6JzhU0tMlQKwVLHXdDAhb+a3fB1DpWbWYEcKwD3BRd7fv+MpQsg",
+	"3Is55SnEKLakFSQAXmj3hrXUCT52v9pUoPznnd2LzaphtoVe/1tMdhI+v3aqLwtd9+9l6XODFoCF87U3",
+	"ZhFMOXIdufOQGjbwIok0t5Z0iA8fPrTL5QzrFIly9QOM06qIZ3zO5FJvrynq/AU3aGruU19rT/GEFHuA",
+	"maHdn/pVb+BsqYndr5F1HwQ9/gdbLa5rPuI/v4DW+duquba7/s3KaNCG/x4ICE7fPNnLzAOd8amc2nio",
+	"pVwYROUJiDirGT8L2uDfTcsfF9+0iVr+rNSD/z7N5hsFPahiLun8a0i8QofoLQgb9Fq+iZ75p+6FjK8l",
+	"YQI8NOX+065PT8omGtio0odxi4mW2hZu4K45LjY5vBfpvra54yrsKWl3XIyjcEkajhy+3eKWlJi4528i",
+	"wkvfAvFe941ajmG/iCl6O72LAVpEulm+kgmf8Lpi9w9hTLwSDC9tNIcQsG5zwT3XDc0Jf1Ff5b+SaxEW",
+	"uqbh4W/POsSejYbZI5uYLNiV72Do21RCn1QWkV7/0NyP9KntuLcNiWp62N1IpOrH741Orkga2MRlAUFW",
+	"gyCxS7CJn3oesmhaYsoSS5hKX7OtqFLqDnYzSYqfvTd63KaFWp6tbwGBwaF7R+1Ky00MZ6tXhZ8HkRPg",
+	"8t4ocHIQ43v0coYwxvY4gZGSh9g2xlBwB86bMsjxV1DMqp19tliYSoOcG8Ohxa/eH3GNkR8e0YB9xD+h",
+	"2/cUSxLfC/qJ8vQOShrlF/ITy4xY3ujcfJPfbIY9ulgWh7D28effhgO+jgp9g256OOhSBLxfAhK+eQMU",
+	"sJjvbZ1cLIdrRRKq6Ygq5v0wBc+C1T+1y9F0lpuQVx1ylq2sky6l+j7DPeU+Dv94N8OvQleqtKH4VcRc",
+	"caqvpcZKiW0XjH1Gj8SFOWE2c83aJ06eW/9sHpXTGRWKOzikTc6ps/yJe14uwHOheqmq7k+X8wzisQah",
+	"fpuzYOu0mKgG235DAXUcAsj/w3JrUFc1fwGQOuTZaCmJnGhE/fwnz4+xxLaB31+eQf4Ba/sbWDVEuZUZ",
+	"//svq3h7jXtZhdld+/z7GrTa+/aGejDekl+nqoh/DaX7vVhk0ozBqHTP8vW4o5rxa8gXiErYpDe9oYCD",
+	"+mvKNqhqL94aA8cIJh0MhUNSsJDgDajKW6xsAzrxzbunZgT3StgHIXRzRHz9GFFMm91k50rGMuFi6ktL",
+	"BGsEZS3tsRzjdd3OsnfBQD9kUkxDON1/YOwm+q2JS5SJFaGJqD/gyC5ADkOy1f1LTT8rD8QHVS5Vn/sb",
+	"wWxRlpxYKD7ygo5nGK9wZUhzNh+xzNaewF3gJ1C25niRGRbV3OW2JGxDYj4ztwI5U03rk+yx/IWzMXMF",
+	"Mx2sTPH4vPv7uwflashK0c+8CYHow2yFFUfuuLPpsUZsLZhcpKz0vX1bC7PB106AH2mavpkAhvRNefrn",
+	"G9fRhOBqdVS7msm0iJgG5QWaNbsx3EAMszjEJch5/HyCj/W6+VRpllFQtbBKoW4Il1xA7Z9toARMBsiU",
+	"FgFzKVxiag0SpsNPr66WxOOHF96VtyqofRViQdYNMlsKX9+zvr628tYcRPJrLbE7wZppWyHqu/evL07P",
+	"jt+dvXjeilpnL/5ydvHqxenp8Xcv8Ofyj8/evD578bry84vX5nH71+nF6evjt6d/emNue/b+9OzNq1YE",
+	"X3p58vrk9E/wKfPni3fv3ryrXYG8a9ZGhHp/8pxqehtiXYflMR9xAPlA5OhvbAzGRcjcVUywPGQzyWFJ",
+	"y8LNH5UlwCPf/2Er+cRrGPQYQYH9iOMtuLR+G50FGHRQVrxULIsj7JhPbL98cnwCxl3sd1dc2L8IZ7Fu",
+	"65VWBauYJLQ3cHRsWqR3SxGkkNMEg1U0fRusBpZBlSDG3y3F8ZQJfSIWSx0Hp1rsNmzsoNMLhWivwiPO",
+	"TNuoYUa6JdBGH36y1b1YvlPki/XiuABdac9UhC+y2TYd4nv6Q520Y0SuiBn0xsL7Gby0Vnz3u+bgKsvv",
+	"NbIRB4gJxDZxIVuKiFzN+HgW4OyQjC0Y1XcUoRvU4hV2uHvUTSE4ESs8ZcTInH5uj1aawUG2d7j/5MBw",
+	"2omxxJYZe2Z1lqpu4MsjsEdmUHvvUAtJrJYLlimWsCQeEEpmyzkVREt5SSQ47nNmw3Bn7g0OwSCJojwZ",
+	"irxKg6WK2X7FJB47ANx4AIUcYLRRdWktLMO2HRInGeWCi2k8wOJh27nRfFUhelOIx20nBmNycGSQBgbW",
+	"GkK0UxRCVmGLbaWxO3fL9TelcpqoFPwplszAX0rTNHWXXIpm1PLTRVnRkCwN4SEI7VQCRVHL0QLqKm3+",
+	"XNTK16r2pDo+edXAClSTkW03U8VpBCIFoEckpkstY6sl6xmbO2TUHPozBoSmGNpX5PeACDabTA6FDRgb",
+	"Rkm4GtMM5PIcEfNjOZnEJGXUfsFxmJbIgKq0VNiwF77ZilpyMmmYf9i4vmoruNaPSdBvEozVZSaw3jWH",
+	"fSpKSN/R/gb10952Xexwtf6hMz5nStP5wjzGXEbm2s/kQJFw+3VUbGh20/Mvg25r+cN+sJvpOcGwz6Mq",
+	"2A/0Kwep08FPZMp2ur/frxjmgZcX7SwnF+ZcaxBXkxAU1C5nJ1debpLgUQG28JZKcyNQQO4mcVl3IOoy",
+	"w6HKHVbOjs1PshDT1DUXWQrN0xp4xs1tMpmw9CZSvIKboBss5KjYhJmNWg7YZJIQAuIqM8sjyGhldQjU",
+	"4RRjoFbYqTkAHO9X4oqMljzVBBs9N0M/9LBF0b3AP5j7AE+Jp9gFF8YKUXrb/GjTTXuK918XOrDfmaVc",
+	"wNZlcGJKDvTQvfvLneB/oIqsG3zNrZZt8oPLVNBUg9feijOXzuJZa3b5/rYVrT3EU7BrFXmJ7hjffaYg",
+	"uWsV/JLw3VLx2srzVFT5rgudp2sA17C1cljhVOpbUmqSVKYeDCn8SK1yuuEqltCNb/DmUQEWHNDQdykx",
+	"Qza6RMbnXFCNxJ/TxcID6oInrp52z81F/HTUSqRgjTdKwdx9LjjScI7CVXcvwCA13frOXHR3AoBS052A",
+	"SIB3XnseWb220CDg4o9aUrANtnPhVetvDahz063BVG58qyflTXeGpISOnRUw7CpmqpwzZ8V5jgmxvksq",
+	"XAka9c4yMfiakXMrW6hKtATJG6iMm33IK4+1X3P4YCBZrzKprQQGAjwl1AlfnrLQJSww4QOkULOMyNuS",
+	"Wdg7R9dSn7YHChGbakRH1GIN62RGj9cia2jwjEB3+Q55MV/oFR4ZkHA7pnMW1pRt5Dd4DThjnnuKbt86",
+	"v4HHS6932iNsmZZkaswDhL0q6xkHezV6RlHV6FZUjbJ8rcCIMof7HiC649KtP4lOvQZSB7qZH0bY3GxA",
+	"YpSnxtaOrM44YpDQjArZUxI7HTLxd3jFND/FnpIYJWQcDUVg5UcOmrJ4+klhnggcDlGTw6HgViB1XoVo",
+	"KDCcb/TIwLAzx1zRePRzBWvcziqX7UVz/SYLuwG++li4otLIz9ZiWTsMvuqBv6WF+HnBM6bu34oyY4U8",
+	"mRA3EMUKIjy6nLJbmU3AyUt138alG7CP1JvvRIARMLKKFkAXBWqpkYyWX9wkXABorViGJYfzF85jNuGf",
+	"qwzwJ5tkdwnnwJQLBYPJ2FhOBVcM8RhLbsZeycu4X0BCVZcXBRzaL73+dRUXFUQKQKt/PQLbDwS2ZsqU",
+	"ssTshJ76tXqDtEnNUHN9092neJdNgubjezq07cu8Izg0raF7uy2f1NKc4nXWRDAcy0CeK3yAwE7xZlsi",
+	"5616p52XIcpYwRGYwCkX3s0RoTj2Jha03iVcFY4rxcU0ZW3zXIn/qtHgEIn3/w2Hn7vd9nD4ufdyOPz8",
+	"5KX559HL80fmimq42PxULe8eQ65BQ7cZMGt9bwfqkATBgzgzG06avY/eR9tMcO8obya43+nt1OiB8MU8",
+	"Y6PcABLa+ANe6LFNpgPf7YDYXoQWjjV4i8dkfbOgPy0BwxnDD6q03/e6RzcH05x856K5PSU6eyxmu8/V",
+	"AOm93iGy29vfPbjJIwJcX2iFcZNBUFd3Ux8APk6v6EqReATELMTk8KebI3GFBSx8rUC88iRq9x/u9trz",
+	"3EoC2GEFt9R9HeTjoNXWZlLNN9Oqk9lGnHm1CUCazS9WWqEKV/CoIZKOnaVCt3z+u31O3cpRE9aX1hsa",
+	"QkLoZ0wFVOtjzzXeZFBgT7UbMJ3hplsoJJsfVXXS3zV0s4Lez/hmUZ+bg3Ur58w7qkNYZlw2Cxbdu9nX",
+	"edO2xrIJlz13Y4za+j3r3IHFZLDIh93BRysBMbpmo+BjhZTRdUAuIUyBn3jQUD5MbOr1NzvKuofmP9+a",
+	"/zwz/3mx6Ukl2NWNua7eImVXhUzXglOtTITSq+uYpxgZv1VOQZ4XAppC0HzIR+9PtAvVe0B87r23rls5",
+	"rLDRkFzhHaZdDBAh3Jp7VJCYJ5C44HoQDEWhCQEJexC4V0LA5pKxhXKBRug5AHjcz8IuepZj47okhsbk",
+	"lg+uD7mxJSOfVDEwehOoUJDjS8A7YK4uaKYVSTmUoUkFulYMP8adpmyXQsqBvBJBsMY7fLEdiVabjDDv",
+	"x4Ro7LEZaZw3xMgsWrnhlNhd9fkWN2Sg8QRE7vV1HaeVeiZuJyNQd83zEa3C1iHxl+uYUHWpfFAnj8QG",
+	"8Tm9zERVfNwuQpUx5xUoYIU3jNf6wdyQDW8sM2G95i6a4XL+GlznTcQEJX87Qh5DUb51LXRIbJbVpgBR",
+	"HQQ13Xn9QOV6C27QwLnGFYT0xVOzXed0BVlC4BIiWk6RAldcz4Yizo2cOCIjNqaoZ1PtDSTXeATEAU0N",
+	"41loYCG1rWIP1s7yY9mcKwtHZz/l99SJw+Kriw6RjZ0baDHs7u4e7Ti/JJks9TKzok6Q92fPwoSTFaMZ",
+	"AU/fUyIYZKZY0ccVIMMQubRg9v6wSqhmbc3nJcNrt2j497uF0+phv9v/eNA+Ov+53/242z46Hw6Tn/sf",
+	"e/ivL/3rn92vX3avd9oPu3Dp597Hbrt/nv/9sdeHJ3c/dnvnO2cPzf/gm7rt3fOdwcdue9/84P/xcDjs",
+	"mJf2oqPrnT8+/OvPH//QPm98bOcOPVq28bz8ci6GRq8B7oAp0+YknSwz2DHg84OzDzVn60i4ZCtl28Kg",
+	"fut5YrnkJeWllGJp/gyVl277iLYn518Or9v+33sb/LvWX7RtVqr1dFjKnjdKu+JJvZW4WxMi9Uf82iMA",
+	"nz9jn3VNSLM5dfOZb517l9G7trz/gKFjefRdBt+U/1S49yYb17ziefAAJDrom3cvPnkGt1ZSJuHX4qCb",
+	"CfFesewuZHCd8MhJReGtOU+r5NrIcn3NrrzxupVhcQdbttKXvJmWQcvODeOYeP91VNYBLllDhx4QoU4h",
+	"LLrdPMwY+Z6xhfXMUaLYOGOVZPUnBTFq/lznTj/Yq3OnlwhlxlylzflaPS0HR8jDP4HDWc2MgQBWPrRr",
+	"A1KD4+YlZ2lS7w0+dqUoE3PPAzxaKsU960xg2v77+Uc7+wYTNxjFj67ooZqjUfI/u3gpwEPobKlnDn57",
+	"Exc0NuepxlEr0dR29dov4qv+mB+cONFW5JX+sMSjNWhRsSpRUTVLn008fcFKXNeaWHnJg/PXgRmNDEg9",
+	"mBej45mF46Ah44Tj2e0Wk01uM0SnojXmBrUGrTldfERKnhfoVNeR9LjgyKRucoUcQXQ4GRpY3UwxBpsK",
+	"k8D9C8x9RZemRfuNiJAZxjR9tjl4SkWOESAFGbEZTSfO1HKvrXNAJFwtUrq62ES1fY73OsIFgCTr612w",
+	"oMFaKz6WRRWJ/9J+I9rfwmDbbyZxocRx876XDc0Xv1IULrdWq7G2QpgtpE/dSRVkL21Shxk0NUefZbqy",
+	"mWd5np6Atn50sWAiIbHVvaCxWaH74S2KrI7voRJ0i6o6TIq7MapiAyjrlMyQaW/iUkO+MHQyAwhV8DFi",
+	"wdBvLI6ZZ7pVKBPDkgxIIgWLUTrl2d4uIcWWRVjTB1w8V94rqPO2jLCaiiguxiz3z0LqYUT+JrlA79Qv",
+	"mvpGi4n+dyhECAqdN7CStt0QUrDa5J475Bnb3VNJ6HITKtPFfaxum71wxsO60EgR1BkcWKk0PDWmmPyY",
+	"4x18bNGE/rv9uzOWc/NVv6mcJVCoftsr+iMaeiP/2+9+//8Nl91u/+DBoz88/uaP/+/iy8/X/9U+fzgc",
+	"dv548207X7rRwe71vz/Mbz0P/t0+N9d718HVnT8Oh52dP2x+f+1WDbrAVvfqoxjiAQzuIZpOoTgqkctR",
+	"yshPS6mZiohiC4rpZqMVFJlQVdPHlhx2Dju7O+XSwu7euhP44XD46OePZDjU0fmjhx8e7/xx2Pr4b79r",
+	"/9f5o2HrIVw4fxQ13bDzyF25m3cuzMZtlGc28w8kWgmB4GkgvMDascggKMn+sQJqqzz7hOnaTQla+Ay0",
+	"BJbcEXfhnnP5t5KNNidyU22hIu9sxYAl19rSAcNmjCUjOr58JufzhtDdyvvmA+XiSmaJ0fONVudiMwuq",
+	"zIb0XbOx9JM2Vp94AWjUj4pN2r1NMLkcQj7cM/85qNcyNnnktl+oFXNgmTWUqBj1C/oeo33lQB2BlgXg",
+	"pJqtmuO+1lR8GVvVBqeAPbXNC8gg445lNlOeZoxM2JU16MBajQNQ2biQ+l3Wor13oWzWVJFMfB74fk0W",
+	"+CaCICeikwR1aVkf3MyCxmSYao2kiK2AjTEgUEjDoXYhLJePZLIKN6RrgmwbZ9epLWlzw+cUyBMRxf+O",
+	"UN42td2lFgIpMft7JUVSWA8t5YWayUzHEf6RSjGNbfXuUl/IyUVGxZTFpZDXmuT4DVLkb3FI+R+qLPLn",
+	"0zevib1uMwOPur0dwoWNMxsyP7X0L3ebgx+R3ghbK6CBuO12rlKqZjjlm1uUhyLTDdcyXq08LHJbQ6qQ",
+	"2ZdwtI4yeYneZ6/aLhEAi7VyaKo84SL40a5WAGCFAj1Edo5a4TKHPXwRvtPwg/0n8IlRarFLXy2bFnT9",
+	"JiQjAjF+V+4PhQpygeUEZsauUPkpiZG14yhMIsgYHc8Y5pTArsBIriJjF5jNawLkohW18CW1w/0To6me",
+	"NQDvMGVb0FCyyOSoRkyqhooMl/8oLwu5j/Ly5jPXvrKOceqaPB9j82YugBx562az9B1ykigypwkzGmze",
+	"RwcEs5z4yt0nVq3dP+jvlI2Kbu/oKNkdH7R7kz5tPxnvsvbR6KDX3mfdyS59Mu4l/X7B0vjHxj2vo9YP",
+	"cnoiXspsfsuYUID55sT0m+OlnpF+p5vjoQFdq94gSAqq9eu57nfIpBadpUas3HMemx0RRlB+NaOaZlTo",
+	"i2aN1VD3gQLFtUNe0ZXrxgM5F8FGqglo5R/5p8w7hIj7Zuv01KWEFxrhsTFPmPoF1nCpWNYMqdbku3gK",
+	"LguYxtWMa0bUwuhDNJNLTMVHdz2Zw2A7610V903+kgj2M7whcgqSZrsAdCBs1sSVfyPk/afcktuE0hth",
+	"24wlFgC3BfZqGf+wZIZBkHxDRylG1NHm2SRJtkNyQLin4MEBMBc1povKYbBZ3GLLEolNc/q5uqB8fXnz",
+	"8Ymtmm6qNuDqQkhdJ7yyJYM6YEztCYOQU6bhR1XzyjV4Ib7G9GK0ugdnl0uhdUuYV8NykZv5NuEgr4iU",
+	"grBPxvQpIHqg3Xqrso+vg2KSt33u3Azr4fjasULkNsiNdRnFLVKbMY18swa6415m7hJrS5FmB7RGp1jF",
+	"KnM2rkLmPPXQh7YcQ62UZnPsSYdgAHeHuzE62K0Ez/dcVMsg4C03Lsj39ltrGl7kmGRUWCo9pGIFdUZy",
+	"4iDJwKh3IX4kMc/UTmQJ5vHsEqYug4ptp1b6Wq2oBZ8A32craiF9a5VNOw/n42wQubQ6EehCeOkwLVxb",
+	"umqY2ftM1zqwSi7W7WXxveJfhSKLKwLSCusWqLZgLmtz2vAuo3MukttPpsSKwcz8AApkKnxmDc9C2maV",
+	"W9lnC2mzIikV0yWdshwlwEiuTKZBXYxNV4H+FJqOYC9DrBw9sx3yo+ECY8prOlIQdJiTCWOJisj7P3S7",
+	"h/vRULz/Q7/bP4Rn4Z9HFv8P7ugeY7gZT3SijKIqxhYbkGVzLoypS6Fbxlx+MoYFnBQBBgNX5JItNBmt",
+	"NBhnQ2H+VXIFVl3rh78J1/orV4hSA+xmLj1wPkP0sroOV2UPilwwQfnj6UK3pVLtXr87Mty1ebbOPejf",
+	"r9nVXbL+omLOH4jRWCzTNAbnqjtyfuN5gOanNG1IB/RpvnVFxqXezFxgldyAUJJKs8UXNEPhoclcKk0O",
+	"9goVdE6KuMi0PRWURd1cpHSFMQfc8JQkck65GAp8Zcqo0kRfSZLSEUtVBKYgZgrGHesbjjvkQ63lCPVm",
+	"IB9Qzgg+lgm6asjrl98/y4NxWEUzFHlpnxEu4xkbXzpE4vvNV3A1SJ4zhsPOxxN+/vG1OP/446fzj8f0",
+	"/OMP6Tn89jw5b7BNfztJD2HieIURD4mW0OC1zFpEyNsfUIYLl0IjVBBYGuYGcyLTDG0SyylDYVnlWUSU",
+	"9ICCvnUZuiQA6YGSS7YaSZrhi6QyLERSBj4L4mYWAGAzqlYA4bSEnudwlEFD0oENMygNm0UKYxMpQNYY",
+	"irzBCeqLM5lpYtnAIkUzW+ycH5rQOZoqEtPROGGT6SwGKfjTFcv0asnL8bF6p0VZ0h/ev6QvoGTVCiOf",
+	"AolhL3igxgn1aQO9s4z2BxmkNYBbOCosNW7CcnPl76RrI3Yx5LvFXn2cM+phQrlyTb9oWj597gu3ywJz",
+	"fWpKlHTdVmqJnGXSxiSP9vaf7NxTCxLd4BjkioCNb9vhFFJUyGuoYkS+NvsJw8Hej6Bsckg5j6UKWQK9",
+	"ldbFxV2GQSW5YCOAtyCVoYQKX4MJj19qzKS2152KFqRSQ2pJKqdlB9deeWPeJnPnrWFVKwJ1tmQOHtU2",
+	"znR0CXJ58ganVR9VU1TxrIjRZ3tAGkZajxmxf3QUMP5et1sHGuFrt5rziOq468a88w2Tm2PXykk9jr1f",
+	"ozK1ZcbbGZuwzMjk2366PrnJlZx5yFgPh+o5bM3mr4/g26ba5gZcp1HKCAeH/4Tjqgfw9AG6yD2A1Rsd",
+	"kf6CuPWgqdn+qlFNz1VYvRFPEvh3UxPdqL7vXQEWv66fV/5r+PwlWwVXfM5Hq9zJq7a9qwWzo8mcY/pH",
+	"atiPJReWIyDfV89kclFMo8ipZ4lkfpgYLRr/bazqCx0s5YKuzDJeQJYFzaYWYqzSKj+qtoqPik03o2rD",
+	"btdc6yLhmV61ik2mCwCI5UbExY7qdT1ca/pOV7ucRU397uraEpabDNZ52rD9fb3ZGmCQX7msp+MTsExk",
+	"mliwQOf4q/WyLYwdd/NxPF/oZ/bmXyDeIZTOlpBlrDYb20n4BMAyoiNqs6d/cHcj+EKyHOvNHnxrbzbP",
+	"OR699y4DmBkELQDcN6qwj9xoHdBAAv2My5RtSLp3cOvGOO/4UIDxDlDTmzxzZu6s+DTviU5X1rqCBmRQ",
+	"NIL9oNHtGuD43zzOH+3NtVEZ96bCuYn7wtLCEf92LtbiFquL08zd5lYLUDInMvunKR+q2aT18QJwvrp5",
+	"YlHVpTAGskjInIsE0qVXcpkBChEmSq93ye79JlyyJTlVnw1rr6KFCV0LXN0ZnZofv332luw9Aeeb99Mb",
+	"wi5YNqMLqDuHV1pfWsamXIoO+ZDDG0e+pQ603BLo8gpS192LKxmkvV4REqZavP2lH+1eP2x/PG7/9Rx/",
+	"2L3e+aP94Uv/euePayizUQKCTY49vk3ruA/WBoe8gW1SA9YgVcE+HpAYo2w219Mc1A8UuhGf+uZvIZmf",
+	"hl3fovzch9jezMNs2czH4xMiM/MHRApLaaIY3ou26Be3Qas4d0SyT5xdNaVkwBYfMXSkrVmg9T3cbBwY",
+	"1UWP1ieCMh2a1xW7snHoc59BJYUmE45wphsZ7EWeKyGy96tG+117z2x/ZpXelXcDaW7IFqyc14RqVs5x",
+	"oyJUXaKieZtQyK/gOHrndKTi7ODnvIbg+IRMpLEtFBkxxRO4JhHxmmK284yqNRUdRgKZ3VxFN96MXrv/",
+	"eHqtd0lZjZBpzcVUbQWlt9ZqgUIoPHEaap+wnNrs+lIV1P1YO/+M5sg2BsBtVfkKgBNS7KYWj3Bu5nzT",
+	"4POzHfh8bQRC0nkLCDVCurJq/lMSp/wTi4sKSt5/C5KH4oxpM9j8peYZQKnxrxsx39qvvt2Ca9JnHsUK",
+	"QN7UJjmgVQjR2JpknIkkXbWiBpR9r+QXahfzpwRb6gxcQyA+UvBGLaieMc3Ha4by47p2Zg7nJuxmlse6",
+	"MEbhjlBob2L+QNQfvFmRK5YxKLu4e9syM+aldhgq2+UaG3IW8BkQQyWAOSFOvXO59lBNkzJaW8a7NQJK",
+	"HXjm26UupVBti+iFKT33mUJ1uyylsmaIP9fpFe/8e5sTWW3q1IylNhnX9zReQGOrhvIrC9K+NQ3xcQSa",
+	"r5LyDnjxZercCNpeeLxCqu+YVjakA80CHihEf8E+AhFCblmk/qe2VYeteFSZvii3qf769R1BO63GUnuM",
+	"d3bIM7PzigA0WGCPUW3AUYbmYgp66eRAZEACwA65j96mWxSWY3O0jevK7bdql7/BXqQa0iVtFq05qhLZ",
+	"caB94P0L7cMpoPlAMSv482M4D9EErOkT7nI+wfVft71O66t03LAcMhwOq2haqQAOyaLpgjbNdYfEqMKp",
+	"QcZoEgN+jrJqnYqc3a5gHkHAXEVD4Z80ZzyLiVwwgTeiQhC8hiaJKr4ro5qp3EcSUx5bvopsKz77KggY",
+	"KXJ8MhT5x5Hoyg3X3IhAqLoA/RQYSCKJcl4FGthViUgq5aVy1be+WUEsxQUic8WEjnUOJ13z+qJ6EhLU",
+	"RzgslVxWLwy/FbX8R5qXXG265hvbzshJxep1EEHOgC4ZGFFrKfhPS2Yv62zJzOBQ+jX2gp5S4VDiUjlt",
+	"c2yqMpUMQc9WTuBzMUWIdhCf99j7AkDwm0+6HIDeNX1xwF1hwxNM91GXqqGBxNdolYVtjVXQBAny4IBa",
+	"vkP5rVpk8UUTapm+ktmlrwhA1H6YcyqnU8ilinz6Ub+72+l2er3dTvdxf88XSRo5uqpJaajCCHydRl05",
+	"86D2C6EH9tkGH/y+hQPKZmJlUQ67TXXkYbaBazuu0vAChXJz36RaemFyUOJROcdL8Kr1u90gwW0t8fo1",
+	"KTB1gZBCcKNA3AJjFiYDvJDvjrrj75RPxfvFvxK4bdlblK7saDvkmFyxNG1jGN6mJZrHIn/Cyyw/SnCf",
+	"Qrc4VPj2urukHB+PK8f/eR2QUp66MPhYVg+2qhAMerU2qoFwBMfWKAPZCGcxaDcjubTlP3VwhoLwXxp2",
+	"CRtK4ghtlPH2mubtHMO/QDvt22u+2Ox3a0SlsMrN+abXqcenQPAG4+jYnpvQ50kERVR5gcK63gr3dCQI",
+	"6cHzLQOPqTDiVgKMlstA7fheYjVS4IZOa71uf+/GyNMyayjiwFE9UD4v3+umSD7A1IhIxlKq+ScfN8NE",
+	"mk3T0uqA4G5gEZuaZMZdOEPq+OCMTjcq5KiH3STPXLo2Rn/yqtCb/fH7/3B3fD223wfIEB+tXGc0dHzJ",
+	"TOeWUKk98aYqu6H1+ihAvZKOgPfr8I8fKAIHvet6iBhahQWpiPT5RgB3r2zqMFWKTwW7r7q+vIgV6euS",
+	"+p06QbSsqVutTdfBXnEP1H3UrN6pRd/FJMfyvkWfPosAXiWU0btCNHdVoYiesXmJJtjTm2ZhHW/DXH/J",
+	"voJWZJeqkWvBuXneptycP7n5fzWTthsgpEvMFUs/MWu2b9578I4dKkoQ3JsedeZNL+yjtbviQ74BrOnB",
+	"UsVgH2+0EWbQrhiT1YEH1i09ZMHlCsS9NwT2fDCGcAEm3QGoMyUZW6SryCdS2KQKm66Qdw62jUvF7ZtI",
+	"uzLdezdPbdMxlwVzReHgZwnUvYWrIFiU5+9bBdHcjZugg1XS2ZQlF1xoeX9KqBOi5lv4AUCyi/xxUEQL",
+	"cW6cpn7Nt8HYy7jMgMlutyXeuueq8/qTvCLLDOr0bVPS6i5Yw+IZUzL99JWySN3LayhnbGR3Gc1KzIrG",
+	"noBKSPl3llwAf9/PuN7DVglajNlvbH58rqXjZsmsuJpBMqvVrDacnrm7/vwzL7rfY08zOr8n08+YJHdS",
+	"XOAV96O53L5z0ldKIOa6kDaMFZJVmendc/eyFP7AMTpCrmuYj1xRrrmYXgAU/v3M8xRQ9a8qp52R/uZz",
+	"1l9JyWw5p+KBwjNvkMN0BDmFvooVG4qv4Z2hcNii8Dp/gmKannRA/84hEUipYTPKUD1gTrWHVpCm7UyH",
+	"fP2aM7SrR3KtDVpRtP41wTHIRtgYve5vIhO7ohM3e+hzlnZe+UJjG9vk1O16jAzwiZGv7o6EJ1GoUL8H",
+	"K5vQuRTTYjxwKPJ4p0j8HdIBxAcvtepcJUN729Y5JZWoQo9AI6I5TToE3fXWGR8LyGQquKdTeQUVZDbF",
+	"acanM3APTVlthrIbSVNGGZbr+iHkLgaPUrsA/9OCiQT94E4SGUmBNWLNXz2rLyOtuqTWbf4s/AtTUJcZ",
+	"Mk3CM9t3wRipGRwOHfKiuouHonYbl/bnrzk9Fwn6gevZqyDr+zb6eU13vvUJ5CnVgY2EgtWeZnmSCWKQ",
+	"yDQxt4Jx+NQDl/S6Xbvz3A/kFf82zPTdyNXWkFNeybqth3hSm/Xyc6adQ0IoQjHCAjglokKs92fPIuI6",
+	"C9usBvaZjrU5/flnMjHcCyogSfjUJtWH4Cf9bv+g3eu1+/2z7tFgtzvodju9/u7e/sFfC0AoDa2F+8Um",
+	"iP1iE8ThMPmyd31/LYNtx+CD67/WMur7k2czenND0rq+9XBIxEvFzBtiopiRRdBd3hZ7zKh+oCKXJeBc",
+	"2B3yijlECQsFYpQwQecsId6WcLjGNV3cNnVJrN8uBXOcqjAe7brugz7oOzg5Rdr3cN9wPzyDl9buCmxj",
+	"UU5G1xmfTh1qvku4VcvRnOt23q2oFH8sXo+xj4uqjB4yiB36ZH637/fuWiSv7fnu42blMVVffXNULWzC",
+	"pG5MvO519w73nxwA4z6nmtacVhMSJ1TTtg3BOfx5/Ms20ICcwg7x99pGOa4FqNE0lctwiAE7I7a6vnti",
+	"KVyrecftMmGuagdSrbSvaKYOUMDWCim6quPr28de7xGH5Bdqk1MPtnGbpjl1icjvTxqL52J/LXZZOscn",
+	"5PT5900YoTWSAjYw9nUEAOACGisFOedEh5lchBbQFbd1oA65pA7f+wZKzpmmiWXztS3P3CRfuQcgqSPT",
+	"6iYc4U2l2PsTYwe+pZkuHezrEt8aU0QKjgOf2xIVYhOIkmo2YF4qWJf4uXnBH3doC62Aso5O5+v46tls",
+	"KS7rNeNJRuesyFoPFHl/4rnEBu7JCzqeEfMJOF8A4io8B/PH88agdS1MLTdspkpaIXl9fqswTVonV2ua",
+	"dG7bIhMEaj0Sp20yUmpWdkd5NCn1NblNv8M6oYARN239IriSVjcogiLfnNJnHzy5vSdu4/WclyTDLZin",
+	"IlRu893shj4yVsWw7TMXVdzyTZYWsV82yVOVaZKXSeWLZJgsQI3epkUbSIBqPlGE/9tWmi3Mm9ln82+8",
+	"An/gRrN/MICagRx89wSybfGvlt09RvCNsKNPqOy4Pz00S0lX2TDJaa0sDBmpvtAcOgwVjsp7QcdHkOqt",
+	"MwXu0Pa0RCM79noq+WOyLrXLSswiKXStJLxvfP+b+dicgyEbw7g2zYor3RxQBFzS6NPYNicWAxph94Wa",
+	"sjel6UrZZChsSzznInx5774zcaqkZALQwBqSbIoOVR+zav3DOzAVkHPTtHVem1izRZP8OuziSp/8Z2Gi",
+	"jRHJynfE19JhHiL8u3TQxVpapyAY6me5k7joTjA84b3E/9he+msbyDf7273nPLI14zFupfhOXePrFjxM",
+	"JLhN+kBNaL0xTI4JY0QwhiudSnlJilN/6DxzO76v6GSplxke3FyQ92fP8uIDRlaMZgQCM4WN1OB72y3a",
+	"XP0iNvXDfrf/8aB9dP5zv/txt31kPWs9/NeX/vXP7tcvu9c79+eje2iddL3o6Hrnjw//+vPHP7TPGx/b",
+	"Wb+Od0sbqIm106kzUeil7aGZdyzxG8+nAXzdnMzbND3J0w3WZRD8E0nl68bz9b3atsK8cLqKvPTkHs5X",
+	"D465vlranpVcEfdAQ6+eTQ0PeXM6BpSo1tOz3o/kJbT3jMpLEMmudYCHGQDPcdAYJEfrHS+NRjBx0ss/",
+	"iWBH2OnHWddDoX3v5DGdM3w90B/KAuQlE7aHtxWqRutWhop/Z5mscx2MofUmlm3X7XUsAYNcQYBKcON7",
+	"YA6j8WwzRIQbYJoRai5lACB5w0gs9EVEUGWHOkcxTpcJS+5nKBZZaAOC3M/3/Dw2nLlNWfKP3cco6sGV",
+	"7HjqVqdWp1e1TX1z6bFdRZovR9s0wnOrnV7xBLqiL3hLdZqAhz5eGiXn1LwLJzJiNGOZMUjzv166Nfnz",
+	"h7NKZAapkhfEwtaK3745PSOPjSH5OJVTLjBfMfjVlqvGEQHEVXCAxa6gxNyvAGzW5koIo0qJqU27GQos",
+	"WYeq3A45djU8DoxdLpjPQHXpi254DN45WkLXtPyiK/FNJKR9D8WbLCygfhiry4v//e//iXeK81vw9iVb",
+	"KR9YsYrfDDI4Moi9PVAk/tyGFppxAE+FReYoxmAp4TAAcueHw0xrMO2l+BaKwN9MbnA1W4+9SyNxdeke",
+	"aY4nuU5QyC2zDdJxfKUydksEY4Yw84+hyKcJ8wpr4TvklDHy8TjH2+VSnD8ErKPHtPDrDs6em1nY5uJR",
+	"C4FbWn9pvxFtnHT7zSSnCF3w7wFA2ZDUbADIG7hzhkxQIupYv6YmCxrqBLxucxDY50UqM5apAWHQ7hvA",
+	"L0t9VaxLfKlYBrZbh2Dc1CwJNnMYZ5jxshoKLPoFegOBLbKWZRpVRpmY0U+s0HjVdVy1XMk1mTJtyxkm",
+	"qbxS2Jkkr4lVHkgAC0gdhID5gyudUS0zFcAI2MJnvAs9APlFCFw4sFA49EuQGL6q7n2WtgatQEwUVBbz",
+	"cx8ThTcpKAz2pc2zevzFly5eP8aXtHHh4iiHa0DZIZ0PAzVl7NyQ86drgm/ZEx/ySN1F5ry+BkCyiawb",
+	"rIWdRiRIzC7DMkTcboqw+Yglg6A2BaSZzxxzESSrebG5TWmBdhXYutzBaznsT+hNwecsspQysgAwdIyc",
+	"+93vyEuooVCaLZT5pdcpCGrFp2K5iMmcXhY4L6oT8i6yY+/zO6UzFH0jGWzgC8dBFYnR88n/DgJhQL4F",
+	"AUiGy253dwx3wT9ZbLNYgJuQYGOapp2h2O2UFt3jjHgQyTVM4eLyMSKQaIlRqb0Oib970fAM5W1X3hJ7",
+	"KJJccwaqfisTbnftn0/fvEaz/mUbEz7BzJQu96IUJDNWghwv50Y0AGQJiIGV3+fkYI98z791AJrGPJUT",
+	"IthVkF3o4FUMT9cCtUCaFLTb+Z5/i8A9cLwqjVGfCTePzOQVALphgMH5Zq0zSk7CuLCKID1amQWeW9gE",
+	"4TJJonzwmHGFDLtyU4cZ2rSY0+ffY6LGdxJuO1st2ClsIHfEJtIeZrZIy8JKW/zQEUvllUUnzJjOOFMR",
+	"WWC+WAgbY/EggOhMJG4rFI8t82ObPHp0TBYsU1I8egRnJd1M44kadZqntZqQ3TwOiqLjvm0lQ/7xzZUS",
+	"rHUy+k2c1+qCKuau4Bp9ktgEq/BBGD7XOYzNo0eYAwU/ukEAflHxtI79m0aZvFJQQhoDrsCpXGZjFrup",
+	"eL3tDgI8Y4zMuVhqq7cdh+czohLhSHE3YnJGo+Ax1IwsjiHgV75/94M9h8OhwumAiE5wMAyF7+NgdKgx",
+	"XSpWnDIZU2EUTtghqOyop4b+KKyKB1FeF+92q0/shjk+emSxdVTn0SNy7OBzLJIY9cos4OkAU5VZ1qFH",
+	"h4hqpASxZubnqvSXig2GopZrNZwLXAdf82gqC8oBwM9WM3hgBsB1lEpHSA/fi8YObkq5yMVPSiFz/Y2r",
+	"Qsix1ICLRowJM74kstATzPkfHExOCOHzMN7r9kjQRCLe6ZBTSS4ZWxRSwcwdIGSHAkvcNB1B9u8ik4aQ",
+	"TBE1o5CsbN8defJh9zron3eJYFaM2llqmbEknCfhAlRugNoqyhC51HFlBk/tyYRns2WDmKRcaeWGGqiH",
+	"XOXAM5Z3jMFoGcebAA8R8QqyVHaIYriIHCHc7WbskFPQPR6iDloDYAZP2kO6HMYSUg+FUYxVUJfymSus",
+	"xF3J5SAAuiDxXncvjnzWasovGSKI5M4m3KTozpRL3SEvUDlwdheenrbhn8TKKORV33WQO9sPrWBiLeg5",
+	"IJ24lJ06GBeI3aCvhtssfyl8Rp2ls5M7SGojK7kC5E1zfpklCpXrDjnRaK7RMkiZWQKvc9lMZ6Ob+8b0",
+	"CDeDlTrpyjEBzAyNhxRQRAZOfSpSKDDjrPVohooWHg1s17zU011M0yAkRecseUpiKlYAdYefumSriMRC",
+	"ChYjDwwFnBlGv07dgT6TaYKSxrFz5HvtK58rBRI8KM32kPfh8AMRwxWC63iUnNgty1ibNSvUf5sl+uBy",
+	"yCsmbWRpYrQYOtbrgN4GlbMwF4lD0Wh9F4tO8MDxNxjTLdzS9gVY+QzQW7b5jwdV9z29OGo4Q5GDOcA2",
+	"Mxs8ItChx6LoofPVZnO6xyEe3SAjwFFCvFnMEyf1MMF2KJwWYU5Jm3SbY7qWnUaWrbmyZ6Ptlm2oflVe",
+	"5wgpUl3dN46xlX8ozj0ncV6Sw7N8z6PvxcEywVdwCHBUdEmlUVO80xmK07BgNITKsNY8nCRYL+9wkiw5",
+	"APyfafIwfvv+jDwGnL/HX2y52/Vj96p4J7R4UJg+RS4KAA1wR+CdrruKRTxUroV4kZlAShQNThSkieyA",
+	"8oSMICf5dZsWjHTLzVLQ5613g6lKx1bntnM72e4+0Ilgv6G4trEZIzGEZllegGV7LPxNLjNBUx8qhXwo",
+	"LF9A2s6t+mHzD3PhhgdFxo2lY09HeMFqYS0jSGcAC8FX2podbl5oBR92g4ydcYC4RlxMzd8b24cIWfk3",
+	"aVQzCa0OU7pSxVBLoX7AqSB+zVxqu/to8AH1+EsRrsmpyTEamMAMHfKt1DNUtTBXtw1qsG12+TA2Nt9j",
+	"+Kttn95xxykkgxvhPRQhND4YtRa8MTYkjQeGKD9b0K+fiXmM/AyuByNtfx6Kn9vttv9/c2uMWGLkZxLn",
+	"yGPmzzMv3fBtCGmVrXymKTz+6OFSwKmz88i84jlLNS28oprMOSCQ/40hLByDbeP5M4lzEFzz5y1hbt3r",
+	"EjjqzHCkYIXRMGH7vtpF58opg4bXXKGCe4/N1zdvegn/rH1XKYsUHh4K0LjMC1AMuhwDPC7AAEWZjBlz",
+	"eYkRxtWfWqBTXQV4M6aKa+Js3r/MrA3khjsUQf9Wr9SPZWKOirdUWUhgy3faETeRoA1eCnnlVFSmlmaj",
+	"5XICXzwyIt2yjTWGeVIOAIDGjK2DGQdRZ5dFGBXOUdbGKwdkLIVgY43auCuEhiQAunSx/xgy/gexa2Tt",
+	"JwilJxzX8AeqdBvWqX3y3JZTcO3jEAFZYTIRqEFiZbckhkRnzNgDmqYpVnqRDzMJ4tmlVBvupanZ1it7",
+	"DPZBU0ZViqZKQrKpWZUG4zuwx/DL5rMgKqVmJQ6d2n5CeGIYAWB53hiun6D3uq0bjx0+NAp40AmhANko",
+	"S/09MgPNPycuE8nTnNiW1a5mRsOAvYUVKjYYjKjR1vLlKRNjZu0XxENHsYSPoKTo7Ttfi40xhjY06C4D",
+	"shfc40AKsV4azTrE5ZT2u3+iYmpesFw8epRbMIbWAc0GDifD7+y8mMIeOd6/nPod0iFnuGpQYTymaZqb",
+	"2mtFPWIf44pmzPu37H6aAmxLJpfTWUQWEt66wflROvSeBU4+OPd8PVyhJCAivk6hveTod/mu/f4kMH0h",
+	"euLwnDOzw+koDSrt7T6AOiM58R3ErAIDtXagQvMQL+6pdY/nlAVB18HTyBat/OyjMOE5ZG6wBQlPjKB9",
+	"vOSPPz15PIbJhVf3YToHpSnaJ8LbYcLmdzptL3mM4pgQYmSM0s7tQ74hX0jJ/RRb/9Pvv4A+fB2T66eF",
+	"R7lhqRX5hlC1EmPycId8g55x8pBeUa7JhOnx7GH8+y9Ixms3tse/t7rJSejujsgXP5zrnZ3O35QUD3cK",
+	"nwRNC0IV30AR+HMs1TNrf+YuPfxC6IIPSPGzjohR8InCq+32+Ibg0O3kSt8H7/I3xLLbwy+Em0PPTiX3",
+	"Zw/s26J8wJa72AArsODjQ3EGPTH4lHsc54XZlvOl0gD8KPwW9Z2YLR6rfUx1yInI5WpEYlir2NV/BlZA",
+	"aNs8Bd/SUHg3pLTd8fAzyskXJIKRa2fhGFxxabbUM8i7sTZaXo+VQEuBdZWc4CIU02JJqDHiQU6MwKZA",
+	"w5Km6cAx7SJjC5qxUyYSV+NtM7AGBJbDkBwqOYPownXAmF/ISCarAWm4d+D/1VEpH7OH7d4OuSbXO2YA",
+	"75zYcJyPzjKspkPeQMAMwESiyQocNKD14Mm7xPZPFj1JyTnDA8B1FQfVFM6GQRDANHreUPjEHBtZswei",
+	"j2IwkQDMtr5i3rOJFrNzDfhRW1sQU5osX7rQr5fURtcUPpd6KIyNYMySQpzDe34B+cC2vYFTMFhuu7Ok",
+	"GLMIW+oo1JDsMZ1KQEuzPhJz1JBY5Qv8cCcOzkL7XrDFs6UYChRw8OVBqBuicROoDoGdw50P0Ld4s57w",
+	"ESMs4Zo5y/BUy8XC6nyxOQ3NYICvjYmoyHLRIc9gwHg0OvlWDBHIRWxPAIIdyVEAOeR2HJ45GWMoL4nB",
+	"sIR5DUX87v3rixfv3r15F+caHhxHsW9LHUcFl7ycFE58Z+RCM3pcHMcZLjfFwT9XVPC8iNbF/5xWV6mc",
+	"s7qgK9DCAt6OtyGG4riYm4fGADR1D7RjW/drFXqM+/kqtKeBE93qYsTXIkElRbGy2L7SUCuOhiLGMlzr",
+	"Hfb1sl5RjaV4DoYl5CWQOG/5HMPGdLXzCHMEyYigcA5yfcJusQ6JXcPv8FHUpd16WxXc55oPLOvjfkS7",
+	"/uFODIqYdsIm8je5om9zi5XWZljoNrSIJTjQK56mvqavUDiXK4Uu4IF7hxX0T+Efdop1keiGspXqbMfB",
+	"Rg1/9v707M2rmJQMMfBFxcFTdh5nPgfTnDPQuW1Ex5d2YqGVQAIjIReJG9gIuBG9opVrhkkmF0PhWmOu",
+	"Ahu78IjVvqzYGGCtkD/voLY1sCvg/CvXxxvrDKBkuJi+NQ845XUo8vgyfAy9mgU9z4orNCVx95shKDKS",
+	"GoskVY4piTqF7ZFSPr2ccQsdlpQ76W3RdU5Sf8BZ7225BjP3x4Vg5wN34pk1N/bD+zPi9b3HXxxMlpGS",
+	"E9tNCpngJU+NSaulTHNve14SHnTJc44qm2VSALEAWwHlnvnDGu3mb9TXy7INyyCO9vafRCSmi0VqQ+6P",
+	"7Y1/MBppvOOVkS/4P4QMIdlm2BqQYcvdrB5XurYPW1HwBNepfeRHfyOpuRFdIObOvX4/+B2lGb7BrBnk",
+	"IyPcF6HQOdJ3yJBCZ3SsO4X3GrGIT68fqD0sLniCd3d7R0fJ7vig3Zv0afvJeJe1j0YHvfY+60526ZNx",
+	"L+n3Cy9guAKtAfn4hQxbNnXcUsuSISoMCBr8SzHF3yEkYC70u11yfY4vvjaL8BwyyoxOYYU8hO+NUCc8",
+	"YULzCYe2RvARK/f9IZCx4GgptQXsWAei03SdqeZ2qPnaAwUbq2OEsaNQHISvfLxDFBX4VE6tH0ahb8Rc",
+	"jf/Stnps+ySJnbffOxndhnpK6FBAkVJmRyttS9HRCtRujPxR7eMFh2aDHOyRlGkNRi6i6xhtaLZazJhQ",
+	"Ox176qqYwNooF82BihO734GxhsIyFmyUg6Nub8cKH7ryKS/OQEFUXgL1Z/Yl0OkE1fqMWR9/xhZQWYqJ",
+	"EjloBxzd/pBGsym2rRbtO0D7drUR7nSK35ln2qBc+uSWDjnLGJooMmG1Xr6hsKop7jcQ94r5HEdwGNog",
+	"ax7a0JIkcoCS5ndWuYNVxCydj/GcptiF48JeiM8fegFRubhDHu51uzuD8E0WU9hqpwtqNJIBDBQ2PEax",
+	"4YgD/zfU7fnULrMhAOqPK2MiQvoAWgPoJs3Tonx9Q8fsr0cv+eeQiTuPcDrVwFMwncpFP51jzEgh/or5",
+	"9lJAybKNquWXDGci8+aVQVeAP5fZDJ2rzBiOMNOnRr8YLzNllEZwn+YwnEG9udMEUg5uGEIe/WC0t+XC",
+	"ndf22+hYdbvBpbpB8IXgV2xG0A9cXMZ5XU6JPDxh84XUTIxXF5dsVUek0i2FlY9P8ovt75kNXs8XegVH",
+	"ItjNkSNHGfjNRowMUxjlBWcLSY6UvH9/8hxYAjJCzJJDqrDhaTaZsLFfZyH1xUQuRRIO3f8Ig93DwXp3",
+	"PwR9F1TPIm+I5AFUY2vLzF/w+w9gZxiz8QvIm8otMezpCwXSMIlnMza+tBnjkYX9h0o4TAwKF8IY1jIp",
+	"9K8J913lKsxo35LfTALTQFD38I5VUAZhPvgGHNZ7FThqQBoLEh+b98YhOel4zBZwNpVpml+BYRzYYeRR",
+	"Q0uSUBebs4RTBDZBnj2GlziehYHhT0VNBjQYWIuaAJtFcbURLTv2BV2lkiYXcCbTbFoYfuWimUFv184A",
+	"BJTh0VzMuERRaeFF8oRYSOqDzRuFDmpzi5CaRS4z1D5rdmEBBSjCPM6A31OmbDI8hC8AhkIRZU4dmuZ+",
+	"HjvPpbBZ0Cy5AOpegAYQTLb+DpjxfjhjrhwMQ3GNChUYOVcZCycYdR7FjJ9hk/y2sQcgTFhcRjfyivoW",
+	"Drpy0Yy33w/Ha8QmnisI0xGqkAOYBzT4NWzPleJG9njZXRBHMGsUzubQsbtWZhkbVxWKkpR13JbBgc0b",
+	"ZlNzGejv5mPd7ZgRN19oG5BD4W+b2VuQXOsAM5v1ZNJ+RfV4Fg/AJ2eIEpEFy2Z0oYyYipyghZOFW3EE",
+	"3kCunV2O1Q3uL6yegGAbxM5J/OKMTmHJUFf4MJOgLAEIl9MWliIoRinOvHQJJEWvIilsElSQUBlqog6t",
+	"P+C2NSmn5UMNHcs1RxlcKAwIPy8zl2DmNBQQkVx5XRgJC55LYCDEmofE36eFCiir9oHpbolvk0LLrQ+x",
+	"j+3JJHQyaSkj20nDuShxamHKZTCx4Gc/rXIeqhkq+Myoi19jNYPR568kuAA4U7l7llvnn5uRn7hTR4LR",
+	"ke8ZW+TuBJt6Ufh+ZFM48SeQhobAWCNOETB3zspLOM4YmEU0VXULGVwOl9Mf8WWgjfx8L9cViSTMsTFn",
+	"kcKTG3PWwWg3chHcFXbSLzF6j2FaW9frJpCnVAXD9j/CYN2hU05BtM5vG+l44PIPI6f7gwYAs/D3FoMm",
+	"lTppP6H/n713XW7byPbFX6U3a6okTVGUrNiThKrUfyu2k+gfx9JY8mSfE7qEFtEkMQK7udGAaW6Xq/an",
+	"8wDnIfaDzZOc6rVWXwACJKiLb+F8mMggLt2Nxrqv369aL+ki7VCURv/2BWO+WsxOa4lkL5hd9Tc3yROm",
+	"k7HcL2ZGeFjodelJ/lC+ERUgbi5hdiA8LcKyVCwVs7yxsOKNRaA0VmjcvIJwXDjM4DCM8PtwzwQFgk17",
+	"pbT9LcNZQ2oATS8UBWFjmSuG+Wehc+SRp0HPBb+5sjsxHHbph5JKtAfB5uZ6YfbquBBa98N0HED1DtV0",
+	"qiTRc3LnyTJq7iPPxmIs+30TvjEjjmmwAB2P1bzBSP3RcH1tjRpiW6bwgqklfT5RQBxnBZ5efqUwkt/A",
+	"rbHQo+V9DMkKp6t+UXOmRrmQVk9lPBdXEJap7NngOCzq9+WPEoU8xZXB4/T4r7QfulSMKHO0Gkl3adzV",
+	"UARB8YUZ1Asa0Yvz+R0yzqoSAcBMJ7XggM8eveK5eGEGGTEN2SDEW0CROk1IaUbv9odKY0mBU7Daaw51",
+	"NeVycUUBXV3WH5Uf/VooxaaA6Q/dEVSwiIaMbR5JvNSx7iYcJNpbwuSh+7hPGEIr8A37K0qfWP3y9Ngz",
+	"FIO4eanrComPi1xNOZAGpAs7b55c/Wehch5O1x6re+PUDTEuYCPCkE9OXUU9+s9QwmxVVpf8G+ieYYrc",
+	"nRgQhRpn0fXdQ8E3mhUS6vzs07zKdTvbJi4hwGB3d+iaJ/JqlqmxWcaSxqw/xX2hPsVWLjur9ex1nqQp",
+	"1arOV0+UtD68qqR68xvhXlM4vmmip2DdNozf/l6SgssDdQZPSd/Y3Ls9AL6zysCxCMUMKMFKsKEbzsYX",
+	"eNv+Cu6YmdzrQvwcbV8UJVmJcCj8AMMfgpeCBxx9FFTpeihCbU1LqN5JoBz65PLpL7UVtUE2FgOGLDKX",
+	"RXvoCc3A/F4S8QEeVY0qrf7oR053su7NyL/0sIQbPvrwGVEQ6wobiYsZSpFQAyTxksEPWT4j9mqtfvdr",
+	"SS8F1KmwKhS7IHUFPTNmmP2gClFAm6/ZHXOexWwXF7LLIiJUMH86iqmuI5jag33GhzeAUAbX9NiZDym4",
+	"FKJ5Pv4OcQ97V9jRuYJwMlFIeb8urIqz3bEcxxkALyXB3jwHh9PtTcL4mBXXaaInVS+2/FtpAclxBafc",
+	"nmCjXfjVg9Ly4BPUWFv62ozHiTfCS+lOlLrD/YjD9tKY6pEo5u0yExD4Rtfe1akima+dKkX1rnJ1hbeq",
+	"BLjKP5YmW6GYK5cj0qsrW+S2MAYUJ9ak0Ht7iU+iZGxeQZsPFJg15Cs6zB72X12gqDLB9DzJhxMRA5oQ",
+	"JHUSHQQclAx9235d9h3HSQqXGwcCMhgBrpr7eiKCSQQFERlV7PzxoCwhmIA/Gsi7SqFCt0rQh18SyAJf",
+	"jATVqK4wJhhcgB1LiDVk0z7L1Ax3J1w2geawsMOQ+u5oAr5uJRi/O+iGf0GhGOZ+Kje0WycMGxZ9zYtZ",
+	"7zkPvcdwH1z5iGtlAE0nlfTiyamTuFg0Q1I3vNoVOQG+iPUDzYEUAEBCpyx4IbnC96WDrWreWqp4vLRZ",
+	"/Q97bPeJc36D4SVY2I4nAUOMC6xnAkCpqmtYkz8LhmKMM1XklXHQURjE4+VBxAlmrnzoGsIS5QcHD4Eq",
+	"86XJ0tGmh4xEmjKdpABcgpG9aRLHPv9du2WCp84ylauhSiuPtYfhuTUbABJqIA2gTVDmwUdUSPFuJob5",
+	"0ioHj5V18jI8Xn0wxpvS1CMHQQWRR+oCLQHVMCR2e0HdJsZCqUw/zxLzPRmzd912RDeW4jfoCSEqaMYt",
+	"2D6GxMDxC+Y3TfRQyVEyLrKlV1r6rWmBS18YTsJ3skOVm8ZuTvMHFIDgny5bX0os4jwvBRW525kcl4kQ",
+	"fLJHpLPA8gw6E0gMw7+urgtdyu8Fh0tfJr0DuL3xhIrhxDs9ZOuCQdp3SudaQBLN1n369lP8YTgRwxtv",
+	"tKAV3fwJO6eUKvJrHVb6rW7ksHvIhQPz1iFX+LGvG8sxapwAoMQj6aVK3WjG3QaKr5fWlg6VRhfznF9z",
+	"XZV30Pdvd7T1LIpZ28WKr68Kyd/yJK0m7Mq/1A/F7SHbAmWRFzn2/qFGxlgthbMoobJufF1jhZ2fXVxG",
+	"6xxLNxNbhxjOgY7VvWbzpU2KHNqRYzWXx9iZqdlYMVUZX47Y7uYzq3vXWMjoETUwqVXuSHJGDeBmXcVJ",
+	"lpc/p+B47WJDQNec41d9lORBxU0XYnXpokRFil8QETeu3RTsdGRpPnWX5VUJ4v0mdLzK3hIeg7FjKQR0",
+	"LJTL+htEE8ahguqiHgPnZE6V5sSBYXcVmWoLVdjUk1c5UAp3bpxc8/cLzG1ngl2DrZ9lxqVQIxalGBcD",
+	"KFlHSbb75NDWrMPN+aILtVj0+57v3vJVJd1y5ztIj4Gkugmq77A1PukPg44U7/JBJ8LKou+Ovvtur89G",
+	"CmLzSR4U+WCUh2NNIxYBBwHFHjvNtS8Igf5ADsyHMh7IoCAkDB/bNFmaaPCvYF1HmZraEsJXiNmDBUr2",
+	"84NU/xJ4SE2Bkh3ehL8FNM1cU/wD1W8falwInmrpMx5I23tOkNxhFxLbtSUdmi/2nL8bJ6ORyCyfPBaQ",
+	"0RPN6zO2cSn0EopIK1UG0oaUfB2p7ay0k0bjgu5sF3Eqpipb2O0NwApZADEyRkGItSBhc8d+0GG7FDu7",
+	"EQviB7Nr12NnKJYQq1VNRen7roTU2NxG05Icw6xH5ouznXa0j2HLShY9PvyeNcUAAUXoJ4ywQraxW2om",
+	"7HqJbCcBDZHBUdowuDd2MUrSZZhzjl4oTPBHXUoY73WpdpaV98Yr6GQQMdXF9VyIqD7uCFaS3R91sTrE",
+	"L4DHPD46YrXxQ5g7ltM6xPdMYHWA8SKtZWarfCyxVd+T9eIJiWaj5J0Fx3EbzapCsHJdbfKvFiUJcVoA",
+	"5agCNAYxX5cDt0NzP9N8cbtSfVwoGMCb5dQbiSFHbD7qsQC9AVZP84Wv5SAphll1903DdwK2GWxXqL5T",
+	"Ml30WHT++tK8WAgqmj+ePX/x/PI51aX+/PwyQhBLc7cbsehhyxF8ora2stK1wHM2VsDRaveVbYWOHh99",
+	"bx7x5PAI//MNBr+eHD6GjIb3VBR6THO+6DPORmIOFqnu2kZY6Dim6cequKZa2bc8g6h9xmWsphaeSisl",
+	"LQ1xWYeSKP0H1mBoR9NmJJJxSXCy1ACKFASwJATpIOl7wC1jKznsTaBUH8I+WMH96NFh13zdsB++633X",
+	"+2aPgP5AlwxkdDraf6mkoLoPCgOWe1+ib8xaEWIEmKgg442nANsE37sj/u6xEx++sQO0oHf4DQd8yFgC",
+	"0wTXEGE1Pzk2to3N4TAHUwmKV7APDZ5I+D8Wfc+2B5lJ7OgA3sIYzBb2uJBaCNlnSTUGZ8XF9YJJNffV",
+	"fQAKKEVQZeJQbgYyevzoiNUV8zTndrlTnnEBjWlOzeGA+9V4UiAkfsT2R8KN4cMJ9tbQxsYUoB33biTV",
+	"PiikaO/Yvint6sGxulpDGhWuqzSDQPMi7WbIIpJdEFRlTykIW0DdlBr5JKbPWVKJkFFckOckY7qPCRKX",
+	"LzUnjTChUIGRGUhb5rNrTwrxA5HBF9q69vCe5TxrL8iD7p+rNBkuSBCV06PQovQW4OS8sYPYYxNhJ42U",
+	"yGw3zvgo309EPtqf5PmMz5L9jOcCjMp96rvd67NoAHCsg87xf/7w6PDweP7DEdhqjw4P/VIl0ihpB7js",
+	"r8l+ePLtcf7Dowgn+uRbmCsg5nOL9IgGAQJN2AKdHvtRLKBQZ+KMntKOPfqelRLbgAjk9Qo2xEmfGPbg",
+	"8LR55cINv8cusEhD20Yam94GZnbK/mJTmPkyug7VzlqlrqaH8r5uK/A09Wnf6lndsHoGi2e7CHBhLqPu",
+	"3oHchdkuJ7FtOb9yde9BELzEVcDwFi4fvNerVt4blwJEUh70r9kvB0iisAsixswDHsgEq2MKrmUIxu36",
+	"v41/FtOlr0+fOeCqIZdKAuV9quYi2x8a1xzUMU4xy6HkHyGEIAqjRgxorgCTz9zr7bc4ku+f/O1oLwAf",
+	"cECmkwRAJ20rd6CXyqCpla6pk/NTh35NQeIRuxBTbgS21ZGJHFNz1u9WNsK2JoQOM+K//rVr+zSlmLNp",
+	"IpUrc4RSNAz2xguyffvInO5kSZf+TcvqQmV6IOFTIhTYQILhFfYH7nEj8STS312bgIJWDmqdMIduEiMn",
+	"sK1FWs55VC8Y2krkQNa16/TYKbR1eaNhGaDldzRRRKiW//pXLwam/J9+efpmL7uVQE0LBrFTZyE837Er",
+	"g93RULDaxfo1cCsJT+jYp0DciiJ9h/3ncZguRhwzFRNItsqo4QdgocIZQQLp2vGx//WvaD9n4GxmNwIW",
+	"yahaKBlliJketKgQFpXGgBOlElV2AxoSBIqFHjRf2VTJfKLBj/YSX6O3g6YYi57R44yj4hqN4Dv59vGT",
+	"PfOArjf5Yw4loEAvxVl0YeyMvHzZd0++f0y462kyFFILZIa1HVydfudkZpT6/lHv0ONdB8c+dDu6mE55",
+	"tjDHSTh2G4CGMRwl4lC2UeV7gIMNdCjIzd+5oOM/8uENcgbSLur0O4e9RzgANROSz5JOv/MNHAKQ9wng",
+	"lyP2BuCbK11HUqcrDeSEJEsQJ2ZbQHtqn0X5xHzQp3FUZfiGlvrLKtqCGjkcJx2VUWAqlY4QgJGuNRij",
+	"6/gReKrYUg8/ko7b78XjhlkXHFe5x14VMgiFeJ/PvZRcQbe+ETpBsz5AExgvl9r1LaJKBeWqy6Lfnl9c",
+	"nPz8/OLq4uXJ+cUvZ5dkPy8lgV0sBmoMK5TCA7mUsPVAp1khPaxQ635mdqlUqrvQgGmGjbuP5yW29T7p",
+	"2YFE15GnqXb5G6tZaKgI5ofwchi9MRat5iPRrynZKXum0I4HH5kTe6dxp9/JCnny8+tT5OQl+d9IU+pP",
+	"OQgeBwDzb7q2VfRHFQOh2RD7FwDBv9K8APQkjt3/fQeuS5opIu25B2aorwppaZeAMMRxLqwkFKxeWGIn",
+	"ybMC6VNJ4Jm7HR0eVmax1DJTnQa++laTwAb/DScAcXMc+zIVRFZIQGwN0BRevX559dPpy9OLX54/wwCA",
+	"h5MAxoPHOMe653o4ph957JbNXPJo/SWvJafGAhHjRd+sv+gnW9CNVzxef8VLlf+kCkmP+FurC05cuxVe",
+	"9X2rq8zXeKlO8P2a6x61mBDgEin1gmdjfNijJ22WzrUZ/SbihF8uZnjx0VG7J7o50tIftZjhyenfjRlv",
+	"zn/SZkucUl7jAjwKCAritUetttPPPBdz5Cp/0mZnXGBG+LXPvOGlLbYIPeoSCxVKDEMg5UJuIeI3f/Oh",
+	"+75CvRL+UndFmQ7Hnf0mtEuMHrQuFWLmE3SN+aYtGeAfHaP/O8D5PARj4Yn5E+1l87Ml9yVCXrBSoLoG",
+	"7corCkcFx7G4rdPtBKhqPV8vVP3BqFYkLX63H8SBO/2OVFIQy40CbhGyr/qYf+IJ/hjf2HPNYq9GdjPv",
+	"byzqiaSzENQDQwxdVwRHVHDO1ESjw9YllXFObF8spsx6SxpwLPKTUxt83FwPjl4qKSAGR0pwpQ5Zpwnt",
+	"FOL1WsSP+UO3Q+zT6y5C5M7w0vYKKLyoVgMF0B9mlck1NPd9fsnHTfen0w7gHHPjNJE3yAZU5AQC9RPB",
+	"gzTdAy45QBSTs5EV0+Zm37TUI7+p2Dgb8VYrttUZl0r9xuWCFkHfXXfcUhF8Oon+M5QHh9s+kOM8QRla",
+	"FZbGfwMixI2kjP/4Tp91PrxZK1ipoBI5te7woG6Dy/ocEqdlSK9kqWYJUlfJcILJoQCzCSvAtcNCA/Sz",
+	"EmyXrT0eyBLQ2RLIWaVIGvjMZh4fGEAEcoIyXYoIQ8V6kbkGU+ioG0jqSDyTpDtc50iFjxVibDQ610Zi",
+	"HXPEFtXYkWr8uKctTry9G4fDuIseq/PnSqrsaFNVZt/bWq301J758IrJvTwH0JXorSu0FfqthT7u1fVy",
+	"35vsoXntv4lVBjbGdmCmjoDb6hGetLCrD+zTG8xrqNwhVGz4DChZGXGqMwzDj8SHLLHgg8ceIyQs/MK6",
+	"CynYQmApjW8YoEIIxD8ECHzsmS1m0LtjTgigmn5WzKbbsCdWi/+0lD4En2fjl3AvGnPlDCxbikBsY7A0",
+	"KwSBTFmEfR+6w9kfhjiP9rbU+25R/zHnE2LcDZtg+evEdJrowNlAYPJlUb38snwy2SEK4pDsI4/ZIbw0",
+	"AHjodK0gBj7iOrZImF0nFLExginDFSHj8d8e1zEer+E8bk0dbj7F5enSa2QlFHiPUu9fcwibTExHyJqT",
+	"QPacFsmlfF2N7oQK9gYSsQ0zrieu4wgwJ20zv9nShHmqFBb14MtoZuKk0ZVWdzWHdLCWj+5zLS+oxC1X",
+	"vgbOrcq8VLVpv91ew6TM9a32S3l2R/e4Tz6uJ079wxv44fQ538ZycZfW2i82XYqp7STDdOG9+Ni1Amml",
+	"l/1SvMvD4W497K2x9VDG1rlKsac/0Lg7mr6Hz8fZ9tmgddZWjQUBWMCJbMnuC5R32LG97HETKOBAIs4B",
+	"O81tYSYmTJ3D3gNQj1IRFDq4AOA5R5B0HdgZVOy9gkiFSHqIuaUNdcqScYTL6Ff/x8Xps4392Bdco3gy",
+	"7667yemn8u+g8lrojnvLBLq5bp4PLAvtJtXhGVzx5VVThEhDFLAQgTN8hFKwYRsjsyLg7pbbeWxIQ1g4",
+	"aIcofxwaGhjCQVRABXtj64FvlUJrpXBBW7qsFj6qNiA660aJf5KmjuO5a2EOoGira6EVlHbRxbeCIRU2",
+	"NGoDlI/lvwaxW+EZdS0ORPBQ72Sen/5qRrix+EymSd5GcD6FJqvOx7fL7cKvFqw0/bI8hb62tYIVLjX7",
+	"ZMrfneIVR4fedYF2uTpxeybJEVWjhpd/a4u923mRyJt158I5X6VN/ieXpgDPVi9O7U8lCfki0bnbgqFg",
+	"tHKrJB4xV9+U6XkKhQYlkn+qlgyZgUOOY4yapAtqcfbtAgQHaoNjA2n5kiO6F0Doh8y00HAIRcpSIGZQ",
+	"hXiYYAAAjNazBNlFcnTOFC9EDMQePhiPhE/2zWK2Y86NmbNRkTk2EUX4onRxQL5oERhzahHquzrGoWAc",
+	"qKa7WGUeEMcDBpKinkwj93EJ05iCT0LaLnnoxQIsUVRp2PDi+G+xw5UaXB0rbxejWsoCJsDSX0BcbA4/",
+	"J5ayNp9D65k+Lo0DxlDb7tpjrj3P+hnU6MmuhedBJ3qmgbx1cgsWjATzJy1UNO9rrfJ5Kd6R/g1kpZ6o",
+	"2fpEWDDRzWsc669uUej4aMNV2GAusVWnG87CX1fr1gCoKtf0KYEN5EJauHfp+tUFI2hlhY/66rRgm0LF",
+	"c8Rx/7i1iq/lLFNDoQF2i7DO/+R6G7d+oGobdfdQxeLCfpB/vO+k/FqkRlIWWWq+BS7HxlOaiNT8UwPN",
+	"Lv3MBp2/XLw+Pz97dXn148nF86vXr144j2bQYYPBQDK2/wsbdOrRwd3Vl2e/Pn856LD9fSMk2A4QIg0g",
+	"YYBEPr+La6PtZ8QHNOgg+DJwAQ1KbhlS/ZQKCvEQT/C/Sl5dg1846LwZyA87Awmuh533z8rPGv72U0YJ",
+	"0WUiy1j/B9vk0QuF5e4wf9elfGevRoq+H8hB/pJPxdKkBvkFTKlvr8Z/wgWDPDxGGvuV4HGX1fzwu5lz",
+	"d/m6k9Py6WfkH8OpH7oD+WFvIJMRTO/ffmAySRk8PVXj3k885+muyLK9gfwwkKNp3jvPEpmnctcKzl/F",
+	"Yo8dHBBsG0RslByKyvJ6SjK/zKVjfrmRKBXv7uhU7aKHinwXtouEVd2xi7oDG0XTmv6xE+6RnS7bKe0Q",
+	"c4An5v/d7th5AytyPJBmICoVvVSN3WRvxGLvuGG2laR9oUUWFNnyWXJlTCd7pE15bFADS1/XwXu6j619",
+	"jUUqctFcXhVa3GOlYkuBT7VUFiGLsGCD2qZu0OoUtAQDcpOQcdAVB0i7YMQ7g9EDn2NjnDOJqWUz14HN",
+	"qXO+6DHQpACjBeNdVQm13IES6usl26QhEEl2uY2TfG3xwz+vDkSbrI0ODCps6Ouk3dDg3m4W9YPt6CN+",
+	"RT45SNU4kc1tfD+KcSI1fIIae0zFO4sAwWUdSYL3VG1mvkRmgaeUiB96SBBDX1ahC55CUzN2kZ6ZlWVH",
+	"vUN334GElmckbPv28fceF+Nx75veUeC5unFRu58RzNEeQzhy6CZBIg0IXlKGx9oHgl0XeQ6dz9DFZ96c",
+	"eDdLVYadvTfY0XoiLdBZ0A/viBVKgEyWSMatTx0vVJdJpMC0zdRUcSSVOTKQgJOYTAV08oeI5I8ODw/t",
+	"W3L4P8cVJ981/6k0FkTffokQCy0d3lsXc6ZqfCo/raNrBfxaN++FGevmvurSZeGA3u3P5/N9s3P3iywV",
+	"wLcY322EP6lsuunw6JpbdAquW134ltcHsUEYwJ7bJDFYuqrWew5JLrJkPMkr/jMInAv8PtZ50HDuw/rO",
+	"p4g5/tTz02z94Xpb4ISQPD4TW6Ck2EE9eu0YqnVjDzyMW+vU9rKbCtQ16KfymP87fXW9oZqix+lUKJwy",
+	"JB6zicq0YNdA8bIYdDZyRWlzOFeU3LqXYr5Lf/6e5JMfuRavX73YHXQmeT7T/YMD6z2VhrjX2u1DXKAl",
+	"BxhEXMnzDWUy3Oy5WaKGBTqn5VmxOBs5p6XFKa2NueAW69OtXAcScRcXoxcISXPi3q393VQ479aMGtxD",
+	"wovYfc+uzViztM92Vox1hzmHNbcgTlXHGSwC9JgFvpSdyjvZ8RDBfbZT+0Z2rG/cOGBz/3Zj7uJI+zTg",
+	"HhquSAZnH0NOdV0f6ybV7x9CA1wVebMF/tyabJZmzVmqJbvaA4Fa/JwSqHaDk51PiJc4dLMRKae9nw3w",
+	"q2oMEG3GUHyATqBUjc+K/AH6fxo88WVKu8/cGf8TVdmUFPBzGSOo3ioNfKsvtCHqZT5ZMiZXfLPeR65w",
+	"LGKaWYr5slccfOOEXVN1k0/KMgDrzgaSziIeo29ZzBewawmLisuFuw78v28O8RTskoGaSABvo06S8oAT",
+	"7WDcCi36iB9oU6gOqVYDa00AabOUVu0igLMTCTRvoBYdSBIp5lcav803J5qBodwPoSo9QH9Ca1FCZUan",
+	"WkjAXe1CO8kY2lodeRHJOKQG05itNk9SSWwc6wWFB4kGs9Ai6MQkBFY42TJXBj02IVUmsStDFNK+WJTH",
+	"/SpaH4seHz5iIXtnt7or8O2NAN42nwA4J/KDjrwF6po7qV4Wiwvg3mXS03A3Uaeo30d/O0TEVAvh6IaC",
+	"ZKQEwPzo0DY4WfS9EtYgostd8mtN5LVmv1vYVT0BlG43BPw3ctVT9AE1MeJOpmp40w3AMoPN4/YrlGck",
+	"o4GkugIgfTHbIaZaBPOSAFHZBpItC4z5HK0WddQw5pEYjU0F10Tm/5FiJRVv9ZMGTdq59eQzbx4zWbrw",
+	"64tMgCi33Caj8Iv+vEMU9BCY2yvEXd3GKL4Im2oJ0aHGtsANeX/2kjePbBC6sZL4fxmDzZMau6C1Lx02",
+	"Gpw4tEu2xrUYc4ktHK74dLlO+MIO4OsrFA7XdqU0c2twi2phK4LuVi5sh/opyoUDsSpk3EqkPjfbzc18",
+	"W3D852vfWC43Dj3LelHZ4CHaaw7e01/tiiOcOWwZUVzJQk1IB3rsCGM1iCRFiBfsAWcAz3wH6onrbM3g",
+	"+/hqoyN/4lKFzcMpVAy+fu+XzYS7lSbQFizXJuhkLItZc5jFlfG70h37wVBrZ7k6wUMFJxIB1BkAqBtn",
+	"8LVMhiomMPWXP/361JfezydJLpieQbV7ZrbIQCbEYxDQL4VA90iO8hL90Imlq8dRIINP1CN3HBxxl7s0",
+	"535n7vbo6Ds2nPCMD83yHJu7UxdqlcMffVSwzgHA/ojNBb+5srckN/xELmAwALnOgZSLsJ7IW4Y4AbYv",
+	"Trj0df8Ik4yg/AmwYtvgCPzsiHajx4ffwCEkGkVC+6jHLoDa1oH7c0vpfr1w+NBaZJpYUBAD3Cyl+d2G",
+	"9KGmhsL6UV2lP3IjYb1/8B76ZPdCEKcSa/kecw5EWd27tatu9ujr2RdS13ABg93cSa9e9wDl963n8FLM",
+	"X2tAQmw7ejq91je3X2xT3T1Wraw0HCHDeAdPvIXYf6VSYUwz/KoeGBkYEqSX/IZ057a24BP57b5wnjbp",
+	"x6suQMX7OZQXGOWwlOVHcVRK85ck1D3m+e9UMW4Gv5T1RoVxb2nvFfnocr13UywHnJY0eSv+q7nz21LG",
+	"lzMw9PmxocfMRPZDtI1iMYOEhZIOHkGkGjivALqjdA9oCEzygbRkJ3W6dizyF8lbIYXWnTtHUtTNWlXz",
+	"i+BpPtlA07gL6ivUaK6AR5K8vQNAxOayf4WcOS2/TRja/xfImglO6g1slKlYiQhj1em6GoVawOrfPj1Q",
+	"dVsj5J4skDAQei/IV2ORw7NWGiw4mm5nVuRP10yY0LH4VMTu1G1sbAttsimitOM9XGXKODRQia21B1Nx",
+	"YIfTHAR4hY3ouhQw29Hepza6CBSRDZ+5fMN1kS+HyNgJlekPiwwYh4MbeV/Xp9OHvoJ3hW9q60HysFIZ",
+	"a6KafdSGh9weTxkGYY2fT+uzhi92dct1adC3aCBvuL6FD9sQ/ixFa6DOxPKlPqSU+91sSvfubifmtr7c",
+	"lxKIxV2LMm3mP9g6/6/J8C9m8S3aOi2D2cF7+gvQ+kYBV0UDtwkZfI67zYVkjel/4yofLFZf9PjwcUQE",
+	"556JFhCgeBI32Idl3oxPbCwW6+EiqiNuL7WWr6znxwJ2kNubjluo063p98CmX+62qWXbRRhJL8ysyLlP",
+	"gDv6fizfR1FnOFoIKMvPSES2pz12JtNFgzSb8kUfajChBtIVGnpa67krzV26cRfQ4suIkbmCqkm2CwJx",
+	"D8sy0RjERcusfevyI3WmXQ2t0F2ssxay7XzpiZvbZqvu8QB1gJ+PxPaMHR7vMHTib0ER9flD/Xwcybyt",
+	"M/w6dckrmwxZrT68EWxt1h6UZdcrF4BcQcN3linwHposXOyfKtGhC2BV3tEMr62CosYZHwHr/zAt4iZM",
+	"03N67NdXqhgs6GpFQufdolARL71jnSKNc4tqug2k3gMyDDCf1iPD0E/LZYYzJwOsTLNH3lRZkpoQTX9D",
+	"rEvbbbBaTHHNOEqnvrNDHao5gqAnObENVRjpeuw1HM5tvo56hygCRo1CWSJi6INBPHYgAaApHbzHPyCs",
+	"MMvE20TMI+o8w18Yj5HdBUnKU9syZHlmEcp/wqm9LU2MkJUOwlRMgekfMPrNbcbILGDGCc1Ef2O/Jj+a",
+	"Jfj/L85eNgNzkmj5pDHSVpCUONALkRsjcBOilqULPxWoppXiG468ycKGjQ0FPVMeizsI8jDKDlmGRTPt",
+	"n702uMZdYnSCwkVaqxfsedWsHk15pR/gtSF9V+0vOscLzLUYNmxz6WsMMIZv46vTTG0KpoJ3firPMzXO",
+	"hNZbX+QLw2h7BmKDkxJq0sX3XW5FN78VRGlwRSUh2Gd/2S2KJB4LubdcxWUWmMsFFmk9RynMXuSxQzSd",
+	"ZSouhjmeYNSuPWlexT4F9UzQp6/EqIA0awZl1EznfDTqswm1Dk+Zeiuy3qZQpyDNG4BOUfKU6sDKSg0K",
+	"wZ7idOsmOzBy1Ux15UQH+SszzT5j7I83Os8SOX7ffrof7qOSDHVaPfIorQK83KGd604wVcQfndmZ7tRN",
+	"FM/JcJ5/7LSbnAcmpSq0Kp9njc3X6F8bl2yV2YpWXWSUc+TS6WBfWv58zQnMk46GlFJYb1WTVLqtnXfP",
+	"bX2fwE6iZd3mjra5o4/l7QK5/BoNW/F2N/oqccOvTPrYbAoIDfKCQXIcu8xNKkY5eK+JRiJc4/Y67xTp",
+	"W3ngEyMmBuJBONyXMU8kwGIcfk9XXrkLor0y5KgVe0jsUWZhBjBpqBmFJmjj3Nvsk6MbYdHpaB9kEbXR",
+	"4CjMRdBrA8gYLtVOc0b+EO5iBXWucMkX2FxEhuLx6/GBD78YH3iJFt7ujHupNaXt3MrJtDv/S/EVP44i",
+	"aONckn9uFxDdw6M210EWOTGb4idgQdx6pF8acwZKcVJSbfRlg81t46yrq7fmqkhjdi2YhgJWZQOuljQc",
+	"AstU0gDwf5hEY8nI9g8Y9QhMf8bapsLWhc7F1EV20X0AXEijdkBodo0DkuVCipgklhuJBRCnmrGXPlat",
+	"gb/VcW05YllSgJXHpkrWFsSW42QtKOtpyrmt7WgiFnfjKbGL8zSF/OZqyU7my2fLIZ7ItyoZipYqzUUW",
+	"N9Rs/rolBbe8W7dOzNaJ+WhODO3MDRwZdrdatsCraRTwaB9gYf3tPaY1qUXnAaGEByBFowqQCZCCNg6r",
+	"ac513yovS1ooFXQQBo4SAAsQsmCXgbwfSMGzNBGZdU26UCWn0hRQJpH1zwLakkKy6FBAVkHWbgJuk6UR",
+	"h6Rml/Gc0AsRCbfHTmxXhwO6LdOPW8DLJNP1DlclQxp6W8mym9VHN3OsBAalYIjmyEIVWANtNkl9iV9o",
+	"b981Mdnd0H97eBfoRfJWPEiIy24+CgMyqeafQ1Yw9KXmST6JM94qY/c7nSu3ztQ9Zupu71JtvZtbeTfk",
+	"0j5oxm3/PxhgzKzIvB385fzV2W/nl1enz6wWfdBkXOvElxFVS3mv81AHYOJrRhr8rikmEI3VDFNJ5+zS",
+	"o+LNMj4HVrg9iHXysyLwaeuxhmHaRLPrIklzlsgu+qkUR7UZIXZmrRUsyQfmN+0CZ846YGXjYCCXrQOb",
+	"T6nR3BXpfv8o9g+ij1+JPMmCkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchcV67Jbo6PAw",
+	"QpgVyAHxnF8j+B38jqSY+Al7vnuBEpNIQ26kmusQlR6OWsE5KSCJMpAxdNGf5RORzRMtWPTk8JsowKNU",
+	"sWBRfH1V+MWMuizCZ1/FSZYvIuMIRnHGE5nIcdRH7gBKImlouAIGfqL4PDnd0ayYIWOJHRDXNyJuQJF5",
+	"JXicfKkwMn7d4dV/TBSZzw8k62ICccBwm45F7rZKI44NRWRWQ1TTSeXOgGNfENP1TYA7uhSeHhY500kq",
+	"ZJ4u+u6rywTiHzqUxQi4EiLsC2TRi0TeRAw1FOV9XeB9xsf1zDiJzolt+SvsIQle08pPzK7ALXpI8NI7",
+	"9pDU7pRtD8m2h+Rz66KDfpPcyQsrG+2R1R3YtQ7Y2QwYUWxqzGYLEVMHcXiDC6xtgUCv1AJt62A0YsWS",
+	"fQFFMDzuG1dsyCW7FgPpWlQcMY1F6fU8t9QP2NzaQV/8J23taJtEexqM+BbYN7VXP0CfR9vpWGHbegbu",
+	"glpTiPbcnGtgp8Meyy+92wM36cnpK3ola7DZxBxNfPNgvJSax9deZ89zF75U+fqr4CR3yQXY3JerCHbc",
+	"leG5H7rG7qK3u/JCr5+NqeOXRa++jPwee91vtkl45UXuLLM/YbRtXwM+Dmfou2jazI+6aMKNvu2i2XbR",
+	"/AlsEWM5OMOhyRi574YbuvlHbbjJkzwV2E1zioqSPf720SPMTis5du00gYaj0xGYfGL2dEzEqsbCOhvm",
+	"6hraSzZqpsHJN3TToAQqddPU2A/QUnNpJtRn+L9Vkxrkz/yU2k3oPtplyC6o75ehecK7yXEiO7UzwJ6Y",
+	"OJzAzrrxV3GZPRwFjqkMx7wCjoIOHbx3pWQfViLv0pSN8QyMnjw3fuijw0NrD+suU2nsnVN2lsbeWsZW",
+	"HyBYNBb1QGLTds0oHEJc1BBcu615/Wmq1HC0vyf5xCv/Da3TysUrLNV7qbs25szr03YGzdMJz0OjJhO6",
+	"mIrXp2SorOEYNOfG5hbLl/7j29YX/+NbuLyQJz+/Pl1jRf38+vRVAZaGFjJ2s2w9yaUr140zuBbHqXM1",
+	"a7c+F7mazez6bAsJt3Gbh0bSczEWyKUYKR+WUW8czdlIOqOks5l4ENLLdEy2KdPGcwAdD+LYXQBfViOW",
+	"5ExlFnQE6ukinfO80BGbqrcU8La6DMgGIuPZR+xf/+f/smgmZJzIMf0rE1qlb0VM/xymSos46kLeSudi",
+	"BmwEQGQMhYWZUBCqAhajgXQ364Z3Upm7kR3GlC/YWLkaAxxPyBKNpYxmilrZKgSclJkuTyFNM5CEWELp",
+	"uMeH33tG5oxLDWVFjjDJPJRGxbi0i0AjipNMDPN00WNPU6UBTs7+hEDX0EEWVEYOJCDNJWlaLm7sU/Gi",
+	"VHkI8XLi6txtr9tUgL2TSKh8dzTaVC6BC4ZvkydXUxWLPlOjUQQNw6V3qkYjs0STYsql7i+PlNUPFOdV",
+	"SDdITENKNZA27AekUVgAGiLXRLzIVYT9eBiNXMZ0RDZou+zUPAcc28D5PBH0oqdieg08GGFX9DH+qCHv",
+	"BCxYIytGox6LZJGmEbYRQukJADxKpf7LmI82fHUjNNanapGOmHlfEZ1zBXMhLnBbFuuyuG4GYDgCzzbO",
+	"2m7oY6xG9TvI7G/3FdHzMbhqR2WbFms2595tOw7pQXW1sGYmc8Wg0lpbum8rAHLHFz+Q9B17mB9Lbf7o",
+	"KGruXby1MXofvYtm96vRaH2CmMv4bDQKdDy9ovU8FMEkg8vzLFlhNXnbF07bPKxc+9SHaJ1suwzneN7D",
+	"RJcfoItya/i1DAriC3qpcrQttu2PW/N4FVz+umDiUjTGYuR37QG0264Izs4f51onYxkeyfm4dAapz9sE",
+	"dg54sp8FaYbaIA+6pDoA0be2JtUceIhq9GdtQw6JsV1om9GlZKzT0BaTWoo9xvVAYinNPnSC4qIdU5Xr",
+	"TSJjKgKbqDk05oCr3wWrKJHsDxxoIsdvdgFP5kDbA3togGHuF1hIgQgsnFPXG3TmBM3+qRIJPaG2oSYr",
+	"JD0fYBdQNI8Sic03QCUAkNkLNPRZXmSyhG6IeeOJmgNggxrlQg4kkLku3NEplwuIhhnDjqS/vhGA8E1g",
+	"hXBfYqzX7J+FztkIBE3pYa7szRgxcEJBxiPPWSqQyP6tJYDR1qyFXqZCotl67DSPsQyxhtmaOtbkNY4G",
+	"mrjEqrpmm2miidbKptJ76JOQa3aVqyucRMSmgltyfrSSoU2J/BpY7AS9BinmwebDoia3Kx2OuUdcd6vn",
+	"J7wQ+bFvIUOCFXM8fMcWBN28hetMzTVw90TPzT69gEBwZOuLh1xCcaKQMYtKUf6oy8bJWyAPRnKyUaam",
+	"A7li9XAb7yP5dgTk23joCg7VGqFLScSNS7S4zmFixvXubnL6qfw79CS3iKXm4l1+AJ/5vnaBr9AOI8zl",
+	"dWaYn6dNhLa2xPylMPzG2kcs8VQjkko9dko+LyKNxkoKdHLwW4ygOrKRyQduAhEK+Pojs3z7MID902eR",
+	"rVUxm0dR8wCuxDFbwvHHoj7FhmoqetvIXlsDj2omL5UvYmhlLz0NIl/uyaI9efvJ6d8LlfO7m0pHrV7y",
+	"zzwXc764k3VlLm3x4uhRl8lUqCL/yEZZ9z2JPKoIqbfWUDpQkdeOXoZ058k99H69XJX/PfjL5enTX59D",
+	"21egFm+TFm6dfSXcJukTsBlYrY7WtqIsMBWbU+R1j0HqNRnBxf/2A5NJiocGearGvZ94ztNdkWV75tgH",
+	"8396nuTDCUm5/g/4R283X8wE3Q347ynZ+0ykOe/jDUfTvHeeJTLfxWvII9mrXvNKaJFXr0nl7qDD/vXf",
+	"/+Oau9FKkYkc9wedpZs8U1LU3mMwkETYz/Wg06XxU7qmBy1v5Tuhp9d0L8fI0vc3e6piYRfsw62zzmDP",
+	"Qap5FxPQuORq5Fl/q++WXmu8B2+CMXpXtN7uFTHGGMxwJzavZ6ePh5ila+3pPFZF3gMHgy4mzb53bM+9",
+	"zgS/OQ5vlpn35m9mBq1S0UvVeHen6c3trLqhUbwN9wvf4o5dd1ukmcSr7opKvPm+/o26GxuRgbe0b7Ti",
+	"+fHkyn7tPXA/qj7bbYDngvRICx9vHclEaB7PvQksA3euyjVhHZcEzKEmsomweu7raxag3MoGZuqtGgYC",
+	"a/5uTQMByt8n6RwoI4xvUHAqdG7NtW3ee5v3fvh+BdsNQGMEIrnlUJ+1Gh8i413b+nBRjV7ZiJxLMUKQ",
+	"iEPvovlT22DLMZZaJTkqWiy2CjXEwftATwXhh2ggjXf7r//+H3TYddRjv0NozIdVEl1JnlY0B4RGQFtg",
+	"bAzCW7nqosKh9ngcMKYDjw4Po71jplW5MxTjQeB824TkUrCNokSYG87EWEijk0Sf5VkhIsb1jSaUN0yx",
+	"+nXkQYQtuKOZrrCDNm8uFTkSLecepyjlQzGQASDRtRipDCDpeO5CVJi8psWZJMZIWVAcQRczkWkRi/jq",
+	"ehFhc2wIynotjJ+vwxOjLkYRabN6pCOzABoQi06YW4FE0dSMiaNZKrgtfgiVPy2vgyOAVZyqWKSRRYSl",
+	"ScLBgCiFeiHVaCQyfey6ZJK8G7Tf2EQqKU5aWo43o9iZ7bnphrcF9CIlfSEKpsD71S81aGL0sFCQqm7u",
+	"zrlDsOxeO3QgnNoCJMFu6TB7m7a59Gllurdt76m7wwPkYrMC3IC103Lh/9BOukUcsCkEGG4vZyFTcy0J",
+	"m7L19CCATUMuhyJtazM9hbNTEfso1wYWl7+obMM/J59m1bV4ztnI36Pqif64OH22rtDRXOHv8QFCqhtT",
+	"AZGv9an3D8lXs2toSA+1X+7cCPYn32NbH6FNBB1X7KXKL+gD+3rrHO4taP/FuUHwbh84YL55tPxjdVGx",
+	"Qce7DoMOOg9sg74nO+CGzqemkHulD2rJ0IIQ+quKU3Mf/UvOwKnvYKoJI3fZe1Z1r1h9I1KrAGhTFHMa",
+	"tJ009iKV0b3DrqOur5v1pRFSGYcASkNUFqMDm/t/WF4M16kEEOOcMn7ApMEHEos12Hyi2EilqZqTK4hX",
+	"gIdMdbrggLBporUg3kjjtkExKfwLmrqaoFZcM83XFz4tNRO05Em/VQA16NW5Q/S0oa1ti7myDXp+FUFP",
+	"7qOIUy906knPP1rE8ySONeMugna9CLBe+vafSw0W0H5zvUC5D1EmjPW5+5DAB9sG/7YliDvABKz5osdO",
+	"qM/ENadAvE8qrxiwcYG0FXXx7PWp8QeCrUHlWDAH1Ef1rTOsqXOGYxOL5SOeJ3JFUMuKvE8a0YLr2gj3",
+	"p+GYbxuWWrr8AWBn2s+IdqJTPa0n46+ojSbYXTTnmvE4frhgwtYh3qxn4Cl8/tui/69YTZ7EcaBDMGVU",
+	"zQmW9eRHcI/tAz8yoy/sHcIMya0+JQwEYy0/ui1kCM2nwXMm6bjSbS4rAqLkhfG2Gu19+NN2j9S703YS",
+	"gS+NXLo0yJ01Y2zG/LBVThb0Y22biW0i6Za9dJdkvFV3CfjXm4OvtzcHzQPKtiB0A5ijNoM5VQD0J5aN",
+	"2jAkAERdfWc36i7LJ0oL8Or5MGeQNBVJNpDXIBu61JQyNIYabjod4gciaruDcBdTYukcixwSsqe546Gx",
+	"ddw2g7pgWggmEmOpdpnEP7ClwWf3kylcmSF4MrZ8238iUzE2dNRaleUcPaVUG8zcgYSXyHKlmo1MQGb7",
+	"pBamXAEgV7EuzWBva1qWr30Au7LVPBAI774MSfhatlbkl0AVszUnvxiuNjQR4dv6TOxDkOOfzjj8MUlT",
+	"o3YAy991NQEuxe/GMiL43ummZqKZVoONaOTkSgMxEOdV63CD4d6HnQgbpd5IhFk0Woitx1m1FTc05Uo9",
+	"iA9j0lE7JFgpWLrmWHOc4dMMDhdkByPbywp2lUi16NI6ZEKwaSILrAP7OXkrWFRkaQTwOlLMWdDKuVtk",
+	"6V4EqCm2a4iHiL9Qv5dMheVDYNTmLCQC0kAjEkK2oO1HvQi5YtcCWkAlcL1DuVefRZVPK6L+VCZGIzHM",
+	"GbBONFpgIcLt/bP8bGrF5KtQeSv1NoTK29qaKV9VD59hfty2Qm4DOpuCnGE7tsoYD9q7A5FQU/fgXG74",
+	"V+I/JVBN0lzybj8TM8HxnYCfUJfzLpID40yCaG2o+VYZlbSmPAgtqBGLHDImw5JE58juaCTxcMGUZARC",
+	"KlMpCK7IrAb5iroW5yHJewMZJbFrSray2EjGII1C0g0xDhBSikVAi10CPKD6aQ3aC7rjLYAAYQ1wliqd",
+	"D6SvnHC0PyiG/6kSWRqkohb/BdY6R4+PjljwIq6miZ4CYFSIJwAxlZhdi1TJsUYbjWYzkFAgYAvDc/Eu",
+	"J+5UKN3jSWy7+68FE3GSIwaBCweC6085mnmSphZggl2LIS+08B45agdswDNrNxpBkb09D0MTAIWR5N1g",
+	"kXOllpbF9aKDTnEl+XZREUzL3CqKec73C8doEDmsMZf4siXp9o1nRT7psbPSRgOgLbcZXe0+j7tohUBB",
+	"f7qgPRCZDRe5Mc+gfcGct5iJgYzMGkd+SplwNeII5Zdoloylgir8CyHYoPM0CLwMOtUq/30aZ4Qr5oMs",
+	"EBNpLv0PQE3yIpNw21+4HJtLixkCVyBZn5oFW/DYYl/QR1yxnNQMMS96iDmYuSbEU/9VJbGdcFBmTGgj",
+	"VGgf7q9g+1NHANXQw/syXzwBnKi3AG2CL53nuZjO8ohhDwEtN0Bhm0sUygY1l30WZzRDfFXYxuDfd/l+",
+	"bgfRGHe0mc8U0qQo+8wCaj4St7dzyrCsX0CB/utTs0dry/RbZw/tPTbGSatcd4uq/PuC5nDvbGNkDnfl",
+	"00lhi1+aqqqxiAu25si8dNBtZo/22R/Pzl4+fxNVAlv/sf8PkQ1Fun9yuv/6dJ+etL8aftdGuJbntLU1",
+	"7wC70SauZfbzxw1qmSduAT4+G4CPclWyMRx9BtZbrxXjlYcJmsB6B0ubAm/G1n7y0NmzbnPxa4PPUBuf",
+	"YTzBH+Mbe27oPNytYBaApZxo++NNFFgkF89+LZc79ss5tRDbrZAxoVW6n5O4i5aGN7AGMqQIWDKgwdQ2",
+	"5ur1ovwWCcsVLCZnCtFPY/5WgKkcIn25M+usL2PHF3Jo7MrLsttU9pCOlynCjOkeca0TnXNprNdcpTHj",
+	"xl5i14uBjKYi50YF9VB+A3LzEsICgZPFUKlWTtDZnxDiTap51zGM2qTmtKlaOIDp/8R0CBsV9wbDvkV5",
+	"rzcPSwW+jw4frS/wbawet7vybkW+28LdbQDrYxbuluQ6RrTWacLaUt6qsrkjPE2Tf/wgCQXsS1zubV+H",
+	"UmDUILrzq3ERsEsSXXtMMNh4hITnxAqE9Y1Uc/Crk5gtRE5+uqSISWkkXRenmPDZTEjsuwe6D6gQAdIf",
+	"ChgArCfXEHC7g1cdko7cf+KgBv3wpWpCi/jqIvZb0dWuw7AUS6v/RmslVn1n2dC2I3fuEJJva2T70Eit",
+	"if2TyoDjo5g64JGSTd3fWDgBaksCETmCR+vaUyDwoQH/thyOjKDezCYhIZ7nDOQ6oVDhatqGiu47VPRn",
+	"F4xbS/DhxCnyn91OoH4kE/Dtt2tSnSe6klCJnJAjAhcrRsPSDC9W2bdYQNIP8KGqORGQy8JILDGLqKXr",
+	"mg9vBtKn+iZqLo9ZhPjfaFJx+89XgmsA8+YyZhG/VlkemV8zPP7RUyL/+HabFPlSkyL/+HabFtmmRbZp",
+	"kW1a5OOkRUJN+XVnRcjU2MRnO7FVps3+XrTscwUGCz0zWu9agc7eqpyte7V1r7bu1T25V5o+q3rZlqaM",
+	"D4eqkLmuArlD/pF6HrVgYn/Kk5TxOM6E1o7tSTLOhiLLeSLZnC9c1hKZmdxPmUpFPRL8axjg0izL4/xF",
+	"zZEAp24QMFTH6ttjT7lGXfdaJkMVA8nV1EbfpzzPRWaGQpKw0+/wmP97p9sx7orxOrJFp9uRfGp+EuZ5",
+	"nVAuTvm7F0KOzT45evK425km0v7bpxV1niUS2NLrkux2xXfcsgRjGWM+pm4w5uxOWxn9SuGH8TXA6dN6",
+	"rcfTtyfeBkwfr70jFlT9x7TFgrqlpvuTKy4eTxPZ0GRIP9Vkfe1H4FUOKoGSzsFDHxpzpWDTY14A7xd2",
+	"x+dK9djpUtsARtdsJhM6mtD6A/ZF23pWFeJUQjOQdopQSYOqx9vRZi8d6GQsixnG0i6EzDEDCpjriIyE",
+	"8TRA0sNR9wksfKgA+p7ADBOiPQfpfpXzG2TIvlPHldFjnzriRie2aHo3o71t03v52gdoem83ESew20My",
+	"uyvq/RX8GUK95NNWBPfdUJTHAoyd1fDDcMaHLpGGtzgfeWPxsg9fozhvEy57bj7kS35DD9o2xn85Ogtl",
+	"SqBoGHVbLRjZuzVarDYeZX53wag2QSPSgc5NOnhv/nOVxB8aHaYzr1pcV1sS99gFtWYBk2e28OdoXEAN",
+	"vyFGjJrLEFjG6D+4CDqbtMCePjxvIOlGPRbZS6KAy4Lu7spQg3pVKHJt0FhWEn3iUtAN5Xy3Y6fXGmXv",
+	"oXTEtu5zG476fBuXnSht6wJsJASM5LB1liAJlp0HQrLyA6H6eYjUxAloP23+FhL/TPIeQ8ZBTBpg92qO",
+	"H5xxEhBnIuh1JF0x4bqL/bkQiSJDX0kSw9jBesy46wgQOfoHHvNbzNGNuV6UfI1MjDKhJ1GPPYMBY7eo",
+	"ffBAwggBbUtonSipfReuVCDKh1yyVI0hNQB90z4SjvOOGWjEROcZz9G5WsDo+uiemFOv4JTa3EFgIt7F",
+	"baD3sZ4PBdehbP53MSi1NtnghnqLNH3NtQ/AKvSJnQ7u2P1HucjmPIv1Ng/R2v5/wXV+Atbl1vz/wsx/",
+	"lPec9AMJI68b1mqziv2PQjGu1XQ1hv5BaFLeXg8WdfgcghgZjblOTXDIH6GdsxDw5pEpH4CV62MWvf8Q",
+	"sWEqeKadArE/IxYAABY4JyNWgM8I9zbnn1lQhsAxMO6H9Rum3OjInCV5nxEpOPkhIgVWM5EJbDJjuhhO",
+	"/LN3o8eHj6M9GJFzUtDroH6EiJbYVTgHQ6CElwd4ADwRUO6Yap+KyBFVKskQY7N6ozqdOCtya/vfSSli",
+	"xmWNMjj3D9tcrdVe/BB6Leat3aVNQoH+kvreObdLNe13qebWCZ5uVdtWUX3FXthL6MVy38DdFRdMxaxK",
+	"XXLcQ/UQV6v5m8DyYjUspgIDFkWWdvqdA9BYNJ4lnZWMJWLbdI3rAjg3iQywhayvAwcCn2yopoLy7z5f",
+	"bT5DCLjFiZ6lfPESD9uHJAiRuIT6h2jDhPQXaA1bEExNL549Nmw2J9C9Yap0IsfBYEjn1Iznkn5ZHszv",
+	"rp/c8YdgkXml9VvzBVZC2K6cMtOUPZOQkx0UkrMDgmEGDCvVcfpW6OVVI/gogr4+Oe1SoZ/xMTXtjn3o",
+	"n8dtF76lpOZZHpKqaVlKrqtmuUhT1wl/rQpct1joG6iNozL98LmzTE1ntS/knH6pr57ARkeasM0pUvXi",
+	"rrE6nk54Hu11mevF3y8SeAcnP++/Pg1GAJU4y48PoaTq1tql+AEjubQKqVI3BLFl1By+eqyfcQpR8OGE",
+	"8LGCsRRUBrP0IlxJw9JAfhULRPgis7JiCw65fSPn4aT5LNm/EYvaZ52fMvhp+VnnmboOUrizlOdQVYPg",
+	"nIXUASlz8LCJ4GmtDPgFf/jw5sP/CwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -26,6 +26,7 @@ type (
 	//	ID ID
 	//	MessageID *ID
 	//	Model Model
+	//	PromptVersion *int32
 	//	Status AIResponseStatus
 	//	TicketID ID
 	//	Turn *ID

@@ -97,7 +97,8 @@ type Querier interface {
 	// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 	// After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 	// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
-	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
+	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
+	// the live prompt's; NULL is the one that is built in.
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)

@@ -1006,6 +1006,9 @@ type AIResponse struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
 
+	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	PromptVersion *int32 `json:"prompt_version,omitempty"`
+
 	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
