@@ -696,6 +696,27 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignUpRequestRole.
 const (
 	SignUpRequestRoleUser SignUpRequestRole = "user"
@@ -1744,6 +1765,36 @@ type Scope string
 // Scopes What an API key may do.
 type Scopes = []Scope
 
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1834,6 +1885,15 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2534,6 +2594,22 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -3345,6 +3421,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4278,6 +4357,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 	return err
 }
 
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5090,6 +5218,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -10204,6 +10333,178 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 	return err
 }
 
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -15078,6 +15379,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -16059,6 +16363,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 	return nil
 }
 
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -16856,694 +17185,713 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
-	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
-	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
-	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
-	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
-	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
-	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
-	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
-	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
-	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
-	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
-	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
-	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
-	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
-	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
-	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
-	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
-	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
-	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
-	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
-	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
-	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
-	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
-	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
-	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
-	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
-	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
-	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
-	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
-	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
-	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
-	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
-	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
-	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
-	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
-	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
-	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
-	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
-	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
-	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
-	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
-	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
-	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
-	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
-	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
-	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
-	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
-	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
-	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
-	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
-	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
-	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
-	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
-	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
-	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
-	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
-	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
-	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
-	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
-	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
-	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
-	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
-	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
-	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
-	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
-	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
-	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
-	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
-	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
-	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
-	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
-	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDe+hgRXWp5",
-	"w94ALa3X393bP4Ck6dsmr90m0gi2rVM6NxiMt77ySa7PlVuvkPYG3SdGDPR7IAbMYX6xed43LEwGuiX4",
-	"KDCkXdq+cs6AywzZJlTV+0gXwVsufOS2sIOD/AAXr7HW451dEr0gXhPOh+Qx5AqX1gwYyVF1TByTJKMT",
-	"/Zv3PNzFmeAodI/eBFyKtxn7xNlVKdwEpqJcpgkZMQQNgDigZbJwpRpghf5TLmF6hhSQ60CwijLB4lrq",
-	"DxKilouFzDRJmLrs5HqzWinN5mDf5G/dQLiUoYnWZ0PYTINawjg/URWAIKWaWYKMZzawUN2x8GbvbSpv",
-	"V+uJM/Px94A1m2dP4bu3OWj7B00HLc6NhMOq2buloedEOWXa2PKqKTlzkz38q91s5b2VT7um0giJVCw0",
-	"+mWF1laOzK/ooDSW9tuldjmljZUNuQpJwHDdMOn4Gl9f8oA12NJbOsJCT5X53juq2Q98znWdFAAYErsx",
-	"QR+UotZ8zahmF6l9S1EKKAZsOZcZy99kRgQ/Q8LR9gG3zUBIzBRJPrqKMCiMHmiCYcLG5cWomTUgMFxS",
-	"wSRpKljE90+ZMCY9W1vvVPdS92CeXPqOaZ4BDF6N1hEGQww72P3wf+GPewl/ZEj6+9VZ3smUvZb6GHdG",
-	"eUEhXw9oRYnSEPKvU6bNbViZZV8TbMo3IsW0d3jXEPSIYQtMwBEjVF3alKhtnSsHTWmAZmZ5mmHDXiwP",
-	"3JDkFNKavl2qVYOISuWUi3UCChOjLkbmFaF8qsq4jJEryo2M3EYoHW6coI5zInZEFTqEA0YSQP5DRStJ",
-	"6ULLBWhVlGiWssXMsOItioN7hbIRqKZ0Ay85Zu2TR2A27pknn+x2u929apnSEYUSjf399qGxeg8mvVGf",
-	"7iWH7Khr7l3A63Y73U6vt9vpPu7vra2nr/kcWKnoGxu0Xsm/8zSlj/c7XfLwL73eU/IDF8vP5PPhwcXB",
-	"3g55yTM2kZ8f9/b2O11Ut+tI0js863cHvf3BXrdzsN/r7xZJ4mpZmmjyZNDtD3ogWvZ7vQJNxj3abXef",
-	"jPrtJ+Net33E9pL2fp92x0+S3ckBuNItTbq9QTI6HOwNBo/3DtcTpfq9AlGeM3V5vFg87nd65CF/c7qD",
-	"cYJTPhXvFw2FfLePFmwU1kQcoppslpfgqcwYq0MOqCc0ekT2isGotegC4t3++NnJwcnl4i8/PvvzUYft",
-	"djvjfipG85fd5C9/Tg3hMjO7xzZm8HgTv81jytsONOePmJiPR/032w0ipxMX0w0rAmZUkb8tFYAmLsU9",
-	"VAN8hRR85eb0T56FX+d13LDy9bfneDRrfjevY/nVW3gdcUWeYdZXGSsQfq1x5bhcVeREnzJW52Xkyr7m",
-	"KckYZINxjX6ebZSiUZO34sxmn7mhVDSB4ljzmX/gelafO2CuENqIRfCb4ceCX+5fIxXi/Ne5C2ucR+W9",
-	"9/H/BOHXWAKj04Fm9Y4tq5ipltOXtUUzWJmXMby6Jk/aF8ogTHOHnGjlE7J9rvDAZocSOqXb5YiOmzKH",
-	"YYIERlovIoOZAFNK+YqK1TFqQXW1W/yzntnE+jUVJ1rKC2MeXlD3pjrb0V204XeLZY2QJp8h3e7+K7RC",
-	"91ZlIPUkKk8lIBQqnqrBuIazT9lb1hApv6UYYLa48hC1U9VXEvBSQumsundCFUxuP6N8pM10cvcAmTLe",
-	"hOvyHf8EuOWULDIuM65XEdF0qqxFjocQmXCWFhGtlOJTwTD7SCzT1EE2XMCtsBQyS6BYA6AYro2yih9o",
-	"DVozPoXqMToF19UIM0KAEJOlSBCU5v3JsxnVt/I1rsfiuZVMDQ7n86ilMz6dwmxyF2bbtfgIB7tpL5At",
-	"h/Kl2ORjQTML14uNRTZWDyzfwFNQRVMKyeXzVcvRnOvSXK3eth1A7zoM3i0bYNjHXjFNzdsRydSDp1rI",
-	"1IZ+FfDxttJs0djSwpCpnQ/S4r321t+fY+Hm91d7ddzxHetbfcA7mEg2GzXWxq+nBN6zMc1viVK7BqQ2",
-	"XL2Pz9+8fnGO2LMlXvzxyf9x478kN+I/39VgG//K+HSrPPnbnRY40TB1sxV4RTc2Wq5rzpdNcM/WHS3R",
-	"l1uCKtfMBVKhN85kv649JYOAcsN4fRcntFHeC/N9JjQf00qo+bX0RYFl7XJZeq6sXOap0YKxxOHh+NLG",
-	"bVw1u01mCCRCl0ZTUSDLA4YDX9gMIJa8YgmnZ/BQSIG3KeWi0qDA08A/fgE53ljo1Jgk7uE8jE6N2cF3",
-	"Sw2fFDLl9nOKBBMLPlFPlto5AHXAOl6DMPgB43Eusbk2RFFJiszf3Ajk9C0byzlTtUnbFaS/uuqKdbGS",
-	"agnYFmC6vrLiR5ryhDYlWB6TOVcKkothYaos9Mk/35BaCfmZo4zRS0UoyZapT5AeS6EzOtb1teeGlWwM",
-	"PCgvx2FsU9HfbQLRyCmwJiWzOk1DvA+MXr71gapKV5m5FOucAFeMXl4E14spbgG0BKNqZQyo6dKCblWp",
-	"VYzIBwTz79+GZr0mmpmJh1Or0Ks4Nwh0IGwDNmiEko4qeKeZeL7bFQajigUvYM2Th+9ePiNHvV43MkYV",
-	"XOjtd/Y7vYMdoA9uD7NZFovUyEsuxeO/KXBXe8ZyFv14xuZwkM3p5x+YmOqZxZSws1I6c/v+xRmd1g/b",
-	"ploY3r6yJfRqJq9EhOkUFmjB8JDM6oZ/2Dns7JYGP2ztDluthhEe7JnzU2sGcaz/N2x9/Lfftf/r/A/D",
-	"1u9b5aFHrc/tqWybH9vqki/aEoZO07bnFMSqLmLpvGOLlK5QJhRn/DZjkNgKKSzZkpGrGbPd+Gyttwth",
-	"YlUCYTRLeY6C42CIbHJ9XILsiAt0KC+TQ2SXMmVU3GpyP3BxWZ1NPFx2u7vjZZbCP9hTkrH0m2FLsM96",
-	"2IpxuQ77h4c7Ue59W9Ap65DjEdAB8CNsxpZ1ywXLCG93QeA/Qj7YN/td83P/YLzMlMy+ufypvzzu/jjr",
-	"zb+b/pj0Vnvz7vLJ1Xd/7R7+56RuUE1c0e/uHd5l9X+QuFnqmXxB9cxzOOibqOwV53urcPcdN6RPMqwO",
-	"+APUdMFBQ9OUQd6VSLDykjA6npGFTPl4NSBxFhfzdFI20REwN2QXmsPc5Y3FOrZ+HDUUDyGzvM2ZnrRn",
-	"Wi/ogrczqhkscdsKvJ3OUJS2NSZGPc2+6T7V3/Ram0/5NkvpSfMWpllHIKpDQmD2lIpI/FNADzPnKz9n",
-	"suGU6yf80ze9bvfp1Tf9rzVlprPV8cTi6RRne2onoCWkYYXe9BBwDbLV1HI8ZiW27oVDnshsDgYOF3oX",
-	"bDv6mc+X89bg8ADK1edc4N89Px8zWMyp23xCNQ69tUePRoT30+ffP1DWGe2bBxbX5FOR7Zgwg/1ofj6v",
-	"22cfPnw4DqyP+oGMZ2ajiSlDiXnwZD844MqH27fQUINkjKbzb4Ytq8QPWxGifn0zLMLMgMjbXlJcR62U",
-	"i8uwPXR1Dse2+BWwAI+/a78/MUP2uofr0myez22db2WyKtZytH7vDr+OUX5/99hfyps9l28BnJ2g3XPN",
-	"dWje4WsYiyN/x2jiFt8/WRn7lOkgAQjMb8RKUrVN69aOoYkh8Xc7lgcqgOQtjgWZc81wwhD22pGo6iB+",
-	"4EqDxyYgh6qOIeVKhy2ythhC3omkYWXwBsJ19fPYaOMeVuTZjOoAhXoNU0PNjSbjlDNRMyLFROJFTpXF",
-	"eSPnbsL8pZGiQ3jNWHNZRp7cMNQfn3zlwTbxWLkzR17Y1Exkw3WB03ELpnshEpbYvN3qwF5gWrkLtdlw",
-	"enUcTPh3lMdgn6kfRNcPA3pSvpk0sf5baXsxY/PKm/afbbO57SYAOJ2aZcLUgTz86CBqa4YDb6gwkvO7",
-	"/N4heOJn8edComrpjsD8LYKxNAgrx3z1hLoLw7ymc5aEvQyKI3gNBc6B/ysiNG9Tzsc1R8kir1WqDCjP",
-	"NGkaDrtq4plTTTN98+kxLnWC2Yoo7KpZaCYJoW5Bmj6fy8ltvu1QHuo+LKRu/Co8t90nS+nSxS9/x6AZ",
-	"tO+6BsuPh7lXLG9ckfAL242RKX2jkmMl29fUdbr5kD7rvAFwjYDzDoG7STk0Wirj8C14o9oxo7gxZnmn",
-	"dLlYL95ASMxSriXeW1eiWRynzWtet4iV0uiK68hcqNWIFnjtDt92BVpNU7c31H8dr23/9Xe2ArKR3lgi",
-	"WUvvMjhZ+fMF7LAGteWiMI7mgxnKFrXvkxVBbZPRuqAPGLY0rRX59zpIzASsF0R+U2GufI5C3aDL2LTC",
-	"XJ8pneHlmsny2IrXcXhqaQ7NGa3dQOZiQMJN9L4MHnp/Yi2nLcRjMKY67bl+VOvV6OKgQI/eYlif5GXY",
-	"qqo8LHMZxnHJVnVDMNft0xW5uOAXl2y19vunWi4WTUtlLgYkqTNE5eIui4JPNm82axCv04PLtvC3q5Pn",
-	"W+vBeT1JgxDCOdUKoTOXWn1rKmBAtFHsYi9G+Dz4D6tfx0zm7WWvHUDT7IMBNM1/GUSL70ACF85t/H6j",
-	"/bH0QeXbq9T1X/Vr3vjNKdPbffAD17Mko1eiacndDbVH7ZW9uO16X5efyDfPyfN652SgLT5QhINzFwDN",
-	"jfaU4wCWttk6n+PvMzZpDVq/e2zOTCnM3n6MV9Xjk+dBS+nGIb09MSIRh0OOxYpgyqxaMARiA7CX9+9P",
-	"niOuAcYyhBR8TFNAW7XgYoAd1zShXILecTLPIFS1LtCyoFNGRmzKheoQaMeEKa7mWvwDF5cxwQiBO9Dt",
-	"AxOZsaeYWCLJiJE5TRhZLjplzHk7JYyZNcUQev1D8L/7vwtx0o/H7b/S9t+77aOL9vkf7i1UWnvyvYJY",
-	"NddE0QkEQhWzvhkXbICKhkEpGgrNULAIE06NyYSNsf6809BCYSjyHgoRSfhkwjKHO8Q+sWxlX9Ihp4yR",
-	"j++YzjhT5w8BouBxhn/aOFWxxYKleLmlwjrXezPp/639X3cm+eSV6+5SpTVuEJS0UqQrwpHL4hdndBq7",
-	"dhTIeopFuNuuuGIk3uv14w6JH8XY+mzVIVCwR6cAs6IIdVGWiCiJ8U8KunLGMD9mkcnPKzKHFZcTs34P",
-	"4w+PIYIfRyQetnbb07/zxbAV70CInBbsbDpn66g/ab+ybV0227AvhOZ6dUanthPI5LUUrIFwZzmBXGR3",
-	"JZeA2TcwBESzADsD2ZL1qBjh54rEu929GNgYqlUx6aea5TAUvd1Or9PfWT9ZM9q7zfgHqtBqbxK9PCmg",
-	"rIBm5ucd2cqRMZ2zAbHZAcWDAWPyA7wklvMRy/CnOMpFnuvBh4UxBNzDmKNDRquhiO3j9rp9vkOOySiT",
-	"VwpAfmKYxalcZmMWg/yAkY2MhFAsnZhjA/rDBW0bHHAnarxDwRXhUyEzlgxC40DPmCCYpwYjNrIGkpcj",
-	"At4IQkmcMcV0TK5mUgHNZtYviDMm3TXraJagDaNvgzZ7m6h+sHwn4j9A+NeuIohLqkhc+JhZApkBoCcd",
-	"s7nhE0OTIimBYBb01otlnAPufXtQYbN8K0kyBtSUItytpcMp9WNPbjNrKwQD4pUIANkrtYkOkDUlwYnM",
-	"5kZUwanqgDcNPy0sLGkqxdTeBZxks3LcgvfIK/4tsA/7rAcoQqnPALQHOHrSh8InwZA5o8LmanFMC3H7",
-	"qpT5sN9tIBnMKyRWwqD7FD7SHGzv32Oo3fo2mgSG9V6sUx0DB8cdNS1Ui5uGgtrxupHk+vMdB2IdKk0j",
-	"sf6Yr6vABsGoO84GbbumyaCJ93XnkpuRd5yKMdqaJpL3YPyKM3EG4p3mcW2edtF3sOL+YymxqMAX1n8p",
-	"5HDaBNM/QC4nYLmAbHEekp/c43Wfdvc+dp+5jor4cjc9FyLambFvNtO3OGScbk3SjE1OA4G8Hswuci2U",
-	"oGZ6ubB6aN6o18h8qi7zgM0gb1SjCR0KzecsglJqC4wDr4S/E7pCcR3k6Ray6+rmaO/NKdMKE8/aeebZ",
-	"Rg/b210iV9tncq19Os/5us6TQl5LDaFEXNXtmClvt3wjPz13t15Hje04b3pLfXfQ66gGf/ymV5Uxz6+j",
-	"EjDJTS8oQKDcF6sXEfZ9bvfxCfKti0Vk0EJjozRh7GoXdCsNeXd7FvqWJt9Rza7oanvmmXM1lmLCp8ts",
-	"Iw56Vbj/GsJ9YuMFPz55Hax12Gv55iffulvvTaRBoNh3lc7YBOSVzkv2cZVhvCwJmrCGVgwVgcv+3tY1",
-	"KNfZYl2bOjreuLVrW3EaWVHpWrjhq/LGkddRTZOmm95S6Qd1b2vvdu4YALDNQo4YWdBMmeOLljtaBm0p",
-	"7c7PLwFQJNhgNd0qbXqWb5qytZwPs7cu8nYjG+zZZ8GT4ThKR8A8aEi8qfz3TYyvo5oCq5teVCnpurfF",
-	"9Vj7IHSVlhJhtwvlXU9JjPVJMVF0pcgVwH2SN+jqCu0oMmLGIlVYI2Lb6rPP2t9cECRDkXcTB1qjRAkX",
-	"sIMlvYYzwpYWW7BFtVHETVQvt9K4X6JzhU0tMlQKwVLHXdDAhb+a3fB1DpWbWYEcKwD3BRd7fv+MpQsg",
-	"3Is55SnEKLakFSQAXmj3hrXUCT52v9pUoPznnd2LzaphtoVe/1tMdhI+v3aqLwtd9+9l6XODFoCF87U3",
-	"ZhFMOXIdufOQGjbwIok0t5Z0iA8fPrTL5QzrFIly9QOM06qIZ3zO5FJvrynq/AU3aGruU19rT/GEFHuA",
-	"maHdn/pVb+BsqYndr5F1HwQ9/gdbLa5rPuI/v4DW+duquba7/s3KaNCG/x4ICE7fPNnLzAOd8amc2nio",
-	"pVwYROUJiDirGT8L2uDfTcsfF9+0iVr+rNSD/z7N5hsFPahiLun8a0i8QofoLQgb9Fq+iZ75p+6FjK8l",
-	"YQI8NOX+065PT8omGtio0odxi4mW2hZu4K45LjY5vBfpvra54yrsKWl3XIyjcEkajhy+3eKWlJi4528i",
-	"wkvfAvFe941ajmG/iCl6O72LAVpEulm+kgmf8Lpi9w9hTLwSDC9tNIcQsG5zwT3XDc0Jf1Ff5b+SaxEW",
-	"uqbh4W/POsSejYbZI5uYLNiV72Do21RCn1QWkV7/0NyP9KntuLcNiWp62N1IpOrH741Orkga2MRlAUFW",
-	"gyCxS7CJn3oesmhaYsoSS5hKX7OtqFLqDnYzSYqfvTd63KaFWp6tbwGBwaF7R+1Ky00MZ6tXhZ8HkRPg",
-	"8t4ocHIQ43v0coYwxvY4gZGSh9g2xlBwB86bMsjxV1DMqp19tliYSoOcG8Ohxa/eH3GNkR8e0YB9xD+h",
-	"2/cUSxLfC/qJ8vQOShrlF/ITy4xY3ujcfJPfbIY9ulgWh7D28effhgO+jgp9g256OOhSBLxfAhK+eQMU",
-	"sJjvbZ1cLIdrRRKq6Ygq5v0wBc+C1T+1y9F0lpuQVx1ylq2sky6l+j7DPeU+Dv94N8OvQleqtKH4VcRc",
-	"caqvpcZKiW0XjH1Gj8SFOWE2c83aJ06eW/9sHpXTGRWKOzikTc6ps/yJe14uwHOheqmq7k+X8wzisQah",
-	"fpuzYOu0mKgG235DAXUcAsj/w3JrUFc1fwGQOuTZaCmJnGhE/fwnz4+xxLaB31+eQf4Ba/sbWDVEuZUZ",
-	"//svq3h7jXtZhdld+/z7GrTa+/aGejDekl+nqoh/DaX7vVhk0ozBqHTP8vW4o5rxa8gXiErYpDe9oYCD",
-	"+mvKNqhqL94aA8cIJh0MhUNSsJDgDajKW6xsAzrxzbunZgT3StgHIXRzRHz9GFFMm91k50rGMuFi6ktL",
-	"BGsEZS3tsRzjdd3OsnfBQD9kUkxDON1/YOwm+q2JS5SJFaGJqD/gyC5ADkOy1f1LTT8rD8QHVS5Vn/sb",
-	"wWxRlpxYKD7ygo5nGK9wZUhzNh+xzNaewF3gJ1C25niRGRbV3OW2JGxDYj4ztwI5U03rk+yx/IWzMXMF",
-	"Mx2sTPH4vPv7uwflashK0c+8CYHow2yFFUfuuLPpsUZsLZhcpKz0vX1bC7PB106AH2mavpkAhvRNefrn",
-	"G9fRhOBqdVS7msm0iJgG5QWaNbsx3EAMszjEJch5/HyCj/W6+VRpllFQtbBKoW4Il1xA7Z9toARMBsiU",
-	"FgFzKVxiag0SpsNPr66WxOOHF96VtyqofRViQdYNMlsKX9+zvr628tYcRPJrLbE7wZppWyHqu/evL07P",
-	"jt+dvXjeilpnL/5ydvHqxenp8Xcv8Ofyj8/evD578bry84vX5nH71+nF6evjt6d/emNue/b+9OzNq1YE",
-	"X3p58vrk9E/wKfPni3fv3ryrXYG8a9ZGhHp/8pxqehtiXYflMR9xAPlA5OhvbAzGRcjcVUywPGQzyWFJ",
-	"y8LNH5UlwCPf/2Er+cRrGPQYQYH9iOMtuLR+G50FGHRQVrxULIsj7JhPbL98cnwCxl3sd1dc2L8IZ7Fu",
-	"65VWBauYJLQ3cHRsWqR3SxGkkNMEg1U0fRusBpZBlSDG3y3F8ZQJfSIWSx0Hp1rsNmzsoNMLhWivwiPO",
-	"TNuoYUa6JdBGH36y1b1YvlPki/XiuABdac9UhC+y2TYd4nv6Q520Y0SuiBn0xsL7Gby0Vnz3u+bgKsvv",
-	"NbIRB4gJxDZxIVuKiFzN+HgW4OyQjC0Y1XcUoRvU4hV2uHvUTSE4ESs8ZcTInH5uj1aawUG2d7j/5MBw",
-	"2omxxJYZe2Z1lqpu4MsjsEdmUHvvUAtJrJYLlimWsCQeEEpmyzkVREt5SSQ47nNmw3Bn7g0OwSCJojwZ",
-	"irxKg6WK2X7FJB47ANx4AIUcYLRRdWktLMO2HRInGeWCi2k8wOJh27nRfFUhelOIx20nBmNycGSQBgbW",
-	"GkK0UxRCVmGLbaWxO3fL9TelcpqoFPwplszAX0rTNHWXXIpm1PLTRVnRkCwN4SEI7VQCRVHL0QLqKm3+",
-	"XNTK16r2pDo+edXAClSTkW03U8VpBCIFoEckpkstY6sl6xmbO2TUHPozBoSmGNpX5PeACDabTA6FDRgb",
-	"Rkm4GtMM5PIcEfNjOZnEJGXUfsFxmJbIgKq0VNiwF77ZilpyMmmYf9i4vmoruNaPSdBvEozVZSaw3jWH",
-	"fSpKSN/R/gb10952Xexwtf6hMz5nStP5wjzGXEbm2s/kQJFw+3VUbGh20/Mvg25r+cN+sJvpOcGwz6Mq",
-	"2A/0Kwep08FPZMp2ur/frxjmgZcX7SwnF+ZcaxBXkxAU1C5nJ1debpLgUQG28JZKcyNQQO4mcVl3IOoy",
-	"w6HKHVbOjs1PshDT1DUXWQrN0xp4xs1tMpmw9CZSvIKboBss5KjYhJmNWg7YZJIQAuIqM8sjyGhldQjU",
-	"4RRjoFbYqTkAHO9X4oqMljzVBBs9N0M/9LBF0b3AP5j7AE+Jp9gFF8YKUXrb/GjTTXuK918XOrDfmaVc",
-	"wNZlcGJKDvTQvfvLneB/oIqsG3zNrZZt8oPLVNBUg9feijOXzuJZa3b5/rYVrT3EU7BrFXmJ7hjffaYg",
-	"uWsV/JLw3VLx2srzVFT5rgudp2sA17C1cljhVOpbUmqSVKYeDCn8SK1yuuEqltCNb/DmUQEWHNDQdykx",
-	"Qza6RMbnXFCNxJ/TxcID6oInrp52z81F/HTUSqRgjTdKwdx9LjjScI7CVXcvwCA13frOXHR3AoBS052A",
-	"SIB3XnseWb220CDg4o9aUrANtnPhVetvDahz063BVG58qyflTXeGpISOnRUw7CpmqpwzZ8V5jgmxvksq",
-	"XAka9c4yMfiakXMrW6hKtATJG6iMm33IK4+1X3P4YCBZrzKprQQGAjwl1AlfnrLQJSww4QOkULOMyNuS",
-	"Wdg7R9dSn7YHChGbakRH1GIN62RGj9cia2jwjEB3+Q55MV/oFR4ZkHA7pnMW1pRt5Dd4DThjnnuKbt86",
-	"v4HHS6932iNsmZZkaswDhL0q6xkHezV6RlHV6FZUjbJ8rcCIMof7HiC649KtP4lOvQZSB7qZH0bY3GxA",
-	"YpSnxtaOrM44YpDQjArZUxI7HTLxd3jFND/FnpIYJWQcDUVg5UcOmrJ4+klhnggcDlGTw6HgViB1XoVo",
-	"KDCcb/TIwLAzx1zRePRzBWvcziqX7UVz/SYLuwG++li4otLIz9ZiWTsMvuqBv6WF+HnBM6bu34oyY4U8",
-	"mRA3EMUKIjy6nLJbmU3AyUt138alG7CP1JvvRIARMLKKFkAXBWqpkYyWX9wkXABorViGJYfzF85jNuGf",
-	"qwzwJ5tkdwnnwJQLBYPJ2FhOBVcM8RhLbsZeycu4X0BCVZcXBRzaL73+dRUXFUQKQKt/PQLbDwS2ZsqU",
-	"ssTshJ76tXqDtEnNUHN9092neJdNgubjezq07cu8Izg0raF7uy2f1NKc4nXWRDAcy0CeK3yAwE7xZlsi",
-	"5616p52XIcpYwRGYwCkX3s0RoTj2Jha03iVcFY4rxcU0ZW3zXIn/qtHgEIn3/w2Hn7vd9nD4ufdyOPz8",
-	"5KX559HL80fmimq42PxULe8eQ65BQ7cZMGt9bwfqkATBgzgzG06avY/eR9tMcO8obya43+nt1OiB8MU8",
-	"Y6PcABLa+ANe6LFNpgPf7YDYXoQWjjV4i8dkfbOgPy0BwxnDD6q03/e6RzcH05x856K5PSU6eyxmu8/V",
-	"AOm93iGy29vfPbjJIwJcX2iFcZNBUFd3Ux8APk6v6EqReATELMTk8KebI3GFBSx8rUC88iRq9x/u9trz",
-	"3EoC2GEFt9R9HeTjoNXWZlLNN9Oqk9lGnHm1CUCazS9WWqEKV/CoIZKOnaVCt3z+u31O3cpRE9aX1hsa",
-	"QkLoZ0wFVOtjzzXeZFBgT7UbMJ3hplsoJJsfVXXS3zV0s4Lez/hmUZ+bg3Ur58w7qkNYZlw2Cxbdu9nX",
-	"edO2xrIJlz13Y4za+j3r3IHFZLDIh93BRysBMbpmo+BjhZTRdUAuIUyBn3jQUD5MbOr1NzvKuofmP9+a",
-	"/zwz/3mx6Ukl2NWNua7eImVXhUzXglOtTITSq+uYpxgZv1VOQZ4XAppC0HzIR+9PtAvVe0B87r23rls5",
-	"rLDRkFzhHaZdDBAh3Jp7VJCYJ5C44HoQDEWhCQEJexC4V0LA5pKxhXKBRug5AHjcz8IuepZj47okhsbk",
-	"lg+uD7mxJSOfVDEwehOoUJDjS8A7YK4uaKYVSTmUoUkFulYMP8adpmyXQsqBvBJBsMY7fLEdiVabjDDv",
-	"x4Ro7LEZaZw3xMgsWrnhlNhd9fkWN2Sg8QRE7vV1HaeVeiZuJyNQd83zEa3C1iHxl+uYUHWpfFAnj8QG",
-	"8Tm9zERVfNwuQpUx5xUoYIU3jNf6wdyQDW8sM2G95i6a4XL+GlznTcQEJX87Qh5DUb51LXRIbJbVpgBR",
-	"HQQ13Xn9QOV6C27QwLnGFYT0xVOzXed0BVlC4BIiWk6RAldcz4Yizo2cOCIjNqaoZ1PtDSTXeATEAU0N",
-	"41loYCG1rWIP1s7yY9mcKwtHZz/l99SJw+Kriw6RjZ0baDHs7u4e7Ti/JJks9TKzok6Q92fPwoSTFaMZ",
-	"AU/fUyIYZKZY0ccVIMMQubRg9v6wSqhmbc3nJcNrt2j497uF0+phv9v/eNA+Ov+53/242z46Hw6Tn/sf",
-	"e/ivL/3rn92vX3avd9oPu3Dp597Hbrt/nv/9sdeHJ3c/dnvnO2cPzf/gm7rt3fOdwcdue9/84P/xcDjs",
-	"mJf2oqPrnT8+/OvPH//QPm98bOcOPVq28bz8ci6GRq8B7oAp0+YknSwz2DHg84OzDzVn60i4ZCtl28Kg",
-	"fut5YrnkJeWllGJp/gyVl277iLYn518Or9v+33sb/LvWX7RtVqr1dFjKnjdKu+JJvZW4WxMi9Uf82iMA",
-	"nz9jn3VNSLM5dfOZb517l9G7trz/gKFjefRdBt+U/1S49yYb17ziefAAJDrom3cvPnkGt1ZSJuHX4qCb",
-	"CfFesewuZHCd8MhJReGtOU+r5NrIcn3NrrzxupVhcQdbttKXvJmWQcvODeOYeP91VNYBLllDhx4QoU4h",
-	"LLrdPMwY+Z6xhfXMUaLYOGOVZPUnBTFq/lznTj/Yq3OnlwhlxlylzflaPS0HR8jDP4HDWc2MgQBWPrRr",
-	"A1KD4+YlZ2lS7w0+dqUoE3PPAzxaKsU960xg2v77+Uc7+wYTNxjFj67ooZqjUfI/u3gpwEPobKlnDn57",
-	"Exc0NuepxlEr0dR29dov4qv+mB+cONFW5JX+sMSjNWhRsSpRUTVLn008fcFKXNeaWHnJg/PXgRmNDEg9",
-	"mBej45mF46Ah44Tj2e0Wk01uM0SnojXmBrUGrTldfERKnhfoVNeR9LjgyKRucoUcQXQ4GRpY3UwxBpsK",
-	"k8D9C8x9RZemRfuNiJAZxjR9tjl4SkWOESAFGbEZTSfO1HKvrXNAJFwtUrq62ES1fY73OsIFgCTr612w",
-	"oMFaKz6WRRWJ/9J+I9rfwmDbbyZxocRx876XDc0Xv1IULrdWq7G2QpgtpE/dSRVkL21Shxk0NUefZbqy",
-	"mWd5np6Atn50sWAiIbHVvaCxWaH74S2KrI7voRJ0i6o6TIq7MapiAyjrlMyQaW/iUkO+MHQyAwhV8DFi",
-	"wdBvLI6ZZ7pVKBPDkgxIIgWLUTrl2d4uIcWWRVjTB1w8V94rqPO2jLCaiiguxiz3z0LqYUT+JrlA79Qv",
-	"mvpGi4n+dyhECAqdN7CStt0QUrDa5J475Bnb3VNJ6HITKtPFfaxum71wxsO60EgR1BkcWKk0PDWmmPyY",
-	"4x18bNGE/rv9uzOWc/NVv6mcJVCoftsr+iMaeiP/2+9+//8Nl91u/+DBoz88/uaP/+/iy8/X/9U+fzgc",
-	"dv548207X7rRwe71vz/Mbz0P/t0+N9d718HVnT8Oh52dP2x+f+1WDbrAVvfqoxjiAQzuIZpOoTgqkctR",
-	"yshPS6mZiohiC4rpZqMVFJlQVdPHlhx2Dju7O+XSwu7euhP44XD46OePZDjU0fmjhx8e7/xx2Pr4b79r",
-	"/9f5o2HrIVw4fxQ13bDzyF25m3cuzMZtlGc28w8kWgmB4GkgvMDascggKMn+sQJqqzz7hOnaTQla+Ay0",
-	"BJbcEXfhnnP5t5KNNidyU22hIu9sxYAl19rSAcNmjCUjOr58JufzhtDdyvvmA+XiSmaJ0fONVudiMwuq",
-	"zIb0XbOx9JM2Vp94AWjUj4pN2r1NMLkcQj7cM/85qNcyNnnktl+oFXNgmTWUqBj1C/oeo33lQB2BlgXg",
-	"pJqtmuO+1lR8GVvVBqeAPbXNC8gg445lNlOeZoxM2JU16MBajQNQ2biQ+l3Wor13oWzWVJFMfB74fk0W",
-	"+CaCICeikwR1aVkf3MyCxmSYao2kiK2AjTEgUEjDoXYhLJePZLIKN6RrgmwbZ9epLWlzw+cUyBMRxf+O",
-	"UN42td2lFgIpMft7JUVSWA8t5YWayUzHEf6RSjGNbfXuUl/IyUVGxZTFpZDXmuT4DVLkb3FI+R+qLPLn",
-	"0zevib1uMwOPur0dwoWNMxsyP7X0L3ebgx+R3ghbK6CBuO12rlKqZjjlm1uUhyLTDdcyXq08LHJbQ6qQ",
-	"2ZdwtI4yeYneZ6/aLhEAi7VyaKo84SL40a5WAGCFAj1Edo5a4TKHPXwRvtPwg/0n8IlRarFLXy2bFnT9",
-	"JiQjAjF+V+4PhQpygeUEZsauUPkpiZG14yhMIsgYHc8Y5pTArsBIriJjF5jNawLkohW18CW1w/0To6me",
-	"NQDvMGVb0FCyyOSoRkyqhooMl/8oLwu5j/Ly5jPXvrKOceqaPB9j82YugBx562az9B1ykigypwkzGmze",
-	"RwcEs5z4yt0nVq3dP+jvlI2Kbu/oKNkdH7R7kz5tPxnvsvbR6KDX3mfdyS59Mu4l/X7B0vjHxj2vo9YP",
-	"cnoiXspsfsuYUID55sT0m+OlnpF+p5vjoQFdq94gSAqq9eu57nfIpBadpUas3HMemx0RRlB+NaOaZlTo",
-	"i2aN1VD3gQLFtUNe0ZXrxgM5F8FGqglo5R/5p8w7hIj7Zuv01KWEFxrhsTFPmPoF1nCpWNYMqdbku3gK",
-	"LguYxtWMa0bUwuhDNJNLTMVHdz2Zw2A7610V903+kgj2M7whcgqSZrsAdCBs1sSVfyPk/afcktuE0hth",
-	"24wlFgC3BfZqGf+wZIZBkHxDRylG1NHm2SRJtkNyQLin4MEBMBc1povKYbBZ3GLLEolNc/q5uqB8fXnz",
-	"8Ymtmm6qNuDqQkhdJ7yyJYM6YEztCYOQU6bhR1XzyjV4Ib7G9GK0ugdnl0uhdUuYV8NykZv5NuEgr4iU",
-	"grBPxvQpIHqg3Xqrso+vg2KSt33u3Azr4fjasULkNsiNdRnFLVKbMY18swa6415m7hJrS5FmB7RGp1jF",
-	"KnM2rkLmPPXQh7YcQ62UZnPsSYdgAHeHuzE62K0Ez/dcVMsg4C03Lsj39ltrGl7kmGRUWCo9pGIFdUZy",
-	"4iDJwKh3IX4kMc/UTmQJ5vHsEqYug4ptp1b6Wq2oBZ8A32craiF9a5VNOw/n42wQubQ6EehCeOkwLVxb",
-	"umqY2ftM1zqwSi7W7WXxveJfhSKLKwLSCusWqLZgLmtz2vAuo3MukttPpsSKwcz8AApkKnxmDc9C2maV",
-	"W9lnC2mzIikV0yWdshwlwEiuTKZBXYxNV4H+FJqOYC9DrBw9sx3yo+ECY8prOlIQdJiTCWOJisj7P3S7",
-	"h/vRULz/Q7/bP4Rn4Z9HFv8P7ugeY7gZT3SijKIqxhYbkGVzLoypS6Fbxlx+MoYFnBQBBgNX5JItNBmt",
-	"NBhnQ2H+VXIFVl3rh78J1/orV4hSA+xmLj1wPkP0sroOV2UPilwwQfnj6UK3pVLtXr87Mty1ebbOPejf",
-	"r9nVXbL+omLOH4jRWCzTNAbnqjtyfuN5gOanNG1IB/RpvnVFxqXezFxgldyAUJJKs8UXNEPhoclcKk0O",
-	"9goVdE6KuMi0PRWURd1cpHSFMQfc8JQkck65GAp8Zcqo0kRfSZLSEUtVBKYgZgrGHesbjjvkQ63lCPVm",
-	"IB9Qzgg+lgm6asjrl98/y4NxWEUzFHlpnxEu4xkbXzpE4vvNV3A1SJ4zhsPOxxN+/vG1OP/446fzj8f0",
-	"/OMP6Tn89jw5b7BNfztJD2HieIURD4mW0OC1zFpEyNsfUIYLl0IjVBBYGuYGcyLTDG0SyylDYVnlWUSU",
-	"9ICCvnUZuiQA6YGSS7YaSZrhi6QyLERSBj4L4mYWAGAzqlYA4bSEnudwlEFD0oENMygNm0UKYxMpQNYY",
-	"irzBCeqLM5lpYtnAIkUzW+ycH5rQOZoqEtPROGGT6SwGKfjTFcv0asnL8bF6p0VZ0h/ev6QvoGTVCiOf",
-	"AolhL3igxgn1aQO9s4z2BxmkNYBbOCosNW7CcnPl76RrI3Yx5LvFXn2cM+phQrlyTb9oWj597gu3ywJz",
-	"fWpKlHTdVmqJnGXSxiSP9vaf7NxTCxLd4BjkioCNb9vhFFJUyGuoYkS+NvsJw8Hej6Bsckg5j6UKWQK9",
-	"ldbFxV2GQSW5YCOAtyCVoYQKX4MJj19qzKS2152KFqRSQ2pJKqdlB9deeWPeJnPnrWFVKwJ1tmQOHtU2",
-	"znR0CXJ58ganVR9VU1TxrIjRZ3tAGkZajxmxf3QUMP5et1sHGuFrt5rziOq468a88w2Tm2PXykk9jr1f",
-	"ozK1ZcbbGZuwzMjk2366PrnJlZx5yFgPh+o5bM3mr4/g26ba5gZcp1HKCAeH/4Tjqgfw9AG6yD2A1Rsd",
-	"kf6CuPWgqdn+qlFNz1VYvRFPEvh3UxPdqL7vXQEWv66fV/5r+PwlWwVXfM5Hq9zJq7a9qwWzo8mcY/pH",
-	"atiPJReWIyDfV89kclFMo8ipZ4lkfpgYLRr/bazqCx0s5YKuzDJeQJYFzaYWYqzSKj+qtoqPik03o2rD",
-	"btdc6yLhmV61ik2mCwCI5UbExY7qdT1ca/pOV7ucRU397uraEpabDNZ52rD9fb3ZGmCQX7msp+MTsExk",
-	"mliwQOf4q/WyLYwdd/NxPF/oZ/bmXyDeIZTOlpBlrDYb20n4BMAyoiNqs6d/cHcj+EKyHOvNHnxrbzbP",
-	"OR699y4DmBkELQDcN6qwj9xoHdBAAv2My5RtSLp3cOvGOO/4UIDxDlDTmzxzZu6s+DTviU5X1rqCBmRQ",
-	"NIL9oNHtGuD43zzOH+3NtVEZ96bCuYn7wtLCEf92LtbiFquL08zd5lYLUDInMvunKR+q2aT18QJwvrp5",
-	"YlHVpTAGskjInIsE0qVXcpkBChEmSq93ye79JlyyJTlVnw1rr6KFCV0LXN0ZnZofv332luw9Aeeb99Mb",
-	"wi5YNqMLqDuHV1pfWsamXIoO+ZDDG0e+pQ603BLo8gpS192LKxmkvV4REqZavP2lH+1eP2x/PG7/9Rx/",
-	"2L3e+aP94Uv/euePayizUQKCTY49vk3ruA/WBoe8gW1SA9YgVcE+HpAYo2w219Mc1A8UuhGf+uZvIZmf",
-	"hl3fovzch9jezMNs2czH4xMiM/MHRApLaaIY3ou26Be3Qas4d0SyT5xdNaVkwBYfMXSkrVmg9T3cbBwY",
-	"1UWP1ieCMh2a1xW7snHoc59BJYUmE45wphsZ7EWeKyGy96tG+117z2x/ZpXelXcDaW7IFqyc14RqVs5x",
-	"oyJUXaKieZtQyK/gOHrndKTi7ODnvIbg+IRMpLEtFBkxxRO4JhHxmmK284yqNRUdRgKZ3VxFN96MXrv/",
-	"eHqtd0lZjZBpzcVUbQWlt9ZqgUIoPHEaap+wnNrs+lIV1P1YO/+M5sg2BsBtVfkKgBNS7KYWj3Bu5nzT",
-	"4POzHfh8bQRC0nkLCDVCurJq/lMSp/wTi4sKSt5/C5KH4oxpM9j8peYZQKnxrxsx39qvvt2Ca9JnHsUK",
-	"QN7UJjmgVQjR2JpknIkkXbWiBpR9r+QXahfzpwRb6gxcQyA+UvBGLaieMc3Ha4by47p2Zg7nJuxmlse6",
-	"MEbhjlBob2L+QNQfvFmRK5YxKLu4e9syM+aldhgq2+UaG3IW8BkQQyWAOSFOvXO59lBNkzJaW8a7NQJK",
-	"HXjm26UupVBti+iFKT33mUJ1uyylsmaIP9fpFe/8e5sTWW3q1IylNhnX9zReQGOrhvIrC9K+NQ3xcQSa",
-	"r5LyDnjxZercCNpeeLxCqu+YVjakA80CHihEf8E+AhFCblmk/qe2VYeteFSZvii3qf769R1BO63GUnuM",
-	"d3bIM7PzigA0WGCPUW3AUYbmYgp66eRAZEACwA65j96mWxSWY3O0jevK7bdql7/BXqQa0iVtFq05qhLZ",
-	"caB94P0L7cMpoPlAMSv482M4D9EErOkT7nI+wfVft71O66t03LAcMhwOq2haqQAOyaLpgjbNdYfEqMKp",
-	"QcZoEgN+jrJqnYqc3a5gHkHAXEVD4Z80ZzyLiVwwgTeiQhC8hiaJKr4ro5qp3EcSUx5bvopsKz77KggY",
-	"KXJ8MhT5x5Hoyg3X3IhAqLoA/RQYSCKJcl4FGthViUgq5aVy1be+WUEsxQUic8WEjnUOJ13z+qJ6EhLU",
-	"RzgslVxWLwy/FbX8R5qXXG265hvbzshJxep1EEHOgC4ZGFFrKfhPS2Yv62zJzOBQ+jX2gp5S4VDiUjlt",
-	"c2yqMpUMQc9WTuBzMUWIdhCf99j7AkDwm0+6HIDeNX1xwF1hwxNM91GXqqGBxNdolYVtjVXQBAny4IBa",
-	"vkP5rVpk8UUTapm+ktmlrwhA1H6YcyqnU8ilinz6Ub+72+l2er3dTvdxf88XSRo5uqpJaajCCHydRl05",
-	"86D2C6EH9tkGH/y+hQPKZmJlUQ67TXXkYbaBazuu0vAChXJz36RaemFyUOJROcdL8Kr1u90gwW0t8fo1",
-	"KTB1gZBCcKNA3AJjFiYDvJDvjrrj75RPxfvFvxK4bdlblK7saDvkmFyxNG1jGN6mJZrHIn/Cyyw/SnCf",
-	"Qrc4VPj2urukHB+PK8f/eR2QUp66MPhYVg+2qhAMerU2qoFwBMfWKAPZCGcxaDcjubTlP3VwhoLwXxp2",
-	"CRtK4ghtlPH2mubtHMO/QDvt22u+2Ox3a0SlsMrN+abXqcenQPAG4+jYnpvQ50kERVR5gcK63gr3dCQI",
-	"6cHzLQOPqTDiVgKMlstA7fheYjVS4IZOa71uf+/GyNMyayjiwFE9UD4v3+umSD7A1IhIxlKq+ScfN8NE",
-	"mk3T0uqA4G5gEZuaZMZdOEPq+OCMTjcq5KiH3STPXLo2Rn/yqtCb/fH7/3B3fD223wfIEB+tXGc0dHzJ",
-	"TOeWUKk98aYqu6H1+ihAvZKOgPfr8I8fKAIHvet6iBhahQWpiPT5RgB3r2zqMFWKTwW7r7q+vIgV6euS",
-	"+p06QbSsqVutTdfBXnEP1H3UrN6pRd/FJMfyvkWfPosAXiWU0btCNHdVoYiesXmJJtjTm2ZhHW/DXH/J",
-	"voJWZJeqkWvBuXneptycP7n5fzWTthsgpEvMFUs/MWu2b9578I4dKkoQ3JsedeZNL+yjtbviQ74BrOnB",
-	"UsVgH2+0EWbQrhiT1YEH1i09ZMHlCsS9NwT2fDCGcAEm3QGoMyUZW6SryCdS2KQKm66Qdw62jUvF7ZtI",
-	"uzLdezdPbdMxlwVzReHgZwnUvYWrIFiU5+9bBdHcjZugg1XS2ZQlF1xoeX9KqBOi5lv4AUCyi/xxUEQL",
-	"cW6cpn7Nt8HYy7jMgMlutyXeuueq8/qTvCLLDOr0bVPS6i5Yw+IZUzL99JWySN3LayhnbGR3Gc1KzIrG",
-	"noBKSPl3llwAf9/PuN7DVglajNlvbH58rqXjZsmsuJpBMqvVrDacnrm7/vwzL7rfY08zOr8n08+YJHdS",
-	"XOAV96O53L5z0ldKIOa6kDaMFZJVmendc/eyFP7AMTpCrmuYj1xRrrmYXgAU/v3M8xRQ9a8qp52R/uZz",
-	"1l9JyWw5p+KBwjNvkMN0BDmFvooVG4qv4Z2hcNii8Dp/gmKannRA/84hEUipYTPKUD1gTrWHVpCm7UyH",
-	"fP2aM7SrR3KtDVpRtP41wTHIRtgYve5vIhO7ohM3e+hzlnZe+UJjG9vk1O16jAzwiZGv7o6EJ1GoUL8H",
-	"K5vQuRTTYjxwKPJ4p0j8HdIBxAcvtepcJUN729Y5JZWoQo9AI6I5TToE3fXWGR8LyGQquKdTeQUVZDbF",
-	"acanM3APTVlthrIbSVNGGZbr+iHkLgaPUrsA/9OCiQT94E4SGUmBNWLNXz2rLyOtuqTWbf4s/AtTUJcZ",
-	"Mk3CM9t3wRipGRwOHfKiuouHonYbl/bnrzk9Fwn6gevZqyDr+zb6eU13vvUJ5CnVgY2EgtWeZnmSCWKQ",
-	"yDQxt4Jx+NQDl/S6Xbvz3A/kFf82zPTdyNXWkFNeybqth3hSm/Xyc6adQ0IoQjHCAjglokKs92fPIuI6",
-	"C9usBvaZjrU5/flnMjHcCyogSfjUJtWH4Cf9bv+g3eu1+/2z7tFgtzvodju9/u7e/sFfC0AoDa2F+8Um",
-	"iP1iE8ThMPmyd31/LYNtx+CD67/WMur7k2czenND0rq+9XBIxEvFzBtiopiRRdBd3hZ7zKh+oCKXJeBc",
-	"2B3yijlECQsFYpQwQecsId6WcLjGNV3cNnVJrN8uBXOcqjAe7brugz7oOzg5Rdr3cN9wPzyDl9buCmxj",
-	"UU5G1xmfTh1qvku4VcvRnOt23q2oFH8sXo+xj4uqjB4yiB36ZH637/fuWiSv7fnu42blMVVffXNULWzC",
-	"pG5MvO519w73nxwA4z6nmtacVhMSJ1TTtg3BOfx5/Ms20ICcwg7x99pGOa4FqNE0lctwiAE7I7a6vnti",
-	"KVyrecftMmGuagdSrbSvaKYOUMDWCim6quPr28de7xGH5Bdqk1MPtnGbpjl1icjvTxqL52J/LXZZOscn",
-	"5PT5900YoTWSAjYw9nUEAOACGisFOedEh5lchBbQFbd1oA65pA7f+wZKzpmmiWXztS3P3CRfuQcgqSPT",
-	"6iYc4U2l2PsTYwe+pZkuHezrEt8aU0QKjgOf2xIVYhOIkmo2YF4qWJf4uXnBH3doC62Aso5O5+v46tls",
-	"KS7rNeNJRuesyFoPFHl/4rnEBu7JCzqeEfMJOF8A4io8B/PH88agdS1MLTdspkpaIXl9fqswTVonV2ua",
-	"dG7bIhMEaj0Sp20yUmpWdkd5NCn1NblNv8M6oYARN239IriSVjcogiLfnNJnHzy5vSdu4/WclyTDLZin",
-	"IlRu893shj4yVsWw7TMXVdzyTZYWsV82yVOVaZKXSeWLZJgsQI3epkUbSIBqPlGE/9tWmi3Mm9ln82+8",
-	"An/gRrN/MICagRx89wSybfGvlt09RvCNsKNPqOy4Pz00S0lX2TDJaa0sDBmpvtAcOgwVjsp7QcdHkOqt",
-	"MwXu0Pa0RCM79noq+WOyLrXLSswiKXStJLxvfP+b+dicgyEbw7g2zYor3RxQBFzS6NPYNicWAxph94Wa",
-	"sjel6UrZZChsSzznInx5774zcaqkZALQwBqSbIoOVR+zav3DOzAVkHPTtHVem1izRZP8OuziSp/8Z2Gi",
-	"jRHJynfE19JhHiL8u3TQxVpapyAY6me5k7joTjA84b3E/9he+msbyDf7273nPLI14zFupfhOXePrFjxM",
-	"JLhN+kBNaL0xTI4JY0QwhiudSnlJilN/6DxzO76v6GSplxke3FyQ92fP8uIDRlaMZgQCM4WN1OB72y3a",
-	"XP0iNvXDfrf/8aB9dP5zv/txt31kPWs9/NeX/vXP7tcvu9c79+eje2iddL3o6Hrnjw//+vPHP7TPGx/b",
-	"Wb+Od0sbqIm106kzUeil7aGZdyzxG8+nAXzdnMzbND3J0w3WZRD8E0nl68bz9b3atsK8cLqKvPTkHs5X",
-	"D465vlranpVcEfdAQ6+eTQ0PeXM6BpSo1tOz3o/kJbT3jMpLEMmudYCHGQDPcdAYJEfrHS+NRjBx0ss/",
-	"iWBH2OnHWddDoX3v5DGdM3w90B/KAuQlE7aHtxWqRutWhop/Z5mscx2MofUmlm3X7XUsAYNcQYBKcON7",
-	"YA6j8WwzRIQbYJoRai5lACB5w0gs9EVEUGWHOkcxTpcJS+5nKBZZaAOC3M/3/Dw2nLlNWfKP3cco6sGV",
-	"7HjqVqdWp1e1TX1z6bFdRZovR9s0wnOrnV7xBLqiL3hLdZqAhz5eGiXn1LwLJzJiNGOZMUjzv166Nfnz",
-	"h7NKZAapkhfEwtaK3745PSOPjSH5OJVTLjBfMfjVlqvGEQHEVXCAxa6gxNyvAGzW5koIo0qJqU27GQos",
-	"WYeq3A45djU8DoxdLpjPQHXpi254DN45WkLXtPyiK/FNJKR9D8WbLCygfhiry4v//e//iXeK81vw9iVb",
-	"KR9YsYrfDDI4Moi9PVAk/tyGFppxAE+FReYoxmAp4TAAcueHw0xrMO2l+BaKwN9MbnA1W4+9SyNxdeke",
-	"aY4nuU5QyC2zDdJxfKUydksEY4Yw84+hyKcJ8wpr4TvklDHy8TjH2+VSnD8ErKPHtPDrDs6em1nY5uJR",
-	"C4FbWn9pvxFtnHT7zSSnCF3w7wFA2ZDUbADIG7hzhkxQIupYv6YmCxrqBLxucxDY50UqM5apAWHQ7hvA",
-	"L0t9VaxLfKlYBrZbh2Dc1CwJNnMYZ5jxshoKLPoFegOBLbKWZRpVRpmY0U+s0HjVdVy1XMk1mTJtyxkm",
-	"qbxS2Jkkr4lVHkgAC0gdhID5gyudUS0zFcAI2MJnvAs9APlFCFw4sFA49EuQGL6q7n2WtgatQEwUVBbz",
-	"cx8ThTcpKAz2pc2zevzFly5eP8aXtHHh4iiHa0DZIZ0PAzVl7NyQ86drgm/ZEx/ySN1F5ry+BkCyiawb",
-	"rIWdRiRIzC7DMkTcboqw+Yglg6A2BaSZzxxzESSrebG5TWmBdhXYutzBaznsT+hNwecsspQysgAwdIyc",
-	"+93vyEuooVCaLZT5pdcpCGrFp2K5iMmcXhY4L6oT8i6yY+/zO6UzFH0jGWzgC8dBFYnR88n/DgJhQL4F",
-	"AUiGy253dwx3wT9ZbLNYgJuQYGOapp2h2O2UFt3jjHgQyTVM4eLyMSKQaIlRqb0Oib970fAM5W1X3hJ7",
-	"KJJccwaqfisTbnftn0/fvEaz/mUbEz7BzJQu96IUJDNWghwv50Y0AGQJiIGV3+fkYI98z791AJrGPJUT",
-	"IthVkF3o4FUMT9cCtUCaFLTb+Z5/i8A9cLwqjVGfCTePzOQVALphgMH5Zq0zSk7CuLCKID1amQWeW9gE",
-	"4TJJonzwmHGFDLtyU4cZ2rSY0+ffY6LGdxJuO1st2ClsIHfEJtIeZrZIy8JKW/zQEUvllUUnzJjOOFMR",
-	"WWC+WAgbY/EggOhMJG4rFI8t82ObPHp0TBYsU1I8egRnJd1M44kadZqntZqQ3TwOiqLjvm0lQ/7xzZUS",
-	"rHUy+k2c1+qCKuau4Bp9ktgEq/BBGD7XOYzNo0eYAwU/ukEAflHxtI79m0aZvFJQQhoDrsCpXGZjFrup",
-	"eL3tDgI8Y4zMuVhqq7cdh+czohLhSHE3YnJGo+Ax1IwsjiHgV75/94M9h8OhwumAiE5wMAyF7+NgdKgx",
-	"XSpWnDIZU2EUTtghqOyop4b+KKyKB1FeF+92q0/shjk+emSxdVTn0SNy7OBzLJIY9cos4OkAU5VZ1qFH",
-	"h4hqpASxZubnqvSXig2GopZrNZwLXAdf82gqC8oBwM9WM3hgBsB1lEpHSA/fi8YObkq5yMVPSiFz/Y2r",
-	"Qsix1ICLRowJM74kstATzPkfHExOCOHzMN7r9kjQRCLe6ZBTSS4ZWxRSwcwdIGSHAkvcNB1B9u8ik4aQ",
-	"TBE1o5CsbN8defJh9zron3eJYFaM2llqmbEknCfhAlRugNoqyhC51HFlBk/tyYRns2WDmKRcaeWGGqiH",
-	"XOXAM5Z3jMFoGcebAA8R8QqyVHaIYriIHCHc7WbskFPQPR6iDloDYAZP2kO6HMYSUg+FUYxVUJfymSus",
-	"xF3J5SAAuiDxXncvjnzWasovGSKI5M4m3KTozpRL3SEvUDlwdheenrbhn8TKKORV33WQO9sPrWBiLeg5",
-	"IJ24lJ06GBeI3aCvhtssfyl8Rp2ls5M7SGojK7kC5E1zfpklCpXrDjnRaK7RMkiZWQKvc9lMZ6Ob+8b0",
-	"CDeDlTrpyjEBzAyNhxRQRAZOfSpSKDDjrPVohooWHg1s17zU011M0yAkRecseUpiKlYAdYefumSriMRC",
-	"ChYjDwwFnBlGv07dgT6TaYKSxrFz5HvtK58rBRI8KM32kPfh8AMRwxWC63iUnNgty1ibNSvUf5sl+uBy",
-	"yCsmbWRpYrQYOtbrgN4GlbMwF4lD0Wh9F4tO8MDxNxjTLdzS9gVY+QzQW7b5jwdV9z29OGo4Q5GDOcA2",
-	"Mxs8ItChx6LoofPVZnO6xyEe3SAjwFFCvFnMEyf1MMF2KJwWYU5Jm3SbY7qWnUaWrbmyZ6Ptlm2oflVe",
-	"5wgpUl3dN46xlX8ozj0ncV6Sw7N8z6PvxcEywVdwCHBUdEmlUVO80xmK07BgNITKsNY8nCRYL+9wkiw5",
-	"APyfafIwfvv+jDwGnL/HX2y52/Vj96p4J7R4UJg+RS4KAA1wR+CdrruKRTxUroV4kZlAShQNThSkieyA",
-	"8oSMICf5dZsWjHTLzVLQ5613g6lKx1bntnM72e4+0Ilgv6G4trEZIzGEZllegGV7LPxNLjNBUx8qhXwo",
-	"LF9A2s6t+mHzD3PhhgdFxo2lY09HeMFqYS0jSGcAC8FX2podbl5oBR92g4ydcYC4RlxMzd8b24cIWfk3",
-	"aVQzCa0OU7pSxVBLoX7AqSB+zVxqu/to8AH1+EsRrsmpyTEamMAMHfKt1DNUtTBXtw1qsG12+TA2Nt9j",
-	"+Kttn95xxykkgxvhPRQhND4YtRa8MTYkjQeGKD9b0K+fiXmM/AyuByNtfx6Kn9vttv9/c2uMWGLkZxLn",
-	"yGPmzzMv3fBtCGmVrXymKTz+6OFSwKmz88i84jlLNS28oprMOSCQ/40hLByDbeP5M4lzEFzz5y1hbt3r",
-	"EjjqzHCkYIXRMGH7vtpF58opg4bXXKGCe4/N1zdvegn/rH1XKYsUHh4K0LjMC1AMuhwDPC7AAEWZjBlz",
-	"eYkRxtWfWqBTXQV4M6aKa+Js3r/MrA3khjsUQf9Wr9SPZWKOirdUWUhgy3faETeRoA1eCnnlVFSmlmaj",
-	"5XICXzwyIt2yjTWGeVIOAIDGjK2DGQdRZ5dFGBXOUdbGKwdkLIVgY43auCuEhiQAunSx/xgy/gexa2Tt",
-	"JwilJxzX8AeqdBvWqX3y3JZTcO3jEAFZYTIRqEFiZbckhkRnzNgDmqYpVnqRDzMJ4tmlVBvupanZ1it7",
-	"DPZBU0ZViqZKQrKpWZUG4zuwx/DL5rMgKqVmJQ6d2n5CeGIYAWB53hiun6D3uq0bjx0+NAp40AmhANko",
-	"S/09MgPNPycuE8nTnNiW1a5mRsOAvYUVKjYYjKjR1vLlKRNjZu0XxENHsYSPoKTo7Ttfi40xhjY06C4D",
-	"shfc40AKsV4azTrE5ZT2u3+iYmpesFw8epRbMIbWAc0GDifD7+y8mMIeOd6/nPod0iFnuGpQYTymaZqb",
-	"2mtFPWIf44pmzPu37H6aAmxLJpfTWUQWEt66wflROvSeBU4+OPd8PVyhJCAivk6hveTod/mu/f4kMH0h",
-	"euLwnDOzw+koDSrt7T6AOiM58R3ErAIDtXagQvMQL+6pdY/nlAVB18HTyBat/OyjMOE5ZG6wBQlPjKB9",
-	"vOSPPz15PIbJhVf3YToHpSnaJ8LbYcLmdzptL3mM4pgQYmSM0s7tQ74hX0jJ/RRb/9Pvv4A+fB2T66eF",
-	"R7lhqRX5hlC1EmPycId8g55x8pBeUa7JhOnx7GH8+y9Ixms3tse/t7rJSejujsgXP5zrnZ3O35QUD3cK",
-	"nwRNC0IV30AR+HMs1TNrf+YuPfxC6IIPSPGzjohR8InCq+32+Ibg0O3kSt8H7/I3xLLbwy+Em0PPTiX3",
-	"Zw/s26J8wJa72AArsODjQ3EGPTH4lHsc54XZlvOl0gD8KPwW9Z2YLR6rfUx1yInI5WpEYlir2NV/BlZA",
-	"aNs8Bd/SUHg3pLTd8fAzyskXJIKRa2fhGFxxabbUM8i7sTZaXo+VQEuBdZWc4CIU02JJqDHiQU6MwKZA",
-	"w5Km6cAx7SJjC5qxUyYSV+NtM7AGBJbDkBwqOYPownXAmF/ISCarAWm4d+D/1VEpH7OH7d4OuSbXO2YA",
-	"75zYcJyPzjKspkPeQMAMwESiyQocNKD14Mm7xPZPFj1JyTnDA8B1FQfVFM6GQRDANHreUPjEHBtZswei",
-	"j2IwkQDMtr5i3rOJFrNzDfhRW1sQU5osX7rQr5fURtcUPpd6KIyNYMySQpzDe34B+cC2vYFTMFhuu7Ok",
-	"GLMIW+oo1JDsMZ1KQEuzPhJz1JBY5Qv8cCcOzkL7XrDFs6UYChRw8OVBqBuicROoDoGdw50P0Ld4s57w",
-	"ESMs4Zo5y/BUy8XC6nyxOQ3NYICvjYmoyHLRIc9gwHg0OvlWDBHIRWxPAIIdyVEAOeR2HJ45GWMoL4nB",
-	"sIR5DUX87v3rixfv3r15F+caHhxHsW9LHUcFl7ycFE58Z+RCM3pcHMcZLjfFwT9XVPC8iNbF/5xWV6mc",
-	"s7qgK9DCAt6OtyGG4riYm4fGADR1D7RjW/drFXqM+/kqtKeBE93qYsTXIkElRbGy2L7SUCuOhiLGMlzr",
-	"Hfb1sl5RjaV4DoYl5CWQOG/5HMPGdLXzCHMEyYigcA5yfcJusQ6JXcPv8FHUpd16WxXc55oPLOvjfkS7",
-	"/uFODIqYdsIm8je5om9zi5XWZljoNrSIJTjQK56mvqavUDiXK4Uu4IF7hxX0T+Efdop1keiGspXqbMfB",
-	"Rg1/9v707M2rmJQMMfBFxcFTdh5nPgfTnDPQuW1Ex5d2YqGVQAIjIReJG9gIuBG9opVrhkkmF0PhWmOu",
-	"Ahu78IjVvqzYGGCtkD/voLY1sCvg/CvXxxvrDKBkuJi+NQ845XUo8vgyfAy9mgU9z4orNCVx95shKDKS",
-	"GoskVY4piTqF7ZFSPr2ccQsdlpQ76W3RdU5Sf8BZ7225BjP3x4Vg5wN34pk1N/bD+zPi9b3HXxxMlpGS",
-	"E9tNCpngJU+NSaulTHNve14SHnTJc44qm2VSALEAWwHlnvnDGu3mb9TXy7INyyCO9vafRCSmi0VqQ+6P",
-	"7Y1/MBppvOOVkS/4P4QMIdlm2BqQYcvdrB5XurYPW1HwBNepfeRHfyOpuRFdIObOvX4/+B2lGb7BrBnk",
-	"IyPcF6HQOdJ3yJBCZ3SsO4X3GrGIT68fqD0sLniCd3d7R0fJ7vig3Zv0afvJeJe1j0YHvfY+60526ZNx",
-	"L+n3Cy9guAKtAfn4hQxbNnXcUsuSISoMCBr8SzHF3yEkYC70u11yfY4vvjaL8BwyyoxOYYU8hO+NUCc8",
-	"YULzCYe2RvARK/f9IZCx4GgptQXsWAei03SdqeZ2qPnaAwUbq2OEsaNQHISvfLxDFBX4VE6tH0ahb8Rc",
-	"jf/Stnps+ySJnbffOxndhnpK6FBAkVJmRyttS9HRCtRujPxR7eMFh2aDHOyRlGkNRi6i6xhtaLZazJhQ",
-	"Ox176qqYwNooF82BihO734GxhsIyFmyUg6Nub8cKH7ryKS/OQEFUXgL1Z/Yl0OkE1fqMWR9/xhZQWYqJ",
-	"EjloBxzd/pBGsym2rRbtO0D7drUR7nSK35ln2qBc+uSWDjnLGJooMmG1Xr6hsKop7jcQ94r5HEdwGNog",
-	"ax7a0JIkcoCS5ndWuYNVxCydj/GcptiF48JeiM8fegFRubhDHu51uzuD8E0WU9hqpwtqNJIBDBQ2PEax",
-	"4YgD/zfU7fnULrMhAOqPK2MiQvoAWgPoJs3Tonx9Q8fsr0cv+eeQiTuPcDrVwFMwncpFP51jzEgh/or5",
-	"9lJAybKNquWXDGci8+aVQVeAP5fZDJ2rzBiOMNOnRr8YLzNllEZwn+YwnEG9udMEUg5uGEIe/WC0t+XC",
-	"ndf22+hYdbvBpbpB8IXgV2xG0A9cXMZ5XU6JPDxh84XUTIxXF5dsVUek0i2FlY9P8ovt75kNXs8XegVH",
-	"ItjNkSNHGfjNRowMUxjlBWcLSY6UvH9/8hxYAjJCzJJDqrDhaTaZsLFfZyH1xUQuRRIO3f8Ig93DwXp3",
-	"PwR9F1TPIm+I5AFUY2vLzF/w+w9gZxiz8QvIm8otMezpCwXSMIlnMza+tBnjkYX9h0o4TAwKF8IY1jIp",
-	"9K8J913lKsxo35LfTALTQFD38I5VUAZhPvgGHNZ7FThqQBoLEh+b98YhOel4zBZwNpVpml+BYRzYYeRR",
-	"Q0uSUBebs4RTBDZBnj2GlziehYHhT0VNBjQYWIuaAJtFcbURLTv2BV2lkiYXcCbTbFoYfuWimUFv184A",
-	"BJTh0VzMuERRaeFF8oRYSOqDzRuFDmpzi5CaRS4z1D5rdmEBBSjCPM6A31OmbDI8hC8AhkIRZU4dmuZ+",
-	"HjvPpbBZ0Cy5AOpegAYQTLb+DpjxfjhjrhwMQ3GNChUYOVcZCycYdR7FjJ9hk/y2sQcgTFhcRjfyivoW",
-	"Drpy0Yy33w/Ha8QmnisI0xGqkAOYBzT4NWzPleJG9njZXRBHMGsUzubQsbtWZhkbVxWKkpR13JbBgc0b",
-	"ZlNzGejv5mPd7ZgRN19oG5BD4W+b2VuQXOsAM5v1ZNJ+RfV4Fg/AJ2eIEpEFy2Z0oYyYipyghZOFW3EE",
-	"3kCunV2O1Q3uL6yegGAbxM5J/OKMTmHJUFf4MJOgLAEIl9MWliIoRinOvHQJJEWvIilsElSQUBlqog6t",
-	"P+C2NSmn5UMNHcs1RxlcKAwIPy8zl2DmNBQQkVx5XRgJC55LYCDEmofE36eFCiir9oHpbolvk0LLrQ+x",
-	"j+3JJHQyaSkj20nDuShxamHKZTCx4Gc/rXIeqhkq+Myoi19jNYPR568kuAA4U7l7llvnn5uRn7hTR4LR",
-	"ke8ZW+TuBJt6Ufh+ZFM48SeQhobAWCNOETB3zspLOM4YmEU0VXULGVwOl9Mf8WWgjfx8L9cViSTMsTFn",
-	"kcKTG3PWwWg3chHcFXbSLzF6j2FaW9frJpCnVAXD9j/CYN2hU05BtM5vG+l44PIPI6f7gwYAs/D3FoMm",
-	"lTppP6H/n713XW7byPbFX6U3a6okTVGUrNiThKrUfyu2k+gfx9JY8mSfE7qEFtEkMQK7udGAaW6Xq/an",
-	"8wDnIfaDzZOc6rVWXwACJKiLb+F8mMggLt2Nxrqv369aL+ki7VCURv/2BWO+WsxOa4lkL5hd9Tc3yROm",
-	"k7HcL2ZGeFjodelJ/lC+ERUgbi5hdiA8LcKyVCwVs7yxsOKNRaA0VmjcvIJwXDjM4DCM8PtwzwQFgk17",
-	"pbT9LcNZQ2oATS8UBWFjmSuG+Wehc+SRp0HPBb+5sjsxHHbph5JKtAfB5uZ6YfbquBBa98N0HED1DtV0",
-	"qiTRc3LnyTJq7iPPxmIs+30TvjEjjmmwAB2P1bzBSP3RcH1tjRpiW6bwgqklfT5RQBxnBZ5efqUwkt/A",
-	"rbHQo+V9DMkKp6t+UXOmRrmQVk9lPBdXEJap7NngOCzq9+WPEoU8xZXB4/T4r7QfulSMKHO0Gkl3adzV",
-	"UARB8YUZ1Asa0Yvz+R0yzqoSAcBMJ7XggM8eveK5eGEGGTEN2SDEW0CROk1IaUbv9odKY0mBU7Daaw51",
-	"NeVycUUBXV3WH5Uf/VooxaaA6Q/dEVSwiIaMbR5JvNSx7iYcJNpbwuSh+7hPGEIr8A37K0qfWP3y9Ngz",
-	"FIO4eanrComPi1xNOZAGpAs7b55c/Wehch5O1x6re+PUDTEuYCPCkE9OXUU9+s9QwmxVVpf8G+ieYYrc",
-	"nRgQhRpn0fXdQ8E3mhUS6vzs07zKdTvbJi4hwGB3d+iaJ/JqlqmxWcaSxqw/xX2hPsVWLjur9ex1nqQp",
-	"1arOV0+UtD68qqR68xvhXlM4vmmip2DdNozf/l6SgssDdQZPSd/Y3Ls9AL6zysCxCMUMKMFKsKEbzsYX",
-	"eNv+Cu6YmdzrQvwcbV8UJVmJcCj8AMMfgpeCBxx9FFTpeihCbU1LqN5JoBz65PLpL7UVtUE2FgOGLDKX",
-	"RXvoCc3A/F4S8QEeVY0qrf7oR053su7NyL/0sIQbPvrwGVEQ6wobiYsZSpFQAyTxksEPWT4j9mqtfvdr",
-	"SS8F1KmwKhS7IHUFPTNmmP2gClFAm6/ZHXOexWwXF7LLIiJUMH86iqmuI5jag33GhzeAUAbX9NiZDym4",
-	"FKJ5Pv4OcQ97V9jRuYJwMlFIeb8urIqz3bEcxxkALyXB3jwHh9PtTcL4mBXXaaInVS+2/FtpAclxBafc",
-	"nmCjXfjVg9Ly4BPUWFv62ozHiTfCS+lOlLrD/YjD9tKY6pEo5u0yExD4Rtfe1akima+dKkX1rnJ1hbeq",
-	"BLjKP5YmW6GYK5cj0qsrW+S2MAYUJ9ak0Ht7iU+iZGxeQZsPFJg15Cs6zB72X12gqDLB9DzJhxMRA5oQ",
-	"JHUSHQQclAx9235d9h3HSQqXGwcCMhgBrpr7eiKCSQQFERlV7PzxoCwhmIA/Gsi7SqFCt0rQh18SyAJf",
-	"jATVqK4wJhhcgB1LiDVk0z7L1Ax3J1w2geawsMOQ+u5oAr5uJRi/O+iGf0GhGOZ+Kje0WycMGxZ9zYtZ",
-	"7zkPvcdwH1z5iGtlAE0nlfTiyamTuFg0Q1I3vNoVOQG+iPUDzYEUAEBCpyx4IbnC96WDrWreWqp4vLRZ",
-	"/Q97bPeJc36D4SVY2I4nAUOMC6xnAkCpqmtYkz8LhmKMM1XklXHQURjE4+VBxAlmrnzoGsIS5QcHD4Eq",
-	"86XJ0tGmh4xEmjKdpABcgpG9aRLHPv9du2WCp84ylauhSiuPtYfhuTUbABJqIA2gTVDmwUdUSPFuJob5",
-	"0ioHj5V18jI8Xn0wxpvS1CMHQQWRR+oCLQHVMCR2e0HdJsZCqUw/zxLzPRmzd912RDeW4jfoCSEqaMYt",
-	"2D6GxMDxC+Y3TfRQyVEyLrKlV1r6rWmBS18YTsJ3skOVm8ZuTvMHFIDgny5bX0os4jwvBRW525kcl4kQ",
-	"fLJHpLPA8gw6E0gMw7+urgtdyu8Fh0tfJr0DuL3xhIrhxDs9ZOuCQdp3SudaQBLN1n369lP8YTgRwxtv",
-	"tKAV3fwJO6eUKvJrHVb6rW7ksHvIhQPz1iFX+LGvG8sxapwAoMQj6aVK3WjG3QaKr5fWlg6VRhfznF9z",
-	"XZV30Pdvd7T1LIpZ28WKr68Kyd/yJK0m7Mq/1A/F7SHbAmWRFzn2/qFGxlgthbMoobJufF1jhZ2fXVxG",
-	"6xxLNxNbhxjOgY7VvWbzpU2KHNqRYzWXx9iZqdlYMVUZX47Y7uYzq3vXWMjoETUwqVXuSHJGDeBmXcVJ",
-	"lpc/p+B47WJDQNec41d9lORBxU0XYnXpokRFil8QETeu3RTsdGRpPnWX5VUJ4v0mdLzK3hIeg7FjKQR0",
-	"LJTL+htEE8ahguqiHgPnZE6V5sSBYXcVmWoLVdjUk1c5UAp3bpxc8/cLzG1ngl2DrZ9lxqVQIxalGBcD",
-	"KFlHSbb75NDWrMPN+aILtVj0+57v3vJVJd1y5ztIj4Gkugmq77A1PukPg44U7/JBJ8LKou+Ovvtur89G",
-	"CmLzSR4U+WCUh2NNIxYBBwHFHjvNtS8Igf5ADsyHMh7IoCAkDB/bNFmaaPCvYF1HmZraEsJXiNmDBUr2",
-	"84NU/xJ4SE2Bkh3ehL8FNM1cU/wD1W8falwInmrpMx5I23tOkNxhFxLbtSUdmi/2nL8bJ6ORyCyfPBaQ",
-	"0RPN6zO2cSn0EopIK1UG0oaUfB2p7ay0k0bjgu5sF3Eqpipb2O0NwApZADEyRkGItSBhc8d+0GG7FDu7",
-	"EQviB7Nr12NnKJYQq1VNRen7roTU2NxG05Icw6xH5ouznXa0j2HLShY9PvyeNcUAAUXoJ4ywQraxW2om",
-	"7HqJbCcBDZHBUdowuDd2MUrSZZhzjl4oTPBHXUoY73WpdpaV98Yr6GQQMdXF9VyIqD7uCFaS3R91sTrE",
-	"L4DHPD46YrXxQ5g7ltM6xPdMYHWA8SKtZWarfCyxVd+T9eIJiWaj5J0Fx3EbzapCsHJdbfKvFiUJcVoA",
-	"5agCNAYxX5cDt0NzP9N8cbtSfVwoGMCb5dQbiSFHbD7qsQC9AVZP84Wv5SAphll1903DdwK2GWxXqL5T",
-	"Ml30WHT++tK8WAgqmj+ePX/x/PI51aX+/PwyQhBLc7cbsehhyxF8ora2stK1wHM2VsDRaveVbYWOHh99",
-	"bx7x5PAI//MNBr+eHD6GjIb3VBR6THO+6DPORmIOFqnu2kZY6Dim6cequKZa2bc8g6h9xmWsphaeSisl",
-	"LQ1xWYeSKP0H1mBoR9NmJJJxSXCy1ACKFASwJATpIOl7wC1jKznsTaBUH8I+WMH96NFh13zdsB++633X",
-	"+2aPgP5AlwxkdDraf6mkoLoPCgOWe1+ib8xaEWIEmKgg442nANsE37sj/u6xEx++sQO0oHf4DQd8yFgC",
-	"0wTXEGE1Pzk2to3N4TAHUwmKV7APDZ5I+D8Wfc+2B5lJ7OgA3sIYzBb2uJBaCNlnSTUGZ8XF9YJJNffV",
-	"fQAKKEVQZeJQbgYyevzoiNUV8zTndrlTnnEBjWlOzeGA+9V4UiAkfsT2R8KN4cMJ9tbQxsYUoB33biTV",
-	"PiikaO/Yvint6sGxulpDGhWuqzSDQPMi7WbIIpJdEFRlTykIW0DdlBr5JKbPWVKJkFFckOckY7qPCRKX",
-	"LzUnjTChUIGRGUhb5rNrTwrxA5HBF9q69vCe5TxrL8iD7p+rNBkuSBCV06PQovQW4OS8sYPYYxNhJ42U",
-	"yGw3zvgo309EPtqf5PmMz5L9jOcCjMp96rvd67NoAHCsg87xf/7w6PDweP7DEdhqjw4P/VIl0ihpB7js",
-	"r8l+ePLtcf7Dowgn+uRbmCsg5nOL9IgGAQJN2AKdHvtRLKBQZ+KMntKOPfqelRLbgAjk9Qo2xEmfGPbg",
-	"8LR55cINv8cusEhD20Yam94GZnbK/mJTmPkyug7VzlqlrqaH8r5uK/A09Wnf6lndsHoGi2e7CHBhLqPu",
-	"3oHchdkuJ7FtOb9yde9BELzEVcDwFi4fvNerVt4blwJEUh70r9kvB0iisAsixswDHsgEq2MKrmUIxu36",
-	"v41/FtOlr0+fOeCqIZdKAuV9quYi2x8a1xzUMU4xy6HkHyGEIAqjRgxorgCTz9zr7bc4ku+f/O1oLwAf",
-	"cECmkwRAJ20rd6CXyqCpla6pk/NTh35NQeIRuxBTbgS21ZGJHFNz1u9WNsK2JoQOM+K//rVr+zSlmLNp",
-	"IpUrc4RSNAz2xguyffvInO5kSZf+TcvqQmV6IOFTIhTYQILhFfYH7nEj8STS312bgIJWDmqdMIduEiMn",
-	"sK1FWs55VC8Y2krkQNa16/TYKbR1eaNhGaDldzRRRKiW//pXLwam/J9+efpmL7uVQE0LBrFTZyE837Er",
-	"g93RULDaxfo1cCsJT+jYp0DciiJ9h/3ncZguRhwzFRNItsqo4QdgocIZQQLp2vGx//WvaD9n4GxmNwIW",
-	"yahaKBlliJketKgQFpXGgBOlElV2AxoSBIqFHjRf2VTJfKLBj/YSX6O3g6YYi57R44yj4hqN4Dv59vGT",
-	"PfOArjf5Yw4loEAvxVl0YeyMvHzZd0++f0y462kyFFILZIa1HVydfudkZpT6/lHv0ONdB8c+dDu6mE55",
-	"tjDHSTh2G4CGMRwl4lC2UeV7gIMNdCjIzd+5oOM/8uENcgbSLur0O4e9RzgANROSz5JOv/MNHAKQ9wng",
-	"lyP2BuCbK11HUqcrDeSEJEsQJ2ZbQHtqn0X5xHzQp3FUZfiGlvrLKtqCGjkcJx2VUWAqlY4QgJGuNRij",
-	"6/gReKrYUg8/ko7b78XjhlkXHFe5x14VMgiFeJ/PvZRcQbe+ETpBsz5AExgvl9r1LaJKBeWqy6Lfnl9c",
-	"nPz8/OLq4uXJ+cUvZ5dkPy8lgV0sBmoMK5TCA7mUsPVAp1khPaxQ635mdqlUqrvQgGmGjbuP5yW29T7p",
-	"2YFE15GnqXb5G6tZaKgI5ofwchi9MRat5iPRrynZKXum0I4HH5kTe6dxp9/JCnny8+tT5OQl+d9IU+pP",
-	"OQgeBwDzb7q2VfRHFQOh2RD7FwDBv9K8APQkjt3/fQeuS5opIu25B2aorwppaZeAMMRxLqwkFKxeWGIn",
-	"ybMC6VNJ4Jm7HR0eVmax1DJTnQa++laTwAb/DScAcXMc+zIVRFZIQGwN0BRevX559dPpy9OLX54/wwCA",
-	"h5MAxoPHOMe653o4ph957JbNXPJo/SWvJafGAhHjRd+sv+gnW9CNVzxef8VLlf+kCkmP+FurC05cuxVe",
-	"9X2rq8zXeKlO8P2a6x61mBDgEin1gmdjfNijJ22WzrUZ/SbihF8uZnjx0VG7J7o50tIftZjhyenfjRlv",
-	"zn/SZkucUl7jAjwKCAritUetttPPPBdz5Cp/0mZnXGBG+LXPvOGlLbYIPeoSCxVKDEMg5UJuIeI3f/Oh",
-	"+75CvRL+UndFmQ7Hnf0mtEuMHrQuFWLmE3SN+aYtGeAfHaP/O8D5PARj4Yn5E+1l87Ml9yVCXrBSoLoG",
-	"7corCkcFx7G4rdPtBKhqPV8vVP3BqFYkLX63H8SBO/2OVFIQy40CbhGyr/qYf+IJ/hjf2HPNYq9GdjPv",
-	"byzqiaSzENQDQwxdVwRHVHDO1ESjw9YllXFObF8spsx6SxpwLPKTUxt83FwPjl4qKSAGR0pwpQ5Zpwnt",
-	"FOL1WsSP+UO3Q+zT6y5C5M7w0vYKKLyoVgMF0B9mlck1NPd9fsnHTfen0w7gHHPjNJE3yAZU5AQC9RPB",
-	"gzTdAy45QBSTs5EV0+Zm37TUI7+p2Dgb8VYrttUZl0r9xuWCFkHfXXfcUhF8Oon+M5QHh9s+kOM8QRla",
-	"FZbGfwMixI2kjP/4Tp91PrxZK1ipoBI5te7woG6Dy/ocEqdlSK9kqWYJUlfJcILJoQCzCSvAtcNCA/Sz",
-	"EmyXrT0eyBLQ2RLIWaVIGvjMZh4fGEAEcoIyXYoIQ8V6kbkGU+ioG0jqSDyTpDtc50iFjxVibDQ610Zi",
-	"HXPEFtXYkWr8uKctTry9G4fDuIseq/PnSqrsaFNVZt/bWq301J758IrJvTwH0JXorSu0FfqthT7u1fVy",
-	"35vsoXntv4lVBjbGdmCmjoDb6hGetLCrD+zTG8xrqNwhVGz4DChZGXGqMwzDj8SHLLHgg8ceIyQs/MK6",
-	"CynYQmApjW8YoEIIxD8ECHzsmS1m0LtjTgigmn5WzKbbsCdWi/+0lD4En2fjl3AvGnPlDCxbikBsY7A0",
-	"KwSBTFmEfR+6w9kfhjiP9rbU+25R/zHnE2LcDZtg+evEdJrowNlAYPJlUb38snwy2SEK4pDsI4/ZIbw0",
-	"AHjodK0gBj7iOrZImF0nFLExginDFSHj8d8e1zEer+E8bk0dbj7F5enSa2QlFHiPUu9fcwibTExHyJqT",
-	"QPacFsmlfF2N7oQK9gYSsQ0zrieu4wgwJ20zv9nShHmqFBb14MtoZuKk0ZVWdzWHdLCWj+5zLS+oxC1X",
-	"vgbOrcq8VLVpv91ew6TM9a32S3l2R/e4Tz6uJ079wxv44fQ538ZycZfW2i82XYqp7STDdOG9+Ni1Amml",
-	"l/1SvMvD4W497K2x9VDG1rlKsac/0Lg7mr6Hz8fZ9tmgddZWjQUBWMCJbMnuC5R32LG97HETKOBAIs4B",
-	"O81tYSYmTJ3D3gNQj1IRFDq4AOA5R5B0HdgZVOy9gkiFSHqIuaUNdcqScYTL6Ff/x8Xps4392Bdco3gy",
-	"7667yemn8u+g8lrojnvLBLq5bp4PLAvtJtXhGVzx5VVThEhDFLAQgTN8hFKwYRsjsyLg7pbbeWxIQ1g4",
-	"aIcofxwaGhjCQVRABXtj64FvlUJrpXBBW7qsFj6qNiA660aJf5KmjuO5a2EOoGira6EVlHbRxbeCIRU2",
-	"NGoDlI/lvwaxW+EZdS0ORPBQ72Sen/5qRrix+EymSd5GcD6FJqvOx7fL7cKvFqw0/bI8hb62tYIVLjX7",
-	"ZMrfneIVR4fedYF2uTpxeybJEVWjhpd/a4u923mRyJt158I5X6VN/ieXpgDPVi9O7U8lCfki0bnbgqFg",
-	"tHKrJB4xV9+U6XkKhQYlkn+qlgyZgUOOY4yapAtqcfbtAgQHaoNjA2n5kiO6F0Doh8y00HAIRcpSIGZQ",
-	"hXiYYAAAjNazBNlFcnTOFC9EDMQePhiPhE/2zWK2Y86NmbNRkTk2EUX4onRxQL5oERhzahHquzrGoWAc",
-	"qKa7WGUeEMcDBpKinkwj93EJ05iCT0LaLnnoxQIsUVRp2PDi+G+xw5UaXB0rbxejWsoCJsDSX0BcbA4/",
-	"J5ayNp9D65k+Lo0DxlDb7tpjrj3P+hnU6MmuhedBJ3qmgbx1cgsWjATzJy1UNO9rrfJ5Kd6R/g1kpZ6o",
-	"2fpEWDDRzWsc669uUej4aMNV2GAusVWnG87CX1fr1gCoKtf0KYEN5EJauHfp+tUFI2hlhY/66rRgm0LF",
-	"c8Rx/7i1iq/lLFNDoQF2i7DO/+R6G7d+oGobdfdQxeLCfpB/vO+k/FqkRlIWWWq+BS7HxlOaiNT8UwPN",
-	"Lv3MBp2/XLw+Pz97dXn148nF86vXr144j2bQYYPBQDK2/wsbdOrRwd3Vl2e/Pn856LD9fSMk2A4QIg0g",
-	"YYBEPr+La6PtZ8QHNOgg+DJwAQ1KbhlS/ZQKCvEQT/C/Sl5dg1846LwZyA87Awmuh533z8rPGv72U0YJ",
-	"0WUiy1j/B9vk0QuF5e4wf9elfGevRoq+H8hB/pJPxdKkBvkFTKlvr8Z/wgWDPDxGGvuV4HGX1fzwu5lz",
-	"d/m6k9Py6WfkH8OpH7oD+WFvIJMRTO/ffmAySRk8PVXj3k885+muyLK9gfwwkKNp3jvPEpmnctcKzl/F",
-	"Yo8dHBBsG0RslByKyvJ6SjK/zKVjfrmRKBXv7uhU7aKHinwXtouEVd2xi7oDG0XTmv6xE+6RnS7bKe0Q",
-	"c4An5v/d7th5AytyPJBmICoVvVSN3WRvxGLvuGG2laR9oUUWFNnyWXJlTCd7pE15bFADS1/XwXu6j619",
-	"jUUqctFcXhVa3GOlYkuBT7VUFiGLsGCD2qZu0OoUtAQDcpOQcdAVB0i7YMQ7g9EDn2NjnDOJqWUz14HN",
-	"qXO+6DHQpACjBeNdVQm13IES6usl26QhEEl2uY2TfG3xwz+vDkSbrI0ODCps6Ouk3dDg3m4W9YPt6CN+",
-	"RT45SNU4kc1tfD+KcSI1fIIae0zFO4sAwWUdSYL3VG1mvkRmgaeUiB96SBBDX1ahC55CUzN2kZ6ZlWVH",
-	"vUN334GElmckbPv28fceF+Nx75veUeC5unFRu58RzNEeQzhy6CZBIg0IXlKGx9oHgl0XeQ6dz9DFZ96c",
-	"eDdLVYadvTfY0XoiLdBZ0A/viBVKgEyWSMatTx0vVJdJpMC0zdRUcSSVOTKQgJOYTAV08oeI5I8ODw/t",
-	"W3L4P8cVJ981/6k0FkTffokQCy0d3lsXc6ZqfCo/raNrBfxaN++FGevmvurSZeGA3u3P5/N9s3P3iywV",
-	"wLcY322EP6lsuunw6JpbdAquW134ltcHsUEYwJ7bJDFYuqrWew5JLrJkPMkr/jMInAv8PtZ50HDuw/rO",
-	"p4g5/tTz02z94Xpb4ISQPD4TW6Ck2EE9eu0YqnVjDzyMW+vU9rKbCtQ16KfymP87fXW9oZqix+lUKJwy",
-	"JB6zicq0YNdA8bIYdDZyRWlzOFeU3LqXYr5Lf/6e5JMfuRavX73YHXQmeT7T/YMD6z2VhrjX2u1DXKAl",
-	"BxhEXMnzDWUy3Oy5WaKGBTqn5VmxOBs5p6XFKa2NueAW69OtXAcScRcXoxcISXPi3q393VQ479aMGtxD",
-	"wovYfc+uzViztM92Vox1hzmHNbcgTlXHGSwC9JgFvpSdyjvZ8RDBfbZT+0Z2rG/cOGBz/3Zj7uJI+zTg",
-	"HhquSAZnH0NOdV0f6ybV7x9CA1wVebMF/tyabJZmzVmqJbvaA4Fa/JwSqHaDk51PiJc4dLMRKae9nw3w",
-	"q2oMEG3GUHyATqBUjc+K/AH6fxo88WVKu8/cGf8TVdmUFPBzGSOo3ioNfKsvtCHqZT5ZMiZXfLPeR65w",
-	"LGKaWYr5slccfOOEXVN1k0/KMgDrzgaSziIeo29ZzBewawmLisuFuw78v28O8RTskoGaSABvo06S8oAT",
-	"7WDcCi36iB9oU6gOqVYDa00AabOUVu0igLMTCTRvoBYdSBIp5lcav803J5qBodwPoSo9QH9Ca1FCZUan",
-	"WkjAXe1CO8kY2lodeRHJOKQG05itNk9SSWwc6wWFB4kGs9Ai6MQkBFY42TJXBj02IVUmsStDFNK+WJTH",
-	"/SpaH4seHz5iIXtnt7or8O2NAN42nwA4J/KDjrwF6po7qV4Wiwvg3mXS03A3Uaeo30d/O0TEVAvh6IaC",
-	"ZKQEwPzo0DY4WfS9EtYgostd8mtN5LVmv1vYVT0BlG43BPw3ctVT9AE1MeJOpmp40w3AMoPN4/YrlGck",
-	"o4GkugIgfTHbIaZaBPOSAFHZBpItC4z5HK0WddQw5pEYjU0F10Tm/5FiJRVv9ZMGTdq59eQzbx4zWbrw",
-	"64tMgCi33Caj8Iv+vEMU9BCY2yvEXd3GKL4Im2oJ0aHGtsANeX/2kjePbBC6sZL4fxmDzZMau6C1Lx02",
-	"Gpw4tEu2xrUYc4ktHK74dLlO+MIO4OsrFA7XdqU0c2twi2phK4LuVi5sh/opyoUDsSpk3EqkPjfbzc18",
-	"W3D852vfWC43Dj3LelHZ4CHaaw7e01/tiiOcOWwZUVzJQk1IB3rsCGM1iCRFiBfsAWcAz3wH6onrbM3g",
-	"+/hqoyN/4lKFzcMpVAy+fu+XzYS7lSbQFizXJuhkLItZc5jFlfG70h37wVBrZ7k6wUMFJxIB1BkAqBtn",
-	"8LVMhiomMPWXP/361JfezydJLpieQbV7ZrbIQCbEYxDQL4VA90iO8hL90Imlq8dRIINP1CN3HBxxl7s0",
-	"535n7vbo6Ds2nPCMD83yHJu7UxdqlcMffVSwzgHA/ojNBb+5srckN/xELmAwALnOgZSLsJ7IW4Y4AbYv",
-	"Trj0df8Ik4yg/AmwYtvgCPzsiHajx4ffwCEkGkVC+6jHLoDa1oH7c0vpfr1w+NBaZJpYUBAD3Cyl+d2G",
-	"9KGmhsL6UV2lP3IjYb1/8B76ZPdCEKcSa/kecw5EWd27tatu9ujr2RdS13ABg93cSa9e9wDl963n8FLM",
-	"X2tAQmw7ejq91je3X2xT3T1Wraw0HCHDeAdPvIXYf6VSYUwz/KoeGBkYEqSX/IZ057a24BP57b5wnjbp",
-	"x6suQMX7OZQXGOWwlOVHcVRK85ck1D3m+e9UMW4Gv5T1RoVxb2nvFfnocr13UywHnJY0eSv+q7nz21LG",
-	"lzMw9PmxocfMRPZDtI1iMYOEhZIOHkGkGjivALqjdA9oCEzygbRkJ3W6dizyF8lbIYXWnTtHUtTNWlXz",
-	"i+BpPtlA07gL6ivUaK6AR5K8vQNAxOayf4WcOS2/TRja/xfImglO6g1slKlYiQhj1em6GoVawOrfPj1Q",
-	"dVsj5J4skDAQei/IV2ORw7NWGiw4mm5nVuRP10yY0LH4VMTu1G1sbAttsimitOM9XGXKODRQia21B1Nx",
-	"YIfTHAR4hY3ouhQw29Hepza6CBSRDZ+5fMN1kS+HyNgJlekPiwwYh4MbeV/Xp9OHvoJ3hW9q60HysFIZ",
-	"a6KafdSGh9weTxkGYY2fT+uzhi92dct1adC3aCBvuL6FD9sQ/ixFa6DOxPKlPqSU+91sSvfubifmtr7c",
-	"lxKIxV2LMm3mP9g6/6/J8C9m8S3aOi2D2cF7+gvQ+kYBV0UDtwkZfI67zYVkjel/4yofLFZf9PjwcUQE",
-	"556JFhCgeBI32Idl3oxPbCwW6+EiqiNuL7WWr6znxwJ2kNubjluo063p98CmX+62qWXbRRhJL8ysyLlP",
-	"gDv6fizfR1FnOFoIKMvPSES2pz12JtNFgzSb8kUfajChBtIVGnpa67krzV26cRfQ4suIkbmCqkm2CwJx",
-	"D8sy0RjERcusfevyI3WmXQ2t0F2ssxay7XzpiZvbZqvu8QB1gJ+PxPaMHR7vMHTib0ER9flD/Xwcybyt",
-	"M/w6dckrmwxZrT68EWxt1h6UZdcrF4BcQcN3linwHposXOyfKtGhC2BV3tEMr62CosYZHwHr/zAt4iZM",
-	"03N67NdXqhgs6GpFQufdolARL71jnSKNc4tqug2k3gMyDDCf1iPD0E/LZYYzJwOsTLNH3lRZkpoQTX9D",
-	"rEvbbbBaTHHNOEqnvrNDHao5gqAnObENVRjpeuw1HM5tvo56hygCRo1CWSJi6INBPHYgAaApHbzHPyCs",
-	"MMvE20TMI+o8w18Yj5HdBUnKU9syZHlmEcp/wqm9LU2MkJUOwlRMgekfMPrNbcbILGDGCc1Ef2O/Jj+a",
-	"Jfj/L85eNgNzkmj5pDHSVpCUONALkRsjcBOilqULPxWoppXiG468ycKGjQ0FPVMeizsI8jDKDlmGRTPt",
-	"n702uMZdYnSCwkVaqxfsedWsHk15pR/gtSF9V+0vOscLzLUYNmxz6WsMMIZv46vTTG0KpoJ3firPMzXO",
-	"hNZbX+QLw2h7BmKDkxJq0sX3XW5FN78VRGlwRSUh2Gd/2S2KJB4LubdcxWUWmMsFFmk9RynMXuSxQzSd",
-	"ZSouhjmeYNSuPWlexT4F9UzQp6/EqIA0awZl1EznfDTqswm1Dk+Zeiuy3qZQpyDNG4BOUfKU6sDKSg0K",
-	"wZ7idOsmOzBy1Ux15UQH+SszzT5j7I83Os8SOX7ffrof7qOSDHVaPfIorQK83KGd604wVcQfndmZ7tRN",
-	"FM/JcJ5/7LSbnAcmpSq0Kp9njc3X6F8bl2yV2YpWXWSUc+TS6WBfWv58zQnMk46GlFJYb1WTVLqtnXfP",
-	"bX2fwE6iZd3mjra5o4/l7QK5/BoNW/F2N/oqccOvTPrYbAoIDfKCQXIcu8xNKkY5eK+JRiJc4/Y67xTp",
-	"W3ngEyMmBuJBONyXMU8kwGIcfk9XXrkLor0y5KgVe0jsUWZhBjBpqBmFJmjj3Nvsk6MbYdHpaB9kEbXR",
-	"4CjMRdBrA8gYLtVOc0b+EO5iBXWucMkX2FxEhuLx6/GBD78YH3iJFt7ujHupNaXt3MrJtDv/S/EVP44i",
-	"aONckn9uFxDdw6M210EWOTGb4idgQdx6pF8acwZKcVJSbfRlg81t46yrq7fmqkhjdi2YhgJWZQOuljQc",
-	"AstU0gDwf5hEY8nI9g8Y9QhMf8bapsLWhc7F1EV20X0AXEijdkBodo0DkuVCipgklhuJBRCnmrGXPlat",
-	"gb/VcW05YllSgJXHpkrWFsSW42QtKOtpyrmt7WgiFnfjKbGL8zSF/OZqyU7my2fLIZ7ItyoZipYqzUUW",
-	"N9Rs/rolBbe8W7dOzNaJ+WhODO3MDRwZdrdatsCraRTwaB9gYf3tPaY1qUXnAaGEByBFowqQCZCCNg6r",
-	"ac513yovS1ooFXQQBo4SAAsQsmCXgbwfSMGzNBGZdU26UCWn0hRQJpH1zwLakkKy6FBAVkHWbgJuk6UR",
-	"h6Rml/Gc0AsRCbfHTmxXhwO6LdOPW8DLJNP1DlclQxp6W8mym9VHN3OsBAalYIjmyEIVWANtNkl9iV9o",
-	"b981Mdnd0H97eBfoRfJWPEiIy24+CgMyqeafQ1Yw9KXmST6JM94qY/c7nSu3ztQ9Zupu71JtvZtbeTfk",
-	"0j5oxm3/PxhgzKzIvB385fzV2W/nl1enz6wWfdBkXOvElxFVS3mv81AHYOJrRhr8rikmEI3VDFNJ5+zS",
-	"o+LNMj4HVrg9iHXysyLwaeuxhmHaRLPrIklzlsgu+qkUR7UZIXZmrRUsyQfmN+0CZ846YGXjYCCXrQOb",
-	"T6nR3BXpfv8o9g+ij1+JPMmCkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchcV67Jbo6PAw",
-	"QpgVyAHxnF8j+B38jqSY+Al7vnuBEpNIQ26kmusQlR6OWsE5KSCJMpAxdNGf5RORzRMtWPTk8JsowKNU",
-	"sWBRfH1V+MWMuizCZ1/FSZYvIuMIRnHGE5nIcdRH7gBKImlouAIGfqL4PDnd0ayYIWOJHRDXNyJuQJF5",
-	"JXicfKkwMn7d4dV/TBSZzw8k62ICccBwm45F7rZKI44NRWRWQ1TTSeXOgGNfENP1TYA7uhSeHhY500kq",
-	"ZJ4u+u6rywTiHzqUxQi4EiLsC2TRi0TeRAw1FOV9XeB9xsf1zDiJzolt+SvsIQle08pPzK7ALXpI8NI7",
-	"9pDU7pRtD8m2h+Rz66KDfpPcyQsrG+2R1R3YtQ7Y2QwYUWxqzGYLEVMHcXiDC6xtgUCv1AJt62A0YsWS",
-	"fQFFMDzuG1dsyCW7FgPpWlQcMY1F6fU8t9QP2NzaQV/8J23taJtEexqM+BbYN7VXP0CfR9vpWGHbegbu",
-	"glpTiPbcnGtgp8Meyy+92wM36cnpK3ola7DZxBxNfPNgvJSax9deZ89zF75U+fqr4CR3yQXY3JerCHbc",
-	"leG5H7rG7qK3u/JCr5+NqeOXRa++jPwee91vtkl45UXuLLM/YbRtXwM+Dmfou2jazI+6aMKNvu2i2XbR",
-	"/AlsEWM5OMOhyRi574YbuvlHbbjJkzwV2E1zioqSPf720SPMTis5du00gYaj0xGYfGL2dEzEqsbCOhvm",
-	"6hraSzZqpsHJN3TToAQqddPU2A/QUnNpJtRn+L9Vkxrkz/yU2k3oPtplyC6o75ehecK7yXEiO7UzwJ6Y",
-	"OJzAzrrxV3GZPRwFjqkMx7wCjoIOHbx3pWQfViLv0pSN8QyMnjw3fuijw0NrD+suU2nsnVN2lsbeWsZW",
-	"HyBYNBb1QGLTds0oHEJc1BBcu615/Wmq1HC0vyf5xCv/Da3TysUrLNV7qbs25szr03YGzdMJz0OjJhO6",
-	"mIrXp2SorOEYNOfG5hbLl/7j29YX/+NbuLyQJz+/Pl1jRf38+vRVAZaGFjJ2s2w9yaUr140zuBbHqXM1",
-	"a7c+F7mazez6bAsJt3Gbh0bSczEWyKUYKR+WUW8czdlIOqOks5l4ENLLdEy2KdPGcwAdD+LYXQBfViOW",
-	"5ExlFnQE6ukinfO80BGbqrcU8La6DMgGIuPZR+xf/+f/smgmZJzIMf0rE1qlb0VM/xymSos46kLeSudi",
-	"BmwEQGQMhYWZUBCqAhajgXQ364Z3Upm7kR3GlC/YWLkaAxxPyBKNpYxmilrZKgSclJkuTyFNM5CEWELp",
-	"uMeH33tG5oxLDWVFjjDJPJRGxbi0i0AjipNMDPN00WNPU6UBTs7+hEDX0EEWVEYOJCDNJWlaLm7sU/Gi",
-	"VHkI8XLi6txtr9tUgL2TSKh8dzTaVC6BC4ZvkydXUxWLPlOjUQQNw6V3qkYjs0STYsql7i+PlNUPFOdV",
-	"SDdITENKNZA27AekUVgAGiLXRLzIVYT9eBiNXMZ0RDZou+zUPAcc28D5PBH0oqdieg08GGFX9DH+qCHv",
-	"BCxYIytGox6LZJGmEbYRQukJADxKpf7LmI82fHUjNNanapGOmHlfEZ1zBXMhLnBbFuuyuG4GYDgCzzbO",
-	"2m7oY6xG9TvI7G/3FdHzMbhqR2WbFms2595tOw7pQXW1sGYmc8Wg0lpbum8rAHLHFz+Q9B17mB9Lbf7o",
-	"KGruXby1MXofvYtm96vRaH2CmMv4bDQKdDy9ovU8FMEkg8vzLFlhNXnbF07bPKxc+9SHaJ1suwzneN7D",
-	"RJcfoItya/i1DAriC3qpcrQttu2PW/N4FVz+umDiUjTGYuR37QG0264Izs4f51onYxkeyfm4dAapz9sE",
-	"dg54sp8FaYbaIA+6pDoA0be2JtUceIhq9GdtQw6JsV1om9GlZKzT0BaTWoo9xvVAYinNPnSC4qIdU5Xr",
-	"TSJjKgKbqDk05oCr3wWrKJHsDxxoIsdvdgFP5kDbA3togGHuF1hIgQgsnFPXG3TmBM3+qRIJPaG2oSYr",
-	"JD0fYBdQNI8Sic03QCUAkNkLNPRZXmSyhG6IeeOJmgNggxrlQg4kkLku3NEplwuIhhnDjqS/vhGA8E1g",
-	"hXBfYqzX7J+FztkIBE3pYa7szRgxcEJBxiPPWSqQyP6tJYDR1qyFXqZCotl67DSPsQyxhtmaOtbkNY4G",
-	"mrjEqrpmm2miidbKptJ76JOQa3aVqyucRMSmgltyfrSSoU2J/BpY7AS9BinmwebDoia3Kx2OuUdcd6vn",
-	"J7wQ+bFvIUOCFXM8fMcWBN28hetMzTVw90TPzT69gEBwZOuLh1xCcaKQMYtKUf6oy8bJWyAPRnKyUaam",
-	"A7li9XAb7yP5dgTk23joCg7VGqFLScSNS7S4zmFixvXubnL6qfw79CS3iKXm4l1+AJ/5vnaBr9AOI8zl",
-	"dWaYn6dNhLa2xPylMPzG2kcs8VQjkko9dko+LyKNxkoKdHLwW4ygOrKRyQduAhEK+Pojs3z7MID902eR",
-	"rVUxm0dR8wCuxDFbwvHHoj7FhmoqetvIXlsDj2omL5UvYmhlLz0NIl/uyaI9efvJ6d8LlfO7m0pHrV7y",
-	"zzwXc764k3VlLm3x4uhRl8lUqCL/yEZZ9z2JPKoIqbfWUDpQkdeOXoZ058k99H69XJX/PfjL5enTX59D",
-	"21egFm+TFm6dfSXcJukTsBlYrY7WtqIsMBWbU+R1j0HqNRnBxf/2A5NJiocGearGvZ94ztNdkWV75tgH",
-	"8396nuTDCUm5/g/4R283X8wE3Q347ynZ+0ykOe/jDUfTvHeeJTLfxWvII9mrXvNKaJFXr0nl7qDD/vXf",
-	"/+Oau9FKkYkc9wedpZs8U1LU3mMwkETYz/Wg06XxU7qmBy1v5Tuhp9d0L8fI0vc3e6piYRfsw62zzmDP",
-	"Qap5FxPQuORq5Fl/q++WXmu8B2+CMXpXtN7uFTHGGMxwJzavZ6ePh5ila+3pPFZF3gMHgy4mzb53bM+9",
-	"zgS/OQ5vlpn35m9mBq1S0UvVeHen6c3trLqhUbwN9wvf4o5dd1ukmcSr7opKvPm+/o26GxuRgbe0b7Ti",
-	"+fHkyn7tPXA/qj7bbYDngvRICx9vHclEaB7PvQksA3euyjVhHZcEzKEmsomweu7raxag3MoGZuqtGgYC",
-	"a/5uTQMByt8n6RwoI4xvUHAqdG7NtW3ee5v3fvh+BdsNQGMEIrnlUJ+1Gh8i413b+nBRjV7ZiJxLMUKQ",
-	"iEPvovlT22DLMZZaJTkqWiy2CjXEwftATwXhh2ggjXf7r//+H3TYddRjv0NozIdVEl1JnlY0B4RGQFtg",
-	"bAzCW7nqosKh9ngcMKYDjw4Po71jplW5MxTjQeB824TkUrCNokSYG87EWEijk0Sf5VkhIsb1jSaUN0yx",
-	"+nXkQYQtuKOZrrCDNm8uFTkSLecepyjlQzGQASDRtRipDCDpeO5CVJi8psWZJMZIWVAcQRczkWkRi/jq",
-	"ehFhc2wIynotjJ+vwxOjLkYRabN6pCOzABoQi06YW4FE0dSMiaNZKrgtfgiVPy2vgyOAVZyqWKSRRYSl",
-	"ScLBgCiFeiHVaCQyfey6ZJK8G7Tf2EQqKU5aWo43o9iZ7bnphrcF9CIlfSEKpsD71S81aGL0sFCQqm7u",
-	"zrlDsOxeO3QgnNoCJMFu6TB7m7a59Gllurdt76m7wwPkYrMC3IC103Lh/9BOukUcsCkEGG4vZyFTcy0J",
-	"m7L19CCATUMuhyJtazM9hbNTEfso1wYWl7+obMM/J59m1bV4ztnI36Pqif64OH22rtDRXOHv8QFCqhtT",
-	"AZGv9an3D8lXs2toSA+1X+7cCPYn32NbH6FNBB1X7KXKL+gD+3rrHO4taP/FuUHwbh84YL55tPxjdVGx",
-	"Qce7DoMOOg9sg74nO+CGzqemkHulD2rJ0IIQ+quKU3Mf/UvOwKnvYKoJI3fZe1Z1r1h9I1KrAGhTFHMa",
-	"tJ009iKV0b3DrqOur5v1pRFSGYcASkNUFqMDm/t/WF4M16kEEOOcMn7ApMEHEos12Hyi2EilqZqTK4hX",
-	"gIdMdbrggLBporUg3kjjtkExKfwLmrqaoFZcM83XFz4tNRO05Em/VQA16NW5Q/S0oa1ti7myDXp+FUFP",
-	"7qOIUy906knPP1rE8ySONeMugna9CLBe+vafSw0W0H5zvUC5D1EmjPW5+5DAB9sG/7YliDvABKz5osdO",
-	"qM/ENadAvE8qrxiwcYG0FXXx7PWp8QeCrUHlWDAH1Ef1rTOsqXOGYxOL5SOeJ3JFUMuKvE8a0YLr2gj3",
-	"p+GYbxuWWrr8AWBn2s+IdqJTPa0n46+ojSbYXTTnmvE4frhgwtYh3qxn4Cl8/tui/69YTZ7EcaBDMGVU",
-	"zQmW9eRHcI/tAz8yoy/sHcIMya0+JQwEYy0/ui1kCM2nwXMm6bjSbS4rAqLkhfG2Gu19+NN2j9S703YS",
-	"gS+NXLo0yJ01Y2zG/LBVThb0Y22biW0i6Za9dJdkvFV3CfjXm4OvtzcHzQPKtiB0A5ijNoM5VQD0J5aN",
-	"2jAkAERdfWc36i7LJ0oL8Or5MGeQNBVJNpDXIBu61JQyNIYabjod4gciaruDcBdTYukcixwSsqe546Gx",
-	"ddw2g7pgWggmEmOpdpnEP7ClwWf3kylcmSF4MrZ8238iUzE2dNRaleUcPaVUG8zcgYSXyHKlmo1MQGb7",
-	"pBamXAEgV7EuzWBva1qWr30Au7LVPBAI774MSfhatlbkl0AVszUnvxiuNjQR4dv6TOxDkOOfzjj8MUlT",
-	"o3YAy991NQEuxe/GMiL43ummZqKZVoONaOTkSgMxEOdV63CD4d6HnQgbpd5IhFk0Woitx1m1FTc05Uo9",
-	"iA9j0lE7JFgpWLrmWHOc4dMMDhdkByPbywp2lUi16NI6ZEKwaSILrAP7OXkrWFRkaQTwOlLMWdDKuVtk",
-	"6V4EqCm2a4iHiL9Qv5dMheVDYNTmLCQC0kAjEkK2oO1HvQi5YtcCWkAlcL1DuVefRZVPK6L+VCZGIzHM",
-	"GbBONFpgIcLt/bP8bGrF5KtQeSv1NoTK29qaKV9VD59hfty2Qm4DOpuCnGE7tsoYD9q7A5FQU/fgXG74",
-	"V+I/JVBN0lzybj8TM8HxnYCfUJfzLpID40yCaG2o+VYZlbSmPAgtqBGLHDImw5JE58juaCTxcMGUZARC",
-	"KlMpCK7IrAb5iroW5yHJewMZJbFrSray2EjGII1C0g0xDhBSikVAi10CPKD6aQ3aC7rjLYAAYQ1wliqd",
-	"D6SvnHC0PyiG/6kSWRqkohb/BdY6R4+PjljwIq6miZ4CYFSIJwAxlZhdi1TJsUYbjWYzkFAgYAvDc/Eu",
-	"J+5UKN3jSWy7+68FE3GSIwaBCweC6085mnmSphZggl2LIS+08B45agdswDNrNxpBkb09D0MTAIWR5N1g",
-	"kXOllpbF9aKDTnEl+XZREUzL3CqKec73C8doEDmsMZf4siXp9o1nRT7psbPSRgOgLbcZXe0+j7tohUBB",
-	"f7qgPRCZDRe5Mc+gfcGct5iJgYzMGkd+SplwNeII5Zdoloylgir8CyHYoPM0CLwMOtUq/30aZ4Qr5oMs",
-	"EBNpLv0PQE3yIpNw21+4HJtLixkCVyBZn5oFW/DYYl/QR1yxnNQMMS96iDmYuSbEU/9VJbGdcFBmTGgj",
-	"VGgf7q9g+1NHANXQw/syXzwBnKi3AG2CL53nuZjO8ohhDwEtN0Bhm0sUygY1l30WZzRDfFXYxuDfd/l+",
-	"bgfRGHe0mc8U0qQo+8wCaj4St7dzyrCsX0CB/utTs0dry/RbZw/tPTbGSatcd4uq/PuC5nDvbGNkDnfl",
-	"00lhi1+aqqqxiAu25si8dNBtZo/22R/Pzl4+fxNVAlv/sf8PkQ1Fun9yuv/6dJ+etL8aftdGuJbntLU1",
-	"7wC70SauZfbzxw1qmSduAT4+G4CPclWyMRx9BtZbrxXjlYcJmsB6B0ubAm/G1n7y0NmzbnPxa4PPUBuf",
-	"YTzBH+Mbe27oPNytYBaApZxo++NNFFgkF89+LZc79ss5tRDbrZAxoVW6n5O4i5aGN7AGMqQIWDKgwdQ2",
-	"5ur1ovwWCcsVLCZnCtFPY/5WgKkcIn25M+usL2PHF3Jo7MrLsttU9pCOlynCjOkeca0TnXNprNdcpTHj",
-	"xl5i14uBjKYi50YF9VB+A3LzEsICgZPFUKlWTtDZnxDiTap51zGM2qTmtKlaOIDp/8R0CBsV9wbDvkV5",
-	"rzcPSwW+jw4frS/wbawet7vybkW+28LdbQDrYxbuluQ6RrTWacLaUt6qsrkjPE2Tf/wgCQXsS1zubV+H",
-	"UmDUILrzq3ERsEsSXXtMMNh4hITnxAqE9Y1Uc/Crk5gtRE5+uqSISWkkXRenmPDZTEjsuwe6D6gQAdIf",
-	"ChgArCfXEHC7g1cdko7cf+KgBv3wpWpCi/jqIvZb0dWuw7AUS6v/RmslVn1n2dC2I3fuEJJva2T70Eit",
-	"if2TyoDjo5g64JGSTd3fWDgBaksCETmCR+vaUyDwoQH/thyOjKDezCYhIZ7nDOQ6oVDhatqGiu47VPRn",
-	"F4xbS/DhxCnyn91OoH4kE/Dtt2tSnSe6klCJnJAjAhcrRsPSDC9W2bdYQNIP8KGqORGQy8JILDGLqKXr",
-	"mg9vBtKn+iZqLo9ZhPjfaFJx+89XgmsA8+YyZhG/VlkemV8zPP7RUyL/+HabFPlSkyL/+HabFtmmRbZp",
-	"kW1a5OOkRUJN+XVnRcjU2MRnO7FVps3+XrTscwUGCz0zWu9agc7eqpyte7V1r7bu1T25V5o+q3rZlqaM",
-	"D4eqkLmuArlD/pF6HrVgYn/Kk5TxOM6E1o7tSTLOhiLLeSLZnC9c1hKZmdxPmUpFPRL8axjg0izL4/xF",
-	"zZEAp24QMFTH6ttjT7lGXfdaJkMVA8nV1EbfpzzPRWaGQpKw0+/wmP97p9sx7orxOrJFp9uRfGp+EuZ5",
-	"nVAuTvm7F0KOzT45evK425km0v7bpxV1niUS2NLrkux2xXfcsgRjGWM+pm4w5uxOWxn9SuGH8TXA6dN6",
-	"rcfTtyfeBkwfr70jFlT9x7TFgrqlpvuTKy4eTxPZ0GRIP9Vkfe1H4FUOKoGSzsFDHxpzpWDTY14A7xd2",
-	"x+dK9djpUtsARtdsJhM6mtD6A/ZF23pWFeJUQjOQdopQSYOqx9vRZi8d6GQsixnG0i6EzDEDCpjriIyE",
-	"8TRA0sNR9wksfKgA+p7ADBOiPQfpfpXzG2TIvlPHldFjnzriRie2aHo3o71t03v52gdoem83ESew20My",
-	"uyvq/RX8GUK95NNWBPfdUJTHAoyd1fDDcMaHLpGGtzgfeWPxsg9fozhvEy57bj7kS35DD9o2xn85Ogtl",
-	"SqBoGHVbLRjZuzVarDYeZX53wag2QSPSgc5NOnhv/nOVxB8aHaYzr1pcV1sS99gFtWYBk2e28OdoXEAN",
-	"vyFGjJrLEFjG6D+4CDqbtMCePjxvIOlGPRbZS6KAy4Lu7spQg3pVKHJt0FhWEn3iUtAN5Xy3Y6fXGmXv",
-	"oXTEtu5zG476fBuXnSht6wJsJASM5LB1liAJlp0HQrLyA6H6eYjUxAloP23+FhL/TPIeQ8ZBTBpg92qO",
-	"H5xxEhBnIuh1JF0x4bqL/bkQiSJDX0kSw9jBesy46wgQOfoHHvNbzNGNuV6UfI1MjDKhJ1GPPYMBY7eo",
-	"ffBAwggBbUtonSipfReuVCDKh1yyVI0hNQB90z4SjvOOGWjEROcZz9G5WsDo+uiemFOv4JTa3EFgIt7F",
-	"baD3sZ4PBdehbP53MSi1NtnghnqLNH3NtQ/AKvSJnQ7u2P1HucjmPIv1Ng/R2v5/wXV+Atbl1vz/wsx/",
-	"lPec9AMJI68b1mqziv2PQjGu1XQ1hv5BaFLeXg8WdfgcghgZjblOTXDIH6GdsxDw5pEpH4CV62MWvf8Q",
-	"sWEqeKadArE/IxYAABY4JyNWgM8I9zbnn1lQhsAxMO6H9Rum3OjInCV5nxEpOPkhIgVWM5EJbDJjuhhO",
-	"/LN3o8eHj6M9GJFzUtDroH6EiJbYVTgHQ6CElwd4ADwRUO6Yap+KyBFVKskQY7N6ozqdOCtya/vfSSli",
-	"xmWNMjj3D9tcrdVe/BB6Leat3aVNQoH+kvreObdLNe13qebWCZ5uVdtWUX3FXthL6MVy38DdFRdMxaxK",
-	"XXLcQ/UQV6v5m8DyYjUspgIDFkWWdvqdA9BYNJ4lnZWMJWLbdI3rAjg3iQywhayvAwcCn2yopoLy7z5f",
-	"bT5DCLjFiZ6lfPESD9uHJAiRuIT6h2jDhPQXaA1bEExNL549Nmw2J9C9Yap0IsfBYEjn1Iznkn5ZHszv",
-	"rp/c8YdgkXml9VvzBVZC2K6cMtOUPZOQkx0UkrMDgmEGDCvVcfpW6OVVI/gogr4+Oe1SoZ/xMTXtjn3o",
-	"n8dtF76lpOZZHpKqaVlKrqtmuUhT1wl/rQpct1joG6iNozL98LmzTE1ntS/knH6pr57ARkeasM0pUvXi",
-	"rrE6nk54Hu11mevF3y8SeAcnP++/Pg1GAJU4y48PoaTq1tql+AEjubQKqVI3BLFl1By+eqyfcQpR8OGE",
-	"8LGCsRRUBrP0IlxJw9JAfhULRPgis7JiCw65fSPn4aT5LNm/EYvaZ52fMvhp+VnnmboOUrizlOdQVYPg",
-	"nIXUASlz8LCJ4GmtDPgFf/jw5sP/CwAA//8=",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKLxlNfFtLjmdj6q8G2SDZoybANNCWOY727NPsg+2TfAdVABp9",
+	"IylKTjKZ3XM2Y7FvQKFQqOuvvrTGYr4QnHElW4MvLfaZzhcJg3+ffPf+9F3G37GfMiaV/kVm8zlNl61B",
+	"64TMmZR0ylpB6xNNMqYvjwVX7LNqDT5eBK2JSK9pGrHobSoW+n03Qcs8I1uDj+ZurlqD1vmMEcnGgkdk",
+	"PKPplJFYkkkq5qS3R96MlRixtNMKWnHUGrTmctrutYJWKhLWGrQyydLWzUXQSjN+qq+nGYfrUlHF8LNq",
+	"ljIawdVu7/g42h0ftHuTPm0fjndZ+3h00Gvvs+5klx6Oe1G/3wpaSohEj/Li5iYAOpyplNF5iQacUC6v",
+	"WUrEhAjOyCJmY48grYgqOiBfhi21XLBhazBsvXv/+vLs/OTd+fNnw1YwdCODi5uMDZ6CqcIjMNlh62bI",
+	"h7z6tfPnfzu/fPX87Ozku+f4WXjcrEL5q3u0120fRt1R+2i8v9/uT44nB92oS/dGh/hVkeBrqZSxVJSr",
+	"zT789M3r8+ev7/TpiCWK4ptnlF+Rpcg6m338+etnW3+44f16DV+cvj49+8u9L2JLc9vps1jSUcKi8o6T",
+	"LP3EUnIdq5nIFDk5Le69SLMcjS8j+3jQipiicaIfPjWsKglNGZHXsRrPWETERHMuUbNYmtfrfZbijr+M",
+	"Cztmn3a77cNut9s+0v/p5v8Xme2WydZgr3sctFSsYHOenBJvNJqCrUHr8SIVo4TN5WN/sLDRTl/Fciz4",
+	"JJ5maXn+7xcS9iBJ2SSTTBIFUkOP+YEkV2xJRErmImJJPVnmhVd7tNHS5+QUXhWPmff6u9Ckt+fRZL/b",
+	"L9CkPJQ6whTvQeq8FiewiCXGSBKixBXjklwzrkjMlSApo1LwmE/ricHFJfJDDSEyySJCk4TEStoXj9hE",
+	"pIzEiozYlHKihOGnLUjT319Bmin9xAi3b2+gTT56pMubTyxNBI0aWSaWRLh7NJ+MKedCT0YTSu+EejLl",
+	"D61gmPUv34Z/juEZlS719mgNVJoxn2q7BaoVxllHMe8GJNnbVCgxFkkDwaywkGLO1CzmU8ISyeqJtLCv",
+	"aibRKBVXDIVNSqRm0vzFGWefF2ystiPT/moyFZnLjpSwNBVNzOWmg4T6j0woWqTSuRBkTvkyF6mKUKLi",
+	"eQOBfoJX+NS5FgVxPGKaENdprBTjZCJSfcARmuhjZbkNVUarqLLXL0poGB7u+mzRQBScAlLkHZMLwSUr",
+	"H09akUyYYvnedbSgSrH5QrUGvaA1ThlVLLqkWvPrd/sH7V6v3e+fd48Hu71Bb7/T63Z39/Z/bAWtScxj",
+	"ObtEWdYatKQSC/dz8ysOOnvdfq93iK9IpboEKdb8xb3dXrfb/9FqmJtoBy2nzF7e6hk4nwYtsWCcxo+n",
+	"C9UWUrZ7/e7IE4otS0rYzvH4ipWXfo32mqXcv3t3dHjYPqTdfvto0mXtUS/qj3fZ3mS/e9AKWhmo8Zpj",
+	"QVghsWRr0A3sOGLB3a/9XtBapGK+UN5Pfc1u5sDJn78p8svzT9bI8LbStUCtWWodGowHn23iy9Q8fCsq",
+	"++zGOBwLE5pIFrSYGcPHL/hPZ7UYO4Tyq3wHgNapVTLJfmoNejdB7UOgjDY91NeWSUKlujR/Fiiy1qhQ",
+	"jjyeVQEbe0D63W5XK6gwpAGRiqaqTl3FC1rjLJLzdhq448LbKbnA7/BIDcfjoHCthprAejpxNCCbjGrQ",
+	"q5usMRSCoV2g3Ggw+vzG7+9v/n7fHtn4/btu6SLBWe3H9O93XTgjpYatwZdh6xda9QrtDYGCYSuWlzQe",
+	"miNp2KKZmokUB3cVc/yOvuFGv8adFPDzCkGP9xeOC8P7YgGfzXIaFITXEKXXsCrphrBbrUlmd2xJfL3h",
+	"1dPu4/8dd/+qx90F8Mp5PGciU82miIwTfXTU6orKPNysS0dxRLR5YU6JmIPmuY2WSFfrznsFLTEfWJ1+",
+	"aK/C+fb29Hu2rNkpV2wZ6PFmviXx8cuqLdI/HnS7HT3YfrfMsPvtUV8zH93bax9HXdbeGx9NeqxPd0cH",
+	"3ZY5drVaW3lxrzvo9Qd7e539bq+/u6tfzOlcT+oDGxE5g223SNkk/qy34dXlyY/8/PPo9D/Y1VlUcj0G",
+	"LTkWC3BpGt6VA623O1aWA63Y6xnTuBW0BL8csRlNJq0LrSPAml6Wp9Vl7cNxt9c+ovu77f7kgO1He+Pd",
+	"UZ+2kMfGYybluWa8smWieTEA1wiFm9CAB5uit0/mMc+Ur0x8aeFtyMWtQYst/zobfTeO38R/PX3/j9Pe",
+	"6/hUns7V4senpwenf//f//6fzv/+9/+0ghb7vIhTJi9j3hocd7uakSYpkzP3IpmqS7wVpZHhmhGjqbXb",
+	"x2ORcVVVf6bl3bE5fzh3klP45riJpikds3833u3OWMwrzHTEenvtw1Fv3Ka98V57NzoYdcfH7HDS6+ZL",
+	"jmPzRl93IJh5bcniv9AUNB89pXzMkoRFjUadU0bVjCrCxUhES8IZi4oeky0PPDTDc/k3tuMpCiagw81v",
+	"5yDc8FDzJvMbO9S6lTOt22zAPZ1RPmVvqZTXIo3qg0FcqBlLycLcVNi8WZoyri7dNX3cpykbKzITqWRk",
+	"pJknXWoZzK7926Sii4RpM4ia92sNETbfU8E/sVRSPavXQml5uFAbOYzH3pM1J7B/+ZILdUntq6sHciSY",
+	"xJMY7kGHsf+Cbc7kvu9K73vuK3/K3lfrPX7N0wDqwQ7N93ztmupJ2r0vgHScXTOpCDBmTjnvhXDuN0QL",
+	"r83BioKEjpWEMylWkowzqcScpYVjqXoeb33M5iN8hSpswxDN+pbjmbeIUOZfei1U/WdeiJSMRZIwOs2K",
+	"B3H+sW/jJIn5lFxxcY1+Ec1ZgrMO+UBjBYRTMzb3P3gORGiYGfyo+YaORKY1RxLzTyIeF/yVEZPjNF7A",
+	"xhi0Tsk1lWauEVHXWvPU3/WisZYzT/FdZO+w19NkuU4Fn3pDey9Z2iA2qmf9qsNuAxFSOaZxCBHyZhNT",
+	"YvxoS5XjNiqp/kpFoXx2tXz7l1gc/uezv01/2Jv/tTv+Me2NPoz/8/NPV2dHf+F99fJ6P3suDuMTejz5",
+	"7u//Ee1+/8+ksepVMFt8xQJYKVBgyVguErq8NFM9iSh5KT6xhALnss+KpZwmOBb7fFuzYeuuA63XTdeN",
+	"dzXX7PpcM/Yo8gtPc4WK6V4w7nZ77cOo328fs71Je58ejA7HR9Ex607+3Q6hE/NPNImjyh5Y8XA5b8Mj",
+	"uRHORZJ/u8RTu4bY6DrS/wK1ICeNnuHtc0vWqK39Dh7QVWVxtWIG/i5H51vrgZpAz759z+knGieoDZcP",
+	"6YgqOqIS5hWJ6zqtJhpdZt4rSqqMe0Gu0Gwb2u0dbBy1fGa/WhxZRZUpjR0IguzbeK48pVpDIongU5aS",
+	"RExJzEtixbC/Hp9+43PN/+e0Yk+fWNap2HSOtrB1LhU8WyRsCktCuX0YEjfwLGdt/RShUZQyKbdJuThu",
+	"Srl4Xng1sQOr0NUfN5DAiJnTZ3V0MAo48i+ZUZMeYWUTiesC6J7kqhKo9EqtOlNtLYGCuE1WwWEjRfJB",
+	"riBHZayaKC9ovLl1nFl7w0W7v4KJXIy3l7baP52NPAH6/pMbyC9EOoqjqLxnXgurqceSwKFX3SET92hJ",
+	"JhuR8QCf9CRzkohreOU20rmYp+UJ4xfeOCpbIx+knu1fKI/eTCa1gvclmyhtLc6yOeWyFMmd45T1toD3",
+	"MJqoWTWTSRsQLCmYYY5dxBU8ehqx+UIoxsfLU/42FVMt6aoHo6RzRgyJAiJVnCQk4xFLyTVd1ixGnL/2",
+	"MuZ6m+GLfaFl3+fJcm807e/ZEhz8xW9ts1TjlRkcvnjzvg9ZcDEn3tArq9k0yxJhX8VyTtW4vEDwBZB2",
+	"2jyEnBHN42vThPyvzu2rCzxfQ8nCJ6wPyBDyzuzv+1bKJPRGuJJ+7j4gHscTpEyxCc0ShVa8zVesI5B9",
+	"+vbT2i2k03V9w9wcfI3pTu6rOAFQ55+mLGJcxTQp7akP2q6v9/HZOcALLsfeG0pyraj4EHRkuHc678E2",
+	"GtF+Qbj1Cv4JPSxSHFYNLaqj98ji8UiNJ8Fti1gSJVD3XEEhn4nQ8+DpRXUSRXBG4GWakXpaxvb398mn",
+	"WMajhJGTs6enp2De0LFiKZwNsOY20R4+roS4NOOK9ck5YzQCXkzieaxag/7+ftBaCOAJTZnSMDDJfotE",
+	"tHxRutVFiYtbb9XClInmLc5bmtI5UzUOBuDZnzKWLsnC3dS8MP49ntR3P+u1yPgVF9dcM69WhKn5CLyy",
+	"nvIiU5dicplSDvUSQH0Yk0d8TRyP+PjzFiTv9teR3J9jI7Hzmzwyv8MYX03gURtKUsaQSk7RQMDEq2ZS",
+	"Y6CwJB9MFNFELWNUenDYhtzw2m1zIlfKBzugRprgDR49agmBQ7fCwI3/tpQohG/vkxDdva9AiJRyGaPr",
+	"uODtTsWcaBtAS6xxIuRqjsjfUth9xkQ0adVTge6b4mu3IQRtshgdIfwBNVMjv0uT5CWV6iSax7yqkSZU",
+	"KkL1tViqlCpRJ4ogbQFuqihIMcawqq8h1zOh6WOcHdtsD9ZEjJd1g64Qwxs1ECH+xN6CBVWlAlpWJhDk",
+	"ZUHb/OdRSTmfLyhfgh0PwQDyUkWr/XX9rvHQ1/rr9sfdXvtw1Kft46jXbe+xw8kRPRj1x7s9kM1SpdlY",
+	"r6a2ON6kEaTBz+IFct07oRRLIzoHCyDmkKJ5LdIrrfxGdAln7yIVUTbWA9PLZcd97Xnqs1HSaKb3jwZ7",
+	"vU63u9frgd2dZgk669+xScYjJBZo3YpOJgMyozyCeBCUAXTAS28tpiT+BF41wcHcTGPGo0TTN1tEjeTb",
+	"H/S6nX6/u9870t//xFIJO7sHKyump/yFSMtpq+DpenOSqRnpd7p6fHN/Gacp5comgXg65AYxnUxqHRVc",
+	"4zSihZiQG1B9fEmSv569eV0XXiq/aIOB6G+9oomeGKsPg2uLv/xBs6nn9sFLsy/L4h4SK4yY18qefo/R",
+	"+GJO3p+/aB9tI+J6TcqAmwnJB1TZ1NVRAxHQUf+CsWhEx1dFGpwqMmPJoizn53OXYY2mY6wCLQFMaujq",
+	"/bxX2s/bZCKmVMV82hq0oMRhBfcXP+bNVzZHVXkEgey6TNB/iSBFUDNRGpenaBebnNhJ4hGwWDCaShNj",
+	"1rbORJ8ClKRMW8uY8HA9i8cz/XRKRvo9KUsYlUxaKWwl7xoC+d7P23CPIRB6YW5Pn4uboPWaXb+XVQOF",
+	"s+va6JYVVEnMt0z56tXE2l6zz2pFmsapkoSzz6ocDbfJfoaqx8ftbq/d7Z139V4ZIL+VwtGkbzzyv3So",
+	"2aUDVaNlJ2TOopgSLedAkRILliJ/Gd0SD+46B1aeRFMXQqu8KE/OxfgPJN94n99Glh8VZPlBLstfu2yg",
+	"piBaafSGTi9ExqPqEaZmLGWBNjP0TPSekw0EmcAL6qJeXKA7UP+9zVyLwZy94lztZ2uniRfNDKvRZFqT",
+	"c5LLriKrUZAJo7299vG422/vRntsf3LQPewdaRvbyjlMNQm2yt9ZLbB2B3vNauxu1D3CjX9E+5N2l+1F",
+	"++OD0SE9Oq5I9FheciDGtgIMqalX9Ly2BPlMa6JkRj9pC36RxLVmnuGJS9VUe2wSzMzxbl2meYCQI3M6",
+	"eflgq8jpuMnQMTPMa5sbWKw0CU2ct3SZCBqdC/FSH2ylnOBPLCUHe+T7+Nsaqizw0UvwzsHDZasPVMM5",
+	"XSJ9D/b3dw/IaKkY1J3OxVa+8G7B3Ot5oSAzFfRimvFUqFAdNFCB8UizCCxYQzwGVzMgC7y3PkZEMyXW",
+	"7A3Q0nr93b39A0iavm3y2m0ijWDbWqVzg8E46yuf5OpcudUKaW/QPdRioN8DMaAP88vN875hYVLQLcFH",
+	"gSHt0vYVcwZcpsk2obLeR7rw3nLpIreFHezlB9h4jbEe7+yS6HnxGn8+JI8hV7i0ZsBIjqpj4oREKZ2o",
+	"373n4S7OBEuhe/Qm4FK8TdmnmF2Xwk1gKoosiciIIWgAxAENk/kr1QAr9J8ig+lpUkCuA8EqygiLa6k7",
+	"SIjMFguRKhIxedXJ9Wa5lIrNwb7J37qBcClDE63OhjCZBrWEsX6iKgBBQhUzBBnPTGChumPhzc7bVN6u",
+	"xhOn5+PuAWs2z57Cd29z0PYPmg5anBvxh1Wzd0tDz4lyxpS25WVTcuYme/g3u9nKeyufdk2lERKpWGj0",
+	"ywqtrRyZX9FBqS3tt5myOaWNlQ25CknAcN0w6fgGX1/ygDXY0ls6wnxPlf7eO6rYy3geqzopADAkZmOC",
+	"Pih4rfmaUsUuE/OWohSQDNhyLlKWv0mPCH6GhKPtA26bgZDoKZJ8dBVhUBg90ATDhI3Li1EzY0BguKSC",
+	"SdJUsIjvnzKuTXq2st6p7qX2wTy59B1TcQoweDVahx8M0exg9sP/hT/uJfyRIunvV2d5JxL2WqgT3Bnl",
+	"BYV8PaAVJVJByL9Omda3YWWWeY23Kd/wBNPe4V1D0COGLTABR4xQeWVSorZ1rhw0pQHqmeVphg17sTxw",
+	"TZIzRtPx7B2TWaIq57IxCvQy0Spq5Ori2LJpZZwuTgWUPF4stLH58UvL5KtZLzYAUa7X1m58ftEK2pbZ",
+	"qEjCfBjG1WJGYcqttCZZO8xy8dTF7e284MttwgOGkPly1AdVVscN1lLfi2v4cy/QJl5Lm9pSu9/Lsl3A",
+	"9kk/sfTbTC4bTvhETGO+6nzHvMLLkX6Ff7xXVYSUkWsaaxVjmzP9aOP6DpwTMSOqiBF/wChBIH2oIjwS",
+	"ulBiYYSHYglbzLQkv0Vtfa9QdQXFyHbgpbiGefIYvC57+snD3W63u1et8jumUOG0v98+0px1MOmN+nQv",
+	"OmLHXX3vAl632+l2er3dTvdxf28lHEXN54CL0LU8aL0S/4iThD7e73TJw7/1ek/Iy5hnn8nno4PLg70d",
+	"8iJO2UR8ftzb2++sEAS9o/N+d9DbH+x1Owf7vf5ukSS2FKyJJoeDbn/Qg5N5v9cr0GTco91293DUbx+O",
+	"e932MduL2vt92h0fRruTA4hEGZp0e4NodDTYGwwe7x2tJkr1ewWiPGPy6mSxeNzv9MjD+M3ZjtlK8ZS/",
+	"XzTUwd4+2LZRVgDCeNUkg70AR3/KWB3wRj2hUVjvFYX1SnAO/m5//PT04PRq8bcfnv71uMN2u51xP+Gj",
+	"+Ytu9Le/JppwqZ7dYxNye7yJbHxM47bFnPoz1rWgpvzNdoPI6RTz6YYFNTMqyd8zCZijGb+HYpqvUMEi",
+	"7Zz+yYtY6pz2GxaO//789k6f2NppX371Fk57XJGnmDRZhtqEX2s8oTbVGznRZVzWOeljaV7zhKQMkilj",
+	"hW7SbWyKUZOz79wkb9qhVDSB4ljzmX+I1aw+9UZfIbQRyuN3w48Ft/a/RibRxW9zF9b4Xst77+P/CcKv",
+	"sQRapwPN6h3LqpDDhtOz2pozLGxNGV5dUWbg6swQ5bxDTpV09Qwu1X5gkqsJndLtUqzHTYn3MEECI60X",
+	"kd5MgCmFeEX58gS1oLrSx/izmpm6lBUFW0qIS20eXlL7pjrb0V402SsGCh4RgT5Dtur9Fzj63uHKQOpJ",
+	"VJ6KRyhUPGWDcQ1nnzS3rCBSfksxP8O0ZYCgt6y+koCTHyrP5b0TqmByuxnlI22mk70HyJTGTbBI38Wf",
+	"APafkkUaizRWy4AoOpXGIsdDiExilhQB4aSMp5yhO4lnSWIRTy7hVlgKkUZQ6wRIJjdaWcUPtAatWTyF",
+	"4ks6Bc/vCBOqgBCTjEeI6fT+9OmMqlu56ldDWd1KpnqH80XQUmk8ncJs8ghA2zrX/MFu2kpny6F8KfbI",
+	"WdDUoF1XHXIr1QPDN/AUFKGVItr5fGU2mseqNFejt22Hb70KwnrL/jHmsVdMUf12BAJ22MMGcbih3Qt8",
+	"vC0VWzR2hNFkaueDNHDJvdX351DS+f3VVjd3fMfqTjnwDsajzUaN0BKrKYH3bEzzW4I8r8B49lfv47M3",
+	"r59fIHRziRd/OPw/bvyX5Eb857saaPDfGJ9uVWZyu9MCJ+pnPrc8r+jGRstNzfmyCWzgqqMl+HJLTPKa",
+	"uUAlwcaFIDe1p6SXj9EwXtcEDW2U91x/n3EVj2klU+O1cDW1Ze0yKz1XVi7zygLOWGThpFxl8Daumt0m",
+	"MwTqCEqjqSiQ5QHDgc9NAh2LXrEopufwkE+BtwmNeaW/h6OBe/wSSiSwTrCxxsKh4WidGpPr71ZZMSkk",
+	"mu7nFPEm5n2iniy1cwDqgHW8AqDzA8bjbF1AbYiiklOcv7kRB+1bNhZzJmtrHipAmXXFSatiJdUKyi2w",
+	"qF1h0g80iSPalJ98QuaxlJCbDwtTZaFP7vmGzGRIbx6ljF5JQkmaJa6+YCy4SulY1UM3aFYyKSQeOgMO",
+	"YxtAjG4TBk1OgRUZzdVpauJ9YPTqrQtUVZoyzQVf5QS4ZvTq0rtezBD1kFkYlUttQE0zg1lXpVYxocUj",
+	"mHv/NjTrNdFMT9yfWoVexblBoANRT7C/KVREVbFv9cTz3S4xGFWsFwNrnjx89+IpOe71uoE2quBCb7+z",
+	"3+kd7AB9cHvozbJYJFpexoI//rsEd7VjLGvRj2dsDgfZnH5+yfhUzQwki5mVVKnd98/P6bR+2CZTSfP2",
+	"tUGgkDNxzQPMRjI4JZqHRFo3/KPOUWe3NPhha3fYajWM8GBPn59KMYhj/b9h6+O//aH9Xxd/Grb+2CoP",
+	"PWh9bk9FW//Yllfxoi1g6DRpO05BqPciFNU7tkjoEmVCccZvUwZ54ZABlmaMXM+YaWZpoBJsCBOLegij",
+	"aRLnIFIWxcvUpoQlxJuwQIfyMtmGBkIkjPJbTe5lzK+qswmHWbe7O87SBP7BnpCUJd8MW5x9VsNWiMt1",
+	"1D862gly79uCTlmHnIyADgC/YhIejVvOW0Z4uw0C/xnSKb/Z7+qf+wfjLJUi/ebqp3520v1h1pt/N/0h",
+	"6i335t3s8Pq7H7tH/zmpG1QTV/S7e0d3Wf2XAjdLPZMvqJo5Dgd9E5W94nxvFe6+44Z0ObrVAX+Akkg4",
+	"aGiSMEhb5BEWLhNGxzOyEEk8Xg5ImIbFPJ2ETVQAzA3Jufowt2mXoQqNH0cO+UMozGjHTE3aM6UWdBG3",
+	"U6oYLHHbCLydzpCXtjXmFT5Jv+k+Ud/0WptP+TZL6UjzFqZZRyCqfEJg8qEMSPiTRw8952s3Z7LhlOsn",
+	"/NM3vW73yfU3/a81ZabS5cnEwFEVZ3tmJqAEpGH53nQfrxCSPWU2HrMSW/f8IU9EOqeYQ6d2wbajn+N5",
+	"Nm8Njg4A7WEec/y75+ajB4spqZtPqMaht/LoUdgg4ezZ9w+kcUa73pvFNflUZDvG9WA/6p8v6vbZhw8f",
+	"Tjzro34g45neaHzKUGIeHO57B1z5cPsW+tGQlNFk/s2wZZT4YStA0LxvhkWUJhB520uKm6CVxPzK765e",
+	"ncOJqR0HKM2T79rvT/WQne5hm5zr53Nb51sRLYulUK0/2sOvo5XfPzx2l/Je6eVbAKbK65Zecx1637gS",
+	"4OLI3zEa2cV3T1bGPmXKSwAC8xuhxmRtz8eVY2hiSPzdjOWB9BCti2NB5lwxHD+EvXIksjqIl7FU4LHx",
+	"yCGrY0hiqfwOc1sMIW/k07AyeAOJVfXz2KfmHlbk6YwqD8R9BVNDyZoi4yRmvGZEkvHIiZwqi8eNnLsJ",
+	"85dGig7hFWPNZRk5XDPUHw6/8mCbeKzc2CavC2wmsuY6z+m4BdM95xGLTN5udWDPsSrDhtpMOL06Dsbd",
+	"O8pjMM/UD6LrhgEtXd9Mmlj/rTCtzLH367r9Z7rUbrsJAFMjT6YrH/40Hc9M45s6ZtKXbcZJeQQ/1XzU",
+	"+CEsClYNe2DKQh72tMjSNWSAN1QY2Pp7/miBd/HL+HMhQbZ0h2d2FzGUGoSkZfr6BboLo76mcxb5LUiK",
+	"I3gNuASe3y0gVDq03nhcc4Qt8hLDyoDyDJem4bDrJl49UzRV60+tcamB01ZEYdfNwjrySnWaPp/L522+",
+	"bcFZ6j7MhWr8Kjy33SdLadrFL3/HoIe7a5YIy49KhFNo166I/4XtxsikWqtcGYn6NXWsbj6kzyrv210j",
+	"WJ0j4m7SFY2lyjhc5+ygdswobhZUzTqly0WYhwZCYnZ0LfHe2srq4jhNPvWqRawgGlRcVvpCrfxf4LU7",
+	"fNvWVTZN3dxQ/3W8tv3X35nC5UZ6Y2VzLb3LmILlzxeq0xrUpcvCOJoVAqg2Vq69XQA1VVrbg/Z92Im4",
+	"VuTf6yAxA7FeELlNhTn6OXh8gw5l0hlzPap0hpdLnctjK17H4clMH5ozWruB9EWPhJvomyk89P7UWGxb",
+	"iEdvTHVae/2oVqvvxUGB/r7FsD6JK7/DXHlY+jKM44ot64agr5unK3JxEV9eseXK758psVg0LZW+6JGk",
+	"zgAWi7ssCj7ZvNmMIb5K/y7b4N8uT59trX83qd5OCOGcaoXQuU3pvjUVMBDbKHaxhSp8HvyW1a9jBvX2",
+	"stcMoGn23gCa5p95Ueo7kMCGkRu/32h/ZC6YfXuVuv6rbs0bvzllarsPfojVLErpNW9acntD7VF7bS5u",
+	"u9435SfyzXP6rN4p6mmLDySJwakMfQi09pTDd5a22Spf5x9TNmkNWn94rM9MwfXefoxX5ePTZ14n+MYh",
+	"vT3VIhGHQ074kmCqrlwwxE8EjKb370+fIRwJxlC44PGYJgCSbDABAfKxaUK5BL3jZJ5CiGxVgGdBp4yM",
+	"2DTmskOgixqm1upr4cuYX4UEIxP2QDcPTETKnmBCiyAjRuY0YiRbdMqtIsyUMFbXFLvo9Y/A7+/+LsRn",
+	"P560f6Ttf3Tbx5ftiz/dW4i29uR7BTHyWBFJJxCAlcz4hGyQAyopBqUoLPQwwuJPODUmEzbGuvdOQ+eT",
+	"Ic9bnwQkiicTllq4MPaJpUvzkg45Y4x8fMdUGjN58RCQRR6n+KeJjxU7oxiKlzuhrHL5N5P+39r/dWeS",
+	"T17ZpkxVWuMGQUkreLIkMXJZ+PycTkPbRQZZT7IAd9t1LBkJ93r9sEPCRyF2LFx2CBQK0imgI0lCbXQn",
+	"IFJg3JWCrpwyzMtZpOLzksxhxcVEr9/D8MNjyBwIAxIOW7vt6T/ixbAV7kBonhbsbDpnq6g/ab8y3Zg2",
+	"27DPuYrV8pxOTQOfyWvBWQPhznMC2YjyUmQAtTnQBESzABt6mVL5oJhZEEsS7nb3QmBjqJLFZKNqdsWQ",
+	"93Y7vU5/Z/Vk9WjvNuOXVKLV3iR646gAjgSamZt3YCpWxnTOBsRkJRQPBswFGOAlns1HLMWfwiAXebZ1",
+	"JhbkEHBLY24QGS2HPDSPm+vm+Q45IaNUXEvA5gphFmciS8csBPkBIxtpCSFZMtHHBrR19LqtWLxd1HiH",
+	"PJYknnKRsmjgGwdqxjjB/DgYsZY1kDQdEPBGEErClEmmQnI9ExJoNjN+QZwx6a5YR70EbRh9G7TZ22QT",
+	"eMt3yv8DhH/tKoK4pJKEhY/pJRAp4PDSMZtrPtE0KZISCGawqp1Yxjng3jcHFehN0kiSlAE1Bfd3a+lw",
+	"StzYo9vM2ghBj3glAkDWTG2CBWRrCXAis7kWVXCqWrxczU8LgyacCD41dwEnmWwgu+A98ir+FtiHfVYD",
+	"FKHUZR6aAxw96UPukm/InFFucsRiTEex+6qUcbHfbSAZzMsnVsSgaRw+0hzk799jiN/4NpoEhvFerFId",
+	"PQfHHTUtVIubhoLa8aqR5PrzHQdiHCpNIzH+mK+rwHpBsDvOBm27psmgifd155KbkXecijbamiaSt079",
+	"ijOxBuKd5nGjn7ZRf7Di/iMTWMzgCvq/FHJHTWLrnyCHFDBkQLZYD8lP9vG6T9t7H9vP3ARFWMh1z/lA",
+	"lHrsm830LQ4Zp1uTrGOS4kAgr8agDGznM6jVzhZGD837a2uZT+VVHrAZ5P2lFKFDruI5C6CE2wDywCvh",
+	"74guUVx7+cGFrL66OZp7c8q0/IS3dp7xttHD5nabQNZ2GWQrn85zzW7yZJTXQkEoEVd1O2bKu6Sv5adn",
+	"9taboLGL7rq31Df1vQlq2gase1W5VcFNUAJEWfeCAvTKfbF6sTGGyyk/OUW+tbGIFDrfbJSejM0ovSbD",
+	"Pu9uz0Lf0ug7qtg1XW7PPPNYjgWfxNMs3YiDXhXuv4FwH994wU9OX3tr7bdIX//kW3vrvYk0CBS7ZvAp",
+	"m4C8UjlUAK4yjJdFXu9k34qh3HPZ39u6emVCW6xrUyPWtVu7toOulhWVZqMbvirv93oT1PRWW/eWShu3",
+	"e1t7u3PHgFuvF3LEyIKmUh9ftNyI1usma3Z+fgnwXcEGq2kya9LCXK+jreW8nzV2mXcJ2mDPPvWe9MdR",
+	"OgLmXh/xTeW/6z1+E9QUdq17UaWU7N4W17XIAKErlRCIll8oK3tCQqyLComkS0muAaWXvEFXl29HkRHT",
+	"FqnE2hRUUrXp6W4uCJIhd2WPuEYoUfwF7GApseYMvxPNFmxR7e+yjurlDjj3S/RYYi+aFJVCsNRxFzRw",
+	"4W9mN3ydQ2U9K5ATCZjc4GLP75+xZAGEez6ncQIxii1pBQmAl8q+YSV1vI/drzblKf9GV4plqcc8zPaF",
+	"SEdxFG092Yn//Mqp5l+6t6XPDVrAA8/XXptFMOXANtLPQ2rYd49EQt9a0iE+fPjQLpdRrFIkylUXME6j",
+	"Ip7HcyYytb2mqPIXrNHU7Ke+1p6KI1Js3aeHdn/qV72Bs6Umdr9G1n0Q9ORXtlpOuWIppwniTj/XR/DW",
+	"ai6+aQNl1Nx4TwQEp2+e7KXngc74RExNPNRQzg+ixhGIOKMZP01ZpDcqTeQdtfxx8U2bqOX+x+/bbF4r",
+	"6EEVs0nnX0PiFRq7b0FYr0X6Onrmn7oXMr4WhHHw0JTbxtv2WgmbKGCjSvvULSZa6ja6gbvmpNib9F6k",
+	"+8qerEu/FazZcSGOwiZpWHK4LqlbUmJin19HhBeuc+m97huZjWG/8Cl6O52LATq72lm+ElE8ieuK7D/4",
+	"MfFKMLy00SwywarNBffcNPQU/UV9lf9KrkVY6Jo+pb8/6xBbrWpmD0xiMmfXrvGo6y4L7Y1ZQHr9I30/",
+	"0qe2UeY2JKppPbmWSNWP3xudbHE2sInNAoKsBk5Cm2ATPnE8ZFC8+JRFhjCVdoRbUaXU1G89SYqfvTd6",
+	"3KbzYZ6tb4CIwaF7R+1KiU0MZ6NX+Z8HkePhAa8VODl48j16OX34ZHOcwEjJQ2xXoym4A+dNGVz5Kyhm",
+	"1YZcWyxMpa/V2nBo8av3R1xt5PtHNGAuxZ/Q7XuGJYnvOf1E4+QOShqNL8UnlmqxvNG5+Sa/WQ97dJkV",
+	"h7Dy8Wff+gO+CQr9itY97HVHAt4vARiv3wAFDOh7Wycby4mVJBFVdEQlc36YgmfB6J/K5mhay42L6w45",
+	"T5fGSZdQdZ/hnnL/iF/fzfCb0JUq7S9+EzFXnOprobBSYtsFY5/RI3GpT5jNXLPmidNnxj+bR+VUSrmM",
+	"LQzTJufUef7EPS8X4MhQlcmq+9PmPIN4rEHG3+Ys2DotJqjB1N9QQJ34wPW/Wm4N6qr6LwBwhzwbJQQR",
+	"E4Voo//k+TGG2Cbw+8szyK+wtr+DVUN0XZHG//hlFW+ncWdVeN+Vz7+vQcm9b2+oAwEu+XWqivjXULrf",
+	"80Uq9Bi0Svc0X487qhm/hXyBoISJuu4NBfzV31K2QVV7cdYYOEYw6WDILZKCgSJvQHPeYmUbUJHX756a",
+	"EdwrYR/4kNEBcfVjRDKld5OZKxmLKOZTV1rCWSMYbGmP5diyq3aWuQsG+iEVfOrD+P6KsZvg9yYuUSZW",
+	"hCai/oAjuwB1DMlW9y813awcACBUuVR97m84M0VZYmIgAMlzOp5hvMKWIc3ZfMRSU3sCd4GfQJqa40Wq",
+	"WVTFNrclYhsS86m+FciZKFqfZI/lLzEbM1sw08HKFIcLvL+/e1CuhqwU/cybEIg+zJZYcWSPO5Meq8XW",
+	"golFwkrf2ze1MBt87RT4kSbJmwlgV6/L07/YuI7GB3Wro9r1TCRFpDYoL1Cs2Y1hB6KZxSIuQc7j51N8",
+	"rNfNp0rTlIKqhVUKdUO4ijnU/pnGTcBkgIhpkDczbhNTaxA4LW57dbUEHj9x4V15i4TaVyEGZd0g04y7",
+	"+p7V9bWVt+bglV9rie0J1kzbClHfvX99eXZ+8u78+bNW0Dp//rfzy1fPz85OvnuOP5d/fPrm9fnz15Wf",
+	"n7/Wj5u/zi7PXp+8PfvLG33b0/dn529etQL40ovT16dnf4FP6T+fv3v35l3tCuTdujYi1PvTZ1TR2xDr",
+	"xi+P+YgDyAciRn9nYzAufOauYoLlIZtJDodaFm7uqCwBHrm+E1vJp7iGQU8QjNiNONyCS+u30bmHQQdl",
+	"xZlkaRgQqehkgiDnGNXTxl3odldY2L8IZ7Fq65VWBauYBLRVsHRsWqR3GfdSyGmEwSqavPVWA8ugStDm",
+	"7zJ+MmVcnfJFpkLvVAvthg0tZHuhEO2Vf8TpaWs1TEu3iMDpoH8y1b1YvlPki9XiuACZac5UhC8y2TYd",
+	"8oYny7xO2jJiLIke9MbC+ym8tFZ897v64CrL7xWyEQeICcQmcSHNeECuZ/F45uHskJQtGFV3FKEb1OIV",
+	"drh91E7BOxErPKXFyJx+bo+WisFBtne0f3igOe1UW2JZyp4anaWqG7jyCOzN6dXeW9RCEspswVLJIhaF",
+	"A0LJLJtTTpQQV0SA4z5nNgx35t5gHwySSBpHQ55XabBEMtMnmYRjC7wbDqCQA4w2Kq+MhaXZtkPCKKUx",
+	"j/k0HGDxsOkYqb8qEb3JxwE3E4MxWTgySAMDaw2h4SkKIaOwhabS2J675fqbUjlNUAr+FEtm4C+paJLY",
+	"SzZFM2i56aKsaEiWhvAQhHYqgaKgZWkBdZUmfy5o5WtVe1KdnL5qYAWqyMi0uaniNAKRPNAjEtJMidBo",
+	"yWrG5hYZNYf+DAGhKYS2Gfk9IIL1JhNDbgLGmlGiWI5pCnJ5jkj9oZhMQpIwar5gOUwJZEBZWipsFAzf",
+	"bAUtMZk0zN9vmF+1FWzLycjrcwnGapZyrHfNYZ+KEtJ10l+jfprbboqdtVY/dB7PmVR0vtCPMZuRufIz",
+	"OVAk3H4TFBuprXv+hdflLX/YDXYzPccb9kVQBfuBPukgdTr4iVSaDvv3+xXNPPDyop1l5cI8VgrE1cQH",
+	"BTXL2cmVl3USPCjAFt5SaW4ECsjdJDbrDkRdqjlU2sPK2rH5SeZjmtqmJhlXcVIDz7i5TSYilqwjxSu4",
+	"CbrQQo6KSZjZqNWBSSbxISCuU708nIyWRodAHU4yBmqFmZoFwHF+pViSURYnimCD6Wbohx62RroX+Ad9",
+	"H+ApxQl234WxQpTeNF3adNOe4f03hc7vd2YpG7C1GZyYkgO9e+/+civ4H8gi63pfs6tlmgvhMhU0Ve+1",
+	"t+LMzFo8K80u11e3orX7eApmrQIn0S3j288UJHetgl8SvlsqXlt5nooq302h43UN4Bq2dPYrnEr9UkrN",
+	"mcrUgyH5H6lVTjdcxRK68RpvHuVgwQENXXcUPWStS6TxPOZUIfHndLFwgLrgiaun3TN9ET8dtCLBWeON",
+	"gjN7nw2ONJyjcNXeCzBITbe+0xftnQCg1HQnIBLgnTeOR5avDTQIuPiDluBsg+1ceNXqWz3qrLvVm8ra",
+	"tzpSrrvTJyV0Cq2AYVcxU8WcWSvOcYyP9V1S4UrQqHeWid7XtJxbmkJVogRIXk9l3OxDTnms/ZrFBwPJ",
+	"ep0KZSQwEOAJoVb4xgnzXcIcEz5ACjXLiLwdmoG9s3Qt9Yd7IBGxqUZ0BC3WsE569HgtMIZGnBLoat8h",
+	"z+cLtcQjAxJux3TO/JqyjfwGrwFnzHFP0e1b5zdweOn1TnuELVOCTLV5gLBXZT3jYK9GzyiqGt2KqlGW",
+	"rxUYUWZx3z1Ed1y61SfRmdNA6kA388MIm6oNSIjyVNvagdEZRwwSmlEhe0JCq0NG7g6nmOan2BMSooQM",
+	"gyH3rPzAQlMWTz/B9ROewyFocjgU3AqkzqsQDDmG87Ue6Rl2+pgrGo9urmCNm1nlsr1orq+zsBvgq0+4",
+	"LSoN3GwNlrXF4Kse+FtaiJ8Xccrk/VtReqyQJ+PjBqJYQYRHm1N2K7MJODmT921c2gG7SL3+TgAYASOj",
+	"aAF0kaeWaslo+MVOwgaAVoplWHI4f+E8ZpP4c5UB/mKS7K7gHJjGXMJgUjYWUx5LhniMJTdjr+Rl3C8g",
+	"ocqrywIO7Zde/6aKiwoiBaDVvx6BzQc8WzNhUhpidnxP/Uq9QZikZqi5Xnf3Gd5lkqDj8T0d2uZlzhHs",
+	"m9bQNd6UTyqhT/E6a8IbjmEgxxUuQGCmuN6WyHmr3mnnZIjUVnAAJnASc+fmCFAcOxMLOh2RWBaOKxnz",
+	"acLa+rkS/1WjwT4S7/8bDj93u+3h8HPvxXD4+fCF/ufxi4tH+opsuNj8VC3vnkCuQUO3GTBrXW8HapEE",
+	"wYM40xtO6L2P3kfTxHDvOG9iuN/p7dTogfDFPGOj3HuKR2DVShKemGQ68N0OiOmBaOBYvbc4TNY3C/pT",
+	"BhjOGH6Qpf2+1z1eH0yz8j3mzW0x0dljMNtdrgZI79UOkd3e/u7BOo8IcH2hFcY6g6Cu7qY+AHySXNOl",
+	"JOEIiFmIyeFP6yNxhQUsfK1AvPIkavcf7vba89xIAthhBbfUfR3kY6/V1mZSzTXTqpPZWpw5tQlAmvUv",
+	"RlqhClfwqCGSjpmlRLd8/rt5Tt7KUePXl9YbGlxA6GdMOVTrY8+1uMmgwJ5qazCd4aZbKCSbH1V10t82",
+	"dDOC3s14vajPzcG6lbPmHVU+LDMumwGL7q33da7b1lg2YbPn1saojd+zzh1YTAYLXNgdfLQCEKNrNgo+",
+	"VkgZXQXk4sMUuIl7jez9xKZef7OjrHuk//Ot/s9T/Z/nm55UnF2vzXV1Fim7LmS6FpxqZSKUXl3HPMXI",
+	"+K1yCvK8ENAUvOZDLnp/qmyo3gHix857a7ukwwprDckW3mHaxQARwo25RzkJ4wgSF2wPgiEvNCEgfg8C",
+	"+0oI2FwxtpA20Ag9BwCP+6nfRc9wbFiXxNCY3PLB9j/XtmTgkioGWm8CFQpyfAl4B/TVBU2VJEkMZWhC",
+	"gq4Vwo9hpynbpZByIK65F6xxDl9sR6LkJiPM+zEhGnuoRxrmDTFSg1auOSW0V12+xZoMtDgCkXtzU8dp",
+	"pZ6J28kI1F3zfESjsHVI+OUmJFReSRfUySOxXnxOZSmvio/bRahSZr0CBazwhvEaP5gdsuaNLOXGa26j",
+	"GTbnr8F13kRMUPK3I+QJFOUb10KHhHpZTQoQVV5Q057XD2Sut+AG9ZxrsYSQPn+it+ucLiFLCFxCRIkp",
+	"UuA6VrMhD3MjJwzIiI0p6tlUOQPJNh4BcUATzXgGGpgLZarYvbUz/Fg258rC0dpP+T114rD46qJDZGPn",
+	"BloMu7u7xzvWL0kmmcpSI+o4eX/+1E84WTKaEvD0PSGcQWaKEX2xBGQYIjIDZu8Oq4gq1lbxvGR47RYN",
+	"/363cFo97Hf7Hw/axxc/97sfd9vHF8Nh9HP/Yw//9aV/87P99cvuzU77YRcu/dz72G33L/K/P/b68OTu",
+	"x27vYuf8of4ffFO3vXuxM/jYbe/rH9w/Hg6HHf3SXnB8s/Pnhz/+/PFP7YvGx3bu0KNlG8/LL+diaPQa",
+	"4A6YMqVP0kmWwo4Bnx+cfag5G0fCFVtK0xYG9VvHE1kWl5SXUoql/tNXXrrtY9qeXHw5umm7f+9t8O9a",
+	"f9G2WanG02Eoe9Eo7Yon9VbibkWI1B3xK48AfP6cfVY1Ic3m1M2nrnXuXUZv2/L+CkPH8ui7DL4p/6lw",
+	"7zobV7/imfcAJDqo9bsXnzx3zboLKZPwa3HQzYR4L1l6FzLYTnjktKLw1pynVXJtZLm+ZtfOeN3KsLiD",
+	"LVvpS95MS69l54ZxTLz/JijrAFesoUMPiFCrEBbdbg5mjHzP2MJ45iiRbJyySrL6YUGM6j9XudMP9urc",
+	"6SVC6TFXaXOxUk/LwRHy8I/ncJYzbSCAlQ/t2oDU4Lh5EbMkqvcGn9hSlIm+5wEeLZXinlUmMG3/4+Kj",
+	"mX2DieuN4gdb9FDN0Sj5n228FOAhVJqpmYXf3sQFjc15qnHUSjS1Xb32i/iqP+YHJ060FTil3y/xaA1a",
+	"lC9LVJTN0mcTT5+3Eje1JlZe8mD9dWBGIwNSB+bF6Hhm4Diozzj+eHa7xWST2wzRqmiNuUGtQWtOFx+R",
+	"khcFOtV1JD0pODKpnVwhRxAdTpoGRjeTjMGmwiRw9wJ9X9GladB+A8JFijFNl20OnlKeYwQITkZsRpOJ",
+	"NbXsa+scEFEsFwldXm6i2j7Dey3hPECS1fUuWNBgrBUXy6KShH9rv+Htb2Gw7TeTsFDiuHnfy4bmi18p",
+	"Cpdbq9VYWyHM5tOn7qTyspc2qcP0mpqjzzJZmsyzPE+PQ1s/ulgwHpHQ6F7Q2KzQ/fAWRVYn91AJukVV",
+	"HSbFrY2qmADKKiXTZ9p1XKrJ54dOZgChCj5GLBj6ncUx80y3CmVCWJIBiQRnIUqnPNvbJqSYsghj+oCL",
+	"59p5BVXelhFWUxIZ8zHL/bOQehiQv4uYo3fqF019o8VE/zsUIniFzhtYSdtuCMFZbXLPHfKMze6pJHTZ",
+	"CZXpYj9Wt82eW+NhVWikCOoMDqxEaJ4aU0x+zPEOPrZoRP/d/N0Zi7n+qttU1hIoVL/tFf0RDb2R/+0P",
+	"f/z/hlm32z948OhPj7/58/+7/PLzzX+1Lx4Oh50/r79t50s3ONi9+feH+a0X3r/bF/p678a7uvPn4bCz",
+	"86fN76/dql4X2OpefRRCPIDBPUTRKRRHRSIbJYz8lAnFZEAkW1BMNxstociEypo+tuSoc9TZ3SmXFnb3",
+	"Vp3AD4fDRz9/JMOhCi4ePfzweOfPw9bHf/tD+78uHg1bD+HCxaOg6YadR/bK3bxzfjZuozwzmX8g0UoI",
+	"BE884QXWjkEGQUn26wqorfLsI6ZqNyVo4TPQElh0R9yFe87l30o2mpzITbWFirwzFQOGXCtLBzSbMRaN",
+	"6PjqqZjPG0J3S+eb95SLa5FGWs/XWp2NzSyo1BvSdc3G0k/aWH3iBKBWPyo2afc2weRyCPloT//noF7L",
+	"2OSR236hVsyBZdZQoqLVL+h7jPaVBXUEWhaAk2q2ao77WlPxpW1VE5wC9lQmLyCFjDuWmkx5mjIyYdfG",
+	"oANrNfRAZcNC6ndZi3behbJZU0UycXng+zVZ4JsIgpyIVhLUpWV9sDPzGpNhqjWSIjQCNsSAQCENh5qF",
+	"MFw+EtHS35C2CbJpnF2ntiTNDZ8TIE9AZPwPhPI2qe02tRBIidnfS8GjwnooIS7lTKQqDPCPRPBpaKp3",
+	"M3UpJpcp5VMWlkJeK5LjN0iRv8Uh5X6osshfz968Jua6yQw87vZ2SMxNnFmT+Ymhf7nbHPyI9EbYWg4N",
+	"xE23c5lQOcMpr29R7otMO1zDeLXysMhtDalCel/C0TpKxRV6n51qmyEAFmvl0FR5woX3o1ktD8AKBbqP",
+	"7By0/GX2e/gifKfmB/NP4BOt1GKXvlo2Lej6TUhGBGL8ttwfChXEAssJ9IxtofITEiJrh4GfRJAyOp4x",
+	"zCmBXYGRXEnGNjCb1wSIRSto4Utqh/sXRhM1awDeYdK0oKFkkYpRjZiUDRUZNv9RXBVyH8XV+jPXvLKO",
+	"ceqaPJ9g8+aYAzny1s166TvkNJJkTiOmNdi8jw4IZjFxlbuHRq3dP+jvlI2Kbu/4ONodH7R7kz5tH453",
+	"Wft4dNBr77PuZJcejntRv1+wNH7duOdN0Hoppqf8hUjnt4wJeZhvVky/OcnUjPQ73RwPDeha9QZBUlCt",
+	"X892v0MmNegsNWLlnvPYzIgwgvKbGdU0pVxdNmusmroPJCiuHfKKLm03Hsi58DZSTUAr/8g/Zd4hRNw3",
+	"W6cnNiW80AiPjeOIyV9gDTPJ0mZItSbfxRNwWcA0rmexYkQutD5EU5FhKj6668kcBttZ7aq4b/KXRLCb",
+	"4ZrIKUia7QLQnrBZEVf+nZD3n3JLbhNKb4Rt05aYB9zm2atl/MOSGQZB8g0dpRhRR5tnkyTZDskB4Z6A",
+	"BwfAXOSYLiqHwWZxiy1LJDbN6Y/lJY1XlzefnJqq6aZqg1hecqHqhFeaMagDxtQePwg5ZQp+lDWvXIEX",
+	"4mpML0fLe3B22RRau4R5NWzMczPfJBzkFZGCE/ZJmz4FRA+0W29V9vF1UEzyts+d9bAelq8tKwR2g6yt",
+	"yyhukdqMaeSbFdAd9zJzm1hbijRboDU6xSpWkbNxFTLniYM+NOUYcikVm2NPOgQDuDvcjdbBbiV4vo95",
+	"tQwC3rJ2Qb4331rR8CLHJKPcUOkh5UuoMxITC0kGRr0N8SOJ41TuBIZgDs8uYvLKq9i2aqWr1Qpa8Anw",
+	"fbaCFtK3Vtk087A+zgaRS6sTgS6EVxbTwralq4aZnc90pQOr5GLdXhbfK/6VL7JiSUBaYd0CVQbMZWVO",
+	"G96ldc5FdPvJlFjRm5kbQIFMhc+s4FlI26xyK/tsIG2WJKF8mtEpy1ECtORKReLVxZh0FehPoegI9jLE",
+	"ytEz2yE/aC7QpryiIwlBhzmZMBbJgLz/U7d7tB8M+fs/9bv9I3gW/nls8P/gju4JhpvxRCdSK6p8bLAB",
+	"WTqPuTZ1KXTLmItP2rCAk8LDYIgluWILRUZLBcbZkOt/lVyBVdf60e/Ctf7KFqLUALvpSw+szxC9rLbD",
+	"VdmDIhaM0/jxdKHaQsp2r98dae7aPFvnHvTv1+z6Lll/QTHnD8RoyLMkCcG5ao+c33keoP4pSRrSAV2a",
+	"b12Rcak3c8yxSm5AKEmE3uILmqLwUGQupCIHe4UKOitFbGTanArSoG4uErrEmANueEoiMacxH3J8ZcKo",
+	"VERdC5LQEUtkAKYgZgqGHeMbDjvkQ63lCPVmIB9QzvB4LCJ01ZDXL75/mgfjsIpmyPPSPi1cxjM2vrKI",
+	"xPebr2BrkBxnDIedj6fxxcfX/OLjD58uPp7Qi48vkwv47Vl00WCb/n6SHvzE8QojHhEloMFrmbUIF7c/",
+	"oDQXZlwhVBBYGvoGfSLTFG0SwylDbljlaUCkcICCrnUZuiQA6YGSK7YcCZrii4TULEQSBj4LYmfmAWAz",
+	"KpcA4ZRBz3M4yqAh6cCEGaSCzSK4tokkIGsMed7gBPXFmUgVMWxgkKKZKXbOD03oHE0lCeloHLHJdBaC",
+	"FPzpmqVqmcXl+Fi906Is6Y/uX9IXULJqhZFLgcSwFzxQ44T6tIHeWUb7gwzSGsAtHBWWGjdhudnyd9I1",
+	"EbsQ8t1Cpz7OGXUwobG0Tb9oUj597gu3ywBzfWpKlLTdVmqJnKbCxCSP9/YPd+6pBYlqcAzGkoCNb9rh",
+	"FFJUyGuoYkS+1vsJw8HOjyBNckg5j6UKWQK9lVbFxW2GQSW5YCOANy+VoYQKX4MJj19qzKQ2162K5qVS",
+	"Q2pJIqZlB9deeWPeJnPnrWZVIwJVmjELj2oaZ1q6eLk8eYPTqo+qKap4XsToMz0gNSOtxozYPz72GH+v",
+	"260DjXC1W815RHXctTbvfMPk5tC2cpKPQ+fXqEwtS+N2yiYs1TL5tp+uT26yJWcOMtbBoToOW7H56yP4",
+	"pqm2vgHXaZQwEoPDfxLjqnvw9B66yD2A1Wsdkf6CuPWgqZn+qkFNz1VYvVEcRfDvpia6QX3fuwIsfl0/",
+	"r/xX//krtvSuuJyPVrmTV217VwNmR6N5jOkfiWY/Fl0ajoB8XzUT0WUxjSKnniGS/mGitWj8t7aqL5W3",
+	"lAu61Mt4CVkWNJ0aiLFKq/yg2io+KDbdDKoNu21zrcsoTtWyVWwyXQBALDciLnZUr+vhWtN3utrlLGjq",
+	"d1fXlrDcZLDO04bt7+vNVg+D/NpmPZ2cgmUiksiABVrHX62XbaHtuPXH8Xyhnpqbf4F4B5cqzSDLWG42",
+	"tlP/CYBlREfUZk+/tHcj+EKUjdVmD741N+vnLI/ee5cBzAyCFgD2G1XYx1hrHdBAAv2MWcI2JN07uHVj",
+	"nHd8yMN4B6jpTZ4513dWfJr3RKdrY11BAzIoGsF+0Oh29XD814/zB3NzbVTGvqlwbuK+MLSwxL+di7W4",
+	"xeriNHO7ueUClMyJSP9pyodqNml9vACcr3aeWFR1xbWBzCMyj3kE6dJLkaWAQoSJ0qtdsnu/C5dsSU7V",
+	"Z8Oaq2hhQtcCW3dGp/rHb5++JXuH4HxzfnpN2AVLZ3QBdefwSuNLS9k0FrxDPuTwxoFrqQMttzi6vLzU",
+	"dfviSgZpr1eEhKkWb3/pB7s3D9sfT9o/XuAPuzc7fzY/fOnf7Px5BWU2SkAwybEnt2kd98HY4JA3sE1q",
+	"wAqkKtjHAxJilM3keuqD+oFEN+IT1/zNJ/MTv+tbkJ/7ENubOZgtk/l4ckpEqv+ASGEpTRTDe8EW/eI2",
+	"aBVnj0j2KWbXTSkZsMVHDB1pKxZodQ83EwdGddGh9XGvTIfmdcW2bBz63KdQSaHIJEY4040M9iLPlRDZ",
+	"+1Wj/a69Z7Y/s0rvyruBNDdk81bOaUI1K2e5URIqr1DRvE0o5DdwHL2zOlJxdvBzXkNwckomQtsWkoyY",
+	"jCO4JhDxmmK284zKFRUdWgLp3VxFN96MXru/Pr1Wu6SMRsiUivlUbgWlt9JqgUIoPHEaap+wnFrv+lIV",
+	"1P1YO/+M5sg2BsBtVfkKgBNSbF2LRzg3c75p8PmZDnyuNgIh6ZwFhBohXRo1/wkJk/gTC4sKSt5/C5KH",
+	"wpQpPdj8pfoZQKlxrxsx19qvvt2CbdKnH8UKwLipTbJHKx+isTVJY8ajZNkKGlD2nZJfqF3Mn+IsUym4",
+	"hkB8JOCNWlA1YyoerxjKD6vamVmcG7+bWR7rwhiFPUKhvYn+A1F/8GZJrlnKoOzi7m3L9JgzZTFUtss1",
+	"1uQs4DMghooHc0Ksemdz7aGaJmG0tox3awSUOvDMt5kqpVBti+iFKT33mUJ1uyylsmaIP9fpFe/ce5sT",
+	"WU3q1IwlJhnX9TReQGOrhvIrA9K+NQ3xcQSar5LyDnjxZeqsBW0vPF4h1XdMSRPSgWYBDySiv2AfgQAh",
+	"twxS/xPTqsNUPMpUXZbbVH/9+g6vnVZjqT3GOzvkqd55RQAaLLDHqDbgKENzMQm9dHIgMiABYIfcR2/T",
+	"LQrLsTnaxnXl5lu1y99gL1IF6ZImi1YfVZHoWNA+8P759uEU0HygmBX8+SGch2gC1vQJtzmf4Pqv215n",
+	"9VU6dlgWGQ6HVTStpAeHZNB0QZuOVYeEqMLJQcpoFAJ+jjRqnQys3S5hHl7AXAZD7p7UZzwLiVgwjjei",
+	"QuC9hkaRLL4rpYrJ3EcS0jg0fBWYVnzmVRAwkuTkdMjzjyPRpR2uvhGBUFUB+skzkHgU5LwKNDCrEpBE",
+	"iCtpq29ds4JQ8EtE5goJHascTrrm9UX1xCeoi3AYKtmsXhh+K2i5jzQvudx0zTe2nZGTitXrIIKsAV0y",
+	"MIJWxuOfMmYuqzRjenCMpuPZOyhUrasNNXn2kE5RyP+H8BpDjEX9inXtLu6x3ZDXZVwYQA2zqnaEXs/Y",
+	"jp+KXrMAZh6FJPmJlk6uXqPIEQWwHigEqVvzr9IE2ExSf9Q18sNElxyOdeNiDMnjxYI14AHYbEJjOtqr",
+	"FTLbrQhpUo6SH0wIwbTtNtrgsPW///0/w9bG/K2N1TM2nVd69e3WeYY2i7kgcuzX7KtrWDEHXfdh/Vdk",
+	"SBRN8LsTqV/Xz1DLq/uZrKtBuJ4Jswn9zvD1VRzFUhw7GC8A5DIpDG+uLco5Q92tsZP9lHKLcZmIaTvG",
+	"llBTwRCycWnV1ZhPscEEKH/32LkHWng06+l5+wzbssrCDvrtmjBZUV7JhvY3X6PRHzZll14LN8jiBWqx",
+	"yCTq3qrBX7xowlxU1yK9cvVM2HME5pyI6RQyQQOXPNnv7na6nV5vt9N93N9zJd5aC1zWJGRVQVC+TpvB",
+	"nHnQdofAKftsQqdO6wD12uSRpkHeNICqwDUJAK7tuO2KKmVz17daemFqY+QwhccZxAT63a6XnruSeP2a",
+	"BL66MG4hNFsgboExC5MBXsh3R+3Gjqf8/eJfCZq77OtOlma0HXJCrlmStDGJyCRV68cCZ5+INFeEcZ9C",
+	"r0s0V/e6u6Sc3RNWjJeLOhi4PPFq8LFs3GxV3+x1mm40YsGACI0aAbIRLAmwzUYiM8WLdWCsnMS/NGgc",
+	"tsPFEZocidvbybcLa32dMlrbnn9Lux1blW+NB+crBjaytsq4PwOCN7h2Tsy5CV3quKdb5eVVqzrD3NOR",
+	"wIVr/WEYeEy5FrdGXTL58x3XCbFGCqzpE9nr9vfWxs2ztKEEDUf1QLqqIqfOI/kAESggKUuoij+5qD+m",
+	"AW6aVFsHY7mGRUxipR534Qyp44NzOt2oDK0eNJg8tcUmGLvOa9rXRxP3f/VgYj0y6QeobxktbV9HdNuL",
+	"VOV+nFJz9Y1tDbouhlnvYvBtlFVg1zRfLBNVsia86TyHl7lQ5C/nr17WpDZAxu8aZTvPZAC3BSpnDbiY",
+	"9WW62j7WY+6sDS+vYXSbYqVHXcvc6HBYAXv/QBLQkGyzW4ROLHBy5Sycb4Rr+spUjFAp4yln91XOnWMX",
+	"IGPaWi6rhxElauAKarM0sUXoA3kfUAV36sx6OclbONyiPatp/FAllFZY/SYeskIRNWPzEk0UdvBPffiG",
+	"hrn+ku1kzVlXAqGo7ckQq4JTK/f6Xs+EaQILWXJzyZJPzHhrN285e8fGRKXOC5vqCPpNz82jtbviQ74B",
+	"jM3GEslgH2+0EWbQpR5rlIAHVi09JD/nmte9O2YdH4whSoy51oDlT0nKFskycPlzJpfOZKnlDeNNv2p+",
+	"K9cC2J3W5Xrvdr3pNen7lmkUsQjKnf1V4CzIy7YqTuoO+oXTKYsuY67E/WnvVojqb+EHAMA0cMdBESTK",
+	"+r+a2vTfBlo1jUUKTHa7LfHWPled11/ENclSgGcxvairu2AFi6dMiuTTVyoesC+voVwsodoULqM9jsUw",
+	"2ApWciH+waJL4O/7Gdd72CpeZ0nzjc2Pz5V03NKfblTSDaen764///SL7vfYU4zO78lm1rbcnRQXeMX9",
+	"aC63b5j3lepGYlWoFilGDHOZ+fXDEMakvqaxivn0Ejqg3M88z6CZynXltNPSX3/OOHopmWVzyh9IPPMG",
+	"OTqTl0ruwAsYj+oxuizvDLmFlIbXuRMUs7OF7e9iPTmelBo2g8vV46RVWyd6wRlrOviRm6bCnOqR3Gzf",
+	"PCtqZv+CmEhkI0ikXvd3UYBT0YmbQxs5S9twRqGfmQmz2l2PIZV4ouWrvSOKo8BXqN+De4LQueDTYhrI",
+	"kOdpLjxydwjbF8R7qVHnKoU523ZMK6lEFXp4GhHNadIhGOcwUYyQQwJrwa+fiGvIUTCZrbN4OgO/2pTV",
+	"FqbYkTQlEiNKgxtC7mJw4OQLcNwtGI8wgGAlkZYUWBrc/NXz+th41Ze3avOn/l9YeZClyDRRnJp2O9pI",
+	"TeFw6JDn1V085LXbuLQ/f8tVGUjQD7GavfKKfW6jn9c0ZV1dN5RQ5dlIKFjNaZbnFiL0lEgifSsYh08c",
+	"XlWv2zU7z/5AXsXf+gUeG/koG0qJKrkQ9ch+crMWrta0swA4RQReWACrRFSI9f78aUBsQ3mTzMY+07HS",
+	"p3/8mUw094IKSKJ4amqpfMyrfrd/0O712v3+efd4sNsddLudXn93b//gxwL+VUNH+X6x922/2Pt2OIy+",
+	"7N3cX6d40yj+4ObHWkZ9f/p0Rtf3oVZpVl/uEmaS6TeERDIti0gYR7bGb0bVAxnY9Arr+++QV8wCCRkE",
+	"KK2EcTpnEXG2hIWzr2neualLYvV2KZjjVPqB/BmVuT7oGvdZRRrUOxptvB+ewktrdwV2LyqnCKk0nk5t",
+	"sxRbZyGz0TxW7TzvrRS4LV4PsX2XrIweCkcs6HB+N5VYhO0641vQT2FyJsD9ogV5IeBYHlP11evDkX7v",
+	"Pbm23qbX3TvaPzwAxn1GFa05rSYkjKiibRO7tG1H8C/TNwlSyTvE3Wv6o9nOz1rTlDY1JATIpNDo+vaJ",
+	"jCOJmON2ETFbrAkZtsoBWVCLI2NKRCVd1vH17YPW9wg/9Qt1R6vHWLpNr7S6+pP3p40106G7Ftr0ppNT",
+	"cvbs+yZo6BpJARsY2/lCjKyQhEtBzlnRoScXoAV0HZvyfwtYVdfWYQ0l50zRyLD5yk6XdpKv7AOQDZMq",
+	"uQ4+flMp9v5U24FvaVpKcuytynduzK0pOA5cUlBQiE0gOLbegHmFeF2+/+Z13rEF2Wl5lLV0uljFV09n",
+	"Gb+q14wnKZ2zIms9kOT9qeMSk/FAntPxjOhPwPmCeaneOZg/nveDrutcbbhhM1XSCMmbi1uFaZI6uVrT",
+	"m3nbzsggUOsBmE1vqVKPyjvKo0mpndVt2tzGUVNvL2X8In42dgkLf30upHnw9PaeuI3Xc16SDLdgnopQ",
+	"uc130zXtw4yKYbomL6rtKjZZWoT82iTBVyRRXh2bL5JmMq9ZwDadOUECVBOxAvzftlRs0cJMhra9An/g",
+	"RjN/MEjOhtIr+wSybfGvltk9WvCNsJGbr+zYPx0iV0lX2TA7bKUs9BmpHl8EGssVjsp7aYqCvQm2zhS4",
+	"Q7frEo3M2Oup5I7Jupw4IzGLpKjPcbnvti7r+Vifg4ViGz2uTdMJSzd7FAGXNPo0tk0mxoCG33SnptpZ",
+	"KrqUJnMJu9HPY+6/vHffmThVUjIOIJANSTZFh6qLWbV+9cZ7BcD0JGld1CbW1K7Y2kTrCmT9TaWNlp9o",
+	"o0UyNMhnoC4JC3WLRT3CItYrYZyCYKif507iojtB84TzEvvD3u06ZoC69vVWfD4NrIOvM1RzQPk5XXxE",
+	"ml4Y4I1S9sqm/nbnOQ8MVEiIWyns3MX1XbfgfiLBbdIHakLrjWFyTBgjnDFc6USIK1Kc+kPrmdtx7aQn",
+	"mcpSPLhjTt6fP82rNhhZMpoSCMwUNlKD7223aHP1iy0JHva7/Y8H7eOLn/vdj7vtY+NZ6+G/vvRvfra/",
+	"ftm92bk/H91D46TrBcc3O39++OPPH//Uvmh8bGf1Ot4tbaAm1k6n1kShV6Z1ct6oym08lwbwdZNZb9Pr",
+	"Kk83WJVB8E8klW8az9f3cltgkcLpyvOanXs4Xx0m8mqQDHNWxpLYBxpatG1qeIj16RiATFBPz3o/kpPQ",
+	"zjMqrkAk244xDl0GPMdeP6gcpH2caY1gYqWXexIx7rDBm7Wuh1y5lvljOmf4eqA/1FOIK8afoHvRCFWt",
+	"dUtNxX+wVNS5DsbQcRnROur2OtbOQa4gIOTY8T3Qh9F4thkQzhp0fkQYTRjgBq8ZiUk9Dwiq7FAgysdJ",
+	"FrHofoZiAOU2IMj9fM/NY8OZm5Ql99h9jKIeU8+Mp251anV6WdvLPZce25XyuTq+TSM8t9rpFU+grZaD",
+	"t1SnCW0wxplWcs70u3AiI0ZTlmqDNP/rhV2Tv344r0RmkCp5JTFsrfDtm7Nz8lgbko8TMY055it6v5o6",
+	"3zAgALQNDrDQVuLo+yVgjJtcCa5VKT41aTdDjkglUM7cISe2+Mn24BAL5jJQbfqiHR6Dd44yaJaZX7S1",
+	"0ZGAtO8hf5P6uBkPQ3l1+b///T/hTnF+i7h9xZbSBVaM4jeDDI4UYm8PJAk/t6FzcuihEiK2CIoxWEo4",
+	"DIDc+eEwUwpMe8G/BeyPN5M1rmbjsbdpJBaOxAGMxlGuExRyyxSq4Di+EnqJIYI2Q5j+x5Dn04R5+RAo",
+	"HXLGGPl4ksOsx4JfPASIu8e08OsOzj7Ws5gxGsHMEa+r9bf2G97GSbffTHKK0EX8PeDma5LqDYBFOXfN",
+	"kPFqay3r1xSzQR81j9dNDgL7vEhEylI5IEyf1Ih5XGqnZVzimWQp2G4dgnFTvSTYw2ecYsbLcsixWhro",
+	"DQQ2gIqGaWQZXGhGP7FCv23baNtwZazIlClTzjBJxLXEhlR5MbF0+DFYeWuRY/QfsVQpVSKVHnqMqRjH",
+	"u9ADkF+EwIXFiIZDv4SE5MoR36dJa9DyxERBZdE/9zFReJNKTG9fmjyrx19czefNY3xJGxcuDHKUHpQd",
+	"wvowUFPGhj05f/6UsXSZsyc+5Bo0FJnz5gZwKCeibrCm2wACAGN2GdZv4naThM1HLBp4tSkgzVzmmI0g",
+	"Gc2LzU1KC3QpgrJWh6poIZ+hJVE8Z4GhlJYFAJ2m5dwf/kBeQA2FVGwh9S+9TkFQy3jKs0VI5vSqwHlB",
+	"nZC3kR1zn9spnSHva8lgAl84DipJiJ7P+B8gEAbkWxCAZJh1u7tjuAv+yUKTxQLchAQb0yTpDPlup7To",
+	"Dl7KoaWsYAoblw8ReEoJjErtdUj43fOGZ2jctuUtoUOgyjVnoOq3IorNrv3r2ZvXaNa/aGPCJ5iZwuZe",
+	"lIJk2koQ42yuRQMgVYEYWLp9Tg72yPfxtxY3WZunYkI4u/ayCy2qlubpWnwuSJOCLmvfx98iXhscr1Jh",
+	"1GcS60dm4hpwPDHAYH2zxhklJn5cWAaQHi31As8N3gS3mSRBPnjMuEKGXdqpwwxNWszZs+8xUeM7Abed",
+	"LxfsDDaQPWIjYQ4zU6RlugkY2OgRS8S1AaVNmUpjJgOywHwxHy3MAGkA0RmP7FYoHlv6xzZ59OiELFgq",
+	"BX/0CM5KupnGEzTqNE9qNSGzeSyGR8d+20iG/OObKyVY66T1mzAvcgZVzF7BNfoksPdh4YMw/Fjl6GWP",
+	"HmEOFPxoBwGwdcXTOnRvGqXiWkIJaQiADGciS8cstFNxetsdBHjKGJnHPFNGbzvxz2cEo8OR4m7E5IxG",
+	"waOpGRj4WoAtfv/upTmH/aHC6YBAfnAwDLlr36N1qDHNJCtOmYwp1won7BBUduQTTX8UVsWDKAcUsLvV",
+	"JXbDHB89MqBEsvPoETmxuEMGQJI6ZRaAiICpyixrmwb4QJqkhKyp52fhDTLJBkNey7UKzoVYeV9zMDQL",
+	"GgNuq6lmcIgWAOcrpAqQHq4FmRnclMY8Fz8Jhcz1N7YKIYfQBC4aMcb1+KLAYHYw63+w+EI+9tHDcK/b",
+	"I17voHCnQ84EuWJsUUgF03eAkB1yLHFTdATZv4tUaEIySeSMQrKyeXfgyIdNS6Ft6hViGDJqZqlEyiJ/",
+	"niTmoHIDwmJRhohMhZUZPDEnE57Nhg1CksRSSTtUTz2MZY7YY3hHG4yGcZwJ8BCBDiFLZYdIhosYY+cO",
+	"sxk75Ax0j4eog9bgVsKT5pAuh7G4UEOuFWPp1aV8jiVW4i5FNvAQQki4190LA5e1msRXDKFXcmcTblJ0",
+	"Z4pMdchzVA6s3YWnp+nzKrAyCnnVNZuNre2HVjAxFvQcIGJsyk4d/g3EbtBXE5ssf8FdRp2hs5U7SGot",
+	"K2MJgMv6/NJL5CvXgD8A5hotY1PqJXA6l8l01ro5/mSAOm2lTrK0TAAzQ+MhAfiVgVWfihTyzDhjPeqh",
+	"ooVHPds1L/W0F5PEC0nROYuekJDyJSCc4qeu2DIgIRechcgDQw5nhtavE3ugz0QSoaSx7KxPbNtF1eZK",
+	"gQT3SrNdpxN/+J6IiSWiEjl4odAuy1jpNSvUf+sl+mBzyCsmbWBoorUYOlar8D0HlbMwF4lD3mh9F4tO",
+	"8MBxN2jTzd/S5gVY+QyYZabnm+ul4Vo5xqjhDHkO5gDbTG/wgEBjNgOeis5Xk81pH4d4dIOMAEcJcWZx",
+	"HFmphwm2Q261CH1KmqTbHMq77DQybB1LczYGWNunqX5dXucAKVJd3TeWsaV7KMw9J2FekhOn+Z5H34vF",
+	"s4Kv4BDgqOiSSn++cKcz5Gd+wagPlWGseThJsF7eAkwZckDPF6bIw/Dt+3PyGOBdH38x5W43j+2rwh3f",
+	"4kFh+gS5yAM0wB2Bd9qmWgboVhpgthIzgZQoGpwoSCPRAeUJGUFM8usmLRjplpuloM8b7waTlUbd1m1n",
+	"d7LZfaATwX5DcW1iM1picMXSvADLtNb5u8hSThMXKoV8KCxfsBixqH6Y/MNcuOFBkcba0jGnI7xguTCW",
+	"EaQzgIXgKm31DtcvNIIPmwCH1jhAQKiYT/XfG9uHiFT8d6FVMwEdbhO6lMVQS6F+wKogbs1sarv9qPcB",
+	"+fhLEefKqskhGpjADB3yrVAzVLUwV7cNarDpcfww1DbfY/irbZ7esccpJINr4T3kfkcUMGoN6mWoSRoO",
+	"NFF+NmhpPxP9GPkZXA9a2v485D+32233//rWEEHYyM8kzCHb9J/nTrrh2xALLF26TFN4/NHDjMOps/NI",
+	"v+IZSxQtvKKazDkgkP+NISwcg+ne/DMJc+xz/ect0c3t6yI46vRwBGeF0TBu2n2bRY+lVQY1r9lCBfse",
+	"k6+v3/QC/ln7rlIWKTw85KBx6RegGLQ5BnhcgAGKMhkz5vISI4yrPzH41qqKjKdNFdu7X78/S40NZIc7",
+	"5F7bbqfUj0Wkj4q3VBokeMN3yhI3EqANXnFxbVVUJjO90XI5gS8eaZFu2MYYw3FUDgCAxowd41kMos4s",
+	"C9cqnKWsiVcOyFhwzsYKtXFbCA1JADSzsf8QMv4HIWpMHj44lJ7EuIYvqVRtWKf26TNTThErF4fwyAqT",
+	"CUAN4kuzJTEkOmPaHlA0SbDSi3yYCRDPNqVacy9N9LZemmOwD5oyqlI0kQKSTfWqNBjfnj2GX9afBVEp",
+	"FCtx6NS0kcMTQwsAw/PacP2kj2lbNx7atgAo4EEnhAJkrSz198gMNP+cuIxHT3JiG1a7nmkNA/YWVqiY",
+	"YDA2CzCWb5wwPmbGfsE2GCiW8BGUFL1962sxMUbfhgbdZUD2vHssuiPWS6NZh4Cmwnz3L5RP9QuyxaNH",
+	"uQWjae3RbGBxMtzOzospzJHj/MuJ2yEdco6rBhXGY5okuam9UtQj5D2uaMqcf8vspynAtqQim84CshDw",
+	"1g3Oj9Kh99Rz8sG55+rhCiUBAXF1Cu0sRr/Ld+33p57pC9ETC+Of6h1OR4lXaW/2AdQZiYlrHGkUGKi1",
+	"AxU69oH2nhj3eE5ZEHQdPI1M0crPLgrjn0P6BlOQcKgF7eMsfvzp8PEYJudf3YfpHJSmaJ7wb4cJ69/p",
+	"tJ3FIYpjQoiWMVJZtw/5hnwhJfdTaPxPf/wC+vBNSG6eFB6NNUstyTeEyiUfk4c75Bv0jJOH9JrGikyY",
+	"Gs8ehn/8gmS8sWN7/Eejm5z67u6AfHHDudnZ6fxdCv5wp/BJ0LQgVPENFIE/w1I9vfbn9tLDL4Qu4gEp",
+	"ftYSMfA+UXi12R7fEBy6mVzp++Bd/oYYdnv4hcT60DNTyf3ZA/O2IB+w4S42wAos+PiQn0MrpHgaOwDs",
+	"hd6W80wqQMzkbou6BvwGyNY8JjvklOdyNSAhrFVo6z89K8C3bZ6Ab2nInRtSmKao+Blp5QsSQcu1c38M",
+	"trg0zdQM8m6MjZbXY0XQSWZVJSe4CPm0WBKqjXiQEyOwKdCwpEkysEy7SNmCpuyM8cjWeJsMrAGB5dAk",
+	"h0pOL7pw4zHmFzIS0XJAGu4duH91ZBKP2cN2b4fckJsdPYB3VmxYzkdnGVbTIW8gYAZgItFoCQ4a0Hrw",
+	"5M2w659BT5JizvAAQFhGrkA1hbNh4AUwtZ435C4xx0TWzIHoohiMR4BPrq6Z82yixWxdA27UxhbElCbD",
+	"lzb06yS11jW5y6Uecm0jaLOkEOdwnl9APjDdzuAU9Jbb7CzBxyzATmoSNSRzTCcC0NKMj0QfNSSU+QI/",
+	"3Am9s9C8F2zxNONDjgIOvjzwdUM0bjzVwbNzYusDdJ09jSd8xAiLYsWsZXimxGJhdL5Qn4Z6MMDX2kSU",
+	"JFt0yFMYMB6NVr4VQwRiEZoTALZRagSQhbzH4emTMYTykhAMS5jXkIfv3r++fP7u3Zt3Ya7hwXEU4kmL",
+	"JbS+S15MCie+NXLTVKTG72c5w+amWNzsigqeF9Ha+J/V6iqVc0YXtAVaWMDbcTbEkJ8Uc/PQGEio5oFc",
+	"OzZ1v0ahx7ifq0J74jnRjS5GXC0S9u4oVBabV2pqhcGQh1iGa7zDrl7WKaqh4M/AsIS8BBLmnf5D2Ji2",
+	"dh5hjiAZERTOQa5PmC3WIWGU0lhbmf6jqEvb9TYquMs1HxjWx/2Idv3DnRAUMWWFTeBuskXf+hYjrfWw",
+	"0G1oEEtwoNdxkriavkLhXK4U2oAH7h1W0D+5e9gq1kWia8pWqrMtB2s1/On7s/M3r0JSMsTAFxV6T5l5",
+	"nLscTH3OQMPOER1fmYn5VgLxjIRcJG5gI+BGdIpWrhlGqVgMue2IvPRs7MIjRvsyYmOAtULuvIPaVs+u",
+	"gPOvXB+vrTOAkon59K1+wCqvQ57Hl+Fj6NUs6HlGXKEpibtfD0GSkVBYJClzTEnUKUxrrPLpZY1baKwn",
+	"7Ulviq5zkroDznhvyzWYuT/OR4kf2BNPr7m2H96fE6fvPf6SNwu6eTwxTQSRCV7EiTZplRBJ7m3PS8K9",
+	"5qjWUWWyTAogFmAroNzTfxijXf+N+npZtmEZxPHe/mFAQrpYJCbk/tjc+CetkYY7Thn5gv9DyBCSbYat",
+	"ARm27M3yMfgc4QWXKJCGrcB7IlaJeeQHdyOpuRFdIPrOvX7f+x2lGb5BrxnkIyPcF6HQMNi1FhFcpXSs",
+	"OoX3arGIT68eqDksLuMI7+72jo+j3fFBuzfp0/bheJe1j0cHvfY+60526eG4F/X7hRcwXIHWgHz8QoYt",
+	"kzpuqGXIEBQGpIS41Moh/g4hAX2h3+2Smwt88Y1ehGeQUaZ1CiPkIXyvhTqJI8ZVPImhmx18xMh9dwik",
+	"zDtaSt1gO8aBaDVda6rZHaq/9kDCxupoYWwpFHrhKxfv4EUFPhFT44eR6BvRV8O/tY0e2z6NQuvtd05G",
+	"u6GeEDrkUKSUmtEK00l6tAS1GyN/VLl4wZHeIAd7JGFKgZGL6DpaG5otFzPG5U7HnLoyJLA20kZzoOLE",
+	"7HdgrCE3jAUb5eC429sxwocuXcqLNVAQlZdA/Zl5CbSIQbU+ZcbHn7IFVJZiokQO2gFHtzuk0WwKTYdd",
+	"8w7Qvm1thD2dwnf6mTYoly65pUPOU4YmiohYrZdvyI1qivsNxL1kLscRHIYmyJqHNpQgkRigpPmDUe5g",
+	"FTFL52M4pwm2L7k0F8KLh05AVC7ukId73e7OwH+TwRQ22umCao1kAAOFDY9RbDjiwP8NdXsutUtvCID6",
+	"i6U2ESF9AK0BdJPmaVGuvqGj99ejF/Fnn4k7j3A61cCTN53KRTedE8xIIe6K/nbGoWTZRNXyS5ozkXnz",
+	"yqBrwJ9LTYbOdaoNR5jpE61fjLNUaqUR3Kc5DKdXb241gSQGNwwhj15q7S1b2PPafBsdq3Y32FQ3CL4Q",
+	"/IrJCHoZ86swr8spkSeO2HwhFOPj5eUVW9YRqXRLYeXD0/xi+3tmgtfzhVrCkQh2c2DJUQZ+MxEjzRRa",
+	"ecHZQpIjJe/fnz4DloCMEL3kkCqseZpNJmzs1pkLdTkRGY/8obsfYbB7OFjn7oeg74KqWeAMkTyAGmOr",
+	"QnvB7T+AnWHMxC8gbyq3xLCVOxRIwySeztj4ymSMBwb2HyrhMDHIXwhtWIuo0PjH33eVqzCjfUN+PQlM",
+	"A0HdwzlWQRmE+eAbcFjvpeeoAWnMSXii3xv65KTjMVvA2VSmaX4FhnFghpFHDQ1JfF1szqKYIrAJ8uwJ",
+	"vMTyLAwMfypqMqDBwFrUBNgMiquJaJmxL+gyETS6hDOZptPC8CsX9Qx6u2YGIKA0j+ZixiaKCgMvkifE",
+	"QlIfbN7Ad1DrW7hQLLCZoeZZvQsLKEAB5nF6/P7/s/fuzW0bWx7gV+lh3SpJdylaVuybhKrUjuJHoo1j",
+	"+1r2zeyGGaFFNElcgd286IZpjstV89d+gP0Q88Hmk2z1OacfAAE+9PArzB+xCKCBfp73+Z1caAqGB/cF",
+	"wFBopi3X4Xmw89A4S0lR0CK9gNm9AAkgGmzzEzDih/GIM+1gGKprVMnACLvKajhRr4MXM3mkpLHLY/UB",
+	"cBNWl9H1fEl8izu9dNP29/g47q8lm8hXEKYjFiH7MA6o6263faZ1ZmmPp90VcgSjRuJsmQ6dWlUUYrgs",
+	"UNSorNttBTDsrGU0Dbdh/t14QtVWzLEihxwS/7dYvJ5AcskAZg/r2ejwV26Gk6QPNjk7KV02E8WEz7Ql",
+	"U11HaIGzZESOwBqYGaeXY3aD+4XZE+BsA985S5685mNYMpQVfpsoEJYAhMtJC6WMklGqI6/dAkpxf4lS",
+	"UBBUFFAZS6IOrT/abStCTutMDQ3LDawMblQ6hJ9XhQswcxIKkMhMe1kYJxYsl7CBEGseAn9PKhlQJPaB",
+	"6k6TT0Gh9ZqRWL78bBQbmYxSXaqk4UyUOLQ45DIaWHTZD6seh2q7CjYz7vzXmM1g5fm5AhNAJnQwz2Zk",
+	"/HMj8gN34kjUO/aLELNgTqDQi8r3uxTCiZeAGtoJxhxxjoC5U1FfwmEhQC3iuW5ayOh2vJyexdeBNgJ/",
+	"r+cVyTSOsbG8SCPnxph1UNotXQRzBQ36KXrv0U1Leb1uACGkKuq2vwiddUynHoJIxm/ydOy5+MOuk/1B",
+	"AoBR+GerTpOlPGk/oHq8pLe0Q1Aa/Q4BYyFazA1rqTphNLr6PT/IU6azsTwsZ5Z4OOh1GaojIn2jGoq4",
+	"uYTdgfC1BMNSMVTMlQuHGW8NAqW+QuLmBZjj4m5Gl6GH38d7JgoQbNsrle3vSsO1uAZQ9EJSECeW+WCY",
+	"f5ZQjjn1EzwX/OrC7cS425UbFZboLoLMzfXC7tVxKbTux+44gOodqulUSapryr0myyi5jzQbh7Ec9k28",
+	"YpYcU2cBOh6jeaOehqvx/LoYNcS2hILTLiV9PlFQcc8RPL28pNCTX0GtcdCj1X0MzgrPq35Wc6ZGRkjH",
+	"pwpuxAWYZWp7NroOk/p99VAikSe7MmicAf+V9kOXghGlQamReJfGXQ1BEGRfmEG8oCW9OJ7fwOOsahYA",
+	"9HRSCg7o7MkrbsQz28mEafAGId4CktRpRkwzeXc4VBpDCjyD1YFzqIspl4sLMujqKv+o3QxzoRSbAqY/",
+	"ZEdQwCIKMi55JAtUx6mbcJHqBRMmD73HH2EwrcAZDi0qR6x5enrsMZJB3LyUdYUVo0ujphyKBuQLN26e",
+	"XfyrVIbHw3XXmlacsiHGJWxE6PLpmY+oR/0ZQpgdy+qSfgPZM0yRupMColDrKLoheyg6o0UpIc7PfS2w",
+	"XL+zneMSDAxud8eqeSYvZoUa22mscMzmR/wJDS62athZo2avTZbnFKs6Xz1Q4vqwVFn95VfCL1Pcv2mm",
+	"odReW//d/QoVXO6oF3gq/Mb53t0F0J1VAYpFTGaACdaMDd14NCHA2+VX+HKIYbkQP0e7hSInKxUcig9g",
+	"fCNaFLzgy0dBlG6AItROtITonQzCoU9fP/q5MaI28saiwZAltllygJrQDMTvJRIf4VE1sNL6zdBzepNT",
+	"b0Zh0eMQbjj08TeSyNYVJxKXM6QiMQfI0iWBH7x8luw1Sv3+boUvRTVnYVbIdkHsCnJmbDf7URSigDRf",
+	"uzvmvEjZPk5klyVUUMH+6UtMdX2BqQPYZ3x4BQhl0KbHXgSTgnch2u/jfbB7uLfCjjYKzMlUQirodXFU",
+	"nMuO5djPCHgpi/bmS1A4/d4kjI9ZeZlnelLXYqv3KhNIiiso5e4BZ+3CUw9MK4BPUGJt5bRZjRNfhE3p",
+	"TeS6w/2I3Q7UmOKRyObtPRNg+EbV3sepYhVkN1Sy6l0YdYGvqhm4qjcrg62VmKuGI9LSVSVyFxgDjBNj",
+	"UmjdnuOXyBlramjzEQNzgnyNh7nL4dRFjKoQTM8zA3VT1WiETp1MRwYHJWPdtt/kfcd+EsPlVoEAD0aE",
+	"q+ZPT0IwicAgEsuKvT4ehSVEAwhXI3pXC1To1gv04UkCWhCCkSAa1QfGRJ2LsGMJsYZk2seFmkX1ZSeQ",
+	"HBZnGFLeHQ0gxK1E/fcXfffPyRTD/K1qQrtTwjBhMcS82Pme81h7jPfBRbC41jrQ9lCFL56eeYqLQTNE",
+	"dePWPsgJ8EWcHmgv5AAAEitl0YIYheulo61qVy1XPF3arOHGAdt/6JXfqHsZBrbjQ1AhxhvWCwGgVPU5",
+	"bPCfRV2xwpkqTa0fdBU68WC5E2mGnqtgugazRPXD0UcgynxpsHS17SMjkedMZzkAl6Blb5qlafB/N26Z",
+	"6KuzQhk1VHnts+4yfLdhA4BDDagBpAlKEx2iUop3MzE0S7McfVY20cv4ev3DaG/K84AcBBFEAakLuARE",
+	"wxDZ7UVxm2gLpTB9U2T2PFmxd912RDWW7DeoCSEqaMEd2D6axEDxi8Y3zfRQyVE2LoulJa3ca5vgygnD",
+	"QYRMdohy05jNaf+AABD803vrK45FHOdrQUHubiQn1UIIwdkj8lkkeUaZCUSG4dfFZakr/r3ocuVk0hrA",
+	"660mVA4nQekhWRcE0r5nOpcCnGgu7jOkn+KN4UQMr4LQglJ0+xH2SilF5DcqrHSvqeewe0iFA/HWI1eE",
+	"vq/rywlynAigJCDp5Updacb9Bkovl+aWLlV6l3LDL7mu0zvI+3c72mkW5WzTyUovL0rJ3/Isrzvsqnea",
+	"u+L3kEuBcsiLHHP/kCOjrZbMWeRQWde/rpXCXr44f52sUyz9SFwcYjwGuta0zPakTUoD6cipmssTzMzU",
+	"bKyYqvXPILa7PWZNa42BjAFRA51a1YwkL9QAbtZFmhWmepyi642TDQZd+0yY9VFmooibLtjq8kWlFCme",
+	"ICrcuHZTsLORK/Opu8zUKUjQm1DxqmpLeA36jqEQkLFQDetvIU1oh4qii3oMlJM5RZpTDQy3q0hUW6jS",
+	"uZ4Cy4FQuJdWybV/P0PfdiHYJcj6RWFVCjViSY52MYCS9SXJ9h8euZh1eDlfdCEWi+4fhOytEFXSrWa+",
+	"A/UYSIqboPgOF+OT/zDoSPHODDoJRhZ9d/zddwd9NlJgm89MFOSDVh6OMY0YBBwZFHvszOgQEAL5gRwq",
+	"H8p0IKOAkNh87NxkeaZBv4J5HRVq6kIIXyFmDwYoueMHrv4l8JCGACXXvQl/C2iaRpP9A9lvH2JcCJ5q",
+	"6RgPpMs9J0juOAuJ7buQDs0XB17fTbPRSBSunjwGkNEX7fJZ2bhieolJpKMqA+lMSiGO1GVWukGjcEFv",
+	"dpM4FVNVLNz2BmCFIoIYGSMhxFiQOLnjMMqwXbKdXYkF1Qdzc9djL5AsIVarmorK+a6Z1NjcWdMyg2bW",
+	"Y3viXKYd7WPYspIlD46+Z202QEAReooWVvA2divJhN1Akd0gICEyukobBvfGPlpJugx9zskzhQ7+pEsO",
+	"44Muxc6y6t54BZkMIqW4uJ43ETXbHUFKcvujyVaH+AXwmQfHx6zRfghjx3Baj/heCIwOsFqkk8xclI8r",
+	"bNUPxXrxgUyzUfbOgeP4jeZYIUi5Pjb5F4eShDgtgHJUAxoDm6/3gbuu+ds0XtyuFB8XEwbQZjnlRqLJ",
+	"EZOPeixCb4DZ03wRYjmIiqFX3Z9pOCcgm8F2heg7JfNFjyUv37y2CwtGRfvH4yfPnrx+QnGpPz15nSCI",
+	"pX3blVj0MOUIjqiLraxlLXDDxgpqtLp95VKhkwfH39tPPDw6xn++QePXw6MH4NEImopCjWnOF33G2UjM",
+	"QSLVXZcICxnHNPxUlZcUK/uWF2C1L7hM1dTBU2mlpCtDXOWhREr/gTEY2pdpsxTJqiQ4WEoAxRIEMCUE",
+	"6SDpPOCWcZEc7iUQqg9mH4zgvn//qGtPN+yH73rf9b45IKA/4CUDmZyNDp8rKSjug8yA1dyX5Bs7V4QY",
+	"ASIq0HirKcA2wXX3hb977DSYb1wHHegdnuGoHjKGwLTBNSQYzU+KjUtj8zjM0VCi4BXMQ4MvEv6PQ99z",
+	"6UF2EHs6grewArODPS6lFkL2WVa3wTlycblgUs1DdB+AAkoRRZl4lJuBTB7cP2ZNwTztvl3umWdaQmKa",
+	"Z3PY4X7dnhQRiR8x/ZFwY/hwgrk1tLHRBej6vZ9IdQgMKTk4cSulfTw4RldrcKNCu1oyCCQv0m4GLyLJ",
+	"BVFU9pSMsCXETalRcGIGnyWFCFnGBX5OEqb76CDx/lL70AgdCjUYmYF0YT777qEYPxAr+EJa1wG+s+pn",
+	"7UV+0MOXKs+GCyJEVfcopCi9BTi5IOwg9thEuEFjSWS2nxZ8ZA4zYUaHE2NmfJYdFtwIECoPKe/2oM+S",
+	"AcCxDjon//rh/tHRyfyHY5DV7h8dhanKpGXSHnA5tCl+ePjtifnhfoIDffgtjBUQ87lDekSBAIEmXIBO",
+	"j/0oFhCoM/FCT2XHHn/PKo5tQAQKfAUT4mRwDAdweNq8cuG732PnGKShXSKNc29DZXby/mJSmD0ZXY9q",
+	"56RSH9NDfl+/FXieB7dv/aluHD2DwbNdBLiwzSi7dyD3YbTLTmwXzq983HtkBK/UKmD4Cu8PPujVI++t",
+	"SgEkyUT5a+7kQJEozIJI0fOAFwrBmioFN1YIxu36/1j9LKWmb84ee+CqIZdKQsn7XM1FcTi0qjmwYxxi",
+	"YSDkHyGEwAqjRgzKXAEmn33X22+xJ98//NvxQQQ+4IFMJxmATrpU7ogvVUFTa1lTpy/PPPo1GYlH7FxM",
+	"uSXYjkdmckzJWb852gjbmhA6bI//+teuy9OUYs6mmVQ+zBFC0dDYmy5I9u1j5XRPS7r0m6bVm8r0QMJR",
+	"IhTYiIJhC3eDB9xIfIj4d9c5oCCVg1In7KWrzNIJTGuRruY8shc0bWVyIJvSdXrsDNK6gtCwDNDyG4oo",
+	"ImbLf/1rIANT/s8wPX27l/1MIKcFgdizsxie78SHwe5pCFjtYvwaqJWEJ3QSXCB+RrF8h/t5EruLEcdM",
+	"pQSSrQpK+AFYqHhE4EC69PXY//pXlJ8LUDaLKwGTZFkthIwyxEyPUlQIi0qjwYlciaq4Ag4JBMVBD9pT",
+	"NlXSTDTo0YHia9R2UBRjyWP6nFVUfKIRnJNvHzw8sB/oBpE/5RACCuWlOEvOrZxhqs2+e/j9A8Jdz7Oh",
+	"kFpgZViXwdXpd05nlqkfHveOAt51dO1Dt6PL6ZQXC3udiGO3BWgYzVEijWkbRb5HONhQDgVr83fO6fqP",
+	"fHiFNQNpF3X6naPefeyAmgnJZ1mn3/kGLgHI+wTwyxF7A/DNlW4qUqdrCeSEJEsQJ3ZbQHpqnyVmYg/0",
+	"WZrUK3xDSv3rOtqCGnkcJ51UUWBqkY5ggJE+NRit63gIQqnYSg4/Fh135yXghjkVHGe5x16VMjKFBJ3P",
+	"L4pRkK1viU6UrA/QBFbLpXR9h6hSQ7nqsuTXJ+fnpz89Ob84f3768vznF69Jfl5yAntbDMQY1koKD+SS",
+	"wzYAnRalDLBCG+czs9dK5boLCZi227j7uKlUW+8Tnx1IVB15nmvvv3GchbqKYH4IL4fWGyvRaj4S/YaQ",
+	"napmCul4cMg82TtLO/1OUcrTn96cYU1eov+tZUrDI/eizwHA/B9dlyr6o0qhoNkQ8xcAwb+WvADlSXx1",
+	"//cdaJe1l4h0z96zXX1VSld2CQqG+JoLKwsK1htWqpOYosTyqUTw7NuOj45qo1hKmakPA5d+o0Fggv+W",
+	"AwC7OfZ9uRREUUpAbI3QFF69eX7x9Oz52fnPTx6jASDASUDFgwc4xqbvBjimH3nqp802ub++yRvJKbFA",
+	"pNjom/WNnrqAbmzxYH2L58o8VaWkT/xtowanPt0KW32/USt7Gl+rU1xf2+7+BgMCXCKlnvFijB+7/3CT",
+	"qfNpRr+KNOOvFzNsfHy82Rf9GGnqjzcY4enZ360Yb59/uMmWOCO/xjloFGAUxLbHG22nn7gRc6xV/nCT",
+	"nXGOHuE3wfOGTTfYIvSp1xioUKkwBFQuri1E9c3/+NB9Xyu9Et9palEth+Of/iOWSywfdCoVYuYTdI09",
+	"064Y4O8dy/87UPN5CMLCQ/snysv2tivuSwV5QUqB6BqUKy/IHBVdx+C2TrcToar1QrxQ/YZlrVi0+N1h",
+	"ZAfu9DtSSUFVbhTUFiH5qo/+J57hzfTKPWsnezWym12/sWguJF3EoB5oYuj6IDgqBedFTRQ6XFxSFefE",
+	"5cWiy6y3xAHHwpyeOePj9nxw9FxJATY4YoIrecg6TuiGkK7nIqHPH7odqj69rhEid8ZNN2dAcaNGDhRB",
+	"f9hZJtXQvvfJaz5uez89dg+esS/OM3mF1YBKQyBQTwkepO0d0OQeopi8GDkybV/2zYZ85FeVWmUj3XHF",
+	"TXnGa6V+5XJBk6BvzjuuyQg+HUX/CcKD420f0XGeIQ2tE0urv0EhxK2oTDh8Z487H/5YS1gpoBJrat3g",
+	"Q90WlfUJOE6rkF7ZUswSuK6y4QSdQxFmE0aAa4+FBuhnFdguF3s8kBWgsyWQs1qQNNQzmwV8YAARMARl",
+	"umQRhoj1svAJppBRN5CUkfhCEu/wmSO1eqxgY6Pe+TQSp5gjtqjGjFSrxz3a4MHrq3HYjZvwsSZ9rsLK",
+	"jrdlZW7d1nKlR+7Ju2dMfvE8QFemd6rQjuhvTPRxr66n+0Fkj8XrcCZWCdho24GR+gLcjo/wbAO5+p77",
+	"eot4DZE7hIoNx4CclQmnOMPY/Ej1kCUGfPA0YITEgV8YdyEFWwgMpQkJAxQIgfiHAIGPObPlDHJ37AMR",
+	"VNNPijl3G+bEavEvV9KH4POc/RLeRX2uPYFhSwmQbTSWFqUgkCmHsB9Mdzj6oxjn0b2Wct8d6j/6fGKM",
+	"u2EbLH8Tmc4zHSkbCEy+TKqXFys4kz2iIHbJffKEHcGiAcBDp+sIMdQjbqoWCaPrxCQ2RTBlaBFXPP7b",
+	"g6aKx2tqHm9cOtwexeXh0jKyCgp8QKkPyxzDJlOlI6yak4H3nCbJu3x9jO6EAvYGErENC64nPuMIMCdd",
+	"Mr/d0oR5qhQG9eBitFfipN5VZnd1DeloLu/f5lyeU4ibUSEGzs/KvBK16c5ur2VQtv1G+6U6uuNb3Ccf",
+	"VxOn/OEt9HA6zteRXHzTRvnFuUvRtZ0V6C68FR27kSCt1LKfi3cm7u5Ow94JW3clbL1UOeb0Rxx3T9N5",
+	"+HyU7eANWidtNUgQgAWcyQ2r+0LJO8zYXta4CRRwIBHngJ0ZF5iJDlOvsPcA1KMSBIUKLgB4zhEkXUdy",
+	"BgV7ryikQkV6qHLLJqVTloQjnMYw+z8uzh5vrcc+4xrJk1277jaPn8m/A8vbgHfcmifQj3V7f2CVaLex",
+	"jlDBFRev7iLEMkRRFSJQho+RCrZsY6ysCLi71XQeZ9IQDg7aI8qfxIIGmnAQFVDB3thp4DumsDFTOKct",
+	"XWULH5UbUDnrVop/mue+xnPXwRxA0FbXQSso7a2LbwXDUtiQqA1QPq7+NZDdWp1Rn+JABR6alcyXZ7/Y",
+	"Hm5NPrNpZjYhnI8gyarz8eVyN/GrCSsNv0pPIa9tLWGFpnafTPm7M2xxfBRUF0iXayK3LyQpomrUsvjX",
+	"lti7nWeZvFr3LDzzVcrkf3JqCvBszeTU3apQyGeZNn4LxoTR0a0KeURffZun5xEEGlSK/FO0ZFwZOK5x",
+	"jFaTfEEpziFdgOBAnXFsIF295ITeBRD6cWVaSDiEIGUpEDOoVniYYAAAjDZUCXKT5Ms5k70QMRB7+GG8",
+	"En85JIu5jDnfZ85GZeGriSjCF6XGUfFFh8BoKEWo7+MYh4JxKDXdxSjzqHA8YCApysm0dB+nME/J+CSk",
+	"y5KHXCzAEkWWhgkvvv4tZrhSgquvyttFq5ZygAkw9edgF5vD7cyVrDVzSD3TJ5V+QB8a0117zKfnOT2D",
+	"Ej3ZpQh10Kk800Be27kFE0aE+ZMGKtr1Wst8not3xH8jWqknarbeERYNdPsYx+bWGwQ63t9yFrYYS+rY",
+	"6ZajCO0a1RoAVeWajhLIQN6khXuX2q8OGEEpK/7UV8cFNwlUfIk47h83VvGNnBVqKDTAbhHW+Z+cb+PW",
+	"j1htK+8eqlScuwP5+/tOzi9FbillWeT2LHA5tprSROT2p4Yyu3SbDTp/OX/z8uWLV68vfjw9f3Lx5tUz",
+	"r9EMOmwwGEjGDn9mg04zOrhv/frFL0+eDzrs8NASCbYHBZEG4DDAQj6/iUvL7WdUD2jQQfBlqAU0qKhl",
+	"WOqnElCIl3iG/yp5cQl64aDzx0B+2BtIUD3cuH9SYdTwdxgyUoguE0XB+j+4JI9eTCz3h+Zdl/ydvQYq",
+	"+n4gB+Y5n4qlQQ3MOQyp71rjT2gwMPE14tivBE+7rOHGb3bM3eV2p2fVx1+QfgyPfugO5IeDgcxGMLx/",
+	"+4HJLGfw9VyNe0+54fm+KIqDgfwwkKOp6b0sMmlyue8I5y9iccDu3SPYNrDYKDkUtekNJcnCNFeuhenG",
+	"Qqn4dl9O1U16zMj3YbtImNU9N6l7sFE0zenve/Ee2euyvcoOsRd4Zv/vd8feHzAjJwNpO6Jy0cvV2A/2",
+	"SiwOTlpGW3Pal1oUUZAtn2UXVnRyVzYJj41iYOl03XtP73Gxr6nIhRHt4VWxxD1WKnUl8CmWyiFkERZs",
+	"FNvUjVKdopRgQG4SMo2y4gBpF4R4LzAG4HNMjPMiMaVsGh3JnNrwRY8BJwUYLejvqkio5QyUmF8vySYt",
+	"hkiSy52d5GuzH/55eSDKZJvwwCjChk4n7YYW9XY7qx9sx2DxK83kXq7GmWxP4/tRjDOp4QhqzDEV7xwC",
+	"BJdNRRKCpuo885ViFvhIpfBDDwvE0MkqdclzSGrGLNIXdmbZce/Iv3cgIeUZC7Z9++D7gIvxoPdN7zjS",
+	"XH2/KN3PEubkgCEcOWSTYCENMF6Sh8fJB4JdlsZA5jNk8dmVE+9muSows/cKM1pPpQM6i/LhfWGFCiCT",
+	"KyTj56epLlSXSSyB6ZKpKeJIKntlIAEnMZsKyOSPEcnvHx0duVXy+D8nNSXfJ/+pPBVUvv01QixsqPBe",
+	"O5gzV+Mz+WkVXUfg16p5z2xft9dVl5rFHXp3OJ/PD+3OPSyLXEC9xfRmPXyqium23aM218gUXDe7cJbX",
+	"G7GBGMCe28YxWGnVqD3HRS6KbDwxNf0ZCM45no91GjQ8e7e68xlijj8K9Wl2+nCzLHBKSB6fiSxQYezA",
+	"HgN3jNm6lQfuRq31bHtZTYXSNain8pT/O5263lBNUeP0LBQeGVIds4kqtGCXUOJlMehspYrS5vCqKKl1",
+	"z8V8n/78LTOTH7kWb1492x90JsbMdP/ePac9Vbp4sLHah7hASwowkLiK5hvTZHjZEztFLRP0kqZnxeRs",
+	"pZxWJqcyN7bBNeanW2sHFHEfJ6MXEUn74MG19d1ceO3W9hrUQ8KL2H/PLm1fi7zP9lb0dY95hdU4EKe6",
+	"4gwSAWrMAhdlr7YmewEiuM/2Gldkz+nGrR2279+sz13saZ863EPBFYvBuc+QUt2Ux7pN9PuHWABXpWmX",
+	"wJ84kc2VWfOSakWuDkCgDj+nAqrdomSbCdUljtVsRMrZXM8G+FU1Bog2KyjeQSZQrsYvSnMH+T8tmvhy",
+	"SbvPXBn/E0XZVBjwE5kiqN4qDnytE9pi9bJHloTJFWc26Mi1GovoZpZivqwVR2ecsGvqavJplQZg3NlA",
+	"0lNUx+hblvIF7FrCouJy4duB/vfNET6CWTIQEwngbZRJUu1wpj2MW6lFH/EDnQvVI9VqqFoTQdosuVW7",
+	"CODsSQKNG0qLDiSRFHuX+u/8zZlmICj3Y6jKANCf0VxUUJlRqRYScFe7kE4yhrRWX7yIaByWBtPorbZf",
+	"UllqFesFmQepDGapRZSJSQis8LCrXBnl2MSlMqm6Mlgh3cIiPe7X0fpY8uDoPourd3bruwJXbwTwtmYC",
+	"4JxYH3QUJFCf3EnxshhcAO+uFj2NdxNlioZ99LcjREx1EI6+K1iMlACY7x+5BCeHvlfBGkR0udf8UlPx",
+	"WrvfHeyqngBKt+8C/sZa9WR9QE6MuJO5Gl51I7DMaPP4/QrhGdloICmuAIq+2O2QUiyCXSRAVHaGZFcF",
+	"xh5Hx0V9aRj7SbTG5oJrKub/kWwlNW31kxpNNlPrSWfe3may1PDrs0wAKXe1TUbxif68TRT0ERjbK8Rd",
+	"3dkovgiZagnRoUG2wA15e/JSEI+cEbo1kvj/tgJbKGrsjdYhdNhycKqhXZE1LsWYS0zh8MGny3HC564D",
+	"X1+gcDy3K6mZn4NrRAs7EnSzcGHX1U8RLhyRVSHTjUjqE7vd/Mh3Acd/vvSN5XDjWLNsJpUtGqJrc+89",
+	"/bVZcIQXh11FFB+y0GDSgRw7wliNLEkJ4gUHwBnAM9+DeOImWTM6H1+tdeRPHKqwvTmFgsHX7/2qmHCz",
+	"0ATagtXYBJ2NZTlrN7P4MH4fuuMODKV2VqMTAlRwJhFAnQGAulUG38hsqFICU3/+9JdHIfR+PsmMYHoG",
+	"0e6F3SIDmVEdg6j8Ugx0j8VRnqMeOnHl6rEXWMEn6ZE6Doq4913aZ7+zb7t//B0bTnjBh3Z6TuzbKQu1",
+	"XsMfdVSQzgHA/pjNBb+6cK8kNfxULqAzALnOoSgXYT2Rtgx2AkxfnHAZ4v4RJhlB+TOoiu2MI3DbF9pN",
+	"Hhx9A5ew0CgWtE967BxK23pwf+5Kul8uPD60FoWmKiiIAW6n0t53Jn2IqSGzftIU6Y+1kTDeP1qHPsm9",
+	"YMSp2Vq+R58DlazuXVtVt3v0zewLiWs4h85ur6TX291B+P3GY3gu5m80ICFu2nt6vFE3dye2Le4eo1ZW",
+	"Co7gYbyBJr4B2X+lcmFFMzxVd4wMDA7S1/yKeOcutuAT6e0hcJ426ceLLkDG+zmEF1jmsOTlR3JUcfNX",
+	"KNQt+vlvFDFuO7/k9UaGcWtu7xX+6Gq8d5stB5SWPHsr/qs989uVjK96YOj4sWHAzMTqhygbpWIGDgsl",
+	"PTyCyDXUvALojso7ICEwMwPpip008dqxMM+yt0IKrTs3tqSoq7Ws5mfBczPZgtP4Bs0RajRWwCPJ3t4A",
+	"IGJ72r+CzpxVVxO69n9GtGaCg/oDNspUrESEcex0XYxCI2D1r58eqHpTIeSWJJDYEHoryFdjYeBbKwUW",
+	"7E23MyvNozUDJnQsPhWpf3RnG9tBm2yLKO3rHq4SZTwaqMTU2ntTcc91p90I8AoT0XXFYLang05teREw",
+	"Imc+8/6Gy9Ism8jYKYXpD8sCKg5HLwq6bnCnD0ME7wrd1MWDmDhSGWOi2nXUlo9cH08ZOuGEn0+rs8YL",
+	"uzrlutLpaySQt7TfQIdtMX9WrDUQZ+Lqpd4llfvNbkq/dtcjcztd7ksxxOKuRZo2Cwe2Sf9rE/zLWXqN",
+	"tE5Xwezee/oL0PpGUa2KltomJPD52m3eJGtF/ysf+eCw+pIHRw8SKnAeKtECAhTP0hb5sFo34xMLi+V6",
+	"uIh6jzenWsstm+tjQXWQ64uOO6jTneh3x6Kf8dvUVdtFGMlAzBzJuU2AOzo/rt5H2SQ4OggoV5+RCtme",
+	"9dgLmS9aqNmUL/oQgwkxkD7QMJS1nvvQ3KUXdwEtvooYaRRETbJ9IIgHGJaJwiBOWuHkW+8faRLtGsoK",
+	"3UQ624C2vVz64vay2ap33EEc4OdDsUPFjoB3GCvx1ygR9flD/XwcyryLM/w6eckr5wxZzT6CEOxk1h6E",
+	"ZTczF4BcQcF3VijQHtokXMyfqpRDF1BVeU8zbFsHRU0LPoKq/8O8TNswTV/SZ7++UMVoQlczEnruGoGK",
+	"2PSGcYrUzx2q6c6QegvIMFD5tBkZhm4thxnOPA1wNM1d+aNeJakN0fRXxLp02QaryRTXjCN16ns51KOa",
+	"Iwh6ZqjaUK0iXY+9gcvG+esod4gsYJQoVGQihTwYxGOHIgA0pHvv8Q8wK8wK8TYT84Qyz/AO4ylWd8Ei",
+	"5blLGXJ1ZhHKf8IpvS3PLJGVHsJUTKHSP2D029eMsbKA7SckE/2N/ZL9aKfg/zp/8bwdmJNIyye1kW4E",
+	"SYkdPRfGCoHbFGpZavipQDUdFd+y520SNmxsCOiZ8lTcgJDHVnbwMizay/65tlEb38TyBIWTtJYvuOfq",
+	"Xj0a8ko9IHBDOlebN3qJDWxbNBtu0vQNGhjj1fjqONMmAVPRmp/Jl4UaF0LrnS7yhWG0PQaywYkJtfHi",
+	"2w63opdfC6I0alFzCPbZX/bLMkvHQh4sR3HZCeZygUFaT5AKs2cm9Yims0Kl5dDgA5btuofmdexTYM8E",
+	"ffpKjEpwsxYQRs204aNRn00odXjK1FtR9LaFOgVq3gJ0ipSnEgdWZWoQCPYIh9s02IGlq3aoKwc6MK/s",
+	"MPuMsd//0KbI5Pj95sP9cBuRZMjTmpFHaRZgcYdurHvRUBF/dOZGutc0UHymwHH+vrfZ4AIwKUWh1et5",
+	"Nsh8rfq1VclWia0o1SWWOSfenQ7ypaufrzmBedLVuKQUxls1OJWuK+fdclrfJ5CTaFp3vqOd7+hjabtQ",
+	"XH4Nh61pu1udStzwK50+zpsCRIO0YKAcJ95zk4uRAe0101gI16q9XjvF8q080okREwPxIDzuy5hnEmAx",
+	"jr6nlhe+QXJQhRx1ZA8Le1SrMAOYNMSMQhK0Ve6d98mXG2HJ2egQaBGl0WAvbCPItQFkDO9qpzFj/RDu",
+	"bQVNqnBFF9ieRMbk8evRgY++GB14qSy82xm3EmtK23kjJdPt/C9FV/w4jGAT5ZL0czeBqB4eb9IOvMiZ",
+	"3RRPoQriTiP90ipnIBUnJrUJv2yRuZ2ddXX01lyVecouBdMQwKqcwdUVDQfDMoU0APwfOtFYNnL5A5Y9",
+	"QqU/K21TYOtCGzH1ll1UHwAX0rIdIJpdq4AURkiREsXyPXEA4hQz9jzYqjXUb/W1tnxhWWKAtc/mSjYG",
+	"xFbtZBuUrKchGxfb0VZY3PenUl2c5zn4N1dTdhJfPtsa4pl8q7Kh2JClecvilpwttFticMu7dafE7JSY",
+	"j6bE0M7cQpFhN4tli7SaVgKP8gEG1l9fY1rjWvQaEFJ4AFK0rAArAZLRxmM1zbnuO+blihZKBRmEkaIE",
+	"wAKELNhlQO8HUvAiz0ThVJMuRMmpPAeUSaz65wBtiSE5dCgoVkHSbgZqkysjDk7NLuOG0AsRCbfHTl1W",
+	"hwe6rZYfd4CXWaGbFa6ahzTWtrJlNauPauZYCTRKQRftlYUqMQbabpLmEL9Y3r6pY7K7pf529yrQs+yt",
+	"uBMTl9t8ZAZkUs0/B69grEvNMzNJC76Rx+43elbulKlb9NRdX6XaaTfX0m5Ipb1Tj9vhfzDAmFnhebv3",
+	"l5evXvz68vXF2WPHRe/UGbex48uSqiW/18uYB6Dja0Yc/KYuJiCNdQ9Thefs06fS7Tw+9xxxuxPp5CdF",
+	"4NNOY43NtJlml2WWG5bJLuqpZEd1HiH2wkkrGJIPld+0N5x56YBVhYOBXJYOnD+lgXPXqPvto9jfCT9+",
+	"JUxWRCa7O2LJdtadd+6Ts+QdJ70xJ92xw2uxQyfVbeUfsxTXqguL9dgtyfHRUYIwK+AD4oZfIvgd3Mei",
+	"mHiEQ717gRSTioZcSTXXMSo9XHWEc1KCE2UgU8iif2EmophnWrDk4dE3SYRHqVLBkvTyogyTmXRZgt++",
+	"SLPCLBKrCCZpwTOZyXHSx9oB5ETSkHAFFfipxOfp2Z5m5QwrlrgOcX0l0hYUmVeCp9mXCiMT5h2W/mOi",
+	"yHx+IFnnE7ADxtt0LIzfKq04NlrwYjhpPTVPM6i6g2YbqsSYFcxkJhcEbuQfxxPhslDsw3Ny7C6Y5os+",
+	"JHHrLlNFN8TSdEP+4J4OxSikMkIjeOWl0BBebYYToaHIBmYm9BGlkUOGINWiTHWXUfkM6uKleisCFJMU",
+	"YCMR74yGshHinQHUJjCxl6Gkj5mrgaSaDkyNqpYQsH4k/0q8xWIm1CwXzCxmgmXSKMCvtdPKLtW7PsBt",
+	"QN/YtNRY5dKeWegpoEiOaFZHqphq139cxD3NrMha8rHoDWQy6Ji5wpcNOgnIYfgldBlwNpsUXIsuS1QB",
+	"/cMSmjj45BBwMKHb5C/ITI+dZ2OpoSZEBZ6KMDEZGPRZpq2op+QYJUXXnkNfUCisDI6NYOPQC/toC9L2",
+	"S12yC8GE6HI4sR2HoLNBB+xecBv7SkAiL0YRIOfDoyNGm6HrilYIbeC6nY+CyyuIU0hT+ohRlkAMJ1Dr",
+	"E6qe6BM7Mlh9S+KVsreodgXsA1xi2EIJzp2W2WwmTIIbMJNMi/HUHtk+1Jtm8AGO0faONSgtKPAfOpyw",
+	"STae5Nl4YpoJMi4llQxf54VBoAHldtpIgQ+GaG2n77wTAJ46FikCsbR4af7VqXv7Ywo95e+eCTm2PBty",
+	"iqaZdL/v204aS+Q6/c5//v6fg8G7o6PDweDd/aeDwbtvn9o/v3/6x//xl45PRcK4wQ74a5Zp+lRpqGFT",
+	"5sbpGpifNOWIjFAZ5PFR83ig8krF45SKES9z0+k/POp27DnjBubIfHPcgaSpbFpO8e40k/jjvu9zJo0Y",
+	"Q67d7TmjPlk6Gs3uBsD5dmO9oqevhZ4fXlBNTXu4ZWYadRnP++UuN22Xm/bZZufipvcSUywRRSIYSV11",
+	"4JpmyAcrptGV1ZVE6KFqAudJi6xViSIYlobpLBfS5Iu+V46sdFWIiPcmQFgThG9giT0gCcPjQuF5Pj5i",
+	"hhJLY6pvK4f74lN9o2VaSVvdDFyDqmLTG6b6Nu6UHTndkdPPjZxCWrDx9MLRT3dlNVBOo538xQwK17kI",
+	"JhfUhdCHqHFGDZwJCPH4CanGhStrhPQnlRVilXnaZ5nTKa06S5nEvn5g0JxGZYEJucge2jNw6cR/0gzc",
+	"TWOdHkU9vgZEYWPrO0jH3XQ4jthuPALfoNFiRXtuzjUUEUYojC89KRc36enZK1qSNRC6Yo6WWPthbEoY",
+	"P2vbued8w+fKrG8FD/km52Aafb2qDqJvGT/7oWvlLlrdlQ0Df7aiTpgWvboZmaddu1+dzLiykX8KCHRs",
+	"PFjZDPwioZ9oLt50AbGjODchTXqTmaE06fiI7NKkd2nSfwIpxsocXuRoE2NuO6OaXv5RM6rBYorp0mdk",
+	"f3zw7f37GH6o5NjnS0e8kR7HyjOxsRJksxdDoy4hf3irbGkcfEu6NFKgSrp0g+QBOdOv7YD6DP9bNaiB",
+	"eRyGtNmAbiMfmiSK5oRoGiesjcGB7DWOAJOe03gAe+v6Xy+8EfDGsE/Vehsr8Mbo0r33Plfgw8rSCjRk",
+	"K3ZDyXZurAZ7/+jIG1q6YOn3ai17AXZ/75gCL4Hg6OwZSETlaeiFhwBOWryn1xXMP00aAvb2t8xMgtiw",
+	"pVxba7xCxr2VxDorCL0520wUejThJhaHCqHLqXhzRoLKmiLS9tnUvmK56T++3bjxP76F5qU8/enN2Rop",
+	"6qc3Z69KiYKbTP0oNx7kUst1/YzaYj+1UbPN5ufcqNnMzc8uU2Rn8blrqGRvnQHvqaXycZ7c1nagragz",
+	"UjoXaglEernepkPdcJYggD8GC3gX3P1qxDLDVOEc4OhP1oabUidsqt6SqdzxMqgmlaiZkAn73//3/2PJ",
+	"TMg0k2P6VQit8rcipZ/DXGmRJl0ITNJGzKDcFDPZVIAHvRAKjFxQpnIg/cu68ZtU4V/kujHlCzZWPogU",
+	"+9Njp77SJeaq2CFq5cJMcVB2uDyHOJyBJEg6ird6cPS9L99hCi41xI37ipj2o9QrxqWbBOpRmhViaPJF",
+	"jz3KlQa8YHcLK5kARECU+jKQACWc5Xk1ZqNP2SlSmRjD79QnMjowg6kAeQfDOCQOG6eZLzTDCcPV5NnF",
+	"VKWiz9RolAAiTGVN1Whkp2hSTrnU/eWesuaO4rhK6TtJgStqIJ3BEKqCYoZPDE2Y8NKoBAEX0I65DNpt",
+	"X6X9tBM6wqUyExiSbaPIJjm9hEJnMezNCd7UEFgEZU5HjowmPZbIMs8TxImA2GJA8JZK/ZcVH53h6woD",
+	"gzKjRT5idr0SeuYCxpLgcF3ekw/T8yMAwVHb3Yujdhv6BONGwg6y+9ufIvo+hfrQFx0qRcPmPLgupAR9",
+	"qCnZSUBYEYNUOo0QjH4zO4Myn4qBpHMccByxJm3y4P5x0g5OcW1h9DbAKezuV6PR+ghALtMXo1HE42mJ",
+	"1hcaiwYZNTdFtkJqCrIvPLa9Qbrxq3eBjbHpNLzE5+7GLn0HMBk7wW9DoyAu0HNlULbY4VvsxONV9ZDW",
+	"GROXrDGuCFLXXUC57YLwisN1rnU2lvEVw8eVJ4h9Xsewc49nh0XkZmg08qBKqqMqSU7WpGiFUIME9VmX",
+	"cU1kbB/yonXFjes5tCs6IsUB43ogMcz2EKA+cNJOKBr3KpMpRflP1ByjSK2q3wWpKJPsd+xoJsd/7ANg",
+	"4D3tLhygAIZeYygzD5Ve4zF1g0BnH9DsnyqTAPrhMqaLUtL3AVcLSfMok5hdDWHVUBNlgYI+M2UhK/DV",
+	"6HGeqDkgcqmRERIjrC8X/uqUywVYw6xgR9RfXwko4UJo1PBekGasWPPPUhs2AkJT+ZjPa7BCDDxQkvDI",
+	"DcsFB3PcW1fhTzuxFpLVS4li64nnPFYyxCQ1J+o4kdcqGijiUtn8NdtMJwxK6WrlnPA91ElINbsw6gIH",
+	"kUAQNAluKCVDHjrpNTDZGWoNUsyjzYfhUH5X+kI1oaSOn70w4IUwJwEjACvo2evxGrsqN3YVLgs11xAQ",
+	"njyx+/QcDMGJSyAbcgnZJ0KmLKlY+ZMuG2dW4eRUfXZUqOlArpg93MaH8LROrFiQ4KULuNQohC45EbcO",
+	"7uLawMCs6t3d5vEz+XcI/93AlmrEO3MPjvmh9oavWA6johrrxLAwTucI3VgSC02h+63JLZjDo0ZElXrs",
+	"jHRejChPlRSo5OBZTCD9pbVUI7wELBRw+hM7fYfQgcOzx4mLcrGbR1F2KM7ECVsq1IThgAoC4Xs7y96m",
+	"Ah5FW75WIfxhI3npUWT58l92GfcbfPf07O+lMvzmotLxRov8Ezdizhc3kq5s0w0Wjj71OpsKVZqPLJR1",
+	"3xPJo1iSlmhgPMUYHranl2v28OwWkvufr/L/3vvL67NHvzyBvP6ILV7HLbyx95WAOWVwwBYgtTr35HmN",
+	"WaAr1pDl9YCB6zUbQeN/+4HJLMdLA5Orce8pNzzfF0VxYK99sP/T88wMJ0Tl+j/gH719s5gJetuQa+Gc",
+	"vY9FbngfXziamt7LIpNmH9uQRnJQb/NKaGHqbXK5P+iw//3v//HoPSilyEyO+4PO0kseKyka3zEYSKx/",
+	"ZmXSTpf6T+6aHmAaVN+Eml7bu3zJvX542SOVCjdhH67tdQZ5DlzN++iAxilXI7+2dUFgn5Y1PYCVYIzW",
+	"iubbLxFjjMEI91K7PHt9vMRcPf6eNqkqTQ8UDGpMnP3gxD17WQh+dRK/rLDrFl5mO61y0cvVeH+vbeX2",
+	"Vr3QMt6W98WruOfm3YV3ZumqtyITb39vWFH/Yksy8JVuRWuaH88u3GnvgfpR19mugywcuUc20PHWVRGL",
+	"xeN5EIFlpM7Vi4k5xSUDcaitmlgcd/f1pRmQb2ULMfVaqQaRNH+zdIMIxvmT5BxUS8hsEaoqtHHi2s7v",
+	"vfN7332mg8sjoD5CpeBlU5+TGu/C492YNHFet145i5x3MYKRCHLxhf1TO2PLCYZaZQYZLQZbxRzi3vuI",
+	"T0Xmh2QgrXb7v//9P6iw66THfgPTWDCrZLrmPK1xDjCNALdA2xile3eR4RD+EXYY3YHHR0fJwQnTqgr9",
+	"gfYgUL6dQ3LJ2EZWIvQNF2IspOVJos9MUYqEcX2lCcYXXaxhHnlkYYveaIcrXKftyuXCCEBZNAGIMudD",
+	"MZAR4uSlGKkCMIe58SYqdF7T5EwyK6QsyI6gy5kotEhFenG5SBD9JEbdvxRWz9fxg0k34DScnkVQlnYC",
+	"NGAKnDI/A5mioVkRR7NccBf8EDN/ml6PNwWzOFWpyBMH+U+DhItRJTwCu1CjkSj0SYRs0I0Sd5wjlRgn",
+	"TS3Hl5HtzGXrdOPXAjylkiEQBV3g/fpJjdIfA+4nuKrb83puYCy71dweMKdugILltnTsvc03afqoNtzr",
+	"JgY1veEOfLFFCWrA+gR5Z+2P5aRr2AHbTIDx9vISMqXlErGpSk93gsg55HIo8k1lpkfwdC7SYOXaQuIK",
+	"jaoy/BPSaVa1xWdejMI76proj4uzx+sCHW2L8I4PYFLdutYj6Vqfev8QfbW7hrp0V/vlxilkf/I9ttMR",
+	"NrGg44w9V+acDtjXG+dwa0b7Lw8/w67tHRvMt7eWf6wsKjboBNVh0EHlgW2R9+Q63JL51GZyr+VBLQla",
+	"YEJ/VVNqbiN/yQs4zRlMDWbkLnvP6uoVa05E2sgA2mbFnEZpJ625SNXyLXHWUQRxF0IjIlQ7VaSowJrw",
+	"wxU+85lKUEOGk8cPANn4QGKwBptPFBupPFdzUgWxBWjIFKcLCgibZloLKgxu1TYIJoVfkNTVBtLya0Ct",
+	"+drMp5VkgnVSWkuy1EYG1ChX5wbW05a0th1ay87o+VUYPXmwIjZAZflLH9fieZqmmnFvQUPkU0KJ6buf",
+	"SwkWkH5zuUC6D1YmtPX59xDBB9kG/3YhiHsAVKn5osdOKc/EJ6eAvU+qwBgwcYG4FWXxHPQp8QeMrVHk",
+	"WDQG5EfNqTOsLXOGYxIL4/mcLzSbZ3KFUcuRvE9q0YJ2mxD3R3Gfr2uWWmp+B4A1m4+IdqJnPRsPJrRo",
+	"tCa4XTTnmvE0vTtjwk4h3i5n4BEc/13Q/1fMJk/TNOIh6DKq+wSrfPIjqMfugx8VYIRIJmGGGMdPHdix",
+	"GrH714UMofG0aM5EHVeqzVVGADoz7fWNensb+rTbI83qtBtEpEvbaR26Tu6t6WM75oeLcnKgH2vTTFwS",
+	"SbeqpXsn47WyS0C/3r66zubioP1AVRaEbAB71XkwpwogAsWyUBubBKASa9/LjQBtDHDhE8X40DBwmoqs",
+	"GMhLoA1dSkoZWkENN52OkQcRKtvX6BFTKsM+FgjyfmZ8oUEXx20COL8QHihe4h+Y0hC8+9kUWhZYHQNT",
+	"vt3PxOqVlLjbKFVWffTkUm0RcwcSFpEZpdqFTMB0+6QSplwBPVeTLm1nrytaVtvegVy50TgQQu+2BEk4",
+	"LTsp8kuoBbgTJ7+YYrwoIsLZ+kzkQ6Djn044/DHLc8t2oFiTz2oCXIrfrGREwL/TbcVEO6wWGdHSyZUC",
+	"YkTO69LhFt29DTkRNkqzkAijaJUQN+5nXVbcUpSr5CDejUhH6ZAgpWDomi+L6AWfdnC4yDuYuFzWqHgO",
+	"zkMhBJtmssQ4sJ+yt4IlZZEnAK8jxZxFqZz7ZZEfJICa4rKGeIwVDPF72VS4gleM0pwFlauBRCSEbEHZ",
+	"j3IRsKzNOHsrJAPk6THPZJ8ltaOVUH4qE6ORGBoGZcVaJbAYG/f2yzhuK8WYVXi+tXgbwvPdWJqptmqG",
+	"z7A3d6mQO4POtiBnmI6tCsaj9O6IJDTEPXiVG35l4SgBa5ICahQVYiY4rglVc1r2eZfZPatMAmltiflW",
+	"BYW05jwyLagRSzwyJsOQRK/I7mks/+GNKdkIiFShciBciZ0N0hV1I85DZnoDmWSpT0p2tNhSxsiNQtQN",
+	"MQ4QUorZZjXAA4qf1sC9IDveAQgQ1gBnudJmIEPkhK/riGT4nyqTlU4qSvFfYKxz8uD4mEULcTHNNNX7",
+	"ivAEwKaSskuRKznWKKPRaAYSAgRcYLgR7wwVx4fQPZ6lLrv/UjCRZgYxCLw5EKtkoY9mnuW5A5hgl2LI",
+	"Sy2CRo7cARPw7NyNRhBk755D0wRAYWSmG02yUWppWnwuOvAUH5LvJhXBtOyrkpQbflj6WgiJxxrzji8X",
+	"ku5WvCjNpMdeVDYaAG35zehj93naRSkEAvrzBe2BxG64xPd5BukL9rnFTAxkYuc4CUMqhI8RRyi/TLNs",
+	"LBVE4Z8LwQadR5HhZdCpR/kfUj8TnLFgZAGbSHvofwRqYsoCKwv+zOXYNi1nCFyB1ZjVLNqCJw77gg5x",
+	"TXJSM8S86CHmYOGTEM/CqcpSN+AozJjQRijQPt5f0fanjACKoYf1sieeAE7UW4A2wUXnxojpjIrmeXsV",
+	"QGHbJgppg5rLPksLGiEuFaYxhPWuvs/vIOrjnrbjmYKbFGmfnUDNR+L6ck4VlvULCNB/c2b3aGOY/sbe",
+	"Q/eOrXHSau2uEZV/W9Acfs22RubwLR9NShf80hZVjUFcsDVHdtGBt9k92me/P37x/MkfSc2w9R+H/xDF",
+	"UOSHp2eHb84O6UuHq+F3nYVreUw7WfMGsBub2LXsfv64Ri37xR3Ax2cD8FGr6idjD2yQXmvCK48dNJH0",
+	"DpJ2vdrfXXrPuu3Bry06Q6N9hvEMb6ZX7tlYebhZwCwAS3nS9vsfSSSRnD/+pRru2K/61GJst1KmhFbp",
+	"b2dpFyWNIGANZFwiYEmABlHbiquXi+oqEpYrSExeFKJbY/5WgKgcI335J5ukLyvHl3Jo5crXVbWpqiGd",
+	"LBcXs6J7wrXOtOHSSq9G5SnjVl5il4uBTKbCcMuCeki/Abl5CWGBwMlSiFSrOujcLYR4k2re9SXknVNz",
+	"2hYtHMH0f+JyCFsF90bdvkZ4bxAPKwG+94/urw/wbY0ed7vyZkG+u8DdnQHrYwbuVug6WrTWccLGUN46",
+	"s7khPE2bfnwnDgXMS1zObV+HUmDZIKrzq3ERMEsSVXt0MDh7hITvpAqI9ZVUc9Crs5QthCE9XZLFpNKT",
+	"rrdTTPhsJiTm3UO5D4gQgaI/ZDAAWE+uweB2A606Ljpy+46DBvTD56oNLeKrs9jvSNdmGYYVW1rzGW2k",
+	"WM2ZZUOXjty5gUl+UyE7mEYaReynqoAaH+XUA49UZOr+1sQJUFsysMgRPFrXPQKGDw34t1VzZALxZs4J",
+	"CfY8LyA3EYVaraadqei2TUV/dsK4kwTvjpxi/bPrEdSPJAK+/XaNq/NU1xwqiSdyVMDFkdE4NCOQVfYt",
+	"BpD0I3youk8E6LKwFEvMEkrpuuTDq4EMrr6JmssTliD+N4pU3P18JbgGMG8uU5bwS1WYxN4t8PpHd4n8",
+	"49udU+RLdYr849udW2TnFtm5RXZukY/jFok55dftFSFRYxud7dRFmbbre8myzhUJLPTNZL1qBTx7x3J2",
+	"6tVOvdqpV7ekXmk6Vs20Lc8ZHw5VKY2uA7mD/5FyHrVg4nDKs5zxNC2E1r7ak2ScDUVheCbZnC+81xIr",
+	"M/lbhcpFMxL8G+jg0iir/fxZzbEATlMnoKu+qm+PPeIaed0bmQ1VCkWups76PuXGiMJ2hShhp9/hKf/3",
+	"Trdj1RWrdRSLTrcj+dTeEvZ7nZguTvm7Z0KO7T45fvig25lm0v0ObkVtikxCtfQmJ7ub8T0/LVFfxuiP",
+	"aeqMfbqzKY1+pfBgfA1w+jRf6/H03YPXAdPHtjfEgmo+TDssqGtyuj854+LpNJMtSYZ0q8Hr6w5BYDnI",
+	"BCo8By99aPWVgkyPfgF8X5wdb5TqsbOltAG0rjlPJmQ0ofQH1Rdd6lmdiFMIzUC6IUIkDbKeIEfbvXRP",
+	"Z2NZztCWdi6kQQ8oYK4jMhLa0wBJD3vdJ7DwoQLoewIzzKjsOVD3C8OvsEL2jTKuLB/71BY3enCDpHfb",
+	"2+smvVfb3kHS+2YD8QR7c0hm36JZX8HbYOolnbZGuG+GojwWIOyshh+GJz50qWj4Bs9j3Vhs9uFrJOeb",
+	"mMue2IP8ml/Rh3aJ8V8Oz0KaEjEaRtlWC0bybgMXa7RH2fveGLWJ0Yh4oFeT7r23/1xk6YdWhelFYC0+",
+	"qy1Le+ycUrOgkmexCM9onEAN9xAjRs1lDCxj+R80gswmLTCnD58bSHpRjyWuSRLVsqC3+zDUKF4Vglxb",
+	"OJajRJ84FHRLOt/tuOFtjLJ3VzxiF/e5M0d9vonLnpRuqgJsRQQs5XBxlkAJlpUHQrIKHaH4ebDUpBlw",
+	"P23/FhL/zEyPYcVBdBpg9qrBA2eVBMSZiHIdiVdMuO5ifi5YokjQV5LIMGawnjDuMwKEQf0gYH6LOaox",
+	"l4uKrlGIUSH0JOmxx9BhzBZ1Hx5I6CGgbQmtMyV1yMKVCkj5kEuWqzG4BiBvOljCcdwpA46YaVNwg8rV",
+	"AnrXR/XEPnoBjzT6DiIR8SZqA63H+nooOA9V8b+LRqm1zgbf1Wu46Rva3kFVoU+sdHBf3X9kRDHnRap3",
+	"foiN5f9nXJtTkC534v8XJv4jvefEH4gYBd6wlpvV5H8kimkjp2sQ9O/FIuX1+WDZhM8hqCKjFdcpCQ7r",
+	"R2ivLER180iUj8DK9QlL3n9I2DAXvNCegbjbiAUAgAVeyUgV4DPCu+3zLxwoQ6QYWPXD6Q1TbnmkYZnp",
+	"MyoKTnqIyKGqmSgEJpkxXQ4n4dv7yYOjB8kB9MgrKah1UD5CQlPsI5yjLpDDKwA8AJ4IMHd0tU9F4gtV",
+	"KskQY7P+oiaeOCuNk/1vxBTR47KGGbwMH9uerTU2vgu+lvKN1aVtTIGhSXPunN+lmva7VHOnBE93rG3H",
+	"qL5iLew55GL5M3BzxgVDsbPS5BwPUD1Uq9X+TWB5qRqWU4EGi7LIO/3OPeBY1J8lnpWNJWLbdK3qAjg3",
+	"mYywhZyuAxcinWyopoL878FfbY8hGNzSTM9yvniOl91HMoRIXEL9Q7RhQvqLuIYLCKakl1A9Nk42J9C9",
+	"Ya50JsdRZ4jnNPTnNd1Z7sxvPp/c1w/BIPNa6rfmC4yEcFk51UpT7klCTvZQSF4OiLoZVVip9zOkQi91",
+	"9GkmU8gIxKHAF30xEsTDzgpmN7mOvqUFL4aNK4Q3GlaHYKoIYvv0rEsBhVaX1bQLDyFPH7d3vBuyhi8F",
+	"6Ku26a+oyJoZkec+4/5Slbg+qdBXEINH6QDxd2eFms4aF/4l3WmO0sCEShqw811SlOS+lW4eTbhJDrrM",
+	"5/wflhnM/OlPh2/Ooh5AxM/y52PIqqa59qEEgMVcmYVcqSuC8rLsFLcYxul4xiv4cEI4XFFfSgq3WVoI",
+	"Hzqx1JFfxAKRxEh8rcmcQ+5W5GU8aD7LDq/EovFbL88Y3Fr+1stCXUau4lnODUTvIAhoKXVU/Dn62ETw",
+	"vJHW/Iw3Pvzx4f8PAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
