@@ -696,6 +696,27 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignUpRequestRole.
 const (
 	SignUpRequestRoleUser SignUpRequestRole = "user"
@@ -1819,6 +1840,36 @@ type Scope string
 // Scopes What an API key may do.
 type Scopes = []Scope
 
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1955,6 +2006,15 @@ type TeamMemberIDs = []ID
 
 // TeamName The team's name, one line of text, as a ticket's title is.
 type TeamName = string
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2672,6 +2732,22 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListStaffTicketsParams defines parameters for ListStaffTickets.
@@ -3605,6 +3681,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
@@ -4556,6 +4635,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetReadiness(ctx)
+	return err
+}
+
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
 	return err
 }
 
@@ -5727,6 +5855,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -10827,6 +10956,178 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17044,6 +17345,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
@@ -18040,6 +18344,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		return validResponse.VisitGetReadinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19066,731 +19395,750 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHLU6RJ6qajY1bto0fTvtaS27Nj6q8CWSBZoyLALqAsc9za2KfZB9sn+QKZAAp1",
-	"kRQl9zW7EdtjsapwJIBEnr/80hqL+UJwxpVsDb602Gc6XyQM/n3y3fvTdxl/x37MmFT6F5nN5zRdtgat",
-	"EzJnUtIpawWtTzTJmH48Flyxz6o1+HgRtCYivaZpxKK3qVjo9m6ClvlGtgYfzdtctQat8xkjko0Fj8h4",
-	"RtMpI7Ekk1TMSW+PvBkrMWJppxW04qg1aM3ltN1rBa1UJKw1aGWSpa2bi6CVZvxUP08zDs+loopht2qW",
-	"MhrB027v+DjaHR+0e5M+bR+Od1n7eHTQa++z7mSXHo57Ub/fClpKiESP8uLmJgA6nKmU0XmJBpxQLq9Z",
-	"SsSECM7IImZjjyCtiCo6IF+GLbVcsGFrMGy9e//68uz85N3582fDVjB0I4OHm4wNvoKpwicw2WHrZsiH",
-	"vNrb+fO/nV++en52dvLdc+wWPjerUO51j/a67cOoO2ofjff32/3J8eSgG3Xp3ugQexUJNkuljKWiXG3W",
-	"8dM3r8+fv75T1xFLFMWWZ5RfkaXIOpt1/vz1s607bmhfr+GL09enZ3+590Vs6d12+iyWdJSwqHziJEs/",
-	"sZRcx2omMkVOTotnL9JbjsaXkf08aEVM0TjRH5+arSoJTRmR17Eaz1hExETvXKJmsTTN63OW4om/jAsn",
-	"Zp92u+3DbrfbPtL/6eb/F5njlsnWYK97HLRUrOBwnpwSbzSagq1B6/EiFaOEzeVjf7Bw0E5fxXIs+CSe",
-	"Zml5/u8XEs4gSdkkk0wSBVxDj/mBJFdsSURK5iJiST1Z5oWmPdpo7nNyCk3FY+Y1fxea9PY8mux3+wWa",
-	"lIdSR5jiO0id1+IEFrG0MZKEKHHFuCTXjCsScyVIyqgUPObTemJwcYn7oYYQmWQRoUlCYiVtwyM2ESkj",
-	"sSIjNqWcKGH20xak6e+vIM2UfmKE29YbaJOPHuny5hNLE0Gjxi0TSyLcO3qfjCnnQk9GE0qfhHoy5R+t",
-	"2DDrG99m/xzDNypd6uPRGqg0Yz7VdgtUK4yzjmLeC0iyt6lQYiySBoJZZiHFnKlZzKeEJZLVE2lhm2om",
-	"0SgVVwyZTUqk3qR5wxlnnxdsrLYj0/5qMhU3lx0pYWkqmjaXmw4S6j8yoWiRSudCkDnly5ylKkKJiucN",
-	"BPoRmvCpcy0K7HjENCGu01gpxslEpPqCIzTR18pyG6qMVlFlr1/k0DA8PPXZooEoOAWkyDsmF4JLVr6e",
-	"tCCZMMXys+toQZVi84VqDXpBa5wyqlh0SbXk1+/2D9q9XrvfP+8eD3Z7g95+p9ft7u7t/70VtCYxj+Xs",
-	"EnlZa9CSSizcz81NHHT2uv1e7xCbSKW6BC7W3OPebq/b7f/dSpibSActJ8xe3uobuJ8GLbFgnMaPpwvV",
-	"FlK2e/3uyGOKLUtKOM7x+IqVl36N9Jql3H97d3R42D6k3X77aNJl7VEv6o932d5kv3vQCloZiPF6xwKz",
-	"QmLJ1qAb2HHEgrtf+72gtUjFfKG8n/p6u5kLJ//+prhfnn+ySoZ3lK4FSs1Sy9CgPPjbJr5Mzce3orK/",
-	"3RiHa2FCE8mCFjNj+PgF/+m0FqOHUH6VnwCQOrVIJtmPrUHvJqj9CITRpo/6WjNJqFSX5s8CRdYqFcqR",
-	"x9Mq4GAPSL/b7WoBFYY0IFLRVNWJq/hAS5xFct5OAne78HZCLux3+KRmx+OgcK2GmsB6OnE0IJuMatCr",
-	"m6xRFIKhXaBcaTDy/Mbt9zdv39dHNm5/1y1dJDir7Uz/fteFM1xq2Bp8GbZ+plWv0N4QKBi2YnlJ46G5",
-	"koYtmqmZSHFwVzHHfvQLN7oZd1PAzysYPb5fuC7M3hcL6DbLaVBgXkPkXsMqpxvCabUqmT2xJfb1hldv",
-	"u4//d939q153F7BXzuM5E5lqVkVknOiro1ZWVObjZlk6iiOi1QtzS8QcJM9tpES6WnbeK0iJ+cDq5EP7",
-	"FO63t6ffs2XNSbliy0CPN/M1iY9fVh2R/vGg2+3owfa75Q273x719eaje3vt46jL2nvjo0mP9enu6KDb",
-	"MteuFmsrDfe6g15/sLfX2e/2+ru7umFO53pSH9iIyBkcu0XKJvFnfQyvLk/+zs8/j07/g12dRSXTY9CS",
-	"Y7EAk6bZu3Kg5Xa3leVAC/Z6xjRuBS3BL0dsRpNJ60LLCLCml+VpdVn7cNzttY/o/m67Pzlg+9HeeHfU",
-	"py3cY+Mxk/Jcb7yyZqL3YgCmEQovoQIPOkVvn8xjnilfmPjSwtdwF7cGLbb862z03Th+E//19P0/T3uv",
-	"41N5OleLvz89PTj9x//+9/90/ve//6cVtNjnRZwyeRnz1uC429UbaZIyOXMNyVRd4qvIjcyuGTGaWr19",
-	"PBYZV1XxZ1o+HZvvD2dOcgLfHA/RNKVj9u/Gut0Zi3llMx2x3l77cNQbt2lvvNfejQ5G3fExO5z0uvmS",
-	"49i80dddCGZeW27xn2kKeh89pXzMkoRFjUqdE0bVjCrCxUhES8IZi4oWky0vPFTDc/43tuMpMiagw82v",
-	"5yLc8FLzJvMru9S6lTut26zAPZ1RPmVvqZTXIo3qnUFcqBlLycK8VDi8WZoyri7dM33dpykbKzITqWRk",
-	"pDdPutQ8mF37r0lFFwnTahA17WsJEQ7fU8E/sVRSPavXQml+uFAbGYzH3pc1N7D/+JILdUlt09ULORJM",
-	"4k0M76DB2G9gmzu575vS+575yp+y12u9xa95GkA9OKH5ma9dUz1Je/YFkI6zayYVgY2ZU85rEO79Bm/h",
-	"tblYkZHQsZJwJ8VKknEmlZiztHAtVe/jra/ZfISvUIRtGKJZ37I/8xYeyryn10LVd/NCpGQskoTRaVa8",
-	"iPPOvo2TJOZTcsXFNdpF9M4SnHXIBxorIJyasbnf4Tmj84Z5KX0GrNNozuYjlkqyZKqG3KZnv10gbkPL",
-	"8KPej3Sk26acxPyTiMcFO2jE5DiNF3DgBq1Tck2loWFE1LWWaPV8PC+v3fGn2BbZO+z1NLmvU1EY2nvJ",
-	"0gZ2VJUhVl2iG7CmyvWPQ4hwzzdtdvRLbSnK3EbU1b1UBNVnV8u3f4nF4X8++9v0h735X7vjv6e90Yfx",
-	"f37+8ers6C+8r15e72fPxWF8Qo8n3/3jP6Ld739LkrBeBcM6ViyA5S6FLRnLRUKXl2aqJxElL8UnllDY",
-	"ueyzYimnCY7Fft/W27B114HWy7zrxrt61+z6u2bsUeRnnuYK0dU1MO52e+3DqN9vH7O9SXufHowOx0fR",
-	"MetO/t0OoRPzTzSJo8oZWPFxOR7EI7lh+kWSf7tEaaCG2GiS0v8CcSMnjZ7h7WNW1ojD/Q5e/FUhdLXA",
-	"B3Y0R+dby5eaQM++fc/pJxonKGWXL/+IKjqiEuYVies6aSkaXWZeEyURyTWQC0rbuox7Bxt7Q5/ZXosj",
-	"q4hIpbEDQXD7Nt4rT6mWvEgi+JSlJBFTEvMSWzHbX49Pt/hc7/9zWtHTT+zWqeiKjrZwdC4VfFskbApL",
-	"Qrn9GO52lBFYW39FaBSlTMptQjmOm0I5nheaJnZgFbr64wYSGDZz+qyODkawx/1LZtSEXVjeROI6x7zH",
-	"uaoEKjWpRXKqtTAQPLeJVjhspEg+yBXkqIxVE+UFjTfXujOrxzgv+ldQvYt+/NJR+83p3hOg729c8X4h",
-	"0lEcReUz81pYDSCWBC696gmZuE9LPNmwjAf4pceZk0RcQ5PbcOdi/JfHjF9446gcjXyQerZ/oTx6M5nU",
-	"Mt6XbKK0FjrL5pTLkod4jlPWxwLaYTRRs2qElFYgWFJQ79x2EVfw6WnE5guhGB8vT/nbVEw1p6tejJLO",
-	"GTEkCohUcZKQjEcsJdd0WbMYcd7sZcz1McOGfaZl2/N4uTea9vdsCY6DYl/bLNV4ZWSIz968/iG6LubE",
-	"G3plNZtmWSLsq1jOqRqXFwh6AG6n1UOIRdF7fG34kd/r3DZd2PM1lCx0YW1LhpB33v6+zaZMQm+EK+nn",
-	"3gPicbxByhSb0CxRaB2wcZB1BLJf335au4Uwva6vmJuLrzGMyvWKEwBx/mnKIsZVTJPSmfqg9fp626Gd",
-	"AzRwOfZaKPG1ouBD0EDi2nTWg20kov0Cc+sV7BN6WKQ4rBpaVEfvkcXbIzWWBHcsYkmUQNlzBYX8TYSW",
-	"B08uquMogjMCjemN1NM8tr+/Tz7FMh4ljJycPT09BfWGjhVL4W6ANbcB/NC5EuLSjCvWN+eM0Qj2YhLP",
-	"Y9Ua9Pf3g9ZCwJ7QlCkNA4P3twhwyxelW12UuHj0Vi1MmWje4rylKZ0zVWNggD37Y8bSJVm4l5oXxn/H",
-	"4/ruZ70WGb/i4prrzasFYWo6gSbrKS8ydSkmlynlkIcB1IcxecTXxPGIjz9vQfJufx3J/Tk2Ejt/ySPz",
-	"O/Qd1jg0taIkZQwh6hQVBAzoaiY1OiBL/MF4J403NEahB4dtyA3NbhtruZI/2AE10gRf8OhRSwgcumUG",
-	"bvy3pUTBLXyfhOjufQVCpJTLGE3HBSt6KuZE6wCaY40TIVfviLyVwukzKqIJ154KNN8Um92GELRJY3SE",
-	"8AfUTI38LU2Sl1Sqk2ge86pEmlCpCNXPYqlSqkQdK4JwCHipIiDF6BurNkOuZ0LTxxg7tjkerIkYL+sG",
-	"XSGGN2ogQvyJvQUNqkoF1KyMg8mLrrZx1aOScD5fUL4EPR6cAeSlilbb6/pdY6Gvtdftj7u99uGoT9vH",
-	"Ua/b3mOHkyN6MOqPd3vAm6VKs7FeTa1xvEkjCK+fxQvcde+EUiyNjKcm5hD6eS3SKy38RnQJd+8iFVE2",
-	"1gPTy2XHfe1Z6rNR0qim948Ge71Ot7vX64HenWYJGuvfsUnGIyQWSN2KTiYDMqM8Aj8TpBd0wEpvNaYk",
-	"/gRWNcFB3UxjxqNE0zdbRI3k2x/0up1+v7vfO9L9f2KphJPdg5UV01P+QqTlcFiwdL05ydSM9DtdPb65",
-	"v4zTlHJlg0s8GXIDn04mtYwKpnEa0YJPyA2o3r8kyV/P3ryucy+VG9pgILqvVzTRE2P17nWt8Zc7NId6",
-	"bj+8NOeyzO4hYMOweS3s6XaMxBdz8v78RftoGxbXaxIG3ExIPqDKoa6OGoiAhvoXjEUjOr4q0uBUkRlL",
-	"FmU+P5+7yG1UHWMVaA5gQk5Xn+e90nneJsIxpSrm09agBakTK3Z/sTNvvrLZq8ojcJDXRZj+SzgpgpqJ",
-	"0rg8RbvY5MROEq+AxYLRVBofs9Z1JvoWoCRlWlvGQIrrWTye6a9TMtLtpCxhVDJpubDlvGsI5Fs/b7N7",
-	"DIHQCnN7+lzcBK3X7Pq9rCoonF3Xercso0pivmUoWa/G1/aafVYrwj9OlSScfVZlb7gNIjRUPT5ud3vt",
-	"bu+8q8/KAPdbyR1N+sYi/3O7ml2YUdVbdkLmLIop0XwOBCmxYCnuLyNb4sVdZ8DKg3PqXGiVhvKgX/T/",
-	"QFCP1/02vPyowMsPcl7+2kUZNTnRSqM3dHohMh5VrzA1YykLtJqhZ6LPnGwgyAQaqPN6cYHmQP33NnMt",
-	"OnP2inO13dZOEx+aGVa9ybQm5iTnXcWtRoEnjPb22sfjbr+9G+2x/clB97B3pHVsy+cw1CTYKi5oNcPa",
-	"Hew1i7G7UfcID/4R7U/aXbYX7Y8PRof06LjC0WN5yYEY2zIwpKZe0fPa1OYzLYmSGf2kNfhFEteqeWZP",
-	"XKqmnGYTuGaud2syzR2EHDen45cPtvKcjpsUHTPDPGe6YYuVJqGJ85YuE0GjcyFe6outFGv8iaXkYI98",
-	"H39bQ5UFfnoJ1jn4uKz1gWg4p0uk78H+/u4BGS0Vg3zWudjKFt4tqHs9zxVkpoJWTDOeChWqgwYqMB7p",
-	"LQIL1uCPwdUMyALfrfcR0UyJNWcDpLRef3dv/wCCsW8bvHYbTyPotlbo3GAwTvvKJ7k6Vm61QNobdA81",
-	"G+j3gA3oy/xy83hyWJgUZEuwUaBLu3R8xZzBLtNkm1BZbyNdeK1cOs9t4QR78QHWX2O0xzubJHqev8af",
-	"D8l9yJVdWjNgJEfVMHFCopRO1O/e8nAXY4Kl0D1aE3Ap3qbsU8yuS+4mUBVFlkRkxBCMAPyAZpP5K9UA",
-	"V/SfIoPpaVJArAPB7MwIk3apu0iIzBYLkSoSMXnVyeVmuZSKzUG/yVvdgLmUIY9WR0OYSINawlg7URXY",
-	"IKGKGYKMZ8axUD2x0LKzNpWPq7HE6fm4d0CbzaOnsO1tLtr+QdNFi3Mj/rBqzm5p6DlRzpjSurxsCs7c",
-	"5Az/ag9b+Wzl067JYEIiFROYfl6mtZUh8ysaKLWm/TZTNqa0MWMiFyEJKK4bBh3fYPMlC1iDLr2lIcy3",
-	"VOn+3lHFXsbzWNVxAYA3MQcT5EHBa9XXlCp2mZhWilxAMtiWc5GyvCU9IvgZAo62d7htBm6ip0jy0VWY",
-	"QWH0QBN0EzYuL3rNjAKB7pIK1klTIiS2P2Vcq/RsZR5VXaP2wzy49B1TcQrwejVSh+8M0dvBnIf/c3/c",
-	"i/sjRdLfr8zyTiTstVAneDLKCwrxekArSqQCl3+dMK1fw4wv04x3KN/wBMPeoa0hyBHDFqiAI0aovDIh",
-	"UdsaVw6awgD1zPIww4azWB64JskZhDV9m8llA4tKxDTmqxgUBkZdjnQTPn+q8riUkWsaax65DVM62jhA",
-	"HedEzIgqdPAHjCSA+IeKVJLQhRILkKooUSxhi5neirdIOu4V0kYgS9MOvGSYNV8eg9q4p7883O12u3vV",
-	"NKVjCika+/vtI631Hkx6oz7di47YcVe/u4DmdjvdTq+32+k+7u+tzNOv6Q60VLSNDVqvxD/jJKGP9ztd",
-	"8vBvvd4T8jLm2Wfy+ejg8mBvh7yIUzYRnx/39vY7XRS360jSOzrvdwe9/cFet3Ow3+vvFklic1maaHI4",
-	"6PYHPWAt+71egSbjHu22u4ejfvtw3Ou2j9le1N7v0+74MNqdHIAp3dCk2xtEo6PB3mDweO9oNVGq/RWI",
-	"8ozJq5PF4nG/0yMP4zdnO+gnOIun/P2iIZHv9t6CjdyaYL5Ds83TmmT5E/JjFjOlRQRetdngJQgiSy9o",
-	"0SRpDfqHQWsea4a7F7QkF+Kfmk/uBq2MUynjKdd/9nqlrmsEXGstohK5PZGMkbgo8Xqhxfw3bDRapLFI",
-	"Y6VnPounM9+MpNVGzYLoFO7BkUn+vPglzUpByzDhSxlrjr56erizITuiJmbqBdjDU8bqcC/qjzP2sVd0",
-	"ea7ExuDv9sdPTw9OrxZ/++HpX487bLfbGfcTPpq/6EZ/+2uiSZDqM/TYeKYeb7LQj2nctpBPf8b0DxQo",
-	"v9luEDeOTjGfbph3MqOS/COTAPmZ8XvIOfkKiR7Szuk3nutxXsWBw7xtRJbeMBm0u0JCt+mTTSnEmBh+",
-	"GUfACzbyA18E5bzxlZyhW4mA0LOu486aGBsKMr+pKWtuVefF2DCT/vfnyLA30PbXTbnpLbwYRkDBKNIy",
-	"pin8WmMatrHvyHNcCGqd1yKWppknJGUQXRortBtvo2SNmqyf5yaa1Q6lolkUx5rP/EOsZvWxSPoJoY2Y",
-	"Kb+b/Viw8/9rhFZd/DpPYaOs3iCa/x8jvK8lgLtJyyTvWFbFdjY7PatNwsNM35Th0xV5Fy7xDuHkO+RU",
-	"SZfg4XIPBibanNAp3S7mfNyUiQATJDDSehbpzQQ2pRCvKF+eoLxblwsaf1Yzk6izIoNNCXE5p3x5SW1L",
-	"dbYo+9CE8xjMfYRe+gzhu/ef8embyysDqSdReSoeoVDFkA3GOrj7pHllBZHyV4oBK6b+BUQByGqTBLwe",
-	"kIov751QBROem1E+0mY62XeATGnchD/1XfwJ6itQYjX2gGjN3Fj48BIik5glReQ9tHtgNCPPksRCwFzC",
-	"q7AUIo0g+QugXW7qTAJlEwDAOWY8QvCs96dPZ1TdynexGjPsVjzVu5wvgpZK4+kUZpO7RNq2FJE/2E1r",
-	"Fm05lC/FYkQLmhpYcSyAtLF4YPYNfAVZeSUXfz5fmY3msSrN1cht2wGJr8IK37JQj/nsFVNUt46Iyw7k",
-	"2UA7N9TVgc7bUrFFY+kdTaZ2PkiDS91b/X6O2Z2/X60pdMc2VpckgjYYjzYbNWJtrKYEvrMxzW+Jpr0C",
-	"TNtfvY/P3rx+foEY2aW9+MPh/+3Gf8ndiP98V4PB/ivbp1vl3dzutsCJ+qHgLc/LsrHSclNzv2yCo7jq",
-	"agm+3BL8vWYukFqxcWbMTe0t6QWoNIzXVZtDHeU91/0zruIxrYSuvBYuybgsXWal78rCZZ5qwRmLLL6W",
-	"S5XexlSz26SGQGJFaTQVAbI8YLjwuYkoZNErFsX0HD7yKfA2oTGvFFJxNHCfX0LOCCZONiadOHggLVNj",
-	"tsHdUk0mhcjb/Zwi3sS8LurJUjsHoA5ox81IqEZCLQdmFQ26cPpR+pV+q804qB/QYWXTL2odqZXQ7bzl",
-	"Rri5b9lYzJmsTS2p4JHW5YCt8uhWE1W3gBJ3+V8/0CSOaFMY+AmZx1JCCgQsd3VjfnLfNwSAQxT5KGX0",
-	"ShJK0ixxaRxjwVVKx6oeIUNvUBOp44Fg4DC2wR3pNkH95BRYEThenaYm3gdGr946d3qlptZc8FWmhWtG",
-	"ry6958VAXA8Ah1G51GrZNDPQgFVqFeOGPIK59rehWa+JZnri/tQq9CrODRxlCC6D5Wkh8awKMawnnvMQ",
-	"ic7MYloe2AjIw3cvnpLjXq8baFUNHvT2O/ud3sEO0AePhz4si0WiuXAs+ON/SDCCu41l7QTjGZvD9Tin",
-	"n18yPlUzg3xjZiVVas/983M6rR+2CQjTe/vaAH3ImbjmAQZ9GTgYvYdEWjf8o85RZ7c0+GFrd9hqNYzw",
-	"YE/fykox8IP+v2Hr47/9of1fF38atv7YKg89aH1uT0Vb/9iWV/GiLWDoNGm7nYJI/UXEr3dskdAl8oTi",
-	"jN+mDMLvIdAuzRi5njFTi9QgUlgXOOZOEUbTJM6xuixYmkkBCkvAQmGBDuVlsvUohEgY5bea3MuYX1Vn",
-	"Ew6zbnd3nKUJ/IM9ISlLvhm2OPushq0Ql+uof3S0E+Q2vQWdsg45GQEdAOXGxJUaY5+3jNC6DSL4M0St",
-	"frPf1T/3D8ZZKkX6zdWP/eyk+8OsN/9u+kPUW+7Nu9nh9Xd/7x7956RuUE27ot/dO7rL6r8UeFjqN/mC",
-	"qpnb4SDFoghZnO+twiXueCBdKHR1wB8g8xQuGpokDKJDeYT54YTR8YwsRBKPlwMSpmExmjBhExXA5oYY",
-	"aH2Z2+jWUIXGOiSH/CHkv7RjpibtmVILuojbKVUMlrhtGN5OZ8hLxxrDN5+k33SfqG96rc2nfJuldKR5",
-	"C9OsIxBVPiEwxlMGJPzRo4ee87WbM9lwyvUT/vGbXrf75Pqb/teaMlPp8mRiUL+Ksz0zE1ACgkV9G70P",
-	"CwkxtTIbj1lpW/f8IU9EOge1KeZqFzRG+jmeZ/PW4OgAQDXmMce/e24+erAY+bv5hGrMhCuvHoX1Lc6e",
-	"ff9AGhO3K51aXJNPxW3HuB7sR/3zRd05+/Dhw4mn09QPZDzTB41PGXLMg8N974IrX27fQjkhkjKazL8Z",
-	"toxqMGwFiE34zbAIhgUsb3tOcRO0kphf+cXxq3M4MSn6gFh68l37/akespM9bI16/X2uQX0romUx46z1",
-	"R3v5dbTw+4fH7lFe6r78CqCBecXua55D6SKXaV0c+TtGI7v47svK2KdMeQFkoNQjopusLdm5cgxNGxJ/",
-	"N2N5ID3g8OJYcHOuGI7vGF85ElkdxMtYKrADeeSQ1TEksVR+gcAthpDXYWpYGXyBxKraPZYZuocVeTqj",
-	"ysPKX7GpITNQkXESM14zIsl45FhOdYvHjTt3k81fGimamVeMNedl5HDNUH84/MqDbdpj5bpEefplM5H1",
-	"rvNMmVtsumcMSi6e1x5AfFi74SJ4dI4xeqVeGZ2v7PM5j1hkMhqqnT7HhBvrNDSBAdURMO7aKI/AfFM/",
-	"iK4bBlQBfjNpOm5vhal+j+WC1515U9h424MHQGM1WwODIHJHqgXvrhkOtFDZvNbW80eLbYzd4s+FEP7S",
-	"G57KXYSpamCQdsPXE+oum/Q1nbPIr/JSHMFrgH7wbG4Q0m8BkeNxzfW1yLM4KwPKY2aahsOum/bMmaKp",
-	"Wn9jjUu1t7YiCrtuZtRRRKhdkKbuc968Td8W/6auYy5UY6/w3XZdlkL8iz1/x6D8vqtzCcuPAoQTZteu",
-	"iN/DdmNkUq0VrAxn+5ryVTcf0meVl1yvYXDOCHE3LoeKUmUcruh5UDtmZDcLqmad0uMikkYDITGyvpZ4",
-	"b23yenGcJhZ/1SJWQCMq5ir9oPZSXOCzO/RtU1ebpm5eqO8dn23f+zuTG95Ib0wer6V3Gbax3H0BVbFB",
-	"VLosjKP5YoaEbuUqEwaQ9aklPai8iEWka1n+vQ4SYxrrGZE7VJjfkePzN8gyJkAyl2dKd3g5m7w8tuJz",
-	"HJ7M9KU5o7UHSD/0SLiJrJnCR+9Pjba2BXv0xlQnsdeParXoXhwUyO5bDOuTuPKL+JWHpR/DOK7Ysm4I",
-	"+rn5usIXF/HlFVuu7P9MicWiaan0Q48kdcqvWNxlUfDL5sNmlPBVcnBZ//52efpsazn4vNE2pfWKWt6z",
-	"nRaSp+A0cDskXn2PNhr91uRGb28jf8cyu9A9GEervWPw9/ZM3gygnsym+7ix3+1IbftsoLg36SaaZ577",
-	"/Q5kt/7xxv4blavMeelvry/U9+r2WWOfU6a26/BDrGZRSq950zazL9Su9LV5uO0euyl/kXOG02f1R9sT",
-	"hR9IEoO1HOpYaNEwh38t8ZBVRtw/pmzSGrT+8FgLBIJrxvUYn8rHp8/Q5Acsu3FIb081v8fhkBO+JBg3",
-	"IhcMI0QA4+v9+9NnCGeDziEueDymCYBsG0xJgAxtmlB+PdxxMk/B97fKc7WgU0ZGbBpz2SFQhQ8jkfWz",
-	"8GXMr0KCLhcrrZgPJiJlTzD+R5ARI3MaMZItOuVSI2ZK6IRscsr0+kfg0HB/FxzPH0/af6ftf3bbx5ft",
-	"iz/dm++59lp/Bc7/WBFJJ+BZlswYnqz3BhJPBiX3MtTAwqxouBInEzZG2JFOQ+WcIc9L5wQkiicTllq4",
-	"OfaJpUvTSIecMUY+vmMqjZm8eAjINI9T/NM4/oqVdQzFy5V0Vvkymkn/b+3/ujPJJ69sUa8qrfGAIKcV",
-	"PFmSGHdZ+PycTkNbhQi3nmQBnrbrWDIS7vX6YYeEj0KseLnsEBAH6BSCuCSh1m0VECnQoUxBEUgZBhwt",
-	"UvF5Seaw4mKi1+9h+OExhESEAQmHrd329J/xYtgKdyDmgBaMCHTOVlF/0n5lqnltdmCfcxWr5TmdmgJQ",
-	"k9eCswbCnecEsq7ypcgAqnWgCYg6DxaEM0glQTFkIpYk3O3uha70N8UoqmrYyJD3dju9Tn9n9WT1aO82",
-	"45dUokmiifXGUQFcC8RON+/AJPiM6ZwNiAm3KF4MGOQwwEc8m49Yij+FQc7ybOlVzF8iYG/HoCcyWg55",
-	"aD43z833HXJCRqm4loDtFsIszkSWjlkI/ANGNtIcQrJkoq8NKAvqVeuxeM0ozg95LEk85SJl0cDXfNSM",
-	"cYKBfzBizWsgxjwgYGohlIQpk0yF5HomJNBsZoyeOGPSXbGOegnaMPo2iOq3CZPwlu+U/wcw/9pVBHZJ",
-	"JQkLneklECngONMxm+t9omlSJCUQzGCdO7aMc8Czby4qkJuk4SQpA2oK7p/W0uWUuLFHt5m1YYIe8UoE",
-	"gHCg2sgRCEMTYCFnc82q4Fa1eMt6Py0MGnUi+NS8BTvJhDnZBe+RV/G3sH3YZzVAFkpdSKW5wNFNMOQu",
-	"qojMGeUm+C3GOBt7rkqhJPvdBpLBvHxiRQyKDuInzdEL/XuMXTCGmyaGYUwzq0RHz3pzR0kLxeKmoaB0",
-	"vGokufx8x4EYa1HTSIyx6esKsJ6n7Y6z0Zpl01S0gvl152FV2LtOAjTRxmnA0688EacL33EqWvNsmkhe",
-	"P/grzsRquXeax43+2sZkgCr6H5nABBYH4vClENlrwo7/BBG+gBAFDNLasH60n9d1bd99bLu5CYrYqOu+",
-	"89FY9dg3m+lbHDJOtyaUyoQswq2yGog1sOX/ID8/WxhhOi8yry8uKq9yl9ogL7KmCB1yFc9ZAGn7Bm4L",
-	"moS/I7rEO8eL3i7EXNbN0bybU6blhyO283jEjT42r9vwvraL71v5dR4JeJOHCr0WCpy9uKrbbaYolnSU",
-	"bLAvTk6f2VdvgsZS0utaqa9sfRPU1M5Y11S5XsdNUALBWddAAW7nvrZ6sTqMi/g/OcV9a71FKZR/2ih4",
-	"HCuyepW2/b27/Rb6lkbfUcWu6XL7zTOP5VjwSTzN0o120KvC+zfgkOUbL/jJ6WtvrWl8aUNBN/jyrX31",
-	"3lgauPKzhfHvp2wC/Erl8BC4yjBeFnkFxH1VjHLPqXJv6+olcW2xrk3ViNce7doy0ppXVCrubthUXvT4",
-	"JqgpMLiulUotw3tbe3tyx1C8QS/kiJEFTaW+vmi5GrNXUtmc/PwRgByDIllTadkE7bmCX1vzeT+m7zIv",
-	"lbXBmX3qfemPo3QFzL1i+pvyf1eA/yaoSbtb11Al0e/eFtfViQGmK5UQWDKikPT3hISYtRYSSZeSXANU",
-	"NXmD9jpfGSQjptVqiZlDKKRq/dm9XGAkQ+5SXXGNkKP4C9jB9HG9M/xyTFtsi2qRo3VUL5eBul+ixxIL",
-	"MqUoFIK5AU9Bwy781ZyGr3OprN8K5EQCMD34CfL3ZyxZAOGez2mcgKNlS1pBiOalsi2spI7X2f1KU57w",
-	"b2SlWBLW1t0RGkUppJHeBK0XIh3FUbT1ZCf+9yunmvd0b0ufK7QAip+vvVaLYMpweaiCXxCLT5JI6FdL",
-	"MsSHDx/a5SSXVYJEOScGxmlExPN4zkSmtpcUVd7AGknNdvW1zlQckWL9Sj20+xO/6hWcLSWx+1Wy7oOg",
-	"J7+w1nLKFUs5TbB2wXN9BW8t5mJLGwij5sV7IiBYrvNwPD0P9CgkYmqcuoZyvic4joDFGcn4acoifVBp",
-	"Iu8o5Y+LLW0ilvud37favJbRgyhm0wK+Bsd7SaU6gTL/2xEWwo2pbWAlPfOu7oWMrwVhHCw0BPqPpUoh",
-	"P9/VmEvYRME2qtQQ3mKipZK7G5hrTooFeu+Fu68sTLz06yGbExfiKGykiSWHKxW8JSUm9vt1RHjhyvfe",
-	"67mR2RjOC5+itdOZGKC8sZ3lKxHFk7gOAuGD79ivePRLB83iRqw6XPDOTUNh3Z/VVvmvZFqEha4p1vv7",
-	"0w6x3rDe7IEJHefs2tVTcSWWocY3C0ivf6TfR/rUVovdhkQ19VfXEqna+b3RyabOwzaxoUwQmsFJaKOE",
-	"widuDxnkNj5lkSFMpSbnVlQpVbZcT5Jit/dGj9uU/8zzKQz4NBh07yhdKbGJ4mzkKr97YDkeBvRahpMD",
-	"Zt+jldOHzDbXCYyUPMSSZ5qCO3DflAG1v4JgVq1Kt8XCVIq7rXWHFnu9P+JqJd+/ogERK/6EZt8zTBp9",
-	"z+knGid3ENJofCk+sVSz5Y3uzTf5y3rYo8usOISVnz/71h+wppRXQm7dx16FPdj7JdDq9QeggPt9b+tk",
-	"fTmxkiSiio6oZM4OU7AsGPlT2UBTq7lxcd0h5+nSGOkSqu7T3VOuGfLLmxl+FbJSpeTJr8LnilN9LRSm",
-	"e2y7YOwzWiQu9Q2zmWnWfHH6zNhnc6+cSimXsQXJ2uSeOs+/uOflApQfqjJZNX/awG1gjzXVELa5C7YO",
-	"iwlq6ihsyKBO/GIFv1hsDcqq+i8sVkiyBVFCEDFRiDD7G4+PMcQ2jt+ff4P8Amv7O1g1RFQWafzPn1fw",
-	"dhJ3VoV0Xvn9+xpk5Pu2hjrg55JdpyqIfw2h+z1fpEKPQYt0T/P1uKOY8WuIFwhKiLXrWiig4/6aog2q",
-	"0ovTxsAwgkEHQ26xLgz8fAOC9xYr24CEvf701IzgXgn7wIcJD4hLgiOSKX2azFzJWEQxn7r8GM4aoXpL",
-	"ZyxH/l11ssxbMNAPqeBTH2T5F/TdBL83dok8scI0EZcJDNkFIGoItrp/rulm5eAZIVWnanN/w5nJLBMT",
-	"A9BIntPxDP0VNpcKi4OaBBp4C+wE0iROL1K9RVVsY1sitiExn+pXgZyJovVB9pjDE7Mxs1k/HUyvcajN",
-	"+/u7B+WUzkrm0rwJI+rDbIlpU/a6M+Gxmm0tmFgkrNTfvkno2aC3U9iPNEneTABZfF2c/sXGyUA+5F4d",
-	"1a5nIini6EF6gWLNZgw7EL1ZLCYWxDx+PsXPet18qjRNKYhamKVQN4SrmEMCoynWBZsM8EoNLmrGbWBq",
-	"DT6qRdWvrpbA6ycutJWXxahtChFC6waZZtwlKa1OEq60mkOLfq0ltjdYM20rRH33/vXl2fnJu/Pnz1pB",
-	"6/z5384vXz0/Ozv57jn+XP7x6ZvX589fV35+/lp/bv46uzx7ffL27C9v9GtP35+dv3nVCqCnF6evT8/+",
-	"Al3pP5+/e/fmXe0K5BXaNiLU+9NnVNHbEOvGT4/5iAPIByJG/2BjUC78zV1FbctdNpMcrLbM3NxVWYKk",
-	"crVGtuJPcc0GPUGoaDficItdWn+Mzj2UQMiNziRLw8DU/6fcId9q5S50pyssnF/E5Fh19EqrgllMAope",
-	"WDo2LdK7jHsh5DRCZxVN3nqrgWlQJeD5dxk/mTKuTvkiU6F3q4X2wIYWUL+QiPbKv+L0tLUYprlbROB2",
-	"0D+ZFGVM3ynui9XsuABoau5UBJgy0TYd8oYnyzzZ227EWBI96I2Z91NotJZ997v64irz7xW8EQeIAcQm",
-	"cCHNeECuZ/F45iEhkZQtGFV3ZKEb5OIVTrj91E7BuxEre0qzkTn93B4tFYOLbO9o//BA77RTrYllKXtq",
-	"ZJaqbODSI7AeqwcgYHElSSizBUsli1gUDggls2xOOVFCXBEBhvt8s6G7M7cG+3CdRNI4GvI8S4Mlkpna",
-	"2CQcW1jkcACJHKC0UXllNCy9bTskjFIa85hPwwFmQJsqobpXifhaPkq7mRiMyQLGQRgYaGsI3E+RCRmB",
-	"LTTp0vbeLefflNJpgpLzp5gyA39JRZPEPrIhmkHLTRd5RUOwNLiHwLVTcRQFLUsLyKs08XNBK1+r2pvq",
-	"5PRVw1agioxMEaIqkiYQyUNuIiHNlAiNlKxmbG6xa3Nw1hCgrUIoapK/AyxYHzIx5MZhrDdKFMsxTYEv",
-	"z7GOQigmk5AkjJoe7A5TAjegLC0VFoeGPltBS0wmDfN3aJu1uoItMxp5tU1BWc1SjvmuOXZVkUMaK/Va",
-	"8dO8dlOsprb6o/N4zqSi84X+jNmIzJXd5FCe8PpNUCyet+77F15lv/xjN9jN5Bxv2BdBFbEIauMD1+lg",
-	"F6lUqCbfby9680DjRT3L8oV5rBSwq4kP22qWs5MLL+s4eFAAlryl0NyIdpCbSWzUHbC6VO9QaS8rq8fm",
-	"N5mPOmtLzmRcxUkNgObmOpmIWLKOFK/gJag8DDEqJmBmo0IUJpjEx7G4TvXycDJaGhkCZTjJAL/OTs2i",
-	"+Di7UizJKIsTRbCoeDN+RQ8LV90LhoV+D0Ch4gQrLsNYwUtvSmJtemjP8P2bQrX/O28p67C1EZwYkgP1",
-	"mu/euGX8D2Rx63q92dUypZ9wmQqSqtfsrXZmZjWelWqXq6Vckdp9PAWzVoHj6Hbj224KnLtWwC8x3y0F",
-	"r60sT0WR76ZQ5bwGNQ7LePsZTqVqNqXSWWXqwZD8TmqF0w1XsYQ/vcaaRzlocEBDV7tGD1nLEmk8jzlV",
-	"SPw5XSwc5DFY4upp90w/xK6DViQ4a3xRcGbfs86RhnsUntp3Acup6dV3+qF9E1Cgmt4ERAJ888btkeVr",
-	"Aw0CJv6gJTjb4DgXmlr9qkedda96U1nbqiPlujd9UkJ12ApceRXVVsyZ1eLcjvHR2EsiXAm89s480etN",
-	"87mlSVQlSgDn9UTGzTpywmNtbxbkDDjrdSqU4cBAgCeEWuYbJ8w3CXMM+AAu1Mwj8mJ1BrvP0rVUve+B",
-	"RNipGtYRtFjDOunR47PAKBpxSkQKQGDP5wu1xCsDAm7HdM78nLKN7AavASzN7Z6i2bfObuAQ7euN9oi9",
-	"pgSZavUAsbvKcsbBXo2cURQ1uhVRo8xfK1iozCLze5j7uHSrb6IzJ4HUIYfmlxGWvBuQEPmp1rUDIzOO",
-	"GAQ0o0D2hIRWhozcG04wzW+xJyREDhkGQ+5p+YHF1yzefoLrLzyDQ9BkcCiYFUidVSEYcnTnaznSU+z0",
-	"NVdUHt1cQRs3s8p5e1FdX6dhNwCMn3CbVBq42Rq0cQskWL3wt9QQPy/ilMn716L0WCFOxgc/RLaCMJU2",
-	"puxWahPs5Ezet3JpB+w89bqfADACRkbQAugiTyzVnNHsFzsJ6wBayZZhyeH+hfuYTeLP1Q3wFxNkdwX3",
-	"wDTmEgaTsrGY8lgyBJUsmRl7JSvjfgHOVV5dFsB0v/T6N1VwV2ApAH7/9QhsOvB0zYRJaYjZ8S31K+UG",
-	"YYKaIed63dtn+JYJgo7H93Rpm8acIdhXrWMlXfqkEvoWr9MmvOGYDeR2hXMQmCmu1yXyvVVvtHM8RGot",
-	"OAAVOIm5M3MEyI6digUFmUksC9eVjPk0YW39XWn/Vb3BPpzw/xsOP3e77eHwc+/FcPj58IX+5/GLi0f6",
-	"iWx42PxV7d49gViDhnpAoNa66hvUwiGCBXGmD5zQZx+tj6bE5N5xXmJyv9PbqZEDocc8YqNcFpRHoNVK",
-	"Ep6YYDqw3Q6IqVBpMGW9Vhyw7JsF/TEDIGp0P8jSed/rHq93pln+HvPmoqVo7DHA8y5WA7j3aoPIbm9/",
-	"92CdRQR2faFYyTqFoC7vpt4BfJJc06Uk4QiIWfDJ4U/rPXGFBSz0ViBeeRK15w9Pe+19bjgBnLCCWeq+",
-	"LvKxVwxtM67myp3V8WzNzpzYBEjT+hfDrVCEK1jUEEnHzFKiWT7/3Xwnb2Wo8fNL6xUNLsD1M6YcsvWx",
-	"Kl7cpFBg1bs1wNTw0i0Eks2vqjrub0vuGUbvZrye1efqYN3KWfWOKh9bGpfNIF731ts61x1rTJuw0XNr",
-	"fdTG7llnDiwGgwXO7Q42WgGw1zUHBT8rhIyuAnLxYQrcxN3HxcCmXn+zq6x7pP/zrf7PU/2f55veVJxd",
-	"r411dRopuy5EuhaMamUilJqu2zxFz/itYgryuBCQFLzyUM57f6qsq96h+sfOemtr2MMKawnJJt5h2MUA",
-	"Yc6Nukc5CeMIAhdsIYUhL1RSIH4hBdskOGyuGFtI62iEwgkAKv7Ur3NodmxYF8TQGNzywVan17pk4IIq",
-	"BlpuAhEKYnwJWAf00wVNlSRJDGloQoKsFcKPYacp2qUQciCuueescQZfrKmi5CYjzCtmIaR8qEca5lU9",
-	"UgO5rndKaJ+6eIs1EWhxBCz35qZupzXch4jTDgPAav4d0usG3W7XRyefU77U1JybDNY1jpnVtpKg9bRU",
-	"YXM7foVydB4baYTHDgm/3ISEyivpHEy5V9jzFaos5VVWdjtvWcqshaIAvt4wXmOTs0PW+zRLubHgW8+K",
-	"jT9sMONXFxaJCQrHdoQ8AYAAY+bokFBvMROORJXnYLWywwOZy1DILDxDXywhvIA/0axjTpcQsQTmKaLE",
-	"FClwHavZkIe5whUGZMTGFGV+qpyyZiu5AGuiiT4EBqaYC2Uy6r21M2ejrFqWGbXV5fJ36lhzsemicWZj",
-	"QwtqL7u7u8c71kZKJpnKUsN2OXl//tQPflkymhI4RE8IZxAlY9hwLAGlhojMVAdwhzCiirVVPC8pgbtF",
-	"I0S/W7g5H/a7/Y8H7eOLn/rdj7vt44vhMPqp/7GH//rSv/nJ/vpl92an/bALj37qfey2+xf53x97ffhy",
-	"92O3d7Fz/lD/D7bUbe9e7Aw+dtv7+gf3j4fDYUc32guOb3b+/PDvP338U/ui8bOdOxS92cYK9POZOxot",
-	"GHgCpkzpW32SpXBiwP4I9zBK8caoccWW0tTZQVnb7Yksi0uCVCncU//pC1Ld9jFtTy6+HN203b/3Nvh3",
-	"re1q2whZY3UxlL1o5HZFqWErdrfCXevEjZVXAH5/zj6rGvdqcxjpU1do+S6jt0Wcf4GhnzM6v8vQbaXI",
-	"cqTqfAQlBdYeKN0/hsWePpOb2nr1R3jG63bcismCTHSn6TYEnhXeXWdc0E088z6ACBO1nlXhl+fwaiVW",
-	"FX4tDrqZEO8lS+9CBltHkZxWNI0a4aFKro1MBq/ZtbMabKXR3cGIUCnZ30xLr5rthg5kfP8mKAs8V6yh",
-	"vhPcF1b6Ldo7Hb4b+Z6xhTGJUiLZOGWVLIHDwp2h/1zlxzjYq/NjlAilx1ylzcVKoTRHpcj9bp6lX860",
-	"ZgbmFSj2B6QGi9mLmCVRvRn+xOYATfQ7D/AerWRVrbI90PY/Lz6a2TfYFrxR/GCzTarBMSXDv3VUAy6H",
-	"SjM1s7jnm9j+sbRT1YFdcWO3q89+FifBx1xKwIm2Aqfh+Lk1rUGL8mWJirKZ+2xiYvVW4qZWn8xzTayh",
-	"FOwXuAGpQ1FjdDwzOCjU3zj+eHa7xSif2wzRyqONQVmtQWtOFx+RkhcFOtXVsz0pWJCpnVwhOBMtfZoG",
-	"RhCVjMGhwuh714B+r2hLNjDLAeEiRWeyC/MHEzXPwRkEJyM2o8nE6pW22TrLTxTLRUKXl5vc8M/wXUs4",
-	"DwlmdaIRZpIY1cw5Eakk4d/ab3j7Wxhs+80kLOSWbl41taF051dyf+aqedXJWfBv+vSpu6m8sLFNEmC9",
-	"ev9oLE6WJuQvD5DkUBSSLhaMRyQ0giaUxSvUzrxFdtvJPaTgbpHOiNGIa91ZxnO1SqL2N+26XarJ5/us",
-	"ZoBdC8ZdzNT6nTmQ8xDDCmVCWJIBiQRnIXKnPMzeRgKZfBSj54E969qZY1Ve1BNWUxIZ8zHLDeMQ8xmQ",
-	"f4iYoynuZ405pMUMiztkgHgZ5huohNseCMFZbVTVHQK8zempRNLZCZXpYjurO2bPrfKwyidVRNMGa10i",
-	"9J4aU4w6zYEmPrZoRP/d/N0Zi7nu1R0qqwkU0g73isaXhsra//aHP/5/w6zb7R88ePSnx9/8+f9dfvnp",
-	"5r/aFw+Hw86f17+286UbHOze/PvD/NUL79/tC/28d+M93fnzcNjZ+dPm79ceVa+GcPWsPgrBEcPgHaLo",
-	"FLLSIpGNEkZ+zIRiMiCSLSjG+Y2WkN1DZU0VZHLUOers7pRzOrt7q27gh8Pho58+kuFQBRePHn54vPPn",
-	"Yevjv/2h/V8Xj4ath/Dg4lHQ9MLOI/vkbqZIPwy6kZ+ZkEvgaCXohyce8wJtx0CyICf7ZRnUVgkOEVO1",
-	"hxKk8BlICSy6I+DFPSdRbMUbTTDqptJChd+ZVA1DrpU5G3qbMRaN6PjqqZjPG3ymS+eI8ISLa5FGWs7X",
-	"Up11RC2o1AfS1VzHnFvamPbjGKAWPyo6afc2Xvyy7/5oT//noF7K2OST2/ZQy+ZAM2vIDdLiF1TNRv3K",
-	"omkCLQuIVTVHNQfcrUm107qq88IurSdN84cA0a4wRYGmjEzYtVHoQFsNPTTfsBBzX5ainXWhrNZUIWRc",
-	"AP5+Tfj9JowgJ6LlBHXxcB/szLyKcBjjjqQIDYMN0ftRiH+iZiHMLh+JaOkfSFtC25RdrxNbkuZy4QmQ",
-	"JyAy/idiqJucAhvTCaTEsPul4FFhPZQQl3ImUhUG+Eci+DQ0adOZuhSTy5TyKQtL/r0VWQkb5Cbc4pJy",
-	"P1S3yF/P3rwm5rkJyTzu9nZIzI1TXZP5iaF/ucwf/Ij0RrxgDuXnTa18mVA5wymvL3Dvs0w7XLPxavlh",
-	"cbc1xGjpcwlX6ygVV2h9dqJthshjrJVjguWRLt6PZrU85DBk6D6kdtDyl9kvnoy4qXo/mH/CPtFCLZZH",
-	"rN2mBVm/CUKKQECDxVmADBGxwDwOPWObIf6EhLi1w8CPmEgZHc8YBvPAqUC3tSRj64XOkzHEohW0sJHa",
-	"4f6F0UTNGhCPmDS1fyhZpGJUwyZlQyqMDTwVV4WgU3G1/s41TdZtnLrq2idYNTvmQI68ZrZe+g45jSSZ",
-	"04hpCTYvYASMWUxcyvShEWv3D/o7ZaWi2zs+jnbHB+3epE/bh+Nd1j4eHfTa+6w72aWH417U7xc0jV/W",
-	"yXsTtF6K6Sl/IdL5LX1CHtieZdNvTjI1I/1ONweiA7pWrUEQjVVr17NlB3GTGlicGrZyzwGEZkToQfnV",
-	"jGqaUq4umyVWTd0HEgTXDnlFl7YMEgSYeAepxqGVd/KbDPiE8ILN1umJjcUvVCBk4zhi8mdYw0yytBnL",
-	"rsl28QRMFjCN61msGJELLQ/RVGSYA4HmejKHwXZWmyrum/wlFuxmuMZzCpxmOwe0x2xW+JV/J+T9TR7J",
-	"bVzpjXh5WhPzEPM8fbUMPFlSw8BJvqGhFD3qqPNsEp3cITkS3xOw4ACKjhzTReUy2MxvsWVuyqbJFLG8",
-	"pPHqvPKTU5Ou3pTmEctLLlQd80ozBgnYGMfkOyGnTMGPsqbJFUAtLrn3crS8B2OXjRe2S5inIcc8V/NN",
-	"wEGeiio4YZ+06lOAUkG99Vb5Nl8HPiavt91Zj6di97XdCoE9IGsTYopHpDZUHffNCsyUe5m5jSIueZot",
-	"wh2dYvqwyLdxFavoicOcNHkwcikVm2MxQERhuDvOkJbBbsV4vo95Nf8EWlm7IN+bvlZUGsnB4Cg3VHpI",
-	"+RISvMTEYsGBUm9d/EjiOJU7gSGYAxKMmLzyUuWtWOmS5IIWdAG2z1bQQvrWCptmHtbG2cByaXUiUP7x",
-	"yoKJ2HqAVTezs5muNGCVTKzb8+J7BR7zWVYsCXArTBihyqDorIxpw7e0zLmIbj+Z0lb0ZuYGUCBToZsV",
-	"exZiVKu7lX02WEJLklA+zeiU5fAMmnOlIvESkky4ChQGUXQEZxl85WiZ7ZAf9C7QqryiIwlOhzmZMBbJ",
-	"gLz/U7d7tB8M+fs/9bv9I/gW/nlsgBfhje4JupvxRidSC6p8bEAZWTqPuVZ1KZQpmYtPWrGAm8IDv4gl",
-	"uWILRUZLBcrZkOt/lUyBVdP60e/CtP7KZt3UIOrpRw+szRCtrLa0WNmCIhaM0/jxdKHaQsp2r98d6d21",
-	"ebTOPcjfr9n1XaL+gmLMH7DRkGdJEoJx1V45v/M4QP1TkjSEA7ow37rs7lJR7JhjeuKAUJIIfcQXNEXm",
-	"ochcSEUO9gqpi5aLWM+0uRWkgTtdJHSJPgc88JREYk5jPuTYZMKoVERdC5LQEUtkAKogRgqGHWMbDjvk",
-	"Q63mCIl+wB+Qz/B4LCI01ZDXL75/mjvjMGVoyPOcSs1cxjM2vrJQ0Pcbr2ATrtzOGA47H0/ji4+v+cXH",
-	"Hz5dfDyhFx9fJhfw27PookE3/f0EPfiB45WNeESUgMq65a1FuLj9BRVgkiZiNIGmoV/QNzJNUScxO2XI",
-	"zVZ5GhApHJKjqxmHJgmA2KDkii1HgqbYkJB6C5GEgc2C2Jl5yOOMyiVgZ2VQbB6uMqgEOzBuBqngsAiu",
-	"dSIJkCZDnleWQXlxJlJFzDYwEN3MZJnnlyaU7KaShHQ0jthkOguBC/54zVK1zOKyf6zeaFHm9Ef3z+kL",
-	"8GS1zMiFQKLbCz6oMUJ92kDuLMMsQgRpDdIZjgpzvJtA9CzuAOkaj10I8W6hEx/njDp81ljaams0Kd8+",
-	"9wWYZhDRPjUFStoyN7VETlNhfJLHe/uHO/dU+0U1GAZjSUDHN3WICiEq5DWkbOK+1ucJ3cHOjiBNcEg5",
-	"jqWKFQNFrVb5xW2EQSW4YCNkPS+UoQTHXwPGjz01RlKb51ZE80KpIbQkEdOygWuvfDBvE7nzVm9VwwJV",
-	"mjGLS2sqllq6eLE8eWXZqo2qyat4XgRHNMU39UZanf++f3zsbfy9bm3+u8vdao4jqttda+PONwxuDm0N",
-	"Lfk4dHaNytSyNG6nbMJSzZNv23V9cJNNOXNYvQ6H1u2wFYe/3oNvqpnrF3CdRgkjMRj8JzGuulcXwIN1",
-	"uYcqAVpGpD9jwQCQ1Exh26Cm2C2s3iiOIvh3U/XioL7gYKEeQV0htfxX//srtvSeuJiPVrmEWm1dXYMi",
-	"SKN5jOEfid5+LLo0OwLifdVMRJfFMIqceoZI+oeJlqLx31qrvlTeUi7oUi/jJURZ0HRqsN3GgqMb6dJh",
-	"RlZq9AfFaqdBtVK6rWp2GcWpWraK1b0LyJPlCtDFUvZ1xXNrCn5Xy8sFTYUG6+pBlqs71lna3gIR6tVW",
-	"D/z92kY9nZyCZiKSyKA0WsNfrZVtofW49dfxfKGempd/Bn8HlyrNIMpYbja2U/8LwMNEQ9RmX7+0byPS",
-	"RJSN1WYfvjUv6+/sHr338g4YGQS1F2wfVbzNWEsdULkD7YxZwjYk3Tt4dWOAffzIA9cHjO9NvjnXb1Zs",
-	"mvdEp2ujXUHlN0gawULcaHb1CiisH+cP5uVar4xtqXBv4rkwtLDEv52JtXjE6vw0c3u45QKEzIlIfzPp",
-	"QzWHtN5fAMZXO09MqrriWkHmEZnHPIJw6aXIUoB/wkDp1SbZvd+FSbbEp+qjYc1T1DChXITNO6NT/eO3",
-	"T9+SvUMwvjk7vSbsgqUzuoC8c2jS2NJSNo0F75APOa504GoZQa0zjiYvL3TdNlyJIO31ivg31eTtL/1g",
-	"9+Zh++NJ++8X+MPuzc6fzQ9f+jc7f15BmY0CEExw7MltavZ9MDo4xA1sExqwAiIMzvGAhOhlM7Ge+qJ+",
-	"INGM+MRV3fPJ/MQvtxfk9z749mYO38xEPp6cEpHqP8BTWAoTRfdesEWhvg1q9Nkrkn2K2XVTSAYc8RFD",
-	"Q9qKBVpdPM/4gVFcdDCJ3EvToXlesU0b19cqTSGTQpFJjDiyGynsxT1XgsLvV5X2uxb92f7OKrWVl2Fp",
-	"roTnrZyThGpWzu5GSai8QkHzNq6QX8F19M7KSMXZwc95DsHJKZkIrVtIMmIyjuCZQKhxitHOMypXZHRo",
-	"DqRPcxVWejN67f7y9FptkjISIVMq5lO5FW7gSq0FEqHwxmnIfcJ0an3qS1lQ96Pt/BbVkW0UgNuK8hW0",
-	"KqTYutqacG/m+6bB5mdKH7rcCMTfcxoQSoR0acT8JyRM4k8sLAooeeEzCB4KU6b0YPNG9TeAUuOaGzFX",
-	"U7G+zoWtjqg/xQzAuKk+tUcrH4+yNUljxqNk2Qoayhs4Ib+Qu5h/xVmmUjANAftIwBq1oGrGVDxeMZQf",
-	"VtWRszg3fhm53NeFPgp7hUJdGf0Hov7gy5Jcs5RB2sXd68XpMWfKYqhsF2usyVnAZ0AMFQ/mhFjxzsba",
-	"QzZNwmhtGu/WCCh1SKFvM1UKodoW0QtDeu4zhOp2UUplyRB/rpMr3rl2mwNZTejUjCUmGNcVk15ARbGG",
-	"9CuDjr81DfFzRPivkvIOQP1l6qxFyy98XiHVd0xJ49KBKg0PJKK/YAGHACG3TImEJ6ZGisl4lKm6LNcH",
-	"//r5HV4ds8ZUe/R3dshTffKKADSYYI9ebQCwhqpuEooY5UBkQALADrmPorJbJJZjVbqN88pNX7XL36Av",
-	"UgXhkiaKVl9VkehY0D6w/vn64RTQfCCZFez5IdyHqALWFGi3MZ9g+q87Xmf1WTp2WBYZDodVVK2kB4dk",
-	"oINBmo5Vh4QG5nqQMhqFgJ8jLfR1YPV2CfPwHOYyGHL3pb7jWUjEgnF8EQUCrxkaRbLYVkoVk7mNJKRx",
-	"aPZVYGogmqbAYSTJyemQ550j0aUdrn4RUV9VAfrJU5B4FOR7FWhgViUgiRBX0mbfuioRoeCXiMwVEjpW",
-	"OXZ2TfNF8cQnqPNwGCrZqF4YfitouU6al1xuuuYb6864k4rZ68CCrAJdUjCCVsbjHzNmHqs0Y3pwyP0a",
-	"i3BPKbcocYmYtmOsZjMVDEHPlpbhx3yK2PjAPu+x6AhUH2i+6XLkf1ttxwJ3+ZVmMNxHXsmGyh1fo0YZ",
-	"1pOWXvUpiIMDarnS8LeqTRYvmlDL1LVIr1xGAJZLgDknYjqFWKrAhR/1u7udbqfX2+10H/f3XJKk5qPL",
-	"mpCGKozA16mQlm8elH7B9cA+G+eDO7dwQZlIrDTIMcapChymOOzajs00vESm3FywqpZeGBwUOVTOcQZW",
-	"tX636wW4rSRevyYEps4RUnBuFIhb2JiFycBeyE9H3fV3Fk/5+8W/Erht2VqULM1oO+SEXLMkaaMb3oQl",
-	"6s8Cd8OLNL9K8JxCmT4U+Pa6u6TsHw8r1/9FHZBSHrow+FgWD7bKEDzTogciIEPxC1lf3A9qW5hLC1X4",
-	"GUtZh5yDyc2FP0ouxD9ZZMplUFscgSfLWvAlvOmN6rFhESio0FGX3QG2P6v55pYrfcMCeFGe03IT6M7u",
-	"3udJkuRTD7Wkgwu/YDyK+RTrpcxjNDPcx/RWdYYXqT46mrEsRQa9mwW59wGYdpErciplPOVfoZumeWIh",
-	"rQeymqI3RzutN6aguNNymuAuaDgU6TrdCOTS0FgqQGAAARVE/pHITE5cHcYnJ/HPjUWG5W1xhGbVbq9+",
-	"3c5b8jMU97+9Ooilx7eGGfNTP63DZpXOeAYEb7AYnBhhEqrOcS+zMM/aWVVd5Z7kJC5c+QyzgceUaxlE",
-	"ALacDcvuuMqGNVfjmrqPvW5/b607NksbMptwVA+kS1ZxChuSD4BmApKyhKr4k3MmY3TZprGadeiIa7aI",
-	"idfT4y4IVnX74JxON8puqseiJU9tDgO6RPNU6fVOqv1f3EdVD3j5AdImRktbpxGtwSJVuXmgVCx9Uz1W",
-	"03q1a6xecz1ntC5ynkxTkS1cRq/xP3qCkL1y701H3VR9+9mKgXylyDAHcQaFzCXB+VSCxOp0HIOF4lHg",
-	"dkFdRYKsggDxUnu8MW68Gc1KeXtx883YjHetkCEi1vXvriYyKiOr0PkfSAJqqC2GjAiPBc5Yka3mG8Gv",
-	"vjKJLUZ4vK+s8xxiwWMiaMFx7KOKqlAbTJpLvndHVLhT5d7LSV5p4hble019iiqhTpUs1BqRFYqoGZuX",
-	"aAIQn3A6c5SJhrn+nOWGjexUwsqoLR0RqyeE5rCcuXH6eiZMkWAI5ptLlnxixqi8eUniO9ZPKhWI2JTz",
-	"65aem09rT8WH/AAYwxhLJDM2hQ0OwowC6jNcH7AHVi09xGjnkvy9XmIFyJQxOLMxJBxKDlCSskWyDFyY",
-	"nwn5M8F0dlqunjm/lf0WjHsWROL+r2as/2ljNK8pSOAsgqxsfxU4C/LsMqOp6bfxEKANhKVTFl3GXIn7",
-	"0wYtE9V9YQeAsxq466CIZWWdDB7VrSH9mt4OeGiRxiKFTXa7I/HWfled11/ENclSQJExtcqrp2DFFk+Z",
-	"FMmnr5TjYBuvoVwsISkWHqOZBnN2Qt/4dAn7+37G9R6Oilft0xqiNr4+V9Jxs1QLXE0v1cKoOBtOT79d",
-	"f//phu732tOi4j3ZYBid301wMXLrfUgut6/r99WUmIK+gvn7VZ7pnEf3shTuwtEyQi5r6E6uKVi7L6FQ",
-	"y/3M8wxqvlxXbjvN/XV3xptGySybU/5A4p03yA3uXsS7w1hgPKqHErN7Z8gt8jU0525QDCIXtgyNtQx6",
-	"XGrYjIFXD+dWrfDoJRFZ1SFfv2ZVs3ol1yqfFUHrXxO6iWyE3JSXSv9N5wlVZOJm/3G+pa3PuFB2zbjU",
-	"7KlHv3U80fzVvhHFUeAL1O/BwkDoXPBpMVplyPNoHB65N5wPxmvUiHOV/KFtC7uVRKJar6ORiGhOkw5B",
-	"Z7JxFYcc4mwLztNEXEN+swnAncXTGdhpp6w2f8aOpCneGcEk3BByE4PDUF+AIdj4p1q5MKY5BWYwN/d6",
-	"Xg9yULUNrzr8qf8XGiizFDdNFKemKpBWUtEV2iHPq6d4yGuPcel8/pqTR5CgH2I1e+XlJN1GPq+pHbs6",
-	"vSmhytORkLGa2ywPgUSELJFE+lVQDp84WK1et2tOnv2BvIq/9fNQNjIzNmQ8VXJC6gEI5WaVZq1qZ3F6",
-	"ikDBsABz9iJOGmpjqHjOvEL/K6v6d+6jcL8p0P9bqNZviIcSWIV278+fBsQSzgQsss90rLToFH8mE330",
-	"QX4mUTw1+XI+rlm/2z9o93rtfv+8ezzY7Q663U6vv7u3f/D3AsZZA6X7xfrG/WJ9Yz3xvZv7I6ah5cHN",
-	"32vp9P706YyurzWu0qw+pSnMJNMthEQyzchJGEc2j3NG1QMZ2ABAa0HvkFfMgkUZV4CWYDmds4g4RcyW",
-	"LKgp0Lq5Q2cVrynYMqj0Q81mVObCtCvOaLUQkI1ptDEzeQqN1rIUrFBVzjNTaTyd2kNvc2lkNprHqp0X",
-	"IixFURSfh1iiTVZGD8lBFlg6f5tKTLQnlKPoa4FdhYnqA9uVvgUL3v/ymKpNr48N8OsryrU5Vb3u3tH+",
-	"4QFs3GdU0ZqrfkLCiCraNoEEtrQM/mVqY0G6QIe4d00NPFvdW4vp0rLSEGCxQqMo2S8yjiRibreLiNmE",
-	"XIiiVg6shFqsIJMGLOmybl/fPoLkHiHGfqYKePU4Wreph1eXY/T+tDEvPnTPQhuAe3JKzp593wT/XcMp",
-	"4ABjyWbA9i8ArVPgc5Z16MkFqD5exwbiwYKS1ZXuWEPJOVM0Mtt8ZTVTO8lX9gOI10yVXFciYFMu9v5U",
-	"K9FvaapKUtGqmPbG6M+C1cWFrQYFxw4CoOsDmKMA1OV0bJ7LH1sgpZZHWUuni1X76uks41f1asUkBZ+7",
-	"v7UeSPL+1O0SE35EntPxjOgu4H4B9Er/Hsw/z2t+11UnN7thMzncMMmbi1v5uJI6vlpTf3vb6tfAUOtB",
-	"tk39sFId0jvyo0mpZNltShnXMQV0VypjVMKVNLJBsd7B+mh98+Hp7c2YG6/nvMQZbrF5KkzlNv2ma0rE",
-	"GRHDVMZeVEuSbLK0COu2SQqKSKI8AzpfJL3JvIIQ21RfBQ5QjYoM8H/bUrGFbpl91v/GJ/AHHjTzBwMU",
-	"OUivs1/gti3+1TKnRzO+ERbr84Ud+6dDXSvJKhuGaq7khf5GqseQgeKBhavyXgrfYP2JrcMs7lDRvEQj",
-	"M/Z6Krlrsk5nNxyzSApVywnvu3TP+n2s70F/G8O4No3tLb3sUQTs+eeMzrdNdkFfkCmrBFdpJZtdKrqU",
-	"JpwTQ7PmMfeb7lVxdvxov3XxaopemcKwtgzPzxa9dguOe7swxJvmxQJN/V6WC1q6lwW7a8xZdYkZB1TW",
-	"hnCyouvAj0r9hSthFioYJEnrojaErHbF1uZtVWpI3FTq2vkhZfr+lEwFhIFsKyz2NJbhEbaEhBLG/A1W",
-	"lVJKSm770XvC+UP8Ye923WYAoIn1Jpd8GjbktmpVyCs8zOniI9L0wiDhlOK0NvUsOR9RYLB7QjxKYecu",
-	"Tp66BfdDZm4TKFMTRNIYEIKhkYQzhiudCHFFilPP7c+uvvskU1mKUtZXN0n3Px60jy9+6netHfpXbZ2u",
-	"W8e7BcjURJXQaeOV5fkhXcDL100DuE3xuTywZlWszG+IKzffr+/ltkg/hduV5ynA93C/OpDy1ag15q6M",
-	"JbEfNNRM3FRLFOsDjwAqpJ6e9UY/x6GdGVtcAUu2JZwc3BOY+b0CbXnVhHGmJYKJ5V7uSwSdxIqL1hQy",
-	"5GAMgG/HdM6IkR2pxEw0ccX4E7QFG6aqVSSpqfhPloo6O88YSqAjfE7dWcdUfIiKBcgqO74H+jIazzZD",
-	"plpTLgMhfxMGQN5rRmIgyAKC+hXgTfBxkkUsup+hGITHDQhyP/25eWw4cxOc5z67j1HUg1ya8dStTq0C",
-	"JmsdyDn32A4ZwMECbOqOu9VJr5htbfI9tFKdJtSlGWdayDnTbeFERoymLD3JNNe3f72wa/LXD+cVNxpS",
-	"JQcmgaMVvn1zdk4ea63/cSKmsUmg9n41sCFhQAD5HqyVoc1h1O9LAP03UUFci1J8agLMhhyhgwAdpUNO",
-	"bNqoLYojFszFWttAXTs8Bm2OMqhemz+0UCuRgASHIX+T+kA2D0N5dfm///0/4U5xfou4fcWW0nnBjOA3",
-	"g1ilFBylDyQJP7ehlHnowYQi2A+yMVhKuAyA3PnlMFMK7DCCfwtgPG8ma/wCxr1iA6YsPpBD/I2jXCYo",
-	"RFEqFMFxfCU4IUMErYYw/Y8hz6cJ8/IxiTrkjDHy8SSvexALfvEQMCcf08KvOzj7WM9ixmgEM0eFvPW3",
-	"9hvexkm330xyitBF/D0UstAk1QcADBN3jgXzoDrs1q9JA4bCht5eN9E27PMiESlL5YAwfVMjCHmpvp3x",
-	"X2SSpaC7dQg6ufWSYFGtcYqxXcshR/AVoDcQ2CCcmk0jy2hfM/qJFQrg28r3ZlfGikyZMok7k0RcS6wQ",
-	"l2OTSAfohEAeFspJ/xFLlVIlUunBORkAGnwLLQD5Q/AyWdB2uPRL0GQukft9mrQGLY9NFEQW/XMfQ+I3",
-	"yWH3zqWJKHz8xWXL3zzGRtq4cGGQw2Yh7xCFvFpTQSvfnz9mLF3m2xM/chVTipvz5gaAYSeibrCm/Aci",
-	"cmMcJWa+43GThM1HLBp4WVjAzVyMpHX3GcmLzU3wFpQNA0AAB3NqMdihRlg8Z4GhlOYFgGWo+dwf/kBe",
-	"QLaQVGwh9S+9ToFRy3jKs0VI5vSqsPOCOiZv3XDmPXdSOkPe15zBeClxHFSSEM3U8T+BIQzIt8AAyTDr",
-	"dnfH8Bb8k4Um5Ah2ExJsTJOkM+S7ndKiO7w3B+a9YlPYIIoQkeCUQBfiXoeE3z1v+IbGbZvIFTpIuFxy",
-	"Bqp+K6LYnNq/nr15jWr9izaGNoOaKWygTMmjqbUEMc7mmjUAdBywgaU75+Rgj3wff2uBzLV6KiaEs2sv",
-	"jtbC3Ok9XQuYBwGBUPbw+/hbBFCE61UqdNFNYv3JTFwDsC56g6wh3RijxMR34ssAEgGkXuC5ga/iNuwn",
-	"yAePsYW4YZfOGKxnaGKYzp59j1E13wl47Xy5YGdwgOwVGwlzmZl0RFPew+C4j1girg1KdMpUGjMZkAVG",
-	"RvrwfQaXC4jOeGSPQvHa0j+2yaNHJ2TBUin4o0dwV9LNJJ6gUaZ5UisJmcNjIcE6tm/DGfLONxdKMKtP",
-	"yzdhDg8Boph9gmv0SWAx0kKHMPxY5XCCjx5hwBr8aAcBOJLF2zp0LY1ScS0hWToEKJszkaVjFtqpOLnt",
-	"Dgw8ZYzMY54pI7ed+PczokPiSPE0YiRNI+PR1AwMnjTgiL9/99Lcw/5Q4XZAZE24GIbc1dPSMtSYZpIV",
-	"p0zGlGuBE04ICjvyiaY/MqviRZRDsdjT6lIYYI6PHhmMQ9l59IicWBhDg+hKnTBr4ZiqW9ZW8fCRbUkJ",
-	"6lbPzwLDZJINhrx21yq4F2Ll9eZQ7RY0BiBlk7fjsIAAX1tIFSA9XE1AM7gpjXnOfhIKORpvbL5NjmkL",
-	"u2jEGNfjiwKDdsSs/cHCFfpQig/DvW6PeMW8wp0OORPkirFFIW5PvwFMdsgxmVPREcS5L1KhCckkkTMK",
-	"Yfmm7cCRD6sIQx3jKwQVZdTMUomURf48ScxB5AbI0yIPEZkKKzN4Ym4mvJvNNghJEksl7VA98TCWOQCg",
-	"2TtaYTQbx6kADxF5FEKKdohkuIgxltIxh7FDAKgN35V1QLLwpbmky24sLtSQa8FYehlYn2OJOedLkQ08",
-	"bCUS7nX3wsCFGCfxFUPQqtzYhIcUzZkiUx3yHIUDq3fh7WkKLwvMAcS96qo/x1b3Qy2YGA16DuBaNr6q",
-	"Dk4PfDdoq4lNPovgLvzR0NnyHSS15pWxBAR0fX/pJfKF6w45Vaiu0TJYrF4CJ3OZmH4tm+NPBjnX5qQl",
-	"S7sJYGaoPCQAXDWw4lORQp4aZ7RHPVTU8Kinu+ZJzfahDz0H7qgnJKR8CZDD2NUVWwYk5IKzEPfAkMOd",
-	"oeXrxF7oM5FEyGnsdtY3ti1rbAPbgIN7IASu9JA/fI/FxBJBDh1aYWiXZQxYfAWkA71EH2y2REWlDQxN",
-	"tBRDx2oV4O6gchfmLHHIG7XvYnoVXjjuhSnA/ORH2jSAOf4AgWqKMLriNq62aowSzpDnsCVwzPQBDwhU",
-	"SjRoxmh8NaG39nPwRzfwCDCUEKcWx5HlehgNPeRWitC3pImQzrH1y0Yjs61jae7GALNYNdWvy+scIEWq",
-	"q/vGbmzpPgpzy0mYJ5/FaX7m0fZi4TGhFxwCXBVdUimYGe50hvzMT432QWGMNg83CSJDWGg+Qw4owsQU",
-	"eRi+fX9OHgPe8uMvJrHz5rFtKtzxNR5kpk9wF3nQHXgi8E1b5c4gT0uD81raTMAligonMtJIdEB4wo0g",
-	"JvlzE8ONdMvVUpDnjXWDyUrlfGu2syfZnD6QieC8Ibs2vhnNMbhiaZ5qaGpd/UNkKaeJc5VC8BrmmiBt",
-	"50b8MMGiOXPDiyKNtaZjbkdoYLkwmhGEM4CG4HLK9QnXDRrGh1W5Q6scIJRezKf67431Q4QO/4fQopmA",
-	"ktMJXcqiq6WQ7GFFELdmNg/Bdup1IB9/KSIEWjE5RAUTNkOHfCvUDEUtDKxugxhsio4/DLXO9xj+apuv",
-	"d+x1CpH7mnkPuY/yBEqtAdEONUnDgSbKTwZn8ieiPyM/gelBc9ufhvyndrvt/l+/GiJ8JfmJhDnYpf7z",
-	"3HE3bA1RFNOlCwuGzx89zDjcOjuPdBPPWKJooYlq5O2AQLA+urBwDKac+k8kzIsR6D9vWW7ANhfBVaeH",
-	"IzgrjIZxU3/fLHosrTCo95rNKrHtmOQK3dIL+GdtW6WQX/h4yEHi0g0gG7QxBnhdgAKKPBnDG/NkOvSr",
-	"PzGA86qKKapVFWNtgvaz1OhAdrhD7tXRd0L9WET6qnhLpSnNYPadssSNBEiDV1xcWxGVyUwftJxPYMMj",
-	"zdLNtjHKcByVHQAgMcMQOIuB1Zll4VqEs5Q1/soBGQvO2VihNG5T/iEIgGbW9x9CesYgRInJA+yHPKEY",
-	"1/AllaoN69Q+fWZyX2Ll/BAeWWEyAYhBfGmOJLpEZ0zrA4omCeY0kg8zAezZxr/r3UsTfayX5hrsg6SM",
-	"ohRNpIDIYL0qDcq3p49hz7pbYJVCsdIOnZq6jnhjaAZg9rxWXD/pa9oiJIS2TgcyeJAJIdVeC0v9PTID",
-	"yT8nLuPRk5zYZqtdz7SEAWcL04mMMxirdxjNN04YHzOjv2BdGmRL+Alyit6+tbUYH6OvQ4PsMiB73jsW",
-	"FxeRAVCtQ3x0Yfr9C+VT3UC2ePQo12A0rT2aDSwijDvZeeaLuXKcfTlxJ6RDznHVIJd+TJMkV7VXsnqs",
-	"QYErmjJn3zLnaQoARanIprOALAS0usH9Ubr0nnpGPrj3XPJiIX8jIC6ppJ3FaHf5rv3+1FN9wXti62qk",
-	"+oTTUeJhSphzAElhYuIquRoBBhIjQYSOfWzBJ8Y8nlMWGF0HbyOTYfST88L495B+wWSPHGpG+ziLH386",
-	"fDyGyflP92E6B6Upmi/812HC+nc6bWdxiOyYEKJ5jFTW7EO+IV9IyfwUGvvTH7+APHwTkpsnhU9jvaWW",
-	"5BtC5ZKPycMd8g1axslDek1jRSZMjWcPwz9+QTLe2LE9/qORTU59c3dAvrjh3OzsdP4hBX+4U+gSJC1w",
-	"VXwDcAfPMK9Sr/25ffTwC6GLeECK3VoiBl4XhabN8fiG4NDN5Er9g3X5G2K228MvJNaXnplKbs8emNaC",
-	"fMBmd7EBpstB50N+DrXJ4mns6mks9LGcZ1IB1jB3R9QmnxGDi28+kx1yynO+GpAQ1iq0ybqeFuDrNk/A",
-	"tjTkzgwpTJVi7EZa/oJE0Hzt3B+DzQROMzWDuBujo+XJcxGUdlqVdgsmQj4t5u9qJR74xAh0ClQsaZIM",
-	"7KZdpGxBU3bGeGTRDEwE1oDAcmiSQ9qt51248TbmFzIS0XJAGt4duH91ZBKP2cN2b4fckJsdPYB3lm3Y",
-	"nY/GMkx9xL2B0DCA/kWjJRhoQOrBmzfDMpwGJ0yKOcMLAHJn9Gy1aAp3w8BzYGo5b8hdYI7xrJkL0Xkx",
-	"GI+g3Im6Zs6yiRqzNQ24URtdEEOazL60rl/HqbWsyV0s9ZBrHUGrJQU/h7P8AsaHKT8It6C33OZkCT5m",
-	"AZY2lCghmWs6EYALaGwk+qohocwX+OFO6N2Fpl3QxdOMDzkyOOh54MuGqNx4ooOn58TWBuhK7RpL+IgR",
-	"FsWKWc3wTInFwsh8ob4N9WBgX2sVUZJs0SFPYcB4NVr+VnQRiEVobgA4RqlhQLaCDg5P34wh5AKFoFjC",
-	"vIY8fPf+9eXzd+/evAtzCQ+uoxBvWsx39k3ykNWQE94quWkqUmP3szvDxqbYMhwVETzPeLb+v6BYSCJP",
-	"czSyoM2mw2zrjtMhhvykGJuHykBC9R7IpWOTpG0EevT7uZTBJ54R3chixCWOQdpLMQ3cNKmpFQZDHmLO",
-	"tLEOu+RmJ6iGgj8DxRLiEkgoswVLJYt0S/pgWqADBPSCYEQQOAe5PGGOWIeEUUpjDnUZ8k9RlrbrbURw",
-	"F2s+MFsfzyPq9Q93QhDElGU2gXvJZujrVwy31sNCs6HB5sGBXsdJ4hIwC1mOuVBoHR54dlhB/uTuYytY",
-	"F4muKVtJpbc7WIvhT9+fnb95FZKSIga2qND7yszj3MVg6nsGKuiO6PjKTMzXEoinJOQscQMdAQ+iE7Ry",
-	"yTBKxWLIbYnypadjFz4x0pdhGwNM7HL3HSQie3oF3H9lMAOtnQFoUsynb/UHVngd8ty/DJ2hVbMg5xl2",
-	"haoknn49BElGQmFGq8zRU1GmMLXqyreXVW6h0qW0N73JkM9J6i642NauKSbM5vY4v77GwN54es21/vD+",
-	"nDh57/EXCwinueTEVPXETfAiTrRKq4RIcmt7nr/vVSu2hioTZVJAHAFdAfme/sMo7fpvlNfLvA3TII73",
-	"9g8DEtLFIjEu98fmxT9piTTcccLIF/wfQoYQbDNsDciwZV+Wj8HmCA1cIkMatgLvi1gl5pMf3Iuk5kU0",
-	"geg39/p973fkZtiCXjOIR0ZgO0KhgrerVCa4SulYdQrtaraIX68eqLksLuMI3+72jo+j3fFBuzfp0/bh",
-	"eJe1j0cHvfY+60526eG4F/X7hQYYrkBrQD5+IcOWCR031DJkCAoDUkJcauEQfweXgH7Q73bJzQU2fKMX",
-	"4RlElGmZwjB5cN9rpk7iiHEVT2IoLwmdGL7vLoGUeVdLqTxzxxgQraRrVTV7QnVvDyQcrI5mxpZCoee+",
-	"cv4OXhTgEzE1dhiJthH9NPxb28ix7dMotNZ+Z2S0B+oJoUMOSUqpGa0wpd1HSxC70fNHlfMXHOkDcrBH",
-	"EqYUKLkIhaSlodlyMWNc7nTMrStDAmsjrTcHMk7MeYeNNeRmY8FBOTju9nYM86FLF/JiFRTEnyaQf2Ya",
-	"gYpzKNanzNj4U7aANGAMlMgRVuDqdpc0qk2hKXlt2gDp2+ZG2NspfKe/aYNw6YJbOuQ8ZaiiiIjVWvmG",
-	"3IimeN6A3UvmYhzBYGicrLlrQwkSiQFymj8Y4Q5WEaN0PoZzmmA1tEvzILx46BhE5eEOebjX7e4M/JYM",
-	"eraRThdUSyQDGCgcePRiwxUH9m/I23OhXfpAAKhlLLWKCOEDqA2gmTQPi3L5DR19vh69iD/7m7jzCKdT",
-	"dTx506k8dNM5wYgU4p7ovjMO+eXGq5Y/0jsTN2+eGXQNSIupidC5TrXiCDN9ouWLcZZKLTSC+TQHnPXA",
-	"AawkkMRghiHk0UstvWULe1+bvtGwak+DDXUD5wvBXkxE0MuYX4V5Xk6JPHHE5guhGB8vL6/Yso5IpVcK",
-	"Kx+e5g/b3zPjvJ4v1BKuRNCbA0uOMsSh8RjpTaGFF5wtBDlS8v796TPYEhARopccQoX1nmaTCRu7deZC",
-	"XU5ExiN/6O5HGOz/z967brdtbOuCr1KbY40haTVFy4q9klAjo49iO4k6ju1tySunO0wLJaJIYgms4kYV",
-	"TfP4uMf51Q/QD7EfbD9Jj5pz1gUgQIK6+BauHysWiEtVoTDv8/se4WB9uB+SvjNuJl3viIQEqvW1VeF/",
-	"8N8fYAQJQfkLqJsKnhhAPXDoZodJPJmI4TVVjHeJ4AI64bAwKH4R1rFWaYlHMP7uVn6FGT2m5beTwDIQ",
-	"tD18YBWMQZgP3gGH9UZHgRoi20tO7X2TeDn5cChmoJuqaxp+gWH8g4YRsoa0JLEtNhVpxhGFBvfsKdzE",
-	"7VkYGB4qWzJgwcC7qEmwEV4xZbRo7DO+zBVPL0En82JcGv7Kj3YGD7+hGYCAsns0iBlXKKoICyYUxEJR",
-	"H3y83ThAbU+Ryoiuqwyla+1XWIJs6mIdZ7Tfc6GpGB7SF4AZopm2WofnIc5D85xLqoIW6SWs7iVYANFk",
-	"68+AGT+OZ5xph5lRfkelDoywq6yHE406ZDGTJ0oa+3qsPwBpwvJrdCNfMd/iQa/8aMd7fByP14pN1CuI",
-	"qRKbkH2Yx/QKpfE00zqzssfL7pI4glmjcLZKh75aVRRiuGpQVKSs220FKOysYTY1P8P6u/lQuB0r4qYz",
-	"Qwk5FP5vRaEpCS99AMx+rGejw9+4GU6SPsTk7KJ02UwUEz7TVkx1naAFzZKROIJoYGacX47dDe4v7J6A",
-	"ZBvkzlny7IKP4ZWhrfD7RIGxBIhpzlqYy6gZpTzzyk8gKR6uSAoqgooKKmNL1PFSRLttTclpValhYLlG",
-	"lcEPpQHh41XhCsychQIiMtPeFsaFhcglbCBkVYDC35NSBxSZfeC60+JTUWiVglrJoeixs1EcZDJKdYkz",
-	"xoUocWpxyWU0seiwn1a1DtUOFWJm3OWvsZvB2vMLBSGATOgQns0o+Odm5CfuzJFodOxXIWYhnEClF6Xn",
-	"d6mEEw+BNLQLjD3iHKGhp6L6CoeFALeI57ruRUY/x6/Tq/gq0EbQ79W+IpnGNTZWF2nU3FizDk67lYsQ",
-	"rqBJ/4TZe0zTUl+vm0AoqYqG7Q/CYJ3SqZYgUvCbMh17rv6w62x/sABgFv7cctJkpU/aT6haL+kj7VCU",
-	"Rn+HgrFQLeamtUJ2HM2u+puf5CnT2VgezmdWeDiSARnIllG+ESUzbi5hdyA8LcGyVCwV89g4dsUbi0Bp",
-	"rNC4eQnhuHiY0WEY4ffxnokKBJv2Smn7O1LNhtQAml4oCuLGMl8M86+5NjARN+iF4NeXbifGwy79UFKJ",
-	"7iDY3Fwv7V4dz4XW/TgdB6DUQzWdKkk06dx7soya+8izcWjiYd/Eb8yKYxoskCRgNW800nA0Xl9Xo4ZA",
-	"pDm8YGpJX0wUcJU6gadXXymM5DdwaxxObHkfQ7LC66pf1IKpkRHS6amCG3EJYZnKno2Ow6J+X/4oUchT",
-	"XBk8zgDWS/uhS8WI0qDVSLpL466GIgiKL8ygXtCKXpzP75BxVpUIAGY6qQUHfPbkNTfiuR1kwjRkgxBv",
-	"AUXqNCOlmbw7HCqNJQVeweqgOdTllMvlJQV0dVl/VH4Ma6EUUoZjdwQVLKIh45pHsiB1nLsJB6UwC1Vc",
-	"EyYP3cd/whBagW84XFH6xOqXp8eeohjEzUtdV9C5wedGTTnQY+RLN2+eXf7HXBkeT9cdq3vj1A0xnsNG",
-	"hCGfnvmKevSfoYTZqawu+TfQPQMUmPbPFBCFGmfRDd1D0TdazKVEhnN8WlC5fme7xCUEGNzujl3zTF7O",
-	"CjW2y1jSmPWn+C80pNjKZWe1nr02WZ5Trepi/URJ68Oryqo3vxb+NcXjm2Z6CtZtw/jd7yUpuDpQb/CU",
-	"9I3LvbsD4DurAhyLWMyAEqwEG7rxbEKBt+uv4J6DzL8uxM/R7kVRkpWoteIPMP4heil4wBOlQZVuwI3U",
-	"zrSE6p0MyqFPL578UltRG2VjMWBInOwH6AnNwPxeEfERHlWNKq3+GEZOd3LuzSi89LiEGz76+BlJFOuK",
-	"G4nnM5QisQbI0hWDH7J8VuzVWv3+15Jeiti6YVUodkHqCnpm7DD7URWigDZfuzsWvEjZPi5kN1DbdyMy",
-	"ta6nUjuAfcaH14BQBtf02MsQUvApRPv8OsJ8u6ONgnAykaUFvy6uinPdsRzHGQEvZdHefAUOp9+bhPEx",
-	"m1/lmZ5Uvdjyb6UFJMcVnHJ3got24VcPSiuAT1Bjbelrsx4n3ggvpTtR6g73Iw47SGOqR6KYt89MQOAb",
-	"XXtfp4r88W6qFNW7NOoSb1UJcJV/LE22QqZYLkekV1e2yF1hDChOrEmh9/YCn0TJWFOhBogUmDPkKzrM",
-	"HQ5fXaSoCsH0IjPDiUgBTQiSOpmOAg5Kxr5tvy77juMkhcutAwEZjAhXzX89CcEkgoJIrCr2/nhUlhBN",
-	"IByN5F2lUKFbpaLELwlkQShGgmpUXxgTDS4C+iXEGrJpnxZqhrsTLptAc1jcYUh9dzSBULcSjd8f9MM/",
-	"p1AM8z+VG9qdE4YNi6Hmxa73gsfeY7wPLkPEtTKAppNKevH0zEtcLJohqRtf7YucAF/E+YH2QA4AILFT",
-	"Fr0Qo/B96Wir2reWK56ubNbwwwHbf+yd32h4GRa240nAheQD64UAUKrqGtbkz6KhWONMzU1lHHQUBvFo",
-	"dRBphpmrELqGsET5wdFDoMp8ZbJ0tOkhI5HnTGc5AJdgZG+apWnIf9dumeips0IZNVR55bHuMDy3ZgNA",
-	"Qg2kAbQJShN9RHMp3s3E0KyscvRYWScv4+PVB2O8Kc8DchBUEAWkLtASUA1DYrcX1W1iLJTK9E2R2e/J",
-	"mr2btiO6sRS/QU8IUUEL7pgRMCQGjl80v2mmh0qOsvG8WHmlpd+aFrj0heEkQic7YfdCNyeA+KpU5PhP",
-	"n60vJRZxnheCitzdTE7KrBUh2SPyWWR5Rp0JJIbhr8uruS7l96LDpS+T3gHc3npC8+EkOD1k64JB2vdK",
-	"50pAEs3VfYb2U/xhOBHD62C0oBXd/Al7p5Qq8msdVvqtbuSwe8iFA/PWI1eEsW8aywlqnAigJCDp5Upd",
-	"a8b9BkqvVtaWDpVGl3LDr7iuyjvo+3c72nkW81nbxUqvLueSv+VZXk3YlX+pH4rfQ64FyiEvcuz9Q42M",
-	"sVoKZ1FCZdP4utYKe/Xy/CLZ5Fj6mbg6xHgOdKzuNdsvbTI30I6cqoU8wc5MzcaKqcr4DALx28+s7l1j",
-	"IWNA1MCkVrkjyRs1gJt1mWaFKX9O0fHaxYaArj0nrPooM1HFTRdidfmyRLqLXxBRlG7cFOxs5AhtdZeZ",
-	"qgQJfhM6XmVvCY/B2LEUAjoWymX9DaIJ41BRdVGPgXOyoEpzIixxu4pMtaWau9RTUDlQCvfKOrn2388x",
-	"t10IdgW2flFYl0KNWJJjXAygZD353v7jI1ezDjfnyy7UYtHvB6F7K1SVdMud7yA9BpLqJqi+w9X45D8M",
-	"OlK8M4NOgpVF3x1/991Bn40UxOYzExX5YJSHY00jFgFHAcUeOzM6FIRAfyAHjk+ZDmRUEBKHj12aLM80",
-	"+FewrqNCTV0J4WvE7MECJff5Qap/BTykpkDJDW/C3wKaptEU/0D124caF4KnWvmMB9L1nhMkd9yFxPZd",
-	"SYfmywPv76bZaCQKOwAIuGDVIz7Rvj5rG5dCL7GIdFJlIF1IKdSRus5KN2k0LujObhGnYqqKpdveAKxQ",
-	"RBAjYxSEWAsSN3ccRh22K7Gza7EkMje3dj32EsUSYrWqqSh935WQGlu4aFpmMMx6bL8412lH+xi2rGTJ",
-	"o6PvWVMMEFCEfsIIK2Qbu6Vmwm6QyG4S0BAZHaUNg3tjH6MkXYY55+S5wgR/0qWE8UGXamdZeW+8hk4G",
-	"kVJdXM+HiOrjjmAluf1RF6tD/AJ4zKPjY1YbP4S5YzmtR3wvBFYHWC/SWWauysexkPUDLTWekGk2yt45",
-	"cBy/0ZwqBCvX1yb/6lCSEKcFUI4qQGMQ8/U5cDc0/zPNF7cr1cfFggG8WU69kRhyxOajHovQG2D1NF+G",
-	"Wg6SYphV9980fCdgm8F2heo7JfNljyWv3lzYFwtBRfuPp8+eP7t4RnWpPz+7SBDE0t7tWix72HIEn6ir",
-	"rax0LXDDxgrYiN2+cq3QyaPj7+0jHh8d43++weDX46NHkNEInopCj2nBl33G2UgswCLVXdcICx3HNP1U",
-	"za+oVvYtLyBqX3CZqqmDp9JKSUe4XdahJEr/iTUY2nPqWYlkXRKcLDWAIgUBLAlBOkj6HnDLuEoOdxMo",
-	"1YewD1ZwP3x41LVfN+yH73rf9b45IKA/0CUDmZyNDl8oKajug8KA5d6X5Bu7VoQYASYqyHjrKcA2wffu",
-	"Ke577DSEb9wAHegdfsMR8zeWwDTBNSRYzU+OjWtj8zjM0VSi4hXsQ4MnEv6PQ99z7UF2Ens6grewBrOD",
-	"PZ5LLYTss6wag3Pi4mrJpFqE6j4ABZQiqjLxKDcDmTx6eMzqinmac7vcK890Do1pXs3hgPvVeFIkJH7E",
-	"9kfCjeHDCfbW0MbGFKAb934i1SEopOTgxL0p7evBsbpaQxoVrqs0g0DzIu1myCKSXRBVZU8pCDuHuik1",
-	"CknMkLOkEiGruCDPScZ0HxMkPl9qTxphQqECIzOQrsxn350U4wciVzW0dR3gPct51l6UBz18pfJsuCRB",
-	"VE6PQovSW4CTC8YOYo9NhJs0kn+z/bTgI3OYCTM6nBgz47PssOBGgFF5SH23B32WDACOddA5+Y8fHh4d",
-	"nSx+OAZb7eHRUViqTFol7QGXwzXFD4+/PTE/PExwoo+/hbkCYj53SI9oECDQhCvQ6bEfxRIKdSbe6Cnt",
-	"2OPvWSmxDYhAQa9gQ5wMieEADk+bVy798HvsHIs0tGukceltO0aX/cWmMPtldD2qnbNKfU0P5X39VuB5",
-	"HtK+1bO6cfUMFs92EeDCXkbdvQO5D7NdTWK7cn7l696jIHiJq4DhLXw++KBXrby3LgWIJBP1r7kvBxi9",
-	"sAsixcwDHigEq6N1rqVzxu36f1n/LKVL35w99cBVQy6VzIY8Z7laiOJwaF1zUMc4xcJAyT9CCEEURo0Y",
-	"cJIBJp+919tvcSTfP/7H8UEEPuCBTCcZgE66Vu5IL5VBUytdU6evzjz6NQWJR+xcTLkV2E5HZnJMzVm/",
-	"O9kI25oQOuyI//73ruvTlGLBpplUvswRStEw2Jsuyfbtw2lBlnTpb1pWHyrTAwmfEqHARhIMr3A/8IAb",
-	"iSeR/u66BBS0clDrhD10nVk5gW0tANAaoJ8wtJXJgaxr1+mxM2jrCkbDKkDL72iiiFgt//3vQQxM+b/C",
-	"8vTtXvYrgZoWDGKvzmJ4vhNfBrunoWC1i/Vr4FYSntBJSIH4FUX6DvfnSZwuRhwzlRJItiqo4QdgoeIZ",
-	"QQIJXuRUvRXp3/+O9nMBzmZxLWCRrKqFklGGmOlRiwphUWkMOFEqURXXoCFBoDjoQfuVTZU0Ew1+dJD4",
-	"Gr0dNMVY8pQeZx0V32gE38m3jx4f2Ad0g8mfcigBBXopzpJza2eY8mXfPf7+EeGu59lQSC2Qxtd1cHX6",
-	"ndOZVeqHx72jgHcdHfvQ7ej5dMqLpT1OwrHbADSM4SiRxrKNKt8jHGygQ7EbsdPvnNPxH/nwGgkeaRd1",
-	"+p2j3kMcgJoJyWdZp9/5Bg4ByPsE8MsRewPwzZWuYxTUlQZyQpIliBO7LaA9tc8SM7Ef9FmaVOnYoaX+",
-	"ooq2oEYex0knZRSYSqUjBGCkbw3G6Dp+BIHXt9TDjwzx7nsJuGHOBcdV7rHXcxmFQoLP51+KUdCtb4VO",
-	"1KwP0ATWy6V2fYeoUkG56rLkt2fn56c/Pzu/PH9x+ur8l5cXZD+vJIF9LAZqDCv8zwO5krANQKfFXAZY",
-	"odb9zOxCqVx3oQHTDht3Hzclavw+6dmBRNeR57n2+RunWWioCOaH8HIYvbEWreYj0a8p2Sl7ptCOBx+Z",
-	"F3tnaaffKeby9Oc3Z0igTPK/kVM2nPIgehwAzP/Zda2iP6oUCM2G2L8ACP6V5gWgJ3nHp7McEf7huqyZ",
-	"z9Od+8AO9fVcOtolIAzxnAtrCQWrF5bYSUwxR65bEnj2bsdHR5VZrLTMVKeBr77VJLDBf8sJQNwcx75K",
-	"BVHMJSC2RmgKr9+8uPzp7MXZ+S/PnmIAIMBJAOPBI5xj3XMDHNOPPPXLZi95uPmSN5JTY4FI8aJvNl/0",
-	"kyvoxisebb7ihTI/qbmkR/yj1QWnvt0Kr/q+1VX2a7xQp/h+7XUPW0wIcImUes6LMT7s4eM2S+fbjH4T",
-	"acYvljO8+Pi43RP9HGnpj1vM8PTs360Zb89/3GZLnFFe4xw8CggK4rXHrbbTz9yIBRLLP26zM84xI/wm",
-	"ZN7w0hZbhB51gYUKJYYhkHIxtxCR0f/5ofu+Qr0S/1J3RZkOx5/9Z2yXWD3oXCrEzCfoGvtNOzLAPzpW",
-	"/3eAoHsIxsJj+0+0l+3PjomZ2JPBSoHqGrQrLykcFR3H4rZOtxOhqvVCvVD1B6takWH63WEUB+70O1JJ",
-	"QSw3CrhFyL7qY/6JZ/hjeu3OtYu9HtnNvr+xqGf9LmJQDwwxdH0RHFHBeVMTjQ5Xl1TGOXF9sZgy661o",
-	"wLEwp2cu+Li9Hhy9UFJADI6U4FodskkTuimkm7VIGPOHboeowjddhMid8aXtFVB8Ua0GiqA/7CqTa2jv",
-	"++yCj5vuT6c9gHPsjfNMXiMb0NwQCNRPBA/SdA+45AGimLwcOTFtb/ZNSz3ym0qts5HutGJbnXGh1G9c",
-	"LmkR9O11xw0VwaeT6D9DeXC87SM5zjOUoVVhaf03IELcSsqEj+/saefDnxsFKxVUIqfWLR7UbXBZn0Hi",
-	"tAzpla3ULEHqKhtOMDkUYTZhBbj2WGiAflaC7XK1xwNZAjpbATmrFEkDn9ks4AMDiIAhKNOViDBUrM8L",
-	"32AKHXUDSR2JLyXpDt85UuFjhRgbjc63kTjHHLFFNXakWj/uSYsTb+7G4TBuo8fq/LmSKjveVpW597ZR",
-	"Kz1xZ96/YvIvzwN0ZXrnCu2Efmuhj3t1s9wPJntsXodvYp2BjbEdmKkn4HZ6hGct7OoH7ukN5jVU7hAq",
-	"NnwGlKxMONUZxuFH4kOWWPDB04AREhd+Yd2FFGwpsJQmNAxQIQTiHwIEPvbMzmfQu2NPiKCaflbMpduw",
-	"J1aL/3CUPgSf5+KXcC8ac+UMLFtKQGxjsLSYCwKZcgj7IXSHsz+KcR7dban33aH+Y84nxrgbNsHy14np",
-	"PNORs4HA5KuievVlhWSyRxTEIblHnrAjeGkA8NDpOkEMfMR1bJEwu04sYlMEU4YrYsbjfzyqYzzewHnc",
-	"mjrcfoqr06XXyEoo8AGlPrzmGDaZmI6QNSeD7Dktkk/5+hrdCRXsDSRiGxZcT3zHEWBOumZ+u6UJ81Qp",
-	"LOrBl9HMxEmjK63ueg7paC0f3uVanlOJm1GhBs6vyqJUtem+3V7DpOz1rfZLeXbHd7hPPq4nTv3DW/jh",
-	"9DnfxHLxl9baLy5diqntrMB04Z342LUCaa2X/UK8M/Fwdx72zti6L2Prlcqxpz/SuHuavofPx9kO2aBN",
-	"1laNBQFYwJlsye4LlHfYsb3qcRMo4EAizgE7M64wExOm3mHvAahHqQgKHVwA8FwgSLqO7Awq9l5DpEIk",
-	"PcTc0oY6ZcU4wmUMq//j8uzp1n7sc65RPNl3193m9DP576DyWuiOO8sE+rlunw8sC+0m1REYXPHlVVOE",
-	"SEMUsRCBM3yMUrBhGyOzIuDultt5XEhDODhojyh/EhsaGMJBVEAFe2Pnge+UQmulcE5buqwWPqo2IDrr",
-	"Rol/muee47nrYA6gaKvroBWU9tHFt4IhFTY0agOUj+O/BrFb4Rn1LQ5E8FDvZL46+9WOcGvxmU0z00Zw",
-	"PoEmq87Ht8vdwq8XrDT9sjyFvraNghUutftkyt+d4RXHR8F1gXa5OnH7UpIjqkYNL//GFnu38zyT15vO",
-	"hXO+Spv8Ly5NAZ6tXpy6n0oS8nmmjd+CsWB0cqskHjFX35TpeQKFBiWSf6qWjJmBY45jjJrkS2pxDu0C",
-	"BAfqgmMD6fiSE7oXQOjHzLTQcAhFylIgZlCFeJhgAACMNrAEuUXydM4UL0QMxB4+GI/ETw7NYq5jzo+Z",
-	"s9G88GwiivBF6eKIfNEhMBpqEer7OsahYByoprtYZR4RxwMGkqKeTCv3cQnzlIJPQroueejFAixRVGnY",
-	"8OL5b7HDlRpcPStvF6NaygEmwNKfQ1xsAT9njrLWLKD1TJ+UxgFjqG137THfnuf8DGr0ZFci8KATPdNA",
-	"3ji5BQtGgvmTFira97VR+bwQ70j/RrJST9RscyIsmuj2NY71V7codHy45SpsMZfUqdMtZxGuq3VrAFSV",
-	"a/qUwAbyIS3cu3T9+oIRtLLiR311WrBNoeIrxHH/uLWKb+SsUEOhAXaLsM7/4nobt36kaht191Cl4tx9",
-	"kH+87+T8SuRWUs6L3H4LXI6tpzQRuf1TA80u/cwGnb+dv3n16uXri8sfT8+fXb55/dx7NIMOGwwGkrHD",
-	"X9igU48O7q++ePnrsxeDDjs8tEKC7QEh0gASBkjk87u4stp+RnxAgw6CLwMX0KDkliHVT6mgEA/xDP+r",
-	"5OUV+IWDzp8D+WFvIMH1cPP+WYVZw7/DlFFCdJkoCtb/wTV59GJhuT8077qU7+zVSNH3AzkwL/hUrExq",
-	"YM5hSn13Nf4JFwxMfIw09mvB0y6r+eF3O+fu6nWnZ+XTX5J/DKd+6A7kh4OBzEYwvX/7gcksZ/D0XI17",
-	"P3HD831RFAcD+WEgR1PTe1Vk0uRy3wnOX8XygD14QLBtELFRcigqyxsoycIyl46F5UaiVLy7p1N1ix4r",
-	"8n3YLhJWdc8t6h5sFE1r+sdevEf2umyvtEPsAZ7Z//e7Y+9PWJGTgbQDUbno5WrsJ3stlgcnDbOtJO3n",
-	"WhRRkS2fZZfWdHJH2pTHRjWw9HU9eE/3cbWvqciFEc3lVbHFPVYqdRT4VEvlELIICzaqbepGrU5RSzAg",
-	"NwmZRl1xgLQLRrw3GAPwOTbGeZOYWjaNjmxObfiyx0CTAowWjHddJdRqB0qsr1dsk4ZAJNnlLk7ytcUP",
-	"/7o6EG2yNjowqrChr5N2Q4N7u13UD7ZjiPjNzeRBrsaZbG7j+1GMM6nhE9TYYyreOQQILutIEoKn6jLz",
-	"JTILPKVE/NBDghj6suZ6znNoasYu0pd2Zdlx78jfdyCh5RkJ27599H3AxXjU+6Z3HHmuflzU7mcFc3LA",
-	"EI4cukmQSAOCl5ThcfaBYFdzY6DzGbr47JsT72a5KrCz9xo7Wk+lAzqL+uE9sUIJkMkRyfj1qeOF6jKJ",
-	"FJiumZoqjqSyRwYScBKzqYBO/hiR/OHR0ZF7Sx7/56Ti5PvmP5WngujbLxBioaXDe+NizlyNz+SndXSd",
-	"gN/o5j23Y93eV125LB7Qu8PFYnFod+7hvMgF8C2mtxvhT6qYbjs8uuYGnYKbVhe+5c1BbBAGsOe2SQyW",
-	"rqr1nmOSiyIbT0zFfwaBc47fxyYPGs69X9/5DDHHnwR+mp0/XG8LnBKSx2diC5QUO6jHoB1jtW7tgftx",
-	"a73aXnVTgboG/VSe8v9GX11vqKbocXoVCqcMicdsogot2BVQvCwHna1cUdoc3hUlt+6FWOzTP3/PzORH",
-	"rsWb18/3B52JMTPdf/DAeU+lIR60dvsQF2jFAQYRV/J8Y5kMN3tml6hhgV7R8qxZnK2c09LilNbGXnCD",
-	"9elWrgOJuI+L0YuEpD3x4Mb+bi68d2tHDe4h4UXsv2dXdqxF3md7a8a6x7zDahyIU9VxBosAPWaBL2Wv",
-	"8k72AkRwn+3VvpE95xs3Dtjev92YuzjSPg24h4YrksG5x5BTXdfHuk31+4fYAFdz02yBP3Mmm6NZ85Zq",
-	"ya4OQKAOP6cEqt3gZJsJ8RLHbjYi5bT3swF+VY0Bos0aivfQCZSr8cu5uYf+nwZPfJXS7jN3xv9CVTYl",
-	"BfxMpgiqt04D3+gLbYh62U+WjMk132zwkSsci5hmlmKx6hVH3zhh11Td5NOyDMC6s4Gks4jH6FuW8iXs",
-	"WsKi4nLprwP/75sjPAW7ZKAmEsDbqJOkPOBMexi3uRZ9xA90KVSPVKuBtSaCtFlJq3YRwNmLBJo3UIsO",
-	"JIkU+yuN3+WbM83AUO7HUJUBoD+jtSihMqNTLSTgrnahnWQMba2evIhkHFKDacxW2yepLLWO9ZLCg0SD",
-	"Odci6sQkBFY42TFXRj02MVUmsStDFNK9WJTH/SpaH0seHT1kMXtnt7or8O2NAN7WTACcE/lBR8EC9c2d",
-	"VC+LxQVw7zLpabybqFM07KN/HCFiqoNw9ENBMlICYH545BqcHPpeCWsQ0eUu+JUm8lq73x3sqp4ASrcf",
-	"Av6NXPUUfUBNjLiTuRpedyOwzGjz+P0K5RnZaCCprgBIX+x2SKkWwb4kQFR2gWTHAmM/R6dFPTWMfSRG",
-	"Y3PBNZH5f6RYScVb/aRBk3ZuPfnM28dMVi78+iITIModt8ko/qI/7xAFPQTm9hpxV3cxii/CplpBdKix",
-	"LXBD3p29FMwjF4RurCT+P63BFkiNfdA6lA5bDU4c2iVb40qMucQWDl98ulonfO4G8PUVCsdru1aa+TW4",
-	"QbWwE0G3Kxd2Q/0U5cKRWBUybSVSn9nt5me+Kzj+67VvrJYbx55lvahs8BDdNQ/e07/aFUd4c9gxoviS",
-	"hZqQDvTYEcZqFElKEC84AM4Anvke1BPX2ZrR9/HVRkf+wqUK24dTqBh8894vmwm3K02gLViuTdDZWM5n",
-	"zWEWX8bvS3fcB0OtneXqhAAVnEkEUGcAoG6dwTcyG6qUwNRf/PTrk1B6v5hkRjA9g2r3wm6RgcyIxyCi",
-	"X4qB7pEc5QX6oRNHV4+jQAafpEfuODjiPndpz/3O3u3h8XdsOOEFH9rlObF3py7UKoc/+qhgnQOA/TFb",
-	"CH596W5JbvipXMJgAHKdAykXYT2RtwxxAmxfnHAZ6v4RJhlB+TNgxXbBEfjZE+0mj46+gUNINIqE9kmP",
-	"nQO1rQf3547S/Wrp8aG1KDSxoCAGuF1K+7sL6UNNDYX1k7pKf+RGwnr/6D30ye6FIE4l1vI95hyIsrp3",
-	"Y1fd7tE3sy+kruEcBru9k1697h7K71vP4YVYvNGAhNh29HR6rW/uvtimunusWllrOEKG8RaeeAux/1rl",
-	"wppm+FXdMzIwJEgv+DXpzl1twSfy20PhPG3Sj1ddgIr3cygvsMphJcuP4qiU5i9JqDvM89+qYtwOfiXr",
-	"jQrjztLea/LR5XrvplgOOC159lb8j+bOb0cZX87A0OfHhgEzE9kP0TZKxQwSFkp6eASRa+C8AuiO0j2g",
-	"ITAzA+nITup07ViY59lbIYXWnVtHUtT1RlXzi+C5mWyhafwF9RVqNFfAI8ne3gIgYnvZv0bOnJXfJgzt",
-	"f49kzQQn9SdslKlYiwjj1OmmGoVawOrfPj1QdVsj5I4skDgQeifIV2Nh4FlrDRYcTbczm5snGyZM6Fh8",
-	"KlJ/6i42toM22RZR2vMerjNlPBqoxNbaB1PxwA2nOQjwGhvRdSlgtqeDT211ESgiFz7z+YaruVkNkbFT",
-	"KtMfzgtgHI5uFHzdkE4fhgreNb6pqwcxcaUy1kQ1+6gND7k5njIMwhk/n9ZnjV/s+pbr0qBv0EDecH0L",
-	"H7Yh/FmK1kCdieNLvU8p97vdlP7d3UzM7Xy5LyUQi7sWZdosfLB1/l+T4T+fpTdo63QMZg/e078ArW8U",
-	"cVU0cJuQwee523xI1pr+177ywWH1JY+OHiVEcB6YaAEBimdpg31Y5s34xMbifDNcRHXE7aXW6pX1/FjA",
-	"DnJz03EHdboz/e7Z9DN+mzq2XYSRDMLMiZy7BLij78fxfczrDEcHAeX4GYnI9qzHXsp82SDNpnzZhxpM",
-	"qIH0hYaB1nrhS3NXbtwFtPgyYqRRUDXJ9kEgHmBZJhqDuGiFs299fqTOtKuhFbqNddZCtr1aeeL2ttm6",
-	"e9xDHeDnI7EDY0fAO4yd+BtQRH3+UD8fRzLv6gy/Tl3y2iVD1quPYAQ7m7UHZdn1ygUgV9DwnRUKvIcm",
-	"Cxf7p0p06AJYlfc0w2uroKhpwUfA+j/M52kTpukreuzXV6oYLeh6RULn3aBQES+9ZZ0ijXOHaroLpN4B",
-	"Mgwwn9Yjw9BPq2WGMy8DnExzR/6ssiQ1IZr+hliXrttgvZjimnGUTn1vh3pUcwRBzwyxDVUY6XrsDRw2",
-	"Ll9HvUMUAaNGoSITKfTBIB47kADQlB68x39AWGFWiLeZWCTUeYa/MJ4iuwuSlOeuZcjxzCKU/4RTe1ue",
-	"WSErPYSpmALTP2D029uMkVnAjhOaif7Bfs1+tEvwf5y/fNEMzEmi5ZPGSFtBUuJAz4WxRuA2RC0rF34q",
-	"UE0nxbcceZOFDRsbCnqmPBW3EORxlB2yDMtm2j93bXSNv8TqBIWLtFEvuPOqWT2a8lo/IGhD+q7aX/QK",
-	"L7DXYtiwzaVvMMAYv42vTjO1KZiK3vmZfFWocSG03vkiXxhG21MQG5yUUJMuvutyK7r5jSBKoysqCcE+",
-	"+9v+fJ6lYyEPVqu47AJzucQirWcohdlzk3pE01mh0vnQ4AlW7bqTFlXsU1DPBH36WozmkGYtoIyaacNH",
-	"oz6bUOvwlKm3ouhtC3UK0rwB6BQlT6kOrKzUoBDsCU63brIDK1ftVNdOdGBe22n2GWN//KlNkcnx+/bT",
-	"/XAXlWSo0+qRR2kV4OUO3Vz3oqki/ujMzXSvbqJ4ToHz/GOv3eQCMClVoVX5PGtsvkb/2rpk68xWtOoS",
-	"q5wTn04H+9Lx52tOYJ50NKaUwnqrmqTSTe28O27r+wR2Ei3rLne0yx19LG8XyOU3aNiKt7vVV4kbfm3S",
-	"x2VTQGiQFwyS48RnbnIxMuC9ZhqJcK3b671TpG/lkU+MmBiIB+FxX8Y8kwCLcfQ9XXnpL0gOypCjTuwh",
-	"sUeZhRnApKFmFJqgrXPvsk+eboQlZ6NDkEXURoOjsBdBrw0gY/hUO80Z+UO4jxXUucIlX2B7ERmLx6/H",
-	"Bz76YnzgFVp4tzPupNaUtnMrJ9Pt/C/FV/w4iqCNc0n+uVtAdA+P21wHWeTMboqfgAVx55F+acwZKMVJ",
-	"SbXRlw02t4uzrq/eWqh5nrIrwTQUsCoXcHWk4RBYppIGgP/DJBrLRq5/wKpHYPqz1jYVti61EVMf2UX3",
-	"AXAhrdoBodm1DkhhhBQpSSw/EgcgTjVjL0KsWgN/q+fa8sSypAArj82VrC2ILcfJWlDW05SNq+1oIhb3",
-	"4ymxi/M8h/zmeslO5stnyyGeybcqG4qWKs1HFrfUbOG6FQW3ult3TszOifloTgztzC0cGXa7WrbIq2kU",
-	"8GgfYGH9zT2mDalF7wGhhAcgRasKkAmQgjYeq2nBdd8pL0daKBV0EEaOEgALELJgl4G8H0jBizwThXNN",
-	"ulAlp/IcUCaR9c8B2pJCcuhQQFZB1m4GbpOjEYekZpdxQ+iFiITbY6euq8MD3Zbpxx3gZVboeoerkiGN",
-	"va1s1c3qo5s5VgKDUjBEe2Sp5lgDbTdJfYlfbG/fNjHZ3dJ/u38X6Hn2VtxLiMttPgoDMqkWn0NWMPal",
-	"FpmZpAVvlbH7nc6VO2fqDjN1N3epdt7NjbwbcmnvNeN2+N8ZYMysybw9+Nur1y9/e3VxefbUadF7Tca1",
-	"TnxZUbWS93oV6wBMfM1Ig982xQSisZphKumcfXpUul3G54ETbvdinfysCHzaeaxxmDbT7Gqe5YZlsot+",
-	"KsVRXUaIvXTWCpbkA/Ob9oEzbx2wsnEwkKvWgcun1GjuinS/exT7e9HHr4XJiihkd08q2a66y859cpW8",
-	"06S31qQ7dXgjdeisuq3yY1biWndhuRm7JTk+OkoQZgVyQNzwKwS/g9+RFBM/4cB3L1BiEmnItVQLHaPS",
-	"w1EnOCdzSKIMZApd9C/NRBSLTAuWPD76JonwKFUqWJJeXc7DYiZdluCzL9OsMMvEOoJJWvBMZnKc9JE7",
-	"gJJIGhqugIGfKD5Pz/Y0m8+QscQNiOtrkTagyLwWPM2+VBiZsO7w6j8misznB5J1PoE4YLxNx8L4rdKI",
-	"YwMFLQ8oLrO+5+NKpcs97WI4WD0tWSav1Dvg3EUWnT4zE6XJmJhaxxnwJigoMspyg18Zfn6qSLExMNGq",
-	"MIln3oBRs1ypa+Be4OzKynKRMjmfXlEroRuHVsC1ORZQ2wyhg5GgWIhkCdAwJAz6KCCwIiFc42kvMu2w",
-	"KcaKKdkfSAhccDbNtM7kmCXPM3mdOLMKov/4tMB1kWEmHO7HtQFKCoqQAzOIq9KBYMhSzZHBwQ53qt46",
-	"GgbFrsRA2qeK1I5zqKYC8TNqmYAybQBTkiimN0XtE+zqSMAWdE2dU4hWqZmw4qXHEmvzWkEDq6Kjzk87",
-	"dvtWffunPVMTi8tkPuWyS2QRdqIGfvZNmsmsyJTdtO6+rsAgsU9GGTcTMrVPxttMlTZsXoyF9E1Edolg",
-	"E+Hmipg7O10niKyJiTNoSEfYTVbKRKRixOe56fQ7uDz2XnI+tZ+JPxBu6eZhFRB11mAZXAfSDzUiynAz",
-	"1ycsmctCaJW/FWnSMPFeaRrh/KaZwJ1Lc3EDt/e2g8Ubo2R3txrmSsM/oge0nYybfVOux69OW/GOO/eV",
-	"u6zhsSUorQmPd2WXJVOrM+062q86qTQeo8Qqr+xUNAyfa52NpRCl4U/5u+dCjq298s0/up1pJt2fx/Z7",
-	"M1a+d/qd/3t/Kv6nHcH//OPo8Ht+OPrz/XcfDv2/H7X498PjDwd/67R8Fcbq99oFaVoKuATXojZPJ/i0",
-	"5cQflSf+kWZ9ygwfd8kh1YbLtHkufNw0lcdHpak8bLncHs4YlZgTgk0DIPUFzZlhGCNVTLmVNPM5pEOb",
-	"V9j+GS3xbRZ3dW23SqiuxTaBsjCe5yKNDNGGJRHv0BKqZoKjRXh4/F315cSL8G+H/8+f/1vrD+T0jE1V",
-	"2jgcnl3an1tLqtOz3+zpNQ9L0G8ApQkZDEG0SadnLukCbe5yQ6KcZ5dWpItaie6f0UpW/14q+NVSqf+B",
-	"TbdeCMILbtAreHppGPTEK6VyweVtdtDLGVY3GDRU0QApWM6NKJDH/Jtvvvn+oGmRCMLzEhJbW6iZqfgJ",
-	"7M5O85Bcpo1Av93g2o8JGbPuaFBY8ZIiwctNV4twj+50tUoDu/GauZHd6ZpdRJIZ1KK124gLkGxUpjM5",
-	"FFCxMw3hzpuuL9mFd7q+N57Ejd+Fm8Ut38UX36UfucDroeNjn+sGrfp46S1b9Wmwu+b8XXP+R2vOd4EA",
-	"3wYVhZTw7wiH77gZwWol6vQAKTEag0+/qAWbcrn0I+CFQEOr62syr3g6FpqAtSAk1WOnzFvtD4+6R0dH",
-	"ccQGbqgKYPpY7YeCC9dHVz4yILNforbC6QlesQW3Rc21tXFXHMuu1HAnT24qT55gQOcOBYoRfKrXIrKb",
-	"QOLuHjzkMrDVGrUKfLMacb2A53x9GEV+/daKF5z9TYwewae3NXnss3fYRDtx9anMH/rynYTCv9cjdW4g",
-	"a4MorhoxIe2o00AOpkYoEHvszDhScjGdYei9DqTnAsO3n5Id245gI4S5H+wN4Mtrrr0HoJ5W80Bx1nro",
-	"dHqtMQV7oEK69aXD9CC358WalcQC3qdwXuqUw1iYzde4kzGEtPl8wuYJr2CHzLND5vlS+yCJCI1Rtq5G",
-	"FQXUT3uwzHm1BvMT7vDgvf3PJoJe/Gid+iKIOTKorwTULPhsY59xA6AAkJdcZGaSSTbN5NzeANsll8SE",
-	"KZd1RQ6RJGlLSmGo9Akv/foYef/yxtu2cFawD7b5aGjnrP1ous3YPfYexFOdGc2mYnolCl2LuXMzs+3u",
-	"Pb+PbfDsYkc7AfCRsXaav/674VmwW971Z8Cn2a9PnTrFuacB0KYbywjQklfKTHoswUOXWaoTgGulxtO4",
-	"wZSu8vA5hbC6FMEAqkg4A7keCge0ZnsknHrBVTffcHd4YjaCCRN6GTWh4Hy0tRJCsfSjh8dJjyV/TxCR",
-	"N1SdoUQICUw30dapy2fSZGZ5wQHn5lZOL45gE0WiX7Htnd66a+8BmeeTOL33AMqzk/Q7UJy/HChOa7u2",
-	"xIO2zhnc0AwAZK2++j4OyJ+EXE438ALt6RJizXBumM5yIU2+7PtGHFRekI4t1e0jVZCrwcfvnaDgStX4",
-	"TSXyN83ffj0FK59JrcoudbNL3XzexDpxlUssUOnIDVI9L2dC6gAQ5opVkGYXevZYdIFrN4QPhBErmiu5",
-	"BqHqm5YAF5OnfWtBYRZ7ID1rhY+5LQgVjLPRvEDyB6QIamZ7oC/+k6aS2uJqPYlGfON8UuXqe8gotZ2O",
-	"E7YftmufabSxcc8tuIb+rq8js4Sb9PTsNb2SDXTtYoFdv/bBeCnxyW28zp3nL3yhzOar4CR/yTm04V6o",
-	"ayE3XhmfS6kwfLvrk2FeP1tTJyyLXn8ZtUK7635zvGFrL/Jn2f0Jo237GvBxOMModddifi55F230Xfpu",
-	"l777C9gi1nLwhkOTMXLXHBx084/KwWEykwsk2DhDRckeffvwIfZOKTn2DBuRhqPTsWxiYvd0in3SYGG9",
-	"HBp1BYwTW/FruAbKWoINlEAlgo0a+wFYNi7shPoM/7duUgPzNEyp3YTugkGD7IJ6Cg2aJ7wbgxPZq50B",
-	"0mSk8QT2No1/r0KSEYUn4LHts9VUN/7eo8t+WF/6iVO2xnNmNPT3aMMeQkE4KrUudZOTc8pe5mmwlrHg",
-	"HDr2rUU9kMjjVjMKTxqfNOBt3NS8/jTAtTja3zMzCcp/S+u0cvEaS/VOoNitOfPmrJ1B82TCTWzUFELP",
-	"p+LNGRkq65mG4dzU3mL10n9+2/rif34Ll8/l6c9vzjZYUT+/OXs9B0tDC5n6Wbae5MqVm8YZXYvj1EbN",
-	"2q3PuVGzmVufXdJ2F7e5b3J9H2PxdRcxsvrW0ZztUr9wdbvk78LFc4AwH+LYXYePkxlEp4HIDyDhJIjy",
-	"kQBKTIzzAEjuYwcj8l//7/8XcETwr4A2An8i7EfShXSrNmKGoDomm2JpViEUhKoy02d8ICM0luhOqvA3",
-	"csOY8iUbKw87iOPpsVO5xFQuZfTsFLVyCDo4KTtdngNy00ASiSkhdD06+p5l8i3Ps/TSFFxqyFMlPQYt",
-	"SvBQGhXj0i0CjSjNCjE0+bLHnuQK4Hv81hBA5AWkMhFY8kAC+XyW52W84z5lJ6UyMetrGdgHyDUF2DuZ",
-	"BDB8nDYuM19qhguGb5NQB/pMjUYJcIiV3qkajewSQZOv7q+OlNUPFOc1l36QiJUj1UC6sJ8dDmFCx2S2",
-	"CZ8blSBFD0YjcSR7OvQgAzKRX3YqIoAaBTsle42iyCIWI5SI0k7wRw1QVMmjo2/sTyhGkx5L5DzPE2QW",
-	"gkIAu7qEPxDCV9dCI2S1FvmI2feV0DmXMJcEp+v6nz2wW0AqsoajtrsXZ+029AlWJIQdFKPxuOdTixA9",
-	"0fEY1WzOg5uSENGD6uCx7UwWikFVi0bSXr+ZXViYT8VA0nccmH/tgmuqoWgu4ripMXoXdEZ296vRaDNm",
-	"HJfpy9Eo0vEO16hl3UU5wNvtmCJbYzUF2xdOu3HFxvZh5a1Z5Vsuwys8736iy7sajk+HPIov6IUyhMmx",
-	"K/7Ymcd15nEoFFkbTFyJxrhyka47gHbbJTHch+MEnBYdMXxcOsOBCt0gsPOAZ4dFlGaoDfKgS4rGlDOY",
-	"HFoj1Bx4Y4ACNK6EksTYPjBp6FIy1mvoQqAZKMUB43ogEV3zEMihcNFOCPj6OpMp4cJO1AK4OsDV74JV",
-	"lEn2Bw40k+M/94Fi9oF2Bw7QAMPc79B6BNrwwsRz6gaDzp6g2b9UJgF60nFsFHNJzwcmRhTNo0wiHwd0",
-	"WxSQi0NDn5l5IbG8klLHmDeeqAVwOKqREXIg7f2ulv4oICcUKLSd9NfXiFFD+J1wXw9P96+5NmwEgqb0",
-	"MI+Ea40YOGFOxiM3LBccwnFvBdMgrrQza4HeZC7RbD3xmsdahghr7kwdZ/JaRwNN3ARA8DdtM52wVAkN",
-	"uKKYSu+hT0Ku2aVRlziJJEaUQCsZ4EfJr4HFztBrkGIRbT4savK7snBknB4mLKxemPBSmJPAKmN/w+Px",
-	"O3aQm/YtXBVqoUWxp1nyzO7TcwgEJw5yfMgl4BULmbKkFOVPutATD5UL6lpI4KYZyDWrh9v4EM7WiTUL",
-	"Ejx0CYdqjdCVJOLWJVpcG5iYdb2725x+Jv8dQJBaxFKNeGcewGd+qH3gK7bD8H1tNMPCPF0i9EN78Dl3",
-	"KQy/EQ4ZUZ/ViKQSNA+DbwgfWpICKqR1cvBbTKA1qrGPCm4CEQr4+hO7fIcwgMOzp4mrVREOldV/2Cex",
-	"zMQiFizqUwBou+vHam3gUc3khQpFDK3spSdR5Ms/2XG0tHju6dm/z5XhtzeVjlu95J+5EQu+vJV1ZS9t",
-	"8eLoURfZVKi5+chGWfc9iTyqCKm31lA6UJHXnvuoIqONZ3dAB/NiXf73wd8uzp78+gyYYCK1eJO0cOvs",
-	"K1E5y5CALcBqdenJ84qywFSsocjrAYPUazaCi//tByazHA8NTK7GvZ+44fm+KIoDe+yD/T+9yMxwQlKu",
-	"/wP+o7dvljNBdxtyLVyy96nIDe/jDUdT03tVZNLs4zXkkRxUr3kttDDVa3K5P+iw//pf/+n53tBKkZkc",
-	"9wedlZs8VVLU3mMwkNooKPfTg06Xxk/pmh6w4JTvhJ5e072kI/Lsh5s9UalwC/bhxllnsOcg1byPCWhc",
-	"cjXy77ZqCOzTa00P4E0wRu+K1tu/IsYYgxnupfb17PXxEGPkLva0SdXc9MDBoItJsx+cuHOvCsGvT+Kb",
-	"Ffa9hZvZQatc9HI13t9renN7625oFW/D/eK3uOfW3RVpZum6u6ISb75veKP+xlZk4C3dG614fjy7dF97",
-	"D9yPqs92Ey76KD3SwsfbwEFQMo8XwQSWJRDsuNI8uDMZmENYCLnaKBBXz319zQKUW9nCTL1Rw0Bkzd+u",
-	"aSAi/v8knQNRTcFYmC0KToU2zlzb5b13ee/771dw3QA0RoDAXA31OavxPjLeta0P59XolYvI+RQjBIk4",
-	"0BnZf2oXbDnBUqvMoKLFYqtYQzx4H+mpKPyQDKT1bv/rf/0nOuw66bHfITQWwiqZriRPK5oDQiOgLTA2",
-	"BuEto7qocIgxDweM6cDjo6Pk4IRpVSaL4o6kICQkV4JtFCXC3HAhxkJanST6zBRzkTCur4lghZLKYR15",
-	"FGGL7minK9yg7ZvLhYEO82oH+UBGHMUI/NwnWFQKUWHymhZnklkjZUlxBD2fiUKLVKSXV8sEG9ijHUgg",
-	"MDo+MeliFJE2ayA/tguggcT4lPkVyBRNzZo4muWCu+KHWPnT8nqGQljFqUpFXukrByKAXEetNEiPpEYj",
-	"UegT3yWTmW7UfuMSqaQ4aWk53oxiZ67nphvfFgiNlQyFKJgC71e/1KiJMTBFQ6q6uTvnFsGyO+3QgXBq",
-	"C95Et6Xj7G3e5tInlenetL2n7g73kIst5uAGtIDnpWh/bCfdIA7YFAKMt5e3kKm5loRN2Xq6Fw7nIZdD",
-	"kbe1mZ7A2blIQ5RrC4srXFS24Z+RT7PuWjzn5Sjco+qJ/rg8e7qp0NFeEe7xAUKq27aIOV/rU+8fkq92",
-	"19CQ7mu/3LoR7C++x3Y+QpsIOq7YC2XO6QP7eusc7ixo/8W5QfBu7zlgvn20/GN1UbFBJ7gOgw46D2yL",
-	"vic34IbOp6aQe6UPasXQghD664pTcxf9S97Aqe9gqgkjd9l7VnWvWH0jUqsAaFMUcxq1nTT2IsVl6eWu",
-	"o26omw2lEVJZhwBKQ5Aq1XmZ+IekXL7vVFqArUcZP6RGHUgs1mCLiWIjlefE1AqxNsdJSnW64IAA8anA",
-	"khdw0KGYFP5ay0bqm2m+vvBpqZlgk5XW0CzVKoAa9ercInra0Na2w1zZBT2/iqAnD1HEaRA6TuH7Qx83",
-	"4nmapppxH0EjjmXEeukHyuVKgwViPi4d3r/jbgz3IYEPtg3+25Ug7mlmFNN8CVRH0Gfim1Mg3idVUAzY",
-	"uEDairp4DvrU+MMisuaBPI3ngPqovnWGNXXOOKY6ni/4UrNFJtcEtZzI+6QRLbiujXB/Eo/5pmGplcvv",
-	"AXam/YxoJ3rV03oy4YraaILbRQuuGU/T+wsm7Bzi7XoGniAJ+K7o/+tVk6dpGukQTBlVc4JlPfkR3GP3",
-	"wI8KMEIikzBDjNOnhIEA5IA3hQyh+TR4ziQd17rNZUUAPjPt9VajvQt/2u2RenfaTSLype2yDt0g9zaM",
-	"sRnzw1U5OdCPjW0mgZm65KX7JOONukvAv4Z2unsyB+0DyrYgdAPYoy6DOVUA9CdWjdo4JMBzJUXf2426",
-	"y8xEaQFePR8aBklTkRUDeQWyoUtNKUNrqOGm0zF+IBhwruUaUp0S8t5jYSAhe2aolS/UcbsM6pJpIZjI",
-	"rKXaZRL/gS0NIbufTeHKAnKg1PLt/kT4b2zoqLUqyzl6Sqk2mLkDCS+RGaWajUxAZvukFqZcAyBXsS7t",
-	"YG9qWpavvQe7stU8EAjvrgxJ+Fp2VuRnY0Xu4Oi+Bl4MNBHh2/pM7EOQ45/OOPwxy3Ordq6lWmjf1QS4",
-	"FL9by4jge6fbmol2Wg02opWTaw3ESJxXrcMthnsXdiJslHojEWbRaCG2HmfVVtzSlCv1IN6PSUftkGCl",
-	"YOmam0swfJrB4aLsYOJ6WcGuErn2VOaFEI4hrTeQP2dvBUvmRZ4AvI4UCxa1cu7Pi/wgAdQU1zXEY8Rf",
-	"qN/LplSzyFNGbc5CIiANNCIhZAvaftSLYFSgRQb86DHPZJ8llU8rof5UJkYjMTRsIoo1yNIxwu2dGGK3",
-	"o/lch8pbqbchVN4tiNTjq+rhM+yPu1bIXUBnW5AzbMdWBeNRe3ckEmrqHrzLDX9l4VMC1STtJe8OCzET",
-	"HN8J+Al1Oe959sA6kyBaG2q+VUElrTmPQgtqxBKPjMmwJNE7snsaSTx8MIUoogqVg+BK7GqQr6hrcR4y",
-	"0xvIJEt9U7KTxVYyRmkUkm6IcYCQUsxeVgE8oPppDdoLuuMdgABhDXCWK20GMlROOLeaxPC/VCZLg1TU",
-	"4r/EWufk0fExi17E5TTTUwCMivEEIKaSsiuRKznWaKPRbAYSCgRcYbgR70wfoeWgdI9nqevuvxJMpJlB",
-	"DAIfDgTXn3I0iyzPHcAEuxJDPtcieOSoHbABz67daARF9u48DE0AFEZmutEiG6VWlsX3ooNO8SX5blER",
-	"TMveKkm54Ydzz2iQeKwxn/hyJenujRdzM+mxl6WNBkBbfjP62n2edtEKgYL+fEl7ILEbLvFjnkH7gj1v",
-	"ORMDmdg1TsKUCuFrxBHKL9MsG0sFVfjnQrBB50kUeBl0qlX+hzTOBFcsBFkgJtJc+h+Bmph5IeG2v3A5",
-	"tpfOZwhcAbAORs2iLXjisC/oI65YTmqGmBc9xBwsfBPiWfiqstRNOCozJrQRR0gX7a9o+1NHANXQIyHc",
-	"O+MATtRbgDbBl86NEdOZSRj2ENByAxS2vUShbFAL2WdpQTPEV4VtDOF9l+/ndxCNcU/b+UwhTYqyzy6g",
-	"5iNxczunDMv6BRTovzmze7S2TL919tDdY2uctMp1N6jKvytoDv/Otkbm8Fc+mcxd8UtTVTUWccHWHNmX",
-	"DrrN7tE+++PpyxfP/kwqga3/fvhPUQxFfnh6dvjm7JCedLgeftdFuFbntLM1bwG70SauZffzxw1q2Sfu",
-	"AD4+G4CPclWyNRxDBjZYrxXjlccJmsh6B0ubAm/W1n5839mzbnPxa4PPUBufYTzDH9Nrd27sPNyuYBaA",
-	"pbxo++PPJLJIzp/+Wi537JdzajG221ymhFbpf87SLloawcAayJgiYMWABlPbmqtXy/JbJCxXsJi8KUQ/",
-	"jflbAaZyjPTlz6yzvqwdP5dDa1delN2msod0skoRZk33hGudacOltV6NylPGrb3ErpYDmUyF4VYF9VB+",
-	"A3LzCsICgZOlUKlWTtC5nxDiTapF1yEm+6TmtKlaOILp/8R0CFsV90bDvkF5bzAPSwW+D48ebi7wbawe",
-	"d7vydkW+u8LdXQDrYxbuluQ6RrQ2acLaUt6qsrklPE2Tf3wvCQXsS1ztbd+EUmDVILrz63ERsEsSXXtM",
-	"MLh4hITnpAqE9bVUC/Crs5QthSE/XVLEpDSSro9TTPhsJiT23QPdB1SIAOkPBQwA1pNrCLjdwquOSUfu",
-	"PnFQg374QjWhRXx1Efud6GrXYViKpdV/o7USq76zbOjakTu3CMm3NbJDaKTWxP5JFcDxMZ964JGSTd3f",
-	"WjgBaksGETmCR+u6UyDwoQH/thyOTKDezCUhIZ7nDeQ6oVDhatqFiu46VPRXF4w7S/D+xCnyn91MoH4k",
-	"E/DttxtSnae6klBJvJAjAhcnRuPSjCBW2bdYQNKP8KGqORGQy8JKLDFLqKXrig+vBzKk+iZqIU9Ygvjf",
-	"aFJx9+drwTWAeXOZsoRfqcIk9tcCj3/0lMg/v90lRb7UpMg/v92lRXZpkV1aZJcW+ThpkVhTft1ZETI1",
-	"tvHZTl2VabO/l6z6XJHBQs9MNrtWoLN3KmfnXu3cq517dUfulabPql625Tnjw6GaS6OrQO6Qf6SeRy2Y",
-	"OJzyLGc8TQuhtWd7koyzoSgMzyRb8KXPWiIzk/+pULmoR4J/AwNcmWV5nL+oBRLg1A0ChupZfXvsCdeo",
-	"697IbKhSILmauuj7lBsjCjsUkoSdfoen/L91uh3rrlivo1h2uh3Jp/YnYZ/XieXilL97LuTY7pPjx4+6",
-	"nWkm3d8hrahNkUlgS69LsrsV3/PLEo1ljPmYusHYszttZfRrhR/G1wCnT+u1GU/fnXgTMH289pZYUPUf",
-	"0w4L6oaa7i+uuHg6zWRDkyH9VJP1dR9BUDmoBEo6Bw99aMyVgk2PeQG8X9wdb5TqsbOVtgGMrrlMJnQ0",
-	"ofUH7Iuu9awqxKmEZiDdFKGSBlVPsKPtXnqgs7GczzCWdi6kwQwoYK4jMhLG0wBJD0fdJ7DwoQLoewIz",
-	"zIj2HKT7peHXyJB9q44rq8c+dcSNTmzR9G5He9Om9/K199D03m4iXmC3h2T2V9T7K/gzhHrJp60I7tuh",
-	"KI8FGDvr4YfhjA9dIg1vcT7yxuJlH75Gcd4mXPbMfsgX/JoetGuM/3J0FsqUSNEw6rZaMrJ3a7RYbTzK",
-	"/u6DUW2CRqQDvZv04L39z2WWfmh0mF4G1eK72rK0x86pNQuYPItlOEfjAmr4DTFi1ELGwDJW/8FF0Nmk",
-	"Bfb04XkDSTfqscRdkkRcFnR3X4Ya1atCkWuDxnKS6BOXgm4p57sdN73WKHv3pSN2dZ+7cNTn27jsRWlb",
-	"F2ArIWAlh6uzBEmw6jwQklUYCNXPQ6QmzUD7aftvIfGfmekxZBzEpAF2rxr84KyTgDgTUa8j6YoJ113s",
-	"z4VIFBn6SpIYxg7WE8Z9R4Aw6B8EzG+xQDfmalnyNQoxKoSeJD32FAaM3aLuwQMJIwS0LaF1pqQOXbhS",
-	"gSgfcslyNYbUAPRNh0g4zjtloBEzbQpu0Llawuj66J7YUy/hlNrcQWQi3sZtoPexmQ8F16Fs/ncxKLUx",
-	"2eCHeoM0fc2198Aq9ImdDu7Z/UdGFAtepHqXh2ht/z/n2pyCdbkz/78w8x/lPSf9QMIo6IaN2qxi/6NQ",
-	"TGs1XY2h/yA2KW+uB+d1+ByCGBmtuU5NcMgfob2zEPHmkSkfgZXrE5a8/5CwYS54ob0CcT8jFgAAFngn",
-	"I1WAzwj3tue/dKAMkWNg3Q/nN0y51ZGGZabPiBSc/BCRA6uZKAQ2mTE9H07Cs/eTR0ePkgMYkXdS0Oug",
-	"foSElthXOEdDoIRXAHgAPBFQ7phqn4rEE1UqyRBjs3qjOp04mxtn+99KKWLGZYMyeBUetr1aq734PvRa",
-	"ylu7S9uEAsMl9b1zfpdq2u9SLZwTPN2ptp2i+oq9sBfQi+W/gdsrLpiKXZW65HiA6iGuVvtvAstL1XA+",
-	"FRiwmBd5p995ABqLxrOis7KxRGybrnVdAOcmkxG2kPN14EDkkw3VVFD+PeSr7WcIAbc007OcL1/gYfeQ",
-	"DCESV1D/EG2YkP4ireEKgqnpJbDHxs3mBLo3zJXO5DgaDOmcmvFc0C+rg3nm1GGss0ZZbkSBfE/264K1",
-	"AP0nUp/jmgk1ywku2jeeT6PhgEysWxyQlZm8Uu9qBvRzoeYzKC+jRBz4wzgySJshjKBR8cQFn9ZOG46v",
-	"PuN330TvSVOwsr7S7675Ess/XCtSmV7LnUlw0R7/yRs/0RAjWpnqKEP/9+pWIcwswvs+PetSdaN9J5o+",
-	"iUMADcBvLd6aWc2zAg5X07KU/HXNjMhz3/5/pea4bqnQ11AQSL0J8XNnhZrOanfhK/qlvmQEuztpwm6T",
-	"UcnmvjW1nky4SQ66zAMQHM4zeAenPx++OYtGAOVHq4+P8bPq1trXNQAwdGkVcqWuCVfMbnJ89Vg05K0A",
-	"wYcTAgWLxjKn2p+VF+HrOFYG8qtYIqwZ2dIVA3jI3Rt5FU+az7LDa7GsfdarMwY/rT7rVaGuorz1LOcG",
-	"SokQkXQudcREHT1sInheK/h+wR8+/Pnh/w8AAP//",
+	"7L2Jchs5kj/8KljOfGHLU6RJ6qajY1bto0fT7WMtuT3bpv4qkAWSGBUBdgFlme3Wxj7NPtg+yRfIBKpQ",
+	"F0lRcl+zG7E9FqsKRwJI5PnLz62xnC+kYEKr1uBzi32i80XM4N8n37w7fZuKt+zHlCltflHpfE6TZWvQ",
+	"OiFzphSdslbQ+kjjlJnHYyk0+6Rbgw8XQWsik2uaRCx6k8iFae8maNlvVGvwwb4tdGvQOp8xothYioiM",
+	"ZzSZMsIVmSRyTnp75PVYyxFLOq2gxaPWoDVX03avFbQSGbPWoJUqlrRuLoJWkopT8zxJBTxXmmqG3epZ",
+	"wmgET7u94+Nod3zQ7k36tH043mXt49FBr73PupNdejjuRf1+K2hpKWMzyoubmwDocKYTRuclGghChbpm",
+	"CZETIgUjC87GHkFaEdV0QD4PW3q5YMPWYNh6++7V5dn5ydvz58+GrWCYjQwebjI2+AqmCp/AZIetm6EY",
+	"impv58//cX758vnZ2ck3z7Fb+NyuQrnXPdrrtg+j7qh9NN7fb/cnx5ODbtSle6ND7FXG2CxViitNhd6s",
+	"46evX50/f3WnriMWa4otz6i4IkuZdjbr/PmrZ1t33NC+WcMXp69Oz/5274vYMrvt9BlXdBSzqHziFEs+",
+	"soRccz2TqSYnp8WzF5ktR/ll5D4PWhHTlMfm41O7VRWhCSPqmuvxjEVETszOJXrGlW3enLMET/wlL5yY",
+	"fdrttg+73W77yPynm/9fZI9bqlqDve5x0NJcw+E8OSXeaAwFW4PW40UiRzGbq8f+YOGgnb7kaizFhE/T",
+	"pDz/dwsFZ5AkbJIqpogGrmHG/ECRK7YkMiFzGbG4nizzQtMebQz3OTmFpviYec3fhSa9PY8m+91+gSbl",
+	"odQRpvgOUueVPIFFLG2MOCZaXjGhyDUTmnChJUkYVVJwMa0nhpCXuB9qCJEqFhEax4Rr5RoesYlMGOGa",
+	"jNiUCqKl3U9bkKa/v4I0U/qREeFab6BNPnqky+uPLIkljRq3DFdEZu+YfTKmQkgzGUMocxLqyZR/tGLD",
+	"rG98m/1zDN/oZGmOR2ugk5T5VNstUK0wzjqKeS8gyd4kUsuxjBsI5piFknOmZ1xMCYsVqyfSwjXVTKJR",
+	"Iq8YMpuEKLNJ84ZTwT4t2FhvR6b91WQqbi43UsKSRDZtrmw6SKj/SKWmRSqdS0nmVCxzlqoJJZrPGwj0",
+	"IzThU+daFtjxiBlCXCdcaybIRCbmgiM0NtfKchuqjFZRZa9f5NAwPDz16aKBKDgFpMhbphZSKFa+nowg",
+	"GTPN8rOb0YJqzeYL3Rr0gtY4YVSz6JIaya/f7R+0e712v3/ePR7s9ga9/U6v293d2/+hFbQmXHA1u0Re",
+	"1hq0lJaL7OfmJg46e91+r3eITSRKXwIXa+5xb7fX7fZ/cBLmJtJBKxNmL2/1DdxPg5ZcMEH54+lCt6VS",
+	"7V6/O/KYYsuREo4zH1+x8tKvkV7TRPhv744OD9uHtNtvH026rD3qRf3xLtub7HcPWkErBTHe7FhgVkgs",
+	"1Rp0AzcOLkX2a78XtBaJnC+091PfbDd74eTf3xT3y/OPTsnwjtK1RKlZGRkalAd/2/DLxH58Kyr7240J",
+	"uBYmNFYsaDE7hg+f8Z+Z1mL1ECqu8hMAUqcRyRT7sTXo3QS1H4Ew2vRR32gmMVX60v5ZoMhapUJn5PG0",
+	"CjjYA9LvdrtGQIUhDYjSNNF14io+MBJnkZy3k8CzXXg7IRf2O3xSs+NxULhWQ0NgMx0eDcgmoxr06iZr",
+	"FYVg6BYoVxqsPL9x+/3N2/f1kY3b382WLpKC1XZmfr/rwlkuNWwNPg9bv9CqV2hvCRQMW1xdUj60V9Kw",
+	"RVM9kwkO7ooL7Me8cGOayW4K+HkFo8f3C9eF3ftyAd2mOQ0KzGuI3GtY5XRDOK1OJXMntsS+Xovqbffh",
+	"/667f9Xr7gL2yjmfM5nqZlVE8dhcHbWyorYfN8vSEY+IUS/sLcEFSJ7bSIl0tey8V5AS84HVyYfuKdxv",
+	"b06/Zcuak3LFloEZb+prEh8+rzoi/eNBt9sxg+13yxt2vz3qm81H9/bax1GXtffGR5Me69Pd0UG3Za9d",
+	"I9ZWGu51B73+YG+vs9/t9Xd3TcOCzs2k3rMRUTM4douETfgncwyvLk9+EOefRqf/wa7OopLpMWipsVyA",
+	"SdPuXTUwcnu2ldXACPZmxpS3gpYUlyM2o/GkdWFkBFjTy/K0uqx9OO722kd0f7fdnxyw/WhvvDvq0xbu",
+	"sfGYKXVuNl5ZMzF7MQDTCIWXUIEHnaK3T+ZcpNoXJj638DXcxa1Biy3/Pht9M+av+d9P3/102nvFT9Xp",
+	"XC9+eHp6cPrP//3v/+n873//TytosU8LnjB1yUVrcNztmo00SZiaZQ2pRF/iq8iN7K4ZMZo4vX08lqnQ",
+	"VfFnWj4dm++PzJyUCXxzPETThI7Zv1vrdmcs55XNdMR6e+3DUW/cpr3xXns3Ohh1x8fscNLr5kuOY/NG",
+	"X3ch2HltucV/oSmYffSUijGLYxY1KnWZMKpnVBMhRzJaEsFYVLSYbHnhoRqe87+xG0+RMQEdbn47F+GG",
+	"l5o3md/Ypdat3GndZgXu6YyKKXtDlbqWSVTvDBJSz1hCFvalwuFNk4QJfZk9M9d9krCxJjOZKEZGZvMk",
+	"S8OD2bX/mtJ0ETOjBlHbvpEQ4fA9leIjSxQ1s3olteGHC72RwXjsfVlzA/uPL4XUl9Q1Xb2QI8kU3sTw",
+	"DhqM/Qa2uZP7vim975mv/Cl7vdZb/JqnAdSDE5qf+do1NZN0Z18C6QS7ZkoT2Jg55bwG4d5v8BZe24sV",
+	"GQkdawV3EteKjFOl5ZwlhWupeh9vfc3mI3yJImzDEO36lv2Zt/BQ5j29krq+mxcyIWMZx4xO0+JFnHf2",
+	"NY9jLqbkSshrtIuYnSUF65D3lGsgnJ6xud/hOaPzhnlpcwac02jO5iOWKLJkuobctme/XSBuQ8vwo9mP",
+	"dGTapoJw8VHyccEOGjE1TvgCDtygdUquqbI0jIi+NhKtmY/n5XU7/hTbInuHvZ4h93UiC0N7p1jSwI6q",
+	"MsSqS3QD1lS5/nEIEe75ps2OfqktRZnbiLqml4qg+uxq+eZvXB7+57N/TL/fm/+9O/4h6Y3ej//z049X",
+	"Z0d/E3393fV++lwe8hN6PPnmn/8R7X77e5KEzSpY1rFiARx3KWxJrhYxXV7aqZ5ElHwnP7KYws5lnzRL",
+	"BI1xLO77ttmGrbsOtF7mXTfe1btm1981Y48iv/A0V4iuWQPjbrfXPoz6/fYx25u09+nB6HB8FB2z7uTf",
+	"3RA6XHykMY8qZ2DFx+V4EI/klukXSf71EqWBGmKjScr8C8SNnDRmhrePWVkjDvc7ePFXhdDVAh/Y0TI6",
+	"31q+NAR69vU7QT9SHqOUXb78I6rpiCqYVySv66SlaHSZek2URKSsgVxQ2tZl3DvY2Bv6zPVaHFlFRCqN",
+	"HQiC27fxXnlKjeRFYimmLCGxnBIuSmzFbn8zPtPic7P/z2lFTz9xW6eiK2a0haNzqeHbImETWBIq3Mdw",
+	"t6OMwNrmK0KjKGFKbRPKcdwUyvG80DRxA6vQ1R83kMCymdNndXSwgj3uXzKjNuzC8SbC6xzzHueqEqjU",
+	"pBHJqdHCQPDcJlrhsJEi+SBXkKMyVkOUF5RvrnWnTo/JvOhfQPUu+vFLR+13p3tPgL6/c8X7hUxGPIrK",
+	"Z+aVdBoAVwQuveoJmWSflniyZRkP8EuPM8exvIYmt+HOxfgvjxm/8MZRORr5IM1s/0ZF9HoyqWW837GJ",
+	"NlroLJ1ToUoe4jlO2RwLaIfRWM+qEVJGgWBxQb3Ltou8gk9PIzZfSM3EeHkq3iRyajhd9WJUdM6IJVFA",
+	"lOZxTFIRsYRc02XNYvC82UsuzDHDhn2m5drzeLk3mva3bAmOg2Jf2yzVeGVkiM/evP4huo4L4g29sppN",
+	"sywR9iVXc6rH5QWCHoDbGfUQYlHMHl8bfuT3OndNF/Z8DSULXTjbkiXknbe/b7Mpk9Ab4Ur6Ze8B8QTe",
+	"IGWKTWgaa7QOuDjIOgK5r28/rd1CmF7XV8ztxdcYRpX1ihMAcf5pwiImNKdx6Uy9N3p9ve3QzQEauBx7",
+	"LZT4WlHwIWggydrMrAfbSET7BebWK9gnzLBIcVg1tKiO3iOLt0dqLAnZseCKaImy5woK+ZsILQ+eXFTH",
+	"UaRgBBozG6lneGx/f5985IqPYkZOzp6enoJ6Q8eaJXA3wJq7AH7oXEt5acfFzc05YzSCvRjzOdetQX9/",
+	"P2gtJOwJQ5nSMDB4f4sAt3xRutVF4cWjt2phykTzFucNTeic6RoDA+zZH1OWLMkie6l5Yfx3PK6f/WzW",
+	"IhVXQl4Ls3mNIExtJ9BkPeVlqi/l5DKhAvIwgPowJo/4hjge8fHnLUje7a8juT/HRmLnL3lkfou+wxqH",
+	"plGUlOIQok5RQcCArmZSowOyxB+sd9J6QzkKPThsS25odttYy5X8wQ2okSb4gkePWkLg0B0zyMZ/W0oU",
+	"3ML3SYju3hcgREKF4mg6LljREzknRgcwHGscS7V6R+StFE6fVRFtuPZUovmm2Ow2hKBNGmNGCH9AzdTI",
+	"3zIk+Y4qfRLNuahKpDFVmlDzjCudUC3rWBGEQ8BLFQGJo2+s2gy5nklDH2vs2OZ4sCZifFc36AoxvFED",
+	"EfhH9gY0qCoVULOyDiYvutrFVY9Kwvl8QcUS9HhwBpDvdLTaXtfvWgt9rb1uf9zttQ9Hfdo+jnrd9h47",
+	"nBzRg1F/vNsD3qx0ko7NahqN43USQXj9jC9w172VWrMksp4aLiD081omV0b4jegS7t5FIqN0bAZmlsuN",
+	"+9qz1KejuFFN7x8N9nqdbnev1wO9O0ljNNa/ZZNUREgskLo1nUwGZEZFBH4mSC/ogJXeaUwx/whWNSlA",
+	"3Uw4E1Fs6Jsuokby7Q963U6/393vHZn+P7JEwcnuwcrK6al4IZNyOCxYul6fpHpG+p2uGd/cX8ZpQoV2",
+	"wSWeDLmBTydVRkYF0ziNaMEnlA2o3r+kyN/PXr+qcy+VG9pgIKavlzQ2E2P17nWj8Zc7tId67j68tOey",
+	"zO4hYMOyeSPsmXasxMcFeXf+on20DYvrNQkD2UxIPqDKoa6OGoiAhvoXjEUjOr4q0uBUkxmLF2U+P59n",
+	"kduoOnIdGA5gQ05Xn+e90nneJsIxoZqLaWvQgtSJFbu/2Jk3X9XsVRUROMjrIkz/JZwUQc1EKS9P0S02",
+	"OXGTxCtgsWA0UdbHbHSdibkFKEmY0ZYxkOJ6xscz83VCRqadhMWMKqYcF3acdw2BfOvnbXaPJRBaYW5P",
+	"n4uboPWKXb9TVQVFsOta75ZjVDEXW4aS9Wp8ba/YJ70i/ONUKyLYJ132hrsgQkvV4+N2t9fu9s675qwM",
+	"cL+V3NGkby3yv7SrOQszqnrLTsicRZwSw+dAkJILluD+srIlXtx1Bqw8OKfOhVZpKA/6Rf8PBPV43W/D",
+	"y48KvPwg5+WvsiijJidaafSWTi9kKqLqFaZnLGGBUTPMTMyZUw0EmUADdV4vIdEcaP7eZq5FZ85eca6u",
+	"29pp4kM7w6o3mdbEnOS8q7jVKPCE0d5e+3jc7bd3oz22PznoHvaOjI7t+ByGmgRbxQWtZli7g71mMXY3",
+	"6h7hwT+i/Um7y/ai/fHB6JAeHVc4OleXAoixLQNDapoVPa9NbT4zkiiZ0Y9Gg1/EvFbNs3viUjflNNvA",
+	"NXu9O5Np7iAUuDkzfvlgK8/puEnRsTPMc6YbtlhpEoY4b+gyljQ6l/I7c7GVYo0/soQc7JFv+dc1VFng",
+	"p5dgnYOPy1ofiIZzukT6Huzv7x6Q0VIzyGedy61s4d2CutfzXEF2KmjFtOOpUKE6aKACE5HZIrBgDf4Y",
+	"XM2ALPDdeh8RTbVcczZASuv1d/f2DyAY+7bBa7fxNIJu64TODQaTaV/5JFfHyq0WSHuD7qFhA/0esAFz",
+	"mV9uHk8OC5OAbAk2CnRpl46vnDPYZYZsE6rqbaQLr5XLzHNbOMFefIDz11jt8c4miZ7nr/HnQ3IfcmWX",
+	"1gwYyVE1TJyQKKET/Ye3PNzFmOAodI/WBFyKNwn7yNl1yd0EqqJM44iMGIIRgB/QbjJ/pRrgiv5TpjA9",
+	"QwqIdSCYnRlh0i7NLhKi0sVCJppETF11crlZLZVmc9Bv8lY3YC5lyKPV0RA20qCWMM5OVAU2iKlmliDj",
+	"mXUsVE8stJxZm8rH1VrizHyyd0CbzaOnsO1tLtr+QdNFi3Mj/rBqzm5p6DlRzpg2urxqCs7c5Az/Zg9b",
+	"+Wzl067JYEIiFROYflmmtZUh8wsaKI2m/SbVLqa0MWMiFyEJKK4bBh3fYPMlC1iDLr2lIcy3VJn+3lLN",
+	"vuNzruu4AMCb2IMJ8qAUteprQjW7jG0rRS6gGGzLuUxY3pIZEfwMAUfbO9w2AzcxUyT56CrMoDB6oAm6",
+	"CRuXF71mVoFAd0kF66QpERLbnzJhVHq2Mo+qrlH3YR5c+pZpngC8Xo3U4TtDzHaw5+H/3B/34v5IkPT3",
+	"K7O8lTF7JfUJnozygkK8HtCKEqXB5V8nTJvXMOPLNuMdytcixrB3aGsIcsSwBSrgiBGqrmxI1LbGlYOm",
+	"MEAzszzMsOEslgduSHLGaDKevWUqjXXlXrZKgVkmWkWjXJ10W1atrNElEwGV4IuFUTY/fG7ZeDVnxQaA",
+	"y/XS2o2/X4yAtmU0KpIwH4Y1tdhR2HQrI0nWDrOcPHVxez0v+Hwb94AlZL4c9U6V1X6DtdT3/Br+3Au0",
+	"4WtpU5vC90dZtgs4PslHlnydqmXDDR/LKRer7neMK7wcmSb8670qIiSMXFNuRIxt7vSjjfM7cE7EjqjC",
+	"RvwBIweB8KEK84jpQsuFZR6axWwxM5z8Fjn7vULWFSQ5u4GX/Br2y2OwuuyZLw93u93uXjXL75hChtP+",
+	"fvvI7KyDSW/Up3vRETvumncX0Nxup9vp9XY73cf9vZUwFzXdwS5C0/Kg9VL+xOOYPt7vdMnDf/R6T8h3",
+	"XKSfyKejg8uDvR3ygidsIj897u3td1Ywgt7Reb876O0P9rqdg/1ef7dIEpcK1kSTw0G3P+jBzbzf6xVo",
+	"Mu7Rbrt7OOq3D8e9bvuY7UXt/T7tjg+j3ckBeKIsTbq9QTQ6GuwNBo/3jlYTpdpfgSjPmLo6WSwe9zs9",
+	"8pC/PtuxR4lPxbtFQx7s7Z1tG0UFgPUbrZ5Pa7AmTsiPKWfaSNiiavJEGRIk/l7QonHcGvQPg9acG3ll",
+	"z/BYKX8yYsZu0EoFVYpPhfmz1yt1XaMfOmMrVSgsEcUY4UWF0YvMF79jm+si4TLh2sx8xqezVs3tQKcg",
+	"Ro5s7vTFr2mVDVqWCV8qbjj66unhzobkopqQwxfgTkoYq4ONqT/O2MdeUSRYCS0j3u6Pn54enF4t/vH9",
+	"078fd9hutzPux2I0f9GN/vH32JAgMWfosXXsPt5koR9T3naIaX/F7CnUx77abhA3GZ24mG6YtjWjivwz",
+	"VYCYm4p7SNn6AnlSys3pd54qdV6FUUTYAwRm3zCXurtCwXXZx00Z+IircMkj4AUbhVFcBGXYhZWcoVsJ",
+	"IDKzruPOhhgbCjK/qykbblXnBNwQiOKP5wfM9JOtr5ty01s4Aa2AgkHYZUhg+LXGs+JSR5DnZBHcdU4/",
+	"rmwzT0jCIDiba3S7bGOjGDU5D85tMLgbSkWzKI41n/l7rmf1oXzmCaGNkEN/mP1YcJP9a0QmXvw2T2Gj",
+	"rN4gmv8fI7yvJYC7ycgkb1lahUa3Oz2tzWHFRPmE4dMVaUtZ3ipWY+iQU62y/KgsdWdgkzUIndLtUjbG",
+	"TYk8MEECI61nkd5MYFNK+ZKK5QnKu3Wp1PyTntk8txUJoFrKyzkVy0vqWqqzRbmHNhrOlqxA5LJPEP1+",
+	"/wnTvrepMpB6EpWn4hEKVQzVYKyDu0/ZV1YQKX+lGO9ly8dAEI2qNknAaQhIFureCVUw4WUzykfaTCf3",
+	"DpAp4U3wbd/wj1CehBKnsQfEaObWwoeXEJlwFheBK9HugeZpkcaxQ1C6hFdhKWQSQe4kICPd1JkEyiYA",
+	"QENNRYTYc+9On86ovpXrbzXk3q14qnc5XwQtnfDpFGaTexTbzljvD3bTkl9bDuVzsZbXgiYWlb9q4F8p",
+	"Hth9A19BUmspQiafr0pHc65Lc7Vy23Y4/Kug9resc2U/e8k0Na0jYHmGkW6R0RvKUkHnbaXZorFylSFT",
+	"Ox+khXXvrX4/h7zP36+W5LpjG6srekEbTESbjRqhalZTAt/ZmOa3BKNfgUXvr96HZ69fPb9AiPnSXvz+",
+	"8P9247/kbsR/vq0pYfAb26dbpa3d7rbAifqZFC3Py7Kx0nJTc79sAkO66moJPt+ydkLNXCAzaePEspva",
+	"W9KL72oYb1asEXWUd8L0z4TmY1qJ/Holsxz9snSZlr4rC5d5ppJgLHLwdBnSwDammt0mNQTykkqjqQiQ",
+	"5QHDhS9sQC6LXrKI03P4yKfAm5hyUalDlNEg+/wSUq4w77gxZytD1zIyNSbr3C1Ta1IIXN/PKeJNzOui",
+	"niy1cwDqgHbcDCRsJdRyXGPRoAunH6Vf5bfaDCP8Hh1WLnup1pFayXzIW25Ea/yajeWcqdrMrAqcb10K",
+	"5SqPbjXPewsk/ix98nsa84g2ZVGckDlXCjKIYLmrG/Nj9n1D/gQkYYwSRq8UoSRJ4ywLaiyFTuhY1wPM",
+	"mA1qA908DBkcxjawPd0mpKycAivyLqrTNMR7z+jVm8ydXilJN5dilWnhmtGrS+95MY7dw49iVC2NWjZN",
+	"LbJmlVrFsDuPYFn729Cs10QzM3F/ahV6FecGjjLEZsLqzpC3WUXoNhPPeYhCZ2YxqxVsBOTh2xdPyXGv",
+	"1w2MqgYPevud/U7vYAfog8fDHJbFIjZcmEvx+J8KjODZxnJ2gvGMzeF6nNNP3zEx1TMLHGVnpXTizv3z",
+	"czqtH7aNpzR7+9ri5KiZvBYBxkxaNCWzh2RSN/yjzlFntzT4YWt32Go1jPBgz9zKWjPwg/6/YevDv/2p",
+	"/V8Xfxm2/twqDz1ofWpPZdv82FZXfNGWMHQat7OdgoUuioB5b9kipkvkCcUZv0kYZK9AnGqSMnI9Y7aU",
+	"rwV0cS5wTD0kjCYxz6HuHNagzaALS7hcYYEO5WVy5VykjBkVt5rcd1xcVWcTDtNud3ecJjH8gz0hCYu/",
+	"GrYE+6SHrRCX66h/dLQT5Da9BZ2yDjkZAR0AJMqGZVtjn7eM0LoLIvgrBH1/td81P/cPxmmiZPLV1Y/9",
+	"9KT7/aw3/2b6fdRb7s276eH1Nz90j/5zUjeopl3R7+4d3WX1v5N4WOo3+YLqWbbDQYpFEbI431uFS9zx",
+	"QGaZBNUBv4fEbbhoaBwzCK4WEcIrEEbHM7KQMR8vByRMwmI0YcwmOoDNDSkE5jJ3weGhDq11SA3FQ0gf",
+	"a3OmJ+2Z1gu64O2EagZL3LYMb6czFKVjjdHPT5Kvuk/0V73W5lO+zVJmpHkD06wjENU+ITBEWgUk/NGj",
+	"h5nzdTZnsuGU6yf841e9bvfJ9Vf9LzVlppPlycSC5hVne2YnoCUEi/o2eh9VFULSVToes9K27vlDnshk",
+	"TjHSV++Cxkg/8Xk6bw2ODgCTZs4F/t3L5mMGi4Hzm0+oxky48urRWB7m7Nm3D5Q1cWeVh4tr8rG47Zgw",
+	"g/1gfr6oO2fv378/8XSa+oGMZ+agiSlDjnlwuO9dcOXL7WuoxkUSRuP5V8OWVQ2GrQChPb8aFrHkgOVt",
+	"zyluglbMxRVKH9+8O32b1rC4E4twAYC/J9+0352aIWeyx6mRmpJUmO9zDeprGS2LCZutP7vLr2OE3z89",
+	"zh4FWHm/5hUA03PF/OufQ+WvDKigOPK3jEZu8bMvK2OfMu0FkIFSj4CIqrbi7coxNG1I/N2O5YHycPeL",
+	"Y8HNuWI4vmN85UhUdRDfcaXBDuSRQ1XHEHOl/fqaWwwhL2PWsDL4AuG62j1W6bqHFXk6o9orNbFiU0Ni",
+	"rSbjmDNRMyLFRJSxnOoW5407d5PNXxopmplXjDXnZeRwzVC/P/zCg23aY+WyXnn2cjORza7zTJlbbLpn",
+	"DCqWntceQHxYu+EieHSOMXqlXhmdr+zzuYhYZDMaqp0+x3w15zS0gQHVETCRtVEegf2mfhDdbBhQRPv1",
+	"pOm4vZFxDCcfq22vO/O2Lvi2Bw/QhvKwwLLAQZPxzJYaq9vA5rGLnSmP4MeaTq3tw+ED1mxJDL7IHbgO",
+	"c7+GDNBC5dA4G9OfHSQ59ow/F1IHSm94qn4RXa6BMbuDVr9Adzkcr+icRX5xpuIIXgFii2frg1QCh2PO",
+	"xzXX5iJPvq4MKI/VaRoOu27aq2eaJnr9TTkulczbiijsuvmCiLwkxqbu8zthm74dbFVdx0Lqxl7hu+26",
+	"LKUWFHv+hmlCvfK0sPwouGRC9NoV8XvYboxM6bUCneWoX1Ku6+ZD+qQtR6xnrJnx427cFRW0yjggBE+x",
+	"HwE5rzpmZDcLqmed0uMiAE4DITGiv5Z4bxzmRHGcNgdg1SJWsF4qZjLzoJb/L/DZHfp2GedNU7cv1PeO",
+	"z7bv/a2FdGikN2I+1NK7jLZa7r6Qt9sgol0WxtEsEAAOg84KigaQbWokTCiYirXfa1n+vQ4SYynrGVF2",
+	"qDCvJC+r0SBD2cDMXI4q3eFlEIjy2IrPcXgqNZfmjNYeIPPQI+EmMm4CH707tVriFuzRG1OdplA/qtUq",
+	"Q3FQoDNsMayP8sqvvVkelnkM47hiy7ohmOf26wpfXPDLK7Zc2f+ZlotF01KZhx5J6pRuubjLouCXzYfN",
+	"Kv+r5O+y3v/18vTZ1vL3eaNNzOgztbxnO+2nScbPuB0Sr75HFwV/a3Kjl7mRv2N1bOgejLLV3jHofHsm",
+	"bwdQT2bbPW/sdztSuz4bKO5Nuonmqef2vwPZnV++sf9G5SrNogNury/U95rts8Y+p0xv1+F7rmdRQq9F",
+	"0zZzL9Su9LV9uO0euyl/kXOG02f1R9sThR8owsFKD+VnjGiYozaXeMgq4/GfEzZpDVp/emwEAikM43qM",
+	"T9Xj02doagSW3TikN6eG3+NwyIlYEoxXUQuGkSkAzffu3ekzRKFCp5SQgo9pDNj4FgoWkH6bJpRfD3ec",
+	"zFPwOa7ymC3olJERm3KhOgSKZ2IEtHkWfsfFVUjQ1eOkFfvBRCbsCcYdSTJiZE4jRtJFp1whyE4JnZ9N",
+	"zqBe/wgcKdnfBYf3h5P2D7T9U7d9fNm++Mu9+bxrr/WXEHTANVF0Ah5txazBy3mNIOFlUHJrQ+k6zMaG",
+	"K3EyYWOEO+k0FLwairziVUAiPpmwxKFEso8sWdpGOuSMMfLhLdMJZ+riIQBKPU7wT+twLBbEshQvF8Ba",
+	"5UNpJv2/tf/rziSfvHS1+Kq0xgOCnFaKeEk47rLw+Tmdhq54GG49xQI8bddcMRLu9fphh4SPQixUu+wQ",
+	"EAfoFILHFKHOXRYQJdGRTUERSBgGOi0S+WlJ5rDicmLW72H4/jGEYoQBCYet3fb0J74YtsIdiHWgBSMC",
+	"nbNV1J+0X9oifJsd2OdCc708p1Nbt23ySgrWQLjznEDORb+UKSAsDwwBUefBOo4WISUohmpwRcLd7l6Y",
+	"VeynGL1VDVcZit5up9fp76yerBnt3Wb8HVVokmhivTwqYOKB2JnNO7CJRWM6ZwNiwzyKFwMGVwzwkUjn",
+	"I5bgT2GQszxXMRnzpgjY+THYioyWQxHaz+1z+32HnJBRIq8VQDKGMIszmSZjFgL/gJGNDIdQLJ6YawOq",
+	"+XpFthzMOorzQ8EV4VMhExYNfM1Hz5ggGHAIIza8BmLbAwKmFkJJmDDFdEiuZ1IBzWbW6IkzJt0V62iW",
+	"oA2jb4OofpvwDG/5TsV/APOvXUVgl1SRsNCZWQKZAPw6HbO52SeGJkVSAsFsiYKMLeMc8OzbiwrkJmU5",
+	"ScKAmlL4p7V0OcXZ2KPbzNoyQY94JQJAGFJtxAqEv0mwkLO5YVVwqzqYdLOfFhZEPpZiat+CnWTDq9yC",
+	"98hL/jVsH/ZJD5CF0iyU017g6CYYiiyaicwZFTbojmN8jztXpRCW/W4DyWBePrEiBrVC8ZPmqIn+PcZM",
+	"WMNNE8OwpplVoqNnvbmjpIVicdNQUDpeNZJcfr7jQKy1qGkk1tj0ZQVYz8N3x9kYzbJpKkbB/LLzcCrs",
+	"XScBmmjjNODpF55IpgvfcSpG82yaSF72+wvOxGm5d5rHjfnaxYKAKvofqcTEmQw84nMhotiGO/8FIosB",
+	"mQoYpLNh/eg+r+vavfvYdXMTFCGN133ngyibsW820zc4ZJxuTQiXDZWEW2U1fnLgqnYCLkC6sMK0cCsO",
+	"FxdVV7lLbZDXRtSEDoXmcxYAXICF+YIm4e+ILvHO8aLGC7GedXO07+aUaflhkO08DnKjj+3rLqywncUV",
+	"rvw6j0C8yUOUXkkNzl5c1e02U8QVHcUb7IuT02fu1ZugsQL8ulbqC9LfBDUlb9Y1VS6zcxOUwHfWNVCA",
+	"+bmvrV4s6pRlGpyc4r513qIEqrZtFLSOhZS9Avn+3t1+C31No2+oZtd0uf3mmXM1lmLCp2my0Q56WXj/",
+	"BhyyYuMFPzl95a015ZcuBHWDL9+4V++NpYErP11Y/37CJsCvdA5LgasM42WRV/ffV8Wo8Jwq97auXvLY",
+	"FuvaVER87dGurf5ueEWlUPaGTeW1ym+Cmrqg61qplCC9t7V3J3cMNVfMQo4YWdBEmeuLlouoe5XQ7cnP",
+	"HwE2OSiSNQXSbbBgVqdvaz7vxxJe5hXuNjizT70v/XGUroA5V3NnPtqU/79039wENel+6xqqJBje2+Jm",
+	"5Z2A6SotJVZ6KSQbPiEhZsuFRNGlIteAME9eo73OVwbJiBm1WmHGEgqpRn/OXi4wkqHIUmxxjZCj+AvY",
+	"wbR1szP8KmpbbItqbbJ1VC9Xb7tfonOFddQSFArB3ICnoGEX/mZOw5e5VNZvBXKioJ4E+Any92csXgDh",
+	"ns8pj8HRsiWtIETzUrsWVlLH6+x+pSlP+LeyEleEtU13hEZRAumrEDebjHgUbT3Zif/9yqnmPd3b0ucK",
+	"LdSyyNfeqEUwZbg8dMEviDVjSSTNqyUZ4v379+1ycs0qQaKciwPjtCLiOZ8zmertJUWdN7BGUnNdfakz",
+	"xSNSLDtrhnZ/4le9grOlJHa/StZ9EPTkV9ZaToVmiaAx1kx4bq7grcVcbGkDYdS+eE8EBMt1Ho5n5oEe",
+	"hVhOrVPXUs73BPMIWJyVjJ8mLDIHlcbqjlL+uNjSJmK53/l9q81rGT2IYi4t4EtwvO+o0ifRnG97iUC4",
+	"MXUNrKRn3tW9kPGVJEyAhYZA/1zpBHABstKQMZto2EaV0t9bTLRUKXsDc81Jsa72vXD3lfXEl34Zc3vi",
+	"QhyFizRx5MgqfG9JiYn7fh0RXmRVt+/13Kh0DOdFTNHamZkYoCq5m+VLGfEJr4NeeO879ise/dJBc3gV",
+	"qw4XvHPTUA/7F7VV/iuZFmGha2ps//G0QywTbjZ7YEPHBbvO6rhkldGhND8LSK9/ZN5H+tQWed6GRDVl",
+	"k9cSqdr5vdHJpezDNnGhTBCaIUjoooTCJ9kesohxYsoiS5hKKd2tqFIqSLueJMVu740et6nam+dTWNBr",
+	"MOjeUbrSchPF2cpVfvfAcjzs6bUMJwfqvkcrpw/Vba8TGCl5iKXWDAV34L4pA3l/AcGsWkxyi4Wp1GRc",
+	"6w4t9np/xDVKvn9FAxIX/4hm3zNMGn0n6EfK4zsIaZRfyo8sMWx5o3vzdf6yGfboMi0OYeXnz772B2wo",
+	"5ZWuW/exV9kP9n4JLHv9ASjgjd/bOjlfDteKRFTTEVUss8MULAtW/tQu0NRpbkJed8h5srRGupjq+3T3",
+	"lGuV/Ppmht+ErFQptfKb8LniVF9Jjeke2y4Y+4QWiUtzw2xmmrVfnD6z9tncK6cTKhR34Fyb3FPn+Rf3",
+	"vFyALkR1qqrmTxe4DeyxpgrDNnfB1mExQU39hg0Z1IlfJOFXi61BWdX8hUUSSbogWkoiJxqRbX/n8TGW",
+	"2Nbx+8tvkF9hbf8Aq4ZIzjLhP/2ygncmcadVKOmV37+rQWS+b2toBjhdsutUBfEvIXS/E4tEmjEYke5p",
+	"vh53FDN+C/ECQQkpd10LBVTe31K0QVV6ybQxMIxg0MFQOKwLC3vfgBy+xco2IHCvPz01I7hXwj7w4ckD",
+	"kiXBEcW0OU12rmQsIy6mWX6MYI0QwaUzliMOrzpZ9i0Y6PtEiqkP7vwr+m6CPxq7RJ5YYZqIywSG7AIA",
+	"NgRb3T/XzGaVwUJCqk7V5v5aMJtZJicWGJI8p+MZ+itcLhUWJbUJNPAW2AmUTZxeJGaLau5iWyK2ITGf",
+	"mleBnLGm9UH2mMPD2Zi5rJ8OptdkaNH7+7sH5ZTOSubSvAkj6v1siWlT7rqz4bGGbS2YXMSs1N++TejZ",
+	"oLdT2I80jl9PANF8XZz+xcbJQD7UXx3VrmcyLuL3QXqBZs1mDDcQs1kcJhbEPH46xc963XyqNEkoiFqY",
+	"pVA3hCsuIIHRFgmDTQY4qRaPNRUuMLUGl9Wh+VdXS+L1wwtt5eU4aptCZNK6QSapyJKUVicJV1rNIU2/",
+	"1BK7G6yZthWivn336vLs/OTt+fNnraB1/vwf55cvn5+dnXzzHH8u//j09avz568qPz9/ZT63f51dnr06",
+	"eXP2t9fmtafvzs5fv2wF0NOL01enZ3+Drsyfz9++ff22dgXyynAbEerd6TOq6W2IdeOnx3zAAeQDkaN/",
+	"sjEoF/7mrqK25S6bSQ6SW2Zu2VVZgqTKapxsxZ94zQY9QYjqbMThFru0/hideyiBkBudKpaEAVGaTiYI",
+	"fY9ePaPchdnpCgvnFzE5Vh290qpgFpOEYhuOjk2L9DYVXgg5jdBZReM33mpgGlQJ8P5tKk6mTOhTsUh1",
+	"6N1qoTuwoQPyLySivfSvODNtI4YZ7hYRuB3MTzZFGdN3ivtiNTsuAKnaOxUBpmy0TYe8FvEyT/Z2G5Er",
+	"Yga9MfN+Co3Wsu9+11xcZf69gjfiADGA2AYuJKkIyPWMj2ceEhJJ2IJRfUcWukEuXuGEu0/dFLwbsbKn",
+	"DBuZ00/t0VIzuMj2jvYPD8xOOzWaWJqwp1ZmqcoGWXoE1oH1AAQcriQJVbpgiWIRi8IBoWSWzqkgWsor",
+	"IsFwn282dHfm1mAfrpMoyqOhyLM0WKyYrclNwrGDYw4HkMgBShtVV1bDMtu2Q8IooVxwMQ0HmAFtq5Oa",
+	"XhXia/no8HZiMCYHGAdhYKCtYcEAikzICmyhTZd29245/6aUThOUnD/FlBn4S2kax+6RC9EMWtl0kVc0",
+	"BEuDewhcOxVHUdBytIC8Shs/F7Tytaq9qU5OXzZsBarJyBY/qiJpApE85CYS0lTL0ErJesbmDrs2B2cN",
+	"AdoqhGIq+TvAgs0hk0NhHcZmo0RcjWkCfHmO9RtCOZmEJGbU9uB2mJa4AVVpqbAoNfTZClpyMmmYf4a2",
+	"WasruPKmkVdTFZTVNBGY75pjVxU5pLVSrxU/7Ws3xSpuqz8653OmNJ0vzGfMRWSu7CaH8oTXb4Ji0b51",
+	"37/wKgrmH2eD3UzO8YZ9EVQRi6AmP3CdDnaRKI1q8v32YjYPNF7UsxxfmHOtgV1NfNhWu5ydXHhZx8GD",
+	"ArDkLYXmRrSD3Eziou6A1SVmhyp3WTk9Nr/JfNRZV+omFZrHNQCam+tkMmLxOlK8hJeg4jHEqNiAmY0K",
+	"YNhgEh/H4joxyyPIaGllCJThFAP8Ojc1h+KT2ZW4IqOUx5pgMfNm/IoeFsy6FwwL8x6AQvEYKz3DWMFL",
+	"b0txbXpoz/D93NF7L1vKOWxdBCeG5ECd6Ls37hj/A1Xcul5vbrVsySlcpoKk6jV7q52ZOo1npdqV1XCu",
+	"SO0+noJdqyDj6G7ju24KnLtWwC8x3y0Fr60sT0WR76ZQXb0GNQ7Lh/sZTqUqOqWSXWXqwZD8TmqF0w1X",
+	"sYQ/vcaaRwVocEDDrGaOGbKRJRI+54JqJP6cLhYZ5DFY4upp98w8xK6DViQFa3xRCubec86RhnsUnrp3",
+	"Acup6dW35qF7E1Cgmt4ERAJ88ybbI8tXFhoETPxBSwq2wXEuNLX6VY866171prK21YyU6970SQlVaStw",
+	"5VVUWzlnTovLdoyPxl4S4UrgtXfmiV5vhs8tbaIq0RI4rycybtZRJjzW9uZAzoCzXidSWw4MBHhCqGO+",
+	"PGa+SVhgwAdwoWYekRfJs9h9jq6lqoEPFMJO1bCOoMUa1smMHp8FVtHgCZEJAIE9ny/0Eq8MCLgd0znz",
+	"c8o2shu8ArC0bPcUzb51doMM0b7eaI/Ya1qSqVEPELurLGcc7NXIGUVRo1sRNcr8tYKFyhwyv4e5j0u3",
+	"+iY6yySQOuTQ/DLCUnsDEiI/Nbp2YGXGEYOAZhTInpDQyZBR9kYmmOa32BMSIocMg6HwtPzA4WsWbz8p",
+	"zBeewSFoMjgUzAqkzqoQDAW6840c6Sl25porKo/ZXEEbt7PKeXtRXV+nYTcAjJ8Il1QaZLO1aOMOSLB6",
+	"4W+pIX5a8ISp+9eizFghTsYHP0S2gjCVLqbsVmoT7ORU3bdy6QaceepNPwFgBIysoAXQRZ5Yajij3S9u",
+	"Es4BtJItw5LD/Qv3MZvwT9UN8DcbZHcF98CUCwWDSdhYTgVXDEElS2bGXsnKuF+Ac1VXlwUw3c+9/k0V",
+	"3BVYCoDffzkC2w48XTNmSllidnxL/Uq5QdqgZsi5Xvf2Gb5lg6D5+J4ubdtYZgj2VWuuVZY+qaW5xeu0",
+	"CW84dgNluyJzENgprtcl8r1Vb7TLeIgyWnAAKnDMRWbmCJAdZyoW1KIiXBWuK8XFNGZt811p/1W9wT6c",
+	"8P8bDj91u+3h8FPvxXD46fCF+efxi4tH5olqeNj8Ve3ePYFYg4Z6QKDWZtU3qINDBAvizBw4ac4+Wh9t",
+	"acu947y05X6nt1MjB0KPecRGuTqYiECrVSQ8scF0YLsdEFsZ02LKeq1kwLKvF/THFICo0f2gSud9r3u8",
+	"3pnm+DsXzcVS0dhjgeezWA3g3qsNIru9/d2DdRYR2PWFYiXrFIK6vJt6B/BJfE2XioQjIGbBJ4c/rffE",
+	"FRaw0FuBeOVJ1J4/PO2197nlBHDCCmap+7rIx14xtM24WlburI5nG3aWiU2ANG1+sdwKRbiCRQ2RdOws",
+	"FZrl89/td+pWhho/v7Re0RASXD9jKiBbH6vi8SaFAqverQGmhpduIZBsflXVcX9Xcs8y+mzG61l9rg7W",
+	"rZxT76j2saVx2SzidW+9rXPdsca0CRc9t9ZHbe2edebAYjBYkLndwUYrAfa65qDgZ4WQ0VVALj5MQTbx",
+	"7ONiYFOvv9lV1j0y//na/Oep+c/zTW8qwa7XxrpmGim7LkS6FoxqZSKUmq7bPEXP+K1iCvK4EJAUvPJQ",
+	"mff+VDtXfYbqzzPrraudDytsJCSXeIdhFwOEObfqHhUk5BEELrhCCkNRqKRA/EIKrklw2FwxtlDO0QiF",
+	"EwBU/Klf59Du2LAuiKExuOW9q4pvdMkgC6oYGLkJRCiI8SVgHTBPFzTRisQc0tCkAlkrhB/DTlO0SyHk",
+	"QF4Lz1mTGXyxpopWm4wwr5iFkPKhGWmYV/VILOS62Smhe5rFW6yJQOMRsNybm7qd1nAfIk47DABLo3ZI",
+	"rxt0u10fnXxOxdJQc24zWNc4ZlbbSoLW01KFze34FcrReWykFR47JPx8ExKqrlTmYMq9wp6vUKeJqLKy",
+	"23nLEuYsFAXw9YbxWpucG7LZp2kirAXfeVZc/GGDGb+6sEhMUDi2I+QJAARYM0eHhGaL2XAkqj0Hq5Md",
+	"HqhchkJm4Rn6uILwAvHEsI45XULEEpiniJZTpMA117OhCHOFKwzIiI0pyvxUZ8qaq+QCrInG5hBYmGIh",
+	"tc2o99bOno2yallm1E6Xy9+pY83FpovGmY0NLai97O7uHu84GymZpDpNLNsV5N35Uz/4ZcloQuAQPSGC",
+	"QZSMZcNcAUoNkamtDpAdwohq1tZ8XlICd4tGiH63cHM+7Hf7Hw7axxc/97sfdtvHF8Nh9HP/Qw//9bl/",
+	"87P79fPuzU77YRce/dz70G33L/K/P/T68OXuh27vYuf8ofkfbKnb3r3YGXzotvfND9k/Hg6HHdNoLzi+",
+	"2fnrwx9+/vCX9kXjZzt3KHqzjRXolzN3NFow8ARMmTa3+iRN4MSA/RHuYZTirVHjii2VrbODsna2J9KU",
+	"lwSpUrin+dMXpLrtY9qeXHw+umln/97b4N+1tqttI2St1cVS9qKR2xWlhq3Y3Qp3bSZurLwC8Ptz9knX",
+	"uFebw0ifZoWW7zJ6V8T5Vxj6OaPzuwzdVYosR6rOR1BSYO2BMv1jWOzpM7Wprdd8hGe8bsetmCzIRHea",
+	"bkPgWeHddcYF08Qz7wOIMNHrWRV+eZ7VsS/EqsKvxUE3E+KdYsldyODqKJLTiqZRIzxUybWRyeAVu86s",
+	"BltpdHcwIlRK9jfT0qtmu6EDGd+/CcoCzxVrqO8E94WTfov2zgzfjXzL2MKaRClRbJywSpbAYeHOMH+u",
+	"8mMc7NX5MUqEMmOu0uZipVCao1LkfjfP0q9mRjMD8woU+wNSg8XsBWdxVG+GP3E5QBPzzgO8RytZVats",
+	"D7T908UHO/sG24I3iu9dtkk1OKZk+HeOasDl0EmqZw73fBPbP5Z2qjqwK27sdvXZL+Ik+JBLCTjRVpBp",
+	"OH5uTWvQomJZoqJq5j6bmFi9lbip1SfzXBNnKAX7BW5AmqGoMTqeWRwU6m8cfzy73WKUz22G6OTRxqCs",
+	"1qA1p4sPSMmLAp3q6tmeFCzI1E2uEJyJlj5DAyuIKsbgUGH0fdaAea9oS7YwywERMkFnchbmDyZqkYMz",
+	"SEFGbEbjidMrXbN1lp+Iq0VMl5eb3PDP8F1HOA8JZnWiEWaSWNUscyJSRcJ/tF+L9tcw2PbrSVjILd28",
+	"ampD6c4v5P7MVfOqk7Pg3/TpU3dTeWFjmyTAevX+0VgcL23IXx4gKaAoJF0smIhIaAVNKItXqJ15i+y2",
+	"k3tIwd0inRGjEde6s6znapVE7W/adbvUkM/3Wc0AuxaMu5ip9QdzIOchhhXKhLAkAxJJwULkTnmYvYsE",
+	"svkoVs8De9Z1Zo7VeVFPWE1FFBdjlhvGIeYzIP+UXKAp7heNOaTFDIs7ZIB4GeYbqITbHggpWG1U1R0C",
+	"vO3pqUTSuQmV6eI6qztmz53ysMonVUTTBmtdLM2eGlOMOs2BJj60aET/3f7dGcu56TU7VE4TKKQd7hWN",
+	"Lw2Vtf/tT3/+/4Zpt9s/ePDoL4+/+uv/u/z8881/tS8eDoedv65/bedzNzjYvfn3h/mrF96/2xfmee/G",
+	"e7rz1+Gws/OXzd+vPapeDeHqWX0UgiOGwTtE0ylkpUUyHcWM/JhKzVRAFFtQjPMbLSG7h6qaKsjkqHPU",
+	"2d0p53R291bdwA+Hw0c/fyDDoQ4uHj18/3jnr8PWh3/7U/u/Lh4NWw/hwcWjoOmFnUfuyd1MkX4YdCM/",
+	"syGXwNFK0A9PPOYF2o6FZEFO9usyqK0SHCKmaw8lSOEzkBJYdEfAi3tOotiKN9pg1E2lhQq/s6kallwr",
+	"czbMNmMsGtHx1VM5nzf4TJeZI8ITLq5lEhk530h1zhG1oMocyKzmOubc0sa0n4wBGvGjopN2b+PFL/vu",
+	"j/bMfw7qpYxNPrltD7VsDjSzhtwgI35B1WzUrxyaJtCygFhVc1RzwN2aVDujq2Ze2KXzpBn+ECDaFaYo",
+	"0ISRCbu2Ch1oq6GH5hsWYu7LUnRmXSirNVUImSwAf78m/H4TRpAT0XGCuni4925mXkU4jHFHUoSWwYbo",
+	"/SjEP1G7EHaXj2S09A+kK6Fty67XiS1xc7nwGMgTEMV/Qgx1m1PgYjqBlBh2v5QiKqyHlvJSzWSiwwD/",
+	"iKWYhjZtOtWXcnKZUDFlYcm/tyIrYYPchFtcUtkP1S3y97PXr4h9bkMyj7u9HcKFdaobMj+x9C+X+YMf",
+	"kd6IFyyg/Lytla9iqmY45fUF7n2W6YZrN14tPyzutoYYLXMu4WodJfIKrc+ZaJsi8hhr5ZhgeaSL96Nd",
+	"LQ85DBm6D6kdtPxl9osnI26q2Q/2n7BPjFCL5RFrt2lB1m+CkCIQ0OBwFiBDRC4wj8PM2GWIPyEhbu0w",
+	"8CMmEkbHM4bBPHAq0G2tyNh5ofNkDLloBS1spHa4f2M01rMGxCOmbO0fShaJHNWwSdWQCuMCT+VVIehU",
+	"Xq2/c22TdRunrrr2CVbN5gLIkdfMNkvfIaeRInMaMSPB5gWMgDHLSZYyfWjF2v2D/k5Zqej2jo+j3fFB",
+	"uzfp0/bheJe1j0cHvfY+60526eG4F/X7BU3j13Xy3gSt7+T0VLyQyfyWPiEPbM+x6dcnqZ6RfqebA9EB",
+	"XavWIIjGqrXrubKDuEktLE4NW7nnAEI7IvSg/GZGNU2o0JfNEquh7gMFgmuHvKRLVwYJAky8g1Tj0Mo7",
+	"+V0GfEJ4wWbr9MTF4hcqELIxj5j6BdYwVSxpxrJrsl08AZMFTON6xjUjamHkIZrIFHMg0FxP5jDYzmpT",
+	"xX2Tv8SCsxmu8ZwCp9nOAe0xmxV+5T8IeX+XR3IbV3ojXp7RxDzEPE9fLQNPltQwcJJvaChFjzrqPJtE",
+	"J3dIjsT3BCw4gKKjxnRRuQw281tsmZuyaTIFV5eUr84rPzm16epNaR5cXQqp65hXkjJIwMY4Jt8JOWUa",
+	"flQ1Ta4AasmSey9Hy3swdrl4YbeEeRoyF7mabwMO8lRUKQj7aFSfApQK6q23yrf5MvAxeb3tzno8Fbev",
+	"3VYI3AFZmxBTPCK1oeq4b1ZgptzLzF0UccnT7BDu6BTTh2W+jatYRU8yzEmbB6OWSrM5FgNEFIa74wwZ",
+	"GexWjOdbLqr5J9DK2gX51va1otJIDgZHhaXSQyqWkOAlJw4LDpR65+JHEvNE7QSWYBmQYMTUlZcq78TK",
+	"LEkuaEEXYPtsBS2kb62waefhbJwNLJdWJwLlH68cmIirB1h1M2c205UGrJKJdXtefK/AYz7L4ooAt8KE",
+	"Eaotis7KmDZ8y8ici+j2kyltRW9m2QAKZCp0s2LPQoxqdbeyTxZLaEliKqYpnbIcnsFwrkTGXkKSDVeB",
+	"wiCajuAsg68cLbMd8r3ZBUaV13SkwOkwJxPGIhWQd3/pdo/2g6F495d+t38E38I/jy3wIrzRPUF3M97o",
+	"RBlBVYwtKCNL5lwYVZdCmZK5/GgUC7gpPPALrsgVW2gyWmpQzobC/KtkCqya1o/+EKb1ly7rpgZRzzx6",
+	"4GyGaGV1pcXKFhS5YILyx9OFbkul2r1+d2R21+bROvcgf79i13eJ+guKMX/ARkORxnEIxlV35fzB4wDN",
+	"T3HcEA6YhfnWZXeXimJzgemJA0JJLM0RX9AEmYcmc6k0OdgrpC46LuI80/ZWUBbudBHTJfoc8MBTEsk5",
+	"5WIosMmYUaWJvpYkpiMWqwBUQYwUDDvWNhx2yPtazRES/YA/IJ8RfCwjNNWQVy++fZo74zBlaCjynErD",
+	"XMYzNr5yUND3G6/gEq6ynTEcdj6c8osPr8TFh+8/Xnw4oRcfvosv4Ldn0UWDbvrHCXrwA8crG/GIaAmV",
+	"dctbiwh5+wsqwCRNxGgCTcO8YG5kmqBOYnfKUNit8jQgSmZIjlnNODRJAMQGJVdsOZI0wYakMluIxAxs",
+	"FsTNzEMeZ1QtATsrhWLzcJVBJdiBdTMoDYdFCqMTKYA0GYq8sgzKizOZaGK3gYXoZjbLPL80oWQ3VSSk",
+	"o3HEJtNZCFzwx2uW6GXKy/6xeqNFmdMf3T+nL8CT1TKjLAQS3V7wQY0R6uMGcmcZZhEiSGuQznBUmOPd",
+	"BKLncAdI13rsQoh3CzPxcc5ohs/Klau2RuPy7XNfgGkWEe1jU6CkK3NTS+QkkdYneby3f7hzT7VfdINh",
+	"kCsCOr6tQ1QIUSGvIGUT97U5T+gOzuwIygaHlONYqlgxUNRqlV/cRRhUggs2QtbzQhlKcPw1YPzYU2Mk",
+	"tX3uRDQvlBpCS2I5LRu49soH8zaRO2/MVrUsUCcpc7i0tmKpo4sXy5NXlq3aqJq8iudFcERbfNNspNX5",
+	"7/vHx97G3+vW5r9nuVvNcUR1u2tt3PmGwc2hq6GlHoeZXaMytTTh7YRNWGJ48m27rg9ucilnGVZvhkOb",
+	"7bAVh7/eg2+rmZsXcJ1GMSMcDP4Tjqvu1QXwYF3uoUqAkRHpL1gwACQ1W9g2qCl2C6s34lEE/26qXhzU",
+	"Fxws1COoK6SW/+p/f8WW3pMs5qNVLqFWW1fXogjSaM4x/CM2249Fl3ZHQLyvnsnoshhGkVPPEsn8MDFS",
+	"NP7baNWX2lvKBV2aZbyEKAuaTC2221gKdCNdZpiRlRr9QbHaaVCtlO6qml1GPNHLVrG6dwF5slwBuljK",
+	"vq54bk3B72p5uaCp0GBdPchydcc6S9sbIEK92uqBv1+7qKeTU9BMZBxZlEZn+Ku1si2MHrf+Op4v9FP7",
+	"8i/g7xBKJylEGavNxnbqfwF4mGiI2uzr79zbiDQRpWO92Ydv7MvmO7dH7728A0YGQe0F10cVb5MbqQMq",
+	"d6CdMY3ZhqR7C69uDLCPH3ng+oDxvck35+bNik3znuh0bbUrqPwGSSNYiBvNrl4BhfXj/N6+XOuVcS0V",
+	"7k08F5YWjvi3M7EWj1idn2buDrdagJA5kcnvJn2o5pDW+wvA+OrmiUlVV8IoyCIicy4iCJdeyjQB+CcM",
+	"lF5tkt37Q5hkS3yqPhrWPkUNE8pFuLwzOjU/fv30Ddk7BONbZqc3hF2wZEYXkHcOTVpbWsKmXIoOeZ/j",
+	"SgdZLSOodSbQ5OWFrruGKxGkvV4R/6aavP25H+zePGx/OGn/cIE/7N7s/NX+8Ll/s/PXFZTZKADBBsee",
+	"3KZm33urg0PcwDahASsgwuAcD0iIXjYb62ku6gcKzYhPsqp7Ppmf+OX2gvzeB9/eLMM3s5GPJ6dEJuYP",
+	"8BSWwkTRvRdsUahvgxp97opkHzm7bgrJgCM+YmhIW7FAq4vnWT8wiosZTKLw0nRonlfs0sbNtUoTyKTQ",
+	"ZMIRR3Yjhb2450pQ+P2q0n7Xoj/b31mltvIyLM2V8LyVyyShmpVzu1ERqq5Q0LyNK+Q3cB29dTJScXbw",
+	"c55DcHJKJtLoFoqMmOIRPJMINU4x2nlG1YqMDsOBzGmuwkpvRq/dX59eq01SViJkWnMxVVvhBq7UWiAR",
+	"Cm+chtwnTKc2p76UBXU/2s7vUR3ZRgG4rShfQatCiq2rrQn3Zr5vGmx+tvRhlhuB+HuZBoQSIV1aMf8J",
+	"CWP+kYVFASUvfAbBQ2HCtBls3qj5BlBqsuZGLKupWF/nwlVHNJ9iBiBvqk/t0crHo2xNEs5EFC9bQUN5",
+	"g0zIL+Qu5l8JluoETEPAPmKwRi2onjHNxyuG8v2qOnIO58YvI5f7utBH4a5QqCtj/kDUH3xZkWuWMEi7",
+	"uHu9ODPmVDsMle1ijQ05C/gMiKHiwZwQJ965WHvIpokZrU3j3RoBpQ4p9E2qSyFU2yJ6YUjPfYZQ3S5K",
+	"qSwZ4s91csXbrN3mQFYbOjVjsQ3GzYpJL6CiWEP6lUXH35qG+Dki/FdJeQeg/jJ11qLlFz6vkOobppV1",
+	"6UCVhgcK0V+wgEOAkFu2RMITWyPFZjyqRF+W64N/+fwOr45ZY6o9+js75Kk5eUUAGkywR682AFhDVTcF",
+	"RYxyIDIgAWCH3EdR2S0Sy7Eq3cZ55bav2uVv0BephnBJG0VrrqpIdhxoH1j/fP1wCmg+kMwK9vwQ7kNU",
+	"AWsKtLuYTzD91x2vs/osHTcshwyHwyqqVsqDQ7LQwSBNc90hoYW5HiSMRiHg5ygHfR04vV3BPDyHuQqG",
+	"IvvS3PEsJHLBBL6IAoHXDI0iVWwroZqp3EYSUh7afRXYGoi2KXAYKXJyOhR550h05YZrXkTUV12AfvIU",
+	"JBEF+V4FGthVCUgs5ZVy2bdZlYhQiktE5goJHescO7um+aJ44hM083BYKrmoXhh+K2hlnTQvudp0zTfW",
+	"nXEnFbPXgQU5BbqkYAStVPAfU2Yf6yRlZnCMJuPZW0hUrcsNtXH2EE5RiP8H9xpDjEXTxLo6I/dY58kr",
+	"7y4toIZdVTdCr1hvxw9Fr1kAO49CkPzEcKcsX6O4IwpgPZAIUrfmX6T6sp2k6TSroIiBLjkc68bJGErw",
+	"xYI14AG4aEKrOrqnFTK7owhhUhkl31sXgq2XbqXBYet///t/hq2N97dRVs/YdF4pkrhbZxnazOeCyLFf",
+	"sqCx3Yo5wrxfT2FFhERRBb87kfp1hSQNv7qfyWY5CNczaQ+hX5K/PoujmIrjBuM5gLJICrs31yblnKHs",
+	"1nC0R2xKhcO4jOW0zbEW11QyhGxcOnGViylW9gDh7x5LJkHtlGY5Pa9b4mqFOdhBv04WBiuqK9VQd+hL",
+	"VFjEavjKq50HUbxALRbZQN1bVVbkiybMRX0tk6ssnwmLvcCcYzmdQiRokAVP9ru7nW6n19vtdB/397IU",
+	"byMFLmsCsqogKF+mvmO+eVB3B8cp+2Rdp5nUAeK1jSNNgrxCAtVBVhEBdm0nO64oUjaX26ulF4Y2Rhmm",
+	"8DgFn0C/2/XCc1cSr18TwFfnxi24ZgvELWzMwmRgL+Sno/Zg86l4t/hXguYu27rjpR1th5yQaxbHbQwi",
+	"skHV5rMg009kkgvCeE6hyCiqq3vdXVKO7gkrystFHQxcHng1+FBWbrbKbz4z8hXewlC6R9WXJoXKPFbk",
+	"RgPkjCWsQ87BYZAFbysh5U8sssV+qCvtIuJlLXQc6inWcLJhCTuoL1R3B4Lnwtntcru7kToBei3PyLsJ",
+	"TGd37/MkjvOph+bSxYVfMBFxMcVqT3OORtL7mN6qzvAiNUfHMJalTKF3uyD3PgDbLnJFQZXiU/EFumma",
+	"J5YBfKCqcs0cvUzemILiTstpgrug4VAk6yw7oFWHVrYGgQHUazBYjGRqM3rrEIoF4b80kiIW58YR2lW7",
+	"vfHodr7eL5Nbbi0bnS2NWbBo24Mk+tKyczevsnidAcEb7J0nVpiEmpnCUzjynMNVtaHuSU4SMiv+Yzfw",
+	"mAojg1gdwiaVdLK6rDVX45qqtb1uf29tMEmaNORl4qgeqCzVLtNxkXwAkxWQhMVU849ZKAzGxm4aaV6H",
+	"7bpmi9hoYzPugmBVtw/O6XSj3Mx6JG3y1GVgYUBHDvSw3sW+/6t72Ovhet9D0tdo6arMoi9LJjo3bqJD",
+	"jifokttcAafrHPv1drdzRuvyfsg0kekiwyOw0ROeIOSu3HvTUTdV336xUkZfKK41A2iUCfwb51MJca3T",
+	"cSySk0eB24WkFgmyCsDIS0z0xrjxZrQrtcII1LwZm9H6NTJEROr/w1V09y1oq0ox0Hy6NubBGZhtQVp8",
+	"LKQmfzt/+V1N4B3ko6wxBeVxdmBUR9NBA2pzPYjEjOGYO2uDn9bcOC4A2Iy6dlejOXxFUZYHioD+7mrg",
+	"I7Bv4UqpCKXzjVC3X9p8Rit13xfYSI6s43FfXJiM71bBdGpzCHKV4e5AOncq2H45yQsM3aJquy1LVCXU",
+	"qVaFElOqQhE9Y/MSTQDZGdhaDi7UMNdfssq8FTpLEEm1FYO4Lrhccp/k9Uza2vAQwz1XLP7IrC9x80r0",
+	"dyybV6oLtOmVaVp6bj+tPRXv8wNgLYosVswaYzY4CDMKYP9w78IeWLX0kJqTq0D37jbM9sEYYpgwEwgq",
+	"zVCSsEW8DLLobhvpbWOo3bRSoXkM8dC3MnyDVdQ5BO9fpsGyz77nk0YRiwCMw18FwYI8qbjiQkXjEUum",
+	"LLrkQsv7U6MdEzV9YQcArx1k10ERwtB5ZzyqOw/ENb0d3twi4TKBTXa7I/HGfVed19/kNUkTAA+DY1F3",
+	"ClZs8YQpGX/8QqltrvEaynEFWAjwGO1bmKoZ+la7S9jf9zOud3BUvCLPzoK38fW5ko5benutbrjh9Mzb",
+	"9fefaeh+rz0jY9+T8YrR+d0EFyvw34fkcvtyrl9M+ysoesV4lpxnfnknubVtXVNwE1xCfa77mecZlPq6",
+	"rtx2hvub7qwbkpJZOqfigcI7b5B7KrxEpwxah4moHkHS7Z2hcAUPoLnsBsXcIemqjzmTqselhs3Qp/Uo",
+	"ntXCvl7ogFMd/LiCJh29eiU36zfPipLZvyBiH9kIsK/X/UOkh1Zk4mbHe76lnbO9UG3T+iLdqUeHP58Y",
+	"/ureiHgU+AL1OzDNEDqXYloMUhyKPAhTRNkbmfPKa9SKc5W00W3reZZEolp3rZWIaE6TDkEvvPWxhwLS",
+	"Kwpe51heQwSdzbuY8ekMDNxTVps26UbSlOaCGELZEHITQ1Y6YwEWdOvYa+XCmOEUCFzR3Ot5feRW1ai+",
+	"6vAn/l9o2U0T3DQRT2wxOKOkog+5Q55XT/FQ1B7j0vn8LecMIkHfcz176aWi3kY+rykZvjqrNaba05GQ",
+	"sdrbLI98R2BEGUfmVVAOn2Roir1u15489wN5yb/20w83ss82JLpWIvXqcWfVZgXGnWrn4NmK+PCwAHP2",
+	"gscNJZE0nzOEHdvd3T3eARi+86d5qBIjS0YTAvy+YOQ112vbfF0yPO4X89WLOJwP+93hMPrcv/m5/6HX",
+	"Pr6wf3zYtf/evdlpP+zCo597H7rt/kX+94de37zz8+6Hbu9i5/yh+R/zd/9Dt717sTP40G3vmx+yfzwc",
+	"Djum0V5wfLPz14c//PzhL+2Lxs92Gnavk8AqtHt3/jQgjnA2Tp19omNtRCf+iUzM0Qf5mUR8atOkfTjL",
+	"frd/0O712v3+efd4sNsddLudXn93b//ghwK0ZQOl+8Wy9v1iWXsz8b2b+yOmpeXBzQ+1dHp3+nRG9doA",
+	"Lp2k9ZmsYaqYaSEkihlGTkIeufT9GdUPVOAiJ53roUNeMocRaH0oRoIVdM4ikilirlJNTV3uzT1hq3hN",
+	"wZZBlR+jN6MqF6azmrxOCwHZmEYbM5On0GgtS8HChOXoX53w6dQdepdCqdLRnOt2HtJeCj8pPg+xMqeq",
+	"jB5yQl09gfxtqhBfhVCBoq/D85Y2HBJsV+YWLIRNlMdUbXp9UIVfVletTaXtdfeO9g8PYOM+o5rWXPUT",
+	"EkZU07aNwHAVxfAvWxIRssQ6JHvXlj4NrN3ZiOnKsdIQ0BBDqyi5L1KBJGLZbpcRczgMkDyjM4wq6iDi",
+	"LPqDosu6fX370Jt7RJb8hQqf1sMn3qYMal1q6bvTRjiUMHsWusjlk1Ny9uzbpqoPNZwCDjBW6gcHYyG/",
+	"hgKfc6zDTC5A9fGaW2Qfh0VZV7FpDSXnTNPIbvOVRazdJF+6DyDQNdFqXWWYTbnYu1OjRL+hSSl/obcq",
+	"lakxbLZgdcnifYOCYwfrXpgDmIO/1KXybQ7hwh1+XsujrKPTxap99XSWiqt6tWKSQLCCv7UeKPLuNNsl",
+	"Nm6LPKfjGTFdwP2CKSfePZh/DqZAuIFqmITbDZvJ4ZZJ3lzcyscV1/HVcxcWn3nanUh9a4QgYKj1tRVs",
+	"2chS+ek78qNJqVLlbSrY86ipbKe2RiU/0apU5mZ9moP98PT2ZsyN13Ne4gy32DwVpnKbfpM1lUGtiAGc",
+	"CMuDbrG0iOa5Se6OjKMc+CJfJLPJvDpA2xTdBg5QDScN8H/bSrNFC8NA2u4J/IEHzf7BIO8KsqrdF7ht",
+	"i3+17OkxjG+ENVp9Ycf9mYFtlmSVDWNcV/JCfyPVQ4dBzdjCVXkv9c6w7NDWYRZIwMtkCzZQopEdez2V",
+	"smuyTme3HLNIivoAofuu2LZ+H5t7sJBHa8a1aVB06WWPImDPP2d0vm2WEPqCXGyXuUorICZK06WyIV8Y",
+	"0zbnwm+6V4VX88Mk1wX6aXpl64G76mu/WNjfLTju7eI3b5oXCzT1e1kuTDO9jwW7a8xZdYmZADDuhnCy",
+	"ouvAD+f9lQsgFwrXxHHrojaErHbF1ia8VUoH3VTKmfohZeb+VEwHhIFsK13JAUyulq5ykJbW/A1WlVIu",
+	"T277MXsi84f4w97tZpsB8IXWm1zyabhY5apVIS/sM6eLD0jTCwuAVorT2tSzlPmIAgvZFuJRCjt3cfLU",
+	"LbgfMnObQJmaIJLGgBAMjSSCMVzpWMorUpx6bn92gflkkuo0QSnri5uk+x8O2scXP/e7zg79m7ZO163j",
+	"3QJkaqJK6LTxyvL8kFnAy5fNn7hNzdE8sGZVrMzviCs336/v1LYAb4XbVeS50/dwv2a1KVaDldm7kivi",
+	"PmgolbuplijXBx4BQlQ9PeuNfhmHzszY8gpYsqvcl6H8gZnfq8uZF8sZp0YimDjulX2JWMNYaNeZQoYC",
+	"jAHw7ZjOGbGyI1WYwievmHiCtmDLVI2KpAwVf2KJrLPzjOl4xmz1irqzjhgGEBULSIVufA/MZTSebQZI",
+	"uKZKEiK9xwzqN6wZiU2yCAjqVwDUIcZxGrHofoZigX03IMj99JfNY8OZ2+C87LP7GEU9trEdT93q1Cpg",
+	"qtaBnHOP7SAVMjyFTd1xtzrpFbOtQy2AVqrThHJk49QIOWemLZzIiNGEJSepnuV/vXBr8vf35xU3GlIl",
+	"R3SBoxW+eX12Th4brf9xLKfcZp57v1q8lTAgUPAErJWhS/407yuo9WKjgoQRpcTUBpgNBSLGAaxMh5y4",
+	"fFtXC00uWBZr7QJ13fAYtDlKoWh5/tBh1EQSEhyG4nXi45c9DNXV5f/+9/+EO8X5LXj7ii1V5gWzgt8M",
+	"YpUScJQ+UCT81FZjuWChhw6NGG/IxmAp4TIAcueXw0xrsMNI8TVgsL2erPELWPeKC5hysHAZ0DuPcpmg",
+	"EEWpUQTH8ZVQ5CwRjBrCzD+GIp8mzMuHouuQM8bIh5O83A2X4uIhQA0/poVfd3D23MxixmgEM0eFvPWP",
+	"9mvRxkm3X09yitAF/xbqFxmSmgOA6Wd3jQXzME7c1q/Jn4Z6tt5et9E27NMilglL1IAwc1Nj7YlSWVPr",
+	"v0gVS0B36xB0cpslwVqK4wRju5ZDgag1QG8gsAW2tptGlUEeZ/Qje1KQNSI2hn2Gu5JrMmXaJu5MYnmt",
+	"sDBoDuqiMhw/REBxCH7mD650QrVMlIfiZ5F78C20AOQPwcvkanXApV9CpMwy4N8lcWvQ8thEQWQxP/cx",
+	"JH6T5H/vXNqIwsefM5iBm8fYSBsXLgxytETkHbKQkGwLJ+b788eUJct8e+JHWaGs4ua8uQE88ImsG6yt",
+	"+oSFGDCOEiED8LgpwuYjFg28LCzgZlmMpHP3WcmLzW3wFlSLBCSFDN3ald6A0pB8zgJLKcMLAMLW8Lk/",
+	"/Ym8gGwhpdlCmV96nQKjVnwq0kVI5vSqsPOCOibv3HD2veykdIaibziD9VLiOKgiIZqp+U/AEAbka2CA",
+	"ZJh2u7tjeAv+yUIbcgS7CQk2pnHcGYrdTmnRM5jPDLVuxaZwQRQhAoBqiS7EvQ4Jv3ne8A3lbZfIFWZI",
+	"oLnkDFT9Wkbcntq/n71+hWr9izaGNoOaKV2gTMmjabQEOU7nhjUAYiiwgWV2zsnBHvmWf+3qVxj1VE6I",
+	"YNdeHK1DNzV7uhYnFQICodrtt/xrxM2F61VpdNFNuPlkJq8BTx29Qc6Qbo1RcuI78VUAiQDKLPDc4n4J",
+	"F/YT5IPH2ELcsMvMGGxmaGOYzp59i1E130h47Xy5YGdwgNwVG0l7mdl0RFvVyZbvGLFYXtviAAnTCWcq",
+	"IAuMjPRRWy2gGRCdicgdheK1ZX5sk0ePTsiCJUqKR4/grqSbSTxBo0zzpFYSsofHYal1XN+WM+Sdby6U",
+	"YFafkW/CHFcDRDH3BNfoo8Qa1IUOYfhc5yiyjx5hwBr86AYB8MHF2zrMWhol8lpBsnQIGEBnMk3GLHRT",
+	"yeS2OzDwhDEy5yLVVm478e9nBAXGkeJpxEiaRsZjqBnYMgJQPuLd2+/sPewPFW4HBFSGi2EosjKKRoYa",
+	"01Sx4pTJmAojcMIJQWFHPTH0R2ZVvIhyDBt3WrMUBpjjo0cWHFJ1Hj0iJw7/0QJ500yYdThW1S3rijf5",
+	"gOakhHBu5ucQdVLFBkNRu2s13Atce71lcIALygE/3+btZCBKUFZBKh0gPbJSsHZwU8pFzn5iCjkar12+",
+	"TQ5lDrtoxJgw44sCCxPFnP3B4Tz6GJQPw71uj3g1HMOdDjmT5IqxRSFuz7wBTHYoMJlT0xHEuS8SaQjJ",
+	"FFEzCmH5tu0gIx8Wj4fy9VeIJc2onaWWCYv8eRIuQOQGpOsiD5GpDiszeGJvJryb7TYIScyVVm6onnjI",
+	"VY6caPeOURjtxslUgIcIOA0hRTtEMVxEjhXU7GHsEEC4w3dVHX44fGkv6bIbS0g9FEYwVl4G1ieuMOd8",
+	"KdOBB0pFwr3uXhhkIcYxv2KI9pUbm/CQojlTprpDnqNw4PQuvD1tvX2JOYC4V7Oi/9zpfqgFE6tBzwGV",
+	"zMVX1eEQgu8GbTXc5rNIkYU/Wjo7voOkNrySKyh8Ye4vs0S+cA1IG6Cu0TJGuFmCTOayMf1GNsefLGC6",
+	"y0mLl24TwMxQeYgB8WvgxKcihTw1zmqPZqio4VFPd82Tmt1DH7MP3FFPSEjFEpDmsasrtgxIKKRgIe6B",
+	"oYA7w8jXsbvQZzKOkNO47WxubFfN3gW2AQf3QAiyinP+8D0WwxWiQ2Ywj6FbljGAGBaQDswSvXfZEhWV",
+	"NrA0MVIMHetVOOuDyl2Ys8ShaNS+i+lVeOFkL0wBHyk/0rYBzPEH7FhbezeraZaV1OYo4QxFDlsCx8wc",
+	"8IBAgVwLYo/GVxt66z4Hf3QDjwBDCcnUYh45rofR0EPhpAhzS9oI6bykStloZLc1V/ZuDDCL1VD9urzO",
+	"AVKkurqv3cZW2UdhbjkJ8+QznuRnHm0vDlcUesEhwFXRJZU6yeFOZyjO/NRoHxTGavNwkyAyhMM0tOSA",
+	"2ntMk4fhm3fn5DHA7D/+bBM7bx67psIdX+NBZvoEd5EH3YEnAt90xU1twQFlAXJLmwm4RFHhREYayQ4I",
+	"T7gR5CR/bmO4kW65WgryvLVuMGVXP+xYejlwyewk29MHMhGcN2TX1jdjOIbQLMlTDW2Jw3/KNBE0zlyl",
+	"ELyGuSYOqx/FDxssmjM3vCgSbjQdeztCA8uF1YwgnAE0hCyn3Jxw06BlfAB6qEKnHCAGIRdT8/fG+iFW",
+	"jPinNKKZTCCVmC5V0dVSSPZwIki2Zi4PwXXqdaAefy5CKzoxOUQFEzZDh3wt9QxFLQysboMYjNMjD0Oj",
+	"8z2Gv9r26x13nULkvmHeQ+HDY4FSa9HHQ0PScGCI8rMF6PyZmM/Iz2B6MNz256H4ud1uZ/9vXg0R95P8",
+	"TMIcJdT8eZ5xN2wN4SeTZRYWDJ8/epgKuHV2HpkmnrFY00IT1cjbAYFgfXRh4RiwqoxpIK9BY/68ZZUZ",
+	"11wEV50ZjhSsMBomooG/6Fw5YdDsNZdV4tqxyRWmpRfwz9q2SiG/8PFQgMRlGkA26GIM8LoABRR5MoY3",
+	"5sl06Fd/YuuM6CoYq1FVrLUJ2k8TqwO54Q5Fjs+aC/VjGZmr4g1VtiKP3XfaETeSIA1eCXntRFSmUnPQ",
+	"cj6BDY8MS7fbxirDPCo7AEBihiEIxoHV2WURRoRzlLX+ygEZSyHYWKM07lL+IQiAps73H0J6xiBEicmr",
+	"0wJ5QhzX8DuqdBvWqX36zOa+cJ35ITyywmQCEIPE0h5JdInOmNEHNI1jzGkk72cS2LOLfze7l8bmWC/t",
+	"NdgHSRlFKRorCZHBZlUalG9PH8OeTbfAKqVmpR06teV88cYwDMDueaO4fjTXtENICF15JmTwIBNCqr0R",
+	"lvp7ZAaSf05cJqInObHtVrueGQkDzhamE1lnMBZtspovj5kYM6u/YDkyZEv4CXKK3r6ztVgfo69Dg+wy",
+	"IHveOw5QGJEBUK1DYHlp+/0bFVPTQLp49CjXYAytPZoNHCJMdrLzzBd75WT25Tg7IR1yjqsGufRjGse5",
+	"qr2S1WPpIVzRhGX2LXuepgBQlMh0OgvIQkKrG9wfpUvvqWfkg3svS14s5G8EJEsqaacc7S7ftN+deqov",
+	"eE9cOaXEnHA6ij1MCXsOIClMTrIC3laAgcRIEKG5D8r4xJrHc8oCo+vgbWQzjH7OvDD+PWResNkjh4bR",
+	"Pk7544+Hj8cwOf/pPkznoDRF+4X/OkzY/E6n7ZSHyI4JIYbHKO3MPuQr8pmUzE+htT/9+TPIwzchuXlS",
+	"+JSbLbUkXxGqlmJMHu6Qr9AyTh7Sa8o1mTA9nj0M//wZyXjjxvb4z1Y2OfXN3QH5nA3nZmen808lxcOd",
+	"QpcgaYGr4iuAO3iGeZVm7c/do4efCV3wASl264gYeF0UmrbH4yuCQ7eTK/UP1uWviN1uDz8Tbi49O5Xc",
+	"nj2wrQX5gO3uYgNMl4POh+IcSlLyKc8KkSzMsZynSgNIs8iOqEs+I7aggP1MdcipyPlqQEJYq9Al63pa",
+	"gK/bPAHb0lBkZkhpi9NjN8rxFySC4Wvn/hhcJnCS6hnE3VgdLU+ei6Ci36q0WzARimkxf9co8cAnRqBT",
+	"oGJJ43jgNu0iYQuasDMmIodmYCOwBgSWw5Ac0m4978KNtzE/k5GMlgPS8O4g+1dHxXzMHrZ7O+SG3OyY",
+	"Abx1bMPtfDSWYeoj7g2EhgH0LxotwUADUg/evClWX7Y4YUrOGV4ACEAqNIimcDcMPAemkfOGIgvMsZ41",
+	"eyFmXgwmIqgTo69ZZtlEjdmZBrJRW10QQ5rsvnSu34xTG1lTZLHUQ2F0BKOWFPwcmeUXMD5s1Vm4Bb3l",
+	"tidLijELsKKtQgnJXtOxBFxAayMxVw0JVb7AD3dC7y607YIunqRiKJDBQc8DXzZE5cYTHTw9hzsbYFZh",
+	"3VrCR4ywiGvmNMMzLRcLK/OF5jY0g4F9bVRERdJFhzyFAePV6Phb0UUgF6G9AeAYJZYBudJDODxzM4aQ",
+	"CxSCYgnzGorw7btXl8/fvn39NswlPLiOQrxpMd/ZN8lDVkNOeKfkJolMrN3P7QwXm+Lql1RE8Dzj2fn/",
+	"gmIFjjzN0cqCLpsOs607mQ4xFCfF2DxUBmJq9kAuHdskbSvQo98vSxl84hnRrSxGssQxrKFWSAO3TRpq",
+	"hcFQhJgzba3DWXJzJqiGUjwDxRLiEkio0gVLFItMS+ZgOqADBPSCYEQQOAe5PGGPWIeEUUK5gIIW+aco",
+	"S7v1tiJ4Fms+sFsfzyPq9Q93QhDEtGM2QfaSy9A3r1hubYaFZkOLzYMDveZxnCVgFrIcc6HQOTzw7LCC",
+	"/Cmyj51gXSS6oWwlld7tYCOGP313dv76ZUhKihjYokLvKzuP8ywG09wzUDh9RMdXdmK+lkA8JSFniRvo",
+	"CHgQM0ErlwyjRC6G4toK/0tPxy58YqUvyzYGmNiV3XeQiOzpFXD/lcEMjHYGoElcTN+YD5zwOhS5fxk6",
+	"Q6tmQc6z7ApVSTz9ZgiKjKTGjFaVo6eiTGFLlJZvL6fcQoFj5W56myGfkzS74Liqq7bn2eP8wiQDd+OZ",
+	"NTf6w7tzksl7jz/nRRtvHk9sMWfcBC94bFRaLWWcW9vz/H2vSL0zVNkokwLiCOgKyPfMH1ZpN3+jvF7m",
+	"bZgGcby3fxiQkC4WsXW5P7Yv/sVIpOFOJox8xv8hZAjBNsPWgAxb7mX1GGyO0MAlMqRhK/C+4Dq2n3yf",
+	"vUhqXkQTiHlzr9/3fkduhi2YNYN4ZAS2I5QkaZzJjoCNRce6U2jXsEX8evVA7WVxySN8u9s7Po52xwft",
+	"3qRP24fjXdY+Hh302vusO9mlh+Ne1O8XGmC4Aq0B+fCZDFs2dNxSy5IhKAxIS3lphEP8HVwC5kG/2yU3",
+	"F9jwjVmEZxBRZmQKy+TBfW+YOuERE/r/Z+/Nt9s2tr3BV6nLPmtJSlO0LNsZqJXVn+IhUcexfSz55HaH",
+	"+YQSUSRxBFbxoAqm+fm61/2rH6Af4j7YfZJetfeuASBAkRo8hfkjFgEUUOOe929nowyqCsNHiO57JlCI",
+	"iLXUqvL3yIDoJF2nqrkTar+2o+Fg9SwxdjOURO4r7++QVQE+V2Oyw2i0jdi7yb/vkxy7f5ImztrvjYzu",
+	"QB0xPpCQpFRQb5XCE3axALEbPX/ceH/B9/aAfPuQ5cIYUHIRCslKQ5PFbCKk3usR19UJg7XRzpsDGSd0",
+	"3mFjDSRtLDgo3/5wcH+PiA9f+JAXp6Ag/jSD/DN6CZTqQ7G+EGTjL8QM0oAxUCIgrADr9kwa1aYEBn3h",
+	"3gHSt8uNcNwpeW3b7INw6YNbeuysEKiiqFQ0WvkGkkRTPG9A7rXwMY5gMCQna3BtGMVS1UdK87+RcAer",
+	"iFE6fyRTnmMZuXO6kfy56wnE0s09tvvw4GCvH7+J0LNJOp1xK5H0oaNw4NGLDSwO7N+Qt+dDu+yBAFDL",
+	"TFsVEcIHUBtAM2kIi/L5DT17vr55lr2LN3HvGxzOsuMpGs7STT+cY4xIYf6O/XYpIb+cvGrhlt2ZuHlD",
+	"ZtAckBYLitCZF1ZxhJEeWfliWBbaCo1gPg2AsxE4gJME8gzMMIx989xKb+XM8Wv6NhpW3WlwoW7gfGH4",
+	"FYoIep7JyyTk5dSmJ0vFdKaMkMPF+aVYNE1S7ZHKyicn4eb+r4Kc19OZWQBLBL2566ajDnFIHiO7Kazw",
+	"gqOFIEfO3rw5eQJbAiJC7JJDqLDd02I0EkO/zlKZ85EqZRp33V+Ezj7EznpzPzh9Z9xMul4RCQ7UDEtG",
+	"uxv+/AFGkBDkv4C4qaCJAdQDh2x2GMTjiRheUsR4lwpcQCYcBgbFC2EVa5VWCjDG527pLozoEU2/HQSG",
+	"gaDs4Q2rIAzCePAN2K03OjLUUJXC5Ni+N4mnkw+HYga8qT6n4Q5041vqRvAa0pTEsthUpBlHFBrcs8fw",
+	"ErdnoWN4qSrJgAQDa9HgYCO8YvJoUd9nfJErnp4DT+bFuNL9pZt2BPcf0AiAQNk9GsiMCxRVhAUTAmIh",
+	"qA8Obzc2UNtHpDKi6yJDqa09hRXIpi7GcUb7PReaguHBfQGYIZppy3V4Huw8NM5SUhS0SM9hds9BAogG",
+	"2/wEjPhRPOJMO8yM6hpVMjDCrrIaTtTr4MVMHitp7PJYfQDchNVldD1fEt/iTi/dtP09PIz7a8km8hXE",
+	"VIlFyD6MY3qB1HiaaZ1Z2uNpd4UcwaiROFumQ6dWFYUYLgsUNSrrdlsBDDtrGU3DbZh/N55QPR9zrMgh",
+	"h8T/rSg0OeGlN4DZw3oy2v+Nm+Ek6YNNzk5Kl81EMeEzbclU1xFa4CwZkSOwBmbG6eWY3eB+YfYEONvA",
+	"d86Sp2d8DEuGssLvEwXCEiCmOWmhlFEySnXktVtAKe4vUQoKgooCKmNJ1NWliHbbipDTOlNDw3IDK4Mb",
+	"lQ7h51XhAsychAIkMtNeFsaJBcslbCCsqgCBv0eVDCgS+0B1p8mnoNB67W4lh6LHTkaxkcko1aWaMc5E",
+	"iUOLQy6jgUWX/bDqcai2q2Az485/jdkMVp6fKzABZEIH82xGxj83Ij9wJ45EvWO/CjEL5gQKvah8v0sh",
+	"nHgJqKGdYMwR5wgNPRX1JRwWAtQinuumhYxux8vpWXwdaCPw93pekUzjGBvLizRyboxZB6Xd0kUwV9Cg",
+	"n6H3Ht20lNfrBhBCqqJu+4vQWcd06iGIZPwmT8eOiz/sOtkfJAAYhX+26jRZypP2A6rHS3pLOwSl0e8Q",
+	"MBaixdywlqpER6Or3/ODPGY6G8v9cmaJhysyIEOVaqRvVMsaN5ewOxC+lmBYKoaKeWwcO+OtQaDUV0jc",
+	"PAdzXNzN6DL08Id4z0QBgm17pbL9XTXSFtcAil5ICuLEMh8M889SGxiI6/Rc8MtztxPjblduVFiiuwgy",
+	"N9cLu1fHpdC6H7vjAJR6qKZTJam+PPeaLKPkPtJsHJp42DfxillyTJ2FIgkYzRv1NFyN59fFqCEQaQ4L",
+	"TCnp84mCIq+O4OnlJYWe/AZqjcOJre5jcFZ4XvWLmjM1MkI6PlVwI87BLFPbs9F1mNQfqocSiTzZlUHj",
+	"DGC9tB+6FIwoDUqNxLs07moIgiD7wgziBS3pxfH8Dh5nVbMAoKeTUnBAZ09ecyOe204mTIM3CPEWkKRO",
+	"M2Kaybv9odIYUuAZrA6cQ51PuVyck0FXV/lH7WaYC6Ww1jpmR1DAIgoyLnkkC1THqZtwUQozV8UlYfLQ",
+	"e/wRBtMKnOHQonLEmqenx54gGcTNS1lXkLnBS6OmHMpj5As3bp6d/6tUhsfDddeaVpyyIcYlbETo8vGJ",
+	"j6hH/RlCmB3L6pJ+A9kzUDvU/kwBUah1FN2QPRSd0aKUEkvD49cCy/U72zkuwcDgdnesmmfyfFaosZ3G",
+	"CsdsfsSf0OBiq4adNWr22mR5TrGq89UDJa4PS5XVX34p/DLF/ZtmGopKtvXf3a9QweWOeoGnwm+c791d",
+	"AN1ZFaBYxGQGmGDN2NCNRxMCvF1+hS/8GZYL8XO0WyhyslJprfgAxjeiRcELvlAaROkG3EjtREuI3skg",
+	"HPr47PEvjRG1kTcWDYZUzH4PNaEZiN9LJD7Co2pgpfWboef0JqfejMKixyHccOjjbySRrStOJC5nSEVi",
+	"DpClSwI/ePks2WuU+v3dCl+KypzDrJDtgtgV5MzYbvajKEQBab52d8x5kbJdnMguS6h0iP3TF1Pr+lJq",
+	"e7DP+PASEMqgTY+9DCYF70K038f7YPdwb4UdbRSYk6lYWtDr4qg4lx3LsZ8R8FIW7c1XoHD6vUkYH7Py",
+	"Is/0pK7FVu9VJpAUV1DK3QPO2oWnHphWAJ+gxNrKabMaJ74Im9KbyHWH+xG7HagxxSORzdt7JsDwjaq9",
+	"j1PFwvtuqGTVOzfqHF9VM3BVb1YGWyumWA1HpKWrSuQuMAYYJ8ak0Lq9wC+RM9bUSgNEDMwJ8jUe5i6H",
+	"UxcxqkIwPc8MVAhWoxE6dTIdGRyUjHXbfpP3HftJDJdbBQI8GBGumj89CcEkAoNILCv2+ngUlhANIFyN",
+	"6F0tUKFbL0WJJwloQQhGgmhUHxgTdS4C+iXEGpJpnxRqFlVSnkByWJxhSHl3NIAQtxL131/03T8lUwzz",
+	"t6oJ7U4Jw4TFEPNi53vOY+0x3gfnweJa60DbQxW+eHziKS4GzRDVjVv7ICfAF3F6oL2QAwBIrJRFC2IU",
+	"rpeOtqpdtVzxdGmzhht7bPeRV36j7mUY2I4PQS0kb1gvBIBS1eewwX8WdcUKZ6o0tX7QVejEw+VOpBl6",
+	"roLpGswS1Q9HH4Eo86XB0tW2j4xEnjOd5QBcgpa9aZamwf/duGWir84KZdRQ5bXPusvw3YYNAA41oAaQ",
+	"JihNdIhKKd7NxNAszXL0WdlEL+Pr9Q+jvSnPA3IQRBAFpC7gEhANQ2S3F8Vtoi2UwvRNkdnzZMXeq7Yj",
+	"qrFkv0FNCFFBC+4qI6BJDBS/aHzTTA+VHGXjslha0sq9tgmunDAcRMhkJ+xeyOYEEF+Vihz/9N76imMR",
+	"x3kmKMjdjeSoWrUiOHtEPoskzygzgcgw/Dq/KHXFvxddrpxMWgN4vdWEyuEkKD0k64JA2vdM50KAE83F",
+	"fYb0U7wxnIjhZRBaUIpuP8JeKaWI/EaFle419Rx2D6lwIN565IrQ96v6coQcJwIoCUh6uVKXmnG/gdKL",
+	"pbmlS5XepdzwC67r9A7y/t2OdppFOVt3stKL81LytzzL6w676p3mrvg95FKgHPIix9w/5MhoqyVzFjlU",
+	"rupf10phr16eniVXKZZ+JC4OMR4DXWtaZnvSJqWBdORUzeURZmZqNlZM1fpnEIjfHrOmtcZAxoCogU6t",
+	"akaSF2oAN+s8zQpTPU7R9cbJBoOufSbM+igzUcRNF2x1+aJSdBdPEJUovXJTsJORK2iru8zUKUjQm1Dx",
+	"qmpLeA36jqEQkLFQDetvIU1oh4qii3oMlJM5RZpTwRK3q0hUW6jSuZ4Cy4FQuFdWybV/P0ffdiHYBcj6",
+	"RWFVCjViSY52MYCS9cX3dh8duJh1eDlfdCEWi+7vheytEFXSrWa+A/UYSIqboPgOF+OT/zjoSPHODDoJ",
+	"RhZ9f/j993t9NlJgm89MFOSDVh6OMY0YBBwZFHvsxOgQEAL5gRxqfMp0IKOAkNh87NxkeaZBv4J5HRVq",
+	"6kIIXyNmDwYoueMHrv4l8JCGACXXvQl/C2iaRpP9A9lvH2JcCJ5q6RgPpMs9J0juOAuJ7bqQDs0Xe17f",
+	"TbPRSBS2A2BwwahH/KJdPisbV0wvMYl0VGUgnUkpxJG6zEo3aBQu6M1uEqdiqoqF294ArFBEECNjJIQY",
+	"CxInd+xHGbZLtrNLsaBibm7ueuwlkiXEalVTUTnfNZMamztrWmbQzHpoT5zLtKN9DFtWsuThwQ+szQYI",
+	"KELP0MIK3sZuJZmwGyiyGwQkREZXacPg3thFK0mXoc85ea7QwZ90yWG816XYWVbdG68hk0GkFBfX8yai",
+	"ZrsjSElufzTZ6hC/AD7z8PCQNdoPYewYTusR3wuB0QFWi3SSmYvycVXI+qEsNT6QaTbK3jlwHL/RHCsE",
+	"KdfHJv/qUJIQpwVQjmpAY2Dz9T5w1zV/m8aL25Xi42LCANosp9xINDli8lGPRegNMHuaL0IsB1Ex9Kr7",
+	"Mw3nBGQz2K4Qfadkvuix5NWbM7uwYFS0fzx5+vzp2VOKS/356VmCIJb2bZdi0cOUIziiLraylrXADRsr",
+	"qEbs9pVLhU4eHv5gP/Ho4BD/eYDGr0cHD8GjETQVhRrTnC/6jLORmINEqrsuERYyjmn4qSovKFb2LS/A",
+	"al9wmaqpg6fSSklXcLvKQ4mU/gNjMLSvqWcpklVJcLCUAIolCGBKCNJB0nnALeMiOdxLIFQfzD4YwX3/",
+	"/kHXnm7YD9/3vu892COgP+AlA5mcjPZfKCko7oPMgNXcl+SBnStCjAARFWi81RRgm+C6+xL3PXYczDeu",
+	"gw70Ds9wVPkbQ2Da4BoSjOYnxcalsXkc5mgoUfAK5qHBFwn/x6HvufQgO4gdHcFbWIHZwR6XUgsh+yyr",
+	"2+AcubhYMKnmIboPQAGliKJMPMrNQCYP7x+ypmCedt8u98wzLSExzbM57HC/bk+KiMRPmP5IuDF8OMHc",
+	"GtrY6AJ0/d5NpNoHhpTsHbmV0j4eHKOrNbhRoV0tGQSSF2k3gxeR5IIoKntKRtgS4qbUKDgxg8+SQoQs",
+	"4wI/JwnTfXSQeH+pfWiEDoUajMxAujCfXfdQjB+ItaohrWsP31n1s/YiP+j+K5VnwwURoqp7FFKU3gKc",
+	"XBB2EHtsItygsfg3200LPjL7mTCj/YkxMz7L9gtuBAiV+5R3u9dnyQDgWAedo3/9eP/g4Gj+4yHIavcP",
+	"DsJUZdIyaQ+4HNoUPz767sj8eD/BgT76DsYKiPncIT2iQIBAEy5Ap8d+EgsI1Jl4oaeyYw9/YBXHNiAC",
+	"Bb6CCXEyOIYDODxtXrnw3e+xUwzS0C6Rxrm3bR+d9xeTwuzJ6HpUOyeV+pge8vv6rcDzPLh960914+gZ",
+	"DJ7tIsCFbUbZvQO5C6NddmK7cH7l494jI3ilVgHDV3h/8F6vHnlvVQogSSbKX3MnByp6YRZEip4HvFAI",
+	"1lTWubGcM27X/9vqZyk1fXPyxANXDblUMhvynOVqLor9oVXNgR3jEAsDIf8IIQRWGDViUJMMMPnsu95+",
+	"hz354dG3h3sR+IAHMp1kADrpUrkjvlQFTa1lTR2/OvHo12QkHrFTMeWWYDsemckxJWf97mgjbGtC6LA9",
+	"/uabrsvTlGLOpplUPswRQtHQ2JsuSPbtw2OBlnTpN02rN5XpgYSjRCiwEQXDFu4GD7iR+BDx765zQEEq",
+	"B6VO2EuXmaUTmNYCAK0B+glNW5kcyKZ0nR47gbSuIDQsA7T8jiKKiNnyN98EMjDl/wzT07d72c8EcloQ",
+	"iD07i+H5jnwY7I6GgNUuxq+BWkl4QkfBBeJnFMt3uJ9HsbsYccxUSiDZqqCEH4CFikcEDiRYyKl6K9Jv",
+	"vkH5uQBls7gUMEmW1ULIKEPM9ChFhbCoNBqcyJWoikvgkEBQHPSgPWVTJc1Egx4dKL5GbQdFMZY8oc9Z",
+	"RcUnGsE5+e7hoz37gW4Q+VMOIaBQXoqz5NTKGaba7PtHPzwk3PU8GwqpBZbxdRlcnX7neGaZ+v5h7yDg",
+	"XUfXPnQ7upxOebGw14k4dluAhtEcJdKYtlHke4SDDeVQ7Ebs9DundP0nPrzEAo+0izr9zkHvPnZAzYTk",
+	"s6zT7zyASwDyPgH8csTeAHxzpZsqCupaAjkhyRLEid0WkJ7aZ4mZ2AN9kib1cuyQUn9WR1tQI4/jpJMq",
+	"Ckwt0hEMMNKnBqN1HQ9BqOtbyeHHCvHuvATcMKeC4yz32OtSRqaQoPP5RTEKsvUt0YmS9QGawGq5lK7v",
+	"EFVqKFddlvz29PT0+Oenp+enL45fnf7y8ozk5yUnsLfFQIxhrf7zQC45bAPQaVHKACu0dj4zO1Mq111I",
+	"wLTdxt3HTaU0fp/47ECi6sjzXHv/jeMs1FUE80N4ObTeWIlW85HoN4TsVDVTSMeDQ+bJ3kna6XeKUh7/",
+	"/OYECygT/W+tKRseuRd9DgDm/+y6VNGfVAoFzYaYvwAI/rXkBShP8o5PZzki/EO7rL2ep3v2nu3q61K6",
+	"sktQMMTXXFhZULDesFKdxBQl1rolgmffdnhwUBvFUspMfRi49GsNAhP8NxwA2M2x78ulIIpSAmJrhKbw",
+	"+s2L82cnL05Of3n6BA0AAU4CKh48xDE2fTfAMf3EUz9ttsn9q5u8kZwSC0SKjR5c3eiZC+jGFg+vbvFC",
+	"mWeqlPSJb9dqcOzTrbDVD2u1sqfxTB3j+tp299cYEOASKfWcF2P82P1H60ydTzP6TaQZP1vMsPHh4Xpf",
+	"9GOkqT9cY4THJ3+3Yrx9/tE6W+KE/BqnoFGAURDbHq61nX7mRsyxsPyjdXbGKXqE3wTPGzZdY4vQp84w",
+	"UKFSYQioXFxbiIrR//mh+75WeiW+09SiWg7HP/1nLJdYPuhUKsTMJ+gae6ZdMcA/Opb/d6BA9xCEhUf2",
+	"T5SX7W1XiZmqJ4OUAtE1KFeekzkquo7BbZ1uJ0JV64V4ofoNy1qxwvS7/cgO3Ol3pJKCqtwoqC1C8lUf",
+	"/U88w5vppXvWTvZqZDe7fmPRXPW7iEE90MTQ9UFwVArOi5oodLi4pCrOicuLRZdZb4kDjoU5PnHGx835",
+	"4OiFkgJscMQEV/KQqzihG0J6NRcJff7Q7VCp8KsaIXJn3HR9BhQ3auRAEfSHnWVSDe17n57xcdv76bF7",
+	"8Ix9cZ7JS6wGVBoCgXpG8CBt74Am9xDF5OXIkWn7sgdr8pHfVGqVjXTLFdflGWdK/cblgiZB35x3XJMR",
+	"fDqK/jOEB8fbPqLjPEMaWieWVn+DQogbUZlw+E6edD78eSVhpYBKrKl1gw91W1TWp+A4rUJ6ZUsxS+C6",
+	"yoYTdA5FmE0YAa49Fhqgn1Vgu1zs8UBWgM6WQM5qQdJQz2wW8IEBRMAQlOmSRRgi1svCJ5hCRt1AUkbi",
+	"S0m8w2eO1Oqxgo2NeufTSJxijtiiGjNSrR73eI0Hr6/GYTduwsea9LkKKzvclJW5dbuSKz12T949Y/KL",
+	"5wG6Mr1VhbZEf22ij3v1arofRPZYvA5nYpWAjbYdGKkvwO34CM/WkKvvua+3iNcQuUOo2HAMyFmZcIoz",
+	"jM2PVA9ZYsAHTwNGSBz4hXEXUrCFwFCakDBAgRCIfwgQ+JgzW84gd8c+EEE1/ayYc7dhTqwW/3IlfQg+",
+	"z9kv4V3U59oTGLaUANlGY2lRCgKZcgj7wXSHoz+IcR7dayn33aH+o88nxrgbtsHyN5HpPNORsoHA5Muk",
+	"enmxgjPZIwpil9wnj9gBLBoAPHS6jhBDPeKmapEwuk5MYlMEU4YWccXjbx82VTy+oubx2qXD7VFcHi4t",
+	"I6ugwAeU+rDMMWwyVTrCqjkZeM9pkrzL18foTihgbyAR27DgeuIzjgBz0iXz2y1NmKdKYVAPLkZ7JU7q",
+	"XWV2V9eQjuby/m3O5SmFuBkVYuD8rMwrUZvu7PZaBmXbr7VfqqM7vMV98nE1ccof3kAPp+N8HcnFN22U",
+	"X5y7FF3bWYHuwlvRsRsJ0kot+4V4Z+LubjXsrbB1V8LWK5VjTn/EcXc0nYfPR9kO3qCrpK0GCQKwgDO5",
+	"ZnVfKHmHGdvLGjeBAg4k4hywE+MCM9Fh6hX2HoB6VIKgUMEFAM85gqTrSM6gYO8VhVSoSA9VblmndMqS",
+	"cITTGGb/p8XJk4312OdcI3mya9fd5PET+XdgeWvwjlvzBPqxbu4PrBLtNtYRKrji4tVdhFiGKKpCBMrw",
+	"IVLBlm2MlRUBd7eazuNMGsLBQXtE+aNY0EATDqICKtgbWw18yxTWZgqntKWrbOGjcgMqZ91K8Y/z3Nd4",
+	"7jqYAwja6jpoBaW9dfGtYFgKGxK1AcrH1b8GslurM+pTHKjAQ7OS+erkV9vDjclnNs3MOoTzMSRZdT6+",
+	"XO4mfjVhpeFX6SnktV1JWKGp3SdT/u4EWxweBNUF0uWayO1LSYqoGrUs/rUl9m7neSYvr3oWnvkqZfK/",
+	"ODUFeLZmcupuVSjk80wbvwVjwujoVoU8oq++zdPzGAINKkX+KVoyrgwc1zhGq0m+oBTnkC5AcKDOODaQ",
+	"rl5yQu8CCP24Mi0kHEKQshSIGVQrPEwwAABGG6oEuUny5ZzJXogYiD38MF6JvxySxVzGnO8zZ6Oy8NVE",
+	"FOGLUuOo+KJDYDSUItT3cYxDwTiUmu5ilHlUOB4wkBTlZFq6j1OYp2R8EtJlyUMuFmCJIkvDhBdf/xYz",
+	"XCnB1Vfl7aJVSznABJj6U7CLzeF25krWmjmknumjSj+gD43prj3m0/OcnkGJnuxChDroVJ5pIK/t3IIJ",
+	"I8L8SQMV7XpdyXxeiHfEfyNaqSdqdrUjLBro5jGOza3XCHS8v+EsbDCW1LHTDUcR2jWqNQCqyjUdJZCB",
+	"vEkL9y61Xx0wglJW/KmvjguuE6j4CnHcP26s4hs5K9RQaIDdIqzzvzjfxq0fsdpW3j1UqTh1B/KP952c",
+	"X4jcUsqyyO1Z4HJsNaWJyO1PDWV26TYbdP52+ubVq5evz85/Oj59ev7m9XOv0Qw6bDAYSMb2f2GDTjM6",
+	"uG999vLXpy8GHba/b4kE24GCSANwGGAhn9/FheX2M6oHNOgg+DLUAhpU1DIs9VMJKMRLPMN/lTy/AL1w",
+	"0PlzID/sDCSoHm7cP6swavg7DBkpRJeJomD9H12SRy8mlrtD865L/s5eAxV9P5AD84JPxdKgBuYUhtR3",
+	"rfEnNBiY+Bpx7NeCp13WcON3O+bucrvjk+rjL0k/hkc/dAfyw95AZiMY3r/9yGSWM/h6rsa9Z9zwfFcU",
+	"xd5AfhjI0dT0XhWZNLncdYTzV7HYY/fuEWwbWGyUHIra9IaSZGGaK9fCdGOhVHy7L6fqJj1m5LuwXSTM",
+	"6o6b1B3YKJrm9I+deI/sdNlOZYfYCzyz//e7Y+dPmJGjgbQdUbno5WrsB3spFntHLaOtOe1LLYooyJbP",
+	"snMrOrkr64THRjGwdLruvaf3uNjXVOTCiPbwqljiHiuVuhL4FEvlELIICzaKbepGqU5RSjAgNwmZRllx",
+	"gLQLQrwXGAPwOSbGeZGYUjaNjmRObfiix4CTAowW9HdVJNRyBkrMr5dkkxZDJMnlzk7ytdkP/7o8EGWy",
+	"dXhgFGFDp5N2Q4t6u5nVD7ZjsPiVZnIvV+NMtqfx/STGmdRwBDXmmIp3DgGCy6YiCUFTdZ75SjELfKRS",
+	"+KGHBWLoZJW65DkkNWMW6Us7s+ywd+DfO5CQ8owF2757+EPAxXjYe9A7jDRX3y9K97OEOdljCEcO2SRY",
+	"SAOMl+ThcfKBYBelMZD5DFl8duXEu1muCszsvcSM1mPpgM6ifHhfWKECyOQKyfj5aaoL1WUSS2C6ZGqK",
+	"OJLKXhlIwEnMpgIy+WNE8vsHBwdulTz+z1FNyffJfypPBZVvP0OIhTUV3msHc+ZqfCI/raLrCPyVat5z",
+	"29fNddWlZnGH3u3P5/N9u3P3yyIXUG8xvVkPn6liumn3qM01MgWvml04y1cbsYEYwJ7bxDFYadWoPcdF",
+	"LopsPDE1/RkIzimej6s0aHj2bnXnE8Qcfxzq02z14WZZ4JiQPD4TWaDC2IE9Bu4Ys3UrD9yNWuvZ9rKa",
+	"CqVrUE/lKf8fdOp6QzVFjdOzUHhkSHXMJqrQgl1AiZfFoLORKkqbw6uipNa9EPNd+vP3zEx+4lq8ef18",
+	"d9CZGDPT/Xv3nPZU6eLe2mof4gItKcBA4iqab0yT4WVP7RS1TNArmp4Vk7ORclqZnMrc2AbXmJ9urR1Q",
+	"xF2cjF5EJO2De9fWd3PhtVvba1APCS9i9z27sH0t8j7bWdHXHeYVVuNAnOqKM0gEqDELXJSd2prsBIjg",
+	"PttpXJEdpxu3dti+f70+d7GnfepwDwVXLAbnPkNKdVMe6ybR7x9iAVyVpl0Cf+pENldmzUuqFbk6AIE6",
+	"/JwKqHaLkm0mVJc4VrMRKWd9PRvgV9UYINqsoHgHmUC5Gr8szR3k/7Ro4ssl7T5zZfwvFGVTYcBPZYqg",
+	"eqs48LVOaIvVyx5ZEiZXnNmgI9dqLKKbWYr5slYcnXHCrqmrycdVGoBxZwNJT1Edo+9YyhewawmLisuF",
+	"bwf634MDfASzZCAmEsDbKJOk2uFMexi3Uos+4gc6F6pHqtVQtSaCtFlyq3YRwNmTBBo3lBYdSCIp9i71",
+	"3/mbM81AUO7HUJUBoD+juaigMqNSLSTgrnYhnWQMaa2+eBHROCwNptFbbb+kstQq1gsyD1IZzFKLKBOT",
+	"EFjhYVe5MsqxiUtlUnVlsEK6hUV63K+j9bHk4cF9Flfv7NZ3Ba7eCOBtzQTAObE+6ChIoD65k+JlMbgA",
+	"3l0tehrvJsoUDfvo2wNETHUQjr4rWIyUAJjvH7gEJ4e+V8EaRHS5M36hqXit3e8OdlVPAKXbdwF/Y616",
+	"sj4gJ0bcyVwNL7sRWGa0efx+hfCMbDSQFFcARV/sdkgpFsEuEiAqO0OyqwJjj6Pjor40jP0kWmNzwTUV",
+	"8/9ItpKatvpJjSbrqfWkM29uM1lq+PVZJoCUu9omo/hEf94mCvoIjO014q5ubRRfhEy1hOjQIFvghrw9",
+	"eSmIR84I3RpJ/H9ZgS0UNfZG6xA6bDk41dCuyBoXYswlpnD44NPlOOFT14GvL1A4ntuV1MzPwTWihR0J",
+	"ulm4sOvqpwgXjsiqkOlaJPWp3W5+5NuA479e+sZyuHGsWTaTyhYN0bW5957+Wi84wovDriKKD1loMOlA",
+	"jh1hrEaWpATxggPgDOCZ70A8cZOsGZ2Pr9Y68hcOVdjcnELB4Ffv/aqYcLPQBNqC1dgEnY1lOWs3s/gw",
+	"fh+64w4MpXZWoxMCVHAmEUCdAYC6VQbfyGyoUgJTf/Hs18ch9H4+yYxgegbR7oXdIgOZUR2DqPxSDHSP",
+	"xVFeoB46ceXqsRdYwSfpkToOirj3Xdpnv7dvu3/4PRtOeMGHdnqO7NspC7Vewx91VJDOAcD+kM0Fvzx3",
+	"ryQ1/FguoDMAuc6hKBdhPZG2DHYCTF+ccBni/hEmGUH5M6iK7YwjcNsX2k0eHjyAS1hoFAvaJz12CqVt",
+	"Pbg/dyXdLxYeH1qLQlMVFMQAt1Np7zuTPsTUkFk/aYr0x9pIGO8frUOf5F4w4tRsLT+gz4FKVveurarb",
+	"Pfpm9oXENZxCZzdX0uvt7iD8fu0xvBDzNxqQENftPT3eqJu7E9sWd49RKysFR/Aw3kATX4Psv1a5sKIZ",
+	"nqo7RgYGB+kZvyTeuY0t+ER6ewicp0368aILkPF+DuEFljksefmRHFXc/BUKdYt+/htFjNvOL3m9kWHc",
+	"mtt7hT+6Gu/dZssBpSXP3or/1Z757UrGVz0wdPzYMGBmYvVDlI1SMQOHhZIeHkHkGmpeAXRH5R2QEJiZ",
+	"gXTFTpp47ViY59lbIYXWnRtbUtTllazmF8FzM9mA0/gGzRFqNFbAI8ne3gAgYnPav4LOnFRXE7r2f0S0",
+	"ZoKD+hM2ylSsRIRx7PSqGIVGwOrfPj1Q9bpCyC1JILEh9FaQr8bCwLdWCizYm25nVprHVwyY0LH4VKT+",
+	"0a1tbAttsimitK97uEqU8WigElNr703FPdeddiPAa0xE1xWD2Y4OOrXlRcCInPnM+xsuSrNsImPHFKY/",
+	"LAuoOBy9KOi6wZ0+DBG8K3RTFw9i4khljIlq11FbPnJ9PGXohBN+Pq3OGi/s6pTrSqevkUDe0n4NHbbF",
+	"/Fmx1kCciauXepdU7ne7Kf3aXY/MbXW5L8UQi7sWadosHNgm/a9N8C9n6TXSOl0Fs3vv6S9A6xtFtSpa",
+	"apuQwOdrt3mTrBX9L33kg8PqSx4ePEyowHmoRAsIUDxLW+TDat2MTywsllfDRdR7vD7VWm7ZXB8LqoNc",
+	"X3TcQp1uRb87Fv2M36au2i7CSAZi5kjObQLc0flx9T7KJsHRQUC5+oxUyPakx17KfNFCzaZ80YcYTIiB",
+	"9IGGoaz13IfmLr24C2jxVcRIoyBqku0CQdzDsEwUBnHSCiffev9Ik2jXUFboJtLZGrTt1dIXN5fNVr3j",
+	"DuIAPx+KHSp2BLzDWIm/Romozx/q5+NQ5m2c4dfJS147Z8hq9hGEYCez9iAsu5m5AOQKCr6zQoH20Cbh",
+	"Yv5UpRy6gKrKO5ph2zooalrwEVT9H+Zl2oZp+oo++/WFKkYTupqR0HPXCFTEpjeMU6R+blFNt4bUW0CG",
+	"gcqnzcgwdGs5zHDmaYCjae7Kn/UqSW2Ipr8h1qXLNlhNprhmHKlT38uhHtUcQdAzQ9WGahXpeuwNXDbO",
+	"X0e5Q2QBo0ShIhMp5MEgHjsUAaAh3XuPf4BZYVaIt5mYJ5R5hncYT7G6CxYpz13KkKszi1D+E07pbXlm",
+	"iaz0EKZiCpX+AaPfvmaMlQVsPyGZ6Fv2a/aTnYL/8/Tli3ZgTiItn9RGuhYkJXb0VBgrBG5SqGWp4acC",
+	"1XRUfMOet0nYsLEhoGfKU3EDQh5b2cHLsGgv++faRm18E8sTFE7SlXzBPVf36tGQV+oBgRvSuVq/0Sts",
+	"YNui2XCdpm/QwBivxlfHmdYJmIrW/ES+KtS4EFpvdZEvDKPtCZANTkyojRffdrgVvfxaEKVRi5pDsM/+",
+	"tluWWToWcm85istOMJcLDNJ6ilSYPTepRzSdFSothwYfsGzXPTSvY58Ceybo09diVIKbtYAwaqYNH436",
+	"bEKpw1Om3oqitynUKVDzFqBTpDyVOLAqU4NAsMc43KbBDixdtUNdOdCBeW2H2WeM/fGnNkUmx+/XH+6H",
+	"24gkQ57WjDxKswCLO3Rj3YmGivijMzfSnaaB4jMFjvOPnfUGF4BJKQqtXs+zQeZr1a+tSrZKbEWpLrHM",
+	"OfHudJAvXf18zQnMk67GJaUw3qrBqXRdOe+W0/o+gZxE07r1HW19Rx9L24Xi8ldw2Jq2u9GpxA2/0unj",
+	"vClANEgLBspx5D03uRgZ0F4zjYVwrdrrtVMs38ojnRgxMRAPwuO+jHkmARbj4Adqee4bJHtVyFFH9rCw",
+	"R7UKM4BJQ8woJEFb5d55n3y5EZacjPaBFlEaDfbCNoJcG0DG8K52GjPWD+HeVtCkCld0gc1JZEwevx4d",
+	"+OCL0YGXysK7nXErsaa0nddSMt3O/1J0xY/DCNZRLkk/dxOI6uHhOu3Ai5zZTfEMqiBuNdIvrXIGUnFi",
+	"UuvwyxaZ29lZV0dvzVWZp+xCMA0BrMoZXF3RcDAsU0gDwP+hE41lI5c/YNkjVPqz0jYFti60EVNv2UX1",
+	"AXAhLdsBotm1CkhhhBQpUSzfEwcgTjFjL4KtWkP9Vl9ryxeWJQZY+2yuZGNAbNVOtkbJehqycbEdbYXF",
+	"fX8q1cV5noN/czVlJ/Hls60hnsm3KhuKNVmatyxuyNlCuyUGt7xbt0rMVon5aEoM7cwNFBl2s1i2SKtp",
+	"JfAoH2Bg/fU1pitci14DQgoPQIqWFWAlQDLaeKymOdd9x7xc0UKpIIMwUpQAWICQBbsM6P1ACl7kmSic",
+	"atKFKDmV54AyiVX/HKAtMSSHDgXFKkjazUBtcmXEwanZZdwQeiEi4fbYscvq8EC31fLjDvAyK3SzwlXz",
+	"kMbaVrasZvVRzRwrgUYp6KK9slAlxkDbTdIc4hfL2zd1THY31N/uXgV6nr0Vd2LicpuPzIBMqvnn4BWM",
+	"dal5ZiZpwdfy2P1Oz8qtMnWLnrrrq1Rb7eZa2g2ptHfqcdv/dwYYMys8b/f+9ur1y99enZ2fPHFc9E6d",
+	"cWs7viypWvJ7vYp5ADq+ZsTBb+piAtJY9zBVeM4ufSrdzONzzxG3O5FOflYEPu001thMm2l2UWa5YZns",
+	"op5KdlTnEWIvnbSCIflQ+U17w5mXDlhVOBjIZenA+VMaOHeNut8+iv2d8OPXwmRFZLK7I5ZsZ9155z45",
+	"S95y0htz0i07vBY7dFLdRv4xS3GturC4GrslOTw4SBBmBXxA3PALBL+D+1gUE49wqHcvkGJS0ZBLqeY6",
+	"RqWHq45wTkpwogxkCln0L81EFPNMC5Y8OniQRHiUKhUsSS/OyzCZSZcl+O3zNCvMIrGKYJIWPJOZHCd9",
+	"rB1ATiQNCVdQgZ9KfB6f7GhWzrBiiesQ15cibUGReS14mn2pMDJh3mHpPyaKzOcHknU6ATtgvE3Hwvit",
+	"0opjowUvhpPWU/Msg6o7aLahSoxZwUxmckHgRv5xPBEuC8U+PCfH7oJpvuhDErfuMlV0QyxNN+QP7uhQ",
+	"jEIqIzSCV14IDeHVZjgRGopsYGZCH1EaOWQIUi3KVHcZlc+gLl6otyJAMUkBNhLxzmgoGyHeGUBtAhN7",
+	"GUr6mLkaSKrpwNSoagkB60fyr8RbLGZCzXLBzGImWCaNAvxaO63sQr3rA9wG9I1NS41VLu2ZhZ4CiuSI",
+	"ZnWkiql2/cdF3NHMiqwlH4veQCaDjpkrfNmgk4Achl9ClwFns0nBteiyRBXQPyyhiYNP9gEHE7pN/oLM",
+	"9NhpNpYaakJU4KkIE5OBQZ9l2op6So5RUnTtOfQFhcLK4NgINg69sI+2IG2/1CW7EEyILocT23EIOht0",
+	"wO4Ft7GvBCTychQBcj46OGC0GbquaIXQBq7b+Si4vIQ4hTSljxhlCcRwArU+oeqJPrIjg9W3JF4pe4tq",
+	"V8A+wCWGLZTg3GmZzWbCJLgBM8m0GE/tke1DvWkGH+AYbe9Yg9KCAv+hwwmbZONJno0nppkg41JSyfCr",
+	"vDAINKDcThsp8MEQre30nXcCwFPHIkUglhYvzb86dW9/TKGn/N1zIceWZ0NO0TST7vd920ljiVyn3/mf",
+	"f/zPweDdwcH+YPDu/rPB4N13z+yfPzz783//W8enImHcYAf8Ncs0fao01LApc+N0DcxPmnJERqgM8vCg",
+	"eTxQeaXicUrFiJe56fQfHXQ79pxxA3NkHhx2IGkqm5ZTvDvNJP647/ucSSPGkGt3e86oT5aORrO7BnC+",
+	"3Viv6elroeeHF1RT0x5tmJlGXcbzfrHNTdvmpn222bm46b3EFEtEkQhGUlcduKYZ8gHENCsr3aPrq1Nz",
+	"UZRyPcAkN8kyeaHeAavCYod94k/Iui1tATmFfFejLDeoDKEwoooU8RsSrQqT+AJpsMwsV+oSSmRxdmG5",
+	"p0iZLKcXhPjg+qFVnZazkSCXlWQJ0OyEAWUBOUCCV81XJ8u0gxAbK6ZkfyBBUOBsmmlthZbEntfEWb8g",
+	"SAO/FkqSZRiwCO/j2oAISIEMUMDNBVODz2qhSiy0Zbs7VW9dtSwrJQyk/apIbT9BIADu2liwMdMGoL/X",
+	"ZOsJijMgpV047I0pUEE1E1YL7LFkzjOrYiYwKzoC6LB9t6vqUTrsk5qK7U3KKZddqullB2rgtsfSSGZF",
+	"puyRce91caCJ/TKqojMhU/tlfA1w67IYC+lzve0UwSbCzRUVWK9IJzSCFnnEbrJm9t3B6bHvkpZH/xEu",
+	"hFe6cdjztZbUoQ03pT5iSSkLoVX+VqCY3DDwqpAVnm8bCby5MhbXcftu21l8MSrg7lXDXGn4I/rAuoNx",
+	"o28LyfGzs64Wjjv3lWvW8tkK4umEx7uyy5KpSOBQJ/ZUJzV8GKRY1ZmdtsmqXFs1QohOi4j64NuKhHpY",
+	"kVB3p+I/bA/+44+D/R/4/ujP999/2Pd/P1zj7/uHH/bWlmaN4NPmCWmbCmiCc9EYTiX4dM2BP6wO/CON",
+	"+pgZPu6S30AbLtP2sfBx21AeLWkZa023rzqBTMwRwbYOEPsCuT50wysHZQlRa+0zbH/G2s8NJnd5bjdS",
+	"NVZC0EH0Ps9zkUb2wpYpEe9QDqsH7EWTcP/w+1Uq4L/t/z8bqHvHJ2yq0tbu8Ozc3l6bUh2f/GYfb/hY",
+	"guZdYJpgthFU3fL4xMXGABqRvCKekWfnlqSLRoruv7EWrf69kpelpVL/C7FRPBGEBW7hK/h4pRv0xQul",
+	"csHlTXbQyxkGoRq0J6IAUrCcG1Gw3dfPHrMHDx78sNc2SYS0fg7xRxuwmal4BnJnp71LLiCKarO4zq3f",
+	"JyxsekudwsDkFOvwXXe2CJ7yVmer0rFrz5nr2a3O2VlEmYEtWrmNSjaTjMp0JocCAqunwSt93fklufBW",
+	"5/fag7j2WrhR3HAtvngwpUgFXm29inWuaxivsOkNEZWos1s71dZO9dEwlJwhwHvYYrMT/I6sTocbWJ3u",
+	"YeWyVuPTL2rOplwugu2rEChodX3qzAVPx0IT/imYpHrsmHmp/f5B9+DgILbYwAtVAf6f5bR1aLjauvKR",
+	"62b4KVqXOD3GFhuUIGto2+gex75sM0K29OS69OQxGnRukaAYwad6ZeEceIIywunD5KAH9Epm1DI+4bLF",
+	"9Qy+8/VBSfr5W0lecPTXEXoEn95U5LHf3kJIbsnVpxJ/6OQ7CoW/VwOqX1FTF6y4asSEtL1OQw1XNUKC",
+	"2GMnhhH+o5jO0PTehKV4hubbT4ikCAbkKyvN+M5eo8pMQ9s7wFNcaxxIztbuOj3eKEzBHqjVRv3S0RSx",
+	"BPvZipnEPKsn8FzqmMNYmKvbuIfRhHT18wShGJZgC6C4BVD8UuEqqF4tI29dAysK4Oz2YrU06QpodnjD",
+	"vff2Hwchh4d4mX3hoXXsi5CAXRivgJgF723sM24Auwn8khQCO81kaV+AqBYLKlguF01BDhElWbd2mKEI",
+	"dWx6txXDtmACXwDqKOyDTQ4N7ZyVh6bbDrFo39HF8NzMaDYV0wtR6EZoxOuJbbev+X1sgWdrO9oSgI8M",
+	"idh++m+nHJbd8i6NFo5mv9l16hjnjgbcwW5MI4BLXigz6bEEL51nqU4AVZ/wQWIcEGrlUQ4LYXkpYjbV",
+	"AQsHcjViIXDN9QELmwlX03jD2+GL2QgGTCCzlCuM49FWSgg5bQ/vHyY9lnyTYOGEEHWGFCE4MN1A13Zd",
+	"PpUmM4szDnCEN1J6sQdXVbL2M7a50tvU9g4AFD+J0nsH2IlbSr/FLvzLYReuLddWytWuUgavSAaAmvo+",
+	"+j42yB+1pF9WgAWHpWE6y4U0+aLv86WReUXpeBS3jxUdXQw+nndC7K1E47eFyF/Xf/v1BKx8JrEqW9fN",
+	"1nXzeWdYxVEuMUGlK9dw9bycCakDjqsLVoGg6QKT0KMGDhUCDgij4rUu5BqIqk9aAvhynvatBIVe7IH0",
+	"xcW8zS0kU4/KAmt0YcZYe1EuOvGf1JW0Lvzp46jH1/Yn1VrfgUdp3eE4Yvths/SZVhkb99yca8jv+jo8",
+	"S7hJj09e05Ks9v28EHMEZ7EfxqZU9vfKdu453/CFMle3god8k1NASzlTl0Je2TJ+llxhuLqrnWGeP1tR",
+	"J0yLXt2MEGtcu99cGunKRv4pINAxnsDKZqDNhH4igsy6C4gdxbmJnH5rzIxz+0VHZOv42zr+/gJSjJU5",
+	"vMjRJsbcdpE1evlHLbIGICpYQe2EIEkefnf/PmZdKTn2JdQi3kiPY8BFjF8CstnLoVEXUFJsowJqLvWy",
+	"sYIaUqBKBbUGyQPKqJ3ZAfUZ/rdqUAPzJAxpvQHdRok0kiiaa6TROGFtDA5kp3EEWActjQewc1X/d2pV",
+	"0CLDBnx2fT83RZy/9+UDPqwOGsUhW7E7Mxoyg7Rh9yGUHNlhl/LQSa1lLwEKyGNVAXCQ4Ij/NJBYqLeh",
+	"F/dci6QFUO26gvmnqUyAvf09M5MgNmwo19Yar5Bxb6XWjhWE3pysJwo9nnATi0OF0OVUvDkhQWVl29fw",
+	"bGpfsdz0H9+t3fgf30HzUh7//ObkCinq5zcnr0uJgptM/SjXHuRSy6v6GbXFfmqjZuvNz6lRs5mbn627",
+	"d2vxuUtZiVzDpCm7iI24dM7GdqDNnMbQej23sYM8ZBcqXaAFvOuQdTKDuDZgM0KIOcQHSQBfJkaIgFI9",
+	"YwdA8t//7/8XEEjwV8ApgZ8IGJJ0wVGrjZghHI/JphjUVQgFRq7M9BkfyAjHJXqTKvyLXDemfMHGyuNK",
+	"Y3967Fgu0AlMvkA7RK0c9g4Oyg6X5wDNOZBUpZ4gWB8e/MAy+ZbnWXpuCi41eLiSHoPkJvgo9Ypx6SaB",
+	"epRmhRiafNFjj3MFwD9+awio1ApVA6NqGAOZaUIOqsA49smvKZWJy/pXIYGgeroAeQeRHSUOG6eZLzTD",
+	"CcPVJLyCPlOjUQJFYitrqkYjO0WQHqz7yz1lzR3FcZXSd5KwLNVAOoOh7Q4V/SilyXIaWsJLoxKswYh2",
+	"TOzJjg7Zy4Bp5Kedwg8gusEOybZRZJPEMIZKJdwjvKkBazR5ePDA3kIymvRYIss8T7B0JIQQ2Nkl5IJg",
+	"+LpErNDMaJGPmF2vhJ45h7EkOFyXOe2RewPGkRUctd29OGq3oY8wliHsoBjHx32fkovoi65QZcPm3Ltu",
+	"lUn6UFP9EwFIowziYTTEj4TN7AzKfCoGks6xD8KY2gnXFH3RHv5xXWH0NupV2t2vRqOrQYG5TF+ORhGP",
+	"d4hIa0ZsVE3D3Y4pshVSU5B94bFrx3psbpDeVIhfdxpe4XN3Y5feRn98Omh5XKAXyhCaxzZsZCseN4nH",
+	"IcRkpTFxyRrjAk267gLKbedD2m7+OkGuRVcMH1eecHBE1zDs3OPZfhG5GRqNPKiSojDlBCYVoz97YYAM",
+	"NC74ksjYLpRK0xU3rufQhUAxUIo9xvVAIvL2PlT/xEk7IoDuy0ymBPw/UXMElraqfhekokyyP7CjmRz/",
+	"uVuUljprd2EPBTD0Gg+tRqANL0w8pm4Q6OwDmv1TZRJAK10RtaKU9H0otY2keZRJLLgGeRoFePFQ0Gem",
+	"LCQGZpLTGT3OEzWHIt1qZIRE0PWLhb8KmAsFEm1H/fUlotsQ8ie81wPb/bPUho2A0FQ+5ksdWCEGHihJ",
+	"eOSG5YKDOe6tYAS07sRaqF9XShRbjzznsZIh1q1xoo4Tea2igSJuAlWOrtpmOmGpEhoQSdEJ30OdhFSz",
+	"c6POcRBJjEWBUjIAl5JeA5OdodYgxTzafBgO5Xdl4aqte4CxMHthwAthjkLZQHsPr8dr7MA67SpcFGqu",
+	"ASM+eWr36SkYghNXU2bIJRSkEDJlScXKn3Qhmx5iHtSlkFB8cCBXzB5u4314WidWLEjw0jlcahRCl5yI",
+	"Gwd3cW1gYFb17m7y+In8O8AnrWFLNeKduQfHfF97w1csh+F6XSmGhXE6R+iH9WHrXFPofmu9CyzroUZE",
+	"lSDtGHRDBJlPAU/SKjl4FhNIqmrNwIKXgIUCTn9ip28fOrB/8iRxUS7C4bn6g30U00wMf8FwQAVQuNtM",
+	"rrUFPIq2PFMh/GEteelxZPnyX3ZF+Nb47vHJ30tl+M1FpcO1FvlnbsScL24kXdmmaywcfeosmwpVmo8s",
+	"lHXfE8mjWJIWgHA8xRgetuMOVSS08ewW6v29WOX/vfe3s5PHvz6FUn8RW7yOW3ht76vl+kBxvAO2AKnV",
+	"uSdPa8wCXbGGLK97DFyv2Qga/9uPTGY5XhqYXI17z7jh+a4oij177YP9n55nZjghKtf/Ef/o7ZrFTNDb",
+	"hlwL5+x9InLD+/jC0dT0XhWZNLvYhjSSvXqb10ILU2+Ty91Bh/33f/6XL+iLUorM5Lg/6Cy95ImSovEd",
+	"g4HURkGgoB50utR/ctf0oMxh9U2o6bW9S7pK7f3wsscqFW7CPlzb6wzyHLiad9EBjVOuRn5t64LALi1r",
+	"ugcrwRitFc23XyLGGIMR7qR2eXb6eIkxUhd72qSqND1QMKgxcfa9I/fsRSH45VH8ssKuW3iZ7bTKRS9X",
+	"492dtpXbWfVCy3hb3hev4o6bdxfemaWr3opMvP29YUX9iy3JwFe6Fa1pfjw7d6e9B+pHXWfj2Y3cI2vo",
+	"eFdUL6iIx/MgAssKfHYcox7UmQzEIQyhXE4xiOPuvr40A/KtbCCmXivVIJLmb5ZuAKHR1JFPkXMQxRSM",
+	"hdkgVFVo48S1rd976/e++0wHl0dAfQTwzGVTn5Ma78Lj3Zg0cVq3XjmLnHcxgpEIyvMJ+6d2xpYjDLXK",
+	"DDJaDLaKOcS99xGfiswPyUBa7fa///O/UGHXSY/9DqaxYFbJdM15WuMcYBoBboG2MaoA10WGQyWRscPo",
+	"Djw8OEj2jphW1Wqg3JU3CA7JJWMbWYnQN1yIsZCWJ4k+M0UpEsb1JZVmIadymEceWdiiN9rhCtdpu3K5",
+	"MJCbXs89H0iyf6JjeKQK+1UAVCUTFTqvaXImmRVSFmRH0OVMFFqkIj2/WCSY+h7tQIKP0fGDSTeUbjw+",
+	"YVJhhZkCVlpDmcFj5mcgUzQ0K+Jolgvugh9i5k/T60tQwyxOVSryWkY6lBDIdZSEg/Uv1WgkCn0UFTvs",
+	"Rok7zpFKjJOmluPLyHbmsnW68WvHyh5CGQJR0AXer5/UKP3Rbxl0Vbfn9dzAWHaruT1gTl2jMLbb0rH3",
+	"Nl+n6ePacK+bGNT0hjvwxRYlqAFrAPuStT+Wk65hB2wzAcbby0vIlJZLxKYqPd1eRfA4vYfLocjXlZke",
+	"w9O5SIOVawOJKzSqyvBPSadZ1RafeTkK76hroj8tTp5cFehoW4R3fACT6qbJZU7X+tT7h+ir3TXUpbva",
+	"LzdOIfuL77GtjrCOBR1n7IUyp3TAvt44h1sz2n95JTXt2t6xwXxza/nHyqJig05QHQYdVB7YBnlPrsMt",
+	"mU9tJvdaHtSSoAUm9Nc1peY28pe8gNOcwdRgRu6y96yuXrHmRKS1DKBtVsxplHbSmosUh6VXs46iqvch",
+	"NCIqdI9FVp2WiT8k+fJ9ptIcZD3y+GFR1YHEYA02nyg2UnlONV7B1uaqmVKcLiggUDJVYMgLKOgQTAq/",
+	"VtYx/S0Usv3azKeVZIKrpLSWZKm1DKhRrs4NrKctaW1btJat0fOrMHryYEVsqJ7tL31ci+dxmmrGvQWN",
+	"qjMjSkw/FGuuJVggWuTCVQpwVR/De4jgg2yDf7sQxB3NjGKaL6BIEuSZ+OQUsPdJFRgDJi4Qt6Isnr0+",
+	"Jf6wqMzzQB7HY0B+1Jw6w9oyZ1yNO57P+UKzeSZXGLUcyfukFi1otw5xfxz3+bpmqaXmdwBYs/6IaCd6",
+	"1rP2YEKLRmuC20VzrhlP07szJmwV4s1yBh5j+fBt0P/XyyaP0zTiIegyqvsEq3zyI6jH7oMfFWCESCZh",
+	"hhjHTwkDAcoKXhcyhMbTojkTdVypNlcZAejMtNfX6u1t6NNujzSr024QkS5tp3XoOrlzRR/bMT9clJMD",
+	"/bgyzSTUtK5o6d7JeK3sEtCvIZ3ujsRB+4GqLAjZAPaq82BOFUAEimWhNjYJ8FxJ0fdyo+4yM1FagFbP",
+	"h4aB01RkxUBeAG3oUlLK0ApquOl0jDwIApxLuQZXpwS/91gYcMieGErlC3HczoO6YFoIJjIrqXaZxD8w",
+	"pSF497MptCzAB0op3+4nAodjQkejVFn10ZNLtUXMHUhYRGaUahcyAdPtk0qYcgX0XE26tJ29rmhZbXsH",
+	"cuVa40AIvdsSJOG0bKXIz0aK3MLRfQ0VNVBEhLP1mciHQMc/nXD4U5bnlu1cSjXXPqsJcCl+t5IRAf9O",
+	"NxUT7bBaZERLJ1cKiBE5r0uHG3T3NuRE2CjNQiKMolVCXLufdVlxQ1GukoN4NyIdpUOClIKha24sQfBp",
+	"B4eLvIOJy2UFuUrk2hdBL4RwtdV6A/lz9lawpCzyBOB1pJizKJVztyzyvQRQU1zWEI+xgiF+L5tSzCJP",
+	"GaU5C4mANJCIhJAtKPtRLoJRoaAyIE+PeSb7LKkdrYTyU5kYjcTQsIkoVmBSx9i4tyKI3axA6Co831q8",
+	"DeH5blCCPW7VDJ9hb25TIbcGnU1BzjAdWxWMR+ndEUloiHvwKjf8ysJRAtYkbZN3+4WYCY5rAnpCk8+7",
+	"zO5ZZRJIa0vMtyoopDXnkWlBjVjikTEZhiR6RXZHY/kPb0yh4lKFyoFwJXY2SFfUjTgPmekNZJKlPinZ",
+	"0WJLGSM3ClE3xDhASClmm9UADyh+WgP3gux4ByBAWAOc5UqbgQyRE06tJjL8T5XJSicVpfgvMNY5eXh4",
+	"yKKFOJ9megqAUTGeANhUUnYhciXHGmU0Gs1AQoCACww34p3pI7QchO7xLHXZ/ReCiTQziEHgzYGg+pOP",
+	"Zp7luQOYYBdiyEstgkaO3AET8OzcjUYQZO+eQ9MEQGFkphtNslFqaVp8LjrwFB+S7yYVwbTsq5KUG75f",
+	"+loIicca844vF5LuVrwozaTHXlY2GgBt+c3oY/d52kUpBAL68wXtgcRuuMT3eQbpC/a5xUwMZGLnOAlD",
+	"KoSPEUcov0yzbCwVROGfCsEGnceR4WXQqUf571M/E5yxYGQBm0h76H8EamLKQsJrf+FybJuWMwSuAFgH",
+	"o2bRFjxy2Bd0iGuSk5oh5kUPMQcLn4R4Ek5VlroBR2HGhDbiStlF+yva/pQRQDH0WErunXEAJ+otQJvg",
+	"onNjxHRmEoY5BDTdAIVtmyikDWou+ywtaIS4VJjGENa7+j6/g6iPO9qOZwpuUqR9dgI1H4nryzlVWNYv",
+	"IED/zYndo41h+mt7D907NsZJq7W7RlT+bUFz+DXbGJnDt3w8KV3wS1tUNQZxwdYc2UUH3mb3aJ/98eTl",
+	"i6d/JjXD1r/v/0MUQ5HvH5/svznZpy/tr4bfdRau5TFtZc0bwG6sY9ey+/njGrXsF7cAH58NwEc1KtkK",
+	"jsEDG6TXmvDKYwdNJL2DpE2GNytrP7pr71m3Pfi1RWdotM8wnuHN9NI9GysPNwuYBWApT9r++DOJJJLT",
+	"J79Wwx37VZ9ajO1WypTQKv3tLO2ipBEErIGMSwQsCdAgaltx9WJRXUXCcgWJyYtCdGvM3woQlWOkL/9k",
+	"k/Rl5fhSDq1ceVZVm6oa0tFycTEruidc60wbLq30alSeMm7lJXaxGMhkKgy3LKiH9BuQm5cQFgicLIVI",
+	"taqDzt1CiDep5l2HmOydmtO2aOEIpv8Tl0PYKLg36vY1wnuDeFgJ8L1/cP/qAN/W6HG3K28W5LsN3N0a",
+	"sD5m4G6FrqNF6ypO2BjKW2c2N4SnadOP78ShgHmJy7ntV6EUWDaI6vxqXATMkkTVHh0Mzh4h4TupAmJ9",
+	"KdUc9OosZQthSE+XZDGp9KTr7RQTPpsJiXn3UO4DIkSg6A8ZDADWk2swuN1Aq46Ljty+46AB/fCFakOL",
+	"+Oos9lvStV6GYcWW1nxGGylWc2bZ0KUjd25gkl9XyA6mkUYR+5kqoMZHOfXAIxWZur8xcQLUlgwscgSP",
+	"1nWPgOFDA/5t1RyZQLyZc0KCPc8LyE1EoVaraWsqum1T0V+dMG4lwbsjp1j/7HoE9SOJgG+/u8LVeaxr",
+	"DpXEEzkq4OLIaByaEcgq+w4DSPoRPlTdJwJ0WViKJWYJpXRd8OHlQAZX30TN5RFLEP8bRSrufr4WXAOY",
+	"N5cpS/iFKkxi7xZ4/aO7RP7x3dYp8qU6Rf7x3dYtsnWLbN0iW7fIx3GLxJzy6/aKkKixic527KJM2/W9",
+	"ZFnnigQW+mZytWoFPHvLcrbq1Va92qpXt6ReaTpWzbQtzxkfDlUpja4DuYP/kXIetWBif8qznPE0LYTW",
+	"vtqTZJwNRWF4JtmcL7zXEisz+VuFykUzEvwb6ODSKKv9/EXNsQBOUyegq76qb4895hp53RuZDVUKRa6m",
+	"zvo+5caIwnaFKGGn3+Ep/x+dbseqK1brKBadbkfyqb0l7Pc6MV2c8nfPhRzbfXL46GG3M82k+x3citoU",
+	"mYRq6U1OdjfjO35aor6M0R/T1Bn7dGddGv1a4cH4GuD0ab6uxtN3D14HTB/b3hALqvkwbbGgrsnp/uKM",
+	"i6fTTLYkGdKtBq+vOwSB5SATqPAcvPSh1VcKMj36BfB9cXa8UarHTpbSBtC65jyZkNGE0h9UX3SpZ3Ui",
+	"TiE0A+mGCJE0yHqCHG330j2djWU5Q1vaqZAGPaCAuY7ISGhPAyQ97HWfwMKHCqDvCcwwo7LnQN3PDb/E",
+	"Ctk3yriyfOxTW9zowTWS3m1vr5v0Xm17B0nv6w3EE+z1IZl9i2Z9BW+DqZd02hrhvhmK8liAsLMafhie",
+	"+NClouFrPI91Y7HZh6+RnK9jLntqD/IZv6QPbRPjvxyehTQlYjSMsq0WjOTdBi7WaI+y970xah2jEfFA",
+	"rybde2//Oc/SD60K08vAWnxWW5b22CmlZkElz2IRntE4gRruIUaMmssYWMbyP2gEmU1aYE4fPjeQ9KIe",
+	"S1yTJKplQW/3YahRvCoEubZwLEeJPnEo6IZ0vttxw1sbZe+ueMQ27nNrjvp8E5c9KV1XBdiICFjK4eIs",
+	"gRIsKw+EZBU6QvHzYKlJM+B+2v4tJP6ZmR7DioPoNMDsVYMHzioJiDMR5ToSr5hw3cX8XLBEkaCvJJFh",
+	"zGA9YtxnBAiD+kHA/BZzVGMuFhVdoxCjQuhJ0mNPoMOYLeo+PJDQQ0DbElpnSuqQhSsVkPIhlyxXY3AN",
+	"QN50sITjuFMGHDHTpuAGlasF9K6P6ol99BweafQdRCLiTdQGWo+r66HgPFTF/y4apa50NviuXsNN39D2",
+	"DqoKfWKlg/vq/iMjijkvUr31Q6wt/z/n2hyDdLkV/78w8R/pPSf+QMQo8IYruVlN/keimDZyugZB/14s",
+	"Ul6fD5ZN+ByCKjJacZ2S4LB+hPbKQlQ3j0T5CKxcH7Hk/YeEDXPBC+0ZiLuNWAAAWOCVjFQBPiO82z7/",
+	"0oEyRIqBVT+c3jDllkcalpk+o6LgpIeIHKqaiUJgkhnT5XASvr2bPDx4mOxBj7ySgloH5SMkNMU+wjnq",
+	"Ajm8AsAD4IkAc0dX+1QkvlClkgwxNusvauKJs9I42f9GTBE9Llcwg1fhY5uztcbGd8HXUr62urSJKTA0",
+	"ac6d87tU036Xau6U4OmWtW0Z1Veshb2AXCx/Bm7OuGAodlaanOMBqodqtdq/CSwvVcNyKtBgURZ5p9+5",
+	"BxyL+rPEs7KxRGybrlVdAOcmkxG2kNN14EKkkw3VVJD/Pfir7TEEg1ua6VnOFy/wsvtIhhCJS6h/iDZM",
+	"SH8R13ABwZT0EqrHxsnmBLo3zJXO5DjqDPGchv6c0Z3lzjx17DDmWaMsN6LAek/2dMFcAP8TqfdxzYSa",
+	"5QQX7RPPp1F3gCY2TQ7QykxeqHcNHfq5UOUMwsvIEQf6MPYM3GYII2hUPHDBp43DhuvL3/jdJ9H7oikY",
+	"WV/Ld9d8geEfLhWpWl7LPUlw0R7/yQs/URejsjL1Xob876WOPstkCmmQbvwyDRVYEAQ8K5g92TqeeMGL",
+	"YeO2xBsNW5KwuQhX/PikS1GUdu01Hb19ACfAMx0fgazhSwHvq236K3YBzYzIcw8zcKFKXJ9U6EsIPKQc",
+	"iPi7s0JNZ427/RXdaQ5NwSxSGrDbzBQaumtFuscTbpK9LvNAB/tlBjN//PP+m5OoBxDmtPz5GKeraa59",
+	"/AQAUFdmIVfqkvDL7GHCLYbBSV7aEHw4IfCxqC8lxRgtLYSPF1nqyK9igfBpJLPXBO0hdyvyKh40n2X7",
+	"l2LR+K1XJwxuLX/rVaEuIv/4LOcGQpYQ+bSUOqp4HX1sInjeSGB/wRsf/vzw/wcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
