@@ -696,6 +696,27 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignUpRequestRole.
 const (
 	SignUpRequestRoleUser SignUpRequestRole = "user"
@@ -988,6 +1009,9 @@ type AIResponse struct {
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
+
+	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1741,6 +1765,36 @@ type Scope string
 // Scopes What an API key may do.
 type Scopes = []Scope
 
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1831,6 +1885,15 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2531,6 +2594,22 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -3342,6 +3421,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4275,6 +4357,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 	return err
 }
 
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5087,6 +5218,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -10201,6 +10333,178 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 	return err
 }
 
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -15075,6 +15379,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -16056,6 +16363,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 	return nil
 }
 
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -16853,693 +17185,713 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
-	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
-	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
-	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
-	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
-	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
-	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
-	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
-	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
-	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
-	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
-	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
-	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
-	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
-	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
-	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
-	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
-	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
-	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
-	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
-	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
-	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
-	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
-	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
-	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
-	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
-	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
-	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
-	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
-	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
-	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
-	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
-	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
-	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
-	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
-	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
-	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
-	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
-	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
-	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
-	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
-	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
-	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
-	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
-	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
-	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
-	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
-	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
-	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
-	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
-	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
-	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
-	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
-	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
-	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
-	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
-	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
-	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
-	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
-	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
-	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
-	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
-	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
-	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
-	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
-	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
-	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
-	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
-	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
-	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
-	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
-	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDe+hgRXWp5",
-	"w94ALa3X393bP4Ck6dsmr90m0gi2rVM6NxiMt77ySa7PlVuvkPYG3SdGDPR7IAbMYX6xed43LEwGuiX4",
-	"KDCkXdq+cs6AywzZJlTV+0gXwVsufOS2sIOD/AAXr7HW451dEr0gXhPOh+Qx5AqX1gwYyVF1TByTJKMT",
-	"/Zv3PNzFmeAodI/eBFyKtxn7xNlVKdwEpqJcpgkZMQQNgDigZbJwpRpghf5TLmF6hhSQ60CwijLB4lrq",
-	"DxKilouFzDRJmLrs5HqzWinN5mDf5G/dQLiUoYnWZ0PYTINawjg/URWAIKWaWYKMZzawUN2x8GbvbSpv",
-	"V+uJM/Px94A1m2dP4bu3OWj7B00HLc6NhMOq2buloedEOWXa2PKqKTlzkz38q91s5b2VT7um0giJVCw0",
-	"+mWF1laOzK/ooDSW9tuldjmljZUNuQpJwHDdMOn4Gl9f8oA12NJbOsJCT5X53juq2Q98znWdFAAYErsx",
-	"QR+UotZ8zahmF6l9S1EKKAZsOZcZy99kRgQ/Q8LR9gG3zUBIzBRJPrqKMCiMHmiCYcLG5cWomTUgMFxS",
-	"wSRpKljE90+ZMCY9W1vvVPdS92CeXPqOaZ4BDF6N1hEGQww72P3wf+GPewl/ZEj6+9VZ3smUvZb6GHdG",
-	"eUEhXw9oRYnSEPKvU6bNbViZZV8TbMo3IsW0d3jXEPSIYQtMwBEjVF3alKhtnSsHTWmAZmZ5mmHDXiwP",
-	"3JDkFNKavl2qVYOISuWUi3UCChOjLkbmFaF8qsq4jJEryo2M3EYoHW6coI5zInZEFTqEA0YSQP5DRStJ",
-	"6ULLBWhVlGiWssXMsOItioN7hbIRqKZ0Ay85Zu2TR2A27pknn+x2u929apnSEYUSjf399qGxeg8mvVGf",
-	"7iWH7Khr7l3A63Y73U6vt9vpPu7vra2nr/kcWKnoGxu0Xsm/8zSlj/c7XfLwL73eU/IDF8vP5PPhwcXB",
-	"3g55yTM2kZ8f9/b2O11Ut+tI0js863cHvf3BXrdzsN/r7xZJ4mpZmmjyZNDtD3ogWvZ7vQJNxj3abXef",
-	"jPrtJ+Net33E9pL2fp92x0+S3ckBuNItTbq9QTI6HOwNBo/3DtcTpfq9AlGeM3V5vFg87nd65CF/c7qD",
-	"cYJTPhXvFw2FfLePFmwU1kQcoppslpfgqcwYq0MOqCc0ekT2isGotegC4t3++NnJwcnl4i8/PvvzUYft",
-	"djvjfipG85fd5C9/Tg3hMjO7xzZm8HgTv81jytsONOePmJiPR/032w0ipxMX0w0rAmZUkb8tFYAmLsU9",
-	"VAN8hRR85eb0T56FX+d13LDy9bfneDRrfjevY/nVW3gdcUWeYdZXGSsQfq1x5bhcVeREnzJW52Xkyr7m",
-	"KckYZINxjX6ebZSiUZO34sxmn7mhVDSB4ljzmX/gelafO2CuENqIRfCb4ceCX+5fIxXi/Ne5C2ucR+W9",
-	"9/H/BOHXWAKj04Fm9Y4tq5ipltOXtUUzWJmXMby6Jk/aF8ogTHOHnGjlE7J9rvDAZocSOqXb5YiOmzKH",
-	"YYIERlovIoOZAFNK+YqK1TFqQXW1W/yzntnE+jUVJ1rKC2MeXlD3pjrb0V204XeLZY2QJp8h3e7+K7RC",
-	"91ZlIPUkKk8lIBQqnqrBuIazT9lb1hApv6UYYLa48hC1U9VXEvBSQumsundCFUxuP6N8pM10cvcAmTLe",
-	"hOvyHf8EuOWULDIuM65XEdF0qqxFjocQmXCWFhGtlOJTwTD7SCzT1EE2XMCtsBQyS6BYA6AYro2yih9o",
-	"DVozPoXqMToF19UIM0KAEJOlSBCU5v3JsxnVt/I1rsfiuZVMDQ7n86ilMz6dwmxyF2bbtfgIB7tpL5At",
-	"h/Kl2ORjQTML14uNRTZWDyzfwFNQRVMKyeXzVcvRnOvSXK3eth1A7zoM3i0bYNjHXjFNzdsRydSDp1rI",
-	"1IZ+FfDxttJs0djSwpCpnQ/S4r321t+fY+Hm91d7ddzxHetbfcA7mEg2GzXWxq+nBN6zMc1viVK7BqQ2",
-	"XL2Pz9+8fnGO2LMlXvzxyf9x478kN+I/39VgG//K+HSrPPnbnRY40TB1sxV4RTc2Wq5rzpdNcM/WHS3R",
-	"l1uCKtfMBVKhN85kv649JYOAcsN4fRcntFHeC/N9JjQf00qo+bX0RYFl7XJZeq6sXOap0YKxxOHh+NLG",
-	"bVw1u01mCCRCl0ZTUSDLA4YDX9gMIJa8YgmnZ/BQSIG3KeWi0qDA08A/fgE53ljo1Jgk7uE8jE6N2cF3",
-	"Sw2fFDLl9nOKBBMLPlFPlto5AHXAOl6DMPgB43Eusbk2RFFJiszf3Ajk9C0byzlTtUnbFaS/uuqKdbGS",
-	"agnYFmC6vrLiR5ryhDYlWB6TOVcKkothYaos9Mk/35BaCfmZo4zRS0UoyZapT5AeS6EzOtb1teeGlWwM",
-	"PCgvx2FsU9HfbQLRyCmwJiWzOk1DvA+MXr71gapKV5m5FOucAFeMXl4E14spbgG0BKNqZQyo6dKCblWp",
-	"VYzIBwTz79+GZr0mmpmJh1Or0Ks4Nwh0IGwDNmiEko4qeKeZeL7bFQajigUvYM2Th+9ePiNHvV43MkYV",
-	"XOjtd/Y7vYMdoA9uD7NZFovUyEsuxeO/KXBXe8ZyFv14xuZwkM3p5x+YmOqZxZSws1I6c/v+xRmd1g/b",
-	"ploY3r6yJfRqJq9EhOkUFmjB8JDM6oZ/2Dns7JYGP2ztDluthhEe7JnzU2sGcaz/N2x9/Lfftf/r/A/D",
-	"1u9b5aFHrc/tqWybH9vqki/aEoZO07bnFMSqLmLpvGOLlK5QJhRn/DZjkNgKKSzZkpGrGbPd+Gyttwth",
-	"YlUCYTRLeY6C42CIbHJ9XILsiAt0KC+TQ2SXMmVU3GpyP3BxWZ1NPFx2u7vjZZbCP9hTkrH0m2FLsM96",
-	"2IpxuQ77h4c7Ue59W9Ap65DjEdAB8CNsxpZ1ywXLCG93QeA/Qj7YN/td83P/YLzMlMy+ufypvzzu/jjr",
-	"zb+b/pj0Vnvz7vLJ1Xd/7R7+56RuUE1c0e/uHd5l9X+QuFnqmXxB9cxzOOibqOwV53urcPcdN6RPMqwO",
-	"+APUdMFBQ9OUQd6VSLDykjA6npGFTPl4NSBxFhfzdFI20REwN2QXmsPc5Y3FOrZ+HDUUDyGzvM2ZnrRn",
-	"Wi/ogrczqhkscdsKvJ3OUJS2NSZGPc2+6T7V3/Ram0/5NkvpSfMWpllHIKpDQmD2lIpI/FNADzPnKz9n",
-	"suGU6yf80ze9bvfp1Tf9rzVlprPV8cTi6RRne2onoCWkYYXe9BBwDbLV1HI8ZiW27oVDnshsDgYOF3oX",
-	"bDv6mc+X89bg8ADK1edc4N89Px8zWMyp23xCNQ69tUePRoT30+ffP1DWGe2bBxbX5FOR7Zgwg/1ofj6v",
-	"22cfPnw4DqyP+oGMZ2ajiSlDiXnwZD844MqH27fQUINkjKbzb4Ytq8QPWxGifn0zLMLMgMjbXlJcR62U",
-	"i8uwPXR1Dse2+BWwAI+/a78/MUP2uofr0myez22db2WyKtZytH7vDr+OUX5/99hfyps9l28BnJ2g3XPN",
-	"dWje4WsYiyN/x2jiFt8/WRn7lOkgAQjMb8RKUrVN69aOoYkh8Xc7lgcqgOQtjgWZc81wwhD22pGo6iB+",
-	"4EqDxyYgh6qOIeVKhy2ythhC3omkYWXwBsJ19fPYaOMeVuTZjOoAhXoNU0PNjSbjlDNRMyLFROJFTpXF",
-	"eSPnbsL8pZGiQ3jNWHNZRp7cMNQfn3zlwTbxWLkzR17Y1Exkw3WB03ELpnshEpbYvN3qwF5gWrkLtdlw",
-	"enUcTPh3lMdgn6kfRNcPA3pSvpk0sf5baXsxY/PKm/afbbO57SYAOJ2aZcLUgTz86CBqa4YDb6gwkvO7",
-	"/N4heOJn8edComrpjsD8LYKxNAgrx3z1hLoLw7ymc5aEvQyKI3gNBc6B/ysiNG9Tzsc1R8kir1WqDCjP",
-	"NGkaDrtq4plTTTN98+kxLnWC2Yoo7KpZaCYJoW5Bmj6fy8ltvu1QHuo+LKRu/Co8t90nS+nSxS9/x6AZ",
-	"tO+6BsuPh7lXLG9ckfAL242RKX2jkmMl29fUdbr5kD7rvAFwjYDzDoG7STk0Wirj8C14o9oxo7gxZnmn",
-	"dLlYL95ASMxSriXeW1eiWRynzWtet4iV0uiK68hcqNWIFnjtDt92BVpNU7c31H8dr23/9Xe2ArKR3lgi",
-	"WUvvMjhZ+fMF7LAGteWiMI7mgxnKFrXvkxVBbZPRuqAPGLY0rRX59zpIzASsF0R+U2GufI5C3aDL2LTC",
-	"XJ8pneHlmsny2IrXcXhqaQ7NGa3dQOZiQMJN9L4MHnp/Yi2nLcRjMKY67bl+VOvV6OKgQI/eYlif5GXY",
-	"qqo8LHMZxnHJVnVDMNft0xW5uOAXl2y19vunWi4WTUtlLgYkqTNE5eIui4JPNm82axCv04PLtvC3q5Pn",
-	"W+vBeT1JgxDCOdUKoTOXWn1rKmBAtFHsYi9G+Dz4D6tfx0zm7WWvHUDT7IMBNM1/GUSL70ACF85t/H6j",
-	"/bH0QeXbq9T1X/Vr3vjNKdPbffAD17Mko1eiacndDbVH7ZW9uO16X5efyDfPyfN652SgLT5QhINzFwDN",
-	"jfaU4wCWttk6n+PvMzZpDVq/e2zOTCnM3n6MV9Xjk+dBS+nGIb09MSIRh0OOxYpgyqxaMARiA7CX9+9P",
-	"niOuAcYyhBR8TFNAW7XgYoAd1zShXILecTLPIFS1LtCyoFNGRmzKheoQaMeEKa7mWvwDF5cxwQiBO9Dt",
-	"AxOZsaeYWCLJiJE5TRhZLjplzHk7JYyZNcUQev1D8L/7vwtx0o/H7b/S9t+77aOL9vkf7i1UWnvyvYJY",
-	"NddE0QkEQhWzvhkXbICKhkEpGgrNULAIE06NyYSNsf6809BCYSjyHgoRSfhkwjKHO8Q+sWxlX9Ihp4yR",
-	"j++YzjhT5w8BouBxhn/aOFWxxYKleLmlwjrXezPp/639X3cm+eSV6+5SpTVuEJS0UqQrwpHL4hdndBq7",
-	"dhTIeopFuNuuuGIk3uv14w6JH8XY+mzVIVCwR6cAs6IIdVGWiCiJ8U8KunLGMD9mkcnPKzKHFZcTs34P",
-	"4w+PIYIfRyQetnbb07/zxbAV70CInBbsbDpn66g/ab+ybV0227AvhOZ6dUanthPI5LUUrIFwZzmBXGR3",
-	"JZeA2TcwBESzADsD2ZL1qBjh54rEu929GNgYqlUx6aea5TAUvd1Or9PfWT9ZM9q7zfgHqtBqbxK9PCmg",
-	"rIBm5ucd2cqRMZ2zAbHZAcWDAWPyA7wklvMRy/CnOMpFnuvBh4UxBNzDmKNDRquhiO3j9rp9vkOOySiT",
-	"VwpAfmKYxalcZmMWg/yAkY2MhFAsnZhjA/rDBW0bHHAnarxDwRXhUyEzlgxC40DPmCCYpwYjNrIGkpcj",
-	"At4IQkmcMcV0TK5mUgHNZtYviDMm3TXraJagDaNvgzZ7m6h+sHwn4j9A+NeuIohLqkhc+JhZApkBoCcd",
-	"s7nhE0OTIimBYBb01otlnAPufXtQYbN8K0kyBtSUItytpcMp9WNPbjNrKwQD4pUIANkrtYkOkDUlwYnM",
-	"5kZUwanqgDcNPy0sLGkqxdTeBZxks3LcgvfIK/4tsA/7rAcoQqnPALQHOHrSh8InwZA5o8LmanFMC3H7",
-	"qpT5sN9tIBnMKyRWwqD7FD7SHGzv32Oo3fo2mgSG9V6sUx0DB8cdNS1Ui5uGgtrxupHk+vMdB2IdKk0j",
-	"sf6Yr6vABsGoO84GbbumyaCJ93XnkpuRd5yKMdqaJpL3YPyKM3EG4p3mcW2edtF3sOL+YymxqMAX1n8p",
-	"5HDaBNM/QC4nYLmAbHEekp/c43Wfdvc+dp+5jor4cjc9FyLambFvNtO3OGScbk3SjE1OA4G8Hswuci2U",
-	"oGZ6ubB6aN6o18h8qi7zgM0gb1SjCR0KzecsglJqC4wDr4S/E7pCcR3k6Ray6+rmaO/NKdMKE8/aeebZ",
-	"Rg/b210iV9tncq19Os/5us6TQl5LDaFEXNXtmClvt3wjPz13t15Hje04b3pLfXfQ66gGf/ymV5Uxz6+j",
-	"EjDJTS8oQKDcF6sXEfZ9bvfxCfKti0Vk0EJjozRh7GoXdCsNeXd7FvqWJt9Rza7oanvmmXM1lmLCp8ts",
-	"Iw56Vbj/GsJ9YuMFPz55Hax12Gv55iffulvvTaRBoNh3lc7YBOSVzkv2cZVhvCwJmrCGVgwVgcv+3tY1",
-	"KNfZYl2bOjreuLVrW3EaWVHpWrjhq/LGkddRTZOmm95S6Qd1b2vvdu4YALDNQo4YWdBMmeOLljtaBm0p",
-	"7c7PLwFQJNhgNd0qbXqWb5qytZwPs7cu8nYjG+zZZ8GT4ThKR8A8aEi8qfz3TYyvo5oCq5teVCnpurfF",
-	"9Vj7IHSVlhJhtwvlXU9JjPVJMVF0pcgVwH2SN+jqCu0oMmLGIlVYI2Lb6rPP2t9cECRDkXcTB1qjRAkX",
-	"sIMlvYYzwpYWW7BFtVHETVQvt9K4X6JzhU0tMlQKwVLHXdDAhb+a3fB1DpWbWYEcKwD3BRd7fv+MpQsg",
-	"3Is55SnEKLakFSQAXmj3hrXUCT52v9pUoPznnd2LzaphtoVe/1tMdhI+v3aqLwtd9+9l6XODFoCF87U3",
-	"ZhFMOXIdufOQGjbwIok0t5Z0iA8fPrTL5QzrFIly9QOM06qIZ3zO5FJvrynq/AU3aGruU19rT/GEFHuA",
-	"maHdn/pVb+BsqYndr5F1HwQ9/gdbLa5rPuI/v4DW+duquba7/s3KaNCG/x4ICE7fPNnLzAOd8amc2nio",
-	"pVwYROUJiDirGT8L2uDfTcsfF9+0iVr+rNSD/z7N5hsFPahiLun8a0i8QofoLQgb9Fq+iZ75p+6FjK8l",
-	"YQI8NOX+065PT8omGtio0odxi4mW2hZu4K45LjY5vBfpvra54yrsKWl3XIyjcEkajhy+3eKWlJi4528i",
-	"wkvfAvFe941ajmG/iCl6O72LAVpEulm+kgmf8Lpi9w9hTLwSDC9tNIcQsG5zwT3XDc0Jf1Ff5b+SaxEW",
-	"uqbh4W/POsSejYbZI5uYLNiV72Do21RCn1QWkV7/0NyP9KntuLcNiWp62N1IpOrH741Orkga2MRlAUFW",
-	"gyCxS7CJn3oesmhaYsoSS5hKX7OtqFLqDnYzSYqfvTd63KaFWp6tbwGBwaF7R+1Ky00MZ6tXhZ8HkRPg",
-	"8t4ocHIQ43v0coYwxvY4gZGSh9g2xlBwB86bMsjxV1DMqp19tliYSoOcG8Ohxa/eH3GNkR8e0YB9xD+h",
-	"2/cUSxLfC/qJ8vQOShrlF/ITy4xY3ujcfJPfbIY9ulgWh7D28effhgO+jgp9g256OOhSBLxfAhK+eQMU",
-	"sJjvbZ1cLIdrRRKq6Ygq5v0wBc+C1T+1y9F0lpuQVx1ylq2sky6l+j7DPeU+Dv94N8OvQleqtKH4VcRc",
-	"caqvpcZKiW0XjH1Gj8SFOWE2c83aJ06eW/9sHpXTGRWKOzikTc6ps/yJe14uwHOheqmq7k+X8wzisQah",
-	"fpuzYOu0mKgG235DAXUcAsj/w3JrUFc1fwGQOuTZaCmJnGhE/fwnz4+xxLaB31+eQf4Ba/sbWDVEuZUZ",
-	"//svq3h7jXtZhdld+/z7GrTa+/aGejDekl+nqoh/DaX7vVhk0ozBqHTP8vW4o5rxa8gXiErYpDe9oYCD",
-	"+mvKNqhqL94aA8cIJh0MhUNSsJDgDajKW6xsAzrxzbunZgT3StgHIXRzRHz9GFFMm91k50rGMuFi6ktL",
-	"BGsEZS3tsRzjdd3OsnfBQD9kUkxDON1/YOwm+q2JS5SJFaGJqD/gyC5ADkOy1f1LTT8rD8QHVS5Vn/sb",
-	"wWxRlpxYKD7ygo5nGK9wZUhzNh+xzNaewF3gJ1C25niRGRbV3OW2JGxDYj4ztwI5U03rk+yx/IWzMXMF",
-	"Mx2sTPH4vPv7uwflashK0c+8CYHow2yFFUfuuLPpsUZsLZhcpKz0vX1bC7PB106AH2mavpkAhvRNefrn",
-	"G9fRhOBqdVS7msm0iJgG5QWaNbsx3EAMszjEJch5/HyCj/W6+VRpllFQtbBKoW4Il1xA7Z9toARMBsiU",
-	"FgFzKVxiag0SpsNPr66WxOOHF96VtyqofRViQdYNMlsKX9+zvr628tYcRPJrLbE7wZppWyHqu/evL07P",
-	"jt+dvXjeilpnL/5ydvHqxenp8Xcv8Ofyj8/evD578bry84vX5nH71+nF6evjt6d/emNue/b+9OzNq1YE",
-	"X3p58vrk9E/wKfPni3fv3ryrXYG8a9ZGhHp/8pxqehtiXYflMR9xAPlA5OhvbAzGRcjcVUywPGQzyWFJ",
-	"y8LNH5UlwCPf/2Er+cRrGPQYQYH9iOMtuLR+G50FGHRQVrxULIsj7JhPbL98cnwCxl3sd1dc2L8IZ7Fu",
-	"65VWBauYJLQ3cHRsWqR3SxGkkNMEg1U0fRusBpZBlSDG3y3F8ZQJfSIWSx0Hp1rsNmzsoNMLhWivwiPO",
-	"TNuoYUa6JdBGH36y1b1YvlPki/XiuABdac9UhC+y2TYd4nv6Q520Y0SuiBn0xsL7Gby0Vnz3u+bgKsvv",
-	"NbIRB4gJxDZxIVuKiFzN+HgW4OyQjC0Y1XcUoRvU4hV2uHvUTSE4ESs8ZcTInH5uj1aawUG2d7j/5MBw",
-	"2omxxJYZe2Z1lqpu4MsjsEdmUHvvUAtJrJYLlimWsCQeEEpmyzkVREt5SSQ47nNmw3Bn7g0OwSCJojwZ",
-	"irxKg6WK2X7FJB47ANx4AIUcYLRRdWktLMO2HRInGeWCi2k8wOJh27nRfFUhelOIx20nBmNycGSQBgbW",
-	"GkK0UxRCVmGLbaWxO3fL9TelcpqoFPwplszAX0rTNHWXXIpm1PLTRVnRkCwN4SEI7VQCRVHL0QLqKm3+",
-	"XNTK16r2pDo+edXAClSTkW03U8VpBCIFoEckpkstY6sl6xmbO2TUHPozBoSmGNpX5PeACDabTA6FDRgb",
-	"Rkm4GtMM5PIcEfNjOZnEJGXUfsFxmJbIgKq0VNiwF77ZilpyMmmYf9i4vmoruNaPSdBvEozVZSaw3jWH",
-	"fSpKSN/R/gb10952Xexwtf6hMz5nStP5wjzGXEbm2s/kQJFw+3VUbGh20/Mvg25r+cN+sJvpOcGwz6Mq",
-	"2A/0Kwep08FPZMp2ur/frxjmgZcX7SwnF+ZcaxBXkxAU1C5nJ1debpLgUQG28JZKcyNQQO4mcVl3IOoy",
-	"w6HKHVbOjs1PshDT1DUXWQrN0xp4xs1tMpmw9CZSvIKbrvOGP5sy6inef13oOn5nMrogpctaxDQU6Bt7",
-	"95c7YfdAFZcr+Jojvm1sg3WJBe0seO2tVmPptPy1pobv6VrRVEMMAbtWkZdibrHdZwrSqlapLQmcLZWN",
-	"rbwtRTXnutBtuQZkDNsJh1U9pV4dpcZAZerBkMKP1CpkG65iCdH3Bg8WFWC1AA19Zw4zZHN+ZnzOBdVI",
-	"/DldLDyILHif6mn33FzET0etRArWeKMUzN3nAgINZwdcdfcC9E/Tre/MRXcngAY13QlV+HjnteeR1WsL",
-	"hwFu7aglBdtgOxdetf7WgDo33RpM5ca3elLedGdISuhSWQGAruKEyjlzlovnmBDfuqS2lOBA7ywTg68Z",
-	"ObeyxZlES5C8gZq02Ye8wlT7NYeJBZL1KpPaSmAgwFNCnfDlKQvdoAKTHEAKNcuIvBWXhXpzdC31Jnug",
-	"EKWoRnRELdawTmb0eC2yyjXPCHRU75AX84Ve4ZEBSaZjOmdhHdVGtvJrwNby3FN0ddbZyh4jvN5RjVBd",
-	"WpKpUYkR6skMJoRVOtgLYZV6vgNggK7UraArleVrBTqTOazzAMUcl279SXTqNZA6oMn8MMKGXgMSozw1",
-	"9mVk9aQRgyTezOiI4imJnd6U+Du8MpafYk9JjBIyjoYisGwjB8dYPP2kME8ERnbUZGQXTGlSZ0lHQ4Eh",
-	"bKPcBsaMOeaKBpOfK1igdla5bC+aqDdZlQ2QzcfCFVJGfrYWv9nhzlUP/C2tos8LnjF1/5aDGSvkhoRY",
-	"eShWENXQ5VHdylQATl6q+zao3IB9dNp8J4K6+JFVtACuJ1BLjWS0/OIm4YIea8UyLDmcv3Aeswn/XGWA",
-	"P9nEsks4B6ZcKBhMxsZyKrhiiEFYcq31Sp61/QL6p7q8KGCvfun1r6tYoCBSAE786xHYfiCwr1KmlCVm",
-	"J/ROr9UbpE3khTrjm+4+xbts4i8f39OhbV/mnZ+hOQkdy23JoJbmFK+zJoLhWAbyXOGd4naKN9sSOW/V",
-	"O6q8DFFkIqHvACMpF960j1AcexML2s0SrgrHleJimrK2ea7Ef9UIaIg++/+Gw8/dbns4/Nx7ORx+fvLS",
-	"/PPo5fkjc0U1XGx+qpZ3jyG+3tBhBcxa38+AOvQ88JrNzIaTZu+jx8020Ns7yhvo7Xd6OzV6IHwxz1Io",
-	"Nz2E1vWAkXlsE8jAXzkgtv+ehSAN3uJxSN8s6E9LwC1Gl7sq7fe97tHNASQn37lobsmIDg6LU+7zE0B6",
-	"lxWVIv7jbm9/96B7AwgkcH2h/cNNBkFdrUl90PM4vaIrReIRELMQh8Kfbo4+FRaw8LUC8cqTqN1/uNtr",
-	"z3MrCWCHYThNMVafJ7HdQT4O2kttJtV8A6k6mW3EmVebAJjY/GKlFapwXoBPZGYhDu0sFbqi89/tc+pW",
-	"jpqwprLe0BASwh1jKqBCHfuM8SaDAvuI3YBjDDfdQiHZ/Kiqk/6uiZkV9H7GN4v63BysWzln3lEdQhHj",
-	"slmA5N76rd3bYFtjqYDLGLsxLgvrWu8OLCZART7UDCEECSjJNRsFHyukSa4DLwlL8/3EgybqYTJPr7/Z",
-	"UdY9NP/51vznmfnPi01PKsGubszv9BYpuypkdxacamUilF5dxzzFaPCt4uh5LgRoCkHDHR+xPtEuPO1B",
-	"4Ln33roO3bDCRkNyxWaYajBAVGxr7lFBYp5AsN7h7g9FAXifhLj77pUQpLhkbKFccA1w9gGD+lnYOc5y",
-	"bFwXuG9M6Pjgem8bWzLyiQQDozeBCgV5rQS8A+bqgmZakZRD6ZVUoGvF8GPcacrwKITZ5ZUIAhTe4Yst",
-	"OLTaZIR5DyJEII/NSOO8CURmEboNp8Tuqs8xuCHriicgcq+v6zit1CdwOxmBumueg2cVtg6Jv1zHhKpL",
-	"5ZH88+hjEJPSy0xUxcftojIZc16BAj52w3itH8wN2fDGMhPWa+6iGS7PrcF13kRMUPK3I+QxFKJb10KH",
-	"xGZZbdoL1UEgz53XD1Sut+AGDZxrXEEYWzw123VOV5AZAy4houUUKXDF9Wwo4tzIiSMyYmOKejbV3kBy",
-	"zTZAHNDUMJ6FwxVS28rtYO0sP5bNubJwdPZTfk+dOCy+uugQ2di5gRbD7u7u0Y7zS5LJUi8zK+oEeX/2",
-	"LEyyWDGaEfD0PSWCQTaGFX1cARoKkUsL4O4Pq4Rq1tZ8XjK8douGf79bOK0e9rv9jwfto/Of+92Pu+2j",
-	"8+Ew+bn/sYf/+tK//tn9+mX3eqf9sAuXfu597Lb75/nfH3t9eHL3Y7d3vnP20PwPvqnb3j3fGXzstvfN",
-	"D/4fD4fDjnlpLzq63vnjw7/+/PEP7fPGx3bu0JdkG8/LL+diaPQa4A6YMm1O0skygx0DPj84+1Bzto6E",
-	"S7ZSthUK6reeJ5ZLXlJeSmmF5s9Qeem2j2h7cv7l8Lrt/723wb9r/UXbZmJaT4el7HmjtCue1FuJuzUh",
-	"Un/Erz0C8Pkz9lnXhDSb0xWf+Xaxdxm9a0X7Dxg6lgTfZfBNOT+Fe2+ycc0rngcPQKKDvnn34pNncGsl",
-	"TRB+LQ66mRDvFcvuQgbX/Y2cVBTemvO0Sq6NLNfX7Mobr1sZFnewZSu9uJtpGbSp3DCOifdfR2Ud4JI1",
-	"dKUBEeoUwqLbzUNrke8ZW1jPHCWKjTNWSdB+UhCj5s917vSDvTp3eolQZsxV2pyv1dNyQIA8/BM4nNXM",
-	"GAhg5UOLMiA1OG5ecpYm9d7gY1d+MTH3PMCjpVLQss4Epu2/n3+0s28wcYNR/OgS/as5GiX/s4uXAiSC",
-	"zpZ65iCnN3FBY0Oaahy1Ek1tV6/9Ir7qj/nBiRNtRV7pD8saWoMWFasSFVWz9NnE0xesxHWtiZWn+Tt/",
-	"HZjRyIDUA1gxOp5ZCAoaMk44nt1uMdnkNkN0KlpjblBr0JrTxUek5HmBTnVdOI8Ljkzqm+pjbn1Y22Bo",
-	"YHUzxRhsKkx89i8w9xVdmhbhNiJCZhjT9BnW4CkVeV28FGTEZjSdOFPLvbbOAZFwtUjp6mIT1fY53usI",
-	"F4BwrK/xwCR+a634WBZVJP5L+41ofwuDbb+ZxIWyvs17PTY0HPxKUbjcWq3G2gphtpA+dSdVkL20Se1h",
-	"0MgbfZbpymae5Xl6AlrZ0cWCiYTEVveCZl6Fjn+3KCw6vofqxy0qyTAp7saoig2grFMyQ6a9iUsN+cLQ",
-	"yQxgQ8HHiEUyv7E4Zp7pVqFMDEsyIIkULEbplGc4u4QUWwpgTR9w8Vx5r6DOWxHCaiqiuBiz3D8LqYcR",
-	"+ZvkAr1Tv2jqGy0mt98h+T4o7t3AStp2Q0jBapN77pBnbHdPJaHLTahMF/exum32whkP60IjRSBjcGCl",
-	"0vDUmGLyY17j/7FFE/rv9u/OWM7NV/2mcpZAoeJrr+iPaOgH/G+/+/3/N1x2u/2DB4/+8PibP/6/iy8/",
-	"X/9X+/zhcNj548237XzpRge71//+ML/1PPh3+9xc710HV3f+OBx2dv6w+f21WzXofFrdq49iiAcwuIdo",
-	"OoWCoEQuRykjPy2lZioiii0oppuNVlBYQVVN71Zy2Dns7O6Uy+m6e+tO4IfD4aOfP5LhUEfnjx5+eLzz",
-	"x2Hr47/9rv1f54+GrYdw4fxR1HTDziN35W7euTAbt1Ge2cw/kGilqvungfACa8eiYaAk+8cKqK3y7BOm",
-	"azclaOEz0BJYckesgXvO5d9KNtqcyE21hYq8sxUDllxrSwcMmzGWjOj48pmczxtCdyvvmw+UiyuZJUbP",
-	"N1qdi80sqDIb0neKxnJH2lh94gWgUT8qNmn3NsHkcgj5cM/856Bey9jkkdt+oVbMgWXWUKJi1C/o9Yv2",
-	"lQMyBFoWwIJqtmqOdVqDGWxsVRucAvbUNi8gg4w72/V+BfWoE3ZlDTqwVuMASDUupH6XtWjvXSibNVX0",
-	"Dp8Hvl+TBb6JIMiJ6CRBXVpW2M/fNePCVGskRWwFbIwBgUIaDrULYbl8JJNVuCFd41/bLLpObUmbmxyn",
-	"QJ6IKP53hK+2qe0utRBIidnfKymSwnpoKS/UTGY6jvCPVIppbCtWl/pCTi4yKqYsLoW81iTHb5Aif4tD",
-	"yv9QZZE/n755Tex1mxl41O3tEC5snNmQ+amlf7nDGvyI9EaoVgFNs22Hb5VSNcMp39yWOxSZbriW8Wrl",
-	"YZHbGlKFzL6Eo3WUyUv0PnvVdomgT6yVwzHlCRfBj3a1AtAmFOghmnHUCpc57FuLkJWGH+w/gU+MUoud",
-	"6WrZtKDrN6H3EIjxuxJ3KFSQCywnMDN2xblPSYysHUdhEkHG6HjGMKcEdgVGchUZu8BsXhMgF62ohS+p",
-	"He6fGE11Q/f/jCnbdoWSRSZHNWJSNVRkuPxHeVnIfZSXN5+59pV1jFPX2PgYGxZzAeTI2xWbpe+Qk0SR",
-	"OU2Y0WDz3jEgmOXEY78/sWrt/kF/p2xUdHtHR8nu+KDdm/Rp+8l4l7WPRge99j7rTnbpk3Ev6fcLlsY/",
-	"Nu55HbV+kNMT8VJm81vGhAKcMyem3xwv9Yz0O90cAwzoWvUGQVJQrV/PdXxDJrWIJDVi5Z7z2OyIMILy",
-	"qxnVNKNCXzRrrIa6DxQorh3yiq5cBxrIuQg2Uk1AK//IP2XeIUTcN1unpy4lvND8jY15wtQvsIZLxbJm",
-	"GLEm38VTcFnANK5mXDOiFkYfoplcYio+uuvJHAbbWe+quG/yl0Swn+ENkVOQNNsFoANhsyau/Bsh7z/l",
-	"ltwmlN4IVWYssQCsLLBXy5h/JTMMguQbOkoxoo42zyZJsh2Sg6A9BQ8OAJioMV1UDoPN4hZblkhsmtPP",
-	"1QXl68ubj09s1XRTtQFXF0LqOuGVLRnUAWNqTxiEnDINP6qaVxpLBlKfecr1CqhBJxOQ6L7G9GK0ugdn",
-	"l0uhdUuYV8NykZv5NuEgr4iUgrBPxvQpIHqg3Xqrso+vg2KStzru3Azr4fjasULkNsiNdRnFLVKbMY18",
-	"swa6415m7hJrS5FmBy5Gp1jFKnM2DjkRa5Oeerg/W46hVkqzOfZhQzCATde1mX2NDnYrwfM9F9UyCHjL",
-	"jQvyvf3WmiYPOQ4XFZZKD6lYQZ2RnDgYLjDqXYgfScwztRNZgnkMt4Spy6Bi26mVvlYrasEnwPfZilpI",
-	"31pl087D+TgbRC6tTgQ67106TIu8pX85zOx9pmsdWCUX6/ay+F4xn0KRxRUBaYV1C1RbMJe1OW14l9E5",
-	"F8ntJ1NixWBmfgAFMhU+s4ZnIW2zyq3ss4W0WZGUiumSTlmOEmAkVybToC7GpqtATwZNR7CXIVaOntkO",
-	"+dFwgTHlNR0pCDrMyYSxREXk/R+63cP9aCje/6Hf7R/Cs/DPI4t5B3d0jzHcjCc6UUZRFWOLh8eyORfG",
-	"1KXQIWIuPxnDAk6KAIOBK3LJFpqMVhqMs6Ew/yq5Aquu9cPfhGv9lStEqQEzM5ceOJ8helldV6eyB0Uu",
-	"mKD88XSh21Kpdq/fHRnu2jxb5x7079fs6i5Zf1Ex5w/EaCyWaRqDc9UdOb/xPEDzU5o2pAP6NN+6IuNS",
-	"P2IusEpuQChJpdniC5qh8NBkLpUmB3uFCjonRVxk2p4KyiJNLlK6wpgDbnhKEjmnXAwFvjJlVGmiryRJ",
-	"6YilKgJTEDMF4471Dccd8qHWcoR6M5APKGcEH8sEXTXk9cvvn+XBOKyiGYq8tM8Il/GMjS8dCu/95iu4",
-	"GiTPGcNh5+MJP//4Wpx//PHT+cdjev7xh/QcfnuenDfYpr+dpIcwcbzCiIdES2hqWmYtIuTtDyjDhUuh",
-	"ESoILA1zgzmRaYY2ieWUobCs8iwiSnpAQd+uC10SgPRAySVbjSTN8EVSGRYiKQOfBXEzC0CfGVUrgHBa",
-	"Qp9vOMqgCefAhhmUhs0ihbGJFCBrDEXe1AP1xZnMNLFsYNGRmS12zg9N6JZMFYnpaJywyXQWgxT86Ypl",
-	"erXk5fhYvdOiLOkP71/SF1CyaoWRT4HEsBc8UOOE+rSB3llG+4MM0hrALRwVlho3Ybm58nfStRG7GPLd",
-	"Yq8+zhm10VQwcm2jK5qWT5/7wu2ywFyfmhIlXYeRWiJnmbQxyaO9/Sc799R2Qzc4BrkiYOPbFjCFFBXy",
-	"GqoYka/NfsJwsPcjKJscUs5jqUKWQD+hdXFxl2FQSS7YCOAtSGUoIaHX4KDjlxozqe11p6IFqdSQWpLK",
-	"adnBtVfemLfJ3HlrWNWKQJ0tmYNHtc0iHV2CXJ68qWfVR9UUVTwrYvTZvoeGkdZjRuwfHQWMv9ft1oFG",
-	"+Nqt5jyiOu66Me98w+Tm2LUvUo9j79eoTG2Z8XbGJiwzMvm2n65PbnIlZx4y1sOheg5bs/nrI/i2kbS5",
-	"AddplDLCweE/4bjqASR7gC5yDwDtRkekvyBWO2hqtqdoVNNnFFZvxJME/t3UODaq7/VWgIKv62GV/xo+",
-	"f8lWwRWf89Eqd6+qbWlqwexoMueY/pEa9mPJheUIyPfVM5lcFNMocupZIpkfJkaLxn8bq/pCB0tZ7ZYf",
-	"1baHj6rt0aNio8mo2qTaNZS6SHimV61iY+UCAGK5+W6xi3hd39KaXsvVzl5RU4+3ulZ85cZ6dZ42bPle",
-	"b7a6TAYARLL2+PEJWCYyTSxYoHP81XrZFsaOu/k4ni/0M3vzLxDvEEpnS8gyVpuN7SR8AmAZ0RG12dM/",
-	"uLsRfCFZjvVmD761N5vnHI/eO7I+ZgYB7L37RhX2kRutA5omoJ9xmbINSfcObt0Y5x0fCjDeAWp6k2fO",
-	"zJ0Vn+Y90enKWlfQdAuKRrAHMrpd7TbZbJw/2ptrozLuTYVzE/eFpYUj/u1crMUtVhenmbvNrRagZE5k",
-	"9k9TPlSzSevjBeB8dfPEoqpLYQxkkZA5FwmkS6/kMgMUIkyUXu+S3ftNuGRLcqo+G9ZeRQsTuha4ujM6",
-	"NT9+++wt2XsCzjfvpzeEXbBsRhdQdw6vtL60jE25FB3yIYc3jnwbGWgzJdDlFaSuuxdXMkh7vSIkTLV4",
-	"+0s/2r1+2P543P7rOf6we73zR/vDl/71zh/XUGajBASbHHt8m3ZpH6wNDnkD26QGrEGqgn08IDFG2Wyu",
-	"pzmoHyh0Iz71Dc9CMj8NO51F+bkPsb2Zh9mymY/HJ0Rm5g+IFJbSRDG8F23RI22D9mjuiGSfOLtqSsmA",
-	"LT5i6Ehbs0Dr+5bZODCqix6tTwRlOjSvK3Zl49DbPYNKCk0mHOFMNzLYizxXQmTvV4322yF7WaX3Xs6s",
-	"0rvybiDNTciClfOaUM3KOW5UhKpLVDRvEwr5FRxH75yOVJwd/JzXEByfkIk0toUiI6Z4AtckIl5TzHae",
-	"UbWmosNIILObq+jGm9Fr9x9Pr/UuKasRMq25mKqtoPTWWi1QCIUnTkPtE5ZTm11fqoK6H2vnn9Ec2cYA",
-	"uK0qXwFwQord1NYQzs2cbxp8frbrnK+NQEg6bwGhRkhXVs1/SuKUf2JxUUGx7R4QFO8piTOmzWDzl5pn",
-	"AKXGv27EfDu7+nYLrjGdeRQrAHlTa+CAViFEY2uScSaSdNWKGlD2vZJfqF3MnxJsqTNwDYH4SMEbtaB6",
-	"xjQfrxnKj/mR0tgXxGFw2qPUxbowRuGOUGhvYv5A1B+8WZErljEou7gZyncDNN+3S+0wVLbLNTbkLOAz",
-	"IIZKAHNCnHrncu2hmiZltLaMd2sElDrwzLdLXUqh2hbRC1N67jOF6nZZSmXNEH+u0yve+fc2J7La1KkZ",
-	"S20yru/ju4DGVg3lVxakfWsa4uMINF8l5R3w4svUuRG0vfB4hVTfMa1sSAeaBTxQiP6CfQQihNyySP1P",
-	"basOW/GoMn1Rbs389es7gnZajaX2GO/skGdm5xUBaLDAHqPagKMMzcUU9NLJgciABIAdch/9PLcoLMfm",
-	"aBvXldtv1S5/g71INaRL2ixac1QlsuNA+8D7F9qHU0DzgWJW8OfHcB6iCVjTG9vlfILrv257ndZX6bhh",
-	"OWQ4HFbRtFIBHJJF0wVtmusOiVGFU4OM0SQG/Bxl1ToVObtdwTyCgLmKhsI/ac54FhO5YAJvRIUgeA1N",
-	"ElV8V0Y1U7mPJKY8tnwV2VZ89lUQMFLk+GQo8o8j0ZUbrrkRgVB1AfopMJBEEuW8CjSwqxKRVMpL5apv",
-	"fbOCWIoLROaKCR3rHE665vVF9SQkqI9wWCq5rF4Yfitq+Y80L7nadM03tp2Rk4rV6yCCnAFdMjCi1lLw",
-	"n5bMXtbZkpnBofRr7H88pcKhxKVy2ubYVGUqGYKerZzA52KKEO0gPu+x9wWA4DefdDkAvWv64oC7woYn",
-	"mO6jLlVDA4mv0SoLW/mqoAkS5MEBtXxX7lu1yOKLJtQyfSWzS18RgKj9MOdUTqeQSxX59KN+d7fT7fR6",
-	"u53u4/6eL5I0cnRVk9JQhRH4Oo26cuZB7RdCD+yzDT74fQsHlM3EyqIcdpvqyMNsA9d2XKXhBQrl5r5J",
-	"tfTC5KDEo3KOl+BV63e7QYLbWuL1a1Jg6gIhheBGgbgFxixMBngh3x11x98pn4r3i38lcNuytyhd2dF2",
-	"yDG5YmnaxjC8TUs0j0X+hJdZfpTgPoVucajw7XV3STk+HleO//M6IKU8dWHwsawebFUhGPRqbVQD4QiO",
-	"rVEGshHOYtBuRnJpy3/q4AwF4b807BI2lMQR2ijj7TXN2zmGf4F22rfXfLHZ79aISmGVm/NNr1OPT4Hg",
-	"DcbRsT03oc+TCIqo8gKFdb0V7ulIENKD51sGHlNhxK0EGC2XgdrxvcRqpMANndZ63f7ejZGnZdZQxIGj",
-	"eqB8Xr7XTZF8gKkRkYylVPNPPm6GiTSbpqXVAcHdwCI2NcmMu3CG1PHBGZ1uVMhRD7tJnrl0bYz+5FWh",
-	"N/vj9//h7vh6bL8PkCE+WrnOaOj4kpnOLaFSe+JNVXZD6/VRgHolHQHv1+EfP1AEDnrX9RAxtAoLUhHp",
-	"840A7l7Z1GGqFJ8Kdl91fXkRK9LXJfU7dYJoWVO3Wpuug73iHqj7qFm9U4u+i0mO5X2LPn0WAbxKKKN3",
-	"hWjuqkIRPWPzEk2wpzfNwjrehrn+kn0FrcguVSPXgnPzvE25OX9y8/9qJm03QEiXmCuWfmLWbN+89+Ad",
-	"O1SUILg3PerMm17YR2t3xYd8A1jTg6WKwT7eaCPMoF0xJqsDD6xbesiCyxWIe28I7PlgDOECTLoDUGdK",
-	"MrZIV5FPpLBJFTZdIe8cbBuXits3kXZluvduntqmYy4L5orCwc8SqHsLV0GwKM/ftwqiuRs3QQerpLMp",
-	"Sy640PL+lFAnRM238AOAZBf546CIFuLcOE39mm+DsZdxmQGT3W5LvHXPVef1J3lFlhnU6dumpNVdsIbF",
-	"M6Zk+ukrZZG6l9dQztjI7jKalZgVjT0BlZDy7yy5AP6+n3G9h60StBiz39j8+FxLx82SWXE1g2RWq1lt",
-	"OD1zd/35Z150v8eeZnR+T6afMUnupLjAK+5Hc7l956SvlEDMdSFtGCskqzLTu+fuZSn8gWN0hFzXMB+5",
-	"olxzMb0AKPz7mecpoOpfVU47I/3N56y/kpLZck7FA4Vn3iCH6QhyCn0VKzYUX8M7Q+GwReF1/gTFND3p",
-	"gP6dQyKQUsNmlKF6wJxqD60gTduZDvn6NWdoV4/kWhu0omj9a4JjkI2wMXrd30QmdkUnbvbQ5yztvPKF",
-	"xja2yanb9RgZ4BMjX90dCU+iUKF+D1Y2oXMppsV44FDk8U6R+DukA4gPXmrVuUqG9ratc0oqUYUegUZE",
-	"c5p0CLrrrTM+FpDJVHBPp/IKKshsitOMT2fgHpqy2gxlN5KmjDIs1/VDyF0MHqV2Af6nBRMJ+sGdJDKS",
-	"AmvEmr96Vl9GWnVJrdv8WfgXpqAuM2SahGe274IxUjM4HDrkRXUXD0XtNi7tz19zei4S9APXs1dB1vdt",
-	"9POa7nzrE8hTqgMbCQWrPc3yJBPEIJFpYm4F4/CpBy7pdbt257kfyCv+bZjpu5GrrSGnvJJ1Ww/xpDbr",
-	"5edMO4eEUIRihAVwSkSFWO/PnkXEdRa2WQ3sMx1rc/rzz2RiuBdUQJLwqU2qD8FP+t3+QbvXa/f7Z92j",
-	"wW530O12ev3dvf2DvxaAUBpaC/eLTRD7xSaIw2HyZe/6/loG247BB9d/rWXU9yfPZvTmhqR1fevhkIiX",
-	"ipk3xEQxI4ugu7wt9phR/UBFLkvAubA75BVziBIWCsQoYYLOWUK8LeFwjWu6uG3qkli/XQrmOFVhPNp1",
-	"3Qd90Hdwcoq07+G+4X54Bi+t3RXYxqKcjK4zPp061HyXcKuWoznX7bxbUSn+WLweYx8XVRk9ZBA79Mn8",
-	"bt/v3bVIXtvz3cfNymOqvvrmqFrYhEndmHjd6+4d7j85AMZ9TjWtOa0mJE6opm0bgnP48/iXbaABOYUd",
-	"4u+1jXJcC1CjaSqX4RADdkZsdX33xFK4VvOO22XCXNUOpFppX9FMHaCArRVSdFXH17ePvd4jDskv1Can",
-	"HmzjNk1z6hKR3580Fs/F/lrssnSOT8jp8++bMEJrJAVsYOzrCADABTRWCnLOiQ4zuQgtoCtu60Adckkd",
-	"vvcNlJwzTRPL5mtbnrlJvnIPQFJHptVNOMKbSrH3J8YOfEszXTrY1yW+NaaIFBwHPrclKsQmECXVbMC8",
-	"VLAu8XPzgj/u0BZaAWUdnc7X8dWz2VJc1mvGk4zOWZG1Hijy/sRziQ3ckxd0PCPmE3C+AMRVeA7mj+eN",
-	"QetamFpu2EyVtELy+vxWYZq0Tq7WNOnctkUmCNR6JE7bZKTUrOyO8mhS6mtym36HdUIBI27a+kVwJa1u",
-	"UARFvjmlzz54cntP3MbrOS9JhlswT0Wo3Oa72Q19ZKyKYdtnLqq45ZssLWK/bJKnKtMkL5PKF8kwWYAa",
-	"vU2LNpAA1XyiCP+3rTRbmDezz+bfeAX+wI1m/2AANQM5+O4JZNviXy27e4zgG2FHn1DZcX96aJaSrrJh",
-	"ktNaWRgyUn2hOXQYKhyV94KOjyDVW2cK3KHtaYlGduz1VPLHZF1ql5WYRVLoWkl43/j+N/OxOQdDNoZx",
-	"bZoVV7o5oAi4pNGnsW1OLAY0wu4LNWVvStOVsslQ2JZ4zkX48t59Z+JUSckEoIE1JNkUHao+ZtX6h3dg",
-	"KiDnpmnrvDaxZosm+XXYxZU++c/CRBsjkqFTMgN1STrMQ4R/lw66WEvrFARD/Sx3EhfdCYYnvJf4H9tL",
-	"f20D+WZ/u/ecR7ZmPMatFN+pa3zdgoeJBLdJH6gJrTeGyTFhjAjGcKVTKS9JceoPnWdux/cVnSz1MsOD",
-	"mwvy/uxZXnzAyIrRjEBgprCRGnxvu0Wbq1/Epn7Y7/Y/HrSPzn/udz/uto+sZ62H//rSv/7Z/fpl93rn",
-	"/nx0D62TrhcdXe/88eFff/74h/Z542M769fxbmkDNbF2OnUmCr20PTTzjiV+4/k0gK+bk3mbpid5usG6",
-	"DIJ/Iql83Xi+vlfbVpgXTleRl57cw/nqwTHXV0vbs5Ir4h5o6NWzqeEhb07HgBLVenrW+5G8hPaeUXkJ",
-	"Itm1DvAwA+A5DhqD5Gi946XRCCZOevknEewIO/0463ootO+dPKZzhq8H+kNZgLxkwvbwtkLVaN3KUPHv",
-	"LJN1roMxtN7Esu26vY4lYJArCFAJbnwPzGE0nm2GiHADTDNCzaUMACRvGImFvogIquxQ5yjG6TJhyf0M",
-	"xSILbUCQ+/men8eGM7cpS/6x+xhFPbiSHU/d6tTq9Kq2qW8uPbarSPPlaJtGeG610yueQFf0BW+pThPw",
-	"0MdLo+ScmnfhREaMZiwzBmn+10u3Jn/+cFaJzCBV8oJY2Frx2zenZ+SxMSQfp3LKBeYrBr/actU4IoC4",
-	"Cg6w2BWUmPsVgM3aXAlhVCkxtWk3Q4El61CV2yHHrobHgbHLBfMZqC590Q2PwTtHS+iall90Jb6JhLTv",
-	"oXiThQXUD2N1efG///0/8U5xfgvevmQr5QMrVvGbQQZHBrG3B4rEn9vQQjMO4KmwyBzFGCwlHAZA7vxw",
-	"mGkNpr0U30IR+JvJDa5m67F3aSSuLt0jzfEk1wkKuWW2QTqOr1TGbolgzBBm/jEU+TRhXmEtfIecMkY+",
-	"Hud4u1yK84eAdfSYFn7dwdlzMwvbXDxqIXBL6y/tN6KNk26/meQUoQv+PQAoG5KaDQB5A3fOkAlKRB3r",
-	"19RkQUOdgNdtDgL7vEhlxjI1IAzafQP4ZamvinWJLxXLwHbrEIybmiXBZg7jDDNeVkOBRb9AbyCwRday",
-	"TKPKKBMz+okVGq+6jquWK7kmU6ZtOcMklVcKO5PkNbHKAwlgAamDEDB/cKUzqmWmAhgBW/iMd6EHIL8I",
-	"gQsHFgqHfgkSw1fVvc/S1qAViImCymJ+7mOi8CYFhcG+tHlWj7/40sXrx/iSNi5cHOVwDSg7pPNhoKaM",
-	"nRty/nRN8C174kMeqbvInNfXAEg2kXWDtbDTiASJ2WVYhojbTRE2H7FkENSmgDTzmWMugmQ1Lza3KS3Q",
-	"rgJblzt4LYf9Cb0p+JxFllJGFgCGjpFzv/sdeQk1FEqzhTK/9DoFQa34VCwXMZnTywLnRXVC3kV27H1+",
-	"p3SGom8kgw184TioIjF6PvnfQSAMyLcgAMlw2e3ujuEu+CeLbRYLcBMSbEzTtDMUu53SonucEQ8iuYYp",
-	"XFw+RgQSLTEqtdch8XcvGp6hvO3KW2IPRZJrzkDVb2XC7a798+mb12jWv2xjwieYmdLlXpSCZMZKkOPl",
-	"3IgGgCwBMbDy+5wc7JHv+bcOQNOYp3JCBLsKsgsdvIrh6VqgFkiTgnY73/NvEbgHjlelMeoz4eaRmbwC",
-	"QDcMMDjfrHVGyUkYF1YRpEcrs8BzC5sgXCZJlA8eM66QYVdu6jBDmxZz+vx7TNT4TsJtZ6sFO4UN5I7Y",
-	"RNrDzBZpWVhpix86Yqm8suiEGdMZZyoiC8wXC2FjLB4EEJ2JxG2F4rFlfmyTR4+OyYJlSopHj+CspJtp",
-	"PFGjTvO0VhOym8dBUXTct61kyD++uVKCtU5Gv4nzWl1QxdwVXKNPEptgFT4Iw+c6h7F59AhzoOBHNwjA",
-	"Lyqe1rF/0yiTVwpKSGPAFTiVy2zMYjcVr7fdQYBnjJE5F0tt9bbj8HxGVCIcKe5GTM5oFDyGmpHFMQT8",
-	"yvfvfrDncDhUOB0Q0QkOhqHwfRyMDjWmS8WKUyZjKozCCTsElR311NAfhVXxIMrr4t1u9YndMMdHjyy2",
-	"juo8ekSOHXyORRKjXpkFPB1gqjLLOvToEFGNlCDWzPxclf5SscFQ1HKthnOB6+BrHk1lQTkA+NlqBg/M",
-	"ALiOUukI6eF70djBTSkXufhJKWSuv3FVCDmWGnDRiDFhxpdEFnqCOf+Dg8kJIXwexnvdHgmaSMQ7HXIq",
-	"ySVji0IqmLkDhOxQYImbpiPI/l1k0hCSKaJmFJKV7bsjTz7sXgf98y4RzIpRO0stM5aE8yRcgMoNUFtF",
-	"GSKXOq7M4Kk9mfBstmwQk5QrrdxQA/WQqxx4xvKOMRgt43gT4CEiXkGWyg5RDBeRI4S73Ywdcgq6x0PU",
-	"QWsAzOBJe0iXw1hC6qEwirEK6lI+c4WVuCu5HARAFyTe6+7Fkc9aTfklQwSR3NmEmxTdmXKpO+QFKgfO",
-	"7sLT0zb8k1gZhbzquw5yZ/uhFUysBT0HpBOXslMH4wKxG/TVcJvlL4XPqLN0dnIHSW1kJVeAvGnOL7NE",
-	"oXLdIScazTVaBikzS+B1LpvpbHRz35ge4WawUiddOSaAmaHxkAKKyMCpT0UKBWactR7NUNHCo4Htmpd6",
-	"uotpGoSk6JwlT0lMxQqg7vBTl2wVkVhIwWLkgaGAM8Po16k70GcyTVDSOHaOfK995XOlQIIHpdke8j4c",
-	"fiBiuEJwHY+SE7tlGWuzZoX6b7NEH1wOecWkjSxNjBZDx3od0NugchbmInEoGq3vYtEJHjj+BmO6hVva",
-	"vgArnwF6yzb/8aDqvqcXRw1nKHIwB9hmZoNHBDr0WBQ9dL7abE73OMSjG2QEOEqIN4t54qQeJtgOhdMi",
-	"zClpk25zTNey08iyNVf2bLTdsg3Vr8rrHCFFqqv7xjG28g/FueckzktyeJbvefS9OFgm+AoOAY6KLqk0",
-	"aop3OkNxGhaMhlAZ1pqHkwTr5R1OkiUHgP8zTR7Gb9+fkceA8/f4iy13u37sXhXvhBYPCtOnyEUBoAHu",
-	"CLzTdVexiIfKtRAvMhNIiaLBiYI0kR1QnpAR5CS/btOCkW65WQr6vPVuMFXp2Orcdm4n290HOhHsNxTX",
-	"NjZjJIbQLMsLsGyPhb/JZSZo6kOlkA+F5QtI27lVP2z+YS7c8KDIuLF07OkIL1gtrGUE6QxgIfhKW7PD",
-	"zQut4MNukLEzDhDXiIup+Xtj+xAhK/8mjWomodVhSleqGGop1A84FcSvmUttdx8NPqAefynCNTk1OUYD",
-	"E5ihQ76VeoaqFubqtkENts0uH8bG5nsMf7Xt0zvuOIVkcCO8hyKExgej1oI3xoak8cAQ5WcL+vUzMY+R",
-	"n8H1YKTtz0Pxc7vd9v9vbo0RS4z8TOIcecz8eealG74NIa2ylc80hccfPVwKOHV2HplXPGeppoVXVJM5",
-	"BwTyvzGEhWOwbTx/JnEOgmv+vCXMrXtdAkedGY4UrDAaJmzfV7voXDll0PCaK1Rw77H5+uZNL+Gfte8q",
-	"ZZHCw0MBGpd5AYpBl2OAxwUYoCiTMWMuLzHCuPpTC3SqqwBvxlRxTZzN+5eZtYHccIci6N/qlfqxTMxR",
-	"8ZYqCwls+U474iYStMFLIa+cisrU0my0XE7gi0dGpFu2scYwT8oBANCYsXUw4yDq7LIIo8I5ytp45YCM",
-	"pRBsrFEbd4XQkARAly72H0PG/yB2jaz9BKH0hOMa/kCVbsM6tU+e23IKrn0cIiArTCYCNUis7JbEkOiM",
-	"GXtA0zTFSi/yYSZBPLuUasO9NDXbemWPwT5oyqhK0VRJSDY1q9JgfAf2GH7ZfBZEpdSsxKFT208ITwwj",
-	"ACzPG8P1E/Ret3XjscOHRgEPOiEUIBtlqb9HZqD558RlInmaE9uy2tXMaBiwt7BCxQaDETXaWr48ZWLM",
-	"rP2CeOgolvARlBS9fedrsTHG0IYG3WVA9oJ7HEgh1kujWYe4nNJ+909UTM0LlotHj3ILxtA6oNnA4WT4",
-	"nZ0XU9gjx/uXU79DOuQMVw0qjMc0TXNTe62oR+xjXNGMef+W3U9TgG3J5HI6i8hCwls3OD9Kh96zwMkH",
-	"556vhyuUBETE1ym0lxz9Lt+1358Epi9ETxyec2Z2OB2lQaW93QdQZyQnvoOYVWCg1g5UaB7ixT217vGc",
-	"siDoOnga2aKVn30UJjyHzA22IOGJEbSPl/zxpyePxzC58Oo+TOegNEX7RHg7TNj8TqftJY9RHBNCjIxR",
-	"2rl9yDfkCym5n2Lrf/r9F9CHr2Ny/bTwKDcstSLfEKpWYkwe7pBv0DNOHtIryjWZMD2ePYx//wXJeO3G",
-	"9vj3Vjc5Cd3dEfnih3O9s9P5m5Li4U7hk6BpQajiGygCf46lembtz9ylh18IXfABKX7WETEKPlF4td0e",
-	"3xAcup1c6fvgXf6GWHZ7+IVwc+jZqeT+7IF9W5QP2HIXG2AFFnx8KM6gJwafco/jvDDbcr5UGoAfhd+i",
-	"vhOzxWO1j6kOORG5XI1IDGsVu/rPwAoIbZun4FsaCu+GlLY7Hn5GOfmCRDBy7SwcgysuzZZ6Bnk31kbL",
-	"67ESaCmwrpITXIRiWiwJNUY8yIkR2BRoWNI0HTimXWRsQTN2ykTiarxtBtaAwHIYkkMlZxBduA4Y8wsZ",
-	"yWQ1IA33Dvy/OirlY/aw3dsh1+R6xwzgnRMbjvPRWYbVdMgbCJgBmEg0WYGDBrQePHmX2P7JoicpOWd4",
-	"ALiu4qCawtkwCAKYRs8bCp+YYyNr9kD0UQwmEoDZ1lfMezbRYnauAT9qawtiSpPlSxf69ZLa6JrC51IP",
-	"hbERjFlSiHN4zy8gH9i2N3AKBsttd5YUYxZhSx2FGpI9plMJaGnWR2KOGhKrfIEf7sTBWWjfC7Z4thRD",
-	"gQIOvjwIdUM0bgLVIbBzuPMB+hZv1hM+YoQlXDNnGZ5quVhYnS82p6EZDPC1MREVWS465BkMGI9GJ9+K",
-	"IQK5iO0JQLAjOQogh9yOwzMnYwzlJTEYljCvoYjfvX998eLduzfv4lzDg+Mo9m2p46jgkpeTwonvjFxo",
-	"Ro+L4zjD5aY4+OeKCp4X0br4n9PqKpVzVhd0BVpYwNvxNsRQHBdz89AYgKbugXZs636tQo9xP1+F9jRw",
-	"oltdjPhaJKikKFYW21caasXRUMRYhmu9w75e1iuqsRTPwbCEvAQS5y2fY9iYrnYeYY4gGREUzkGuT9gt",
-	"1iGxa/gdPoq6tFtvq4L7XPOBZX3cj2jXP9yJQRHTTthE/iZX9G1usdLaDAvdhhaxBAd6xdPU1/QVCudy",
-	"pdAFPHDvsIL+KfzDTrEuEt1QtlKd7TjYqOHP3p+evXkVk5IhBr6oOHjKzuPM52CacwY6t43o+NJOLLQS",
-	"SGAk5CJxAxsBN6JXtHLNMMnkYihca8xVYGMXHrHalxUbA6wV8ucd1LYGdgWcf+X6eGOdAZQMF9O35gGn",
-	"vA5FHl+Gj6FXs6DnWXGFpiTufjMERUZSY5GkyjElUaewPVLKp5czbqHDknInvS26zknqDzjrvS3XYOb+",
-	"uBDsfOBOPLPmxn54f0a8vvf4i4PJMlJyYrtJIRO85KkxabWUae5tz0vCgy55zlFls0wKIBZgK6DcM39Y",
-	"o938jfp6WbZhGcTR3v6TiMR0sUhtyP2xvfEPRiONd7wy8gX/h5AhJNsMWwMybLmb1eNK1/ZhKwqe4Dq1",
-	"j/zobyQ1N6ILxNy51+8Hv6M0wzeYNYN8ZIT7IhQ6R/oOGVLojI51p/BeIxbx6fUDtYfFBU/w7m7v6CjZ",
-	"HR+0e5M+bT8Z77L20eig195n3ckufTLuJf1+4QUMV6A1IB+/kGHLpo5balkyRIUBQYN/Kab4O4QEzIV+",
-	"t0uuz/HF12YRnkNGmdEprJCH8L0R6oQnTGg+4dDWCD5i5b4/BDIWHC2ltoAd60B0mq4z1dwONV97oGBj",
-	"dYwwdhSKg/CVj3eIogKfyqn1wyj0jZir8V/aVo9tnySx8/Z7J6PbUE8JHQooUsrsaKVtKTpagdqNkT+q",
-	"fbzg0GyQgz2SMq3ByEV0HaMNzVaLGRNqp2NPXRUTWBvlojlQcWL3OzDWUFjGgo1ycNTt7VjhQ1c+5cUZ",
-	"KIjKS6D+zL4EOp2gWp8x6+PP2AIqSzFRIgftgKPbH9JoNsW21aJ9B2jfrjbCnU7xO/NMG5RLn9zSIWcZ",
-	"QxNFJqzWyzcUVjXF/QbiXjGf4wgOQxtkzUMbWpJEDlDS/M4qd7CKmKXzMZ7TFLtwXNgL8flDLyAqF3fI",
-	"w71ud2cQvsliClvtdEGNRjKAgcKGxyg2HHHg/4a6PZ/aZTYEQP1xZUxESB9AawDdpHlalK9v6Jj99egl",
-	"/xwycecRTqcaeAqmU7nop3OMGSnEXzHfXgooWbZRtfyS4Uxk3rwy6Arw5zKboXOVGcMRZvrU6BfjZaaM",
-	"0gju0xyGM6g3d5pAysENQ8ijH4z2tly489p+Gx2rbje4VDcIvhD8is0I+oGLyzivyymRhydsvpCaifHq",
-	"4pKt6ohUuqWw8vFJfrH9PbPB6/lCr+BIBLs5cuQoA7/ZiJFhCqO84GwhyZGS9+9PngNLQEaIWXJIFTY8",
-	"zSYTNvbrLKS+mMilSMKh+x9hsHs4WO/uh6DvgupZ5A2RPIBqbG2Z+Qt+/wHsDGM2fgF5U7klhj19oUAa",
-	"JvFsxsaXNmM8srD/UAmHiUHhQhjDWiaF/jXhvqtchRntW/KbSWAaCOoe3rEKyiDMB9+Aw3qvAkcNSGNB",
-	"4mPz3jgkJx2P2QLOpjJN8yswjAM7jDxqaEkS6mJzlnCKwCbIs8fwEsezMDD8qajJgAYDa1ETYLMorjai",
-	"Zce+oKtU0uQCzmSaTQvDr1w0M+jt2hmAgDI8mosZlygqLbxInhALSX2weaPQQW1uEVKzyGWG2mfNLiyg",
-	"AEWYxxnwe8qUTYaH8AXAUCiizKlD09zPY+e5FDYLmiUXQN0L0ACCydbfATPeD2fMlYNhKK5RoQIj5ypj",
-	"4QSjzqOY8TNskt829gCECYvL6EZeUd/CQVcumvH2++F4jdjEcwVhOkIVcgDzgAa/hu25UtzIHi+7C+II",
-	"Zo3C2Rw6dtfKLGPjqkJRkrKO2zI4sHnDbGouA/3dfKy7HTPi5gttA3Io/G0zewuSax1gZrOeTNqvqB7P",
-	"4gH45AxRIrJg2YwulBFTkRO0cLJwK47AG8i1s8uxusH9hdUTEGyD2DmJX5zRKSwZ6gofZhKUJQDhctrC",
-	"UgTFKMWZly6BpOhVJIVNggoSKkNN1KH1B9y2JuW0fKihY7nmKIMLhQHh52XmEsychgIikiuvCyNhwXMJ",
-	"DIRY85D4+7RQAWXVPjDdLfFtUmi59SH2sT2ZhE4mLWVkO2k4FyVOLUy5DCYW/OynVc5DNUMFnxl18Wus",
-	"ZjD6/JUEFwBnKnfPcuv8czPyE3fqSDA68j1ji9ydYFMvCt+PbAon/gTS0BAYa8QpAubOWXkJxxkDs4im",
-	"qm4hg8vhcvojvgy0kZ/v5boikYQ5NuYsUnhyY846GO1GLoK7wk76JUbvMUxr63rdBPKUqmDY/kcYrDt0",
-	"yimI1vltIx0PXP5h5HR/0ABgFv7eYtCkUiftJ1TOl/SedkhKs3/nCWN5tpibVqXJXjC78jU/yWOi+FS0",
-	"l4v/n713XW7byPbFX6U3a6okTUGUrNiThKrUfyu2k+gfx9JY8mSfE7qEFtEkMQK7udGgaW6Xq/an8wDn",
-	"IfaDzZOc6rVWXwACJKiLb+F8mMggLt2Nxrqv388IDwu9Lj3JH8o3ogLEzSXMDoSnxViWiqViljcWVryx",
-	"CJTGCo2bVxCOC4cZHIYRfh/umaBAsGmvlLa/ZThrSA2g6YWiIGwsc8Uw/5zpAnnkadBzwW+u7E4Mh136",
-	"oaQS7UGwublemL06mgmte2E6DqB6B2oyUZLoObnzZBk195FnYzGW/b4J35gRxzRYgI7Hat5gpP5ouL62",
-	"Rg2xLTN4wdSSPh8rII6zAk8vv1IYyW/g1ljo0fI+hmSF01W/qDlTw0JIq6dyXogrCMtU9mxwHBb1+/JH",
-	"iUKe4srgcXr8V9oPERUjygKtRtJdGnc1FEFQfGEK9YJG9OJ8foeMs6pEADDTSS044LPHr3ghXphBxkxD",
-	"NgjxFlCkTlJSmvG7/YHSWFLgFKz2mkNdTbhcXFFAV5f1R+VHvxZKsQlg+kN3BBUsoiFjm0dSL3WsuwkH",
-	"ifaWMHnoPu4ThtAKfMP+itInVr88XfYMxSBuXuq6QuLjWaEmHEgDsoWdN0+v/nOmCh5O1x6re+PUDTGa",
-	"wUaEIZ+cuop69J+hhNmqrIj8G+ieYYrcnQQQhRpnEfnuoeAbzWcS6vzs07zKdTvbJi4hwGB3d+iap/Jq",
-	"mquRWcaSxqw/xX2hPsVWLjur9ex1kWYZ1arOV0+UtD68qrR68xvhXlM4vkmqJ2DdNozf/l6SgssDdQZP",
-	"Sd/Y3Ls9AL6zysGxCMUMKMFKsCEKZ+MLvG1/BXfMTO51IX6Oti+KkqxEOBR+gOEPwUvBA44+Cqp0PRSh",
-	"tqYlVO+kUA59cvn0l9qK2iAbiwFDFpvL4j30hKZgfi+J+ACPqkaVVn/0I6c7Wfdm6F96WMINH334jDiI",
-	"dYWNxLMpSpFQA6TJksEPWT4j9mqtfvdrSS8F1KmwKhS7IHUFPTNmmL2gClFAm6/ZHXOeJ2wXFzJiMREq",
-	"mD8dxVTkCKb2YJ/xwQ0glME1XXbmQwouhWiej79D3MPeFXZ0oSCcTBRS3q8Lq+JsdyzHcQbAS2mwN8/B",
-	"4XR7kzA+prPrLNXjqhdb/q20gOS4glNuT7DRLvzqQWl58AlqrC19bcbjxBvhpXQnSt3hfsRhe2lM9UgU",
-	"83aZCQh8o2vv6lSRzNdOlaJ6V4W6wltVAlzlH0uTrVDMlcsR6dWVLXJbGAOKE2tS6L29xCdRMraooM0H",
-	"Cswa8hUdZg/7ry5QVLlgep4Wg7FIAE0IkjqpDgIOSoa+ba8u+47jJIXLjQMBGYwAV819PTHBJIKCiI0q",
-	"dv54UJYQTMAfDeRdpVAhqhL04ZcEssAXI0E1qiuMCQYXYMcSYg3ZtM9yNcXdCZeNoTks7DCkvjuagK9b",
-	"CcbvDrrhX1Aohrmfyg3t1gnDhkVf82LWe85D7zHcB1c+4loZQNNJJb14cuokLhbNkNQNr3ZFToAvYv1A",
-	"cyADAJDQKQteSKHwfelgq5q3limeLG1W/8Me233inN9geCkWtuNJwBDjAuu5AFCq6hrW5M+CoRjjTM2K",
-	"yjjoKAzi8fIgkhQzVz50DWGJ8oODh0CV+dJk6WjTQ4Yiy5hOMwAuwcjeJE0Sn/+u3TLBU6e5KtRAZZXH",
-	"2sPw3JoNAAk1kAbQJiiL4COaSfFuKgbF0ioHj5V18jI8Xn0wxpuyzCMHQQWRR+oCLQHVMCR2u0HdJsZC",
-	"qUy/yFPzPRmzd912RDeW4jfoCSEqaM4t2D6GxMDxC+Y3SfVAyWE6muVLr7T0W9MCl74wnITvZIcqN43d",
-	"nOYPKADBP122vpRYxHleCipytzM5LhMh+GSPyKaB5Rl0JpAYhn9dXc90Kb8XHC59mfQO4PbGE5oNxt7p",
-	"IVsXDNKeUzrXApJotu7Tt5/iD4OxGNx4owWt6OZP2DmlVJFf67DSb3Ujh91DLhyYtw65wo993ViOUeME",
-	"ACUeSS9T6kYz7jZQcr20tnSoNLqEF/ya66q8g75/u6OtZzGbtl2s5PpqJvlbnmbVhF35l/qhuD1kW6As",
-	"8iLH3j/UyBirpXAWJVTWjS8yVtj52cVlvM6xdDOxdYjhHOhY3Ws2X9p4VkA7cqLm8hg7MzUbKaYq4ysQ",
-	"2918ZnXvGgsZPaIGJrXKHUnOqAHcrKskzYvy5xQcr11sCOiac/yqD9MiqLiJIFaXLUpUpPgFEXHj2k3B",
-	"ToeW5lNHrKhKEO83oeNV9pbwGIwdSyGgY6Fc1t8gmjAOFVQXdRk4J3OqNCcODLuryFRbqJlNPXmVA6Vw",
-	"58bJNX+/wNx2Ltg12Pp5blwKNWRxhnExgJJ1lGS7Tw5tzTrcnC8iqMWi3/d895avKonKne8gPfqS6iao",
-	"vsPW+GQ/9DtSvCv6nRgri747+u67vR4bKojNp0VQ5INRHo41jVgEHAQUu+y00L4gBPoDOTAfyqQvg4KQ",
-	"MHxs02RZqsG/gnUd5mpiSwhfIWYPFijZzw9S/UvgITUFSnZ4Y/4W0DQLTfEPVL89qHEheKqlz7gvbe85",
-	"QXKHXUhs15Z0aL7Yc/5ukg6HIrd88lhARk80r8/YxqXQSygirVTpSxtS8nWktrPSThqNC7qzXcSJmKh8",
-	"Ybc3ACvkAcTICAUh1oKEzR37QYftUuzsRiyIH8yuXZedoVhCrFY1EaXvuxJSY3MbTUsLDLMemS/OdtrR",
-	"PoYtK1n8+PB71hQDBBShnzDCCtnGqNRMGHmJbCcBDZHBUdowuDd2MUoSMcw5xy8UJvjjiBLGexHVzrLy",
-	"3ngFnQwiobq4rgsR1ccdwUqy+6MuVof4BfCYx0dHrDZ+CHPHclqH+J4LrA4wXqS1zGyVjyW26nmyXjwh",
-	"1WyYvrPgOG6jWVUIVq6rTf7VoiQhTgugHFWAxiDm63LgdmjuZ5ovbleqjwsFA3iznHojMeSIzUddFqA3",
-	"wOppvvC1HCTFMKvuvmn4TsA2g+0K1XdKZosui89fX5oXC0FF88ez5y+eXz6nutSfn1/GCGJp7nYjFl1s",
-	"OYJP1NZWVroWeMFGCjha7b6yrdDx46PvzSOeHB7hf77B4NeTw8eQ0fCeikKPac4XPcbZUMzBItWRbYSF",
-	"jmOafqJm11Qr+5bnELXPuUzUxMJTaaWkpSEu61ASpf/AGgztaNqMRDIuCU6WGkCRggCWhCAdJH0PuGVs",
-	"JYe9CZTqQ9gHK7gfPTqMzNcN++G77nfdb/YI6A90SV/Gp8P9l0oKqvugMGC59yX+xqwVIUaAiQoy3ngK",
-	"sE3wvTvi7y478eEbO0ALeoffcMCHjCUwTXANMVbzk2Nj29gcDnMwlaB4BfvQ4ImE/2PR92x7kJnEjg7g",
-	"LYzBbGGPZ1ILIXssrcbgrLi4XjCp5r66D0ABpQiqTBzKTV/Gjx8dsbpinubcLnfKM5lBY5pTczjgXjWe",
-	"FAiJH7H9kXBj+GCMvTW0sTEFaMe9G0u1Dwop3ju2b0q7enCsrtaQRoXrKs0g0LxIuxmyiGQXBFXZEwrC",
-	"zqBuSg19EtPnLKlEyCguyHOSMd3DBInLl5qThphQqMDI9KUt89m1J4X4gcjgC21de3jPcp61G+RB989V",
-	"lg4WJIjK6VFoUXoLcHLe2EHssbGwk0ZKZLab5HxY7KeiGO6Pi2LKp+l+zgsBRuU+9d3u9VjcBzjWfuf4",
-	"P394dHh4PP/hCGy1R4eHfqlSaZS0A1z21+Q/PPn2uPjhUYwTffItzBUQ87lFekSDAIEmbIFOl/0oFlCo",
-	"M3ZGT2nHHn3PSoltQATyegUb4qRPDHtweNq8cuGG32UXWKShbSONTW8DMztlf7EpzHwZkUO1s1apq+mh",
-	"vK/bCjzLfNq3elYUVs9g8WyEABfmMuru7ctdmO1yEtuW8ytX9x4EwUtcBQxv4fLBe91q5b1xKUAkFUH/",
-	"mv1ygCQKuyASzDzggVywOqbgWoZg3K7/2/hnCV36+vSZA64acKkkUN5nai7y/YFxzUEd4xTzAkr+EUII",
-	"ojBqyIDmCjD5zL3efosj+f7J3472AvABB2Q6TgF00rZyB3qpDJpa6Zo6OT916NcUJB6yCzHhRmBbHZnK",
-	"ETVn/W5lI2xrQugwI/7rXyPbpynFnE1SqVyZI5SiYbA3WZDt20PmdCdLIvo3LasLlem+hE+JUGADCYZX",
-	"2B+4x43Ek0h/RzYBBa0c1DphDt2kRk5gW4u0nPOoXjC0lcq+rGvX6bJTaOvyRsMyQMvvaKKIUC3/9a9e",
-	"DEz4P/3y9MxediuBmhYMYqfOQni+Y1cGu6OhYDXC+jVwKwlP6NinQNyKIn2H/edxmC5GHDOVEEi2yqnh",
-	"B2ChwhlBAuna8bH/9a9oP+fgbOY3AhbJqFooGWWImR60qBAWlcaAE6USVX4DGhIEioUeNF/ZRMlirMGP",
-	"9hJfo7eDphiLn9HjjKPiGo3gO/n28ZM984DIm/wJhxJQoJfiLL4wdkZRvuy7J98/Jtz1LB0IqQUyw9oO",
-	"rk6vczI1Sn3/qHvo8a6DYx+ijp5NJjxfmOMkHKMGoGEMR4kklG1U+R7gYAMdCnLzdy7o+I98cIOcgbSL",
-	"Or3OYfcRDkBNheTTtNPrfAOHAOR9DPjliL0B+OZK15HU6UoDOSHJEsSJ2RbQntpjcTE2H/RpElcZvqGl",
-	"/rKKtqCGDsdJx2UUmEqlIwRgpGsNxug6fgSeKrbUw4+k4/Z78bhh1gXHVe6yVzMZhEK8z+deSqGgW98I",
-	"naBZH6AJjJdL7foWUaWCchWx+LfnFxcnPz+/uLp4eXJ+8cvZJdnPS0lgF4uBGsMKpXBfLiVsPdBpPpMe",
-	"Vqh1PzO7VCrTETRgmmHj7uNFiW29R3q2L9F15FmmXf7GahYaKoL5IbwcRm+MRav5UPRqSnbKnim048FH",
-	"5sTeadLpdfKZPPn59Sly8pL8b6Qp9accBI8DgPk3kW0V/VElQGg2wP4FQPCvNC8APYlj93/fgevSZopI",
-	"e+6BGeqrmbS0S0AY4jgXVhIKVi8ssZMU+QzpU0ngmbsdHR5WZrHUMlOdBr76VpPABv8NJwBxcxz7MhVE",
-	"PpOA2BqgKbx6/fLqp9OXpxe/PH+GAQAPJwGMB49xjnXP9XBMP/LELZu55NH6S15LTo0FIsGLvll/0U+2",
-	"oBuveLz+ipeq+EnNJD3ib60uOHHtVnjV962uMl/jpTrB92uue9RiQoBLpNQLno/wYY+etFk612b0m0hS",
-	"frmY4sVHR+2e6OZIS3/UYoYnp383Zrw5/0mbLXFKeY0L8CggKIjXHrXaTj/zQsyRq/xJm51xgRnh1z7z",
-	"hpe22CL0qEssVCgxDIGUC7mFiN/8zYfofYV6Jfyl7ooyHY47+01olxg9aF0qxMwn6BrzTVsywD86Rv93",
-	"gPN5AMbCE/Mn2svmZ0vuS4S8YKVAdQ3alVcUjgqOY3FbJ+oEqGpdXy9U/cGoViQtfrcfxIE7vY5UUhDL",
-	"jQJuEbKveph/4in+mNzYc81ir0Z2M+9vJOqJpPMQ1ANDDJErgiMqOGdqotFh65LKOCe2LxZTZt0lDTgS",
-	"xcmpDT5urgeHL5UUEIMjJbhSh6zThHYKyXot4sf8IeoQ+/S6ixC5M7y0vQIKL6rVQAH0h1llcg3NfZ9f",
-	"8lHT/em0AzjH3DhL5Q2yAc0KAoH6ieBBmu4BlxwgisnZ0Ippc7NvWuqR31RinI1kqxXb6oxLpX7jckGL",
-	"oO+uO26pCD6dRP8ZyoPDbR/IcZ6iDK0KS+O/ARHiRlLGf3ynzzof3qwVrFRQiZxad3hQ1OCyPofEaRnS",
-	"K12qWYLUVToYY3IowGzCCnDtsNAA/awE22Vrj/uyBHS2BHJWKZIGPrOpxwcGEIGCoEyXIsJQsT7LXYMp",
-	"dNT1JXUknknSHa5zpMLHCjE2Gp1rI7GOOWKLauxINX7c0xYn3t6Nw2HcRY/V+XMlVXa0qSqz722tVnpq",
-	"z3x4xeRengPoSvXWFdoK/dZCH/fqernvTfbQvPbfxCoDG2M7MFNHwG31CE9b2NUH9ukN5jVU7hAqNnwG",
-	"lKyMOdUZhuFH4kOWWPDBE48REhZ+Yd2FFGwhsJTGNwxQIQTiHwIEPvbMzqbQu2NOCKCaflbMptuwJ1aL",
-	"/7SUPgSfZ+OXcC8ac+UMLFuKQWxjsDSfCQKZsgj7PnSHsz8McR7tban33aL+Y84nxLgbNMHy14npLNWB",
-	"s4HA5Muievll+WSyQxTEIdlHHrNDeGkA8NCJrCAGPuI6tkiYXScUsQmCKcMVIePx3x7XMR6v4TxuTR1u",
-	"PsXl6dJrZCUUeI9S719zCJtMTEfImpNC9pwWyaV8XY3umAr2+hKxDXOux67jCDAnbTO/2dKEeaoUFvXg",
-	"y2hm4qTRlVZ3NYd0sJaP7nMtL6jErVC+Bs6tyrxUtWm/3W7DpMz1rfZLeXZH97hPPq4nTv3DG/jh9Dnf",
-	"xnJxl9baLzZdiqntNMd04b342LUCaaWX/VK8K8Lhbj3srbH1UMbWucqwpz/QuDuavofPx9n22aB11laN",
-	"BQFYwKlsye4LlHfYsb3scRMoYF8izgE7LWxhJiZMncPeBVCPUhEUOrgA4DlHkHQd2BlU7L2CSIVIeoi5",
-	"pQ11ypJxhMvoV//Hxemzjf3YF1yjeDLvLtrk9FP5d1B5LXTHvWUC3Vw3zweWhXaT6vAMrvjyqilCpCEK",
-	"WIjAGT5CKdiwjZFZEXB3y+08NqQhLBy0Q5Q/Dg0NDOEgKqCCvbH1wLdKobVSuKAtXVYLH1UbEJ11o8Q/",
-	"yTLH8RxZmAMo2oostILSLrr4VjCkwoZGbYDysfzXIHYrPKOuxYEIHuqdzPPTX80INxaf6SQt2gjOp9Bk",
-	"1fn4drld+NWClaZflqfQ17ZWsMKlZp9M+LtTvOLo0Lsu0C5XJ27PJDmiatjw8m9tsUedF6m8WXcunPNV",
-	"2uR/cmkK8Gz14tT+VJKQL1JduC0YCkYrt0riEXP1TZmep1BoUCL5p2rJkBk45DjGqEm2oBZn3y5AcKA2",
-	"ONaXli85pnsBhH7ITAsNh1CkLAViBlWIhwkGAMBoPUuQXSRH50zxQsRA7OKD8Uj4ZN8sZjvm3Jg5G85y",
-	"xyaiCF+ULg7IFy0CY0EtQj1XxzgQjAPVdIRV5gFxPGAgKerJNHIflzBLKPgkpO2Sh14swBJFlYYNL47/",
-	"FjtcqcHVsfJGGNVSFjABlv4C4mJz+Dm1lLXFHFrP9HFpHDCG2nbXLnPtedbPoEZPdi08DzrRM/XlrZNb",
-	"sGAkmD9poaJ5X2uVz0vxjvRvICv1WE3XJ8KCiW5e41h/dYtCx0cbrsIGc0msOt1wFv66WrcGQFW5pk8J",
-	"bCAX0sK9S9evLhhBKyt81FenBdsUKp4jjvvHrVV8Lae5GggNsFuEdf4n19u49QNV26i7ByoRF/aD/ON9",
-	"J+PXIjOScpZn5lvgcmQ8pbHIzD810OzSz6zf+cvF6/Pzs1eXVz+eXDy/ev3qhfNo+h3W7/clY/u/sH6n",
-	"Hh3cXX159uvzl/0O2983QoLtACFSHxIGSOTzu7g22n5KfED9DoIvAxdQv+SWIdVPqaAQD/EU/6vk1TX4",
-	"hf3Om778sNOX4HrYef+s/Kzhbz9llBARE3nOej/YJo9uKCx3B8W7iPKd3Rop+r4v+8VLPhFLk+oXFzCl",
-	"nr0a/wkX9IvwGGnsV4InEav54Xcz52j5upPT8uln5B/DqR+ivvyw15fpEKb3bz8wmWYMnp6pUfcnXvBs",
-	"V+T5Xl9+6MvhpOie56ksMrlrBeevYrHHDg4Itg0iNkoORGV5PSWZX+bSMb/cSJSKd3d0qnbRQ0W+C9tF",
-	"wqru2EXdgY2iaU3/2An3yE7Edko7xBzgqfl/tzt23sCKHPelGYjKRDdTIzfZG7HYO26YbSVpP9MiD4ps",
-	"+TS9MqaTPdKmPDaogaWv6+A93cfWviYiE4VoLq8KLe6RUomlwKdaKouQRViwQW1TFLQ6BS3BgNwkZBJ0",
-	"xQHSLhjxzmD0wOfYGOdMYmrZLHRgc+qCL7oMNCnAaMF4V1VCLXeghPp6yTZpCESSXW7jJF9b/PDPqwPR",
-	"JmujA4MKG/o6aTc0uLebRf1gO/qI36wYH2RqlMrmNr4fxSiVGj5BjT2m4p1FgOCyjiTBe6o2M18is8BT",
-	"SsQPXSSIoS9rpmc8g6Zm7CI9MyvLjrqH7r59CS3PSNj27ePvPS7G4+433aPAc3XjonY/I5jjPYZw5NBN",
-	"gkQaELykDI+1DwS7nhUFdD5DF595c+LdNFM5dvbeYEfribRAZ0E/vCNWKAEyWSIZtz51vFARk0iBaZup",
-	"qeJIKnOkLwEnMZ0I6OQPEckfHR4e2rfk8H+OK06+a/5TWSKIvv0SIRZaOry3LubM1OhUflpH1wr4tW7e",
-	"CzPWzX3VpcvCAb3bn8/n+2bn7s/yTADfYnK3Ef6k8smmw6NrbtEpuG514VteH8QGYQB7bpPEYOmqWu85",
-	"JLnI09G4qPjPIHAu8PtY50HDuQ/rO58i5vhTz0+z9YfrbYETQvL4TGyBkmIH9ei1Y6jWjT3wMG6tU9vL",
-	"bipQ16CfyhP+7/TVdQdqgh6nU6FwyoB4zMYq14JdA8XLot/ZyBWlzeFcUXLrXor5Lv35e1qMf+RavH71",
-	"YrffGRfFVPcODqz3VBriXmu3D3GBlhxgEHElzzeUyXCz52aJGhbonJZnxeJs5JyWFqe0NuaCW6xPVLkO",
-	"JOIuLkY3EJLmxL1b+7uZcN6tGTW4h4QXsfueXZux5lmP7awY6w5zDmthQZyqjjNYBOgxC3wpO5V3suMh",
-	"gntsp/aN7FjfuHHA5v7txhzhSHs04C4arkgGZx9DTnVdH+sm1e8fQgNczYpmC/y5NdkszZqzVEt2tQcC",
-	"tfg5JVDtBie7GBMvcehmI1JOez8b4FfVCCDajKH4AJ1AmRqdzYoH6P9p8MSXKe0+c2f8T1RlU1LAz2WC",
-	"oHqrNPCtvtCGqJf5ZMmYXPHNeh+5wrGIaWYp5stecfCNE3ZN1U0+KcsArDvrSzqLeIy+ZQlfwK4lLCou",
-	"F+468P++OcRTsEsGaiIBvI06ScoDTrWDcZtp0UP8QJtCdUi1GlhrAkibpbRqhADOTiTQvIFatC9JpJhf",
-	"afw235xqBoZyL4Sq9AD9Ka1FCZUZnWohAXc1gnaSEbS1OvIiknFIDaYxW22epNLEONYLCg8SDeZMi6AT",
-	"kxBY4WTLXBn02IRUmcSuDFFI+2JRHveqaH0sfnz4iIXsnVF1V+DbGwK8bTEGcE7kBx16C9Q1d1K9LBYX",
-	"wL3LpKfhbqJOUb+P/naIiKkWwtENBclICYD50aFtcLLoeyWsQUSXu+TXmshrzX63sKt6DCjdbgj4b+Sq",
-	"p+gDamLEnczU4CYKwDKDzeP2K5RnpMO+pLoCIH0x2yGhWgTzkgBR2QaSLQuM+RytFnXUMOaRGI3NBNdE",
-	"5v+RYiUVb/WTBk3aufXkM28eM1m68OuLTIAot9wmw/CL/rxDFPQQmNsrxF3dxii+CJtqCdGhxrbADXl/",
-	"9pI3j2wQurGS+H8Zg82TGrugtS8dNhqcOLRLtsa1GHGJLRyu+HS5TvjCDuDrKxQO13alNHNrcItqYSuC",
-	"7lYubIf6KcqFA7EqZNJKpD43283NfFtw/Odr31guNw49y3pR2eAh2msO3tNf7YojnDlsGVFcyUJNSAd6",
-	"7AhjNYgkxYgX7AFnAM98B+qJ62zN4Pv4aqMjf+JShc3DKVQMvn7vl82Eu5Um0BYs1ybodCRn0+Ywiyvj",
-	"d6U79oOh1s5ydYKHCk4lAqgzAFA3zuBrmQ5UQmDqL3/69akvvZ+P00IwPYVq99xskb5MiccgoF8Kge6R",
-	"HOUl+qFjS1ePo0AGn7hL7jg44i53ac79ztzt0dF3bDDmOR+Y5Tk2d6cu1CqHP/qoYJ0DgP0Rmwt+c2Vv",
-	"SW74iVzAYABynQMpF2E9kbcMcQJsXxxz6ev+ESYZQflTYMW2wRH42RHtxo8Pv4FDSDSKhPZxl10Ata0D",
-	"9+eW0v164fChtcg1saAgBrhZSvO7DelDTQ2F9eO6Sn/kRsJ6/+A99MjuhSBOJdbyPeYciLK6e2tX3ezR",
-	"19MvpK7hAga7uZNeve4Byu9bz+GlmL/WgITYdvR0eq1vbr/Yprp7rFpZaThChvEOnngLsf9KZcKYZvhV",
-	"PTAyMCRIL/kN6c5tbcEn8tt94Txt0o9XXYCK93MoLzDKYSnLj+KolOYvSah7zPPfqWLcDH4p640K497S",
-	"3ivy0eV676ZYDjgtWfpW/Fdz57eljC9nYOjzYwOPmYnsh2gbJWIKCQslHTyCyDRwXgF0R+ke0BCYFn1p",
-	"yU7qdO1IFC/St0IKrTt3jqSom7Wq5hfBs2K8gaZxF9RXqNFcAY8kfXsHgIjNZf8KOXNafpswtP8vkDVj",
-	"nNQb2CgTsRIRxqrTdTUKtYDVv316oOq2Rsg9WSBhIPRekK9GooBnrTRYcDRRZzornq6ZMKFj8YlI3Knb",
-	"2NgW2mRTRGnHe7jKlHFooBJbaw8m4sAOpzkI8Aob0XUpYLajvU9tdBEoIhs+c/mG61mxHCJjJ1SmP5jl",
-	"wDgc3Mj7uj6dPvAVvCt8U1sPUoSVylgT1eyjNjzk9njKMAhr/HxanzV8satbrkuDvkUDecP1LXzYhvBn",
-	"KVoDdSaWL/UhpdzvZlO6d3c7Mbf15b6UQCzuWpRpU//B1vl/TYb/bJrcoq3TMpgdvKe/AK1vGHBVNHCb",
-	"kMHnuNtcSNaY/jeu8sFi9cWPDx/HRHDumWgBAYqnSYN9WObN+MTG4mw9XER1xO2l1vKV9fxYwA5ye9Nx",
-	"C3W6Nf0e2PQr3Da1bLsII+mFmRU59wlwR9+P5fuY1RmOFgLK8jMSke1pl53JbNEgzSZ80YMaTKiBdIWG",
-	"ntZ67kpzl24cAVp8GTGyUFA1yXZBIO5hWSYag7houbVvXX6kzrSroRW6i3XWQradLz1xc9ts1T0eoA7w",
-	"85HYnrHD4x2GTvwtKKI+f6ifjyOZt3WGX6cueWWTIavVhzeCrc3ahbLseuUCkCto+E5zBd5Dk4WL/VMl",
-	"OnQBrMo7muG1VVDUJOdDYP0fZLOkCdP0nB779ZUqBgu6WpHQebcoVMRL71inSOPcoppuA6n3gAwDzKf1",
-	"yDD003KZ4dTJACvT7JE3VZakJkTT3xDr0nYbrBZTXDOO0qnn7FCHao4g6GlBbEMVRrouew2HC5uvo94h",
-	"ioBRo1CeigT6YBCPHUgAaEoH7/EPCCtMc/E2FfOYOs/wF8YTZHdBkvLMtgxZnlmE8h9zam/LUiNkpYMw",
-	"FRNg+geMfnObETILmHFCM9Hf2K/pj2YJ/v+Ls5fNwJwkWj5pjLQVJCUO9EIUxgjchKhl6cJPBapppfiG",
-	"I2+ysGFjQ0HPhCfiDoI8jLJDlmHRTPtnrw2ucZcYnaBwkdbqBXteNatHU17pB3htSN9V+4vO8QJzLYYN",
-	"21z6GgOM4dv46jRTm4Kp4J2fyvNcjXKh9dYX+cIw2p6B2OCkhJp08X2XW9HNbwVRGlxRSQj22F92Z7M0",
-	"GQm5t1zFZRaYywUWaT1HKcxeFIlDNJ3mKpkNCjzBqF170ryKfQrqmaBPX4nhDNKsOZRRM13w4bDHxtQ6",
-	"PGHqrci7m0KdgjRvADpFyVOqAysrNSgEe4rTrZts38hVM9WVE+0Xr8w0e4yxP97oIk/l6H376X64j0oy",
-	"1Gn1yKO0CvByB3auO8FUEX90ame6UzdRPCfHef6x025yHpiUqtCqfJ41Nl+jf21cslVmK1p1sVHOsUun",
-	"g31p+fM1JzBPOhpSSmG9VU1S6bZ23j239X0CO4mWdZs72uaOPpa3C+TyazRsxdvd6KvEDb8y6WOzKSA0",
-	"yAsGyXHsMjeZGBbgvaYaiXCN2+u8U6Rv5YFPjJgYiAfhcF9GPJUAi3H4PV155S6I98qQo1bsIbFHmYUZ",
-	"wKShZhSaoI1zb7NPjm6ExafDfZBF1EaDozAXQa8NIGO4VDvNGflDuIsV1LnCJV9gcxEZisevxwc+/GJ8",
-	"4CVaeLsz7qXWlLZzKyfT7vwvxVf8OIqgjXNJ/rldQHQPj9pcB1nk1GyKn4AFceuRfmnMGSjFSUm10ZcN",
-	"NreNs66u3pqrWZawa8E0FLAqG3C1pOEQWKaSBoD/wyQaS4e2f8CoR2D6M9Y2FbYudCEmLrKL7gPgQhq1",
-	"A0IzMg5IXggpEpJYbiQWQJxqxl76WLUG/lbHteWIZUkBVh6bKVlbEFuOk7WgrKcpF7a2o4lY3I2nxC7O",
-	"swzym6slO5kvny2HeCrfqnQgWqo0F1ncULP565YU3PJu3ToxWyfmozkxtDM3cGTY3WrZAq+mUcCjfYCF",
-	"9bf3mNakFp0HhBIegBSNKkAmQAraOKymOdc9q7wsaaFU0EEYOEoALEDIghEDed+XgudZKnLrmkRQJaey",
-	"DFAmkfXPAtqSQrLoUEBWQdZuCm6TpRGHpGbEeEHohYiE22UntqvDAd2W6cct4GWa63qHq5IhDb2tdNnN",
-	"6qGbOVICg1IwRHNkoWZYA202SX2JX2hv3zUxGW3ovz28C/QifSseJMRlNx+FAZlU888hKxj6UvO0GCc5",
-	"b5Wx+53OlVtn6h4zdbd3qbbeza28G3JpHzTjtv8fDDBmVmTeDv5y/urst/PLq9NnVos+aDKudeLLiKql",
-	"vNd5qAMw8TUlDX7XFBOIxmqGqaRzdulRyWYZnwMr3B7EOvlZEfi09VjDMG2q2fUszQqWygj9VIqj2owQ",
-	"O7PWCpbkA/ObdoEzZx2wsnHQl8vWgc2n1GjuinS/fxT7B9HHr0SR5kHI7oFUsll1m5375Cp5q0nvrEm3",
-	"6vBW6tBadRvlx4zENe7CYj12S3x0eBgjzArkgHjBrxH8Dn5HUkz8hD3fvUCJSaQhN1LNdYhKD0et4BzP",
-	"IInSlwl00Z8VY5HPUy1Y/OTwmzjAo1SJYHFyfTXzixlHLMZnXyVpXixi4wjGSc5TmcpR3EPuAEoiaWi4",
-	"AgZ+ovg8Od3RbDZFxhI7IK5vRNKAIvNK8CT9UmFk/LrDq/+YKDKfH0jWxRjigOE2HYnCbZVGHBuKyKyG",
-	"qKaTyp0Bx74gJvJNgDu6FJ4ezAqm00zIIlv03FeXC8Q/dCiLMXAlxNgXyOIXqbyJGWooyvu6wPuUj+qZ",
-	"cVJdENvyV9hDErymlZ+YXYFb9JDgpXfsIandKdsekm0PyefWRQf9JoWTF1Y22iOrO7BrHbCzKTCi2NSY",
-	"zRYipg7i8AYXWNsCgV6pBdrWwWjEiiX7AopgeNIzrtiAS3Yt+tK1qDhiGovS63luqR+wubWDvvhP2trR",
-	"Non2NBjxLbBvaq9+gD6PttOxwrb1DNwFtaYQ7bk518BOhz2WX3q3B27Sk9NX9ErWYLOJOZr45sF4KTWP",
-	"r73OnucufKmK9VfBSe6SC7C5L1cR7Lgrw3M/RMbuore78kKvn42p45dFr76M/B573W+2SXjlRe4ssz9h",
-	"tG1fAz4OZ+i7aNrMj7powo2+7aLZdtH8CWwRYzk4w6HJGLnvhhu6+UdtuCnSIhPYTXOKipI9/vbRI8xO",
-	"Kzly7TSBhqPTEZh8bPZ0QsSqxsI6GxTqGtpLNmqmwck3dNOgBCp109TYD9BSc2km1GP4v1WT6hfP/JTa",
-	"Teg+2mXILqjvl6F5wrspcCI7tTPAnpgknMDOuvFXcZk9HAWOqQzHvAKOgg4dvHelZB9WIu/SlI3xDIye",
-	"vDB+6KPDQ2sP64ipLPHOKTvLEm8tY6sPECwai7ovsWm7ZhQOIS5uCK7d1rz+NFVqONrf02Lslf+G1mnl",
-	"4hWW6r3UXRtz5vVpO4Pm6ZgXoVGTCz2biNenZKis4Rg05ybmFsuX/uPb1hf/41u4fCZPfn59usaK+vn1",
-	"6asZWBpayMTNsvUkl65cN87gWhynLtS03fpcFGo6teuzLSTcxm0eGknPxVggl2KkfFhGvXE0ZyPpjJLO",
-	"ZuJBSC/TMdmmTBvPAXQ8iGNHAL6shiwtmMot6AjU08W64MVMx2yi3lLA2+oyIBuIjWcfs3/9n//L4qmQ",
-	"SSpH9K9caJW9FQn9c5ApLZI4gryVLsQU2AiAyBgKC3OhIFQFLEZ96W4WhXdSubuRHcaEL9hIuRoDHE/I",
-	"Eo2ljGaKWtkqBJyUmS7PIE3Tl4RYQum4x4ffe0bmnEsNZUWOMMk8lEbFuLSLQCNK0lwMimzRZU8zpQFO",
-	"zv6EQNfQQRZURvYlIM2lWVYubuxR8aJURQjxcuLq3G2v20SAvZNKqHx3NNpULoELhm+Tp1cTlYgeU8Nh",
-	"DA3DpXeqhkOzROPZhEvdWx4pqx8ozmsm3SAxDSlVX9qwH5BGYQFoiFwT81mhYuzHw2jkMqYjskHbZafm",
-	"OeDYBs7nsaAXPRGTa+DBCLuij/FHDXknYMEaWjEad1ksZ1kWYxshlJ4AwKNU6r+M+WjDVzdCY32qFtmQ",
-	"mfcV0zlXMBfiArdlsS6L62YAhiPwbOOs7YY+xmpUv4PM/nZfET0fg6t2VLZpsWZz7t2245AeVFcLa2Yy",
-	"VwwqrbWl+7YCoHB88X1J37GH+bHU5o+O4ubexVsbo/fRu2h2vxoO1yeIuUzOhsNAx9MrWs9DEUwyuLzI",
-	"0xVWk7d94bTNw8q1T32I1sm2y3CO5z1MdPkBuii3hl/LoCC+oJeqQNti2/64NY9XweWvCyYuRWMsRn5k",
-	"D6DddkVwdv441zodyfBIwUelM0h93iawc8DT/TxIM9QGedAl1QGIvrU1qebAQ1SjP2sbckiM7ULbjC4l",
-	"Y52GtpjUUuwxrvsSS2n2oRMUF+2YqlxvUplQEdhYzaExB1z9CKyiVLI/cKCpHL3ZBTyZA20P7KEBhrlf",
-	"YCEFIrBwTpE36MwJmv1TpRJ6Qm1DTT6T9HyAXUDRPEwlNt8AlQBAZi/Q0GfFLJcldEPMG4/VHAAb1LAQ",
-	"si+BzHXhjk64XEA0zBh2JP31jQCEbwIrhPsSY71m/5zpgg1B0JQe5srejBEDJ8zIeOQFywQS2b+1BDDa",
-	"mrXQyzSTaLYeO81jLEOsYbamjjV5jaOBJi6xqq7ZZppoorWyqfQu+iTkml0V6gonEbOJ4JacH61kaFMi",
-	"vwYWO0WvQYp5sPmwqMntSodj7hHX3er5CS9EcexbyJBgxRwP37EFQTdv4TpXcw3cPfFzs08vIBAc2/ri",
-	"AZdQnChkwuJSlD+O2Ch9C+TBSE42zNWkL1esHm7jfSTfjoF8Gw9dwaFaI3QpibhxiRbXBUzMuN7RJqef",
-	"yr9DT3KLWGoh3hUH8Jnvaxf4Cu0wwlxeZ4b5edpEaGtLzF8Kw2+sfcQSTzUkqdRlp+TzItJooqRAJwe/",
-	"xRiqIxuZfOAmEKGArz82y7cPA9g/fRbbWhWzeRQ1D+BKHLMlHH8s6lNsoCaiu43stTXwqGbyUvkihlb2",
-	"0tMg8uWeLNqTt5+c/n2mCn53U+mo1Uv+mRdizhd3sq7MpS1eHD3qMp0INSs+slEWvSeRRxUh9dYaSgcq",
-	"8trRy5DuPL2H3q+Xq/K/B3+5PH3663No+wrU4m3Swq2zr4TbJH0CNger1dHaVpQFpmILirzuMUi9pkO4",
-	"+N9+YDLN8FC/yNSo+xMveLYr8nzPHPtg/k/P02IwJinX+wH/6O4Wi6mguwH/PSV7n4ms4D284XBSdM/z",
-	"VBa7eA15JHvVa14JLYrqNZnc7XfYv/77f1xzN1opMpWjXr+zdJNnSorae/T7kgj7ue53Iho/pWu60PJW",
-	"vhN6ek33cowsPX+zpyoRdsE+3DrrDPYcpJp3MQGNS66GnvW3+m7ptSZ78CYYo3dF6+1eEWOMwQx3EvN6",
-	"dnp4iFm61q4uEjUruuBg0MWk2feO7bnXueA3x+HNcvPe/M3MoFUmupka7e40vbmdVTc0irfhfuFb3LHr",
-	"bos002TVXVGJN9/Xv1F3YyMy8Jb2jVY8P55e2a+9C+5H1We7DfBckB5p4eOtI5kIzeO5N4Fl4M5VuSas",
-	"45KCOdRENhFWz319zQKUW9nATL1Vw0Bgzd+taSBA+fsknQNlhPENCk6FLqy5ts17b/PeD9+vYLsBaIxA",
-	"JLcc6rNW40NkvGtbHy6q0SsbkXMpRggScehdNH9qG2w5xlKrtEBFi8VWoYY4eB/oqSD8EPel8W7/9d//",
-	"gw67jrvsdwiN+bBKqivJ04rmgNAIaAuMjUF4q1ARKhxqj8cBYzrw6PAw3jtmWpU7QzEeBM63TUguBdso",
-	"SoS54VyMhDQ6SfRYkc9EzLi+0YTyhilWv448iLAFdzTTFXbQ5s1lokCi5cLjFGV8IPoyACS6FkOVAyQd",
-	"L1yICpPXtDjj1BgpC4oj6NlU5FokIrm6XsTYHBuCsl4L4+fr8MQ4wigibVaPdGQWQANi0QlzK5Aqmpox",
-	"cTTLBLfFD6Hyp+V1cASwihOViCy2iLA0STgYEKVQL6QaDkWuj12XTFpEQfuNTaSS4qSl5Xgzip3Znpso",
-	"vC2gFynpC1EwBd6rfqlBE6OHhYJUdXN3zh2CZffaoQPh1BYgCXZLh9nbrM2lTyvTvW17T90dHiAXm8/A",
-	"DVg7LRf+D+2kW8QBm0KA4fZyFjI115KwKVtPDwLYNOByILK2NtNTODsTiY9ybWBx+YvKNvxz8mlWXYvn",
-	"nA39Paqe6I+L02frCh3NFf4eHyCkujEVEPlan3r/kHw1u4aG9FD75c6NYH/yPbb1EdpE0HHFXqrigj6w",
-	"r7fO4d6C9l+cGwTv9oED5ptHyz9WFxXrd7zr0O+g88A26HuyA27ofGoKuVf6oJYMLQihv6o4NffRv+QM",
-	"nPoOppowcsTes6p7xeobkVoFQJuimJOg7aSxF6mM7h12HUW+btaXRkhlHAIoDVF5gg5s4f9heTFcpxJA",
-	"jHPK+AGTBu9LLNZg87FiQ5Vlak6uIF4BHjLV6YIDwiap1oJ4I43bBsWk8C9o6mqCWnHNNF9f+LTUTNCS",
-	"J/1WAdSgV+cO0dOGtrYt5so26PlVBD25jyJOvNCpJz3/aBHPkyTRjLsI2vUiwHrp2X8uNVhA+831AuU+",
-	"RJkw1ufuQwIfbBv825Yg7gATsOaLLjuhPhPXnALxPqm8YsDGBdJW1MWz16PGHwi2BpVjwRxQH9W3zrCm",
-	"zhmOTSyWj3ieyhVBLSvyPmlEC65rI9yfhmO+bVhq6fIHgJ1pPyPaiU71tJ6Mv6I2mmB30ZxrxpPk4YIJ",
-	"W4d4s56Bp/D5b4v+v2I1eZIkgQ7BlFE1J1jWkx/BPbYP/MiMvrB3CDOksPqUMBCMtfzotpAhNJ8Gz5mk",
-	"40q3uawIiJIXxttqtPfhT9s9Uu9O20kEvjRy6dIgd9aMsRnzw1Y5WdCPtW0mtokkKnvpLsl4q+4S8K83",
-	"B19vbw6aB5RtQegGMEdtBnOiAOhPLBu1YUgAiLp6zm7UESvGSgvw6vmgYJA0FWnel9cgGyJqShkYQw03",
-	"nQ7xAxG13UG4iwmxdI5EAQnZ08Lx0Ng6bptBXTAtBBOpsVQjJvEPbGnw2f10AlfmCJ6MLd/2n8hUjA0d",
-	"tVZlOUdPKdUGM7cv4SWyQqlmIxOQ2T6phSlXAMhVrEsz2NualuVrH8CubDUPBMK7L0MSvpatFfklUMVs",
-	"zckvhqsNTUT4tj4T+xDk+KczDn9Ms8yoHcDyd11NgEvxu7GMCL53sqmZaKbVYCMaObnSQAzEedU63GC4",
-	"92EnwkapNxJhFo0WYutxVm3FDU25Ug/iw5h01A4JVgqWrjnWHGf4NIPDBdnB2Paygl0lMi0iWodcCDZJ",
-	"5QzrwH5O3woWz/IsBngdKeYsaOXcneXZXgyoKbZriIeIv1C/l06E5UNg1OYsJALSQCMSQrag7Ue9CIVi",
-	"1wJaQCVwvUO5V4/FlU8rpv5UJoZDMSgYsE40WmAhwu39s/xsasUUq1B5K/U2hMrb2popX1UPn2F+3LZC",
-	"bgM6m4KcYTu2yhkP2rsDkVBT9+BcbvhX6j8lUE3SXPJuPxdTwfGdgJ9Ql/OepQfGmQTR2lDzrXIqac14",
-	"EFpQQxY7ZEyGJYnOkd3RSOLhginpEIRUrjIQXLFZDfIVdS3OQ1p0+zJOE9eUbGWxkYxBGoWkG2IcIKQU",
-	"i4EWuwR4QPXTGrQXdMdbAAHCGuAsU7roS1854Wh/UAz/U6WyNEhFLf4LrHWOHx8dseBFXE1SPQHAqBBP",
-	"AGIqCbsWmZIjjTYazaYvoUDAFoYX4l1B3KlQusfTxHb3XwsmkrRADAIXDgTXn3I08zTLLMAEuxYDPtPC",
-	"e+SoHbABz6zdcAhF9vY8DE0AFEZaRMEiF0otLYvrRQed4kry7aIimJa5VZzwgu/PHKNB7LDGXOLLlqTb",
-	"N57PinGXnZU2GgBtuc3oavd5EqEVAgX92YL2QGw2XOzGPIX2BXPeYir6MjZrHPsp5cLViCOUX6pZOpIK",
-	"qvAvhGD9ztMg8NLvVKv892mcMa6YD7JATKS59D8ANSlmuYTb/sLlyFw6myJwBZL1qWmwBY8t9gV9xBXL",
-	"SU0R86KLmIO5a0I89V9VmtgJB2XGhDZChfbh/gq2P3UEUA09vC/zxRPAiXoL0Cb40nlRiMm0iBn2ENBy",
-	"AxS2uUShbFBz2WNJTjPEV4VtDP59l+/ndhCNcUeb+UwgTYqyzyyg5kNxezunDMv6BRTovz41e7S2TL91",
-	"9tDeY2OctMp1t6jKvy9oDvfONkbmcFc+Hc9s8UtTVTUWccHWHJqXDrrN7NEe++PZ2cvnb+JKYOs/9v8h",
-	"8oHI9k9O91+f7tOT9lfD79oI1/KctrbmHWA32sS1zH7+uEEt88QtwMdnA/BRrko2hqPPwHrrtWK88jBB",
-	"E1jvYGlT4M3Y2k8eOnsWNRe/NvgMtfEZxlP8Mbmx54bOw90KZgFYyom2P97EgUVy8ezXcrljr5xTC7Hd",
-	"ZjIhtEr3c5pEaGl4A6svQ4qAJQMaTG1jrl4vym+RsFzBYnKmEP004m8FmMoh0pc7s876Mnb8TA6MXXlZ",
-	"dpvKHtLxMkWYMd1jrnWqCy6N9VqoLGHc2EvsetGX8UQU3KigLspvQG5eQlggcLIEKtXKCTr7E0K8STWP",
-	"HMOoTWpOmqqFA5j+T0yHsFFxbzDsW5T3evOwVOD76PDR+gLfxupxuyvvVuS7LdzdBrA+ZuFuSa5jRGud",
-	"Jqwt5a0qmzvC0zT5xw+SUMC+xOXe9nUoBUYNoju/GhcBuyTRtccEg41HSHhOokBY30g1B786TdhCFOSn",
-	"S4qYlEYSuTjFmE+nQmLfPdB9QIUIkP5QwABgPbmGgNsdvOqQdOT+Ewc16IcvVRNaxFcXsd+KrnYdhqVY",
-	"Wv03Wiux6jvLBrYduXOHkHxbI9uHRmpN7J9UDhwfs4kDHinZ1L2NhROgtqQQkSN4tMieAoEPDfi35XBk",
-	"DPVmNgkJ8TxnINcJhQpX0zZUdN+hoj+7YNxagg8nTpH/7HYC9SOZgG+/XZPqPNGVhErshBwRuFgxGpZm",
-	"eLHKvsUCkl6AD1XNiYBcFkZiiWlMLV3XfHDTlz7VN1ZzecxixP9Gk4rbf74SXAOYN5cJi/m1yovY/Jrj",
-	"8Y+eEvnHt9ukyJeaFPnHt9u0yDYtsk2LbNMiHyctEmrKrzsrQqbGJj7bia0ybfb34mWfKzBY6JnxetcK",
-	"dPZW5Wzdq617tXWv7sm90vRZ1cu2LGN8MFAzWegqkDvkH6nnUQsm9ic8zRhPklxo7dieJONsIPKCp5LN",
-	"+cJlLZGZyf2Uq0zUI8G/hgEuzbI8zl/UHAlw6gYBQ3Wsvl32lGvUda9lOlAJkFxNbPR9wotC5GYoJAk7",
-	"vQ5P+L93oo5xV4zXkS86UUfyiflJmOd1Qrk44e9eCDky++ToyeOoM0ml/bdPK+oiTyWwpdcl2e2K77hl",
-	"CcYywnxM3WDM2Z22MvqVwg/ja4DTp/Vaj6dvT7wNmD5ee0csqPqPaYsFdUtN9ydXXDyZpLKhyZB+qsn6",
-	"2o/AqxxUAiWdg4c+NOZKwabHvADeL+yOL5TqstOltgGMrtlMJnQ0ofUH7Iu29awqxKmEpi/tFKGSBlWP",
-	"t6PNXjrQ6UjOphhLuxCywAwoYK4jMhLG0wBJD0fdI7DwgQLoewIzTIn2HKT7VcFvkCH7Th1XRo996ogb",
-	"ndii6d2M9rZN7+VrH6Dpvd1EnMBuD8nsrqj3V/BnCPWST1sR3HdDUR4JMHZWww/DGR8iIg1vcT7yxuJl",
-	"H75Gcd4mXPbcfMiX/IYetG2M/3J0FsqUQNEw6rZaMLJ3a7RYbTzK/O6CUW2CRqQDnZt08N785ypNPjQ6",
-	"TGdetbiutjTpsgtqzQImz3zhz9G4gBp+Q4wYNZchsIzRf3ARdDZpgT19eF5f0o26LLaXxAGXBd3dlaEG",
-	"9apQ5Nqgsawk+sSloBvK+ahjp9caZe+hdMS27nMbjvp8G5edKG3rAmwkBIzksHWWIAmWnQdCsvIDofp5",
-	"iNQkKWg/bf4WEv9Miy5DxkFMGmD3aoEfnHESEGci6HUkXTHmOsL+XIhEkaGvJIlh7GA9Ztx1BIgC/QOP",
-	"+S3m6MZcL0q+Ri6GudDjuMuewYCxW9Q+uC9hhIC2JbROldS+C1cqEOUDLlmmRpAagL5pHwnHeScMNGKq",
-	"i5wX6FwtYHQ9dE/MqVdwSm3uIDAR7+I20PtYz4eC61A2/yMMSq1NNrih3iJNX3PtA7AKfWKngzt2/2Eh",
-	"8jnPE73NQ7S2/19wXZyAdbk1/78w8x/lPSf9QMLI64a12qxi/6NQTGo1XY2hfxCalLfXg7M6fA5BjIzG",
-	"XKcmOOSP0M5ZCHjzyJQPwMr1MYvff4jZIBM8106B2J8RCwAAC5yTkSjAZ4R7m/PPLChD4BgY98P6DRNu",
-	"dGTB0qLHiBSc/BCRAauZyAU2mTE9G4z9s3fjx4eP4z0YkXNS0OugfoSYlthVOAdDoISXB3gAPBFQ7phq",
-	"n4jYEVUqyRBjs3qjOp04nRXW9r+TUsSMyxplcO4ftrlaq734IfRawlu7S5uEAv0l9b1zbpdq2u9Sza0T",
-	"PNmqtq2i+oq9sJfQi+W+gbsrLpiKWZW65LiH6iGuVvM3geUlajCbCAxYzPKs0+scgMai8SzprHQkEdsm",
-	"Mq4L4NykMsAWsr4OHAh8soGaCMq/+3y1+Qwh4JakeprxxUs8bB+SIkTiEuofog0T0l+gNWxBMDW9ePbY",
-	"sNmcQPcGmdKpHAWDIZ1TM55L+mV5ML+7fnLHH4JF5pXWb80XWAlhu3LKTFP2TEJOdlBIzg4IhhkwrFTH",
-	"6Vuhl1eN4KMI+vrkNKJCP+Njatod+9A/j9sufEtpzbM8JFXTspRcV80KkWWuE/5azXDdEqFvoDaOyvTD",
-	"505zNZnWvpBz+qW+egIbHWnCNqdI1Yu7xup4OuZFvBcx14u/P0vhHZz8vP/6NBgBVOIsPz6Ekqpba5fi",
-	"B4zk0ipkSt0QxJZRc/jqsX7GKUTBB2PCxwrGMqMymKUX4Uoalgbyq1ggwheZlRVbcMDtGzkPJ82n6f6N",
-	"WNQ+6/yUwU/LzzrP1XWQwp1mvICqGgTnnEkdkDIHDxsLntXKgF/whw9vPvy/AAAA//8=",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKLxlNfFtLjmdj6q8G2SDZoybANNCWOY727NPsg+2TfAdVABp9",
+	"IylKTjKZ3XM2Y7FvQKFQqOuvvrTGYr4QnHElW4MvLfaZzhcJg3+ffPf+9F3G37GfMiaV/kVm8zlNl61B",
+	"64TMmZR0ylpB6xNNMqYvjwVX7LNqDT5eBK2JSK9pGrHobSoW+n03Qcs8I1uDj+ZurlqD1vmMEcnGgkdk",
+	"PKPplJFYkkkq5qS3R96MlRixtNMKWnHUGrTmctrutYJWKhLWGrQyydLWzUXQSjN+qq+nGYfrUlHF8LNq",
+	"ljIawdVu7/g42h0ftHuTPm0fjndZ+3h00Gvvs+5klx6Oe1G/3wpaSohEj/Li5iYAOpyplNF5iQacUC6v",
+	"WUrEhAjOyCJmY48grYgqOiBfhi21XLBhazBsvXv/+vLs/OTd+fNnw1YwdCODi5uMDZ6CqcIjMNlh62bI",
+	"h7z6tfPnfzu/fPX87Ozku+f4WXjcrEL5q3u0120fRt1R+2i8v9/uT44nB92oS/dGh/hVkeBrqZSxVJSr",
+	"zT789M3r8+ev7/TpiCWK4ptnlF+Rpcg6m338+etnW3+44f16DV+cvj49+8u9L2JLc9vps1jSUcKi8o6T",
+	"LP3EUnIdq5nIFDk5Le69SLMcjS8j+3jQipiicaIfPjWsKglNGZHXsRrPWETERHMuUbNYmtfrfZbijr+M",
+	"Cztmn3a77cNut9s+0v/p5v8Xme2WydZgr3sctFSsYHOenBJvNJqCrUHr8SIVo4TN5WN/sLDRTl/Fciz4",
+	"JJ5maXn+7xcS9iBJ2SSTTBIFUkOP+YEkV2xJRErmImJJPVnmhVd7tNHS5+QUXhWPmff6u9Ckt+fRZL/b",
+	"L9CkPJQ6whTvQeq8FiewiCXGSBKixBXjklwzrkjMlSApo1LwmE/ricHFJfJDDSEyySJCk4TEStoXj9hE",
+	"pIzEiozYlHKihOGnLUjT319Bmin9xAi3b2+gTT56pMubTyxNBI0aWSaWRLh7NJ+MKedCT0YTSu+EejLl",
+	"D61gmPUv34Z/juEZlS719mgNVJoxn2q7BaoVxllHMe8GJNnbVCgxFkkDwaywkGLO1CzmU8ISyeqJtLCv",
+	"aibRKBVXDIVNSqRm0vzFGWefF2ystiPT/moyFZnLjpSwNBVNzOWmg4T6j0woWqTSuRBkTvkyF6mKUKLi",
+	"eQOBfoJX+NS5FgVxPGKaENdprBTjZCJSfcARmuhjZbkNVUarqLLXL0poGB7u+mzRQBScAlLkHZMLwSUr",
+	"H09akUyYYvnedbSgSrH5QrUGvaA1ThlVLLqkWvPrd/sH7V6v3e+fd48Hu71Bb7/T63Z39/Z/bAWtScxj",
+	"ObtEWdYatKQSC/dz8ysOOnvdfq93iK9IpboEKdb8xb3dXrfb/9FqmJtoBy2nzF7e6hk4nwYtsWCcxo+n",
+	"C9UWUrZ7/e7IE4otS0rYzvH4ipWXfo32mqXcv3t3dHjYPqTdfvto0mXtUS/qj3fZ3mS/e9AKWhmo8Zpj",
+	"QVghsWRr0A3sOGLB3a/9XtBapGK+UN5Pfc1u5sDJn78p8svzT9bI8LbStUCtWWodGowHn23iy9Q8fCsq",
+	"++zGOBwLE5pIFrSYGcPHL/hPZ7UYO4Tyq3wHgNapVTLJfmoNejdB7UOgjDY91NeWSUKlujR/Fiiy1qhQ",
+	"jjyeVQEbe0D63W5XK6gwpAGRiqaqTl3FC1rjLJLzdhq448LbKbnA7/BIDcfjoHCthprAejpxNCCbjGrQ",
+	"q5usMRSCoV2g3Ggw+vzG7+9v/n7fHtn4/btu6SLBWe3H9O93XTgjpYatwZdh6xda9QrtDYGCYSuWlzQe",
+	"miNp2KKZmokUB3cVc/yOvuFGv8adFPDzCkGP9xeOC8P7YgGfzXIaFITXEKXXsCrphrBbrUlmd2xJfL3h",
+	"1dPu4/8dd/+qx90F8Mp5PGciU82miIwTfXTU6orKPNysS0dxRLR5YU6JmIPmuY2WSFfrznsFLTEfWJ1+",
+	"aK/C+fb29Hu2rNkpV2wZ6PFmviXx8cuqLdI/HnS7HT3YfrfMsPvtUV8zH93bax9HXdbeGx9NeqxPd0cH",
+	"3ZY5drVaW3lxrzvo9Qd7e539bq+/u6tfzOlcT+oDGxE5g223SNkk/qy34dXlyY/8/PPo9D/Y1VlUcj0G",
+	"LTkWC3BpGt6VA623O1aWA63Y6xnTuBW0BL8csRlNJq0LrSPAml6Wp9Vl7cNxt9c+ovu77f7kgO1He+Pd",
+	"UZ+2kMfGYybluWa8smWieTEA1wiFm9CAB5uit0/mMc+Ur0x8aeFtyMWtQYst/zobfTeO38R/PX3/j9Pe",
+	"6/hUns7V4senpwenf//f//6fzv/+9/+0ghb7vIhTJi9j3hocd7uakSYpkzP3IpmqS7wVpZHhmhGjqbXb",
+	"x2ORcVVVf6bl3bE5fzh3klP45riJpikds3833u3OWMwrzHTEenvtw1Fv3Ka98V57NzoYdcfH7HDS6+ZL",
+	"jmPzRl93IJh5bcniv9AUNB89pXzMkoRFjUadU0bVjCrCxUhES8IZi4oeky0PPDTDc/k3tuMpCiagw81v",
+	"5yDc8FDzJvMbO9S6lTOt22zAPZ1RPmVvqZTXIo3qg0FcqBlLycLcVNi8WZoyri7dNX3cpykbKzITqWRk",
+	"pJknXWoZzK7926Sii4RpM4ia92sNETbfU8E/sVRSPavXQml5uFAbOYzH3pM1J7B/+ZILdUntq6sHciSY",
+	"xJMY7kGHsf+Cbc7kvu9K73vuK3/K3lfrPX7N0wDqwQ7N93ztmupJ2r0vgHScXTOpCDBmTjnvhXDuN0QL",
+	"r83BioKEjpWEMylWkowzqcScpYVjqXoeb33M5iN8hSpswxDN+pbjmbeIUOZfei1U/WdeiJSMRZIwOs2K",
+	"B3H+sW/jJIn5lFxxcY1+Ec1ZgrMO+UBjBYRTMzb3P3gORGiYGfyo+YaORKY1RxLzTyIeF/yVEZPjNF7A",
+	"xhi0Tsk1lWauEVHXWvPU3/WisZYzT/FdZO+w19NkuU4Fn3pDey9Z2iA2qmf9qsNuAxFSOaZxCBHyZhNT",
+	"YvxoS5XjNiqp/kpFoXx2tXz7l1gc/uezv01/2Jv/tTv+Me2NPoz/8/NPV2dHf+F99fJ6P3suDuMTejz5",
+	"7u//Ee1+/8+ksepVMFt8xQJYKVBgyVguErq8NFM9iSh5KT6xhALnss+KpZwmOBb7fFuzYeuuA63XTdeN",
+	"dzXX7PpcM/Yo8gtPc4WK6V4w7nZ77cOo328fs71Je58ejA7HR9Ex607+3Q6hE/NPNImjyh5Y8XA5b8Mj",
+	"uRHORZJ/u8RTu4bY6DrS/wK1ICeNnuHtc0vWqK39Dh7QVWVxtWIG/i5H51vrgZpAz759z+knGieoDZcP",
+	"6YgqOqIS5hWJ6zqtJhpdZt4rSqqMe0Gu0Gwb2u0dbBy1fGa/WhxZRZUpjR0IguzbeK48pVpDIongU5aS",
+	"RExJzEtixbC/Hp9+43PN/+e0Yk+fWNap2HSOtrB1LhU8WyRsCktCuX0YEjfwLGdt/RShUZQyKbdJuThu",
+	"Srl4Xng1sQOr0NUfN5DAiJnTZ3V0MAo48i+ZUZMeYWUTiesC6J7kqhKo9EqtOlNtLYGCuE1WwWEjRfJB",
+	"riBHZayaKC9ovLl1nFl7w0W7v4KJXIy3l7baP52NPAH6/pMbyC9EOoqjqLxnXgurqceSwKFX3SET92hJ",
+	"JhuR8QCf9CRzkohreOU20rmYp+UJ4xfeOCpbIx+knu1fKI/eTCa1gvclmyhtLc6yOeWyFMmd45T1toD3",
+	"MJqoWTWTSRsQLCmYYY5dxBU8ehqx+UIoxsfLU/42FVMt6aoHo6RzRgyJAiJVnCQk4xFLyTVd1ixGnL/2",
+	"MuZ6m+GLfaFl3+fJcm807e/ZEhz8xW9ts1TjlRkcvnjzvg9ZcDEn3tArq9k0yxJhX8VyTtW4vEDwBZB2",
+	"2jyEnBHN42vThPyvzu2rCzxfQ8nCJ6wPyBDyzuzv+1bKJPRGuJJ+7j4gHscTpEyxCc0ShVa8zVesI5B9",
+	"+vbT2i2k03V9w9wcfI3pTu6rOAFQ55+mLGJcxTQp7akP2q6v9/HZOcALLsfeG0pyraj4EHRkuHc678E2",
+	"GtF+Qbj1Cv4JPSxSHFYNLaqj98ji8UiNJ8Fti1gSJVD3XEEhn4nQ8+DpRXUSRXBG4GWakXpaxvb398mn",
+	"WMajhJGTs6enp2De0LFiKZwNsOY20R4+roS4NOOK9ck5YzQCXkzieaxag/7+ftBaCOAJTZnSMDDJfotE",
+	"tHxRutVFiYtbb9XClInmLc5bmtI5UzUOBuDZnzKWLsnC3dS8MP49ntR3P+u1yPgVF9dcM69WhKn5CLyy",
+	"nvIiU5dicplSDvUSQH0Yk0d8TRyP+PjzFiTv9teR3J9jI7Hzmzwyv8MYX03gURtKUsaQSk7RQMDEq2ZS",
+	"Y6CwJB9MFNFELWNUenDYhtzw2m1zIlfKBzugRprgDR49agmBQ7fCwI3/tpQohG/vkxDdva9AiJRyGaPr",
+	"uODtTsWcaBtAS6xxIuRqjsjfUth9xkQ0adVTge6b4mu3IQRtshgdIfwBNVMjv0uT5CWV6iSax7yqkSZU",
+	"KkL1tViqlCpRJ4ogbQFuqihIMcawqq8h1zOh6WOcHdtsD9ZEjJd1g64Qwxs1ECH+xN6CBVWlAlpWJhDk",
+	"ZUHb/OdRSTmfLyhfgh0PwQDyUkWr/XX9rvHQ1/rr9sfdXvtw1Kft46jXbe+xw8kRPRj1x7s9kM1SpdlY",
+	"r6a2ON6kEaTBz+IFct07oRRLIzoHCyDmkKJ5LdIrrfxGdAln7yIVUTbWA9PLZcd97Xnqs1HSaKb3jwZ7",
+	"vU63u9frgd2dZgk669+xScYjJBZo3YpOJgMyozyCeBCUAXTAS28tpiT+BF41wcHcTGPGo0TTN1tEjeTb",
+	"H/S6nX6/u9870t//xFIJO7sHKyump/yFSMtpq+DpenOSqRnpd7p6fHN/Gacp5comgXg65AYxnUxqHRVc",
+	"4zSihZiQG1B9fEmSv569eV0XXiq/aIOB6G+9oomeGKsPg2uLv/xBs6nn9sFLsy/L4h4SK4yY18qefo/R",
+	"+GJO3p+/aB9tI+J6TcqAmwnJB1TZ1NVRAxHQUf+CsWhEx1dFGpwqMmPJoizn53OXYY2mY6wCLQFMaujq",
+	"/bxX2s/bZCKmVMV82hq0oMRhBfcXP+bNVzZHVXkEgey6TNB/iSBFUDNRGpenaBebnNhJ4hGwWDCaShNj",
+	"1rbORJ8ClKRMW8uY8HA9i8cz/XRKRvo9KUsYlUxaKWwl7xoC+d7P23CPIRB6YW5Pn4uboPWaXb+XVQOF",
+	"s+va6JYVVEnMt0z56tXE2l6zz2pFmsapkoSzz6ocDbfJfoaqx8ftbq/d7Z139V4ZIL+VwtGkbzzyv3So",
+	"2aUDVaNlJ2TOopgSLedAkRILliJ/Gd0SD+46B1aeRFMXQqu8KE/OxfgPJN94n99Glh8VZPlBLstfu2yg",
+	"piBaafSGTi9ExqPqEaZmLGWBNjP0TPSekw0EmcAL6qJeXKA7UP+9zVyLwZy94lztZ2uniRfNDKvRZFqT",
+	"c5LLriKrUZAJo7299vG422/vRntsf3LQPewdaRvbyjlMNQm2yt9ZLbB2B3vNauxu1D3CjX9E+5N2l+1F",
+	"++OD0SE9Oq5I9FheciDGtgIMqalX9Ly2BPlMa6JkRj9pC36RxLVmnuGJS9VUe2wSzMzxbl2meYCQI3M6",
+	"eflgq8jpuMnQMTPMa5sbWKw0CU2ct3SZCBqdC/FSH2ylnOBPLCUHe+T7+Nsaqizw0UvwzsHDZasPVMM5",
+	"XSJ9D/b3dw/IaKkY1J3OxVa+8G7B3Ot5oSAzFfRimvFUqFAdNFCB8UizCCxYQzwGVzMgC7y3PkZEMyXW",
+	"7A3Q0nr93b39A0iavm3y2m0ijWDbWqVzg8E46yuf5OpcudUKaW/QPdRioN8DMaAP88vN875hYVLQLcFH",
+	"gSHt0vYVcwZcpsk2obLeR7rw3nLpIreFHezlB9h4jbEe7+yS6HnxGn8+JI8hV7i0ZsBIjqpj4oREKZ2o",
+	"373n4S7OBEuhe/Qm4FK8TdmnmF2Xwk1gKoosiciIIWgAxAENk/kr1QAr9J8ig+lpUkCuA8EqygiLa6k7",
+	"SIjMFguRKhIxedXJ9Wa5lIrNwb7J37qBcClDE63OhjCZBrWEsX6iKgBBQhUzBBnPTGChumPhzc7bVN6u",
+	"xhOn5+PuAWs2z57Cd29z0PYPmg5anBvxh1Wzd0tDz4lyxpS25WVTcuYme/g3u9nKeyufdk2lERKpWGj0",
+	"ywqtrRyZX9FBqS3tt5myOaWNlQ25CknAcN0w6fgGX1/ygDXY0ls6wnxPlf7eO6rYy3geqzopADAkZmOC",
+	"Pih4rfmaUsUuE/OWohSQDNhyLlKWv0mPCH6GhKPtA26bgZDoKZJ8dBVhUBg90ATDhI3Li1EzY0BguKSC",
+	"SdJUsIjvnzKuTXq2st6p7qX2wTy59B1TcQoweDVahx8M0exg9sP/hT/uJfyRIunvV2d5JxL2WqgT3Bnl",
+	"BYV8PaAVJVJByL9Omda3YWWWeY23Kd/wBNPe4V1D0COGLTABR4xQeWVSorZ1rhw0pQHqmeVphg17sTxw",
+	"TZIzRtPx7B2TWaIq57IxCvQy0Spq5Ori2LJpZZwuTgWUPF4stLH58UvL5KtZLzYAUa7X1m58ftEK2pbZ",
+	"qEjCfBjG1WJGYcqttCZZO8xy8dTF7e284MttwgOGkPly1AdVVscN1lLfi2v4cy/QJl5Lm9pSu9/Lsl3A",
+	"9kk/sfTbTC4bTvhETGO+6nzHvMLLkX6Ff7xXVYSUkWsaaxVjmzP9aOP6DpwTMSOqiBF/wChBIH2oIjwS",
+	"ulBiYYSHYglbzLQkv0Vtfa9QdQXFyHbgpbiGefIYvC57+snD3W63u1et8jumUOG0v98+0px1MOmN+nQv",
+	"OmLHXX3vAl632+l2er3dTvdxf28lHEXN54CL0LU8aL0S/4iThD7e73TJw7/1ek/Iy5hnn8nno4PLg70d",
+	"8iJO2UR8ftzb2++sEAS9o/N+d9DbH+x1Owf7vf5ukSS2FKyJJoeDbn/Qg5N5v9cr0GTco91293DUbx+O",
+	"e932MduL2vt92h0fRruTA4hEGZp0e4NodDTYGwwe7x2tJkr1ewWiPGPy6mSxeNzv9MjD+M3ZjtlK8ZS/",
+	"XzTUwd4+2LZRVgDCeNUkg70AR3/KWB3wRj2hUVjvFYX1SnAO/m5//PT04PRq8bcfnv71uMN2u51xP+Gj",
+	"+Ytu9Le/JppwqZ7dYxNye7yJbHxM47bFnPoz1rWgpvzNdoPI6RTz6YYFNTMqyd8zCZijGb+HYpqvUMEi",
+	"7Zz+yYtY6pz2GxaO//789k6f2NppX371Fk57XJGnmDRZhtqEX2s8oTbVGznRZVzWOeljaV7zhKQMkilj",
+	"hW7SbWyKUZOz79wkb9qhVDSB4ljzmX+I1aw+9UZfIbQRyuN3w48Ft/a/RibRxW9zF9b4Xst77+P/CcKv",
+	"sQRapwPN6h3LqpDDhtOz2pozLGxNGV5dUWbg6swQ5bxDTpV09Qwu1X5gkqsJndLtUqzHTYn3MEECI60X",
+	"kd5MgCmFeEX58gS1oLrSx/izmpm6lBUFW0qIS20eXlL7pjrb0V402SsGCh4RgT5Dtur9Fzj63uHKQOpJ",
+	"VJ6KRyhUPGWDcQ1nnzS3rCBSfksxP8O0ZYCgt6y+koCTHyrP5b0TqmByuxnlI22mk70HyJTGTbBI38Wf",
+	"APafkkUaizRWy4AoOpXGIsdDiExilhQB4aSMp5yhO4lnSWIRTy7hVlgKkUZQ6wRIJjdaWcUPtAatWTyF",
+	"4ks6Bc/vCBOqgBCTjEeI6fT+9OmMqlu56ldDWd1KpnqH80XQUmk8ncJs8ghA2zrX/MFu2kpny6F8KfbI",
+	"WdDUoF1XHXIr1QPDN/AUFKGVItr5fGU2mseqNFejt22Hb70KwnrL/jHmsVdMUf12BAJ22MMGcbih3Qt8",
+	"vC0VWzR2hNFkaueDNHDJvdX351DS+f3VVjd3fMfqTjnwDsajzUaN0BKrKYH3bEzzW4I8r8B49lfv47M3",
+	"r59fIHRziRd/OPw/bvyX5Eb857saaPDfGJ9uVWZyu9MCJ+pnPrc8r+jGRstNzfmyCWzgqqMl+HJLTPKa",
+	"uUAlwcaFIDe1p6SXj9EwXtcEDW2U91x/n3EVj2klU+O1cDW1Ze0yKz1XVi7zygLOWGThpFxl8Daumt0m",
+	"MwTqCEqjqSiQ5QHDgc9NAh2LXrEopufwkE+BtwmNeaW/h6OBe/wSSiSwTrCxxsKh4WidGpPr71ZZMSkk",
+	"mu7nFPEm5n2iniy1cwDqgHW8AqDzA8bjbF1AbYiiklOcv7kRB+1bNhZzJmtrHipAmXXFSatiJdUKyi2w",
+	"qF1h0g80iSPalJ98QuaxlJCbDwtTZaFP7vmGzGRIbx6ljF5JQkmaJa6+YCy4SulY1UM3aFYyKSQeOgMO",
+	"YxtAjG4TBk1OgRUZzdVpauJ9YPTqrQtUVZoyzQVf5QS4ZvTq0rtezBD1kFkYlUttQE0zg1lXpVYxocUj",
+	"mHv/NjTrNdFMT9yfWoVexblBoANRT7C/KVREVbFv9cTz3S4xGFWsFwNrnjx89+IpOe71uoE2quBCb7+z",
+	"3+kd7AB9cHvozbJYJFpexoI//rsEd7VjLGvRj2dsDgfZnH5+yfhUzQwki5mVVKnd98/P6bR+2CZTSfP2",
+	"tUGgkDNxzQPMRjI4JZqHRFo3/KPOUWe3NPhha3fYajWM8GBPn59KMYhj/b9h6+O//aH9Xxd/Grb+2CoP",
+	"PWh9bk9FW//Yllfxoi1g6DRpO05BqPciFNU7tkjoEmVCccZvUwZ54ZABlmaMXM+YaWZpoBJsCBOLegij",
+	"aRLnIFIWxcvUpoQlxJuwQIfyMtmGBkIkjPJbTe5lzK+qswmHWbe7O87SBP7BnpCUJd8MW5x9VsNWiMt1",
+	"1D862gly79uCTlmHnIyADgC/YhIejVvOW0Z4uw0C/xnSKb/Z7+qf+wfjLJUi/ebqp3520v1h1pt/N/0h",
+	"6i335t3s8Pq7H7tH/zmpG1QTV/S7e0d3Wf2XAjdLPZMvqJo5Dgd9E5W94nxvFe6+44Z0ObrVAX+Akkg4",
+	"aGiSMEhb5BEWLhNGxzOyEEk8Xg5ImIbFPJ2ETVQAzA3Jufowt2mXoQqNH0cO+UMozGjHTE3aM6UWdBG3",
+	"U6oYLHHbCLydzpCXtjXmFT5Jv+k+Ud/0WptP+TZL6UjzFqZZRyCqfEJg8qEMSPiTRw8952s3Z7LhlOsn",
+	"/NM3vW73yfU3/a81ZabS5cnEwFEVZ3tmJqAEpGH53nQfrxCSPWU2HrMSW/f8IU9EOqeYQ6d2wbajn+N5",
+	"Nm8Njg4A7WEec/y75+ajB4spqZtPqMaht/LoUdgg4ezZ9w+kcUa73pvFNflUZDvG9WA/6p8v6vbZhw8f",
+	"Tjzro34g45neaHzKUGIeHO57B1z5cPsW+tGQlNFk/s2wZZT4YStA0LxvhkWUJhB520uKm6CVxPzK765e",
+	"ncOJqR0HKM2T79rvT/WQne5hm5zr53Nb51sRLYulUK0/2sOvo5XfPzx2l/Je6eVbAKbK65Zecx1637gS",
+	"4OLI3zEa2cV3T1bGPmXKSwAC8xuhxmRtz8eVY2hiSPzdjOWB9BCti2NB5lwxHD+EvXIksjqIl7FU4LHx",
+	"yCGrY0hiqfwOc1sMIW/k07AyeAOJVfXz2KfmHlbk6YwqD8R9BVNDyZoi4yRmvGZEkvHIiZwqi8eNnLsJ",
+	"85dGig7hFWPNZRk5XDPUHw6/8mCbeKzc2CavC2wmsuY6z+m4BdM95xGLTN5udWDPsSrDhtpMOL06Dsbd",
+	"O8pjMM/UD6LrhgEtXd9Mmlj/rTCtzLH367r9Z7rUbrsJAFMjT6YrH/40Hc9M45s6ZtKXbcZJeQQ/1XzU",
+	"+CEsClYNe2DKQh72tMjSNWSAN1QY2Pp7/miBd/HL+HMhQbZ0h2d2FzGUGoSkZfr6BboLo76mcxb5LUiK",
+	"I3gNuASe3y0gVDq03nhcc4Qt8hLDyoDyDJem4bDrJl49UzRV60+tcamB01ZEYdfNwjrySnWaPp/L522+",
+	"bcFZ6j7MhWr8Kjy33SdLadrFL3/HoIe7a5YIy49KhFNo166I/4XtxsikWqtcGYn6NXWsbj6kzyrv210j",
+	"WJ0j4m7SFY2lyjhc5+ygdswobhZUzTqly0WYhwZCYnZ0LfHe2srq4jhNPvWqRawgGlRcVvpCrfxf4LU7",
+	"fNvWVTZN3dxQ/3W8tv3X35nC5UZ6Y2VzLb3LmILlzxeq0xrUpcvCOJoVAqg2Vq69XQA1VVrbg/Z92Im4",
+	"VuTf6yAxA7FeELlNhTn6OXh8gw5l0hlzPap0hpdLnctjK17H4clMH5ozWruB9EWPhJvomyk89P7UWGxb",
+	"iEdvTHVae/2oVqvvxUGB/r7FsD6JK7/DXHlY+jKM44ot64agr5unK3JxEV9eseXK758psVg0LZW+6JGk",
+	"zgAWi7ssCj7ZvNmMIb5K/y7b4N8uT59trX83qd5OCOGcaoXQuU3pvjUVMBDbKHaxhSp8HvyW1a9jBvX2",
+	"stcMoGn23gCa5p95Ueo7kMCGkRu/32h/ZC6YfXuVuv6rbs0bvzllarsPfojVLErpNW9acntD7VF7bS5u",
+	"u9435SfyzXP6rN4p6mmLDySJwakMfQi09pTDd5a22Spf5x9TNmkNWn94rM9MwfXefoxX5ePTZ14n+MYh",
+	"vT3VIhGHQ074kmCqrlwwxE8EjKb370+fIRwJxlC44PGYJgCSbDABAfKxaUK5BL3jZJ5CiGxVgGdBp4yM",
+	"2DTmskOgixqm1upr4cuYX4UEIxP2QDcPTETKnmBCiyAjRuY0YiRbdMqtIsyUMFbXFLvo9Y/A7+/+LsRn",
+	"P560f6Ttf3Tbx5ftiz/dW4i29uR7BTHyWBFJJxCAlcz4hGyQAyopBqUoLPQwwuJPODUmEzbGuvdOQ+eT",
+	"Ic9bnwQkiicTllq4MPaJpUvzkg45Y4x8fMdUGjN58RCQRR6n+KeJjxU7oxiKlzuhrHL5N5P+39r/dWeS",
+	"T17ZpkxVWuMGQUkreLIkMXJZ+PycTkPbRQZZT7IAd9t1LBkJ93r9sEPCRyF2LFx2CBQK0imgI0lCbXQn",
+	"IFJg3JWCrpwyzMtZpOLzksxhxcVEr9/D8MNjyBwIAxIOW7vt6T/ixbAV7kBonhbsbDpnq6g/ab8y3Zg2",
+	"27DPuYrV8pxOTQOfyWvBWQPhznMC2YjyUmQAtTnQBESzABt6mVL5oJhZEEsS7nb3QmBjqJLFZKNqdsWQ",
+	"93Y7vU5/Z/Vk9WjvNuOXVKLV3iR646gAjgSamZt3YCpWxnTOBsRkJRQPBswFGOAlns1HLMWfwiAXebZ1",
+	"JhbkEHBLY24QGS2HPDSPm+vm+Q45IaNUXEvA5gphFmciS8csBPkBIxtpCSFZMtHHBrR19LqtWLxd1HiH",
+	"PJYknnKRsmjgGwdqxjjB/DgYsZY1kDQdEPBGEErClEmmQnI9ExJoNjN+QZwx6a5YR70EbRh9G7TZ22QT",
+	"eMt3yv8DhH/tKoK4pJKEhY/pJRAp4PDSMZtrPtE0KZISCGawqp1Yxjng3jcHFehN0kiSlAE1Bfd3a+lw",
+	"StzYo9vM2ghBj3glAkDWTG2CBWRrCXAis7kWVXCqWrxczU8LgyacCD41dwEnmWwgu+A98ir+FtiHfVYD",
+	"FKHUZR6aAxw96UPukm/InFFucsRiTEex+6qUcbHfbSAZzMsnVsSgaRw+0hzk799jiN/4NpoEhvFerFId",
+	"PQfHHTUtVIubhoLa8aqR5PrzHQdiHCpNIzH+mK+rwHpBsDvOBm27psmgifd155KbkXecijbamiaSt079",
+	"ijOxBuKd5nGjn7ZRf7Di/iMTWMzgCvq/FHJHTWLrnyCHFDBkQLZYD8lP9vG6T9t7H9vP3ARFWMh1z/lA",
+	"lHrsm830LQ4Zp1uTrGOS4kAgr8agDGznM6jVzhZGD837a2uZT+VVHrAZ5P2lFKFDruI5C6CE2wDywCvh",
+	"74guUVx7+cGFrL66OZp7c8q0/IS3dp7xttHD5nabQNZ2GWQrn85zzW7yZJTXQkEoEVd1O2bKu6Sv5adn",
+	"9taboLGL7rq31Df1vQlq2gase1W5VcFNUAJEWfeCAvTKfbF6sTGGyyk/OUW+tbGIFDrfbJSejM0ovSbD",
+	"Pu9uz0Lf0ug7qtg1XW7PPPNYjgWfxNMs3YiDXhXuv4FwH994wU9OX3tr7bdIX//kW3vrvYk0CBS7ZvAp",
+	"m4C8UjlUAK4yjJdFXu9k34qh3HPZ39u6emVCW6xrUyPWtVu7toOulhWVZqMbvirv93oT1PRWW/eWShu3",
+	"e1t7u3PHgFuvF3LEyIKmUh9ftNyI1usma3Z+fgnwXcEGq2kya9LCXK+jreW8nzV2mXcJ2mDPPvWe9MdR",
+	"OgLmXh/xTeW/6z1+E9QUdq17UaWU7N4W17XIAKErlRCIll8oK3tCQqyLComkS0muAaWXvEFXl29HkRHT",
+	"FqnE2hRUUrXp6W4uCJIhd2WPuEYoUfwF7GApseYMvxPNFmxR7e+yjurlDjj3S/RYYi+aFJVCsNRxFzRw",
+	"4W9mN3ydQ2U9K5ATCZjc4GLP75+xZAGEez6ncQIxii1pBQmAl8q+YSV1vI/drzblKf9GV4plqcc8zPaF",
+	"SEdxFG092Yn//Mqp5l+6t6XPDVrAA8/XXptFMOXANtLPQ2rYd49EQt9a0iE+fPjQLpdRrFIkylUXME6j",
+	"Ip7HcyYytb2mqPIXrNHU7Ke+1p6KI1Js3aeHdn/qV72Bs6Umdr9G1n0Q9ORXtlpOuWIppwniTj/XR/DW",
+	"ai6+aQNl1Nx4TwQEp2+e7KXngc74RExNPNRQzg+ixhGIOKMZP01ZpDcqTeQdtfxx8U2bqOX+x+/bbF4r",
+	"6EEVs0nnX0PiFRq7b0FYr0X6Onrmn7oXMr4WhHHw0JTbxtv2WgmbKGCjSvvULSZa6ja6gbvmpNib9F6k",
+	"+8qerEu/FazZcSGOwiZpWHK4LqlbUmJin19HhBeuc+m97huZjWG/8Cl6O52LATq72lm+ElE8ieuK7D/4",
+	"MfFKMLy00SwywarNBffcNPQU/UV9lf9KrkVY6Jo+pb8/6xBbrWpmD0xiMmfXrvGo6y4L7Y1ZQHr9I30/",
+	"0qe2UeY2JKppPbmWSNWP3xudbHE2sInNAoKsBk5Cm2ATPnE8ZFC8+JRFhjCVdoRbUaXU1G89SYqfvTd6",
+	"3KbzYZ6tb4CIwaF7R+1KiU0MZ6NX+Z8HkePhAa8VODl48j16OX34ZHOcwEjJQ2xXoym4A+dNGVz5Kyhm",
+	"1YZcWyxMpa/V2nBo8av3R1xt5PtHNGAuxZ/Q7XuGJYnvOf1E4+QOShqNL8UnlmqxvNG5+Sa/WQ97dJkV",
+	"h7Dy8Wff+gO+CQr9itY97HVHAt4vARiv3wAFDOh7Wycby4mVJBFVdEQlc36YgmfB6J/K5mhay42L6w45",
+	"T5fGSZdQdZ/hnnL/iF/fzfCb0JUq7S9+EzFXnOprobBSYtsFY5/RI3GpT5jNXLPmidNnxj+bR+VUSrmM",
+	"LQzTJufUef7EPS8X4MhQlcmq+9PmPIN4rEHG3+Ys2DotJqjB1N9QQJ34wPW/Wm4N6qr6LwBwhzwbJQQR",
+	"E4Voo//k+TGG2Cbw+8szyK+wtr+DVUN0XZHG//hlFW+ncWdVeN+Vz7+vQcm9b2+oAwEu+XWqivjXULrf",
+	"80Uq9Bi0Svc0X487qhm/hXyBoISJuu4NBfzV31K2QVV7cdYYOEYw6WDILZKCgSJvQHPeYmUbUJHX756a",
+	"EdwrYR/4kNEBcfVjRDKld5OZKxmLKOZTV1rCWSMYbGmP5diyq3aWuQsG+iEVfOrD+P6KsZvg9yYuUSZW",
+	"hCai/oAjuwB1DMlW9y813awcACBUuVR97m84M0VZYmIgAMlzOp5hvMKWIc3ZfMRSU3sCd4GfQJqa40Wq",
+	"WVTFNrclYhsS86m+FciZKFqfZI/lLzEbM1sw08HKFIcLvL+/e1CuhqwU/cybEIg+zJZYcWSPO5Meq8XW",
+	"golFwkrf2ze1MBt87RT4kSbJmwlgV6/L07/YuI7GB3Wro9r1TCRFpDYoL1Cs2Y1hB6KZxSIuQc7j51N8",
+	"rNfNp0rTlIKqhVUKdUO4ijnU/pnGTcBkgIhpkDczbhNTaxA4LW57dbUEHj9x4V15i4TaVyEGZd0g04y7",
+	"+p7V9bWVt+bglV9rie0J1kzbClHfvX99eXZ+8u78+bNW0Dp//rfzy1fPz85OvnuOP5d/fPrm9fnz15Wf",
+	"n7/Wj5u/zi7PXp+8PfvLG33b0/dn529etQL40ovT16dnf4FP6T+fv3v35l3tCuTdujYi1PvTZ1TR2xDr",
+	"xi+P+YgDyAciRn9nYzAufOauYoLlIZtJDodaFm7uqCwBHrm+E1vJp7iGQU8QjNiNONyCS+u30bmHQQdl",
+	"xZlkaRgQqehkgiDnGNXTxl3odldY2L8IZ7Fq65VWBauYBLRVsHRsWqR3GfdSyGmEwSqavPVWA8ugStDm",
+	"7zJ+MmVcnfJFpkLvVAvthg0tZHuhEO2Vf8TpaWs1TEu3iMDpoH8y1b1YvlPki9XiuACZac5UhC8y2TYd",
+	"8oYny7xO2jJiLIke9MbC+ym8tFZ897v64CrL7xWyEQeICcQmcSHNeECuZ/F45uHskJQtGFV3FKEb1OIV",
+	"drh91E7BOxErPKXFyJx+bo+WisFBtne0f3igOe1UW2JZyp4anaWqG7jyCOzN6dXeW9RCEspswVLJIhaF",
+	"A0LJLJtTTpQQV0SA4z5nNgx35t5gHwySSBpHQ55XabBEMtMnmYRjC7wbDqCQA4w2Kq+MhaXZtkPCKKUx",
+	"j/k0HGDxsOkYqb8qEb3JxwE3E4MxWTgySAMDaw2h4SkKIaOwhabS2J675fqbUjlNUAr+FEtm4C+paJLY",
+	"SzZFM2i56aKsaEiWhvAQhHYqgaKgZWkBdZUmfy5o5WtVe1KdnL5qYAWqyMi0uaniNAKRPNAjEtJMidBo",
+	"yWrG5hYZNYf+DAGhKYS2Gfk9IIL1JhNDbgLGmlGiWI5pCnJ5jkj9oZhMQpIwar5gOUwJZEBZWipsFAzf",
+	"bAUtMZk0zN9vmF+1FWzLycjrcwnGapZyrHfNYZ+KEtJ10l+jfprbboqdtVY/dB7PmVR0vtCPMZuRufIz",
+	"OVAk3H4TFBuprXv+hdflLX/YDXYzPccb9kVQBfuBPukgdTr4iVSaDvv3+xXNPPDyop1l5cI8VgrE1cQH",
+	"BTXL2cmVl3USPCjAFt5SaW4ECsjdJDbrDkRdqjlU2sPK2rH5SeZjmtqmJhlXcVIDz7i5TSYilqwjxSu4",
+	"CbrQQo6KSZjZqNWBSSbxISCuU708nIyWRodAHU4yBmqFmZoFwHF+pViSURYnimCD6Wbohx62RroX+Ad9",
+	"H+ApxQl234WxQpTeNF3adNOe4f03hc7vd2YpG7C1GZyYkgO9e+/+civ4H8gi63pfs6tlmgvhMhU0Ve+1",
+	"t+LMzFo8K80u11e3orX7eApmrQIn0S3j288UJHetgl8SvlsqXlt5nooq302h43UN4Bq2dPYrnEr9UkrN",
+	"mcrUgyH5H6lVTjdcxRK68RpvHuVgwQENXXcUPWStS6TxPOZUIfHndLFwgLrgiaun3TN9ET8dtCLBWeON",
+	"gjN7nw2ONJyjcNXeCzBITbe+0xftnQCg1HQnIBLgnTeOR5avDTQIuPiDluBsg+1ceNXqWz3qrLvVm8ra",
+	"tzpSrrvTJyV0Cq2AYVcxU8WcWSvOcYyP9V1S4UrQqHeWid7XtJxbmkJVogRIXk9l3OxDTnms/ZrFBwPJ",
+	"ep0KZSQwEOAJoVb4xgnzXcIcEz5ACjXLiLwdmoG9s3Qt9Yd7IBGxqUZ0BC3WsE569HgtMIZGnBLoat8h",
+	"z+cLtcQjAxJux3TO/JqyjfwGrwFnzHFP0e1b5zdweOn1TnuELVOCTLV5gLBXZT3jYK9GzyiqGt2KqlGW",
+	"rxUYUWZx3z1Ed1y61SfRmdNA6kA388MIm6oNSIjyVNvagdEZRwwSmlEhe0JCq0NG7g6nmOan2BMSooQM",
+	"gyH3rPzAQlMWTz/B9ROewyFocjgU3AqkzqsQDDmG87Ue6Rl2+pgrGo9urmCNm1nlsr1orq+zsBvgq0+4",
+	"LSoN3GwNlrXF4Kse+FtaiJ8Xccrk/VtReqyQJ+PjBqJYQYRHm1N2K7MJODmT921c2gG7SL3+TgAYASOj",
+	"aAF0kaeWaslo+MVOwgaAVoplWHI4f+E8ZpP4c5UB/mKS7K7gHJjGXMJgUjYWUx5LhniMJTdjr+Rl3C8g",
+	"ocqrywIO7Zde/6aKiwoiBaDVvx6BzQc8WzNhUhpidnxP/Uq9QZikZqi5Xnf3Gd5lkqDj8T0d2uZlzhHs",
+	"m9bQNd6UTyqhT/E6a8IbjmEgxxUuQGCmuN6WyHmr3mnnZIjUVnAAJnASc+fmCFAcOxMLOh2RWBaOKxnz",
+	"acLa+rkS/1WjwT4S7/8bDj93u+3h8HPvxXD4+fCF/ufxi4tH+opsuNj8VC3vnkCuQUO3GTBrXW8HapEE",
+	"wYM40xtO6L2P3kfTxHDvOG9iuN/p7dTogfDFPGOj3HuKR2DVShKemGQ68N0OiOmBaOBYvbc4TNY3C/pT",
+	"BhjOGH6Qpf2+1z1eH0yz8j3mzW0x0dljMNtdrgZI79UOkd3e/u7BOo8IcH2hFcY6g6Cu7qY+AHySXNOl",
+	"JOEIiFmIyeFP6yNxhQUsfK1AvPIkavcf7vba89xIAthhBbfUfR3kY6/V1mZSzTXTqpPZWpw5tQlAmvUv",
+	"RlqhClfwqCGSjpmlRLd8/rt5Tt7KUePXl9YbGlxA6GdMOVTrY8+1uMmgwJ5qazCd4aZbKCSbH1V10t82",
+	"dDOC3s14vajPzcG6lbPmHVU+LDMumwGL7q33da7b1lg2YbPn1saojd+zzh1YTAYLXNgdfLQCEKNrNgo+",
+	"VkgZXQXk4sMUuIl7jez9xKZef7OjrHuk//Ot/s9T/Z/nm55UnF2vzXV1Fim7LmS6FpxqZSKUXl3HPMXI",
+	"+K1yCvK8ENAUvOZDLnp/qmyo3gHix857a7ukwwprDckW3mHaxQARwo25RzkJ4wgSF2wPgiEvNCEgfg8C",
+	"+0oI2FwxtpA20Ag9BwCP+6nfRc9wbFiXxNCY3PLB9j/XtmTgkioGWm8CFQpyfAl4B/TVBU2VJEkMZWhC",
+	"gq4Vwo9hpynbpZByIK65F6xxDl9sR6LkJiPM+zEhGnuoRxrmDTFSg1auOSW0V12+xZoMtDgCkXtzU8dp",
+	"pZ6J28kI1F3zfESjsHVI+OUmJFReSRfUySOxXnxOZSmvio/bRahSZr0CBazwhvEaP5gdsuaNLOXGa26j",
+	"GTbnr8F13kRMUPK3I+QJFOUb10KHhHpZTQoQVV5Q057XD2Sut+AG9ZxrsYSQPn+it+ucLiFLCFxCRIkp",
+	"UuA6VrMhD3MjJwzIiI0p6tlUOQPJNh4BcUATzXgGGpgLZarYvbUz/Fg258rC0dpP+T114rD46qJDZGPn",
+	"BloMu7u7xzvWL0kmmcpSI+o4eX/+1E84WTKaEvD0PSGcQWaKEX2xBGQYIjIDZu8Oq4gq1lbxvGR47RYN",
+	"/363cFo97Hf7Hw/axxc/97sfd9vHF8Nh9HP/Yw//9aV/87P99cvuzU77YRcu/dz72G33L/K/P/b68OTu",
+	"x27vYuf8of4ffFO3vXuxM/jYbe/rH9w/Hg6HHf3SXnB8s/Pnhz/+/PFP7YvGx3bu0KNlG8/LL+diaPQa",
+	"4A6YMqVP0kmWwo4Bnx+cfag5G0fCFVtK0xYG9VvHE1kWl5SXUoql/tNXXrrtY9qeXHw5umm7f+9t8O9a",
+	"f9G2WanG02Eoe9Eo7Yon9VbibkWI1B3xK48AfP6cfVY1Ic3m1M2nrnXuXUZv2/L+CkPH8ui7DL4p/6lw",
+	"7zobV7/imfcAJDqo9bsXnzx3zboLKZPwa3HQzYR4L1l6FzLYTnjktKLw1pynVXJtZLm+ZtfOeN3KsLiD",
+	"LVvpS95MS69l54ZxTLz/JijrAFesoUMPiFCrEBbdbg5mjHzP2MJ45iiRbJyySrL6YUGM6j9XudMP9urc",
+	"6SVC6TFXaXOxUk/LwRHy8I/ncJYzbSCAlQ/t2oDU4Lh5EbMkqvcGn9hSlIm+5wEeLZXinlUmMG3/4+Kj",
+	"mX2DieuN4gdb9FDN0Sj5n228FOAhVJqpmYXf3sQFjc15qnHUSjS1Xb32i/iqP+YHJ060FTil3y/xaA1a",
+	"lC9LVJTN0mcTT5+3Eje1JlZe8mD9dWBGIwNSB+bF6Hhm4Diozzj+eHa7xWST2wzRqmiNuUGtQWtOFx+R",
+	"khcFOtV1JD0pODKpnVwhRxAdTpoGRjeTjMGmwiRw9wJ9X9GladB+A8JFijFNl20OnlKeYwQITkZsRpOJ",
+	"NbXsa+scEFEsFwldXm6i2j7Dey3hPECS1fUuWNBgrBUXy6KShH9rv+Htb2Gw7TeTsFDiuHnfy4bmi18p",
+	"Cpdbq9VYWyHM5tOn7qTyspc2qcP0mpqjzzJZmsyzPE+PQ1s/ulgwHpHQ6F7Q2KzQ/fAWRVYn91AJukVV",
+	"HSbFrY2qmADKKiXTZ9p1XKrJ54dOZgChCj5GLBj6ncUx80y3CmVCWJIBiQRnIUqnPNvbJqSYsghj+oCL",
+	"59p5BVXelhFWUxIZ8zHL/bOQehiQv4uYo3fqF019o8VE/zsUIniFzhtYSdtuCMFZbXLPHfKMze6pJHTZ",
+	"CZXpYj9Wt82eW+NhVWikCOoMDqxEaJ4aU0x+zPEOPrZoRP/d/N0Zi7n+qttU1hIoVL/tFf0RDb2R/+0P",
+	"f/z/hlm32z948OhPj7/58/+7/PLzzX+1Lx4Oh50/r79t50s3ONi9+feH+a0X3r/bF/p678a7uvPn4bCz",
+	"86fN76/dql4X2OpefRRCPIDBPUTRKRRHRSIbJYz8lAnFZEAkW1BMNxstociEypo+tuSoc9TZ3SmXFnb3",
+	"Vp3AD4fDRz9/JMOhCi4ePfzweOfPw9bHf/tD+78uHg1bD+HCxaOg6YadR/bK3bxzfjZuozwzmX8g0UoI",
+	"BE884QXWjkEGQUn26wqorfLsI6ZqNyVo4TPQElh0R9yFe87l30o2mpzITbWFirwzFQOGXCtLBzSbMRaN",
+	"6PjqqZjPG0J3S+eb95SLa5FGWs/XWp2NzSyo1BvSdc3G0k/aWH3iBKBWPyo2afc2weRyCPloT//noF7L",
+	"2OSR236hVsyBZdZQoqLVL+h7jPaVBXUEWhaAk2q2ao77WlPxpW1VE5wC9lQmLyCFjDuWmkx5mjIyYdfG",
+	"oANrNfRAZcNC6ndZi3behbJZU0UycXng+zVZ4JsIgpyIVhLUpWV9sDPzGpNhqjWSIjQCNsSAQCENh5qF",
+	"MFw+EtHS35C2CbJpnF2ntiTNDZ8TIE9AZPwPhPI2qe02tRBIidnfS8GjwnooIS7lTKQqDPCPRPBpaKp3",
+	"M3UpJpcp5VMWlkJeK5LjN0iRv8Uh5X6osshfz968Jua6yQw87vZ2SMxNnFmT+Ymhf7nbHPyI9EbYWg4N",
+	"xE23c5lQOcMpr29R7otMO1zDeLXysMhtDalCel/C0TpKxRV6n51qmyEAFmvl0FR5woX3o1ktD8AKBbqP",
+	"7By0/GX2e/gifKfmB/NP4BOt1GKXvlo2Lej6TUhGBGL8ttwfChXEAssJ9IxtofITEiJrh4GfRJAyOp4x",
+	"zCmBXYGRXEnGNjCb1wSIRSto4Utqh/sXRhM1awDeYdK0oKFkkYpRjZiUDRUZNv9RXBVyH8XV+jPXvLKO",
+	"ceqaPJ9g8+aYAzny1s166TvkNJJkTiOmNdi8jw4IZjFxlbuHRq3dP+jvlI2Kbu/4ONodH7R7kz5tH453",
+	"Wft4dNBr77PuZJcejntRv1+wNH7duOdN0Hoppqf8hUjnt4wJeZhvVky/OcnUjPQ73RwPDeha9QZBUlCt",
+	"X892v0MmNegsNWLlnvPYzIgwgvKbGdU0pVxdNmusmroPJCiuHfKKLm03Hsi58DZSTUAr/8g/Zd4hRNw3",
+	"W6cnNiW80AiPjeOIyV9gDTPJ0mZItSbfxRNwWcA0rmexYkQutD5EU5FhKj6668kcBttZ7aq4b/KXRLCb",
+	"4ZrIKUia7QLQnrBZEVf+nZD3n3JLbhNKb4Rt05aYB9zm2atl/MOSGQZB8g0dpRhRR5tnkyTZDskB4Z6A",
+	"BwfAXOSYLiqHwWZxiy1LJDbN6Y/lJY1XlzefnJqq6aZqg1hecqHqhFeaMagDxtQePwg5ZQp+lDWvXIEX",
+	"4mpML0fLe3B22RRau4R5NWzMczPfJBzkFZGCE/ZJmz4FRA+0W29V9vF1UEzyts+d9bAelq8tKwR2g6yt",
+	"yyhukdqMaeSbFdAd9zJzm1hbijRboDU6xSpWkbNxFTLniYM+NOUYcikVm2NPOgQDuDvcjdbBbiV4vo95",
+	"tQwC3rJ2Qb4331rR8CLHJKPcUOkh5UuoMxITC0kGRr0N8SOJ41TuBIZgDs8uYvLKq9i2aqWr1Qpa8Anw",
+	"fbaCFtK3Vtk087A+zgaRS6sTgS6EVxbTwralq4aZnc90pQOr5GLdXhbfK/6VL7JiSUBaYd0CVQbMZWVO",
+	"G96ldc5FdPvJlFjRm5kbQIFMhc+s4FlI26xyK/tsIG2WJKF8mtEpy1ECtORKReLVxZh0FehPoegI9jLE",
+	"ytEz2yE/aC7QpryiIwlBhzmZMBbJgLz/U7d7tB8M+fs/9bv9I3gW/nls8P/gju4JhpvxRCdSK6p8bLAB",
+	"WTqPuTZ1KXTLmItP2rCAk8LDYIgluWILRUZLBcbZkOt/lVyBVdf60e/Ctf7KFqLUALvpSw+szxC9rLbD",
+	"VdmDIhaM0/jxdKHaQsp2r98dae7aPFvnHvTv1+z6Lll/QTHnD8RoyLMkCcG5ao+c33keoP4pSRrSAV2a",
+	"b12Rcak3c8yxSm5AKEmE3uILmqLwUGQupCIHe4UKOitFbGTanArSoG4uErrEmANueEoiMacxH3J8ZcKo",
+	"VERdC5LQEUtkAKYgZgqGHeMbDjvkQ63lCPVmIB9QzvB4LCJ01ZDXL75/mgfjsIpmyPPSPi1cxjM2vrKI",
+	"xPebr2BrkBxnDIedj6fxxcfX/OLjD58uPp7Qi48vkwv47Vl00WCb/n6SHvzE8QojHhEloMFrmbUIF7c/",
+	"oDQXZlwhVBBYGvoGfSLTFG0SwylDbljlaUCkcICCrnUZuiQA6YGSK7YcCZrii4TULEQSBj4LYmfmAWAz",
+	"KpcA4ZRBz3M4yqAh6cCEGaSCzSK4tokkIGsMed7gBPXFmUgVMWxgkKKZKXbOD03oHE0lCeloHLHJdBaC",
+	"FPzpmqVqmcXl+Fi906Is6Y/uX9IXULJqhZFLgcSwFzxQ44T6tIHeWUb7gwzSGsAtHBWWGjdhudnyd9I1",
+	"EbsQ8t1Cpz7OGXUwobG0Tb9oUj597gu3ywBzfWpKlLTdVmqJnKbCxCSP9/YPd+6pBYlqcAzGkoCNb9rh",
+	"FFJUyGuoYkS+1vsJw8HOjyBNckg5j6UKWQK9lVbFxW2GQSW5YCOANy+VoYQKX4MJj19qzKQ2162K5qVS",
+	"Q2pJIqZlB9deeWPeJnPnrWZVIwJVmjELj2oaZ1q6eLk8eYPTqo+qKap4XsToMz0gNSOtxozYPz72GH+v",
+	"260DjXC1W815RHXctTbvfMPk5tC2cpKPQ+fXqEwtS+N2yiYs1TL5tp+uT26yJWcOMtbBoToOW7H56yP4",
+	"pqm2vgHXaZQwEoPDfxLjqnvw9B66yD2A1Wsdkf6CuPWgqZn+qkFNz1VYvVEcRfDvpia6QX3fuwIsfl0/",
+	"r/xX//krtvSuuJyPVrmTV217VwNmR6N5jOkfiWY/Fl0ajoB8XzUT0WUxjSKnniGS/mGitWj8t7aqL5W3",
+	"lAu61Mt4CVkWNJ0aiLFKq/yg2io+KDbdDKoNu21zrcsoTtWyVWwyXQBALDciLnZUr+vhWtN3utrlLGjq",
+	"d1fXlrDcZLDO04bt7+vNVg+D/NpmPZ2cgmUiksiABVrHX62XbaHtuPXH8Xyhnpqbf4F4B5cqzSDLWG42",
+	"tlP/CYBlREfUZk+/tHcj+EKUjdVmD741N+vnLI/ee5cBzAyCFgD2G1XYx1hrHdBAAv2MWcI2JN07uHVj",
+	"nHd8yMN4B6jpTZ4513dWfJr3RKdrY11BAzIoGsF+0Oh29XD814/zB3NzbVTGvqlwbuK+MLSwxL+di7W4",
+	"xeriNHO7ueUClMyJSP9pyodqNml9vACcr3aeWFR1xbWBzCMyj3kE6dJLkaWAQoSJ0qtdsnu/C5dsSU7V",
+	"Z8Oaq2hhQtcCW3dGp/rHb5++JXuH4HxzfnpN2AVLZ3QBdefwSuNLS9k0FrxDPuTwxoFrqQMttzi6vLzU",
+	"dfviSgZpr1eEhKkWb3/pB7s3D9sfT9o/XuAPuzc7fzY/fOnf7Px5BWU2SkAwybEnt2kd98HY4JA3sE1q",
+	"wAqkKtjHAxJilM3keuqD+oFEN+IT1/zNJ/MTv+tbkJ/7ENubOZgtk/l4ckpEqv+ASGEpTRTDe8EW/eI2",
+	"aBVnj0j2KWbXTSkZsMVHDB1pKxZodQ83EwdGddGh9XGvTIfmdcW2bBz63KdQSaHIJEY4040M9iLPlRDZ",
+	"+1Wj/a69Z7Y/s0rvyruBNDdk81bOaUI1K2e5URIqr1DRvE0o5DdwHL2zOlJxdvBzXkNwckomQtsWkoyY",
+	"jCO4JhDxmmK284zKFRUdWgLp3VxFN96MXru/Pr1Wu6SMRsiUivlUbgWlt9JqgUIoPHEaap+wnFrv+lIV",
+	"1P1YO/+M5sg2BsBtVfkKgBNSbF2LRzg3c75p8PmZDnyuNgIh6ZwFhBohXRo1/wkJk/gTC4sKSt5/C5KH",
+	"wpQpPdj8pfoZQKlxrxsx19qvvt2CbdKnH8UKwLipTbJHKx+isTVJY8ajZNkKGlD2nZJfqF3Mn+IsUym4",
+	"hkB8JOCNWlA1YyoerxjKD6vamVmcG7+bWR7rwhiFPUKhvYn+A1F/8GZJrlnKoOzi7m3L9JgzZTFUtss1",
+	"1uQs4DMghooHc0Ksemdz7aGaJmG0tox3awSUOvDMt5kqpVBti+iFKT33mUJ1uyylsmaIP9fpFe/ce5sT",
+	"WU3q1IwlJhnX9TReQGOrhvIrA9K+NQ3xcQSar5LyDnjxZeqsBW0vPF4h1XdMSRPSgWYBDySiv2AfgQAh",
+	"twxS/xPTqsNUPMpUXZbbVH/9+g6vnVZjqT3GOzvkqd55RQAaLLDHqDbgKENzMQm9dHIgMiABYIfcR2/T",
+	"LQrLsTnaxnXl5lu1y99gL1IF6ZImi1YfVZHoWNA+8P759uEU0HygmBX8+SGch2gC1vQJtzmf4Pqv215n",
+	"9VU6dlgWGQ6HVTStpAeHZNB0QZuOVYeEqMLJQcpoFAJ+jjRqnQys3S5hHl7AXAZD7p7UZzwLiVgwjjei",
+	"QuC9hkaRLL4rpYrJ3EcS0jg0fBWYVnzmVRAwkuTkdMjzjyPRpR2uvhGBUFUB+skzkHgU5LwKNDCrEpBE",
+	"iCtpq29ds4JQ8EtE5goJHascTrrm9UX1xCeoi3AYKtmsXhh+K2i5jzQvudx0zTe2nZGTitXrIIKsAV0y",
+	"MIJWxuOfMmYuqzRjenCMpuPZOyhUrasNNXn2kE5RyP+H8BpDjEX9inXtLu6x3ZDXZVwYQA2zqnaEXs/Y",
+	"jp+KXrMAZh6FJPmJlk6uXqPIEQWwHigEqVvzr9IE2ExSf9Q18sNElxyOdeNiDMnjxYI14AHYbEJjOtqr",
+	"FTLbrQhpUo6SH0wIwbTtNtrgsPW///0/w9bG/K2N1TM2nVd69e3WeYY2i7kgcuzX7KtrWDEHXfdh/Vdk",
+	"SBRN8LsTqV/Xz1DLq/uZrKtBuJ4Jswn9zvD1VRzFUhw7GC8A5DIpDG+uLco5Q92tsZP9lHKLcZmIaTvG",
+	"llBTwRCycWnV1ZhPscEEKH/32LkHWng06+l5+wzbssrCDvrtmjBZUV7JhvY3X6PRHzZll14LN8jiBWqx",
+	"yCTq3qrBX7xowlxU1yK9cvVM2HME5pyI6RQyQQOXPNnv7na6nV5vt9N93N9zJd5aC1zWJGRVQVC+TpvB",
+	"nHnQdofAKftsQqdO6wD12uSRpkHeNICqwDUJAK7tuO2KKmVz17daemFqY+QwhccZxAT63a6XnruSeP2a",
+	"BL66MG4hNFsgboExC5MBXsh3R+3Gjqf8/eJfCZq77OtOlma0HXJCrlmStDGJyCRV68cCZ5+INFeEcZ9C",
+	"r0s0V/e6u6Sc3RNWjJeLOhi4PPFq8LFs3GxV3+x1mm40YsGACI0aAbIRLAmwzUYiM8WLdWCsnMS/NGgc",
+	"tsPFEZocidvbybcLa32dMlrbnn9Lux1blW+NB+crBjaytsq4PwOCN7h2Tsy5CV3quKdb5eVVqzrD3NOR",
+	"wIVr/WEYeEy5FrdGXTL58x3XCbFGCqzpE9nr9vfWxs2ztKEEDUf1QLqqIqfOI/kAESggKUuoij+5qD+m",
+	"AW6aVFsHY7mGRUxipR534Qyp44NzOt2oDK0eNJg8tcUmGLvOa9rXRxP3f/VgYj0y6QeobxktbV9HdNuL",
+	"VOV+nFJz9Y1tDbouhlnvYvBtlFVg1zRfLBNVsia86TyHl7lQ5C/nr17WpDZAxu8aZTvPZAC3BSpnDbiY",
+	"9WW62j7WY+6sDS+vYXSbYqVHXcvc6HBYAXv/QBLQkGyzW4ROLHBy5Sycb4Rr+spUjFAp4yln91XOnWMX",
+	"IGPaWi6rhxElauAKarM0sUXoA3kfUAV36sx6OclbONyiPatp/FAllFZY/SYeskIRNWPzEk0UdvBPffiG",
+	"hrn+ku1kzVlXAqGo7ckQq4JTK/f6Xs+EaQILWXJzyZJPzHhrN285e8fGRKXOC5vqCPpNz82jtbviQ74B",
+	"jM3GEslgH2+0EWbQpR5rlIAHVi09JD/nmte9O2YdH4whSoy51oDlT0nKFskycPlzJpfOZKnlDeNNv2p+",
+	"K9cC2J3W5Xrvdr3pNen7lmkUsQjKnf1V4CzIy7YqTuoO+oXTKYsuY67E/WnvVojqb+EHAMA0cMdBESTK",
+	"+r+a2vTfBlo1jUUKTHa7LfHWPled11/ENclSgGcxvairu2AFi6dMiuTTVyoesC+voVwsodoULqM9jsUw",
+	"2ApWciH+waJL4O/7Gdd72CpeZ0nzjc2Pz5V03NKfblTSDaen764///SL7vfYU4zO78lm1rbcnRQXeMX9",
+	"aC63b5j3lepGYlWoFilGDHOZ+fXDEMakvqaxivn0Ejqg3M88z6CZynXltNPSX3/OOHopmWVzyh9IPPMG",
+	"OTqTl0ruwAsYj+oxuizvDLmFlIbXuRMUs7OF7e9iPTmelBo2g8vV46RVWyd6wRlrOviRm6bCnOqR3Gzf",
+	"PCtqZv+CmEhkI0ikXvd3UYBT0YmbQxs5S9twRqGfmQmz2l2PIZV4ouWrvSOKo8BXqN+De4LQueDTYhrI",
+	"kOdpLjxydwjbF8R7qVHnKoU523ZMK6lEFXp4GhHNadIhGOcwUYyQQwJrwa+fiGvIUTCZrbN4OgO/2pTV",
+	"FqbYkTQlEiNKgxtC7mJw4OQLcNwtGI8wgGAlkZYUWBrc/NXz+th41Ze3avOn/l9YeZClyDRRnJp2O9pI",
+	"TeFw6JDn1V085LXbuLQ/f8tVGUjQD7GavfKKfW6jn9c0ZV1dN5RQ5dlIKFjNaZbnFiL0lEgifSsYh08c",
+	"XlWv2zU7z/5AXsXf+gUeG/koG0qJKrkQ9ch+crMWrta0swA4RQReWACrRFSI9f78aUBsQ3mTzMY+07HS",
+	"p3/8mUw094IKSKJ4amqpfMyrfrd/0O712v3+efd4sNsddLudXn93b//gxwL+VUNH+X6x922/2Pt2OIy+",
+	"7N3cX6d40yj+4ObHWkZ9f/p0Rtf3oVZpVl/uEmaS6TeERDIti0gYR7bGb0bVAxnY9Arr+++QV8wCCRkE",
+	"KK2EcTpnEXG2hIWzr2neualLYvV2KZjjVPqB/BmVuT7oGvdZRRrUOxptvB+ewktrdwV2LyqnCKk0nk5t",
+	"sxRbZyGz0TxW7TzvrRS4LV4PsX2XrIweCkcs6HB+N5VYhO0641vQT2FyJsD9ogV5IeBYHlP11evDkX7v",
+	"Pbm23qbX3TvaPzwAxn1GFa05rSYkjKiibRO7tG1H8C/TNwlSyTvE3Wv6o9nOz1rTlDY1JATIpNDo+vaJ",
+	"jCOJmON2ETFbrAkZtsoBWVCLI2NKRCVd1vH17YPW9wg/9Qt1R6vHWLpNr7S6+pP3p40106G7Ftr0ppNT",
+	"cvbs+yZo6BpJARsY2/lCjKyQhEtBzlnRoScXoAV0HZvyfwtYVdfWYQ0l50zRyLD5yk6XdpKv7AOQDZMq",
+	"uQ4+flMp9v5U24FvaVpKcuytynduzK0pOA5cUlBQiE0gOLbegHmFeF2+/+Z13rEF2Wl5lLV0uljFV09n",
+	"Gb+q14wnKZ2zIms9kOT9qeMSk/FAntPxjOhPwPmCeaneOZg/nveDrutcbbhhM1XSCMmbi1uFaZI6uVrT",
+	"m3nbzsggUOsBmE1vqVKPyjvKo0mpndVt2tzGUVNvL2X8In42dgkLf30upHnw9PaeuI3Xc16SDLdgnopQ",
+	"uc130zXtw4yKYbomL6rtKjZZWoT82iTBVyRRXh2bL5JmMq9ZwDadOUECVBOxAvzftlRs0cJMhra9An/g",
+	"RjN/MEjOhtIr+wSybfGvltk9WvCNsJGbr+zYPx0iV0lX2TA7bKUs9BmpHl8EGssVjsp7aYqCvQm2zhS4",
+	"Q7frEo3M2Oup5I7Jupw4IzGLpKjPcbnvti7r+Vifg4ViGz2uTdMJSzd7FAGXNPo0tk0mxoCG33SnptpZ",
+	"KrqUJnMJu9HPY+6/vHffmThVUjIOIJANSTZFh6qLWbV+9cZ7BcD0JGld1CbW1K7Y2kTrCmT9TaWNlp9o",
+	"o0UyNMhnoC4JC3WLRT3CItYrYZyCYKif507iojtB84TzEvvD3u06ZoC69vVWfD4NrIOvM1RzQPk5XXxE",
+	"ml4Y4I1S9sqm/nbnOQ8MVEiIWyns3MX1XbfgfiLBbdIHakLrjWFyTBgjnDFc6USIK1Kc+kPrmdtx7aQn",
+	"mcpSPLhjTt6fP82rNhhZMpoSCMwUNlKD7223aHP1iy0JHva7/Y8H7eOLn/vdj7vtY+NZ6+G/vvRvfra/",
+	"ftm92bk/H91D46TrBcc3O39++OPPH//Uvmh8bGf1Ot4tbaAm1k6n1kShV6Z1ct6oym08lwbwdZNZb9Pr",
+	"Kk83WJVB8E8klW8az9f3cltgkcLpyvOanXs4Xx0m8mqQDHNWxpLYBxpatG1qeIj16RiATFBPz3o/kpPQ",
+	"zjMqrkAk244xDl0GPMdeP6gcpH2caY1gYqWXexIx7rDBm7Wuh1y5lvljOmf4eqA/1FOIK8afoHvRCFWt",
+	"dUtNxX+wVNS5DsbQcRnROur2OtbOQa4gIOTY8T3Qh9F4thkQzhp0fkQYTRjgBq8ZiUk9Dwiq7FAgysdJ",
+	"FrHofoZiAOU2IMj9fM/NY8OZm5Ql99h9jKIeU8+Mp251anV6WdvLPZce25XyuTq+TSM8t9rpFU+grZaD",
+	"t1SnCW0wxplWcs70u3AiI0ZTlmqDNP/rhV2Tv344r0RmkCp5JTFsrfDtm7Nz8lgbko8TMY055it6v5o6",
+	"3zAgALQNDrDQVuLo+yVgjJtcCa5VKT41aTdDjkglUM7cISe2+Mn24BAL5jJQbfqiHR6Dd44yaJaZX7S1",
+	"0ZGAtO8hf5P6uBkPQ3l1+b///T/hTnF+i7h9xZbSBVaM4jeDDI4UYm8PJAk/t6FzcuihEiK2CIoxWEo4",
+	"DIDc+eEwUwpMe8G/BeyPN5M1rmbjsbdpJBaOxAGMxlGuExRyyxSq4Di+EnqJIYI2Q5j+x5Dn04R5+RAo",
+	"HXLGGPl4ksOsx4JfPASIu8e08OsOzj7Ws5gxGsHMEa+r9bf2G97GSbffTHKK0EX8PeDma5LqDYBFOXfN",
+	"kPFqay3r1xSzQR81j9dNDgL7vEhEylI5IEyf1Ih5XGqnZVzimWQp2G4dgnFTvSTYw2ecYsbLcsixWhro",
+	"DQQ2gIqGaWQZXGhGP7FCv23baNtwZazIlClTzjBJxLXEhlR5MbF0+DFYeWuRY/QfsVQpVSKVHnqMqRjH",
+	"u9ADkF+EwIXFiIZDv4SE5MoR36dJa9DyxERBZdE/9zFReJNKTG9fmjyrx19czefNY3xJGxcuDHKUHpQd",
+	"wvowUFPGhj05f/6UsXSZsyc+5Bo0FJnz5gZwKCeibrCm2wACAGN2GdZv4naThM1HLBp4tSkgzVzmmI0g",
+	"Gc2LzU1KC3QpgrJWh6poIZ+hJVE8Z4GhlJYFAJ2m5dwf/kBeQA2FVGwh9S+9TkFQy3jKs0VI5vSqwHlB",
+	"nZC3kR1zn9spnSHva8lgAl84DipJiJ7P+B8gEAbkWxCAZJh1u7tjuAv+yUKTxQLchAQb0yTpDPlup7To",
+	"Dl7KoaWsYAoblw8ReEoJjErtdUj43fOGZ2jctuUtoUOgyjVnoOq3IorNrv3r2ZvXaNa/aGPCJ5iZwuZe",
+	"lIJk2koQ42yuRQMgVYEYWLp9Tg72yPfxtxY3WZunYkI4u/ayCy2qlubpWnwuSJOCLmvfx98iXhscr1Jh",
+	"1GcS60dm4hpwPDHAYH2zxhklJn5cWAaQHi31As8N3gS3mSRBPnjMuEKGXdqpwwxNWszZs+8xUeM7Abed",
+	"LxfsDDaQPWIjYQ4zU6RlugkY2OgRS8S1AaVNmUpjJgOywHwxHy3MAGkA0RmP7FYoHlv6xzZ59OiELFgq",
+	"BX/0CM5KupnGEzTqNE9qNSGzeSyGR8d+20iG/OObKyVY66T1mzAvcgZVzF7BNfoksPdh4YMw/Fjl6GWP",
+	"HmEOFPxoBwGwdcXTOnRvGqXiWkIJaQiADGciS8cstFNxetsdBHjKGJnHPFNGbzvxz2cEo8OR4m7E5IxG",
+	"waOpGRj4WoAtfv/upTmH/aHC6YBAfnAwDLlr36N1qDHNJCtOmYwp1won7BBUduQTTX8UVsWDKAcUsLvV",
+	"JXbDHB89MqBEsvPoETmxuEMGQJI6ZRaAiICpyixrmwb4QJqkhKyp52fhDTLJBkNey7UKzoVYeV9zMDQL",
+	"GgNuq6lmcIgWAOcrpAqQHq4FmRnclMY8Fz8Jhcz1N7YKIYfQBC4aMcb1+KLAYHYw63+w+EI+9tHDcK/b",
+	"I17voHCnQ84EuWJsUUgF03eAkB1yLHFTdATZv4tUaEIySeSMQrKyeXfgyIdNS6Ft6hViGDJqZqlEyiJ/",
+	"niTmoHIDwmJRhohMhZUZPDEnE57Nhg1CksRSSTtUTz2MZY7YY3hHG4yGcZwJ8BCBDiFLZYdIhosYY+cO",
+	"sxk75Ax0j4eog9bgVsKT5pAuh7G4UEOuFWPp1aV8jiVW4i5FNvAQQki4190LA5e1msRXDKFXcmcTblJ0",
+	"Z4pMdchzVA6s3YWnp+nzKrAyCnnVNZuNre2HVjAxFvQcIGJsyk4d/g3EbtBXE5ssf8FdRp2hs5U7SGot",
+	"K2MJgMv6/NJL5CvXgD8A5hotY1PqJXA6l8l01ro5/mSAOm2lTrK0TAAzQ+MhAfiVgVWfihTyzDhjPeqh",
+	"ooVHPds1L/W0F5PEC0nROYuekJDyJSCc4qeu2DIgIRechcgDQw5nhtavE3ugz0QSoaSx7KxPbNtF1eZK",
+	"gQT3SrNdpxN/+J6IiSWiEjl4odAuy1jpNSvUf+sl+mBzyCsmbWBoorUYOlar8D0HlbMwF4lD3mh9F4tO",
+	"8MBxN2jTzd/S5gVY+QyYZabnm+ul4Vo5xqjhDHkO5gDbTG/wgEBjNgOeis5Xk81pH4d4dIOMAEcJcWZx",
+	"HFmphwm2Q261CH1KmqTbHMq77DQybB1LczYGWNunqX5dXucAKVJd3TeWsaV7KMw9J2FekhOn+Z5H34vF",
+	"s4Kv4BDgqOiSSn++cKcz5Gd+wagPlWGseThJsF7eAkwZckDPF6bIw/Dt+3PyGOBdH38x5W43j+2rwh3f",
+	"4kFh+gS5yAM0wB2Bd9qmWgboVhpgthIzgZQoGpwoSCPRAeUJGUFM8usmLRjplpuloM8b7waTlUbd1m1n",
+	"d7LZfaATwX5DcW1iM1picMXSvADLtNb5u8hSThMXKoV8KCxfsBixqH6Y/MNcuOFBkcba0jGnI7xguTCW",
+	"EaQzgIXgKm31DtcvNIIPmwCH1jhAQKiYT/XfG9uHiFT8d6FVMwEdbhO6lMVQS6F+wKogbs1sarv9qPcB",
+	"+fhLEefKqskhGpjADB3yrVAzVLUwV7cNarDpcfww1DbfY/irbZ7esccpJINr4T3kfkcUMGoN6mWoSRoO",
+	"NFF+NmhpPxP9GPkZXA9a2v485D+32233//rWEEHYyM8kzCHb9J/nTrrh2xALLF26TFN4/NHDjMOps/NI",
+	"v+IZSxQtvKKazDkgkP+NISwcg+ne/DMJc+xz/ect0c3t6yI46vRwBGeF0TBu2n2bRY+lVQY1r9lCBfse",
+	"k6+v3/QC/ln7rlIWKTw85KBx6RegGLQ5BnhcgAGKMhkz5vISI4yrPzH41qqKjKdNFdu7X78/S40NZIc7",
+	"5F7bbqfUj0Wkj4q3VBokeMN3yhI3EqANXnFxbVVUJjO90XI5gS8eaZFu2MYYw3FUDgCAxowd41kMos4s",
+	"C9cqnKWsiVcOyFhwzsYKtXFbCA1JADSzsf8QMv4HIWpMHj44lJ7EuIYvqVRtWKf26TNTThErF4fwyAqT",
+	"CUAN4kuzJTEkOmPaHlA0SbDSi3yYCRDPNqVacy9N9LZemmOwD5oyqlI0kQKSTfWqNBjfnj2GX9afBVEp",
+	"FCtx6NS0kcMTQwsAw/PacP2kj2lbNx7atgAo4EEnhAJkrSz198gMNP+cuIxHT3JiG1a7nmkNA/YWVqiY",
+	"YDA2CzCWb5wwPmbGfsE2GCiW8BGUFL1962sxMUbfhgbdZUD2vHssuiPWS6NZh4Cmwnz3L5RP9QuyxaNH",
+	"uQWjae3RbGBxMtzOzospzJHj/MuJ2yEdco6rBhXGY5okuam9UtQj5D2uaMqcf8vspynAtqQim84CshDw",
+	"1g3Oj9Kh99Rz8sG55+rhCiUBAXF1Cu0sRr/Ld+33p57pC9ETC+Of6h1OR4lXaW/2AdQZiYlrHGkUGKi1",
+	"AxU69oH2nhj3eE5ZEHQdPI1M0crPLgrjn0P6BlOQcKgF7eMsfvzp8PEYJudf3YfpHJSmaJ7wb4cJ69/p",
+	"tJ3FIYpjQoiWMVJZtw/5hnwhJfdTaPxPf/wC+vBNSG6eFB6NNUstyTeEyiUfk4c75Bv0jJOH9JrGikyY",
+	"Gs8ehn/8gmS8sWN7/Eejm5z67u6AfHHDudnZ6fxdCv5wp/BJ0LQgVPENFIE/w1I9vfbn9tLDL4Qu4gEp",
+	"ftYSMfA+UXi12R7fEBy6mVzp++Bd/oYYdnv4hcT60DNTyf3ZA/O2IB+w4S42wAos+PiQn0MrpHgaOwDs",
+	"hd6W80wqQMzkbou6BvwGyNY8JjvklOdyNSAhrFVo6z89K8C3bZ6Ab2nInRtSmKao+Blp5QsSQcu1c38M",
+	"trg0zdQM8m6MjZbXY0XQSWZVJSe4CPm0WBKqjXiQEyOwKdCwpEkysEy7SNmCpuyM8cjWeJsMrAGB5dAk",
+	"h0pOL7pw4zHmFzIS0XJAGu4duH91ZBKP2cN2b4fckJsdPYB3VmxYzkdnGVbTIW8gYAZgItFoCQ4a0Hrw",
+	"5M2w659BT5JizvAAQFhGrkA1hbNh4AUwtZ435C4xx0TWzIHoohiMR4BPrq6Z82yixWxdA27UxhbElCbD",
+	"lzb06yS11jW5y6Uecm0jaLOkEOdwnl9APjDdzuAU9Jbb7CzBxyzATmoSNSRzTCcC0NKMj0QfNSSU+QI/",
+	"3Am9s9C8F2zxNONDjgIOvjzwdUM0bjzVwbNzYusDdJ09jSd8xAiLYsWsZXimxGJhdL5Qn4Z6MMDX2kSU",
+	"JFt0yFMYMB6NVr4VQwRiEZoTALZRagSQhbzH4emTMYTykhAMS5jXkIfv3r++fP7u3Zt3Ya7hwXEU4kmL",
+	"JbS+S15MCie+NXLTVKTG72c5w+amWNzsigqeF9Ha+J/V6iqVc0YXtAVaWMDbcTbEkJ8Uc/PQGEio5oFc",
+	"OzZ1v0ahx7ifq0J74jnRjS5GXC0S9u4oVBabV2pqhcGQh1iGa7zDrl7WKaqh4M/AsIS8BBLmnf5D2Ji2",
+	"dh5hjiAZERTOQa5PmC3WIWGU0lhbmf6jqEvb9TYquMs1HxjWx/2Idv3DnRAUMWWFTeBuskXf+hYjrfWw",
+	"0G1oEEtwoNdxkriavkLhXK4U2oAH7h1W0D+5e9gq1kWia8pWqrMtB2s1/On7s/M3r0JSMsTAFxV6T5l5",
+	"nLscTH3OQMPOER1fmYn5VgLxjIRcJG5gI+BGdIpWrhlGqVgMue2IvPRs7MIjRvsyYmOAtULuvIPaVs+u",
+	"gPOvXB+vrTOAkon59K1+wCqvQ57Hl+Fj6NUs6HlGXKEpibtfD0GSkVBYJClzTEnUKUxrrPLpZY1baKwn",
+	"7Ulviq5zkroDznhvyzWYuT/OR4kf2BNPr7m2H96fE6fvPf6SNwu6eTwxTQSRCV7EiTZplRBJ7m3PS8K9",
+	"5qjWUWWyTAogFmAroNzTfxijXf+N+npZtmEZxPHe/mFAQrpYJCbk/tjc+CetkYY7Thn5gv9DyBCSbYat",
+	"ARm27M3yMfgc4QWXKJCGrcB7IlaJeeQHdyOpuRFdIPrOvX7f+x2lGb5BrxnkIyPcF6HQMNi1FhFcpXSs",
+	"OoX3arGIT68eqDksLuMI7+72jo+j3fFBuzfp0/bheJe1j0cHvfY+60526eG4F/X7hRcwXIHWgHz8QoYt",
+	"kzpuqGXIEBQGpIS41Moh/g4hAX2h3+2Smwt88Y1ehGeQUaZ1CiPkIXyvhTqJI8ZVPImhmx18xMh9dwik",
+	"zDtaSt1gO8aBaDVda6rZHaq/9kDCxupoYWwpFHrhKxfv4EUFPhFT44eR6BvRV8O/tY0e2z6NQuvtd05G",
+	"u6GeEDrkUKSUmtEK00l6tAS1GyN/VLl4wZHeIAd7JGFKgZGL6DpaG5otFzPG5U7HnLoyJLA20kZzoOLE",
+	"7HdgrCE3jAUb5eC429sxwocuXcqLNVAQlZdA/Zl5CbSIQbU+ZcbHn7IFVJZiokQO2gFHtzuk0WwKTYdd",
+	"8w7Qvm1thD2dwnf6mTYoly65pUPOU4YmiohYrZdvyI1qivsNxL1kLscRHIYmyJqHNpQgkRigpPmDUe5g",
+	"FTFL52M4pwm2L7k0F8KLh05AVC7ukId73e7OwH+TwRQ22umCao1kAAOFDY9RbDjiwP8NdXsutUtvCID6",
+	"i6U2ESF9AK0BdJPmaVGuvqGj99ejF/Fnn4k7j3A61cCTN53KRTedE8xIIe6K/nbGoWTZRNXyS5ozkXnz",
+	"yqBrwJ9LTYbOdaoNR5jpE61fjLNUaqUR3Kc5DKdXb241gSQGNwwhj15q7S1b2PPafBsdq3Y32FQ3CL4Q",
+	"/IrJCHoZ86swr8spkSeO2HwhFOPj5eUVW9YRqXRLYeXD0/xi+3tmgtfzhVrCkQh2c2DJUQZ+MxEjzRRa",
+	"ecHZQpIjJe/fnz4DloCMEL3kkCqseZpNJmzs1pkLdTkRGY/8obsfYbB7OFjn7oeg74KqWeAMkTyAGmOr",
+	"QnvB7T+AnWHMxC8gbyq3xLCVOxRIwySeztj4ymSMBwb2HyrhMDHIXwhtWIuo0PjH33eVqzCjfUN+PQlM",
+	"A0HdwzlWQRmE+eAbcFjvpeeoAWnMSXii3xv65KTjMVvA2VSmaX4FhnFghpFHDQ1JfF1szqKYIrAJ8uwJ",
+	"vMTyLAwMfypqMqDBwFrUBNgMiquJaJmxL+gyETS6hDOZptPC8CsX9Qx6u2YGIKA0j+ZixiaKCgMvkifE",
+	"QlIfbN7Ad1DrW7hQLLCZoeZZvQsLKEAB5nF6/P7/s/fuzW0bWx7gV+lh3SpJdylaVuybhKrUjuJHoo1j",
+	"+1r2zeyGGaFFNElcgd286IZpjstV89d+gP0Q88Hmk2z1OacfAAE+9PArzB+xCKCBfp73+Z1caAqGB/cF",
+	"wFBopi3X4Xmw89A4S0lR0CK9gNm9AAkgGmzzEzDih/GIM+1gGKprVMnACLvKajhRr4MXM3mkpLHLY/UB",
+	"cBNWl9H1fEl8izu9dNP29/g47q8lm8hXEKYjFiH7MA6o6263faZ1ZmmPp90VcgSjRuJsmQ6dWlUUYrgs",
+	"UNSorNttBTDsrGU0Dbdh/t14QtVWzLEihxwS/7dYvJ5AcskAZg/r2ejwV26Gk6QPNjk7KV02E8WEz7Ql",
+	"U11HaIGzZESOwBqYGaeXY3aD+4XZE+BsA985S5685mNYMpQVfpsoEJYAhMtJC6WMklGqI6/dAkpxf4lS",
+	"UBBUFFAZS6IOrT/abStCTutMDQ3LDawMblQ6hJ9XhQswcxIKkMhMe1kYJxYsl7CBEGseAn9PKhlQJPaB",
+	"6k6TT0Gh9ZqRWL78bBQbmYxSXaqk4UyUOLQ45DIaWHTZD6seh2q7CjYz7vzXmM1g5fm5AhNAJnQwz2Zk",
+	"/HMj8gN34kjUO/aLELNgTqDQi8r3uxTCiZeAGtoJxhxxjoC5U1FfwmEhQC3iuW5ayOh2vJyexdeBNgJ/",
+	"r+cVyTSOsbG8SCPnxph1UNotXQRzBQ36KXrv0U1Leb1uACGkKuq2vwiddUynHoJIxm/ydOy5+MOuk/1B",
+	"AoBR+GerTpOlPGk/oHq8pLe0Q1Aa/Q4BYyFazA1rqTphNLr6PT/IU6azsTwsZ5Z4OOh1GaojIn2jGoq4",
+	"uYTdgfC1BMNSMVTMlQuHGW8NAqW+QuLmBZjj4m5Gl6GH38d7JgoQbNsrle3vSsO1uAZQ9EJSECeW+WCY",
+	"f5ZQjjn1EzwX/OrC7cS425UbFZboLoLMzfXC7tVxKbTux+44gOodqulUSapryr0myyi5jzQbh7Ec9k28",
+	"YpYcU2cBOh6jeaOehqvx/LoYNcS2hILTLiV9PlFQcc8RPL28pNCTX0GtcdCj1X0MzgrPq35Wc6ZGRkjH",
+	"pwpuxAWYZWp7NroOk/p99VAikSe7MmicAf+V9kOXghGlQamReJfGXQ1BEGRfmEG8oCW9OJ7fwOOsahYA",
+	"9HRSCg7o7MkrbsQz28mEafAGId4CktRpRkwzeXc4VBpDCjyD1YFzqIspl4sLMujqKv+o3QxzoRSbAqY/",
+	"ZEdQwCIKMi55JAtUx6mbcJHqBRMmD73HH2EwrcAZDi0qR6x5enrsMZJB3LyUdYUVo0ujphyKBuQLN26e",
+	"XfyrVIbHw3XXmlacsiHGJWxE6PLpmY+oR/0ZQpgdy+qSfgPZM0yRupMColDrKLoheyg6o0UpIc7PfS2w",
+	"XL+zneMSDAxud8eqeSYvZoUa22mscMzmR/wJDS62athZo2avTZbnFKs6Xz1Q4vqwVFn95VfCL1Pcv2mm",
+	"odReW//d/QoVXO6oF3gq/Mb53t0F0J1VAYpFTGaACdaMDd14NCHA2+VX+HKIYbkQP0e7hSInKxUcig9g",
+	"fCNaFLzgy0dBlG6AItROtITonQzCoU9fP/q5MaI28saiwZAltllygJrQDMTvJRIf4VE1sNL6zdBzepNT",
+	"b0Zh0eMQbjj08TeSyNYVJxKXM6QiMQfI0iWBH7x8luw1Sv3+boUvRTVnYVbIdkHsCnJmbDf7URSigDRf",
+	"uzvmvEjZPk5klyVUUMH+6UtMdX2BqQPYZ3x4BQhl0KbHXgSTgnch2u/jfbB7uLfCjjYKzMlUQirodXFU",
+	"nMuO5djPCHgpi/bmS1A4/d4kjI9ZeZlnelLXYqv3KhNIiiso5e4BZ+3CUw9MK4BPUGJt5bRZjRNfhE3p",
+	"TeS6w/2I3Q7UmOKRyObtPRNg+EbV3sepYhVkN1Sy6l0YdYGvqhm4qjcrg62VmKuGI9LSVSVyFxgDjBNj",
+	"UmjdnuOXyBlramjzEQNzgnyNh7nL4dRFjKoQTM8zA3VT1WiETp1MRwYHJWPdtt/kfcd+EsPlVoEAD0aE",
+	"q+ZPT0IwicAgEsuKvT4ehSVEAwhXI3pXC1To1gv04UkCWhCCkSAa1QfGRJ2LsGMJsYZk2seFmkX1ZSeQ",
+	"HBZnGFLeHQ0gxK1E/fcXfffPyRTD/K1qQrtTwjBhMcS82Pme81h7jPfBRbC41jrQ9lCFL56eeYqLQTNE",
+	"dePWPsgJ8EWcHmgv5AAAEitl0YIYheulo61qVy1XPF3arOHGAdt/6JXfqHsZBrbjQ1AhxhvWCwGgVPU5",
+	"bPCfRV2xwpkqTa0fdBU68WC5E2mGnqtgugazRPXD0UcgynxpsHS17SMjkedMZzkAl6Blb5qlafB/N26Z",
+	"6KuzQhk1VHnts+4yfLdhA4BDDagBpAlKEx2iUop3MzE0S7McfVY20cv4ev3DaG/K84AcBBFEAakLuARE",
+	"wxDZ7UVxm2gLpTB9U2T2PFmxd912RDWW7DeoCSEqaMEd2D6axEDxi8Y3zfRQyVE2LoulJa3ca5vgygnD",
+	"QYRMdohy05jNaf+AABD803vrK45FHOdrQUHubiQn1UIIwdkj8lkkeUaZCUSG4dfFZakr/r3ocuVk0hrA",
+	"660mVA4nQekhWRcE0r5nOpcCnGgu7jOkn+KN4UQMr4LQglJ0+xH2SilF5DcqrHSvqeewe0iFA/HWI1eE",
+	"vq/rywlynAigJCDp5Updacb9Bkovl+aWLlV6l3LDL7mu0zvI+3c72mkW5WzTyUovL0rJ3/Isrzvsqnea",
+	"u+L3kEuBcsiLHHP/kCOjrZbMWeRQWde/rpXCXr44f52sUyz9SFwcYjwGuta0zPakTUoD6cipmssTzMzU",
+	"bKyYqvXPILa7PWZNa42BjAFRA51a1YwkL9QAbtZFmhWmepyi642TDQZd+0yY9VFmooibLtjq8kWlFCme",
+	"ICrcuHZTsLORK/Opu8zUKUjQm1DxqmpLeA36jqEQkLFQDetvIU1oh4qii3oMlJM5RZpTDQy3q0hUW6jS",
+	"uZ4Cy4FQuJdWybV/P0PfdiHYJcj6RWFVCjViSY52MYCS9SXJ9h8euZh1eDlfdCEWi+4fhOytEFXSrWa+",
+	"A/UYSIqboPgOF+OT/zDoSPHODDoJRhZ9d/zddwd9NlJgm89MFOSDVh6OMY0YBBwZFHvszOgQEAL5gRwq",
+	"H8p0IKOAkNh87NxkeaZBv4J5HRVq6kIIXyFmDwYoueMHrv4l8JCGACXXvQl/C2iaRpP9A9lvH2JcCJ5q",
+	"6RgPpMs9J0juOAuJ7buQDs0XB17fTbPRSBSunjwGkNEX7fJZ2bhieolJpKMqA+lMSiGO1GVWukGjcEFv",
+	"dpM4FVNVLNz2BmCFIoIYGSMhxFiQOLnjMMqwXbKdXYkF1Qdzc9djL5AsIVarmorK+a6Z1NjcWdMyg2bW",
+	"Y3viXKYd7WPYspIlD46+Z202QEAReooWVvA2divJhN1Akd0gICEyukobBvfGPlpJugx9zskzhQ7+pEsO",
+	"44Muxc6y6t54BZkMIqW4uJ43ETXbHUFKcvujyVaH+AXwmQfHx6zRfghjx3Baj/heCIwOsFqkk8xclI8r",
+	"bNUPxXrxgUyzUfbOgeP4jeZYIUi5Pjb5F4eShDgtgHJUAxoDm6/3gbuu+ds0XtyuFB8XEwbQZjnlRqLJ",
+	"EZOPeixCb4DZ03wRYjmIiqFX3Z9pOCcgm8F2heg7JfNFjyUv37y2CwtGRfvH4yfPnrx+QnGpPz15nSCI",
+	"pX3blVj0MOUIjqiLraxlLXDDxgpqtLp95VKhkwfH39tPPDw6xn++QePXw6MH4NEImopCjWnOF33G2UjM",
+	"QSLVXZcICxnHNPxUlZcUK/uWF2C1L7hM1dTBU2mlpCtDXOWhREr/gTEY2pdpsxTJqiQ4WEoAxRIEMCUE",
+	"6SDpPOCWcZEc7iUQqg9mH4zgvn//qGtPN+yH73rf9b45IKA/4CUDmZyNDp8rKSjug8yA1dyX5Bs7V4QY",
+	"ASIq0HirKcA2wXX3hb977DSYb1wHHegdnuGoHjKGwLTBNSQYzU+KjUtj8zjM0VCi4BXMQ4MvEv6PQ99z",
+	"6UF2EHs6grewArODPS6lFkL2WVa3wTlycblgUs1DdB+AAkoRRZl4lJuBTB7cP2ZNwTztvl3umWdaQmKa",
+	"Z3PY4X7dnhQRiR8x/ZFwY/hwgrk1tLHRBej6vZ9IdQgMKTk4cSulfTw4RldrcKNCu1oyCCQv0m4GLyLJ",
+	"BVFU9pSMsCXETalRcGIGnyWFCFnGBX5OEqb76CDx/lL70AgdCjUYmYF0YT777qEYPxAr+EJa1wG+s+pn",
+	"7UV+0MOXKs+GCyJEVfcopCi9BTi5IOwg9thEuEFjSWS2nxZ8ZA4zYUaHE2NmfJYdFtwIECoPKe/2oM+S",
+	"AcCxDjon//rh/tHRyfyHY5DV7h8dhanKpGXSHnA5tCl+ePjtifnhfoIDffgtjBUQ87lDekSBAIEmXIBO",
+	"j/0oFhCoM/FCT2XHHn/PKo5tQAQKfAUT4mRwDAdweNq8cuG732PnGKShXSKNc29DZXby/mJSmD0ZXY9q",
+	"56RSH9NDfl+/FXieB7dv/aluHD2DwbNdBLiwzSi7dyD3YbTLTmwXzq983HtkBK/UKmD4Cu8PPujVI++t",
+	"SgEkyUT5a+7kQJEozIJI0fOAFwrBmioFN1YIxu36/1j9LKWmb84ee+CqIZdKQsn7XM1FcTi0qjmwYxxi",
+	"YSDkHyGEwAqjRgzKXAEmn33X22+xJ98//NvxQQQ+4IFMJxmATrpU7ogvVUFTa1lTpy/PPPo1GYlH7FxM",
+	"uSXYjkdmckzJWb852gjbmhA6bI//+teuy9OUYs6mmVQ+zBFC0dDYmy5I9u1j5XRPS7r0m6bVm8r0QMJR",
+	"IhTYiIJhC3eDB9xIfIj4d9c5oCCVg1In7KWrzNIJTGuRruY8shc0bWVyIJvSdXrsDNK6gtCwDNDyG4oo",
+	"ImbLf/1rIANT/s8wPX27l/1MIKcFgdizsxie78SHwe5pCFjtYvwaqJWEJ3QSXCB+RrF8h/t5EruLEcdM",
+	"pQSSrQpK+AFYqHhE4EC69PXY//pXlJ8LUDaLKwGTZFkthIwyxEyPUlQIi0qjwYlciaq4Ag4JBMVBD9pT",
+	"NlXSTDTo0YHia9R2UBRjyWP6nFVUfKIRnJNvHzw8sB/oBpE/5RACCuWlOEvOrZxhqs2+e/j9A8Jdz7Oh",
+	"kFpgZViXwdXpd05nlqkfHveOAt51dO1Dt6PL6ZQXC3udiGO3BWgYzVEijWkbRb5HONhQDgVr83fO6fqP",
+	"fHiFNQNpF3X6naPefeyAmgnJZ1mn3/kGLgHI+wTwyxF7A/DNlW4qUqdrCeSEJEsQJ3ZbQHpqnyVmYg/0",
+	"WZrUK3xDSv3rOtqCGnkcJ51UUWBqkY5ggJE+NRit63gIQqnYSg4/Fh135yXghjkVHGe5x16VMjKFBJ3P",
+	"L4pRkK1viU6UrA/QBFbLpXR9h6hSQ7nqsuTXJ+fnpz89Ob84f3768vznF69Jfl5yAntbDMQY1koKD+SS",
+	"wzYAnRalDLBCG+czs9dK5boLCZi227j7uKlUW+8Tnx1IVB15nmvvv3GchbqKYH4IL4fWGyvRaj4S/YaQ",
+	"napmCul4cMg82TtLO/1OUcrTn96cYU1eov+tZUrDI/eizwHA/B9dlyr6o0qhoNkQ8xcAwb+WvADlSXx1",
+	"//cdaJe1l4h0z96zXX1VSld2CQqG+JoLKwsK1htWqpOYosTyqUTw7NuOj45qo1hKmakPA5d+o0Fggv+W",
+	"AwC7OfZ9uRREUUpAbI3QFF69eX7x9Oz52fnPTx6jASDASUDFgwc4xqbvBjimH3nqp802ub++yRvJKbFA",
+	"pNjom/WNnrqAbmzxYH2L58o8VaWkT/xtowanPt0KW32/USt7Gl+rU1xf2+7+BgMCXCKlnvFijB+7/3CT",
+	"qfNpRr+KNOOvFzNsfHy82Rf9GGnqjzcY4enZ360Yb59/uMmWOCO/xjloFGAUxLbHG22nn7gRc6xV/nCT",
+	"nXGOHuE3wfOGTTfYIvSp1xioUKkwBFQuri1E9c3/+NB9Xyu9Et9palEth+Of/iOWSywfdCoVYuYTdI09",
+	"064Y4O8dy/87UPN5CMLCQ/snysv2tivuSwV5QUqB6BqUKy/IHBVdx+C2TrcToar1QrxQ/YZlrVi0+N1h",
+	"ZAfu9DtSSUFVbhTUFiH5qo/+J57hzfTKPWsnezWym12/sWguJF3EoB5oYuj6IDgqBedFTRQ6XFxSFefE",
+	"5cWiy6y3xAHHwpyeOePj9nxw9FxJATY4YoIrecg6TuiGkK7nIqHPH7odqj69rhEid8ZNN2dAcaNGDhRB",
+	"f9hZJtXQvvfJaz5uez89dg+esS/OM3mF1YBKQyBQTwkepO0d0OQeopi8GDkybV/2zYZ85FeVWmUj3XHF",
+	"TXnGa6V+5XJBk6BvzjuuyQg+HUX/CcKD420f0XGeIQ2tE0urv0EhxK2oTDh8Z487H/5YS1gpoBJrat3g",
+	"Q90WlfUJOE6rkF7ZUswSuK6y4QSdQxFmE0aAa4+FBuhnFdguF3s8kBWgsyWQs1qQNNQzmwV8YAARMARl",
+	"umQRhoj1svAJppBRN5CUkfhCEu/wmSO1eqxgY6Pe+TQSp5gjtqjGjFSrxz3a4MHrq3HYjZvwsSZ9rsLK",
+	"jrdlZW7d1nKlR+7Ju2dMfvE8QFemd6rQjuhvTPRxr66n+0Fkj8XrcCZWCdho24GR+gLcjo/wbAO5+p77",
+	"eot4DZE7hIoNx4CclQmnOMPY/Ej1kCUGfPA0YITEgV8YdyEFWwgMpQkJAxQIgfiHAIGPObPlDHJ37AMR",
+	"VNNPijl3G+bEavEvV9KH4POc/RLeRX2uPYFhSwmQbTSWFqUgkCmHsB9Mdzj6oxjn0b2Wct8d6j/6fGKM",
+	"u2EbLH8Tmc4zHSkbCEy+TKqXFys4kz2iIHbJffKEHcGiAcBDp+sIMdQjbqoWCaPrxCQ2RTBlaBFXPP7b",
+	"g6aKx2tqHm9cOtwexeXh0jKyCgp8QKkPyxzDJlOlI6yak4H3nCbJu3x9jO6EAvYGErENC64nPuMIMCdd",
+	"Mr/d0oR5qhQG9eBitFfipN5VZnd1DeloLu/f5lyeU4ibUSEGzs/KvBK16c5ur2VQtv1G+6U6uuNb3Ccf",
+	"VxOn/OEt9HA6zteRXHzTRvnFuUvRtZ0V6C68FR27kSCt1LKfi3cm7u5Ow94JW3clbL1UOeb0Rxx3T9N5",
+	"+HyU7eANWidtNUgQgAWcyQ2r+0LJO8zYXta4CRRwIBHngJ0ZF5iJDlOvsPcA1KMSBIUKLgB4zhEkXUdy",
+	"BgV7ryikQkV6qHLLJqVTloQjnMYw+z8uzh5vrcc+4xrJk1277jaPn8m/A8vbgHfcmifQj3V7f2CVaLex",
+	"jlDBFRev7iLEMkRRFSJQho+RCrZsY6ysCLi71XQeZ9IQDg7aI8qfxIIGmnAQFVDB3thp4DumsDFTOKct",
+	"XWULH5UbUDnrVop/mue+xnPXwRxA0FbXQSso7a2LbwXDUtiQqA1QPq7+NZDdWp1Rn+JABR6alcyXZ7/Y",
+	"Hm5NPrNpZjYhnI8gyarz8eVyN/GrCSsNv0pPIa9tLWGFpnafTPm7M2xxfBRUF0iXayK3LyQpomrUsvjX",
+	"lti7nWeZvFr3LDzzVcrkf3JqCvBszeTU3apQyGeZNn4LxoTR0a0KeURffZun5xEEGlSK/FO0ZFwZOK5x",
+	"jFaTfEEpziFdgOBAnXFsIF295ITeBRD6cWVaSDiEIGUpEDOoVniYYAAAjDZUCXKT5Ms5k70QMRB7+GG8",
+	"En85JIu5jDnfZ85GZeGriSjCF6XGUfFFh8BoKEWo7+MYh4JxKDXdxSjzqHA8YCApysm0dB+nME/J+CSk",
+	"y5KHXCzAEkWWhgkvvv4tZrhSgquvyttFq5ZygAkw9edgF5vD7cyVrDVzSD3TJ5V+QB8a0117zKfnOT2D",
+	"Ej3ZpQh10Kk800Be27kFE0aE+ZMGKtr1Wst8not3xH8jWqknarbeERYNdPsYx+bWGwQ63t9yFrYYS+rY",
+	"6ZajCO0a1RoAVeWajhLIQN6khXuX2q8OGEEpK/7UV8cFNwlUfIk47h83VvGNnBVqKDTAbhHW+Z+cb+PW",
+	"j1htK+8eqlScuwP5+/tOzi9FbillWeT2LHA5tprSROT2p4Yyu3SbDTp/OX/z8uWLV68vfjw9f3Lx5tUz",
+	"r9EMOmwwGEjGDn9mg04zOrhv/frFL0+eDzrs8NASCbYHBZEG4DDAQj6/iUvL7WdUD2jQQfBlqAU0qKhl",
+	"WOqnElCIl3iG/yp5cQl64aDzx0B+2BtIUD3cuH9SYdTwdxgyUoguE0XB+j+4JI9eTCz3h+Zdl/ydvQYq",
+	"+n4gB+Y5n4qlQQ3MOQyp71rjT2gwMPE14tivBE+7rOHGb3bM3eV2p2fVx1+QfgyPfugO5IeDgcxGMLx/",
+	"+4HJLGfw9VyNe0+54fm+KIqDgfwwkKOp6b0sMmlyue8I5y9iccDu3SPYNrDYKDkUtekNJcnCNFeuhenG",
+	"Qqn4dl9O1U16zMj3YbtImNU9N6l7sFE0zenve/Ee2euyvcoOsRd4Zv/vd8feHzAjJwNpO6Jy0cvV2A/2",
+	"SiwOTlpGW3Pal1oUUZAtn2UXVnRyVzYJj41iYOl03XtP73Gxr6nIhRHt4VWxxD1WKnUl8CmWyiFkERZs",
+	"FNvUjVKdopRgQG4SMo2y4gBpF4R4LzAG4HNMjPMiMaVsGh3JnNrwRY8BJwUYLejvqkio5QyUmF8vySYt",
+	"hkiSy52d5GuzH/55eSDKZJvwwCjChk4n7YYW9XY7qx9sx2DxK83kXq7GmWxP4/tRjDOp4QhqzDEV7xwC",
+	"BJdNRRKCpuo885ViFvhIpfBDDwvE0MkqdclzSGrGLNIXdmbZce/Iv3cgIeUZC7Z9++D7gIvxoPdN7zjS",
+	"XH2/KN3PEubkgCEcOWSTYCENMF6Sh8fJB4JdlsZA5jNk8dmVE+9muSows/cKM1pPpQM6i/LhfWGFCiCT",
+	"KyTj56epLlSXSSyB6ZKpKeJIKntlIAEnMZsKyOSPEcnvHx0duVXy+D8nNSXfJ/+pPBVUvv01QixsqPBe",
+	"O5gzV+Mz+WkVXUfg16p5z2xft9dVl5rFHXp3OJ/PD+3OPSyLXEC9xfRmPXyqium23aM218gUXDe7cJbX",
+	"G7GBGMCe28YxWGnVqD3HRS6KbDwxNf0ZCM45no91GjQ8e7e68xlijj8K9Wl2+nCzLHBKSB6fiSxQYezA",
+	"HgN3jNm6lQfuRq31bHtZTYXSNain8pT/O5263lBNUeP0LBQeGVIds4kqtGCXUOJlMehspYrS5vCqKKl1",
+	"z8V8n/78LTOTH7kWb1492x90JsbMdP/ePac9Vbp4sLHah7hASwowkLiK5hvTZHjZEztFLRP0kqZnxeRs",
+	"pZxWJqcyN7bBNeanW2sHFHEfJ6MXEUn74MG19d1ceO3W9hrUQ8KL2H/PLm1fi7zP9lb0dY95hdU4EKe6",
+	"4gwSAWrMAhdlr7YmewEiuM/2Gldkz+nGrR2279+sz13saZ863EPBFYvBuc+QUt2Ux7pN9PuHWABXpWmX",
+	"wJ84kc2VWfOSakWuDkCgDj+nAqrdomSbCdUljtVsRMrZXM8G+FU1Bog2KyjeQSZQrsYvSnMH+T8tmvhy",
+	"SbvPXBn/E0XZVBjwE5kiqN4qDnytE9pi9bJHloTJFWc26Mi1GovoZpZivqwVR2ecsGvqavJplQZg3NlA",
+	"0lNUx+hblvIF7FrCouJy4duB/vfNET6CWTIQEwngbZRJUu1wpj2MW6lFH/EDnQvVI9VqqFoTQdosuVW7",
+	"CODsSQKNG0qLDiSRFHuX+u/8zZlmICj3Y6jKANCf0VxUUJlRqRYScFe7kE4yhrRWX7yIaByWBtPorbZf",
+	"UllqFesFmQepDGapRZSJSQis8LCrXBnl2MSlMqm6Mlgh3cIiPe7X0fpY8uDoPourd3bruwJXbwTwtmYC",
+	"4JxYH3QUJFCf3EnxshhcAO+uFj2NdxNlioZ99LcjREx1EI6+K1iMlACY7x+5BCeHvlfBGkR0udf8UlPx",
+	"WrvfHeyqngBKt+8C/sZa9WR9QE6MuJO5Gl51I7DMaPP4/QrhGdloICmuAIq+2O2QUiyCXSRAVHaGZFcF",
+	"xh5Hx0V9aRj7SbTG5oJrKub/kWwlNW31kxpNNlPrSWfe3may1PDrs0wAKXe1TUbxif68TRT0ERjbK8Rd",
+	"3dkovgiZagnRoUG2wA15e/JSEI+cEbo1kvj/tgJbKGrsjdYhdNhycKqhXZE1LsWYS0zh8MGny3HC564D",
+	"X1+gcDy3K6mZn4NrRAs7EnSzcGHX1U8RLhyRVSHTjUjqE7vd/Mh3Acd/vvSN5XDjWLNsJpUtGqJrc+89",
+	"/bVZcIQXh11FFB+y0GDSgRw7wliNLEkJ4gUHwBnAM9+DeOImWTM6H1+tdeRPHKqwvTmFgsHX7/2qmHCz",
+	"0ATagtXYBJ2NZTlrN7P4MH4fuuMODKV2VqMTAlRwJhFAnQGAulUG38hsqFICU3/+9JdHIfR+PsmMYHoG",
+	"0e6F3SIDmVEdg6j8Ugx0j8VRnqMeOnHl6rEXWMEn6ZE6Doq4913aZ7+zb7t//B0bTnjBh3Z6TuzbKQu1",
+	"XsMfdVSQzgHA/pjNBb+6cK8kNfxULqAzALnOoSgXYT2Rtgx2AkxfnHAZ4v4RJhlB+TOoiu2MI3DbF9pN",
+	"Hhx9A5ew0CgWtE967BxK23pwf+5Kul8uPD60FoWmKiiIAW6n0t53Jn2IqSGzftIU6Y+1kTDeP1qHPsm9",
+	"YMSp2Vq+R58DlazuXVtVt3v0zewLiWs4h85ur6TX291B+P3GY3gu5m80ICFu2nt6vFE3dye2Le4eo1ZW",
+	"Co7gYbyBJr4B2X+lcmFFMzxVd4wMDA7S1/yKeOcutuAT6e0hcJ426ceLLkDG+zmEF1jmsOTlR3JUcfNX",
+	"KNQt+vlvFDFuO7/k9UaGcWtu7xX+6Gq8d5stB5SWPHsr/qs989uVjK96YOj4sWHAzMTqhygbpWIGDgsl",
+	"PTyCyDXUvALojso7ICEwMwPpip008dqxMM+yt0IKrTs3tqSoq7Ws5mfBczPZgtP4Bs0RajRWwCPJ3t4A",
+	"IGJ72r+CzpxVVxO69n9GtGaCg/oDNspUrESEcex0XYxCI2D1r58eqHpTIeSWJJDYEHoryFdjYeBbKwUW",
+	"7E23MyvNozUDJnQsPhWpf3RnG9tBm2yLKO3rHq4SZTwaqMTU2ntTcc91p90I8AoT0XXFYLang05teREw",
+	"Imc+8/6Gy9Ism8jYKYXpD8sCKg5HLwq6bnCnD0ME7wrd1MWDmDhSGWOi2nXUlo9cH08ZOuGEn0+rs8YL",
+	"uzrlutLpaySQt7TfQIdtMX9WrDUQZ+Lqpd4llfvNbkq/dtcjcztd7ksxxOKuRZo2Cwe2Sf9rE/zLWXqN",
+	"tE5Xwezee/oL0PpGUa2KltomJPD52m3eJGtF/ysf+eCw+pIHRw8SKnAeKtECAhTP0hb5sFo34xMLi+V6",
+	"uIh6jzenWsstm+tjQXWQ64uOO6jTneh3x6Kf8dvUVdtFGMlAzBzJuU2AOzo/rt5H2SQ4OggoV5+RCtme",
+	"9dgLmS9aqNmUL/oQgwkxkD7QMJS1nvvQ3KUXdwEtvooYaRRETbJ9IIgHGJaJwiBOWuHkW+8faRLtGsoK",
+	"3UQ624C2vVz64vay2ap33EEc4OdDsUPFjoB3GCvx1ygR9flD/XwcyryLM/w6eckr5wxZzT6CEOxk1h6E",
+	"ZTczF4BcQcF3VijQHtokXMyfqpRDF1BVeU8zbFsHRU0LPoKq/8O8TNswTV/SZ7++UMVoQlczEnruGoGK",
+	"2PSGcYrUzx2q6c6QegvIMFD5tBkZhm4thxnOPA1wNM1d+aNeJakN0fRXxLp02QaryRTXjCN16ns51KOa",
+	"Iwh6ZqjaUK0iXY+9gcvG+esod4gsYJQoVGQihTwYxGOHIgA0pHvv8Q8wK8wK8TYT84Qyz/AO4ylWd8Ei",
+	"5blLGXJ1ZhHKf8IpvS3PLJGVHsJUTKHSP2D029eMsbKA7SckE/2N/ZL9aKfg/zp/8bwdmJNIyye1kW4E",
+	"SYkdPRfGCoHbFGpZavipQDUdFd+y520SNmxsCOiZ8lTcgJDHVnbwMizay/65tlEb38TyBIWTtJYvuOfq",
+	"Xj0a8ko9IHBDOlebN3qJDWxbNBtu0vQNGhjj1fjqONMmAVPRmp/Jl4UaF0LrnS7yhWG0PQaywYkJtfHi",
+	"2w63opdfC6I0alFzCPbZX/bLMkvHQh4sR3HZCeZygUFaT5AKs2cm9Yims0Kl5dDgA5btuofmdexTYM8E",
+	"ffpKjEpwsxYQRs204aNRn00odXjK1FtR9LaFOgVq3gJ0ipSnEgdWZWoQCPYIh9s02IGlq3aoKwc6MK/s",
+	"MPuMsd//0KbI5Pj95sP9cBuRZMjTmpFHaRZgcYdurHvRUBF/dOZGutc0UHymwHH+vrfZ4AIwKUWh1et5",
+	"Nsh8rfq1VclWia0o1SWWOSfenQ7ypaufrzmBedLVuKQUxls1OJWuK+fdclrfJ5CTaFp3vqOd7+hjabtQ",
+	"XH4Nh61pu1udStzwK50+zpsCRIO0YKAcJ95zk4uRAe0101gI16q9XjvF8q080okREwPxIDzuy5hnEmAx",
+	"jr6nlhe+QXJQhRx1ZA8Le1SrMAOYNMSMQhK0Ve6d98mXG2HJ2egQaBGl0WAvbCPItQFkDO9qpzFj/RDu",
+	"bQVNqnBFF9ieRMbk8evRgY++GB14qSy82xm3EmtK23kjJdPt/C9FV/w4jGAT5ZL0czeBqB4eb9IOvMiZ",
+	"3RRPoQriTiP90ipnIBUnJrUJv2yRuZ2ddXX01lyVecouBdMQwKqcwdUVDQfDMoU0APwfOtFYNnL5A5Y9",
+	"QqU/K21TYOtCGzH1ll1UHwAX0rIdIJpdq4AURkiREsXyPXEA4hQz9jzYqjXUb/W1tnxhWWKAtc/mSjYG",
+	"xFbtZBuUrKchGxfb0VZY3PenUl2c5zn4N1dTdhJfPtsa4pl8q7Kh2JClecvilpwttFticMu7dafE7JSY",
+	"j6bE0M7cQpFhN4tli7SaVgKP8gEG1l9fY1rjWvQaEFJ4AFK0rAArAZLRxmM1zbnuO+blihZKBRmEkaIE",
+	"wAKELNhlQO8HUvAiz0ThVJMuRMmpPAeUSaz65wBtiSE5dCgoVkHSbgZqkysjDk7NLuOG0AsRCbfHTl1W",
+	"hwe6rZYfd4CXWaGbFa6ahzTWtrJlNauPauZYCTRKQRftlYUqMQbabpLmEL9Y3r6pY7K7pf529yrQs+yt",
+	"uBMTl9t8ZAZkUs0/B69grEvNMzNJC76Rx+43elbulKlb9NRdX6XaaTfX0m5Ipb1Tj9vhfzDAmFnhebv3",
+	"l5evXvz68vXF2WPHRe/UGbex48uSqiW/18uYB6Dja0Yc/KYuJiCNdQ9Thefs06fS7Tw+9xxxuxPp5CdF",
+	"4NNOY43NtJlml2WWG5bJLuqpZEd1HiH2wkkrGJIPld+0N5x56YBVhYOBXJYOnD+lgXPXqPvto9jfCT9+",
+	"JUxWRCa7O2LJdtadd+6Ts+QdJ70xJ92xw2uxQyfVbeUfsxTXqguL9dgtyfHRUYIwK+AD4oZfIvgd3Mei",
+	"mHiEQ717gRSTioZcSTXXMSo9XHWEc1KCE2UgU8iif2EmophnWrDk4dE3SYRHqVLBkvTyogyTmXRZgt++",
+	"SLPCLBKrCCZpwTOZyXHSx9oB5ETSkHAFFfipxOfp2Z5m5QwrlrgOcX0l0hYUmVeCp9mXCiMT5h2W/mOi",
+	"yHx+IFnnE7ADxtt0LIzfKq04NlrwYjhpPTVPM6i6g2YbqsSYFcxkJhcEbuQfxxPhslDsw3Ny7C6Y5os+",
+	"JHHrLlNFN8TSdEP+4J4OxSikMkIjeOWl0BBebYYToaHIBmYm9BGlkUOGINWiTHWXUfkM6uKleisCFJMU",
+	"YCMR74yGshHinQHUJjCxl6Gkj5mrgaSaDkyNqpYQsH4k/0q8xWIm1CwXzCxmgmXSKMCvtdPKLtW7PsBt",
+	"QN/YtNRY5dKeWegpoEiOaFZHqphq139cxD3NrMha8rHoDWQy6Ji5wpcNOgnIYfgldBlwNpsUXIsuS1QB",
+	"/cMSmjj45BBwMKHb5C/ITI+dZ2OpoSZEBZ6KMDEZGPRZpq2op+QYJUXXnkNfUCisDI6NYOPQC/toC9L2",
+	"S12yC8GE6HI4sR2HoLNBB+xecBv7SkAiL0YRIOfDoyNGm6HrilYIbeC6nY+CyyuIU0hT+ohRlkAMJ1Dr",
+	"E6qe6BM7Mlh9S+KVsreodgXsA1xi2EIJzp2W2WwmTIIbMJNMi/HUHtk+1Jtm8AGO0faONSgtKPAfOpyw",
+	"STae5Nl4YpoJMi4llQxf54VBoAHldtpIgQ+GaG2n77wTAJ46FikCsbR4af7VqXv7Ywo95e+eCTm2PBty",
+	"iqaZdL/v204aS+Q6/c5//v6fg8G7o6PDweDd/aeDwbtvn9o/v3/6x//xl45PRcK4wQ74a5Zp+lRpqGFT",
+	"5sbpGpifNOWIjFAZ5PFR83ig8krF45SKES9z0+k/POp27DnjBubIfHPcgaSpbFpO8e40k/jjvu9zJo0Y",
+	"Q67d7TmjPlk6Gs3uBsD5dmO9oqevhZ4fXlBNTXu4ZWYadRnP++UuN22Xm/bZZufipvcSUywRRSIYSV11",
+	"4JpmyAcrptGV1ZVE6KFqAudJi6xViSIYlobpLBfS5Iu+V46sdFWIiPcmQFgThG9giT0gCcPjQuF5Pj5i",
+	"hhJLY6pvK4f74lN9o2VaSVvdDFyDqmLTG6b6Nu6UHTndkdPPjZxCWrDx9MLRT3dlNVBOo538xQwK17kI",
+	"JhfUhdCHqHFGDZwJCPH4CanGhStrhPQnlRVilXnaZ5nTKa06S5nEvn5g0JxGZYEJucge2jNw6cR/0gzc",
+	"TWOdHkU9vgZEYWPrO0jH3XQ4jthuPALfoNFiRXtuzjUUEUYojC89KRc36enZK1qSNRC6Yo6WWPthbEoY",
+	"P2vbued8w+fKrG8FD/km52Aafb2qDqJvGT/7oWvlLlrdlQ0Df7aiTpgWvboZmaddu1+dzLiykX8KCHRs",
+	"PFjZDPwioZ9oLt50AbGjODchTXqTmaE06fiI7NKkd2nSfwIpxsocXuRoE2NuO6OaXv5RM6rBYorp0mdk",
+	"f3zw7f37GH6o5NjnS0e8kR7HyjOxsRJksxdDoy4hf3irbGkcfEu6NFKgSrp0g+QBOdOv7YD6DP9bNaiB",
+	"eRyGtNmAbiMfmiSK5oRoGiesjcGB7DWOAJOe03gAe+v6Xy+8EfDGsE/Vehsr8Mbo0r33Plfgw8rSCjRk",
+	"K3ZDyXZurAZ7/+jIG1q6YOn3ai17AXZ/75gCL4Hg6OwZSETlaeiFhwBOWryn1xXMP00aAvb2t8xMgtiw",
+	"pVxba7xCxr2VxDorCL0520wUejThJhaHCqHLqXhzRoLKmiLS9tnUvmK56T++3bjxP76F5qU8/enN2Rop",
+	"6qc3Z69KiYKbTP0oNx7kUst1/YzaYj+1UbPN5ufcqNnMzc8uU2Rn8blrqGRvnQHvqaXycZ7c1nagragz",
+	"UjoXaglEernepkPdcJYggD8GC3gX3P1qxDLDVOEc4OhP1oabUidsqt6SqdzxMqgmlaiZkAn73//3/2PJ",
+	"TMg0k2P6VQit8rcipZ/DXGmRJl0ITNJGzKDcFDPZVIAHvRAKjFxQpnIg/cu68ZtU4V/kujHlCzZWPogU",
+	"+9Njp77SJeaq2CFq5cJMcVB2uDyHOJyBJEg6ird6cPS9L99hCi41xI37ipj2o9QrxqWbBOpRmhViaPJF",
+	"jz3KlQa8YHcLK5kARECU+jKQACWc5Xk1ZqNP2SlSmRjD79QnMjowg6kAeQfDOCQOG6eZLzTDCcPV5NnF",
+	"VKWiz9RolAAiTGVN1Whkp2hSTrnU/eWesuaO4rhK6TtJgStqIJ3BEKqCYoZPDE2Y8NKoBAEX0I65DNpt",
+	"X6X9tBM6wqUyExiSbaPIJjm9hEJnMezNCd7UEFgEZU5HjowmPZbIMs8TxImA2GJA8JZK/ZcVH53h6woD",
+	"gzKjRT5idr0SeuYCxpLgcF3ekw/T8yMAwVHb3Yujdhv6BONGwg6y+9ufIvo+hfrQFx0qRcPmPLgupAR9",
+	"qCnZSUBYEYNUOo0QjH4zO4Myn4qBpHMccByxJm3y4P5x0g5OcW1h9DbAKezuV6PR+ghALtMXo1HE42mJ",
+	"1hcaiwYZNTdFtkJqCrIvPLa9Qbrxq3eBjbHpNLzE5+7GLn0HMBk7wW9DoyAu0HNlULbY4VvsxONV9ZDW",
+	"GROXrDGuCFLXXUC57YLwisN1rnU2lvEVw8eVJ4h9Xsewc49nh0XkZmg08qBKqqMqSU7WpGiFUIME9VmX",
+	"cU1kbB/yonXFjes5tCs6IsUB43ogMcz2EKA+cNJOKBr3KpMpRflP1ByjSK2q3wWpKJPsd+xoJsd/7ANg",
+	"4D3tLhygAIZeYygzD5Ve4zF1g0BnH9DsnyqTAPrhMqaLUtL3AVcLSfMok5hdDWHVUBNlgYI+M2UhK/DV",
+	"6HGeqDkgcqmRERIjrC8X/uqUywVYw6xgR9RfXwko4UJo1PBekGasWPPPUhs2AkJT+ZjPa7BCDDxQkvDI",
+	"DcsFB3PcW1fhTzuxFpLVS4li64nnPFYyxCQ1J+o4kdcqGijiUtn8NdtMJwxK6WrlnPA91ElINbsw6gIH",
+	"kUAQNAluKCVDHjrpNTDZGWoNUsyjzYfhUH5X+kI1oaSOn70w4IUwJwEjACvo2evxGrsqN3YVLgs11xAQ",
+	"njyx+/QcDMGJSyAbcgnZJ0KmLKlY+ZMuG2dW4eRUfXZUqOlArpg93MaH8LROrFiQ4KULuNQohC45EbcO",
+	"7uLawMCs6t3d5vEz+XcI/93AlmrEO3MPjvmh9oavWA6johrrxLAwTucI3VgSC02h+63JLZjDo0ZElXrs",
+	"jHRejChPlRSo5OBZTCD9pbVUI7wELBRw+hM7fYfQgcOzx4mLcrGbR1F2KM7ECVsq1IThgAoC4Xs7y96m",
+	"Ah5FW75WIfxhI3npUWT58l92GfcbfPf07O+lMvzmotLxRov8Ezdizhc3kq5s0w0Wjj71OpsKVZqPLJR1",
+	"3xPJo1iSlmhgPMUYHranl2v28OwWkvufr/L/3vvL67NHvzyBvP6ILV7HLbyx95WAOWVwwBYgtTr35HmN",
+	"WaAr1pDl9YCB6zUbQeN/+4HJLMdLA5Orce8pNzzfF0VxYK99sP/T88wMJ0Tl+j/gH719s5gJetuQa+Gc",
+	"vY9FbngfXziamt7LIpNmH9uQRnJQb/NKaGHqbXK5P+iw//3v//HoPSilyEyO+4PO0kseKyka3zEYSKx/",
+	"ZmXSTpf6T+6aHmAaVN+Eml7bu3zJvX542SOVCjdhH67tdQZ5DlzN++iAxilXI7+2dUFgn5Y1PYCVYIzW",
+	"iubbLxFjjMEI91K7PHt9vMRcPf6eNqkqTQ8UDGpMnP3gxD17WQh+dRK/rLDrFl5mO61y0cvVeH+vbeX2",
+	"Vr3QMt6W98WruOfm3YV3ZumqtyITb39vWFH/Yksy8JVuRWuaH88u3GnvgfpR19mugywcuUc20PHWVRGL",
+	"xeN5EIFlpM7Vi4k5xSUDcaitmlgcd/f1pRmQb2ULMfVaqQaRNH+zdIMIxvmT5BxUS8hsEaoqtHHi2s7v",
+	"vfN7332mg8sjoD5CpeBlU5+TGu/C492YNHFet145i5x3MYKRCHLxhf1TO2PLCYZaZQYZLQZbxRzi3vuI",
+	"T0Xmh2QgrXb7v//9P6iw66THfgPTWDCrZLrmPK1xDjCNALdA2xile3eR4RD+EXYY3YHHR0fJwQnTqgr9",
+	"gfYgUL6dQ3LJ2EZWIvQNF2IspOVJos9MUYqEcX2lCcYXXaxhHnlkYYveaIcrXKftyuXCCEBZNAGIMudD",
+	"MZAR4uSlGKkCMIe58SYqdF7T5EwyK6QsyI6gy5kotEhFenG5SBD9JEbdvxRWz9fxg0k34DScnkVQlnYC",
+	"NGAKnDI/A5mioVkRR7NccBf8EDN/ml6PNwWzOFWpyBMH+U+DhItRJTwCu1CjkSj0SYRs0I0Sd5wjlRgn",
+	"TS3Hl5HtzGXrdOPXAjylkiEQBV3g/fpJjdIfA+4nuKrb83puYCy71dweMKdugILltnTsvc03afqoNtzr",
+	"JgY1veEOfLFFCWrA+gR5Z+2P5aRr2AHbTIDx9vISMqXlErGpSk93gsg55HIo8k1lpkfwdC7SYOXaQuIK",
+	"jaoy/BPSaVa1xWdejMI76proj4uzx+sCHW2L8I4PYFLdutYj6Vqfev8QfbW7hrp0V/vlxilkf/I9ttMR",
+	"NrGg44w9V+acDtjXG+dwa0b7Lw8/w67tHRvMt7eWf6wsKjboBNVh0EHlgW2R9+Q63JL51GZyr+VBLQla",
+	"YEJ/VVNqbiN/yQs4zRlMDWbkLnvP6uoVa05E2sgA2mbFnEZpJ625SNXyLXHWUQRxF0IjIlQ7VaSowJrw",
+	"wxU+85lKUEOGk8cPANn4QGKwBptPFBupPFdzUgWxBWjIFKcLCgibZloLKgxu1TYIJoVfkNTVBtLya0Ct",
+	"+drMp5VkgnVSWkuy1EYG1ChX5wbW05a0th1ay87o+VUYPXmwIjZAZflLH9fieZqmmnFvQUPkU0KJ6buf",
+	"SwkWkH5zuUC6D1YmtPX59xDBB9kG/3YhiHsAVKn5osdOKc/EJ6eAvU+qwBgwcYG4FWXxHPQp8QeMrVHk",
+	"WDQG5EfNqTOsLXOGYxIL4/mcLzSbZ3KFUcuRvE9q0YJ2mxD3R3Gfr2uWWmp+B4A1m4+IdqJnPRsPJrRo",
+	"tCa4XTTnmvE0vTtjwk4h3i5n4BEc/13Q/1fMJk/TNOIh6DKq+wSrfPIjqMfugx8VYIRIJmGGGMdPHdix",
+	"GrH714UMofG0aM5EHVeqzVVGADoz7fWNensb+rTbI83qtBtEpEvbaR26Tu6t6WM75oeLcnKgH2vTTFwS",
+	"SbeqpXsn47WyS0C/3r66zubioP1AVRaEbAB71XkwpwogAsWyUBubBKASa9/LjQBtDHDhE8X40DBwmoqs",
+	"GMhLoA1dSkoZWkENN52OkQcRKtvX6BFTKsM+FgjyfmZ8oUEXx20COL8QHihe4h+Y0hC8+9kUWhZYHQNT",
+	"vt3PxOqVlLjbKFVWffTkUm0RcwcSFpEZpdqFTMB0+6QSplwBPVeTLm1nrytaVtvegVy50TgQQu+2BEk4",
+	"LTsp8kuoBbgTJ7+YYrwoIsLZ+kzkQ6Djn044/DHLc8t2oFiTz2oCXIrfrGREwL/TbcVEO6wWGdHSyZUC",
+	"YkTO69LhFt29DTkRNkqzkAijaJUQN+5nXVbcUpSr5CDejUhH6ZAgpWDomi+L6AWfdnC4yDuYuFzWqHgO",
+	"zkMhBJtmssQ4sJ+yt4IlZZEnAK8jxZxFqZz7ZZEfJICa4rKGeIwVDPF72VS4gleM0pwFlauBRCSEbEHZ",
+	"j3IRsKzNOHsrJAPk6THPZJ8ltaOVUH4qE6ORGBoGZcVaJbAYG/f2yzhuK8WYVXi+tXgbwvPdWJqptmqG",
+	"z7A3d6mQO4POtiBnmI6tCsaj9O6IJDTEPXiVG35l4SgBa5ICahQVYiY4rglVc1r2eZfZPatMAmltiflW",
+	"BYW05jwyLagRSzwyJsOQRK/I7mks/+GNKdkIiFShciBciZ0N0hV1I85DZnoDmWSpT0p2tNhSxsiNQtQN",
+	"MQ4QUorZZjXAA4qf1sC9IDveAQgQ1gBnudJmIEPkhK/riGT4nyqTlU4qSvFfYKxz8uD4mEULcTHNNNX7",
+	"ivAEwKaSskuRKznWKKPRaAYSAgRcYLgR7wwVx4fQPZ6lLrv/UjCRZgYxCLw5EKtkoY9mnuW5A5hgl2LI",
+	"Sy2CRo7cARPw7NyNRhBk755D0wRAYWSmG02yUWppWnwuOvAUH5LvJhXBtOyrkpQbflj6WgiJxxrzji8X",
+	"ku5WvCjNpMdeVDYaAG35zehj93naRSkEAvrzBe2BxG64xPd5BukL9rnFTAxkYuc4CUMqhI8RRyi/TLNs",
+	"LBVE4Z8LwQadR5HhZdCpR/kfUj8TnLFgZAGbSHvofwRqYsoCKwv+zOXYNi1nCFyB1ZjVLNqCJw77gg5x",
+	"TXJSM8S86CHmYOGTEM/CqcpSN+AozJjQRijQPt5f0fanjACKoYf1sieeAE7UW4A2wUXnxojpjIrmeXsV",
+	"QGHbJgppg5rLPksLGiEuFaYxhPWuvs/vIOrjnrbjmYKbFGmfnUDNR+L6ck4VlvULCNB/c2b3aGOY/sbe",
+	"Q/eOrXHSau2uEZV/W9Acfs22RubwLR9NShf80hZVjUFcsDVHdtGBt9k92me/P37x/MkfSc2w9R+H/xDF",
+	"UOSHp2eHb84O6UuHq+F3nYVreUw7WfMGsBub2LXsfv64Ri37xR3Ax2cD8FGr6idjD2yQXmvCK48dNJH0",
+	"DpJ2vdrfXXrPuu3Bry06Q6N9hvEMb6ZX7tlYebhZwCwAS3nS9vsfSSSRnD/+pRru2K/61GJst1KmhFbp",
+	"b2dpFyWNIGANZFwiYEmABlHbiquXi+oqEpYrSExeFKJbY/5WgKgcI335J5ukLyvHl3Jo5crXVbWpqiGd",
+	"LBcXs6J7wrXOtOHSSq9G5SnjVl5il4uBTKbCcMuCeki/Abl5CWGBwMlSiFSrOujcLYR4k2re9SXknVNz",
+	"2hYtHMH0f+JyCFsF90bdvkZ4bxAPKwG+94/urw/wbY0ed7vyZkG+u8DdnQHrYwbuVug6WrTWccLGUN46",
+	"s7khPE2bfnwnDgXMS1zObV+HUmDZIKrzq3ERMEsSVXt0MDh7hITvpAqI9ZVUc9Crs5QthCE9XZLFpNKT",
+	"rrdTTPhsJiTm3UO5D4gQgaI/ZDAAWE+uweB2A606Ljpy+46DBvTD56oNLeKrs9jvSNdmGYYVW1rzGW2k",
+	"WM2ZZUOXjty5gUl+UyE7mEYaReynqoAaH+XUA49UZOr+1sQJUFsysMgRPFrXPQKGDw34t1VzZALxZs4J",
+	"CfY8LyA3EYVaraadqei2TUV/dsK4kwTvjpxi/bPrEdSPJAK+/XaNq/NU1xwqiSdyVMDFkdE4NCOQVfYt",
+	"BpD0I3youk8E6LKwFEvMEkrpuuTDq4EMrr6JmssTliD+N4pU3P18JbgGMG8uU5bwS1WYxN4t8PpHd4n8",
+	"49udU+RLdYr849udW2TnFtm5RXZukY/jFok55dftFSFRYxud7dRFmbbre8myzhUJLPTNZL1qBTx7x3J2",
+	"6tVOvdqpV7ekXmk6Vs20Lc8ZHw5VKY2uA7mD/5FyHrVg4nDKs5zxNC2E1r7ak2ScDUVheCbZnC+81xIr",
+	"M/lbhcpFMxL8G+jg0iir/fxZzbEATlMnoKu+qm+PPeIaed0bmQ1VCkWups76PuXGiMJ2hShhp9/hKf/3",
+	"Trdj1RWrdRSLTrcj+dTeEvZ7nZguTvm7Z0KO7T45fvig25lm0v0ObkVtikxCtfQmJ7ub8T0/LVFfxuiP",
+	"aeqMfbqzKY1+pfBgfA1w+jRf6/H03YPXAdPHtjfEgmo+TDssqGtyuj854+LpNJMtSYZ0q8Hr6w5BYDnI",
+	"BCo8By99aPWVgkyPfgF8X5wdb5TqsbOltAG0rjlPJmQ0ofQH1Rdd6lmdiFMIzUC6IUIkDbKeIEfbvXRP",
+	"Z2NZztCWdi6kQQ8oYK4jMhLa0wBJD3vdJ7DwoQLoewIzzKjsOVD3C8OvsEL2jTKuLB/71BY3enCDpHfb",
+	"2+smvVfb3kHS+2YD8QR7c0hm36JZX8HbYOolnbZGuG+GojwWIOyshh+GJz50qWj4Bs9j3Vhs9uFrJOeb",
+	"mMue2IP8ml/Rh3aJ8V8Oz0KaEjEaRtlWC0bybgMXa7RH2fveGLWJ0Yh4oFeT7r23/1xk6YdWhelFYC0+",
+	"qy1Le+ycUrOgkmexCM9onEAN9xAjRs1lDCxj+R80gswmLTCnD58bSHpRjyWuSRLVsqC3+zDUKF4Vglxb",
+	"OJajRJ84FHRLOt/tuOFtjLJ3VzxiF/e5M0d9vonLnpRuqgJsRQQs5XBxlkAJlpUHQrIKHaH4ebDUpBlw",
+	"P23/FhL/zEyPYcVBdBpg9qrBA2eVBMSZiHIdiVdMuO5ifi5YokjQV5LIMGawnjDuMwKEQf0gYH6LOaox",
+	"l4uKrlGIUSH0JOmxx9BhzBZ1Hx5I6CGgbQmtMyV1yMKVCkj5kEuWqzG4BiBvOljCcdwpA46YaVNwg8rV",
+	"AnrXR/XEPnoBjzT6DiIR8SZqA63H+nooOA9V8b+LRqm1zgbf1Wu46Rva3kFVoU+sdHBf3X9kRDHnRap3",
+	"foiN5f9nXJtTkC534v8XJv4jvefEH4gYBd6wlpvV5H8kimkjp2sQ9O/FIuX1+WDZhM8hqCKjFdcpCQ7r",
+	"R2ivLER180iUj8DK9QlL3n9I2DAXvNCegbjbiAUAgAVeyUgV4DPCu+3zLxwoQ6QYWPXD6Q1TbnmkYZnp",
+	"MyoKTnqIyKGqmSgEJpkxXQ4n4dv7yYOjB8kB9MgrKah1UD5CQlPsI5yjLpDDKwA8AJ4IMHd0tU9F4gtV",
+	"KskQY7P+oiaeOCuNk/1vxBTR47KGGbwMH9uerTU2vgu+lvKN1aVtTIGhSXPunN+lmva7VHOnBE93rG3H",
+	"qL5iLew55GL5M3BzxgVDsbPS5BwPUD1Uq9X+TWB5qRqWU4EGi7LIO/3OPeBY1J8lnpWNJWLbdK3qAjg3",
+	"mYywhZyuAxcinWyopoL878FfbY8hGNzSTM9yvniOl91HMoRIXEL9Q7RhQvqLuIYLCKakl1A9Nk42J9C9",
+	"Ya50JsdRZ4jnNPTnNd1Z7sxvPp/c1w/BIPNa6rfmC4yEcFk51UpT7klCTvZQSF4OiLoZVVip9zOkQi91",
+	"9GkmU8gIxKHAF30xEsTDzgpmN7mOvqUFL4aNK4Q3GlaHYKoIYvv0rEsBhVaX1bQLDyFPH7d3vBuyhi8F",
+	"6Ku26a+oyJoZkec+4/5Slbg+qdBXEINH6QDxd2eFms4aF/4l3WmO0sCEShqw811SlOS+lW4eTbhJDrrM",
+	"5/wflhnM/OlPh2/Ooh5AxM/y52PIqqa59qEEgMVcmYVcqSuC8rLsFLcYxul4xiv4cEI4XFFfSgq3WVoI",
+	"Hzqx1JFfxAKRxEh8rcmcQ+5W5GU8aD7LDq/EovFbL88Y3Fr+1stCXUau4lnODUTvIAhoKXVU/Dn62ETw",
+	"vJHW/Iw3Pvzx4f8PAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
