@@ -234,6 +234,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -243,6 +258,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -429,6 +471,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -510,6 +553,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -669,6 +714,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -679,6 +725,8 @@ const (
 func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
+		return true
+	case ScopeEvents:
 		return true
 	case ScopeOnBehalf:
 		return true
@@ -1298,6 +1346,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1330,6 +1430,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1521,6 +1642,9 @@ type NumberedEvent struct {
 	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
 	Seq int64 `json:"seq"`
 }
+
+// Position A place in the one order of events.
+type Position = int64
 
 // Problem An error (RFC 9457).
 type Problem struct {
@@ -1715,7 +1839,7 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2176,8 +2300,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2193,6 +2331,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2275,6 +2419,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2426,6 +2573,46 @@ type SignUpParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -2603,6 +2790,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3270,6 +3473,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3339,6 +3548,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -3836,6 +4048,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SignUp(ctx, params)
+	return err
+}
+
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
 	return err
 }
 
@@ -4630,6 +4961,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5038,6 +5425,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5136,6 +5526,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -7754,6 +8146,383 @@ type SignUp503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12304,6 +13073,191 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendUIMessageRequestObject struct {
 	Params SendUIMessageParams
 	Body   *SendUIMessageJSONRequestBody
@@ -14719,6 +15673,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -14788,6 +15748,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -15311,6 +16274,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 		return err
 	} else if validResponse, ok := response.(SignUpResponseObject); ok {
 		return validResponse.VisitSignUpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16086,6 +17099,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SendUIMessage operation middleware
 func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
 	var request SendUIMessageRequestObject
@@ -16484,684 +17523,725 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSutiiz5ysxpeJMuPLWvI4G9N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZSlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffLdu9O3S/GW/bRkSptf1HI+p9mq",
-	"NWidkDlTik5ZK2p9oumSmctjKTT7rFuDDx+j1kRmVzRLWPImkwvzvuuoZZ9RrcEHe7fQrUHrfMaIYmMp",
-	"EjKe0WzKCFdkksk56R2Q12MtRyzrtKIWT1qD1lxN271W1MpkylqD1lKxrHX9MWplS3FqrmdLAdeVpprh",
-	"Z/UsYzSBq93e8XGyPz5q9yZ92n403mft49FRr33IupN9+mjcS/r9VtTSUqZmlB+vryOgw5nOGJ2XaCAI",
-	"FeqKZUROiBSMLDgbBwRpJVTTAfkybOnVgg1bg2Hr7btXF2fnJ2/Pnz8btqKhHxlc3GZs8BRMFR6ByQ5b",
-	"10MxFNWvnT//y/nFy+dnZyffPcfPwuN2FcpfPaC9bvtR0h21H48PD9v9yfHkqJt06cHoEX5VpvhaqhRX",
-	"mgq93Yefvn51/vzVrT6dsFRTfPOMikuyksvOdh9//urZzh9ueL9Zwxenr07P/nTni9gy3Hb6jCs6SllS",
-	"3nGKZZ9YRq64nsmlJienxb2XGJaj/CJxj0ethGnKU/PwqWVVRWjGiLriejxjCZETw7lEz7iyrzf7LMMd",
-	"f8ELO+aQdrvtR91ut/3Y/Keb/19it9tStQYH3eOopbmGzXlySoLRGAq2Bq2Hi0yOUjZXD8PBwkY7fcnV",
-	"WIoJny6z8vzfLRTsQZKxyVIxRTRIDTPme4pcshWRGZnLhKX1ZJkXXh3Qxkifk1N4FR+z4PW3oUnvIKDJ",
-	"YbdfoEl5KHWEKd6D1HklT2ARS4yRpkTLSyYUuWJCEy60JBmjSgoupvXEEPIC+aGGEEvFEkLTlHCt3ItH",
-	"bCIzRrgmIzalgmhp+WkH0vQP15BmSj8xItzbG2iTjx7p8voTy1JJk0aW4YpIf4/hkzEVQprJGEKZnVBP",
-	"pvyhNQyz+eW78M8xPKOzldkerYHOliyk2n6BaoVx1lEsuAFJ9iaTWo5l2kAwJyyUnDM942JKWKpYPZEW",
-	"7lXNJBpl8pKhsMmIMkyav3gp2OcFG+vdyHS4nkxF5nIjJSzLZBNz+ekgof5jKTUtUulcSjKnYpWLVE0o",
-	"0XzeQKCf4BUhda5kQRyPmCHEVca1ZoJMZGYOOEJTc6ysdqHKaB1VDvpFCQ3Dw12/XDQQBaeAFHnL1EIK",
-	"xcrHk1EkU6ZZvnc9LajWbL7QrUEvao0zRjVLLqjR/Prd/lG712v3++fd48F+b9A77PS63f2Dw7+2otaE",
-	"C65mFyjLWoOW0nLhf25+xVHnoNvv9R7hKzKlL0CKNX/xYL/X7fb/6jTMbbSDlldmL270DJxPg5ZcMEH5",
-	"w+lCt6VS7V6/OwqEYsuRErYzH1+y8tJv0F6XmQjv3h89etR+RLv99uNJl7VHvaQ/3mcHk8PuUStqLUGN",
-	"NxwLwgqJpVqDbuTGwaXwv/Z7UWuRyflCBz/1DbvZAyd//rrIL88/OSMj2EpXErVmZXRoMB5CtuEXmX34",
-	"RlQO2Y0JOBYmNFUsajE7hg9f8J/earF2CBWX+Q4ArdOoZIr91Br0rqPah0AZbXqobyyTlCp9Yf8sUGSj",
-	"UaE9eQKrAjb2gPS73a5RUGFIA6I0zXSduooXjMZZJOfNNHDPhTdTcoHf4ZEajsdB4VoNDYHNdHgyINuM",
-	"atCrm6w1FKKhW6DcaLD6/Nbv72///tAe2fr9+37pEilY7cfM77ddOCulhq3Bl2HrF1r1Cu0tgaJhi6sL",
-	"yof2SBq26FLPZIaDu+QCv2NuuDav8ScF/LxG0OP9hePC8r5cwGeXOQ0KwmuI0mtYlXRD2K3OJHM7tiS+",
-	"Xovqaffh/467f9Xj7iPwyjmfM7nUzaaI4qk5Omp1RW0fbtalE54QY17YU4IL0Dx30RLpet35oKAl5gOr",
-	"0w/dVTjf3px+z1Y1O+WSrSIz3mVoSXz4sm6L9I8H3W7HDLbfLTPsYXvUN8xHDw7ax0mXtQ/Gjyc91qf7",
-	"o6Nuyx67Rq2tvLjXHfT6g4ODzmG319/fNy8WdG4m9Z6NiJrBtltkbMI/m214eXHyV3H+eXT6H+zyLCm5",
-	"HqOWGssFuDQt76qB0ds9K6uBUezNjClvRS0pLkZsRtNJ66PREWBNL8rT6rL2o3G3135MD/fb/ckRO0wO",
-	"xvujPm0hj43HTKlzw3hly8TwYgSuEQo3oQEPNkXvkMy5WOpQmfjSwtuQi1uDFlv9eTb6bsxf8z+fvvv7",
-	"ae8VP1Wnc73469PTo9O//e9//0/nf//7f1pRi31e8IypCy5ag+Nu1zDSJGNq5l+kMn2Bt6I0slwzYjRz",
-	"dvt4LJdCV9WfaXl3bM8f3p3kFb45bqJpRsfs3613uzOW8wozPWa9g/ajUW/cpr3xQXs/ORp1x8fs0aTX",
-	"zZccxxaMvu5AsPPakcV/oSkYPnpKxZilKUsajTqvjOoZ1UTIkUxWRDCWFD0mOx54aIbn8m/sxlMUTECH",
-	"61/PQbjloRZM5ld2qHUrZ1q32YB7OqNiyt5Qpa5kltQHg4TUM5aRhb2psHmXWcaEvvDXzHGfZWysyUxm",
-	"ipGRYZ5sZWQwuwpvU5ouUmbMIGrfbzRE2HxPpfjEMkXNrF5JbeThQm/lMB4HT9acwOHlCyH1BXWvrh7I",
-	"iWQKT2K4Bx3G4Qt2OZP7oSu9H7ivwikHX633+DVPA6gHOzTf87Vraibp9r4E0gl2xZQmwJg55YIXwrnf",
-	"EC28sgcrChI61grOJK4VGS+VlnOWFY6l6nm88zGbj/AlqrANQ7TrW45n3iBCmX/pHMbU8CH40SwjHcml",
-	"UeQIF58kHxfchwlT44wvgE8HrVNyRZX9dEL0lVEEDf2C4KhjlFN8Fzl41OuZUV5lUkyDob1TLGvYxdWj",
-	"d93Zs8WOrpyaOIQEWaWJRzCcs6MGcBMN0Xylot89u1y9+ROXj/7z2V+mPx7M/9wd/zXrjd6P//PzT5dn",
-	"j/8k+vqHq8Plc/mIn9DjyXd/+49k//t/JgXSrILdcWsWwG3KAktytUjp6sJO9SSh5Af5iaUUOJd91iwT",
-	"NMWxuOfbhg1btx1ovaq4abzruWY/5JpxQJFfeJprND7/gnG322s/Svr99jE7mLQP6dHo0fhxcsy6k393",
-	"Q+hw8YmmPKnsgTUPl9MoApJbWVkk+bcrPERriI2eHPMvOKVz0pgZ3jzVY4MW2e/geVnV3dbrSeB+8nS+",
-	"sVpmCPTs23eCfqI8ReW0fGYmVNMRVTCvRF7VKRnJ6GIZvKKkWfgX5PrFrpHW3tHWQcRn7qvFkVU0i9LY",
-	"gSDIvo3nylNqFBaSSjFlGUnllHBREiuW/c34zBufG/4/pxXz9sSxTsXE8rSFrXOh4dkiYTNYEircw5BH",
-	"gUoba5unCE2SjCm1SwbEcVMGxPPCq4kbWIWu4biBBFbMnD6ro4PVh5F/yYzabAUnmwivi2cHkqtKoNIr",
-	"jSZLjfEC+touQf5HjRTJB7mGHJWxGqK8oHx7Y3Xp1H8ffP4KFmsx/F3aav90JusE6PtPbq++kNmIJ0l5",
-	"z7ySGjRm2Chw6FV3yMQ/WpLJVmTcwycDyZym8gpeuYt0LqZNBcL4RTCOytbIB2lm+ycqkteTSa3g/YFN",
-	"tDHeZss5FaoUWJ3jlM22gPcwmupZNbHIGBAsLVhFnl3kJTx6mrD5QmomxqtT8SaTUyPpqgejonNGLIki",
-	"ojRPU7IUCcvIFV3VLAbPX3vBhdlm+OJQaLn3BbI8GE37e7YCf3vxW7ss1XhtQkUo3oLvQ1IaFyQYemU1",
-	"m2ZZIuxLruZUj8sLBF8AaWfMQ0jhMDy+MWsn/OrcvbrA8zWULHzCuWQsIW/N/qGro0zCYIRr6efvA+IJ",
-	"PEHKFJvQZaohtu7TB+sI5J6++bT2C9lt3dAwtwdfY/aR/ypOANT5pxlLmNCcpqU99d7Y9fUuNzcHeMHF",
-	"OHhDSa4VFR8C4pH5d3rvwS4a0WFBuPUK/gkzLFIcVg0tqqMPyBLwSI0nwW8LroiWqHuuoVDIROh5CPSi",
-	"OokiBSPwMsNIPSNj+4eH5BNXfJQycnL29PQUzBs61iyDswHW3OW9w8e1lBd2XNycnDNGE+DFlM+5bg36",
-	"h4dRayGBJwxlSsPAnPcd8sLyRelWF4UXt966hSkTLVicNzSjc6ZrHAzAsz8tWbYiC39T88KE9wRS3/9s",
-	"1mIpLoW8EoZ5jSJM7UfglfWUl0t9IScXGRVQvgDUhzEFxDfECYiPP+9A8m5/E8nDOTYSO78pIPNbDLnV",
-	"xAGNoaQUh8xuigYC5kE1kxrjdiX5YIN6NojIUenBYVtyw2t3TVFcKx/cgBppgjcE9KglBA7dCQM//ptS",
-	"ohBNvUtCdA++AiEyKhRH13FIjReZnBNjAxiJNU6lWs8R+VsKu8+aiDbLeSrRfVN87S6EoE0WoydEOKBm",
-	"auR3GZL8QJU+SeZcVDXSlCpNqLnGlc6olnWiCLII4KaKgsQxpFR9DbmaSUMf6+zYZXuwJmL8UDfoCjGC",
-	"UQMR+Cf2BiyoKhXQsrJxmSAp2aUjj0rK+XxBxQrseAgGkB90st5f1+9aD32tv+5w3O21H436tH2c9Lrt",
-	"A/Zo8pgejfrj/R7IZqWz5disprE4XmcJZKXP+AK57q3UmmUJnYMFwAVkTF7J7NIovwldwdm7yGSyHJuB",
-	"meVy474KPPXLUdpopvcfDw56nW73oNcDuztbpuisf8smS5EgsUDr1nQyGZAZFYnhizlk5XfAS+8sppR/",
-	"Aq+aFGBuZpyJJDX0XS6SRvIdDnrdTr/fPew9Nt//xDIFO7sHKyunp+KFzMpZpODpen2y1DPS73TN+Obh",
-	"Mk4zKrTLyQh0yC1iOktldFRwjdOEFmJCfkD18SVF/nz2+lVdeKn8oi0GYr71kqZmYqw+Km0s/vIH7aae",
-	"uwcv7L4si3vIc7Bi3ih75j1W4+OCvDt/0X68i4jrNSkDfiYkH1BlU1dHDURAR/0LxpIRHV8WaXCqyYyl",
-	"i7Kcn899wjOajlxHRgLYTM31+/mgtJ93SQzMqOZi2hq0oOJgDfcXPxbMVzVHVUUCceW6xMx/iSBFVDNR",
-	"ystTdItNTtwk8QhYLBjNlI0xG1tnYk4BSjJmrGXMP7ia8fHMPJ2RkXlPxlJGFVNOCjvJu4FAoffzJtxj",
-	"CYRemJvT5+N11HrFrt6pqoEi2FVtdMsJqpSLHTOwejWxtlfss16TNXGqFRHssy5Hw13unaXq8XG722t3",
-	"e+dds1cGyG+lcDTpW4/8Lx1q9tk51WjZCZmzhFNi5BwoUnLBMuQvq1viwV3nwMpzWupCaJUX5bmyGP+B",
-	"XJjg87vI8scFWX6Uy/JXPjmnKYhWGr2l0wu5FEn1CNMzlrHImBlmJmbPqQaCTOAFdVEvIdEdaP7eZa7F",
-	"YM5Bca7us7XTxIt2hmYM57U1rGdGdyIz+snYnIuU1xomdhYXuql41WYo2QPJOfnykJZAcvodfm+nWN+4",
-	"STW3M8yLYxuIUpqEIc4bukolTc6l/MGI4lJS6SeWkaMD8j3/toYqC3z0AvxJ8HDZTgFlZk5XSN+jw8P9",
-	"IzJaaQaFi3O5k/e2WzBQekHwwk4F/W52PBUqVAcNVGAiMSwCC9YQQcDVjMgC722IaogNhw9oFb3+/sHh",
-	"EeTc3jTZ6iaRMbDFnJK0xWC8tZBPcX1u13oFqjfoPjKKSL8HB4M5fC62TxuGZclAFwKbGkOwpc0r5wx4",
-	"zJBtQlW9T28RvOXCRxoL+zeIZ7v4grV2bm1C94L4Qjgfksc8KzxaM2AkR9WQPiFJRif6N28p38b4dRS6",
-	"Q+sXl+JNxj5xdlUKj4BpI5dpQkYMa84hbmWZLFypBlSa/5RLmJ4hBcTmCRbhJVibSf0xQtRysZCZJglT",
-	"l51cz1Mrpdkc9PH8rVsIlzKyzfrovY2M1xLG+TWq9esp1cwSZDyzjvDqjoU3e+9Iebtaz5GZj78HrK88",
-	"2wffvcsx2z9qOmZxbiQcVs3eLQ09J8oZ08b2VE3JhNvs4V/tZivvrXzaNYUqSKRincovK7R2crx9RYea",
-	"sQzfLLXLgWxMjM8VSAKG1pZJstf4+pLHpsH229FxE3pWzPfeUs1+4HOu66QAoFjYjQnaoBS15lZGNbtI",
-	"7VuKUkAxYMu5zFj+JjMi+BkSZHYPEG2HYWGmSPLRVYRBYfRAEwxrNS4vRnms+YDu/QqkRVO9G75/yoQx",
-	"Qdnacpm6l7oH82TIt0zzDFDUarSO0Hlv2MHuh/9z19+Juz5D0t+tzvJWpuyV1Ce4M8oLCvllQCtKlIYQ",
-	"dZ0ybW7Dwh77mmBTvhYppmnDu4agRwxbYACOGKHq0qbw7OoMOGpKWzMzy9PiGvZieeCGJGeQhvPtUq0a",
-	"RFQqp1ysE1CYyHMxMq8I5VNVxmWMXFFuZOQuQunx1gnVOCdiR1ShQzhgJAHE6ytaSUoXWi5Aq6JEs5Qt",
-	"ZoYVb1Bb2iuUOUAxnht4yZFonzwGs/HAPPlov9vtHlTLao4plBQcHrYfG6v3aNIb9elB8pgdd829C3jd",
-	"fqfb6fX2O92H/YO15dg1nwMrFcuGBq2X8u88TenDw06X3P9Lr/eE/MDF8jP5/Pjo4uhgj7zgGZvIzw97",
-	"B4edLqrbdSTpPT7vdwe9w8FBt3N02OvvF0niai+aaPJo0O0PeiBaDnu9Ak3GPdptdx+N+u1H4163fcwO",
-	"kvZhn3bHj5L9yRG4fi1Nur1BMno8OBgMHh48Xk+U6vcKRHnG1OXJYvGw3+mR+/z12R76tc/4VLxbNBSe",
-	"3dy7vVUYDmFsarIvXkBCWcZYXeF5PaHRI3JQDJ6sLU4Xbw/HT0+PTi8Xf/nx6Z+PO2y/2xn3UzGav+gm",
-	"f/lzagiXmdk9tD7uh9v4bR5S3naYK3/ERHI86r/ZbRA5nbiYbpnBPqOK/G2pAHNvKe4ge/0rpIwrN6d/",
-	"8qzxOp/jlpWavzW3o1nx2/kcy6/eweeI6/EUc5TKQHPwa40jx2VWIh/6BKc6HyNX9jVPSMYgd4lr9PLs",
-	"ohKNmnwV5zZXyg2logcUx5rP/D3Xs/pIt7lCaGMh+2+EGws+uX+NsP3HX+cerHEclXfeh/8Tgne/AEab",
-	"A53qLVtWwTYtny9ryzuwhixjeHVNRq8v6UB83w451cqnDvus1oHNYyR0SnfLZhw35bjCBAmMtF48BjMB",
-	"lpTyJRWrE9R/6qqM+Gc9synga2ojtJQXxjC8oO5NdVaju9gh7ylAHwMIMmJhfIbEsLuvJQodW5WB1JOo",
-	"PJWAUKhyqgazGs49ZW9ZQ6T8lmJg2QKSQ7xOVV9JwD8JRZ7qzglVMLb9jPKRNtPJ3QNkyngTIMh3/BMA",
-	"XlOyyLjMuF5FRNOpsrY4HkFkwllahEJSik8FwzwZsUxTBy5wAbfCUsgsgbICAA24NmoqfqA1aM34FOqc",
-	"6BScViOepqhcZ+C+QjSTd6dPZ1TfyMu4HsTlRjI1OJo/Ri2d8ekUZpM7L9uuN0Q42G2bSOw4lC/F7hAL",
-	"mlmcV+xIsbVyYPkGnoJ6j1IwLp+vWo7mXJfmanW23ZBd14G37tg5wT72kmlq3o4QmB5102JtNjQ6gI+3",
-	"lWaLxl4IhkztfJAWKLS3/v4cRDW/v9rk4ZbvWN8jAt7BRLLdqLGKez0l8J6taX5DeNM16Kbh6n149vrV",
-	"848IWlrixR8f/R83/ktyI/7zbQ0o7q+MT3fK6L7ZaYETDeFqWoE/dGuj5brmfNkGoWvd0RJ9uSEab81c",
-	"IGl365zr69pTMgglN4zXt/9BG+WdMN9nQvMxrQSZX0lfvlbWLpel58rKZZ7EKxhLHHKLL8LbxU2z32SG",
-	"QMpuaTQVBbI8YDjwhc39YclLlnB6Dg+FFHiTUi4qyPaeBv7xC8hGxpKcxnRmDzxhdGrEO7hdEvOkkCN3",
-	"mFMkmFjwiXqy1M4BqAPW8RosvPcYibPAHPXAUpV0yPzNjZBD37KxnDPkmTKkXQWTrq4OYF2UpFqstAMK",
-	"q68B+JGmPKFNqZUnZM6VgqRiWJgqC33yzzckVUJm5ihj9FIRSrJl6hOjx1LojI51fZW0YSUb/Q4KoXEY",
-	"u9Sed5vgHnIKrEnGrE7TEO89o5dvfIiq0o5kLsU6J8AVo5cXwfViclsAgsCoWhkDarq08FBVahVj8QHB",
-	"/Pt3oVmviWZm4uHUKvQqzg1CHAgwgJ39oPigCjNpJp7vdoVhqGJpBljz5P7bF0/Jca/XjYxRBRd6h53D",
-	"Tu9oD+iD28NslsUiNfKSS/Hwbwp8g56xnEU/nrE5HGRz+vkHJqZ6ZtEP7KyUzty+f35Op/XDtkkWhrev",
-	"bLG3mskrEWEihYUEMDwks7rhP+487uyXBj9s7Q9brYYRHh2Y81NrBhGs/zdsffi337X/6+Mfhq3ft8pD",
-	"j1qf21PZNj+21SVftCUMnaZtzykIclxEfXnLFildoUwozvhNxiClFZJXsiUjVzNm27jZqmQXvMRqBMJo",
-	"lvIcr8UB5tik+rgELhEX6FBeJgflLWXKqLjR5H7g4rI6m3i47Hb3x8sshX+wJyRj6TfDlmCf9bAV43I9",
-	"7j9+vBfl3rcFnbIOORkBHQDpwOZqWbdcsIzwdhf+/SNkgn1z2DU/94/Gy0zJ7JvLn/rLk+6Ps978u+mP",
-	"SW91MO8uH11999fu4/+c1A2qiSv63YPHt1n9HyRulnomX1A98xwO+iYqe8X53ijQfcsN6dMLqwN+D9VH",
-	"cNDQNGWQcSUSrBEkjI5nZCFTPl4NSJzFxQydlE10BMwNeYXmMHcZY7GOrR9HDcV9yClvc6Yn7ZnWC7rg",
-	"7YxqBkvctgJvrzMUpW2NKVFPsm+6T/Q3vdb2U77JUnrSvIFp1hGI6pAQmDelIhL/FNDDzPnKz5lsOeX6",
-	"Cf/0Ta/bfXL1Tf9rTZnpbHUyscgvxdme2QloCQlYoTc9hAaDPDW1HI9Zia174ZAnMpuDgcOF3gfbjn7m",
-	"8+W8NXh8BIXVcy7w756fjxksZtNtP6Eah97ao0cjNPjZs+/vKeuM9l3nimvyqch2TJjBfjA/f6zbZ+/f",
-	"vz8JrI/6gYxnZqOJKUOJefToMDjgyofbt9CJgWSMpvNvhi2rxA9bEeJTfTMsAqKAyNtdUlxHrZSLy7Cv",
-	"cHUOJ7ZME1DrTr5rvzs1Q/a6h2vva57PbZ1vZbIqVnG0fu8Ov45Rfn/30F/KuwSXbwFEmKBPcM116Prg",
-	"axeLI3/LaOIW3z9ZGfuU6SD1B8xvRPVRtd3O1o6hiSHxdzuWeyoAjy2OBZlzzXDCAPbakajqIH7gSoPH",
-	"JiCHqo4h5UqHvZV2GELewqJhZfAGwnX189ih4Q5W5OmM6gAveQ1TQ7WNJuOUM1EzIsVE4kVOlcV5I+du",
-	"w/ylkaJDeM1Yc1lGHm0Y6o+PvvJgm3is3NIhL2lqJrLhusDpuAPTPRcJS2zGbnVgzzGh3IXabDi9Og4m",
-	"/DvKY7DP1A+i64cBzQxfT5pY/420TXyx6+Gm/Wf7M+66CQD4pWaZMHUgDz86MNWa4cAbKozk/C6/d1iT",
-	"+Fn8uZCiWrojMH+LsCENwsoxXz2hbsMwr+icJSHqfnEEr6CwOfB/RYTm/a35uOYoWeRVSpUB5ZkmTcNh",
-	"V008c6ZppjefHuNSC5GdiMKumoVmkhDqFqTp87mc3OXbpazl4ve/Y9DS1/fOgrXAk9VreRvJE35htzEy",
-	"pTdqHFbMfE3Fo5sP6bPO27jWSBtvnd9O5KAFURmHb6Qa1Y4Z976xkTuly8Wy7QZCYrJwLfHeuErJ4jht",
-	"evG6RaxUKFf8OOZCrXqywGu3+Lark2qaur2h/ut4bfevv7WFiI30xkrFWnqXMa3Kny9ATjXoEBeFcTSf",
-	"klA9qH23owhKjIwKBN2csDFlrfy900FiWl69IPKbyjbj9+DFDYqFzfHLlYvSgVouXSyPrXgdh6eW5gSb",
-	"0doNZC4GJNxGCcvgoXen1ozZQTwGY6pTZetHtV6nLQ4KlNodhvVJXoYdjsrDMpdhHJdsVTcEc90+XZGL",
-	"C35xyVZrv3+m5WLRtFTmYkCSOqtQLm6zKPhk82az1uk6pbRsmH67On22s1Kal3U0CCGcU60QOndZzjem",
-	"AkYnG8UudtSDz4Mzr/p1TCveXfbaATTNPhhA0/yXQej2FiRwsdXG7zcaA0sf4b25flv/Vb/mjd+cMr3b",
-	"B99zPUsyeiWaltzdUHvUXtmLu673dfmJfPOcPqv3FAba4j1FOHhaAQfbaE85fFxpm61zAP4+Y5PWoPW7",
-	"h+bMlMLs7Yd4VT08fRY0Bm4c0ptTIxJxOORErAjmr6oFgxxYxFx59+70GcILYGBBSMHHNAWQTovwBZBj",
-	"TRPKJegtJ/MU4kbroh4LOmVkxKZcqA6BLj6Yb2quxT9wcRkTdNe7A90+MJEZe4JZHpKMGJnThJHlolOG",
-	"KrdTwgBWk0O/138MznD/dyFo+eGk/Vfa/nu3fXzR/viHO4tb1p58LyFwzDVRdAJRScWso8R5/qG8YFAK",
-	"TUIPDayFhFNjMmFjLAPvNCDvD0UOvR+RhE8mLHPwP+wTy1b2JR1yxhj58JbpjDP18T4gBTzM8E8bNCoi",
-	"81uKl5H41/nBm0n/b+3/ujXJJy9dU5AqrXGDoKSVIl0RjlwWPz+n09h1MUDWUyzC3XbFFSPxQa8fd0j8",
-	"IMaOWasOgco5OgW0E0WoC3lEREkMRlLQlTOGySqLTH5ekTmsuJyY9bsfv38I4fQ4IvGwtd+e/p0vhq14",
-	"D+LVtGBn0zlbR/1J+6XtBrLdhn0uNNerczq1DSQmr6RgDYQ7zwnkwqwruQTgvIEhIJoF2FDGVo5HxXA7",
-	"VyTe7x7EwMZQNIoZONWUg6Ho7Xd6nf7e+sma0d5uxj9QhVZ7k+jlSQHsBDQzP+/IlnGM6ZwNiA3VFw8G",
-	"DJAP8JJYzkcsw5/iKBd5rnUbVqkQ8NViwgwZrYYito/b6/b5Djkho0xeKcDaiWEWZ3KZjVkM8gNGNjIS",
-	"QrF0Yo4NaCsWoP3DxLhz1QwFV4RPhcxYMgiNAz1jgmDSGIzYyBrIJI4IeCMIJXHGFNMxuZpJBTSbWScd",
-	"zph016yjWYI2jL4N2uxNQuzB8p2K/wDhX7uKIC6pInHhY2YJZAaomnTM5oZPDE2KpASCWaxUL5ZxDrj3",
-	"7UGFLc+tJMkYUFOKcLeWDqfUjz25yaytEAyIVyIApJLUZh1ACpMEjy6bG1EFp6pDvzT8tLDYoKkUU3sX",
-	"cJJNkXEL3iMv+bfAPuyzHqAIpT4dzx7g6NYeCp+RQuaMCps4xTFHw+2rUhrCYbeBZDCvkFgJg6ZF+Ehz",
-	"5Lt/h3Fv69toEhjWe7FOdQwcHLfUtFAtbhoKasfrRpLrz7cciHWoNI3E+mO+rgIbRIZuORu07Zomgybe",
-	"151LbkbecirGaGuaSN667yvOxBmIt5rHtXnahcLBivuPpcQMf1/j/qWQUGmzPf8AiZUAqQKyxXlIfnKP",
-	"133a3fvQfeY6KsK8bXouBJYzY99upm9wyDjdmgwWmykGAnk9plzkOu9AAfNyYfXQvL+rkflUXeYBm0He",
-	"30QTOhSaz1kEdc0WnwZeCX8ndIXiOkiaLaS61c3R3ptTphVmgbXzNLCtHra3u6yqtk+rWvt0noB1nWdo",
-	"vJIa4nq4qrsxU96ldyM/PXO3XkeNXRw3vaW+qeR1VAMCvulVZeDx66iEELLpBQUskrti9SIwu0+0PjlF",
-	"vnWxiAw6L2yVs4vN0IImlyHv7s5C39LkO6rZFV3tzjxzrsZSTPh0mW3FQS8L919DuE9sveAnp6+CtQ5b",
-	"9G5+8o279c5EGgSKfTPijE1AXum8fh5XGcbLkqB3Z2jFUBG47O9sXYPamR3WtakR4MatXdvB0ciKSrO7",
-	"LV+V9xu8jmp6+2x6S6WN0J2tvdu5Y8ChNgs5YmRBM2WOL1puhBh0M7Q7P78EeI1gg9U0ObS5Ur7Xxs5y",
-	"Pkylusi7VGyxZ58GT4bjKB0B86CP7bby3/e+vY5qqp02vahSX3Vni+sh70HoKi0lol8Xaq2ekBiLhWKi",
-	"6EqRK0DdJK/R1RXaUWTEjEWqsGDDdmNnn7W/uSBIhiJvQg20RokSLmAH62sNZ4R9JXZgi2q3hk1UL/ez",
-	"uFuic4WdJTJUCsFSx13QwIW/mt3wdQ6VzaxAThRg7IKLPb9/xtIFEO75nPIUYhQ70gqy8Wyr/k3UCT52",
-	"t9pUoPznDcGLPY5htoUW8TtMdhI+v3aqLwrN2u9k6Tf3oo9cI+c8pIZ9n0giza0lHeL9+/ftcm3BOkWi",
-	"XIoA47Qq4jmfM7nUu2uKOn/BBk3Nfepr7SmekGLrKDO0u1O/Grvm76KJ3a2RdRcEPfkHWy2u2TrCMD+H",
-	"juu7qrl5I/kNymjQvf0OCFjTqR6d8amc2niopVwYROUJiLj67vG30PLHxTdto5Y/LbVuv0uzeaOgB1XM",
-	"ZYB/DYlXaCy8A2GDFr2b6Jl/6k7I+EoSJsBDU25b7NrlpGyigY0q7ft2mGip290W7pqTYm+8O5Hua3sC",
-	"rsJWhHbHxTgKl6ThyOG79O1IiYl7fhMRXvjOeXe6b9RyDPtFTNHb6V0M0FnQzfKlTPiE11Wevw9j4pVg",
-	"eGmjuXL9dZsL7rlu6BD4i/oq/5Vci7DQNV0Hf3vWITZONMwe2cRkwa4cDLTMnA0ekV7/sbkTKVPb8m4X",
-	"4tQ0kdtInurH74xCrlYZGMTl/0A+gyCxS62Jn3jusaBWYsoSS5hKY7GdqFJqz7WZJMXP3hk9btLDLM/T",
-	"t7i84Mq9pV6l5TYms9Wows+DsAngcTeKmhxL+A79myGasD1IYKTkPvZtMRTcg5OmjDX8FVSyamudHRam",
-	"0qFmYyC0+NW7I64x78PDGSCI+Cd0+J5hZeA7QT9Rnt5CPaP8Qn5imRHIW52Yr/ObzbBHF8viENY+/uzb",
-	"cMDXUaFxz6aHgzZBwPslPN/NG6AAiXxn6+SiOFwrklBNR1Qx74Ep+BSs5qlddqaz2YS86pDzbGXdcynV",
-	"dxnoKbdS+Mc7GH4VWlKlE8SvItqKU30lNdZI7Lpg7DP6Ii7MCbOdU9Y+cfrMembzeJzOqFDcoRJtc06d",
-	"50/c8XIBrArVS1V1fLpsZxCPNUDxu5wFOyfERDUQ81sKqJMQx/0fllWDuqr5C/DMIcNGS0nkRCP45j95",
-	"Zowltg35/vIM8g9Y29/AqiHYrMz4339Zxdtr3Msq2u3a59/VgMbetR/UY+KWPDpVRfxrKN3vxCKTZgxG",
-	"pXuar8ct1YxfQ6ZAVIII3fSGAhzprynPoKq9eGsMXCKYbjAUDkPBInM3gBvvsLINIMGbd0/NCO6UsPdC",
-	"BOWI+MoxotA7ZOdKxjLhYuqLSgRrxEYt7bEcanXdzrJ3wUDfZ1JMQ1Tbf2DUJvqtiUuUiRWhieA74MIu",
-	"IP9CmtXdS00/K4+HB/UtVW/7a8FsOZacWEQ88pyOZxipcAVIczYfscxWncBd4CdQttp4kRkW1dxltSRs",
-	"S2I+NbcCOVNN69PrsfCFszFzpTIdrEnxMLmHh/tH5TrISrnPvAkI6P1shbVG7rizibFGbC2YXKSs9L1D",
-	"WwWzxddOgR9pmr6eAJTzpgz9j1tX0IQYZ3VUu5rJtAhcBoUFmjW7MdxADLM44CPIdvx8io/1uvlUaZZR",
-	"ULWwPqFuCJdcQNWf7WMETAYAkRaIcilcSmoNIKWDMa+ulsTjhxfelXcMqH0VQjLWDTJbCl/Zs76ytvLW",
-	"HMvxay2xO8GaaVsh6tt3ry7Ozk/enj9/1opa58//cn7x8vnZ2cl3z/Hn8o9PX786f/6q8vPzV+Zx+9fZ",
-	"xdmrkzdnf3ptbnv67uz89ctWBF96cfrq9OxP8Cnz5/O3b1+/rV2BvHnVVoR6d/qManoTYl2HhTEfcAD5",
-	"QOTob2wMxkXI3FVMMBeqyWVhjXDzR2UJ6si3YdhJPvEaBj1BbF4/4ngHLq3fRucBFBwUFC8Vy+IIW9YT",
-	"27CenJyCcRf73RUX9i8CWazbeqVVwfolCV0GHB2bFuntUgTJ4zTBYBVN3wSrgQVQJaTvt0txMmVCn4rF",
-	"UsfBqRa7DRs7BPNCCdrL8Igz0zZqmJFuCfSxh59sXS8W7hT5Yr04LiBI2jMVgYtsnk2H+Kb6UCHtGJEr",
-	"Yga9tfB+Ci+tFd/9rjm4yvJ7jWzEAWLqsE1ZyJYiIlczPp4FCDskYwtG9S1F6BZVeIUd7h51UwhOxApP",
-	"GTEyp5/bo5VmcJAdPD58dGQ47dRYYsuMPbU6S1U38IUR2KoyqLp34IEkVssFyxRLWBIPCCWz5ZwKoqW8",
-	"JBIc9zmzYbgz9waHmIxEUZ4MRV6fwVLFbMtgEo8dDm08gBIOMNqourQWlmHbDomTjHLBxTQeYNmwbaBo",
-	"vqoQtymExbYTgzE5IDJIAANrDZHSKQohq7DFtsbYnbvlyptSIU1UCv4Ui2XgL6VpmrpLLjkzavnpoqxo",
-	"SJOG8BCEdiqBoqjlaAEVlTZzLmrla1V7Up2cvmxgBYYJ81Yu2jo/LkKQIxLLySQmKaOoGxMtkRlUKDgB",
-	"MU1OJg3fDzu3V3V11wExCdougrG4zARWmuaAS0UJ5Vu6b1D/7G3XxUZP6x8653OmNJ0vzGPM5UKu/UwO",
-	"0Qi3X0fFvl6bnn8RNB3LH/aD3U7PCIb9MaouOLTshl3fwU9kyrZ6v9uvGA6ClxftHLcv51xrEBeTEI7T",
-	"LmcnVx42SdCoABh4Q6W1sUQ/d1O4fDcQNZnhUOUOC2dH5idJiCbqemwsheZpDTDi9jaRTFi6iRQv4abr",
-	"vO/Ntox6hvdfF1pv35qMLkjo8gUxDQTap97+5e5ouaeKyxV8zRHf9nfBisCCdhS89karsXRa9lpV37c2",
-	"rWiKYfW+XavISzG32O4zBWlVq1SWBM6Oh/1O3o6imnFdaDrcdNDQsJ6m1LKi1B+nTD0YUviRWoVoy1Us",
-	"Yelu8CBRkZ+OvkGFGXLCzTNzLqhG4s/pYuHhW8H7U0+7Z+YifjpqJVKwxhulYO4+55BvODvgqrsXQHea",
-	"bn1rLro7Aa6n6U6of8c7rz2PrF5ZIApwK0ctKdgW27nwqvW3BtTZdGswlY1v9aTcdGdISmjWWIFeriJ0",
-	"yjlzloPnmBBZuqS2lIA4by0Tg68ZObeyZZFES5C8gZq03Ye8wlT7NYdGBZL1KpPaSmAgwBNCnfDlKQvd",
-	"kAKTDEAKrVdGsSOVBVlzdC216LqnEB+oRnRELdawTmb0eC2yai7PCDQW75Dn84Ve4ZEBSZ5jOmdhBdNW",
-	"tuorQLXy3FN0NdbZqh6du95RjCBZWpKpUYkRZMkMJgQ0OjoIAY16vhFegGvUreAaleVrBbSSOZTxAD8c",
-	"l279SXTmNZA6iMf8MMK+VgMSozw19l1k9aQRgyTazOiI4gmJnd6U+Du8MpafYk9IjBIyjoYisCwjB4RY",
-	"PP2kME8ERm7UZOQWTFlSZ8lGQ4EhZKPcBsaMOeaKtqWfK1iAdla5bC+aiJusugaw5BPhShgjP1uLnOwQ",
-	"36oH/o5W0ecFz5i6e8vBjBVyM0KUOhQriCfo8phuZCoAJy/VXRtUbsA+Omy+E0FF+sgqWgCUE6ilRjJa",
-	"fnGTcEGHtWIZlhzOXziP2YR/rjLAn2xi1yWcA1MuFAwmY2M5FVwxRP8rubZ6Jc/WYQF3U11eFFBPv/T6",
-	"11UUThApAOT99QhsPxDYVylTyhKzE3qH1+oN0ibSQoXvprvP8C6beMvHd3Ro25d552NoTkLjblusp6U5",
-	"xeusiWA4loE8V3intJ3iZlsi56368iUvQxSZSED8ZyTlwpv2EYpjb2JB11XCVeG4UlxMU9Y2z5X4rxqB",
-	"DHFf/99w+LnbbQ+Hn3svhsPPj16Yfx6/+PjAXFENF5ufquXdE4hvN/Q2AbPWdxKgDrcO4gozs+Gk2fuG",
-	"SHPXR+7gOO8jd9jp7dXogfDFPEug3PsPOrgDOuWJTeACf+GA2DZ0FvwzeItHAH29oD8tATEYXd6qtN8P",
-	"usebAzhOvnPR3JkQHRwWIdznB4D0LisqReTF/d7h/lF3A/wicH2h8cImg6Cu1qM+6HiSXtGVIvEIiFmI",
-	"A+FPm6M/hQUsfK1AvPIkavcf7vba89xKAthhGM5SjNXnKex2kI+DLkvbSTXfR6lOZhtx5tUmgAQ2v1hp",
-	"hSqcF+ATmVlwQTtLhT1M89/tc+pGjpqwmrHe0BASwg1jKqA2HNtt8SaDAttpbUAQhptuoJBsf1TVSX/X",
-	"y8sKej/jzaI+NwfrVs6Zd1SHIMC4bBaauLd+a/e22NaYqu8ytjbGRWFd692BxQSkyId6IYQgAZ+4ZqPg",
-	"Y4U0xXWwIWFRvJ940Es8TKbp9bc7yrqPzX++Nf95av7zfNuTSrCrjfmV3iJlV4XsyoJTrUyE0qvrmKcY",
-	"jb1RHDvPRQBNIWh14yPGp9qFhz38OvfeW9eoGlbYaEiu2AtD/QPEo7bmHhUk5gkEyx3i/VAUIO9JiHjv",
-	"XglBikvGFsp13wOEe0B/fho2ULMcG9cFzhsTKt67FtTGlox8IH9g9CZQoSCvlIB3wFxd0EwrknIofZIK",
-	"dK0Yfow7TRkWhTC3vBJBgMI7fLH5hVbbjDDv/oPY37EZaZy3X8gsNrbhlNhd9TH+DVlPPAGRe31dx2ml",
-	"dnm7yQjUXfMcOKuwdUj85TomVF0qj6GfRx+DmJReZqIqPm4WlcmY8woUkKkbxmv9YG7IhjeWmbBecxfN",
-	"cHlmDa7zJmKCkr8bIU+gBNy6FjokNstq006oDgJ57ry+p3K9BTdo4FzjCpItxROzXed0BZkp4BIiWk6R",
-	"Aldcz4Yizo2cOCIjNqaoZ1PtDSTX5gLEAU0N41kgWiG1rZwO1s7yY9mcKwtHZz/l99SJw+Kriw6RrZ0b",
-	"aDHs7+8f7zm/JJks9TKzok6Qd+dPwySHFaMZAU/fEyIYZENY0ccV4JAQubTQ6f6wSqhmbc3nJcNrv2j4",
-	"97uF0+p+v9v/cNQ+/vhzv/thv338cThMfu5/6OG/vvSvf3a/ftm/3mvf78Kln3sfuu3+x/zvD70+PLn/",
-	"odv7uHd+3/wPvqnb3v+4N/jQbR+aH/w/7g+HHfPSXnR8vffH+3/9+cMf2h8bH9u7RUeQXTwvv5yLodFr",
-	"gDtgyrQ5SSfLDHYM+Pzg7EPN2ToSLtlK2SYkqN96nlgueUl5KaX1mT9D5aXbPqbtyccvj6/b/t8HW/y7",
-	"1l+0ayak9XRYyn5slHbFk3oncbcmRNpwxJ8bBQJiQCuSUjFdAkyGc8SaxzKZBqqHNXIQRp2OYMODWwUr",
-	"VTrkR/PRMU3NVQU53HMyYSxREXn3h2738WE0FO/+0O/2H8Oz8M9jIyjlnMEd3RM89Zga04VhoJ+WTIxR",
-	"p9Esm3NBU8yLythcfmLJE+z4E7i5uWGihSajlWZmBENh/lUSMObkLzLT4+62Xh1UhcsK8OMD85+jel/P",
-	"No/c9As12nYlDt2c44lch8XIt2G6pmynwr2brHvzimfBA5DioTfLLXzyHG6tJCjCr8VBNxPinWLZbcjg",
-	"Os6R04qqX6NJVMm1lc3+il15s30nk+oWVnylGXczLYPWmFtGcPH+66is/Vyyhk44cHg4VbjocPRwXuR7",
-	"xhbWJ0mJYuOMVVLDHxV2vPlzXSDh6OB686YzY67S5uNaDTWHIsgDX4GrXc2MaQT+DWiLBqQGl9ULztKk",
-	"3g9+4go/Juaee3ioVkpp1kk82v77xw929g3GfTCKH12JQTU7peR5d5FiAGPQ2VLPHMz1Ns53bIJTjSBX",
-	"4sjt6rVfxEv/IVcZcKKtyJs7YUFFa9CiYlWiomqWPtv4OIOVuK41LvMCA+epBAcCMqALiESE0fHMgl/Q",
-	"kHHC8ex3i2k2NxmiU04bs6Jag9acLj4gJT8W6FTX+fOk4MKlvqs+ZvWHVRWGBlYrVYzBpsKUa/8Cc1/R",
-	"mWtRdSMiZIbRXJ/bDT5ikVfkS0FGbEbTiTMy3WvrXC8JV4uUri62Ueqf4b2OcAH8x/rqEiwfsHaaj+JR",
-	"ReK/tF+L9rcw2PbrSVwoKNy+v2RDk8OvFH/M7fRqlLEQYAzpU3dSBXlb21Q9Bs3D0VubrmzOXZ6hKKB9",
-	"Hl0smEhIbHUvaCBW6DJ4A/X85A7qLneoYcN0wI3xJBs6Wqdkhky7iUsN+cKg0QygSsG7iuU5v7EIbp7j",
-	"V6FMDEsyIIkULEbplOd2u1QctJNia/SBc+vK+0N13v4QVlMRxcWY5Z5pSLqMyN8kF+iX+0WT/mgxrf8W",
-	"ZQdBWfFa72ZekLXLhpCC1aY13SLD2u6eSiqbm1CZLu5jddvsuTMe1gWFiuDJ4LpLpeGpMcW0zxxd4EOL",
-	"JvTf7d+dsZybr/pN5SyBQq3ZQdET09CD+N9+9/v/b7jsdvtH9x784eE3f/x/F19+vv6v9sf7w2Hnj5tv",
-	"2/vSjY72r//9fn7rx+Df7Y/meu86uLr3x+Gws/eH7e+v3apBt9XqXn0QQySEwT1E0ykUJSVyOUoZ+Wkp",
-	"NVMRUWxBMdFutIKSEqpq+sWSx53Hnf29ciFf92DdCXx/OHzw8wcyHOro44P77x/u/XHY+vBvv2v/18cH",
-	"w9Z9uPDxQdR0w94Dd+V2fskwD7lRntmcR5BopXr/J4HwAmvH4nCgJPvHCqidKgwSpms3JWjhM9ASWHJL",
-	"lIM7rmLYSTbabNBttYWKvLO1EpZca4smDJsxlozo+PKpnM8bgpYrH5UIlIsrmSVGzzdanYtKLagyG9J3",
-	"p8ZCS9pYd7PGd9j/DfgOoxZYZg3FOUb9gv7CaF85CEWgZQGmqGar5iirNWjFxla1YTlgT20zIjLINbSd",
-	"9lfg8Z2wK2vQgbUaBxCucSHpvaxFe+9C2ayp4ob4DPjDmvz3bQRBTkQnCeoS0t67mQUNwDDJHEkRWwEb",
-	"YyikkIBE7UJYLh/JZBVuSNds2DaorlNb0ubGyimQJyKK/x0gTl1Sv0uqBFJi3vtKiqSwHlrKCzWTmY4j",
-	"/COVYhqjmiqX+kJOLjIqpiwu+eLXlAVsURxwg0PK/1BlkT+fvX5F7HWbE3nc7e0RLmyE3ZD5iaV/uasb",
-	"/Ij0RpBYAY26bVdxlVI1wylvbgUeikw3XMt4tfKwyG0NSVJmX8LROsrkJXqfvWq7RLgp1sqBoPJ4T/Cj",
-	"Xa0ALgoFeoijHLXCZQ575SJYpuEH+0/gE6PUYje8WjYt6PpNuEEEshtccT2UaMgFFlKYGbuy5CckRtaO",
-	"ozB9ImN0PGOYTQO7AmPYioxdSDqvhpCLVtTCl9QO90+MpnrWAHPDlG31Qskik6MaMakaalFc5qe8LGR9",
-	"ysvNZ659ZR3j1DVTPsEmyVwAOfIWyWbpO+Q0UWROE2Y02LxfDQhmOfGo84+sWnt41N8rGxXd3vFxsj8+",
-	"avcmfdp+NN5n7ePRUa99yLqTffpo3Ev6/YKl8Y+N+F5HrR/k9FS8kNn8hjGhAGHNienXJ0s9I/1ON0cf",
-	"A7pWvUGQDlXr13Nd5pBJLRZKjVi54ww+OyKMoPxqRjXNqNAXzRqroe49BYprh7ykK9f1BrJNgo1UE9DK",
-	"P/JPmXEJuQbbrdMTlwxfaDjHxjxh6hdYw6ViWTOAWZPv4gm4LGAaVzOuGVELow/RTC6xCAHd9WQOg+2s",
-	"d1XcNflLItjPcEPkFCTNbgHoQNisiSv/Rsj7T7kldwmlN4KkGUssgEkL7NUy2mDJDIMg+ZaOUoyoo82z",
-	"TXpwh+Twa0/AgwPQLZDEk+wUt9ixOGTbagauLijfiDKE9eJNdRZ5zevFaHUHLiiX0usIm1fncpEb3zYN",
-	"IK/QlAJToIoII2hN3qgM5eugquRNjzubYUYct7kFihzbbqwTKTJubQY3ruYaKJE7mblL9C3Ffx3YGJ1i",
-	"Va3MmSsMUmOt1JMc5grLQ9RKaTbHjmwITrDtupr7oJKAp1yvYIvRycRQzGhGNxIH33NRLcuAt2xckO/t",
-	"t9Y0fXCEiqCoAKh0n4oV1D3JCZLHNvBwgXckMc/UXmQJ5jHdEqYugwpyp+z52rGoBZ8Aj2QraiF9a1VA",
-	"Ow/neWwQhLQ6EejBd+kwNvLm/uXgr/dkrnUrlRyfu0vIO8WgCkUWVwSkFdZRUG3BZdZmmuFdRhNcJDef",
-	"TIkVg5n5ARTIVPhMLc+6SokatC1z6Z5z7aAzzLX9KRu6csEE5Q+nC92WSrV7/e7IfG77pIo7UJNesavb",
-	"JGdFxdQs2FexWKZpDD4wJ4N+4+la5qc0bcja8tmYdVWwpVa1XGAZ14BQksoxTaEWCUSDJnOpNDk6KJR4",
-	"ubQSF0C0YkKZdbBpQ+gaxjQAShI5p1wMBb4yZVRpoq8kSemIpSoCjR0TuuKOdeHFHfK+VsGHgijIrsYs",
-	"bcHHMkGLmrx68f3TPGaCZR5Dkdee0YyR8YyNLx1M692GlV2RjOeM4bDz4ZR//PBKfPzw46ePH07oxw8/",
-	"pB/ht2fJxwYT4rcTmw7zeyuM+JhoCV0vy6xFhLx5er/hwqXQiGUDqqe5wYhomqGSajllKCyrPI2Ikh7x",
-	"zvdzQssRoAgouWSrkaQZvkgqw0IkZWBaEjezABWYUbUCjKEltICGQgDo0jiw3mClYbNIYZRkBdAPQ5F3",
-	"fUAFYiYzTSwbWPhcZqtx85IDaKRLFYnpaJywyXQWgxT86YplerXk5TBGvW1ZlvSP717SF2CcaoWRz1TD",
-	"6AQ8UOMr+LSFIlKGo4NEvxpEKBwV1sI2gY25+mzStYGVGNKSYq9PzBm1QS+wemwnJJqWT5+7ApayyFGf",
-	"mvLZXAuKWiJnmbSho+ODw0d7d9SXQTf4b7giYPTZHiGFTALyCsrskK/NfsKonTcslY3hl9MNqpga0HBm",
-	"XfjSBYIrMeCtEMiCiHMJKrsGKBu/1Jjwaq87FS3IeIUMgFROy36Ig/LGvEmCxRvDqlYE6mzJHH6n7Sbo",
-	"6BKkXORdH2tcCQ3Bn/MiiJxtjGcYaT2oweHxccD4B91uHaqBL7FpTveo466N6cFb5qDGrr+Nehh7Q7cy",
-	"tWXG2xmbsMzI5Jt+uj4HxVUGeUxTj9fpOWzN5q8PtNpOw+YGXKdRyggHv+yE46oHmN0B/MUdIHgbHZH+",
-	"gmDeoKnZppNRTSNKWL0RTxL4d1Nn0ai+GVgBK7yuyVH+a/j8JVsFV3xovlVub1Tb89KirdFkzjFKnxr2",
-	"Y8mF5QhIy9QzmVwUo9059SyR8vb/db3mo5pG6lFt//Co2j87KnYijKpdjF3HoYuEZ3rVKnbeLSD0lbuz",
-	"FttM1zW2rGnGW239FDU1Aavr1VbuvFbnesGe4PVmqws4A2JP3v/eWCYyTSyanfME1bpdFsaO23wczxf6",
-	"qb35F3BLC6WzJSSDqu3Gdho+AbiBWMa73dM/uLsRHSBZjvV2D76xN5vnHI/eOfQ7JnAALrv7RhWXkBut",
-	"I8noBKEJwQrdbg5v4datgcjxoQCEHLCQt3nm3NxZcXLdEZ2urHUFXZkgtz/s5m+3yXbj/NHeXOumd28q",
-	"nJu4LywtHPFv5nMrbrE6x/3cbW61ACVzIrN/miqPmk1a70CG0nU3T6x9uRTGQBYJmXORQFbrSi4zgMnB",
-	"fNb1SakHv4mk1JKcqk9atFfRwgRYfVceRKfmx2+fviEHj8D55lEODGEXLJvRBZQHwyutLy1jUy5Fh7zP",
-	"8Xcj33EE+hAJdHkFGcbuxZVEv16viFlSrbH90o/2r++3P5y0//oRf9i/3vuj/eFL/3rvj2sos1Wc2OYw",
-	"ntykn9Z7a4NDeHeXCO4aKCXYxwMSY9jFpuSZg/qeQjfiE98RKyTzk7AVVpSf+xDsmXkcKJugdnJKZGb+",
-	"gNBRKZsP4z3RDk20tuif5Y5I9omzq6bIOWzxEUNH2poFWt/YygYGUV30cHIiqKagefmnq+6F5t8ZJLxr",
-	"MuGIt7mVwV7kuRJkeL9qtN8MesoqvXdyZpXelberaO5SFayc14RqVs5xoyJUXaKieZNQyK/gOHrrdKTi",
-	"7ODnPNX75JRMpLEtFBkxxRO4JhGSmWJS6oyqNYn3RgKZ3VyF392OXvv/eHqtd0lZjZBpzcVU7YT1ttZq",
-	"gXoVPHEaSlSw6tXs+lKxyt1YO/+M5sguBsBNVfkKzg5SbFPfOzg3c75p8PnFYMzkKeyImeYtINQI6cqq",
-	"+U9InPJPLC4qKLYfAaK2PSFxxrQZbP5S8wyAifjXjdhQBB+p9gOAYbWilnkUC7V4U+/YgFYhhmBrknEm",
-	"knTVihpg4L2SXygxy58SbKkzcA2B+EjBG7WgesY0H68Zyo/5kdLYuMKBRNqj1MW6MEbhjlDov2H+QHAW",
-	"vFmRK5YxyI7fjDW7Bdzsm6V2UBe7pYQachbK6BHqIkCjIE69cynRUPSQMlpbbbkzUEUduuObpS7l1OwK",
-	"vIQ5HneZU3OztJWyZog/1+kVb/17m/MNbS7NjKU2Z9I3el1A56WGKhmLIr4zDfFxREKvkvIWgOZl6mxE",
-	"FS88XiHVd0wrG9IBNPt7CkE6EOg+QmQkCyX/xPaSsIVpKtMX5d69Xz8NP+j31FgRjfHODnlqdl4RJwTr",
-	"oDGqDUC/0P1KQbOXHC8KSAAQD3fRcHKH+l/s3rV1+a/9Vu3yN9iLVEP+nE2rNEdVIjsOWw28f6F9OAXQ",
-	"Fag5BH9+DOchmoA1zZNdEiC4/uu211l9MYUblgPwwmEVTSsVoNZYuFfQprnukBhVODXIGE1igDlRVq1T",
-	"kbPbFcwjCJiraCj8k+aMZzGRCybwRlQIgtfQJFHFd2VUM5X7SGLKY8tXke0VZ18FASNFTk6HIv84El25",
-	"4ZobEalTFxB6AgNJJFHOq0ADuyoRSaW8VK5I0qPpx1JcIIBSTOhY53jHNa8vqichQX2Ew1LJpXnC8FtR",
-	"y3+kecnVtmu+te2MnFQsMgYR5AzokoERtZaC/7Rk9rLOlswMDqVfw+hGbEqFA/NK5bTNsevHVDLEplo5",
-	"gc/FFDHEQXzeYXMGQGlvPulyhHTXlcThK4UdOTDdR6EeWNPh4Gv0csJesyro0gN5cEAt37b5Rj2c+KIJ",
-	"XEpfyezSp4gjrDzMOZXTKeRSRT79qN/d73Q7vd5+p/uwf+Br2YwcXdWkNFSrvb9OJ6mceVD7hdAD+2yD",
-	"D37fwgFlM7GyKMeFpjryONDAtR1XEHaBQrm5sU8tvTA5KPHgieMleNX63W6Q4LaWeP2aFJi6QEghuFEg",
-	"boExC5MBXsh3R93xd8an4t3iXwmDtOwtSld2tB1yQq5YmrYxDG/TEs1jkT/hZZYfJbhPoZ0ZKnwH3X1S",
-	"jo/HleP/Yx3eTZ66MPhQVg92KuQKmok2qoFwBMfWKAPZCGcxaDcjubT1IHWoc4LwXxodBzse4ghtlPHm",
-	"mubNHMO/QL/nm2u+2I12Z+CbsOzJ+abXqcdnQPAG4+jEnpvQiEgEVTV5gcI68P87OhKE9OjuloHHVBhx",
-	"KwHtyGWgdnyzqxopsKEVWK/bP9gYeVpmDUUcOKp7yufle90UyQfQBxHJWEo1/+TjZphIs21aWh1e1wYW",
-	"salJZtyFM6SOD87pdKtCjnp0RPLUpWtj9CcvE9zsjz/8h7vj6yHY3kOG+GjlWneh40tmOreESv1zt1XZ",
-	"Da3XRwHqlXTEJV8HU3tPETjoXVs+hDoqLEhFpM+3wiF7aVOHqVJ8KthdFXrlVY1IX5fU79QJomVNIWNt",
-	"ug42M7un7qKI8VY95C4mOeTyDRrJWaDmKqGM3hWCbqsKRfSMzUs0wabTNAsLOxvm+ks2vrMiu1SeWouh",
-	"zPM+2ub8yc3/q5m07eogXWKuWPqJWbN9++Z4t2wkUEJK3vaoM296bh+t3RXv8w1gTQ+WKgb7eKuNMIN+",
-	"upisDjywbukhCy5XIO68Y63ngzGECzDpDrB3KcnYIl1FPpHCJlXYdIW8ta3trClu3uXY1W3euXlqu2K5",
-	"LJgrCgc/S6DuLVwFwaI8f98qiOZu3AQdLJvNpiy54ELLu1NCnRA138IPAOBY5I+DIqiDc+M0NRS+CRRa",
-	"xmUGTHazLfHGPVed15/kFVlmULhtu2ZWd8EaFs+Ykumnr5RF6l5eQzljI7vLaFZiVjQ2rVNCyr+z5AL4",
-	"+27G9Q62StADy35j++NzLR23S2bF1QySWa1mteX0zN3155950d0ee5rR+R2ZfsYkuZXiAq+4G83l5g1u",
-	"vlICMdeFtGGskKzKTO+eu5Ol8AeO0RFyXcN85IpyzcX0AhDL72aeZwB+flU57Yz0N5+z/kpKZss5FfcU",
-	"nnmDHLchyCn0VazY8XoN7wyFg4CE1/kTFNP0pMNjdw6JQEpZDamOceoRVKqtjoI0bWc65OvXnKFdPZJr",
-	"bdCKovWv2VqMbNVZrNf9TWRiV3TiZg99ztLOK1/oP2K7cLpdj5EBPjHy1d2R8CQKFep3YGUTOpdiWowH",
-	"DkUe7xSJv0M6HO/gpVadq2Ro79rhpKQSVegRaEQ0p0mHoLveOuNjAZlMBfd0Kq+ggsymOM34dAbuoSmr",
-	"zVB2I2nKKMNyXT+E3MXgwUQX4H9aMJGgH9xJIiMpsEas+avn9WWkVZfUus2fhX9hCuoyQ6ZJeGbh8Y2R",
-	"msHh0CHPq7t4KGq3cWl//prTc5Gg77mevQyyvm+in9c0UVufQJ5SHdhIKiIyTcwPYAI+8fAkvW7X7i/3",
-	"A3nJvw3zebdyqDVkjldya+uRfdR2jdWcAefwDoq4eEBmpypUSPLu/GlEXINbm7vAPtOxNmc8/0wmhkdB",
-	"0SMJn9rU+RDipN/tH7V7vXa/f949Hux3B91up9ffPzg8+msB7qShw22/2JGuX+xINxwmXw6u765zrW1c",
-	"e3T911p2fHf6dEY3d4esa58OR0G8VMy8ISaKGYkDTc5tSceM6nsqcrkAzlHdIS+Zw42wgB9G1RJ0zhLi",
-	"LQYHMlvTUmtbx8P6TVEwuqkKo86u+Ttofb6djlOXfSvxLfdDsUF9ydXcrUk51xmfTh2EuUurVcvRnOt2",
-	"3jqmFGUsXo+xqYaqjB7yhB3oYH63bzvuOvWubT3uo2PlMVVfvTl2FnbEURvTq3vdg8eHj46AcZ9RTWvO",
-	"pAmJE6pp2wbaHBg4/mW7GUDmYIf4e23XEteP0eiTyuUxxICQEVuN3j2xFK7jueN2mTBXmwMJVdrXLVMH",
-	"G2ArghRd1fH1zSOsd4g28gv1LKmH1LhJB5O6dON3p40lcrG/FrtcnJNTcvbs+yZoyBpJARsYm+wBGmsB",
-	"hJOCnHOiw0wuQjvnittqT4dPUge2vIGSc6ZpYtl8bf8pN8mX7gFI3ci02gTquq0Ue3dqrL03NNOlg31d",
-	"eltjIkjBPeAzWKJCBALBMc0GzAsC69I7ty/r4w5ToRVQ1tHp4zq+ejpbist6/XeS0TkrstY9Rd6dei6x",
-	"4XnynI5nxHwCzhcAsgrPwfzxvEtjXT9Jyw3bKYxWSF5/vFEwJq2TqzUdE3ftVwgC1bBTY8eHUueoW8qj",
-	"SanJxE2az9UJBYyraev9wJW0ukERC3dz4p598PTm/rat13Nekgw3YJ6KULnJd7MNTT2simF7GS6qINLb",
-	"LC0ivGyTjSrTJC+GyhfJMFkAFrxLvyyQANWsoQj/t600W5g3s8/m33gF/sCNZv9gACgDmfbuCWTb4l8t",
-	"u3uM4Bthe5VQ2XF/egCWkq6yZSrTWlkYMlJ9OTm0eykclXcCVY7YxDvnA9yiB2WJRnbs9VTyx2RdApeV",
-	"mEVS6FpJeNdg65v52JyDIRvDuLbNfSvdHFAEHM/oudg18xXDFiEUfk1xm9J0pWzKE/aInXMRvrx31/k2",
-	"VVIyAZhfDak0Rbepj0y1/uHtcAr4uGna+libPrNDx/I6hOJK0/KnYTqNEcnKtyfX0iEbIuq3dADFWlrX",
-	"Hxjq57kruOhOMDzhfcH/2Mbma7t5N3vVvX88spXhMW6l+FYtvOsWPEwXuEmSQE0AvTEYjmlhRDCGK51K",
-	"eUmKU7/vPHN7vsnjZKmXGR7cXJB350/zEgNGVoxmBMIvhY3U4HvbL9pc/SIC9f1+t//hqH388ed+98N+",
-	"+9h61nr4ry/965/dr1/2r/fuzkd33zrpetHx9d4f7//15w9/aH9sfGxv/TreLjmgJqJOp85EoZe2oWHe",
-	"qMJvPB/s/7qZlzfpdZEnFazLE/gnksrXjefrO7VrHXnhdBV5gckdnK8eAnN9TbQ9K7ki7oEaTfwmhofc",
-	"nHQBhaj19Kz3I3kJ7T2j8hJEsmsQ4MEEwHMc9IPIMXnHS6MRTJz08k8ipBE2eHHW9VBo38h2TOcMXw/0",
-	"h+R/ecmEbahsharRupWh4t9ZJutcB2Pog4jF2XV7HQu9ICMQABHc+O6Zw2g82w73YAMYMwLKpQxgIjeM",
-	"xAJcRARVdqhmFON0mbDkboZi8YO2IMjdfM/PY8uZ28Qk/9hdjKIeQsmOp251anV6VdthNZceu9Wd+aKz",
-	"bSM8N9rpFU+gK+2Ct1SnCajn46VRcs7Mu3AiI0YzlhmDNP/rhVuTP78/r0RmkCp52StsrfjN67Nz8tAY",
-	"kg9TOeUCsxKDX21RahwRwFUFB1jsykbM/QogZW1GhDCqlJja5JqhwMJ0qL3tkBNXqeMg1+WC+TxTl6To",
-	"hsfgnaOlBi3aX3SFvImE5O6heJ2FZdL3Y3V58b///T/xXnF+C96+ZCvlAytW8ZtBnkYGsbd7isSf29DP",
-	"MA5AqLCUHMUYLCUcBkDu/HCYaQ2mvRTfQqn368kGV7P12LtkEVd97vHkeJLrBIUMMtutGsdXKla3RICW",
-	"9+YfQ5FPE+YVVrx3yBlj5MNJjqrLpfh4HxCNHtLCr3s4e25mYTs9Ry2EZ2n9pf1atHHS7deTnCJ0wb8H",
-	"mGRDUrMBIDvg1nkwQSGoY/2ayitomxPwOqZwEfZ5kcqMZWpAGPReBojLUvcU6xJfKpaB7dYhGDc1S4It",
-	"G8YZ5rWshgJLe4HeQGCLn2WZRpWxJGb0Eyt0wXTtLy1Xck2mTNuihUkqrxT2H8krX5WHC8AyUQcUYP7g",
-	"SmdUy0wFYAG2vBnvQg9AfhECFw4SFA79EvCFr517l6WtQSsQEwWVxfzcx3TgbcoGg31ps6kefvEFitcP",
-	"8SVtXLg4ykEZUHZI58NATRn7M+T86TqSW/bEhzwed5E5r68Bdmwi6wZrwaUR7xFzyLDYELebImw+Yskg",
-	"qEABaebzw1wEyWpebG5TWqApBfaRdiBaDuETOlDwOYsspYwsAKQcI+d+9zvyAiollGYLZX7pdQqCWvGp",
-	"WC5iMqeXBc6L6oS8i+zY+/xO6QxF30gGG/jCcVBFYvR88r+DQBiQb0EAkuGy290fw13wTxbbLBbgJiTY",
-	"mKZpZyj2O6VF92giHipyDVO4uHyMOCNaYlTqoEPi7543PEN52xWxxB5wJNecgarfyoTbXQtd2cGsf9HG",
-	"tE4wM6XLvSgFyYyVIMfLuRENtm/++cwCdQCkztEB+Z5/62AyjXkqJ0SwqyCH0IGoGJ7G3xAhzaGo9PqP",
-	"zTsQlwfOVaUx3DPh5vmZvAK8NowsOKes9ULJSRgQVhFkPyuzsnOLiiBcCkmUjxpTrZBTV27OMDWbD3P2",
-	"7HvM0PhOwm3nqwU7g53jztZE2lPM1mBZ1GgLDzpiqbyy4IMZ0xlnKiILTAcLUWEs3ANQm4nE7YHieWV+",
-	"bJMHD07IgmVKigcP4JCk26k6UaMy86RWBbK7xiFNdNy3rUjIP769NoKlTEaxifNSXNDB3BVco08Se1wV",
-	"PgjD5zpHqXnwAJOf4Ec3CIAnKh7TsX/TKJNXCipEY4ANOJPLbMxiNxWvsN1CcmeMkTkXS20VtpPwYEbQ",
-	"IRwpbkPMymiUOIaakYUpBHjKd29/sAdwOFQ4FhCwCU6EofBtGozyNKZLxYpTJmMqjKYJOwS1HPXE0B+l",
-	"VPEEysverdab523DHB88sNA5qvPgATlx6DgWKIx6LRbgcoCpyizrwKFDwDRSQlAz83NF+EvFBkNRy7Ua",
-	"DgSug695sJQF5YDPZ4sVPO4CwDZKpSOkh281Ywc3pVzk4ielkJj+2hUZ5FBpwEUjxoQZXxJZZAnmHA8O",
-	"BSdE6LkfH3R7JOgREe91yJkkl4wtCjlg5g6QrkOBFWyajiC5d5FJQ0imiJpRyEW27448+bA5HbTHu0Ss",
-	"KkbtLLXMWBLOk3ABujYgaRVliFzquDKDJ/ZIwkPZskFMUq60ckMN9EKuclwZyzvGUrSM43X/+whoBekp",
-	"e0QxXESOCO12M3bIGSgd91H5rMEngyft6VyOXwmph8JoxCooO/nMFRbaruRyEOBYkPigexBHPl015ZcM",
-	"AUJyLxNuUvRjyqXukOeoFTiDC49N289PYuET8qpvKsid0YfmL7Gm8xyATFyuTh1KCwRt0EnDbRK/FD6V",
-	"ztLZyR0ktZGVXAGwpjm/zBKFWnWHnGq002gZg8wsgVe2LMqDUcoLne5dIU66ckwAM0OrIQWQkIHTm4oU",
-	"Cuw3azaaoaJpRwOjNa/kdBfTNIhF0TlLnpCYihUg2eGnLtkqIrGQgsXIA0MBZ4ZRrFN3oM9kmqCkcewc",
-	"+Y7nyidJgQQPKq89on04/EDEcIXYOR4EJ3bLMtZmzQrl3WaJ3jv8jIotG1maGC2GjvU6HLdB5SzMReJQ",
-	"NJrdxZoSPHD8DVNU3PyWti/AwmZA1rK9fTxmum/ZxVHDGYocqwG2mdngEYEGPBYkD72uNo3TPQ6B6AYZ",
-	"AR4S4u1hnjiph5m1Q+G0CHNK2mzbHLK17C2ybM2VPRttd2RD9avyOkdIkerqvnaMrfxDce4yifOKG57l",
-	"ex6dLg51Cb6CQ4CjoksqfZjivc5QnIX1oCEShjXj4STBcngHg2TJAdj+TJP78Zt35+QhwPg9/GKr2a4f",
-	"ulfFe6Gpg8L0CXJRgFeAOwLvdM1TLKChci2ji8wEUqJoaaIgTWQHlCdkBDnJr9t8YKRbbo+CPm/dGkxV",
-	"GrI6f53byXb3gU4E+w3FtQ3KGIkhNMvy+irbQuFvcpkJmvoYKSRCYd0C0nZu1Q+beJgLNzwoMq6NAMTT",
-	"EV6wWliTCPIYwELwhbRmh5sXWsGHzR5jZxwgbBEXU/P31oYhIlL+TRrVTEInw5SuVDHGUigccCqIXzOX",
-	"0+4+GnxAPfxSRGNyanKMliUwQ4d8K/UMVS1M0m2DGmx7Wd6Pjc33EP5q26f33HEKWeBGeA9FiHwP1qzF",
-	"ZowNSeOBIcrPFtPrZ2IeIz+Dz8FI25+H4ud2u+3/39waI1QY+ZnEObCY+fPcSzd8GyJWZSufYgqPP7i/",
-	"FHDq7D0wr3jGUk0Lr6hmcQ4IJH5j7ArHYLt0/kziHOPW/HlDFFv3ugSOOjMcKVhhNEzYtq520blyyqDh",
-	"NVeh4N5jE/XNm17AP2vfVUofhYeHAjQu8wIUgy65AI8LMEBRJmOqXF5bhAH1JxbHVFfx24yp4no0m/cv",
-	"M2sDueEORdCe1Sv1Y5mYo+INVRbx1/KddsRNJGiDl0JeORWVqaXZaLmcwBePjEi3bGONYZ6UPf+gMWNn",
-	"YMZB1NllEUaFc5S1gcoBGUsh2FijNu7qnCH6T5cu6B9Dqv8gdn2q/QSh5oTjGv5AlW7DOrVPn9k6Cq59",
-	"ACIgK0wmAjVIrOyWxFjojBl7QNM0xRIv8n4mQTy7XGrDvTQ123plj8E+aMqoStFUScgyNavSYHwH9hh+",
-	"2XwWRKXUrMShU9suCE8MIwAszxvD9RO0Vrdl4bGDf0YBDzoh1BcbZal/QGag+efEZSJ5khPbstrVzGgY",
-	"sLewNMVGgREU2lq+PGVizKz9gnDnKJbwEZQUvUPna7HBxdCGBt1lQA6CexwGIZZDo1mHsJvSfvdPVEzN",
-	"C5aLBw9yC8bQOqDZwMFg+J2dV1HYI8c7llO/QzrkHFcNCojHNE1zU3utqEdoY1zRjHn/lt1PU0BlyeRy",
-	"OovIQsJbtzg/Sofe08DJB+eeL4Qr1AJExBcotJcc/S7ftd+dBqYvhE0cXHNmdjgdpUEhvd0HUGAkJ75B",
-	"mFVgoMgOVGgewsE9sX7xnLIg6Dp4GtlqlZ99+CU8h8wNthLhkRG0D5f84adHD8cwufDqIUznqDRF+0R4",
-	"O0zY/E6n7SWPURwTQoyMUdq5fcg35AspuZ9i63/6/RfQh69jcv2k8Cg3LLUi3xCqVmJM7u+Rb9AlTu7T",
-	"K8o1mTA9nt2Pf/8FyXjtxvbw91Y3OQ393BH54odzvbfX+ZuS4v5e4ZOgaUGM4huo8X6GNXpm7c/dpftf",
-	"CF3wASl+1hExCj5ReLXdHt8QHLqdXOn74F3+hlh2u/+FcHPo2ankuOID+7YoH7DlLjbA0iv4+FCcQ8sL",
-	"PuUepnlhtuV8qTTgOgq/RX2jZQu3ah9THXIqcrkakRjWKnaFn4EVENo2T8C3NBTeDSlt8zv8jHLyBYlg",
-	"5Np5OAZXVZot9QwSbqyNlhdiJdAxYF0JJ7gIxbRYC2qMeJATI7Ap0LCkaTpwTLvI2IJm7IyJxJVw29Sr",
-	"AYHlMCSHEs4A5f06YMwvZCST1YA03Dvw/+qolI/Z/XZvj1yT6z0zgLdObDjOR2cZltEhbyAeBkAe0WQF",
-	"DhrQevDkXWJ3JwuOpOSc4QHgmoaDagpnwyCIXBo9byh8Ro4NqdkD0UcxmEgARVtfMe/ZRIvZuQb8qK0t",
-	"iLlMli9dzNdLaqNrCp9EPRTGRjBmSSHO4T2/AGxgu9rAKRgst91ZUoxZhB1zFGpI9phOJYChWR+JOWpI",
-	"rPIFvr8XB2ehfS/Y4tlSDAUKOPjyINQN0bgJVIfAzuHOB+g7uFlP+IgRlnDNnGV4puViYXW+2JyGZjDA",
-	"18ZEVGS56JCnMGA8Gp18K4YI5CK2JwDBhuMogBwwOw7PnIwx1JXEYFjCvIYifvvu1cXzt29fv41zDQ+O",
-	"o9h3nY6jgkteTgonvjNyodc8Lo7jDJeU4tCdKyp4Xj3rAn9Oq6uUzFld0FVmYeVux9sQQ3FSTMpDYwB6",
-	"tgfasS34tQo9xv18+dmTwIludTHii5CghKJYUmxfaagVR0MRY/2t9Q77QlmvqMZSPAPDEhISSJx3dI5h",
-	"Y7qieUQxgixEUDgHuT5ht1iHxK6fd/go6tJuva0K7pPMB5b1cT+iXX9/LwZFTDthE/mbXLW3ucVKazMs",
-	"dBtaQBIc6BVPU1/MV6iYy5VCF/DAvcMK+qfwDzvFukh0Q9lKWbbjYKOGP313dv76ZUxKhhj4ouLgKTuP",
-	"c598ac4ZaMw2ouNLO7HQSiCBkZCLxC1sBNyIXtHKNcMkk4uhcJ0vV4GNXXjEal9WbAywSMifd1DUGtgV",
-	"cP6VC+ONdQZIMVxM35gHnPI6FHl8GT6GXs2CnmfFFZqSuPvNEBQZSY3VkSqHjESdwrZAKZ9ezriFBkrK",
-	"nfS22jonqT/grPe2XHyZ++NCLPOBO/HMmhv74d058frewy8OBctIyYltFoVM8IKnxqTVUqa5tz2vBQ+a",
-	"4DlHlU0vKaBXgK2Acs/8YY128zfq62XZhvUPxweHjyIS08UitSH3h/bGPxiNNN7zysgX/B9ChpBlM2wN",
-	"yLDlblYPK03Zh60oeILr1D7yo7+R1NyILhBz50G/H/yO0gzfYNYMEpERzYtQaAzpG2BIoTM61p3Ce41Y",
-	"xKfXD9QeFhc8wbu7vePjZH981O5N+rT9aLzP2sejo177kHUn+/TRuJf0+4UXMFyB1oB8+EKGLZszbqll",
-	"yRAVBgT9+6WY4u8QEjAX+t0uuf6IL742i/AMUsmMTmGFPITvjVAnPGFC8wmHrkXwESv3/SGQseBoKXX9",
-	"61gHotN0nanmdqj52j0FG6tjhLGjUByEr3y8QxQV+FROrR9GoW/EXI3/0rZ6bPs0iZ233zsZ3YZ6QuhQ",
-	"QHVSZkcrbcfQ0QrUboz8Ue3jBY/NBjk6ICnTGoxchNUx2tBstZgxofY69tRVMYG1US6aA6Umdr8DYw2F",
-	"ZSzYKEfH3d6eFT505VNenIGCoLsECs/sS6CRCar1GbM+/owtoKQUEyVytA44uv0hjWZTbDsp2neA9u2K",
-	"ItzpFL81z7RBufTJLR1ynjE0UWTCar18Q2FVU9xvIO4V88mN4DC0QdY8tKElSeQAJc3vrHIHq4hZOh/i",
-	"OU2xycaFvRB/vO8FROXiHrl/0O3uDcI3Wchgq50uqNFIBjBQ2PAYxYYjDvzfULDnc7rMhgAkP66MiQjp",
-	"A2gNoJs0T4vyhQ0ds78evOCfQybuPMDpVANPwXQqF/10TjAjhfgr5ttLAbXKNqqWXzKcicyblwRdAbxc",
-	"ZjN0rjJjOMJMnxj9YrzMlFEawX2ao2wGheZOE0g5uGEIefCD0d6WC3de22+jY9XtBpfjBsEXgl+xGUE/",
-	"cHEZ5wU5JfLwhM0XUjMxXl1cslUdkUq3FFY+Ps0vtr9nNng9X+gVHIlgN0eOHGVcNxsxMkxhlBecLWQ3",
-	"UvLu3ekzYAnICDFLDjnChqfZZMLGfp2F1BcTuRRJOHT/Iwz2AAfr3f0Q9F1QPYu8IZIHUI2tLTN/we8/",
-	"wJthzMYvIG8qt8SwZS9URsMkns7Y+NKmikcW1R9K4DAxKFwIY1jLpNCeJtx3laswo0NLfjMJTANB3cM7",
-	"VkEZhPngG3BY71TgqAFpLEh8Yt4bh+Sk4zFbwNlUpml+BYZxZIeRRw0tSUJdbM4SThHRBHn2BF7ieBYG",
-	"hj8VNRnQYGAtagJsFqTVRrTs2Bd0lUqaXMCZTLNpYfiVi2YGvX07AxBQhkdzMeMyRKXFFckzYSGpz1bD",
-	"ZaGhbzNC7TNm9xVgfyLM3wz4PGXKZr9D2AJwJxRR5rShae7fsfNbCpv2zJILoOoFnPzBJOvvgJkehjPl",
-	"yuEuFNemUHKRc5OxbIJR59HL+Cn2vm8bOwDCg8XlcyOvqG3hoCsXzXj7/XC8RlzieYK4HKHqOIB5QN9e",
-	"w+5cKW5kjpfZBTEEs0ahbA4bu1tllrFxVZEoSVfHZRkc1LxhNjWXgf5uPtbNjplw84W2gTgU+rZHvcW+",
-	"tY4vs0lPJ+2XVI9n8QB8cYYoEVmwbEYXyoinyAlYOFG4FUPgBeTa2eNYzuD+wnIJCLJBzJzEz8/pFJYM",
-	"dYT3MwlKEqBuOS1hKYLqk+LMS5dAQvQqEsImPwWJlKEG6kD4A25bk2paPszQoVxzhMGFwoDw8zJziWVO",
-	"MwHRyJXXgZGw4LEEBkIIeUj4fVIoebLqHpjslvg2GbTc0RDb055OQueSljKyDTKcaxKnFqZaBhMLfvbT",
-	"KuefmqGCr4y6uDWWLxg9/kqC6c+Zyt2y3Dr93Iz8xJ0aEoyOfM/YIncj2JSLwvcjm7qJP4E0NATGonCK",
-	"OLhzVl7CccbAHKKpqlvI4HK4nP5oLyNr5Od6uZBIJGFujTmDFJ7YmKsOxrqRi+CmsJN+gVF7DM/aQl43",
-	"gTyVKhi2/xEG6w6bcuqhdXrbCMc9l3cYOZ0fTn6Yhb+3GCypFEb7CZXzJL2HHZLR7N95olieJeamVemd",
-	"F8yufM1P8oQoPhXt5cIID4eoLvLefSjfbIc/ZC5mOBC+FmM6KqaIuXawQPHG5E87VqjUvAA3XDjM4GcY",
-	"4XHIM0FiYBOvFNjfNS5rCAmgyoWiIKwk80kwf1sqje3h7aCvGL28cJwYDrtwoXAkuh9B16ZqZXh1umRK",
-	"DcIwHGDzjuV8LoXtukm9BUtsNZ+1aBx0cs434YoZcWwHC4jwmMUbjDT/NaSvU5EQzDKFBbY16FczCf3g",
-	"nMBT1SWFkbwEc8ZhjRb5GIIU/qz6k7wicqKZcOdURjW7AHdMiWeD34Gox8VNiULe+pPB0swBXy0/RDYJ",
-	"UWjUFu3ZpZCrIfnB+hUWkCdoRC/O5z1EmmXJ8scIpy29AVs9fks1+8EMMiYKokAIsIAidc7toRl/bo+l",
-	"wlQCf8Cq/OSQF3MqVhfWkauK50fpYk4LKckcoPqhKsImKqIi44pGeC51nJkJP9putv8/e++63LaR7Yu/",
-	"Sm/WVEmagihZsScJVan/Vmwn0T+OpbHkyT4ndAktokliBHZzowHT3C5X7U/nAc5D7AebJznVa62+AARJ",
-	"UBffwvkwkUFcuhuNdf2t3yISHrqP+4QhpALfsL+i8ok1L0+XPUMxiJuXqq2wn3FZqAmHXgDZ3M6bp1f/",
-	"WaqCh9O1x5reOFVBjErYiDDkk1OHpEe/GaDLVmVF5NdA1QxT5OYkQCG0dBaRrxoKvtG8lIDvs0/zKtft",
-	"bJuwhMCC3d2hS57Kq2muRmYZKxqz+RT3hfrUWhVu1ujR6yLNMsKozlZPlLQ+vKq0fvMb4V5TOL5Jqidg",
-	"3S4Zv/29IgUXB+oMnoq+sTl3ewB8ZpWDYxGKGVCCtSBDFM7GA7ttXQV3DZfc60LCHG1fFCVXqY9Q+AGG",
-	"PwQvBQ+4rlCAzvXcg9qaloDaSQEGfXL59JdGJG2QhcVAIYvNZfEeekJTML8XRHxAQNWgSus/+pHTnax7",
-	"M/QvPYRuw0cfPiMOYlxh5XA5RSkSaoA0WTD4IbtnxF6j1e9+reiloCMqrArFLEhdQa2MGWYvQB8KqOs1",
-	"u2PG84Tt4kJGLKY+CeZP1zkqcn2j9mCf8cENUJLBNV125kMJLnVono+/Q7zD3hV2dKEgjEydobxfF6Lh",
-	"bDksx3EGTEtpsDfPweF0e5NIPabldZbqcd2Lrf5WWUByXMEptyfYKBd+9aC0PNsEVdJWvjbjceKN8FK6",
-	"E6XscD/isL00JhwSxbpdRgIC3ujaO3wq9ui1U6Vo3lWhrvBWtcBW9cfKZGud46owRHp1VYvcAmJAcSIW",
-	"hd7bS3wSJWGLGr18oMCsIV/TYfaw/+oCRZULpmdpMRiLBOiDIJmT6iDgoGTo2/aasu44TlK43DgQkLkI",
-	"iNTc1xMTLyIoiDgI9gRghGD4/mgg7WrwhKjedQ+/I5AEHoIEGFQHhwmGFlDFEkENWbTPcjXFvQmXjaEk",
-	"LKwrpGo7moBHqwTjdwfd8C8oEMPcT9X6deuCYZmiR7qY1Z7x0HcMd8GVj7PWBrDspIpWPDl18hahMiRz",
-	"w6sdtAnoRKwXaA5kwPcRumTBCykUvi8dbFTz1jLFk4Wt6n/YY7tPnOsbDC9FODueBG1fXDg9F8BBVV/D",
-	"hqxZMBRjmqmyqI2DjsIgHi8OIkkxX+UD1hCUqD44eAhgyxcmS0eXPWQosozpNAOeEozrTdIk8Vnvxi0T",
-	"PHWaq0INVFZ7rD0Mz23YAJBGA1kAxYGyCD6iUop3UzEoFlY5eKxskpbh8fqDMdqUZZ4oCHBDnpgLdARg",
-	"YEjodgO0JkZCCZxf5Kn5nozRu247ohNL0Rv0g5AENOeWWx8DYuD2BfObpHqg5DAdlfnCK638tmyBK18Y",
-	"TsLXrwO2TWMNp/kDYB/4p8vRV9KJOM9LQdB2O5Pjat8Dn+IR2TSwO4N6BBLD8K+r61JXsnrB4cqXSe8A",
-	"bm/8oHIw9i4PWbpgjvacysH2/w7t6YtO8YfBWAxuvMmCNvTyT9i5pITDb3RX6bemkcPuIQcOjFvHV+HH",
-	"vm4sx6hxAj4ST5yXKXWjGXcbKLleWFs6VBldwgt+zXVd3kG1v93R1q8op20XK7m+KiV/y9Osnqar/tI8",
-	"FLeHbOGTJVrkWPGHGhkjtRTMonTKuvFFxgY7P7u4jNe5lW4mFn0YzoGONb1m86WNywKKkBM1k8dYj6nZ",
-	"SDFVG1+BVO7mM2t61whf9DwamNKq1iE5owZosq6SNC+qn1NwvHGxIZxrzvGrPkyLAGcTQaQum1f6i+IX",
-	"RN0Y124Kdjq0vTt1xIq6BPFeE7pdVV8Jj8HYEQABdQpVMP8S0YRRqABT1GXgmswIX04tL+yuIlNtrkqb",
-	"ePIqBwBw58bFNX+/wIx2Ltg1WPp5bhwKNWRxhlExYI51Hch2nxxapDrcnM8jQGDR73u+ZstjSaJqvTtI",
-	"j74ktAShOiyyJ/uh35HiXdHvxIgn+u7ou+/2emyoIDKfFgG0B2M8HJGMCP0NwolddlpoDwOBqkAO7Qxl",
-	"0pcBDCQMHtskWZZq8K5gXYe5mljg4Ctk6kFYkv38IMG/QBnSAEuywxvzt0CeWWiKfqD67QGyhdioFj7j",
-	"vrQV58TAHdYesV0L5NB8vue83SQdDkVum8QjbIyeaF6fsY0rgZdQRFqp0pc2oOTRo7ae0k4ajQu6s13E",
-	"iZiofG63N9Ap5AGxyAgFISJAwpKO/aCudiFydiPm1A7Mrl2XnaFYQmpWNRGV77sWUGMzG0tLCwyyHpkv",
-	"ztbX0T6GLStZ/Pjwe7YsAgjcQT9hfBVyjVGlhDDyEtlOAsogg6O0YXBv7GKMJGKYcY5fKEzvxxGli/ci",
-	"Qsyy6t54BfULIiE0XNcFiJqjjmAl2f3RFKlD1gJ4zOOjI9YYPYS5I4jWEbznArEBxou0lpnF9tg+Vj3f",
-	"gRdPSDUbpu8sJY7baFYVgpXrEMm/Wm4kZGcBbqMarxhEfF0G3A7N/Uzzxe1KqLhQMIA3y6kiEgOOWHLU",
-	"ZQFnA6ye5nOP5CAphjl1903DdwK2GWxXwNwpmc27LD5/fWleLIQUzR/Pnr94fvmc0Kg/P7+MkbPS3O1G",
-	"zLtYaASfqEVU1moVeMFGChqv2n1lC6Djx0ffm0c8OTzC/3yDoa8nh48hn+E9FYUe04zPe4yzoZiBRaoj",
-	"W/4KdcY0/USV14SQfctziNnnXCZqYkmptFLS9hau6lASpf9ABIZ2XdmMRDIuCU6Wyj6x4wAsCRE5SPoe",
-	"cMtYHIe9CQD0IeiDuO1Hjw4j83XDfviu+133mz3i9QNd0pfx6XD/pZKCUB8UBKxWvMTfmLUinggwUUHG",
-	"G08Btgm+d9fNu8tOfPDGDtBy3OE3HDQ5RgDMMpKGGDH85NjY4jVHuxxMJYCuYPUZPJFYfyzZni0KMpPY",
-	"0QGphTGYLctxKbUQssfSegTOiovrOZNq5jF9wAEoRYAxcdw2fRk/fnTEmqA8yzO73CnPpIRyNKfmcMC9",
-	"ejwpEBI/YtEjscXwwRgramhjYwLQjns3lmofFFK8d2zflHYocMRUa0iiwnW1EhAoWaTdDDlEsgsCLPaE",
-	"QrAloKbU0KcwfcaSAEJGcUGWk4zpHqZHXLbUnDTEdEKNPKYvLchn154UsgZiW14o5trDe1azrN0gC7p/",
-	"rrJ0MCdBVE2OQmHSWyCR88YOMo6NhZ009jlmu0nOh8V+Korh/rgopnya7ue8EGBU7lO17V6PxX1gX+13",
-	"jv/zh0eHh8ezH47AVnt0eOiXKpVGSTt+ZX9N/sOTb4+LHx7FONEn38JcgSCfW35HNAiQXsLCc7rsRzEH",
-	"mM7YGT2VHXv0PauktYEHyOsVLIOTPi3sueBp88q5G36XXSBEQ9vyGZvchnbrlPvFUjDzZUSOy85apQ7R",
-	"Q1lftxV4lvmkb/2sKMTOIGQ2QloLcxnV9PblLsx2MYVtQfzKod2DEHilNQHDW7hs8F63jrc3LgWIpCKo",
-	"WrNfDvSEwtqHBPMOeCAXrKkxcGNDYNyu/9v4Zwld+vr0maOrGnCpJPSxz9RM5PsD45qDOsYp5gUA/ZE4",
-	"CKIwasigqxUw8Zl7vf0WR/L9k78d7QWUA463dJwC1aQt4A70UpUjtVYrdXJ+6siuKUg8ZBdiwo3Atjoy",
-	"lSMqyfrdykbY1sTLYUb8179GtjpTihmbpFI5kCMA0TDYm8zJ9u1hO3QnSyL6Ny2rC5XpvkQqViR9DSQY",
-	"XmF/4J4tEk8i/R3Z9BMUcFDBhDl0kxo5gcUs0jaSR/WCoa1U9mVTkU6XnUIxlzcaFmlZfkcTRYRq+a9/",
-	"9WJgwv/pl6dn9rJbCdS0YBA7dRaS8h07EOyOBrhqhOg1cCuJRejYp0DcimK3DvvP4zBZjOxlKiFObJVT",
-	"mQ+QQYUzgvTRtWuy/te/ov2cg7OZ3whYJKNqATDKkCI9KEwhBiqNASdKJKr8BjQkCBRLOGi+somSxViD",
-	"H+0lvkZvB00xFj+jxxlHxZUXwXfy7eMne+YBkTf5Ew4AUOgmxVl8YeyMonrZd0++f0w061k6EFILbARr",
-	"67Y6vc7J1Cj1/aPuoae3Do59iDq6nEx4PjfHSThGno/a2VDw6UM4SiShbCO8e0B7Dd1PsOF+54KO/8gH",
-	"N9gikHZRp9c57D7CAaipkHyadnqdb+AQcLqPga4cGTeAzlzppp50ulY2TvyxRGxitgUUpfZYXIzNB32a",
-	"xPWG3lBIf1nnWFBDx96k4yr3Sw3nCAEY6QqCMbqOH4HvDFup3Mce4/Z78Wxh1gXHVe6yV6UMQiHe53Mv",
-	"pVBQo2+ETlCiD4QExsulIn3Lo1LjtopY/Nvzi4uTn59fXF28PDm/+OXskuznhRSwi8UAwrDWQbgvF9K1",
-	"nt40L6UnE2pdxcwulcp0BGWXZti4+3hRaa7eIz3bl+g68izTLn9jNQsNFSn8kFQOozfGotV8KHoNgJ2q",
-	"ZwpFePCRObF3mnR6nbyUJz+/PsUWvCT/l3Yl9accBI8DPvk3kS0Q/VEl0L9sgNULQNhfK12AbiSumf/7",
-	"DlyXLu8Iac89MEN9VUrbZQn6g7gWCyv7B9YvrDQjKfISu6WSwDN3Ozo8rM1ioVCmPg189a0mgWX9G04A",
-	"4uY49sXOD3kpgac14FB49frl1U+nL08vfnn+DAMAnkQCGhw8xjk2PdeTMP3IE7ds5pJH6y95LTmVFYgE",
-	"L/pm/UU/WTg3XvF4/RUvVfGTKiU94m+tLjhxRVZ41fetrjJf46U6wfdrrnvUYkLARqTUC56P8GGPnrRZ",
-	"Oldk9JtIUn45n+LFR0ftnujmSEt/1GKGJ6d/N2a8Of9Jmy1xSnmNC/AoICiI1x612k4/80LMsDX5kzY7",
-	"4wIzwq995g0vbbFF6FGXCFSoNBQCKRe2EqJ25m8+RO9rnVbCX5quqHa/cWe/Ce0SowetS4VM+URYY75p",
-	"2/vvj47R/x1o8TwAY+GJ+RPtZfOz7eVL/XfBSgF0DdqVVxSOCo4jtK0TdQIuta7HC9V/MKoVexS/2w/i",
-	"wJ1eRyopqKmNglYiZF/1MP/EU/wxubHnmsVezedm3t9INPeNzkMqDwwxRA4CR53fnKmJRofFJVXZTWw1",
-	"LKbMugsacCSKk1MbfNxcDw5fKikgBkdKcKUOWacJ7RSS9VrEj/lD1KFm0+suQr7O8NL2Cii8qFEDBYQf",
-	"ZpXJNTT3fX7JR8vuT6cdwDnmxlkqb7D5T1kQ9dNPRAqy7B5wyQFyl5wNrZg2N/umpR75TSXG2Ui2WrGt",
-	"zrhU6jcu57QI+u6645aK4NNJ9J8BHBxu+0CO8xRlaF1YGv8N+h5uJGX8x3f6rPPhzVrBSoBKbKF1hwdF",
-	"S1zW55A4rRJ5pQuYJUhdpYMxJocCpibEf2vHgAacZxWyLos87ssKvdkCtVkNIg3ty6aeFRioAwoiMF2I",
-	"CANevcxdeSnU0/Ul1SOeSdIdrm6k1n4VYmw0OldEYh1zZBTVWI9q/LinLU68vRuHw7iLHmvy5yqq7GhT",
-	"VWbf21qt9NSe+fCKyb08R8uV6q0rtBX6rYU+7tX1ct+b7KF57b+JVQY2xnZgpq7fttUjPG1hVx/Ypy8x",
-	"rwG5Q1zY8BlQsjLmhDMMw4/U/lgi4IMnnhkkBH4h7kIKNhcIpfEFAwSEQNZDIL7HitlyCpU75oSAoOln",
-	"xWy6DStitfhP28iHSPNs/BLuRWOunYGwpRjENgZL81IQtZTl1fehO5z9YcjuaG9Lle+W6x9zPiGz3WAZ",
-	"GX+TmM5SHTgbSEe+KKoXX5ZPJjseQRySfeQxO4SXBvQOncgKYmg/3NQcEmbXCUVsghTKcEXY4Phvj5sa",
-	"HK9pcdy6U7j5FBenS6+RVbjfPTe9f80hWTL1N8JeOSlkz2mRXMrXYXTHBNjrS2Q0zLkeu3ojYJq0pfxm",
-	"SxPTqVII6sGXsbzxJo2usrqrW0YHa/noPtfygiBuhfIYOLcqswpq03673SWTMte32i/V2R3d4z75uJ44",
-	"VQ9v4IfT53wby8Vd2mi/2HQpprbTHNOF9+JjNwqklV72S/GuCIe79bC3xtZDGVvnKsOK/kDj7mj6Hj4f",
-	"Z9tng9ZZWw0WBDAAp7JlM19odIf12oseN1EB9iWyHLDTwgIzMWHqHPYuUHpUQFDo4AJt5wyp0XVgZxDY",
-	"e0X7FGrNQ/1a2jRMWTCOcBn96v84P322sR/7gmsUT+bdRZucfir/Diqvhe64t0ygm+vm+cCq0F6mOnzf",
-	"Vnx59RQhNh8Keg+BM3yEUnDJNsZ+isC2Wy3nsSENYUmgHY/8cWhoYAgHuQAV7I2tB75VCq2VwgVt6apa",
-	"+KjagJpYL5X4J1nmOjtHluQAQFuRJVZQ2kUX3wqGDbChUBuIfGzXaxC7te6irsSB2jo0O5nnp7+aEW4s",
-	"PtNJWrQRnE+hyKrz8e1yu/CrBStNvypPoa5trWCFS80+mfB3p3jF0aF3XaBcrkncnklyRNVwycu/tcUe",
-	"dV6k8mbduXDOV2mT/8mlKZCzNYtT+1NFQr5IdeG2YCgYrdyqiEfM1S/L9DwFoEGltT+hJcN+wGFnY4ya",
-	"ZHMqcfblAkQGaoNjfWm7JMd0LyDOD/vRQsEhgJSlQMagWrthogEAKlrfG8gukmviTPFCZEDs4oPxSPhk",
-	"XyxmK+bcmDkblrnrIaKIXZQuDlouWv7FgkqEeg7HOBCMQ4PpCFHmQbt4YEBSVJNp5D4uYZZQ8ElIWyUP",
-	"tVjAJIoqDQteXNdbrHClAlfXizfCqJayhAmw9BcQF5vBz6ltVFvMoPRMH1fGAWNoLHftMleeZ/0MKvRk",
-	"18J3P6emTH156+QWLBgJ5k8KVDTva63yeSnekf4NZKUeq+n6RFgw0c0xjs1XtwA6PtpwFTaYS2LV6Yaz",
-	"8Nc1ujVAqco1fUpgA7mQFu5dun41YAStrPBRX50WbANUPEf29o+LVXwtp7kaCA2kW8R0/ifX27j1A1W7",
-	"VHcPVCIu7Af5x/tOxq9FZiRlmWfmW+ByZDylscjMPzU016WfWb/zl4vX5+dnry6vfjy5eH71+tUL59H0",
-	"O6zf70vG9n9h/U4zN7i7+vLs1+cv+x22v2+EBNuBNkh9SBhg+57fxbXR9lPqAtTvIPUydADqV9wybPBT",
-	"ARTiIZ7if5W8uga/sN9505cfdvoSXA8775+VnzX87aeMEiJiIs9Z7wdb5NENheXuoHgXUb6z2yBF3/dl",
-	"v3jJJ2JhUv3iAqbUs1fjP+GCfhEeI439SvAkYg0//G7mHC1ed3JaPf2M/GM49UPUlx/2+jIdwvT+7Qcm",
-	"04zB0zM16v7EC57tijzf68sPfTmcFN3zPJVFJnet4PxVzPfYwQHRtkHERsmBqC2vb0Tml7lyzC83tkfF",
-	"u7smqnbRQ0W+C9tFwqru2EXdgY2iaU3/2An3yE7Edio7xBzgqfl/tzt23sCKHPelGYjKRDdTIzfZGzHf",
-	"O14y21rSvtQiD0C2fJpeGdPJHmkDjw0wsPR1Hbyn+1jsayIyUYjl8KrQ4h4pldjG94SlsgxZxAQbYJui",
-	"oNQpKAkG5iYhk6AqDnh2wYh3BqOnPcfCOGcSU8lmoQObUxd83mWgSYFGC8a7Cgm1WIES6usF22RJIJLs",
-	"chsn+drih39eHYg2WRsdGCBs6Ouk3bDEvd0s6gfb0Uf8ymJ8kKlRKpeX8f0oRqnU8AlqrDEV7ywDBJdN",
-	"LRK8p2oz85VWFnhKpe1DF9vD0JdV6pJnUNSMVaRnZmXZUffQ3bcvoeQZ27R9+/h7z4vxuPtN9yjwXN24",
-	"qNzPCOZ4jyEZOVSTYBsNCF5ShsfaB4Jdl0UBlc9QxWfenHg3zVSOlb03WNF6Ii3RWVAP79oqVAiZbBsZ",
-	"tz5N3aAiJrHxpS2mJsSRVOZIXwJPYjoRUMkf8pE/Ojw8tG/J8f8c15x8V/ynskRQ0/ZLpFho6fDeGsyZ",
-	"qdGp/LSOrhXwa928F2asm/uqC5eFA3q3P5vN9s3O3S/zTECXxeRuI/xJ5ZNNh0fX3KJScN3qwre8PogN",
-	"wgD23CaJwcpVjd5z2OIiT0fjouY/g8C5wO9jnQcN5z6s73yKjONPfXearT/cbAucEJPHZ2ILVBQ7qEev",
-	"HUO1buyBh3FrndpedFOhcQ36qTzh/05fXXegJuhxOhUKpwyoi9lY5Vqwa2jwMu93NnJFaXM4V5Tcupdi",
-	"tkt//p4W4x+5Fq9fvdjtd8ZFMdW9gwPrPVWGuNfa7UNeoAUHGERcxfMNZTLc7LlZoiULdE7Ls2JxNnJO",
-	"K4tTWRtzwS3WJ6pdBxJxFxejGwhJc+Lerf3dTDjv1owa3EPii9h9z67NWPOsx3ZWjHWHOYe1sCROdccZ",
-	"LAL0mAW+lJ3aO9nxFME9ttP4Rnasb7x0wOb+7cYc4Uh7NOAuGq7YCs4+hpzqpjrWTdDvH0IDXJXFcgv8",
-	"uTXZbJM1Z6lW7GpPBGr5cyqk2kuc7GJM3YhDNxuZctr72UC/qkZA0WYMxQeoBMrU6KwsHqD+Z4knvtjQ",
-	"7jN3xv9EKJuKAn4uEyTVW6WBb/WFLol6mU+WjMkV36z3kWsdFjHNLMVs0SsOvnHirqm7ySdVGYC4s76k",
-	"s6iL0bcs4XPYtcRFxeXcXQf+3zeHeApWyQAmEsjbqJKkOuBUOxq3Uose8gfaFKpjqtXQsyagtFlIq0ZI",
-	"4OxEAs0bGov2JYkU8yuN3+abU83AUO6FVJWeoD+ltaiwMqNTLSTwrkZQTjKCslbXuohkHDYG05itNk9S",
-	"aWIc6zmFB6kJZqlFUIlJDKxwsu1bGdTYhI0yqacyRCHti0V53Kuz9bH48eEjFvbujOq7At/eEOhtizGQ",
-	"c2J30KG3QF1xJ+FlEVwA9662PA13E1WK+n30t0NkTLUUjm4o2IqUCJgfHdoCJ8u+V+EaRHa5S36tqXWt",
-	"2e+WdlWPgaXbDQH/jR3qKfqAmhh5JzM1uIkCssxg87j9CvCMdNiXhCuApi9mOySERTAvCRiVbSDZdoEx",
-	"n6PVoq41jHkkRmMzwTW18P9IsZKat/pJgybt3HrymTePmSxc+PVFJkCU294mw/CL/rxDFPQQmNsr5F3d",
-	"xii+CJtqgdGhwbbADXl/9pI3j2wQeimS+H8Zg823NHZBaw8dNhqcOmhXbI1rMeISSzgc+HQRJ3xhB/D1",
-	"AYXDtV0pzdwa3AItbEXQ3eDCdqifAi4ciFUhk1Yi9bnZbm7mW8Dxn698YxFuHHqWzaJyiYdorzl4T3+1",
-	"A0c4c9h2RHGQhYaQDtTYEcdqEEmKkS/YE84An/kO4ImbbM3g+/hqoyN/YqjC5uEUAoOv3/tVM+Fu0ATa",
-	"glVsgk5HspwuD7M4GL+D7tgPhko7q+gETxWcSiRQZ0CgbpzB1zIdqITI1F/+9OtTD72fjdNCMD0FtHtu",
-	"tkhfptTHIGi/FBLdY3OUl+iHjm2zehwFdvCJu+SOgyPucpfm3O/M3R4dfccGY57zgVmeY3N3qkKtd/BH",
-	"HxWscyCwP2IzwW+u7C3JDT+RcxgMUK5zaMpFXE/kLUOcAMsXx1x63D/SJCMpfwo9sW1wBH52bXbjx4ff",
-	"wCFsNIrt7OMuu4DGto7cn9uG7tdzxw+tRa6pCwpygJulNL/bkD5gaiisHzch/bE3EuL9g/fQI7sXgji1",
-	"WMv3mHOghtXdW7vqZo++nn4huIYLGOzmTnr9ugeA37eew0sxe62BCbHt6On0Rt/cfrHLcPeIWllpOEKG",
-	"8Q6eeAux/0plwphm+FU9MDMwJEgv+Q3pzi224BP57R44T5v046ELUPF+DvACoxwWsvwojipp/oqEusc8",
-	"/50Q42bwC1lvVBj3lvZekY+u4r2XxXLAacnSt+K/lld+24bx1QwMfX5s4Dkzsfsh2kaJmELCQklHjyAy",
-	"DT2vgLqjcg8oCEyLvrTNTpp07UgUL9K3QgqtO3eOpKibtarmF8GzYryBpnEXNCPUaK7AR5K+vQNBxOay",
-	"f4WcOa2+TRja/xfImjFO6g1slIlYyQhj1ek6jEIjYfVvn56ouq0Rck8WSBgIvRfmq5Eo4FkrDRYcTdSZ",
-	"lsXTNRMmdiw+EYk7dRsb21KbbMoo7foerjJlHBuoxNLag4k4sMNZHgR4hYXouhIw29Hepza6CBSRDZ+5",
-	"fMN1WSyGyNgJwfQHZQ4dh4MbeV/Xp9MHHsG7wje1eJAiRCojJmq5j7rkIbfnU4ZBWOPn0/qs4YtdXXJd",
-	"GfQtCsiXXN/Ch10S/qxEawBnYvulPqSU+91sSvfubifmtr7clxKIxV2LMm3qP9gm/2+Z4V9Ok1uUddoO",
-	"Zgfv6S9g6xsGvSqW9DYhg8/1bnMhWWP63zjkg+Xqix8fPo6pwbnvRAsMUDxNltiH1b4Zn9hYLNfTRdRH",
-	"3F5qLV7Z3B8LuoPc3nTcUp1uTb8HNv0Kt01tt12kkfTCzIqc+yS4o+/H9vsomwxHSwFl+zNSI9vTLjuT",
-	"2XyJNJvweQ8wmICBdEBD39Z65qC5CzeOgC2+yhhZKEBNsl0QiHsIy0RjEBctt/aty480mXYNbYXuYp21",
-	"kG3nC0/c3DZbdY8HwAF+PhLbd+zwfIehE3+LFlGfP9XPx5HMW5zh16lLXtlkyGr14Y1ga7N2AZbdrFyA",
-	"cgUN32muwHtYZuFi/VSlHbqArso7muG1dVLUJOdD6Po/yMpkGafpOT3264MqBgu6WpHQebcAKuKld8Qp",
-	"0ji3rKbbQOo9MMNA59NmZhj6aRFmOHUywMo0e+RNvUvSMkbT35Dr0lYbrBZTXDOO0qnn7FDHao4k6GlB",
-	"3YZqHem67DUcLmy+jmqHKAJGhUJ5KhKog0E+dmgCQFM6eI9/QFhhmou3qZjFVHmGvzCeYHcXbFKe2ZIh",
-	"22cWqfzHnMrbstQIWekoTMUEOv0DR7+5zQg7C5hxQjHR39iv6Y9mCf7/i7OXy4k5SbR80hhpK0pKHOiF",
-	"KIwRuEmjloULPxWpppXiG458mYUNGxsAPROeiDsI8jDKDlmG+fK2f/ba4Bp3idEJChdprV6w59WzejTl",
-	"lX6A14b0XbW/6BwvMNdi2LDNpa8xwBi+ja9OM7UBTAXv/FSe52qUC623vsgXxtH2DMQGJyW0TBffN9yK",
-	"bn4ritLgilpCsMf+sluWaTIScm8RxWUWmMs5grSeoxRmL4rEMZpOc5WUgwJPMGrXnjSrc5+Ceibq01di",
-	"WEKaNQcYNdMFHw57bEylwxOm3oq8uynVKUjzJUSnKHkqOLCqUgMg2FOcbtNk+0aumqmunGi/eGWm2WOM",
-	"/fFGF3kqR+/bT/fDfSDJUKc1M4/SKsDLHdi57gRTRf7RqZ3pTtNE8Zwc5/nHTrvJeWJSQqHV+3k22HxL",
-	"/Wvjkq0yW9Gqi41yjl06HexL2z9fcyLzpKNhSynEWzUklW5r591zWd8nsJNoWbe5o23u6GN5u9Bcfo2G",
-	"rXm7G32VuOFXJn1sNgWEBnnBIDmOXeYmE8MCvNdUYyNc4/Y67xTbt/LAJ0ZODOSDcLwvI55KoMU4/J6u",
-	"vHIXxHtVylEr9rCxR7ULM5BJA2YUiqCNc2+zT67dCItPh/sgi6iMBkdhLoJaG2DGcKl2mjP2D+EuVtDk",
-	"Cld8gc1FZCgevx4f+PCL8YEX2sLbnXEvWFPazq2cTLvzvxRf8eMogjbOJfnndgHRPTxqcx1kkVOzKX6C",
-	"Lohbj/RL65yBUpyUVBt9ucTmtnHW1eitmSqzhF0LpgHAqmzA1TYNh8AyQRqA/g+TaCwd2voBox6h05+x",
-	"tgnYOteFmLjILroPwAtp1A4Izcg4IHkhpEhIYrmRWAJxwoy99LFqDf1bXa8t11iWFGDtsZmSjYDYapys",
-	"Rct6mnJhsR3LGou78VS6i/Msg/zmaslO5stn20M8lW9VOhAtVZqLLG6o2fx1CwpucbdunZitE/PRnBja",
-	"mRs4MuxuWLbAq1kq4NE+QGD97T2mNalF5wGhhAciRaMKsBMgBW0cV9OM655VXrZpoVRQQRg4SkAsQMyC",
-	"EQN535eC51kqcuuaRICSU1kGLJPY9c8S2pJCsuxQ0KyCrN0U3CbbRhySmhHjBbEXIhNul53Yqg5HdFtt",
-	"P24JL9NcNztctQxp6G2li25WD93MkRIYlIIhmiNzVSIG2mySZohfaG/fNTEZbei/PbwL9CJ9Kx4kxGU3",
-	"H4UBmVSzzyErGPpSs7QYJzlvlbH7nc6VW2fqHjN1t3eptt7NrbwbcmkfNOO2/x8MOGZWZN4O/nL+6uy3",
-	"88ur02dWiz5oMq514suIqoW813moAzDxNSUNftcUE4jGeoaponN26VHJZhmfAyvcHsQ6+VkR+bT1WMMw",
-	"barZdZlmBUtlhH4qxVFtRoidWWsFIfnQ+U27wJmzDljVOOjLRevA5lMaNHdNut8/i/2D6ONXokjzIGT3",
-	"QCrZrLrNzn1ylbzVpHfWpFt1eCt1aK26jfJjRuIad2G+nrslPjo8jJFmBXJAvODXSH4Hv2NTTPyEfb97",
-	"gRKTmobcSDXTISs9HLWCc1xCEqUvE6iiPyvGIp+lWrD4yeE3ccBHqRLB4uT6qvSLGUcsxmdfJWlezGPj",
-	"CMZJzlOZylHcw94BlETSUHAFHfipxefJ6Y5m5RQ7ltgBcX0jkiUsMq8ET9IvlUbGrzu8+o/JIvP5kWRd",
-	"jCEOGG7TkSjcVlnKY0MRmdUU1XRStTLg2ANiIl8EuKMr4elBWTCdZkIW2bznvrpcIP+hY1mMoVdCjHWB",
-	"LH6RypuYoYaivK8LvE/5qLkzTqoL6rb8FdaQBK9p5SdmV+AWNSR46R1rSBp3yraGZFtD8rlV0UG9SeHk",
-	"hZWN9sjqCuxGB+xsCh1RbGrMZguRUwd5eIMLrG2BRK9UAm1xMBq5Ysm+ABAMT3rGFRtwya5FX7oSFdeY",
-	"xrL0+j63VA+4vLSDvvhPWtrRNon2NBjxLbhvGq9+gDqPttOxwrb1DNwFjaYQ7bkZ19CdDmssv/RqD9yk",
-	"J6ev6JWs4WYTMzTxzYPxUioeX3udPc9deAEG9OWqbjnu4vDcD5ExouhVrbzQK1tjt/g56tWXkRNjr/vN",
-	"VvyuvMidZTYbjLbtmuLjcIa+JKbN/KgkJty125KYbUnMn8CwMGaAswKWWRb3XT1DN/+o1TNFWmQCS2NO",
-	"Ueuxx98+eoSpZiVHrjYmUFd0OrKMj82eTqhLqjGXzgaFuoZakY0qY3DyS0pjUAJVSmMajAGoj7k0E+ox",
-	"/N+qSfWLZ35K7SZ0H7UvpOSbi19onvBuCpzITuMMsMAlCSews278dZJlzy2BY6pyK6/glqBDB+8dLuzD",
-	"ShpdmrKxhKE9Jy+MU/no8NAatzpiKku8p8nOssSbvli3A90SjXncl1iB3TAKR/cWL4mU3dZW/jSQMxzt",
-	"72kx9sp/Q1OzdvEKs/NeQNTGnHl92s6geTrmRWjU5EKXE/H6lAyVNQ0DzbmJucXipf/4tvXF//gWLi/l",
-	"yc+vT9dYUT+/Pn1VgqWhhUzcLFtPcuHKdeMMrsVx6kJN263PRaGmU7s+W1TgNgjz0LR4LmACiREj5UNM",
-	"9MahmY2kM0o6m1YHIb3YW8lWWNrgDFDdQVA6AiZlNWRpwVRuGUQAHBfrgheljtlEvaXotdVl0DkgNm56",
-	"zP71f/4vi6dCJqkc0b9yoVX2ViT0z0GmtEjiCJJQuhBTaC0AXYkBJZgLBXEnaEnUl+5mUXgnlbsb2WFM",
-	"+JyNlAMM4HjCls+ISzRT1MpCCnBSZro8g5xLXxL9COXWHh9+79sr51xqwAi57kfmoTQqxqVdBBpRkuZi",
-	"UGTzLnuaKQ3ccPYnZK2GcrAA5tiXQBuXZlkVqdgjJKJURcjXcuJA67ZwbSLA3kklwNhdT2zCPuCC4dvk",
-	"6dVEJaLH1HAYQ/Vv5Z2q4dAs0biccKl7iyNlzQPFeZXSDRJzilL1pY3hQQcoRHOGNDSxkjGW1mFgcZGe",
-	"ERs720WnOjholw3tm8eCXvNETK6hpUVY4HyMP2pIIUFDq6EVonGXxbLMshgrAgFFAlyNUqn/MsajjUTd",
-	"CI1QUy2yITNvK6ZzrmAm1NbbIlxdQtbNAMxGaJmNc7bb+RiBpX7/mN3tviF6PsZJ7ahs/WHD1ty7bfEg",
-	"PagJ1mpmMlMMQNPadu62n3/hWr/3JX3FnrHHdil/dBQvL0O8tSl6H2WIZu+r4XB9rpfL5Gw4DDQ8vaL1",
-	"LSWCSQaXF3m6wmbyli+ctnmEuPGpD1EF2XYZzvG8hwkUP0BB5NbsaxkSxBf0UhVoWWwrGbfG8Srm+3Wh",
-	"xIVYjKW7j+wBtNquiJnOH+dapyMZHin4qHIGqc/bhHUOeLqfB0mGxhAPOqQ64MO3libBBzzbNHqztraG",
-	"xNguVMDoSl7VaWhLLy3FHuO6LxEVsw9FnbhoxwRYvUllQniusZpBjQ04+hFYRalkf+BAUzl6swvUMAfa",
-	"HthDAwzTuNBQFHp6hXOKvDlnTtDsnyqVUN5pa2PyUtLzgUEBRfMwlVhHA10BgP16jmY+K8pcVogKMQU8",
-	"VjPgXlDDQsi+hL6sc3d0wuUcYmHGsCPpr28EkHUT7yDcl5rPa/bPUhdsCIKm8jCHYDNGDJxQkvHIC5YJ",
-	"7En/1vZy0daohbKkUqLZeuw0j7EMEY5sTR1r8Bo3A01capC6Zptp6vislc2Kd9EjIcfsqlBXOImYTQS3",
-	"ffbRSoaKI/JqYLFT9BmkmAWbD/FJblc6SnJPnu5Wz094LopjXw2GvVLM8fAdWz5z8xauczXT0IYnfm72",
-	"6QWEgWMLFR5wCThDIRMWV2L8ccRG6VvoA4x9xoa5mvTlitXDbbyPfbRj6KONh67gUKMRupBC3BhtxXUB",
-	"EzOOd7TJ6afy71Be3CKSWoh3xQF85vvahb1CO4zok9eZYX6eNg3a2hLzl8Lwl8IYEa2phiSVuuyUPF4k",
-	"DU2UFOjk4LcYA9BxaVMeuAnEJ+Drj83y7cMA9k+fxRZ2YjaPojoAXIljtkDJj/g8xQZqIrrbuF5bA4/g",
-	"j5fK4xFa2UtPg7iXe7Jo34f95PTvpSr43U2lo1Yv+WdeiBmf38m6Mpe2eHH0qMt0IlRZfGSjLHpPIo/w",
-	"IM3WGkoHwmvt6EV2dp7eQxnXy1XZ34O/XJ4+/fU5VHAFavE2SeHWuVeiYJI+/ZqD1eo61NaUBSZiC4q7",
-	"7jFIvKZDuPjffmAyzfBQv8jUqPsTL3i2K/J8zxz7YP5Pz9JiMCYp1/sB/+juFvOpoLtBK3tK9T4TWcF7",
-	"eMPhpOie56ksdvEa8kj26te8EloU9WsyudvvsH/99/+4Om20UmQqR71+Z+Emz5QUjffo9yX13ue634lo",
-	"/JSs6UL1WvVO6Oktu5drrtLzN3uqEmEX7MOtc85gz0GieRfTz7jkaugb+NbfLb3WZA/eBGP0rmi93Sti",
-	"jDGY4U5iXs9ODw8x23m1q4tElUUXHAy6mDT73rE99zoX/OY4vFlu3pu/mRm0ykQ3U6PdnWVvbmfVDY3i",
-	"XXK/8C3u2HW3eMs0WXVXVOLL7+vfqLuxERl4S/tGa54fT6/s194F96Pus92GQy5IjrTw8db1iwjN45k3",
-	"gWXgztXbRljHJQVzaFnfiBA79/Xh/imzsoGZeivsf2DN3w3/HxD2fZIigCpZ+AbYUaELa65ts97brPfD",
-	"lx5YYD+NEXrCLYb6rNX4EPnuxiqGi3r0ykbkXIoRgkQcyhDNn9oGW44RaJUWqGgRahVqiIP3gZ4Kwg9x",
-	"Xxrv9l///T/osOu4y36H0JgPq6S6ljqtaQ4IjYC2wNgYhLcKFaHCoUp3HDCmA48OD+O9Y6ZVtcgT40Hg",
-	"fNuE5EKwjaJEmBnOxUhIo5NEjxV5KWLG9Y0mwjZMsfp15EGELbijma6wgzZvLhMF9kwuPOVQxgeiLwNu",
-	"oWsxVDmwy/HChagwdU2LM06NkTKnOIIupyLXIhHJ1fU8xjrXkF/1Whg/X4cnxhFGEWmzetIiswAayIdO",
-	"mFuBVNHUjImjWSa4hT6Eyp+W1zELwCpOVCKy2JK70iThYNDzhMoa1XAocn3sCl7SIgoqaWwilRQnLS3H",
-	"m1HszJbPROFtgYhISQ9DwRR4r/6lBvWInuEJUtXLC23uECy712IbCKe24DuwWzrM3mZtLn1am+5tK3Wa",
-	"7vAAudi8BDdg7bRc+D+0k24RB1wWAgy3l7OQqU6WhE3VenoQ7qUBlwORtbWZnsLZmUh8lGsDi8tfVLXh",
-	"n5NPs+paPOds6O9R90R/nJ8+WwdzNFf4e3yAkOrGXX3I1/rU+4fkq9k1NKSH2i93run6k++xrY/QJoKO",
-	"K/ZSFRf0gX29OId7C9p/cW4QvNsHDphvHi3/WDVUrN/xrkO/g84D26DqyQ54Sd3TspB7rQpqwdCCEPqr",
-	"mlNzH9VLzsBprl9qCCNH7D2ru1esuQypVQB0WRRzEhSdLK1EqhJ1V2uOAE2bJ+imFv4ftpGFq0YCTnBO",
-	"eT1ofcEJkcFmY8WGKsvUTCPIYIpXgB9MaFxwM9gk1VpQo0fjnAFkFP4FhVvLuFFcwczXFyStFAy0bGx+",
-	"qzBpUI9zhxjpktK1LUnKNrT5VYQ2uY8VTrzQae5S/tHimidJohl3cbLreUDO0rP/XCijgBKb6zlixCCW",
-	"hBE9dx8S+GDB4N8WaLgDrXs1n3fZCdWSuAIUiOpJ5RUDlieQTqJKnb0eFfdASDXAhwVzQOxac3kMW1Yd",
-	"w7FQxTYQnqVyRejKirxPGreC69oI96fhmG8bfFq4/AF4YtrPiHaiUz2tJ+OvaIwZ2F0045rxJHm4kMHW",
-	"7d2sMuApfP5baP9XrCZPkiTQIZgYqmf+qnryIzjB9oEfuQUv7B3iBSmsPiWeA2MtP7otLQjNZ4l/TNJx",
-	"pXNcVQTUQxfG22q09+E12z3S7DTbSQQeMza/pUHurBnjcl4Pi2WyxB5ri0lsqUhU9cVdKvFWNSQVePrm",
-	"rOltzEJCyoPBhFlNx43urMHlrCFB4Ci2ZQ4AnRaZFhFxAObCOO2yxBThz+lbweIyz2Kou5ZixgKU/26Z",
-	"Z3sxFNRaQCkPed0gtZtOhGW9ZVQBIyRWKgNGFat5sQ8nwdQKxa4FVAdI6OgJmcAei2sfa0ylC0wMh2JQ",
-	"MOAWXmobhtRn98/lvqlJVayia6ulYoiurbUtVb2qubLS/LhFyW+tgE3ZL7BSRxmv0lf+BCKhISTu5DT8",
-	"K/WfUqfXkUqaS97t52IqOL4TcFqawqFlejAYc/i8lsGBVE5oh4wH+kgNWewokxhmq53XvKORqtlp4HQI",
-	"QipXGQiu2KwG1f/rxhLA1Pi6cZq4ehUri41kDHxvkm5Y/oZsAyyG5oeVWjiC1mhQilA4ZWvLqAyNs0zp",
-	"oi99UN2Ru6MY/qdKZWWQiqq/5giDiR8fHbHgRVxNUj0BLoGw1AwUccKuRabkSKPhR7PpSwCeWMxQId4V",
-	"1CELsro8TWzh17VgIkkLLE9zNiR2cUbHfmacfgtxuRYDXmrhgwOoHRCbbdZuOAT8lT0PQwpQJZkWUbDI",
-	"hVILy+LKlECnOLSWXVTkWTC3ihNe8P3S8dbGjobCRUssWsm+8bwsxl12VtlowMHgNqODdfEkQuAPYL2y",
-	"Oe2B2Gy42I15Csg2c958KvoyNmsc+ynlwsGHkOMl1SwdSQUArQshWL/z1DwATUTd79QBYPs0zhhXzNdR",
-	"mSesQIUF9a5FmUu47S9cjsyl5RRrGrEli5oGW/DYlkXSR1yznNQUyyG7SEaTO3z6qf+q0sROOECgUCEq",
-	"YbDC/RVsfwKLEbwK3pf54qn2Vb2Fqld86bwoxGRaxAzhZbTcwJFoLlEoG9RM9liS0wzxVSHCzb/v6v3c",
-	"DqIx7mgznwnE1lD2mQXUfChub+dU+bq+AOzW61OzRxsRXK1DTvYeG1No1K67BWDrvqo23TvbuGjTXfl0",
-	"XNqMyTLADWb+YGsOzUsH3Wb2aI/98ezs5fM3cS2m9h/7/xD5QGT7J6f7r0/36Un7q3nZbHBtcU5bW/MO",
-	"FZltYmtmP3/cwJp54rb287Op/awCVozh6MN23nqtGa+cDbydEFjvYGlTNM/Y2k8eOuQSLcdFLPEZGuMz",
-	"jKf4Y3Jjzw2dh7thKYBzwIm2P97EgUVy8ezXao68V83ShbQfpUyIyMj9nCYRWhrewOrLkDt2wYAGU9uY",
-	"q9fz6lskmi+wmJwpRD+N+FuBHXUDEgh3ZpP1Zez4Ug6MXXlZdZuqHtLxYiMIY7rHXOtUF1wa67VQWcK4",
-	"sZfY9bwv44kouFFBXZTfQOm3UHxHvBUJpDddg0DIEtqfkP1Dqlnk+khNFPSoEJNlEJOAv/UT8+RuhAgJ",
-	"hn0LTIg3DyuokEeHj9ajQpYCi+yuvBsyZIv22AawPibaoyLXMaK1ThM24j/qyuaOlcvL/OMHSSggZH2x",
-	"7GldAZtRg+jOry6ZQwA9uvaYYLDxCOzbnigQ1jdSzcCvThM2FwX56ZIiJpWRRC5OMebTqZBYkgU80NCU",
-	"CNjgKWAAjE9cQ8DtDl51yEZ9/4mDBmKcl2pZIeFXF7Hfiq524PNKLK35G22UWM2g44GtVOncISTf1sj2",
-	"oZFGE/snlQP5czlxNakVm7q3sXCCgt4UInLEnBHZUyDwoYEarRqOjIHHyiYhIZ7nDOQmoVAj8d+Giu47",
-	"VPRnF4xbS/DhxCk2xridQP1IJuDbb9ekOk90LaESOyFH3N5WjIbQDC9W2bcIIOkF1AH1nAjIZWEklpjG",
-	"hAO+5oObvvSpvrGayWMWIzUkmlTc/vOV4Bp4HrlMWMyvVV7E5tccj3/0lMg/vt0mRb7UpMg/vt2mRbZp",
-	"kW1aZJsW+ThpkVBTft1ZETI1NvHZTizKdLm/Fy/6XIHBQs+M17tWoLO3KmfrXm3dq617dU/ulabPqlm2",
-	"ZRnjg4EqZaHrHJ+Qf1RasBn8v9if8DRjPElyobVrBCAZZwORFzyVbMbnLmuJpP3up1xlopkk9DUMcGGW",
-	"1XH+ombIjd40CBiqa/fWZU+5Rl33WqYDlUD/g4mNvk94UYjcDIUkYafX4Qn/907UMe6K8TryeSfqSD4x",
-	"PwnzvE4oFyf83QshR2afHD15HHUmqbT/9mlFXeSphDaaTUl2u+I7blmCsYwwH9M0GHN2p62MfqXww/ga",
-	"mFZpvdZTrdoTb8OzitfekUCg+WPaEgh8zObvX4/i4skklc2ay/7UkPW1H4FXOagEKjoHD31YmisFmx7z",
-	"Ani/yPcgZIVSXXa6UDaA0TWbyYSKJrT+oDEPlVwtCHGC0PSlnSIgaVD1eDva7KUDnY5kOcVY2oWQBWZA",
-	"gY4Ty+kxngb0KzjqHvFIDhSwohLPTUr9MEG6XxX8Bpsn3qniyuixTx1xoxNb1OGb0d62CL967QNU4Leb",
-	"iBPY7dn63BXN/gr+jA3X0aetCe67EeyNBBg7q5np4IwPEfWTbHE+thTDyz58jeK8TbjsufmQL/kNPWhb",
-	"nP/l6CyUKYGiYVRtNWdk7zZoscZ4lPndBaPaBI1IBzo36eC9+c9VmnxY6jCdedXiqtrSxDZR1gKaPOVz",
-	"f47GBdTwG/a0UzPpgKXUgg0ugsomLbCmD8/rS7pRl8X2kjigOaa7OxhqgFcFkOsSjWUl0SeGgm4o56OO",
-	"nV5rapaH0hFb3Oc2HPX5Fi47UdrWBdhICBjJ0a4vvx8I4echUpOkoP2gfbiQ+GdadBk2o6HO3sK2cecD",
-	"oy6xFDso1bW6Ysx1hPW5EIkiQ19JEsNYwXrMuKsIEAX6B65TphQzdGOu5xVfIxfDXOhx3GXPYMBYLWof",
-	"3JcwQiP+tdA6VWZwtgpXKhDlAy5ZpkaQGoC6aR8Jx3knDDRiqoucF+hczWF0PXRPzKlXcMqKluMkyG/v",
-	"NtD7WE+VjetQNf8jDEq1axx+O6ej6doHIJz/xE5Hte33jOeJ3uYhWtv/L7guTsC63Jr/X5j5b1tpo34g",
-	"YeR1w1ptVrP/bYvtN+0M/YPQpLy9Hiyb+DkENesx5joVwSHpsHbOQtBShUz5gOFSH7P4/YeYDTLBc+0U",
-	"iGtxDFwAQFjgnIxE9akDsYDzzywpQ+AYGPfD+g0TbnRkAb2rqV8k+SEi05VW3UyXg7F/9m78+PBxjB22",
-	"nZOCXgfVI8S0xA7hHAyBEl6e4AH4REC5Y6p9ImLXwwi6Thurp36jJp04LQtr+99JKWLGZY0yOPcP21yt",
-	"NV78EHot4a3dpU1Cgf6S5to5t0s17XepZtYJnmxV21ZRfcVe2EuoxXLfwN0VF0zFrEpTctxT9VAbL/M3",
-	"keUlalBOBAYsyjzr9DoHoLFoPAs6Kx1J5LaJjOsCPDepDLiFrK8DBwKfbKAmgvLvPl9tPkMIuCWpnmZ8",
-	"/hIP24ekyL+4wPqHTMzE9BdoDQsIjny7WGwsFhabE+neIFM6laNgMKRzGsZzSb8sDuZ3V0/uSKcRZF4r",
-	"/dZ8jkgIW5VTZ4+nMQSc2/VB+DrnxSUhbihiwj45jQjFBz1u6dXvQ3E8takPXkHa8CzPN7VszhW/VLNC",
-	"ZJkrc79WJS5KIvQNAN8Igx8+d5qrybRxtc/pl2ZoBFYx0oRtwpCgibvGpHg65kW8FzFXaL9fpvAqTn7e",
-	"f30ajABgNouPD3mimtba5e+Be7myCplSN8SfZXQYfhUIjnHaTvDBmMivgrGUhHFZeBEOr7AwkF/FHOm7",
-	"yGasGXoDbt/IeThpPk33b8S88Vnnpwx+WnzWea6ug/zsNOMFQGaQebOUOmjGFzxsLHjW+IH/gj98ePPh",
-	"/wUAAP//",
+	"7L2Ldhu5kT/8Klgm37HlNGmSuln0mZPV+DJRZnxZSx5nY+qvBtkg2VET4DTQphmP9uzT7IPtk3wHVQAa",
+	"fSMpSp5MJrvn7MRi34BCoVDXX31pjcV8ITjjSrYGX1rsM50vEgb/Pv3u/dm7jL9jP2VMKv2LzOZzmq5a",
+	"g9YpmTMp6ZS1gtYnmmRMXx4Lrthn1Rp8vAxaE5EuaRqx6G0qFvp9N0HLPCNbg4/mbq5ag9bFjBHJxoJH",
+	"ZDyj6ZSRWJJJKuakd0DejJUYsbTTClpx1Bq05nLa7rWCVioS1hq0MsnS1s1l0EozfqavpxmH61JRxfCz",
+	"apYyGsHVbu/kJNofH7V7kz5tH4/3WftkdNRrH7LuZJ8ej3tRv98KWkqIRI/y8uYmADqcq5TReYkGnFAu",
+	"lywlYkIEZ2QRs7FHkFZEFR2QL8OWWi3YsDUYtt69f311fnH67uLF82ErGLqRwcVtxgZPwVThEZjssHUz",
+	"5ENe/drFi79cXL16cX5++t0L/Cw8blah/NUD2uu2j6PuqP1kfHjY7k9OJkfdqEsPRsf4VZHga6mUsVSU",
+	"q+0+/OzN64sXr+/06YgliuKbZ5Rfk5XIOtt9/MXr5zt/uOH9eg1fnr0+O//TvS9iS3Pb2fNY0lHCovKO",
+	"kyz9xFKyjNVMZIqcnhX3XqRZjsZXkX08aEVM0TjRD58ZVpWEpozIZazGMxYRMdGcS9Qslub1ep+luOOv",
+	"4sKOOaTdbvu42+22n+j/dPP/i8x2y2RrcNA9CVoqVrA5T8+INxpNwdag9XiRilHC5vKxP1jYaGevYjkW",
+	"fBJPs7Q8//cLCXuQpGySSSaJAqmhx/xAkmu2IiIlcxGxpJ4s88KrPdpo6XN6Bq+Kx8x7/V1o0jvwaHLY",
+	"7RdoUh5KHWGK9yB1XotTWMQSYyQJUeKacUmWjCsScyVIyqgUPObTemJwcYX8UEOITLKI0CQhsZL2xSM2",
+	"ESkjsSIjNqWcKGH4aQfS9A/XkGZKPzHC7dsbaJOPHuny5hNLE0GjRpaJJRHuHs0nY8q50JPRhNI7oZ5M",
+	"+UNrGGbzy3fhnxN4RqUrvT1aA5VmzKfafoFqhXHWUcy7AUn2NhVKjEXSQDArLKSYMzWL+ZSwRLJ6Ii3s",
+	"q5pJNErFNUNhkxKpmTR/ccbZ5wUbq93IdLieTEXmsiMlLE1FE3O56SCh/iMTihapdCEEmVO+ykWqIpSo",
+	"eN5AoJ/gFT51lqIgjkdME2KZxkoxTiYi1QccoYk+Vla7UGW0jioH/aKEhuHhrs8WDUTBKSBF3jG5EFyy",
+	"8vGkFcmEKZbvXUcLqhSbL1Rr0Ata45RRxaIrqjW/frd/1O712v3+RfdksN8b9A47vW53/+Dwr62gNYl5",
+	"LGdXKMtag5ZUYuF+bn7FUeeg2+/1jvEVqVRXIMWav3iw3+t2+3+1GuY22kHLKbNXt3oGzqdBSywYp/Hj",
+	"6UK1hZTtXr878oRiy5IStnM8vmblpd+gvWYp9+/eHx0ft49pt99+Mumy9qgX9cf77GBy2D1qBa0M1HjN",
+	"sSCskFiyNegGdhyx4O7Xfi9oLVIxXyjvp75mN3Pg5M/fFPnlxSdrZHhbaSlQa5ZahwbjwWeb+Co1D9+K",
+	"yj67MQ7HwoQmkgUtZsbw8Qv+01ktxg6h/DrfAaB1apVMsp9ag95NUPsQKKNND/W1ZZJQqa7MnwWKbDQq",
+	"lCOPZ1XAxh6Qfrfb1QoqDGlApKKpqlNX8YLWOIvkvJ0G7rjwdkou8Ds8UsPxOChcq6EmsJ5OHA3INqMa",
+	"9OomawyFYGgXKDcajD6/9fv727/ft0e2fv++W7pIcFb7Mf37XRfOSKlha/Bl2PqFVr1Ce0OgYNiK5RWN",
+	"h+ZIGrZopmYixcFdxxy/o2+40a9xJwX8vEbQ4/2F48LwvljAZ7OcBgXhNUTpNaxKuiHsVmuS2R1bEl9v",
+	"ePW0+/h/x92/6nF3CbxyEc+ZyFSzKSLjRB8dtbqiMg8369JRHBFtXphTIuagee6iJdL1uvNBQUvMB1an",
+	"H9qrcL69PfuerWp2yjVbBXq8mW9JfPyybov0TwbdbkcPtt8tM+xhe9TXzEcPDtonUZe1D8ZPJj3Wp/uj",
+	"o27LHLtara28uNcd9PqDg4POYbfX39/XL+Z0rif1gY2InMG2W6RsEn/W2/D66vSv/OLz6Ow/2PV5VHI9",
+	"Bi05FgtwaRrelQOttztWlgOt2OsZ07gVtAS/GrEZTSatS60jwJpelafVZe3jcbfXfkIP99v9yRE7jA7G",
+	"+6M+bSGPjcdMygvNeGXLRPNiAK4RCjehAQ82Re+QzGOeKV+Z+NLC25CLW4MWW/15NvpuHL+J/3z2/u9n",
+	"vdfxmTybq8Vfn50dnf3tf//7fzr/+9//0wpa7PMiTpm8inlrcNLtakaapEzO3Itkqq7wVpRGhmtGjKbW",
+	"bh+PRcZVVf2ZlnfH9vzh3ElO4ZvjJpqmdMz+3Xi3O2MxrzDTE9Y7aB+PeuM27Y0P2vvR0ag7PmHHk143",
+	"X3Icmzf6ugPBzGtHFv+FpqD56BnlY5YkLGo06pwyqmZUES5GIloRzlhU9JjseOChGZ7Lv7EdT1EwAR1u",
+	"fj0H4ZaHmjeZX9mh1q2cad1mA+7ZjPIpe0ulXIo0qg8GcaFmLCULc1Nh82Zpyri6ctf0cZ+mbKzITKSS",
+	"kZFmnnSlZTBb+rdJRRcJ02YQNe/XGiJsvmeCf2KppHpWr4XS8nChtnIYj70na05g//IVF+qK2ldXD+RI",
+	"MIknMdyDDmP/BbucyX3fld733Ff+lL2v1nv8mqcB1IMdmu/52jXVk7R7XwDpOFsyqQgwZk4574Vw7jdE",
+	"C5fmYEVBQsdKwpkUK0nGmVRiztLCsVQ9j3c+ZvMRvkIVtmGIZn3L8cxbRCjzL13AmBo+BD/qZaQjkWlF",
+	"jsT8k4jHBfdhxOQ4jRfAp4PWGVlSaT4dEbXUiqCmnxcctYxyhu8iB8e9nh7lMhV86g3tvWRpwy6uHr3r",
+	"zp4tdnTl1MQhRMgqTTyC4ZwdNYDbaIj6KxX97vn16u2fYnH8n8//Mv3xYP7n7vivaW/0Yfyfn3+6Pn/y",
+	"J95XPywPsxfiOD6lJ5Pv/vYf0f73/0wKpF4Fs+PWLIDdlAWWjOUioasrM9XTiJIfxCeWUOBc9lmxlNME",
+	"x2Kfb2s2bN11oPWq4qbxrueafZ9rxh5FfuFprtH43AvG3W6vfRz1++0TdjBpH9Kj0fH4SXTCupN/t0Po",
+	"xPwTTeKosgfWPFxOo/BIbmRlkeTfrvAQrSE2enL0v+CUzkmjZ3j7VI8NWmS/g+dlVXdbryeB+8nR+dZq",
+	"mSbQ82/fc/qJxgkqp+UzM6KKjqiEeUViWadkRKOrzHtFSbNwL8j1i10jrb2jrYOIz+1XiyOraBalsQNB",
+	"mLwG336tO1urDdVcoaITe0C0Lm29pwfHPd/3uhAy1qfgsDXQVwLPQWpe2zHMAp4+OZ6xOb3S6k9svICO",
+	"fY7gDjEGnbTZr5ifJ+h9HauKi9IyNzoed3STymz0NzZWt3bpatLgeJz7tDyiogd2iy3n0k/casqtFvKL",
+	"H1IBSt2bCNDT9CVL4XXeItYJiIJKYDnIMFCJRfzH9X7JV2V7k3AX+w53VomFIZNtpk9/M9bi2GG74WnR",
+	"qMY9o9o+IIngU5aSRExJzEunuDlttDjQb3yhj5sLWvEmndplqng0nCiDk+pKwbNFOZbCslJuH4a0JbSR",
+	"WFs/RWgUpUzKXRKOTpoSjl4UXk3swCpizB83kMCc6mfP6+hgzE9cZTKjJjnIqgIkrksf8RSFKoFKr9SG",
+	"I00SrdrPqNolp+a4kSL5INeQozJWTZSXNN7eN5RZa9vlenwFB1Ex26R0sv3TeYgmQN9/cvfQS5GO4igq",
+	"75nXQoGBChsFdMzqDpm4R0sqkBEZD/BJTxFKErGEV+6iDBWzFD3d56U3jsrWyAepZ/snyqM3k0mt4P2B",
+	"TRRRgsyyOeWylMcwxynrbQHvYTRRs2oen7bXWVJwQjh2Edfw6FnE5guhGB+vzvjbVEy1pKvqoZLOGTEk",
+	"CohUcZKQjEcsJUu6qlmMOH/tVcz1NsMX+0LLvs+T5d5o2t+zFYS3it/aZanGa/OXfPHmfR9yQGNOvKFX",
+	"VrNpliXCvorlnKpxeYHgCyDtllRixpTm8Y1Jcv5X5/bVBZ6voWThE9YDagh5Z/b3PYtlEnojXEs/dx8Q",
+	"j+MJUqbYhGaJglQWl61bRyD79O2ntV9IJu36fjBz8DUm+7mv4gTAen6WsohxFdOktKc+pIJP6z3cdg7w",
+	"gqux94aSXCsqPgTEI3PvdM66XTSiw4Jw6xXcgXpYpDisGlpUR++RxeORGsed2xaxJEqg7rmGQj4ToaPP",
+	"04vqJIrgjMDLNCP1tIztHx6ST7GMRwkjp+fPzs7AlKBjxVI4G2DNbZkJfFwJcWXGFeuTUyvZwItJPI9V",
+	"a9A/PNTaNvCEpkxpGFhiskMaZr4o3eqixMWtt25hykTzFuctTemcqRp/HvDsTxlLV2ThbmpeGP8eT+q7",
+	"n/VaZPyaiyXXzKsVYWo+Aq+sp7zI1JWYXKWUg+EI1IcxecTXxPGIjz/vQPJufxPJ/Tk2Eju/ySPzO4xw",
+	"14TdtaEktS2Ju0DTBdMOm0mNYfKSfDAxdBOzj1HpwWEbcsNrd80IXisf7IAaaYI3ePSoJQQO3QoDN/7b",
+	"UqKQvHCfhOgefAVCpJRbK92nxstUzMGzpSXWOBFyPUfkbynsPmMimqKCqUBXSfG1uxCCNlmMjhD+gJqp",
+	"kd+lSfIDleo0mse8qpEmVCpC9bVYqpQqUSeKIGkHbqooSDFGcKuvIcuZ0PQxzo5dtgdrIsYPdYOuEMMb",
+	"NRAh/sTeggVVpQJaViYM6tUA2Oz/UUk5ny8oX4EdD7E38oOK1rvH+13j/ap1jx+Ou7328ahP2ydRr9s+",
+	"YMeTJ/Ro1B/v90A2S5VmY72a2uJ4k0ZQBDKLF8h174RSLI3oHCyAmEOC8lKk11r5jegKzt5FKqJsrAem",
+	"l8uOe+kFxrJR0mim958MDnqdbveg1wO7O80SjI29Y5OMR0gs0LoVnUwGZEZ5pPliDkUwHQiKWYspiT+B",
+	"E1twMDfTmPEo0fTNFlEj+Q4HvW6n3+8e9p7o7zsvYQ9WVkzP+EuRlr3c4Ol6c5qpGel3unp8c38Zpynl",
+	"yqZAeTrkFiHUTGodFSJRNKKFEKwbUH04V5I/n795XRfNLb9oi4Hob72iiZ4Yq08C0RZ/+YNmU8/tg1dm",
+	"X5bFPaQVGTGvlT39HqPxxZy8v3jZfrKLiOs1KQNuJiQfUGVTV0cNRECH7UvGohEdXxdpcKbIjCWLspyf",
+	"z119AZqOsQq0BDCJ0ev380FpP++Sh5tSFfNpa9CCAp813F/8mDdf2ZzEwCNI46jLg/6XiAkGNROlcXmK",
+	"drHJqZ0kHgGLBaOpNCkd2taZ6FOAkpRpaxnTfZazeDzTT6dkpN+TsoRRyaSVwlbybiCQ7/28DfcYAqEX",
+	"5vb0ubwJWq/Z8r2sGiicLWuDyVZQJTHfMeGxVxPafs0+qzVJSmdKEs4+q3LyiU11NVQ9OWl3e+1u76Kr",
+	"98oA+a2U/UH6xiP/S2d2uGS4anD6lMxZFFOi5RwoUmLBUuQvo1viwV3nwMpTyOoi1pUX5anpGP+B1DPv",
+	"87vI8icFWX6Uy/LXLheuKWZdGr2h00uR8ah6hKkZS1mgzQw9E73nZANBJvCCuqgXF+gO1H/vMtdiMOeg",
+	"OFf72dpp4kUzQz2Gi9qS8XOtO5EZ/aRtzkUS1xomZhZXqqlW3CQEmgPJOvnykBZHcrod/mCnWN+4STU3",
+	"M8xr0RuIUpqEJs5bukoEjS6E+EGL4lIO9yeWkqMD8n38bQ1VFvjoFfiT4OGynQLKzJyukL5Hh4f7R2S0",
+	"UgzqhOdiJ+9tt2Cg9LzghZkK+t3MeCpUqA4aqMB4pFkEFqwhgoCrGZAF3tsQ1eAbDh/QKnr9/YPDI0hx",
+	"v21u420iY2CLWSVpi8E4ayGf4vpUyvUKVG/QPdaKSL8HB4M+fK62z9KHZTEh/xdw7kTVhcGMC0InipkA",
+	"m80SAONoqs2dGsY191wx896yFE8ivZvh5c6Bc80W6M9yX9C02NnPd3DcKzr6YA67OPr2C7p9z9PtLflI",
+	"Ps/qfijTAuiegg4KFzD0XRKaYs5gb2t2nVBZ70tdeG+5chHeAqW9PAIb1zFW5p1dFz0vruPPh+Sx5got",
+	"agaM5Kg6ME5JlNKJ+s17KO7idLAUukevAy7F25R9itmyFJYCk1JkSURGDKE1IF5omMxfqQbwrf8UGUxP",
+	"kwJyIgjWGkdYgk7d8U1ktliIVJGIyetOrl/LlVRsDnZQ/tYthHoZwGt91oTJSKgljPUnVWE6EqqYIch4",
+	"ZgRTdcfCm51XqrxdjcdOz8fdA1ZvnmWF795FvcGUszr1BudG/GHV7N3S0HOinDOlbX7ZlDO9zR7+1W62",
+	"8t7Kp11Tj4dEKpbj/bJCayeH51d0ZGqL/G2mbKp3Y/1PrrgTMHC3rAW4wdeXPGUNNveODjPfo6W/944q",
+	"9oNWMuqkAID1mI0JWrjgtWZuShW7SsxbilJAMmDLuUhZ/iY9IvgZEpN2D8xtB9Wjp0jy0VWEQWH0QBMM",
+	"JzYuL0bXjNmGYZUKck9TWS++f8q4Nv3Z2qrAupfaB/Mk1HdMaU2sXuvwgyaaHcx++L8wyb2ESVIk/f3q",
+	"LO9Ewl4LdYo7o7ygkNcHtKJEKjAZ6pRpfRvWL5rXeJvyDU+wGgXeNQQ9YtgCw3vECJXXJnVqVyfMUVO6",
+	"oJ5Zno7YsBfLA9ckOYf0p28zuWoQUYmYxnydgMIEqquRfoUvn6oyLmVkSWMtI3cRSk+2rhvBOREzogod",
+	"/AEjCSBPoqKVJHShxAK0KkoUS9hiVrBiN5fQ9wrVXFBzbAdecuCaJ0/AXD/QTx7vd7vdg2r14AmFyqnD",
+	"w/aT8T5rH016oz49iJ6wk66+dwGv2+90O73efqf7uH+wFnWi5nPgHcDqyEHrlfh7nCT08WGnSx7+pdd7",
+	"Sn6IefaZfH5ydHV0sEdeximbiM+PeweHnS6q23Uk6T256HcHvcPBQbdzdNjr7xdJYkvMmmhyPOj2Bz0Q",
+	"LYe9XoEm4x7ttrvHo377eNzrtk/YQdQ+7NPu+DjanxyBy93QpNsbRKMng4PB4PHBk/VEqX6vQJTnTF6f",
+	"LhaP+50eeRi/Od/DeMJ5POXvFw31tbePKmwV/sTyppqsl5eQyJcyVoevUU9o9EQdFINWazE4+LvD8bOz",
+	"o7PrxV9+fPbnkw7b73bG/YSP5i+70V/+nGjCpXp2j01s4fE2/rLHNG5baKk/YgI/HvXf7DaInE4xn25Z",
+	"OTCjkvwtkwAtmvF7qBr4Cqn60s7pnzxbv87Xu2VB+m/N3atX/G6+3vKrd/D14no8w9ywMp4m/FrjyLEZ",
+	"rciHLrGszscYS/OapyRlkDMWK/Ty7KISjZp8FRcmR80OpaIHFMeaz/xDrGb1GQb6CqGNeB2/EW4s+OT+",
+	"NdIlLn+de7DGcVTeeR//Twje/wJobQ50qncsq2IKGz7PastqsHYvZXh1TSa1K6VBGPMOOVPSpWy7bOKB",
+	"yR8ldEp3yyIdN+UWwwQJjLRePHozAZYU4hXlq1PUf+qqu+LPamZS79fUpCghrrRheEXtm+qsRnuxQz5Q",
+	"QHgHrHeE/PkMCXn3X8PlO7YqA6knUXkqHqFQ5ZQNZjWce9LcsoZI+S3FgL7puwDxOll9JQH/JBTXynsn",
+	"VMHYdjPKR9pMJ3sPkCmNm3CPvos/Aa4/JYs0FmmsVgFRdCqNLY5HEJnELCkivkkZTznD/CSeJYnFULmC",
+	"W2EpRBpBlBewUW60moofaA1as3gK9WV0Ck6rUZwkqFyn4L5C0Kb3Z89mVN3Ky7geq+pWMtU7mi+Dlkrj",
+	"6RRmkzsv2xYNwR/str1ydhzKl2ITnAVNDfYCNt7ZWjkwfANPQfi9FIzL5yuz0TxWpbkanW03AOt1GNU7",
+	"Nogxj71iitaiYwCkcEM/F/h4Wyq2aGz5osnUzgdpADt66+/PsaLz+6u9bO74jvWtcOAdjEfbjRqr59dT",
+	"Au/Zmua3RHFeA+Lsr97H529ev7hEvJISL/54/H/c+C/JjfjPdzXY378yPt0pk/52pwVOtB475xZGy03N",
+	"+bINEOG6oyX4ckvQ8Zq5QLL01rnuN7WnpBdKbhiv63KGNsp7rr/PuIrHtBJkfi1c2WBZu8xKz5WVyzx5",
+	"mjMWWcQcV/y4i5tmv8kMgVTp0mgqCmR5wHDgc5P7w6JXLIrpBTzkU+BtQmNeaeDhaOAev4IscCyFakwj",
+	"d4AfWqfGDMe7JY9PCjlyhzlFvIl5n6gnS+0cgDpgHa+B/PyAkTgDiFKPn1dJQ83f3Aj19C0bizlDnikj",
+	"d1agN+vqL9ZFSapFYjuATbvaix9pEke0KbXylMxjKSGZGxamykKf3PMNSZWQmTlKGb2WhJI0S1xC+lhw",
+	"ldKxqs9a1axkot9eXioOY5ea/24TzEZOgTXJmNVpauJ9YPT6rQtRVbouzQVf5wRYMnp95V0vJrd54BOM",
+	"ypU2oKaZgeWqUqsYi/cI5t6/C816TTTTE/enVqFXcW4Q4kBgB2xgCkUfVTRdPfF8t0sMQxVLYsCaJw/f",
+	"vXxGTnq9bqCNKrjQO+wcdnpHe0Af3B56sywWiZaXseCP/ybBN+gYy1r0gDoHiZj08w+MT9XMoE6YWUmV",
+	"2n3/4oJO64dtkiw0by9NjraciSUPMJHCQDFoHhJp3fCfdJ509kuDH7b2h61WwwiPDvT5qRSDCNb/G7Y+",
+	"/tvv2v91+Ydh6/et8tCD1uf2VLT1j215HS/aAoZOk7bjFMRyL6LtvGOLhK5QJhRn/DZlkNIKyStpxshy",
+	"xky3SlMNboOXWAVCGE2TOMfJsUBFppghLIF6hAU6lJfJdiwQImGU32pyP8T8ujqbcJh1u/vjLE3gH+wp",
+	"SVnyzbDF2Wc1bIW4XE/6T57sBbn3bUGnrENOR0AHQJgwuVrGLectI7zdhn//CJlg3xx29c/9o3GWSpF+",
+	"c/1TPzvt/jjrzb+b/hj1Vgfzbna8/O6v3Sf/OakbVBNX9LsHT+6y+j8I3Cz1TL6gauY4HPRNVPaK871V",
+	"oPuOG9KlF1YH/AGqvuCgoUnCIOOKR1ibSRgdz8hCJPF4NSBhGhYzdBI2UQEwN+QV6sPcZoyFKjR+HDnk",
+	"DyGnvB0zNWnPlFrQRdxOqWKwxG0j8PY6Q17a1pgS9TT9pvtUfdNrbT/l2yylI81bmGYdgajyCYF5UzIg",
+	"4U8ePfScl27OZMsp10/4p2963e7T5Tf9rzVlptLV6cQg7hRne24moAQkYPnedB+SDfLUZDYesxJb9/wh",
+	"T0Q6BwMn5mofbDv6OZ5n89bgyREUtM9jjn/33Hz0YDGbbvsJ1Tj01h49CjsgnD///oE0zmjXXLO4Jp+K",
+	"bMe4HuxH/fNl3T778OHDqWd91A9kPNMbjU8ZSsyj40PvgCsfbt9CwxmSMprMvxm2jBI/bAWIC/bNsAhE",
+	"AyJvd0lxE7SSmF/77dOrczg15bGAFnj6Xfv9mR6y0z1sF3P9fG7rfCuiVbGKo/V7e/h1tPL7u8fuUt4M",
+	"vXwLIPF47dBrrkNzG1czWhz5O0Yju/juycrYp0x5qT9gfiOakqxt6rh2DE0Mib+bsTyQHkZ2cSzInGuG",
+	"4wew145EVgfxQywVeGw8csjqGJJYKr+F3A5DyDv1NKwM3kBiVf08NqK5hxV5NqPKg4Vfw9RQbaPIOIkZ",
+	"rxmRZDxyIqfK4nEj527D/KWRokN4zVhzWUaONwz1x+OvPNgmHit3rslLmpqJrLnOczruwHQveMQik7Fb",
+	"HdgLTCi3oTYTTq+Og3H3jvIYzDP1g+i6YeTY8nDmQjVGdTwvBaDDgs5o3CKmQJbVCSkUDAbpvLIj8Gyv",
+	"jMmhcbtxyXVDAnFZRxO9Nnf/9JtJkzR4K0z7diwV3iSSmoaypVwADKIazsVsijwia3F9a4YDb6jsLeuK",
+	"+r2FPcXP4s+FrN3SHZ5HoIhg0yC/7X6sJ9Rd9tBrOmeR32+lOILXUGPvuQQDQqXDSo3HNYy7yAu3KgPK",
+	"k2+ahsOWTTxzrmiqNh+o41LzqJ2IwpbN50gUEWoXpOnz+dGxy7dLidzF73/HoJm765oIa4HKhlN8N5LH",
+	"/8JuY2RSbVTCjOT9mrpYNx/SZ5W3haiRNs5hcTeR0yD9XAvtoHbMuPcXVM06pcvFSvYGQmL+dC3x3tri",
+	"0eI4Tcb1ukWsFG1XXFv6Qq3GtsBrd/i2LR1rmrq5of7reG33r78ztZmN9MbizVp6l+HVyp8voJ81qFVX",
+	"hXE0n5JQUKlcn7sAqq60Vgh9/LAlca38vddBYqZivSBymwqz+HMc7QZdy6Q95vpW6UAtV3OWx1a8jsOT",
+	"mT7BZrR2A+mLHgm30UtTeOj9mbHsdhCP3pjqtPv6Ua1X84uDAj1/h2F9Etd+b7vysPRlGMc1W9UNQV83",
+	"T1fk4iK+umartd8/V2KxaFoqfdEjSZ0+LBZ3WRR8snmzGYN9nVJattW/XZ0931kpzStdGoQQzqlWCF3Y",
+	"xO9bU+EinrMk5k22wBLrnRYLxlkEyvGmgZjX3WEoOxko67690UIJysPzjuf8Sh7fbjylsPUsEAncwdVx",
+	"YmL67keVGUATs3gDaFqlzAv+77JMZgQ2Ot/4/UbbKXM5Arc3B+q/6rZI4zenTO32wQ+xmkUpXfKmJbc3",
+	"1GomS3Nx1/W+KT+Ry5qz5/W+Zk+5fiBJDL56QLbS3JwDP5ak0joX8u9TNmkNWr97rFUMwbUofIxX5eOz",
+	"514H/cYhvT3TJwgOh5zyFcEMaLlgkEWNqD3v3589R4AKDE1xweMxTQBe12DzAVhg04TyA+euk9Hi4q3I",
+	"AdJr4n0WsksJMhVEcHTddIjmBpEp8NTlwGcjNo15Hto1wGU+ZFkhBNAtYZHZGU6U6b5aF205OvCjLSfd",
+	"7nHv5KR/eHB80D056XmBl+6dAi/PICy7Lqi4oFOGM5YdAs3JMJ1bXwt/iPl1SDAaZpVD88BEpOwpJlEJ",
+	"MmJkTiNGskWnVU8NjA83xct6/ScwZfd3ISfg42n7r7T992775Kp9+Ye7pQWAXdgQaYW0DWEx6iShOFcL",
+	"tdg0NcSe82cWMWhL0xocdoM1Mbb+PUbYYF54StTt6w8zIXNgPwBv4IpF/g4IiIKb9O7W9jYGvzvEdQiA",
+	"DbASGRBEL7xkDIpWuEkVqCNOfkLdZltvPXM78dWizv/2AXCNMQcnn3RAJNNiWrGIjFaQ4ERlkRI0KYUZ",
+	"S20UA3NaY1LRFcJzRU0kgME1cv5Bt8D6+0XWp+2/X11+6QX73ZvhsOP/+TBYc3HvSzfondzcWwpNrcXx",
+	"CnKYYkUknUCCjGTGZ2+D0FDpNihlyUAbLSzLB219MmFjRCTpNDTfGfK8+05AongyYalFomOfWLoyL+mQ",
+	"c8bIx3dMpTGTlw8BtOZxin+a/IVicx6zROVmPOtCss1i6t/a/3VX8XQ2eWX7glVpjSctqmyCJysSo0QO",
+	"X1zQaWgbGaGYlizAY3sZS0bCg14/7JDwUYhNM1cdAkXcdArAW1rUmeh7QKRAM4KCjyJlmDe5SMXnFZnD",
+	"iouJXr+H4YfHkNkVBiQctvbb07/Hi2Er3IPUKVrwb9I5W0f9SfuVaQi2nYh4wVWsVhd0anpITV4LzhoI",
+	"d5ETyGb8aBmmBfpAExDdMdhTzoCYBMXMr1iScL97EAIbA34BJoNWs9+GvLff6XX6e+snq0d7txn/QE18",
+	"p0mHi6MC7haCrtp5B6aicEznbEBM1lhRw8RcrQFe4tl8xFL8KQxy9cB2b8WCSQJhQ8zdJKPVkIfmcXPd",
+	"PK8PlFEqlhJg30IMvoksHbMQ5AeMbKQlhGTJROuf0FnUa/gDE4uti3zIY0niKRcpiwa+U0bNGDeBOhix",
+	"ljVQ1BKYwB0lYcokUyFZwsEXR6b1KiM4Y9Jds456Cdow+jZ4EW6T7eUt3xn/DzgtalcRxCWVJCx8TC+B",
+	"SAFYm47ZHI50MSmREghm4NKdWMY54N43Sh0YYNJIkpQBNfVxnk+8rO24sUe3mbURgh7xSgQwZFmvyG9i",
+	"a6fp35bLzpSlxByzqSgnIbBJ2PlaHGCn+itjAXOOdL72+penD2mt6/XyWLF5VS0np/iDmABcqrkLFtmk",
+	"69od3yOv4m+Bg9hnNcAzlLrSAGPtYDx5yF12LJkzyk0Sd4z5opYDSymRh91fsYVgggpNJ4bRcNc5IbzI",
+	"wh1tdnSwNA0F/SzrRpJ7Yu44EBPJaBqJCYR8XVeIl6Vyx9k02385ZM/XnYtv7t1pKu8lS5smkrdv/ooz",
+	"sa7GO83jRj9t0/LAH/gfmcBqQ4e386VQ3GEqT/4ARR4A7wayxYYmfrKP133a3vvYfuYmKELObnrOB7nV",
+	"Y99upm9xyDjdmmxak7UOAnk9vm1guy8CmEq2MIZI3uNfy3wqr/NMiUHe404ROuQqnrMAMFYMVh68Ev6O",
+	"6ArFtVfAU0i7r5ujuTenTMvPSG/nKelbPWxutxnebZfivfbpPBn8Js8WfS0UJNTgqu7GTFEs6SjZgi9O",
+	"z57bW2+Cxk7em95S31j8JqhpBLPpVeXmMzdBCa1s0wsKuGj3xerF5jyu6Ov0DPnWJgGk0H1rq/ohbIjr",
+	"NTr3eXd3FvqWRt9RxZZ0tTvzzGM5FnwST7N0Kw56Vbj/BvJs+NYLfnr22ltrGl/ZaoAtnnxrb703kQYZ",
+	"WtnCpG2lbALySuVYPrjKMF4Wef3bfTOWci9Wfm/r6tXx7rCuTc2gN27t2i7eWlZUGh5v+aq85/RNUNPf",
+	"cdNbKq0k723t7c4dQ08MvZAjRhY0lfr4ouVm2F5Ha7Pz80uAHQ0WWE2ja5O37fqt7Szn/bTuq7xT2RZ7",
+	"9pn3pD+O0hHg2vTfQv6/cq39g5rK600vqtR639viuvY7IHSlEgI7cRTqvp+SEAuXQyLpSpIlIICTN+jr",
+	"9O0oMmLaIpVYPIpKqjY93c0FQTLkDpcA1wglir+AHcT60Jzh9xbbgS2qHbs2Ub3c0+x+iR5L7C6WolII",
+	"ljruggYu/NXshq9zqGxmBXIqAe8fYiz5/TOWLIBwL+Y0TiCguyOtIA3+Stk3rKWO97H71aY85d/oSrEk",
+	"rK0/R2gUpYAkcBO0Xop0FEfRzpOd+M+vnWr+pXtb+tyghV4D+dpDxYmeMhweqpCcgb0/SST0rSUd4sOH",
+	"D+1yneM6RaJcFgnjNCriRTxnIlO7a4oqf8EGTc1+6mvtqTgixfahemj3p37VGzg7amL3a2TdB0FP/8FW",
+	"yxlXLOU0wZYQL/QRvLOai2/aQhk1N94TAcHpm2dZ63mgKz4RUxMQN5Tzo+hxBCLOaMbPUhbpjUoTeUct",
+	"f1x80zZquf/x+zabNwp6UMVs6dXXkHg/UKlOo3m86yECVSTUvmAtPfNP3QsZXwvCOHhoCHw/lioFiBbX",
+	"ui9hEwVsVGnhvMNESx2Pt3DXnBb7I9+LdF/bF3rlt6M2Oy7EUdiMNksO16l5R0pM7PObiPDSdU++130j",
+	"szHsFz5Fb6dzMUB3aTvLVyKKJ3EdCs4HPymikg1R2mgWOmjd5oJ7bhq6RP+ivsp/JdciLHRN5+nfnnWI",
+	"zbM1swemIoizpU1TFKm1wQPS6z/RdyJlqm2Pd6FMubPvRsKUPnsvhHmxvkNz3jgUkpVzf4XNb0kYlcpL",
+	"i9b8ZBqbcTrXhwjm5oUQOQo75JlYrCAaM+RaUFwztsjzgJJYKok4Q5hdbRqvFd/vBEzKqEPKR39GfWfk",
+	"XVanptfwxgWqfvzemNdC2sSYJIvnEOQacRLatLfwqdvYBvuUTxmqfDX9Z3eiSqmL62aSFD97b/S4Tavb",
+	"vHbRtG8AL/sdVV4ltvFmGGXX/zycA14XhY2nQN5y4h5dz37TCXPGw0jJQ2zvpym4B0pAuSXFV9CWqx0Y",
+	"d1iYSiPDjTHq4lfvj7giYQW9CYpF4k/oiz9HtIT3nH6icXIHzZnGV+ITS/VZuZUy8ya/WQ97dJUVh7D2",
+	"8eff+gPWlPLaJW562OsmCbxfavuweQMUOmfc2zrZAJs+niKq6IhK5pxjBXePMQqUzZy25jQXyw65SFfG",
+	"c5pQdZ8xuHLHrX+87+dXocBWGob9KgLhONXXQj0zFRw7eso/o5voSp8w2/nLzRNnz43TPA+VqpTyPAd2",
+	"m3PqIn/inpcL0PeoymTVJ20rEUA81vQT2uUs2DlXKajpRLSlgDr12/38wxKeUFfVf0HbG0h+UkIQMVGI",
+	"0f5PnrRkiG2i8b88g/wD1vY3sGrYk0Ck8d9/WcXbadxZtSnC2uff1/QWuG8XtWudUHK2VRXxr6F0v+eL",
+	"VOgxaJXuWb4ed1Qzfg1JHEEJSX7TGwqo9b+mFJCq9uKsMfBWYSbIkFvgCtPApaEHxg4r29BLYvPuqRnB",
+	"vRL2gd9oIyCuqpNIdNyZuZKxiGI+dQVfnDVC6Jf2WI7Iv25nmbtgoB9Swad+84N/YEAt+K2JS5SJFaGJ",
+	"gIQQXSg0iIAMuPuXmm5WDjYZ/KfVQMgbbmrkiZgY4GTygpoScuc8nbP5iKWmIAjuAj+BNJAii1SzqIpt",
+	"wlHEtiTmM30rkDNRtL7yAWuSYjZmtoqpg+VCrpvC4eH+UblGuVKKNW8CR/wwW+VFYPq4MznLWmwtmFgk",
+	"rPS9w25326+dAT/SJHkzgY4fm4onLm8BAjBvhODUVFvORFLEt4WaD8Wa3Rh2IJpZLBgkJKJ+PsPHet18",
+	"qjRNKahaWDpSN4TrmEPpoml3CUwGCAMGrzzjNlu4BrfcdrupAXXA4ycuvCtvLFX7KkTurhtkmnFXdLW+",
+	"6r3y1hzy+2stsT3BmmlbIeq796+vzi9O3128eN4KWhcv/nJx9erF+fnpdy/w5/KPz968vnjxuvLzi9f6",
+	"cfPX+dX569O35396o2979v784s2rVgBfenn2+uz8T/Ap/eeLd+/evKtdgbzH6VaEen/2nCp6G2Ld+DVL",
+	"H3EA+UDE6G9sDMaFz9xVnFQbRctlYY1wc0dlCf7RdevaST7FNQx6ii0c3IjDHbi0fhtdePC4UOyfSZaG",
+	"AZGKTibYGgZDrdq4C93uCgv7F9Gq1m290qpgaZmAZlSWjk2L9C7jXl4/jTBYRZO33mpgbVqpIcy7jJ9O",
+	"GVdnfJGp0DvVQrthQ9voplAd+Mo/4jCiqExkEE4H/ZOpuceaqiJfrBfHBaBxc6YimKNJgeqQNzxZ5WXe",
+	"lhFjCbHDrYX3M3hprfjud7vdqvxeIxtxgJjVbbJJ0owHZAkQMznqIEnZglF1RxG6RYFkYYfbR+0UvBOx",
+	"wlNajMzp5/ZopRgcZAdPDo+PNKedaUssS9kzo7NUdQNXs4IdzT1EDAuQQ0KZLVgqWcSicEAomWVzyokS",
+	"4poIcNznzIbhztwb7ONUE0njaMjz0hmWSEYmcSpVh4Rj264gHEB1DRhtVF4bC0uzbYeEUUpjHvNpOMCK",
+	"btNnW39VIpal3z3FTAzGZMFZITcPrDUEEKIohIzCFpryb3vulouiSjVOQSn4U6xjgr+kokliL9m82aDl",
+	"pouyoiGDHcJDENqpBIqClqUFFLuapMagla9V7Ul1evaqgRUY1jIYuWhKMIt4kyQUk0lIEkZRNyZKIDNI",
+	"X3ACnKOYTBq+75Cla3V12yg78rpzg7GYpRyLgHNUxaKEMl7ijeqfue2m2A90/UMX8ZxJRecL/Rizaapr",
+	"P5PDVsPtN0Gx/eum5196vWnzh91gt9MzvGFfBtUF53oJYdd38BOpVGim3u9XNAfBy4t2jt2X81gBhJeR",
+	"wQai3CxnJ1ceNiOM+SDKt1RaG9ETcjeFTUUEUZNCRo09LKwdmZ8kPsK6bcWWcRUnNWDR29tEImLJJlK8",
+	"gptu8vaI2zLqOd5/U8BivTMZbZDQpnJiGgh02b/7y+3R8kAWl8v7miW+aQOIxZoF7ch77a1WI7Na9lpV",
+	"33XAr2iKBRw9pH3gpJhdbPuZgrSqVSpLAmfHw34nb0dRzYC5qnRl8xnqDxrqlzqVOpuV2iiWqQdD8j9S",
+	"qxBtuYql/gIbPEiU56ej62OmhxzF+pl5zKlC4s/pYuEg7cH7U0+75/oifjpoRYKzxhsFZ/Y+65BvODvg",
+	"qr0XALGabn2nL9o7AUqr6U6AJsA7bxyPrF7neIj6Z8HZFtu58Kr1t3rU2XSrN5WNb3Wk3HSnT0ro6V1p",
+	"R1FFLRdzB8vpOMbvtlFSW0rg5HeWid7XtJxbmYpVogRIXk9N2u5DTmGq/ZpFigPJukyFMhIYCPCUUCt8",
+	"44T5bkiOSQYghdYro9i41AAgWrqWOrk+kAjdVCM6ghZrWKcLhw4cGDU3TolIAUrrxXyhVnhkQJLnmM6Z",
+	"X1y2la36GhDnHPcUXY11tqrrWFLvKEYAuxLecStYg0Hcc/2S16IPl+VrBZma2c4rXk8VXLr1J9G500Dq",
+	"oIrzwwjbnw5IiPJU23eB0ZNGDJJoU60j8qcktHpT5O5wylh+ij0lIUrIMBhyz7IMLEhp8fQTXD/hGblB",
+	"k5FbMGVJnSUbDDmGkLVy6xkz+pgr2pZurmABmlnlsr1oIm6y6hoaSJxyW10auNmabhIWJ6964O9oFUEy",
+	"vLx/y0GPFXIzfARJFCuI9WnzmG5lKgAnZ/K+DSo7YBcd1t8JACxgZBQtwDDy1FItGQ2/2EnYoMNasQxL",
+	"DucvnMdsEn+uMsCfTGLXNZwD05hLGEzKxmLKY8kQM7Hk2uqVPFuHBUxceX1VQO/+0uvXgBKDSIHmJl+P",
+	"wOYDnn2VMCkNMTu+d3it3iBMIi0UX2+6+xzvMom38fieDm3zMud89M3JWElXR6mEPsXrrAlvOIaBHFc4",
+	"p7SZ4mZbIuet+soyJ0MkmQjogsRIEnNn2gcojp2JBc35SSwLx5WM+TRhbdMwxOe/agTSx2T+f8Ph5263",
+	"PRx+7r0cDj8fv9T/PHl5+UhfkQ0Xm5+q5d1TiG839HsDs9Z1V6IWUhDiCjO94YTe+5pIc9tu+OAkbzd8",
+	"2Ont1eiB8MU8S6DcIppHYNVKEp6aBC7wFw6I6VZsgHm9tzh03jcL+lMGaN7o8pal/X7QPdkcwLHyPebN",
+	"DazRwWHagLj8AJDeZUWlCIq53zvcP+puQMYEri80o9pkENTVetQHHU+TJV1JEo6AmIU4EP60OfpTWMDC",
+	"1wrEK0+idv/hbq89z40kgB2G4SzJWH2ewm4H+djrPLmdVHO9JetkthZnTm0CuG79i5FWqMI5AT4RqcF9",
+	"NLM0JWj57+Y5eStHjV9oWm9ocAHhhjHlULaPLUjjJoMCW4xuQPeGm26hkGx/VNVJf9vf1Ah6N+PNoj43",
+	"B+tWzpp3VPkA3bhsBja8t35r97bY1piqbzO2NsZFYV3r3YHFBKTAhXohhCAAO7xmo+BjhTTFdYguPl6B",
+	"m7h7uJhM0+tvd5R1n+j/fKv/80z/58W2JxVny435lc4iZctCdmXBqVYmQunVdcxTjMbeKo6d5yKApuC1",
+	"/3MR4zNlw8OuNULsvLfoFuAMVlhrSLbYC0P9A8SKN+Ye5SSMIwiW224UQ15oR0H8bhT2lRCkuGZsIW1H",
+	"Yug+AbDcz/ymsoZjw7rAeWNCBShSELikMUY/IJA/0HoTqFCQV0rAO6CvLmiqJEliKH0yXV1C+DHsNGVY",
+	"FMLcYsm9AIVz+GKHKyW3GWHeERFx+UM90jBvI5Qa0HLNKaG96mL8G7Ke4ghE7s1NHaeVWgjvJiNQd81z",
+	"4IzC1iHhl5uQUHktXX+LPProxaRUlvKq+LhdVCZl1itQAA1vGK/xg9kha97IUm685jaaYfPMGlznTcQE",
+	"JX83Qp5Cdb5xLXRIqJfVpJ1Q5QXy7Hn9QOZ6C25Qz7kWS0i25E/1dnWNiBSIbjFFCixjNRvyMDdywoCM",
+	"2Jiink2VM5BsCxoQBzTRjGcwgrlQpnLaWzvDj2Vzriwcrf2U31MnDouvLjpEtnZuoMWwv79/smf9kmSS",
+	"qSw1oo6T9xfP/CSHFaMpAU/fU8IZZEMY0RdLgIghIjOo9u6wiqhibRXPS4bXftHw73cLp9XDfrf/8ah9",
+	"cvlzv/txv31yORxGP/c/9vBfX/o3P9tfv+zf7LUfduHSz72P3Xb/Mv/7Y68PT+5/7PYu9y4e6v/BN3Xb",
+	"+5d7g4/d9qH+wf3j4XDY0S/tBSc3e398+NefP/6hfdn42N4duvXs4nn55VwMjV4D3AFTBv3NJlkKOwZ8",
+	"fnD2oeZsHAnXbCVNgyDUbx1PZFlcUl5KaX36T1956bZPaHty+eXJTdv9+2CLf9f6i3bNhDSeDkPZy0Zp",
+	"VzypdxJ3a0KkDUf8hVYgIAa0Ignl0wwQTKwjVj+WisRTPYyRgwj3dAQbHtwqWKnSIT/qj45poq9KyOGe",
+	"kwljkQzI+z90u08OgyF//4d+t/8EnoV/nmhBKeYM7uie4qnH5JguNAP9lDE+Rp1GsXQec5pgXlTK5uIT",
+	"i55iNy7PzW36JZLRSjE9giHX/yoJGH3yF5npSXdbrw6qwmUF+MmB/s9Rva9nm0du+4UabbsSh27O8USu",
+	"w2LkuzBdU7ZT4d5N1r1+xXPvAUjxUJvlFj55AbdWEhTh1+KgmwnxXrL0LmSwbWXJWUXVr9EkquTaymZ/",
+	"zZbObN/JpLqDFW8N+PX2FtryebRnywgu3n8TlLWfa9bQoggOD6sKFx2ODmmNfM/YwvgkKZFsnLJKavhx",
+	"YcfrP9cFEo4ObjZvOj3mKm0u12qoORRBHvjyXO1ypk0j8G9Ay0IgNbisXsYsier94Ke28GOi73mAh2ql",
+	"lGadxKPtv19+NLNvMO69UfxoSwyq2Sklz7uNFAMYg0ozNbMI5Ns437E/UTWCXIkjt6vXfhEv/cdcZcCJ",
+	"tgJn7vgFFa1Bi/JViYqyWfps4+P0VuKm1rjMCwyspxKBtYABbUAkIIyOZwb8gvqM449nv1tMs7nNEK1y",
+	"2pgV1Rq05nTxESl5WaBTXXvv04ILl9rJmax+v6pC08BopZIx2FSYcu1eoO8rOnMN4HFAuEgxmutyu8FH",
+	"zPOKfMHJiM1oMrFGpn1tnesliuUioaurbZT653ivJZwH/7G+ugTLB4yd5qJ4VJLwL+03vP0tDLb9ZhIW",
+	"Cgq375Pc0ID0K8Ufczu9GmUsBBh9+tSdVF7e1jZVj87hEhhvbbIyOXd5hiKH1pZ0sWA8IqHRvaC3W6ED",
+	"6C3U89N7qLvcoYYN0wE3xpNM6GidkvmcyesGIp8XG5TMgG4sIgI5NWLyui4GqTZntsMHT+HOm2CDe5P6",
+	"hhMUNtpGpZAFtixm55osCJZSyaL61ajQP6JYWLuLTIeZvKRIy+oCTugY3Zmuj3yHvBQpCWs7RYcDEk5S",
+	"MQ9BwIVKhCj3bGlxxIBxDf31PFBklaT+4W2lvpvENjL/b1Lwzju69AqoSoZEsw1SzJQurWMlgO/lt+WL",
+	"JcYQZbj/IgbL3gEZYZGZhRF7ANVI42t0c3uNSLf7tmtdWv20NkSgVacV/gAGmZqu+jRJTHJhp+Vq1a8M",
+	"dmRTsC1lCaOSFVhOPkArH7RTCJWCMzqFz3ldLC2bARynYUmT06jvirEI34qgfrd/1O712v2j2nQymQHz",
+	"3GsdReAnpga5O1gxOicuvuv3VELf9khk6lbR3q9QvGDH46RozG85JJWwjbsL7lq7r/q1u6r+CPrgi/0A",
+	"AaW1WlJqex+SZonWIS+gE3uOzwGwsE6A5Q1U53RFwBk/5Pobn9vIu2GHaOMYEij9J/RZjTofueZiOQA6",
+	"CM4kvkjMc9no5H9v2yb6m01IJwcCe8iW9mdRUgXmXDSHzdqDeHM+ePPpe8dEZeXKeLng2CSRF2BWDNAV",
+	"1Fqw7dOYcyWjXG5bzWCeMRrdi3S9yINuRchhm0N+/wIdwGzdt4pZ1uRciZRhxaMXkSpqnsTAOEE5Xdm9",
+	"YzOoPd4DYtVyk2eLbDI+tFbs5wLNoDkABM2x6vo3lpiXl25UKBMCkQckEpwZ5Ssv2bMZ1uj+tlIQYpZL",
+	"F+ZWecd5UNIlkTEfszzhAGppAvI3EXPUUH/RWg5arNa8QzWphxazNmidq4m72DmCs1r14g6Fc0ZeVyoU",
+	"7ITKdLEfq9tmL6xPeF2uT7FdCQjgRGieGlOs5slBoz62aET/3fzdGYu5/qrbVNbBW4AQOCgG2IrbyflG",
+	"/+13v///hlm32z968OgPj7/54/+7+vLzzX+1Lx8Oh50/br5t70s3ONq/+feH+a2X3r/bl/p678a7uvfH",
+	"4bCz94ft76/dqi+4itXqgk5rzrTwUQgnFIN7iKJTqDWPRDZKGPkpE4rJgEi2oFg/MQK1YE4lhsdPer1u",
+	"nlD7pPOks79X0ZUO1jlWHg6Hj37+SIZDFVw+evjh8d4fh62P//a79n9dPhq2HsKFy0dB0w17j+yVu4Wb",
+	"PVu6NikmMjkxZUFzL8LF5ZRrwZJ/abvB6/sggypOYrWCydPJRC+7lgc1C27cRyBxnQMRT9FYSeupf5oj",
+	"w4H1ja0gfCgXSkL7ZwmswSWuBi06xYpGGudZG/pfK6nYfLPrBaZQKzKcx0CTn6+2ID88Yl3GX7ZTuQrP",
+	"FMvGKjrXHVwf/he+pg+iLjozoWNbUOsOjhrXffHN9a5EOmfoldbv3BiBqYqpnBQ1FhpETsoDLbk6vHjJ",
+	"Sbd73Ds56R8eHB90T056frykem1zQEP/lCQNcQ2/OLVRGzKFcKAPlUDgnnqqD4TADDgj6kH/WPVmp7Lz",
+	"iKnaI71kC98J+u6eS9t30qxMieC2LuSKtmQK6A251lbSazZjLBrR8fUzMZ83uHpXLlXNM02WIo1kh0AS",
+	"jE1VXFCpj/NYAtQnN+g7tBGMYU1CSf83kFAStCBc14DYoI03dDGCeLO4+kDLAnZtzVbNW2/UtLDRMk3m",
+	"LYJMrqWWDwHi3mLhOE0ZmbClifLBUR16fT3CgguhVnDWxbqqYJLufDuscSlsIwhyIlpJEPOmqmOTqGwa",
+	"dmPlMZIiNBpOiPlxhaoUWvT1jkS08jcktAh3IKe1Rk9igcKr65EAeQIi479D3wtb6W0dN3gGQTH0SvCo",
+	"sB5KiCs5E6kKA/wjEXxqYhAiU1dicpVSPmVhKUFrTa34FhXjt1Bx3Q9VFvnz+ZvXxFw3hXIn3d4eiblJ",
+	"u9ZkfmroX+7CDj8ivbFzCOgB2D6LEplQOas4EQGzbZNvEIdrGK9WHha5rcmZnyUMjtZRKq4xJckZxhli",
+	"ELNWjg6cJwF6P5rV8jCEUaD7zXWClr/MLW822EFB84P5J/CJNomxe30tmxY8BU1gsgRS3i3iGtTtiwVW",
+	"1+sZW6yqpyRE1g4DP6c+ZXQ8Y1hiAbsCE5slGds85bxEXixaQQtfUjvcPzGaqFkD9imTpjUrJYtUjGrE",
+	"pGwAKLDlgOK6UAoorjefueaVdYxz9rxuF7x/f/ZcyxVNjjHlgkOCp176DjmLJJnTiNmwloG704JZTFwr",
+	"smNjFB8e9ffKLolu7+Qk2h8ftXuTPm0fj/dZ+2R01Gsfsu5knx6Pe1G/X/BT/GPTgG+C1g9iesZfinR+",
+	"y0RBD3bbiuk3p5makX6nm0NSA12rKQJQI1Ob7GG7wiOTGoDMGrFyz2VdZkSYVverGdU0pVxdNWusmroP",
+	"JCiuHfIKuw+6EgRvI9VkOeYf+acsw4ME9O3W6amtkC40iGfjOGLyF1jDTLK0GdW6yfP5FByeMI3lLFaM",
+	"yIXWh2gqMqxMN/G8OQy2s97Red/kL4lgN8MN6bQgaXbLSvaEzZpk498Ief8pt+Qu+dWNyNlvOPOxsz17",
+	"tQxBXzLDIHN6yzALpllvTqqyFZkdkmNyPwUPDuB5QmVHtFMy246IAduWuMfyisYboWcRRKyp+D4HQroa",
+	"re7DCW7qPC1hc8immOfGt8kNz2F7BMe6mCLsJFqT/+hslVgZyDeJmG+bsCctt9kFCizbbgQPKDJubQQD",
+	"V3MNvuS9hjJKScEWgRrCAWTphuPwyH0Ajac59jFiBmC0AEP7iFh3f8GRrcXB9zGPto9PVB+tB69x0ssQ",
+	"KoBKc6DSQ8pXAIYhJkge09XRRmyQxHEq9wJDMAf0HTF57cGKbYzLNEVj3Dys57Exu7QyEUggu7bAi7aJ",
+	"ejUj2Hky17qVSo7P3SXkvQIT+yIrlgSkFRbXU2UQR9eWH+FdWhNcRLefTIkVvZm5ARTIVPhMLc/a8vma",
+	"1EF96YF17aAzzPaCLRu6YsE4jR9PF6otpGz3+t2R/tz2mfb3oCa9Zsu7VOwExXod2Fchz5IkBB+YlUG/",
+	"8RqetSEvV6JXB41UVKn1AQ7YHgNCSSLGNAGAChANisyFVOTooID7YWsNbPqBERNSr4OpJUHXMCYRURKJ",
+	"OY35kOMrsQO/WgqS0BFLZAAaO1b5hB3jwgs75EOtgg8oGVByi6W7PB6LCC1q8vrl98/ymAnW/g95DkhC",
+	"U0bGMza+tr077jcpxSInOM4YDjsfz+LLj6/55ccfP11+PKWXH39ILuG359Flgwnx28ls8Ys+K4z4hChB",
+	"ev0nFdYiXNy+5ltzYcYVApyC6qlv0CKapqikGk4ZcsMqzwIihcvMdU1+0XIEfDpKrtlqJGiKLxJSsxBJ",
+	"GJiWxM7MaxXDqFxBSmSm9xVWh0Pr/oHxBksFm0VwyOIFPMAhz1sBogIxE6kihg1MTxVmIJryOnSXp0xH",
+	"44hNpjNMUP5pyVK1yuJyGKPetixL+if3L+kL2L61wsiVL2F0Ah5oSPq9RTMJm4hbCxOMo5Je9UAVgdqC",
+	"dpGuCayEkNQYOn1izqgJeoHVY7KGaVI+fe4LbdjACX9qKnJ66yX5Vuq3GgswbPHFugGvSdbo1sGU2Q6J",
+	"tcudpsIEsU4ODo/37qltoGrwJMWSgPlpWlgWchrIa0CBwR2mdzbGD52JK6tZLIe1hQXYD3VdINWGpCvR",
+	"6K3SnLzYdym1vKaPE36psR7TXLfKoleQCbkIiZiWPSIHZRFxm1SPt3rTGGGs0oy5FHxsdm/p4iV/kIQa",
+	"z12NU6MhDHVRxDg3fds1I63H3Ds8OfF4+aBby80NRSl+4kkdd22sXt2yPiW07Vfl49CZ3JWpZWncTtmE",
+	"pfp0uO2n67NhLHCFa7nh2kk4DqsVQ97WrCWamQ6u0yhhJAYP8STGVfdaSnnojPfQYEprq/QX7DUFOuMV",
+	"qKLFQmD3m61xuEIIrAgXdBRHEVz2m1THXM9mqvX10hXXvrrQ3aquLW/+q//8NVt5V1zeQKvckNf7O6Xc",
+	"FWcAPjiN5jGmECSaI1l0ZZgEMs7VTERXxVB8TlBDN/3DRKv4+O9ZzKdXylvdBV3plb2CSD1Npwa1eSw4",
+	"hiKuHBr8IhXzhbpaZKMEgutobue98xF7pDQeU9cUxalamUxYltpF9jDlnUMQW7c5+NqUZZKZ7IE55asr",
+	"gwcq/d/QHpetarPioKltdV138XKv8Dq/0FsgQr1NbaPhgDFrnAWnZ2A2iSQy+OvN1VegUvPVFif0fKGe",
+	"mZt/AZ85lyrNIM9dbje2M/8JQLpH4Kntnv7B3o14dlE2Vts9+NbcrJ+zPHrvdb6YXQKdxOw3qkj6kCQe",
+	"pXSCYPpgIm83h3dw69ats/Ahr20WdO/Z5pkLfWfFA3dPdFoa0w/6CEPZkinoBHJ4Ncibx/mjubk2hpBX",
+	"S3pHKe4LQwtL/Ns5BItbrC6qMLebWy5A75yI9J+mgK1mk9Z7twFszc4Ty/quubbeeUTmMY8g5XYlshSA",
+	"XTHZdn3G7MFvImO2JKfqMyrNVTR/oRGcrXykU/3jt8/ekoNj8Aw6XD5N2AVLZ3QBFSrwSuPoS9k0FrxD",
+	"PuQdYwLXIxM653L0x3npz/bFlSzEXq+IsllFhfrSD/ZvHrY/nrb/eok/7N/s/dH88KV/s/fHNZTZKoht",
+	"EixPb9MB+oNxEEDseZfw8hrwX9jHAxJiTMjkC+qD+oFEH+dT18PZJ/NTv3lzkJ/7EImaOeRikz13ekZE",
+	"qv+AuFYp1RCDUcEObZ+36Phsj0j2KWbLprA+bPERQy/fmgVa34rZRC1RXXQA6Nwr9aA5YJHFo9LHKk0N",
+	"9MAkRsfJVjZ8kedK1Ur9qh1/O7Bko/Tey5lVelfeYLG5r7K3ck4Tqlk5y42SUHmdI1ZsG6f5FRxH76yO",
+	"VJwd/JznoZ+ekYnQtoUkIybjCK4JbCJEMWN2RuWaqgAtgfRurjaM2Y5e+/94eq33UhmNkCkV86ncCZ18",
+	"rdUCxTR44jTUz2BBv971pUqa+7F2/hnNkV0MgNuq8hVkWKTYpk7tcG7mfNPgBgzBmMnz6xHl21lAqBHS",
+	"lVHzn5IwiT+xsKigmA56iDP+lIQpU3qw+Uv1MwB/6V43YkPufaTawQ6G1Qpa+lGsIoP5NxvuF4aqDvW+",
+	"NUljxqNk1QoaGpc5Jb9Q/5Y/xVmmUnANgfhIwEG1oGrGVDxeM5Qfm6CYvFaLtq2BOUptIA4DKC7qABGH",
+	"mBs4UbxZkiVLGaTub+6OskWDlLeZsuCMu+WranIWEEIQnNHDTyRWvbP52lCRkTBaWwq6M7RiXT+Ct5kq",
+	"JfzsChWMCSj3mfBzu5yasmaIP9fpFe/ce5uTIU2iz4wlJqHT8n+2gF7BDSU8pu/VzjTEx7F3V5WUd2jB",
+	"VabOxj5YhccrpPqOGSwq03/tgURYSWzNFiCWr2l+9tR0PzRVczJVV2Hnl64R8DoUN5ZrYzC2Q57pnVfC",
+	"F4IibQy5Q2sa6Nds0LUcwjGQANBratKR82ZPW3X83ak4GftNb12bbL5Vu/wN9iJVkNxncj71URWJjkUD",
+	"B++fbx9OASYUCiLBnx/CeYgmoL+nZDFDEVz/ddvrvL7Sww7LQk7jsIqmlfRwVk2DEtCmY9WxGGxykDIa",
+	"hYDgJI1aJwNrt0uYhxfNl8GQuyf1Gc9CIhaM442oEHivoVEki+9KqWIy95GENA4NXwWmu7l5FcSQJDk9",
+	"G/L840h0aYerb8TeEqqAKesZSDwKcl4FGphVCUgixLW0FZyu/1tooOQsRWZ1YGoBCQW/QmTgMEcOaRhF",
+	"UYvx6e4CIYaYNlUVZuk3QnZfa2YRuS2PbG1rI+cVjBB0uliDu2SQBK2Mxz9lzFxWacb04FBaNoxuxKaU",
+	"W7jqREzbMfa1nAqG6Msre0DEfIpdskDc3mP7QehD1nwy5j3AbN9NiyDs95zE3CWJemNND7+v0a04VtjL",
+	"J+9DC0l9QC0Wmby9W3UpjhdN8MlqKdJrl++OjdNgzomYTiExLMd87Hf3O91Or7ff6T7uH7jCPC13VzVZ",
+	"EdXS9a/TKzlnHtSWIVTBPlvwUruB4UAzaWVpkHc+oipwsMHAtR1b3XaFQry5dW0tvTDTKXLtAcYZeOH6",
+	"3a6XrbeWeHXwnHWBk0IwpEDcAmMWJgO8kO+OuuPyPJ7y94t/pS4bZe9SsjKj7ZBTsmRJ0sawvcmx1I8F",
+	"TiMQaX704D6Fht2oIB5090k5nh5W1IXLOuivPNVh8LGsTuxUlXauj+MNaiMc2aEx4kA2wtntEHSfNuKq",
+	"cxL/0lA/2NMfR2iikrfXTG/nSP46ZVZGbersqCnDou2O4uPXcFlf9jp1+hwI3mBMnZpzE1rtcq9EKK+2",
+	"WNfe7p6OBC5c/zLDwGPKtbgViLts0mk7rp1zjRTY0Oy61+0fbIxUZWlDRQqO6oF0RQZOl0XyAY5DQFKW",
+	"UBV/cnE2TLzZNrOtDrpwA4uYVCY97sIZUscHF3S6VVVKPVAseWZzzzFalNc8bvbfH/7D3ff1aJQfIN19",
+	"tLLNqdFRJlKVW04l4OVtVXZN6/VRg3olHTtvrWvE8kASOOht43nEbSosSEWkz7cCVXtlso+plPGUs/uq",
+	"WstLNJG+Hsg7qBNEiZqqzNr0HmzX/UDeR0XmnbqkX03ypkK3aJVuWhHVNxXw20rJCkXUjM1LNCkCfyNN",
+	"Gub6S7Z2NyK7VGtb2yUoVk8JzcG2cnfBciZMQ3ZIr5hLlnxixn7fvv37HVvllXoBbXvU6Te9MI/W7ooP",
+	"+QYwpgdLJIN9vNVGmFHAcoR8d+CBdUsPWXO5AnGvp3ah5HoM4QVM0gMYckpStkhWgUu8MEkYJr3BTivj",
+	"Kk4gVeFWFjKYT7YI9d7NUwNBb7NmlhQOfhZBEZ+/CpwFeQmAURD13bgJOlgDnE5ZdBVzJe6/M4X+Fn4A",
+	"0NMCdxwUESqsG8ejunVVLOntgAsWaSxSYLLbbYm39rnqvP4kliRLoQodtkXdLljD4imTIvn0lbJO7ctr",
+	"KKdtZHsZzUrMosa27JIL8XcWXQF/38+43sNW8bo8m29sf3yupeN2ya+4ml7yq9Gstpyevrv+/NMvut9j",
+	"TzE6vyfTT5skd1Jc4BX3o7ncvoXrV0o4jlUhzRjLPasy07nn7mUp3IGjdYRc19AfWdJYxXx6Bc0b7mee",
+	"59AHYlk57bT0158z/kpKZtmc8gcSz7xBDkLh5SC6klzGo3ooEss7Q27xLOF17gTFtD5hW1NYh4QnpYyG",
+	"VMc49XAw1Wa+Xlq3NR3y9WvO6K4eybU2aEXR+tdsnk226p3d6/4mMrcrOnGzhz5naeuVL3TYRBnsdj1G",
+	"BuKJlq/2jiiOAl+hfg9WNqFzAQ3GvMDgkOfxUR65O4QFJfdeatS5Skb3rj08SypRhR6eRkRzmpgmcMQ4",
+	"40MOmU8F93QillBxZlKiZvF0Bu6hKavNaLYjacpAw4pfN4TcxeCQURdY+cd4hH5wK4m0pMCasuavXtRX",
+	"olZdUus2f+r/hSmrWWqaXcap6RSijdQUDocOeVHdxUNeu41L+/PXnM6LBP0Qq9krL0v8Nvp5TZvw9Qnn",
+	"CVWejSQDIpJI/wAm4FOHtdLrds3+sj+QV/G3fv7vVg61hkzzSi5uPUyR3K51uDXgLHhDEeQPyGxVhQpJ",
+	"3l88C8i7l8/I/v7+icl1YJ/pWOkzPv5MJppHQdEjUTw1qfY+Xovrzdi/6J4M9ruDbrfT6+8fHB79tYDd",
+	"ok/ctornZSYs9lzvF3uuD4fRl4Ob9sPux1775PLn3sduu3+55/7+2OtfDofRz/sfu73LvYuH+n/03/2P",
+	"3fb+5d7gY7d9qH9w/xgOO/qVRzd/rWXH92fPZlRtDEmqNKvPhg4zyfQbQiKZljgkjCNbAjKj6oEMbC6A",
+	"dVR3yCtmQTAMeolWtTids4g4i8Ei5tY0jd7W8bB+UxSMbir9qPOMylzrc53FrLoMShyNtt4Pz+Cltbui",
+	"361r0afSeDq1eOw2DVdmo3ms2nkXrXLznsL1EDuEyMroIa/YIijmd1N5bTr5cNTRLIKZMAF+cLJocV2I",
+	"jpXHVH315tiZ3xxMbkzH7nUPnhweHwHjPjeNhUtn0oSEEVW0bQJtFtkc/zKtGSDTsEPcvaYFS2AcpFqf",
+	"lDaPIQSQjdBo9PaJjCOJmON2ETFbywMJWMrVOVOLPGAqiCRd1fH17SOs9whY8gs1YKlH5bhNO5a69OT3",
+	"Z40ldaG7FtpcnNMzcv78+yacyxpJARsY28gDtGwBUZSCnLOiQ08uQDtnGZvqUAtxUoccvYGSc6ao7Z+9",
+	"thWfneQr+wCkbqRKbkKo3VaKvT/T1t5bmpaajPbWpbc1JoIU3AMugyUoRCAQ6VNvwLyAsC4ddPsywNhi",
+	"MLQ8ylo6Xa7jq2ezjF/X67+T1HS3ylnrgSTvz/Ke6hieJy/oeAYtduF8UV7jcb986/z59+CzghOoRki4",
+	"bupbKYxGSN5c3ioYk9TJ1Qub6HX3jvwgUDU7NbavKLXBuqM8mpQ6ZtymD2edUMC4mjLeD5V30C4D+25O",
+	"3DMPnt3e37b1es5LkuEWzFMRKrf5brqhQ4lRMUxb10UVEXubpUVEmG2yUUUS5cVT+SJpJvOQj3dp/gUS",
+	"oJo1FOD/tqViC/1m9ln/G6/AH7jRzB8MAGggM98+gWxb/Ktldo8WfCPsFeMrO/ZPB9hS0lW2TGVaKwt9",
+	"RqovP4feNYWj8l5w1xFoeed8gDu04y3RyIy9nkrumKxL4DISs0gKVSsJ7xs5fjMf63PQZ2MY17a5b6Wb",
+	"PYqA4xk9F7tmvmLYwsf1rymGk4qupOvNDzSKuf/y3n3n29Q0gecAG9aQSlN0m7rIVOsf3tunAPabJK3L",
+	"2vSZHZqY1sEt31Q6dfjpNFokQwdvBuqSsOCICGEuLNqyEsb1B4b6Re4KLroTNE84X7A/7P3bNlD1plHf",
+	"QrUIhjyni49I00tTl13KUdnWq+7844GpJA9xK4Wduzi46xbcTxe4TZJATQC9MRiOaWGEM4YrnQhxTYpT",
+	"f2g9c3uuY+UkU1mKB3fMyfuLZ3mJASMrRlMC4ZfCRmrwve0Xba5+EU77Yb/b/3jUPrn8ud/9uN8+MZ61",
+	"Hv7rS//mZ/vrl/2bvfvz0T00TrpecHKz98eHf/354x/al42P7a1fx7slB9RE1OnUmij02nRnzLtuuI3n",
+	"gv1fN/PyNo078qSCdXkC/0RS+abxfH0vd607L5yuPC8wuYfz1aForq+hNmdlLIl9oEYTv43hITYnXUDh",
+	"aj096/1ITkI7z6i4BpFsux048AHwHHvNLXJY33GmNYKJlV7uSYRAwm411roecuW68o7pnOHrgf6Q/C+u",
+	"GTfdoY1Q1Vq31FT8O0tFnetgDE0dsZi7bq9joRdkBAKAgh3fA30YjWfb4SR0N0E068VIGMBKbhiJAcQI",
+	"CKrsUM3Ix0kWseh+hmLwhrYgyP18z81jy5mbxCT32H2Moh5yyYynbnVqdXpZ2y42lx671Z25orNtIzy3",
+	"2ukVT6At7YK3VKcJEO7jTCs55/pdOJERoylLtUGa//XSrsmfP1xUIjNIlbzsFbZW+PbN+QV5rA3Jx4mY",
+	"xhyzEr1fTVFqGBDAYQUHWGjLRvT9EiBoTUYE16oUn5rkmiHHQnaove2QU1upY/HjxYK5PFObpGiHx+Cd",
+	"o0yBFu0u2kLeSEBy95C/Sf0y6YehvL763//+n3CvOL9F3L5mK+kCK0bxm0GeRgqxtweShJ/b0Jwx9ECr",
+	"sPQcxRgsJRwGQO78cJgpBaa94N9CqfebyQZXs/HY22QRW4bu8OfiKNcJChlkpvU2jq9UtW6IAP379T+G",
+	"PJ8mzMsvfe+Qc8bIx9MchTcW/PIhICA9poVf93D2sZ6FaVsdtBDOpfWX9hvexkm330xyitBF/D3AKmuS",
+	"6g0A2QF3zoPxCkEt69dUXkEPII/XMYWLsM+LRKQslQPCoJE0QGKWWsEYl3gmWQq2W4dg3FQvCfafGKeY",
+	"17IaciztBXoDgQ3elmEaWcaemNFPrNDS0/byNFwZKzJlyhQtTBKxlNhMJa98lQ4uAMtELVCA/iOWKqVK",
+	"pNIDCzDlzXgXegDyixC4sBCicOiXgDJc7dz7NGkNWp6YKKgs+uc+pgNvUzbo7UuTTfX4iytQvHmML2nj",
+	"woVBjs6AskNYHwZqythsIudP217dsCc+5PC7i8x5cwMwZRNRN1gDRo34kJhDhsWGuN0kYfMRiwZeBQpI",
+	"M5cfZiNIRvNic5PSAh02sCm2Bd2yiKDQTiOes8BQSssCQNbRcu53vyMvoVJCKraQ+pdepyCoZTzl2SIk",
+	"c3pd4LygTsjbyI65z+2UzpD3tWQwgS8cB5UkRM9n/HcQCAPyLQhAMsy63f0x3AX/ZKHJYgFuQoKNaZJ0",
+	"hny/U1p0hz7ioCXXMIWNy4eIS6IERqUOOiT87kXDMzRu2yKW0AGU5JozUPVbEcVm10KLeTDrX7YxrRPM",
+	"TGFzL0pBMm0liHE216IBgExADKzcPidHB+T7+FsLq6nNUzEhnC29HEILuqJ5Gn9DRDWLutLrP9HvQBwf",
+	"OFelwnDPJNbPz8QS8N0wsmCdssYLJSZ+QFgGkP0s9crODSoCtykkQT5qTLVCTl3ZOcPUTD7M+fPvMUPj",
+	"OwG3XawW7Bx2jj1bI2FOMVODZVCmDZzoiCViacAKU6bSmMmALDAdzEeRMXAPQG3GI7sHiueV/rFNHj06",
+	"JQuWSsEfPYJDkm6n6gSNyszTWhXI7BqLNNGx3zYiIf/49toIljJpxSbMS3FBB7NXcI0+CWzYVfggDD9W",
+	"OVzNo0eY/AQ/2kEAnFHxmA7dm0apWEqoEA0BNuBcZOmYhXYqTmG7g+ROGSPzmGfKKGyn/sGMIEU4UtyG",
+	"mJXRKHE0NQMDawhwlu/f/WAOYH+ocCwgwBOcCEPu2jpo5WlMM8mKUyZjyrWmCTsEtRz5VNMfpVTxBMrL",
+	"3o3Wm+dtwxwfPTLQObLz6BE5teg4BliMOi0W4HKAqcosa8GkfYA1UkJc0/OzRfiZZIMhr+VaBQdCrLyv",
+	"ObCUBY0Bz88UKzjcBYB5FFIFSA/XrcYMbkpjnoufhEJi+htbZJBDqwEXjRjjenxR4HovGceDRcHxEXoe",
+	"hgfdHvF6SoR7HXIuyDVji0IOmL4DpOuQYwWboiNI7l2kQhOSSSJnFHKRzbsDRz7stAe9/q4R24pRM0sl",
+	"Uhb58yQxB10bkLeKMkRkKqzM4Kk5kvBQNmwQkiSWStqhenphLHNcGcM72lI0jON0/4cIgAXpKXtEMlzE",
+	"GBHdzWbskHNQOh6i8lmDZwZPmtO5HL/iQg251oilV3byOZZYaLsS2cDDsSDhQfcgDFy6ahJfMwQIyb1M",
+	"uEnRjyky1SEvUCuwBhcem6Y5ocDCJ+RV1yExtkYfmr/EmM5zADKxuTp1KC0QtEEnTWyS+AV3qXSGzlbu",
+	"IKm1rIwlAHHq80svka9Vd8iZQjuNljHL9BI4ZcugPGilvNC23xbiJCvLBDAztBoSAAkZWL2pSCHPfjNm",
+	"ox4qmnbUM1rzSk57MUm8WBSds+gpCSlfAfIdfuqarQIScsFZiDww5HBmaMU6sQf6TCQRShrLzoFr3y5d",
+	"khRIcK/y2iHg+8P3REwsETvHgeCEdlnGSq9ZobxbL9EHi59RsWUDQxOtxdCxWgfoNqichblIHPJGs7tY",
+	"U4IHjrthioqb29LmBVjYDMhapheQw1h3Xb9i1HCGPMdqgG2mN3hAoGGPAdVDr6tJ47SPQyC6QUaAh4Q4",
+	"eziOrNTDzNoht1qEPiVNtm0O8Vr2Fhm2jqU5G02rZ031ZXmdA6RIdXXfWMaW7qEwd5mEecVNnOZ7Hp0u",
+	"FnUJvoJDgKOiSyp9m8K9zpCf+/WgPhKGMePhJMFyeAuDZMgBvQCYIg/Dt+8vyGPA83v8xVSz3Ty2rwr3",
+	"fFMHhelT5CIPrwB3BN5pm60YAERp+18XmQmkRNHSREEaiQ4oT8gIYpJfN/nASLfcHgV93rg1mKx0l7X+",
+	"OruTze57gd0QHz0y4toEZbTE4IqleX2VabnwN5GlnCYuRgqJUFi3gLSdG/XDJB7mwg0PijRWWgDi6Qgv",
+	"WC2YQ2xkHCwEV0ird7h+oRF8BvDRGgcIWxTzqf57a8MQESz/JrRqJqAZYkJXshhjKRQOWBXErZnNabcf",
+	"9T4gH38pojFZNTlEyxKYoUO+FWqGqhYm6bZBDTbolQ9DbfM9hr/a5uk9e5xCFrgW3kPuI+WDNWuwGUNN",
+	"0nCgifKzwfT6mejHyM/gc9DS9uch/7ndbrv/17eGCBVGfiZhDiym/7xw0g3fhohV6cqlmMLjjx5mHE6d",
+	"vUf6Fc9ZomjhFdUszgGBxG+MXeEYTMvRn0mYY+LqP2+JemtfF8FRp4cjOCuMhnHTo9YseiytMqh5zVYo",
+	"2PeYRH39ppfwz9p3ldJH4eEhB41LvwDFoE0uwOMCDFCUyZgql9cWYUD9qcE9VVX8Nm2q2IbT+v1Zamwg",
+	"O9wh93rNOqV+LCJ9VLyl0iAEG75TlriRAG3wmoulVVGZzPRGy+UEvnikRbphG2MMx1HZ8w8aM7Y5ZjGI",
+	"OrMsXKtwlrImUDkgY8E5GyvUxm2dM0T/aWaD/iGk+g9C23TbTRBqTmJcwx+oVG1Yp/bZc1NHESsXgPDI",
+	"CpMJQA3iK7MlMRY6Y9oeUDRJsMSLfJgJEM82l1pzL030tl6ZY7APmjKqUjSRArJM9ao0GN+ePYZf1p8F",
+	"USkUK3Ho1LQXwhNDCwDD89pw/QR94k1ZeGjholHAg04I9cVaWeofkBlo/jlxGY+e5sQ2rLacaQ0D9haW",
+	"ppgoMIJIG8s3ThgfM2O/IDw6iiV8BCVF79D6Wkxw0behQXcZkAPvHotBiOXQaNYh7KYw3/0T5VP9gmzx",
+	"6FFuwWhaezQbWBgMt7PzKgpz5DjHcuJ2SIdc4KpBAfGYJkluaq8V9QiFjCuaMuffMvtpCqgsqcims4As",
+	"BLx1i/OjdOg985x8cO65QrhCLUBAXIFCO4vR7/Jd+/2ZZ/pC2MTCO6d6h9NR4hXSm30ABUZi4hqKGQUG",
+	"iuxAhY59OLinxi+eUxYEXQdPI1Ot8rMLv/jnkL7BVCIca0H7OIsffzp+PIbJ+VcPYTpHpSmaJ/zbYcL6",
+	"dzptZ3GI4pgQomWMVNbtQ74hX0jJ/RQa/9Pvv4A+fBOSm6eFR2PNUivyDaFyxcfk4R75Bl3i5CFd0liR",
+	"CVPj2cPw91+QjDd2bI9/b3STM9/PHZAvbjg3e3udv0nBH+4VPgmaFsQovoEa7+dYo6fX/sJeeviF0EU8",
+	"IMXPWiIG3icKrzbb4xuCQzeTK30fvMvfEMNuD7+QWB96Zio5DvnAvC3IB2y4iw2w9Ao+PuQX0CIjnsYO",
+	"pnmht+U8kwpwHbnboq5Xs4FbNY/JDjnjuVwNSAhrFdrCT88K8G2bp+BbGnLnhhSmWR5+Rlr5gkTQcu3C",
+	"H4OtKk0zNYOEG2Oj5YVYEXQYWFfCCS5CPi3WgmojHuTECGwKNCxpkgws0y5StqApO2c8siXcJvVqQGA5",
+	"NMmhhNNDhb/xGPMLGYloNSAN9w7cvzoyicfsYbu3R27IzZ4ewDsrNizno7MMy+iQNxAPAyCPaLQCBw1o",
+	"PXjyZtgNyoAjSTFneADYvuOgmsLZMPAil1rPG3KXkWNCauZAdFEMxiNA0VZL5jybaDFb14AbtbEFMZfJ",
+	"8KWN+TpJrXVN7pKoh1zbCNosKcQ5nOcXgA1MFxw4Bb3lNjtL8DELsMOORA3JHNOJADA04yPRRw0JZb7A",
+	"D/dC7yw07wVbPM34kKOAgy8PfN0QjRtPdfDsnNj6AF3HN+MJHzHColgxaxmeK7FYGJ0v1KehHgzwtTYR",
+	"JckWHfIMBoxHo5VvxRCBWITmBCDYsxwFkAVmx+HpkzGEupIQDEuY15CH796/vnrx7t2bd2Gu4cFxFLrG",
+	"1WFQcMmLSeHEt0YutKvHxbGcYZNSLLpzRQXPq2dt4M9qdZWSOaML2sosrNztOBtiyE+LSXloDEDbd087",
+	"NgW/RqHHuJ8rP3vqOdGNLkZcERKUUBRLis0rNbXCYMhDrL813mFXKOsU1VDw52BYQkICCfMO0CFsTFs0",
+	"jyhGkIUICucg1yfMFuuQ0LYE9x9FXdqut1HBXZL5wLA+7ke06x/uhaCIKStsAneTrfbWtxhprYeFbkMD",
+	"SIIDXcZJ4or5ChVzuVJoAx64d1hB/+TuYatYF4muKVspy7YcrNXwZ+/PL968CknJEANfVOg9ZeZx4ZIv",
+	"9TkDjdxGdHxtJuZbCcQzEnKRuIWNgBvRKVq5ZhilYjHktlPmyrOxC48Y7cuIjQEWCbnzDopaPbsCzr9y",
+	"Yby2zgApJubTt/oBq7wOeR5fho+hV7Og5xlxhaYk7n49BElGQmF1pMwhI1GnyBuEFE4va9xCwyVpT3pT",
+	"bZ2T1B1wxntbLr7M/XE+lvnAnnh6zbX98P6COH3v8ReLgqWl5MQ0l0ImeBkn2qRVQiS5tz2vBfea5llH",
+	"lUkvKaBXgK2Ack//YYx2/Tfq62XZhvUPJweHxwEJ6WKRmJD7Y3PjH7RGGu45ZeQL/g8hQ8iyGbYGZNiy",
+	"N8vHlSbuw1bgPRGrxDzyo7uR1NyILhB950G/7/2O0gzfoNcMEpERzYtQaCTpGmAIrlL6/7P3rstt3Ora",
+	"4K3g46wqSSmKlhU7ialKzafYTqKJY3tb8sqeCV1qiA2SvdQEuBtN09wpV+1fcwFzEfvC9pVM4T0A6Gbz",
+	"pIOdOFw/Viz2CUCj3/P7PP2yU7mvE4t49eqBkrK4zFI8++jhkyfp1/1vDh8OjuXht/2v1eGTq28eHj5W",
+	"R4Ov5bf9h+nxceUGCt9Aqyt+/0P0WlQzTqtFy9CuDAj4/o0e4u+QEnAHjo+OxMd3eOOP7iU8g1IyZ1OQ",
+	"kIf0vRPqIkuVLrNBBixH8BCS+14JFCpSLTWWwA4FENnSZVeNv1D3tD0LH1bHCWNeoSRKX/l8h64a8LkZ",
+	"UhzGYmzEHU3+/ZDs2MOzNOFovw8y8gd1ImRPQ3dSQaM1xDB6NQezGzN/svT5gu/cB/LNI5GrsgQnF2F1",
+	"nDU0mk9GStuDDmldmwh4N5azOdBqQt87bKyepo0FH8o3T44eHpDwkXNf8sIOCoLuCmg8o5sAkQma9YWi",
+	"GH+hJtBSioUSAa0DVLdX0ug2JcS8SPcA65ubIlg7JW/cNYdgXPrilo64KBS6KCZVjVG+nibTFL83EPdW",
+	"+eJGCBhSkjWkNkojUtNFSfN/kHEHbxGrdH5PxjJHko1LOpC82/cCYuHggdh/dHR00I3vRJDBZJ1OpLNI",
+	"ujBQ+OAxiw0qDuLf0LDna7rcBwFIfpl1LiKUD6A3gGHSUBblGxs67vv66sfsQ7yJO1/hdBYTT9F0Fg76",
+	"6ZxiRYrwR9yzpxp6lSmrFg65nYmbN7QEzQBerqAKnVnhHEeY6YmzL/rTwjqjEcKnAWUzajRnSyDPIAwj",
+	"xFcvnPU2nbC+pmdjYJW/Bq5xg+SLwKdQRdCLTF8noSGntjxZqsYTUyrdn19eq3nTItVOqbz55CwcPPxF",
+	"UfJ6PCnnoBLBb27zctRx3Shj5DaFM15wtlDdKMXbt2fPYEtARYh75VAj7Pa0GgxU379nbcrLgZnqNB66",
+	"/xEG+wgH68P9kPSdyHLU9o5ISKA6X9sU/oD//gBvRinKX0DdVPDEkOIXOqNhEk9Hqn9NpeJtQvWHFjgs",
+	"DIpfhHOsTVqhp4m/u4WjMKPHtPxuElgGgraHD6yCMQjzwTvgsN7aKFAD0liL5NTdN4mXU/b7agK6qb6m",
+	"4QgM4xsaRsga0pLEtthYpZlERBPcs6dwE96zMDD8qWrJgAUD76IhwUYgrZTRorFP5Dw3Mr0EnSyLYWX4",
+	"CwfdDB5+TTMAAeX2aBAzXCFqCFckVMJCUR91wxWxo08VoXSN+/oqsD9trN+M9nmuLFW/Q9oCcCessE7b",
+	"yDzEd2h+U01lzyq9hFW9BM0fTbL5DJjp43immWXcheq7qbRchN3kPJto1CF7mTxFrvxD5wdAerD6+njk",
+	"C2ZbPOiFg268x8fxeJ24RH2CuByx6diFeQDPr9vumbWZkzleZlfEEMwahbJTNvS1mqJQ/UVDoiZdeZcV",
+	"oKizJbNpOAzrz/OhMDtWwo0nJSXiUOgTpz1h31Lgy32kZ4PDX2XZHyVdiMW5RWmLiSpGcmKdeGqzgAWN",
+	"kpEYgihgVrI/ju0M/Be2S0CSDXLmInl+IYfwytBG+G1kwEgC1C22EqY66j6pzrx2CCTEwwUJQcVPUSFl",
+	"bIEyCH+021aUmtaVGQaUG1QYHKgMCB9vCi4sY8sERGNmvQ2MCwsRS9hACCEPBb8nlZYnMvfAZafFp2LQ",
+	"OqMh0tmeDeLgUmlMmwgyODSJU4tLLaOJRT/7adXrT91QIVYmOW+N7QvOjp8ZcP0zZUNYNqOgH8/IT5zN",
+	"kGh04helJiGMQCUXlee3qXQTfwJp6BYYm8Il4uCOVf0V9gsF7pDMbdOLjA7Hr9Or9jqyRtDr9UYinca1",
+	"NU4HWdTYWKsOzrqTixCmoEn/iFl7TM9SIy9PIJRSRcP2P8JgWdnUSw8p6E0Zjj2uO2yzzQ+aH2bhz60m",
+	"SxYao/2E6nWSPsIOxWj0dygUC1ViPK0F7rxodvVjfpKnwmZDfTidOOHBiOo6cPehfCOGP9xcyu1AeFqC",
+	"5ahYIsb0sbDiS4s/aazQqXkJYbh4mNHPMMIn8Z6JCgOX7ZXK9mfisiUpATS5UBTEnWS+COZfU1sinTwN",
+	"eqbk9SXvxHjYlQMVlcg/gq0t7dzt1eFUWduN03CAzds347HRxLopvQcrqJuPPBqGTg77Jn5jThzTYAER",
+	"Hqt4o5GGX+P1ZRMJwSxzeMHUgz4bGeCDY4FnF18pjORXcGcYa7S6jyFJ4XXVz2YmzKBUmvVUIUt1CeGY",
+	"2p6NfodFfVL9KFHIUzwZPM0A+Er7oU1FiLpEa5F0l8VdDcUPFFeYQJ2gE704n98g02xqnj9mOKn1Bnz1",
+	"5I0s1Qs3yERYyAIhwAKK1HFGSjP5cNg3FksJvIK1QXOYy7HU80sK5Nqq/qgdDGthjBgDVD90RVChIhoy",
+	"3DSSBanDbib8SGy2BMJD9/GfMIRU4BsOV1Q+sebl6YhnKAZx81K3FfIZT0szlsAFkM953jK7/I+pKWU8",
+	"Xf6t6Y1TF8RwChsRhnx65ivp0W+G0mVWWW3ya6BrRhhyc1KAEFo6i3boGoq+0WKqob6PnxZUrt/ZnLCE",
+	"wALv7tglz/TlpDBDt4wVjdl8iv9CQ2qtWm7W6NHbMstzqlGdrZ4oaX14VVn95tfKv6Z4fOPMjsG6XTJ+",
+	"Pl6RgosD9QZPRd9wzp1/AJ/ZFOBYxGIGlGAtyNCOZxMKu7mvQnrCJf+6EDDH8oui5CrxCMUfYHwgein4",
+	"g2eFgurcgD1o2bSEqp0MyqBPL57+3FhJG2VhMVAoEndZcoCe0ATM7wURHwFQNajS+sEwcroTuzeD8NLj",
+	"0m346ONnJFGMK+4cnk5QisQaIEsXDH7I7jmx12j1+6MVvRQxosKqUMyC1BX0yrhhdqPqQwV9vW53zGSR",
+	"in1cyLZIiCfB/dMzR7U9b9QB7DPZvwZIMrimI16FUIJPHbrn43GId/BdYUeXBsLIxAwV/Lq4Go7bYSWO",
+	"M0JayqK9ibWFvDUnBtfmElsbq05s7Rh4sEcHXV+eSAnDzAo+lSDVGGDiWk3K2mBzDFOh9+kcRTE0wmgO",
+	"lDgfovC364okRwXo3F92xCnHAe1HYV6vwZEOE0Owksn0Ks/sqO6dV49VNgY55BBs4BM4eofSDJRxmCR1",
+	"CFekiPOk8UZ4Kd2JUpH4neGwg5ah+iqK4ftMCwTyMWTh626Re5inSlHKy9Jc4q1qAbvqwcpka4x41fJK",
+	"2pJVT4MLfcAgwBob2o8v8UmUXC5rsPmRYmYHpaab+ecgTSIFXChhZ1nZH6kUYJEgSeU2gg+kGB377N2m",
+	"agIcJxkS0jlGkJGJAOK8VEgI7xF2WxIFsaIii2j44ddIitfKLtp1NkGUDyDhQmkV1Nb6Mp9oaBEELgHv",
+	"kKX+rDAT3Jtw2Qha3eJ+SeoipAmEKpxo/P5HP/xzCjAJf6jal8+uJbZfhgoet9ozGfvE8S64DPHj2gCW",
+	"nVTR9qdnXo9gCRDpkvhqX7IFMCns3bofcsAxiV3N6IWUBt+XjTaqe2u5kenCVg0HDsT+Y+/SR8PLsEwf",
+	"TwI6G58mKBRga9XXsCEbGA3FmZxmWtbGQb/CIB4tDiLNMA8XAvEQbKk+OHoI1MwvTJZ+XfaQgcpzYbMc",
+	"8FcwXjnO0jRk8xu3TPTUSWFK0zd57bH8Mzy3YQNAehBkATQ96jL6iKZafZiofrmwytFjdZO0jH+vPxij",
+	"aHkeAJCgHioAjoGOgNoeErqdqAoVI7zUdFAWmfuenDG/bjuic05RKfTvENy0kMwZgIE+UJTR/MaZ7Rs9",
+	"yIbTYuGVVo4tW+DKF4aTCH35ULNnsTfV/QPKWfCfvvagkibFeV4oKtnnmZxU+RxC6krlk8iejvosSAzD",
+	"X5dXU1vJVkY/V75Megdwe+ffTfuj4MqRBQ9mdternCsFKUGuYg3NtHigP1L962CKoW+w/BP2rjb1FzS6",
+	"4XSsaeSwe8gxBaPd43CEsa8bywlqnAhnJQAC5sZcWyH9BkqvFtaWfqqMLpWlvJK2Lu8AxYB3NPtL08mm",
+	"i5VeXU61fC+zvJ5+rB5pHorfQ9zQxQCSEjsZUSNjBJqCdJQmWje+trPBXr86v0jWuct+JlxVGc+Bfmt6",
+	"ze5LG01LaK5OzUyfYJ+pRSO5Or4SIerdZ9b0rrEsM+CDYKqu2l/ljRqA/7pMs6Ksfk7R742LDWFqd05Y",
+	"9UFWRvVDbYhA5vMKbyp+QcQyuXZTiLMBc5LatijrEiR4g+hOVn1A/A3GjoUd0H9RbVJYIpowuhbVSnUE",
+	"eDEzqpsnKg/eVWSqzc2UE2pB5UBh32vnurt/v0AXqFDiCiz9onAOhRkEZ6dUY+uZ1fYfH3EFPtxczttQ",
+	"WUbHD0IvWqiRaVf7+EF69DRVgVC1Clcs5d/3Wlp9KHutBOukvjv+7ruDrhgYyDhkZVSyhLEriRWaWNIc",
+	"hUk74qy0obwFuh0l0DTqtKej8pY4KM7JP+cYQqG0W1fnDXJB5BtEIMJyK/78oHBhAQqlodyKhzeS7wEU",
+	"tLQU1UH124WKHULZWviMe5o76QlZPO6pEvtcoGLl/MB78Wk2GKiCye+xHI6e6F6fs40rAaVYRLJU6WkO",
+	"lIWqWO4T5UmjcUF35kUcq7Ep5ry9ASaiiABThigIsbIlblU5jPqFFyKC12pONGe8dh3xCsUSQs6asap8",
+	"37VAoZhxjDArMXh87L447hukfUzRgOTR0ROxLLIJmEg/YtwYcqjtSmtkO0hkngS0d0a/0obBvbGPsZ+2",
+	"wEx68sJg2ULSpjT4QZsqgUV1b7yBvgyVUpVfxwe+mqOpYCXx/miKQCIaAzzm0fGxaIyKwtyxONgD1xcK",
+	"ax6cF8mWGdcsMT9XNzAL4wmZFYPsA0P9+I3GqhCsXF9p/QtjPiHqDGA21fDSIJLtM/s8NH+Y5ovblar9",
+	"YsEA3qykTk8MpGIrVUdEWBSwelbOQ4UKSTGsFfDfNHwnYJvBdoVaQqPzeUckr99euBcLoVL3j2fPXzy/",
+	"eE5Vtj89v0gQi9Pd7VrNO9hABZ8oV4rWejBkKYYGCGV5X3Fjd/Lo+Il7xOOjY/zP1xjSe3z0CPI0wVMx",
+	"6DHN5LwrpBioGVikts1tvdA/TdNPzfSKKn/fywJyEYXUqRkz2JY1RjNnclWHkij9J1aWWM825ySSc0lw",
+	"stTOikwKsCQEUKHpe8Atw/UpfBNoPICgD9ajP3x41HZfN+yH7zrfdb4+ILxC0CU9nZwNDl8araiahYKb",
+	"1U6e5Gu3VoR/ASYqyHjnKcA2wffuWco74jQEb3iAjN2H33BE3oyFPcvAJxLsTSDHhpvyPJx0NJWoJAe7",
+	"6uCJhGbEIILc7OQmsWcjsA5nMDN681RbpXRXZPUIHIuLq7nQZhZqFQHbUKuodsZj9vR08ujhsWgqUVqe",
+	"sZZeeaZTaLPzag4H3K3HkyIh8QM2cxIKjuyPsFOINjYmNnnc+4k2h6CQkoMTflPWV7djrbiF5DBcV2tt",
+	"gVZM2s2QGyW7IKoxH1MIdgrVYGYQUrMhE0uFT05xQfaWjOkupn18FtidNMA0SQ0Up6e5eGmfT4rREJFu",
+	"GJrUDvCe1exxJ8ruHr42edafkyCqJn2h4eo9gOMFYweR1EaKJ438zWI/LeSgPMxUOTgcleVETrLDQpYK",
+	"jMpD6iI+6IqkB6iyvdbJf3z/8OjoZPb9MdhqD4+OwlJl2ilpjxsdrim+f/ztSfn9wwQn+vhbmCsA/0vG",
+	"rUSDAGEzuOyoI35Qcyg/Gnmjp7Jjj5+ISroe8I2CXsH2Ph3S3QHjnjavnvvhd8Q5lp5YbgvipD3QyFNO",
+	"G1vc3JfR9hh9bJX6SiXKZvutIPM8JLPrZ7XjmiAsBW4jXIe7jHqVe3ofZruYmufmBOOr+KMQeIVyQeAt",
+	"fJb7oFPvI3AuBYikMurG4y8HuK6wpyPFvAP+UCjRRHjcSHSM2/X/cf5ZSpe+PXvmYbj6UhsN/Py5mani",
+	"sO9cc1DHOMWihAYGBESCKIwZCGDrAoRBd6/33+JInjz+5vggglLweKyjDCA0uTE90ktV7NdaD9jp6zMP",
+	"4k1B4oE4V2PpBDbryEwPqdXsN5aNsK0Jb8SN+Kuv2tx1qtVMjDNtfPEmFNhhsDedk+3bRZp3L0va9Dct",
+	"qw+V2Z5GiFkEs40kGF7BB2RAwcSTSH+3Of0EjSnUCOJ+us6cnMAmHc0E+aheMLSV6Z5uaj7qiDNoUgtG",
+	"wyLczG9ooqhYLX/1VRADY/mvsDxdt5f9SqCmBYPYq7MYbPDEF/fuWSjDbWNVHriVhI50ElIgfkWRhYT/",
+	"PImT4IjKZlLC+jYFtS9BejKeEaSPrjx5/Fdfof1cgLNZXCtYJKdqoRBWIPR71HBDyFoWA06USDTFNWhI",
+	"ECgMpOi+srHR5ciCHx0kvkVvB00xkTyjxzlHxbdNwXfy7aPHB+4B7WDypxIKW4ElS4rk3NkZZfWy7x4/",
+	"eUTw8XnWV9oqJLjlfrRWt3U6cUr98LhzFGC7o98+tlt2Oh7LYu5+J+HYDjjb3oaCTx/CUSqNZRvV8Udw",
+	"3sDq4jZiq9s6p99/kP1rpD6kXdTqto46D3EAZqK0nGStbutr+Amw6kcAw45IIgDTbmwT156ttcMTLi4B",
+	"trhtAc22XZGUI/dBn6VJnagcAAIu6tgRZuBRqWxSxbSp1W9CAEb7RmeMruNHEBhvK4gEyJ3O30tAQWMX",
+	"HFe5I95MdRQKCT6ffymlAewBJ3Qi6AEAWnBeLoEPMD5MDbOrLZJfn5+fn/70/Pzy/OXp6/OfX12Q/byQ",
+	"AvaxGKicrDEj9/RCujbAthZTHUCSNu7OFhfG5LYN7aRu2Lj7ZFkhje+Snu1pdB1lnlufv2HNQkNFaEIE",
+	"y8PojbNorRyobkMhUtUzheZC+Mi82DtLW91WMdWnP709Q2phkv9L2VbDKQ+ixwFO/rs2N77+YFLgZetj",
+	"VwYQEdRaMoBl5YMcT3IkKoDrsuVMl3zuAzfUN1PN7FHAe+KpI1byItYvrJCslMUUWWBJ4Lm7HR8d1Wax",
+	"0ABUnwa++o0mgXAFW04A4uY49kVGi2KqAX82woZ48/bl5Y9nL8/Of37+DAMAARwDiBse4RybnhvApX6Q",
+	"qV82d8nD9Ze81ZLaJVSKF329/qIfuUwdr3i0/oqXpvzRTDU94puNLjj1zWN41ZONrnJf44U5xffrrnu4",
+	"wYQAZcmYF7IY4sMePt5k6Xzz1K8qzeTFfIIXHx9v9kQ/R1r64w1meHr2b86Md+c/3mRLnFFe4xw8CggK",
+	"4rXHG22nn2SpZki5/niTnXGOGeG3IfOGl26wRehRF1ioUCFKAikXUyQRTfu7j+0/agwy8ZGmK6qsPv7s",
+	"d7Fd4vQgu1TIAEBAPO6bZk7D31tO/7eAuroPxsJj90+0l91h5igmXmGwUqC6Bu3KSwpHRb9jyV6r3Yow",
+	"4jqhXqh+wKlW5F7+cBjFgVvdljZaEVmPAYoUsq+6mH+SGR5Mr/lct9ircerc+xuqZj7sIoYowRBD25fA",
+	"EaOdNzXR6OC6pCpqC3f5Ysqss6ABh6o8PePg4/Z6cPDSaAUxOFKCK3XIOk3IU0jXa5Ew5o/tFpFor7sI",
+	"cUjjSzdXQPFFjRooAjJxq0yuobvv8ws5XHZ/Ou0BnONunGf6GkmNpiVBWv1IYCfL7gGXPEBMllcDFtPu",
+	"Zl9vqEd+NalzNtKdVtxUZ1wY86vUc1oEe3vdcUNF8Pkk+k9Q9Bxv+0iOywxlaF1YOv8N+By3kjLh4zt7",
+	"1vr4bq1gpYJKpAa7xYPaS1zW55A4rQKUZQs1S5C6yvojTA5FCFRY1249shtguVVAyLjyuKcrsG0LkG21",
+	"EmmgZZsEtGOARCgJmHUhIgx1+NPCt81Cn2BPU5/lK026w/fD1GhlIcZGo/PNMeyYI1KqxT5b58c93eDE",
+	"m7txOIzb6LEmf66iyo63VWX83tZqpad85v0rJv/you6BnSu0E/obC33cq+vlfjDZY/M6fBOrDGyM7cBM",
+	"PY846xGZbWBXP+CnLzGvoXInbqKhZGUiqc4wDj8SrbPGgg+ZBsSTuPAL6y60EnOFpTShYYAKIRDNEQD9",
+	"sRN4OoGOJHdCBDz1E7TjYAADenqt+g8mKCIwQI5fwr1ozLUzsGwpAbGNwdJiqggyi/kCQugOZ38Uo1by",
+	"bamjnzkMMOcTI/b1l5EMNInpPLORs4F9TIuievFlhWSyx0fEIfEjT8QRvDSArWi1WRADrXIT6SXMrhWL",
+	"2BShoeGKmLj5m0dNxM1rqJs3ZkB3n+LidOk1igqmfcDcD685BoEm3ibkAMoge06L5FO+vkZ3RAV7PY1I",
+	"jYW0I99vBAiaDFHgtjQhuBqDRT34MpYTitLoKqu7mgo7WsuHd7mW51TiVppQA+dXZVap2uRvt7NkUu76",
+	"jfZLdXbHd7hPPq0nTl3RW/jh9DnfxHLxlzbaL5wuxdR2VmC68E587EaBtNLLfqk+lPFwdx72zti6L2Pr",
+	"tckRqSDSuHuWvoc/j7MdskHrrK0GCwKQjTO9IUkxEPhhH/qix00Qhz2N6A3irOTCTEyYeoe9A1AllSIo",
+	"dHABjnSGkO82sjOo2HsFLQxRDhEPzSZEMAvGES5jWP0f5mfPtvZjX0iL4sm9u/Y2p5/pfwOVt4HuuLNM",
+	"oJ/r9vnAqtBepjoCHy2+vHqKEEmVIk4lcIaPUQou2cbIEwkowtV2Hg5pKAa39vj4J7GhgSEcxDg0sDd2",
+	"HvhOKWysFM5pS1fVwifVBkTOvVTin+a5Z6xuM8gBFG21GVjBWB9dfK8EIVwA7JOC2l1k8waxW2NN9S0O",
+	"RFfR7GS+PvvFjXBr8ZmNs3ITwfkUmqxan94u54VfLVhp+lV5Cn1tawUrXOr2yVh+OMMrjo+C6wLtck3i",
+	"9pUmR9QMlrz8G1vs7daLTF+vOxfO+SJt8r+5NAXQuWZxyocqEvJFZku/BWPByHKrIh4xV78s0/MUCg2w",
+	"YAHvyNWSMc9xzNiMUZN8Ti3OoV2AQE45ONbTzP6c0L2AECDm2YWGQyhS1gqRkGo0ygQDABC7gfOIF8mT",
+	"U1O8EJEdO/hg/CV+cmgW4445P2YpBtPCc6MYQk2liyMqScaVLKlFqOvrGPtKSCDObmOVeUSDD8hOhnoy",
+	"ndzHJcxTCj4pzV3y0IsFCKmo0rDhxbP5YocrNbh6juE2RrUMAybA0p9DXGwGhzMm4C1n0HpmTyrjgDE0",
+	"trt2hG/PYz+DGj3FlQqs7kQ21dM3Tm7BgpFg/qyFiu59rVU+L9UH0r+RrLQjM1mfCIsmun2NY/PVGxQ6",
+	"PtxyFbaYS8rqdMtZhOsa3RqAipWWPiWwgXxIC/cuXb+6YAStrPhRX5wW3KRQ8TWi0n/aWsW3elKYvrIA",
+	"ukUI7n9zvY1bP1K1S3V336TqnD/I3/9o5fJK5U5STovcfQtSD52nNFK5+9MCaTAdFr3WP87fvn796s3F",
+	"5Q+n588v37554T2aXkv0ej0txOHPotdqxjz3V1+8+uX5y15LHB46ISH2gN6pBwkDpCX6TV05bT8hdqNe",
+	"CyGlgdmoV3HLkLioUlCIP8kM/2v05RX4hb3Wu57+uNfT4HrwvH8yYdbw7zBllBBtoYpCdL/nJo9OLCz3",
+	"++WHNuU7Ow1S9I+e7pUv5VgtTKpXnsOUunw1/gkX9Mr4N9LYb5RM26LhwG9uzu3F607Pqqe/Iv8YTv3Y",
+	"7umPBz2dDWB6/+t7obNcwNNzM+z8KEuZ76uiOOjpjz09GJed10Wmy1zvs+D8Rc0PxIMHBNsGERuj+6q2",
+	"vIFgLSxz5bew3Ej7inf35LC86LEi34ftomFV93hR92CjWFrT3/fiPbLXFnuVHeJ+kJn7f7879t7Bipz0",
+	"tBuIyVUnN0M/2Ws1PzhZMtta0n5qVREV2cpJdulMJ/5lk/LYqAaWvq4Hf9B9uPY1Vbkq1fLyqtjiHhqT",
+	"MqE/1VIxQhYh3Ea1Te2o1SlqCQbkJqXTqCsO8IPBiPcGY4Bzx8Y4bxJTy2ZpI5vTlnLeEaBJAUYLxruq",
+	"EmqxAyXW1wu2yZJAJNnlHCf50uKHf18diDbZJjowqrChr5N2wxL3druoH2zHEPGblqMHuRlmenkb3w9q",
+	"mGkLn6DFHlP1gREgpG6ifgieKmfmKxQdeEqFzqKDtDf0ZU3tVObQ1IxdpK/cyorjzpG/b09DyzPSz337",
+	"6EnAxXjU+bpzHHmuflzU7ucEc3IgEGQdukmQHgSCl5ThYftAiatpWULnM3TxuTenPkxyU2Bn7zV2tJ5q",
+	"BjqL+uE9XUQFkInpcfz6NLFctYVGQk9upqaKI23cLz0NOInZWEEnf4yz/vDo6Ijfksf/Oak5+b75z+Sp",
+	"IjL6C4RY2NDhvXExZ26GZ/rzOros4Ne6eS/cWLf3VRcuiwf04XA2mx26nXs4LXIF7JHp7Ub4oynG2w6P",
+	"rrlBp+C61YVveX0QG4QB7LltEoOVqxq955i6o8iGo7LmP4PAOcfvY50HDefer+98hkjqTwPrzs4fbrYF",
+	"TgnJ409iC1QUO6jHoB1jte7sgftxa73aXnRTgZAH/VSZyv9NX12nb8bocXoVCqf0iZ1tZAqrxBUQ18x7",
+	"ra1cUdoc3hUlt+6lmu3TP3/LytEP0qq3b17s91qjspzY7oMH7D1VhniwsduHuEALDjCIuIrnG8tkuNlz",
+	"t0RLFug1Lc+KxdnKOa0sTmVt3AU3WJ927TqQiPu4GJ1ISLoTD27s7+bKe7du1OAeEl7E/h/iyo21yLti",
+	"b8VY94R3WEsGcao7zmARoMes8KXs1d7JXoAI7oq9xjeyx77x0gG7+2825jaOtEsD7qDhihR3/Bhyqpv6",
+	"WLepfv8YG+BmWi63wJ+zycbkcd5SrdjVAQiU8XMqoNpLnOxyRCzLsZuNSDmb+9kAv2qGANHmDMV76ATK",
+	"zfDVtLyH/p8lnvgiUd+f3Bn/G1XZVBTwc50iqN4qDXyjL3RJ1Mt9smRMrvhmg49cY47ENLNWs0WvOPrG",
+	"Cbum7iafVmUA1p31NJ1F7EzfilTOYdcSFpXUc38d+H9fH+Ep2CUDNZEA3kadJNUBZ9bDuE2t6iJ+IKdQ",
+	"PVKtBS6eCNJmIa3aRgBnLxJo3kBZ09MkUtxRGj/nmzMrwFDuxlCVAaA/o7WooDKjU6004K62oZ1kCG2t",
+	"npKJZBwSnlnMVrsnmSx1jvWcwoNE7jm1KurEJARWOJn5OKMem5gAlLiiIQrJLxblcbeO1ieSR0cPRcxJ",
+	"2q7vCnx7A4C3LUcAzomsp4NggfrmTqqXxeICuHeVyjXeTdQpGvbRN0eImMoQjn4oSLFKAMwPj7jBidH3",
+	"KliDiC53Ia8sUfK6/c6wq3YEKN1+CPg3Mu9T9AE1MeJO5qZ/3Y7AMqPN4/crlGdkg56mugIgfXHbIaVa",
+	"BPeSAFGZA8nMAuM+R9ainhrGPRKjsbmSVqWfMlZS81Y/a9BkM7eefObtYyYLF355kQkQ5cxtMoi/6D93",
+	"iIIeAnN7g7iruxjFX8KmWkB0aLAtcEPenb0UzCMOQi+tJP6/ncEWqJp90DqUDjsNTszgFVvjSg2lxhYO",
+	"X3y6WCd8zgP48gqF47VdKc38GtygWphF0O3KhXmon6NcOBKrSqcbidTnbrv5me8Kjv9+7RuL5caxZ9ks",
+	"Kpd4iHzNgz/oX5sVR3hzmBlRfMlCQ0gHeuwIYzWKJCWIFxwAZwDPfA/qiZtszej7+GKjI3/jUoXtwylU",
+	"DL5+71fNhNuVJtAWrNYm2Gyop5PlYRZfxu9Ld/iDodbOanVCgArONAKoCwBQd87gW531TUpg6i9//OVp",
+	"KL2fjbJSCTuBavfCbZGezojHIKJfioHukRzlJfqhIybhx1Egg0/SIXccHHGfu3Tnfufu9vD4O9EfyUL2",
+	"3fKcuLtTF2pmhZJ27k4aTmlaxIoAAPbHYqbk9SXfktzwUz2HwQDkugRSLsJ6Im8Z4gTYvjiSOtT9I0wy",
+	"gvJnwPXNwRE47Gl2k0dHX8NPSDSKNP1JR5wDsa0H95dMVH819/jQVhWWWFAQA9wtpTvOIX2oqaGwftJU",
+	"6Y/cSFjvH72HLtm9EMSpxVqeYM6BiLg7N3bV3R59O/mL1DWcw2C3d9Lr191D+f3Gc3ipZm8tICFuOno6",
+	"vdE35y92Wd09Vq2sNBwhw3gLT3wDsf/G5MqZZvhV3TMyMCRIL+Q16c5dbcFn8ttD4Txt0k9XXYCK989Q",
+	"XuCUw0KWH8VRJc1fkVB3mOe/VcW4G/xC1hsVxp2lvVfko6v13stiOeC0rIFW+w0DM8h9xyxUqbLXlEOa",
+	"GAuMWAFrDesLyeUXr+k4ZUTAwgRyECb/IcxMTlghJENPY4zdPVcWgCcyKAw2SPqIkIcnc7foUlA/4QEl",
+	"EWuIP5NTEVRQDiywaOCUpOV/q6FIIbhDMwhcI+Ab2Chg+VhF6RK4x4mHG7mCNIE3i3Tqe1s9bReYPZkt",
+	"gTjVdsTTUJ+uiDUG34n1IEpMjwZFqNxwWm3kJINu8XITGKh9JTxM5HkDQgqRPO8/oVwicalWqF6dAUXQ",
+	"3SIrD8DQ5Y0SJVpoq1AKLnn08MifdkkQAsky2LllYHPrCqHdLuVNuUkUD57jPnW7+dnwIjYDbIELQvBx",
+	"h3d2Z+FSM1ZrLcpnyl5vDXNWuWglwBmQE2G/uCHK6bsCOdsE2gzPgR1/MVIIrI61PRtfjeAk8S124VHO",
+	"am0wHxY0z1GY7VBxNkbFgSDsLDY+IhuYbJZK8EmFz5hsmu1wzBCvDP8GRFaslzsE7mv+oMFUYChVUywA",
+	"RjGDcq1gpW+0pj4VoF2n/rQMYKWAzjIjUjPaL05h9s14XGFk6k8L4MH2mhTLb6gi47Hw7JLc0yKZJZPq",
+	"ZGgYtqc9rxwC4CKdFfO9Aes8MOx1Yi59KEHh0kBQPs60HU1LC9T63fCA5WBoX4jSdm99m+HE598lLFv4",
+	"dTMttzUqm79yKzw2Dp8hbBoBmnR2SmCnBG4GjRY7LJtpgSbmnjx7r/5zOcQZUSfWJDc5jKIfyCGQ5h+N",
+	"u1RNQCwa7V1FlVsgdwaMyso9SGYG6dskJ4eqfJG9V1pZ27q1DWyu18qGn5XMy9EWIsFf0NyKRXMF4M3s",
+	"/S2QELf/HFcE1M6qbxOG9n9GW2mEk3oHGwX9hqUmA8eN1xXjNzIz/fr5GZk2jbbfUag9rvi5E+9nqEp4",
+	"1krnBUfTbk2m5dM1EyYYaDlWqT915+XsMDy3pU7yBP+rYvae9kIjhtSDsXrAw1me7X6DiGu2UhmyZ0Py",
+	"2OkiUERcJ+IL666m5WItiDilfnTvUoQbhaRuqBvvh1bVFUlYbnwo45ZcbP5Znoxd8pCbEwfBIDjK/3mT",
+	"s/GLXY0tVhn0DZDSlly/QbJ2SZ1PpSwBGioonHuvZvxvblP6d3czMbdLWv5VKo5w16JMm4QPtinRuSzD",
+	"NZ2kN8AvYqruB3/QvwCWfhCRMi5PhVVIyn3tkTP9r32JP4PSJ4+OHiUC+k7c7/NQ4Gxlli6xD6sEkZ/Z",
+	"WJyux0Wsj3hzqbV4ZTMRNNBg3tx03HF67Ey/ezb9Sr9NEXSXJEAkzFjk3CWSO30/TGw5bTIcGeuYYhck",
+	"oE7POuKVzudLpNlYzrsQAYbQsu+ow5CH+33me1AXbtwGWrRq9rw00B4o9kEgHmD/IRqDuGgF27e+ELDJ",
+	"tGvgz72NdbaBbHu98MTtbbNV97iHhrc/j8QO1JQB2D924m/Ahfznx7T9NJJ511D3ZeqSN1z1t1p9BCOY",
+	"bdYO9B83KxfAFkXDd1IY8B6WWbgIFPJeFdyJwsVee1bgtXX2j7SQg9KKTPfzabqMvOM1PfbL68mLFnS1",
+	"IqHzbtCRh5fesiGPxrmj79gFUu8AAnXovo5mCFQ6tFjKMfEygGUa//KuTge8jLrjVyR14Lb61WJKWiFR",
+	"OnW9Herpu5DtKyuJVrdGvd4Rb+HnkvN1BJJBETBCxCgylQLgAxKPQfUITenBH/gPCCtMCvU+U7OEIFbw",
+	"iJAplvWB5zDNGRsDbWjmrBtJqiHLMydktefqUOOOOCstkNG52wyRQs+NE1AzvhG/ZD+4Jfi/zl+9XM5A",
+	"QaLls8ZIN+JewIGeq9IZgduU6i1c+LnYI1iKbznyZRY2bGwo1hnLVN1CkMdRdsgyzJfz2/O10TX+EqcT",
+	"DC7SWr3A59WzejTllX5A0Ib0XW1+0Wu8wF2LYcNNLn2LAcb4bXxxmmmTzqDonZ/p14UZFsranS/yFwMj",
+	"fwZiQ5ISWqaL77qviG5+Iy6O6IpaQrAr/rE/nWbpUOmDxXYlt8BSz7Eb6TlKYfGiTD11x6Qw6bRf4glO",
+	"7fJJszrJB6hn4vh4owZTSLNSn4Yt5WDQFSPCyBoL814VnW05PUCaL2H0QMlTaXiqKjXoeHqK022abM/J",
+	"VTfVlRPtlW/cNLtCiN/f2bLI9PCPzaf78S5aplCnNVNs0CrAy+3zXPeiqSLRxoRnutc0UTynwHn+vrfZ",
+	"5AIDB7VbxZZq5FPHNt9S/9q5ZKvMVrTqEqecE59OD21MblkksVbQrzF3MtZbNSSVbmrn3XFDxmewk2hZ",
+	"d7mjXe7oU3m7P6n1Grbm7W71VeKGX5n04WzKDJsAULA6yXHiMze5GpTgvWZW9HM34RSa9NA7LbkVwPvE",
+	"CP6ITZke4HQoMw34j0dP6MpLf0FyUOXWYLGHDJZSx1zHwJoENaPQ2+mce84+eV5NkZwNDkEWEV4EjsJd",
+	"BKASAAHpU+00ZyTKlD5W0OQKV3yB7UVkLB6/HB/46C/jA/skE7Yjh51xJ7WmtJ03cjJ55/9VfMVPowg2",
+	"cS7JP+cFRPfweJPrIIsMzRU/At3/ziP9q1FEohQnJbWJvlxic3OcdXX11sxM81RcKQFdfRR/PT0DdeMD",
+	"y1TSADj3mEQT2YD7B5x6BEp7Z21TYevclmrsI7voPgABglM7IDTbzgEpSsBQQInlR8JMWVQz9jLEqt0Y",
+	"O8KTSuNQLrOUFGDtsbnRjQWx1TjZgoJblKs05ZJrO5Z1lPvxVNrKZZ5DfnO1ZCfz5U/bPJ7p9ybrqw1V",
+	"mo8sbqnZwnULCm5xt+6cmJ0T88mcGNqZWzgy4na1bJFXs1TAo32AhfU395jWpBa9B4QSHhgDnCpAynsK",
+	"2ngImpm0XVZezM6vDXQQRo4SA8xo6A8Hed/TShZ5pgp2TdpQJWfyHOgUkN6emVtIITEMMrAykrWbgds0",
+	"K7KyVBqTmm0hS2oKx87tjjjlrg7P6HKlnJLh65jZISPYlwWHq5Yhjb2tbNHN6qKbOTQKg1IwxAXEnuYS",
+	"v9jevm1isr2l/3b/LtCL7L26lxAXbz4KAwptZn+GrGDsS82ycpQWcqOM3W90rt45U3eYqbu5S7Xzbm7k",
+	"3ZBLe68Zt8N/FwCmuiLz9uAfr9+8+vX1xeXZM9ai95qM2zjx5UTVQt7rdawDMPE1IQ1+2xQTiMZ6hqmi",
+	"c/bpUel2GZ8HLNzuxTr5yRDLEnuscZg2s+JqmuWlyHQb/VSKo3JGSLxiawVL8oHi3PrAmbcORNU46OlF",
+	"64DzKQ2auybd756u7V708RtVZkUUsrsnlexWnbNzn10l7zTprTXpTh3eSB2yVbdVfsxJXOcuzNdjtyTH",
+	"R0eJx0UUqSzlFaK8w/E2dsbDJ8wclejJZYz2Ja61mdmYfg1+ZcE5mkISpadT6KJ/VY5UMcusEsnjo6+T",
+	"CKnLpEok6dXlNCxm0hYJPvsyzYpyjvhhaSEznelh0kWSPEoiWWi4AuhAwgo7PduzYjohvCUakLTXKl2C",
+	"IvNGyTT7q8LIhHWHV/8pUWT+fGjQ5yOIA8bbdKhKv1WW4thQRGY1F5MHjY07A05CQUw7NAHu2Up4uj8t",
+	"hc1ypct83o3RSAHo39MJJEAKmGBfoEheZPo6EaihKO/rA+8TOVTL4F4vaDJfXg9J9JpWfmK8AjfoIcFL",
+	"b9lD0rhTdj0kux6SPyV0aOnlBctG/mV1B3ajA/YKoLJ9NpCzhYipgyCZ0QVsWyCjCbVAcx2MRVIUsi+g",
+	"CEamXeeK9aUWV6qnfYuKZ2BlOhopBtMCOz2wH3B5awd98Z+1tWPTJNrTaMQ3wL5pvPoe+jw2nQ4L241n",
+	"4C9oNIVoz82kBRp27LH8q3d74CY9PXtDr2QNNpuaoYnvHoyXUvP42uv4PH8hQkperKKF9RfH535sOyOK",
+	"XtXKC4OydXZLmOMauG1yYvi6X7njd+VF/iyP7L3pmuLjGBCWW2I2mR+1xMS7dtcSs2uJ+RsYFs4M8FbA",
+	"Msvirrtn6OaftHumzMpcYWvMGWo98ejbhw8x1Wz00PfGROqKTkc6rZHb0ykiBIK59KpfmivoFdmqMwYn",
+	"v6Q1BiVQpTWmwRiA/pgLN6GuwP+tmlSvfBamtNmE7qL3hZR8c/MLzRPeTYkT2WucATa4pPEE9taNv84m",
+	"FLAlcExVEqEV2BL004M/fF3Yx5UwujRlZwlnpRW5LJ1T+fDoiI1bW6cSepWnwfTFvh2Ar3fmcU9jB3bD",
+	"KDzcW7IkUnZTW/nzlJzhaH/LylFQ/luamrWLV5iddwXYe5GNVZ5ptc5yorPIBnp7tpkV9HQky9gSKpSd",
+	"jtXbs/OV8PhMp+/OTd0tFi/957cbX/zPb+HyqT796e3ZGtPrp7dnb6ZgnlilUz/LjSe5cOW6cUbX4jht",
+	"aSabrc95aSYTXp9dKeEucnPfWHo+ygLZFKAkiwqpt47nbCXSAwfIO3epk+yLzMPclskRHcDHg0h2G+CX",
+	"gfJCmIJhR6CiLrGlLKc2EWPznkLerACBbiBxvn0i/uf//f9EMlE6zfSQ/iqUNfl7ldKf/dxYlSZtyFzZ",
+	"Uk2AjwAo2aC0sFAGed3KrpA97W/Wju9kCn8jHsZYzsXQ+CoDHE9HnHrOXyxmdFO0husQcFJuujKHRE1P",
+	"E2YJJeQeHT3x+M5lITVR8zE3sHsojUpIzYtAI0qzQvXLfN4RT3NjAVCODyHUNfSQRbWRPQ1Yc1meV8sb",
+	"u1S+qE0Zg7yc+kp37nYbKzCSMg217zhtXGY5twIXDN+mzC7HJlVdYQaDBFqGK+/UDAZuiUbTsdS2uzhS",
+	"0TxQnNdU+0FiIlKbnubAH/AjYwlojF2TGJ1gPx5GIxcxHd2NrF90ap67MuUIJuSuMRRZHF8BD0bcFX2C",
+	"By3knYDuecBCNOmIRE/zPME2Qig9AYBHbcx/OouTw1fXymJ9qlX5QLi3ldA5lzCTBCfLZbE+i+tnALam",
+	"FYbbnXk7n2A1atg/bnf7b4iej8FVHhU3LTZszYObdhzSg5pqYd1MZkZApbVFhB6/lTksLMeqp+krDjA/",
+	"yM2dPHp4nCzvXbyx/XoXvYtu75vBYH2CWOr01WAQaXh6Ret5KKJJRpeXRbbCZgrmMpy2fVi58an30Tq5",
+	"6TK8xvPuJ7p8D12UO7NvwzgivqCXpkTLYtf+uDOOV8Hlr4s/LgRwGCO/zT+g1XZJcHbhd2ltNtTxL6Uc",
+	"Vs4g9XmTWNADmR0WUWaiMS50TuyCEdMyWZpUcxAgqtGb5YYcEmP70DZjK8lYr6EDT+6BkLanF/kdT6jK",
+	"9ToDGkVnjozMDBpzwNFvg1WUafE7DjTTw3f7gCdDVJOZHh6gAYa5377zB4AILJ5TO5hz7gQr/mUyIFP0",
+	"DTXFVNPzAXYBRfMg09h8A1QCAJk9RzNflNNCV9ANMW88MjMAbDCDUumedve7mvtfx1LPmX2bpb+9VoDw",
+	"TWCFcN8S2des+NfUlmIAgqbyMF/25owYOGHKNNalyJWECN57Ffgp0aiFXqapRrP1xGseZxliDTObOmzw",
+	"OjcDTdwEKt7XbTObCGBas4ZT6R30SMgxuyzNJU4iEWMlNRluaCVDmxJ5NbDYGfoMWs2izYdFTX5Xehzz",
+	"gLjuVy9MeK7Kk9BChgQr7vf4HTMIunsLV4WZWeDuSZDFEWLHCdcX96WG4kSlU5FUEgNJWwwz525KIicb",
+	"FGbc0ytWD7fxIZyNLKgJ/nQJPyXLmT2jvOPWJVqS6Iw3J9+k0++SS5Mwl9eZYWGeW5Nphku3p9QEzxCR",
+	"RlOjFTo5+C0mUB25lMkHycK1HCPoaZ2xlmpViKsTPjxciZNFFnws6jPAO9vZxfU2NfCoZvLChCKGjeyl",
+	"p1Hcyz95C/7Q07N/m5pS3t5UOt7oJf8kSzWT81tZV+7SDV4cPeoiGyszLT+xUdZm3l0qIllJXYpFXnt2",
+	"EdJdZnfQ+/VyVcr4wT8uzp7+8hzaviK1eJNM8sYJW8Jt0iFnW4DVyhnN85qywOxtSXHXAwHZ2mwAF/+v",
+	"74XOcvypV+Zm2PlRljLfV0Vx4H776P7PzrKyPyIp1/0e/9HZL+cTRXfrS6s4P/xM5aXs4g0H47Lzush0",
+	"uY/XkEdyUL/mjbKqrF+T6/1eS/zPf/23b+5GK0VnetjttRZu8sxo1XiPXk8jPYazSVttGj8lazrQ8la9",
+	"E3p6y+7lGVm64WZPTap4wT7eOFEN9hxkp/cxZ41Lbgb+3dYNgX16rekBvAkh6F3RevtXJIQQMMO91L2e",
+	"vS7+JJiutWPL1EzLDjgYdDFp9oMTPveqUPL6JL5Z4d5buJkbtMlVJzfD/b1lb25v1Q2d4l1yv/gt7vG6",
+	"c5Fmlq66Kyrx5fcNb9Tf2IkMvCW/0ZrnJ7NL/to74H7UfbabAM9FyZENfLx1JBOxeTwLJrCO3Lk61wQ7",
+	"LhmYQ8vIJuKCuy+vWYAyK1uYqTdqGIis+ds1DUQof5+lc6BahrBFwamyJZtru6z3Lut9//0K3A1AYwQi",
+	"ucVQH1uN95Hvbmx9OK9Hrzgi51OMECSS0Lvo/mk52HKC1VlZiYoW67NiDfHgj0hPReGHpKedd/s///Xf",
+	"6LDbpCN+g9BYCKtktpY6rWkOCI2AtsDYGIS3StNGhUPt8ThgTAceHx0lByfCmmpnKMaDwPnmhORCsI2i",
+	"RJgZLtRQaaeTVFeUxVQlQtprSyhvmGIN6yijCFt0RzddxYN2by5XJRItlwGnKJd91dMRINGVGpgCIOlk",
+	"6UNUmLqmxRllzkiZUxzBTieqsCpV6eXVPMHm2BiU9Uo5P9/GJyZtjCLSZg1IR24BLCAWnQq/ApmhqTkT",
+	"x4pcSS59iJU/La+HI4BVHJtU5QkjwtIk4ceIKIV6Ic1goAp74rtksrIdtd9wIpUUJy2txJtR7Ix7btrx",
+	"bQG9yOhQhoIp8G79S42aGAMsFKSql3fn3CJYdqcdOhBO3QAkgbd0nL3NN7n0aW26N23vabrDPeRiiym4",
+	"AWun5cP/sZ10gzjgshBgvL28hUzNtSRsqtbTvQA29aXuq3xTm+kpnJ2rNES5trC4wkVVG/45+TSrrsVz",
+	"Xg3CPeqe6A/zs2fryhzdFeEeHyGkujUVEPlan3v/kHx1u4aGdF/75daNYH/zPbbzETaJoOOKvTTlOX1g",
+	"X26dw50F7f9ybhC823sOmG8fLf9UjVei1wquQ6+FzoPYolWKB7ykWWpZyL3WOrVgaEEI/U3NqbmLlidv",
+	"4DQ3PTWEkdviD1F3r0Rz79JGAdBlUcxx1HSytH2piu5dbVSCatoiRTe1DH8w+4VvYQIgcUl5PeDLkFSR",
+	"IWYjIwYmz83MYpHBBK8AP5iqccHNEOPMWkXskM45g5JR+Au6vZYBqviGmS8vSFppGNiQDf1GYdKoH+cW",
+	"MdIl/W47ZJVdaPOLCG3KECscB6HTTG3+yeKap2lqhfRxsqt5hOjS5T8X2iigxeZqjjViEEvCiJ6/Dwl8",
+	"sGDw31xouAd8v1bOO+KUekl8AwpE9bQJigHbE0gnUafOQZeaeyCkGtWHRXPA2rXm9hixrDtGYqMKsw7P",
+	"Mr0idMUi77PGreC6TYT703jMNw0+LVx+D+Aym8+IdqJXPRtPJlzRGDPgXTSTVsg0vb+Qwc7t3a4z4Cl8",
+	"/rvS/i9YTZ6maaRDMDFUz/xV9eQncIL5gZ+Ytxf2DoGJlKxPCRzBWcsPb4olQvNZ4h+TdFzpHFcVARHv",
+	"wng3Gu1deM28R5qdZp5E5DEjYy4Ncm/NGJeDgXAtE6OBrG0m4VaRdtUX96nEG/WQVMrTt4da38QspEp5",
+	"MJgwq+kB1b01uBxqJAocJdzmAKXTKreqTcCBhXJOu55iivCn7L0SybTIE+i71momoir//WmRHyTQUMsF",
+	"pTIGg4PUbjZWDJUrqANGaexUhhpV7OZF8k4qUyuNuFLQHaCBBhQygV2R1D7WhFoXhBoMVL8UAEi81DaM",
+	"8dLuHgB+W5OqXIXxVkvFEMbbxrZU9armzkp3cFclv7MCtkW/wE4d47zK0PkTiYSGkLiX0/BXFj6lVrel",
+	"jXaXfDgs1ERJfCfgtGwaDi0j7J41aE57lnpWqqGsLsJ4IHBGO0Jw0mnwUW1bSCsGshCY6yZfHOAKrIIO",
+	"vnFH/GS4JqOnk4mhpn2+BFCkE+gkS6r4CM4jSTq4jCgOr9WkpGXGtnu4h7GgElHCc/XRMtgoWpdtRd2p",
+	"G99rGvsm4VEYtbMK7MZnbxykvWuSdzNe35P/TNlrSrpuLnIrFzVKXN56QI8PxRKlEUO3YT4PjBW854uR",
+	"4jz9LtC60x33GmidYT/pxFuGDW4kqYr7CbY6FTLNHvRHEoTFsopSU1DBXC4jl8aJXQ/V55UAhbv2LAp3",
+	"78RlA1AqhcnB9k3cohCEjG3sIs/KTk8nWepbHlllOeM6Ct+SgYwd1AhYIxIg3a20U5NiseBXQe8ttydT",
+	"J7MUubFlT4e8rCcVQUv+XybTlUEaaiCeYyVl8uj4WES6/HKc2THA0cTdyuDLpeJK5UYPLcYOaDY9DbWL",
+	"XHZaqg8lMTNCYZDMUu4dvlJCpVmJHc4+DAF0UBQbnmV5zu3r4kr15dSqSHeDRsX2Hrd2gwGU8PJ5GJWG",
+	"RvusbEeLXBqzsCy+0xXcEl/wy4uKUD3uVkkqS3k49XjpiUcy8gF3LnjlN15My1FHvKpsNIDx8ZvRVwbL",
+	"tI21o1AunM9pDyRuwyV+zBMojnbnzSeqpxO3xkmYUqF8BSrChGVWZENtoMb3XCnRaz11D8Aog+216jXE",
+	"hzTOBFcstOK6J6woLI4gE8ppoeG2P0s9dJdOJ9gWj1RgZhJtwRPurKePuOZ8mwl21HcQz6zwLU5n4avK",
+	"Up5wVMRIWAZUxhvvr2j7U70xVejC+3JfPMEnmPcAnIAvXZalGk/KRGCFMi03yDt3iUHZYGa6K9KCZoiv",
+	"Coukw/uu3s/vIBrjnnXzGUN6Bs1nt4BWDtTNXeUq5ONfoPz37Znbo41FwBtnLfgeW6Mw1a67Qc3vXTX+",
+	"+3e2dd+/v/LpaMpJ92U1m1g8Altz4F466Da3R7vi92evXj5/l9Rs2X8//Kcq+io/PD07fHt2SE86XA3t",
+	"yUbu4px2Juctmvo3Sc+4/fxpczPuiTv4gD8NfEC15tEZjiHzE6zXmvEqRT/YCZE1D5Y2JYScrf34vqP2",
+	"7eWldUvCTo0hfiEzPJhe87kfI+fhduV4AFvjRdvv75LIIjl/9ks9NlUp9IiRo6Y6JSw8fzhL22hpBAOr",
+	"p2PM8gUDGkxtZ65ezatvkZAiwWLyphAdGsr3CpncIxwhf2aT9eXs+KnuO7vyouo2VT2kk0UCIme6J9La",
+	"zJZSO+u1NHkqpLOXxNW8p5OxKqVTQR2U34AKu9C/TdBHKVTIeGJaKDThQwggpc2s7fkLxwa4kdR4WZVi",
+	"BAH+mfHZtyoqjIZ9g7LCYB5WCgsfHj1cX1i4tDaVd+Xtigt3caxdHOtTFgxW5DpG69dpwsaoVl3Z3E2Q",
+	"a8E/vpecNHY9LXbOruuBdmoQ3fnVXdfYg4WuPeaoOR6h4TmpAWF9rc0M/OosFXNVkp+uKWJSGUnbxykw",
+	"GoldvUAlAGR4wEJCAQMADZQWAm638KpjQoO7zz03YKu9NMt60b+4pO9OdG3Wv1SJpTV/o40Sq7lvpc/N",
+	"jq1bZHU3NbJDaKTRxP7RFMAfMB17WIOKTd3dWjgBJkQGETkCX2rzKRD4sICuWQ1HJgCFyHUsEM/zBnKT",
+	"UKjxwOxCRXcdKvq7C8adJXh/4hS5lW4mUD+RCfj+2zWpzlNbS6gkXsgRPQSL0bi6L4hV8S3WIHYj9Jl6",
+	"TgTksnISS00SaiW5kv3rng6pvpGZ6RORILowmlSS/3yjpAWoYKlTkcgrU5SJO1rg7588JfLPb3dJkb9q",
+	"UuSf3+7SIru0yC4tskuLfJq0SKwpv+ysCJka2/hsp9yosNzfSxZ9rshgoWcm610r0Nk7lbNzr3bu1c69",
+	"uiP3ytJn1Szb8lzIft9MoeC7ChMN+UdjlZjB/6vDscxyIdO0UNZ6LhktpOiropSZFjM591lL5H3xhwqT",
+	"q2ac6bcwwIVZVsf5s5khvUbTIGConjG0I55Ki7rurc76JgUKnTFH38eyLFXhhkKSsNVtyVT+71a75dwV",
+	"53UU81a7peXYHVLuea1YLo7lhxdKD90+OX78qN0aZ5r/DmlFWxaZhrr3piQ7r/ieX5ZoLEPMxzQNxp3d",
+	"2lRGvzH4YXwJYN20XuvRuvnEm0B147W3xKBp/ph2GDQ31HR/c8Ul03GmmzUXH2rI+vJHEFQOKoGKzsGf",
+	"Pi7NlYJNj3kBvF870NiK0piOOFtoG8DoGmcyoSkWrT/gdqOu3QUhTiU0Pc1ThEqa0EJGqddpOXpgs6Ge",
+	"TjCWdq50iRlQQHRGRBaMpwGCF466S1DEfQPA2gSVlhGlMkj3y1JeI//urZp2nR773BE3OnEDKBc32pvi",
+	"uFSvvQcQl80m4gX25oCv/opmfwUPQ6iXfNqa4L4dRutQgbGzuukNzvjYJkriDc5HVkq87OOXKM43CZc9",
+	"dx/yhbymB+3wXf46OgtlSqRoBHVbzQXZuw1arDEe5Y77YNQmQSPSgd5NevCH+89lln5c6jC9CqrFd7Vl",
+	"KfPwWwXds8U8nGNxAS33XmeFMDPtC0upzRYugs4mq7CnD8/rabpRRyR8SRIh5dPdfRlqVK8KRa5LNBZL",
+	"os9cCrqlnG+3eHobo3vdl47Y1X3uwlF/XuwLL0o3dQG2EgJOcnCdJUiCRecBESqigVD9PERq0gy0n3X/",
+	"Vhr/mZWAKVHMCd0Cu1dL/OCck4BQRVGvI+mKkbRt7M+FSBQZ+kaTGMYO1hMhfUeAKtE/8GTLWs3Qjbma",
+	"V3yNQg0KZUdJRzyDAWO3KD+4p2GETvxbZW1m3OC4C1cbEOV9qUVuhpAagL7pEAnHeacCNGJmy0KW6FzN",
+	"YXRddE/cqZdwSmPuIDIRb+M20PtYz7aA61A1/9sYlFqbbPBDvUGavuHae+As+cxOh/Tc4YNSFTNZpHaX",
+	"h9jY/n8hbXkK1uXO/P+Lmf8o7yXpBxJGQTes1WY1+x+FYtqo6RoM/QexSXlzPThtwudQxPfmzHVqgkPc",
+	"euudhYiVi0z5CCTZnojkj4+J6OdKFtYrEM+SD1gAAFjgnYzU9IjEXsH5rxiUIXIMnPvBfgOCQpUiK7uC",
+	"KIfJD1E5cCZ55nJhp/1RePZ+8ujoUXIAI/JOCnod1I+Q0BL7CudoCJTwCgAPgCcCyh1T7WOVeBo8o8UV",
+	"WD31GzXpxMm0ZNv/VkoRMy5rlMHr8LDt1Vrjxfeh11K5sbu0TSgwXNLcO+d3qaX9rs0sAJDtVNtOUX25",
+	"XthL6MXy38DtFRdMxa1KU3I8QPUQE6T7N+GtpqY/HSsMWEyLvNVtPQCNReNZ0FnZUCO2Tdu5LoBzk+kI",
+	"W4h9Hfgh8sn6Zqwo/x7y1e4zhIBbmtlJLucv8Wd+SIagfQvAsQjmT2CxkdbgguB2YBxHbsq42ZxwW/u5",
+	"sZkeRoMhndMwngs6sjiY33w/uectwCLzWuu3lfMYJmyRgITGENE21AcR+pwXl4SwoYhM4fSsTVV8QJNO",
+	"r/4QmuNxT8WvIGt4VsCbWjbnil9qRany3Le5X5kpLkqq7DUUvlENfvzcSWHGk8bVfk1HmksjsIuRJswJ",
+	"QypN3HcmxdORLJODtvCN9ofTDAEwfzp8exaNAMpsFh8f40Q1rbXP3wN8f2UVcmOuCT/L6TAGSDQ20nZK",
+	"9kcEfhWNZUo1LgsvwtcrLAzkFzVH+C6yGWuGXl/yG3kdT1pOssNrNW981uszAYcWnwWRF+wzLQP0HVhe",
+	"lfcM1mqRYvkMF8igFFt8HmNMLjztdWGuomzwJJclFOggVPRU24g9NnrQSMm8UZz8jAc+vvv4/wcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
