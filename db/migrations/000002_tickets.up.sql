@@ -3,8 +3,8 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE ticket_status AS ENUM ('open', 'pending', 'resolved', 'closed');
 
--- Whether the AI answers in a ticket. A hand-off to humans switches it off.
-CREATE TYPE ai_mode AS ENUM ('on', 'off');
+-- What becomes of the AI's answers in a ticket: customers get them, staff review them first, or there are none.
+CREATE TYPE ai_mode AS ENUM ('auto', 'draft', 'off');
 
 CREATE TYPE ticket_priority AS ENUM ('low', 'normal', 'high', 'urgent');
 
@@ -35,8 +35,9 @@ CREATE TABLE team_members (
 
 CREATE INDEX team_members_user_id_idx ON team_members (user_id);
 
--- version is raised by every change of what a ticket shows, its messages included. last_message_at is when the conversation
--- last grew: by its newest message, or by the ticket itself. service_id is the service that opened the ticket, and
+-- version is raised by every change of what a ticket shows, its messages included, and note_version by every change of its
+-- notes, which only staff see. last_message_at is when the conversation last grew: by its newest message, or by the ticket
+-- itself. service_id is the service that opened the ticket, and
 -- external_id what the ticket is called there; on a ticket that no service opened, what the staff call it elsewhere.
 -- first_response_at is when the customer could first read a reply, by staff or by the AI. waiting_since is since when the
 -- customer has waited for a human's reply: an answer by the AI does not end it, resolving the ticket does. resolved_at is when
@@ -49,7 +50,7 @@ CREATE TABLE tickets (
     status            ticket_status   NOT NULL DEFAULT 'open',
     created_at        timestamptz     NOT NULL DEFAULT now(),
     updated_at        timestamptz     NOT NULL DEFAULT now(),
-    ai_mode           ai_mode         NOT NULL DEFAULT 'on',
+    ai_mode           ai_mode         NOT NULL DEFAULT 'auto',
     version           bigint          NOT NULL DEFAULT 1,
     last_message_at   timestamptz     NOT NULL DEFAULT now(),
     priority          ticket_priority NOT NULL DEFAULT 'normal',
@@ -64,6 +65,7 @@ CREATE TABLE tickets (
     waiting_since     timestamptz     DEFAULT now(),
     resolved_at       timestamptz,
     merged_into       uuid,
+    note_version      bigint          NOT NULL DEFAULT 0,
     CONSTRAINT tickets_pkey PRIMARY KEY (id),
     CONSTRAINT tickets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
     CONSTRAINT tickets_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES users (id) ON DELETE SET NULL,
@@ -118,7 +120,7 @@ CREATE TYPE message_author AS ENUM ('customer', 'agent', 'ai', 'system');
 -- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
 -- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
 -- generated again stays in the history and names the message which took its place. client_id is what the chat client calls
--- the message that it sent: sent again, it is the same message.
+-- the message that it sent: sent again, it is the same message. A note is a message that only staff see.
 CREATE TABLE messages (
     id            uuid           NOT NULL,
     ticket_id     uuid           NOT NULL,
@@ -128,11 +130,13 @@ CREATE TABLE messages (
     created_at    timestamptz    NOT NULL,
     superseded_by uuid,
     client_id     text,
+    is_note       boolean        NOT NULL DEFAULT false,
     CONSTRAINT messages_pkey PRIMARY KEY (id),
     CONSTRAINT messages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT messages_author_id_fkey FOREIGN KEY (author_id) REFERENCES users (id),
     CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL,
     CONSTRAINT messages_author_check CHECK ((author IN ('ai', 'system')) = (author_id IS NULL)),
+    CONSTRAINT messages_is_note_check CHECK (NOT is_note OR author = 'agent'),
     CONSTRAINT messages_superseded_by_check CHECK (superseded_by IS NULL OR author = 'ai'),
     CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
     CONSTRAINT messages_content_check CHECK (
@@ -146,8 +150,8 @@ CREATE UNIQUE INDEX messages_ticket_id_client_id_key ON messages (ticket_id, cli
 CREATE INDEX messages_author_id_idx ON messages (author_id);
 CREATE INDEX messages_superseded_by_idx ON messages (superseded_by) WHERE superseded_by IS NOT NULL;
 
--- The newest message of an author in a ticket.
-CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC);
+-- What an author last said in a ticket.
+CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC) WHERE NOT is_note;
 
 CREATE TYPE feedback_rating AS ENUM ('up', 'down');
 

@@ -42,8 +42,9 @@ superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'agent')
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND r.kind = 'answer'
+        AND (r.last_seq = 0 OR before.author = 'agent')
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id
 ),
 logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -77,21 +78,20 @@ raised AS (
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT
-        entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, CASE WHEN entry.shown THEN before.user_id END,
-        entry.data
+    SELECT entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, entry.customer_id, entry.data
     FROM before
     CROSS JOIN LATERAL (
         SELECT
-            1 AS place, true AS shown, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+            1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, superseded.customer_id,
+            jsonb_build_object('kind', 'answer') AS data
         FROM superseded
         UNION ALL
-        SELECT 2, true, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
+        SELECT 2, 'message.created', @id::uuid, before.user_id, jsonb_build_object('author', before.author)
         UNION ALL
-        SELECT 3, true, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        SELECT 3, 'ticket.status_changed', NULL, before.user_id, jsonb_build_object('from', before.status, 'to', 'open')
         WHERE before.reopens
         UNION ALL
-        SELECT 4, false, 'ticket.snoozed', NULL, jsonb_build_object(
+        SELECT 4, 'ticket.snoozed', NULL, NULL, jsonb_build_object(
             'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
         )
         WHERE before.wakes
@@ -104,6 +104,35 @@ SELECT
 FROM before
 RETURNING *;
 
+-- name: CreateNote :one
+-- A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+-- changes. No row: there is no such ticket, or the actor is not staff.
+WITH before AS (
+    SELECT
+        t.id,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = t.id)
+        ) AS written_at
+    FROM tickets AS t
+    WHERE t.id = @ticket_id AND @staff::boolean
+),
+raised AS (
+    UPDATE tickets
+    SET note_version = note_version + 1
+    FROM before
+    WHERE tickets.id = before.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id)
+    SELECT 'note.created', @actor_kind, @actor_id::uuid, before.id, @id::uuid
+    FROM before
+)
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, is_note)
+SELECT @id, before.id, 'agent', @actor_id::uuid, @content, before.written_at, true
+FROM before
+RETURNING *;
+
 -- name: GetMessage :one
 SELECT *
 FROM messages
@@ -113,26 +142,28 @@ WHERE id = @id;
 -- The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 SELECT *
 FROM messages
-WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid)
+WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid) AND NOT is_note
 LIMIT 1;
 
 -- name: ListMessagesByTicket :many
+-- With the notes, for staff.
 SELECT *
 FROM messages
-WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
+WHERE ticket_id = @ticket_id AND (NOT is_note OR @staff::boolean)
+    AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
 ORDER BY created_at, id
 LIMIT @max_rows;
 
 -- name: ListStandingMessages :many
--- The newest, newest first, without answers that were replaced or that are being replaced just now.
+-- The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 SELECT m.*
 FROM messages AS m
-WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL
+WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL
     AND NOT EXISTS (
         SELECT
         FROM ai_responses AS standing
         JOIN ai_responses AS next
-            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming'
+            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming' AND next.customer_id IS NOT NULL
             AND next.turn_message_id IS NOT DISTINCT FROM standing.turn_message_id
         WHERE standing.message_id = m.id
     )
@@ -140,7 +171,7 @@ ORDER BY m.created_at DESC
 LIMIT @max_rows;
 
 -- name: ListConversation :many
--- A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+-- A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 -- also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 -- reads an index backwards and stops, so that a long ticket costs no more than a short one.
 WITH turn AS (
@@ -151,14 +182,14 @@ WITH turn AS (
 earlier AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
     ORDER BY m.created_at DESC
     LIMIT @max_earlier
 ),
 late_answers AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND m.superseded_by IS NULL
+    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND NOT m.is_note AND m.superseded_by IS NULL
         AND m.created_at > (SELECT turn.created_at FROM turn)
         AND NOT EXISTS (
             SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = @turn_message_id

@@ -14,8 +14,8 @@ entered AS (
     SELECT 'ticket.created', @actor_kind, @user_id, @id, @user_id
     WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
-INSERT INTO tickets (id, user_id, title, description)
-SELECT @id, @user_id, @title, @description
+INSERT INTO tickets (id, user_id, title, description, ai_mode)
+SELECT @id, @user_id, @title, @description, @ai_mode
 WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING *;
 
@@ -32,12 +32,12 @@ WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
 -- name: FindTicketWithMessages :one
 -- One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
--- messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+-- messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 SELECT
     sqlc.embed(t), c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -46,11 +46,12 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
         coalesce(array_agg(m.content), '{}') AS contents,
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
         SELECT n.*
         FROM messages AS n
-        WHERE n.ticket_id = t.id
+        WHERE n.ticket_id = t.id AND (NOT n.is_note OR @staff::boolean)
         ORDER BY n.created_at DESC, n.id DESC
         LIMIT @max_rows
     ) AS m

@@ -161,16 +161,19 @@ func (e AIFailureCode) Valid() bool {
 
 // Defines values for AIMode.
 const (
-	AIModeOff AIMode = "off"
-	AIModeOn  AIMode = "on"
+	AIModeAuto  AIMode = "auto"
+	AIModeDraft AIMode = "draft"
+	AIModeOff   AIMode = "off"
 )
 
 // Valid indicates whether the value is a known member of the AIMode enum.
 func (e AIMode) Valid() bool {
 	switch e {
-	case AIModeOff:
+	case AIModeAuto:
 		return true
-	case AIModeOn:
+	case AIModeDraft:
+		return true
+	case AIModeOff:
 		return true
 	default:
 		return false
@@ -741,6 +744,27 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignUpRequestRole.
 const (
 	SignUpRequestRoleUser SignUpRequestRole = "user"
@@ -995,7 +1019,8 @@ type AGUIRunRequest struct {
 // server was stopped before the answer was complete. The others are as in `Problem`.
 type AIFailureCode string
 
-// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+// publish or discard them, and `off` leaves the ticket to humans.
 type AIMode string
 
 // AIResponse One generated answer to one turn of a ticket.
@@ -1032,6 +1057,9 @@ type AIResponse struct {
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
+
+	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1239,7 +1267,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1573,6 +1609,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1613,6 +1652,11 @@ type MessageFeedback struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 }
+
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
 
 // Model The model's name at the upstream.
 //
@@ -1845,6 +1889,36 @@ type Scope string
 // Scopes What an API key may do.
 type Scopes = []Scope
 
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1936,9 +2010,19 @@ type Tag = string
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -2030,7 +2114,8 @@ type TicketTitle = string
 
 // TicketWithMessages A ticket with its conversation.
 type TicketWithMessages struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
 	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
@@ -2069,7 +2154,7 @@ type TicketWithMessages struct {
 	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2221,7 +2306,8 @@ type UITextPartType string
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
-	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
 	// AssigneeID The enabled account of staff that the ticket is given to.
@@ -2697,6 +2783,22 @@ type WithdrawPromptParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2780,6 +2882,13 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -2911,6 +3020,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3518,6 +3630,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3545,6 +3660,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -4570,6 +4688,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 	return err
 }
 
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -4922,6 +5089,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateMessage(ctx, ticketID, params)
+	return err
+}
+
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
 	return err
 }
 
@@ -5401,6 +5604,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -10897,6 +11102,178 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 	return err
 }
 
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -12894,6 +13271,250 @@ type CreateMessage503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15718,6 +16339,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -15745,6 +16369,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -16749,6 +17376,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 	return nil
 }
 
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -17067,6 +17719,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 		return err
 	} else if validResponse, ok := response.(CreateMessageResponseObject); ok {
 		return validResponse.VisitCreateMessageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17523,725 +18224,754 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSuln0mZPV+DJRZnxZSx5nY+qvBtkg2VET4DTQphmP9uzT7IPtk3wHVQAa",
-	"fSMpSp5MJrvn7MRi34BCoVDXX31pjcV8ITjjSrYGX1rsM50vEgb/Pv3u/dm7jL9jP2VMKv2LzOZzmq5a",
-	"g9YpmTMp6ZS1gtYnmmRMXx4Lrthn1Rp8vAxaE5EuaRqx6G0qFvp9N0HLPCNbg4/mbq5ag9bFjBHJxoJH",
-	"ZDyj6ZSRWJJJKuakd0DejJUYsbTTClpx1Bq05nLa7rWCVioS1hq0MsnS1s1l0EozfqavpxmH61JRxfCz",
-	"apYyGsHVbu/kJNofH7V7kz5tH4/3WftkdNRrH7LuZJ8ej3tRv98KWkqIRI/y8uYmADqcq5TReYkGnFAu",
-	"lywlYkIEZ2QRs7FHkFZEFR2QL8OWWi3YsDUYtt69f311fnH67uLF82ErGLqRwcVtxgZPwVThEZjssHUz",
-	"5ENe/drFi79cXL16cX5++t0L/Cw8blah/NUD2uu2j6PuqP1kfHjY7k9OJkfdqEsPRsf4VZHga6mUsVSU",
-	"q+0+/OzN64sXr+/06YgliuKbZ5Rfk5XIOtt9/MXr5zt/uOH9eg1fnr0+O//TvS9iS3Pb2fNY0lHCovKO",
-	"kyz9xFKyjNVMZIqcnhX3XqRZjsZXkX08aEVM0TjRD58ZVpWEpozIZazGMxYRMdGcS9Qslub1ep+luOOv",
-	"4sKOOaTdbvu42+22n+j/dPP/i8x2y2RrcNA9CVoqVrA5T8+INxpNwdag9XiRilHC5vKxP1jYaGevYjkW",
-	"fBJPs7Q8//cLCXuQpGySSSaJAqmhx/xAkmu2IiIlcxGxpJ4s88KrPdpo6XN6Bq+Kx8x7/V1o0jvwaHLY",
-	"7RdoUh5KHWGK9yB1XotTWMQSYyQJUeKacUmWjCsScyVIyqgUPObTemJwcYX8UEOITLKI0CQhsZL2xSM2",
-	"ESkjsSIjNqWcKGH4aQfS9A/XkGZKPzHC7dsbaJOPHuny5hNLE0GjRpaJJRHuHs0nY8q50JPRhNI7oZ5M",
-	"+UNrGGbzy3fhnxN4RqUrvT1aA5VmzKfafoFqhXHWUcy7AUn2NhVKjEXSQDArLKSYMzWL+ZSwRLJ6Ii3s",
-	"q5pJNErFNUNhkxKpmTR/ccbZ5wUbq93IdLieTEXmsiMlLE1FE3O56SCh/iMTihapdCEEmVO+ykWqIpSo",
-	"eN5AoJ/gFT51lqIgjkdME2KZxkoxTiYi1QccoYk+Vla7UGW0jioH/aKEhuHhrs8WDUTBKSBF3jG5EFyy",
-	"8vGkFcmEKZbvXUcLqhSbL1Rr0Ata45RRxaIrqjW/frd/1O712v3+RfdksN8b9A47vW53/+Dwr62gNYl5",
-	"LGdXKMtag5ZUYuF+bn7FUeeg2+/1jvEVqVRXIMWav3iw3+t2+3+1GuY22kHLKbNXt3oGzqdBSywYp/Hj",
-	"6UK1hZTtXr878oRiy5IStnM8vmblpd+gvWYp9+/eHx0ft49pt99+Mumy9qgX9cf77GBy2D1qBa0M1HjN",
-	"sSCskFiyNegGdhyx4O7Xfi9oLVIxXyjvp75mN3Pg5M/fFPnlxSdrZHhbaSlQa5ZahwbjwWeb+Co1D9+K",
-	"yj67MQ7HwoQmkgUtZsbw8Qv+01ktxg6h/DrfAaB1apVMsp9ag95NUPsQKKNND/W1ZZJQqa7MnwWKbDQq",
-	"lCOPZ1XAxh6Qfrfb1QoqDGlApKKpqlNX8YLWOIvkvJ0G7rjwdkou8Ds8UsPxOChcq6EmsJ5OHA3INqMa",
-	"9OomawyFYGgXKDcajD6/9fv727/ft0e2fv++W7pIcFb7Mf37XRfOSKlha/Bl2PqFVr1Ce0OgYNiK5RWN",
-	"h+ZIGrZopmYixcFdxxy/o2+40a9xJwX8vEbQ4/2F48LwvljAZ7OcBgXhNUTpNaxKuiHsVmuS2R1bEl9v",
-	"ePW0+/h/x92/6nF3CbxyEc+ZyFSzKSLjRB8dtbqiMg8369JRHBFtXphTIuagee6iJdL1uvNBQUvMB1an",
-	"H9qrcL69PfuerWp2yjVbBXq8mW9JfPyybov0TwbdbkcPtt8tM+xhe9TXzEcPDtonUZe1D8ZPJj3Wp/uj",
-	"o27LHLtara28uNcd9PqDg4POYbfX39/XL+Z0rif1gY2InMG2W6RsEn/W2/D66vSv/OLz6Ow/2PV5VHI9",
-	"Bi05FgtwaRrelQOttztWlgOt2OsZ07gVtAS/GrEZTSatS60jwJpelafVZe3jcbfXfkIP99v9yRE7jA7G",
-	"+6M+bSGPjcdMygvNeGXLRPNiAK4RCjehAQ82Re+QzGOeKV+Z+NLC25CLW4MWW/15NvpuHL+J/3z2/u9n",
-	"vdfxmTybq8Vfn50dnf3tf//7fzr/+9//0wpa7PMiTpm8inlrcNLtakaapEzO3Itkqq7wVpRGhmtGjKbW",
-	"bh+PRcZVVf2ZlnfH9vzh3ElO4ZvjJpqmdMz+3Xi3O2MxrzDTE9Y7aB+PeuM27Y0P2vvR0ag7PmHHk143",
-	"X3Icmzf6ugPBzGtHFv+FpqD56BnlY5YkLGo06pwyqmZUES5GIloRzlhU9JjseOChGZ7Lv7EdT1EwAR1u",
-	"fj0H4ZaHmjeZX9mh1q2cad1mA+7ZjPIpe0ulXIo0qg8GcaFmLCULc1Nh82Zpyri6ctf0cZ+mbKzITKSS",
-	"kZFmnnSlZTBb+rdJRRcJ02YQNe/XGiJsvmeCf2KppHpWr4XS8nChtnIYj70na05g//IVF+qK2ldXD+RI",
-	"MIknMdyDDmP/BbucyX3fld733Ff+lL2v1nv8mqcB1IMdmu/52jXVk7R7XwDpOFsyqQgwZk4574Vw7jdE",
-	"C5fmYEVBQsdKwpkUK0nGmVRiztLCsVQ9j3c+ZvMRvkIVtmGIZn3L8cxbRCjzL13AmBo+BD/qZaQjkWlF",
-	"jsT8k4jHBfdhxOQ4jRfAp4PWGVlSaT4dEbXUiqCmnxcctYxyhu8iB8e9nh7lMhV86g3tvWRpwy6uHr3r",
-	"zp4tdnTl1MQhRMgqTTyC4ZwdNYDbaIj6KxX97vn16u2fYnH8n8//Mv3xYP7n7vivaW/0Yfyfn3+6Pn/y",
-	"J95XPywPsxfiOD6lJ5Pv/vYf0f73/0wKpF4Fs+PWLIDdlAWWjOUioasrM9XTiJIfxCeWUOBc9lmxlNME",
-	"x2Kfb2s2bN11oPWq4qbxrueafZ9rxh5FfuFprtH43AvG3W6vfRz1++0TdjBpH9Kj0fH4SXTCupN/t0Po",
-	"xPwTTeKosgfWPFxOo/BIbmRlkeTfrvAQrSE2enL0v+CUzkmjZ3j7VI8NWmS/g+dlVXdbryeB+8nR+dZq",
-	"mSbQ82/fc/qJxgkqp+UzM6KKjqiEeUViWadkRKOrzHtFSbNwL8j1i10jrb2jrYOIz+1XiyOraBalsQNB",
-	"mLwG336tO1urDdVcoaITe0C0Lm29pwfHPd/3uhAy1qfgsDXQVwLPQWpe2zHMAp4+OZ6xOb3S6k9svICO",
-	"fY7gDjEGnbTZr5ifJ+h9HauKi9IyNzoed3STymz0NzZWt3bpatLgeJz7tDyiogd2iy3n0k/casqtFvKL",
-	"H1IBSt2bCNDT9CVL4XXeItYJiIJKYDnIMFCJRfzH9X7JV2V7k3AX+w53VomFIZNtpk9/M9bi2GG74WnR",
-	"qMY9o9o+IIngU5aSRExJzEunuDlttDjQb3yhj5sLWvEmndplqng0nCiDk+pKwbNFOZbCslJuH4a0JbSR",
-	"WFs/RWgUpUzKXRKOTpoSjl4UXk3swCpizB83kMCc6mfP6+hgzE9cZTKjJjnIqgIkrksf8RSFKoFKr9SG",
-	"I00SrdrPqNolp+a4kSL5INeQozJWTZSXNN7eN5RZa9vlenwFB1Ex26R0sv3TeYgmQN9/cvfQS5GO4igq",
-	"75nXQoGBChsFdMzqDpm4R0sqkBEZD/BJTxFKErGEV+6iDBWzFD3d56U3jsrWyAepZ/snyqM3k0mt4P2B",
-	"TRRRgsyyOeWylMcwxynrbQHvYTRRs2oen7bXWVJwQjh2Edfw6FnE5guhGB+vzvjbVEy1pKvqoZLOGTEk",
-	"CohUcZKQjEcsJUu6qlmMOH/tVcz1NsMX+0LLvs+T5d5o2t+zFYS3it/aZanGa/OXfPHmfR9yQGNOvKFX",
-	"VrNpliXCvorlnKpxeYHgCyDtllRixpTm8Y1Jcv5X5/bVBZ6voWThE9YDagh5Z/b3PYtlEnojXEs/dx8Q",
-	"j+MJUqbYhGaJglQWl61bRyD79O2ntV9IJu36fjBz8DUm+7mv4gTAen6WsohxFdOktKc+pIJP6z3cdg7w",
-	"gqux94aSXCsqPgTEI3PvdM66XTSiw4Jw6xXcgXpYpDisGlpUR++RxeORGsed2xaxJEqg7rmGQj4ToaPP",
-	"04vqJIrgjMDLNCP1tIztHx6ST7GMRwkjp+fPzs7AlKBjxVI4G2DNbZkJfFwJcWXGFeuTUyvZwItJPI9V",
-	"a9A/PNTaNvCEpkxpGFhiskMaZr4o3eqixMWtt25hykTzFuctTemcqRp/HvDsTxlLV2ThbmpeGP8eT+q7",
-	"n/VaZPyaiyXXzKsVYWo+Aq+sp7zI1JWYXKWUg+EI1IcxecTXxPGIjz/vQPJufxPJ/Tk2Eju/ySPzO4xw",
-	"14TdtaEktS2Ju0DTBdMOm0mNYfKSfDAxdBOzj1HpwWEbcsNrd80IXisf7IAaaYI3ePSoJQQO3QoDN/7b",
-	"UqKQvHCfhOgefAVCpJRbK92nxstUzMGzpSXWOBFyPUfkbynsPmMimqKCqUBXSfG1uxCCNlmMjhD+gJqp",
-	"kd+lSfIDleo0mse8qpEmVCpC9bVYqpQqUSeKIGkHbqooSDFGcKuvIcuZ0PQxzo5dtgdrIsYPdYOuEMMb",
-	"NRAh/sTeggVVpQJaViYM6tUA2Oz/UUk5ny8oX4EdD7E38oOK1rvH+13j/ap1jx+Ou7328ahP2ydRr9s+",
-	"YMeTJ/Ro1B/v90A2S5VmY72a2uJ4k0ZQBDKLF8h174RSLI3oHCyAmEOC8lKk11r5jegKzt5FKqJsrAem",
-	"l8uOe+kFxrJR0mim958MDnqdbveg1wO7O80SjI29Y5OMR0gs0LoVnUwGZEZ5pPliDkUwHQiKWYspiT+B",
-	"E1twMDfTmPEo0fTNFlEj+Q4HvW6n3+8e9p7o7zsvYQ9WVkzP+EuRlr3c4Ol6c5qpGel3unp8c38Zpynl",
-	"yqZAeTrkFiHUTGodFSJRNKKFEKwbUH04V5I/n795XRfNLb9oi4Hob72iiZ4Yq08C0RZ/+YNmU8/tg1dm",
-	"X5bFPaQVGTGvlT39HqPxxZy8v3jZfrKLiOs1KQNuJiQfUGVTV0cNRECH7UvGohEdXxdpcKbIjCWLspyf",
-	"z119AZqOsQq0BDCJ0ev380FpP++Sh5tSFfNpa9CCAp813F/8mDdf2ZzEwCNI46jLg/6XiAkGNROlcXmK",
-	"drHJqZ0kHgGLBaOpNCkd2taZ6FOAkpRpaxnTfZazeDzTT6dkpN+TsoRRyaSVwlbybiCQ7/28DfcYAqEX",
-	"5vb0ubwJWq/Z8r2sGiicLWuDyVZQJTHfMeGxVxPafs0+qzVJSmdKEs4+q3LyiU11NVQ9OWl3e+1u76Kr",
-	"98oA+a2U/UH6xiP/S2d2uGS4anD6lMxZFFOi5RwoUmLBUuQvo1viwV3nwMpTyOoi1pUX5anpGP+B1DPv",
-	"87vI8icFWX6Uy/LXLheuKWZdGr2h00uR8ah6hKkZS1mgzQw9E73nZANBJvCCuqgXF+gO1H/vMtdiMOeg",
-	"OFf72dpp4kUzQz2Gi9qS8XOtO5EZ/aRtzkUS1xomZhZXqqlW3CQEmgPJOvnykBZHcrod/mCnWN+4STU3",
-	"M8xr0RuIUpqEJs5bukoEjS6E+EGL4lIO9yeWkqMD8n38bQ1VFvjoFfiT4OGynQLKzJyukL5Hh4f7R2S0",
-	"UgzqhOdiJ+9tt2Cg9LzghZkK+t3MeCpUqA4aqMB4pFkEFqwhgoCrGZAF3tsQ1eAbDh/QKnr9/YPDI0hx",
-	"v21u420iY2CLWSVpi8E4ayGf4vpUyvUKVG/QPdaKSL8HB4M+fK62z9KHZTEh/xdw7kTVhcGMC0InipkA",
-	"m80SAONoqs2dGsY191wx896yFE8ivZvh5c6Bc80W6M9yX9C02NnPd3DcKzr6YA67OPr2C7p9z9PtLflI",
-	"Ps/qfijTAuiegg4KFzD0XRKaYs5gb2t2nVBZ70tdeG+5chHeAqW9PAIb1zFW5p1dFz0vruPPh+Sx5got",
-	"agaM5Kg6ME5JlNKJ+s17KO7idLAUukevAy7F25R9itmyFJYCk1JkSURGDKE1IF5omMxfqQbwrf8UGUxP",
-	"kwJyIgjWGkdYgk7d8U1ktliIVJGIyetOrl/LlVRsDnZQ/tYthHoZwGt91oTJSKgljPUnVWE6EqqYIch4",
-	"ZgRTdcfCm51XqrxdjcdOz8fdA1ZvnmWF795FvcGUszr1BudG/GHV7N3S0HOinDOlbX7ZlDO9zR7+1W62",
-	"8t7Kp11Tj4dEKpbj/bJCayeH51d0ZGqL/G2mbKp3Y/1PrrgTMHC3rAW4wdeXPGUNNveODjPfo6W/944q",
-	"9oNWMuqkAID1mI0JWrjgtWZuShW7SsxbilJAMmDLuUhZ/iY9IvgZEpN2D8xtB9Wjp0jy0VWEQWH0QBMM",
-	"JzYuL0bXjNmGYZUKck9TWS++f8q4Nv3Z2qrAupfaB/Mk1HdMaU2sXuvwgyaaHcx++L8wyb2ESVIk/f3q",
-	"LO9Ewl4LdYo7o7ygkNcHtKJEKjAZ6pRpfRvWL5rXeJvyDU+wGgXeNQQ9YtgCw3vECJXXJnVqVyfMUVO6",
-	"oJ5Zno7YsBfLA9ckOYf0p28zuWoQUYmYxnydgMIEqquRfoUvn6oyLmVkSWMtI3cRSk+2rhvBOREzogod",
-	"/AEjCSBPoqKVJHShxAK0KkoUS9hiVrBiN5fQ9wrVXFBzbAdecuCaJ0/AXD/QTx7vd7vdg2r14AmFyqnD",
-	"w/aT8T5rH016oz49iJ6wk66+dwGv2+90O73efqf7uH+wFnWi5nPgHcDqyEHrlfh7nCT08WGnSx7+pdd7",
-	"Sn6IefaZfH5ydHV0sEdeximbiM+PeweHnS6q23Uk6T256HcHvcPBQbdzdNjr7xdJYkvMmmhyPOj2Bz0Q",
-	"LYe9XoEm4x7ttrvHo377eNzrtk/YQdQ+7NPu+DjanxyBy93QpNsbRKMng4PB4PHBk/VEqX6vQJTnTF6f",
-	"LhaP+50eeRi/Od/DeMJ5POXvFw31tbePKmwV/sTyppqsl5eQyJcyVoevUU9o9EQdFINWazE4+LvD8bOz",
-	"o7PrxV9+fPbnkw7b73bG/YSP5i+70V/+nGjCpXp2j01s4fE2/rLHNG5baKk/YgI/HvXf7DaInE4xn25Z",
-	"OTCjkvwtkwAtmvF7qBr4Cqn60s7pnzxbv87Xu2VB+m/N3atX/G6+3vKrd/D14no8w9ywMp4m/FrjyLEZ",
-	"rciHLrGszscYS/OapyRlkDMWK/Ty7KISjZp8FRcmR80OpaIHFMeaz/xDrGb1GQb6CqGNeB2/EW4s+OT+",
-	"NdIlLn+de7DGcVTeeR//Twje/wJobQ50qncsq2IKGz7PastqsHYvZXh1TSa1K6VBGPMOOVPSpWy7bOKB",
-	"yR8ldEp3yyIdN+UWwwQJjLRePHozAZYU4hXlq1PUf+qqu+LPamZS79fUpCghrrRheEXtm+qsRnuxQz5Q",
-	"QHgHrHeE/PkMCXn3X8PlO7YqA6knUXkqHqFQ5ZQNZjWce9LcsoZI+S3FgL7puwDxOll9JQH/JBTXynsn",
-	"VMHYdjPKR9pMJ3sPkCmNm3CPvos/Aa4/JYs0FmmsVgFRdCqNLY5HEJnELCkivkkZTznD/CSeJYnFULmC",
-	"W2EpRBpBlBewUW60moofaA1as3gK9WV0Ck6rUZwkqFyn4L5C0Kb3Z89mVN3Ky7geq+pWMtU7mi+Dlkrj",
-	"6RRmkzsv2xYNwR/str1ydhzKl2ITnAVNDfYCNt7ZWjkwfANPQfi9FIzL5yuz0TxWpbkanW03AOt1GNU7",
-	"Nogxj71iitaiYwCkcEM/F/h4Wyq2aGz5osnUzgdpADt66+/PsaLz+6u9bO74jvWtcOAdjEfbjRqr59dT",
-	"Au/Zmua3RHFeA+Lsr97H529ev7hEvJISL/54/H/c+C/JjfjPdzXY378yPt0pk/52pwVOtB475xZGy03N",
-	"+bINEOG6oyX4ckvQ8Zq5QLL01rnuN7WnpBdKbhiv63KGNsp7rr/PuIrHtBJkfi1c2WBZu8xKz5WVyzx5",
-	"mjMWWcQcV/y4i5tmv8kMgVTp0mgqCmR5wHDgc5P7w6JXLIrpBTzkU+BtQmNeaeDhaOAev4IscCyFakwj",
-	"d4AfWqfGDMe7JY9PCjlyhzlFvIl5n6gnS+0cgDpgHa+B/PyAkTgDiFKPn1dJQ83f3Aj19C0bizlDnikj",
-	"d1agN+vqL9ZFSapFYjuATbvaix9pEke0KbXylMxjKSGZGxamykKf3PMNSZWQmTlKGb2WhJI0S1xC+lhw",
-	"ldKxqs9a1axkot9eXioOY5ea/24TzEZOgTXJmNVpauJ9YPT6rQtRVbouzQVf5wRYMnp95V0vJrd54BOM",
-	"ypU2oKaZgeWqUqsYi/cI5t6/C816TTTTE/enVqFXcW4Q4kBgB2xgCkUfVTRdPfF8t0sMQxVLYsCaJw/f",
-	"vXxGTnq9bqCNKrjQO+wcdnpHe0Af3B56sywWiZaXseCP/ybBN+gYy1r0gDoHiZj08w+MT9XMoE6YWUmV",
-	"2n3/4oJO64dtkiw0by9NjraciSUPMJHCQDFoHhJp3fCfdJ509kuDH7b2h61WwwiPDvT5qRSDCNb/G7Y+",
-	"/tvv2v91+Ydh6/et8tCD1uf2VLT1j215HS/aAoZOk7bjFMRyL6LtvGOLhK5QJhRn/DZlkNIKyStpxshy",
-	"xky3SlMNboOXWAVCGE2TOMfJsUBFppghLIF6hAU6lJfJdiwQImGU32pyP8T8ujqbcJh1u/vjLE3gH+wp",
-	"SVnyzbDF2Wc1bIW4XE/6T57sBbn3bUGnrENOR0AHQJgwuVrGLectI7zdhn//CJlg3xx29c/9o3GWSpF+",
-	"c/1TPzvt/jjrzb+b/hj1Vgfzbna8/O6v3Sf/OakbVBNX9LsHT+6y+j8I3Cz1TL6gauY4HPRNVPaK871V",
-	"oPuOG9KlF1YH/AGqvuCgoUnCIOOKR1ibSRgdz8hCJPF4NSBhGhYzdBI2UQEwN+QV6sPcZoyFKjR+HDnk",
-	"DyGnvB0zNWnPlFrQRdxOqWKwxG0j8PY6Q17a1pgS9TT9pvtUfdNrbT/l2yylI81bmGYdgajyCYF5UzIg",
-	"4U8ePfScl27OZMsp10/4p2963e7T5Tf9rzVlptLV6cQg7hRne24moAQkYPnedB+SDfLUZDYesxJb9/wh",
-	"T0Q6BwMn5mofbDv6OZ5n89bgyREUtM9jjn/33Hz0YDGbbvsJ1Tj01h49CjsgnD///oE0zmjXXLO4Jp+K",
-	"bMe4HuxH/fNl3T778OHDqWd91A9kPNMbjU8ZSsyj40PvgCsfbt9CwxmSMprMvxm2jBI/bAWIC/bNsAhE",
-	"AyJvd0lxE7SSmF/77dOrczg15bGAFnj6Xfv9mR6y0z1sF3P9fG7rfCuiVbGKo/V7e/h1tPL7u8fuUt4M",
-	"vXwLIPF47dBrrkNzG1czWhz5O0Yju/juycrYp0x5qT9gfiOakqxt6rh2DE0Mib+bsTyQHkZ2cSzInGuG",
-	"4wew145EVgfxQywVeGw8csjqGJJYKr+F3A5DyDv1NKwM3kBiVf08NqK5hxV5NqPKg4Vfw9RQbaPIOIkZ",
-	"rxmRZDxyIqfK4nEj527D/KWRokN4zVhzWUaONwz1x+OvPNgmHit3rslLmpqJrLnOczruwHQveMQik7Fb",
-	"HdgLTCi3oTYTTq+Og3H3jvIYzDP1g+i6YeTY8nDmQjVGdTwvBaDDgs5o3CKmQJbVCSkUDAbpvLIj8Gyv",
-	"jMmhcbtxyXVDAnFZRxO9Nnf/9JtJkzR4K0z7diwV3iSSmoaypVwADKIazsVsijwia3F9a4YDb6jsLeuK",
-	"+r2FPcXP4s+FrN3SHZ5HoIhg0yC/7X6sJ9Rd9tBrOmeR32+lOILXUGPvuQQDQqXDSo3HNYy7yAu3KgPK",
-	"k2+ahsOWTTxzrmiqNh+o41LzqJ2IwpbN50gUEWoXpOnz+dGxy7dLidzF73/HoJm765oIa4HKhlN8N5LH",
-	"/8JuY2RSbVTCjOT9mrpYNx/SZ5W3haiRNs5hcTeR0yD9XAvtoHbMuPcXVM06pcvFSvYGQmL+dC3x3tri",
-	"0eI4Tcb1ukWsFG1XXFv6Qq3GtsBrd/i2LR1rmrq5of7reG33r78ztZmN9MbizVp6l+HVyp8voJ81qFVX",
-	"hXE0n5JQUKlcn7sAqq60Vgh9/LAlca38vddBYqZivSBymwqz+HMc7QZdy6Q95vpW6UAtV3OWx1a8jsOT",
-	"mT7BZrR2A+mLHgm30UtTeOj9mbHsdhCP3pjqtPv6Ua1X84uDAj1/h2F9Etd+b7vysPRlGMc1W9UNQV83",
-	"T1fk4iK+umartd8/V2KxaFoqfdEjSZ0+LBZ3WRR8snmzGYN9nVJattW/XZ0931kpzStdGoQQzqlWCF3Y",
-	"xO9bU+EinrMk5k22wBLrnRYLxlkEyvGmgZjX3WEoOxko67690UIJysPzjuf8Sh7fbjylsPUsEAncwdVx",
-	"YmL67keVGUATs3gDaFqlzAv+77JMZgQ2Ot/4/UbbKXM5Arc3B+q/6rZI4zenTO32wQ+xmkUpXfKmJbc3",
-	"1GomS3Nx1/W+KT+Ry5qz5/W+Zk+5fiBJDL56QLbS3JwDP5ak0joX8u9TNmkNWr97rFUMwbUofIxX5eOz",
-	"514H/cYhvT3TJwgOh5zyFcEMaLlgkEWNqD3v3589R4AKDE1xweMxTQBe12DzAVhg04TyA+euk9Hi4q3I",
-	"AdJr4n0WsksJMhVEcHTddIjmBpEp8NTlwGcjNo15Hto1wGU+ZFkhBNAtYZHZGU6U6b5aF205OvCjLSfd",
-	"7nHv5KR/eHB80D056XmBl+6dAi/PICy7Lqi4oFOGM5YdAs3JMJ1bXwt/iPl1SDAaZpVD88BEpOwpJlEJ",
-	"MmJkTiNGskWnVU8NjA83xct6/ScwZfd3ISfg42n7r7T992775Kp9+Ye7pQWAXdgQaYW0DWEx6iShOFcL",
-	"tdg0NcSe82cWMWhL0xocdoM1Mbb+PUbYYF54StTt6w8zIXNgPwBv4IpF/g4IiIKb9O7W9jYGvzvEdQiA",
-	"DbASGRBEL7xkDIpWuEkVqCNOfkLdZltvPXM78dWizv/2AXCNMQcnn3RAJNNiWrGIjFaQ4ERlkRI0KYUZ",
-	"S20UA3NaY1LRFcJzRU0kgME1cv5Bt8D6+0XWp+2/X11+6QX73ZvhsOP/+TBYc3HvSzfondzcWwpNrcXx",
-	"CnKYYkUknUCCjGTGZ2+D0FDpNihlyUAbLSzLB219MmFjRCTpNDTfGfK8+05AongyYalFomOfWLoyL+mQ",
-	"c8bIx3dMpTGTlw8BtOZxin+a/IVicx6zROVmPOtCss1i6t/a/3VX8XQ2eWX7glVpjSctqmyCJysSo0QO",
-	"X1zQaWgbGaGYlizAY3sZS0bCg14/7JDwUYhNM1cdAkXcdArAW1rUmeh7QKRAM4KCjyJlmDe5SMXnFZnD",
-	"iouJXr+H4YfHkNkVBiQctvbb07/Hi2Er3IPUKVrwb9I5W0f9SfuVaQi2nYh4wVWsVhd0anpITV4LzhoI",
-	"d5ETyGb8aBmmBfpAExDdMdhTzoCYBMXMr1iScL97EAIbA34BJoNWs9+GvLff6XX6e+snq0d7txn/QE18",
-	"p0mHi6MC7haCrtp5B6aicEznbEBM1lhRw8RcrQFe4tl8xFL8KQxy9cB2b8WCSQJhQ8zdJKPVkIfmcXPd",
-	"PK8PlFEqlhJg30IMvoksHbMQ5AeMbKQlhGTJROuf0FnUa/gDE4uti3zIY0niKRcpiwa+U0bNGDeBOhix",
-	"ljVQ1BKYwB0lYcokUyFZwsEXR6b1KiM4Y9Jds456Cdow+jZ4EW6T7eUt3xn/DzgtalcRxCWVJCx8TC+B",
-	"SAFYm47ZHI50MSmREghm4NKdWMY54N43Sh0YYNJIkpQBNfVxnk+8rO24sUe3mbURgh7xSgQwZFmvyG9i",
-	"a6fp35bLzpSlxByzqSgnIbBJ2PlaHGCn+itjAXOOdL72+penD2mt6/XyWLF5VS0np/iDmABcqrkLFtmk",
-	"69od3yOv4m+Bg9hnNcAzlLrSAGPtYDx5yF12LJkzyk0Sd4z5opYDSymRh91fsYVgggpNJ4bRcNc5IbzI",
-	"wh1tdnSwNA0F/SzrRpJ7Yu44EBPJaBqJCYR8XVeIl6Vyx9k02385ZM/XnYtv7t1pKu8lS5smkrdv/ooz",
-	"sa7GO83jRj9t0/LAH/gfmcBqQ4e386VQ3GEqT/4ARR4A7wayxYYmfrKP133a3vvYfuYmKELObnrOB7nV",
-	"Y99upm9xyDjdmmxak7UOAnk9vm1guy8CmEq2MIZI3uNfy3wqr/NMiUHe404ROuQqnrMAMFYMVh68Ev6O",
-	"6ArFtVfAU0i7r5ujuTenTMvPSG/nKelbPWxutxnebZfivfbpPBn8Js8WfS0UJNTgqu7GTFEs6SjZgi9O",
-	"z57bW2+Cxk7em95S31j8JqhpBLPpVeXmMzdBCa1s0wsKuGj3xerF5jyu6Ov0DPnWJgGk0H1rq/ohbIjr",
-	"NTr3eXd3FvqWRt9RxZZ0tTvzzGM5FnwST7N0Kw56Vbj/BvJs+NYLfnr22ltrGl/ZaoAtnnxrb703kQYZ",
-	"WtnCpG2lbALySuVYPrjKMF4Wef3bfTOWci9Wfm/r6tXx7rCuTc2gN27t2i7eWlZUGh5v+aq85/RNUNPf",
-	"cdNbKq0k723t7c4dQ08MvZAjRhY0lfr4ouVm2F5Ha7Pz80uAHQ0WWE2ja5O37fqt7Szn/bTuq7xT2RZ7",
-	"9pn3pD+O0hHg2vTfQv6/cq39g5rK600vqtR639viuvY7IHSlEgI7cRTqvp+SEAuXQyLpSpIlIICTN+jr",
-	"9O0oMmLaIpVYPIpKqjY93c0FQTLkDpcA1wglir+AHcT60Jzh9xbbgS2qHbs2Ub3c0+x+iR5L7C6WolII",
-	"ljruggYu/NXshq9zqGxmBXIqAe8fYiz5/TOWLIBwL+Y0TiCguyOtIA3+Stk3rKWO97H71aY85d/oSrEk",
-	"rK0/R2gUpYAkcBO0Xop0FEfRzpOd+M+vnWr+pXtb+tyghV4D+dpDxYmeMhweqpCcgb0/SST0rSUd4sOH",
-	"D+1yneM6RaJcFgnjNCriRTxnIlO7a4oqf8EGTc1+6mvtqTgixfahemj3p37VGzg7amL3a2TdB0FP/8FW",
-	"yxlXLOU0wZYQL/QRvLOai2/aQhk1N94TAcHpm2dZ63mgKz4RUxMQN5Tzo+hxBCLOaMbPUhbpjUoTeUct",
-	"f1x80zZquf/x+zabNwp6UMVs6dXXkHg/UKlOo3m86yECVSTUvmAtPfNP3QsZXwvCOHhoCHw/lioFiBbX",
-	"ui9hEwVsVGnhvMNESx2Pt3DXnBb7I9+LdF/bF3rlt6M2Oy7EUdiMNksO16l5R0pM7PObiPDSdU++130j",
-	"szHsFz5Fb6dzMUB3aTvLVyKKJ3EdCs4HPymikg1R2mgWOmjd5oJ7bhq6RP+ivsp/JdciLHRN5+nfnnWI",
-	"zbM1swemIoizpU1TFKm1wQPS6z/RdyJlqm2Pd6FMubPvRsKUPnsvhHmxvkNz3jgUkpVzf4XNb0kYlcpL",
-	"i9b8ZBqbcTrXhwjm5oUQOQo75JlYrCAaM+RaUFwztsjzgJJYKok4Q5hdbRqvFd/vBEzKqEPKR39GfWfk",
-	"XVanptfwxgWqfvzemNdC2sSYJIvnEOQacRLatLfwqdvYBvuUTxmqfDX9Z3eiSqmL62aSFD97b/S4Tavb",
-	"vHbRtG8AL/sdVV4ltvFmGGXX/zycA14XhY2nQN5y4h5dz37TCXPGw0jJQ2zvpym4B0pAuSXFV9CWqx0Y",
-	"d1iYSiPDjTHq4lfvj7giYQW9CYpF4k/oiz9HtIT3nH6icXIHzZnGV+ITS/VZuZUy8ya/WQ97dJUVh7D2",
-	"8eff+gPWlPLaJW562OsmCbxfavuweQMUOmfc2zrZAJs+niKq6IhK5pxjBXePMQqUzZy25jQXyw65SFfG",
-	"c5pQdZ8xuHLHrX+87+dXocBWGob9KgLhONXXQj0zFRw7eso/o5voSp8w2/nLzRNnz43TPA+VqpTyPAd2",
-	"m3PqIn/inpcL0PeoymTVJ20rEUA81vQT2uUs2DlXKajpRLSlgDr12/38wxKeUFfVf0HbG0h+UkIQMVGI",
-	"0f5PnrRkiG2i8b88g/wD1vY3sGrYk0Ck8d9/WcXbadxZtSnC2uff1/QWuG8XtWudUHK2VRXxr6F0v+eL",
-	"VOgxaJXuWb4ed1Qzfg1JHEEJSX7TGwqo9b+mFJCq9uKsMfBWYSbIkFvgCtPApaEHxg4r29BLYvPuqRnB",
-	"vRL2gd9oIyCuqpNIdNyZuZKxiGI+dQVfnDVC6Jf2WI7Iv25nmbtgoB9Swad+84N/YEAt+K2JS5SJFaGJ",
-	"gIQQXSg0iIAMuPuXmm5WDjYZ/KfVQMgbbmrkiZgY4GTygpoScuc8nbP5iKWmIAjuAj+BNJAii1SzqIpt",
-	"wlHEtiTmM30rkDNRtL7yAWuSYjZmtoqpg+VCrpvC4eH+UblGuVKKNW8CR/wwW+VFYPq4MznLWmwtmFgk",
-	"rPS9w25326+dAT/SJHkzgY4fm4onLm8BAjBvhODUVFvORFLEt4WaD8Wa3Rh2IJpZLBgkJKJ+PsPHet18",
-	"qjRNKahaWDpSN4TrmEPpoml3CUwGCAMGrzzjNlu4BrfcdrupAXXA4ycuvCtvLFX7KkTurhtkmnFXdLW+",
-	"6r3y1hzy+2stsT3BmmlbIeq796+vzi9O3128eN4KWhcv/nJx9erF+fnpdy/w5/KPz968vnjxuvLzi9f6",
-	"cfPX+dX569O35396o2979v784s2rVgBfenn2+uz8T/Ap/eeLd+/evKtdgbzH6VaEen/2nCp6G2Ld+DVL",
-	"H3EA+UDE6G9sDMaFz9xVnFQbRctlYY1wc0dlCf7RdevaST7FNQx6ii0c3IjDHbi0fhtdePC4UOyfSZaG",
-	"AZGKTibYGgZDrdq4C93uCgv7F9Gq1m290qpgaZmAZlSWjk2L9C7jXl4/jTBYRZO33mpgbVqpIcy7jJ9O",
-	"GVdnfJGp0DvVQrthQ9voplAd+Mo/4jCiqExkEE4H/ZOpuceaqiJfrBfHBaBxc6YimKNJgeqQNzxZ5WXe",
-	"lhFjCbHDrYX3M3hprfjud7vdqvxeIxtxgJjVbbJJ0owHZAkQMznqIEnZglF1RxG6RYFkYYfbR+0UvBOx",
-	"wlNajMzp5/ZopRgcZAdPDo+PNKedaUssS9kzo7NUdQNXs4IdzT1EDAuQQ0KZLVgqWcSicEAomWVzyokS",
-	"4poIcNznzIbhztwb7ONUE0njaMjz0hmWSEYmcSpVh4Rj264gHEB1DRhtVF4bC0uzbYeEUUpjHvNpOMCK",
-	"btNnW39VIpal3z3FTAzGZMFZITcPrDUEEKIohIzCFpryb3vulouiSjVOQSn4U6xjgr+kokliL9m82aDl",
-	"pouyoiGDHcJDENqpBIqClqUFFLuapMagla9V7Ul1evaqgRUY1jIYuWhKMIt4kyQUk0lIEkZRNyZKIDNI",
-	"X3ACnKOYTBq+75Cla3V12yg78rpzg7GYpRyLgHNUxaKEMl7ijeqfue2m2A90/UMX8ZxJRecL/Rizaapr",
-	"P5PDVsPtN0Gx/eum5196vWnzh91gt9MzvGFfBtUF53oJYdd38BOpVGim3u9XNAfBy4t2jt2X81gBhJeR",
-	"wQai3CxnJ1ceNiOM+SDKt1RaG9ETcjeFTUUEUZNCRo09LKwdmZ8kPsK6bcWWcRUnNWDR29tEImLJJlK8",
-	"gptu8vaI2zLqOd5/U8BivTMZbZDQpnJiGgh02b/7y+3R8kAWl8v7miW+aQOIxZoF7ch77a1WI7Na9lpV",
-	"33XAr2iKBRw9pH3gpJhdbPuZgrSqVSpLAmfHw34nb0dRzYC5qnRl8xnqDxrqlzqVOpuV2iiWqQdD8j9S",
-	"qxBtuYql/gIbPEiU56ej62OmhxzF+pl5zKlC4s/pYuEg7cH7U0+75/oifjpoRYKzxhsFZ/Y+65BvODvg",
-	"qr0XALGabn2nL9o7AUqr6U6AJsA7bxyPrF7neIj6Z8HZFtu58Kr1t3rU2XSrN5WNb3Wk3HSnT0ro6V1p",
-	"R1FFLRdzB8vpOMbvtlFSW0rg5HeWid7XtJxbmYpVogRIXk9N2u5DTmGq/ZpFigPJukyFMhIYCPCUUCt8",
-	"44T5bkiOSQYghdYro9i41AAgWrqWOrk+kAjdVCM6ghZrWKcLhw4cGDU3TolIAUrrxXyhVnhkQJLnmM6Z",
-	"X1y2la36GhDnHPcUXY11tqrrWFLvKEYAuxLecStYg0Hcc/2S16IPl+VrBZma2c4rXk8VXLr1J9G500Dq",
-	"oIrzwwjbnw5IiPJU23eB0ZNGDJJoU60j8qcktHpT5O5wylh+ij0lIUrIMBhyz7IMLEhp8fQTXD/hGblB",
-	"k5FbMGVJnSUbDDmGkLVy6xkz+pgr2pZurmABmlnlsr1oIm6y6hoaSJxyW10auNmabhIWJ6964O9oFUEy",
-	"vLx/y0GPFXIzfARJFCuI9WnzmG5lKgAnZ/K+DSo7YBcd1t8JACxgZBQtwDDy1FItGQ2/2EnYoMNasQxL",
-	"DucvnMdsEn+uMsCfTGLXNZwD05hLGEzKxmLKY8kQM7Hk2uqVPFuHBUxceX1VQO/+0uvXgBKDSIHmJl+P",
-	"wOYDnn2VMCkNMTu+d3it3iBMIi0UX2+6+xzvMom38fieDm3zMud89M3JWElXR6mEPsXrrAlvOIaBHFc4",
-	"p7SZ4mZbIuet+soyJ0MkmQjogsRIEnNn2gcojp2JBc35SSwLx5WM+TRhbdMwxOe/agTSx2T+f8Ph5263",
-	"PRx+7r0cDj8fv9T/PHl5+UhfkQ0Xm5+q5d1TiG839HsDs9Z1V6IWUhDiCjO94YTe+5pIc9tu+OAkbzd8",
-	"2Ont1eiB8MU8S6DcIppHYNVKEp6aBC7wFw6I6VZsgHm9tzh03jcL+lMGaN7o8pal/X7QPdkcwLHyPebN",
-	"DazRwWHagLj8AJDeZUWlCIq53zvcP+puQMYEri80o9pkENTVetQHHU+TJV1JEo6AmIU4EP60OfpTWMDC",
-	"1wrEK0+idv/hbq89z40kgB2G4SzJWH2ewm4H+djrPLmdVHO9JetkthZnTm0CuG79i5FWqMI5AT4RqcF9",
-	"NLM0JWj57+Y5eStHjV9oWm9ocAHhhjHlULaPLUjjJoMCW4xuQPeGm26hkGx/VNVJf9vf1Ah6N+PNoj43",
-	"B+tWzpp3VPkA3bhsBja8t35r97bY1piqbzO2NsZFYV3r3YHFBKTAhXohhCAAO7xmo+BjhTTFdYguPl6B",
-	"m7h7uJhM0+tvd5R1n+j/fKv/80z/58W2JxVny435lc4iZctCdmXBqVYmQunVdcxTjMbeKo6d5yKApuC1",
-	"/3MR4zNlw8OuNULsvLfoFuAMVlhrSLbYC0P9A8SKN+Ye5SSMIwiW224UQ15oR0H8bhT2lRCkuGZsIW1H",
-	"Yug+AbDcz/ymsoZjw7rAeWNCBShSELikMUY/IJA/0HoTqFCQV0rAO6CvLmiqJEliKH0yXV1C+DHsNGVY",
-	"FMLcYsm9AIVz+GKHKyW3GWHeERFx+UM90jBvI5Qa0HLNKaG96mL8G7Ke4ghE7s1NHaeVWgjvJiNQd81z",
-	"4IzC1iHhl5uQUHktXX+LPProxaRUlvKq+LhdVCZl1itQAA1vGK/xg9kha97IUm685jaaYfPMGlznTcQE",
-	"JX83Qp5Cdb5xLXRIqJfVpJ1Q5QXy7Hn9QOZ6C25Qz7kWS0i25E/1dnWNiBSIbjFFCixjNRvyMDdywoCM",
-	"2Jiink2VM5BsCxoQBzTRjGcwgrlQpnLaWzvDj2Vzriwcrf2U31MnDouvLjpEtnZuoMWwv79/smf9kmSS",
-	"qSw1oo6T9xfP/CSHFaMpAU/fU8IZZEMY0RdLgIghIjOo9u6wiqhibRXPS4bXftHw73cLp9XDfrf/8ah9",
-	"cvlzv/txv31yORxGP/c/9vBfX/o3P9tfv+zf7LUfduHSz72P3Xb/Mv/7Y68PT+5/7PYu9y4e6v/BN3Xb",
-	"+5d7g4/d9qH+wf3j4XDY0S/tBSc3e398+NefP/6hfdn42N4duvXs4nn55VwMjV4D3AFTBv3NJlkKOwZ8",
-	"fnD2oeZsHAnXbCVNgyDUbx1PZFlcUl5KaX36T1956bZPaHty+eXJTdv9+2CLf9f6i3bNhDSeDkPZy0Zp",
-	"VzypdxJ3a0KkDUf8hVYgIAa0Ignl0wwQTKwjVj+WisRTPYyRgwj3dAQbHtwqWKnSIT/qj45poq9KyOGe",
-	"kwljkQzI+z90u08OgyF//4d+t/8EnoV/nmhBKeYM7uie4qnH5JguNAP9lDE+Rp1GsXQec5pgXlTK5uIT",
-	"i55iNy7PzW36JZLRSjE9giHX/yoJGH3yF5npSXdbrw6qwmUF+MmB/s9Rva9nm0du+4UabbsSh27O8USu",
-	"w2LkuzBdU7ZT4d5N1r1+xXPvAUjxUJvlFj55AbdWEhTh1+KgmwnxXrL0LmSwbWXJWUXVr9EkquTaymZ/",
-	"zZbObN/JpLqDFW8N+PX2FtryebRnywgu3n8TlLWfa9bQoggOD6sKFx2ODmmNfM/YwvgkKZFsnLJKavhx",
-	"YcfrP9cFEo4ObjZvOj3mKm0u12qoORRBHvjyXO1ypk0j8G9Ay0IgNbisXsYsier94Ke28GOi73mAh2ql",
-	"lGadxKPtv19+NLNvMO69UfxoSwyq2Sklz7uNFAMYg0ozNbMI5Ns437E/UTWCXIkjt6vXfhEv/cdcZcCJ",
-	"tgJn7vgFFa1Bi/JViYqyWfps4+P0VuKm1rjMCwyspxKBtYABbUAkIIyOZwb8gvqM449nv1tMs7nNEK1y",
-	"2pgV1Rq05nTxESl5WaBTXXvv04ILl9rJmax+v6pC08BopZIx2FSYcu1eoO8rOnMN4HFAuEgxmutyu8FH",
-	"zPOKfMHJiM1oMrFGpn1tnesliuUioaurbZT653ivJZwH/7G+ugTLB4yd5qJ4VJLwL+03vP0tDLb9ZhIW",
-	"Cgq375Pc0ID0K8Ufczu9GmUsBBh9+tSdVF7e1jZVj87hEhhvbbIyOXd5hiKH1pZ0sWA8IqHRvaC3W6ED",
-	"6C3U89N7qLvcoYYN0wE3xpNM6GidkvmcyesGIp8XG5TMgG4sIgI5NWLyui4GqTZntsMHT+HOm2CDe5P6",
-	"hhMUNtpGpZAFtixm55osCJZSyaL61ajQP6JYWLuLTIeZvKRIy+oCTugY3Zmuj3yHvBQpCWs7RYcDEk5S",
-	"MQ9BwIVKhCj3bGlxxIBxDf31PFBklaT+4W2lvpvENjL/b1Lwzju69AqoSoZEsw1SzJQurWMlgO/lt+WL",
-	"JcYQZbj/IgbL3gEZYZGZhRF7ANVI42t0c3uNSLf7tmtdWv20NkSgVacV/gAGmZqu+jRJTHJhp+Vq1a8M",
-	"dmRTsC1lCaOSFVhOPkArH7RTCJWCMzqFz3ldLC2bARynYUmT06jvirEI34qgfrd/1O712v2j2nQymQHz",
-	"3GsdReAnpga5O1gxOicuvuv3VELf9khk6lbR3q9QvGDH46RozG85JJWwjbsL7lq7r/q1u6r+CPrgi/0A",
-	"AaW1WlJqex+SZonWIS+gE3uOzwGwsE6A5Q1U53RFwBk/5Pobn9vIu2GHaOMYEij9J/RZjTofueZiOQA6",
-	"CM4kvkjMc9no5H9v2yb6m01IJwcCe8iW9mdRUgXmXDSHzdqDeHM+ePPpe8dEZeXKeLng2CSRF2BWDNAV",
-	"1Fqw7dOYcyWjXG5bzWCeMRrdi3S9yINuRchhm0N+/wIdwGzdt4pZ1uRciZRhxaMXkSpqnsTAOEE5Xdm9",
-	"YzOoPd4DYtVyk2eLbDI+tFbs5wLNoDkABM2x6vo3lpiXl25UKBMCkQckEpwZ5Ssv2bMZ1uj+tlIQYpZL",
-	"F+ZWecd5UNIlkTEfszzhAGppAvI3EXPUUH/RWg5arNa8QzWphxazNmidq4m72DmCs1r14g6Fc0ZeVyoU",
-	"7ITKdLEfq9tmL6xPeF2uT7FdCQjgRGieGlOs5slBoz62aET/3fzdGYu5/qrbVNbBW4AQOCgG2IrbyflG",
-	"/+13v///hlm32z968OgPj7/54/+7+vLzzX+1Lx8Oh50/br5t70s3ONq/+feH+a2X3r/bl/p678a7uvfH",
-	"4bCz94ft76/dqi+4itXqgk5rzrTwUQgnFIN7iKJTqDWPRDZKGPkpE4rJgEi2oFg/MQK1YE4lhsdPer1u",
-	"nlD7pPOks79X0ZUO1jlWHg6Hj37+SIZDFVw+evjh8d4fh62P//a79n9dPhq2HsKFy0dB0w17j+yVu4Wb",
-	"PVu6NikmMjkxZUFzL8LF5ZRrwZJ/abvB6/sggypOYrWCydPJRC+7lgc1C27cRyBxnQMRT9FYSeupf5oj",
-	"w4H1ja0gfCgXSkL7ZwmswSWuBi06xYpGGudZG/pfK6nYfLPrBaZQKzKcx0CTn6+2ID88Yl3GX7ZTuQrP",
-	"FMvGKjrXHVwf/he+pg+iLjozoWNbUOsOjhrXffHN9a5EOmfoldbv3BiBqYqpnBQ1FhpETsoDLbk6vHjJ",
-	"Sbd73Ds56R8eHB90T056frykem1zQEP/lCQNcQ2/OLVRGzKFcKAPlUDgnnqqD4TADDgj6kH/WPVmp7Lz",
-	"iKnaI71kC98J+u6eS9t30qxMieC2LuSKtmQK6A251lbSazZjLBrR8fUzMZ83uHpXLlXNM02WIo1kh0AS",
-	"jE1VXFCpj/NYAtQnN+g7tBGMYU1CSf83kFAStCBc14DYoI03dDGCeLO4+kDLAnZtzVbNW2/UtLDRMk3m",
-	"LYJMrqWWDwHi3mLhOE0ZmbClifLBUR16fT3CgguhVnDWxbqqYJLufDuscSlsIwhyIlpJEPOmqmOTqGwa",
-	"dmPlMZIiNBpOiPlxhaoUWvT1jkS08jcktAh3IKe1Rk9igcKr65EAeQIi479D3wtb6W0dN3gGQTH0SvCo",
-	"sB5KiCs5E6kKA/wjEXxqYhAiU1dicpVSPmVhKUFrTa34FhXjt1Bx3Q9VFvnz+ZvXxFw3hXIn3d4eiblJ",
-	"u9ZkfmroX+7CDj8ivbFzCOgB2D6LEplQOas4EQGzbZNvEIdrGK9WHha5rcmZnyUMjtZRKq4xJckZxhli",
-	"ELNWjg6cJwF6P5rV8jCEUaD7zXWClr/MLW822EFB84P5J/CJNomxe30tmxY8BU1gsgRS3i3iGtTtiwVW",
-	"1+sZW6yqpyRE1g4DP6c+ZXQ8Y1hiAbsCE5slGds85bxEXixaQQtfUjvcPzGaqFkD9imTpjUrJYtUjGrE",
-	"pGwAKLDlgOK6UAoorjefueaVdYxz9rxuF7x/f/ZcyxVNjjHlgkOCp176DjmLJJnTiNmwloG704JZTFwr",
-	"smNjFB8e9ffKLolu7+Qk2h8ftXuTPm0fj/dZ+2R01Gsfsu5knx6Pe1G/X/BT/GPTgG+C1g9iesZfinR+",
-	"y0RBD3bbiuk3p5makX6nm0NSA12rKQJQI1Ob7GG7wiOTGoDMGrFyz2VdZkSYVverGdU0pVxdNWusmroP",
-	"JCiuHfIKuw+6EgRvI9VkOeYf+acsw4ME9O3W6amtkC40iGfjOGLyF1jDTLK0GdW6yfP5FByeMI3lLFaM",
-	"yIXWh2gqMqxMN/G8OQy2s97Red/kL4lgN8MN6bQgaXbLSvaEzZpk498Ief8pt+Qu+dWNyNlvOPOxsz17",
-	"tQxBXzLDIHN6yzALpllvTqqyFZkdkmNyPwUPDuB5QmVHtFMy246IAduWuMfyisYboWcRRKyp+D4HQroa",
-	"re7DCW7qPC1hc8immOfGt8kNz2F7BMe6mCLsJFqT/+hslVgZyDeJmG+bsCctt9kFCizbbgQPKDJubQQD",
-	"V3MNvuS9hjJKScEWgRrCAWTphuPwyH0Ajac59jFiBmC0AEP7iFh3f8GRrcXB9zGPto9PVB+tB69x0ssQ",
-	"KoBKc6DSQ8pXAIYhJkge09XRRmyQxHEq9wJDMAf0HTF57cGKbYzLNEVj3Dys57Exu7QyEUggu7bAi7aJ",
-	"ejUj2Hky17qVSo7P3SXkvQIT+yIrlgSkFRbXU2UQR9eWH+FdWhNcRLefTIkVvZm5ARTIVPhMLc/a8vma",
-	"1EF96YF17aAzzPaCLRu6YsE4jR9PF6otpGz3+t2R/tz2mfb3oCa9Zsu7VOwExXod2Fchz5IkBB+YlUG/",
-	"8RqetSEvV6JXB41UVKn1AQ7YHgNCSSLGNAGAChANisyFVOTooID7YWsNbPqBERNSr4OpJUHXMCYRURKJ",
-	"OY35kOMrsQO/WgqS0BFLZAAaO1b5hB3jwgs75EOtgg8oGVByi6W7PB6LCC1q8vrl98/ymAnW/g95DkhC",
-	"U0bGMza+tr077jcpxSInOM4YDjsfz+LLj6/55ccfP11+PKWXH39ILuG359Flgwnx28ls8Ys+K4z4hChB",
-	"ev0nFdYiXNy+5ltzYcYVApyC6qlv0CKapqikGk4ZcsMqzwIihcvMdU1+0XIEfDpKrtlqJGiKLxJSsxBJ",
-	"GJiWxM7MaxXDqFxBSmSm9xVWh0Pr/oHxBksFm0VwyOIFPMAhz1sBogIxE6kihg1MTxVmIJryOnSXp0xH",
-	"44hNpjNMUP5pyVK1yuJyGKPetixL+if3L+kL2L61wsiVL2F0Ah5oSPq9RTMJm4hbCxOMo5Je9UAVgdqC",
-	"dpGuCayEkNQYOn1izqgJeoHVY7KGaVI+fe4LbdjACX9qKnJ66yX5Vuq3GgswbPHFugGvSdbo1sGU2Q6J",
-	"tcudpsIEsU4ODo/37qltoGrwJMWSgPlpWlgWchrIa0CBwR2mdzbGD52JK6tZLIe1hQXYD3VdINWGpCvR",
-	"6K3SnLzYdym1vKaPE36psR7TXLfKoleQCbkIiZiWPSIHZRFxm1SPt3rTGGGs0oy5FHxsdm/p4iV/kIQa",
-	"z12NU6MhDHVRxDg3fds1I63H3Ds8OfF4+aBby80NRSl+4kkdd22sXt2yPiW07Vfl49CZ3JWpZWncTtmE",
-	"pfp0uO2n67NhLHCFa7nh2kk4DqsVQ97WrCWamQ6u0yhhJAYP8STGVfdaSnnojPfQYEprq/QX7DUFOuMV",
-	"qKLFQmD3m61xuEIIrAgXdBRHEVz2m1THXM9mqvX10hXXvrrQ3aquLW/+q//8NVt5V1zeQKvckNf7O6Xc",
-	"FWcAPjiN5jGmECSaI1l0ZZgEMs7VTERXxVB8TlBDN/3DRKv4+O9ZzKdXylvdBV3plb2CSD1Npwa1eSw4",
-	"hiKuHBr8IhXzhbpaZKMEgutobue98xF7pDQeU9cUxalamUxYltpF9jDlnUMQW7c5+NqUZZKZ7IE55asr",
-	"gwcq/d/QHpetarPioKltdV138XKv8Dq/0FsgQr1NbaPhgDFrnAWnZ2A2iSQy+OvN1VegUvPVFif0fKGe",
-	"mZt/AZ85lyrNIM9dbje2M/8JQLpH4Kntnv7B3o14dlE2Vts9+NbcrJ+zPHrvdb6YXQKdxOw3qkj6kCQe",
-	"pXSCYPpgIm83h3dw69ats/Ahr20WdO/Z5pkLfWfFA3dPdFoa0w/6CEPZkinoBHJ4Ncibx/mjubk2hpBX",
-	"S3pHKe4LQwtL/Ns5BItbrC6qMLebWy5A75yI9J+mgK1mk9Z7twFszc4Ty/quubbeeUTmMY8g5XYlshSA",
-	"XTHZdn3G7MFvImO2JKfqMyrNVTR/oRGcrXykU/3jt8/ekoNj8Aw6XD5N2AVLZ3QBFSrwSuPoS9k0FrxD",
-	"PuQdYwLXIxM653L0x3npz/bFlSzEXq+IsllFhfrSD/ZvHrY/nrb/eok/7N/s/dH88KV/s/fHNZTZKoht",
-	"EixPb9MB+oNxEEDseZfw8hrwX9jHAxJiTMjkC+qD+oFEH+dT18PZJ/NTv3lzkJ/7EImaOeRikz13ekZE",
-	"qv+AuFYp1RCDUcEObZ+36Phsj0j2KWbLprA+bPERQy/fmgVa34rZRC1RXXQA6Nwr9aA5YJHFo9LHKk0N",
-	"9MAkRsfJVjZ8kedK1Ur9qh1/O7Bko/Tey5lVelfeYLG5r7K3ck4Tqlk5y42SUHmdI1ZsG6f5FRxH76yO",
-	"VJwd/JznoZ+ekYnQtoUkIybjCK4JbCJEMWN2RuWaqgAtgfRurjaM2Y5e+/94eq33UhmNkCkV86ncCZ18",
-	"rdUCxTR44jTUz2BBv971pUqa+7F2/hnNkV0MgNuq8hVkWKTYpk7tcG7mfNPgBgzBmMnz6xHl21lAqBHS",
-	"lVHzn5IwiT+xsKigmA56iDP+lIQpU3qw+Uv1MwB/6V43YkPufaTawQ6G1Qpa+lGsIoP5NxvuF4aqDvW+",
-	"NUljxqNk1QoaGpc5Jb9Q/5Y/xVmmUnANgfhIwEG1oGrGVDxeM5Qfm6CYvFaLtq2BOUptIA4DKC7qABGH",
-	"mBs4UbxZkiVLGaTub+6OskWDlLeZsuCMu+WranIWEEIQnNHDTyRWvbP52lCRkTBaWwq6M7RiXT+Ct5kq",
-	"JfzsChWMCSj3mfBzu5yasmaIP9fpFe/ce5uTIU2iz4wlJqHT8n+2gF7BDSU8pu/VzjTEx7F3V5WUd2jB",
-	"VabOxj5YhccrpPqOGSwq03/tgURYSWzNFiCWr2l+9tR0PzRVczJVV2Hnl64R8DoUN5ZrYzC2Q57pnVfC",
-	"F4IibQy5Q2sa6Nds0LUcwjGQANBratKR82ZPW3X83ak4GftNb12bbL5Vu/wN9iJVkNxncj71URWJjkUD",
-	"B++fbx9OASYUCiLBnx/CeYgmoL+nZDFDEVz/ddvrvL7Sww7LQk7jsIqmlfRwVk2DEtCmY9WxGGxykDIa",
-	"hYDgJI1aJwNrt0uYhxfNl8GQuyf1Gc9CIhaM442oEHivoVEki+9KqWIy95GENA4NXwWmu7l5FcSQJDk9",
-	"G/L840h0aYerb8TeEqqAKesZSDwKcl4FGphVCUgixLW0FZyu/1tooOQsRWZ1YGoBCQW/QmTgMEcOaRhF",
-	"UYvx6e4CIYaYNlUVZuk3QnZfa2YRuS2PbG1rI+cVjBB0uliDu2SQBK2Mxz9lzFxWacb04FBaNoxuxKaU",
-	"W7jqREzbMfa1nAqG6Msre0DEfIpdskDc3mP7QehD1nwy5j3AbN9NiyDs95zE3CWJemNND7+v0a04VtjL",
-	"J+9DC0l9QC0Wmby9W3UpjhdN8MlqKdJrl++OjdNgzomYTiExLMd87Hf3O91Or7ff6T7uH7jCPC13VzVZ",
-	"EdXS9a/TKzlnHtSWIVTBPlvwUruB4UAzaWVpkHc+oipwsMHAtR1b3XaFQry5dW0tvTDTKXLtAcYZeOH6",
-	"3a6XrbeWeHXwnHWBk0IwpEDcAmMWJgO8kO+OuuPyPJ7y94t/pS4bZe9SsjKj7ZBTsmRJ0sawvcmx1I8F",
-	"TiMQaX704D6Fht2oIB5090k5nh5W1IXLOuivPNVh8LGsTuxUlXauj+MNaiMc2aEx4kA2wtntEHSfNuKq",
-	"cxL/0lA/2NMfR2iikrfXTG/nSP46ZVZGbersqCnDou2O4uPXcFlf9jp1+hwI3mBMnZpzE1rtcq9EKK+2",
-	"WNfe7p6OBC5c/zLDwGPKtbgViLts0mk7rp1zjRTY0Oy61+0fbIxUZWlDRQqO6oF0RQZOl0XyAY5DQFKW",
-	"UBV/cnE2TLzZNrOtDrpwA4uYVCY97sIZUscHF3S6VVVKPVAseWZzzzFalNc8bvbfH/7D3ff1aJQfIN19",
-	"tLLNqdFRJlKVW04l4OVtVXZN6/VRg3olHTtvrWvE8kASOOht43nEbSosSEWkz7cCVXtlso+plPGUs/uq",
-	"WstLNJG+Hsg7qBNEiZqqzNr0HmzX/UDeR0XmnbqkX03ypkK3aJVuWhHVNxXw20rJCkXUjM1LNCkCfyNN",
-	"Gub6S7Z2NyK7VGtb2yUoVk8JzcG2cnfBciZMQ3ZIr5hLlnxixn7fvv37HVvllXoBbXvU6Te9MI/W7ooP",
-	"+QYwpgdLJIN9vNVGmFHAcoR8d+CBdUsPWXO5AnGvp3ah5HoM4QVM0gMYckpStkhWgUu8MEkYJr3BTivj",
-	"Kk4gVeFWFjKYT7YI9d7NUwNBb7NmlhQOfhZBEZ+/CpwFeQmAURD13bgJOlgDnE5ZdBVzJe6/M4X+Fn4A",
-	"0NMCdxwUESqsG8ejunVVLOntgAsWaSxSYLLbbYm39rnqvP4kliRLoQodtkXdLljD4imTIvn0lbJO7ctr",
-	"KKdtZHsZzUrMosa27JIL8XcWXQF/38+43sNW8bo8m29sf3yupeN2ya+4ml7yq9Gstpyevrv+/NMvut9j",
-	"TzE6vyfTT5skd1Jc4BX3o7ncvoXrV0o4jlUhzRjLPasy07nn7mUp3IGjdYRc19AfWdJYxXx6Bc0b7mee",
-	"59AHYlk57bT0158z/kpKZtmc8gcSz7xBDkLh5SC6klzGo3ooEss7Q27xLOF17gTFtD5hW1NYh4QnpYyG",
-	"VMc49XAw1Wa+Xlq3NR3y9WvO6K4eybU2aEXR+tdsnk226p3d6/4mMrcrOnGzhz5naeuVL3TYRBnsdj1G",
-	"BuKJlq/2jiiOAl+hfg9WNqFzAQ3GvMDgkOfxUR65O4QFJfdeatS5Skb3rj08SypRhR6eRkRzmpgmcMQ4",
-	"40MOmU8F93QillBxZlKiZvF0Bu6hKavNaLYjacpAw4pfN4TcxeCQURdY+cd4hH5wK4m0pMCasuavXtRX",
-	"olZdUus2f+r/hSmrWWqaXcap6RSijdQUDocOeVHdxUNeu41L+/PXnM6LBP0Qq9krL0v8Nvp5TZvw9Qnn",
-	"CVWejSQDIpJI/wAm4FOHtdLrds3+sj+QV/G3fv7vVg61hkzzSi5uPUyR3K51uDXgLHhDEeQPyGxVhQpJ",
-	"3l88C8i7l8/I/v7+icl1YJ/pWOkzPv5MJppHQdEjUTw1qfY+Xovrzdi/6J4M9ruDbrfT6+8fHB79tYDd",
-	"ok/ctornZSYs9lzvF3uuD4fRl4Ob9sPux1775PLn3sduu3+55/7+2OtfDofRz/sfu73LvYuH+n/03/2P",
-	"3fb+5d7gY7d9qH9w/xgOO/qVRzd/rWXH92fPZlRtDEmqNKvPhg4zyfQbQiKZljgkjCNbAjKj6oEMbC6A",
-	"dVR3yCtmQTAMeolWtTids4g4i8Ei5tY0jd7W8bB+UxSMbir9qPOMylzrc53FrLoMShyNtt4Pz+Cltbui",
-	"361r0afSeDq1eOw2DVdmo3ms2nkXrXLznsL1EDuEyMroIa/YIijmd1N5bTr5cNTRLIKZMAF+cLJocV2I",
-	"jpXHVH315tiZ3xxMbkzH7nUPnhweHwHjPjeNhUtn0oSEEVW0bQJtFtkc/zKtGSDTsEPcvaYFS2AcpFqf",
-	"lDaPIQSQjdBo9PaJjCOJmON2ETFbywMJWMrVOVOLPGAqiCRd1fH17SOs9whY8gs1YKlH5bhNO5a69OT3",
-	"Z40ldaG7FtpcnNMzcv78+yacyxpJARsY28gDtGwBUZSCnLOiQ08uQDtnGZvqUAtxUoccvYGSc6ao7Z+9",
-	"thWfneQr+wCkbqRKbkKo3VaKvT/T1t5bmpaajPbWpbc1JoIU3AMugyUoRCAQ6VNvwLyAsC4ddPsywNhi",
-	"MLQ8ylo6Xa7jq2ezjF/X67+T1HS3ylnrgSTvz/Ke6hieJy/oeAYtduF8UV7jcb986/z59+CzghOoRki4",
-	"bupbKYxGSN5c3ioYk9TJ1Qub6HX3jvwgUDU7NbavKLXBuqM8mpQ6ZtymD2edUMC4mjLeD5V30C4D+25O",
-	"3DMPnt3e37b1es5LkuEWzFMRKrf5brqhQ4lRMUxb10UVEXubpUVEmG2yUUUS5cVT+SJpJvOQj3dp/gUS",
-	"oJo1FOD/tqViC/1m9ln/G6/AH7jRzB8MAGggM98+gWxb/Ktldo8WfCPsFeMrO/ZPB9hS0lW2TGVaKwt9",
-	"RqovP4feNYWj8l5w1xFoeed8gDu04y3RyIy9nkrumKxL4DISs0gKVSsJ7xs5fjMf63PQZ2MY17a5b6Wb",
-	"PYqA4xk9F7tmvmLYwsf1rymGk4qupOvNDzSKuf/y3n3n29Q0gecAG9aQSlN0m7rIVOsf3tunAPabJK3L",
-	"2vSZHZqY1sEt31Q6dfjpNFokQwdvBuqSsOCICGEuLNqyEsb1B4b6Re4KLroTNE84X7A/7P3bNlD1plHf",
-	"QrUIhjyni49I00tTl13KUdnWq+7844GpJA9xK4Wduzi46xbcTxe4TZJATQC9MRiOaWGEM4YrnQhxTYpT",
-	"f2g9c3uuY+UkU1mKB3fMyfuLZ3mJASMrRlMC4ZfCRmrwve0Xba5+EU77Yb/b/3jUPrn8ud/9uN8+MZ61",
-	"Hv7rS//mZ/vrl/2bvfvz0T00TrpecHKz98eHf/354x/al42P7a1fx7slB9RE1OnUmij02nRnzLtuuI3n",
-	"gv1fN/PyNo078qSCdXkC/0RS+abxfH0vd607L5yuPC8wuYfz1aForq+hNmdlLIl9oEYTv43hITYnXUDh",
-	"aj096/1ITkI7z6i4BpFsux048AHwHHvNLXJY33GmNYKJlV7uSYRAwm411roecuW68o7pnOHrgf6Q/C+u",
-	"GTfdoY1Q1Vq31FT8O0tFnetgDE0dsZi7bq9joRdkBAKAgh3fA30YjWfb4SR0N0E068VIGMBKbhiJAcQI",
-	"CKrsUM3Ix0kWseh+hmLwhrYgyP18z81jy5mbxCT32H2Moh5yyYynbnVqdXpZ2y42lx671Z25orNtIzy3",
-	"2ukVT6At7YK3VKcJEO7jTCs55/pdOJERoylLtUGa//XSrsmfP1xUIjNIlbzsFbZW+PbN+QV5rA3Jx4mY",
-	"xhyzEr1fTVFqGBDAYQUHWGjLRvT9EiBoTUYE16oUn5rkmiHHQnaove2QU1upY/HjxYK5PFObpGiHx+Cd",
-	"o0yBFu0u2kLeSEBy95C/Sf0y6YehvL763//+n3CvOL9F3L5mK+kCK0bxm0GeRgqxtweShJ/b0Jwx9ECr",
-	"sPQcxRgsJRwGQO78cJgpBaa94N9CqfebyQZXs/HY22QRW4bu8OfiKNcJChlkpvU2jq9UtW6IAP379T+G",
-	"PJ8mzMsvfe+Qc8bIx9MchTcW/PIhICA9poVf93D2sZ6FaVsdtBDOpfWX9hvexkm330xyitBF/D3AKmuS",
-	"6g0A2QF3zoPxCkEt69dUXkEPII/XMYWLsM+LRKQslQPCoJE0QGKWWsEYl3gmWQq2W4dg3FQvCfafGKeY",
-	"17IaciztBXoDgQ3elmEaWcaemNFPrNDS0/byNFwZKzJlyhQtTBKxlNhMJa98lQ4uAMtELVCA/iOWKqVK",
-	"pNIDCzDlzXgXegDyixC4sBCicOiXgDJc7dz7NGkNWp6YKKgs+uc+pgNvUzbo7UuTTfX4iytQvHmML2nj",
-	"woVBjs6AskNYHwZqythsIudP217dsCc+5PC7i8x5cwMwZRNRN1gDRo34kJhDhsWGuN0kYfMRiwZeBQpI",
-	"M5cfZiNIRvNic5PSAh02sCm2Bd2yiKDQTiOes8BQSssCQNbRcu53vyMvoVJCKraQ+pdepyCoZTzl2SIk",
-	"c3pd4LygTsjbyI65z+2UzpD3tWQwgS8cB5UkRM9n/HcQCAPyLQhAMsy63f0x3AX/ZKHJYgFuQoKNaZJ0",
-	"hny/U1p0hz7ioCXXMIWNy4eIS6IERqUOOiT87kXDMzRu2yKW0AGU5JozUPVbEcVm10KLeTDrX7YxrRPM",
-	"TGFzL0pBMm0liHE216IBgExADKzcPidHB+T7+FsLq6nNUzEhnC29HEILuqJ5Gn9DRDWLutLrP9HvQBwf",
-	"OFelwnDPJNbPz8QS8N0wsmCdssYLJSZ+QFgGkP0s9crODSoCtykkQT5qTLVCTl3ZOcPUTD7M+fPvMUPj",
-	"OwG3XawW7Bx2jj1bI2FOMVODZVCmDZzoiCViacAKU6bSmMmALDAdzEeRMXAPQG3GI7sHiueV/rFNHj06",
-	"JQuWSsEfPYJDkm6n6gSNyszTWhXI7BqLNNGx3zYiIf/49toIljJpxSbMS3FBB7NXcI0+CWzYVfggDD9W",
-	"OVzNo0eY/AQ/2kEAnFHxmA7dm0apWEqoEA0BNuBcZOmYhXYqTmG7g+ROGSPzmGfKKGyn/sGMIEU4UtyG",
-	"mJXRKHE0NQMDawhwlu/f/WAOYH+ocCwgwBOcCEPu2jpo5WlMM8mKUyZjyrWmCTsEtRz5VNMfpVTxBMrL",
-	"3o3Wm+dtwxwfPTLQObLz6BE5teg4BliMOi0W4HKAqcosa8GkfYA1UkJc0/OzRfiZZIMhr+VaBQdCrLyv",
-	"ObCUBY0Bz88UKzjcBYB5FFIFSA/XrcYMbkpjnoufhEJi+htbZJBDqwEXjRjjenxR4HovGceDRcHxEXoe",
-	"hgfdHvF6SoR7HXIuyDVji0IOmL4DpOuQYwWboiNI7l2kQhOSSSJnFHKRzbsDRz7stAe9/q4R24pRM0sl",
-	"Uhb58yQxB10bkLeKMkRkKqzM4Kk5kvBQNmwQkiSWStqhenphLHNcGcM72lI0jON0/4cIgAXpKXtEMlzE",
-	"GBHdzWbskHNQOh6i8lmDZwZPmtO5HL/iQg251oilV3byOZZYaLsS2cDDsSDhQfcgDFy6ahJfMwQIyb1M",
-	"uEnRjyky1SEvUCuwBhcem6Y5ocDCJ+RV1yExtkYfmr/EmM5zADKxuTp1KC0QtEEnTWyS+AV3qXSGzlbu",
-	"IKm1rIwlAHHq80svka9Vd8iZQjuNljHL9BI4ZcugPGilvNC23xbiJCvLBDAztBoSAAkZWL2pSCHPfjNm",
-	"ox4qmnbUM1rzSk57MUm8WBSds+gpCSlfAfIdfuqarQIScsFZiDww5HBmaMU6sQf6TCQRShrLzoFr3y5d",
-	"khRIcK/y2iHg+8P3REwsETvHgeCEdlnGSq9ZobxbL9EHi59RsWUDQxOtxdCxWgfoNqichblIHPJGs7tY",
-	"U4IHjrthioqb29LmBVjYDMhapheQw1h3Xb9i1HCGPMdqgG2mN3hAoGGPAdVDr6tJ47SPQyC6QUaAh4Q4",
-	"eziOrNTDzNoht1qEPiVNtm0O8Vr2Fhm2jqU5G02rZ031ZXmdA6RIdXXfWMaW7qEwd5mEecVNnOZ7Hp0u",
-	"FnUJvoJDgKOiSyp9m8K9zpCf+/WgPhKGMePhJMFyeAuDZMgBvQCYIg/Dt+8vyGPA83v8xVSz3Ty2rwr3",
-	"fFMHhelT5CIPrwB3BN5pm60YAERp+18XmQmkRNHSREEaiQ4oT8gIYpJfN/nASLfcHgV93rg1mKx0l7X+",
-	"OruTze57gd0QHz0y4toEZbTE4IqleX2VabnwN5GlnCYuRgqJUFi3gLSdG/XDJB7mwg0PijRWWgDi6Qgv",
-	"WC2YQ2xkHCwEV0ird7h+oRF8BvDRGgcIWxTzqf57a8MQESz/JrRqJqAZYkJXshhjKRQOWBXErZnNabcf",
-	"9T4gH38pojFZNTlEyxKYoUO+FWqGqhYm6bZBDTbolQ9DbfM9hr/a5uk9e5xCFrgW3kPuI+WDNWuwGUNN",
-	"0nCgifKzwfT6mejHyM/gc9DS9uch/7ndbrv/17eGCBVGfiZhDiym/7xw0g3fhohV6cqlmMLjjx5mHE6d",
-	"vUf6Fc9ZomjhFdUszgGBxG+MXeEYTMvRn0mYY+LqP2+JemtfF8FRp4cjOCuMhnHTo9YseiytMqh5zVYo",
-	"2PeYRH39ppfwz9p3ldJH4eEhB41LvwDFoE0uwOMCDFCUyZgql9cWYUD9qcE9VVX8Nm2q2IbT+v1Zamwg",
-	"O9wh93rNOqV+LCJ9VLyl0iAEG75TlriRAG3wmoulVVGZzPRGy+UEvnikRbphG2MMx1HZ8w8aM7Y5ZjGI",
-	"OrMsXKtwlrImUDkgY8E5GyvUxm2dM0T/aWaD/iGk+g9C23TbTRBqTmJcwx+oVG1Yp/bZc1NHESsXgPDI",
-	"CpMJQA3iK7MlMRY6Y9oeUDRJsMSLfJgJEM82l1pzL030tl6ZY7APmjKqUjSRArJM9ao0GN+ePYZf1p8F",
-	"USkUK3Ho1LQXwhNDCwDD89pw/QR94k1ZeGjholHAg04I9cVaWeofkBlo/jlxGY+e5sQ2rLacaQ0D9haW",
-	"ppgoMIJIG8s3ThgfM2O/IDw6iiV8BCVF79D6Wkxw0behQXcZkAPvHotBiOXQaNYh7KYw3/0T5VP9gmzx",
-	"6FFuwWhaezQbWBgMt7PzKgpz5DjHcuJ2SIdc4KpBAfGYJkluaq8V9QiFjCuaMuffMvtpCqgsqcims4As",
-	"BLx1i/OjdOg985x8cO65QrhCLUBAXIFCO4vR7/Jd+/2ZZ/pC2MTCO6d6h9NR4hXSm30ABUZi4hqKGQUG",
-	"iuxAhY59OLinxi+eUxYEXQdPI1Ot8rMLv/jnkL7BVCIca0H7OIsffzp+PIbJ+VcPYTpHpSmaJ/zbYcL6",
-	"dzptZ3GI4pgQomWMVNbtQ74hX0jJ/RQa/9Pvv4A+fBOSm6eFR2PNUivyDaFyxcfk4R75Bl3i5CFd0liR",
-	"CVPj2cPw91+QjDd2bI9/b3STM9/PHZAvbjg3e3udv0nBH+4VPgmaFsQovoEa7+dYo6fX/sJeeviF0EU8",
-	"IMXPWiIG3icKrzbb4xuCQzeTK30fvMvfEMNuD7+QWB96Zio5DvnAvC3IB2y4iw2w9Ao+PuQX0CIjnsYO",
-	"pnmht+U8kwpwHbnboq5Xs4FbNY/JDjnjuVwNSAhrFdrCT88K8G2bp+BbGnLnhhSmWR5+Rlr5gkTQcu3C",
-	"H4OtKk0zNYOEG2Oj5YVYEXQYWFfCCS5CPi3WgmojHuTECGwKNCxpkgws0y5StqApO2c8siXcJvVqQGA5",
-	"NMmhhNNDhb/xGPMLGYloNSAN9w7cvzoyicfsYbu3R27IzZ4ewDsrNizno7MMy+iQNxAPAyCPaLQCBw1o",
-	"PXjyZtgNyoAjSTFneADYvuOgmsLZMPAil1rPG3KXkWNCauZAdFEMxiNA0VZL5jybaDFb14AbtbEFMZfJ",
-	"8KWN+TpJrXVN7pKoh1zbCNosKcQ5nOcXgA1MFxw4Bb3lNjtL8DELsMOORA3JHNOJADA04yPRRw0JZb7A",
-	"D/dC7yw07wVbPM34kKOAgy8PfN0QjRtPdfDsnNj6AF3HN+MJHzHColgxaxmeK7FYGJ0v1KehHgzwtTYR",
-	"JckWHfIMBoxHo5VvxRCBWITmBCDYsxwFkAVmx+HpkzGEupIQDEuY15CH796/vnrx7t2bd2Gu4cFxFLrG",
-	"1WFQcMmLSeHEt0YutKvHxbGcYZNSLLpzRQXPq2dt4M9qdZWSOaML2sosrNztOBtiyE+LSXloDEDbd087",
-	"NgW/RqHHuJ8rP3vqOdGNLkZcERKUUBRLis0rNbXCYMhDrL813mFXKOsU1VDw52BYQkICCfMO0CFsTFs0",
-	"jyhGkIUICucg1yfMFuuQ0LYE9x9FXdqut1HBXZL5wLA+7ke06x/uhaCIKStsAneTrfbWtxhprYeFbkMD",
-	"SIIDXcZJ4or5ChVzuVJoAx64d1hB/+TuYatYF4muKVspy7YcrNXwZ+/PL968CknJEANfVOg9ZeZx4ZIv",
-	"9TkDjdxGdHxtJuZbCcQzEnKRuIWNgBvRKVq5ZhilYjHktlPmyrOxC48Y7cuIjQEWCbnzDopaPbsCzr9y",
-	"Yby2zgApJubTt/oBq7wOeR5fho+hV7Og5xlxhaYk7n49BElGQmF1pMwhI1GnyBuEFE4va9xCwyVpT3pT",
-	"bZ2T1B1wxntbLr7M/XE+lvnAnnh6zbX98P6COH3v8ReLgqWl5MQ0l0ImeBkn2qRVQiS5tz2vBfea5llH",
-	"lUkvKaBXgK2Ack//YYx2/Tfq62XZhvUPJweHxwEJ6WKRmJD7Y3PjH7RGGu45ZeQL/g8hQ8iyGbYGZNiy",
-	"N8vHlSbuw1bgPRGrxDzyo7uR1NyILhB950G/7/2O0gzfoNcMEpERzYtQaCTpGmAIrlL6/7P3rstt3Ora",
-	"4K3g46wqSSmKlhU7ialKzafYTqKJY3tb8sqeCV1qiA2SvdQEuBtN09wpV+1fcwFzEfvC9pVM4T0A6Gbz",
-	"pIOdOFw/Viz2CUCj3/P7PP2yU7mvE4t49eqBkrK4zFI8++jhkyfp1/1vDh8OjuXht/2v1eGTq28eHj5W",
-	"R4Ov5bf9h+nxceUGCt9Aqyt+/0P0WlQzTqtFy9CuDAj4/o0e4u+QEnAHjo+OxMd3eOOP7iU8g1IyZ1OQ",
-	"kIf0vRPqIkuVLrNBBixH8BCS+14JFCpSLTWWwA4FENnSZVeNv1D3tD0LH1bHCWNeoSRKX/l8h64a8LkZ",
-	"UhzGYmzEHU3+/ZDs2MOzNOFovw8y8gd1ImRPQ3dSQaM1xDB6NQezGzN/svT5gu/cB/LNI5GrsgQnF2F1",
-	"nDU0mk9GStuDDmldmwh4N5azOdBqQt87bKyepo0FH8o3T44eHpDwkXNf8sIOCoLuCmg8o5sAkQma9YWi",
-	"GH+hJtBSioUSAa0DVLdX0ug2JcS8SPcA65ubIlg7JW/cNYdgXPrilo64KBS6KCZVjVG+nibTFL83EPdW",
-	"+eJGCBhSkjWkNkojUtNFSfN/kHEHbxGrdH5PxjJHko1LOpC82/cCYuHggdh/dHR00I3vRJDBZJ1OpLNI",
-	"ujBQ+OAxiw0qDuLf0LDna7rcBwFIfpl1LiKUD6A3gGHSUBblGxs67vv66sfsQ7yJO1/hdBYTT9F0Fg76",
-	"6ZxiRYrwR9yzpxp6lSmrFg65nYmbN7QEzQBerqAKnVnhHEeY6YmzL/rTwjqjEcKnAWUzajRnSyDPIAwj",
-	"xFcvnPU2nbC+pmdjYJW/Bq5xg+SLwKdQRdCLTF8noSGntjxZqsYTUyrdn19eq3nTItVOqbz55CwcPPxF",
-	"UfJ6PCnnoBLBb27zctRx3Shj5DaFM15wtlDdKMXbt2fPYEtARYh75VAj7Pa0GgxU379nbcrLgZnqNB66",
-	"/xEG+wgH68P9kPSdyHLU9o5ISKA6X9sU/oD//gBvRinKX0DdVPDEkOIXOqNhEk9Hqn9NpeJtQvWHFjgs",
-	"DIpfhHOsTVqhp4m/u4WjMKPHtPxuElgGgraHD6yCMQjzwTvgsN7aKFAD0liL5NTdN4mXU/b7agK6qb6m",
-	"4QgM4xsaRsga0pLEtthYpZlERBPcs6dwE96zMDD8qWrJgAUD76IhwUYgrZTRorFP5Dw3Mr0EnSyLYWX4",
-	"CwfdDB5+TTMAAeX2aBAzXCFqCFckVMJCUR91wxWxo08VoXSN+/oqsD9trN+M9nmuLFW/Q9oCcCessE7b",
-	"yDzEd2h+U01lzyq9hFW9BM0fTbL5DJjp43immWXcheq7qbRchN3kPJto1CF7mTxFrvxD5wdAerD6+njk",
-	"C2ZbPOiFg268x8fxeJ24RH2CuByx6diFeQDPr9vumbWZkzleZlfEEMwahbJTNvS1mqJQ/UVDoiZdeZcV",
-	"oKizJbNpOAzrz/OhMDtWwo0nJSXiUOgTpz1h31Lgy32kZ4PDX2XZHyVdiMW5RWmLiSpGcmKdeGqzgAWN",
-	"kpEYgihgVrI/ju0M/Be2S0CSDXLmInl+IYfwytBG+G1kwEgC1C22EqY66j6pzrx2CCTEwwUJQcVPUSFl",
-	"bIEyCH+021aUmtaVGQaUG1QYHKgMCB9vCi4sY8sERGNmvQ2MCwsRS9hACCEPBb8nlZYnMvfAZafFp2LQ",
-	"OqMh0tmeDeLgUmlMmwgyODSJU4tLLaOJRT/7adXrT91QIVYmOW+N7QvOjp8ZcP0zZUNYNqOgH8/IT5zN",
-	"kGh04helJiGMQCUXlee3qXQTfwJp6BYYm8Il4uCOVf0V9gsF7pDMbdOLjA7Hr9Or9jqyRtDr9UYinca1",
-	"NU4HWdTYWKsOzrqTixCmoEn/iFl7TM9SIy9PIJRSRcP2P8JgWdnUSw8p6E0Zjj2uO2yzzQ+aH2bhz60m",
-	"SxYao/2E6nWSPsIOxWj0dygUC1ViPK0F7rxodvVjfpKnwmZDfTidOOHBiOo6cPehfCOGP9xcyu1AeFqC",
-	"5ahYIsb0sbDiS4s/aazQqXkJYbh4mNHPMMIn8Z6JCgOX7ZXK9mfisiUpATS5UBTEnWS+COZfU1sinTwN",
-	"eqbk9SXvxHjYlQMVlcg/gq0t7dzt1eFUWduN03CAzds347HRxLopvQcrqJuPPBqGTg77Jn5jThzTYAER",
-	"Hqt4o5GGX+P1ZRMJwSxzeMHUgz4bGeCDY4FnF18pjORXcGcYa7S6jyFJ4XXVz2YmzKBUmvVUIUt1CeGY",
-	"2p6NfodFfVL9KFHIUzwZPM0A+Er7oU1FiLpEa5F0l8VdDcUPFFeYQJ2gE704n98g02xqnj9mOKn1Bnz1",
-	"5I0s1Qs3yERYyAIhwAKK1HFGSjP5cNg3FksJvIK1QXOYy7HU80sK5Nqq/qgdDGthjBgDVD90RVChIhoy",
-	"3DSSBanDbib8SGy2BMJD9/GfMIRU4BsOV1Q+sebl6YhnKAZx81K3FfIZT0szlsAFkM953jK7/I+pKWU8",
-	"Xf6t6Y1TF8RwChsRhnx65ivp0W+G0mVWWW3ya6BrRhhyc1KAEFo6i3boGoq+0WKqob6PnxZUrt/ZnLCE",
-	"wALv7tglz/TlpDBDt4wVjdl8iv9CQ2qtWm7W6NHbMstzqlGdrZ4oaX14VVn95tfKv6Z4fOPMjsG6XTJ+",
-	"Pl6RgosD9QZPRd9wzp1/AJ/ZFOBYxGIGlGAtyNCOZxMKu7mvQnrCJf+6EDDH8oui5CrxCMUfYHwgein4",
-	"g2eFgurcgD1o2bSEqp0MyqBPL57+3FhJG2VhMVAoEndZcoCe0ATM7wURHwFQNajS+sEwcroTuzeD8NLj",
-	"0m346ONnJFGMK+4cnk5QisQaIEsXDH7I7jmx12j1+6MVvRQxosKqUMyC1BX0yrhhdqPqQwV9vW53zGSR",
-	"in1cyLZIiCfB/dMzR7U9b9QB7DPZvwZIMrimI16FUIJPHbrn43GId/BdYUeXBsLIxAwV/Lq4Go7bYSWO",
-	"M0JayqK9ibWFvDUnBtfmElsbq05s7Rh4sEcHXV+eSAnDzAo+lSDVGGDiWk3K2mBzDFOh9+kcRTE0wmgO",
-	"lDgfovC364okRwXo3F92xCnHAe1HYV6vwZEOE0Owksn0Ks/sqO6dV49VNgY55BBs4BM4eofSDJRxmCR1",
-	"CFekiPOk8UZ4Kd2JUpH4neGwg5ah+iqK4ftMCwTyMWTh626Re5inSlHKy9Jc4q1qAbvqwcpka4x41fJK",
-	"2pJVT4MLfcAgwBob2o8v8UmUXC5rsPmRYmYHpaab+ecgTSIFXChhZ1nZH6kUYJEgSeU2gg+kGB377N2m",
-	"agIcJxkS0jlGkJGJAOK8VEgI7xF2WxIFsaIii2j44ddIitfKLtp1NkGUDyDhQmkV1Nb6Mp9oaBEELgHv",
-	"kKX+rDAT3Jtw2Qha3eJ+SeoipAmEKpxo/P5HP/xzCjAJf6jal8+uJbZfhgoet9ozGfvE8S64DPHj2gCW",
-	"nVTR9qdnXo9gCRDpkvhqX7IFMCns3bofcsAxiV3N6IWUBt+XjTaqe2u5kenCVg0HDsT+Y+/SR8PLsEwf",
-	"TwI6G58mKBRga9XXsCEbGA3FmZxmWtbGQb/CIB4tDiLNMA8XAvEQbKk+OHoI1MwvTJZ+XfaQgcpzYbMc",
-	"8FcwXjnO0jRk8xu3TPTUSWFK0zd57bH8Mzy3YQNAehBkATQ96jL6iKZafZiofrmwytFjdZO0jH+vPxij",
-	"aHkeAJCgHioAjoGOgNoeErqdqAoVI7zUdFAWmfuenDG/bjuic05RKfTvENy0kMwZgIE+UJTR/MaZ7Rs9",
-	"yIbTYuGVVo4tW+DKF4aTCH35ULNnsTfV/QPKWfCfvvagkibFeV4oKtnnmZxU+RxC6krlk8iejvosSAzD",
-	"X5dXU1vJVkY/V75Megdwe+ffTfuj4MqRBQ9mdternCsFKUGuYg3NtHigP1L962CKoW+w/BP2rjb1FzS6",
-	"4XSsaeSwe8gxBaPd43CEsa8bywlqnAhnJQAC5sZcWyH9BkqvFtaWfqqMLpWlvJK2Lu8AxYB3NPtL08mm",
-	"i5VeXU61fC+zvJ5+rB5pHorfQ9zQxQCSEjsZUSNjBJqCdJQmWje+trPBXr86v0jWuct+JlxVGc+Bfmt6",
-	"ze5LG01LaK5OzUyfYJ+pRSO5Or4SIerdZ9b0rrEsM+CDYKqu2l/ljRqA/7pMs6Ksfk7R742LDWFqd05Y",
-	"9UFWRvVDbYhA5vMKbyp+QcQyuXZTiLMBc5LatijrEiR4g+hOVn1A/A3GjoUd0H9RbVJYIpowuhbVSnUE",
-	"eDEzqpsnKg/eVWSqzc2UE2pB5UBh32vnurt/v0AXqFDiCiz9onAOhRkEZ6dUY+uZ1fYfH3EFPtxczttQ",
-	"WUbHD0IvWqiRaVf7+EF69DRVgVC1Clcs5d/3Wlp9KHutBOukvjv+7ruDrhgYyDhkZVSyhLEriRWaWNIc",
-	"hUk74qy0obwFuh0l0DTqtKej8pY4KM7JP+cYQqG0W1fnDXJB5BtEIMJyK/78oHBhAQqlodyKhzeS7wEU",
-	"tLQU1UH124WKHULZWviMe5o76QlZPO6pEvtcoGLl/MB78Wk2GKiCye+xHI6e6F6fs40rAaVYRLJU6WkO",
-	"lIWqWO4T5UmjcUF35kUcq7Ep5ry9ASaiiABThigIsbIlblU5jPqFFyKC12pONGe8dh3xCsUSQs6asap8",
-	"37VAoZhxjDArMXh87L447hukfUzRgOTR0ROxLLIJmEg/YtwYcqjtSmtkO0hkngS0d0a/0obBvbGPsZ+2",
-	"wEx68sJg2ULSpjT4QZsqgUV1b7yBvgyVUpVfxwe+mqOpYCXx/miKQCIaAzzm0fGxaIyKwtyxONgD1xcK",
-	"ax6cF8mWGdcsMT9XNzAL4wmZFYPsA0P9+I3GqhCsXF9p/QtjPiHqDGA21fDSIJLtM/s8NH+Y5ovblar9",
-	"YsEA3qykTk8MpGIrVUdEWBSwelbOQ4UKSTGsFfDfNHwnYJvBdoVaQqPzeUckr99euBcLoVL3j2fPXzy/",
-	"eE5Vtj89v0gQi9Pd7VrNO9hABZ8oV4rWejBkKYYGCGV5X3Fjd/Lo+Il7xOOjY/zP1xjSe3z0CPI0wVMx",
-	"6DHN5LwrpBioGVikts1tvdA/TdNPzfSKKn/fywJyEYXUqRkz2JY1RjNnclWHkij9J1aWWM825ySSc0lw",
-	"stTOikwKsCQEUKHpe8Atw/UpfBNoPICgD9ajP3x41HZfN+yH7zrfdb4+ILxC0CU9nZwNDl8araiahYKb",
-	"1U6e5Gu3VoR/ASYqyHjnKcA2wffuWco74jQEb3iAjN2H33BE3oyFPcvAJxLsTSDHhpvyPJx0NJWoJAe7",
-	"6uCJhGbEIILc7OQmsWcjsA5nMDN681RbpXRXZPUIHIuLq7nQZhZqFQHbUKuodsZj9vR08ujhsWgqUVqe",
-	"sZZeeaZTaLPzag4H3K3HkyIh8QM2cxIKjuyPsFOINjYmNnnc+4k2h6CQkoMTflPWV7djrbiF5DBcV2tt",
-	"gVZM2s2QGyW7IKoxH1MIdgrVYGYQUrMhE0uFT05xQfaWjOkupn18FtidNMA0SQ0Up6e5eGmfT4rREJFu",
-	"GJrUDvCe1exxJ8ruHr42edafkyCqJn2h4eo9gOMFYweR1EaKJ438zWI/LeSgPMxUOTgcleVETrLDQpYK",
-	"jMpD6iI+6IqkB6iyvdbJf3z/8OjoZPb9MdhqD4+OwlJl2ilpjxsdrim+f/ztSfn9wwQn+vhbmCsA/0vG",
-	"rUSDAGEzuOyoI35Qcyg/Gnmjp7Jjj5+ISroe8I2CXsH2Ph3S3QHjnjavnvvhd8Q5lp5YbgvipD3QyFNO",
-	"G1vc3JfR9hh9bJX6SiXKZvutIPM8JLPrZ7XjmiAsBW4jXIe7jHqVe3ofZruYmufmBOOr+KMQeIVyQeAt",
-	"fJb7oFPvI3AuBYikMurG4y8HuK6wpyPFvAP+UCjRRHjcSHSM2/X/cf5ZSpe+PXvmYbj6UhsN/Py5mani",
-	"sO9cc1DHOMWihAYGBESCKIwZCGDrAoRBd6/33+JInjz+5vggglLweKyjDCA0uTE90ktV7NdaD9jp6zMP",
-	"4k1B4oE4V2PpBDbryEwPqdXsN5aNsK0Jb8SN+Kuv2tx1qtVMjDNtfPEmFNhhsDedk+3bRZp3L0va9Dct",
-	"qw+V2Z5GiFkEs40kGF7BB2RAwcSTSH+3Of0EjSnUCOJ+us6cnMAmHc0E+aheMLSV6Z5uaj7qiDNoUgtG",
-	"wyLczG9ooqhYLX/1VRADY/mvsDxdt5f9SqCmBYPYq7MYbPDEF/fuWSjDbWNVHriVhI50ElIgfkWRhYT/",
-	"PImT4IjKZlLC+jYFtS9BejKeEaSPrjx5/Fdfof1cgLNZXCtYJKdqoRBWIPR71HBDyFoWA06USDTFNWhI",
-	"ECgMpOi+srHR5ciCHx0kvkVvB00xkTyjxzlHxbdNwXfy7aPHB+4B7WDypxIKW4ElS4rk3NkZZfWy7x4/",
-	"eUTw8XnWV9oqJLjlfrRWt3U6cUr98LhzFGC7o98+tlt2Oh7LYu5+J+HYDjjb3oaCTx/CUSqNZRvV8Udw",
-	"3sDq4jZiq9s6p99/kP1rpD6kXdTqto46D3EAZqK0nGStbutr+Amw6kcAw45IIgDTbmwT156ttcMTLi4B",
-	"trhtAc22XZGUI/dBn6VJnagcAAIu6tgRZuBRqWxSxbSp1W9CAEb7RmeMruNHEBhvK4gEyJ3O30tAQWMX",
-	"HFe5I95MdRQKCT6ffymlAewBJ3Qi6AEAWnBeLoEPMD5MDbOrLZJfn5+fn/70/Pzy/OXp6/OfX12Q/byQ",
-	"AvaxGKicrDEj9/RCujbAthZTHUCSNu7OFhfG5LYN7aRu2Lj7ZFkhje+Snu1pdB1lnlufv2HNQkNFaEIE",
-	"y8PojbNorRyobkMhUtUzheZC+Mi82DtLW91WMdWnP709Q2phkv9L2VbDKQ+ixwFO/rs2N77+YFLgZetj",
-	"VwYQEdRaMoBl5YMcT3IkKoDrsuVMl3zuAzfUN1PN7FHAe+KpI1byItYvrJCslMUUWWBJ4Lm7HR8d1Wax",
-	"0ABUnwa++o0mgXAFW04A4uY49kVGi2KqAX82woZ48/bl5Y9nL8/Of37+DAMAARwDiBse4RybnhvApX6Q",
-	"qV82d8nD9Ze81ZLaJVSKF329/qIfuUwdr3i0/oqXpvzRTDU94puNLjj1zWN41ZONrnJf44U5xffrrnu4",
-	"wYQAZcmYF7IY4sMePt5k6Xzz1K8qzeTFfIIXHx9v9kQ/R1r64w1meHr2b86Md+c/3mRLnFFe4xw8CggK",
-	"4rXHG22nn2SpZki5/niTnXGOGeG3IfOGl26wRehRF1ioUCFKAikXUyQRTfu7j+0/agwy8ZGmK6qsPv7s",
-	"d7Fd4vQgu1TIAEBAPO6bZk7D31tO/7eAuroPxsJj90+0l91h5igmXmGwUqC6Bu3KSwpHRb9jyV6r3Yow",
-	"4jqhXqh+wKlW5F7+cBjFgVvdljZaEVmPAYoUsq+6mH+SGR5Mr/lct9ircerc+xuqZj7sIoYowRBD25fA",
-	"EaOdNzXR6OC6pCpqC3f5Ysqss6ABh6o8PePg4/Z6cPDSaAUxOFKCK3XIOk3IU0jXa5Ew5o/tFpFor7sI",
-	"cUjjSzdXQPFFjRooAjJxq0yuobvv8ws5XHZ/Ou0BnONunGf6GkmNpiVBWv1IYCfL7gGXPEBMllcDFtPu",
-	"Zl9vqEd+NalzNtKdVtxUZ1wY86vUc1oEe3vdcUNF8Pkk+k9Q9Bxv+0iOywxlaF1YOv8N+By3kjLh4zt7",
-	"1vr4bq1gpYJKpAa7xYPaS1zW55A4rQKUZQs1S5C6yvojTA5FCFRY1249shtguVVAyLjyuKcrsG0LkG21",
-	"EmmgZZsEtGOARCgJmHUhIgx1+NPCt81Cn2BPU5/lK026w/fD1GhlIcZGo/PNMeyYI1KqxT5b58c93eDE",
-	"m7txOIzb6LEmf66iyo63VWX83tZqpad85v0rJv/you6BnSu0E/obC33cq+vlfjDZY/M6fBOrDGyM7cBM",
-	"PY846xGZbWBXP+CnLzGvoXInbqKhZGUiqc4wDj8SrbPGgg+ZBsSTuPAL6y60EnOFpTShYYAKIRDNEQD9",
-	"sRN4OoGOJHdCBDz1E7TjYAADenqt+g8mKCIwQI5fwr1ozLUzsGwpAbGNwdJiqggyi/kCQugOZ38Uo1by",
-	"bamjnzkMMOcTI/b1l5EMNInpPLORs4F9TIuievFlhWSyx0fEIfEjT8QRvDSArWi1WRADrXIT6SXMrhWL",
-	"2BShoeGKmLj5m0dNxM1rqJs3ZkB3n+LidOk1igqmfcDcD685BoEm3ibkAMoge06L5FO+vkZ3RAV7PY1I",
-	"jYW0I99vBAiaDFHgtjQhuBqDRT34MpYTitLoKqu7mgo7WsuHd7mW51TiVppQA+dXZVap2uRvt7NkUu76",
-	"jfZLdXbHd7hPPq0nTl3RW/jh9DnfxHLxlzbaL5wuxdR2VmC68E587EaBtNLLfqk+lPFwdx72zti6L2Pr",
-	"tckRqSDSuHuWvoc/j7MdskHrrK0GCwKQjTO9IUkxEPhhH/qix00Qhz2N6A3irOTCTEyYeoe9A1AllSIo",
-	"dHABjnSGkO82sjOo2HsFLQxRDhEPzSZEMAvGES5jWP0f5mfPtvZjX0iL4sm9u/Y2p5/pfwOVt4HuuLNM",
-	"oJ/r9vnAqtBepjoCHy2+vHqKEEmVIk4lcIaPUQou2cbIEwkowtV2Hg5pKAa39vj4J7GhgSEcxDg0sDd2",
-	"HvhOKWysFM5pS1fVwifVBkTOvVTin+a5Z6xuM8gBFG21GVjBWB9dfK8EIVwA7JOC2l1k8waxW2NN9S0O",
-	"RFfR7GS+PvvFjXBr8ZmNs3ITwfkUmqxan94u54VfLVhp+lV5Cn1tawUrXOr2yVh+OMMrjo+C6wLtck3i",
-	"9pUmR9QMlrz8G1vs7daLTF+vOxfO+SJt8r+5NAXQuWZxyocqEvJFZku/BWPByHKrIh4xV78s0/MUCg2w",
-	"YAHvyNWSMc9xzNiMUZN8Ti3OoV2AQE45ONbTzP6c0L2AECDm2YWGQyhS1gqRkGo0ygQDABC7gfOIF8mT",
-	"U1O8EJEdO/hg/CV+cmgW4445P2YpBtPCc6MYQk2liyMqScaVLKlFqOvrGPtKSCDObmOVeUSDD8hOhnoy",
-	"ndzHJcxTCj4pzV3y0IsFCKmo0rDhxbP5YocrNbh6juE2RrUMAybA0p9DXGwGhzMm4C1n0HpmTyrjgDE0",
-	"trt2hG/PYz+DGj3FlQqs7kQ21dM3Tm7BgpFg/qyFiu59rVU+L9UH0r+RrLQjM1mfCIsmun2NY/PVGxQ6",
-	"PtxyFbaYS8rqdMtZhOsa3RqAipWWPiWwgXxIC/cuXb+6YAStrPhRX5wW3KRQ8TWi0n/aWsW3elKYvrIA",
-	"ukUI7n9zvY1bP1K1S3V336TqnD/I3/9o5fJK5U5STovcfQtSD52nNFK5+9MCaTAdFr3WP87fvn796s3F",
-	"5Q+n588v37554T2aXkv0ej0txOHPotdqxjz3V1+8+uX5y15LHB46ISH2gN6pBwkDpCX6TV05bT8hdqNe",
-	"CyGlgdmoV3HLkLioUlCIP8kM/2v05RX4hb3Wu57+uNfT4HrwvH8yYdbw7zBllBBtoYpCdL/nJo9OLCz3",
-	"++WHNuU7Ow1S9I+e7pUv5VgtTKpXnsOUunw1/gkX9Mr4N9LYb5RM26LhwG9uzu3F607Pqqe/Iv8YTv3Y",
-	"7umPBz2dDWB6/+t7obNcwNNzM+z8KEuZ76uiOOjpjz09GJed10Wmy1zvs+D8Rc0PxIMHBNsGERuj+6q2",
-	"vIFgLSxz5bew3Ej7inf35LC86LEi34ftomFV93hR92CjWFrT3/fiPbLXFnuVHeJ+kJn7f7879t7Bipz0",
-	"tBuIyVUnN0M/2Ws1PzhZMtta0n5qVREV2cpJdulMJ/5lk/LYqAaWvq4Hf9B9uPY1Vbkq1fLyqtjiHhqT",
-	"MqE/1VIxQhYh3Ea1Te2o1SlqCQbkJqXTqCsO8IPBiPcGY4Bzx8Y4bxJTy2ZpI5vTlnLeEaBJAUYLxruq",
-	"EmqxAyXW1wu2yZJAJNnlHCf50uKHf18diDbZJjowqrChr5N2wxL3druoH2zHEPGblqMHuRlmenkb3w9q",
-	"mGkLn6DFHlP1gREgpG6ifgieKmfmKxQdeEqFzqKDtDf0ZU3tVObQ1IxdpK/cyorjzpG/b09DyzPSz337",
-	"6EnAxXjU+bpzHHmuflzU7ucEc3IgEGQdukmQHgSCl5ThYftAiatpWULnM3TxuTenPkxyU2Bn7zV2tJ5q",
-	"BjqL+uE9XUQFkInpcfz6NLFctYVGQk9upqaKI23cLz0NOInZWEEnf4yz/vDo6Ijfksf/Oak5+b75z+Sp",
-	"IjL6C4RY2NDhvXExZ26GZ/rzOros4Ne6eS/cWLf3VRcuiwf04XA2mx26nXs4LXIF7JHp7Ub4oynG2w6P",
-	"rrlBp+C61YVveX0QG4QB7LltEoOVqxq955i6o8iGo7LmP4PAOcfvY50HDefer+98hkjqTwPrzs4fbrYF",
-	"TgnJ409iC1QUO6jHoB1jte7sgftxa73aXnRTgZAH/VSZyv9NX12nb8bocXoVCqf0iZ1tZAqrxBUQ18x7",
-	"ra1cUdoc3hUlt+6lmu3TP3/LytEP0qq3b17s91qjspzY7oMH7D1VhniwsduHuEALDjCIuIrnG8tkuNlz",
-	"t0RLFug1Lc+KxdnKOa0sTmVt3AU3WJ927TqQiPu4GJ1ISLoTD27s7+bKe7du1OAeEl7E/h/iyo21yLti",
-	"b8VY94R3WEsGcao7zmARoMes8KXs1d7JXoAI7oq9xjeyx77x0gG7+2825jaOtEsD7qDhihR3/Bhyqpv6",
-	"WLepfv8YG+BmWi63wJ+zycbkcd5SrdjVAQiU8XMqoNpLnOxyRCzLsZuNSDmb+9kAv2qGANHmDMV76ATK",
-	"zfDVtLyH/p8lnvgiUd+f3Bn/G1XZVBTwc50iqN4qDXyjL3RJ1Mt9smRMrvhmg49cY47ENLNWs0WvOPrG",
-	"Cbum7iafVmUA1p31NJ1F7EzfilTOYdcSFpXUc38d+H9fH+Ep2CUDNZEA3kadJNUBZ9bDuE2t6iJ+IKdQ",
-	"PVKtBS6eCNJmIa3aRgBnLxJo3kBZ09MkUtxRGj/nmzMrwFDuxlCVAaA/o7WooDKjU6004K62oZ1kCG2t",
-	"npKJZBwSnlnMVrsnmSx1jvWcwoNE7jm1KurEJARWOJn5OKMem5gAlLiiIQrJLxblcbeO1ieSR0cPRcxJ",
-	"2q7vCnx7A4C3LUcAzomsp4NggfrmTqqXxeICuHeVyjXeTdQpGvbRN0eImMoQjn4oSLFKAMwPj7jBidH3",
-	"KliDiC53Ia8sUfK6/c6wq3YEKN1+CPg3Mu9T9AE1MeJO5qZ/3Y7AMqPN4/crlGdkg56mugIgfXHbIaVa",
-	"BPeSAFGZA8nMAuM+R9ainhrGPRKjsbmSVqWfMlZS81Y/a9BkM7eefObtYyYLF355kQkQ5cxtMoi/6D93",
-	"iIIeAnN7g7iruxjFX8KmWkB0aLAtcEPenb0UzCMOQi+tJP6/ncEWqJp90DqUDjsNTszgFVvjSg2lxhYO",
-	"X3y6WCd8zgP48gqF47VdKc38GtygWphF0O3KhXmon6NcOBKrSqcbidTnbrv5me8Kjv9+7RuL5caxZ9ks",
-	"Kpd4iHzNgz/oX5sVR3hzmBlRfMlCQ0gHeuwIYzWKJCWIFxwAZwDPfA/qiZtszej7+GKjI3/jUoXtwylU",
-	"DL5+71fNhNuVJtAWrNYm2Gyop5PlYRZfxu9Ld/iDodbOanVCgArONAKoCwBQd87gW531TUpg6i9//OVp",
-	"KL2fjbJSCTuBavfCbZGezojHIKJfioHukRzlJfqhIybhx1Egg0/SIXccHHGfu3Tnfufu9vD4O9EfyUL2",
-	"3fKcuLtTF2pmhZJ27k4aTmlaxIoAAPbHYqbk9SXfktzwUz2HwQDkugRSLsJ6Im8Z4gTYvjiSOtT9I0wy",
-	"gvJnwPXNwRE47Gl2k0dHX8NPSDSKNP1JR5wDsa0H95dMVH819/jQVhWWWFAQA9wtpTvOIX2oqaGwftJU",
-	"6Y/cSFjvH72HLtm9EMSpxVqeYM6BiLg7N3bV3R59O/mL1DWcw2C3d9Lr191D+f3Gc3ipZm8tICFuOno6",
-	"vdE35y92Wd09Vq2sNBwhw3gLT3wDsf/G5MqZZvhV3TMyMCRIL+Q16c5dbcFn8ttD4Txt0k9XXYCK989Q",
-	"XuCUw0KWH8VRJc1fkVB3mOe/VcW4G/xC1hsVxp2lvVfko6v13stiOeC0rIFW+w0DM8h9xyxUqbLXlEOa",
-	"GAuMWAFrDesLyeUXr+k4ZUTAwgRyECb/IcxMTlghJENPY4zdPVcWgCcyKAw2SPqIkIcnc7foUlA/4QEl",
-	"EWuIP5NTEVRQDiywaOCUpOV/q6FIIbhDMwhcI+Ab2Chg+VhF6RK4x4mHG7mCNIE3i3Tqe1s9bReYPZkt",
-	"gTjVdsTTUJ+uiDUG34n1IEpMjwZFqNxwWm3kJINu8XITGKh9JTxM5HkDQgqRPO8/oVwicalWqF6dAUXQ",
-	"3SIrD8DQ5Y0SJVpoq1AKLnn08MifdkkQAsky2LllYHPrCqHdLuVNuUkUD57jPnW7+dnwIjYDbIELQvBx",
-	"h3d2Z+FSM1ZrLcpnyl5vDXNWuWglwBmQE2G/uCHK6bsCOdsE2gzPgR1/MVIIrI61PRtfjeAk8S124VHO",
-	"am0wHxY0z1GY7VBxNkbFgSDsLDY+IhuYbJZK8EmFz5hsmu1wzBCvDP8GRFaslzsE7mv+oMFUYChVUywA",
-	"RjGDcq1gpW+0pj4VoF2n/rQMYKWAzjIjUjPaL05h9s14XGFk6k8L4MH2mhTLb6gi47Hw7JLc0yKZJZPq",
-	"ZGgYtqc9rxwC4CKdFfO9Aes8MOx1Yi59KEHh0kBQPs60HU1LC9T63fCA5WBoX4jSdm99m+HE598lLFv4",
-	"dTMttzUqm79yKzw2Dp8hbBoBmnR2SmCnBG4GjRY7LJtpgSbmnjx7r/5zOcQZUSfWJDc5jKIfyCGQ5h+N",
-	"u1RNQCwa7V1FlVsgdwaMyso9SGYG6dskJ4eqfJG9V1pZ27q1DWyu18qGn5XMy9EWIsFf0NyKRXMF4M3s",
-	"/S2QELf/HFcE1M6qbxOG9n9GW2mEk3oHGwX9hqUmA8eN1xXjNzIz/fr5GZk2jbbfUag9rvi5E+9nqEp4",
-	"1krnBUfTbk2m5dM1EyYYaDlWqT915+XsMDy3pU7yBP+rYvae9kIjhtSDsXrAw1me7X6DiGu2UhmyZ0Py",
-	"2OkiUERcJ+IL666m5WItiDilfnTvUoQbhaRuqBvvh1bVFUlYbnwo45ZcbP5Znoxd8pCbEwfBIDjK/3mT",
-	"s/GLXY0tVhn0DZDSlly/QbJ2SZ1PpSwBGioonHuvZvxvblP6d3czMbdLWv5VKo5w16JMm4QPtinRuSzD",
-	"NZ2kN8AvYqruB3/QvwCWfhCRMi5PhVVIyn3tkTP9r32JP4PSJ4+OHiUC+k7c7/NQ4Gxlli6xD6sEkZ/Z",
-	"WJyux0Wsj3hzqbV4ZTMRNNBg3tx03HF67Ey/ezb9Sr9NEXSXJEAkzFjk3CWSO30/TGw5bTIcGeuYYhck",
-	"oE7POuKVzudLpNlYzrsQAYbQsu+ow5CH+33me1AXbtwGWrRq9rw00B4o9kEgHmD/IRqDuGgF27e+ELDJ",
-	"tGvgz72NdbaBbHu98MTtbbNV97iHhrc/j8QO1JQB2D924m/Ahfznx7T9NJJ511D3ZeqSN1z1t1p9BCOY",
-	"bdYO9B83KxfAFkXDd1IY8B6WWbgIFPJeFdyJwsVee1bgtXX2j7SQg9KKTPfzabqMvOM1PfbL68mLFnS1",
-	"IqHzbtCRh5fesiGPxrmj79gFUu8AAnXovo5mCFQ6tFjKMfEygGUa//KuTge8jLrjVyR14Lb61WJKWiFR",
-	"OnW9Herpu5DtKyuJVrdGvd4Rb+HnkvN1BJJBETBCxCgylQLgAxKPQfUITenBH/gPCCtMCvU+U7OEIFbw",
-	"iJAplvWB5zDNGRsDbWjmrBtJqiHLMydktefqUOOOOCstkNG52wyRQs+NE1AzvhG/ZD+4Jfi/zl+9XM5A",
-	"QaLls8ZIN+JewIGeq9IZgduU6i1c+LnYI1iKbznyZRY2bGwo1hnLVN1CkMdRdsgyzJfz2/O10TX+EqcT",
-	"DC7SWr3A59WzejTllX5A0Ib0XW1+0Wu8wF2LYcNNLn2LAcb4bXxxmmmTzqDonZ/p14UZFsranS/yFwMj",
-	"fwZiQ5ISWqaL77qviG5+Iy6O6IpaQrAr/rE/nWbpUOmDxXYlt8BSz7Eb6TlKYfGiTD11x6Qw6bRf4glO",
-	"7fJJszrJB6hn4vh4owZTSLNSn4Yt5WDQFSPCyBoL814VnW05PUCaL2H0QMlTaXiqKjXoeHqK022abM/J",
-	"VTfVlRPtlW/cNLtCiN/f2bLI9PCPzaf78S5aplCnNVNs0CrAy+3zXPeiqSLRxoRnutc0UTynwHn+vrfZ",
-	"5AIDB7VbxZZq5FPHNt9S/9q5ZKvMVrTqEqecE59OD21MblkksVbQrzF3MtZbNSSVbmrn3XFDxmewk2hZ",
-	"d7mjXe7oU3m7P6n1Grbm7W71VeKGX5n04WzKDJsAULA6yXHiMze5GpTgvWZW9HM34RSa9NA7LbkVwPvE",
-	"CP6ITZke4HQoMw34j0dP6MpLf0FyUOXWYLGHDJZSx1zHwJoENaPQ2+mce84+eV5NkZwNDkEWEV4EjsJd",
-	"BKASAAHpU+00ZyTKlD5W0OQKV3yB7UVkLB6/HB/46C/jA/skE7Yjh51xJ7WmtJ03cjJ55/9VfMVPowg2",
-	"cS7JP+cFRPfweJPrIIsMzRU/At3/ziP9q1FEohQnJbWJvlxic3OcdXX11sxM81RcKQFdfRR/PT0DdeMD",
-	"y1TSADj3mEQT2YD7B5x6BEp7Z21TYevclmrsI7voPgABglM7IDTbzgEpSsBQQInlR8JMWVQz9jLEqt0Y",
-	"O8KTSuNQLrOUFGDtsbnRjQWx1TjZgoJblKs05ZJrO5Z1lPvxVNrKZZ5DfnO1ZCfz5U/bPJ7p9ybrqw1V",
-	"mo8sbqnZwnULCm5xt+6cmJ0T88mcGNqZWzgy4na1bJFXs1TAo32AhfU395jWpBa9B4QSHhgDnCpAynsK",
-	"2ngImpm0XVZezM6vDXQQRo4SA8xo6A8Hed/TShZ5pgp2TdpQJWfyHOgUkN6emVtIITEMMrAykrWbgds0",
-	"K7KyVBqTmm0hS2oKx87tjjjlrg7P6HKlnJLh65jZISPYlwWHq5Yhjb2tbNHN6qKbOTQKg1IwxAXEnuYS",
-	"v9jevm1isr2l/3b/LtCL7L26lxAXbz4KAwptZn+GrGDsS82ycpQWcqOM3W90rt45U3eYqbu5S7Xzbm7k",
-	"3ZBLe68Zt8N/FwCmuiLz9uAfr9+8+vX1xeXZM9ai95qM2zjx5UTVQt7rdawDMPE1IQ1+2xQTiMZ6hqmi",
-	"c/bpUel2GZ8HLNzuxTr5yRDLEnuscZg2s+JqmuWlyHQb/VSKo3JGSLxiawVL8oHi3PrAmbcORNU46OlF",
-	"64DzKQ2auybd756u7V708RtVZkUUsrsnlexWnbNzn10l7zTprTXpTh3eSB2yVbdVfsxJXOcuzNdjtyTH",
-	"R0eJx0UUqSzlFaK8w/E2dsbDJ8wclejJZYz2Ja61mdmYfg1+ZcE5mkISpadT6KJ/VY5UMcusEsnjo6+T",
-	"CKnLpEok6dXlNCxm0hYJPvsyzYpyjvhhaSEznelh0kWSPEoiWWi4AuhAwgo7PduzYjohvCUakLTXKl2C",
-	"IvNGyTT7q8LIhHWHV/8pUWT+fGjQ5yOIA8bbdKhKv1WW4thQRGY1F5MHjY07A05CQUw7NAHu2Up4uj8t",
-	"hc1ypct83o3RSAHo39MJJEAKmGBfoEheZPo6EaihKO/rA+8TOVTL4F4vaDJfXg9J9JpWfmK8AjfoIcFL",
-	"b9lD0rhTdj0kux6SPyV0aOnlBctG/mV1B3ajA/YKoLJ9NpCzhYipgyCZ0QVsWyCjCbVAcx2MRVIUsi+g",
-	"CEamXeeK9aUWV6qnfYuKZ2BlOhopBtMCOz2wH3B5awd98Z+1tWPTJNrTaMQ3wL5pvPoe+jw2nQ4L241n",
-	"4C9oNIVoz82kBRp27LH8q3d74CY9PXtDr2QNNpuaoYnvHoyXUvP42uv4PH8hQkperKKF9RfH535sOyOK",
-	"XtXKC4OydXZLmOMauG1yYvi6X7njd+VF/iyP7L3pmuLjGBCWW2I2mR+1xMS7dtcSs2uJ+RsYFs4M8FbA",
-	"Msvirrtn6OaftHumzMpcYWvMGWo98ejbhw8x1Wz00PfGROqKTkc6rZHb0ykiBIK59KpfmivoFdmqMwYn",
-	"v6Q1BiVQpTWmwRiA/pgLN6GuwP+tmlSvfBamtNmE7qL3hZR8c/MLzRPeTYkT2WucATa4pPEE9taNv84m",
-	"FLAlcExVEqEV2BL004M/fF3Yx5UwujRlZwlnpRW5LJ1T+fDoiI1bW6cSepWnwfTFvh2Ar3fmcU9jB3bD",
-	"KDzcW7IkUnZTW/nzlJzhaH/LylFQ/luamrWLV5iddwXYe5GNVZ5ptc5yorPIBnp7tpkV9HQky9gSKpSd",
-	"jtXbs/OV8PhMp+/OTd0tFi/957cbX/zPb+HyqT796e3ZGtPrp7dnb6ZgnlilUz/LjSe5cOW6cUbX4jht",
-	"aSabrc95aSYTXp9dKeEucnPfWHo+ygLZFKAkiwqpt47nbCXSAwfIO3epk+yLzMPclskRHcDHg0h2G+CX",
-	"gfJCmIJhR6CiLrGlLKc2EWPznkLerACBbiBxvn0i/uf//f9EMlE6zfSQ/iqUNfl7ldKf/dxYlSZtyFzZ",
-	"Uk2AjwAo2aC0sFAGed3KrpA97W/Wju9kCn8jHsZYzsXQ+CoDHE9HnHrOXyxmdFO0husQcFJuujKHRE1P",
-	"E2YJJeQeHT3x+M5lITVR8zE3sHsojUpIzYtAI0qzQvXLfN4RT3NjAVCODyHUNfSQRbWRPQ1Yc1meV8sb",
-	"u1S+qE0Zg7yc+kp37nYbKzCSMg217zhtXGY5twIXDN+mzC7HJlVdYQaDBFqGK+/UDAZuiUbTsdS2uzhS",
-	"0TxQnNdU+0FiIlKbnubAH/AjYwlojF2TGJ1gPx5GIxcxHd2NrF90ap67MuUIJuSuMRRZHF8BD0bcFX2C",
-	"By3knYDuecBCNOmIRE/zPME2Qig9AYBHbcx/OouTw1fXymJ9qlX5QLi3ldA5lzCTBCfLZbE+i+tnALam",
-	"FYbbnXk7n2A1atg/bnf7b4iej8FVHhU3LTZszYObdhzSg5pqYd1MZkZApbVFhB6/lTksLMeqp+krDjA/",
-	"yM2dPHp4nCzvXbyx/XoXvYtu75vBYH2CWOr01WAQaXh6Ret5KKJJRpeXRbbCZgrmMpy2fVi58an30Tq5",
-	"6TK8xvPuJ7p8D12UO7NvwzgivqCXpkTLYtf+uDOOV8Hlr4s/LgRwGCO/zT+g1XZJcHbhd2ltNtTxL6Uc",
-	"Vs4g9XmTWNADmR0WUWaiMS50TuyCEdMyWZpUcxAgqtGb5YYcEmP70DZjK8lYr6EDT+6BkLanF/kdT6jK",
-	"9ToDGkVnjozMDBpzwNFvg1WUafE7DjTTw3f7gCdDVJOZHh6gAYa5377zB4AILJ5TO5hz7gQr/mUyIFP0",
-	"DTXFVNPzAXYBRfMg09h8A1QCAJk9RzNflNNCV9ANMW88MjMAbDCDUumedve7mvtfx1LPmX2bpb+9VoDw",
-	"TWCFcN8S2des+NfUlmIAgqbyMF/25owYOGHKNNalyJWECN57Ffgp0aiFXqapRrP1xGseZxliDTObOmzw",
-	"OjcDTdwEKt7XbTObCGBas4ZT6R30SMgxuyzNJU4iEWMlNRluaCVDmxJ5NbDYGfoMWs2izYdFTX5Xehzz",
-	"gLjuVy9MeK7Kk9BChgQr7vf4HTMIunsLV4WZWeDuSZDFEWLHCdcX96WG4kSlU5FUEgNJWwwz525KIicb",
-	"FGbc0ytWD7fxIZyNLKgJ/nQJPyXLmT2jvOPWJVqS6Iw3J9+k0++SS5Mwl9eZYWGeW5Nphku3p9QEzxCR",
-	"RlOjFTo5+C0mUB25lMkHycK1HCPoaZ2xlmpViKsTPjxciZNFFnws6jPAO9vZxfU2NfCoZvLChCKGjeyl",
-	"p1Hcyz95C/7Q07N/m5pS3t5UOt7oJf8kSzWT81tZV+7SDV4cPeoiGyszLT+xUdZm3l0qIllJXYpFXnt2",
-	"EdJdZnfQ+/VyVcr4wT8uzp7+8hzaviK1eJNM8sYJW8Jt0iFnW4DVyhnN85qywOxtSXHXAwHZ2mwAF/+v",
-	"74XOcvypV+Zm2PlRljLfV0Vx4H776P7PzrKyPyIp1/0e/9HZL+cTRXfrS6s4P/xM5aXs4g0H47Lzush0",
-	"uY/XkEdyUL/mjbKqrF+T6/1eS/zPf/23b+5GK0VnetjttRZu8sxo1XiPXk8jPYazSVttGj8lazrQ8la9",
-	"E3p6y+7lGVm64WZPTap4wT7eOFEN9hxkp/cxZ41Lbgb+3dYNgX16rekBvAkh6F3RevtXJIQQMMO91L2e",
-	"vS7+JJiutWPL1EzLDjgYdDFp9oMTPveqUPL6JL5Z4d5buJkbtMlVJzfD/b1lb25v1Q2d4l1yv/gt7vG6",
-	"c5Fmlq66Kyrx5fcNb9Tf2IkMvCW/0ZrnJ7NL/to74H7UfbabAM9FyZENfLx1JBOxeTwLJrCO3Lk61wQ7",
-	"LhmYQ8vIJuKCuy+vWYAyK1uYqTdqGIis+ds1DUQof5+lc6BahrBFwamyJZtru6z3Lut9//0K3A1AYwQi",
-	"ucVQH1uN95Hvbmx9OK9Hrzgi51OMECSS0Lvo/mk52HKC1VlZiYoW67NiDfHgj0hPReGHpKedd/s///Xf",
-	"6LDbpCN+g9BYCKtktpY6rWkOCI2AtsDYGIS3StNGhUPt8ThgTAceHx0lByfCmmpnKMaDwPnmhORCsI2i",
-	"RJgZLtRQaaeTVFeUxVQlQtprSyhvmGIN6yijCFt0RzddxYN2by5XJRItlwGnKJd91dMRINGVGpgCIOlk",
-	"6UNUmLqmxRllzkiZUxzBTieqsCpV6eXVPMHm2BiU9Uo5P9/GJyZtjCLSZg1IR24BLCAWnQq/ApmhqTkT",
-	"x4pcSS59iJU/La+HI4BVHJtU5QkjwtIk4ceIKIV6Ic1goAp74rtksrIdtd9wIpUUJy2txJtR7Ix7btrx",
-	"bQG9yOhQhoIp8G79S42aGAMsFKSql3fn3CJYdqcdOhBO3QAkgbd0nL3NN7n0aW26N23vabrDPeRiiym4",
-	"AWun5cP/sZ10gzjgshBgvL28hUzNtSRsqtbTvQA29aXuq3xTm+kpnJ2rNES5trC4wkVVG/45+TSrrsVz",
-	"Xg3CPeqe6A/zs2fryhzdFeEeHyGkujUVEPlan3v/kHx1u4aGdF/75daNYH/zPbbzETaJoOOKvTTlOX1g",
-	"X26dw50F7f9ybhC823sOmG8fLf9UjVei1wquQ6+FzoPYolWKB7ykWWpZyL3WOrVgaEEI/U3NqbmLlidv",
-	"4DQ3PTWEkdviD1F3r0Rz79JGAdBlUcxx1HSytH2piu5dbVSCatoiRTe1DH8w+4VvYQIgcUl5PeDLkFSR",
-	"IWYjIwYmz83MYpHBBK8AP5iqccHNEOPMWkXskM45g5JR+Au6vZYBqviGmS8vSFppGNiQDf1GYdKoH+cW",
-	"MdIl/W47ZJVdaPOLCG3KECscB6HTTG3+yeKap2lqhfRxsqt5hOjS5T8X2iigxeZqjjViEEvCiJ6/Dwl8",
-	"sGDw31xouAd8v1bOO+KUekl8AwpE9bQJigHbE0gnUafOQZeaeyCkGtWHRXPA2rXm9hixrDtGYqMKsw7P",
-	"Mr0idMUi77PGreC6TYT703jMNw0+LVx+D+Aym8+IdqJXPRtPJlzRGDPgXTSTVsg0vb+Qwc7t3a4z4Cl8",
-	"/rvS/i9YTZ6maaRDMDFUz/xV9eQncIL5gZ+Ytxf2DoGJlKxPCRzBWcsPb4olQvNZ4h+TdFzpHFcVARHv",
-	"wng3Gu1deM28R5qdZp5E5DEjYy4Ncm/NGJeDgXAtE6OBrG0m4VaRdtUX96nEG/WQVMrTt4da38QspEp5",
-	"MJgwq+kB1b01uBxqJAocJdzmAKXTKreqTcCBhXJOu55iivCn7L0SybTIE+i71momoir//WmRHyTQUMsF",
-	"pTIGg4PUbjZWDJUrqANGaexUhhpV7OZF8k4qUyuNuFLQHaCBBhQygV2R1D7WhFoXhBoMVL8UAEi81DaM",
-	"8dLuHgB+W5OqXIXxVkvFEMbbxrZU9armzkp3cFclv7MCtkW/wE4d47zK0PkTiYSGkLiX0/BXFj6lVrel",
-	"jXaXfDgs1ERJfCfgtGwaDi0j7J41aE57lnpWqqGsLsJ4IHBGO0Jw0mnwUW1bSCsGshCY6yZfHOAKrIIO",
-	"vnFH/GS4JqOnk4mhpn2+BFCkE+gkS6r4CM4jSTq4jCgOr9WkpGXGtnu4h7GgElHCc/XRMtgoWpdtRd2p",
-	"G99rGvsm4VEYtbMK7MZnbxykvWuSdzNe35P/TNlrSrpuLnIrFzVKXN56QI8PxRKlEUO3YT4PjBW854uR",
-	"4jz9LtC60x33GmidYT/pxFuGDW4kqYr7CbY6FTLNHvRHEoTFsopSU1DBXC4jl8aJXQ/V55UAhbv2LAp3",
-	"78RlA1AqhcnB9k3cohCEjG3sIs/KTk8nWepbHlllOeM6Ct+SgYwd1AhYIxIg3a20U5NiseBXQe8ttydT",
-	"J7MUubFlT4e8rCcVQUv+XybTlUEaaiCeYyVl8uj4WES6/HKc2THA0cTdyuDLpeJK5UYPLcYOaDY9DbWL",
-	"XHZaqg8lMTNCYZDMUu4dvlJCpVmJHc4+DAF0UBQbnmV5zu3r4kr15dSqSHeDRsX2Hrd2gwGU8PJ5GJWG",
-	"RvusbEeLXBqzsCy+0xXcEl/wy4uKUD3uVkkqS3k49XjpiUcy8gF3LnjlN15My1FHvKpsNIDx8ZvRVwbL",
-	"tI21o1AunM9pDyRuwyV+zBMojnbnzSeqpxO3xkmYUqF8BSrChGVWZENtoMb3XCnRaz11D8Aog+216jXE",
-	"hzTOBFcstOK6J6woLI4gE8ppoeG2P0s9dJdOJ9gWj1RgZhJtwRPurKePuOZ8mwl21HcQz6zwLU5n4avK",
-	"Up5wVMRIWAZUxhvvr2j7U70xVejC+3JfPMEnmPcAnIAvXZalGk/KRGCFMi03yDt3iUHZYGa6K9KCZoiv",
-	"Coukw/uu3s/vIBrjnnXzGUN6Bs1nt4BWDtTNXeUq5ONfoPz37Znbo41FwBtnLfgeW6Mw1a67Qc3vXTX+",
-	"+3e2dd+/v/LpaMpJ92U1m1g8Altz4F466Da3R7vi92evXj5/l9Rs2X8//Kcq+io/PD07fHt2SE86XA3t",
-	"yUbu4px2Juctmvo3Sc+4/fxpczPuiTv4gD8NfEC15tEZjiHzE6zXmvEqRT/YCZE1D5Y2JYScrf34vqP2",
-	"7eWldUvCTo0hfiEzPJhe87kfI+fhduV4AFvjRdvv75LIIjl/9ks9NlUp9IiRo6Y6JSw8fzhL22hpBAOr",
-	"p2PM8gUDGkxtZ65ezatvkZAiwWLyphAdGsr3CpncIxwhf2aT9eXs+KnuO7vyouo2VT2kk0UCIme6J9La",
-	"zJZSO+u1NHkqpLOXxNW8p5OxKqVTQR2U34AKu9C/TdBHKVTIeGJaKDThQwggpc2s7fkLxwa4kdR4WZVi",
-	"BAH+mfHZtyoqjIZ9g7LCYB5WCgsfHj1cX1i4tDaVd+Xtigt3caxdHOtTFgxW5DpG69dpwsaoVl3Z3E2Q",
-	"a8E/vpecNHY9LXbOruuBdmoQ3fnVXdfYg4WuPeaoOR6h4TmpAWF9rc0M/OosFXNVkp+uKWJSGUnbxykw",
-	"GoldvUAlAGR4wEJCAQMADZQWAm638KpjQoO7zz03YKu9NMt60b+4pO9OdG3Wv1SJpTV/o40Sq7lvpc/N",
-	"jq1bZHU3NbJDaKTRxP7RFMAfMB17WIOKTd3dWjgBJkQGETkCX2rzKRD4sICuWQ1HJgCFyHUsEM/zBnKT",
-	"UKjxwOxCRXcdKvq7C8adJXh/4hS5lW4mUD+RCfj+2zWpzlNbS6gkXsgRPQSL0bi6L4hV8S3WIHYj9Jl6",
-	"TgTksnISS00SaiW5kv3rng6pvpGZ6RORILowmlSS/3yjpAWoYKlTkcgrU5SJO1rg7588JfLPb3dJkb9q",
-	"UuSf3+7SIru0yC4tskuLfJq0SKwpv+ysCJka2/hsp9yosNzfSxZ9rshgoWcm610r0Nk7lbNzr3bu1c69",
-	"uiP3ytJn1Szb8lzIft9MoeC7ChMN+UdjlZjB/6vDscxyIdO0UNZ6LhktpOiropSZFjM591lL5H3xhwqT",
-	"q2ac6bcwwIVZVsf5s5khvUbTIGConjG0I55Ki7rurc76JgUKnTFH38eyLFXhhkKSsNVtyVT+71a75dwV",
-	"53UU81a7peXYHVLuea1YLo7lhxdKD90+OX78qN0aZ5r/DmlFWxaZhrr3piQ7r/ieX5ZoLEPMxzQNxp3d",
-	"2lRGvzH4YXwJYN20XuvRuvnEm0B147W3xKBp/ph2GDQ31HR/c8Ul03GmmzUXH2rI+vJHEFQOKoGKzsGf",
-	"Pi7NlYJNj3kBvF870NiK0piOOFtoG8DoGmcyoSkWrT/gdqOu3QUhTiU0Pc1ThEqa0EJGqddpOXpgs6Ge",
-	"TjCWdq50iRlQQHRGRBaMpwGCF466S1DEfQPA2gSVlhGlMkj3y1JeI//urZp2nR773BE3OnEDKBc32pvi",
-	"uFSvvQcQl80m4gX25oCv/opmfwUPQ6iXfNqa4L4dRutQgbGzuukNzvjYJkriDc5HVkq87OOXKM43CZc9",
-	"dx/yhbymB+3wXf46OgtlSqRoBHVbzQXZuw1arDEe5Y77YNQmQSPSgd5NevCH+89lln5c6jC9CqrFd7Vl",
-	"KfPwWwXds8U8nGNxAS33XmeFMDPtC0upzRYugs4mq7CnD8/rabpRRyR8SRIh5dPdfRlqVK8KRa5LNBZL",
-	"os9cCrqlnG+3eHobo3vdl47Y1X3uwlF/XuwLL0o3dQG2EgJOcnCdJUiCRecBESqigVD9PERq0gy0n3X/",
-	"Vhr/mZWAKVHMCd0Cu1dL/OCck4BQRVGvI+mKkbRt7M+FSBQZ+kaTGMYO1hMhfUeAKtE/8GTLWs3Qjbma",
-	"V3yNQg0KZUdJRzyDAWO3KD+4p2GETvxbZW1m3OC4C1cbEOV9qUVuhpAagL7pEAnHeacCNGJmy0KW6FzN",
-	"YXRddE/cqZdwSmPuIDIRb+M20PtYz7aA61A1/9sYlFqbbPBDvUGavuHae+As+cxOh/Tc4YNSFTNZpHaX",
-	"h9jY/n8hbXkK1uXO/P+Lmf8o7yXpBxJGQTes1WY1+x+FYtqo6RoM/QexSXlzPThtwudQxPfmzHVqgkPc",
-	"euudhYiVi0z5CCTZnojkj4+J6OdKFtYrEM+SD1gAAFjgnYzU9IjEXsH5rxiUIXIMnPvBfgOCQpUiK7uC",
-	"KIfJD1E5cCZ55nJhp/1RePZ+8ujoUXIAI/JOCnod1I+Q0BL7CudoCJTwCgAPgCcCyh1T7WOVeBo8o8UV",
-	"WD31GzXpxMm0ZNv/VkoRMy5rlMHr8LDt1Vrjxfeh11K5sbu0TSgwXNLcO+d3qaX9rs0sAJDtVNtOUX25",
-	"XthL6MXy38DtFRdMxa1KU3I8QPUQE6T7N+GtpqY/HSsMWEyLvNVtPQCNReNZ0FnZUCO2Tdu5LoBzk+kI",
-	"W4h9Hfgh8sn6Zqwo/x7y1e4zhIBbmtlJLucv8Wd+SIagfQvAsQjmT2CxkdbgguB2YBxHbsq42ZxwW/u5",
-	"sZkeRoMhndMwngs6sjiY33w/uectwCLzWuu3lfMYJmyRgITGENE21AcR+pwXl4SwoYhM4fSsTVV8QJNO",
-	"r/4QmuNxT8WvIGt4VsCbWjbnil9qRany3Le5X5kpLkqq7DUUvlENfvzcSWHGk8bVfk1HmksjsIuRJswJ",
-	"QypN3HcmxdORLJODtvCN9ofTDAEwfzp8exaNAMpsFh8f40Q1rbXP3wN8f2UVcmOuCT/L6TAGSDQ20nZK",
-	"9kcEfhWNZUo1LgsvwtcrLAzkFzVH+C6yGWuGXl/yG3kdT1pOssNrNW981uszAYcWnwWRF+wzLQP0HVhe",
-	"lfcM1mqRYvkMF8igFFt8HmNMLjztdWGuomzwJJclFOggVPRU24g9NnrQSMm8UZz8jAc+vvv4/wcAAP//",
+	"7L2Ldhu5kT/8Klgm37E9adIkdbPoMyer8WWiZHxZS46zMfUXQTZIImoCnAbaMuPRnn2afbB9ku+gCkCj",
+	"byRFyZPJZPecnVjsG1AoFOr6qy+tiVwspWBCq9bgS4t9potlwuDfJ9+/P32XiXfsx4wpbX5R2WJB01Vr",
+	"0DohC6YUnbFW1PpEk4yZyxMpNPusW4OPF1FrKtNrmsYsfpvKpXnfTdSyz6jW4KO9W+jWoHU+Z0SxiRQx",
+	"mcxpOmOEKzJN5YL09smbiZZjlnZaUYvHrUFroWbtXitqpTJhrUErUyxt3VxErTQTp+Z6mgm4rjTVDD+r",
+	"5ymjMVzt9o6P473JYbs37dP20WSPtY/Hh732AetO9+jRpBf3+62opaVMzCgvbm4ioMOZThldlGggCBXq",
+	"mqVETokUjCw5mwQEacVU0wH5Mmzp1ZINW4Nh693715dn5yfvzl88H7aioR8ZXNxmbPAUTBUegckOWzdD",
+	"MRTVr52/+Mv55asXZ2cn37/Az8LjdhXKX92nvW77KO6O208mBwft/vR4etiNu3R/fIRflQm+lirFlaZC",
+	"b/fhZ29en794fadPxyzRFN88p+KKrGTW2e7jL14/3/nDDe83a/jy9PXp2R/ufRFbhttOn3NFxwmLyztO",
+	"sfQTS8k113OZaXJyWtx7sWE5yi9j93jUipmmPDEPn1pWVYSmjKhrridzFhM5NZxL9Jwr+3qzz1Lc8Ze8",
+	"sGMOaLfbPup2u+0n5j/d/P9iu90y1Rrsd4+jluYaNufJKQlGYyjYGrQeL1M5TthCPQ4HCxvt9BVXEymm",
+	"fJal5fm/XyrYgyRl00wxRTRIDTPmB4pcsRWRKVnImCX1ZFkUXh3Qxkifk1N4FZ+w4PV3oUlvP6DJQbdf",
+	"oEl5KHWEKd6D1HktT2ARS4yRJETLKyYUuWZCEy60JCmjSgouZvXEEPIS+aGGEJliMaFJQrhW7sVjNpUp",
+	"I1yTMZtRQbS0/LQDafoHa0gzo58YEe7tDbTJR490efOJpYmkcSPLcEWkv8fwyYQKIc1kDKHMTqgnU/7Q",
+	"GobZ/PJd+OcYntHpymyP1kCnGQuptlegWmGcdRQLbkCSvU2llhOZNBDMCQslF0zPuZgRlihWT6Sle1Uz",
+	"icapvGIobFKiDJPmL84E+7xkE70bmQ7Wk6nIXG6khKWpbGIuPx0k1H9kUtMilc6lJAsqVrlI1YQSzRcN",
+	"BPoRXhFS51oWxPGYGUJcp1xrJshUpuaAIzQxx8pqF6qM11Flv1+U0DA83PXZsoEoOAWkyDumllIoVj6e",
+	"jCKZMM3yvetpQbVmi6VuDXpRa5Iyqll8SY3m1+/2D9u9XrvfP+8eD/Z6g95Bp9ft7u0f/LUVtaZccDW/",
+	"RFnWGrSUlkv/c/MrDjv73X6vd4SvSJW+BCnW/MX9vV632/+r0zC30Q5aXpm9vNUzcD4NWnLJBOWPZ0vd",
+	"lkq1e/3uOBCKLUdK2M58csXKS79Be81SEd69Nz46ah/Rbr/9ZNpl7XEv7k/22P70oHvYiloZqPGGY0FY",
+	"IbFUa9CN3Di4FP7Xfi9qLVO5WOrgp75hN3vg5M/fFPnlxSdnZARb6Vqi1qyMDg3GQ8g2/DK1D9+KyiG7",
+	"MQHHwpQmikUtZsfw8Qv+01st1g6h4irfAaB1GpVMsR9bg95NVPsQKKNND/WNZZJQpS/tnwWKbDQqtCdP",
+	"YFXAxh6QfrfbNQoqDGlAlKaprlNX8YLROIvkvJ0G7rnwdkou8Ds8UsPxOChcq6EhsJkOjwdkm1ENenWT",
+	"tYZCNHQLlBsNVp/f+v397d8f2iNbv3/PL10sBav9mPn9rgtnpdSwNfgybP1Mq16hvSVQNGxxdUn50B5J",
+	"wxbN9FymOLgrLvA75oYb8xp/UsDPawQ93l84LizvyyV8NstpUBBeQ5Rew6qkG8JudSaZ27El8fVGVE+7",
+	"j/933P2rHncXwCvnfMFkpptNEcUTc3TU6oraPtysS8c8Jsa8sKcEF6B57qIl0vW6835BS8wHVqcfuqtw",
+	"vr09/RNb1eyUK7aKzHiz0JL4+GXdFukfD7rdjhlsv1tm2IP2uG+Yj+7vt4/jLmvvT55Me6xP98aH3ZY9",
+	"do1aW3lxrzvo9Qf7+52Dbq+/t2deLOjCTOoDGxM1h223TNmUfzbb8Ory5K/i/PP49D/Y1Vlccj1GLTWR",
+	"S3BpWt5VA6O3e1ZWA6PYmxlT3opaUlyO2Zwm09aF0RFgTS/L0+qy9tGk22s/oQd77f70kB3E+5O9cZ+2",
+	"kMcmE6bUuWG8smVieDEC1wiFm9CAB5uid0AWXGQ6VCa+tPA25OLWoMVWf5yPv5/wN/yPp+//ftp7zU/V",
+	"6UIv//rs9PD0b//73//T+d///p9W1GKflzxl6pKL1uC42zWMNE2ZmvsXqVRf4q0ojSzXjBlNnd0+mchM",
+	"6Kr6Myvvju35w7uTvMK3wE00S+mE/bv1bncmclFhpiest98+Gvcmbdqb7Lf34sNxd3LMjqa9br7kOLZg",
+	"9HUHgp3Xjiz+M03B8NEzKiYsSVjcaNR5ZVTPqSZCjmW8IoKxuOgx2fHAQzM8l38TN56iYAI63PxyDsIt",
+	"D7VgMr+wQ61bOdO6zQbcszkVM/aWKnUt07g+GCSknrOULO1Nhc2bpSkT+tJfM8d9mrKJJnOZKkbGhnnS",
+	"lZHB7Dq8TWm6TJgxg6h9v9EQYfM9k+ITSxU1s3ottZGHS72Vw3gSPFlzAoeXL4XUl9S9unogx5IpPInh",
+	"HnQYhy/Y5Uzuh670fuC+CqccfLXe49c8DaAe7NB8z9euqZmk2/sSSCfYNVOaAGPmlAteCOd+Q7Tw2h6s",
+	"KEjoRCs4k7hWZJIpLRcsLRxL1fN452M2H+ErVGEbhmjXtxzPvEWEMv/Sa6nrP/NSpmQik4TRWVY8iPOP",
+	"fceThIsZuRLyGv0ihrOkYB3ygXINhNNztgg/eA5EaJgZ/Gj4ho5lZjRHwsUnyScFf2XM1CTlS9gYg9Yp",
+	"uabKzjUm+tponua7QTTWceYpvovsH/V6hizXqRSzYGjvFUsbxEb1rF932G0hQirHNA4hRt5sYkqMH+2o",
+	"ctxGJTVfqSiUz69Wb//A5dF/Pv/L7M/7iz92J39Ne+MPk//8/OPV2ZM/iL7+4fogeyGP+Ak9nn7/t/+I",
+	"9/70z6SxmlWwW3zNAjgpUGBJrpYJXV3aqZ7ElPwgP7GEAueyz5qlgiY4Fvd827Bh664DrddNN413Pdfs",
+	"hVwzCSjyM09zjYrpXzDpdnvto7jfbx+z/Wn7gB6OjyZP4mPWnf67G0KHi0804XFlD6x5uJy3EZDcCuci",
+	"yb9b4aldQ2x0HZl/gVqQk8bM8Pa5JRvU1n4HD+iqsrheMQN/l6fzrfVAQ6Dn370X9BPlCWrD5UM6ppqO",
+	"qYJ5xfK6TquJx5dZ8IqSKuNfkCs0u4Z2e4dbRy2fu68WR1ZRZUpjB4IwdQXBhFr/udFTqslJRa/5gBjl",
+	"3blr9496obN3KRU3p+CwNTBXosAja1/bscwCrkU1mbMFvTT6FrduR88+h3CHnIAS3OzIzM8TdPdOdMUn",
+	"6pgbPZ07+mVVNv4bm+hb+5ANaXA83l9bHlHR5bvFlvP5Ln411VYL+SWM4QCl7k0EmGmGkqXwumAR6wRE",
+	"QSVwHGQZqMQi4eNmv+Srsr0NuotBiTurxMKQOjc3p78da3HssN3wtGhU455RY5CQRIoZS0kiZ4SL0ilu",
+	"TxsjDswbX5jj5pxW3FcnbpkqLhQvyuCkutTwbFGOpbCsVLiHIU8KVWfWNk8RGscpU2qXDKfjpgynF4VX",
+	"EzewihgLxw0ksKf66fM6Olh7F1eZzKnNRnKqAOF1+SqBolAlUOmVxlKlSWJU+znVuyTxHDVSJB/kGnJU",
+	"xmqI8pLy7Z1RmTPvfXLJV/BIFdNbSifbP51Lagr0/Sf3R72U6ZjHcXnPvJbOMOaKgI5Z3SFT/2hJBbIi",
+	"4wE+GShCSSKv4ZW7KEPFtMhA93kZjKOyNfJBmtn+gYr4zXRaK3h/YFNNtCTzbEGFKiVOLHDKZlvAexhN",
+	"9LyaOGjsdZYUvB6eXeQVPHoas8VSaiYmq1PxNpUzI+mqeqiiC0YsiSKiNE8SkomYpeSarmoWg+evveTC",
+	"bDN8cSi03PsCWR6Mpv0ntoJ4WvFbuyzVZG3CVCjegu9D0ikXJBh6ZTWbZlki7CuuFlRPygsEXwBpd00V",
+	"pmgZHt+YlRd+deFeXeD5GkoWPuFcrpaQd2b/0JVZJmEwwrX08/cB8QSeIGWKTWmWaHSaufTgOgK5p28/",
+	"rb1C9mo39IPZg68xu9B/FScA1vOzlMVMaE6T0p76kEoxq3epuznACy4nwRtKcq2o+BD0G/p3emfdLhrR",
+	"QUG49QruQDMsUhxWDS2qow/IEvBIjePObwuuiJaoe66hUMhE6OgL9KI6iSIFI/Ayw0g9I2P7BwfkE1d8",
+	"nDBycvbs9BRMCTrRLIWzAdbc1bXAx7WUl3Zc3JycRskGXkz4guvWoH9wYLRt4AlDmdIwsKZlh7zPfFG6",
+	"1UXhxa23bmHKRAsW5y1N6YLpGn8e8OyPGUtXZOlval6Y8J5A6vufzVpk4krIa2GY1yjC1H4EXllPeZnp",
+	"Szm9TKkAwxGoD2MKiG+IExAff96B5N3+JpKHc2wkdn5TQOZ3GFKvifMbQ0kZWxJ3gaEL5jk2kxrj8iX5",
+	"YIP2NkmAo9KDw7bkhtfumoK8Vj64ATXSBG8I6FFLCBy6EwZ+/LelRCFb4j4J0d3/CoRIqXBWeiG4lMoF",
+	"eLaMxJokUq3niPwthd1nTURbxTCT6CopvnYXQtAmi9ETIhxQMzXyuwxJfqBKn8QLLqoaaUKVJtRc40qn",
+	"VMs6UQRZQnBTRUHiGDKuvoZcz6Whj3V27LI9WBMxfqgbdIUYwaiBCPwTewsWVJUKaFnZuGtQdODKDcYl",
+	"5XyxpGIFdjzE3sgPOl7vHu93rfer1j1+MOn22kfjPm0fx71ue58dTZ/Qw3F/stcD2ax0mk3MahqL400a",
+	"Q9XJnC+R695JrVka0wVYAFxARvS1TK+M8hvTFZy9y1TG2cQMzCyXG/d1EBjLxkmjmd5/Mtjvdbrd/V4P",
+	"7O40SzA29o5NMxEjsUDr1nQ6HZA5FTGEX6HqpgNBMWcxJfwTOLGlAHMz5UzEiaFvtowbyXcw6HU7/X73",
+	"oPfEfN97CXuwsnJ2Kl7KtOzlBk/Xm5NMz0m/0zXjW4TLOEup0C7nKtAhtwihZsroqBCJojEthGD9gOrD",
+	"uYr88ezN67pobvlFWwzEfOsVTczEWH3WibH4yx+0m3rhHry0+7Is7iGPyYp5o+yZ91iNjwvy/vxl+8ku",
+	"Iq7XpAz4mZB8QJVNXR01EAEdti8Zi8d0clWkwakmc5Ysy3J+sfAFDWg6ch0ZCWAzsdfv5/3Sft4l8Tel",
+	"motZa9CCiqI13F/8WDBf1ZzEIGLIG6lLvP6XiAlGNROlvDxFt9jkxE0Sj4DlktFU2ZQOY+tMzSlAScqM",
+	"tYz5RddzPpmbp1MyNu9JWcKoYspJYSd5NxAo9H7ehnssgdALc3v6XNxErdfs+r2qGiiCXdcGk52gSrjY",
+	"McOyVxPafs0+6zVZUadaEcE+63LyicuttVQ9Pm53e+1u77xr9soA+a2U/UH61iP/c2d2+Oy7anD6hCxY",
+	"zCkxcg4UKblkKfKX1S3x4K5zYOU5a3UR68qL8lx4jP9Arlvw+V1k+ZOCLD/MZflrn3zXFLMujd7S6aXM",
+	"RFw9wvScpSwyZoaZidlzqoEgU3hBXdRLSHQHmr93mWsxmLNfnKv7bO008aKdYTV5g9akeOWyq8hqFGTC",
+	"eH+/fTzp9tt78T47mB52j3pPjI3t5BxmdkU7pcutF1h7g/1mNXYv7j7Bjf+E9qftLtuPDyaH4yP65Lgi",
+	"0bm6FECMXQUYUtOs6Hltxf+Z0UTJnH4yFvwy4bVmnuWJS91U6m/zOe3x7lymeYBQIHN6eflgp8jppMnQ",
+	"sTPMoQQaWKw0CUOct3SVSBqfS/mDOdhKKfifWEoO98mf+Hc1VFnio5fgnYOHy1YfqIYLukL6Hh4c7B2S",
+	"8UozKPNeyJ184d2CudcLQkF2KujFtOOpUKE6aKACE7FhEViwhngMrmZElnhvfYyIZlpu2BugpfX6e/sH",
+	"h1CjcNtc0dtEGsG2dUrnFoPx1lc+yfWpqesV0t6ge2TEQL8HYsAc5pfbl1nAwtgUihdwjsfVpcEMFkKn",
+	"mtmApcu6AGNzZszHGta191wy+97yqZjEZj/Dy71D7Iot0T/ov2BosbPfdP+oV3Scwhx2cZzuFWylXmAr",
+	"OfKRfJ7VHVGmBdA9BZ0eLmAqQUlsygWD3W3YdUpVvW96Gbzl0kfMC5QO8jJcnMxa7Xd2BfWCOFk4H5LH",
+	"7iu0qBkwkqPqEDohcUqn+lfv8bmLE8dR6B69OLgUb1P2ibPrUpgPTHSZJTEZM8RGgfirZbJwpRrQ0/5T",
+	"ZjA9QwrIMSFYLB4jhgD1BzhR2XIpU01ipq46ub2iVkqzBdiV+Vu3EOplBLb1WSg2w6OWMM4/V8VZSahm",
+	"liCTuRVM1R0Lb/ZevvJ2tR5QMx9/D3gR8qw1fPcuCg6m8NUpODg3Eg6rZu+Whp4T5YxpzcVMNeWgb7OH",
+	"f7Gbrby38mnXFFQikYr1lD+v0NrJgfwVHcMXhlyZdqnzjQVcuepOwGGwZW3FDb6+5Hls8GHs6IAMPYTm",
+	"e++oZj8YJaNOCgDakt2YoIdLUes2SKlml4l9S1EKKAZsuZApy99kRgQ/Q6LX7oHO7bCWzBRJPrqKMCiM",
+	"HmiC4dnG5cVopTXcMExVgV5qqsvG98+YYOaza8s6617qHsyTet8xbTSxeq0jDEIZdrD74f/CTvcSdkqR",
+	"9Pers7yTCXst9QnujPKCQp4k0IoSpcFkqFOmzW1YgGpfE2zKNyLB6h541xD0iGELTO8xI1Rd2VS0XZ1a",
+	"h03pl2ZmeXpnw14sD9yQ5IzRdDJ/x1SWVKsVrFFglolWyxbWYwCUTVrr7PIqoBJ8uTRG/scvLZsn6KIH",
+	"gLe7WVu7CfnFKGg7ZgEjCfNhWBeXHYWtKjWaZO0wyzWiF7e3r6MvtwnLWELmy1EfzFofr9lI/SCeFM69",
+	"QBu+kTa1FcW/lmW7gO2TfmLpd5laNZzwiZxxse58x3zOy7F5RXi8V1WElJFryo2KscuZ/mTrMjacE7Ej",
+	"qoiRcMAoQSBtqyI8ErrUcmmFh2YJW84LTqDNECK9QnEpYC64gZfiSfbJY/B27Zsnj/a63e5+tZj5mEIh",
+	"58FB+4nhrMNpb9yn+/ETdtw19y7hdXudbqfX2+t0H/f316Lu1HwOuAhd+oPWK/l3niT08UGnSx7+pdd7",
+	"Sn7gIvtMPj85vDzcf0Re8pRN5efHvf2DzhpB0Hty3u8OegeD/W7n8KDX3yuSxFW8NtHkaNDtD3pwMh/0",
+	"egWaTHq02+4ejfvto0mv2z5m+3H7oE+7k6N4b3oIEUBLk25vEI+fDPYHg8f7T9YTpfq9AlGeM3V1slw+",
+	"7nd65CF/c/bIbiU+E++XDeX+tw9ybpWNgdWWNUl4LyHAkjJWhy9UT2gU1vtFYb0Wg0i8O5g8Oz08vVr+",
+	"5c/P/njcYXvdzqSfiPHiZTf+yx8TQ7jUzO6xDXU+3kY2Pqa87aD1fo/1RKgpf7vbIHI6cTHbspBpThX5",
+	"W6YAWjkT91DE9BUqh5Sb0z958VBdsGRLfIxfX7zE6xM7B0vKr94hWIIr8gyTVcuIwvBrjSfUpdgjJ/pM",
+	"1zonPVf2NU9JyiCJlWt0k+5iU4ybnH3nNmnWDaWiCRTHms/8A9fz+pQnc4XQRsSiXw0/Ftza/xoZXBe/",
+	"zF1Y43st772P/ycIv8YSGJ0ONKt3LKsiq1tOz2pr/bCgOGV4dU15h6/vw2YOHXKqla8j8SUOA5vUTuiM",
+	"7pbaPmkqeIAJEhhpvYgMZgJMKeUrKlYnqAXVlZzyz3pu64HWFMppKS+NeXhJ3ZvqbEd30WYN2Y4XCHz2",
+	"GbKE77+wNPQOVwZST6LyVAJCoeKpGoxrOPuUvWUNkfJbinkxtvsMBL1V9ZUEnPxQ8a/unVAFk9vPKB9p",
+	"M53cPUCmlDehv33PP0F3E0qWKZcp16uIaDpT1iLHQ4hMOUuKuJdK8Zlg6E4SWZI4YKdLuBWWQqYxpEoA",
+	"YNONUVbxA61Ba85nUPRKZ+D5HWMiGxBimokYoevenz6bU30rV/16xL5bydTgcL6IWjrlsxnMJo8AtJ1z",
+	"LRzsth3DdhzKl2IrsCVNLSBM1SG3Vj2wfANPQQ5LKaKdz1dl4wXXpblavW03GP91SP07tsmyj71imtZC",
+	"9gCwekNXK/h4W2m2bGx8ZcjUzgdpUYR66+/PEfPz+6sdve74jvUNweAdTMTbjRohPdZTAu/Zmua3xLJf",
+	"A2Ufrt7H529ev7hAEKUSL/756P+48V+SG/Gf72o6IPzC+HSn8p7bnRY40XpAr1sYLTc158s26Kjrjpbo",
+	"yy1bL9TMBSo4ti7Auak9JYN8jIbx+l6PaKO8F+b7TGg+oZVMjdfS1zKXtcus9FxZucwrOgRjsYPx8hXZ",
+	"u7hq9prMEKjfKI2mokCWBwwHvrAJdCx+xWJOz+GhkAJvE8pFpY2Rp4F//BJKU7A+s7G2xaMQGZ0a04Tv",
+	"VtEyLSSaHuQUCSYWfKKeLLVzAOqAdbwGh/gDxuNcPUZtiKKSy52/uRF/7js2kQumamtNKnjAdUVh62Il",
+	"1crVHSD3fUHYn2nCY9qUn3xCFlwpqImAhamy0Cf/fENmMqQ3j1NGrxShJM0SX9cxkUKndKLrU78NK9kU",
+	"kiC5G4exCxBJtwn7J6fAmozm6jQN8T4wevXWB6oqvecWUqxzAlwzenUZXC9miAaIOIyqlTGgZpnFCqxS",
+	"q5jQEhDMv38XmvWaaGYmHk6tQq/i3CDQgWgz2MYZKtGqEN9m4vluVxiMKtbpgTVPHr57+Ywc93rdyBhV",
+	"cKF30Dno9A4fAX1we5jNslwmRl5yKR7/TYG72jOWs+gBChOymennH5iY6bmFwrGzUjp1+/7FOZ3VD9tm",
+	"KhnevraFDmour0WE2UgWH8bwkEzrhv+k86SzVxr8sLU3bLUaRni4b85PrRnEsf7fsPXx337T/q+L3w1b",
+	"v22Vhx61Prdnsm1+bKsrvmxLGDpN2p5TsKNFEQLsHVsmdIUyoTjjtymDvHDIAEszRq7nzPbstRAVLoSJ",
+	"xVSE0TThOXiXQ0+zNUGjEtLQqECH8jK5vi1SJoyKW03uBy6uqrMZDbNud2+SpQn8gz0lKUu+HbYE+6yH",
+	"rREu15P+kyePotz7tqQz1iEnY6ADwN7YhEfrlguWEd7ugsC/h3TKbw+65uf+4SRLlUy/vfqxn510/zzv",
+	"Lb6f/TnurfYX3ezo+vu/dp/857RuUE1c0e/uP7nL6v8gcbPUM/mS6rnncNA3UdkrzvdW4e47bkifo1sd",
+	"8AcoRYWDhiYJg7RFEWPBOGF0MidLmfDJakBG6aiYp5OwqY6AuSE51xzmLu1ypEfWj6OG4iEUZrQ509P2",
+	"XOslXfJ2SjWDJW5bgfeoMxSlbY15hU/Tb7tP9be91vZTvs1SetK8hWnWEYjqkBCYfKgiMvoxoIeZ87Wf",
+	"M9lyyvUT/vHbXrf79Prb/teaMtPp6mRqYcCKsz2zE9AS0rBCb3qIEwnJniqbTFiJrXvhkKcyXVDModN7",
+	"YNvRz3yRLVqDJ4eAsrHgAv/u+fmYwWJK6vYTqnHorT16NPaBOXv+pwfKOqN9i+Himnwqsh0TZrAfzc8X",
+	"dfvsw4cPJ4H1UT+QydxsNDFjKDEPjw6CA658uH0HbbdIymiy+HbYskr8sBUhWOG3wyI6Foi83SXFTdRK",
+	"uLhC7eP796fvshoRd2Jr9gHC9OT79vtTM2Sve5warSnNhHk+t3W+k/GqWArV+q07/DpG+f3NY38pwhb7",
+	"NbcAPJjr2l9/HVp8+dLr4sjfMRq7xfdPVsY+YzpIAALzGyHeVG1r27VjaGJI/N2O5YEKgPuLY0HmXDOc",
+	"MIS9diSqOogfuNLgsQnIoapjSLjSYSPNHYaQ9ytrWBm8gXBd/Ty247qHFXk2pzroVbGGqaFkTZNJwpmo",
+	"GZFiIvYip8rivJFzt2H+0kjRIbxmrLksI0cbhvrno6882CYeK/fvyusCm4lsuC5wOu7AdC9EzGKbt1sd",
+	"2AusynChNhtOr46DCf+O8hjsM/WD6Pph5A0v4MyFkqbqeF5KgKwGndG6RWyVOasTUigYbPuFyo7As70y",
+	"Jt8iwI9LrRsSiMs6mpi1ufun30ybpMFbmSQgmLDefpNIahrKlnIB4F3y/MKyPkTTydy2PKvbX+ayS8Ip",
+	"j+DHmo9a14wDZKvZMZjFkUeCHch5DRngDZU97Vxgv3UY0Phl/LmQM1y6I/BEFOG8Gs4NJwfqF+gue/c1",
+	"XbA4bD5VHMFrgMgIXJERocoDR/NJzYZZ5lWXlQHlST9Nw2HXTbx6pmmqNx/kk1Lrvp2Iwq6bz684qF5q",
+	"+nx+ZO3ybYcTVPdhIXXjV+G53T5Zylwvfvl7pgkN2uTC8qNe5XX8jSsSfmG3MTKlN+qb9pD5mmpnNx/S",
+	"Z5235akRrN43czfp2iDoIZdPsR8Bqqw6ZhQ3S6rnndLlIvJFAyExYbyWeG9dsXlxnDbFfN0iVkAeKl48",
+	"c6FW/i/x2h2+7UpNm6Zub6j/Ol7b/evvbC13I72x2LuW3mV4y/LnCwV7DRrkZWEczQoBFGBr39g0gjIz",
+	"owBD41bsQV8r8u91kJiUWS+I/KbCsoW8j0GDWmkzPHPVsnSGl6u/y2MrXsfhqcwcmnNau4HMxYCE26jg",
+	"KTz0/tQasTuIx2BMdYZM/ajWWzTFQYFJs8OwPsmrsLdoeVjmMozjiq3qhmCu26crcnHJL6/Yau33z7Rc",
+	"LpuWylwMSFKn+svlXRYFn2zebNY3sU7/LrslvludPt9Z/25Svb0QwjnVCqFzl+V+ayqc8wVLuGgye66x",
+	"wGu5ZILFoI9vGoh93R2GspMttu7bG42xqDy84HjOr+Sh/MZTCnuNA5HA810dJ+bg735U2QE0MUswgKZV",
+	"yoI8h12WyY7AJSI0fr/RXMt8OsTtLZD6r/ot0vjNGdO7ffAD1/M4pdeiacndDbWaybW9uOt635SfyGXN",
+	"6fN6t3qgXD9QhENYApDwDDfnwLslqbTOW/7blE1bg9ZvHhsVQwojCh/jVfX49Dn6VuEQaBzS21NzguBw",
+	"yIlYEUz2VkuGyKeA8vX+/elzBLTBKJyQgk9oAvDmFs0TwFqbJpQfOHedjBEXb2XeoKImtOkg/rQkM0mk",
+	"QC9VhxhukJkGp2QOlDhmMy7yKLYFOgwhDgvRjm4Ju9DNcKpt9+u6wNLhfhhYOu52j3rHx/2D/aP97vFx",
+	"L4gxde8UY3oGEeh18dMlnTGcseoQaA6Jmevm2ugHLq5GBAN/Tjm0D0xlyp5ivpgkY0YWNGYkW3Za9dTA",
+	"UHhTaLDXfwJT9n8X0h8+nrT/Stt/77aPL9sXv7tbBgTYhQ1BZchQkQ7TUhGKc3XgrE1TQ6zKcGYxg7Zg",
+	"rcFBN1oTTuzfYzAR5oWnRN2+/jCXKgcCBbQKoVkc7oCIaLjJ7G5jb6N3sEM81AxsgJXMgCBm4RVjUJ8j",
+	"bFZEHXHyE+o223rrmbuJr5Z1Lr8PgCuP6Ub5pCOimBHTmsVkvIJcLqqKlKBJKaJaamMb2dMa86cuEc4v",
+	"biIBDK6R8/e7BdbfK7I+bf/98uJLL9rr3gyHnfDPh9Gai4++dKPe8c29ZQvVWhyvIF2La6LoFHKBFLPh",
+	"CRdvh6K+QSkhCNoYIg4BaOvTKZsgBEunofnZUOTdzyIS8+mUpQ65kn1i6cq+pEPOGCMf3zGdcqYuHgLI",
+	"1eMU/7SpGsXmaHaJys3Q1kWfm8XUv7X/667i6XT6yvVlrNIaT1pU2aRIVoSjRB69OKezkWskh2JasQiP",
+	"7WuuGBnt9/qjDhl9M8KmxasOgZp1OgOgPiPqbKJBRJREM4KCjyJlmCK6TOXnFVnAisupWb+How+PIYlt",
+	"FJHRsLXXnv2dL4et0SPIEqMF/yZdsHXUn7Zf2YaM24mIF0JzvTqnM9vDb/paCtZAuPOcQC65ycgwI9AH",
+	"hoDojsGenha1JSomuXFFRnvd/RGwMQA2YN5rNdFvKHp7nV6n/2j9ZM1o7zbjH6gNZTXpcDwu4PQhSLOb",
+	"d2SLJyd0wQbEJsgVNUxMSxvgJZEtxizFn0ZRrh647tlYG0ogQoppqmS8GoqRfdxet8+bA2WcymsFMJEj",
+	"jDPKLJ2wEcgPGNnYSAjFkqnRP6Gzc9BwzUHuo6dhKLgifCZkyuJB6JTRcyZsTBJGbGQN1O9ENkZJyShl",
+	"iukRuYaDj8e29TUjOGPSXbOOZgnaMPo2eBFuk9gWLN+p+A84LWpXEcQlVWRU+JhZApkCFD+dsAUc6XJa",
+	"IiUQzLar8GIZ54B73yp1YIApK0lSBtQ0x3k+8bK248ce32bWVggGxCsRwJJlvSK/ia29pn9bLjvVjhIL",
+	"TByjgoyATUadr8UBbqq/MBaw50jna69/efqQwbteL+eaLapqOTnBH+QU4JXtXbDINjPZ7fgeecW/Aw5i",
+	"n/UAz1DqqyCstYMh7KHwicBkwaiw+eocU2MdB5ayPw+6v2ALwQYVmk4Mq+Guc0IEkYU72uzoYGkaCvpZ",
+	"1o0k98TccSA2ktE0EhsI+bqukCAh546zabb/coSirzuX0Ny701TeK5Y2TSRvn/8VZ+JcjXeax4152mUg",
+	"gj/wPzKJhZUeXOhLoY7FFtn8DupZAM8OZIsLTfzoHq/7tLv3sfvMTVSEqN70XAiKbca+3Uzf4pBxujWJ",
+	"wzZBHwTyejzsyHW/BdyYbGkNEeFWHGQ+VVd5psQg7zGqCR0KzRcsAjgZCw4Ir4S/Y7pCcR3UKhUqDOrm",
+	"aO/NKdMKk+/befb9Vg/b210ye9tns699Os97v8kTY19LDTk8uKq7MVPMFR0nW/DFyelzd+tNVOj2z8Xl",
+	"MpUzYyVufEtgZJ+Kt+6pm6imddSmV5XbVd1EJXC2TS8owMDdF6sXm6P5+raTU+RblwSQQvfDrUqlsCG5",
+	"UdKuKYR0Q97dnYW+o/H3VLNrutqdeRZcTaSY8lmWbsVBrwr330Cejdh6wU9OXwdrTfmlK3zY4sm37tZ7",
+	"E2mQoZUtbdpWyqYgr3QOW4SrDONlMVFywQKesIcPFUGs/N7WNShZ3mFdm5rxb9za+FzJYWhkRaXh/Jav",
+	"ynv+30Q1/XU3vaXSyvfe1t7t3An00DELOWZkSVNlji9KQPPPm/DjBr4SUCwKOz+/BFjzYIEByJUFFoNC",
+	"4k7Lpqj7fpc7y/kwg/0y7xS5xZ59FjwZjqN0BCy4WjjX27by/5V75iaqKTLf9KJKWfu9La5v1wVCV2kp",
+	"sXNPocT9KRlhjfaIKLpS5Bo6BpA36OsM7SgyZsYiVVgni0qqMT39zQVBMhQeggHXCCVKuIAdhDUxnBF2",
+	"I9yBLao9/jZRvdwF8X6JzhX2I0xRKQRLHXdBAxf+YnbD1zlUNrMCOVHQHwRiLPn9c5YsgXAvFpQnENDd",
+	"kVaQeX+p3RvWUif42P1qU4Hyb3Ulrghrm88RGscpgCZAOUQ65nG882Sn4fNrp5p/6d6WPjdooTdJvvZQ",
+	"XGOmDIeHLiRnYO9lEktza0mH+PDhQ7tc0rlOkShXgMI4rYp4zhdMZnp3TVHnL9igqblPfa09xWNSbN9s",
+	"hnZ/6le9gbOjJna/RtZ9EPTkH2y1nArNUkET7IHxwhzBO6u5+KYtlFF74z0REJy+eZa1mQe64hM5swFx",
+	"S7kwis5jEHFWM36WsthsVJqoO2r5k+KbtlHLw4/ft9m8UdCDKuaqvb6GxPuBKn0SL/iuhwhUkVD3grX0",
+	"zD91L2R8LQkT4KEh8H2udApoNL7VZ8KmGtio0kJ/h4mWOs5v4a45KfanvxfpvrYv/yoAG3I7boSjcBlt",
+	"jhy+U/6OlJi65zcR4aXvXn+v+0ZlE9gvYobeTu9igO7+bpavZMynvA7w50OYFFHJhihtNIeStG5zwT03",
+	"DX3lf1Zf5b+SaxEWuqZX/a/POsR2+4bZI1sRJNi1bz5vLXCzFYTULCK9/hNzP9Kn2ix9F/qU+4FvJE/p",
+	"s/dCnhfr+7rn7YYhZTn3Wrgsl4RRpYPkaMNVth2ioAtzlGCG3gjiR6MOeSaXK4jJDIURF1eMLfNsoIQr",
+	"rRBYCXOsbbvG4vu9mEkZ9a0B0KtR3099l9Wp6VC+cYGqH783FnYYPhxTZfE0gowjQUYu+W301G9vC/Yq",
+	"ZgwVv5qu1TtRpdT7eTNJip+9N3rcpkF2XsFo+1WAr/2Oiq+W2/g0rMobfh5Og6BtxMazIO+xcY8O6LDL",
+	"hj3pYaTkIXY1NBR8BKpAuQfHV9CZq31bd1iYSvvTjZHq4lfvj7gyYQXtCUpG+Cf0yJ8hTMN7QT9RntxB",
+	"f6b8Un5iqTkxt1Jp3uQ3m2GPL7PiENY+/vy7cMCGUkGXyE0PB000gfdLfS42b4BCq5B7WycXZjPHU0w1",
+	"HVPFvIus4PSxpoF2+dPOqBbyukPO05X1nyZU32ckrtxm7B/vAfpFqLGVLmm/iHA4TvW11M9sHceO/vLP",
+	"6Cy6NCfMdl5z+8Tpc+s6zwOmOqUiz4Td5pw6z5+45+UCuEGqM1X1TLt6BBCPNQ2UdjkLds5YimpaL20p",
+	"oE7C/kb/sLQn1FXNX9DnB1KgtJRETjWC0v+Tpy5ZYtuY/M/PIP+Atf0VrBo2YZAp//vPq3h7jTurdoFY",
+	"+/z7mmYK9+2o9r0iSi63qiL+NZTu92KZSjMGo9I9y9fjjmrGLyGVIypB5296QwGm/5eUCFLVXrw1Bj4r",
+	"zAcZCgdfYTvWNDT92GFlG5pnbN49NSO4V8I+CDuLRMTXdhLFtNlNdq5kImMuZr7sS7DGngGlPZa3IFi3",
+	"s+xdMNAPqRSzsNvDPzCsFv3axCXKxIrQRCREiDEUOmJAHtz9S00/K48TDf7TajjkjbCV8kROLVI0eUFt",
+	"Ibl3ni7YYsxSWxYEd4GfQFlgkWVqWFRzl3YUsy2J+czcCuRMNK2vf8DKJM4mzNUydbBoyLePODjYOyxX",
+	"KlcKshZNqIwf5qu8FMwcdzZz2YitJZPLhJW+d9Dtbvu1U+BHmiRvptDiZFMJxcUtoAAWjdifhmrXc5kU",
+	"AX2h8kOzZjeGG4hhFodCCemon0/xsV43nypNUwqqFhaQ1A3higsoYLT9PYHJAGfAArRnwuUM1wC1u/Y+",
+	"NdAOePzwwrvyTlq1r0Ko8rpBppnwpVfra98rb80xzr/WErsTrJm2FaK+e//68uz85N35i+etqHX+4i/n",
+	"l69enJ2dfP8Cfy7/+OzN6/MXrys/v3htHrd/nV2evT55e/aHN+a2Z+/Pzt+8akXwpZenr0/P/gCfMn++",
+	"ePfuzbvaFcibum5FqPenz6mmtyHWTVi59BEHkA9Ejv/GJmBchMxdxUnNo2nTHDW/LNz8UVkCgfTtyXaS",
+	"T7yGQU+wZ4Uf8WgHLq3fRucBLi+U/GeKpaOIKE2nU+yFgwFXY9yN/O4aFfYvYlat23qlVcECMwndtxwd",
+	"mxbpXSaC7H4aY7CKJm+D1cAKtVIHnHeZOJkxoU/FMtOj4FQbuQ07cp19CjWCr8IjDiOK2kYG4XQwP9nK",
+	"e6ysKvLFenFcQFa3ZypCOtpEqA55I5JVXuztGJEriB1uLbyfwUtrxXe/2+1W5fca2YgDxNxum1OSZiIi",
+	"1wA0k2MPkpQtGdV3FKFblEkWdrh71E0hOBErPGXEyIJ+bo9XmsFBtv/k4OjQcNqpscSylD2zOktVN/CV",
+	"K9jCPcDFcDA5ZKSyJUsVi1k8GhBK5tmCCqKlvCISHPc5s2G4M/cGhwDZRFEeD0VeQMMSxciUp0p3yGji",
+	"+jOMBlBjA0YbVVfWwjJs2yGjOKVccDEbDbCu2zYWN19ViGgZtouxE4MxOYhWyNADaw1hhCgKIauwjWwR",
+	"uDt3y6VRpUqnqBT8KVYzwV9K0yRxl1z2bNTy00VZ0ZDHDuEhCO1UAkVRy9ECSl5tamPUyteq9qQ6OX3V",
+	"wApUk7HthljFrlYl/EkyopmWI6sl6zlbOLT4HA59BDCMI+iult8DIthsMjkUNmBsGCXmakJTkMsLzDsY",
+	"yel0RBJG7Rc8cpVEBlSlpcq0RKJMDX3ldNowf49vXWsruM7kcdAOHYzVLBVYipxjOxYlpPVSb1Q/7W03",
+	"xQas6x865wumNF0szWPMJcuu/UwOng2330TFfrubnn8ZNAPOH/aD3U7PCYZ9EVVB6wThGqVOBz+RKo1m",
+	"8v1+xTAPvLxoZzm5sOAagMQs11ugdLucnVx52YxzFkI531JpbsRwyN0kLiESRF0KGT3usHJ2bH6ShTjv",
+	"rvddJjRPaiCrt7fJZMySTaR4BTfdRC5HxSbMbNURyyaThOgc16lZHkHGK6tDoA6nGAO1wk7NgVN5vxJX",
+	"ZJzxRBMOlmEzKkcPO2jeCzKHuQ+wznjC9QrkDp1OIUpve3Nuu2nP8P6bAjrunVnKBWxdci2m5BjRdg8v",
+	"d4L/gSqybvA1t1q2ByUuU0FTDV57K87MnMWz1uxCpbFOay8gGyLtIy/RHeO7zxQkd62CXxK+OypeO3me",
+	"iiofzFWnK5dbUpGOUMZIw+KzUlu9Ug/PMvVgSOFHapXTLVex1PFhgzePCrDggIa+iZ4ZstElUr7ggmok",
+	"/oIul77JAHji6mn33FzET0etWArWeKMUzN3ngiMN5yhcdfcCRFnTre/MRXcngJs13QlgEXjnjeeR1esc",
+	"odL8LAXbYjsXXrX+1oA6m24NprLxrZ6Um+4MSQkN5SsNQqo48nLhgVI9x4T9T0oqXAku/s4yMfiakXMr",
+	"W0NMtATJG6iM233IK4+1X3PYfSBZr1OprQQGAjwl1AlfnrDQJSww4QOkULOMyLvmWkhKR9dSG+EHCsG0",
+	"akRH1GIN63Tu8Zoja2jwlMgUwM1eLJZ6hUcGJNxO6IKF5X5b+Q1eAwag556i27fOb+B7yNQ77RFSsIRA",
+	"XdIziqjQPd+sey0edFm+VrDCmeuFE3S5waVbfxKdeQ2kDjw6P4yw9+6AjFCeGls7sjrjmEFCMypkT8nI",
+	"6ZCxv8Mrpvkp9pSMUEKOoqEIrPzIwcYWTz8pzBOBwyFqcjgU3AqkzqsQDQWG840eGRh25pgrGo9+rmCN",
+	"21nlsr1orm+ysBtaepwIV+8b+dna/h4OubB64O9oIUJhgrp/K8qMFfJkQkxPFCuIvupyym5lNgEnZ+q+",
+	"jUs3YB+pN9+JAL5hbBUtQJUK1FIjGS2/uEm4ANBasQxLDucvnMdsyj9XGeAPNsnuCs6BGRcKBpOyiZwJ",
+	"rhiiWJbcjL2Sl/GggFKsri4LeOpfev0amGgQKdBu5usR2H4gsDUTppQlZif01K/VG6RNaoZy+E13n+Fd",
+	"NgmaT+7p0LYv847g0LTmWvnKVi3NKV5nTQTDsQzkucIHCOwUN9sSOW/VO+28DFHGCo7ABE648G6OCMWx",
+	"N7Gg+yPhqnBcKS5mCWvbFi4h/1WjwSFK9v8bDj93u+3h8HPv5XD4+eil+efxy4tvzBXVcLH5qVrePYFc",
+	"g4YOfGDW+n5X1IE8ggdxbjacNHsfvY+21/X+cd7r+qDTe1SjB8IX84yNcj9OEYNVq8joxCbTge92QGyr",
+	"bAuVHLzF4yW/WdIfM8BXx/CDKu33/e7x5mCak+9cNHdPR2ePbcziczVAeq93iOz1DvYON3lEgOsL7cE2",
+	"GQR1dTf1AeCT5JquFBmNgZiFmBz+tDkSV1jAwtcKxCtPonb/4W6vPc+tJIAdVnBL3ddBPgnaj24n1XyD",
+	"0TqZbcSZV5sAQN38YqUVqnAFjxqCHNlZ2nLA/Hf7nLqVoyYs/a03NISE0M+ECgBSwD60vMmgwD6zG/DW",
+	"4aZbKCTbH1V10t81ubWC3s94s6jPzcG6lXPmHdUhZDoumwVy7232dW7a1lg24bLnNsaord+zzh1YTAaL",
+	"fNgdfLQS0NxrNgo+VkgZXYexEyJI+In7h4uJTb3+dkdZ94n5z3fmP8/Mf15se1IJdr0x19VbpOy6kOla",
+	"cKqViVB6dR3zFCPjt8opyPNCQFMIGjL66P2pdqF636yCe+8tugUEgxU2GpIrvMO0iwGi91tzjwoy4jEk",
+	"Lrj+IENRaBBCwv4g7pUQsLlibKlcoBH6gQBQ+rOws7Dl2FFdEkNjcgsoUhBEphwjQZBUMTB6E6hQkONL",
+	"wDtgri5pqhVJOJSh2T47I/hx1GnKdimkHMhrEQRrvMMXe45ptc0I8x6V2ClhZEY6yhs7pRZG3nDKyF31",
+	"+RYbMtB4DCL35qaO00p9pHeTEai75vmIVmHrkNGXmxGh6kr5oE4eiQ3iczpLRVV83C5ClTLnFSjAuDeM",
+	"1/rB3JANb2SpsF5zF81wOX8NrvMmYoKSvxshTwAvwboWOmRkltWmAFEdBDXdef1A5XoLbtDAucYVhPTF",
+	"U7NdfWsoDaJbzpAC11zPh2KUGzmjiIzZhKKeTbU3kFxTIBAHNDGMZ1GbhdS2ij1YO8uPZXOuLByd/ZTf",
+	"UycOi68uOkS2dm6gxbC3t3f8yPklyTTTWWpFnSDvz5+FCScrRlMCnr6nRDDITLGijysA7SEys30G/GEV",
+	"U83ami9Khtde0fDvdwun1cN+t//xsH188VO/+3GvfXwxHMY/9T/28F9f+jc/uV+/7N08aj/swqWfeh+7",
+	"7f5F/vfHXh+e3PvY7V08On9o/gff1G3vXTwafOy2D8wP/h8Ph8OOeWkvOr559PuHf/3p4+/aF42PPbpD",
+	"/6RdPC8/n4uh0WuAO2DGoOPcNEthx4DPD84+1JytI+GKrZRt2YT6reeJLOMl5aWUYmn+DJWXbvuYtqcX",
+	"X57ctP2/97f4d62/aNesVOvpsJS9aJR2xZN6J3G3JkTqj/i1RwA+f84+65qQZnPqJk7gtdR3Gr2Q+h81",
+	"dCyPvsvgm/KfCvdusnHNK54HD0Cig968e/HJc7i1kjIJvxYH3UyI94qldyGDa3dLTisKb815WiXXVpbr",
+	"a3btjdedDIs72LLOjF1vdaBFm8c8toxj4v03UVkHuGINrZNAhDqFsOh28whw5E+MLa1njhLFJimrJKsf",
+	"FcSo+XOdO/1wv86dXiKUGXOVNhdr9bQcHCEP/wQOZzU3BgJY+dBKEUgNjpuXnCVxvTf4xJWiTM09D/Bo",
+	"qRT3rDOBafvvFx/t7BtM3GAUf3ZFD9UcjZL/2cVLAR5Cp5meO2T0bVzQ2DepGketRFPb1Ws/i6/6Y35w",
+	"4kRbkVf6wxKP1qBFxapERdUsfbbx9AUrcVNrYuUlD85fh1BfwIDU46wxOplbOA4aMk44nr1uMdnkNkN0",
+	"KlpjblBr0FrQ5Uek5EWBTnVtx08KjkzqJlfIEUSHk6GB1c0UY7CpMAncv8DcV3RpWiDmiAiZYkzTZ5uD",
+	"p1TkGAFSkDGb02TqTC332joHRMzVMqGry21U2+d4ryNcAEiyvt4FCxqsteJjWVSR0V/ab0T7Oxhs+810",
+	"VChx3L5/c0Nj1K8Uhcut1WqsrRBmC+lTd1IF2Uvb1GF6t0NkfZbJymae5Xl6Alpu0uWSiZiMrO4FPecK",
+	"nUlvUWR1cg+VoDtU1WFS3Maoig2grFMynzN11UDks2LjlDnQjcVEIqfGTF3VReL05lx3+OAJ3HkTbXDy",
+	"0dB8gFJL10AVcqGuizmqNheApVSxuH41KvSPKZb67iLTYSYvKdKyuoBTOtG+OgNXkbyUKRnVdrAeDcho",
+	"msrFCMsptByh3HPFzjEDxrX0N/NAkVWS+ge3lfp+EtvI/L8pKTrv6HVQ0lUyJJptkGK+cGkdK2HsIMsr",
+	"Xyw5AV/7/Zc1OPaOyBjL3hyw2QOoj5pcobM3aJC63bd9S9Xqp40hAi1EnfAHeMrUdvunSWJT7DotXz3f",
+	"nJyPIaeUJYwqVmA59cDo4QvUTiFgCC7ZFD4XdNd0bAYAoZYlbWafuYsjLIATQf1u/7Dd67X7h7VJVSoD",
+	"5rnXyoooTM+McqeoZnRBfJQz7PWEHt6xzPStYp5fIYXfjcdLUS5uOSSdsI27C+5au6/6tbuq/gj6EIr9",
+	"CIGujVpSasc/Is0SrUNeQIf4HDEEgGq9AMsbuy7oioBLeijMNz63kXdHHWKMY0gjDJ8wZzXqfORKyOsB",
+	"0EEKpvBFcpHLRi//e9s2999sQno5ELlDtrQ/i5IqsueiPWzWHsSbs6KbT987putqX1gspMDmjaIA/GKh",
+	"t6DigG2fzJsrGeUC4Goe75zR+F6k63keeiqCILtM6vsX6ACv679VzDUmZ1qmkLNRiMsUNU9igaWgwK7s",
+	"3nF5xAHvAbFquSmwRTYZH0YrDjNi5tC0AELHWAf+K0tPywsYKpQZAZEHJJaCWeUrL+Jzeca22tVKQYjc",
+	"Xftgr8474YOSrojiYsLysDtUlETkb5IL1FB/1ooGWqzfvEN9aYBfs4Xze1c7RwpWq17coXzMyutKnr6b",
+	"UJku7mN12+yF8wmvy3gptlEBAZxIw1MTijUtOYzVxxaN6b/bvzsTuTBf9ZvKOXgLoAb7xTBTcTt53+i/",
+	"/ea3/98w63b7hw+++d3jb3///y6//HTzX+2Lh8Nh5/ebb3v0pRsd7t38+8P81ovg3+0Lc713E1x99Pvh",
+	"sPPod9vfX7tVXwjN9eqczmrOtNE3IzihGNxDNJ1BzXsss3HCyI+Z1ExFRLElxSqCMagFC6owSHzc63Xz",
+	"tNInnSedvUcVXWl/nWPl4XD4zU8fyXCoo4tvHn54/Oj3w9bHf/tN+78uvhm2HsKFi2+iphsefeOu3C3o",
+	"GtjStakhsc0MKQuaexEuPrPaCJb8S3ctvjXyoGbBrfsIJK53IOIpyrVynvqneU0xWN/YoiIEl6Fk5P4s",
+	"wUf49M2oRWdY10d5nrtg/rVSmi02u15gCrUiw3sMDPnFagvywyPOZfxlO5Wr8EyxeKqic93B9RF+4Wv6",
+	"IOqiM1M6cWWl/uCocd0X31zvSqQLhl5p886NEZiqmMpJUWOhQeSkPNCSqyOIlxx3u0e94+P+wf7Rfvf4",
+	"uBfGS6rXNgc0zE9J0hDXCEs0G7UhWw4G+lAJlu5poPpACMzCRaIe9I9Vb3Yqvo6Zrj3SS7bwncD47rnA",
+	"eyfNyhbKbetCrmhLtozckmttPblhM8biMZ1cPZOLRYOrd+UTtgLT5FqmseqQc/ZZ+4S9JVXmOOcKwEeF",
+	"xQOijZAEXn0yxkvFGdK9TYZxOa/4yb75z2G9jbLNI7f9Qq2SBOG6BtwCY7yhixHEm0P6B1oW0HRrtmre",
+	"DKQGBsTINJU3LbIZh0Y+RIjEi+XTNGVkyq5tlA+O6lHQaWRUcCHUCs66WFcV3tKfbwc1LoVtBEFORCcJ",
+	"uGiqvbXpuraRONbfIilGVsMZYZZYoTaDFn29Yxmvwg0Jrcs97Gqt0ZM46PLqeiRAnogo/ndsvWXrnZ3j",
+	"Bs8gKAleSREX1kNLeanmMtWjCP9IpJjZGITM9KWcXqZUzNiolAe5pmJ6i7rpW6i4/ocqi/zx7M1rYq/b",
+	"crHjbu8R4cImHxsyP7X0L3eHhx+R3tjLBPQAbOhFiUqomleciIAit8k3iMO1jFcrD4vc1uTMzxIGR+s4",
+	"lVeYkuQN4wxRkVkrxyvOs/CDH+1qBajGKNDDdj9RK1zmVjAb7Olg+MH+E/jEmMTYVb+WTQuegiZ4WwKJ",
+	"3w4DDqrX5RJrzM2MHXrVUzJC1h5FYWZ5yuhkzrDQAHYFpvcqMnHZunmhuFy2oha+pHa4f2A00fMGNFam",
+	"bMtYSpapHNeISdVQpu+K4uRVoSBOXm0+c+0r6xjn9HndLnj//vS5kSuGHBMqpOATmkDQp0NOY0UWNGYu",
+	"rGUB+IxgllMP53RkjeKDw/6jskui2zs+jvcmh+3etE/bR5M91j4eH/baB6w73aNHk17c7xf8FP/YZNib",
+	"qPWDnJ2KlzJd3DJRMAACd2L6zUmm56Tf6eYg2UDXaooAVIrUJnu4bvXIpBays0as3HNxkx0RptX9YkY1",
+	"S6nQl80aq6HuAwWKa4e8wn6IPhE/2Eg1WY75R/4pi9EgDXu7dXrq6oQLjevZhMdM/QxrmCmWNuNsN3k+",
+	"n4LDE6ZxPeeaEbU0+hBNZYb12Taet4DBdtY7Ou+b/CUR7Ge4IZ0WJM1uWcmBsFmTbPwrIe8/5ZbcJb+6",
+	"Ecv7jWAhmndgr5ZB8UtmGGRObxlmwTTrzUlVri6xQ3KU8KfgwQGETzWhy6b0qQ2+jR3r5rct9ObqkvL1",
+	"mFcnpxZKq6kEnatLIXWd8EozBgFbrPcIM1NnTMOPquaVa0AkPfDQ5Xh1H+52W1fpljCHSOIiN/NtFnoO",
+	"kyPB75iuijCPaLf+o/NiuLYQawox1jZhPTq+dqwQuQ2ysVi/uEVqYyXIN2vwHO81aFJKP3bo2xB4INd+",
+	"OB6LPQSseOrx8G2NPsYlMIkAEeLuLwyzteD5Exfx9pGQ6qP1YDFeTnqgaioslR5SsQLwCTl1ONVg1LvY",
+	"EJKYp+pRZAnmQc5jpq4CGK+NEaCmuI+fh/NxNuaxViYCqWpXDujQtZGv5h57n+laB1bJxbq7LL5XUORQ",
+	"ZHFFQFphMTvVFuFzbaET3mV0zmV8+8mUWDGYmR9AgUyFz6zhWajlq3Ir+2wDUiuSUDHLIGfRpZ8byZXK",
+	"JABL8AmLVBBNx7CXIdMGPbMd8mfDBcaU13SsIszinDIWq4i8/123++QgGor3v+t3+0/gWfjnsQWFhzu6",
+	"J5isgic6UUZRFRMLGM/SBRfG1KXQQnEhPxnDAk6KAJiPK2hgT8YrDcbZUJh/lVyBVdf6k1+Fa/2VQyeo",
+	"yUk1lx44nyF6WV3b47IHRS6ZoPzxbKnbUql2r98dG+7avoTjHvTv1+z6LqVgUbEQDMToSGRJMgLnqjty",
+	"fuXFYWtjqb72sw55qmirGX0NoFMGhJJEmi2+pCkKD00WUmlyuF+AVXFSxOW12FNB2VYMy4SuMOaAG56S",
+	"WC4oF0OBr0wYVZroa0kSOmaJisAUxPKxUcf6hkcd8qHWcgQQEpAPKGcEn8gYXTXk9cs/PcuDcQitMBQ5",
+	"3osRLpM5m1y5NjX3m+3kgCk8ZwyHnY+n/OLja3Hx8c+fLj6e0IuPPyQX8Nvz+KLBNv31pEyF1cQVRnxC",
+	"tCS9/pMKaxEhb39AGS7MhEb8WLA0zA3mRKYp2iSWU4bCssqziCjpU759P2t0SQD8HyVXbDWWNMUXSWVY",
+	"iCQMfBbEzSzoisSoWkGubWb2FR5l00y5JEzYS2azSAHp4QC3OBR510vUF+cy1cSygW0fxCwCVn5o+gR4",
+	"Op7EbDqbY+b7j9cs1auMl+Nj9U6LsqR/cv+SvgCdXCuMfF0chr3ggYZs8lv0LXEZ3rUozDgqFZSlVAG+",
+	"HSYa6dqI3QiyZUdefVww6ntHcOXS0WlSPn3uC8zZojV/aqqeextkj1cKAxsre1xVz7oBr8kC6tahwLlm",
+	"oLXLnabSRkeP9w+OHt1Th0zd4KLkioC3wXZrLSTLkNcAsoM7zOxsDEx7j4aqpkcd1FasYOvfdRF6l+tQ",
+	"SXPYKn8uSKoo1SzUtCzDLzUW+trrTlkMKn0hySWRs7Krbb8sIm6TQ/TWbBorjHWaMV/bQZT5vKNLkFVE",
+	"EmpdwlVvWVN887wIIY+3EcNI6yEND46PA17e79Zyc0O1U5jRVMddG8uityx8GrlOw+rxyHtYKlPLUt5O",
+	"2ZSl5nS47afr06wcIorvaOK7dXgOqxVDwdasJZqdDq7TOGGEQ+hhynHVg+5pAfjlPfRSM9oq/RnbqoHO",
+	"eAmqaLHC3P/mimcuEWEsxgUd8ziGy2E/di7MbGZGXy9d8Z3aC43c6jpQ57+Gz1+xVXDFJ6S0yr2ng79T",
+	"KnzVD8Cv03jBMTclMRzJ4kvLJFDKoOcyvizmeOQEtXQzP0yNio//Nib/pQ5Wd0lXZmUvIQWEpjMLij2R",
+	"AmNclx5s3zaOst3hmPWusEtIzWCuyWZpPLZgLuapXtkUa5a6RQ4g+73/F7sUenTglGWK2bSUBRWrSwu3",
+	"qsLf0B5XrWpf7qipQ3tdI/1yW/w6N+BbIEK9TR10zbp2KVknp2A2ySS28PbNZX2gUovVFif0Yqmf2Zt/",
+	"hmCMUDrNoIBCbTe20/AJaCSAXrLtnv7B3Y1wgXE20ds9+NbebJ5zPHrvBeSYtgRN69w3qo0KoPoAWh6i",
+	"EzRL2Jakewe3bt2ZDB8KupJBc6Rtnjk3d1YcrvdEp2tr+kHLbKiHs5XCQI6guH3zOP9sb64NGeVluMFR",
+	"ivvC0sIR/3b+3+IWqwsiLdzmVkvQO6cy/aepjKzZpPXBDPAMu3liveiVMNa7iMmCixhyuVcySwE3F7O4",
+	"1/uL938V/uKSnKpP1bVX0fyFPnuupJbOzI/fPXtL9o/AM+iDCIawS5bO6RJKn+CV1tGXshmXokM+5A15",
+	"It8EFppEC/THBXn17sWV9NZerwhiWoUb+9KP9m4etj+etP96gT/s3Tz6vf3hS//m0e/XUGar7AibuXty",
+	"m2bnH6yDAJIadslbWIOtDPt4QEYYArSJqOagfqDQx/nUtysPyfw07FMe5ec+BB7nHhjapmWenBKZmj8g",
+	"jFnKYcXYY7RDh/Mtmpu7I5J94uy6KV8EtviYoZdvzQKt7zpug9SoLnp8eRHUENEcCcsBnZljlaYW02LK",
+	"0XGylQ1f5LlSGVy/asfftVvq7mdW6V15/8rmFuLBynlNqGblHDcqQtVVDoWybZzmF3AcvXM6UnF28HNe",
+	"4HBySqbS2BaKjJniMVyT2KOJYir2nKo15SZGApndXO3Hsx299v7x9FrvpbIaIdOai5naCfx9rdUCVVp4",
+	"4jQUZiFShNn1pRKt+7F2/hnNkV0MgNuq8hXIYaRYbd/XBf3cHq+0GROcmznfNLgBbc94X7iBIOreAkKN",
+	"kK6smv+UjBL+iY2KCkreMRoym0Yp02aw+UvNM4Cr6l83Zr4ZfX2DQNdW3jyK5Ykw/2bD/dxS1TcVaE1T",
+	"zkScrFpRQ184r+QXCivzpwTLdAquIRAfCTiollTPmeaTNUP587oG3A6ZNey/nQfiMIDiow4QceDC4tTi",
+	"zYpcs5RBTcjdG22bMWfaoX7ulghtyFmAnkHUzwCYkzj1zhUCQKlPwmhtjfHOmJ117R7eZrqU37UrBjXm",
+	"G91nftftUqjKmiH+XKdXvPPvbc6ytXldc5bYTGHH/9kSWjE31IbZtmI70xAfx9ZoVVLeocNZmTob24wV",
+	"Hq+Q6ntmQc5se7sHCvFKsfNdhCDRtrfcU9tc0pZjqlRfjjo/d/FJ0AC6EQcAg7Ed8szsvBJwFVT/Y8gd",
+	"Ov9AO2wL2+ahs4EEAItUk+ee99LaqqHyTlXv2M5766J3+63a5W+wF6mGXE6b4muOqlh2HMw8eP9C+3AG",
+	"+LNQaQv+/BGch2gChntKFRNSwfVft73O6kuI3LAcljkOq2haqQDA1/Z/AW2a644D91ODlNF4BNBgyqp1",
+	"KnJ2u4J5BNF8FQ2Ff9Kc8WxE5JIJvBEVguA1NI5V8V0p1UzlPpIR5SPLV5FtHm9fBTEkRU5OhyL/OBJd",
+	"ueGaG7F1hy6AFQcGkoijnFeBBnZVIpJIeaVcabBvrzeyGIWOIvM6lL6IjKS4RMjpUQ5J0zCKohYT0t0H",
+	"QiwxXWYyzDLsM+2/1swialse2drWRs4rGCHodHEGd8kgiVqZ4D9mzF7WacbM4BhNJ/N3UHVbl1NhiwYg",
+	"N6RQzADhOIawQOYVmxo63mNDXTsmo6dKiw5il9eN0FyyOm6nGd7oQzCPQsb/1EgzX3xSZI0CbhlUtdSt",
+	"+b1mdPsiJpyk+ahvVY9ZO3nDka0rS5TgyyVrADdwqZF2R7mrFTK7rQs5X56SH2zIIWH0E1NOexy2/ve/",
+	"/2fY2pq/jXF7xmaLCojlXp0nabsYDfZGCWI0915eY1kxbysWNq5bk2RRNNnvTqRapE8juO5nsr6g4nou",
+	"7SYMtmanviSlWFfkBhMEjHwyhuXNjRVGZ6jrNWztMZtR4bo4JHLW5tj0eCYZNiVYOfWWixm2UARl8R57",
+	"00KTyma9Pm8Q6ZoyO2D9sCExZl6qK9XQ4PVrtLLnGhu95U3KISUZqMVim3V8qxb2fNnUVUBfy/TKF2dh",
+	"V02YcyJnM0hrzaGQ+929TrfT6+11uo/7+75e3WiNq5qcriqiy9dppJ8zD9r6EGhlnx2mt1M/QB23SbFp",
+	"lLfFozryaPrAtR2/XVEFbe5rXksvzNOMfdecSQYxhH63G+QaryVeHWp1Xdi3EMotELfAmIXJAC/ku6N2",
+	"Y/OZeL/8V2o+VfaNJys72g45IdcsSdqYdGQzxM1jkbdnZJorzrhPzSpY83a/u0fK2UCjirFzUYeImSdq",
+	"DT6WjaGdirXPjDGxwegFg2Nk1QiQjWB5eGD5p43tRgThPzcC3piZswNHaHMqbm9X3y4M9nVqgq3R19nR",
+	"zodF2x3cLlQMXCRunTPgDAje4Ao6secm9GEXgW6V14qt6316T0eCkL65pWXgCRVG3Fp1yRYDdHyv/xop",
+	"AN4q6AQOUl5VcCz7+xvj7FnaUE+Ho3qgfImUV+eRfABvFJGUJVTzTz5LANMGt83LrUP03cAiNhHTjLtw",
+	"htTxwTmdbVVTV4+fTp65yhmMdecF+pujjwf/8OBjPUjzByjWGa9sBMK6+WWqc79PqR/B1rYG3RTzrHcx",
+	"hDbKunZONF8sG4VyJrztrY6XhdTkD+evfqhJhYAM4Q3Kdp75AG4LVM4aQD7ra46NfWzG3NkYjt7A6C4l",
+	"y4y6lrnR4bCmsdsDRUBDMpYDwtAw7HiQc3LlLFxsBdL6yhadUKX4TLD7qk3PgRiQMYOmMaCHES1rsBdq",
+	"szqFHMt49UDdB+7CzvadWYbLad6kcCvyFFob1jcpCttUqgpF9JwtSjQpNhLprIFImQQNA28zXpbWnnRG",
+	"yIR9Bq3YcXAQtvWO3tx1kOuCUyv3El/PpbFsXFbdQrHkE7Nu263dXXdtvVvqLbitjmDe9MI+WrsrPuQb",
+	"wNpsLFEM9vFWG2FOARsaypyAB9YtPSRL55rXvTtmPR9MIKqMudnQ1oSSlC2TVeTz7Wzunc1qc9PKhOYJ",
+	"ZKjdyrUAdqdzud67XW9b2oS+ZRrHLIba7XAVBIvyyq+Kk7qDfuF0xuJLLrS8/05X5lv4AUBjjfxxUES8",
+	"cv6vgOrOx3NNbwdPtEy5TIHJbrcl3rrnqvP6g7wmWQpYM7At6nbBGhZPmZLJp69UbOBeXkM5rqB0Fi6j",
+	"PY7FMyNsJSek/DuLL4G/72dc72GrOKcRV8R+Y/vjcy0dd/SnW5V0y+mZu+vPP/Oi+z32NKOLe7KZjS13",
+	"J8UFXnE/msvtW8J/pToTrgvVJcWIYS4zv34YwprU15RrLmaX0AzqfuZ5Bn2lriunnZH+5nPW0UvJPFtQ",
+	"8UDhmTfIoaaC1HOPxMBEXA845nhnKBw+NrzOn6CYzS1dqyvnyQmk1LAZKa8e9A2jL+Gkg+CMMx3CyE1T",
+	"IU/1SG62b56v62X6LwHwRLbCd+p1fxUFOxWduDm0kbO0C2cUOnbbMKvb9RhS4VMjX90dMY+jUKF+D+4J",
+	"QhcSGpYG+SBDkafFiNjfIV2Tk+ClVp2rFPLs2hO8pBJV6BFoRDSniW0qS2wUYyQg4bXg10/kNeQo2EzY",
+	"OZ/Nwa82Y7WFLG4kTYnHCPTgh5C7GDzS+hILvpmIMYDgJJGRFFhK3PzV8/rYeNWXt27zp+FfWKmQpbZ5",
+	"Nk9t5zFjpKZwOHTIi+ouHorabVzan7/kKg4k6Aeu56+C4qDb6OfQouo2dUYJ1YGNhILVnmZ5LiLiaMkk",
+	"NreCcfjUg2/1ul2789wP5BX/LiwI2cpH2VB6VMmFqIcprCv6qWmD5Uw7h+ZThBOGBXBKRIVY78+fReTd",
+	"y2dkb2/v2Ca/sc90os3pzz+TqeFeUAFJzGe29ioE8PJdoPvn3ePBXnfQ7XZ6/b39g8O/FsC8zFnc1nxR",
+	"Zs+jYrnhUYE9h8P4y/5N+2H3Y699fPFT72O33b945P/+2OtfDIfxT3sfu72LR+cPzf+Yv/sfu+29i0eD",
+	"j932gfnB/2M47JhXHt78tZZR358+m1O9Mcqr06y+PGaUKWbeMCKKGVlERjx2NYFzqh+oyKVXON9/h7xi",
+	"DhXJwlkZJUzQBYuJtyUcNj9s+To82s0uifXbpWCOUxUG8udU5fqg72HqFGlQ72i89X54Bi+t3RX9bl2K",
+	"kE75bOY6v7i6DJWNF1y387y3cpvAwvUR9iJTldFDoYlDUM7vpurK9gwUqL05BFNpcybA/WIEeSHgWB5T",
+	"9dWbw5FhG1K1sT6n191/cnB0CIz7nGpac1pNySimmrZt7NL1UMG/bBMoSD3vEH+vbfYWWdep0TSVSw0Z",
+	"AerSyOr67olMIImY53YZM1fcCRm52gNfUAdFY0tKFV3V8fXtg9b3iGD1M7V6q4dpuk3jt7p6lfenjTXW",
+	"I39t5NKbTk7J2fM/NeFc10gK2MAPFOExxsgKSbgU5JwTHWZyEVpA19zCBTjMq7oeFRsouWCaxpbN1zb9",
+	"dZN85R6AbJhUq01Y+NtKsfenxg58S9NSkmNvXb5zY25NwXHgk4KiQmwCkb7NBswryuvqA7avC+cOlKcV",
+	"UNbR6WIdXz2bZ+KqXjOepraPZs5aDxR5f+q5xGY8kBd0Modm/nC+YF5qcA7mj4M3C06gGiHhuGE7VdIK",
+	"yZuLW4Vpkjq5eu5y53yw2GmFt4YdAIFajyZtG2WVGm7eUR5NS725btPxm8dNjcq09YuE2dglYP/NuZD2",
+	"wdPbe+K2Xs9FSTLcgnkqQuU230039EKzKoZtIL+s9t7YZmkRImybBF+ZxHk1bb5IhsmCzge7tBkFCVBN",
+	"xIrwf9tKs2ULMxna7gr8gRvN/sEgORtKtdwTyLbFv1p29xjBN8audKGy4/70CF4lXWXL7LC1sjBkpHo8",
+	"EuiSVzgq76XDCzZa2DlT4A6N/0s0smOvp5I/Juty4qzELJKiPsflvnvUbOZjcw4Wim3MuLZNJyzdHFAE",
+	"XNLo09g1mRgDGmEHoZrqaKXpStnMJY7KFhfhy3v3nYlTJSUTgCPZkGRTdKj6mFXrH95FsID+niSti9rE",
+	"mh3apdfh799UeoKFiTZGJCumI8JAXZIOLReLeqSD39fSOgXBUD/PncRFd4LhCe8lDoe9d9tW7cE06pu1",
+	"F9HxF3T5EWl6YYE6Stkr2/rbvec8stAiI9xKo85dXN91Cx4mEtwmfaAmtN4YJseEMSIYw5VOpLwixak/",
+	"dJ65R7439jTTWYoHNxfk/fmzvGqDkRWjKYHATGEjNfje9oo2V7/YX+Fhv9v/eNg+vvip3/241z62nrUe",
+	"/utL/+Yn9+uXvZtH9+eje2iddL3o+ObR7x/+9aePv2tfND72aP063i1toCbWTmfORKFXtg903nXLbzyf",
+	"BvB1k1lv07grTzdYl0HwTySVbxrP1/dqVyCSwukq8pqdezhfPazyelANe1ZyRdwDDf3mtjU85OZ0DEAy",
+	"qKdnvR/JS2jvGZVXIJJd+xuPRgOe46C5VY7zPsmMRjB10ss/iZh42K3OWddDoX3//wldMHw90B/qKeQV",
+	"E0/RvWiFqtG6laHi31kq61wHE2gfjegedXsda+cgVxAQddz4HpjDaDLfDjinuwmz3yxGwgBneMNIbOp5",
+	"RFBlhwJRMUmymMX3MxQLQLcFQe7ne34eW87cpiz5x+5jFPUYfHY8datTq9Or2sb0ufTYrZTP1/FtG+G5",
+	"1U6veAJdtRy8pTpN6OkxyYySc2behRMZM5qy1Bik+V8v3Zr88cN5JTKDVMkriWFrjd6+OTsnj40h+TiR",
+	"My4wXzH41db5jiICwNzgABu5ShxzvwJMcpsrIYwqJWY27WYoENkEypk75MQVP7mGInLJfAaqS190w2Pw",
+	"znEGnT/zi642OpaQ9j0Ub9IQN+PhSF1d/u9//8/oUXF+S96+YivlAytW8ZtDBkcKsbcHiow+t6EN9ChA",
+	"MUQsEhRjsJRwGAC588NhrjWY9lJ8B9gfb6YbXM3WY+/SSBwuiQck5XGuExRyyzSq4Di+EoyJJYIxQ5j5",
+	"x1Dk04R5hVgoHXLGGPl4ksOycykuHgIk3mNa+PURzp6bWcwZjWHmiO/V+kv7jWjjpNtvpjlF6JL/CXD2",
+	"DUnNBsCinLtmyAS1tY71a4rZoClcwOs2B4F9XiYyZakaEGZOasRILvUGsy7xTLEUbLcOwbipWRJsSDRJ",
+	"MeNlNRRYLQ30BgJbAEbLNKoMRjSnn1ihebjrGm65kmsyY9qWM0wTea2wu1ZeTKw8fgxW3jrkGPMHVzql",
+	"WqYqQI+xFeN4F3oA8osQuHCY0nDol5CTfDni+zRpDVqBmCioLObnPiYKb1OJGexLm2f1+Iuv+bx5jC9p",
+	"48KNohyuB2WHdD4M1JSx+1DOnz9mLF3l7IkP+YYORea8uQHcyqmsG6ztToCAwZhdhvWbuN0UYYsxiwdB",
+	"bQpIM5855iJIVvNiC5vSAi2XoKzVozA6iGjor8QXLLKUMrIAoNaMnPvNb8hLqKFQmi2V+aXXKQhqxWci",
+	"W47Igl4VOC+qE/IusmPv8zulMxR9Ixls4AvHQRUZoeeT/x0EwoB8BwKQDLNud28Cd8E/2chmsQA3IcEm",
+	"NEk6Q7HXKS26h6PyaClrmMLF5UcIVKUlRqX2O2T0/YuGZyhvu/KWkUesyjVnoOp3MuZ21/7x7M1rNOtf",
+	"tjHhE8xM6XIvSkEyYyXISbYwogGQrUAMrPw+J4f75E/8O4ezbMxTOSWCXQfZhQ6Fy/B0LZ4XpElBy7g/",
+	"8e8Q3w2OV6Ux6jPl5pG5vAbcTwwwON+sdUbJaRgXVhGkRyuzwAuLNyFcJkmUDx4zrpBhV27qMEObFnP2",
+	"/E+YqPG9hNvOV0t2BhvIHbGxtIeZLdKy3QcszPSYJfLagtimTKecqYgsMV8sRBezQBpAdCZitxWKx5b5",
+	"sU2++eaELFmqpPjmGzgr6XYaT9So0zyt1YTs5nEYHh33bSsZ8o9vr5RgrZPRb0Z5kTOoYu4KrtEniY0c",
+	"Cx+E4XOdw5h98w3mQMGPbhAAc1c8rUf+TeNUXisoIR0BIMOZzNIJG7mpeL3tDgI8ZYwsuMi01dtOwvMZ",
+	"wetwpLgbMTmjUfAYakYW7hZgjt+/+8Gew+FQ4XRA4D84GIbCt/sxOtSEZooVp0wmVBiFE3YIKjvqqaE/",
+	"CqviQZQDCrjd6hO7YY7ffGNBiVTnm2/IicMdsoCT1CuzAEQETFVmWddkIATeJCUkTjM/B2+QKTYYilqu",
+	"1XAucB18zcPQLCkHnFdbzeARLQD+VyodIT18FzM7uBnlIhc/CYXM9TeuCiGH3AQuGjMmzPjiyPfks/4H",
+	"hy8UYh89HO13eyToNTR61CFnklwxtiykgpk7QMgOBZa4aTqG7N9lKg0hmSJqTiFZ2b478uTDDqzQA/YK",
+	"MQ8ZtbPUMmVxOE/CBajcgMhYlCEy06PKDJ7akwnPZssGI5JwpZUbaqAecpUj9ljeMQajZRxvAjxEYETI",
+	"UnlEFMNF5Njpw27GDjkD3eMh6qA1OJfwpD2ky2EsIfVQGMVYBXUpn7nCStyVzAYBQggZ7Xf3R5HPWk34",
+	"FUPoldzZhJsU3Zky0x3yApUDZ3fh6Wmb1kqsjEJe9Z1zubP90Aom1oJeAESMS9mpw7+B2A36arjN8pfC",
+	"Z9RZOju5g6Q2spIrAGg255dZolC5BvwBMNdoGcvSLIHXuWyms9HN8ScL7OkqdZKVYwKYGRoPCcCvDJz6",
+	"VKRQYMZZ69EMFS08Gtiueamnu5gkQUiKLlj8lIyoWAEiKn7qiq0iMhJSsBHywFDAmWH068Qd6HOZxChp",
+	"HDubE9u1hHW5UiDBg9Js3xklHH4gYrhCVCIPLzRyyzLRZs0K9d9miT64HPKKSRtZmhgthk70OqDPQeUs",
+	"zEXiUDRa38WiEzxw/A3GdAu3tH0BVj4DZpntEed7b/hukBw1nKHIwRxgm5kNHhFo5GbBVtH5arM53eMQ",
+	"j26QEeAoId4s5rGTephgOxROizCnpE26zaG/y04jy9Zc2bMxwto+Q/Xr8jpHSJHq6r5xjK38Q6PcczLK",
+	"S3J4mu959L04PCv4Cg4BjoouqfTzGz3qDMVZWDAaQmVYax5OEqyXdwBTlhzQI4Zp8nD09v05eQw4r4+/",
+	"2HK3m8fuVaNHocWDwvQpclEAaIA7Au90TbgsMK6ywGwlZgIpUTQ4UZDGsgPKEzKCnObXbVow0i03S0Gf",
+	"t94Npipdx53bzu1ku/teYJfcb76x4trGZozEEJqleQGWbcXzN5mlgiY+VAr5UFi+4DBiUf2w+Ye5cMOD",
+	"IuXG0rGnI7xgtWQeyZcJsBB8pa3Z4eaFVvBZIGBnHCAgFBcz8/fW9iEiG/9NGtVMQpPchK5UMdRSqB9w",
+	"KohfM5fa7j4afEA9/lLEuXJq8ggNTGCGDvlO6jmqWpir2wY12KIaPxwZm+8x/NW2Tz9yxykkgxvhPRRh",
+	"BxUwai3q5ciQdDQwRPnJoqX9RMxj5CdwPRhp+9NQ/NRut/3/m1tHCMJGfiKjHLLN/HnupRu+DbHA0pXP",
+	"NIXHv3mYCTh1Hn1jXvGcJZoWXlFN5hwQyP/GEBaOwbai/omMcqx08+ct0dDd62I46sxwpGCF0TBhe5fb",
+	"RefKKYOG11yhgnuPzdc3b3oJ/6x9VymLFB4eCtC4zAtQDLocAzwuwABFmYwZc3mJEcbVn1o8bF1FxjOm",
+	"ivU2wfuz1NpAbrhDEfQg90r9RMbmqHhLlUWOt3ynHXFjCdrglZDXTkVlKjMbLZcT+OKxEemWbawxzONy",
+	"AAA0Zmx/zziIOrsswqhwjrI2XjkgEykEm2jUxl0hNCQB0MzF/keQ8T8YocYU4IlD6QnHNfyBKt2GdWqf",
+	"PrflFFz7OERAVphMBGqQWNktiSHROTP2gKZJgpVe5MNcgnh2KdWGe2litvXKHoN90JRRlaKJkpBsalal",
+	"wfgO7DH8svksiEqpWYlDZ7btHJ4YRgBYnjeG6ydzTLu68ZFrI4ACHnRCKEA2ylJ/n8xB88+Jy0T8NCe2",
+	"ZbXrudEwYG9hhYoNBmNzAWv58oSJCbP2C7bNQLGEj6Ck6B04X4uNMYY2NOguA7If3OPQHbFeGs06BDSV",
+	"9rt/oGJmXpAtv/kmt2AMrQOaDRxOht/ZeTGFPXK8fznxO6RDznHVoMJ4QpMkN7XXinqEyMcVTZn3b9n9",
+	"NAPYllRms3lElhLeusX5UTr0ngVOPjj3fD1coSQgIr5OoZ1x9Lt8335/Gpi+ED1xsP+p2eF0nASV9nYf",
+	"QJ2RnPpGk1aBgVo7UKF5CLT31LrHc8qCoOvgaWSLVn7yUZjwHDI32IKEIyNoH2f88aejxxOYXHj1AKZz",
+	"WJqifSK8HSZsfqezdsZHKI4JIUbGKO3cPuRb8oWU3E8j63/67RfQh29G5OZp4VFuWGpFviVUrcSEPHxE",
+	"vkXPOHlIrynXZMr0ZP5w9NsvSMYbN7bHv7W6yWno7o7IFz+cm0ePOn9TUjx8VPgkaFoQqvgWisCfY6me",
+	"Wftzd+nhF0KXfECKn3VEjIJPFF5tt8e3BIduJ1f6PniXvyWW3R5+IdwcenYquT97YN8W5QO23MUGWIEF",
+	"Hx+Kc2idxGfcA2AvzbZcZEoDYqbwW9T38LdAtvYx1SGnIperERnBWo1c/WdgBYS2zVPwLQ2Fd0NK20QV",
+	"P6OcfEEiGLl2Ho7BFZemmZ5D3o210fJ6rBg6z6yr5AQXoZgVS0KNEQ9yYgw2BRqWNEkGjmmXKVvSlJ2x",
+	"/5+9N11u49jSAF8lG3MjSLpBiKQlywLDMU1rsTmWJTVJXfeMoWYlUQmgLguZuJVZgtAKRfSveYB5iH6w",
+	"fpKJPOfkUoXCxkWyZdwf1yJqy8zKOvv5Ppm6Hm+qwOoyeB12yaGTM8oufIo25kd2pdJZly04t+v/1dF5",
+	"1he7+4d77BP7tGcHcObEhtv5GCzDbjrcGwiYAZhIPJ1BgAasHtS8JbIEEnqSVmOBCgBhGaUB0xR0QzdK",
+	"YFo7ryd9YQ5l1kgh+iyGkCngk5up8JFN9JhdaMCPmnxBLGmifelSv15SW1tT+lrqnrQ+gnVLKnkOH/kF",
+	"5ANiRwMtGL1u+rKU7Is2Mq9ptJBITecK0NIoRmJVDUt0eMG7e0mkC+m+4IsXpexJFHDw5G5sG6JzE5kO",
+	"kZ+TuRigZwKlSPiVYCLNjHCe4blRkwnZfInVhnYwsK+ti6hZOemwpzBgVI1OvlVTBGqSkAaAz6ggAeQg",
+	"73F4VjMm0F6SgGMJ8+rJ5Oztq8vnZ2evz5Jg4YE6SlDTYgttHJJXg4rGd05uUaiC4n5uZ7jaFIebPWeC",
+	"hyZal/9zVt1c5xzZgq5BCxt4O96H6MmTam0eOgM5t3sgWMfU90sGPeb9fBfacRREJ1uM+V4k5O6odBbT",
+	"Le1qJe2eTLANl6LDvl/WG6qJks/AsYS6BJbociIKLVJ7J/thut55hDmCYkQwOLvBnqBPrMOStOCZ9TLj",
+	"S9GWdu+bTHBfa96lrY/fI/r1u3sJGGLGCZu2P8k1fdtTSFrbYWHYkBBLcKDTLM99T1+lcS4YhS7hgd+O",
+	"qNif0l/sDOvqotuVnevOdjvYmuFP355fvP41YTVHDGJRSXQVzePC12BaPQMEn1e8f00Ti70EFjkJQSSu",
+	"4SPgh+gNrWAZpoWa9KRjUJ5FPnblErK+SGx0sVfI6zvobY38CtB/9f54650BlEwmh2/sBc547cmQX4aH",
+	"YVSzYueRuEJXEr9+OwTNrpTBJkkdMCXRpgjEURXt5ZxbIOLTTtNT03VYUq/gKHpb78EM8bgYJb7rNJ59",
+	"59Z/eHvBvL334GMgC/r0YECkg7gJXmS5dWmNUnmItoeW8IhM1QWqqMqkAmIBvgLKPfsHOe32b7TX67IN",
+	"2yCePHz0uM0SPpnklHJ/QCf+q7VIkz1vjHzE/zDWg2KbXqvLei13sn4AMUe4wSUKpF6rHV2RmZwu+bs/",
+	"kTWciCEQe+bDo6Pod5RmeAf7zqAeGeG+GAeCYU8toqQpeN90Kve1YhGvXj5QUhaXWYpnHxw+eZJ+2/9u",
+	"/3BwxPcf978V+0+uvjvcfyQOBt/yx/3D9OiocgOBb6DVZb9/ZL0WlY7TatEytCsDMkpdWuMQf4eUgD1w",
+	"dHDAPr3DG3+yL+EZVJRZm4KEPKTvrVBnWSqkyQYZsN/BQ0jueyVQiEi11NhjOxRAdJauc9XcF2qftqPh",
+	"w+pYYexWKInSVz7fIasGfK6GFIfRGBuxR5P/2Cc7dv80TVy03wcZ3Qd1zHhPQpNSQaNVxDx9NQOzGzN/",
+	"3Ph8wff2A/nuIcuFMeDkIrqOtYZGs8lISL3XIa2rEwbvRrtsDnSc0PcOG6snaWPBh/Ldk4PDPRI+fOZL",
+	"XpyDgqi8DPrP6CZAEYNmfSEoxl+ICXSWYqFEAO0A1e2VNLpNCTHy0j3A+na9EU47JWf2mn0wLn1xS4dd",
+	"FAJdFJWKxihfT5Jpit8biHstfI0jBAwpyRpSG0axVHVR0vwfZNzBW8Qqnd+TMc+RvuSSDiTvdr2AmDu4",
+	"x3YfHhzsdeM7EaYwWacTbi2SLgwUPnjMYoOKg/g39O350i77QQDUX6atiwjlA+gNYJg0lEX5/oaO/b6+",
+	"eZF9iDdx5xucznziKZrO3EE/nROsSGH+iH12KaFlmbJq4ZDdmbh5Q2fQFPDnCqrQmRbWcYSZHlv7ol8W",
+	"2hqNED4NMJxRv7mzBPIMwjCMffPSWm/lxOlrejYGVt3X4ErdIPnC8ClUEfQyk9dJ6MupLU+WivFEGSH7",
+	"s8trMWtapNoplTefnIaD+78ISl6PJ2YGKhH85rZbjjrwG2WM7KawxgvOFoocOXv79vQZbAmoCLGvHEqF",
+	"7Z4Wg4Ho+/cslbkcqFKm8dD9jzDYhzhYH+6HpO+Em1HbOyIhgZohVaE74L8/gJ0RgvIXUDcVPDGkfocG",
+	"aZjE05HoX1PFeJtg/6ETDguD4hdhHWuVVoh/4u9u7ijM6BEtv50EloGg7eEDq2AMwnzwDjistzoK1IA0",
+	"liw5sfdN4uXk/b6YgG6qr2k4AsP4joYRsoa0JLEtNhZpxhHYBPfsCdzE7VkYGP5UtWTAgoF30ZBgIxRX",
+	"ymjR2Cd8liueXoJO5sWwMvy5g3YGh9/SDEBA2T0axIwrFFUELxIKYqGoDz7edhygtqdIZUTbVYbStfYr",
+	"rKAAtbGOM9rvudBUDA/pC4Ch0ExbrcPzEOeheZaSqqBFegmrewkWQDTZ5jNgxo/iGWfawTBU31GlAyPs",
+	"KuvhRKMOWczkqZLGvh7rD0CasPoa3cjnzLd40HMH7XiPjuLxWrGJegVhOmITsgvzAB54u+0zrTMre7zs",
+	"rogjmDUKZ6t06KtVRSH68wZFTcq63VaAws4WzKbhMKy/m09gbcUeK0rIofB/j2T3BJJLATD7sZ4O9n/l",
+	"pj9KuhCTs4vSZhNRjPhEWzHVdoIWNEtG4giigZlxfjl2N7i/sHsCkm2QO2fJ8ws+hFeGtsJvIwXGEoBw",
+	"OWuhlFEzSnXmtUMgKQ7nJAUVQUUFlbEl6tD6o922pOS0rtQwsNygyuBAZUD4eFW4AjNnoYCIzLS3hXFh",
+	"IXIJGwix5qHw97jSAUVmH7jutPhUFFrnjES689NBHGQySrWJScOFKHFqccllNLHoZz+teh2qHSrEzLjL",
+	"X2M3g7XnpwpCAJnQITybUfDPzchP3Jkj0ejYL0JMQjiBSi8qz29TCSf+BNLQLjD2iHMEzB2L+ivsFwLc",
+	"Ip7rphcZHY5fp1fxdaCNoN/rfUUyjWtsrC7SqLmxZh2cdisXIVxBk36B2XtM01Jfr5tAKKmKhu1/hME6",
+	"pVMvQaTgN2U6dlz9YdvZ/mABwCz8udWkyVyftJ9QvV7SR9qhKI3+DgVjoVrMTWuOnTCaXf2Yn+QJ09lQ",
+	"7pcTKzwc9LoM7Igo34hDETeXsDsQnpZgWSqWijl6cVjxhUWgNFZo3LyEcFw8zOhnGOGTeM9EBYKL9kpl",
+	"+ztquAWpATS9UBTEjWW+GOYfJdAxp36Bp4JfX7qdGA+7cqCiEt2PYHNzPbN7dVgKrbtxOg6gevtqPFaS",
+	"eE2592QZNfeRZ+MwlsO+id+YFcc0WICOx2reaKTh13h9XY0aYlsC4bRrSZ+OFDDuOYGn518pjORXcGsc",
+	"9Gh1H0Oywuuqn9WUqYER0umpghtxCWGZ2p6NfodFfVL9KFHIU1wZPM6A/0r7oU3FiNKg1Ui6S+OuhiII",
+	"ii9MoF7Qil6cz2+QcVa1CABmOqkFB3z25Iwb8dIOMmEaskGIt4AidZyR0kw+7PeVxpICr2B10Bzqcszl",
+	"7JICurqqP2oHw1ooxcaA6Q/dEVSwiIaMax7JgtRx7ib8SHzBhMlD9/GfMIRW4BsOV1Q+sebl6bBnKAZx",
+	"81LXFTJGl0aNOZAG5DM3b55d/rNUhsfTdb81vXHqhhiWsBFhyCenvqIe/WcoYXYqq03+DXTPMEXuTgqI",
+	"Qgtn0Q7dQ9E3WpQS6vzc04LK9TvbJS4hwOB2d+yaZ/JyUqihXcaKxmw+xX+hIcVWLTtr9Oy1yfKcalWn",
+	"yydKWh9eVVa/+bXwryke3zjTQLW3aPzueEUKzg/UGzwVfeNy7+4H8J1VAY5FLGZACdaCDe14NqHA2/VX",
+	"eDrE8LoQP0e7F0VJViIcij/A+ED0UvAHTx8FVboBilA70xKqdzIohz65ePpzY0VtlI3FgCFL7GXJHnpC",
+	"EzC/50R8hEfVoErrB8PI6U7OvRmElx6XcMNHHz8jiWJdcSNxOUEpEmuALJ0z+CHLZ8Veo9Xvj1b0UsQ5",
+	"C6tCsQtSV9AzY4fZjaoQBbT52t0x5UXKdnEh2ywhQgX7T08x1fYEU3uwz3j/GhDK4JoOex1CCj6FaJ+P",
+	"xyHu4e4KO9ooCCcThVTw6+KqONcdy3GcEfBSFu1NrDF0W3OicG0uscWx6sTWjoEHe7DX9WWKlDjMNHOn",
+	"EsKaw5u4FhNTG2yO4Sr0Pq2jyIaKKekCJdaHKPztuizJUQFa99c54pTrgDakMK834EiHiSF2yaS8yjM9",
+	"qnvn1WOVjUEOOQQb3AkuiofSDJRxmCQ1DFekiPWk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh62+R",
+	"3dlNlaKVl0Zd4q1qgbvqwcpka9R51TJL2pJVT8MV/IBBgLU2tB9f4ZMoyWxqKPqRYnYOSk03u5+DNIkU",
+	"cCGYnmYG+GDVYIDJKrsRfCBFydhn7zZVFeA4yZDg1jGCzEyEF+elQkLwj7DbEmti+DhDVG4RTSD8Gsnx",
+	"WgFGu048iBICZFwosoIqW1/wEw0uwsQlJB6y1Z8VahLx5o6g6S3unKR+QppAqMeJxu9/9MM/pxAT84eq",
+	"jfrOucRGzFDLY9d7ymOvON4HlyGSXBvAopMq+v7k1GsSLAYibRJf7Yu3ADfF+bf2hxyATWJnM3ohRuH7",
+	"0tFWtW8tVzyd26zhwB7bfeSd+mh4GRbs40nAfOMTBoUAsK36GjbkBaOhWKNTlaY2DvoVBvFwfhBphhm5",
+	"EJKHcEv1wdFDoHp+brL066KHDESeM53lAMiCEctxlqYhr9+4ZaKnTgplVF/ltce6n+G5DRsAEoUgDaD9",
+	"UZroIyql+DARfTO3ytFjZZO8jH+vPxjjaHkeEJGgMiogkIGWgCofErudqB4VY7zUfmCKzH5P1pxftR3R",
+	"Pae4FHp4iHZacEcigKE+UJXR/MaZ7is5yIZlMfdKK8cWLXDlC8NJhA59qN7T2KVq/wGFLfhPX4VQSZji",
+	"PC8EFe+7mRxXCR5CEkvkk8iijjouSAzDX5dXpa7kLaOfK18mvQO4vfXwyv4oOHNkw4Oh3fVK50pActDV",
+	"s4a2WjzQH4n+dTDG0DtY/Al7Z5s6DRodcTrWNHLYPeSagtnuETnC2FeN5Rg1TgS8EhACc6WuNeN+A6VX",
+	"c2tLP1VGl3LDr7iuyzvAM3A72nlM5WTdxUqvLkvJ3/Msryciq0eah+L3kGvtcoiSHHsaUSNjDJrCdJQo",
+	"WjW+trXC3rw+v0hWOcx+Jq6+Mp4D/db0mu2XNioNtFmnaiqPseNUo5lcHZ9BzHr7mTW9ayzQDEghmKyr",
+	"dlp5owbwwC7TrDDVzyn6vXGxIVBtzwmrPshMVEnUhhhkPqtQrOIXRISUKzcFOx04+lLdZqYuQYI/iA5l",
+	"1QvE32DsWOIBnRjVdoUFognja1HVVIeBHzOlCnri9nC7iky1mSpdSi2oHCjxe2Odd/vvl+gEFYJdga1f",
+	"FNalUIPg7hgx1p5qbffRgavFh5vzWRtqzOj4XuhKC9Uy7WpHP0iPnqR6EKpbcbVL+Q+9lhQfTK+VYMXU",
+	"90fff7/XZQMFOYfMRMVLGL3iWKuJxc1RoLTDTo0OhS7Q98iB0VGmPRkVusRhcZf+s64hlEzbdbX+oCuN",
+	"PEMsIiy8cp8flDDMgaI0FF654Y34e0AJNZriOqh+u1C7Q7Bbc59xT7qeeoIaj7ur2K4rVdF8tuf9+DQb",
+	"DEThePKxMI6eaF+ftY0rIaVYRDqp0pMuVBbqY13HqJs0Ghd0Z7eIYzFWxcxtbwCMKCLolCEKQqxxiZtW",
+	"9qPO4bmY4LWYEe+ZW7sOe41iCTFo1VhUvu9aqJBNXZQwMxg+PrJfnOsgpH1M8YDk4cETtii2CehILzBy",
+	"DFnUdqVJsh0kspsENHpGv9KGwb2xi9GfNsNcevJSYeFC0qZE+F6baoJZdW+cQYeGSKner+NDX83xVLCS",
+	"3P5oikEiLgM85uHREWuMi8LcsUzYI9kXAqserBfpLDNXveQIu7qBhBhPyDQbZB8c6I/faE4VgpXra65/",
+	"cehPiD8D6E01ADWIZfvcvhuaP0zzxe1KdX+xYABvllPPJ4ZSsamqwyJUClg9zWehRoWkGFYL+G8avhOw",
+	"zWC7QlWhkvmsw5I3by/si4Vgqf3Hs+cvn188p3rbn55fJAjOae92LWYdbKWCT9TVjNa6MbhhQwXcs25f",
+	"uRbv5OHRE/uIRwdH+J9vMaj36OAhZGqCp6LQY5ryWZdxNhBTsEh12zX4Qic1TT9V5RXVAL/nBWQjCi5T",
+	"NXawW1op6eiVqzqUROnfsbZEe/o5K5GsS4KTpcZWpFaAJSGoCknfA24ZV6HibgItCBD2wcr0w8ODtv26",
+	"YT983/m+8+0eARiCLunJ5HSw/0pJQfUsFN6s9vQk39q1IiQMMFFBxltPAbYJvndPaN5hJyF84wbowPzw",
+	"G454nrG0ZxEMRYJdCuTYuPY8jy8dTSUqysH+Ongi4Ro5VEHX9mQnsaMj2A5rMDs451JqIWSXZfUYnBMX",
+	"VzMm1TRULQLYoRRR9YxH7+nJ5OHhEWsqUlqcs+ZeeaYlNNx5NYcD7tbjSZGQ+BHbOgkPh/dH2DNEGxtT",
+	"m27cu4lU+6CQkr1j96a0r3PHqnEN6WG4rtbkAk2ZtJshO0p2QVRtPqYgbAn1YGoQkrMhF0ulT1ZxQf6W",
+	"jOkuJn58HtieNMBESQ0epydd+dKuOynGRURmYmhX28N7VvPHnSi/u/9G5Vl/RoKomvaF1qv3AJMXjB3E",
+	"VBsJN2mkema7acEHZj8TZrA/MmbCJ9l+wY0Ao3Kf+on3uizpAcxsr3X8zx8ODw6Opz8cga12eHAQliqT",
+	"Vkl7IOlwTfHDo8fH5ofDBCf66DHMFZgAuEOwRIMAATRc4VGH/ShmUIA08kZPZccePWGVhD0gHQW9go1+",
+	"MiS8A+g9bV4588PvsHMsPtGuQcil7YFxnrLa2Oxmv4y2R+tzVqmvVaJ8tt8KPM9DOrt+VjuuCsKi4DYC",
+	"d9jLqGu5J3dhtvPJedemoHw9fxQEr3AwMLyFz3PvdeodBdalAJFkor489+UA+RV2d6SYecAfCsGaGJAb",
+	"mY9xu/4/1j9L6dK3p888IFefSyWByj9XU1Hs961rDuoYp1gYaGVAaCSIwqgBA/ouwBq093r/GEfy5NF3",
+	"R3sRqIIHaB1lAKbpWtQjvVQFg611g528OfWo3hQkHrBzMeZWYDsdmckhNZ395mQjbGtCHrEj/uabtus/",
+	"lWLKxplUvnwTSuww2JvOyPbtIiO8lyVt+puW1YfKdE/Cp0TotpEEwyvcAR7wMPEk0t9tl4CCFhVqCbE/",
+	"XWdWTmC7jnRc+qheMLSVyZ5sakPqsFNoVwtGwzzwzG9ooohYLX/zTRADY/6PsDxdu5f9SqCmBYPYq7MY",
+	"dvDYl/fuaCjEbWNdHriVhJN0HFIgfkWRlsT9eRynwRGfTaUE/q0KamSCBGU8I0ggXXme+W++Qfu5AGez",
+	"uBawSFbVQiksQyz4qPWGMLY0BpwolaiKa9CQIFAcpKL9ysZKmpEGPzpIfI3eDppiLHlGj7OOim+ggu/k",
+	"8cNHe/YB7WDypxxKW4E2i7Pk3NoZpnrZ94+ePCQ8+TzrC6kFMt66zrRWt3UysUp9/6hzEHC8o98+tVu6",
+	"HI95MbO/k3BsLwBQxnCUSGPZRhX9Eb430LzYjdjqts7p9x95/xq5EGkXtbqtg84hDkBNhOSTrNVtfQs/",
+	"AXj9CHDZEVMEcNuVbiLf07XGeELIJegWuy2g7bbLEjOyH/RpmtSZywEq4KKOIqEGHp9KJ1V0m1oFJwRg",
+	"pG95xug6fgSBAreCTYBk6u57CXhozgXHVe6ws1JGoZDg8/mXYhSgEFihE4EQAOSC9XIJhsAhxdTQu9os",
+	"+fX5+fnJT8/PL89fnbw5//n1BdnPc0lgH4uB2skaVXJPziVsA4BrUcoAl7R2nza7UCrXbWgstcPG3cdN",
+	"hUW+S3q2J9F15Hmuff7GaRYaKoIUImweRm+sRav5QHQbSpGqnim0GcJH5sXeadrqtopSnvz09hS5hkn+",
+	"L6RfDac8iB4HwPnv2q4F9keVAlFbH/sygJmg1pQBtCsf+HiSI3MBXJctpr505z6wQz0rpaOTAiIUzyWx",
+	"lCixfmGFdcUUJdLCksCzdzs6OKjNYq4VqD4NfPVrTQKBCzacAMTNcezzFBdFKQGJNkKJOHv76vLF6avT",
+	"85+fP8MAQIDJACaHhzjHpucGmKkfeeqXzV5yuPqSt5JTw4RI8aJvV1/0whWq4xUPV1/xSpkXqpT0iO/W",
+	"uuDEt5HhVU/Wusp+jRfqBN+vve5wjQkB3pJSL3kxxIcdPlpn6Xz71K8izfjFbIIXHx2t90Q/R1r6ozVm",
+	"eHL679aMt+c/WmdLnFJe4xw8CggK4rVHa22nn7gRU+Rgf7TOzjjHjPDbkHnDS9fYIvSoCyxUqDAngZSL",
+	"OZOIt/3dp/bHGqVMfKTpiirNjz/7XWyXWD3oXCrkAiBIHvtNO5LD31tW/7eAy7oPxsIj+0+0l+1hR1pM",
+	"RMNgpUB1DdqVlxSOin7Hor1WuxWhxXVCvVD9gFWtSMb8YT+KA7e6LamkIPYeBZwpZF91Mf/EMzyYXrtz",
+	"7WIvR6yz728omgmyixisBEMMbV8ERxR33tREo8PVJVXxW1y/L6bMOnMacCjMyakLPm6uBwevlBQQgyMl",
+	"uFSHrNKEbgrpai0Sxvyp3SJW7VUXISJpfOn6Cii+qFEDRZAmdpXJNbT3fX7Bh4vuT6c9gHPsjfNMXiPL",
+	"UWkI3OoFwZ4sugdc8gDRWV4PnJi2N/t2TT3yq0qts5FuteK6OuNCqV+5nNEi6Nvrjhsqgi8n0X+Csud4",
+	"20dynGcoQ+vC0vpvQPC4kZQJH9/ps9andysFKxVUIlfYLR7UXuCyPofEaRWqLJurWYLUVdYfYXIowqLC",
+	"ynbtMd4A1a0CR+Zqj3uyAuA2B95WK5IGnrZJwD0GcARDEK1zEWGoxC8L3zgLnYI9SZ2WryXpDt8RU+OZ",
+	"hRgbjc63xzjHHDFTNXbaWj/u6Ron3tyNw2HcRo81+XMVVXa0qSpz722lVnrqzrx/xeRfXtQ/sHWFtkJ/",
+	"baGPe3W13A8me2xeh29imYGNsR2YqScWd3qEZ2vY1Q/c0xeY11C5E7fRULIy4VRnGIcfiedZYsEHTwP2",
+	"SVz4hXUXUrCZwFKa0DBAhRCI6wjQ/tgLXE6gJ8meEEFQ/QQNORjAgK5eLf7pqIoIFtDFL+FeNObaGVi2",
+	"lIDYxmBpUQoCz3LMASF0h7M/iPEr3W2pp9+xGWDOJ8bu6y+iG2gS03mmI2cDO5nmRfX8ywrJZI+UiENy",
+	"jzxmB/DSALii1XaCGHiWm1gwYXatWMSmCBINV8RMzt89bGJyXsHlvDYluv0U56dLr5FV0O0D+n54zTEc",
+	"NDE4IRtQBtlzWiSf8vU1uiMq2OtJxGwsuB75jiPA0nQgBXZLE5arUljUgy9jMcMoja6yusu5saO1PLzL",
+	"tTynEjejQg2cX5VppWrTfbudBZOy16+1X6qzO7rDffJ5PXHqi97AD6fP+SaWi7+00X5x6VJMbWcFpgvv",
+	"xMduFEhLvexX4oOJh7v1sLfG1n0ZW29UjlgFkcbd0fQ9/HGc7ZANWmVtNVgQgHGcyTVZi4HKDzvR5z1u",
+	"AjvsScRvYKfGFWZiwtQ77B0AK6kUQaGDC8CkUwR/15GdQcXeSwhiiHyIGGnWoYSZM45wGcPq/zg7fbax",
+	"H/uSaxRP9t21Nzn9VP47qLw1dMedZQL9XDfPB1aF9iLVEZhp8eXVU4RIrxSxK4EzfIRScME2RsZIwBOu",
+	"tvO4kIZwMNceKf84NjQwhINohwr2xtYD3yqFtZXCOW3pqlr4rNqAaLoXSvyTPPfc1W0HcwBFW20HraC0",
+	"jy6+F4wwLgD4SUDtLvJ6g9it8af6Fgcirmh2Mt+c/mJHuLH4zMaZWUdwPoUmq9bnt8vdwi8XrDT9qjyF",
+	"vraVghUutftkzD+c4hVHB8F1gXa5JnH7WpIjqgYLXv6NLfZ262Umr1edC+d8lTb5X1yaAuxcszh1hyoS",
+	"8mWmjd+CsWB0cqsiHjFXvyjT8xQKDbBgAe/oqiVjxuOYuxmjJvmMWpxDuwDBnLrgWE86HuiE7gXUADHj",
+	"LjQcQpGyFIiFVCNUJhgAANkN7EdukTxNNcULEduxgw/GX+Inh2Yx1zHnx8zZoCw8S4oi3FS6OCKVdMiS",
+	"hlqEur6OsS8YBwrtNlaZR4T4gO2kqCfTyn1cwjyl4JOQrkseerEAIxVVGja8eF5f7HClBlfPNtzGqJZy",
+	"gAmw9OcQF5vC4cxR8ZoptJ7p48o4YAyN7a4d5tvznJ9BjZ7sSgR+d6Kd6skbJ7dgwUgwf9FCRfu+Viqf",
+	"V+ID6d9IVuqRmqxOhEUT3bzGsfnqNQodDzdchQ3mkjp1uuEswnWNbg2AxXJNnxLYQD6khXuXrl9eMIJW",
+	"Vvyor04LrlOo+Abx6T9vreJbOSlUX2iA3SIM97+43satH6nahbq7r1Jx7j7I3z+2cn4lcispyyK33wKX",
+	"Q+spjURu/9RAH0yHWa/1t/O3b968Pru4/PHk/Pnl27OX3qPptViv15OM7f/Meq1m1HN/9cXrX56/6rXY",
+	"/r4VEmwHiJ56kDBAgqLfxJXV9hPiOeq1EFQaOI56FbcMKYwqBYX4E8/wv0peXoFf2Gu968lPOz0Jroeb",
+	"908qzBr+HaaMEqLNRFGw7g+uyaMTC8vdvvnQpnxnp0GKfuzJnnnFx2JuUj1zDlPquqvxT7igZ+LfSGOf",
+	"CZ62WcOB3+yc2/PXnZxWT39N/jGc+qndk5/2ejIbwPT+5Qcms5zB03M17Lzghue7oij2evJTTw7GpvOm",
+	"yKTJ5a4TnL+I2R578IBg2yBio2Rf1JY3UK2FZa78FpYbCWDx7p4m1i16rMh3YbtIWNUdt6g7sFE0renv",
+	"O/Ee2WmzncoOsT/wzP6/3x0772BFjnvSDkTlopOroZ/stZjtHS+YbS1pX2pRREW2fJJdWtPJ/bJOeWxU",
+	"A0tf14OPdB9X+5qKXBixuLwqtriHSqWO2p9qqRxCFmHcRrVN7ajVKWoJBuQmIdOoKw4QhMGI9wZjAHTH",
+	"xjhvElPLptGRzakNn3UYaFKA0YLxLquEmu9AifX1nG2yIBBJdrmLk3xt8cO/rg5Em2wdHRhV2NDXSbth",
+	"gXu7WdQPtmOI+JVm9CBXw0wubuP7UQwzqeET1NhjKj44BAgum8gfgqfqMvMVkg48pUJo0UHiG/qySl3y",
+	"HJqasYv0tV1ZdtQ58PftSWh5RiK6xw+fBFyMh51vO0eR5+rHRe1+VjAnewxh1qGbBAlCIHhJGR5nHwh2",
+	"VRoDnc/QxWffnPgwyVWBnb3X2NF6Ih3QWdQP7wkjKoBMjiDHr08T31WbSaT2dM3UVHEklf2lJwEnMRsL",
+	"6OSPkdYPDw4O3Fvy+D/HNSffN/+pPBVES3+BEAtrOrw3LubM1fBUfllH1wn4lW7eSzvWzX3VucviAX3Y",
+	"n06n+3bn7pdFLoBHMr3dCF+oYrzp8OiaG3QKrlpd+JZXB7FBGMCe2yQxWLmq0XuOyTuKbDgyNf8ZBM45",
+	"fh+rPGg4935951PEUn8aeHe2/nCzLXBCSB5/EFugothBPQbtGKt1aw/cj1vr1fa8mwqUPOin8pT/G311",
+	"nb4ao8fpVSic0id+tpEqtGBXQF0z67U2ckVpc3hXlNy6V2K6S//8LTOjH7kWb89e7vZaI2MmuvvggfOe",
+	"KkPcW9vtQ1ygOQcYRFzF841lMtzsuV2iBQv0hpZnyeJs5JxWFqeyNvaCG6xPu3YdSMRdXIxOJCTtiXs3",
+	"9ndz4b1bO2pwDwkvYvcju7JjLfIu21ky1h3mHVbjQJzqjjNYBOgxC3wpO7V3shMggrtsp/GN7DjfeOGA",
+	"7f3XG3MbR9qlAXfQcEWSO/cYcqqb+lg3qX7/FBvgqjSLLfDnzmRz9HHeUq3Y1QEI1OHnVEC1FzjZZkR8",
+	"y7GbjUg56/vZAL+qhgDRZg3Fe+gEytXwdWnuof9ngSc+T9X3B3fG/0JVNhUF/FymCKq3TAPf6AtdEPWy",
+	"nywZk0u+2eAj17gjMc0sxXTeK46+ccKuqbvJJ1UZgHVnPUlnET/TY5byGexawqLicuavA//v2wM8Bbtk",
+	"oCYSwNuok6Q64Ex7GLdSiy7iB7oUqkeq1cDGE0HazKVV2wjg7EUCzRtIa3qSRIo9SuN3+eZMMzCUuzFU",
+	"ZQDoz2gtKqjM6FQLCbirbWgnGUJbqydlIhmHlGcas9X2SSpLrWM9o/Ag0XuWWkSdmITACic7Rs6oxyam",
+	"ACXWaIhCuheL8rhbR+tjycODQxazkrbruwLf3gDgbc0IwDmR93QQLFDf3En1slhcAPeukrnGu4k6RcM+",
+	"+u4AEVMdhKMfCpKsEgDz4YFrcHLoexWsQUSXu+BXmkh57X53sKt6BCjdfgj4N3LwU/QBNTHiTuaqf92O",
+	"wDKjzeP3K5RnZIOepLoCIH2x2yGlWgT7kgBR2QWSHQuM/RydFvXUMPaRGI3NBdci/Zyxkpq3+kWDJuu5",
+	"9eQzbx4zmbvw64tMgCh33CaD+Iv+Y4co6CEwtzPEXd3GKP4UNtUcokODbYEb8u7spWAeuSD0wkri/9sa",
+	"bIGs2QetQ+mw1eDEDV6xNa7EkEts4fDFp/N1wuduAF9foXC8tkulmV+DG1QLOxF0u3JhN9QvUS4ciVUh",
+	"07VE6nO73fzMtwXHf732jfly49izbBaVCzxEd82Dj/Sv9YojvDnsGFF8yUJDSAd67AhjNYokJYgXHABn",
+	"AM98B+qJm2zN6Pv4aqMjf+FShc3DKVQMvnrvV82E25Um0Bas1ibobCjLyeIwiy/j96U77oOh1s5qdUKA",
+	"Cs4kAqgzAFC3zuBbmfVVSmDqr1788jSU3k9HmRFMT6DavbBbpCcz4jGI6JdioHskR3mFfujI0fDjKJDB",
+	"J+mQOw6OuM9d2nO/t3c7PPqe9Ue84H27PMf27tSFmmkmuJ7Zk4YlTYtYEQDA/ohNBb++dLckN/xEzmAw",
+	"ALnOgZSLsJ7IW4Y4AbYvjrgMdf8Ik4yg/BmwfbvgCBz2RLvJw4Nv4SckGkWi/qTDzoHa1oP7c0dVfzXz",
+	"+NBaFJpYUBAD3C6lPe5C+lBTQ2H9pKnSH7mRsN4/eg9dsnshiFOLtTzBnANRcXdu7KrbPfp28iepaziH",
+	"wW7upNevu4fy+7Xn8EpM32pAQlx39HR6o2/uvthFdfdYtbLUcIQM4y088TXE/pnKhTXN8Ku6Z2RgSJBe",
+	"8GvSndvagi/kt4fCedqkn6+6ABXvH6G8wCqHuSw/iqNKmr8ioe4wz3+rinE7+LmsNyqMO0t7L8lHV+u9",
+	"F8VywGlZAa32GwZmkPvOsVClQl9TDmmiNDBiBaw1rC8kl5+9oeOUEQELE8hBHPkPYWa6hBVCMvQkxtjt",
+	"c3kBeCKDQmGDpI8IeXgye4suBfUTN6AkYg3xZ7pUBBWUAwssGjiGtPxvNRQpBHdoBoFrBHwDGwUsHy0o",
+	"XQL3OPZwI1eQJvBmkUx9b6un7QKzJ9MGiFN1hz0N9emCWGPwnWgPouTo0aAI1TWcVhs5yaCbv1wFBmpf",
+	"CQ8Ted6AkEIkz7tPKJdIXKoVqldrQBF0N8vMHhi6bqNEiRbaKpSCSx4eHvjTLglCIFkEO7cIbG5VIbTd",
+	"pW5TrhPFg+fYT12vfza8iPUAW+CCEHzc4p3dWbhUjcVKi/KZ0Ncbw5xVLloKcAbkRNgvrohy+q5AztaB",
+	"NsNzYMdfjAQCq2Ntz9pXIzhJfItteNRltdaYjxM0z1GYbVFx1kbFgSDsNDY+IhuYbJZK8EmEz5hsms1w",
+	"zBCvDP8GRFasl9sH7mv3QYOp4KBUVTEHGOUYlGsFK30lJfWpAO069adlACsFdJYZkZrRfrEKs6/G4woj",
+	"U78sgAfba1Isv6GKjEfMs0u6nhbuWDKpToaGoXvS88ohAC7SWTm+N2CdB4a9TsylDyUorjQQlI81bUel",
+	"0UCt3w0PWAyG9pUobfvWNxlOfP5dwrKFX9fTchujsvkrN8Jjc+EzhE0jQJPOVglslcDNoNFih2U9LdDE",
+	"3JNn78V/LYY4I+rEmuQmh5H1AzkE0vyjcZeKCYhFJb2rKHIN5M6AUVm5B8nMIH2b5ORQmJfZeyGF1q1b",
+	"28DqeqVs+Fnw3Iw2EAn+guZWLJorAG9m72+BhLj557gkoHZafZswtP8z2kojnNQ72CjoNyw0GVzceFUx",
+	"fiMz069fnpFp3Wj7HYXa44qfO/F+hsLAs5Y6LziadmtSmqcrJkww0HwsUn/q1svZYnhuSp3kCf6Xxew9",
+	"7YVEDKkHY/HADWdxtvsMEdd0pTJkR4fksdVFoIhcnYgvrLsqzXwtCDuhfnTvUoQbhaRuqBvvh1bVJUlY",
+	"1/hg4pZcbP5ZnIxd8JCbEwfBIFyU/8smZ+MXuxxbrDLoGyClLbh+jWTtgjqfSlkCNFRQOPdezfjf7Kb0",
+	"7+5mYm6btPyzVBzhrkWZNgkfbFOic1GGq5ykN8AvclTdDz7SvwCWfhCRMi5OhVVIyn3tkTX9r32JvwOl",
+	"Tx4ePEwY9J3Y32ehwFnzLF1gH1YJIr+wsViuxkWsj3h9qTV/ZTMRNNBg3tx03HJ6bE2/ezb9jN+mCLpL",
+	"EiASZk7k3CWSO30/jtiybDIcHdYxxS5IQJ2cdthrmc8WSLMxn3UhAgyhZd9RhyEP+/vU96DO3bgNtGjV",
+	"7LlR0B7IdkEg7mH/IRqDuGiFs299IWCTadfAn3sb62wN2fZm7omb22bL7nEPDW9/HIkdqCkDsH/sxN+A",
+	"C/mPj2n7eSTztqHu69QlZ67qb7n6CEaws1k70H/crFwAWxQN30mhwHtYZOEiUMh7UbhOFFfstaMZXltn",
+	"/0gLPjCaZbKfl+ki8o439NivrycvWtDlioTOu0FHHl56y4Y8GueWvmMbSL0DCNSh/TqaIVDp0Hwpx8TL",
+	"ACfT3C/v6nTAi6g7fkVSB9dWv1xMcc04Sqeut0M9fReyfWWGaHVr1Osd9hZ+Ni5fRyAZFAEjRIwiEykA",
+	"PiDxGFSP0JQefMR/QFhhUoj3mZgmBLGCRxhPsawPPIcyd9gYaEM7zroRpxqyPLNCVnquDjHusFOjgYzO",
+	"3maIFHp2nICa8R37JfvRLsH/df761WIGChItXzRGuhb3Ag70XBhrBG5Sqjd34Zdij3BSfMORL7KwYWND",
+	"sc6Yp+IWgjyOskOWYbaY395dG13jL7E6QeEirdQL7rx6Vo+mvNQPCNqQvqv1L3qDF9hrMWy4zqVvMcAY",
+	"v42vTjOt0xkUvfNT+aZQw0JovfVF/mRg5M9AbHBSQot08V33FdHNb8TFEV1RSwh22d92yzJLh0Luzbcr",
+	"2QXmcobdSM9RCrOXJvXUHZNCpWXf4AlW7bqTpnWSD1DPxPFxJgYlpFmpT0MbPhh02YgwssZMvRdFZ1NO",
+	"D5DmCxg9UPJUGp6qSg06np7idJsm27Ny1U516UR75sxOs8sY+/2dNkUmhx/Xn+6nu2iZQp3WTLFBqwAv",
+	"t+/muhNNFYk2Jm6mO00TxXMKnOfvO+tNLjBwULtVbKlGPnVs8y30r61LtsxsRasusco58en00MZkl4UT",
+	"awX9GnMnY71VQ1LppnbeHTdkfAE7iZZ1mzva5o4+l7f7k1itYWve7kZfJW74pUkfl02ZYhMAClYrOY59",
+	"5iYXAwPea6ZZP7cTTqFJD71T41oBvE+M4I/YlOkBToc8k4D/ePCErrz0FyR7VW4NJ/aQwZLLmOsYWJOg",
+	"ZhR6O61z77JPnleTJaeDfZBFhBeBo7AXAagEQED6VDvNGYkyuY8VNLnCFV9gcxEZi8evxwc++NP4wD7J",
+	"hO3IYWfcSa0pbee1nEy38/8svuLnUQTrOJfkn7sFRPfwaJ3rIIsMzRUvgO5/65H+2SgiUYqTklpHXy6w",
+	"uV2cdXn11lSVecquBIOuPoq/npyCuvGBZSppAJx7TKKxbOD6B6x6BEp7a21TYetMGzH2kV10H4AAwaod",
+	"EJpt64AUBjAUUGL5kTimLKoZexVi1XaMHeZJpXEol1lKCrD22FzJxoLYapxsTsHNy1WasnG1HYs6yv14",
+	"Km3lPM8hv7lcspP58odtHs/ke5X1xZoqzUcWN9Rs4bo5BTe/W7dOzNaJ+WxODO3MDRwZdrtatsirWSjg",
+	"0T7Awvqbe0wrUoveA0IJD4wBVhUg5T0FbTwEzZTrrlNejp1fKuggjBwlBzAjoT8c5H1PCl7kmSica9KG",
+	"KjmV50CngPT2jrmFFJKDQQZWRrJ2M3CbpkVmjJCY1GwzbqgpHDu3O+zEdXV4RpcrYZWMu84xO2QE+zLn",
+	"cNUypLG3lc27WV10M4dKYFAKhjiH2NNc4hfb27dNTLY39N/u3wV6mb0X9xLicpuPwoBMqukfISsY+1LT",
+	"zIzSgq+VsfuNzpVbZ+oOM3U3d6m23s2NvBtyae8147b/HwzAVJdk3h787c3Z61/fXFyePnNa9F6TcWsn",
+	"vqyomst7vYl1ACa+JqTBb5tiAtFYzzBVdM4uPSrdLOPzwAm3e7FOflLEsuQ81jhMm2l2VWa5YZlso59K",
+	"cVSXEWKvnbWCJflAca594MxbB6xqHPTkvHXg8ikNmrsm3e+eru1e9PGZMFkRhezuSSXbVXfZuS+ukrea",
+	"9NaadKsOb6QOnVW3UX7MSlzrLsxWY7ckRwcHicdFZCk3/ApR3uF4Gzvj4RN2HJXoyWUO7YtdSzXVMf0a",
+	"/OoE56iEJEpPptBF/9qMRDHNtGDJo4NvkwipS6WCJenVZRkWM2mzBJ99mWaFmSF+WFrwTGZymHSRJI+S",
+	"SBoargA6kLDCTk53NCsnhLdEA+L6WqQLUGTOBE+zPyuMTFh3ePWfE0Xmj4cGfT6COGC8TYfC+K2yEMdG",
+	"C170Rwu/mhcZQIti2IZdzUjFm8zkgsCN/On4RbguFHvylBK7M6b5rAtN3LrNVNEOtTTt0D+4owProlRG",
+	"IAIeuxIayqtNfyQ0wNlhZ0IX6Qg4dAhaU9SKFt0mrFs3xCv1XgQoJikgRiI+GA38iOKDAdQmCLGXgbvW",
+	"TFVPElQeU4NqJASiH8k/Ex+xmAg1yQUzs4lgmTQKsHXtsrIr9aELcBswNjYutbHPguZHGCnQJQxoVQeq",
+	"GDusXnqJO5pZk7XkQ9HpyaTXMlOFN+u1ErDD8EmYMuBsMiq4Fm2WqALGJzL7LJx8sg+EDzBsyhdkpsPO",
+	"s6HUQH5Ygaci8gcGAX2WaWvqKTlES9Fdz2EsaBRWJscGsHHohl2MBWn7pDbFhWBBdNkf2YFD0VmvBXEv",
+	"OIxjJSCR14OIeeLRwQGjzdB27IxCG/jdrkfB5TXUKaQpPcQoKyD6I0ASBnpPfWxnBm/finil7CEiaYR9",
+	"gK8YtlCCa6dlNpkIk+AGzCTTYji2n2yX6ZGaIkAjx2p7pxqUJnDlBAacsFE2HOXZcGSaBTK+SsQY1Kuy",
+	"MAg0oNxOGyjIwZCsBfRdyE4AS8hQpAjEsiBL889WPdsfS+gx//BSyKHV2dBTNM6k+/vQDtJYIdfqtv7z",
+	"9//s9T4cHOz3eh8OX/R6Hx6/sP988uLdv/6t5VuRsG6w9WkeyNh+7GOlgay1zI3zNbA/acwRGaEyyaOD",
+	"5vkAxWgzkPGjpUjGj2Ik48N7RTL+Yu1otLprMMTZjXVGZ9+IJi7coNqa9mjDzjQaMn7vV9vetG1v2h8X",
+	"jRLFsbOYYosoMsHI6qoD1zRDPlgzjX5ZTpnpsf3jBs7jBbZWpYqgXxqms1xIk8+6MWg88DF53ZuAYE0Q",
+	"voEl9gNJGH4uVJ7n6yMmaLE0tvou1HB/+lbf6DUtla1uBW4gVfHSW7b6Nu6UrTjditM/JMK78fLCyU/3",
+	"y3KgnMY4+WtgNPFFW66oC6EP0eOMLnAhICSeI6QaV66skbuOXFaoVeZpl2XOp7TuLHUSe6L84DkNygIb",
+	"clE9LO7ApS/+i3bgrlvr9DQa8Q0gChuvvod23HWn44Tt2jPwFzRGrGjPTblmCugKvoamXNykJ6dn9EpW",
+	"QOiKKUZi7YPxUsL4WXmdO89f+EqZ1VfBSf4SBAu/WEb476+Mz/3UtnYXvd2lFwb9bE2dsCwriFQoPO2u",
+	"+9XZjEsv8meBgI6DB0svg7xIGCeGi9d9gThQRxLg2qTXWRlqk44/kW2b9LZN+i9gxVibw5sci8yYu+6o",
+	"ppt/1o5qiJhiu/QpxR8fPj48xPJDJYe+XzrSjXQ6UqzGwUqwzV73jbqC/uGNuqVx8gvapVECVdqlGywP",
+	"6Jm+sBPqMvzfskn1zLMwpfUmdBf90GRRNDdE0zzh3RicyE7jDLDpOY0nsLNq/HWGyYA3hmOqEksuwRuj",
+	"nx589L0Cn5ZSK9CUrdmdGc1ybqwHe3hw4AMtdXrJ1xD394kpyBIIjsmenkRUnoZReAjgZEH29KaG+Zdp",
+	"Q8DR/paZUTAbNrRraxcvsXHvisThIhuLPJNilc1FZ5H19PZ0Pfvp6Yib2IYqhC7H4u3p+VLKJAKbhHNT",
+	"e4v5S//+eO2L//4YLi/lyU9vT1eYXj+9PT0rJVp7MvWzXHuSc1euGmd0LY5TGzVZb33OjZpM3Pps20u2",
+	"YaL7xlf2IR1IuQJNbdRct3HwaCORHnjh3kFGFCsqqsLxqYPqcOEjwEyGsHkbagSABo2pwmXNMQmtDTel",
+	"TthYvaf4ulOAQEGVqImQCfvf//f/Y8lEyDSTQ/qrEFrl70VKf/ZzpUWatKGaSRsxAY4qoOmFtHshFHL9",
+	"mi7jPelv1o7vpAp/IzeMMZ+xofKVpzieDjuRM6YgvoUNLnaKWrnaVJyUnS7PoXinJwnHjoq0Hh488Zwf",
+	"puCS6Jo7DFmT7UNpVIxLtwg0ojQrRN/ksw57misNIMPuENKfAK5A1C/Tk4A/nOV5tdCjSy0tUpkY+O/E",
+	"dz86BISxACMJaz8kThuXmc80wwXDt8mzy7FKRZepwSABGJnKO1WDgV2iUTnmUnfnR8qaB4rzKqUfJFW7",
+	"qJ50UUY7HGoLivEME14alSBKAwY/55G+7a20X3aCVLhSZgRTstcoCmSOr4AdLcbKOcaDGqqRkocH39pD",
+	"KEaTDktkmecJgktAQTLAfkul/svanC5ado3VRJnRIh8w+74SOucS5pLgdF2zlK/t8zMAa1Mz5UBw3IY+",
+	"xmKTsIPs/vZfET2f6oPoiQ7KomFz7t0Uh4Ie1NQhJaAWiUH/nUbcRr+ZXRSaj0VP0nccwB/tggNd9lGy",
+	"GNHixhbsXSBa2N2vBoPVZYNcpq8Hg0jH0ytazU4WTTK63BTZEqspGMxw2uZR7Man3gegxrrL8AbPu59g",
+	"9j1ga2wNvzUjifiCXimDtsUWFGNrHi8jUVoVgZwL4TjmpLb7Ae22SwI5Dr9zrbOhjH8xfFg5g9TnTaJB",
+	"D3i2X0S5icbI0DlxTgdqJWdrUolDIC5Bf9a1aZMY24Vmal3J/XoN7ZhKpNhjXPfkPOv3MZXwXmdArm3N",
+	"kZGaYumpdfXbYBVlkv2OA83k8N0uoAwSAXkmh3togGGquW89AqCHjefUDgadPUGzf6gMKLZ9m3VRSno+",
+	"gHGhaB5kEluyoRYbiFRmaOgzUxaygnmNaeqRmgKMlxoYIbEs+2rmfx1zOYMQmjXsSPrrawG8LwRhDfc1",
+	"yMmr2T9KbdgABE3lYb4ZwhoxcEJJxiM3LBccYnjvRWAtR7MWOtxLiWbrsdc81jLEzjZn6jiT1zoaaOIm",
+	"0Ae5apvphAH/rlYuc99Bn4Rcs0ujLnESCVROk+GGVjI0r5NfA4udodcgxTTafFhD5XelZ7cJPDx+9cKE",
+	"Z8IcB2ABpN2zv8fv2FHj2LdwVaiphiryBLm9IXqcuK6zPpfQsiJkypJKaiBps2FmHU5OlLWDQo17csnq",
+	"4Tbeh7ORGz/Bny7hp2Qx33uUedy4IoxrAxNbn5KdTr9LhnVi4lhlhoV5bkyxHi7dnGgdfEMsQ0+VFOjk",
+	"4LeYQM/MQn5HuAlEKODrT+zy7cMA9k+fJa40hhjc4cPDlThmc+xOWEOooHq+s43srWvgUYnmhQo1E2vZ",
+	"S0+jyJd/8gas8ien/14qw29vKh2t9ZJ/4kZM+exW1pW9dI0XR4+6yMZCleYzG2XtjyTyqABlKaE91pTt",
+	"6HmiH57dASLAq2VJ4wd/uzh9+stzAAOI1OJNcslrp2wJzVOGrG0BVqvLaZ7XlAXmbw1FXvcY5GuzAVz8",
+	"Lz8wmeX4U8/kath5wQ3Pd0VR7NnfPtn/09PM9Eck5bo/4D86u2Y2EXS3PtfCZYifidzwLt5wMDadN0Um",
+	"zS5eQx7JXv2aM6GFqV+Ty91ei/3vf/+Ph/xBK0VmctjtteZu8kxJ0XiPXk8iaZq1SVttGj+lazoAhFC9",
+	"E3p6i+7lefq64WZPVSrcgn26caoa7DnIT+9i1hqXXA38u60bArv0WtM9eBOM0bui9faviDHGYIY7qX09",
+	"O138iTkS/442qSpNBxwMupg0+96xO/eqEPz6OL5ZYd9buJkdtMpFJ1fD3Z1Fb25n2Q2t4l1wv/gt7rh1",
+	"dzWhWbrsrqjEF983vFF/Yysy8JbujdY8P55duq+9A+5H3We7CRxxlB5Zw8dbRT0Wm8fTYALLyJ2rM5A5",
+	"xyUDc2gRBVlcrPf19SZQbmUDM/VG/QmRNX+7HoUI+/mLNCpUCxE2qG8V2jhzbZv33ua97789wjUf0BiB",
+	"Xng+1OesxvvIeDd2WpzXo1cuIudTjBAkggZ+Yf+pXbDlGOuzMoOKFiu0Yg3x4GOkp6LwQ9KT1rv93//+",
+	"H3TYddJhv0FoLIRVMl1LntY0B4RGQFtgbIx6xNuocAg0CQeM6cCjg4Nk75hpVcULwXgQON8uITkXbKMo",
+	"EeaGCzEU0uok0WWmKEXCuL7WhP2LKdawjjyKsEV3tNMVbtD2zeXCCIBmNAG9Mud90ZMRTOWVGKgCgIq5",
+	"8SEqTF7T4owya6TMKI6gy4kotEhFenk1SxAyJYbqvxLWz9fxiUk7gDucnEb4l3YBNAARnDC/ApmiqVkT",
+	"R7NccFf8ECt/Wl4PUgWrOFapyBPHE0CThB8j+jxCyFCDgSj0cQSH0I66fVwilRQnLS3Hm1HszLX4tOPb",
+	"AqalkqEQBVPg3fqXGvVMBrBQSFUvbga6RbDsThuCIJy6BnSW29Jx9jZf59KntenetJuo6Q73kIstSnAD",
+	"VnfVu2h/bCfdIA64KAQYby9vIVMvLwmbqvV0LzCefS77Il/XZnoKZ+ciDVGuDSyucFHVhn9OPs2ya/Gc",
+	"14Nwj7on+uPs9NmqQkd7RbjHJwipbkwQSb7Wl94/JF/trqEh3dd+uXXf2V98j219hHUi6Lhir5Q5pw/s",
+	"661zuLOg/Z8PdMO+23sOmG8eLf9crVes1wquQ6+FzgPboFnKDXhBu9SikHuteWrO0IIQ+lnNqbmLpidv",
+	"4DS3PTWEkdvsI6u7V6y5e2mtAOiiKOY4ajtZ2MBU5XyJW5UiXLxQGhFB4akiRQfWhD8cW5pvbwLiGU4Z",
+	"P0Bx4z2JxRpsOlJsoPJcTckVxCvAQ6Y6XXBA2DjTWhCbuHXboJgU/oJOsEXILr8GqJuvLXxaaSZYZaUt",
+	"6LBaK4Aa9ercInq6oBduC/GyDXp+FUFPHqKIDfha/qfPG/E8SVPNuI+gIVwqQct03Z9zDRbQfnM1Q7kP",
+	"USaM9fn7kMAH2wb/7UoQdwDdUvNZh51Qn4lvToF4n1RBMWDjAmkr6uLZ61LjDwRbo8qxaA6oj5pbZ9ii",
+	"zhmOTSyM51M+02yaySVBLSfyvmhEC65bR7g/jcd807DU3OX3gHKz/oxoJ3rVs/ZkwhWN0QS3i6ZcM56m",
+	"9xdM2DrEm/UMPIXPf1v0/xWryZM0jXQIpozqOcGqnvwM7rF74GdFJSGRSUAjxulTh5CsBuzwpjgjNJ8F",
+	"njNJx6Vuc1URgM9Me32t0d6FP+32SLM77SYR+dJ2WftukDsrxrgYKMRVOTmkkJVtJq6JpF310n2S8Ubd",
+	"JeBfb07Js745aB9QtQWhG8D+6jKYYwW4gmLeqI1DAkDf2vV2I+AhA8b4SDHeNwySpiIrevIKZEObmlL6",
+	"1lDDTadjuELE1/bEPmJM3O1Dgcjwp8azE7o6bhMQ/YXw6PIS/4EtDSG7n43hygIpNbDl2/2ZWL+SGncb",
+	"rcpqjp5SqgvM3J6El8iMUouNTACC+6IWplyCV1ezLu1gb2paVq+9B7tyrXkg7t5dGZLwtWytyD8DgeDW",
+	"nPzTMPiiiQjf1h/EPgQ5/uWMwx+zPLdqBxiefFcT4FL8Zi0jQgseb2om2mktsBGtnFxqIEbivG4dbjDc",
+	"u7ATYaM0G4kwi4UW4trjrNuKG5pylR7E+zHpqB0SrBQsXfNcit7wWYwoF2UHE9fLGjHu4DoUQrBxJkus",
+	"A/spey9YUhZ5AvA6UkxZ1Mq5Wxb5XgKoKa5riMcAw1C/l42FY8li1OYsiOMGGpEQsgVtP+pFQC6cYfZe",
+	"SAZw1UOeyS5Lap9WQv2pTAwGom8YcJEttMBiQN27537c1Ioxy0CAa/U2BAK8tjVTvaoZPsMe3LZCbgM6",
+	"m4KcYTu2KhiP2rsjkdBQ9+BdbvgrC58SqCYpgNioEBPB8Z0QBdR6OW8TQTSuAO3c0dSYXM1KdhGtDV3N",
+	"dgTUKdPgGOo245oNeMGwoJFcacCksr4o6A/2k3KFtz2ZTBQhM7lLgJkkAbiApAqDZd2CpIPLiOLwWkwM",
+	"LTNiK8E9rLutBiThXYn5InRQWpdNRd2JHd8bGvs6mW4YtVXceu2z186333EWXavxatfxmdDXVFm3vsit",
+	"XNQocd3Ws9sKWDOtlhvaDfNl0ErhPV+MhCvG3ObMt7rjXnPmUwQNmXjLsMHjI1VxP3lzq0LK7EF/xEFY",
+	"LGobUgV1ReQ8ik5bsesRmb0SoFjojkbh7uPx2QCUSqFysH0TuygUbtSNUEGZ6fRkkqUe18KpLGtcR5l4",
+	"MpARJgdRCZm9rIaZQ4pFgwMEACsOg4bgajjLlTY9GYrvPJ8wWvL/UJmsDFIRSswM22WSh0dHLNLll+NM",
+	"E89kBEkDYfmUXYlcyaFGN59m05NQY+Z6i4z4YLq4R6D6m2epA4i5EkykmUEYG59RQnZGTPNPszx3GEXs",
+	"SvR5qUWku5GpFHq47doNBtCn5c7D6DagKWWmHS2yUWpuWTycCbglvqvLLSriMdpbJSk3fL/0HDyJh6v0",
+	"tROuq8m98aI0ow57XdlogNXoN6Nv/+JpGx1Z6AnLZ7QHErvhEj/mCXTA2fNmE9GTiV3jJEypEL7NCNFg",
+	"M82yoVTQyHUuBOu1nkax+16r3ii2T+NMcMVCnB7C6ou7xyJcLFMWyGj7M5dDe2k5QewjQAYyahJtwWMH",
+	"n0Qfcc35VhOETeogbG3h+9hPw1eVpW7CUacKAVZRr1a8v6LtT01l1IYF78t+8YSRpd4DOha+dG6MGE+I",
+	"rNWnPEDe2UsUygY1lV2WFjRDfFXYCRfed/V+fgfRGHe0nc8YKm3QfLYLqPlA3NxVriJ7/wl6vN6e2j3a",
+	"2Om1dgGKu8fGUJu1627Q2HVX6E7+nW0M7uSvfDoqXf3kosYcrAOGrTmwLx10m92jXfb7s9evnr9Larbs",
+	"f+z/XRR9ke+fnO6/Pd2nJ+0vR3B3Ru78nLYm5y2Qm9ZJjdj9/HnzIvaJW4yoPwxGVI1NVsZFPMF6rRmv",
+	"PM7xR9Y8WNp1ltn7LMBoL+6fWBB2agzxM57hwfTanfspch5u13MB2IRetP3+LokskvNnv9RjU5Wahhge",
+	"tJQpAR77w1naRksjGFg9GVPTzBnQYGpbc/VqVn2LBAcOFpM3hejQkL8XYCrHYJH+zCbry9rxpexbu/Ki",
+	"6jZVPaTjeVJLa7onXOtMGy6t9WpUnjJu7SV2NevJZCwMtyqog/IbwP/nQHoI3zKFYudqjYc7hCihUk3b",
+	"DnTf18WMFzWcREwvX5iGZ6P+kGjYN+gQCeZhpUfk8OBwdY/IwgYktytv1yeyjWNt41ifs/ejItcxWr9K",
+	"EzZGterK5m6CXHP+8b3kpLG1fR4eZRXQjVWD6M4vh9bBRnt07TFH7eIREp6TKhDW11JNwa/OUjYThvx0",
+	"SRGTykjaPk6B0UiEbgHGKCgyBLI5ChgAMjTXEHC7hVcd81bdfe65AUD3lVoEOPTVJX23omu9JvVKLK35",
+	"G22UWM3NyX2HaNG6RVZ3XSM7hEYaTewXqgCaqHLssasqNnV3Y+EEwF8ZROQIYbPtToHAhwYI9Wo4MoGS",
+	"ZVfHAvE8byA3CYUa3d82VHTXoaK/umDcWoL3J06RQvNmAvUzmYDvH69IdZ7oWkIl8UKOOMCcGI2r+4JY",
+	"ZY+xBrEbQQzWcyIgl4WVWGKSUFfwFe9f92RI9Y3UVB6zBCkk0KTi7s8zwTXwQXCZsoRfqcIk9miBv3/2",
+	"lMjfH2+TIn/WpMjfH2/TItu0yDYtsk2LfJ60SKwpv+6sCJkam/hsJ65RYbG/l8z7XJHBQs9MVrtWoLO3",
+	"KmfrXm3dq617dUfulabPqlm25Tnj/b4qoeC7ygUC+Udqm9eCif0xz3LG07QQWnvCQMk464vC8EyyKZ/5",
+	"rCWS+/lDhcpFM5nIWxjg3Cyr4/xZTZFDrWkQMFRPDN9hT7lGXfdWZn2VAk/i2EXfx9wYUdihkCRsdVs8",
+	"5f/Waresu2K9jmLWarckH9tDwj6vFcvFMf/wUsih3SdHjx62W+NMur9DWlGbIpNQ996UZHcrvuOXJRrL",
+	"EPMxTYOxZ7fWldFnCj+Mr4GRhdZrNSWLO/EmfCx47S3hBJs/pi2c4A013V9ccfF0nMkFfep0qCHr6z6C",
+	"oHJQCVR0Dv70aWGuFGx6zAvg/WKAFaNUh53OtQ1gdM1lMqEpFq0/IPB13ct1IU4lND3ppgiVNKGFjFKv",
+	"pRk90NlQlhOMpZ0LaTADCrQdCK6H8TQAY8VRd4lvoq+APYXwcO2IHx48YSDdLw0H3tVbNu1aPfalI250",
+	"4hq4KXa0N8VNqV57D7gp603EC+z1Uf39Fc3+Ch6GUC/5tDXBfTsg/qEAY2d50xuc8andQkrxNc5H6nG8",
+	"7NPXKM7XCZc9tx/yBb+mB22xVf48OgtlSqRoGHVbzRjZuw1arDEeZY/7YNQ6QSPSgd5NevDR/ucySz8t",
+	"dJheB9Xiu9qytMPOqTULumeLWThH4wJq13udFUxNZYxNZvUfXASdTVpgTx+e15N0ow5L3CVJRIdEd/dl",
+	"qFG9KhS5LtBYThJ94VLQDeV8u+WmtzZQ633piG3d5zYc9cfFvvCidF0XYCMhYCWHq7MESTDvPBAYYhgI",
+	"1c9DpCbNQPtp+28h8Z+ZAUyJYkboFti9avCDs04CQhVFvY6kK0Zct7E/FyJRZOgrSWIYO1iPGfcdAcKg",
+	"fxBoI8QU3ZirWcXXKMSgEHqUdNgzGDB2i7oH9ySMEAAbhdaZkjp04UoForzPJcvVEFID0DcdIuE475SB",
+	"Rsy0KbhB52oGo+uie2JPvYRTGnMHkYl4G7eB3sdqSi1ch6r538ag1Mpkgx/qDdL0DdfeAzHdF3Y6HDkj",
+	"NmhPeZHqbR5ibfv/JdfmBKzLrfn/JzP/Ud5z0g8kjIJuWKnNavY/CsW0UdM1GPoPYpPy5nqwbMLnEETq",
+	"a811aoJDCiLtnYWIepVM+YjvQh+z5OOnhPVzwQvtFYg7jFgAAFjgnYxUAcQv3Nue/9qBMkSOgXU/nN+A",
+	"oFCGZaYL4bngh4gciDFFIbDJjOmyPwrP3k0eHjxM9mBE3klBr4P6ERJaYl/hHA2BEl4B4AHwREC5Y6p9",
+	"LBLPdawkQ5jm+o2adOKkNM72v5VSxIzLCmXwJjxsc7XWePF96LWUr+0ubRIKDJc09875Xappv0s1DQBk",
+	"W9W2VVRfrxf2Cnqx/Ddwe8UFU7Gr0pQcD1A9RPdt/014q6nql2OBAYuyyFvd1gPQWDSeOZ2VDSVi27St",
+	"6wI4N5mMsIWcrwM/RD5ZX40F5d9Dvtp+hhBwSzM9yfnsFf7sHpIhaN8ccCwC1hNYbKQ1XEEwNb0EAvK4",
+	"2ZxwW/u50pkcRoMhndMwngs6Mj+Y33w/uaegwiLzWuu35rMYJqxOVujOJPB9D4Xk7YBomBFJV32coRV6",
+	"bqAvMplCRyBOBZ7o4SGRUiErmN3kOnqWFrzoN74hPNDwdgimilgaTk7bVFBofVlNu3Af+vRxe8e7IWt4",
+	"UoC+WrT8FRdZMyPy3HfcX6kS308q9DXU4FE7QPzcSaHGk8YX/4aONFdpYEMlTdjlLqlKctdaN09H3CR7",
+	"beZ7/vfLDLE4f9p/exqNACp+5h8fQ1Y1rbUvJQA4/8oq5EpdE5SXVacOq1HpSPEK3h8RDlc0lpLKbeZe",
+	"hC+dmBvIL2KGSGJkvtZszj53b+RNPGk+yfavxazxWW9OGRyafxYEgSIKDep7JcqO8J7BcC5SrORxtToo",
+	"UOef5+Au5572plBXUWJ6knMDtUKIWl3KEGSvPGgkeN4o2X7GA5/effr/AwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

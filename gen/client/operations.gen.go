@@ -107,6 +107,20 @@ func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body Cre
 	})
 }
 
+// CreateNote calls POST /tickets/{ticket_id}/notes.
+//
+// Add a note to a ticket.
+//
+// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
+// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// notes too.
+func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body CreateNoteRequest, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateNoteRequest(server, ticketID, nil, body)
+	})
+}
+
 // CreatePrompt calls POST /prompts.
 //
 // Draft a prompt.
@@ -367,8 +381,8 @@ func (s *Support) ListEvents(ctx context.Context, params *ListEventsParams, opti
 //
 // List a ticket's messages.
 //
-// The conversation, oldest first. The order is the order in which messages were accepted, so a reader who follows
-// the pages while others write misses none and gets none twice.
+// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
+// reader who follows the pages while others write misses none and gets none twice.
 func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) iter.Seq2[Message, error] {
 	return items(func(cursor string) (*Page[Message], error) {
 		var page ListMessagesParams
@@ -616,6 +630,43 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options .
 	return err
 }
 
+// SearchTickets iterates over all the items of GET /search, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// Search tickets and messages.
+//
+// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
+// and the notes. The best
+// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
+// seconds of being written.
+//
+// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
+// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
+// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+//
+// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
+//
+// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+func (s *Support) SearchTickets(ctx context.Context, params *SearchTicketsParams, options ...CallOption) iter.Seq2[SearchResult, error] {
+	return items(func(cursor string) (*Page[SearchResult], error) {
+		var page SearchTicketsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.SearchTicketsPage(ctx, &page, options...)
+	})
+}
+
+// SearchTicketsPage returns one page of SearchTickets.
+func (s *Support) SearchTicketsPage(ctx context.Context, params *SearchTicketsParams, options ...CallOption) (*Page[SearchResult], error) {
+	return callPage[SearchResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewSearchTicketsRequest(server, params.plain())
+	})
+}
+
 // SignUp calls POST /auth/signup.
 //
 // Create an account.
@@ -696,7 +747,7 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `on` again. The ticket's customer and staff may change both.
+// further one begins until it is `auto` again. The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed

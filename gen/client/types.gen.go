@@ -10,7 +10,8 @@ type (
 	// something else first. `cancelled`: somebody asked for that. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	AIFailureCode = plain.AIFailureCode
-	// AIMode: Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode: What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode = plain.AIMode
 	// AIResponse: One generated answer to one turn of a ticket.
 	//
@@ -25,6 +26,7 @@ type (
 	//	ID ID
 	//	MessageID *ID
 	//	Model Model
+	//	PromptVersion *int32
 	//	Status AIResponseStatus
 	//	TicketID ID
 	//	Turn *ID
@@ -133,8 +135,14 @@ type (
 	//
 	// Its fields:
 	//
-	//	Content string
+	//	Content MessageText
 	CreateMessageRequest = plain.CreateMessageRequest
+	// CreateNoteRequest: A new note.
+	//
+	// Its fields:
+	//
+	//	Content MessageText
+	CreateNoteRequest = plain.CreateNoteRequest
 	// CreateTicketRequest: A new ticket.
 	//
 	// Its fields:
@@ -276,6 +284,7 @@ type (
 	//	CreatedAt Timestamp
 	//	ID ID
 	//	IsAI bool
+	//	IsNote bool
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message
@@ -302,6 +311,10 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	MessageID = plain.MessageID
+	// MessageText: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	MessageText = plain.MessageText
 	// Model: The model's name at the upstream.
 	//
 	// Examples: openai/gpt-oss-120b
@@ -425,6 +438,21 @@ type (
 	Scope = plain.Scope
 	// Scopes: What an API key may do.
 	Scopes = plain.Scopes
+	// SearchResult: A ticket or a message that matches a search.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	Kind SearchResultKind
+	//	MessageID *ID
+	//	Snippet []TextSegment
+	//	Status TicketStatus
+	//	TicketID ID
+	//	Title []TextSegment
+	//	UserID ID
+	SearchResult = plain.SearchResult
+	// SearchResultKind: What matches. Only staff find notes.
+	SearchResultKind = plain.SearchResultKind
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
 	// Its fields:
@@ -463,6 +491,13 @@ type (
 	Tag = plain.Tag
 	// Tags: Words by which staff sort tickets, in their order.
 	Tags = plain.Tags
+	// TextSegment: A piece of a text, as it was written. It is text, not HTML.
+	//
+	// Its fields:
+	//
+	//	Match bool
+	//	Text string
+	TextSegment = plain.TextSegment
 	// Ticket: A customer's question and where it stands.
 	//
 	// Its fields:
@@ -601,8 +636,9 @@ const (
 
 // The values of AIMode that the contract has.
 const (
-	AIModeOff = plain.AIModeOff
-	AIModeOn  = plain.AIModeOn
+	AIModeAuto  = plain.AIModeAuto
+	AIModeDraft = plain.AIModeDraft
+	AIModeOff   = plain.AIModeOff
 )
 
 // The values of AIResponseStatus that the contract has.
@@ -766,6 +802,13 @@ const (
 	ScopeTicketsRead  = plain.ScopeTicketsRead
 	ScopeTicketsWrite = plain.ScopeTicketsWrite
 	ScopeUsers        = plain.ScopeUsers
+)
+
+// The values of SearchResultKind that the contract has.
+const (
+	SearchResultKindMessage = plain.SearchResultKindMessage
+	SearchResultKindNote    = plain.SearchResultKindNote
+	SearchResultKindTicket  = plain.SearchResultKindTicket
 )
 
 // The values of SignUpRequestRole that the contract has.
@@ -972,4 +1015,21 @@ func (p *PreviewPromptParams) plain() *plain.PreviewPromptParams {
 		return nil
 	}
 	return &plain.PreviewPromptParams{TicketID: p.TicketID}
+}
+
+// SearchTicketsParams are the parameters of SearchTickets. Those that are not set are not sent.
+type SearchTicketsParams struct {
+	// Q: What to search for.
+	Q string `form:"q" json:"q"`
+	// Limit: The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *SearchTicketsParams) plain() *plain.SearchTicketsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.SearchTicketsParams{Q: p.Q, Limit: p.Limit, Cursor: p.Cursor}
 }

@@ -50,8 +50,9 @@ superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'agent')
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND r.kind = 'answer'
+        AND (r.last_seq = 0 OR before.author = 'agent')
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id
 ),
 logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -85,21 +86,20 @@ raised AS (
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT
-        entry.type, $11, $2::uuid, before.id, entry.subject_id, CASE WHEN entry.shown THEN before.user_id END,
-        entry.data
+    SELECT entry.type, $11, $2::uuid, before.id, entry.subject_id, entry.customer_id, entry.data
     FROM before
     CROSS JOIN LATERAL (
         SELECT
-            1 AS place, true AS shown, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+            1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, superseded.customer_id,
+            jsonb_build_object('kind', 'answer') AS data
         FROM superseded
         UNION ALL
-        SELECT 2, true, 'message.created', $1::uuid, jsonb_build_object('author', before.author)
+        SELECT 2, 'message.created', $1::uuid, before.user_id, jsonb_build_object('author', before.author)
         UNION ALL
-        SELECT 3, true, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        SELECT 3, 'ticket.status_changed', NULL, before.user_id, jsonb_build_object('from', before.status, 'to', 'open')
         WHERE before.reopens
         UNION ALL
-        SELECT 4, false, 'ticket.snoozed', NULL, jsonb_build_object(
+        SELECT 4, 'ticket.snoozed', NULL, NULL, jsonb_build_object(
             'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
         )
         WHERE before.wakes
@@ -110,7 +110,7 @@ INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, cli
 SELECT
     $1, before.id, before.author, $2::uuid, $3, before.written_at, $4::text
 FROM before
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 `
 
 type CreateMessageParams struct {
@@ -157,6 +157,70 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 		&i.CreatedAt,
 		&i.SupersededBy,
 		&i.ClientID,
+		&i.IsNote,
+	)
+	return i, err
+}
+
+const createNote = `-- name: CreateNote :one
+WITH before AS (
+    SELECT
+        t.id,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = t.id)
+        ) AS written_at
+    FROM tickets AS t
+    WHERE t.id = $4 AND $5::boolean
+),
+raised AS (
+    UPDATE tickets
+    SET note_version = note_version + 1
+    FROM before
+    WHERE tickets.id = before.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id)
+    SELECT 'note.created', $6, $2::uuid, before.id, $1::uuid
+    FROM before
+)
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, is_note)
+SELECT $1, before.id, 'agent', $2::uuid, $3, before.written_at, true
+FROM before
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+`
+
+type CreateNoteParams struct {
+	ID        uuid.UUID
+	ActorID   uuid.UUID
+	Content   string
+	TicketID  uuid.UUID
+	Staff     bool
+	ActorKind ActorKind
+}
+
+// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+// changes. No row: there is no such ticket, or the actor is not staff.
+func (q *Queries) CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error) {
+	row := q.db.QueryRow(ctx, createNote,
+		arg.ID,
+		arg.ActorID,
+		arg.Content,
+		arg.TicketID,
+		arg.Staff,
+		arg.ActorKind,
+	)
+	var i Message
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.Author,
+		&i.AuthorID,
+		&i.Content,
+		&i.CreatedAt,
+		&i.SupersededBy,
+		&i.ClientID,
+		&i.IsNote,
 	)
 	return i, err
 }
@@ -190,7 +254,7 @@ func (q *Queries) FindMessageFeedback(ctx context.Context, arg FindMessageFeedba
 }
 
 const getMessage = `-- name: GetMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 FROM messages
 WHERE id = $1
 `
@@ -207,14 +271,15 @@ func (q *Queries) GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 		&i.CreatedAt,
 		&i.SupersededBy,
 		&i.ClientID,
+		&i.IsNote,
 	)
 	return i, err
 }
 
 const getMessageByClientID = `-- name: GetMessageByClientID :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 FROM messages
-WHERE ticket_id = $1 AND (client_id = $2::text OR id = $3::uuid)
+WHERE ticket_id = $1 AND (client_id = $2::text OR id = $3::uuid) AND NOT is_note
 LIMIT 1
 `
 
@@ -237,6 +302,7 @@ func (q *Queries) GetMessageByClientID(ctx context.Context, arg GetMessageByClie
 		&i.CreatedAt,
 		&i.SupersededBy,
 		&i.ClientID,
+		&i.IsNote,
 	)
 	return i, err
 }
@@ -250,14 +316,14 @@ WITH turn AS (
 earlier AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = $2 AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    WHERE m.ticket_id = $2 AND NOT m.is_note AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
     ORDER BY m.created_at DESC
     LIMIT $3
 ),
 late_answers AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = $2 AND m.author = 'ai' AND m.superseded_by IS NULL
+    WHERE m.ticket_id = $2 AND m.author = 'ai' AND NOT m.is_note AND m.superseded_by IS NULL
         AND m.created_at > (SELECT turn.created_at FROM turn)
         AND NOT EXISTS (
             SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = $1
@@ -275,7 +341,7 @@ newest AS (
     ORDER BY said.created_at DESC
     LIMIT $3
 )
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note
 FROM messages AS m
 WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || $1::uuid)
 ORDER BY m.id = $1, m.created_at
@@ -287,7 +353,7 @@ type ListConversationParams struct {
 	MaxEarlier    int32
 }
 
-// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 // also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 // reads an index backwards and stops, so that a long ticket costs no more than a short one.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
@@ -308,6 +374,7 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 			&i.CreatedAt,
 			&i.SupersededBy,
 			&i.ClientID,
+			&i.IsNote,
 		); err != nil {
 			return nil, err
 		}
@@ -320,23 +387,27 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 }
 
 const listMessagesByTicket = `-- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 FROM messages
-WHERE ticket_id = $1 AND (created_at, id) > ($2::timestamptz, $3::uuid)
+WHERE ticket_id = $1 AND (NOT is_note OR $2::boolean)
+    AND (created_at, id) > ($3::timestamptz, $4::uuid)
 ORDER BY created_at, id
-LIMIT $4
+LIMIT $5
 `
 
 type ListMessagesByTicketParams struct {
 	TicketID       uuid.UUID
+	Staff          bool
 	AfterCreatedAt time.Time
 	AfterID        uuid.UUID
 	MaxRows        int32
 }
 
+// With the notes, for staff.
 func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listMessagesByTicket,
 		arg.TicketID,
+		arg.Staff,
 		arg.AfterCreatedAt,
 		arg.AfterID,
 		arg.MaxRows,
@@ -357,6 +428,7 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 			&i.CreatedAt,
 			&i.SupersededBy,
 			&i.ClientID,
+			&i.IsNote,
 		); err != nil {
 			return nil, err
 		}
@@ -369,14 +441,14 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 }
 
 const listStandingMessages = `-- name: ListStandingMessages :many
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note
 FROM messages AS m
-WHERE m.ticket_id = $1 AND m.superseded_by IS NULL
+WHERE m.ticket_id = $1 AND NOT m.is_note AND m.superseded_by IS NULL
     AND NOT EXISTS (
         SELECT
         FROM ai_responses AS standing
         JOIN ai_responses AS next
-            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming'
+            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming' AND next.customer_id IS NOT NULL
             AND next.turn_message_id IS NOT DISTINCT FROM standing.turn_message_id
         WHERE standing.message_id = m.id
     )
@@ -389,7 +461,7 @@ type ListStandingMessagesParams struct {
 	MaxRows  int32
 }
 
-// The newest, newest first, without answers that were replaced or that are being replaced just now.
+// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listStandingMessages, arg.TicketID, arg.MaxRows)
 	if err != nil {
@@ -408,6 +480,7 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 			&i.CreatedAt,
 			&i.SupersededBy,
 			&i.ClientID,
+			&i.IsNote,
 		); err != nil {
 			return nil, err
 		}

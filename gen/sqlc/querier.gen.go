@@ -43,6 +43,9 @@ type Querier interface {
 	// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
 	// has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+	// changes. No row: there is no such ticket, or the actor is not staff.
+	CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error)
 	// A draft with the next version. LockPrompts keeps the number its own.
 	CreatePrompt(ctx context.Context, arg CreatePromptParams) (Prompt, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
@@ -83,6 +86,11 @@ type Querier interface {
 	// those that its customers see.
 	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
+	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
+	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
+	// phrase, and then these texts for the phrase. Nothing matches without a word that must be there. Matches in title and text are
+	// between the characters 1 and 2, which no text has.
+	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
 	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
@@ -90,13 +98,14 @@ type Querier interface {
 	// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
 	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-	// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
 	// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 	// After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 	// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
-	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
+	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
+	// the live prompt's; NULL is the one that is built in.
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
@@ -133,22 +142,26 @@ type Querier interface {
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
+	// Indexes what has been waiting longest, and returns how many it took.
+	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
+	// Those that staff see, or only those that the ticket's customer sees.
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
-	// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+	// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
+	// With the notes, for staff.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
-	// The newest, newest first, without answers that were replaced or that are being replaced just now.
+	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
@@ -181,6 +194,9 @@ type Querier interface {
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
+	// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
+	// do, or another replica does it.
+	RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
@@ -202,8 +218,10 @@ type Querier interface {
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
+	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
+	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
-	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
+	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error

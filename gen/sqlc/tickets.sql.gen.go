@@ -15,22 +15,22 @@ import (
 const createTicket = `-- name: CreateTicket :one
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $6::bigint
-    WHERE $5::uuid IS NOT NULL AND $6 <= $7::bigint
+    SELECT $6::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $7::bigint
+    WHERE $6::uuid IS NOT NULL AND $7 <= $8::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.tickets < $8 AND u.bytes + excluded.bytes <= $7
+    WHERE u.tickets < $9 AND u.bytes + excluded.bytes <= $8
     RETURNING u.user_id
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
-    SELECT 'ticket.created', $9, $2, $1, $2
-    WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
+    SELECT 'ticket.created', $10, $2, $1, $2
+    WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
-INSERT INTO tickets (id, user_id, title, description)
-SELECT $1, $2, $3, $4
-WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into
+INSERT INTO tickets (id, user_id, title, description, ai_mode)
+SELECT $1, $2, $3, $4, $5
+WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 `
 
 type CreateTicketParams struct {
@@ -38,6 +38,7 @@ type CreateTicketParams struct {
 	UserID      uuid.UUID
 	Title       string
 	Description string
+	AIMode      AIMode
 	CountsFor   *uuid.UUID
 	Bytes       int64
 	MaxBytes    int64
@@ -52,6 +53,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		arg.UserID,
 		arg.Title,
 		arg.Description,
+		arg.AIMode,
 		arg.CountsFor,
 		arg.Bytes,
 		arg.MaxBytes,
@@ -82,6 +84,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
 }
@@ -112,7 +115,7 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -150,16 +153,17 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
 }
 
 const findTicketWithMessages = `-- name: FindTicketWithMessages :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, c.service_id, c.external_id, c.display_name,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -168,25 +172,26 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
         coalesce(array_agg(m.content), '{}') AS contents,
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
-        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note
         FROM messages AS n
-        WHERE n.ticket_id = t.id
+        WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
         ORDER BY n.created_at DESC, n.id DESC
-        LIMIT $1
+        LIMIT $2
     ) AS m
 ) AS latest
-LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($2::boolean OR c.service_id = $3)
-WHERE t.id = $4 AND (t.user_id = $3 OR $5::boolean)
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($3::boolean OR c.service_id = $4)
+WHERE t.id = $5 AND (t.user_id = $4 OR $1::boolean)
 `
 
 type FindTicketWithMessagesParams struct {
+	Staff        bool
 	MaxRows      int32
 	AllCustomers bool
 	ActorID      uuid.UUID
 	ID           uuid.UUID
-	Staff        bool
 }
 
 type FindTicketWithMessagesRow struct {
@@ -199,18 +204,19 @@ type FindTicketWithMessagesRow struct {
 	AuthorIds     []uuid.UUID
 	Contents      []string
 	CreatedAts    []time.Time
+	AreNotes      []bool
 	SupersededBys []uuid.UUID
 }
 
 // One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
+		arg.Staff,
 		arg.MaxRows,
 		arg.AllCustomers,
 		arg.ActorID,
 		arg.ID,
-		arg.Staff,
 	)
 	var i FindTicketWithMessagesRow
 	err := row.Scan(
@@ -236,6 +242,7 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Ticket.WaitingSince,
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
+		&i.Ticket.NoteVersion,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -244,6 +251,7 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.AuthorIds,
 		&i.Contents,
 		&i.CreatedAts,
+		&i.AreNotes,
 		&i.SupersededBys,
 	)
 	return i, err
@@ -278,7 +286,7 @@ func (q *Queries) GetAssignment(ctx context.Context, arg GetAssignmentParams) (G
 }
 
 const getTicket = `-- name: GetTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE id = $1
 `
@@ -309,12 +317,13 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, c.service_id, c.external_id, c.display_name
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
 WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
@@ -376,6 +385,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 			&i.Ticket.WaitingSince,
 			&i.Ticket.ResolvedAt,
 			&i.Ticket.MergedInto,
+			&i.Ticket.NoteVersion,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -391,7 +401,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -442,6 +452,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.WaitingSince,
 			&i.ResolvedAt,
 			&i.MergedInto,
+			&i.NoteVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -454,7 +465,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -493,6 +504,7 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
 }
@@ -555,7 +567,7 @@ SET status = $1, ai_mode = $2, priority = $3, assignee_id = $4,
     updated_at = before.changed_at, version = t.version + 1
 FROM before
 WHERE t.id = before.id
-RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, before.service_id, before.external_id, before.display_name
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, before.service_id, before.external_id, before.display_name
 `
 
 type UpdateTicketParams struct {
@@ -634,6 +646,7 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		&i.Ticket.WaitingSince,
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
+		&i.Ticket.NoteVersion,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,

@@ -45,11 +45,12 @@ type Config struct {
 	GroqSilenceTimeout time.Duration `env:"GROQ_SILENCE_TIMEOUT" envDefault:"20s"`
 	GroqTotalTimeout   time.Duration `env:"GROQ_TOTAL_TIMEOUT"   envDefault:"120s"`
 
-	AIRunning    int32 `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
-	AIPerMinute  int32 `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
-	AIPerDay     int32 `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
-	AIMaxRunning int   `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
-	MaxStreams   int   `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
+	AIMode       string `env:"SUPPORT_AI_MODE"        envDefault:"auto"`
+	AIRunning    int32  `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
+	AIPerMinute  int32  `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
+	AIPerDay     int32  `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
+	AIMaxRunning int    `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
+	MaxStreams   int    `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
 
 	StreamsPerAccount int   `env:"SUPPORT_STREAMS_PER_ACCOUNT" envDefault:"100"`
 	TicketsPerDay     int   `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`
@@ -66,6 +67,7 @@ type Config struct {
 	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
 	SignUpLimit    int        `env:"SUPPORT_SIGNUP_LIMIT"    envDefault:"10"`
 	LogInLimit     int        `env:"SUPPORT_LOGIN_LIMIT"     envDefault:"100"`
+	SearchLanguage string     `env:"SUPPORT_SEARCH_LANGUAGE" envDefault:"english"`
 	Docs           bool       `env:"SUPPORT_DOCS"            envDefault:"true"`
 	LogFormat      string     `env:"SUPPORT_LOG_FORMAT"      envDefault:"json"`
 	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`

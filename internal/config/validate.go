@@ -41,6 +41,9 @@ const (
 
 const notDatabaseURL = "is not a URL of the form postgres://user:password@host:port/database"
 
+// searchLanguage is what a text search configuration of PostgreSQL's may be called.
+var searchLanguage = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
 // examples are secrets that stand in documents, and so protect nothing.
 var examples = []string{"changeme", "jwtsecret", "yourjwtkey", "example", "secret", "your", "jwt", "key"}
 
@@ -54,6 +57,9 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	if c.DBMigrateURL != "" && !isDatabaseURL(c.DBMigrateURL.Reveal()) {
 		f.add("SUPPORT_DB_MIGRATE_URL", notDatabaseURL)
+	}
+	if !searchLanguage.MatchString(c.SearchLanguage) {
+		f.add("SUPPORT_SEARCH_LANGUAGE", "is not the name of a text search configuration, such as english or simple")
 	}
 	if c.DBPooler != poolerNone && c.DBPooler != poolerTransaction {
 		f.add("SUPPORT_DB_POOLER", "is not one of none, transaction")
@@ -117,6 +123,9 @@ func (c *Config) validateAI(f *faults) {
 	f.checkRange("SUPPORT_AI_RUNNING", int64(c.AIRunning), 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_PER_MINUTE", int64(c.AIPerMinute), 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_PER_DAY", int64(c.AIPerDay), 0, maxCount, budget)
+	if c.AIMode != "auto" && c.AIMode != "draft" && c.AIMode != "off" {
+		f.add("SUPPORT_AI_MODE", "is not one of auto, draft, off")
+	}
 	f.checkRange("SUPPORT_AI_MAX_RUNNING", int64(c.AIMaxRunning), 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_MAX_STREAMS", int64(c.MaxStreams), 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", int64(c.StreamsPerAccount), 1, maxCount, "from 1 to 1000000")

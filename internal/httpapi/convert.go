@@ -173,7 +173,7 @@ func toMessage(actor auth.Actor) func(sqlc.Message) api.Message {
 			SupersededBy: m.SupersededBy,
 		}
 		if staff {
-			message.Author.ID = m.AuthorID
+			message.Author.ID, message.IsNote = m.AuthorID, m.IsNote
 		}
 		return message
 	}

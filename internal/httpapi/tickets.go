@@ -21,7 +21,7 @@ func (s *Server) CreateTicket(
 	t := ticket.View{Ticket: created}
 	return api.CreateTicket201JSONResponse{
 		Body:    toTicket(actor)(t),
-		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + created.ID.String(), ETag: ticketTag(t)},
+		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + created.ID.String(), ETag: ticketTag(actor, t)},
 	}, nil
 }
 
@@ -53,7 +53,7 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	}
 	return api.GetTicket200JSONResponse{
 		Body:    toTicketWithMessages(actor, t, messages),
-		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(t)},
+		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
 	}, nil
 }
 
@@ -68,6 +68,6 @@ func (s *Server) UpdateTicket(
 	}
 	return api.UpdateTicket200JSONResponse{
 		Body:    toTicket(actor)(t),
-		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(t)},
+		Headers: api.UpdateTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
 	}, nil
 }

@@ -9,7 +9,6 @@ package ticket
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 
 	"github.com/google/uuid"
@@ -25,16 +24,24 @@ import (
 // latestMessages is how many messages come with a ticket.
 const latestMessages = 100
 
+// Options are what a Service can be told.
+type Options struct {
+	// Budget is what each customer may write.
+	Budget Budget
+	// AIMode is the mode of new tickets.
+	AIMode sqlc.AIMode
+}
+
 // Service is the tickets and their messages.
 type Service struct {
 	store  *store.Store
 	budget Budget
-	logger *slog.Logger
+	aiMode sqlc.AIMode
 }
 
 // NewService returns a Service on the store.
-func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
-	return &Service{store: s, budget: b, logger: logger}
+func NewService(s *store.Store, o Options) *Service {
+	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode}
 }
 
 // View is a ticket with the service's customer who opened it, if there is one and the actor may see them.
@@ -45,7 +52,7 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 	id := uuid7.New()
 	limits := s.budget.of(actor)
 	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
-		ID: id, UserID: actor.ID, Title: title, Description: description, ActorKind: actor.Kind(),
+		ID: id, UserID: actor.ID, Title: title, Description: description, ActorKind: actor.Kind(), AIMode: s.aiMode,
 		CountsFor: limits.account, Bytes: int64(len(title) + len(description)),
 		MaxTickets: limits.tickets, MaxBytes: limits.bytes,
 	})
@@ -86,7 +93,7 @@ func (s *Service) list(
 	return tickets, err
 }
 
-// Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
+// Get returns a ticket and its latest messages, for staff with its notes, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
 func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []sqlc.Message, error) {
 	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
@@ -117,7 +124,7 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 		messages[i] = sqlc.Message{
 			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
 			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
-			SupersededBy: unlessNil(&found.SupersededBys[i]),
+			IsNote: found.AreNotes[i], SupersededBy: unlessNil(&found.SupersededBys[i]),
 		}
 	}
 	return messages
@@ -126,7 +133,8 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 // sizeOf is how many bytes of a page a message takes.
 func sizeOf(m sqlc.Message) int { return len(m.Content) }
 
-// ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
+// ListMessages returns a page of a ticket's messages, for staff with its notes, oldest first, and where the next page begins,
+// if there is one.
 // It returns NotFound.
 func (s *Service) ListMessages(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page,
@@ -136,7 +144,7 @@ func (s *Service) ListMessages(
 	}
 	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
+		TicketID: id, Staff: actor.IsStaff(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -30,6 +30,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
@@ -57,6 +58,8 @@ type Options struct {
 	Budget assistant.Budget
 	// Writing is what each customer may write in a day; the zero value has no limits.
 	Writing ticket.Budget
+	// AIMode is the mode of new tickets; empty is auto.
+	AIMode sqlc.AIMode
 	// MaxRunning, MaxStreams and MaxStreamsEach bound what the server does at a time; 0 means their defaults.
 	MaxRunning, MaxStreams, MaxStreamsEach int
 	// Log gets the server's log too; nil means the test's output only.
@@ -96,6 +99,7 @@ type Server struct {
 	Accounts    *account.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
+	Search      *search.Service
 	Journal     *journal.Service
 	API         *httpapi.Server
 	// Debug serves metrics and profiles.
@@ -143,7 +147,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	secret, accepted := secrets(o)
 	defaults := config.Defaults()
 	options := app.OptionsOf(defaults)
-	options.Store, options.Logger, options.Writing = s.Store, logger, o.Writing
+	options.Store, options.Logger, options.Ticket.Budget = s.Store, logger, o.Writing
+	options.Ticket.AIMode = cmp.Or(o.AIMode, options.Ticket.AIMode)
 	options.Auth.Secret, options.Auth.AcceptedSecrets, options.Auth.Now = secret, accepted, o.Now
 	options.Account.Passwords, options.Account.Limits = o.Passwords, o.Attempts
 	ai := &options.Assistant
@@ -161,8 +166,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	a, err := app.New(options)
 	require.NoError(t, err)
 	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
-	s.Journal = a.Journal
-	s.Debug = a.Debug()
+	s.Search, s.Journal, s.Debug = a.Search, a.Journal, a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP

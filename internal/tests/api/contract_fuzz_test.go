@@ -35,7 +35,7 @@ var refusals = map[string][]int{
 	"refreshSession":   {http.StatusUnauthorized},
 	"changePassword":   {http.StatusUnauthorized},
 	"createUser":       {http.StatusConflict},
-	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
+	"createAPIKey":     {http.StatusUnprocessableEntity},                                           // There is no such service.
 	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
 	"createMessage":    {http.StatusConflict},
 	"createAIResponse": {http.StatusConflict},
@@ -170,7 +170,7 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 		method: f.method, path: f.ownPath(), query: url.Values{}, header: http.Header{}, token: f.caller.token,
 	}
 	for _, p := range f.parameters() {
-		if p.Name == "cursor" || !rapid.Bool().Draw(r, "has "+p.Name) {
+		if p.Name == "cursor" || !p.Required && !rapid.Bool().Draw(r, "has "+p.Name) {
 			continue // A cursor is not to be made up.
 		}
 		value := fmt.Sprint(validValue(p.Schema, anyLength).Draw(r, p.Name))

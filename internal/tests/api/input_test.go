@@ -186,7 +186,7 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":
 		body = map[string]string{"status": "pending"}
-	case "createMessage":
+	case "createMessage", "createNote":
 		body = map[string]string{"content": "A message"}
 	case "createAIResponse":
 		body = map[string]string{"model": config.Defaults().GroqModel}
