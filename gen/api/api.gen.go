@@ -237,6 +237,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -246,6 +261,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -432,6 +474,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -513,6 +556,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -672,6 +717,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -682,6 +728,8 @@ const (
 func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
+		return true
+	case ScopeEvents:
 		return true
 	case ScopeOnBehalf:
 		return true
@@ -1334,6 +1382,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1366,6 +1466,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1566,6 +1687,9 @@ type NumberedEvent struct {
 	Seq int64 `json:"seq"`
 }
 
+// Position A place in the one order of events.
+type Position = int64
+
 // Problem An error (RFC 9457).
 type Problem struct {
 	// Code The problem's stable identifier.
@@ -1759,7 +1883,7 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2262,8 +2386,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2279,6 +2417,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2361,6 +2505,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2512,6 +2659,46 @@ type SignUpParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -2712,6 +2899,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3382,6 +3585,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3457,6 +3666,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -3954,6 +4166,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SignUp(ctx, params)
+	return err
+}
+
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
 	return err
 }
 
@@ -4833,6 +5164,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5243,6 +5630,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5341,6 +5731,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -7959,6 +8351,383 @@ type SignUp503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12925,6 +13694,191 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendUIMessageRequestObject struct {
 	Params SendUIMessageParams
 	Body   *SendUIMessageJSONRequestBody
@@ -15340,6 +16294,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -15415,6 +16375,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -15938,6 +16901,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 		return err
 	} else if validResponse, ok := response.(SignUpResponseObject); ok {
 		return validResponse.VisitSignUpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16787,6 +17800,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SendUIMessage operation middleware
 func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
 	var request SendUIMessageRequestObject
@@ -17185,713 +18224,754 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKLxlNfFtLjmdj6q8G2SDZoybANNCWOY727NPsg+2TfAdVABp9",
-	"IylKTjKZ3XM2Y7FvQKFQqOuvvrTGYr4QnHElW4MvLfaZzhcJg3+ffPf+9F3G37GfMiaV/kVm8zlNl61B",
-	"64TMmZR0ylpB6xNNMqYvjwVX7LNqDT5eBK2JSK9pGrHobSoW+n03Qcs8I1uDj+ZurlqD1vmMEcnGgkdk",
-	"PKPplJFYkkkq5qS3R96MlRixtNMKWnHUGrTmctrutYJWKhLWGrQyydLWzUXQSjN+qq+nGYfrUlHF8LNq",
-	"ljIawdVu7/g42h0ftHuTPm0fjndZ+3h00Gvvs+5klx6Oe1G/3wpaSohEj/Li5iYAOpyplNF5iQacUC6v",
-	"WUrEhAjOyCJmY48grYgqOiBfhi21XLBhazBsvXv/+vLs/OTd+fNnw1YwdCODi5uMDZ6CqcIjMNlh62bI",
-	"h7z6tfPnfzu/fPX87Ozku+f4WXjcrEL5q3u0120fRt1R+2i8v9/uT44nB92oS/dGh/hVkeBrqZSxVJSr",
-	"zT789M3r8+ev7/TpiCWK4ptnlF+Rpcg6m338+etnW3+44f16DV+cvj49+8u9L2JLc9vps1jSUcKi8o6T",
-	"LP3EUnIdq5nIFDk5Le69SLMcjS8j+3jQipiicaIfPjWsKglNGZHXsRrPWETERHMuUbNYmtfrfZbijr+M",
-	"Cztmn3a77cNut9s+0v/p5v8Xme2WydZgr3sctFSsYHOenBJvNJqCrUHr8SIVo4TN5WN/sLDRTl/Fciz4",
-	"JJ5maXn+7xcS9iBJ2SSTTBIFUkOP+YEkV2xJRErmImJJPVnmhVd7tNHS5+QUXhWPmff6u9Ckt+fRZL/b",
-	"L9CkPJQ6whTvQeq8FiewiCXGSBKixBXjklwzrkjMlSApo1LwmE/ricHFJfJDDSEyySJCk4TEStoXj9hE",
-	"pIzEiozYlHKihOGnLUjT319Bmin9xAi3b2+gTT56pMubTyxNBI0aWSaWRLh7NJ+MKedCT0YTSu+EejLl",
-	"D61gmPUv34Z/juEZlS719mgNVJoxn2q7BaoVxllHMe8GJNnbVCgxFkkDwaywkGLO1CzmU8ISyeqJtLCv",
-	"aibRKBVXDIVNSqRm0vzFGWefF2ystiPT/moyFZnLjpSwNBVNzOWmg4T6j0woWqTSuRBkTvkyF6mKUKLi",
-	"eQOBfoJX+NS5FgVxPGKaENdprBTjZCJSfcARmuhjZbkNVUarqLLXL0poGB7u+mzRQBScAlLkHZMLwSUr",
-	"H09akUyYYvnedbSgSrH5QrUGvaA1ThlVLLqkWvPrd/sH7V6v3e+fd48Hu71Bb7/T63Z39/Z/bAWtScxj",
-	"ObtEWdYatKQSC/dz8ysOOnvdfq93iK9IpboEKdb8xb3dXrfb/9FqmJtoBy2nzF7e6hk4nwYtsWCcxo+n",
-	"C9UWUrZ7/e7IE4otS0rYzvH4ipWXfo32mqXcv3t3dHjYPqTdfvto0mXtUS/qj3fZ3mS/e9AKWhmo8Zpj",
-	"QVghsWRr0A3sOGLB3a/9XtBapGK+UN5Pfc1u5sDJn78p8svzT9bI8LbStUCtWWodGowHn23iy9Q8fCsq",
-	"++zGOBwLE5pIFrSYGcPHL/hPZ7UYO4Tyq3wHgNapVTLJfmoNejdB7UOgjDY91NeWSUKlujR/Fiiy1qhQ",
-	"jjyeVQEbe0D63W5XK6gwpAGRiqaqTl3FC1rjLJLzdhq448LbKbnA7/BIDcfjoHCthprAejpxNCCbjGrQ",
-	"q5usMRSCoV2g3Ggw+vzG7+9v/n7fHtn4/btu6SLBWe3H9O93XTgjpYatwZdh6xda9QrtDYGCYSuWlzQe",
-	"miNp2KKZmokUB3cVc/yOvuFGv8adFPDzCkGP9xeOC8P7YgGfzXIaFITXEKXXsCrphrBbrUlmd2xJfL3h",
-	"1dPu4/8dd/+qx90F8Mp5PGciU82miIwTfXTU6orKPNysS0dxRLR5YU6JmIPmuY2WSFfrznsFLTEfWJ1+",
-	"aK/C+fb29Hu2rNkpV2wZ6PFmviXx8cuqLdI/HnS7HT3YfrfMsPvtUV8zH93bax9HXdbeGx9NeqxPd0cH",
-	"3ZY5drVaW3lxrzvo9Qd7e539bq+/u6tfzOlcT+oDGxE5g223SNkk/qy34dXlyY/8/PPo9D/Y1VlUcj0G",
-	"LTkWC3BpGt6VA623O1aWA63Y6xnTuBW0BL8csRlNJq0LrSPAml6Wp9Vl7cNxt9c+ovu77f7kgO1He+Pd",
-	"UZ+2kMfGYybluWa8smWieTEA1wiFm9CAB5uit0/mMc+Ur0x8aeFtyMWtQYst/zobfTeO38R/PX3/j9Pe",
-	"6/hUns7V4senpwenf//f//6fzv/+9/+0ghb7vIhTJi9j3hocd7uakSYpkzP3IpmqS7wVpZHhmhGjqbXb",
-	"x2ORcVVVf6bl3bE5fzh3klP45riJpikds3833u3OWMwrzHTEenvtw1Fv3Ka98V57NzoYdcfH7HDS6+ZL",
-	"jmPzRl93IJh5bcniv9AUNB89pXzMkoRFjUadU0bVjCrCxUhES8IZi4oeky0PPDTDc/k3tuMpCiagw81v",
-	"5yDc8FDzJvMbO9S6lTOt22zAPZ1RPmVvqZTXIo3qg0FcqBlLycLcVNi8WZoyri7dNX3cpykbKzITqWRk",
-	"pJknXWoZzK7926Sii4RpM4ia92sNETbfU8E/sVRSPavXQml5uFAbOYzH3pM1J7B/+ZILdUntq6sHciSY",
-	"xJMY7kGHsf+Cbc7kvu9K73vuK3/K3lfrPX7N0wDqwQ7N93ztmupJ2r0vgHScXTOpCDBmTjnvhXDuN0QL",
-	"r83BioKEjpWEMylWkowzqcScpYVjqXoeb33M5iN8hSpswxDN+pbjmbeIUOZfei1U/WdeiJSMRZIwOs2K",
-	"B3H+sW/jJIn5lFxxcY1+Ec1ZgrMO+UBjBYRTMzb3P3gORGiYGfyo+YaORKY1RxLzTyIeF/yVEZPjNF7A",
-	"xhi0Tsk1lWauEVHXWvPU3/WisZYzT/FdZO+w19NkuU4Fn3pDey9Z2iA2qmf9qsNuAxFSOaZxCBHyZhNT",
-	"YvxoS5XjNiqp/kpFoXx2tXz7l1gc/uezv01/2Jv/tTv+Me2NPoz/8/NPV2dHf+F99fJ6P3suDuMTejz5",
-	"7u//Ee1+/8+ksepVMFt8xQJYKVBgyVguErq8NFM9iSh5KT6xhALnss+KpZwmOBb7fFuzYeuuA63XTdeN",
-	"dzXX7PpcM/Yo8gtPc4WK6V4w7nZ77cOo328fs71Je58ejA7HR9Ex607+3Q6hE/NPNImjyh5Y8XA5b8Mj",
-	"uRHORZJ/u8RTu4bY6DrS/wK1ICeNnuHtc0vWqK39Dh7QVWVxtWIG/i5H51vrgZpAz759z+knGieoDZcP",
-	"6YgqOqIS5hWJ6zqtJhpdZt4rSqqMe0Gu0Gwb2u0dbBy1fGa/WhxZRZUpjR0IguzbeK48pVpDIongU5aS",
-	"RExJzEtixbC/Hp9+43PN/+e0Yk+fWNap2HSOtrB1LhU8WyRsCktCuX0YEjfwLGdt/RShUZQyKbdJuThu",
-	"Srl4Xng1sQOr0NUfN5DAiJnTZ3V0MAo48i+ZUZMeYWUTiesC6J7kqhKo9EqtOlNtLYGCuE1WwWEjRfJB",
-	"riBHZayaKC9ovLl1nFl7w0W7v4KJXIy3l7baP52NPAH6/pMbyC9EOoqjqLxnXgurqceSwKFX3SET92hJ",
-	"JhuR8QCf9CRzkohreOU20rmYp+UJ4xfeOCpbIx+knu1fKI/eTCa1gvclmyhtLc6yOeWyFMmd45T1toD3",
-	"MJqoWTWTSRsQLCmYYY5dxBU8ehqx+UIoxsfLU/42FVMt6aoHo6RzRgyJAiJVnCQk4xFLyTVd1ixGnL/2",
-	"MuZ6m+GLfaFl3+fJcm807e/ZEhz8xW9ts1TjlRkcvnjzvg9ZcDEn3tArq9k0yxJhX8VyTtW4vEDwBZB2",
-	"2jyEnBHN42vThPyvzu2rCzxfQ8nCJ6wPyBDyzuzv+1bKJPRGuJJ+7j4gHscTpEyxCc0ShVa8zVesI5B9",
-	"+vbT2i2k03V9w9wcfI3pTu6rOAFQ55+mLGJcxTQp7akP2q6v9/HZOcALLsfeG0pyraj4EHRkuHc678E2",
-	"GtF+Qbj1Cv4JPSxSHFYNLaqj98ji8UiNJ8Fti1gSJVD3XEEhn4nQ8+DpRXUSRXBG4GWakXpaxvb398mn",
-	"WMajhJGTs6enp2De0LFiKZwNsOY20R4+roS4NOOK9ck5YzQCXkzieaxag/7+ftBaCOAJTZnSMDDJfotE",
-	"tHxRutVFiYtbb9XClInmLc5bmtI5UzUOBuDZnzKWLsnC3dS8MP49ntR3P+u1yPgVF9dcM69WhKn5CLyy",
-	"nvIiU5dicplSDvUSQH0Yk0d8TRyP+PjzFiTv9teR3J9jI7Hzmzwyv8MYX03gURtKUsaQSk7RQMDEq2ZS",
-	"Y6CwJB9MFNFELWNUenDYhtzw2m1zIlfKBzugRprgDR49agmBQ7fCwI3/tpQohG/vkxDdva9AiJRyGaPr",
-	"uODtTsWcaBtAS6xxIuRqjsjfUth9xkQ0adVTge6b4mu3IQRtshgdIfwBNVMjv0uT5CWV6iSax7yqkSZU",
-	"KkL1tViqlCpRJ4ogbQFuqihIMcawqq8h1zOh6WOcHdtsD9ZEjJd1g64Qwxs1ECH+xN6CBVWlAlpWJhDk",
-	"ZUHb/OdRSTmfLyhfgh0PwQDyUkWr/XX9rvHQ1/rr9sfdXvtw1Kft46jXbe+xw8kRPRj1x7s9kM1SpdlY",
-	"r6a2ON6kEaTBz+IFct07oRRLIzoHCyDmkKJ5LdIrrfxGdAln7yIVUTbWA9PLZcd97Xnqs1HSaKb3jwZ7",
-	"vU63u9frgd2dZgk669+xScYjJBZo3YpOJgMyozyCeBCUAXTAS28tpiT+BF41wcHcTGPGo0TTN1tEjeTb",
-	"H/S6nX6/u9870t//xFIJO7sHKyump/yFSMtpq+DpenOSqRnpd7p6fHN/Gacp5comgXg65AYxnUxqHRVc",
-	"4zSihZiQG1B9fEmSv569eV0XXiq/aIOB6G+9oomeGKsPg2uLv/xBs6nn9sFLsy/L4h4SK4yY18qefo/R",
-	"+GJO3p+/aB9tI+J6TcqAmwnJB1TZ1NVRAxHQUf+CsWhEx1dFGpwqMmPJoizn53OXYY2mY6wCLQFMaujq",
-	"/bxX2s/bZCKmVMV82hq0oMRhBfcXP+bNVzZHVXkEgey6TNB/iSBFUDNRGpenaBebnNhJ4hGwWDCaShNj",
-	"1rbORJ8ClKRMW8uY8HA9i8cz/XRKRvo9KUsYlUxaKWwl7xoC+d7P23CPIRB6YW5Pn4uboPWaXb+XVQOF",
-	"s+va6JYVVEnMt0z56tXE2l6zz2pFmsapkoSzz6ocDbfJfoaqx8ftbq/d7Z139V4ZIL+VwtGkbzzyv3So",
-	"2aUDVaNlJ2TOopgSLedAkRILliJ/Gd0SD+46B1aeRFMXQqu8KE/OxfgPJN94n99Glh8VZPlBLstfu2yg",
-	"piBaafSGTi9ExqPqEaZmLGWBNjP0TPSekw0EmcAL6qJeXKA7UP+9zVyLwZy94lztZ2uniRfNDKvRZFqT",
-	"c5LLriKrUZAJo7299vG422/vRntsf3LQPewdaRvbyjlMNQm2yt9ZLbB2B3vNauxu1D3CjX9E+5N2l+1F",
-	"++OD0SE9Oq5I9FheciDGtgIMqalX9Ly2BPlMa6JkRj9pC36RxLVmnuGJS9VUe2wSzMzxbl2meYCQI3M6",
-	"eflgq8jpuMnQMTPMa5sbWKw0CU2ct3SZCBqdC/FSH2ylnOBPLCUHe+T7+Nsaqizw0UvwzsHDZasPVMM5",
-	"XSJ9D/b3dw/IaKkY1J3OxVa+8G7B3Ot5oSAzFfRimvFUqFAdNFCB8UizCCxYQzwGVzMgC7y3PkZEMyXW",
-	"7A3Q0nr93b39A0iavm3y2m0ijWDbWqVzg8E46yuf5OpcudUKaW/QPdRioN8DMaAP88vN875hYVLQLcFH",
-	"gSHt0vYVcwZcpsk2obLeR7rw3nLpIreFHezlB9h4jbEe7+yS6HnxGn8+JI8hV7i0ZsBIjqpj4oREKZ2o",
-	"373n4S7OBEuhe/Qm4FK8TdmnmF2Xwk1gKoosiciIIWgAxAENk/kr1QAr9J8ig+lpUkCuA8EqygiLa6k7",
-	"SIjMFguRKhIxedXJ9Wa5lIrNwb7J37qBcClDE63OhjCZBrWEsX6iKgBBQhUzBBnPTGChumPhzc7bVN6u",
-	"xhOn5+PuAWs2z57Cd29z0PYPmg5anBvxh1Wzd0tDz4lyxpS25WVTcuYme/g3u9nKeyufdk2lERKpWGj0",
-	"ywqtrRyZX9FBqS3tt5myOaWNlQ25CknAcN0w6fgGX1/ygDXY0ls6wnxPlf7eO6rYy3geqzopADAkZmOC",
-	"Pih4rfmaUsUuE/OWohSQDNhyLlKWv0mPCH6GhKPtA26bgZDoKZJ8dBVhUBg90ATDhI3Li1EzY0BguKSC",
-	"SdJUsIjvnzKuTXq2st6p7qX2wTy59B1TcQoweDVahx8M0exg9sP/hT/uJfyRIunvV2d5JxL2WqgT3Bnl",
-	"BYV8PaAVJVJByL9Omda3YWWWeY23Kd/wBNPe4V1D0COGLTABR4xQeWVSorZ1rhw0pQHqmeVphg17sTxw",
-	"TZIzRtPx7B2TWaIq57IxCvQy0Spq5Ori2LJpZZwuTgWUPF4stLH58UvL5KtZLzYAUa7X1m58ftEK2pbZ",
-	"qEjCfBjG1WJGYcqttCZZO8xy8dTF7e284MttwgOGkPly1AdVVscN1lLfi2v4cy/QJl5Lm9pSu9/Lsl3A",
-	"9kk/sfTbTC4bTvhETGO+6nzHvMLLkX6Ff7xXVYSUkWsaaxVjmzP9aOP6DpwTMSOqiBF/wChBIH2oIjwS",
-	"ulBiYYSHYglbzLQkv0Vtfa9QdQXFyHbgpbiGefIYvC57+snD3W63u1et8jumUOG0v98+0px1MOmN+nQv",
-	"OmLHXX3vAl632+l2er3dTvdxf28lHEXN54CL0LU8aL0S/4iThD7e73TJw7/1ek/Iy5hnn8nno4PLg70d",
-	"8iJO2UR8ftzb2++sEAS9o/N+d9DbH+x1Owf7vf5ukSS2FKyJJoeDbn/Qg5N5v9cr0GTco91293DUbx+O",
-	"e932MduL2vt92h0fRruTA4hEGZp0e4NodDTYGwwe7x2tJkr1ewWiPGPy6mSxeNzv9MjD+M3ZjtlK8ZS/",
-	"XzTUwd4+2LZRVgDCeNUkg70AR3/KWB3wRj2hUVjvFYX1SnAO/m5//PT04PRq8bcfnv71uMN2u51xP+Gj",
-	"+Ytu9Le/JppwqZ7dYxNye7yJbHxM47bFnPoz1rWgpvzNdoPI6RTz6YYFNTMqyd8zCZijGb+HYpqvUMEi",
-	"7Zz+yYtY6pz2GxaO//789k6f2NppX371Fk57XJGnmDRZhtqEX2s8oTbVGznRZVzWOeljaV7zhKQMkilj",
-	"hW7SbWyKUZOz79wkb9qhVDSB4ljzmX+I1aw+9UZfIbQRyuN3w48Ft/a/RibRxW9zF9b4Xst77+P/CcKv",
-	"sQRapwPN6h3LqpDDhtOz2pozLGxNGV5dUWbg6swQ5bxDTpV09Qwu1X5gkqsJndLtUqzHTYn3MEECI60X",
-	"kd5MgCmFeEX58gS1oLrSx/izmpm6lBUFW0qIS20eXlL7pjrb0V402SsGCh4RgT5Dtur9Fzj63uHKQOpJ",
-	"VJ6KRyhUPGWDcQ1nnzS3rCBSfksxP8O0ZYCgt6y+koCTHyrP5b0TqmByuxnlI22mk70HyJTGTbBI38Wf",
-	"APafkkUaizRWy4AoOpXGIsdDiExilhQB4aSMp5yhO4lnSWIRTy7hVlgKkUZQ6wRIJjdaWcUPtAatWTyF",
-	"4ks6Bc/vCBOqgBCTjEeI6fT+9OmMqlu56ldDWd1KpnqH80XQUmk8ncJs8ghA2zrX/MFu2kpny6F8KfbI",
-	"WdDUoF1XHXIr1QPDN/AUFKGVItr5fGU2mseqNFejt22Hb70KwnrL/jHmsVdMUf12BAJ22MMGcbih3Qt8",
-	"vC0VWzR2hNFkaueDNHDJvdX351DS+f3VVjd3fMfqTjnwDsajzUaN0BKrKYH3bEzzW4I8r8B49lfv47M3",
-	"r59fIHRziRd/OPw/bvyX5Eb857saaPDfGJ9uVWZyu9MCJ+pnPrc8r+jGRstNzfmyCWzgqqMl+HJLTPKa",
-	"uUAlwcaFIDe1p6SXj9EwXtcEDW2U91x/n3EVj2klU+O1cDW1Ze0yKz1XVi7zygLOWGThpFxl8Daumt0m",
-	"MwTqCEqjqSiQ5QHDgc9NAh2LXrEopufwkE+BtwmNeaW/h6OBe/wSSiSwTrCxxsKh4WidGpPr71ZZMSkk",
-	"mu7nFPEm5n2iniy1cwDqgHW8AqDzA8bjbF1AbYiiklOcv7kRB+1bNhZzJmtrHipAmXXFSatiJdUKyi2w",
-	"qF1h0g80iSPalJ98QuaxlJCbDwtTZaFP7vmGzGRIbx6ljF5JQkmaJa6+YCy4SulY1UM3aFYyKSQeOgMO",
-	"YxtAjG4TBk1OgRUZzdVpauJ9YPTqrQtUVZoyzQVf5QS4ZvTq0rtezBD1kFkYlUttQE0zg1lXpVYxocUj",
-	"mHv/NjTrNdFMT9yfWoVexblBoANRT7C/KVREVbFv9cTz3S4xGFWsFwNrnjx89+IpOe71uoE2quBCb7+z",
-	"3+kd7AB9cHvozbJYJFpexoI//rsEd7VjLGvRj2dsDgfZnH5+yfhUzQwki5mVVKnd98/P6bR+2CZTSfP2",
-	"tUGgkDNxzQPMRjI4JZqHRFo3/KPOUWe3NPhha3fYajWM8GBPn59KMYhj/b9h6+O//aH9Xxd/Grb+2CoP",
-	"PWh9bk9FW//Yllfxoi1g6DRpO05BqPciFNU7tkjoEmVCccZvUwZ54ZABlmaMXM+YaWZpoBJsCBOLegij",
-	"aRLnIFIWxcvUpoQlxJuwQIfyMtmGBkIkjPJbTe5lzK+qswmHWbe7O87SBP7BnpCUJd8MW5x9VsNWiMt1",
-	"1D862gly79uCTlmHnIyADgC/YhIejVvOW0Z4uw0C/xnSKb/Z7+qf+wfjLJUi/ebqp3520v1h1pt/N/0h",
-	"6i335t3s8Pq7H7tH/zmpG1QTV/S7e0d3Wf2XAjdLPZMvqJo5Dgd9E5W94nxvFe6+44Z0ObrVAX+Akkg4",
-	"aGiSMEhb5BEWLhNGxzOyEEk8Xg5ImIbFPJ2ETVQAzA3Jufowt2mXoQqNH0cO+UMozGjHTE3aM6UWdBG3",
-	"U6oYLHHbCLydzpCXtjXmFT5Jv+k+Ud/0WptP+TZL6UjzFqZZRyCqfEJg8qEMSPiTRw8952s3Z7LhlOsn",
-	"/NM3vW73yfU3/a81ZabS5cnEwFEVZ3tmJqAEpGH53nQfrxCSPWU2HrMSW/f8IU9EOqeYQ6d2wbajn+N5",
-	"Nm8Njg4A7WEec/y75+ajB4spqZtPqMaht/LoUdgg4ezZ9w+kcUa73pvFNflUZDvG9WA/6p8v6vbZhw8f",
-	"Tjzro34g45neaHzKUGIeHO57B1z5cPsW+tGQlNFk/s2wZZT4YStA0LxvhkWUJhB520uKm6CVxPzK765e",
-	"ncOJqR0HKM2T79rvT/WQne5hm5zr53Nb51sRLYulUK0/2sOvo5XfPzx2l/Je6eVbAKbK65Zecx1637gS",
-	"4OLI3zEa2cV3T1bGPmXKSwAC8xuhxmRtz8eVY2hiSPzdjOWB9BCti2NB5lwxHD+EvXIksjqIl7FU4LHx",
-	"yCGrY0hiqfwOc1sMIW/k07AyeAOJVfXz2KfmHlbk6YwqD8R9BVNDyZoi4yRmvGZEkvHIiZwqi8eNnLsJ",
-	"85dGig7hFWPNZRk5XDPUHw6/8mCbeKzc2CavC2wmsuY6z+m4BdM95xGLTN5udWDPsSrDhtpMOL06Dsbd",
-	"O8pjMM/UD6LrhgEtXd9Mmlj/rTCtzLH367r9Z7rUbrsJAFMjT6YrH/40Hc9M45s6ZtKXbcZJeQQ/1XzU",
-	"+CEsClYNe2DKQh72tMjSNWSAN1QY2Pp7/miBd/HL+HMhQbZ0h2d2FzGUGoSkZfr6BboLo76mcxb5LUiK",
-	"I3gNuASe3y0gVDq03nhcc4Qt8hLDyoDyDJem4bDrJl49UzRV60+tcamB01ZEYdfNwjrySnWaPp/L522+",
-	"bcFZ6j7MhWr8Kjy33SdLadrFL3/HoIe7a5YIy49KhFNo166I/4XtxsikWqtcGYn6NXWsbj6kzyrv210j",
-	"WJ0j4m7SFY2lyjhc5+ygdswobhZUzTqly0WYhwZCYnZ0LfHe2srq4jhNPvWqRawgGlRcVvpCrfxf4LU7",
-	"fNvWVTZN3dxQ/3W8tv3X35nC5UZ6Y2VzLb3LmILlzxeq0xrUpcvCOJoVAqg2Vq69XQA1VVrbg/Z92Im4",
-	"VuTf6yAxA7FeELlNhTn6OXh8gw5l0hlzPap0hpdLnctjK17H4clMH5ozWruB9EWPhJvomyk89P7UWGxb",
-	"iEdvTHVae/2oVqvvxUGB/r7FsD6JK7/DXHlY+jKM44ot64agr5unK3JxEV9eseXK758psVg0LZW+6JGk",
-	"zgAWi7ssCj7ZvNmMIb5K/y7b4N8uT59trX83qd5OCOGcaoXQuU3pvjUVMBDbKHaxhSp8HvyW1a9jBvX2",
-	"stcMoGn23gCa5p95Ueo7kMCGkRu/32h/ZC6YfXuVuv6rbs0bvzllarsPfojVLErpNW9acntD7VF7bS5u",
-	"u9435SfyzXP6rN4p6mmLDySJwakMfQi09pTDd5a22Spf5x9TNmkNWn94rM9MwfXefoxX5ePTZ14n+MYh",
-	"vT3VIhGHQ074kmCqrlwwxE8EjKb370+fIRwJxlC44PGYJgCSbDABAfKxaUK5BL3jZJ5CiGxVgGdBp4yM",
-	"2DTmskOgixqm1upr4cuYX4UEIxP2QDcPTETKnmBCiyAjRuY0YiRbdMqtIsyUMFbXFLvo9Y/A7+/+LsRn",
-	"P560f6Ttf3Tbx5ftiz/dW4i29uR7BTHyWBFJJxCAlcz4hGyQAyopBqUoLPQwwuJPODUmEzbGuvdOQ+eT",
-	"Ic9bnwQkiicTllq4MPaJpUvzkg45Y4x8fMdUGjN58RCQRR6n+KeJjxU7oxiKlzuhrHL5N5P+39r/dWeS",
-	"T17ZpkxVWuMGQUkreLIkMXJZ+PycTkPbRQZZT7IAd9t1LBkJ93r9sEPCRyF2LFx2CBQK0imgI0lCbXQn",
-	"IFJg3JWCrpwyzMtZpOLzksxhxcVEr9/D8MNjyBwIAxIOW7vt6T/ixbAV7kBonhbsbDpnq6g/ab8y3Zg2",
-	"27DPuYrV8pxOTQOfyWvBWQPhznMC2YjyUmQAtTnQBESzABt6mVL5oJhZEEsS7nb3QmBjqJLFZKNqdsWQ",
-	"93Y7vU5/Z/Vk9WjvNuOXVKLV3iR646gAjgSamZt3YCpWxnTOBsRkJRQPBswFGOAlns1HLMWfwiAXebZ1",
-	"JhbkEHBLY24QGS2HPDSPm+vm+Q45IaNUXEvA5gphFmciS8csBPkBIxtpCSFZMtHHBrR19LqtWLxd1HiH",
-	"PJYknnKRsmjgGwdqxjjB/DgYsZY1kDQdEPBGEErClEmmQnI9ExJoNjN+QZwx6a5YR70EbRh9G7TZ22QT",
-	"eMt3yv8DhH/tKoK4pJKEhY/pJRAp4PDSMZtrPtE0KZISCGawqp1Yxjng3jcHFehN0kiSlAE1Bfd3a+lw",
-	"StzYo9vM2ghBj3glAkDWTG2CBWRrCXAis7kWVXCqWrxczU8LgyacCD41dwEnmWwgu+A98ir+FtiHfVYD",
-	"FKHUZR6aAxw96UPukm/InFFucsRiTEex+6qUcbHfbSAZzMsnVsSgaRw+0hzk799jiN/4NpoEhvFerFId",
-	"PQfHHTUtVIubhoLa8aqR5PrzHQdiHCpNIzH+mK+rwHpBsDvOBm27psmgifd155KbkXecijbamiaSt079",
-	"ijOxBuKd5nGjn7ZRf7Di/iMTWMzgCvq/FHJHTWLrnyCHFDBkQLZYD8lP9vG6T9t7H9vP3ARFWMh1z/lA",
-	"lHrsm830LQ4Zp1uTrGOS4kAgr8agDGznM6jVzhZGD837a2uZT+VVHrAZ5P2lFKFDruI5C6CE2wDywCvh",
-	"74guUVx7+cGFrL66OZp7c8q0/IS3dp7xttHD5nabQNZ2GWQrn85zzW7yZJTXQkEoEVd1O2bKu6Sv5adn",
-	"9taboLGL7rq31Df1vQlq2gase1W5VcFNUAJEWfeCAvTKfbF6sTGGyyk/OUW+tbGIFDrfbJSejM0ovSbD",
-	"Pu9uz0Lf0ug7qtg1XW7PPPNYjgWfxNMs3YiDXhXuv4FwH994wU9OX3tr7bdIX//kW3vrvYk0CBS7ZvAp",
-	"m4C8UjlUAK4yjJdFXu9k34qh3HPZ39u6emVCW6xrUyPWtVu7toOulhWVZqMbvirv93oT1PRWW/eWShu3",
-	"e1t7u3PHgFuvF3LEyIKmUh9ftNyI1usma3Z+fgnwXcEGq2kya9LCXK+jreW8nzV2mXcJ2mDPPvWe9MdR",
-	"OgLmXh/xTeW/6z1+E9QUdq17UaWU7N4W17XIAKErlRCIll8oK3tCQqyLComkS0muAaWXvEFXl29HkRHT",
-	"FqnE2hRUUrXp6W4uCJIhd2WPuEYoUfwF7GApseYMvxPNFmxR7e+yjurlDjj3S/RYYi+aFJVCsNRxFzRw",
-	"4W9mN3ydQ2U9K5ATCZjc4GLP75+xZAGEez6ncQIxii1pBQmAl8q+YSV1vI/drzblKf9GV4plqcc8zPaF",
-	"SEdxFG092Yn//Mqp5l+6t6XPDVrAA8/XXptFMOXANtLPQ2rYd49EQt9a0iE+fPjQLpdRrFIkylUXME6j",
-	"Ip7HcyYytb2mqPIXrNHU7Ke+1p6KI1Js3aeHdn/qV72Bs6Umdr9G1n0Q9ORXtlpOuWIppwniTj/XR/DW",
-	"ai6+aQNl1Nx4TwQEp2+e7KXngc74RExNPNRQzg+ixhGIOKMZP01ZpDcqTeQdtfxx8U2bqOX+x+/bbF4r",
-	"6EEVs0nnX0PiFRq7b0FYr0X6Onrmn7oXMr4WhHHw0JTbxtv2WgmbKGCjSvvULSZa6ja6gbvmpNib9F6k",
-	"+8qerEu/FazZcSGOwiZpWHK4LqlbUmJin19HhBeuc+m97huZjWG/8Cl6O52LATq72lm+ElE8ieuK7D/4",
-	"MfFKMLy00SwywarNBffcNPQU/UV9lf9KrkVY6Jo+pb8/6xBbrWpmD0xiMmfXrvGo6y4L7Y1ZQHr9I30/",
-	"0qe2UeY2JKppPbmWSNWP3xudbHE2sInNAoKsBk5Cm2ATPnE8ZFC8+JRFhjCVdoRbUaXU1G89SYqfvTd6",
-	"3KbzYZ6tb4CIwaF7R+1KiU0MZ6NX+Z8HkePhAa8VODl48j16OX34ZHOcwEjJQ2xXoym4A+dNGVz5Kyhm",
-	"1YZcWyxMpa/V2nBo8av3R1xt5PtHNGAuxZ/Q7XuGJYnvOf1E4+QOShqNL8UnlmqxvNG5+Sa/WQ97dJkV",
-	"h7Dy8Wff+gO+CQr9itY97HVHAt4vARiv3wAFDOh7Wycby4mVJBFVdEQlc36YgmfB6J/K5mhay42L6w45",
-	"T5fGSZdQdZ/hnnL/iF/fzfCb0JUq7S9+EzFXnOprobBSYtsFY5/RI3GpT5jNXLPmidNnxj+bR+VUSrmM",
-	"LQzTJufUef7EPS8X4MhQlcmq+9PmPIN4rEHG3+Ys2DotJqjB1N9QQJ34wPW/Wm4N6qr6LwBwhzwbJQQR",
-	"E4Voo//k+TGG2Cbw+8szyK+wtr+DVUN0XZHG//hlFW+ncWdVeN+Vz7+vQcm9b2+oAwEu+XWqivjXULrf",
-	"80Uq9Bi0Svc0X487qhm/hXyBoISJuu4NBfzV31K2QVV7cdYYOEYw6WDILZKCgSJvQHPeYmUbUJHX756a",
-	"EdwrYR/4kNEBcfVjRDKld5OZKxmLKOZTV1rCWSMYbGmP5diyq3aWuQsG+iEVfOrD+P6KsZvg9yYuUSZW",
-	"hCai/oAjuwB1DMlW9y813awcACBUuVR97m84M0VZYmIgAMlzOp5hvMKWIc3ZfMRSU3sCd4GfQJqa40Wq",
-	"WVTFNrclYhsS86m+FciZKFqfZI/lLzEbM1sw08HKFIcLvL+/e1CuhqwU/cybEIg+zJZYcWSPO5Meq8XW",
-	"golFwkrf2ze1MBt87RT4kSbJmwlgV6/L07/YuI7GB3Wro9r1TCRFpDYoL1Cs2Y1hB6KZxSIuQc7j51N8",
-	"rNfNp0rTlIKqhVUKdUO4ijnU/pnGTcBkgIhpkDczbhNTaxA4LW57dbUEHj9x4V15i4TaVyEGZd0g04y7",
-	"+p7V9bWVt+bglV9rie0J1kzbClHfvX99eXZ+8u78+bNW0Dp//rfzy1fPz85OvnuOP5d/fPrm9fnz15Wf",
-	"n7/Wj5u/zi7PXp+8PfvLG33b0/dn529etQL40ovT16dnf4FP6T+fv3v35l3tCuTdujYi1PvTZ1TR2xDr",
-	"xi+P+YgDyAciRn9nYzAufOauYoLlIZtJDodaFm7uqCwBHrm+E1vJp7iGQU8QjNiNONyCS+u30bmHQQdl",
-	"xZlkaRgQqehkgiDnGNXTxl3odldY2L8IZ7Fq65VWBauYBLRVsHRsWqR3GfdSyGmEwSqavPVWA8ugStDm",
-	"7zJ+MmVcnfJFpkLvVAvthg0tZHuhEO2Vf8TpaWs1TEu3iMDpoH8y1b1YvlPki9XiuACZac5UhC8y2TYd",
-	"8oYny7xO2jJiLIke9MbC+ym8tFZ897v64CrL7xWyEQeICcQmcSHNeECuZ/F45uHskJQtGFV3FKEb1OIV",
-	"drh91E7BOxErPKXFyJx+bo+WisFBtne0f3igOe1UW2JZyp4anaWqG7jyCOzN6dXeW9RCEspswVLJIhaF",
-	"A0LJLJtTTpQQV0SA4z5nNgx35t5gHwySSBpHQ55XabBEMtMnmYRjC7wbDqCQA4w2Kq+MhaXZtkPCKKUx",
-	"j/k0HGDxsOkYqb8qEb3JxwE3E4MxWTgySAMDaw2h4SkKIaOwhabS2J675fqbUjlNUAr+FEtm4C+paJLY",
-	"SzZFM2i56aKsaEiWhvAQhHYqgaKgZWkBdZUmfy5o5WtVe1KdnL5qYAWqyMi0uaniNAKRPNAjEtJMidBo",
-	"yWrG5hYZNYf+DAGhKYS2Gfk9IIL1JhNDbgLGmlGiWI5pCnJ5jkj9oZhMQpIwar5gOUwJZEBZWipsFAzf",
-	"bAUtMZk0zN9vmF+1FWzLycjrcwnGapZyrHfNYZ+KEtJ10l+jfprbboqdtVY/dB7PmVR0vtCPMZuRufIz",
-	"OVAk3H4TFBuprXv+hdflLX/YDXYzPccb9kVQBfuBPukgdTr4iVSaDvv3+xXNPPDyop1l5cI8VgrE1cQH",
-	"BTXL2cmVl3USPCjAFt5SaW4ECsjdJDbrDkRdqjlU2sPK2rH5SeZjmtqmJhlXcVIDz7i5TSYilqwjxSu4",
-	"CbrQQo6KSZjZqNWBSSbxISCuU708nIyWRodAHU4yBmqFmZoFwHF+pViSURYnimCD6Wbohx62RroX+Ad9",
-	"H+ApxQl234WxQpTeNF3adNOe4f03hc7vd2YpG7C1GZyYkgO9e+/+civ4H8gi63pfs6tlmgvhMhU0Ve+1",
-	"t+LMzFo8K80u11e3orX7eApmrQIn0S3j288UJHetgl8SvlsqXlt5nooq302h43UN4Bq2dPYrnEr9UkrN",
-	"mcrUgyH5H6lVTjdcxRK68RpvHuVgwQENXXcUPWStS6TxPOZUIfHndLFwgLrgiaun3TN9ET8dtCLBWeON",
-	"gjN7nw2ONJyjcNXeCzBITbe+0xftnQCg1HQnIBLgnTeOR5avDTQIuPiDluBsg+1ceNXqWz3qrLvVm8ra",
-	"tzpSrrvTJyV0Cq2AYVcxU8WcWSvOcYyP9V1S4UrQqHeWid7XtJxbmkJVogRIXk9l3OxDTnms/ZrFBwPJ",
-	"ep0KZSQwEOAJoVb4xgnzXcIcEz5ACjXLiLwdmoG9s3Qt9Yd7IBGxqUZ0BC3WsE569HgtMIZGnBLoat8h",
-	"z+cLtcQjAxJux3TO/JqyjfwGrwFnzHFP0e1b5zdweOn1TnuELVOCTLV5gLBXZT3jYK9GzyiqGt2KqlGW",
-	"rxUYUWZx3z1Ed1y61SfRmdNA6kA388MIm6oNSIjyVNvagdEZRwwSmlEhe0JCq0NG7g6nmOan2BMSooQM",
-	"gyH3rPzAQlMWTz/B9ROewyFocjgU3AqkzqsQDDmG87Ue6Rl2+pgrGo9urmCNm1nlsr1orq+zsBvgq0+4",
-	"LSoN3GwNlrXF4Kse+FtaiJ8Xccrk/VtReqyQJ+PjBqJYQYRHm1N2K7MJODmT921c2gG7SL3+TgAYASOj",
-	"aAF0kaeWaslo+MVOwgaAVoplWHI4f+E8ZpP4c5UB/mKS7K7gHJjGXMJgUjYWUx5LhniMJTdjr+Rl3C8g",
-	"ocqrywIO7Zde/6aKiwoiBaDVvx6BzQc8WzNhUhpidnxP/Uq9QZikZqi5Xnf3Gd5lkqDj8T0d2uZlzhHs",
-	"m9bQNd6UTyqhT/E6a8IbjmEgxxUuQGCmuN6WyHmr3mnnZIjUVnAAJnASc+fmCFAcOxMLOh2RWBaOKxnz",
-	"acLa+rkS/1WjwT4S7/8bDj93u+3h8HPvxXD4+fCF/ufxi4tH+opsuNj8VC3vnkCuQUO3GTBrXW8HapEE",
-	"wYM40xtO6L2P3kfTxHDvOG9iuN/p7dTogfDFPGOj3HuKR2DVShKemGQ68N0OiOmBaOBYvbc4TNY3C/pT",
-	"BhjOGH6Qpf2+1z1eH0yz8j3mzW0x0dljMNtdrgZI79UOkd3e/u7BOo8IcH2hFcY6g6Cu7qY+AHySXNOl",
-	"JOEIiFmIyeFP6yNxhQUsfK1AvPIkavcf7vba89xIAthhBbfUfR3kY6/V1mZSzTXTqpPZWpw5tQlAmvUv",
-	"RlqhClfwqCGSjpmlRLd8/rt5Tt7KUePXl9YbGlxA6GdMOVTrY8+1uMmgwJ5qazCd4aZbKCSbH1V10t82",
-	"dDOC3s14vajPzcG6lbPmHVU+LDMumwGL7q33da7b1lg2YbPn1saojd+zzh1YTAYLXNgdfLQCEKNrNgo+",
-	"VkgZXQXk4sMUuIl7jez9xKZef7OjrHuk//Ot/s9T/Z/nm55UnF2vzXV1Fim7LmS6FpxqZSKUXl3HPMXI",
-	"+K1yCvK8ENAUvOZDLnp/qmyo3gHix857a7ukwwprDckW3mHaxQARwo25RzkJ4wgSF2wPgiEvNCEgfg8C",
-	"+0oI2FwxtpA20Ag9BwCP+6nfRc9wbFiXxNCY3PLB9j/XtmTgkioGWm8CFQpyfAl4B/TVBU2VJEkMZWhC",
-	"gq4Vwo9hpynbpZByIK65F6xxDl9sR6LkJiPM+zEhGnuoRxrmDTFSg1auOSW0V12+xZoMtDgCkXtzU8dp",
-	"pZ6J28kI1F3zfESjsHVI+OUmJFReSRfUySOxXnxOZSmvio/bRahSZr0CBazwhvEaP5gdsuaNLOXGa26j",
-	"GTbnr8F13kRMUPK3I+QJFOUb10KHhHpZTQoQVV5Q057XD2Sut+AG9ZxrsYSQPn+it+ucLiFLCFxCRIkp",
-	"UuA6VrMhD3MjJwzIiI0p6tlUOQPJNh4BcUATzXgGGpgLZarYvbUz/Fg258rC0dpP+T114rD46qJDZGPn",
-	"BloMu7u7xzvWL0kmmcpSI+o4eX/+1E84WTKaEvD0PSGcQWaKEX2xBGQYIjIDZu8Oq4gq1lbxvGR47RYN",
-	"/363cFo97Hf7Hw/axxc/97sfd9vHF8Nh9HP/Yw//9aV/87P99cvuzU77YRcu/dz72G33L/K/P/b68OTu",
-	"x27vYuf8of4ffFO3vXuxM/jYbe/rH9w/Hg6HHf3SXnB8s/Pnhz/+/PFP7YvGx3bu0KNlG8/LL+diaPQa",
-	"4A6YMqVP0kmWwo4Bnx+cfag5G0fCFVtK0xYG9VvHE1kWl5SXUoql/tNXXrrtY9qeXHw5umm7f+9t8O9a",
-	"f9G2WanG02Eoe9Eo7Yon9VbibkWI1B3xK48AfP6cfVY1Ic3m1M2nrnXuXUZv2/L+CkPH8ui7DL4p/6lw",
-	"7zobV7/imfcAJDqo9bsXnzx3zboLKZPwa3HQzYR4L1l6FzLYTnjktKLw1pynVXJtZLm+ZtfOeN3KsLiD",
-	"LVvpS95MS69l54ZxTLz/JijrAFesoUMPiFCrEBbdbg5mjHzP2MJ45iiRbJyySrL6YUGM6j9XudMP9urc",
-	"6SVC6TFXaXOxUk/LwRHy8I/ncJYzbSCAlQ/t2oDU4Lh5EbMkqvcGn9hSlIm+5wEeLZXinlUmMG3/4+Kj",
-	"mX2DieuN4gdb9FDN0Sj5n228FOAhVJqpmYXf3sQFjc15qnHUSjS1Xb32i/iqP+YHJ060FTil3y/xaA1a",
-	"lC9LVJTN0mcTT5+3Eje1JlZe8mD9dWBGIwNSB+bF6Hhm4Diozzj+eHa7xWST2wzRqmiNuUGtQWtOFx+R",
-	"khcFOtV1JD0pODKpnVwhRxAdTpoGRjeTjMGmwiRw9wJ9X9GladB+A8JFijFNl20OnlKeYwQITkZsRpOJ",
-	"NbXsa+scEFEsFwldXm6i2j7Dey3hPECS1fUuWNBgrBUXy6KShH9rv+Htb2Gw7TeTsFDiuHnfy4bmi18p",
-	"Cpdbq9VYWyHM5tOn7qTyspc2qcP0mpqjzzJZmsyzPE+PQ1s/ulgwHpHQ6F7Q2KzQ/fAWRVYn91AJukVV",
-	"HSbFrY2qmADKKiXTZ9p1XKrJ54dOZgChCj5GLBj6ncUx80y3CmVCWJIBiQRnIUqnPNvbJqSYsghj+oCL",
-	"59p5BVXelhFWUxIZ8zHL/bOQehiQv4uYo3fqF019o8VE/zsUIniFzhtYSdtuCMFZbXLPHfKMze6pJHTZ",
-	"CZXpYj9Wt82eW+NhVWikCOoMDqxEaJ4aU0x+zPEOPrZoRP/d/N0Zi7n+qttU1hIoVL/tFf0RDb2R/+0P",
-	"f/z/hlm32z948OhPj7/58/+7/PLzzX+1Lx4Oh50/r79t50s3ONi9+feH+a0X3r/bF/p678a7uvPn4bCz",
-	"86fN76/dql4X2OpefRRCPIDBPUTRKRRHRSIbJYz8lAnFZEAkW1BMNxstociEypo+tuSoc9TZ3SmXFnb3",
-	"Vp3AD4fDRz9/JMOhCi4ePfzweOfPw9bHf/tD+78uHg1bD+HCxaOg6YadR/bK3bxzfjZuozwzmX8g0UoI",
-	"BE884QXWjkEGQUn26wqorfLsI6ZqNyVo4TPQElh0R9yFe87l30o2mpzITbWFirwzFQOGXCtLBzSbMRaN",
-	"6PjqqZjPG0J3S+eb95SLa5FGWs/XWp2NzSyo1BvSdc3G0k/aWH3iBKBWPyo2afc2weRyCPloT//noF7L",
-	"2OSR236hVsyBZdZQoqLVL+h7jPaVBXUEWhaAk2q2ao77WlPxpW1VE5wC9lQmLyCFjDuWmkx5mjIyYdfG",
-	"oANrNfRAZcNC6ndZi3behbJZU0UycXng+zVZ4JsIgpyIVhLUpWV9sDPzGpNhqjWSIjQCNsSAQCENh5qF",
-	"MFw+EtHS35C2CbJpnF2ntiTNDZ8TIE9AZPwPhPI2qe02tRBIidnfS8GjwnooIS7lTKQqDPCPRPBpaKp3",
-	"M3UpJpcp5VMWlkJeK5LjN0iRv8Uh5X6osshfz968Jua6yQw87vZ2SMxNnFmT+Ymhf7nbHPyI9EbYWg4N",
-	"xE23c5lQOcMpr29R7otMO1zDeLXysMhtDalCel/C0TpKxRV6n51qmyEAFmvl0FR5woX3o1ktD8AKBbqP",
-	"7By0/GX2e/gifKfmB/NP4BOt1GKXvlo2Lej6TUhGBGL8ttwfChXEAssJ9IxtofITEiJrh4GfRJAyOp4x",
-	"zCmBXYGRXEnGNjCb1wSIRSto4Utqh/sXRhM1awDeYdK0oKFkkYpRjZiUDRUZNv9RXBVyH8XV+jPXvLKO",
-	"ceqaPJ9g8+aYAzny1s166TvkNJJkTiOmNdi8jw4IZjFxlbuHRq3dP+jvlI2Kbu/4ONodH7R7kz5tH453",
-	"Wft4dNBr77PuZJcejntRv1+wNH7duOdN0Hoppqf8hUjnt4wJeZhvVky/OcnUjPQ73RwPDeha9QZBUlCt",
-	"X892v0MmNegsNWLlnvPYzIgwgvKbGdU0pVxdNmusmroPJCiuHfKKLm03Hsi58DZSTUAr/8g/Zd4hRNw3",
-	"W6cnNiW80AiPjeOIyV9gDTPJ0mZItSbfxRNwWcA0rmexYkQutD5EU5FhKj6668kcBttZ7aq4b/KXRLCb",
-	"4ZrIKUia7QLQnrBZEVf+nZD3n3JLbhNKb4Rt05aYB9zm2atl/MOSGQZB8g0dpRhRR5tnkyTZDskB4Z6A",
-	"BwfAXOSYLiqHwWZxiy1LJDbN6Y/lJY1XlzefnJqq6aZqg1hecqHqhFeaMagDxtQePwg5ZQp+lDWvXIEX",
-	"4mpML0fLe3B22RRau4R5NWzMczPfJBzkFZGCE/ZJmz4FRA+0W29V9vF1UEzyts+d9bAelq8tKwR2g6yt",
-	"yyhukdqMaeSbFdAd9zJzm1hbijRboDU6xSpWkbNxFTLniYM+NOUYcikVm2NPOgQDuDvcjdbBbiV4vo95",
-	"tQwC3rJ2Qb4331rR8CLHJKPcUOkh5UuoMxITC0kGRr0N8SOJ41TuBIZgDs8uYvLKq9i2aqWr1Qpa8Anw",
-	"fbaCFtK3Vtk087A+zgaRS6sTgS6EVxbTwralq4aZnc90pQOr5GLdXhbfK/6VL7JiSUBaYd0CVQbMZWVO",
-	"G96ldc5FdPvJlFjRm5kbQIFMhc+s4FlI26xyK/tsIG2WJKF8mtEpy1ECtORKReLVxZh0FehPoegI9jLE",
-	"ytEz2yE/aC7QpryiIwlBhzmZMBbJgLz/U7d7tB8M+fs/9bv9I3gW/nls8P/gju4JhpvxRCdSK6p8bLAB",
-	"WTqPuTZ1KXTLmItP2rCAk8LDYIgluWILRUZLBcbZkOt/lVyBVdf60e/Ctf7KFqLUALvpSw+szxC9rLbD",
-	"VdmDIhaM0/jxdKHaQsp2r98dae7aPFvnHvTv1+z6Lll/QTHnD8RoyLMkCcG5ao+c33keoP4pSRrSAV2a",
-	"b12Rcak3c8yxSm5AKEmE3uILmqLwUGQupCIHe4UKOitFbGTanArSoG4uErrEmANueEoiMacxH3J8ZcKo",
-	"VERdC5LQEUtkAKYgZgqGHeMbDjvkQ63lCPVmIB9QzvB4LCJ01ZDXL75/mgfjsIpmyPPSPi1cxjM2vrKI",
-	"xPebr2BrkBxnDIedj6fxxcfX/OLjD58uPp7Qi48vkwv47Vl00WCb/n6SHvzE8QojHhEloMFrmbUIF7c/",
-	"oDQXZlwhVBBYGvoGfSLTFG0SwylDbljlaUCkcICCrnUZuiQA6YGSK7YcCZrii4TULEQSBj4LYmfmAWAz",
-	"KpcA4ZRBz3M4yqAh6cCEGaSCzSK4tokkIGsMed7gBPXFmUgVMWxgkKKZKXbOD03oHE0lCeloHLHJdBaC",
-	"FPzpmqVqmcXl+Fi906Is6Y/uX9IXULJqhZFLgcSwFzxQ44T6tIHeWUb7gwzSGsAtHBWWGjdhudnyd9I1",
-	"EbsQ8t1Cpz7OGXUwobG0Tb9oUj597gu3ywBzfWpKlLTdVmqJnKbCxCSP9/YPd+6pBYlqcAzGkoCNb9rh",
-	"FFJUyGuoYkS+1vsJw8HOjyBNckg5j6UKWQK9lVbFxW2GQSW5YCOANy+VoYQKX4MJj19qzKQ2162K5qVS",
-	"Q2pJIqZlB9deeWPeJnPnrWZVIwJVmjELj2oaZ1q6eLk8eYPTqo+qKap4XsToMz0gNSOtxozYPz72GH+v",
-	"260DjXC1W815RHXctTbvfMPk5tC2cpKPQ+fXqEwtS+N2yiYs1TL5tp+uT26yJWcOMtbBoToOW7H56yP4",
-	"pqm2vgHXaZQwEoPDfxLjqnvw9B66yD2A1Wsdkf6CuPWgqZn+qkFNz1VYvVEcRfDvpia6QX3fuwIsfl0/",
-	"r/xX//krtvSuuJyPVrmTV217VwNmR6N5jOkfiWY/Fl0ajoB8XzUT0WUxjSKnniGS/mGitWj8t7aqL5W3",
-	"lAu61Mt4CVkWNJ0aiLFKq/yg2io+KDbdDKoNu21zrcsoTtWyVWwyXQBALDciLnZUr+vhWtN3utrlLGjq",
-	"d1fXlrDcZLDO04bt7+vNVg+D/NpmPZ2cgmUiksiABVrHX62XbaHtuPXH8Xyhnpqbf4F4B5cqzSDLWG42",
-	"tlP/CYBlREfUZk+/tHcj+EKUjdVmD741N+vnLI/ee5cBzAyCFgD2G1XYx1hrHdBAAv2MWcI2JN07uHVj",
-	"nHd8yMN4B6jpTZ4513dWfJr3RKdrY11BAzIoGsF+0Oh29XD814/zB3NzbVTGvqlwbuK+MLSwxL+di7W4",
-	"xeriNHO7ueUClMyJSP9pyodqNml9vACcr3aeWFR1xbWBzCMyj3kE6dJLkaWAQoSJ0qtdsnu/C5dsSU7V",
-	"Z8Oaq2hhQtcCW3dGp/rHb5++JXuH4HxzfnpN2AVLZ3QBdefwSuNLS9k0FrxDPuTwxoFrqQMttzi6vLzU",
-	"dfviSgZpr1eEhKkWb3/pB7s3D9sfT9o/XuAPuzc7fzY/fOnf7Px5BWU2SkAwybEnt2kd98HY4JA3sE1q",
-	"wAqkKtjHAxJilM3keuqD+oFEN+IT1/zNJ/MTv+tbkJ/7ENubOZgtk/l4ckpEqv+ASGEpTRTDe8EW/eI2",
-	"aBVnj0j2KWbXTSkZsMVHDB1pKxZodQ83EwdGddGh9XGvTIfmdcW2bBz63KdQSaHIJEY4040M9iLPlRDZ",
-	"+1Wj/a69Z7Y/s0rvyruBNDdk81bOaUI1K2e5URIqr1DRvE0o5DdwHL2zOlJxdvBzXkNwckomQtsWkoyY",
-	"jCO4JhDxmmK284zKFRUdWgLp3VxFN96MXru/Pr1Wu6SMRsiUivlUbgWlt9JqgUIoPHEaap+wnFrv+lIV",
-	"1P1YO/+M5sg2BsBtVfkKgBNSbF2LRzg3c75p8PmZDnyuNgIh6ZwFhBohXRo1/wkJk/gTC4sKSt5/C5KH",
-	"wpQpPdj8pfoZQKlxrxsx19qvvt2CbdKnH8UKwLipTbJHKx+isTVJY8ajZNkKGlD2nZJfqF3Mn+IsUym4",
-	"hkB8JOCNWlA1YyoerxjKD6vamVmcG7+bWR7rwhiFPUKhvYn+A1F/8GZJrlnKoOzi7m3L9JgzZTFUtss1",
-	"1uQs4DMghooHc0Ksemdz7aGaJmG0tox3awSUOvDMt5kqpVBti+iFKT33mUJ1uyylsmaIP9fpFe/ce5sT",
-	"WU3q1IwlJhnX9TReQGOrhvIrA9K+NQ3xcQSar5LyDnjxZeqsBW0vPF4h1XdMSRPSgWYBDySiv2AfgQAh",
-	"twxS/xPTqsNUPMpUXZbbVH/9+g6vnVZjqT3GOzvkqd55RQAaLLDHqDbgKENzMQm9dHIgMiABYIfcR2/T",
-	"LQrLsTnaxnXl5lu1y99gL1IF6ZImi1YfVZHoWNA+8P759uEU0HygmBX8+SGch2gC1vQJtzmf4Pqv215n",
-	"9VU6dlgWGQ6HVTStpAeHZNB0QZuOVYeEqMLJQcpoFAJ+jjRqnQys3S5hHl7AXAZD7p7UZzwLiVgwjjei",
-	"QuC9hkaRLL4rpYrJ3EcS0jg0fBWYVnzmVRAwkuTkdMjzjyPRpR2uvhGBUFUB+skzkHgU5LwKNDCrEpBE",
-	"iCtpq29ds4JQ8EtE5goJHascTrrm9UX1xCeoi3AYKtmsXhh+K2i5jzQvudx0zTe2nZGTitXrIIKsAV0y",
-	"MIJWxuOfMmYuqzRjenCMpuPZOyhUrasNNXn2kE5RyP+H8BpDjEX9inXtLu6x3ZDXZVwYQA2zqnaEXs/Y",
-	"jp+KXrMAZh6FJPmJlk6uXqPIEQWwHigEqVvzr9IE2ExSf9Q18sNElxyOdeNiDMnjxYI14AHYbEJjOtqr",
-	"FTLbrQhpUo6SH0wIwbTtNtrgsPW///0/w9bG/K2N1TM2nVd69e3WeYY2i7kgcuzX7KtrWDEHXfdh/Vdk",
-	"SBRN8LsTqV/Xz1DLq/uZrKtBuJ4Jswn9zvD1VRzFUhw7GC8A5DIpDG+uLco5Q92tsZP9lHKLcZmIaTvG",
-	"llBTwRCycWnV1ZhPscEEKH/32LkHWng06+l5+wzbssrCDvrtmjBZUV7JhvY3X6PRHzZll14LN8jiBWqx",
-	"yCTq3qrBX7xowlxU1yK9cvVM2HME5pyI6RQyQQOXPNnv7na6nV5vt9N93N9zJd5aC1zWJGRVQVC+TpvB",
-	"nHnQdofAKftsQqdO6wD12uSRpkHeNICqwDUJAK7tuO2KKmVz17daemFqY+QwhccZxAT63a6XnruSeP2a",
-	"BL66MG4hNFsgboExC5MBXsh3R+3Gjqf8/eJfCZq77OtOlma0HXJCrlmStDGJyCRV68cCZ5+INFeEcZ9C",
-	"r0s0V/e6u6Sc3RNWjJeLOhi4PPFq8LFs3GxV3+x1mm40YsGACI0aAbIRLAmwzUYiM8WLdWCsnMS/NGgc",
-	"tsPFEZocidvbybcLa32dMlrbnn9Lux1blW+NB+crBjaytsq4PwOCN7h2Tsy5CV3quKdb5eVVqzrD3NOR",
-	"wIVr/WEYeEy5FrdGXTL58x3XCbFGCqzpE9nr9vfWxs2ztKEEDUf1QLqqIqfOI/kAESggKUuoij+5qD+m",
-	"AW6aVFsHY7mGRUxipR534Qyp44NzOt2oDK0eNJg8tcUmGLvOa9rXRxP3f/VgYj0y6QeobxktbV9HdNuL",
-	"VOV+nFJz9Y1tDbouhlnvYvBtlFVg1zRfLBNVsia86TyHl7lQ5C/nr17WpDZAxu8aZTvPZAC3BSpnDbiY",
-	"9WW62j7WY+6sDS+vYXSbYqVHXcvc6HBYAXv/QBLQkGyzW4ROLHBy5Sycb4Rr+spUjFAp4yln91XOnWMX",
-	"IGPaWi6rhxElauAKarM0sUXoA3kfUAV36sx6OclbONyiPatp/FAllFZY/SYeskIRNWPzEk0UdvBPffiG",
-	"hrn+ku1kzVlXAqGo7ckQq4JTK/f6Xs+EaQILWXJzyZJPzHhrN285e8fGRKXOC5vqCPpNz82jtbviQ74B",
-	"jM3GEslgH2+0EWbQpR5rlIAHVi09JD/nmte9O2YdH4whSoy51oDlT0nKFskycPlzJpfOZKnlDeNNv2p+",
-	"K9cC2J3W5Xrvdr3pNen7lmkUsQjKnf1V4CzIy7YqTuoO+oXTKYsuY67E/WnvVojqb+EHAMA0cMdBESTK",
-	"+r+a2vTfBlo1jUUKTHa7LfHWPled11/ENclSgGcxvairu2AFi6dMiuTTVyoesC+voVwsodoULqM9jsUw",
-	"2ApWciH+waJL4O/7Gdd72CpeZ0nzjc2Pz5V03NKfblTSDaen764///SL7vfYU4zO78lm1rbcnRQXeMX9",
-	"aC63b5j3lepGYlWoFilGDHOZ+fXDEMakvqaxivn0Ejqg3M88z6CZynXltNPSX3/OOHopmWVzyh9IPPMG",
-	"OTqTl0ruwAsYj+oxuizvDLmFlIbXuRMUs7OF7e9iPTmelBo2g8vV46RVWyd6wRlrOviRm6bCnOqR3Gzf",
-	"PCtqZv+CmEhkI0ikXvd3UYBT0YmbQxs5S9twRqGfmQmz2l2PIZV4ouWrvSOKo8BXqN+De4LQueDTYhrI",
-	"kOdpLjxydwjbF8R7qVHnKoU523ZMK6lEFXp4GhHNadIhGOcwUYyQQwJrwa+fiGvIUTCZrbN4OgO/2pTV",
-	"FqbYkTQlEiNKgxtC7mJw4OQLcNwtGI8wgGAlkZYUWBrc/NXz+th41Ze3avOn/l9YeZClyDRRnJp2O9pI",
-	"TeFw6JDn1V085LXbuLQ/f8tVGUjQD7GavfKKfW6jn9c0ZV1dN5RQ5dlIKFjNaZbnFiL0lEgifSsYh08c",
-	"XlWv2zU7z/5AXsXf+gUeG/koG0qJKrkQ9ch+crMWrta0swA4RQReWACrRFSI9f78aUBsQ3mTzMY+07HS",
-	"p3/8mUw094IKSKJ4amqpfMyrfrd/0O712v3+efd4sNsddLudXn93b//gxwL+VUNH+X6x922/2Pt2OIy+",
-	"7N3cX6d40yj+4ObHWkZ9f/p0Rtf3oVZpVl/uEmaS6TeERDIti0gYR7bGb0bVAxnY9Arr+++QV8wCCRkE",
-	"KK2EcTpnEXG2hIWzr2neualLYvV2KZjjVPqB/BmVuT7oGvdZRRrUOxptvB+ewktrdwV2LyqnCKk0nk5t",
-	"sxRbZyGz0TxW7TzvrRS4LV4PsX2XrIweCkcs6HB+N5VYhO0641vQT2FyJsD9ogV5IeBYHlP11evDkX7v",
-	"Pbm23qbX3TvaPzwAxn1GFa05rSYkjKiibRO7tG1H8C/TNwlSyTvE3Wv6o9nOz1rTlDY1JATIpNDo+vaJ",
-	"jCOJmON2ETFbrAkZtsoBWVCLI2NKRCVd1vH17YPW9wg/9Qt1R6vHWLpNr7S6+pP3p40106G7Ftr0ppNT",
-	"cvbs+yZo6BpJARsY2/lCjKyQhEtBzlnRoScXoAV0HZvyfwtYVdfWYQ0l50zRyLD5yk6XdpKv7AOQDZMq",
-	"uQ4+flMp9v5U24FvaVpKcuytynduzK0pOA5cUlBQiE0gOLbegHmFeF2+/+Z13rEF2Wl5lLV0uljFV09n",
-	"Gb+q14wnKZ2zIms9kOT9qeMSk/FAntPxjOhPwPmCeaneOZg/nveDrutcbbhhM1XSCMmbi1uFaZI6uVrT",
-	"m3nbzsggUOsBmE1vqVKPyjvKo0mpndVt2tzGUVNvL2X8In42dgkLf30upHnw9PaeuI3Xc16SDLdgnopQ",
-	"uc130zXtw4yKYbomL6rtKjZZWoT82iTBVyRRXh2bL5JmMq9ZwDadOUECVBOxAvzftlRs0cJMhra9An/g",
-	"RjN/MEjOhtIr+wSybfGvltk9WvCNsJGbr+zYPx0iV0lX2TA7bKUs9BmpHl8EGssVjsp7aYqCvQm2zhS4",
-	"Q7frEo3M2Oup5I7Jupw4IzGLpKjPcbnvti7r+Vifg4ViGz2uTdMJSzd7FAGXNPo0tk0mxoCG33SnptpZ",
-	"KrqUJnMJu9HPY+6/vHffmThVUjIOIJANSTZFh6qLWbV+9cZ7BcD0JGld1CbW1K7Y2kTrCmT9TaWNlp9o",
-	"o0UyNMhnoC4JC3WLRT3CItYrYZyCYKif507iojtB84TzEvvD3u06ZoC69vVWfD4NrIOvM1RzQPk5XXxE",
-	"ml4Y4I1S9sqm/nbnOQ8MVEiIWyns3MX1XbfgfiLBbdIHakLrjWFyTBgjnDFc6USIK1Kc+kPrmdtx7aQn",
-	"mcpSPLhjTt6fP82rNhhZMpoSCMwUNlKD7223aHP1iy0JHva7/Y8H7eOLn/vdj7vtY+NZ6+G/vvRvfra/",
-	"ftm92bk/H91D46TrBcc3O39++OPPH//Uvmh8bGf1Ot4tbaAm1k6n1kShV6Z1ct6oym08lwbwdZNZb9Pr",
-	"Kk83WJVB8E8klW8az9f3cltgkcLpyvOanXs4Xx0m8mqQDHNWxpLYBxpatG1qeIj16RiATFBPz3o/kpPQ",
-	"zjMqrkAk244xDl0GPMdeP6gcpH2caY1gYqWXexIx7rDBm7Wuh1y5lvljOmf4eqA/1FOIK8afoHvRCFWt",
-	"dUtNxX+wVNS5DsbQcRnROur2OtbOQa4gIOTY8T3Qh9F4thkQzhp0fkQYTRjgBq8ZiUk9Dwiq7FAgysdJ",
-	"FrHofoZiAOU2IMj9fM/NY8OZm5Ql99h9jKIeU8+Mp251anV6WdvLPZce25XyuTq+TSM8t9rpFU+grZaD",
-	"t1SnCW0wxplWcs70u3AiI0ZTlmqDNP/rhV2Tv344r0RmkCp5JTFsrfDtm7Nz8lgbko8TMY055it6v5o6",
-	"3zAgALQNDrDQVuLo+yVgjJtcCa5VKT41aTdDjkglUM7cISe2+Mn24BAL5jJQbfqiHR6Dd44yaJaZX7S1",
-	"0ZGAtO8hf5P6uBkPQ3l1+b///T/hTnF+i7h9xZbSBVaM4jeDDI4UYm8PJAk/t6FzcuihEiK2CIoxWEo4",
-	"DIDc+eEwUwpMe8G/BeyPN5M1rmbjsbdpJBaOxAGMxlGuExRyyxSq4Di+EnqJIYI2Q5j+x5Dn04R5+RAo",
-	"HXLGGPl4ksOsx4JfPASIu8e08OsOzj7Ws5gxGsHMEa+r9bf2G97GSbffTHKK0EX8PeDma5LqDYBFOXfN",
-	"kPFqay3r1xSzQR81j9dNDgL7vEhEylI5IEyf1Ih5XGqnZVzimWQp2G4dgnFTvSTYw2ecYsbLcsixWhro",
-	"DQQ2gIqGaWQZXGhGP7FCv23baNtwZazIlClTzjBJxLXEhlR5MbF0+DFYeWuRY/QfsVQpVSKVHnqMqRjH",
-	"u9ADkF+EwIXFiIZDv4SE5MoR36dJa9DyxERBZdE/9zFReJNKTG9fmjyrx19czefNY3xJGxcuDHKUHpQd",
-	"wvowUFPGhj05f/6UsXSZsyc+5Bo0FJnz5gZwKCeibrCm2wACAGN2GdZv4naThM1HLBp4tSkgzVzmmI0g",
-	"Gc2LzU1KC3QpgrJWh6poIZ+hJVE8Z4GhlJYFAJ2m5dwf/kBeQA2FVGwh9S+9TkFQy3jKs0VI5vSqwHlB",
-	"nZC3kR1zn9spnSHva8lgAl84DipJiJ7P+B8gEAbkWxCAZJh1u7tjuAv+yUKTxQLchAQb0yTpDPlup7To",
-	"Dl7KoaWsYAoblw8ReEoJjErtdUj43fOGZ2jctuUtoUOgyjVnoOq3IorNrv3r2ZvXaNa/aGPCJ5iZwuZe",
-	"lIJk2koQ42yuRQMgVYEYWLp9Tg72yPfxtxY3WZunYkI4u/ayCy2qlubpWnwuSJOCLmvfx98iXhscr1Jh",
-	"1GcS60dm4hpwPDHAYH2zxhklJn5cWAaQHi31As8N3gS3mSRBPnjMuEKGXdqpwwxNWszZs+8xUeM7Abed",
-	"LxfsDDaQPWIjYQ4zU6RlugkY2OgRS8S1AaVNmUpjJgOywHwxHy3MAGkA0RmP7FYoHlv6xzZ59OiELFgq",
-	"BX/0CM5KupnGEzTqNE9qNSGzeSyGR8d+20iG/OObKyVY66T1mzAvcgZVzF7BNfoksPdh4YMw/Fjl6GWP",
-	"HmEOFPxoBwGwdcXTOnRvGqXiWkIJaQiADGciS8cstFNxetsdBHjKGJnHPFNGbzvxz2cEo8OR4m7E5IxG",
-	"waOpGRj4WoAtfv/upTmH/aHC6YBAfnAwDLlr36N1qDHNJCtOmYwp1won7BBUduQTTX8UVsWDKAcUsLvV",
-	"JXbDHB89MqBEsvPoETmxuEMGQJI6ZRaAiICpyixrmwb4QJqkhKyp52fhDTLJBkNey7UKzoVYeV9zMDQL",
-	"GgNuq6lmcIgWAOcrpAqQHq4FmRnclMY8Fz8Jhcz1N7YKIYfQBC4aMcb1+KLAYHYw63+w+EI+9tHDcK/b",
-	"I17voHCnQ84EuWJsUUgF03eAkB1yLHFTdATZv4tUaEIySeSMQrKyeXfgyIdNS6Ft6hViGDJqZqlEyiJ/",
-	"niTmoHIDwmJRhohMhZUZPDEnE57Nhg1CksRSSTtUTz2MZY7YY3hHG4yGcZwJ8BCBDiFLZYdIhosYY+cO",
-	"sxk75Ax0j4eog9bgVsKT5pAuh7G4UEOuFWPp1aV8jiVW4i5FNvAQQki4190LA5e1msRXDKFXcmcTblJ0",
-	"Z4pMdchzVA6s3YWnp+nzKrAyCnnVNZuNre2HVjAxFvQcIGJsyk4d/g3EbtBXE5ssf8FdRp2hs5U7SGot",
-	"K2MJgMv6/NJL5CvXgD8A5hotY1PqJXA6l8l01ro5/mSAOm2lTrK0TAAzQ+MhAfiVgVWfihTyzDhjPeqh",
-	"ooVHPds1L/W0F5PEC0nROYuekJDyJSCc4qeu2DIgIRechcgDQw5nhtavE3ugz0QSoaSx7KxPbNtF1eZK",
-	"gQT3SrNdpxN/+J6IiSWiEjl4odAuy1jpNSvUf+sl+mBzyCsmbWBoorUYOlar8D0HlbMwF4lD3mh9F4tO",
-	"8MBxN2jTzd/S5gVY+QyYZabnm+ul4Vo5xqjhDHkO5gDbTG/wgEBjNgOeis5Xk81pH4d4dIOMAEcJcWZx",
-	"HFmphwm2Q261CH1KmqTbHMq77DQybB1LczYGWNunqX5dXucAKVJd3TeWsaV7KMw9J2FekhOn+Z5H34vF",
-	"s4Kv4BDgqOiSSn++cKcz5Gd+wagPlWGseThJsF7eAkwZckDPF6bIw/Dt+3PyGOBdH38x5W43j+2rwh3f",
-	"4kFh+gS5yAM0wB2Bd9qmWgboVhpgthIzgZQoGpwoSCPRAeUJGUFM8usmLRjplpuloM8b7waTlUbd1m1n",
-	"d7LZfaATwX5DcW1iM1picMXSvADLtNb5u8hSThMXKoV8KCxfsBixqH6Y/MNcuOFBkcba0jGnI7xguTCW",
-	"EaQzgIXgKm31DtcvNIIPmwCH1jhAQKiYT/XfG9uHiFT8d6FVMwEdbhO6lMVQS6F+wKogbs1sarv9qPcB",
-	"+fhLEefKqskhGpjADB3yrVAzVLUwV7cNarDpcfww1DbfY/irbZ7esccpJINr4T3kfkcUMGoN6mWoSRoO",
-	"NFF+NmhpPxP9GPkZXA9a2v485D+32233//rWEEHYyM8kzCHb9J/nTrrh2xALLF26TFN4/NHDjMOps/NI",
-	"v+IZSxQtvKKazDkgkP+NISwcg+ne/DMJc+xz/ect0c3t6yI46vRwBGeF0TBu2n2bRY+lVQY1r9lCBfse",
-	"k6+v3/QC/ln7rlIWKTw85KBx6RegGLQ5BnhcgAGKMhkz5vISI4yrPzH41qqKjKdNFdu7X78/S40NZIc7",
-	"5F7bbqfUj0Wkj4q3VBokeMN3yhI3EqANXnFxbVVUJjO90XI5gS8eaZFu2MYYw3FUDgCAxowd41kMos4s",
-	"C9cqnKWsiVcOyFhwzsYKtXFbCA1JADSzsf8QMv4HIWpMHj44lJ7EuIYvqVRtWKf26TNTThErF4fwyAqT",
-	"CUAN4kuzJTEkOmPaHlA0SbDSi3yYCRDPNqVacy9N9LZemmOwD5oyqlI0kQKSTfWqNBjfnj2GX9afBVEp",
-	"FCtx6NS0kcMTQwsAw/PacP2kj2lbNx7atgAo4EEnhAJkrSz198gMNP+cuIxHT3JiG1a7nmkNA/YWVqiY",
-	"YDA2CzCWb5wwPmbGfsE2GCiW8BGUFL1962sxMUbfhgbdZUD2vHssuiPWS6NZh4Cmwnz3L5RP9QuyxaNH",
-	"uQWjae3RbGBxMtzOzospzJHj/MuJ2yEdco6rBhXGY5okuam9UtQj5D2uaMqcf8vspynAtqQim84CshDw",
-	"1g3Oj9Kh99Rz8sG55+rhCiUBAXF1Cu0sRr/Ld+33p57pC9ETC+Of6h1OR4lXaW/2AdQZiYlrHGkUGKi1",
-	"AxU69oH2nhj3eE5ZEHQdPI1M0crPLgrjn0P6BlOQcKgF7eMsfvzp8PEYJudf3YfpHJSmaJ7wb4cJ69/p",
-	"tJ3FIYpjQoiWMVJZtw/5hnwhJfdTaPxPf/wC+vBNSG6eFB6NNUstyTeEyiUfk4c75Bv0jJOH9JrGikyY",
-	"Gs8ehn/8gmS8sWN7/Eejm5z67u6AfHHDudnZ6fxdCv5wp/BJ0LQgVPENFIE/w1I9vfbn9tLDL4Qu4gEp",
-	"ftYSMfA+UXi12R7fEBy6mVzp++Bd/oYYdnv4hcT60DNTyf3ZA/O2IB+w4S42wAos+PiQn0MrpHgaOwDs",
-	"hd6W80wqQMzkbou6BvwGyNY8JjvklOdyNSAhrFVo6z89K8C3bZ6Ab2nInRtSmKao+Blp5QsSQcu1c38M",
-	"trg0zdQM8m6MjZbXY0XQSWZVJSe4CPm0WBKqjXiQEyOwKdCwpEkysEy7SNmCpuyM8cjWeJsMrAGB5dAk",
-	"h0pOL7pw4zHmFzIS0XJAGu4duH91ZBKP2cN2b4fckJsdPYB3VmxYzkdnGVbTIW8gYAZgItFoCQ4a0Hrw",
-	"5M2w659BT5JizvAAQFhGrkA1hbNh4AUwtZ435C4xx0TWzIHoohiMR4BPrq6Z82yixWxdA27UxhbElCbD",
-	"lzb06yS11jW5y6Uecm0jaLOkEOdwnl9APjDdzuAU9Jbb7CzBxyzATmoSNSRzTCcC0NKMj0QfNSSU+QI/",
-	"3Am9s9C8F2zxNONDjgIOvjzwdUM0bjzVwbNzYusDdJ09jSd8xAiLYsWsZXimxGJhdL5Qn4Z6MMDX2kSU",
-	"JFt0yFMYMB6NVr4VQwRiEZoTALZRagSQhbzH4emTMYTykhAMS5jXkIfv3r++fP7u3Zt3Ya7hwXEU4kmL",
-	"JbS+S15MCie+NXLTVKTG72c5w+amWNzsigqeF9Ha+J/V6iqVc0YXtAVaWMDbcTbEkJ8Uc/PQGEio5oFc",
-	"OzZ1v0ahx7ifq0J74jnRjS5GXC0S9u4oVBabV2pqhcGQh1iGa7zDrl7WKaqh4M/AsIS8BBLmnf5D2Ji2",
-	"dh5hjiAZERTOQa5PmC3WIWGU0lhbmf6jqEvb9TYquMs1HxjWx/2Idv3DnRAUMWWFTeBuskXf+hYjrfWw",
-	"0G1oEEtwoNdxkriavkLhXK4U2oAH7h1W0D+5e9gq1kWia8pWqrMtB2s1/On7s/M3r0JSMsTAFxV6T5l5",
-	"nLscTH3OQMPOER1fmYn5VgLxjIRcJG5gI+BGdIpWrhlGqVgMue2IvPRs7MIjRvsyYmOAtULuvIPaVs+u",
-	"gPOvXB+vrTOAkon59K1+wCqvQ57Hl+Fj6NUs6HlGXKEpibtfD0GSkVBYJClzTEnUKUxrrPLpZY1baKwn",
-	"7Ulviq5zkroDznhvyzWYuT/OR4kf2BNPr7m2H96fE6fvPf6SNwu6eTwxTQSRCV7EiTZplRBJ7m3PS8K9",
-	"5qjWUWWyTAogFmAroNzTfxijXf+N+npZtmEZxPHe/mFAQrpYJCbk/tjc+CetkYY7Thn5gv9DyBCSbYat",
-	"ARm27M3yMfgc4QWXKJCGrcB7IlaJeeQHdyOpuRFdIPrOvX7f+x2lGb5BrxnkIyPcF6HQMNi1FhFcpXSs",
-	"OoX3arGIT68eqDksLuMI7+72jo+j3fFBuzfp0/bheJe1j0cHvfY+60526eG4F/X7hRcwXIHWgHz8QoYt",
-	"kzpuqGXIEBQGpIS41Moh/g4hAX2h3+2Smwt88Y1ehGeQUaZ1CiPkIXyvhTqJI8ZVPImhmx18xMh9dwik",
-	"zDtaSt1gO8aBaDVda6rZHaq/9kDCxupoYWwpFHrhKxfv4EUFPhFT44eR6BvRV8O/tY0e2z6NQuvtd05G",
-	"u6GeEDrkUKSUmtEK00l6tAS1GyN/VLl4wZHeIAd7JGFKgZGL6DpaG5otFzPG5U7HnLoyJLA20kZzoOLE",
-	"7HdgrCE3jAUb5eC429sxwocuXcqLNVAQlZdA/Zl5CbSIQbU+ZcbHn7IFVJZiokQO2gFHtzuk0WwKTYdd",
-	"8w7Qvm1thD2dwnf6mTYoly65pUPOU4YmiohYrZdvyI1qivsNxL1kLscRHIYmyJqHNpQgkRigpPmDUe5g",
-	"FTFL52M4pwm2L7k0F8KLh05AVC7ukId73e7OwH+TwRQ22umCao1kAAOFDY9RbDjiwP8NdXsutUtvCID6",
-	"i6U2ESF9AK0BdJPmaVGuvqGj99ejF/Fnn4k7j3A61cCTN53KRTedE8xIIe6K/nbGoWTZRNXyS5ozkXnz",
-	"yqBrwJ9LTYbOdaoNR5jpE61fjLNUaqUR3Kc5DKdXb241gSQGNwwhj15q7S1b2PPafBsdq3Y32FQ3CL4Q",
-	"/IrJCHoZ86swr8spkSeO2HwhFOPj5eUVW9YRqXRLYeXD0/xi+3tmgtfzhVrCkQh2c2DJUQZ+MxEjzRRa",
-	"ecHZQpIjJe/fnz4DloCMEL3kkCqseZpNJmzs1pkLdTkRGY/8obsfYbB7OFjn7oeg74KqWeAMkTyAGmOr",
-	"QnvB7T+AnWHMxC8gbyq3xLCVOxRIwySeztj4ymSMBwb2HyrhMDHIXwhtWIuo0PjH33eVqzCjfUN+PQlM",
-	"A0HdwzlWQRmE+eAbcFjvpeeoAWnMSXii3xv65KTjMVvA2VSmaX4FhnFghpFHDQ1JfF1szqKYIrAJ8uwJ",
-	"vMTyLAwMfypqMqDBwFrUBNgMiquJaJmxL+gyETS6hDOZptPC8CsX9Qx6u2YGIKA0j+ZixiaKCgMvkifE",
-	"QlIfbN7Ad1DrW7hQLLCZoeZZvQsLKEAB5nF6/P7/s/fuzW0bWx7gV+lh3SpJdylaVuybhKrUjuJHoo1j",
-	"+1r2zeyGGaFFNElcgd286IZpjstV89d+gP0Q88Hmk2z1OacfAAE+9PArzB+xCKCBfp73+Z1caAqGB/cF",
-	"wFBopi3X4Xmw89A4S0lR0CK9gNm9AAkgGmzzEzDih/GIM+1gGKprVMnACLvKajhRr4MXM3mkpLHLY/UB",
-	"cBNWl9H1fEl8izu9dNP29/g47q8lm8hXEKYjFiH7MA6o6263faZ1ZmmPp90VcgSjRuJsmQ6dWlUUYrgs",
-	"UNSorNttBTDsrGU0Dbdh/t14QtVWzLEihxwS/7dYvJ5AcskAZg/r2ejwV26Gk6QPNjk7KV02E8WEz7Ql",
-	"U11HaIGzZESOwBqYGaeXY3aD+4XZE+BsA985S5685mNYMpQVfpsoEJYAhMtJC6WMklGqI6/dAkpxf4lS",
-	"UBBUFFAZS6IOrT/abStCTutMDQ3LDawMblQ6hJ9XhQswcxIKkMhMe1kYJxYsl7CBEGseAn9PKhlQJPaB",
-	"6k6TT0Gh9ZqRWL78bBQbmYxSXaqk4UyUOLQ45DIaWHTZD6seh2q7CjYz7vzXmM1g5fm5AhNAJnQwz2Zk",
-	"/HMj8gN34kjUO/aLELNgTqDQi8r3uxTCiZeAGtoJxhxxjoC5U1FfwmEhQC3iuW5ayOh2vJyexdeBNgJ/",
-	"r+cVyTSOsbG8SCPnxph1UNotXQRzBQ36KXrv0U1Leb1uACGkKuq2vwiddUynHoJIxm/ydOy5+MOuk/1B",
-	"AoBR+GerTpOlPGk/oHq8pLe0Q1Aa/Q4BYyFazA1rqTphNLr6PT/IU6azsTwsZ5Z4OOh1GaojIn2jGoq4",
-	"uYTdgfC1BMNSMVTMlQuHGW8NAqW+QuLmBZjj4m5Gl6GH38d7JgoQbNsrle3vSsO1uAZQ9EJSECeW+WCY",
-	"f5ZQjjn1EzwX/OrC7cS425UbFZboLoLMzfXC7tVxKbTux+44gOodqulUSapryr0myyi5jzQbh7Ec9k28",
-	"YpYcU2cBOh6jeaOehqvx/LoYNcS2hILTLiV9PlFQcc8RPL28pNCTX0GtcdCj1X0MzgrPq35Wc6ZGRkjH",
-	"pwpuxAWYZWp7NroOk/p99VAikSe7MmicAf+V9kOXghGlQamReJfGXQ1BEGRfmEG8oCW9OJ7fwOOsahYA",
-	"9HRSCg7o7MkrbsQz28mEafAGId4CktRpRkwzeXc4VBpDCjyD1YFzqIspl4sLMujqKv+o3QxzoRSbAqY/",
-	"ZEdQwCIKMi55JAtUx6mbcJHqBRMmD73HH2EwrcAZDi0qR6x5enrsMZJB3LyUdYUVo0ujphyKBuQLN26e",
-	"XfyrVIbHw3XXmlacsiHGJWxE6PLpmY+oR/0ZQpgdy+qSfgPZM0yRupMColDrKLoheyg6o0UpIc7PfS2w",
-	"XL+zneMSDAxud8eqeSYvZoUa22mscMzmR/wJDS62athZo2avTZbnFKs6Xz1Q4vqwVFn95VfCL1Pcv2mm",
-	"odReW//d/QoVXO6oF3gq/Mb53t0F0J1VAYpFTGaACdaMDd14NCHA2+VX+HKIYbkQP0e7hSInKxUcig9g",
-	"fCNaFLzgy0dBlG6AItROtITonQzCoU9fP/q5MaI28saiwZAltllygJrQDMTvJRIf4VE1sNL6zdBzepNT",
-	"b0Zh0eMQbjj08TeSyNYVJxKXM6QiMQfI0iWBH7x8luw1Sv3+boUvRTVnYVbIdkHsCnJmbDf7URSigDRf",
-	"uzvmvEjZPk5klyVUUMH+6UtMdX2BqQPYZ3x4BQhl0KbHXgSTgnch2u/jfbB7uLfCjjYKzMlUQirodXFU",
-	"nMuO5djPCHgpi/bmS1A4/d4kjI9ZeZlnelLXYqv3KhNIiiso5e4BZ+3CUw9MK4BPUGJt5bRZjRNfhE3p",
-	"TeS6w/2I3Q7UmOKRyObtPRNg+EbV3sepYhVkN1Sy6l0YdYGvqhm4qjcrg62VmKuGI9LSVSVyFxgDjBNj",
-	"UmjdnuOXyBlramjzEQNzgnyNh7nL4dRFjKoQTM8zA3VT1WiETp1MRwYHJWPdtt/kfcd+EsPlVoEAD0aE",
-	"q+ZPT0IwicAgEsuKvT4ehSVEAwhXI3pXC1To1gv04UkCWhCCkSAa1QfGRJ2LsGMJsYZk2seFmkX1ZSeQ",
-	"HBZnGFLeHQ0gxK1E/fcXfffPyRTD/K1qQrtTwjBhMcS82Pme81h7jPfBRbC41jrQ9lCFL56eeYqLQTNE",
-	"dePWPsgJ8EWcHmgv5AAAEitl0YIYheulo61qVy1XPF3arOHGAdt/6JXfqHsZBrbjQ1AhxhvWCwGgVPU5",
-	"bPCfRV2xwpkqTa0fdBU68WC5E2mGnqtgugazRPXD0UcgynxpsHS17SMjkedMZzkAl6Blb5qlafB/N26Z",
-	"6KuzQhk1VHnts+4yfLdhA4BDDagBpAlKEx2iUop3MzE0S7McfVY20cv4ev3DaG/K84AcBBFEAakLuARE",
-	"wxDZ7UVxm2gLpTB9U2T2PFmxd912RDWW7DeoCSEqaMEd2D6axEDxi8Y3zfRQyVE2LoulJa3ca5vgygnD",
-	"QYRMdohy05jNaf+AABD803vrK45FHOdrQUHubiQn1UIIwdkj8lkkeUaZCUSG4dfFZakr/r3ocuVk0hrA",
-	"660mVA4nQekhWRcE0r5nOpcCnGgu7jOkn+KN4UQMr4LQglJ0+xH2SilF5DcqrHSvqeewe0iFA/HWI1eE",
-	"vq/rywlynAigJCDp5Updacb9Bkovl+aWLlV6l3LDL7mu0zvI+3c72mkW5WzTyUovL0rJ3/Isrzvsqnea",
-	"u+L3kEuBcsiLHHP/kCOjrZbMWeRQWde/rpXCXr44f52sUyz9SFwcYjwGuta0zPakTUoD6cipmssTzMzU",
-	"bKyYqvXPILa7PWZNa42BjAFRA51a1YwkL9QAbtZFmhWmepyi642TDQZd+0yY9VFmooibLtjq8kWlFCme",
-	"ICrcuHZTsLORK/Opu8zUKUjQm1DxqmpLeA36jqEQkLFQDetvIU1oh4qii3oMlJM5RZpTDQy3q0hUW6jS",
-	"uZ4Cy4FQuJdWybV/P0PfdiHYJcj6RWFVCjViSY52MYCS9SXJ9h8euZh1eDlfdCEWi+4fhOytEFXSrWa+",
-	"A/UYSIqboPgOF+OT/zDoSPHODDoJRhZ9d/zddwd9NlJgm89MFOSDVh6OMY0YBBwZFHvszOgQEAL5gRwq",
-	"H8p0IKOAkNh87NxkeaZBv4J5HRVq6kIIXyFmDwYoueMHrv4l8JCGACXXvQl/C2iaRpP9A9lvH2JcCJ5q",
-	"6RgPpMs9J0juOAuJ7buQDs0XB17fTbPRSBSunjwGkNEX7fJZ2bhieolJpKMqA+lMSiGO1GVWukGjcEFv",
-	"dpM4FVNVLNz2BmCFIoIYGSMhxFiQOLnjMMqwXbKdXYkF1Qdzc9djL5AsIVarmorK+a6Z1NjcWdMyg2bW",
-	"Y3viXKYd7WPYspIlD46+Z202QEAReooWVvA2divJhN1Akd0gICEyukobBvfGPlpJugx9zskzhQ7+pEsO",
-	"44Muxc6y6t54BZkMIqW4uJ43ETXbHUFKcvujyVaH+AXwmQfHx6zRfghjx3Baj/heCIwOsFqkk8xclI8r",
-	"bNUPxXrxgUyzUfbOgeP4jeZYIUi5Pjb5F4eShDgtgHJUAxoDm6/3gbuu+ds0XtyuFB8XEwbQZjnlRqLJ",
-	"EZOPeixCb4DZ03wRYjmIiqFX3Z9pOCcgm8F2heg7JfNFjyUv37y2CwtGRfvH4yfPnrx+QnGpPz15nSCI",
-	"pX3blVj0MOUIjqiLraxlLXDDxgpqtLp95VKhkwfH39tPPDw6xn++QePXw6MH4NEImopCjWnOF33G2UjM",
-	"QSLVXZcICxnHNPxUlZcUK/uWF2C1L7hM1dTBU2mlpCtDXOWhREr/gTEY2pdpsxTJqiQ4WEoAxRIEMCUE",
-	"6SDpPOCWcZEc7iUQqg9mH4zgvn//qGtPN+yH73rf9b45IKA/4CUDmZyNDp8rKSjug8yA1dyX5Bs7V4QY",
-	"ASIq0HirKcA2wXX3hb977DSYb1wHHegdnuGoHjKGwLTBNSQYzU+KjUtj8zjM0VCi4BXMQ4MvEv6PQ99z",
-	"6UF2EHs6grewArODPS6lFkL2WVa3wTlycblgUs1DdB+AAkoRRZl4lJuBTB7cP2ZNwTztvl3umWdaQmKa",
-	"Z3PY4X7dnhQRiR8x/ZFwY/hwgrk1tLHRBej6vZ9IdQgMKTk4cSulfTw4RldrcKNCu1oyCCQv0m4GLyLJ",
-	"BVFU9pSMsCXETalRcGIGnyWFCFnGBX5OEqb76CDx/lL70AgdCjUYmYF0YT777qEYPxAr+EJa1wG+s+pn",
-	"7UV+0MOXKs+GCyJEVfcopCi9BTi5IOwg9thEuEFjSWS2nxZ8ZA4zYUaHE2NmfJYdFtwIECoPKe/2oM+S",
-	"AcCxDjon//rh/tHRyfyHY5DV7h8dhanKpGXSHnA5tCl+ePjtifnhfoIDffgtjBUQ87lDekSBAIEmXIBO",
-	"j/0oFhCoM/FCT2XHHn/PKo5tQAQKfAUT4mRwDAdweNq8cuG732PnGKShXSKNc29DZXby/mJSmD0ZXY9q",
-	"56RSH9NDfl+/FXieB7dv/aluHD2DwbNdBLiwzSi7dyD3YbTLTmwXzq983HtkBK/UKmD4Cu8PPujVI++t",
-	"SgEkyUT5a+7kQJEozIJI0fOAFwrBmioFN1YIxu36/1j9LKWmb84ee+CqIZdKQsn7XM1FcTi0qjmwYxxi",
-	"YSDkHyGEwAqjRgzKXAEmn33X22+xJ98//NvxQQQ+4IFMJxmATrpU7ogvVUFTa1lTpy/PPPo1GYlH7FxM",
-	"uSXYjkdmckzJWb852gjbmhA6bI//+teuy9OUYs6mmVQ+zBFC0dDYmy5I9u1j5XRPS7r0m6bVm8r0QMJR",
-	"IhTYiIJhC3eDB9xIfIj4d9c5oCCVg1In7KWrzNIJTGuRruY8shc0bWVyIJvSdXrsDNK6gtCwDNDyG4oo",
-	"ImbLf/1rIANT/s8wPX27l/1MIKcFgdizsxie78SHwe5pCFjtYvwaqJWEJ3QSXCB+RrF8h/t5EruLEcdM",
-	"pQSSrQpK+AFYqHhE4EC69PXY//pXlJ8LUDaLKwGTZFkthIwyxEyPUlQIi0qjwYlciaq4Ag4JBMVBD9pT",
-	"NlXSTDTo0YHia9R2UBRjyWP6nFVUfKIRnJNvHzw8sB/oBpE/5RACCuWlOEvOrZxhqs2+e/j9A8Jdz7Oh",
-	"kFpgZViXwdXpd05nlqkfHveOAt51dO1Dt6PL6ZQXC3udiGO3BWgYzVEijWkbRb5HONhQDgVr83fO6fqP",
-	"fHiFNQNpF3X6naPefeyAmgnJZ1mn3/kGLgHI+wTwyxF7A/DNlW4qUqdrCeSEJEsQJ3ZbQHpqnyVmYg/0",
-	"WZrUK3xDSv3rOtqCGnkcJ51UUWBqkY5ggJE+NRit63gIQqnYSg4/Fh135yXghjkVHGe5x16VMjKFBJ3P",
-	"L4pRkK1viU6UrA/QBFbLpXR9h6hSQ7nqsuTXJ+fnpz89Ob84f3768vznF69Jfl5yAntbDMQY1koKD+SS",
-	"wzYAnRalDLBCG+czs9dK5boLCZi227j7uKlUW+8Tnx1IVB15nmvvv3GchbqKYH4IL4fWGyvRaj4S/YaQ",
-	"napmCul4cMg82TtLO/1OUcrTn96cYU1eov+tZUrDI/eizwHA/B9dlyr6o0qhoNkQ8xcAwb+WvADlSXx1",
-	"//cdaJe1l4h0z96zXX1VSld2CQqG+JoLKwsK1htWqpOYosTyqUTw7NuOj45qo1hKmakPA5d+o0Fggv+W",
-	"AwC7OfZ9uRREUUpAbI3QFF69eX7x9Oz52fnPTx6jASDASUDFgwc4xqbvBjimH3nqp802ub++yRvJKbFA",
-	"pNjom/WNnrqAbmzxYH2L58o8VaWkT/xtowanPt0KW32/USt7Gl+rU1xf2+7+BgMCXCKlnvFijB+7/3CT",
-	"qfNpRr+KNOOvFzNsfHy82Rf9GGnqjzcY4enZ360Yb59/uMmWOCO/xjloFGAUxLbHG22nn7gRc6xV/nCT",
-	"nXGOHuE3wfOGTTfYIvSp1xioUKkwBFQuri1E9c3/+NB9Xyu9Et9palEth+Of/iOWSywfdCoVYuYTdI09",
-	"064Y4O8dy/87UPN5CMLCQ/snysv2tivuSwV5QUqB6BqUKy/IHBVdx+C2TrcToar1QrxQ/YZlrVi0+N1h",
-	"ZAfu9DtSSUFVbhTUFiH5qo/+J57hzfTKPWsnezWym12/sWguJF3EoB5oYuj6IDgqBedFTRQ6XFxSFefE",
-	"5cWiy6y3xAHHwpyeOePj9nxw9FxJATY4YoIrecg6TuiGkK7nIqHPH7odqj69rhEid8ZNN2dAcaNGDhRB",
-	"f9hZJtXQvvfJaz5uez89dg+esS/OM3mF1YBKQyBQTwkepO0d0OQeopi8GDkybV/2zYZ85FeVWmUj3XHF",
-	"TXnGa6V+5XJBk6BvzjuuyQg+HUX/CcKD420f0XGeIQ2tE0urv0EhxK2oTDh8Z487H/5YS1gpoBJrat3g",
-	"Q90WlfUJOE6rkF7ZUswSuK6y4QSdQxFmE0aAa4+FBuhnFdguF3s8kBWgsyWQs1qQNNQzmwV8YAARMARl",
-	"umQRhoj1svAJppBRN5CUkfhCEu/wmSO1eqxgY6Pe+TQSp5gjtqjGjFSrxz3a4MHrq3HYjZvwsSZ9rsLK",
-	"jrdlZW7d1nKlR+7Ju2dMfvE8QFemd6rQjuhvTPRxr66n+0Fkj8XrcCZWCdho24GR+gLcjo/wbAO5+p77",
-	"eot4DZE7hIoNx4CclQmnOMPY/Ej1kCUGfPA0YITEgV8YdyEFWwgMpQkJAxQIgfiHAIGPObPlDHJ37AMR",
-	"VNNPijl3G+bEavEvV9KH4POc/RLeRX2uPYFhSwmQbTSWFqUgkCmHsB9Mdzj6oxjn0b2Wct8d6j/6fGKM",
-	"u2EbLH8Tmc4zHSkbCEy+TKqXFys4kz2iIHbJffKEHcGiAcBDp+sIMdQjbqoWCaPrxCQ2RTBlaBFXPP7b",
-	"g6aKx2tqHm9cOtwexeXh0jKyCgp8QKkPyxzDJlOlI6yak4H3nCbJu3x9jO6EAvYGErENC64nPuMIMCdd",
-	"Mr/d0oR5qhQG9eBitFfipN5VZnd1DeloLu/f5lyeU4ibUSEGzs/KvBK16c5ur2VQtv1G+6U6uuNb3Ccf",
-	"VxOn/OEt9HA6zteRXHzTRvnFuUvRtZ0V6C68FR27kSCt1LKfi3cm7u5Ow94JW3clbL1UOeb0Rxx3T9N5",
-	"+HyU7eANWidtNUgQgAWcyQ2r+0LJO8zYXta4CRRwIBHngJ0ZF5iJDlOvsPcA1KMSBIUKLgB4zhEkXUdy",
-	"BgV7ryikQkV6qHLLJqVTloQjnMYw+z8uzh5vrcc+4xrJk1277jaPn8m/A8vbgHfcmifQj3V7f2CVaLex",
-	"jlDBFRev7iLEMkRRFSJQho+RCrZsY6ysCLi71XQeZ9IQDg7aI8qfxIIGmnAQFVDB3thp4DumsDFTOKct",
-	"XWULH5UbUDnrVop/mue+xnPXwRxA0FbXQSso7a2LbwXDUtiQqA1QPq7+NZDdWp1Rn+JABR6alcyXZ7/Y",
-	"Hm5NPrNpZjYhnI8gyarz8eVyN/GrCSsNv0pPIa9tLWGFpnafTPm7M2xxfBRUF0iXayK3LyQpomrUsvjX",
-	"lti7nWeZvFr3LDzzVcrkf3JqCvBszeTU3apQyGeZNn4LxoTR0a0KeURffZun5xEEGlSK/FO0ZFwZOK5x",
-	"jFaTfEEpziFdgOBAnXFsIF295ITeBRD6cWVaSDiEIGUpEDOoVniYYAAAjDZUCXKT5Ms5k70QMRB7+GG8",
-	"En85JIu5jDnfZ85GZeGriSjCF6XGUfFFh8BoKEWo7+MYh4JxKDXdxSjzqHA8YCApysm0dB+nME/J+CSk",
-	"y5KHXCzAEkWWhgkvvv4tZrhSgquvyttFq5ZygAkw9edgF5vD7cyVrDVzSD3TJ5V+QB8a0117zKfnOT2D",
-	"Ej3ZpQh10Kk800Be27kFE0aE+ZMGKtr1Wst8not3xH8jWqknarbeERYNdPsYx+bWGwQ63t9yFrYYS+rY",
-	"6ZajCO0a1RoAVeWajhLIQN6khXuX2q8OGEEpK/7UV8cFNwlUfIk47h83VvGNnBVqKDTAbhHW+Z+cb+PW",
-	"j1htK+8eqlScuwP5+/tOzi9FbillWeT2LHA5tprSROT2p4Yyu3SbDTp/OX/z8uWLV68vfjw9f3Lx5tUz",
-	"r9EMOmwwGEjGDn9mg04zOrhv/frFL0+eDzrs8NASCbYHBZEG4DDAQj6/iUvL7WdUD2jQQfBlqAU0qKhl",
-	"WOqnElCIl3iG/yp5cQl64aDzx0B+2BtIUD3cuH9SYdTwdxgyUoguE0XB+j+4JI9eTCz3h+Zdl/ydvQYq",
-	"+n4gB+Y5n4qlQQ3MOQyp71rjT2gwMPE14tivBE+7rOHGb3bM3eV2p2fVx1+QfgyPfugO5IeDgcxGMLx/",
-	"+4HJLGfw9VyNe0+54fm+KIqDgfwwkKOp6b0sMmlyue8I5y9iccDu3SPYNrDYKDkUtekNJcnCNFeuhenG",
-	"Qqn4dl9O1U16zMj3YbtImNU9N6l7sFE0zenve/Ee2euyvcoOsRd4Zv/vd8feHzAjJwNpO6Jy0cvV2A/2",
-	"SiwOTlpGW3Pal1oUUZAtn2UXVnRyVzYJj41iYOl03XtP73Gxr6nIhRHt4VWxxD1WKnUl8CmWyiFkERZs",
-	"FNvUjVKdopRgQG4SMo2y4gBpF4R4LzAG4HNMjPMiMaVsGh3JnNrwRY8BJwUYLejvqkio5QyUmF8vySYt",
-	"hkiSy52d5GuzH/55eSDKZJvwwCjChk4n7YYW9XY7qx9sx2DxK83kXq7GmWxP4/tRjDOp4QhqzDEV7xwC",
-	"BJdNRRKCpuo885ViFvhIpfBDDwvE0MkqdclzSGrGLNIXdmbZce/Iv3cgIeUZC7Z9++D7gIvxoPdN7zjS",
-	"XH2/KN3PEubkgCEcOWSTYCENMF6Sh8fJB4JdlsZA5jNk8dmVE+9muSows/cKM1pPpQM6i/LhfWGFCiCT",
-	"KyTj56epLlSXSSyB6ZKpKeJIKntlIAEnMZsKyOSPEcnvHx0duVXy+D8nNSXfJ/+pPBVUvv01QixsqPBe",
-	"O5gzV+Mz+WkVXUfg16p5z2xft9dVl5rFHXp3OJ/PD+3OPSyLXEC9xfRmPXyqium23aM218gUXDe7cJbX",
-	"G7GBGMCe28YxWGnVqD3HRS6KbDwxNf0ZCM45no91GjQ8e7e68xlijj8K9Wl2+nCzLHBKSB6fiSxQYezA",
-	"HgN3jNm6lQfuRq31bHtZTYXSNain8pT/O5263lBNUeP0LBQeGVIds4kqtGCXUOJlMehspYrS5vCqKKl1",
-	"z8V8n/78LTOTH7kWb1492x90JsbMdP/ePac9Vbp4sLHah7hASwowkLiK5hvTZHjZEztFLRP0kqZnxeRs",
-	"pZxWJqcyN7bBNeanW2sHFHEfJ6MXEUn74MG19d1ceO3W9hrUQ8KL2H/PLm1fi7zP9lb0dY95hdU4EKe6",
-	"4gwSAWrMAhdlr7YmewEiuM/2Gldkz+nGrR2279+sz13saZ863EPBFYvBuc+QUt2Ux7pN9PuHWABXpWmX",
-	"wJ84kc2VWfOSakWuDkCgDj+nAqrdomSbCdUljtVsRMrZXM8G+FU1Bog2KyjeQSZQrsYvSnMH+T8tmvhy",
-	"SbvPXBn/E0XZVBjwE5kiqN4qDnytE9pi9bJHloTJFWc26Mi1GovoZpZivqwVR2ecsGvqavJplQZg3NlA",
-	"0lNUx+hblvIF7FrCouJy4duB/vfNET6CWTIQEwngbZRJUu1wpj2MW6lFH/EDnQvVI9VqqFoTQdosuVW7",
-	"CODsSQKNG0qLDiSRFHuX+u/8zZlmICj3Y6jKANCf0VxUUJlRqRYScFe7kE4yhrRWX7yIaByWBtPorbZf",
-	"UllqFesFmQepDGapRZSJSQis8LCrXBnl2MSlMqm6Mlgh3cIiPe7X0fpY8uDoPourd3bruwJXbwTwtmYC",
-	"4JxYH3QUJFCf3EnxshhcAO+uFj2NdxNlioZ99LcjREx1EI6+K1iMlACY7x+5BCeHvlfBGkR0udf8UlPx",
-	"WrvfHeyqngBKt+8C/sZa9WR9QE6MuJO5Gl51I7DMaPP4/QrhGdloICmuAIq+2O2QUiyCXSRAVHaGZFcF",
-	"xh5Hx0V9aRj7SbTG5oJrKub/kWwlNW31kxpNNlPrSWfe3may1PDrs0wAKXe1TUbxif68TRT0ERjbK8Rd",
-	"3dkovgiZagnRoUG2wA15e/JSEI+cEbo1kvj/tgJbKGrsjdYhdNhycKqhXZE1LsWYS0zh8MGny3HC564D",
-	"X1+gcDy3K6mZn4NrRAs7EnSzcGHX1U8RLhyRVSHTjUjqE7vd/Mh3Acd/vvSN5XDjWLNsJpUtGqJrc+89",
-	"/bVZcIQXh11FFB+y0GDSgRw7wliNLEkJ4gUHwBnAM9+DeOImWTM6H1+tdeRPHKqwvTmFgsHX7/2qmHCz",
-	"0ATagtXYBJ2NZTlrN7P4MH4fuuMODKV2VqMTAlRwJhFAnQGAulUG38hsqFICU3/+9JdHIfR+PsmMYHoG",
-	"0e6F3SIDmVEdg6j8Ugx0j8VRnqMeOnHl6rEXWMEn6ZE6Doq4913aZ7+zb7t//B0bTnjBh3Z6TuzbKQu1",
-	"XsMfdVSQzgHA/pjNBb+6cK8kNfxULqAzALnOoSgXYT2Rtgx2AkxfnHAZ4v4RJhlB+TOoiu2MI3DbF9pN",
-	"Hhx9A5ew0CgWtE967BxK23pwf+5Kul8uPD60FoWmKiiIAW6n0t53Jn2IqSGzftIU6Y+1kTDeP1qHPsm9",
-	"YMSp2Vq+R58DlazuXVtVt3v0zewLiWs4h85ur6TX291B+P3GY3gu5m80ICFu2nt6vFE3dye2Le4eo1ZW",
-	"Co7gYbyBJr4B2X+lcmFFMzxVd4wMDA7S1/yKeOcutuAT6e0hcJ426ceLLkDG+zmEF1jmsOTlR3JUcfNX",
-	"KNQt+vlvFDFuO7/k9UaGcWtu7xX+6Gq8d5stB5SWPHsr/qs989uVjK96YOj4sWHAzMTqhygbpWIGDgsl",
-	"PTyCyDXUvALojso7ICEwMwPpip008dqxMM+yt0IKrTs3tqSoq7Ws5mfBczPZgtP4Bs0RajRWwCPJ3t4A",
-	"IGJ72r+CzpxVVxO69n9GtGaCg/oDNspUrESEcex0XYxCI2D1r58eqHpTIeSWJJDYEHoryFdjYeBbKwUW",
-	"7E23MyvNozUDJnQsPhWpf3RnG9tBm2yLKO3rHq4SZTwaqMTU2ntTcc91p90I8AoT0XXFYLang05teREw",
-	"Imc+8/6Gy9Ism8jYKYXpD8sCKg5HLwq6bnCnD0ME7wrd1MWDmDhSGWOi2nXUlo9cH08ZOuGEn0+rs8YL",
-	"uzrlutLpaySQt7TfQIdtMX9WrDUQZ+Lqpd4llfvNbkq/dtcjcztd7ksxxOKuRZo2Cwe2Sf9rE/zLWXqN",
-	"tE5Xwezee/oL0PpGUa2KltomJPD52m3eJGtF/ysf+eCw+pIHRw8SKnAeKtECAhTP0hb5sFo34xMLi+V6",
-	"uIh6jzenWsstm+tjQXWQ64uOO6jTneh3x6Kf8dvUVdtFGMlAzBzJuU2AOzo/rt5H2SQ4OggoV5+RCtme",
-	"9dgLmS9aqNmUL/oQgwkxkD7QMJS1nvvQ3KUXdwEtvooYaRRETbJ9IIgHGJaJwiBOWuHkW+8faRLtGsoK",
-	"3UQ624C2vVz64vay2ap33EEc4OdDsUPFjoB3GCvx1ygR9flD/XwcyryLM/w6eckr5wxZzT6CEOxk1h6E",
-	"ZTczF4BcQcF3VijQHtokXMyfqpRDF1BVeU8zbFsHRU0LPoKq/8O8TNswTV/SZ7++UMVoQlczEnruGoGK",
-	"2PSGcYrUzx2q6c6QegvIMFD5tBkZhm4thxnOPA1wNM1d+aNeJakN0fRXxLp02QaryRTXjCN16ns51KOa",
-	"Iwh6ZqjaUK0iXY+9gcvG+esod4gsYJQoVGQihTwYxGOHIgA0pHvv8Q8wK8wK8TYT84Qyz/AO4ylWd8Ei",
-	"5blLGXJ1ZhHKf8IpvS3PLJGVHsJUTKHSP2D029eMsbKA7SckE/2N/ZL9aKfg/zp/8bwdmJNIyye1kW4E",
-	"SYkdPRfGCoHbFGpZavipQDUdFd+y520SNmxsCOiZ8lTcgJDHVnbwMizay/65tlEb38TyBIWTtJYvuOfq",
-	"Xj0a8ko9IHBDOlebN3qJDWxbNBtu0vQNGhjj1fjqONMmAVPRmp/Jl4UaF0LrnS7yhWG0PQaywYkJtfHi",
-	"2w63opdfC6I0alFzCPbZX/bLMkvHQh4sR3HZCeZygUFaT5AKs2cm9Yims0Kl5dDgA5btuofmdexTYM8E",
-	"ffpKjEpwsxYQRs204aNRn00odXjK1FtR9LaFOgVq3gJ0ipSnEgdWZWoQCPYIh9s02IGlq3aoKwc6MK/s",
-	"MPuMsd//0KbI5Pj95sP9cBuRZMjTmpFHaRZgcYdurHvRUBF/dOZGutc0UHymwHH+vrfZ4AIwKUWh1et5",
-	"Nsh8rfq1VclWia0o1SWWOSfenQ7ypaufrzmBedLVuKQUxls1OJWuK+fdclrfJ5CTaFp3vqOd7+hjabtQ",
-	"XH4Nh61pu1udStzwK50+zpsCRIO0YKAcJ95zk4uRAe0101gI16q9XjvF8q080okREwPxIDzuy5hnEmAx",
-	"jr6nlhe+QXJQhRx1ZA8Le1SrMAOYNMSMQhK0Ve6d98mXG2HJ2egQaBGl0WAvbCPItQFkDO9qpzFj/RDu",
-	"bQVNqnBFF9ieRMbk8evRgY++GB14qSy82xm3EmtK23kjJdPt/C9FV/w4jGAT5ZL0czeBqB4eb9IOvMiZ",
-	"3RRPoQriTiP90ipnIBUnJrUJv2yRuZ2ddXX01lyVecouBdMQwKqcwdUVDQfDMoU0APwfOtFYNnL5A5Y9",
-	"QqU/K21TYOtCGzH1ll1UHwAX0rIdIJpdq4AURkiREsXyPXEA4hQz9jzYqjXUb/W1tnxhWWKAtc/mSjYG",
-	"xFbtZBuUrKchGxfb0VZY3PenUl2c5zn4N1dTdhJfPtsa4pl8q7Kh2JClecvilpwttFticMu7dafE7JSY",
-	"j6bE0M7cQpFhN4tli7SaVgKP8gEG1l9fY1rjWvQaEFJ4AFK0rAArAZLRxmM1zbnuO+blihZKBRmEkaIE",
-	"wAKELNhlQO8HUvAiz0ThVJMuRMmpPAeUSaz65wBtiSE5dCgoVkHSbgZqkysjDk7NLuOG0AsRCbfHTl1W",
-	"hwe6rZYfd4CXWaGbFa6ahzTWtrJlNauPauZYCTRKQRftlYUqMQbabpLmEL9Y3r6pY7K7pf529yrQs+yt",
-	"uBMTl9t8ZAZkUs0/B69grEvNMzNJC76Rx+43elbulKlb9NRdX6XaaTfX0m5Ipb1Tj9vhfzDAmFnhebv3",
-	"l5evXvz68vXF2WPHRe/UGbex48uSqiW/18uYB6Dja0Yc/KYuJiCNdQ9Thefs06fS7Tw+9xxxuxPp5CdF",
-	"4NNOY43NtJlml2WWG5bJLuqpZEd1HiH2wkkrGJIPld+0N5x56YBVhYOBXJYOnD+lgXPXqPvto9jfCT9+",
-	"JUxWRCa7O2LJdtadd+6Ts+QdJ70xJ92xw2uxQyfVbeUfsxTXqguL9dgtyfHRUYIwK+AD4oZfIvgd3Mei",
-	"mHiEQ717gRSTioZcSTXXMSo9XHWEc1KCE2UgU8iif2EmophnWrDk4dE3SYRHqVLBkvTyogyTmXRZgt++",
-	"SLPCLBKrCCZpwTOZyXHSx9oB5ETSkHAFFfipxOfp2Z5m5QwrlrgOcX0l0hYUmVeCp9mXCiMT5h2W/mOi",
-	"yHx+IFnnE7ADxtt0LIzfKq04NlrwYjhpPTVPM6i6g2YbqsSYFcxkJhcEbuQfxxPhslDsw3Ny7C6Y5os+",
-	"JHHrLlNFN8TSdEP+4J4OxSikMkIjeOWl0BBebYYToaHIBmYm9BGlkUOGINWiTHWXUfkM6uKleisCFJMU",
-	"YCMR74yGshHinQHUJjCxl6Gkj5mrgaSaDkyNqpYQsH4k/0q8xWIm1CwXzCxmgmXSKMCvtdPKLtW7PsBt",
-	"QN/YtNRY5dKeWegpoEiOaFZHqphq139cxD3NrMha8rHoDWQy6Ji5wpcNOgnIYfgldBlwNpsUXIsuS1QB",
-	"/cMSmjj45BBwMKHb5C/ITI+dZ2OpoSZEBZ6KMDEZGPRZpq2op+QYJUXXnkNfUCisDI6NYOPQC/toC9L2",
-	"S12yC8GE6HI4sR2HoLNBB+xecBv7SkAiL0YRIOfDoyNGm6HrilYIbeC6nY+CyyuIU0hT+ohRlkAMJ1Dr",
-	"E6qe6BM7Mlh9S+KVsreodgXsA1xi2EIJzp2W2WwmTIIbMJNMi/HUHtk+1Jtm8AGO0faONSgtKPAfOpyw",
-	"STae5Nl4YpoJMi4llQxf54VBoAHldtpIgQ+GaG2n77wTAJ46FikCsbR4af7VqXv7Ywo95e+eCTm2PBty",
-	"iqaZdL/v204aS+Q6/c5//v6fg8G7o6PDweDd/aeDwbtvn9o/v3/6x//xl45PRcK4wQ74a5Zp+lRpqGFT",
-	"5sbpGpifNOWIjFAZ5PFR83ig8krF45SKES9z0+k/POp27DnjBubIfHPcgaSpbFpO8e40k/jjvu9zJo0Y",
-	"Q67d7TmjPlk6Gs3uBsD5dmO9oqevhZ4fXlBNTXu4ZWYadRnP++UuN22Xm/bZZufipvcSUywRRSIYSV11",
-	"4JpmyAcrptGV1ZVE6KFqAudJi6xViSIYlobpLBfS5Iu+V46sdFWIiPcmQFgThG9giT0gCcPjQuF5Pj5i",
-	"hhJLY6pvK4f74lN9o2VaSVvdDFyDqmLTG6b6Nu6UHTndkdPPjZxCWrDx9MLRT3dlNVBOo538xQwK17kI",
-	"JhfUhdCHqHFGDZwJCPH4CanGhStrhPQnlRVilXnaZ5nTKa06S5nEvn5g0JxGZYEJucge2jNw6cR/0gzc",
-	"TWOdHkU9vgZEYWPrO0jH3XQ4jthuPALfoNFiRXtuzjUUEUYojC89KRc36enZK1qSNRC6Yo6WWPthbEoY",
-	"P2vbued8w+fKrG8FD/km52Aafb2qDqJvGT/7oWvlLlrdlQ0Df7aiTpgWvboZmaddu1+dzLiykX8KCHRs",
-	"PFjZDPwioZ9oLt50AbGjODchTXqTmaE06fiI7NKkd2nSfwIpxsocXuRoE2NuO6OaXv5RM6rBYorp0mdk",
-	"f3zw7f37GH6o5NjnS0e8kR7HyjOxsRJksxdDoy4hf3irbGkcfEu6NFKgSrp0g+QBOdOv7YD6DP9bNaiB",
-	"eRyGtNmAbiMfmiSK5oRoGiesjcGB7DWOAJOe03gAe+v6Xy+8EfDGsE/Vehsr8Mbo0r33Plfgw8rSCjRk",
-	"K3ZDyXZurAZ7/+jIG1q6YOn3ai17AXZ/75gCL4Hg6OwZSETlaeiFhwBOWryn1xXMP00aAvb2t8xMgtiw",
-	"pVxba7xCxr2VxDorCL0520wUejThJhaHCqHLqXhzRoLKmiLS9tnUvmK56T++3bjxP76F5qU8/enN2Rop",
-	"6qc3Z69KiYKbTP0oNx7kUst1/YzaYj+1UbPN5ufcqNnMzc8uU2Rn8blrqGRvnQHvqaXycZ7c1nagragz",
-	"UjoXaglEernepkPdcJYggD8GC3gX3P1qxDLDVOEc4OhP1oabUidsqt6SqdzxMqgmlaiZkAn73//3/2PJ",
-	"TMg0k2P6VQit8rcipZ/DXGmRJl0ITNJGzKDcFDPZVIAHvRAKjFxQpnIg/cu68ZtU4V/kujHlCzZWPogU",
-	"+9Njp77SJeaq2CFq5cJMcVB2uDyHOJyBJEg6ird6cPS9L99hCi41xI37ipj2o9QrxqWbBOpRmhViaPJF",
-	"jz3KlQa8YHcLK5kARECU+jKQACWc5Xk1ZqNP2SlSmRjD79QnMjowg6kAeQfDOCQOG6eZLzTDCcPV5NnF",
-	"VKWiz9RolAAiTGVN1Whkp2hSTrnU/eWesuaO4rhK6TtJgStqIJ3BEKqCYoZPDE2Y8NKoBAEX0I65DNpt",
-	"X6X9tBM6wqUyExiSbaPIJjm9hEJnMezNCd7UEFgEZU5HjowmPZbIMs8TxImA2GJA8JZK/ZcVH53h6woD",
-	"gzKjRT5idr0SeuYCxpLgcF3ekw/T8yMAwVHb3Yujdhv6BONGwg6y+9ufIvo+hfrQFx0qRcPmPLgupAR9",
-	"qCnZSUBYEYNUOo0QjH4zO4Myn4qBpHMccByxJm3y4P5x0g5OcW1h9DbAKezuV6PR+ghALtMXo1HE42mJ",
-	"1hcaiwYZNTdFtkJqCrIvPLa9Qbrxq3eBjbHpNLzE5+7GLn0HMBk7wW9DoyAu0HNlULbY4VvsxONV9ZDW",
-	"GROXrDGuCFLXXUC57YLwisN1rnU2lvEVw8eVJ4h9Xsewc49nh0XkZmg08qBKqqMqSU7WpGiFUIME9VmX",
-	"cU1kbB/yonXFjes5tCs6IsUB43ogMcz2EKA+cNJOKBr3KpMpRflP1ByjSK2q3wWpKJPsd+xoJsd/7ANg",
-	"4D3tLhygAIZeYygzD5Ve4zF1g0BnH9DsnyqTAPrhMqaLUtL3AVcLSfMok5hdDWHVUBNlgYI+M2UhK/DV",
-	"6HGeqDkgcqmRERIjrC8X/uqUywVYw6xgR9RfXwko4UJo1PBekGasWPPPUhs2AkJT+ZjPa7BCDDxQkvDI",
-	"DcsFB3PcW1fhTzuxFpLVS4li64nnPFYyxCQ1J+o4kdcqGijiUtn8NdtMJwxK6WrlnPA91ElINbsw6gIH",
-	"kUAQNAluKCVDHjrpNTDZGWoNUsyjzYfhUH5X+kI1oaSOn70w4IUwJwEjACvo2evxGrsqN3YVLgs11xAQ",
-	"njyx+/QcDMGJSyAbcgnZJ0KmLKlY+ZMuG2dW4eRUfXZUqOlArpg93MaH8LROrFiQ4KULuNQohC45EbcO",
-	"7uLawMCs6t3d5vEz+XcI/93AlmrEO3MPjvmh9oavWA6johrrxLAwTucI3VgSC02h+63JLZjDo0ZElXrs",
-	"jHRejChPlRSo5OBZTCD9pbVUI7wELBRw+hM7fYfQgcOzx4mLcrGbR1F2KM7ECVsq1IThgAoC4Xs7y96m",
-	"Ah5FW75WIfxhI3npUWT58l92GfcbfPf07O+lMvzmotLxRov8Ezdizhc3kq5s0w0Wjj71OpsKVZqPLJR1",
-	"3xPJo1iSlmhgPMUYHranl2v28OwWkvufr/L/3vvL67NHvzyBvP6ILV7HLbyx95WAOWVwwBYgtTr35HmN",
-	"WaAr1pDl9YCB6zUbQeN/+4HJLMdLA5Orce8pNzzfF0VxYK99sP/T88wMJ0Tl+j/gH719s5gJetuQa+Gc",
-	"vY9FbngfXziamt7LIpNmH9uQRnJQb/NKaGHqbXK5P+iw//3v//HoPSilyEyO+4PO0kseKyka3zEYSKx/",
-	"ZmXSTpf6T+6aHmAaVN+Eml7bu3zJvX542SOVCjdhH67tdQZ5DlzN++iAxilXI7+2dUFgn5Y1PYCVYIzW",
-	"iubbLxFjjMEI91K7PHt9vMRcPf6eNqkqTQ8UDGpMnP3gxD17WQh+dRK/rLDrFl5mO61y0cvVeH+vbeX2",
-	"Vr3QMt6W98WruOfm3YV3ZumqtyITb39vWFH/Yksy8JVuRWuaH88u3GnvgfpR19mugywcuUc20PHWVRGL",
-	"xeN5EIFlpM7Vi4k5xSUDcaitmlgcd/f1pRmQb2ULMfVaqQaRNH+zdIMIxvmT5BxUS8hsEaoqtHHi2s7v",
-	"vfN7332mg8sjoD5CpeBlU5+TGu/C492YNHFet145i5x3MYKRCHLxhf1TO2PLCYZaZQYZLQZbxRzi3vuI",
-	"T0Xmh2QgrXb7v//9P6iw66THfgPTWDCrZLrmPK1xDjCNALdA2xile3eR4RD+EXYY3YHHR0fJwQnTqgr9",
-	"gfYgUL6dQ3LJ2EZWIvQNF2IspOVJos9MUYqEcX2lCcYXXaxhHnlkYYveaIcrXKftyuXCCEBZNAGIMudD",
-	"MZAR4uSlGKkCMIe58SYqdF7T5EwyK6QsyI6gy5kotEhFenG5SBD9JEbdvxRWz9fxg0k34DScnkVQlnYC",
-	"NGAKnDI/A5mioVkRR7NccBf8EDN/ml6PNwWzOFWpyBMH+U+DhItRJTwCu1CjkSj0SYRs0I0Sd5wjlRgn",
-	"TS3Hl5HtzGXrdOPXAjylkiEQBV3g/fpJjdIfA+4nuKrb83puYCy71dweMKdugILltnTsvc03afqoNtzr",
-	"JgY1veEOfLFFCWrA+gR5Z+2P5aRr2AHbTIDx9vISMqXlErGpSk93gsg55HIo8k1lpkfwdC7SYOXaQuIK",
-	"jaoy/BPSaVa1xWdejMI76proj4uzx+sCHW2L8I4PYFLdutYj6Vqfev8QfbW7hrp0V/vlxilkf/I9ttMR",
-	"NrGg44w9V+acDtjXG+dwa0b7Lw8/w67tHRvMt7eWf6wsKjboBNVh0EHlgW2R9+Q63JL51GZyr+VBLQla",
-	"YEJ/VVNqbiN/yQs4zRlMDWbkLnvP6uoVa05E2sgA2mbFnEZpJ625SNXyLXHWUQRxF0IjIlQ7VaSowJrw",
-	"wxU+85lKUEOGk8cPANn4QGKwBptPFBupPFdzUgWxBWjIFKcLCgibZloLKgxu1TYIJoVfkNTVBtLya0Ct",
-	"+drMp5VkgnVSWkuy1EYG1ChX5wbW05a0th1ay87o+VUYPXmwIjZAZflLH9fieZqmmnFvQUPkU0KJ6buf",
-	"SwkWkH5zuUC6D1YmtPX59xDBB9kG/3YhiHsAVKn5osdOKc/EJ6eAvU+qwBgwcYG4FWXxHPQp8QeMrVHk",
-	"WDQG5EfNqTOsLXOGYxIL4/mcLzSbZ3KFUcuRvE9q0YJ2mxD3R3Gfr2uWWmp+B4A1m4+IdqJnPRsPJrRo",
-	"tCa4XTTnmvE0vTtjwk4h3i5n4BEc/13Q/1fMJk/TNOIh6DKq+wSrfPIjqMfugx8VYIRIJmGGGMdPHdix",
-	"GrH714UMofG0aM5EHVeqzVVGADoz7fWNensb+rTbI83qtBtEpEvbaR26Tu6t6WM75oeLcnKgH2vTTFwS",
-	"SbeqpXsn47WyS0C/3r66zubioP1AVRaEbAB71XkwpwogAsWyUBubBKASa9/LjQBtDHDhE8X40DBwmoqs",
-	"GMhLoA1dSkoZWkENN52OkQcRKtvX6BFTKsM+FgjyfmZ8oUEXx20COL8QHihe4h+Y0hC8+9kUWhZYHQNT",
-	"vt3PxOqVlLjbKFVWffTkUm0RcwcSFpEZpdqFTMB0+6QSplwBPVeTLm1nrytaVtvegVy50TgQQu+2BEk4",
-	"LTsp8kuoBbgTJ7+YYrwoIsLZ+kzkQ6Djn044/DHLc8t2oFiTz2oCXIrfrGREwL/TbcVEO6wWGdHSyZUC",
-	"YkTO69LhFt29DTkRNkqzkAijaJUQN+5nXVbcUpSr5CDejUhH6ZAgpWDomi+L6AWfdnC4yDuYuFzWqHgO",
-	"zkMhBJtmssQ4sJ+yt4IlZZEnAK8jxZxFqZz7ZZEfJICa4rKGeIwVDPF72VS4gleM0pwFlauBRCSEbEHZ",
-	"j3IRsKzNOHsrJAPk6THPZJ8ltaOVUH4qE6ORGBoGZcVaJbAYG/f2yzhuK8WYVXi+tXgbwvPdWJqptmqG",
-	"z7A3d6mQO4POtiBnmI6tCsaj9O6IJDTEPXiVG35l4SgBa5ICahQVYiY4rglVc1r2eZfZPatMAmltiflW",
-	"BYW05jwyLagRSzwyJsOQRK/I7mks/+GNKdkIiFShciBciZ0N0hV1I85DZnoDmWSpT0p2tNhSxsiNQtQN",
-	"MQ4QUorZZjXAA4qf1sC9IDveAQgQ1gBnudJmIEPkhK/riGT4nyqTlU4qSvFfYKxz8uD4mEULcTHNNNX7",
-	"ivAEwKaSskuRKznWKKPRaAYSAgRcYLgR7wwVx4fQPZ6lLrv/UjCRZgYxCLw5EKtkoY9mnuW5A5hgl2LI",
-	"Sy2CRo7cARPw7NyNRhBk755D0wRAYWSmG02yUWppWnwuOvAUH5LvJhXBtOyrkpQbflj6WgiJxxrzji8X",
-	"ku5WvCjNpMdeVDYaAG35zehj93naRSkEAvrzBe2BxG64xPd5BukL9rnFTAxkYuc4CUMqhI8RRyi/TLNs",
-	"LBVE4Z8LwQadR5HhZdCpR/kfUj8TnLFgZAGbSHvofwRqYsoCKwv+zOXYNi1nCFyB1ZjVLNqCJw77gg5x",
-	"TXJSM8S86CHmYOGTEM/CqcpSN+AozJjQRijQPt5f0fanjACKoYf1sieeAE7UW4A2wUXnxojpjIrmeXsV",
-	"QGHbJgppg5rLPksLGiEuFaYxhPWuvs/vIOrjnrbjmYKbFGmfnUDNR+L6ck4VlvULCNB/c2b3aGOY/sbe",
-	"Q/eOrXHSau2uEZV/W9Acfs22RubwLR9NShf80hZVjUFcsDVHdtGBt9k92me/P37x/MkfSc2w9R+H/xDF",
-	"UOSHp2eHb84O6UuHq+F3nYVreUw7WfMGsBub2LXsfv64Ri37xR3Ax2cD8FGr6idjD2yQXmvCK48dNJH0",
-	"DpJ2vdrfXXrPuu3Bry06Q6N9hvEMb6ZX7tlYebhZwCwAS3nS9vsfSSSRnD/+pRru2K/61GJst1KmhFbp",
-	"b2dpFyWNIGANZFwiYEmABlHbiquXi+oqEpYrSExeFKJbY/5WgKgcI335J5ukLyvHl3Jo5crXVbWpqiGd",
-	"LBcXs6J7wrXOtOHSSq9G5SnjVl5il4uBTKbCcMuCeki/Abl5CWGBwMlSiFSrOujcLYR4k2re9SXknVNz",
-	"2hYtHMH0f+JyCFsF90bdvkZ4bxAPKwG+94/urw/wbY0ed7vyZkG+u8DdnQHrYwbuVug6WrTWccLGUN46",
-	"s7khPE2bfnwnDgXMS1zObV+HUmDZIKrzq3ERMEsSVXt0MDh7hITvpAqI9ZVUc9Crs5QthCE9XZLFpNKT",
-	"rrdTTPhsJiTm3UO5D4gQgaI/ZDAAWE+uweB2A606Ljpy+46DBvTD56oNLeKrs9jvSNdmGYYVW1rzGW2k",
-	"WM2ZZUOXjty5gUl+UyE7mEYaReynqoAaH+XUA49UZOr+1sQJUFsysMgRPFrXPQKGDw34t1VzZALxZs4J",
-	"CfY8LyA3EYVaraadqei2TUV/dsK4kwTvjpxi/bPrEdSPJAK+/XaNq/NU1xwqiSdyVMDFkdE4NCOQVfYt",
-	"BpD0I3youk8E6LKwFEvMEkrpuuTDq4EMrr6JmssTliD+N4pU3P18JbgGMG8uU5bwS1WYxN4t8PpHd4n8",
-	"49udU+RLdYr849udW2TnFtm5RXZukY/jFok55dftFSFRYxud7dRFmbbre8myzhUJLPTNZL1qBTx7x3J2",
-	"6tVOvdqpV7ekXmk6Vs20Lc8ZHw5VKY2uA7mD/5FyHrVg4nDKs5zxNC2E1r7ak2ScDUVheCbZnC+81xIr",
-	"M/lbhcpFMxL8G+jg0iir/fxZzbEATlMnoKu+qm+PPeIaed0bmQ1VCkWups76PuXGiMJ2hShhp9/hKf/3",
-	"Trdj1RWrdRSLTrcj+dTeEvZ7nZguTvm7Z0KO7T45fvig25lm0v0ObkVtikxCtfQmJ7ub8T0/LVFfxuiP",
-	"aeqMfbqzKY1+pfBgfA1w+jRf6/H03YPXAdPHtjfEgmo+TDssqGtyuj854+LpNJMtSYZ0q8Hr6w5BYDnI",
-	"BCo8By99aPWVgkyPfgF8X5wdb5TqsbOltAG0rjlPJmQ0ofQH1Rdd6lmdiFMIzUC6IUIkDbKeIEfbvXRP",
-	"Z2NZztCWdi6kQQ8oYK4jMhLa0wBJD3vdJ7DwoQLoewIzzKjsOVD3C8OvsEL2jTKuLB/71BY3enCDpHfb",
-	"2+smvVfb3kHS+2YD8QR7c0hm36JZX8HbYOolnbZGuG+GojwWIOyshh+GJz50qWj4Bs9j3Vhs9uFrJOeb",
-	"mMue2IP8ml/Rh3aJ8V8Oz0KaEjEaRtlWC0bybgMXa7RH2fveGLWJ0Yh4oFeT7r23/1xk6YdWhelFYC0+",
-	"qy1Le+ycUrOgkmexCM9onEAN9xAjRs1lDCxj+R80gswmLTCnD58bSHpRjyWuSRLVsqC3+zDUKF4Vglxb",
-	"OJajRJ84FHRLOt/tuOFtjLJ3VzxiF/e5M0d9vonLnpRuqgJsRQQs5XBxlkAJlpUHQrIKHaH4ebDUpBlw",
-	"P23/FhL/zEyPYcVBdBpg9qrBA2eVBMSZiHIdiVdMuO5ifi5YokjQV5LIMGawnjDuMwKEQf0gYH6LOaox",
-	"l4uKrlGIUSH0JOmxx9BhzBZ1Hx5I6CGgbQmtMyV1yMKVCkj5kEuWqzG4BiBvOljCcdwpA46YaVNwg8rV",
-	"AnrXR/XEPnoBjzT6DiIR8SZqA63H+nooOA9V8b+LRqm1zgbf1Wu46Rva3kFVoU+sdHBf3X9kRDHnRap3",
-	"foiN5f9nXJtTkC534v8XJv4jvefEH4gYBd6wlpvV5H8kimkjp2sQ9O/FIuX1+WDZhM8hqCKjFdcpCQ7r",
-	"R2ivLER180iUj8DK9QlL3n9I2DAXvNCegbjbiAUAgAVeyUgV4DPCu+3zLxwoQ6QYWPXD6Q1TbnmkYZnp",
-	"MyoKTnqIyKGqmSgEJpkxXQ4n4dv7yYOjB8kB9MgrKah1UD5CQlPsI5yjLpDDKwA8AJ4IMHd0tU9F4gtV",
-	"KskQY7P+oiaeOCuNk/1vxBTR47KGGbwMH9uerTU2vgu+lvKN1aVtTIGhSXPunN+lmva7VHOnBE93rG3H",
-	"qL5iLew55GL5M3BzxgVDsbPS5BwPUD1Uq9X+TWB5qRqWU4EGi7LIO/3OPeBY1J8lnpWNJWLbdK3qAjg3",
-	"mYywhZyuAxcinWyopoL878FfbY8hGNzSTM9yvniOl91HMoRIXEL9Q7RhQvqLuIYLCKakl1A9Nk42J9C9",
-	"Ya50JsdRZ4jnNPTnNd1Z7sxvPp/c1w/BIPNa6rfmC4yEcFk51UpT7klCTvZQSF4OiLoZVVip9zOkQi91",
-	"9GkmU8gIxKHAF30xEsTDzgpmN7mOvqUFL4aNK4Q3GlaHYKoIYvv0rEsBhVaX1bQLDyFPH7d3vBuyhi8F",
-	"6Ku26a+oyJoZkec+4/5Slbg+qdBXEINH6QDxd2eFms4aF/4l3WmO0sCEShqw811SlOS+lW4eTbhJDrrM",
-	"5/wflhnM/OlPh2/Ooh5AxM/y52PIqqa59qEEgMVcmYVcqSuC8rLsFLcYxul4xiv4cEI4XFFfSgq3WVoI",
-	"Hzqx1JFfxAKRxEh8rcmcQ+5W5GU8aD7LDq/EovFbL88Y3Fr+1stCXUau4lnODUTvIAhoKXVU/Dn62ETw",
-	"vJHW/Iw3Pvzx4f8PAAD//w==",
+	"7L2Ldhu5kT/8Klgm37E9adIkdbPoMyer8WWiZHxZS46zMfUXQTZIImoCnAbaMuPRnn2afbB9ku+gCkCj",
+	"byRFyZPJZPecnVjsG1AoFOr6qy+tiVwspWBCq9bgS4t9potlwuDfJ9+/P32XiXfsx4wpbX5R2WJB01Vr",
+	"0DohC6YUnbFW1PpEk4yZyxMpNPusW4OPF1FrKtNrmsYsfpvKpXnfTdSyz6jW4KO9W+jWoHU+Z0SxiRQx",
+	"mcxpOmOEKzJN5YL09smbiZZjlnZaUYvHrUFroWbtXitqpTJhrUErUyxt3VxErTQTp+Z6mgm4rjTVDD+r",
+	"5ymjMVzt9o6P473JYbs37dP20WSPtY/Hh732AetO9+jRpBf3+62opaVMzCgvbm4ioMOZThldlGggCBXq",
+	"mqVETokUjCw5mwQEacVU0wH5Mmzp1ZINW4Nh693715dn5yfvzl88H7aioR8ZXNxmbPAUTBUegckOWzdD",
+	"MRTVr52/+Mv55asXZ2cn37/Az8LjdhXKX92nvW77KO6O208mBwft/vR4etiNu3R/fIRflQm+lirFlaZC",
+	"b/fhZ29en794fadPxyzRFN88p+KKrGTW2e7jL14/3/nDDe83a/jy9PXp2R/ufRFbhttOn3NFxwmLyztO",
+	"sfQTS8k113OZaXJyWtx7sWE5yi9j93jUipmmPDEPn1pWVYSmjKhrridzFhM5NZxL9Jwr+3qzz1Lc8Ze8",
+	"sGMOaLfbPup2u+0n5j/d/P9iu90y1Rrsd4+jluYaNufJKQlGYyjYGrQeL1M5TthCPQ4HCxvt9BVXEymm",
+	"fJal5fm/XyrYgyRl00wxRTRIDTPmB4pcsRWRKVnImCX1ZFkUXh3Qxkifk1N4FZ+w4PV3oUlvP6DJQbdf",
+	"oEl5KHWEKd6D1HktT2ARS4yRJETLKyYUuWZCEy60JCmjSgouZvXEEPIS+aGGEJliMaFJQrhW7sVjNpUp",
+	"I1yTMZtRQbS0/LQDafoHa0gzo58YEe7tDbTJR490efOJpYmkcSPLcEWkv8fwyYQKIc1kDKHMTqgnU/7Q",
+	"GobZ/PJd+OcYntHpymyP1kCnGQuptlegWmGcdRQLbkCSvU2llhOZNBDMCQslF0zPuZgRlihWT6Sle1Uz",
+	"icapvGIobFKiDJPmL84E+7xkE70bmQ7Wk6nIXG6khKWpbGIuPx0k1H9kUtMilc6lJAsqVrlI1YQSzRcN",
+	"BPoRXhFS51oWxPGYGUJcp1xrJshUpuaAIzQxx8pqF6qM11Flv1+U0DA83PXZsoEoOAWkyDumllIoVj6e",
+	"jCKZMM3yvetpQbVmi6VuDXpRa5Iyqll8SY3m1+/2D9u9XrvfP+8eD/Z6g95Bp9ft7u0f/LUVtaZccDW/",
+	"RFnWGrSUlkv/c/MrDjv73X6vd4SvSJW+BCnW/MX9vV632/+r0zC30Q5aXpm9vNUzcD4NWnLJBOWPZ0vd",
+	"lkq1e/3uOBCKLUdK2M58csXKS79Be81SEd69Nz46ah/Rbr/9ZNpl7XEv7k/22P70oHvYiloZqPGGY0FY",
+	"IbFUa9CN3Di4FP7Xfi9qLVO5WOrgp75hN3vg5M/fFPnlxSdnZARb6Vqi1qyMDg3GQ8g2/DK1D9+KyiG7",
+	"MQHHwpQmikUtZsfw8Qv+01st1g6h4irfAaB1GpVMsR9bg95NVPsQKKNND/WNZZJQpS/tnwWKbDQqtCdP",
+	"YFXAxh6QfrfbNQoqDGlAlKaprlNX8YLROIvkvJ0G7rnwdkou8Ds8UsPxOChcq6EhsJkOjwdkm1ENenWT",
+	"tYZCNHQLlBsNVp/f+v397d8f2iNbv3/PL10sBav9mPn9rgtnpdSwNfgybP1Mq16hvSVQNGxxdUn50B5J",
+	"wxbN9FymOLgrLvA75oYb8xp/UsDPawQ93l84LizvyyV8NstpUBBeQ5Rew6qkG8JudSaZ27El8fVGVE+7",
+	"j/933P2rHncXwCvnfMFkpptNEcUTc3TU6oraPtysS8c8Jsa8sKcEF6B57qIl0vW6835BS8wHVqcfuqtw",
+	"vr09/RNb1eyUK7aKzHiz0JL4+GXdFukfD7rdjhlsv1tm2IP2uG+Yj+7vt4/jLmvvT55Me6xP98aH3ZY9",
+	"do1aW3lxrzvo9Qf7+52Dbq+/t2deLOjCTOoDGxM1h223TNmUfzbb8Ory5K/i/PP49D/Y1Vlccj1GLTWR",
+	"S3BpWt5VA6O3e1ZWA6PYmxlT3opaUlyO2Zwm09aF0RFgTS/L0+qy9tGk22s/oQd77f70kB3E+5O9cZ+2",
+	"kMcmE6bUuWG8smVieDEC1wiFm9CAB5uid0AWXGQ6VCa+tPA25OLWoMVWf5yPv5/wN/yPp+//ftp7zU/V",
+	"6UIv//rs9PD0b//73//T+d///p9W1GKflzxl6pKL1uC42zWMNE2ZmvsXqVRf4q0ojSzXjBlNnd0+mchM",
+	"6Kr6Myvvju35w7uTvMK3wE00S+mE/bv1bncmclFhpiest98+Gvcmbdqb7Lf34sNxd3LMjqa9br7kOLZg",
+	"9HUHgp3Xjiz+M03B8NEzKiYsSVjcaNR5ZVTPqSZCjmW8IoKxuOgx2fHAQzM8l38TN56iYAI63PxyDsIt",
+	"D7VgMr+wQ61bOdO6zQbcszkVM/aWKnUt07g+GCSknrOULO1Nhc2bpSkT+tJfM8d9mrKJJnOZKkbGhnnS",
+	"lZHB7Dq8TWm6TJgxg6h9v9EQYfM9k+ITSxU1s3ottZGHS72Vw3gSPFlzAoeXL4XUl9S9unogx5IpPInh",
+	"HnQYhy/Y5Uzuh670fuC+CqccfLXe49c8DaAe7NB8z9euqZmk2/sSSCfYNVOaAGPmlAteCOd+Q7Tw2h6s",
+	"KEjoRCs4k7hWZJIpLRcsLRxL1fN452M2H+ErVGEbhmjXtxzPvEWEMv/Sa6nrP/NSpmQik4TRWVY8iPOP",
+	"fceThIsZuRLyGv0ihrOkYB3ygXINhNNztgg/eA5EaJgZ/Gj4ho5lZjRHwsUnyScFf2XM1CTlS9gYg9Yp",
+	"uabKzjUm+tponua7QTTWceYpvovsH/V6hizXqRSzYGjvFUsbxEb1rF932G0hQirHNA4hRt5sYkqMH+2o",
+	"ctxGJTVfqSiUz69Wb//A5dF/Pv/L7M/7iz92J39Ne+MPk//8/OPV2ZM/iL7+4fogeyGP+Ak9nn7/t/+I",
+	"9/70z6SxmlWwW3zNAjgpUGBJrpYJXV3aqZ7ElPwgP7GEAueyz5qlgiY4Fvd827Bh664DrddNN413Pdfs",
+	"hVwzCSjyM09zjYrpXzDpdnvto7jfbx+z/Wn7gB6OjyZP4mPWnf67G0KHi0804XFlD6x5uJy3EZDcCuci",
+	"yb9b4aldQ2x0HZl/gVqQk8bM8Pa5JRvU1n4HD+iqsrheMQN/l6fzrfVAQ6Dn370X9BPlCWrD5UM6ppqO",
+	"qYJ5xfK6TquJx5dZ8IqSKuNfkCs0u4Z2e4dbRy2fu68WR1ZRZUpjB4IwdQXBhFr/udFTqslJRa/5gBjl",
+	"3blr9496obN3KRU3p+CwNTBXosAja1/bscwCrkU1mbMFvTT6FrduR88+h3CHnIAS3OzIzM8TdPdOdMUn",
+	"6pgbPZ07+mVVNv4bm+hb+5ANaXA83l9bHlHR5bvFlvP5Ln411VYL+SWM4QCl7k0EmGmGkqXwumAR6wRE",
+	"QSVwHGQZqMQi4eNmv+Srsr0NuotBiTurxMKQOjc3p78da3HssN3wtGhU455RY5CQRIoZS0kiZ4SL0ilu",
+	"TxsjDswbX5jj5pxW3FcnbpkqLhQvyuCkutTwbFGOpbCsVLiHIU8KVWfWNk8RGscpU2qXDKfjpgynF4VX",
+	"EzewihgLxw0ksKf66fM6Olh7F1eZzKnNRnKqAOF1+SqBolAlUOmVxlKlSWJU+znVuyTxHDVSJB/kGnJU",
+	"xmqI8pLy7Z1RmTPvfXLJV/BIFdNbSifbP51Lagr0/Sf3R72U6ZjHcXnPvJbOMOaKgI5Z3SFT/2hJBbIi",
+	"4wE+GShCSSKv4ZW7KEPFtMhA93kZjKOyNfJBmtn+gYr4zXRaK3h/YFNNtCTzbEGFKiVOLHDKZlvAexhN",
+	"9LyaOGjsdZYUvB6eXeQVPHoas8VSaiYmq1PxNpUzI+mqeqiiC0YsiSKiNE8SkomYpeSarmoWg+evveTC",
+	"bDN8cSi03PsCWR6Mpv0ntoJ4WvFbuyzVZG3CVCjegu9D0ikXJBh6ZTWbZlki7CuuFlRPygsEXwBpd00V",
+	"pmgZHt+YlRd+deFeXeD5GkoWPuFcrpaQd2b/0JVZJmEwwrX08/cB8QSeIGWKTWmWaHSaufTgOgK5p28/",
+	"rb1C9mo39IPZg68xu9B/FScA1vOzlMVMaE6T0p76kEoxq3epuznACy4nwRtKcq2o+BD0G/p3emfdLhrR",
+	"QUG49QruQDMsUhxWDS2qow/IEvBIjePObwuuiJaoe66hUMhE6OgL9KI6iSIFI/Ayw0g9I2P7BwfkE1d8",
+	"nDBycvbs9BRMCTrRLIWzAdbc1bXAx7WUl3Zc3JycRskGXkz4guvWoH9wYLRt4AlDmdIwsKZlh7zPfFG6",
+	"1UXhxa23bmHKRAsW5y1N6YLpGn8e8OyPGUtXZOlval6Y8J5A6vufzVpk4krIa2GY1yjC1H4EXllPeZnp",
+	"Szm9TKkAwxGoD2MKiG+IExAff96B5N3+JpKHc2wkdn5TQOZ3GFKvifMbQ0kZWxJ3gaEL5jk2kxrj8iX5",
+	"YIP2NkmAo9KDw7bkhtfumoK8Vj64ATXSBG8I6FFLCBy6EwZ+/LelRCFb4j4J0d3/CoRIqXBWeiG4lMoF",
+	"eLaMxJokUq3niPwthd1nTURbxTCT6CopvnYXQtAmi9ETIhxQMzXyuwxJfqBKn8QLLqoaaUKVJtRc40qn",
+	"VMs6UQRZQnBTRUHiGDKuvoZcz6Whj3V27LI9WBMxfqgbdIUYwaiBCPwTewsWVJUKaFnZuGtQdODKDcYl",
+	"5XyxpGIFdjzE3sgPOl7vHu93rfer1j1+MOn22kfjPm0fx71ue58dTZ/Qw3F/stcD2ax0mk3MahqL400a",
+	"Q9XJnC+R695JrVka0wVYAFxARvS1TK+M8hvTFZy9y1TG2cQMzCyXG/d1EBjLxkmjmd5/Mtjvdbrd/V4P",
+	"7O40SzA29o5NMxEjsUDr1nQ6HZA5FTGEX6HqpgNBMWcxJfwTOLGlAHMz5UzEiaFvtowbyXcw6HU7/X73",
+	"oPfEfN97CXuwsnJ2Kl7KtOzlBk/Xm5NMz0m/0zXjW4TLOEup0C7nKtAhtwihZsroqBCJojEthGD9gOrD",
+	"uYr88ezN67pobvlFWwzEfOsVTczEWH3WibH4yx+0m3rhHry0+7Is7iGPyYp5o+yZ91iNjwvy/vxl+8ku",
+	"Iq7XpAz4mZB8QJVNXR01EAEdti8Zi8d0clWkwakmc5Ysy3J+sfAFDWg6ch0ZCWAzsdfv5/3Sft4l8Tel",
+	"motZa9CCiqI13F/8WDBf1ZzEIGLIG6lLvP6XiAlGNROlvDxFt9jkxE0Sj4DlktFU2ZQOY+tMzSlAScqM",
+	"tYz5RddzPpmbp1MyNu9JWcKoYspJYSd5NxAo9H7ehnssgdALc3v6XNxErdfs+r2qGiiCXdcGk52gSrjY",
+	"McOyVxPafs0+6zVZUadaEcE+63LyicuttVQ9Pm53e+1u77xr9soA+a2U/UH61iP/c2d2+Oy7anD6hCxY",
+	"zCkxcg4UKblkKfKX1S3x4K5zYOU5a3UR68qL8lx4jP9Arlvw+V1k+ZOCLD/MZflrn3zXFLMujd7S6aXM",
+	"RFw9wvScpSwyZoaZidlzqoEgU3hBXdRLSHQHmr93mWsxmLNfnKv7bO008aKdYTV5g9akeOWyq8hqFGTC",
+	"eH+/fTzp9tt78T47mB52j3pPjI3t5BxmdkU7pcutF1h7g/1mNXYv7j7Bjf+E9qftLtuPDyaH4yP65Lgi",
+	"0bm6FECMXQUYUtOs6Hltxf+Z0UTJnH4yFvwy4bVmnuWJS91U6m/zOe3x7lymeYBQIHN6eflgp8jppMnQ",
+	"sTPMoQQaWKw0CUOct3SVSBqfS/mDOdhKKfifWEoO98mf+Hc1VFnio5fgnYOHy1YfqIYLukL6Hh4c7B2S",
+	"8UozKPNeyJ184d2CudcLQkF2KujFtOOpUKE6aKACE7FhEViwhngMrmZElnhvfYyIZlpu2BugpfX6e/sH",
+	"h1CjcNtc0dtEGsG2dUrnFoPx1lc+yfWpqesV0t6ge2TEQL8HYsAc5pfbl1nAwtgUihdwjsfVpcEMFkKn",
+	"mtmApcu6AGNzZszHGta191wy+97yqZjEZj/Dy71D7Iot0T/ov2BosbPfdP+oV3Scwhx2cZzuFWylXmAr",
+	"OfKRfJ7VHVGmBdA9BZ0eLmAqQUlsygWD3W3YdUpVvW96Gbzl0kfMC5QO8jJcnMxa7Xd2BfWCOFk4H5LH",
+	"7iu0qBkwkqPqEDohcUqn+lfv8bmLE8dR6B69OLgUb1P2ibPrUpgPTHSZJTEZM8RGgfirZbJwpRrQ0/5T",
+	"ZjA9QwrIMSFYLB4jhgD1BzhR2XIpU01ipq46ub2iVkqzBdiV+Vu3EOplBLb1WSg2w6OWMM4/V8VZSahm",
+	"liCTuRVM1R0Lb/ZevvJ2tR5QMx9/D3gR8qw1fPcuCg6m8NUpODg3Eg6rZu+Whp4T5YxpzcVMNeWgb7OH",
+	"f7Gbrby38mnXFFQikYr1lD+v0NrJgfwVHcMXhlyZdqnzjQVcuepOwGGwZW3FDb6+5Hls8GHs6IAMPYTm",
+	"e++oZj8YJaNOCgDakt2YoIdLUes2SKlml4l9S1EKKAZsuZApy99kRgQ/Q6LX7oHO7bCWzBRJPrqKMCiM",
+	"HmiC4dnG5cVopTXcMExVgV5qqsvG98+YYOaza8s6617qHsyTet8xbTSxeq0jDEIZdrD74f/CTvcSdkqR",
+	"9Pers7yTCXst9QnujPKCQp4k0IoSpcFkqFOmzW1YgGpfE2zKNyLB6h541xD0iGELTO8xI1Rd2VS0XZ1a",
+	"h03pl2ZmeXpnw14sD9yQ5IzRdDJ/x1SWVKsVrFFglolWyxbWYwCUTVrr7PIqoBJ8uTRG/scvLZsn6KIH",
+	"gLe7WVu7CfnFKGg7ZgEjCfNhWBeXHYWtKjWaZO0wyzWiF7e3r6MvtwnLWELmy1EfzFofr9lI/SCeFM69",
+	"QBu+kTa1FcW/lmW7gO2TfmLpd5laNZzwiZxxse58x3zOy7F5RXi8V1WElJFryo2KscuZ/mTrMjacE7Ej",
+	"qoiRcMAoQSBtqyI8ErrUcmmFh2YJW84LTqDNECK9QnEpYC64gZfiSfbJY/B27Zsnj/a63e5+tZj5mEIh",
+	"58FB+4nhrMNpb9yn+/ETdtw19y7hdXudbqfX2+t0H/f316Lu1HwOuAhd+oPWK/l3niT08UGnSx7+pdd7",
+	"Sn7gIvtMPj85vDzcf0Re8pRN5efHvf2DzhpB0Hty3u8OegeD/W7n8KDX3yuSxFW8NtHkaNDtD3pwMh/0",
+	"egWaTHq02+4ejfvto0mv2z5m+3H7oE+7k6N4b3oIEUBLk25vEI+fDPYHg8f7T9YTpfq9AlGeM3V1slw+",
+	"7nd65CF/c/bIbiU+E++XDeX+tw9ybpWNgdWWNUl4LyHAkjJWhy9UT2gU1vtFYb0Wg0i8O5g8Oz08vVr+",
+	"5c/P/njcYXvdzqSfiPHiZTf+yx8TQ7jUzO6xDXU+3kY2Pqa87aD1fo/1RKgpf7vbIHI6cTHbspBpThX5",
+	"W6YAWjkT91DE9BUqh5Sb0z958VBdsGRLfIxfX7zE6xM7B0vKr94hWIIr8gyTVcuIwvBrjSfUpdgjJ/pM",
+	"1zonPVf2NU9JyiCJlWt0k+5iU4ybnH3nNmnWDaWiCRTHms/8A9fz+pQnc4XQRsSiXw0/Ftza/xoZXBe/",
+	"zF1Y43st772P/ycIv8YSGJ0ONKt3LKsiq1tOz2pr/bCgOGV4dU15h6/vw2YOHXKqla8j8SUOA5vUTuiM",
+	"7pbaPmkqeIAJEhhpvYgMZgJMKeUrKlYnqAXVlZzyz3pu64HWFMppKS+NeXhJ3ZvqbEd30WYN2Y4XCHz2",
+	"GbKE77+wNPQOVwZST6LyVAJCoeKpGoxrOPuUvWUNkfJbinkxtvsMBL1V9ZUEnPxQ8a/unVAFk9vPKB9p",
+	"M53cPUCmlDehv33PP0F3E0qWKZcp16uIaDpT1iLHQ4hMOUuKuJdK8Zlg6E4SWZI4YKdLuBWWQqYxpEoA",
+	"YNONUVbxA61Ba85nUPRKZ+D5HWMiGxBimokYoevenz6bU30rV/16xL5bydTgcL6IWjrlsxnMJo8AtJ1z",
+	"LRzsth3DdhzKl2IrsCVNLSBM1SG3Vj2wfANPQQ5LKaKdz1dl4wXXpblavW03GP91SP07tsmyj71imtZC",
+	"9gCwekNXK/h4W2m2bGx8ZcjUzgdpUYR66+/PEfPz+6sdve74jvUNweAdTMTbjRohPdZTAu/Zmua3xLJf",
+	"A2Ufrt7H529ev7hAEKUSL/756P+48V+SG/Gf72o6IPzC+HSn8p7bnRY40XpAr1sYLTc158s26Kjrjpbo",
+	"yy1bL9TMBSo4ti7Auak9JYN8jIbx+l6PaKO8F+b7TGg+oZVMjdfS1zKXtcus9FxZucwrOgRjsYPx8hXZ",
+	"u7hq9prMEKjfKI2mokCWBwwHvrAJdCx+xWJOz+GhkAJvE8pFpY2Rp4F//BJKU7A+s7G2xaMQGZ0a04Tv",
+	"VtEyLSSaHuQUCSYWfKKeLLVzAOqAdbwGh/gDxuNcPUZtiKKSy52/uRF/7js2kQumamtNKnjAdUVh62Il",
+	"1crVHSD3fUHYn2nCY9qUn3xCFlwpqImAhamy0Cf/fENmMqQ3j1NGrxShJM0SX9cxkUKndKLrU78NK9kU",
+	"kiC5G4exCxBJtwn7J6fAmozm6jQN8T4wevXWB6oqvecWUqxzAlwzenUZXC9miAaIOIyqlTGgZpnFCqxS",
+	"q5jQEhDMv38XmvWaaGYmHk6tQq/i3CDQgWgz2MYZKtGqEN9m4vluVxiMKtbpgTVPHr57+Ywc93rdyBhV",
+	"cKF30Dno9A4fAX1we5jNslwmRl5yKR7/TYG72jOWs+gBChOymennH5iY6bmFwrGzUjp1+/7FOZ3VD9tm",
+	"KhnevraFDmour0WE2UgWH8bwkEzrhv+k86SzVxr8sLU3bLUaRni4b85PrRnEsf7fsPXx337T/q+L3w1b",
+	"v22Vhx61Prdnsm1+bKsrvmxLGDpN2p5TsKNFEQLsHVsmdIUyoTjjtymDvHDIAEszRq7nzPbstRAVLoSJ",
+	"xVSE0TThOXiXQ0+zNUGjEtLQqECH8jK5vi1SJoyKW03uBy6uqrMZDbNud2+SpQn8gz0lKUu+HbYE+6yH",
+	"rREu15P+kyePotz7tqQz1iEnY6ADwN7YhEfrlguWEd7ugsC/h3TKbw+65uf+4SRLlUy/vfqxn510/zzv",
+	"Lb6f/TnurfYX3ezo+vu/dp/857RuUE1c0e/uP7nL6v8gcbPUM/mS6rnncNA3UdkrzvdW4e47bkifo1sd",
+	"8AcoRYWDhiYJg7RFEWPBOGF0MidLmfDJakBG6aiYp5OwqY6AuSE51xzmLu1ypEfWj6OG4iEUZrQ509P2",
+	"XOslXfJ2SjWDJW5bgfeoMxSlbY15hU/Tb7tP9be91vZTvs1SetK8hWnWEYjqkBCYfKgiMvoxoIeZ87Wf",
+	"M9lyyvUT/vHbXrf79Prb/teaMtPp6mRqYcCKsz2zE9AS0rBCb3qIEwnJniqbTFiJrXvhkKcyXVDModN7",
+	"YNvRz3yRLVqDJ4eAsrHgAv/u+fmYwWJK6vYTqnHorT16NPaBOXv+pwfKOqN9i+Himnwqsh0TZrAfzc8X",
+	"dfvsw4cPJ4H1UT+QydxsNDFjKDEPjw6CA658uH0HbbdIymiy+HbYskr8sBUhWOG3wyI6Foi83SXFTdRK",
+	"uLhC7eP796fvshoRd2Jr9gHC9OT79vtTM2Sve5warSnNhHk+t3W+k/GqWArV+q07/DpG+f3NY38pwhb7",
+	"NbcAPJjr2l9/HVp8+dLr4sjfMRq7xfdPVsY+YzpIAALzGyHeVG1r27VjaGJI/N2O5YEKgPuLY0HmXDOc",
+	"MIS9diSqOogfuNLgsQnIoapjSLjSYSPNHYaQ9ytrWBm8gXBd/Ty247qHFXk2pzroVbGGqaFkTZNJwpmo",
+	"GZFiIvYip8rivJFzt2H+0kjRIbxmrLksI0cbhvrno6882CYeK/fvyusCm4lsuC5wOu7AdC9EzGKbt1sd",
+	"2AusynChNhtOr46DCf+O8hjsM/WD6Pph5A0v4MyFkqbqeF5KgKwGndG6RWyVOasTUigYbPuFyo7As70y",
+	"Jt8iwI9LrRsSiMs6mpi1ufun30ybpMFbmSQgmLDefpNIahrKlnIB4F3y/MKyPkTTydy2PKvbX+ayS8Ip",
+	"j+DHmo9a14wDZKvZMZjFkUeCHch5DRngDZU97Vxgv3UY0Phl/LmQM1y6I/BEFOG8Gs4NJwfqF+gue/c1",
+	"XbA4bD5VHMFrgMgIXJERocoDR/NJzYZZ5lWXlQHlST9Nw2HXTbx6pmmqNx/kk1Lrvp2Iwq6bz684qF5q",
+	"+nx+ZO3ybYcTVPdhIXXjV+G53T5Zylwvfvl7pgkN2uTC8qNe5XX8jSsSfmG3MTKlN+qb9pD5mmpnNx/S",
+	"Z5235akRrN43czfp2iDoIZdPsR8Bqqw6ZhQ3S6rnndLlIvJFAyExYbyWeG9dsXlxnDbFfN0iVkAeKl48",
+	"c6FW/i/x2h2+7UpNm6Zub6j/Ol7b/evvbC13I72x2LuW3mV4y/LnCwV7DRrkZWEczQoBFGBr39g0gjIz",
+	"owBD41bsQV8r8u91kJiUWS+I/KbCsoW8j0GDWmkzPHPVsnSGl6u/y2MrXsfhqcwcmnNau4HMxYCE26jg",
+	"KTz0/tQasTuIx2BMdYZM/ajWWzTFQYFJs8OwPsmrsLdoeVjmMozjiq3qhmCu26crcnHJL6/Yau33z7Rc",
+	"LpuWylwMSFKn+svlXRYFn2zebNY3sU7/LrslvludPt9Z/25Svb0QwjnVCqFzl+V+ayqc8wVLuGgye66x",
+	"wGu5ZILFoI9vGoh93R2GspMttu7bG42xqDy84HjOr+Sh/MZTCnuNA5HA810dJ+bg735U2QE0MUswgKZV",
+	"yoI8h12WyY7AJSI0fr/RXMt8OsTtLZD6r/ot0vjNGdO7ffAD1/M4pdeiacndDbWaybW9uOt635SfyGXN",
+	"6fN6t3qgXD9QhENYApDwDDfnwLslqbTOW/7blE1bg9ZvHhsVQwojCh/jVfX49Dn6VuEQaBzS21NzguBw",
+	"yIlYEUz2VkuGyKeA8vX+/elzBLTBKJyQgk9oAvDmFs0TwFqbJpQfOHedjBEXb2XeoKImtOkg/rQkM0mk",
+	"QC9VhxhukJkGp2QOlDhmMy7yKLYFOgwhDgvRjm4Ju9DNcKpt9+u6wNLhfhhYOu52j3rHx/2D/aP97vFx",
+	"L4gxde8UY3oGEeh18dMlnTGcseoQaA6Jmevm2ugHLq5GBAN/Tjm0D0xlyp5ivpgkY0YWNGYkW3Za9dTA",
+	"UHhTaLDXfwJT9n8X0h8+nrT/Stt/77aPL9sXv7tbBgTYhQ1BZchQkQ7TUhGKc3XgrE1TQ6zKcGYxg7Zg",
+	"rcFBN1oTTuzfYzAR5oWnRN2+/jCXKgcCBbQKoVkc7oCIaLjJ7G5jb6N3sEM81AxsgJXMgCBm4RVjUJ8j",
+	"bFZEHXHyE+o223rrmbuJr5Z1Lr8PgCuP6Ub5pCOimBHTmsVkvIJcLqqKlKBJKaJaamMb2dMa86cuEc4v",
+	"biIBDK6R8/e7BdbfK7I+bf/98uJLL9rr3gyHnfDPh9Gai4++dKPe8c29ZQvVWhyvIF2La6LoFHKBFLPh",
+	"CRdvh6K+QSkhCNoYIg4BaOvTKZsgBEunofnZUOTdzyIS8+mUpQ65kn1i6cq+pEPOGCMf3zGdcqYuHgLI",
+	"1eMU/7SpGsXmaHaJys3Q1kWfm8XUv7X/667i6XT6yvVlrNIaT1pU2aRIVoSjRB69OKezkWskh2JasQiP",
+	"7WuuGBnt9/qjDhl9M8KmxasOgZp1OgOgPiPqbKJBRJREM4KCjyJlmCK6TOXnFVnAisupWb+How+PIYlt",
+	"FJHRsLXXnv2dL4et0SPIEqMF/yZdsHXUn7Zf2YaM24mIF0JzvTqnM9vDb/paCtZAuPOcQC65ycgwI9AH",
+	"hoDojsGenha1JSomuXFFRnvd/RGwMQA2YN5rNdFvKHp7nV6n/2j9ZM1o7zbjH6gNZTXpcDwu4PQhSLOb",
+	"d2SLJyd0wQbEJsgVNUxMSxvgJZEtxizFn0ZRrh647tlYG0ogQoppqmS8GoqRfdxet8+bA2WcymsFMJEj",
+	"jDPKLJ2wEcgPGNnYSAjFkqnRP6Gzc9BwzUHuo6dhKLgifCZkyuJB6JTRcyZsTBJGbGQN1O9ENkZJyShl",
+	"iukRuYaDj8e29TUjOGPSXbOOZgnaMPo2eBFuk9gWLN+p+A84LWpXEcQlVWRU+JhZApkCFD+dsAUc6XJa",
+	"IiUQzLar8GIZ54B73yp1YIApK0lSBtQ0x3k+8bK248ce32bWVggGxCsRwJJlvSK/ia29pn9bLjvVjhIL",
+	"TByjgoyATUadr8UBbqq/MBaw50jna69/efqQwbteL+eaLapqOTnBH+QU4JXtXbDINjPZ7fgeecW/Aw5i",
+	"n/UAz1DqqyCstYMh7KHwicBkwaiw+eocU2MdB5ayPw+6v2ALwQYVmk4Mq+Guc0IEkYU72uzoYGkaCvpZ",
+	"1o0k98TccSA2ktE0EhsI+bqukCAh546zabb/coSirzuX0Ny701TeK5Y2TSRvn/8VZ+JcjXeax4152mUg",
+	"gj/wPzKJhZUeXOhLoY7FFtn8DupZAM8OZIsLTfzoHq/7tLv3sfvMTVSEqN70XAiKbca+3Uzf4pBxujWJ",
+	"wzZBHwTyejzsyHW/BdyYbGkNEeFWHGQ+VVd5psQg7zGqCR0KzRcsAjgZCw4Ir4S/Y7pCcR3UKhUqDOrm",
+	"aO/NKdMKk+/befb9Vg/b210ye9tns699Os97v8kTY19LDTk8uKq7MVPMFR0nW/DFyelzd+tNVOj2z8Xl",
+	"MpUzYyVufEtgZJ+Kt+6pm6imddSmV5XbVd1EJXC2TS8owMDdF6sXm6P5+raTU+RblwSQQvfDrUqlsCG5",
+	"UdKuKYR0Q97dnYW+o/H3VLNrutqdeRZcTaSY8lmWbsVBrwr330Cejdh6wU9OXwdrTfmlK3zY4sm37tZ7",
+	"E2mQoZUtbdpWyqYgr3QOW4SrDONlMVFywQKesIcPFUGs/N7WNShZ3mFdm5rxb9za+FzJYWhkRaXh/Jav",
+	"ynv+30Q1/XU3vaXSyvfe1t7t3An00DELOWZkSVNlji9KQPPPm/DjBr4SUCwKOz+/BFjzYIEByJUFFoNC",
+	"4k7Lpqj7fpc7y/kwg/0y7xS5xZ59FjwZjqN0BCy4WjjX27by/5V75iaqKTLf9KJKWfu9La5v1wVCV2kp",
+	"sXNPocT9KRlhjfaIKLpS5Bo6BpA36OsM7SgyZsYiVVgni0qqMT39zQVBMhQeggHXCCVKuIAdhDUxnBF2",
+	"I9yBLao9/jZRvdwF8X6JzhX2I0xRKQRLHXdBAxf+YnbD1zlUNrMCOVHQHwRiLPn9c5YsgXAvFpQnENDd",
+	"kVaQeX+p3RvWUif42P1qU4Hyb3Ulrghrm88RGscpgCZAOUQ65nG882Sn4fNrp5p/6d6WPjdooTdJvvZQ",
+	"XGOmDIeHLiRnYO9lEktza0mH+PDhQ7tc0rlOkShXgMI4rYp4zhdMZnp3TVHnL9igqblPfa09xWNSbN9s",
+	"hnZ/6le9gbOjJna/RtZ9EPTkH2y1nArNUkET7IHxwhzBO6u5+KYtlFF74z0REJy+eZa1mQe64hM5swFx",
+	"S7kwis5jEHFWM36WsthsVJqoO2r5k+KbtlHLw4/ft9m8UdCDKuaqvb6GxPuBKn0SL/iuhwhUkVD3grX0",
+	"zD91L2R8LQkT4KEh8H2udApoNL7VZ8KmGtio0kJ/h4mWOs5v4a45KfanvxfpvrYv/yoAG3I7boSjcBlt",
+	"jhy+U/6OlJi65zcR4aXvXn+v+0ZlE9gvYobeTu9igO7+bpavZMynvA7w50OYFFHJhihtNIeStG5zwT03",
+	"DX3lf1Zf5b+SaxEWuqZX/a/POsR2+4bZI1sRJNi1bz5vLXCzFYTULCK9/hNzP9Kn2ix9F/qU+4FvJE/p",
+	"s/dCnhfr+7rn7YYhZTn3Wrgsl4RRpYPkaMNVth2ioAtzlGCG3gjiR6MOeSaXK4jJDIURF1eMLfNsoIQr",
+	"rRBYCXOsbbvG4vu9mEkZ9a0B0KtR3099l9Wp6VC+cYGqH783FnYYPhxTZfE0gowjQUYu+W301G9vC/Yq",
+	"ZgwVv5qu1TtRpdT7eTNJip+9N3rcpkF2XsFo+1WAr/2Oiq+W2/g0rMobfh5Og6BtxMazIO+xcY8O6LDL",
+	"hj3pYaTkIXY1NBR8BKpAuQfHV9CZq31bd1iYSvvTjZHq4lfvj7gyYQXtCUpG+Cf0yJ8hTMN7QT9RntxB",
+	"f6b8Un5iqTkxt1Jp3uQ3m2GPL7PiENY+/vy7cMCGUkGXyE0PB000gfdLfS42b4BCq5B7WycXZjPHU0w1",
+	"HVPFvIus4PSxpoF2+dPOqBbyukPO05X1nyZU32ckrtxm7B/vAfpFqLGVLmm/iHA4TvW11M9sHceO/vLP",
+	"6Cy6NCfMdl5z+8Tpc+s6zwOmOqUiz4Td5pw6z5+45+UCuEGqM1X1TLt6BBCPNQ2UdjkLds5YimpaL20p",
+	"oE7C/kb/sLQn1FXNX9DnB1KgtJRETjWC0v+Tpy5ZYtuY/M/PIP+Atf0VrBo2YZAp//vPq3h7jTurdoFY",
+	"+/z7mmYK9+2o9r0iSi63qiL+NZTu92KZSjMGo9I9y9fjjmrGLyGVIypB5296QwGm/5eUCFLVXrw1Bj4r",
+	"zAcZCgdfYTvWNDT92GFlG5pnbN49NSO4V8I+CDuLRMTXdhLFtNlNdq5kImMuZr7sS7DGngGlPZa3IFi3",
+	"s+xdMNAPqRSzsNvDPzCsFv3axCXKxIrQRCREiDEUOmJAHtz9S00/K48TDf7TajjkjbCV8kROLVI0eUFt",
+	"Ibl3ni7YYsxSWxYEd4GfQFlgkWVqWFRzl3YUsy2J+czcCuRMNK2vf8DKJM4mzNUydbBoyLePODjYOyxX",
+	"KlcKshZNqIwf5qu8FMwcdzZz2YitJZPLhJW+d9Dtbvu1U+BHmiRvptDiZFMJxcUtoAAWjdifhmrXc5kU",
+	"AX2h8kOzZjeGG4hhFodCCemon0/xsV43nypNUwqqFhaQ1A3higsoYLT9PYHJAGfAArRnwuUM1wC1u/Y+",
+	"NdAOePzwwrvyTlq1r0Ko8rpBppnwpVfra98rb80xzr/WErsTrJm2FaK+e//68uz85N35i+etqHX+4i/n",
+	"l69enJ2dfP8Cfy7/+OzN6/MXrys/v3htHrd/nV2evT55e/aHN+a2Z+/Pzt+8akXwpZenr0/P/gCfMn++",
+	"ePfuzbvaFcibum5FqPenz6mmtyHWTVi59BEHkA9Ejv/GJmBchMxdxUnNo2nTHDW/LNz8UVkCgfTtyXaS",
+	"T7yGQU+wZ4Uf8WgHLq3fRucBLi+U/GeKpaOIKE2nU+yFgwFXY9yN/O4aFfYvYlat23qlVcECMwndtxwd",
+	"mxbpXSaC7H4aY7CKJm+D1cAKtVIHnHeZOJkxoU/FMtOj4FQbuQ07cp19CjWCr8IjDiOK2kYG4XQwP9nK",
+	"e6ysKvLFenFcQFa3ZypCOtpEqA55I5JVXuztGJEriB1uLbyfwUtrxXe/2+1W5fca2YgDxNxum1OSZiIi",
+	"1wA0k2MPkpQtGdV3FKFblEkWdrh71E0hOBErPGXEyIJ+bo9XmsFBtv/k4OjQcNqpscSylD2zOktVN/CV",
+	"K9jCPcDFcDA5ZKSyJUsVi1k8GhBK5tmCCqKlvCISHPc5s2G4M/cGhwDZRFEeD0VeQMMSxciUp0p3yGji",
+	"+jOMBlBjA0YbVVfWwjJs2yGjOKVccDEbDbCu2zYWN19ViGgZtouxE4MxOYhWyNADaw1hhCgKIauwjWwR",
+	"uDt3y6VRpUqnqBT8KVYzwV9K0yRxl1z2bNTy00VZ0ZDHDuEhCO1UAkVRy9ECSl5tamPUyteq9qQ6OX3V",
+	"wApUk7HthljFrlYl/EkyopmWI6sl6zlbOLT4HA59BDCMI+iult8DIthsMjkUNmBsGCXmakJTkMsLzDsY",
+	"yel0RBJG7Rc8cpVEBlSlpcq0RKJMDX3ldNowf49vXWsruM7kcdAOHYzVLBVYipxjOxYlpPVSb1Q/7W03",
+	"xQas6x865wumNF0szWPMJcuu/UwOng2330TFfrubnn8ZNAPOH/aD3U7PCYZ9EVVB6wThGqVOBz+RKo1m",
+	"8v1+xTAPvLxoZzm5sOAagMQs11ugdLucnVx52YxzFkI531JpbsRwyN0kLiESRF0KGT3usHJ2bH6ShTjv",
+	"rvddJjRPaiCrt7fJZMySTaR4BTfdRC5HxSbMbNURyyaThOgc16lZHkHGK6tDoA6nGAO1wk7NgVN5vxJX",
+	"ZJzxRBMOlmEzKkcPO2jeCzKHuQ+wznjC9QrkDp1OIUpve3Nuu2nP8P6bAjrunVnKBWxdci2m5BjRdg8v",
+	"d4L/gSqybvA1t1q2ByUuU0FTDV57K87MnMWz1uxCpbFOay8gGyLtIy/RHeO7zxQkd62CXxK+OypeO3me",
+	"iiofzFWnK5dbUpGOUMZIw+KzUlu9Ug/PMvVgSOFHapXTLVex1PFhgzePCrDggIa+iZ4ZstElUr7ggmok",
+	"/oIul77JAHji6mn33FzET0etWArWeKMUzN3ngiMN5yhcdfcCRFnTre/MRXcngJs13QlgEXjnjeeR1esc",
+	"odL8LAXbYjsXXrX+1oA6m24NprLxrZ6Um+4MSQkN5SsNQqo48nLhgVI9x4T9T0oqXAku/s4yMfiakXMr",
+	"W0NMtATJG6iM233IK4+1X3PYfSBZr1OprQQGAjwl1AlfnrDQJSww4QOkULOMyLvmWkhKR9dSG+EHCsG0",
+	"akRH1GIN63Tu8Zoja2jwlMgUwM1eLJZ6hUcGJNxO6IKF5X5b+Q1eAwag556i27fOb+B7yNQ77RFSsIRA",
+	"XdIziqjQPd+sey0edFm+VrDCmeuFE3S5waVbfxKdeQ2kDjw6P4yw9+6AjFCeGls7sjrjmEFCMypkT8nI",
+	"6ZCxv8Mrpvkp9pSMUEKOoqEIrPzIwcYWTz8pzBOBwyFqcjgU3AqkzqsQDQWG840eGRh25pgrGo9+rmCN",
+	"21nlsr1orm+ysBtaepwIV+8b+dna/h4OubB64O9oIUJhgrp/K8qMFfJkQkxPFCuIvupyym5lNgEnZ+q+",
+	"jUs3YB+pN9+JAL5hbBUtQJUK1FIjGS2/uEm4ANBasQxLDucvnMdsyj9XGeAPNsnuCs6BGRcKBpOyiZwJ",
+	"rhiiWJbcjL2Sl/GggFKsri4LeOpfev0amGgQKdBu5usR2H4gsDUTppQlZif01K/VG6RNaoZy+E13n+Fd",
+	"NgmaT+7p0LYv847g0LTmWvnKVi3NKV5nTQTDsQzkucIHCOwUN9sSOW/VO+28DFHGCo7ABE648G6OCMWx",
+	"N7Gg+yPhqnBcKS5mCWvbFi4h/1WjwSFK9v8bDj93u+3h8HPv5XD4+eil+efxy4tvzBXVcLH5qVrePYFc",
+	"g4YOfGDW+n5X1IE8ggdxbjacNHsfvY+21/X+cd7r+qDTe1SjB8IX84yNcj9OEYNVq8joxCbTge92QGyr",
+	"bAuVHLzF4yW/WdIfM8BXx/CDKu33/e7x5mCak+9cNHdPR2ePbcziczVAeq93iOz1DvYON3lEgOsL7cE2",
+	"GQR1dTf1AeCT5JquFBmNgZiFmBz+tDkSV1jAwtcKxCtPonb/4W6vPc+tJIAdVnBL3ddBPgnaj24n1XyD",
+	"0TqZbcSZV5sAQN38YqUVqnAFjxqCHNlZ2nLA/Hf7nLqVoyYs/a03NISE0M+ECgBSwD60vMmgwD6zG/DW",
+	"4aZbKCTbH1V10t81ubWC3s94s6jPzcG6lXPmHdUhZDoumwVy7232dW7a1lg24bLnNsaord+zzh1YTAaL",
+	"fNgdfLQS0NxrNgo+VkgZXYexEyJI+In7h4uJTb3+dkdZ94n5z3fmP8/Mf15se1IJdr0x19VbpOy6kOla",
+	"cKqViVB6dR3zFCPjt8opyPNCQFMIGjL66P2pdqF636yCe+8tugUEgxU2GpIrvMO0iwGi91tzjwoy4jEk",
+	"Lrj+IENRaBBCwv4g7pUQsLlibKlcoBH6gQBQ+rOws7Dl2FFdEkNjcgsoUhBEphwjQZBUMTB6E6hQkONL",
+	"wDtgri5pqhVJOJSh2T47I/hx1GnKdimkHMhrEQRrvMMXe45ptc0I8x6V2ClhZEY6yhs7pRZG3nDKyF31",
+	"+RYbMtB4DCL35qaO00p9pHeTEai75vmIVmHrkNGXmxGh6kr5oE4eiQ3iczpLRVV83C5ClTLnFSjAuDeM",
+	"1/rB3JANb2SpsF5zF81wOX8NrvMmYoKSvxshTwAvwboWOmRkltWmAFEdBDXdef1A5XoLbtDAucYVhPTF",
+	"U7NdfWsoDaJbzpAC11zPh2KUGzmjiIzZhKKeTbU3kFxTIBAHNDGMZ1GbhdS2ij1YO8uPZXOuLByd/ZTf",
+	"UycOi68uOkS2dm6gxbC3t3f8yPklyTTTWWpFnSDvz5+FCScrRlMCnr6nRDDITLGijysA7SEys30G/GEV",
+	"U83ami9Khtde0fDvdwun1cN+t//xsH188VO/+3GvfXwxHMY/9T/28F9f+jc/uV+/7N08aj/swqWfeh+7",
+	"7f5F/vfHXh+e3PvY7V08On9o/gff1G3vXTwafOy2D8wP/h8Ph8OOeWkvOr559PuHf/3p4+/aF42PPbpD",
+	"/6RdPC8/n4uh0WuAO2DGoOPcNEthx4DPD84+1JytI+GKrZRt2YT6reeJLOMl5aWUYmn+DJWXbvuYtqcX",
+	"X57ctP2/97f4d62/aNesVOvpsJS9aJR2xZN6J3G3JkTqj/i1RwA+f84+65qQZnPqJk7gtdR3Gr2Q+h81",
+	"dCyPvsvgm/KfCvdusnHNK54HD0Cig968e/HJc7i1kjIJvxYH3UyI94qldyGDa3dLTisKb815WiXXVpbr",
+	"a3btjdedDIs72LLOjF1vdaBFm8c8toxj4v03UVkHuGINrZNAhDqFsOh28whw5E+MLa1njhLFJimrJKsf",
+	"FcSo+XOdO/1wv86dXiKUGXOVNhdr9bQcHCEP/wQOZzU3BgJY+dBKEUgNjpuXnCVxvTf4xJWiTM09D/Bo",
+	"qRT3rDOBafvvFx/t7BtM3GAUf3ZFD9UcjZL/2cVLAR5Cp5meO2T0bVzQ2DepGketRFPb1Ws/i6/6Y35w",
+	"4kRbkVf6wxKP1qBFxapERdUsfbbx9AUrcVNrYuUlD85fh1BfwIDU46wxOplbOA4aMk44nr1uMdnkNkN0",
+	"KlpjblBr0FrQ5Uek5EWBTnVtx08KjkzqJlfIEUSHk6GB1c0UY7CpMAncv8DcV3RpWiDmiAiZYkzTZ5uD",
+	"p1TkGAFSkDGb02TqTC332joHRMzVMqGry21U2+d4ryNcAEiyvt4FCxqsteJjWVSR0V/ab0T7Oxhs+810",
+	"VChx3L5/c0Nj1K8Uhcut1WqsrRBmC+lTd1IF2Uvb1GF6t0NkfZbJymae5Xl6Alpu0uWSiZiMrO4FPecK",
+	"nUlvUWR1cg+VoDtU1WFS3Maoig2grFMynzN11UDks2LjlDnQjcVEIqfGTF3VReL05lx3+OAJ3HkTbXDy",
+	"0dB8gFJL10AVcqGuizmqNheApVSxuH41KvSPKZb67iLTYSYvKdKyuoBTOtG+OgNXkbyUKRnVdrAeDcho",
+	"msrFCMsptByh3HPFzjEDxrX0N/NAkVWS+ge3lfp+EtvI/L8pKTrv6HVQ0lUyJJptkGK+cGkdK2HsIMsr",
+	"Xyw5AV/7/Zc1OPaOyBjL3hyw2QOoj5pcobM3aJC63bd9S9Xqp40hAi1EnfAHeMrUdvunSWJT7DotXz3f",
+	"nJyPIaeUJYwqVmA59cDo4QvUTiFgCC7ZFD4XdNd0bAYAoZYlbWafuYsjLIATQf1u/7Dd67X7h7VJVSoD",
+	"5rnXyoooTM+McqeoZnRBfJQz7PWEHt6xzPStYp5fIYXfjcdLUS5uOSSdsI27C+5au6/6tbuq/gj6EIr9",
+	"CIGujVpSasc/Is0SrUNeQIf4HDEEgGq9AMsbuy7oioBLeijMNz63kXdHHWKMY0gjDJ8wZzXqfORKyOsB",
+	"0EEKpvBFcpHLRi//e9s2999sQno5ELlDtrQ/i5IqsueiPWzWHsSbs6KbT987putqX1gspMDmjaIA/GKh",
+	"t6DigG2fzJsrGeUC4Goe75zR+F6k63keeiqCILtM6vsX6ACv679VzDUmZ1qmkLNRiMsUNU9igaWgwK7s",
+	"3nF5xAHvAbFquSmwRTYZH0YrDjNi5tC0AELHWAf+K0tPywsYKpQZAZEHJJaCWeUrL+Jzeca22tVKQYjc",
+	"Xftgr8474YOSrojiYsLysDtUlETkb5IL1FB/1ooGWqzfvEN9aYBfs4Xze1c7RwpWq17coXzMyutKnr6b",
+	"UJku7mN12+yF8wmvy3gptlEBAZxIw1MTijUtOYzVxxaN6b/bvzsTuTBf9ZvKOXgLoAb7xTBTcTt53+i/",
+	"/ea3/98w63b7hw+++d3jb3///y6//HTzX+2Lh8Nh5/ebb3v0pRsd7t38+8P81ovg3+0Lc713E1x99Pvh",
+	"sPPod9vfX7tVXwjN9eqczmrOtNE3IzihGNxDNJ1BzXsss3HCyI+Z1ExFRLElxSqCMagFC6owSHzc63Xz",
+	"tNInnSedvUcVXWl/nWPl4XD4zU8fyXCoo4tvHn54/Oj3w9bHf/tN+78uvhm2HsKFi2+iphsefeOu3C3o",
+	"GtjStakhsc0MKQuaexEuPrPaCJb8S3ctvjXyoGbBrfsIJK53IOIpyrVynvqneU0xWN/YoiIEl6Fk5P4s",
+	"wUf49M2oRWdY10d5nrtg/rVSmi02u15gCrUiw3sMDPnFagvywyPOZfxlO5Wr8EyxeKqic93B9RF+4Wv6",
+	"IOqiM1M6cWWl/uCocd0X31zvSqQLhl5p886NEZiqmMpJUWOhQeSkPNCSqyOIlxx3u0e94+P+wf7Rfvf4",
+	"uBfGS6rXNgc0zE9J0hDXCEs0G7UhWw4G+lAJlu5poPpACMzCRaIe9I9Vb3Yqvo6Zrj3SS7bwncD47rnA",
+	"eyfNyhbKbetCrmhLtozckmttPblhM8biMZ1cPZOLRYOrd+UTtgLT5FqmseqQc/ZZ+4S9JVXmOOcKwEeF",
+	"xQOijZAEXn0yxkvFGdK9TYZxOa/4yb75z2G9jbLNI7f9Qq2SBOG6BtwCY7yhixHEm0P6B1oW0HRrtmre",
+	"DKQGBsTINJU3LbIZh0Y+RIjEi+XTNGVkyq5tlA+O6lHQaWRUcCHUCs66WFcV3tKfbwc1LoVtBEFORCcJ",
+	"uGiqvbXpuraRONbfIilGVsMZYZZYoTaDFn29Yxmvwg0Jrcs97Gqt0ZM46PLqeiRAnogo/ndsvWXrnZ3j",
+	"Bs8gKAleSREX1kNLeanmMtWjCP9IpJjZGITM9KWcXqZUzNiolAe5pmJ6i7rpW6i4/ocqi/zx7M1rYq/b",
+	"crHjbu8R4cImHxsyP7X0L3eHhx+R3tjLBPQAbOhFiUqomleciIAit8k3iMO1jFcrD4vc1uTMzxIGR+s4",
+	"lVeYkuQN4wxRkVkrxyvOs/CDH+1qBajGKNDDdj9RK1zmVjAb7Olg+MH+E/jEmMTYVb+WTQuegiZ4WwKJ",
+	"3w4DDqrX5RJrzM2MHXrVUzJC1h5FYWZ5yuhkzrDQAHYFpvcqMnHZunmhuFy2oha+pHa4f2A00fMGNFam",
+	"bMtYSpapHNeISdVQpu+K4uRVoSBOXm0+c+0r6xjn9HndLnj//vS5kSuGHBMqpOATmkDQp0NOY0UWNGYu",
+	"rGUB+IxgllMP53RkjeKDw/6jskui2zs+jvcmh+3etE/bR5M91j4eH/baB6w73aNHk17c7xf8FP/YZNib",
+	"qPWDnJ2KlzJd3DJRMAACd2L6zUmm56Tf6eYg2UDXaooAVIrUJnu4bvXIpBays0as3HNxkx0RptX9YkY1",
+	"S6nQl80aq6HuAwWKa4e8wn6IPhE/2Eg1WY75R/4pi9EgDXu7dXrq6oQLjevZhMdM/QxrmCmWNuNsN3k+",
+	"n4LDE6ZxPeeaEbU0+hBNZYb12Taet4DBdtY7Ou+b/CUR7Ge4IZ0WJM1uWcmBsFmTbPwrIe8/5ZbcJb+6",
+	"Ecv7jWAhmndgr5ZB8UtmGGRObxlmwTTrzUlVri6xQ3KU8KfgwQGETzWhy6b0qQ2+jR3r5rct9ObqkvL1",
+	"mFcnpxZKq6kEnatLIXWd8EozBgFbrPcIM1NnTMOPquaVa0AkPfDQ5Xh1H+52W1fpljCHSOIiN/NtFnoO",
+	"kyPB75iuijCPaLf+o/NiuLYQawox1jZhPTq+dqwQuQ2ysVi/uEVqYyXIN2vwHO81aFJKP3bo2xB4INd+",
+	"OB6LPQSseOrx8G2NPsYlMIkAEeLuLwyzteD5Exfx9pGQ6qP1YDFeTnqgaioslR5SsQLwCTl1ONVg1LvY",
+	"EJKYp+pRZAnmQc5jpq4CGK+NEaCmuI+fh/NxNuaxViYCqWpXDujQtZGv5h57n+laB1bJxbq7LL5XUORQ",
+	"ZHFFQFphMTvVFuFzbaET3mV0zmV8+8mUWDGYmR9AgUyFz6zhWajlq3Ir+2wDUiuSUDHLIGfRpZ8byZXK",
+	"JABL8AmLVBBNx7CXIdMGPbMd8mfDBcaU13SsIszinDIWq4i8/123++QgGor3v+t3+0/gWfjnsQWFhzu6",
+	"J5isgic6UUZRFRMLGM/SBRfG1KXQQnEhPxnDAk6KAJiPK2hgT8YrDcbZUJh/lVyBVdf6k1+Fa/2VQyeo",
+	"yUk1lx44nyF6WV3b47IHRS6ZoPzxbKnbUql2r98dG+7avoTjHvTv1+z6LqVgUbEQDMToSGRJMgLnqjty",
+	"fuXFYWtjqb72sw55qmirGX0NoFMGhJJEmi2+pCkKD00WUmlyuF+AVXFSxOW12FNB2VYMy4SuMOaAG56S",
+	"WC4oF0OBr0wYVZroa0kSOmaJisAUxPKxUcf6hkcd8qHWcgQQEpAPKGcEn8gYXTXk9cs/PcuDcQitMBQ5",
+	"3osRLpM5m1y5NjX3m+3kgCk8ZwyHnY+n/OLja3Hx8c+fLj6e0IuPPyQX8Nvz+KLBNv31pEyF1cQVRnxC",
+	"tCS9/pMKaxEhb39AGS7MhEb8WLA0zA3mRKYp2iSWU4bCssqziCjpU759P2t0SQD8HyVXbDWWNMUXSWVY",
+	"iCQMfBbEzSzoisSoWkGubWb2FR5l00y5JEzYS2azSAHp4QC3OBR510vUF+cy1cSygW0fxCwCVn5o+gR4",
+	"Op7EbDqbY+b7j9cs1auMl+Nj9U6LsqR/cv+SvgCdXCuMfF0chr3ggYZs8lv0LXEZ3rUozDgqFZSlVAG+",
+	"HSYa6dqI3QiyZUdefVww6ntHcOXS0WlSPn3uC8zZojV/aqqeextkj1cKAxsre1xVz7oBr8kC6tahwLlm",
+	"oLXLnabSRkeP9w+OHt1Th0zd4KLkioC3wXZrLSTLkNcAsoM7zOxsDEx7j4aqpkcd1FasYOvfdRF6l+tQ",
+	"SXPYKn8uSKoo1SzUtCzDLzUW+trrTlkMKn0hySWRs7Krbb8sIm6TQ/TWbBorjHWaMV/bQZT5vKNLkFVE",
+	"EmpdwlVvWVN887wIIY+3EcNI6yEND46PA17e79Zyc0O1U5jRVMddG8uityx8GrlOw+rxyHtYKlPLUt5O",
+	"2ZSl5nS47afr06wcIorvaOK7dXgOqxVDwdasJZqdDq7TOGGEQ+hhynHVg+5pAfjlPfRSM9oq/RnbqoHO",
+	"eAmqaLHC3P/mimcuEWEsxgUd8ziGy2E/di7MbGZGXy9d8Z3aC43c6jpQ57+Gz1+xVXDFJ6S0yr2ng79T",
+	"KnzVD8Cv03jBMTclMRzJ4kvLJFDKoOcyvizmeOQEtXQzP0yNio//Nib/pQ5Wd0lXZmUvIQWEpjMLij2R",
+	"AmNclx5s3zaOst3hmPWusEtIzWCuyWZpPLZgLuapXtkUa5a6RQ4g+73/F7sUenTglGWK2bSUBRWrSwu3",
+	"qsLf0B5XrWpf7qipQ3tdI/1yW/w6N+BbIEK9TR10zbp2KVknp2A2ySS28PbNZX2gUovVFif0Yqmf2Zt/",
+	"hmCMUDrNoIBCbTe20/AJaCSAXrLtnv7B3Y1wgXE20ds9+NbebJ5zPHrvBeSYtgRN69w3qo0KoPoAWh6i",
+	"EzRL2Jakewe3bt2ZDB8KupJBc6Rtnjk3d1YcrvdEp2tr+kHLbKiHs5XCQI6guH3zOP9sb64NGeVluMFR",
+	"ivvC0sIR/3b+3+IWqwsiLdzmVkvQO6cy/aepjKzZpPXBDPAMu3liveiVMNa7iMmCixhyuVcySwE3F7O4",
+	"1/uL938V/uKSnKpP1bVX0fyFPnuupJbOzI/fPXtL9o/AM+iDCIawS5bO6RJKn+CV1tGXshmXokM+5A15",
+	"It8EFppEC/THBXn17sWV9NZerwhiWoUb+9KP9m4etj+etP96gT/s3Tz6vf3hS//m0e/XUGar7AibuXty",
+	"m2bnH6yDAJIadslbWIOtDPt4QEYYArSJqOagfqDQx/nUtysPyfw07FMe5ec+BB7nHhjapmWenBKZmj8g",
+	"jFnKYcXYY7RDh/Mtmpu7I5J94uy6KV8EtviYoZdvzQKt7zpug9SoLnp8eRHUENEcCcsBnZljlaYW02LK",
+	"0XGylQ1f5LlSGVy/asfftVvq7mdW6V15/8rmFuLBynlNqGblHDcqQtVVDoWybZzmF3AcvXM6UnF28HNe",
+	"4HBySqbS2BaKjJniMVyT2KOJYir2nKo15SZGApndXO3Hsx299v7x9FrvpbIaIdOai5naCfx9rdUCVVp4",
+	"4jQUZiFShNn1pRKt+7F2/hnNkV0MgNuq8hXIYaRYbd/XBf3cHq+0GROcmznfNLgBbc94X7iBIOreAkKN",
+	"kK6smv+UjBL+iY2KCkreMRoym0Yp02aw+UvNM4Cr6l83Zr4ZfX2DQNdW3jyK5Ykw/2bD/dxS1TcVaE1T",
+	"zkScrFpRQ184r+QXCivzpwTLdAquIRAfCTiollTPmeaTNUP587oG3A6ZNey/nQfiMIDiow4QceDC4tTi",
+	"zYpcs5RBTcjdG22bMWfaoX7ulghtyFmAnkHUzwCYkzj1zhUCQKlPwmhtjfHOmJ117R7eZrqU37UrBjXm",
+	"G91nftftUqjKmiH+XKdXvPPvbc6ytXldc5bYTGHH/9kSWjE31IbZtmI70xAfx9ZoVVLeocNZmTob24wV",
+	"Hq+Q6ntmQc5se7sHCvFKsfNdhCDRtrfcU9tc0pZjqlRfjjo/d/FJ0AC6EQcAg7Ed8szsvBJwFVT/Y8gd",
+	"Ov9AO2wL2+ahs4EEAItUk+ee99LaqqHyTlXv2M5766J3+63a5W+wF6mGXE6b4muOqlh2HMw8eP9C+3AG",
+	"+LNQaQv+/BGch2gChntKFRNSwfVft73O6kuI3LAcljkOq2haqQDA1/Z/AW2a644D91ODlNF4BNBgyqp1",
+	"KnJ2u4J5BNF8FQ2Ff9Kc8WxE5JIJvBEVguA1NI5V8V0p1UzlPpIR5SPLV5FtHm9fBTEkRU5OhyL/OBJd",
+	"ueGaG7F1hy6AFQcGkoijnFeBBnZVIpJIeaVcabBvrzeyGIWOIvM6lL6IjKS4RMjpUQ5J0zCKohYT0t0H",
+	"QiwxXWYyzDLsM+2/1swialse2drWRs4rGCHodHEGd8kgiVqZ4D9mzF7WacbM4BhNJ/N3UHVbl1NhiwYg",
+	"N6RQzADhOIawQOYVmxo63mNDXTsmo6dKiw5il9eN0FyyOm6nGd7oQzCPQsb/1EgzX3xSZI0CbhlUtdSt",
+	"+b1mdPsiJpyk+ahvVY9ZO3nDka0rS5TgyyVrADdwqZF2R7mrFTK7rQs5X56SH2zIIWH0E1NOexy2/ve/",
+	"/2fY2pq/jXF7xmaLCojlXp0nabsYDfZGCWI0915eY1kxbysWNq5bk2RRNNnvTqRapE8juO5nsr6g4nou",
+	"7SYMtmanviSlWFfkBhMEjHwyhuXNjRVGZ6jrNWztMZtR4bo4JHLW5tj0eCYZNiVYOfWWixm2UARl8R57",
+	"00KTyma9Pm8Q6ZoyO2D9sCExZl6qK9XQ4PVrtLLnGhu95U3KISUZqMVim3V8qxb2fNnUVUBfy/TKF2dh",
+	"V02YcyJnM0hrzaGQ+929TrfT6+11uo/7+75e3WiNq5qcriqiy9dppJ8zD9r6EGhlnx2mt1M/QB23SbFp",
+	"lLfFozryaPrAtR2/XVEFbe5rXksvzNOMfdecSQYxhH63G+QaryVeHWp1Xdi3EMotELfAmIXJAC/ku6N2",
+	"Y/OZeL/8V2o+VfaNJys72g45IdcsSdqYdGQzxM1jkbdnZJorzrhPzSpY83a/u0fK2UCjirFzUYeImSdq",
+	"DT6WjaGdirXPjDGxwegFg2Nk1QiQjWB5eGD5p43tRgThPzcC3piZswNHaHMqbm9X3y4M9nVqgq3R19nR",
+	"zodF2x3cLlQMXCRunTPgDAje4Ao6secm9GEXgW6V14qt6316T0eCkL65pWXgCRVG3Fp1yRYDdHyv/xop",
+	"AN4q6AQOUl5VcCz7+xvj7FnaUE+Ho3qgfImUV+eRfABvFJGUJVTzTz5LANMGt83LrUP03cAiNhHTjLtw",
+	"htTxwTmdbVVTV4+fTp65yhmMdecF+pujjwf/8OBjPUjzByjWGa9sBMK6+WWqc79PqR/B1rYG3RTzrHcx",
+	"hDbKunZONF8sG4VyJrztrY6XhdTkD+evfqhJhYAM4Q3Kdp75AG4LVM4aQD7ra46NfWzG3NkYjt7A6C4l",
+	"y4y6lrnR4bCmsdsDRUBDMpYDwtAw7HiQc3LlLFxsBdL6yhadUKX4TLD7qk3PgRiQMYOmMaCHES1rsBdq",
+	"szqFHMt49UDdB+7CzvadWYbLad6kcCvyFFob1jcpCttUqgpF9JwtSjQpNhLprIFImQQNA28zXpbWnnRG",
+	"yIR9Bq3YcXAQtvWO3tx1kOuCUyv3El/PpbFsXFbdQrHkE7Nu263dXXdtvVvqLbitjmDe9MI+WrsrPuQb",
+	"wNpsLFEM9vFWG2FOARsaypyAB9YtPSRL55rXvTtmPR9MIKqMudnQ1oSSlC2TVeTz7Wzunc1qc9PKhOYJ",
+	"ZKjdyrUAdqdzud67XW9b2oS+ZRrHLIba7XAVBIvyyq+Kk7qDfuF0xuJLLrS8/05X5lv4AUBjjfxxUES8",
+	"cv6vgOrOx3NNbwdPtEy5TIHJbrcl3rrnqvP6g7wmWQpYM7At6nbBGhZPmZLJp69UbOBeXkM5rqB0Fi6j",
+	"PY7FMyNsJSek/DuLL4G/72dc72GrOKcRV8R+Y/vjcy0dd/SnW5V0y+mZu+vPP/Oi+z32NKOLe7KZjS13",
+	"J8UFXnE/msvtW8J/pToTrgvVJcWIYS4zv34YwprU15RrLmaX0AzqfuZ5Bn2lriunnZH+5nPW0UvJPFtQ",
+	"8UDhmTfIoaaC1HOPxMBEXA845nhnKBw+NrzOn6CYzS1dqyvnyQmk1LAZKa8e9A2jL+Gkg+CMMx3CyE1T",
+	"IU/1SG62b56v62X6LwHwRLbCd+p1fxUFOxWduDm0kbO0C2cUOnbbMKvb9RhS4VMjX90dMY+jUKF+D+4J",
+	"QhcSGpYG+SBDkafFiNjfIV2Tk+ClVp2rFPLs2hO8pBJV6BFoRDSniW0qS2wUYyQg4bXg10/kNeQo2EzY",
+	"OZ/Nwa82Y7WFLG4kTYnHCPTgh5C7GDzS+hILvpmIMYDgJJGRFFhK3PzV8/rYeNWXt27zp+FfWKmQpbZ5",
+	"Nk9t5zFjpKZwOHTIi+ouHorabVzan7/kKg4k6Aeu56+C4qDb6OfQouo2dUYJ1YGNhILVnmZ5LiLiaMkk",
+	"NreCcfjUg2/1ul2789wP5BX/LiwI2cpH2VB6VMmFqIcprCv6qWmD5Uw7h+ZThBOGBXBKRIVY78+fReTd",
+	"y2dkb2/v2Ca/sc90os3pzz+TqeFeUAFJzGe29ioE8PJdoPvn3ePBXnfQ7XZ6/b39g8O/FsC8zFnc1nxR",
+	"Zs+jYrnhUYE9h8P4y/5N+2H3Y699fPFT72O33b945P/+2OtfDIfxT3sfu72LR+cPzf+Yv/sfu+29i0eD",
+	"j932gfnB/2M47JhXHt78tZZR358+m1O9Mcqr06y+PGaUKWbeMCKKGVlERjx2NYFzqh+oyKVXON9/h7xi",
+	"DhXJwlkZJUzQBYuJtyUcNj9s+To82s0uifXbpWCOUxUG8udU5fqg72HqFGlQ72i89X54Bi+t3RX9bl2K",
+	"kE75bOY6v7i6DJWNF1y387y3cpvAwvUR9iJTldFDoYlDUM7vpurK9gwUqL05BFNpcybA/WIEeSHgWB5T",
+	"9dWbw5FhG1K1sT6n191/cnB0CIz7nGpac1pNySimmrZt7NL1UMG/bBMoSD3vEH+vbfYWWdep0TSVSw0Z",
+	"AerSyOr67olMIImY53YZM1fcCRm52gNfUAdFY0tKFV3V8fXtg9b3iGD1M7V6q4dpuk3jt7p6lfenjTXW",
+	"I39t5NKbTk7J2fM/NeFc10gK2MAPFOExxsgKSbgU5JwTHWZyEVpA19zCBTjMq7oeFRsouWCaxpbN1zb9",
+	"dZN85R6AbJhUq01Y+NtKsfenxg58S9NSkmNvXb5zY25NwXHgk4KiQmwCkb7NBswryuvqA7avC+cOlKcV",
+	"UNbR6WIdXz2bZ+KqXjOepraPZs5aDxR5f+q5xGY8kBd0Modm/nC+YF5qcA7mj4M3C06gGiHhuGE7VdIK",
+	"yZuLW4Vpkjq5eu5y53yw2GmFt4YdAIFajyZtG2WVGm7eUR5NS725btPxm8dNjcq09YuE2dglYP/NuZD2",
+	"wdPbe+K2Xs9FSTLcgnkqQuU230039EKzKoZtIL+s9t7YZmkRImybBF+ZxHk1bb5IhsmCzge7tBkFCVBN",
+	"xIrwf9tKs2ULMxna7gr8gRvN/sEgORtKtdwTyLbFv1p29xjBN8audKGy4/70CF4lXWXL7LC1sjBkpHo8",
+	"EuiSVzgq76XDCzZa2DlT4A6N/0s0smOvp5I/Juty4qzELJKiPsflvnvUbOZjcw4Wim3MuLZNJyzdHFAE",
+	"XNLo09g1mRgDGmEHoZrqaKXpStnMJY7KFhfhy3v3nYlTJSUTgCPZkGRTdKj6mFXrH95FsID+niSti9rE",
+	"mh3apdfh799UeoKFiTZGJCumI8JAXZIOLReLeqSD39fSOgXBUD/PncRFd4LhCe8lDoe9d9tW7cE06pu1",
+	"F9HxF3T5EWl6YYE6Stkr2/rbvec8stAiI9xKo85dXN91Cx4mEtwmfaAmtN4YJseEMSIYw5VOpLwixak/",
+	"dJ65R7439jTTWYoHNxfk/fmzvGqDkRWjKYHATGEjNfje9oo2V7/YX+Fhv9v/eNg+vvip3/241z62nrUe",
+	"/utL/+Yn9+uXvZtH9+eje2iddL3o+ObR7x/+9aePv2tfND72aP063i1toCbWTmfORKFXtg903nXLbzyf",
+	"BvB1k1lv07grTzdYl0HwTySVbxrP1/dqVyCSwukq8pqdezhfPazyelANe1ZyRdwDDf3mtjU85OZ0DEAy",
+	"qKdnvR/JS2jvGZVXIJJd+xuPRgOe46C5VY7zPsmMRjB10ss/iZh42K3OWddDoX3//wldMHw90B/qKeQV",
+	"E0/RvWiFqtG6laHi31kq61wHE2gfjegedXsda+cgVxAQddz4HpjDaDLfDjinuwmz3yxGwgBneMNIbOp5",
+	"RFBlhwJRMUmymMX3MxQLQLcFQe7ne34eW87cpiz5x+5jFPUYfHY8datTq9Or2sb0ufTYrZTP1/FtG+G5",
+	"1U6veAJdtRy8pTpN6OkxyYySc2behRMZM5qy1Bik+V8v3Zr88cN5JTKDVMkriWFrjd6+OTsnj40h+TiR",
+	"My4wXzH41db5jiICwNzgABu5ShxzvwJMcpsrIYwqJWY27WYoENkEypk75MQVP7mGInLJfAaqS190w2Pw",
+	"znEGnT/zi642OpaQ9j0Ub9IQN+PhSF1d/u9//8/oUXF+S96+YivlAytW8ZtDBkcKsbcHiow+t6EN9ChA",
+	"MUQsEhRjsJRwGAC588NhrjWY9lJ8B9gfb6YbXM3WY+/SSBwuiQck5XGuExRyyzSq4Di+EoyJJYIxQ5j5",
+	"x1Dk04R5hVgoHXLGGPl4ksOycykuHgIk3mNa+PURzp6bWcwZjWHmiO/V+kv7jWjjpNtvpjlF6JL/CXD2",
+	"DUnNBsCinLtmyAS1tY71a4rZoClcwOs2B4F9XiYyZakaEGZOasRILvUGsy7xTLEUbLcOwbipWRJsSDRJ",
+	"MeNlNRRYLQ30BgJbAEbLNKoMRjSnn1ihebjrGm65kmsyY9qWM0wTea2wu1ZeTKw8fgxW3jrkGPMHVzql",
+	"WqYqQI+xFeN4F3oA8osQuHCY0nDol5CTfDni+zRpDVqBmCioLObnPiYKb1OJGexLm2f1+Iuv+bx5jC9p",
+	"48KNohyuB2WHdD4M1JSx+1DOnz9mLF3l7IkP+YYORea8uQHcyqmsG6ztToCAwZhdhvWbuN0UYYsxiwdB",
+	"bQpIM5855iJIVvNiC5vSAi2XoKzVozA6iGjor8QXLLKUMrIAoNaMnPvNb8hLqKFQmi2V+aXXKQhqxWci",
+	"W47Igl4VOC+qE/IusmPv8zulMxR9Ixls4AvHQRUZoeeT/x0EwoB8BwKQDLNud28Cd8E/2chmsQA3IcEm",
+	"NEk6Q7HXKS26h6PyaClrmMLF5UcIVKUlRqX2O2T0/YuGZyhvu/KWkUesyjVnoOp3MuZ21/7x7M1rNOtf",
+	"tjHhE8xM6XIvSkEyYyXISbYwogGQrUAMrPw+J4f75E/8O4ezbMxTOSWCXQfZhQ6Fy/B0LZ4XpElBy7g/",
+	"8e8Q3w2OV6Ux6jPl5pG5vAbcTwwwON+sdUbJaRgXVhGkRyuzwAuLNyFcJkmUDx4zrpBhV27qMEObFnP2",
+	"/E+YqPG9hNvOV0t2BhvIHbGxtIeZLdKy3QcszPSYJfLagtimTKecqYgsMV8sRBezQBpAdCZitxWKx5b5",
+	"sU2++eaELFmqpPjmGzgr6XYaT9So0zyt1YTs5nEYHh33bSsZ8o9vr5RgrZPRb0Z5kTOoYu4KrtEniY0c",
+	"Cx+E4XOdw5h98w3mQMGPbhAAc1c8rUf+TeNUXisoIR0BIMOZzNIJG7mpeL3tDgI8ZYwsuMi01dtOwvMZ",
+	"wetwpLgbMTmjUfAYakYW7hZgjt+/+8Gew+FQ4XRA4D84GIbCt/sxOtSEZooVp0wmVBiFE3YIKjvqqaE/",
+	"CqviQZQDCrjd6hO7YY7ffGNBiVTnm2/IicMdsoCT1CuzAEQETFVmWddkIATeJCUkTjM/B2+QKTYYilqu",
+	"1XAucB18zcPQLCkHnFdbzeARLQD+VyodIT18FzM7uBnlIhc/CYXM9TeuCiGH3AQuGjMmzPjiyPfks/4H",
+	"hy8UYh89HO13eyToNTR61CFnklwxtiykgpk7QMgOBZa4aTqG7N9lKg0hmSJqTiFZ2b478uTDDqzQA/YK",
+	"MQ8ZtbPUMmVxOE/CBajcgMhYlCEy06PKDJ7akwnPZssGI5JwpZUbaqAecpUj9ljeMQajZRxvAjxEYETI",
+	"UnlEFMNF5Njpw27GDjkD3eMh6qA1OJfwpD2ky2EsIfVQGMVYBXUpn7nCStyVzAYBQggZ7Xf3R5HPWk34",
+	"FUPoldzZhJsU3Zky0x3yApUDZ3fh6Wmb1kqsjEJe9Z1zubP90Aom1oJeAESMS9mpw7+B2A36arjN8pfC",
+	"Z9RZOju5g6Q2spIrAGg255dZolC5BvwBMNdoGcvSLIHXuWyms9HN8ScL7OkqdZKVYwKYGRoPCcCvDJz6",
+	"VKRQYMZZ69EMFS08Gtiueamnu5gkQUiKLlj8lIyoWAEiKn7qiq0iMhJSsBHywFDAmWH068Qd6HOZxChp",
+	"HDubE9u1hHW5UiDBg9Js3xklHH4gYrhCVCIPLzRyyzLRZs0K9d9miT64HPKKSRtZmhgthk70OqDPQeUs",
+	"zEXiUDRa38WiEzxw/A3GdAu3tH0BVj4DZpntEed7b/hukBw1nKHIwRxgm5kNHhFo5GbBVtH5arM53eMQ",
+	"j26QEeAoId4s5rGTephgOxROizCnpE26zaG/y04jy9Zc2bMxwto+Q/Xr8jpHSJHq6r5xjK38Q6PcczLK",
+	"S3J4mu959L04PCv4Cg4BjoouqfTzGz3qDMVZWDAaQmVYax5OEqyXdwBTlhzQI4Zp8nD09v05eQw4r4+/",
+	"2HK3m8fuVaNHocWDwvQpclEAaIA7Au90TbgsMK6ywGwlZgIpUTQ4UZDGsgPKEzKCnObXbVow0i03S0Gf",
+	"t94Npipdx53bzu1ku/teYJfcb76x4trGZozEEJqleQGWbcXzN5mlgiY+VAr5UFi+4DBiUf2w+Ye5cMOD",
+	"IuXG0rGnI7xgtWQeyZcJsBB8pa3Z4eaFVvBZIGBnHCAgFBcz8/fW9iEiG/9NGtVMQpPchK5UMdRSqB9w",
+	"KohfM5fa7j4afEA9/lLEuXJq8ggNTGCGDvlO6jmqWpir2wY12KIaPxwZm+8x/NW2Tz9yxykkgxvhPRRh",
+	"BxUwai3q5ciQdDQwRPnJoqX9RMxj5CdwPRhp+9NQ/NRut/3/m1tHCMJGfiKjHLLN/HnupRu+DbHA0pXP",
+	"NIXHv3mYCTh1Hn1jXvGcJZoWXlFN5hwQyP/GEBaOwbai/omMcqx08+ct0dDd62I46sxwpGCF0TBhe5fb",
+	"RefKKYOG11yhgnuPzdc3b3oJ/6x9VymLFB4eCtC4zAtQDLocAzwuwABFmYwZc3mJEcbVn1o8bF1FxjOm",
+	"ivU2wfuz1NpAbrhDEfQg90r9RMbmqHhLlUWOt3ynHXFjCdrglZDXTkVlKjMbLZcT+OKxEemWbawxzONy",
+	"AAA0Zmx/zziIOrsswqhwjrI2XjkgEykEm2jUxl0hNCQB0MzF/keQ8T8YocYU4IlD6QnHNfyBKt2GdWqf",
+	"PrflFFz7OERAVphMBGqQWNktiSHROTP2gKZJgpVe5MNcgnh2KdWGe2litvXKHoN90JRRlaKJkpBsalal",
+	"wfgO7DH8svksiEqpWYlDZ7btHJ4YRgBYnjeG6ydzTLu68ZFrI4ACHnRCKEA2ylJ/n8xB88+Jy0T8NCe2",
+	"ZbXrudEwYG9hhYoNBmNzAWv58oSJCbP2C7bNQLGEj6Ck6B04X4uNMYY2NOguA7If3OPQHbFeGs06BDSV",
+	"9rt/oGJmXpAtv/kmt2AMrQOaDRxOht/ZeTGFPXK8fznxO6RDznHVoMJ4QpMkN7XXinqEyMcVTZn3b9n9",
+	"NAPYllRms3lElhLeusX5UTr0ngVOPjj3fD1coSQgIr5OoZ1x9Lt8335/Gpi+ED1xsP+p2eF0nASV9nYf",
+	"QJ2RnPpGk1aBgVo7UKF5CLT31LrHc8qCoOvgaWSLVn7yUZjwHDI32IKEIyNoH2f88aejxxOYXHj1AKZz",
+	"WJqifSK8HSZsfqezdsZHKI4JIUbGKO3cPuRb8oWU3E8j63/67RfQh29G5OZp4VFuWGpFviVUrcSEPHxE",
+	"vkXPOHlIrynXZMr0ZP5w9NsvSMYbN7bHv7W6yWno7o7IFz+cm0ePOn9TUjx8VPgkaFoQqvgWisCfY6me",
+	"Wftzd+nhF0KXfECKn3VEjIJPFF5tt8e3BIduJ1f6PniXvyWW3R5+IdwcenYquT97YN8W5QO23MUGWIEF",
+	"Hx+Kc2idxGfcA2AvzbZcZEoDYqbwW9T38LdAtvYx1SGnIperERnBWo1c/WdgBYS2zVPwLQ2Fd0NK20QV",
+	"P6OcfEEiGLl2Ho7BFZemmZ5D3o210fJ6rBg6z6yr5AQXoZgVS0KNEQ9yYgw2BRqWNEkGjmmXKVvSlJ2x",
+	"/5+9N11u49jSAF8lG3MjSLpBiKQlywLDMU1rsTmWJTVJXfeMoWYlUQmgLguZuJVZgtAKRfSveYB5iH6w",
+	"fpKJPOfkUoXCxkWyZdwf1yJqy8zKOvv5Ppm6Hm+qwOoyeB12yaGTM8oufIo25kd2pdJZly04t+v/1dF5",
+	"1he7+4d77BP7tGcHcObEhtv5GCzDbjrcGwiYAZhIPJ1BgAasHtS8JbIEEnqSVmOBCgBhGaUB0xR0QzdK",
+	"YFo7ryd9YQ5l1kgh+iyGkCngk5up8JFN9JhdaMCPmnxBLGmifelSv15SW1tT+lrqnrQ+gnVLKnkOH/kF",
+	"5ANiRwMtGL1u+rKU7Is2Mq9ptJBITecK0NIoRmJVDUt0eMG7e0mkC+m+4IsXpexJFHDw5G5sG6JzE5kO",
+	"kZ+TuRigZwKlSPiVYCLNjHCe4blRkwnZfInVhnYwsK+ti6hZOemwpzBgVI1OvlVTBGqSkAaAz6ggAeQg",
+	"73F4VjMm0F6SgGMJ8+rJ5Oztq8vnZ2evz5Jg4YE6SlDTYgttHJJXg4rGd05uUaiC4n5uZ7jaFIebPWeC",
+	"hyZal/9zVt1c5xzZgq5BCxt4O96H6MmTam0eOgM5t3sgWMfU90sGPeb9fBfacRREJ1uM+V4k5O6odBbT",
+	"Le1qJe2eTLANl6LDvl/WG6qJks/AsYS6BJbociIKLVJ7J/thut55hDmCYkQwOLvBnqBPrMOStOCZ9TLj",
+	"S9GWdu+bTHBfa96lrY/fI/r1u3sJGGLGCZu2P8k1fdtTSFrbYWHYkBBLcKDTLM99T1+lcS4YhS7hgd+O",
+	"qNif0l/sDOvqotuVnevOdjvYmuFP355fvP41YTVHDGJRSXQVzePC12BaPQMEn1e8f00Ti70EFjkJQSSu",
+	"4SPgh+gNrWAZpoWa9KRjUJ5FPnblErK+SGx0sVfI6zvobY38CtB/9f54650BlEwmh2/sBc547cmQX4aH",
+	"YVSzYueRuEJXEr9+OwTNrpTBJkkdMCXRpgjEURXt5ZxbIOLTTtNT03VYUq/gKHpb78EM8bgYJb7rNJ59",
+	"59Z/eHvBvL334GMgC/r0YECkg7gJXmS5dWmNUnmItoeW8IhM1QWqqMqkAmIBvgLKPfsHOe32b7TX67IN",
+	"2yCePHz0uM0SPpnklHJ/QCf+q7VIkz1vjHzE/zDWg2KbXqvLei13sn4AMUe4wSUKpF6rHV2RmZwu+bs/",
+	"kTWciCEQe+bDo6Pod5RmeAf7zqAeGeG+GAeCYU8toqQpeN90Kve1YhGvXj5QUhaXWYpnHxw+eZJ+2/9u",
+	"/3BwxPcf978V+0+uvjvcfyQOBt/yx/3D9OiocgOBb6DVZb9/ZL0WlY7TatEytCsDMkpdWuMQf4eUgD1w",
+	"dHDAPr3DG3+yL+EZVJRZm4KEPKTvrVBnWSqkyQYZsN/BQ0jueyVQiEi11NhjOxRAdJauc9XcF2qftqPh",
+	"w+pYYexWKInSVz7fIasGfK6GFIfRGBuxR5P/2Cc7dv80TVy03wcZ3Qd1zHhPQpNSQaNVxDx9NQOzGzN/",
+	"3Ph8wff2A/nuIcuFMeDkIrqOtYZGs8lISL3XIa2rEwbvRrtsDnSc0PcOG6snaWPBh/Ldk4PDPRI+fOZL",
+	"XpyDgqi8DPrP6CZAEYNmfSEoxl+ICXSWYqFEAO0A1e2VNLpNCTHy0j3A+na9EU47JWf2mn0wLn1xS4dd",
+	"FAJdFJWKxihfT5Jpit8biHstfI0jBAwpyRpSG0axVHVR0vwfZNzBW8Qqnd+TMc+RvuSSDiTvdr2AmDu4",
+	"x3YfHhzsdeM7EaYwWacTbi2SLgwUPnjMYoOKg/g39O350i77QQDUX6atiwjlA+gNYJg0lEX5/oaO/b6+",
+	"eZF9iDdx5xucznziKZrO3EE/nROsSGH+iH12KaFlmbJq4ZDdmbh5Q2fQFPDnCqrQmRbWcYSZHlv7ol8W",
+	"2hqNED4NMJxRv7mzBPIMwjCMffPSWm/lxOlrejYGVt3X4ErdIPnC8ClUEfQyk9dJ6MupLU+WivFEGSH7",
+	"s8trMWtapNoplTefnIaD+78ISl6PJ2YGKhH85rZbjjrwG2WM7KawxgvOFoocOXv79vQZbAmoCLGvHEqF",
+	"7Z4Wg4Ho+/cslbkcqFKm8dD9jzDYhzhYH+6HpO+Em1HbOyIhgZohVaE74L8/gJ0RgvIXUDcVPDGkfocG",
+	"aZjE05HoX1PFeJtg/6ETDguD4hdhHWuVVoh/4u9u7ijM6BEtv50EloGg7eEDq2AMwnzwDjistzoK1IA0",
+	"liw5sfdN4uXk/b6YgG6qr2k4AsP4joYRsoa0JLEtNhZpxhHYBPfsCdzE7VkYGP5UtWTAgoF30ZBgIxRX",
+	"ymjR2Cd8liueXoJO5sWwMvy5g3YGh9/SDEBA2T0axIwrFFUELxIKYqGoDz7edhygtqdIZUTbVYbStfYr",
+	"rKAAtbGOM9rvudBUDA/pC4Ch0ExbrcPzEOeheZaSqqBFegmrewkWQDTZ5jNgxo/iGWfawTBU31GlAyPs",
+	"KuvhRKMOWczkqZLGvh7rD0CasPoa3cjnzLd40HMH7XiPjuLxWrGJegVhOmITsgvzAB54u+0zrTMre7zs",
+	"rogjmDUKZ6t06KtVRSH68wZFTcq63VaAws4WzKbhMKy/m09gbcUeK0rIofB/j2T3BJJLATD7sZ4O9n/l",
+	"pj9KuhCTs4vSZhNRjPhEWzHVdoIWNEtG4giigZlxfjl2N7i/sHsCkm2QO2fJ8ws+hFeGtsJvIwXGEoBw",
+	"OWuhlFEzSnXmtUMgKQ7nJAUVQUUFlbEl6tD6o922pOS0rtQwsNygyuBAZUD4eFW4AjNnoYCIzLS3hXFh",
+	"IXIJGwix5qHw97jSAUVmH7jutPhUFFrnjES689NBHGQySrWJScOFKHFqccllNLHoZz+teh2qHSrEzLjL",
+	"X2M3g7XnpwpCAJnQITybUfDPzchP3Jkj0ejYL0JMQjiBSi8qz29TCSf+BNLQLjD2iHMEzB2L+ivsFwLc",
+	"Ip7rphcZHY5fp1fxdaCNoN/rfUUyjWtsrC7SqLmxZh2cdisXIVxBk36B2XtM01Jfr5tAKKmKhu1/hME6",
+	"pVMvQaTgN2U6dlz9YdvZ/mABwCz8udWkyVyftJ9QvV7SR9qhKI3+DgVjoVrMTWuOnTCaXf2Yn+QJ09lQ",
+	"7pcTKzwc9LoM7Igo34hDETeXsDsQnpZgWSqWijl6cVjxhUWgNFZo3LyEcFw8zOhnGOGTeM9EBYKL9kpl",
+	"+ztquAWpATS9UBTEjWW+GOYfJdAxp36Bp4JfX7qdGA+7cqCiEt2PYHNzPbN7dVgKrbtxOg6gevtqPFaS",
+	"eE2592QZNfeRZ+MwlsO+id+YFcc0WICOx2reaKTh13h9XY0aYlsC4bRrSZ+OFDDuOYGn518pjORXcGsc",
+	"9Gh1H0Oywuuqn9WUqYER0umpghtxCWGZ2p6NfodFfVL9KFHIU1wZPM6A/0r7oU3FiNKg1Ui6S+OuhiII",
+	"ii9MoF7Qil6cz2+QcVa1CABmOqkFB3z25Iwb8dIOMmEaskGIt4AidZyR0kw+7PeVxpICr2B10Bzqcszl",
+	"7JICurqqP2oHw1ooxcaA6Q/dEVSwiIaMax7JgtRx7ib8SHzBhMlD9/GfMIRW4BsOV1Q+sebl6bBnKAZx",
+	"81LXFTJGl0aNOZAG5DM3b55d/rNUhsfTdb81vXHqhhiWsBFhyCenvqIe/WcoYXYqq03+DXTPMEXuTgqI",
+	"Qgtn0Q7dQ9E3WpQS6vzc04LK9TvbJS4hwOB2d+yaZ/JyUqihXcaKxmw+xX+hIcVWLTtr9Oy1yfKcalWn",
+	"yydKWh9eVVa/+bXwryke3zjTQLW3aPzueEUKzg/UGzwVfeNy7+4H8J1VAY5FLGZACdaCDe14NqHA2/VX",
+	"eDrE8LoQP0e7F0VJViIcij/A+ED0UvAHTx8FVboBilA70xKqdzIohz65ePpzY0VtlI3FgCFL7GXJHnpC",
+	"EzC/50R8hEfVoErrB8PI6U7OvRmElx6XcMNHHz8jiWJdcSNxOUEpEmuALJ0z+CHLZ8Veo9Xvj1b0UsQ5",
+	"C6tCsQtSV9AzY4fZjaoQBbT52t0x5UXKdnEh2ywhQgX7T08x1fYEU3uwz3j/GhDK4JoOex1CCj6FaJ+P",
+	"xyHu4e4KO9ooCCcThVTw6+KqONcdy3GcEfBSFu1NrDF0W3OicG0uscWx6sTWjoEHe7DX9WWKlDjMNHOn",
+	"EsKaw5u4FhNTG2yO4Sr0Pq2jyIaKKekCJdaHKPztuizJUQFa99c54pTrgDakMK834EiHiSF2yaS8yjM9",
+	"qnvn1WOVjUEOOQQb3AkuiofSDJRxmCQ1DFekiPWk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh62+R",
+	"3dlNlaKVl0Zd4q1qgbvqwcpka9R51TJL2pJVT8MV/IBBgLU2tB9f4ZMoyWxqKPqRYnYOSk03u5+DNIkU",
+	"cCGYnmYG+GDVYIDJKrsRfCBFydhn7zZVFeA4yZDg1jGCzEyEF+elQkLwj7DbEmti+DhDVG4RTSD8Gsnx",
+	"WgFGu048iBICZFwosoIqW1/wEw0uwsQlJB6y1Z8VahLx5o6g6S3unKR+QppAqMeJxu9/9MM/pxAT84eq",
+	"jfrOucRGzFDLY9d7ymOvON4HlyGSXBvAopMq+v7k1GsSLAYibRJf7Yu3ADfF+bf2hxyATWJnM3ohRuH7",
+	"0tFWtW8tVzyd26zhwB7bfeSd+mh4GRbs40nAfOMTBoUAsK36GjbkBaOhWKNTlaY2DvoVBvFwfhBphhm5",
+	"EJKHcEv1wdFDoHp+brL066KHDESeM53lAMiCEctxlqYhr9+4ZaKnTgplVF/ltce6n+G5DRsAEoUgDaD9",
+	"UZroIyql+DARfTO3ytFjZZO8jH+vPxjjaHkeEJGgMiogkIGWgCofErudqB4VY7zUfmCKzH5P1pxftR3R",
+	"Pae4FHp4iHZacEcigKE+UJXR/MaZ7is5yIZlMfdKK8cWLXDlC8NJhA59qN7T2KVq/wGFLfhPX4VQSZji",
+	"PC8EFe+7mRxXCR5CEkvkk8iijjouSAzDX5dXpa7kLaOfK18mvQO4vfXwyv4oOHNkw4Oh3fVK50pActDV",
+	"s4a2WjzQH4n+dTDG0DtY/Al7Z5s6DRodcTrWNHLYPeSagtnuETnC2FeN5Rg1TgS8EhACc6WuNeN+A6VX",
+	"c2tLP1VGl3LDr7iuyzvAM3A72nlM5WTdxUqvLkvJ3/Msryciq0eah+L3kGvtcoiSHHsaUSNjDJrCdJQo",
+	"WjW+trXC3rw+v0hWOcx+Jq6+Mp4D/db0mu2XNioNtFmnaiqPseNUo5lcHZ9BzHr7mTW9ayzQDEghmKyr",
+	"dlp5owbwwC7TrDDVzyn6vXGxIVBtzwmrPshMVEnUhhhkPqtQrOIXRISUKzcFOx04+lLdZqYuQYI/iA5l",
+	"1QvE32DsWOIBnRjVdoUFognja1HVVIeBHzOlCnri9nC7iky1mSpdSi2oHCjxe2Odd/vvl+gEFYJdga1f",
+	"FNalUIPg7hgx1p5qbffRgavFh5vzWRtqzOj4XuhKC9Uy7WpHP0iPnqR6EKpbcbVL+Q+9lhQfTK+VYMXU",
+	"90fff7/XZQMFOYfMRMVLGL3iWKuJxc1RoLTDTo0OhS7Q98iB0VGmPRkVusRhcZf+s64hlEzbdbX+oCuN",
+	"PEMsIiy8cp8flDDMgaI0FF654Y34e0AJNZriOqh+u1C7Q7Bbc59xT7qeeoIaj7ur2K4rVdF8tuf9+DQb",
+	"DEThePKxMI6eaF+ftY0rIaVYRDqp0pMuVBbqY13HqJs0Ghd0Z7eIYzFWxcxtbwCMKCLolCEKQqxxiZtW",
+	"9qPO4bmY4LWYEe+ZW7sOe41iCTFo1VhUvu9aqJBNXZQwMxg+PrJfnOsgpH1M8YDk4cETtii2CehILzBy",
+	"DFnUdqVJsh0kspsENHpGv9KGwb2xi9GfNsNcevJSYeFC0qZE+F6baoJZdW+cQYeGSKner+NDX83xVLCS",
+	"3P5oikEiLgM85uHREWuMi8LcsUzYI9kXAqserBfpLDNXveQIu7qBhBhPyDQbZB8c6I/faE4VgpXra65/",
+	"cehPiD8D6E01ADWIZfvcvhuaP0zzxe1KdX+xYABvllPPJ4ZSsamqwyJUClg9zWehRoWkGFYL+G8avhOw",
+	"zWC7QlWhkvmsw5I3by/si4Vgqf3Hs+cvn188p3rbn55fJAjOae92LWYdbKWCT9TVjNa6MbhhQwXcs25f",
+	"uRbv5OHRE/uIRwdH+J9vMaj36OAhZGqCp6LQY5ryWZdxNhBTsEh12zX4Qic1TT9V5RXVAL/nBWQjCi5T",
+	"NXawW1op6eiVqzqUROnfsbZEe/o5K5GsS4KTpcZWpFaAJSGoCknfA24ZV6HibgItCBD2wcr0w8ODtv26",
+	"YT983/m+8+0eARiCLunJ5HSw/0pJQfUsFN6s9vQk39q1IiQMMFFBxltPAbYJvndPaN5hJyF84wbowPzw",
+	"G454nrG0ZxEMRYJdCuTYuPY8jy8dTSUqysH+Ongi4Ro5VEHX9mQnsaMj2A5rMDs451JqIWSXZfUYnBMX",
+	"VzMm1TRULQLYoRRR9YxH7+nJ5OHhEWsqUlqcs+ZeeaYlNNx5NYcD7tbjSZGQ+BHbOgkPh/dH2DNEGxtT",
+	"m27cu4lU+6CQkr1j96a0r3PHqnEN6WG4rtbkAk2ZtJshO0p2QVRtPqYgbAn1YGoQkrMhF0ulT1ZxQf6W",
+	"jOkuJn58HtieNMBESQ0epydd+dKuOynGRURmYmhX28N7VvPHnSi/u/9G5Vl/RoKomvaF1qv3AJMXjB3E",
+	"VBsJN2mkema7acEHZj8TZrA/MmbCJ9l+wY0Ao3Kf+on3uizpAcxsr3X8zx8ODw6Opz8cga12eHAQliqT",
+	"Vkl7IOlwTfHDo8fH5ofDBCf66DHMFZgAuEOwRIMAATRc4VGH/ShmUIA08kZPZccePWGVhD0gHQW9go1+",
+	"MiS8A+g9bV4588PvsHMsPtGuQcil7YFxnrLa2Oxmv4y2R+tzVqmvVaJ8tt8KPM9DOrt+VjuuCsKi4DYC",
+	"d9jLqGu5J3dhtvPJedemoHw9fxQEr3AwMLyFz3PvdeodBdalAJFkor489+UA+RV2d6SYecAfCsGaGJAb",
+	"mY9xu/4/1j9L6dK3p888IFefSyWByj9XU1Hs961rDuoYp1gYaGVAaCSIwqgBA/ouwBq093r/GEfy5NF3",
+	"R3sRqIIHaB1lAKbpWtQjvVQFg611g528OfWo3hQkHrBzMeZWYDsdmckhNZ395mQjbGtCHrEj/uabtus/",
+	"lWLKxplUvnwTSuww2JvOyPbtIiO8lyVt+puW1YfKdE/Cp0TotpEEwyvcAR7wMPEk0t9tl4CCFhVqCbE/",
+	"XWdWTmC7jnRc+qheMLSVyZ5sakPqsFNoVwtGwzzwzG9ooohYLX/zTRADY/6PsDxdu5f9SqCmBYPYq7MY",
+	"dvDYl/fuaCjEbWNdHriVhJN0HFIgfkWRlsT9eRynwRGfTaUE/q0KamSCBGU8I0ggXXme+W++Qfu5AGez",
+	"uBawSFbVQiksQyz4qPWGMLY0BpwolaiKa9CQIFAcpKL9ysZKmpEGPzpIfI3eDppiLHlGj7OOim+ggu/k",
+	"8cNHe/YB7WDypxxKW4E2i7Pk3NoZpnrZ94+ePCQ8+TzrC6kFMt66zrRWt3UysUp9/6hzEHC8o98+tVu6",
+	"HI95MbO/k3BsLwBQxnCUSGPZRhX9Eb430LzYjdjqts7p9x95/xq5EGkXtbqtg84hDkBNhOSTrNVtfQs/",
+	"AXj9CHDZEVMEcNuVbiLf07XGeELIJegWuy2g7bbLEjOyH/RpmtSZywEq4KKOIqEGHp9KJ1V0m1oFJwRg",
+	"pG95xug6fgSBAreCTYBk6u57CXhozgXHVe6ws1JGoZDg8/mXYhSgEFihE4EQAOSC9XIJhsAhxdTQu9os",
+	"+fX5+fnJT8/PL89fnbw5//n1BdnPc0lgH4uB2skaVXJPziVsA4BrUcoAl7R2nza7UCrXbWgstcPG3cdN",
+	"hUW+S3q2J9F15Hmuff7GaRYaKoIUImweRm+sRav5QHQbSpGqnim0GcJH5sXeadrqtopSnvz09hS5hkn+",
+	"L6RfDac8iB4HwPnv2q4F9keVAlFbH/sygJmg1pQBtCsf+HiSI3MBXJctpr505z6wQz0rpaOTAiIUzyWx",
+	"lCixfmGFdcUUJdLCksCzdzs6OKjNYq4VqD4NfPVrTQKBCzacAMTNcezzFBdFKQGJNkKJOHv76vLF6avT",
+	"85+fP8MAQIDJACaHhzjHpucGmKkfeeqXzV5yuPqSt5JTw4RI8aJvV1/0whWq4xUPV1/xSpkXqpT0iO/W",
+	"uuDEt5HhVU/Wusp+jRfqBN+vve5wjQkB3pJSL3kxxIcdPlpn6Xz71K8izfjFbIIXHx2t90Q/R1r6ozVm",
+	"eHL679aMt+c/WmdLnFJe4xw8CggK4rVHa22nn7gRU+Rgf7TOzjjHjPDbkHnDS9fYIvSoCyxUqDAngZSL",
+	"OZOIt/3dp/bHGqVMfKTpiirNjz/7XWyXWD3oXCrkAiBIHvtNO5LD31tW/7eAy7oPxsIj+0+0l+1hR1pM",
+	"RMNgpUB1DdqVlxSOin7Hor1WuxWhxXVCvVD9gFWtSMb8YT+KA7e6LamkIPYeBZwpZF91Mf/EMzyYXrtz",
+	"7WIvR6yz728omgmyixisBEMMbV8ERxR33tREo8PVJVXxW1y/L6bMOnMacCjMyakLPm6uBwevlBQQgyMl",
+	"uFSHrNKEbgrpai0Sxvyp3SJW7VUXISJpfOn6Cii+qFEDRZAmdpXJNbT3fX7Bh4vuT6c9gHPsjfNMXiPL",
+	"UWkI3OoFwZ4sugdc8gDRWV4PnJi2N/t2TT3yq0qts5FuteK6OuNCqV+5nNEi6Nvrjhsqgi8n0X+Csud4",
+	"20dynGcoQ+vC0vpvQPC4kZQJH9/ps9andysFKxVUIlfYLR7UXuCyPofEaRWqLJurWYLUVdYfYXIowqLC",
+	"ynbtMd4A1a0CR+Zqj3uyAuA2B95WK5IGnrZJwD0GcARDEK1zEWGoxC8L3zgLnYI9SZ2WryXpDt8RU+OZ",
+	"hRgbjc63xzjHHDFTNXbaWj/u6Ron3tyNw2HcRo81+XMVVXa0qSpz722lVnrqzrx/xeRfXtQ/sHWFtkJ/",
+	"baGPe3W13A8me2xeh29imYGNsR2YqScWd3qEZ2vY1Q/c0xeY11C5E7fRULIy4VRnGIcfiedZYsEHTwP2",
+	"SVz4hXUXUrCZwFKa0DBAhRCI6wjQ/tgLXE6gJ8meEEFQ/QQNORjAgK5eLf7pqIoIFtDFL+FeNObaGVi2",
+	"lIDYxmBpUQoCz3LMASF0h7M/iPEr3W2pp9+xGWDOJ8bu6y+iG2gS03mmI2cDO5nmRfX8ywrJZI+UiENy",
+	"jzxmB/DSALii1XaCGHiWm1gwYXatWMSmCBINV8RMzt89bGJyXsHlvDYluv0U56dLr5FV0O0D+n54zTEc",
+	"NDE4IRtQBtlzWiSf8vU1uiMq2OtJxGwsuB75jiPA0nQgBXZLE5arUljUgy9jMcMoja6yusu5saO1PLzL",
+	"tTynEjejQg2cX5VppWrTfbudBZOy16+1X6qzO7rDffJ5PXHqi97AD6fP+SaWi7+00X5x6VJMbWcFpgvv",
+	"xMduFEhLvexX4oOJh7v1sLfG1n0ZW29UjlgFkcbd0fQ9/HGc7ZANWmVtNVgQgHGcyTVZi4HKDzvR5z1u",
+	"AjvsScRvYKfGFWZiwtQ77B0AK6kUQaGDC8CkUwR/15GdQcXeSwhiiHyIGGnWoYSZM45wGcPq/zg7fbax",
+	"H/uSaxRP9t21Nzn9VP47qLw1dMedZQL9XDfPB1aF9iLVEZhp8eXVU4RIrxSxK4EzfIRScME2RsZIwBOu",
+	"tvO4kIZwMNceKf84NjQwhINohwr2xtYD3yqFtZXCOW3pqlr4rNqAaLoXSvyTPPfc1W0HcwBFW20HraC0",
+	"jy6+F4wwLgD4SUDtLvJ6g9it8af6Fgcirmh2Mt+c/mJHuLH4zMaZWUdwPoUmq9bnt8vdwi8XrDT9qjyF",
+	"vraVghUutftkzD+c4hVHB8F1gXa5JnH7WpIjqgYLXv6NLfZ262Umr1edC+d8lTb5X1yaAuxcszh1hyoS",
+	"8mWmjd+CsWB0cqsiHjFXvyjT8xQKDbBgAe/oqiVjxuOYuxmjJvmMWpxDuwDBnLrgWE86HuiE7gXUADHj",
+	"LjQcQpGyFIiFVCNUJhgAANkN7EdukTxNNcULEduxgw/GX+Inh2Yx1zHnx8zZoCw8S4oi3FS6OCKVdMiS",
+	"hlqEur6OsS8YBwrtNlaZR4T4gO2kqCfTyn1cwjyl4JOQrkseerEAIxVVGja8eF5f7HClBlfPNtzGqJZy",
+	"gAmw9OcQF5vC4cxR8ZoptJ7p48o4YAyN7a4d5tvznJ9BjZ7sSgR+d6Kd6skbJ7dgwUgwf9FCRfu+Viqf",
+	"V+ID6d9IVuqRmqxOhEUT3bzGsfnqNQodDzdchQ3mkjp1uuEswnWNbg2AxXJNnxLYQD6khXuXrl9eMIJW",
+	"Vvyor04LrlOo+Abx6T9vreJbOSlUX2iA3SIM97+43satH6nahbq7r1Jx7j7I3z+2cn4lcispyyK33wKX",
+	"Q+spjURu/9RAH0yHWa/1t/O3b968Pru4/PHk/Pnl27OX3qPptViv15OM7f/Meq1m1HN/9cXrX56/6rXY",
+	"/r4VEmwHiJ56kDBAgqLfxJXV9hPiOeq1EFQaOI56FbcMKYwqBYX4E8/wv0peXoFf2Gu968lPOz0Jroeb",
+	"908qzBr+HaaMEqLNRFGw7g+uyaMTC8vdvvnQpnxnp0GKfuzJnnnFx2JuUj1zDlPquqvxT7igZ+LfSGOf",
+	"CZ62WcOB3+yc2/PXnZxWT39N/jGc+qndk5/2ejIbwPT+5Qcms5zB03M17Lzghue7oij2evJTTw7GpvOm",
+	"yKTJ5a4TnL+I2R578IBg2yBio2Rf1JY3UK2FZa78FpYbCWDx7p4m1i16rMh3YbtIWNUdt6g7sFE0renv",
+	"O/Ee2WmzncoOsT/wzP6/3x0772BFjnvSDkTlopOroZ/stZjtHS+YbS1pX2pRREW2fJJdWtPJ/bJOeWxU",
+	"A0tf14OPdB9X+5qKXBixuLwqtriHSqWO2p9qqRxCFmHcRrVN7ajVKWoJBuQmIdOoKw4QhMGI9wZjAHTH",
+	"xjhvElPLptGRzakNn3UYaFKA0YLxLquEmu9AifX1nG2yIBBJdrmLk3xt8cO/rg5Em2wdHRhV2NDXSbth",
+	"gXu7WdQPtmOI+JVm9CBXw0wubuP7UQwzqeET1NhjKj44BAgum8gfgqfqMvMVkg48pUJo0UHiG/qySl3y",
+	"HJqasYv0tV1ZdtQ58PftSWh5RiK6xw+fBFyMh51vO0eR5+rHRe1+VjAnewxh1qGbBAlCIHhJGR5nHwh2",
+	"VRoDnc/QxWffnPgwyVWBnb3X2NF6Ih3QWdQP7wkjKoBMjiDHr08T31WbSaT2dM3UVHEklf2lJwEnMRsL",
+	"6OSPkdYPDw4O3Fvy+D/HNSffN/+pPBVES3+BEAtrOrw3LubM1fBUfllH1wn4lW7eSzvWzX3VucviAX3Y",
+	"n06n+3bn7pdFLoBHMr3dCF+oYrzp8OiaG3QKrlpd+JZXB7FBGMCe2yQxWLmq0XuOyTuKbDgyNf8ZBM45",
+	"fh+rPGg4935951PEUn8aeHe2/nCzLXBCSB5/EFugothBPQbtGKt1aw/cj1vr1fa8mwqUPOin8pT/G311",
+	"nb4ao8fpVSic0id+tpEqtGBXQF0z67U2ckVpc3hXlNy6V2K6S//8LTOjH7kWb89e7vZaI2MmuvvggfOe",
+	"KkPcW9vtQ1ygOQcYRFzF841lMtzsuV2iBQv0hpZnyeJs5JxWFqeyNvaCG6xPu3YdSMRdXIxOJCTtiXs3",
+	"9ndz4b1bO2pwDwkvYvcju7JjLfIu21ky1h3mHVbjQJzqjjNYBOgxC3wpO7V3shMggrtsp/GN7DjfeOGA",
+	"7f3XG3MbR9qlAXfQcEWSO/cYcqqb+lg3qX7/FBvgqjSLLfDnzmRz9HHeUq3Y1QEI1OHnVEC1FzjZZkR8",
+	"y7GbjUg56/vZAL+qhgDRZg3Fe+gEytXwdWnuof9ngSc+T9X3B3fG/0JVNhUF/FymCKq3TAPf6AtdEPWy",
+	"nywZk0u+2eAj17gjMc0sxXTeK46+ccKuqbvJJ1UZgHVnPUlnET/TY5byGexawqLicuavA//v2wM8Bbtk",
+	"oCYSwNuok6Q64Ex7GLdSiy7iB7oUqkeq1cDGE0HazKVV2wjg7EUCzRtIa3qSRIo9SuN3+eZMMzCUuzFU",
+	"ZQDoz2gtKqjM6FQLCbirbWgnGUJbqydlIhmHlGcas9X2SSpLrWM9o/Ag0XuWWkSdmITACic7Rs6oxyam",
+	"ACXWaIhCuheL8rhbR+tjycODQxazkrbruwLf3gDgbc0IwDmR93QQLFDf3En1slhcAPeukrnGu4k6RcM+",
+	"+u4AEVMdhKMfCpKsEgDz4YFrcHLoexWsQUSXu+BXmkh57X53sKt6BCjdfgj4N3LwU/QBNTHiTuaqf92O",
+	"wDKjzeP3K5RnZIOepLoCIH2x2yGlWgT7kgBR2QWSHQuM/RydFvXUMPaRGI3NBdci/Zyxkpq3+kWDJuu5",
+	"9eQzbx4zmbvw64tMgCh33CaD+Iv+Y4co6CEwtzPEXd3GKP4UNtUcokODbYEb8u7spWAeuSD0wkri/9sa",
+	"bIGs2QetQ+mw1eDEDV6xNa7EkEts4fDFp/N1wuduAF9foXC8tkulmV+DG1QLOxF0u3JhN9QvUS4ciVUh",
+	"07VE6nO73fzMtwXHf732jfly49izbBaVCzxEd82Dj/Sv9YojvDnsGFF8yUJDSAd67AhjNYokJYgXHABn",
+	"AM98B+qJm2zN6Pv4aqMjf+FShc3DKVQMvnrvV82E25Um0Bas1ibobCjLyeIwiy/j96U77oOh1s5qdUKA",
+	"Cs4kAqgzAFC3zuBbmfVVSmDqr1788jSU3k9HmRFMT6DavbBbpCcz4jGI6JdioHskR3mFfujI0fDjKJDB",
+	"J+mQOw6OuM9d2nO/t3c7PPqe9Ue84H27PMf27tSFmmkmuJ7Zk4YlTYtYEQDA/ohNBb++dLckN/xEzmAw",
+	"ALnOgZSLsJ7IW4Y4AbYvjrgMdf8Ik4yg/BmwfbvgCBz2RLvJw4Nv4SckGkWi/qTDzoHa1oP7c0dVfzXz",
+	"+NBaFJpYUBAD3C6lPe5C+lBTQ2H9pKnSH7mRsN4/eg9dsnshiFOLtTzBnANRcXdu7KrbPfp28iepaziH",
+	"wW7upNevu4fy+7Xn8EpM32pAQlx39HR6o2/uvthFdfdYtbLUcIQM4y088TXE/pnKhTXN8Ku6Z2RgSJBe",
+	"8GvSndvagi/kt4fCedqkn6+6ABXvH6G8wCqHuSw/iqNKmr8ioe4wz3+rinE7+LmsNyqMO0t7L8lHV+u9",
+	"F8VywGlZAa32GwZmkPvOsVClQl9TDmmiNDBiBaw1rC8kl5+9oeOUEQELE8hBHPkPYWa6hBVCMvQkxtjt",
+	"c3kBeCKDQmGDpI8IeXgye4suBfUTN6AkYg3xZ7pUBBWUAwssGjiGtPxvNRQpBHdoBoFrBHwDGwUsHy0o",
+	"XQL3OPZwI1eQJvBmkUx9b6un7QKzJ9MGiFN1hz0N9emCWGPwnWgPouTo0aAI1TWcVhs5yaCbv1wFBmpf",
+	"CQ8Ted6AkEIkz7tPKJdIXKoVqldrQBF0N8vMHhi6bqNEiRbaKpSCSx4eHvjTLglCIFkEO7cIbG5VIbTd",
+	"pW5TrhPFg+fYT12vfza8iPUAW+CCEHzc4p3dWbhUjcVKi/KZ0Ncbw5xVLloKcAbkRNgvrohy+q5AztaB",
+	"NsNzYMdfjAQCq2Ntz9pXIzhJfItteNRltdaYjxM0z1GYbVFx1kbFgSDsNDY+IhuYbJZK8EmEz5hsms1w",
+	"zBCvDP8GRFasl9sH7mv3QYOp4KBUVTEHGOUYlGsFK30lJfWpAO069adlACsFdJYZkZrRfrEKs6/G4woj",
+	"U78sgAfba1Isv6GKjEfMs0u6nhbuWDKpToaGoXvS88ohAC7SWTm+N2CdB4a9TsylDyUorjQQlI81bUel",
+	"0UCt3w0PWAyG9pUobfvWNxlOfP5dwrKFX9fTchujsvkrN8Jjc+EzhE0jQJPOVglslcDNoNFih2U9LdDE",
+	"3JNn78V/LYY4I+rEmuQmh5H1AzkE0vyjcZeKCYhFJb2rKHIN5M6AUVm5B8nMIH2b5ORQmJfZeyGF1q1b",
+	"28DqeqVs+Fnw3Iw2EAn+guZWLJorAG9m72+BhLj557gkoHZafZswtP8z2kojnNQ72CjoNyw0GVzceFUx",
+	"fiMz069fnpFp3Wj7HYXa44qfO/F+hsLAs5Y6LziadmtSmqcrJkww0HwsUn/q1svZYnhuSp3kCf6Xxew9",
+	"7YVEDKkHY/HADWdxtvsMEdd0pTJkR4fksdVFoIhcnYgvrLsqzXwtCDuhfnTvUoQbhaRuqBvvh1bVJUlY",
+	"1/hg4pZcbP5ZnIxd8JCbEwfBIFyU/8smZ+MXuxxbrDLoGyClLbh+jWTtgjqfSlkCNFRQOPdezfjf7Kb0",
+	"7+5mYm6btPyzVBzhrkWZNgkfbFOic1GGq5ykN8AvclTdDz7SvwCWfhCRMi5OhVVIyn3tkTX9r32JvwOl",
+	"Tx4ePEwY9J3Y32ehwFnzLF1gH1YJIr+wsViuxkWsj3h9qTV/ZTMRNNBg3tx03HJ6bE2/ezb9jN+mCLpL",
+	"EiASZk7k3CWSO30/jtiybDIcHdYxxS5IQJ2cdthrmc8WSLMxn3UhAgyhZd9RhyEP+/vU96DO3bgNtGjV",
+	"7LlR0B7IdkEg7mH/IRqDuGiFs299IWCTadfAn3sb62wN2fZm7omb22bL7nEPDW9/HIkdqCkDsH/sxN+A",
+	"C/mPj2n7eSTztqHu69QlZ67qb7n6CEaws1k70H/crFwAWxQN30mhwHtYZOEiUMh7UbhOFFfstaMZXltn",
+	"/0gLPjCaZbKfl+ki8o439NivrycvWtDlioTOu0FHHl56y4Y8GueWvmMbSL0DCNSh/TqaIVDp0Hwpx8TL",
+	"ACfT3C/v6nTAi6g7fkVSB9dWv1xMcc04Sqeut0M9fReyfWWGaHVr1Osd9hZ+Ni5fRyAZFAEjRIwiEykA",
+	"PiDxGFSP0JQefMR/QFhhUoj3mZgmBLGCRxhPsawPPIcyd9gYaEM7zroRpxqyPLNCVnquDjHusFOjgYzO",
+	"3maIFHp2nICa8R37JfvRLsH/df761WIGChItXzRGuhb3Ag70XBhrBG5Sqjd34Zdij3BSfMORL7KwYWND",
+	"sc6Yp+IWgjyOskOWYbaY395dG13jL7E6QeEirdQL7rx6Vo+mvNQPCNqQvqv1L3qDF9hrMWy4zqVvMcAY",
+	"v42vTjOt0xkUvfNT+aZQw0JovfVF/mRg5M9AbHBSQot08V33FdHNb8TFEV1RSwh22d92yzJLh0Luzbcr",
+	"2QXmcobdSM9RCrOXJvXUHZNCpWXf4AlW7bqTpnWSD1DPxPFxJgYlpFmpT0MbPhh02YgwssZMvRdFZ1NO",
+	"D5DmCxg9UPJUGp6qSg06np7idJsm27Ny1U516UR75sxOs8sY+/2dNkUmhx/Xn+6nu2iZQp3WTLFBqwAv",
+	"t+/muhNNFYk2Jm6mO00TxXMKnOfvO+tNLjBwULtVbKlGPnVs8y30r61LtsxsRasusco58en00MZkl4UT",
+	"awX9GnMnY71VQ1LppnbeHTdkfAE7iZZ1mzva5o4+l7f7k1itYWve7kZfJW74pUkfl02ZYhMAClYrOY59",
+	"5iYXAwPea6ZZP7cTTqFJD71T41oBvE+M4I/YlOkBToc8k4D/ePCErrz0FyR7VW4NJ/aQwZLLmOsYWJOg",
+	"ZhR6O61z77JPnleTJaeDfZBFhBeBo7AXAagEQED6VDvNGYkyuY8VNLnCFV9gcxEZi8evxwc++NP4wD7J",
+	"hO3IYWfcSa0pbee1nEy38/8svuLnUQTrOJfkn7sFRPfwaJ3rIIsMzRUvgO5/65H+2SgiUYqTklpHXy6w",
+	"uV2cdXn11lSVecquBIOuPoq/npyCuvGBZSppAJx7TKKxbOD6B6x6BEp7a21TYetMGzH2kV10H4AAwaod",
+	"EJpt64AUBjAUUGL5kTimLKoZexVi1XaMHeZJpXEol1lKCrD22FzJxoLYapxsTsHNy1WasnG1HYs6yv14",
+	"Km3lPM8hv7lcspP58odtHs/ke5X1xZoqzUcWN9Rs4bo5BTe/W7dOzNaJ+WxODO3MDRwZdrtatsirWSjg",
+	"0T7Awvqbe0wrUoveA0IJD4wBVhUg5T0FbTwEzZTrrlNejp1fKuggjBwlBzAjoT8c5H1PCl7kmSica9KG",
+	"KjmV50CngPT2jrmFFJKDQQZWRrJ2M3CbpkVmjJCY1GwzbqgpHDu3O+zEdXV4RpcrYZWMu84xO2QE+zLn",
+	"cNUypLG3lc27WV10M4dKYFAKhjiH2NNc4hfb27dNTLY39N/u3wV6mb0X9xLicpuPwoBMqukfISsY+1LT",
+	"zIzSgq+VsfuNzpVbZ+oOM3U3d6m23s2NvBtyae8147b/HwzAVJdk3h787c3Z61/fXFyePnNa9F6TcWsn",
+	"vqyomst7vYl1ACa+JqTBb5tiAtFYzzBVdM4uPSrdLOPzwAm3e7FOflLEsuQ81jhMm2l2VWa5YZlso59K",
+	"cVSXEWKvnbWCJflAca594MxbB6xqHPTkvHXg8ikNmrsm3e+eru1e9PGZMFkRhezuSSXbVXfZuS+ukrea",
+	"9NaadKsOb6QOnVW3UX7MSlzrLsxWY7ckRwcHicdFZCk3/ApR3uF4Gzvj4RN2HJXoyWUO7YtdSzXVMf0a",
+	"/OoE56iEJEpPptBF/9qMRDHNtGDJo4NvkwipS6WCJenVZRkWM2mzBJ99mWaFmSF+WFrwTGZymHSRJI+S",
+	"SBoargA6kLDCTk53NCsnhLdEA+L6WqQLUGTOBE+zPyuMTFh3ePWfE0Xmj4cGfT6COGC8TYfC+K2yEMdG",
+	"C170Rwu/mhcZQIti2IZdzUjFm8zkgsCN/On4RbguFHvylBK7M6b5rAtN3LrNVNEOtTTt0D+4owProlRG",
+	"IAIeuxIayqtNfyQ0wNlhZ0IX6Qg4dAhaU9SKFt0mrFs3xCv1XgQoJikgRiI+GA38iOKDAdQmCLGXgbvW",
+	"TFVPElQeU4NqJASiH8k/Ex+xmAg1yQUzs4lgmTQKsHXtsrIr9aELcBswNjYutbHPguZHGCnQJQxoVQeq",
+	"GDusXnqJO5pZk7XkQ9HpyaTXMlOFN+u1ErDD8EmYMuBsMiq4Fm2WqALGJzL7LJx8sg+EDzBsyhdkpsPO",
+	"s6HUQH5Ygaci8gcGAX2WaWvqKTlES9Fdz2EsaBRWJscGsHHohl2MBWn7pDbFhWBBdNkf2YFD0VmvBXEv",
+	"OIxjJSCR14OIeeLRwQGjzdB27IxCG/jdrkfB5TXUKaQpPcQoKyD6I0ASBnpPfWxnBm/finil7CEiaYR9",
+	"gK8YtlCCa6dlNpkIk+AGzCTTYji2n2yX6ZGaIkAjx2p7pxqUJnDlBAacsFE2HOXZcGSaBTK+SsQY1Kuy",
+	"MAg0oNxOGyjIwZCsBfRdyE4AS8hQpAjEsiBL889WPdsfS+gx//BSyKHV2dBTNM6k+/vQDtJYIdfqtv7z",
+	"9//s9T4cHOz3eh8OX/R6Hx6/sP988uLdv/6t5VuRsG6w9WkeyNh+7GOlgay1zI3zNbA/acwRGaEyyaOD",
+	"5vkAxWgzkPGjpUjGj2Ik48N7RTL+Yu1otLprMMTZjXVGZ9+IJi7coNqa9mjDzjQaMn7vV9vetG1v2h8X",
+	"jRLFsbOYYosoMsHI6qoD1zRDPlgzjX5ZTpnpsf3jBs7jBbZWpYqgXxqms1xIk8+6MWg88DF53ZuAYE0Q",
+	"voEl9gNJGH4uVJ7n6yMmaLE0tvou1HB/+lbf6DUtla1uBW4gVfHSW7b6Nu6UrTjditM/JMK78fLCyU/3",
+	"y3KgnMY4+WtgNPFFW66oC6EP0eOMLnAhICSeI6QaV66skbuOXFaoVeZpl2XOp7TuLHUSe6L84DkNygIb",
+	"clE9LO7ApS/+i3bgrlvr9DQa8Q0gChuvvod23HWn44Tt2jPwFzRGrGjPTblmCugKvoamXNykJ6dn9EpW",
+	"QOiKKUZi7YPxUsL4WXmdO89f+EqZ1VfBSf4SBAu/WEb476+Mz/3UtnYXvd2lFwb9bE2dsCwriFQoPO2u",
+	"+9XZjEsv8meBgI6DB0svg7xIGCeGi9d9gThQRxLg2qTXWRlqk44/kW2b9LZN+i9gxVibw5sci8yYu+6o",
+	"ppt/1o5qiJhiu/QpxR8fPj48xPJDJYe+XzrSjXQ6UqzGwUqwzV73jbqC/uGNuqVx8gvapVECVdqlGywP",
+	"6Jm+sBPqMvzfskn1zLMwpfUmdBf90GRRNDdE0zzh3RicyE7jDLDpOY0nsLNq/HWGyYA3hmOqEksuwRuj",
+	"nx589L0Cn5ZSK9CUrdmdGc1ybqwHe3hw4AMtdXrJ1xD394kpyBIIjsmenkRUnoZReAjgZEH29KaG+Zdp",
+	"Q8DR/paZUTAbNrRraxcvsXHvisThIhuLPJNilc1FZ5H19PZ0Pfvp6Yib2IYqhC7H4u3p+VLKJAKbhHNT",
+	"e4v5S//+eO2L//4YLi/lyU9vT1eYXj+9PT0rJVp7MvWzXHuSc1euGmd0LY5TGzVZb33OjZpM3Pps20u2",
+	"YaL7xlf2IR1IuQJNbdRct3HwaCORHnjh3kFGFCsqqsLxqYPqcOEjwEyGsHkbagSABo2pwmXNMQmtDTel",
+	"TthYvaf4ulOAQEGVqImQCfvf//f/Y8lEyDSTQ/qrEFrl70VKf/ZzpUWatKGaSRsxAY4qoOmFtHshFHL9",
+	"mi7jPelv1o7vpAp/IzeMMZ+xofKVpzieDjuRM6YgvoUNLnaKWrnaVJyUnS7PoXinJwnHjoq0Hh488Zwf",
+	"puCS6Jo7DFmT7UNpVIxLtwg0ojQrRN/ksw57misNIMPuENKfAK5A1C/Tk4A/nOV5tdCjSy0tUpkY+O/E",
+	"dz86BISxACMJaz8kThuXmc80wwXDt8mzy7FKRZepwSABGJnKO1WDgV2iUTnmUnfnR8qaB4rzKqUfJFW7",
+	"qJ50UUY7HGoLivEME14alSBKAwY/55G+7a20X3aCVLhSZgRTstcoCmSOr4AdLcbKOcaDGqqRkocH39pD",
+	"KEaTDktkmecJgktAQTLAfkul/svanC5ado3VRJnRIh8w+74SOucS5pLgdF2zlK/t8zMAa1Mz5UBw3IY+",
+	"xmKTsIPs/vZfET2f6oPoiQ7KomFz7t0Uh4Ie1NQhJaAWiUH/nUbcRr+ZXRSaj0VP0nccwB/tggNd9lGy",
+	"GNHixhbsXSBa2N2vBoPVZYNcpq8Hg0jH0ytazU4WTTK63BTZEqspGMxw2uZR7Man3gegxrrL8AbPu59g",
+	"9j1ga2wNvzUjifiCXimDtsUWFGNrHi8jUVoVgZwL4TjmpLb7Ae22SwI5Dr9zrbOhjH8xfFg5g9TnTaJB",
+	"D3i2X0S5icbI0DlxTgdqJWdrUolDIC5Bf9a1aZMY24Vmal3J/XoN7ZhKpNhjXPfkPOv3MZXwXmdArm3N",
+	"kZGaYumpdfXbYBVlkv2OA83k8N0uoAwSAXkmh3togGGquW89AqCHjefUDgadPUGzf6gMKLZ9m3VRSno+",
+	"gHGhaB5kEluyoRYbiFRmaOgzUxaygnmNaeqRmgKMlxoYIbEs+2rmfx1zOYMQmjXsSPrrawG8LwRhDfc1",
+	"yMmr2T9KbdgABE3lYb4ZwhoxcEJJxiM3LBccYnjvRWAtR7MWOtxLiWbrsdc81jLEzjZn6jiT1zoaaOIm",
+	"0Ae5apvphAH/rlYuc99Bn4Rcs0ujLnESCVROk+GGVjI0r5NfA4udodcgxTTafFhD5XelZ7cJPDx+9cKE",
+	"Z8IcB2ABpN2zv8fv2FHj2LdwVaiphiryBLm9IXqcuK6zPpfQsiJkypJKaiBps2FmHU5OlLWDQo17csnq",
+	"4Tbeh7ORGz/Bny7hp2Qx33uUedy4IoxrAxNbn5KdTr9LhnVi4lhlhoV5bkyxHi7dnGgdfEMsQ0+VFOjk",
+	"4LeYQM/MQn5HuAlEKODrT+zy7cMA9k+fJa40hhjc4cPDlThmc+xOWEOooHq+s43srWvgUYnmhQo1E2vZ",
+	"S0+jyJd/8gas8ien/14qw29vKh2t9ZJ/4kZM+exW1pW9dI0XR4+6yMZCleYzG2XtjyTyqABlKaE91pTt",
+	"6HmiH57dASLAq2VJ4wd/uzh9+stzAAOI1OJNcslrp2wJzVOGrG0BVqvLaZ7XlAXmbw1FXvcY5GuzAVz8",
+	"Lz8wmeX4U8/kath5wQ3Pd0VR7NnfPtn/09PM9Eck5bo/4D86u2Y2EXS3PtfCZYifidzwLt5wMDadN0Um",
+	"zS5eQx7JXv2aM6GFqV+Ty91ei/3vf/+Ph/xBK0VmctjtteZu8kxJ0XiPXk8iaZq1SVttGj+lazoAhFC9",
+	"E3p6i+7lefq64WZPVSrcgn26caoa7DnIT+9i1hqXXA38u60bArv0WtM9eBOM0bui9faviDHGYIY7qX09",
+	"O138iTkS/442qSpNBxwMupg0+96xO/eqEPz6OL5ZYd9buJkdtMpFJ1fD3Z1Fb25n2Q2t4l1wv/gt7rh1",
+	"dzWhWbrsrqjEF983vFF/Yysy8JbujdY8P55duq+9A+5H3We7CRxxlB5Zw8dbRT0Wm8fTYALLyJ2rM5A5",
+	"xyUDc2gRBVlcrPf19SZQbmUDM/VG/QmRNX+7HoUI+/mLNCpUCxE2qG8V2jhzbZv33ua97789wjUf0BiB",
+	"Xng+1OesxvvIeDd2WpzXo1cuIudTjBAkggZ+Yf+pXbDlGOuzMoOKFiu0Yg3x4GOkp6LwQ9KT1rv93//+",
+	"H3TYddJhv0FoLIRVMl1LntY0B4RGQFtgbIx6xNuocAg0CQeM6cCjg4Nk75hpVcULwXgQON8uITkXbKMo",
+	"EeaGCzEU0uok0WWmKEXCuL7WhP2LKdawjjyKsEV3tNMVbtD2zeXCCIBmNAG9Mud90ZMRTOWVGKgCgIq5",
+	"8SEqTF7T4owya6TMKI6gy4kotEhFenk1SxAyJYbqvxLWz9fxiUk7gDucnEb4l3YBNAARnDC/ApmiqVkT",
+	"R7NccFf8ECt/Wl4PUgWrOFapyBPHE0CThB8j+jxCyFCDgSj0cQSH0I66fVwilRQnLS3Hm1HszLX4tOPb",
+	"AqalkqEQBVPg3fqXGvVMBrBQSFUvbga6RbDsThuCIJy6BnSW29Jx9jZf59KntenetJuo6Q73kIstSnAD",
+	"VnfVu2h/bCfdIA64KAQYby9vIVMvLwmbqvV0LzCefS77Il/XZnoKZ+ciDVGuDSyucFHVhn9OPs2ya/Gc",
+	"14Nwj7on+uPs9NmqQkd7RbjHJwipbkwQSb7Wl94/JF/trqEh3dd+uXXf2V98j219hHUi6Lhir5Q5pw/s",
+	"661zuLOg/Z8PdMO+23sOmG8eLf9crVes1wquQ6+FzgPboFnKDXhBu9SikHuteWrO0IIQ+lnNqbmLpidv",
+	"4DS3PTWEkdvsI6u7V6y5e2mtAOiiKOY4ajtZ2MBU5XyJW5UiXLxQGhFB4akiRQfWhD8cW5pvbwLiGU4Z",
+	"P0Bx4z2JxRpsOlJsoPJcTckVxCvAQ6Y6XXBA2DjTWhCbuHXboJgU/oJOsEXILr8GqJuvLXxaaSZYZaUt",
+	"6LBaK4Aa9ercInq6oBduC/GyDXp+FUFPHqKIDfha/qfPG/E8SVPNuI+gIVwqQct03Z9zDRbQfnM1Q7kP",
+	"USaM9fn7kMAH2wb/7UoQdwDdUvNZh51Qn4lvToF4n1RBMWDjAmkr6uLZ61LjDwRbo8qxaA6oj5pbZ9ii",
+	"zhmOTSyM51M+02yaySVBLSfyvmhEC65bR7g/jcd807DU3OX3gHKz/oxoJ3rVs/ZkwhWN0QS3i6ZcM56m",
+	"9xdM2DrEm/UMPIXPf1v0/xWryZM0jXQIpozqOcGqnvwM7rF74GdFJSGRSUAjxulTh5CsBuzwpjgjNJ8F",
+	"njNJx6Vuc1URgM9Me32t0d6FP+32SLM77SYR+dJ2WftukDsrxrgYKMRVOTmkkJVtJq6JpF310n2S8Ubd",
+	"JeBfb07Js745aB9QtQWhG8D+6jKYYwW4gmLeqI1DAkDf2vV2I+AhA8b4SDHeNwySpiIrevIKZEObmlL6",
+	"1lDDTadjuELE1/bEPmJM3O1Dgcjwp8azE7o6bhMQ/YXw6PIS/4EtDSG7n43hygIpNbDl2/2ZWL+SGncb",
+	"rcpqjp5SqgvM3J6El8iMUouNTACC+6IWplyCV1ezLu1gb2paVq+9B7tyrXkg7t5dGZLwtWytyD8DgeDW",
+	"nPzTMPiiiQjf1h/EPgQ5/uWMwx+zPLdqBxiefFcT4FL8Zi0jQgseb2om2mktsBGtnFxqIEbivG4dbjDc",
+	"u7ATYaM0G4kwi4UW4trjrNuKG5pylR7E+zHpqB0SrBQsXfNcit7wWYwoF2UHE9fLGjHu4DoUQrBxJkus",
+	"A/spey9YUhZ5AvA6UkxZ1Mq5Wxb5XgKoKa5riMcAw1C/l42FY8li1OYsiOMGGpEQsgVtP+pFQC6cYfZe",
+	"SAZw1UOeyS5Lap9WQv2pTAwGom8YcJEttMBiQN27537c1Ioxy0CAa/U2BAK8tjVTvaoZPsMe3LZCbgM6",
+	"m4KcYTu2KhiP2rsjkdBQ9+BdbvgrC58SqCYpgNioEBPB8Z0QBdR6OW8TQTSuAO3c0dSYXM1KdhGtDV3N",
+	"dgTUKdPgGOo245oNeMGwoJFcacCksr4o6A/2k3KFtz2ZTBQhM7lLgJkkAbiApAqDZd2CpIPLiOLwWkwM",
+	"LTNiK8E9rLutBiThXYn5InRQWpdNRd2JHd8bGvs6mW4YtVXceu2z186333EWXavxatfxmdDXVFm3vsit",
+	"XNQocd3Ws9sKWDOtlhvaDfNl0ErhPV+MhCvG3ObMt7rjXnPmUwQNmXjLsMHjI1VxP3lzq0LK7EF/xEFY",
+	"LGobUgV1ReQ8ik5bsesRmb0SoFjojkbh7uPx2QCUSqFysH0TuygUbtSNUEGZ6fRkkqUe18KpLGtcR5l4",
+	"MpARJgdRCZm9rIaZQ4pFgwMEACsOg4bgajjLlTY9GYrvPJ8wWvL/UJmsDFIRSswM22WSh0dHLNLll+NM",
+	"E89kBEkDYfmUXYlcyaFGN59m05NQY+Z6i4z4YLq4R6D6m2epA4i5EkykmUEYG59RQnZGTPNPszx3GEXs",
+	"SvR5qUWku5GpFHq47doNBtCn5c7D6DagKWWmHS2yUWpuWTycCbglvqvLLSriMdpbJSk3fL/0HDyJh6v0",
+	"tROuq8m98aI0ow57XdlogNXoN6Nv/+JpGx1Z6AnLZ7QHErvhEj/mCXTA2fNmE9GTiV3jJEypEL7NCNFg",
+	"M82yoVTQyHUuBOu1nkax+16r3ii2T+NMcMVCnB7C6ou7xyJcLFMWyGj7M5dDe2k5QewjQAYyahJtwWMH",
+	"n0Qfcc35VhOETeogbG3h+9hPw1eVpW7CUacKAVZRr1a8v6LtT01l1IYF78t+8YSRpd4DOha+dG6MGE+I",
+	"rNWnPEDe2UsUygY1lV2WFjRDfFXYCRfed/V+fgfRGHe0nc8YKm3QfLYLqPlA3NxVriJ7/wl6vN6e2j3a",
+	"2Om1dgGKu8fGUJu1627Q2HVX6E7+nW0M7uSvfDoqXf3kosYcrAOGrTmwLx10m92jXfb7s9evnr9Larbs",
+	"f+z/XRR9ke+fnO6/Pd2nJ+0vR3B3Ru78nLYm5y2Qm9ZJjdj9/HnzIvaJW4yoPwxGVI1NVsZFPMF6rRmv",
+	"PM7xR9Y8WNp1ltn7LMBoL+6fWBB2agzxM57hwfTanfspch5u13MB2IRetP3+LokskvNnv9RjU5Wahhge",
+	"tJQpAR77w1naRksjGFg9GVPTzBnQYGpbc/VqVn2LBAcOFpM3hejQkL8XYCrHYJH+zCbry9rxpexbu/Ki",
+	"6jZVPaTjeVJLa7onXOtMGy6t9WpUnjJu7SV2NevJZCwMtyqog/IbwP/nQHoI3zKFYudqjYc7hCihUk3b",
+	"DnTf18WMFzWcREwvX5iGZ6P+kGjYN+gQCeZhpUfk8OBwdY/IwgYktytv1yeyjWNt41ifs/ejItcxWr9K",
+	"EzZGterK5m6CXHP+8b3kpLG1fR4eZRXQjVWD6M4vh9bBRnt07TFH7eIREp6TKhDW11JNwa/OUjYThvx0",
+	"SRGTykjaPk6B0UiEbgHGKCgyBLI5ChgAMjTXEHC7hVcd81bdfe65AUD3lVoEOPTVJX23omu9JvVKLK35",
+	"G22UWM3NyX2HaNG6RVZ3XSM7hEYaTewXqgCaqHLssasqNnV3Y+EEwF8ZROQIYbPtToHAhwYI9Wo4MoGS",
+	"ZVfHAvE8byA3CYUa3d82VHTXoaK/umDcWoL3J06RQvNmAvUzmYDvH69IdZ7oWkIl8UKOOMCcGI2r+4JY",
+	"ZY+xBrEbQQzWcyIgl4WVWGKSUFfwFe9f92RI9Y3UVB6zBCkk0KTi7s8zwTXwQXCZsoRfqcIk9miBv3/2",
+	"lMjfH2+TIn/WpMjfH2/TItu0yDYtsk2LfJ60SKwpv+6sCJkam/hsJ65RYbG/l8z7XJHBQs9MVrtWoLO3",
+	"KmfrXm3dq617dUfulabPqlm25Tnj/b4qoeC7ygUC+Udqm9eCif0xz3LG07QQWnvCQMk464vC8EyyKZ/5",
+	"rCWS+/lDhcpFM5nIWxjg3Cyr4/xZTZFDrWkQMFRPDN9hT7lGXfdWZn2VAk/i2EXfx9wYUdihkCRsdVs8",
+	"5f/Waresu2K9jmLWarckH9tDwj6vFcvFMf/wUsih3SdHjx62W+NMur9DWlGbIpNQ996UZHcrvuOXJRrL",
+	"EPMxTYOxZ7fWldFnCj+Mr4GRhdZrNSWLO/EmfCx47S3hBJs/pi2c4A013V9ccfF0nMkFfep0qCHr6z6C",
+	"oHJQCVR0Dv70aWGuFGx6zAvg/WKAFaNUh53OtQ1gdM1lMqEpFq0/IPB13ct1IU4lND3ppgiVNKGFjFKv",
+	"pRk90NlQlhOMpZ0LaTADCrQdCK6H8TQAY8VRd4lvoq+APYXwcO2IHx48YSDdLw0H3tVbNu1aPfalI250",
+	"4hq4KXa0N8VNqV57D7gp603EC+z1Uf39Fc3+Ch6GUC/5tDXBfTsg/qEAY2d50xuc8andQkrxNc5H6nG8",
+	"7NPXKM7XCZc9tx/yBb+mB22xVf48OgtlSqRoGHVbzRjZuw1arDEeZY/7YNQ6QSPSgd5NevDR/ucySz8t",
+	"dJheB9Xiu9qytMPOqTULumeLWThH4wJq13udFUxNZYxNZvUfXASdTVpgTx+e15N0ow5L3CVJRIdEd/dl",
+	"qFG9KhS5LtBYThJ94VLQDeV8u+WmtzZQ633piG3d5zYc9cfFvvCidF0XYCMhYCWHq7MESTDvPBAYYhgI",
+	"1c9DpCbNQPtp+28h8Z+ZAUyJYkboFti9avCDs04CQhVFvY6kK0Zct7E/FyJRZOgrSWIYO1iPGfcdAcKg",
+	"fxBoI8QU3ZirWcXXKMSgEHqUdNgzGDB2i7oH9ySMEAAbhdaZkjp04UoForzPJcvVEFID0DcdIuE475SB",
+	"Rsy0KbhB52oGo+uie2JPvYRTGnMHkYl4G7eB3sdqSi1ch6r538ag1Mpkgx/qDdL0DdfeAzHdF3Y6HDkj",
+	"NmhPeZHqbR5ibfv/JdfmBKzLrfn/JzP/Ud5z0g8kjIJuWKnNavY/CsW0UdM1GPoPYpPy5nqwbMLnEETq",
+	"a811aoJDCiLtnYWIepVM+YjvQh+z5OOnhPVzwQvtFYg7jFgAAFjgnYxUAcQv3Nue/9qBMkSOgXU/nN+A",
+	"oFCGZaYL4bngh4gciDFFIbDJjOmyPwrP3k0eHjxM9mBE3klBr4P6ERJaYl/hHA2BEl4B4AHwREC5Y6p9",
+	"LBLPdawkQ5jm+o2adOKkNM72v5VSxIzLCmXwJjxsc7XWePF96LWUr+0ubRIKDJc09875Xappv0s1DQBk",
+	"W9W2VVRfrxf2Cnqx/Ddwe8UFU7Gr0pQcD1A9RPdt/014q6nql2OBAYuyyFvd1gPQWDSeOZ2VDSVi27St",
+	"6wI4N5mMsIWcrwM/RD5ZX40F5d9Dvtp+hhBwSzM9yfnsFf7sHpIhaN8ccCwC1hNYbKQ1XEEwNb0EAvK4",
+	"2ZxwW/u50pkcRoMhndMwngs6Mj+Y33w/uaegwiLzWuu35rMYJqxOVujOJPB9D4Xk7YBomBFJV32coRV6",
+	"bqAvMplCRyBOBZ7o4SGRUiErmN3kOnqWFrzoN74hPNDwdgimilgaTk7bVFBofVlNu3Af+vRxe8e7IWt4",
+	"UoC+WrT8FRdZMyPy3HfcX6kS308q9DXU4FE7QPzcSaHGk8YX/4aONFdpYEMlTdjlLqlKctdaN09H3CR7",
+	"beZ7/vfLDLE4f9p/exqNACp+5h8fQ1Y1rbUvJQA4/8oq5EpdE5SXVacOq1HpSPEK3h8RDlc0lpLKbeZe",
+	"hC+dmBvIL2KGSGJkvtZszj53b+RNPGk+yfavxazxWW9OGRyafxYEgSIKDep7JcqO8J7BcC5SrORxtToo",
+	"UOef5+Au5572plBXUWJ6knMDtUKIWl3KEGSvPGgkeN4o2X7GA5/effr/AwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
