@@ -237,6 +237,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -246,6 +261,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -432,6 +474,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -513,6 +556,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -672,6 +717,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -682,6 +728,8 @@ const (
 func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
+		return true
+	case ScopeEvents:
 		return true
 	case ScopeOnBehalf:
 		return true
@@ -891,69 +939,6 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsSort.
-const (
-	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
-	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
-	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
-func (e ListStaffTicketsParamsSort) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsSortNewest:
-		return true
-	case ListStaffTicketsParamsSortPriority:
-		return true
-	case ListStaffTicketsParamsSortWaiting:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsStatus.
-const (
-	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
-	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
-	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
-	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
-	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
-func (e ListStaffTicketsParamsStatus) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsStatusClosed:
-		return true
-	case ListStaffTicketsParamsStatusOpen:
-		return true
-	case ListStaffTicketsParamsStatusPending:
-		return true
-	case ListStaffTicketsParamsStatusResolved:
-		return true
-	case ListStaffTicketsParamsStatusUnresolved:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsAIState.
-const (
-	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
-func (e ListStaffTicketsParamsAIState) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsAIStateAnswering:
 		return true
 	default:
 		return false
@@ -1247,9 +1232,6 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// Count A count of tickets. 10,000 means that many or more.
-type Count = int32
-
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1294,15 +1276,6 @@ type CreateNoteRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
-}
-
-// CreateTeamRequest A new team.
-type CreateTeamRequest struct {
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1409,6 +1382,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1441,6 +1466,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1641,6 +1687,9 @@ type NumberedEvent struct {
 	Seq int64 `json:"seq"`
 }
 
+// Position A place in the one order of events.
+type Position = int64
+
 // Problem An error (RFC 9457).
 type Problem struct {
 	// Code The problem's stable identifier.
@@ -1834,7 +1883,7 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -1920,24 +1969,6 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
-// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
-type StaffTicketCounts struct {
-	// AIAnswering Those in which the AI is writing an answer.
-	AIAnswering Count `json:"ai_answering"`
-
-	// All All that are `open` or `pending`.
-	All Count `json:"all"`
-
-	// Mine Those that are `open` or `pending` and given to you.
-	Mine Count `json:"mine"`
-
-	// Snoozed Those that are snoozed.
-	Snoozed Count `json:"snoozed"`
-
-	// Unassigned Those that are `open` or `pending` and nobody's.
-	Unassigned Count `json:"unassigned"`
-}
-
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -1978,34 +2009,6 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
-
-// Team A group of staff that tickets are given to.
-type Team struct {
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
-
-	// UpdatedAt When its name or its members last changed.
-	UpdatedAt Timestamp `json:"updated_at"`
-}
-
-// TeamMemberIDs The accounts that are its members.
-type TeamMemberIDs = []ID
-
-// TeamName The team's name, one line of text, as a ticket's title is.
-type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
@@ -2187,9 +2190,6 @@ type TicketWithMessages struct {
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
-// TimeFilter A time (RFC 3339) in UTC before the year 10000.
-type TimeFilter = string
-
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
 // Examples: 2026-11-22T09:30:00.123456Z
@@ -2304,15 +2304,6 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
-// UpdateTeamRequest A change of a team. What is left out stays as it is.
-type UpdateTeamRequest struct {
-	// MemberIds The accounts that take the place of its members.
-	MemberIds *[]ID `json:"member_ids,omitempty"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name,omitempty"`
-}
-
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2395,8 +2386,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2412,6 +2417,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2430,11 +2441,6 @@ type PromptID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
-
-// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-//
-// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-type TeamID = ID
 
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2499,6 +2505,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2652,6 +2661,46 @@ type SignUpParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -2748,122 +2797,6 @@ type SearchTicketsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListStaffTicketsParams defines parameters for ListStaffTickets.
-type ListStaffTicketsParams struct {
-	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
-	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
-	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
-
-	// Status The status; `unresolved` is `open` or `pending`.
-	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
-
-	// Priority The priority.
-	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
-
-	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
-	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
-
-	// Team The team that has the ticket, or `none` for what is no team's.
-	Team string `form:"team,omitempty" json:"team,omitempty"`
-
-	// Tag A tag, as it stands.
-	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
-
-	// Requester The account of the customer.
-	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
-
-	// ExternalID What the ticket is called elsewhere.
-	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
-
-	// AIMode The AI mode.
-	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
-
-	// AIState `answering` is where the AI is writing an answer.
-	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
-
-	// Snoozed Whether it is snoozed.
-	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
-
-	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
-
-	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
-
-	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
-
-	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
-
-	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
-
-	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
-
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsSort string
-
-// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsStatus string
-
-// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsAIState string
-
-// CountStaffTicketsParams defines parameters for CountStaffTickets.
-type CountStaffTicketsParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListTeamsParams defines parameters for ListTeams.
-type ListTeamsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// CreateTeamParams defines parameters for CreateTeam.
-type CreateTeamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// GetTeamParams defines parameters for GetTeam.
-type GetTeamParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// UpdateTeamParams defines parameters for UpdateTeam.
-type UpdateTeamParams struct {
-	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
-	IfMatch *EntityTags `json:"If-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -2968,6 +2901,22 @@ type CreateStreamTokenParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // SendUIMessageParams defines parameters for SendUIMessage.
 type SendUIMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -3059,12 +3008,6 @@ type CreatePromptJSONRequestBody = PromptSettings
 
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
-
-// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
-type CreateTeamJSONRequestBody = CreateTeamRequest
-
-// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
-type UpdateTeamJSONRequestBody = UpdateTeamRequest
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3642,6 +3585,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3684,27 +3633,6 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx echo.Context, params ListTeamsParams) error
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx echo.Context, params CreateTeamParams) error
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx echo.Context, teamID TeamID) error
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3738,6 +3666,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -4238,6 +4169,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -4687,355 +4737,6 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
-// ListStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListStaffTicketsParams
-	// ------------- Optional query parameter "sort" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
-	}
-
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// ------------- Optional query parameter "priority" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
-	}
-
-	// ------------- Optional query parameter "assignee" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
-	}
-
-	// ------------- Optional query parameter "team" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
-	}
-
-	// ------------- Optional query parameter "tag" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
-	}
-
-	// ------------- Optional query parameter "requester" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
-	}
-
-	// ------------- Optional query parameter "external_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_mode" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_state" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
-	}
-
-	// ------------- Optional query parameter "snoozed" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListStaffTickets(ctx, params)
-	return err
-}
-
-// CountStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CountStaffTicketsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CountStaffTickets(ctx, params)
-	return err
-}
-
-// ListTeams converts echo context to params.
-func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListTeamsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListTeams(ctx, params)
-	return err
-}
-
-// CreateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateTeam(ctx, params)
-	return err
-}
-
-// DeleteTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteTeam(ctx, teamID)
-	return err
-}
-
-// GetTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTeam(ctx, teamID, params)
-	return err
-}
-
-// UpdateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch EntityTags
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTeam(ctx, teamID, params)
-	return err
-}
-
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5463,6 +5164,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5845,13 +5602,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
-	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
-	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
-	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
-	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
-	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
-	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
-	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -5880,6 +5630,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5978,6 +5731,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -8610,6 +8365,383 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -11142,1335 +11274,6 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
-type ListStaffTicketsRequestObject struct {
-	Params ListStaffTicketsParams
-}
-
-type ListStaffTicketsResponseObject interface {
-	VisitListStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type ListStaffTickets200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListStaffTickets200JSONResponse struct {
-	Body    []Ticket
-	Headers ListStaffTickets200ResponseHeaders
-}
-
-func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets304Response = NotModifiedResponse
-
-func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTicketsRequestObject struct {
-	Params CountStaffTicketsParams
-}
-
-type CountStaffTicketsResponseObject interface {
-	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type CountStaffTickets200ResponseHeaders struct {
-	ETag *string
-}
-
-type CountStaffTickets200JSONResponse struct {
-	Body    StaffTicketCounts
-	Headers CountStaffTickets200ResponseHeaders
-}
-
-func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets304Response = NotModifiedResponse
-
-func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeamsRequestObject struct {
-	Params ListTeamsParams
-}
-
-type ListTeamsResponseObject interface {
-	VisitListTeamsResponse(w http.ResponseWriter) error
-}
-
-type ListTeams200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListTeams200JSONResponse struct {
-	Body    []Team
-	Headers ListTeams200ResponseHeaders
-}
-
-func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams304Response = NotModifiedResponse
-
-func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListTeams400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeamRequestObject struct {
-	Params CreateTeamParams
-	Body   *CreateTeamJSONRequestBody
-}
-
-type CreateTeamResponseObject interface {
-	VisitCreateTeamResponse(w http.ResponseWriter) error
-}
-
-type CreateTeam201ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateTeam201JSONResponse struct {
-	Body    Team
-	Headers CreateTeam201ResponseHeaders
-}
-
-func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-}
-
-type DeleteTeamResponseObject interface {
-	VisitDeleteTeamResponse(w http.ResponseWriter) error
-}
-
-type DeleteTeam204Response struct {
-}
-
-func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params GetTeamParams
-}
-
-type GetTeamResponseObject interface {
-	VisitGetTeamResponse(w http.ResponseWriter) error
-}
-
-type GetTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type GetTeam200JSONResponse struct {
-	Body    Team
-	Headers GetTeam200ResponseHeaders
-}
-
-func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam304Response = NotModifiedResponse
-
-func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type GetTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params UpdateTeamParams
-	Body   *UpdateTeamJSONRequestBody
-}
-
-type UpdateTeamResponseObject interface {
-	VisitUpdateTeamResponse(w http.ResponseWriter) error
-}
-
-type UpdateTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type UpdateTeam200JSONResponse struct {
-	Body    Team
-	Headers UpdateTeam200ResponseHeaders
-}
-
-func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
-	PreconditionFailedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -14877,6 +13680,191 @@ type CreateStreamToken503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17306,6 +16294,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -17348,27 +16342,6 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -17402,6 +16375,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -17931,6 +16907,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	return nil
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetLiveness operation middleware
 func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 	var request GetLivenessRequestObject
@@ -18375,229 +17401,6 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
-// ListStaffTickets operation middleware
-func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
-	var request ListStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
-		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CountStaffTickets operation middleware
-func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
-	var request CountStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CountStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
-		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListTeams operation middleware
-func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
-	var request ListTeamsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListTeams")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
-		return validResponse.VisitListTeamsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateTeam operation middleware
-func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
-	var request CreateTeamRequestObject
-
-	request.Params = params
-
-	var body CreateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
-		return validResponse.VisitCreateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteTeam operation middleware
-func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
-	var request DeleteTeamRequestObject
-
-	request.TeamID = teamID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
-		return validResponse.VisitDeleteTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetTeam operation middleware
-func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
-	var request GetTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
-		return validResponse.VisitGetTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateTeam operation middleware
-func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
-	var request UpdateTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	var body UpdateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
-		return validResponse.VisitUpdateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -18991,6 +17794,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 		return err
 	} else if validResponse, ok := response.(CreateStreamTokenResponseObject); ok {
 		return validResponse.VisitCreateStreamTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19395,750 +18224,754 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHLU6RJ6qajY1bto0fT7WMtuT3bpv4qkAWSGBUBdgFlme3Wxj7NPtg+yRfIBKpQ",
-	"F0lRcl+zG7E9FqsKRwJI5PnLz62xnC+kYEKr1uBzi32i80XM4N8n37w7fZuKt+zHlCltflHpfE6TZWvQ",
-	"OiFzphSdslbQ+kjjlJnHYyk0+6Rbgw8XQWsik2uaRCx6k8iFae8maNlvVGvwwb4tdGvQOp8xothYioiM",
-	"ZzSZMsIVmSRyTnp75PVYyxFLOq2gxaPWoDVX03avFbQSGbPWoJUqlrRuLoJWkopT8zxJBTxXmmqG3epZ",
-	"wmgET7u94+Nod3zQ7k36tH043mXt49FBr73PupNdejjuRf1+K2hpKWMzyoubmwDocKYTRuclGghChbpm",
-	"CZETIgUjC87GHkFaEdV0QD4PW3q5YMPWYNh6++7V5dn5ydvz58+GrWCYjQwebjI2+AqmCp/AZIetm6EY",
-	"impv58//cX758vnZ2ck3z7Fb+NyuQrnXPdrrtg+j7qh9NN7fb/cnx5ODbtSle6ND7FXG2CxViitNhd6s",
-	"46evX50/f3WnriMWa4otz6i4IkuZdjbr/PmrZ1t33NC+WcMXp69Oz/5274vYMrvt9BlXdBSzqHziFEs+",
-	"soRccz2TqSYnp8WzF5ktR/ll5D4PWhHTlMfm41O7VRWhCSPqmuvxjEVETszOJXrGlW3enLMET/wlL5yY",
-	"fdrttg+73W77yPynm/9fZI9bqlqDve5x0NJcw+E8OSXeaAwFW4PW40UiRzGbq8f+YOGgnb7kaizFhE/T",
-	"pDz/dwsFZ5AkbJIqpogGrmHG/ECRK7YkMiFzGbG4nizzQtMebQz3OTmFpviYec3fhSa9PY8m+91+gSbl",
-	"odQRpvgOUueVPIFFLG2MOCZaXjGhyDUTmnChJUkYVVJwMa0nhpCXuB9qCJEqFhEax4Rr5RoesYlMGOGa",
-	"jNiUCqKl3U9bkKa/v4I0U/qREeFab6BNPnqky+uPLIkljRq3DFdEZu+YfTKmQkgzGUMocxLqyZR/tGLD",
-	"rG98m/1zDN/oZGmOR2ugk5T5VNstUK0wzjqKeS8gyd4kUsuxjBsI5piFknOmZ1xMCYsVqyfSwjXVTKJR",
-	"Iq8YMpuEKLNJ84ZTwT4t2FhvR6b91WQqbi43UsKSRDZtrmw6SKj/SKWmRSqdS0nmVCxzlqoJJZrPGwj0",
-	"IzThU+daFtjxiBlCXCdcaybIRCbmgiM0NtfKchuqjFZRZa9f5NAwPDz16aKBKDgFpMhbphZSKFa+nowg",
-	"GTPN8rOb0YJqzeYL3Rr0gtY4YVSz6JIaya/f7R+0e712v3/ePR7s9ga9/U6v293d2/+hFbQmXHA1u0Re",
-	"1hq0lJaL7OfmJg46e91+r3eITSRKXwIXa+5xb7fX7fZ/cBLmJtJBKxNmL2/1DdxPg5ZcMEH54+lCt6VS",
-	"7V6/O/KYYsuREo4zH1+x8tKvkV7TRPhv744OD9uHtNtvH026rD3qRf3xLtub7HcPWkErBTHe7FhgVkgs",
-	"1Rp0AzcOLkX2a78XtBaJnC+091PfbDd74eTf3xT3y/OPTsnwjtK1RKlZGRkalAd/2/DLxH58Kyr7240J",
-	"uBYmNFYsaDE7hg+f8Z+Z1mL1ECqu8hMAUqcRyRT7sTXo3QS1H4Ew2vRR32gmMVX60v5ZoMhapUJn5PG0",
-	"CjjYA9LvdrtGQIUhDYjSNNF14io+MBJnkZy3k8CzXXg7IRf2O3xSs+NxULhWQ0NgMx0eDcgmoxr06iZr",
-	"FYVg6BYoVxqsPL9x+/3N2/f1kY3b382WLpKC1XZmfr/rwlkuNWwNPg9bv9CqV2hvCRQMW1xdUj60V9Kw",
-	"RVM9kwkO7ooL7Me8cGOayW4K+HkFo8f3C9eF3ftyAd2mOQ0KzGuI3GtY5XRDOK1OJXMntsS+Xovqbffh",
-	"/667f9Xr7gL2yjmfM5nqZlVE8dhcHbWyorYfN8vSEY+IUS/sLcEFSJ7bSIl0tey8V5AS84HVyYfuKdxv",
-	"b06/Zcuak3LFloEZb+prEh8+rzoi/eNBt9sxg+13yxt2vz3qm81H9/bax1GXtffGR5Me69Pd0UG3Za9d",
-	"I9ZWGu51B73+YG+vs9/t9Xd3TcOCzs2k3rMRUTM4douETfgncwyvLk9+EOefRqf/wa7OopLpMWipsVyA",
-	"SdPuXTUwcnu2ldXACPZmxpS3gpYUlyM2o/GkdWFkBFjTy/K0uqx9OO722kd0f7fdnxyw/WhvvDvq0xbu",
-	"sfGYKXVuNl5ZMzF7MQDTCIWXUIEHnaK3T+ZcpNoXJj638DXcxa1Biy3/Pht9M+av+d9P3/102nvFT9Xp",
-	"XC9+eHp6cPrP//3v/+n873//TytosU8LnjB1yUVrcNztmo00SZiaZQ2pRF/iq8iN7K4ZMZo4vX08lqnQ",
-	"VfFnWj4dm++PzJyUCXxzPETThI7Zv1vrdmcs55XNdMR6e+3DUW/cpr3xXns3Ohh1x8fscNLr5kuOY/NG",
-	"X3ch2HltucV/oSmYffSUijGLYxY1KnWZMKpnVBMhRzJaEsFYVLSYbHnhoRqe87+xG0+RMQEdbn47F+GG",
-	"l5o3md/Ypdat3GndZgXu6YyKKXtDlbqWSVTvDBJSz1hCFvalwuFNk4QJfZk9M9d9krCxJjOZKEZGZvMk",
-	"S8OD2bX/mtJ0ETOjBlHbvpEQ4fA9leIjSxQ1s3olteGHC72RwXjsfVlzA/uPL4XUl9Q1Xb2QI8kU3sTw",
-	"DhqM/Qa2uZP7vim975mv/Cl7vdZb/JqnAdSDE5qf+do1NZN0Z18C6QS7ZkoT2Jg55bwG4d5v8BZe24sV",
-	"GQkdawV3EteKjFOl5ZwlhWupeh9vfc3mI3yJImzDEO36lv2Zt/BQ5j29krq+mxcyIWMZx4xO0+JFnHf2",
-	"NY9jLqbkSshrtIuYnSUF65D3lGsgnJ6xud/hOaPzhnlpcwac02jO5iOWKLJkuobctme/XSBuQ8vwo9mP",
-	"dGTapoJw8VHyccEOGjE1TvgCDtygdUquqbI0jIi+NhKtmY/n5XU7/hTbInuHvZ4h93UiC0N7p1jSwI6q",
-	"MsSqS3QD1lS5/nEIEe75ps2OfqktRZnbiLqml4qg+uxq+eZvXB7+57N/TL/fm/+9O/4h6Y3ej//z049X",
-	"Z0d/E3393fV++lwe8hN6PPnmn/8R7X77e5KEzSpY1rFiARx3KWxJrhYxXV7aqZ5ElHwnP7KYws5lnzRL",
-	"BI1xLO77ttmGrbsOtF7mXTfe1btm1981Y48iv/A0V4iuWQPjbrfXPoz6/fYx25u09+nB6HB8FB2z7uTf",
-	"3RA6XHykMY8qZ2DFx+V4EI/klukXSf71EqWBGmKjScr8C8SNnDRmhrePWVkjDvc7ePFXhdDVAh/Y0TI6",
-	"31q+NAR69vU7QT9SHqOUXb78I6rpiCqYVySv66SlaHSZek2URKSsgVxQ2tZl3DvY2Bv6zPVaHFlFRCqN",
-	"HQiC27fxXnlKjeRFYimmLCGxnBIuSmzFbn8zPtPic7P/z2lFTz9xW6eiK2a0haNzqeHbImETWBIq3Mdw",
-	"t6OMwNrmK0KjKGFKbRPKcdwUyvG80DRxA6vQ1R83kMCymdNndXSwgj3uXzKjNuzC8SbC6xzzHueqEqjU",
-	"pBHJqdHCQPDcJlrhsJEi+SBXkKMyVkOUF5RvrnWnTo/JvOhfQPUu+vFLR+13p3tPgL6/c8X7hUxGPIrK",
-	"Z+aVdBoAVwQuveoJmWSflniyZRkP8EuPM8exvIYmt+HOxfgvjxm/8MZRORr5IM1s/0ZF9HoyqWW837GJ",
-	"NlroLJ1ToUoe4jlO2RwLaIfRWM+qEVJGgWBxQb3Ltou8gk9PIzZfSM3EeHkq3iRyajhd9WJUdM6IJVFA",
-	"lOZxTFIRsYRc02XNYvC82UsuzDHDhn2m5drzeLk3mva3bAmOg2Jf2yzVeGVkiM/evP4huo4L4g29sppN",
-	"sywR9iVXc6rH5QWCHoDbGfUQYlHMHl8bfuT3OndNF/Z8DSULXTjbkiXknbe/b7Mpk9Ab4Ur6Ze8B8QTe",
-	"IGWKTWgaa7QOuDjIOgK5r28/rd1CmF7XV8ztxdcYRpX1ihMAcf5pwiImNKdx6Uy9N3p9ve3QzQEauBx7",
-	"LZT4WlHwIWggydrMrAfbSET7BebWK9gnzLBIcVg1tKiO3iOLt0dqLAnZseCKaImy5woK+ZsILQ+eXFTH",
-	"UaRgBBozG6lneGx/f5985IqPYkZOzp6enoJ6Q8eaJXA3wJq7AH7oXEt5acfFzc05YzSCvRjzOdetQX9/",
-	"P2gtJOwJQ5nSMDB4f4sAt3xRutVF4cWjt2phykTzFucNTeic6RoDA+zZH1OWLMkie6l5Yfx3PK6f/WzW",
-	"IhVXQl4Ls3mNIExtJ9BkPeVlqi/l5DKhAvIwgPowJo/4hjge8fHnLUje7a8juT/HRmLnL3lkfou+wxqH",
-	"plGUlOIQok5RQcCArmZSowOyxB+sd9J6QzkKPThsS25odttYy5X8wQ2okSb4gkePWkLg0B0zyMZ/W0oU",
-	"3ML3SYju3hcgREKF4mg6LljREzknRgcwHGscS7V6R+StFE6fVRFtuPZUovmm2Ow2hKBNGmNGCH9AzdTI",
-	"3zIk+Y4qfRLNuahKpDFVmlDzjCudUC3rWBGEQ8BLFQGJo2+s2gy5nklDH2vs2OZ4sCZifFc36AoxvFED",
-	"EfhH9gY0qCoVULOyDiYvutrFVY9Kwvl8QcUS9HhwBpDvdLTaXtfvWgt9rb1uf9zttQ9Hfdo+jnrd9h47",
-	"nBzRg1F/vNsD3qx0ko7NahqN43USQXj9jC9w172VWrMksp4aLiD081omV0b4jegS7t5FIqN0bAZmlsuN",
-	"+9qz1KejuFFN7x8N9nqdbnev1wO9O0ljNNa/ZZNUREgskLo1nUwGZEZFBH4mSC/ogJXeaUwx/whWNSlA",
-	"3Uw4E1Fs6Jsuokby7Q963U6/393vHZn+P7JEwcnuwcrK6al4IZNyOCxYul6fpHpG+p2uGd/cX8ZpQoV2",
-	"wSWeDLmBTydVRkYF0ziNaMEnlA2o3r+kyN/PXr+qcy+VG9pgIKavlzQ2E2P17nWj8Zc7tId67j68tOey",
-	"zO4hYMOyeSPsmXasxMcFeXf+on20DYvrNQkD2UxIPqDKoa6OGoiAhvoXjEUjOr4q0uBUkxmLF2U+P59n",
-	"kduoOnIdGA5gQ05Xn+e90nneJsIxoZqLaWvQgtSJFbu/2Jk3X9XsVRUROMjrIkz/JZwUQc1EKS9P0S02",
-	"OXGTxCtgsWA0UdbHbHSdibkFKEmY0ZYxkOJ6xscz83VCRqadhMWMKqYcF3acdw2BfOvnbXaPJRBaYW5P",
-	"n4uboPWKXb9TVQVFsOta75ZjVDEXW4aS9Wp8ba/YJ70i/ONUKyLYJ132hrsgQkvV4+N2t9fu9s675qwM",
-	"cL+V3NGkby3yv7SrOQszqnrLTsicRZwSw+dAkJILluD+srIlXtx1Bqw8OKfOhVZpKA/6Rf8PBPV43W/D",
-	"y48KvPwg5+WvsiijJidaafSWTi9kKqLqFaZnLGGBUTPMTMyZUw0EmUADdV4vIdEcaP7eZq5FZ85eca6u",
-	"29pp4kM7w6o3mdbEnOS8q7jVKPCE0d5e+3jc7bd3oz22PznoHvaOjI7t+ByGmgRbxQWtZli7g71mMXY3",
-	"6h7hwT+i/Um7y/ai/fHB6JAeHVc4OleXAoixLQNDapoVPa9NbT4zkiiZ0Y9Gg1/EvFbNs3viUjflNNvA",
-	"NXu9O5Np7iAUuDkzfvlgK8/puEnRsTPMc6YbtlhpEoY4b+gyljQ6l/I7c7GVYo0/soQc7JFv+dc1VFng",
-	"p5dgnYOPy1ofiIZzukT6Huzv7x6Q0VIzyGedy61s4d2CutfzXEF2KmjFtOOpUKE6aKACE5HZIrBgDf4Y",
-	"XM2ALPDdeh8RTbVcczZASuv1d/f2DyAY+7bBa7fxNIJu64TODQaTaV/5JFfHyq0WSHuD7qFhA/0esAFz",
-	"mV9uHk8OC5OAbAk2CnRpl46vnDPYZYZsE6rqbaQLr5XLzHNbOMFefIDz11jt8c4miZ7nr/HnQ3IfcmWX",
-	"1gwYyVE1TJyQKKET/Ye3PNzFmOAodI/WBFyKNwn7yNl1yd0EqqJM44iMGIIRgB/QbjJ/pRrgiv5TpjA9",
-	"QwqIdSCYnRlh0i7NLhKi0sVCJppETF11crlZLZVmc9Bv8lY3YC5lyKPV0RA20qCWMM5OVAU2iKlmliDj",
-	"mXUsVE8stJxZm8rH1VrizHyyd0CbzaOnsO1tLtr+QdNFi3Mj/rBqzm5p6DlRzpg2urxqCs7c5Az/Zg9b",
-	"+Wzl067JYEIiFROYflmmtZUh8wsaKI2m/SbVLqa0MWMiFyEJKK4bBh3fYPMlC1iDLr2lIcy3VJn+3lLN",
-	"vuNzruu4AMCb2IMJ8qAUteprQjW7jG0rRS6gGGzLuUxY3pIZEfwMAUfbO9w2AzcxUyT56CrMoDB6oAm6",
-	"CRuXF71mVoFAd0kF66QpERLbnzJhVHq2Mo+qrlH3YR5c+pZpngC8Xo3U4TtDzHaw5+H/3B/34v5IkPT3",
-	"K7O8lTF7JfUJnozygkK8HtCKEqXB5V8nTJvXMOPLNuMdytcixrB3aGsIcsSwBSrgiBGqrmxI1LbGlYOm",
-	"MEAzszzMsOEslgduSHLGaDKevWUqjXXlXrZKgVkmWkWjXJ10W1atrNElEwGV4IuFUTY/fG7ZeDVnxQaA",
-	"y/XS2o2/X4yAtmU0KpIwH4Y1tdhR2HQrI0nWDrOcPHVxez0v+Hwb94AlZL4c9U6V1X6DtdT3/Br+3Au0",
-	"4WtpU5vC90dZtgs4PslHlnydqmXDDR/LKRer7neMK7wcmSb8670qIiSMXFNuRIxt7vSjjfM7cE7EjqjC",
-	"RvwBIweB8KEK84jpQsuFZR6axWwxM5z8Fjn7vULWFSQ5u4GX/Br2y2OwuuyZLw93u93uXjXL75hChtP+",
-	"fvvI7KyDSW/Up3vRETvumncX0Nxup9vp9XY73cf9vZUwFzXdwS5C0/Kg9VL+xOOYPt7vdMnDf/R6T8h3",
-	"XKSfyKejg8uDvR3ygidsIj897u3td1Ywgt7Reb876O0P9rqdg/1ef7dIEpcK1kSTw0G3P+jBzbzf6xVo",
-	"Mu7Rbrt7OOq3D8e9bvuY7UXt/T7tjg+j3ckBeKIsTbq9QTQ6GuwNBo/3jlYTpdpfgSjPmLo6WSwe9zs9",
-	"8pC/PtuxR4lPxbtFQx7s7Z1tG0UFgPUbrZ5Pa7AmTsiPKWfaSNiiavJEGRIk/l7QonHcGvQPg9acG3ll",
-	"z/BYKX8yYsZu0EoFVYpPhfmz1yt1XaMfOmMrVSgsEcUY4UWF0YvMF79jm+si4TLh2sx8xqezVs3tQKcg",
-	"Ro5s7vTFr2mVDVqWCV8qbjj66unhzobkopqQwxfgTkoYq4ONqT/O2MdeUSRYCS0j3u6Pn54enF4t/vH9",
-	"078fd9hutzPux2I0f9GN/vH32JAgMWfosXXsPt5koR9T3naIaX/F7CnUx77abhA3GZ24mG6YtjWjivwz",
-	"VYCYm4p7SNn6AnlSys3pd54qdV6FUUTYAwRm3zCXurtCwXXZx00Z+IircMkj4AUbhVFcBGXYhZWcoVsJ",
-	"IDKzruPOhhgbCjK/qykbblXnBNwQiOKP5wfM9JOtr5ty01s4Aa2AgkHYZUhg+LXGs+JSR5DnZBHcdU4/",
-	"rmwzT0jCIDiba3S7bGOjGDU5D85tMLgbSkWzKI41n/l7rmf1oXzmCaGNkEN/mP1YcJP9a0QmXvw2T2Gj",
-	"rN4gmv8fI7yvJYC7ycgkb1lahUa3Oz2tzWHFRPmE4dMVaUtZ3ipWY+iQU62y/KgsdWdgkzUIndLtUjbG",
-	"TYk8MEECI61nkd5MYFNK+ZKK5QnKu3Wp1PyTntk8txUJoFrKyzkVy0vqWqqzRbmHNhrOlqxA5LJPEP1+",
-	"/wnTvrepMpB6EpWn4hEKVQzVYKyDu0/ZV1YQKX+lGO9ly8dAEI2qNknAaQhIFureCVUw4WUzykfaTCf3",
-	"DpAp4U3wbd/wj1CehBKnsQfEaObWwoeXEJlwFheBK9HugeZpkcaxQ1C6hFdhKWQSQe4kICPd1JkEyiYA",
-	"QENNRYTYc+9On86ovpXrbzXk3q14qnc5XwQtnfDpFGaTexTbzljvD3bTkl9bDuVzsZbXgiYWlb9q4F8p",
-	"Hth9A19BUmspQiafr0pHc65Lc7Vy23Y4/Kug9resc2U/e8k0Na0jYHmGkW6R0RvKUkHnbaXZorFylSFT",
-	"Ox+khXXvrX4/h7zP36+W5LpjG6srekEbTESbjRqhalZTAt/ZmOa3BKNfgUXvr96HZ69fPb9AiPnSXvz+",
-	"8P9247/kbsR/vq0pYfAb26dbpa3d7rbAifqZFC3Py7Kx0nJTc79sAkO66moJPt+ydkLNXCAzaePEspva",
-	"W9KL72oYb1asEXWUd8L0z4TmY1qJ/Holsxz9snSZlr4rC5d5ppJgLHLwdBnSwDammt0mNQTykkqjqQiQ",
-	"5QHDhS9sQC6LXrKI03P4yKfAm5hyUalDlNEg+/wSUq4w77gxZytD1zIyNSbr3C1Ta1IIXN/PKeJNzOui",
-	"niy1cwDqgHbcDCRsJdRyXGPRoAunH6Vf5bfaDCP8Hh1WLnup1pFayXzIW25Ea/yajeWcqdrMrAqcb10K",
-	"5SqPbjXPewsk/ix98nsa84g2ZVGckDlXCjKIYLmrG/Nj9n1D/gQkYYwSRq8UoSRJ4ywLaiyFTuhY1wPM",
-	"mA1qA908DBkcxjawPd0mpKycAivyLqrTNMR7z+jVm8ydXilJN5dilWnhmtGrS+95MY7dw49iVC2NWjZN",
-	"LbJmlVrFsDuPYFn729Cs10QzM3F/ahV6FecGjjLEZsLqzpC3WUXoNhPPeYhCZ2YxqxVsBOTh2xdPyXGv",
-	"1w2MqgYPevud/U7vYAfog8fDHJbFIjZcmEvx+J8KjODZxnJ2gvGMzeF6nNNP3zEx1TMLHGVnpXTizv3z",
-	"czqtH7aNpzR7+9ri5KiZvBYBxkxaNCWzh2RSN/yjzlFntzT4YWt32Go1jPBgz9zKWjPwg/6/YevDv/2p",
-	"/V8Xfxm2/twqDz1ofWpPZdv82FZXfNGWMHQat7OdgoUuioB5b9kipkvkCcUZv0kYZK9AnGqSMnI9Y7aU",
-	"rwV0cS5wTD0kjCYxz6HuHNagzaALS7hcYYEO5WVy5VykjBkVt5rcd1xcVWcTDtNud3ecJjH8gz0hCYu/",
-	"GrYE+6SHrRCX66h/dLQT5Da9BZ2yDjkZAR0AJMqGZVtjn7eM0LoLIvgrBH1/td81P/cPxmmiZPLV1Y/9",
-	"9KT7/aw3/2b6fdRb7s276eH1Nz90j/5zUjeopl3R7+4d3WX1v5N4WOo3+YLqWbbDQYpFEbI431uFS9zx",
-	"QGaZBNUBv4fEbbhoaBwzCK4WEcIrEEbHM7KQMR8vByRMwmI0YcwmOoDNDSkE5jJ3weGhDq11SA3FQ0gf",
-	"a3OmJ+2Z1gu64O2EagZL3LYMb6czFKVjjdHPT5Kvuk/0V73W5lO+zVJmpHkD06wjENU+ITBEWgUk/NGj",
-	"h5nzdTZnsuGU6yf841e9bvfJ9Vf9LzVlppPlycSC5hVne2YnoCUEi/o2eh9VFULSVToes9K27vlDnshk",
-	"TjHSV++Cxkg/8Xk6bw2ODgCTZs4F/t3L5mMGi4Hzm0+oxky48urRWB7m7Nm3D5Q1cWeVh4tr8rG47Zgw",
-	"g/1gfr6oO2fv378/8XSa+oGMZ+agiSlDjnlwuO9dcOXL7WuoxkUSRuP5V8OWVQ2GrQChPb8aFrHkgOVt",
-	"zyluglbMxRVKH9+8O32b1rC4E4twAYC/J9+0352aIWeyx6mRmpJUmO9zDeprGS2LCZutP7vLr2OE3z89",
-	"zh4FWHm/5hUA03PF/OufQ+WvDKigOPK3jEZu8bMvK2OfMu0FkIFSj4CIqrbi7coxNG1I/N2O5YHycPeL",
-	"Y8HNuWI4vmN85UhUdRDfcaXBDuSRQ1XHEHOl/fqaWwwhL2PWsDL4AuG62j1W6bqHFXk6o9orNbFiU0Ni",
-	"rSbjmDNRMyLFRJSxnOoW5407d5PNXxopmplXjDXnZeRwzVC/P/zCg23aY+WyXnn2cjORza7zTJlbbLpn",
-	"DCqWntceQHxYu+EieHSOMXqlXhmdr+zzuYhYZDMaqp0+x3w15zS0gQHVETCRtVEegf2mfhDdbBhQRPv1",
-	"pOm4vZFxDCcfq22vO/O2Lvi2Bw/QhvKwwLLAQZPxzJYaq9vA5rGLnSmP4MeaTq3tw+ED1mxJDL7IHbgO",
-	"c7+GDNBC5dA4G9OfHSQ59ow/F1IHSm94qn4RXa6BMbuDVr9Adzkcr+icRX5xpuIIXgFii2frg1QCh2PO",
-	"xzXX5iJPvq4MKI/VaRoOu27aq2eaJnr9TTkulczbiijsuvmCiLwkxqbu8zthm74dbFVdx0Lqxl7hu+26",
-	"LKUWFHv+hmlCvfK0sPwouGRC9NoV8XvYboxM6bUCneWoX1Ku6+ZD+qQtR6xnrJnx427cFRW0yjggBE+x",
-	"HwE5rzpmZDcLqmed0uMiAE4DITGiv5Z4bxzmRHGcNgdg1SJWsF4qZjLzoJb/L/DZHfp2GedNU7cv1PeO",
-	"z7bv/a2FdGikN2I+1NK7jLZa7r6Qt9sgol0WxtEsEAAOg84KigaQbWokTCiYirXfa1n+vQ4SYynrGVF2",
-	"qDCvJC+r0SBD2cDMXI4q3eFlEIjy2IrPcXgqNZfmjNYeIPPQI+EmMm4CH707tVriFuzRG1OdplA/qtUq",
-	"Q3FQoDNsMayP8sqvvVkelnkM47hiy7ohmOf26wpfXPDLK7Zc2f+ZlotF01KZhx5J6pRuubjLouCXzYfN",
-	"Kv+r5O+y3v/18vTZ1vL3eaNNzOgztbxnO+2nScbPuB0Sr75HFwV/a3Kjl7mRv2N1bOgejLLV3jHofHsm",
-	"bwdQT2bbPW/sdztSuz4bKO5Nuonmqef2vwPZnV++sf9G5SrNogNury/U95rts8Y+p0xv1+F7rmdRQq9F",
-	"0zZzL9Su9LV9uO0euyl/kXOG02f1R9sThR8owsFKD+VnjGiYozaXeMgq4/GfEzZpDVp/emwEAikM43qM",
-	"T9Xj02doagSW3TikN6eG3+NwyIlYEoxXUQuGkSkAzffu3ekzRKFCp5SQgo9pDNj4FgoWkH6bJpRfD3ec",
-	"zFPwOa7ymC3olJERm3KhOgSKZ2IEtHkWfsfFVUjQ1eOkFfvBRCbsCcYdSTJiZE4jRtJFp1whyE4JnZ9N",
-	"zqBe/wgcKdnfBYf3h5P2D7T9U7d9fNm++Mu9+bxrr/WXEHTANVF0Ah5txazBy3mNIOFlUHJrQ+k6zMaG",
-	"K3EyYWOEO+k0FLwairziVUAiPpmwxKFEso8sWdpGOuSMMfLhLdMJZ+riIQBKPU7wT+twLBbEshQvF8Ba",
-	"5UNpJv2/tf/rziSfvHS1+Kq0xgOCnFaKeEk47rLw+Tmdhq54GG49xQI8bddcMRLu9fphh4SPQixUu+wQ",
-	"EAfoFILHFKHOXRYQJdGRTUERSBgGOi0S+WlJ5rDicmLW72H4/jGEYoQBCYet3fb0J74YtsIdiHWgBSMC",
-	"nbNV1J+0X9oifJsd2OdCc708p1Nbt23ySgrWQLjznEDORb+UKSAsDwwBUefBOo4WISUohmpwRcLd7l6Y",
-	"VeynGL1VDVcZit5up9fp76yerBnt3Wb8HVVokmhivTwqYOKB2JnNO7CJRWM6ZwNiwzyKFwMGVwzwkUjn",
-	"I5bgT2GQszxXMRnzpgjY+THYioyWQxHaz+1z+32HnJBRIq8VQDKGMIszmSZjFgL/gJGNDIdQLJ6YawOq",
-	"+XpFthzMOorzQ8EV4VMhExYNfM1Hz5ggGHAIIza8BmLbAwKmFkJJmDDFdEiuZ1IBzWbW6IkzJt0V62iW",
-	"oA2jb4OofpvwDG/5TsV/APOvXUVgl1SRsNCZWQKZAPw6HbO52SeGJkVSAsFsiYKMLeMc8OzbiwrkJmU5",
-	"ScKAmlL4p7V0OcXZ2KPbzNoyQY94JQJAGFJtxAqEv0mwkLO5YVVwqzqYdLOfFhZEPpZiat+CnWTDq9yC",
-	"98hL/jVsH/ZJD5CF0iyU017g6CYYiiyaicwZFTbojmN8jztXpRCW/W4DyWBePrEiBrVC8ZPmqIn+PcZM",
-	"WMNNE8OwpplVoqNnvbmjpIVicdNQUDpeNZJcfr7jQKy1qGkk1tj0ZQVYz8N3x9kYzbJpKkbB/LLzcCrs",
-	"XScBmmjjNODpF55IpgvfcSpG82yaSF72+wvOxGm5d5rHjfnaxYKAKvofqcTEmQw84nMhotiGO/8FIosB",
-	"mQoYpLNh/eg+r+vavfvYdXMTFCGN133ngyibsW820zc4ZJxuTQiXDZWEW2U1fnLgqnYCLkC6sMK0cCsO",
-	"FxdVV7lLbZDXRtSEDoXmcxYAXICF+YIm4e+ILvHO8aLGC7GedXO07+aUaflhkO08DnKjj+3rLqywncUV",
-	"rvw6j0C8yUOUXkkNzl5c1e02U8QVHcUb7IuT02fu1ZugsQL8ulbqC9LfBDUlb9Y1VS6zcxOUwHfWNVCA",
-	"+bmvrV4s6pRlGpyc4r513qIEqrZtFLSOhZS9Avn+3t1+C31No2+oZtd0uf3mmXM1lmLCp2my0Q56WXj/",
-	"BhyyYuMFPzl95a015ZcuBHWDL9+4V++NpYErP11Y/37CJsCvdA5LgasM42WRV/ffV8Wo8Jwq97auXvLY",
-	"FuvaVER87dGurf5ueEWlUPaGTeW1ym+Cmrqg61qplCC9t7V3J3cMNVfMQo4YWdBEmeuLlouoe5XQ7cnP",
-	"HwE2OSiSNQXSbbBgVqdvaz7vxxJe5hXuNjizT70v/XGUroA5V3NnPtqU/79039wENel+6xqqJBje2+Jm",
-	"5Z2A6SotJVZ6KSQbPiEhZsuFRNGlIteAME9eo73OVwbJiBm1WmHGEgqpRn/OXi4wkqHIUmxxjZCj+AvY",
-	"wbR1szP8KmpbbItqbbJ1VC9Xb7tfonOFddQSFArB3ICnoGEX/mZOw5e5VNZvBXKioJ4E+Any92csXgDh",
-	"ns8pj8HRsiWtIETzUrsWVlLH6+x+pSlP+LeyEleEtU13hEZRAumrEDebjHgUbT3Zif/9yqnmPd3b0ucK",
-	"LdSyyNfeqEUwZbg8dMEviDVjSSTNqyUZ4v379+1ycs0qQaKciwPjtCLiOZ8zmertJUWdN7BGUnNdfakz",
-	"xSNSLDtrhnZ/4le9grOlJHa/StZ9EPTkV9ZaToVmiaAx1kx4bq7grcVcbGkDYdS+eE8EBMt1Ho5n5oEe",
-	"hVhOrVPXUs73BPMIWJyVjJ8mLDIHlcbqjlL+uNjSJmK53/l9q81rGT2IYi4t4EtwvO+o0ifRnG97iUC4",
-	"MXUNrKRn3tW9kPGVJEyAhYZA/1zpBHABstKQMZto2EaV0t9bTLRUKXsDc81Jsa72vXD3lfXEl34Zc3vi",
-	"QhyFizRx5MgqfG9JiYn7fh0RXmRVt+/13Kh0DOdFTNHamZkYoCq5m+VLGfEJr4NeeO879ise/dJBc3gV",
-	"qw4XvHPTUA/7F7VV/iuZFmGha2ps//G0QywTbjZ7YEPHBbvO6rhkldGhND8LSK9/ZN5H+tQWed6GRDVl",
-	"k9cSqdr5vdHJpezDNnGhTBCaIUjoooTCJ9kesohxYsoiS5hKKd2tqFIqSLueJMVu740et6nam+dTWNBr",
-	"MOjeUbrSchPF2cpVfvfAcjzs6bUMJwfqvkcrpw/Vba8TGCl5iKXWDAV34L4pA3l/AcGsWkxyi4Wp1GRc",
-	"6w4t9np/xDVKvn9FAxIX/4hm3zNMGn0n6EfK4zsIaZRfyo8sMWx5o3vzdf6yGfboMi0OYeXnz772B2wo",
-	"5ZWuW/exV9kP9n4JLHv9ASjgjd/bOjlfDteKRFTTEVUss8MULAtW/tQu0NRpbkJed8h5srRGupjq+3T3",
-	"lGuV/Ppmht+ErFQptfKb8LniVF9Jjeke2y4Y+4QWiUtzw2xmmrVfnD6z9tncK6cTKhR34Fyb3FPn+Rf3",
-	"vFyALkR1qqrmTxe4DeyxpgrDNnfB1mExQU39hg0Z1IlfJOFXi61BWdX8hUUSSbogWkoiJxqRbX/n8TGW",
-	"2Nbx+8tvkF9hbf8Aq4ZIzjLhP/2ygncmcadVKOmV37+rQWS+b2toBjhdsutUBfEvIXS/E4tEmjEYke5p",
-	"vh53FDN+C/ECQQkpd10LBVTe31K0QVV6ybQxMIxg0MFQOKwLC3vfgBy+xco2IHCvPz01I7hXwj7w4ckD",
-	"kiXBEcW0OU12rmQsIy6mWX6MYI0QwaUzliMOrzpZ9i0Y6PtEiqkP7vwr+m6CPxq7RJ5YYZqIywSG7AIA",
-	"NgRb3T/XzGaVwUJCqk7V5v5aMJtZJicWGJI8p+MZ+itcLhUWJbUJNPAW2AmUTZxeJGaLau5iWyK2ITGf",
-	"mleBnLGm9UH2mMPD2Zi5rJ8OptdkaNH7+7sH5ZTOSubSvAkj6v1siWlT7rqz4bGGbS2YXMSs1N++TejZ",
-	"oLdT2I80jl9PANF8XZz+xcbJQD7UXx3VrmcyLuL3QXqBZs1mDDcQs1kcJhbEPH46xc963XyqNEkoiFqY",
-	"pVA3hCsuIIHRFgmDTQY4qRaPNRUuMLUGl9Wh+VdXS+L1wwtt5eU4aptCZNK6QSapyJKUVicJV1rNIU2/",
-	"1BK7G6yZthWivn336vLs/OTt+fNnraB1/vwf55cvn5+dnXzzHH8u//j09avz568qPz9/ZT63f51dnr06",
-	"eXP2t9fmtafvzs5fv2wF0NOL01enZ3+Drsyfz9++ff22dgXyynAbEerd6TOq6W2IdeOnx3zAAeQDkaN/",
-	"sjEoF/7mrqK25S6bSQ6SW2Zu2VVZgqTKapxsxZ94zQY9QYjqbMThFru0/hideyiBkBudKpaEAVGaTiYI",
-	"fY9ePaPchdnpCgvnFzE5Vh290qpgFpOEYhuOjk2L9DYVXgg5jdBZReM33mpgGlQJ8P5tKk6mTOhTsUh1",
-	"6N1qoTuwoQPyLySivfSvODNtI4YZ7hYRuB3MTzZFGdN3ivtiNTsuAKnaOxUBpmy0TYe8FvEyT/Z2G5Er",
-	"Yga9MfN+Co3Wsu9+11xcZf69gjfiADGA2AYuJKkIyPWMj2ceEhJJ2IJRfUcWukEuXuGEu0/dFLwbsbKn",
-	"DBuZ00/t0VIzuMj2jvYPD8xOOzWaWJqwp1ZmqcoGWXoE1oH1AAQcriQJVbpgiWIRi8IBoWSWzqkgWsor",
-	"IsFwn282dHfm1mAfrpMoyqOhyLM0WKyYrclNwrGDYw4HkMgBShtVV1bDMtu2Q8IooVxwMQ0HmAFtq5Oa",
-	"XhXia/no8HZiMCYHGAdhYKCtYcEAikzICmyhTZd29245/6aUThOUnD/FlBn4S2kax+6RC9EMWtl0kVc0",
-	"BEuDewhcOxVHUdBytIC8Shs/F7Tytaq9qU5OXzZsBarJyBY/qiJpApE85CYS0lTL0ErJesbmDrs2B2cN",
-	"AdoqhGIq+TvAgs0hk0NhHcZmo0RcjWkCfHmO9RtCOZmEJGbU9uB2mJa4AVVpqbAoNfTZClpyMmmYf4a2",
-	"WasruPKmkVdTFZTVNBGY75pjVxU5pLVSrxU/7Ws3xSpuqz8653OmNJ0vzGfMRWSu7CaH8oTXb4Ji0b51",
-	"37/wKgrmH2eD3UzO8YZ9EVQRi6AmP3CdDnaRKI1q8v32YjYPNF7UsxxfmHOtgV1NfNhWu5ydXHhZx8GD",
-	"ArDkLYXmRrSD3Eziou6A1SVmhyp3WTk9Nr/JfNRZV+omFZrHNQCam+tkMmLxOlK8hJeg4jHEqNiAmY0K",
-	"YNhgEh/H4joxyyPIaGllCJThFAP8Ojc1h+KT2ZW4IqOUx5pgMfNm/IoeFsy6FwwL8x6AQvEYKz3DWMFL",
-	"b0txbXpoz/D93NF7L1vKOWxdBCeG5ECd6Ls37hj/A1Xcul5vbrVsySlcpoKk6jV7q52ZOo1npdqV1XCu",
-	"SO0+noJdqyDj6G7ju24KnLtWwC8x3y0Fr60sT0WR76ZQXb0GNQ7Lh/sZTqUqOqWSXWXqwZD8TmqF0w1X",
-	"sYQ/vcaaRwVocEDDrGaOGbKRJRI+54JqJP6cLhYZ5DFY4upp98w8xK6DViQFa3xRCubec86RhnsUnrp3",
-	"Acup6dW35qF7E1Cgmt4ERAJ88ybbI8tXFhoETPxBSwq2wXEuNLX6VY866171prK21YyU6970SQlVaStw",
-	"5VVUWzlnTovLdoyPxl4S4UrgtXfmiV5vhs8tbaIq0RI4rycybtZRJjzW9uZAzoCzXidSWw4MBHhCqGO+",
-	"PGa+SVhgwAdwoWYekRfJs9h9jq6lqoEPFMJO1bCOoMUa1smMHp8FVtHgCZEJAIE9ny/0Eq8MCLgd0znz",
-	"c8o2shu8ArC0bPcUzb51doMM0b7eaI/Ya1qSqVEPELurLGcc7NXIGUVRo1sRNcr8tYKFyhwyv4e5j0u3",
-	"+iY6yySQOuTQ/DLCUnsDEiI/Nbp2YGXGEYOAZhTInpDQyZBR9kYmmOa32BMSIocMg6HwtPzA4WsWbz8p",
-	"zBeewSFoMjgUzAqkzqoQDAW6840c6Sl25porKo/ZXEEbt7PKeXtRXV+nYTcAjJ8Il1QaZLO1aOMOSLB6",
-	"4W+pIX5a8ISp+9eizFghTsYHP0S2gjCVLqbsVmoT7ORU3bdy6QaceepNPwFgBIysoAXQRZ5Yajij3S9u",
-	"Es4BtJItw5LD/Qv3MZvwT9UN8DcbZHcF98CUCwWDSdhYTgVXDEElS2bGXsnKuF+Ac1VXlwUw3c+9/k0V",
-	"3BVYCoDffzkC2w48XTNmSllidnxL/Uq5QdqgZsi5Xvf2Gb5lg6D5+J4ubdtYZgj2VWuuVZY+qaW5xeu0",
-	"CW84dgNluyJzENgprtcl8r1Vb7TLeIgyWnAAKnDMRWbmCJAdZyoW1KIiXBWuK8XFNGZt811p/1W9wT6c",
-	"8P8bDj91u+3h8FPvxXD46fCF+efxi4tH5olqeNj8Ve3ePYFYg4Z6QKDWZtU3qINDBAvizBw4ac4+Wh9t",
-	"acu947y05X6nt1MjB0KPecRGuTqYiECrVSQ8scF0YLsdEFsZ02LKeq1kwLKvF/THFICo0f2gSud9r3u8",
-	"3pnm+DsXzcVS0dhjgeezWA3g3qsNIru9/d2DdRYR2PWFYiXrFIK6vJt6B/BJfE2XioQjIGbBJ4c/rffE",
-	"FRaw0FuBeOVJ1J4/PO2197nlBHDCCmap+7rIx14xtM24WlburI5nG3aWiU2ANG1+sdwKRbiCRQ2RdOws",
-	"FZrl89/td+pWhho/v7Re0RASXD9jKiBbH6vi8SaFAqverQGmhpduIZBsflXVcX9Xcs8y+mzG61l9rg7W",
-	"rZxT76j2saVx2SzidW+9rXPdsca0CRc9t9ZHbe2edebAYjBYkLndwUYrAfa65qDgZ4WQ0VVALj5MQTbx",
-	"7ONiYFOvv9lV1j0y//na/Oep+c/zTW8qwa7XxrpmGim7LkS6FoxqZSKUmq7bPEXP+K1iCvK4EJAUvPJQ",
-	"mff+VDtXfYbqzzPrraudDytsJCSXeIdhFwOEObfqHhUk5BEELrhCCkNRqKRA/EIKrklw2FwxtlDO0QiF",
-	"EwBU/Klf59Du2LAuiKExuOW9q4pvdMkgC6oYGLkJRCiI8SVgHTBPFzTRisQc0tCkAlkrhB/DTlO0SyHk",
-	"QF4Lz1mTGXyxpopWm4wwr5iFkPKhGWmYV/VILOS62Smhe5rFW6yJQOMRsNybm7qd1nAfIk47DABLo3ZI",
-	"rxt0u10fnXxOxdJQc24zWNc4ZlbbSoLW01KFze34FcrReWykFR47JPx8ExKqrlTmYMq9wp6vUKeJqLKy",
-	"23nLEuYsFAXw9YbxWpucG7LZp2kirAXfeVZc/GGDGb+6sEhMUDi2I+QJAARYM0eHhGaL2XAkqj0Hq5Md",
-	"HqhchkJm4Rn6uILwAvHEsI45XULEEpiniJZTpMA117OhCHOFKwzIiI0pyvxUZ8qaq+QCrInG5hBYmGIh",
-	"tc2o99bOno2yallm1E6Xy9+pY83FpovGmY0NLai97O7uHu84GymZpDpNLNsV5N35Uz/4ZcloQuAQPSGC",
-	"QZSMZcNcAUoNkamtDpAdwohq1tZ8XlICd4tGiH63cHM+7Hf7Hw7axxc/97sfdtvHF8Nh9HP/Qw//9bl/",
-	"87P79fPuzU77YRce/dz70G33L/K/P/T68OXuh27vYuf8ofkfbKnb3r3YGXzotvfND9k/Hg6HHdNoLzi+",
-	"2fnrwx9+/vCX9kXjZzt3KHqzjRXolzN3NFow8ARMmTa3+iRN4MSA/RHuYZTirVHjii2VrbODsna2J9KU",
-	"lwSpUrin+dMXpLrtY9qeXHw+umln/97b4N+1tqttI2St1cVS9qKR2xWlhq3Y3Qp3bSZurLwC8Ptz9knX",
-	"uFebw0ifZoWW7zJ6V8T5Vxj6OaPzuwzdVYosR6rOR1BSYO2BMv1jWOzpM7Wprdd8hGe8bsetmCzIRHea",
-	"bkPgWeHddcYF08Qz7wOIMNHrWRV+eZ7VsS/EqsKvxUE3E+KdYsldyODqKJLTiqZRIzxUybWRyeAVu86s",
-	"BltpdHcwIlRK9jfT0qtmu6EDGd+/CcoCzxVrqO8E94WTfov2zgzfjXzL2MKaRClRbJywSpbAYeHOMH+u",
-	"8mMc7NX5MUqEMmOu0uZipVCao1LkfjfP0q9mRjMD8woU+wNSg8XsBWdxVG+GP3E5QBPzzgO8RytZVats",
-	"D7T908UHO/sG24I3iu9dtkk1OKZk+HeOasDl0EmqZw73fBPbP5Z2qjqwK27sdvXZL+Ik+JBLCTjRVpBp",
-	"OH5uTWvQomJZoqJq5j6bmFi9lbip1SfzXBNnKAX7BW5AmqGoMTqeWRwU6m8cfzy73WKUz22G6OTRxqCs",
-	"1qA1p4sPSMmLAp3q6tmeFCzI1E2uEJyJlj5DAyuIKsbgUGH0fdaAea9oS7YwywERMkFnchbmDyZqkYMz",
-	"SEFGbEbjidMrXbN1lp+Iq0VMl5eb3PDP8F1HOA8JZnWiEWaSWNUscyJSRcJ/tF+L9tcw2PbrSVjILd28",
-	"ampD6c4v5P7MVfOqk7Pg3/TpU3dTeWFjmyTAevX+0VgcL23IXx4gKaAoJF0smIhIaAVNKItXqJ15i+y2",
-	"k3tIwd0inRGjEde6s6znapVE7W/adbvUkM/3Wc0AuxaMu5ip9QdzIOchhhXKhLAkAxJJwULkTnmYvYsE",
-	"svkoVs8De9Z1Zo7VeVFPWE1FFBdjlhvGIeYzIP+UXKAp7heNOaTFDIs7ZIB4GeYbqITbHggpWG1U1R0C",
-	"vO3pqUTSuQmV6eI6qztmz53ysMonVUTTBmtdLM2eGlOMOs2BJj60aET/3f7dGcu56TU7VE4TKKQd7hWN",
-	"Lw2Vtf/tT3/+/4Zpt9s/ePDoL4+/+uv/u/z8881/tS8eDoedv65/bedzNzjYvfn3h/mrF96/2xfmee/G",
-	"e7rz1+Gws/OXzd+vPapeDeHqWX0UgiOGwTtE0ylkpUUyHcWM/JhKzVRAFFtQjPMbLSG7h6qaKsjkqHPU",
-	"2d0p53R291bdwA+Hw0c/fyDDoQ4uHj18/3jnr8PWh3/7U/u/Lh4NWw/hwcWjoOmFnUfuyd1MkX4YdCM/",
-	"syGXwNFK0A9PPOYF2o6FZEFO9usyqK0SHCKmaw8lSOEzkBJYdEfAi3tOotiKN9pg1E2lhQq/s6kallwr",
-	"czbMNmMsGtHx1VM5nzf4TJeZI8ITLq5lEhk530h1zhG1oMocyKzmOubc0sa0n4wBGvGjopN2b+PFL/vu",
-	"j/bMfw7qpYxNPrltD7VsDjSzhtwgI35B1WzUrxyaJtCygFhVc1RzwN2aVDujq2Ze2KXzpBn+ECDaFaYo",
-	"0ISRCbu2Ch1oq6GH5hsWYu7LUnRmXSirNVUImSwAf78m/H4TRpAT0XGCuni4925mXkU4jHFHUoSWwYbo",
-	"/SjEP1G7EHaXj2S09A+kK6Fty67XiS1xc7nwGMgTEMV/Qgx1m1PgYjqBlBh2v5QiKqyHlvJSzWSiwwD/",
-	"iKWYhjZtOtWXcnKZUDFlYcm/tyIrYYPchFtcUtkP1S3y97PXr4h9bkMyj7u9HcKFdaobMj+x9C+X+YMf",
-	"kd6IFyyg/Lytla9iqmY45fUF7n2W6YZrN14tPyzutoYYLXMu4WodJfIKrc+ZaJsi8hhr5ZhgeaSL96Nd",
-	"LQ85DBm6D6kdtPxl9osnI26q2Q/2n7BPjFCL5RFrt2lB1m+CkCIQ0OBwFiBDRC4wj8PM2GWIPyEhbu0w",
-	"8CMmEkbHM4bBPHAq0G2tyNh5ofNkDLloBS1spHa4f2M01rMGxCOmbO0fShaJHNWwSdWQCuMCT+VVIehU",
-	"Xq2/c22TdRunrrr2CVbN5gLIkdfMNkvfIaeRInMaMSPB5gWMgDHLSZYyfWjF2v2D/k5Zqej2jo+j3fFB",
-	"uzfp0/bheJe1j0cHvfY+60526eG4F/X7BU3j13Xy3gSt7+T0VLyQyfyWPiEPbM+x6dcnqZ6RfqebA9EB",
-	"XavWIIjGqrXrubKDuEktLE4NW7nnAEI7IvSg/GZGNU2o0JfNEquh7gMFgmuHvKRLVwYJAky8g1Tj0Mo7",
-	"+V0GfEJ4wWbr9MTF4hcqELIxj5j6BdYwVSxpxrJrsl08AZMFTON6xjUjamHkIZrIFHMg0FxP5jDYzmpT",
-	"xX2Tv8SCsxmu8ZwCp9nOAe0xmxV+5T8IeX+XR3IbV3ojXp7RxDzEPE9fLQNPltQwcJJvaChFjzrqPJtE",
-	"J3dIjsT3BCw4gKKjxnRRuQw281tsmZuyaTIFV5eUr84rPzm16epNaR5cXQqp65hXkjJIwMY4Jt8JOWUa",
-	"flQ1Ta4AasmSey9Hy3swdrl4YbeEeRoyF7mabwMO8lRUKQj7aFSfApQK6q23yrf5MvAxeb3tzno8Fbev",
-	"3VYI3AFZmxBTPCK1oeq4b1ZgptzLzF0UccnT7BDu6BTTh2W+jatYRU8yzEmbB6OWSrM5FgNEFIa74wwZ",
-	"GexWjOdbLqr5J9DK2gX51va1otJIDgZHhaXSQyqWkOAlJw4LDpR65+JHEvNE7QSWYBmQYMTUlZcq78TK",
-	"LEkuaEEXYPtsBS2kb62waefhbJwNLJdWJwLlH68cmIirB1h1M2c205UGrJKJdXtefK/AYz7L4ooAt8KE",
-	"Eaotis7KmDZ8y8ici+j2kyltRW9m2QAKZCp0s2LPQoxqdbeyTxZLaEliKqYpnbIcnsFwrkTGXkKSDVeB",
-	"wiCajuAsg68cLbMd8r3ZBUaV13SkwOkwJxPGIhWQd3/pdo/2g6F495d+t38E38I/jy3wIrzRPUF3M97o",
-	"RBlBVYwtKCNL5lwYVZdCmZK5/GgUC7gpPPALrsgVW2gyWmpQzobC/KtkCqya1o/+EKb1ly7rpgZRzzx6",
-	"4GyGaGV1pcXKFhS5YILyx9OFbkul2r1+d2R21+bROvcgf79i13eJ+guKMX/ARkORxnEIxlV35fzB4wDN",
-	"T3HcEA6YhfnWZXeXimJzgemJA0JJLM0RX9AEmYcmc6k0OdgrpC46LuI80/ZWUBbudBHTJfoc8MBTEsk5",
-	"5WIosMmYUaWJvpYkpiMWqwBUQYwUDDvWNhx2yPtazRES/YA/IJ8RfCwjNNWQVy++fZo74zBlaCjynErD",
-	"XMYzNr5yUND3G6/gEq6ynTEcdj6c8osPr8TFh+8/Xnw4oRcfvosv4Ldn0UWDbvrHCXrwA8crG/GIaAmV",
-	"dctbiwh5+wsqwCRNxGgCTcO8YG5kmqBOYnfKUNit8jQgSmZIjlnNODRJAMQGJVdsOZI0wYakMluIxAxs",
-	"FsTNzEMeZ1QtATsrhWLzcJVBJdiBdTMoDYdFCqMTKYA0GYq8sgzKizOZaGK3gYXoZjbLPL80oWQ3VSSk",
-	"o3HEJtNZCFzwx2uW6GXKy/6xeqNFmdMf3T+nL8CT1TKjLAQS3V7wQY0R6uMGcmcZZhEiSGuQznBUmOPd",
-	"BKLncAdI13rsQoh3CzPxcc5ohs/Klau2RuPy7XNfgGkWEe1jU6CkK3NTS+QkkdYneby3f7hzT7VfdINh",
-	"kCsCOr6tQ1QIUSGvIGUT97U5T+gOzuwIygaHlONYqlgxUNRqlV/cRRhUggs2QtbzQhlKcPw1YPzYU2Mk",
-	"tX3uRDQvlBpCS2I5LRu49soH8zaRO2/MVrUsUCcpc7i0tmKpo4sXy5NXlq3aqJq8iudFcERbfNNspNX5",
-	"7/vHx97G3+vW5r9nuVvNcUR1u2tt3PmGwc2hq6GlHoeZXaMytTTh7YRNWGJ48m27rg9ucilnGVZvhkOb",
-	"7bAVh7/eg2+rmZsXcJ1GMSMcDP4Tjqvu1QXwYF3uoUqAkRHpL1gwACQ1W9g2qCl2C6s34lEE/26qXhzU",
-	"Fxws1COoK6SW/+p/f8WW3pMs5qNVLqFWW1fXogjSaM4x/CM2249Fl3ZHQLyvnsnoshhGkVPPEsn8MDFS",
-	"NP7baNWX2lvKBV2aZbyEKAuaTC2221gKdCNdZpiRlRr9QbHaaVCtlO6qml1GPNHLVrG6dwF5slwBuljK",
-	"vq54bk3B72p5uaCp0GBdPchydcc6S9sbIEK92uqBv1+7qKeTU9BMZBxZlEZn+Ku1si2MHrf+Op4v9FP7",
-	"8i/g7xBKJylEGavNxnbqfwF4mGiI2uzr79zbiDQRpWO92Ydv7MvmO7dH7728A0YGQe0F10cVb5MbqQMq",
-	"d6CdMY3ZhqR7C69uDLCPH3ng+oDxvck35+bNik3znuh0bbUrqPwGSSNYiBvNrl4BhfXj/N6+XOuVcS0V",
-	"7k08F5YWjvi3M7EWj1idn2buDrdagJA5kcnvJn2o5pDW+wvA+OrmiUlVV8IoyCIicy4iCJdeyjQB+CcM",
-	"lF5tkt37Q5hkS3yqPhrWPkUNE8pFuLwzOjU/fv30Ddk7BONbZqc3hF2wZEYXkHcOTVpbWsKmXIoOeZ/j",
-	"SgdZLSOodSbQ5OWFrruGKxGkvV4R/6aavP25H+zePGx/OGn/cIE/7N7s/NX+8Ll/s/PXFZTZKADBBsee",
-	"3KZm33urg0PcwDahASsgwuAcD0iIXjYb62ku6gcKzYhPsqp7Ppmf+OX2gvzeB9/eLMM3s5GPJ6dEJuYP",
-	"8BSWwkTRvRdsUahvgxp97opkHzm7bgrJgCM+YmhIW7FAq4vnWT8wiosZTKLw0nRonlfs0sbNtUoTyKTQ",
-	"ZMIRR3Yjhb2450pQ+P2q0n7Xoj/b31mltvIyLM2V8LyVyyShmpVzu1ERqq5Q0LyNK+Q3cB29dTJScXbw",
-	"c55DcHJKJtLoFoqMmOIRPJMINU4x2nlG1YqMDsOBzGmuwkpvRq/dX59eq01SViJkWnMxVVvhBq7UWiAR",
-	"Cm+chtwnTKc2p76UBXU/2s7vUR3ZRgG4rShfQatCiq2rrQn3Zr5vGmx+tvRhlhuB+HuZBoQSIV1aMf8J",
-	"CWP+kYVFASUvfAbBQ2HCtBls3qj5BlBqsuZGLKupWF/nwlVHNJ9iBiBvqk/t0crHo2xNEs5EFC9bQUN5",
-	"g0zIL+Qu5l8JluoETEPAPmKwRi2onjHNxyuG8v2qOnIO58YvI5f7utBH4a5QqCtj/kDUH3xZkWuWMEi7",
-	"uHu9ODPmVDsMle1ijQ05C/gMiKHiwZwQJ965WHvIpokZrU3j3RoBpQ4p9E2qSyFU2yJ6YUjPfYZQ3S5K",
-	"qSwZ4s91csXbrN3mQFYbOjVjsQ3GzYpJL6CiWEP6lUXH35qG+Dki/FdJeQeg/jJ11qLlFz6vkOobppV1",
-	"6UCVhgcK0V+wgEOAkFu2RMITWyPFZjyqRF+W64N/+fwOr45ZY6o9+js75Kk5eUUAGkywR682AFhDVTcF",
-	"RYxyIDIgAWCH3EdR2S0Sy7Eq3cZ55bav2uVv0BephnBJG0VrrqpIdhxoH1j/fP1wCmg+kMwK9vwQ7kNU",
-	"AWsKtLuYTzD91x2vs/osHTcshwyHwyqqVsqDQ7LQwSBNc90hoYW5HiSMRiHg5ygHfR04vV3BPDyHuQqG",
-	"IvvS3PEsJHLBBL6IAoHXDI0iVWwroZqp3EYSUh7afRXYGoi2KXAYKXJyOhR550h05YZrXkTUV12AfvIU",
-	"JBEF+V4FGthVCUgs5ZVy2bdZlYhQiktE5goJHescO7um+aJ44hM083BYKrmoXhh+K2hlnTQvudp0zTfW",
-	"nXEnFbPXgQU5BbqkYAStVPAfU2Yf6yRlZnCMJuPZW0hUrcsNtXH2EE5RiP8H9xpDjEXTxLo6I/dY58kr",
-	"7y4toIZdVTdCr1hvxw9Fr1kAO49CkPzEcKcsX6O4IwpgPZAIUrfmX6T6sp2k6TSroIiBLjkc68bJGErw",
-	"xYI14AG4aEKrOrqnFTK7owhhUhkl31sXgq2XbqXBYet///t/hq2N97dRVs/YdF4pkrhbZxnazOeCyLFf",
-	"sqCx3Yo5wrxfT2FFhERRBb87kfp1hSQNv7qfyWY5CNczaQ+hX5K/PoujmIrjBuM5gLJICrs31yblnKHs",
-	"1nC0R2xKhcO4jOW0zbEW11QyhGxcOnGViylW9gDh7x5LJkHtlGY5Pa9b4mqFOdhBv04WBiuqK9VQd+hL",
-	"VFjEavjKq50HUbxALRbZQN1bVVbkiybMRX0tk6ssnwmLvcCcYzmdQiRokAVP9ru7nW6n19vtdB/397IU",
-	"byMFLmsCsqogKF+mvmO+eVB3B8cp+2Rdp5nUAeK1jSNNgrxCAtVBVhEBdm0nO64oUjaX26ulF4Y2Rhmm",
-	"8DgFn0C/2/XCc1cSr18TwFfnxi24ZgvELWzMwmRgL+Sno/Zg86l4t/hXguYu27rjpR1th5yQaxbHbQwi",
-	"skHV5rMg009kkgvCeE6hyCiqq3vdXVKO7gkrystFHQxcHng1+FBWbrbKbz4z8hXewlC6R9WXJoXKPFbk",
-	"RgPkjCWsQ87BYZAFbysh5U8sssV+qCvtIuJlLXQc6inWcLJhCTuoL1R3B4Lnwtntcru7kToBei3PyLsJ",
-	"TGd37/MkjvOph+bSxYVfMBFxMcVqT3OORtL7mN6qzvAiNUfHMJalTKF3uyD3PgDbLnJFQZXiU/EFumma",
-	"J5YBfKCqcs0cvUzemILiTstpgrug4VAk6yw7oFWHVrYGgQHUazBYjGRqM3rrEIoF4b80kiIW58YR2lW7",
-	"vfHodr7eL5Nbbi0bnS2NWbBo24Mk+tKyczevsnidAcEb7J0nVpiEmpnCUzjynMNVtaHuSU4SMiv+Yzfw",
-	"mAojg1gdwiaVdLK6rDVX45qqtb1uf29tMEmaNORl4qgeqCzVLtNxkXwAkxWQhMVU849ZKAzGxm4aaV6H",
-	"7bpmi9hoYzPugmBVtw/O6XSj3Mx6JG3y1GVgYUBHDvSw3sW+/6t72Ovhet9D0tdo6arMoi9LJjo3bqJD",
-	"jifokttcAafrHPv1drdzRuvyfsg0kekiwyOw0ROeIOSu3HvTUTdV336xUkZfKK41A2iUCfwb51MJca3T",
-	"cSySk0eB24WkFgmyCsDIS0z0xrjxZrQrtcII1LwZm9H6NTJEROr/w1V09y1oq0ox0Hy6NubBGZhtQVp8",
-	"LKQmfzt/+V1N4B3ko6wxBeVxdmBUR9NBA2pzPYjEjOGYO2uDn9bcOC4A2Iy6dlejOXxFUZYHioD+7mrg",
-	"I7Bv4UqpCKXzjVC3X9p8Rit13xfYSI6s43FfXJiM71bBdGpzCHKV4e5AOncq2H45yQsM3aJquy1LVCXU",
-	"qVaFElOqQhE9Y/MSTQDZGdhaDi7UMNdfssq8FTpLEEm1FYO4Lrhccp/k9Uza2vAQwz1XLP7IrC9x80r0",
-	"dyybV6oLtOmVaVp6bj+tPRXv8wNgLYosVswaYzY4CDMKYP9w78IeWLX0kJqTq0D37jbM9sEYYpgwEwgq",
-	"zVCSsEW8DLLobhvpbWOo3bRSoXkM8dC3MnyDVdQ5BO9fpsGyz77nk0YRiwCMw18FwYI8qbjiQkXjEUum",
-	"LLrkQsv7U6MdEzV9YQcArx1k10ERwtB5ZzyqOw/ENb0d3twi4TKBTXa7I/HGfVed19/kNUkTAA+DY1F3",
-	"ClZs8YQpGX/8QqltrvEaynEFWAjwGO1bmKoZ+la7S9jf9zOud3BUvCLPzoK38fW5ko5benutbrjh9Mzb",
-	"9fefaeh+rz0jY9+T8YrR+d0EFyvw34fkcvtyrl9M+ysoesV4lpxnfnknubVtXVNwE1xCfa77mecZlPq6",
-	"rtx2hvub7qwbkpJZOqfigcI7b5B7KrxEpwxah4moHkHS7Z2hcAUPoLnsBsXcIemqjzmTqselhs3Qp/Uo",
-	"ntXCvl7ogFMd/LiCJh29eiU36zfPipLZvyBiH9kIsK/X/UOkh1Zk4mbHe76lnbO9UG3T+iLdqUeHP58Y",
-	"/ureiHgU+AL1OzDNEDqXYloMUhyKPAhTRNkbmfPKa9SKc5W00W3reZZEolp3rZWIaE6TDkEvvPWxhwLS",
-	"Kwpe51heQwSdzbuY8ekMDNxTVps26UbSlOaCGELZEHITQ1Y6YwEWdOvYa+XCmOEUCFzR3Ot5feRW1ai+",
-	"6vAn/l9o2U0T3DQRT2wxOKOkog+5Q55XT/FQ1B7j0vn8LecMIkHfcz176aWi3kY+rykZvjqrNaba05GQ",
-	"sdrbLI98R2BEGUfmVVAOn2Roir1u15489wN5yb/20w83ss82JLpWIvXqcWfVZgXGnWrn4NmK+PCwAHP2",
-	"gscNJZE0nzOEHdvd3T3eARi+86d5qBIjS0YTAvy+YOQ112vbfF0yPO4X89WLOJwP+93hMPrcv/m5/6HX",
-	"Pr6wf3zYtf/evdlpP+zCo597H7rt/kX+94de37zz8+6Hbu9i5/yh+R/zd/9Dt717sTP40G3vmx+yfzwc",
-	"Djum0V5wfLPz14c//PzhL+2Lxs92Gnavk8AqtHt3/jQgjnA2Tp19omNtRCf+iUzM0Qf5mUR8atOkfTjL",
-	"frd/0O712v3+efd4sNsddLudXn93b//ghwK0ZQOl+8Wy9v1iWXsz8b2b+yOmpeXBzQ+1dHp3+nRG9doA",
-	"Lp2k9ZmsYaqYaSEkihlGTkIeufT9GdUPVOAiJ53roUNeMocRaH0oRoIVdM4ikilirlJNTV3uzT1hq3hN",
-	"wZZBlR+jN6MqF6azmrxOCwHZmEYbM5On0GgtS8HChOXoX53w6dQdepdCqdLRnOt2HtJeCj8pPg+xMqeq",
-	"jB5yQl09gfxtqhBfhVCBoq/D85Y2HBJsV+YWLIRNlMdUbXp9UIVfVletTaXtdfeO9g8PYOM+o5rWXPUT",
-	"EkZU07aNwHAVxfAvWxIRssQ6JHvXlj4NrN3ZiOnKsdIQ0BBDqyi5L1KBJGLZbpcRczgMkDyjM4wq6iDi",
-	"LPqDosu6fX370Jt7RJb8hQqf1sMn3qYMal1q6bvTRjiUMHsWusjlk1Ny9uzbpqoPNZwCDjBW6gcHYyG/",
-	"hgKfc6zDTC5A9fGaW2Qfh0VZV7FpDSXnTNPIbvOVRazdJF+6DyDQNdFqXWWYTbnYu1OjRL+hSSl/obcq",
-	"lakxbLZgdcnifYOCYwfrXpgDmIO/1KXybQ7hwh1+XsujrKPTxap99XSWiqt6tWKSQLCCv7UeKPLuNNsl",
-	"Nm6LPKfjGTFdwP2CKSfePZh/DqZAuIFqmITbDZvJ4ZZJ3lzcyscV1/HVcxcWn3nanUh9a4QgYKj1tRVs",
-	"2chS+ek78qNJqVLlbSrY86ipbKe2RiU/0apU5mZ9moP98PT2ZsyN13Ne4gy32DwVpnKbfpM1lUGtiAGc",
-	"CMuDbrG0iOa5Se6OjKMc+CJfJLPJvDpA2xTdBg5QDScN8H/bSrNFC8NA2u4J/IEHzf7BIO8KsqrdF7ht",
-	"i3+17OkxjG+ENVp9Ycf9mYFtlmSVDWNcV/JCfyPVQ4dBzdjCVXkv9c6w7NDWYRZIwMtkCzZQopEdez2V",
-	"smuyTme3HLNIivoAofuu2LZ+H5t7sJBHa8a1aVB06WWPImDPP2d0vm2WEPqCXGyXuUorICZK06WyIV8Y",
-	"0zbnwm+6V4VX88Mk1wX6aXpl64G76mu/WNjfLTju7eI3b5oXCzT1e1kuTDO9jwW7a8xZdYmZADDuhnCy",
-	"ouvAD+f9lQsgFwrXxHHrojaErHbF1ia8VUoH3VTKmfohZeb+VEwHhIFsK13JAUyulq5ykJbW/A1WlVIu",
-	"T277MXsi84f4w97tZpsB8IXWm1zyabhY5apVIS/sM6eLD0jTCwuAVorT2tSzlPmIAgvZFuJRCjt3cfLU",
-	"LbgfMnObQJmaIJLGgBAMjSSCMVzpWMorUpx6bn92gflkkuo0QSnri5uk+x8O2scXP/e7zg79m7ZO163j",
-	"3QJkaqJK6LTxyvL8kFnAy5fNn7hNzdE8sGZVrMzviCs336/v1LYAb4XbVeS50/dwv2a1KVaDldm7kivi",
-	"PmgolbuplijXBx4BQlQ9PeuNfhmHzszY8gpYsqvcl6H8gZnfq8uZF8sZp0YimDjulX2JWMNYaNeZQoYC",
-	"jAHw7ZjOGbGyI1WYwievmHiCtmDLVI2KpAwVf2KJrLPzjOl4xmz1irqzjhgGEBULSIVufA/MZTSebQZI",
-	"uKZKEiK9xwzqN6wZiU2yCAjqVwDUIcZxGrHofoZigX03IMj99JfNY8OZ2+C87LP7GEU9trEdT93q1Cpg",
-	"qtaBnHOP7SAVMjyFTd1xtzrpFbOtQy2AVqrThHJk49QIOWemLZzIiNGEJSepnuV/vXBr8vf35xU3GlIl",
-	"R3SBoxW+eX12Th4brf9xLKfcZp57v1q8lTAgUPAErJWhS/407yuo9WKjgoQRpcTUBpgNBSLGAaxMh5y4",
-	"fFtXC00uWBZr7QJ13fAYtDlKoWh5/tBh1EQSEhyG4nXi45c9DNXV5f/+9/+EO8X5LXj7ii1V5gWzgt8M",
-	"YpUScJQ+UCT81FZjuWChhw6NGG/IxmAp4TIAcueXw0xrsMNI8TVgsL2erPELWPeKC5hysHAZ0DuPcpmg",
-	"EEWpUQTH8ZVQ5CwRjBrCzD+GIp8mzMuHouuQM8bIh5O83A2X4uIhQA0/poVfd3D23MxixmgEM0eFvPWP",
-	"9mvRxkm3X09yitAF/xbqFxmSmgOA6Wd3jQXzME7c1q/Jn4Z6tt5et9E27NMilglL1IAwc1Nj7YlSWVPr",
-	"v0gVS0B36xB0cpslwVqK4wRju5ZDgag1QG8gsAW2tptGlUEeZ/Qje1KQNSI2hn2Gu5JrMmXaJu5MYnmt",
-	"sDBoDuqiMhw/REBxCH7mD650QrVMlIfiZ5F78C20AOQPwcvkanXApV9CpMwy4N8lcWvQ8thEQWQxP/cx",
-	"JH6T5H/vXNqIwsefM5iBm8fYSBsXLgxytETkHbKQkGwLJ+b788eUJct8e+JHWaGs4ua8uQE88ImsG6yt",
-	"+oSFGDCOEiED8LgpwuYjFg28LCzgZlmMpHP3WcmLzW3wFlSLBCSFDN3ald6A0pB8zgJLKcMLAMLW8Lk/",
-	"/Ym8gGwhpdlCmV96nQKjVnwq0kVI5vSqsPOCOibv3HD2veykdIaibziD9VLiOKgiIZqp+U/AEAbka2CA",
-	"ZJh2u7tjeAv+yUIbcgS7CQk2pnHcGYrdTmnRM5jPDLVuxaZwQRQhAoBqiS7EvQ4Jv3ne8A3lbZfIFWZI",
-	"oLnkDFT9Wkbcntq/n71+hWr9izaGNoOaKV2gTMmjabQEOU7nhjUAYiiwgWV2zsnBHvmWf+3qVxj1VE6I",
-	"YNdeHK1DNzV7uhYnFQICodrtt/xrxM2F61VpdNFNuPlkJq8BTx29Qc6Qbo1RcuI78VUAiQDKLPDc4n4J",
-	"F/YT5IPH2ELcsMvMGGxmaGOYzp59i1E130h47Xy5YGdwgNwVG0l7mdl0RFvVyZbvGLFYXtviAAnTCWcq",
-	"IAuMjPRRWy2gGRCdicgdheK1ZX5sk0ePTsiCJUqKR4/grqSbSTxBo0zzpFYSsofHYal1XN+WM+Sdby6U",
-	"YFafkW/CHFcDRDH3BNfoo8Qa1IUOYfhc5yiyjx5hwBr86AYB8MHF2zrMWhol8lpBsnQIGEBnMk3GLHRT",
-	"yeS2OzDwhDEy5yLVVm478e9nBAXGkeJpxEiaRsZjqBnYMgJQPuLd2+/sPewPFW4HBFSGi2EosjKKRoYa",
-	"01Sx4pTJmAojcMIJQWFHPTH0R2ZVvIhyDBt3WrMUBpjjo0cWHFJ1Hj0iJw7/0QJ500yYdThW1S3rijf5",
-	"gOakhHBu5ucQdVLFBkNRu2s13Atce71lcIALygE/3+btZCBKUFZBKh0gPbJSsHZwU8pFzn5iCjkar12+",
-	"TQ5lDrtoxJgw44sCCxPFnP3B4Tz6GJQPw71uj3g1HMOdDjmT5IqxRSFuz7wBTHYoMJlT0xHEuS8SaQjJ",
-	"FFEzCmH5tu0gIx8Wj4fy9VeIJc2onaWWCYv8eRIuQOQGpOsiD5GpDiszeGJvJryb7TYIScyVVm6onnjI",
-	"VY6caPeOURjtxslUgIcIOA0hRTtEMVxEjhXU7GHsEEC4w3dVHX44fGkv6bIbS0g9FEYwVl4G1ieuMOd8",
-	"KdOBB0pFwr3uXhhkIcYxv2KI9pUbm/CQojlTprpDnqNw4PQuvD1tvX2JOYC4V7Oi/9zpfqgFE6tBzwGV",
-	"zMVX1eEQgu8GbTXc5rNIkYU/Wjo7voOkNrySKyh8Ye4vs0S+cA1IG6Cu0TJGuFmCTOayMf1GNsefLGC6",
-	"y0mLl24TwMxQeYgB8WvgxKcihTw1zmqPZqio4VFPd82Tmt1DH7MP3FFPSEjFEpDmsasrtgxIKKRgIe6B",
-	"oYA7w8jXsbvQZzKOkNO47WxubFfN3gW2AQf3QAiyinP+8D0WwxWiQ2Ywj6FbljGAGBaQDswSvXfZEhWV",
-	"NrA0MVIMHetVOOuDyl2Ys8ShaNS+i+lVeOFkL0wBHyk/0rYBzPEH7FhbezeraZaV1OYo4QxFDlsCx8wc",
-	"8IBAgVwLYo/GVxt66z4Hf3QDjwBDCcnUYh45rofR0EPhpAhzS9oI6bykStloZLc1V/ZuDDCL1VD9urzO",
-	"AVKkurqv3cZW2UdhbjkJ8+QznuRnHm0vDlcUesEhwFXRJZU6yeFOZyjO/NRoHxTGavNwkyAyhMM0tOSA",
-	"2ntMk4fhm3fn5DHA7D/+bBM7bx67psIdX+NBZvoEd5EH3YEnAt90xU1twQFlAXJLmwm4RFHhREYayQ4I",
-	"T7gR5CR/bmO4kW65WgryvLVuMGVXP+xYejlwyewk29MHMhGcN2TX1jdjOIbQLMlTDW2Jw3/KNBE0zlyl",
-	"ELyGuSYOqx/FDxssmjM3vCgSbjQdeztCA8uF1YwgnAE0hCyn3Jxw06BlfAB6qEKnHCAGIRdT8/fG+iFW",
-	"jPinNKKZTCCVmC5V0dVSSPZwIki2Zi4PwXXqdaAefy5CKzoxOUQFEzZDh3wt9QxFLQysboMYjNMjD0Oj",
-	"8z2Gv9r26x13nULkvmHeQ+HDY4FSa9HHQ0PScGCI8rMF6PyZmM/Iz2B6MNz256H4ud1uZ/9vXg0R95P8",
-	"TMIcJdT8eZ5xN2wN4SeTZRYWDJ8/epgKuHV2HpkmnrFY00IT1cjbAYFgfXRh4RiwqoxpIK9BY/68ZZUZ",
-	"11wEV50ZjhSsMBomooG/6Fw5YdDsNZdV4tqxyRWmpRfwz9q2SiG/8PFQgMRlGkA26GIM8LoABRR5MoY3",
-	"5sl06Fd/YuuM6CoYq1FVrLUJ2k8TqwO54Q5Fjs+aC/VjGZmr4g1VtiKP3XfaETeSIA1eCXntRFSmUnPQ",
-	"cj6BDY8MS7fbxirDPCo7AEBihiEIxoHV2WURRoRzlLX+ygEZSyHYWKM07lL+IQiAps73H0J6xiBEicmr",
-	"0wJ5QhzX8DuqdBvWqX36zOa+cJ35ITyywmQCEIPE0h5JdInOmNEHNI1jzGkk72cS2LOLfze7l8bmWC/t",
-	"NdgHSRlFKRorCZHBZlUalG9PH8OeTbfAKqVmpR06teV88cYwDMDueaO4fjTXtENICF15JmTwIBNCqr0R",
-	"lvp7ZAaSf05cJqInObHtVrueGQkDzhamE1lnMBZtspovj5kYM6u/YDkyZEv4CXKK3r6ztVgfo69Dg+wy",
-	"IHveOw5QGJEBUK1DYHlp+/0bFVPTQLp49CjXYAytPZoNHCJMdrLzzBd75WT25Tg7IR1yjqsGufRjGse5",
-	"qr2S1WPpIVzRhGX2LXuepgBQlMh0OgvIQkKrG9wfpUvvqWfkg3svS14s5G8EJEsqaacc7S7ftN+deqov",
-	"eE9cOaXEnHA6ij1MCXsOIClMTrIC3laAgcRIEKG5D8r4xJrHc8oCo+vgbWQzjH7OvDD+PWResNkjh4bR",
-	"Pk7544+Hj8cwOf/pPkznoDRF+4X/OkzY/E6n7ZSHyI4JIYbHKO3MPuQr8pmUzE+htT/9+TPIwzchuXlS",
-	"+JSbLbUkXxGqlmJMHu6Qr9AyTh7Sa8o1mTA9nj0M//wZyXjjxvb4z1Y2OfXN3QH5nA3nZmen808lxcOd",
-	"QpcgaYGr4iuAO3iGeZVm7c/do4efCV3wASl264gYeF0UmrbH4yuCQ7eTK/UP1uWviN1uDz8Tbi49O5Xc",
-	"nj2wrQX5gO3uYgNMl4POh+IcSlLyKc8KkSzMsZynSgNIs8iOqEs+I7aggP1MdcipyPlqQEJYq9Al63pa",
-	"gK/bPAHb0lBkZkhpi9NjN8rxFySC4Wvn/hhcJnCS6hnE3VgdLU+ei6Ci36q0WzARimkxf9co8cAnRqBT",
-	"oGJJ43jgNu0iYQuasDMmIodmYCOwBgSWw5Ac0m4978KNtzE/k5GMlgPS8O4g+1dHxXzMHrZ7O+SG3OyY",
-	"Abx1bMPtfDSWYeoj7g2EhgH0LxotwUADUg/evClWX7Y4YUrOGV4ACEAqNIimcDcMPAemkfOGIgvMsZ41",
-	"eyFmXgwmIqgTo69ZZtlEjdmZBrJRW10QQ5rsvnSu34xTG1lTZLHUQ2F0BKOWFPwcmeUXMD5s1Vm4Bb3l",
-	"tidLijELsKKtQgnJXtOxBFxAayMxVw0JVb7AD3dC7y607YIunqRiKJDBQc8DXzZE5cYTHTw9hzsbYFZh",
-	"3VrCR4ywiGvmNMMzLRcLK/OF5jY0g4F9bVRERdJFhzyFAePV6Phb0UUgF6G9AeAYJZYBudJDODxzM4aQ",
-	"CxSCYgnzGorw7btXl8/fvn39NswlPLiOQrxpMd/ZN8lDVkNOeKfkJolMrN3P7QwXm+Lql1RE8Dzj2fn/",
-	"gmIFjjzN0cqCLpsOs607mQ4xFCfF2DxUBmJq9kAuHdskbSvQo98vSxl84hnRrSxGssQxrKFWSAO3TRpq",
-	"hcFQhJgzba3DWXJzJqiGUjwDxRLiEkio0gVLFItMS+ZgOqADBPSCYEQQOAe5PGGPWIeEUUK5gIIW+aco",
-	"S7v1tiJ4Fms+sFsfzyPq9Q93QhDEtGM2QfaSy9A3r1hubYaFZkOLzYMDveZxnCVgFrIcc6HQOTzw7LCC",
-	"/Cmyj51gXSS6oWwlld7tYCOGP313dv76ZUhKihjYokLvKzuP8ywG09wzUDh9RMdXdmK+lkA8JSFniRvo",
-	"CHgQM0ErlwyjRC6G4toK/0tPxy58YqUvyzYGmNiV3XeQiOzpFXD/lcEMjHYGoElcTN+YD5zwOhS5fxk6",
-	"Q6tmQc6z7ApVSTz9ZgiKjKTGjFaVo6eiTGFLlJZvL6fcQoFj5W56myGfkzS74Liqq7bn2eP8wiQDd+OZ",
-	"NTf6w7tzksl7jz/nRRtvHk9sMWfcBC94bFRaLWWcW9vz/H2vSL0zVNkokwLiCOgKyPfMH1ZpN3+jvF7m",
-	"bZgGcby3fxiQkC4WsXW5P7Yv/sVIpOFOJox8xv8hZAjBNsPWgAxb7mX1GGyO0MAlMqRhK/C+4Dq2n3yf",
-	"vUhqXkQTiHlzr9/3fkduhi2YNYN4ZAS2I5QkaZzJjoCNRce6U2jXsEX8evVA7WVxySN8u9s7Po52xwft",
-	"3qRP24fjXdY+Hh302vusO9mlh+Ne1O8XGmC4Aq0B+fCZDFs2dNxSy5IhKAxIS3lphEP8HVwC5kG/2yU3",
-	"F9jwjVmEZxBRZmQKy+TBfW+YOuERE/r/Z+/Nt9s2tr3BV6nLPmtJSlO0LNsZqJXVn+IhUcexfSz55HaH",
-	"+YQSUSRxBFbxoAqm+fm61/2rH6Af4j7YfZJetfeuASBAkRo8hfkjFgEUUOOe929nowyqCsNHiO57JlCI",
-	"iLXUqvL3yIDoJF2nqrkTar+2o+Fg9SwxdjOURO4r7++QVQE+V2Oyw2i0jdi7yb/vkxy7f5ImztrvjYzu",
-	"QB0xPpCQpFRQb5XCE3axALEbPX/ceH/B9/aAfPuQ5cIYUHIRCslKQ5PFbCKk3usR19UJg7XRzpsDGSd0",
-	"3mFjDSRtLDgo3/5wcH+PiA9f+JAXp6Ag/jSD/DN6CZTqQ7G+EGTjL8QM0oAxUCIgrADr9kwa1aYEBn3h",
-	"3gHSt8uNcNwpeW3b7INw6YNbeuysEKiiqFQ0WvkGkkRTPG9A7rXwMY5gMCQna3BtGMVS1UdK87+RcAer",
-	"iFE6fyRTnmMZuXO6kfy56wnE0s09tvvw4GCvH7+J0LNJOp1xK5H0oaNw4NGLDSwO7N+Qt+dDu+yBAFDL",
-	"TFsVEcIHUBtAM2kIi/L5DT17vr55lr2LN3HvGxzOsuMpGs7STT+cY4xIYf6O/XYpIb+cvGrhlt2ZuHlD",
-	"ZtAckBYLitCZF1ZxhJEeWfliWBbaCo1gPg2AsxE4gJME8gzMMIx989xKb+XM8Wv6NhpW3WlwoW7gfGH4",
-	"FYoIep7JyyTk5dSmJ0vFdKaMkMPF+aVYNE1S7ZHKyicn4eb+r4Kc19OZWQBLBL2566ajDnFIHiO7Kazw",
-	"gqOFIEfO3rw5eQJbAiJC7JJDqLDd02I0EkO/zlKZ85EqZRp33V+Ezj7EznpzPzh9Z9xMul4RCQ7UDEtG",
-	"uxv+/AFGkBDkv4C4qaCJAdQDh2x2GMTjiRheUsR4lwpcQCYcBgbFC2EVa5VWCjDG527pLozoEU2/HQSG",
-	"gaDs4Q2rIAzCePAN2K03OjLUUJXC5Ni+N4mnkw+HYga8qT6n4Q5041vqRvAa0pTEsthUpBlHFBrcs8fw",
-	"ErdnoWN4qSrJgAQDa9HgYCO8YvJoUd9nfJErnp4DT+bFuNL9pZt2BPcf0AiAQNk9GsiMCxRVhAUTAmIh",
-	"qA8Obzc2UNtHpDKi6yJDqa09hRXIpi7GcUb7PReaguHBfQGYIZppy3V4Huw8NM5SUhS0SM9hds9BAogG",
-	"2/wEjPhRPOJMO8yM6hpVMjDCrrIaTtTr4MVMHitp7PJYfQDchNVldD1fEt/iTi/dtP09PIz7a8km8hXE",
-	"VIlFyD6MY3qB1HiaaZ1Z2uNpd4UcwaiROFumQ6dWFYUYLgsUNSrrdlsBDDtrGU3DbZh/N55QPR9zrMgh",
-	"h8T/rSg0OeGlN4DZw3oy2v+Nm+Ek6YNNzk5Kl81EMeEzbclU1xFa4CwZkSOwBmbG6eWY3eB+YfYEONvA",
-	"d86Sp2d8DEuGssLvEwXCEiCmOWmhlFEySnXktVtAKe4vUQoKgooCKmNJ1NWliHbbipDTOlNDw3IDK4Mb",
-	"lQ7h51XhAsychAIkMtNeFsaJBcslbCCsqgCBv0eVDCgS+0B1p8mnoNB67W4lh6LHTkaxkcko1aWaMc5E",
-	"iUOLQy6jgUWX/bDqcai2q2Az485/jdkMVp6fKzABZEIH82xGxj83Ij9wJ45EvWO/CjEL5gQKvah8v0sh",
-	"nHgJqKGdYMwR5wgNPRX1JRwWAtQinuumhYxux8vpWXwdaCPw93pekUzjGBvLizRyboxZB6Xd0kUwV9Cg",
-	"n6H3Ht20lNfrBhBCqqJu+4vQWcd06iGIZPwmT8eOiz/sOtkfJAAYhX+26jRZypP2A6rHS3pLOwSl0e8Q",
-	"MBaixdywlqpER6Or3/ODPGY6G8v9cmaJhysyIEOVaqRvVMsaN5ewOxC+lmBYKoaKeWwcO+OtQaDUV0jc",
-	"PAdzXNzN6DL08Id4z0QBgm17pbL9XTXSFtcAil5ICuLEMh8M889SGxiI6/Rc8MtztxPjblduVFiiuwgy",
-	"N9cLu1fHpdC6H7vjAJR6qKZTJam+PPeaLKPkPtJsHJp42DfxillyTJ2FIgkYzRv1NFyN59fFqCEQaQ4L",
-	"TCnp84mCIq+O4OnlJYWe/AZqjcOJre5jcFZ4XvWLmjM1MkI6PlVwI87BLFPbs9F1mNQfqocSiTzZlUHj",
-	"DGC9tB+6FIwoDUqNxLs07moIgiD7wgziBS3pxfH8Dh5nVbMAoKeTUnBAZ09ecyOe204mTIM3CPEWkKRO",
-	"M2Kaybv9odIYUuAZrA6cQ51PuVyck0FXV/lH7WaYC6Ww1jpmR1DAIgoyLnkkC1THqZtwUQozV8UlYfLQ",
-	"e/wRBtMKnOHQonLEmqenx54gGcTNS1lXkLnBS6OmHMpj5As3bp6d/6tUhsfDddeaVpyyIcYlbETo8vGJ",
-	"j6hH/RlCmB3L6pJ+A9kzUDvU/kwBUah1FN2QPRSd0aKUEkvD49cCy/U72zkuwcDgdnesmmfyfFaosZ3G",
-	"CsdsfsSf0OBiq4adNWr22mR5TrGq89UDJa4PS5XVX34p/DLF/ZtmGopKtvXf3a9QweWOeoGnwm+c791d",
-	"AN1ZFaBYxGQGmGDN2NCNRxMCvF1+hS/8GZYL8XO0WyhyslJprfgAxjeiRcELvlAaROkG3EjtREuI3skg",
-	"HPr47PEvjRG1kTcWDYZUzH4PNaEZiN9LJD7Co2pgpfWboef0JqfejMKixyHccOjjbySRrStOJC5nSEVi",
-	"DpClSwI/ePks2WuU+v3dCl+KypzDrJDtgtgV5MzYbvajKEQBab52d8x5kbJdnMguS6h0iP3TF1Pr+lJq",
-	"e7DP+PASEMqgTY+9DCYF70K038f7YPdwb4UdbRSYk6lYWtDr4qg4lx3LsZ8R8FIW7c1XoHD6vUkYH7Py",
-	"Is/0pK7FVu9VJpAUV1DK3QPO2oWnHphWAJ+gxNrKabMaJ74Im9KbyHWH+xG7HagxxSORzdt7JsDwjaq9",
-	"j1PFwvtuqGTVOzfqHF9VM3BVb1YGWyumWA1HpKWrSuQuMAYYJ8ak0Lq9wC+RM9bUSgNEDMwJ8jUe5i6H",
-	"UxcxqkIwPc8MVAhWoxE6dTIdGRyUjHXbfpP3HftJDJdbBQI8GBGumj89CcEkAoNILCv2+ngUlhANIFyN",
-	"6F0tUKFbL0WJJwloQQhGgmhUHxgTdS4C+iXEGpJpnxRqFlVSnkByWJxhSHl3NIAQtxL131/03T8lUwzz",
-	"t6oJ7U4Jw4TFEPNi53vOY+0x3gfnweJa60DbQxW+eHziKS4GzRDVjVv7ICfAF3F6oL2QAwBIrJRFC2IU",
-	"rpeOtqpdtVzxdGmzhht7bPeRV36j7mUY2I4PQS0kb1gvBIBS1eewwX8WdcUKZ6o0tX7QVejEw+VOpBl6",
-	"roLpGswS1Q9HH4Eo86XB0tW2j4xEnjOd5QBcgpa9aZamwf/duGWir84KZdRQ5bXPusvw3YYNAA41oAaQ",
-	"JihNdIhKKd7NxNAszXL0WdlEL+Pr9Q+jvSnPA3IQRBAFpC7gEhANQ2S3F8Vtoi2UwvRNkdnzZMXeq7Yj",
-	"qrFkv0FNCFFBC+4qI6BJDBS/aHzTTA+VHGXjslha0sq9tgmunDAcRMhkJ+xeyOYEEF+Vihz/9N76imMR",
-	"x3kmKMjdjeSoWrUiOHtEPoskzygzgcgw/Dq/KHXFvxddrpxMWgN4vdWEyuEkKD0k64JA2vdM50KAE83F",
-	"fYb0U7wxnIjhZRBaUIpuP8JeKaWI/EaFle419Rx2D6lwIN565IrQ96v6coQcJwIoCUh6uVKXmnG/gdKL",
-	"pbmlS5XepdzwC67r9A7y/t2OdppFOVt3stKL81LytzzL6w676p3mrvg95FKgHPIix9w/5MhoqyVzFjlU",
-	"rupf10phr16eniVXKZZ+JC4OMR4DXWtaZnvSJqWBdORUzeURZmZqNlZM1fpnEIjfHrOmtcZAxoCogU6t",
-	"akaSF2oAN+s8zQpTPU7R9cbJBoOufSbM+igzUcRNF2x1+aJSdBdPEJUovXJTsJORK2iru8zUKUjQm1Dx",
-	"qmpLeA36jqEQkLFQDetvIU1oh4qii3oMlJM5RZpTwRK3q0hUW6jSuZ4Cy4FQuFdWybV/P0ffdiHYBcj6",
-	"RWFVCjViSY52MYCS9cX3dh8duJh1eDlfdCEWi+7vheytEFXSrWa+A/UYSIqboPgOF+OT/zjoSPHODDoJ",
-	"RhZ9f/j993t9NlJgm89MFOSDVh6OMY0YBBwZFHvsxOgQEAL5gRxqfMp0IKOAkNh87NxkeaZBv4J5HRVq",
-	"6kIIXyNmDwYoueMHrv4l8JCGACXXvQl/C2iaRpP9A9lvH2JcCJ5q6RgPpMs9J0juOAuJ7bqQDs0Xe17f",
-	"TbPRSBS2A2BwwahH/KJdPisbV0wvMYl0VGUgnUkpxJG6zEo3aBQu6M1uEqdiqoqF294ArFBEECNjJIQY",
-	"CxInd+xHGbZLtrNLsaBibm7ueuwlkiXEalVTUTnfNZMamztrWmbQzHpoT5zLtKN9DFtWsuThwQ+szQYI",
-	"KELP0MIK3sZuJZmwGyiyGwQkREZXacPg3thFK0mXoc85ea7QwZ90yWG816XYWVbdG68hk0GkFBfX8yai",
-	"ZrsjSElufzTZ6hC/AD7z8PCQNdoPYewYTusR3wuB0QFWi3SSmYvycVXI+qEsNT6QaTbK3jlwHL/RHCsE",
-	"KdfHJv/qUJIQpwVQjmpAY2Dz9T5w1zV/m8aL25Xi42LCANosp9xINDli8lGPRegNMHuaL0IsB1Ex9Kr7",
-	"Mw3nBGQz2K4Qfadkvuix5NWbM7uwYFS0fzx5+vzp2VOKS/356VmCIJb2bZdi0cOUIziiLraylrXADRsr",
-	"qEbs9pVLhU4eHv5gP/Ho4BD/eYDGr0cHD8GjETQVhRrTnC/6jLORmINEqrsuERYyjmn4qSovKFb2LS/A",
-	"al9wmaqpg6fSSklXcLvKQ4mU/gNjMLSvqWcpklVJcLCUAIolCGBKCNJB0nnALeMiOdxLIFQfzD4YwX3/",
-	"/kHXnm7YD9/3vu892COgP+AlA5mcjPZfKCko7oPMgNXcl+SBnStCjAARFWi81RRgm+C6+xL3PXYczDeu",
-	"gw70Ds9wVPkbQ2Da4BoSjOYnxcalsXkc5mgoUfAK5qHBFwn/x6HvufQgO4gdHcFbWIHZwR6XUgsh+yyr",
-	"2+AcubhYMKnmIboPQAGliKJMPMrNQCYP7x+ypmCedt8u98wzLSExzbM57HC/bk+KiMRPmP5IuDF8OMHc",
-	"GtrY6AJ0/d5NpNoHhpTsHbmV0j4eHKOrNbhRoV0tGQSSF2k3gxeR5IIoKntKRtgS4qbUKDgxg8+SQoQs",
-	"4wI/JwnTfXSQeH+pfWiEDoUajMxAujCfXfdQjB+ItaohrWsP31n1s/YiP+j+K5VnwwURoqp7FFKU3gKc",
-	"XBB2EHtsItygsfg3200LPjL7mTCj/YkxMz7L9gtuBAiV+5R3u9dnyQDgWAedo3/9eP/g4Gj+4yHIavcP",
-	"DsJUZdIyaQ+4HNoUPz767sj8eD/BgT76DsYKiPncIT2iQIBAEy5Ap8d+EgsI1Jl4oaeyYw9/YBXHNiAC",
-	"Bb6CCXEyOIYDODxtXrnw3e+xUwzS0C6Rxrm3bR+d9xeTwuzJ6HpUOyeV+pge8vv6rcDzPLh960914+gZ",
-	"DJ7tIsCFbUbZvQO5C6NddmK7cH7l494jI3ilVgHDV3h/8F6vHnlvVQogSSbKX3MnByp6YRZEip4HvFAI",
-	"1lTWubGcM27X/9vqZyk1fXPyxANXDblUMhvynOVqLor9oVXNgR3jEAsDIf8IIQRWGDViUJMMMPnsu95+",
-	"hz354dG3h3sR+IAHMp1kADrpUrkjvlQFTa1lTR2/OvHo12QkHrFTMeWWYDsemckxJWf97mgjbGtC6LA9",
-	"/uabrsvTlGLOpplUPswRQtHQ2JsuSPbtw2OBlnTpN02rN5XpgYSjRCiwEQXDFu4GD7iR+BDx765zQEEq",
-	"B6VO2EuXmaUTmNYCAK0B+glNW5kcyKZ0nR47gbSuIDQsA7T8jiKKiNnyN98EMjDl/wzT07d72c8EcloQ",
-	"iD07i+H5jnwY7I6GgNUuxq+BWkl4QkfBBeJnFMt3uJ9HsbsYccxUSiDZqqCEH4CFikcEDiRYyKl6K9Jv",
-	"vkH5uQBls7gUMEmW1ULIKEPM9ChFhbCoNBqcyJWoikvgkEBQHPSgPWVTJc1Egx4dKL5GbQdFMZY8oc9Z",
-	"RcUnGsE5+e7hoz37gW4Q+VMOIaBQXoqz5NTKGaba7PtHPzwk3PU8GwqpBZbxdRlcnX7neGaZ+v5h7yDg",
-	"XUfXPnQ7upxOebGw14k4dluAhtEcJdKYtlHke4SDDeVQ7Ebs9DundP0nPrzEAo+0izr9zkHvPnZAzYTk",
-	"s6zT7zyASwDyPgH8csTeAHxzpZsqCupaAjkhyRLEid0WkJ7aZ4mZ2AN9kib1cuyQUn9WR1tQI4/jpJMq",
-	"Ckwt0hEMMNKnBqN1HQ9BqOtbyeHHCvHuvATcMKeC4yz32OtSRqaQoPP5RTEKsvUt0YmS9QGawGq5lK7v",
-	"EFVqKFddlvz29PT0+Oenp+enL45fnf7y8ozk5yUnsLfFQIxhrf7zQC45bAPQaVHKACu0dj4zO1Mq111I",
-	"wLTdxt3HTaU0fp/47ECi6sjzXHv/jeMs1FUE80N4ObTeWIlW85HoN4TsVDVTSMeDQ+bJ3kna6XeKUh7/",
-	"/OYECygT/W+tKRseuRd9DgDm/+y6VNGfVAoFzYaYvwAI/rXkBShP8o5PZzki/EO7rL2ep3v2nu3q61K6",
-	"sktQMMTXXFhZULDesFKdxBQl1rolgmffdnhwUBvFUspMfRi49GsNAhP8NxwA2M2x78ulIIpSAmJrhKbw",
-	"+s2L82cnL05Of3n6BA0AAU4CKh48xDE2fTfAMf3EUz9ttsn9q5u8kZwSC0SKjR5c3eiZC+jGFg+vbvFC",
-	"mWeqlPSJb9dqcOzTrbDVD2u1sqfxTB3j+tp299cYEOASKfWcF2P82P1H60ydTzP6TaQZP1vMsPHh4Xpf",
-	"9GOkqT9cY4THJ3+3Yrx9/tE6W+KE/BqnoFGAURDbHq61nX7mRsyxsPyjdXbGKXqE3wTPGzZdY4vQp84w",
-	"UKFSYQioXFxbiIrR//mh+75WeiW+09SiWg7HP/1nLJdYPuhUKsTMJ+gae6ZdMcA/Opb/d6BA9xCEhUf2",
-	"T5SX7W1XiZmqJ4OUAtE1KFeekzkquo7BbZ1uJ0JV64V4ofoNy1qxwvS7/cgO3Ol3pJKCqtwoqC1C8lUf",
-	"/U88w5vppXvWTvZqZDe7fmPRXPW7iEE90MTQ9UFwVArOi5oodLi4pCrOicuLRZdZb4kDjoU5PnHGx835",
-	"4OiFkgJscMQEV/KQqzihG0J6NRcJff7Q7VCp8KsaIXJn3HR9BhQ3auRAEfSHnWVSDe17n57xcdv76bF7",
-	"8Ix9cZ7JS6wGVBoCgXpG8CBt74Am9xDF5OXIkWn7sgdr8pHfVGqVjXTLFdflGWdK/cblgiZB35x3XJMR",
-	"fDqK/jOEB8fbPqLjPEMaWieWVn+DQogbUZlw+E6edD78eSVhpYBKrKl1gw91W1TWp+A4rUJ6ZUsxS+C6",
-	"yoYTdA5FmE0YAa49Fhqgn1Vgu1zs8UBWgM6WQM5qQdJQz2wW8IEBRMAQlOmSRRgi1svCJ5hCRt1AUkbi",
-	"S0m8w2eO1Oqxgo2NeufTSJxijtiiGjNSrR73eI0Hr6/GYTduwsea9LkKKzvclJW5dbuSKz12T949Y/KL",
-	"5wG6Mr1VhbZEf22ij3v1arofRPZYvA5nYpWAjbYdGKkvwO34CM/WkKvvua+3iNcQuUOo2HAMyFmZcIoz",
-	"jM2PVA9ZYsAHTwNGSBz4hXEXUrCFwFCakDBAgRCIfwgQ+JgzW84gd8c+EEE1/ayYc7dhTqwW/3IlfQg+",
-	"z9kv4V3U59oTGLaUANlGY2lRCgKZcgj7wXSHoz+IcR7dayn33aH+o88nxrgbtsHyN5HpPNORsoHA5Muk",
-	"enmxgjPZIwpil9wnj9gBLBoAPHS6jhBDPeKmapEwuk5MYlMEU4YWccXjbx82VTy+oubx2qXD7VFcHi4t",
-	"I6ugwAeU+rDMMWwyVTrCqjkZeM9pkrzL18foTihgbyAR27DgeuIzjgBz0iXz2y1NmKdKYVAPLkZ7JU7q",
-	"XWV2V9eQjuby/m3O5SmFuBkVYuD8rMwrUZvu7PZaBmXbr7VfqqM7vMV98nE1ccof3kAPp+N8HcnFN22U",
-	"X5y7FF3bWYHuwlvRsRsJ0kot+4V4Z+LubjXsrbB1V8LWK5VjTn/EcXc0nYfPR9kO3qCrpK0GCQKwgDO5",
-	"ZnVfKHmHGdvLGjeBAg4k4hywE+MCM9Fh6hX2HoB6VIKgUMEFAM85gqTrSM6gYO8VhVSoSA9VblmndMqS",
-	"cITTGGb/p8XJk4312OdcI3mya9fd5PET+XdgeWvwjlvzBPqxbu4PrBLtNtYRKrji4tVdhFiGKKpCBMrw",
-	"IVLBlm2MlRUBd7eazuNMGsLBQXtE+aNY0EATDqICKtgbWw18yxTWZgqntKWrbOGjcgMqZ91K8Y/z3Nd4",
-	"7jqYAwja6jpoBaW9dfGtYFgKGxK1AcrH1b8GslurM+pTHKjAQ7OS+erkV9vDjclnNs3MOoTzMSRZdT6+",
-	"XO4mfjVhpeFX6SnktV1JWKGp3SdT/u4EWxweBNUF0uWayO1LSYqoGrUs/rUl9m7neSYvr3oWnvkqZfK/",
-	"ODUFeLZmcupuVSjk80wbvwVjwujoVoU8oq++zdPzGAINKkX+KVoyrgwc1zhGq0m+oBTnkC5AcKDOODaQ",
-	"rl5yQu8CCP24Mi0kHEKQshSIGVQrPEwwAABGG6oEuUny5ZzJXogYiD38MF6JvxySxVzGnO8zZ6Oy8NVE",
-	"FOGLUuOo+KJDYDSUItT3cYxDwTiUmu5ilHlUOB4wkBTlZFq6j1OYp2R8EtJlyUMuFmCJIkvDhBdf/xYz",
-	"XCnB1Vfl7aJVSznABJj6U7CLzeF25krWmjmknumjSj+gD43prj3m0/OcnkGJnuxChDroVJ5pIK/t3IIJ",
-	"I8L8SQMV7XpdyXxeiHfEfyNaqSdqdrUjLBro5jGOza3XCHS8v+EsbDCW1LHTDUcR2jWqNQCqyjUdJZCB",
-	"vEkL9y61Xx0wglJW/KmvjguuE6j4CnHcP26s4hs5K9RQaIDdIqzzvzjfxq0fsdpW3j1UqTh1B/KP952c",
-	"X4jcUsqyyO1Z4HJsNaWJyO1PDWV26TYbdP52+ubVq5evz85/Oj59ev7m9XOv0Qw6bDAYSMb2f2GDTjM6",
-	"uG999vLXpy8GHba/b4kE24GCSANwGGAhn9/FheX2M6oHNOgg+DLUAhpU1DIs9VMJKMRLPMN/lTy/AL1w",
-	"0PlzID/sDCSoHm7cP6swavg7DBkpRJeJomD9H12SRy8mlrtD865L/s5eAxV9P5AD84JPxdKgBuYUhtR3",
-	"rfEnNBiY+Bpx7NeCp13WcON3O+bucrvjk+rjL0k/hkc/dAfyw95AZiMY3r/9yGSWM/h6rsa9Z9zwfFcU",
-	"xd5AfhjI0dT0XhWZNLncdYTzV7HYY/fuEWwbWGyUHIra9IaSZGGaK9fCdGOhVHy7L6fqJj1m5LuwXSTM",
-	"6o6b1B3YKJrm9I+deI/sdNlOZYfYCzyz//e7Y+dPmJGjgbQdUbno5WrsB3spFntHLaOtOe1LLYooyJbP",
-	"snMrOrkr64THRjGwdLruvaf3uNjXVOTCiPbwqljiHiuVuhL4FEvlELIICzaKbepGqU5RSjAgNwmZRllx",
-	"gLQLQrwXGAPwOSbGeZGYUjaNjmRObfiix4CTAowW9HdVJNRyBkrMr5dkkxZDJMnlzk7ytdkP/7o8EGWy",
-	"dXhgFGFDp5N2Q4t6u5nVD7ZjsPiVZnIvV+NMtqfx/STGmdRwBDXmmIp3DgGCy6YiCUFTdZ75SjELfKRS",
-	"+KGHBWLoZJW65DkkNWMW6Us7s+ywd+DfO5CQ8owF2757+EPAxXjYe9A7jDRX3y9K97OEOdljCEcO2SRY",
-	"SAOMl+ThcfKBYBelMZD5DFl8duXEu1muCszsvcSM1mPpgM6ifHhfWKECyOQKyfj5aaoL1WUSS2C6ZGqK",
-	"OJLKXhlIwEnMpgIy+WNE8vsHBwdulTz+z1FNyffJfypPBZVvP0OIhTUV3msHc+ZqfCI/raLrCPyVat5z",
-	"29fNddWlZnGH3u3P5/N9u3P3yyIXUG8xvVkPn6liumn3qM01MgWvml04y1cbsYEYwJ7bxDFYadWoPcdF",
-	"LopsPDE1/RkIzimej6s0aHj2bnXnE8Qcfxzq02z14WZZ4JiQPD4TWaDC2IE9Bu4Ys3UrD9yNWuvZ9rKa",
-	"CqVrUE/lKf8fdOp6QzVFjdOzUHhkSHXMJqrQgl1AiZfFoLORKkqbw6uipNa9EPNd+vP3zEx+4lq8ef18",
-	"d9CZGDPT/Xv3nPZU6eLe2mof4gItKcBA4iqab0yT4WVP7RS1TNArmp4Vk7ORclqZnMrc2AbXmJ9urR1Q",
-	"xF2cjF5EJO2De9fWd3PhtVvba1APCS9i9z27sH0t8j7bWdHXHeYVVuNAnOqKM0gEqDELXJSd2prsBIjg",
-	"PttpXJEdpxu3dti+f70+d7GnfepwDwVXLAbnPkNKdVMe6ybR7x9iAVyVpl0Cf+pENldmzUuqFbk6AIE6",
-	"/JwKqHaLkm0mVJc4VrMRKWd9PRvgV9UYINqsoHgHmUC5Gr8szR3k/7Ro4ssl7T5zZfwvFGVTYcBPZYqg",
-	"eqs48LVOaIvVyx5ZEiZXnNmgI9dqLKKbWYr5slYcnXHCrqmrycdVGoBxZwNJT1Edo+9YyhewawmLisuF",
-	"bwf634MDfASzZCAmEsDbKJOk2uFMexi3Uos+4gc6F6pHqtVQtSaCtFlyq3YRwNmTBBo3lBYdSCIp9i71",
-	"3/mbM81AUO7HUJUBoD+juaigMqNSLSTgrnYhnWQMaa2+eBHROCwNptFbbb+kstQq1gsyD1IZzFKLKBOT",
-	"EFjhYVe5MsqxiUtlUnVlsEK6hUV63K+j9bHk4cF9Flfv7NZ3Ba7eCOBtzQTAObE+6ChIoD65k+JlMbgA",
-	"3l0tehrvJsoUDfvo2wNETHUQjr4rWIyUAJjvH7gEJ4e+V8EaRHS5M36hqXit3e8OdlVPAKXbdwF/Y616",
-	"sj4gJ0bcyVwNL7sRWGa0efx+hfCMbDSQFFcARV/sdkgpFsEuEiAqO0OyqwJjj6Pjor40jP0kWmNzwTUV",
-	"8/9ItpKatvpJjSbrqfWkM29uM1lq+PVZJoCUu9omo/hEf94mCvoIjO014q5ubRRfhEy1hOjQIFvghrw9",
-	"eSmIR84I3RpJ/H9ZgS0UNfZG6xA6bDk41dCuyBoXYswlpnD44NPlOOFT14GvL1A4ntuV1MzPwTWihR0J",
-	"ulm4sOvqpwgXjsiqkOlaJPWp3W5+5NuA479e+sZyuHGsWTaTyhYN0bW5957+Wi84wovDriKKD1loMOlA",
-	"jh1hrEaWpATxggPgDOCZ70A8cZOsGZ2Pr9Y68hcOVdjcnELB4Ffv/aqYcLPQBNqC1dgEnY1lOWs3s/gw",
-	"fh+64w4MpXZWoxMCVHAmEUCdAYC6VQbfyGyoUgJTf/Hs18ch9H4+yYxgegbR7oXdIgOZUR2DqPxSDHSP",
-	"xVFeoB46ceXqsRdYwSfpkToOirj3Xdpnv7dvu3/4PRtOeMGHdnqO7NspC7Vewx91VJDOAcD+kM0Fvzx3",
-	"ryQ1/FguoDMAuc6hKBdhPZG2DHYCTF+ccBni/hEmGUH5M6iK7YwjcNsX2k0eHjyAS1hoFAvaJz12CqVt",
-	"Pbg/dyXdLxYeH1qLQlMVFMQAt1Np7zuTPsTUkFk/aYr0x9pIGO8frUOf5F4w4tRsLT+gz4FKVveurarb",
-	"Pfpm9oXENZxCZzdX0uvt7iD8fu0xvBDzNxqQENftPT3eqJu7E9sWd49RKysFR/Aw3kATX4Psv1a5sKIZ",
-	"nqo7RgYGB+kZvyTeuY0t+ER6ewicp0368aILkPF+DuEFljksefmRHFXc/BUKdYt+/htFjNvOL3m9kWHc",
-	"mtt7hT+6Gu/dZssBpSXP3or/1Z757UrGVz0wdPzYMGBmYvVDlI1SMQOHhZIeHkHkGmpeAXRH5R2QEJiZ",
-	"gXTFTpp47ViY59lbIYXWnRtbUtTllazmF8FzM9mA0/gGzRFqNFbAI8ne3gAgYnPav4LOnFRXE7r2f0S0",
-	"ZoKD+hM2ylSsRIRx7PSqGIVGwOrfPj1Q9bpCyC1JILEh9FaQr8bCwLdWCizYm25nVprHVwyY0LH4VKT+",
-	"0a1tbAttsimitK97uEqU8WigElNr703FPdeddiPAa0xE1xWD2Y4OOrXlRcCInPnM+xsuSrNsImPHFKY/",
-	"LAuoOBy9KOi6wZ0+DBG8K3RTFw9i4khljIlq11FbPnJ9PGXohBN+Pq3OGi/s6pTrSqevkUDe0n4NHbbF",
-	"/Fmx1kCciauXepdU7ne7Kf3aXY/MbXW5L8UQi7sWadosHNgm/a9N8C9n6TXSOl0Fs3vv6S9A6xtFtSpa",
-	"apuQwOdrt3mTrBX9L33kg8PqSx4ePEyowHmoRAsIUDxLW+TDat2MTywsllfDRdR7vD7VWm7ZXB8LqoNc",
-	"X3TcQp1uRb87Fv2M36au2i7CSAZi5kjObQLc0flx9T7KJsHRQUC5+oxUyPakx17KfNFCzaZ80YcYTIiB",
-	"9IGGoaz13IfmLr24C2jxVcRIoyBqku0CQdzDsEwUBnHSCiffev9Ik2jXUFboJtLZGrTt1dIXN5fNVr3j",
-	"DuIAPx+KHSp2BLzDWIm/Romozx/q5+NQ5m2c4dfJS147Z8hq9hGEYCez9iAsu5m5AOQKCr6zQoH20Cbh",
-	"Yv5UpRy6gKrKO5ph2zooalrwEVT9H+Zl2oZp+oo++/WFKkYTupqR0HPXCFTEpjeMU6R+blFNt4bUW0CG",
-	"gcqnzcgwdGs5zHDmaYCjae7Kn/UqSW2Ipr8h1qXLNlhNprhmHKlT38uhHtUcQdAzQ9WGahXpeuwNXDbO",
-	"X0e5Q2QBo0ShIhMp5MEgHjsUAaAh3XuPf4BZYVaIt5mYJ5R5hncYT7G6CxYpz13KkKszi1D+E07pbXlm",
-	"iaz0EKZiCpX+AaPfvmaMlQVsPyGZ6Fv2a/aTnYL/8/Tli3ZgTiItn9RGuhYkJXb0VBgrBG5SqGWp4acC",
-	"1XRUfMOet0nYsLEhoGfKU3EDQh5b2cHLsGgv++faRm18E8sTFE7SlXzBPVf36tGQV+oBgRvSuVq/0Sts",
-	"YNui2XCdpm/QwBivxlfHmdYJmIrW/ES+KtS4EFpvdZEvDKPtCZANTkyojRffdrgVvfxaEKVRi5pDsM/+",
-	"tluWWToWcm85istOMJcLDNJ6ilSYPTepRzSdFSothwYfsGzXPTSvY58Ceybo09diVIKbtYAwaqYNH436",
-	"bEKpw1Om3oqitynUKVDzFqBTpDyVOLAqU4NAsMc43KbBDixdtUNdOdCBeW2H2WeM/fGnNkUmx+/XH+6H",
-	"24gkQ57WjDxKswCLO3Rj3YmGivijMzfSnaaB4jMFjvOPnfUGF4BJKQqtXs+zQeZr1a+tSrZKbEWpLrHM",
-	"OfHudJAvXf18zQnMk67GJaUw3qrBqXRdOe+W0/o+gZxE07r1HW19Rx9L24Xi8ldw2Jq2u9GpxA2/0unj",
-	"vClANEgLBspx5D03uRgZ0F4zjYVwrdrrtVMs38ojnRgxMRAPwuO+jHkmARbj4Adqee4bJHtVyFFH9rCw",
-	"R7UKM4BJQ8woJEFb5d55n3y5EZacjPaBFlEaDfbCNoJcG0DG8K52GjPWD+HeVtCkCld0gc1JZEwevx4d",
-	"+OCL0YGXysK7nXErsaa0nddSMt3O/1J0xY/DCNZRLkk/dxOI6uHhOu3Ai5zZTfEMqiBuNdIvrXIGUnFi",
-	"UuvwyxaZ29lZV0dvzVWZp+xCMA0BrMoZXF3RcDAsU0gDwP+hE41lI5c/YNkjVPqz0jYFti60EVNv2UX1",
-	"AXAhLdsBotm1CkhhhBQpUSzfEwcgTjFjL4KtWkP9Vl9ryxeWJQZY+2yuZGNAbNVOtkbJehqycbEdbYXF",
-	"fX8q1cV5noN/czVlJ/Hls60hnsm3KhuKNVmatyxuyNlCuyUGt7xbt0rMVon5aEoM7cwNFBl2s1i2SKtp",
-	"JfAoH2Bg/fU1pitci14DQgoPQIqWFWAlQDLaeKymOdd9x7xc0UKpIIMwUpQAWICQBbsM6P1ACl7kmSic",
-	"atKFKDmV54AyiVX/HKAtMSSHDgXFKkjazUBtcmXEwanZZdwQeiEi4fbYscvq8EC31fLjDvAyK3SzwlXz",
-	"kMbaVrasZvVRzRwrgUYp6KK9slAlxkDbTdIc4hfL2zd1THY31N/uXgV6nr0Vd2LicpuPzIBMqvnn4BWM",
-	"dal5ZiZpwdfy2P1Oz8qtMnWLnrrrq1Rb7eZa2g2ptHfqcdv/dwYYMys8b/f+9ur1y99enZ2fPHFc9E6d",
-	"cWs7viypWvJ7vYp5ADq+ZsTBb+piAtJY9zBVeM4ufSrdzONzzxG3O5FOflYEPu001thMm2l2UWa5YZns",
-	"op5KdlTnEWIvnbSCIflQ+U17w5mXDlhVOBjIZenA+VMaOHeNut8+iv2d8OPXwmRFZLK7I5ZsZ9155z45",
-	"S95y0htz0i07vBY7dFLdRv4xS3GturC4GrslOTw4SBBmBXxA3PALBL+D+1gUE49wqHcvkGJS0ZBLqeY6",
-	"RqWHq45wTkpwogxkCln0L81EFPNMC5Y8OniQRHiUKhUsSS/OyzCZSZcl+O3zNCvMIrGKYJIWPJOZHCd9",
-	"rB1ATiQNCVdQgZ9KfB6f7GhWzrBiiesQ15cibUGReS14mn2pMDJh3mHpPyaKzOcHknU6ATtgvE3Hwvit",
-	"0opjowUvhpPWU/Msg6o7aLahSoxZwUxmckHgRv5xPBEuC8U+PCfH7oJpvuhDErfuMlV0QyxNN+QP7uhQ",
-	"jEIqIzSCV14IDeHVZjgRGopsYGZCH1EaOWQIUi3KVHcZlc+gLl6otyJAMUkBNhLxzmgoGyHeGUBtAhN7",
-	"GUr6mLkaSKrpwNSoagkB60fyr8RbLGZCzXLBzGImWCaNAvxaO63sQr3rA9wG9I1NS41VLu2ZhZ4CiuSI",
-	"ZnWkiql2/cdF3NHMiqwlH4veQCaDjpkrfNmgk4Achl9ClwFns0nBteiyRBXQPyyhiYNP9gEHE7pN/oLM",
-	"9NhpNpYaakJU4KkIE5OBQZ9l2op6So5RUnTtOfQFhcLK4NgINg69sI+2IG2/1CW7EEyILocT23EIOht0",
-	"wO4Ft7GvBCTychQBcj46OGC0GbquaIXQBq7b+Si4vIQ4hTSljxhlCcRwArU+oeqJPrIjg9W3JF4pe4tq",
-	"V8A+wCWGLZTg3GmZzWbCJLgBM8m0GE/tke1DvWkGH+AYbe9Yg9KCAv+hwwmbZONJno0nppkg41JSyfCr",
-	"vDAINKDcThsp8MEQre30nXcCwFPHIkUglhYvzb86dW9/TKGn/N1zIceWZ0NO0TST7vd920ljiVyn3/mf",
-	"f/zPweDdwcH+YPDu/rPB4N13z+yfPzz783//W8enImHcYAf8Ncs0fao01LApc+N0DcxPmnJERqgM8vCg",
-	"eTxQeaXicUrFiJe56fQfHXQ79pxxA3NkHhx2IGkqm5ZTvDvNJP647/ucSSPGkGt3e86oT5aORrO7BnC+",
-	"3Viv6elroeeHF1RT0x5tmJlGXcbzfrHNTdvmpn222bm46b3EFEtEkQhGUlcduKYZ8gHENCsr3aPrq1Nz",
-	"UZRyPcAkN8kyeaHeAavCYod94k/Iui1tATmFfFejLDeoDKEwoooU8RsSrQqT+AJpsMwsV+oSSmRxdmG5",
-	"p0iZLKcXhPjg+qFVnZazkSCXlWQJ0OyEAWUBOUCCV81XJ8u0gxAbK6ZkfyBBUOBsmmlthZbEntfEWb8g",
-	"SAO/FkqSZRiwCO/j2oAISIEMUMDNBVODz2qhSiy0Zbs7VW9dtSwrJQyk/apIbT9BIADu2liwMdMGoL/X",
-	"ZOsJijMgpV047I0pUEE1E1YL7LFkzjOrYiYwKzoC6LB9t6vqUTrsk5qK7U3KKZddqullB2rgtsfSSGZF",
-	"puyRce91caCJ/TKqojMhU/tlfA1w67IYC+lzve0UwSbCzRUVWK9IJzSCFnnEbrJm9t3B6bHvkpZH/xEu",
-	"hFe6cdjztZbUoQ03pT5iSSkLoVX+VqCY3DDwqpAVnm8bCby5MhbXcftu21l8MSrg7lXDXGn4I/rAuoNx",
-	"o28LyfGzs64Wjjv3lWvW8tkK4umEx7uyy5KpSOBQJ/ZUJzV8GKRY1ZmdtsmqXFs1QohOi4j64NuKhHpY",
-	"kVB3p+I/bA/+44+D/R/4/ujP999/2Pd/P1zj7/uHH/bWlmaN4NPmCWmbCmiCc9EYTiX4dM2BP6wO/CON",
-	"+pgZPu6S30AbLtP2sfBx21AeLWkZa023rzqBTMwRwbYOEPsCuT50wysHZQlRa+0zbH/G2s8NJnd5bjdS",
-	"NVZC0EH0Ps9zkUb2wpYpEe9QDqsH7EWTcP/w+1Uq4L/t/z8bqHvHJ2yq0tbu8Ozc3l6bUh2f/GYfb/hY",
-	"guZdYJpgthFU3fL4xMXGABqRvCKekWfnlqSLRoruv7EWrf69kpelpVL/C7FRPBGEBW7hK/h4pRv0xQul",
-	"csHlTXbQyxkGoRq0J6IAUrCcG1Gw3dfPHrMHDx78sNc2SYS0fg7xRxuwmal4BnJnp71LLiCKarO4zq3f",
-	"JyxsekudwsDkFOvwXXe2CJ7yVmer0rFrz5nr2a3O2VlEmYEtWrmNSjaTjMp0JocCAqunwSt93fklufBW",
-	"5/fag7j2WrhR3HAtvngwpUgFXm29inWuaxivsOkNEZWos1s71dZO9dEwlJwhwHvYYrMT/I6sTocbWJ3u",
-	"YeWyVuPTL2rOplwugu2rEChodX3qzAVPx0IT/imYpHrsmHmp/f5B9+DgILbYwAtVAf6f5bR1aLjauvKR",
-	"62b4KVqXOD3GFhuUIGto2+gex75sM0K29OS69OQxGnRukaAYwad6ZeEceIIywunD5KAH9Epm1DI+4bLF",
-	"9Qy+8/VBSfr5W0lecPTXEXoEn95U5LHf3kJIbsnVpxJ/6OQ7CoW/VwOqX1FTF6y4asSEtL1OQw1XNUKC",
-	"2GMnhhH+o5jO0PTehKV4hubbT4ikCAbkKyvN+M5eo8pMQ9s7wFNcaxxIztbuOj3eKEzBHqjVRv3S0RSx",
-	"BPvZipnEPKsn8FzqmMNYmKvbuIfRhHT18wShGJZgC6C4BVD8UuEqqF4tI29dAysK4Oz2YrU06QpodnjD",
-	"vff2Hwchh4d4mX3hoXXsi5CAXRivgJgF723sM24Auwn8khQCO81kaV+AqBYLKlguF01BDhElWbd2mKEI",
-	"dWx6txXDtmACXwDqKOyDTQ4N7ZyVh6bbDrFo39HF8NzMaDYV0wtR6EZoxOuJbbev+X1sgWdrO9oSgI8M",
-	"idh++m+nHJbd8i6NFo5mv9l16hjnjgbcwW5MI4BLXigz6bEEL51nqU4AVZ/wQWIcEGrlUQ4LYXkpYjbV",
-	"AQsHcjViIXDN9QELmwlX03jD2+GL2QgGTCCzlCuM49FWSgg5bQ/vHyY9lnyTYOGEEHWGFCE4MN1A13Zd",
-	"PpUmM4szDnCEN1J6sQdXVbL2M7a50tvU9g4AFD+J0nsH2IlbSr/FLvzLYReuLddWytWuUgavSAaAmvo+",
-	"+j42yB+1pF9WgAWHpWE6y4U0+aLv86WReUXpeBS3jxUdXQw+nndC7K1E47eFyF/Xf/v1BKx8JrEqW9fN",
-	"1nXzeWdYxVEuMUGlK9dw9bycCakDjqsLVoGg6QKT0KMGDhUCDgij4rUu5BqIqk9aAvhynvatBIVe7IH0",
-	"xcW8zS0kU4/KAmt0YcZYe1EuOvGf1JW0Lvzp46jH1/Yn1VrfgUdp3eE4Yvths/SZVhkb99yca8jv+jo8",
-	"S7hJj09e05Ks9v28EHMEZ7EfxqZU9vfKdu453/CFMle3god8k1NASzlTl0Je2TJ+llxhuLqrnWGeP1tR",
-	"J0yLXt2MEGtcu99cGunKRv4pINAxnsDKZqDNhH4igsy6C4gdxbmJnH5rzIxz+0VHZOv42zr+/gJSjJU5",
-	"vMjRJsbcdpE1evlHLbIGICpYQe2EIEkefnf/PmZdKTn2JdQi3kiPY8BFjF8CstnLoVEXUFJsowJqLvWy",
-	"sYIaUqBKBbUGyQPKqJ3ZAfUZ/rdqUAPzJAxpvQHdRok0kiiaa6TROGFtDA5kp3EEWActjQewc1X/d2pV",
-	"0CLDBnx2fT83RZy/9+UDPqwOGsUhW7E7Mxoyg7Rh9yGUHNlhl/LQSa1lLwEKyGNVAXCQ4Ij/NJBYqLeh",
-	"F/dci6QFUO26gvmnqUyAvf09M5MgNmwo19Yar5Bxb6XWjhWE3pysJwo9nnATi0OF0OVUvDkhQWVl29fw",
-	"bGpfsdz0H9+t3fgf30HzUh7//ObkCinq5zcnr0uJgptM/SjXHuRSy6v6GbXFfmqjZuvNz6lRs5mbn627",
-	"d2vxuUtZiVzDpCm7iI24dM7GdqDNnMbQej23sYM8ZBcqXaAFvOuQdTKDuDZgM0KIOcQHSQBfJkaIgFI9",
-	"YwdA8t//7/8XEEjwV8ApgZ8IGJJ0wVGrjZghHI/JphjUVQgFRq7M9BkfyAjHJXqTKvyLXDemfMHGyuNK",
-	"Y3967Fgu0AlMvkA7RK0c9g4Oyg6X5wDNOZBUpZ4gWB8e/MAy+ZbnWXpuCi41eLiSHoPkJvgo9Ypx6SaB",
-	"epRmhRiafNFjj3MFwD9+awio1ApVA6NqGAOZaUIOqsA49smvKZWJy/pXIYGgeroAeQeRHSUOG6eZLzTD",
-	"CcPVJLyCPlOjUQJFYitrqkYjO0WQHqz7yz1lzR3FcZXSd5KwLNVAOoOh7Q4V/SilyXIaWsJLoxKswYh2",
-	"TOzJjg7Zy4Bp5Kedwg8gusEOybZRZJPEMIZKJdwjvKkBazR5ePDA3kIymvRYIss8T7B0JIQQ2Nkl5IJg",
-	"+LpErNDMaJGPmF2vhJ45h7EkOFyXOe2RewPGkRUctd29OGq3oY8wliHsoBjHx32fkovoi65QZcPm3Ltu",
-	"lUn6UFP9EwFIowziYTTEj4TN7AzKfCoGks6xD8KY2gnXFH3RHv5xXWH0NupV2t2vRqOrQYG5TF+ORhGP",
-	"d4hIa0ZsVE3D3Y4pshVSU5B94bFrx3psbpDeVIhfdxpe4XN3Y5feRn98Omh5XKAXyhCaxzZsZCseN4nH",
-	"IcRkpTFxyRrjAk267gLKbedD2m7+OkGuRVcMH1eecHBE1zDs3OPZfhG5GRqNPKiSojDlBCYVoz97YYAM",
-	"NC74ksjYLpRK0xU3rufQhUAxUIo9xvVAIvL2PlT/xEk7IoDuy0ymBPw/UXMElraqfhekokyyP7CjmRz/",
-	"uVuUljprd2EPBTD0Gg+tRqANL0w8pm4Q6OwDmv1TZRJAK10RtaKU9H0otY2keZRJLLgGeRoFePFQ0Gem",
-	"LCQGZpLTGT3OEzWHIt1qZIRE0PWLhb8KmAsFEm1H/fUlotsQ8ie81wPb/bPUho2A0FQ+5ksdWCEGHihJ",
-	"eOSG5YKDOe6tYAS07sRaqF9XShRbjzznsZIh1q1xoo4Tea2igSJuAlWOrtpmOmGpEhoQSdEJ30OdhFSz",
-	"c6POcRBJjEWBUjIAl5JeA5OdodYgxTzafBgO5Xdl4aqte4CxMHthwAthjkLZQHsPr8dr7MA67SpcFGqu",
-	"ASM+eWr36SkYghNXU2bIJRSkEDJlScXKn3Qhmx5iHtSlkFB8cCBXzB5u4314WidWLEjw0jlcahRCl5yI",
-	"Gwd3cW1gYFb17m7y+In8O8AnrWFLNeKduQfHfF97w1csh+F6XSmGhXE6R+iH9WHrXFPofmu9CyzroUZE",
-	"lSDtGHRDBJlPAU/SKjl4FhNIqmrNwIKXgIUCTn9ip28fOrB/8iRxUS7C4bn6g30U00wMf8FwQAVQuNtM",
-	"rrUFPIq2PFMh/GEteelxZPnyX3ZF+Nb47vHJ30tl+M1FpcO1FvlnbsScL24kXdmmaywcfeosmwpVmo8s",
-	"lHXfE8mjWJIWgHA8xRgetuMOVSS08ewW6v29WOX/vfe3s5PHvz6FUn8RW7yOW3ht76vl+kBxvAO2AKnV",
-	"uSdPa8wCXbGGLK97DFyv2Qga/9uPTGY5XhqYXI17z7jh+a4oij177YP9n55nZjghKtf/Ef/o7ZrFTNDb",
-	"hlwL5+x9InLD+/jC0dT0XhWZNLvYhjSSvXqb10ILU2+Ty91Bh/33f/6XL+iLUorM5Lg/6Cy95ImSovEd",
-	"g4HURkGgoB50utR/ctf0oMxh9U2o6bW9S7pK7f3wsscqFW7CPlzb6wzyHLiad9EBjVOuRn5t64LALi1r",
-	"ugcrwRitFc23XyLGGIMR7qR2eXb6eIkxUhd72qSqND1QMKgxcfa9I/fsRSH45VH8ssKuW3iZ7bTKRS9X",
-	"492dtpXbWfVCy3hb3hev4o6bdxfemaWr3opMvP29YUX9iy3JwFe6Fa1pfjw7d6e9B+pHXWfj2Y3cI2vo",
-	"eFdUL6iIx/MgAssKfHYcox7UmQzEIQyhXE4xiOPuvr40A/KtbCCmXivVIJLmb5ZuAKHR1JFPkXMQxRSM",
-	"hdkgVFVo48S1rd976/e++0wHl0dAfQTwzGVTn5Ma78Lj3Zg0cVq3XjmLnHcxgpEIyvMJ+6d2xpYjDLXK",
-	"DDJaDLaKOcS99xGfiswPyUBa7fa///O/UGHXSY/9DqaxYFbJdM15WuMcYBoBboG2MaoA10WGQyWRscPo",
-	"Djw8OEj2jphW1Wqg3JU3CA7JJWMbWYnQN1yIsZCWJ4k+M0UpEsb1JZVmIadymEceWdiiN9rhCtdpu3K5",
-	"MJCbXs89H0iyf6JjeKQK+1UAVCUTFTqvaXImmRVSFmRH0OVMFFqkIj2/WCSY+h7tQIKP0fGDSTeUbjw+",
-	"YVJhhZkCVlpDmcFj5mcgUzQ0K+Jolgvugh9i5k/T60tQwyxOVSryWkY6lBDIdZSEg/Uv1WgkCn0UFTvs",
-	"Rok7zpFKjJOmluPLyHbmsnW68WvHyh5CGQJR0AXer5/UKP3Rbxl0Vbfn9dzAWHaruT1gTl2jMLbb0rH3",
-	"Nl+n6ePacK+bGNT0hjvwxRYlqAFrAPuStT+Wk65hB2wzAcbby0vIlJZLxKYqPd1eRfA4vYfLocjXlZke",
-	"w9O5SIOVawOJKzSqyvBPSadZ1RafeTkK76hroj8tTp5cFehoW4R3fACT6qbJZU7X+tT7h+ir3TXUpbva",
-	"LzdOIfuL77GtjrCOBR1n7IUyp3TAvt44h1sz2n95JTXt2t6xwXxza/nHyqJig05QHQYdVB7YBnlPrsMt",
-	"mU9tJvdaHtSSoAUm9Nc1peY28pe8gNOcwdRgRu6y96yuXrHmRKS1DKBtVsxplHbSmosUh6VXs46iqvch",
-	"NCIqdI9FVp2WiT8k+fJ9ptIcZD3y+GFR1YHEYA02nyg2UnlONV7B1uaqmVKcLiggUDJVYMgLKOgQTAq/",
-	"VtYx/S0Usv3azKeVZIKrpLSWZKm1DKhRrs4NrKctaW1btJat0fOrMHryYEVsqJ7tL31ci+dxmmrGvQWN",
-	"qjMjSkw/FGuuJVggWuTCVQpwVR/De4jgg2yDf7sQxB3NjGKaL6BIEuSZ+OQUsPdJFRgDJi4Qt6Isnr0+",
-	"Jf6wqMzzQB7HY0B+1Jw6w9oyZ1yNO57P+UKzeSZXGLUcyfukFi1otw5xfxz3+bpmqaXmdwBYs/6IaCd6",
-	"1rP2YEKLRmuC20VzrhlP07szJmwV4s1yBh5j+fBt0P/XyyaP0zTiIegyqvsEq3zyI6jH7oMfFWCESCZh",
-	"hhjHTwkDAcoKXhcyhMbTojkTdVypNlcZAejMtNfX6u1t6NNujzSr024QkS5tp3XoOrlzRR/bMT9clJMD",
-	"/bgyzSTUtK5o6d7JeK3sEtCvIZ3ujsRB+4GqLAjZAPaq82BOFUAEimWhNjYJ8FxJ0fdyo+4yM1FagFbP",
-	"h4aB01RkxUBeAG3oUlLK0ApquOl0jDwIApxLuQZXpwS/91gYcMieGErlC3HczoO6YFoIJjIrqXaZxD8w",
-	"pSF497MptCzAB0op3+4nAodjQkejVFn10ZNLtUXMHUhYRGaUahcyAdPtk0qYcgX0XE26tJ29rmhZbXsH",
-	"cuVa40AIvdsSJOG0bKXIz0aK3MLRfQ0VNVBEhLP1mciHQMc/nXD4U5bnlu1cSjXXPqsJcCl+t5IRAf9O",
-	"NxUT7bBaZERLJ1cKiBE5r0uHG3T3NuRE2CjNQiKMolVCXLufdVlxQ1GukoN4NyIdpUOClIKha24sQfBp",
-	"B4eLvIOJy2UFuUrk2hdBL4RwtdV6A/lz9lawpCzyBOB1pJizKJVztyzyvQRQU1zWEI+xgiF+L5tSzCJP",
-	"GaU5C4mANJCIhJAtKPtRLoJRoaAyIE+PeSb7LKkdrYTyU5kYjcTQsIkoVmBSx9i4tyKI3axA6Co831q8",
-	"DeH5blCCPW7VDJ9hb25TIbcGnU1BzjAdWxWMR+ndEUloiHvwKjf8ysJRAtYkbZN3+4WYCY5rAnpCk8+7",
-	"zO5ZZRJIa0vMtyoopDXnkWlBjVjikTEZhiR6RXZHY/kPb0yh4lKFyoFwJXY2SFfUjTgPmekNZJKlPinZ",
-	"0WJLGSM3ClE3xDhASClmm9UADyh+WgP3gux4ByBAWAOc5UqbgQyRE06tJjL8T5XJSicVpfgvMNY5eXh4",
-	"yKKFOJ9megqAUTGeANhUUnYhciXHGmU0Gs1AQoCACww34p3pI7QchO7xLHXZ/ReCiTQziEHgzYGg+pOP",
-	"Zp7luQOYYBdiyEstgkaO3AET8OzcjUYQZO+eQ9MEQGFkphtNslFqaVp8LjrwFB+S7yYVwbTsq5KUG75f",
-	"+loIicca844vF5LuVrwozaTHXlY2GgBt+c3oY/d52kUpBAL68wXtgcRuuMT3eQbpC/a5xUwMZGLnOAlD",
-	"KoSPEUcov0yzbCwVROGfCsEGnceR4WXQqUf571M/E5yxYGQBm0h76H8EamLKQsJrf+FybJuWMwSuAFgH",
-	"o2bRFjxy2Bd0iGuSk5oh5kUPMQcLn4R4Ek5VlroBR2HGhDbiStlF+yva/pQRQDH0WErunXEAJ+otQJvg",
-	"onNjxHRmEoY5BDTdAIVtmyikDWou+ywtaIS4VJjGENa7+j6/g6iPO9qOZwpuUqR9dgI1H4nryzlVWNYv",
-	"IED/zYndo41h+mt7D907NsZJq7W7RlT+bUFz+DXbGJnDt3w8KV3wS1tUNQZxwdYc2UUH3mb3aJ/98eTl",
-	"i6d/JjXD1r/v/0MUQ5HvH5/svznZpy/tr4bfdRau5TFtZc0bwG6sY9ey+/njGrXsF7cAH58NwEc1KtkK",
-	"jsEDG6TXmvDKYwdNJL2DpE2GNytrP7pr71m3Pfi1RWdotM8wnuHN9NI9GysPNwuYBWApT9r++DOJJJLT",
-	"J79Wwx37VZ9ajO1WypTQKv3tLO2ipBEErIGMSwQsCdAgaltx9WJRXUXCcgWJyYtCdGvM3woQlWOkL/9k",
-	"k/Rl5fhSDq1ceVZVm6oa0tFycTEruidc60wbLq30alSeMm7lJXaxGMhkKgy3LKiH9BuQm5cQFgicLIVI",
-	"taqDzt1CiDep5l2HmOydmtO2aOEIpv8Tl0PYKLg36vY1wnuDeFgJ8L1/cP/qAN/W6HG3K28W5LsN3N0a",
-	"sD5m4G6FrqNF6ypO2BjKW2c2N4SnadOP78ShgHmJy7ntV6EUWDaI6vxqXATMkkTVHh0Mzh4h4TupAmJ9",
-	"KdUc9OosZQthSE+XZDGp9KTr7RQTPpsJiXn3UO4DIkSg6A8ZDADWk2swuN1Aq46Ljty+46AB/fCFakOL",
-	"+Oos9lvStV6GYcWW1nxGGylWc2bZ0KUjd25gkl9XyA6mkUYR+5kqoMZHOfXAIxWZur8xcQLUlgwscgSP",
-	"1nWPgOFDA/5t1RyZQLyZc0KCPc8LyE1EoVaraWsqum1T0V+dMG4lwbsjp1j/7HoE9SOJgG+/u8LVeaxr",
-	"DpXEEzkq4OLIaByaEcgq+w4DSPoRPlTdJwJ0WViKJWYJpXRd8OHlQAZX30TN5RFLEP8bRSrufr4WXAOY",
-	"N5cpS/iFKkxi7xZ4/aO7RP7x3dYp8qU6Rf7x3dYtsnWLbN0iW7fIx3GLxJzy6/aKkKixic527KJM2/W9",
-	"ZFnnigQW+mZytWoFPHvLcrbq1Va92qpXt6ReaTpWzbQtzxkfDlUpja4DuYP/kXIetWBif8qznPE0LYTW",
-	"vtqTZJwNRWF4JtmcL7zXEisz+VuFykUzEvwb6ODSKKv9/EXNsQBOUyegq76qb4895hp53RuZDVUKRa6m",
-	"zvo+5caIwnaFKGGn3+Ep/x+dbseqK1brKBadbkfyqb0l7Pc6MV2c8nfPhRzbfXL46GG3M82k+x3citoU",
-	"mYRq6U1OdjfjO35aor6M0R/T1Bn7dGddGv1a4cH4GuD0ab6uxtN3D14HTB/b3hALqvkwbbGgrsnp/uKM",
-	"i6fTTLYkGdKtBq+vOwSB5SATqPAcvPSh1VcKMj36BfB9cXa8UarHTpbSBtC65jyZkNGE0h9UX3SpZ3Ui",
-	"TiE0A+mGCJE0yHqCHG330j2djWU5Q1vaqZAGPaCAuY7ISGhPAyQ97HWfwMKHCqDvCcwwo7LnQN3PDb/E",
-	"Ctk3yriyfOxTW9zowTWS3m1vr5v0Xm17B0nv6w3EE+z1IZl9i2Z9BW+DqZd02hrhvhmK8liAsLMafhie",
-	"+NClouFrPI91Y7HZh6+RnK9jLntqD/IZv6QPbRPjvxyehTQlYjSMsq0WjOTdBi7WaI+y970xah2jEfFA",
-	"rybde2//Oc/SD60K08vAWnxWW5b22CmlZkElz2IRntE4gRruIUaMmssYWMbyP2gEmU1aYE4fPjeQ9KIe",
-	"S1yTJKplQW/3YahRvCoEubZwLEeJPnEo6IZ0vttxw1sbZe+ueMQ27nNrjvp8E5c9KV1XBdiICFjK4eIs",
-	"gRIsKw+EZBU6QvHzYKlJM+B+2v4tJP6ZmR7DioPoNMDsVYMHzioJiDMR5ToSr5hw3cX8XLBEkaCvJJFh",
-	"zGA9YtxnBAiD+kHA/BZzVGMuFhVdoxCjQuhJ0mNPoMOYLeo+PJDQQ0DbElpnSuqQhSsVkPIhlyxXY3AN",
-	"QN50sITjuFMGHDHTpuAGlasF9K6P6ol99BweafQdRCLiTdQGWo+r66HgPFTF/y4apa50NviuXsNN39D2",
-	"DqoKfWKlg/vq/iMjijkvUr31Q6wt/z/n2hyDdLkV/78w8R/pPSf+QMQo8IYruVlN/keimDZyugZB/14s",
-	"Ul6fD5ZN+ByCKjJacZ2S4LB+hPbKQlQ3j0T5CKxcH7Hk/YeEDXPBC+0ZiLuNWAAAWOCVjFQBPiO82z7/",
-	"0oEyRIqBVT+c3jDllkcalpk+o6LgpIeIHKqaiUJgkhnT5XASvr2bPDx4mOxBj7ySgloH5SMkNMU+wjnq",
-	"Ajm8AsAD4IkAc0dX+1QkvlClkgwxNusvauKJs9I42f9GTBE9Llcwg1fhY5uztcbGd8HXUr62urSJKTA0",
-	"ac6d87tU036Xau6U4OmWtW0Z1Veshb2AXCx/Bm7OuGAodlaanOMBqodqtdq/CSwvVcNyKtBgURZ5p9+5",
-	"BxyL+rPEs7KxRGybrlVdAOcmkxG2kNN14EKkkw3VVJD/Pfir7TEEg1ua6VnOFy/wsvtIhhCJS6h/iDZM",
-	"SH8R13ABwZT0EqrHxsnmBLo3zJXO5DjqDPGchv6c0Z3lzjx17DDmWaMsN6LAek/2dMFcAP8TqfdxzYSa",
-	"5QQX7RPPp1F3gCY2TQ7QykxeqHcNHfq5UOUMwsvIEQf6MPYM3GYII2hUPHDBp43DhuvL3/jdJ9H7oikY",
-	"WV/Ld9d8geEfLhWpWl7LPUlw0R7/yQs/URejsjL1Xob876WOPstkCmmQbvwyDRVYEAQ8K5g92TqeeMGL",
-	"YeO2xBsNW5KwuQhX/PikS1GUdu01Hb19ACfAMx0fgazhSwHvq236K3YBzYzIcw8zcKFKXJ9U6EsIPKQc",
-	"iPi7s0JNZ427/RXdaQ5NwSxSGrDbzBQaumtFuscTbpK9LvNAB/tlBjN//PP+m5OoBxDmtPz5GKeraa59",
-	"/AQAUFdmIVfqkvDL7GHCLYbBSV7aEHw4IfCxqC8lxRgtLYSPF1nqyK9igfBpJLPXBO0hdyvyKh40n2X7",
-	"l2LR+K1XJwxuLX/rVaEuIv/4LOcGQpYQ+bSUOqp4HX1sInjeSGB/wRsf/vzw/wcAAP//",
+	"7L2Ldhu5kT/8Klgm37E9adIkdbPoMyer8WWiZHxZS46zMfUXQTZIImoCnAbaMuPRnn2afbB9ku+gCkCj",
+	"byRFyZPJZPecnVjsG1AoFOr6qy+tiVwspWBCq9bgS4t9potlwuDfJ9+/P32XiXfsx4wpbX5R2WJB01Vr",
+	"0DohC6YUnbFW1PpEk4yZyxMpNPusW4OPF1FrKtNrmsYsfpvKpXnfTdSyz6jW4KO9W+jWoHU+Z0SxiRQx",
+	"mcxpOmOEKzJN5YL09smbiZZjlnZaUYvHrUFroWbtXitqpTJhrUErUyxt3VxErTQTp+Z6mgm4rjTVDD+r",
+	"5ymjMVzt9o6P473JYbs37dP20WSPtY/Hh732AetO9+jRpBf3+62opaVMzCgvbm4ioMOZThldlGggCBXq",
+	"mqVETokUjCw5mwQEacVU0wH5Mmzp1ZINW4Nh693715dn5yfvzl88H7aioR8ZXNxmbPAUTBUegckOWzdD",
+	"MRTVr52/+Mv55asXZ2cn37/Az8LjdhXKX92nvW77KO6O208mBwft/vR4etiNu3R/fIRflQm+lirFlaZC",
+	"b/fhZ29en794fadPxyzRFN88p+KKrGTW2e7jL14/3/nDDe83a/jy9PXp2R/ufRFbhttOn3NFxwmLyztO",
+	"sfQTS8k113OZaXJyWtx7sWE5yi9j93jUipmmPDEPn1pWVYSmjKhrridzFhM5NZxL9Jwr+3qzz1Lc8Ze8",
+	"sGMOaLfbPup2u+0n5j/d/P9iu90y1Rrsd4+jluYaNufJKQlGYyjYGrQeL1M5TthCPQ4HCxvt9BVXEymm",
+	"fJal5fm/XyrYgyRl00wxRTRIDTPmB4pcsRWRKVnImCX1ZFkUXh3Qxkifk1N4FZ+w4PV3oUlvP6DJQbdf",
+	"oEl5KHWEKd6D1HktT2ARS4yRJETLKyYUuWZCEy60JCmjSgouZvXEEPIS+aGGEJliMaFJQrhW7sVjNpUp",
+	"I1yTMZtRQbS0/LQDafoHa0gzo58YEe7tDbTJR490efOJpYmkcSPLcEWkv8fwyYQKIc1kDKHMTqgnU/7Q",
+	"GobZ/PJd+OcYntHpymyP1kCnGQuptlegWmGcdRQLbkCSvU2llhOZNBDMCQslF0zPuZgRlihWT6Sle1Uz",
+	"icapvGIobFKiDJPmL84E+7xkE70bmQ7Wk6nIXG6khKWpbGIuPx0k1H9kUtMilc6lJAsqVrlI1YQSzRcN",
+	"BPoRXhFS51oWxPGYGUJcp1xrJshUpuaAIzQxx8pqF6qM11Flv1+U0DA83PXZsoEoOAWkyDumllIoVj6e",
+	"jCKZMM3yvetpQbVmi6VuDXpRa5Iyqll8SY3m1+/2D9u9XrvfP+8eD/Z6g95Bp9ft7u0f/LUVtaZccDW/",
+	"RFnWGrSUlkv/c/MrDjv73X6vd4SvSJW+BCnW/MX9vV632/+r0zC30Q5aXpm9vNUzcD4NWnLJBOWPZ0vd",
+	"lkq1e/3uOBCKLUdK2M58csXKS79Be81SEd69Nz46ah/Rbr/9ZNpl7XEv7k/22P70oHvYiloZqPGGY0FY",
+	"IbFUa9CN3Di4FP7Xfi9qLVO5WOrgp75hN3vg5M/fFPnlxSdnZARb6Vqi1qyMDg3GQ8g2/DK1D9+KyiG7",
+	"MQHHwpQmikUtZsfw8Qv+01st1g6h4irfAaB1GpVMsR9bg95NVPsQKKNND/WNZZJQpS/tnwWKbDQqtCdP",
+	"YFXAxh6QfrfbNQoqDGlAlKaprlNX8YLROIvkvJ0G7rnwdkou8Ds8UsPxOChcq6EhsJkOjwdkm1ENenWT",
+	"tYZCNHQLlBsNVp/f+v397d8f2iNbv3/PL10sBav9mPn9rgtnpdSwNfgybP1Mq16hvSVQNGxxdUn50B5J",
+	"wxbN9FymOLgrLvA75oYb8xp/UsDPawQ93l84LizvyyV8NstpUBBeQ5Rew6qkG8JudSaZ27El8fVGVE+7",
+	"j/933P2rHncXwCvnfMFkpptNEcUTc3TU6oraPtysS8c8Jsa8sKcEF6B57qIl0vW6835BS8wHVqcfuqtw",
+	"vr09/RNb1eyUK7aKzHiz0JL4+GXdFukfD7rdjhlsv1tm2IP2uG+Yj+7vt4/jLmvvT55Me6xP98aH3ZY9",
+	"do1aW3lxrzvo9Qf7+52Dbq+/t2deLOjCTOoDGxM1h223TNmUfzbb8Ory5K/i/PP49D/Y1Vlccj1GLTWR",
+	"S3BpWt5VA6O3e1ZWA6PYmxlT3opaUlyO2Zwm09aF0RFgTS/L0+qy9tGk22s/oQd77f70kB3E+5O9cZ+2",
+	"kMcmE6bUuWG8smVieDEC1wiFm9CAB5uid0AWXGQ6VCa+tPA25OLWoMVWf5yPv5/wN/yPp+//ftp7zU/V",
+	"6UIv//rs9PD0b//73//T+d///p9W1GKflzxl6pKL1uC42zWMNE2ZmvsXqVRf4q0ojSzXjBlNnd0+mchM",
+	"6Kr6Myvvju35w7uTvMK3wE00S+mE/bv1bncmclFhpiest98+Gvcmbdqb7Lf34sNxd3LMjqa9br7kOLZg",
+	"9HUHgp3Xjiz+M03B8NEzKiYsSVjcaNR5ZVTPqSZCjmW8IoKxuOgx2fHAQzM8l38TN56iYAI63PxyDsIt",
+	"D7VgMr+wQ61bOdO6zQbcszkVM/aWKnUt07g+GCSknrOULO1Nhc2bpSkT+tJfM8d9mrKJJnOZKkbGhnnS",
+	"lZHB7Dq8TWm6TJgxg6h9v9EQYfM9k+ITSxU1s3ottZGHS72Vw3gSPFlzAoeXL4XUl9S9unogx5IpPInh",
+	"HnQYhy/Y5Uzuh670fuC+CqccfLXe49c8DaAe7NB8z9euqZmk2/sSSCfYNVOaAGPmlAteCOd+Q7Tw2h6s",
+	"KEjoRCs4k7hWZJIpLRcsLRxL1fN452M2H+ErVGEbhmjXtxzPvEWEMv/Sa6nrP/NSpmQik4TRWVY8iPOP",
+	"fceThIsZuRLyGv0ihrOkYB3ygXINhNNztgg/eA5EaJgZ/Gj4ho5lZjRHwsUnyScFf2XM1CTlS9gYg9Yp",
+	"uabKzjUm+tponua7QTTWceYpvovsH/V6hizXqRSzYGjvFUsbxEb1rF932G0hQirHNA4hRt5sYkqMH+2o",
+	"ctxGJTVfqSiUz69Wb//A5dF/Pv/L7M/7iz92J39Ne+MPk//8/OPV2ZM/iL7+4fogeyGP+Ak9nn7/t/+I",
+	"9/70z6SxmlWwW3zNAjgpUGBJrpYJXV3aqZ7ElPwgP7GEAueyz5qlgiY4Fvd827Bh664DrddNN413Pdfs",
+	"hVwzCSjyM09zjYrpXzDpdnvto7jfbx+z/Wn7gB6OjyZP4mPWnf67G0KHi0804XFlD6x5uJy3EZDcCuci",
+	"yb9b4aldQ2x0HZl/gVqQk8bM8Pa5JRvU1n4HD+iqsrheMQN/l6fzrfVAQ6Dn370X9BPlCWrD5UM6ppqO",
+	"qYJ5xfK6TquJx5dZ8IqSKuNfkCs0u4Z2e4dbRy2fu68WR1ZRZUpjB4IwdQXBhFr/udFTqslJRa/5gBjl",
+	"3blr9496obN3KRU3p+CwNTBXosAja1/bscwCrkU1mbMFvTT6FrduR88+h3CHnIAS3OzIzM8TdPdOdMUn",
+	"6pgbPZ07+mVVNv4bm+hb+5ANaXA83l9bHlHR5bvFlvP5Ln411VYL+SWM4QCl7k0EmGmGkqXwumAR6wRE",
+	"QSVwHGQZqMQi4eNmv+Srsr0NuotBiTurxMKQOjc3p78da3HssN3wtGhU455RY5CQRIoZS0kiZ4SL0ilu",
+	"TxsjDswbX5jj5pxW3FcnbpkqLhQvyuCkutTwbFGOpbCsVLiHIU8KVWfWNk8RGscpU2qXDKfjpgynF4VX",
+	"EzewihgLxw0ksKf66fM6Olh7F1eZzKnNRnKqAOF1+SqBolAlUOmVxlKlSWJU+znVuyTxHDVSJB/kGnJU",
+	"xmqI8pLy7Z1RmTPvfXLJV/BIFdNbSifbP51Lagr0/Sf3R72U6ZjHcXnPvJbOMOaKgI5Z3SFT/2hJBbIi",
+	"4wE+GShCSSKv4ZW7KEPFtMhA93kZjKOyNfJBmtn+gYr4zXRaK3h/YFNNtCTzbEGFKiVOLHDKZlvAexhN",
+	"9LyaOGjsdZYUvB6eXeQVPHoas8VSaiYmq1PxNpUzI+mqeqiiC0YsiSKiNE8SkomYpeSarmoWg+evveTC",
+	"bDN8cSi03PsCWR6Mpv0ntoJ4WvFbuyzVZG3CVCjegu9D0ikXJBh6ZTWbZlki7CuuFlRPygsEXwBpd00V",
+	"pmgZHt+YlRd+deFeXeD5GkoWPuFcrpaQd2b/0JVZJmEwwrX08/cB8QSeIGWKTWmWaHSaufTgOgK5p28/",
+	"rb1C9mo39IPZg68xu9B/FScA1vOzlMVMaE6T0p76kEoxq3epuznACy4nwRtKcq2o+BD0G/p3emfdLhrR",
+	"QUG49QruQDMsUhxWDS2qow/IEvBIjePObwuuiJaoe66hUMhE6OgL9KI6iSIFI/Ayw0g9I2P7BwfkE1d8",
+	"nDBycvbs9BRMCTrRLIWzAdbc1bXAx7WUl3Zc3JycRskGXkz4guvWoH9wYLRt4AlDmdIwsKZlh7zPfFG6",
+	"1UXhxa23bmHKRAsW5y1N6YLpGn8e8OyPGUtXZOlval6Y8J5A6vufzVpk4krIa2GY1yjC1H4EXllPeZnp",
+	"Szm9TKkAwxGoD2MKiG+IExAff96B5N3+JpKHc2wkdn5TQOZ3GFKvifMbQ0kZWxJ3gaEL5jk2kxrj8iX5",
+	"YIP2NkmAo9KDw7bkhtfumoK8Vj64ATXSBG8I6FFLCBy6EwZ+/LelRCFb4j4J0d3/CoRIqXBWeiG4lMoF",
+	"eLaMxJokUq3niPwthd1nTURbxTCT6CopvnYXQtAmi9ETIhxQMzXyuwxJfqBKn8QLLqoaaUKVJtRc40qn",
+	"VMs6UQRZQnBTRUHiGDKuvoZcz6Whj3V27LI9WBMxfqgbdIUYwaiBCPwTewsWVJUKaFnZuGtQdODKDcYl",
+	"5XyxpGIFdjzE3sgPOl7vHu93rfer1j1+MOn22kfjPm0fx71ue58dTZ/Qw3F/stcD2ax0mk3MahqL400a",
+	"Q9XJnC+R695JrVka0wVYAFxARvS1TK+M8hvTFZy9y1TG2cQMzCyXG/d1EBjLxkmjmd5/Mtjvdbrd/V4P",
+	"7O40SzA29o5NMxEjsUDr1nQ6HZA5FTGEX6HqpgNBMWcxJfwTOLGlAHMz5UzEiaFvtowbyXcw6HU7/X73",
+	"oPfEfN97CXuwsnJ2Kl7KtOzlBk/Xm5NMz0m/0zXjW4TLOEup0C7nKtAhtwihZsroqBCJojEthGD9gOrD",
+	"uYr88ezN67pobvlFWwzEfOsVTczEWH3WibH4yx+0m3rhHry0+7Is7iGPyYp5o+yZ91iNjwvy/vxl+8ku",
+	"Iq7XpAz4mZB8QJVNXR01EAEdti8Zi8d0clWkwakmc5Ysy3J+sfAFDWg6ch0ZCWAzsdfv5/3Sft4l8Tel",
+	"motZa9CCiqI13F/8WDBf1ZzEIGLIG6lLvP6XiAlGNROlvDxFt9jkxE0Sj4DlktFU2ZQOY+tMzSlAScqM",
+	"tYz5RddzPpmbp1MyNu9JWcKoYspJYSd5NxAo9H7ehnssgdALc3v6XNxErdfs+r2qGiiCXdcGk52gSrjY",
+	"McOyVxPafs0+6zVZUadaEcE+63LyicuttVQ9Pm53e+1u77xr9soA+a2U/UH61iP/c2d2+Oy7anD6hCxY",
+	"zCkxcg4UKblkKfKX1S3x4K5zYOU5a3UR68qL8lx4jP9Arlvw+V1k+ZOCLD/MZflrn3zXFLMujd7S6aXM",
+	"RFw9wvScpSwyZoaZidlzqoEgU3hBXdRLSHQHmr93mWsxmLNfnKv7bO008aKdYTV5g9akeOWyq8hqFGTC",
+	"eH+/fTzp9tt78T47mB52j3pPjI3t5BxmdkU7pcutF1h7g/1mNXYv7j7Bjf+E9qftLtuPDyaH4yP65Lgi",
+	"0bm6FECMXQUYUtOs6Hltxf+Z0UTJnH4yFvwy4bVmnuWJS91U6m/zOe3x7lymeYBQIHN6eflgp8jppMnQ",
+	"sTPMoQQaWKw0CUOct3SVSBqfS/mDOdhKKfifWEoO98mf+Hc1VFnio5fgnYOHy1YfqIYLukL6Hh4c7B2S",
+	"8UozKPNeyJ184d2CudcLQkF2KujFtOOpUKE6aKACE7FhEViwhngMrmZElnhvfYyIZlpu2BugpfX6e/sH",
+	"h1CjcNtc0dtEGsG2dUrnFoPx1lc+yfWpqesV0t6ge2TEQL8HYsAc5pfbl1nAwtgUihdwjsfVpcEMFkKn",
+	"mtmApcu6AGNzZszHGta191wy+97yqZjEZj/Dy71D7Iot0T/ov2BosbPfdP+oV3Scwhx2cZzuFWylXmAr",
+	"OfKRfJ7VHVGmBdA9BZ0eLmAqQUlsygWD3W3YdUpVvW96Gbzl0kfMC5QO8jJcnMxa7Xd2BfWCOFk4H5LH",
+	"7iu0qBkwkqPqEDohcUqn+lfv8bmLE8dR6B69OLgUb1P2ibPrUpgPTHSZJTEZM8RGgfirZbJwpRrQ0/5T",
+	"ZjA9QwrIMSFYLB4jhgD1BzhR2XIpU01ipq46ub2iVkqzBdiV+Vu3EOplBLb1WSg2w6OWMM4/V8VZSahm",
+	"liCTuRVM1R0Lb/ZevvJ2tR5QMx9/D3gR8qw1fPcuCg6m8NUpODg3Eg6rZu+Whp4T5YxpzcVMNeWgb7OH",
+	"f7Gbrby38mnXFFQikYr1lD+v0NrJgfwVHcMXhlyZdqnzjQVcuepOwGGwZW3FDb6+5Hls8GHs6IAMPYTm",
+	"e++oZj8YJaNOCgDakt2YoIdLUes2SKlml4l9S1EKKAZsuZApy99kRgQ/Q6LX7oHO7bCWzBRJPrqKMCiM",
+	"HmiC4dnG5cVopTXcMExVgV5qqsvG98+YYOaza8s6617qHsyTet8xbTSxeq0jDEIZdrD74f/CTvcSdkqR",
+	"9Pers7yTCXst9QnujPKCQp4k0IoSpcFkqFOmzW1YgGpfE2zKNyLB6h541xD0iGELTO8xI1Rd2VS0XZ1a",
+	"h03pl2ZmeXpnw14sD9yQ5IzRdDJ/x1SWVKsVrFFglolWyxbWYwCUTVrr7PIqoBJ8uTRG/scvLZsn6KIH",
+	"gLe7WVu7CfnFKGg7ZgEjCfNhWBeXHYWtKjWaZO0wyzWiF7e3r6MvtwnLWELmy1EfzFofr9lI/SCeFM69",
+	"QBu+kTa1FcW/lmW7gO2TfmLpd5laNZzwiZxxse58x3zOy7F5RXi8V1WElJFryo2KscuZ/mTrMjacE7Ej",
+	"qoiRcMAoQSBtqyI8ErrUcmmFh2YJW84LTqDNECK9QnEpYC64gZfiSfbJY/B27Zsnj/a63e5+tZj5mEIh",
+	"58FB+4nhrMNpb9yn+/ETdtw19y7hdXudbqfX2+t0H/f316Lu1HwOuAhd+oPWK/l3niT08UGnSx7+pdd7",
+	"Sn7gIvtMPj85vDzcf0Re8pRN5efHvf2DzhpB0Hty3u8OegeD/W7n8KDX3yuSxFW8NtHkaNDtD3pwMh/0",
+	"egWaTHq02+4ejfvto0mv2z5m+3H7oE+7k6N4b3oIEUBLk25vEI+fDPYHg8f7T9YTpfq9AlGeM3V1slw+",
+	"7nd65CF/c/bIbiU+E++XDeX+tw9ybpWNgdWWNUl4LyHAkjJWhy9UT2gU1vtFYb0Wg0i8O5g8Oz08vVr+",
+	"5c/P/njcYXvdzqSfiPHiZTf+yx8TQ7jUzO6xDXU+3kY2Pqa87aD1fo/1RKgpf7vbIHI6cTHbspBpThX5",
+	"W6YAWjkT91DE9BUqh5Sb0z958VBdsGRLfIxfX7zE6xM7B0vKr94hWIIr8gyTVcuIwvBrjSfUpdgjJ/pM",
+	"1zonPVf2NU9JyiCJlWt0k+5iU4ybnH3nNmnWDaWiCRTHms/8A9fz+pQnc4XQRsSiXw0/Ftza/xoZXBe/",
+	"zF1Y43st772P/ycIv8YSGJ0ONKt3LKsiq1tOz2pr/bCgOGV4dU15h6/vw2YOHXKqla8j8SUOA5vUTuiM",
+	"7pbaPmkqeIAJEhhpvYgMZgJMKeUrKlYnqAXVlZzyz3pu64HWFMppKS+NeXhJ3ZvqbEd30WYN2Y4XCHz2",
+	"GbKE77+wNPQOVwZST6LyVAJCoeKpGoxrOPuUvWUNkfJbinkxtvsMBL1V9ZUEnPxQ8a/unVAFk9vPKB9p",
+	"M53cPUCmlDehv33PP0F3E0qWKZcp16uIaDpT1iLHQ4hMOUuKuJdK8Zlg6E4SWZI4YKdLuBWWQqYxpEoA",
+	"YNONUVbxA61Ba85nUPRKZ+D5HWMiGxBimokYoevenz6bU30rV/16xL5bydTgcL6IWjrlsxnMJo8AtJ1z",
+	"LRzsth3DdhzKl2IrsCVNLSBM1SG3Vj2wfANPQQ5LKaKdz1dl4wXXpblavW03GP91SP07tsmyj71imtZC",
+	"9gCwekNXK/h4W2m2bGx8ZcjUzgdpUYR66+/PEfPz+6sdve74jvUNweAdTMTbjRohPdZTAu/Zmua3xLJf",
+	"A2Ufrt7H529ev7hAEKUSL/756P+48V+SG/Gf72o6IPzC+HSn8p7bnRY40XpAr1sYLTc158s26Kjrjpbo",
+	"yy1bL9TMBSo4ti7Auak9JYN8jIbx+l6PaKO8F+b7TGg+oZVMjdfS1zKXtcus9FxZucwrOgRjsYPx8hXZ",
+	"u7hq9prMEKjfKI2mokCWBwwHvrAJdCx+xWJOz+GhkAJvE8pFpY2Rp4F//BJKU7A+s7G2xaMQGZ0a04Tv",
+	"VtEyLSSaHuQUCSYWfKKeLLVzAOqAdbwGh/gDxuNcPUZtiKKSy52/uRF/7js2kQumamtNKnjAdUVh62Il",
+	"1crVHSD3fUHYn2nCY9qUn3xCFlwpqImAhamy0Cf/fENmMqQ3j1NGrxShJM0SX9cxkUKndKLrU78NK9kU",
+	"kiC5G4exCxBJtwn7J6fAmozm6jQN8T4wevXWB6oqvecWUqxzAlwzenUZXC9miAaIOIyqlTGgZpnFCqxS",
+	"q5jQEhDMv38XmvWaaGYmHk6tQq/i3CDQgWgz2MYZKtGqEN9m4vluVxiMKtbpgTVPHr57+Ywc93rdyBhV",
+	"cKF30Dno9A4fAX1we5jNslwmRl5yKR7/TYG72jOWs+gBChOymennH5iY6bmFwrGzUjp1+/7FOZ3VD9tm",
+	"KhnevraFDmour0WE2UgWH8bwkEzrhv+k86SzVxr8sLU3bLUaRni4b85PrRnEsf7fsPXx337T/q+L3w1b",
+	"v22Vhx61Prdnsm1+bKsrvmxLGDpN2p5TsKNFEQLsHVsmdIUyoTjjtymDvHDIAEszRq7nzPbstRAVLoSJ",
+	"xVSE0TThOXiXQ0+zNUGjEtLQqECH8jK5vi1SJoyKW03uBy6uqrMZDbNud2+SpQn8gz0lKUu+HbYE+6yH",
+	"rREu15P+kyePotz7tqQz1iEnY6ADwN7YhEfrlguWEd7ugsC/h3TKbw+65uf+4SRLlUy/vfqxn510/zzv",
+	"Lb6f/TnurfYX3ezo+vu/dp/857RuUE1c0e/uP7nL6v8gcbPUM/mS6rnncNA3UdkrzvdW4e47bkifo1sd",
+	"8AcoRYWDhiYJg7RFEWPBOGF0MidLmfDJakBG6aiYp5OwqY6AuSE51xzmLu1ypEfWj6OG4iEUZrQ509P2",
+	"XOslXfJ2SjWDJW5bgfeoMxSlbY15hU/Tb7tP9be91vZTvs1SetK8hWnWEYjqkBCYfKgiMvoxoIeZ87Wf",
+	"M9lyyvUT/vHbXrf79Prb/teaMtPp6mRqYcCKsz2zE9AS0rBCb3qIEwnJniqbTFiJrXvhkKcyXVDModN7",
+	"YNvRz3yRLVqDJ4eAsrHgAv/u+fmYwWJK6vYTqnHorT16NPaBOXv+pwfKOqN9i+Himnwqsh0TZrAfzc8X",
+	"dfvsw4cPJ4H1UT+QydxsNDFjKDEPjw6CA658uH0HbbdIymiy+HbYskr8sBUhWOG3wyI6Foi83SXFTdRK",
+	"uLhC7eP796fvshoRd2Jr9gHC9OT79vtTM2Sve5warSnNhHk+t3W+k/GqWArV+q07/DpG+f3NY38pwhb7",
+	"NbcAPJjr2l9/HVp8+dLr4sjfMRq7xfdPVsY+YzpIAALzGyHeVG1r27VjaGJI/N2O5YEKgPuLY0HmXDOc",
+	"MIS9diSqOogfuNLgsQnIoapjSLjSYSPNHYaQ9ytrWBm8gXBd/Ty247qHFXk2pzroVbGGqaFkTZNJwpmo",
+	"GZFiIvYip8rivJFzt2H+0kjRIbxmrLksI0cbhvrno6882CYeK/fvyusCm4lsuC5wOu7AdC9EzGKbt1sd",
+	"2AusynChNhtOr46DCf+O8hjsM/WD6Pph5A0v4MyFkqbqeF5KgKwGndG6RWyVOasTUigYbPuFyo7As70y",
+	"Jt8iwI9LrRsSiMs6mpi1ufun30ybpMFbmSQgmLDefpNIahrKlnIB4F3y/MKyPkTTydy2PKvbX+ayS8Ip",
+	"j+DHmo9a14wDZKvZMZjFkUeCHch5DRngDZU97Vxgv3UY0Phl/LmQM1y6I/BEFOG8Gs4NJwfqF+gue/c1",
+	"XbA4bD5VHMFrgMgIXJERocoDR/NJzYZZ5lWXlQHlST9Nw2HXTbx6pmmqNx/kk1Lrvp2Iwq6bz684qF5q",
+	"+nx+ZO3ybYcTVPdhIXXjV+G53T5Zylwvfvl7pgkN2uTC8qNe5XX8jSsSfmG3MTKlN+qb9pD5mmpnNx/S",
+	"Z5235akRrN43czfp2iDoIZdPsR8Bqqw6ZhQ3S6rnndLlIvJFAyExYbyWeG9dsXlxnDbFfN0iVkAeKl48",
+	"c6FW/i/x2h2+7UpNm6Zub6j/Ol7b/evvbC13I72x2LuW3mV4y/LnCwV7DRrkZWEczQoBFGBr39g0gjIz",
+	"owBD41bsQV8r8u91kJiUWS+I/KbCsoW8j0GDWmkzPHPVsnSGl6u/y2MrXsfhqcwcmnNau4HMxYCE26jg",
+	"KTz0/tQasTuIx2BMdYZM/ajWWzTFQYFJs8OwPsmrsLdoeVjmMozjiq3qhmCu26crcnHJL6/Yau33z7Rc",
+	"LpuWylwMSFKn+svlXRYFn2zebNY3sU7/LrslvludPt9Z/25Svb0QwjnVCqFzl+V+ayqc8wVLuGgye66x",
+	"wGu5ZILFoI9vGoh93R2GspMttu7bG42xqDy84HjOr+Sh/MZTCnuNA5HA810dJ+bg735U2QE0MUswgKZV",
+	"yoI8h12WyY7AJSI0fr/RXMt8OsTtLZD6r/ot0vjNGdO7ffAD1/M4pdeiacndDbWaybW9uOt635SfyGXN",
+	"6fN6t3qgXD9QhENYApDwDDfnwLslqbTOW/7blE1bg9ZvHhsVQwojCh/jVfX49Dn6VuEQaBzS21NzguBw",
+	"yIlYEUz2VkuGyKeA8vX+/elzBLTBKJyQgk9oAvDmFs0TwFqbJpQfOHedjBEXb2XeoKImtOkg/rQkM0mk",
+	"QC9VhxhukJkGp2QOlDhmMy7yKLYFOgwhDgvRjm4Ju9DNcKpt9+u6wNLhfhhYOu52j3rHx/2D/aP97vFx",
+	"L4gxde8UY3oGEeh18dMlnTGcseoQaA6Jmevm2ugHLq5GBAN/Tjm0D0xlyp5ivpgkY0YWNGYkW3Za9dTA",
+	"UHhTaLDXfwJT9n8X0h8+nrT/Stt/77aPL9sXv7tbBgTYhQ1BZchQkQ7TUhGKc3XgrE1TQ6zKcGYxg7Zg",
+	"rcFBN1oTTuzfYzAR5oWnRN2+/jCXKgcCBbQKoVkc7oCIaLjJ7G5jb6N3sEM81AxsgJXMgCBm4RVjUJ8j",
+	"bFZEHXHyE+o223rrmbuJr5Z1Lr8PgCuP6Ub5pCOimBHTmsVkvIJcLqqKlKBJKaJaamMb2dMa86cuEc4v",
+	"biIBDK6R8/e7BdbfK7I+bf/98uJLL9rr3gyHnfDPh9Gai4++dKPe8c29ZQvVWhyvIF2La6LoFHKBFLPh",
+	"CRdvh6K+QSkhCNoYIg4BaOvTKZsgBEunofnZUOTdzyIS8+mUpQ65kn1i6cq+pEPOGCMf3zGdcqYuHgLI",
+	"1eMU/7SpGsXmaHaJys3Q1kWfm8XUv7X/667i6XT6yvVlrNIaT1pU2aRIVoSjRB69OKezkWskh2JasQiP",
+	"7WuuGBnt9/qjDhl9M8KmxasOgZp1OgOgPiPqbKJBRJREM4KCjyJlmCK6TOXnFVnAisupWb+How+PIYlt",
+	"FJHRsLXXnv2dL4et0SPIEqMF/yZdsHXUn7Zf2YaM24mIF0JzvTqnM9vDb/paCtZAuPOcQC65ycgwI9AH",
+	"hoDojsGenha1JSomuXFFRnvd/RGwMQA2YN5rNdFvKHp7nV6n/2j9ZM1o7zbjH6gNZTXpcDwu4PQhSLOb",
+	"d2SLJyd0wQbEJsgVNUxMSxvgJZEtxizFn0ZRrh647tlYG0ogQoppqmS8GoqRfdxet8+bA2WcymsFMJEj",
+	"jDPKLJ2wEcgPGNnYSAjFkqnRP6Gzc9BwzUHuo6dhKLgifCZkyuJB6JTRcyZsTBJGbGQN1O9ENkZJyShl",
+	"iukRuYaDj8e29TUjOGPSXbOOZgnaMPo2eBFuk9gWLN+p+A84LWpXEcQlVWRU+JhZApkCFD+dsAUc6XJa",
+	"IiUQzLar8GIZ54B73yp1YIApK0lSBtQ0x3k+8bK248ce32bWVggGxCsRwJJlvSK/ia29pn9bLjvVjhIL",
+	"TByjgoyATUadr8UBbqq/MBaw50jna69/efqQwbteL+eaLapqOTnBH+QU4JXtXbDINjPZ7fgeecW/Aw5i",
+	"n/UAz1DqqyCstYMh7KHwicBkwaiw+eocU2MdB5ayPw+6v2ALwQYVmk4Mq+Guc0IEkYU72uzoYGkaCvpZ",
+	"1o0k98TccSA2ktE0EhsI+bqukCAh546zabb/coSirzuX0Ny701TeK5Y2TSRvn/8VZ+JcjXeax4152mUg",
+	"gj/wPzKJhZUeXOhLoY7FFtn8DupZAM8OZIsLTfzoHq/7tLv3sfvMTVSEqN70XAiKbca+3Uzf4pBxujWJ",
+	"wzZBHwTyejzsyHW/BdyYbGkNEeFWHGQ+VVd5psQg7zGqCR0KzRcsAjgZCw4Ir4S/Y7pCcR3UKhUqDOrm",
+	"aO/NKdMKk+/befb9Vg/b210ye9tns699Os97v8kTY19LDTk8uKq7MVPMFR0nW/DFyelzd+tNVOj2z8Xl",
+	"MpUzYyVufEtgZJ+Kt+6pm6imddSmV5XbVd1EJXC2TS8owMDdF6sXm6P5+raTU+RblwSQQvfDrUqlsCG5",
+	"UdKuKYR0Q97dnYW+o/H3VLNrutqdeRZcTaSY8lmWbsVBrwr330Cejdh6wU9OXwdrTfmlK3zY4sm37tZ7",
+	"E2mQoZUtbdpWyqYgr3QOW4SrDONlMVFywQKesIcPFUGs/N7WNShZ3mFdm5rxb9za+FzJYWhkRaXh/Jav",
+	"ynv+30Q1/XU3vaXSyvfe1t7t3An00DELOWZkSVNlji9KQPPPm/DjBr4SUCwKOz+/BFjzYIEByJUFFoNC",
+	"4k7Lpqj7fpc7y/kwg/0y7xS5xZ59FjwZjqN0BCy4WjjX27by/5V75iaqKTLf9KJKWfu9La5v1wVCV2kp",
+	"sXNPocT9KRlhjfaIKLpS5Bo6BpA36OsM7SgyZsYiVVgni0qqMT39zQVBMhQeggHXCCVKuIAdhDUxnBF2",
+	"I9yBLao9/jZRvdwF8X6JzhX2I0xRKQRLHXdBAxf+YnbD1zlUNrMCOVHQHwRiLPn9c5YsgXAvFpQnENDd",
+	"kVaQeX+p3RvWUif42P1qU4Hyb3Ulrghrm88RGscpgCZAOUQ65nG882Sn4fNrp5p/6d6WPjdooTdJvvZQ",
+	"XGOmDIeHLiRnYO9lEktza0mH+PDhQ7tc0rlOkShXgMI4rYp4zhdMZnp3TVHnL9igqblPfa09xWNSbN9s",
+	"hnZ/6le9gbOjJna/RtZ9EPTkH2y1nArNUkET7IHxwhzBO6u5+KYtlFF74z0REJy+eZa1mQe64hM5swFx",
+	"S7kwis5jEHFWM36WsthsVJqoO2r5k+KbtlHLw4/ft9m8UdCDKuaqvb6GxPuBKn0SL/iuhwhUkVD3grX0",
+	"zD91L2R8LQkT4KEh8H2udApoNL7VZ8KmGtio0kJ/h4mWOs5v4a45KfanvxfpvrYv/yoAG3I7boSjcBlt",
+	"jhy+U/6OlJi65zcR4aXvXn+v+0ZlE9gvYobeTu9igO7+bpavZMynvA7w50OYFFHJhihtNIeStG5zwT03",
+	"DX3lf1Zf5b+SaxEWuqZX/a/POsR2+4bZI1sRJNi1bz5vLXCzFYTULCK9/hNzP9Kn2ix9F/qU+4FvJE/p",
+	"s/dCnhfr+7rn7YYhZTn3Wrgsl4RRpYPkaMNVth2ioAtzlGCG3gjiR6MOeSaXK4jJDIURF1eMLfNsoIQr",
+	"rRBYCXOsbbvG4vu9mEkZ9a0B0KtR3099l9Wp6VC+cYGqH783FnYYPhxTZfE0gowjQUYu+W301G9vC/Yq",
+	"ZgwVv5qu1TtRpdT7eTNJip+9N3rcpkF2XsFo+1WAr/2Oiq+W2/g0rMobfh5Og6BtxMazIO+xcY8O6LDL",
+	"hj3pYaTkIXY1NBR8BKpAuQfHV9CZq31bd1iYSvvTjZHq4lfvj7gyYQXtCUpG+Cf0yJ8hTMN7QT9RntxB",
+	"f6b8Un5iqTkxt1Jp3uQ3m2GPL7PiENY+/vy7cMCGUkGXyE0PB000gfdLfS42b4BCq5B7WycXZjPHU0w1",
+	"HVPFvIus4PSxpoF2+dPOqBbyukPO05X1nyZU32ckrtxm7B/vAfpFqLGVLmm/iHA4TvW11M9sHceO/vLP",
+	"6Cy6NCfMdl5z+8Tpc+s6zwOmOqUiz4Td5pw6z5+45+UCuEGqM1X1TLt6BBCPNQ2UdjkLds5YimpaL20p",
+	"oE7C/kb/sLQn1FXNX9DnB1KgtJRETjWC0v+Tpy5ZYtuY/M/PIP+Atf0VrBo2YZAp//vPq3h7jTurdoFY",
+	"+/z7mmYK9+2o9r0iSi63qiL+NZTu92KZSjMGo9I9y9fjjmrGLyGVIypB5296QwGm/5eUCFLVXrw1Bj4r",
+	"zAcZCgdfYTvWNDT92GFlG5pnbN49NSO4V8I+CDuLRMTXdhLFtNlNdq5kImMuZr7sS7DGngGlPZa3IFi3",
+	"s+xdMNAPqRSzsNvDPzCsFv3axCXKxIrQRCREiDEUOmJAHtz9S00/K48TDf7TajjkjbCV8kROLVI0eUFt",
+	"Ibl3ni7YYsxSWxYEd4GfQFlgkWVqWFRzl3YUsy2J+czcCuRMNK2vf8DKJM4mzNUydbBoyLePODjYOyxX",
+	"KlcKshZNqIwf5qu8FMwcdzZz2YitJZPLhJW+d9Dtbvu1U+BHmiRvptDiZFMJxcUtoAAWjdifhmrXc5kU",
+	"AX2h8kOzZjeGG4hhFodCCemon0/xsV43nypNUwqqFhaQ1A3higsoYLT9PYHJAGfAArRnwuUM1wC1u/Y+",
+	"NdAOePzwwrvyTlq1r0Ko8rpBppnwpVfra98rb80xzr/WErsTrJm2FaK+e//68uz85N35i+etqHX+4i/n",
+	"l69enJ2dfP8Cfy7/+OzN6/MXrys/v3htHrd/nV2evT55e/aHN+a2Z+/Pzt+8akXwpZenr0/P/gCfMn++",
+	"ePfuzbvaFcibum5FqPenz6mmtyHWTVi59BEHkA9Ejv/GJmBchMxdxUnNo2nTHDW/LNz8UVkCgfTtyXaS",
+	"T7yGQU+wZ4Uf8WgHLq3fRucBLi+U/GeKpaOIKE2nU+yFgwFXY9yN/O4aFfYvYlat23qlVcECMwndtxwd",
+	"mxbpXSaC7H4aY7CKJm+D1cAKtVIHnHeZOJkxoU/FMtOj4FQbuQ07cp19CjWCr8IjDiOK2kYG4XQwP9nK",
+	"e6ysKvLFenFcQFa3ZypCOtpEqA55I5JVXuztGJEriB1uLbyfwUtrxXe/2+1W5fca2YgDxNxum1OSZiIi",
+	"1wA0k2MPkpQtGdV3FKFblEkWdrh71E0hOBErPGXEyIJ+bo9XmsFBtv/k4OjQcNqpscSylD2zOktVN/CV",
+	"K9jCPcDFcDA5ZKSyJUsVi1k8GhBK5tmCCqKlvCISHPc5s2G4M/cGhwDZRFEeD0VeQMMSxciUp0p3yGji",
+	"+jOMBlBjA0YbVVfWwjJs2yGjOKVccDEbDbCu2zYWN19ViGgZtouxE4MxOYhWyNADaw1hhCgKIauwjWwR",
+	"uDt3y6VRpUqnqBT8KVYzwV9K0yRxl1z2bNTy00VZ0ZDHDuEhCO1UAkVRy9ECSl5tamPUyteq9qQ6OX3V",
+	"wApUk7HthljFrlYl/EkyopmWI6sl6zlbOLT4HA59BDCMI+iult8DIthsMjkUNmBsGCXmakJTkMsLzDsY",
+	"yel0RBJG7Rc8cpVEBlSlpcq0RKJMDX3ldNowf49vXWsruM7kcdAOHYzVLBVYipxjOxYlpPVSb1Q/7W03",
+	"xQas6x865wumNF0szWPMJcuu/UwOng2330TFfrubnn8ZNAPOH/aD3U7PCYZ9EVVB6wThGqVOBz+RKo1m",
+	"8v1+xTAPvLxoZzm5sOAagMQs11ugdLucnVx52YxzFkI531JpbsRwyN0kLiESRF0KGT3usHJ2bH6ShTjv",
+	"rvddJjRPaiCrt7fJZMySTaR4BTfdRC5HxSbMbNURyyaThOgc16lZHkHGK6tDoA6nGAO1wk7NgVN5vxJX",
+	"ZJzxRBMOlmEzKkcPO2jeCzKHuQ+wznjC9QrkDp1OIUpve3Nuu2nP8P6bAjrunVnKBWxdci2m5BjRdg8v",
+	"d4L/gSqybvA1t1q2ByUuU0FTDV57K87MnMWz1uxCpbFOay8gGyLtIy/RHeO7zxQkd62CXxK+OypeO3me",
+	"iiofzFWnK5dbUpGOUMZIw+KzUlu9Ug/PMvVgSOFHapXTLVex1PFhgzePCrDggIa+iZ4ZstElUr7ggmok",
+	"/oIul77JAHji6mn33FzET0etWArWeKMUzN3ngiMN5yhcdfcCRFnTre/MRXcngJs13QlgEXjnjeeR1esc",
+	"odL8LAXbYjsXXrX+1oA6m24NprLxrZ6Um+4MSQkN5SsNQqo48nLhgVI9x4T9T0oqXAku/s4yMfiakXMr",
+	"W0NMtATJG6iM233IK4+1X3PYfSBZr1OprQQGAjwl1AlfnrDQJSww4QOkULOMyLvmWkhKR9dSG+EHCsG0",
+	"akRH1GIN63Tu8Zoja2jwlMgUwM1eLJZ6hUcGJNxO6IKF5X5b+Q1eAwag556i27fOb+B7yNQ77RFSsIRA",
+	"XdIziqjQPd+sey0edFm+VrDCmeuFE3S5waVbfxKdeQ2kDjw6P4yw9+6AjFCeGls7sjrjmEFCMypkT8nI",
+	"6ZCxv8Mrpvkp9pSMUEKOoqEIrPzIwcYWTz8pzBOBwyFqcjgU3AqkzqsQDQWG840eGRh25pgrGo9+rmCN",
+	"21nlsr1orm+ysBtaepwIV+8b+dna/h4OubB64O9oIUJhgrp/K8qMFfJkQkxPFCuIvupyym5lNgEnZ+q+",
+	"jUs3YB+pN9+JAL5hbBUtQJUK1FIjGS2/uEm4ANBasQxLDucvnMdsyj9XGeAPNsnuCs6BGRcKBpOyiZwJ",
+	"rhiiWJbcjL2Sl/GggFKsri4LeOpfev0amGgQKdBu5usR2H4gsDUTppQlZif01K/VG6RNaoZy+E13n+Fd",
+	"NgmaT+7p0LYv847g0LTmWvnKVi3NKV5nTQTDsQzkucIHCOwUN9sSOW/VO+28DFHGCo7ABE648G6OCMWx",
+	"N7Gg+yPhqnBcKS5mCWvbFi4h/1WjwSFK9v8bDj93u+3h8HPv5XD4+eil+efxy4tvzBXVcLH5qVrePYFc",
+	"g4YOfGDW+n5X1IE8ggdxbjacNHsfvY+21/X+cd7r+qDTe1SjB8IX84yNcj9OEYNVq8joxCbTge92QGyr",
+	"bAuVHLzF4yW/WdIfM8BXx/CDKu33/e7x5mCak+9cNHdPR2ePbcziczVAeq93iOz1DvYON3lEgOsL7cE2",
+	"GQR1dTf1AeCT5JquFBmNgZiFmBz+tDkSV1jAwtcKxCtPonb/4W6vPc+tJIAdVnBL3ddBPgnaj24n1XyD",
+	"0TqZbcSZV5sAQN38YqUVqnAFjxqCHNlZ2nLA/Hf7nLqVoyYs/a03NISE0M+ECgBSwD60vMmgwD6zG/DW",
+	"4aZbKCTbH1V10t81ubWC3s94s6jPzcG6lXPmHdUhZDoumwVy7232dW7a1lg24bLnNsaord+zzh1YTAaL",
+	"fNgdfLQS0NxrNgo+VkgZXYexEyJI+In7h4uJTb3+dkdZ94n5z3fmP8/Mf15se1IJdr0x19VbpOy6kOla",
+	"cKqViVB6dR3zFCPjt8opyPNCQFMIGjL66P2pdqF636yCe+8tugUEgxU2GpIrvMO0iwGi91tzjwoy4jEk",
+	"Lrj+IENRaBBCwv4g7pUQsLlibKlcoBH6gQBQ+rOws7Dl2FFdEkNjcgsoUhBEphwjQZBUMTB6E6hQkONL",
+	"wDtgri5pqhVJOJSh2T47I/hx1GnKdimkHMhrEQRrvMMXe45ptc0I8x6V2ClhZEY6yhs7pRZG3nDKyF31",
+	"+RYbMtB4DCL35qaO00p9pHeTEai75vmIVmHrkNGXmxGh6kr5oE4eiQ3iczpLRVV83C5ClTLnFSjAuDeM",
+	"1/rB3JANb2SpsF5zF81wOX8NrvMmYoKSvxshTwAvwboWOmRkltWmAFEdBDXdef1A5XoLbtDAucYVhPTF",
+	"U7NdfWsoDaJbzpAC11zPh2KUGzmjiIzZhKKeTbU3kFxTIBAHNDGMZ1GbhdS2ij1YO8uPZXOuLByd/ZTf",
+	"UycOi68uOkS2dm6gxbC3t3f8yPklyTTTWWpFnSDvz5+FCScrRlMCnr6nRDDITLGijysA7SEys30G/GEV",
+	"U83ami9Khtde0fDvdwun1cN+t//xsH188VO/+3GvfXwxHMY/9T/28F9f+jc/uV+/7N08aj/swqWfeh+7",
+	"7f5F/vfHXh+e3PvY7V08On9o/gff1G3vXTwafOy2D8wP/h8Ph8OOeWkvOr559PuHf/3p4+/aF42PPbpD",
+	"/6RdPC8/n4uh0WuAO2DGoOPcNEthx4DPD84+1JytI+GKrZRt2YT6reeJLOMl5aWUYmn+DJWXbvuYtqcX",
+	"X57ctP2/97f4d62/aNesVOvpsJS9aJR2xZN6J3G3JkTqj/i1RwA+f84+65qQZnPqJk7gtdR3Gr2Q+h81",
+	"dCyPvsvgm/KfCvdusnHNK54HD0Cig968e/HJc7i1kjIJvxYH3UyI94qldyGDa3dLTisKb815WiXXVpbr",
+	"a3btjdedDIs72LLOjF1vdaBFm8c8toxj4v03UVkHuGINrZNAhDqFsOh28whw5E+MLa1njhLFJimrJKsf",
+	"FcSo+XOdO/1wv86dXiKUGXOVNhdr9bQcHCEP/wQOZzU3BgJY+dBKEUgNjpuXnCVxvTf4xJWiTM09D/Bo",
+	"qRT3rDOBafvvFx/t7BtM3GAUf3ZFD9UcjZL/2cVLAR5Cp5meO2T0bVzQ2DepGketRFPb1Ws/i6/6Y35w",
+	"4kRbkVf6wxKP1qBFxapERdUsfbbx9AUrcVNrYuUlD85fh1BfwIDU46wxOplbOA4aMk44nr1uMdnkNkN0",
+	"KlpjblBr0FrQ5Uek5EWBTnVtx08KjkzqJlfIEUSHk6GB1c0UY7CpMAncv8DcV3RpWiDmiAiZYkzTZ5uD",
+	"p1TkGAFSkDGb02TqTC332joHRMzVMqGry21U2+d4ryNcAEiyvt4FCxqsteJjWVSR0V/ab0T7Oxhs+810",
+	"VChx3L5/c0Nj1K8Uhcut1WqsrRBmC+lTd1IF2Uvb1GF6t0NkfZbJymae5Xl6Alpu0uWSiZiMrO4FPecK",
+	"nUlvUWR1cg+VoDtU1WFS3Maoig2grFMynzN11UDks2LjlDnQjcVEIqfGTF3VReL05lx3+OAJ3HkTbXDy",
+	"0dB8gFJL10AVcqGuizmqNheApVSxuH41KvSPKZb67iLTYSYvKdKyuoBTOtG+OgNXkbyUKRnVdrAeDcho",
+	"msrFCMsptByh3HPFzjEDxrX0N/NAkVWS+ge3lfp+EtvI/L8pKTrv6HVQ0lUyJJptkGK+cGkdK2HsIMsr",
+	"Xyw5AV/7/Zc1OPaOyBjL3hyw2QOoj5pcobM3aJC63bd9S9Xqp40hAi1EnfAHeMrUdvunSWJT7DotXz3f",
+	"nJyPIaeUJYwqVmA59cDo4QvUTiFgCC7ZFD4XdNd0bAYAoZYlbWafuYsjLIATQf1u/7Dd67X7h7VJVSoD",
+	"5rnXyoooTM+McqeoZnRBfJQz7PWEHt6xzPStYp5fIYXfjcdLUS5uOSSdsI27C+5au6/6tbuq/gj6EIr9",
+	"CIGujVpSasc/Is0SrUNeQIf4HDEEgGq9AMsbuy7oioBLeijMNz63kXdHHWKMY0gjDJ8wZzXqfORKyOsB",
+	"0EEKpvBFcpHLRi//e9s2999sQno5ELlDtrQ/i5IqsueiPWzWHsSbs6KbT987putqX1gspMDmjaIA/GKh",
+	"t6DigG2fzJsrGeUC4Goe75zR+F6k63keeiqCILtM6vsX6ACv679VzDUmZ1qmkLNRiMsUNU9igaWgwK7s",
+	"3nF5xAHvAbFquSmwRTYZH0YrDjNi5tC0AELHWAf+K0tPywsYKpQZAZEHJJaCWeUrL+Jzeca22tVKQYjc",
+	"Xftgr8474YOSrojiYsLysDtUlETkb5IL1FB/1ooGWqzfvEN9aYBfs4Xze1c7RwpWq17coXzMyutKnr6b",
+	"UJku7mN12+yF8wmvy3gptlEBAZxIw1MTijUtOYzVxxaN6b/bvzsTuTBf9ZvKOXgLoAb7xTBTcTt53+i/",
+	"/ea3/98w63b7hw+++d3jb3///y6//HTzX+2Lh8Nh5/ebb3v0pRsd7t38+8P81ovg3+0Lc713E1x99Pvh",
+	"sPPod9vfX7tVXwjN9eqczmrOtNE3IzihGNxDNJ1BzXsss3HCyI+Z1ExFRLElxSqCMagFC6owSHzc63Xz",
+	"tNInnSedvUcVXWl/nWPl4XD4zU8fyXCoo4tvHn54/Oj3w9bHf/tN+78uvhm2HsKFi2+iphsefeOu3C3o",
+	"GtjStakhsc0MKQuaexEuPrPaCJb8S3ctvjXyoGbBrfsIJK53IOIpyrVynvqneU0xWN/YoiIEl6Fk5P4s",
+	"wUf49M2oRWdY10d5nrtg/rVSmi02u15gCrUiw3sMDPnFagvywyPOZfxlO5Wr8EyxeKqic93B9RF+4Wv6",
+	"IOqiM1M6cWWl/uCocd0X31zvSqQLhl5p886NEZiqmMpJUWOhQeSkPNCSqyOIlxx3u0e94+P+wf7Rfvf4",
+	"uBfGS6rXNgc0zE9J0hDXCEs0G7UhWw4G+lAJlu5poPpACMzCRaIe9I9Vb3Yqvo6Zrj3SS7bwncD47rnA",
+	"eyfNyhbKbetCrmhLtozckmttPblhM8biMZ1cPZOLRYOrd+UTtgLT5FqmseqQc/ZZ+4S9JVXmOOcKwEeF",
+	"xQOijZAEXn0yxkvFGdK9TYZxOa/4yb75z2G9jbLNI7f9Qq2SBOG6BtwCY7yhixHEm0P6B1oW0HRrtmre",
+	"DKQGBsTINJU3LbIZh0Y+RIjEi+XTNGVkyq5tlA+O6lHQaWRUcCHUCs66WFcV3tKfbwc1LoVtBEFORCcJ",
+	"uGiqvbXpuraRONbfIilGVsMZYZZYoTaDFn29Yxmvwg0Jrcs97Gqt0ZM46PLqeiRAnogo/ndsvWXrnZ3j",
+	"Bs8gKAleSREX1kNLeanmMtWjCP9IpJjZGITM9KWcXqZUzNiolAe5pmJ6i7rpW6i4/ocqi/zx7M1rYq/b",
+	"crHjbu8R4cImHxsyP7X0L3eHhx+R3tjLBPQAbOhFiUqomleciIAit8k3iMO1jFcrD4vc1uTMzxIGR+s4",
+	"lVeYkuQN4wxRkVkrxyvOs/CDH+1qBajGKNDDdj9RK1zmVjAb7Olg+MH+E/jEmMTYVb+WTQuegiZ4WwKJ",
+	"3w4DDqrX5RJrzM2MHXrVUzJC1h5FYWZ5yuhkzrDQAHYFpvcqMnHZunmhuFy2oha+pHa4f2A00fMGNFam",
+	"bMtYSpapHNeISdVQpu+K4uRVoSBOXm0+c+0r6xjn9HndLnj//vS5kSuGHBMqpOATmkDQp0NOY0UWNGYu",
+	"rGUB+IxgllMP53RkjeKDw/6jskui2zs+jvcmh+3etE/bR5M91j4eH/baB6w73aNHk17c7xf8FP/YZNib",
+	"qPWDnJ2KlzJd3DJRMAACd2L6zUmm56Tf6eYg2UDXaooAVIrUJnu4bvXIpBays0as3HNxkx0RptX9YkY1",
+	"S6nQl80aq6HuAwWKa4e8wn6IPhE/2Eg1WY75R/4pi9EgDXu7dXrq6oQLjevZhMdM/QxrmCmWNuNsN3k+",
+	"n4LDE6ZxPeeaEbU0+hBNZYb12Taet4DBdtY7Ou+b/CUR7Ge4IZ0WJM1uWcmBsFmTbPwrIe8/5ZbcJb+6",
+	"Ecv7jWAhmndgr5ZB8UtmGGRObxlmwTTrzUlVri6xQ3KU8KfgwQGETzWhy6b0qQ2+jR3r5rct9ObqkvL1",
+	"mFcnpxZKq6kEnatLIXWd8EozBgFbrPcIM1NnTMOPquaVa0AkPfDQ5Xh1H+52W1fpljCHSOIiN/NtFnoO",
+	"kyPB75iuijCPaLf+o/NiuLYQawox1jZhPTq+dqwQuQ2ysVi/uEVqYyXIN2vwHO81aFJKP3bo2xB4INd+",
+	"OB6LPQSseOrx8G2NPsYlMIkAEeLuLwyzteD5Exfx9pGQ6qP1YDFeTnqgaioslR5SsQLwCTl1ONVg1LvY",
+	"EJKYp+pRZAnmQc5jpq4CGK+NEaCmuI+fh/NxNuaxViYCqWpXDujQtZGv5h57n+laB1bJxbq7LL5XUORQ",
+	"ZHFFQFphMTvVFuFzbaET3mV0zmV8+8mUWDGYmR9AgUyFz6zhWajlq3Ir+2wDUiuSUDHLIGfRpZ8byZXK",
+	"JABL8AmLVBBNx7CXIdMGPbMd8mfDBcaU13SsIszinDIWq4i8/123++QgGor3v+t3+0/gWfjnsQWFhzu6",
+	"J5isgic6UUZRFRMLGM/SBRfG1KXQQnEhPxnDAk6KAJiPK2hgT8YrDcbZUJh/lVyBVdf6k1+Fa/2VQyeo",
+	"yUk1lx44nyF6WV3b47IHRS6ZoPzxbKnbUql2r98dG+7avoTjHvTv1+z6LqVgUbEQDMToSGRJMgLnqjty",
+	"fuXFYWtjqb72sw55qmirGX0NoFMGhJJEmi2+pCkKD00WUmlyuF+AVXFSxOW12FNB2VYMy4SuMOaAG56S",
+	"WC4oF0OBr0wYVZroa0kSOmaJisAUxPKxUcf6hkcd8qHWcgQQEpAPKGcEn8gYXTXk9cs/PcuDcQitMBQ5",
+	"3osRLpM5m1y5NjX3m+3kgCk8ZwyHnY+n/OLja3Hx8c+fLj6e0IuPPyQX8Nvz+KLBNv31pEyF1cQVRnxC",
+	"tCS9/pMKaxEhb39AGS7MhEb8WLA0zA3mRKYp2iSWU4bCssqziCjpU759P2t0SQD8HyVXbDWWNMUXSWVY",
+	"iCQMfBbEzSzoisSoWkGubWb2FR5l00y5JEzYS2azSAHp4QC3OBR510vUF+cy1cSygW0fxCwCVn5o+gR4",
+	"Op7EbDqbY+b7j9cs1auMl+Nj9U6LsqR/cv+SvgCdXCuMfF0chr3ggYZs8lv0LXEZ3rUozDgqFZSlVAG+",
+	"HSYa6dqI3QiyZUdefVww6ntHcOXS0WlSPn3uC8zZojV/aqqeextkj1cKAxsre1xVz7oBr8kC6tahwLlm",
+	"oLXLnabSRkeP9w+OHt1Th0zd4KLkioC3wXZrLSTLkNcAsoM7zOxsDEx7j4aqpkcd1FasYOvfdRF6l+tQ",
+	"SXPYKn8uSKoo1SzUtCzDLzUW+trrTlkMKn0hySWRs7Krbb8sIm6TQ/TWbBorjHWaMV/bQZT5vKNLkFVE",
+	"EmpdwlVvWVN887wIIY+3EcNI6yEND46PA17e79Zyc0O1U5jRVMddG8uityx8GrlOw+rxyHtYKlPLUt5O",
+	"2ZSl5nS47afr06wcIorvaOK7dXgOqxVDwdasJZqdDq7TOGGEQ+hhynHVg+5pAfjlPfRSM9oq/RnbqoHO",
+	"eAmqaLHC3P/mimcuEWEsxgUd8ziGy2E/di7MbGZGXy9d8Z3aC43c6jpQ57+Gz1+xVXDFJ6S0yr2ng79T",
+	"KnzVD8Cv03jBMTclMRzJ4kvLJFDKoOcyvizmeOQEtXQzP0yNio//Nib/pQ5Wd0lXZmUvIQWEpjMLij2R",
+	"AmNclx5s3zaOst3hmPWusEtIzWCuyWZpPLZgLuapXtkUa5a6RQ4g+73/F7sUenTglGWK2bSUBRWrSwu3",
+	"qsLf0B5XrWpf7qipQ3tdI/1yW/w6N+BbIEK9TR10zbp2KVknp2A2ySS28PbNZX2gUovVFif0Yqmf2Zt/",
+	"hmCMUDrNoIBCbTe20/AJaCSAXrLtnv7B3Y1wgXE20ds9+NbebJ5zPHrvBeSYtgRN69w3qo0KoPoAWh6i",
+	"EzRL2Jakewe3bt2ZDB8KupJBc6Rtnjk3d1YcrvdEp2tr+kHLbKiHs5XCQI6guH3zOP9sb64NGeVluMFR",
+	"ivvC0sIR/3b+3+IWqwsiLdzmVkvQO6cy/aepjKzZpPXBDPAMu3liveiVMNa7iMmCixhyuVcySwE3F7O4",
+	"1/uL938V/uKSnKpP1bVX0fyFPnuupJbOzI/fPXtL9o/AM+iDCIawS5bO6RJKn+CV1tGXshmXokM+5A15",
+	"It8EFppEC/THBXn17sWV9NZerwhiWoUb+9KP9m4etj+etP96gT/s3Tz6vf3hS//m0e/XUGar7AibuXty",
+	"m2bnH6yDAJIadslbWIOtDPt4QEYYArSJqOagfqDQx/nUtysPyfw07FMe5ec+BB7nHhjapmWenBKZmj8g",
+	"jFnKYcXYY7RDh/Mtmpu7I5J94uy6KV8EtviYoZdvzQKt7zpug9SoLnp8eRHUENEcCcsBnZljlaYW02LK",
+	"0XGylQ1f5LlSGVy/asfftVvq7mdW6V15/8rmFuLBynlNqGblHDcqQtVVDoWybZzmF3AcvXM6UnF28HNe",
+	"4HBySqbS2BaKjJniMVyT2KOJYir2nKo15SZGApndXO3Hsx299v7x9FrvpbIaIdOai5naCfx9rdUCVVp4",
+	"4jQUZiFShNn1pRKt+7F2/hnNkV0MgNuq8hXIYaRYbd/XBf3cHq+0GROcmznfNLgBbc94X7iBIOreAkKN",
+	"kK6smv+UjBL+iY2KCkreMRoym0Yp02aw+UvNM4Cr6l83Zr4ZfX2DQNdW3jyK5Ykw/2bD/dxS1TcVaE1T",
+	"zkScrFpRQ184r+QXCivzpwTLdAquIRAfCTiollTPmeaTNUP587oG3A6ZNey/nQfiMIDiow4QceDC4tTi",
+	"zYpcs5RBTcjdG22bMWfaoX7ulghtyFmAnkHUzwCYkzj1zhUCQKlPwmhtjfHOmJ117R7eZrqU37UrBjXm",
+	"G91nftftUqjKmiH+XKdXvPPvbc6ytXldc5bYTGHH/9kSWjE31IbZtmI70xAfx9ZoVVLeocNZmTob24wV",
+	"Hq+Q6ntmQc5se7sHCvFKsfNdhCDRtrfcU9tc0pZjqlRfjjo/d/FJ0AC6EQcAg7Ed8szsvBJwFVT/Y8gd",
+	"Ov9AO2wL2+ahs4EEAItUk+ee99LaqqHyTlXv2M5766J3+63a5W+wF6mGXE6b4muOqlh2HMw8eP9C+3AG",
+	"+LNQaQv+/BGch2gChntKFRNSwfVft73O6kuI3LAcljkOq2haqQDA1/Z/AW2a644D91ODlNF4BNBgyqp1",
+	"KnJ2u4J5BNF8FQ2Ff9Kc8WxE5JIJvBEVguA1NI5V8V0p1UzlPpIR5SPLV5FtHm9fBTEkRU5OhyL/OBJd",
+	"ueGaG7F1hy6AFQcGkoijnFeBBnZVIpJIeaVcabBvrzeyGIWOIvM6lL6IjKS4RMjpUQ5J0zCKohYT0t0H",
+	"QiwxXWYyzDLsM+2/1swialse2drWRs4rGCHodHEGd8kgiVqZ4D9mzF7WacbM4BhNJ/N3UHVbl1NhiwYg",
+	"N6RQzADhOIawQOYVmxo63mNDXTsmo6dKiw5il9eN0FyyOm6nGd7oQzCPQsb/1EgzX3xSZI0CbhlUtdSt",
+	"+b1mdPsiJpyk+ahvVY9ZO3nDka0rS5TgyyVrADdwqZF2R7mrFTK7rQs5X56SH2zIIWH0E1NOexy2/ve/",
+	"/2fY2pq/jXF7xmaLCojlXp0nabsYDfZGCWI0915eY1kxbysWNq5bk2RRNNnvTqRapE8juO5nsr6g4nou",
+	"7SYMtmanviSlWFfkBhMEjHwyhuXNjRVGZ6jrNWztMZtR4bo4JHLW5tj0eCYZNiVYOfWWixm2UARl8R57",
+	"00KTyma9Pm8Q6ZoyO2D9sCExZl6qK9XQ4PVrtLLnGhu95U3KISUZqMVim3V8qxb2fNnUVUBfy/TKF2dh",
+	"V02YcyJnM0hrzaGQ+929TrfT6+11uo/7+75e3WiNq5qcriqiy9dppJ8zD9r6EGhlnx2mt1M/QB23SbFp",
+	"lLfFozryaPrAtR2/XVEFbe5rXksvzNOMfdecSQYxhH63G+QaryVeHWp1Xdi3EMotELfAmIXJAC/ku6N2",
+	"Y/OZeL/8V2o+VfaNJys72g45IdcsSdqYdGQzxM1jkbdnZJorzrhPzSpY83a/u0fK2UCjirFzUYeImSdq",
+	"DT6WjaGdirXPjDGxwegFg2Nk1QiQjWB5eGD5p43tRgThPzcC3piZswNHaHMqbm9X3y4M9nVqgq3R19nR",
+	"zodF2x3cLlQMXCRunTPgDAje4Ao6secm9GEXgW6V14qt6316T0eCkL65pWXgCRVG3Fp1yRYDdHyv/xop",
+	"AN4q6AQOUl5VcCz7+xvj7FnaUE+Ho3qgfImUV+eRfABvFJGUJVTzTz5LANMGt83LrUP03cAiNhHTjLtw",
+	"htTxwTmdbVVTV4+fTp65yhmMdecF+pujjwf/8OBjPUjzByjWGa9sBMK6+WWqc79PqR/B1rYG3RTzrHcx",
+	"hDbKunZONF8sG4VyJrztrY6XhdTkD+evfqhJhYAM4Q3Kdp75AG4LVM4aQD7ra46NfWzG3NkYjt7A6C4l",
+	"y4y6lrnR4bCmsdsDRUBDMpYDwtAw7HiQc3LlLFxsBdL6yhadUKX4TLD7qk3PgRiQMYOmMaCHES1rsBdq",
+	"szqFHMt49UDdB+7CzvadWYbLad6kcCvyFFob1jcpCttUqgpF9JwtSjQpNhLprIFImQQNA28zXpbWnnRG",
+	"yIR9Bq3YcXAQtvWO3tx1kOuCUyv3El/PpbFsXFbdQrHkE7Nu263dXXdtvVvqLbitjmDe9MI+WrsrPuQb",
+	"wNpsLFEM9vFWG2FOARsaypyAB9YtPSRL55rXvTtmPR9MIKqMudnQ1oSSlC2TVeTz7Wzunc1qc9PKhOYJ",
+	"ZKjdyrUAdqdzud67XW9b2oS+ZRrHLIba7XAVBIvyyq+Kk7qDfuF0xuJLLrS8/05X5lv4AUBjjfxxUES8",
+	"cv6vgOrOx3NNbwdPtEy5TIHJbrcl3rrnqvP6g7wmWQpYM7At6nbBGhZPmZLJp69UbOBeXkM5rqB0Fi6j",
+	"PY7FMyNsJSek/DuLL4G/72dc72GrOKcRV8R+Y/vjcy0dd/SnW5V0y+mZu+vPP/Oi+z32NKOLe7KZjS13",
+	"J8UFXnE/msvtW8J/pToTrgvVJcWIYS4zv34YwprU15RrLmaX0AzqfuZ5Bn2lriunnZH+5nPW0UvJPFtQ",
+	"8UDhmTfIoaaC1HOPxMBEXA845nhnKBw+NrzOn6CYzS1dqyvnyQmk1LAZKa8e9A2jL+Gkg+CMMx3CyE1T",
+	"IU/1SG62b56v62X6LwHwRLbCd+p1fxUFOxWduDm0kbO0C2cUOnbbMKvb9RhS4VMjX90dMY+jUKF+D+4J",
+	"QhcSGpYG+SBDkafFiNjfIV2Tk+ClVp2rFPLs2hO8pBJV6BFoRDSniW0qS2wUYyQg4bXg10/kNeQo2EzY",
+	"OZ/Nwa82Y7WFLG4kTYnHCPTgh5C7GDzS+hILvpmIMYDgJJGRFFhK3PzV8/rYeNWXt27zp+FfWKmQpbZ5",
+	"Nk9t5zFjpKZwOHTIi+ouHorabVzan7/kKg4k6Aeu56+C4qDb6OfQouo2dUYJ1YGNhILVnmZ5LiLiaMkk",
+	"NreCcfjUg2/1ul2789wP5BX/LiwI2cpH2VB6VMmFqIcprCv6qWmD5Uw7h+ZThBOGBXBKRIVY78+fReTd",
+	"y2dkb2/v2Ca/sc90os3pzz+TqeFeUAFJzGe29ioE8PJdoPvn3ePBXnfQ7XZ6/b39g8O/FsC8zFnc1nxR",
+	"Zs+jYrnhUYE9h8P4y/5N+2H3Y699fPFT72O33b945P/+2OtfDIfxT3sfu72LR+cPzf+Yv/sfu+29i0eD",
+	"j932gfnB/2M47JhXHt78tZZR358+m1O9Mcqr06y+PGaUKWbeMCKKGVlERjx2NYFzqh+oyKVXON9/h7xi",
+	"DhXJwlkZJUzQBYuJtyUcNj9s+To82s0uifXbpWCOUxUG8udU5fqg72HqFGlQ72i89X54Bi+t3RX9bl2K",
+	"kE75bOY6v7i6DJWNF1y387y3cpvAwvUR9iJTldFDoYlDUM7vpurK9gwUqL05BFNpcybA/WIEeSHgWB5T",
+	"9dWbw5FhG1K1sT6n191/cnB0CIz7nGpac1pNySimmrZt7NL1UMG/bBMoSD3vEH+vbfYWWdep0TSVSw0Z",
+	"AerSyOr67olMIImY53YZM1fcCRm52gNfUAdFY0tKFV3V8fXtg9b3iGD1M7V6q4dpuk3jt7p6lfenjTXW",
+	"I39t5NKbTk7J2fM/NeFc10gK2MAPFOExxsgKSbgU5JwTHWZyEVpA19zCBTjMq7oeFRsouWCaxpbN1zb9",
+	"dZN85R6AbJhUq01Y+NtKsfenxg58S9NSkmNvXb5zY25NwXHgk4KiQmwCkb7NBswryuvqA7avC+cOlKcV",
+	"UNbR6WIdXz2bZ+KqXjOepraPZs5aDxR5f+q5xGY8kBd0Modm/nC+YF5qcA7mj4M3C06gGiHhuGE7VdIK",
+	"yZuLW4Vpkjq5eu5y53yw2GmFt4YdAIFajyZtG2WVGm7eUR5NS725btPxm8dNjcq09YuE2dglYP/NuZD2",
+	"wdPbe+K2Xs9FSTLcgnkqQuU230039EKzKoZtIL+s9t7YZmkRImybBF+ZxHk1bb5IhsmCzge7tBkFCVBN",
+	"xIrwf9tKs2ULMxna7gr8gRvN/sEgORtKtdwTyLbFv1p29xjBN8audKGy4/70CF4lXWXL7LC1sjBkpHo8",
+	"EuiSVzgq76XDCzZa2DlT4A6N/0s0smOvp5I/Juty4qzELJKiPsflvnvUbOZjcw4Wim3MuLZNJyzdHFAE",
+	"XNLo09g1mRgDGmEHoZrqaKXpStnMJY7KFhfhy3v3nYlTJSUTgCPZkGRTdKj6mFXrH95FsID+niSti9rE",
+	"mh3apdfh799UeoKFiTZGJCumI8JAXZIOLReLeqSD39fSOgXBUD/PncRFd4LhCe8lDoe9d9tW7cE06pu1",
+	"F9HxF3T5EWl6YYE6Stkr2/rbvec8stAiI9xKo85dXN91Cx4mEtwmfaAmtN4YJseEMSIYw5VOpLwixak/",
+	"dJ65R7439jTTWYoHNxfk/fmzvGqDkRWjKYHATGEjNfje9oo2V7/YX+Fhv9v/eNg+vvip3/241z62nrUe",
+	"/utL/+Yn9+uXvZtH9+eje2iddL3o+ObR7x/+9aePv2tfND72aP063i1toCbWTmfORKFXtg903nXLbzyf",
+	"BvB1k1lv07grTzdYl0HwTySVbxrP1/dqVyCSwukq8pqdezhfPazyelANe1ZyRdwDDf3mtjU85OZ0DEAy",
+	"qKdnvR/JS2jvGZVXIJJd+xuPRgOe46C5VY7zPsmMRjB10ss/iZh42K3OWddDoX3//wldMHw90B/qKeQV",
+	"E0/RvWiFqtG6laHi31kq61wHE2gfjegedXsda+cgVxAQddz4HpjDaDLfDjinuwmz3yxGwgBneMNIbOp5",
+	"RFBlhwJRMUmymMX3MxQLQLcFQe7ne34eW87cpiz5x+5jFPUYfHY8datTq9Or2sb0ufTYrZTP1/FtG+G5",
+	"1U6veAJdtRy8pTpN6OkxyYySc2behRMZM5qy1Bik+V8v3Zr88cN5JTKDVMkriWFrjd6+OTsnj40h+TiR",
+	"My4wXzH41db5jiICwNzgABu5ShxzvwJMcpsrIYwqJWY27WYoENkEypk75MQVP7mGInLJfAaqS190w2Pw",
+	"znEGnT/zi642OpaQ9j0Ub9IQN+PhSF1d/u9//8/oUXF+S96+YivlAytW8ZtDBkcKsbcHiow+t6EN9ChA",
+	"MUQsEhRjsJRwGAC588NhrjWY9lJ8B9gfb6YbXM3WY+/SSBwuiQck5XGuExRyyzSq4Di+EoyJJYIxQ5j5",
+	"x1Dk04R5hVgoHXLGGPl4ksOycykuHgIk3mNa+PURzp6bWcwZjWHmiO/V+kv7jWjjpNtvpjlF6JL/CXD2",
+	"DUnNBsCinLtmyAS1tY71a4rZoClcwOs2B4F9XiYyZakaEGZOasRILvUGsy7xTLEUbLcOwbipWRJsSDRJ",
+	"MeNlNRRYLQ30BgJbAEbLNKoMRjSnn1ihebjrGm65kmsyY9qWM0wTea2wu1ZeTKw8fgxW3jrkGPMHVzql",
+	"WqYqQI+xFeN4F3oA8osQuHCY0nDol5CTfDni+zRpDVqBmCioLObnPiYKb1OJGexLm2f1+Iuv+bx5jC9p",
+	"48KNohyuB2WHdD4M1JSx+1DOnz9mLF3l7IkP+YYORea8uQHcyqmsG6ztToCAwZhdhvWbuN0UYYsxiwdB",
+	"bQpIM5855iJIVvNiC5vSAi2XoKzVozA6iGjor8QXLLKUMrIAoNaMnPvNb8hLqKFQmi2V+aXXKQhqxWci",
+	"W47Igl4VOC+qE/IusmPv8zulMxR9Ixls4AvHQRUZoeeT/x0EwoB8BwKQDLNud28Cd8E/2chmsQA3IcEm",
+	"NEk6Q7HXKS26h6PyaClrmMLF5UcIVKUlRqX2O2T0/YuGZyhvu/KWkUesyjVnoOp3MuZ21/7x7M1rNOtf",
+	"tjHhE8xM6XIvSkEyYyXISbYwogGQrUAMrPw+J4f75E/8O4ezbMxTOSWCXQfZhQ6Fy/B0LZ4XpElBy7g/",
+	"8e8Q3w2OV6Ux6jPl5pG5vAbcTwwwON+sdUbJaRgXVhGkRyuzwAuLNyFcJkmUDx4zrpBhV27qMEObFnP2",
+	"/E+YqPG9hNvOV0t2BhvIHbGxtIeZLdKy3QcszPSYJfLagtimTKecqYgsMV8sRBezQBpAdCZitxWKx5b5",
+	"sU2++eaELFmqpPjmGzgr6XYaT9So0zyt1YTs5nEYHh33bSsZ8o9vr5RgrZPRb0Z5kTOoYu4KrtEniY0c",
+	"Cx+E4XOdw5h98w3mQMGPbhAAc1c8rUf+TeNUXisoIR0BIMOZzNIJG7mpeL3tDgI8ZYwsuMi01dtOwvMZ",
+	"wetwpLgbMTmjUfAYakYW7hZgjt+/+8Gew+FQ4XRA4D84GIbCt/sxOtSEZooVp0wmVBiFE3YIKjvqqaE/",
+	"CqviQZQDCrjd6hO7YY7ffGNBiVTnm2/IicMdsoCT1CuzAEQETFVmWddkIATeJCUkTjM/B2+QKTYYilqu",
+	"1XAucB18zcPQLCkHnFdbzeARLQD+VyodIT18FzM7uBnlIhc/CYXM9TeuCiGH3AQuGjMmzPjiyPfks/4H",
+	"hy8UYh89HO13eyToNTR61CFnklwxtiykgpk7QMgOBZa4aTqG7N9lKg0hmSJqTiFZ2b478uTDDqzQA/YK",
+	"MQ8ZtbPUMmVxOE/CBajcgMhYlCEy06PKDJ7akwnPZssGI5JwpZUbaqAecpUj9ljeMQajZRxvAjxEYETI",
+	"UnlEFMNF5Njpw27GDjkD3eMh6qA1OJfwpD2ky2EsIfVQGMVYBXUpn7nCStyVzAYBQggZ7Xf3R5HPWk34",
+	"FUPoldzZhJsU3Zky0x3yApUDZ3fh6Wmb1kqsjEJe9Z1zubP90Aom1oJeAESMS9mpw7+B2A36arjN8pfC",
+	"Z9RZOju5g6Q2spIrAGg255dZolC5BvwBMNdoGcvSLIHXuWyms9HN8ScL7OkqdZKVYwKYGRoPCcCvDJz6",
+	"VKRQYMZZ69EMFS08Gtiueamnu5gkQUiKLlj8lIyoWAEiKn7qiq0iMhJSsBHywFDAmWH068Qd6HOZxChp",
+	"HDubE9u1hHW5UiDBg9Js3xklHH4gYrhCVCIPLzRyyzLRZs0K9d9miT64HPKKSRtZmhgthk70OqDPQeUs",
+	"zEXiUDRa38WiEzxw/A3GdAu3tH0BVj4DZpntEed7b/hukBw1nKHIwRxgm5kNHhFo5GbBVtH5arM53eMQ",
+	"j26QEeAoId4s5rGTephgOxROizCnpE26zaG/y04jy9Zc2bMxwto+Q/Xr8jpHSJHq6r5xjK38Q6PcczLK",
+	"S3J4mu959L04PCv4Cg4BjoouqfTzGz3qDMVZWDAaQmVYax5OEqyXdwBTlhzQI4Zp8nD09v05eQw4r4+/",
+	"2HK3m8fuVaNHocWDwvQpclEAaIA7Au90TbgsMK6ywGwlZgIpUTQ4UZDGsgPKEzKCnObXbVow0i03S0Gf",
+	"t94Npipdx53bzu1ku/teYJfcb76x4trGZozEEJqleQGWbcXzN5mlgiY+VAr5UFi+4DBiUf2w+Ye5cMOD",
+	"IuXG0rGnI7xgtWQeyZcJsBB8pa3Z4eaFVvBZIGBnHCAgFBcz8/fW9iEiG/9NGtVMQpPchK5UMdRSqB9w",
+	"KohfM5fa7j4afEA9/lLEuXJq8ggNTGCGDvlO6jmqWpir2wY12KIaPxwZm+8x/NW2Tz9yxykkgxvhPRRh",
+	"BxUwai3q5ciQdDQwRPnJoqX9RMxj5CdwPRhp+9NQ/NRut/3/m1tHCMJGfiKjHLLN/HnupRu+DbHA0pXP",
+	"NIXHv3mYCTh1Hn1jXvGcJZoWXlFN5hwQyP/GEBaOwbai/omMcqx08+ct0dDd62I46sxwpGCF0TBhe5fb",
+	"RefKKYOG11yhgnuPzdc3b3oJ/6x9VymLFB4eCtC4zAtQDLocAzwuwABFmYwZc3mJEcbVn1o8bF1FxjOm",
+	"ivU2wfuz1NpAbrhDEfQg90r9RMbmqHhLlUWOt3ynHXFjCdrglZDXTkVlKjMbLZcT+OKxEemWbawxzONy",
+	"AAA0Zmx/zziIOrsswqhwjrI2XjkgEykEm2jUxl0hNCQB0MzF/keQ8T8YocYU4IlD6QnHNfyBKt2GdWqf",
+	"PrflFFz7OERAVphMBGqQWNktiSHROTP2gKZJgpVe5MNcgnh2KdWGe2litvXKHoN90JRRlaKJkpBsalal",
+	"wfgO7DH8svksiEqpWYlDZ7btHJ4YRgBYnjeG6ydzTLu68ZFrI4ACHnRCKEA2ylJ/n8xB88+Jy0T8NCe2",
+	"ZbXrudEwYG9hhYoNBmNzAWv58oSJCbP2C7bNQLGEj6Ck6B04X4uNMYY2NOguA7If3OPQHbFeGs06BDSV",
+	"9rt/oGJmXpAtv/kmt2AMrQOaDRxOht/ZeTGFPXK8fznxO6RDznHVoMJ4QpMkN7XXinqEyMcVTZn3b9n9",
+	"NAPYllRms3lElhLeusX5UTr0ngVOPjj3fD1coSQgIr5OoZ1x9Lt8335/Gpi+ED1xsP+p2eF0nASV9nYf",
+	"QJ2RnPpGk1aBgVo7UKF5CLT31LrHc8qCoOvgaWSLVn7yUZjwHDI32IKEIyNoH2f88aejxxOYXHj1AKZz",
+	"WJqifSK8HSZsfqezdsZHKI4JIUbGKO3cPuRb8oWU3E8j63/67RfQh29G5OZp4VFuWGpFviVUrcSEPHxE",
+	"vkXPOHlIrynXZMr0ZP5w9NsvSMYbN7bHv7W6yWno7o7IFz+cm0ePOn9TUjx8VPgkaFoQqvgWisCfY6me",
+	"Wftzd+nhF0KXfECKn3VEjIJPFF5tt8e3BIduJ1f6PniXvyWW3R5+IdwcenYquT97YN8W5QO23MUGWIEF",
+	"Hx+Kc2idxGfcA2AvzbZcZEoDYqbwW9T38LdAtvYx1SGnIperERnBWo1c/WdgBYS2zVPwLQ2Fd0NK20QV",
+	"P6OcfEEiGLl2Ho7BFZemmZ5D3o210fJ6rBg6z6yr5AQXoZgVS0KNEQ9yYgw2BRqWNEkGjmmXKVvSlJ2x",
+	"/5+9N11u49jSAF8lG3MjSLpBiKQlywLDMU1rsTmWJTVJXfeMoWYlUQmgLguZuJVZgtAKRfSveYB5iH6w",
+	"fpKJPOfkUoXCxkWyZdwf1yJqy8zKOvv5Ppm6Hm+qwOoyeB12yaGTM8oufIo25kd2pdJZly04t+v/1dF5",
+	"1he7+4d77BP7tGcHcObEhtv5GCzDbjrcGwiYAZhIPJ1BgAasHtS8JbIEEnqSVmOBCgBhGaUB0xR0QzdK",
+	"YFo7ryd9YQ5l1kgh+iyGkCngk5up8JFN9JhdaMCPmnxBLGmifelSv15SW1tT+lrqnrQ+gnVLKnkOH/kF",
+	"5ANiRwMtGL1u+rKU7Is2Mq9ptJBITecK0NIoRmJVDUt0eMG7e0mkC+m+4IsXpexJFHDw5G5sG6JzE5kO",
+	"kZ+TuRigZwKlSPiVYCLNjHCe4blRkwnZfInVhnYwsK+ti6hZOemwpzBgVI1OvlVTBGqSkAaAz6ggAeQg",
+	"73F4VjMm0F6SgGMJ8+rJ5Oztq8vnZ2evz5Jg4YE6SlDTYgttHJJXg4rGd05uUaiC4n5uZ7jaFIebPWeC",
+	"hyZal/9zVt1c5xzZgq5BCxt4O96H6MmTam0eOgM5t3sgWMfU90sGPeb9fBfacRREJ1uM+V4k5O6odBbT",
+	"Le1qJe2eTLANl6LDvl/WG6qJks/AsYS6BJbociIKLVJ7J/thut55hDmCYkQwOLvBnqBPrMOStOCZ9TLj",
+	"S9GWdu+bTHBfa96lrY/fI/r1u3sJGGLGCZu2P8k1fdtTSFrbYWHYkBBLcKDTLM99T1+lcS4YhS7hgd+O",
+	"qNif0l/sDOvqotuVnevOdjvYmuFP355fvP41YTVHDGJRSXQVzePC12BaPQMEn1e8f00Ti70EFjkJQSSu",
+	"4SPgh+gNrWAZpoWa9KRjUJ5FPnblErK+SGx0sVfI6zvobY38CtB/9f54650BlEwmh2/sBc547cmQX4aH",
+	"YVSzYueRuEJXEr9+OwTNrpTBJkkdMCXRpgjEURXt5ZxbIOLTTtNT03VYUq/gKHpb78EM8bgYJb7rNJ59",
+	"59Z/eHvBvL334GMgC/r0YECkg7gJXmS5dWmNUnmItoeW8IhM1QWqqMqkAmIBvgLKPfsHOe32b7TX67IN",
+	"2yCePHz0uM0SPpnklHJ/QCf+q7VIkz1vjHzE/zDWg2KbXqvLei13sn4AMUe4wSUKpF6rHV2RmZwu+bs/",
+	"kTWciCEQe+bDo6Pod5RmeAf7zqAeGeG+GAeCYU8toqQpeN90Kve1YhGvXj5QUhaXWYpnHxw+eZJ+2/9u",
+	"/3BwxPcf978V+0+uvjvcfyQOBt/yx/3D9OiocgOBb6DVZb9/ZL0WlY7TatEytCsDMkpdWuMQf4eUgD1w",
+	"dHDAPr3DG3+yL+EZVJRZm4KEPKTvrVBnWSqkyQYZsN/BQ0jueyVQiEi11NhjOxRAdJauc9XcF2qftqPh",
+	"w+pYYexWKInSVz7fIasGfK6GFIfRGBuxR5P/2Cc7dv80TVy03wcZ3Qd1zHhPQpNSQaNVxDx9NQOzGzN/",
+	"3Ph8wff2A/nuIcuFMeDkIrqOtYZGs8lISL3XIa2rEwbvRrtsDnSc0PcOG6snaWPBh/Ldk4PDPRI+fOZL",
+	"XpyDgqi8DPrP6CZAEYNmfSEoxl+ICXSWYqFEAO0A1e2VNLpNCTHy0j3A+na9EU47JWf2mn0wLn1xS4dd",
+	"FAJdFJWKxihfT5Jpit8biHstfI0jBAwpyRpSG0axVHVR0vwfZNzBW8Qqnd+TMc+RvuSSDiTvdr2AmDu4",
+	"x3YfHhzsdeM7EaYwWacTbi2SLgwUPnjMYoOKg/g39O350i77QQDUX6atiwjlA+gNYJg0lEX5/oaO/b6+",
+	"eZF9iDdx5xucznziKZrO3EE/nROsSGH+iH12KaFlmbJq4ZDdmbh5Q2fQFPDnCqrQmRbWcYSZHlv7ol8W",
+	"2hqNED4NMJxRv7mzBPIMwjCMffPSWm/lxOlrejYGVt3X4ErdIPnC8ClUEfQyk9dJ6MupLU+WivFEGSH7",
+	"s8trMWtapNoplTefnIaD+78ISl6PJ2YGKhH85rZbjjrwG2WM7KawxgvOFoocOXv79vQZbAmoCLGvHEqF",
+	"7Z4Wg4Ho+/cslbkcqFKm8dD9jzDYhzhYH+6HpO+Em1HbOyIhgZohVaE74L8/gJ0RgvIXUDcVPDGkfocG",
+	"aZjE05HoX1PFeJtg/6ETDguD4hdhHWuVVoh/4u9u7ijM6BEtv50EloGg7eEDq2AMwnzwDjistzoK1IA0",
+	"liw5sfdN4uXk/b6YgG6qr2k4AsP4joYRsoa0JLEtNhZpxhHYBPfsCdzE7VkYGP5UtWTAgoF30ZBgIxRX",
+	"ymjR2Cd8liueXoJO5sWwMvy5g3YGh9/SDEBA2T0axIwrFFUELxIKYqGoDz7edhygtqdIZUTbVYbStfYr",
+	"rKAAtbGOM9rvudBUDA/pC4Ch0ExbrcPzEOeheZaSqqBFegmrewkWQDTZ5jNgxo/iGWfawTBU31GlAyPs",
+	"KuvhRKMOWczkqZLGvh7rD0CasPoa3cjnzLd40HMH7XiPjuLxWrGJegVhOmITsgvzAB54u+0zrTMre7zs",
+	"rogjmDUKZ6t06KtVRSH68wZFTcq63VaAws4WzKbhMKy/m09gbcUeK0rIofB/j2T3BJJLATD7sZ4O9n/l",
+	"pj9KuhCTs4vSZhNRjPhEWzHVdoIWNEtG4giigZlxfjl2N7i/sHsCkm2QO2fJ8ws+hFeGtsJvIwXGEoBw",
+	"OWuhlFEzSnXmtUMgKQ7nJAUVQUUFlbEl6tD6o922pOS0rtQwsNygyuBAZUD4eFW4AjNnoYCIzLS3hXFh",
+	"IXIJGwix5qHw97jSAUVmH7jutPhUFFrnjES689NBHGQySrWJScOFKHFqccllNLHoZz+teh2qHSrEzLjL",
+	"X2M3g7XnpwpCAJnQITybUfDPzchP3Jkj0ejYL0JMQjiBSi8qz29TCSf+BNLQLjD2iHMEzB2L+ivsFwLc",
+	"Ip7rphcZHY5fp1fxdaCNoN/rfUUyjWtsrC7SqLmxZh2cdisXIVxBk36B2XtM01Jfr5tAKKmKhu1/hME6",
+	"pVMvQaTgN2U6dlz9YdvZ/mABwCz8udWkyVyftJ9QvV7SR9qhKI3+DgVjoVrMTWuOnTCaXf2Yn+QJ09lQ",
+	"7pcTKzwc9LoM7Igo34hDETeXsDsQnpZgWSqWijl6cVjxhUWgNFZo3LyEcFw8zOhnGOGTeM9EBYKL9kpl",
+	"+ztquAWpATS9UBTEjWW+GOYfJdAxp36Bp4JfX7qdGA+7cqCiEt2PYHNzPbN7dVgKrbtxOg6gevtqPFaS",
+	"eE2592QZNfeRZ+MwlsO+id+YFcc0WICOx2reaKTh13h9XY0aYlsC4bRrSZ+OFDDuOYGn518pjORXcGsc",
+	"9Gh1H0Oywuuqn9WUqYER0umpghtxCWGZ2p6NfodFfVL9KFHIU1wZPM6A/0r7oU3FiNKg1Ui6S+OuhiII",
+	"ii9MoF7Qil6cz2+QcVa1CABmOqkFB3z25Iwb8dIOMmEaskGIt4AidZyR0kw+7PeVxpICr2B10Bzqcszl",
+	"7JICurqqP2oHw1ooxcaA6Q/dEVSwiIaMax7JgtRx7ib8SHzBhMlD9/GfMIRW4BsOV1Q+sebl6bBnKAZx",
+	"81LXFTJGl0aNOZAG5DM3b55d/rNUhsfTdb81vXHqhhiWsBFhyCenvqIe/WcoYXYqq03+DXTPMEXuTgqI",
+	"Qgtn0Q7dQ9E3WpQS6vzc04LK9TvbJS4hwOB2d+yaZ/JyUqihXcaKxmw+xX+hIcVWLTtr9Oy1yfKcalWn",
+	"yydKWh9eVVa/+bXwryke3zjTQLW3aPzueEUKzg/UGzwVfeNy7+4H8J1VAY5FLGZACdaCDe14NqHA2/VX",
+	"eDrE8LoQP0e7F0VJViIcij/A+ED0UvAHTx8FVboBilA70xKqdzIohz65ePpzY0VtlI3FgCFL7GXJHnpC",
+	"EzC/50R8hEfVoErrB8PI6U7OvRmElx6XcMNHHz8jiWJdcSNxOUEpEmuALJ0z+CHLZ8Veo9Xvj1b0UsQ5",
+	"C6tCsQtSV9AzY4fZjaoQBbT52t0x5UXKdnEh2ywhQgX7T08x1fYEU3uwz3j/GhDK4JoOex1CCj6FaJ+P",
+	"xyHu4e4KO9ooCCcThVTw6+KqONcdy3GcEfBSFu1NrDF0W3OicG0uscWx6sTWjoEHe7DX9WWKlDjMNHOn",
+	"EsKaw5u4FhNTG2yO4Sr0Pq2jyIaKKekCJdaHKPztuizJUQFa99c54pTrgDakMK834EiHiSF2yaS8yjM9",
+	"qnvn1WOVjUEOOQQb3AkuiofSDJRxmCQ1DFekiPWk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh62+R",
+	"3dlNlaKVl0Zd4q1qgbvqwcpka9R51TJL2pJVT8MV/IBBgLU2tB9f4ZMoyWxqKPqRYnYOSk03u5+DNIkU",
+	"cCGYnmYG+GDVYIDJKrsRfCBFydhn7zZVFeA4yZDg1jGCzEyEF+elQkLwj7DbEmti+DhDVG4RTSD8Gsnx",
+	"WgFGu048iBICZFwosoIqW1/wEw0uwsQlJB6y1Z8VahLx5o6g6S3unKR+QppAqMeJxu9/9MM/pxAT84eq",
+	"jfrOucRGzFDLY9d7ymOvON4HlyGSXBvAopMq+v7k1GsSLAYibRJf7Yu3ADfF+bf2hxyATWJnM3ohRuH7",
+	"0tFWtW8tVzyd26zhwB7bfeSd+mh4GRbs40nAfOMTBoUAsK36GjbkBaOhWKNTlaY2DvoVBvFwfhBphhm5",
+	"EJKHcEv1wdFDoHp+brL066KHDESeM53lAMiCEctxlqYhr9+4ZaKnTgplVF/ltce6n+G5DRsAEoUgDaD9",
+	"UZroIyql+DARfTO3ytFjZZO8jH+vPxjjaHkeEJGgMiogkIGWgCofErudqB4VY7zUfmCKzH5P1pxftR3R",
+	"Pae4FHp4iHZacEcigKE+UJXR/MaZ7is5yIZlMfdKK8cWLXDlC8NJhA59qN7T2KVq/wGFLfhPX4VQSZji",
+	"PC8EFe+7mRxXCR5CEkvkk8iijjouSAzDX5dXpa7kLaOfK18mvQO4vfXwyv4oOHNkw4Oh3fVK50pActDV",
+	"s4a2WjzQH4n+dTDG0DtY/Al7Z5s6DRodcTrWNHLYPeSagtnuETnC2FeN5Rg1TgS8EhACc6WuNeN+A6VX",
+	"c2tLP1VGl3LDr7iuyzvAM3A72nlM5WTdxUqvLkvJ3/Msryciq0eah+L3kGvtcoiSHHsaUSNjDJrCdJQo",
+	"WjW+trXC3rw+v0hWOcx+Jq6+Mp4D/db0mu2XNioNtFmnaiqPseNUo5lcHZ9BzHr7mTW9ayzQDEghmKyr",
+	"dlp5owbwwC7TrDDVzyn6vXGxIVBtzwmrPshMVEnUhhhkPqtQrOIXRISUKzcFOx04+lLdZqYuQYI/iA5l",
+	"1QvE32DsWOIBnRjVdoUFognja1HVVIeBHzOlCnri9nC7iky1mSpdSi2oHCjxe2Odd/vvl+gEFYJdga1f",
+	"FNalUIPg7hgx1p5qbffRgavFh5vzWRtqzOj4XuhKC9Uy7WpHP0iPnqR6EKpbcbVL+Q+9lhQfTK+VYMXU",
+	"90fff7/XZQMFOYfMRMVLGL3iWKuJxc1RoLTDTo0OhS7Q98iB0VGmPRkVusRhcZf+s64hlEzbdbX+oCuN",
+	"PEMsIiy8cp8flDDMgaI0FF654Y34e0AJNZriOqh+u1C7Q7Bbc59xT7qeeoIaj7ur2K4rVdF8tuf9+DQb",
+	"DEThePKxMI6eaF+ftY0rIaVYRDqp0pMuVBbqY13HqJs0Ghd0Z7eIYzFWxcxtbwCMKCLolCEKQqxxiZtW",
+	"9qPO4bmY4LWYEe+ZW7sOe41iCTFo1VhUvu9aqJBNXZQwMxg+PrJfnOsgpH1M8YDk4cETtii2CehILzBy",
+	"DFnUdqVJsh0kspsENHpGv9KGwb2xi9GfNsNcevJSYeFC0qZE+F6baoJZdW+cQYeGSKner+NDX83xVLCS",
+	"3P5oikEiLgM85uHREWuMi8LcsUzYI9kXAqserBfpLDNXveQIu7qBhBhPyDQbZB8c6I/faE4VgpXra65/",
+	"cehPiD8D6E01ADWIZfvcvhuaP0zzxe1KdX+xYABvllPPJ4ZSsamqwyJUClg9zWehRoWkGFYL+G8avhOw",
+	"zWC7QlWhkvmsw5I3by/si4Vgqf3Hs+cvn188p3rbn55fJAjOae92LWYdbKWCT9TVjNa6MbhhQwXcs25f",
+	"uRbv5OHRE/uIRwdH+J9vMaj36OAhZGqCp6LQY5ryWZdxNhBTsEh12zX4Qic1TT9V5RXVAL/nBWQjCi5T",
+	"NXawW1op6eiVqzqUROnfsbZEe/o5K5GsS4KTpcZWpFaAJSGoCknfA24ZV6HibgItCBD2wcr0w8ODtv26",
+	"YT983/m+8+0eARiCLunJ5HSw/0pJQfUsFN6s9vQk39q1IiQMMFFBxltPAbYJvndPaN5hJyF84wbowPzw",
+	"G454nrG0ZxEMRYJdCuTYuPY8jy8dTSUqysH+Ongi4Ro5VEHX9mQnsaMj2A5rMDs451JqIWSXZfUYnBMX",
+	"VzMm1TRULQLYoRRR9YxH7+nJ5OHhEWsqUlqcs+ZeeaYlNNx5NYcD7tbjSZGQ+BHbOgkPh/dH2DNEGxtT",
+	"m27cu4lU+6CQkr1j96a0r3PHqnEN6WG4rtbkAk2ZtJshO0p2QVRtPqYgbAn1YGoQkrMhF0ulT1ZxQf6W",
+	"jOkuJn58HtieNMBESQ0epydd+dKuOynGRURmYmhX28N7VvPHnSi/u/9G5Vl/RoKomvaF1qv3AJMXjB3E",
+	"VBsJN2mkema7acEHZj8TZrA/MmbCJ9l+wY0Ao3Kf+on3uizpAcxsr3X8zx8ODw6Opz8cga12eHAQliqT",
+	"Vkl7IOlwTfHDo8fH5ofDBCf66DHMFZgAuEOwRIMAATRc4VGH/ShmUIA08kZPZccePWGVhD0gHQW9go1+",
+	"MiS8A+g9bV4588PvsHMsPtGuQcil7YFxnrLa2Oxmv4y2R+tzVqmvVaJ8tt8KPM9DOrt+VjuuCsKi4DYC",
+	"d9jLqGu5J3dhtvPJedemoHw9fxQEr3AwMLyFz3PvdeodBdalAJFkor489+UA+RV2d6SYecAfCsGaGJAb",
+	"mY9xu/4/1j9L6dK3p888IFefSyWByj9XU1Hs961rDuoYp1gYaGVAaCSIwqgBA/ouwBq093r/GEfy5NF3",
+	"R3sRqIIHaB1lAKbpWtQjvVQFg611g528OfWo3hQkHrBzMeZWYDsdmckhNZ395mQjbGtCHrEj/uabtus/",
+	"lWLKxplUvnwTSuww2JvOyPbtIiO8lyVt+puW1YfKdE/Cp0TotpEEwyvcAR7wMPEk0t9tl4CCFhVqCbE/",
+	"XWdWTmC7jnRc+qheMLSVyZ5sakPqsFNoVwtGwzzwzG9ooohYLX/zTRADY/6PsDxdu5f9SqCmBYPYq7MY",
+	"dvDYl/fuaCjEbWNdHriVhJN0HFIgfkWRlsT9eRynwRGfTaUE/q0KamSCBGU8I0ggXXme+W++Qfu5AGez",
+	"uBawSFbVQiksQyz4qPWGMLY0BpwolaiKa9CQIFAcpKL9ysZKmpEGPzpIfI3eDppiLHlGj7OOim+ggu/k",
+	"8cNHe/YB7WDypxxKW4E2i7Pk3NoZpnrZ94+ePCQ8+TzrC6kFMt66zrRWt3UysUp9/6hzEHC8o98+tVu6",
+	"HI95MbO/k3BsLwBQxnCUSGPZRhX9Eb430LzYjdjqts7p9x95/xq5EGkXtbqtg84hDkBNhOSTrNVtfQs/",
+	"AXj9CHDZEVMEcNuVbiLf07XGeELIJegWuy2g7bbLEjOyH/RpmtSZywEq4KKOIqEGHp9KJ1V0m1oFJwRg",
+	"pG95xug6fgSBAreCTYBk6u57CXhozgXHVe6ws1JGoZDg8/mXYhSgEFihE4EQAOSC9XIJhsAhxdTQu9os",
+	"+fX5+fnJT8/PL89fnbw5//n1BdnPc0lgH4uB2skaVXJPziVsA4BrUcoAl7R2nza7UCrXbWgstcPG3cdN",
+	"hUW+S3q2J9F15Hmuff7GaRYaKoIUImweRm+sRav5QHQbSpGqnim0GcJH5sXeadrqtopSnvz09hS5hkn+",
+	"L6RfDac8iB4HwPnv2q4F9keVAlFbH/sygJmg1pQBtCsf+HiSI3MBXJctpr505z6wQz0rpaOTAiIUzyWx",
+	"lCixfmGFdcUUJdLCksCzdzs6OKjNYq4VqD4NfPVrTQKBCzacAMTNcezzFBdFKQGJNkKJOHv76vLF6avT",
+	"85+fP8MAQIDJACaHhzjHpucGmKkfeeqXzV5yuPqSt5JTw4RI8aJvV1/0whWq4xUPV1/xSpkXqpT0iO/W",
+	"uuDEt5HhVU/Wusp+jRfqBN+vve5wjQkB3pJSL3kxxIcdPlpn6Xz71K8izfjFbIIXHx2t90Q/R1r6ozVm",
+	"eHL679aMt+c/WmdLnFJe4xw8CggK4rVHa22nn7gRU+Rgf7TOzjjHjPDbkHnDS9fYIvSoCyxUqDAngZSL",
+	"OZOIt/3dp/bHGqVMfKTpiirNjz/7XWyXWD3oXCrkAiBIHvtNO5LD31tW/7eAy7oPxsIj+0+0l+1hR1pM",
+	"RMNgpUB1DdqVlxSOin7Hor1WuxWhxXVCvVD9gFWtSMb8YT+KA7e6LamkIPYeBZwpZF91Mf/EMzyYXrtz",
+	"7WIvR6yz728omgmyixisBEMMbV8ERxR33tREo8PVJVXxW1y/L6bMOnMacCjMyakLPm6uBwevlBQQgyMl",
+	"uFSHrNKEbgrpai0Sxvyp3SJW7VUXISJpfOn6Cii+qFEDRZAmdpXJNbT3fX7Bh4vuT6c9gHPsjfNMXiPL",
+	"UWkI3OoFwZ4sugdc8gDRWV4PnJi2N/t2TT3yq0qts5FuteK6OuNCqV+5nNEi6Nvrjhsqgi8n0X+Csud4",
+	"20dynGcoQ+vC0vpvQPC4kZQJH9/ps9andysFKxVUIlfYLR7UXuCyPofEaRWqLJurWYLUVdYfYXIowqLC",
+	"ynbtMd4A1a0CR+Zqj3uyAuA2B95WK5IGnrZJwD0GcARDEK1zEWGoxC8L3zgLnYI9SZ2WryXpDt8RU+OZ",
+	"hRgbjc63xzjHHDFTNXbaWj/u6Ron3tyNw2HcRo81+XMVVXa0qSpz722lVnrqzrx/xeRfXtQ/sHWFtkJ/",
+	"baGPe3W13A8me2xeh29imYGNsR2YqScWd3qEZ2vY1Q/c0xeY11C5E7fRULIy4VRnGIcfiedZYsEHTwP2",
+	"SVz4hXUXUrCZwFKa0DBAhRCI6wjQ/tgLXE6gJ8meEEFQ/QQNORjAgK5eLf7pqIoIFtDFL+FeNObaGVi2",
+	"lIDYxmBpUQoCz3LMASF0h7M/iPEr3W2pp9+xGWDOJ8bu6y+iG2gS03mmI2cDO5nmRfX8ywrJZI+UiENy",
+	"jzxmB/DSALii1XaCGHiWm1gwYXatWMSmCBINV8RMzt89bGJyXsHlvDYluv0U56dLr5FV0O0D+n54zTEc",
+	"NDE4IRtQBtlzWiSf8vU1uiMq2OtJxGwsuB75jiPA0nQgBXZLE5arUljUgy9jMcMoja6yusu5saO1PLzL",
+	"tTynEjejQg2cX5VppWrTfbudBZOy16+1X6qzO7rDffJ5PXHqi97AD6fP+SaWi7+00X5x6VJMbWcFpgvv",
+	"xMduFEhLvexX4oOJh7v1sLfG1n0ZW29UjlgFkcbd0fQ9/HGc7ZANWmVtNVgQgHGcyTVZi4HKDzvR5z1u",
+	"AjvsScRvYKfGFWZiwtQ77B0AK6kUQaGDC8CkUwR/15GdQcXeSwhiiHyIGGnWoYSZM45wGcPq/zg7fbax",
+	"H/uSaxRP9t21Nzn9VP47qLw1dMedZQL9XDfPB1aF9iLVEZhp8eXVU4RIrxSxK4EzfIRScME2RsZIwBOu",
+	"tvO4kIZwMNceKf84NjQwhINohwr2xtYD3yqFtZXCOW3pqlr4rNqAaLoXSvyTPPfc1W0HcwBFW20HraC0",
+	"jy6+F4wwLgD4SUDtLvJ6g9it8af6Fgcirmh2Mt+c/mJHuLH4zMaZWUdwPoUmq9bnt8vdwi8XrDT9qjyF",
+	"vraVghUutftkzD+c4hVHB8F1gXa5JnH7WpIjqgYLXv6NLfZ262Umr1edC+d8lTb5X1yaAuxcszh1hyoS",
+	"8mWmjd+CsWB0cqsiHjFXvyjT8xQKDbBgAe/oqiVjxuOYuxmjJvmMWpxDuwDBnLrgWE86HuiE7gXUADHj",
+	"LjQcQpGyFIiFVCNUJhgAANkN7EdukTxNNcULEduxgw/GX+Inh2Yx1zHnx8zZoCw8S4oi3FS6OCKVdMiS",
+	"hlqEur6OsS8YBwrtNlaZR4T4gO2kqCfTyn1cwjyl4JOQrkseerEAIxVVGja8eF5f7HClBlfPNtzGqJZy",
+	"gAmw9OcQF5vC4cxR8ZoptJ7p48o4YAyN7a4d5tvznJ9BjZ7sSgR+d6Kd6skbJ7dgwUgwf9FCRfu+Viqf",
+	"V+ID6d9IVuqRmqxOhEUT3bzGsfnqNQodDzdchQ3mkjp1uuEswnWNbg2AxXJNnxLYQD6khXuXrl9eMIJW",
+	"Vvyor04LrlOo+Abx6T9vreJbOSlUX2iA3SIM97+43satH6nahbq7r1Jx7j7I3z+2cn4lcispyyK33wKX",
+	"Q+spjURu/9RAH0yHWa/1t/O3b968Pru4/PHk/Pnl27OX3qPptViv15OM7f/Meq1m1HN/9cXrX56/6rXY",
+	"/r4VEmwHiJ56kDBAgqLfxJXV9hPiOeq1EFQaOI56FbcMKYwqBYX4E8/wv0peXoFf2Gu968lPOz0Jroeb",
+	"908qzBr+HaaMEqLNRFGw7g+uyaMTC8vdvvnQpnxnp0GKfuzJnnnFx2JuUj1zDlPquqvxT7igZ+LfSGOf",
+	"CZ62WcOB3+yc2/PXnZxWT39N/jGc+qndk5/2ejIbwPT+5Qcms5zB03M17Lzghue7oij2evJTTw7GpvOm",
+	"yKTJ5a4TnL+I2R578IBg2yBio2Rf1JY3UK2FZa78FpYbCWDx7p4m1i16rMh3YbtIWNUdt6g7sFE0renv",
+	"O/Ee2WmzncoOsT/wzP6/3x0772BFjnvSDkTlopOroZ/stZjtHS+YbS1pX2pRREW2fJJdWtPJ/bJOeWxU",
+	"A0tf14OPdB9X+5qKXBixuLwqtriHSqWO2p9qqRxCFmHcRrVN7ajVKWoJBuQmIdOoKw4QhMGI9wZjAHTH",
+	"xjhvElPLptGRzakNn3UYaFKA0YLxLquEmu9AifX1nG2yIBBJdrmLk3xt8cO/rg5Em2wdHRhV2NDXSbth",
+	"gXu7WdQPtmOI+JVm9CBXw0wubuP7UQwzqeET1NhjKj44BAgum8gfgqfqMvMVkg48pUJo0UHiG/qySl3y",
+	"HJqasYv0tV1ZdtQ58PftSWh5RiK6xw+fBFyMh51vO0eR5+rHRe1+VjAnewxh1qGbBAlCIHhJGR5nHwh2",
+	"VRoDnc/QxWffnPgwyVWBnb3X2NF6Ih3QWdQP7wkjKoBMjiDHr08T31WbSaT2dM3UVHEklf2lJwEnMRsL",
+	"6OSPkdYPDw4O3Fvy+D/HNSffN/+pPBVES3+BEAtrOrw3LubM1fBUfllH1wn4lW7eSzvWzX3VucviAX3Y",
+	"n06n+3bn7pdFLoBHMr3dCF+oYrzp8OiaG3QKrlpd+JZXB7FBGMCe2yQxWLmq0XuOyTuKbDgyNf8ZBM45",
+	"fh+rPGg4935951PEUn8aeHe2/nCzLXBCSB5/EFugothBPQbtGKt1aw/cj1vr1fa8mwqUPOin8pT/G311",
+	"nb4ao8fpVSic0id+tpEqtGBXQF0z67U2ckVpc3hXlNy6V2K6S//8LTOjH7kWb89e7vZaI2MmuvvggfOe",
+	"KkPcW9vtQ1ygOQcYRFzF841lMtzsuV2iBQv0hpZnyeJs5JxWFqeyNvaCG6xPu3YdSMRdXIxOJCTtiXs3",
+	"9ndz4b1bO2pwDwkvYvcju7JjLfIu21ky1h3mHVbjQJzqjjNYBOgxC3wpO7V3shMggrtsp/GN7DjfeOGA",
+	"7f3XG3MbR9qlAXfQcEWSO/cYcqqb+lg3qX7/FBvgqjSLLfDnzmRz9HHeUq3Y1QEI1OHnVEC1FzjZZkR8",
+	"y7GbjUg56/vZAL+qhgDRZg3Fe+gEytXwdWnuof9ngSc+T9X3B3fG/0JVNhUF/FymCKq3TAPf6AtdEPWy",
+	"nywZk0u+2eAj17gjMc0sxXTeK46+ccKuqbvJJ1UZgHVnPUlnET/TY5byGexawqLicuavA//v2wM8Bbtk",
+	"oCYSwNuok6Q64Ex7GLdSiy7iB7oUqkeq1cDGE0HazKVV2wjg7EUCzRtIa3qSRIo9SuN3+eZMMzCUuzFU",
+	"ZQDoz2gtKqjM6FQLCbirbWgnGUJbqydlIhmHlGcas9X2SSpLrWM9o/Ag0XuWWkSdmITACic7Rs6oxyam",
+	"ACXWaIhCuheL8rhbR+tjycODQxazkrbruwLf3gDgbc0IwDmR93QQLFDf3En1slhcAPeukrnGu4k6RcM+",
+	"+u4AEVMdhKMfCpKsEgDz4YFrcHLoexWsQUSXu+BXmkh57X53sKt6BCjdfgj4N3LwU/QBNTHiTuaqf92O",
+	"wDKjzeP3K5RnZIOepLoCIH2x2yGlWgT7kgBR2QWSHQuM/RydFvXUMPaRGI3NBdci/Zyxkpq3+kWDJuu5",
+	"9eQzbx4zmbvw64tMgCh33CaD+Iv+Y4co6CEwtzPEXd3GKP4UNtUcokODbYEb8u7spWAeuSD0wkri/9sa",
+	"bIGs2QetQ+mw1eDEDV6xNa7EkEts4fDFp/N1wuduAF9foXC8tkulmV+DG1QLOxF0u3JhN9QvUS4ciVUh",
+	"07VE6nO73fzMtwXHf732jfly49izbBaVCzxEd82Dj/Sv9YojvDnsGFF8yUJDSAd67AhjNYokJYgXHABn",
+	"AM98B+qJm2zN6Pv4aqMjf+FShc3DKVQMvnrvV82E25Um0Bas1ibobCjLyeIwiy/j96U77oOh1s5qdUKA",
+	"Cs4kAqgzAFC3zuBbmfVVSmDqr1788jSU3k9HmRFMT6DavbBbpCcz4jGI6JdioHskR3mFfujI0fDjKJDB",
+	"J+mQOw6OuM9d2nO/t3c7PPqe9Ue84H27PMf27tSFmmkmuJ7Zk4YlTYtYEQDA/ohNBb++dLckN/xEzmAw",
+	"ALnOgZSLsJ7IW4Y4AbYvjrgMdf8Ik4yg/BmwfbvgCBz2RLvJw4Nv4SckGkWi/qTDzoHa1oP7c0dVfzXz",
+	"+NBaFJpYUBAD3C6lPe5C+lBTQ2H9pKnSH7mRsN4/eg9dsnshiFOLtTzBnANRcXdu7KrbPfp28iepaziH",
+	"wW7upNevu4fy+7Xn8EpM32pAQlx39HR6o2/uvthFdfdYtbLUcIQM4y088TXE/pnKhTXN8Ku6Z2RgSJBe",
+	"8GvSndvagi/kt4fCedqkn6+6ABXvH6G8wCqHuSw/iqNKmr8ioe4wz3+rinE7+LmsNyqMO0t7L8lHV+u9",
+	"F8VywGlZAa32GwZmkPvOsVClQl9TDmmiNDBiBaw1rC8kl5+9oeOUEQELE8hBHPkPYWa6hBVCMvQkxtjt",
+	"c3kBeCKDQmGDpI8IeXgye4suBfUTN6AkYg3xZ7pUBBWUAwssGjiGtPxvNRQpBHdoBoFrBHwDGwUsHy0o",
+	"XQL3OPZwI1eQJvBmkUx9b6un7QKzJ9MGiFN1hz0N9emCWGPwnWgPouTo0aAI1TWcVhs5yaCbv1wFBmpf",
+	"CQ8Ted6AkEIkz7tPKJdIXKoVqldrQBF0N8vMHhi6bqNEiRbaKpSCSx4eHvjTLglCIFkEO7cIbG5VIbTd",
+	"pW5TrhPFg+fYT12vfza8iPUAW+CCEHzc4p3dWbhUjcVKi/KZ0Ncbw5xVLloKcAbkRNgvrohy+q5AztaB",
+	"NsNzYMdfjAQCq2Ntz9pXIzhJfItteNRltdaYjxM0z1GYbVFx1kbFgSDsNDY+IhuYbJZK8EmEz5hsms1w",
+	"zBCvDP8GRFasl9sH7mv3QYOp4KBUVTEHGOUYlGsFK30lJfWpAO069adlACsFdJYZkZrRfrEKs6/G4woj",
+	"U78sgAfba1Isv6GKjEfMs0u6nhbuWDKpToaGoXvS88ohAC7SWTm+N2CdB4a9TsylDyUorjQQlI81bUel",
+	"0UCt3w0PWAyG9pUobfvWNxlOfP5dwrKFX9fTchujsvkrN8Jjc+EzhE0jQJPOVglslcDNoNFih2U9LdDE",
+	"3JNn78V/LYY4I+rEmuQmh5H1AzkE0vyjcZeKCYhFJb2rKHIN5M6AUVm5B8nMIH2b5ORQmJfZeyGF1q1b",
+	"28DqeqVs+Fnw3Iw2EAn+guZWLJorAG9m72+BhLj557gkoHZafZswtP8z2kojnNQ72CjoNyw0GVzceFUx",
+	"fiMz069fnpFp3Wj7HYXa44qfO/F+hsLAs5Y6LziadmtSmqcrJkww0HwsUn/q1svZYnhuSp3kCf6Xxew9",
+	"7YVEDKkHY/HADWdxtvsMEdd0pTJkR4fksdVFoIhcnYgvrLsqzXwtCDuhfnTvUoQbhaRuqBvvh1bVJUlY",
+	"1/hg4pZcbP5ZnIxd8JCbEwfBIFyU/8smZ+MXuxxbrDLoGyClLbh+jWTtgjqfSlkCNFRQOPdezfjf7Kb0",
+	"7+5mYm6btPyzVBzhrkWZNgkfbFOic1GGq5ykN8AvclTdDz7SvwCWfhCRMi5OhVVIyn3tkTX9r32JvwOl",
+	"Tx4ePEwY9J3Y32ehwFnzLF1gH1YJIr+wsViuxkWsj3h9qTV/ZTMRNNBg3tx03HJ6bE2/ezb9jN+mCLpL",
+	"EiASZk7k3CWSO30/jtiybDIcHdYxxS5IQJ2cdthrmc8WSLMxn3UhAgyhZd9RhyEP+/vU96DO3bgNtGjV",
+	"7LlR0B7IdkEg7mH/IRqDuGiFs299IWCTadfAn3sb62wN2fZm7omb22bL7nEPDW9/HIkdqCkDsH/sxN+A",
+	"C/mPj2n7eSTztqHu69QlZ67qb7n6CEaws1k70H/crFwAWxQN30mhwHtYZOEiUMh7UbhOFFfstaMZXltn",
+	"/0gLPjCaZbKfl+ki8o439NivrycvWtDlioTOu0FHHl56y4Y8GueWvmMbSL0DCNSh/TqaIVDp0Hwpx8TL",
+	"ACfT3C/v6nTAi6g7fkVSB9dWv1xMcc04Sqeut0M9fReyfWWGaHVr1Osd9hZ+Ni5fRyAZFAEjRIwiEykA",
+	"PiDxGFSP0JQefMR/QFhhUoj3mZgmBLGCRxhPsawPPIcyd9gYaEM7zroRpxqyPLNCVnquDjHusFOjgYzO",
+	"3maIFHp2nICa8R37JfvRLsH/df761WIGChItXzRGuhb3Ag70XBhrBG5Sqjd34Zdij3BSfMORL7KwYWND",
+	"sc6Yp+IWgjyOskOWYbaY395dG13jL7E6QeEirdQL7rx6Vo+mvNQPCNqQvqv1L3qDF9hrMWy4zqVvMcAY",
+	"v42vTjOt0xkUvfNT+aZQw0JovfVF/mRg5M9AbHBSQot08V33FdHNb8TFEV1RSwh22d92yzJLh0Luzbcr",
+	"2QXmcobdSM9RCrOXJvXUHZNCpWXf4AlW7bqTpnWSD1DPxPFxJgYlpFmpT0MbPhh02YgwssZMvRdFZ1NO",
+	"D5DmCxg9UPJUGp6qSg06np7idJsm27Ny1U516UR75sxOs8sY+/2dNkUmhx/Xn+6nu2iZQp3WTLFBqwAv",
+	"t+/muhNNFYk2Jm6mO00TxXMKnOfvO+tNLjBwULtVbKlGPnVs8y30r61LtsxsRasusco58en00MZkl4UT",
+	"awX9GnMnY71VQ1LppnbeHTdkfAE7iZZ1mzva5o4+l7f7k1itYWve7kZfJW74pUkfl02ZYhMAClYrOY59",
+	"5iYXAwPea6ZZP7cTTqFJD71T41oBvE+M4I/YlOkBToc8k4D/ePCErrz0FyR7VW4NJ/aQwZLLmOsYWJOg",
+	"ZhR6O61z77JPnleTJaeDfZBFhBeBo7AXAagEQED6VDvNGYkyuY8VNLnCFV9gcxEZi8evxwc++NP4wD7J",
+	"hO3IYWfcSa0pbee1nEy38/8svuLnUQTrOJfkn7sFRPfwaJ3rIIsMzRUvgO5/65H+2SgiUYqTklpHXy6w",
+	"uV2cdXn11lSVecquBIOuPoq/npyCuvGBZSppAJx7TKKxbOD6B6x6BEp7a21TYetMGzH2kV10H4AAwaod",
+	"EJpt64AUBjAUUGL5kTimLKoZexVi1XaMHeZJpXEol1lKCrD22FzJxoLYapxsTsHNy1WasnG1HYs6yv14",
+	"Km3lPM8hv7lcspP58odtHs/ke5X1xZoqzUcWN9Rs4bo5BTe/W7dOzNaJ+WxODO3MDRwZdrtatsirWSjg",
+	"0T7Awvqbe0wrUoveA0IJD4wBVhUg5T0FbTwEzZTrrlNejp1fKuggjBwlBzAjoT8c5H1PCl7kmSica9KG",
+	"KjmV50CngPT2jrmFFJKDQQZWRrJ2M3CbpkVmjJCY1GwzbqgpHDu3O+zEdXV4RpcrYZWMu84xO2QE+zLn",
+	"cNUypLG3lc27WV10M4dKYFAKhjiH2NNc4hfb27dNTLY39N/u3wV6mb0X9xLicpuPwoBMqukfISsY+1LT",
+	"zIzSgq+VsfuNzpVbZ+oOM3U3d6m23s2NvBtyae8147b/HwzAVJdk3h787c3Z61/fXFyePnNa9F6TcWsn",
+	"vqyomst7vYl1ACa+JqTBb5tiAtFYzzBVdM4uPSrdLOPzwAm3e7FOflLEsuQ81jhMm2l2VWa5YZlso59K",
+	"cVSXEWKvnbWCJflAca594MxbB6xqHPTkvHXg8ikNmrsm3e+eru1e9PGZMFkRhezuSSXbVXfZuS+ukrea",
+	"9NaadKsOb6QOnVW3UX7MSlzrLsxWY7ckRwcHicdFZCk3/ApR3uF4Gzvj4RN2HJXoyWUO7YtdSzXVMf0a",
+	"/OoE56iEJEpPptBF/9qMRDHNtGDJo4NvkwipS6WCJenVZRkWM2mzBJ99mWaFmSF+WFrwTGZymHSRJI+S",
+	"SBoargA6kLDCTk53NCsnhLdEA+L6WqQLUGTOBE+zPyuMTFh3ePWfE0Xmj4cGfT6COGC8TYfC+K2yEMdG",
+	"C170Rwu/mhcZQIti2IZdzUjFm8zkgsCN/On4RbguFHvylBK7M6b5rAtN3LrNVNEOtTTt0D+4owProlRG",
+	"IAIeuxIayqtNfyQ0wNlhZ0IX6Qg4dAhaU9SKFt0mrFs3xCv1XgQoJikgRiI+GA38iOKDAdQmCLGXgbvW",
+	"TFVPElQeU4NqJASiH8k/Ex+xmAg1yQUzs4lgmTQKsHXtsrIr9aELcBswNjYutbHPguZHGCnQJQxoVQeq",
+	"GDusXnqJO5pZk7XkQ9HpyaTXMlOFN+u1ErDD8EmYMuBsMiq4Fm2WqALGJzL7LJx8sg+EDzBsyhdkpsPO",
+	"s6HUQH5Ygaci8gcGAX2WaWvqKTlES9Fdz2EsaBRWJscGsHHohl2MBWn7pDbFhWBBdNkf2YFD0VmvBXEv",
+	"OIxjJSCR14OIeeLRwQGjzdB27IxCG/jdrkfB5TXUKaQpPcQoKyD6I0ASBnpPfWxnBm/finil7CEiaYR9",
+	"gK8YtlCCa6dlNpkIk+AGzCTTYji2n2yX6ZGaIkAjx2p7pxqUJnDlBAacsFE2HOXZcGSaBTK+SsQY1Kuy",
+	"MAg0oNxOGyjIwZCsBfRdyE4AS8hQpAjEsiBL889WPdsfS+gx//BSyKHV2dBTNM6k+/vQDtJYIdfqtv7z",
+	"9//s9T4cHOz3eh8OX/R6Hx6/sP988uLdv/6t5VuRsG6w9WkeyNh+7GOlgay1zI3zNbA/acwRGaEyyaOD",
+	"5vkAxWgzkPGjpUjGj2Ik48N7RTL+Yu1otLprMMTZjXVGZ9+IJi7coNqa9mjDzjQaMn7vV9vetG1v2h8X",
+	"jRLFsbOYYosoMsHI6qoD1zRDPlgzjX5ZTpnpsf3jBs7jBbZWpYqgXxqms1xIk8+6MWg88DF53ZuAYE0Q",
+	"voEl9gNJGH4uVJ7n6yMmaLE0tvou1HB/+lbf6DUtla1uBW4gVfHSW7b6Nu6UrTjditM/JMK78fLCyU/3",
+	"y3KgnMY4+WtgNPFFW66oC6EP0eOMLnAhICSeI6QaV66skbuOXFaoVeZpl2XOp7TuLHUSe6L84DkNygIb",
+	"clE9LO7ApS/+i3bgrlvr9DQa8Q0gChuvvod23HWn44Tt2jPwFzRGrGjPTblmCugKvoamXNykJ6dn9EpW",
+	"QOiKKUZi7YPxUsL4WXmdO89f+EqZ1VfBSf4SBAu/WEb476+Mz/3UtnYXvd2lFwb9bE2dsCwriFQoPO2u",
+	"+9XZjEsv8meBgI6DB0svg7xIGCeGi9d9gThQRxLg2qTXWRlqk44/kW2b9LZN+i9gxVibw5sci8yYu+6o",
+	"ppt/1o5qiJhiu/QpxR8fPj48xPJDJYe+XzrSjXQ6UqzGwUqwzV73jbqC/uGNuqVx8gvapVECVdqlGywP",
+	"6Jm+sBPqMvzfskn1zLMwpfUmdBf90GRRNDdE0zzh3RicyE7jDLDpOY0nsLNq/HWGyYA3hmOqEksuwRuj",
+	"nx589L0Cn5ZSK9CUrdmdGc1ybqwHe3hw4AMtdXrJ1xD394kpyBIIjsmenkRUnoZReAjgZEH29KaG+Zdp",
+	"Q8DR/paZUTAbNrRraxcvsXHvisThIhuLPJNilc1FZ5H19PZ0Pfvp6Yib2IYqhC7H4u3p+VLKJAKbhHNT",
+	"e4v5S//+eO2L//4YLi/lyU9vT1eYXj+9PT0rJVp7MvWzXHuSc1euGmd0LY5TGzVZb33OjZpM3Pps20u2",
+	"YaL7xlf2IR1IuQJNbdRct3HwaCORHnjh3kFGFCsqqsLxqYPqcOEjwEyGsHkbagSABo2pwmXNMQmtDTel",
+	"TthYvaf4ulOAQEGVqImQCfvf//f/Y8lEyDSTQ/qrEFrl70VKf/ZzpUWatKGaSRsxAY4qoOmFtHshFHL9",
+	"mi7jPelv1o7vpAp/IzeMMZ+xofKVpzieDjuRM6YgvoUNLnaKWrnaVJyUnS7PoXinJwnHjoq0Hh488Zwf",
+	"puCS6Jo7DFmT7UNpVIxLtwg0ojQrRN/ksw57misNIMPuENKfAK5A1C/Tk4A/nOV5tdCjSy0tUpkY+O/E",
+	"dz86BISxACMJaz8kThuXmc80wwXDt8mzy7FKRZepwSABGJnKO1WDgV2iUTnmUnfnR8qaB4rzKqUfJFW7",
+	"qJ50UUY7HGoLivEME14alSBKAwY/55G+7a20X3aCVLhSZgRTstcoCmSOr4AdLcbKOcaDGqqRkocH39pD",
+	"KEaTDktkmecJgktAQTLAfkul/svanC5ado3VRJnRIh8w+74SOucS5pLgdF2zlK/t8zMAa1Mz5UBw3IY+",
+	"xmKTsIPs/vZfET2f6oPoiQ7KomFz7t0Uh4Ie1NQhJaAWiUH/nUbcRr+ZXRSaj0VP0nccwB/tggNd9lGy",
+	"GNHixhbsXSBa2N2vBoPVZYNcpq8Hg0jH0ytazU4WTTK63BTZEqspGMxw2uZR7Man3gegxrrL8AbPu59g",
+	"9j1ga2wNvzUjifiCXimDtsUWFGNrHi8jUVoVgZwL4TjmpLb7Ae22SwI5Dr9zrbOhjH8xfFg5g9TnTaJB",
+	"D3i2X0S5icbI0DlxTgdqJWdrUolDIC5Bf9a1aZMY24Vmal3J/XoN7ZhKpNhjXPfkPOv3MZXwXmdArm3N",
+	"kZGaYumpdfXbYBVlkv2OA83k8N0uoAwSAXkmh3togGGquW89AqCHjefUDgadPUGzf6gMKLZ9m3VRSno+",
+	"gHGhaB5kEluyoRYbiFRmaOgzUxaygnmNaeqRmgKMlxoYIbEs+2rmfx1zOYMQmjXsSPrrawG8LwRhDfc1",
+	"yMmr2T9KbdgABE3lYb4ZwhoxcEJJxiM3LBccYnjvRWAtR7MWOtxLiWbrsdc81jLEzjZn6jiT1zoaaOIm",
+	"0Ae5apvphAH/rlYuc99Bn4Rcs0ujLnESCVROk+GGVjI0r5NfA4udodcgxTTafFhD5XelZ7cJPDx+9cKE",
+	"Z8IcB2ABpN2zv8fv2FHj2LdwVaiphiryBLm9IXqcuK6zPpfQsiJkypJKaiBps2FmHU5OlLWDQo17csnq",
+	"4Tbeh7ORGz/Bny7hp2Qx33uUedy4IoxrAxNbn5KdTr9LhnVi4lhlhoV5bkyxHi7dnGgdfEMsQ0+VFOjk",
+	"4LeYQM/MQn5HuAlEKODrT+zy7cMA9k+fJa40hhjc4cPDlThmc+xOWEOooHq+s43srWvgUYnmhQo1E2vZ",
+	"S0+jyJd/8gas8ien/14qw29vKh2t9ZJ/4kZM+exW1pW9dI0XR4+6yMZCleYzG2XtjyTyqABlKaE91pTt",
+	"6HmiH57dASLAq2VJ4wd/uzh9+stzAAOI1OJNcslrp2wJzVOGrG0BVqvLaZ7XlAXmbw1FXvcY5GuzAVz8",
+	"Lz8wmeX4U8/kath5wQ3Pd0VR7NnfPtn/09PM9Eck5bo/4D86u2Y2EXS3PtfCZYifidzwLt5wMDadN0Um",
+	"zS5eQx7JXv2aM6GFqV+Ty91ei/3vf/+Ph/xBK0VmctjtteZu8kxJ0XiPXk8iaZq1SVttGj+lazoAhFC9",
+	"E3p6i+7lefq64WZPVSrcgn26caoa7DnIT+9i1hqXXA38u60bArv0WtM9eBOM0bui9faviDHGYIY7qX09",
+	"O138iTkS/442qSpNBxwMupg0+96xO/eqEPz6OL5ZYd9buJkdtMpFJ1fD3Z1Fb25n2Q2t4l1wv/gt7rh1",
+	"dzWhWbrsrqjEF983vFF/Yysy8JbujdY8P55duq+9A+5H3We7CRxxlB5Zw8dbRT0Wm8fTYALLyJ2rM5A5",
+	"xyUDc2gRBVlcrPf19SZQbmUDM/VG/QmRNX+7HoUI+/mLNCpUCxE2qG8V2jhzbZv33ua97789wjUf0BiB",
+	"Xng+1OesxvvIeDd2WpzXo1cuIudTjBAkggZ+Yf+pXbDlGOuzMoOKFiu0Yg3x4GOkp6LwQ9KT1rv93//+",
+	"H3TYddJhv0FoLIRVMl1LntY0B4RGQFtgbIx6xNuocAg0CQeM6cCjg4Nk75hpVcULwXgQON8uITkXbKMo",
+	"EeaGCzEU0uok0WWmKEXCuL7WhP2LKdawjjyKsEV3tNMVbtD2zeXCCIBmNAG9Mud90ZMRTOWVGKgCgIq5",
+	"8SEqTF7T4owya6TMKI6gy4kotEhFenk1SxAyJYbqvxLWz9fxiUk7gDucnEb4l3YBNAARnDC/ApmiqVkT",
+	"R7NccFf8ECt/Wl4PUgWrOFapyBPHE0CThB8j+jxCyFCDgSj0cQSH0I66fVwilRQnLS3Hm1HszLX4tOPb",
+	"AqalkqEQBVPg3fqXGvVMBrBQSFUvbga6RbDsThuCIJy6BnSW29Jx9jZf59KntenetJuo6Q73kIstSnAD",
+	"VnfVu2h/bCfdIA64KAQYby9vIVMvLwmbqvV0LzCefS77Il/XZnoKZ+ciDVGuDSyucFHVhn9OPs2ya/Gc",
+	"14Nwj7on+uPs9NmqQkd7RbjHJwipbkwQSb7Wl94/JF/trqEh3dd+uXXf2V98j219hHUi6Lhir5Q5pw/s",
+	"661zuLOg/Z8PdMO+23sOmG8eLf9crVes1wquQ6+FzgPboFnKDXhBu9SikHuteWrO0IIQ+lnNqbmLpidv",
+	"4DS3PTWEkdvsI6u7V6y5e2mtAOiiKOY4ajtZ2MBU5XyJW5UiXLxQGhFB4akiRQfWhD8cW5pvbwLiGU4Z",
+	"P0Bx4z2JxRpsOlJsoPJcTckVxCvAQ6Y6XXBA2DjTWhCbuHXboJgU/oJOsEXILr8GqJuvLXxaaSZYZaUt",
+	"6LBaK4Aa9ercInq6oBduC/GyDXp+FUFPHqKIDfha/qfPG/E8SVPNuI+gIVwqQct03Z9zDRbQfnM1Q7kP",
+	"USaM9fn7kMAH2wb/7UoQdwDdUvNZh51Qn4lvToF4n1RBMWDjAmkr6uLZ61LjDwRbo8qxaA6oj5pbZ9ii",
+	"zhmOTSyM51M+02yaySVBLSfyvmhEC65bR7g/jcd807DU3OX3gHKz/oxoJ3rVs/ZkwhWN0QS3i6ZcM56m",
+	"9xdM2DrEm/UMPIXPf1v0/xWryZM0jXQIpozqOcGqnvwM7rF74GdFJSGRSUAjxulTh5CsBuzwpjgjNJ8F",
+	"njNJx6Vuc1URgM9Me32t0d6FP+32SLM77SYR+dJ2WftukDsrxrgYKMRVOTmkkJVtJq6JpF310n2S8Ubd",
+	"JeBfb07Js745aB9QtQWhG8D+6jKYYwW4gmLeqI1DAkDf2vV2I+AhA8b4SDHeNwySpiIrevIKZEObmlL6",
+	"1lDDTadjuELE1/bEPmJM3O1Dgcjwp8azE7o6bhMQ/YXw6PIS/4EtDSG7n43hygIpNbDl2/2ZWL+SGncb",
+	"rcpqjp5SqgvM3J6El8iMUouNTACC+6IWplyCV1ezLu1gb2paVq+9B7tyrXkg7t5dGZLwtWytyD8DgeDW",
+	"nPzTMPiiiQjf1h/EPgQ5/uWMwx+zPLdqBxiefFcT4FL8Zi0jQgseb2om2mktsBGtnFxqIEbivG4dbjDc",
+	"u7ATYaM0G4kwi4UW4trjrNuKG5pylR7E+zHpqB0SrBQsXfNcit7wWYwoF2UHE9fLGjHu4DoUQrBxJkus",
+	"A/spey9YUhZ5AvA6UkxZ1Mq5Wxb5XgKoKa5riMcAw1C/l42FY8li1OYsiOMGGpEQsgVtP+pFQC6cYfZe",
+	"SAZw1UOeyS5Lap9WQv2pTAwGom8YcJEttMBiQN27537c1Ioxy0CAa/U2BAK8tjVTvaoZPsMe3LZCbgM6",
+	"m4KcYTu2KhiP2rsjkdBQ9+BdbvgrC58SqCYpgNioEBPB8Z0QBdR6OW8TQTSuAO3c0dSYXM1KdhGtDV3N",
+	"dgTUKdPgGOo245oNeMGwoJFcacCksr4o6A/2k3KFtz2ZTBQhM7lLgJkkAbiApAqDZd2CpIPLiOLwWkwM",
+	"LTNiK8E9rLutBiThXYn5InRQWpdNRd2JHd8bGvs6mW4YtVXceu2z186333EWXavxatfxmdDXVFm3vsit",
+	"XNQocd3Ws9sKWDOtlhvaDfNl0ErhPV+MhCvG3ObMt7rjXnPmUwQNmXjLsMHjI1VxP3lzq0LK7EF/xEFY",
+	"LGobUgV1ReQ8ik5bsesRmb0SoFjojkbh7uPx2QCUSqFysH0TuygUbtSNUEGZ6fRkkqUe18KpLGtcR5l4",
+	"MpARJgdRCZm9rIaZQ4pFgwMEACsOg4bgajjLlTY9GYrvPJ8wWvL/UJmsDFIRSswM22WSh0dHLNLll+NM",
+	"E89kBEkDYfmUXYlcyaFGN59m05NQY+Z6i4z4YLq4R6D6m2epA4i5EkykmUEYG59RQnZGTPNPszx3GEXs",
+	"SvR5qUWku5GpFHq47doNBtCn5c7D6DagKWWmHS2yUWpuWTycCbglvqvLLSriMdpbJSk3fL/0HDyJh6v0",
+	"tROuq8m98aI0ow57XdlogNXoN6Nv/+JpGx1Z6AnLZ7QHErvhEj/mCXTA2fNmE9GTiV3jJEypEL7NCNFg",
+	"M82yoVTQyHUuBOu1nkax+16r3ii2T+NMcMVCnB7C6ou7xyJcLFMWyGj7M5dDe2k5QewjQAYyahJtwWMH",
+	"n0Qfcc35VhOETeogbG3h+9hPw1eVpW7CUacKAVZRr1a8v6LtT01l1IYF78t+8YSRpd4DOha+dG6MGE+I",
+	"rNWnPEDe2UsUygY1lV2WFjRDfFXYCRfed/V+fgfRGHe0nc8YKm3QfLYLqPlA3NxVriJ7/wl6vN6e2j3a",
+	"2Om1dgGKu8fGUJu1627Q2HVX6E7+nW0M7uSvfDoqXf3kosYcrAOGrTmwLx10m92jXfb7s9evnr9Larbs",
+	"f+z/XRR9ke+fnO6/Pd2nJ+0vR3B3Ru78nLYm5y2Qm9ZJjdj9/HnzIvaJW4yoPwxGVI1NVsZFPMF6rRmv",
+	"PM7xR9Y8WNp1ltn7LMBoL+6fWBB2agzxM57hwfTanfspch5u13MB2IRetP3+LokskvNnv9RjU5Wahhge",
+	"tJQpAR77w1naRksjGFg9GVPTzBnQYGpbc/VqVn2LBAcOFpM3hejQkL8XYCrHYJH+zCbry9rxpexbu/Ki",
+	"6jZVPaTjeVJLa7onXOtMGy6t9WpUnjJu7SV2NevJZCwMtyqog/IbwP/nQHoI3zKFYudqjYc7hCihUk3b",
+	"DnTf18WMFzWcREwvX5iGZ6P+kGjYN+gQCeZhpUfk8OBwdY/IwgYktytv1yeyjWNt41ifs/ejItcxWr9K",
+	"EzZGterK5m6CXHP+8b3kpLG1fR4eZRXQjVWD6M4vh9bBRnt07TFH7eIREp6TKhDW11JNwa/OUjYThvx0",
+	"SRGTykjaPk6B0UiEbgHGKCgyBLI5ChgAMjTXEHC7hVcd81bdfe65AUD3lVoEOPTVJX23omu9JvVKLK35",
+	"G22UWM3NyX2HaNG6RVZ3XSM7hEYaTewXqgCaqHLssasqNnV3Y+EEwF8ZROQIYbPtToHAhwYI9Wo4MoGS",
+	"ZVfHAvE8byA3CYUa3d82VHTXoaK/umDcWoL3J06RQvNmAvUzmYDvH69IdZ7oWkIl8UKOOMCcGI2r+4JY",
+	"ZY+xBrEbQQzWcyIgl4WVWGKSUFfwFe9f92RI9Y3UVB6zBCkk0KTi7s8zwTXwQXCZsoRfqcIk9miBv3/2",
+	"lMjfH2+TIn/WpMjfH2/TItu0yDYtsk2LfJ60SKwpv+6sCJkam/hsJ65RYbG/l8z7XJHBQs9MVrtWoLO3",
+	"KmfrXm3dq617dUfulabPqlm25Tnj/b4qoeC7ygUC+Udqm9eCif0xz3LG07QQWnvCQMk464vC8EyyKZ/5",
+	"rCWS+/lDhcpFM5nIWxjg3Cyr4/xZTZFDrWkQMFRPDN9hT7lGXfdWZn2VAk/i2EXfx9wYUdihkCRsdVs8",
+	"5f/Waresu2K9jmLWarckH9tDwj6vFcvFMf/wUsih3SdHjx62W+NMur9DWlGbIpNQ996UZHcrvuOXJRrL",
+	"EPMxTYOxZ7fWldFnCj+Mr4GRhdZrNSWLO/EmfCx47S3hBJs/pi2c4A013V9ccfF0nMkFfep0qCHr6z6C",
+	"oHJQCVR0Dv70aWGuFGx6zAvg/WKAFaNUh53OtQ1gdM1lMqEpFq0/IPB13ct1IU4lND3ppgiVNKGFjFKv",
+	"pRk90NlQlhOMpZ0LaTADCrQdCK6H8TQAY8VRd4lvoq+APYXwcO2IHx48YSDdLw0H3tVbNu1aPfalI250",
+	"4hq4KXa0N8VNqV57D7gp603EC+z1Uf39Fc3+Ch6GUC/5tDXBfTsg/qEAY2d50xuc8andQkrxNc5H6nG8",
+	"7NPXKM7XCZc9tx/yBb+mB22xVf48OgtlSqRoGHVbzRjZuw1arDEeZY/7YNQ6QSPSgd5NevDR/ucySz8t",
+	"dJheB9Xiu9qytMPOqTULumeLWThH4wJq13udFUxNZYxNZvUfXASdTVpgTx+e15N0ow5L3CVJRIdEd/dl",
+	"qFG9KhS5LtBYThJ94VLQDeV8u+WmtzZQ633piG3d5zYc9cfFvvCidF0XYCMhYCWHq7MESTDvPBAYYhgI",
+	"1c9DpCbNQPtp+28h8Z+ZAUyJYkboFti9avCDs04CQhVFvY6kK0Zct7E/FyJRZOgrSWIYO1iPGfcdAcKg",
+	"fxBoI8QU3ZirWcXXKMSgEHqUdNgzGDB2i7oH9ySMEAAbhdaZkjp04UoForzPJcvVEFID0DcdIuE475SB",
+	"Rsy0KbhB52oGo+uie2JPvYRTGnMHkYl4G7eB3sdqSi1ch6r538ag1Mpkgx/qDdL0DdfeAzHdF3Y6HDkj",
+	"NmhPeZHqbR5ibfv/JdfmBKzLrfn/JzP/Ud5z0g8kjIJuWKnNavY/CsW0UdM1GPoPYpPy5nqwbMLnEETq",
+	"a811aoJDCiLtnYWIepVM+YjvQh+z5OOnhPVzwQvtFYg7jFgAAFjgnYxUAcQv3Nue/9qBMkSOgXU/nN+A",
+	"oFCGZaYL4bngh4gciDFFIbDJjOmyPwrP3k0eHjxM9mBE3klBr4P6ERJaYl/hHA2BEl4B4AHwREC5Y6p9",
+	"LBLPdawkQ5jm+o2adOKkNM72v5VSxIzLCmXwJjxsc7XWePF96LWUr+0ubRIKDJc09875Xappv0s1DQBk",
+	"W9W2VVRfrxf2Cnqx/Ddwe8UFU7Gr0pQcD1A9RPdt/014q6nql2OBAYuyyFvd1gPQWDSeOZ2VDSVi27St",
+	"6wI4N5mMsIWcrwM/RD5ZX40F5d9Dvtp+hhBwSzM9yfnsFf7sHpIhaN8ccCwC1hNYbKQ1XEEwNb0EAvK4",
+	"2ZxwW/u50pkcRoMhndMwngs6Mj+Y33w/uaegwiLzWuu35rMYJqxOVujOJPB9D4Xk7YBomBFJV32coRV6",
+	"bqAvMplCRyBOBZ7o4SGRUiErmN3kOnqWFrzoN74hPNDwdgimilgaTk7bVFBofVlNu3Af+vRxe8e7IWt4",
+	"UoC+WrT8FRdZMyPy3HfcX6kS308q9DXU4FE7QPzcSaHGk8YX/4aONFdpYEMlTdjlLqlKctdaN09H3CR7",
+	"beZ7/vfLDLE4f9p/exqNACp+5h8fQ1Y1rbUvJQA4/8oq5EpdE5SXVacOq1HpSPEK3h8RDlc0lpLKbeZe",
+	"hC+dmBvIL2KGSGJkvtZszj53b+RNPGk+yfavxazxWW9OGRyafxYEgSIKDep7JcqO8J7BcC5SrORxtToo",
+	"UOef5+Au5572plBXUWJ6knMDtUKIWl3KEGSvPGgkeN4o2X7GA5/effr/AwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
