@@ -945,6 +945,69 @@ func (e UITextPartType) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1232,6 +1295,9 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1276,6 +1342,15 @@ type CreateNoteRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+}
+
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1969,6 +2044,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2009,6 +2102,34 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
@@ -2190,6 +2311,9 @@ type TicketWithMessages struct {
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
+
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
 // Examples: 2026-11-22T09:30:00.123456Z
@@ -2303,6 +2427,15 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
+
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
@@ -2441,6 +2574,11 @@ type PromptID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
+
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
 
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2799,6 +2937,122 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3008,6 +3262,12 @@ type CreatePromptJSONRequestBody = PromptSettings
 
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3633,6 +3893,27 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4737,6 +5018,355 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5602,6 +6232,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -11274,6 +11911,1335 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -16342,6 +18308,27 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -17401,6 +19388,229 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -18224,754 +20434,792 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37E9adIkdbPoMyer8WWiZHxZS46zMfUXQTZIImoCnAbaMuPRnn2afbB9ku+gCkCj",
-	"byRFyZPJZPecnVjsG1AoFOr6qy+tiVwspWBCq9bgS4t9potlwuDfJ9+/P32XiXfsx4wpbX5R2WJB01Vr",
-	"0DohC6YUnbFW1PpEk4yZyxMpNPusW4OPF1FrKtNrmsYsfpvKpXnfTdSyz6jW4KO9W+jWoHU+Z0SxiRQx",
-	"mcxpOmOEKzJN5YL09smbiZZjlnZaUYvHrUFroWbtXitqpTJhrUErUyxt3VxErTQTp+Z6mgm4rjTVDD+r",
-	"5ymjMVzt9o6P473JYbs37dP20WSPtY/Hh732AetO9+jRpBf3+62opaVMzCgvbm4ioMOZThldlGggCBXq",
-	"mqVETokUjCw5mwQEacVU0wH5Mmzp1ZINW4Nh693715dn5yfvzl88H7aioR8ZXNxmbPAUTBUegckOWzdD",
-	"MRTVr52/+Mv55asXZ2cn37/Az8LjdhXKX92nvW77KO6O208mBwft/vR4etiNu3R/fIRflQm+lirFlaZC",
-	"b/fhZ29en794fadPxyzRFN88p+KKrGTW2e7jL14/3/nDDe83a/jy9PXp2R/ufRFbhttOn3NFxwmLyztO",
-	"sfQTS8k113OZaXJyWtx7sWE5yi9j93jUipmmPDEPn1pWVYSmjKhrridzFhM5NZxL9Jwr+3qzz1Lc8Ze8",
-	"sGMOaLfbPup2u+0n5j/d/P9iu90y1Rrsd4+jluYaNufJKQlGYyjYGrQeL1M5TthCPQ4HCxvt9BVXEymm",
-	"fJal5fm/XyrYgyRl00wxRTRIDTPmB4pcsRWRKVnImCX1ZFkUXh3Qxkifk1N4FZ+w4PV3oUlvP6DJQbdf",
-	"oEl5KHWEKd6D1HktT2ARS4yRJETLKyYUuWZCEy60JCmjSgouZvXEEPIS+aGGEJliMaFJQrhW7sVjNpUp",
-	"I1yTMZtRQbS0/LQDafoHa0gzo58YEe7tDbTJR490efOJpYmkcSPLcEWkv8fwyYQKIc1kDKHMTqgnU/7Q",
-	"GobZ/PJd+OcYntHpymyP1kCnGQuptlegWmGcdRQLbkCSvU2llhOZNBDMCQslF0zPuZgRlihWT6Sle1Uz",
-	"icapvGIobFKiDJPmL84E+7xkE70bmQ7Wk6nIXG6khKWpbGIuPx0k1H9kUtMilc6lJAsqVrlI1YQSzRcN",
-	"BPoRXhFS51oWxPGYGUJcp1xrJshUpuaAIzQxx8pqF6qM11Flv1+U0DA83PXZsoEoOAWkyDumllIoVj6e",
-	"jCKZMM3yvetpQbVmi6VuDXpRa5Iyqll8SY3m1+/2D9u9XrvfP+8eD/Z6g95Bp9ft7u0f/LUVtaZccDW/",
-	"RFnWGrSUlkv/c/MrDjv73X6vd4SvSJW+BCnW/MX9vV632/+r0zC30Q5aXpm9vNUzcD4NWnLJBOWPZ0vd",
-	"lkq1e/3uOBCKLUdK2M58csXKS79Be81SEd69Nz46ah/Rbr/9ZNpl7XEv7k/22P70oHvYiloZqPGGY0FY",
-	"IbFUa9CN3Di4FP7Xfi9qLVO5WOrgp75hN3vg5M/fFPnlxSdnZARb6Vqi1qyMDg3GQ8g2/DK1D9+KyiG7",
-	"MQHHwpQmikUtZsfw8Qv+01st1g6h4irfAaB1GpVMsR9bg95NVPsQKKNND/WNZZJQpS/tnwWKbDQqtCdP",
-	"YFXAxh6QfrfbNQoqDGlAlKaprlNX8YLROIvkvJ0G7rnwdkou8Ds8UsPxOChcq6EhsJkOjwdkm1ENenWT",
-	"tYZCNHQLlBsNVp/f+v397d8f2iNbv3/PL10sBav9mPn9rgtnpdSwNfgybP1Mq16hvSVQNGxxdUn50B5J",
-	"wxbN9FymOLgrLvA75oYb8xp/UsDPawQ93l84LizvyyV8NstpUBBeQ5Rew6qkG8JudSaZ27El8fVGVE+7",
-	"j/933P2rHncXwCvnfMFkpptNEcUTc3TU6oraPtysS8c8Jsa8sKcEF6B57qIl0vW6835BS8wHVqcfuqtw",
-	"vr09/RNb1eyUK7aKzHiz0JL4+GXdFukfD7rdjhlsv1tm2IP2uG+Yj+7vt4/jLmvvT55Me6xP98aH3ZY9",
-	"do1aW3lxrzvo9Qf7+52Dbq+/t2deLOjCTOoDGxM1h223TNmUfzbb8Ory5K/i/PP49D/Y1Vlccj1GLTWR",
-	"S3BpWt5VA6O3e1ZWA6PYmxlT3opaUlyO2Zwm09aF0RFgTS/L0+qy9tGk22s/oQd77f70kB3E+5O9cZ+2",
-	"kMcmE6bUuWG8smVieDEC1wiFm9CAB5uid0AWXGQ6VCa+tPA25OLWoMVWf5yPv5/wN/yPp+//ftp7zU/V",
-	"6UIv//rs9PD0b//73//T+d///p9W1GKflzxl6pKL1uC42zWMNE2ZmvsXqVRf4q0ojSzXjBlNnd0+mchM",
-	"6Kr6Myvvju35w7uTvMK3wE00S+mE/bv1bncmclFhpiest98+Gvcmbdqb7Lf34sNxd3LMjqa9br7kOLZg",
-	"9HUHgp3Xjiz+M03B8NEzKiYsSVjcaNR5ZVTPqSZCjmW8IoKxuOgx2fHAQzM8l38TN56iYAI63PxyDsIt",
-	"D7VgMr+wQ61bOdO6zQbcszkVM/aWKnUt07g+GCSknrOULO1Nhc2bpSkT+tJfM8d9mrKJJnOZKkbGhnnS",
-	"lZHB7Dq8TWm6TJgxg6h9v9EQYfM9k+ITSxU1s3ottZGHS72Vw3gSPFlzAoeXL4XUl9S9unogx5IpPInh",
-	"HnQYhy/Y5Uzuh670fuC+CqccfLXe49c8DaAe7NB8z9euqZmk2/sSSCfYNVOaAGPmlAteCOd+Q7Tw2h6s",
-	"KEjoRCs4k7hWZJIpLRcsLRxL1fN452M2H+ErVGEbhmjXtxzPvEWEMv/Sa6nrP/NSpmQik4TRWVY8iPOP",
-	"fceThIsZuRLyGv0ihrOkYB3ygXINhNNztgg/eA5EaJgZ/Gj4ho5lZjRHwsUnyScFf2XM1CTlS9gYg9Yp",
-	"uabKzjUm+tponua7QTTWceYpvovsH/V6hizXqRSzYGjvFUsbxEb1rF932G0hQirHNA4hRt5sYkqMH+2o",
-	"ctxGJTVfqSiUz69Wb//A5dF/Pv/L7M/7iz92J39Ne+MPk//8/OPV2ZM/iL7+4fogeyGP+Ak9nn7/t/+I",
-	"9/70z6SxmlWwW3zNAjgpUGBJrpYJXV3aqZ7ElPwgP7GEAueyz5qlgiY4Fvd827Bh664DrddNN413Pdfs",
-	"hVwzCSjyM09zjYrpXzDpdnvto7jfbx+z/Wn7gB6OjyZP4mPWnf67G0KHi0804XFlD6x5uJy3EZDcCuci",
-	"yb9b4aldQ2x0HZl/gVqQk8bM8Pa5JRvU1n4HD+iqsrheMQN/l6fzrfVAQ6Dn370X9BPlCWrD5UM6ppqO",
-	"qYJ5xfK6TquJx5dZ8IqSKuNfkCs0u4Z2e4dbRy2fu68WR1ZRZUpjB4IwdQXBhFr/udFTqslJRa/5gBjl",
-	"3blr9496obN3KRU3p+CwNTBXosAja1/bscwCrkU1mbMFvTT6FrduR88+h3CHnIAS3OzIzM8TdPdOdMUn",
-	"6pgbPZ07+mVVNv4bm+hb+5ANaXA83l9bHlHR5bvFlvP5Ln411VYL+SWM4QCl7k0EmGmGkqXwumAR6wRE",
-	"QSVwHGQZqMQi4eNmv+Srsr0NuotBiTurxMKQOjc3p78da3HssN3wtGhU455RY5CQRIoZS0kiZ4SL0ilu",
-	"TxsjDswbX5jj5pxW3FcnbpkqLhQvyuCkutTwbFGOpbCsVLiHIU8KVWfWNk8RGscpU2qXDKfjpgynF4VX",
-	"EzewihgLxw0ksKf66fM6Olh7F1eZzKnNRnKqAOF1+SqBolAlUOmVxlKlSWJU+znVuyTxHDVSJB/kGnJU",
-	"xmqI8pLy7Z1RmTPvfXLJV/BIFdNbSifbP51Lagr0/Sf3R72U6ZjHcXnPvJbOMOaKgI5Z3SFT/2hJBbIi",
-	"4wE+GShCSSKv4ZW7KEPFtMhA93kZjKOyNfJBmtn+gYr4zXRaK3h/YFNNtCTzbEGFKiVOLHDKZlvAexhN",
-	"9LyaOGjsdZYUvB6eXeQVPHoas8VSaiYmq1PxNpUzI+mqeqiiC0YsiSKiNE8SkomYpeSarmoWg+evveTC",
-	"bDN8cSi03PsCWR6Mpv0ntoJ4WvFbuyzVZG3CVCjegu9D0ikXJBh6ZTWbZlki7CuuFlRPygsEXwBpd00V",
-	"pmgZHt+YlRd+deFeXeD5GkoWPuFcrpaQd2b/0JVZJmEwwrX08/cB8QSeIGWKTWmWaHSaufTgOgK5p28/",
-	"rb1C9mo39IPZg68xu9B/FScA1vOzlMVMaE6T0p76kEoxq3epuznACy4nwRtKcq2o+BD0G/p3emfdLhrR",
-	"QUG49QruQDMsUhxWDS2qow/IEvBIjePObwuuiJaoe66hUMhE6OgL9KI6iSIFI/Ayw0g9I2P7BwfkE1d8",
-	"nDBycvbs9BRMCTrRLIWzAdbc1bXAx7WUl3Zc3JycRskGXkz4guvWoH9wYLRt4AlDmdIwsKZlh7zPfFG6",
-	"1UXhxa23bmHKRAsW5y1N6YLpGn8e8OyPGUtXZOlval6Y8J5A6vufzVpk4krIa2GY1yjC1H4EXllPeZnp",
-	"Szm9TKkAwxGoD2MKiG+IExAff96B5N3+JpKHc2wkdn5TQOZ3GFKvifMbQ0kZWxJ3gaEL5jk2kxrj8iX5",
-	"YIP2NkmAo9KDw7bkhtfumoK8Vj64ATXSBG8I6FFLCBy6EwZ+/LelRCFb4j4J0d3/CoRIqXBWeiG4lMoF",
-	"eLaMxJokUq3niPwthd1nTURbxTCT6CopvnYXQtAmi9ETIhxQMzXyuwxJfqBKn8QLLqoaaUKVJtRc40qn",
-	"VMs6UQRZQnBTRUHiGDKuvoZcz6Whj3V27LI9WBMxfqgbdIUYwaiBCPwTewsWVJUKaFnZuGtQdODKDcYl",
-	"5XyxpGIFdjzE3sgPOl7vHu93rfer1j1+MOn22kfjPm0fx71ue58dTZ/Qw3F/stcD2ax0mk3MahqL400a",
-	"Q9XJnC+R695JrVka0wVYAFxARvS1TK+M8hvTFZy9y1TG2cQMzCyXG/d1EBjLxkmjmd5/Mtjvdbrd/V4P",
-	"7O40SzA29o5NMxEjsUDr1nQ6HZA5FTGEX6HqpgNBMWcxJfwTOLGlAHMz5UzEiaFvtowbyXcw6HU7/X73",
-	"oPfEfN97CXuwsnJ2Kl7KtOzlBk/Xm5NMz0m/0zXjW4TLOEup0C7nKtAhtwihZsroqBCJojEthGD9gOrD",
-	"uYr88ezN67pobvlFWwzEfOsVTczEWH3WibH4yx+0m3rhHry0+7Is7iGPyYp5o+yZ91iNjwvy/vxl+8ku",
-	"Iq7XpAz4mZB8QJVNXR01EAEdti8Zi8d0clWkwakmc5Ysy3J+sfAFDWg6ch0ZCWAzsdfv5/3Sft4l8Tel",
-	"motZa9CCiqI13F/8WDBf1ZzEIGLIG6lLvP6XiAlGNROlvDxFt9jkxE0Sj4DlktFU2ZQOY+tMzSlAScqM",
-	"tYz5RddzPpmbp1MyNu9JWcKoYspJYSd5NxAo9H7ehnssgdALc3v6XNxErdfs+r2qGiiCXdcGk52gSrjY",
-	"McOyVxPafs0+6zVZUadaEcE+63LyicuttVQ9Pm53e+1u77xr9soA+a2U/UH61iP/c2d2+Oy7anD6hCxY",
-	"zCkxcg4UKblkKfKX1S3x4K5zYOU5a3UR68qL8lx4jP9Arlvw+V1k+ZOCLD/MZflrn3zXFLMujd7S6aXM",
-	"RFw9wvScpSwyZoaZidlzqoEgU3hBXdRLSHQHmr93mWsxmLNfnKv7bO008aKdYTV5g9akeOWyq8hqFGTC",
-	"eH+/fTzp9tt78T47mB52j3pPjI3t5BxmdkU7pcutF1h7g/1mNXYv7j7Bjf+E9qftLtuPDyaH4yP65Lgi",
-	"0bm6FECMXQUYUtOs6Hltxf+Z0UTJnH4yFvwy4bVmnuWJS91U6m/zOe3x7lymeYBQIHN6eflgp8jppMnQ",
-	"sTPMoQQaWKw0CUOct3SVSBqfS/mDOdhKKfifWEoO98mf+Hc1VFnio5fgnYOHy1YfqIYLukL6Hh4c7B2S",
-	"8UozKPNeyJ184d2CudcLQkF2KujFtOOpUKE6aKACE7FhEViwhngMrmZElnhvfYyIZlpu2BugpfX6e/sH",
-	"h1CjcNtc0dtEGsG2dUrnFoPx1lc+yfWpqesV0t6ge2TEQL8HYsAc5pfbl1nAwtgUihdwjsfVpcEMFkKn",
-	"mtmApcu6AGNzZszHGta191wy+97yqZjEZj/Dy71D7Iot0T/ov2BosbPfdP+oV3Scwhx2cZzuFWylXmAr",
-	"OfKRfJ7VHVGmBdA9BZ0eLmAqQUlsygWD3W3YdUpVvW96Gbzl0kfMC5QO8jJcnMxa7Xd2BfWCOFk4H5LH",
-	"7iu0qBkwkqPqEDohcUqn+lfv8bmLE8dR6B69OLgUb1P2ibPrUpgPTHSZJTEZM8RGgfirZbJwpRrQ0/5T",
-	"ZjA9QwrIMSFYLB4jhgD1BzhR2XIpU01ipq46ub2iVkqzBdiV+Vu3EOplBLb1WSg2w6OWMM4/V8VZSahm",
-	"liCTuRVM1R0Lb/ZevvJ2tR5QMx9/D3gR8qw1fPcuCg6m8NUpODg3Eg6rZu+Whp4T5YxpzcVMNeWgb7OH",
-	"f7Gbrby38mnXFFQikYr1lD+v0NrJgfwVHcMXhlyZdqnzjQVcuepOwGGwZW3FDb6+5Hls8GHs6IAMPYTm",
-	"e++oZj8YJaNOCgDakt2YoIdLUes2SKlml4l9S1EKKAZsuZApy99kRgQ/Q6LX7oHO7bCWzBRJPrqKMCiM",
-	"HmiC4dnG5cVopTXcMExVgV5qqsvG98+YYOaza8s6617qHsyTet8xbTSxeq0jDEIZdrD74f/CTvcSdkqR",
-	"9Pers7yTCXst9QnujPKCQp4k0IoSpcFkqFOmzW1YgGpfE2zKNyLB6h541xD0iGELTO8xI1Rd2VS0XZ1a",
-	"h03pl2ZmeXpnw14sD9yQ5IzRdDJ/x1SWVKsVrFFglolWyxbWYwCUTVrr7PIqoBJ8uTRG/scvLZsn6KIH",
-	"gLe7WVu7CfnFKGg7ZgEjCfNhWBeXHYWtKjWaZO0wyzWiF7e3r6MvtwnLWELmy1EfzFofr9lI/SCeFM69",
-	"QBu+kTa1FcW/lmW7gO2TfmLpd5laNZzwiZxxse58x3zOy7F5RXi8V1WElJFryo2KscuZ/mTrMjacE7Ej",
-	"qoiRcMAoQSBtqyI8ErrUcmmFh2YJW84LTqDNECK9QnEpYC64gZfiSfbJY/B27Zsnj/a63e5+tZj5mEIh",
-	"58FB+4nhrMNpb9yn+/ETdtw19y7hdXudbqfX2+t0H/f316Lu1HwOuAhd+oPWK/l3niT08UGnSx7+pdd7",
-	"Sn7gIvtMPj85vDzcf0Re8pRN5efHvf2DzhpB0Hty3u8OegeD/W7n8KDX3yuSxFW8NtHkaNDtD3pwMh/0",
-	"egWaTHq02+4ejfvto0mv2z5m+3H7oE+7k6N4b3oIEUBLk25vEI+fDPYHg8f7T9YTpfq9AlGeM3V1slw+",
-	"7nd65CF/c/bIbiU+E++XDeX+tw9ybpWNgdWWNUl4LyHAkjJWhy9UT2gU1vtFYb0Wg0i8O5g8Oz08vVr+",
-	"5c/P/njcYXvdzqSfiPHiZTf+yx8TQ7jUzO6xDXU+3kY2Pqa87aD1fo/1RKgpf7vbIHI6cTHbspBpThX5",
-	"W6YAWjkT91DE9BUqh5Sb0z958VBdsGRLfIxfX7zE6xM7B0vKr94hWIIr8gyTVcuIwvBrjSfUpdgjJ/pM",
-	"1zonPVf2NU9JyiCJlWt0k+5iU4ybnH3nNmnWDaWiCRTHms/8A9fz+pQnc4XQRsSiXw0/Ftza/xoZXBe/",
-	"zF1Y43st772P/ycIv8YSGJ0ONKt3LKsiq1tOz2pr/bCgOGV4dU15h6/vw2YOHXKqla8j8SUOA5vUTuiM",
-	"7pbaPmkqeIAJEhhpvYgMZgJMKeUrKlYnqAXVlZzyz3pu64HWFMppKS+NeXhJ3ZvqbEd30WYN2Y4XCHz2",
-	"GbKE77+wNPQOVwZST6LyVAJCoeKpGoxrOPuUvWUNkfJbinkxtvsMBL1V9ZUEnPxQ8a/unVAFk9vPKB9p",
-	"M53cPUCmlDehv33PP0F3E0qWKZcp16uIaDpT1iLHQ4hMOUuKuJdK8Zlg6E4SWZI4YKdLuBWWQqYxpEoA",
-	"YNONUVbxA61Ba85nUPRKZ+D5HWMiGxBimokYoevenz6bU30rV/16xL5bydTgcL6IWjrlsxnMJo8AtJ1z",
-	"LRzsth3DdhzKl2IrsCVNLSBM1SG3Vj2wfANPQQ5LKaKdz1dl4wXXpblavW03GP91SP07tsmyj71imtZC",
-	"9gCwekNXK/h4W2m2bGx8ZcjUzgdpUYR66+/PEfPz+6sdve74jvUNweAdTMTbjRohPdZTAu/Zmua3xLJf",
-	"A2Ufrt7H529ev7hAEKUSL/756P+48V+SG/Gf72o6IPzC+HSn8p7bnRY40XpAr1sYLTc158s26Kjrjpbo",
-	"yy1bL9TMBSo4ti7Auak9JYN8jIbx+l6PaKO8F+b7TGg+oZVMjdfS1zKXtcus9FxZucwrOgRjsYPx8hXZ",
-	"u7hq9prMEKjfKI2mokCWBwwHvrAJdCx+xWJOz+GhkAJvE8pFpY2Rp4F//BJKU7A+s7G2xaMQGZ0a04Tv",
-	"VtEyLSSaHuQUCSYWfKKeLLVzAOqAdbwGh/gDxuNcPUZtiKKSy52/uRF/7js2kQumamtNKnjAdUVh62Il",
-	"1crVHSD3fUHYn2nCY9qUn3xCFlwpqImAhamy0Cf/fENmMqQ3j1NGrxShJM0SX9cxkUKndKLrU78NK9kU",
-	"kiC5G4exCxBJtwn7J6fAmozm6jQN8T4wevXWB6oqvecWUqxzAlwzenUZXC9miAaIOIyqlTGgZpnFCqxS",
-	"q5jQEhDMv38XmvWaaGYmHk6tQq/i3CDQgWgz2MYZKtGqEN9m4vluVxiMKtbpgTVPHr57+Ywc93rdyBhV",
-	"cKF30Dno9A4fAX1we5jNslwmRl5yKR7/TYG72jOWs+gBChOymennH5iY6bmFwrGzUjp1+/7FOZ3VD9tm",
-	"KhnevraFDmour0WE2UgWH8bwkEzrhv+k86SzVxr8sLU3bLUaRni4b85PrRnEsf7fsPXx337T/q+L3w1b",
-	"v22Vhx61Prdnsm1+bKsrvmxLGDpN2p5TsKNFEQLsHVsmdIUyoTjjtymDvHDIAEszRq7nzPbstRAVLoSJ",
-	"xVSE0TThOXiXQ0+zNUGjEtLQqECH8jK5vi1SJoyKW03uBy6uqrMZDbNud2+SpQn8gz0lKUu+HbYE+6yH",
-	"rREu15P+kyePotz7tqQz1iEnY6ADwN7YhEfrlguWEd7ugsC/h3TKbw+65uf+4SRLlUy/vfqxn510/zzv",
-	"Lb6f/TnurfYX3ezo+vu/dp/857RuUE1c0e/uP7nL6v8gcbPUM/mS6rnncNA3UdkrzvdW4e47bkifo1sd",
-	"8AcoRYWDhiYJg7RFEWPBOGF0MidLmfDJakBG6aiYp5OwqY6AuSE51xzmLu1ypEfWj6OG4iEUZrQ509P2",
-	"XOslXfJ2SjWDJW5bgfeoMxSlbY15hU/Tb7tP9be91vZTvs1SetK8hWnWEYjqkBCYfKgiMvoxoIeZ87Wf",
-	"M9lyyvUT/vHbXrf79Prb/teaMtPp6mRqYcCKsz2zE9AS0rBCb3qIEwnJniqbTFiJrXvhkKcyXVDModN7",
-	"YNvRz3yRLVqDJ4eAsrHgAv/u+fmYwWJK6vYTqnHorT16NPaBOXv+pwfKOqN9i+Himnwqsh0TZrAfzc8X",
-	"dfvsw4cPJ4H1UT+QydxsNDFjKDEPjw6CA658uH0HbbdIymiy+HbYskr8sBUhWOG3wyI6Foi83SXFTdRK",
-	"uLhC7eP796fvshoRd2Jr9gHC9OT79vtTM2Sve5warSnNhHk+t3W+k/GqWArV+q07/DpG+f3NY38pwhb7",
-	"NbcAPJjr2l9/HVp8+dLr4sjfMRq7xfdPVsY+YzpIAALzGyHeVG1r27VjaGJI/N2O5YEKgPuLY0HmXDOc",
-	"MIS9diSqOogfuNLgsQnIoapjSLjSYSPNHYaQ9ytrWBm8gXBd/Ty247qHFXk2pzroVbGGqaFkTZNJwpmo",
-	"GZFiIvYip8rivJFzt2H+0kjRIbxmrLksI0cbhvrno6882CYeK/fvyusCm4lsuC5wOu7AdC9EzGKbt1sd",
-	"2AusynChNhtOr46DCf+O8hjsM/WD6Pph5A0v4MyFkqbqeF5KgKwGndG6RWyVOasTUigYbPuFyo7As70y",
-	"Jt8iwI9LrRsSiMs6mpi1ufun30ybpMFbmSQgmLDefpNIahrKlnIB4F3y/MKyPkTTydy2PKvbX+ayS8Ip",
-	"j+DHmo9a14wDZKvZMZjFkUeCHch5DRngDZU97Vxgv3UY0Phl/LmQM1y6I/BEFOG8Gs4NJwfqF+gue/c1",
-	"XbA4bD5VHMFrgMgIXJERocoDR/NJzYZZ5lWXlQHlST9Nw2HXTbx6pmmqNx/kk1Lrvp2Iwq6bz684qF5q",
-	"+nx+ZO3ybYcTVPdhIXXjV+G53T5Zylwvfvl7pgkN2uTC8qNe5XX8jSsSfmG3MTKlN+qb9pD5mmpnNx/S",
-	"Z5235akRrN43czfp2iDoIZdPsR8Bqqw6ZhQ3S6rnndLlIvJFAyExYbyWeG9dsXlxnDbFfN0iVkAeKl48",
-	"c6FW/i/x2h2+7UpNm6Zub6j/Ol7b/evvbC13I72x2LuW3mV4y/LnCwV7DRrkZWEczQoBFGBr39g0gjIz",
-	"owBD41bsQV8r8u91kJiUWS+I/KbCsoW8j0GDWmkzPHPVsnSGl6u/y2MrXsfhqcwcmnNau4HMxYCE26jg",
-	"KTz0/tQasTuIx2BMdYZM/ajWWzTFQYFJs8OwPsmrsLdoeVjmMozjiq3qhmCu26crcnHJL6/Yau33z7Rc",
-	"LpuWylwMSFKn+svlXRYFn2zebNY3sU7/LrslvludPt9Z/25Svb0QwjnVCqFzl+V+ayqc8wVLuGgye66x",
-	"wGu5ZILFoI9vGoh93R2GspMttu7bG42xqDy84HjOr+Sh/MZTCnuNA5HA810dJ+bg735U2QE0MUswgKZV",
-	"yoI8h12WyY7AJSI0fr/RXMt8OsTtLZD6r/ot0vjNGdO7ffAD1/M4pdeiacndDbWaybW9uOt635SfyGXN",
-	"6fN6t3qgXD9QhENYApDwDDfnwLslqbTOW/7blE1bg9ZvHhsVQwojCh/jVfX49Dn6VuEQaBzS21NzguBw",
-	"yIlYEUz2VkuGyKeA8vX+/elzBLTBKJyQgk9oAvDmFs0TwFqbJpQfOHedjBEXb2XeoKImtOkg/rQkM0mk",
-	"QC9VhxhukJkGp2QOlDhmMy7yKLYFOgwhDgvRjm4Ju9DNcKpt9+u6wNLhfhhYOu52j3rHx/2D/aP97vFx",
-	"L4gxde8UY3oGEeh18dMlnTGcseoQaA6Jmevm2ugHLq5GBAN/Tjm0D0xlyp5ivpgkY0YWNGYkW3Za9dTA",
-	"UHhTaLDXfwJT9n8X0h8+nrT/Stt/77aPL9sXv7tbBgTYhQ1BZchQkQ7TUhGKc3XgrE1TQ6zKcGYxg7Zg",
-	"rcFBN1oTTuzfYzAR5oWnRN2+/jCXKgcCBbQKoVkc7oCIaLjJ7G5jb6N3sEM81AxsgJXMgCBm4RVjUJ8j",
-	"bFZEHXHyE+o223rrmbuJr5Z1Lr8PgCuP6Ub5pCOimBHTmsVkvIJcLqqKlKBJKaJaamMb2dMa86cuEc4v",
-	"biIBDK6R8/e7BdbfK7I+bf/98uJLL9rr3gyHnfDPh9Gai4++dKPe8c29ZQvVWhyvIF2La6LoFHKBFLPh",
-	"CRdvh6K+QSkhCNoYIg4BaOvTKZsgBEunofnZUOTdzyIS8+mUpQ65kn1i6cq+pEPOGCMf3zGdcqYuHgLI",
-	"1eMU/7SpGsXmaHaJys3Q1kWfm8XUv7X/667i6XT6yvVlrNIaT1pU2aRIVoSjRB69OKezkWskh2JasQiP",
-	"7WuuGBnt9/qjDhl9M8KmxasOgZp1OgOgPiPqbKJBRJREM4KCjyJlmCK6TOXnFVnAisupWb+How+PIYlt",
-	"FJHRsLXXnv2dL4et0SPIEqMF/yZdsHXUn7Zf2YaM24mIF0JzvTqnM9vDb/paCtZAuPOcQC65ycgwI9AH",
-	"hoDojsGenha1JSomuXFFRnvd/RGwMQA2YN5rNdFvKHp7nV6n/2j9ZM1o7zbjH6gNZTXpcDwu4PQhSLOb",
-	"d2SLJyd0wQbEJsgVNUxMSxvgJZEtxizFn0ZRrh647tlYG0ogQoppqmS8GoqRfdxet8+bA2WcymsFMJEj",
-	"jDPKLJ2wEcgPGNnYSAjFkqnRP6Gzc9BwzUHuo6dhKLgifCZkyuJB6JTRcyZsTBJGbGQN1O9ENkZJyShl",
-	"iukRuYaDj8e29TUjOGPSXbOOZgnaMPo2eBFuk9gWLN+p+A84LWpXEcQlVWRU+JhZApkCFD+dsAUc6XJa",
-	"IiUQzLar8GIZ54B73yp1YIApK0lSBtQ0x3k+8bK248ce32bWVggGxCsRwJJlvSK/ia29pn9bLjvVjhIL",
-	"TByjgoyATUadr8UBbqq/MBaw50jna69/efqQwbteL+eaLapqOTnBH+QU4JXtXbDINjPZ7fgeecW/Aw5i",
-	"n/UAz1DqqyCstYMh7KHwicBkwaiw+eocU2MdB5ayPw+6v2ALwQYVmk4Mq+Guc0IEkYU72uzoYGkaCvpZ",
-	"1o0k98TccSA2ktE0EhsI+bqukCAh546zabb/coSirzuX0Ny701TeK5Y2TSRvn/8VZ+JcjXeax4152mUg",
-	"gj/wPzKJhZUeXOhLoY7FFtn8DupZAM8OZIsLTfzoHq/7tLv3sfvMTVSEqN70XAiKbca+3Uzf4pBxujWJ",
-	"wzZBHwTyejzsyHW/BdyYbGkNEeFWHGQ+VVd5psQg7zGqCR0KzRcsAjgZCw4Ir4S/Y7pCcR3UKhUqDOrm",
-	"aO/NKdMKk+/befb9Vg/b210ye9tns699Os97v8kTY19LDTk8uKq7MVPMFR0nW/DFyelzd+tNVOj2z8Xl",
-	"MpUzYyVufEtgZJ+Kt+6pm6imddSmV5XbVd1EJXC2TS8owMDdF6sXm6P5+raTU+RblwSQQvfDrUqlsCG5",
-	"UdKuKYR0Q97dnYW+o/H3VLNrutqdeRZcTaSY8lmWbsVBrwr330Cejdh6wU9OXwdrTfmlK3zY4sm37tZ7",
-	"E2mQoZUtbdpWyqYgr3QOW4SrDONlMVFywQKesIcPFUGs/N7WNShZ3mFdm5rxb9za+FzJYWhkRaXh/Jav",
-	"ynv+30Q1/XU3vaXSyvfe1t7t3An00DELOWZkSVNlji9KQPPPm/DjBr4SUCwKOz+/BFjzYIEByJUFFoNC",
-	"4k7Lpqj7fpc7y/kwg/0y7xS5xZ59FjwZjqN0BCy4WjjX27by/5V75iaqKTLf9KJKWfu9La5v1wVCV2kp",
-	"sXNPocT9KRlhjfaIKLpS5Bo6BpA36OsM7SgyZsYiVVgni0qqMT39zQVBMhQeggHXCCVKuIAdhDUxnBF2",
-	"I9yBLao9/jZRvdwF8X6JzhX2I0xRKQRLHXdBAxf+YnbD1zlUNrMCOVHQHwRiLPn9c5YsgXAvFpQnENDd",
-	"kVaQeX+p3RvWUif42P1qU4Hyb3Ulrghrm88RGscpgCZAOUQ65nG882Sn4fNrp5p/6d6WPjdooTdJvvZQ",
-	"XGOmDIeHLiRnYO9lEktza0mH+PDhQ7tc0rlOkShXgMI4rYp4zhdMZnp3TVHnL9igqblPfa09xWNSbN9s",
-	"hnZ/6le9gbOjJna/RtZ9EPTkH2y1nArNUkET7IHxwhzBO6u5+KYtlFF74z0REJy+eZa1mQe64hM5swFx",
-	"S7kwis5jEHFWM36WsthsVJqoO2r5k+KbtlHLw4/ft9m8UdCDKuaqvb6GxPuBKn0SL/iuhwhUkVD3grX0",
-	"zD91L2R8LQkT4KEh8H2udApoNL7VZ8KmGtio0kJ/h4mWOs5v4a45KfanvxfpvrYv/yoAG3I7boSjcBlt",
-	"jhy+U/6OlJi65zcR4aXvXn+v+0ZlE9gvYobeTu9igO7+bpavZMynvA7w50OYFFHJhihtNIeStG5zwT03",
-	"DX3lf1Zf5b+SaxEWuqZX/a/POsR2+4bZI1sRJNi1bz5vLXCzFYTULCK9/hNzP9Kn2ix9F/qU+4FvJE/p",
-	"s/dCnhfr+7rn7YYhZTn3Wrgsl4RRpYPkaMNVth2ioAtzlGCG3gjiR6MOeSaXK4jJDIURF1eMLfNsoIQr",
-	"rRBYCXOsbbvG4vu9mEkZ9a0B0KtR3099l9Wp6VC+cYGqH783FnYYPhxTZfE0gowjQUYu+W301G9vC/Yq",
-	"ZgwVv5qu1TtRpdT7eTNJip+9N3rcpkF2XsFo+1WAr/2Oiq+W2/g0rMobfh5Og6BtxMazIO+xcY8O6LDL",
-	"hj3pYaTkIXY1NBR8BKpAuQfHV9CZq31bd1iYSvvTjZHq4lfvj7gyYQXtCUpG+Cf0yJ8hTMN7QT9RntxB",
-	"f6b8Un5iqTkxt1Jp3uQ3m2GPL7PiENY+/vy7cMCGUkGXyE0PB000gfdLfS42b4BCq5B7WycXZjPHU0w1",
-	"HVPFvIus4PSxpoF2+dPOqBbyukPO05X1nyZU32ckrtxm7B/vAfpFqLGVLmm/iHA4TvW11M9sHceO/vLP",
-	"6Cy6NCfMdl5z+8Tpc+s6zwOmOqUiz4Td5pw6z5+45+UCuEGqM1X1TLt6BBCPNQ2UdjkLds5YimpaL20p",
-	"oE7C/kb/sLQn1FXNX9DnB1KgtJRETjWC0v+Tpy5ZYtuY/M/PIP+Atf0VrBo2YZAp//vPq3h7jTurdoFY",
-	"+/z7mmYK9+2o9r0iSi63qiL+NZTu92KZSjMGo9I9y9fjjmrGLyGVIypB5296QwGm/5eUCFLVXrw1Bj4r",
-	"zAcZCgdfYTvWNDT92GFlG5pnbN49NSO4V8I+CDuLRMTXdhLFtNlNdq5kImMuZr7sS7DGngGlPZa3IFi3",
-	"s+xdMNAPqRSzsNvDPzCsFv3axCXKxIrQRCREiDEUOmJAHtz9S00/K48TDf7TajjkjbCV8kROLVI0eUFt",
-	"Ibl3ni7YYsxSWxYEd4GfQFlgkWVqWFRzl3YUsy2J+czcCuRMNK2vf8DKJM4mzNUydbBoyLePODjYOyxX",
-	"KlcKshZNqIwf5qu8FMwcdzZz2YitJZPLhJW+d9Dtbvu1U+BHmiRvptDiZFMJxcUtoAAWjdifhmrXc5kU",
-	"AX2h8kOzZjeGG4hhFodCCemon0/xsV43nypNUwqqFhaQ1A3higsoYLT9PYHJAGfAArRnwuUM1wC1u/Y+",
-	"NdAOePzwwrvyTlq1r0Ko8rpBppnwpVfra98rb80xzr/WErsTrJm2FaK+e//68uz85N35i+etqHX+4i/n",
-	"l69enJ2dfP8Cfy7/+OzN6/MXrys/v3htHrd/nV2evT55e/aHN+a2Z+/Pzt+8akXwpZenr0/P/gCfMn++",
-	"ePfuzbvaFcibum5FqPenz6mmtyHWTVi59BEHkA9Ejv/GJmBchMxdxUnNo2nTHDW/LNz8UVkCgfTtyXaS",
-	"T7yGQU+wZ4Uf8WgHLq3fRucBLi+U/GeKpaOIKE2nU+yFgwFXY9yN/O4aFfYvYlat23qlVcECMwndtxwd",
-	"mxbpXSaC7H4aY7CKJm+D1cAKtVIHnHeZOJkxoU/FMtOj4FQbuQ07cp19CjWCr8IjDiOK2kYG4XQwP9nK",
-	"e6ysKvLFenFcQFa3ZypCOtpEqA55I5JVXuztGJEriB1uLbyfwUtrxXe/2+1W5fca2YgDxNxum1OSZiIi",
-	"1wA0k2MPkpQtGdV3FKFblEkWdrh71E0hOBErPGXEyIJ+bo9XmsFBtv/k4OjQcNqpscSylD2zOktVN/CV",
-	"K9jCPcDFcDA5ZKSyJUsVi1k8GhBK5tmCCqKlvCISHPc5s2G4M/cGhwDZRFEeD0VeQMMSxciUp0p3yGji",
-	"+jOMBlBjA0YbVVfWwjJs2yGjOKVccDEbDbCu2zYWN19ViGgZtouxE4MxOYhWyNADaw1hhCgKIauwjWwR",
-	"uDt3y6VRpUqnqBT8KVYzwV9K0yRxl1z2bNTy00VZ0ZDHDuEhCO1UAkVRy9ECSl5tamPUyteq9qQ6OX3V",
-	"wApUk7HthljFrlYl/EkyopmWI6sl6zlbOLT4HA59BDCMI+iult8DIthsMjkUNmBsGCXmakJTkMsLzDsY",
-	"yel0RBJG7Rc8cpVEBlSlpcq0RKJMDX3ldNowf49vXWsruM7kcdAOHYzVLBVYipxjOxYlpPVSb1Q/7W03",
-	"xQas6x865wumNF0szWPMJcuu/UwOng2330TFfrubnn8ZNAPOH/aD3U7PCYZ9EVVB6wThGqVOBz+RKo1m",
-	"8v1+xTAPvLxoZzm5sOAagMQs11ugdLucnVx52YxzFkI531JpbsRwyN0kLiESRF0KGT3usHJ2bH6ShTjv",
-	"rvddJjRPaiCrt7fJZMySTaR4BTfdRC5HxSbMbNURyyaThOgc16lZHkHGK6tDoA6nGAO1wk7NgVN5vxJX",
-	"ZJzxRBMOlmEzKkcPO2jeCzKHuQ+wznjC9QrkDp1OIUpve3Nuu2nP8P6bAjrunVnKBWxdci2m5BjRdg8v",
-	"d4L/gSqybvA1t1q2ByUuU0FTDV57K87MnMWz1uxCpbFOay8gGyLtIy/RHeO7zxQkd62CXxK+OypeO3me",
-	"iiofzFWnK5dbUpGOUMZIw+KzUlu9Ug/PMvVgSOFHapXTLVex1PFhgzePCrDggIa+iZ4ZstElUr7ggmok",
-	"/oIul77JAHji6mn33FzET0etWArWeKMUzN3ngiMN5yhcdfcCRFnTre/MRXcngJs13QlgEXjnjeeR1esc",
-	"odL8LAXbYjsXXrX+1oA6m24NprLxrZ6Um+4MSQkN5SsNQqo48nLhgVI9x4T9T0oqXAku/s4yMfiakXMr",
-	"W0NMtATJG6iM233IK4+1X3PYfSBZr1OprQQGAjwl1AlfnrDQJSww4QOkULOMyLvmWkhKR9dSG+EHCsG0",
-	"akRH1GIN63Tu8Zoja2jwlMgUwM1eLJZ6hUcGJNxO6IKF5X5b+Q1eAwag556i27fOb+B7yNQ77RFSsIRA",
-	"XdIziqjQPd+sey0edFm+VrDCmeuFE3S5waVbfxKdeQ2kDjw6P4yw9+6AjFCeGls7sjrjmEFCMypkT8nI",
-	"6ZCxv8Mrpvkp9pSMUEKOoqEIrPzIwcYWTz8pzBOBwyFqcjgU3AqkzqsQDQWG840eGRh25pgrGo9+rmCN",
-	"21nlsr1orm+ysBtaepwIV+8b+dna/h4OubB64O9oIUJhgrp/K8qMFfJkQkxPFCuIvupyym5lNgEnZ+q+",
-	"jUs3YB+pN9+JAL5hbBUtQJUK1FIjGS2/uEm4ANBasQxLDucvnMdsyj9XGeAPNsnuCs6BGRcKBpOyiZwJ",
-	"rhiiWJbcjL2Sl/GggFKsri4LeOpfev0amGgQKdBu5usR2H4gsDUTppQlZif01K/VG6RNaoZy+E13n+Fd",
-	"NgmaT+7p0LYv847g0LTmWvnKVi3NKV5nTQTDsQzkucIHCOwUN9sSOW/VO+28DFHGCo7ABE648G6OCMWx",
-	"N7Gg+yPhqnBcKS5mCWvbFi4h/1WjwSFK9v8bDj93u+3h8HPv5XD4+eil+efxy4tvzBXVcLH5qVrePYFc",
-	"g4YOfGDW+n5X1IE8ggdxbjacNHsfvY+21/X+cd7r+qDTe1SjB8IX84yNcj9OEYNVq8joxCbTge92QGyr",
-	"bAuVHLzF4yW/WdIfM8BXx/CDKu33/e7x5mCak+9cNHdPR2ePbcziczVAeq93iOz1DvYON3lEgOsL7cE2",
-	"GQR1dTf1AeCT5JquFBmNgZiFmBz+tDkSV1jAwtcKxCtPonb/4W6vPc+tJIAdVnBL3ddBPgnaj24n1XyD",
-	"0TqZbcSZV5sAQN38YqUVqnAFjxqCHNlZ2nLA/Hf7nLqVoyYs/a03NISE0M+ECgBSwD60vMmgwD6zG/DW",
-	"4aZbKCTbH1V10t81ubWC3s94s6jPzcG6lXPmHdUhZDoumwVy7232dW7a1lg24bLnNsaord+zzh1YTAaL",
-	"fNgdfLQS0NxrNgo+VkgZXYexEyJI+In7h4uJTb3+dkdZ94n5z3fmP8/Mf15se1IJdr0x19VbpOy6kOla",
-	"cKqViVB6dR3zFCPjt8opyPNCQFMIGjL66P2pdqF636yCe+8tugUEgxU2GpIrvMO0iwGi91tzjwoy4jEk",
-	"Lrj+IENRaBBCwv4g7pUQsLlibKlcoBH6gQBQ+rOws7Dl2FFdEkNjcgsoUhBEphwjQZBUMTB6E6hQkONL",
-	"wDtgri5pqhVJOJSh2T47I/hx1GnKdimkHMhrEQRrvMMXe45ptc0I8x6V2ClhZEY6yhs7pRZG3nDKyF31",
-	"+RYbMtB4DCL35qaO00p9pHeTEai75vmIVmHrkNGXmxGh6kr5oE4eiQ3iczpLRVV83C5ClTLnFSjAuDeM",
-	"1/rB3JANb2SpsF5zF81wOX8NrvMmYoKSvxshTwAvwboWOmRkltWmAFEdBDXdef1A5XoLbtDAucYVhPTF",
-	"U7NdfWsoDaJbzpAC11zPh2KUGzmjiIzZhKKeTbU3kFxTIBAHNDGMZ1GbhdS2ij1YO8uPZXOuLByd/ZTf",
-	"UycOi68uOkS2dm6gxbC3t3f8yPklyTTTWWpFnSDvz5+FCScrRlMCnr6nRDDITLGijysA7SEys30G/GEV",
-	"U83ami9Khtde0fDvdwun1cN+t//xsH188VO/+3GvfXwxHMY/9T/28F9f+jc/uV+/7N08aj/swqWfeh+7",
-	"7f5F/vfHXh+e3PvY7V08On9o/gff1G3vXTwafOy2D8wP/h8Ph8OOeWkvOr559PuHf/3p4+/aF42PPbpD",
-	"/6RdPC8/n4uh0WuAO2DGoOPcNEthx4DPD84+1JytI+GKrZRt2YT6reeJLOMl5aWUYmn+DJWXbvuYtqcX",
-	"X57ctP2/97f4d62/aNesVOvpsJS9aJR2xZN6J3G3JkTqj/i1RwA+f84+65qQZnPqJk7gtdR3Gr2Q+h81",
-	"dCyPvsvgm/KfCvdusnHNK54HD0Cig968e/HJc7i1kjIJvxYH3UyI94qldyGDa3dLTisKb815WiXXVpbr",
-	"a3btjdedDIs72LLOjF1vdaBFm8c8toxj4v03UVkHuGINrZNAhDqFsOh28whw5E+MLa1njhLFJimrJKsf",
-	"FcSo+XOdO/1wv86dXiKUGXOVNhdr9bQcHCEP/wQOZzU3BgJY+dBKEUgNjpuXnCVxvTf4xJWiTM09D/Bo",
-	"qRT3rDOBafvvFx/t7BtM3GAUf3ZFD9UcjZL/2cVLAR5Cp5meO2T0bVzQ2DepGketRFPb1Ws/i6/6Y35w",
-	"4kRbkVf6wxKP1qBFxapERdUsfbbx9AUrcVNrYuUlD85fh1BfwIDU46wxOplbOA4aMk44nr1uMdnkNkN0",
-	"KlpjblBr0FrQ5Uek5EWBTnVtx08KjkzqJlfIEUSHk6GB1c0UY7CpMAncv8DcV3RpWiDmiAiZYkzTZ5uD",
-	"p1TkGAFSkDGb02TqTC332joHRMzVMqGry21U2+d4ryNcAEiyvt4FCxqsteJjWVSR0V/ab0T7Oxhs+810",
-	"VChx3L5/c0Nj1K8Uhcut1WqsrRBmC+lTd1IF2Uvb1GF6t0NkfZbJymae5Xl6Alpu0uWSiZiMrO4FPecK",
-	"nUlvUWR1cg+VoDtU1WFS3Maoig2grFMynzN11UDks2LjlDnQjcVEIqfGTF3VReL05lx3+OAJ3HkTbXDy",
-	"0dB8gFJL10AVcqGuizmqNheApVSxuH41KvSPKZb67iLTYSYvKdKyuoBTOtG+OgNXkbyUKRnVdrAeDcho",
-	"msrFCMsptByh3HPFzjEDxrX0N/NAkVWS+ge3lfp+EtvI/L8pKTrv6HVQ0lUyJJptkGK+cGkdK2HsIMsr",
-	"Xyw5AV/7/Zc1OPaOyBjL3hyw2QOoj5pcobM3aJC63bd9S9Xqp40hAi1EnfAHeMrUdvunSWJT7DotXz3f",
-	"nJyPIaeUJYwqVmA59cDo4QvUTiFgCC7ZFD4XdNd0bAYAoZYlbWafuYsjLIATQf1u/7Dd67X7h7VJVSoD",
-	"5rnXyoooTM+McqeoZnRBfJQz7PWEHt6xzPStYp5fIYXfjcdLUS5uOSSdsI27C+5au6/6tbuq/gj6EIr9",
-	"CIGujVpSasc/Is0SrUNeQIf4HDEEgGq9AMsbuy7oioBLeijMNz63kXdHHWKMY0gjDJ8wZzXqfORKyOsB",
-	"0EEKpvBFcpHLRi//e9s2999sQno5ELlDtrQ/i5IqsueiPWzWHsSbs6KbT987putqX1gspMDmjaIA/GKh",
-	"t6DigG2fzJsrGeUC4Goe75zR+F6k63keeiqCILtM6vsX6ACv679VzDUmZ1qmkLNRiMsUNU9igaWgwK7s",
-	"3nF5xAHvAbFquSmwRTYZH0YrDjNi5tC0AELHWAf+K0tPywsYKpQZAZEHJJaCWeUrL+Jzeca22tVKQYjc",
-	"Xftgr8474YOSrojiYsLysDtUlETkb5IL1FB/1ooGWqzfvEN9aYBfs4Xze1c7RwpWq17coXzMyutKnr6b",
-	"UJku7mN12+yF8wmvy3gptlEBAZxIw1MTijUtOYzVxxaN6b/bvzsTuTBf9ZvKOXgLoAb7xTBTcTt53+i/",
-	"/ea3/98w63b7hw+++d3jb3///y6//HTzX+2Lh8Nh5/ebb3v0pRsd7t38+8P81ovg3+0Lc713E1x99Pvh",
-	"sPPod9vfX7tVXwjN9eqczmrOtNE3IzihGNxDNJ1BzXsss3HCyI+Z1ExFRLElxSqCMagFC6owSHzc63Xz",
-	"tNInnSedvUcVXWl/nWPl4XD4zU8fyXCoo4tvHn54/Oj3w9bHf/tN+78uvhm2HsKFi2+iphsefeOu3C3o",
-	"GtjStakhsc0MKQuaexEuPrPaCJb8S3ctvjXyoGbBrfsIJK53IOIpyrVynvqneU0xWN/YoiIEl6Fk5P4s",
-	"wUf49M2oRWdY10d5nrtg/rVSmi02u15gCrUiw3sMDPnFagvywyPOZfxlO5Wr8EyxeKqic93B9RF+4Wv6",
-	"IOqiM1M6cWWl/uCocd0X31zvSqQLhl5p886NEZiqmMpJUWOhQeSkPNCSqyOIlxx3u0e94+P+wf7Rfvf4",
-	"uBfGS6rXNgc0zE9J0hDXCEs0G7UhWw4G+lAJlu5poPpACMzCRaIe9I9Vb3Yqvo6Zrj3SS7bwncD47rnA",
-	"eyfNyhbKbetCrmhLtozckmttPblhM8biMZ1cPZOLRYOrd+UTtgLT5FqmseqQc/ZZ+4S9JVXmOOcKwEeF",
-	"xQOijZAEXn0yxkvFGdK9TYZxOa/4yb75z2G9jbLNI7f9Qq2SBOG6BtwCY7yhixHEm0P6B1oW0HRrtmre",
-	"DKQGBsTINJU3LbIZh0Y+RIjEi+XTNGVkyq5tlA+O6lHQaWRUcCHUCs66WFcV3tKfbwc1LoVtBEFORCcJ",
-	"uGiqvbXpuraRONbfIilGVsMZYZZYoTaDFn29Yxmvwg0Jrcs97Gqt0ZM46PLqeiRAnogo/ndsvWXrnZ3j",
-	"Bs8gKAleSREX1kNLeanmMtWjCP9IpJjZGITM9KWcXqZUzNiolAe5pmJ6i7rpW6i4/ocqi/zx7M1rYq/b",
-	"crHjbu8R4cImHxsyP7X0L3eHhx+R3tjLBPQAbOhFiUqomleciIAit8k3iMO1jFcrD4vc1uTMzxIGR+s4",
-	"lVeYkuQN4wxRkVkrxyvOs/CDH+1qBajGKNDDdj9RK1zmVjAb7Olg+MH+E/jEmMTYVb+WTQuegiZ4WwKJ",
-	"3w4DDqrX5RJrzM2MHXrVUzJC1h5FYWZ5yuhkzrDQAHYFpvcqMnHZunmhuFy2oha+pHa4f2A00fMGNFam",
-	"bMtYSpapHNeISdVQpu+K4uRVoSBOXm0+c+0r6xjn9HndLnj//vS5kSuGHBMqpOATmkDQp0NOY0UWNGYu",
-	"rGUB+IxgllMP53RkjeKDw/6jskui2zs+jvcmh+3etE/bR5M91j4eH/baB6w73aNHk17c7xf8FP/YZNib",
-	"qPWDnJ2KlzJd3DJRMAACd2L6zUmm56Tf6eYg2UDXaooAVIrUJnu4bvXIpBays0as3HNxkx0RptX9YkY1",
-	"S6nQl80aq6HuAwWKa4e8wn6IPhE/2Eg1WY75R/4pi9EgDXu7dXrq6oQLjevZhMdM/QxrmCmWNuNsN3k+",
-	"n4LDE6ZxPeeaEbU0+hBNZYb12Taet4DBdtY7Ou+b/CUR7Ge4IZ0WJM1uWcmBsFmTbPwrIe8/5ZbcJb+6",
-	"Ecv7jWAhmndgr5ZB8UtmGGRObxlmwTTrzUlVri6xQ3KU8KfgwQGETzWhy6b0qQ2+jR3r5rct9ObqkvL1",
-	"mFcnpxZKq6kEnatLIXWd8EozBgFbrPcIM1NnTMOPquaVa0AkPfDQ5Xh1H+52W1fpljCHSOIiN/NtFnoO",
-	"kyPB75iuijCPaLf+o/NiuLYQawox1jZhPTq+dqwQuQ2ysVi/uEVqYyXIN2vwHO81aFJKP3bo2xB4INd+",
-	"OB6LPQSseOrx8G2NPsYlMIkAEeLuLwyzteD5Exfx9pGQ6qP1YDFeTnqgaioslR5SsQLwCTl1ONVg1LvY",
-	"EJKYp+pRZAnmQc5jpq4CGK+NEaCmuI+fh/NxNuaxViYCqWpXDujQtZGv5h57n+laB1bJxbq7LL5XUORQ",
-	"ZHFFQFphMTvVFuFzbaET3mV0zmV8+8mUWDGYmR9AgUyFz6zhWajlq3Ir+2wDUiuSUDHLIGfRpZ8byZXK",
-	"JABL8AmLVBBNx7CXIdMGPbMd8mfDBcaU13SsIszinDIWq4i8/123++QgGor3v+t3+0/gWfjnsQWFhzu6",
-	"J5isgic6UUZRFRMLGM/SBRfG1KXQQnEhPxnDAk6KAJiPK2hgT8YrDcbZUJh/lVyBVdf6k1+Fa/2VQyeo",
-	"yUk1lx44nyF6WV3b47IHRS6ZoPzxbKnbUql2r98dG+7avoTjHvTv1+z6LqVgUbEQDMToSGRJMgLnqjty",
-	"fuXFYWtjqb72sw55qmirGX0NoFMGhJJEmi2+pCkKD00WUmlyuF+AVXFSxOW12FNB2VYMy4SuMOaAG56S",
-	"WC4oF0OBr0wYVZroa0kSOmaJisAUxPKxUcf6hkcd8qHWcgQQEpAPKGcEn8gYXTXk9cs/PcuDcQitMBQ5",
-	"3osRLpM5m1y5NjX3m+3kgCk8ZwyHnY+n/OLja3Hx8c+fLj6e0IuPPyQX8Nvz+KLBNv31pEyF1cQVRnxC",
-	"tCS9/pMKaxEhb39AGS7MhEb8WLA0zA3mRKYp2iSWU4bCssqziCjpU759P2t0SQD8HyVXbDWWNMUXSWVY",
-	"iCQMfBbEzSzoisSoWkGubWb2FR5l00y5JEzYS2azSAHp4QC3OBR510vUF+cy1cSygW0fxCwCVn5o+gR4",
-	"Op7EbDqbY+b7j9cs1auMl+Nj9U6LsqR/cv+SvgCdXCuMfF0chr3ggYZs8lv0LXEZ3rUozDgqFZSlVAG+",
-	"HSYa6dqI3QiyZUdefVww6ntHcOXS0WlSPn3uC8zZojV/aqqeextkj1cKAxsre1xVz7oBr8kC6tahwLlm",
-	"oLXLnabSRkeP9w+OHt1Th0zd4KLkioC3wXZrLSTLkNcAsoM7zOxsDEx7j4aqpkcd1FasYOvfdRF6l+tQ",
-	"SXPYKn8uSKoo1SzUtCzDLzUW+trrTlkMKn0hySWRs7Krbb8sIm6TQ/TWbBorjHWaMV/bQZT5vKNLkFVE",
-	"EmpdwlVvWVN887wIIY+3EcNI6yEND46PA17e79Zyc0O1U5jRVMddG8uityx8GrlOw+rxyHtYKlPLUt5O",
-	"2ZSl5nS47afr06wcIorvaOK7dXgOqxVDwdasJZqdDq7TOGGEQ+hhynHVg+5pAfjlPfRSM9oq/RnbqoHO",
-	"eAmqaLHC3P/mimcuEWEsxgUd8ziGy2E/di7MbGZGXy9d8Z3aC43c6jpQ57+Gz1+xVXDFJ6S0yr2ng79T",
-	"KnzVD8Cv03jBMTclMRzJ4kvLJFDKoOcyvizmeOQEtXQzP0yNio//Nib/pQ5Wd0lXZmUvIQWEpjMLij2R",
-	"AmNclx5s3zaOst3hmPWusEtIzWCuyWZpPLZgLuapXtkUa5a6RQ4g+73/F7sUenTglGWK2bSUBRWrSwu3",
-	"qsLf0B5XrWpf7qipQ3tdI/1yW/w6N+BbIEK9TR10zbp2KVknp2A2ySS28PbNZX2gUovVFif0Yqmf2Zt/",
-	"hmCMUDrNoIBCbTe20/AJaCSAXrLtnv7B3Y1wgXE20ds9+NbebJ5zPHrvBeSYtgRN69w3qo0KoPoAWh6i",
-	"EzRL2Jakewe3bt2ZDB8KupJBc6Rtnjk3d1YcrvdEp2tr+kHLbKiHs5XCQI6guH3zOP9sb64NGeVluMFR",
-	"ivvC0sIR/3b+3+IWqwsiLdzmVkvQO6cy/aepjKzZpPXBDPAMu3liveiVMNa7iMmCixhyuVcySwE3F7O4",
-	"1/uL938V/uKSnKpP1bVX0fyFPnuupJbOzI/fPXtL9o/AM+iDCIawS5bO6RJKn+CV1tGXshmXokM+5A15",
-	"It8EFppEC/THBXn17sWV9NZerwhiWoUb+9KP9m4etj+etP96gT/s3Tz6vf3hS//m0e/XUGar7AibuXty",
-	"m2bnH6yDAJIadslbWIOtDPt4QEYYArSJqOagfqDQx/nUtysPyfw07FMe5ec+BB7nHhjapmWenBKZmj8g",
-	"jFnKYcXYY7RDh/Mtmpu7I5J94uy6KV8EtviYoZdvzQKt7zpug9SoLnp8eRHUENEcCcsBnZljlaYW02LK",
-	"0XGylQ1f5LlSGVy/asfftVvq7mdW6V15/8rmFuLBynlNqGblHDcqQtVVDoWybZzmF3AcvXM6UnF28HNe",
-	"4HBySqbS2BaKjJniMVyT2KOJYir2nKo15SZGApndXO3Hsx299v7x9FrvpbIaIdOai5naCfx9rdUCVVp4",
-	"4jQUZiFShNn1pRKt+7F2/hnNkV0MgNuq8hXIYaRYbd/XBf3cHq+0GROcmznfNLgBbc94X7iBIOreAkKN",
-	"kK6smv+UjBL+iY2KCkreMRoym0Yp02aw+UvNM4Cr6l83Zr4ZfX2DQNdW3jyK5Ykw/2bD/dxS1TcVaE1T",
-	"zkScrFpRQ184r+QXCivzpwTLdAquIRAfCTiollTPmeaTNUP587oG3A6ZNey/nQfiMIDiow4QceDC4tTi",
-	"zYpcs5RBTcjdG22bMWfaoX7ulghtyFmAnkHUzwCYkzj1zhUCQKlPwmhtjfHOmJ117R7eZrqU37UrBjXm",
-	"G91nftftUqjKmiH+XKdXvPPvbc6ytXldc5bYTGHH/9kSWjE31IbZtmI70xAfx9ZoVVLeocNZmTob24wV",
-	"Hq+Q6ntmQc5se7sHCvFKsfNdhCDRtrfcU9tc0pZjqlRfjjo/d/FJ0AC6EQcAg7Ed8szsvBJwFVT/Y8gd",
-	"Ov9AO2wL2+ahs4EEAItUk+ee99LaqqHyTlXv2M5766J3+63a5W+wF6mGXE6b4muOqlh2HMw8eP9C+3AG",
-	"+LNQaQv+/BGch2gChntKFRNSwfVft73O6kuI3LAcljkOq2haqQDA1/Z/AW2a644D91ODlNF4BNBgyqp1",
-	"KnJ2u4J5BNF8FQ2Ff9Kc8WxE5JIJvBEVguA1NI5V8V0p1UzlPpIR5SPLV5FtHm9fBTEkRU5OhyL/OBJd",
-	"ueGaG7F1hy6AFQcGkoijnFeBBnZVIpJIeaVcabBvrzeyGIWOIvM6lL6IjKS4RMjpUQ5J0zCKohYT0t0H",
-	"QiwxXWYyzDLsM+2/1swialse2drWRs4rGCHodHEGd8kgiVqZ4D9mzF7WacbM4BhNJ/N3UHVbl1NhiwYg",
-	"N6RQzADhOIawQOYVmxo63mNDXTsmo6dKiw5il9eN0FyyOm6nGd7oQzCPQsb/1EgzX3xSZI0CbhlUtdSt",
-	"+b1mdPsiJpyk+ahvVY9ZO3nDka0rS5TgyyVrADdwqZF2R7mrFTK7rQs5X56SH2zIIWH0E1NOexy2/ve/",
-	"/2fY2pq/jXF7xmaLCojlXp0nabsYDfZGCWI0915eY1kxbysWNq5bk2RRNNnvTqRapE8juO5nsr6g4nou",
-	"7SYMtmanviSlWFfkBhMEjHwyhuXNjRVGZ6jrNWztMZtR4bo4JHLW5tj0eCYZNiVYOfWWixm2UARl8R57",
-	"00KTyma9Pm8Q6ZoyO2D9sCExZl6qK9XQ4PVrtLLnGhu95U3KISUZqMVim3V8qxb2fNnUVUBfy/TKF2dh",
-	"V02YcyJnM0hrzaGQ+929TrfT6+11uo/7+75e3WiNq5qcriqiy9dppJ8zD9r6EGhlnx2mt1M/QB23SbFp",
-	"lLfFozryaPrAtR2/XVEFbe5rXksvzNOMfdecSQYxhH63G+QaryVeHWp1Xdi3EMotELfAmIXJAC/ku6N2",
-	"Y/OZeL/8V2o+VfaNJys72g45IdcsSdqYdGQzxM1jkbdnZJorzrhPzSpY83a/u0fK2UCjirFzUYeImSdq",
-	"DT6WjaGdirXPjDGxwegFg2Nk1QiQjWB5eGD5p43tRgThPzcC3piZswNHaHMqbm9X3y4M9nVqgq3R19nR",
-	"zodF2x3cLlQMXCRunTPgDAje4Ao6secm9GEXgW6V14qt6316T0eCkL65pWXgCRVG3Fp1yRYDdHyv/xop",
-	"AN4q6AQOUl5VcCz7+xvj7FnaUE+Ho3qgfImUV+eRfABvFJGUJVTzTz5LANMGt83LrUP03cAiNhHTjLtw",
-	"htTxwTmdbVVTV4+fTp65yhmMdecF+pujjwf/8OBjPUjzByjWGa9sBMK6+WWqc79PqR/B1rYG3RTzrHcx",
-	"hDbKunZONF8sG4VyJrztrY6XhdTkD+evfqhJhYAM4Q3Kdp75AG4LVM4aQD7ra46NfWzG3NkYjt7A6C4l",
-	"y4y6lrnR4bCmsdsDRUBDMpYDwtAw7HiQc3LlLFxsBdL6yhadUKX4TLD7qk3PgRiQMYOmMaCHES1rsBdq",
-	"szqFHMt49UDdB+7CzvadWYbLad6kcCvyFFob1jcpCttUqgpF9JwtSjQpNhLprIFImQQNA28zXpbWnnRG",
-	"yIR9Bq3YcXAQtvWO3tx1kOuCUyv3El/PpbFsXFbdQrHkE7Nu263dXXdtvVvqLbitjmDe9MI+WrsrPuQb",
-	"wNpsLFEM9vFWG2FOARsaypyAB9YtPSRL55rXvTtmPR9MIKqMudnQ1oSSlC2TVeTz7Wzunc1qc9PKhOYJ",
-	"ZKjdyrUAdqdzud67XW9b2oS+ZRrHLIba7XAVBIvyyq+Kk7qDfuF0xuJLLrS8/05X5lv4AUBjjfxxUES8",
-	"cv6vgOrOx3NNbwdPtEy5TIHJbrcl3rrnqvP6g7wmWQpYM7At6nbBGhZPmZLJp69UbOBeXkM5rqB0Fi6j",
-	"PY7FMyNsJSek/DuLL4G/72dc72GrOKcRV8R+Y/vjcy0dd/SnW5V0y+mZu+vPP/Oi+z32NKOLe7KZjS13",
-	"J8UFXnE/msvtW8J/pToTrgvVJcWIYS4zv34YwprU15RrLmaX0AzqfuZ5Bn2lriunnZH+5nPW0UvJPFtQ",
-	"8UDhmTfIoaaC1HOPxMBEXA845nhnKBw+NrzOn6CYzS1dqyvnyQmk1LAZKa8e9A2jL+Gkg+CMMx3CyE1T",
-	"IU/1SG62b56v62X6LwHwRLbCd+p1fxUFOxWduDm0kbO0C2cUOnbbMKvb9RhS4VMjX90dMY+jUKF+D+4J",
-	"QhcSGpYG+SBDkafFiNjfIV2Tk+ClVp2rFPLs2hO8pBJV6BFoRDSniW0qS2wUYyQg4bXg10/kNeQo2EzY",
-	"OZ/Nwa82Y7WFLG4kTYnHCPTgh5C7GDzS+hILvpmIMYDgJJGRFFhK3PzV8/rYeNWXt27zp+FfWKmQpbZ5",
-	"Nk9t5zFjpKZwOHTIi+ouHorabVzan7/kKg4k6Aeu56+C4qDb6OfQouo2dUYJ1YGNhILVnmZ5LiLiaMkk",
-	"NreCcfjUg2/1ul2789wP5BX/LiwI2cpH2VB6VMmFqIcprCv6qWmD5Uw7h+ZThBOGBXBKRIVY78+fReTd",
-	"y2dkb2/v2Ca/sc90os3pzz+TqeFeUAFJzGe29ioE8PJdoPvn3ePBXnfQ7XZ6/b39g8O/FsC8zFnc1nxR",
-	"Zs+jYrnhUYE9h8P4y/5N+2H3Y699fPFT72O33b945P/+2OtfDIfxT3sfu72LR+cPzf+Yv/sfu+29i0eD",
-	"j932gfnB/2M47JhXHt78tZZR358+m1O9Mcqr06y+PGaUKWbeMCKKGVlERjx2NYFzqh+oyKVXON9/h7xi",
-	"DhXJwlkZJUzQBYuJtyUcNj9s+To82s0uifXbpWCOUxUG8udU5fqg72HqFGlQ72i89X54Bi+t3RX9bl2K",
-	"kE75bOY6v7i6DJWNF1y387y3cpvAwvUR9iJTldFDoYlDUM7vpurK9gwUqL05BFNpcybA/WIEeSHgWB5T",
-	"9dWbw5FhG1K1sT6n191/cnB0CIz7nGpac1pNySimmrZt7NL1UMG/bBMoSD3vEH+vbfYWWdep0TSVSw0Z",
-	"AerSyOr67olMIImY53YZM1fcCRm52gNfUAdFY0tKFV3V8fXtg9b3iGD1M7V6q4dpuk3jt7p6lfenjTXW",
-	"I39t5NKbTk7J2fM/NeFc10gK2MAPFOExxsgKSbgU5JwTHWZyEVpA19zCBTjMq7oeFRsouWCaxpbN1zb9",
-	"dZN85R6AbJhUq01Y+NtKsfenxg58S9NSkmNvXb5zY25NwXHgk4KiQmwCkb7NBswryuvqA7avC+cOlKcV",
-	"UNbR6WIdXz2bZ+KqXjOepraPZs5aDxR5f+q5xGY8kBd0Modm/nC+YF5qcA7mj4M3C06gGiHhuGE7VdIK",
-	"yZuLW4Vpkjq5eu5y53yw2GmFt4YdAIFajyZtG2WVGm7eUR5NS725btPxm8dNjcq09YuE2dglYP/NuZD2",
-	"wdPbe+K2Xs9FSTLcgnkqQuU230039EKzKoZtIL+s9t7YZmkRImybBF+ZxHk1bb5IhsmCzge7tBkFCVBN",
-	"xIrwf9tKs2ULMxna7gr8gRvN/sEgORtKtdwTyLbFv1p29xjBN8audKGy4/70CF4lXWXL7LC1sjBkpHo8",
-	"EuiSVzgq76XDCzZa2DlT4A6N/0s0smOvp5I/Juty4qzELJKiPsflvnvUbOZjcw4Wim3MuLZNJyzdHFAE",
-	"XNLo09g1mRgDGmEHoZrqaKXpStnMJY7KFhfhy3v3nYlTJSUTgCPZkGRTdKj6mFXrH95FsID+niSti9rE",
-	"mh3apdfh799UeoKFiTZGJCumI8JAXZIOLReLeqSD39fSOgXBUD/PncRFd4LhCe8lDoe9d9tW7cE06pu1",
-	"F9HxF3T5EWl6YYE6Stkr2/rbvec8stAiI9xKo85dXN91Cx4mEtwmfaAmtN4YJseEMSIYw5VOpLwixak/",
-	"dJ65R7439jTTWYoHNxfk/fmzvGqDkRWjKYHATGEjNfje9oo2V7/YX+Fhv9v/eNg+vvip3/241z62nrUe",
-	"/utL/+Yn9+uXvZtH9+eje2iddL3o+ObR7x/+9aePv2tfND72aP063i1toCbWTmfORKFXtg903nXLbzyf",
-	"BvB1k1lv07grTzdYl0HwTySVbxrP1/dqVyCSwukq8pqdezhfPazyelANe1ZyRdwDDf3mtjU85OZ0DEAy",
-	"qKdnvR/JS2jvGZVXIJJd+xuPRgOe46C5VY7zPsmMRjB10ss/iZh42K3OWddDoX3//wldMHw90B/qKeQV",
-	"E0/RvWiFqtG6laHi31kq61wHE2gfjegedXsda+cgVxAQddz4HpjDaDLfDjinuwmz3yxGwgBneMNIbOp5",
-	"RFBlhwJRMUmymMX3MxQLQLcFQe7ne34eW87cpiz5x+5jFPUYfHY8datTq9Or2sb0ufTYrZTP1/FtG+G5",
-	"1U6veAJdtRy8pTpN6OkxyYySc2behRMZM5qy1Bik+V8v3Zr88cN5JTKDVMkriWFrjd6+OTsnj40h+TiR",
-	"My4wXzH41db5jiICwNzgABu5ShxzvwJMcpsrIYwqJWY27WYoENkEypk75MQVP7mGInLJfAaqS190w2Pw",
-	"znEGnT/zi642OpaQ9j0Ub9IQN+PhSF1d/u9//8/oUXF+S96+YivlAytW8ZtDBkcKsbcHiow+t6EN9ChA",
-	"MUQsEhRjsJRwGAC588NhrjWY9lJ8B9gfb6YbXM3WY+/SSBwuiQck5XGuExRyyzSq4Di+EoyJJYIxQ5j5",
-	"x1Dk04R5hVgoHXLGGPl4ksOycykuHgIk3mNa+PURzp6bWcwZjWHmiO/V+kv7jWjjpNtvpjlF6JL/CXD2",
-	"DUnNBsCinLtmyAS1tY71a4rZoClcwOs2B4F9XiYyZakaEGZOasRILvUGsy7xTLEUbLcOwbipWRJsSDRJ",
-	"MeNlNRRYLQ30BgJbAEbLNKoMRjSnn1ihebjrGm65kmsyY9qWM0wTea2wu1ZeTKw8fgxW3jrkGPMHVzql",
-	"WqYqQI+xFeN4F3oA8osQuHCY0nDol5CTfDni+zRpDVqBmCioLObnPiYKb1OJGexLm2f1+Iuv+bx5jC9p",
-	"48KNohyuB2WHdD4M1JSx+1DOnz9mLF3l7IkP+YYORea8uQHcyqmsG6ztToCAwZhdhvWbuN0UYYsxiwdB",
-	"bQpIM5855iJIVvNiC5vSAi2XoKzVozA6iGjor8QXLLKUMrIAoNaMnPvNb8hLqKFQmi2V+aXXKQhqxWci",
-	"W47Igl4VOC+qE/IusmPv8zulMxR9Ixls4AvHQRUZoeeT/x0EwoB8BwKQDLNud28Cd8E/2chmsQA3IcEm",
-	"NEk6Q7HXKS26h6PyaClrmMLF5UcIVKUlRqX2O2T0/YuGZyhvu/KWkUesyjVnoOp3MuZ21/7x7M1rNOtf",
-	"tjHhE8xM6XIvSkEyYyXISbYwogGQrUAMrPw+J4f75E/8O4ezbMxTOSWCXQfZhQ6Fy/B0LZ4XpElBy7g/",
-	"8e8Q3w2OV6Ux6jPl5pG5vAbcTwwwON+sdUbJaRgXVhGkRyuzwAuLNyFcJkmUDx4zrpBhV27qMEObFnP2",
-	"/E+YqPG9hNvOV0t2BhvIHbGxtIeZLdKy3QcszPSYJfLagtimTKecqYgsMV8sRBezQBpAdCZitxWKx5b5",
-	"sU2++eaELFmqpPjmGzgr6XYaT9So0zyt1YTs5nEYHh33bSsZ8o9vr5RgrZPRb0Z5kTOoYu4KrtEniY0c",
-	"Cx+E4XOdw5h98w3mQMGPbhAAc1c8rUf+TeNUXisoIR0BIMOZzNIJG7mpeL3tDgI8ZYwsuMi01dtOwvMZ",
-	"wetwpLgbMTmjUfAYakYW7hZgjt+/+8Gew+FQ4XRA4D84GIbCt/sxOtSEZooVp0wmVBiFE3YIKjvqqaE/",
-	"CqviQZQDCrjd6hO7YY7ffGNBiVTnm2/IicMdsoCT1CuzAEQETFVmWddkIATeJCUkTjM/B2+QKTYYilqu",
-	"1XAucB18zcPQLCkHnFdbzeARLQD+VyodIT18FzM7uBnlIhc/CYXM9TeuCiGH3AQuGjMmzPjiyPfks/4H",
-	"hy8UYh89HO13eyToNTR61CFnklwxtiykgpk7QMgOBZa4aTqG7N9lKg0hmSJqTiFZ2b478uTDDqzQA/YK",
-	"MQ8ZtbPUMmVxOE/CBajcgMhYlCEy06PKDJ7akwnPZssGI5JwpZUbaqAecpUj9ljeMQajZRxvAjxEYETI",
-	"UnlEFMNF5Njpw27GDjkD3eMh6qA1OJfwpD2ky2EsIfVQGMVYBXUpn7nCStyVzAYBQggZ7Xf3R5HPWk34",
-	"FUPoldzZhJsU3Zky0x3yApUDZ3fh6Wmb1kqsjEJe9Z1zubP90Aom1oJeAESMS9mpw7+B2A36arjN8pfC",
-	"Z9RZOju5g6Q2spIrAGg255dZolC5BvwBMNdoGcvSLIHXuWyms9HN8ScL7OkqdZKVYwKYGRoPCcCvDJz6",
-	"VKRQYMZZ69EMFS08Gtiueamnu5gkQUiKLlj8lIyoWAEiKn7qiq0iMhJSsBHywFDAmWH068Qd6HOZxChp",
-	"HDubE9u1hHW5UiDBg9Js3xklHH4gYrhCVCIPLzRyyzLRZs0K9d9miT64HPKKSRtZmhgthk70OqDPQeUs",
-	"zEXiUDRa38WiEzxw/A3GdAu3tH0BVj4DZpntEed7b/hukBw1nKHIwRxgm5kNHhFo5GbBVtH5arM53eMQ",
-	"j26QEeAoId4s5rGTephgOxROizCnpE26zaG/y04jy9Zc2bMxwto+Q/Xr8jpHSJHq6r5xjK38Q6PcczLK",
-	"S3J4mu959L04PCv4Cg4BjoouqfTzGz3qDMVZWDAaQmVYax5OEqyXdwBTlhzQI4Zp8nD09v05eQw4r4+/",
-	"2HK3m8fuVaNHocWDwvQpclEAaIA7Au90TbgsMK6ywGwlZgIpUTQ4UZDGsgPKEzKCnObXbVow0i03S0Gf",
-	"t94Npipdx53bzu1ku/teYJfcb76x4trGZozEEJqleQGWbcXzN5mlgiY+VAr5UFi+4DBiUf2w+Ye5cMOD",
-	"IuXG0rGnI7xgtWQeyZcJsBB8pa3Z4eaFVvBZIGBnHCAgFBcz8/fW9iEiG/9NGtVMQpPchK5UMdRSqB9w",
-	"KohfM5fa7j4afEA9/lLEuXJq8ggNTGCGDvlO6jmqWpir2wY12KIaPxwZm+8x/NW2Tz9yxykkgxvhPRRh",
-	"BxUwai3q5ciQdDQwRPnJoqX9RMxj5CdwPRhp+9NQ/NRut/3/m1tHCMJGfiKjHLLN/HnupRu+DbHA0pXP",
-	"NIXHv3mYCTh1Hn1jXvGcJZoWXlFN5hwQyP/GEBaOwbai/omMcqx08+ct0dDd62I46sxwpGCF0TBhe5fb",
-	"RefKKYOG11yhgnuPzdc3b3oJ/6x9VymLFB4eCtC4zAtQDLocAzwuwABFmYwZc3mJEcbVn1o8bF1FxjOm",
-	"ivU2wfuz1NpAbrhDEfQg90r9RMbmqHhLlUWOt3ynHXFjCdrglZDXTkVlKjMbLZcT+OKxEemWbawxzONy",
-	"AAA0Zmx/zziIOrsswqhwjrI2XjkgEykEm2jUxl0hNCQB0MzF/keQ8T8YocYU4IlD6QnHNfyBKt2GdWqf",
-	"PrflFFz7OERAVphMBGqQWNktiSHROTP2gKZJgpVe5MNcgnh2KdWGe2litvXKHoN90JRRlaKJkpBsalal",
-	"wfgO7DH8svksiEqpWYlDZ7btHJ4YRgBYnjeG6ydzTLu68ZFrI4ACHnRCKEA2ylJ/n8xB88+Jy0T8NCe2",
-	"ZbXrudEwYG9hhYoNBmNzAWv58oSJCbP2C7bNQLGEj6Ck6B04X4uNMYY2NOguA7If3OPQHbFeGs06BDSV",
-	"9rt/oGJmXpAtv/kmt2AMrQOaDRxOht/ZeTGFPXK8fznxO6RDznHVoMJ4QpMkN7XXinqEyMcVTZn3b9n9",
-	"NAPYllRms3lElhLeusX5UTr0ngVOPjj3fD1coSQgIr5OoZ1x9Lt8335/Gpi+ED1xsP+p2eF0nASV9nYf",
-	"QJ2RnPpGk1aBgVo7UKF5CLT31LrHc8qCoOvgaWSLVn7yUZjwHDI32IKEIyNoH2f88aejxxOYXHj1AKZz",
-	"WJqifSK8HSZsfqezdsZHKI4JIUbGKO3cPuRb8oWU3E8j63/67RfQh29G5OZp4VFuWGpFviVUrcSEPHxE",
-	"vkXPOHlIrynXZMr0ZP5w9NsvSMYbN7bHv7W6yWno7o7IFz+cm0ePOn9TUjx8VPgkaFoQqvgWisCfY6me",
-	"Wftzd+nhF0KXfECKn3VEjIJPFF5tt8e3BIduJ1f6PniXvyWW3R5+IdwcenYquT97YN8W5QO23MUGWIEF",
-	"Hx+Kc2idxGfcA2AvzbZcZEoDYqbwW9T38LdAtvYx1SGnIperERnBWo1c/WdgBYS2zVPwLQ2Fd0NK20QV",
-	"P6OcfEEiGLl2Ho7BFZemmZ5D3o210fJ6rBg6z6yr5AQXoZgVS0KNEQ9yYgw2BRqWNEkGjmmXKVvSlJ2x",
-	"/5+9N11u49jSAF8lG3MjSLpBiKQlywLDMU1rsTmWJTVJXfeMoWYlUQmgLguZuJVZgtAKRfSveYB5iH6w",
-	"fpKJPOfkUoXCxkWyZdwf1yJqy8zKOvv5Ppm6Hm+qwOoyeB12yaGTM8oufIo25kd2pdJZly04t+v/1dF5",
-	"1he7+4d77BP7tGcHcObEhtv5GCzDbjrcGwiYAZhIPJ1BgAasHtS8JbIEEnqSVmOBCgBhGaUB0xR0QzdK",
-	"YFo7ryd9YQ5l1kgh+iyGkCngk5up8JFN9JhdaMCPmnxBLGmifelSv15SW1tT+lrqnrQ+gnVLKnkOH/kF",
-	"5ANiRwMtGL1u+rKU7Is2Mq9ptJBITecK0NIoRmJVDUt0eMG7e0mkC+m+4IsXpexJFHDw5G5sG6JzE5kO",
-	"kZ+TuRigZwKlSPiVYCLNjHCe4blRkwnZfInVhnYwsK+ti6hZOemwpzBgVI1OvlVTBGqSkAaAz6ggAeQg",
-	"73F4VjMm0F6SgGMJ8+rJ5Oztq8vnZ2evz5Jg4YE6SlDTYgttHJJXg4rGd05uUaiC4n5uZ7jaFIebPWeC",
-	"hyZal/9zVt1c5xzZgq5BCxt4O96H6MmTam0eOgM5t3sgWMfU90sGPeb9fBfacRREJ1uM+V4k5O6odBbT",
-	"Le1qJe2eTLANl6LDvl/WG6qJks/AsYS6BJbociIKLVJ7J/thut55hDmCYkQwOLvBnqBPrMOStOCZ9TLj",
-	"S9GWdu+bTHBfa96lrY/fI/r1u3sJGGLGCZu2P8k1fdtTSFrbYWHYkBBLcKDTLM99T1+lcS4YhS7hgd+O",
-	"qNif0l/sDOvqotuVnevOdjvYmuFP355fvP41YTVHDGJRSXQVzePC12BaPQMEn1e8f00Ti70EFjkJQSSu",
-	"4SPgh+gNrWAZpoWa9KRjUJ5FPnblErK+SGx0sVfI6zvobY38CtB/9f54650BlEwmh2/sBc547cmQX4aH",
-	"YVSzYueRuEJXEr9+OwTNrpTBJkkdMCXRpgjEURXt5ZxbIOLTTtNT03VYUq/gKHpb78EM8bgYJb7rNJ59",
-	"59Z/eHvBvL334GMgC/r0YECkg7gJXmS5dWmNUnmItoeW8IhM1QWqqMqkAmIBvgLKPfsHOe32b7TX67IN",
-	"2yCePHz0uM0SPpnklHJ/QCf+q7VIkz1vjHzE/zDWg2KbXqvLei13sn4AMUe4wSUKpF6rHV2RmZwu+bs/",
-	"kTWciCEQe+bDo6Pod5RmeAf7zqAeGeG+GAeCYU8toqQpeN90Kve1YhGvXj5QUhaXWYpnHxw+eZJ+2/9u",
-	"/3BwxPcf978V+0+uvjvcfyQOBt/yx/3D9OiocgOBb6DVZb9/ZL0WlY7TatEytCsDMkpdWuMQf4eUgD1w",
-	"dHDAPr3DG3+yL+EZVJRZm4KEPKTvrVBnWSqkyQYZsN/BQ0jueyVQiEi11NhjOxRAdJauc9XcF2qftqPh",
-	"w+pYYexWKInSVz7fIasGfK6GFIfRGBuxR5P/2Cc7dv80TVy03wcZ3Qd1zHhPQpNSQaNVxDx9NQOzGzN/",
-	"3Ph8wff2A/nuIcuFMeDkIrqOtYZGs8lISL3XIa2rEwbvRrtsDnSc0PcOG6snaWPBh/Ldk4PDPRI+fOZL",
-	"XpyDgqi8DPrP6CZAEYNmfSEoxl+ICXSWYqFEAO0A1e2VNLpNCTHy0j3A+na9EU47JWf2mn0wLn1xS4dd",
-	"FAJdFJWKxihfT5Jpit8biHstfI0jBAwpyRpSG0axVHVR0vwfZNzBW8Qqnd+TMc+RvuSSDiTvdr2AmDu4",
-	"x3YfHhzsdeM7EaYwWacTbi2SLgwUPnjMYoOKg/g39O350i77QQDUX6atiwjlA+gNYJg0lEX5/oaO/b6+",
-	"eZF9iDdx5xucznziKZrO3EE/nROsSGH+iH12KaFlmbJq4ZDdmbh5Q2fQFPDnCqrQmRbWcYSZHlv7ol8W",
-	"2hqNED4NMJxRv7mzBPIMwjCMffPSWm/lxOlrejYGVt3X4ErdIPnC8ClUEfQyk9dJ6MupLU+WivFEGSH7",
-	"s8trMWtapNoplTefnIaD+78ISl6PJ2YGKhH85rZbjjrwG2WM7KawxgvOFoocOXv79vQZbAmoCLGvHEqF",
-	"7Z4Wg4Ho+/cslbkcqFKm8dD9jzDYhzhYH+6HpO+Em1HbOyIhgZohVaE74L8/gJ0RgvIXUDcVPDGkfocG",
-	"aZjE05HoX1PFeJtg/6ETDguD4hdhHWuVVoh/4u9u7ijM6BEtv50EloGg7eEDq2AMwnzwDjistzoK1IA0",
-	"liw5sfdN4uXk/b6YgG6qr2k4AsP4joYRsoa0JLEtNhZpxhHYBPfsCdzE7VkYGP5UtWTAgoF30ZBgIxRX",
-	"ymjR2Cd8liueXoJO5sWwMvy5g3YGh9/SDEBA2T0axIwrFFUELxIKYqGoDz7edhygtqdIZUTbVYbStfYr",
-	"rKAAtbGOM9rvudBUDA/pC4Ch0ExbrcPzEOeheZaSqqBFegmrewkWQDTZ5jNgxo/iGWfawTBU31GlAyPs",
-	"KuvhRKMOWczkqZLGvh7rD0CasPoa3cjnzLd40HMH7XiPjuLxWrGJegVhOmITsgvzAB54u+0zrTMre7zs",
-	"rogjmDUKZ6t06KtVRSH68wZFTcq63VaAws4WzKbhMKy/m09gbcUeK0rIofB/j2T3BJJLATD7sZ4O9n/l",
-	"pj9KuhCTs4vSZhNRjPhEWzHVdoIWNEtG4giigZlxfjl2N7i/sHsCkm2QO2fJ8ws+hFeGtsJvIwXGEoBw",
-	"OWuhlFEzSnXmtUMgKQ7nJAUVQUUFlbEl6tD6o922pOS0rtQwsNygyuBAZUD4eFW4AjNnoYCIzLS3hXFh",
-	"IXIJGwix5qHw97jSAUVmH7jutPhUFFrnjES689NBHGQySrWJScOFKHFqccllNLHoZz+teh2qHSrEzLjL",
-	"X2M3g7XnpwpCAJnQITybUfDPzchP3Jkj0ejYL0JMQjiBSi8qz29TCSf+BNLQLjD2iHMEzB2L+ivsFwLc",
-	"Ip7rphcZHY5fp1fxdaCNoN/rfUUyjWtsrC7SqLmxZh2cdisXIVxBk36B2XtM01Jfr5tAKKmKhu1/hME6",
-	"pVMvQaTgN2U6dlz9YdvZ/mABwCz8udWkyVyftJ9QvV7SR9qhKI3+DgVjoVrMTWuOnTCaXf2Yn+QJ09lQ",
-	"7pcTKzwc9LoM7Igo34hDETeXsDsQnpZgWSqWijl6cVjxhUWgNFZo3LyEcFw8zOhnGOGTeM9EBYKL9kpl",
-	"+ztquAWpATS9UBTEjWW+GOYfJdAxp36Bp4JfX7qdGA+7cqCiEt2PYHNzPbN7dVgKrbtxOg6gevtqPFaS",
-	"eE2592QZNfeRZ+MwlsO+id+YFcc0WICOx2reaKTh13h9XY0aYlsC4bRrSZ+OFDDuOYGn518pjORXcGsc",
-	"9Gh1H0Oywuuqn9WUqYER0umpghtxCWGZ2p6NfodFfVL9KFHIU1wZPM6A/0r7oU3FiNKg1Ui6S+OuhiII",
-	"ii9MoF7Qil6cz2+QcVa1CABmOqkFB3z25Iwb8dIOMmEaskGIt4AidZyR0kw+7PeVxpICr2B10Bzqcszl",
-	"7JICurqqP2oHw1ooxcaA6Q/dEVSwiIaMax7JgtRx7ib8SHzBhMlD9/GfMIRW4BsOV1Q+sebl6bBnKAZx",
-	"81LXFTJGl0aNOZAG5DM3b55d/rNUhsfTdb81vXHqhhiWsBFhyCenvqIe/WcoYXYqq03+DXTPMEXuTgqI",
-	"Qgtn0Q7dQ9E3WpQS6vzc04LK9TvbJS4hwOB2d+yaZ/JyUqihXcaKxmw+xX+hIcVWLTtr9Oy1yfKcalWn",
-	"yydKWh9eVVa/+bXwryke3zjTQLW3aPzueEUKzg/UGzwVfeNy7+4H8J1VAY5FLGZACdaCDe14NqHA2/VX",
-	"eDrE8LoQP0e7F0VJViIcij/A+ED0UvAHTx8FVboBilA70xKqdzIohz65ePpzY0VtlI3FgCFL7GXJHnpC",
-	"EzC/50R8hEfVoErrB8PI6U7OvRmElx6XcMNHHz8jiWJdcSNxOUEpEmuALJ0z+CHLZ8Veo9Xvj1b0UsQ5",
-	"C6tCsQtSV9AzY4fZjaoQBbT52t0x5UXKdnEh2ywhQgX7T08x1fYEU3uwz3j/GhDK4JoOex1CCj6FaJ+P",
-	"xyHu4e4KO9ooCCcThVTw6+KqONcdy3GcEfBSFu1NrDF0W3OicG0uscWx6sTWjoEHe7DX9WWKlDjMNHOn",
-	"EsKaw5u4FhNTG2yO4Sr0Pq2jyIaKKekCJdaHKPztuizJUQFa99c54pTrgDakMK834EiHiSF2yaS8yjM9",
-	"qnvn1WOVjUEOOQQb3AkuiofSDJRxmCQ1DFekiPWk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh62+R",
-	"3dlNlaKVl0Zd4q1qgbvqwcpka9R51TJL2pJVT8MV/IBBgLU2tB9f4ZMoyWxqKPqRYnYOSk03u5+DNIkU",
-	"cCGYnmYG+GDVYIDJKrsRfCBFydhn7zZVFeA4yZDg1jGCzEyEF+elQkLwj7DbEmti+DhDVG4RTSD8Gsnx",
-	"WgFGu048iBICZFwosoIqW1/wEw0uwsQlJB6y1Z8VahLx5o6g6S3unKR+QppAqMeJxu9/9MM/pxAT84eq",
-	"jfrOucRGzFDLY9d7ymOvON4HlyGSXBvAopMq+v7k1GsSLAYibRJf7Yu3ADfF+bf2hxyATWJnM3ohRuH7",
-	"0tFWtW8tVzyd26zhwB7bfeSd+mh4GRbs40nAfOMTBoUAsK36GjbkBaOhWKNTlaY2DvoVBvFwfhBphhm5",
-	"EJKHcEv1wdFDoHp+brL066KHDESeM53lAMiCEctxlqYhr9+4ZaKnTgplVF/ltce6n+G5DRsAEoUgDaD9",
-	"UZroIyql+DARfTO3ytFjZZO8jH+vPxjjaHkeEJGgMiogkIGWgCofErudqB4VY7zUfmCKzH5P1pxftR3R",
-	"Pae4FHp4iHZacEcigKE+UJXR/MaZ7is5yIZlMfdKK8cWLXDlC8NJhA59qN7T2KVq/wGFLfhPX4VQSZji",
-	"PC8EFe+7mRxXCR5CEkvkk8iijjouSAzDX5dXpa7kLaOfK18mvQO4vfXwyv4oOHNkw4Oh3fVK50pActDV",
-	"s4a2WjzQH4n+dTDG0DtY/Al7Z5s6DRodcTrWNHLYPeSagtnuETnC2FeN5Rg1TgS8EhACc6WuNeN+A6VX",
-	"c2tLP1VGl3LDr7iuyzvAM3A72nlM5WTdxUqvLkvJ3/Msryciq0eah+L3kGvtcoiSHHsaUSNjDJrCdJQo",
-	"WjW+trXC3rw+v0hWOcx+Jq6+Mp4D/db0mu2XNioNtFmnaiqPseNUo5lcHZ9BzHr7mTW9ayzQDEghmKyr",
-	"dlp5owbwwC7TrDDVzyn6vXGxIVBtzwmrPshMVEnUhhhkPqtQrOIXRISUKzcFOx04+lLdZqYuQYI/iA5l",
-	"1QvE32DsWOIBnRjVdoUFognja1HVVIeBHzOlCnri9nC7iky1mSpdSi2oHCjxe2Odd/vvl+gEFYJdga1f",
-	"FNalUIPg7hgx1p5qbffRgavFh5vzWRtqzOj4XuhKC9Uy7WpHP0iPnqR6EKpbcbVL+Q+9lhQfTK+VYMXU",
-	"90fff7/XZQMFOYfMRMVLGL3iWKuJxc1RoLTDTo0OhS7Q98iB0VGmPRkVusRhcZf+s64hlEzbdbX+oCuN",
-	"PEMsIiy8cp8flDDMgaI0FF654Y34e0AJNZriOqh+u1C7Q7Bbc59xT7qeeoIaj7ur2K4rVdF8tuf9+DQb",
-	"DEThePKxMI6eaF+ftY0rIaVYRDqp0pMuVBbqY13HqJs0Ghd0Z7eIYzFWxcxtbwCMKCLolCEKQqxxiZtW",
-	"9qPO4bmY4LWYEe+ZW7sOe41iCTFo1VhUvu9aqJBNXZQwMxg+PrJfnOsgpH1M8YDk4cETtii2CehILzBy",
-	"DFnUdqVJsh0kspsENHpGv9KGwb2xi9GfNsNcevJSYeFC0qZE+F6baoJZdW+cQYeGSKner+NDX83xVLCS",
-	"3P5oikEiLgM85uHREWuMi8LcsUzYI9kXAqserBfpLDNXveQIu7qBhBhPyDQbZB8c6I/faE4VgpXra65/",
-	"cehPiD8D6E01ADWIZfvcvhuaP0zzxe1KdX+xYABvllPPJ4ZSsamqwyJUClg9zWehRoWkGFYL+G8avhOw",
-	"zWC7QlWhkvmsw5I3by/si4Vgqf3Hs+cvn188p3rbn55fJAjOae92LWYdbKWCT9TVjNa6MbhhQwXcs25f",
-	"uRbv5OHRE/uIRwdH+J9vMaj36OAhZGqCp6LQY5ryWZdxNhBTsEh12zX4Qic1TT9V5RXVAL/nBWQjCi5T",
-	"NXawW1op6eiVqzqUROnfsbZEe/o5K5GsS4KTpcZWpFaAJSGoCknfA24ZV6HibgItCBD2wcr0w8ODtv26",
-	"YT983/m+8+0eARiCLunJ5HSw/0pJQfUsFN6s9vQk39q1IiQMMFFBxltPAbYJvndPaN5hJyF84wbowPzw",
-	"G454nrG0ZxEMRYJdCuTYuPY8jy8dTSUqysH+Ongi4Ro5VEHX9mQnsaMj2A5rMDs451JqIWSXZfUYnBMX",
-	"VzMm1TRULQLYoRRR9YxH7+nJ5OHhEWsqUlqcs+ZeeaYlNNx5NYcD7tbjSZGQ+BHbOgkPh/dH2DNEGxtT",
-	"m27cu4lU+6CQkr1j96a0r3PHqnEN6WG4rtbkAk2ZtJshO0p2QVRtPqYgbAn1YGoQkrMhF0ulT1ZxQf6W",
-	"jOkuJn58HtieNMBESQ0epydd+dKuOynGRURmYmhX28N7VvPHnSi/u/9G5Vl/RoKomvaF1qv3AJMXjB3E",
-	"VBsJN2mkema7acEHZj8TZrA/MmbCJ9l+wY0Ao3Kf+on3uizpAcxsr3X8zx8ODw6Opz8cga12eHAQliqT",
-	"Vkl7IOlwTfHDo8fH5ofDBCf66DHMFZgAuEOwRIMAATRc4VGH/ShmUIA08kZPZccePWGVhD0gHQW9go1+",
-	"MiS8A+g9bV4588PvsHMsPtGuQcil7YFxnrLa2Oxmv4y2R+tzVqmvVaJ8tt8KPM9DOrt+VjuuCsKi4DYC",
-	"d9jLqGu5J3dhtvPJedemoHw9fxQEr3AwMLyFz3PvdeodBdalAJFkor489+UA+RV2d6SYecAfCsGaGJAb",
-	"mY9xu/4/1j9L6dK3p888IFefSyWByj9XU1Hs961rDuoYp1gYaGVAaCSIwqgBA/ouwBq093r/GEfy5NF3",
-	"R3sRqIIHaB1lAKbpWtQjvVQFg611g528OfWo3hQkHrBzMeZWYDsdmckhNZ395mQjbGtCHrEj/uabtus/",
-	"lWLKxplUvnwTSuww2JvOyPbtIiO8lyVt+puW1YfKdE/Cp0TotpEEwyvcAR7wMPEk0t9tl4CCFhVqCbE/",
-	"XWdWTmC7jnRc+qheMLSVyZ5sakPqsFNoVwtGwzzwzG9ooohYLX/zTRADY/6PsDxdu5f9SqCmBYPYq7MY",
-	"dvDYl/fuaCjEbWNdHriVhJN0HFIgfkWRlsT9eRynwRGfTaUE/q0KamSCBGU8I0ggXXme+W++Qfu5AGez",
-	"uBawSFbVQiksQyz4qPWGMLY0BpwolaiKa9CQIFAcpKL9ysZKmpEGPzpIfI3eDppiLHlGj7OOim+ggu/k",
-	"8cNHe/YB7WDypxxKW4E2i7Pk3NoZpnrZ94+ePCQ8+TzrC6kFMt66zrRWt3UysUp9/6hzEHC8o98+tVu6",
-	"HI95MbO/k3BsLwBQxnCUSGPZRhX9Eb430LzYjdjqts7p9x95/xq5EGkXtbqtg84hDkBNhOSTrNVtfQs/",
-	"AXj9CHDZEVMEcNuVbiLf07XGeELIJegWuy2g7bbLEjOyH/RpmtSZywEq4KKOIqEGHp9KJ1V0m1oFJwRg",
-	"pG95xug6fgSBAreCTYBk6u57CXhozgXHVe6ws1JGoZDg8/mXYhSgEFihE4EQAOSC9XIJhsAhxdTQu9os",
-	"+fX5+fnJT8/PL89fnbw5//n1BdnPc0lgH4uB2skaVXJPziVsA4BrUcoAl7R2nza7UCrXbWgstcPG3cdN",
-	"hUW+S3q2J9F15Hmuff7GaRYaKoIUImweRm+sRav5QHQbSpGqnim0GcJH5sXeadrqtopSnvz09hS5hkn+",
-	"L6RfDac8iB4HwPnv2q4F9keVAlFbH/sygJmg1pQBtCsf+HiSI3MBXJctpr505z6wQz0rpaOTAiIUzyWx",
-	"lCixfmGFdcUUJdLCksCzdzs6OKjNYq4VqD4NfPVrTQKBCzacAMTNcezzFBdFKQGJNkKJOHv76vLF6avT",
-	"85+fP8MAQIDJACaHhzjHpucGmKkfeeqXzV5yuPqSt5JTw4RI8aJvV1/0whWq4xUPV1/xSpkXqpT0iO/W",
-	"uuDEt5HhVU/Wusp+jRfqBN+vve5wjQkB3pJSL3kxxIcdPlpn6Xz71K8izfjFbIIXHx2t90Q/R1r6ozVm",
-	"eHL679aMt+c/WmdLnFJe4xw8CggK4rVHa22nn7gRU+Rgf7TOzjjHjPDbkHnDS9fYIvSoCyxUqDAngZSL",
-	"OZOIt/3dp/bHGqVMfKTpiirNjz/7XWyXWD3oXCrkAiBIHvtNO5LD31tW/7eAy7oPxsIj+0+0l+1hR1pM",
-	"RMNgpUB1DdqVlxSOin7Hor1WuxWhxXVCvVD9gFWtSMb8YT+KA7e6LamkIPYeBZwpZF91Mf/EMzyYXrtz",
-	"7WIvR6yz728omgmyixisBEMMbV8ERxR33tREo8PVJVXxW1y/L6bMOnMacCjMyakLPm6uBwevlBQQgyMl",
-	"uFSHrNKEbgrpai0Sxvyp3SJW7VUXISJpfOn6Cii+qFEDRZAmdpXJNbT3fX7Bh4vuT6c9gHPsjfNMXiPL",
-	"UWkI3OoFwZ4sugdc8gDRWV4PnJi2N/t2TT3yq0qts5FuteK6OuNCqV+5nNEi6Nvrjhsqgi8n0X+Csud4",
-	"20dynGcoQ+vC0vpvQPC4kZQJH9/ps9andysFKxVUIlfYLR7UXuCyPofEaRWqLJurWYLUVdYfYXIowqLC",
-	"ynbtMd4A1a0CR+Zqj3uyAuA2B95WK5IGnrZJwD0GcARDEK1zEWGoxC8L3zgLnYI9SZ2WryXpDt8RU+OZ",
-	"hRgbjc63xzjHHDFTNXbaWj/u6Ron3tyNw2HcRo81+XMVVXa0qSpz722lVnrqzrx/xeRfXtQ/sHWFtkJ/",
-	"baGPe3W13A8me2xeh29imYGNsR2YqScWd3qEZ2vY1Q/c0xeY11C5E7fRULIy4VRnGIcfiedZYsEHTwP2",
-	"SVz4hXUXUrCZwFKa0DBAhRCI6wjQ/tgLXE6gJ8meEEFQ/QQNORjAgK5eLf7pqIoIFtDFL+FeNObaGVi2",
-	"lIDYxmBpUQoCz3LMASF0h7M/iPEr3W2pp9+xGWDOJ8bu6y+iG2gS03mmI2cDO5nmRfX8ywrJZI+UiENy",
-	"jzxmB/DSALii1XaCGHiWm1gwYXatWMSmCBINV8RMzt89bGJyXsHlvDYluv0U56dLr5FV0O0D+n54zTEc",
-	"NDE4IRtQBtlzWiSf8vU1uiMq2OtJxGwsuB75jiPA0nQgBXZLE5arUljUgy9jMcMoja6yusu5saO1PLzL",
-	"tTynEjejQg2cX5VppWrTfbudBZOy16+1X6qzO7rDffJ5PXHqi97AD6fP+SaWi7+00X5x6VJMbWcFpgvv",
-	"xMduFEhLvexX4oOJh7v1sLfG1n0ZW29UjlgFkcbd0fQ9/HGc7ZANWmVtNVgQgHGcyTVZi4HKDzvR5z1u",
-	"AjvsScRvYKfGFWZiwtQ77B0AK6kUQaGDC8CkUwR/15GdQcXeSwhiiHyIGGnWoYSZM45wGcPq/zg7fbax",
-	"H/uSaxRP9t21Nzn9VP47qLw1dMedZQL9XDfPB1aF9iLVEZhp8eXVU4RIrxSxK4EzfIRScME2RsZIwBOu",
-	"tvO4kIZwMNceKf84NjQwhINohwr2xtYD3yqFtZXCOW3pqlr4rNqAaLoXSvyTPPfc1W0HcwBFW20HraC0",
-	"jy6+F4wwLgD4SUDtLvJ6g9it8af6Fgcirmh2Mt+c/mJHuLH4zMaZWUdwPoUmq9bnt8vdwi8XrDT9qjyF",
-	"vraVghUutftkzD+c4hVHB8F1gXa5JnH7WpIjqgYLXv6NLfZ262Umr1edC+d8lTb5X1yaAuxcszh1hyoS",
-	"8mWmjd+CsWB0cqsiHjFXvyjT8xQKDbBgAe/oqiVjxuOYuxmjJvmMWpxDuwDBnLrgWE86HuiE7gXUADHj",
-	"LjQcQpGyFIiFVCNUJhgAANkN7EdukTxNNcULEduxgw/GX+Inh2Yx1zHnx8zZoCw8S4oi3FS6OCKVdMiS",
-	"hlqEur6OsS8YBwrtNlaZR4T4gO2kqCfTyn1cwjyl4JOQrkseerEAIxVVGja8eF5f7HClBlfPNtzGqJZy",
-	"gAmw9OcQF5vC4cxR8ZoptJ7p48o4YAyN7a4d5tvznJ9BjZ7sSgR+d6Kd6skbJ7dgwUgwf9FCRfu+Viqf",
-	"V+ID6d9IVuqRmqxOhEUT3bzGsfnqNQodDzdchQ3mkjp1uuEswnWNbg2AxXJNnxLYQD6khXuXrl9eMIJW",
-	"Vvyor04LrlOo+Abx6T9vreJbOSlUX2iA3SIM97+43satH6nahbq7r1Jx7j7I3z+2cn4lcispyyK33wKX",
-	"Q+spjURu/9RAH0yHWa/1t/O3b968Pru4/PHk/Pnl27OX3qPptViv15OM7f/Meq1m1HN/9cXrX56/6rXY",
-	"/r4VEmwHiJ56kDBAgqLfxJXV9hPiOeq1EFQaOI56FbcMKYwqBYX4E8/wv0peXoFf2Gu968lPOz0Jroeb",
-	"908qzBr+HaaMEqLNRFGw7g+uyaMTC8vdvvnQpnxnp0GKfuzJnnnFx2JuUj1zDlPquqvxT7igZ+LfSGOf",
-	"CZ62WcOB3+yc2/PXnZxWT39N/jGc+qndk5/2ejIbwPT+5Qcms5zB03M17Lzghue7oij2evJTTw7GpvOm",
-	"yKTJ5a4TnL+I2R578IBg2yBio2Rf1JY3UK2FZa78FpYbCWDx7p4m1i16rMh3YbtIWNUdt6g7sFE0renv",
-	"O/Ee2WmzncoOsT/wzP6/3x0772BFjnvSDkTlopOroZ/stZjtHS+YbS1pX2pRREW2fJJdWtPJ/bJOeWxU",
-	"A0tf14OPdB9X+5qKXBixuLwqtriHSqWO2p9qqRxCFmHcRrVN7ajVKWoJBuQmIdOoKw4QhMGI9wZjAHTH",
-	"xjhvElPLptGRzakNn3UYaFKA0YLxLquEmu9AifX1nG2yIBBJdrmLk3xt8cO/rg5Em2wdHRhV2NDXSbth",
-	"gXu7WdQPtmOI+JVm9CBXw0wubuP7UQwzqeET1NhjKj44BAgum8gfgqfqMvMVkg48pUJo0UHiG/qySl3y",
-	"HJqasYv0tV1ZdtQ58PftSWh5RiK6xw+fBFyMh51vO0eR5+rHRe1+VjAnewxh1qGbBAlCIHhJGR5nHwh2",
-	"VRoDnc/QxWffnPgwyVWBnb3X2NF6Ih3QWdQP7wkjKoBMjiDHr08T31WbSaT2dM3UVHEklf2lJwEnMRsL",
-	"6OSPkdYPDw4O3Fvy+D/HNSffN/+pPBVES3+BEAtrOrw3LubM1fBUfllH1wn4lW7eSzvWzX3VucviAX3Y",
-	"n06n+3bn7pdFLoBHMr3dCF+oYrzp8OiaG3QKrlpd+JZXB7FBGMCe2yQxWLmq0XuOyTuKbDgyNf8ZBM45",
-	"fh+rPGg4935951PEUn8aeHe2/nCzLXBCSB5/EFugothBPQbtGKt1aw/cj1vr1fa8mwqUPOin8pT/G311",
-	"nb4ao8fpVSic0id+tpEqtGBXQF0z67U2ckVpc3hXlNy6V2K6S//8LTOjH7kWb89e7vZaI2MmuvvggfOe",
-	"KkPcW9vtQ1ygOQcYRFzF841lMtzsuV2iBQv0hpZnyeJs5JxWFqeyNvaCG6xPu3YdSMRdXIxOJCTtiXs3",
-	"9ndz4b1bO2pwDwkvYvcju7JjLfIu21ky1h3mHVbjQJzqjjNYBOgxC3wpO7V3shMggrtsp/GN7DjfeOGA",
-	"7f3XG3MbR9qlAXfQcEWSO/cYcqqb+lg3qX7/FBvgqjSLLfDnzmRz9HHeUq3Y1QEI1OHnVEC1FzjZZkR8",
-	"y7GbjUg56/vZAL+qhgDRZg3Fe+gEytXwdWnuof9ngSc+T9X3B3fG/0JVNhUF/FymCKq3TAPf6AtdEPWy",
-	"nywZk0u+2eAj17gjMc0sxXTeK46+ccKuqbvJJ1UZgHVnPUlnET/TY5byGexawqLicuavA//v2wM8Bbtk",
-	"oCYSwNuok6Q64Ex7GLdSiy7iB7oUqkeq1cDGE0HazKVV2wjg7EUCzRtIa3qSRIo9SuN3+eZMMzCUuzFU",
-	"ZQDoz2gtKqjM6FQLCbirbWgnGUJbqydlIhmHlGcas9X2SSpLrWM9o/Ag0XuWWkSdmITACic7Rs6oxyam",
-	"ACXWaIhCuheL8rhbR+tjycODQxazkrbruwLf3gDgbc0IwDmR93QQLFDf3En1slhcAPeukrnGu4k6RcM+",
-	"+u4AEVMdhKMfCpKsEgDz4YFrcHLoexWsQUSXu+BXmkh57X53sKt6BCjdfgj4N3LwU/QBNTHiTuaqf92O",
-	"wDKjzeP3K5RnZIOepLoCIH2x2yGlWgT7kgBR2QWSHQuM/RydFvXUMPaRGI3NBdci/Zyxkpq3+kWDJuu5",
-	"9eQzbx4zmbvw64tMgCh33CaD+Iv+Y4co6CEwtzPEXd3GKP4UNtUcokODbYEb8u7spWAeuSD0wkri/9sa",
-	"bIGs2QetQ+mw1eDEDV6xNa7EkEts4fDFp/N1wuduAF9foXC8tkulmV+DG1QLOxF0u3JhN9QvUS4ciVUh",
-	"07VE6nO73fzMtwXHf732jfly49izbBaVCzxEd82Dj/Sv9YojvDnsGFF8yUJDSAd67AhjNYokJYgXHABn",
-	"AM98B+qJm2zN6Pv4aqMjf+FShc3DKVQMvnrvV82E25Um0Bas1ibobCjLyeIwiy/j96U77oOh1s5qdUKA",
-	"Cs4kAqgzAFC3zuBbmfVVSmDqr1788jSU3k9HmRFMT6DavbBbpCcz4jGI6JdioHskR3mFfujI0fDjKJDB",
-	"J+mQOw6OuM9d2nO/t3c7PPqe9Ue84H27PMf27tSFmmkmuJ7Zk4YlTYtYEQDA/ohNBb++dLckN/xEzmAw",
-	"ALnOgZSLsJ7IW4Y4AbYvjrgMdf8Ik4yg/BmwfbvgCBz2RLvJw4Nv4SckGkWi/qTDzoHa1oP7c0dVfzXz",
-	"+NBaFJpYUBAD3C6lPe5C+lBTQ2H9pKnSH7mRsN4/eg9dsnshiFOLtTzBnANRcXdu7KrbPfp28iepaziH",
-	"wW7upNevu4fy+7Xn8EpM32pAQlx39HR6o2/uvthFdfdYtbLUcIQM4y088TXE/pnKhTXN8Ku6Z2RgSJBe",
-	"8GvSndvagi/kt4fCedqkn6+6ABXvH6G8wCqHuSw/iqNKmr8ioe4wz3+rinE7+LmsNyqMO0t7L8lHV+u9",
-	"F8VywGlZAa32GwZmkPvOsVClQl9TDmmiNDBiBaw1rC8kl5+9oeOUEQELE8hBHPkPYWa6hBVCMvQkxtjt",
-	"c3kBeCKDQmGDpI8IeXgye4suBfUTN6AkYg3xZ7pUBBWUAwssGjiGtPxvNRQpBHdoBoFrBHwDGwUsHy0o",
-	"XQL3OPZwI1eQJvBmkUx9b6un7QKzJ9MGiFN1hz0N9emCWGPwnWgPouTo0aAI1TWcVhs5yaCbv1wFBmpf",
-	"CQ8Ted6AkEIkz7tPKJdIXKoVqldrQBF0N8vMHhi6bqNEiRbaKpSCSx4eHvjTLglCIFkEO7cIbG5VIbTd",
-	"pW5TrhPFg+fYT12vfza8iPUAW+CCEHzc4p3dWbhUjcVKi/KZ0Ncbw5xVLloKcAbkRNgvrohy+q5AztaB",
-	"NsNzYMdfjAQCq2Ntz9pXIzhJfItteNRltdaYjxM0z1GYbVFx1kbFgSDsNDY+IhuYbJZK8EmEz5hsms1w",
-	"zBCvDP8GRFasl9sH7mv3QYOp4KBUVTEHGOUYlGsFK30lJfWpAO069adlACsFdJYZkZrRfrEKs6/G4woj",
-	"U78sgAfba1Isv6GKjEfMs0u6nhbuWDKpToaGoXvS88ohAC7SWTm+N2CdB4a9TsylDyUorjQQlI81bUel",
-	"0UCt3w0PWAyG9pUobfvWNxlOfP5dwrKFX9fTchujsvkrN8Jjc+EzhE0jQJPOVglslcDNoNFih2U9LdDE",
-	"3JNn78V/LYY4I+rEmuQmh5H1AzkE0vyjcZeKCYhFJb2rKHIN5M6AUVm5B8nMIH2b5ORQmJfZeyGF1q1b",
-	"28DqeqVs+Fnw3Iw2EAn+guZWLJorAG9m72+BhLj557gkoHZafZswtP8z2kojnNQ72CjoNyw0GVzceFUx",
-	"fiMz069fnpFp3Wj7HYXa44qfO/F+hsLAs5Y6LziadmtSmqcrJkww0HwsUn/q1svZYnhuSp3kCf6Xxew9",
-	"7YVEDKkHY/HADWdxtvsMEdd0pTJkR4fksdVFoIhcnYgvrLsqzXwtCDuhfnTvUoQbhaRuqBvvh1bVJUlY",
-	"1/hg4pZcbP5ZnIxd8JCbEwfBIFyU/8smZ+MXuxxbrDLoGyClLbh+jWTtgjqfSlkCNFRQOPdezfjf7Kb0",
-	"7+5mYm6btPyzVBzhrkWZNgkfbFOic1GGq5ykN8AvclTdDz7SvwCWfhCRMi5OhVVIyn3tkTX9r32JvwOl",
-	"Tx4ePEwY9J3Y32ehwFnzLF1gH1YJIr+wsViuxkWsj3h9qTV/ZTMRNNBg3tx03HJ6bE2/ezb9jN+mCLpL",
-	"EiASZk7k3CWSO30/jtiybDIcHdYxxS5IQJ2cdthrmc8WSLMxn3UhAgyhZd9RhyEP+/vU96DO3bgNtGjV",
-	"7LlR0B7IdkEg7mH/IRqDuGiFs299IWCTadfAn3sb62wN2fZm7omb22bL7nEPDW9/HIkdqCkDsH/sxN+A",
-	"C/mPj2n7eSTztqHu69QlZ67qb7n6CEaws1k70H/crFwAWxQN30mhwHtYZOEiUMh7UbhOFFfstaMZXltn",
-	"/0gLPjCaZbKfl+ki8o439NivrycvWtDlioTOu0FHHl56y4Y8GueWvmMbSL0DCNSh/TqaIVDp0Hwpx8TL",
-	"ACfT3C/v6nTAi6g7fkVSB9dWv1xMcc04Sqeut0M9fReyfWWGaHVr1Osd9hZ+Ni5fRyAZFAEjRIwiEykA",
-	"PiDxGFSP0JQefMR/QFhhUoj3mZgmBLGCRxhPsawPPIcyd9gYaEM7zroRpxqyPLNCVnquDjHusFOjgYzO",
-	"3maIFHp2nICa8R37JfvRLsH/df761WIGChItXzRGuhb3Ag70XBhrBG5Sqjd34Zdij3BSfMORL7KwYWND",
-	"sc6Yp+IWgjyOskOWYbaY395dG13jL7E6QeEirdQL7rx6Vo+mvNQPCNqQvqv1L3qDF9hrMWy4zqVvMcAY",
-	"v42vTjOt0xkUvfNT+aZQw0JovfVF/mRg5M9AbHBSQot08V33FdHNb8TFEV1RSwh22d92yzJLh0Luzbcr",
-	"2QXmcobdSM9RCrOXJvXUHZNCpWXf4AlW7bqTpnWSD1DPxPFxJgYlpFmpT0MbPhh02YgwssZMvRdFZ1NO",
-	"D5DmCxg9UPJUGp6qSg06np7idJsm27Ny1U516UR75sxOs8sY+/2dNkUmhx/Xn+6nu2iZQp3WTLFBqwAv",
-	"t+/muhNNFYk2Jm6mO00TxXMKnOfvO+tNLjBwULtVbKlGPnVs8y30r61LtsxsRasusco58en00MZkl4UT",
-	"awX9GnMnY71VQ1LppnbeHTdkfAE7iZZ1mzva5o4+l7f7k1itYWve7kZfJW74pUkfl02ZYhMAClYrOY59",
-	"5iYXAwPea6ZZP7cTTqFJD71T41oBvE+M4I/YlOkBToc8k4D/ePCErrz0FyR7VW4NJ/aQwZLLmOsYWJOg",
-	"ZhR6O61z77JPnleTJaeDfZBFhBeBo7AXAagEQED6VDvNGYkyuY8VNLnCFV9gcxEZi8evxwc++NP4wD7J",
-	"hO3IYWfcSa0pbee1nEy38/8svuLnUQTrOJfkn7sFRPfwaJ3rIIsMzRUvgO5/65H+2SgiUYqTklpHXy6w",
-	"uV2cdXn11lSVecquBIOuPoq/npyCuvGBZSppAJx7TKKxbOD6B6x6BEp7a21TYetMGzH2kV10H4AAwaod",
-	"EJpt64AUBjAUUGL5kTimLKoZexVi1XaMHeZJpXEol1lKCrD22FzJxoLYapxsTsHNy1WasnG1HYs6yv14",
-	"Km3lPM8hv7lcspP58odtHs/ke5X1xZoqzUcWN9Rs4bo5BTe/W7dOzNaJ+WxODO3MDRwZdrtatsirWSjg",
-	"0T7Awvqbe0wrUoveA0IJD4wBVhUg5T0FbTwEzZTrrlNejp1fKuggjBwlBzAjoT8c5H1PCl7kmSica9KG",
-	"KjmV50CngPT2jrmFFJKDQQZWRrJ2M3CbpkVmjJCY1GwzbqgpHDu3O+zEdXV4RpcrYZWMu84xO2QE+zLn",
-	"cNUypLG3lc27WV10M4dKYFAKhjiH2NNc4hfb27dNTLY39N/u3wV6mb0X9xLicpuPwoBMqukfISsY+1LT",
-	"zIzSgq+VsfuNzpVbZ+oOM3U3d6m23s2NvBtyae8147b/HwzAVJdk3h787c3Z61/fXFyePnNa9F6TcWsn",
-	"vqyomst7vYl1ACa+JqTBb5tiAtFYzzBVdM4uPSrdLOPzwAm3e7FOflLEsuQ81jhMm2l2VWa5YZlso59K",
-	"cVSXEWKvnbWCJflAca594MxbB6xqHPTkvHXg8ikNmrsm3e+eru1e9PGZMFkRhezuSSXbVXfZuS+ukrea",
-	"9NaadKsOb6QOnVW3UX7MSlzrLsxWY7ckRwcHicdFZCk3/ApR3uF4Gzvj4RN2HJXoyWUO7YtdSzXVMf0a",
-	"/OoE56iEJEpPptBF/9qMRDHNtGDJo4NvkwipS6WCJenVZRkWM2mzBJ99mWaFmSF+WFrwTGZymHSRJI+S",
-	"SBoargA6kLDCTk53NCsnhLdEA+L6WqQLUGTOBE+zPyuMTFh3ePWfE0Xmj4cGfT6COGC8TYfC+K2yEMdG",
-	"C170Rwu/mhcZQIti2IZdzUjFm8zkgsCN/On4RbguFHvylBK7M6b5rAtN3LrNVNEOtTTt0D+4owProlRG",
-	"IAIeuxIayqtNfyQ0wNlhZ0IX6Qg4dAhaU9SKFt0mrFs3xCv1XgQoJikgRiI+GA38iOKDAdQmCLGXgbvW",
-	"TFVPElQeU4NqJASiH8k/Ex+xmAg1yQUzs4lgmTQKsHXtsrIr9aELcBswNjYutbHPguZHGCnQJQxoVQeq",
-	"GDusXnqJO5pZk7XkQ9HpyaTXMlOFN+u1ErDD8EmYMuBsMiq4Fm2WqALGJzL7LJx8sg+EDzBsyhdkpsPO",
-	"s6HUQH5Ygaci8gcGAX2WaWvqKTlES9Fdz2EsaBRWJscGsHHohl2MBWn7pDbFhWBBdNkf2YFD0VmvBXEv",
-	"OIxjJSCR14OIeeLRwQGjzdB27IxCG/jdrkfB5TXUKaQpPcQoKyD6I0ASBnpPfWxnBm/finil7CEiaYR9",
-	"gK8YtlCCa6dlNpkIk+AGzCTTYji2n2yX6ZGaIkAjx2p7pxqUJnDlBAacsFE2HOXZcGSaBTK+SsQY1Kuy",
-	"MAg0oNxOGyjIwZCsBfRdyE4AS8hQpAjEsiBL889WPdsfS+gx//BSyKHV2dBTNM6k+/vQDtJYIdfqtv7z",
-	"9//s9T4cHOz3eh8OX/R6Hx6/sP988uLdv/6t5VuRsG6w9WkeyNh+7GOlgay1zI3zNbA/acwRGaEyyaOD",
-	"5vkAxWgzkPGjpUjGj2Ik48N7RTL+Yu1otLprMMTZjXVGZ9+IJi7coNqa9mjDzjQaMn7vV9vetG1v2h8X",
-	"jRLFsbOYYosoMsHI6qoD1zRDPlgzjX5ZTpnpsf3jBs7jBbZWpYqgXxqms1xIk8+6MWg88DF53ZuAYE0Q",
-	"voEl9gNJGH4uVJ7n6yMmaLE0tvou1HB/+lbf6DUtla1uBW4gVfHSW7b6Nu6UrTjditM/JMK78fLCyU/3",
-	"y3KgnMY4+WtgNPFFW66oC6EP0eOMLnAhICSeI6QaV66skbuOXFaoVeZpl2XOp7TuLHUSe6L84DkNygIb",
-	"clE9LO7ApS/+i3bgrlvr9DQa8Q0gChuvvod23HWn44Tt2jPwFzRGrGjPTblmCugKvoamXNykJ6dn9EpW",
-	"QOiKKUZi7YPxUsL4WXmdO89f+EqZ1VfBSf4SBAu/WEb476+Mz/3UtnYXvd2lFwb9bE2dsCwriFQoPO2u",
-	"+9XZjEsv8meBgI6DB0svg7xIGCeGi9d9gThQRxLg2qTXWRlqk44/kW2b9LZN+i9gxVibw5sci8yYu+6o",
-	"ppt/1o5qiJhiu/QpxR8fPj48xPJDJYe+XzrSjXQ6UqzGwUqwzV73jbqC/uGNuqVx8gvapVECVdqlGywP",
-	"6Jm+sBPqMvzfskn1zLMwpfUmdBf90GRRNDdE0zzh3RicyE7jDLDpOY0nsLNq/HWGyYA3hmOqEksuwRuj",
-	"nx589L0Cn5ZSK9CUrdmdGc1ybqwHe3hw4AMtdXrJ1xD394kpyBIIjsmenkRUnoZReAjgZEH29KaG+Zdp",
-	"Q8DR/paZUTAbNrRraxcvsXHvisThIhuLPJNilc1FZ5H19PZ0Pfvp6Yib2IYqhC7H4u3p+VLKJAKbhHNT",
-	"e4v5S//+eO2L//4YLi/lyU9vT1eYXj+9PT0rJVp7MvWzXHuSc1euGmd0LY5TGzVZb33OjZpM3Pps20u2",
-	"YaL7xlf2IR1IuQJNbdRct3HwaCORHnjh3kFGFCsqqsLxqYPqcOEjwEyGsHkbagSABo2pwmXNMQmtDTel",
-	"TthYvaf4ulOAQEGVqImQCfvf//f/Y8lEyDSTQ/qrEFrl70VKf/ZzpUWatKGaSRsxAY4qoOmFtHshFHL9",
-	"mi7jPelv1o7vpAp/IzeMMZ+xofKVpzieDjuRM6YgvoUNLnaKWrnaVJyUnS7PoXinJwnHjoq0Hh488Zwf",
-	"puCS6Jo7DFmT7UNpVIxLtwg0ojQrRN/ksw57misNIMPuENKfAK5A1C/Tk4A/nOV5tdCjSy0tUpkY+O/E",
-	"dz86BISxACMJaz8kThuXmc80wwXDt8mzy7FKRZepwSABGJnKO1WDgV2iUTnmUnfnR8qaB4rzKqUfJFW7",
-	"qJ50UUY7HGoLivEME14alSBKAwY/55G+7a20X3aCVLhSZgRTstcoCmSOr4AdLcbKOcaDGqqRkocH39pD",
-	"KEaTDktkmecJgktAQTLAfkul/svanC5ado3VRJnRIh8w+74SOucS5pLgdF2zlK/t8zMAa1Mz5UBw3IY+",
-	"xmKTsIPs/vZfET2f6oPoiQ7KomFz7t0Uh4Ie1NQhJaAWiUH/nUbcRr+ZXRSaj0VP0nccwB/tggNd9lGy",
-	"GNHixhbsXSBa2N2vBoPVZYNcpq8Hg0jH0ytazU4WTTK63BTZEqspGMxw2uZR7Man3gegxrrL8AbPu59g",
-	"9j1ga2wNvzUjifiCXimDtsUWFGNrHi8jUVoVgZwL4TjmpLb7Ae22SwI5Dr9zrbOhjH8xfFg5g9TnTaJB",
-	"D3i2X0S5icbI0DlxTgdqJWdrUolDIC5Bf9a1aZMY24Vmal3J/XoN7ZhKpNhjXPfkPOv3MZXwXmdArm3N",
-	"kZGaYumpdfXbYBVlkv2OA83k8N0uoAwSAXkmh3togGGquW89AqCHjefUDgadPUGzf6gMKLZ9m3VRSno+",
-	"gHGhaB5kEluyoRYbiFRmaOgzUxaygnmNaeqRmgKMlxoYIbEs+2rmfx1zOYMQmjXsSPrrawG8LwRhDfc1",
-	"yMmr2T9KbdgABE3lYb4ZwhoxcEJJxiM3LBccYnjvRWAtR7MWOtxLiWbrsdc81jLEzjZn6jiT1zoaaOIm",
-	"0Ae5apvphAH/rlYuc99Bn4Rcs0ujLnESCVROk+GGVjI0r5NfA4udodcgxTTafFhD5XelZ7cJPDx+9cKE",
-	"Z8IcB2ABpN2zv8fv2FHj2LdwVaiphiryBLm9IXqcuK6zPpfQsiJkypJKaiBps2FmHU5OlLWDQo17csnq",
-	"4Tbeh7ORGz/Bny7hp2Qx33uUedy4IoxrAxNbn5KdTr9LhnVi4lhlhoV5bkyxHi7dnGgdfEMsQ0+VFOjk",
-	"4LeYQM/MQn5HuAlEKODrT+zy7cMA9k+fJa40hhjc4cPDlThmc+xOWEOooHq+s43srWvgUYnmhQo1E2vZ",
-	"S0+jyJd/8gas8ien/14qw29vKh2t9ZJ/4kZM+exW1pW9dI0XR4+6yMZCleYzG2XtjyTyqABlKaE91pTt",
-	"6HmiH57dASLAq2VJ4wd/uzh9+stzAAOI1OJNcslrp2wJzVOGrG0BVqvLaZ7XlAXmbw1FXvcY5GuzAVz8",
-	"Lz8wmeX4U8/kath5wQ3Pd0VR7NnfPtn/09PM9Eck5bo/4D86u2Y2EXS3PtfCZYifidzwLt5wMDadN0Um",
-	"zS5eQx7JXv2aM6GFqV+Ty91ei/3vf/+Ph/xBK0VmctjtteZu8kxJ0XiPXk8iaZq1SVttGj+lazoAhFC9",
-	"E3p6i+7lefq64WZPVSrcgn26caoa7DnIT+9i1hqXXA38u60bArv0WtM9eBOM0bui9faviDHGYIY7qX09",
-	"O138iTkS/442qSpNBxwMupg0+96xO/eqEPz6OL5ZYd9buJkdtMpFJ1fD3Z1Fb25n2Q2t4l1wv/gt7rh1",
-	"dzWhWbrsrqjEF983vFF/Yysy8JbujdY8P55duq+9A+5H3We7CRxxlB5Zw8dbRT0Wm8fTYALLyJ2rM5A5",
-	"xyUDc2gRBVlcrPf19SZQbmUDM/VG/QmRNX+7HoUI+/mLNCpUCxE2qG8V2jhzbZv33ua97789wjUf0BiB",
-	"Xng+1OesxvvIeDd2WpzXo1cuIudTjBAkggZ+Yf+pXbDlGOuzMoOKFiu0Yg3x4GOkp6LwQ9KT1rv93//+",
-	"H3TYddJhv0FoLIRVMl1LntY0B4RGQFtgbIx6xNuocAg0CQeM6cCjg4Nk75hpVcULwXgQON8uITkXbKMo",
-	"EeaGCzEU0uok0WWmKEXCuL7WhP2LKdawjjyKsEV3tNMVbtD2zeXCCIBmNAG9Mud90ZMRTOWVGKgCgIq5",
-	"8SEqTF7T4owya6TMKI6gy4kotEhFenk1SxAyJYbqvxLWz9fxiUk7gDucnEb4l3YBNAARnDC/ApmiqVkT",
-	"R7NccFf8ECt/Wl4PUgWrOFapyBPHE0CThB8j+jxCyFCDgSj0cQSH0I66fVwilRQnLS3Hm1HszLX4tOPb",
-	"AqalkqEQBVPg3fqXGvVMBrBQSFUvbga6RbDsThuCIJy6BnSW29Jx9jZf59KntenetJuo6Q73kIstSnAD",
-	"VnfVu2h/bCfdIA64KAQYby9vIVMvLwmbqvV0LzCefS77Il/XZnoKZ+ciDVGuDSyucFHVhn9OPs2ya/Gc",
-	"14Nwj7on+uPs9NmqQkd7RbjHJwipbkwQSb7Wl94/JF/trqEh3dd+uXXf2V98j219hHUi6Lhir5Q5pw/s",
-	"661zuLOg/Z8PdMO+23sOmG8eLf9crVes1wquQ6+FzgPboFnKDXhBu9SikHuteWrO0IIQ+lnNqbmLpidv",
-	"4DS3PTWEkdvsI6u7V6y5e2mtAOiiKOY4ajtZ2MBU5XyJW5UiXLxQGhFB4akiRQfWhD8cW5pvbwLiGU4Z",
-	"P0Bx4z2JxRpsOlJsoPJcTckVxCvAQ6Y6XXBA2DjTWhCbuHXboJgU/oJOsEXILr8GqJuvLXxaaSZYZaUt",
-	"6LBaK4Aa9ercInq6oBduC/GyDXp+FUFPHqKIDfha/qfPG/E8SVPNuI+gIVwqQct03Z9zDRbQfnM1Q7kP",
-	"USaM9fn7kMAH2wb/7UoQdwDdUvNZh51Qn4lvToF4n1RBMWDjAmkr6uLZ61LjDwRbo8qxaA6oj5pbZ9ii",
-	"zhmOTSyM51M+02yaySVBLSfyvmhEC65bR7g/jcd807DU3OX3gHKz/oxoJ3rVs/ZkwhWN0QS3i6ZcM56m",
-	"9xdM2DrEm/UMPIXPf1v0/xWryZM0jXQIpozqOcGqnvwM7rF74GdFJSGRSUAjxulTh5CsBuzwpjgjNJ8F",
-	"njNJx6Vuc1URgM9Me32t0d6FP+32SLM77SYR+dJ2WftukDsrxrgYKMRVOTmkkJVtJq6JpF310n2S8Ubd",
-	"JeBfb07Js745aB9QtQWhG8D+6jKYYwW4gmLeqI1DAkDf2vV2I+AhA8b4SDHeNwySpiIrevIKZEObmlL6",
-	"1lDDTadjuELE1/bEPmJM3O1Dgcjwp8azE7o6bhMQ/YXw6PIS/4EtDSG7n43hygIpNbDl2/2ZWL+SGncb",
-	"rcpqjp5SqgvM3J6El8iMUouNTACC+6IWplyCV1ezLu1gb2paVq+9B7tyrXkg7t5dGZLwtWytyD8DgeDW",
-	"nPzTMPiiiQjf1h/EPgQ5/uWMwx+zPLdqBxiefFcT4FL8Zi0jQgseb2om2mktsBGtnFxqIEbivG4dbjDc",
-	"u7ATYaM0G4kwi4UW4trjrNuKG5pylR7E+zHpqB0SrBQsXfNcit7wWYwoF2UHE9fLGjHu4DoUQrBxJkus",
-	"A/spey9YUhZ5AvA6UkxZ1Mq5Wxb5XgKoKa5riMcAw1C/l42FY8li1OYsiOMGGpEQsgVtP+pFQC6cYfZe",
-	"SAZw1UOeyS5Lap9WQv2pTAwGom8YcJEttMBiQN27537c1Ioxy0CAa/U2BAK8tjVTvaoZPsMe3LZCbgM6",
-	"m4KcYTu2KhiP2rsjkdBQ9+BdbvgrC58SqCYpgNioEBPB8Z0QBdR6OW8TQTSuAO3c0dSYXM1KdhGtDV3N",
-	"dgTUKdPgGOo245oNeMGwoJFcacCksr4o6A/2k3KFtz2ZTBQhM7lLgJkkAbiApAqDZd2CpIPLiOLwWkwM",
-	"LTNiK8E9rLutBiThXYn5InRQWpdNRd2JHd8bGvs6mW4YtVXceu2z186333EWXavxatfxmdDXVFm3vsit",
-	"XNQocd3Ws9sKWDOtlhvaDfNl0ErhPV+MhCvG3ObMt7rjXnPmUwQNmXjLsMHjI1VxP3lzq0LK7EF/xEFY",
-	"LGobUgV1ReQ8ik5bsesRmb0SoFjojkbh7uPx2QCUSqFysH0TuygUbtSNUEGZ6fRkkqUe18KpLGtcR5l4",
-	"MpARJgdRCZm9rIaZQ4pFgwMEACsOg4bgajjLlTY9GYrvPJ8wWvL/UJmsDFIRSswM22WSh0dHLNLll+NM",
-	"E89kBEkDYfmUXYlcyaFGN59m05NQY+Z6i4z4YLq4R6D6m2epA4i5EkykmUEYG59RQnZGTPNPszx3GEXs",
-	"SvR5qUWku5GpFHq47doNBtCn5c7D6DagKWWmHS2yUWpuWTycCbglvqvLLSriMdpbJSk3fL/0HDyJh6v0",
-	"tROuq8m98aI0ow57XdlogNXoN6Nv/+JpGx1Z6AnLZ7QHErvhEj/mCXTA2fNmE9GTiV3jJEypEL7NCNFg",
-	"M82yoVTQyHUuBOu1nkax+16r3ii2T+NMcMVCnB7C6ou7xyJcLFMWyGj7M5dDe2k5QewjQAYyahJtwWMH",
-	"n0Qfcc35VhOETeogbG3h+9hPw1eVpW7CUacKAVZRr1a8v6LtT01l1IYF78t+8YSRpd4DOha+dG6MGE+I",
-	"rNWnPEDe2UsUygY1lV2WFjRDfFXYCRfed/V+fgfRGHe0nc8YKm3QfLYLqPlA3NxVriJ7/wl6vN6e2j3a",
-	"2Om1dgGKu8fGUJu1627Q2HVX6E7+nW0M7uSvfDoqXf3kosYcrAOGrTmwLx10m92jXfb7s9evnr9Larbs",
-	"f+z/XRR9ke+fnO6/Pd2nJ+0vR3B3Ru78nLYm5y2Qm9ZJjdj9/HnzIvaJW4yoPwxGVI1NVsZFPMF6rRmv",
-	"PM7xR9Y8WNp1ltn7LMBoL+6fWBB2agzxM57hwfTanfspch5u13MB2IRetP3+LokskvNnv9RjU5Wahhge",
-	"tJQpAR77w1naRksjGFg9GVPTzBnQYGpbc/VqVn2LBAcOFpM3hejQkL8XYCrHYJH+zCbry9rxpexbu/Ki",
-	"6jZVPaTjeVJLa7onXOtMGy6t9WpUnjJu7SV2NevJZCwMtyqog/IbwP/nQHoI3zKFYudqjYc7hCihUk3b",
-	"DnTf18WMFzWcREwvX5iGZ6P+kGjYN+gQCeZhpUfk8OBwdY/IwgYktytv1yeyjWNt41ifs/ejItcxWr9K",
-	"EzZGterK5m6CXHP+8b3kpLG1fR4eZRXQjVWD6M4vh9bBRnt07TFH7eIREp6TKhDW11JNwa/OUjYThvx0",
-	"SRGTykjaPk6B0UiEbgHGKCgyBLI5ChgAMjTXEHC7hVcd81bdfe65AUD3lVoEOPTVJX23omu9JvVKLK35",
-	"G22UWM3NyX2HaNG6RVZ3XSM7hEYaTewXqgCaqHLssasqNnV3Y+EEwF8ZROQIYbPtToHAhwYI9Wo4MoGS",
-	"ZVfHAvE8byA3CYUa3d82VHTXoaK/umDcWoL3J06RQvNmAvUzmYDvH69IdZ7oWkIl8UKOOMCcGI2r+4JY",
-	"ZY+xBrEbQQzWcyIgl4WVWGKSUFfwFe9f92RI9Y3UVB6zBCkk0KTi7s8zwTXwQXCZsoRfqcIk9miBv3/2",
-	"lMjfH2+TIn/WpMjfH2/TItu0yDYtsk2LfJ60SKwpv+6sCJkam/hsJ65RYbG/l8z7XJHBQs9MVrtWoLO3",
-	"KmfrXm3dq617dUfulabPqlm25Tnj/b4qoeC7ygUC+Udqm9eCif0xz3LG07QQWnvCQMk464vC8EyyKZ/5",
-	"rCWS+/lDhcpFM5nIWxjg3Cyr4/xZTZFDrWkQMFRPDN9hT7lGXfdWZn2VAk/i2EXfx9wYUdihkCRsdVs8",
-	"5f/Waresu2K9jmLWarckH9tDwj6vFcvFMf/wUsih3SdHjx62W+NMur9DWlGbIpNQ996UZHcrvuOXJRrL",
-	"EPMxTYOxZ7fWldFnCj+Mr4GRhdZrNSWLO/EmfCx47S3hBJs/pi2c4A013V9ccfF0nMkFfep0qCHr6z6C",
-	"oHJQCVR0Dv70aWGuFGx6zAvg/WKAFaNUh53OtQ1gdM1lMqEpFq0/IPB13ct1IU4lND3ppgiVNKGFjFKv",
-	"pRk90NlQlhOMpZ0LaTADCrQdCK6H8TQAY8VRd4lvoq+APYXwcO2IHx48YSDdLw0H3tVbNu1aPfalI250",
-	"4hq4KXa0N8VNqV57D7gp603EC+z1Uf39Fc3+Ch6GUC/5tDXBfTsg/qEAY2d50xuc8andQkrxNc5H6nG8",
-	"7NPXKM7XCZc9tx/yBb+mB22xVf48OgtlSqRoGHVbzRjZuw1arDEeZY/7YNQ6QSPSgd5NevDR/ucySz8t",
-	"dJheB9Xiu9qytMPOqTULumeLWThH4wJq13udFUxNZYxNZvUfXASdTVpgTx+e15N0ow5L3CVJRIdEd/dl",
-	"qFG9KhS5LtBYThJ94VLQDeV8u+WmtzZQ633piG3d5zYc9cfFvvCidF0XYCMhYCWHq7MESTDvPBAYYhgI",
-	"1c9DpCbNQPtp+28h8Z+ZAUyJYkboFti9avCDs04CQhVFvY6kK0Zct7E/FyJRZOgrSWIYO1iPGfcdAcKg",
-	"fxBoI8QU3ZirWcXXKMSgEHqUdNgzGDB2i7oH9ySMEAAbhdaZkjp04UoForzPJcvVEFID0DcdIuE475SB",
-	"Rsy0KbhB52oGo+uie2JPvYRTGnMHkYl4G7eB3sdqSi1ch6r538ag1Mpkgx/qDdL0DdfeAzHdF3Y6HDkj",
-	"NmhPeZHqbR5ibfv/JdfmBKzLrfn/JzP/Ud5z0g8kjIJuWKnNavY/CsW0UdM1GPoPYpPy5nqwbMLnEETq",
-	"a811aoJDCiLtnYWIepVM+YjvQh+z5OOnhPVzwQvtFYg7jFgAAFjgnYxUAcQv3Nue/9qBMkSOgXU/nN+A",
-	"oFCGZaYL4bngh4gciDFFIbDJjOmyPwrP3k0eHjxM9mBE3klBr4P6ERJaYl/hHA2BEl4B4AHwREC5Y6p9",
-	"LBLPdawkQ5jm+o2adOKkNM72v5VSxIzLCmXwJjxsc7XWePF96LWUr+0ubRIKDJc09875Xappv0s1DQBk",
-	"W9W2VVRfrxf2Cnqx/Ddwe8UFU7Gr0pQcD1A9RPdt/014q6nql2OBAYuyyFvd1gPQWDSeOZ2VDSVi27St",
-	"6wI4N5mMsIWcrwM/RD5ZX40F5d9Dvtp+hhBwSzM9yfnsFf7sHpIhaN8ccCwC1hNYbKQ1XEEwNb0EAvK4",
-	"2ZxwW/u50pkcRoMhndMwngs6Mj+Y33w/uaegwiLzWuu35rMYJqxOVujOJPB9D4Xk7YBomBFJV32coRV6",
-	"bqAvMplCRyBOBZ7o4SGRUiErmN3kOnqWFrzoN74hPNDwdgimilgaTk7bVFBofVlNu3Af+vRxe8e7IWt4",
-	"UoC+WrT8FRdZMyPy3HfcX6kS308q9DXU4FE7QPzcSaHGk8YX/4aONFdpYEMlTdjlLqlKctdaN09H3CR7",
-	"beZ7/vfLDLE4f9p/exqNACp+5h8fQ1Y1rbUvJQA4/8oq5EpdE5SXVacOq1HpSPEK3h8RDlc0lpLKbeZe",
-	"hC+dmBvIL2KGSGJkvtZszj53b+RNPGk+yfavxazxWW9OGRyafxYEgSIKDep7JcqO8J7BcC5SrORxtToo",
-	"UOef5+Au5572plBXUWJ6knMDtUKIWl3KEGSvPGgkeN4o2X7GA5/effr/AwAA//8=",
+	"7L2Lkts4dj/8KoiSr2zPUjKlvrnl2tr0+DLbO+NL3O31Zq3+tyARkrhNARoCtKz1dCpPkwfLk3yFcwAS",
+	"JEFJrZZnZmeTqsy6RRKXA+DgXH/nS2ss5gvBGVey1f/SYp/pfJEw+PfZd+/P32X8HfsxY1LpX2Q2n9N0",
+	"1eq3zsicSUmnrBW0PtEkY/rxWHDFPqtW/+NV0JqIdEnTiEVvU7HQ7d0GLfONbPU/mre5avVblzNGJBsL",
+	"HpHxjKZTRmJJJqmYk+4heTNWYsTSTitoxVGr35rLabvbClqpSFir38okS1u3V0Erzfi5fp5mHJ5LRRXD",
+	"btUsZTSCp2H39DQ6GB+3u5MebZ+MD1j7dHTcbR+xcHJAT8bdqNdrBS0lRKJHeXV7GwAdLlTK6LxCA04o",
+	"l0uWEjEhgjOyiNnYIUgroor2yZdBS60WbNDqD1rv3r++vrg8e3f54vmgFQzykcHDbcYGX8FU4ROY7KB1",
+	"O+ADXu/t8sVfLq9fvbi4OPvuBXYLn5tVqPZ6SLth+yQKR+0n46Ojdm9yOjkOo5Aejk6wV5Fgs1TKWCrK",
+	"1XYdP3vz+vLF63t1HbFEUWx5RvkNWYmss13nL14/37njhvb1Gr48f31+8ce9L2JL77bz57Gko4RF1RMn",
+	"WfqJpWQZq5nIFDk7L5+9SG85Gl9H9vOgFTFF40R/fG62qiQ0ZUQuYzWesYiIid65RM1iaZrX5yzFE38d",
+	"l07MEQ3D9kkYhu0n+j9h8X+ROW6ZbPUPw9OgpWIFh/PsnDij0RRs9VuPF6kYJWwuH7uDhYN2/iqWY8En",
+	"8TRLq/N/v5BwBknKJplkkijgGnrMDyS5YSsiUjIXEUv8ZJmXmnZoo7nP2Tk0FY+Z0/x9aNI9dGhyFPZK",
+	"NKkOxUeY8jtIndfiDBaxsjGShChxw7gkS8YVibkSJGVUCh7zqZ8YXFzjfvAQIpMsIjRJSKykbXjEJiJl",
+	"JFZkxKaUEyXMftqBNL2jNaSZ0k+McNt6A22K0SNd3nxiaSJo1LhlYklE/o7eJ2PKudCT0YTSJ8FPpuKj",
+	"NRtmc+O77J9T+EalK308Wn2VZsyl2kGJaqVx+ijmvIAke5sKJcYiaSCYZRZSzJmaxXxKWCKZn0gL21Qz",
+	"iUapuGHIbFIi9SYtGs44+7xgY7UbmY7Wk6m8uexICUtT0bS58ukgof4jE4qWqXQpBJlTvipYqiKUqHje",
+	"QKAfoQmXOktRYscjpgmxTGOlGCcTkeoLjtBEXyurXagyWkeVw16ZQ8Pw8NRniwai4BSQIu+YXAguWfV6",
+	"0oJkwhQrzm5OC6oUmy9Uq98NWuOUUcWia6olv17YO253u+1e7zI87R90+92jTjcMDw6P/toKWpOYx3J2",
+	"jbys1W9JJRb5z81NHHcOw163e4JNpFJdAxdr7vHwoBuGvb9aCXMb6aCVC7PXd/oG7qd+SywYp/Hj6UK1",
+	"hZTtbi8cOUyxZUkJxzke37Dq0m+QXrOUu28fjE5O2ic07LWfTELWHnWj3viAHU6OwuNW0MpAjNc7FpgV",
+	"Eku2+mFgxxELnv/a6watRSrmC+X81NPbzVw4xfe35f3y4pNVMpyjtBQoNUstQ4Py4G6b+Do1H9+Jyu52",
+	"YxyuhQlNJAtazIzh4xf8Z661GD2E8pviBIDUqUUyyX5s9bu3gfcjEEabPuppzSShUl2bP0sU2ahUqJw8",
+	"jlYBB7tPemEYagEVhtQnUtFU+cRVfKAlzjI57yaB57vwbkIu7Hf4xLPjcVC4VgNNYD2dOOqTbUbV7/om",
+	"axSFYGAXqFAajDy/dfu97dt39ZGt2z/Ily4SnHk707/fd+EMlxq0+l8GrZ9p1Wu0NwQKBq1YXtN4YK6k",
+	"QYtmaiZSHNxNzLEf/cKtbia/KeDnNYwe3y9dF2bviwV0mxU0KDGvAXKvQZ3TDeC0WpXMntgK+3rD67fd",
+	"x/+77v5Zr7sr2CuX8ZyJTDWrIjJO9NXhlRWV+bhZlo7iiGj1wtwSMQfJcxcpka6XnQ9LUmIxMJ98aJ/C",
+	"/fb2/Hu28pyUG7YK9HgzV5P4+GXdEemd9sOwowfbC6sb9qg96unNRw8P26dRyNqH4yeTLuvRg9Fx2DLX",
+	"rhZraw13w3631z887ByF3d7BgW6Y07me1Ac2InIGx26Rskn8WR/Dm+uzv/LLz6Pz/2A3F1HF9Bi05Fgs",
+	"wKRp9q7sa7k938qyrwV7PWMat4KW4NcjNqPJpHWlZQRY0+vqtELWPhmH3fYTenTQ7k2O2VF0OD4Y9WgL",
+	"99h4zKS81BuvqpnovRiAaYTCS6jAg07RPSLzmGfKFSa+tPA13MWtfout/jQbfTeO38R/On//9/Pu6/hc",
+	"ns/V4q/Pzo/P//a///0/nf/97/9pBS32eRGnTF7HvNU/DUO9kSYpk7O8IZmqa3wVuZHZNSNGU6u3j8ci",
+	"46ou/kyrp2P7/ZGbk3KBb46HaJrSMft3Y93ujMW8tpmesO5h+2TUHbdpd3zYPoiOR+H4lJ1MumGx5Dg2",
+	"Z/S+C8HMa8ct/jNNQe+jZ5SPWZKwqFGpy4VRNaOKcDES0YpwxqKyxWTHCw/V8IL/je14yowJ6HD767kI",
+	"t7zUnMn8yi61sHanhc0K3LMZ5VP2lkq5FGnkdwZxoWYsJQvzUunwZmnKuLrOn+nrPk3ZWJGZSCUjI715",
+	"0pXmwWzpviYVXSRMq0HUtK8lRDh8zwT/xFJJ9axeC6X54UJtZTAeO196bmD38TUX6prapusXciSYxJsY",
+	"3kGDsdvALndyzzWl9xzzlTtlp1e/xa95GkA9OKHFmfeuqZ6kPfsCSMfZkklFYGMWlHMahHu/wVu4NBcr",
+	"MhI6VhLupFhJMs6kEnOWlq6l+n288zVbjPAVirANQzTrW/Vn3sFDWfT0Wih/Ny9FSsYiSRidZuWLuOjs",
+	"2zhJYj4lN1ws0S6id5bgrEM+0FgB4dSMzd0OLxmdN8xL6TNgnUZzNh+xVJIVUx5ym57ddoG4DS3Dj3o/",
+	"0pFum3IS808iHpfsoBGT4zRewIHrt87JkkpDw4iopZZo9XwcL6/d8efYFjk86XY1uZepKA3tvWRpAzuq",
+	"yxDrLtEtWFPt+schRLjnmzY7+qV2FGXuIurqXmqC6vOb1ds/xuLkP5//Zfrnw/mfwvFf0+7ow/g/P/94",
+	"c/Hkj7ynflgeZS/ESXxGTyff/e0/ooPv/5EkYb0KhnWsWQDLXUpbMpaLhK6uzVTPIkp+EJ9YQmHnss+K",
+	"pZwmOBb7fVtvw9Z9B+qXeTeNd/2uOXB3zdihyM88zTWia97AOAy77ZOo12ufssNJ+4gej07GT6JTFk7+",
+	"3Q6hE/NPNImj2hlY83E1HsQhuWH6ZZJ/u0JpwENsNEnpf4G4UZBGz/DuMSsbxOFeBy/+uhC6XuADO1pO",
+	"5zvLl5pAz799z+knGicoZVcv/4gqOqIS5hWJpU9aikbXmdNERUTKGygEpV1dxt3jrb2hz22v5ZHVRKTK",
+	"2IEgTN6Ak8Jrl9fyTz3oqWyN7xOtFFgz8OFJ1zUiL4SM9S04aPX1k8Cx9JpmO2azgMlSjmdsTq+1HBcb",
+	"c2a+fY7hDTEG4brZQFrcJ2hGHquardVubrSg7mjvldnob2ys7myb1qTB8eR24OqIyqbkLY5cHkeTr6bc",
+	"aiG/uL4hoNTeWICepstZSs05i+hjECWRwO4gs4EqW8T9XJ+XYlW21213UVTxZFW2MITkzfTtb8ZaHjsc",
+	"N7wtGsW4Z1QrOiQRfMpSkogpiXnlFje3jWYHusUX+rq5pDWz2JldppppJmdlcFNdK/i2zMdSWFbK7ccg",
+	"SqNIztr6K0KjKGVS7hI5ddoUOfWi1DSxA6uxMXfcQAJzq58/99HB6NG4ymRGTZSTFQVI7IuDcQSFOoEq",
+	"TWoNmCaJFu1nVO0SHHTSSJFikGvIURurJspLGm9v5Mqs2SAPWvkKlq5y2EzlZvuHM3VNgL7/4HaulyId",
+	"xVFUPTOvhVW4Y0lAxqyfkEn+aUUEMizjAX7pCEJJIpbQ5C7CUDnc0pF9XjrjqB2NYpB6tn+kPHozmXgZ",
+	"7w9soogSZJbNKZeVgIw5TlkfC2iH0UTN6gGJWl9nScmakm8XcQOfnkdsvhCK8fHqnL9NxVRzurocKumc",
+	"EUOigEgVJwnJeMRSsqQrz2LERbPXMdfHDBt2mZZtz+Hlzmja37MV+OnKfe2yVOO1gVgue3P6h2DWmBNn",
+	"6LXVbJplhbCvYjmnalxdIOgBuN2SSgz90nt8Y7Sf2+vcNl3a8x5KlrqwplxDyHtvf9dEWiWhM8K19Mvf",
+	"A+JxvEGqFJvQLFFojLNhxz4C2a/vPq2DUlRs6NrBzMXXGLWY94oTAO35WcoixlVMk8qZ+pAKPvWb6u0c",
+	"oIHrsdNCha+VBR+C9si8zdxYt4tEdFRibt2SOVAPi5SH5aFFffQOWZw94jHc5ccilkQJlD3XUMjdRGjo",
+	"c+QiH0cRnBFoTG+kruaxvaMj8imW8Shh5Ozi2fk5qBJ0rFgKdwOsuc2Xgc6VENdmXLG+ObWQDXsxieex",
+	"avV7R0da2oY9oSlTGQbmyuwQT1osSlhflLh89NYtTJVozuK8pSmdM+Wx58Ge/TFj6Yos8peaF8Z9x+H6",
+	"+c96LTJ+w8WS682rBWFqOoEm/ZQXmboWk+uUclAcgfowJof4mjgO8fHnHUge9jaR3J1jI7GLlxwyv0NX",
+	"vSd+QCtKUuuSeAo0XTB+spnU6O+v8AcTDGCCD2IUenDYhtzQ7K6hzWv5gx1QI03wBYceXkLg0C0zyMd/",
+	"V0qUojD2SYjw8CsQIqXcauklp1Uq5mDZ0hxrnAi5fkcUrZROn1ERTXbEVKCppNzsLoSgTRpjTgh3QM3U",
+	"KN7SJPmBSnUWzWNel0gTKhWh+lksVUqV8LEiiD6Cl2oCUoyu6HozZDkTmj7G2LHL8WBNxPjBN+gaMZxR",
+	"AxHiT+wtaFB1KqBmZfy5TjKDTWMYVYTz+YLyFejx4HsjP6hovXm8Fxrrl9c8fjQOu+2TUY+2T6Nu2D5k",
+	"J5Mn9HjUGx90gTdLlWZjvZpa43iTRpDNMosXuOveCaVYGhnHaMwh0nop0hst/EZ0BXfvIhVRNtYD08tl",
+	"x710HGPZKGlU03tP+ofdThgedrugd6dZgr6xd2yS8QiJBVK3opNJn8woj8CtC9k8HXCKWY0piT+BEVtw",
+	"UDfTmPEo0fTNFlEj+Y763bDT64VH3Se6/9xK2IWVFdNz/lKkVSs3WLrenGVqRnqdUI9v7i7jNKVc2Vgu",
+	"R4bcwoWaSS2jgieKRrTkgs0H5HfnSvKnizevfd7cakNbDET39YomemLMH82iNf5qh+ZQz+2H1+ZcVtk9",
+	"xEcZNq+FPd2OkfhiTt5fvmw/2YXFdZuEgXwmpBhQ7VDXRw1EQIPtS8aiER3flGlwrsiMJYsqn5/P80QJ",
+	"VB1jFWgOYCK815/nw8p53iWgOKUq5tNWvwWZSmt2f7kzZ76yOYiBRxCP4gvo/qfwCQaeidK4OkW72OTM",
+	"ThKvgMWC0VSakA6t60z0LUBJyrS2jHFLy1k8numvUzLS7aQsYVQyabmw5bwbCORaP++yewyB0Apzd/pc",
+	"3Qat12z5XtYVFM6WXmeyZVRJzHeM3Ox6XNuv2We1JtrqXEnC2WdVDT6xMbuGqqen7bDbDruXoT4rfdxv",
+	"legP0jMW+Z87siOP6qs7p8/InEUxJZrPgSAlFizF/WVkS7y4fQasIhbO57GuNVTE2KP/B2LonO534eVP",
+	"Srz8uODlr/OgviafdWX0hk4vRcaj+hWmZixlgVYz9Ez0mZMNBJlAAz6vFxdoDtR/7zLXsjPnsDxX2613",
+	"mvjQzLAevEE9IV4F7ypvNQo8YXR42D4dh732QXTIjibH4Un3idaxLZ/DyK5gpzC89QzroH/YLMYeROET",
+	"PPhPaG/SDtlhdDQ+Hp3QJ6c1jh7Law7E2JWBITX1il56kQQutCRKZvST1uAXSexV88yeuFZNEAImTtRc",
+	"79ZkWjgIOW7OnF8+2MlzOm5SdMwMC4iChi1WmYQmzlu6SgSNLoX4QV9sldD+Tywlx4fk+/hbD1UW+Ok1",
+	"WOfg46rWB6LhnK6QvsdHRwfHZLRSDNLH52InW3hYUve6jivITAWtmGY8NSrUBw1UYDzSWwQWrMEfg6sZ",
+	"kAW+6/cR0UyJDWcDpLRu7+Dw6BhyH+4aK3oXTyPotlbo3GIwufZVTHJ9aOp6gbTbD080G+h1gQ3oy/x6",
+	"+/QNWBgTQvEC7vGovjQYwULoRDHjsLRRF6BsTrX66Nm65p1rZtqt3opJpM8zNJ4bxG7YAu2DeQ+aFjvb",
+	"TQ9PumXDKcxhF8PpQUlX6jq6kiUfKeZZPxFVWgDdU5Dp4QGGElTYppgzON16u06o9NumF04r17nHvERp",
+	"Jy7D+smM1n5vU1DX8ZO58yGF775GC8+AkRx1g9AZiVI6Ub95i899jDiWQnu04uBSvE3Zp5gtK24+UNFF",
+	"lkRkxBBzBfyvZpO5K9WAyvafIoPpaVJAjAnBJPQIsQlofoETmS0WIlUkYvKmU+grciUVm4NeWbS6BVOv",
+	"Irutj0IxER5ewlj7XB2/JaGKGYKMZ4Yx1U8stJxb+arH1VhA9Xzyd8CKUEStYdu7CDgYwucTcHBuxB2W",
+	"5+xWhl4Q5YIpFfOpbIpB3+YM/2oPW/VsFdP2JGoikcp5mj8v09rJgPwVDcNXmlyZsqHzjYlhhehOwGCw",
+	"ZW7FLTZfsTw22DB2NEC6FkLd3zuq2A9ayPBxAUBxMgcT5HDBvWaDlCp2nZhWylxAMtiWc5GyoiU9IvgZ",
+	"Ar12d3Ruh+Gkp0iK0dWYQWn0QBN0zzYuL3orjeKGbqoapFNTvje2P2Wc6W7Xpov6GrUfFkG975jSkphf",
+	"6nCdUHo7mPPwf26nvbidUiT9fmWWdyJhr4U6w5NRXVCIkwRaUSIVqAw+YVq/homtphnnUL7hCWb3QFsD",
+	"kCMGLVC9R4xQeWNC0XY1ah03hV/qmRXhnQ1nsTpwTZILRtPx7B2TWVLPVjBKgV4mWk9bWI8tUFVpjbEr",
+	"FwEljxcLreR//NIycYLWewA4vpultVt3v2gBbccoYCRhMQxj4jKjMFmlWpL0DrOaI3p1d/06+HIXt4wh",
+	"ZLEcfmfWen/NRuo7/iR37iXaxBtp481U/q0s2xUcn/QTS7/N5Krhhk/ENObr7neM57we6Sbc670uIqSM",
+	"LGmsRYxd7vQnW6ex4ZyIGVGNjbgDRg4CYVs15pHQhRILwzwUS9hiVjICbYYm6ZaSSwHLwQ684k8yX56C",
+	"tetQf3lyEIbhYT2Z+ZRCIufRUfuJ3lnHk+6oRw+jJ+w01O8uoLmDTtjpdg864ePe4Vo0H093sIvQpN9v",
+	"vRJ/j5OEPj7qhOThX7rdp+SHmGefyecnx9fHh4/IyzhlE/H5cffwqLOGEXSfXPbCfveofxh2jo+6vYMy",
+	"SWzGaxNNTvphr9+Fm/mo2y3RZNylYTs8GfXaJ+Nu2D5lh1H7qEfD8Ul0MDkGD6ChSdjtR6Mn/cN+//Hh",
+	"k/VEqfdXIspzJm/OFovHvU6XPIzfXDwyRyme8veLhnT/uzs5t4rGAK8DWpufeSB1zsiPWcyUlrB53dSM",
+	"MiRI/N2gRZOk1e+dBK15rOWVQ81jhfi7FjMOglbGqZTxlOs/u91K1x790Bq5qURhiUjGSFxWGJ2MCP4P",
+	"bOtepLFIY6VnPouns5bndqBTECNHBiLi6pe0hgctw4SvZaw5+vrp4c6GpC5PqOdLcOOljPnQsfzHGfs4",
+	"LIsEaxG0+Luj8bPz4/ObxV/+/OxPpx12EHbGvYSP5i/D6C9/SjQJUn2GHhuH+uNtFvoxjdsWGPIPmLWG",
+	"+tjvdxvEbU6nmE+3TJebUUn+lkkABs/4HlLlvkJ+mrRz+gdPUbv0ZKUDugvWn9gSMiJco+BakIUmoBGE",
+	"j7mOI+AFW4WvXAVVdJm1nCGsBW7pWfu4sybGloLMP9SUNbfyOV+3xNv57flfc/1k5+um2vQOzlcjoGDw",
+	"exX5HH71eFZsyg7ynDxy3uf0i6Vp5ilJGQTFxwrdLrvYKEZNzoNLE4Rvh1LTLMpjLWb+IVYzfwilfkJo",
+	"I7Lab2Y/ltxk/xwRoVe/zlPYKKs3iOb/xwj3tQRwN2mZ5B3L6hUgzE7PvLnDCFCQMny6Jl0szxfGojMd",
+	"cq5knpeWp0z1TZIMoVO6W6rMuCmBCiZIYKR+FunMBDalEK8oX52hvOtLYY8/q5nJL1yTeKuEuJ5Tvrqm",
+	"tiWfLco+NFGIpjIPAjR+hqyD/Sequ96m2kD8JKpOxSEUqhiywVgHd580r6whUvFKOc7OVMmCIBpZb5KA",
+	"0xAQROTeCVUy4eUzKkbaTCf7DpApjZtQKr+LP0EVJkqsxh4QrZkbCx9eQmQSs6SMz4t2DzRP8yxJLFDc",
+	"NbwKSyHSCEKvAADu1mcSqJoAAPQ54xFCbL4/fzaj6k6uv/XIonfiqc7lfBW0VBpPpzCbwqPYtsZ6d7Db",
+	"VjbccShfyiULFzQ1AFN1A/9a8cDsG/gKYuIqETLFfGU2mseqMlcjt+1WbmRdRZEdy/mZz14xRb0QYFAA",
+	"oqH6HnTelootGgv0aTK1i0EaVLLu+veLyh7F+/XKg/dsY33hQmiD8Wi7USNE0HpK4Dtb0/yONTfWlNxw",
+	"V+/j8zevX1whKFtlL/755P924z/lbsR/vvNUavmV7dOd0gXvdlvgRP0AgXdQWm4998s2aMvrrpbgyx1L",
+	"xHjmAhlhWyf03XpvSSe+q2G8eU1a1FHec90/4yoe01rk12uRYyNUpcus8l1VuCwyxDhjkYUFzBEedjHV",
+	"HDSpIZAPVhlNTYCsDhgufG4Ccln0ikUxvYSPXAq8TWjMa+XWchrkn19DqhvmezfmyuWoZlqmxrSD+2XI",
+	"TUqB60cFRZyJOV34yeKdA1AHtONmvHQjoVbjGssGXTj9KP1Kt9VmtPQP6LCyWWNeR2ot46RouREl81s2",
+	"FnMmvRlxNdRyX+rqOo9uPb9+h4Ijedrqn2kSR7Qpi+KMzGMpIXMLlru+MT/l3zfkT0ASxihl9EYSStIs",
+	"ybPPxoKrlI6VP0FFb1AT6OakoOAwdoFLCpsQygoKrMm7qE9TE+8Dozdvc3d6rfLmXPB1poUlozfXzvNy",
+	"HLuD28WoXGm1bJoZRNM6tcphdw7B8vZ3oVm3iWZ64u7UavQqzw0cZYiJhUXsIV+2XohAT7zgIRKdmeVs",
+	"YrARkIfvXj4jp91uGGhVDR50jzpHne7xI6APHg99WBaLRHPhWPDHf5NgBM83lrUTAGAv5FzQzz8wPlUz",
+	"A9hlZiVVas/9i0s69Q/bxFPqvb006VhyJpY8wJhJg2Kl95BIfcN/0nnSOagMftA6GLRaDSM8PtS3slIM",
+	"/KD/b9D6+C//2v6vq98NWv/Wqg49aH1uT0Vb/9iWN/GiLWDoNGnnOwXr+ZSBCt+xRUJXyBPKM36bMshe",
+	"gTjVNGNkOWOmYrkB0rEucEz5JIymSVxADFqMR5O5OKzgoQ1LdKguk61aJUTCKL/T5H6I+U19NsNBFoYH",
+	"4yxN4B/sKUlZ8vtBi7PPatAa4nI96T158igobHoLOmUdcjYCOgA4lwnLNsY+ZxmhdRtE8AcI+v79Uah/",
+	"7h2Ps1SK9Pc3P/ays/DPs+78u+mfo+7qcB5mJ8vv/ho++c+Jb1BNu6IXHj65z+r/IPCw+Df5gqpZvsNB",
+	"ikURsjzfO4VL3PNA5pkE9QF/gIR5uGhokjAIruYRwloQRsczshBJPF71yTAdlqMJEzZRAWxuSCHQl7kN",
+	"Dh+qobEOyQF/COlj7ZipSXum1IIu4nZKFYMlbhuG96gz4JVjjdHPT9Pfh0/V77ut7ad8l6XMSfMWpukj",
+	"EFUuITBEWgZk+KNDDz3nZT5nsuWU/RP+8ffdMHy6/H3va02ZqXR1NjFgheXZXpgJKAHBoq6N3kWzhZB0",
+	"mY3HrLKtu+6QJyKdU4z0VQegMdLP8Tybt/pPjgELaB5z/Lubz0cPFgPnt5+Qx0y49upRWAXr4vn3D6Qx",
+	"cecF1str8qm87RjXg/2of77ynbMPHz6cOTqNfyDjmT5ofMqQYx6fHDkXXPVy+xaKDpKU0WT++0HLqAaD",
+	"VoCQqr8flDH8gOXtzilug1YS8xuUPr57f/4u87C4M4MsAkDLZ9+135/rIeeyx7mWmtKM6+8LDepbEa3K",
+	"CZutf7OXX0cLv//6OH8U6M+hmeorAGKoZimjUdNzKHCYA0SUR/6O0cgufv5lbexTppwAMlDqEYhSegt7",
+	"rx1D04bE381YHkinvEh5LLg51wzHdYyvHYmsD+KHWCqwAznkkPUxJLFUbhnhHYZQVGtsWBl8gcSq3j0W",
+	"I9zDijybUeVU1FmzqSGxVpFxEjPuGZFkPMpZTn2Lx407d5vNXxkpmpnXjLXgZeRkw1D/fPKVB9u0x6rV",
+	"C4vs5WYi613nmDJ32HTPGRRmvvQeQHzo3XARPLrEGL1Kr4zO1/b5gkcsMhkN9U5fYL6adRqawID6CBjP",
+	"26iOwHzjH0SYD6MoBQT3PCR71sfzUgCYP8ipxhRj8DeYjzEiMzKFaWqnEOWJ2pjy4in5uOS6IQGL9tFE",
+	"74f7d/1m0sSB3ookAWaISCSb2GDTULbkRQB8VURKVmUwmo5npsik70zrxzacqDqCHz2dGnOQhar0nFKM",
+	"Ryl82rb8g4cM0EKNj1iz279ZdHzsGX8uZVNU3nCsH2Wgw4a7yvIe/wLdh1+8pnMWuWX5yiN4DeBBjvkT",
+	"sisspH489hyYRZGPXhtQEb7UNBy2bNqrF4qmarPwMK4US92JKGzZfGdGTl5nU/fFNblL3xZBzdcxF6qx",
+	"V/huty4r2Rblnr9jilCnMDksP8pyuV6xcUXcHnYbI5Nqo4xrLpmvKeqGxZA+q6JgmYex5vag+3HXBkYP",
+	"UYmS/QggjvUxI7tZUDXrVB6XMYEaCIlJDl7ivbUwHOVxmrSIdYtYg7+pWQ71Ay//X+Cze/Rtk/Cbpm5e",
+	"8PeOz3bv/Z1BuWikN8JgeOldBf6tdl9KZW6QWq9L42gWCACaQuWlpANIwNVCN5TKhmwYP8vf6yAxvNTP",
+	"iPJDhak2RYWXBrHSxKoWomXlDq/iYlTHVn6Ow5OZvjRn1HuA9EOHhNuI/Sl89P7cKM47sEdnTD7lyT+q",
+	"9VpUeVCgRu0wrE/ixq26XB2WfgzjuGEr3xD0c/N1jS8u4usbtlrb/4USi0XTUumHDkl8or9Y3GdR8Mvm",
+	"w2bsIevk76op5NvV+fOd5e/LRjOhVvG8vGc3hbBJxs+5HRLP36NNDLgzuS/jOUsgj9jb7xKzHxcLxlkE",
+	"gv+mgZjm7jGUnZS+dX1v1PqC6vAcOaB4UsQpNF6HzwAJDYgEZv36ODFtYfc70QzAvytN93Fjv7vtTNtn",
+	"wwZ1Jt20MzIncGSXrWFGYCM7Gvtv1EWzPL7k7uqVv9f8WDb2OWVqtw4/xGoWpXTJm7aZfcG70kvzcNc9",
+	"dlv9omCk58/9nNDRHB5IEoOfBwBQ9Qkq8NYrLHed++HfUjZp9Vv/+ljLT4JrPv8Yn8rH58/RWA03XOOQ",
+	"3p7r6xGHQ874imDEk1wwjG0CcMf378+fI44ZujW54PGYJlDVwoA4A0Z304SK2/S+k9Es6q0o6hJ5fMUW",
+	"2VUJMhVEcDTBdYjeDSJTYOUt8HFHbBrzIizA4Nu6yLYl91FYgay1M5wgzqvfU3d86HrqTsPwpHt62js6",
+	"PDkMT0+7jtMuvJfT7hm49Nc5pBd0ynDGskOgJjAmGOhnwx9ifjMk6Em1kq/5YCJS9hTD+gQZMTKnESPZ",
+	"otPyUwNjC5p8rd3eE5hy/ncpnuTjWfuvtP33sH163b763f1CSkDpbfDSQ8iPsFDGklCcq8XkbpoaQhS7",
+	"M4sYVINs9Y/CYI1/trdH7yzMC28J37n+MBOywH8GkCKuWOSegIAoeEmf7iQx95HskBxhDA7ASmRAEL3w",
+	"kjFIo+ImzMRHnOKGusux3nrmduKrhc+e+QHKiWD8VjHpgEim2bRiERmtIDiOyjIlaFJxUVeqlwfmtsaA",
+	"tGtEcY2aSACDa9z5h2Fp6x+Utz5t//366ks3OAhvB4OO++fDYM3DR1/CoHt6u7fwK6869Qri32JFJJ1A",
+	"cJVkxvdiAxgg97JfibCC6rUIDAKqyGTCxoi81WmoeTngRdHLgETxZMJSC1jMPrF0ZRrpkAvGyMd3TKUx",
+	"k1cPAdvwcYp/mtiXck1Ms0TVGpjr3PnNbOpf2v91X/Z0Pnlly/HWaY03LYpsgicrEiNHHr64pNOhrR+K",
+	"bFqyAK/tZSwZGR52e8MOGX4zxFr1qw4BNYxOIY5ZszoTuREQKVB1oWCASRnG3C5S8XlF5rDiYqLX7+Hw",
+	"w2OIChwGZDhoHbSnf48Xg9bwEYTd0ZLxls7ZOupP2q9MHd7tWMQLrmK1uqRTU7p18lpw1kC4y4JANlpM",
+	"8zDN0PuagGhrwlLOBqwrKEcNxpIMD8LDIWxjwNXAQOJ65OSAdw863U7v0frJ6tHeb8Y/UOOna5Lh4qgE",
+	"z4rY/HbegclxHdM56xMTcViWMDHOr4+PeDYfsRR/GgaFeGAyE00KLwGXM8b9ktFqwIfmc/PcfK8vlFEq",
+	"lhLQgYfoRBVZOmZD4B8wspHmEJIlEy1/QkF/p86mrbSCZpQBjyWJp1ykLOq7Fic1Y9w4XGHEmtdAmlVg",
+	"HLCUDFMmmRqSJVx8cQQ8CQx+MGMSrllHvQRtGH0bTCR3iRR0lu+c/wfcFt5VBHZJJRmWOtNLIFKowELH",
+	"bA5XuphUSAkEM1WKcraMc8Czb4Q6UMCk4SQpA2rq67yYeFXaycce3WXWhgk6xKsQwJBlvSC/aVvnkv5d",
+	"d9m5spSYYyQe5WQI22TY+Vo7wE71V7YFzD3S+drrX50+hESvl8tjxeZ1sZyc4Q9iAqj65i1YZBPqbU98",
+	"l7yKv4UdxD6rPt6hNE8rMdoO+ucHPI+sJnNGuUkAiDHW2O7ASjjtUfgr1hCMx6TpxjAS7jojhOM2uafO",
+	"jgaWpqGgnWXdSApLzD0HYtw0TSMxXp6vawpxoo3uOZtLRudNU1GMzr/uPKwx9L6TaFRiCzSsrzwRR2e9",
+	"11TeS5Y2TcTYPr/uTKy99F7zuNVf27hUMGr+RyYwiTcHsvpSym4yqVe/gywnQMkEBmmdRz/az31d23cf",
+	"225ug3J5hU3fuQUd9Ni3m+lbHDJO1xNObtI24FZZX8shsJXbAaMoWxhtitsVh4uLypsilqVf1MdWhA64",
+	"iucsAOgiAzkKTcLfEV3hneNksJXyTnxzNO8WlGm5KRntIidjq4/N6zbFoZ3nOKz9usiGuC3CpV8LBVFW",
+	"uKq7baYolnSUbLEvzs6f21dvg1ZcaPzXMb9epGKqVd2NrTiWgnP+1n51G3jKHm5qqlpq8TaoAAFuaqAE",
+	"ObivrV4u7JlnPZ6d4761YRopVO7dKoFOt5dBVaglBae7u3d330Lf0ug7qtiSrnbfPPNYjgWfxNMs3WoH",
+	"vSq9fwuRUHzrBT87f+2sNY2vbTrMFl++ta/ujaVBDF22MIF1KZsAv1IFRBauMoyXRUSKOXP2hLl8KHei",
+	"Gfa2rk4i+w7ranN13CN+w1abjzZ+V7F6al5hGsx9e9s29Tb/4Dbw1Ibf1EqtDP3e1t6e3DHUf9MLOWJk",
+	"QVOpry9KQH0h+XTxAN9wSCGGk188gjopoEYCoJoBsYP08k7LJC7ktZp35vNuXsN1UeV4izP7zPnSHUfl",
+	"CpjHcm7th9vy/1f2m9vAAz2wqaEa2MHeFjcvNQlMVyohsOpcCfjgKRli5v6QSLqSZAnVbsgbNNi6yiAZ",
+	"Ma1WS8yeRiFV68/5yyVGMuA53AeuEXIUdwE7CKGjd4ZbSXeHbVGvT7uJ6tUKvvsleiyxlm6KQiGYG/AU",
+	"NOzCX81p+DqXyuatQM4k1LYCR1Hx/owlCyDcizmNE/BK70gryI24VraFtdRxOtuvNOUI/0ZWiiVhbd0d",
+	"oVGUApQGJKykoziKdp7sxP1+7VSLnva29IVCC3W1irWH9Cc9Zbg8VCnCRI7FgkkSCf1qRYb48OFDu5ro",
+	"u06QqOYFwziNiHgZz5nI1O6Soioa2CCp2a6+1pmKIyN5YX4iJ3po+xO//ArOjpLYfpWsfRD07BfWWs65",
+	"YimnCdZveqGv4J3FXGxpC2HUvLgnAoLluoiD1/NAf0IipsarbyjnhgLEEbA4Ixk/S1mkDypN5D2l/HG5",
+	"pW3EcrfzfavNGxk9iGI2H+9rcLwfqFRn0Tze9RKBPB9qG1hLz6KrvZDxtSCMg4WGQP+xVClgFOVlqhM2",
+	"UbCNcuEFUZZ3mmghOdlGNplrnC73xt0LOCnjqisYO+UrB4LKnrghjsKG5VlyQLLrPSgxsd9vIgJ2tPdz",
+	"I7MxnBc+RWtnbmJYiSyVdpavRBRPYh8M1Ac3sqMW0lE5aBY7a93hgndg0FVD3c9tq/xnMi3CQle1tN+k",
+	"dnh8SL6Pv9WbPTA5W5wt85pyRgPXR4ELxQLS7T3R7yN9jOv8BVQf2/XU21iJa1Y0s548lW73Qp4XJibV",
+	"YCLEsojWpilzSuVD3HVhtbChOgmjUjkR3npXmVK+nM71VYJhhkPwHw075JlYrMAnM+CaXdwwtihCmpJY",
+	"KolwWxgobkoNl9vP2UzKaF6GAq0ab1MIiorLKJa7rI7T0LY2JU/ne9vCFtkpxnhfvI0gbIqToY3gGz7N",
+	"j7cBFuZThoKfycW1WbE7UwUc/wu3mQ0kKXe7N3qYyuJ6mvloYN8UOxanj3eXyTE1tVHA1n5PwVeJbWwa",
+	"RuR1u4fbwClRsvEuKOq57NEA7VZ0MTc9jJQ8xIq8moKPQBSo1nv5CjJzveb4DgtTK9290VNd7nV/xBUJ",
+	"K0lPkPcSf0KL/AUCabzn9BONk3vIzzS+Fp9Yqm/MrUSaN8XLetij66w8hLWfP//WHbCmlFPheNPHTgFo",
+	"2PuVmiqbD0CpLM3e1sm62fT1FFFFR1Sy3ERWMvoY1UDZIHCrVHOx7JDLdGXspwlV+/TEVUva/fIWoF+F",
+	"GFuryPercIfjVF8L9cwko+xoL/+MxqJrfcNsZzU3X5w/N6bzwmGqUsqLcN5t7qnL4os9LxeAUFKVybpl",
+	"2iZVAHv0FOva5S7YOWIp8JT52pJBnbm1tH6xsCeUVfVfWEubZAuihCBiorAAwj946JIhtvHJ//wb5BdY",
+	"29/AqmHBD5HGf/95Be9c4s7qFUfWfv/eU7hj34bqvC5JxeRWF8S/htD9ni9SocegRbpnxXrcU8z4NYRy",
+	"BJWCCptaKBVv+DUFgtSll1wbA5sVxoMMuMX9MNWRGgrM7LCyDYVaNp8ezwj2StgHbhWbgOQJqkQypU+T",
+	"mSsZiyjm0zx3jbPGShKVM1YUplh3ssxbMNAPqeBTtwbIL+hWC35r7BJ5Yo1pIlYl+BhKdVIgDm7/XDOf",
+	"VY4eDvbTujvkDTfp/kRMDH44eUFNNnxuPMXa9Sa3Cd4CO4E06CiLVG9RFduwo4htScxn+lUgZ6KoP/8B",
+	"06tiNmY2IauDmU95UZGjo4Pjarp1Lats3oSb+WG2KvLZ9HVnIpc121owsUhYpb+jMNy2t3PYjzRJ3kyg",
+	"8M2mFIqrO+AZzBvRWTXVljORlGGeIfNDsWYzhh2I3iwWJxTCUT+f42fdsJgqTVMKohYmkPiGcBNzyMI0",
+	"tWRhkwFYgoHtz7iNGfbA99uiTx58Crx+4lJbRdU2b1MIYO8bZJrxPH9sfQJ/rdUC+f5rLbG9wZppWyPq",
+	"u/evry8uz95dvnjeClqXL/5yef3qxcXF2Xcv8Ofqj8/evL588br284vX+nPz18X1xeuztxd/fKNfe/b+",
+	"4vLNq1YAPb08f31+8UfoSv/54t27N++8K1AUEN6KUO/Pn1NF70KsWzdz6SMOoBiIGP2NjUG5cDd3Hcm2",
+	"8KZNiloKVeaWX5UVmM68FN5O/Cn2bNAzrGSSj3i4wy71H6NLBzkZcAsyydJhQKSikwlWSEKHq1buhvnp",
+	"GpbOLwJvrTt6lVXBBDMBNdksHZsW6V3Gneh+GqGziiZvndXADLVKXaR3GT+bMq7O+SJTQ+dWG9oDO7T1",
+	"nko5gq/cKw49isp4BuF20D8Z+ADMrCrvi/XsuIS3b+5UBN00gVAd8oYnqyJj3W7EWILvcGvm/Qwa9bLv",
+	"XhiGdf69hjfiADG228SUpBkPyBLQcgp0SJKyBaPqnix0izTJ0gm3n9opODdibU9pNjKnn9ujlWJwkR0+",
+	"OTo51jvtXGtiWcqeGZmlLhvkmSuE8YhFDriHxfohQ5ktWCpZxKJhn1Ayy+aUEyXEDRFguC82G7o7C2uw",
+	"C2FOJI2jAS8SaFgiGZnEqVQdMhzbqh3DPuTYgNJG5Y3RsPS27ZBhlNKYx3w67GNyuilir3uViDnqFhEy",
+	"E4MxWRBdiNADbQ2xkCgyISOwDU0mu713q6lRlUynoOL8KWczwV9S0SSxj2z0bNDKp4u8oiGOHdxD4Nqp",
+	"OYqClqUFpLya0MagVayV96Y6O3/VsBWoIiNTI7OOLi4rwJ1kSDMlhkZKVjM2t3j+BWD9EPArh1Bzr3gH",
+	"WLA+ZGLAjcNYb5QolmOaAl+eY9zBUEwmQ5IwanrI4bcEbkBZWapMCSTKRNNXTCYN888RyL26gq2CHzml",
+	"90FZzVKOqcgFQGWZQxor9Ubx07x2Wy72u/6jy3jOpKLzhf6M2WDZtd0U8Obw+m1Qru286fuXTuHp4uN8",
+	"sNvJOc6wr4I68h4nsUKu08EuUqlQTd5vL3rzQONlPcvyhXmsAA3N7HoDZW+Ws1MIL5vB2lyw7TsKzY1A",
+	"FIWZxAZEAqtLIaLHXlZWjy1uMheJ31ZEzLiKEw+o+PY6mYhYsokUr+Cl28DGqJiAma3qpJlgEhdiZJnq",
+	"5eFktDIyBMpwkgFIrZ2aRdjK7UqxJKMsThSJQTNshhbpYl3VvcCL6PcAsC1OYrUCvkMnE/DSm4qt2x7a",
+	"C3z/tgQrfO8tZR22NrgWQ3I0a9tD45bxP5Dlrev0ZlfLVCbFZSpJqk6zd9qZmdV41qpdKDT6pPYSPCPS",
+	"Psg5ut34tpsS5/YK+BXmu6PgtZPlqSzywVxVurKxJTXuCGmM1E0+qxRbrFR2rVIPhuR24hVOt1zFSk2O",
+	"DdY8ykGDAxrmpRX1kLUskcbzmFOFxJ/TxSIvAwGWOD/tnuuH2HXQigRnjS8Kzux71jnScI/CU/su4Kw1",
+	"vfpOP7RvAkJb05sAFoFv3uZ7ZPW6gNnUPwvOtjjOpabWv+pQZ9OrzlQ2tpqTctObLilvr+rbxaObXoh5",
+	"jvaa7xi3Qk1FhKsA+t+bJzq9aT63MjnERAngvI7IuF1HufDo7c0CEAJnXaZCGQ4MBHhKqGW+ccJckzDH",
+	"gA/gQs08oqilbHA1LV0rxaUfSEQE87COoMUa1ukyB50OjKIRp0SkgND2Yr5QK7wyIOB2TOfMTffbym7w",
+	"GoAM891TNvv67AZ5lR+/0R5xESsw2hU5owxt3c1LuK8Fta7y1xrgObPVipw6RLh062+ii1wC8SFgF5cR",
+	"VmTukyHyU61rB0ZmHDEIaEaB7CkZWhkyyt/IBdPiFntKhsghh8GAO1p+YLFvy7ef4PoLx+AQNBkcSmYF",
+	"4rMqBAOO7nwtRzqKnb7myspjPlfQxs2sCt5eVtc3adgNRVfOuM33DfLZmgosFn6xfuHvqCFCYoLcvxal",
+	"xwpxMi4wKbIVhJC1MWV3UptgJ2dy38qlHXDuqdf9BADfMDKCFqBKOWKp5oxmv9hJWAfQWrYMSw73L9zH",
+	"bBJ/rm+AP5oguxu4B6YxlzCYlI3FlMeSIRRnxczYrVgZj0pQy/LmugQK/6Xb82BdA0uBgkBfj8CmA0fX",
+	"TJiUhpgd11K/Vm4QJqgZ0uE3vX2Bb5kg6Hi8p0vbNJYbgl3VOlYyz2xVQt/iPm3CGY7ZQPmuyB0EZoqb",
+	"dYlib/mNdjkPkVoLDkAFTmKemzkCZMe5igX1OUksS9eVjPk0YW1T+8bdf3VvsAv1/f8Gg89h2B4MPndf",
+	"DgafT17qf56+vPpGP5END5u/8u7dM4g1aKiRCGptXpGMWqRKsCDO9IET+uyj9dFUQD88LSqgH3W6jzxy",
+	"IPRYRGxUK6byCLRaSYZnJpgObLd9YgqoG7xnp5Uc9PnNgv6YAUg8uh9k5bwfhqebnWmWv8e8uaY+GntM",
+	"dZk8VgO493qDyEH36OB4k0UEdn2pgNsmhcCXd+N3AJ8lS7qSZDgCYpZ8cvjTZk9caQFLvZWIV52E9/zh",
+	"affe54YTwAkrmaX2dZGPnQKx23G1vASsj2drdpaLTYACr38x3ApFuJJFDUGOzCxNOmDxu/lO3slQ46b+",
+	"+hUNLsD1M6YcgBSwUnDcpFBgJeANoPHw0h0Eku2vKh/3t2WIDaPPZ7yZ1RfqoG/lrHpHlYv7jstm0Oi7",
+	"m22dm441pk3Y6LmNPmpj9/SZA8vBYEHudgcbrQBIes9Bwc9KIaPrMHZcBIl84vnH5cCmbm+7qyx8ov/z",
+	"rf7PM/2fF9veVJwtN8a65hopW5YiXUtGtSoRKk37Nk/ZM36nmIIiLgQkBadkZu69P1fWVZ9X3Ihz6y2a",
+	"BTiDFdYSkk28w7CLPpYgMOoe5WQYRxC4YIucDHipyglxi5zYJsFhc8PYQlpHIxQ1AbT3Z27tZ7Njh74g",
+	"hsbgFhCkwIlMY/QEQVBFX8tNIEJBjC8B64B+uqCpkiSJIQ3NFAsawo/DTlO0SynkQCy546zJDb5YOE3J",
+	"bUZYVBHFcg9DPdJhUZ0qNVj4eqcM7dM83mJDBFocAcu9vfXttIb7EAH0YQC2ZlI3DMIwdIHj55SvNDXn",
+	"JoN1g2Nmva0kaD2rVB3fjV+hHF3ERhrhsUOGX26HhMobmTuYCq+w4ytUWcrrrOxu3rKUWQtFCRe/YbzG",
+	"JmeHrPdplnJjwbeeFRt/2GDGry8sEhMUjt0IeQbYDcbM0SFDvcVMOBJVjoPVyg4PZCFDIbNwDH2xhPAC",
+	"/lSzjrzWloJrREyRAstYzQZ8WChcw4CM2JiizE9VrqzZKkvAmmiiD4FBkOZCmYx6Z+3M2aiqllVGbXW5",
+	"4h0fay43XTbObG1oQe3l4ODg9JG1kZJJprLUsF1O3l8+c4NfVoymBA7RU8IZRMkYNhxLABAiIjOFG/JD",
+	"GFHF2iqeV5TAg7IRoheWbs6HvbD38bh9evVTL/x40D69Ggyin3ofu/ivL73bn+yvXw5uH7UfhvDop+7H",
+	"sN27Kv7+2O3Blwcfw+7Vo8uH+n+wpbB9cPWo/zFsH+kf8n88HAw6utFucHr76A8P//rTx9+1rxo/e3SP",
+	"glS7WIF+PnNHowUDT8CUQQm/SZbCiQH7I9zDKMUbo8YNW0lTAwtl7XxPZFlcEaQq4Z76T1eQCtuntD25",
+	"+vLktp3/+3CLf3ttV7tGyBqri6HsVSO3K0sNO7G7Ne7aXNxYewXg95fss/K4V5vDSHECr4W61+i5UL/U",
+	"0C8Znd9n6LZ6djVSdT6Cag8bD5TuH8Niz5/LbW29+iM8474dt2ayIBPda7oNgWeldzcZF3QTz50PIMJE",
+	"bWZV+OUlvFqLVYVfy4NuJsR7ydL7kMEWSybnNU3DIzzUybWVyeA1W+ZWg500unsYEaz9YL26h6aEwtm0",
+	"pQMZ378NqgLPDWsovAX3hZV+y/bOHHqPfM/YwphEKZFsnLJalsBJ6c7Qf67zYxwf+vwYFULpMddpc7VW",
+	"KC1QKQq/m2PplzOtmYF5BQpxAqnBYvYyZknkN8Of2RygiX7nAd6jtayqdbYH2v771Ucz+wbbgjOKP9ts",
+	"k3pwTMXwbx3VgMuh0kzNLCT9NrZ/rLpVd2DX3Njt+rOfxUnwsZAScKKtINdw3NyaVr9F+apCRdnMfbYx",
+	"sTorcevVJ4tcE2soRYw12IA0B7hjdDwzOCjU3TjueA7CcpTPXYZo5dHGoKxWvzWni49IyasSnXxF689K",
+	"FmRqJ1cKzkRLn6aBEUQlY3CoMPo+b0C/V7YlGwTsgHCRojM5D/MHEzUvwBkEJyM2o8nE6pW2WZ/lJ4rl",
+	"IqGr621u+Of4riWcgwSzPtEIM0mMapY7Eakkw7+03/D2tzDY9pvJsJRbun3174ayul/J/Vmo5nUnZ8m/",
+	"6dLHd1M5YWPbJMDmNpbAGIuTlQn5KwIkORRspYsF4xEZGkETKhaW6treIbvtbA8puDukM2I04kZ3lvFc",
+	"rZOonzN500Dki3LFmhnQjUVE4E6NmLzxuUDV5iQD6PAM3rwNNlhXqasrQY6rLb8LQWjLcnCwCcJgKZUs",
+	"8q9Gjf4RxRzrXXg6zOQlRVrWF3BCxypPi8FVJC9FSobe+ufDPhlOUjEfYh6LEkPkezbLPGKwcQ399TyQ",
+	"ZVW4/tFduX4+iW14/t+k4J13dOnk0lUUiWYdpByoXVnHWvyAE15XLJYYg5Nj//kkdnsHZIT5hhZR7gEk",
+	"po1v0MrulNfdru+8IG+9a62IQAFay/wBFzSNzBWZJCa2sdPKYQuasyLQ15eyhFHJSltOPtBy+BylU/DU",
+	"gv05he5cE7vZZoDMarakCanUb8WIx2BZUC/sHbe73Xbv2BvNJjPYPHtNaQncuNigsABrfZ7k7mW3yBaa",
+	"s0ciU3dyNn+F3Ak7npyLxvyOQ1IJ23i64K2156rnPVX+K+iDy/YDRBjXYok1XBm39JA0c7QOefGJpSsH",
+	"qgUQgnMGVpQFntMVAfv7gOs+Prdx7w47RCvHEL/pfqHvapT5yA0Xyz7QQXAmsSExL3hjzv/rytP11Zdu",
+	"cBDeDgYd98/NKmTOBwJ7yVbOZ5lTBeZeNJfN2ot4czh68+17zzhplWd0c8GxaiYvIe4YzDNI9WDbR1EX",
+	"QkY187oeQD1jNNoLd70s/Gxl9Gkbwr5/hg64xnlf5SBvcqFECsEyJSdUWfIkBtELMhur5h0bwO3sPSCW",
+	"dzc5usgm5UNLxW4o0gyqRYDPHhPwf2NxgUXmSI0yQyByn0SCMyN8FdmTNsDbpBkbLghuymXuZYdA9r45",
+	"oonSP8V8zIp4B0jlCcjfRMxRQv1ZU0loOXH2Hom9DnDQFpb+XfUcwZlXvLhH3p7h17UECTuhKl1sZ75j",
+	"9sLahNeFGpXr1wADToTeU2OKyUQFftjHFo3ov5u/O2Mx173mh8oaeEtoEodln1r5OOW20X/513/7/wZZ",
+	"GPaOH3zzu8e//8P/u/7y0+1/ta8eDgadP2x+7dGXMDg+uP33h8WrV86/21f6effWefroD4NB59Hvtn/f",
+	"e1RfcBWr1SWdeu604TdDuKEYvEMUnQLYQCSyUcLIj5lQTAZEsgXF9I0RiAVzKtEjftrthkU875POk87B",
+	"o5qsdLjOsPJwMPjmp49kMFDB1TcPPzx+9IdB6+O//Gv7v66+GbQewoOrb4KmFx59Y5/cz8Ps6NLemJzI",
+	"hORUGc1emEse0q4ZS9HTfbOeNT/wLLgxHwHHzQ2IeIvGSlpL/dMimRu0b6wN4qL6UDK0f1ZwO/K42aBF",
+	"p5hQSeMiUEP/ayUVm282vcAUvCwjtxho8vPVFuSHT6zJ+Mt2Ilfpm3LWWk3muofpw+3ha9ogfN6ZCR3b",
+	"fN784vCY7sst+02JdM7QKq3b3OiBqbOpghQeDQ08J9WBVkwdjr/kNAxPuqenvaPDk8Pw9LTr+kvqzzY7",
+	"NPRPSdLg13BzYxulIZOHB/JQBQ/wqSP6gAvM4HSiHPTLijc7Zb1HTHmv9IoufC8UxD1n1u8kWZkMxW1N",
+	"yDVpyeTvG3KtTeTX24yxaETHN8/EfN5g6l3l0WmOarIUaSQ75JJ9Vnl04oJKfZ3HElBfuQFioo1YELn4",
+	"pJWXmjEkvEtodzWg+8mh/s+xX0fZ5pO79uAVksBd1wAYoZU3NDECe7MlFoCWJRhjz1EtqrB48Fc0T5NF",
+	"tSgTXqn5Q4AQyJi3TlNGJmxpvHxwVQ+dEi/DkgnByzh9vq46rmh+vx15TArbMIKCiJYTxLwp6dnESZsK",
+	"7pj4jKQYGglniCFxpaQYWrb1jkS0cg8k1IzP8W69Sk9iMePr65EAeQIi479jzTOTaG4NN3gHQS72SvCo",
+	"tB5KiGs5E6kaBvhHIvjU+CBEpq7F5DqlfMqGlaDPNanqWySs30HEzX+ob5E/Xbx5Tcxzk6d3GnYfkZib",
+	"SGtN5qeG/tWy/PAj0huLyIAcgJXUKJEJlbOaERHg+zbZBnG4ZuN5+WF5tzUZ87OEwdU6SsUNhiTlinGG",
+	"cNSsVQBFF+kPzo9mtRw4aWTobp2loOUuc8uZDRbT0PvB/BP2iVaJ+Q0XS+7dpiVLQROuMIEodwu+B7AB",
+	"YoHJ/XrGFjbsKRni1h4Gbhh9yuh4xjDDA04FxjJLMrahyUWGvli0ghY24h3uHxlN1KwBBpdJU6uXkkUq",
+	"Rh42KRvwEWw2orgpZSKKm813rmnSt3HOn/tOwfv35881X9HkGFMueDymCTh9OuQ8kmROI2bdWgb5UDNm",
+	"MclxtE6MUnx03HtUNUmE3dPT6GB83O5OerR9Mj5g7dPRcbd9xMLJAT0Zd6Ner2Sn+GUjf2+D1g9ies5f",
+	"inR+x0BBB4Hdsuk3Z5makV4nLNDJga71EAFI0fEGe5wZWEbcpAYr1cNW9pxVZkaEYXW/mlFNU8rVdbPE",
+	"qqn7QILg2iGvsBBlnnXgHCRPlGPRyT9kFiDEnG+3Tk9tgraZB4SzRmwcR0z+DGuYSZY2A5w3WT6fgsET",
+	"prGcxYoRudDyEE1Fhonxxp83h8F21hs6903+CgvOZ7ghnBY4zW5RyQ6zWRNs/Bsh7z/kkdwlvroRRP0N",
+	"Zy6MuqOvVqsRVNQwiJze0s2CYdabg6psQmiHFPDsT8GCA9CqckwXTeFTG2wbOwIWbJthH8trGq8HGzs7",
+	"NxhmTbn/sbzmQvmYV5oxcNhicosbmTplCn6UnibXoHfmiE/Xo9U+zO0midQuYYFNFfNCzTdR6AU+kQC7",
+	"Y7oq42ui3vpLx8XEymDbSQS32wSyafe13QqBPSAbURLKR8TrK8F9swZIc69Ok0r4sYU9B8cDWebDyUHw",
+	"XaSQp3khAgOOgH4JDCJAaL79uWG2Zjzf6w+29oTUP/Wj9OR8MkcIp9xQ6SHlK0D9EBMLEA5KvfUNIYnj",
+	"VD4KDMFydPmIyRsHP22jB6jJ75PPw9o4G+NYaxOBULUbizBp6/fXY49zm+laA1bFxLo7L94rGrXLsmJJ",
+	"gFshigBVBlp1baITvqVlzkV098lUtqIzs3wAJTKVulmzZyFxsb5b2WfjkFqRhPJpBjGLNvxcc65UJA5K",
+	"RR6wSDlRdARnGSJt0DLbIX/Wu0Cr8oqOZIBRnBPGIhmQ978LwydHwYC//10v7D2Bb+GfpwaNH94IzzBY",
+	"BW90IrWgyscGqZ+l85hrVZdC7cq5+KQVC7gpHETEWJIbtlBktFKgnA24/lfFFFg3rT/5TZjWX1koBk9M",
+	"qn70wNoM0cpq601XLShiwTiNH08Xqi2kbHd74Ujvru1TOPYgf79my/ukggXlRDBgo0OeJckQjKv2yvmN",
+	"J4et9aXmuZ8+yK+yrqblNcCs6RNKEqGP+IKmyDwUmQupyPFhCc/GchEb12JuBWlqYCwSukKfAx54SiIx",
+	"pzEfcGwyYVQqopaCJHTEEhmAKojpY8OOsQ0PO+SDV3ME9BfgD8hneDwWEZpqyOuX3z8rnHGIIzHgBdCO",
+	"Zi7jGRvf2PpA+412sigc+c4YDDofz+Orj6/51cc/f7r6eEavPv6QXMFvz6OrBt30txMy5WYT1zbiE6IE",
+	"6fae1LYW4eLuF1SAyD0I3Auahn5B38g0RZ3E7JQBN1vlWUCkyEO+80LiaJIA3EVKbthqJGiKDQmptxBJ",
+	"GNgsiJ2ZU46KUbmCWNtMnyu8yiaZtEGYcJb0YREcwsMB53LAi3KjKC/ORKqI2QambhMz0GPFpZkHwNPR",
+	"OGKT6Qwj339cslStsrjqH/MbLaqc/sn+OX0Js9rLjPK8OHR7wQcN0eR3KBhjI7y98Nc4KumkpdSR1S0Y",
+	"HQmNx24I0bLDXHycM5oX7YilDUenSfX22ReKtoHJ/tSUPffWiR6vJQY2ZvbYrJ51A14TBeQFtLJVWL3L",
+	"nabCeEdPD49OHu2pNKlqMFHGkoC1wZTJLQXLkNeAKIQnTJ9sdEznFg1ZD4868masYM3ldR56G+tQC3PY",
+	"Kn7OCaqo5Cx4asVhT42Jvua5FRadTF8IcknEtGpqO6yyiLvEEL3Vh8YwY5VmLM/tIFJ3b+niRBWRhBqT",
+	"cN1a1uTfvCxj9+NrRG+k9fBsR6enzl4+DL27uSHbyY1o8u2ujWnRWyY+DW2JZ/l4mFtYalPL0ridsglL",
+	"9e1w1679YVYWESUvJZOXScl3mJcNOUfTSzQzHVynUcJIDK6HSYyr7pStc1BH91DETkur9GesZwcy4zWI",
+	"ouUM8/w3mzxzjXBqES7oKI4ieOwWwo+5ns1Uy+uVJ3mJ/FIFPV/p7+JX9/sbtnKe5AEprWrRb+fvlPI8",
+	"6wdw72k0jzE2JdE7kkXXZpNAKoOaiei6HONRENTQTf8w0SI+/lur/NfKWd0FXemVvYYQEJpODRr5WHD0",
+	"cV3nVQ5MxS5Tlo8Z6wq7htAMZqubVsZjEuaiOFUrE2LNUrvITq2E3P6L5SFzWOaUZZKZsJQ55atrg3Mr",
+	"3d9QH5etekH0oKk0PlTljSNanuKS0ZvrtT7nt0AEv07tlCtb2pCss3NQm0QSmboCzWl9IFLz1RY39Hyh",
+	"npmXfwZnDJcqzSCBQm43tnP3C6jggFay7b7+wb6N2IhRNlbbffjWvKy/s3t07wnkGLYE1QJtH/UKEZB9",
+	"ALUm0QiaJWxL0r2DV7cuCYcfOeXgoCrVNt9c6jdrBtc90WlpVD+oVQ75cCZTGMjhJLdvHuefzctel1GR",
+	"hutcpXguDC0s8e9m/y0fMZ8TaW4Pt1yA3DkR6T9MZqTnkPqdGWAZtvPEfNEbrrV3HpF5zCOI5V6JLAXA",
+	"YoziXm8vPvxN2IsrfMofqmueovoLBQ5tSi2d6h+/ffaWHJ6AZTB3ImjCLlg6owtIfYImjaEvZdNY8A75",
+	"UFRCCvLqu1Cdm6M9zomrtw3Xwlu73TJiax1u7EsvOLh92P541v7rFf5wcPvoD+aHL73bR39YQ5mtoiNM",
+	"5O7ZXarMfzAGAghq2CVuYQ2oNZzjPhmiC9AEouqL+oFEG+fTvE68S+anboH4oLj3wfE4yxG5TVjm2TkR",
+	"qf4D3JiVGFb0PQY7lJbfoqq8vSLZp5gtm+JF4IiPGFr51izQ+nLvxkmN4mIO7M+dHCJaIGFZoDN9rdLU",
+	"YFpMYjScbKXDl/dcJQ2uV9fj71umdvc7q9JWUTi0uXa7s3K5JORZObsbJaHypoBC2dZP8yu4jt5ZGak8",
+	"O/i5SHA4OycToXULSUZMxhE8E1gci2Io9ozKNekmmgPp01wvhLQdvQ5+eXqtt1IZiZApFfOp3Anpfq3W",
+	"AllaeOM0JGYhUoQ+9ZUUrf1oO/+I6sguCsBdRfkavjJSzFtwd04/t0crpccE92axbxrMgKZYf564gYjx",
+	"uQaEEiFdGTH/KRkm8Sc2LAsoRaluiGwapkzpwRaN6m8AVzVvbsQG3OmkXpnR1vPXn2J6Isy/WXG/NFTN",
+	"Kyi0JmnMeJSsWkFDQb5cyC8lVhZfcZapFExDwD4SMFAtqJoxFY/XDOXP6yqfW2RWt/B54YhDB0rudQCP",
+	"Q8wNTi2+LMmSpQxyQu5f4VyPOVMW9XO3QGhNzhL0DKJ+OsCcxIp3NhEAUn0SRr05xjtjdvpqW7zNVCW+",
+	"a1cMaow32md8191CqKqSIf7skyve5e02R9mauK4ZS0yksN3/2QJqYDfkhpl6bjvTED/HmnR1Ut6jtFyV",
+	"Ohvru5U+r5HqO2ZAzkxdwQcS8Uqx5GCAINGmqN9TU9XTpGPKVF0POz938olTebsRBwCdsR3yTJ+8CnAV",
+	"ZP+jyx1KLkEdcgPblkNnAwkAFskT514UMduqkvVOWe9YR33rpHfTl3f5G/RFqiCW04T46qsqEh0LMw/W",
+	"P1c/nAL+LGTagj1/CPchqoDumZLlgFQw/fuO14U/hcgOy2KZ47DKqpV0AHxNsRuQpmPVseB+sp8yGg0B",
+	"GkzaYk2B1dslzMPx5stgwPMv9R3PhkQsGMcXUSBwmqFRJMttpVQxWdhIhjQemn0VmKr9pinwIUlydj7g",
+	"RedIdGmHq1/EOiWqBFbsKEg8Coq9CjQwqxKQRIgbaVOD87qGQ4NRaCky86H0BWQo+DVCTg8LSJqGUZSl",
+	"GJfuuSPEENNGJsMs3QLfeW/NW0Ruu0e21rVx55WUEDS6WIW7opAErYzHP2bMPFZpxvTgGE3Hs3eQdeuL",
+	"qTBJAxAbUkpmAHccQ1gg3cSmSpp7rGRsxqTlVGHQQczy2hHqR0bG7TTDG31w5lGK+J9obpYnn5S3Rgm3",
+	"DLJafGu+14juPIkJJ6k7fUqoi3NQFBzZOrNE8nixYA3gBjY00pwo+7RGZnt0IeYrp+QH43JIGP3EpJUe",
+	"B63//e//GbS23t9aub1g03kNxPLAZ0nazkeDtVEcH83e02vMVixqqLkVA9cEWZRV9vsTyYv0qRnXfiab",
+	"J1QsZ8IcQudodvwpKeW8IjsYx2GUB2OYvbkxw+gCZb2Goz1iU8ptFYdETNsxVpueCoZFCVZWvI35FGtX",
+	"grC4x6LAUB20Wa4vKnPaatgWWN+tBI2Rl/JGNlTWLZWp2597lWFxalsdHkKSgVosMlHHnTv5rhdNVQXU",
+	"UqQ3eXIWljOFOSdiOoWw1gIKuRcedMJOt3vQCR/3DvN8dS01rjwxXXVEFyrVdSb37422mwd1fXC0ss8W",
+	"09uKHyCOm6DYNChqAFIV5Gj6sGs7+XFFEbS5oLyXXhinGeVVc8YZ+BB6YejEGq8lng+12uf2LblyS8Qt",
+	"bczSZGAvFKfDe7DjKX+/+GcqPlW1jScrM9oOOSNLliRtDDoyEeL6syDXZ0RaCM54TvUqGPX2MDwg1Wig",
+	"YU3ZufIhYhaBWv2PVWVop2TtCy1f4S0MxWk9YvEfxRJrzxrZGw2WM5ayDrkEB0MeiS65EH9nkSlnS23x",
+	"Up6svDh4qNcYQ8uWRdqhgq7vDgRPh7XzFXZ6LXUCjlyRXngb6M7u3+dZkhRTH+pLFxd+wXgU8ynWM57H",
+	"aFTdx/TWdYYXqT46mrGsRIYlE3BB9j4A0y5yRU6ljKf8K3TTNE8sdP9A1uWaOXqlnDEF5Z1W0AR3QcOh",
+	"SDdZgkALHxrZGgQGUMfzagtPG2vwcBL/3LCQI6aPAI7QrNrdjU138w1/nUR5Ywnp7Gj8gkXbHfHRlZat",
+	"e3qdhewCCN5gHz0zwqQWRQCu1yocRQLluurHe5KTuMjL25oNPKZcyyBGhzAZMkhw/0TQhKu5Doo+sgbu",
+	"2jvcGHySpQ1JpjiqBzLPG8x1XCQfYH4FJGUJVfGnPHQGY2m3DVb3wVxv2CImOlmPuyRY+fbBJZ1ulWjq",
+	"LypAntl0MgwAKVArNrvkj35xj7wfufwDZLCNVua6Nr4vkarCGFop0rG1Ak43BQL47W6XjPpSh8g0Fdki",
+	"B1cw0RaOIGSv3L3pqNuqbz9bsd6vFAebo02KFP5tay9VQmJ9Oo6BpXIocLcQ1jJB1qExOVmWzhi33oxm",
+	"pdYYgZo3YzNWt0KGiEVLxG+tNolrQVtXbJAW0zUxEtbATM7RigOPuVDkj5evfvAE6kH+ygZTUBGXB0Z1",
+	"NB00QFD7ETFmDMfc2RgsteHGsQHDetTeXY3m8DVlRx9IAvp7LLgBSWNYj6e4UmpC6XwrCPFXJiXSSN37",
+	"Qk4pYIIc7osLk/PdOjKQN+egUBnujwq0s/VRL8P1pCihu52u5Bbe9ZfQc4soyxpF1IzNKzQpl7nqrAHw",
+	"GjvlbO8yXpZ6Gb++7d0quOb+t2BFpjCc2lwTN1Yll0vhw1zOBEnE1MZ8zyVLPjHjVNzaGXPfwvCVyrfb",
+	"Xpm6pRfmU++p+FAcAGNRZIlkxhizxUGYUahcAPcu7IF1Sw+pPIUKtHe3Yb4PxhDzhJlDUHSLkpQtklWQ",
+	"R4ObyHATc22nlXEVJxA/fSfDN1hFrUNw/zINFlxzPZ80ilgEyCLuKnAWFHnJNRcqGo9YOmXRdcyV2H8d",
+	"Rt0XdgBY4UF+HZTxGK13xqG69UAs6d3A8xZpLFLYZHc7Em/td/V5/VEsSZYCEhocC98pWLPFUyZF8ukr",
+	"pcLZxj2UiyUAO8BjtG9haufQtdpdw/7ez7jew1GxLo1Y5ha8ra/PtXTc0dtrdMMtp6ff9t9/uqH9Xnta",
+	"xt6T8YrR+f0EFyPw70NyyR3em5fpEl79etpfSdErx7MUPPPrO8mNbWtJwU1wDaUK9zPPC6h6uKzddpr7",
+	"6+6MG5KSWTan/IHEO69feCqcxKgcJ4jxyA+HaffOgNvqDdBcfoNirpGwhRitSdXhUoNmHFc/JCnGBriT",
+	"dkIHrOrgxhU06ej1K7lZv3m+rtL2PwX8INkKfbAb/ibSSWsycbPjvdjS1tnO3RBD44u0px4d/vFE81f7",
+	"RhRHgStQvwfTDKFzAeW0nWjFAS+CNnmUv5E7r5xGjThXSzNdD3f4L+3/uvrdGoq8dUSpRomIFjQxJc+J",
+	"8bEPOaRjlLzOiVhCBJ3J05jF0xkYuKfMm2ZpR9KUFoMwRPkQChNDXgdkgXAk6NhrFcKY5hQIdNHc66U/",
+	"cqtuVF93+FP3L7TsZilumihOTV1MraSiD7lDXtRP8YB7j3HlfP6acwyRoB9iNXvlpK7eRT6HAop3yYJN",
+	"qHJ0JGSs5jYrIuUR5VEkkX4VlMOnOTRkNwzNybM/kFfxt2664lb22YbE2Fqknh9E15eS6inSaFU7izVX",
+	"BruHBZizl3HSUN9JxXOGyGUHBwenjwBT8PJZEarEyIrRlAC/Lxl59fXa1l9XDI9H5fz2Mqjow144GERf",
+	"erc/9T5226dX5o+PB+bfB7eP2g9DePRT92PY7l0Vf3/s9vQ7Px18DLtXjy4f6v/Rf/c+hu2Dq0f9j2H7",
+	"SP+Q/+PhYNDRjXaD09tHf3j4158+/q591fjZo4bdayWwGu3eXz4LiCWciWtnn+lYadEp/kwm+uiD/Eyi",
+	"eGrSql1szl7YO253u+1e7zI87R+E/TDsdHsHh0fHfy3hdDZQundSpvRJidJ64oe3+yOmoeXx7V+9dHp/",
+	"/mxG1cYALpVm/szXYSaZbmFIJNOMnAzjyKb7z6h6IAMbOWldDx3yilnAQ+ND0RIsp3MWkVwRs2V3gF/6",
+	"oOa38YSt4zUlWwaVbozejMpCmM7Lk1stBGRjGm3NTJ5Bo16WglUWq9G/Ko2nU3vobcqlzEbzWLWLkPZq",
+	"BeDS8yGWGZW10UMOqS2OULxN5Y0pB8xR9LXg5MKEQ4LtSt+CpbCJ6pjqTW8OqnArjMuNqbfd8PDJ0ckx",
+	"bNznVFHPVT8hw4gq2jYRGLY8Gv5l6jtCVlmH5O+aOq6BsTtrMV1aVjoEQMWhUZTsFxlHErF8t4uIWdwG",
+	"SLZROaYVtShzBi1C0pVvX9899GaP4JQ/UxVXPwLjXWq6+lJR3583wqcM82dDG7l8dk4unn/fVMLCwyng",
+	"AD+QJI7QwVjKr6HA5yzr0JMLUH1cxgYJyMJZ+spPbaDknCkamW2+tp6/neQr+wEEuqZKbipzsy0Xe3+u",
+	"lei3NK3kL3TXpTI1hs2WrC55vG9QcuxgEQ99AAuwGF/q3/aQL7HF22s5lLV0ulq3r57NMn7jVysmqSmR",
+	"XWytB5K8P893iYnbIi/oeEZ0F3C/YMqJcw8Wn4MpEG4gD5Owu2E7OdwwydurO/m4Eh9fvbRh8bmn3YrU",
+	"d0YUAobqLxRhamBWamnfkx9NKmU316PbOu/mziOfu1IZo5KbaFWp2bM5zcF8eH53M+bW6zmvcIY7bJ4a",
+	"U7lLv+mGMqdGxABOhLVOd1haRP/cJndHJFEBlFEskt5kTlGjXSqIAweoh5MG+L9tqdiihWEgbfsE/sCD",
+	"Zv5gkHcFWdj2C9y25b9a5vRoxjfCgrOusGP/zME5K7LKljGua3mhu5H8UGNQALd0Ve6leBvWUNo5zAIJ",
+	"eJ3uwAYqNDJj91MpvyZ9OrvhmGVS+AOE9l1+bvM+1vdgKY9Wj2vboOjKyw5FwJ5/yeh81ywh9AXZ2C59",
+	"ldZAT6SiK2lCvjCmbR5zt+luHY7NDZPcFOin6I0pbm5Lyf1sYX934Lh3i9+8bV4s0NT3slyYZrqPBbtv",
+	"zFl9iRkHPO+GcLKy68AN5/2FqzmXqvAkSevKG0LmXbGNCW+1Oki3tdqsbkiZvj8lUwFhINsKW7UAk6uF",
+	"LYOkhDF/g1WlkstT2H70nsj9Ie6wD8J8MwAe0WaTSzENG6tctyoUVYrmdPERaXplANMqcVrbepZyH1Fg",
+	"IN6GeJSGnfs4eXwL7obM3CVQxhNE0hgQgqGRhDOGK50IcUPKUy/szzYwn0wylaUoZX11k3Tv43H79Oqn",
+	"Xmjt0L9q67RvHe8XIOOJKqHTxivL8UPmAS9fN3/iLgVUi8CadbEy/0Bcufl+fS93BYQr3a68yJ3ew/2a",
+	"l7dYD25m7spYEvtBQ93fbbVEsTnwCBCl/PT0G/1yDp2bscUNsGRbhjBHBQQzv1NktKi3M860RDCx3Cv/",
+	"ErGJsWqwNYUMOBgD4NsxnTNiZEcqMYVP3DD+FG3BhqlqFUlqKv6dpcJn5xnT8YyZahe+s44YBhAVC8iG",
+	"dnwP9GU0nm0HYBhuqp2kFyNhUO9hw0hMkkVAUL8CoA4+TrKIRfsZigEC3oIg++kvn8eWMzfBefln+xiF",
+	"HwvZjMe3Ol4FTHodyAX32A1SIcdT2NYdd6eTXjPbWtQCaKU+TaitNs60kHOh28KJjBhNWXqWqVnx10u7",
+	"Jn/6cFlzoyFVCkQXOFrDt28uLsljrfU/TsQ0Npnnzq8Gb2UYECiQAtbKoU3+1O9LqA1jooK4FqX41ASY",
+	"DTgizAGsTIec2XxbW9hNLFgea20Dde3wGLQ5yqACe/HQYtREAhIcBvxN6uKXPRzKm+v//e//GT4qz28R",
+	"t2/YSuZeMCP4zSBWKQVH6QNJhp/bciwWbOigSSMmHLIxWEq4DIDcxeUwUwrsMIJ/CxhsbyYb/ALGvWID",
+	"piw+XA4MH0eFTFCKolQoguP4KnByhghaDWH6HwNeTBPm5WLSdcgFY+TjWVEeJxb86iFAEz+mpV8f4exj",
+	"PYsZoxHMHBXy1l/ab3gbJ91+MykoQhfx91DvSJNUHwBMP7tvLJiDcWK3vid/GorzOnvdRNuwz4tEpCyV",
+	"fcL0TY21Kio1Wo3/IpMsBd2tQ9DJrZcEC0OOU4ztWg04otYAvYHABgjbbBpZBYWc0U/saUnWiNgY9hnu",
+	"yliRKVMmcWeSiKXEKqcFqIvMcfwQAcUi+Ok/YqlSqkQqHRQ/g9yDb6EFoHgIXiZb2wMu/QqCZZ4B/z5N",
+	"Wv2WwyZKIov+uYch8dsk/zvn0kQUPv6SwwzcPsZG2rhww6CATUTeIUoJyaYKZLE/f8xYuiq2J36UF9Yq",
+	"b87bW8APnwjfYE2VKCzcgHGUCBmAx00SNh+xqO9kYQE3y2MkrbvPSF5sboK3oPQlICnkaNi2VAfUuYzn",
+	"LDCU0rwAIG81n/vXfyUvIVtIKraQ+pdup8SoZTzl2WJI5vSmtPMCH5O3bjjzXn5SOgPe05zBeClxHFSS",
+	"IZqp478DQ+iTb4EBkkEWhgdjeAv+yYYm5Ah2ExJsTJOkM+AHncqi57CgOWrdmk1hgyiGCBiqBLoQDztk",
+	"+N2Lhm9o3LaJXMMcObSQnIGq34ooNqf2TxdvXqNa/7KNoc2gZgobKFPxaGotQYyzuWYNgDAKbGCVn3Ny",
+	"fEi+j7+19S60eiomhLOlE0dr0VD1nvbiqkJAIJTu/T7+FnF24XqVCl10k1h/MhNLwF9Hb5A1pBtjlJi4",
+	"TnwZQCKA1As8N7hf3Ib9BMXgMbYQN+wqNwbrGZoYpovn32NUzXcCXrtcLdgFHCB7xUbCXGYmHdFUgTLl",
+	"PkYsEUtTTCBlKo2ZDMgCIyNdlFcDaAZEZzyyR6F8bekf2+Sbb87IgqVS8G++gbuSbifxBI0yzVOvJGQO",
+	"j8VS69i+DWcoOt9eKMGsPi3fDAtcDRDF7BNco08CC2qXOoThx6qAk/3mGwxYgx/tIABuuHxbD/OWRqlY",
+	"SkiWHgIG0IXI0jEb2qnkcts9GHjKGJnHPFNGbjtz72cEEcaR4mnESJpGxqOpGZiyA1Bu4v27H8w97A4V",
+	"bgcEYIaLYcDzsotahhrTTLLylMmYci1wwglBYUc+1fRHZlW+iAoMG3ta8xQGmOM33xhwSNn55htyZvEf",
+	"DfA3zYVZi2NV37K22JMLgE4qiOh6fhZRJ5OsP+DeXavgXoiV01sOB7igMeDtm7ydHEQJyjAIqQKkR15N",
+	"1gxuSmNesJ+EQo7GG5tvU0Cfwy4aMcb1+KIgr41s7A8W59HFoHw4PAy7xKn5OHzUIReC3DC2KMXt6TeA",
+	"yQ44JnMqOoI490UqNCGZJHJGISzftB3k5MNK+FCL/waxpxk1s1QiZZE7TxJzELkBGbvMQ0SmhrUZPDU3",
+	"E97NZhsMSRJLJe1QHfEwlgVyotk7WmE0GydXAR4iQDWEFD0ikuEixlhxzRzGDgGEO3xX+vDG4UtzSVfd",
+	"WFyoAdeCsXQysD7HEnPOVyLrO6BUZHgYHg6DPMQ4iW8Yon0VxiY8pGjOFJnqkBcoHFi9C29PlIAQI1GZ",
+	"vUoBvlcqBDzSuh9qwcRo0HNAJbPxVT4cQvDdoK0mNvksgufhj4bOlu8gqTWvjCUUytD3l14iV7gGpA1Q",
+	"12gVU1wvQS5zmZh+LZvjTwZg3eakJSu7CWBmqDwkgPjVt+JTmUKOGme0Rz1U1PCoo7sWSc32oYvZB+6o",
+	"p2RI+QqQ6bGrG7YKyJALzoa4BwYc7gwtXyf2Qp+JJEJOY7ezvrFtaX4b2AYc3AEhyCvUucN3WEwsER0y",
+	"h3kc2mUZA4hhCelAL9EHmy1RU2kDQxMtxdCxWge43q/dhQVLHPBG7bucXoUXTv7CFPCRiiNtGsAcf8CO",
+	"NbV68xpoeVXuGCWcAS9gS+CY6QMeECioa0Dv0fhqQm/t5+CPbuARYCghuVocR5brYTT0gFspQt+SJkK6",
+	"KMFSNRqZbR1LczcGmMWqqb6srnOAFKmv7hu7sWX+0bCwnAyL5LM4Lc482l4srij0gkOAqyIktbrKw0ed",
+	"Ab9wU6NdUBijzcNNgsgQFtPQkANq9TFFHg7fvr8kjwFv//EXk9h5+9g2NXzkajzITJ/iLnKgO/BE4Ju2",
+	"GKopUCANQG5lMwGXKCucyEgj0QHhCTeCmBTPTQw30q1QS0GeN9YNJs3qDzuGXhZcMj/J5vSBTATnDdm1",
+	"8c1ojsEVS4tUQ1MS8W8iSzlNclcpBK9hronF6kfxwwSLFswNL4o01pqOuR2hgdWC5RUVGAcNIc8p1ydc",
+	"N2gYnynIYJUDxCCM+VT/vbV+iBUm/ia0aCZSSCWmK1l2tZSSPawIkq+ZzUOwnTodyMdfytCKVkweooIJ",
+	"m6FDvhVqhqIWBla3QQw21SUeDrXO9xj+apuvH9nrFCL3NfMecBceC5Ragz4+1CQd9jVRfjIAnT8R/Rn5",
+	"CUwPmtv+NOA/tdvt/P/1q0PE/SQ/kWGBEqr/vMy5G7aG8JPpKg8Lhs+/eZhxuHUefaObeM4SRUtN1CNv",
+	"+wSC9dGFhWPAKjS6gaJmjf7zjlVpbHMRXHV6OIKz0mgYj/ruosfSCoN6r9msEtuOSa7QLb2Ef3rbqoT8",
+	"wscDDhKXbgDZoI0xwOsCFFDkyRjeWCTToV/9qalLoupgrFpVMdYmaD9LjQ5khzvgBT5rIdSPRaSvirdU",
+	"mgo+Zt8pS9xIgDR4w8XSiqhMZvqgFXwCGx5plm62jVGG46jqAACJGYbAWQysziwL1yKcpazxV/bJWHDO",
+	"xgql8f+fvXfdbuPW1gVfBZu9xpCUQ1EXy3FMjYw+ii+JOo7tZckruzvMUUEskKylIsBVQJnm8VaP86sf",
+	"oB9iP9h+kjMw58SlikWK1MVOHK4fKxbrBqBQ8z6/z7X8QxEAL13uP4H2jG6CFlPE6wJ9Qhm+w1dcm114",
+	"T7unz6n3JTM+DxEtK0ymDWaQnNEniSnRkbD+gOF5jj2N7NeRAvHs6t/t7uW5/axnpAYPwVJGU4rnWkFl",
+	"sH0rC5zvyB/DJ9vHgqhURtR26JDof1FjWAFAe946rh+smnYICYmjc0IBDzYhtNpbY+nwiI3A8g+LK2R6",
+	"HBabttp0ZC0M+LawnYiSwUjyRJ5vlgvZF+S/IH0ZiiW8BCXFwWMXa6EcY+xDg+3SZUfROQ5QGJEB0K1D",
+	"YHlFz/2Jy6G9QTn55pvgwdi1jtas6xBh/JcdOl9I5fj4cu6/kA47x7cGvfR9nufB1V4q6pGqCN9oIXx8",
+	"i76nIQAUFaocjtpsouCuK+iPmtJ7FgX5QO/55sVK/0ab+aaS3TLDuMuPu+9PI9cXsieOfqmwXzi/zCNM",
+	"CfoOoClMDTzhNxkw0BgJJnQWgzIeU3g8rCwIug5qI+ow+g+fhYn1kD2BukeeWEG7V2Z7H57s9WFy8dHH",
+	"MJ1va1OkK+LTYcL2dz7cLbMExTFjzMoYbVzYh33PPrFa+Cmh+NPfPoE9fJ2w6+PKpZndUjP2PeN6Jvts",
+	"e4d9j5Fxts2nPDNsIEx/tJ387RMu47Ub297fyDY5jcPdbfbJD+d6Z6fzT63k9k7lkWBpQarie4A7eI59",
+	"lfbdn7tD258Yn2RdVn2sW8R29IjKrenz+J7h0GlytedDdPl7Rttt+xPLrNKjqYR4dpfu1g4Dpt0lutgu",
+	"Bw/vyXOgsMyGmScimdjPclxqAyDN0n+irvmMEaEAXaY77FQGudpmCbyrxDXrRl5A7NscQ2ypJ30YUhGZ",
+	"PT5GO/mCi2Dl2nk8BtcJXJRmBHU35KOF5rkUGACXtd1CiFAOq/271okHOXEJPgU6ljzPu27TTgox4YU4",
+	"EzJ1aAZUgdVl8DrskkPbbZRduI425id2qdJZly04t+v/1dF51hfbuwc77Jpd79gBvHNiw+18DJZh6yPu",
+	"DYSGAfQvns4gQANWD2reEtmaCSdMq7FABYAApNKAaQq6oRslMK2d15O+MIcya6QQfRZDyBR4YsxU+Mgm",
+	"eswuNOBHTb4gljTRvnSpXy+pra0pfS11T1ofwbollTyHj/wCxgex1IIWjF43fVlK9kUbGXA1WkikpnMF",
+	"uIAUI7GqhiU6vODtnSTShXRf8MWLUvYkCjh4cje2DdG5iUyHyM/JXAzQM7JTJPxSMJFmRjjP8MyoyYRs",
+	"vsRqQzsY2NfWRdSsnHTYMxgwqkYn36opAjVJSAPAZ1SQAHLUQzg8qxkT6AVKwLGEefVk8u7964sX7969",
+	"eZcECw/UUYKaFvud45A8dDWEhXdOblGoguJ+bme42hTHXzJngoeOZ5f/a1cZOEKbI9mCrpsOu6073ofo",
+	"yZNqbR46Azm3eyBYx9SkTQY95v18y+BxFEQnW4z5xjHkUKu0gdMt7Wol7Z5MsGeaosO+udkbqomSz8Gx",
+	"hLoEluhyIgotUnsn+2E6oAME9IJiRDA4u8GeoE+sw5K04JkEQotwKdrS7n2TCe5rzbu09fF7RL9+eycB",
+	"Q8w4YdP2J7kOfXsKSWs7LAwbEjYPDnSa5blvwKx0OQaj0CU88NsRFftT+oudYV1ddLuyc630bgdbM/zZ",
+	"+7PzN78krOaIQSwqia6ieZz7GkyrZ4Bo/ZL3r2hisZfAIichiMQVfAT8EL2hFSzDtFCTnpyS8T+LfOzK",
+	"JWR9kdjoYmOX13fQiBz5FaD/6mAG1jsD0KRMDt/aC5zx2pMhvwwPw6hmxc4jcYWuJH79dgiaXSqDHa06",
+	"oKeiTREIPCvayzm3QIisnaanDvmwpF7BZbqJbS+Kx8XEJF2n8ew7t/7D+3Pm7b29T4G08XpvQOTPuAle",
+	"Zrl1aY1SeYi2h/79iNTeBaqoyqSCOAK+Aso9+wc57fZvtNfrsg3bIJ4ePX7SZgmfTHJKue/Rif/NWqTJ",
+	"jjdGPuF/GOtBsU2v1WW9ljtZ70HMEW5wgQKp12pHV2Qmp0v+4U9kDSdiCMSeeXR4GP2O0gzvYN8Z1CMj",
+	"sB3jrChzbzsCNhbvm07lvlYs4tXLB0rK4iJL8ez9g6dP00f9b3cPBod890n/kdh9evntwe5jsT94xJ/0",
+	"D9LDw8oNBL6BVpf99on1WlQ6TqtFy9CuDMgodWGNQ/wdUgL2wOH+Prv+HW98bV/Cc6goszYFCXlI31uh",
+	"zrJUSJMNMmAhhoeQ3PdKoBCRaqmx+HcogOgsXeequS/UPm1Lw4fVscLYrVASpa98vkNWDfhcDSkOozE2",
+	"Yo8m/75LduzuaZq4aL8PMroP6pjxnoQmpYJGqxR+YZczMLsx88eNzxd8Zz+Qb49YLowBJxehkKw1NJpN",
+	"RkLqnQ5pXZ0weDfaZXOg44S+d9hYPUkbCz6Ub5/uH+yQ8OEzX/LiHBTEn2bQf0Y3Aao+NOsLQTH+Qkyg",
+	"DRgLJQLCCqhur6TRbUpg0pfuHmB9u94Ip52Sd/aaXTAufXFLh50XAl0UlYrGKF9PkmmK3xuIey18jSME",
+	"DCnJGlIbRrFUdVHS/B9k3MFbxCqd35Ixz5FG7oIOJL9vewExd3CHbR/t7+904zsRejZZpxNuLZIuDBQ+",
+	"eMxig4qD+Df07fnSLvtBAKhlpq2LCOUD6A1gmDSURfn+ho79vr55mX2MN3HnG5zOfOIpms7cQT+dE6xI",
+	"Yf6IfXYpob+csmrhkN2ZuHlDZ9AUkBYLqtCZFtZxhJkeW/uiXxbaGo0QPg2AsxE4gLME8gzCMIx988pa",
+	"b+XE6Wt6NgZW3dfgSt0g+cLwKVQR9CqTV0noy6ktT5aK8UQZIfuziysxa1qk2imVN5+choO7PwtKXo8n",
+	"ZgYqEfzmtluOOsQhZYzsprDGC84Wihw5e//+9DlsCagIsa8cSoXtnhaDgej79yyVuRioUqbx0P2PMNgj",
+	"HKwP90PSd8LNqO0dkZBAzZAy2h3w3x9gBAlB+QuomwqeGEA9cOhmh0k8G4n+FVWMt4ngAjrhsDAofhHW",
+	"sVZphYAx/u7mjsKMHtPy20lgGQjaHj6wCsYgzAfvgMN6r6NADbEUJif2vkm8nLzfFxPQTfU1DUdgGN/S",
+	"MELWkJYktsXGIs04otDgnj2Bm7g9CwPDn6qWDFgw8C4aEmyEV0wZLRr7hM9yxdML0Mm8GFaGP3fQzuDg",
+	"Ec0ABJTdo0HMuEJRRVgwoSAWivrg423HAWp7ilRGtF1lKF1rv8IKZFMb6zij/Z4LTcXwkL4AzBDNtNU6",
+	"PA9xHppnKakKWqQXsLoXYAFEk20+A2b8OJ5xph1mRvUdVTowwq6yHk406pDFTJ4paezrsf4ApAmrr9GN",
+	"fM58iwc9d9CO9/AwHq8Vm6hXEFMlNiG7MI/xJUrjcaZ1ZmWPl90VcQSzRuFslQ59taooRH/eoKhJWbfb",
+	"ClDY2YLZNByG9XfzCez52GNFCTkU/h9EoSkJL30AzH6sp4PdX7jpj5IuxOTsorTZRBQjPtFWTLWdoAXN",
+	"kpE4gmhgZpxfjt0N7i/snoBkG+TOWfLinA/hlaGt8OtIgbEEiGnOWihl1IxSnXntEEiKgzlJQUVQUUFl",
+	"bIk6Xopoty0pOa0rNQwsN6gyOFAZED5eFa7AzFkoICIz7W1hXFiIXMIGQlYFKPw9rnRAkdkHrjstPhWF",
+	"1rm7leyLDjsdxEEmo1SbOGNciBKnFpdcRhOLfvbTqteh2qFCzIy7/DV2M1h7fqogBJAJHcKzGQX/3Iz8",
+	"xJ05Eo2O/SzEJIQTqPSi8vw2lXDiTyAN7QJjjzhHaOixqL/CfiHALeK5bnqR0eH4dXoVXwfaCPq93lck",
+	"07jGxuoijZoba9bBabdyEcIVNOmXmL3HNC319boJhJKqaNj+RxisUzr1EkQKflOmY8vVH7ad7Q8WAMzC",
+	"n1tNmsz1SfsJ1eslfaQditLo71AwFqrF3LTmWKKj2dWP+UmeMJ0N5W45scLDkQzIwFKN8o24rHFzCbsD",
+	"4WkJlqViqZjHxrErvrAIlMYKjZsXEI6Lhxn9DCN8Gu+ZqEBw0V6pbH/HRrogNYCmF4qCuLHMF8P8s9QG",
+	"JuIGPRX86sLtxHjYlQMVleh+BJub65ndq8NSaN2N03EASt1X47GSxC/PvSfLqLmPPBuHJh72TfzGrDim",
+	"wQJJAlbzRiMNv8br62rUEIg0hxdMLenTkQKSVyfw9PwrhZH8Am6Nw4mt7mNIVnhd9ZOaMjUwQjo9VXAj",
+	"LiAsU9uz0e+wqE+rHyUKeYorg8cZwHppP7SpGFEatBpJd2nc1VAEQfGFCdQLWtGL8/kVMs6qFgHATCe1",
+	"4IDPnrzjRryyg0yYhmwQ4i2gSB1npDSTj7t9pbGkwCtYHTSHuhhzObuggK6u6o/awbAWSiHXOnZHUMEi",
+	"GjKueSQLUse5m/CjFGaqiivC5KH7+E8YQivwDYcrKp9Y8/J02HMUg7h5qesKOjd4adSYAz1GPnPz5tnF",
+	"v0pleDxd91vTG6duiGEJGxGGfHLqK+rRf4YSZqey2uTfQPcMcIfaP1NAFFo4i3boHoq+0aKUEqnh8WlB",
+	"5fqd7RKXEGBwuzt2zTN5MSnU0C5jRWM2n+K/0JBiq5adNXr22mR5TrWq0+UTJa0Pryqr3/xK+NcUj2+c",
+	"aSCVXDR+d7wiBecH6g2eir5xuXf3A/jOqgDHIhYzoARrwYZ2PJtQ4O36KzzxZ3hdiJ+j3YuiJCtRa8Uf",
+	"YHwgein4gydKgyrdgBupnWkJ1TsZlEOfnD/7qbGiNsrGYsCQyOx30BOagPk9J+IjPKoGVVo/GEZOd3Lu",
+	"zSC89LiEGz76+BlJFOuKG4nLCUqRWANk6ZzBD1k+K/YarX5/tKKXIppzWBWKXZC6gp4ZO8xuVIUooM3X",
+	"7o4pL1K2jQvZZglRh9h/ejK1tqdS24F9xvtXgFAG13TYmxBS8ClE+3w8DnEPd1fY0UZBOJnI0oJfF1fF",
+	"ue5YjuOMgJeyaG9ijaHbmhOFa3OBLY5VJ7Z2DDzY/Z2uL1OkxGGmmTuVENYc3sSVmJjaYHMMV6H3aR1F",
+	"NlRMSRcosT5E4W/XZUmOCtC6v84Rp1wHtCGFeb0FRzpMDLFLJuVlnulR3TuvHqtsDHLIIdjgTnBRPJRm",
+	"oIzDJKlhuCJFrCeNN8JL6U6UksTvDIcdtAzVWVEs32dcIKCPIQtffwvRsI6bKkUrL4y6wFvVAnfVg5XJ",
+	"1kgiq2WWtCWrnoYr+AGDAGttaD++xidRktnUKA8ixewclJpudj8HaRIp4EIwPc0MMB+rwQCTVXYj+ECK",
+	"krHP3m2qKsBxkiHBrWMEmZkIL85LhYTgH2G3JdbE8HGGqNwimkD4NZLjtQKMdp1iEyUEyLhQZAVVtr7g",
+	"JxpcBGBMSDxkqz8v1CRiiB5B01vcOUn9hDSBUI8Tjd//6Id/RiEm5g9VG/Wdc4mNmKGWx673lMdecbwP",
+	"LkIkuTaARSdV9P3JqdckWAxE2iS+2hdvAW6K82/tDzkAm8TOZvRCjML3paOtat9arng6t1nDgR22/dg7",
+	"9dHwMizYx5OA48knDAoBYFv1NWzIC0ZDsUanKk1tHPQrDOJofhBphhm5EJKHcEv1wdFDoHp+brL066KH",
+	"DESeM53lAMiCEctxlqYhr9+4ZaKnTgplVF/ltce6n+G5DRsAEoUgDaD9UZroIyql+DgRfTO3ytFjZZO8",
+	"jH+vPxjjaHkeEJGgMiogkIGWgCofErudqB4VY7zUfmCKzH5P1py/aTuie05xKfTwEO204I7xAUN9oCqj",
+	"+Y0z3VdykA3LYu6VVo4tWuDKF4aTCB36hEkMXaoATqxSkeM/fRVCJWGK8zwXVLzvZnJcZeMISSyRTyKL",
+	"Ouq4IDEMf11clrqSt4x+rnyZ9A7g9tbDK/uj4MyRDQ+GdtcrnUsByUFXzxraavFAfyT6V8EYQ+9g8Sfs",
+	"nW3qNGh0xOlY08hh95BrCma7R+QIY79pLMeocSLglYAQmCt1pRn3Gyi9nFtb+qkyupQbfsl1Xd4BnoHb",
+	"0c5jKierLlZ6eVFK/oFneT0RWT3SPBS/h1xrl0OU5NjTiBoZY9AUpqNE0U3ja1sr7O2bs/PkJofZz8TV",
+	"V8ZzoN+aXrP90kalgTbrVE3lMXacajSTq+MzSDBgP7Omd40FmgEpBJN11U4rb9QAHthFmhWm+jlFvzcu",
+	"NgSq7Tlh1QeZiSqJ2hCDzGcVMmH8goh69cZNwU4HjqhXt5mpS5DgD6JDWfUC8TcYO5Z4QCdGtV1hgWjC",
+	"+FpUNdVh4MdMqYKeiFjcriJTbaZKl1ILKgdK/N5a593++xU6QYVgl2DrF4V1KdQguDtGjLUnFdx+vO9q",
+	"8eHmfNaGGjM6vhO60kK1TLva0Q/SoyepHoTqVlztUv59ryXFR9NrJVgx9d3hd9/tdNlAQc4hM1HxEkav",
+	"ONZqYnFzFCjtsFOjQ6EL9D1y4C6VaU9GhS5xWNyl/6xrCCXTdl2tP+hKI98hFhEWXrnPD0oY5kBRGgqv",
+	"3PBG/AOghBpNcR1Uv12o3SHYrbnPuCddTz1BjcfdVWzblapoPtvxfnyaDQaisAOAQBJWc+IT7euztnEl",
+	"pBSLSCdVetKFykJ9rOsYdZNG44Lu7BZxLMaqmLntDYARRQSdMkRBiDUucdPKbtQ5PBcTvBIzIqlza9dh",
+	"b1AsIQatGovK910LFbKpixJmBsPHh/aLcx2EtI8pHpAc7T9li2KbgI70EiPHkEVtV5ok20Eiu0lAo2f0",
+	"K20Y3BvbGP1pM8ylJ68UFi4kbUqE77SpJphV98Y76NAQKdX7dXzoqzmeClaS2x9NMUjEZYDHHB0essa4",
+	"KMwdy4Q9kn0hsOrBepHOMnPVS45drRvotvGETLNB9tGB/viN5lQhWLm+5vpnh/6E+DOA3lQDUINYts/t",
+	"u6H5wzRf3K5U9xcLBvBmOfV8YigVm6o6LEKlgNXTfBZqVEiKYbWA/6bhOwHbDLYrVBUqmc86LHn7/ty+",
+	"WAiW2n88f/HqxfkLqrf98cV5guCc9m5XYtbBVir4RF3NaK0bgxs2VMCy7PaVa/FOjg6f2kc83j/E/zzC",
+	"oN7j/SPI1ARPRaHHNOWzLuNsIKZgkeq2a/CFTmqafqrKS6oB/sALyEYUXKZq7GC3tFLSEYlXdSiJ0n9g",
+	"bYn2XIFWIlmXBCdLja1IrQBLQlAVkr4H3DKuQsXdBFoQIOyDlekHB/tt+3XDfviu813n0Q4BGIIu6cnk",
+	"dLD7WklB9SwU3qz29CSP7FoREgaYqCDjracA2wTfu6fu77CTEL5xA3RgfvgNR4zmWNqzCIYiwS4Fcmxc",
+	"e57Hl46mEhXlYH8dPJFwjRyqoGt7spPY0hFshzWYHZxzKbUQssuyegzOiYvLGZNqGqoWAexQiqh6xqP3",
+	"9GRydHDImoqUFuesuVeeaQkNd17N4YC79XhSJCR+wLZOwsPh/RH2DNHGxtSmG/d2ItUuKKRk59i9Ke3r",
+	"3LFqXEN6GK6rNblAUybtZsiOkl0QVZuPKQhbQj2YGoTkbMjFUumTVVyQvyVjuouJH58HticNMFFSg8fp",
+	"SVe+tO1OinERkYMb2tV28J7V/HEnyu/uvlV51p+RIKqmfaH16gPA5AVjBzHVRsJNGknN2XZa8IHZzYQZ",
+	"7I6MmfBJtltwI8Co3KV+4p0uS3oAM9trHf/r+4P9/ePp94dgqx3s74elyqRV0h5IOlxTfP/4ybH5/iDB",
+	"iT5+AnMFJgDuECzRIEAADVd41GE/iBkUII280VPZsYdPWSVhD0hHQa9go58MCe8Aek+bV8788DvsDItP",
+	"tGsQcml7O0aX1cZmN/tltD1an7NKfa0S5bP9VuB5HtLZ9bPacVUQFgW3EbjDXkZdyz25DbOdT867NgXl",
+	"6/mjIHiFg4HhLXyee6dT7yiwLgWIJBP15bkvB5jKsLsjxcwD/lAI1kRX3UhTjdv1/7H+WUqXvj997gG5",
+	"+lwqmfV5znI1FcVu37rmoI5xioWBVgaERoIojBow4FoDrEF7rw9PcCRPH397uBOBKniA1lEGYJquRT3S",
+	"S1Uw2Fo32MnbU4/qTUHiATsTY24FttORmRxS09mvTjbCtibkETvib75pu/5TKaZsnEnlyzehxA6DvemM",
+	"bN8unBZkSZv+pmX1oTLdk/ApEbptJMHwCneABzxMPIn0d9sloKBFhVpC7E9XmZUT2K4DwLMB0gpDW5ns",
+	"yaY2pA47hXa1YDTMA8/8iiaKiNXyN98EMTDm/wzL07V72a8EalowiL06i2EHj31575aGQtw21uWBW0k4",
+	"ScchBeJXFGlJ3J/HcRoc8dlUSuDfqqBGJkhQxjOCBBK8yLH6INJvvkH7uQBns7gSsEhW1UIpLEMs+Kj1",
+	"hjC2NAacKJWoiivQkCBQHKSi/crGSpqRBj86SHyN3g6aYix5To+zjopvoILv5MnR4x37gHYw+VMOpa1A",
+	"m8VZcmbtDFO97LvHT48ITz7P+kJqgfTErjOt1W2dTKxS3z3s7Acc7+i363ZLl+MxL2b2dxKO7QUAyhiO",
+	"Emks26iiP8L3BpoXuxFb3dYZ/f4D718hcSXtola3td85wAGoiZB8krW6rUfwE4DXjwCXHTFFALdd6Sam",
+	"RF1rjCeEXIJusdsC2m67LDEj+0GfpkmdZh6gAs7rKBJq4PGpdFJFt6lVcEIARvqWZ4yu40cQ+Ior2ATI",
+	"fO++l4CH5lxwXOUOe1fKKBQSfD7/UowCFAIrdCIQAoBcsF4uwRA4pJgaelebJb+8ODs7+fHF2cXZ65O3",
+	"Zz+9OSf7eS4J7GMxUDtZ47XuybmEbQBwLUoZ4JJW7tNm50rlug2NpXbYuPu4qVD+d0nP9iS6jjzPtc/f",
+	"OM1CQ0WQQoTNw+iNtWg1H4huQylS1TOFNkP4yLzYO01b3VZRypMf358iMTTJ/4VcueGUvehxAJz/e9u1",
+	"wP6gUiBq62NfBjAT1JoygHblIx9PcmQugOuyxTyl7tw9O9R3pXR0UkCE4rkklhIl1i+ssK6YokQOXxJ4",
+	"9m6H+/u1Wcy1AtWnga9+pUkgcMGaE4C4OY59nuKiKCUg0UYoEe/ev754efr69OynF88xABBgMoDJ4Qjn",
+	"2PTcADP1A0/9stlLDm6+5L3k1DAhUrzo0c0XvXSF6njF0c1XvFbmpSolPeLblS448W1keNXTla6yX+O5",
+	"OsH3a687WGFCgLek1CteDPFhB49XWTrfPvWLSDN+PpvgxYeHqz3Rz5GW/nCFGZ6c/t2a8fb8x6tsiVPK",
+	"a5yBRwFBQbz2cKXt9CM3YoqE+Y9X2RlnmBF+HzJveOkKW4QedY6FChXmJJByMWcSkez/ft3+VKOUiY80",
+	"XVGl+fFn/x7bJVYPOpcKuQAIksd+047k8LeW1f8tIB7vg7Hw2P4T7WV72DFMEys0WClQXYN25QWFo6Lf",
+	"sWiv1W5FaHGdUC9UP2BVKzJnf9yN4sCtbksqKYi9RwFnCtlXXcw/8QwPplfuXLvYyxHr7PsbimY28yIG",
+	"K8EQQ9sXwRHFnTc10ehwdUlV/BbX74sps86cBhwKc3Lqgo/r68HBayUFxOBICS7VITdpQjeF9GYtEsZ8",
+	"3W4RBfpNFyEiaXzp6goovqhRA0WQJnaVyTW0931xzoeL7k+n7cE59sZ5Jq+Q5ag0BG71kmBPFt0DLtlD",
+	"dJY3Ayem7c0erahHflGpdTbSjVZcVWecK/ULlzNaBH133XFLRfDlJPqPUPYcb/tIjvMMZWhdWFr/DQge",
+	"15Iy4eM7fd66/v1GwUoFlcgVdocHtRe4rC8gcVqFKsvmapYgdZX1R5gcirCosLJde4w3QHWrwJG52uOe",
+	"rAC4zYG31YqkgadtEnCPARzBEETrXEQYKvHLwjfOQqdgT1Kn5RtJusN3xNR4ZiHGRqPz7THOMUfMVI2d",
+	"ttaPe7bCibd343AYd9FjTf5cRZUdrqvK3Hu7USs9c2c+vGLyLy/qH9i4Qhuhv7LQx716s9wPJntsXodv",
+	"YpmBjbEdmKknFnd6hGcr2NV77ukLzGuo3InbaChZmXCqM4zDj8TzLLHgg6cB+yQu/MK6CynYTGApTWgY",
+	"oEIIxHUEaH/sBS4n0JNkT4ggqH6EhhwMYEBXrxb/clRFBAvo4pdwLxpz7QwsW0pAbGOwtCgFgWc55oAQ",
+	"usPZ78f4le621NPv2Aww5xNj9/UX0Q00iek805GzgZ1M86J6/mWFZLJHSsQhuUces314aQBc0Wo7QQw8",
+	"y00smDC7VixiUwSJhitiJudvj5qYnG/gcl6ZEt1+ivPTpdfIKuj2AX0/vOYYDpoYnJANKIPsOS2ST/n6",
+	"Gt0RFez1JGI2FlyPfMcRYGk6kAK7pQnLVSks6sGXsZhhlEZXWd3l3NjRWh7c51qeUYmbUaEGzq/KtFK1",
+	"6b7dzoJJ2etX2i/V2R3e4z75vJ449UWv4YfT53wby8Vf2mi/uHQpprazAtOF9+JjNwqkpV72a/HRxMPd",
+	"eNgbY+uhjK23Kkesgkjjbmn6Hv44znbIBt1kbTVYEIBxnMkVWYuByg870ec9bgI77EnEb2CnxhVmYsLU",
+	"O+wdACupFEGhgwvApFMEf9eRnUHF3ksIYoh8iBhpVqGEmTOOcBnD6v8wO32+th/7imsUT/bdtdc5/VT+",
+	"HVTeCrrj3jKBfq7r5wOrQnuR6gjMtPjy6ilCpFeK2JXAGT5EKbhgGyNjJOAJV9t5XEhDOJhrj5R/HBsa",
+	"GMJBtEMFe2PjgW+UwspK4Yy2dFUtfFZtQDTdCyX+SZ577uq2gzmAoq22g1ZQ2kcXPwhGGBcA/CSgdhd5",
+	"vUHs1vhTfYsDEVc0O5lvT3+2I1xbfGbjzKwiOJ9Bk1Xr89vlbuGXC1aaflWeQl/bjYIVLrX7ZMw/nuIV",
+	"h/vBdYF2uSZx+0aSI6oGC17+rS32dutVJq9uOhfO+Spt8r+4NAXYuWZx6g5VJOSrTBu/BWPB6ORWRTxi",
+	"rn5RpucZFBpgwQLe0VVLxozHMXczRk3yGbU4h3YBgjl1wbGedDzQCd0LqAFixl1oOIQiZSkQC6lGqEww",
+	"AACyG9iP3CJ5mmqKFyK2YwcfjL/ETw7NYq5jzo+Zs0FZeJYURbipdHFEKumQJQ21CHV9HWNfMA4U2m2s",
+	"Mo8I8QHbSVFPppX7uIR5SsEnIV2XPPRiAUYqqjRsePG8vtjhSg2unm24jVEt5QATYOnPIC42hcOZo+I1",
+	"U2g908eVccAYGttdO8y35zk/gxo92aUI/O5EO9WTt05uwYKRYP6ihYr2fd2ofF6Lj6R/I1mpR2pycyIs",
+	"muj6NY7NV69Q6Hiw5iqsMZfUqdM1ZxGua3RrACyWa/qUwAbyIS3cu3T98oIRtLLiR311WnCVQsW3iE//",
+	"eWsV38tJofpCA+wWYbj/xfU2bv1I1S7U3X2VijP3Qf72qZXzS5FbSVkWuf0WuBxaT2kkcvunBvpgOsx6",
+	"rb+dvX/79s2784sfTs5eXLx/98p7NL0W6/V6krHdn1iv1Yx67q8+f/Pzi9e9FtvdtUKCbQHRUw8SBkhQ",
+	"9Ku4tNp+QjxHvRaCSgPHUa/iliGFUaWgEH/iGf5XyYtL8At7rd978nqrJ8H1cPP+UYVZw7/DlFFCtJko",
+	"Ctb93jV5dGJhud03H9uU7+w0SNFPPdkzr/lYzE2qZ85gSl13Nf4JF/RM/Btp7HeCp23WcOBXO+f2/HUn",
+	"p9XT35B/DKdet3vyeqcnswFM79++ZzLLGTw9V8POS254vi2KYqcnr3tyMDadt0UmTS63neD8Wcx22N4e",
+	"wbZBxEbJvqgtb6BaC8tc+S0sNxLA4t09Taxb9FiRb8N2kbCqW25Rt2CjaFrT37biPbLVZluVHWJ/4Jn9",
+	"f787tn6HFTnuSTsQlYtOroZ+slditnO8YLa1pH2pRREV2fJJdmFNJ/fLKuWxUQ0sfV17n+g+rvY1Fbkw",
+	"YnF5VWxxD5VKHbU/1VI5hCzCuI1qm9pRq1PUEgzITUKmUVccIAiDEe8NxgDojo1x3iSmlk2jI5tTGz7r",
+	"MNCkAKMF411WCTXfgRLr6znbZEEgkuxyFyf52uKHf10diDbZKjowqrChr5N2wwL3dr2oH2zHEPErzWgv",
+	"V8NMLm7j+0EMM6nhE9TYYyo+OgQILpvIH4Kn6jLzFZIOPKVCaNFB4hv6skpd8hyamrGL9I1dWXbY2ff3",
+	"7UloeUYiuidHTwMuxlHnUecw8lz9uKjdzwrmZIchzDp0kyBBCAQvKcPj7APBLktjoPMZuvjsmxMfJ7kq",
+	"sLP3CjtaT6QDOov64T1hRAWQyRHk+PVp4rtqM4nUnq6ZmiqOpLK/9CTgJGZjAZ38MdL6wf7+vntLHv/n",
+	"uObk++Y/laeCaOnPEWJhRYf31sWcuRqeyi/r6DoBf6Ob98qOdX1fde6yeEAfd6fT6a7dubtlkQvgkUzv",
+	"NsKXqhivOzy65hadgjetLnzLNwexQRjAnlsnMVi5qtF7jsk7imw4MjX/GQTOGX4fN3nQcO7D+s6niKX+",
+	"LPDubPzhZlvghJA8/iC2QEWxg3oM2jFW69YeeBi31qvteTcVKHnQT+Up/+/01XX6aowep1ehcEqf+NlG",
+	"qtCCXQJ1zazXWssVpc3hXVFy616L6Tb989fMjH7gWrx/92q71xoZM9HdvT3nPVWGuLOy24e4QHMOMIi4",
+	"iucby2S42Qu7RAsW6C0tz5LFWcs5rSxOZW3sBbdYn3btOpCI27gYnUhI2hN3bu3v5sJ7t3bU4B4SXsT2",
+	"J3Zpx1rkXba1ZKxbzDusxoE41R1nsAjQYxb4UrZq72QrQAR32VbjG9lyvvHCAdv7rzbmNo60SwPuoOGK",
+	"JHfuMeRUN/WxrlP9fh0b4Ko0iy3wF85kc/Rx3lKt2NUBCNTh51RAtRc42WZEfMuxm41IOav72QC/qoYA",
+	"0WYNxQfoBMrV8E1pHqD/Z4EnPk/V9wd3xv9CVTYVBfxCpgiqt0wD3+oLXRD1sp8sGZNLvtngI9e4IzHN",
+	"LMV03iuOvnHCrqm7ySdVGYB1Zz1JZxE/0xOW8hnsWsKi4nLmrwP/79E+noJdMlATCeBt1ElSHXCmPYxb",
+	"qUUX8QNdCtUj1Wpg44kgbebSqm0EcPYigeYNpDU9SSLFHqXxu3xzphkYyt0YqjIA9Ge0FhVUZnSqhQTc",
+	"1Ta0kwyhrdWTMpGMQ8ozjdlq+ySVpdaxnlF4kOg9Sy2iTkxCYIWTHSNn1GMTU4ASazREId2LRXncraP1",
+	"seRo/4DFrKTt+q7AtzcAeFszAnBO5D0dBAvUN3dSvSwWF8C9q2Su8W6iTtGwj77dR8RUB+Hoh4IkqwTA",
+	"fLDvGpwc+l4FaxDR5c75pSZSXrvfHeyqHgFKtx8C/o0c/BR9QE2MuJO56l+1I7DMaPP4/QrlGdmgJ6mu",
+	"AEhf7HZIqRbBviRAVHaBZMcCYz9Hp0U9NYx9JEZjc8G1SD9nrKTmrX7RoMlqbj35zOvHTOYu/PoiEyDK",
+	"HbfJIP6i/9ghCnoIzO0d4q5uYhR/CptqDtGhwbbADXl/9lIwj1wQemEl8f9tDbZA1uyD1qF02Gpw4gav",
+	"2BqXYsgltnD44tP5OuEzN4Cvr1A4Xtul0syvwS2qhZ0Iulu5sBvqlygXjsSqkOlKIvWF3W5+5puC479e",
+	"+8Z8uXHsWTaLygUeortm7xP9a7XiCG8OO0YUX7LQENKBHjvCWI0iSQniBQfAGcAz34J64iZbM/o+vtro",
+	"yF+4VGH9cAoVg9+896tmwt1KE2gLVmsTdDaU5WRxmMWX8fvSHffBUGtntTohQAVnEgHUGQCoW2fwvcz6",
+	"KiUw9dcvf34WSu+no8wIpidQ7V7YLdKTGfEYRPRLMdA9kqO8Rj90hMiIbhTI4JN0yB0HR9znLu2539m7",
+	"HRx+x/ojXvC+XZ5je3fqQs00E1zP7EnDkqZFrAgAYH/IpoJfXbhbkht+ImcwGIBc50DKRVhP5C1DnADb",
+	"F0dchrp/hElGUP4M2L5dcAQOe6Ld5Gj/EfyERKNI1J902BlQ23pwf+6o6i9nHh9ai0ITCwpigNultMdd",
+	"SB9qaiisnzRV+iM3Etb7R++hS3YvBHFqsZanmHMgKu7OrV11u0ffT/4kdQ1nMNj1nfT6dQ9Qfr/yHF6L",
+	"6XsNSIirjp5Ob/TN3Re7qO4eq1aWGo6QYbyDJ76C2H+ncmFNM/yqHhgZGBKk5/yKdOemtuAL+e2hcJ42",
+	"6eerLkDF+0coL7DKYS7Lj+KokuavSKh7zPPfqWLcDn4u640K497S3kvy0dV670WxHHBaboBW+xUDM8h9",
+	"51ioUqGvKIc0URoYsQLWGtYXksvP3tJxyoiAhQnkII78hzAzXcIKIRl6EmPs9rm8ADyRQaGwQdJHhDw8",
+	"mb1Fl4L6iRtQErGG+DNdKoIKyoEFFg0cQ1r+1xqKFII7NIPANQK+gY0Clo8WlC6Bexx7uJFLSBN4s0im",
+	"vrfV03aB2ZNpA8SpusOehfp0Qawx+E60B1Fy9GhQhOoaTquNnGTQzV+uAgO1r4SHibxoQEghkuftp5RL",
+	"JC7VCtWrNaAIuptlZgcMXbdRokQLbRVKwSVHB/v+tAuCEEgWwc4tApu7qRDa7lK3KVeJ4sFz7KeuVz8b",
+	"XsRqgC1wQQg+bvDO7i1cqsbiRovyudBXa8OcVS5aCnAG5ETYL66Icvq+QM5WgTbDc2DHn48EAqtjbc/K",
+	"VyM4SXyLTXjUZbVWmI8TNC9QmG1QcVZGxYEg7DQ2PiIbmGyWSvBJhM+YbJr1cMwQrwz/BkRWrJfbBe5r",
+	"90GDqeCgVFUxBxjlGJRrBSt9JSX1qQDtOvWnZQArBXSWGZGa0X6xCrOvxuMKI1O/LIAH22tSLL+hiozH",
+	"zLNLup4W7lgyqU6GhqF70vPKIQAu0lk5vjdgnQeGvU7MpQ8lKK40EJSPNW1HpdFArd8ND1gMhvaVKG37",
+	"1tcZTnz+fcKyhV9X03Jro7L5K9fCY3PhM4RNI0CTzkYJbJTA7aDRYodlNS3QxNyTZx/E/1wMcUbUiTXJ",
+	"TQ4j6wdyCKT5R+MuFRMQi0p6V1HkGsidAaOycg+SmUH6NsnJoTCvsg9CCq1bd7aB1dWNsuEnwXMzWkMk",
+	"+AuaW7ForgC8mX24AxLi+p/jkoDaafVtwtD+z2grjXBSv8NGQb9hocng4sY3FeM3MjP98uUZmVaNtt9T",
+	"qD2u+LkX72coDDxrqfOCo2m3JqV5dsOECQaaj0XqT914ORsMz3WpkzzB/7KYvae9kIghtTcWe244i7Pd",
+	"7xBxTVcqQ7Z0SB5bXQSKyNWJ+MK6y9LM14KwE+pH9y5FuFFI6oa68X5oVV2ShHWNDyZuycXmn8XJ2AUP",
+	"uT1xEAzCRfm/bHI2frHLscUqg74FUtqC61dI1i6o86mUJUBDBYVzH9SM/9VuSv/ubifmNknLP0vFEe5a",
+	"lGmT8ME2JToXZbjKSXoL/CJH1b33if4FsPSDiJRxcSqsQlLua4+s6X/lS/wdKH1ytH+UMOg7sb/PQoGz",
+	"5lm6wD6sEkR+YWOxvBkXsT7i1aXW/JXNRNBAg3l703HD6bEx/R7Y9DN+myLoLkmASJg5kXOfSO70/Thi",
+	"y7LJcHRYxxS7IAF1ctphb2Q+WyDNxnzWhQgwhJZ9Rx2GPOzvU9+DOnfjNtCiVbPnRkF7INsGgbiD/Ydo",
+	"DOKiFc6+9YWATaZdA3/uXayzFWTb27knrm+bLbvHAzS8/XEkdqCmDMD+sRN/Cy7kPz6m7eeRzJuGuq9T",
+	"l7xzVX/L1Ucwgp3N2oH+42blAtiiaPhOCgXewyILF4FCPojCdaK4Yq8tzfDaOvtHWvCB0SyT/bxMF5F3",
+	"vKXHfn09edGCLlckdN4tOvLw0js25NE4N/Qdm0DqPUCgDu3X0QyBSofmSzkmXgY4meZ++b1OB7yIuuMX",
+	"JHVwbfXLxRTXjKN06no71NN3IdtXZohWt0a93mHv4Wfj8nUEkkERMELEKDKRAuADEo9B9QhNae8T/gPC",
+	"CpNCfMjENCGIFTzCeIplfeA5lLnDxkAb2nHWjTjVkOWZFbLSc3WIcYedGg1kdPY2Q6TQs+ME1Ixv2c/Z",
+	"D3YJ/q+zN68XM1CQaPmiMdKVuBdwoGfCWCNwnVK9uQu/FHuEk+JrjnyRhQ0bG4p1xjwVdxDkcZQdsgyz",
+	"xfz27troGn+J1QkKF+lGveDOq2f1aMpL/YCgDem7Wv2it3iBvRbDhqtc+h4DjPHb+Oo00yqdQdE7P5Vv",
+	"CzUshNYbX+RPBkb+HMQGJyW0SBffd18R3fxWXBzRFbWEYJf9bbsss3Qo5M58u5JdYC5n2I30AqUwe2VS",
+	"T90xKVRa9g2eYNWuO2laJ/kA9UwcH+/EoIQ0K/VpaMMHgy4bEUbWmKkPouisy+kB0nwBowdKnkrDU1Wp",
+	"QcfTM5xu02R7Vq7aqS6daM+8s9PsMsZ++12bIpPDT6tP9/o+WqZQpzVTbNAqwMvtu7luRVNFoo2Jm+lW",
+	"00TxnALn+dvWapMLDBzUbhVbqpFPHdt8C/1r65ItM1vRqkusck58Oj20Mdll4cRaQb/G3MlYb9WQVLqt",
+	"nXfPDRlfwE6iZd3kjja5o8/l7f4obtawNW93ra8SN/zSpI/LpkyxCQAFq5Ucxz5zk4uBAe8106yf2wmn",
+	"0KSH3qlxrQDeJ0bwR2zK9ACnQ55JwH/cf0pXXvgLkp0qt4YTe8hgyWXMdQysSVAzCr2d1rl32SfPq8mS",
+	"08EuyCLCi8BR2IsAVAIgIH2qneaMRJncxwqaXOGKL7C+iIzF49fjA+//aXxgn2TCduSwM+6l1pS280pO",
+	"ptv5fxZf8fMoglWcS/LP3QKie3i4ynWQRYbmipdA97/xSP9sFJEoxUlJraIvF9jcLs66vHprqso8ZZeC",
+	"QVcfxV9PTkHd+MAylTQAzj0m0Vg2cP0DVj0Cpb21tqmwdaaNGPvILroPQIBg1Q4IzbZ1QAoDGAoosfxI",
+	"HFMW1Yy9DrFqO8YO86TSOJSLLCUFWHtsrmRjQWw1Tjan4OblKk3ZuNqORR3lfjyVtnKe55DfXC7ZyXz5",
+	"wzaPZ/KDyvpiRZXmI4trarZw3ZyCm9+tGydm48R8NieGduYajgy7Wy1b5NUsFPBoH2Bh/e09phtSi94D",
+	"QgkPjAFWFSDlPQVtPATNlOuuU16OnV8q6CCMHCUHMCOhPxzkfU8KXuSZKJxr0oYqOZXnQKeA9PaOuYUU",
+	"koNBBlZGsnYzcJumRWaMkJjUbDNuqCkcO7c77MR1dXhGl0thlYy7zjE7ZAT7Mudw1TKksbeVzbtZXXQz",
+	"h0pgUAqGOIfY01ziF9vbd01Mttf03x7eBXqVfRAPEuJym4/CgEyq6R8hKxj7UtPMjNKCr5Sx+5XOlRtn",
+	"6h4zdbd3qTbeza28G3JpHzTjtvvvDMBUl2Te9v729t2bX96eX5w+d1r0QZNxKye+rKiay3u9jXUAJr4m",
+	"pMHvmmIC0VjPMFV0zjY9Kl0v47PnhNuDWCc/KmJZch5rHKbNNLsss9ywTLbRT6U4qssIsTfOWsGSfKA4",
+	"1z5w5q0DVjUOenLeOnD5lAbNXZPu90/X9iD6+J0wWRGF7B5IJdtVd9m5L66SN5r0zpp0ow5vpQ6dVbdW",
+	"fsxKXOsuzG7GbkkO9/cTj4vIUm74JaK8w/E2dsbDJ+w4KtGTyxzaF7uSaqpj+jX41QnOUQlJlJ5MoYv+",
+	"jRmJYpppwZLH+4+SCKlLpYIl6eVFGRYzabMEn32RZoWZIX5YWvBMZnKYdJEkj5JIGhquADqQsMJOTrc0",
+	"KyeEt0QD4vpKpAtQZN4JnmZ/VhiZsO7w6j8niswfDw36bARxwHibDoXxW2Uhjo0WvOiPFn41LzOAFsWw",
+	"DbuckYo3mckFgRv50/GLcF0o9uQpJXZnTPNZF5q4dZupoh1qadqhf3BLB9ZFqYxABDx2KTSUV5v+SGiA",
+	"s8POhC7SEXDoELSmqBUtuk1Yt26Il+qDCFBMUkCMRHw0GvgRxUcDqE0QYi8Dd62Zqp4kqDymBtVICEQ/",
+	"kn8lPmIxEWqSC2ZmE8EyaRRg69plZZfqYxfgNmBsbFxqY58FzY8wUqBLGNCqDlQxdli99BK3NLMma8mH",
+	"otOTSa9lpgpv1mslYIfhkzBlwNlkVHAt2ixRBYxPZPZZOPlkFwgfYNiUL8hMh51lQ6mB/LACT0XkDwwC",
+	"+izT1tRTcoiWoruew1jQKKxMjg1g49ANuxgL0vZJbYoLwYLosj+yA4eis14L4l5wGMdKQCJvBhHzxOP9",
+	"fUaboe3YGYU28Ltdj4LLK6hTSFN6iFFWQPRHgCQM9J762M4M3r4V8UrZQ0TSCPsAXzFsoQTXTstsMhEm",
+	"wQ2YSabFcGw/2S7TIzVFgEaO1fZONShN4MoJDDhho2w4yrPhyDQLZHyViDGob8rCINCAcjttoCAHQ7IW",
+	"0HchOwEsIUORIhDLgizNv1r1bH8socf84yshh1ZnQ0/ROJPu7wM7SGOFXKvb+h+//Y9e7+P+/m6v9/Hg",
+	"Za/38clL+8+nL3//b39r+VYkrBtsXc8DGduPfaw0kLWWuXG+BvYnjTkiI1QmebjfPB+gGG0GMn68FMn4",
+	"cYxkfPCgSMZfrB2NVncFhji7sd7R2beiiQs3qLamPV6zM42GjN/75aY3bdOb9sdFo0Rx7Cym2CKKTDCy",
+	"uurANc2QD2CmWVtpj35f3pqLphQLQP+A7ZDJS/URVBWy+ndJP6HqtrIF7BTKXQ2y3KAzhMYIsjGoAUu0",
+	"KkzimcDhNbNcqSvggubs0mpPkTJZji8J8cGNQ6u6LGcDQSkryRKQ2QkDyQJ2gISsmqfhzrSDEAOM9G5P",
+	"gqHA2TjT2hotif1eExf9giINfFrg3s6wYBHux7UBE5AKGYCp3BVTQ85qpkpEPrbDHasPjhbaWgk9aZ8q",
+	"UjtOMAhAuy5iIQCmhxXVeoLmDFhplw57YwxSUE2E9QI7SCZh/UFYFR0BdNix27fqUTqQgwIZGUblmMs2",
+	"kVfbiRoiDCAsjWRSZMp+Mu6+rg40sU9GV3QiZGqfjLcBbV0WQyF9rzdHPF+3uRx9Ay5NsE5oBgvsEbvJ",
+	"mtV3C5fH3ktaHf1b+CHc0s3Dfl8rWR3acFPqY5aUshBa5R8EmskNE68aWeH8RTOBO1fm4gZu720HizdG",
+	"B9zdqp8rDf+IHrDqZNzsF5Xk+NVZ1QvHnfvWXbbgsRXE0xGPd2WbJWORwEed2K86qeHDoMSqrux4ka3K",
+	"tXUjhGgtMFEffVuxUA8rFur2WPyHHcF//La/+5TvDn7/9N31rv/30Qr/Pji83lnZmjWCj5sXZNFSwCW4",
+	"Fo3lVIKPV5z4UXXin2nWJ8zwYZvyBtpwmS6eCx8umsrjOS9jpeX29IoDgsJHIbhoAKS+wK4Pw/DOQVlC",
+	"1driFbZ/xt7PHRZ3fm3XcjWWQtBB9T7Pc5FG8cIFSyI+oh1WL9iLFuHg8LtlLuC/7f6/a7h7J6dsrNKF",
+	"w+HZhT28sqQ6Of3Fnt7wsATDu6A0IWwjiF3o5NTVxgAakbyhnpFnF1aki0aJ7p+xkqz+tdKXpaVS/xOx",
+	"UbwQhBe8QK/g6ZVh0BMvlcoFl3fZQW+QyAu2UabJAClYzo0o2Pa7l8/Yo0ePnu4sWiSiFLuA+qM11MxY",
+	"vAS7s7V4SK4gikhI3eBWHxMSS93ToJ4RexUQzt92tQie8l5XqzKwW6+ZG9m9rtl5JJlBLVq7TaSxjcp0",
+	"JvvCcYi5rPRt15fswntd31tP4tbvws3iju/iTw+mFLnAy6NXsc91i+AVXnpHRCUa7CZOtYlTfTYMJRcI",
+	"8Bm2OOwEf0dRp8M1ok57yEW5MPj0k5qyMZezEPsqBBpabd86c8nTodCEfwohKSSxIqv9YL+9v78fR2zg",
+	"hqqA/M982zpcuDy68pl5M/wSrSqcnuEVa3BtN1zbmB7HsWw6Qjby5Lby5BkGdO5RoBjBx3opcQ6cQR3h",
+	"9GBK0AN6JTNqHp9wPuJ6Ds/5+qAk/fotFS84+9sYPUD8djeTxz57AyG5EVdfyvyhL99JKPx7OaB6Yz01",
+	"Iitp68A58kJpR50GVm41QIEIfIaE/yjGEwy9N2EpnmP49gsiKZpVqCCf+cHegmWm4doHwFNcaR7n6/FY",
+	"0umNxhTsgSnXjOJIXwOaYipyQXtyaZ/VczgvdcphKMzN17iTMYR08/kEoRhewQZAcQOg+GeFqwARQYqj",
+	"WRUFcHb7I+HXpTdCs8Md9j7Z/zgIOfyI59UXfrROfRESsCvjFVCz4LONXcYNYDdBXpJKYMeZLO0NENVi",
+	"Bt689cabihwiSbIqd5ihCnW8NO1swAT+4qijsA/W+Who5yz9aNqLIRbtPdpYnpsZzcZifCkK3QiNeDuz",
+	"7f49v89t8GxiRxsB8JkhERd//fdDh2W3vGujhU+z25w6dYpzSwPuYDuWEaAlL5UZdViCP11kqU4AVZ/w",
+	"QWIcELrKoxwWwupSxGyqAxb25HLEQtCaqwMWNguupvmGu8MTM2TkJ5BZ6hXG+WhrJYSetqODw6TDkm8S",
+	"JE4IVWcoEUIC00105dTlC2kyMzvnAEd4J6cXR3ATk7VfsfWd3qZrHwBA8Ys4vQ+AnbiR9Bvswr8cduHK",
+	"dm2FrnaZM3hDMwBw6vvq+zggf7yg/bICLNgvDdNZLqTJZ13fL43KK2rHo7p9ZHR0Nfj4vRNib6Uaf1GJ",
+	"/G3zt19PwcofpFZlk7rZpG7+2B1WcZVLLFDpl1uket5MhNQBx9UVq0DRdIFN6NEFDhUCPhBG5LWu5BqE",
+	"qm9aAvhynnatBYVZ7J705GI+5haaqQdlgRxd2DG2mJSLvvgvmkpaFf70WTTiW+eTalc/QEZp1ek4YXu9",
+	"XvvMQhsb99yUa+jv+joyS7hJT07f0StZnvt5LaYIzmIfjJcS7e+N17nz/IWvlbn5KjjJX3IGaCnn6krI",
+	"G6+Mz6VUGL7d5ckwr5+tqROWRS+/jBBr3HW/uDbSpRf5s0BAx3gCSy8DbyaMExFkVn2BOFBcmyjpt8LK",
+	"uLRf9IlsEn+bxN9fwIqxNoc3ORaZMfdNskY3/6wkawCiggxqpwRJcvTk4AC7rpQcegq1SDfS6VhwEeOX",
+	"gG32pm/UJVCKrUWg5lovGxnUUAJVGNQaLA+gUTu3E+oy/N+ySfXM8zCl1SZ0HxRpZFE0c6TRPOHdGJzI",
+	"VuMMkActjSewddP4t2osaFFgAx67ep6bKs4/efqA6+VFozhla3ZnRkNnkDbsAErJUR22qQ+d3Fr2BqCA",
+	"PFYVAAcJjvhPPYlEvQ2j2HNXJAsA1W5rmH8ZZgIc7a+ZGQWzYU27tnbxEhv3Xrh2YInHIs+kuMnmorPI",
+	"enp/upr99GzETWxDFUKXY/H+lKybpde+g3NTe4v5S//xZOWL//EELi/lyY/vT28wvX58f/qulGjtydTP",
+	"cuVJzl150zija3Gc2qjJautzZtRk4tZnkyPehIke0sCifDK5167MI+bbWTt4tF6mGa5eLdfscBLZpUpn",
+	"GDZvOziezCAYDgSaEJcOQUUSAKWJYSWA32foUEv+6//7/wNsCf4VwE3gT0QZSdqQ3dVGTBDDx2RjrAQr",
+	"hILIWGa6jPdkBP4S3UkV/kZuGGM+Y0PlwahxPB12ImeYOaYEop2iVg6wBydlp8tzwPPsSaK2J9zWo/2n",
+	"LJMfeJ6lF6bgUkNaLOkw6IiCh9KoGJduEWhEaVaIvslnHfYsV4AW5LeGAHpXoBqMKDR6MtMEN1TBfuxS",
+	"MlQqE5gu6jhCQLkuwEhCOEiJ08Zl5jPNcMHwbRLIQZepwSABZtnKO1WDgV0i6CnW3fmRsuaB4rxK6QdJ",
+	"AJiqJ12U0Q6HmEJKabKcppbw0qgEiRsx+Ikj2dKh5RmAkPyyU80ClETYKdlrFAUysfahQp97jAc1AJQm",
+	"R/uP7CEUo0mHJbLM8wT5JqHuwK4uwR2EaNkVAoxmRot8wOz7SuicC5hLgtN17dYe7jcAI1lrU9vdi7N2",
+	"G/oYCyDCDorBf9zzqSOJnujYLRs2585tqSnpQU2kKQLgSRkU0WgoOgmb2UWh+Vj0JH3HvnJjbBdcU8nG",
+	"4pqR21qw90FyaXe/GgxuRhLmMn0zGEQ63sEorVjmUY0nt1umyJZYTcFghtNuXSCyfhR7Xct/1WV4i+c9",
+	"TDB7UzLy5fDo8QW9VoYgQDa1JhvzuMk8DnUpSyOQcyEcV53Sdj+g3XbRp+3mfyectugXw4eVMxyG0S2i",
+	"QXs82y2i3ERjZAhdUjSmnMGkYshobwxQVMdVbJIY2wZ+NV3J/XoNXQg0A6XYYVz3JMJ17wJlKC7aMaF6",
+	"X2UyJbaAkZoiGrV19dtgFWWS/YYDzeTw9+2itNJZux920ADDVHPfegTa8MLEc2oHg86eoNk/VSYB6dIx",
+	"rxWlpOcDPzeK5kEmkaUNmjsKSP2hoc9MWUis5qRMNaapR2oKzN5qYIREpPbLmf8VgBoKFNpO+usrhMQh",
+	"uFC4r0fD+2epDRuAoKk8zPMjWCMGTijJeOSG5YJDDO+DYITO7sxaIL0rJZqtx17zWMsQyW6cqeNMXuto",
+	"oImbADXSTdtMJyxVQgOMKWbuO+iTkGt2YdQFTiKJASzQSga0U/JrYLEz9BqkmEabD2uo/K4sHEW7RyUL",
+	"qxcmPBPmOHAN2mP4e/yOHcKnfQuXhZpqAJZPXth9egbR48QR0fS5BBYLIVOWVFIDSRta8KFQQl0JCYyF",
+	"Pblk9XAb78LZOrFmQYI/XcBPjUboXOZx7Yowrg1MzLre7XVOP5V/B8ylFQKwRnw0e/CZ72of+IrtMHxf",
+	"N5phYZ4ue3q9OtaduxSGv5AkA7lA1ICkEvQqg2+IyPQpgFBaJwe/xQQ6sRa2bcFNIEIBX39il28XBrB7",
+	"+jxxpTHCgcD6D/s4lplYM4M1hArwczftXysbeFSiea5CzcRK9tKzKPLln+yY+1Z47snp30tl+N1NpcOV",
+	"XvKP3Igpn93JurKXrvDi6FHn2Vio0nxmo6z9iUQeFaAsQBXHrxhryrbcRxUZbTy7B5LA18uSxnt/Oz99",
+	"9vML4AeM1OJtcskrp2yt1geJ47O2BVitLqd5VlMWmL81FHndYZCvzQZw8b99z2SW4089k6th5yU3PN8W",
+	"RbFjf7u2/6enmemPSMp1v8d/dLbNbCLobn2uhcsQPxe54V284WBsOm+LTJptvIY8kp36Ne+EFqZ+TS63",
+	"ey32X//rPz0LMFopMpPDbq81d5PnSorGe/R6UhsF1YW612rT+Cld0wFuxOqd0NNbdC/p6N274WbPVCrc",
+	"gl3fOlUN9hzkp7cxa41Lrgb+3dYNgW16rekOvAnG6F3RevtXxBhjMMOt1L6erS7+xBi5ix1tUlWaDjgY",
+	"dDFp9p1jd+5lIfjVcXyzwr63cDM7aJWLTq6G21uL3tzWshtaxbvgfvFb3HLr7mpCs3TZXVGJL75veKP+",
+	"xlZk4C3dG615fjy7cF97B9yPus/GszulR1bw8W6gPKiYx9NgAssK5nZc2B7cmQzMIay7nO9LiIv1vr7e",
+	"BMqtrGGm3qo/IbLm79ajAPXUNJAv0ahQLURYo75VaOPMtU3ee5P3fvj2CNd8QGMExM35UJ+zGh8i493Y",
+	"aXFWj165iJxPMUKQCDj9hP2ndsGWY6zPygwqWqzQijXE3qdIT0Xhh6QnrXf7X//rP9Fh10mH/QqhsRBW",
+	"yXQteVrTHBAaAW2BsTGijWujwiEeZRwwpgMP9/eTnWOmVZVClDtOhJCQnAu2UZQIc8OFGAppdZLoMlOU",
+	"ImFcXxGfCyWVwzryKMIW3dFOV7hB2zeXCwMN7fWG9Z6k+CcmhgeqsE8FFFYKUWHymhZnlFkjZUZxBF1O",
+	"RKFFKtKLy1mC/fLRDiTMGR2fmLQD3+PJKZMKaWkKeNMauAlPmF+BTNHUrImjWS64K36IlT8tr+ethlUc",
+	"q1TktTZ24B3IddS5g6SZajAQhT6OGBLbUbePS6SS4qSl5Xgzip25Fp92fNuhsh+hDIUomALv1r/UqGfS",
+	"bxlMVS9uBrpDsOxeG4IgnLoCm7bb0nH2Nl/l0me16d62m6jpDg+Qiy1KcANWQAOmaH9sJ90iDrgoBBhv",
+	"L28hUy8vCZuq9XR/NOJxTxCXfZGvajM9g7NzkYYo1xoWV7ioasO/IJ9m2bV4zptBuEfdE/1hdvr8pkJH",
+	"e0W4xzWEVNftSHO+1pfePyRf7a6hIT3Ufrlz39lffI9tfIRVIui4Yq+VOaMP7Outc7i3oP2fj4fTvtsH",
+	"DpivHy3/XK1XrNcKrkOvhc4DW6NZyg14QbvUopB7rXlqztCCEPq7mlNzH01P3sBpbntqCCO32SdWd69Y",
+	"c/fSSgHQRVHMcdR2srCBKS5Lr7YqRVT5oTQiYsdHZlbnZeIfknL5vr1pCrYeZfyQibUnsViDTUeKDVSe",
+	"EzEsxNocBSrV6YIDAjyrAktewEGHYlL4ayn56S+B/fZrC59WmglustIWdFitFECNenXuED1d0Au3gXjZ",
+	"BD2/iqAnD1HEBspt/9PnjXiepKlm3EfQiNIZoWW6geG51mCBEJMzRy/gqCLDfUjgg22D/3YliFuaGcU0",
+	"nwGzEvSZ+OYUiPdJFRQDNi6QtqIunp0uNf6wiBu6J0/iOaA+am6dYYs6ZxwxHs+nfKbZNJNLglpO5H3R",
+	"iBZct4pwfxaP+bZhqbnLHwDlZvUZ0U70qmflyYQrGqMJbhdNuWY8TR8umLBxiNfrGXiGnOObov+vV02e",
+	"pGmkQzBlVM8JVvXkZ3CP3QM/KyoJiUwCGjFOnxJwAnAR3hZnhOazwHMm6bjUba4qAvCZaa+vNNr78Kfd",
+	"Hml2p90kIl/aLmvfDXLrhjEuBgpxVU4OKeTGNpNAhF3x0n2S8VbdJeBfQzvdA5mD9gFVWxC6AeyvLoM5",
+	"VoArKOaN2jgkwHMlRdfbjbrNzEhpAV497xsGSVORFT15CbKhTU0pfWuo4abTMVwhGHCu5RpSnRLy3kNh",
+	"ICF7aqiVL9RxuwzqjGkhmMispdpmEv+BLQ0hu5+N4coCcqDU8u3+RLRxbOhotCqrOXpKqS4wc3sSXiIz",
+	"Si02MgEI7otamHIJXl3NurSDva1pWb32AezKleaBuHv3ZUjC17KxIv8wVuQGw+5roOFAExG+rT+IfQhy",
+	"/MsZhz9keW7VzpVUU+27mgCX4ldrGRFa8HhdM9FOa4GNaOXkUgMxEud163CN4d6HnQgbpdlIhFkstBBX",
+	"HmfdVlzTlKv0ID6MSUftkGClYOmam0swfBYjykXZwcT1soJdJXLtmdMLIRwhW6cnf8w+CJaURZ4AvI4U",
+	"Uxa1cm6XRb6TAGqK6xriMcAw1O9lY6pZ5CmjNmchEZAGGpEQsgVtP+pFMCqwMANc9ZBnssuS2qeVUH8q",
+	"E4OB6Bs2EsUSIOsYUPdeDLG7sYouAwGu1dsQCPAavO3xVc3wGfbgphVyE9BZF+QM27FVwXjU3h2JhIa6",
+	"B+9yw19Z+JRANUl7ycfdQkwEx3cCfsKqOW8TQTTeANq5pakxuZqV7CJaG7qa7QioU6bBMdRtxjUb8IJh",
+	"QSO50oBJZX1R0B/sR+UKb3symShCZnKXADNJAnABSRUGy7oFSQeXEcXhlZgYWmbEVoJ7WHdbDUjCuxLz",
+	"ReigtC7riroTO763NPZVMt0waqu49cpnr5xvv+csulYrsHM9F/qKKutWF7mVixolrtt6dltNoSLWKDa0",
+	"G+bLoJXCez4fCVeMucmZb3THg+bMpwgaMvGWYYPHR6riYfLmVoWU2V5/xEFYLGobUgV1ReQ8ik5bsesR",
+	"mb0SoFjolkbh7uPxRGpYqBxs38QuCoUbdSNUUGY6PZlkqce1cCrLGtdRJp4MZITJQVRCZi+rYeaQYtHg",
+	"AAHAisOgIbgaznKlTU+G4jsXmSVL/p8qk5VBKkKJmWG7THJ0eMgiXX4xzvQYMAdjSBoIy6fsUuRKDjW6",
+	"+TSbnoQaM9dbZMRH08U9AtXfPEsdQMylYCLNDMLY+IwSRI8pzT/N8txhFLFL0eelFpHuBo2KPdx27QYD",
+	"6NNy52F0G9CUMtOOFtkoNbcsHs4E3BLf1eUWFfEY7a2SlBu+W3oOnsTDVfraCdfV5N54UZpRh72pbDTA",
+	"avSb0bd/8bSNjiz0hOUz2gOJ3XCJH/MEOuDsebOJ6MnErnESplQI32aEaLCZZtlQKmjkOhOC9VrPoth9",
+	"r1VvFNulcSa4YiFOD2H1xd1jES6WKQsJt/2Jy6G9tJwg9hEgAxk1ibbgsYNPoo+45nyrCcImdRC2tvB9",
+	"7Kfhq8pSN+GoU4UAqxyFarS/ou1PTWXUhoUUph+Nw8hSHwAdC186N0aMJyZh2IZGyw3yzl6iUDaoqeyy",
+	"tKAZ4qvCTrjwvqv38zuIxril7XzGUGmD5rNdQM0H4vauchXZ+0/Q4/X+1O7Rxk6vlQtQ3D3WhtqsXXeL",
+	"xq77Qnfy72xtcCd/5bNR6eonFzXmYB0wbM2Bfemg2+we7bLfnr95/eL3pGbL/vvuP0TRF/nuyenu+9Nd",
+	"etLucgR3Z+TOz2ljct4BuWmV1Ijdz583L2KfuMGI+sNgRFUbW6zhGIp4gvVaM155nOOPrHmwtCl3Y23t",
+	"xw9dgNFe3D+xIOzUGOJnPMOD6ZU79zpyHu7WcwHYhF60/fZ7ElkkZ89/rsemKjUNMTxoKVMCPPaHs7SN",
+	"lkYwsHoypqaZM6DB1Lbm6uWs+hYJDhwsJm8K0aEh/yDAVI7BIv2ZTdaXteNL2bd25XnVbap6SMfzpJbW",
+	"dE+41pk2XFrr1ag8ZdzaS+xy1pPJWBhuVVAH5TeA/8+B9BC+ZQrFztUaD3cIUUKlmrYd6L6vixkvajiJ",
+	"mF6+MA3PWv0h0bBv0SESzMNKj8jB/sHNPSILG5Dcrrxbn8gmjrWJY33O3o+KXMdo/U2asDGqVVc29xPk",
+	"mvOPHyQnja3t8/AoNwHdWDWI7vxyaB1stEfXHnPULh4h4TmpAmF9JdUU/OosZTNhyE+XFDGpjKTt4xQY",
+	"jUToFmCMgiJDIJujgAEgQ3MNAbc7eNUxb9X9554bAHRfq0WAQ19d0ncjulZrUq/E0pq/0UaJ1dyc3HeI",
+	"Fq07ZHVXNbJDaKTRxH6pCqCJKsceu6piU3fXFk4A/JVBRI4QNtvuFAh8aIBQr4YjEyhZdnUsEM/zBnKT",
+	"UKjR/W1CRfcdKvqrC8aNJfhw4hQpNG8nUD+TCfjhyQ2pzhNdS6gkXsgRB5gTo3F1XxCr7AnWIHYjiMF6",
+	"TgTksrASS0wS6gq+5P2rngypvpGaymOWIIUEmlTc/flOcA18EFymLOGXqjCJPVrg7589JfKPJ5ukyJ81",
+	"KfKPJ5u0yCYtskmLbNIinyctEmvKrzsrQqbGOj7biWtUWOzvJfM+V2Sw0DOTm10r0NkblbNxrzbu1ca9",
+	"uif3StNn1Szb8pzxfl+VUPBd5QKB/CO1zWvBxO6YZznjaVoIrT1hoGSc9UVheCbZlM981hLJ/fyhQuWi",
+	"mUzkPQxwbpbVcf6kpsih1jQIGKonhu+wZ1yjrnsvs75KgSdx7KLvY26MKOxQSBK2ui2e8v/earesu2K9",
+	"jmLWarckH9tDwj6vFcvFMf/4Ssih3SeHj4/arXEm3d8hrahNkUmoe29KsrsV3/LLEo1liPmYpsHYs1ur",
+	"yuh3Cj+Mr4GRhdbrZkoWd+Jt+Fjw2jvCCTZ/TBs4wVtqur+44uLpOJML+tTpUEPW130EQeWgEqjoHPzp",
+	"emGuFGx6zAvg/WKAFaNUh53OtQ1gdM1lMqEpFq0/IPB13ct1IU4lND3ppgiVNKGFjFKvpRnt6WwoywnG",
+	"0s6ENJgBBdoOBNfDeBqAseKou8Q30VfAnkJ4uHbER/tPGUj3C8OBd/WOTbtWj33piBuduAJuih3tbXFT",
+	"qtc+AG7KahPxAnt1VH9/RbO/goch1Es+bU1w3w2IfyjA2Fne9AZnXLdbSCm+wvlIPY6XXX+N4nyVcNkL",
+	"+yGf8yt60AZb5c+js1CmRIqGUbfVjJG926DFGuNR9rgPRq0SNCId6N2kvU/2PxdZer3QYXoTVIvvasvS",
+	"Djuj1izoni1m4RyNC6hd73VWMDWVMTaZ1X9wEXQ2aYE9fXheT9KNOixxlyQRHRLd3ZehRvWqUOS6QGM5",
+	"SfSFS0HXlPPtlpveykCtD6UjNnWfm3DUHxf7wovSVV2AtYSAlRyuzhIkwbzzQGCIYSBUPw+RmjQD7aft",
+	"v4XEf2YGMCWKGaFbYPeqwQ/OOgkIVRT1OpKuGHHdxv5ciESRoa8kiWHsYD1m3HcECIP+QaCNEFN0Yy5n",
+	"FV+jEINC6FHSYc9hwNgt6h7ckzBCAGwUWmdK6tCFKxWI8j6XLFdDSA1A33SIhOO8UwYaMdOm4AadqxmM",
+	"rovuiT31Ak5pzB1EJuJd3AZ6HzdTauE6VM3/Ngalbkw2+KHeIk3fcO0DENN9YafDkTNig/aUF6ne5CFW",
+	"tv9fcW1OwLrcmP9/MvMf5T0n/UDCKOiGG7VZzf5HoZg2aroGQ38vNilvrwfLJnwOQaS+1lynJjikINLe",
+	"WYioV8mUj/gu9DFLPl0nrJ8LXmivQNxhxAIAwALvZKQKIH7h3vb8Nw6UIXIMrPvh/AYEhTIsM10IzwU/",
+	"RORAjCkKgU1mTJf9UXj2dnK0f5TswIi8k4JeB/UjJLTEvsI5GgIlvALAA+CJgHLHVPtYJJ7rWEmGMM31",
+	"GzXpxElpnO1/J6WIGZcblMHb8LD11VrjxQ+h11K+sru0TigwXNLcO+d3qab9LtU0AJBtVNtGUX29Xthr",
+	"6MXy38DdFRdMxa5KU3I8QPUQ3bf9N+GtpqpfjgUGLMoib3Vbe6CxaDxzOisbSsS2aVvXBXBuMhlhCzlf",
+	"B36IfLK+GgvKv4d8tf0MIeCWZnqS89lr/Nk9JEPQvjngWASsJ7DYSGu4gmBqegkE5HGzOeG29nOlMzmM",
+	"BkM6p2E853RkfjAvnDqMddYgy40okDLQfl2wFqD/ROpzXBOhJjkxDvjG83E0HJCJTYsDsjKTl+pjw4B+",
+	"LFQ5gfIySsSBP4wjg7QZItEaFU9c8HHjtOH3+Wf86pvoPe8WVtbX+t01n8XYaHWGRncmMQ54/Cdv/ERD",
+	"jJjJ6qMM/d9zA32ZyRTaIN38ZRowMZFHIiuY/bJ1vPCCF/3GbYkHGrYkYXMRNcXJaZuqKO271/Tp7QI4",
+	"AX7T8SeQNTwp4H0tWv5KXEAzI/LcwwxcqhLfTyr0FRQeUg9E/NxJocaTxt3+lo40l6ZgFylN2G1mKg3d",
+	"tibdsxE3yU6beaCD3TJDANIfd9+fRiOAMqf5x8c4XU1r7esngMOgsgq5UleEX2Y/JgdQqXRkbQjeHxH4",
+	"WDSWkmqM5l6ErxeZG8jPYobwaWSz1wztPndv5G08aT7Jdq/ErPFZb08ZHFogZiLeEGr2JZ6S8J7BWyhS",
+	"LF9yBUqoReaf5zA+5572tlCXUTZ+knMDBVII1V3KkFmoPGgkeN4ozn/CA9e/X//vAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
