@@ -1311,9 +1311,16 @@ type CreateTicketRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1540,6 +1547,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2102,6 +2115,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2344,6 +2369,37 @@ type UpdateTicketRequest struct {
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
+}
+
 // UpdateUserRequest A change of an account. What is left out stays as it is.
 type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
@@ -2520,6 +2576,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -2825,6 +2887,13 @@ type ListStaffTicketsParamsStatus string
 // ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
 type ListStaffTicketsParamsAIState string
 
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CountStaffTicketsParams defines parameters for CountStaffTickets.
 type CountStaffTicketsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -2933,6 +3002,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2952,6 +3028,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3060,6 +3139,9 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
 // CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
 type CreateTeamJSONRequestBody = CreateTeamRequest
 
@@ -3074,6 +3156,9 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -3687,6 +3772,9 @@ type ServerInterface interface {
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
 	// CountStaffTickets Count tickets for staff
 	// (GET /staff/tickets/counts)
 	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
@@ -3726,6 +3814,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4848,6 +4939,35 @@ func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
 	return err
 }
 
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
 // CountStaffTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
 	var err error
@@ -5306,6 +5426,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5384,6 +5540,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5847,11 +6018,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
 	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
 	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
 	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -6013,6 +6186,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -11314,6 +11505,204 @@ func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListS
 	return err
 }
 
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CountStaffTicketsRequestObject struct {
 	Params CountStaffTicketsParams
 }
@@ -12652,6 +13041,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -12749,7 +13168,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -14049,6 +14468,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -14369,6 +15036,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -17351,6 +18034,9 @@ type StrictServerInterface interface {
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
 	// CountStaffTickets Count tickets for staff
 	// (GET /staff/tickets/counts)
 	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
@@ -17390,6 +18076,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -18400,6 +19089,54 @@ func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTick
 	return nil
 }
 
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CountStaffTickets operation middleware
 func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
 	var request CountStaffTicketsRequestObject
@@ -18841,6 +19578,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19396,749 +20182,768 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
 	"7L2Jchs5kj/8KljOfGHLU6RJ6qajY1bto0fT7WMtuT3bpv4qkAWSGBUBdgFlme3Wxj7NPtg+yRfIBKpQ",
-	"F0lRcl+zG7E9FqsKRwJI5PnLz62xnC+kYEKr1uBzi32i80XM4N8n37w7fZuKt+zHlCltflHpfE6TZWvQ",
-	"OiFzphSdslbQ+kjjlJnHYyk0+6Rbgw8XQWsik2uaRCx6k8iFae8maNlvVGvwwb4tdGvQOp8xothYioiM",
-	"ZzSZMsIVmSRyTnp75PVYyxFLOq2gxaPWoDVX03avFbQSGbPWoJUqlrRuLoJWkopT8zxJBTxXmmqG3epZ",
-	"wmgET7u94+Nod3zQ7k36tH043mXt49FBr73PupNdejjuRf1+K2hpKWMzyoubmwDocKYTRuclGghChbpm",
-	"CZETIgUjC87GHkFaEdV0QD4PW3q5YMPWYNh6++7V5dn5ydvz58+GrWCYjQwebjI2+AqmCp/AZIetm6EY",
-	"impv58//cX758vnZ2ck3z7Fb+NyuQrnXPdrrtg+j7qh9NN7fb/cnx5ODbtSle6ND7FXG2CxViitNhd6s",
-	"46evX50/f3WnriMWa4otz6i4IkuZdjbr/PmrZ1t33NC+WcMXp69Oz/5274vYMrvt9BlXdBSzqHziFEs+",
-	"soRccz2TqSYnp8WzF5ktR/ll5D4PWhHTlMfm41O7VRWhCSPqmuvxjEVETszOJXrGlW3enLMET/wlL5yY",
-	"fdrttg+73W77yPynm/9fZI9bqlqDve5x0NJcw+E8OSXeaAwFW4PW40UiRzGbq8f+YOGgnb7kaizFhE/T",
-	"pDz/dwsFZ5AkbJIqpogGrmHG/ECRK7YkMiFzGbG4nizzQtMebQz3OTmFpviYec3fhSa9PY8m+91+gSbl",
-	"odQRpvgOUueVPIFFLG2MOCZaXjGhyDUTmnChJUkYVVJwMa0nhpCXuB9qCJEqFhEax4Rr5RoesYlMGOGa",
-	"jNiUCqKl3U9bkKa/v4I0U/qREeFab6BNPnqky+uPLIkljRq3DFdEZu+YfTKmQkgzGUMocxLqyZR/tGLD",
-	"rG98m/1zDN/oZGmOR2ugk5T5VNstUK0wzjqKeS8gyd4kUsuxjBsI5piFknOmZ1xMCYsVqyfSwjXVTKJR",
-	"Iq8YMpuEKLNJ84ZTwT4t2FhvR6b91WQqbi43UsKSRDZtrmw6SKj/SKWmRSqdS0nmVCxzlqoJJZrPGwj0",
-	"IzThU+daFtjxiBlCXCdcaybIRCbmgiM0NtfKchuqjFZRZa9f5NAwPDz16aKBKDgFpMhbphZSKFa+nowg",
-	"GTPN8rOb0YJqzeYL3Rr0gtY4YVSz6JIaya/f7R+0e712v3/ePR7s9ga9/U6v293d2/+hFbQmXHA1u0Re",
-	"1hq0lJaL7OfmJg46e91+r3eITSRKXwIXa+5xb7fX7fZ/cBLmJtJBKxNmL2/1DdxPg5ZcMEH54+lCt6VS",
-	"7V6/O/KYYsuREo4zH1+x8tKvkV7TRPhv744OD9uHtNtvH026rD3qRf3xLtub7HcPWkErBTHe7FhgVkgs",
-	"1Rp0AzcOLkX2a78XtBaJnC+091PfbDd74eTf3xT3y/OPTsnwjtK1RKlZGRkalAd/2/DLxH58Kyr7240J",
-	"uBYmNFYsaDE7hg+f8Z+Z1mL1ECqu8hMAUqcRyRT7sTXo3QS1H4Ew2vRR32gmMVX60v5ZoMhapUJn5PG0",
-	"CjjYA9LvdrtGQIUhDYjSNNF14io+MBJnkZy3k8CzXXg7IRf2O3xSs+NxULhWQ0NgMx0eDcgmoxr06iZr",
-	"FYVg6BYoVxqsPL9x+/3N2/f1kY3b382WLpKC1XZmfr/rwlkuNWwNPg9bv9CqV2hvCRQMW1xdUj60V9Kw",
-	"RVM9kwkO7ooL7Me8cGOayW4K+HkFo8f3C9eF3ftyAd2mOQ0KzGuI3GtY5XRDOK1OJXMntsS+Xovqbffh",
-	"/667f9Xr7gL2yjmfM5nqZlVE8dhcHbWyorYfN8vSEY+IUS/sLcEFSJ7bSIl0tey8V5AS84HVyYfuKdxv",
-	"b06/Zcuak3LFloEZb+prEh8+rzoi/eNBt9sxg+13yxt2vz3qm81H9/bax1GXtffGR5Me69Pd0UG3Za9d",
-	"I9ZWGu51B73+YG+vs9/t9Xd3TcOCzs2k3rMRUTM4douETfgncwyvLk9+EOefRqf/wa7OopLpMWipsVyA",
-	"SdPuXTUwcnu2ldXACPZmxpS3gpYUlyM2o/GkdWFkBFjTy/K0uqx9OO722kd0f7fdnxyw/WhvvDvq0xbu",
-	"sfGYKXVuNl5ZMzF7MQDTCIWXUIEHnaK3T+ZcpNoXJj638DXcxa1Biy3/Pht9M+av+d9P3/102nvFT9Xp",
-	"XC9+eHp6cPrP//3v/+n873//TytosU8LnjB1yUVrcNztmo00SZiaZQ2pRF/iq8iN7K4ZMZo4vX08lqnQ",
-	"VfFnWj4dm++PzJyUCXxzPETThI7Zv1vrdmcs55XNdMR6e+3DUW/cpr3xXns3Ohh1x8fscNLr5kuOY/NG",
-	"X3ch2HltucV/oSmYffSUijGLYxY1KnWZMKpnVBMhRzJaEsFYVLSYbHnhoRqe87+xG0+RMQEdbn47F+GG",
-	"l5o3md/Ypdat3GndZgXu6YyKKXtDlbqWSVTvDBJSz1hCFvalwuFNk4QJfZk9M9d9krCxJjOZKEZGZvMk",
-	"S8OD2bX/mtJ0ETOjBlHbvpEQ4fA9leIjSxQ1s3olteGHC72RwXjsfVlzA/uPL4XUl9Q1Xb2QI8kU3sTw",
-	"DhqM/Qa2uZP7vim975mv/Cl7vdZb/JqnAdSDE5qf+do1NZN0Z18C6QS7ZkoT2Jg55bwG4d5v8BZe24sV",
-	"GQkdawV3EteKjFOl5ZwlhWupeh9vfc3mI3yJImzDEO36lv2Zt/BQ5j29krq+mxcyIWMZx4xO0+JFnHf2",
-	"NY9jLqbkSshrtIuYnSUF65D3lGsgnJ6xud/hOaPzhnlpcwac02jO5iOWKLJkuobctme/XSBuQ8vwo9mP",
-	"dGTapoJw8VHyccEOGjE1TvgCDtygdUquqbI0jIi+NhKtmY/n5XU7/hTbInuHvZ4h93UiC0N7p1jSwI6q",
-	"MsSqS3QD1lS5/nEIEe75ps2OfqktRZnbiLqml4qg+uxq+eZvXB7+57N/TL/fm/+9O/4h6Y3ej//z049X",
-	"Z0d/E3393fV++lwe8hN6PPnmn/8R7X77e5KEzSpY1rFiARx3KWxJrhYxXV7aqZ5ElHwnP7KYws5lnzRL",
-	"BI1xLO77ttmGrbsOtF7mXTfe1btm1981Y48iv/A0V4iuWQPjbrfXPoz6/fYx25u09+nB6HB8FB2z7uTf",
-	"3RA6XHykMY8qZ2DFx+V4EI/klukXSf71EqWBGmKjScr8C8SNnDRmhrePWVkjDvc7ePFXhdDVAh/Y0TI6",
-	"31q+NAR69vU7QT9SHqOUXb78I6rpiCqYVySv66SlaHSZek2URKSsgVxQ2tZl3DvY2Bv6zPVaHFlFRCqN",
-	"HQiC27fxXnlKjeRFYimmLCGxnBIuSmzFbn8zPtPic7P/z2lFTz9xW6eiK2a0haNzqeHbImETWBIq3Mdw",
-	"t6OMwNrmK0KjKGFKbRPKcdwUyvG80DRxA6vQ1R83kMCymdNndXSwgj3uXzKjNuzC8SbC6xzzHueqEqjU",
-	"pBHJqdHCQPDcJlrhsJEi+SBXkKMyVkOUF5RvrnWnTo/JvOhfQPUu+vFLR+13p3tPgL6/c8X7hUxGPIrK",
-	"Z+aVdBoAVwQuveoJmWSflniyZRkP8EuPM8exvIYmt+HOxfgvjxm/8MZRORr5IM1s/0ZF9HoyqWW837GJ",
-	"NlroLJ1ToUoe4jlO2RwLaIfRWM+qEVJGgWBxQb3Ltou8gk9PIzZfSM3EeHkq3iRyajhd9WJUdM6IJVFA",
-	"lOZxTFIRsYRc02XNYvC82UsuzDHDhn2m5drzeLk3mva3bAmOg2Jf2yzVeGVkiM/evP4huo4L4g29sppN",
-	"sywR9iVXc6rH5QWCHoDbGfUQYlHMHl8bfuT3OndNF/Z8DSULXTjbkiXknbe/b7Mpk9Ab4Ur6Ze8B8QTe",
-	"IGWKTWgaa7QOuDjIOgK5r28/rd1CmF7XV8ztxdcYRpX1ihMAcf5pwiImNKdx6Uy9N3p9ve3QzQEauBx7",
-	"LZT4WlHwIWggydrMrAfbSET7BebWK9gnzLBIcVg1tKiO3iOLt0dqLAnZseCKaImy5woK+ZsILQ+eXFTH",
-	"UaRgBBozG6lneGx/f5985IqPYkZOzp6enoJ6Q8eaJXA3wJq7AH7oXEt5acfFzc05YzSCvRjzOdetQX9/",
-	"P2gtJOwJQ5nSMDB4f4sAt3xRutVF4cWjt2phykTzFucNTeic6RoDA+zZH1OWLMkie6l5Yfx3PK6f/WzW",
-	"IhVXQl4Ls3mNIExtJ9BkPeVlqi/l5DKhAvIwgPowJo/4hjge8fHnLUje7a8juT/HRmLnL3lkfou+wxqH",
-	"plGUlOIQok5RQcCArmZSowOyxB+sd9J6QzkKPThsS25odttYy5X8wQ2okSb4gkePWkLg0B0zyMZ/W0oU",
-	"3ML3SYju3hcgREKF4mg6LljREzknRgcwHGscS7V6R+StFE6fVRFtuPZUovmm2Ow2hKBNGmNGCH9AzdTI",
-	"3zIk+Y4qfRLNuahKpDFVmlDzjCudUC3rWBGEQ8BLFQGJo2+s2gy5nklDH2vs2OZ4sCZifFc36AoxvFED",
-	"EfhH9gY0qCoVULOyDiYvutrFVY9Kwvl8QcUS9HhwBpDvdLTaXtfvWgt9rb1uf9zttQ9Hfdo+jnrd9h47",
-	"nBzRg1F/vNsD3qx0ko7NahqN43USQXj9jC9w172VWrMksp4aLiD081omV0b4jegS7t5FIqN0bAZmlsuN",
-	"+9qz1KejuFFN7x8N9nqdbnev1wO9O0ljNNa/ZZNUREgskLo1nUwGZEZFBH4mSC/ogJXeaUwx/whWNSlA",
-	"3Uw4E1Fs6Jsuokby7Q963U6/393vHZn+P7JEwcnuwcrK6al4IZNyOCxYul6fpHpG+p2uGd/cX8ZpQoV2",
-	"wSWeDLmBTydVRkYF0ziNaMEnlA2o3r+kyN/PXr+qcy+VG9pgIKavlzQ2E2P17nWj8Zc7tId67j68tOey",
-	"zO4hYMOyeSPsmXasxMcFeXf+on20DYvrNQkD2UxIPqDKoa6OGoiAhvoXjEUjOr4q0uBUkxmLF2U+P59n",
-	"kduoOnIdGA5gQ05Xn+e90nneJsIxoZqLaWvQgtSJFbu/2Jk3X9XsVRUROMjrIkz/JZwUQc1EKS9P0S02",
-	"OXGTxCtgsWA0UdbHbHSdibkFKEmY0ZYxkOJ6xscz83VCRqadhMWMKqYcF3acdw2BfOvnbXaPJRBaYW5P",
-	"n4uboPWKXb9TVQVFsOta75ZjVDEXW4aS9Wp8ba/YJ70i/ONUKyLYJ132hrsgQkvV4+N2t9fu9s675qwM",
-	"cL+V3NGkby3yv7SrOQszqnrLTsicRZwSw+dAkJILluD+srIlXtx1Bqw8OKfOhVZpKA/6Rf8PBPV43W/D",
-	"y48KvPwg5+WvsiijJidaafSWTi9kKqLqFaZnLGGBUTPMTMyZUw0EmUADdV4vIdEcaP7eZq5FZ85eca6u",
-	"29pp4kM7w6o3mdbEnOS8q7jVKPCE0d5e+3jc7bd3oz22PznoHvaOjI7t+ByGmgRbxQWtZli7g71mMXY3",
-	"6h7hwT+i/Um7y/ai/fHB6JAeHVc4OleXAoixLQNDapoVPa9NbT4zkiiZ0Y9Gg1/EvFbNs3viUjflNNvA",
-	"NXu9O5Np7iAUuDkzfvlgK8/puEnRsTPMc6YbtlhpEoY4b+gyljQ6l/I7c7GVYo0/soQc7JFv+dc1VFng",
-	"p5dgnYOPy1ofiIZzukT6Huzv7x6Q0VIzyGedy61s4d2CutfzXEF2KmjFtOOpUKE6aKACE5HZIrBgDf4Y",
-	"XM2ALPDdeh8RTbVcczZASuv1d/f2DyAY+7bBa7fxNIJu64TODQaTaV/5JFfHyq0WSHuD7qFhA/0esAFz",
-	"mV9uHk8OC5OAbAk2CnRpl46vnDPYZYZsE6rqbaQLr5XLzHNbOMFefIDz11jt8c4miZ7nr/HnQ3IfcmWX",
-	"1gwYyVE1TJyQKKET/Ye3PNzFmOAodI/WBFyKNwn7yNl1yd0EqqJM44iMGIIRgB/QbjJ/pRrgiv5TpjA9",
-	"QwqIdSCYnRlh0i7NLhKi0sVCJppETF11crlZLZVmc9Bv8lY3YC5lyKPV0RA20qCWMM5OVAU2iKlmliDj",
-	"mXUsVE8stJxZm8rH1VrizHyyd0CbzaOnsO1tLtr+QdNFi3Mj/rBqzm5p6DlRzpg2urxqCs7c5Az/Zg9b",
-	"+Wzl067JYEIiFROYflmmtZUh8wsaKI2m/SbVLqa0MWMiFyEJKK4bBh3fYPMlC1iDLr2lIcy3VJn+3lLN",
-	"vuNzruu4AMCb2IMJ8qAUteprQjW7jG0rRS6gGGzLuUxY3pIZEfwMAUfbO9w2AzcxUyT56CrMoDB6oAm6",
-	"CRuXF71mVoFAd0kF66QpERLbnzJhVHq2Mo+qrlH3YR5c+pZpngC8Xo3U4TtDzHaw5+H/3B/34v5IkPT3",
-	"K7O8lTF7JfUJnozygkK8HtCKEqXB5V8nTJvXMOPLNuMdytcixrB3aGsIcsSwBSrgiBGqrmxI1LbGlYOm",
-	"MEAzszzMsOEslgduSHLGaDKevWUqjXXlXrZKgVkmWkWjXJ10W1atrNElEwGV4IuFUTY/fG7ZeDVnxQaA",
-	"y/XS2o2/X4yAtmU0KpIwH4Y1tdhR2HQrI0nWDrOcPHVxez0v+Hwb94AlZL4c9U6V1X6DtdT3/Br+3Au0",
-	"4WtpU5vC90dZtgs4PslHlnydqmXDDR/LKRer7neMK7wcmSb8670qIiSMXFNuRIxt7vSjjfM7cE7EjqjC",
-	"RvwBIweB8KEK84jpQsuFZR6axWwxM5z8Fjn7vULWFSQ5u4GX/Br2y2OwuuyZLw93u93uXjXL75hChtP+",
-	"fvvI7KyDSW/Up3vRETvumncX0Nxup9vp9XY73cf9vZUwFzXdwS5C0/Kg9VL+xOOYPt7vdMnDf/R6T8h3",
-	"XKSfyKejg8uDvR3ygidsIj897u3td1Ywgt7Reb876O0P9rqdg/1ef7dIEpcK1kSTw0G3P+jBzbzf6xVo",
-	"Mu7Rbrt7OOq3D8e9bvuY7UXt/T7tjg+j3ckBeKIsTbq9QTQ6GuwNBo/3jlYTpdpfgSjPmLo6WSwe9zs9",
-	"8pC/PtuxR4lPxbtFQx7s7Z1tG0UFgPUbrZ5Pa7AmTsiPKWfaSNiiavJEGRIk/l7QonHcGvQPg9acG3ll",
-	"z/BYKX8yYsZu0EoFVYpPhfmz1yt1XaMfOmMrVSgsEcUY4UWF0YvMF79jm+si4TLh2sx8xqezVs3tQKcg",
-	"Ro5s7vTFr2mVDVqWCV8qbjj66unhzobkopqQwxfgTkoYq4ONqT/O2MdeUSRYCS0j3u6Pn54enF4t/vH9",
-	"078fd9hutzPux2I0f9GN/vH32JAgMWfosXXsPt5koR9T3naIaX/F7CnUx77abhA3GZ24mG6YtjWjivwz",
-	"VYCYm4p7SNn6AnlSys3pd54qdV6FUUTYAwRm3zCXurtCwXXZx00Z+IircMkj4AUbhVFcBGXYhZWcoVsJ",
-	"IDKzruPOhhgbCjK/qykbblXnBNwQiOKP5wfM9JOtr5ty01s4Aa2AgkHYZUhg+LXGs+JSR5DnZBHcdU4/",
-	"rmwzT0jCIDiba3S7bGOjGDU5D85tMLgbSkWzKI41n/l7rmf1oXzmCaGNkEN/mP1YcJP9a0QmXvw2T2Gj",
-	"rN4gmv8fI7yvJYC7ycgkb1lahUa3Oz2tzWHFRPmE4dMVaUtZ3ipWY+iQU62y/KgsdWdgkzUIndLtUjbG",
-	"TYk8MEECI61nkd5MYFNK+ZKK5QnKu3Wp1PyTntk8txUJoFrKyzkVy0vqWqqzRbmHNhrOlqxA5LJPEP1+",
-	"/wnTvrepMpB6EpWn4hEKVQzVYKyDu0/ZV1YQKX+lGO9ly8dAEI2qNknAaQhIFureCVUw4WUzykfaTCf3",
-	"DpAp4U3wbd/wj1CehBKnsQfEaObWwoeXEJlwFheBK9HugeZpkcaxQ1C6hFdhKWQSQe4kICPd1JkEyiYA",
-	"QENNRYTYc+9On86ovpXrbzXk3q14qnc5XwQtnfDpFGaTexTbzljvD3bTkl9bDuVzsZbXgiYWlb9q4F8p",
-	"Hth9A19BUmspQiafr0pHc65Lc7Vy23Y4/Kug9resc2U/e8k0Na0jYHmGkW6R0RvKUkHnbaXZorFylSFT",
-	"Ox+khXXvrX4/h7zP36+W5LpjG6srekEbTESbjRqhalZTAt/ZmOa3BKNfgUXvr96HZ69fPb9AiPnSXvz+",
-	"8P9247/kbsR/vq0pYfAb26dbpa3d7rbAifqZFC3Py7Kx0nJTc79sAkO66moJPt+ydkLNXCAzaePEspva",
-	"W9KL72oYb1asEXWUd8L0z4TmY1qJ/Holsxz9snSZlr4rC5d5ppJgLHLwdBnSwDammt0mNQTykkqjqQiQ",
-	"5QHDhS9sQC6LXrKI03P4yKfAm5hyUalDlNEg+/wSUq4w77gxZytD1zIyNSbr3C1Ta1IIXN/PKeJNzOui",
-	"niy1cwDqgHbcDCRsJdRyXGPRoAunH6Vf5bfaDCP8Hh1WLnup1pFayXzIW25Ea/yajeWcqdrMrAqcb10K",
-	"5SqPbjXPewsk/ix98nsa84g2ZVGckDlXCjKIYLmrG/Nj9n1D/gQkYYwSRq8UoSRJ4ywLaiyFTuhY1wPM",
-	"mA1qA908DBkcxjawPd0mpKycAivyLqrTNMR7z+jVm8ydXilJN5dilWnhmtGrS+95MY7dw49iVC2NWjZN",
-	"LbJmlVrFsDuPYFn729Cs10QzM3F/ahV6FecGjjLEZsLqzpC3WUXoNhPPeYhCZ2YxqxVsBOTh2xdPyXGv",
-	"1w2MqgYPevud/U7vYAfog8fDHJbFIjZcmEvx+J8KjODZxnJ2gvGMzeF6nNNP3zEx1TMLHGVnpXTizv3z",
-	"czqtH7aNpzR7+9ri5KiZvBYBxkxaNCWzh2RSN/yjzlFntzT4YWt32Go1jPBgz9zKWjPwg/6/YevDv/2p",
-	"/V8Xfxm2/twqDz1ofWpPZdv82FZXfNGWMHQat7OdgoUuioB5b9kipkvkCcUZv0kYZK9AnGqSMnI9Y7aU",
-	"rwV0cS5wTD0kjCYxz6HuHNagzaALS7hcYYEO5WVy5VykjBkVt5rcd1xcVWcTDtNud3ecJjH8gz0hCYu/",
-	"GrYE+6SHrRCX66h/dLQT5Da9BZ2yDjkZAR0AJMqGZVtjn7eM0LoLIvgrBH1/td81P/cPxmmiZPLV1Y/9",
-	"9KT7/aw3/2b6fdRb7s276eH1Nz90j/5zUjeopl3R7+4d3WX1v5N4WOo3+YLqWbbDQYpFEbI431uFS9zx",
-	"QGaZBNUBv4fEbbhoaBwzCK4WEcIrEEbHM7KQMR8vByRMwmI0YcwmOoDNDSkE5jJ3weGhDq11SA3FQ0gf",
-	"a3OmJ+2Z1gu64O2EagZL3LYMb6czFKVjjdHPT5Kvuk/0V73W5lO+zVJmpHkD06wjENU+ITBEWgUk/NGj",
-	"h5nzdTZnsuGU6yf841e9bvfJ9Vf9LzVlppPlycSC5hVne2YnoCUEi/o2eh9VFULSVToes9K27vlDnshk",
-	"TjHSV++Cxkg/8Xk6bw2ODgCTZs4F/t3L5mMGi4Hzm0+oxky48urRWB7m7Nm3D5Q1cWeVh4tr8rG47Zgw",
-	"g/1gfr6oO2fv378/8XSa+oGMZ+agiSlDjnlwuO9dcOXL7WuoxkUSRuP5V8OWVQ2GrQChPb8aFrHkgOVt",
-	"zyluglbMxRVKH9+8O32b1rC4E4twAYC/J9+0352aIWeyx6mRmpJUmO9zDeprGS2LCZutP7vLr2OE3z89",
-	"zh4FWHm/5hUA03PF/OufQ+WvDKigOPK3jEZu8bMvK2OfMu0FkIFSj4CIqrbi7coxNG1I/N2O5YHycPeL",
-	"Y8HNuWI4vmN85UhUdRDfcaXBDuSRQ1XHEHOl/fqaWwwhL2PWsDL4AuG62j1W6bqHFXk6o9orNbFiU0Ni",
-	"rSbjmDNRMyLFRJSxnOoW5407d5PNXxopmplXjDXnZeRwzVC/P/zCg23aY+WyXnn2cjORza7zTJlbbLpn",
-	"DCqWntceQHxYu+EieHSOMXqlXhmdr+zzuYhYZDMaqp0+x3w15zS0gQHVETCRtVEegf2mfhDdbBhQRPv1",
-	"pOm4vZFxDCcfq22vO/O2Lvi2Bw/QhvKwwLLAQZPxzJYaq9vA5rGLnSmP4MeaTq3tw+ED1mxJDL7IHbgO",
-	"c7+GDNBC5dA4G9OfHSQ59ow/F1IHSm94qn4RXa6BMbuDVr9Adzkcr+icRX5xpuIIXgFii2frg1QCh2PO",
-	"xzXX5iJPvq4MKI/VaRoOu27aq2eaJnr9TTkulczbiijsuvmCiLwkxqbu8zthm74dbFVdx0Lqxl7hu+26",
-	"LKUWFHv+hmlCvfK0sPwouGRC9NoV8XvYboxM6bUCneWoX1Ku6+ZD+qQtR6xnrJnx427cFRW0yjggBE+x",
-	"HwE5rzpmZDcLqmed0uMiAE4DITGiv5Z4bxzmRHGcNgdg1SJWsF4qZjLzoJb/L/DZHfp2GedNU7cv1PeO",
-	"z7bv/a2FdGikN2I+1NK7jLZa7r6Qt9sgol0WxtEsEAAOg84KigaQbWokTCiYirXfa1n+vQ4SYynrGVF2",
-	"qDCvJC+r0SBD2cDMXI4q3eFlEIjy2IrPcXgqNZfmjNYeIPPQI+EmMm4CH707tVriFuzRG1OdplA/qtUq",
-	"Q3FQoDNsMayP8sqvvVkelnkM47hiy7ohmOf26wpfXPDLK7Zc2f+ZlotF01KZhx5J6pRuubjLouCXzYfN",
-	"Kv+r5O+y3v/18vTZ1vL3eaNNzOgztbxnO+2nScbPuB0Sr75HFwV/a3Kjl7mRv2N1bOgejLLV3jHofHsm",
-	"bwdQT2bbPW/sdztSuz4bKO5Nuonmqef2vwPZnV++sf9G5SrNogNury/U95rts8Y+p0xv1+F7rmdRQq9F",
-	"0zZzL9Su9LV9uO0euyl/kXOG02f1R9sThR8owsFKD+VnjGiYozaXeMgq4/GfEzZpDVp/emwEAikM43qM",
-	"T9Xj02doagSW3TikN6eG3+NwyIlYEoxXUQuGkSkAzffu3ekzRKFCp5SQgo9pDNj4FgoWkH6bJpRfD3ec",
-	"zFPwOa7ymC3olJERm3KhOgSKZ2IEtHkWfsfFVUjQ1eOkFfvBRCbsCcYdSTJiZE4jRtJFp1whyE4JnZ9N",
-	"zqBe/wgcKdnfBYf3h5P2D7T9U7d9fNm++Mu9+bxrr/WXEHTANVF0Ah5txazBy3mNIOFlUHJrQ+k6zMaG",
-	"K3EyYWOEO+k0FLwairziVUAiPpmwxKFEso8sWdpGOuSMMfLhLdMJZ+riIQBKPU7wT+twLBbEshQvF8Ba",
-	"5UNpJv2/tf/rziSfvHS1+Kq0xgOCnFaKeEk47rLw+Tmdhq54GG49xQI8bddcMRLu9fphh4SPQixUu+wQ",
-	"EAfoFILHFKHOXRYQJdGRTUERSBgGOi0S+WlJ5rDicmLW72H4/jGEYoQBCYet3fb0J74YtsIdiHWgBSMC",
-	"nbNV1J+0X9oifJsd2OdCc708p1Nbt23ySgrWQLjznEDORb+UKSAsDwwBUefBOo4WISUohmpwRcLd7l6Y",
-	"VeynGL1VDVcZit5up9fp76yerBnt3Wb8HVVokmhivTwqYOKB2JnNO7CJRWM6ZwNiwzyKFwMGVwzwkUjn",
-	"I5bgT2GQszxXMRnzpgjY+THYioyWQxHaz+1z+32HnJBRIq8VQDKGMIszmSZjFgL/gJGNDIdQLJ6YawOq",
-	"+XpFthzMOorzQ8EV4VMhExYNfM1Hz5ggGHAIIza8BmLbAwKmFkJJmDDFdEiuZ1IBzWbW6IkzJt0V62iW",
-	"oA2jb4OofpvwDG/5TsV/APOvXUVgl1SRsNCZWQKZAPw6HbO52SeGJkVSAsFsiYKMLeMc8OzbiwrkJmU5",
-	"ScKAmlL4p7V0OcXZ2KPbzNoyQY94JQJAGFJtxAqEv0mwkLO5YVVwqzqYdLOfFhZEPpZiat+CnWTDq9yC",
-	"98hL/jVsH/ZJD5CF0iyU017g6CYYiiyaicwZFTbojmN8jztXpRCW/W4DyWBePrEiBrVC8ZPmqIn+PcZM",
-	"WMNNE8OwpplVoqNnvbmjpIVicdNQUDpeNZJcfr7jQKy1qGkk1tj0ZQVYz8N3x9kYzbJpKkbB/LLzcCrs",
-	"XScBmmjjNODpF55IpgvfcSpG82yaSF72+wvOxGm5d5rHjfnaxYKAKvofqcTEmQw84nMhotiGO/8FIosB",
-	"mQoYpLNh/eg+r+vavfvYdXMTFCGN133ngyibsW820zc4ZJxuTQiXDZWEW2U1fnLgqnYCLkC6sMK0cCsO",
-	"FxdVV7lLbZDXRtSEDoXmcxYAXICF+YIm4e+ILvHO8aLGC7GedXO07+aUaflhkO08DnKjj+3rLqywncUV",
-	"rvw6j0C8yUOUXkkNzl5c1e02U8QVHcUb7IuT02fu1ZugsQL8ulbqC9LfBDUlb9Y1VS6zcxOUwHfWNVCA",
-	"+bmvrV4s6pRlGpyc4r513qIEqrZtFLSOhZS9Avn+3t1+C31No2+oZtd0uf3mmXM1lmLCp2my0Q56WXj/",
-	"BhyyYuMFPzl95a015ZcuBHWDL9+4V++NpYErP11Y/37CJsCvdA5LgasM42WRV/ffV8Wo8Jwq97auXvLY",
-	"FuvaVER87dGurf5ueEWlUPaGTeW1ym+Cmrqg61qplCC9t7V3J3cMNVfMQo4YWdBEmeuLlouoe5XQ7cnP",
-	"HwE2OSiSNQXSbbBgVqdvaz7vxxJe5hXuNjizT70v/XGUroA5V3NnPtqU/79039wENel+6xqqJBje2+Jm",
-	"5Z2A6SotJVZ6KSQbPiEhZsuFRNGlIteAME9eo73OVwbJiBm1WmHGEgqpRn/OXi4wkqHIUmxxjZCj+AvY",
-	"wbR1szP8KmpbbItqbbJ1VC9Xb7tfonOFddQSFArB3ICnoGEX/mZOw5e5VNZvBXKioJ4E+Any92csXgDh",
-	"ns8pj8HRsiWtIETzUrsWVlLH6+x+pSlP+LeyEleEtU13hEZRAumrEDebjHgUbT3Zif/9yqnmPd3b0ucK",
-	"LdSyyNfeqEUwZbg8dMEviDVjSSTNqyUZ4v379+1ycs0qQaKciwPjtCLiOZ8zmertJUWdN7BGUnNdfakz",
-	"xSNSLDtrhnZ/4le9grOlJHa/StZ9EPTkV9ZaToVmiaAx1kx4bq7grcVcbGkDYdS+eE8EBMt1Ho5n5oEe",
-	"hVhOrVPXUs73BPMIWJyVjJ8mLDIHlcbqjlL+uNjSJmK53/l9q81rGT2IYi4t4EtwvO+o0ifRnG97iUC4",
-	"MXUNrKRn3tW9kPGVJEyAhYZA/1zpBHABstKQMZto2EaV0t9bTLRUKXsDc81Jsa72vXD3lfXEl34Zc3vi",
-	"QhyFizRx5MgqfG9JiYn7fh0RXmRVt+/13Kh0DOdFTNHamZkYoCq5m+VLGfEJr4NeeO879ise/dJBc3gV",
-	"qw4XvHPTUA/7F7VV/iuZFmGha2ps//G0QywTbjZ7YEPHBbvO6rhkldGhND8LSK9/ZN5H+tQWed6GRDVl",
-	"k9cSqdr5vdHJpezDNnGhTBCaIUjoooTCJ9kesohxYsoiS5hKKd2tqFIqSLueJMVu740et6nam+dTWNBr",
-	"MOjeUbrSchPF2cpVfvfAcjzs6bUMJwfqvkcrpw/Vba8TGCl5iKXWDAV34L4pA3l/AcGsWkxyi4Wp1GRc",
-	"6w4t9np/xDVKvn9FAxIX/4hm3zNMGn0n6EfK4zsIaZRfyo8sMWx5o3vzdf6yGfboMi0OYeXnz772B2wo",
-	"5ZWuW/exV9kP9n4JLHv9ASjgjd/bOjlfDteKRFTTEVUss8MULAtW/tQu0NRpbkJed8h5srRGupjq+3T3",
-	"lGuV/Ppmht+ErFQptfKb8LniVF9Jjeke2y4Y+4QWiUtzw2xmmrVfnD6z9tncK6cTKhR34Fyb3FPn+Rf3",
-	"vFyALkR1qqrmTxe4DeyxpgrDNnfB1mExQU39hg0Z1IlfJOFXi61BWdX8hUUSSbogWkoiJxqRbX/n8TGW",
-	"2Nbx+8tvkF9hbf8Aq4ZIzjLhP/2ygncmcadVKOmV37+rQWS+b2toBjhdsutUBfEvIXS/E4tEmjEYke5p",
-	"vh53FDN+C/ECQQkpd10LBVTe31K0QVV6ybQxMIxg0MFQOKwLC3vfgBy+xco2IHCvPz01I7hXwj7w4ckD",
-	"kiXBEcW0OU12rmQsIy6mWX6MYI0QwaUzliMOrzpZ9i0Y6PtEiqkP7vwr+m6CPxq7RJ5YYZqIywSG7AIA",
-	"NgRb3T/XzGaVwUJCqk7V5v5aMJtZJicWGJI8p+MZ+itcLhUWJbUJNPAW2AmUTZxeJGaLau5iWyK2ITGf",
-	"mleBnLGm9UH2mMPD2Zi5rJ8OptdkaNH7+7sH5ZTOSubSvAkj6v1siWlT7rqz4bGGbS2YXMSs1N++TejZ",
-	"oLdT2I80jl9PANF8XZz+xcbJQD7UXx3VrmcyLuL3QXqBZs1mDDcQs1kcJhbEPH46xc963XyqNEkoiFqY",
-	"pVA3hCsuIIHRFgmDTQY4qRaPNRUuMLUGl9Wh+VdXS+L1wwtt5eU4aptCZNK6QSapyJKUVicJV1rNIU2/",
-	"1BK7G6yZthWivn336vLs/OTt+fNnraB1/vwf55cvn5+dnXzzHH8u//j09avz568qPz9/ZT63f51dnr06",
-	"eXP2t9fmtafvzs5fv2wF0NOL01enZ3+Drsyfz9++ff22dgXyynAbEerd6TOq6W2IdeOnx3zAAeQDkaN/",
-	"sjEoF/7mrqK25S6bSQ6SW2Zu2VVZgqTKapxsxZ94zQY9QYjqbMThFru0/hideyiBkBudKpaEAVGaTiYI",
-	"fY9ePaPchdnpCgvnFzE5Vh290qpgFpOEYhuOjk2L9DYVXgg5jdBZReM33mpgGlQJ8P5tKk6mTOhTsUh1",
-	"6N1qoTuwoQPyLySivfSvODNtI4YZ7hYRuB3MTzZFGdN3ivtiNTsuAKnaOxUBpmy0TYe8FvEyT/Z2G5Er",
-	"Yga9MfN+Co3Wsu9+11xcZf69gjfiADGA2AYuJKkIyPWMj2ceEhJJ2IJRfUcWukEuXuGEu0/dFLwbsbKn",
-	"DBuZ00/t0VIzuMj2jvYPD8xOOzWaWJqwp1ZmqcoGWXoE1oH1AAQcriQJVbpgiWIRi8IBoWSWzqkgWsor",
-	"IsFwn282dHfm1mAfrpMoyqOhyLM0WKyYrclNwrGDYw4HkMgBShtVV1bDMtu2Q8IooVxwMQ0HmAFtq5Oa",
-	"XhXia/no8HZiMCYHGAdhYKCtYcEAikzICmyhTZd29245/6aUThOUnD/FlBn4S2kax+6RC9EMWtl0kVc0",
-	"BEuDewhcOxVHUdBytIC8Shs/F7Tytaq9qU5OXzZsBarJyBY/qiJpApE85CYS0lTL0ErJesbmDrs2B2cN",
-	"AdoqhGIq+TvAgs0hk0NhHcZmo0RcjWkCfHmO9RtCOZmEJGbU9uB2mJa4AVVpqbAoNfTZClpyMmmYf4a2",
-	"WasruPKmkVdTFZTVNBGY75pjVxU5pLVSrxU/7Ws3xSpuqz8653OmNJ0vzGfMRWSu7CaH8oTXb4Ji0b51",
-	"37/wKgrmH2eD3UzO8YZ9EVQRi6AmP3CdDnaRKI1q8v32YjYPNF7UsxxfmHOtgV1NfNhWu5ydXHhZx8GD",
-	"ArDkLYXmRrSD3Eziou6A1SVmhyp3WTk9Nr/JfNRZV+omFZrHNQCam+tkMmLxOlK8hJeg4jHEqNiAmY0K",
-	"YNhgEh/H4joxyyPIaGllCJThFAP8Ojc1h+KT2ZW4IqOUx5pgMfNm/IoeFsy6FwwL8x6AQvEYKz3DWMFL",
-	"b0txbXpoz/D93NF7L1vKOWxdBCeG5ECd6Ls37hj/A1Xcul5vbrVsySlcpoKk6jV7q52ZOo1npdqV1XCu",
-	"SO0+noJdqyDj6G7ju24KnLtWwC8x3y0Fr60sT0WR76ZQXb0GNQ7Lh/sZTqUqOqWSXWXqwZD8TmqF0w1X",
-	"sYQ/vcaaRwVocEDDrGaOGbKRJRI+54JqJP6cLhYZ5DFY4upp98w8xK6DViQFa3xRCubec86RhnsUnrp3",
-	"Acup6dW35qF7E1Cgmt4ERAJ88ybbI8tXFhoETPxBSwq2wXEuNLX6VY866171prK21YyU6970SQlVaStw",
-	"5VVUWzlnTovLdoyPxl4S4UrgtXfmiV5vhs8tbaIq0RI4rycybtZRJjzW9uZAzoCzXidSWw4MBHhCqGO+",
-	"PGa+SVhgwAdwoWYekRfJs9h9jq6lqoEPFMJO1bCOoMUa1smMHp8FVtHgCZEJAIE9ny/0Eq8MCLgd0znz",
-	"c8o2shu8ArC0bPcUzb51doMM0b7eaI/Ya1qSqVEPELurLGcc7NXIGUVRo1sRNcr8tYKFyhwyv4e5j0u3",
-	"+iY6yySQOuTQ/DLCUnsDEiI/Nbp2YGXGEYOAZhTInpDQyZBR9kYmmOa32BMSIocMg6HwtPzA4WsWbz8p",
-	"zBeewSFoMjgUzAqkzqoQDAW6840c6Sl25porKo/ZXEEbt7PKeXtRXV+nYTcAjJ8Il1QaZLO1aOMOSLB6",
-	"4W+pIX5a8ISp+9eizFghTsYHP0S2gjCVLqbsVmoT7ORU3bdy6QaceepNPwFgBIysoAXQRZ5Yajij3S9u",
-	"Es4BtJItw5LD/Qv3MZvwT9UN8DcbZHcF98CUCwWDSdhYTgVXDEElS2bGXsnKuF+Ac1VXlwUw3c+9/k0V",
-	"3BVYCoDffzkC2w48XTNmSllidnxL/Uq5QdqgZsi5Xvf2Gb5lg6D5+J4ubdtYZgj2VWuuVZY+qaW5xeu0",
-	"CW84dgNluyJzENgprtcl8r1Vb7TLeIgyWnAAKnDMRWbmCJAdZyoW1KIiXBWuK8XFNGZt811p/1W9wT6c",
-	"8P8bDj91u+3h8FPvxXD46fCF+efxi4tH5olqeNj8Ve3ePYFYg4Z6QKDWZtU3qINDBAvizBw4ac4+Wh9t",
-	"acu947y05X6nt1MjB0KPecRGuTqYiECrVSQ8scF0YLsdEFsZ02LKeq1kwLKvF/THFICo0f2gSud9r3u8",
-	"3pnm+DsXzcVS0dhjgeezWA3g3qsNIru9/d2DdRYR2PWFYiXrFIK6vJt6B/BJfE2XioQjIGbBJ4c/rffE",
-	"FRaw0FuBeOVJ1J4/PO2197nlBHDCCmap+7rIx14xtM24WlburI5nG3aWiU2ANG1+sdwKRbiCRQ2RdOws",
-	"FZrl89/td+pWhho/v7Re0RASXD9jKiBbH6vi8SaFAqverQGmhpduIZBsflXVcX9Xcs8y+mzG61l9rg7W",
-	"rZxT76j2saVx2SzidW+9rXPdsca0CRc9t9ZHbe2edebAYjBYkLndwUYrAfa65qDgZ4WQ0VVALj5MQTbx",
-	"7ONiYFOvv9lV1j0y//na/Oep+c/zTW8qwa7XxrpmGim7LkS6FoxqZSKUmq7bPEXP+K1iCvK4EJAUvPJQ",
-	"mff+VDtXfYbqzzPrraudDytsJCSXeIdhFwOEObfqHhUk5BEELrhCCkNRqKRA/EIKrklw2FwxtlDO0QiF",
-	"EwBU/Klf59Du2LAuiKExuOW9q4pvdMkgC6oYGLkJRCiI8SVgHTBPFzTRisQc0tCkAlkrhB/DTlO0SyHk",
-	"QF4Lz1mTGXyxpopWm4wwr5iFkPKhGWmYV/VILOS62Smhe5rFW6yJQOMRsNybm7qd1nAfIk47DABLo3ZI",
-	"rxt0u10fnXxOxdJQc24zWNc4ZlbbSoLW01KFze34FcrReWykFR47JPx8ExKqrlTmYMq9wp6vUKeJqLKy",
-	"23nLEuYsFAXw9YbxWpucG7LZp2kirAXfeVZc/GGDGb+6sEhMUDi2I+QJAARYM0eHhGaL2XAkqj0Hq5Md",
-	"HqhchkJm4Rn6uILwAvHEsI45XULEEpiniJZTpMA117OhCHOFKwzIiI0pyvxUZ8qaq+QCrInG5hBYmGIh",
-	"tc2o99bOno2yallm1E6Xy9+pY83FpovGmY0NLai97O7uHu84GymZpDpNLNsV5N35Uz/4ZcloQuAQPSGC",
-	"QZSMZcNcAUoNkamtDpAdwohq1tZ8XlICd4tGiH63cHM+7Hf7Hw7axxc/97sfdtvHF8Nh9HP/Qw//9bl/",
-	"87P79fPuzU77YRce/dz70G33L/K/P/T68OXuh27vYuf8ofkfbKnb3r3YGXzotvfND9k/Hg6HHdNoLzi+",
-	"2fnrwx9+/vCX9kXjZzt3KHqzjRXolzN3NFow8ARMmTa3+iRN4MSA/RHuYZTirVHjii2VrbODsna2J9KU",
-	"lwSpUrin+dMXpLrtY9qeXHw+umln/97b4N+1tqttI2St1cVS9qKR2xWlhq3Y3Qp3bSZurLwC8Ptz9knX",
-	"uFebw0ifZoWW7zJ6V8T5Vxj6OaPzuwzdVYosR6rOR1BSYO2BMv1jWOzpM7Wprdd8hGe8bsetmCzIRHea",
-	"bkPgWeHddcYF08Qz7wOIMNHrWRV+eZ7VsS/EqsKvxUE3E+KdYsldyODqKJLTiqZRIzxUybWRyeAVu86s",
-	"BltpdHcwIlRK9jfT0qtmu6EDGd+/CcoCzxVrqO8E94WTfov2zgzfjXzL2MKaRClRbJywSpbAYeHOMH+u",
-	"8mMc7NX5MUqEMmOu0uZipVCao1LkfjfP0q9mRjMD8woU+wNSg8XsBWdxVG+GP3E5QBPzzgO8RytZVats",
-	"D7T908UHO/sG24I3iu9dtkk1OKZk+HeOasDl0EmqZw73fBPbP5Z2qjqwK27sdvXZL+Ik+JBLCTjRVpBp",
-	"OH5uTWvQomJZoqJq5j6bmFi9lbip1SfzXBNnKAX7BW5AmqGoMTqeWRwU6m8cfzy73WKUz22G6OTRxqCs",
-	"1qA1p4sPSMmLAp3q6tmeFCzI1E2uEJyJlj5DAyuIKsbgUGH0fdaAea9oS7YwywERMkFnchbmDyZqkYMz",
-	"SEFGbEbjidMrXbN1lp+Iq0VMl5eb3PDP8F1HOA8JZnWiEWaSWNUscyJSRcJ/tF+L9tcw2PbrSVjILd28",
-	"ampD6c4v5P7MVfOqk7Pg3/TpU3dTeWFjmyTAevX+0VgcL23IXx4gKaAoJF0smIhIaAVNKItXqJ15i+y2",
-	"k3tIwd0inRGjEde6s6znapVE7W/adbvUkM/3Wc0AuxaMu5ip9QdzIOchhhXKhLAkAxJJwULkTnmYvYsE",
-	"svkoVs8De9Z1Zo7VeVFPWE1FFBdjlhvGIeYzIP+UXKAp7heNOaTFDIs7ZIB4GeYbqITbHggpWG1U1R0C",
-	"vO3pqUTSuQmV6eI6qztmz53ysMonVUTTBmtdLM2eGlOMOs2BJj60aET/3f7dGcu56TU7VE4TKKQd7hWN",
-	"Lw2Vtf/tT3/+/4Zpt9s/ePDoL4+/+uv/u/z8881/tS8eDoedv65/bedzNzjYvfn3h/mrF96/2xfmee/G",
-	"e7rz1+Gws/OXzd+vPapeDeHqWX0UgiOGwTtE0ylkpUUyHcWM/JhKzVRAFFtQjPMbLSG7h6qaKsjkqHPU",
-	"2d0p53R291bdwA+Hw0c/fyDDoQ4uHj18/3jnr8PWh3/7U/u/Lh4NWw/hwcWjoOmFnUfuyd1MkX4YdCM/",
-	"syGXwNFK0A9PPOYF2o6FZEFO9usyqK0SHCKmaw8lSOEzkBJYdEfAi3tOotiKN9pg1E2lhQq/s6kallwr",
-	"czbMNmMsGtHx1VM5nzf4TJeZI8ITLq5lEhk530h1zhG1oMocyKzmOubc0sa0n4wBGvGjopN2b+PFL/vu",
-	"j/bMfw7qpYxNPrltD7VsDjSzhtwgI35B1WzUrxyaJtCygFhVc1RzwN2aVDujq2Ze2KXzpBn+ECDaFaYo",
-	"0ISRCbu2Ch1oq6GH5hsWYu7LUnRmXSirNVUImSwAf78m/H4TRpAT0XGCuni4925mXkU4jHFHUoSWwYbo",
-	"/SjEP1G7EHaXj2S09A+kK6Fty67XiS1xc7nwGMgTEMV/Qgx1m1PgYjqBlBh2v5QiKqyHlvJSzWSiwwD/",
-	"iKWYhjZtOtWXcnKZUDFlYcm/tyIrYYPchFtcUtkP1S3y97PXr4h9bkMyj7u9HcKFdaobMj+x9C+X+YMf",
-	"kd6IFyyg/Lytla9iqmY45fUF7n2W6YZrN14tPyzutoYYLXMu4WodJfIKrc+ZaJsi8hhr5ZhgeaSL96Nd",
-	"LQ85DBm6D6kdtPxl9osnI26q2Q/2n7BPjFCL5RFrt2lB1m+CkCIQ0OBwFiBDRC4wj8PM2GWIPyEhbu0w",
-	"8CMmEkbHM4bBPHAq0G2tyNh5ofNkDLloBS1spHa4f2M01rMGxCOmbO0fShaJHNWwSdWQCuMCT+VVIehU",
-	"Xq2/c22TdRunrrr2CVbN5gLIkdfMNkvfIaeRInMaMSPB5gWMgDHLSZYyfWjF2v2D/k5Zqej2jo+j3fFB",
-	"uzfp0/bheJe1j0cHvfY+60526eG4F/X7BU3j13Xy3gSt7+T0VLyQyfyWPiEPbM+x6dcnqZ6RfqebA9EB",
-	"XavWIIjGqrXrubKDuEktLE4NW7nnAEI7IvSg/GZGNU2o0JfNEquh7gMFgmuHvKRLVwYJAky8g1Tj0Mo7",
-	"+V0GfEJ4wWbr9MTF4hcqELIxj5j6BdYwVSxpxrJrsl08AZMFTON6xjUjamHkIZrIFHMg0FxP5jDYzmpT",
-	"xX2Tv8SCsxmu8ZwCp9nOAe0xmxV+5T8IeX+XR3IbV3ojXp7RxDzEPE9fLQNPltQwcJJvaChFjzrqPJtE",
-	"J3dIjsT3BCw4gKKjxnRRuQw281tsmZuyaTIFV5eUr84rPzm16epNaR5cXQqp65hXkjJIwMY4Jt8JOWUa",
-	"flQ1Ta4AasmSey9Hy3swdrl4YbeEeRoyF7mabwMO8lRUKQj7aFSfApQK6q23yrf5MvAxeb3tzno8Fbev",
-	"3VYI3AFZmxBTPCK1oeq4b1ZgptzLzF0UccnT7BDu6BTTh2W+jatYRU8yzEmbB6OWSrM5FgNEFIa74wwZ",
-	"GexWjOdbLqr5J9DK2gX51va1otJIDgZHhaXSQyqWkOAlJw4LDpR65+JHEvNE7QSWYBmQYMTUlZcq78TK",
-	"LEkuaEEXYPtsBS2kb62waefhbJwNLJdWJwLlH68cmIirB1h1M2c205UGrJKJdXtefK/AYz7L4ooAt8KE",
-	"Eaotis7KmDZ8y8ici+j2kyltRW9m2QAKZCp0s2LPQoxqdbeyTxZLaEliKqYpnbIcnsFwrkTGXkKSDVeB",
-	"wiCajuAsg68cLbMd8r3ZBUaV13SkwOkwJxPGIhWQd3/pdo/2g6F495d+t38E38I/jy3wIrzRPUF3M97o",
-	"RBlBVYwtKCNL5lwYVZdCmZK5/GgUC7gpPPALrsgVW2gyWmpQzobC/KtkCqya1o/+EKb1ly7rpgZRzzx6",
-	"4GyGaGV1pcXKFhS5YILyx9OFbkul2r1+d2R21+bROvcgf79i13eJ+guKMX/ARkORxnEIxlV35fzB4wDN",
-	"T3HcEA6YhfnWZXeXimJzgemJA0JJLM0RX9AEmYcmc6k0OdgrpC46LuI80/ZWUBbudBHTJfoc8MBTEsk5",
-	"5WIosMmYUaWJvpYkpiMWqwBUQYwUDDvWNhx2yPtazRES/YA/IJ8RfCwjNNWQVy++fZo74zBlaCjynErD",
-	"XMYzNr5yUND3G6/gEq6ynTEcdj6c8osPr8TFh+8/Xnw4oRcfvosv4Ldn0UWDbvrHCXrwA8crG/GIaAmV",
-	"dctbiwh5+wsqwCRNxGgCTcO8YG5kmqBOYnfKUNit8jQgSmZIjlnNODRJAMQGJVdsOZI0wYakMluIxAxs",
-	"FsTNzEMeZ1QtATsrhWLzcJVBJdiBdTMoDYdFCqMTKYA0GYq8sgzKizOZaGK3gYXoZjbLPL80oWQ3VSSk",
-	"o3HEJtNZCFzwx2uW6GXKy/6xeqNFmdMf3T+nL8CT1TKjLAQS3V7wQY0R6uMGcmcZZhEiSGuQznBUmOPd",
-	"BKLncAdI13rsQoh3CzPxcc5ohs/Klau2RuPy7XNfgGkWEe1jU6CkK3NTS+QkkdYneby3f7hzT7VfdINh",
-	"kCsCOr6tQ1QIUSGvIGUT97U5T+gOzuwIygaHlONYqlgxUNRqlV/cRRhUggs2QtbzQhlKcPw1YPzYU2Mk",
-	"tX3uRDQvlBpCS2I5LRu49soH8zaRO2/MVrUsUCcpc7i0tmKpo4sXy5NXlq3aqJq8iudFcERbfNNspNX5",
-	"7/vHx97G3+vW5r9nuVvNcUR1u2tt3PmGwc2hq6GlHoeZXaMytTTh7YRNWGJ48m27rg9ucilnGVZvhkOb",
-	"7bAVh7/eg2+rmZsXcJ1GMSMcDP4Tjqvu1QXwYF3uoUqAkRHpL1gwACQ1W9g2qCl2C6s34lEE/26qXhzU",
-	"Fxws1COoK6SW/+p/f8WW3pMs5qNVLqFWW1fXogjSaM4x/CM2249Fl3ZHQLyvnsnoshhGkVPPEsn8MDFS",
-	"NP7baNWX2lvKBV2aZbyEKAuaTC2221gKdCNdZpiRlRr9QbHaaVCtlO6qml1GPNHLVrG6dwF5slwBuljK",
-	"vq54bk3B72p5uaCp0GBdPchydcc6S9sbIEK92uqBv1+7qKeTU9BMZBxZlEZn+Ku1si2MHrf+Op4v9FP7",
-	"8i/g7xBKJylEGavNxnbqfwF4mGiI2uzr79zbiDQRpWO92Ydv7MvmO7dH7728A0YGQe0F10cVb5MbqQMq",
-	"d6CdMY3ZhqR7C69uDLCPH3ng+oDxvck35+bNik3znuh0bbUrqPwGSSNYiBvNrl4BhfXj/N6+XOuVcS0V",
-	"7k08F5YWjvi3M7EWj1idn2buDrdagJA5kcnvJn2o5pDW+wvA+OrmiUlVV8IoyCIicy4iCJdeyjQB+CcM",
-	"lF5tkt37Q5hkS3yqPhrWPkUNE8pFuLwzOjU/fv30Ddk7BONbZqc3hF2wZEYXkHcOTVpbWsKmXIoOeZ/j",
-	"SgdZLSOodSbQ5OWFrruGKxGkvV4R/6aavP25H+zePGx/OGn/cIE/7N7s/NX+8Ll/s/PXFZTZKADBBsee",
-	"3KZm33urg0PcwDahASsgwuAcD0iIXjYb62ku6gcKzYhPsqp7Ppmf+OX2gvzeB9/eLMM3s5GPJ6dEJuYP",
-	"8BSWwkTRvRdsUahvgxp97opkHzm7bgrJgCM+YmhIW7FAq4vnWT8wiosZTKLw0nRonlfs0sbNtUoTyKTQ",
-	"ZMIRR3Yjhb2450pQ+P2q0n7Xoj/b31mltvIyLM2V8LyVyyShmpVzu1ERqq5Q0LyNK+Q3cB29dTJScXbw",
-	"c55DcHJKJtLoFoqMmOIRPJMINU4x2nlG1YqMDsOBzGmuwkpvRq/dX59eq01SViJkWnMxVVvhBq7UWiAR",
-	"Cm+chtwnTKc2p76UBXU/2s7vUR3ZRgG4rShfQatCiq2rrQn3Zr5vGmx+tvRhlhuB+HuZBoQSIV1aMf8J",
-	"CWP+kYVFASUvfAbBQ2HCtBls3qj5BlBqsuZGLKupWF/nwlVHNJ9iBiBvqk/t0crHo2xNEs5EFC9bQUN5",
-	"g0zIL+Qu5l8JluoETEPAPmKwRi2onjHNxyuG8v2qOnIO58YvI5f7utBH4a5QqCtj/kDUH3xZkWuWMEi7",
-	"uHu9ODPmVDsMle1ijQ05C/gMiKHiwZwQJ965WHvIpokZrU3j3RoBpQ4p9E2qSyFU2yJ6YUjPfYZQ3S5K",
-	"qSwZ4s91csXbrN3mQFYbOjVjsQ3GzYpJL6CiWEP6lUXH35qG+Dki/FdJeQeg/jJ11qLlFz6vkOobppV1",
-	"6UCVhgcK0V+wgEOAkFu2RMITWyPFZjyqRF+W64N/+fwOr45ZY6o9+js75Kk5eUUAGkywR682AFhDVTcF",
-	"RYxyIDIgAWCH3EdR2S0Sy7Eq3cZ55bav2uVv0BephnBJG0VrrqpIdhxoH1j/fP1wCmg+kMwK9vwQ7kNU",
-	"AWsKtLuYTzD91x2vs/osHTcshwyHwyqqVsqDQ7LQwSBNc90hoYW5HiSMRiHg5ygHfR04vV3BPDyHuQqG",
-	"IvvS3PEsJHLBBL6IAoHXDI0iVWwroZqp3EYSUh7afRXYGoi2KXAYKXJyOhR550h05YZrXkTUV12AfvIU",
-	"JBEF+V4FGthVCUgs5ZVy2bdZlYhQiktE5goJHescO7um+aJ44hM083BYKrmoXhh+K2hlnTQvudp0zTfW",
-	"nXEnFbPXgQU5BbqkYAStVPAfU2Yf6yRlZnCMJuPZW0hUrcsNtXH2EE5RiP8H9xpDjEXTxLo6I/dY58kr",
-	"7y4toIZdVTdCr1hvxw9Fr1kAO49CkPzEcKcsX6O4IwpgPZAIUrfmX6T6sp2k6TSroIiBLjkc68bJGErw",
-	"xYI14AG4aEKrOrqnFTK7owhhUhkl31sXgq2XbqXBYet///t/hq2N97dRVs/YdF4pkrhbZxnazOeCyLFf",
-	"sqCx3Yo5wrxfT2FFhERRBb87kfp1hSQNv7qfyWY5CNczaQ+hX5K/PoujmIrjBuM5gLJICrs31yblnKHs",
-	"1nC0R2xKhcO4jOW0zbEW11QyhGxcOnGViylW9gDh7x5LJkHtlGY5Pa9b4mqFOdhBv04WBiuqK9VQd+hL",
-	"VFjEavjKq50HUbxALRbZQN1bVVbkiybMRX0tk6ssnwmLvcCcYzmdQiRokAVP9ru7nW6n19vtdB/397IU",
-	"byMFLmsCsqogKF+mvmO+eVB3B8cp+2Rdp5nUAeK1jSNNgrxCAtVBVhEBdm0nO64oUjaX26ulF4Y2Rhmm",
-	"8DgFn0C/2/XCc1cSr18TwFfnxi24ZgvELWzMwmRgL+Sno/Zg86l4t/hXguYu27rjpR1th5yQaxbHbQwi",
-	"skHV5rMg009kkgvCeE6hyCiqq3vdXVKO7gkrystFHQxcHng1+FBWbrbKbz4z8hXewlC6R9WXJoXKPFbk",
-	"RgPkjCWsQ87BYZAFbysh5U8sssV+qCvtIuJlLXQc6inWcLJhCTuoL1R3B4Lnwtntcru7kToBei3PyLsJ",
-	"TGd37/MkjvOph+bSxYVfMBFxMcVqT3OORtL7mN6qzvAiNUfHMJalTKF3uyD3PgDbLnJFQZXiU/EFumma",
-	"J5YBfKCqcs0cvUzemILiTstpgrug4VAk6yw7oFWHVrYGgQHUazBYjGRqM3rrEIoF4b80kiIW58YR2lW7",
-	"vfHodr7eL5Nbbi0bnS2NWbBo24Mk+tKyczevsnidAcEb7J0nVpiEmpnCUzjynMNVtaHuSU4SMiv+Yzfw",
-	"mAojg1gdwiaVdLK6rDVX45qqtb1uf29tMEmaNORl4qgeqCzVLtNxkXwAkxWQhMVU849ZKAzGxm4aaV6H",
-	"7bpmi9hoYzPugmBVtw/O6XSj3Mx6JG3y1GVgYUBHDvSw3sW+/6t72Ovhet9D0tdo6arMoi9LJjo3bqJD",
-	"jifokttcAafrHPv1drdzRuvyfsg0kekiwyOw0ROeIOSu3HvTUTdV336xUkZfKK41A2iUCfwb51MJca3T",
-	"cSySk0eB24WkFgmyCsDIS0z0xrjxZrQrtcII1LwZm9H6NTJEROr/w1V09y1oq0ox0Hy6NubBGZhtQVp8",
-	"LKQmfzt/+V1N4B3ko6wxBeVxdmBUR9NBA2pzPYjEjOGYO2uDn9bcOC4A2Iy6dlejOXxFUZYHioD+7mrg",
-	"I7Bv4UqpCKXzjVC3X9p8Rit13xfYSI6s43FfXJiM71bBdGpzCHKV4e5AOncq2H45yQsM3aJquy1LVCXU",
-	"qVaFElOqQhE9Y/MSTQDZGdhaDi7UMNdfssq8FTpLEEm1FYO4Lrhccp/k9Uza2vAQwz1XLP7IrC9x80r0",
-	"dyybV6oLtOmVaVp6bj+tPRXv8wNgLYosVswaYzY4CDMKYP9w78IeWLX0kJqTq0D37jbM9sEYYpgwEwgq",
-	"zVCSsEW8DLLobhvpbWOo3bRSoXkM8dC3MnyDVdQ5BO9fpsGyz77nk0YRiwCMw18FwYI8qbjiQkXjEUum",
-	"LLrkQsv7U6MdEzV9YQcArx1k10ERwtB5ZzyqOw/ENb0d3twi4TKBTXa7I/HGfVed19/kNUkTAA+DY1F3",
-	"ClZs8YQpGX/8QqltrvEaynEFWAjwGO1bmKoZ+la7S9jf9zOud3BUvCLPzoK38fW5ko5benutbrjh9Mzb",
-	"9fefaeh+rz0jY9+T8YrR+d0EFyvw34fkcvtyrl9M+ysoesV4lpxnfnknubVtXVNwE1xCfa77mecZlPq6",
-	"rtx2hvub7qwbkpJZOqfigcI7b5B7KrxEpwxah4moHkHS7Z2hcAUPoLnsBsXcIemqjzmTqselhs3Qp/Uo",
-	"ntXCvl7ogFMd/LiCJh29eiU36zfPipLZvyBiH9kIsK/X/UOkh1Zk4mbHe76lnbO9UG3T+iLdqUeHP58Y",
-	"/ureiHgU+AL1OzDNEDqXYloMUhyKPAhTRNkbmfPKa9SKc5W00W3reZZEolp3rZWIaE6TDkEvvPWxhwLS",
-	"Kwpe51heQwSdzbuY8ekMDNxTVps26UbSlOaCGELZEHITQ1Y6YwEWdOvYa+XCmOEUCFzR3Ot5feRW1ai+",
-	"6vAn/l9o2U0T3DQRT2wxOKOkog+5Q55XT/FQ1B7j0vn8LecMIkHfcz176aWi3kY+rykZvjqrNaba05GQ",
-	"sdrbLI98R2BEGUfmVVAOn2Roir1u15489wN5yb/20w83ss82JLpWIvXqcWfVZgXGnWrn4NmK+PCwAHP2",
-	"gscNJZE0nzOEHdvd3T3eARi+86d5qBIjS0YTAvy+YOQ112vbfF0yPO4X89WLOJwP+93hMPrcv/m5/6HX",
-	"Pr6wf3zYtf/evdlpP+zCo597H7rt/kX+94de37zz8+6Hbu9i5/yh+R/zd/9Dt717sTP40G3vmx+yfzwc",
-	"Djum0V5wfLPz14c//PzhL+2Lxs92Gnavk8AqtHt3/jQgjnA2Tp19omNtRCf+iUzM0Qf5mUR8atOkfTjL",
-	"frd/0O712v3+efd4sNsddLudXn93b//ghwK0ZQOl+8Wy9v1iWXsz8b2b+yOmpeXBzQ+1dHp3+nRG9doA",
-	"Lp2k9ZmsYaqYaSEkihlGTkIeufT9GdUPVOAiJ53roUNeMocRaH0oRoIVdM4ikilirlJNTV3uzT1hq3hN",
-	"wZZBlR+jN6MqF6azmrxOCwHZmEYbM5On0GgtS8HChOXoX53w6dQdepdCqdLRnOt2HtJeCj8pPg+xMqeq",
-	"jB5yQl09gfxtqhBfhVCBoq/D85Y2HBJsV+YWLIRNlMdUbXp9UIVfVletTaXtdfeO9g8PYOM+o5rWXPUT",
-	"EkZU07aNwHAVxfAvWxIRssQ6JHvXlj4NrN3ZiOnKsdIQ0BBDqyi5L1KBJGLZbpcRczgMkDyjM4wq6iDi",
-	"LPqDosu6fX370Jt7RJb8hQqf1sMn3qYMal1q6bvTRjiUMHsWusjlk1Ny9uzbpqoPNZwCDjBW6gcHYyG/",
-	"hgKfc6zDTC5A9fGaW2Qfh0VZV7FpDSXnTNPIbvOVRazdJF+6DyDQNdFqXWWYTbnYu1OjRL+hSSl/obcq",
-	"lakxbLZgdcnifYOCYwfrXpgDmIO/1KXybQ7hwh1+XsujrKPTxap99XSWiqt6tWKSQLCCv7UeKPLuNNsl",
-	"Nm6LPKfjGTFdwP2CKSfePZh/DqZAuIFqmITbDZvJ4ZZJ3lzcyscV1/HVcxcWn3nanUh9a4QgYKj1tRVs",
-	"2chS+ek78qNJqVLlbSrY86ipbKe2RiU/0apU5mZ9moP98PT2ZsyN13Ne4gy32DwVpnKbfpM1lUGtiAGc",
-	"CMuDbrG0iOa5Se6OjKMc+CJfJLPJvDpA2xTdBg5QDScN8H/bSrNFC8NA2u4J/IEHzf7BIO8KsqrdF7ht",
-	"i3+17OkxjG+ENVp9Ycf9mYFtlmSVDWNcV/JCfyPVQ4dBzdjCVXkv9c6w7NDWYRZIwMtkCzZQopEdez2V",
-	"smuyTme3HLNIivoAofuu2LZ+H5t7sJBHa8a1aVB06WWPImDPP2d0vm2WEPqCXGyXuUorICZK06WyIV8Y",
-	"0zbnwm+6V4VX88Mk1wX6aXpl64G76mu/WNjfLTju7eI3b5oXCzT1e1kuTDO9jwW7a8xZdYmZADDuhnCy",
-	"ouvAD+f9lQsgFwrXxHHrojaErHbF1ia8VUoH3VTKmfohZeb+VEwHhIFsK13JAUyulq5ykJbW/A1WlVIu",
-	"T277MXsi84f4w97tZpsB8IXWm1zyabhY5apVIS/sM6eLD0jTCwuAVorT2tSzlPmIAgvZFuJRCjt3cfLU",
-	"LbgfMnObQJmaIJLGgBAMjSSCMVzpWMorUpx6bn92gflkkuo0QSnri5uk+x8O2scXP/e7zg79m7ZO163j",
-	"3QJkaqJK6LTxyvL8kFnAy5fNn7hNzdE8sGZVrMzviCs336/v1LYAb4XbVeS50/dwv2a1KVaDldm7kivi",
-	"PmgolbuplijXBx4BQlQ9PeuNfhmHzszY8gpYsqvcl6H8gZnfq8uZF8sZp0YimDjulX2JWMNYaNeZQoYC",
-	"jAHw7ZjOGbGyI1WYwievmHiCtmDLVI2KpAwVf2KJrLPzjOl4xmz1irqzjhgGEBULSIVufA/MZTSebQZI",
-	"uKZKEiK9xwzqN6wZiU2yCAjqVwDUIcZxGrHofoZigX03IMj99JfNY8OZ2+C87LP7GEU9trEdT93q1Cpg",
-	"qtaBnHOP7SAVMjyFTd1xtzrpFbOtQy2AVqrThHJk49QIOWemLZzIiNGEJSepnuV/vXBr8vf35xU3GlIl",
-	"R3SBoxW+eX12Th4brf9xLKfcZp57v1q8lTAgUPAErJWhS/407yuo9WKjgoQRpcTUBpgNBSLGAaxMh5y4",
-	"fFtXC00uWBZr7QJ13fAYtDlKoWh5/tBh1EQSEhyG4nXi45c9DNXV5f/+9/+EO8X5LXj7ii1V5gWzgt8M",
-	"YpUScJQ+UCT81FZjuWChhw6NGG/IxmAp4TIAcueXw0xrsMNI8TVgsL2erPELWPeKC5hysHAZ0DuPcpmg",
-	"EEWpUQTH8ZVQ5CwRjBrCzD+GIp8mzMuHouuQM8bIh5O83A2X4uIhQA0/poVfd3D23MxixmgEM0eFvPWP",
-	"9mvRxkm3X09yitAF/xbqFxmSmgOA6Wd3jQXzME7c1q/Jn4Z6tt5et9E27NMilglL1IAwc1Nj7YlSWVPr",
-	"v0gVS0B36xB0cpslwVqK4wRju5ZDgag1QG8gsAW2tptGlUEeZ/Qje1KQNSI2hn2Gu5JrMmXaJu5MYnmt",
-	"sDBoDuqiMhw/REBxCH7mD650QrVMlIfiZ5F78C20AOQPwcvkanXApV9CpMwy4N8lcWvQ8thEQWQxP/cx",
-	"JH6T5H/vXNqIwsefM5iBm8fYSBsXLgxytETkHbKQkGwLJ+b788eUJct8e+JHWaGs4ua8uQE88ImsG6yt",
-	"+oSFGDCOEiED8LgpwuYjFg28LCzgZlmMpHP3WcmLzW3wFlSLBCSFDN3ald6A0pB8zgJLKcMLAMLW8Lk/",
-	"/Ym8gGwhpdlCmV96nQKjVnwq0kVI5vSqsPOCOibv3HD2veykdIaibziD9VLiOKgiIZqp+U/AEAbka2CA",
-	"ZJh2u7tjeAv+yUIbcgS7CQk2pnHcGYrdTmnRM5jPDLVuxaZwQRQhAoBqiS7EvQ4Jv3ne8A3lbZfIFWZI",
-	"oLnkDFT9Wkbcntq/n71+hWr9izaGNoOaKV2gTMmjabQEOU7nhjUAYiiwgWV2zsnBHvmWf+3qVxj1VE6I",
-	"YNdeHK1DNzV7uhYnFQICodrtt/xrxM2F61VpdNFNuPlkJq8BTx29Qc6Qbo1RcuI78VUAiQDKLPDc4n4J",
-	"F/YT5IPH2ELcsMvMGGxmaGOYzp59i1E130h47Xy5YGdwgNwVG0l7mdl0RFvVyZbvGLFYXtviAAnTCWcq",
-	"IAuMjPRRWy2gGRCdicgdheK1ZX5sk0ePTsiCJUqKR4/grqSbSTxBo0zzpFYSsofHYal1XN+WM+Sdby6U",
-	"YFafkW/CHFcDRDH3BNfoo8Qa1IUOYfhc5yiyjx5hwBr86AYB8MHF2zrMWhol8lpBsnQIGEBnMk3GLHRT",
-	"yeS2OzDwhDEy5yLVVm478e9nBAXGkeJpxEiaRsZjqBnYMgJQPuLd2+/sPewPFW4HBFSGi2EosjKKRoYa",
-	"01Sx4pTJmAojcMIJQWFHPTH0R2ZVvIhyDBt3WrMUBpjjo0cWHFJ1Hj0iJw7/0QJ500yYdThW1S3rijf5",
-	"gOakhHBu5ucQdVLFBkNRu2s13Atce71lcIALygE/3+btZCBKUFZBKh0gPbJSsHZwU8pFzn5iCjkar12+",
-	"TQ5lDrtoxJgw44sCCxPFnP3B4Tz6GJQPw71uj3g1HMOdDjmT5IqxRSFuz7wBTHYoMJlT0xHEuS8SaQjJ",
-	"FFEzCmH5tu0gIx8Wj4fy9VeIJc2onaWWCYv8eRIuQOQGpOsiD5GpDiszeGJvJryb7TYIScyVVm6onnjI",
-	"VY6caPeOURjtxslUgIcIOA0hRTtEMVxEjhXU7GHsEEC4w3dVHX44fGkv6bIbS0g9FEYwVl4G1ieuMOd8",
-	"KdOBB0pFwr3uXhhkIcYxv2KI9pUbm/CQojlTprpDnqNw4PQuvD1tvX2JOYC4V7Oi/9zpfqgFE6tBzwGV",
-	"zMVX1eEQgu8GbTXc5rNIkYU/Wjo7voOkNrySKyh8Ye4vs0S+cA1IG6Cu0TJGuFmCTOayMf1GNsefLGC6",
-	"y0mLl24TwMxQeYgB8WvgxKcihTw1zmqPZqio4VFPd82Tmt1DH7MP3FFPSEjFEpDmsasrtgxIKKRgIe6B",
-	"oYA7w8jXsbvQZzKOkNO47WxubFfN3gW2AQf3QAiyinP+8D0WwxWiQ2Ywj6FbljGAGBaQDswSvXfZEhWV",
-	"NrA0MVIMHetVOOuDyl2Ys8ShaNS+i+lVeOFkL0wBHyk/0rYBzPEH7FhbezeraZaV1OYo4QxFDlsCx8wc",
-	"8IBAgVwLYo/GVxt66z4Hf3QDjwBDCcnUYh45rofR0EPhpAhzS9oI6bykStloZLc1V/ZuDDCL1VD9urzO",
-	"AVKkurqv3cZW2UdhbjkJ8+QznuRnHm0vDlcUesEhwFXRJZU6yeFOZyjO/NRoHxTGavNwkyAyhMM0tOSA",
-	"2ntMk4fhm3fn5DHA7D/+bBM7bx67psIdX+NBZvoEd5EH3YEnAt90xU1twQFlAXJLmwm4RFHhREYayQ4I",
-	"T7gR5CR/bmO4kW65WgryvLVuMGVXP+xYejlwyewk29MHMhGcN2TX1jdjOIbQLMlTDW2Jw3/KNBE0zlyl",
-	"ELyGuSYOqx/FDxssmjM3vCgSbjQdeztCA8uF1YwgnAE0hCyn3Jxw06BlfAB6qEKnHCAGIRdT8/fG+iFW",
-	"jPinNKKZTCCVmC5V0dVSSPZwIki2Zi4PwXXqdaAefy5CKzoxOUQFEzZDh3wt9QxFLQysboMYjNMjD0Oj",
-	"8z2Gv9r26x13nULkvmHeQ+HDY4FSa9HHQ0PScGCI8rMF6PyZmM/Iz2B6MNz256H4ud1uZ/9vXg0R95P8",
-	"TMIcJdT8eZ5xN2wN4SeTZRYWDJ8/epgKuHV2HpkmnrFY00IT1cjbAYFgfXRh4RiwqoxpIK9BY/68ZZUZ",
-	"11wEV50ZjhSsMBomooG/6Fw5YdDsNZdV4tqxyRWmpRfwz9q2SiG/8PFQgMRlGkA26GIM8LoABRR5MoY3",
-	"5sl06Fd/YuuM6CoYq1FVrLUJ2k8TqwO54Q5Fjs+aC/VjGZmr4g1VtiKP3XfaETeSIA1eCXntRFSmUnPQ",
-	"cj6BDY8MS7fbxirDPCo7AEBihiEIxoHV2WURRoRzlLX+ygEZSyHYWKM07lL+IQiAps73H0J6xiBEicmr",
-	"0wJ5QhzX8DuqdBvWqX36zOa+cJ35ITyywmQCEIPE0h5JdInOmNEHNI1jzGkk72cS2LOLfze7l8bmWC/t",
-	"NdgHSRlFKRorCZHBZlUalG9PH8OeTbfAKqVmpR06teV88cYwDMDueaO4fjTXtENICF15JmTwIBNCqr0R",
-	"lvp7ZAaSf05cJqInObHtVrueGQkDzhamE1lnMBZtspovj5kYM6u/YDkyZEv4CXKK3r6ztVgfo69Dg+wy",
-	"IHveOw5QGJEBUK1DYHlp+/0bFVPTQLp49CjXYAytPZoNHCJMdrLzzBd75WT25Tg7IR1yjqsGufRjGse5",
-	"qr2S1WPpIVzRhGX2LXuepgBQlMh0OgvIQkKrG9wfpUvvqWfkg3svS14s5G8EJEsqaacc7S7ftN+deqov",
-	"eE9cOaXEnHA6ij1MCXsOIClMTrIC3laAgcRIEKG5D8r4xJrHc8oCo+vgbWQzjH7OvDD+PWResNkjh4bR",
-	"Pk7544+Hj8cwOf/pPkznoDRF+4X/OkzY/E6n7ZSHyI4JIYbHKO3MPuQr8pmUzE+htT/9+TPIwzchuXlS",
-	"+JSbLbUkXxGqlmJMHu6Qr9AyTh7Sa8o1mTA9nj0M//wZyXjjxvb4z1Y2OfXN3QH5nA3nZmen808lxcOd",
-	"QpcgaYGr4iuAO3iGeZVm7c/do4efCV3wASl264gYeF0UmrbH4yuCQ7eTK/UP1uWviN1uDz8Tbi49O5Xc",
-	"nj2wrQX5gO3uYgNMl4POh+IcSlLyKc8KkSzMsZynSgNIs8iOqEs+I7aggP1MdcipyPlqQEJYq9Al63pa",
-	"gK/bPAHb0lBkZkhpi9NjN8rxFySC4Wvn/hhcJnCS6hnE3VgdLU+ei6Ci36q0WzARimkxf9co8cAnRqBT",
-	"oGJJ43jgNu0iYQuasDMmIodmYCOwBgSWw5Ac0m4978KNtzE/k5GMlgPS8O4g+1dHxXzMHrZ7O+SG3OyY",
-	"Abx1bMPtfDSWYeoj7g2EhgH0LxotwUADUg/evClWX7Y4YUrOGV4ACEAqNIimcDcMPAemkfOGIgvMsZ41",
-	"eyFmXgwmIqgTo69ZZtlEjdmZBrJRW10QQ5rsvnSu34xTG1lTZLHUQ2F0BKOWFPwcmeUXMD5s1Vm4Bb3l",
-	"tidLijELsKKtQgnJXtOxBFxAayMxVw0JVb7AD3dC7y607YIunqRiKJDBQc8DXzZE5cYTHTw9hzsbYFZh",
-	"3VrCR4ywiGvmNMMzLRcLK/OF5jY0g4F9bVRERdJFhzyFAePV6Phb0UUgF6G9AeAYJZYBudJDODxzM4aQ",
-	"CxSCYgnzGorw7btXl8/fvn39NswlPLiOQrxpMd/ZN8lDVkNOeKfkJolMrN3P7QwXm+Lql1RE8Dzj2fn/",
-	"gmIFjjzN0cqCLpsOs607mQ4xFCfF2DxUBmJq9kAuHdskbSvQo98vSxl84hnRrSxGssQxrKFWSAO3TRpq",
-	"hcFQhJgzba3DWXJzJqiGUjwDxRLiEkio0gVLFItMS+ZgOqADBPSCYEQQOAe5PGGPWIeEUUK5gIIW+aco",
-	"S7v1tiJ4Fms+sFsfzyPq9Q93QhDEtGM2QfaSy9A3r1hubYaFZkOLzYMDveZxnCVgFrIcc6HQOTzw7LCC",
-	"/Cmyj51gXSS6oWwlld7tYCOGP313dv76ZUhKihjYokLvKzuP8ywG09wzUDh9RMdXdmK+lkA8JSFniRvo",
-	"CHgQM0ErlwyjRC6G4toK/0tPxy58YqUvyzYGmNiV3XeQiOzpFXD/lcEMjHYGoElcTN+YD5zwOhS5fxk6",
-	"Q6tmQc6z7ApVSTz9ZgiKjKTGjFaVo6eiTGFLlJZvL6fcQoFj5W56myGfkzS74Liqq7bn2eP8wiQDd+OZ",
-	"NTf6w7tzksl7jz/nRRtvHk9sMWfcBC94bFRaLWWcW9vz/H2vSL0zVNkokwLiCOgKyPfMH1ZpN3+jvF7m",
-	"bZgGcby3fxiQkC4WsXW5P7Yv/sVIpOFOJox8xv8hZAjBNsPWgAxb7mX1GGyO0MAlMqRhK/C+4Dq2n3yf",
-	"vUhqXkQTiHlzr9/3fkduhi2YNYN4ZAS2I5QkaZzJjoCNRce6U2jXsEX8evVA7WVxySN8u9s7Po52xwft",
-	"3qRP24fjXdY+Hh302vusO9mlh+Ne1O8XGmC4Aq0B+fCZDFs2dNxSy5IhKAxIS3lphEP8HVwC5kG/2yU3",
-	"F9jwjVmEZxBRZmQKy+TBfW+YOuERE/r/Z+/Nt9s2tr3BV6nLPmtJSlO0LNsZqJXVn+IhUcexfSz55HaH",
-	"+YQSUSRxBFbxoAqm+fm61/2rH6Af4j7YfZJetfeuASBAkRo8hfkjFgEUUOOe929nowyqCsNHiO57JlCI",
-	"iLXUqvL3yIDoJF2nqrkTar+2o+Fg9SwxdjOURO4r7++QVQE+V2Oyw2i0jdi7yb/vkxy7f5ImztrvjYzu",
-	"QB0xPpCQpFRQb5XCE3axALEbPX/ceH/B9/aAfPuQ5cIYUHIRCslKQ5PFbCKk3usR19UJg7XRzpsDGSd0",
-	"3mFjDSRtLDgo3/5wcH+PiA9f+JAXp6Ag/jSD/DN6CZTqQ7G+EGTjL8QM0oAxUCIgrADr9kwa1aYEBn3h",
-	"3gHSt8uNcNwpeW3b7INw6YNbeuysEKiiqFQ0WvkGkkRTPG9A7rXwMY5gMCQna3BtGMVS1UdK87+RcAer",
-	"iFE6fyRTnmMZuXO6kfy56wnE0s09tvvw4GCvH7+J0LNJOp1xK5H0oaNw4NGLDSwO7N+Qt+dDu+yBAFDL",
-	"TFsVEcIHUBtAM2kIi/L5DT17vr55lr2LN3HvGxzOsuMpGs7STT+cY4xIYf6O/XYpIb+cvGrhlt2ZuHlD",
-	"ZtAckBYLitCZF1ZxhJEeWfliWBbaCo1gPg2AsxE4gJME8gzMMIx989xKb+XM8Wv6NhpW3WlwoW7gfGH4",
-	"FYoIep7JyyTk5dSmJ0vFdKaMkMPF+aVYNE1S7ZHKyicn4eb+r4Kc19OZWQBLBL2566ajDnFIHiO7Kazw",
-	"gqOFIEfO3rw5eQJbAiJC7JJDqLDd02I0EkO/zlKZ85EqZRp33V+Ezj7EznpzPzh9Z9xMul4RCQ7UDEtG",
-	"uxv+/AFGkBDkv4C4qaCJAdQDh2x2GMTjiRheUsR4lwpcQCYcBgbFC2EVa5VWCjDG527pLozoEU2/HQSG",
-	"gaDs4Q2rIAzCePAN2K03OjLUUJXC5Ni+N4mnkw+HYga8qT6n4Q5041vqRvAa0pTEsthUpBlHFBrcs8fw",
-	"ErdnoWN4qSrJgAQDa9HgYCO8YvJoUd9nfJErnp4DT+bFuNL9pZt2BPcf0AiAQNk9GsiMCxRVhAUTAmIh",
-	"qA8Obzc2UNtHpDKi6yJDqa09hRXIpi7GcUb7PReaguHBfQGYIZppy3V4Huw8NM5SUhS0SM9hds9BAogG",
-	"2/wEjPhRPOJMO8yM6hpVMjDCrrIaTtTr4MVMHitp7PJYfQDchNVldD1fEt/iTi/dtP09PIz7a8km8hXE",
-	"VIlFyD6MY3qB1HiaaZ1Z2uNpd4UcwaiROFumQ6dWFYUYLgsUNSrrdlsBDDtrGU3DbZh/N55QPR9zrMgh",
-	"h8T/rSg0OeGlN4DZw3oy2v+Nm+Ek6YNNzk5Kl81EMeEzbclU1xFa4CwZkSOwBmbG6eWY3eB+YfYEONvA",
-	"d86Sp2d8DEuGssLvEwXCEiCmOWmhlFEySnXktVtAKe4vUQoKgooCKmNJ1NWliHbbipDTOlNDw3IDK4Mb",
-	"lQ7h51XhAsychAIkMtNeFsaJBcslbCCsqgCBv0eVDCgS+0B1p8mnoNB67W4lh6LHTkaxkcko1aWaMc5E",
-	"iUOLQy6jgUWX/bDqcai2q2Az485/jdkMVp6fKzABZEIH82xGxj83Ij9wJ45EvWO/CjEL5gQKvah8v0sh",
-	"nHgJqKGdYMwR5wgNPRX1JRwWAtQinuumhYxux8vpWXwdaCPw93pekUzjGBvLizRyboxZB6Xd0kUwV9Cg",
-	"n6H3Ht20lNfrBhBCqqJu+4vQWcd06iGIZPwmT8eOiz/sOtkfJAAYhX+26jRZypP2A6rHS3pLOwSl0e8Q",
-	"MBaixdywlqpER6Or3/ODPGY6G8v9cmaJhysyIEOVaqRvVMsaN5ewOxC+lmBYKoaKeWwcO+OtQaDUV0jc",
-	"PAdzXNzN6DL08Id4z0QBgm17pbL9XTXSFtcAil5ICuLEMh8M889SGxiI6/Rc8MtztxPjblduVFiiuwgy",
-	"N9cLu1fHpdC6H7vjAJR6qKZTJam+PPeaLKPkPtJsHJp42DfxillyTJ2FIgkYzRv1NFyN59fFqCEQaQ4L",
-	"TCnp84mCIq+O4OnlJYWe/AZqjcOJre5jcFZ4XvWLmjM1MkI6PlVwI87BLFPbs9F1mNQfqocSiTzZlUHj",
-	"DGC9tB+6FIwoDUqNxLs07moIgiD7wgziBS3pxfH8Dh5nVbMAoKeTUnBAZ09ecyOe204mTIM3CPEWkKRO",
-	"M2Kaybv9odIYUuAZrA6cQ51PuVyck0FXV/lH7WaYC6Ww1jpmR1DAIgoyLnkkC1THqZtwUQozV8UlYfLQ",
-	"e/wRBtMKnOHQonLEmqenx54gGcTNS1lXkLnBS6OmHMpj5As3bp6d/6tUhsfDddeaVpyyIcYlbETo8vGJ",
-	"j6hH/RlCmB3L6pJ+A9kzUDvU/kwBUah1FN2QPRSd0aKUEkvD49cCy/U72zkuwcDgdnesmmfyfFaosZ3G",
-	"CsdsfsSf0OBiq4adNWr22mR5TrGq89UDJa4PS5XVX34p/DLF/ZtmGopKtvXf3a9QweWOeoGnwm+c791d",
-	"AN1ZFaBYxGQGmGDN2NCNRxMCvF1+hS/8GZYL8XO0WyhyslJprfgAxjeiRcELvlAaROkG3EjtREuI3skg",
-	"HPr47PEvjRG1kTcWDYZUzH4PNaEZiN9LJD7Co2pgpfWboef0JqfejMKixyHccOjjbySRrStOJC5nSEVi",
-	"DpClSwI/ePks2WuU+v3dCl+KypzDrJDtgtgV5MzYbvajKEQBab52d8x5kbJdnMguS6h0iP3TF1Pr+lJq",
-	"e7DP+PASEMqgTY+9DCYF70K038f7YPdwb4UdbRSYk6lYWtDr4qg4lx3LsZ8R8FIW7c1XoHD6vUkYH7Py",
-	"Is/0pK7FVu9VJpAUV1DK3QPO2oWnHphWAJ+gxNrKabMaJ74Im9KbyHWH+xG7HagxxSORzdt7JsDwjaq9",
-	"j1PFwvtuqGTVOzfqHF9VM3BVb1YGWyumWA1HpKWrSuQuMAYYJ8ak0Lq9wC+RM9bUSgNEDMwJ8jUe5i6H",
-	"UxcxqkIwPc8MVAhWoxE6dTIdGRyUjHXbfpP3HftJDJdbBQI8GBGumj89CcEkAoNILCv2+ngUlhANIFyN",
-	"6F0tUKFbL0WJJwloQQhGgmhUHxgTdS4C+iXEGpJpnxRqFlVSnkByWJxhSHl3NIAQtxL131/03T8lUwzz",
-	"t6oJ7U4Jw4TFEPNi53vOY+0x3gfnweJa60DbQxW+eHziKS4GzRDVjVv7ICfAF3F6oL2QAwBIrJRFC2IU",
-	"rpeOtqpdtVzxdGmzhht7bPeRV36j7mUY2I4PQS0kb1gvBIBS1eewwX8WdcUKZ6o0tX7QVejEw+VOpBl6",
-	"roLpGswS1Q9HH4Eo86XB0tW2j4xEnjOd5QBcgpa9aZamwf/duGWir84KZdRQ5bXPusvw3YYNAA41oAaQ",
-	"JihNdIhKKd7NxNAszXL0WdlEL+Pr9Q+jvSnPA3IQRBAFpC7gEhANQ2S3F8Vtoi2UwvRNkdnzZMXeq7Yj",
-	"qrFkv0FNCFFBC+4qI6BJDBS/aHzTTA+VHGXjslha0sq9tgmunDAcRMhkJ+xeyOYEEF+Vihz/9N76imMR",
-	"x3kmKMjdjeSoWrUiOHtEPoskzygzgcgw/Dq/KHXFvxddrpxMWgN4vdWEyuEkKD0k64JA2vdM50KAE83F",
-	"fYb0U7wxnIjhZRBaUIpuP8JeKaWI/EaFle419Rx2D6lwIN565IrQ96v6coQcJwIoCUh6uVKXmnG/gdKL",
-	"pbmlS5XepdzwC67r9A7y/t2OdppFOVt3stKL81LytzzL6w676p3mrvg95FKgHPIix9w/5MhoqyVzFjlU",
-	"rupf10phr16eniVXKZZ+JC4OMR4DXWtaZnvSJqWBdORUzeURZmZqNlZM1fpnEIjfHrOmtcZAxoCogU6t",
-	"akaSF2oAN+s8zQpTPU7R9cbJBoOufSbM+igzUcRNF2x1+aJSdBdPEJUovXJTsJORK2iru8zUKUjQm1Dx",
-	"qmpLeA36jqEQkLFQDetvIU1oh4qii3oMlJM5RZpTwRK3q0hUW6jSuZ4Cy4FQuFdWybV/P0ffdiHYBcj6",
-	"RWFVCjViSY52MYCS9cX3dh8duJh1eDlfdCEWi+7vheytEFXSrWa+A/UYSIqboPgOF+OT/zjoSPHODDoJ",
-	"RhZ9f/j993t9NlJgm89MFOSDVh6OMY0YBBwZFHvsxOgQEAL5gRxqfMp0IKOAkNh87NxkeaZBv4J5HRVq",
-	"6kIIXyNmDwYoueMHrv4l8JCGACXXvQl/C2iaRpP9A9lvH2JcCJ5q6RgPpMs9J0juOAuJ7bqQDs0Xe17f",
-	"TbPRSBS2A2BwwahH/KJdPisbV0wvMYl0VGUgnUkpxJG6zEo3aBQu6M1uEqdiqoqF294ArFBEECNjJIQY",
-	"CxInd+xHGbZLtrNLsaBibm7ueuwlkiXEalVTUTnfNZMamztrWmbQzHpoT5zLtKN9DFtWsuThwQ+szQYI",
-	"KELP0MIK3sZuJZmwGyiyGwQkREZXacPg3thFK0mXoc85ea7QwZ90yWG816XYWVbdG68hk0GkFBfX8yai",
-	"ZrsjSElufzTZ6hC/AD7z8PCQNdoPYewYTusR3wuB0QFWi3SSmYvycVXI+qEsNT6QaTbK3jlwHL/RHCsE",
-	"KdfHJv/qUJIQpwVQjmpAY2Dz9T5w1zV/m8aL25Xi42LCANosp9xINDli8lGPRegNMHuaL0IsB1Ex9Kr7",
-	"Mw3nBGQz2K4Qfadkvuix5NWbM7uwYFS0fzx5+vzp2VOKS/356VmCIJb2bZdi0cOUIziiLraylrXADRsr",
-	"qEbs9pVLhU4eHv5gP/Ho4BD/eYDGr0cHD8GjETQVhRrTnC/6jLORmINEqrsuERYyjmn4qSovKFb2LS/A",
-	"al9wmaqpg6fSSklXcLvKQ4mU/gNjMLSvqWcpklVJcLCUAIolCGBKCNJB0nnALeMiOdxLIFQfzD4YwX3/",
-	"/kHXnm7YD9/3vu892COgP+AlA5mcjPZfKCko7oPMgNXcl+SBnStCjAARFWi81RRgm+C6+xL3PXYczDeu",
-	"gw70Ds9wVPkbQ2Da4BoSjOYnxcalsXkc5mgoUfAK5qHBFwn/x6HvufQgO4gdHcFbWIHZwR6XUgsh+yyr",
-	"2+AcubhYMKnmIboPQAGliKJMPMrNQCYP7x+ypmCedt8u98wzLSExzbM57HC/bk+KiMRPmP5IuDF8OMHc",
-	"GtrY6AJ0/d5NpNoHhpTsHbmV0j4eHKOrNbhRoV0tGQSSF2k3gxeR5IIoKntKRtgS4qbUKDgxg8+SQoQs",
-	"4wI/JwnTfXSQeH+pfWiEDoUajMxAujCfXfdQjB+ItaohrWsP31n1s/YiP+j+K5VnwwURoqp7FFKU3gKc",
-	"XBB2EHtsItygsfg3200LPjL7mTCj/YkxMz7L9gtuBAiV+5R3u9dnyQDgWAedo3/9eP/g4Gj+4yHIavcP",
-	"DsJUZdIyaQ+4HNoUPz767sj8eD/BgT76DsYKiPncIT2iQIBAEy5Ap8d+EgsI1Jl4oaeyYw9/YBXHNiAC",
-	"Bb6CCXEyOIYDODxtXrnw3e+xUwzS0C6Rxrm3bR+d9xeTwuzJ6HpUOyeV+pge8vv6rcDzPLh960914+gZ",
-	"DJ7tIsCFbUbZvQO5C6NddmK7cH7l494jI3ilVgHDV3h/8F6vHnlvVQogSSbKX3MnByp6YRZEip4HvFAI",
-	"1lTWubGcM27X/9vqZyk1fXPyxANXDblUMhvynOVqLor9oVXNgR3jEAsDIf8IIQRWGDViUJMMMPnsu95+",
-	"hz354dG3h3sR+IAHMp1kADrpUrkjvlQFTa1lTR2/OvHo12QkHrFTMeWWYDsemckxJWf97mgjbGtC6LA9",
-	"/uabrsvTlGLOpplUPswRQtHQ2JsuSPbtw2OBlnTpN02rN5XpgYSjRCiwEQXDFu4GD7iR+BDx765zQEEq",
-	"B6VO2EuXmaUTmNYCAK0B+glNW5kcyKZ0nR47gbSuIDQsA7T8jiKKiNnyN98EMjDl/wzT07d72c8EcloQ",
-	"iD07i+H5jnwY7I6GgNUuxq+BWkl4QkfBBeJnFMt3uJ9HsbsYccxUSiDZqqCEH4CFikcEDiRYyKl6K9Jv",
-	"vkH5uQBls7gUMEmW1ULIKEPM9ChFhbCoNBqcyJWoikvgkEBQHPSgPWVTJc1Egx4dKL5GbQdFMZY8oc9Z",
-	"RcUnGsE5+e7hoz37gW4Q+VMOIaBQXoqz5NTKGaba7PtHPzwk3PU8GwqpBZbxdRlcnX7neGaZ+v5h7yDg",
-	"XUfXPnQ7upxOebGw14k4dluAhtEcJdKYtlHke4SDDeVQ7Ebs9DundP0nPrzEAo+0izr9zkHvPnZAzYTk",
-	"s6zT7zyASwDyPgH8csTeAHxzpZsqCupaAjkhyRLEid0WkJ7aZ4mZ2AN9kib1cuyQUn9WR1tQI4/jpJMq",
-	"Ckwt0hEMMNKnBqN1HQ9BqOtbyeHHCvHuvATcMKeC4yz32OtSRqaQoPP5RTEKsvUt0YmS9QGawGq5lK7v",
-	"EFVqKFddlvz29PT0+Oenp+enL45fnf7y8ozk5yUnsLfFQIxhrf7zQC45bAPQaVHKACu0dj4zO1Mq111I",
-	"wLTdxt3HTaU0fp/47ECi6sjzXHv/jeMs1FUE80N4ObTeWIlW85HoN4TsVDVTSMeDQ+bJ3kna6XeKUh7/",
-	"/OYECygT/W+tKRseuRd9DgDm/+y6VNGfVAoFzYaYvwAI/rXkBShP8o5PZzki/EO7rL2ep3v2nu3q61K6",
-	"sktQMMTXXFhZULDesFKdxBQl1rolgmffdnhwUBvFUspMfRi49GsNAhP8NxwA2M2x78ulIIpSAmJrhKbw",
-	"+s2L82cnL05Of3n6BA0AAU4CKh48xDE2fTfAMf3EUz9ttsn9q5u8kZwSC0SKjR5c3eiZC+jGFg+vbvFC",
-	"mWeqlPSJb9dqcOzTrbDVD2u1sqfxTB3j+tp299cYEOASKfWcF2P82P1H60ydTzP6TaQZP1vMsPHh4Xpf",
-	"9GOkqT9cY4THJ3+3Yrx9/tE6W+KE/BqnoFGAURDbHq61nX7mRsyxsPyjdXbGKXqE3wTPGzZdY4vQp84w",
-	"UKFSYQioXFxbiIrR//mh+75WeiW+09SiWg7HP/1nLJdYPuhUKsTMJ+gae6ZdMcA/Opb/d6BA9xCEhUf2",
-	"T5SX7W1XiZmqJ4OUAtE1KFeekzkquo7BbZ1uJ0JV64V4ofoNy1qxwvS7/cgO3Ol3pJKCqtwoqC1C8lUf",
-	"/U88w5vppXvWTvZqZDe7fmPRXPW7iEE90MTQ9UFwVArOi5oodLi4pCrOicuLRZdZb4kDjoU5PnHGx835",
-	"4OiFkgJscMQEV/KQqzihG0J6NRcJff7Q7VCp8KsaIXJn3HR9BhQ3auRAEfSHnWVSDe17n57xcdv76bF7",
-	"8Ix9cZ7JS6wGVBoCgXpG8CBt74Am9xDF5OXIkWn7sgdr8pHfVGqVjXTLFdflGWdK/cblgiZB35x3XJMR",
-	"fDqK/jOEB8fbPqLjPEMaWieWVn+DQogbUZlw+E6edD78eSVhpYBKrKl1gw91W1TWp+A4rUJ6ZUsxS+C6",
-	"yoYTdA5FmE0YAa49Fhqgn1Vgu1zs8UBWgM6WQM5qQdJQz2wW8IEBRMAQlOmSRRgi1svCJ5hCRt1AUkbi",
-	"S0m8w2eO1Oqxgo2NeufTSJxijtiiGjNSrR73eI0Hr6/GYTduwsea9LkKKzvclJW5dbuSKz12T949Y/KL",
-	"5wG6Mr1VhbZEf22ij3v1arofRPZYvA5nYpWAjbYdGKkvwO34CM/WkKvvua+3iNcQuUOo2HAMyFmZcIoz",
-	"jM2PVA9ZYsAHTwNGSBz4hXEXUrCFwFCakDBAgRCIfwgQ+JgzW84gd8c+EEE1/ayYc7dhTqwW/3IlfQg+",
-	"z9kv4V3U59oTGLaUANlGY2lRCgKZcgj7wXSHoz+IcR7dayn33aH+o88nxrgbtsHyN5HpPNORsoHA5Muk",
-	"enmxgjPZIwpil9wnj9gBLBoAPHS6jhBDPeKmapEwuk5MYlMEU4YWccXjbx82VTy+oubx2qXD7VFcHi4t",
-	"I6ugwAeU+rDMMWwyVTrCqjkZeM9pkrzL18foTihgbyAR27DgeuIzjgBz0iXz2y1NmKdKYVAPLkZ7JU7q",
-	"XWV2V9eQjuby/m3O5SmFuBkVYuD8rMwrUZvu7PZaBmXbr7VfqqM7vMV98nE1ccof3kAPp+N8HcnFN22U",
-	"X5y7FF3bWYHuwlvRsRsJ0kot+4V4Z+LubjXsrbB1V8LWK5VjTn/EcXc0nYfPR9kO3qCrpK0GCQKwgDO5",
-	"ZnVfKHmHGdvLGjeBAg4k4hywE+MCM9Fh6hX2HoB6VIKgUMEFAM85gqTrSM6gYO8VhVSoSA9VblmndMqS",
-	"cITTGGb/p8XJk4312OdcI3mya9fd5PET+XdgeWvwjlvzBPqxbu4PrBLtNtYRKrji4tVdhFiGKKpCBMrw",
-	"IVLBlm2MlRUBd7eazuNMGsLBQXtE+aNY0EATDqICKtgbWw18yxTWZgqntKWrbOGjcgMqZ91K8Y/z3Nd4",
-	"7jqYAwja6jpoBaW9dfGtYFgKGxK1AcrH1b8GslurM+pTHKjAQ7OS+erkV9vDjclnNs3MOoTzMSRZdT6+",
-	"XO4mfjVhpeFX6SnktV1JWKGp3SdT/u4EWxweBNUF0uWayO1LSYqoGrUs/rUl9m7neSYvr3oWnvkqZfK/",
-	"ODUFeLZmcupuVSjk80wbvwVjwujoVoU8oq++zdPzGAINKkX+KVoyrgwc1zhGq0m+oBTnkC5AcKDOODaQ",
-	"rl5yQu8CCP24Mi0kHEKQshSIGVQrPEwwAABGG6oEuUny5ZzJXogYiD38MF6JvxySxVzGnO8zZ6Oy8NVE",
-	"FOGLUuOo+KJDYDSUItT3cYxDwTiUmu5ilHlUOB4wkBTlZFq6j1OYp2R8EtJlyUMuFmCJIkvDhBdf/xYz",
-	"XCnB1Vfl7aJVSznABJj6U7CLzeF25krWmjmknumjSj+gD43prj3m0/OcnkGJnuxChDroVJ5pIK/t3IIJ",
-	"I8L8SQMV7XpdyXxeiHfEfyNaqSdqdrUjLBro5jGOza3XCHS8v+EsbDCW1LHTDUcR2jWqNQCqyjUdJZCB",
-	"vEkL9y61Xx0wglJW/KmvjguuE6j4CnHcP26s4hs5K9RQaIDdIqzzvzjfxq0fsdpW3j1UqTh1B/KP952c",
-	"X4jcUsqyyO1Z4HJsNaWJyO1PDWV26TYbdP52+ubVq5evz85/Oj59ev7m9XOv0Qw6bDAYSMb2f2GDTjM6",
-	"uG999vLXpy8GHba/b4kE24GCSANwGGAhn9/FheX2M6oHNOgg+DLUAhpU1DIs9VMJKMRLPMN/lTy/AL1w",
-	"0PlzID/sDCSoHm7cP6swavg7DBkpRJeJomD9H12SRy8mlrtD865L/s5eAxV9P5AD84JPxdKgBuYUhtR3",
-	"rfEnNBiY+Bpx7NeCp13WcON3O+bucrvjk+rjL0k/hkc/dAfyw95AZiMY3r/9yGSWM/h6rsa9Z9zwfFcU",
-	"xd5AfhjI0dT0XhWZNLncdYTzV7HYY/fuEWwbWGyUHIra9IaSZGGaK9fCdGOhVHy7L6fqJj1m5LuwXSTM",
-	"6o6b1B3YKJrm9I+deI/sdNlOZYfYCzyz//e7Y+dPmJGjgbQdUbno5WrsB3spFntHLaOtOe1LLYooyJbP",
-	"snMrOrkr64THRjGwdLruvaf3uNjXVOTCiPbwqljiHiuVuhL4FEvlELIICzaKbepGqU5RSjAgNwmZRllx",
-	"gLQLQrwXGAPwOSbGeZGYUjaNjmRObfiix4CTAowW9HdVJNRyBkrMr5dkkxZDJMnlzk7ytdkP/7o8EGWy",
-	"dXhgFGFDp5N2Q4t6u5nVD7ZjsPiVZnIvV+NMtqfx/STGmdRwBDXmmIp3DgGCy6YiCUFTdZ75SjELfKRS",
-	"+KGHBWLoZJW65DkkNWMW6Us7s+ywd+DfO5CQ8owF2757+EPAxXjYe9A7jDRX3y9K97OEOdljCEcO2SRY",
-	"SAOMl+ThcfKBYBelMZD5DFl8duXEu1muCszsvcSM1mPpgM6ifHhfWKECyOQKyfj5aaoL1WUSS2C6ZGqK",
-	"OJLKXhlIwEnMpgIy+WNE8vsHBwdulTz+z1FNyffJfypPBZVvP0OIhTUV3msHc+ZqfCI/raLrCPyVat5z",
-	"29fNddWlZnGH3u3P5/N9u3P3yyIXUG8xvVkPn6liumn3qM01MgWvml04y1cbsYEYwJ7bxDFYadWoPcdF",
-	"LopsPDE1/RkIzimej6s0aHj2bnXnE8Qcfxzq02z14WZZ4JiQPD4TWaDC2IE9Bu4Ys3UrD9yNWuvZ9rKa",
-	"CqVrUE/lKf8fdOp6QzVFjdOzUHhkSHXMJqrQgl1AiZfFoLORKkqbw6uipNa9EPNd+vP3zEx+4lq8ef18",
-	"d9CZGDPT/Xv3nPZU6eLe2mof4gItKcBA4iqab0yT4WVP7RS1TNArmp4Vk7ORclqZnMrc2AbXmJ9urR1Q",
-	"xF2cjF5EJO2De9fWd3PhtVvba1APCS9i9z27sH0t8j7bWdHXHeYVVuNAnOqKM0gEqDELXJSd2prsBIjg",
-	"PttpXJEdpxu3dti+f70+d7GnfepwDwVXLAbnPkNKdVMe6ybR7x9iAVyVpl0Cf+pENldmzUuqFbk6AIE6",
-	"/JwKqHaLkm0mVJc4VrMRKWd9PRvgV9UYINqsoHgHmUC5Gr8szR3k/7Ro4ssl7T5zZfwvFGVTYcBPZYqg",
-	"eqs48LVOaIvVyx5ZEiZXnNmgI9dqLKKbWYr5slYcnXHCrqmrycdVGoBxZwNJT1Edo+9YyhewawmLisuF",
-	"bwf634MDfASzZCAmEsDbKJOk2uFMexi3Uos+4gc6F6pHqtVQtSaCtFlyq3YRwNmTBBo3lBYdSCIp9i71",
-	"3/mbM81AUO7HUJUBoD+juaigMqNSLSTgrnYhnWQMaa2+eBHROCwNptFbbb+kstQq1gsyD1IZzFKLKBOT",
-	"EFjhYVe5MsqxiUtlUnVlsEK6hUV63K+j9bHk4cF9Flfv7NZ3Ba7eCOBtzQTAObE+6ChIoD65k+JlMbgA",
-	"3l0tehrvJsoUDfvo2wNETHUQjr4rWIyUAJjvH7gEJ4e+V8EaRHS5M36hqXit3e8OdlVPAKXbdwF/Y616",
-	"sj4gJ0bcyVwNL7sRWGa0efx+hfCMbDSQFFcARV/sdkgpFsEuEiAqO0OyqwJjj6Pjor40jP0kWmNzwTUV",
-	"8/9ItpKatvpJjSbrqfWkM29uM1lq+PVZJoCUu9omo/hEf94mCvoIjO014q5ubRRfhEy1hOjQIFvghrw9",
-	"eSmIR84I3RpJ/H9ZgS0UNfZG6xA6bDk41dCuyBoXYswlpnD44NPlOOFT14GvL1A4ntuV1MzPwTWihR0J",
-	"ulm4sOvqpwgXjsiqkOlaJPWp3W5+5NuA479e+sZyuHGsWTaTyhYN0bW5957+Wi84wovDriKKD1loMOlA",
-	"jh1hrEaWpATxggPgDOCZ70A8cZOsGZ2Pr9Y68hcOVdjcnELB4Ffv/aqYcLPQBNqC1dgEnY1lOWs3s/gw",
-	"fh+64w4MpXZWoxMCVHAmEUCdAYC6VQbfyGyoUgJTf/Hs18ch9H4+yYxgegbR7oXdIgOZUR2DqPxSDHSP",
-	"xVFeoB46ceXqsRdYwSfpkToOirj3Xdpnv7dvu3/4PRtOeMGHdnqO7NspC7Vewx91VJDOAcD+kM0Fvzx3",
-	"ryQ1/FguoDMAuc6hKBdhPZG2DHYCTF+ccBni/hEmGUH5M6iK7YwjcNsX2k0eHjyAS1hoFAvaJz12CqVt",
-	"Pbg/dyXdLxYeH1qLQlMVFMQAt1Np7zuTPsTUkFk/aYr0x9pIGO8frUOf5F4w4tRsLT+gz4FKVveurarb",
-	"Pfpm9oXENZxCZzdX0uvt7iD8fu0xvBDzNxqQENftPT3eqJu7E9sWd49RKysFR/Aw3kATX4Psv1a5sKIZ",
-	"nqo7RgYGB+kZvyTeuY0t+ER6ewicp0368aILkPF+DuEFljksefmRHFXc/BUKdYt+/htFjNvOL3m9kWHc",
-	"mtt7hT+6Gu/dZssBpSXP3or/1Z757UrGVz0wdPzYMGBmYvVDlI1SMQOHhZIeHkHkGmpeAXRH5R2QEJiZ",
-	"gXTFTpp47ViY59lbIYXWnRtbUtTllazmF8FzM9mA0/gGzRFqNFbAI8ne3gAgYnPav4LOnFRXE7r2f0S0",
-	"ZoKD+hM2ylSsRIRx7PSqGIVGwOrfPj1Q9bpCyC1JILEh9FaQr8bCwLdWCizYm25nVprHVwyY0LH4VKT+",
-	"0a1tbAttsimitK97uEqU8WigElNr703FPdeddiPAa0xE1xWD2Y4OOrXlRcCInPnM+xsuSrNsImPHFKY/",
-	"LAuoOBy9KOi6wZ0+DBG8K3RTFw9i4khljIlq11FbPnJ9PGXohBN+Pq3OGi/s6pTrSqevkUDe0n4NHbbF",
-	"/Fmx1kCciauXepdU7ne7Kf3aXY/MbXW5L8UQi7sWadosHNgm/a9N8C9n6TXSOl0Fs3vv6S9A6xtFtSpa",
-	"apuQwOdrt3mTrBX9L33kg8PqSx4ePEyowHmoRAsIUDxLW+TDat2MTywsllfDRdR7vD7VWm7ZXB8LqoNc",
-	"X3TcQp1uRb87Fv2M36au2i7CSAZi5kjObQLc0flx9T7KJsHRQUC5+oxUyPakx17KfNFCzaZ80YcYTIiB",
-	"9IGGoaz13IfmLr24C2jxVcRIoyBqku0CQdzDsEwUBnHSCiffev9Ik2jXUFboJtLZGrTt1dIXN5fNVr3j",
-	"DuIAPx+KHSp2BLzDWIm/Romozx/q5+NQ5m2c4dfJS147Z8hq9hGEYCez9iAsu5m5AOQKCr6zQoH20Cbh",
-	"Yv5UpRy6gKrKO5ph2zooalrwEVT9H+Zl2oZp+oo++/WFKkYTupqR0HPXCFTEpjeMU6R+blFNt4bUW0CG",
-	"gcqnzcgwdGs5zHDmaYCjae7Kn/UqSW2Ipr8h1qXLNlhNprhmHKlT38uhHtUcQdAzQ9WGahXpeuwNXDbO",
-	"X0e5Q2QBo0ShIhMp5MEgHjsUAaAh3XuPf4BZYVaIt5mYJ5R5hncYT7G6CxYpz13KkKszi1D+E07pbXlm",
-	"iaz0EKZiCpX+AaPfvmaMlQVsPyGZ6Fv2a/aTnYL/8/Tli3ZgTiItn9RGuhYkJXb0VBgrBG5SqGWp4acC",
-	"1XRUfMOet0nYsLEhoGfKU3EDQh5b2cHLsGgv++faRm18E8sTFE7SlXzBPVf36tGQV+oBgRvSuVq/0Sts",
-	"YNui2XCdpm/QwBivxlfHmdYJmIrW/ES+KtS4EFpvdZEvDKPtCZANTkyojRffdrgVvfxaEKVRi5pDsM/+",
-	"tluWWToWcm85istOMJcLDNJ6ilSYPTepRzSdFSothwYfsGzXPTSvY58Ceybo09diVIKbtYAwaqYNH436",
-	"bEKpw1Om3oqitynUKVDzFqBTpDyVOLAqU4NAsMc43KbBDixdtUNdOdCBeW2H2WeM/fGnNkUmx+/XH+6H",
-	"24gkQ57WjDxKswCLO3Rj3YmGivijMzfSnaaB4jMFjvOPnfUGF4BJKQqtXs+zQeZr1a+tSrZKbEWpLrHM",
-	"OfHudJAvXf18zQnMk67GJaUw3qrBqXRdOe+W0/o+gZxE07r1HW19Rx9L24Xi8ldw2Jq2u9GpxA2/0unj",
-	"vClANEgLBspx5D03uRgZ0F4zjYVwrdrrtVMs38ojnRgxMRAPwuO+jHkmARbj4Adqee4bJHtVyFFH9rCw",
-	"R7UKM4BJQ8woJEFb5d55n3y5EZacjPaBFlEaDfbCNoJcG0DG8K52GjPWD+HeVtCkCld0gc1JZEwevx4d",
-	"+OCL0YGXysK7nXErsaa0nddSMt3O/1J0xY/DCNZRLkk/dxOI6uHhOu3Ai5zZTfEMqiBuNdIvrXIGUnFi",
-	"UuvwyxaZ29lZV0dvzVWZp+xCMA0BrMoZXF3RcDAsU0gDwP+hE41lI5c/YNkjVPqz0jYFti60EVNv2UX1",
-	"AXAhLdsBotm1CkhhhBQpUSzfEwcgTjFjL4KtWkP9Vl9ryxeWJQZY+2yuZGNAbNVOtkbJehqycbEdbYXF",
-	"fX8q1cV5noN/czVlJ/Hls60hnsm3KhuKNVmatyxuyNlCuyUGt7xbt0rMVon5aEoM7cwNFBl2s1i2SKtp",
-	"JfAoH2Bg/fU1pitci14DQgoPQIqWFWAlQDLaeKymOdd9x7xc0UKpIIMwUpQAWICQBbsM6P1ACl7kmSic",
-	"atKFKDmV54AyiVX/HKAtMSSHDgXFKkjazUBtcmXEwanZZdwQeiEi4fbYscvq8EC31fLjDvAyK3SzwlXz",
-	"kMbaVrasZvVRzRwrgUYp6KK9slAlxkDbTdIc4hfL2zd1THY31N/uXgV6nr0Vd2LicpuPzIBMqvnn4BWM",
-	"dal5ZiZpwdfy2P1Oz8qtMnWLnrrrq1Rb7eZa2g2ptHfqcdv/dwYYMys8b/f+9ur1y99enZ2fPHFc9E6d",
-	"cWs7viypWvJ7vYp5ADq+ZsTBb+piAtJY9zBVeM4ufSrdzONzzxG3O5FOflYEPu001thMm2l2UWa5YZns",
-	"op5KdlTnEWIvnbSCIflQ+U17w5mXDlhVOBjIZenA+VMaOHeNut8+iv2d8OPXwmRFZLK7I5ZsZ9155z45",
-	"S95y0htz0i07vBY7dFLdRv4xS3GturC4GrslOTw4SBBmBXxA3PALBL+D+1gUE49wqHcvkGJS0ZBLqeY6",
-	"RqWHq45wTkpwogxkCln0L81EFPNMC5Y8OniQRHiUKhUsSS/OyzCZSZcl+O3zNCvMIrGKYJIWPJOZHCd9",
-	"rB1ATiQNCVdQgZ9KfB6f7GhWzrBiiesQ15cibUGReS14mn2pMDJh3mHpPyaKzOcHknU6ATtgvE3Hwvit",
-	"0opjowUvhpPWU/Msg6o7aLahSoxZwUxmckHgRv5xPBEuC8U+PCfH7oJpvuhDErfuMlV0QyxNN+QP7uhQ",
-	"jEIqIzSCV14IDeHVZjgRGopsYGZCH1EaOWQIUi3KVHcZlc+gLl6otyJAMUkBNhLxzmgoGyHeGUBtAhN7",
-	"GUr6mLkaSKrpwNSoagkB60fyr8RbLGZCzXLBzGImWCaNAvxaO63sQr3rA9wG9I1NS41VLu2ZhZ4CiuSI",
-	"ZnWkiql2/cdF3NHMiqwlH4veQCaDjpkrfNmgk4Achl9ClwFns0nBteiyRBXQPyyhiYNP9gEHE7pN/oLM",
-	"9NhpNpYaakJU4KkIE5OBQZ9l2op6So5RUnTtOfQFhcLK4NgINg69sI+2IG2/1CW7EEyILocT23EIOht0",
-	"wO4Ft7GvBCTychQBcj46OGC0GbquaIXQBq7b+Si4vIQ4hTSljxhlCcRwArU+oeqJPrIjg9W3JF4pe4tq",
-	"V8A+wCWGLZTg3GmZzWbCJLgBM8m0GE/tke1DvWkGH+AYbe9Yg9KCAv+hwwmbZONJno0nppkg41JSyfCr",
-	"vDAINKDcThsp8MEQre30nXcCwFPHIkUglhYvzb86dW9/TKGn/N1zIceWZ0NO0TST7vd920ljiVyn3/mf",
-	"f/zPweDdwcH+YPDu/rPB4N13z+yfPzz783//W8enImHcYAf8Ncs0fao01LApc+N0DcxPmnJERqgM8vCg",
-	"eTxQeaXicUrFiJe56fQfHXQ79pxxA3NkHhx2IGkqm5ZTvDvNJP647/ucSSPGkGt3e86oT5aORrO7BnC+",
-	"3Viv6elroeeHF1RT0x5tmJlGXcbzfrHNTdvmpn222bm46b3EFEtEkQhGUlcduKYZ8gHENCsr3aPrq1Nz",
-	"UZRyPcAkN8kyeaHeAavCYod94k/Iui1tATmFfFejLDeoDKEwoooU8RsSrQqT+AJpsMwsV+oSSmRxdmG5",
-	"p0iZLKcXhPjg+qFVnZazkSCXlWQJ0OyEAWUBOUCCV81XJ8u0gxAbK6ZkfyBBUOBsmmlthZbEntfEWb8g",
-	"SAO/FkqSZRiwCO/j2oAISIEMUMDNBVODz2qhSiy0Zbs7VW9dtSwrJQyk/apIbT9BIADu2liwMdMGoL/X",
-	"ZOsJijMgpV047I0pUEE1E1YL7LFkzjOrYiYwKzoC6LB9t6vqUTrsk5qK7U3KKZddqullB2rgtsfSSGZF",
-	"puyRce91caCJ/TKqojMhU/tlfA1w67IYC+lzve0UwSbCzRUVWK9IJzSCFnnEbrJm9t3B6bHvkpZH/xEu",
-	"hFe6cdjztZbUoQ03pT5iSSkLoVX+VqCY3DDwqpAVnm8bCby5MhbXcftu21l8MSrg7lXDXGn4I/rAuoNx",
-	"o28LyfGzs64Wjjv3lWvW8tkK4umEx7uyy5KpSOBQJ/ZUJzV8GKRY1ZmdtsmqXFs1QohOi4j64NuKhHpY",
-	"kVB3p+I/bA/+44+D/R/4/ujP999/2Pd/P1zj7/uHH/bWlmaN4NPmCWmbCmiCc9EYTiX4dM2BP6wO/CON",
-	"+pgZPu6S30AbLtP2sfBx21AeLWkZa023rzqBTMwRwbYOEPsCuT50wysHZQlRa+0zbH/G2s8NJnd5bjdS",
-	"NVZC0EH0Ps9zkUb2wpYpEe9QDqsH7EWTcP/w+1Uq4L/t/z8bqHvHJ2yq0tbu8Ozc3l6bUh2f/GYfb/hY",
-	"guZdYJpgthFU3fL4xMXGABqRvCKekWfnlqSLRoruv7EWrf69kpelpVL/C7FRPBGEBW7hK/h4pRv0xQul",
-	"csHlTXbQyxkGoRq0J6IAUrCcG1Gw3dfPHrMHDx78sNc2SYS0fg7xRxuwmal4BnJnp71LLiCKarO4zq3f",
-	"JyxsekudwsDkFOvwXXe2CJ7yVmer0rFrz5nr2a3O2VlEmYEtWrmNSjaTjMp0JocCAqunwSt93fklufBW",
-	"5/fag7j2WrhR3HAtvngwpUgFXm29inWuaxivsOkNEZWos1s71dZO9dEwlJwhwHvYYrMT/I6sTocbWJ3u",
-	"YeWyVuPTL2rOplwugu2rEChodX3qzAVPx0IT/imYpHrsmHmp/f5B9+DgILbYwAtVAf6f5bR1aLjauvKR",
-	"62b4KVqXOD3GFhuUIGto2+gex75sM0K29OS69OQxGnRukaAYwad6ZeEceIIywunD5KAH9Epm1DI+4bLF",
-	"9Qy+8/VBSfr5W0lecPTXEXoEn95U5LHf3kJIbsnVpxJ/6OQ7CoW/VwOqX1FTF6y4asSEtL1OQw1XNUKC",
-	"2GMnhhH+o5jO0PTehKV4hubbT4ikCAbkKyvN+M5eo8pMQ9s7wFNcaxxIztbuOj3eKEzBHqjVRv3S0RSx",
-	"BPvZipnEPKsn8FzqmMNYmKvbuIfRhHT18wShGJZgC6C4BVD8UuEqqF4tI29dAysK4Oz2YrU06QpodnjD",
-	"vff2Hwchh4d4mX3hoXXsi5CAXRivgJgF723sM24Auwn8khQCO81kaV+AqBYLKlguF01BDhElWbd2mKEI",
-	"dWx6txXDtmACXwDqKOyDTQ4N7ZyVh6bbDrFo39HF8NzMaDYV0wtR6EZoxOuJbbev+X1sgWdrO9oSgI8M",
-	"idh++m+nHJbd8i6NFo5mv9l16hjnjgbcwW5MI4BLXigz6bEEL51nqU4AVZ/wQWIcEGrlUQ4LYXkpYjbV",
-	"AQsHcjViIXDN9QELmwlX03jD2+GL2QgGTCCzlCuM49FWSgg5bQ/vHyY9lnyTYOGEEHWGFCE4MN1A13Zd",
-	"PpUmM4szDnCEN1J6sQdXVbL2M7a50tvU9g4AFD+J0nsH2IlbSr/FLvzLYReuLddWytWuUgavSAaAmvo+",
-	"+j42yB+1pF9WgAWHpWE6y4U0+aLv86WReUXpeBS3jxUdXQw+nndC7K1E47eFyF/Xf/v1BKx8JrEqW9fN",
-	"1nXzeWdYxVEuMUGlK9dw9bycCakDjqsLVoGg6QKT0KMGDhUCDgij4rUu5BqIqk9aAvhynvatBIVe7IH0",
-	"xcW8zS0kU4/KAmt0YcZYe1EuOvGf1JW0Lvzp46jH1/Yn1VrfgUdp3eE4Yvths/SZVhkb99yca8jv+jo8",
-	"S7hJj09e05Ks9v28EHMEZ7EfxqZU9vfKdu453/CFMle3god8k1NASzlTl0Je2TJ+llxhuLqrnWGeP1tR",
-	"J0yLXt2MEGtcu99cGunKRv4pINAxnsDKZqDNhH4igsy6C4gdxbmJnH5rzIxz+0VHZOv42zr+/gJSjJU5",
-	"vMjRJsbcdpE1evlHLbIGICpYQe2EIEkefnf/PmZdKTn2JdQi3kiPY8BFjF8CstnLoVEXUFJsowJqLvWy",
-	"sYIaUqBKBbUGyQPKqJ3ZAfUZ/rdqUAPzJAxpvQHdRok0kiiaa6TROGFtDA5kp3EEWActjQewc1X/d2pV",
-	"0CLDBnx2fT83RZy/9+UDPqwOGsUhW7E7Mxoyg7Rh9yGUHNlhl/LQSa1lLwEKyGNVAXCQ4Ij/NJBYqLeh",
-	"F/dci6QFUO26gvmnqUyAvf09M5MgNmwo19Yar5Bxb6XWjhWE3pysJwo9nnATi0OF0OVUvDkhQWVl29fw",
-	"bGpfsdz0H9+t3fgf30HzUh7//ObkCinq5zcnr0uJgptM/SjXHuRSy6v6GbXFfmqjZuvNz6lRs5mbn627",
-	"d2vxuUtZiVzDpCm7iI24dM7GdqDNnMbQej23sYM8ZBcqXaAFvOuQdTKDuDZgM0KIOcQHSQBfJkaIgFI9",
-	"YwdA8t//7/8XEEjwV8ApgZ8IGJJ0wVGrjZghHI/JphjUVQgFRq7M9BkfyAjHJXqTKvyLXDemfMHGyuNK",
-	"Y3967Fgu0AlMvkA7RK0c9g4Oyg6X5wDNOZBUpZ4gWB8e/MAy+ZbnWXpuCi41eLiSHoPkJvgo9Ypx6SaB",
-	"epRmhRiafNFjj3MFwD9+awio1ApVA6NqGAOZaUIOqsA49smvKZWJy/pXIYGgeroAeQeRHSUOG6eZLzTD",
-	"CcPVJLyCPlOjUQJFYitrqkYjO0WQHqz7yz1lzR3FcZXSd5KwLNVAOoOh7Q4V/SilyXIaWsJLoxKswYh2",
-	"TOzJjg7Zy4Bp5Kedwg8gusEOybZRZJPEMIZKJdwjvKkBazR5ePDA3kIymvRYIss8T7B0JIQQ2Nkl5IJg",
-	"+LpErNDMaJGPmF2vhJ45h7EkOFyXOe2RewPGkRUctd29OGq3oY8wliHsoBjHx32fkovoi65QZcPm3Ltu",
-	"lUn6UFP9EwFIowziYTTEj4TN7AzKfCoGks6xD8KY2gnXFH3RHv5xXWH0NupV2t2vRqOrQYG5TF+ORhGP",
-	"d4hIa0ZsVE3D3Y4pshVSU5B94bFrx3psbpDeVIhfdxpe4XN3Y5feRn98Omh5XKAXyhCaxzZsZCseN4nH",
-	"IcRkpTFxyRrjAk267gLKbedD2m7+OkGuRVcMH1eecHBE1zDs3OPZfhG5GRqNPKiSojDlBCYVoz97YYAM",
-	"NC74ksjYLpRK0xU3rufQhUAxUIo9xvVAIvL2PlT/xEk7IoDuy0ymBPw/UXMElraqfhekokyyP7CjmRz/",
-	"uVuUljprd2EPBTD0Gg+tRqANL0w8pm4Q6OwDmv1TZRJAK10RtaKU9H0otY2keZRJLLgGeRoFePFQ0Gem",
-	"LCQGZpLTGT3OEzWHIt1qZIRE0PWLhb8KmAsFEm1H/fUlotsQ8ie81wPb/bPUho2A0FQ+5ksdWCEGHihJ",
-	"eOSG5YKDOe6tYAS07sRaqF9XShRbjzznsZIh1q1xoo4Tea2igSJuAlWOrtpmOmGpEhoQSdEJ30OdhFSz",
-	"c6POcRBJjEWBUjIAl5JeA5OdodYgxTzafBgO5Xdl4aqte4CxMHthwAthjkLZQHsPr8dr7MA67SpcFGqu",
-	"ASM+eWr36SkYghNXU2bIJRSkEDJlScXKn3Qhmx5iHtSlkFB8cCBXzB5u4314WidWLEjw0jlcahRCl5yI",
-	"Gwd3cW1gYFb17m7y+In8O8AnrWFLNeKduQfHfF97w1csh+F6XSmGhXE6R+iH9WHrXFPofmu9CyzroUZE",
-	"lSDtGHRDBJlPAU/SKjl4FhNIqmrNwIKXgIUCTn9ip28fOrB/8iRxUS7C4bn6g30U00wMf8FwQAVQuNtM",
-	"rrUFPIq2PFMh/GEteelxZPnyX3ZF+Nb47vHJ30tl+M1FpcO1FvlnbsScL24kXdmmaywcfeosmwpVmo8s",
-	"lHXfE8mjWJIWgHA8xRgetuMOVSS08ewW6v29WOX/vfe3s5PHvz6FUn8RW7yOW3ht76vl+kBxvAO2AKnV",
-	"uSdPa8wCXbGGLK97DFyv2Qga/9uPTGY5XhqYXI17z7jh+a4oij177YP9n55nZjghKtf/Ef/o7ZrFTNDb",
-	"hlwL5+x9InLD+/jC0dT0XhWZNLvYhjSSvXqb10ILU2+Ty91Bh/33f/6XL+iLUorM5Lg/6Cy95ImSovEd",
-	"g4HURkGgoB50utR/ctf0oMxh9U2o6bW9S7pK7f3wsscqFW7CPlzb6wzyHLiad9EBjVOuRn5t64LALi1r",
-	"ugcrwRitFc23XyLGGIMR7qR2eXb6eIkxUhd72qSqND1QMKgxcfa9I/fsRSH45VH8ssKuW3iZ7bTKRS9X",
-	"492dtpXbWfVCy3hb3hev4o6bdxfemaWr3opMvP29YUX9iy3JwFe6Fa1pfjw7d6e9B+pHXWfj2Y3cI2vo",
-	"eFdUL6iIx/MgAssKfHYcox7UmQzEIQyhXE4xiOPuvr40A/KtbCCmXivVIJLmb5ZuAKHR1JFPkXMQxRSM",
-	"hdkgVFVo48S1rd976/e++0wHl0dAfQTwzGVTn5Ma78Lj3Zg0cVq3XjmLnHcxgpEIyvMJ+6d2xpYjDLXK",
-	"DDJaDLaKOcS99xGfiswPyUBa7fa///O/UGHXSY/9DqaxYFbJdM15WuMcYBoBboG2MaoA10WGQyWRscPo",
-	"Djw8OEj2jphW1Wqg3JU3CA7JJWMbWYnQN1yIsZCWJ4k+M0UpEsb1JZVmIadymEceWdiiN9rhCtdpu3K5",
-	"MJCbXs89H0iyf6JjeKQK+1UAVCUTFTqvaXImmRVSFmRH0OVMFFqkIj2/WCSY+h7tQIKP0fGDSTeUbjw+",
-	"YVJhhZkCVlpDmcFj5mcgUzQ0K+Jolgvugh9i5k/T60tQwyxOVSryWkY6lBDIdZSEg/Uv1WgkCn0UFTvs",
-	"Rok7zpFKjJOmluPLyHbmsnW68WvHyh5CGQJR0AXer5/UKP3Rbxl0Vbfn9dzAWHaruT1gTl2jMLbb0rH3",
-	"Nl+n6ePacK+bGNT0hjvwxRYlqAFrAPuStT+Wk65hB2wzAcbby0vIlJZLxKYqPd1eRfA4vYfLocjXlZke",
-	"w9O5SIOVawOJKzSqyvBPSadZ1RafeTkK76hroj8tTp5cFehoW4R3fACT6qbJZU7X+tT7h+ir3TXUpbva",
-	"LzdOIfuL77GtjrCOBR1n7IUyp3TAvt44h1sz2n95JTXt2t6xwXxza/nHyqJig05QHQYdVB7YBnlPrsMt",
-	"mU9tJvdaHtSSoAUm9Nc1peY28pe8gNOcwdRgRu6y96yuXrHmRKS1DKBtVsxplHbSmosUh6VXs46iqvch",
-	"NCIqdI9FVp2WiT8k+fJ9ptIcZD3y+GFR1YHEYA02nyg2UnlONV7B1uaqmVKcLiggUDJVYMgLKOgQTAq/",
-	"VtYx/S0Usv3azKeVZIKrpLSWZKm1DKhRrs4NrKctaW1btJat0fOrMHryYEVsqJ7tL31ci+dxmmrGvQWN",
-	"qjMjSkw/FGuuJVggWuTCVQpwVR/De4jgg2yDf7sQxB3NjGKaL6BIEuSZ+OQUsPdJFRgDJi4Qt6Isnr0+",
-	"Jf6wqMzzQB7HY0B+1Jw6w9oyZ1yNO57P+UKzeSZXGLUcyfukFi1otw5xfxz3+bpmqaXmdwBYs/6IaCd6",
-	"1rP2YEKLRmuC20VzrhlP07szJmwV4s1yBh5j+fBt0P/XyyaP0zTiIegyqvsEq3zyI6jH7oMfFWCESCZh",
-	"hhjHTwkDAcoKXhcyhMbTojkTdVypNlcZAejMtNfX6u1t6NNujzSr024QkS5tp3XoOrlzRR/bMT9clJMD",
-	"/bgyzSTUtK5o6d7JeK3sEtCvIZ3ujsRB+4GqLAjZAPaq82BOFUAEimWhNjYJ8FxJ0fdyo+4yM1FagFbP",
-	"h4aB01RkxUBeAG3oUlLK0ApquOl0jDwIApxLuQZXpwS/91gYcMieGErlC3HczoO6YFoIJjIrqXaZxD8w",
-	"pSF497MptCzAB0op3+4nAodjQkejVFn10ZNLtUXMHUhYRGaUahcyAdPtk0qYcgX0XE26tJ29rmhZbXsH",
-	"cuVa40AIvdsSJOG0bKXIz0aK3MLRfQ0VNVBEhLP1mciHQMc/nXD4U5bnlu1cSjXXPqsJcCl+t5IRAf9O",
-	"NxUT7bBaZERLJ1cKiBE5r0uHG3T3NuRE2CjNQiKMolVCXLufdVlxQ1GukoN4NyIdpUOClIKha24sQfBp",
-	"B4eLvIOJy2UFuUrk2hdBL4RwtdV6A/lz9lawpCzyBOB1pJizKJVztyzyvQRQU1zWEI+xgiF+L5tSzCJP",
-	"GaU5C4mANJCIhJAtKPtRLoJRoaAyIE+PeSb7LKkdrYTyU5kYjcTQsIkoVmBSx9i4tyKI3axA6Co831q8",
-	"DeH5blCCPW7VDJ9hb25TIbcGnU1BzjAdWxWMR+ndEUloiHvwKjf8ysJRAtYkbZN3+4WYCY5rAnpCk8+7",
-	"zO5ZZRJIa0vMtyoopDXnkWlBjVjikTEZhiR6RXZHY/kPb0yh4lKFyoFwJXY2SFfUjTgPmekNZJKlPinZ",
-	"0WJLGSM3ClE3xDhASClmm9UADyh+WgP3gux4ByBAWAOc5UqbgQyRE06tJjL8T5XJSicVpfgvMNY5eXh4",
-	"yKKFOJ9megqAUTGeANhUUnYhciXHGmU0Gs1AQoCACww34p3pI7QchO7xLHXZ/ReCiTQziEHgzYGg+pOP",
-	"Zp7luQOYYBdiyEstgkaO3AET8OzcjUYQZO+eQ9MEQGFkphtNslFqaVp8LjrwFB+S7yYVwbTsq5KUG75f",
-	"+loIicca844vF5LuVrwozaTHXlY2GgBt+c3oY/d52kUpBAL68wXtgcRuuMT3eQbpC/a5xUwMZGLnOAlD",
-	"KoSPEUcov0yzbCwVROGfCsEGnceR4WXQqUf571M/E5yxYGQBm0h76H8EamLKQsJrf+FybJuWMwSuAFgH",
-	"o2bRFjxy2Bd0iGuSk5oh5kUPMQcLn4R4Ek5VlroBR2HGhDbiStlF+yva/pQRQDH0WErunXEAJ+otQJvg",
-	"onNjxHRmEoY5BDTdAIVtmyikDWou+ywtaIS4VJjGENa7+j6/g6iPO9qOZwpuUqR9dgI1H4nryzlVWNYv",
-	"IED/zYndo41h+mt7D907NsZJq7W7RlT+bUFz+DXbGJnDt3w8KV3wS1tUNQZxwdYc2UUH3mb3aJ/98eTl",
-	"i6d/JjXD1r/v/0MUQ5HvH5/svznZpy/tr4bfdRau5TFtZc0bwG6sY9ey+/njGrXsF7cAH58NwEc1KtkK",
-	"jsEDG6TXmvDKYwdNJL2DpE2GNytrP7pr71m3Pfi1RWdotM8wnuHN9NI9GysPNwuYBWApT9r++DOJJJLT",
-	"J79Wwx37VZ9ajO1WypTQKv3tLO2ipBEErIGMSwQsCdAgaltx9WJRXUXCcgWJyYtCdGvM3woQlWOkL/9k",
-	"k/Rl5fhSDq1ceVZVm6oa0tFycTEruidc60wbLq30alSeMm7lJXaxGMhkKgy3LKiH9BuQm5cQFgicLIVI",
-	"taqDzt1CiDep5l2HmOydmtO2aOEIpv8Tl0PYKLg36vY1wnuDeFgJ8L1/cP/qAN/W6HG3K28W5LsN3N0a",
-	"sD5m4G6FrqNF6ypO2BjKW2c2N4SnadOP78ShgHmJy7ntV6EUWDaI6vxqXATMkkTVHh0Mzh4h4TupAmJ9",
-	"KdUc9OosZQthSE+XZDGp9KTr7RQTPpsJiXn3UO4DIkSg6A8ZDADWk2swuN1Aq46Ljty+46AB/fCFakOL",
-	"+Oos9lvStV6GYcWW1nxGGylWc2bZ0KUjd25gkl9XyA6mkUYR+5kqoMZHOfXAIxWZur8xcQLUlgwscgSP",
-	"1nWPgOFDA/5t1RyZQLyZc0KCPc8LyE1EoVaraWsqum1T0V+dMG4lwbsjp1j/7HoE9SOJgG+/u8LVeaxr",
-	"DpXEEzkq4OLIaByaEcgq+w4DSPoRPlTdJwJ0WViKJWYJpXRd8OHlQAZX30TN5RFLEP8bRSrufr4WXAOY",
-	"N5cpS/iFKkxi7xZ4/aO7RP7x3dYp8qU6Rf7x3dYtsnWLbN0iW7fIx3GLxJzy6/aKkKixic527KJM2/W9",
-	"ZFnnigQW+mZytWoFPHvLcrbq1Va92qpXt6ReaTpWzbQtzxkfDlUpja4DuYP/kXIetWBif8qznPE0LYTW",
-	"vtqTZJwNRWF4JtmcL7zXEisz+VuFykUzEvwb6ODSKKv9/EXNsQBOUyegq76qb4895hp53RuZDVUKRa6m",
-	"zvo+5caIwnaFKGGn3+Ep/x+dbseqK1brKBadbkfyqb0l7Pc6MV2c8nfPhRzbfXL46GG3M82k+x3citoU",
-	"mYRq6U1OdjfjO35aor6M0R/T1Bn7dGddGv1a4cH4GuD0ab6uxtN3D14HTB/b3hALqvkwbbGgrsnp/uKM",
-	"i6fTTLYkGdKtBq+vOwSB5SATqPAcvPSh1VcKMj36BfB9cXa8UarHTpbSBtC65jyZkNGE0h9UX3SpZ3Ui",
-	"TiE0A+mGCJE0yHqCHG330j2djWU5Q1vaqZAGPaCAuY7ISGhPAyQ97HWfwMKHCqDvCcwwo7LnQN3PDb/E",
-	"Ctk3yriyfOxTW9zowTWS3m1vr5v0Xm17B0nv6w3EE+z1IZl9i2Z9BW+DqZd02hrhvhmK8liAsLMafhie",
-	"+NClouFrPI91Y7HZh6+RnK9jLntqD/IZv6QPbRPjvxyehTQlYjSMsq0WjOTdBi7WaI+y970xah2jEfFA",
-	"rybde2//Oc/SD60K08vAWnxWW5b22CmlZkElz2IRntE4gRruIUaMmssYWMbyP2gEmU1aYE4fPjeQ9KIe",
-	"S1yTJKplQW/3YahRvCoEubZwLEeJPnEo6IZ0vttxw1sbZe+ueMQ27nNrjvp8E5c9KV1XBdiICFjK4eIs",
-	"gRIsKw+EZBU6QvHzYKlJM+B+2v4tJP6ZmR7DioPoNMDsVYMHzioJiDMR5ToSr5hw3cX8XLBEkaCvJJFh",
-	"zGA9YtxnBAiD+kHA/BZzVGMuFhVdoxCjQuhJ0mNPoMOYLeo+PJDQQ0DbElpnSuqQhSsVkPIhlyxXY3AN",
-	"QN50sITjuFMGHDHTpuAGlasF9K6P6ol99BweafQdRCLiTdQGWo+r66HgPFTF/y4apa50NviuXsNN39D2",
-	"DqoKfWKlg/vq/iMjijkvUr31Q6wt/z/n2hyDdLkV/78w8R/pPSf+QMQo8IYruVlN/keimDZyugZB/14s",
-	"Ul6fD5ZN+ByCKjJacZ2S4LB+hPbKQlQ3j0T5CKxcH7Hk/YeEDXPBC+0ZiLuNWAAAWOCVjFQBPiO82z7/",
-	"0oEyRIqBVT+c3jDllkcalpk+o6LgpIeIHKqaiUJgkhnT5XASvr2bPDx4mOxBj7ySgloH5SMkNMU+wjnq",
-	"Ajm8AsAD4IkAc0dX+1QkvlClkgwxNusvauKJs9I42f9GTBE9Llcwg1fhY5uztcbGd8HXUr62urSJKTA0",
-	"ac6d87tU036Xau6U4OmWtW0Z1Veshb2AXCx/Bm7OuGAodlaanOMBqodqtdq/CSwvVcNyKtBgURZ5p9+5",
-	"BxyL+rPEs7KxRGybrlVdAOcmkxG2kNN14EKkkw3VVJD/Pfir7TEEg1ua6VnOFy/wsvtIhhCJS6h/iDZM",
-	"SH8R13ABwZT0EqrHxsnmBLo3zJXO5DjqDPGchv6c0Z3lzjx17DDmWaMsN6LAek/2dMFcAP8TqfdxzYSa",
-	"5QQX7RPPp1F3gCY2TQ7QykxeqHcNHfq5UOUMwsvIEQf6MPYM3GYII2hUPHDBp43DhuvL3/jdJ9H7oikY",
-	"WV/Ld9d8geEfLhWpWl7LPUlw0R7/yQs/URejsjL1Xob876WOPstkCmmQbvwyDRVYEAQ8K5g92TqeeMGL",
-	"YeO2xBsNW5KwuQhX/PikS1GUdu01Hb19ACfAMx0fgazhSwHvq236K3YBzYzIcw8zcKFKXJ9U6EsIPKQc",
-	"iPi7s0JNZ427/RXdaQ5NwSxSGrDbzBQaumtFuscTbpK9LvNAB/tlBjN//PP+m5OoBxDmtPz5GKeraa59",
-	"/AQAUFdmIVfqkvDL7GHCLYbBSV7aEHw4IfCxqC8lxRgtLYSPF1nqyK9igfBpJLPXBO0hdyvyKh40n2X7",
-	"l2LR+K1XJwxuLX/rVaEuIv/4LOcGQpYQ+bSUOqp4HX1sInjeSGB/wRsf/vzw/wcAAP//",
+	"F0lRcl+zG7E9FusCEolEnr/83BrL+UIKJrRqDT632Cc6X8QM/n3yzbvTt6l4y35MmdLmF5XO5zRZtgat",
+	"EzJnStEpawWtjzROmbk8lkKzT7o1+HARtCYyuaZJxKI3iVyY990ELfuMag0+2LuFbg1a5zNGFBtLEZHx",
+	"jCZTRrgik0TOSW+PvB5rOWJJpxW0eNQatOZq2u61glYiY9YatFLFktbNRdBKUnFqriepgOtKU83ws3qW",
+	"MBrB1W7v+DjaHR+0e5M+bR+Od1n7eHTQa++z7mSXHo57Ub/fClpaytiM8uLmJgA6nOmE0XmJBoJQoa5Z",
+	"QuSESMHIgrOxR5BWRDUdkM/Dll4u2LA1GLbevnt1eXZ+8vb8+bNhKxhmI4OLm4wNnoKpwiMw2WHrZiiG",
+	"ovq18+f/OL98+fzs7OSb5/hZeNyuQvmre7TXbR9G3VH7aLy/3+5PjicH3ahL90aH+FUZ42upUlxpKvRm",
+	"H376+tX581d3+nTEYk3xzTMqrshSpp3NPv781bOtP9zwfrOGL05fnZ797d4XsWW47fQZV3QUs6i84xRL",
+	"PrKEXHM9k6kmJ6fFvRcZlqP8MnKPB62Iacpj8/CpZVVFaMKIuuZ6PGMRkRPDuUTPuLKvN/sswR1/yQs7",
+	"Zp92u+3DbrfbPjL/6eb/F9ntlqrWYK97HLQ017A5T06JNxpDwdag9XiRyFHM5uqxP1jYaKcvuRpLMeHT",
+	"NCnP/91CwR4kCZukiimiQWqYMT9Q5IotiUzIXEYsrifLvPBqjzZG+pycwqv4mHmvvwtNenseTfa7/QJN",
+	"ykOpI0zxHqTOK3kCi1hijDgmWl4xocg1E5pwoSVJGFVScDGtJ4aQl8gPNYRIFYsIjWPCtXIvHrGJTBjh",
+	"mozYlAqipeWnLUjT319Bmin9yIhwb2+gTT56pMvrjyyJJY0aWYYrIrN7DJ+MqRDSTMYQyuyEejLlD61g",
+	"mPUv34Z/juEZnSzN9mgNdJIyn2q7BaoVxllHMe8GJNmbRGo5lnEDwZywUHLO9IyLKWGxYvVEWrhXNZNo",
+	"lMgrhsImIcowaf7iVLBPCzbW25FpfzWZiszlRkpYksgm5sqmg4T6j1RqWqTSuZRkTsUyF6maUKL5vIFA",
+	"P8IrfOpcy4I4HjFDiOuEa80EmcjEHHCExuZYWW5DldEqquz1ixIahoe7Pl00EAWngBR5y9RCCsXKx5NR",
+	"JGOmWb53M1pQrdl8oVuDXtAaJ4xqFl1So/n1u/2Ddq/X7vfPu8eD3d6gt9/pdbu7e/s/tILWhAuuZpco",
+	"y1qDltJykf3c/IqDzl633+sd4isSpS9BijV/cW+31+32f3Aa5ibaQStTZi9v9QycT4OWXDBB+ePpQrel",
+	"Uu1evzvyhGLLkRK2Mx9fsfLSr9Fe00T4d++ODg/bh7Tbbx9Nuqw96kX98S7bm+x3D1pBKwU13nAsCCsk",
+	"lmoNuoEbB5ci+7XfC1qLRM4X2vupb9jNHjj58zdFfnn+0RkZ3la6lqg1K6NDg/Hgsw2/TOzDt6Kyz25M",
+	"wLEwobFiQYvZMXz4jP/MrBZrh1Bxle8A0DqNSqbYj61B7yaofQiU0aaH+sYyianSl/bPAkXWGhU6I49n",
+	"VcDGHpB+t9s1CioMaUCUpomuU1fxgtE4i+S8nQaeceHtlFzgd3ikhuNxULhWQ0NgMx0eDcgmoxr06iZr",
+	"DYVg6BYoNxqsPr/x+/ubv9+3RzZ+/262dJEUrPZj5ve7LpyVUsPW4POw9QuteoX2lkDBsMXVJeVDeyQN",
+	"WzTVM5ng4K64wO+YG27Ma7KTAn5eIejx/sJxYXlfLuCzaU6DgvAaovQaViXdEHarM8ncji2Jr9eietp9",
+	"+L/j7l/1uLsAXjnncyZT3WyKKB6bo6NWV9T24WZdOuIRMeaFPSW4AM1zGy2Rrtad9wpaYj6wOv3QXYXz",
+	"7c3pt2xZs1Ou2DIw4019S+LD51VbpH886HY7ZrD9bplh99ujvmE+urfXPo66rL03Ppr0WJ/ujg66LXvs",
+	"GrW28uJed9DrD/b2OvvdXn9317xY0LmZ1Hs2ImoG226RsAn/ZLbh1eXJD+L80+j0P9jVWVRyPQYtNZYL",
+	"cGla3lUDo7dnrKwGRrE3M6a8FbSkuByxGY0nrQujI8CaXpan1WXtw3G31z6i+7vt/uSA7Ud7491Rn7aQ",
+	"x8ZjptS5YbyyZWJ4MQDXCIWb0IAHm6K3T+ZcpNpXJj638Dbk4tagxZZ/n42+GfPX/O+n73467b3ip+p0",
+	"rhc/PD09OP3n//73/3T+97//pxW02KcFT5i65KI1OO52DSNNEqZm2YtUoi/xVpRGlmtGjCbObh+PZSp0",
+	"Vf2ZlnfH5vyRuZMyhW+Om2ia0DH7d+vd7ozlvMJMR6y31z4c9cZt2hvvtXejg1F3fMwOJ71uvuQ4Nm/0",
+	"dQeCndeWLP4LTcHw0VMqxiyOWdRo1GXKqJ5RTYQcyWhJBGNR0WOy5YGHZngu/8ZuPEXBBHS4+e0chBse",
+	"at5kfmOHWrdypnWbDbinMyqm7A1V6lomUX0wSEg9YwlZ2JsKmzdNEib0ZXbNHPdJwsaazGSiGBkZ5kmW",
+	"Rgaza/82pekiZsYMovb9RkOEzfdUio8sUdTM6pXURh4u9EYO47H3ZM0J7F++FFJfUvfq6oEcSabwJIZ7",
+	"0GHsv2CbM7nvu9L7nvvKn7L31XqPX/M0gHqwQ/M9X7umZpJu70sgnWDXTGkCjJlTznshnPsN0cJre7Ci",
+	"IKFjreBM4lqRcaq0nLOkcCxVz+Otj9l8hC9RhW0Yol3fcjzzFhHK/EuvpK7/zAuZkLGMY0anafEgzj/2",
+	"NY9jLqbkSshr9IsYzpKCdch7yjUQTs/Y3P/gOaPzhnlpswdc0GjO5iOWKLJkuobc9sv+e4G4DW+GHw0/",
+	"0pF5NxWEi4+Sjwt+0IipccIXsOEGrVNyTZWlYUT0tdFozXy8KK/j+FN8F9k77PUMua8TWRjaO8WSBnFU",
+	"1SFWHaIbiKbK8Y9DiJDnm5gd41JbqjK3UXXNVyqK6rOr5Zu/cXn4n8/+Mf1+b/737viHpDd6P/7PTz9e",
+	"nR39TfT1d9f76XN5yE/o8eSbf/5HtPvt70kTNqtgRceKBXDSpcCSXC1iury0Uz2JKPlOfmQxBc5lnzRL",
+	"BI1xLO75tmHD1l0HWq/zrhvvaq7Z9blm7FHkF57mCtU1e8G42+21D6N+v33M9ibtfXowOhwfRcesO/l3",
+	"N4QOFx9pzKPKHljxcDkfxCO5FfpFkn+9RG2ghtjokjL/AnUjJ42Z4e1zVtaow/0OHvxVJXS1wgd+tIzO",
+	"t9YvDYGeff1O0I+Ux6hllw//iGo6ogrmFcnrOm0pGl2m3itKKlL2glxR2jZk3DvYOBr6zH21OLKKilQa",
+	"OxAE2bfxXHlKjeZFYimmLCGxnBIuSmLFsr8Zn3njc8P/57Rip5841qnYihltYetcani2SNgEloQK9zCc",
+	"7agjsLZ5itAoSphS26RyHDelcjwvvJq4gVXo6o8bSGDFzOmzOjpYxR75l8yoTbtwsonwusC8J7mqBCq9",
+	"0qjk1FhhoHhuk61w2EiRfJAryFEZqyHKC8o3t7pTZ8dkUfQvYHoX4/ilrfa7s70nQN/fueH9QiYjHkXl",
+	"PfNKOguAKwKHXnWHTLJHSzLZiowH+KQnmeNYXsMrt5HOxfwvTxi/8MZR2Rr5IM1s/0ZF9HoyqRW837GJ",
+	"NlboLJ1ToUoR4jlO2WwLeA+jsZ5VM6SMAcHignmXsYu8gkdPIzZfSM3EeHkq3iRyaiRd9WBUdM6IJVFA",
+	"lOZxTFIRsYRc02XNYvD8tZdcmG2GL/aFlnufJ8u90bS/ZUsIHBS/tc1SjVdmhvjizfs+ZNdxQbyhV1az",
+	"aZYlwr7kak71uLxA8AWQdsY8hFwUw+Nr04/8r87dqws8X0PJwiecb8kS8s7s7/tsyiT0RriSftl9QDyB",
+	"J0iZYhOaxhq9Ay4Pso5A7unbT2u3kKbX9Q1ze/A1plFlX8UJgDr/NGERE5rTuLSn3hu7vt536OYAL7gc",
+	"e28oybWi4kPQQZK9M/MebKMR7ReEW6/gnzDDIsVh1dCiOnqPLB6P1HgSsm3BFdESdc8VFPKZCD0Pnl5U",
+	"J1GkYAReZhipZ2Rsf3+ffOSKj2JGTs6enp6CeUPHmiVwNsCauwR++LiW8tKOi5uTc8ZoBLwY8znXrUF/",
+	"fz9oLSTwhKFMaRiYvL9Fglu+KN3qovDi1lu1MGWieYvzhiZ0znSNgwF49seUJUuyyG5qXhj/Hk/qZz+b",
+	"tUjFlZDXwjCvUYSp/Qi8sp7yMtWXcnKZUAF1GEB9GJNHfEMcj/j48xYk7/bXkdyfYyOx85s8Mr/F2GFN",
+	"QNMYSkpxSFGnaCBgQlczqTEAWZIPNjppo6EclR4ctiU3vHbbXMuV8sENqJEmeINHj1pC4NCdMMjGf1tK",
+	"FMLC90mI7t4XIERCheLoOi540RM5J8YGMBJrHEu1miPytxR2nzURbbr2VKL7pvjabQhBmyzGjBD+gJqp",
+	"kd9lSPIdVfokmnNR1UhjqjSh5hpXOqFa1okiSIeAmyoKEsfYWPU15HomDX2ss2Ob7cGaiPFd3aArxPBG",
+	"DUTgH9kbsKCqVEDLygaYvOxql1c9Kinn8wUVS7DjIRhAvtPRan9dv2s99LX+uv1xt9c+HPVp+zjqddt7",
+	"7HByRA9G/fFuD2Sz0kk6NqtpLI7XSQTp9TO+QK57K7VmSWQjNVxA6ue1TK6M8hvRJZy9i0RG6dgMzCyX",
+	"G/e156lPR3Gjmd4/Guz1Ot3uXq8HdneSxuisf8smqYiQWKB1azqZDMiMigjiTFBe0AEvvbOYYv4RvGpS",
+	"gLmZcCai2NA3XUSN5Nsf9Lqdfr+73zsy3//IEgU7uwcrK6en4oVMyumw4Ol6fZLqGel3umZ8c38ZpwkV",
+	"2iWXeDrkBjGdVBkdFVzjNKKFmFA2oPr4kiJ/P3v9qi68VH7RBgMx33pJYzMxVh9eNxZ/+YN2U8/dg5d2",
+	"X5bFPSRsWDFvlD3zHqvxcUHenb9oH20j4npNykA2E5IPqLKpq6MGIrBkujreGKWLmI+pLliCXGh5G7e3",
+	"jQe8YCwa0fFV8RunmsxYvCgfJ/N5liCOFirXgRE0NrN1tdjYK4mNbRIpE6q5mLYGLajQWLHJih/z5qua",
+	"g7cigjh8XSLrv0QsJKiZKOXlKbrFJiduknjSLBaMJsqGso1JNTGHDSUJM0Y55mtcz/h4Zp5OyMi8J2Ex",
+	"o4opJ+ydgF9DIN/JehvusQRCZ8/t6XNxE7Reset3qmoHCXZdG0Rz8jDmYsuMtV5NSO8V+6RXZJmcakUE",
+	"+6TLQXeXq2ipenzc7vba3d551+yVAfJbKepN+tbx/0tHtLNspmpQ7oTMWcQpMeIU9DW5YAnyl1VhUT+o",
+	"85PlOUB1kbrKi/LcYgwzQe6Q9/ltjoyjwpFxkB8Zr7JkpqZYXWn0lk4vZCqi6kmpZyxhgbFmzEzMnlMN",
+	"BJnAC+qCa0Ki19H8vc1cizGjveJc3Wdrp4kX7QyrQWtak9qSy64iq1GQCaO9vfbxuNtv70Z7bH9y0D3s",
+	"HRlT3sk5zGgJtko/Wi2wdgd7zdrybtQ9wo1/RPuTdpftRfvjg9EhPTquSHSuLgUQY1sBhtQ0K3peW0F9",
+	"ZhReMqMfGUnYIua11qTliUvdVDpt8+Ps8e48s3kcUiBzZvLywVYB2nGTPWVnmJdmN7BYaRKGOG/oMpY0",
+	"OpfyO3OwlVKaP7KEHOyRb/nXNVRZ4KOX4ASEh8vGJWigc7pE+h7s7+8ekNFSMyibncutXO7dglXZ8yJO",
+	"diroLLXjqVChOmigAhORYRFYsIawD65mQBZ4b30oiqZartkboKX1+rt7+weQ833bHLnbBDTBhHZK5waD",
+	"yYy8fJKrU/JWK6S9QffQiIF+D8SAOcwvN09bh4VJQLcEVwhGzkvbV84ZcJkh24SqelfswnvLZRYgLuxg",
+	"Lw3BhYWskXpnz0fPCwv58yF5qLrCpTUDRnJU/R8nJEroRP/hHRx38Vk4Ct2j0wKX4k3CPnJ2XYpqgako",
+	"0zgiI4aYBxButEzmr1QDKtJ/yhSmZ0gBKRUEi0AjrA2m2UFCVLpYyESTiKmrTq43q6XSbA72Tf7WDYRL",
+	"GVlpddKFTWioJYxzR1XxE2KqmSXIeGbjF9UdC2/OnFrl7WodfmY+2T1gzeZJWvjubQ7a/kHTQYtzI/6w",
+	"avZuaeg5Uc6YNra8asoB3WQP/2Y3W3lv5dOuKZRCIhXrpH5ZobWVv/QL+kGNpf0m1S51tbEwI1chCRiu",
+	"G+Y23+DrSx6wBlt6S0eY76ky33tLNfuOz7mukwKAomI3JuiDUtSarwnV7DK2bylKAcWALecyYfmbzIjg",
+	"Z8hr2j6utxmGipkiyUdXEQaF0QNNMBrZuLwYnLMGBEZlKpAqTfWW+P4pE8akZyvLtepe6h7Mc1jfMs0T",
+	"QPGr0Tr8mIthB7sf/i/Kci9RlgRJf786y1sZs1dSn+DOKC8opAUCrShRGjIL6pRpcxsWltnXeJvytYgx",
+	"ux7eNQQ9YtgCE3DECFVXNvNqW+fKQVO2oZlZns3YsBfLAzckOWM0Gc/eMpXGunIuW6PALBOtgl6uru0t",
+	"m1bW6ZKpgErwxcIYmx8+t2xanPNiA47mem3txucXo6BtmfSKJMyHYV0tdhS2qstokrXDLNdoXdzezgs+",
+	"3yY8YAmZL0d9UGV13GAt9b24hj/3Am34WtrUVgr+UZbtArZP8pElX6dq2XDCx3LKxarzHdMXL0fmFf7x",
+	"XlUREkauKTcqxjZn+tHGZSQ4J2JHVBEj/oBRgkCWUkV4xHSh5cIKD81itpgZSX4LaIBeobgLaqndwEtx",
+	"DfvkMXhd9syTh7vdbnevWkx4TKGQan+/fWQ462DSG/XpXnTEjrvm3gW8brfT7fR6u53u4/7eSjSNms8B",
+	"F6FredB6KX/icUwf73e65OE/er0n5Dsu0k/k09HB5cHeDnnBEzaRnx739vY7KwRB7+i83x309gd73c7B",
+	"fq+/WySJqzhrosnhoNsf9OBk3u/1CjQZ92i33T0c9duH4163fcz2ovZ+n3bHh9Hu5AAiUZYm3d4gGh0N",
+	"9gaDx3tHq4lS/V6BKM+YujpZLB73Oz3ykL8+27FbiU/Fu0VD+Pv2wbaNkg/A+41ez6c1kBYn5MeUM200",
+	"bFF1eaIOCRp/L2jROG4N+odBa86NvrJnZKyUPxk1YzdopYIqxafC/NnrlT5dYx86ZytVqCwRxRjhRYPx",
+	"D+N1XSRcJlybuc/4dNaqOR/oFBTJkS3Svvg1/bJBy4rhS8WNTF89PeRtqGKqyW18AQGlhLE6fJr6DY3f",
+	"2CsqBSsxbMTb/fHT04PTq8U/vn/69+MO2+12xv1YjOYvutE//h4bEiRmFz22od3Hmyz0Y8rbDprtr1im",
+	"hRbZV9sN4iajExfTDevDZlSRf6YKoHlTcQ+1YV+gIEu5Of3Oa7LOq3iNiK+ACPAbFm13V5i4rsy5qdQf",
+	"ARwueQSyYKNEiougjO+wUjJ0KylEZtZ18tkQY0NV5nc1ZSOt6sKAGyJe/PEigZmFsvVxU371FmFAq6Jg",
+	"tncZexh+rYmtuBoVlDlZqnhd2I8r+5onJGGQBc41Bl628VKMmsIH5zbr3A2lYlsUx5rPvNY/YfYhOgrn",
+	"yCulZHizKyEGEm2fPhF477Bqth3snZPt3bpJkjAl44+/mYT7W9Np1xcb77me1eddmiuENsJQ/WFERyGm",
+	"+a+RRnrx2xSYjYbVH9OO+g0tAcgDoz6+ZWkVLt9yelpb14zgCQnDqytK2bJaZuzQ0SGnWmU1c1k518AW",
+	"8BA6pduV8YybirtgggRGWn+aeTMBppTyJRXLEzRN6srr+Sc9s7WPK4qCtZSXcyqWl9S9qc5x6C7a1EXb",
+	"xgTR7D5BRcT9F9H7ocHKQOpJVJ6KRyi0BlWDZxXUFGVvWUGk/JZicp5tKQQZT6r6SgIRXkA3UfdOqIK/",
+	"NZtRPtJmOrl7gEwJb4L0+4Z/hJY1lDjnSkA0nSrrjsVDiEw4i4tgpuikwliCSOPYoWpdwq2wFDKJoJ4W",
+	"0LJu6rw3ZW8NIOSmIkI8wnenT2dU3ypOuxqG8VYy1TucL4KWTvh0CrPJw79tF1nxB7tpG7gth/K52N9t",
+	"QRPbqaEajVmpHli+gaeg0LmUzpTPV6WjOdeluVq9bbveDKvaL2zZ+8w+9pJpat6OIPYZbr5Fy29oVQYf",
+	"byvNFo3dzAyZ2vkgLdR/b/X9eRuE/P5qm7Y7vmN1lzd4BxPRZqNG+KLVlMB7Nqb5LRsUrOhP4K/eh2ev",
+	"Xz2/wLYDJV78/vD/uPFfkhvxn29r2lr8xvh0qxrD250WOFG/7KXlhcQ2Nlpuas6XTaBpVx0twedb9tOo",
+	"mQuUkW1cBXhTe0p6yXgN480aeKKN8k6Y7zOhoba2UlKV4TaUtcu09FxZuczLygRjkYMszNAntvH07DaZ",
+	"IVBEVhpNRYEsDxgOfGGzp1n0kkWcnsNDPgXexJSLSm+qjAbZ45dQH4e16I0FdhnimtGpsbLqbmV1k0KV",
+	"wX5OEW9i3ifqyVI7B6AOWMfN4NJWQy0noRZ977D7UftV/lubS73fY2zRlZrVRr0rZSrlN6vaV79FPyOM",
+	"SdMpHJw24lcwAqLo0qnwMtVGPSxm5qG30g9n+dGJdYJsI4fiRT6jRkzSr9lYzpmqLQysgFbXVfCuSiio",
+	"ohls0W8iq979nsY8ok1FPCdkzpWCAjZg4OpW+5g931C+AzVAo4TRK0UoSdI4K8IbS6ETOtb1MEpmy9k8",
+	"Sw8pCYexDThVtwkPLqfAirKf6jQN8d4zevUmy+aoNF6cS7HKWXLN6NWld71YRuGhpDGqlsbQnKYWP7ZK",
+	"rWLWp0ew7P3b0KzXRDMzcX9qFXoV5wZRWkQgwx7mUDZcxaE3E8+losJIerGoGrwe5OHbF0/Jca/XDYzx",
+	"CRd6+539Tu9gB+iD28NslgWCU3ApHv9TgVs/Yyzn+RjP2BwO/Dn99B0TUz2z8Gh2VkonTpI9P6fT+mHb",
+	"dF7D29cWDUrN5LUIMGXXYoYZHpJJ3fCPOked3dLgh63dYavVMMKDPaNnaM0gCP//hq0P//an9n9d/GXY",
+	"+nOrPPSg9ak9lW3zY1td8UVbwtBp3M44Bdu5FGEh37JFTJcoE4ozfpMwKJ4CeZ2kjFzPmG1YbWGLXP4F",
+	"Vr4SRpOY54CODlHTFnCGJfS5sECH8jK5pkVSxoyKW03uOy6uqrMJh2m3uztOkxj+wZ6QhMVfDVuCfdLD",
+	"VojLddQ/OtoJci/lgk5Zh5yMgA4AhWarAqz70ltGeLvLYPkr1Bx8td81P/cPxmmiZPLV1Y/99KT7/aw3",
+	"/2b6fdRb7s276eH1Nz90j/5zUjeoJq7od/eO7rL630ncLPVMvqB6lnE46OWoFBfne6tcnTtuyKyQpTrg",
+	"94AbAAcNjWMGuf0iQnQPwuh4RhYy5uPlgIRJWExmjdlEB8DcUMFiDnNXmxDq0Pq71FA8hOrFNmd60p5p",
+	"vaAL3k6oZrDEbSvwdjpDUdrWmHz/JPmq+0R/1WttPuXbLGVGmjcwzToCUe0TAjP0VUDCHz16mDlfZ3Mm",
+	"G065fsI/ftXrdp9cf9X/UlNmOlmeTCw0ZHG2Z3YCWkKush918LGDoSJCpeMxK7F1zx/yRCZzionmehds",
+	"YPqJz9N5a3B0AMhLcy7w7142HzNYrNvYfEI1js+VR4/GJkhnz759oKzTPuuvXVyTj0W2Y8IM9oP5+aJu",
+	"n71///7Es9LqBzKemY0mpgwl5sHhvnfAlQ+3r6HnHEkYjedfDVvW2Bm2AgSw/WpYREwEkbe9pLgJWjEX",
+	"V6h9fPPu9G1aI+JOLMAKwFqffNN+d2qGnOkep0ZrSlJhns9twq9ltCzWC7f+7A6/jlF+//Q4uxSYx+E1",
+	"5VsAMlLPEkajpuvQ3y7DySiO/C2jkVv87MnK2KdMe9mL4KZA2E9V29d55RiaGBJ/t2N5oLzuEsWxIHOu",
+	"GI4f6l85ElUdxHdcafBseeRQ1THEXGm/i+wWQ8ib9TWsDN5AuK5+HnvR3cOKPJ1R7TVUWcHUUNetyTjm",
+	"TNSMSDERZSKnyuK8kXM3Yf7SSNFxvmKsuSwjh2uG+v3hFx5sE4+Vm9flxfPNRDZc5zlnt2C6Zwz68p7X",
+	"bkC8WMtwEVw6xwTR0lcZna/85nMRscgW1FQ/+hzLJV0Y1KY6VEfARPaO8gjsM/WD6GbDgFbxrydN2+2N",
+	"jGPY+dhTft2et93vt914AHaV56SWFQ6ajGe2oV4dA5vL55mTqziCH2s+an0fDgWzhiUxnSQPSbvOEjVk",
+	"gDdUNo3zMf3ZAe/jl/HnQuVK6Q7P1LeYkY10gas+ClMh/wP4hwsta4k2z9Eob7VxerBiVRmBKJWN3LZm",
+	"9xs+cxKjntPusstf0TmL/F5qxRG8AuQjzw0LJTmu7QAf15z/ixzEoDKgPI2qaTjsumnTnWma6PVH/rjU",
+	"4XIrorDr5pMu8oqBmz6fH27bfNvBv9V9WEjd+FV4brtPlgp0il/+hmlCvW7SsPyogWXWwNoV8b+w3RiZ",
+	"0ms1U7u1v6SC2s2H9Elb0V5/QmRenLsdE2hpVsYB2ZGK/QgIlNUxo9xcUD3rlC4XgaQaCIl1MbXEe+Ow",
+	"W4rjtJU0qxaxgplU8feZC7UyeYHX7vBth9zQNHV7Q/3X8dr2X39roVEa6Y3YKbX0LqMWlz9fqH9v0DUv",
+	"C+No1mwAz0Rn/X8DqNo2qjL0N4YCqnqRf6+DxDTXekGUbSqszsq74DQogzZnNlcIS6dzGUylPLbidRye",
+	"Ss2hOaO1G8hc9Ei4ibKewEPvTq25u4V49MZUZ/LUj2q17VMcFBg/Wwzro7zyW+WWh2Uuwziu2LJuCOa6",
+	"fboiFxf88ootV37/TMvFommpzEWPJHXeA7m4y6Lgk82bzXoxVhkSZQfG18vTZ1sbEueNzj1jmNXKnu3M",
+	"uCalPJN2SLz6L95e77ZfxXB5o3zHZvbwefAuV7+O9QDbC3k7gHoy28/zxu9uR2r3zQaKe5Nuonnq5U3c",
+	"gewuwaDx+41WYpqlOdzeXqj/asZnjd+cMr3dB99zPYsSei2a2MzdULvS1/bitjx2U34ilwynz+q3tqcK",
+	"P1CEQ7gBukUZ1TBHPy/JkFVe8D8nbNIatP702CgEUhjB9Rivqsenz9BnCiK7cUhvTo28x+GQE7EkmEqk",
+	"FgyThgDi8t2702eI5obRNSEFH9MYWllYSGVAzG6aUH483HEyTyF4uir0t6BTRkZsyoXqEOh1i8np5lr4",
+	"HRdXIcGYldNW7AMTmbAnmBImyYiROY0YSRedckMvOyWM4jZFtXr9I4gIZX8XIvcfTto/0PZP3fbxZfvi",
+	"L/cWvK891l9C9gTXRNEJhOYVs547F/6CWqRBKT4PnSYR0wCOxMmEjRE2qNPQn24o8gZ1AYn4ZMISh7bK",
+	"PrJkaV/SIWeMkQ9vmU44UxcPAZjtcYJ/2shpsX+dpXi5X92qYFAz6f+t/V93JvnkpWudWaU1bhCUtFLE",
+	"S8KRy8Ln53Qaul5/yHqKBbjbrrliJNzr9cMOCR+F2Fd62SGgDtAp5PUpQl3cLyBKYkSegiGQMMzYWiTy",
+	"05LMYcXlxKzfw/D9Y8gpCQMSDlu77elPfDFshTuQtEELTgQ6Z6uoP2m/tD0zN9uwz4XmenlOp7bN4uSV",
+	"FKyBcOc5gVyuwVKmgFQ+MAREmwfbrlqkoaCYc8IVCXe7eyGwMUACYBpaNe9mKHq7nV6nv7N6sma0d5vx",
+	"d1ShS6JJ9PKogC0Jamc278DWfI3pnA2IzVcpHgyYJTLASyKdj1iCP4VBLvJcg3MsaSMQsMCsMTJaDkVo",
+	"H7fX7fMdckJGibxWAG0awizOZJqMWQjyA0Y2MhJCsXhijg1ovu31xHPtClCdHwquCJ8KmbBo4Fs+esYE",
+	"wcxJGLGRNVB2EBBwtRBKwoQppkNyPZMKaDazTk+cMemuWEezBG0YfRtU9dvkmXjLdyr+A4R/7SqCuKSK",
+	"hIWPmSWQCbQxoGM2N3xiaFIkJRDMVuJnYhnngHvfHlSgNykrSRIG1JTC362lwynOxh7dZtZWCHrEKxEA",
+	"8qlqU28gj0+Ch5zNjaiCU9W1GzD8tLDNGGIppvYu4CSbJ+YWvEde8q+BfdgnPUARSrOcVHuAY7xjKLK0",
+	"LDJnVNjsQY6JSm5flXJx9rsNJIN5+cSKGLT2xUea0z/695j8YR03TQLDumZWqY6e9+aOmhaqxU1DQe14",
+	"1Uhy/fmOA7HeoqaRWGfTl1VgvVDlHWdjLMumqRgD88vOw5mwd50EWKKN04CrX3gimS18x6kYy7NpInmX",
+	"/i84E2fl3mkeEOh0SS1giv5HKrGmKcP1+FxIjbZ523+BFGnAdwMB6XxYP7rH6z7t7n3sPnMTFKHB1z3n",
+	"g5GbsW820zcW7AamW5OLZnM+4VRZjUMeuCa7ANmQLqwyLdyKw8FF1VUeUhvkrUw1oUOh+ZwFgORgwfLg",
+	"lfB3RJd45njp74Wk1bo52ntzyrT8fM52ntC50cP2dpcf2c4SJFc+nadS3uS5Vq+khmAvrup2zBRxRUfx",
+	"BnxxcvrM3XoTtPyG4FxcLhI5NZbO2rd4huKpeOOeuglqWkete1W5XVWORzTO8K9WvqAAlnVfrF5sjpaV",
+	"TJycIt+6aFEC3Q83yr7HvudG17ym4Pv3eXd7FvqaRt9Qza7pcnvmmXM1lmLCp2myEQe9LNx/AwFZsfGC",
+	"n5y+8taa8kuXS7vBk2/crfcm0iCUny5sfD9hE5BXOkcMwVWG8bKIKDlnHk/Yw4cKL6hyb+vqVcFtsa5N",
+	"Pf/Xbm18ruT0MrKi0td+w1e9yRvhBzVtfNe9pdIx+N7W3u3cMfQuMgs5YmRBE2WOL0rAfMl7/eMGvhJQ",
+	"fwQ7P78EGP9gSAK+jMX0gdq0TstmPWb9LreW835S5GXeKXKDPfvUe9IfR+kImHM1d+6jTeX/S/fMTVBT",
+	"t7juRZVKyXtb3KxNGghdpaXEjkmFqsknJMSyv5AoulTkGjo1kNfor/ONQTJixqxWWHqFSqqxn7ObC4Jk",
+	"KLLqZ1wjlCj+AnYQUcBwht+NcAu2qPb4W0f1chfE+yU6V9iPMEGlENwNuAsauPA3sxu+zKGynhXIiYK+",
+	"LBAnyO+fsXgBhHs+pzyGQMuWtIJc00vt3rCSOt7H7leb8pR/qytxRVjbfI7QKEqgDhcSgJMRj6KtJzvx",
+	"n1851fxL97b0uUELPWHytTdmEUwZDg9diAti72USSXNrSYd4//59u1wltEqRKBcVwTitinjO50ymentN",
+	"UecvWKOpuU99qT3FI1Js32yGdn/qV72Bs6Umdr9G1n0Q9ORXtlpOhWaJoDH2HnlujuCt1Vx80wbKqL3x",
+	"nggInus8Hc/MAyMKsZzaoK6lnB8J5hGIOKsZP01YZDYqjdUdtfxx8U2bqOX+x+/bbF4r6EEVc/UNX0Li",
+	"fUeVPonmfNtDBNKNqXvBSnrmn7oXMr6ShAnw0BD4Plc6AYCDrMVqzCYa2KjSQn+LiZY6zm/grjkp9qe/",
+	"F+m+si//0sOvcDsuxFG4TBNHjqxT/paUmLjn1xHhRda9/l73jUrHsF/EFL2dmYsBuvu7Wb6UEZ/wOgyJ",
+	"935gvxLRL200B7yxanPBPTcNfeV/UV/lv5JrERa6plf9H886xHb7htkDmzou2HXWD8la4GYrCKlZQHr9",
+	"I3M/0qe2Wfo2JKppP76WSNWP3xudHPYAsIlLZYLUDEFClyUUPsl4yIL5iSmLLGEqLam3okqpsfN6khQ/",
+	"e2/0uE3367yewuKRg0P3jtqVlpsYzlav8j8PIseDBV8rcHIM9Xv0cvoo6vY4wWYRD7FloaHgDpw3ZYz1",
+	"L6CYVZuybrEwld6ma8Ohxa/eH3GNke8f0QApxj+i2/cMi0bfCfqR8vgOShrll/IjS4xY3ujcfJ3fbIY9",
+	"ukyLQ1j5+LOv/QEbSnktINc97HXIBN4v4Ziv3wAFKPh7WycXy+FakYhqOqKKZX6YgmfB6p/aJZo6y03I",
+	"6w45T5bWSRdTfZ/hnnLHn1/fzfCb0JUqDYt+EzFXnOorqZ+6XkHbOWU/oUfi0pwwm7lm7ROnz6x/Nqhr",
+	"RrThOXXu9QC63+UCmCSqU1V1f7rEbRCPGR0R2+C3wvf3Q9Lf1P4x5zrAPESExgmj0TLzQmMoy2ZSua5g",
+	"t91kaGXmW62SnHMPm+31golfea/9Bh25LhSJ64yJ21yR0Jtw+Ntaz2pXnG0UwK1z4YKafjobaiUnftOa",
+	"Xy2hDg1U8xd2GCbpgmgpiZxoRBr/nSfFWWLbbI9fnkF+hbX9A6waIuvLhP/0y1rbmZmdVqH9Vz7/rgYh",
+	"/75DIFkDgJIzt2p9fwlL+51YJNKMwdhxT/P1uKOO9VtIEgpKON/r3lDAFP8tpRhVT9/MBQPeUDzeh8IB",
+	"3Ng2JA2dHLZY2YaOCOt3T80I7pWwD/x2EQHJKl+JYtrsJjtXMpYRF9OsKE6wRoDz0h7L8dJX7Sx7Fwz0",
+	"fSLF1Iem/xUDtsEfTVyiTKwITQRjg+hVAb4fMizvX2pms8pAbaE+rxpoey2YLSeVEwtrS57T8QyDlK6A",
+	"Evt526o5uAucg8qiJSwSw6Kau4S2iG1IzKfmViBnrGl9ZQ0W7nE2Zq7Ur4M1dRnW/f7+7kG5jrtSrjhv",
+	"AoZ7P1tiraQ77mxOvBFbCyYXMSt9b99W8W3wtVPgRxrHryfQj2Fdcc7FxhWAPlBpHdWuZzIuoo9CTZFm",
+	"zb5LNxDDLA4IDxKdP53iY71uPlWaJBRULSxNqhvCFRdQtWybNgKTAcqzRZNOhctGr0GVdr1Iqqsl8fjh",
+	"hXfl7ZFqX4W4ynWDTFKRVSauRgaovDUHZP5SS+xOsGbaVoj69t2ry7Pzk7fnz5+1gtb583+cX758fnZ2",
+	"8s1z/Ln849PXr86fv6r8/PyVedz+dXZ59urkzdnfXpvbnr47O3/9shXAl16cvjo9+xt8yvz5/O3b129r",
+	"VyBv0rMRod6dPqOa3oZYN35N3AccQD4QOfonG4Nx4TN3Faoxj9NOcojvsnDLjsoSDl3Wc2or+cRrGPQE",
+	"AfazEYdbcGn9Njr3oEEBECFVLAkDojSdTLBxB4byjXEXZrsrLOxfBOJZtfVKq4KlixJaBTk6Ni3S21R4",
+	"dSM0wgg1jd94q4G1j6V2HW9TcTJlQp+KRapD71QL3YYNXRuSQvXpS/+IM9M2apiRbhGB08H8ZHEJ0I1U",
+	"5IvV4rgAA23PVESVsyl2HfJaxMsc4cExIlfEDHpj4f0UXlorvvtdc3CV5fcK2YgDxKoBm62UpCIg1zM+",
+	"nnnwZyRhC0b1HUXoBgW4hR3uHnVT8E7ECk8ZMTKnn9qjpWZwkO0d7R8eGE47NZZYmrCnVmep6gZZTRT2",
+	"5fZQQxyYLAlVumCJYhGLwgGhZJbOqSBayisiIVqnix5sLwTkY/QSRXk0FHlpFosVIxOeKN0h4diByYcD",
+	"qN4Co42qK2thGbbtkDBKKBdcTMMBwh7YbtHmqwpB9XxEZTsxGJNDiYTcT7DWsN0JRSFkFbbQYiS4c7dc",
+	"dFeqoQtKEd9inRz8pTSNY3fJ5WUHrWy6KCsaKiQgJgzx3Ep0OGg5WkAxtU2aDVr5WtWeVCenLxtYgWoy",
+	"sq3bqvC5QCQPro2ENNUytFqynrG5Q97OEZlDwLMLoRVUfg+IYLPJ5FDYLBHDKBFXY5qAXJ5j95lQTiYh",
+	"iRm1X3AcpiUyoCotVaolEmVi6Csnk4b5ZxC7tbaCazcdeT2uwVhNE4FF7jlgXVFCWi/1WvXT3nZT7Kq5",
+	"+qFzPmdK0/nCPMZcGvbKz+T4vXD7TVBsorru+Rdeh9f84Wywm+k53rAvgipMmSBco9Tp4CcSpdFMvt+v",
+	"GOaBlxftLCcX5lxrEFcTH6vZLmcnV17WSfCggCZ7S6W5EeIkd5O4VFsQdYnhUOUOK2fH5ieZDzXtGnWl",
+	"QvO4BjV3c5tMRixeR4qXcBN0oIfENJslt1H7HptB5oPXXCdmeQQZLa0OgTqcYgBa6abmoLsyvxJXZJTy",
+	"WBMOlmEzaE0P2/3dC3CNuQ+Q4HiMnfdhrJCaYxsJbrppz/D+m8CHurwzS7ksDZe2jXl40Lf/7i93gv+B",
+	"KrKu9zW3WrZhHi5TQVP1XnsrzkydxbPS7Mp66le0dh9Exa5VkEl0x/juMwXJXavgl4TvlorXVp6nosoH",
+	"c9XJ0iWUVaQjRKWpX9ZY6gFWajhYph4Myf9IrXK64SqWQOfXePOoAAsOaJh1/DJDNrpEwudcUI3En9PF",
+	"IsM5B09cPe2emYv46aAVScEab5SCuftccKThHIWr7l4AcGu69a256O4E6LemOwGGBO+8yXhk+criAYGL",
+	"P2hJwTbYzoVXrb7Vo866W72prH1rRsp1d/qkhC7hlR4FVShrOWfOiss4xm/BUFLhSojVd5aJ3teMnFva",
+	"6nSiJUheT2Xc7EOZ8lj7NYdsCJL1OpHaSmAgwBNCnfDlMfNdwgKzvEAKNcuIvMWnBex0dC31PH2gEGuu",
+	"RnQELdawTmb0eC2whgZPiEwA/e/5fKGXeGRAlv2YzplfSLqR3+AVICRm3FN0+9b5DbI2FvVOewRc1JJM",
+	"jXmAgH1lPeNgr0bPKKoa3YqqUZavFQBk5tpxeI02cOlWn0RnmQZSBxecH0bYKHRAQpSnxtYOrM44YlDF",
+	"gArZExI6HTLK7sgU0/wUe0JClJBhMBSelR84UN3i6SeFecJzOARNDoeCW4HUeRWCocBwvtEjPcPOHHNF",
+	"4zGbK1jjdla5bC+a6+ss7IauAifCVZIH2WxtiwGHHlo98Le0ED8teMLU/VtRZqyQJ+MjnqJYQWxal0h6",
+	"K7MJODlV921cugFnkXrznQCAQUZW0QK8Mk8tNZLR8oubhAsArRTLsORw/sJ5zCb8U5UB/mYza6/gHJhy",
+	"oWAwCRvLqeCKIZJsyc3YK3kZ9wsYzurqsoCg/bnXv6kiOoNIgY4XX47A9gOerRkzpSwxO76nfqXeIG0l",
+	"AwAtrLv7DO+ylQ98fE+Htn1Z5gj2TWuuVVYzraU5xeusCW84loEyrsgCBHaK622JnLfqnXaZDFHGCg7A",
+	"BI65yNwcAYrjzMSCTnqEq8JxpbiYxqxtnivxXzUa7GOI/7/h8FO32x4OP/VeDIefDl+Yfx6/uHhkrqiG",
+	"i81P1fLuCeQaNDQBA7M2a7lDHQYqeBBnZsNJs/fR+2gb8+4d54159zu9nRo9EL6YZ2yUexuKCKxaRcIT",
+	"m0wHvtsBsX19LZC095YMTfr1gv6YAvo8hh9Uab/vdY/XB9OcfOeiudUzOntst4ksVwOk92qHyG5vf/dg",
+	"nUcEuL7QoWidQVBXbFcfAD6Jr+lSkXAExCzE5PCn9ZG4wgIWvlYgXnkStfsPd3vteW4lAeywglvqvg7y",
+	"sdcBcTOplvU4rJPZRpxlahPAy5tfrLRCFa7gUcOcdTtLhW75/Hf7nLqVo8YvKq83NISE0M+YCoDowJ6e",
+	"vMmgwJ6da9Do4aZbKCSbH1V10t81DLWCPpvxelGfm4N1K+fMO6p9QHlcNgtz31vv61y3rbFWymXPrY1R",
+	"W79nnTuwmAwWZGF38NFKwLqv2Sj4WCFldBV6k49Nkk08e7iY2NTrb3aUdY/Mf742/3lq/vN805NKsOu1",
+	"ua6ZRcquC5muBadamQilV9cxTzEyfqucgjwvBDQFrydcFr0/1S5Un7Xy4Jn3Ft0CgsEKGw3JVdti2sUA",
+	"extYc48KEvIIEhdc95ShKLRPIX73FPdKCNhcMbZQLtAI3VKgk8BTv7mp5diwLomhMbkFFCkIIlOOkSBI",
+	"qhgYvQlUKMjxJeAdMFcXNNGKxBxqT6UCXSuEH8NOU7ZLIeVAXgsvWJM5fLGRklabjDBvk4d9JEIz0jBv",
+	"5ZPYPguGU0J3Ncu3WJOBxiMQuTc3dZzWcB5icwYYADZ27pBeN+h2u35LgjkVS0PNuS1bXxOYWe0rCVpP",
+	"S211t5NXqEfnuZFWeeyQ8PNNSKi6UlmAKY8Ke7FCnSaiKspuFy1LmPNQFDouNIzX+uTckA2fpomwHnwX",
+	"WXH5hw1u/OrCIjHB4NiOkCeACmLdHB0SGhaz6UhUewFWpzs8ULkOhcLCc/RxBekF4okRHXO6hIwlcE8R",
+	"LadIgWuuZ0MR5gZXGJARG1PU+anOjDXXvglEk62tRBEhpLYwGt7a2b1RNi3LgtrZcvk9daK5+Oqic2Zj",
+	"RwtaL7u7u8c7zkdKJqlOEyt2BXl3/tRPflkymhDYRE+IYJAlY8UwVwBNRWRqW4JkmzCimrU1n5eMwN2i",
+	"E6LfLZycD/vd/oeD9vHFz/3uh9328cVwGP3c/9DDf33u3/zsfv28e7PTftiFSz/3PnTb/Yv87w+9Pjy5",
+	"+6Hbu9g5f2j+B9/Ube9e7Aw+dNv75ofsHw+Hw455aS84vtn568Mffv7wl/ZF42M7d+h0tY0X6JdzdzR6",
+	"MHAHTJk2p/okTWDHgP8RzmFbUYxOjSu2VLa5FuraGU+kKS8pUqV0T/Onr0h128e0Pbn4fHTTzv69t8G/",
+	"a31X22bIWq+LpexFo7Qrag1bibsV4dpM3Vh5BODz5+yTrgmvNqeRPs26q99l9K5z+68w9HNG53cZumsP",
+	"W85UnY+gj8jaDWW+j2mxp8/Upr5e8xDu8TqOWzFZ0InuNN2GxLPCveucC+YVz7wHwJuUlaBv9nxeco8J",
+	"Knq9pMMHz+HWm6CVLhRLajvxghrjZ/sZEVZfLp9DJCCKJ4fgodJgpEywRwCkNYgMO2GDhAacTnEFmlf1",
+	"nWLJXdbUdYIlpxWzqUYTqq79Rv6PV+w6c4FsZZ7ewSPinCGrbVf0i+SRsw2j4Xj/TVDW3q5YQ4c6OPyc",
+	"Kl903mYIleRbxhbWv0uJYuOEVUoeDgsHoPlzVVDmYK8uKFMilBlzlTYXKzXsHCIiDyJ6YQs1M2YmbBxo",
+	"VwqkBvffC87iqD6mcOIKmibmngeoFFRKxFY5Umj7p4sPdvYNjhJvFN+70plqpk8piuGi7gCSoZNUz1zn",
+	"hk0CGdicrhqNr8Tk29Vrv0jE40Ou8uBEW0EmpPxCodagRcWyREXVLH028Rd7K3FTaxznhTPO6wvOGGRA",
+	"muFAMjqeWTgS6jOOP57dbjFl6TZDdMp1Y4ZZa9Ca08UHpORFgU51HblPCu5w6iZXyDRFt6WhgdWqFWOw",
+	"qbCUIHuBua/oGLdA8QERMsHIeFazAP52kSNNSEFGbEbjiTOS3Wvr3FgRV4uYLi83UVee4b2OcKWzfmUW",
+	"J4+cnZlFRKki4T/ar0X7axhs+/UkLBTKbt73uaH58BeK5eZ+hmrEthCs9elTd1J5OXCbVPNmDqPAer7j",
+	"pc1fzLM9BbS1pYsFExEJrdYMjT0L3X9vUap3cg/1xFvUZmJq5drYnA3DrTIPfKZdx6WGfH4Abgbo2+Cp",
+	"xrKzP1g0PM+XrFAmhCUZkEgKFqJ0ymsGXFqTLa6xRis4564z37LO2xLDaiqiuBiz3MsPCawB+afkAv2K",
+	"v2gCJS2Wi9yhnMUrl9/Avt12Q0jBalPE7pCtbndPJS3QTahMF/exum323BkPqwJsxX4A4HqMpeGpMcUU",
+	"2hw140OLRvTf7d+dsZybr2abylkChRrKvaInqbidMiX63/705/9vmHa7/YMHj/7y+Ku//r/Lzz/f/Ff7",
+	"4uFw2Pnr+tt2PneDg92bf3+Y33rh/bt9Ya73bryrO38dDjs7f9n8/tqt6nVBr+7VRyFElRjcQzSdQold",
+	"JNNRzMiPqdRMBUSxBcWkxdESSpWoqunjTo46R53dnXKBandv1Qn8cDh89PMHMhzq4OLRw/ePd/46bH34",
+	"tz+1/+vi0bD1EC5cPAqabth55K7cza/q53Q3yjObPwoSrYRj8cQTXmDtWHwZlGS/roDaqlojYrp2U75H",
+	"P8gCwBXviN5xzxUhW8lGm1m7qbZQkXe27sSSa2UBimEzxqIRHV89lfN5QwB4mUVVPOXiWiaR0fONVuei",
+	"aguqzIbkCtCKhC0gpo01TJkANOpHxSbt3iYloZyIcLRn/nNQr2Vs8shtv1Ar5sAyayh0MuoX9P1H+8pB",
+	"WwItC/BbNVs1hwyvqRs0tmoWUl66sKCRDwFCd2G9BU0YmbBra9CBtRp6eORhoYCgrEVn3oWyWVPFw8mq",
+	"CfZragk2EQQ5EZ0kqEvue+9m5vW0xIR9JEVoBWyIoZxCMhe1C2G5fCSjpb8hoYtmhtNUq7bEDuuwuh4x",
+	"kCcgiv+EXSBsgYRLUAVSYg3BUoqosB5ayks1k4kOA/wjlmIa2hrwVF/KyWVCxZSFpWDlihKLDQotbnFI",
+	"ZT9UWeTvZ69fEXvd5pced3s7hAubIWDI/MTSv9yoFH5EeiPiuVk0rCUhlKiYqhlOuQw7sVpkuuFaxquV",
+	"h0Vua0g4M/sSjtZRIq/Q+5yptinCqLFWDnCWp+14P9rV8mDQUKD7TQGClr/Mfvt3BIE1/GD/CXxilFps",
+	"8FrLpgVdvwkPi0B2hgONgHIXucCiFDNjV+7+hITI2mHgp38kjI5nDDOTYFdgDF6RsQup55UlctEKWviS",
+	"2uH+jdFYzxrgm5iy3csoWSRyVCMmVUNdj8uilVeFDFp5tf7Mta+sY5zTZ3W7APr+cwHkyLv+m6XvkNNI",
+	"kTmNmNFg8xZsIJjlJKv/PrRq7f5Bf6dsVHR7x8fR7vig3Zv0aftwvMvax6ODXnufdSe79HDci/r9gqXx",
+	"60asb4LWd3J6Kl7IZH7LmJCHHOjE9OuTVM9Iv9PNUfWArlVvEKSW1fr1XONUZFKL8VMjVu45G9KOCCMo",
+	"v5lRTRMq9GWzxmqo+0CB4tohL+nSNXKDbBlvI9UEtPKP/C6zVyFXYrN1euIKCwo9VNmYR0z9AmuYKpY0",
+	"A/M1+S6egMsCpnE945oRtTD6EE1kigUd6K4ncxhsZ7Wr4r7JXxLB2QzXRE5B0mwXgPaEzYq48h+EvL/L",
+	"LblNKB1adNwl18TWAxch3aaSKSJr8g+MnltPUb/fwW8on6xSsWEmUE/IBhRFY9J6OIqe4V+GIy3Zs5Bt",
+	"sKHHGVMT0HjcJGe9Q3J8xifgCgNsJTWmi8qpulkAaMuKpU1LbLi6pHw12sDJqQUxaCr+4epSSF13CiQp",
+	"g7J8zG7zo7lTpuFHVfPKFfA9Wcn35Wh5D15Dl0XuljAvTuci95fYzI28QFkKwj4aG7IAsIMOgFtVYX0Z",
+	"UCEEt1CIbrEOZcfxtWOFwG2QtWVSxS1SW8CAfLMCSedeZu5yy0she4d7SKdYVC5zNq4iWD3JkEhtdZRa",
+	"Ks3m2BdW2JS1u6JPGWX2VoLnWy6qVUnwlrUL8q391oqmUzlEIBWWSg+pWELZn5w4hEDwjrhcCSQxT9RO",
+	"YAmWwUtGTF15AApOP89KJ4MWfAKcyK2ghfSt1drtPJyzuEHk0upEoBPwlYOYca1hq/H6zPm80hNY8lVv",
+	"L4vvFY7OF1lcEZBWWEZEtcVWWpkciHdB7md0+8mUWNGbWTaAApkKn1nBs5C5XOVW9skiTC1JTMU0pVOW",
+	"g3YYyZXI2CtTc8rOjAqi6Qj2MiQdoIu7Q743XDCmsbmqIHozJxPGIhWQd3/pdo/2g6F495d+t38Ez8I/",
+	"jy0cJ9zRPcG4PZ7oRBnVTowtVCdL5lzQGPFMEzaXH42FBieFB4nCFbliC01GSw1W7lCYf5V8qtUYxdEf",
+	"Ikbx0tVi1eAsmksPnPMV3dWuy2TZFSUXTFD+eLrQbalUu9fvjgx3bZ72dA+GzCt2fZf0yaCYPAliNBRp",
+	"HIfgpXZHzh88odL8FMcNeZVZvnRdzX/R6DX6GhStDgglsTRbfEETFB6azKXS5GCvUNDqpIgL8dtTQVkQ",
+	"3EVMlxi8wQ1PSSTnlIuhwFfGjCpN9LUkMR2xWAVgU2PKZdixTvawQ97XmuBQ/gnyAeWM4GMZoc+LvHrx",
+	"7dM8qomFZEORV9oa4TKesfGVAwi/38QPV4aXccZw2Plwyi8+vBIXH77/ePHhhF58+C6+gN+eRRcNRv4f",
+	"J3vEz8CvMOIR0RKarJdZiwh5+wMqwNJdRO4CS8PcYE5kmqBNYjllKCyrPA2Ikhm+Z9Y+FH07ALxCyRVb",
+	"jiRN8EVSGRYiMQPnD3Ez8/DoGVVLQFRLzb7Cowyagg9svEZp2CxSGJtIAdDNUOT9hlBfnMlEE8sGFrid",
+	"WeyB/NBU6XgGuax0NI7YZDoLQQr+eM0SvUx5OdBY7/0pS/qj+5f0BdC6WmGU5ZJi/BAeqPHmfdxA7yyD",
+	"b0Iqbg3+HY4KK/+boBUdGgXp2tBnCImDYaY+zhnNUHu5cj34aFw+fe4LRs/i5H1syjh1zY9qiZwk0gZ3",
+	"j/f2D3fuqSOQbvCwckXAxrfdqQq5PuQVFPIiX5v9hHH1zI+gbJZNOSGoiiAErc5WJRi4VI1KlsZGeIte",
+	"TkipSUNNiwb8UmNKur3uVDQvJx1ydGI5LTu49sob8zYpUG8Mq1oRqJOUObRi24fV0cVLisqbjFd9VE3h",
+	"2fMiZKbtw2wYaTUqwv7xscf4e91aVISsJK85IauOu9Ym8G+YJR66zmrqcZj5NSpTSxPeTtiEJUYm3/bT",
+	"9VlirnYvQ3DO0IkzDlux+etTIc4RltzcgOs0ihnhEDmZcFx1r1uEB/ZzD70jjI5If8E2EqCp2b7LQU0v",
+	"Zli9EY8i+HdTm+Wgvg1loUtFXXu9/Ff/+Su29K5kyTOtcmO92n7gFluSRnOOeTSxYT8WXVqOgMRpPZPR",
+	"ZTEfJaeeJZL5YWK0aPy3saovtbeUC7o0y3gJ6So0mVrEv7EUGHi5zJBELSq+bX3BrAMj74GLtZal8aBY",
+	"vYx4opcWb4IlbkU9PNJyM3MHfZawVLFWXUtl7zc0eVWr2nQwaGo/WdcltNzzs87T9gaIUG+2ei0Brl36",
+	"2MkpWCYyjix2p3P81XrZFsaOW38czxf6qb35F4h3CKWTFNK11WZjO/WfAJRUdERt9vR37m7EH4nSsd7s",
+	"wTf2ZvOc49F7b/qBKVbQkcN9o4rCyo3WAf1c0M+YxmxD0r2FWzduu4APeS0XAPl9k2fOzZ0Vn+Y90ena",
+	"WlfQDxCqb8aAzYZuV6+txvpxfm9vro3KuDcVzk3cF5YWjvi3c7EWt1hdnGbuNrdagJI5kcnvpg6rZpPW",
+	"xwvA+ermidVpV8IYyCIicy4iyDtfyjQBUDDMOF/tkt37Q7hkS3KqPq3YXkULE5qIuAI+OjU/fv30Ddk7",
+	"BOdb5qc3hF2wZEYXUMAPr7S+tIRNuRQd8j5HGw+yDlfQAU+gy8urAXAvrqTi9npFVKRqFfznfrB787D9",
+	"4aT9wwX+sHuz81f7w+f+zc5fV1BmowQEm2V8cptOju+tDQ55A9ukBqwAjoN9PCAhRtls0qw5qB8odCM+",
+	"yXox+mR+4jdhDPJzH2J7swz1zqaQnpwSmZg/IFJYyrfF8F6wRfvGDTo3uiOSfeTsuiklA7b4iKEjbcUC",
+	"rW6paOPAqC5m4JnCq3eieYG2q783xypNLB7KhCO68EYGe5HnSg0S+lWj/a6toLY/s0rvypvzNPdH9FYu",
+	"04RqVs5xoyJUXaGieZtQyG/gOHrrdKQSrA448LWnTU+ksS0UGTHFI7gmEYCeYtr4jKoVpTFGApndXAUb",
+	"34xeu78+vVa7pKxGyLTmYqq2QpNcabVARRmeOA1FZFiXbnZ9qZzsfqyd36M5so0BcFtVvoJhhhRb13EV",
+	"zs2cbxp8frYhZlZkgqiMmQWEGiFdWjX/CQlj/pGFRQUlb4cHyUNhwrQZbP5S8wzA/WSvG7Gs02Z99xPX",
+	"M9M8iqWUvKlruUcrH6W0NUk4E1G8bAUNTS8yJb9QBJo/JViqE3ANgfiIwRu1oHrGNB+vGMr3q7oLOsAg",
+	"v7lgHuvCGIU7QqHbkPkD4ZPwZkWuWcKgfuXuXQTNmFPtwGi2y8415CwAXSAYjYcXQ5x654oWoCwpZrS2",
+	"HnprKJk6/Ng3qS6lUG0LjYYpPfeZQnW7LKWyZog/1+kVb7P3Niey2tSpGYttMm7WYnwBfeYa6thsz4St",
+	"aYiPY9+HKinv0L6hTJ21PRQKj1dI9Q3TyoZ0oHfHA4UwOtjWI0DsMts444ntnGNLR1WiL8td4798oYzX",
+	"3a4RswDjnR3y1Oy8IpIPIhVgVBtgzaHXn4LWVjmiG5AAQFjuo9XwFhX62Ktw4wJ9+63a5W+wF6mGdEmb",
+	"RWuOqkh2HPoheP98+3AKsEhQFQz+/BDOQzQBa9r2u5xPcP3Xba+z+nInNywHsYfDKppWysOVsoDSoE1z",
+	"3SGhBT8fJIxGIQARKQeIHji7XcE8vIC5CoYie9Kc8SwkcsEE3ogKgfcaGkWq+K6EaqZyH0lIeWj5KrCd",
+	"Me2rIGCkyMnpUOQfR6IrN1xzI2IB6wKGlmcgiSjIeRVoYFclILGUV8qVMWe9Q0IpLhHiLCR0rHNE9ZrX",
+	"F9UTn6BZhMNSyWX1wvBbQSv7SPOSq03XfGPbGTmpCAMAIsgZ0CUDI2ilgv+YMntZJykzg2M0Gc/eQsVv",
+	"XZGtzbOHdIpC/j+E1xiCVZpXrOs+c4/dv7ym/9Iik9hVdSP0Wjh3/FT0mgWw8ygkyU+MdMrqNYocUUA9",
+	"gkKQujX/Ij257STNR7O+mpjokhc8bVyMoQRfLFgDsILLJrSmo7taIbPbipAmlVHyvQ0h2C76Vhsctv73",
+	"v/9n2NqYv42xesam80rrzN06z9BmMRcsUfuSba4tK+Z9B/wuGysyJIom+N2J1K9rL2rk1f1MNqtBuJ5J",
+	"uwm9rdmpr+IoluK4wXgBoCyTwvLm2qKcM9TdGrb2iE2pcGChsZy2OXZos3WFxpq1WiQXU+z3AsrfPTbS",
+	"go46zXp63s3GdZBz+I1+9zRMVlRXqqEb1Zfou8k1doLIOypCFi9Qi0U2UfdW/Tb5ogm8Ul/L5CqrZ8IW",
+	"QDDnWE6nkAkaZMmT/e5up9vp9XY73cf9vaxW3miBy5qErCqazJfp+pkzD9ruEDhln2zoNNM6QL22eaRJ",
+	"kPfNoDrI+mQA13ay7YoqZXMTxlp6YWpjlIEzj1OICfS7XS89dyXx+jUJfHVh3EJotkDcAmMWJgO8kO+O",
+	"2o3Np+Ld4l8J47zs646XdrQdckKuWRy3MYnIJlWbx4LMPpFJrgjjPoXWs2iu7nV3STm7J6wYLxd1eHp5",
+	"4tXgQ9m42apQ/MzoV3gKQ0MnVd+wFvo1WZUbHZAzlrAOOYeAQZa8rYSUP7HItoCiruGPiJe1GHxop1jH",
+	"yYaNDaHrVN0ZCJEL57fL/e5G60T4/6wi7yYwH7v7N0/iOJ96aA5dXPgFExEXU+wBNufoJL2P6a36GB6k",
+	"ZusYwbKUKXzdLsi9D8C+F6WioErxqfgCn2maJzaHfKCqes0co0zemIIip+U0QS5o2BTJOs8OWNWh1a1B",
+	"YQDzGhwWI5nait46qGdB+C8NSYkt23GEdtVu7zy6Xaz3y9SWW89GZ0tnFiza9miTvrbsws2rPF5nQPAG",
+	"f+eJVSahk6rwDI685nBVx7B70pOEzFpCWQYeU2F0EGtD2KKSTtatt+ZoXNPLuNft761NJkmThrpMHNUD",
+	"lZXaZTYukg/wxgKSsJhq/jFLhcHc2E0zzetActewiM02NuMuKFZ1fHBOpxvVZtZDkpOnrgILEzpyoIf1",
+	"Ifb9Xz3CXo97/B6KvkZL13sYY1ky0blzEwNyPMGQ3OYGOF0X2K/3u50zWlf3Q6aJTBcZHoHNnvAUIXfk",
+	"3puNuqn59os1uPpCea0Z0qVM4N84n0qKa52NYyGxPArcLiW1SJBVSFBeYaI3xo2Z0a7UCidQMzM2tz3Q",
+	"KBCx5cEfrs+/70Fb1dOC5tO1OQ/OwWzbFONlITX52/nL72oS76AeZY0rKM+zA6c6ug4a4K/rQSRmDMfc",
+	"WZv8tObEcQnAZtS1XI3u8BXdbR4oAvY7l8ICtAGQun+kVJTS+Ubw5S9tPaPVuu8LbCRH1vGkLy5MJner",
+	"YDq1NQS5yXB3IJ07tfG/nOSdmm7Ry9/2d6oS6lSrQq8uVaGInrF5iSYa4d0SH1yoYa5e16TbjJcltYLf",
+	"nPZ+syV7/jt8H1Q6SxBJta2XuC6EXPKY5PVMklhOXQ73XLH4I7OxxI2DMffcTHHTI7PcVvGiNqkQGdp6",
+	"FFmsmHXGbLARZhS6JsC5CzywaumhNCc3ge49bJjxwRhymLASCFr2UJKwRbwMsuxum+ltc6jdtFKheQz5",
+	"0LdyfINX1AUE71+nwWbgfuSTRhGLAIzDXwXBgryouBJCRecRS6YsunTwivdjRjshar6FHwCc8iA7DlQ9",
+	"6mNOdReBuKa3w5tbJFwmwGS32xJv3HPVef1NXpM0AfAw2BZ1u2AFiydMyfjjFyptcy+voRxXgIUAl9G/",
+	"haWaoe+1uwT+vp9xvYOt4rX+dh68jY/PlXTcMtprbcMNp2furj//zIvu99gzOvY9Oa8Ynd9NcbEK/31o",
+	"Ltt16f0i1l/B0Cvms+Qy88sHya1v65pCmOASGp3dzzzPoGfadeW0M9LffM6GISmZpXMqHig88wZ5pMIr",
+	"dMqgdZiI6hEkHe8MhescAa/LTlCsHZKujZtzqXpSatgMfVqP4lntkOylDjjTwc8raLLRq0dys33zrKiZ",
+	"/Qsi9pGNAPt63T9EeWhFJ24OvOcs7YLthbalNhbpdj0G/PnEyFd3R8SjwFeo34FrhtC5FNNikuJQ5EmY",
+	"IsruyIJX3kutOlcpG922MWpJJaoN11qNiOY06RCMwtsYeyigvKIQdY7lNWTQ2bqLGZ/OwME9ZbVlk24k",
+	"TamKNuNnDC6+iRfiMH/NqagJCdvDYHUafb7MFDN18Cmoj693zCxyVKfNpLqDgao7u5aeQpQf106t+pXh",
+	"lzs1few9rGVL3mbh2lSy5NDgLe1zd1HWT2YB0RAbpG3lirX5LIKQNHPQeX0WXjVAskqQJ/5f6KVPExQA",
+	"EU9sh0Q5cfkAHfK8KpGHolYkl2Ttb7n+Ewn6nuvZS6+s+Da2Vk0f/dUVyjHVnr2Lh6TVTPIqBgS5lHFk",
+	"bgVD/0mGjNnrdq0UdT+Ql/xrv5R0I197Q9FyJeuyHkNYbdZ135npDmqviPUPCzBnL3jc0CdM8zlDCLnd",
+	"3d3jHYBUPH+ap50xsmQ0IXB2Fxz2RlVqm6dLTuT9IvZAEVP1Yb87HEaf+zc/9z/02scX9o8Pu/bfuzc7",
+	"7YdduPRz70O33b/I//7Q65t7ft790O1d7Jw/NP9j/u5/6LZ3L3YGH7rtffND9o+Hw2HHvLQXHN/s/PXh",
+	"Dz9/+Ev7ovGxnQbuddp0hXbvzp8GxBHO1hywT3SsjRrMP5GJ2fogZ0nEp7bk3Ycm7Xf7B+1er93vn3eP",
+	"B7vdQbfb6fV39/YPfijAlDZQun9YpPRhgdJm4ns390dMS8uDmx9q6fTu9OmMrm/soZO0vio5TBUzbwiJ",
+	"YkaQk5BHDophRvUDFbgsWBdG6pCXzOE92niYsUYEnbOIZEa1a99U06x+86jmKllT8Eu54x/zLWdU5YZR",
+	"1qjaWZRg59BoY2HyFF5aK1KwW2c5k1snfDp1m96Vw6p0NOe6nZcnlFKJitdDbFerKqOH+l7XGyK/myrE",
+	"yiFUoBnjsNmlTW0FP6Q5BQspMOUxVV+9PkHG7zWt1pZF97p7R/uHB8C4z6imNUf9hIQR1bRts2lcmz38",
+	"y/YJhYq/Dsnutf2AAxtDMCaXcqI0BGTL0Bq97olUIIlYxu0yYg5TAwqhdIY3Rh3cn0XyUHRZx9e3T6O6",
+	"R5TQX6gbcD0U5m16A9eVCb87bYS2CbNroctCPzklZ8++bergUSMpYAM/UIRHGCwu1EpRkHNOdJjJBegK",
+	"uOYWpcnhita1MVtDyTnTNLJsvrKzu5vkS/cAJC0nWq3r8rOpFHt3es4+6Tc0KdWi9FaVpTWmQBc8aFnu",
+	"dlAI0mEPE7MBcyCfurLMzeF4uMNCbHmUdXS6WMVXT2epuKo3KyaJtUpz1nqgyLvTjEtsDh55TsczYj4B",
+	"5wuWD3nnYP44uHXhBKoREo4bNtPDrZC8ubhVvDKuk6vnrsQhy5pwKvWt0Z5AoNb3ybC9VEs92e8ojyal",
+	"9q2rYYa9e7NAYF3oWVsHoV80V2pZtL5kxT54enu7feP1nJckwy2YpyJUbvPdZE27XKtigCTCnrlbLC0i",
+	"s25ShyXjKAcxyRfJMJnX02mbTvQgAaqpwQH+b1tptmhhSk/bXYE/cKPZPxjU0EGFvHsC2bb4V8vuHiP4",
+	"Rti42Fd23J8ZcGpJV9kwX3mlLPQZqR4GDhopF47Ke+ldhy2ktk6ZQQJeJluIgRKN7NjrqZQdk3U2u5WY",
+	"RVLUJ3vdd/e99XxszsFCTbQZ16YJ7qWbPYpAbOac0fm2FV/WKWvz9MxRWgGkUZoulU3fQ8/pnAv/1b0q",
+	"VJ6f8rouaVPTK9sk33XS+8VSOG8hcW+Xi3vTvFh3aPZZWi50Jd/Hgt01f7C6xEwAsHpDamAxPuCnZv/K",
+	"fUcLTYjiuHVRmw5Yu2JrixcrbaBuKj1+/fRAc34qpgPCQLeVrn0EFspL1wVKS+v+Bq9KqS4r9/0Ynshi",
+	"W/6wd7sZMwBW1HqXSz4Nl3de9SrkTZrmdPEBaXphwexKOXebRgmzeF9g4fdC3Eph5y4Bu7oF99OfbpP0",
+	"VJMQ1Jjcg2muRDCGKx1LeUWKU8/9z67IgkxSnSaoZX1xl3T/w0H7+OLnftf5oX/T3um6dbxbslNN7I5O",
+	"G48sL6acJS992VqY2wQw8ySpVXlPvyOpvO58Vdt20wbj0ysb0pKMGJnJ643O2dKpGkWXjpvWJ8wFv+Ip",
+	"XC2R+g2ew9uLZTwgb7UW9ynJ1f+J8l9JlN9W7v0u9kGWKqJWISJtbzm52rJbwKE1JbOoFVbrO7UtqmrB",
+	"DBI5YMk9GEJZQ6jVCKFWnHJF3AMN/ek3defJ9dm+AMtYf/DVR2cyVTqLN8or0J1du9wMWhfisV4z7LxD",
+	"3Tg1h8bEyabsSQT4x+72zmc9FOC1hWchm8wa+VRhUpm8YuIJBu2szLwSAMOoyE8skXUO+TEdz5htGVXH",
+	"7QgcBKUoAA/sxvfAWA3j2WYowGtaE2J7lZhB06Q1I7GVjQFBRxigY4lxnEbIIHcfikXT34Ag9/O9bB4b",
+	"ztxmxGeP3cco6hsK2PHUrU6tzFG1mT659NgOxygDMdo0b+JWO70SX3NQQfCW6jShB+g4NWrPmXkXTmTE",
+	"aMKSk1TP8r9euDX5+/vzSr4DUiWHUYOtFb55fXZOHtNUzx7Hcsot3Iv3qwU5CwMCXcYgrBQ6xAVzv4IG",
+	"azYVVxhNSUxtVvdQIEwrYLl1yIkDuXANSOWCZQVOLo3TDY/BO0epBndHdtEBw0USqgqH4nXig4Y+DNXV",
+	"5f/+9/+EO8X5LXj7ii1Vlq5g9boZJAgnkNHyQJHwU1uN5YKFXksGBFZFMQZLCYcBkDs/HGZag8Nciq8B",
+	"+PT1ZE0A18bBXZayw2LNuqvwKFdiCqULGn0lOL4SdKslQoeAi5othyKfJszLx3/tkDPGyIeTvMccl+Li",
+	"IeD7P6aFX3dw9tzMYsZoBDNHz2nrH+3Xoo2Tbr+e5BShC/4tNA00JDUbAGu+75qA7QGLOdavAS2BJvIe",
+	"r9u0SPZpEcuEJWpAmDmpseFTqZe4DTSniiXgZOsQzEYyS4INjMcJJuEuhwKh4oDeQGBrXVqmUWVk5Rn9",
+	"yJ4UdI2IjYHPkCu5JlOj42HGayyvFXbjzpHUVAaei7BjDjbX/MGVTqiWifKgcy1cHt6FRmJ+EdIBXIMs",
+	"OPRLMNAZ7My7JG4NWp6YKKgs5uc+1qFtgrjj7Uur1D7+nOmWN4/xJW1cuDDIIYpRdsgCCojtVpzz548p",
+	"S5Y5e+JDWXfKInPe3EATjomsG6xttYjdj7B4AXF6cLspwuYjFg280meQZllhgsvLsJoXm9ssW2jRDPBF",
+	"WUsJ1+8K+jHzOQsspYwsANx4I+f+9CfyAkp0lWYLZX7pdQqCWvGpSBchmdOrAucFdULe5UvY+7Kd0hmK",
+	"vpEMNp0Ex0EVCTGeyH8CgTAgX4MAJMO0290dw13wTxba3FDgJiTYmMZxZyh2O6VFz7C1M6jYFUzhst1C",
+	"RN3WEnM99jok/OZ5wzOUt131dJjBb+eaM1D1axlxu2v/fvb6FRrtL9pYTwT+QOkyGkupJ8ZKkON0bkQD",
+	"wHSDGFhm+5wc7JFv+deuaZRUYNgIdu0VrzhIccPTteDkkLkNLea/5V8jWD0cr0pjLsWEm0dm8hqamGDY",
+	"3kU8bdRATvxsKxVA9Z0yCzy3YJvC5WcG+eAxCRwZdplF7cwMbbLp2bNvMf3xGwm3nS8X7Aw2kDtiI2kP",
+	"M4sBYFsp2p5ZIxbLa9uRJ2E64UwFZIEp7D5UukURBaIzEbmtUDy2zI9t8ujRCVmwREnx6BGclXQzjSdo",
+	"1Gme1GpCdvM4ANOO+7aVDPnHN1dKsJTe6DdhDmYFqpi7gmv0UV5Bgm/hgzB8rnPo9kePMLMYfnSDAMz+",
+	"4mkdZm8aJfJaAUJJCMB7ZzJNxix0U8n0tjsI8IQxMuci1VZvO/HPZ0Tix5HibsSUx0bBY6gZ2N490LPp",
+	"3dvv7DnsDxVOB+xiAAfDUGS9iwOojkoVK06ZjKkwCifsEFR21BNDfxRWxYPIq6qyuzWrG4Q5PnpkEZlV",
+	"59EjcuJAl233DJopsw48ssqyrmOi30WElNqKmPk5GLtUscFQ1HKthnOBa+9rGQbvgnJoWmOLZTPkQuhl",
+	"JJUOkB5Z/3U7uCnlIhc/MYXCyNeuyDXvHwJcNGJMmPFFgcVmZM7/4MCVfeDnh+Fet0e8xsnhToecSXLF",
+	"2KKQYG3uACE7FIigoOkICpIWiTSEZIqoGYX6KfvuICNfKiKo1Y3l+AobODBqZ6llwiJ/noQLULmhvURR",
+	"hshUh5UZPLEnE57Nlg1CEnOllRuqpx5ylcMVW94xBqNlnMwEeIhdHiD3c4cohovIsW2pcxESgJXFe1Vd",
+	"0w540h7S5XwDIfVQGMVYeWXPn7hCoJelTAceEiQJ97p7YZDVgsT8iiHEZu5swk2K3leZ6g55jsqBs7vw",
+	"9EQNCIGJteVVCpj5SiPKoLH90Aom1oKeAxSoS4StA/+FIDv6argtIpUiy1O3dHZyB0ltZCVX0G3KnF9m",
+	"iXzlGuCtwFyj5cYcZgkyncsWXxndHH+yXUpcIXi8dEwAM0PjIQaYzYFTn4oU8sw4az2aoaKFRz3bNUcS",
+	"cRd9oFzIG3hCQiqW0N4FP3XFlgEJhRQsRB4YCjgzjH4duwN9JuMIJY1jZ3Nio22isgxkkOAe8k/W5tUf",
+	"vidiuEJI5gxbOXTLMgbk4AK8kFmi966srWLSBpYmRouhY72qucmgchbmInEoGq3vYk0zHjjZDVOINORb",
+	"2r4AgXUAsN02vM8aibofsN6H6qHIscJgm5kNHhDoSm87x6Dz1dZIuMchcahBRoCjhGRmMY+c1MOylaFw",
+	"WoQ5JW0pS97HrOw0smzNlT0bA4SOMFS/Lq9zgBSpru5rx9gqeyjMPSdhXvHNk3zPo+/FgXnDV3AIcFR0",
+	"CRfgn7rMDvhwpzMUZz4eiY/EZq15OEkQjskBCVtyQMNbpsnD8M27c/IYets8/mzRFG4eu1eFO77Fg8L0",
+	"CXKRh5eFOwLvdB3FbZcfZVHpS8wEUqJocKIgjWQHlCdkBDnJr9tiG6RbbpaCPm+9G0zZ1Q87ll4O0Tnb",
+	"yXb3gU4E+w3FtY3NGIkhNEvy+n7bV/ifMk0EjbNAKGQZY1Gga5CD6ofN6s+FGx4UCTeWjj0d4QXLhbWM",
+	"IOINFkIG5GJ2uHmhFXyANKxCZxwg8C8XU/P3xvYhtmn6pzSqmUwAv4MuVTHUUqjKcypItmauYMx91PuA",
+	"evy5iGfs1OQQDUxghg75WuoZqlpYAdMGNRinRx6GxuZ7DH+17dM77jiFEisjvIfCx6QEo9a2/AgNScOB",
+	"IcrPFhX7Z2IeIz+D68FI25+H4ud2u539v7k1RLBt8jMJc2hu8+d5Jt3wbYj5nCyz+g14/NHDVMCps/PI",
+	"vOIZizUtvKJaIjEgUFWFISwcA7ZyMy/IG7+ZP2/Z2s29LoKjzgxHClYYDRPRwF90rpwyaHjNlf+599gq",
+	"OPOmF/DP2neVajPg4aEAjcu8AMWgyyDA4wIMUJTJmIeeVz1j1PyJbe6lqwjoxlSx3iZ4f5pYG8gNdyhy",
+	"UPRcqR/LyBwVb6iybfAs32lH3EiCNngl5LVTUZlKzUbL5QS+eGREumUbawzzqBwAAI0ZhiAYB1Fnl0UY",
+	"Fc5R1sYrB2QshWBjjdq4w9mBbC2auiStEOroBiFqTF5zNCjo5LiG31Gl27BO7dNntkiR6ywO4ZEVJhOA",
+	"GiSWdktiSHTGjD2gaRxj8Tl5P5Mgnl2hkuFeGpttvbTHYB80ZVSlaKwklHCYVWkwvj17DL9sPguiUmpW",
+	"4tCp7aGPJ4YRAJbnjeH60RzTDpYodD0RUcCDTgj4NkZZ6u+RGWj+OXGZiJ7kxLasdj0zGgbsLaz7tMFg",
+	"7JRoLV8eMzFm1n7BHqAolvARlBS9fedrsTFG34YG3WVA9rx7HIo/wvGgWYfdXKT97t+omJoXpItHj3IL",
+	"xtDao9nAwbBlOzsvUbRHTuZfjrMd0iHnuGoAYDOmcZyb2itFPfb7wxVNWObfsvtpCqiAiUyns4AsJLx1",
+	"g/OjdOg99Zx8cO5lVeaFQruAZNV/7ZSj3+Wb9rtTz/SF6InrYZiYHU5HsQfkZPcBVO/KCQZR5LWwCgxU",
+	"sIMKzX0k5CfWPZ5TFgRdB08jWwr6cxaF8c8hc4Mt8zs0gvZxyh9/PHw8hsn5V/dhOgelKdon/NthwuZ3",
+	"Om2nPERxTAgxMkZp5/YhX5HPpOR+Cq3/6c+fQR++CcnNk8Kj3LDUknxFqFqKMXm4Q75Czzh5SK8p12TC",
+	"9Hj2MPzzZyTjjRvb4z9b3eTUd3cH5HM2nJudnc4/lRQPdwqfBE0LQhVfAcbQMyyAN2t/7i49/Ezogg9I",
+	"8bOOiIH3icKr7fb4iuDQ7eRK3wfv8lfEstvDz4SbQ89OJfdnD+zbgnzAlrvYAOua4eNDcQ59oPmUZ92/",
+	"FmZbzlOloTOCyLaoqxImtouPfUx1yKnI5WpAQlir0KEqeFaAb9s8Ad/SUGRuSCmQt/EzyskXJIKRa+f+",
+	"GBxkQ5LqGeTdWBstr3KOoI3uKnwEcBGKaRFowRjxICdGYFOgYUnjeOCYdpGwBU3YGRORg52xGVgDAsth",
+	"SA74CF504cZjzM9kJKPlgDTcO8j+1VExH7OH7d4OuSE3O2YAb53YcJyPzjKsUUfeQDw2gNyk0RIcNKD1",
+	"4Mlrzm6egXMqOWd4ACDqt9CgmsLZMPACmEbPG4osMcdG1uyBmEUxmIigOZu+ZplnEy1m5xrIRm1tQUxp",
+	"snzpQr+ZpDa6psjSbYfC2AjGLCnEOTLPL4Ax2VbvcAp6y213lhRjFmAbeYUakj2mYwlgvNZHYo4aEqp8",
+	"gR/uhN5ZaN8LtniSiqFAAQdfHvi6IRo3nurg2Tnc+QBdnbvzhI8YYRHXzFmGZ1ouFlbnC81paAYDfG1M",
+	"REXSRYc8hQHj0ejkWzFEIBehPQFgGyVWALl+fzg8czKGULQZgmEJ8xqK8O27V5fP3759/TbMNTw4jkI8",
+	"aRGYwnfJQ/lZTnhn5CaJTKzfz3GGy01xTcMqKngOTeHif0Gx7VVej251QVf2jLAYncyGGIqTYm4eGgMx",
+	"NTyQa8cWTcMq9Bj3y2q7n3hOdKuLkazCFxuXFvA67CsNtcJgKEIEt7De4QyFIlNUQymegWEJeQnk/2fv",
+	"TbfbOLY1wVeJiz5rkXSB4CDJtsB1VhetwWZblnRF6vhWGy5mEBkA8jARgZMREIRSqVf96gfoh6gHu0/S",
+	"K/beMWQiEwMHTYZ/WERmRmaMe97fTvR0IgotUvsmezAdIg2iaEIwIgic3SBP0BHrsCQteCahilRoirK0",
+	"W28SwX1SUJe2Pp5H1Ot39xIQxIwjNm3/kINSsY8QtbbdQrMhgahhR2dZnvtM+VI6ehAKncMDz44oyZ/S",
+	"N3aCdXnS7cwuYJ64HWzF8Cdvzy9e/ZawiiIGtqgkakXjuPAxmJbPcIgO4P1rGlisJbBISQgkcQ0dAQ+i",
+	"F7SCZJgWatKTMxL+55GOXWpC0heRjS5m4Hp+B4gRkV4B/K+KOmO1M0C3y+TwtW3ghNeeDP5l+BhaNUty",
+	"HpErVCXx9NsuaHalDEIP6ABZjjIF1QWvci+n3HKTyaF2nJ6gTMKUegaX6boSt5E9Lq4G1nUcz6651R/e",
+	"XjAv7x18CJWSPx4MhEjtKuMmeJ7lVqU1SuXB2h6AVqQ2xbSPVlUyVFGUSQkaCnQFpHv2Bynt9jfK61Xa",
+	"hkkOjx8++qHNEj6Z5ORyP6AH/4uVSJM9L4x8wH8Y60GwTa/VZb2We1gfgM0RXnCJBKnXakctMpNTk3/4",
+	"B1nNg2gCsU8+PD6OriM1wzfYNYN4ZESTZZwV09zLjgBiyPumU3qvJYvYenlHiVlcZik+fXj0+HH6oP/9",
+	"/tHgmO//0H8g9h9ffX+0/0gcDh7wH/pH6fFx6QUCV6DVZX98YL0WhY7TbNE0tEsdMkpdWuEQr4NLwN44",
+	"PjxkH//EF3+0i/AUIsqsTEFEHtz3lqizLBXSZIMMSvnDR4jueyZQiIi1wD0rS6Htt0MGRCfpOlXNnVD7",
+	"tR0NB6tjibGboSRyX3l/hywL8Lkakh1Go23E3k3+Y5/k2P2zNHHWfm9kdAfqhPGehGzSgnqrFJ6wqzmI",
+	"3ej548b7C360B+T7hywXxoCSi5h1VhoazScjIfVeh7iuThisjXbeHEgNpPMOG6snaWPBQfn+8eHRHhEf",
+	"PvchL05BwaIPDBKF6SVQHxfF+kKQjb8QE8BrwECJAIUFrNszaVSbEhj0lXsHSN8uN8Jxp+SNbbMPwqUP",
+	"bumwi0KgiqJSUWvl60kSTfG8AbnXwsc4gsGQnKzBtWEUS1UXKc3/QcIdrCJG6fyRjHmOtVsv6Uby564n",
+	"EAs399juw8PDvW78JipZQdLphFuJpAsdhQOPXmxgcWD/hgRrH9plDwQgSWfaqogQPoDaAJpJQ1iUz2/o",
+	"2PP13fPsfbyJO9/hcBYdT9FwFm764ZxiRArzd+y3pxKAQMirFm7ZnYmbN6RwzgDeuKAInVlhFUcY6YmV",
+	"L/rTQluhEcynAeU9QnFxkkCegRmGse9eWOltOnH8mr6NhlV3GlyoGzhfGH6FIoJeZPI6CXk5lenJUjGe",
+	"KCNkf355LeZ1k1R5pLTyyVm4uf+rIOf1eGLmwBJBb2676ahi0ZLHyG4KK7zgaCHIkbO3b8+ewpaAiBC7",
+	"5BAqbPe0GAxE36+zVOZyoKYyjbvuL0JnH2JnvbkfnL4TbkZtr4gEB6rVtVXhb/jzB2BuQpD/AuKmgiYG",
+	"mDwcYEdgEE9Gon9NEeNtqioFKcsYGBQvhFWsVVqqehyfu4W7MKJHNP12EBgGgrKHN6yCMAjjwTdgt97q",
+	"yFBDpYGTU/veJJ5O3u+LCfCm6pyGO9CN76kbwWtIUxLLYmORZhzhwnDPnsJL3J6FjuGlsiQDEgysRY2D",
+	"jYoEkEeL+j7h81zx9BJ4Mi+Gpe4v3LQjOHpAIwACZfdoIDMuUFQRaFcIiIWgPji87dhAbR+Ryoi2iwyl",
+	"tvYUlrD12hjHGe33XGgKhgf3BYA7aaYt1+F5sPPQOKeSoqBFegmzewkSQDTY+idgxI/iEWfagRuV16iU",
+	"gRF2ldVwol4HL2byREljl8fqA+AmLC+j6/mC+BZ3euGm7e/xcdxfSzaRryD4VSxCdmEc4yukxuNM68zS",
+	"Hk+7S+QIRo3E2TIdOrWqKER/UaCoUFm32wpg2FnDaGpuw/y78TjYd4iIG08MOeSQ+L8ThSYnvPQGMHtY",
+	"zwb7v3HTHyVdsMnZSWmziShGfKItmWo7QgucJSNyBNbAzDi9HLMb3C/MngBnG/jOWfLsgg9hyVBW+H2k",
+	"EFj+mnz3uAejZJTyyCu3gFIcLVAKCoKKAipjSdQVg4p225KQ0ypTQ8NyDSuDG6UO4edV4QLMnIQCJDLT",
+	"XhbGiQXLJWwgLGUEgb8npQwoEvtAdafJp6DQUTn7BayMHXY2iI1MRqk2FWpzJkocWhxyGQ0suuyHVY1D",
+	"tV0Fmxl3/mvMZrDy/EyBCSATOphnMzL+uRH5gTtxJOod+1WISTAnUOhF6fttCuHES0AN7QQjmAfHegxj",
+	"UV3CfiFALeK5rlvI6Ha8nJ7FV7EYAn+v5hXJNI6xsbxII+fGmHVQ2i1dBHMFDfo5eu/RTUt5vW4AIaQq",
+	"6ra/CJ11TKcagkjGb/J07Lj4w7aT/UECgFH4Z8tOk4U8aT+garykt7RDUBr9DgFjIVrMDcs+1ySkVO/5",
+	"QZ4ynQ3l/nRiiYer7EMkDj4M9A1D4mhzCbsD4WsJhqViqJgHMbMz3hgESn2FxM1LMMfF3YwuQw8fx3sm",
+	"ChBs2iul7e9KgDe4BlD0QlIQJ5b5YJh/TrWBgbhOzwS/vnQ7Me526UaJJbqLIHNzPbd7dTgVWndjdxxU",
+	"D+ir8ViB6mS1T6/JMkruI83GlX0I+yZeMUuOqbNQmQijeaOehqvx/LoYNUSMzmGBKSV9NlJQWd0RPL24",
+	"pNCT30CtcYDe5X0MzgrPq35RM6YGRkjHpwpuxCWYZSp7NroOk/q4fCiRyJNdGTTOgKpO+6FNwYjSoNRI",
+	"vEvjroYgCLIvTCBe0JJeHM/v4HFWFQsAejopBQd09uQNN+KF7WQClVwc3gKS1HFGTDN5v99XGkMKPIPV",
+	"gXOoyzGX80sy6Ooy/6jcDHOhFBSkoewIClhEQcYlj2SB6jh1Ey5KYWaquCbwNHqPP8JgWoEzHFqUjlj9",
+	"9HTYUySDuHkp6woyN/jUqDGHmlT53I2bZ5f/mirD4+G6a3UrTtkQwylsROjy6ZmPqEf9GUKYHctqk34D",
+	"2TNQsNv+TAH6rXEU7ZA9FJ3RYiohzs99LbBcv7Od4xIMDG53x6p5Ji8nhRraaSxxzPpH/AkNLrZy2Fmt",
+	"Zq9NlucUqzpbPlDi+rBUWfXl18IvU9y/caahknNT/939EhVc7KgXeEr8xvne3QXQnVUBikVMZoAJVowN",
+	"7Xg0IcDb5Vf4atthuQgZyy0UOVmpnmV8AOMb0aLgBV+dFKJ0A8CvdqIlRO9kEA59evHkl9qI2sgbiwZD",
+	"lthmyR5qQhMQvxdIfAQcWMNKqzdDz+lNoaqVX/Q4hBsOffyNJLJ1xYnE0wlSkZgDZOmCwA9ePkv2aqV+",
+	"f7fEl3zAMM0K2S6IXUHOjO1mN4pCFJDma3fHjBcp28WJbLOEajzZP30F07avX7oH+4z3rwFKEtp02Ktg",
+	"UvAuRPt9vA92D/dW2NEIjuYqlAa9Lo6Kc9mxHPsZIeRl0d58DQqn35uE8TGZXuWZHlW12PK90gSS4gpK",
+	"uXvAWbvw1APTCuATlFhbOm1W48QXYVN6E7nucD9itwM1pngksnl7zwQYvlG193GqYDXquKGSVe/SqEt8",
+	"VcXAVb5ZGmylgnE5HJGWriyRu8AYYJwYk0Lr9hK/RM5YU6nhEjEwJ8hXeJi7HE5dxKgKwfQsM1CWXw0G",
+	"6NTJdGRwUDLWbbt13nfsJzFcbhUI8GBEqGn+9CSEpAcMIrGs2OvjUVhCNIBwNaJ3lUCFdrX+M54koAUh",
+	"GAmiUX1gTNS5CJGdEGtIpn1aqAnuTmg2guSwOMOQ8u5oACFuJeq/v+i7f06mGOZvlRPanRKGCYsh5sXO",
+	"94zH2mO8Dy6DxbXSgaaHSnzx9MxTXAyaIaobt/ZBToAv4vRAeyEHAJBYKYsWxChcLx1tVbtqueLpwmYN",
+	"N/bY7iOv/EbdyzCwHR+ConXesF4IAKWqzmGN/yzqihXO1NRU+kFXoRMPFzuRZui5CqZrMEuUPxx9BKLM",
+	"FwZLV5s+MhB5znSWA3AJWvbGWZoG/3ftlom+OimUUX2VVz7rLsN3azYAONSAGkCaoDTRIZpK8X4i+mZh",
+	"lqPPyjp6GV+vfhjtTXkekIMggiggdQGXgGgYIrudKG4TbaEUpm+KzJ4nK/au2o6oxpL9BjUhhG8uuCth",
+	"gyYxUPyi8Y0z3VdykA2nxcKSlu41TXDphOEgQiY7gaxDNiegratU5Pin99aXHIs4zgtBQe5uJCfl8kLB",
+	"2SPySSR5RpkJRIbh1+XVVJf8e9Hl0smkNYDXW01o2h8FpYdkXRBIu57pXAlworm4z5B+ijf6I9G/DkIL",
+	"StHNR9grpRSRX6uw0r26nsPuIRUOxFuPXBH6vqovJ8hxIoCSgKSXK3WtGfcbKL1amFu6VOpdyg2/4rpK",
+	"7yDv3+1op1lMJ+tOVnp1OZX8Hc/yqsOufKe+K34PuRQoh7zIMfcPOTLaasmcRQ6VVf1rWyns9avzi2SV",
+	"YulH4uIQ4zHQtbpltidtNDWQjpyqmTzBzEzNhoqpSv8MVkyxx6xurTGQMSBqoFOrnJHkhRrAzbpMs8KU",
+	"j1N0vXaywaBrnwmzPshMFHHTBltdPi9VuscTRHXBV24KdjZwVeR1m5kqBQl6EypeZW0Jr0HfMRQCMhbK",
+	"Yf0NpAntUFF0UYeBcjIr1zt2u4pEtbmaOtdTYDkQCvfaKrn27xfo2y4EuwJZvyisSqEGLMnRLgaoq75K",
+	"6u6jQxezDi/n8zbEYtH9vZC9FaJK2uXMd6AePUlxExTf4WJ88r/3WlK8N71WgpFFPx7/+ONelw0U2OYz",
+	"EwX5oJWHY0wjBgFHBsUOOzM6BIRAfiCHwtoy7ckoICQ2Hzs3WZ5p0K9gXgeFGrsQwjeI2YMBSu74gat/",
+	"ATykJkDJdW/E3wGaptFk/0D224UYF4KnWjjGPelyz6l2QpyFxHZdSIfm8z2v76bZYCAK2wEwuGDUI37R",
+	"Lp+VjUuml5hEOqrSk86kFOJIXWalGzQKF/RmN4ljMVbF3G1vAFYoIoiRIRJCjAWJkzv2owzbBdvZtZhT",
+	"1U03dx32CskSYrWqsSid74pJjc2cNS0zaGY9tifOZdrRPoYtK1ny8PAxa7IBAorQc7SwgrexXUombAeK",
+	"7AYBCZHRVdowuDd20UrSZuhzTl4odPAnbXIY77UpdpaV98YbyGQQKcXFdbyJqN7uCFKS2x91tjrEL4DP",
+	"PDw+ZrX2Qxg7htP60hyFwOgAq0U6ycxF+bhykV1kE6CRwwOZZoPsvQPH8RvNsUKQcn1s8q8OJQlxWgDl",
+	"qAI0BjZf7wN3XfO3aby4XSk+LiYMoM1yyo1EkyMmH3VYhN4As6f5PMRyEBVDr7o/03BOQDaD7QrRd0rm",
+	"8w5LXr+9sAsLRkX7x9NnL55dPKO41J+fXSQIYmnfdi3mHUw5giPqYisrWQvcsKGyEpTfVy4VOnl4/Nh+",
+	"4tHhMf7zAI1fjw4fgkcjaCoKNaYZn3cZZwMxA4lUt10iLGQc0/BTNb2iWNl3vACrfcFlqsYOnkorJQkP",
+	"tcJDiZT+A2MwtC9+aimSVUlwsJQAirViYEoI0kHSecAt4yI53EsgVB/MPhjBfXR02LanG/bDj50fOw/2",
+	"COgPeElPJmeD/ZdKCor7IDNgOfcleWDnihAjQEQFGm81BdgmuO7OtAkJbd584zroQO/wDAMpjiLgGuEa",
+	"EozmJ8XGpbF5HOZoKFHwCuahwRcJ/8eh77n0IDuIHR3BW1iB2cEeT6UWQnZZVrXBOXJxNWdSzUJ0H4AC",
+	"ShFFmXiUm55MHh4ds7pgnmbfLvfMM51CYppnc9jhbtWeFBGJnzD9kXBjeH+EuTW0sdEF6Pq9m0i1Dwwp",
+	"2TtxK6V9PDhGV2two0K7SjIIJC/SbgYvIskFUVT2mIywU4ibUoPgxAw+SwoRsowL/JwkTHfRQeL9pfah",
+	"AToUKjAyPenCfHbdQzF+IC+c/pzu4TvLftZO5Afdf63yrD8nQlR2j0KK0juAkwvCDmKPjYQbNOSxaLab",
+	"Fnxg9jNhBvsjYyZ8ku0X3AgQKvcp73avy5IewLH2Wif/+vvR4eHJ7O/HIKsdHR6GqcqkZdIecDm0Kf7+",
+	"6IcT8/ejBAf66AcYKyDmc4f0iAIBAk24AJ0O+0nMIVBn5IWe0o49fsxKjm1ABAp8BRPiZHAMB3B42rxy",
+	"7rvfYecYpKFdIo1zb9s+Ou8vJoXZk9H2qHZOKvUxPeT39VuB53lw+1afasfRMxg820aAC9uMsnt7chdG",
+	"u+jEduH8yse9R0bwUq0Chq/w/uC9TjXy3qoUQJJMlL/mTg6UXsQsiBQ9D3ihEKyu/n5t3X3crv+31c9S",
+	"avr27KkHrupzqWTW5znL1UwU+32rmgM7xiEWBkL+EUIIrDBqwKB4JGDy2Xe9+wF78vjR98d7EfiABzId",
+	"ZQA66VK5I75UBk2tZE2dvj7z6NdkJB6wczHmlmA7HpnJISVn/e5oI2xrQuiwPf7uu7bL05RixsaZVD7M",
+	"EULR0Nibzkn27cJjgZa06TdNqzeV6Z6Eo0QosBEFwxbuBg+4kfgQ8e+2c0BBKgelTthL15mlE5jWAgCt",
+	"AfoJTVuZ7Mm6dJ0OO4O0riA0LAK0/I4iiojZ8nffBTIw5v8M09O1e9nPBHJaEIg9O4vh+U58GOyOhoDV",
+	"NsavgVpJeEInwQXiZxTLd7ifJ7G7GHHMVEog2aqghB+AhYpHBA4kWMixeifS775D+bkAZbO4FjBJltVC",
+	"yChDzPQoRYWwqDQanMiVqIpr4JBAUBz0oD1lYyXNSIMeHSi+Rm0HRTGWPKXPWUXFJxrBOfnh4aM9+4F2",
+	"EPlTDiGgUAeQs+Tcyhmm3OzHR48fEu56nvWF1ALrrbsMrla3dTqxTH3/uHMY8K6jax/bLT0dj3kxt9eJ",
+	"OLYbgIbRHCXSmLZR5HuEgw3lUOxGbHVb53T9J96/xkq8tIta3dZh5wg7oCZC8knW6rYewCUAeR8Bfjli",
+	"bwC+udJ1pV91JYGckGQJ4sRuC0hP7bLEjOyBPkt9apqXObMUNZwS2oIaeBwnnZRRYCqRjmCAkT41GK3r",
+	"eAhCAfZSDn+SuczzMm6YU8FxljvszVRGppCg8/lFMQqy9S3RiZL1AZrAarmUru8QVSooV22W/Pbs/Pz0",
+	"52fnl+cvT1+f//LqguTnBSewt8VAjGGlUH9PLjhsA9BpMZUBVmjtfGZ2oVSu25CAabuNu48Tmg8lqnaJ",
+	"z/Ykqo48z7X33zjOQl1FMD+El0PrjZVoNR+Ibk3ITlkzhXQ8OGSe7J2lrW6rmMrTn9+eYaV7ov+Nxb/D",
+	"IwfR5wBg/s+2SxX9SaVQ4qyP+QuA4F9JXoDyJO/5eJIjwj+0y5oLL7tnD2xX30ylK7sEBUN8zYWlNeeq",
+	"DUvVSaAGFBTYRoJn33Z8eFgZxULKTHUYuPRrDQIT/DccANjNse+LpSCKqQTE1ghN4c3bl5fPz16enf/y",
+	"7CkaAAKcBFQ8eIhjrPtugGP6iad+2myTo9VN3kpOiQUixUYPVjd67gK6scXD1S1eKvNcTSV94vu1Gpz6",
+	"dCts9XitVvY0XqhTXF/b7miNAQEukVIveDHEjx09WmfqfJrRbyLN+MV8go2Pj9f7oh8jTf3xGiM8Pft3",
+	"K8bb5x+tsyXOyK9xDhoFGAWx7fFa2+lnbsSMz7HJGhN5jh7ht8Hzhk3X2CL0qQsMVChVGAIqF9cW+gPL",
+	"hPz5sf2hUnolvlPXolwOxz/9ZyyXWD7oVCrEzCfoGnumXdXWP1qW/9sXoprZ6j6yf6K8bG+7kvlU5r7l",
+	"qul1UK68JHNUdB2D21pQndPb7kO8UPWGZa0ixR5EduBWtyWVFFTlRkFtEZKvuuh/4hneTK/ds3aylyO7",
+	"2fUbClNbrK6IQT3QxND2QXBUCs6Lmih0uLikMs6Jy4tFl1lngQMOhTk9c8bHzfng4KWSAmxwxASX8pBV",
+	"nNANIV3NRUKfP7ZbaF9b2QiRO+Om6zOguFEtB4qgP+wsk2po3/vsgg+b3k+PHcAz9sV5Jq+xGtDUEAjU",
+	"c4IHaXoHNDlAFJNXA0em7cserMlHflOpVTbSLVdcl2dcKPUbl3OaBH173nFDRvD5KPrPEB4cb/uIjvMM",
+	"aWiVWFr9DQohbkRlwuE7e9r6+OdKwkoBlVhT6xYfajeorM/AcVqG9MoWYpbAdZX1R+gcijCbMAJceyw0",
+	"QD8rwXa52OOeLAGdLYCcVYKkoZ7ZJOADA4iAISjTBYswRKxPC59gChl1PUkZia8k8Q6fOVKpxwo2Nuqd",
+	"TyNxijlii2rMSLV63JM1Hry5GofduA0fq9PnSqzseFNW5tZtJVd64p68f8bkF88DdGV6qwptif7aRB/3",
+	"6mq6H0T2WLwOZ2KZgI22HRgpmCZiPsKzNeTqA/f1BvEaIncIFRuOATkrE05xhrH5keohSwz44GnACIkD",
+	"vzDuQgo2FxhKExIGKBAC8Q8BAh9zZqcTyN2xD0RQTT8r5txtmBOrxb9cSR+Cz3P2S3gX9bnyBIYtJUC2",
+	"0VhaTAWBTDmE/WC6w9EfxjiP7rWU++5Q/9HnE2Pc9Ztg+evIdJ7pSNlAYPJFUr24WMGZ7BEFsUvukyfs",
+	"EBYNAB5abUeIoR5xXbVIGF0rJrEpgilDi7ji8fcP6yoer6h5vHbpcHsUF4dLy8hKKPABpT4scwybTJWO",
+	"sGpOBt5zmiTv8vUxuiMK2OtJxDYsuB75jCPAnHTJ/HZLE+apUhjUg4vRXImTelea3eU1pKO5PLrLuTyn",
+	"EDejQgycn5VZKWrTnd1Ow6Bs+7X2S3l0x3e4Tz6tJk75wxvo4XScbyK5+Ka18otzl6JrOyvQXXgnOnYt",
+	"QVqqZb8U703c3a2GvRW27kvYeq1yzOmPOO6OpvPw5SjbwRu0StqqkSAACziTa1b3hZJ3mLG9qHETKGBP",
+	"Is4BOzMuMBMdpl5h7wCoRykIChVcAPCcIUi6juQMCvZeUkiFivRQ5ZZ1SqcsCEc4jWH2f5qfPd1Yj33B",
+	"NZInu3btTR4/k/8OLG8N3nFnnkA/1s39gWWi3cQ6QgVXXLyqixDLEEVViEAZPkYq2LCNsbIi4O6W03mc",
+	"SUM4OGiPKH8SCxpowkFUQAV7Y6uBb5nC2kzhnLZ0mS18Um5A5awbKf5pnvsaz20HcwBBW20HraC0ty6+",
+	"EwxLYUOiNkD5uPrXQHYrdUZ9igMVeKhXMl+f/Wp7uDH5zMaZWYdwPoEkq9anl8vdxC8nrDT8Mj2FvLaV",
+	"hBWa2n0y5u/PsMXxYVBdIF2ujty+kqSIqkHD4t9YYm+3XmTyetWz8Mw3KZP/xakpwLPVk1N3q0QhX2Ta",
+	"+C0YE0ZHt0rkEX31TZ6eJxBoUCryT9GScWXguMYxWk3yOaU4h3QBggN1xrGedPWSE3oXQOjHlWkh4RCC",
+	"lKVAzKBK4WGCAQAw2lAlyE2SL+dM9kLEQOzgh/FK/OWQLOYy5nyfORtMC19NRBG+KDWOii86BEZDKUJd",
+	"H8fYF4xDqek2RplHheMBA0lRTqal+ziFeUrGJyFdljzkYgGWKLI0THjx9W8xw5USXH1V3jZatZQDTICp",
+	"Pwe72AxuZ65krZlB6pk+KfUD+lCb7tphPj3P6RmU6MmuRKiDTuWZevLGzi2YMCLMnzVQ0a7XSubzUrwn",
+	"/hvRSj1Sk9WOsGigm8c41rdeI9DxaMNZ2GAsqWOnG44itKtVawBUlWs6SiADeZMW7l1qvzxgBKWs+FPf",
+	"HBdcJ1DxNeK4f9pYxbdyUqi+0AC7RVjnf3G+jVs/YrWNvLuvUnHuDuQfH1o5vxK5pZTTIrdngcuh1ZRG",
+	"Irc/NZTZpdus1/rb+dvXr1+9ubj86fT82eXbNy+8RtNrsV6vJxnb/4X1WvXo4L71xatfn73stdj+viUS",
+	"bAcKIvXAYYCFfH4XV5bbT6geUK+F4MtQC6hXUsuw1E8poBAv8Qz/VfLyCvTCXuvPnvy405Ogerhx/6zC",
+	"qOHvMGSkEG0mioJ1/+6SPDoxsdztm/dt8nd2aqjoh57smZd8LBYG1TPnMKSua40/oUHPxNeIY78RPG2z",
+	"mhu/2zG3F9udnpUff0X6MTz6sd2TH/d6MhvA8P7t70xmOYOv52rYec4Nz3dFUez15MeeHIxN53WRSZPL",
+	"XUc4fxXzPXZwQLBtYLFRsi8q0xtKkoVpLl0L042FUvHtvpyqm/SYke/CdpEwqztuUndgo2ia0z924j2y",
+	"02Y7pR1iL/DM/t/vjp0/YUZOetJ2ROWik6uhH+y1mO+dNIy24rSfalFEQbZ8kl1a0cldWSc8NoqBpdN1",
+	"8IHe42JfU5ELI5rDq2KJe6hU6krgUyyVQ8giLNgotqkdpTpFKcGA3CRkGmXFAdIuCPFeYAzA55gY50Vi",
+	"Stk0OpI5teHzDgNOCjBa0N9lkVCLGSgxv16QTRoMkSSXOzvJt2Y//OvyQJTJ1uGBUYQNnU7aDQ3q7WZW",
+	"P9iOweI3NaODXA0z2ZzG95MYZlLDEdSYYyreOwQILuuKJARN1XnmS8Us8JFS4YcOFoihkzXVU55DUjNm",
+	"kb6yM8uOO4f+vT0JKc9YsO2Hh48DLsbDzoPOcaS5+n5Rup8lzMkeQzhyyCbBQhpgvCQPj5MPBLuaGgOZ",
+	"z5DFZ1dOvJ/kqsDM3mvMaD2VDugsyof3hRVKgEyukIyfn7q6UG0msQSmS6amiCOp7JWeBJzEbCwgkz9G",
+	"JD86PDx0q+Txf04qSr5P/lN5Kqh8+wVCLKyp8N44mDNXwzP5eRVdR+BXqnkvbF8311UXmsUder8/m832",
+	"7c7dnxa5gHqL6e16+FwV4027R21ukCm4anbhLK82YgMxgD23iWOw1KpWe46LXBTZcGQq+jMQnHM8H6s0",
+	"aHj2fnXnM8QcfxLq02z14XpZ4JSQPL4QWaDE2IE9Bu4Ys3UrD9yPWuvZ9qKaCqVrUE/lKf+vdOo6fTVG",
+	"jdOzUHikT3XMRqrQgl1BiZd5r7WRKkqbw6uipNa9FLNd+vP3zIx+4lq8ffNit9caGTPR3YMDpz2Vuri3",
+	"ttqHuEALCjCQuJLmG9NkeNkzO0UNE/SapmfJ5GyknJYmpzQ3tsEN5qddaQcUcRcnoxMRSfvg3o313Vx4",
+	"7db2GtRDwovY/cCubF+LvMt2lvR1h3mF1TgQp6riDBIBaswCF2WnsiY7ASK4y3ZqV2TH6caNHbbvX6/P",
+	"bexplzrcQcEVi8G5z5BSXZfHukn0+8dYAFdT0yyBP3Mimyuz5iXVklwdgEAdfk4JVLtByTYjqkscq9mI",
+	"lLO+ng3wq2oIEG1WULyHTKBcDV9NzT3k/zRo4osl7b5wZfwvFGVTYsDPZIqgess48I1OaIPVyx5ZEiaX",
+	"nNmgI1dqLKKbWYrZolYcnXHCrqmqyadlGoBxZz1JT1Edox9YyuewawmLisu5bwf634NDfASzZCAmEsDb",
+	"KJOk3OFMexi3qRZdxA90LlSPVKuhak0EabPgVm0jgLMnCTRuKC3ak0RS7F3qv/M3Z5qBoNyNoSoDQH9G",
+	"c1FCZUalWkjAXW1DOskQ0lp98SKicVgaTKO32n5JZalVrOdkHqQymFMtokxMQmCFh13lyijHJi6VSdWV",
+	"wQrpFhbpcbeK1seSh4dHLK7e2a7uCly9AcDbmhGAc2J90EGQQH1yJ8XLYnABvLtc9DTeTZQpGvbR94eI",
+	"mOogHH1XsBgpATAfHboEJ4e+V8IaRHS5C36lqXit3e8OdlWPAKXbdwF/Y616sj4gJ0bcyVz1r9sRWGa0",
+	"efx+hfCMbNCTFFcARV/sdkgpFsEuEiAqO0OyqwJjj6Pjor40jP0kWmNzwTUV8/9EtpKKtvpZjSbrqfWk",
+	"M29uM1lo+O1ZJoCUu9omg/hEf9kmCvoIjO0N4q5ubRRfhUy1gOhQI1vghrw7eSmIR84I3RhJ/N+swBaK",
+	"GnujdQgdthycamiXZI0rMeQSUzh88OlinPC568C3Fygcz+1Saubn4AbRwo4E3S5c2HX1c4QLR2RVyHQt",
+	"kvrMbjc/8m3A8V8vfWMx3DjWLOtJZYOG6NocfKC/1guO8OKwq4jiQxZqTDqQY0cYq5ElKUG84AA4A3jm",
+	"OxBPXCdrRufjm7WO/IVDFTY3p1Aw+Oq9XxYTbheaQFuwHJugs6GcTprNLD6M34fuuANDqZ3l6IQAFZxJ",
+	"BFBnAKBulcG3MuurlMDUXz7/9UkIvZ+NMiOYnkC0e2G3SE9mVMcgKr8UA91jcZSXqIeOXLl67AVW8Ek6",
+	"pI6DIu59l/bZH+3bjo5/ZP0RL3jfTs+JfTtloVZr+KOOCtI5ANgfs5ng15fulaSGn8o5dAYg1zkU5SKs",
+	"J9KWwU6A6YsjLkPcP8IkIyh/BlWxnXEEbvtCu8nDwwdwCQuNYkH7pMPOobStB/fnrqT71dzjQ2tRaKqC",
+	"ghjgdirtfWfSh5gaMusndZH+WBsJ4/2jdeiS3AtGnIqt5TH6HKhkdefGqrrdo28nX0lcwzl0dnMlvdru",
+	"HsLv1x7DSzF7qwEJcd3e0+O1urk7sU1x9xi1slRwBA/jLTTxNcj+G5ULK5rhqbpnZGBwkF7wa+Kd29iC",
+	"z6S3h8B52qSfLroAGe+XEF5gmcOClx/JUcnNX6JQd+jnv1XEuO38gtcbGcadub2X+KPL8d5NthxQWvLs",
+	"nfgfzZnfrmR82QNDx4/1A2YmVj9E2SgVE3BYKOnhEUSuoeYVQHeU3gEJgZnpSVfspI7XDoV5kb0TUmjd",
+	"urUlRV2vZDW/CJ6b0Qacxjeoj1CjsQIeSfbuFgARm9P+JXTmrLya0LX/M6I1IxzUn7BRxmIpIoxjp6ti",
+	"FGoBq3/7/EDV6wohdySBxIbQO0G+GgoD31oqsGBv2q3J1DxZMWBCx+JjkfpHt7axLbTJpojSvu7hMlHG",
+	"o4FKTK09GIsD151mI8AbTETXJYPZjg46teVFwIic+cz7G66mZtFExk4pTL8/LaDicPSioOsGd3o/RPAu",
+	"0U1dPIiJI5UxJqpZR234yM3xlKETTvj5vDprvLDLU65Lnb5BAnlD+zV02AbzZ8laA3Emrl7qfVK53+2m",
+	"9Gt3MzK31eW+FkMs7lqkaZNwYOv0vybBfzpJb5DW6SqYHXygvwCtbxDVqmiobUICn6/d5k2yVvS/9pEP",
+	"DqsveXj4MKEC56ESLSBA8SxtkA/LdTM+s7A4XQ0XUe3x+lRrsWV9fSyoDnJz0XELdboV/e5Z9DN+m7pq",
+	"uwgjGYiZIzl3CXBH58fV+5jWCY4OAsrVZ6RCtmcd9krm8wZqNubzLsRgQgykDzQMZa1nPjR34cVtQIsv",
+	"I0YaBVGTbBcI4h6GZaIwiJNWOPnW+0fqRLuaskK3kc7WoG2vF764uWy27B33EAf45VDsULEj4B3GSvwN",
+	"SkR9+VA/n4Yyb+MMv01e8sY5Q5azjyAEO5m1A2HZ9cwFIFdQ8J0UCrSHJgkX86dK5dAFVFXe0QzbVkFR",
+	"04IPoOp/P5+mTZimr+mz316oYjShyxkJPXeDQEVsess4RernFtV0a0i9A2QYqHxajwxDtxbDDCeeBjia",
+	"5q78Wa2S1IRo+htiXbpsg+VkimvGkTp1vRzqUc0RBD0zVG2oUpGuw97CZeP8dZQ7RBYwShQqMpFCHgzi",
+	"sUMRABrSwQf8A8wKk0K8y8QsocwzvMN4itVdsEh57lKGXJ1ZhPIfcUpvyzNLZKWHMBVjqPQPGP32NUOs",
+	"LGD7CclE37Nfs5/sFPxf569eNgNzEmn5rDbStSApsaPnwlghcJNCLQsNPxeopqPiG/a8ScKGjQ0BPWOe",
+	"ilsQ8tjKDl6GeXPZP9c2auObWJ6gcJJW8gX3XNWrR0NeqgcEbkjnav1Gr7GBbYtmw3WavkUDY7wa3xxn",
+	"WidgKlrzM/m6UMNCaL3VRb4yjLanQDY4MaEmXnzX4Vb08htBlEYtKg7BLvvb7nSapUMh9xajuOwEcznH",
+	"IK1nSIXZC5N6RNNJodJp3+ADlu26h2ZV7FNgzwR9+kYMpuBmLSCMmmnDB4MuG1Hq8Jipd6LobAp1CtS8",
+	"AegUKU8pDqzM1CAQ7AkOt26wPUtX7VCXDrRn3thhdhljf/ypTZHJ4Yf1h/vxLiLJkKfVI4/SLMDi9t1Y",
+	"d6KhIv7oxI10p26g+EyB4/xjZ73BBWBSikKr1vOskfka9Wurki0TW1GqSyxzTrw7HeRLVz9fcwLzpKtx",
+	"SSmMt6pxKt1UzrvjtL7PICfRtG59R1vf0afSdqG4/AoOW9F2NzqVuOGXOn2cNwWIBmnBQDlOvOcmFwMD",
+	"2mumsRCuVXu9dorlW3mkEyMmBuJBeNyXIc8kwGIcPqaWl75BsleGHHVkDwt7lKswA5g0xIxCErRV7p33",
+	"yZcbYcnZYB9oEaXRYC9sI8i1AWQM72qnMWP9EO5tBXWqcEkX2JxExuTx29GBD78aHXihLLzbGXcSa0rb",
+	"eS0l0+38r0VX/DSMYB3lkvRzN4GoHh6v0w68yJndFM+hCuJWI/3aKmcgFScmtQ6/bJC5nZ11efTWTE3z",
+	"lF0JpiGAVTmDqysaDoZlCmkA+D90orFs4PIHLHuESn9W2qbA1rk2Yuwtu6g+AC6kZTtANNtWASmMkCIl",
+	"iuV74gDEKWbsZbBVa6jf6mtt+cKyxAArn82VrA2ILdvJ1ihZT0M2LrajqbC470+pujjPc/BvLqfsJL58",
+	"sTXEM/lOZX2xJkvzlsUNOVtot8DgFnfrVonZKjGfTImhnbmBIsNuF8sWaTWNBB7lAwysv7nGtMK16DUg",
+	"pPAApGhZAVYCJKONx2qacd11zMsVLZQKMggjRQmABQhZsM2A3vek4EWeicKpJm2IklN5DiiTWPXPAdoS",
+	"Q3LoUFCsgqTdDNQmV0YcnJptxg2hFyISboeduqwOD3RbLj/uAC+zQtcrXBUPaaxtZYtqVhfVzKESaJSC",
+	"LtorczXFGGi7SepD/GJ5+7aOyfaG+tv9q0AvsnfiXkxcbvORGZBJNfsSvIKxLjXLzCgt+Foeu9/pWblV",
+	"pu7QU3dzlWqr3dxIuyGV9l49bvv/wQBjZonn7eBvr9+8+u31xeXZU8dF79UZt7bjy5KqBb/X65gHoONr",
+	"Qhz8ti4mII1VD1OJ5+zSp9LNPD4Hjrjdi3TysyLwaaexxmbaTLOraZYblsk26qlkR3UeIfbKSSsYkg+V",
+	"37Q3nHnpgJWFg55clA6cP6WGc1eo+92j2N8LP34jTFZEJrt7Ysl21p137rOz5C0nvTUn3bLDG7FDJ9Vt",
+	"5B+zFNeqC/PV2C3J8eFhgjAr4APihl8h+B3cx6KYeIRDvXuBFJOKhlxLNdMxKj1cdYRzNAUnSk+mkEX/",
+	"yoxEMcu0YMmjwwdJhEepUsGS9OpyGiYzabMEv32ZZoWZJ1YRTNKCZzKTw6SLtQPIiaQh4Qoq8FOJz9Oz",
+	"Hc2mE6xY4jrE9bVIG1Bk3gieZl8rjEyYd1j6T4ki8+WBZJ2PwA4Yb9OhMH6rNOLYaMGL/qjx1DzPoOoO",
+	"mm2oEmNWMJOZXBC4kX8cT4TLQrEPz8ixO2eaz7uQxK3bTBXtEEvTDvmDOzoUo5DKCI3glVdCQ3i16Y+E",
+	"hiIbmJnQRZRGDhmCVIsy1W1G5TOoi1fqnQhQTFKAjUS8NxrKRoj3BlCbwMQ+DSV9zEz1JNV0YGpQtoSA",
+	"9SP5V+ItFhOhJrlgZj4RLJNGAX6tnVZ2pd53AW4D+sbGU41VLu2ZhZ4CiuSAZnWgirF2/cdF3NHMiqxT",
+	"PhSdnkx6LTNT+LJeKwE5DL+ELgPOJqOCa9FmiSqgf1hCEwef7AMOJnSb/AWZ6bDzbCg11IQowVMRJiYD",
+	"gz7LtBX1lByipOjac+gLCoWlwbEBbBx6YRdtQdp+qU12IZgQPe2PbMch6KzXArsX3Ma+EpDIq0EEyPno",
+	"8JDRZmi7ohVCG7hu56Pg8hriFNKUPmKUJRD9EdT6hKon+sSODFbfknil7C2qXQH7AJcYtlCCc6dlNpkI",
+	"k+AGzCTTYji2R7YL9aYZfIBjtL1jDUoLCvyHDidslA1HeTYcmXqCjEtJJcNXeWEQaEC5nTZQ4IMhWtvq",
+	"Ou8EgKcORYpALA1emn+1qt7+mEKP+fsXQg4tz4aconEm3e8j20ljiVyr2/rvf/z3Xu/94eF+r/f+6Hmv",
+	"9/6H5/bPx8///C9/a/lUJIwbbIG/ZpGmj5WGGjbT3DhdA/OTxhyREUqDPD6sHw9UXil5nFIx4NPctLqP",
+	"Dtste864gTkyD45bkDSVjadjvDvOJP448n3OpBFDyLW7O2fUZ0tHo9ldAzjfbqw39PSN0PPDC8qpaY82",
+	"zEyjLuN5v9rmpm1z077Y7Fzc9F5iiiWiSAQjqasKXFMP+QBimpWVDuj68tRcFKVcDzDJTbJMXqn3wKqw",
+	"2GGX+BOybktbQE4h39Ugyw0qQyiMqCJF/IZEq8IkvkAaLDPLlbqGElmcXVnuKVImp+MrQnxw/dCqSsvZ",
+	"QJDLSrIEaHbCgLKAHCDBq+ark2XaQYgNFVOy25MgKHA2zrS2Qktiz2virF8QpIFfCyXJMgxYhPdxbUAE",
+	"pEAGKODmgqnBZzVXUyy0Zbs7Vu9ctSwrJfSk/apIbT9BIADuWluwMdMGoL/XZOsJijMgpV057I0xUEE1",
+	"EVYL7LBkxjOrYiYwKzoC6LB9t6vqUTrsk5qK7Y2mYy7bVNPLDtTAbY+lkUyKTNkj497r4kAT+2VURSdC",
+	"pvbL+Brg1tNiKKTP9bZTBJsIN1dUYL0kndAIGuQRu8nq2XcLp8e+S1oe/Ue4EF7pxmHP11pShzbcTPUJ",
+	"S6ayEFrl7wSKyTUDLwtZ4fmmkcCbS2NxHbfvtp3FF6MC7l7Vz5WGP6IPrDsYN/qmkBw/O+tq4bhzX7tm",
+	"DZ8tIZ6OeLwr2ywZiwQOdWJPdVLBh0GKVZ7ZcZOsyrVVI4RoNYioD74vSajHJQl1dyz+p+3B//zjcP8x",
+	"3x/8+eHHj/v+74dr/H10/HFvbWnWCD6un5CmqYAmOBe14VSCj9cc+MPywD/RqE+Z4cM2+Q204TJtHgsf",
+	"Ng3l0YKWsdZ0+6oTyMQcEWzqALEvkOtDN7xyMJ1C1FrzDNufsfZzi8ldnNuNVI2lEHQQvc/zXKSRvbBh",
+	"SsR7lMOqAXvRJBwd/7hMBfy3/f9nA3Xv9IyNVdrYHZ5d2ttrU6rTs9/s4zUfS9C8C0wTzDaCqluenrnY",
+	"GEAjkiviGXl2aUm6qKXo/htr0erfS3lZWir1PxAbxRNBWOAGvoKPl7pBX7xSKhdc3mYHvZpgEKpBeyIK",
+	"IAXLuREF233z/Al78ODB472mSSKk9UuIP9qAzYzFc5A7W81dcgFRVJvFdW79PmFh0zvqFAYmp1iH76az",
+	"RfCUdzpbpY7deM5cz+50zi4iygxs0cptVLKZZFSmM9kXEFg9Dl7pm84vyYV3Or83HsSN18KN4pZr8dWD",
+	"KUUq8HLrVaxz3cB4hU1viahEnd3aqbZ2qk+GoeQMAd7DFpud4HdkdTrewOp0cDXNr5vh5zE6mvuUS4ku",
+	"ETVg0wkUcjs8jP2ImdEiH6CHz6d4QuI6ZHVSU0ixLyewkyJFn7Et2j0JOlTWH7FJoa5yMbbPjoU5QQuE",
+	"bY0p/ITOxLDwG1bgx3rm5VeykZoFG54VFcE3BCxkxsHNqBUb82vIwqEy54xKtrARL8bdkBeEbowcnNRe",
+	"EUTDAIRN6Z7MzM3B7JFLN5qXPiVOE9kqVlcNibu8OVpqQ/N7SFld11eCfbmFryR+QZnpHK3DdH7HqP8+",
+	"R0shHB9naqiacAFNDCet800ygG1q59fDsii1c8zl3NHbpfzqsAxtik08wn/bXUDqeknkPlwn42F0xfBh",
+	"6QmnWG9S8X0FoGqZi2L9z0YXzi9qVpoN4D4zjBdxCahXPB0KTSji4NjpsFPmbV9Hh+3Dw8PY7wEvVAVE",
+	"USyCv0DD5T6KT1x9yk/RuiL+E2yxQSHPmra1QWbYl21e5VYqvzGJQ7fIHYrlRvCxXlp+Dp4gXBX6MIW5",
+	"AQY0M2oR5XfRb3kB3/n2AJn9/C2X6eCpm8hygo9vaziw394CMW/J1ecyItDJdxQKfy8vS7KiMj34Qq1u",
+	"Im2v01AJXQ2QIHbYmWGEoizGE3Rg1yESX6AT9DPqueCGXVmvzXf2BrXaatreAyrxWuNAcrZ21+nxWmEK",
+	"9kClwvjXjkmcilzQnlyarfwUnksdcxgKs7qNe5hMPCufJyDisARbGOItDPHXCvpEVd8ZxbzUsKLIDiD4",
+	"uFzge4k+Dm84+GD/cUCseIgX2RceWse+CE/fGbEFRP75mJ0u4wYQECG6hxJJxpmc2hcgNtQctHmrjdcZ",
+	"ciNKsm4FTkN5Xtg07Wwhef7i2N2wDzY5NLRzlh6adjNQsX1HG5NcMqPZWIyvRKFrAYZvJrbdveb3qQWe",
+	"re1oSwA+MbBw8+m/m6KSdss7MAo4mt36ACTHOHc0oPe2YxoBXPJKmVGHJXjpMkt1ArVpCGUrRtOiVh4r",
+	"uBCWlyLyYRX2tyeX4/4C11wf9reecNWNN7wdvpgNYMAE1U6IGzgebaWEkBn+8Og46bDkuwTLD4XYbaQI",
+	"IQzIDXTtAKBn0mRmfsEB1PdWSi/2YD3P7o2U3rq29+DT/SxK7z0gEG8p/RYB+C+HALy2XFsq+r5MGVyR",
+	"Uvff1LQIOWyxQf6kAcSgBM/bnxqms1xIk8+7HnUEmVeU1E7Zb1gX2WWy4Xkn3PtSTltTotlN/bffTtjn",
+	"FxLx+TlcN5FNciyKIcVHLTcY/mYfTN3It96fbarzBqnOcbhpTJPpyg28Ra8mQuoQOOniXSB7qcBY0aiB",
+	"g2eCM8aoirzLfQK67LOHoY4IT7tWCENHeE/6Kp/ebBdQTQbTAotlYuo25TtrnH7KA0bCP+Zz8KnHCVf2",
+	"zyz1KcdW0/CZV12WRElWiVNgphMtCtNlVsSl5FofFYvD7El6uxogkE6cWJhplqWE7Ed19a2usQtgV3vN",
+	"xT3p5H9WZ9q6MOpPoh7f2KNWaX0P6sW6w/FEd7M03EYtI4o19nuitNVcCPJX63T72L6Bi/PzLseMa0jb",
+	"/zZcnUgzTs/e0AlZLlu8FDPE3LMfxqa/ITld2c495xu+VGZ1K3jINzkHELwLdS3kypbxs+SbXUN4CgKj",
+	"lb3DtOjlzQiI0LX7zaGDrBDU6Clg9zFM1NJmoF6HfiIw4LoLiB3FuYm80GvMjPNDR0fkL+mJxgl4qQxm",
+	"r27NDt+wNGyX2IuuTeLwXVfNpZd/0qq5gIqHJXHPCGPu4Q9HR5hGr+TQ18SNuCI9jrE/MSAdyPiv+kZd",
+	"QY3YjSriugSX2pK4ePRKJXFrRECoi3thB9Rl+N+yQfXM0zCk9QZ0FzVvSZaoL3pL44S1MTiQndoRYGHb",
+	"NB7Azqr+71TK2i4kXqwdckHJDx98PaiPy+OXcchWz8qMhlRvbSCF0IFptQlYiCws7BVgO3rwUUCCFBwB",
+	"PXsy+fnZBavrxYFrkTQg5N5UQ/o8paawt1alDALDhhJtpfES6fZOiidaEejt2XpC0JMRN7EgVAg9HYu3",
+	"ZySiLG37Bp5N7SsWm/7jh7Ub/+MHaD6Vpz+/PVshP/389uzNVKLIJlM/yrUHudByVT+jtthPbdRkvfk5",
+	"N2oycfOzjTzYWg7vU1aiKAXSkV3wUFwLcWN74mbxC9B6vQgGh2HNrlQ6R2dM20ElZgaBCsH2iJjBmHmY",
+	"AGBgDPkFtReHDlHuP//f/y9AyuGvADwHPxEBLmmDHU8bMUF8RZONMb6wEAqMpZnpMt6TETBf9CZV+Be5",
+	"boC9UvlCIdifDjuVc4xHILe0HaJWDkyRktUzn8bekyMOCPiEqf/w8DHL5DueZ+mlKbjU4GxNOgzy7OCj",
+	"1CvGpZsE6lGaFaJv8nmHPckVIDn6rSGg9D6UgY7Km/VkpgkKsoTL3SUXu1QmVCGrYjxagQfcIylBdUsc",
+	"Nk4zn2uGE4arSQBUXaYGgwSq/pfWVA0GdooA70V3F3vK6juK45pK30kCJ1c96QzPtjtUxW0qTZbT0BI+",
+	"NSpBuAG0h2NPdnSAo/HGaZh2ioSBQBsHdKDIto0RNVZU8p7ME4eWMBTGLusDewvJaNJhiZzmeYK1wMHC",
+	"bGeXMmaDyetaRAgPzK5XQs9cwlgSHK6DwvGlGAJopRUctd29OGq3oU8wrCbsoBiY0X2f8tzoi67yeM3m",
+	"3Ltp2XD6UF1BOwHQ8QxCszSEMoXN7BwTfAy2fDjHPh5obCdcUyDQCpCHz1SA3O5+NRisrvLAZfpqMIh4",
+	"vIO43AQWImpuimyJ1BRkX3jsdmgS9+oZWHcaXuNz92OR3gYifb5aQd4cSPBs2wimrXhcJx6HaKelxsRP",
+	"BoOxmWHngGf7ReRgqDXyoEqKwpQTmFRczsMLA2SgcXHARMZ2ofatLoUDeA6NDnCppNhjXPckllLZh3Lu",
+	"OGknVHHlOpMpVXICxCfF0DDQBqkok+wP7Ggmh3/uFlNLnbW7sIcCGEYf9K1GoA0vTDymdhDo7AOa/VNl",
+	"ElDIXVXcYirp+0r2BZHmQSaxgi6kDBXgv0NBn5lpITFGmIIXMHJhpGbiHcD7GCGxis7V3F8F+I8CibZH",
+	"0bpGuEIKbYD3eufxP6fasAEQmtLHfO0qK8TAA1MSHrlhueBgjnsnGFXOcWItFCSeShRbTzznsZIhFiJ0",
+	"oo4TeR2iVoclULZy1TbTCWJvaeWCOTqok5BqdmnUJQ4iiWFRUEoGJHoHz2UnO0OtQYpZtPkwMs/vSliU",
+	"vtABMTbMXhjwXJiTUAfa3sPr8Ro79HW7CleFmmko+pM8s/v0HAzBiSsS2OcSKowJmbKkZOVP2hCEArEz",
+	"6lpIqCbdk0tmD7fxPjytEysWJHjpEi7VCqEL7sON4wy5NjAwq3q3N3n8TP474GGuYUs14r05gGO+r73h",
+	"K5bDcL1WimFhnM4F+nF9HGLXFLrfWMAM67SpAVElyIAH3RCrBqUAEG6VHDyLCeT3NSYDwkvAQgGnP7HT",
+	"tw8d2D97mrhoKeEA+v3BPolpJoZRYWSqgtoG26TCtQU8Cvy9UCHwYS156Ulk+fJfdlWV1/ju6dm/T5Xh",
+	"txeVjtda5J+5ETM+v5V0ZZuusXD0qYtsLNTUfGKhrP2BSB5FkTRUfMFTjGGGO+5QRUIbz+6ggPPLZf7f",
+	"g79dnD359RnUbo7Y4k3cwmt7XwGm0xIX74AtED6T3JPnFWaBrlhDltc9Bq7XbACN/+3vTGY5XuqZXA07",
+	"z7nh+a4oij177aP9n55lpj8iKtf9O/7R2TXziaC39bkWztn7VOSGd/GFg7HpvC4yaXaxDWkke9U2b4QW",
+	"ptoml7u9FvvP//W/gadSBaphJmUmh91ea+ElT5UUte/o9aQ2CgJOda/Vpv6Tu6YDdavLb0JNr+ldUtFO",
+	"64aXPVGpcBP28cZeZ5DnwNW8iw5onHI18GtbFQR2aVnTPVgJxmitaL79EjHGGIxwJ7XLs9PFS4yRutjR",
+	"JlVT0wEFgxoTZ987cc9eFYJfn8QvK+y6hZfZTqtcdHI13N1pWrmdZS+0jLfhffEq7rh5d2HCWbrsrcjE",
+	"m98bVtS/2JIMfKVb0Yrmx7NLd9o7oH5UdTae3co9soaOt6IcVUk8ngURWJbqocTpEkGdyUAcwuDJxWyX",
+	"OOLu28t4Id/KBmLqjbJeImn+dpkvEGJPHfnM6S9DYTYIUhXaOHFt6/fe+r3vP2PG5aNQHwHHddHU56TG",
+	"+/B41ybfnFetV84i512MYCSCesvC/qmdseUEQ60yg4wWg61iDnHwIeJTkfkhAeT25D//1/9GhV0nHfY7",
+	"mMaCWSXTFedphXOAaQS4BdrGqKRvGxmOkgI9iPYmugMhJeaEaVUu785dvargkFwwtrkMCvANF2IopOVJ",
+	"gtJ2GNfXVGuPnMphHnlkYYveaIcrXKftyuXCAExCFQahJ8n+iY7hgSrsVwHbl0xU6LymyRllVkiZkx1B",
+	"Tyei0CIV6eXVPEEUhmgHEpKRjh9M2qEW9+kZkwpLBhaw0hrqRp8yPwOZoqFZEUezXHAX/BAzf5pe54HC",
+	"WRyrVOQVcASoCZXrKJkLC5qrwUAU+iSqXt2OEsCcI5UYJ00tx5eR7cxlfbXj1w6VPYQyBKKgC7xbPalR",
+	"Jq7fMuiqbk6wuoWx7E6TrMCculKWeOO3dOy9zddp+qQy3JtmaNW94T6A/aegBqyBMU3W/lhOuoEdsMkE",
+	"GG8vLyFThnhtutadJQOVEnu47It8XZnpCTydizRYuTaQuEKjsgz/jHSaZW3xmVeD8I6qJvrT/OzpqkBH",
+	"2yK842ZpZU7X+tz7h+ir3TXUpfvaL7dOHvuL77GtjrCOBR1n7KUy53TAvt04hzsz2n99NdLt2t6zwXxz",
+	"a/mnyqJivVZQHXotVB7YBnlPrsMNmU9NJvdKHtSCoAUm9DcVpeYu8pe8gFOfwVRjRm6zD6yqXrH6RKS1",
+	"DKBNVkwIBIbQvLtWpn/z4d9xVHs55DjgOfiQChdfUFO1KRuLLiHhuQwoU8HD4NqqO3jbK4zhlSUwDNrz",
+	"cRCx105dfLSLhQaddqhUSkifCT5waUeTdELMM2lsvBCosvdkpLOLLB60kGkcAF2nQMUgNp9Vd0qneH91",
+	"COpvocub6z+1jb8dgIp4z9M+ulJmVDof+ktASdgKaxvHsyKM1DYm9SsDi4VlCwkK1XyY+gpFC1GnyAxa",
+	"7Zbzgrqk4KYw1JvElI6jBNHGrOGYlJTzg9shwyUEMUplHANENuvswfhDUtSdzymegVWGYnOgACjvSQyr",
+	"ZLORYgOV52pGRltsAbZsyqiBEbJxprXA4FRgyJD2Ab8g/boJ2c+nvX57js5S2t9qDlub1ryWqzPKqr2F",
+	"n7MhAX1bnWnrnvwm3JM8+PvGgeg4RuAvfVrf5GmaRroNu5pHuIBd93MhFRIhxueuvNTvVEc6vIcIPlgh",
+	"HMoeOoV2NDOKaT6HypqoBTktCTxzUgXGgCmGxK0o33avSym64BaNYryjMSA/qk9yZU05rhzTTRnPZ3yu",
+	"2SyTujmRMRooT1NIF1gvlVEqSHe2Nygk3mmkY8Ehe7HZ5+Xo7G2VtvYnSmyEduswnyfx8G7q4Fpofg91",
+	"vdYfEZ0Uzxo30FZdi1ptz228Gaedd29urC1/20hbewLkaZt5uJUA6iSA0zSN2CPGrVQDk8oiwCew0bsP",
+	"flKUM6K2BFxmnKhAxjMos31T3DIaT4P5ngjrUtt9mYeA4Z72+lq9vQujvtsj9TZ9N4jIoG+nte86ubOi",
+	"j83AY+saGRYyWdtlV4GPdLqROQJMB/fiOCBJ136gLOZCSqK96sKoxgrwrsWivB5bO3iupOh6kRi8BkoL",
+	"MFjwvmEQuSWyoievgDa0KTO2b8VB3HQ69hyghd+b+8WYSQi+GwoDUWFnhvAEQjKZC+OaMy0E+QHaTOIf",
+	"mFcZQgyzMbQsIBCLcGfcTyykg46MWoG5HChIcV0NEnxPwiIyo1SzKAuQsp/V+SCVWRca23b2plJpue09",
+	"iKRrjQMRfO9KBoXTshVAvxgBdFuX9VtwGqCICGfrC5EPgY5/PuHwpyzPLdu5lmqmfWo1gGP9biUjqmIx",
+	"3lRMtMNqkBEtnVwqIEbkvCodbtDdu5ATYaPUC4kwikYJce1+VmXFDUW5EhDC/Yh0hMkAUgrGz7uxBMGn",
+	"GaE2ClFKHKAGyFUi16JN81AI4WoNd3ry5+ydYMm0yBPA+JNixiI8id1pke8lAN3mUpd5XKoALH3ZmBIn",
+	"eMoIa0VIRMWDbGjEjUPZjxIijWJXAnAoJIMyKkOeyS5LKkcrIZAMJgYD0TdsJIolxsQYmv9OBLHbFcxf",
+	"Vk6gEvRL5QTWlmbKreoxvOzNLR7D1qCzKdIqYsKogvEIYyYiCTXBl17lhl9ZOErAmiA64P1+ISaC45qA",
+	"nlAXeDfNDqwyCaS1IfFMFRQsl/PItKAGLPHw3IzrUjjbjsZyeN6YQsVWC5UD4UrsbCSuVFMd2FRmOj2Z",
+	"ZKlHRnG02FLGyHFC1A2BlhDXktlmFdQlSuLSwL0AosehGBHgEWe50qYnQ/imU6uJDP9TZbLUSUU4Q3NM",
+	"uEoeHh+zaCEux5keg7MnBjWi4lNXIldyqFFG8zGBEPvg4w/Fe9NFfFvIH+BZ6iCGrgQTaWYQCMmbA0H1",
+	"J/fTLMtzh3LFrkSfT7WIIwEtd0AUADt3gwFk+rnn0DQBeFyZaUeTbJRamBYPiAM8xecFuklFRE/7qiTl",
+	"hu9PfWGvxAOeep+ey4tzK15MzajDXpU2GrjI/Gb0CYQ8baMUAlmF+Zz2QGI3XOL7PIEcSvvcfCJ6MrFz",
+	"nIQhFcInqiGecKZZNpQKUgHPhWC91pPI8NJrVVMN96mfCc5YMLKATaQ5/zBCVjPTQsJrf+FyaJtOJ4ie",
+	"BdhSRk2iLXjiALjoEFckJzVB4K0OAh8XHgnhLJyqLHUDjuJOCfJsUHJS+u1L3aa0RErkw9LK741DWVPv",
+	"AF8NF50bI8YTkzBMZKTphnoctolC2qBmssvSgkaIS4W5lGG9y+/zO4j6uKPteMbgAUbaZydQ84G4uZxT",
+	"xob/CrIE357ZPVqbK7i249G9Y2Ow1kq7G8TH3hU+mF+zjeHBfMsno6mL62lK7cL4NNiaA7vowNvsHu2y",
+	"P56+evnsz6Ri2PqP/X+Ioi/y/dOz/bdn+/Sl/eU1AJyFa3FMW1nzFthf69i17H7+tEYt+8UtytgXgzJW",
+	"To2ygmPwwAbptSK88thBE0nvIGmT4c3K2o/u23vWbs7AadAZau0zjGd4M712z8bKw+1igQHd0pO2P/5M",
+	"Ionk/Omv5UjObtmnFufXTGVKkNn+dpa2UdIIAlZPxnWKFgRoELWtuHo1L68iRWGF0rGg7uCtIX8nQFSO",
+	"4Ub9k3XSl5Xjp7Jv5cqLstpU1pBOFivlWtE94Vpn2nBppVej8pRxKy+xq3lPJmNhuGVBHaTfUD5iAeaJ",
+	"EFJTCMIrO+jcLcSZlWrWdmUbvFNz3BQIHdUK+sw1mTaKW466fYPI5SAelmKXjw6PVscuNwbGu115u/jl",
+	"bUzy1oD1KWOSS3QdLVqrOGFtlHKV2dwSI69JP74XhwKCIywC7KyCSrJsENX55eBMCNWAqj06GJw9QsJ3",
+	"UgXE+lqqGejVWcrmwpCeLsliUupJ29spRnwyERSyDDXHIEIEKg+SwQASYbkGg9sttOq48tndOw5qIJhf",
+	"qibIqm/OYr8lXevBHJRsafVntJZi1ae39x0mSusWJvl1hexgGqkVsZ+rAgqNTcce/awkU3c3Jk4AHZeB",
+	"RY4wWn0SPBg+NIDwl82RCcSbOSck2PO8gFxHFCoFI7emors2Ff3VCeNWErw/copFWG9GUD+RCPjuhxWu",
+	"zlNdcagknshR6pWHA4lCMwJZZT9gAEk3Aqms+kSALgtLscQkoWy1K96/7sng6hupmTxhCRYhQZGKu59v",
+	"BNdQUYTLlCX8ShUmsXcLvP7JXSL/+GHrFPlanSL/+GHrFtm6RbZuka1b5NO4RWJO+W17RUjU2ERnO3VR",
+	"ps36XrKoc0UCC30zWa1aAc/espyterVVr7bq1R2pV5qOVT1ty3PG+301lUZXq8mA/5FyHrVgYn/Ms5zx",
+	"NC2E1r7kpGSc9UVheCbZjM+91xLLQ/pbhcpFfTmat9DBhVGW+/mLmmEVvrpOQFd5nmO8Woc94Rp53VuZ",
+	"9VUKlTbHzvo+5saIwnaFKGGr2+Ip/6+tdsuqK1brKOatdkvysb0l7PdaMV0c8/cvhBzafXL86GG7Nc6k",
+	"+x3citoUmRzafVnnZHczvuOnJerLEP0xdZ2xT7fWpdFvFB6Mb6GmD83X6qI+7sGbVPTBtreEuao/TFuY",
+	"qxtyur844+LpOJMNSYZ0q8br6w5BYDnIBEo8By99bPSVgkyPfgF8X5wdb5TqsLOFtAG0rjlPJmQ0ofQH",
+	"JaBd6lmViFMITU+6IUIkDbKeIEfbvXSgs6GcTtCWdi6kQQ8oFH5B0Ce0pwFIIPa6SxVL+grq7xCisu3x",
+	"w8PHDKj7peFQufeWGVeWj31uixs9uEbSu+3tTZPey23vIel9vYF4gr1+XQjfol5fwdtg6iWdtkK4b1fK",
+	"YShA2FleAwGe+NhuYVH6NZ7H4vXY7OO3SM7XMZc9swf5gl/Th7aJ8V8Pz0KaEjEaRtlWc0bybg0Xq7VH",
+	"2fveGLWO0Yh4oFeTDj7Yfy6z9GOjwvQqsBaf1ZalHXZOqVlQTryYh2c0TqCGe4gRo2YyBpax/A8aQWaT",
+	"FpjTh8/1JL2owxLXJIkKatHbfRhqFK8KQa4NHMtRos8cCrohnW+33PDWBui7Lx6xjfvcmqO+3MRlT0rX",
+	"VQE2IgKWcrg4S6AEi8oDIVmFjlD8PFhq0gy4n7Z/C4l/ZqbDsOwxOg0we9XggbNKAuJMRLmOxCtGXLcx",
+	"PxcsUSToK0lkGDNYTxj3GQHCoH4Q4MzFDNWYq3lJ1yjEoBB6lHTYU+gwZou6D/ck9BDQtoTWmZI6ZOES",
+	"CmyfS5arIbgGIG86WMJx3CkDjphpU3CDytUcetdF9cQ+egmP1PoOIhHxVnU6cD1WF2XDeSiL/200Sq10",
+	"Nviu3sBNX9P2Hup7fGalw5X3xATtGS9SvfVDrC3/v+DanIJ0uRX/vzLxH+k9J/5AxCjwhpXcrCL/I1FM",
+	"azldjaB/EIuUN+eD0zp8DkFloa24TklwWBpDe2UhKt5LonyEw65PWPLhY8L6ueCF9gzE3UYsAAAs8EpG",
+	"qgCfEd5tn3/lQBkixcCqH05vGHPLIw3LTBfMc0EPETmUVhWFwCQzpqf9Ufj2bvLw8GGyBz3ySgpqHZSP",
+	"kNAU+wjnqAvk8AoAD4AnAswdXe1jkfhq2UoyxNisvqiOJ06mxsn+t2KK6HFZwQxeh49tztZqG98HX0v5",
+	"2urSJqbA0KQ+d87vUk37XaqZU4LHW9a2ZVTfsBb2EnKx/Bm4PeOCodhZqXOOB6geKhhv/yawvFT1p2OB",
+	"Botpkbe6rQPgWNSfBZ6VDSVi27St6gI4N5mMsIWcrgMXIp2sr8aC/O/BX22PIRjc0kxPcj5/iZfdRzKE",
+	"SFxA/aOyWqinRVzDBQRT0ksoYR8nmxPoXj9XOpPDqDPEc2r6c0F3FjvzzLHDmGcNstyIAktZ2dMFcwH8",
+	"j0o+AkqOUJOc4KJ94vk46g6WBquZHKCVmbxS72s69HOhphMILyNHHOjD2DNwmyGMoFHxwAUf1w4bri9+",
+	"43efRO/rwWBkfSXfXfM5hn+4VKRy5TD3JMFFe/wnL/xEXYwq5lR7GfK/Fzr6PJMppEG68cs0FJdBEPCs",
+	"YPZk63jiBS/6tdsSb9RsScLmIlzx07M2RVHatdd09PYBnADPdHwEspovBbyvpukv2QU0MyLPPczAlZoa",
+	"V8P0GgIPKQci/u6kUONJ7W5/TXfqQ1Mwi5QG7DYzhYbuWpHuyYibZK/NPNDB/jSDmT/9ef/tWdQDCHNa",
+	"/HyM01U31z5+AgCoS7OQK3VN+GX2MOEWw+AkL20I3h8R+FjUlynFGC0shI8XWejIr2KO8Gkks1cE7T53",
+	"K/I6HjSfZPvXYl77rddnDG4tfut1oa4i//gk5wZClhD5dCqDrR8jl+hjI8HzWgL7C974+OfH/z8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
