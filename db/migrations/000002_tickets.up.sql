@@ -162,6 +162,7 @@ CREATE INDEX ticket_status_changes_actor_id_idx ON ticket_status_changes (actor_
 
 CREATE TYPE message_author AS ENUM ('customer', 'agent', 'ai', 'system');
 
+-- A human's message has 8,000 characters at most, and 10,000 when it was the description of a ticket that was merged into another.
 -- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
 -- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
 -- generated again stays in the history and names the message which took its place. client_id is what the chat client calls
@@ -186,7 +187,7 @@ CREATE TABLE messages (
     CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
     CONSTRAINT messages_content_check CHECK (
         char_length(content) >= 1
-        AND CASE author WHEN 'ai' THEN octet_length(content) <= 65536 ELSE char_length(content) <= 8000 END
+        AND CASE author WHEN 'ai' THEN octet_length(content) <= 65536 ELSE char_length(content) <= 10000 END
     )
 );
 

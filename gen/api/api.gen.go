@@ -1359,9 +1359,16 @@ type CreateTicketRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1661,6 +1668,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2226,6 +2239,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2468,6 +2493,37 @@ type UpdateTicketRequest struct {
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
+}
+
 // UpdateUserRequest A change of an account. What is left out stays as it is.
 type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
@@ -2667,6 +2723,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3012,6 +3074,13 @@ type ListStaffTicketsParamsStatus string
 // ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
 type ListStaffTicketsParamsAIState string
 
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CountStaffTicketsParams defines parameters for CountStaffTickets.
 type CountStaffTicketsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3120,6 +3189,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3139,6 +3215,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3263,6 +3342,9 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
 // CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
 type CreateTeamJSONRequestBody = CreateTeamRequest
 
@@ -3277,6 +3359,9 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -3896,6 +3981,9 @@ type ServerInterface interface {
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
 	// CountStaffTickets Count tickets for staff
 	// (GET /staff/tickets/counts)
 	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
@@ -3935,6 +4023,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -5179,6 +5270,35 @@ func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
 	return err
 }
 
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
 // CountStaffTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
 	var err error
@@ -5637,6 +5757,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5715,6 +5871,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6234,11 +6405,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
 	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
 	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
 	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -6405,6 +6578,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -12083,6 +12274,204 @@ func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListS
 	return err
 }
 
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CountStaffTicketsRequestObject struct {
 	Params CountStaffTicketsParams
 }
@@ -13421,6 +13810,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -13518,7 +13937,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -14818,6 +15237,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -15138,6 +15805,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -18311,6 +18994,9 @@ type StrictServerInterface interface {
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
 	// CountStaffTickets Count tickets for staff
 	// (GET /staff/tickets/counts)
 	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
@@ -18350,6 +19036,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -19413,6 +20102,54 @@ func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTick
 	return nil
 }
 
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CountStaffTickets operation middleware
 func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
 	var request CountStaffTicketsRequestObject
@@ -19854,6 +20591,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -20434,792 +21220,812 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Lkts4dj/8KoiSr2zPUjKlvrnl2tr0+DLbO+NL3O31Zq3+tyARkrhNARoCtKz1dCpPkwfLk3yFcwAS",
-	"JEFJrZZnZmeTqsy6RRKXA+DgXH/nS2ss5gvBGVey1f/SYp/pfJEw+PfZd+/P32X8HfsxY1LpX2Q2n9N0",
-	"1eq3zsicSUmnrBW0PtEkY/rxWHDFPqtW/+NV0JqIdEnTiEVvU7HQ7d0GLfONbPU/mre5avVblzNGJBsL",
-	"HpHxjKZTRmJJJqmYk+4heTNWYsTSTitoxVGr35rLabvbClqpSFir38okS1u3V0Erzfi5fp5mHJ5LRRXD",
-	"btUsZTSCp2H39DQ6GB+3u5MebZ+MD1j7dHTcbR+xcHJAT8bdqNdrBS0lRKJHeXV7GwAdLlTK6LxCA04o",
-	"l0uWEjEhgjOyiNnYIUgroor2yZdBS60WbNDqD1rv3r++vrg8e3f54vmgFQzykcHDbcYGX8FU4ROY7KB1",
-	"O+ADXu/t8sVfLq9fvbi4OPvuBXYLn5tVqPZ6SLth+yQKR+0n46Ojdm9yOjkOo5Aejk6wV5Fgs1TKWCrK",
-	"1XYdP3vz+vLF63t1HbFEUWx5RvkNWYmss13nL14/37njhvb1Gr48f31+8ce9L2JL77bz57Gko4RF1RMn",
-	"WfqJpWQZq5nIFDk7L5+9SG85Gl9H9vOgFTFF40R/fG62qiQ0ZUQuYzWesYiIid65RM1iaZrX5yzFE38d",
-	"l07MEQ3D9kkYhu0n+j9h8X+ROW6ZbPUPw9OgpWIFh/PsnDij0RRs9VuPF6kYJWwuH7uDhYN2/iqWY8En",
-	"8TRLq/N/v5BwBknKJplkkijgGnrMDyS5YSsiUjIXEUv8ZJmXmnZoo7nP2Tk0FY+Z0/x9aNI9dGhyFPZK",
-	"NKkOxUeY8jtIndfiDBaxsjGShChxw7gkS8YVibkSJGVUCh7zqZ8YXFzjfvAQIpMsIjRJSKykbXjEJiJl",
-	"JFZkxKaUEyXMftqBNL2jNaSZ0k+McNt6A22K0SNd3nxiaSJo1LhlYklE/o7eJ2PKudCT0YTSJ8FPpuKj",
-	"NRtmc+O77J9T+EalK308Wn2VZsyl2kGJaqVx+ijmvIAke5sKJcYiaSCYZRZSzJmaxXxKWCKZn0gL21Qz",
-	"iUapuGHIbFIi9SYtGs44+7xgY7UbmY7Wk6m8uexICUtT0bS58ukgof4jE4qWqXQpBJlTvipYqiKUqHje",
-	"QKAfoQmXOktRYscjpgmxTGOlGCcTkeoLjtBEXyurXagyWkeVw16ZQ8Pw8NRniwai4BSQIu+YXAguWfV6",
-	"0oJkwhQrzm5OC6oUmy9Uq98NWuOUUcWia6olv17YO253u+1e7zI87R90+92jTjcMDw6P/toKWpOYx3J2",
-	"jbys1W9JJRb5z81NHHcOw163e4JNpFJdAxdr7vHwoBuGvb9aCXMb6aCVC7PXd/oG7qd+SywYp/Hj6UK1",
-	"hZTtbi8cOUyxZUkJxzke37Dq0m+QXrOUu28fjE5O2ic07LWfTELWHnWj3viAHU6OwuNW0MpAjNc7FpgV",
-	"Eku2+mFgxxELnv/a6watRSrmC+X81NPbzVw4xfe35f3y4pNVMpyjtBQoNUstQ4Py4G6b+Do1H9+Jyu52",
-	"YxyuhQlNJAtazIzh4xf8Z661GD2E8pviBIDUqUUyyX5s9bu3gfcjEEabPuppzSShUl2bP0sU2ahUqJw8",
-	"jlYBB7tPemEYagEVhtQnUtFU+cRVfKAlzjI57yaB57vwbkIu7Hf4xLPjcVC4VgNNYD2dOOqTbUbV7/om",
-	"axSFYGAXqFAajDy/dfu97dt39ZGt2z/Ily4SnHk707/fd+EMlxq0+l8GrZ9p1Wu0NwQKBq1YXtN4YK6k",
-	"QYtmaiZSHNxNzLEf/cKtbia/KeDnNYwe3y9dF2bviwV0mxU0KDGvAXKvQZ3TDeC0WpXMntgK+3rD67fd",
-	"x/+77v5Zr7sr2CuX8ZyJTDWrIjJO9NXhlRWV+bhZlo7iiGj1wtwSMQfJcxcpka6XnQ9LUmIxMJ98aJ/C",
-	"/fb2/Hu28pyUG7YK9HgzV5P4+GXdEemd9sOwowfbC6sb9qg96unNRw8P26dRyNqH4yeTLuvRg9Fx2DLX",
-	"rhZraw13w3631z887ByF3d7BgW6Y07me1Ac2InIGx26Rskn8WR/Dm+uzv/LLz6Pz/2A3F1HF9Bi05Fgs",
-	"wKRp9q7sa7k938qyrwV7PWMat4KW4NcjNqPJpHWlZQRY0+vqtELWPhmH3fYTenTQ7k2O2VF0OD4Y9WgL",
-	"99h4zKS81BuvqpnovRiAaYTCS6jAg07RPSLzmGfKFSa+tPA13MWtfout/jQbfTeO38R/On//9/Pu6/hc",
-	"ns/V4q/Pzo/P//a///0/nf/97/9pBS32eRGnTF7HvNU/DUO9kSYpk7O8IZmqa3wVuZHZNSNGU6u3j8ci",
-	"46ou/kyrp2P7/ZGbk3KBb46HaJrSMft3Y93ujMW8tpmesO5h+2TUHbdpd3zYPoiOR+H4lJ1MumGx5Dg2",
-	"Z/S+C8HMa8ct/jNNQe+jZ5SPWZKwqFGpy4VRNaOKcDES0YpwxqKyxWTHCw/V8IL/je14yowJ6HD767kI",
-	"t7zUnMn8yi61sHanhc0K3LMZ5VP2lkq5FGnkdwZxoWYsJQvzUunwZmnKuLrOn+nrPk3ZWJGZSCUjI715",
-	"0pXmwWzpviYVXSRMq0HUtK8lRDh8zwT/xFJJ9axeC6X54UJtZTAeO196bmD38TUX6prapusXciSYxJsY",
-	"3kGDsdvALndyzzWl9xzzlTtlp1e/xa95GkA9OKHFmfeuqZ6kPfsCSMfZkklFYGMWlHMahHu/wVu4NBcr",
-	"MhI6VhLupFhJMs6kEnOWlq6l+n288zVbjPAVirANQzTrW/Vn3sFDWfT0Wih/Ny9FSsYiSRidZuWLuOjs",
-	"2zhJYj4lN1ws0S6id5bgrEM+0FgB4dSMzd0OLxmdN8xL6TNgnUZzNh+xVJIVUx5ym57ddoG4DS3Dj3o/",
-	"0pFum3IS808iHpfsoBGT4zRewIHrt87JkkpDw4iopZZo9XwcL6/d8efYFjk86XY1uZepKA3tvWRpAzuq",
-	"yxDrLtEtWFPt+schRLjnmzY7+qV2FGXuIurqXmqC6vOb1ds/xuLkP5//Zfrnw/mfwvFf0+7ow/g/P/94",
-	"c/Hkj7ynflgeZS/ESXxGTyff/e0/ooPv/5EkYb0KhnWsWQDLXUpbMpaLhK6uzVTPIkp+EJ9YQmHnss+K",
-	"pZwmOBb7fVtvw9Z9B+qXeTeNd/2uOXB3zdihyM88zTWia97AOAy77ZOo12ufssNJ+4gej07GT6JTFk7+",
-	"3Q6hE/NPNImj2hlY83E1HsQhuWH6ZZJ/u0JpwENsNEnpf4G4UZBGz/DuMSsbxOFeBy/+uhC6XuADO1pO",
-	"5zvLl5pAz799z+knGicoZVcv/4gqOqIS5hWJpU9aikbXmdNERUTKGygEpV1dxt3jrb2hz22v5ZHVRKTK",
-	"2IEgTN6Ak8Jrl9fyTz3oqWyN7xOtFFgz8OFJ1zUiL4SM9S04aPX1k8Cx9JpmO2azgMlSjmdsTq+1HBcb",
-	"c2a+fY7hDTEG4brZQFrcJ2hGHquardVubrSg7mjvldnob2ys7myb1qTB8eR24OqIyqbkLY5cHkeTr6bc",
-	"aiG/uL4hoNTeWICepstZSs05i+hjECWRwO4gs4EqW8T9XJ+XYlW21213UVTxZFW2MITkzfTtb8ZaHjsc",
-	"N7wtGsW4Z1QrOiQRfMpSkogpiXnlFje3jWYHusUX+rq5pDWz2JldppppJmdlcFNdK/i2zMdSWFbK7ccg",
-	"SqNIztr6K0KjKGVS7hI5ddoUOfWi1DSxA6uxMXfcQAJzq58/99HB6NG4ymRGTZSTFQVI7IuDcQSFOoEq",
-	"TWoNmCaJFu1nVO0SHHTSSJFikGvIURurJspLGm9v5Mqs2SAPWvkKlq5y2EzlZvuHM3VNgL7/4HaulyId",
-	"xVFUPTOvhVW4Y0lAxqyfkEn+aUUEMizjAX7pCEJJIpbQ5C7CUDnc0pF9XjrjqB2NYpB6tn+kPHozmXgZ",
-	"7w9soogSZJbNKZeVgIw5TlkfC2iH0UTN6gGJWl9nScmakm8XcQOfnkdsvhCK8fHqnL9NxVRzurocKumc",
-	"EUOigEgVJwnJeMRSsqQrz2LERbPXMdfHDBt2mZZtz+Hlzmja37MV+OnKfe2yVOO1gVgue3P6h2DWmBNn",
-	"6LXVbJplhbCvYjmnalxdIOgBuN2SSgz90nt8Y7Sf2+vcNl3a8x5KlrqwplxDyHtvf9dEWiWhM8K19Mvf",
-	"A+JxvEGqFJvQLFFojLNhxz4C2a/vPq2DUlRs6NrBzMXXGLWY94oTAO35WcoixlVMk8qZ+pAKPvWb6u0c",
-	"oIHrsdNCha+VBR+C9si8zdxYt4tEdFRibt2SOVAPi5SH5aFFffQOWZw94jHc5ccilkQJlD3XUMjdRGjo",
-	"c+QiH0cRnBFoTG+kruaxvaMj8imW8Shh5Ozi2fk5qBJ0rFgKdwOsuc2Xgc6VENdmXLG+ObWQDXsxieex",
-	"avV7R0da2oY9oSlTGQbmyuwQT1osSlhflLh89NYtTJVozuK8pSmdM+Wx58Ge/TFj6Yos8peaF8Z9x+H6",
-	"+c96LTJ+w8WS682rBWFqOoEm/ZQXmboWk+uUclAcgfowJof4mjgO8fHnHUge9jaR3J1jI7GLlxwyv0NX",
-	"vSd+QCtKUuuSeAo0XTB+spnU6O+v8AcTDGCCD2IUenDYhtzQ7K6hzWv5gx1QI03wBYceXkLg0C0zyMd/",
-	"V0qUojD2SYjw8CsQIqXcauklp1Uq5mDZ0hxrnAi5fkcUrZROn1ERTXbEVKCppNzsLoSgTRpjTgh3QM3U",
-	"KN7SJPmBSnUWzWNel0gTKhWh+lksVUqV8LEiiD6Cl2oCUoyu6HozZDkTmj7G2LHL8WBNxPjBN+gaMZxR",
-	"AxHiT+wtaFB1KqBmZfy5TjKDTWMYVYTz+YLyFejx4HsjP6hovXm8Fxrrl9c8fjQOu+2TUY+2T6Nu2D5k",
-	"J5Mn9HjUGx90gTdLlWZjvZpa43iTRpDNMosXuOveCaVYGhnHaMwh0nop0hst/EZ0BXfvIhVRNtYD08tl",
-	"x710HGPZKGlU03tP+ofdThgedrugd6dZgr6xd2yS8QiJBVK3opNJn8woj8CtC9k8HXCKWY0piT+BEVtw",
-	"UDfTmPEo0fTNFlEj+Y763bDT64VH3Se6/9xK2IWVFdNz/lKkVSs3WLrenGVqRnqdUI9v7i7jNKVc2Vgu",
-	"R4bcwoWaSS2jgieKRrTkgs0H5HfnSvKnizevfd7cakNbDET39YomemLMH82iNf5qh+ZQz+2H1+ZcVtk9",
-	"xEcZNq+FPd2OkfhiTt5fvmw/2YXFdZuEgXwmpBhQ7VDXRw1EQIPtS8aiER3flGlwrsiMJYsqn5/P80QJ",
-	"VB1jFWgOYCK815/nw8p53iWgOKUq5tNWvwWZSmt2f7kzZ76yOYiBRxCP4gvo/qfwCQaeidK4OkW72OTM",
-	"ThKvgMWC0VSakA6t60z0LUBJyrS2jHFLy1k8numvUzLS7aQsYVQyabmw5bwbCORaP++yewyB0Apzd/pc",
-	"3Qat12z5XtYVFM6WXmeyZVRJzHeM3Ox6XNuv2We1JtrqXEnC2WdVDT6xMbuGqqen7bDbDruXoT4rfdxv",
-	"legP0jMW+Z87siOP6qs7p8/InEUxJZrPgSAlFizF/WVkS7y4fQasIhbO57GuNVTE2KP/B2LonO534eVP",
-	"Srz8uODlr/OgviafdWX0hk4vRcaj+hWmZixlgVYz9Ez0mZMNBJlAAz6vFxdoDtR/7zLXsjPnsDxX2613",
-	"mvjQzLAevEE9IV4F7ypvNQo8YXR42D4dh732QXTIjibH4Un3idaxLZ/DyK5gpzC89QzroH/YLMYeROET",
-	"PPhPaG/SDtlhdDQ+Hp3QJ6c1jh7Law7E2JWBITX1il56kQQutCRKZvST1uAXSexV88yeuFZNEAImTtRc",
-	"79ZkWjgIOW7OnF8+2MlzOm5SdMwMC4iChi1WmYQmzlu6SgSNLoX4QV9sldD+Tywlx4fk+/hbD1UW+Ok1",
-	"WOfg46rWB6LhnK6QvsdHRwfHZLRSDNLH52InW3hYUve6jivITAWtmGY8NSrUBw1UYDzSWwQWrMEfg6sZ",
-	"kAW+6/cR0UyJDWcDpLRu7+Dw6BhyH+4aK3oXTyPotlbo3GIwufZVTHJ9aOp6gbTbD080G+h1gQ3oy/x6",
-	"+/QNWBgTQvEC7vGovjQYwULoRDHjsLRRF6BsTrX66Nm65p1rZtqt3opJpM8zNJ4bxG7YAu2DeQ+aFjvb",
-	"TQ9PumXDKcxhF8PpQUlX6jq6kiUfKeZZPxFVWgDdU5Dp4QGGElTYppgzON16u06o9NumF04r17nHvERp",
-	"Jy7D+smM1n5vU1DX8ZO58yGF775GC8+AkRx1g9AZiVI6Ub95i899jDiWQnu04uBSvE3Zp5gtK24+UNFF",
-	"lkRkxBBzBfyvZpO5K9WAyvafIoPpaVJAjAnBJPQIsQlofoETmS0WIlUkYvKmU+grciUVm4NeWbS6BVOv",
-	"Irutj0IxER5ewlj7XB2/JaGKGYKMZ4Yx1U8stJxb+arH1VhA9Xzyd8CKUEStYdu7CDgYwucTcHBuxB2W",
-	"5+xWhl4Q5YIpFfOpbIpB3+YM/2oPW/VsFdP2JGoikcp5mj8v09rJgPwVDcNXmlyZsqHzjYlhhehOwGCw",
-	"ZW7FLTZfsTw22DB2NEC6FkLd3zuq2A9ayPBxAUBxMgcT5HDBvWaDlCp2nZhWylxAMtiWc5GyoiU9IvgZ",
-	"Ar12d3Ruh+Gkp0iK0dWYQWn0QBN0zzYuL3orjeKGbqoapFNTvje2P2Wc6W7Xpov6GrUfFkG975jSkphf",
-	"6nCdUHo7mPPwf26nvbidUiT9fmWWdyJhr4U6w5NRXVCIkwRaUSIVqAw+YVq/homtphnnUL7hCWb3QFsD",
-	"kCMGLVC9R4xQeWNC0XY1ah03hV/qmRXhnQ1nsTpwTZILRtPx7B2TWVLPVjBKgV4mWk9bWI8tUFVpjbEr",
-	"FwEljxcLreR//NIycYLWewA4vpultVt3v2gBbccoYCRhMQxj4jKjMFmlWpL0DrOaI3p1d/06+HIXt4wh",
-	"ZLEcfmfWen/NRuo7/iR37iXaxBtp481U/q0s2xUcn/QTS7/N5Krhhk/ENObr7neM57we6Sbc670uIqSM",
-	"LGmsRYxd7vQnW6ex4ZyIGVGNjbgDRg4CYVs15pHQhRILwzwUS9hiVjICbYYm6ZaSSwHLwQ684k8yX56C",
-	"tetQf3lyEIbhYT2Z+ZRCIufRUfuJ3lnHk+6oRw+jJ+w01O8uoLmDTtjpdg864ePe4Vo0H093sIvQpN9v",
-	"vRJ/j5OEPj7qhOThX7rdp+SHmGefyecnx9fHh4/IyzhlE/H5cffwqLOGEXSfXPbCfveofxh2jo+6vYMy",
-	"SWzGaxNNTvphr9+Fm/mo2y3RZNylYTs8GfXaJ+Nu2D5lh1H7qEfD8Ul0MDkGD6ChSdjtR6Mn/cN+//Hh",
-	"k/VEqfdXIspzJm/OFovHvU6XPIzfXDwyRyme8veLhnT/uzs5t4rGAK8DWpufeSB1zsiPWcyUlrB53dSM",
-	"MiRI/N2gRZOk1e+dBK15rOWVQ81jhfi7FjMOglbGqZTxlOs/u91K1x790Bq5qURhiUjGSFxWGJ2MCP4P",
-	"bOtepLFIY6VnPouns5bndqBTECNHBiLi6pe0hgctw4SvZaw5+vrp4c6GpC5PqOdLcOOljPnQsfzHGfs4",
-	"LIsEaxG0+Luj8bPz4/ObxV/+/OxPpx12EHbGvYSP5i/D6C9/SjQJUn2GHhuH+uNtFvoxjdsWGPIPmLWG",
-	"+tjvdxvEbU6nmE+3TJebUUn+lkkABs/4HlLlvkJ+mrRz+gdPUbv0ZKUDugvWn9gSMiJco+BakIUmoBGE",
-	"j7mOI+AFW4WvXAVVdJm1nCGsBW7pWfu4sybGloLMP9SUNbfyOV+3xNv57flfc/1k5+um2vQOzlcjoGDw",
-	"exX5HH71eFZsyg7ynDxy3uf0i6Vp5ilJGQTFxwrdLrvYKEZNzoNLE4Rvh1LTLMpjLWb+IVYzfwilfkJo",
-	"I7Lab2Y/ltxk/xwRoVe/zlPYKKs3iOb/xwj3tQRwN2mZ5B3L6hUgzE7PvLnDCFCQMny6Jl0szxfGojMd",
-	"cq5knpeWp0z1TZIMoVO6W6rMuCmBCiZIYKR+FunMBDalEK8oX52hvOtLYY8/q5nJL1yTeKuEuJ5Tvrqm",
-	"tiWfLco+NFGIpjIPAjR+hqyD/Sequ96m2kD8JKpOxSEUqhiywVgHd580r6whUvFKOc7OVMmCIBpZb5KA",
-	"0xAQROTeCVUy4eUzKkbaTCf7DpApjZtQKr+LP0EVJkqsxh4QrZkbCx9eQmQSs6SMz4t2DzRP8yxJLFDc",
-	"NbwKSyHSCEKvAADu1mcSqJoAAPQ54xFCbL4/fzaj6k6uv/XIonfiqc7lfBW0VBpPpzCbwqPYtsZ6d7Db",
-	"VjbccShfyiULFzQ1AFN1A/9a8cDsG/gKYuIqETLFfGU2mseqMlcjt+1WbmRdRZEdy/mZz14xRb0QYFAA",
-	"oqH6HnTelootGgv0aTK1i0EaVLLu+veLyh7F+/XKg/dsY33hQmiD8Wi7USNE0HpK4Dtb0/yONTfWlNxw",
-	"V+/j8zevX1whKFtlL/755P924z/lbsR/vvNUavmV7dOd0gXvdlvgRP0AgXdQWm4998s2aMvrrpbgyx1L",
-	"xHjmAhlhWyf03XpvSSe+q2G8eU1a1FHec90/4yoe01rk12uRYyNUpcus8l1VuCwyxDhjkYUFzBEedjHV",
-	"HDSpIZAPVhlNTYCsDhgufG4Ccln0ikUxvYSPXAq8TWjMa+XWchrkn19DqhvmezfmyuWoZlqmxrSD+2XI",
-	"TUqB60cFRZyJOV34yeKdA1AHtONmvHQjoVbjGssGXTj9KP1Kt9VmtPQP6LCyWWNeR2ot46RouREl81s2",
-	"FnMmvRlxNdRyX+rqOo9uPb9+h4Ijedrqn2kSR7Qpi+KMzGMpIXMLlru+MT/l3zfkT0ASxihl9EYSStIs",
-	"ybPPxoKrlI6VP0FFb1AT6OakoOAwdoFLCpsQygoKrMm7qE9TE+8Dozdvc3d6rfLmXPB1poUlozfXzvNy",
-	"HLuD28WoXGm1bJoZRNM6tcphdw7B8vZ3oVm3iWZ64u7UavQqzw0cZYiJhUXsIV+2XohAT7zgIRKdmeVs",
-	"YrARkIfvXj4jp91uGGhVDR50jzpHne7xI6APHg99WBaLRHPhWPDHf5NgBM83lrUTAGAv5FzQzz8wPlUz",
-	"A9hlZiVVas/9i0s69Q/bxFPqvb006VhyJpY8wJhJg2Kl95BIfcN/0nnSOagMftA6GLRaDSM8PtS3slIM",
-	"/KD/b9D6+C//2v6vq98NWv/Wqg49aH1uT0Vb/9iWN/GiLWDoNGnnOwXr+ZSBCt+xRUJXyBPKM36bMshe",
-	"gTjVNGNkOWOmYrkB0rEucEz5JIymSVxADFqMR5O5OKzgoQ1LdKguk61aJUTCKL/T5H6I+U19NsNBFoYH",
-	"4yxN4B/sKUlZ8vtBi7PPatAa4nI96T158igobHoLOmUdcjYCOgA4lwnLNsY+ZxmhdRtE8AcI+v79Uah/",
-	"7h2Ps1SK9Pc3P/ays/DPs+78u+mfo+7qcB5mJ8vv/ho++c+Jb1BNu6IXHj65z+r/IPCw+Df5gqpZvsNB",
-	"ikURsjzfO4VL3PNA5pkE9QF/gIR5uGhokjAIruYRwloQRsczshBJPF71yTAdlqMJEzZRAWxuSCHQl7kN",
-	"Dh+qobEOyQF/COlj7ZipSXum1IIu4nZKFYMlbhuG96gz4JVjjdHPT9Pfh0/V77ut7ad8l6XMSfMWpukj",
-	"EFUuITBEWgZk+KNDDz3nZT5nsuWU/RP+8ffdMHy6/H3va02ZqXR1NjFgheXZXpgJKAHBoq6N3kWzhZB0",
-	"mY3HrLKtu+6QJyKdU4z0VQegMdLP8Tybt/pPjgELaB5z/Lubz0cPFgPnt5+Qx0y49upRWAXr4vn3D6Qx",
-	"cecF1str8qm87RjXg/2of77ynbMPHz6cOTqNfyDjmT5ofMqQYx6fHDkXXPVy+xaKDpKU0WT++0HLqAaD",
-	"VoCQqr8flDH8gOXtzilug1YS8xuUPr57f/4u87C4M4MsAkDLZ9+135/rIeeyx7mWmtKM6+8LDepbEa3K",
-	"CZutf7OXX0cLv//6OH8U6M+hmeorAGKoZimjUdNzKHCYA0SUR/6O0cgufv5lbexTppwAMlDqEYhSegt7",
-	"rx1D04bE381YHkinvEh5LLg51wzHdYyvHYmsD+KHWCqwAznkkPUxJLFUbhnhHYZQVGtsWBl8gcSq3j0W",
-	"I9zDijybUeVU1FmzqSGxVpFxEjPuGZFkPMpZTn2Lx407d5vNXxkpmpnXjLXgZeRkw1D/fPKVB9u0x6rV",
-	"C4vs5WYi613nmDJ32HTPGRRmvvQeQHzo3XARPLrEGL1Kr4zO1/b5gkcsMhkN9U5fYL6adRqawID6CBjP",
-	"26iOwHzjH0SYD6MoBQT3PCR71sfzUgCYP8ipxhRj8DeYjzEiMzKFaWqnEOWJ2pjy4in5uOS6IQGL9tFE",
-	"74f7d/1m0sSB3ookAWaISCSb2GDTULbkRQB8VURKVmUwmo5npsik70zrxzacqDqCHz2dGnOQhar0nFKM",
-	"Ryl82rb8g4cM0EKNj1iz279ZdHzsGX8uZVNU3nCsH2Wgw4a7yvIe/wLdh1+8pnMWuWX5yiN4DeBBjvkT",
-	"sisspH489hyYRZGPXhtQEb7UNBy2bNqrF4qmarPwMK4US92JKGzZfGdGTl5nU/fFNblL3xZBzdcxF6qx",
-	"V/huty4r2Rblnr9jilCnMDksP8pyuV6xcUXcHnYbI5Nqo4xrLpmvKeqGxZA+q6JgmYex5vag+3HXBkYP",
-	"UYmS/QggjvUxI7tZUDXrVB6XMYEaCIlJDl7ivbUwHOVxmrSIdYtYg7+pWQ71Ay//X+Cze/Rtk/Cbpm5e",
-	"8PeOz3bv/Z1BuWikN8JgeOldBf6tdl9KZW6QWq9L42gWCACaQuWlpANIwNVCN5TKhmwYP8vf6yAxvNTP",
-	"iPJDhak2RYWXBrHSxKoWomXlDq/iYlTHVn6Ow5OZvjRn1HuA9EOHhNuI/Sl89P7cKM47sEdnTD7lyT+q",
-	"9VpUeVCgRu0wrE/ixq26XB2WfgzjuGEr3xD0c/N1jS8u4usbtlrb/4USi0XTUumHDkl8or9Y3GdR8Mvm",
-	"w2bsIevk76op5NvV+fOd5e/LRjOhVvG8vGc3hbBJxs+5HRLP36NNDLgzuS/jOUsgj9jb7xKzHxcLxlkE",
-	"gv+mgZjm7jGUnZS+dX1v1PqC6vAcOaB4UsQpNF6HzwAJDYgEZv36ODFtYfc70QzAvytN93Fjv7vtTNtn",
-	"wwZ1Jt20MzIncGSXrWFGYCM7Gvtv1EWzPL7k7uqVv9f8WDb2OWVqtw4/xGoWpXTJm7aZfcG70kvzcNc9",
-	"dlv9omCk58/9nNDRHB5IEoOfBwBQ9Qkq8NYrLHed++HfUjZp9Vv/+ljLT4JrPv8Yn8rH58/RWA03XOOQ",
-	"3p7r6xGHQ874imDEk1wwjG0CcMf378+fI44ZujW54PGYJlDVwoA4A0Z304SK2/S+k9Es6q0o6hJ5fMUW",
-	"2VUJMhVEcDTBdYjeDSJTYOUt8HFHbBrzIizA4Nu6yLYl91FYgay1M5wgzqvfU3d86HrqTsPwpHt62js6",
-	"PDkMT0+7jtMuvJfT7hm49Nc5pBd0ynDGskOgJjAmGOhnwx9ifjMk6Em1kq/5YCJS9hTD+gQZMTKnESPZ",
-	"otPyUwNjC5p8rd3eE5hy/ncpnuTjWfuvtP33sH163b763f1CSkDpbfDSQ8iPsFDGklCcq8XkbpoaQhS7",
-	"M4sYVINs9Y/CYI1/trdH7yzMC28J37n+MBOywH8GkCKuWOSegIAoeEmf7iQx95HskBxhDA7ASmRAEL3w",
-	"kjFIo+ImzMRHnOKGusux3nrmduKrhc+e+QHKiWD8VjHpgEim2bRiERmtIDiOyjIlaFJxUVeqlwfmtsaA",
-	"tGtEcY2aSACDa9z5h2Fp6x+Utz5t//366ks3OAhvB4OO++fDYM3DR1/CoHt6u7fwK6869Qri32JFJJ1A",
-	"cJVkxvdiAxgg97JfibCC6rUIDAKqyGTCxoi81WmoeTngRdHLgETxZMJSC1jMPrF0ZRrpkAvGyMd3TKUx",
-	"k1cPAdvwcYp/mtiXck1Ms0TVGpjr3PnNbOpf2v91X/Z0Pnlly/HWaY03LYpsgicrEiNHHr64pNOhrR+K",
-	"bFqyAK/tZSwZGR52e8MOGX4zxFr1qw4BNYxOIY5ZszoTuREQKVB1oWCASRnG3C5S8XlF5rDiYqLX7+Hw",
-	"w2OIChwGZDhoHbSnf48Xg9bwEYTd0ZLxls7ZOupP2q9MHd7tWMQLrmK1uqRTU7p18lpw1kC4y4JANlpM",
-	"8zDN0PuagGhrwlLOBqwrKEcNxpIMD8LDIWxjwNXAQOJ65OSAdw863U7v0frJ6tHeb8Y/UOOna5Lh4qgE",
-	"z4rY/HbegclxHdM56xMTcViWMDHOr4+PeDYfsRR/GgaFeGAyE00KLwGXM8b9ktFqwIfmc/PcfK8vlFEq",
-	"lhLQgYfoRBVZOmZD4B8wspHmEJIlEy1/QkF/p86mrbSCZpQBjyWJp1ykLOq7Fic1Y9w4XGHEmtdAmlVg",
-	"HLCUDFMmmRqSJVx8cQQ8CQx+MGMSrllHvQRtGH0bTCR3iRR0lu+c/wfcFt5VBHZJJRmWOtNLIFKowELH",
-	"bA5XuphUSAkEM1WKcraMc8Czb4Q6UMCk4SQpA2rq67yYeFXaycce3WXWhgk6xKsQwJBlvSC/aVvnkv5d",
-	"d9m5spSYYyQe5WQI22TY+Vo7wE71V7YFzD3S+drrX50+hESvl8tjxeZ1sZyc4Q9iAqj65i1YZBPqbU98",
-	"l7yKv4UdxD6rPt6hNE8rMdoO+ucHPI+sJnNGuUkAiDHW2O7ASjjtUfgr1hCMx6TpxjAS7jojhOM2uafO",
-	"jgaWpqGgnWXdSApLzD0HYtw0TSMxXp6vawpxoo3uOZtLRudNU1GMzr/uPKwx9L6TaFRiCzSsrzwRR2e9",
-	"11TeS5Y2TcTYPr/uTKy99F7zuNVf27hUMGr+RyYwiTcHsvpSym4yqVe/gywnQMkEBmmdRz/az31d23cf",
-	"225ug3J5hU3fuQUd9Ni3m+lbHDJO1xNObtI24FZZX8shsJXbAaMoWxhtitsVh4uLypsilqVf1MdWhA64",
-	"iucsAOgiAzkKTcLfEV3hneNksJXyTnxzNO8WlGm5KRntIidjq4/N6zbFoZ3nOKz9usiGuC3CpV8LBVFW",
-	"uKq7baYolnSUbLEvzs6f21dvg1ZcaPzXMb9epGKqVd2NrTiWgnP+1n51G3jKHm5qqlpq8TaoAAFuaqAE",
-	"ObivrV4u7JlnPZ6d4761YRopVO7dKoFOt5dBVaglBae7u3d330Lf0ug7qtiSrnbfPPNYjgWfxNMs3WoH",
-	"vSq9fwuRUHzrBT87f+2sNY2vbTrMFl++ta/ujaVBDF22MIF1KZsAv1IFRBauMoyXRUSKOXP2hLl8KHei",
-	"Gfa2rk4i+w7ranN13CN+w1abjzZ+V7F6al5hGsx9e9s29Tb/4Dbw1Ibf1EqtDP3e1t6e3DHUf9MLOWJk",
-	"QVOpry9KQH0h+XTxAN9wSCGGk188gjopoEYCoJoBsYP08k7LJC7ktZp35vNuXsN1UeV4izP7zPnSHUfl",
-	"CpjHcm7th9vy/1f2m9vAAz2wqaEa2MHeFjcvNQlMVyohsOpcCfjgKRli5v6QSLqSZAnVbsgbNNi6yiAZ",
-	"Ma1WS8yeRiFV68/5yyVGMuA53AeuEXIUdwE7CKGjd4ZbSXeHbVGvT7uJ6tUKvvsleiyxlm6KQiGYG/AU",
-	"NOzCX81p+DqXyuatQM4k1LYCR1Hx/owlCyDcizmNE/BK70gryI24VraFtdRxOtuvNOUI/0ZWiiVhbd0d",
-	"oVGUApQGJKykoziKdp7sxP1+7VSLnva29IVCC3W1irWH9Cc9Zbg8VCnCRI7FgkkSCf1qRYb48OFDu5ro",
-	"u06QqOYFwziNiHgZz5nI1O6Soioa2CCp2a6+1pmKIyN5YX4iJ3po+xO//ArOjpLYfpWsfRD07BfWWs65",
-	"YimnCdZveqGv4J3FXGxpC2HUvLgnAoLluoiD1/NAf0IipsarbyjnhgLEEbA4Ixk/S1mkDypN5D2l/HG5",
-	"pW3EcrfzfavNGxk9iGI2H+9rcLwfqFRn0Tze9RKBPB9qG1hLz6KrvZDxtSCMg4WGQP+xVClgFOVlqhM2",
-	"UbCNcuEFUZZ3mmghOdlGNplrnC73xt0LOCnjqisYO+UrB4LKnrghjsKG5VlyQLLrPSgxsd9vIgJ2tPdz",
-	"I7MxnBc+RWtnbmJYiSyVdpavRBRPYh8M1Ac3sqMW0lE5aBY7a93hgndg0FVD3c9tq/xnMi3CQle1tN+k",
-	"dnh8SL6Pv9WbPTA5W5wt85pyRgPXR4ELxQLS7T3R7yN9jOv8BVQf2/XU21iJa1Y0s548lW73Qp4XJibV",
-	"YCLEsojWpilzSuVD3HVhtbChOgmjUjkR3npXmVK+nM71VYJhhkPwHw075JlYrMAnM+CaXdwwtihCmpJY",
-	"KolwWxgobkoNl9vP2UzKaF6GAq0ab1MIiorLKJa7rI7T0LY2JU/ne9vCFtkpxnhfvI0gbIqToY3gGz7N",
-	"j7cBFuZThoKfycW1WbE7UwUc/wu3mQ0kKXe7N3qYyuJ6mvloYN8UOxanj3eXyTE1tVHA1n5PwVeJbWwa",
-	"RuR1u4fbwClRsvEuKOq57NEA7VZ0MTc9jJQ8xIq8moKPQBSo1nv5CjJzveb4DgtTK9290VNd7nV/xBUJ",
-	"K0lPkPcSf0KL/AUCabzn9BONk3vIzzS+Fp9Yqm/MrUSaN8XLetij66w8hLWfP//WHbCmlFPheNPHTgFo",
-	"2PuVmiqbD0CpLM3e1sm62fT1FFFFR1Sy3ERWMvoY1UDZIHCrVHOx7JDLdGXspwlV+/TEVUva/fIWoF+F",
-	"GFuryPercIfjVF8L9cwko+xoL/+MxqJrfcNsZzU3X5w/N6bzwmGqUsqLcN5t7qnL4os9LxeAUFKVybpl",
-	"2iZVAHv0FOva5S7YOWIp8JT52pJBnbm1tH6xsCeUVfVfWEubZAuihCBiorAAwj946JIhtvHJ//wb5BdY",
-	"29/AqmHBD5HGf/95Be9c4s7qFUfWfv/eU7hj34bqvC5JxeRWF8S/htD9ni9SocegRbpnxXrcU8z4NYRy",
-	"BJWCCptaKBVv+DUFgtSll1wbA5sVxoMMuMX9MNWRGgrM7LCyDYVaNp8ezwj2StgHbhWbgOQJqkQypU+T",
-	"mSsZiyjm0zx3jbPGShKVM1YUplh3ssxbMNAPqeBTtwbIL+hWC35r7BJ5Yo1pIlYl+BhKdVIgDm7/XDOf",
-	"VY4eDvbTujvkDTfp/kRMDH44eUFNNnxuPMXa9Sa3Cd4CO4E06CiLVG9RFduwo4htScxn+lUgZ6KoP/8B",
-	"06tiNmY2IauDmU95UZGjo4Pjarp1Lats3oSb+WG2KvLZ9HVnIpc121owsUhYpb+jMNy2t3PYjzRJ3kyg",
-	"8M2mFIqrO+AZzBvRWTXVljORlGGeIfNDsWYzhh2I3iwWJxTCUT+f42fdsJgqTVMKohYmkPiGcBNzyMI0",
-	"tWRhkwFYgoHtz7iNGfbA99uiTx58Crx+4lJbRdU2b1MIYO8bZJrxPH9sfQJ/rdUC+f5rLbG9wZppWyPq",
-	"u/evry8uz95dvnjeClqXL/5yef3qxcXF2Xcv8Ofqj8/evL588br284vX+nPz18X1xeuztxd/fKNfe/b+",
-	"4vLNq1YAPb08f31+8UfoSv/54t27N++8K1AUEN6KUO/Pn1NF70KsWzdz6SMOoBiIGP2NjUG5cDd3Hcm2",
-	"8KZNiloKVeaWX5UVmM68FN5O/Cn2bNAzrGSSj3i4wy71H6NLBzkZcAsyydJhQKSikwlWSEKHq1buhvnp",
-	"GpbOLwJvrTt6lVXBBDMBNdksHZsW6V3Gneh+GqGziiZvndXADLVKXaR3GT+bMq7O+SJTQ+dWG9oDO7T1",
-	"nko5gq/cKw49isp4BuF20D8Z+ADMrCrvi/XsuIS3b+5UBN00gVAd8oYnqyJj3W7EWILvcGvm/Qwa9bLv",
-	"XhiGdf69hjfiADG228SUpBkPyBLQcgp0SJKyBaPqnix0izTJ0gm3n9opODdibU9pNjKnn9ujlWJwkR0+",
-	"OTo51jvtXGtiWcqeGZmlLhvkmSuE8YhFDriHxfohQ5ktWCpZxKJhn1Ayy+aUEyXEDRFguC82G7o7C2uw",
-	"C2FOJI2jAS8SaFgiGZnEqVQdMhzbqh3DPuTYgNJG5Y3RsPS27ZBhlNKYx3w67GNyuilir3uViDnqFhEy",
-	"E4MxWRBdiNADbQ2xkCgyISOwDU0mu713q6lRlUynoOL8KWczwV9S0SSxj2z0bNDKp4u8oiGOHdxD4Nqp",
-	"OYqClqUFpLya0MagVayV96Y6O3/VsBWoIiNTI7OOLi4rwJ1kSDMlhkZKVjM2t3j+BWD9EPArh1Bzr3gH",
-	"WLA+ZGLAjcNYb5QolmOaAl+eY9zBUEwmQ5IwanrI4bcEbkBZWapMCSTKRNNXTCYN888RyL26gq2CHzml",
-	"90FZzVKOqcgFQGWZQxor9Ubx07x2Wy72u/6jy3jOpKLzhf6M2WDZtd0U8Obw+m1Qru286fuXTuHp4uN8",
-	"sNvJOc6wr4I68h4nsUKu08EuUqlQTd5vL3rzQONlPcvyhXmsAA3N7HoDZW+Ws1MIL5vB2lyw7TsKzY1A",
-	"FIWZxAZEAqtLIaLHXlZWjy1uMheJ31ZEzLiKEw+o+PY6mYhYsokUr+Cl28DGqJiAma3qpJlgEhdiZJnq",
-	"5eFktDIyBMpwkgFIrZ2aRdjK7UqxJKMsThSJQTNshhbpYl3VvcCL6PcAsC1OYrUCvkMnE/DSm4qt2x7a",
-	"C3z/tgQrfO8tZR22NrgWQ3I0a9tD45bxP5Dlrev0ZlfLVCbFZSpJqk6zd9qZmdV41qpdKDT6pPYSPCPS",
-	"Psg5ut34tpsS5/YK+BXmu6PgtZPlqSzywVxVurKxJTXuCGmM1E0+qxRbrFR2rVIPhuR24hVOt1zFSk2O",
-	"DdY8ykGDAxrmpRX1kLUskcbzmFOFxJ/TxSIvAwGWOD/tnuuH2HXQigRnjS8Kzux71jnScI/CU/su4Kw1",
-	"vfpOP7RvAkJb05sAFoFv3uZ7ZPW6gNnUPwvOtjjOpabWv+pQZ9OrzlQ2tpqTctObLilvr+rbxaObXoh5",
-	"jvaa7xi3Qk1FhKsA+t+bJzq9aT63MjnERAngvI7IuF1HufDo7c0CEAJnXaZCGQ4MBHhKqGW+ccJckzDH",
-	"gA/gQs08oqilbHA1LV0rxaUfSEQE87COoMUa1ukyB50OjKIRp0SkgND2Yr5QK7wyIOB2TOfMTffbym7w",
-	"GoAM891TNvv67AZ5lR+/0R5xESsw2hU5owxt3c1LuK8Fta7y1xrgObPVipw6RLh062+ii1wC8SFgF5cR",
-	"VmTukyHyU61rB0ZmHDEIaEaB7CkZWhkyyt/IBdPiFntKhsghh8GAO1p+YLFvy7ef4PoLx+AQNBkcSmYF",
-	"4rMqBAOO7nwtRzqKnb7myspjPlfQxs2sCt5eVtc3adgNRVfOuM33DfLZmgosFn6xfuHvqCFCYoLcvxal",
-	"xwpxMi4wKbIVhJC1MWV3UptgJ2dy38qlHXDuqdf9BADfMDKCFqBKOWKp5oxmv9hJWAfQWrYMSw73L9zH",
-	"bBJ/rm+AP5oguxu4B6YxlzCYlI3FlMeSIRRnxczYrVgZj0pQy/LmugQK/6Xb82BdA0uBgkBfj8CmA0fX",
-	"TJiUhpgd11K/Vm4QJqgZ0uE3vX2Bb5kg6Hi8p0vbNJYbgl3VOlYyz2xVQt/iPm3CGY7ZQPmuyB0EZoqb",
-	"dYlib/mNdjkPkVoLDkAFTmKemzkCZMe5igX1OUksS9eVjPk0YW1T+8bdf3VvsAv1/f8Gg89h2B4MPndf",
-	"DgafT17qf56+vPpGP5END5u/8u7dM4g1aKiRCGptXpGMWqRKsCDO9IET+uyj9dFUQD88LSqgH3W6jzxy",
-	"IPRYRGxUK6byCLRaSYZnJpgObLd9YgqoG7xnp5Uc9PnNgv6YAUg8uh9k5bwfhqebnWmWv8e8uaY+GntM",
-	"dZk8VgO493qDyEH36OB4k0UEdn2pgNsmhcCXd+N3AJ8lS7qSZDgCYpZ8cvjTZk9caQFLvZWIV52E9/zh",
-	"affe54YTwAkrmaX2dZGPnQKx23G1vASsj2drdpaLTYACr38x3ApFuJJFDUGOzCxNOmDxu/lO3slQ46b+",
-	"+hUNLsD1M6YcgBSwUnDcpFBgJeANoPHw0h0Eku2vKh/3t2WIDaPPZ7yZ1RfqoG/lrHpHlYv7jstm0Oi7",
-	"m22dm441pk3Y6LmNPmpj9/SZA8vBYEHudgcbrQBIes9Bwc9KIaPrMHZcBIl84vnH5cCmbm+7qyx8ov/z",
-	"rf7PM/2fF9veVJwtN8a65hopW5YiXUtGtSoRKk37Nk/ZM36nmIIiLgQkBadkZu69P1fWVZ9X3Ihz6y2a",
-	"BTiDFdYSkk28w7CLPpYgMOoe5WQYRxC4YIucDHipyglxi5zYJsFhc8PYQlpHIxQ1AbT3Z27tZ7Njh74g",
-	"hsbgFhCkwIlMY/QEQVBFX8tNIEJBjC8B64B+uqCpkiSJIQ3NFAsawo/DTlO0SynkQCy546zJDb5YOE3J",
-	"bUZYVBHFcg9DPdJhUZ0qNVj4eqcM7dM83mJDBFocAcu9vfXttIb7EAH0YQC2ZlI3DMIwdIHj55SvNDXn",
-	"JoN1g2Nmva0kaD2rVB3fjV+hHF3ERhrhsUOGX26HhMobmTuYCq+w4ytUWcrrrOxu3rKUWQtFCRe/YbzG",
-	"JmeHrPdplnJjwbeeFRt/2GDGry8sEhMUjt0IeQbYDcbM0SFDvcVMOBJVjoPVyg4PZCFDIbNwDH2xhPAC",
-	"/lSzjrzWloJrREyRAstYzQZ8WChcw4CM2JiizE9VrqzZKkvAmmiiD4FBkOZCmYx6Z+3M2aiqllVGbXW5",
-	"4h0fay43XTbObG1oQe3l4ODg9JG1kZJJprLUsF1O3l8+c4NfVoymBA7RU8IZRMkYNhxLABAiIjOFG/JD",
-	"GFHF2iqeV5TAg7IRoheWbs6HvbD38bh9evVTL/x40D69Ggyin3ofu/ivL73bn+yvXw5uH7UfhvDop+7H",
-	"sN27Kv7+2O3Blwcfw+7Vo8uH+n+wpbB9cPWo/zFsH+kf8n88HAw6utFucHr76A8P//rTx9+1rxo/e3SP",
-	"glS7WIF+PnNHowUDT8CUQQm/SZbCiQH7I9zDKMUbo8YNW0lTAwtl7XxPZFlcEaQq4Z76T1eQCtuntD25",
-	"+vLktp3/+3CLf3ttV7tGyBqri6HsVSO3K0sNO7G7Ne7aXNxYewXg95fss/K4V5vDSHECr4W61+i5UL/U",
-	"0C8Znd9n6LZ6djVSdT6Cag8bD5TuH8Niz5/LbW29+iM8474dt2ayIBPda7oNgWeldzcZF3QTz50PIMJE",
-	"bWZV+OUlvFqLVYVfy4NuJsR7ydL7kMEWSybnNU3DIzzUybWVyeA1W+ZWg500unsYEaz9YL26h6aEwtm0",
-	"pQMZ378NqgLPDWsovAX3hZV+y/bOHHqPfM/YwphEKZFsnLJalsBJ6c7Qf67zYxwf+vwYFULpMddpc7VW",
-	"KC1QKQq/m2PplzOtmYF5BQpxAqnBYvYyZknkN8Of2RygiX7nAd6jtayqdbYH2v771Ucz+wbbgjOKP9ts",
-	"k3pwTMXwbx3VgMuh0kzNLCT9NrZ/rLpVd2DX3Njt+rOfxUnwsZAScKKtINdw3NyaVr9F+apCRdnMfbYx",
-	"sTorcevVJ4tcE2soRYw12IA0B7hjdDwzOCjU3TjueA7CcpTPXYZo5dHGoKxWvzWni49IyasSnXxF689K",
-	"FmRqJ1cKzkRLn6aBEUQlY3CoMPo+b0C/V7YlGwTsgHCRojM5D/MHEzUvwBkEJyM2o8nE6pW2WZ/lJ4rl",
-	"IqGr621u+Of4riWcgwSzPtEIM0mMapY7Eakkw7+03/D2tzDY9pvJsJRbun3174ayul/J/Vmo5nUnZ8m/",
-	"6dLHd1M5YWPbJMDmNpbAGIuTlQn5KwIkORRspYsF4xEZGkETKhaW6treIbvtbA8puDukM2I04kZ3lvFc",
-	"rZOonzN500Dki3LFmhnQjUVE4E6NmLzxuUDV5iQD6PAM3rwNNlhXqasrQY6rLb8LQWjLcnCwCcJgKZUs",
-	"8q9Gjf4RxRzrXXg6zOQlRVrWF3BCxypPi8FVJC9FSobe+ufDPhlOUjEfYh6LEkPkezbLPGKwcQ399TyQ",
-	"ZVW4/tFduX4+iW14/t+k4J13dOnk0lUUiWYdpByoXVnHWvyAE15XLJYYg5Nj//kkdnsHZIT5hhZR7gEk",
-	"po1v0MrulNfdru+8IG+9a62IQAFay/wBFzSNzBWZJCa2sdPKYQuasyLQ15eyhFHJSltOPtBy+BylU/DU",
-	"gv05he5cE7vZZoDMarakCanUb8WIx2BZUC/sHbe73Xbv2BvNJjPYPHtNaQncuNigsABrfZ7k7mW3yBaa",
-	"s0ciU3dyNn+F3Ak7npyLxvyOQ1IJ23i64K2156rnPVX+K+iDy/YDRBjXYok1XBm39JA0c7QOefGJpSsH",
-	"qgUQgnMGVpQFntMVAfv7gOs+Prdx7w47RCvHEL/pfqHvapT5yA0Xyz7QQXAmsSExL3hjzv/rytP11Zdu",
-	"cBDeDgYd98/NKmTOBwJ7yVbOZ5lTBeZeNJfN2ot4czh68+17zzhplWd0c8GxaiYvIe4YzDNI9WDbR1EX",
-	"QkY187oeQD1jNNoLd70s/Gxl9Gkbwr5/hg64xnlf5SBvcqFECsEyJSdUWfIkBtELMhur5h0bwO3sPSCW",
-	"dzc5usgm5UNLxW4o0gyqRYDPHhPwf2NxgUXmSI0yQyByn0SCMyN8FdmTNsDbpBkbLghuymXuZYdA9r45",
-	"oonSP8V8zIp4B0jlCcjfRMxRQv1ZU0loOXH2Hom9DnDQFpb+XfUcwZlXvLhH3p7h17UECTuhKl1sZ75j",
-	"9sLahNeFGpXr1wADToTeU2OKyUQFftjHFo3ov5u/O2Mx173mh8oaeEtoEodln1r5OOW20X/513/7/wZZ",
-	"GPaOH3zzu8e//8P/u/7y0+1/ta8eDgadP2x+7dGXMDg+uP33h8WrV86/21f6effWefroD4NB59Hvtn/f",
-	"e1RfcBWr1SWdeu604TdDuKEYvEMUnQLYQCSyUcLIj5lQTAZEsgXF9I0RiAVzKtEjftrthkU875POk87B",
-	"o5qsdLjOsPJwMPjmp49kMFDB1TcPPzx+9IdB6+O//Gv7v66+GbQewoOrb4KmFx59Y5/cz8Ps6NLemJzI",
-	"hORUGc1emEse0q4ZS9HTfbOeNT/wLLgxHwHHzQ2IeIvGSlpL/dMimRu0b6wN4qL6UDK0f1ZwO/K42aBF",
-	"p5hQSeMiUEP/ayUVm282vcAUvCwjtxho8vPVFuSHT6zJ+Mt2Ilfpm3LWWk3muofpw+3ha9ogfN6ZCR3b",
-	"fN784vCY7sst+02JdM7QKq3b3OiBqbOpghQeDQ08J9WBVkwdjr/kNAxPuqenvaPDk8Pw9LTr+kvqzzY7",
-	"NPRPSdLg13BzYxulIZOHB/JQBQ/wqSP6gAvM4HSiHPTLijc7Zb1HTHmv9IoufC8UxD1n1u8kWZkMxW1N",
-	"yDVpyeTvG3KtTeTX24yxaETHN8/EfN5g6l3l0WmOarIUaSQ75JJ9Vnl04oJKfZ3HElBfuQFioo1YELn4",
-	"pJWXmjEkvEtodzWg+8mh/s+xX0fZ5pO79uAVksBd1wAYoZU3NDECe7MlFoCWJRhjz1EtqrB48Fc0T5NF",
-	"tSgTXqn5Q4AQyJi3TlNGJmxpvHxwVQ+dEi/DkgnByzh9vq46rmh+vx15TArbMIKCiJYTxLwp6dnESZsK",
-	"7pj4jKQYGglniCFxpaQYWrb1jkS0cg8k1IzP8W69Sk9iMePr65EAeQIi479jzTOTaG4NN3gHQS72SvCo",
-	"tB5KiGs5E6kaBvhHIvjU+CBEpq7F5DqlfMqGlaDPNanqWySs30HEzX+ob5E/Xbx5Tcxzk6d3GnYfkZib",
-	"SGtN5qeG/tWy/PAj0huLyIAcgJXUKJEJlbOaERHg+zbZBnG4ZuN5+WF5tzUZ87OEwdU6SsUNhiTlinGG",
-	"cNSsVQBFF+kPzo9mtRw4aWTobp2loOUuc8uZDRbT0PvB/BP2iVaJ+Q0XS+7dpiVLQROuMIEodwu+B7AB",
-	"YoHJ/XrGFjbsKRni1h4Gbhh9yuh4xjDDA04FxjJLMrahyUWGvli0ghY24h3uHxlN1KwBBpdJU6uXkkUq",
-	"Rh42KRvwEWw2orgpZSKKm813rmnSt3HOn/tOwfv35881X9HkGFMueDymCTh9OuQ8kmROI2bdWgb5UDNm",
-	"MclxtE6MUnx03HtUNUmE3dPT6GB83O5OerR9Mj5g7dPRcbd9xMLJAT0Zd6Ner2Sn+GUjf2+D1g9ies5f",
-	"inR+x0BBB4Hdsuk3Z5makV4nLNDJga71EAFI0fEGe5wZWEbcpAYr1cNW9pxVZkaEYXW/mlFNU8rVdbPE",
-	"qqn7QILg2iGvsBBlnnXgHCRPlGPRyT9kFiDEnG+3Tk9tgraZB4SzRmwcR0z+DGuYSZY2A5w3WT6fgsET",
-	"prGcxYoRudDyEE1Fhonxxp83h8F21hs6903+CgvOZ7ghnBY4zW5RyQ6zWRNs/Bsh7z/kkdwlvroRRP0N",
-	"Zy6MuqOvVqsRVNQwiJze0s2CYdabg6psQmiHFPDsT8GCA9CqckwXTeFTG2wbOwIWbJthH8trGq8HGzs7",
-	"NxhmTbn/sbzmQvmYV5oxcNhicosbmTplCn6UnibXoHfmiE/Xo9U+zO0midQuYYFNFfNCzTdR6AU+kQC7",
-	"Y7oq42ui3vpLx8XEymDbSQS32wSyafe13QqBPSAbURLKR8TrK8F9swZIc69Ok0r4sYU9B8cDWebDyUHw",
-	"XaSQp3khAgOOgH4JDCJAaL79uWG2Zjzf6w+29oTUP/Wj9OR8MkcIp9xQ6SHlK0D9EBMLEA5KvfUNIYnj",
-	"VD4KDMFydPmIyRsHP22jB6jJ75PPw9o4G+NYaxOBULUbizBp6/fXY49zm+laA1bFxLo7L94rGrXLsmJJ",
-	"gFshigBVBlp1baITvqVlzkV098lUtqIzs3wAJTKVulmzZyFxsb5b2WfjkFqRhPJpBjGLNvxcc65UJA5K",
-	"RR6wSDlRdARnGSJt0DLbIX/Wu0Cr8oqOZIBRnBPGIhmQ978LwydHwYC//10v7D2Bb+GfpwaNH94IzzBY",
-	"BW90IrWgyscGqZ+l85hrVZdC7cq5+KQVC7gpHETEWJIbtlBktFKgnA24/lfFFFg3rT/5TZjWX1koBk9M",
-	"qn70wNoM0cpq601XLShiwTiNH08Xqi2kbHd74Ujvru1TOPYgf79my/ukggXlRDBgo0OeJckQjKv2yvmN",
-	"J4et9aXmuZ8+yK+yrqblNcCs6RNKEqGP+IKmyDwUmQupyPFhCc/GchEb12JuBWlqYCwSukKfAx54SiIx",
-	"pzEfcGwyYVQqopaCJHTEEhmAKojpY8OOsQ0PO+SDV3ME9BfgD8hneDwWEZpqyOuX3z8rnHGIIzHgBdCO",
-	"Zi7jGRvf2PpA+412sigc+c4YDDofz+Orj6/51cc/f7r6eEavPv6QXMFvz6OrBt30txMy5WYT1zbiE6IE",
-	"6fae1LYW4eLuF1SAyD0I3Auahn5B38g0RZ3E7JQBN1vlWUCkyEO+80LiaJIA3EVKbthqJGiKDQmptxBJ",
-	"GNgsiJ2ZU46KUbmCWNtMnyu8yiaZtEGYcJb0YREcwsMB53LAi3KjKC/ORKqI2QambhMz0GPFpZkHwNPR",
-	"OGKT6Qwj339cslStsrjqH/MbLaqc/sn+OX0Js9rLjPK8OHR7wQcN0eR3KBhjI7y98Nc4KumkpdSR1S0Y",
-	"HQmNx24I0bLDXHycM5oX7YilDUenSfX22ReKtoHJ/tSUPffWiR6vJQY2ZvbYrJ51A14TBeQFtLJVWL3L",
-	"nabCeEdPD49OHu2pNKlqMFHGkoC1wZTJLQXLkNeAKIQnTJ9sdEznFg1ZD4868masYM3ldR56G+tQC3PY",
-	"Kn7OCaqo5Cx4asVhT42Jvua5FRadTF8IcknEtGpqO6yyiLvEEL3Vh8YwY5VmLM/tIFJ3b+niRBWRhBqT",
-	"cN1a1uTfvCxj9+NrRG+k9fBsR6enzl4+DL27uSHbyY1o8u2ujWnRWyY+DW2JZ/l4mFtYalPL0ridsglL",
-	"9e1w1679YVYWESUvJZOXScl3mJcNOUfTSzQzHVynUcJIDK6HSYyr7pStc1BH91DETkur9GesZwcy4zWI",
-	"ouUM8/w3mzxzjXBqES7oKI4ieOwWwo+5ns1Uy+uVJ3mJ/FIFPV/p7+JX9/sbtnKe5AEprWrRb+fvlPI8",
-	"6wdw72k0jzE2JdE7kkXXZpNAKoOaiei6HONRENTQTf8w0SI+/lur/NfKWd0FXemVvYYQEJpODRr5WHD0",
-	"cV3nVQ5MxS5Tlo8Z6wq7htAMZqubVsZjEuaiOFUrE2LNUrvITq2E3P6L5SFzWOaUZZKZsJQ55atrg3Mr",
-	"3d9QH5etekH0oKk0PlTljSNanuKS0ZvrtT7nt0AEv07tlCtb2pCss3NQm0QSmboCzWl9IFLz1RY39Hyh",
-	"npmXfwZnDJcqzSCBQm43tnP3C6jggFay7b7+wb6N2IhRNlbbffjWvKy/s3t07wnkGLYE1QJtH/UKEZB9",
-	"ALUm0QiaJWxL0r2DV7cuCYcfOeXgoCrVNt9c6jdrBtc90WlpVD+oVQ75cCZTGMjhJLdvHuefzctel1GR",
-	"hutcpXguDC0s8e9m/y0fMZ8TaW4Pt1yA3DkR6T9MZqTnkPqdGWAZtvPEfNEbrrV3HpF5zCOI5V6JLAXA",
-	"YoziXm8vPvxN2IsrfMofqmueovoLBQ5tSi2d6h+/ffaWHJ6AZTB3ImjCLlg6owtIfYImjaEvZdNY8A75",
-	"UFRCCvLqu1Cdm6M9zomrtw3Xwlu73TJiax1u7EsvOLh92P541v7rFf5wcPvoD+aHL73bR39YQ5mtoiNM",
-	"5O7ZXarMfzAGAghq2CVuYQ2oNZzjPhmiC9AEouqL+oFEG+fTvE68S+anboH4oLj3wfE4yxG5TVjm2TkR",
-	"qf4D3JiVGFb0PQY7lJbfoqq8vSLZp5gtm+JF4IiPGFr51izQ+nLvxkmN4mIO7M+dHCJaIGFZoDN9rdLU",
-	"YFpMYjScbKXDl/dcJQ2uV9fj71umdvc7q9JWUTi0uXa7s3K5JORZObsbJaHypoBC2dZP8yu4jt5ZGak8",
-	"O/i5SHA4OycToXULSUZMxhE8E1gci2Io9ozKNekmmgPp01wvhLQdvQ5+eXqtt1IZiZApFfOp3Anpfq3W",
-	"AllaeOM0JGYhUoQ+9ZUUrf1oO/+I6sguCsBdRfkavjJSzFtwd04/t0crpccE92axbxrMgKZYf564gYjx",
-	"uQaEEiFdGTH/KRkm8Sc2LAsoRaluiGwapkzpwRaN6m8AVzVvbsQG3OmkXpnR1vPXn2J6Isy/WXG/NFTN",
-	"Kyi0JmnMeJSsWkFDQb5cyC8lVhZfcZapFExDwD4SMFAtqJoxFY/XDOXP6yqfW2RWt/B54YhDB0rudQCP",
-	"Q8wNTi2+LMmSpQxyQu5f4VyPOVMW9XO3QGhNzhL0DKJ+OsCcxIp3NhEAUn0SRr05xjtjdvpqW7zNVCW+",
-	"a1cMaow32md8191CqKqSIf7skyve5e02R9mauK4ZS0yksN3/2QJqYDfkhpl6bjvTED/HmnR1Ut6jtFyV",
-	"Ohvru5U+r5HqO2ZAzkxdwQcS8Uqx5GCAINGmqN9TU9XTpGPKVF0POz938olTebsRBwCdsR3yTJ+8CnAV",
-	"ZP+jyx1KLkEdcgPblkNnAwkAFskT514UMduqkvVOWe9YR33rpHfTl3f5G/RFqiCW04T46qsqEh0LMw/W",
-	"P1c/nAL+LGTagj1/CPchqoDumZLlgFQw/fuO14U/hcgOy2KZ47DKqpV0AHxNsRuQpmPVseB+sp8yGg0B",
-	"GkzaYk2B1dslzMPx5stgwPMv9R3PhkQsGMcXUSBwmqFRJMttpVQxWdhIhjQemn0VmKr9pinwIUlydj7g",
-	"RedIdGmHq1/EOiWqBFbsKEg8Coq9CjQwqxKQRIgbaVOD87qGQ4NRaCky86H0BWQo+DVCTg8LSJqGUZSl",
-	"GJfuuSPEENNGJsMs3QLfeW/NW0Ruu0e21rVx55WUEDS6WIW7opAErYzHP2bMPFZpxvTgGE3Hs3eQdeuL",
-	"qTBJAxAbUkpmAHccQ1gg3cSmSpp7rGRsxqTlVGHQQczy2hHqR0bG7TTDG31w5lGK+J9obpYnn5S3Rgm3",
-	"DLJafGu+14juPIkJJ6k7fUqoi3NQFBzZOrNE8nixYA3gBjY00pwo+7RGZnt0IeYrp+QH43JIGP3EpJUe",
-	"B63//e//GbS23t9aub1g03kNxPLAZ0nazkeDtVEcH83e02vMVixqqLkVA9cEWZRV9vsTyYv0qRnXfiab",
-	"J1QsZ8IcQudodvwpKeW8IjsYx2GUB2OYvbkxw+gCZb2Goz1iU8ptFYdETNsxVpueCoZFCVZWvI35FGtX",
-	"grC4x6LAUB20Wa4vKnPaatgWWN+tBI2Rl/JGNlTWLZWp2597lWFxalsdHkKSgVosMlHHnTv5rhdNVQXU",
-	"UqQ3eXIWljOFOSdiOoWw1gIKuRcedMJOt3vQCR/3DvN8dS01rjwxXXVEFyrVdSb37422mwd1fXC0ss8W",
-	"09uKHyCOm6DYNChqAFIV5Gj6sGs7+XFFEbS5oLyXXhinGeVVc8YZ+BB6YejEGq8lng+12uf2LblyS8Qt",
-	"bczSZGAvFKfDe7DjKX+/+GcqPlW1jScrM9oOOSNLliRtDDoyEeL6syDXZ0RaCM54TvUqGPX2MDwg1Wig",
-	"YU3ZufIhYhaBWv2PVWVop2TtCy1f4S0MxWk9YvEfxRJrzxrZGw2WM5ayDrkEB0MeiS65EH9nkSlnS23x",
-	"Up6svDh4qNcYQ8uWRdqhgq7vDgRPh7XzFXZ6LXUCjlyRXngb6M7u3+dZkhRTH+pLFxd+wXgU8ynWM57H",
-	"aFTdx/TWdYYXqT46mrGsRIYlE3BB9j4A0y5yRU6ljKf8K3TTNE8sdP9A1uWaOXqlnDEF5Z1W0AR3QcOh",
-	"SDdZgkALHxrZGgQGUMfzagtPG2vwcBL/3LCQI6aPAI7QrNrdjU138w1/nUR5Ywnp7Gj8gkXbHfHRlZat",
-	"e3qdhewCCN5gHz0zwqQWRQCu1yocRQLluurHe5KTuMjL25oNPKZcyyBGhzAZMkhw/0TQhKu5Doo+sgbu",
-	"2jvcGHySpQ1JpjiqBzLPG8x1XCQfYH4FJGUJVfGnPHQGY2m3DVb3wVxv2CImOlmPuyRY+fbBJZ1ulWjq",
-	"LypAntl0MgwAKVArNrvkj35xj7wfufwDZLCNVua6Nr4vkarCGFop0rG1Ak43BQL47W6XjPpSh8g0Fdki",
-	"B1cw0RaOIGSv3L3pqNuqbz9bsd6vFAebo02KFP5tay9VQmJ9Oo6BpXIocLcQ1jJB1qExOVmWzhi33oxm",
-	"pdYYgZo3YzNWt0KGiEVLxG+tNolrQVtXbJAW0zUxEtbATM7RigOPuVDkj5evfvAE6kH+ygZTUBGXB0Z1",
-	"NB00QFD7ETFmDMfc2RgsteHGsQHDetTeXY3m8DVlRx9IAvp7LLgBSWNYj6e4UmpC6XwrCPFXJiXSSN37",
-	"Qk4pYIIc7osLk/PdOjKQN+egUBnujwq0s/VRL8P1pCihu52u5Bbe9ZfQc4soyxpF1IzNKzQpl7nqrAHw",
-	"GjvlbO8yXpZ6Gb++7d0quOb+t2BFpjCc2lwTN1Yll0vhw1zOBEnE1MZ8zyVLPjHjVNzaGXPfwvCVyrfb",
-	"Xpm6pRfmU++p+FAcAGNRZIlkxhizxUGYUahcAPcu7IF1Sw+pPIUKtHe3Yb4PxhDzhJlDUHSLkpQtklWQ",
-	"R4ObyHATc22nlXEVJxA/fSfDN1hFrUNw/zINFlxzPZ80ilgEyCLuKnAWFHnJNRcqGo9YOmXRdcyV2H8d",
-	"Rt0XdgBY4UF+HZTxGK13xqG69UAs6d3A8xZpLFLYZHc7Em/td/V5/VEsSZYCEhocC98pWLPFUyZF8ukr",
-	"pcLZxj2UiyUAO8BjtG9haufQtdpdw/7ez7jew1GxLo1Y5ha8ra/PtXTc0dtrdMMtp6ff9t9/uqH9Xnta",
-	"xt6T8YrR+f0EFyPw70NyyR3em5fpEl79etpfSdErx7MUPPPrO8mNbWtJwU1wDaUK9zPPC6h6uKzddpr7",
-	"6+6MG5KSWTan/IHEO69feCqcxKgcJ4jxyA+HaffOgNvqDdBcfoNirpGwhRitSdXhUoNmHFc/JCnGBriT",
-	"dkIHrOrgxhU06ej1K7lZv3m+rtL2PwX8INkKfbAb/ibSSWsycbPjvdjS1tnO3RBD44u0px4d/vFE81f7",
-	"RhRHgStQvwfTDKFzAeW0nWjFAS+CNnmUv5E7r5xGjThXSzNdD3f4L+3/uvrdGoq8dUSpRomIFjQxJc+J",
-	"8bEPOaRjlLzOiVhCBJ3J05jF0xkYuKfMm2ZpR9KUFoMwRPkQChNDXgdkgXAk6NhrFcKY5hQIdNHc66U/",
-	"cqtuVF93+FP3L7TsZilumihOTV1MraSiD7lDXtRP8YB7j3HlfP6acwyRoB9iNXvlpK7eRT6HAop3yYJN",
-	"qHJ0JGSs5jYrIuUR5VEkkX4VlMOnOTRkNwzNybM/kFfxt2664lb22YbE2Fqknh9E15eS6inSaFU7izVX",
-	"BruHBZizl3HSUN9JxXOGyGUHBwenjwBT8PJZEarEyIrRlAC/Lxl59fXa1l9XDI9H5fz2Mqjow144GERf",
-	"erc/9T5226dX5o+PB+bfB7eP2g9DePRT92PY7l0Vf3/s9vQ7Px18DLtXjy4f6v/Rf/c+hu2Dq0f9j2H7",
-	"SP+Q/+PhYNDRjXaD09tHf3j4158+/q591fjZo4bdayWwGu3eXz4LiCWciWtnn+lYadEp/kwm+uiD/Eyi",
-	"eGrSql1szl7YO253u+1e7zI87R+E/TDsdHsHh0fHfy3hdDZQundSpvRJidJ64oe3+yOmoeXx7V+9dHp/",
-	"/mxG1cYALpVm/szXYSaZbmFIJNOMnAzjyKb7z6h6IAMbOWldDx3yilnAQ+ND0RIsp3MWkVwRs2V3gF/6",
-	"oOa38YSt4zUlWwaVbozejMpCmM7Lk1stBGRjGm3NTJ5Bo16WglUWq9G/Ko2nU3vobcqlzEbzWLWLkPZq",
-	"BeDS8yGWGZW10UMOqS2OULxN5Y0pB8xR9LXg5MKEQ4LtSt+CpbCJ6pjqTW8OqnArjMuNqbfd8PDJ0ckx",
-	"bNznVFHPVT8hw4gq2jYRGLY8Gv5l6jtCVlmH5O+aOq6BsTtrMV1aVjoEQMWhUZTsFxlHErF8t4uIWdwG",
-	"SLZROaYVtShzBi1C0pVvX9899GaP4JQ/UxVXPwLjXWq6+lJR3583wqcM82dDG7l8dk4unn/fVMLCwyng",
-	"AD+QJI7QwVjKr6HA5yzr0JMLUH1cxgYJyMJZ+spPbaDknCkamW2+tp6/neQr+wEEuqZKbipzsy0Xe3+u",
-	"lei3NK3kL3TXpTI1hs2WrC55vG9QcuxgEQ99AAuwGF/q3/aQL7HF22s5lLV0ulq3r57NMn7jVysmqSmR",
-	"XWytB5K8P893iYnbIi/oeEZ0F3C/YMqJcw8Wn4MpEG4gD5Owu2E7OdwwydurO/m4Eh9fvbRh8bmn3YrU",
-	"d0YUAobqLxRhamBWamnfkx9NKmU316PbOu/mziOfu1IZo5KbaFWp2bM5zcF8eH53M+bW6zmvcIY7bJ4a",
-	"U7lLv+mGMqdGxABOhLVOd1haRP/cJndHJFEBlFEskt5kTlGjXSqIAweoh5MG+L9tqdiihWEgbfsE/sCD",
-	"Zv5gkHcFWdj2C9y25b9a5vRoxjfCgrOusGP/zME5K7LKljGua3mhu5H8UGNQALd0Ve6leBvWUNo5zAIJ",
-	"eJ3uwAYqNDJj91MpvyZ9OrvhmGVS+AOE9l1+bvM+1vdgKY9Wj2vboOjKyw5FwJ5/yeh81ywh9AXZ2C59",
-	"ldZAT6SiK2lCvjCmbR5zt+luHY7NDZPcFOin6I0pbm5Lyf1sYX934Lh3i9+8bV4s0NT3slyYZrqPBbtv",
-	"zFl9iRkHPO+GcLKy68AN5/2FqzmXqvAkSevKG0LmXbGNCW+1Oki3tdqsbkiZvj8lUwFhINsKW7UAk6uF",
-	"LYOkhDF/g1WlkstT2H70nsj9Ie6wD8J8MwAe0WaTSzENG6tctyoUVYrmdPERaXplANMqcVrbepZyH1Fg",
-	"IN6GeJSGnfs4eXwL7obM3CVQxhNE0hgQgqGRhDOGK50IcUPKUy/szzYwn0wylaUoZX11k3Tv43H79Oqn",
-	"Xmjt0L9q67RvHe8XIOOJKqHTxivL8UPmAS9fN3/iLgVUi8CadbEy/0Bcufl+fS93BYQr3a68yJ3ew/2a",
-	"l7dYD25m7spYEvtBQ93fbbVEsTnwCBCl/PT0G/1yDp2bscUNsGRbhjBHBQQzv1NktKi3M860RDCx3Cv/",
-	"ErGJsWqwNYUMOBgD4NsxnTNiZEcqMYVP3DD+FG3BhqlqFUlqKv6dpcJn5xnT8YyZahe+s44YBhAVC8iG",
-	"dnwP9GU0nm0HYBhuqp2kFyNhUO9hw0hMkkVAUL8CoA4+TrKIRfsZigEC3oIg++kvn8eWMzfBefln+xiF",
-	"HwvZjMe3Ol4FTHodyAX32A1SIcdT2NYdd6eTXjPbWtQCaKU+TaitNs60kHOh28KJjBhNWXqWqVnx10u7",
-	"Jn/6cFlzoyFVCkQXOFrDt28uLsljrfU/TsQ0Npnnzq8Gb2UYECiQAtbKoU3+1O9LqA1jooK4FqX41ASY",
-	"DTgizAGsTIec2XxbW9hNLFgea20Dde3wGLQ5yqACe/HQYtREAhIcBvxN6uKXPRzKm+v//e//GT4qz28R",
-	"t2/YSuZeMCP4zSBWKQVH6QNJhp/bciwWbOigSSMmHLIxWEq4DIDcxeUwUwrsMIJ/CxhsbyYb/ALGvWID",
-	"piw+XA4MH0eFTFCKolQoguP4KnByhghaDWH6HwNeTBPm5WLSdcgFY+TjWVEeJxb86iFAEz+mpV8f4exj",
-	"PYsZoxHMHBXy1l/ab3gbJ91+MykoQhfx91DvSJNUHwBMP7tvLJiDcWK3vid/GorzOnvdRNuwz4tEpCyV",
-	"fcL0TY21Kio1Wo3/IpMsBd2tQ9DJrZcEC0OOU4ztWg04otYAvYHABgjbbBpZBYWc0U/saUnWiNgY9hnu",
-	"yliRKVMmcWeSiKXEKqcFqIvMcfwQAcUi+Ok/YqlSqkQqHRQ/g9yDb6EFoHgIXiZb2wMu/QqCZZ4B/z5N",
-	"Wv2WwyZKIov+uYch8dsk/zvn0kQUPv6SwwzcPsZG2rhww6CATUTeIUoJyaYKZLE/f8xYuiq2J36UF9Yq",
-	"b87bW8APnwjfYE2VKCzcgHGUCBmAx00SNh+xqO9kYQE3y2MkrbvPSF5sboK3oPQlICnkaNi2VAfUuYzn",
-	"LDCU0rwAIG81n/vXfyUvIVtIKraQ+pdup8SoZTzl2WJI5vSmtPMCH5O3bjjzXn5SOgPe05zBeClxHFSS",
-	"IZqp478DQ+iTb4EBkkEWhgdjeAv+yYYm5Ah2ExJsTJOkM+AHncqi57CgOWrdmk1hgyiGCBiqBLoQDztk",
-	"+N2Lhm9o3LaJXMMcObSQnIGq34ooNqf2TxdvXqNa/7KNoc2gZgobKFPxaGotQYyzuWYNgDAKbGCVn3Ny",
-	"fEi+j7+19S60eiomhLOlE0dr0VD1nvbiqkJAIJTu/T7+FnF24XqVCl10k1h/MhNLwF9Hb5A1pBtjlJi4",
-	"TnwZQCKA1As8N7hf3Ib9BMXgMbYQN+wqNwbrGZoYpovn32NUzXcCXrtcLdgFHCB7xUbCXGYmHdFUgTLl",
-	"PkYsEUtTTCBlKo2ZDMgCIyNdlFcDaAZEZzyyR6F8bekf2+Sbb87IgqVS8G++gbuSbifxBI0yzVOvJGQO",
-	"j8VS69i+DWcoOt9eKMGsPi3fDAtcDRDF7BNco08CC2qXOoThx6qAk/3mGwxYgx/tIABuuHxbD/OWRqlY",
-	"SkiWHgIG0IXI0jEb2qnkcts9GHjKGJnHPFNGbjtz72cEEcaR4mnESJpGxqOpGZiyA1Bu4v27H8w97A4V",
-	"bgcEYIaLYcDzsotahhrTTLLylMmYci1wwglBYUc+1fRHZlW+iAoMG3ta8xQGmOM33xhwSNn55htyZvEf",
-	"DfA3zYVZi2NV37K22JMLgE4qiOh6fhZRJ5OsP+DeXavgXoiV01sOB7igMeDtm7ydHEQJyjAIqQKkR15N",
-	"1gxuSmNesJ+EQo7GG5tvU0Cfwy4aMcb1+KIgr41s7A8W59HFoHw4PAy7xKn5OHzUIReC3DC2KMXt6TeA",
-	"yQ44JnMqOoI490UqNCGZJHJGISzftB3k5MNK+FCL/waxpxk1s1QiZZE7TxJzELkBGbvMQ0SmhrUZPDU3",
-	"E97NZhsMSRJLJe1QHfEwlgVyotk7WmE0GydXAR4iQDWEFD0ikuEixlhxzRzGDgGEO3xX+vDG4UtzSVfd",
-	"WFyoAdeCsXQysD7HEnPOVyLrO6BUZHgYHg6DPMQ4iW8Yon0VxiY8pGjOFJnqkBcoHFi9C29PlIAQI1GZ",
-	"vUoBvlcqBDzSuh9qwcRo0HNAJbPxVT4cQvDdoK0mNvksgufhj4bOlu8gqTWvjCUUytD3l14iV7gGpA1Q",
-	"12gVU1wvQS5zmZh+LZvjTwZg3eakJSu7CWBmqDwkgPjVt+JTmUKOGme0Rz1U1PCoo7sWSc32oYvZB+6o",
-	"p2RI+QqQ6bGrG7YKyJALzoa4BwYc7gwtXyf2Qp+JJEJOY7ezvrFtaX4b2AYc3AEhyCvUucN3WEwsER0y",
-	"h3kc2mUZA4hhCelAL9EHmy1RU2kDQxMtxdCxWge43q/dhQVLHPBG7bucXoUXTv7CFPCRiiNtGsAcf8CO",
-	"NbV68xpoeVXuGCWcAS9gS+CY6QMeECioa0Dv0fhqQm/t5+CPbuARYCghuVocR5brYTT0gFspQt+SJkK6",
-	"KMFSNRqZbR1LczcGmMWqqb6srnOAFKmv7hu7sWX+0bCwnAyL5LM4Lc482l4srij0gkOAqyIktbrKw0ed",
-	"Ab9wU6NdUBijzcNNgsgQFtPQkANq9TFFHg7fvr8kjwFv//EXk9h5+9g2NXzkajzITJ/iLnKgO/BE4Ju2",
-	"GKopUCANQG5lMwGXKCucyEgj0QHhCTeCmBTPTQw30q1QS0GeN9YNJs3qDzuGXhZcMj/J5vSBTATnDdm1",
-	"8c1ojsEVS4tUQ1MS8W8iSzlNclcpBK9hronF6kfxwwSLFswNL4o01pqOuR2hgdWC5RUVGAcNIc8p1ydc",
-	"N2gYnynIYJUDxCCM+VT/vbV+iBUm/ia0aCZSSCWmK1l2tZSSPawIkq+ZzUOwnTodyMdfytCKVkweooIJ",
-	"m6FDvhVqhqIWBla3QQw21SUeDrXO9xj+apuvH9nrFCL3NfMecBceC5Ragz4+1CQd9jVRfjIAnT8R/Rn5",
-	"CUwPmtv+NOA/tdvt/P/1q0PE/SQ/kWGBEqr/vMy5G7aG8JPpKg8Lhs+/eZhxuHUefaObeM4SRUtN1CNv",
-	"+wSC9dGFhWPAKjS6gaJmjf7zjlVpbHMRXHV6OIKz0mgYj/ruosfSCoN6r9msEtuOSa7QLb2Ef3rbqoT8",
-	"wscDDhKXbgDZoI0xwOsCFFDkyRjeWCTToV/9qalLoupgrFpVMdYmaD9LjQ5khzvgBT5rIdSPRaSvirdU",
-	"mgo+Zt8pS9xIgDR4w8XSiqhMZvqgFXwCGx5plm62jVGG46jqAACJGYbAWQysziwL1yKcpazxV/bJWHDO",
-	"xgql8f+fvXfdbuPW1gVfBZu9xpCUQ1EXy3FMjYw+ii+JOo7tZckruzvMUUEskKylIsBVQJnm8VaP86sf",
-	"oB9iP9h+kjMw58SlikWK1MVOHK4fKxbrBqBQ8z6/z7X8QxEAL13uP4H2jG6CFlPE6wJ9Qhm+w1dcm114",
-	"T7unz6n3JTM+DxEtK0ymDWaQnNEniSnRkbD+gOF5jj2N7NeRAvHs6t/t7uW5/axnpAYPwVJGU4rnWkFl",
-	"sH0rC5zvyB/DJ9vHgqhURtR26JDof1FjWAFAe946rh+smnYICYmjc0IBDzYhtNpbY+nwiI3A8g+LK2R6",
-	"HBabttp0ZC0M+LawnYiSwUjyRJ5vlgvZF+S/IH0ZiiW8BCXFwWMXa6EcY+xDg+3SZUfROQ5QGJEB0K1D",
-	"YHlFz/2Jy6G9QTn55pvgwdi1jtas6xBh/JcdOl9I5fj4cu6/kA47x7cGvfR9nufB1V4q6pGqCN9oIXx8",
-	"i76nIQAUFaocjtpsouCuK+iPmtJ7FgX5QO/55sVK/0ab+aaS3TLDuMuPu+9PI9cXsieOfqmwXzi/zCNM",
-	"CfoOoClMDTzhNxkw0BgJJnQWgzIeU3g8rCwIug5qI+ow+g+fhYn1kD2BukeeWEG7V2Z7H57s9WFy8dHH",
-	"MJ1va1OkK+LTYcL2dz7cLbMExTFjzMoYbVzYh33PPrFa+Cmh+NPfPoE9fJ2w6+PKpZndUjP2PeN6Jvts",
-	"e4d9j5Fxts2nPDNsIEx/tJ387RMu47Ub297fyDY5jcPdbfbJD+d6Z6fzT63k9k7lkWBpQarie4A7eI59",
-	"lfbdn7tD258Yn2RdVn2sW8R29IjKrenz+J7h0GlytedDdPl7Rttt+xPLrNKjqYR4dpfu1g4Dpt0lutgu",
-	"Bw/vyXOgsMyGmScimdjPclxqAyDN0n+irvmMEaEAXaY77FQGudpmCbyrxDXrRl5A7NscQ2ypJ30YUhGZ",
-	"PT5GO/mCi2Dl2nk8BtcJXJRmBHU35KOF5rkUGACXtd1CiFAOq/271okHOXEJPgU6ljzPu27TTgox4YU4",
-	"EzJ1aAZUgdVl8DrskkPbbZRduI425id2qdJZly04t+v/1dF51hfbuwc77Jpd79gBvHNiw+18DJZh6yPu",
-	"DYSGAfQvns4gQANWD2reEtmaCSdMq7FABYAApNKAaQq6oRslMK2d15O+MIcya6QQfRZDyBR4YsxU+Mgm",
-	"eswuNOBHTb4gljTRvnSpXy+pra0pfS11T1ofwbollTyHj/wCxgex1IIWjF43fVlK9kUbGXA1WkikpnMF",
-	"uIAUI7GqhiU6vODtnSTShXRf8MWLUvYkCjh4cje2DdG5iUyHyM/JXAzQM7JTJPxSMJFmRjjP8MyoyYRs",
-	"vsRqQzsY2NfWRdSsnHTYMxgwqkYn36opAjVJSAPAZ1SQAHLUQzg8qxkT6AVKwLGEefVk8u7964sX7969",
-	"eZcECw/UUYKaFvud45A8dDWEhXdOblGoguJ+bme42hTHXzJngoeOZ5f/a1cZOEKbI9mCrpsOu6073ofo",
-	"yZNqbR46Azm3eyBYx9SkTQY95v18y+BxFEQnW4z5xjHkUKu0gdMt7Wol7Z5MsGeaosO+udkbqomSz8Gx",
-	"hLoEluhyIgotUnsn+2E6oAME9IJiRDA4u8GeoE+sw5K04JkEQotwKdrS7n2TCe5rzbu09fF7RL9+eycB",
-	"Q8w4YdP2J7kOfXsKSWs7LAwbEjYPDnSa5blvwKx0OQaj0CU88NsRFftT+oudYV1ddLuyc630bgdbM/zZ",
-	"+7PzN78krOaIQSwqia6ieZz7GkyrZ4Bo/ZL3r2hisZfAIichiMQVfAT8EL2hFSzDtFCTnpyS8T+LfOzK",
-	"JWR9kdjoYmOX13fQiBz5FaD/6mAG1jsD0KRMDt/aC5zx2pMhvwwPw6hmxc4jcYWuJH79dgiaXSqDHa06",
-	"oKeiTREIPCvayzm3QIisnaanDvmwpF7BZbqJbS+Kx8XEJF2n8ew7t/7D+3Pm7b29T4G08XpvQOTPuAle",
-	"Zrl1aY1SeYi2h/79iNTeBaqoyqSCOAK+Aso9+wc57fZvtNfrsg3bIJ4ePX7SZgmfTHJKue/Rif/NWqTJ",
-	"jjdGPuF/GOtBsU2v1WW9ljtZ70HMEW5wgQKp12pHV2Qmp0v+4U9kDSdiCMSeeXR4GP2O0gzvYN8Z1CMj",
-	"sB3jrChzbzsCNhbvm07lvlYs4tXLB0rK4iJL8ez9g6dP00f9b3cPBod890n/kdh9evntwe5jsT94xJ/0",
-	"D9LDw8oNBL6BVpf99on1WlQ6TqtFy9CuDMgodWGNQ/wdUgL2wOH+Prv+HW98bV/Cc6goszYFCXlI31uh",
-	"zrJUSJMNMmAhhoeQ3PdKoBCRaqmx+HcogOgsXeequS/UPm1Lw4fVscLYrVASpa98vkNWDfhcDSkOozE2",
-	"Yo8m/75LduzuaZq4aL8PMroP6pjxnoQmpYJGqxR+YZczMLsx88eNzxd8Zz+Qb49YLowBJxehkKw1NJpN",
-	"RkLqnQ5pXZ0weDfaZXOg44S+d9hYPUkbCz6Ub5/uH+yQ8OEzX/LiHBTEn2bQf0Y3Aao+NOsLQTH+Qkyg",
-	"DRgLJQLCCqhur6TRbUpg0pfuHmB9u94Ip52Sd/aaXTAufXFLh50XAl0UlYrGKF9PkmmK3xuIey18jSME",
-	"DCnJGlIbRrFUdVHS/B9k3MFbxCqd35Ixz5FG7oIOJL9vewExd3CHbR/t7+904zsRejZZpxNuLZIuDBQ+",
-	"eMxig4qD+Df07fnSLvtBAKhlpq2LCOUD6A1gmDSURfn+ho79vr55mX2MN3HnG5zOfOIpms7cQT+dE6xI",
-	"Yf6IfXYpob+csmrhkN2ZuHlDZ9AUkBYLqtCZFtZxhJkeW/uiXxbaGo0QPg2AsxE4gLME8gzCMIx988pa",
-	"b+XE6Wt6NgZW3dfgSt0g+cLwKVQR9CqTV0noy6ktT5aK8UQZIfuziysxa1qk2imVN5+choO7PwtKXo8n",
-	"ZgYqEfzmtluOOsQhZYzsprDGC84Wihw5e//+9DlsCagIsa8cSoXtnhaDgej79yyVuRioUqbx0P2PMNgj",
-	"HKwP90PSd8LNqO0dkZBAzZAy2h3w3x9gBAlB+QuomwqeGEA9cOhmh0k8G4n+FVWMt4ngAjrhsDAofhHW",
-	"sVZphYAx/u7mjsKMHtPy20lgGQjaHj6wCsYgzAfvgMN6r6NADbEUJif2vkm8nLzfFxPQTfU1DUdgGN/S",
-	"MELWkJYktsXGIs04otDgnj2Bm7g9CwPDn6qWDFgw8C4aEmyEV0wZLRr7hM9yxdML0Mm8GFaGP3fQzuDg",
-	"Ec0ABJTdo0HMuEJRRVgwoSAWivrg423HAWp7ilRGtF1lKF1rv8IKZFMb6zij/Z4LTcXwkL4AzBDNtNU6",
-	"PA9xHppnKakKWqQXsLoXYAFEk20+A2b8OJ5xph1mRvUdVTowwq6yHk406pDFTJ4paezrsf4ApAmrr9GN",
-	"fM58iwc9d9CO9/AwHq8Vm6hXEFMlNiG7MI/xJUrjcaZ1ZmWPl90VcQSzRuFslQ59taooRH/eoKhJWbfb",
-	"ClDY2YLZNByG9XfzCez52GNFCTkU/h9EoSkJL30AzH6sp4PdX7jpj5IuxOTsorTZRBQjPtFWTLWdoAXN",
-	"kpE4gmhgZpxfjt0N7i/snoBkG+TOWfLinA/hlaGt8OtIgbEEiGnOWihl1IxSnXntEEiKgzlJQUVQUUFl",
-	"bIk6Xopoty0pOa0rNQwsN6gyOFAZED5eFa7AzFkoICIz7W1hXFiIXMIGQlYFKPw9rnRAkdkHrjstPhWF",
-	"1rm7leyLDjsdxEEmo1SbOGNciBKnFpdcRhOLfvbTqteh2qFCzIy7/DV2M1h7fqogBJAJHcKzGQX/3Iz8",
-	"xJ05Eo2O/SzEJIQTqPSi8vw2lXDiTyAN7QJjjzhHaOixqL/CfiHALeK5bnqR0eH4dXoVXwfaCPq93lck",
-	"07jGxuoijZoba9bBabdyEcIVNOmXmL3HNC319boJhJKqaNj+RxisUzr1EkQKflOmY8vVH7ad7Q8WAMzC",
-	"n1tNmsz1SfsJ1eslfaQditLo71AwFqrF3LTmWKKj2dWP+UmeMJ0N5W45scLDkQzIwFKN8o24rHFzCbsD",
-	"4WkJlqViqZjHxrErvrAIlMYKjZsXEI6Lhxn9DCN8Gu+ZqEBw0V6pbH/HRrogNYCmF4qCuLHMF8P8s9QG",
-	"JuIGPRX86sLtxHjYlQMVleh+BJub65ndq8NSaN2N03EASt1X47GSxC/PvSfLqLmPPBuHJh72TfzGrDim",
-	"wQJJAlbzRiMNv8br62rUEIg0hxdMLenTkQKSVyfw9PwrhZH8Am6Nw4mt7mNIVnhd9ZOaMjUwQjo9VXAj",
-	"LiAsU9uz0e+wqE+rHyUKeYorg8cZwHppP7SpGFEatBpJd2nc1VAEQfGFCdQLWtGL8/kVMs6qFgHATCe1",
-	"4IDPnrzjRryyg0yYhmwQ4i2gSB1npDSTj7t9pbGkwCtYHTSHuhhzObuggK6u6o/awbAWSiHXOnZHUMEi",
-	"GjKueSQLUse5m/CjFGaqiivC5KH7+E8YQivwDYcrKp9Y8/J02HMUg7h5qesKOjd4adSYAz1GPnPz5tnF",
-	"v0pleDxd91vTG6duiGEJGxGGfHLqK+rRf4YSZqey2uTfQPcMcIfaP1NAFFo4i3boHoq+0aKUEqnh8WlB",
-	"5fqd7RKXEGBwuzt2zTN5MSnU0C5jRWM2n+K/0JBiq5adNXr22mR5TrWq0+UTJa0Pryqr3/xK+NcUj2+c",
-	"aSCVXDR+d7wiBecH6g2eir5xuXf3A/jOqgDHIhYzoARrwYZ2PJtQ4O36KzzxZ3hdiJ+j3YuiJCtRa8Uf",
-	"YHwgein4gydKgyrdgBupnWkJ1TsZlEOfnD/7qbGiNsrGYsCQyOx30BOagPk9J+IjPKoGVVo/GEZOd3Lu",
-	"zSC89LiEGz76+BlJFOuKG4nLCUqRWANk6ZzBD1k+K/YarX5/tKKXIppzWBWKXZC6gp4ZO8xuVIUooM3X",
-	"7o4pL1K2jQvZZglRh9h/ejK1tqdS24F9xvtXgFAG13TYmxBS8ClE+3w8DnEPd1fY0UZBOJnI0oJfF1fF",
-	"ue5YjuOMgJeyaG9ijaHbmhOFa3OBLY5VJ7Z2DDzY/Z2uL1OkxGGmmTuVENYc3sSVmJjaYHMMV6H3aR1F",
-	"NlRMSRcosT5E4W/XZUmOCtC6v84Rp1wHtCGFeb0FRzpMDLFLJuVlnulR3TuvHqtsDHLIIdjgTnBRPJRm",
-	"oIzDJKlhuCJFrCeNN8JL6U6UksTvDIcdtAzVWVEs32dcIKCPIQtffwvRsI6bKkUrL4y6wFvVAnfVg5XJ",
-	"1kgiq2WWtCWrnoYr+AGDAGttaD++xidRktnUKA8ixewclJpudj8HaRIp4EIwPc0MMB+rwQCTVXYj+ECK",
-	"krHP3m2qKsBxkiHBrWMEmZkIL85LhYTgH2G3JdbE8HGGqNwimkD4NZLjtQKMdp1iEyUEyLhQZAVVtr7g",
-	"JxpcBGBMSDxkqz8v1CRiiB5B01vcOUn9hDSBUI8Tjd//6Id/RiEm5g9VG/Wdc4mNmKGWx673lMdecbwP",
-	"LkIkuTaARSdV9P3JqdckWAxE2iS+2hdvAW6K82/tDzkAm8TOZvRCjML3paOtat9arng6t1nDgR22/dg7",
-	"9dHwMizYx5OA48knDAoBYFv1NWzIC0ZDsUanKk1tHPQrDOJofhBphhm5EJKHcEv1wdFDoHp+brL066KH",
-	"DESeM53lAMiCEctxlqYhr9+4ZaKnTgplVF/ltce6n+G5DRsAEoUgDaD9UZroIyql+DgRfTO3ytFjZZO8",
-	"jH+vPxjjaHkeEJGgMiogkIGWgCofErudqB4VY7zUfmCKzH5P1py/aTuie05xKfTwEO204I7xAUN9oCqj",
-	"+Y0z3VdykA3LYu6VVo4tWuDKF4aTCB36hEkMXaoATqxSkeM/fRVCJWGK8zwXVLzvZnJcZeMISSyRTyKL",
-	"Ouq4IDEMf11clrqSt4x+rnyZ9A7g9tbDK/uj4MyRDQ+GdtcrnUsByUFXzxraavFAfyT6V8EYQ+9g8Sfs",
-	"nW3qNGh0xOlY08hh95BrCma7R+QIY79pLMeocSLglYAQmCt1pRn3Gyi9nFtb+qkyupQbfsl1Xd4BnoHb",
-	"0c5jKierLlZ6eVFK/oFneT0RWT3SPBS/h1xrl0OU5NjTiBoZY9AUpqNE0U3ja1sr7O2bs/PkJofZz8TV",
-	"V8ZzoN+aXrP90kalgTbrVE3lMXacajSTq+MzSDBgP7Omd40FmgEpBJN11U4rb9QAHthFmhWm+jlFvzcu",
-	"NgSq7Tlh1QeZiSqJ2hCDzGcVMmH8goh69cZNwU4HjqhXt5mpS5DgD6JDWfUC8TcYO5Z4QCdGtV1hgWjC",
-	"+FpUNdVh4MdMqYKeiFjcriJTbaZKl1ILKgdK/N5a593++xU6QYVgl2DrF4V1KdQguDtGjLUnFdx+vO9q",
-	"8eHmfNaGGjM6vhO60kK1TLva0Q/SoyepHoTqVlztUv59ryXFR9NrJVgx9d3hd9/tdNlAQc4hM1HxEkav",
-	"ONZqYnFzFCjtsFOjQ6EL9D1y4C6VaU9GhS5xWNyl/6xrCCXTdl2tP+hKI98hFhEWXrnPD0oY5kBRGgqv",
-	"3PBG/AOghBpNcR1Uv12o3SHYrbnPuCddTz1BjcfdVWzblapoPtvxfnyaDQaisAOAQBJWc+IT7euztnEl",
-	"pBSLSCdVetKFykJ9rOsYdZNG44Lu7BZxLMaqmLntDYARRQSdMkRBiDUucdPKbtQ5PBcTvBIzIqlza9dh",
-	"b1AsIQatGovK910LFbKpixJmBsPHh/aLcx2EtI8pHpAc7T9li2KbgI70EiPHkEVtV5ok20Eiu0lAo2f0",
-	"K20Y3BvbGP1pM8ylJ68UFi4kbUqE77SpJphV98Y76NAQKdX7dXzoqzmeClaS2x9NMUjEZYDHHB0essa4",
-	"KMwdy4Q9kn0hsOrBepHOMnPVS45drRvotvGETLNB9tGB/viN5lQhWLm+5vpnh/6E+DOA3lQDUINYts/t",
-	"u6H5wzRf3K5U9xcLBvBmOfV8YigVm6o6LEKlgNXTfBZqVEiKYbWA/6bhOwHbDLYrVBUqmc86LHn7/ty+",
-	"WAiW2n88f/HqxfkLqrf98cV5guCc9m5XYtbBVir4RF3NaK0bgxs2VMCy7PaVa/FOjg6f2kc83j/E/zzC",
-	"oN7j/SPI1ARPRaHHNOWzLuNsIKZgkeq2a/CFTmqafqrKS6oB/sALyEYUXKZq7GC3tFLSEYlXdSiJ0n9g",
-	"bYn2XIFWIlmXBCdLja1IrQBLQlAVkr4H3DKuQsXdBFoQIOyDlekHB/tt+3XDfviu813n0Q4BGIIu6cnk",
-	"dLD7WklB9SwU3qz29CSP7FoREgaYqCDjracA2wTfu6fu77CTEL5xA3RgfvgNR4zmWNqzCIYiwS4Fcmxc",
-	"e57Hl46mEhXlYH8dPJFwjRyqoGt7spPY0hFshzWYHZxzKbUQssuyegzOiYvLGZNqGqoWAexQiqh6xqP3",
-	"9GRydHDImoqUFuesuVeeaQkNd17N4YC79XhSJCR+wLZOwsPh/RH2DNHGxtSmG/d2ItUuKKRk59i9Ke3r",
-	"3LFqXEN6GK6rNblAUybtZsiOkl0QVZuPKQhbQj2YGoTkbMjFUumTVVyQvyVjuouJH58HticNMFFSg8fp",
-	"SVe+tO1OinERkYMb2tV28J7V/HEnyu/uvlV51p+RIKqmfaH16gPA5AVjBzHVRsJNGknN2XZa8IHZzYQZ",
-	"7I6MmfBJtltwI8Co3KV+4p0uS3oAM9trHf/r+4P9/ePp94dgqx3s74elyqRV0h5IOlxTfP/4ybH5/iDB",
-	"iT5+AnMFJgDuECzRIEAADVd41GE/iBkUII280VPZsYdPWSVhD0hHQa9go58MCe8Aek+bV8788DvsDItP",
-	"tGsQcml7O0aX1cZmN/tltD1an7NKfa0S5bP9VuB5HtLZ9bPacVUQFgW3EbjDXkZdyz25DbOdT867NgXl",
-	"6/mjIHiFg4HhLXyee6dT7yiwLgWIJBP15bkvB5jKsLsjxcwD/lAI1kRX3UhTjdv1/7H+WUqXvj997gG5",
-	"+lwqmfV5znI1FcVu37rmoI5xioWBVgaERoIojBow4FoDrEF7rw9PcCRPH397uBOBKniA1lEGYJquRT3S",
-	"S1Uw2Fo32MnbU4/qTUHiATsTY24FttORmRxS09mvTjbCtibkETvib75pu/5TKaZsnEnlyzehxA6DvemM",
-	"bN8unBZkSZv+pmX1oTLdk/ApEbptJMHwCneABzxMPIn0d9sloKBFhVpC7E9XmZUT2K4DwLMB0gpDW5ns",
-	"yaY2pA47hXa1YDTMA8/8iiaKiNXyN98EMTDm/wzL07V72a8EalowiL06i2EHj31575aGQtw21uWBW0k4",
-	"ScchBeJXFGlJ3J/HcRoc8dlUSuDfqqBGJkhQxjOCBBK8yLH6INJvvkH7uQBns7gSsEhW1UIpLEMs+Kj1",
-	"hjC2NAacKJWoiivQkCBQHKSi/crGSpqRBj86SHyN3g6aYix5To+zjopvoILv5MnR4x37gHYw+VMOpa1A",
-	"m8VZcmbtDFO97LvHT48ITz7P+kJqgfTErjOt1W2dTKxS3z3s7Acc7+i363ZLl+MxL2b2dxKO7QUAyhiO",
-	"Emks26iiP8L3BpoXuxFb3dYZ/f4D718hcSXtola3td85wAGoiZB8krW6rUfwE4DXjwCXHTFFALdd6Sam",
-	"RF1rjCeEXIJusdsC2m67LDEj+0GfpkmdZh6gAs7rKBJq4PGpdFJFt6lVcEIARvqWZ4yu40cQ+Ior2ATI",
-	"fO++l4CH5lxwXOUOe1fKKBQSfD7/UowCFAIrdCIQAoBcsF4uwRA4pJgaelebJb+8ODs7+fHF2cXZ65O3",
-	"Zz+9OSf7eS4J7GMxUDtZ47XuybmEbQBwLUoZ4JJW7tNm50rlug2NpXbYuPu4qVD+d0nP9iS6jjzPtc/f",
-	"OM1CQ0WQQoTNw+iNtWg1H4huQylS1TOFNkP4yLzYO01b3VZRypMf358iMTTJ/4VcueGUvehxAJz/e9u1",
-	"wP6gUiBq62NfBjAT1JoygHblIx9PcmQugOuyxTyl7tw9O9R3pXR0UkCE4rkklhIl1i+ssK6YokQOXxJ4",
-	"9m6H+/u1Wcy1AtWnga9+pUkgcMGaE4C4OY59nuKiKCUg0UYoEe/ev754efr69OynF88xABBgMoDJ4Qjn",
-	"2PTcADP1A0/9stlLDm6+5L3k1DAhUrzo0c0XvXSF6njF0c1XvFbmpSolPeLblS448W1keNXTla6yX+O5",
-	"OsH3a687WGFCgLek1CteDPFhB49XWTrfPvWLSDN+PpvgxYeHqz3Rz5GW/nCFGZ6c/t2a8fb8x6tsiVPK",
-	"a5yBRwFBQbz2cKXt9CM3YoqE+Y9X2RlnmBF+HzJveOkKW4QedY6FChXmJJByMWcSkez/ft3+VKOUiY80",
-	"XVGl+fFn/x7bJVYPOpcKuQAIksd+047k8LeW1f8tIB7vg7Hw2P4T7WV72DFMEys0WClQXYN25QWFo6Lf",
-	"sWiv1W5FaHGdUC9UP2BVKzJnf9yN4sCtbksqKYi9RwFnCtlXXcw/8QwPplfuXLvYyxHr7PsbimY28yIG",
-	"K8EQQ9sXwRHFnTc10ehwdUlV/BbX74sps86cBhwKc3Lqgo/r68HBayUFxOBICS7VITdpQjeF9GYtEsZ8",
-	"3W4RBfpNFyEiaXzp6goovqhRA0WQJnaVyTW0931xzoeL7k+n7cE59sZ5Jq+Q5ag0BG71kmBPFt0DLtlD",
-	"dJY3Ayem7c0erahHflGpdTbSjVZcVWecK/ULlzNaBH133XFLRfDlJPqPUPYcb/tIjvMMZWhdWFr/DQge",
-	"15Iy4eM7fd66/v1GwUoFlcgVdocHtRe4rC8gcVqFKsvmapYgdZX1R5gcirCosLJde4w3QHWrwJG52uOe",
-	"rAC4zYG31YqkgadtEnCPARzBEETrXEQYKvHLwjfOQqdgT1Kn5RtJusN3xNR4ZiHGRqPz7THOMUfMVI2d",
-	"ttaPe7bCibd343AYd9FjTf5cRZUdrqvK3Hu7USs9c2c+vGLyLy/qH9i4Qhuhv7LQx716s9wPJntsXodv",
-	"YpmBjbEdmKknFnd6hGcr2NV77ukLzGuo3InbaChZmXCqM4zDj8TzLLHgg6cB+yQu/MK6CynYTGApTWgY",
-	"oEIIxHUEaH/sBS4n0JNkT4ggqH6EhhwMYEBXrxb/clRFBAvo4pdwLxpz7QwsW0pAbGOwtCgFgWc55oAQ",
-	"usPZ78f4le621NPv2Aww5xNj9/UX0Q00iek805GzgZ1M86J6/mWFZLJHSsQhuUces314aQBc0Wo7QQw8",
-	"y00smDC7VixiUwSJhitiJudvj5qYnG/gcl6ZEt1+ivPTpdfIKuj2AX0/vOYYDpoYnJANKIPsOS2ST/n6",
-	"Gt0RFez1JGI2FlyPfMcRYGk6kAK7pQnLVSks6sGXsZhhlEZXWd3l3NjRWh7c51qeUYmbUaEGzq/KtFK1",
-	"6b7dzoJJ2etX2i/V2R3e4z75vJ449UWv4YfT53wby8Vf2mi/uHQpprazAtOF9+JjNwqkpV72a/HRxMPd",
-	"eNgbY+uhjK23Kkesgkjjbmn6Hv44znbIBt1kbTVYEIBxnMkVWYuByg870ec9bgI77EnEb2CnxhVmYsLU",
-	"O+wdACupFEGhgwvApFMEf9eRnUHF3ksIYoh8iBhpVqGEmTOOcBnD6v8wO32+th/7imsUT/bdtdc5/VT+",
-	"HVTeCrrj3jKBfq7r5wOrQnuR6gjMtPjy6ilCpFeK2JXAGT5EKbhgGyNjJOAJV9t5XEhDOJhrj5R/HBsa",
-	"GMJBtEMFe2PjgW+UwspK4Yy2dFUtfFZtQDTdCyX+SZ577uq2gzmAoq22g1ZQ2kcXPwhGGBcA/CSgdhd5",
-	"vUHs1vhTfYsDEVc0O5lvT3+2I1xbfGbjzKwiOJ9Bk1Xr89vlbuGXC1aaflWeQl/bjYIVLrX7ZMw/nuIV",
-	"h/vBdYF2uSZx+0aSI6oGC17+rS32dutVJq9uOhfO+Spt8r+4NAXYuWZx6g5VJOSrTBu/BWPB6ORWRTxi",
-	"rn5RpucZFBpgwQLe0VVLxozHMXczRk3yGbU4h3YBgjl1wbGedDzQCd0LqAFixl1oOIQiZSkQC6lGqEww",
-	"AACyG9iP3CJ5mmqKFyK2YwcfjL/ETw7NYq5jzo+Zs0FZeJYURbipdHFEKumQJQ21CHV9HWNfMA4U2m2s",
-	"Mo8I8QHbSVFPppX7uIR5SsEnIV2XPPRiAUYqqjRsePG8vtjhSg2unm24jVEt5QATYOnPIC42hcOZo+I1",
-	"U2g908eVccAYGttdO8y35zk/gxo92aUI/O5EO9WTt05uwYKRYP6ihYr2fd2ofF6Lj6R/I1mpR2pycyIs",
-	"muj6NY7NV69Q6Hiw5iqsMZfUqdM1ZxGua3RrACyWa/qUwAbyIS3cu3T98oIRtLLiR311WnCVQsW3iE//",
-	"eWsV38tJofpCA+wWYbj/xfU2bv1I1S7U3X2VijP3Qf72qZXzS5FbSVkWuf0WuBxaT2kkcvunBvpgOsx6",
-	"rb+dvX/79s2784sfTs5eXLx/98p7NL0W6/V6krHdn1iv1Yx67q8+f/Pzi9e9FtvdtUKCbQHRUw8SBkhQ",
-	"9Ku4tNp+QjxHvRaCSgPHUa/iliGFUaWgEH/iGf5XyYtL8At7rd978nqrJ8H1cPP+UYVZw7/DlFFCtJko",
-	"Ctb93jV5dGJhud03H9uU7+w0SNFPPdkzr/lYzE2qZ85gSl13Nf4JF/RM/Btp7HeCp23WcOBXO+f2/HUn",
-	"p9XT35B/DKdet3vyeqcnswFM79++ZzLLGTw9V8POS254vi2KYqcnr3tyMDadt0UmTS63neD8Wcx22N4e",
-	"wbZBxEbJvqgtb6BaC8tc+S0sNxLA4t09Taxb9FiRb8N2kbCqW25Rt2CjaFrT37biPbLVZluVHWJ/4Jn9",
-	"f787tn6HFTnuSTsQlYtOroZ+slditnO8YLa1pH2pRREV2fJJdmFNJ/fLKuWxUQ0sfV17n+g+rvY1Fbkw",
-	"YnF5VWxxD5VKHbU/1VI5hCzCuI1qm9pRq1PUEgzITUKmUVccIAiDEe8NxgDojo1x3iSmlk2jI5tTGz7r",
-	"MNCkAKMF411WCTXfgRLr6znbZEEgkuxyFyf52uKHf10diDbZKjowqrChr5N2wwL3dr2oH2zHEPErzWgv",
-	"V8NMLm7j+0EMM6nhE9TYYyo+OgQILpvIH4Kn6jLzFZIOPKVCaNFB4hv6skpd8hyamrGL9I1dWXbY2ff3",
-	"7UloeUYiuidHTwMuxlHnUecw8lz9uKjdzwrmZIchzDp0kyBBCAQvKcPj7APBLktjoPMZuvjsmxMfJ7kq",
-	"sLP3CjtaT6QDOov64T1hRAWQyRHk+PVp4rtqM4nUnq6ZmiqOpLK/9CTgJGZjAZ38MdL6wf7+vntLHv/n",
-	"uObk++Y/laeCaOnPEWJhRYf31sWcuRqeyi/r6DoBf6Ob98qOdX1fde6yeEAfd6fT6a7dubtlkQvgkUzv",
-	"NsKXqhivOzy65hadgjetLnzLNwexQRjAnlsnMVi5qtF7jsk7imw4MjX/GQTOGX4fN3nQcO7D+s6niKX+",
-	"LPDubPzhZlvghJA8/iC2QEWxg3oM2jFW69YeeBi31qvteTcVKHnQT+Up/+/01XX6aowep1ehcEqf+NlG",
-	"qtCCXQJ1zazXWssVpc3hXVFy616L6Tb989fMjH7gWrx/92q71xoZM9HdvT3nPVWGuLOy24e4QHMOMIi4",
-	"iucby2S42Qu7RAsW6C0tz5LFWcs5rSxOZW3sBbdYn3btOpCI27gYnUhI2hN3bu3v5sJ7t3bU4B4SXsT2",
-	"J3Zpx1rkXba1ZKxbzDusxoE41R1nsAjQYxb4UrZq72QrQAR32VbjG9lyvvHCAdv7rzbmNo60SwPuoOGK",
-	"JHfuMeRUN/WxrlP9fh0b4Ko0iy3wF85kc/Rx3lKt2NUBCNTh51RAtRc42WZEfMuxm41IOav72QC/qoYA",
-	"0WYNxQfoBMrV8E1pHqD/Z4EnPk/V9wd3xv9CVTYVBfxCpgiqt0wD3+oLXRD1sp8sGZNLvtngI9e4IzHN",
-	"LMV03iuOvnHCrqm7ySdVGYB1Zz1JZxE/0xOW8hnsWsKi4nLmrwP/79E+noJdMlATCeBt1ElSHXCmPYxb",
-	"qUUX8QNdCtUj1Wpg44kgbebSqm0EcPYigeYNpDU9SSLFHqXxu3xzphkYyt0YqjIA9Ge0FhVUZnSqhQTc",
-	"1Ta0kwyhrdWTMpGMQ8ozjdlq+ySVpdaxnlF4kOg9Sy2iTkxCYIWTHSNn1GMTU4ASazREId2LRXncraP1",
-	"seRo/4DFrKTt+q7AtzcAeFszAnBO5D0dBAvUN3dSvSwWF8C9q2Su8W6iTtGwj77dR8RUB+Hoh4IkqwTA",
-	"fLDvGpwc+l4FaxDR5c75pSZSXrvfHeyqHgFKtx8C/o0c/BR9QE2MuJO56l+1I7DMaPP4/QrlGdmgJ6mu",
-	"AEhf7HZIqRbBviRAVHaBZMcCYz9Hp0U9NYx9JEZjc8G1SD9nrKTmrX7RoMlqbj35zOvHTOYu/PoiEyDK",
-	"HbfJIP6i/9ghCnoIzO0d4q5uYhR/CptqDtGhwbbADXl/9lIwj1wQemEl8f9tDbZA1uyD1qF02Gpw4gav",
-	"2BqXYsgltnD44tP5OuEzN4Cvr1A4Xtul0syvwS2qhZ0Iulu5sBvqlygXjsSqkOlKIvWF3W5+5puC479e",
-	"+8Z8uXHsWTaLygUeortm7xP9a7XiCG8OO0YUX7LQENKBHjvCWI0iSQniBQfAGcAz34J64iZbM/o+vtro",
-	"yF+4VGH9cAoVg9+896tmwt1KE2gLVmsTdDaU5WRxmMWX8fvSHffBUGtntTohQAVnEgHUGQCoW2fwvcz6",
-	"KiUw9dcvf34WSu+no8wIpidQ7V7YLdKTGfEYRPRLMdA9kqO8Rj90hMiIbhTI4JN0yB0HR9znLu2539m7",
-	"HRx+x/ojXvC+XZ5je3fqQs00E1zP7EnDkqZFrAgAYH/IpoJfXbhbkht+ImcwGIBc50DKRVhP5C1DnADb",
-	"F0dchrp/hElGUP4M2L5dcAQOe6Ld5Gj/EfyERKNI1J902BlQ23pwf+6o6i9nHh9ai0ITCwpigNultMdd",
-	"SB9qaiisnzRV+iM3Etb7R++hS3YvBHFqsZanmHMgKu7OrV11u0ffT/4kdQ1nMNj1nfT6dQ9Qfr/yHF6L",
-	"6XsNSIirjp5Ob/TN3Re7qO4eq1aWGo6QYbyDJ76C2H+ncmFNM/yqHhgZGBKk5/yKdOemtuAL+e2hcJ42",
-	"6eerLkDF+0coL7DKYS7Lj+KokuavSKh7zPPfqWLcDn4u640K497S3kvy0dV670WxHHBaboBW+xUDM8h9",
-	"51ioUqGvKIc0URoYsQLWGtYXksvP3tJxyoiAhQnkII78hzAzXcIKIRl6EmPs9rm8ADyRQaGwQdJHhDw8",
-	"mb1Fl4L6iRtQErGG+DNdKoIKyoEFFg0cQ1r+1xqKFII7NIPANQK+gY0Clo8WlC6Bexx7uJFLSBN4s0im",
-	"vrfV03aB2ZNpA8SpusOehfp0Qawx+E60B1Fy9GhQhOoaTquNnGTQzV+uAgO1r4SHibxoQEghkuftp5RL",
-	"JC7VCtWrNaAIuptlZgcMXbdRokQLbRVKwSVHB/v+tAuCEEgWwc4tApu7qRDa7lK3KVeJ4sFz7KeuVz8b",
-	"XsRqgC1wQQg+bvDO7i1cqsbiRovyudBXa8OcVS5aCnAG5ETYL66Icvq+QM5WgTbDc2DHn48EAqtjbc/K",
-	"VyM4SXyLTXjUZbVWmI8TNC9QmG1QcVZGxYEg7DQ2PiIbmGyWSvBJhM+YbJr1cMwQrwz/BkRWrJfbBe5r",
-	"90GDqeCgVFUxBxjlGJRrBSt9JSX1qQDtOvWnZQArBXSWGZGa0X6xCrOvxuMKI1O/LIAH22tSLL+hiozH",
-	"zLNLup4W7lgyqU6GhqF70vPKIQAu0lk5vjdgnQeGvU7MpQ8lKK40EJSPNW1HpdFArd8ND1gMhvaVKG37",
-	"1tcZTnz+fcKyhV9X03Jro7L5K9fCY3PhM4RNI0CTzkYJbJTA7aDRYodlNS3QxNyTZx/E/1wMcUbUiTXJ",
-	"TQ4j6wdyCKT5R+MuFRMQi0p6V1HkGsidAaOycg+SmUH6NsnJoTCvsg9CCq1bd7aB1dWNsuEnwXMzWkMk",
-	"+AuaW7ForgC8mX24AxLi+p/jkoDaafVtwtD+z2grjXBSv8NGQb9hocng4sY3FeM3MjP98uUZmVaNtt9T",
-	"qD2u+LkX72coDDxrqfOCo2m3JqV5dsOECQaaj0XqT914ORsMz3WpkzzB/7KYvae9kIghtTcWe244i7Pd",
-	"7xBxTVcqQ7Z0SB5bXQSKyNWJ+MK6y9LM14KwE+pH9y5FuFFI6oa68X5oVV2ShHWNDyZuycXmn8XJ2AUP",
-	"uT1xEAzCRfm/bHI2frHLscUqg74FUtqC61dI1i6o86mUJUBDBYVzH9SM/9VuSv/ubifmNknLP0vFEe5a",
-	"lGmT8ME2JToXZbjKSXoL/CJH1b33if4FsPSDiJRxcSqsQlLua4+s6X/lS/wdKH1ytH+UMOg7sb/PQoGz",
-	"5lm6wD6sEkR+YWOxvBkXsT7i1aXW/JXNRNBAg3l703HD6bEx/R7Y9DN+myLoLkmASJg5kXOfSO70/Thi",
-	"y7LJcHRYxxS7IAF1ctphb2Q+WyDNxnzWhQgwhJZ9Rx2GPOzvU9+DOnfjNtCiVbPnRkF7INsGgbiD/Ydo",
-	"DOKiFc6+9YWATaZdA3/uXayzFWTb27knrm+bLbvHAzS8/XEkdqCmDMD+sRN/Cy7kPz6m7eeRzJuGuq9T",
-	"l7xzVX/L1Ucwgp3N2oH+42blAtiiaPhOCgXewyILF4FCPojCdaK4Yq8tzfDaOvtHWvCB0SyT/bxMF5F3",
-	"vKXHfn09edGCLlckdN4tOvLw0js25NE4N/Qdm0DqPUCgDu3X0QyBSofmSzkmXgY4meZ++b1OB7yIuuMX",
-	"JHVwbfXLxRTXjKN06no71NN3IdtXZohWt0a93mHv4Wfj8nUEkkERMELEKDKRAuADEo9B9QhNae8T/gPC",
-	"CpNCfMjENCGIFTzCeIplfeA5lLnDxkAb2nHWjTjVkOWZFbLSc3WIcYedGg1kdPY2Q6TQs+ME1Ixv2c/Z",
-	"D3YJ/q+zN68XM1CQaPmiMdKVuBdwoGfCWCNwnVK9uQu/FHuEk+JrjnyRhQ0bG4p1xjwVdxDkcZQdsgyz",
-	"xfz27troGn+J1QkKF+lGveDOq2f1aMpL/YCgDem7Wv2it3iBvRbDhqtc+h4DjPHb+Oo00yqdQdE7P5Vv",
-	"CzUshNYbX+RPBkb+HMQGJyW0SBffd18R3fxWXBzRFbWEYJf9bbsss3Qo5M58u5JdYC5n2I30AqUwe2VS",
-	"T90xKVRa9g2eYNWuO2laJ/kA9UwcH+/EoIQ0K/VpaMMHgy4bEUbWmKkPouisy+kB0nwBowdKnkrDU1Wp",
-	"QcfTM5xu02R7Vq7aqS6daM+8s9PsMsZ++12bIpPDT6tP9/o+WqZQpzVTbNAqwMvtu7luRVNFoo2Jm+lW",
-	"00TxnALn+dvWapMLDBzUbhVbqpFPHdt8C/1r65ItM1vRqkusck58Oj20Mdll4cRaQb/G3MlYb9WQVLqt",
-	"nXfPDRlfwE6iZd3kjja5o8/l7f4obtawNW93ra8SN/zSpI/LpkyxCQAFq5Ucxz5zk4uBAe8106yf2wmn",
-	"0KSH3qlxrQDeJ0bwR2zK9ACnQ55JwH/cf0pXXvgLkp0qt4YTe8hgyWXMdQysSVAzCr2d1rl32SfPq8mS",
-	"08EuyCLCi8BR2IsAVAIgIH2qneaMRJncxwqaXOGKL7C+iIzF49fjA+//aXxgn2TCduSwM+6l1pS280pO",
-	"ptv5fxZf8fMoglWcS/LP3QKie3i4ynWQRYbmipdA97/xSP9sFJEoxUlJraIvF9jcLs66vHprqso8ZZeC",
-	"QVcfxV9PTkHd+MAylTQAzj0m0Vg2cP0DVj0Cpb21tqmwdaaNGPvILroPQIBg1Q4IzbZ1QAoDGAoosfxI",
-	"HFMW1Yy9DrFqO8YO86TSOJSLLCUFWHtsrmRjQWw1Tjan4OblKk3ZuNqORR3lfjyVtnKe55DfXC7ZyXz5",
-	"wzaPZ/KDyvpiRZXmI4trarZw3ZyCm9+tGydm48R8NieGduYajgy7Wy1b5NUsFPBoH2Bh/e09phtSi94D",
-	"QgkPjAFWFSDlPQVtPATNlOuuU16OnV8q6CCMHCUHMCOhPxzkfU8KXuSZKJxr0oYqOZXnQKeA9PaOuYUU",
-	"koNBBlZGsnYzcJumRWaMkJjUbDNuqCkcO7c77MR1dXhGl0thlYy7zjE7ZAT7Mudw1TKksbeVzbtZXXQz",
-	"h0pgUAqGOIfY01ziF9vbd01Mttf03x7eBXqVfRAPEuJym4/CgEyq6R8hKxj7UtPMjNKCr5Sx+5XOlRtn",
-	"6h4zdbd3qTbeza28G3JpHzTjtvvvDMBUl2Te9v729t2bX96eX5w+d1r0QZNxKye+rKiay3u9jXUAJr4m",
-	"pMHvmmIC0VjPMFV0zjY9Kl0v47PnhNuDWCc/KmJZch5rHKbNNLsss9ywTLbRT6U4qssIsTfOWsGSfKA4",
-	"1z5w5q0DVjUOenLeOnD5lAbNXZPu90/X9iD6+J0wWRGF7B5IJdtVd9m5L66SN5r0zpp0ow5vpQ6dVbdW",
-	"fsxKXOsuzG7GbkkO9/cTj4vIUm74JaK8w/E2dsbDJ+w4KtGTyxzaF7uSaqpj+jX41QnOUQlJlJ5MoYv+",
-	"jRmJYpppwZLH+4+SCKlLpYIl6eVFGRYzabMEn32RZoWZIX5YWvBMZnKYdJEkj5JIGhquADqQsMJOTrc0",
-	"KyeEt0QD4vpKpAtQZN4JnmZ/VhiZsO7w6j8niswfDw36bARxwHibDoXxW2Uhjo0WvOiPFn41LzOAFsWw",
-	"DbuckYo3mckFgRv50/GLcF0o9uQpJXZnTPNZF5q4dZupoh1qadqhf3BLB9ZFqYxABDx2KTSUV5v+SGiA",
-	"s8POhC7SEXDoELSmqBUtuk1Yt26Il+qDCFBMUkCMRHw0GvgRxUcDqE0QYi8Dd62Zqp4kqDymBtVICEQ/",
-	"kn8lPmIxEWqSC2ZmE8EyaRRg69plZZfqYxfgNmBsbFxqY58FzY8wUqBLGNCqDlQxdli99BK3NLMma8mH",
-	"otOTSa9lpgpv1mslYIfhkzBlwNlkVHAt2ixRBYxPZPZZOPlkFwgfYNiUL8hMh51lQ6mB/LACT0XkDwwC",
-	"+izT1tRTcoiWoruew1jQKKxMjg1g49ANuxgL0vZJbYoLwYLosj+yA4eis14L4l5wGMdKQCJvBhHzxOP9",
-	"fUaboe3YGYU28Ltdj4LLK6hTSFN6iFFWQPRHgCQM9J762M4M3r4V8UrZQ0TSCPsAXzFsoQTXTstsMhEm",
-	"wQ2YSabFcGw/2S7TIzVFgEaO1fZONShN4MoJDDhho2w4yrPhyDQLZHyViDGob8rCINCAcjttoCAHQ7IW",
-	"0HchOwEsIUORIhDLgizNv1r1bH8socf84yshh1ZnQ0/ROJPu7wM7SGOFXKvb+h+//Y9e7+P+/m6v9/Hg",
-	"Za/38clL+8+nL3//b39r+VYkrBtsXc8DGduPfaw0kLWWuXG+BvYnjTkiI1QmebjfPB+gGG0GMn68FMn4",
-	"cYxkfPCgSMZfrB2NVncFhji7sd7R2beiiQs3qLamPV6zM42GjN/75aY3bdOb9sdFo0Rx7Cym2CKKTDCy",
-	"uurANc2QD2CmWVtpj35f3pqLphQLQP+A7ZDJS/URVBWy+ndJP6HqtrIF7BTKXQ2y3KAzhMYIsjGoAUu0",
-	"KkzimcDhNbNcqSvggubs0mpPkTJZji8J8cGNQ6u6LGcDQSkryRKQ2QkDyQJ2gISsmqfhzrSDEAOM9G5P",
-	"gqHA2TjT2hotif1eExf9giINfFrg3s6wYBHux7UBE5AKGYCp3BVTQ85qpkpEPrbDHasPjhbaWgk9aZ8q",
-	"UjtOMAhAuy5iIQCmhxXVeoLmDFhplw57YwxSUE2E9QI7SCZh/UFYFR0BdNix27fqUTqQgwIZGUblmMs2",
-	"kVfbiRoiDCAsjWRSZMp+Mu6+rg40sU9GV3QiZGqfjLcBbV0WQyF9rzdHPF+3uRx9Ay5NsE5oBgvsEbvJ",
-	"mtV3C5fH3ktaHf1b+CHc0s3Dfl8rWR3acFPqY5aUshBa5R8EmskNE68aWeH8RTOBO1fm4gZu720HizdG",
-	"B9zdqp8rDf+IHrDqZNzsF5Xk+NVZ1QvHnfvWXbbgsRXE0xGPd2WbJWORwEed2K86qeHDoMSqrux4ka3K",
-	"tXUjhGgtMFEffVuxUA8rFur2WPyHHcF//La/+5TvDn7/9N31rv/30Qr/Pji83lnZmjWCj5sXZNFSwCW4",
-	"Fo3lVIKPV5z4UXXin2nWJ8zwYZvyBtpwmS6eCx8umsrjOS9jpeX29IoDgsJHIbhoAKS+wK4Pw/DOQVlC",
-	"1driFbZ/xt7PHRZ3fm3XcjWWQtBB9T7Pc5FG8cIFSyI+oh1WL9iLFuHg8LtlLuC/7f6/a7h7J6dsrNKF",
-	"w+HZhT28sqQ6Of3Fnt7wsATDu6A0IWwjiF3o5NTVxgAakbyhnpFnF1aki0aJ7p+xkqz+tdKXpaVS/xOx",
-	"UbwQhBe8QK/g6ZVh0BMvlcoFl3fZQW+QyAu2UabJAClYzo0o2Pa7l8/Yo0ePnu4sWiSiFLuA+qM11MxY",
-	"vAS7s7V4SK4gikhI3eBWHxMSS93ToJ4RexUQzt92tQie8l5XqzKwW6+ZG9m9rtl5JJlBLVq7TaSxjcp0",
-	"JvvCcYi5rPRt15fswntd31tP4tbvws3iju/iTw+mFLnAy6NXsc91i+AVXnpHRCUa7CZOtYlTfTYMJRcI",
-	"8Bm2OOwEf0dRp8M1ok57yEW5MPj0k5qyMZezEPsqBBpabd86c8nTodCEfwohKSSxIqv9YL+9v78fR2zg",
-	"hqqA/M982zpcuDy68pl5M/wSrSqcnuEVa3BtN1zbmB7HsWw6Qjby5Lby5BkGdO5RoBjBx3opcQ6cQR3h",
-	"9GBK0AN6JTNqHp9wPuJ6Ds/5+qAk/fotFS84+9sYPUD8djeTxz57AyG5EVdfyvyhL99JKPx7OaB6Yz01",
-	"Iitp68A58kJpR50GVm41QIEIfIaE/yjGEwy9N2EpnmP49gsiKZpVqCCf+cHegmWm4doHwFNcaR7n6/FY",
-	"0umNxhTsgSnXjOJIXwOaYipyQXtyaZ/VczgvdcphKMzN17iTMYR08/kEoRhewQZAcQOg+GeFqwARQYqj",
-	"WRUFcHb7I+HXpTdCs8Md9j7Z/zgIOfyI59UXfrROfRESsCvjFVCz4LONXcYNYDdBXpJKYMeZLO0NENVi",
-	"Bt689cabihwiSbIqd5ihCnW8NO1swAT+4qijsA/W+Who5yz9aNqLIRbtPdpYnpsZzcZifCkK3QiNeDuz",
-	"7f49v89t8GxiRxsB8JkhERd//fdDh2W3vGujhU+z25w6dYpzSwPuYDuWEaAlL5UZdViCP11kqU4AVZ/w",
-	"QWIcELrKoxwWwupSxGyqAxb25HLEQtCaqwMWNguupvmGu8MTM2TkJ5BZ6hXG+WhrJYSetqODw6TDkm8S",
-	"JE4IVWcoEUIC00105dTlC2kyMzvnAEd4J6cXR3ATk7VfsfWd3qZrHwBA8Ys4vQ+AnbiR9Bvswr8cduHK",
-	"dm2FrnaZM3hDMwBw6vvq+zggf7yg/bICLNgvDdNZLqTJZ13fL43KK2rHo7p9ZHR0Nfj4vRNib6Uaf1GJ",
-	"/G3zt19PwcofpFZlk7rZpG7+2B1WcZVLLFDpl1uket5MhNQBx9UVq0DRdIFN6NEFDhUCPhBG5LWu5BqE",
-	"qm9aAvhynnatBYVZ7J705GI+5haaqQdlgRxd2DG2mJSLvvgvmkpaFf70WTTiW+eTalc/QEZp1ek4YXu9",
-	"XvvMQhsb99yUa+jv+joyS7hJT07f0StZnvt5LaYIzmIfjJcS7e+N17nz/IWvlbn5KjjJX3IGaCnn6krI",
-	"G6+Mz6VUGL7d5ckwr5+tqROWRS+/jBBr3HW/uDbSpRf5s0BAx3gCSy8DbyaMExFkVn2BOFBcmyjpt8LK",
-	"uLRf9IlsEn+bxN9fwIqxNoc3ORaZMfdNskY3/6wkawCiggxqpwRJcvTk4AC7rpQcegq1SDfS6VhwEeOX",
-	"gG32pm/UJVCKrUWg5lovGxnUUAJVGNQaLA+gUTu3E+oy/N+ySfXM8zCl1SZ0HxRpZFE0c6TRPOHdGJzI",
-	"VuMMkActjSewddP4t2osaFFgAx67ep6bKs4/efqA6+VFozhla3ZnRkNnkDbsAErJUR22qQ+d3Fr2BqCA",
-	"PFYVAAcJjvhPPYlEvQ2j2HNXJAsA1W5rmH8ZZgIc7a+ZGQWzYU27tnbxEhv3Xrh2YInHIs+kuMnmorPI",
-	"enp/upr99GzETWxDFUKXY/H+lKybpde+g3NTe4v5S//xZOWL//EELi/lyY/vT28wvX58f/qulGjtydTP",
-	"cuVJzl150zija3Gc2qjJautzZtRk4tZnkyPehIke0sCifDK5167MI+bbWTt4tF6mGa5eLdfscBLZpUpn",
-	"GDZvOziezCAYDgSaEJcOQUUSAKWJYSWA32foUEv+6//7/wNsCf4VwE3gT0QZSdqQ3dVGTBDDx2RjrAQr",
-	"hILIWGa6jPdkBP4S3UkV/kZuGGM+Y0PlwahxPB12ImeYOaYEop2iVg6wBydlp8tzwPPsSaK2J9zWo/2n",
-	"LJMfeJ6lF6bgUkNaLOkw6IiCh9KoGJduEWhEaVaIvslnHfYsV4AW5LeGAHpXoBqMKDR6MtMEN1TBfuxS",
-	"MlQqE5gu6jhCQLkuwEhCOEiJ08Zl5jPNcMHwbRLIQZepwSABZtnKO1WDgV0i6CnW3fmRsuaB4rxK6QdJ",
-	"AJiqJ12U0Q6HmEJKabKcppbw0qgEiRsx+Ikj2dKh5RmAkPyyU80ClETYKdlrFAUysfahQp97jAc1AJQm",
-	"R/uP7CEUo0mHJbLM8wT5JqHuwK4uwR2EaNkVAoxmRot8wOz7SuicC5hLgtN17dYe7jcAI1lrU9vdi7N2",
-	"G/oYCyDCDorBf9zzqSOJnujYLRs2585tqSnpQU2kKQLgSRkU0WgoOgmb2UWh+Vj0JH3HvnJjbBdcU8nG",
-	"4pqR21qw90FyaXe/GgxuRhLmMn0zGEQ63sEorVjmUY0nt1umyJZYTcFghtNuXSCyfhR7Xct/1WV4i+c9",
-	"TDB7UzLy5fDo8QW9VoYgQDa1JhvzuMk8DnUpSyOQcyEcV53Sdj+g3XbRp+3mfyectugXw4eVMxyG0S2i",
-	"QXs82y2i3ERjZAhdUjSmnMGkYshobwxQVMdVbJIY2wZ+NV3J/XoNXQg0A6XYYVz3JMJ17wJlKC7aMaF6",
-	"X2UyJbaAkZoiGrV19dtgFWWS/YYDzeTw9+2itNJZux920ADDVHPfegTa8MLEc2oHg86eoNk/VSYB6dIx",
-	"rxWlpOcDPzeK5kEmkaUNmjsKSP2hoc9MWUis5qRMNaapR2oKzN5qYIREpPbLmf8VgBoKFNpO+usrhMQh",
-	"uFC4r0fD+2epDRuAoKk8zPMjWCMGTijJeOSG5YJDDO+DYITO7sxaIL0rJZqtx17zWMsQyW6cqeNMXuto",
-	"oImbADXSTdtMJyxVQgOMKWbuO+iTkGt2YdQFTiKJASzQSga0U/JrYLEz9BqkmEabD2uo/K4sHEW7RyUL",
-	"qxcmPBPmOHAN2mP4e/yOHcKnfQuXhZpqAJZPXth9egbR48QR0fS5BBYLIVOWVFIDSRta8KFQQl0JCYyF",
-	"Pblk9XAb78LZOrFmQYI/XcBPjUboXOZx7Yowrg1MzLre7XVOP5V/B8ylFQKwRnw0e/CZ72of+IrtMHxf",
-	"N5phYZ4ue3q9OtaduxSGv5AkA7lA1ICkEvQqg2+IyPQpgFBaJwe/xQQ6sRa2bcFNIEIBX39il28XBrB7",
-	"+jxxpTHCgcD6D/s4lplYM4M1hArwczftXysbeFSiea5CzcRK9tKzKPLln+yY+1Z47snp30tl+N1NpcOV",
-	"XvKP3Igpn93JurKXrvDi6FHn2Vio0nxmo6z9iUQeFaAsQBXHrxhryrbcRxUZbTy7B5LA18uSxnt/Oz99",
-	"9vML4AeM1OJtcskrp2yt1geJ47O2BVitLqd5VlMWmL81FHndYZCvzQZw8b99z2SW4089k6th5yU3PN8W",
-	"RbFjf7u2/6enmemPSMp1v8d/dLbNbCLobn2uhcsQPxe54V284WBsOm+LTJptvIY8kp36Ne+EFqZ+TS63",
-	"ey32X//rPz0LMFopMpPDbq81d5PnSorGe/R6UhsF1YW612rT+Cld0wFuxOqd0NNbdC/p6N274WbPVCrc",
-	"gl3fOlUN9hzkp7cxa41Lrgb+3dYNgW16rekOvAnG6F3RevtXxBhjMMOt1L6erS7+xBi5ix1tUlWaDjgY",
-	"dDFp9p1jd+5lIfjVcXyzwr63cDM7aJWLTq6G21uL3tzWshtaxbvgfvFb3HLr7mpCs3TZXVGJL75veKP+",
-	"xlZk4C3dG615fjy7cF97B9yPus/GszulR1bw8W6gPKiYx9NgAssK5nZc2B7cmQzMIay7nO9LiIv1vr7e",
-	"BMqtrGGm3qo/IbLm79ajAPXUNJAv0ahQLURYo75VaOPMtU3ee5P3fvj2CNd8QGMExM35UJ+zGh8i493Y",
-	"aXFWj165iJxPMUKQCDj9hP2ndsGWY6zPygwqWqzQijXE3qdIT0Xhh6QnrXf7X//rP9Fh10mH/QqhsRBW",
-	"yXQteVrTHBAaAW2BsTGijWujwiEeZRwwpgMP9/eTnWOmVZVClDtOhJCQnAu2UZQIc8OFGAppdZLoMlOU",
-	"ImFcXxGfCyWVwzryKMIW3dFOV7hB2zeXCwMN7fWG9Z6k+CcmhgeqsE8FFFYKUWHymhZnlFkjZUZxBF1O",
-	"RKFFKtKLy1mC/fLRDiTMGR2fmLQD3+PJKZMKaWkKeNMauAlPmF+BTNHUrImjWS64K36IlT8tr+ethlUc",
-	"q1TktTZ24B3IddS5g6SZajAQhT6OGBLbUbePS6SS4qSl5Xgzip25Fp92fNuhsh+hDIUomALv1r/UqGfS",
-	"bxlMVS9uBrpDsOxeG4IgnLoCm7bb0nH2Nl/l0me16d62m6jpDg+Qiy1KcANWQAOmaH9sJ90iDrgoBBhv",
-	"L28hUy8vCZuq9XR/NOJxTxCXfZGvajM9g7NzkYYo1xoWV7ioasO/IJ9m2bV4zptBuEfdE/1hdvr8pkJH",
-	"e0W4xzWEVNftSHO+1pfePyRf7a6hIT3Ufrlz39lffI9tfIRVIui4Yq+VOaMP7Outc7i3oP2fj4fTvtsH",
-	"DpivHy3/XK1XrNcKrkOvhc4DW6NZyg14QbvUopB7rXlqztCCEPq7mlNzH01P3sBpbntqCCO32SdWd69Y",
-	"c/fSSgHQRVHMcdR2srCBKS5Lr7YqRVT5oTQiYsdHZlbnZeIfknL5vr1pCrYeZfyQibUnsViDTUeKDVSe",
-	"EzEsxNocBSrV6YIDAjyrAktewEGHYlL4ayn56S+B/fZrC59WmglustIWdFitFECNenXuED1d0Au3gXjZ",
-	"BD2/iqAnD1HEBspt/9PnjXiepKlm3EfQiNIZoWW6geG51mCBEJMzRy/gqCLDfUjgg22D/3YliFuaGcU0",
-	"nwGzEvSZ+OYUiPdJFRQDNi6QtqIunp0uNf6wiBu6J0/iOaA+am6dYYs6ZxwxHs+nfKbZNJNLglpO5H3R",
-	"iBZct4pwfxaP+bZhqbnLHwDlZvUZ0U70qmflyYQrGqMJbhdNuWY8TR8umLBxiNfrGXiGnOObov+vV02e",
-	"pGmkQzBlVM8JVvXkZ3CP3QM/KyoJiUwCGjFOnxJwAnAR3hZnhOazwHMm6bjUba4qAvCZaa+vNNr78Kfd",
-	"Hml2p90kIl/aLmvfDXLrhjEuBgpxVU4OKeTGNpNAhF3x0n2S8VbdJeBfQzvdA5mD9gFVWxC6AeyvLoM5",
-	"VoArKOaN2jgkwHMlRdfbjbrNzEhpAV497xsGSVORFT15CbKhTU0pfWuo4abTMVwhGHCu5RpSnRLy3kNh",
-	"ICF7aqiVL9RxuwzqjGkhmMispdpmEv+BLQ0hu5+N4coCcqDU8u3+RLRxbOhotCqrOXpKqS4wc3sSXiIz",
-	"Si02MgEI7otamHIJXl3NurSDva1pWb32AezKleaBuHv3ZUjC17KxIv8wVuQGw+5roOFAExG+rT+IfQhy",
-	"/MsZhz9keW7VzpVUU+27mgCX4ldrGRFa8HhdM9FOa4GNaOXkUgMxEud163CN4d6HnQgbpdlIhFkstBBX",
-	"HmfdVlzTlKv0ID6MSUftkGClYOmam0swfBYjykXZwcT1soJdJXLtmdMLIRwhW6cnf8w+CJaURZ4AvI4U",
-	"Uxa1cm6XRb6TAGqK6xriMcAw1O9lY6pZ5CmjNmchEZAGGpEQsgVtP+pFMCqwMANc9ZBnssuS2qeVUH8q",
-	"E4OB6Bs2EsUSIOsYUPdeDLG7sYouAwGu1dsQCPAavO3xVc3wGfbgphVyE9BZF+QM27FVwXjU3h2JhIa6",
-	"B+9yw19Z+JRANUl7ycfdQkwEx3cCfsKqOW8TQTTeANq5pakxuZqV7CJaG7qa7QioU6bBMdRtxjUb8IJh",
-	"QSO50oBJZX1R0B/sR+UKb3symShCZnKXADNJAnABSRUGy7oFSQeXEcXhlZgYWmbEVoJ7WHdbDUjCuxLz",
-	"ReigtC7riroTO763NPZVMt0waqu49cpnr5xvv+csulYrsHM9F/qKKutWF7mVixolrtt6dltNoSLWKDa0",
-	"G+bLoJXCez4fCVeMucmZb3THg+bMpwgaMvGWYYPHR6riYfLmVoWU2V5/xEFYLGobUgV1ReQ8ik5bsesR",
-	"mb0SoFjolkbh7uPxRGpYqBxs38QuCoUbdSNUUGY6PZlkqce1cCrLGtdRJp4MZITJQVRCZi+rYeaQYtHg",
-	"AAHAisOgIbgaznKlTU+G4jsXmSVL/p8qk5VBKkKJmWG7THJ0eMgiXX4xzvQYMAdjSBoIy6fsUuRKDjW6",
-	"+TSbnoQaM9dbZMRH08U9AtXfPEsdQMylYCLNDMLY+IwSRI8pzT/N8txhFLFL0eelFpHuBo2KPdx27QYD",
-	"6NNy52F0G9CUMtOOFtkoNbcsHs4E3BLf1eUWFfEY7a2SlBu+W3oOnsTDVfraCdfV5N54UZpRh72pbDTA",
-	"avSb0bd/8bSNjiz0hOUz2gOJ3XCJH/MEOuDsebOJ6MnErnESplQI32aEaLCZZtlQKmjkOhOC9VrPoth9",
-	"r1VvFNulcSa4YiFOD2H1xd1jES6WKQsJt/2Jy6G9tJwg9hEgAxk1ibbgsYNPoo+45nyrCcImdRC2tvB9",
-	"7Kfhq8pSN+GoU4UAqxyFarS/ou1PTWXUhoUUph+Nw8hSHwAdC186N0aMJyZh2IZGyw3yzl6iUDaoqeyy",
-	"tKAZ4qvCTrjwvqv38zuIxril7XzGUGmD5rNdQM0H4vauchXZ+0/Q4/X+1O7Rxk6vlQtQ3D3WhtqsXXeL",
-	"xq77Qnfy72xtcCd/5bNR6eonFzXmYB0wbM2Bfemg2+we7bLfnr95/eL3pGbL/vvuP0TRF/nuyenu+9Nd",
-	"etLucgR3Z+TOz2ljct4BuWmV1Ijdz583L2KfuMGI+sNgRFUbW6zhGIp4gvVaM155nOOPrHmwtCl3Y23t",
-	"xw9dgNFe3D+xIOzUGOJnPMOD6ZU79zpyHu7WcwHYhF60/fZ7ElkkZ89/rsemKjUNMTxoKVMCPPaHs7SN",
-	"lkYwsHoypqaZM6DB1Lbm6uWs+hYJDhwsJm8K0aEh/yDAVI7BIv2ZTdaXteNL2bd25XnVbap6SMfzpJbW",
-	"dE+41pk2XFrr1ag8ZdzaS+xy1pPJWBhuVVAH5TeA/8+B9BC+ZQrFztUaD3cIUUKlmrYd6L6vixkvajiJ",
-	"mF6+MA3PWv0h0bBv0SESzMNKj8jB/sHNPSILG5Dcrrxbn8gmjrWJY33O3o+KXMdo/U2asDGqVVc29xPk",
-	"mvOPHyQnja3t8/AoNwHdWDWI7vxyaB1stEfXHnPULh4h4TmpAmF9JdUU/OosZTNhyE+XFDGpjKTt4xQY",
-	"jUToFmCMgiJDIJujgAEgQ3MNAbc7eNUxb9X9554bAHRfq0WAQ19d0ncjulZrUq/E0pq/0UaJ1dyc3HeI",
-	"Fq07ZHVXNbJDaKTRxH6pCqCJKsceu6piU3fXFk4A/JVBRI4QNtvuFAh8aIBQr4YjEyhZdnUsEM/zBnKT",
-	"UKjR/W1CRfcdKvqrC8aNJfhw4hQpNG8nUD+TCfjhyQ2pzhNdS6gkXsgRB5gTo3F1XxCr7AnWIHYjiMF6",
-	"TgTksrASS0wS6gq+5P2rngypvpGaymOWIIUEmlTc/flOcA18EFymLOGXqjCJPVrg7589JfKPJ5ukyJ81",
-	"KfKPJ5u0yCYtskmLbNIinyctEmvKrzsrQqbGOj7biWtUWOzvJfM+V2Sw0DOTm10r0NkblbNxrzbu1ca9",
-	"uif3StNn1Szb8pzxfl+VUPBd5QKB/CO1zWvBxO6YZznjaVoIrT1hoGSc9UVheCbZlM981hLJ/fyhQuWi",
-	"mUzkPQxwbpbVcf6kpsih1jQIGKonhu+wZ1yjrnsvs75KgSdx7KLvY26MKOxQSBK2ui2e8v/earesu2K9",
-	"jmLWarckH9tDwj6vFcvFMf/4Ssih3SeHj4/arXEm3d8hrahNkUmoe29KsrsV3/LLEo1liPmYpsHYs1ur",
-	"yuh3Cj+Mr4GRhdbrZkoWd+Jt+Fjw2jvCCTZ/TBs4wVtqur+44uLpOJML+tTpUEPW130EQeWgEqjoHPzp",
-	"emGuFGx6zAvg/WKAFaNUh53OtQ1gdM1lMqEpFq0/IPB13ct1IU4lND3ppgiVNKGFjFKvpRnt6WwoywnG",
-	"0s6ENJgBBdoOBNfDeBqAseKou8Q30VfAnkJ4uHbER/tPGUj3C8OBd/WOTbtWj33piBuduAJuih3tbXFT",
-	"qtc+AG7KahPxAnt1VH9/RbO/goch1Es+bU1w3w2IfyjA2Fne9AZnXLdbSCm+wvlIPY6XXX+N4nyVcNkL",
-	"+yGf8yt60AZb5c+js1CmRIqGUbfVjJG926DFGuNR9rgPRq0SNCId6N2kvU/2PxdZer3QYXoTVIvvasvS",
-	"Djuj1izoni1m4RyNC6hd73VWMDWVMTaZ1X9wEXQ2aYE9fXheT9KNOixxlyQRHRLd3ZehRvWqUOS6QGM5",
-	"SfSFS0HXlPPtlpveykCtD6UjNnWfm3DUHxf7wovSVV2AtYSAlRyuzhIkwbzzQGCIYSBUPw+RmjQD7aft",
-	"v4XEf2YGMCWKGaFbYPeqwQ/OOgkIVRT1OpKuGHHdxv5ciESRoa8kiWHsYD1m3HcECIP+QaCNEFN0Yy5n",
-	"FV+jEINC6FHSYc9hwNgt6h7ckzBCAGwUWmdK6tCFKxWI8j6XLFdDSA1A33SIhOO8UwYaMdOm4AadqxmM",
-	"rovuiT31Ak5pzB1EJuJd3AZ6HzdTauE6VM3/Ngalbkw2+KHeIk3fcO0DENN9YafDkTNig/aUF6ne5CFW",
-	"tv9fcW1OwLrcmP9/MvMf5T0n/UDCKOiGG7VZzf5HoZg2aroGQ38vNilvrwfLJnwOQaS+1lynJjikINLe",
-	"WYioV8mUj/gu9DFLPl0nrJ8LXmivQNxhxAIAwALvZKQKIH7h3vb8Nw6UIXIMrPvh/AYEhTIsM10IzwU/",
-	"RORAjCkKgU1mTJf9UXj2dnK0f5TswIi8k4JeB/UjJLTEvsI5GgIlvALAA+CJgHLHVPtYJJ7rWEmGMM31",
-	"GzXpxElpnO1/J6WIGZcblMHb8LD11VrjxQ+h11K+sru0TigwXNLcO+d3qab9LtU0AJBtVNtGUX29Xthr",
-	"6MXy38DdFRdMxa5KU3I8QPUQ3bf9N+GtpqpfjgUGLMoib3Vbe6CxaDxzOisbSsS2aVvXBXBuMhlhCzlf",
-	"B36IfLK+GgvKv4d8tf0MIeCWZnqS89lr/Nk9JEPQvjngWASsJ7DYSGu4gmBqegkE5HGzOeG29nOlMzmM",
-	"BkM6p2E853RkfjAvnDqMddYgy40okDLQfl2wFqD/ROpzXBOhJjkxDvjG83E0HJCJTYsDsjKTl+pjw4B+",
-	"LFQ5gfIySsSBP4wjg7QZItEaFU9c8HHjtOH3+Wf86pvoPe8WVtbX+t01n8XYaHWGRncmMQ54/Cdv/ERD",
-	"jJjJ6qMM/d9zA32ZyRTaIN38ZRowMZFHIiuY/bJ1vPCCF/3GbYkHGrYkYXMRNcXJaZuqKO271/Tp7QI4",
-	"AX7T8SeQNTwp4H0tWv5KXEAzI/LcwwxcqhLfTyr0FRQeUg9E/NxJocaTxt3+lo40l6ZgFylN2G1mKg3d",
-	"tibdsxE3yU6beaCD3TJDANIfd9+fRiOAMqf5x8c4XU1r7esngMOgsgq5UleEX2Y/JgdQqXRkbQjeHxH4",
-	"WDSWkmqM5l6ErxeZG8jPYobwaWSz1wztPndv5G08aT7Jdq/ErPFZb08ZHFogZiLeEGr2JZ6S8J7BWyhS",
-	"LF9yBUqoReaf5zA+5572tlCXUTZ+knMDBVII1V3KkFmoPGgkeN4ozn/CA9e/X//vAAAA//8=",
+	"7L37lts2kj/+Kljt/o7tDCVT6nv7zJnt+JLpSXxZd3s8O1Z/JUiEJE5TgEKAbitO79mn2QfbJ/kdVAEk",
+	"SIKSWi0nTmbnj4xbvAGFQqGun/rcGov5QnDGlWydfm6xT3S+SBj8++y7d+dvM/6W/ZgxqfQvMpvPabps",
+	"nbbOyJxJSaesFbQ+0iRj+vJYcMU+qdbph6ugNRHpDU0jFr1JxUK/7zZomWdk6/SDuZur1mnrcsaIZGPB",
+	"IzKe0XTKSCzJJBVz0t0nr8dKjFjaaQWtOGqdtuZy2u62glYqEtY6bWWSpa3bq6CVZvxcX08zDteloorh",
+	"Z9UsZTSCq2H35CTaGx+2u5MebR+N91j7ZHTYbR+wcLJHj8bdqNdrBS0lRKJHeXV7GwAdLlTK6LxCA04o",
+	"lzcsJWJCBGdkEbOxQ5BWRBU9JZ/7LbVcsH7rtN96++7V4OLy7O3l82f9VtDPRwYXNxkbPAVThUdgsv3W",
+	"bZ/3ef1rl8//djl4+fzi4uy75/hZeNysQvWr+7Qbto+icNQ+Hh8ctHuTk8lhGIV0f3SEXxUJvpZKGUtF",
+	"udrsw09fv7p8/upen45Yoii+eUb5NVmKrLPZx5+/erb1hxver9fwxfmr84s/73wRW5rbzp/Fko4SFlV3",
+	"nGTpR5aSm1jNRKbI2Xl570Wa5Wg8iOzjQStiisaJfvjcsKokNGVE3sRqPGMRERPNuUTNYmler/dZijt+",
+	"EJd2zAENw/ZRGIbtY/2fsPhfZLZbJlun++FJ0FKxgs15dk6c0WgKtk5bjxepGCVsLh+7g4WNdv4ylmPB",
+	"J/E0S6vzf7eQsAdJyiaZZJIokBp6zA8kuWZLIlIyFxFL/GSZl17t0EZLn7NzeFU8Zs7r70OT7r5Dk4Ow",
+	"V6JJdSg+wpTvQeq8EmewiBXGSBKixDXjktwwrkjMlSApo1LwmE/9xOBigPzgIUQmWURokpBYSfviEZuI",
+	"lJFYkRGbUk6UMPy0BWl6BytIM6UfGeH27Q20KUaPdHn9kaWJoFEjy8SSiPwezSdjyrnQk9GE0jvBT6bi",
+	"oRUMs/7l2/DPCTyj0qXeHq1TlWbMpdpeiWqlcfoo5tyAJHuTCiXGImkgmBUWUsyZmsV8SlgimZ9IC/uq",
+	"ZhKNUnHNUNikRGomLV6ccfZpwcZqOzIdrCZTmbnsSAlLU9HEXPl0kFD/kQlFy1S6FILMKV8WIlURSlQ8",
+	"byDQj/AKlzo3oiSOR0wT4iaNlWKcTESqDzhCE32sLLehymgVVfZ7ZQkNw8Ndny0aiIJTQIq8ZXIhuGTV",
+	"40krkglTrNi7OS2oUmy+UK3TbtAap4wqFg2o1vx6Ye+w3e22e73L8OR0r3vaPeh0w3Bv/+DvraA1iXks",
+	"ZwOUZa3TllRikf/c/IrDzn7Y63aP8BWpVAOQYs1f3N/rhmHv71bD3EQ7aOXK7OBOz8D5dNoSC8Zp/Hi6",
+	"UG0hZbvbC0eOUGxZUsJ2jsfXrLr0a7TXLOXu3Xujo6P2EQ177eNJyNqjbtQb77H9yUF42ApaGajxmmNB",
+	"WCGxZOs0DOw4YsHzX3vdoLVIxXyhnJ96mt3MgVM8f1vml+cfrZHhbKUbgVqz1Do0GA8u28SD1Dx8Jyq7",
+	"7MY4HAsTmkgWtJgZw4fP+M/cajF2COXXxQ4ArVOrZJL92Drt3gbeh0AZbXqopy2ThEo1MH+WKLLWqFA5",
+	"eRyrAjb2KemFYagVVBjSKZGKpsqnruIFrXGWyXk3DTznwrspucDv8IiH43FQuFZ9TWA9nTg6JZuM6rTr",
+	"m6wxFIK+XaDCaDD6/Mbv723+ftce2fj9e/nSRYIz78f07/ddOCOl+q3Tz/3WL7TqNdobAgX9ViwHNO6b",
+	"I6nfopmaiRQHdx1z/I6+4Va/Jj8p4OcVgh7vLx0XhvfFAj6bFTQoCa8+Sq9+XdL1Ybdak8zu2Ir4es3r",
+	"p92H/zvu/lmPuyvglct4zkSmmk0RGSf66PDqiso83KxLR3FEtHlhTomYg+a5jZZIV+vO+yUtsRiYTz+0",
+	"V+F8e3P+PVt6dso1WwZ6vJlrSXz4vGqL9E5Ow7CjB9sLqwx70B71NPPR/f32SRSy9v74eNJlPbo3Ogxb",
+	"5tjVam3txd3wtNs73d/vHITd3t6efjGncz2p92xE5Ay23SJlk/iT3obXg7O/88tPo/P/YNcXUcX1GLTk",
+	"WCzApWl4V55qvT1nZXmqFXs9Yxq3gpbggxGb0WTSutI6AqzpoDqtkLWPxmG3fUwP9tq9ySE7iPbHe6Me",
+	"bSGPjcdMykvNeFXLRPNiAK4RCjehAQ82RfeAzGOeKVeZ+NzC25CLW6cttvzLbPTdOH4d/+X83U/n3Vfx",
+	"uTyfq8Xfn54fnv/jf//7fzr/+9//0wpa7NMiTpkcxLx1ehKGmpEmKZOz/EUyVQO8FaWR4ZoRo6m128dj",
+	"kXFVV3+m1d2xOX/k7qRc4ZvjJpqmdMz+3Xi3O2MxrzHTMevut49G3XGbdsf77b3ocBSOT9jRpBsWS45j",
+	"c0bvOxDMvLZk8V9oCpqPnlI+ZknCokajLldG1YwqwsVIREvCGYvKHpMtDzw0wwv5N7bjKQsmoMPt13MQ",
+	"bnioOZP5yg61sHamhc0G3NMZ5VP2hkp5I9LIHwziQs1YShbmptLmzdKUcTXIr+njPk3ZWJGZSCUjI808",
+	"6VLLYHbj3iYVXSRMm0HUvF9riLD5ngr+kaWS6lm9EkrLw4XayGE8dp70nMDu5QEXakDtq+sHciSYxJMY",
+	"7kGHsfuCbc7knutK7znuK3fKzlf9Hr/maQD1YIcWe967pnqSdu8LIB1nN0wqAoxZUM55IZz7DdHCG3Ow",
+	"oiChYyXhTIqVJONMKjFnaelYqp/HWx+zxQhfogrbMESzvtV45h0ilMWXXgnl/8wLkZKxSBJGp1n5IC4+",
+	"9m2cJDGfkmsubtAvojlLcNYh72msgHBqxubuBy8ZnTfMS+k9YINGczYfsVSSJVMecpsvu+8F4ja8GX7U",
+	"/EhH+t2Uk5h/FPG45AeNmByn8QI23GnrnNxQaWgYEXWjNVo9HyfKazn+HN9F9o+6XU3um1SUhvZOsrRB",
+	"HNV1iFWH6AaiqXb84xAi5PkmZse41JaqzF1UXf2VmqL67Hr55s+xOPrPZ3+b/nV//pdw/Pe0O3o//s9P",
+	"P15fHP+Z99QPNwfZc3EUn9GTyXf/+I9o7/vfkiasV8GIjhULYKVLiSVjuUjocmCmehZR8oP4yBIKnMs+",
+	"KZZymuBY7PNtzYat+w7Ur/OuG+9qrtlzuWbsUOQXnuYK1TV/wTgMu+2jqNdrn7D9SfuAHo6OxsfRCQsn",
+	"/26H0In5R5rEUW0PrHi4mg/ikNwI/TLJv12iNuAhNrqk9L9A3ShIo2d495yVNepwr4MHf10JXa3wgR8t",
+	"p/Od9UtNoGffvuP0I40T1LKrh39EFR1RCfOKxI1PW4pGg8x5RUVFyl9QKErbhoy7hxtHQ5/Zr5ZHVlOR",
+	"KmMHgjB5DUEKr19e6z/1pKeyN/6UaKPAuoH3j7quE3khZKxPwX7rVF8JHE+veW3HMAu4LOV4xuZ0oPW4",
+	"2Lgzc/Y5hDvEGJTrZgdpcZ6gG3msar5Wy9zoQd3S3yuz0T/YWN3ZN61Jg+PJ/cDVEZVdyRtsuTyPJl9N",
+	"udFCfnZjQ0CpnYkAPU1XspRe5yyiT0CUVALLQYaBKiziPq73S7Eqm9u22xiquLMqLAwpeTN9+puxlscO",
+	"2w1Pi0Y17inVhg5JBJ+ylCRiSmJeOcXNaaPFgX7jc33cXNKaW+zMLlPNNZOLMjipBgqeLcuxFJaVcvsw",
+	"qNKokrO2forQKEqZlNtkTp00ZU49L72a2IHVxJg7biCBOdXPn/noYOxoXGUyoybLyaoCJPblwTiKQp1A",
+	"lVdqC5gmiVbtZ1Rtkxx01EiRYpAryFEbqybKCxpv7uTKrNsgT1r5Ap6uctpM5WT7zbm6JkDf37if64VI",
+	"R3EUVffMK2EN7lgS0DHrO2SSP1pRgYzIeIBPOopQkogbeOU2ylA53dLRfV4446htjWKQerZ/pjx6PZl4",
+	"Be8PbKKIEmSWzSmXlYSMOU5Zbwt4D6OJmtUTErW9zpKSNyVnF3ENj55HbL4QivHx8py/ScVUS7q6Hirp",
+	"nBFDooBIFScJyXjEUnJDl57FiIvXDmKutxm+2BVa9n2OLHdG0/6eLSFOV/7WNks1XpmI5Yo35/uQzBpz",
+	"4gy9tppNs6wQ9mUs51SNqwsEXwBpd0Mlpn5pHl+b7ed+dW5fXeJ5DyVLn7CuXEPIe7O/6yKtktAZ4Ur6",
+	"5fcB8TieIFWKTWiWKHTG2bRjH4Hs03ef1l4pKzZ0/WDm4GvMWsy/ihMA6/lpyiLGVUyTyp56nwo+9bvq",
+	"7RzgBYOx84aKXCsrPgT9kfk7c2fdNhrRQUm4dUvuQD0sUh6Whxb10TtkcXjE47jLt0UsiRKoe66gkMtE",
+	"6Ohz9CKfRBGcEXiZZqSulrG9gwPyMZbxKGHk7OLp+TmYEnSsWApnA6y5rZeBjyshBmZcsT45tZINvJjE",
+	"81i1TnsHB1rbBp7QlKkMA2tltsgnLRYlrC9KXN56qxamSjRncd7QlM6Z8vjzgGd/zFi6JIv8puaFce9x",
+	"pH7+s16LjF9zccM182pFmJqPwCv9lBeZGojJIKUcDEegPozJIb4mjkN8/HkLkoe9dSR359hI7OImh8xv",
+	"MVTvyR/QhpLUtiTuAk0XzJ9sJjXG+yvywSQDmOSDGJUeHLYhN7x229TmlfLBDqiRJniDQw8vIXDoVhjk",
+	"478rJUpZGLskRLj/BQiRUm6t9FLQKhVz8GxpiTVOhFzNEcVbSrvPmIimOmIq0FVSfu02hKBNFmNOCHdA",
+	"zdQo7tIk+YFKdRbNY17XSBMqFaH6WixVSpXwiSLIPoKbagpSjKHo+mvIzUxo+hhnxzbbgzUR4wffoGvE",
+	"cEYNRIg/sjdgQdWpgJaViec6xQy2jGFUUc7nC8qXYMdD7I38oKLV7vFeaLxfXvf4wTjsto9GPdo+ibph",
+	"e58dTY7p4ag33uuCbJYqzcZ6NbXF8TqNoJplFi+Q694KpVgamcBozCHT+kak11r5jegSzt5FKqJsrAem",
+	"l8uO+8YJjGWjpNFM7x2f7nc7Ybjf7YLdnWYJxsbesknGIyQWaN2KTianZEZ5BGFdqObpQFDMWkxJ/BGc",
+	"2IKDuZnGjEeJpm+2iBrJd3DaDTu9XnjQPdbfz72EXVhZMT3nL0Ra9XKDp+v1WaZmpNcJ9fjm7jJOU8qV",
+	"zeVydMgNQqiZ1DoqRKJoREsh2HxA/nCuJH+5eP3KF82tvmiDgehvvaSJnhjzZ7Noi7/6QbOp5/bBgdmX",
+	"VXEP+VFGzGtlT7/HaHwxJ+8uX7SPtxFx3SZlIJ8JKQZU29T1UQMRWDpdHd6PskUSj6kqWYIxV+IuUSYT",
+	"fnvBWDSi4+vyN84VmbFkUT1O5vO8HgMt1FgFWtCYRPLVYmO/Ija2yVtOqYr5tHXagoKoFZus/DFnvrI5",
+	"V4JHkPbiyxv/pwg9Bp6J0rg6RbvY5MxOEk+axYLRVJrMEW1STfRhQ0nKtFGO6VE3s3g800+nZKTfk7KE",
+	"UcmkFfZWwK8hkOtkvQv3GAKhs+fu9Lm6DVqv2M07WbeDOLvxxqytPExivmWCaNcTQX/FPqkVSV3nShLO",
+	"PqlqjotNDTZUPTlph9122L0M9V45RX6rJJmQnnH8/9IJJHnyYD0GfkbmLIop0eIU9DWxYCnyl1FhUT/w",
+	"+cmKlDtfYLz2oiKVH8NMkKrnfH6bI+O4dGQcFkfGqzx3sCk0Xhm9odMLkfGoflKqGUtZoK0ZPRO952QD",
+	"QSbwAl9wjQv0Ouq/t5lrOWa0X56r/ax3mnjRzLCeI0I9mWSF7CqzGgWZMNrfb5+Mw157L9pnB5PD8Kh7",
+	"rE15K+cwgSzYKttvtcDaO91v1pb3ovAYN/4x7U3aIduPDsaHoyN6fFKT6LEccCDGtgIMqalX9NILWHCh",
+	"FV4yox8ZSdkiib3WpOGJgWpCKjDpqOZ4t57ZIg7JkTlzeflgqwDtuMmeMjMskBAaWKwyCU2cN3SZCBpd",
+	"CvGDPtgqFQQfWUoO98n38bceqizw0QE4AeHhqnEJGuicLpG+hwcHe4dktFQMqtTnYiuXe1iyKrtOxMlM",
+	"BZ2lZjw1KtQHDVRgPNIsAgvWEPbB1QzIAu/1h6JopsSavQFaWre3t39wCCUWd01JvUtAE0xoq3RuMJjc",
+	"yCsmuToDdrVC2j0Nj7QY6HVBDOjDfLB5lQgsjMnUeA7neFRfGkyUIXSimImL2uQOsGmn2kr1sK65Z8DM",
+	"e6unYhLp/Qwvz/1u12yBbsj8C5oWW7tn94+6Zf8szGEb/+xeySTrOiaZJR8p5lnfEVVaAN1T0OnhAmYs",
+	"VMSmmDPY3ZpdJ1T6XeAL5y2DPDBforST/mHDccY5cG+PU9cJx7nzIUWKQI0WngEjOep+pzMSpXSifveO",
+	"pfv4iiyFdugswqV4k7KPMbupRBPBRBdZEpERQ2gXCPMaJnNXqgH87T9FBtPTpIBUFoK17hFCIND8ACcy",
+	"WyxEqkjE5HWnsFfkUio2B7uyeOsGQr0KILc62cUkkngJY92AdZiYhCpmCDKeGcFU37Hw5tyZWN2uxtGq",
+	"55PfA16EIjkO372NgoOZgj4FB+dG3GF59m5l6AVRLphSMZ/KplT3TfbwV7vZqnurmLanHhSJVC4H/WWF",
+	"1lZ+6i/of77S5MqUzdBvrD8rVHcCDoMNSzhu8fUVz2ODD2NLB6TrIdTfe0sV+0ErGT4pAGBRZmOCHi64",
+	"122QUsUGiXlLWQpIBmw5Fykr3qRHBD9DPtn28dTNoKL0FEkxupowKI0eaIJR4MblxaCoMdwwGlZDjmoq",
+	"K8f3Txln+rMrq1J9L7UPFrnDb5nSmphf63BjXZodzH74v+jWTqJbKZJ+tzrLW5GwV0Kd4c6oLiikYwKt",
+	"KJEKTAafMq1vw/pZ8xpnU77mCRYRwbv6oEf0W2B6jxih8tpkvG3r1DpsyvLUMyuySBv2YnXgmiQXjKbj",
+	"2Vsms6ReFGGMAr1MtF4dsRrCoGrSGmdXrgJKHi8W2sj/8Lll0hFt9ADggtdra7cuv2gFbctkYyRhMQzj",
+	"4jKjMMWrWpP0DrNainp1d/s6+HyXsIwhZLEc/mDW6njNWuo78SR37iXaxGtp4y2I/r0s2xVsn/QjS7/N",
+	"5LLhhE/ENOarzndMGx2M9Cvc472uIqSM3NBYqxjbnOnHG1fL4ZyIGVFNjLgDRgkC2WE14ZHQhRILIzwU",
+	"S9hiVnICrUdA6ZZqWAEywg68Ek8yT56At2tfP3m0F4bhfr1m+oRCvejBQftYc9bhpDvq0f3omJ2E+t4F",
+	"vG6vE3a63b1O+Li3vxI0yPM54CJ06Z+2Xoqf4iShjw86IXn4t273Cfkh5tkn8un4cHC4/4i8iFM2EZ8e",
+	"d/cPOisEQff4sheedg9O98PO4UG3t1cmiS2sbaLJ0WnYO+3CyXzQ7ZZoMu7SsB0ejXrto3E3bJ+w/ah9",
+	"0KPh+CjamxxCBNDQJOyeRqPj0/3T08f7x6uJUv9eiSjPmLw+Wywe9zpd8jB+ffHIbKV4yt8tGtIO7h7k",
+	"3CjpA6IO6G1+6kHuOSM/ZjFTWsPmdVcz6pCg8XeDFk2S1mnvKGjNY62v7GsZK8RPWs3YC1oZp1LGU67/",
+	"7HYrn/bYh9bJTSUqS0QyRuKywfi78XYv0liksdJzn8XTWctzPtApKJIjg0Vx9Wv6w4OWEcMDGWuZvnp6",
+	"yNtQPebJKX0BgbyUMR8Ml39D4zf2y0rBSqgu/vZg/PT88Px68be/Pv3LSYfthZ1xL+Gj+Ysw+ttfEk2C",
+	"VO+ixyak/niThX5M47ZFoPwTlsehRfbH7QZxm9Mp5tMN6/JmVJJ/ZBIQyDO+g5q8L1AIJ+2cfuO1cJee",
+	"8neAkcFGFxtiU4QrTFyL5tCEaII4NYM4AlmwUQLLVVCFsVkpGcJa6paetU8+a2JsqMr8pqaspZUv/Loh",
+	"sM/vLwKbWyhbHzfVV28RfjUqCmbZVyHW4VdPbMXWBqHMyVP0fWG/WJrXPCEpg+z7WGHgZRsvxagpfHBp",
+	"sv3tUGq2RXmsxcy9/gm9D9FROEdeqRQh6F0JMZBo+7SVwHmHUbPNYO9d5GDXTZCUSZF8/GoKHe5Mpz1X",
+	"bLyP1cyf76qvENqItve7ER2lmOY/R/ru1dcpMBsNq9+nHfUVLQHIA60+vmVZvSuI4fTMW0+OoBUpw6sr",
+	"SgjzGnJsRNQh50rmtYp5Gd2pKZwidEq3K58aNxXVwQQJjNR/mjkzAaYU4iXlyzM0TXywBvEnNTM1pyuK",
+	"sZUQgznlywG1b/I5Du1FkzJqujUhaOcnqETZPXiBGxqsDcRPoupUHEKhNSgbPKugpkhzywoiFbeUkyJN",
+	"5zTIeJL1VxKI8AKqjNw5oUr+1nxGxUib6WTvATKlcRNy6XfxR+jMRYl1rgRE0ak07lg8hMgkZkkZsxmd",
+	"VBhL4FmSWPDAAdwKSyHSCPLkABTw1ue9qXprAAg84xHCrr47fzqj6k5x2tVos3eSqc7hfBW0VBpPpzCb",
+	"IvzbtpEVd7Cbdrvcciify20sFzQ1oGP1aMxK9cDwDTwFCYyVdKZivjIbzWNVmavR27ZrQbOqy8yWLR7N",
+	"Yy+Zol5YOGgK0tCRET7elootGps2ajK1i0EapLru6vuLbi/F/fVulPd8x+pmlvAOxqPNRo2wUaspgfds",
+	"TPM79mFZ0YbFXb0Pz16/en6FQH0VXvzr0f9x4z8lN+I/33q693xlfLpVbefdTgucqB808g5Gy63nfNkE",
+	"gXvV0RJ8vmPbIM9coHxv4+rLW+8p6STjNYw371OMNso7rr/PuIKa5lopW46XUdUus8pzVeWyKOfjjEUW",
+	"KjJH/djG07PXZIZA8V5lNDUFsjpgOPC5yZ5m0UsWxfQSHnIp8CahMa+14MtpkD8+gLpExABoLGzMke60",
+	"To01IvcrZ5yUqgwOCoo4E3M+4SeLdw5AHbCOmzH0jYZaTUIt+95h96P2K923NpfYv8fYoi3x80a9a+VB",
+	"1TdL76vfop8RxqToFA5OE/ErGQFRNLAqvMiUVg/LmXnorXTDWW50Yp0g28iheFXMqBEL9ls2FnMmvQWZ",
+	"NWx+X+X0qoSCOorEFm118qrpv9IkjmhTEc8ZmcdSQuEgMHB9q33Mn28o34EaoFHK6LUklKRZkhc/jgVX",
+	"KR0rf32U3nImz9KpgMJhbAMKFjbh8BUUWFH2U5+mJt57Rq/f5Nkctf6yc8FXOUtuGL0eONfLZRQOOh2j",
+	"cqkNzWlmcHvr1CpnfToEy9+/Dc26TTTTE3enVqNXeW4QpUXkN9BGsIi93m5DT7yQihIj6eVidvB6kIdv",
+	"XzwlJ91uGGjjEy50DzoHne7hI6APbg+9WRYIChIL/vgfEtz6OWNZzwfAUkPJD/30A+NTNTOwdGZWUqVW",
+	"kj2/pFP/sE06r+btG1MNKGfihgeYsmuw2jQPidQ3/OPOcWevMvh+a6/fajWM8HBf6xlKMQjC/79+68O/",
+	"/Gv7v67+0G/9W6s69KD1qT0Vbf1jW17Hi7aAodOknXMKdq0qw3G+ZYuELlEmlGf8JmVQPAXyOs0YuZkx",
+	"05ffwEXZ/AusOCaMpklcAGlaJFNTODusoP4NS3SoLpPtzSZEwii/0+R+iPl1fTbDfhaGe+MsTeAf7AlJ",
+	"WfLHfouzT6rfGuJyHfeOjx8FhZdyQaesQ85GQAeAoDNVAcZ96SwjvN1msPwJag7+eBDqn3uH4yyVIv3j",
+	"9Y+97Cz866w7/27616i73J+H2dHNd38Pj/9z4htUE1f0wv3j+6z+DwI3i5/JF1TNcg4HvRyV4vJ875Sr",
+	"c88NmRey1Af8HvAa4KChScIgt59HiKpCGB3PyEIk8Xh5SobpsJzMmrCJCoC5oYJFH+a2NmGohsbfJfv8",
+	"IVQvtmOmJu2ZUgu6iNspVQyWuG0E3qNOn1e2NSbfP0n/GD5Rf+y2Np/yXZYyJ80bmKaPQFS5hMAMfRmQ",
+	"4Y8OPfScb/I5kw2n7J/wj3/shuGTmz/2vtSUmUqXZxMDyVme7YWZgBKQq+xGHVzMZqiIkNl4zCps3XWH",
+	"PBHpnGKiudoDG5h+iufZvHV6fAiIV/OY49/dfD56sFi3sfmEPI7PlUePwl5vF8++fyCN055Y5Pbymnws",
+	"sx3jerAf9M9Xvn32/v37M8dK8w9kPNMbjU8ZSszDowPngKsebt9Ca02SMprM/9hvGWOn3woQOPiP/TJS",
+	"JYi87SXFbdBKYn6N2sd3787fZh4Rd2aAbQBO/Oy79rtzPeRc9zjXWlOacf18YRN+K6JluV649W/28Oto",
+	"5fdfH+eXAv04vKZ6C0B1qlnKaNR0Hdp45vgk5ZG/ZTSyi58/WRv7lCknexHcFAi3Kr3t61eOoYkh8Xcz",
+	"lgfSaaJTHgsy54rhuKH+lSOR9UH8EEsFni2HHLI+hiSWym2WvcUQip6kDSuDN5BY1T+PLTd3sCJPZ1Q5",
+	"faNWMDXUdSsyTmLGPSOSjEe5yKmzeNzIuZswf2Wk6DhfMdZClpGjNUP969EXHmwTj1V7dBbF881E1lzn",
+	"OGe3YLpnDNqPX3o3IF70MlwEly4xQbTyVUbnK7/5nEcsMgU19Y8+x3JJGwY1qQ71ETCev6M6AvOMfxBh",
+	"Poyi4RWc81BrXB/PCwEtK0BPNa4YA//CfIIRhZFpv1TbhahP1MaUtwjKxyVXDQlEtI8mmh/u/+nXkyYJ",
+	"9EYkCQhDBMJZJwabhrKhLALctSJNt6qD0XQ8M61UfXtaX77M/X7lEfzo+ahxB1lAVs8uxQybIkpvm5x4",
+	"yABvqMkR63b7N9sDAr+MP5eKeSp3ON4PA1/aSBe46gKClVJiYEvFXAkv0eYFMOqdZEkXVqwuNhEwtXED",
+	"rhGIms+sEPVz2n0E3ys6Z5HbRbM8glcAwuV4pqFKyXbAiMeenb8ocB1qAyoyy5qGw26aNt2FoqlarwWN",
+	"K72NtyIKu2k+/COnPrrp88V5v823LRKh78NcqMavwnPbfbJSs1T+8ndMEWry8GykwlhCuYG0dkXcL2w3",
+	"RibVWmXdbO0vqbOHxZA+qaK/oOeEyB1b9zsmGk4sSBiV7EcAQ62PGeXmgqpZp3K5jK3VQEgsFfIS742F",
+	"symP0xQXrVrEGoxUzQWqL3hl8gKv3ePbFsyiaermBv/X8dr2X39r0GIa6Y1wMl56VwG0q58vQQI0qN+D",
+	"0jiaNRuAeFF55/cACtm19QCd7aGmzC/ydzpIzPz1C6J8U2HBWtGQqUE/NmnEhY5cOZ2r+DLVsZWv4/Bk",
+	"pg/NGfVuIH3RIeEm9ksKD707Nx6ALcSjMyafFegf1WpzsDwosAe3GNZHce02Sa8OS1+GcVyzpW8I+rp5",
+	"uiYXF/Hgmi1Xfv9CicWiaan0RYckPhtGLO6zKPhk82Yzjp1VhkTVp/Pt8vzZ1obEZaO/U9uqXtmznWXb",
+	"pJTn0g6J5//i3fXu/KtzlkA9vve7N1hDvFgwziKwYNYNxLzuHkPZynpd9e215mtQHZ6jBxRXioSLxuPw",
+	"KVTCAZEgPlEfJ1aUbH8mmgH4udJ8Pm787nacab/ZwKDOpJs4I3Myb7ZhDTMCm6LS+P1GozrLE2Xubl75",
+	"v5pvy8ZvTpna7oPvYzWLUnrDm9jM3uBd6RtzcVseu60+UQjS82d+SehYDg8kiSFgBUDCegcVfQsqIndV",
+	"HOXfUjZpnbb+9bHWnwTXcv4xXpWPz5+h1x1OuMYhvTnXxyMOh5zxJcFkNLlgmHYGIKnv3p0/QzxAjM9y",
+	"weMxTaAJjQFDB6z7pgkVp+l9J6NF1BtRtBHzBL0tQrISZCqI4OhL7BDNDSJT4K4ucKZHbBrzIr/B4ES7",
+	"CNGlOFhYgX62M5wgXrI/5Hi474YcT8LwqHty0jvYP9oPT066TvQxvFf08SnkJqyKrC/olOGMZYdAC2+s",
+	"/dDXhj/E/HpIMCRsNV/zwESk7AlmXAoyYmROI0ayRaflpwYmSTQFjbu9Y5hy/ncpMebDWfvvtP1T2D4Z",
+	"tK/+cL/cGDB6G9INIHdJWEhwSSjO1WLbN00Nob7dmUUMmre2Tg/CYEWgubfDMDPMC08J375+PxOywFEH",
+	"sC+uWOTugIAouEnv7iSxuZsdkpeYwwZYigwIohdeMgYVbtzky/iIU5xQd9nWG8/cTny58Pkz30NbHkxE",
+	"KyYdEMm0mFYsIqMlZPlRWaYETSqxdut/M9kygTmtMbNuYKv4G0gAg2vk/P2wxPp7Zdan7Z8GV5+7wV54",
+	"2+933D8fBisuPvocBt2T253lkXnNqZeQyBcrIukEssQkM0Ekm4kBZbGnlVQxaDaN8DpgikwmbIwIdp2G",
+	"FrV9XvSoDUgUTyYstcDf7CNLl+YlHXLBGPnwlqk0ZvLqIWCEPk7xT5PEU25ha5ao2rJ2VV5Cs5j6l/Z/",
+	"3Vc8nU9e2u7ZdVrjSYsqm+DJksQokYfPL+l0aNv9opiWLMBj+yaWjAz3u71hhwy/gbsoX3YImGF0Cinm",
+	"WtSZFJSASIGmCwUHTMoweXiRik9LMocVFxO9fg+H7x9DeuMwIMN+a689/Sle9FvDR5A/SEvOWzpnq6g/",
+	"ab80bbM3ExHPuYrV8pJOTaflySvBWQPhLgsC2bQ3LcO0QD/VBERfE3ZeN6B3QTn9MZZkuBfuD4GNAZ0G",
+	"M6LrKaB93t3rdDu9R6snq0d7vxn/QE3AsUmHi6MSzDH2uLDzDkz58ZjO2SkxqZNlDRMTFk/xEs/mI5bi",
+	"T8OgUA9M0aipriYQO8cEZjJa9vnQPG6um+f1gTJKxY0ElO0hRoNFlo7ZEOQHjGykJYRkyUTrn3oybltc",
+	"27EI3Sh9HksST7lIWXTqepzUjHETOYYRa1kDFXCBiSRTMkyZZGpIbuDgiyOQSeDwgxmTcMU66iVow+jb",
+	"4CK5S8qjs3zn/D/gtPCuIohLKsmw9DG9BCKFTkZ0zOZwpItJhZRAMAMKk4tlnAPufaPUgQEmjSRJGVBT",
+	"H+fFxKvaTj726C6zNkLQIV6FAIYsqxX5dWyda/p35bJzZSkxx6gt5WQIbDLsfCkOsFP9yljAnCOdL73+",
+	"1elDbvdqvTxWbF5Xy8kZ/iAm0J3C3AWLbHLW7Y7vkpfxt8BB7JM6xTOU5vUxxtrBRIM+z1PEyZxRbioZ",
+	"YkyathxYyQs+CL9iC8FETJpODKPhrnJCOGGTe9rs6GBpGgr6WVaNpPDE3HMgJkzTNBIT5fmyrhAnbeqe",
+	"s7lkdN40FcXo/MvOwzpD7zuJRiO2wJT7whNxbNZ7TeWdZGnTRIzv88vOxPpL7zUPyDCyCbbg1PyPTGB9",
+	"dY4x9rlUpmVqyP4A5VqANQsC0gaPfrSP+z5t731sP3MblNuUrHvObYyix77ZTN8Y4D2Yricv3tSfwKmy",
+	"uicKtCadWfiobGGsKW5XHA4uKq+LXJbTop29IrTPVTxnAaBKGeBeeCX8HdElnjlOKV6pgMY3R3NvQZmW",
+	"W1vSLopLNnrY3G5rNdp5scbKp4uyjtsi7/uVUJBlhau6HTNFsaSjZAO+ODt/Zm+9DVpxYfEPYj5YpGKq",
+	"Td21b3E8Bef8jX3qNvC0D133qmrL0gIbcZxjca58QQm4c1esXm6Qm5dvnp0j39o0jRQ6YG9UCajfl0F3",
+	"tRsKQXeXd7dnoW9p9B1V7IYut2eeeSzHgk/iaZZuxEEvS/ffQiYU33jBz85fOWtN44Gt69ngyTf21p2J",
+	"NMihyxYmsS5lE5BXqkAvw1WG8bKISDFnDk+Yw4dyJ5thZ+vqVORvsa626Mjd4tdsuX5r43MVr6eWFeaF",
+	"eWxv01e9yR+41Up9ohV9Fg3SYnor3/LSPmHpsbO1tzt3DH0U9UKOGFnQVOrjixIwX0g+XdzA1xxqoWHn",
+	"F5eg3xCYkYB1Z/AFoU6+0zIVGHnP863lvFugMSi6hW+wZ586T7rjqBwB81jOrf9wU/n/0j5zG3gwFNa9",
+	"qIbasLPFzVu2gtCVSgjs3lhCcHhChghBMCSSLiW5ga5R5DU6bF1jkIyYNqslloGjkqrt5/zmkiDp8xyJ",
+	"BdcIJYq7gB1EN9Kc4Xak3oIt6n2e11G92gl7t0SPJfakTlEpBHcD7oIGLvxqdsOXOVTWswI5k9AjDgJF",
+	"xf0zliyAcM/nNE4gKr0lraDIY6DsG1ZSx/nYbrUpR/k3ulIsCWvrzxEaRSlggkDlTTqKo2jryU7c51dO",
+	"tfjSzpa+MGihP12x9lDHpacMh4cqZZjIsVgwSSKhb63oEO/fv29XK5ZXKRLVAmcYp1ERL+M5E5naXlNU",
+	"xQvWaGr2U19qT8WR0byw0JITPbTdqV9+A2dLTWy3RtYuCHr2K1st51yxlNME+6A910fw1mouvmkDZdTc",
+	"uCMCgue6yIPX88B4QiKmJqpvKOemAsQRiDijGT9NWaQ3Kk3kPbX8cflNm6jl7sd3bTavFfSgitnCwi8h",
+	"8X6gUp1F83jbQwTqfKh9wUp6Fp/aCRlfCcI4eGgIfD+WKgWwpbzde8ImCtgoV14QAHuriRaak33JOneN",
+	"88mdSfcCF8uE6grBTvnSwdKyO26Io7BpeZYcULV7D0pM7PPriIAf2vm+kdkY9guforczdzEsRZZKO8uX",
+	"IoonsQ/P6r2b2VFL6ahsNAsCtmpzwT0w6Kqj7pf2Vf4zuRZhoatW2u/SOjzcJ9/H32pmD0zNFmc3eW9G",
+	"Y4HrrcCFYgHp9o71/UgfEzp/Dj38tt31NldiwIrXrCZP5bM7Ic9zk5NqwB1iWWRr05RpyZAIrokGedeF",
+	"18Km6iSMSuVkeGuuMi2xOZ3rowTTDIcQPxp2yFOxWEJMps+1uLhmbFGkNCWxVBJxwzBR3LTsLr8/FzMp",
+	"o3mHEPRqvEkhKSouw3FuszrOizb1KXk+vjMWthBVMeb74mkEaVOcDG0G3/BJvr0N5jOfMlT8TC2urYrd",
+	"mioQ+F+4r1lDkvJnd0YP06FfTzMfDfBNwbE4fTy7TI2paVsDvvZ7Kr5KbOLTMCqv+3k4DZzuMWvPgqLV",
+	"zg4d0G6zHXPSY0+xh9jZWlPwEagC1VY8X0Bnrvfu32Jhai3w10aqy1/dHXFFwkraE9S9xB/RI3+BQBrv",
+	"OP1I4+Qe+jONB+IjS/WJuZFK87q4WQ97NMjKQ1j5+LNv3QFrSjmdwtc97DRSB96vtLtZvwFKHYN2tk42",
+	"zKaPp4gqOqKS5S6yktPHmAbKJoFbo5qLmw65TJfGf5pQtctIXLUx5K/vAfoq1NhaX8uvIhyOU30l1FPb",
+	"UnI7f/kndBYN9AmzmdfcPHH+zLjOA1/Pyg3PqUunVeRulwvQNKnKZN0zbYsqQDzmdES8p6+F73dD0q9q",
+	"/+hzHaCvIkITrUkv8wABRhlNkpttHnvXTYYOgGKr1fKmdrDZXkN1/6+6175CH7uNEuM6o6UWSzJ0Jjz8",
+	"utaz3jxxGwVw6zTFwNN2cUOt5Mztbfir5Tqigar/gh5/kPeohCBiorAhzW88X9EQ2yTi/PIM8ius7e9g",
+	"1bABk0jjn35Zazs3s7N6B6iVz7/zNFLadXQq7xNV8bPXre8vYWm/44tU6DFoO+5psR731LG+hvytoNIO",
+	"Zt0bSq1nvqbsr/rpm7tgwFGNx3ufW7Af062uoeHXFivb0Dhr/e7xjGCnhH3gdhULSF6VTiRTejeZuZKx",
+	"iGI+zQtWOWvsg1PZY0VbnVU7y9wFA32fCj51Oxj9irH04PcmLlEm1oQmAtRCYLHU5QmSX3cvNfNZ5b0P",
+	"IGhSj4G+5gbjg4iJ6X5AnlMDgZFHTOZsPmKpKWiEu8A5KA0k0iLVLKpim2sYsQ2J+VTfCuRMFPUXPWFN",
+	"ZczGzFZhdrDcMW+JdHCwd1jFWKiVks6bwHLfz5ZFEas+7ky5ghZbCyYWCat87yAMN/3aOfAjTZLXE2jb",
+	"ta5u6uoOICbzRkhmTbWbmUjKIPVQ7qVYs+/SDkQziwUHhhz0T+f4WDcspkrTlIKqhVVjviFcxxxKr01v",
+	"b2AyQEgxTUcybgsFPM1HbMs6DygNHj9x6V1FF03vq7D9hm+QacbzotHVqB21txZ9O77UEtsTrJm2NaK+",
+	"ffdqcHF59vby+bNW0Lp8/rfLwcvnFxdn3z3Hn6s/Pn396vL5q9rPz1/px81fF4OLV2dvLv78Wt/29N3F",
+	"5euXrQC+9OL81fnFn+FT+s/nb9++futdgaKX40aEenf+jCp6F2LduuWKH3AAxUDE6B9sDMaFy9x1+Ooi",
+	"hD4pOsFUhVt+VFawefPWpFvJp9jDoGfYhykf8XALLvVvo0sHLh3ASjLJ0mFApKKTCfZ3wywLbdwN8901",
+	"LO1fRNtbtfUqq4JVpQI6Slo6Ni3S24w7JT00wgg1Td44q4FlqZWubm8zfjZlXJ3zRaaGzqk2tBt2aLvV",
+	"lQqDX7pHHKYRKJMOAKeD/slghqAbqcwXq8VxqVuIOVMRaddkP3bIa54sC5gKy4ixhISBjYX3U3ipV3z3",
+	"wjCsy+8VshEHiAUdJpEszXhAbgAiq4CEJSlbMKruKUI3qI0u7XD7qJ2CcyLWeEqLkTn91B4tFYODbP/4",
+	"4OhQc9q5tsSylD01OktdN8jL1QjjEYscRB8L8EWGMluwVLKIRcNTQsksm1NOlBDXREC0TpU92E4IyO1b",
+	"QCSNoz4vquZYIhmZxKlUHTIc255Dw1MorAOjjcprY2Fptu2QYZTSmMd8OjxFRAqMF8JXJQINu10mzMRg",
+	"TBY5G9JywVpDADSKQsgobEMDX2HP3Wo9ZKW8MahEfMsljPCXVDRJ7CWbMh+08umirGgoXoGYMMRza9Hh",
+	"oGVpAXXuJp85aBVr5T2pzs5fNrACVWRkOvzWWwrIClovGdJMiaHRktWMzW03kqJLxRBAa4fQMbS4B0Sw",
+	"3mSiz02WiGaUKJZjmoJcnmOy0VBMJkOSMGq+kGPuCWRAWVmqTAkkykTTV0wmDfPP2w54bYUp4wxx8Cxm",
+	"kkBjNUs54g8UqLRlCWm81GvVT3Pbbbn5+uqHLuM5k4rOF/oxZjPkV36m6GkAt98G5V77655/ATe/xXvz",
+	"h/PBbqbnOMO+Cupwm5zECqVOBz+RSoVm8m6/opkHXl62s6xcmMcKIBAN15v+FWY5O4Xysh6h0UXYv6PS",
+	"3Ig+U7hJbBY0iLoU0vjsYWXt2OIkc9tv2H6uGVdx4ukksLlNJiKWrCPFS7jpNrCJaSZLbqMujyaDzMUV",
+	"ukn18nAyWhodAnU4yQCZ2k7NwurlfqVYklEWJ4rEYBk24wl1sSv0TjCF9H2A0hgnsVqC3KGTCaTmmH7T",
+	"m27aC7z/toQlfm+WslkaNqMe8/C0aNvBy63gfyDLrOt8za6W6auMy1TSVJ3X3okzM2vxrDS7UGn0ae0l",
+	"TFakfZBLdMv49jMlye1V8CvCd0vFayvPU1nlg7mqdGkTymrSEaLS1K04rbSKrfSlrlIPhuR+xKucbriK",
+	"lUY8a7x5lIMFBzTMG8PqIWtdIo3nMacKiT+ni0Xe+wU8cX7aPdMX8dNBKxKcNd4oOLP32eBIwzkKV+29",
+	"AK7YdOtbfdHeCbCMTXcCQgzeeZvzyPJVga2rfxacbbCdS69afatDnXW3OlNZ+9aclOvudEl5e1VnF49t",
+	"eiHmOcRzzjFuW6qKClfp4nFvmeh8Tcu5pQEOIEqA5HVUxs0+lCuP3q9Z1FGQrDepUEYCAwGeEGqFb5ww",
+	"1yXMMcsLpFCzjCg6wRswXUvXSmv8BxJhAD2iI2ixhnW6zJHmA2NoxCkRKcAyPp8v1BKPDMiyH9M5c2t8",
+	"N/IbvAL00px7ym5fn98gb+3ld9ojGGoFO7+iZ5Tx7I2eUVY16kj2Vfla63LAbIsyp/kYLt3qk+gi10B8",
+	"sPfFYYT95E/JEOWptrUDozOOGFQxoEL2hAytDhnld+SKaXGKPSFDlJDDoM8dKz+wgNfl009w/YTjcAia",
+	"HA4ltwLxeRWCPsdwvtYjHcNOH3Nl4zGfK1jjZlaFbC+b6+ss7IZOS2fcFvkH+WxN2yWLuVo/8Le0EKEa",
+	"Se7eitJjhTwZF40YxQriRttE0juZTcDJmdy1cWkHnEfq9XcCwGwZGUULoOQctVRLRsMvdhI2ALRSLMOS",
+	"w/kL5zGbxJ/qDPBnk1l7DefANOYSBpOysZjyWDLE3624GbsVL+NBCV9dXg9KnSA+d3segHsQKdAF7MsR",
+	"2HzAsTUTJqUhZsf11K/UG4SpZAAMjHV3X+BdpvIhHu/o0DYvyx3BrmkdK5mXsyuhT3GfNeEMxzBQzhV5",
+	"gMBMcb0tUfCW32mXyxCpreAATOAk5rmbI0BxnJtY0F2YxLJ0XMmYTxPWNg2vXP6rR4NdfP//1+9/CsN2",
+	"v/+p+6Lf/3T0Qv/z5MXVN/qKbLjY/JSXd88g16ChMSqYtXkbQmrhacGDONMbTui9j95HQKc/PNo/ydHp",
+	"yUGn+8ijB8IXi4yNar9nHoFVK8nwzCTTge/2lHzLaMpSYkDenbfkSO+vF/THDDpDYPhBVvb7fniyPphm",
+	"5XvsHd1YaAmNzh7TUirP1QDpvdohstc92Dtc5xEBri91bVxnEPiK7fwB4LPkhi4lGY6AmKWYHP60PhJX",
+	"WsDS10rEq07Cu/9wt3vPcyMJYIeV3FK7OsjHTlfozaRa3vfZJ7O1OMvVJmj9oH8x0gpVuJJHDXPWzSxN",
+	"DXDxu3lO3slR49b7+w0NLiD0M6Yc0FOwz3ncZFBgH/M1nSLgpjsoJJsfVT7pb5uoG0Gfz3i9qC/MQd/K",
+	"WfOOKrfZAy6baUHRXe/rXLetsVbKZs+tjVEbv6fPHVhOBgvysDv4aAX0ofBsFHyslDK6CljLhY3JJ54/",
+	"XE5s6vY2O8rCY/2fb/V/nur/PN/0pOLsZm2ua26RsptSpmvJqVYlQuXVPuYpR8bvlFNQ5IWApuD0yc2j",
+	"9+fKhurzNjtx7r1FtwBnsMJaQ7LVtph2cYp9R4y5RzkZxhEkLtjORn1eam1E3M5G9pUQsLlmbCFtoBE6",
+	"GUGLh6duw3fDsUNfEkNjcgsoUhBEpjFGgiCp4lTrTaBCQY4vAe+AvrqgqZIkiaH21HQIG8KPw05Ttksp",
+	"5UDccCdYkzt8sVuikpuMsGgdjD1ehnqkw6IlXWoaYGhOGdqreb7Fmgy0OAKRe3vr47SG8xC7ZsAAbKO0",
+	"bhiEYeh2i5hTvtTUnJuy9TWBmdW+kqCFS194ObaTV6hHF7mRRnnskOHn2yGh8lrmAaYiKuzEClWW8roo",
+	"u1u0LGXWQ1FqhtEwXuOTs0PWfJql3HjwbWTF5h82uPHrC4vEBINjO0KeAWCLcXN0yFCzmElHosoJsFrd",
+	"4YEsdCgUFo6jL5aQXsCfaNGRN9hTcIyIKVLgJlazPh8WBtcwICM2pqjzU5Uba7a1GogmU1uJIoILZWA0",
+	"nLUze6NqWlYFtbXlint8orn86rJzZmNHC1ove3t7J4+sj5RMMpWlRuxy8u7yqZv8smQ0JbCJnhDOIEvG",
+	"iOFYAmoYEZnp1pJvwogq1lbxvGIE7pWdEL2wdHI+7IW9D4ftk6ufe+GHvfbJVb8f/dz70MV/fe7d/mx/",
+	"/bx3+6j9MIRLP3c/hO3eVfH3h24Pntz7EHavHl0+1P+Hbwrbe1ePTj+E7QP9Q/6Ph/1+R7+0G5zcPvrT",
+	"w7///OEP7avGxx7dowvdNl6gX87d0ejBwB0wZdC3c5KlsGPA/wjnsKkoRqfGNVtK0/gOde2cJ7IsrihS",
+	"lXRP/aerSIXtE9qeXH0+vm3n/97f4N9e39W2GbLG62Ioe9Uo7cpaw1bibkW4Nlc3Vh4B+Pwl+6Q84dXm",
+	"NFKcwCuh7jV6LtSvNfRLRuf3GbptmV/NVJ2PoMXL2g2lv49psefP5Ka+Xv0Q7nEfx62YLOhE95puQ+JZ",
+	"6d51zgX9imfOA+BNykvQN3u+KLnHBBW1XtLhg5dw623QyhaSpcrXBh3UGDfbT4swf7l8AZGAAKsxBA+l",
+	"AiNlgu0bIK2B59gJGyQ04HTKK9C8qu8kS++zprbdOzmvmU0eTai+9hv5P16xm9wFspV5eg+PiHWGrLZd",
+	"0S9SRM42jIbj/bdBVXu7Zg2tA+Hws6p82Xmbg4eS7xlbGP8uJZKNU1YreTgqHYD6z1VBmcN9X1CmQig9",
+	"5jptrlZq2AVERBFEdMIWcqbNTNg40EoYSA3uvxcxSyJ/TOHMFjRN9D0PUCmolYitcqTQ9k9XH8zsGxwl",
+	"zij+aktn6pk+lSiGjboDSIZKMzWzTTU2CWRg38B6NL4Wk2/Xr/0iEY8PhcqDE20FuZByC4Vapy3KlxUq",
+	"ymbps4m/2FmJW69xXBTOWK8vokQCA9IcopPR8czAkVCXcdzx7IXllKW7DNEq140ZZq3T1pwuPiAlr0p0",
+	"Ymkzs6MeTO3kSpmm6LbUNDBatWQMNhWWEuQv0PeVHeMGwz8gXKQYGc9rFsDfzgukCcHJiM1oMrFGsn2t",
+	"z40VxXKR0OVgE3XlGd5rCVc561dmccaRtTPziCiVZPi39mve/hYG2349GZYKZUtd3I+3aAz+hWK5hZ+h",
+	"HrEtBWtd+vhOKicHbpNq3txhFBjPd7I0+YtFtieHltN0sWA8IkOjNUPP1VJn7juU6p3toJ54i9pMTK1c",
+	"G5szYbhV5sEzJq8biHxR7rk1A7qxiAjk1IjJa188V62vmIAPnsGdt8EaVzF1DT8o2C2UUEQgdDOdTUYJ",
+	"S6lkkX81avSPKBaMbyPTYSYvKNKyvoATOlZ5jQ+uInkhUjI0BgbmPw8MUu3wlAwnqZgPsShHiSHKPVsy",
+	"HzFgXEN/PQ8UWRWpf3BXqZ9PYhOZ/w8peOctvXEKAytWUbNBVc46r6xjLRnCyRUsFkuMIWKz++IYy94B",
+	"GWHxpMXEfABVduNrDBk4DcI3+3beUrz+aW2IQAttK/wB2TiNzBGZJCZRs9PKMRiaSzwwcJmyhFHJSiwn",
+	"H2g9fI7aKYSdwZmOCHduvMCwGWBLG5Y0+aH6rhjBJawI6oW9w3a32+4delPzZAbMs9P6nMBN8g0Kd7Zi",
+	"dE7yWLnbJhB98yORqTtFzr9AIYgdTy5FY37HIamErd1dcNfKfdXz7ir/EfTeFfsB9kjQaon1wpkY+5A0",
+	"S7QOef6RpUsHdwYwznMBVjQ2n9MlgWBCn+tvfGoj7w47RBvHkIzqPqHPatT5yDUXN6dAB8GZxBeJeSEb",
+	"c/lfN54GV5+7wV542+933D/Xm5C5HAjsIVvZn2VJFZhz0Rw2Kw/i9bn1zafvPZO+VV6ezgXHvr+8BB9k",
+	"ANygboVtnhJeKBnVMvJ6NviM0Wgn0vWyCBqW8fNtPv7uBTogs+ffKmeskwslUsj8KUXUyponMfBkUKZZ",
+	"de/YbHSH94BYXm5ybJF1xofWit28qhn0u4EEBEQT+J0lORZlMDXKDIHIpyQSnBnlqygFtdnqpmbaSEGI",
+	"ud7kKQOQlX9qtmii9E8xH7MieQPqkgLyDxFz1FB/0boYWq4CvkeVsoOCtEHYYls7R3DmVS/uUYRo5HWt",
+	"2sNOqEoX+zHfNntufcKr8qbKHbhAACdC89SYYmVUAYb2oUUj+u/m785YzPVX801lHbwlaIz9coCwvJ1y",
+	"3+i//Ou//X/9LAx7hw+++cPjP/7p/w0+/3z7X+2rh/1+50/rb3v0OQwO927//WFx65Xz7/aVvt69da4+",
+	"+lO/33n0h83v927V51zFanlJp54zbfjNEE4oBvcQRaeAnBCJbJQw8mMmFJMBkWxBsRZlBGrBnEoM7590",
+	"u2GRnHzcOe7sParpSvurHCsP+/1vfv5A+n0VXH3z8P3jR3/qtz78y7+2/+vqm37rIVy4+iZouuHRN/bK",
+	"/cLlji3tTTCKTH5RVdDsRLjk+flasBRfum8Jt5YHngU37iOQuLkDEU/RWEnrqX9SVKaD9Y3djVyIIkqG",
+	"9s8KCEmeBBy06BSrQ2lcZJ3ofy2lYvP1rheYgldk5B4DTX6+3ID88Ih1GX/eTOUqPVMuwavpXPdwfbhf",
+	"+JI+CF90ZkLHtjg5Pzg8rvvym/2uRDpn6JXW71wbgamLqYIUHgsNIifVgVZcHU685CQMj7onJ72D/aP9",
+	"8OSk68ZL6tfWBzT0T0nSENdwC30btSFTVAj6UAXc8Imj+kAIzICOoh7066o3W5XwR0x5j/SKLXwvSMcd",
+	"wwRspVmZcstNXcg1bcmAERhyrUQl0GzGWDSi4+unYj5vcPUu81Q7xzS5EWkkO+SSfVJ5quWCSn2cxxIg",
+	"bLlBlaKNwBa5+qSNl5ozJLxLnno1O/14X//n0G+jbPLIXb/gVZIgXNeAfqGNN3Qxgniz/Q6AliVMZs9W",
+	"LfpIecBktEyTRb87kyuq5UOAeM5YhE9TRibsxkT54KgeOk2qhiUXgldw+mJddZDU/Hw78LgUNhEEBRGt",
+	"JIh5UwW3Sfqmc6byKm4kxdBoOEPM7ytV+NCyr3ckoqW7IX/MWLrMwXu9Rk9iAfDr65EAeQIi45+wa6Op",
+	"mreOGzyDoLB8KXhUWg8lxEDORKqGAf6RCD41MQiRqYGYDFLKp2xYyWBdUXe/QfX9HVTc/Ic6i/zl4vUr",
+	"Yq6bosOTsPuIxNykjWsyPzH0BxI7Kwc/Ir2xDRboAdgLkhKZUDmrOREBi3CdbxCHaxjPKw/L3NbkzM8S",
+	"BkfrKBXXmJKUG8YZYmuzVoF6XdRyOD+a1XKwsVGgu53igpa7zC1nNtgZRPOD+SfwiTaJ+TUXN9zLpiVP",
+	"QRNIMoGUfYskCBgIYoFIBXrGFgPtCRkiaw8DtyYgZXQ8Y1iuArsCE7MlGds86wJuQCxaQQtf4h3unxlN",
+	"1KwB05dJ022ckkUqRh4xKRvAHmxppbgulVWK6/Vnrnmlj3HOn/l2wbt358+0XNHkGFMueDymCQR9OuQ8",
+	"kmROI2bDWgbGUQtmMclBwY6MUXxw2HtUdUmE3ZOTaG982O5OerR9NN5j7ZPRYbd9wMLJHj0ad6Ner+Sn",
+	"+HXTmG+D1g9ies5fiHR+x0RBB07eiunXZ5makV4nLKDWga71FAGoN/Ime5wZjElkUgP86hErOy6RMyPC",
+	"tLqvZlTTlHI1aNZYNXUfSFBcO+QlttLNSyicjeTJciw+8pssaYQE+s3W6YmtNjfzgHTWiI3jiMlfYA0z",
+	"ydJmtPYmz+cTcHjCNG5msWJELrQ+RFORYZW/iefNYbCd1Y7OXZO/IoLzGa5JpwVJs11WsiNsViQb/07I",
+	"+5vcktvkV0PfxvsUIBiQqDLO91QwSYQnKV3ruX6Kuk3wvqIio1oZv56An5AN0PqvOXPB9R3Dv9qjomLP",
+	"Qgr6hvEqzFdfn51my4Q7pADtfwKuMADclWO6aMpDW+Mk2hLGYlPchVgOaLwagu7s3CDbNSFCxHLAhfKd",
+	"AmnGIPKNJU9uiu+UKfhRel65AtM1xwEbjJa7iFuY0mK7hAViWcwLf4lJ5y9QqwQ4cNNlGXUVHQC/doJR",
+	"rAzioUTIw3XQq5avLSsEdoOsxc4obxFv0An5ZgW86k6jT5U8bguGDxEccpMPJ2+N4OLHPMnbUxjIDAzw",
+	"YDYGN3VMu4pnbSx4vtcPbBxSqj/qx27K5WSOG0+5odJDypeABSMmFjYevCM2yIYkjlP5KDAEy3sORExe",
+	"O6h6a0NpTQG0fB7WWdyYEFybCOT8XVvcUdzcviTu3Pm80hNY8VVvL4t3ilHuiqxYEpBWiC1BlQHcXVkx",
+	"hndBQWB098lUWNGZWT6AEplKn1nBs1DOWudW9slE9pYkoXyaQfKnzePXkisViYNdkmd+Uk4UHcFehpQl",
+	"dHF3yF81F4xpoq/KANNhJ4xFMiDv/hCGxwdBn7/7Qy/sHcOz8M8T06MB7gjPMOsHT3QitWrHx6Z/A0vn",
+	"MacJNrlI2Vx81BYanBQOTmYsyTVbKDJaKrBy+1z/q+JTrccojn8XMYqXFqDDk9yrLz2wzld0V2eLAmLa",
+	"dUWJBeM0fjxdqLaQst3thSPNXZvXwuzAkHnFbu5TUxeUK+pAjA55liRD8FLbI+d3XmW3MiidF9H6gODK",
+	"Rq/W1wDJ6JRQkgi9xRc0ReGhyFxIRQ73SyhHVorYBCFzKkjTGWWR0CUGb3DDUxKJOY15n+MrE0alIupG",
+	"kISOWCIDsKmxDm/YMU72YYe895rggAkE8gHlDI/HIkKfF3n14vunRVQT0UX6vIBf0sJlPGPja9s1ardp",
+	"YxabJeeMfr/z4Ty++vCKX33468erD2f06sMPyRX89iy6ajDyfz+5Z25Zdo0Rj4kSpNs7rrEW4eLuB1SA",
+	"eE4I5wyWhr5Bn8g0RZvEcEqfG1Z5GhAp8tx5CwVsfDuAxknJNVuOBE3xRUJqFiIJA+cPsTNzmpQxKpeQ",
+	"tJzpfYVH2SSTNpsV9pLeLIJDnj2gn/Z50YQW9cWZSBUxbGC6eTEDSFccmnklAR2NIzaZzrCE4Mcblqpl",
+	"FlcDjX7vT1XSH+9e0peQzL3CKC8wxPghPNCQln+HNkI2Vd4Lio6jkk59Tx1v30IUktCEPoeQdjzM1cc5",
+	"o3krl1javH6aVE+fXWGrG/D0j01liG+cNPxahWVjiZQtj1o14BXpVF6YM9ub17vcaSpMmPlk/+Do0Y4a",
+	"1qoGX28sCXgbTPPkUtYReQU4U7jD9M7GCH/u0ZD1PLMDb+kPduJelepgk0Zq+SIbJSI62SmV4g9PB0H8",
+	"UmPFtLlulUWnZBqyhRIxrbra9qsi4i7JWG/0pjHCWKUZy4tkiNSft3Rx0rNIQo1vve4tawoUX5Y7OuBt",
+	"RDPSatC+g5MTh5f3Qy83N5SNualhPu5aW1++YQXZ0Db+lo+HuYelNrUsjdspm7BUnw53/bQ/X81Cy+QN",
+	"hvLmOTmHecWQszW9RDPTwXUaJYzEEMOZxLjqTjNDB4t2B60NtbZKf8Euh6AzDkAVLZfq57/ZKqQBguxF",
+	"uKCjOIrgclw08R/EXM9mqvX1ypV5LOdUjWflvoq+hvDFr+7z12zpXMkze1rVVvDO3ynlefkUdEOg0TzG",
+	"JJ9EcySLBoZJoCZEzUQ0KCfLFAQ1dNM/TLSKj//WJv9AOau7oEu9sgPIpaHp1GDUjwXHqNAg731h+riZ",
+	"Zo3MeFfYAHJcmO15WxmPqTyM4lQtTa46S+0iOx00cv8vNg3NwbpTlklm8nvmlC8HBv1Yur+hPS5b9Tb5",
+	"+heZLRYiVSwazFkUU5tkBCSn5SneMHo9WBm8fwNE8NvUThO7G5vbdnYOZpNIItNtork+ElRqvtzghJ4v",
+	"1FNz8y8QjOFSpRlUosjNxnbuPgF9PdBLttnTP9i7ETEzysZqswffmJv1c5ZHd16Jj/lf0EPSfqPeNwTK",
+	"OKADKTpBs4RtSLq3cOvGjQLxIadJIPQq2+SZS31nzeG6IzrdGNMPOthDYaEpuQZyOCgB68f5V3OzN2RU",
+	"1DM7RynuC0MLS/y7+X/LW8wXRJrbzS0XoHdORPqbKTH1bFJ/MAM8w3aeWHh7zbX1ziMyj3kESfFLkaUA",
+	"Y43p8Kv9xfu/C39xRU75c57NVTR/oe2lrU2mU/3jt0/fkP0j8AzmQQRN2AVLZ3QBNWTwSuPoS9k0FrxD",
+	"3hf9sYK8JzP0bOfoj3MKFOyLa3nC3W4Zx7eO2/a5F+zdPmx/OGv//Qp/2Lt99Cfzw+fe7aM/raDMRtkR",
+	"JgX67LxzR3j22CQ1bJO3sALqHPbxKRliCNBk9OqD+oFEH+cTg8dY7jr2hAyplLFUlKthUJz7EHic5Tjt",
+	"Jr/17JyIVP8BYcxKMjDGHjGBTSvQ9rXrc3IN/PQqKCV7RLKPMbtpyheBLT5i6OVbsUB5B3o/6jAGqVFd",
+	"zNs9cKcYixaQYhYxTh+rNDXgIJMYHScb2fBlnqvUE/bqdvx9mxdvf2ZV3lW0k23u6O+sXK4JeVbOcqMk",
+	"VF4XmDKbxmm+guPordWRKkCwEF1QjjY9Edq2kGTEZBzBNYEt0yjmtM+oXFG3oyWQ3s319lib0Wvv16fX",
+	"ai+V0QiZUjGfyq36H6y0WqDcDU+chgo3hNzQu75S67Yba+e3aI5sYwDcVZWvoW4jxbxtmOf0U3u0VHpM",
+	"cG4WfNPgBhyCMVNUwGAfgdwCQo2QLo2a/4QMk/gjG5YVlKKBO2Q2DVOm9GCLl+pnAKA2f92I9bnzkXq/",
+	"ThhWK2jpR7HOE+bfbLhfGqrmfTVakzRmPEqWraChTWOu5JcqVIunOMtUCq4hEB8JOKgWVM2YiscrhvLX",
+	"Vf3wLcSt2w6/CMRhACWPOkDEIeYG8BdvluSGpQyKa+7f916POVMWPnW71GFNzhKGD8KnOginxKp3tqIC",
+	"aqYSRr3F2luDn/o6nrzJVCW/a1swb8w32mV+191SqKqaIf7s0yve5u9tzrI1eV0zlphMYcv/2QI6ozcU",
+	"2Zkuf1vTEB/HToV1Ut6j4WCVOmu7/pUer5HqO2bQ4ky3yQcSgV+xEWWAaNum1eMT0+vV1LXKVA2GnV+6",
+	"isfpx94IqIDB2A55qndeBQEMYBQw5A6NuKA7vcG/yzHIgQSAL+XJcy9a223U33wr+ACYweboAeZb3uVv",
+	"sBepglxOk+Krj6pIdCxeP3j/XPtwCkC+ULIM/vwhnIdoArp7SpYTUsH179teF/5aLDssCwqPwyqbVtJB",
+	"QjYtkECbjlXHoiTK05TRaAgYa9K28Aqs3S5hHk40XwZ9nj+pz3g2JGLBON6ICoHzGhpFsvyulComCx/J",
+	"kMZDw1cBMY59fBXEkCQ5O+/z4uNIdGmHq2/E7jWqhPrsGEg8CgpeBRqYVQlIIsS1tDXWebfLoQF7tBSZ",
+	"+eAOAzIUfIDY3cMC26dhFGUtxqV7HggxxLSZyTBLt+17/rVmFpGb8sjGtjZyXskIQaeLNbgrBknQynj8",
+	"Y8bMZZVmTA+O0XQ8ewvly76cClM0ALkhpWIGCMcxxFfSr1jXX3WH/a3NmLSeKgzMilleO0J9yei4nWac",
+	"qPfOPEoZ/xMtzfLikzJrlADgoKrFt+Y7zejOi5hwkvqjTwh1ASOK6q2NK0skjxcL1oASYVMjzY6yV2tk",
+	"tlsXcr5ySr43IYeE0Y9MWu2x3/rf//6ffmtj/tbG7QWbzmtooHs+T9JmMRqst3NiNDsvrzGsWHTWc/tI",
+	"rkiyKJvs9yeSFzJVC67dTDYvqLiZCbMJna3Z8ZeklOuK7GCcgFGejGF4c22F0QXqeg1be8SmlNt2GImY",
+	"tmPsQW6KJLX1a7TOmE+xoykoiztsFQ09Y5v1+qJfq+2RbjsUuP3BMfNSXsuGfsul5oW7C68ybFmeQPa0",
+	"SUkGarHIZB137hS7XjS1Z1A3Ir3Oi7OwyS3MORHTKaS1FpjSvXCvE3a63b1O+Li3nxf+a61x6cnpqkPj",
+	"UKkGmdx9NNoyD9r6EGhlnyw4ulU/QB03SbFpUHSGpCrI2xIA13by7YoqqJ/BG+mFeZpR3n5onEEMoReG",
+	"Tq7xSuL54L99Yd9SKLdE3BJjliYDvFDsDu/Gjqf83eKfqYtX1TeeLM1oO+SM3LAkaWPSkckQ148FuT0j",
+	"0kJxxn2qV8GYt/vhHqlmAw1rxs6VD1q0SNQ6/VA1hraqer/Q+hWewtCy2KMW/1ncYEdio3ujw3LGUtYh",
+	"lxBgyDPRJRfiJxaZJsfUtrTlydILKIh2jXG0bNi6H/oq+85AiHRYP1/hp9daJza4y8sLbwP9sft/8yxJ",
+	"iqkP9aGLC79gPIr5FLtcz2N0qu5ieqs+hgep3jpasCxFhr0ncEF2PgDzXpSKnEoZT/kX+EzTPLkYiWj5",
+	"QNb1mjlGpZwxBWVOK2iCXNCwKdJ1niCwwodGtwaFAczxvG3Fk8ZmRpzEvzS+5ojpLYAjNKt2d2fT3WLD",
+	"X6ZQ3nhCOls6v2DRtofOdLVlG55e5SG7AII3+EfPjDKpVRHAPbYGR1FAuaon9o70JC7ypseGgceUax3E",
+	"2BCmQgYJ7p8IunC11EHVR9ZQcnv7a5NPsrShyBRH9UDmdYO5jYvkA/C0gKQsoSr+mKfOYC7tpsnqPrzw",
+	"NSxispP1uEuKlY8PLul0o0JTf3cG8tSWk2ECSIFasT4kf/CrR+T9EPDvoYJttDTHtYl9iVQVztBKt5ON",
+	"DXC6LhHA73e7ZNRXOkSmqcgWObiCybZwFCF75O7MRt3UfPvFWjh/oTzYHLZTpPBv28SqkhLrs3EMvpdD",
+	"gbulsJYJsgrWyqmydMa4MTOalVrhBGpmxmbQc4UCEbu/iN9bkxfXg7aqayMtpmtyJKyDmZyjFwcuc6HI",
+	"ny9f/uBJ1IP6lTWuoCIvD5zq6DpowPL2I2LMGI65szZZas2JYxOG9ai9XI3u8BX9Wx9IAvZ7LLhBm2PY",
+	"2Kg4UmpK6XwjLPaXpiTSaN27Qk4pYIIc6YsLk8vdOjKQt+agMBnujwq0tfdRL8NgUvQi3sxWcjsY+3sR",
+	"ut2oZY0iasbmFZqU+4V1VgB4jZ2+wHcZL0u9gl+f9m47YXP+W7Ai02FPrW8uHKtSyKWIYd7MBEnE1OZ8",
+	"zyVLPjITVNw4GFNpjLk+hPHMeaDeQnjTI1O/6bl51Lsr3hcbwHgUWSKZccZssBFmFFpAwLkLPLBq6aGU",
+	"pzCBdh42zPlgDDlPWDkE3csoSdkiWQZ5NrjJDDc513ZaGVdxAvnTd3J8g1fUBgR3r9Ng5zo38kmjiEWA",
+	"LOKuAmdBUZdcC6Gi84ilUxYNLFbkbhta6m/hBwB0PciPA+mHsCyobiMQN/Ru4HmLNBYpMNndtsQb+1x9",
+	"Xn8WNyRLAQkNtoVvF6xg8ZRJkXz8QqVw9uUeysUSgB3gMvq3sLRz6HrtBsDfuxnXO9gqNqQRy9yDt/Hx",
+	"uZKOW0Z7jW244fT03f7zT79ot8ee1rF35LxidH4/xcUo/LvQXPKA9/pluoRbv5z1VzL0yvkshcz88kFy",
+	"49u6oRAmGEDPx93M8wLaR97UTjst/fXnTBiSklk2p/yBxDPvtIhUOIVROU4Q45EfDtPyTp/bNhjwuvwE",
+	"xVojYTtaWpeqI6X6zTiufkhSzA1wJ+2kDljTwc0raLLR60dys33zbFXL8n8K+EGyEfpgN/xdlJPWdOLm",
+	"wHvB0jbYzt0UQxOLtLseA/7xRMtXe0cUR4GrUL8D1wyhcwF9yZ1sxT4vkjZ5lN+RB6+clxp1rlZmuhru",
+	"8F/a/3X1hxUUeeOoUo0aES1oYnrHExNjH3IoxyhFnRNxAxl0pk5jFk9n4OCeMm+ZpR1JU6qiyfgZmw59",
+	"RYhD/zWn3BMSNofB6rT7YpkpZurgU1BP73fMLApgqA0bRZsHfGfX0lGIiuPaqlW/MpZ03V9aAo425G0W",
+	"rk0lThba3tC+cBflzXEWCC2DQdpWoVjrzyJoSTMHXfqz8OoBklWCPHX/Qi99lqIAiOLUNIsVE5sP0CHP",
+	"6xK5z70iuSJrv+Z6USTo+1jNXjplyHextaCr6F0qmhOqHHsXD0mjmRRVD4jYKZJI3wqG/pMc5rMbhkaK",
+	"2h/Iy/hbt/R0I197Q5FzLevSD4jsKy/2dC61ZrrFDSw3LoAFmLMXcdLQ9EzFc4YodHt7eyePAB/y8mmR",
+	"dsbIktGUwNldcthrVamtn644kQ/KWAVlgNiHvbDfjz73bn/ufei2T67MHx/2zL/3bh+1H4Zw6efuh7Dd",
+	"uyr+/tDt6Xt+3vsQdq8eXT7U/6f/7n0I23tXj04/hO0D/UP+j4f9fke/tBuc3D7608O///zhD+2rxsce",
+	"NXCv1aZrtHt3+TQglnCmRoF9omOl1eD4E5norQ9ylkTx1JTIuzirvbB32O52273eZXhyuheehmGn29vb",
+	"Pzj8ewlztYHSvaMypY9KlNYT37/dHTENLQ9v/+6l07vzpzO6vkuJSjN/FfMwk0y/YUgk04KcDOPIQjfM",
+	"qHogA5sFa8NIHfKSWfBKEw/T1gincxaR3Ki2vahAXvraBmwS1Vwla0p+KXv8Y77ljMrCMMp79luLEuwc",
+	"Gm0sTJ7CS70iBVuPVjO5VRpPp3bT2/JZmY3msWoX5QnVttil60PsvStro4d6YNvooribymvTI5ujGWOB",
+	"5oVJbQU/pD4FSykw1THVX70+QcZtuy/XllF3w/3jg6NDYNxnVFHPUT8hw4gq2jbZNLZnIP5lmp5ChWCH",
+	"5Pea5saBiSFok0taUToEcMyhMXrtExlHErGc20XELAYHFE6pHJ+MWsRAg/wh6dLH13dPo9oh0Ogv1NrY",
+	"j6Z5l0bHvrLid+eNUDjD/NrQZqGfnZOLZ983tSPxSArYwA8kiSMMFpdqpSjIOSs69OQCdAXcxAbVyUKT",
+	"+nqyraHknCkaGTZftcj5JF/aByBpOVVyXcuiTaXYu/NL9km9oWmlFqW7qiytMQW65EHLc7eDUpAOG7Lo",
+	"DVgA//jKODeH74ktdmLLoayl09Uqvno6y/i136yYpMYqLVjrgSTvznMuMTl45Dkdz4j+BJwvWD7knIPF",
+	"4+DWhRPIIyQsN2ymhxsheXt1p3hl4pOrl7bEIc+asCr1ndGhQKD6m36YxrCVBvP3lEeTSi/a1UjFzr15",
+	"INAXelbGQegWzVX6L60vWTEPnt/dbt94PecVyXAH5qkJlbt8N13T+9eoGCCJsAHwFkuLSK6b1GGJJCpA",
+	"T4pF0kzmNKjapq0+SIB6anCA/9+Wii1amNLTtlfgD9xo5g8GNXRQUW+fQLYt/9Uyu0cLvhF2YXaVHftn",
+	"DrRa0VU2zFdeKQtdRvLDxkFX6NJRuZNGfNgPa+uUGSTgIN1CDFRoZMbup1J+TPpsdiMxy6TwJ3vtupXg",
+	"ej7W52CpJlqPa9ME98rNDkUgNnPJ6Hzbii/jlDV5evoorQHYSEWX0qTvoed0HnP31d06tJ6b8rouaVPR",
+	"a9Px37YF/MVSOO8gce+Wi3vbvFj36FxaWS50Je9iwe6bP1hfYsYBm70hNbAcH3BTs3/lJqqljkpJ0rry",
+	"pgN6V2xt8WKtp9VtrWGxmx6oz0/JVEAY6LbCdqDAQnlhW1opYdzf4FWp1GUVvh/NE3lsyx32XpgzA2BL",
+	"rXe5FNOweed1r0LRcWpOFx+QplcG/K6Sc7dplDCP9wUGrm+IW2nYuU/AzrfgbvrTXZKePAlBjck9mOZK",
+	"OGO40okQ16Q89cL/bIssyCRTWYpa1hd3Sfc+HLZPrn7uhdYP/VV7p33reL9kJ0/sjk4bjywnppwnL33Z",
+	"Wpi7BDCLJKlVeU+/Iam87nyV27YGB+PTKRtSgowYmYmbjc7ZyqkaRQPLTesT5oJf8RSul0h9hefw9mIZ",
+	"D8g7rcUuJbn8P1H+K4nyu8q938Q+yFNF5CpEpO0tJ1tbdgc4tKZkFrnCan0nt0VhLZlBvAAs2YEhlPeU",
+	"Wo0oasRpLIl9oKHZ/qbuPLE+2xdgHP0Hnz86k6vSebxRXIPubHv/5lC8EI91OnsXTe7GmT40JlY25U9i",
+	"QwBs1W991n0OXlt4FrLJjJFPJSaViWvGn2DQzsjMaw6wjZL8xFLhc8iP6XjGTIspH7cjcBCUogCcsB3f",
+	"A201jGeboQaH6xoW6sVIGDRZWjMSU9kYEHSEAToWHydZhAxy/6EY9P0NCLKb7+Xz2HDmJiM+f2wXo/A3",
+	"IDDj8a2OV+ZIb6ZPIT22wzHKQYw2zZu4006vxdcsVBC8pT5NaGg6zrTac6HfhRMZMZqy9CxTs+KvF3ZN",
+	"/vL+spbvgFQpYNRgaw3fvL64JI9ppmaPEzGNDdyL86sBORsGBLqSQVhpaBEX9P0SGrKZVFyuNSU+NVnd",
+	"fY6wroDl1iFnFuTCdlMVC5YXONk0Tjs8Bu8cZQrcHflFCwwXCagq7PPXqQsa+nAorwf/+9//M3xUnt8i",
+	"bl+zpczTFYxeN4ME4RQyWh5IMvzUlmOxYEOnhQMCsaIYg6WEwwDIXRwOM6XAYS74twB8+nqyJoBr4uA2",
+	"S9mCsubdWOKoUGJKpQsKfSU4vgqGqyFCh4CLmi37vJgmzMsFgu2QC8bIh7OiJ10s+NVD6AfwmJZ+fYSz",
+	"j/UsZoxGMHP0nLb+1n7N2zjp9utJQRG6iL+HJoOapHoDYM33fROwHWAxy/oe0BLoiO/wukmLZJ8WiUhZ",
+	"Kk8J0yc1NoiqNEY3geZMshScbB2C2Uh6SbAb8zjFJNxlnyNUHNAbCGysS8M0sorEPKMf2ZOSrhGxMfAZ",
+	"cmWsyFTreJjxmogbia3FCyQ1mYPnIuyYhc3Vf8RSpVSJVDrQuQYuD+9CI7G4COkAtqEWHPoV2OgcduZd",
+	"mrROW46YKKks+uce1qFtgrjj7Euj1D7+nOuWt4/xJW1cuGFQYBWj7BAlFBDTerngzx8zli4L9sSH8m6W",
+	"Zea8vYWmHRPhG6xpzYjdkrB4AXF6cLtJwuYjFp06pc8gzfLCBJuXYTQvNjdZttBvGuCL8hYUtj8WNJeO",
+	"5ywwlNKyAHDmtZz7138lL6BEVyq2kPqXbqckqGU85dliSOb0usR5gU/I23wJc1++Uzp93tOSwaST4Dio",
+	"JEOMJ8Y/gUA4Jd+CACT9LAz3xnAX/JMNTW4ocBMSbEyTpNPne53KoudY3DlU7AqmsNluQ0TpVgJzPfY7",
+	"ZPjd84ZnaNy21dPDHK670JyBqt+KKDa79i8Xr1+h0f6ijfVE4A8UNqOxknqirQQxzuZaNACsN4iBZb7P",
+	"yeE++T7+1jaZEhIMG85unOIVC0GuedoLZg6Z29Av//v4WwS3h+NVKsylmMT6kZm4gaYnGLa3EU8TNRAT",
+	"N9tKBlB9J/UCzw3YJrf5mUExeEwCR4Zd5lE7PUOTbHrx7HtMf/xOwG2XywW7gA1kj9hImMPMYACY1oum",
+	"x9aIJeLGdPBJmUpjJgOywBR2F1rdoIgC0RmP7FYoH1v6xzb55pszsmCpFPybb+CspJtpPEGjTvPEqwmZ",
+	"zWMBTDv220YyFB/fXCnBUnqt3wwLMCtQxewVXKOP4hoSfEsfhOHHqsBw/+YbzCyGH+0gAOO/fFoP8zeN",
+	"UnEjAaFkCMB7FyJLx2xop5LrbfcQ4CljZB7zTBm97cw9nxG5H0eKuxFTHhsFj6ZmYHr9QI+nd29/MOew",
+	"O1Q4HbDrARwMfZ73Og6gOiqTrDxlMqZcK5ywQ1DZkU80/VFYlQ8ip6rK7Na8bhDm+M03BpFZdr75hpxZ",
+	"0GXTbYPmyqwFj6yzrO2w6HYdIZU2JHp+FsYuk+y0z71cq+BciJXztRyDd0FjaHJjimVz5ELofSSkCpAe",
+	"eQt3M7gpjXkhfhIKhZGvbZFr0W8EuGjEGNfjiwKDzcis/8GCK7vAzw+H+2GXOI2Wh4865EKQa8YWpQRr",
+	"fQcI2T5HBAVFR1CQtEiFJiSTRM4o1E+Zdwc5+TIeQa1uIsbX2PCBUTNLJVIWufMkMQeVG9pRlGWIyNSw",
+	"NoMn5mTCs9mwwZAksVTSDtVRD2NZwBUb3tEGo2Gc3AR4iF0hIPfzEZEMFzHGNqfWRUgAVhbvlb4mH/Ck",
+	"OaSr+QZcqD7XirF0yp4/xRKBXpYiO3WQIMlwP9wfBnktSBJfM4TYLJxNuEnR+yoy1SHPUTmwdheenqgB",
+	"ITCxMrxKATNfKkQZ1LYfWsHEWNBzgAK1ibA+8F8IsqOvJjZFpILneeqGzlbuIKm1rIwldKfS55deIle5",
+	"BngrMNdotZGHXoJc5zLFV1o3x59MVxNbCJ4sLRPAzNB4SABm89SqT2UKOWacsR71UNHCo47tWiCJ2Isu",
+	"UC7kDTwhQ8qX0A4GP3XNlgEZcsHZEHmgz+HM0Pp1Yg/0mUgilDSWnfWJjbaJzDOQQYI7yD95W1h3+I6I",
+	"iSVCMufYykO7LGNADi7BC+klem/L2mombWBoorUYOlarupyc1s7CQiT2eaP1Xa5pxgMnv2EKkYZiS5sX",
+	"ILAOALabBvl541H7A9b7UNXnBVYYbDO9wQMCXexNpxl0vpoaCfs4JA41yAhwlJDcLI4jK/WwbKXPrRah",
+	"T0lTylL0Pas6jQxbx9KcjQFCR2iq31TXOUCK1Ff3tWVsmT80LDwnw6LiO06LPY++FwvmDV/BIcBREZL4",
+	"/2fv3ZfbuNV9wVfB1qwqSTkUJSt2ElOVmqP4kmji2N6WvLLPhDlqiA2SvdQEuBqgaR4vT52/5gHmIfaD",
+	"7SeZwncB0GRTInWxE4e7aq9Y7AYa1+/+/T4N9qnzwOCz3XZXn6Z4JCkSG2nzwEkQjomBhGk5oECucmIn",
+	"e/32TOxDkZv9D4Sm8HGfu8p2U40HiekRnqIELwtvBL7JFcipKpAlVPq5wwRUoq5wIiHNTRuEJzwIph+f",
+	"U7INrltUS0GeJ+uGsrT7WZvWixGdw02m2wcyEdw3JNfkm/EUQztVxfx+qkP8DzOptCyDIxSijDEpkAvk",
+	"oPhBUf2RuCGjqAqv6RB3hA5mYxXKGCkNGkIAcvE33HdIhI+qILFygMC/hR74v1fWD7Gs0z+MF81MBfgd",
+	"cmbrrpZaVh6LIGHPOGGMP5p8wO5/qOMZs5icoYIJh6EtfjBuiKIWZsDsgRhMJZ12Mq/z7cNfe9R6l9kp",
+	"pFh54t3VKSYlKLVU8iPzS5p1/KL8i1Cx/yV8M/EvMD14avuvrv7X3t5e+H//aoZg2+JfIovQ3P7Ps0Dd",
+	"sDfEfK5mIX8Dmn+1M9HAdXa/8l08VaWTtS4WUyQ6ArKq0IWFY8DSb76DWCjO/7lmKTjuLgdW54djtKqN",
+	"Rum8k256YVkY9GeN0/+4H8qC8z09h3829jWXmwGNuxokLt8BkkGOIEB2AQoo0mSMQ49Zz+g1P6JiYG4R",
+	"Ad2rKmRtgv4nFelAPNyujqDoUajvmdyzitfSUtk8OneOFzc3IA1eajNlEVXZib9okU5gxxeepNOxIWW4",
+	"yOcdACAxwxC0KoDU0bZoL8LxypK/siN6RmvVcyiNM84ORGvJCQdpZZBH18lQYkqKqUFCZ4F7+EJatwf7",
+	"tHfylJIUCxf8EMmywmRaIAbpGV1JdIkOldcHnCxLTD4Xvw4NkGdOVPKnV5b+Ws+IDR6CpIyilCytgRQO",
+	"vytLlO9EH8Mv+88CqTROzZ3QAdXcR47hCQCdea+4vvNsmmGJMq6hiAQeZELAt/HC0uFDMQTJPy6u0vlR",
+	"XGw6atOhlzDgbmHeJzmDsbIiab5FqXRPkf6CNUORLGETpBQPHrGthXyMqQ4NsktHPEzeYRR/hONBtQ6r",
+	"uRj67k9SD3wHk/FXX0UNxq91smYdhmELNzumKBLLCfblMtyQtjjDXQMAm54sy6hqX0nqsT4g7milgn2L",
+	"7tMAUAErMxkMW2JsoNcV+Mcc03uSGPmA74Us81qiXUuE7L+9SYF2lx/33p4kqi94T7jmYeVvuLwoEyAn",
+	"ugeQvWv66EQxU00CDGSwgwhdpEjIR2QejysLhK6N3IhSQf8VvDApH/IvUJrft57Q7k+K/Xff7vdgcunT",
+	"RzCdb+amSC3S12HC/nc52JsUGZJjIYSnMdax2Ud8Lz6IOfNTRvanv30AefhjJj4e1ZoW/kjNxPdC2pnu",
+	"iZ1d8T1axsWOnMrCib5yveFO9rcPuIwfeWz7fyPZ5CQ1d7fEhzCcj7u77X9Yo3d2a58ESQtcFd8DxtBT",
+	"TID3e3/Gj3Y+CDkuOqL+WV7EVvKJWtd0Pb4XOHSa3Nz3wbr8vaDjtvNBFJ7p0VSiPbtDvbXigOl0qQ7m",
+	"NcPHu/oM6kYXgyJU/xr7azmaWAeVEXS4opwlLKiKDzWzbXGiI11tiQz2KmNUhUQLSHWbI7AtdXUwQxqN",
+	"Zxs/Y5m+4CJ4unaWjoEhG6qJG0LcDeloMcs5h7K7V+EjgIlQD+pAC16JBzpxAToFKpayLDt8aMeVGstK",
+	"nSqdM+wMRWB1BGyHX3LAR0i8Cx+Tg/lBXJh81hFL3u2Ef7VtWfTUzt6DXfFRfNz1A3jDZINPPhrLMEcd",
+	"zwbisQHkpsxnYKABqQc5r+fdRQDntGakkAEg6rd2IJoCb+gkDkwv53V1CMwhzxoxxODFUDqH4mxuqoJl",
+	"EzVmNg2EUZMuiCFNdC7Z9RsotZc1dQi37WqvI3i1pObnCJZfAGOi0vDABZPtpptldE+1sOy8RQmJ2HRp",
+	"AIyXbCSe1YjMxg3e2c0SXkj9gi5eTXRXI4GDL3dS2RCVm0R0SPScgm2AnOfOlvALJVReOMWa4akz4zHJ",
+	"fJnnhn4wcK69imjFZNwWT2DAyBqZvtVdBGacEQeAa1QRAeJ6fzg8zxkzSNrMQLGEeXV19ubty/Nnb968",
+	"epNFCQ/YUYacFoEpUpM8pJ/FhWclt6pMRXY/Phkcm8JFwxZE8AhNwf6/Vr3sVcxHJ1mQ054RFqMddIiu",
+	"Pq7H5qEyUEp/BqJ0TGgaJNCj3y/kdh8lRnSSxUTI8MXCpTW8DurSr1bW6uoMwS3IOhxQKIKgmhn9FBRL",
+	"iEsQmZ2MVWVV7nvyF5MRaRBFE4IRQeDsRHmCrlhbZHklCw1VpGJTlKV5v0kED0lBHTr6eB9Rr9/ZzUAQ",
+	"c0xsWuElhlLxrxC19sNCsyGBqOFAp0VZhkz5Wjp6FArZ4YF3R9XkTx0as2BdX3S/sguYJ3yCvRj+5O3p",
+	"2atfMjGniIEtKkta0TzOQgym5zMSogNk75ImlmoJIlESIklcQUfAixgErSgZ5pUZd/WUhP9ZomPXmpD0",
+	"RWSjgxm4gd8BYkSiVwD/m0ed8doZoNsVevDaN2Dhtaujfxk+hlbNmpxH5ApVSbz9fghWXBiH0AM2Qpaj",
+	"TBGrZte4Fyu30hV6YJnTE5RJXNLA4ArbVOI2scel1cA6zPH8nnv94e2ZCPLe/odYKfnjfl+p3O8yHoLn",
+	"RelVWmdMGa3tEWhFW1dNemhVJUMVRZnUoKFAV0C65/8gpd3/jfL6PG3DJIfHDx992xKZHI9Lcrnv04v/",
+	"zUuk2W4QRj7gf4ToQrBNd6sjulv8st0HmyN0cI4EqbvVSloUrqQmfw8vioYX0QTi33x4eJj8jtQMe/B7",
+	"BvHIiCYrpKgmZZAdAcRQ9ly71q8ni9j66oESszgvcnz74MHjx/nXvW/2HvQP5d63va/V3uOLbx7sPVIH",
+	"/a/lt70H+eFhrQOFO7DVEb99EN0tCh2n1aJlaNUG5Iw598Ih/g4uAf/g8OBAfPwdO/7oN+EpRJR5mYKI",
+	"PLjvPVEXRa60K/qFqo5EBh8huh+YQKUS1gLPvCyFtt82GRBZ0mVVjW+o/9q2hYvV9sSYVyhL3FfB36Hr",
+	"AnxpBmSHsWgb8U+z/9gjOXbvJM/Y2h+MjHyhjoTsasgmrWi0xuANu5iB2I2eP+mCv+A7f0G+eShK5Rwo",
+	"uYhZ56Wh4Ww8VNrutonr2kzA3lj25kBqIN13OFhdTQcLLso3jw8e7BLxkbMQ8sIKChZ9EJAoTJ1AfVwU",
+	"6ytFNv5KjQGvAQMlIhQWsO7ApFFtymDSF9wHSN+cG8HcKXvj2+yBcBmCW9rirFKoophcNVr5uppEU7xv",
+	"QO6tCjGOYDAkJ2t0bTgjctNBSvN/kHAHu4hROr9lI1li7dZzepD9vhMIxMLDXbHz8OBgt5P2RCUrSDod",
+	"Sy+RdGCgcOHRiw0sDuzfkGAdQrv8hQAk6cJ6FRHCB1AbQDNpDIsK+Q1tf7++el68Tw9x+yuczqLjKZnO",
+	"wsMwnWOMSBHhif/2RAMQCHnV4iN/MvHwxhTOKcAbVxShM6284ggzPfLyRW9SWS80gvk0orwnKC4sCZQF",
+	"mGGE+OqFl94mY+bX9G00rPJt4FA3cL4I/ApFBL0o9GUW83LmlqfI1WhsnNK92fmlmjUt0twrtZ3PTuLD",
+	"vZ8VOa9HYzcDlgh6c4uXYx6LljxG/lB44QVnC0GOUrx9e/IUjgREhPgth1Bhf6ZVv696YZ+1ced9M9F5",
+	"OvTwIwz2IQ42mPvB6TuWbtgKikh0oHpd21ThQbh/AOamFPkvIG4qamKAySMBdgQm8WSoepcUMd6iqlKQ",
+	"soyBQelGeMXa5LWqx+m9W3gKM3pEy+8ngWEgKHsEwyoIgzAf7AGH9dYmhhoqDZwd+36zdDllr6fGwJvm",
+	"1zQ+gWF8Q8OIXkNaklQWG6m8kAgXhmf2GDrhMwsDw5/qkgxIMLAXDQ42KhJAHi0a+1jOSiPzc+DJshrU",
+	"hr/w0M/gwdc0AyBQ/oxGMsOBooZAu2JALAT1weVtpQZq/4o2TrU4MpTa+ltYw9ZrYRxnct5LZSkYHtwX",
+	"AO5khfVcR5bRzkPznGiKglb5OazuOUgAyWSb34AZP0pnXFgGN6rvUS0DI54qr+Eko45ezOyJ0c5vj9cH",
+	"wE1Y30Ye+YL4lg564aEf7+FhOl5PNpGvIPhVKkJ2YB6jC6TGo8LawtOeQLtr5AhmjcTZMx26taaqVG9R",
+	"oJijsnzaKmDYxZLZNDyG9ef5MOw7RMSNxo4cckj836nKkhNeBwOYv6wn/b1fpOsNsw7Y5PyitMRYVUM5",
+	"tp5MtZjQAmcpiByBNbBwrJdjdgP/hdkT4GwD37nInp3JAWwZygq/Dg0Cy1+S7x7PYJKMUp/53COgFA8W",
+	"KAUFQSUBlakkysWgktN2RcjpPFNDw3IDK4MHtQHh503FAWYsoQCJLGyQhXFhwXIJBwhLGUHg71EtA4rE",
+	"PlDdafEpKHRYz34BK2NbnPRTI5MzpkWF2thEiVNLQy6TiSU/h2nNx6H6oYLNTLL/GrMZvDw/NWACKJSN",
+	"5tmCjH88ozBxFkeS0YmflRpHcwKFXtS+36IQTvwJqKFfYATzkFiPYaTmt7BXKVCLZGmbNjJ5nG5nYPHz",
+	"WAyRv8/nFek8jbHxvMgi58aYdVDaPV0EcwVN+jl679FNS3m9PIEYUpUMO/wIg2WmMx+CSMZv8nRsc/xh",
+	"i2V/kABgFuHdutNkIU86TGg+XjJY2iEojf6OAWMxWoyn5d9bJqTMPwuTPBa2GOi9ydgTD67sQyQOPgz0",
+	"DUPi6HApfwLhaxmGpWKoWAAx8yu+NAiUxgqJm+dgjkuHmfwMI3ycnpkkQHDZWakdfy4BvsQ1gKIXkoI0",
+	"sSwEw/xjYh1MhAc9VfLynE9iOuzagxpL5B9B5pZ25s/qYKKs7aTuOKge0DOjkQHVyWufQZMVlNxHmg2X",
+	"fYjnJt0xT45psFCZCKN5k5HGX9P15Rg1RIwuYYMpJX06NFBZnQmeXdxSGMkvoNYwoHf9HIOzIvCqn8xU",
+	"mL5TmvlUJZ06B7PM3JlNfodFfVy/lEjkya4MGmdEVafz0KJgRO1QaiTeZfFUQxAE2RfGEC/oSS/O51fw",
+	"OJs5CwB6OikFB3T27I106oUfZAaVXBhvAUnqqCCmmb3f6xmLIQWBwdrIOcz5SOrZORl0bZ1/zD2Ma2EM",
+	"FKSh7AgKWERBhpNHikh1WN2EH7VyU1NdEnga9ROuMJhW4A7HFrUr1rw8bfEUySAeXsq6gswNOXFmJKEm",
+	"VTnjecvi/J8T42Q6Xf6taccpG2IwgYMIQz4+CRH1qD9DCDOzrBbpN5A9AwW7/Z85QL8tnUUrZg8ld7Sa",
+	"aIjz469FlhtONjsuwcDApztVzQt9Pq7MwC9jjWM2vxJuaHSx1cPOGjV764qypFjV6dUTJa4PW1XMd36p",
+	"wjal4xsVFio5Lxs/P69RwcWBBoGnxm/Y984/gO5sKlAsUjIDTHDO2NBKZxMDvDm/IlTbjttFyFi8UeRk",
+	"pXqW6QVMHySbgj+E6qQQpRsBfi2LlhC9U0A49PHZk58aI2oTbywaDEXmm2W7qAmNQfxeIPEJcGADK51/",
+	"GEdOPcWqVmHT0xBuuPTpN7LE1pUmEk/GSEVSDlDkCwI/ePk82WuU+sPTGl8KAcO0KmS7IHYFOTN+mJ0k",
+	"ClFBmq8/HVNZ5WIHF7IlMqrx5P8ZKpi2Qv3SXThnsncJUJLQpi1eRZNCcCH67+NzsHtwr3CiERyNK5RG",
+	"vS6NiuPsWInjTBDyiuRsYowhH82xwbU5xxTHuhI79ww02IPdTghTJMdhYQW/SlCYjDdxqcZubrAlmqtQ",
+	"+/SKohgYYTQbSrwOUYXuOiIrkQF69ZcVcfJ1QBpSnNdrUKTjxBC7ZDy5KAs7nNfO689qB4MUcjA28Ats",
+	"xUNqBsw4TpIShmtUxGvS2BE2pZ7IJYn3DIcduQzFWZEtP3hcwKCPJosQfwvWsDZPlayV586cY1dzhrv6",
+	"w9pk5yoz18Ms6UjWNQ0O+AGBAGNt6Dy+xC+Rk9nN1aZJGDMrKHO8mX+O1CRhwJUSdlq43lDlgJIEzip/",
+	"EIIhxehUZ+80RRXgOEmQkF4xAs9MggYXqEJGCIFw2jIvYgQ7QxJukUwg/prQ8bkAjNZ8XWukEEDjYpAV",
+	"RNmGgJ9kcAnSPCHxkKz+tDJjPJ3QbAhJb2nmJOUT0gRiPE4y/vBjGP4pmZhEeFRP1GflEhMxYyyPX++p",
+	"TLXi9BycR0vy3ACWvVTj98cngZNgMBBxk7R1CN4C3BTWb/0PJQCbpMpmsiHO4H7Z5Kj6XSuNzBcOa3yw",
+	"K3YeBaU+GV6BAfv4EhTjCw6DSgHY1vwaNvgFk6F4odNM3Nw46FcYxMPFQeQFeuSiSR7MLfUPJx+B6PmF",
+	"ydKvyz7SV2UpbFECIAtaLEdFnke/fuORSb46rowzPVPOfZZ/hu82HABwFAI1gPRH7ZJLNNHq/Vj13MIq",
+	"J5/VTfQy/X3+w2hHK8uIiASRURGBDLgERPkQ2W0n8aho46X0A1cV/j55cf6644jqOdmlUMNDWOpKcmke",
+	"NPUBq0zmNypsz+h+MZhUC1tae7ZsgWs3DCcRM/QJPB6yVAFF3uSqxH+GKISawxTneaYoeJ9nclQvmxSd",
+	"WKocJxJ1knFBZBj+Or+Y2JrfMvm5djNpD6B7r+FNesOozJEMD4J2JzCdCwXOQY5njWm1+KA3VL3LKIyh",
+	"drD8CgdlmzINGhVxetY0cjg9pJqC2B4QOeLYrxvLEXKcBHglIgSWxlxaIcMByi8W1pZ+qo0ul05eSDtP",
+	"7wDPgE80a0yT8aqLlV+cT7R8J4ty3hFZf9I8lHCGOLWLESUl5jQiR0YbNJnpyFF03fhaXgp7/er0LLtO",
+	"YQ4z4fjKdA70W9M2+5s2nDhIs87NVB9hxqlFMbk+PoeVYPw1a9prDNCMSCHorKtnWgWhBvDAzvOicvXr",
+	"lPzeuNhgqPbvxFXvFy6JJGqBDbKc1Sr44w2ieufXHgpx0ufq+LYl3DwFifogKpR1LRB/g7FjiAdkYtTT",
+	"FZaQJrSvJVFTbQF6zLRex5lPFYlqMzNhl1pkORDi99or7/7fL1AJqpS4AFm/qrxKYfpR3XFqZEP1151H",
+	"BxyLD53LWQtizOj5bsxKi9EyrXpGP1CPrqZ4EIpb4dil8vvullbvXXcrw4ip7w6/+263I/oGfA6FS4KX",
+	"0HolMVYTg5sTQ2lbnDgbA10g71FCwXCdd3US6JKaxdn951VDCJn26+r1QQ6NfINYRBh4xdcPQhgWQFEa",
+	"Aq94eEP5DlBCnSW7DrLfDsTuEOzWwjXuas6pp5oQaXaV2OFQFStnu0GPz4t+X1V+AGBIwmhO/KLfPi8b",
+	"10xKKYlkqtLVbCqL8bGcMcqTRuGCeuZFHKmRqWZ8vAEwokqgUwZICDHGJU1a2UsyhxdsgpdqRtVEee3a",
+	"4hWSJcSgNSNVu99zpkIxZSth4dB8fOhvHGcQ0jkme0D28OCxWGbbBHSk52g5Bi9qq5Yk2YoUmScBiZ7J",
+	"r3Rg8GzsoPWnJdCXnr0wGLiQtcgRvtuimGBRPxtvIEND5RTv1w6mr2Z7KkhJfD6abJCIywCfeXh4KBrt",
+	"ojB3DBMOJUcqhVEPXotkyYyjl7gMZgfZBGjk8EJhRb94z6A/4aAxKwQpN8Rc/8zoT4g/A+hNcwBqYMsO",
+	"vn0eWnhM88XjSnF/KWEAbVZSzieaUjGpqi0SVApYPStnMUaFqBhGC4Q7DfcEZDM4rhBVaHQ5a4vs9dsz",
+	"v7FgLPX/ePrsxbOzZxRv++OzswzBOX1vl2rWxlQquKIcMzqXjSGdGBgvQYVzxSne2cPDx/4Tjw4O8T9f",
+	"o1Hv0cFD8NRETcWgxjSVs46Qoq+mIJHaFif4QiY1TT83kwuKAX4nK/BGVFLnZsSwW9YYTTivczyUSOnf",
+	"MbbEhqKuniJ5lQQnS4mtWAMHloSgKjTdBzwyHKHCnUAKAph9MDL9wYODlr/dcB6+a3/X/nqXAAyBl3R1",
+	"dtLfe2m0ongWMm/Wc3qyr/1aERIGiKhA472mAMcE951NtpCoF8w3PEAG88M7DKQ4iexbCkORYZYCKTac",
+	"nhfwpZOpJEE5mF8HXyRcI0YV5LQnP4ltm8B2eIGZ4Zwn2iqlO6KYt8ExubiYCW2mMWoRwA61SqJnAnpP",
+	"V2cPHxyKpiCl5T5rGZhnPoGEu8DmcMCdeXtSQiR+wLROwsORvSHmDNHBRtcmj3sn02YPGFK2e8Q7ZUOc",
+	"O0aNW3APQ7u5JBdIyqTTDN5RkguSaPMRGWEnEA9m+tE5G32xFPrkGRf4b0mY7qDjJ/iB/Ut9dJTMweN0",
+	"NYcv7fBLKS6irFh/znexz7r/uJ34d/dem7LozYgQ1d2+kHr1DmDyorCDmGpDxZOG/BwrdvJK9t1eoVx/",
+	"b+jcWI6LvUo6BULlHuUT73ZE1gWY2e7W0T+/f3BwcDT9/hBktQcHB3GpCu2ZdACSjm2q7x99e+S+f5Dh",
+	"RB99C3OFSgCSESxRIEAADQ48aosf1AwCkIZB6Kmd2MPHouawB6SjyFcw0U9Hh3cEvafDq2dh+G1xisEn",
+	"lhOE2G3vx8hebUx28zejFdD6WCoNsUrkzw5HQZZldGfPv9VKo4IwKLiFwB2+GWUtd/UOzHbROc9pCibE",
+	"8ydG8FoNBoFdBD/3bns+o8CrFECSXJKXxzcHSkpidkeOngf8oVLi7dmTluAqKgTXYYv3ol8hdJAsOTcD",
+	"juv/7fWznJq+PXkaALl6Uhtd9GQpSjNV1V7Pq+bAjnGKlYNUBoRGAiuM6QsoiglYg76vd9/iSB4/+uZw",
+	"NwFVCACtwwLANDlFPeFLdTDYuWyw49cnAdWbjMR9capG0hNs5pGFHlDS2a9MG+FYE/KIH/FXX7U4/1Sr",
+	"qRgV2oTwTQixQ2NvPiPZtwOvRVrSor9pWYOpzHY1XCVCt00oGLbgBzLiYeJLxL9b7ICCFBVKCfE/XRae",
+	"TmC6DgDPRkgrNG0Vuqub0pDa4gTS1aLQsAg88yuKKCply199FcnASP4jLk/Hn+WwEshpQSAO7CyFHTwK",
+	"4b3bFgJxWxiXB2ol4SQdRRdIWFEsS8J/HqVucMRnMzmBf5uKEpnAQZnOCBxIsJEj807lX32F8nMFymZ1",
+	"qWCRPKuFUFiBWPBJ6g1hbFk0OJEr0VSXwCGBoDCkor9lI6Pd0IIeHSm+RW0HRTGRPaXPeUUlJFDBPfn2",
+	"4aNd/4FWFPlzCaGtUN9QiuzUyxmu3uy7R48fEp58WfSUtgrryHNm2lZn63jsmfreYfsg4ngnv31sbdnJ",
+	"aCSrmf+diGNrCYAymqNUntI2iuhP8L2hzIs/iFudrVP6/QfZu8QKw3SKtjpbB+0HOAAzVlqOi63O1tfw",
+	"E4DXDwGXHTFFALfd2KaStnYuMZ4Qcgm6xR8LSLvtiMwN/YU+yYMbOsicRY4aTg1FwvQDPpXN6ug2cxGc",
+	"YIDRIeUZret4CWJh+Ro2QVZwRn0dD41VcFzltngz0YkpJOp8YVOcARQCT3QSEAKAXPBaLsEQMFLMHHpX",
+	"S2S/PDs9Pf7x2en56cvj16c/vToj+XnBCRxsMRA7GRYJBaauXnDYRgDXaqIjXNLKedrizJjStiCx1A8b",
+	"T58klCJKwO0Qn+1qVB1lWdrgv2HOQkNFkEKEzUPrjZdoreyrTkMoUl0zhTRDuGSB7J3kW52taqKPf3x7",
+	"ghX8if4vLWoeX9lPPgfA+b+3OAX2B5ND6bYe5mVAZYK5pAwou/JejsYlVi6AdsXygtL87r4f6puJ5nJS",
+	"UAgl1JK4spbefMNa1RWobQWFw5Hg+d4ODw7mZrGQCjQ/Ddz6lSaBwAVrTgDs5jj2xRIX1UQDEm2CEvHm",
+	"7cvz5ycvT05/evYUDQARJgMqOTzEOTZ9N8JM/SDzsGy+yYPrm7zVkhImVI6Nvr6+0XMOVMcWD69v8dK4",
+	"52ai6RPfrNTgOKSRYavHK7Xyt/HMHOP++nYPVpgQ4C0Z80JWA/zYg0erLF1In/pF5YU8m42x8eHhal8M",
+	"c6SlP1xhhscn/+7FeP/+o1WOxAn5NU5BowCjILY9XOk4/SidmsoZNllhIU/RI/w2et6w6QpHhD51hoEK",
+	"tcpJQOXSmkm/YfmT3z+2PsyVlEmfNLWol/kJb/+eyiWeD7JKhbUACJLH32muRvvbluf/vkNUM7c6j/w/",
+	"UV72j4kTtKl8/xZXCWyjXHlO5qjkdwza24Kqo8F2H+OF5h941qpyHEFiB97qbGmjFVXvMVAzheSrDvqf",
+	"ZIEP80t+1y/21Yh1fv8GyjUW4atSsBI0MbRCEByVuAuiJgodHJdUx2/hfF90mbUXOOBAueMTNj6uzwf7",
+	"L41WYIMjJnglD7mOE/IU8uu5SBzzx9YW2teubYSIpGnT1RlQ2qiRAyWQJn6VSTX0/T47k4Nl/dNr+/CO",
+	"77gs9CVWOZo4Ard6TrAny/qAJvuIzvKqz2Tad/b1inzkF5N7ZSPfcMVVecaZMb9IPaNFsLfnHTdkBJ+P",
+	"ov8IYc/psU/ouCyQhs4TS6+/QYHHtahMvHwnT7c+/n4tYaWASqwVdosPtZaorM/AcVqHKisWYpbAdVX0",
+	"hugcSrCoMLLdBow3QHWrwZFx7HFX1wDcFsDb5oKkoU7bOOIeAziCI4jWBYswROJPqpA4C5mCXU2Zlq80",
+	"8Y6QETNXZxZsbDS6kB7DijliplrMtPV63JMVXry5GofDuA0fa9LnaqzscF1Wxvt2LVd6wm/eP2MKm5fk",
+	"D2xUoQ3RX5no41m9nu5HkT0Vr+OduErARtsOzBRMEykfkcUKcvU+f32JeA2RO2kaDTkrM0lxhqn5keo8",
+	"awz4kHnEPkkDvzDuQisxUxhKExMGKBACcR0B2h9zgSdjyEnyLyQQVD9CQg4aMCCr16p/cqkiggVk+yX0",
+	"RWOeewPDljIg22gsrSaKwLO4ckA03eHsD1L8Su6Wcvq5mgH6fFLsvt6ycgNNZLosbKJsYCbTIqle3Kzo",
+	"TA5IiTgk/uSROIBNA+CKrRYTYqiz3FQFE2a3lZLYHEGioUVayfmbh02VnK+p5bxySXR/FRenS9soauj2",
+	"EX0/bnMKB00VnLAaUAHec1qk4PINMbpDCtjrasRsrKQdhowjwNJkkAJ/pAnL1RgM6sHNWF5hlEZXW92r",
+	"a2Mna/ngLtfylELcnIkxcGFVprWoTb677SWT8u1XOi/12R3e4Tn5tJo45UWvoYfTdb6J5BKaNsov7C5F",
+	"13ZRobvwTnTsRoJ0pZb9Ur136XA3GvZG2LovYeu1KRGrIOG425buwx9H2Y7eoOukrQYJAjCOC71i1WIo",
+	"5YeZ6IsaN4EddjXiN4gTx4GZ6DANCnsbwEpqQVCo4AIw6RTB320iZ1Cw9xUFYqj4EFWkWaUkzIJwhMsY",
+	"V/+H2cnTtfXYF9IiefJ711rn9RP978DyVuAdd+YJDHNd3x9YJ9rLWEesTIubN+8ixPJKSXUlUIYPkQou",
+	"OcZYMRLwhOvpPGzSUAxzHZDyj1JBA004iHZo4GxsNPANU1iZKZzSka6zhU/KDahM91KKf1yWoXZ1i2EO",
+	"IGirxdAKxgbr4jslCOMCgJ8UxO5iXW8gu3P1U0OKAxWuaFYyX5/87Ee4NvksRoVbhXA+gSSrrU8vl/PC",
+	"X01Yafp1egp5bdcSVmjqz8lIvj/BFocHUXWBdLkmcvtKkyJq+ks2/8YSe2vrRaEvr3sX3vkiZfK/ODUF",
+	"2LlmcsqPahTyRWFdOIIpYWS6VSOP6Ktf5ul5AoEGGLCAPXK0ZFrxOK3djFaTckYpzjFdgGBO2TjW1VwH",
+	"OqO+oDRAWnEXEg4hSFkrxEKaK6hMMAAAshurH/EihTLVZC9EbMc2fhh/Sb8ck8U4Yy6MWYr+pApVUgzh",
+	"plLjpKgkI0s6ShHqhDjGnhISSmi3MMo8KYgP2E6GcjI93cclLHMyPinNWfKQiwUYqcjSMOEl1PXFDFdK",
+	"cA3Vhlto1TIMmABLfwp2sSk8LrgUr5tC6pk9qo0DxtCY7toWIT2P9QxK9BQXKtZ3p7JTXX1j5xYsGBHm",
+	"zxqo6PfrWubzUr0n/pvQSjs04+sdYclE149xbG69QqDjgzVXYY255MxO15xFbNeo1gBYrLR0lUAGCiYt",
+	"PLvU/uqAEZSy0k99cVxwlUDF14hP/2ljFd/qcWV6ygLsFmG4/8X5Nh79hNUu5d09k6tTvpC/fdgq5YUq",
+	"PaWcVKW/C1IPvKY0VKX/00L5YHosult/O337+vWrN2fnPxyfPjt/++ZF0Gi6W6Lb7Woh9n4S3a1m1PPQ",
+	"+uzVz89edrfE3p4nEmIbCj11wWGABYp+VRee24+pzlF3C0GlocZRt6aWYQmjWkAh/iQL/K/R5xegF3a3",
+	"fu/qj9tdDaoHz/tHE2cN/45TRgrREqqqROd7TvJop8Ryp+fet8jf2W6goh+6uuteypFamFTXncKUOtwa",
+	"/4QGXZf+Rhz7jZJ5SzQ8+NXPubXY7vik/vor0o/h1Y+trv6429VFH6b3b98LXZQCvl6aQfu5dLLcUVW1",
+	"29Ufu7o/cu3XVaFdqXeYcP6sZrtif59g28BiY3RPzS1vLLUWl7n2W1xuLACLvYcysbzoKSPfgeOiYVW3",
+	"eVG34aBYWtPfttMzst0S27UT4n+Qhf/fcDq2f4cVOepqPxBTqnZpBmGyl2q2e7RktnNO+4lVVRJkK8fF",
+	"uRed+JdVwmOTGFi6XfsfqB+Ofc1VqZxaHl6VStwDY3Iu7U+xVIyQRRi3SWxTK0l1SlKCAblJ6TzJigME",
+	"YRDig8AYAd0xMS6IxJSy6Wwic1onZ20BnBRgtGC8V0VCLWagpPx6QTZZYogkuZztJF+a/fCvywNRJluF",
+	"ByYRNnQ76TQsUW/Xs/rBcYwWv4kb7pdmUOjlaXw/qEGhLVxBizmm6j0jQEjdVPwhaqrsma8V6cBXagUt",
+	"2lj4hm7WxE5kCUnNmEX6yq+sOGwfhH67GlKesRDdtw8fR1yMh+2v24eJ5hrGRel+njBnuwJh1iGbBAuE",
+	"gPGSPDwsHyhxMXEOMp8hi8/vnHo/Lk2Fmb2XmNF6rBnoLMmHDwUjaoBMXCAnrE9TvauW0Fjak5OpKeJI",
+	"G/9LVwNOYjFSkMmfIq0/ODg44F0K+D9Hc0p+SP4zZa6oLP0ZQiysqPDeOJizNIMT/XkVXSbw16p5L/xY",
+	"19dVF5qlA3q/N51O9/zJ3ZtUpYI6kvntRvjcVKN1h0dtbpApeN3qwl2+3ogNxADO3DqOwVqrRu05Ld5R",
+	"FYOhm9OfgeCc4v24ToOGd+9Xdz5BLPUnse7ORh9ulgWOCcnjDyIL1Bg7sMfIHVO27uWB+1FrA9teVFOh",
+	"JA/qqTKX/51uXbtnRqhxBhYKr/SoPtvQVFaJCyhdM+turaWK0uEIqiipdS/VdIf++Wvhhj9Iq96+ebHT",
+	"3Ro6N7ad/X3WnmpD3F1Z7UNcoAUFGEhcTfNNaTJ09swv0ZIFek3Lc8XirKWc1hantja+wQ3WpzXXDiji",
+	"Di5GOyGS/sXdG+u7pQrarR81qIeEF7HzQVz4sVZlR2xfMdZtERRWxyBO84ozSASoMSvclO25PdmOEMEd",
+	"sd24I9usGy8dsO9/tTG3cKQdGnAbBVcscsefIaW6KY91nej3j6kAbiZuuQT+jEU2Lh8XJNWaXB2BQBk/",
+	"pwaqvUTJdkOqt5yq2YiUs7qeDfCrZgAQbV5QvIdMoNIMXk3cPeT/LNHEF0v1/cGV8b9QlE2NAT/TOYLq",
+	"XcWBb3RDl1i9/JUlYfKKOxt15Lnakehm1mq6qBUnd5ywa+bV5OM6DcC4s66mt6g+07cilzM4tYRFJfUs",
+	"tAP97+sDfAWzZCAmEsDbKJOkPuDCBhi3iVUdxA9kF2pAqrVQjSeBtFlwq7YQwDmQBJo3FK3paiIp/imN",
+	"n/3NhRUgKHdSqMoI0F/QWtRQmVGpVhpwV1uQTjKAtNZQlIloHJY8s+it9l8yRe4V6xmZB6m858SqJBOT",
+	"EFjhZa7ImeTYpCVAqWo0WCF5Y5Eed+bR+kT28OCBSKuStuZPBe5eH+Bt3RDAObHuaT9KoCG5k+JlMbgA",
+	"+q4Xc01PE2WKxnP0zQEipjKEYxgKFlklAOYHB5zgxOh7NaxBRJc7kxeWivL6886wq3YIKN1hCPg31uAn",
+	"6wNyYsSdLE3vspWAZSaHJ5xXCM8o+l1NcQVQ9MUfh5xiEfwmAaIyG5K5Coy/jsxFQ2kY/0m0xpZKWpV/",
+	"SlvJnLb6WY0mq6n1pDOvbzNZaPjlWSaAlHNtk356o//YJgr6CMztDeKubmwUfwqZagHRoUG2wAN5d/JS",
+	"FI/YCL00kvh/eIEtFmsORusYOuw5ONUGr8kaF2ogNaZwhODTxTjhUx7AlxconK7tldQsrMENooWZBN0u",
+	"XJiH+jnChROyqnS+Ekl95o9bmPkm4Pivl76xGG6capbNpHKJhsht9j/Qv1YLjgjiMFdECSELDSYdyLEj",
+	"jNXEkpQhXnAEnAE8822IJ26SNZP78cVaR/7CoQrrm1MoGPz6s18XE24XmkBHsB6bYIuBnoyXm1lCGH8I",
+	"3eELQ6md9eiECBVcaARQFwCg7pXBt7romZzA1F8+//lJDL2fDgunhB1DtHvlj0hXF1THICm/lALdY3GU",
+	"l6iHDrkMP44CK/hkbVLHQREPvkv/7ne+tweH34neUFay55fnyPdOWaiFFUramX9pMKFpUVUEALA/FFMl",
+	"L8+5S1LDj/UMBgOQ6xKKchHWE2nLYCfA9MWh1DHuH2GSEZS/gGrfbByBx6HQbvbw4Gv4CQuNYqH+rC1O",
+	"obRtAPeXXKr+Yhbwoa2qLFVBQQxwv5T+OZv0IaaGzPpZU6Q/1kbCeP9kHzok94IRZ87W8hh9DlSKu31j",
+	"Vd2f0bfjP0lcwykMdn0lfb7dPYTfrzyHl2r61gIS4qqjp9cbdXO+scvi7jFq5UrBETyMt9DEVyD7b0yp",
+	"vGiGt+qekYHBQXomL4l3bmILPpPeHgPn6ZB+uugCZLx/hPACzxwWvPxIjmpu/hqFukM//60ixv3gF7ze",
+	"yDDuzO19hT+6Hu+9zJYDSss10Gq/omEGa99xFapc2UvyIY2NhYpYEWsN4wtJ5Rev6Tl5REDChOIgXPyH",
+	"MDPZYYWQDF2NNnb/XVkBnki/MpggGSxCAZ7Md9Eho37GA8qSqiHhTXZFUEA5VIFFAccRl/91DkUKwR2a",
+	"QeAaAd9ARgHJxypyl0AfRwFu5ALcBEEs0nnIbQ1lu0DsKayDwqm2LZ7E+HRFVWNwT2wAUeLyaBCEygmn",
+	"9UROEugWm5tYgTpEwsNEnjUgpFCR553H5EukWqq1Uq9egCLoblG4XRB0+aAkjhY6KuSCyx4+OAivnROE",
+	"QLYMdm4Z2Nx1gdD+lPKhXMWKB9/xV92u/jZsxGqALdAgGh83eGd3Zi41I3WtRPlU2cu1Yc5qja4EOIPi",
+	"RJgvbqjk9F2BnK0CbYbvwIk/GyoEVsfYnpVbIzhJ2sXGPMperRXmw4TmGRKzDSrOyqg4YISdpsJHIgOT",
+	"zFIzPql4jUmmWQ/HDPHK8G9AZMV4uT2ofc0XGkQFhlI11QJgFFdQngtY6RmtKU8Fyq5TfloBsFJQzrKg",
+	"omZ0XjzD7JnRqFaRqTepoA524KQYfkMRGY9EqC7JOS2Sq2RSnAwNw3Z1qCuHALhYzorrvUHVeaiw105r",
+	"6UMICocGAvPxou1w4iyU1u/EDywHQ/tCmLbf9XWGk75/l7Bs8dfVuNzaqGyh5Vp4bGw+Q9g0AjRpb5jA",
+	"hgncDBotVVhW4wJNlXvK4p36X8shzqh04hzlJoVR9GJxCCzzj8JdrsZAFo0OqqIqLRR3BozKWh9EMyP1",
+	"baKTA+VeFO+UVtZu3VoGNpfX0oaflCzdcA2SEBo0p2LRXAF4s3h3CyTE9a/jFQa1k/puwtD+z+QoDXFS",
+	"v8NBQb1hqcjAduPrgvEbKzP98vkrMq1qbb8jU3sa8XMn2s9AOfjWlcoLjqa1NZ64J9dMmGCg5Ujl4dWN",
+	"lrPB8Fy3dFIo8H+VzT6UvdCIIbU/Uvs8nOXe7jeIuGZrkSHbNjqPPS8CRsRxIiGw7mLiFmNBxDHloweV",
+	"InYUnboxbrwXU1WvcMJy4oNLU3Ix+We5M3bJR25eOAgGwVb+z+ucTTf2amyx2qBvgJS2pP0KztolcT61",
+	"sARIqCBz7r2K8b/6Qxn27mZkbuO0/LNEHOGpRZo2jhe2ydG5zMM1Gec3wC/iUt37H+hfAEvfT4oyLneF",
+	"1YqUh9gjL/pfhhB/BqXPHh48zATknfjfZzHA2coiXyIf1gtEfmZhcXI9LuL8iFenWostmwtBQxnMm4uO",
+	"m5oeG9HvnkU/F44pgu4SBUiIGZOcu0Ryp/vDhS0nTYIjYx2T7YII1PFJW7zS5WwJNRvJWQcswGBaDhl1",
+	"aPLwv09DDupCxy0oi1b3njsD6YFiBwjiLuYfojCIi1axfBsCAZtEu4b6ubeRzlagba8Xvri+bHZVH/eQ",
+	"8PbHodixNGUE9k+V+BvUQv7jY9p+Gsq8Saj7MnnJG476u5p9RCGYZdY25B83MxfAFkXBd1wZ0B6WSbgI",
+	"FPJOVZyJwsFe21Zg2/nqH3kl+86KQvfKSb6seMdr+uyXl5OXLOjVjITeu0FGHja9ZUIejXNTvmNjSL0D",
+	"CNSBvx3NEKj0aDGUYxxoANM0/uX3+XLAy0p3/IJFHTit/moyJa2QSJ06QQ4N5buw2lfhqKzuXOn1tngL",
+	"Pzv21xFIBlnACBGjKlQOgA9YeAyiR2hK+x/wH2BWGFfqXaGmGUGs4BMhcwzrA81hUjI2BsrQXLNuKCmG",
+	"rCw8kdWhVocatcWJs1CMznczwBJ6fpyAmvGN+Ln4wS/B/3X66uXyChREWj6rjXSl2gs40FPlvBC4Tqje",
+	"QsPPVT2CqfiaI18mYcPBhmCdkczVLQh5amUHL8NseX17bpu0CU08TzC4SNfyBX5v3qtHU75SD4jckO7V",
+	"6o1eYwPfFs2GqzR9iwbGdDe+OM60SmZQsucn+nVlBpWydqOL/MnAyJ8C2ZDEhJbx4rvOK6LOb1SLI2kx",
+	"5xDsiL/tTCZFPlB6dzFdyS+w1DPMRnqGVFi8cHko3TGuTD7pOXzBs11+aTpf5APYM9X4eKP6E3CzUp6G",
+	"dbLf74ghYWSNhHmnqva6NT2Ami+p6IGUp5bwVGdqkPH0BKfbNNmup6t+qldOtOve+Gl2hBC//W5dVejB",
+	"h9Wn+/EuUqaQpzWX2KBVgM3t8Vy3k6lioY0xz3S7aaL4ToXz/G17tcnFChyUbpVKqolOncp8S/Vrr5Jd",
+	"JbaiVJd55pwFd3pMY/LLIqlqBf2a1k7GeKsGp9JN5bw7Tsj4DHISLevGd7TxHX0qbfdHdT2HndN217qV",
+	"eOCvdPqwN2WKSQBIWD3lOAqem1L1HWivhRW90k84hyQ91E4dpwIEnRjBHzEpMwCcDmShAf/x4DG1PA8N",
+	"st16bQ0me1jBUuq01jFUTYKYUcjt9Mo9e59CXU2RnfT3gBYRXgSOwjcCUAmAgAyudpozFsqUwVbQpArX",
+	"dIH1SWRKHr8cHfjgT6MDBycTpiPHk3EnsaZ0nFdSMvnk/1l0xU/DCFZRLkk/5wVE9fBwlXbgRYbkiudQ",
+	"7n+jkf7ZSkQiFScmtQq/XCJzs5316uitqZmUubhQArL6yP56fALsJhiWKaQBcO7RiSaKPucPePYIJe29",
+	"tE2BrTPr1ChYdlF9gAIInu0A0Wx5BaRygKGAFCuMhCtlUczYy2ir9mNsi1BUGodyXuTEAOc+WxrdGBBb",
+	"t5MtMLhFukpTdhzbsSyjPIynllYuyxL8m1dTdhJf/rDJ44V+Z4qeWpGlBcvimpwttltgcIundaPEbJSY",
+	"T6bE0MlcQ5ERt4tlS7SapQQe5QMMrL+5xnSNazFoQEjhoWKAZwVY8p6MNgGCZipth5kXV+fXBjIIE0WJ",
+	"AWY05IcDve9qJauyUBWrJi2IkjNlCeUUsLw9V24hhsQwyFCVkaTdAtSmaVU4pzQ6NVtCOkoKx8zttjjm",
+	"rI5Q0eVCeSbD7biyQ0GwLwsK15yHNNW2ikU1q4Nq5sAoNErBEBcQe5pD/FJ5+7aOydaa+tv9q0Avinfq",
+	"XkxcfPjIDCi0mf4RvIKpLjUt3DCv5Eoeu1/pXb1Rpu7QU3dzlWqj3dxIuyGV9l49bnv/IQBM9QrP2/7f",
+	"Xr959cvrs/OTp8xF79UZt7Ljy5OqBb/X65QHoONrTBz8ti4mII3zHqYaz9mhT+XreXz2mbjdi3Tyo6Eq",
+	"S6yxpmbawoqLSVE6UegW6qlkR2WPkHjF0gqG5EOJcxsMZ0E6EHXhoKsXpQP2pzRw7jnqfvfl2u6FH79R",
+	"rqgSk909sWS/6uyd++wsecNJb81JN+zwRuyQpbq1/GOe4np1YXY9dkt2eHCQBVxEkUsnLxDlHZ63MDMe",
+	"rjDXqERNrmC0L3GpzdSm5dfgVyacwwk4Ubo6hyz6V26oqmlhlcgeHXydJUhdJlciyy/OJ3Exs5bI8Nvn",
+	"eVG5GeKH5ZUsdKEHWQeL5JETyULCFUAHElbY8cm2FZMx4S3RgKS9VPkSFJk3SubFnxVGJq47bP2nRJH5",
+	"46FBnw7BDpge04Fy4agsxbGxSla94dJb87wAaFE024iLGbF4V7hSEbhReB1vBGeh+Jen5NidCStnHUji",
+	"ti1hqlaMpWnF/MFtG6suauMUIuCJC2UhvNr1hsoCnB1mJnSwHIGEDEEvinrSYluEdctDvDDvVIRi0gps",
+	"JOq9s1AfUb13gNoEJvZJrF3rpqarCSpPmH7dEgLWj+yfWbBYjJUZl0q42ViJQjsD2Lp+WcWFed8BuA0Y",
+	"mxhNrPPfguRHGCmUS+jTqvZNNWKsXtrEbSu8yDqRA9Xu6qy75aYGO+tuZSCH4ZfQZSDFeFhJq1oiMxWM",
+	"TxX+Wzj5bA8KPsCwyV9QuLY4LQbaQvHDGjwVFX8QYNAXhfWintEDlBS5vYSxoFBYm5zow8GhDjtoC7L+",
+	"Sy2yC8GC2Elv6AcOQWfdLbB7wWMcKwGJvOonlSceHRwIOgwtrs6orIPf/XpUUl9CnEKe00ec8QSiNwQk",
+	"YSjvaY/8zGD3PYk3xj+iIo1wDnCL4QhluHZWF+OxchkewEILqwYjf2U7wg7NFAEaJUbbM2swlsCVMxhw",
+	"JobFYFgWg6FrJsi4lYgxaK/zwiDQgOGT1jfggyFaC+i74J2AKiEDlSMQyxIvzT+35r39KYUeyfcvlB54",
+	"ng05RaNC898P/CCdJ3Jbna3/+dv/7HbfHxzsdbvvHzzvdt9/+9z/8/Hz3//b37ZCKhLGDW59XAQy9pd9",
+	"ZCwUa52UjnUNzE8aSURGqE3y8KB5PlBitBnI+NGVSMaPUiTjB/eKZPzZ0tFodVeoEOcP1ht6+0Zl4mIH",
+	"9dS0R2tmptGQ8b5fbHLTNrlpf1w0SiTHLDGlElEigpHUNQ9c0wz5AGKal5X26ferU3NRlBIR6B+wHQp9",
+	"Yd4Dq8Kq/h3iT8i6PW0BOYV8V/2idKgMoTCC1RhMX2TWVC4LlcBhm0VpzCXUgpbiwnNPlQs9GV0Q4gOP",
+	"w5p5Wi76ilxWWmRAszMBlAXkAA1etVCGu7AMIQYY6Z2uBkFBilFhrRdaMn9fM7Z+QZAGfi3W3i4wYBH6",
+	"k9aBCEiBDFCpnIOpwWc1MxNEPvbDHZl3XBbaSwld7b+qcj9OEAiAuy6rQgCVHlZk6xmKMyClXTD2xgio",
+	"oBkrrwW2sZiE1wdhVWwC0OHH7nc1oHRgDQqsyDCcjKRuUfFqP1FHBQMISyMbV4XxV4b75TjQzH8ZVdGx",
+	"0rn/MnYD3HpSDZQOud4S8Xz5cHH5BlyaKJ3QDJbII/6QNbPvLVwe35f2PPq3+EPskufh79dKUod10k3s",
+	"kcgmulLWlO8UiskNE68LWfH9ZTOBnmtz4YH7vv1gsWNUwLmrXmks/CP5wKqT4dkvC8kJq7OqFo4n9zU3",
+	"W/LZGuLpUKansiWykcrgUmf+Vmdz+DBIseorO1omq0rr1QiltpaIqF9/U5NQD2sS6s5I/cuP4F+/Hew9",
+	"lnv93z9893Ev/PvhCv9+cPhxd2Vp1ik5al6QZUsBTXAtGsOplBytOPGH9Yl/olkfCycHLfIbWCd1vnwu",
+	"crBsKo8WtIyVljuUV+wTFD4SwWUDIPYFcn0cRlAOJhOIWlu+wv7PVPu5xeIuru1aqsaVEHQQvS/LUuWJ",
+	"vXDJkqj3KIfNB+wli/Dg8LurVMB/2/t/1lD3jk/EyORLhyOLc/94ZUp1fPKLf73hYxmad4FpgtlGUXWh",
+	"4xOOjQE0In1NPKMszj1JV40UPXxjJVr9ay0vy2pj/hdiowQiCBu8hK/g67Vh0BcvjCmV1Lc5Qa+wkBcc",
+	"o8KSAFKJUjpViZ03z5+Ir7/++vHuskWikmLnEH+0BpsZqecgd24tHxIHRFERUh7c6mPCwlJ3NKgnVL0K",
+	"Cs7fdLUInvJOV6s2sBuvGY/sTtfsLKHMwBa93KbyVEYVttA9xTXE2Ct90/UlufBO1/fGk7jxXvAsbrkX",
+	"f3owpUQFvtp6lepcNzBeYdNbIirRYDd2qo2d6pNhKLEhIHjYUrMT/J1YnQ7XsDrtX0zKy+Xw8xgdLUPK",
+	"pUaXiOlTBcwHBwepH7FwVpV99PCFFE9IXIesTmoKKfb1BHauloWf8S1aXQ06VNEbinFlLko18u+OlDtC",
+	"C4RvjSn8XG4SK5z75iMFxqyzepdiaKbRhoel+S4UBlRPZUX1s0byErJwHBXHopItYiirUSfmBaEbowQn",
+	"dVAE0TAAYVO2qwt3czB75NJLzUufEqeJbBXXVw1Jh7w+WuqS5veQsrqqrwTHcgtfSdpBnek8WIXp/IpR",
+	"/z2JlkK4PmxqmDfhApoYLtoXWm5rk9r5p2FZlNo5knrG9PZKfnVQhzbFJgHhv8U/IHU9J3IffyfjYfKL",
+	"k4PaG6xYX1UsoFJjJfG8kbP8SkDVOhfFis5LXTg/mWltNYD7TDFehBNQL2Q+UJZQxMGxg6Ugyfb14KB1",
+	"cHCQ+j2gQ1NBFMUi+As0vNpH8YmrT4UlWlXEf4ItVmchTW0bg8xwLJu8yo1UfmMSh26ROxTLnZIje2X5",
+	"OXiDcFXowxTmBhjQwplFlN9Fv+UZfOfLA2QO63e1TAdv3USWg/KptzMc+G9vgJg35OpzGRHo5jOFwr+v",
+	"LkvSaBVAfELrlWEuAaz9qHN21oEYAwQQqgITirIajdGB3YRIfIZO0M+o57pVCio/CYO9Qa22hrb3gEq8",
+	"0jzO1qsGTa83ClNwBqbSCvLGfAmYxLkqFZ3JK7OVn8J7OTOHgXLXt+GXycRz7fsERBy3YANDvIEh/rOC",
+	"PgGJIMbRzIoSO4CSI0KBza8tcAI97H/w/2EgVrzEi+wLLy2zL8LTZyO2gsi/ELPTEdIBAiJE91AiyajQ",
+	"E98BYkPNQJv32niTITehJKtW4HSU54VN8/YGkucvjt0N52CdS0Mn58pL01oOVOz7aGGSS+GsGKnRhaps",
+	"I8DwzcS2u9f8PrXAs7EdbQjAJwYWXn7776aopD/yDEYBV7PTHIDEjHPbAnpvK6URwCUvjBu2RYY/nRe5",
+	"zaA2DaFspWha1CpgBVfK81JEPpyH/e3qq3F/gWuuDvvbTLia5ht7hy8WfZgwQbUT4gbOx3opIWaGP3xw",
+	"mLVF9lWG5Ydi7DZShBgGxBNdOQDomXaFm51JAPW9ldKLI1jNs3sjpbep7T34dD+L0nsPCMQbSr9BAP7L",
+	"IQCvLNfWir5fpQxek1L3P8ykijlsqUH+aAmIQQ2etzdxwhal0q6cdQLqCDKvJKmdst+wLjJnsuF9J9z7",
+	"Wk7bskSzm/pvv5ywzz9IxOfncN0kNsmRqgYUH3W1wfAX/2LOM994fzapzmukOqfhpilNpl9u4C16NVba",
+	"xsBJjneB7KUKY0WTBgzPBHdMUBV5zn0Cuhyyh6GOiMw7XghDR3hXhyqfwWwXUU36kwqLZWLqNuU7W1x+",
+	"ygNGwj+SM/CppwlX/p9FHlKOvaYRMq86IkuSrDJWYCZjqyrXEV7EpeTaEBWL0+xq6t30EUgnTSwsrChy",
+	"Qvajuvpe19gBsKvd5cU96eZ/VmfaqjDqT5IR39ijNtf6HtSLVacTiO56abhLtYwk1jicidpR4xDkP63T",
+	"7WPrBi7Oz7sdU2khbf/LcHUizTg+eUM35GrZ4qWaIuae/zA2/QXJ6bXt+L3Q8KVx17eCl0KTUwDBOzOX",
+	"Sl/bMn2XfLMrCE9RYPSyd1wWe3UzAiLkdr8wOsg1ghq9Bew+hYm6shmo13GcCAy46gbiQHFtEi/0CivD",
+	"fujkivwlPdG4AC+Nw+zVjdnhC5aG/RYH0XWZOHzXVXOp809aNRdQ8bAk7glhzD389sEDTKM3ehBq4iZc",
+	"kV7H2J8UkA5k/Fc9Zy6gRuxaFXE5waWxJC5evVpJ3AYREOrinvkJdQT+31WT6rqncUqrTeguat6SLNFc",
+	"9JbmCXvjcCLbjTPAwrZ5OoHt68a/PVfWdiHxYuWQC0p++BDqQX28On4Zp+z1rMJZSPW2DlIIGUyrRcBC",
+	"ZGERrwDbMYCPAhKkkgjo2dXZj8/ORNMo9rlFtgQh96Ya0ucpNYWj9SplFBjWlGjnGl8h3d5J8URY4pEq",
+	"C62uk7boLZKb3p6sJjk9GUqXSk+VspORentCcs2Vbd/Au7nvYrHp379dufHfv4XmE33849uTa4SuH9+e",
+	"vJlolPN0Hma58iQXWl43zqQtjtM6M15tfU6dGY95fTbhChtz430KWBTaQIo1RxylBRTXNkKuF/QArVcL",
+	"e2Dga3Fh8hl6cFqMr1g4RDcEgyUCDWO6YgYogylOGBRsHDAM3X/9v/9fxKHDvyJaHfyJsHFZC4x/1qkx",
+	"gjK6YoRBiZUyYGEtXEfIrk7Q/JKeTBU64mGAkdOE6iI4nrY41jMMYiBftp+iNYzASBnuRch97+qhBNh8",
+	"AuJ/ePBYFPqdLIv83FVSW/DQZm0ByXnwURqVkJoXgUaUF5XquXLWFk9KA/CP4WgoqNcPtaOTmmhdXVjC",
+	"j6yBeXfIL6+Ni6XL5oEhvZQEPpWc8L01ThuXWc6swAXD3STUqo4w/X4mhhIQ1OOemn7fLxGAxNjO4khF",
+	"80BxXhMdBkmI5qar2Vrth0Ol3ybaFSVNLZMTZzLEKEAjOo5k20YMm2DRhmWn8BmIzmF0BEMGcQzD8fJV",
+	"cH8eMcTCQDm/rV/7R0hGs7bI9KQsMywgDmZpv7qUZhvtZJcqgYUQfr8yeucc5pLhdBk/J9RviEiXXtq0",
+	"/vTirPlAH2EsTjxBKZojf5+S4+iLXK684XDu3rTWOH2oqQqeArx5AfFcFuKf4mFmb4YcgQMA7nEIIhr5",
+	"BbcUPXQNMsRnqlruT7/p968vDSF1/qrfT3g842KugyWRNHdVcYXUFAVmeO12EBT36k5YdRle43v3Y8be",
+	"RC99vgJDwYZImG6bsKeNeNwkHscQqSstkJ8MO2M9a9C+LPaqxCvRaBlClRSFKRaYTFoDJAgDZNXh4GEi",
+	"YztQMNfWYggCh0avuTZa7Qppuxrrr+xBDXhctCMq03JZ6JzKPwFMlBFoGGiBVFRo8RsOtNCD33eqiafO",
+	"ln/YRQEMQxZ6XiOwTlYunVMrCnT+BSv+YQoN0OVcSreaaPq+0T1FpLlfaCy7C3lGFTj9UNAXblJpDCym",
+	"iAcMdxiaqXoHmEBOaSy9czELvwJmSIVEO0BvXSLGIcVDQL/B4/yPiXWiD4Sm9rFQ8MoLMfDChIRH6USp",
+	"JNjw3ilB5XZYrIUqxhONYutR4DxeMsTqhSzqsMjLMFxtkUGty+uOmc0QsMsajgBpo05Cqtm5M+c4iSzF",
+	"UkEpGeDrGdPLL3aBWoNW0+TwYThfOJWwKT1lI8xsXL044ZlyR7F4tH+Gv6d7zJDtfhcuKjO1UCkoe+bP",
+	"6SlYjzOuLNiTGsqSKZ2LrOYayFoQuQIBN+ZSaShB3dVXrB4e4z1422ZeLMjwp3P4qVEIXfA5rh2cKK2D",
+	"iXnVu7XO6yf63wFEcwUDrFPv3T5c8z0bDF+pHIb7da0YFufJftOPq4MXc1MY/tKqZ1jczfSJKkHaPOiG",
+	"WGooB1Rxr+TgXcwgKXBpBiF0AhYKuP2ZX749GMDeydOMQ6wUo/qHi32U0kyMvcJwVgMFETaZiCsLeBQt",
+	"fGZitMRK8tKTxPIVvsylmFf47vHJv0+Mk7cXlQ5X2uQfpVNTObuVdOWbrrBx9KmzYqTMxH1ioaz1gUge",
+	"hZ4sKRODtxhjE7f5UiVCmyzuoOrzy6ucxvt/Ozt58vMzKPicsMWb+JJXdtkCtqcnLsFrWyHmJvk0T+eY",
+	"BfpvHVledwX4a4s+NP6374UuSvyp60ozaD+XTpY7qqp2/W8f/f/YaeF6Q6Jyne/xH+0dNxsr6q0nrWIP",
+	"8VNVOtnBDvsj135dFdrtYBvSSHbn27xRVrn5NqXe6W6J//rf/wk8lcpWDQqtCz3odLcWOnlqtGrso9vV",
+	"1hmIUrXdrRaNn9w1bSh2Xe8JNb1lfWlDJ60TO3ticsUL9vHGrmqQ58A/vYNea1xy0w97Oy8I7NC25ruw",
+	"E0LQXtF6hy0SQgiY4Xbut2e7gz8JQepi27rcTFwbFAxqTJx994jfvaiUvDxKO6v8vsXO/KBNqdqlGexs",
+	"L9u57as69Ix3SX/pLm7zunNscZFf1Ssy8eX9xh0NHXuSgV3yjs5pfrI459veBvVjXmeTxa3cIyvoeNfU",
+	"sKqJx9MoAutaEZU0xyKqMwWIQxhxuZgik4bpfXlpMuRbWUNMvVGqTCLN3y5dBuLyaSCfOWdmoNwaka3K",
+	"OhbXNn7vjd/7/tNsOImFxgjgr4umPpYa78Pj3ZixczpvvWKLXHAxgpEIijQr/0/LxpYjjM8qHDJajNBK",
+	"OcT+h4RPJeaHDODes//63/+JCrvN2uJXMI1Fs0ph55ync5wDTCPALdA2RnWAW8hwjFboQfQP0R0IeTRH",
+	"wpp6TXjJRa6iQ3LB2MZpF+AbrtRAac+TFOX6CGkvqUAfOZXjOsrEwpb06KereNB+50rlAFthHjuhq8n+",
+	"iY7hvqn8VwEQmExU6LymxRkWXkiZkR3BTsaqsipX+fnFLEPohuQEEvyRTV/MWrGA9/GJ0AbrDFaw0xaK",
+	"TR+LsAKFoal5EceKUkkOfkiZPy0ve6BwFUcmV+UcogIUkiptkgGGVdBNv68qe5SUvG4lWWPsSCXGSUsr",
+	"sTOynXGqWCvtdmD8JdQxEAVd4J35m5qk74Yjg67q5VlZtzCW3WlmFphTr5Ul3oQjnXpvy1WaPpmb7k3T",
+	"upp6uI9qABNQA1YApiZrfyon3cAOuMwEmB6vICFTWnljjtedZRDVsoGk7qlyVZnpCbxdqjxaudaQuGKj",
+	"ugz/jHSaq9riO6/6sY95TfSH2cnT6wIdfYvYx81y0VjX+tznh+irPzU0pPs6L7fOOPuLn7GNjrCKBR1X",
+	"7KVxp3TBvtw4hzsz2v/5Cqv7vb1ng/n61vJPlXolultRdehuofIg1kiW4gEvSZdaZnKfS55aELTAhP5m",
+	"Tqm5i6SnIOA0pz01mJFb4oOYV69Ec/bSSgbQZVZMCASG0Ly7VqZ/CeHfaVR7PeQ4gkCEkAqOL2go9VSM",
+	"VIfg8zhtys2BaEjr1R18HBTG2GUNQYPOfBpEHLRTjo/mWGjQaQfG5AQPmuEL5342WTvGPJPGJiuFKntX",
+	"Jzq7KtJJK52nAdBNClSKfPNZdad8gs+vD0H9JQ55ff2nsfGXg2qRnnk6RxfGDWv3w/4RoBU2wtra8ayI",
+	"PbWJSf2TIczCtsUEhfl8mOayRgtRp8gMtlpb7AXlTOJlYag3iSkdJQmiS1ONU1JSTypuxQyXGMSojWMG",
+	"iGyW7cH4h6aou5CIPAWrDMXmQNVQ2dUYVimmQyP6pizNlIy22AJs2ZRRAzMUo8JahcGpwJAh7QP+gpzt",
+	"ZXCAIe31y3N01tL+ruewjbnQK7k6k6zaW/g5l2Stb0o6bdyTX4R7UkZ/3ygSHWYE4adP65s8zvNEtxEX",
+	"swRMsMN/LqRCIi75jGtS/UrFp2M/RPDBCsHQfOgU2rbCGWHlDMpxohbEWhJ45rSJjAFTDIlbUb7tbodS",
+	"dMEtmsR4J3NAftSc5CqW5bhKTDcVspzKmRXTQtvliYzJRGWeQ7rAaqmM2kC6s39AIfGskY6UhOzF5T4v",
+	"prO3VdpanyixEdqtwnyepNO7qYNrofk9FANbfUZ0UwJrXENb5RaN2h4fvKmkk3dvbqwNf1tLW3sC5GmT",
+	"ebiRAJokgOM8T9gjxq3MBybVRYBPYKPnD35SaDSitoR25lhUIOMZ1Oa+KdgZzWeJ+Z4I65W2+zoPAcM9",
+	"nfWVRnsXRn0+I802fZ5EYtD3y9rjQW5fM8blaGWrGhkWMllbdVdBiHS6kTkCTAf34jggSdd/oC7mQkqi",
+	"/5XDqEYGQLLVoryeWjtkabTqBJEYvAbGKjBYyJ4TELmliqqrL4A2tCgztufFQTx0NvUcoIU/mPvVSGgI",
+	"vhsoB1FhJ47wBGIyGYdxzYRVivwALaHxH5hXGUMMixG0rCAQi3Bn+E+svoOOjEaBuR4oSHFdSyT4roZN",
+	"FM6Y5aIs4NB+VueDNm5VPG0/2JtKpfW29yCSrjQPhP29KxkUbstGAP3DCKCbYq5fgtMARUS4W38Q+RDo",
+	"+OcTDn8oytKznUttpjakVgM41q9eMqLSF6N1xUQ/rSUyoqeTVwqICTmflw7XGO5dyIlwUJqFRJjFUglx",
+	"5XHOy4prinI1IIT7EekIkwGkFIyf57lEwWc5rG0SopQxoAbIVaq0qkXrUCnFBYrbXf1j8U6JbFKVGWD8",
+	"aTUVCZ7EzqQqdzOAbuPUZZnWNwBLXzGixAmZC8JaURpR8SAbGnHjUPajhEhnxIUCHAotoPbKQBa6I7K5",
+	"q5URSIZQ/b7qOTFU1RXGxBTP/04EsdtV2b+qBsFc0C/VIFhZmqm3asbw8g83eAwbg866SKuICWMqIROM",
+	"mYQkNARfBpUb/iriVQLWBNEB7/cqNVYS9wT0hFUD71yCE30Ncvi2JXSUusO1g5CxqGq2ErRwnScBaS0h",
+	"rejLSkibqNIAjOl1UeAf4kfD2T9dnY0NwUNyE6jUlwFmUVbH4vRqQdbGZURyeKnGjpYZAR6hD69umz5R",
+	"eM5zWwZRTuuyLqk79uN7TWNfxXUCo/aM26789sqhBHccIGDNCtVqnyp7SeH9q5PcWqNGistHzx8rKPrl",
+	"udzAH5jPA5kO+3w2VJwRsgkH2PCOew0HmCJy2ThIhg0aH7GK+wkJ8CxkUuz3hhKIxbLcZVNRvHUpE+u0",
+	"J7uhLERgAmQL3bZI3IM9nop8V6YE2Tfzi5JxicAmvMLCtbs6K/IArsUsywvXie+dBGTE6kNoZOGbzQH3",
+	"EWOxoAAByhsD4RFmnhSlsa6rYwYAW2ZJkv+HKXRtkIag6maYs5s9PDwUCS8/HxV2BPECKS4eFT28UKXR",
+	"A4tqfggrh/C5EMKu3rsOnhFIQZNFzih1F0qovHCIpRc8SmA9pgiGaVGWDJQoLlRPTqxKg8k9R0UgGb92",
+	"/T4ki/N7aN0GSMfCtZJFdsYsLEvAVAO1JKSW86IiKLTvKsulk3uTUFAyC5jZISyEU6t5x6uJG7bFq9pB",
+	"gyiLcBhDDrrMW6jIQmJ6OaMzkPkDl4UxjyEN3783G6uuzvwaZ3FKlQq5zghJX1hRDLSBbPJTpUR360li",
+	"u+9uzWer79E4M1yxaKcHs/ryFPYEnNNNKg3d/iT1wDedjBGAEeAJnRknR/CIMRzpEs8p32aM2I1txM6v",
+	"ApjOSbxVRc4TTlIXCDWzX4tzCceXhk2Z7ZQLjiX93zsG6jTvAKITN106p0ZjlwnMhaflBnrnmxikDWaq",
+	"OyKvaIa4VZiOH/e73l84QTTGbevnM4IgIhSf/QJa2Vc3V5Xr5UX+BInmb0/8GW1MN185doX7WBvve67d",
+	"DVIs7gpiMuzZ2giToeWT4YRDQ5dlB2OIMxzNvt904G3+jHbEb09fvXz2ezYny/7H3t9V1VPl3vHJ3tuT",
+	"PfrS3tVlZFjIXZzTRuS8BXzkKq4Rf54/rV/Ef3EDVPmHAaqsZ9d6wTEG8UTpdU54lamPP5HmQdIm342X",
+	"tR/ddwBGa3kS5xKzU6OJX8gCH+aX/O7HRHm4XToJACQH0vbb71kikZw+/XneNlWLaUhTNCc6p6oL4XGR",
+	"t1DSiAJWV6f18RYEaBC1vbh6MavvIgXyxpLloO7go4F8p0BUThGrw5tN0peX4ye65+XKs7raVNeQjhYr",
+	"tHvRPZPWFtZJ7aVXZ8pcSC8viYtZV2cj5aRnQW2k31CBaAEpkEC2c4jjrsd48COEKtdm2uLKPyEuZrQs",
+	"lyYpN/eZawGulfqSDPsGyS9RPKylvzw4eHB9+svS3Co+lbdLgdnYsTZ2rE+Z1lKj62itv44TNlq15pnN",
+	"3Ri5FvTje/FJI77OIkbbdWh7ng2iOn81vh+i/aBqjz5qtkdo+E5ugFhfajMFvbrIxUw50tM1WUxqI2kF",
+	"OwVaIzHrBcpWQpAhVLwlgwFgKUgLBrdbaNVp8cy79z03oPi/NMtQD784p++GdK2GlFOzpTXf0UaK1YyQ",
+	"0mNYra1beHVXFbKjaaRRxH5uKqhVORkFAM2aTN1ZmzgB+mgBFjmC+Q44KmD4sFDHpW6OzCBkmeNYwJ4X",
+	"BOQmojBXc3hjKrprU9FfnTBuJMH7I6dYx/tmBPUTiYDvvr3G1Xls5xwqWSBylL0bEKWS6L5IVsW3GIPY",
+	"SXCO530iQJeVp1hqnFHC84XsXXZ1dPUNzVQfiQzrWKFIJfnPN0paKEoldS4yeWEql/mnFf7+yV0if/92",
+	"4xT5szpF/v7txi2ycYts3CIbt8incYuknPLL9oqQqLGOznbMiQrL9b1sUedKBBb6Zna9agU8e8NyNurV",
+	"Rr3aqFd3pF5ZulbNtK0shez1zAQCvusFycD/SGnzVgm1N5JFKWSeV8raULVYCyl6qnKy0GIqZ8FriRWG",
+	"w6PKlKq5otlbGODCLOvj/MlMsZBr0yBgqLIsMV6tLZ5Ii7zurS56JodizSO2vo+kc6ryQyFKuNXZkrn8",
+	"71utLa+ueK2jmm21trQc+UfKf28rpYsj+f6F0gN/Tg4fPWxtjQrNf0e3onVVoSHuvcnJziu+HZYlGcsA",
+	"/TFNg/Fvb61Ko98YvBhfQlk4Wq/r68LxizcpCodtb4mU2HyZNkiJN+R0f3HGJfNRoZfkqdOjBq8vX4LI",
+	"cpAJ1HgO/vRxqa8UZHr0C2B/KcCKM6YtThbSBtC6xp5MSIpF6a+alMpy9vI8EacQmq7mKUIkTUwhI9fr",
+	"xA33bTHQkzHa0k6VdugBhdphiBuI9jTAmcVRd6joVc9ACTcC5fcjfnjwWAB1P3cSir/fMmnX87HPbXGj",
+	"F1fATfGjvSluSr3tPeCmrDaRQLBXLy0UWjTrK/gYTL2k084R7ttVAxooEHauTnqDNz62tibjnA/V1e/D",
+	"ezk2+/glkvNVzGXP/EU+k5f0oQ22yp+HZyFNSRiNoGyrmSB5t4GLNdqj/PNgjFrFaEQ8MKhJ+x/8f86L",
+	"/ONShelVZC0hq63I2+KUUrMge7aaxXcsLqDl3OuiEmaqU2wyz/+gEWQ2WYU5ffheV1NHbZFxkyypyUi9",
+	"hzDUJF4VglyXcCymRJ85FHRNOt/a4umtjPF6XzxiE/e5MUf9cbEvAildVQVYiwh4ysFxlkAJFpUHAkOM",
+	"A6H4ebDU5AVwP+v/rTT+s3CAKVHNCN0Cs1cdXjivJCBUUZLrSLxiKG0L83PBEkWCvtFEhjGD9UjIkBGg",
+	"HOoHsSKGmqIaczGr6RqV6lfKDrO2eAoDxmxR/nBXwwgBsFFZWxhtYxYuAYn3pBalGYBrAPKmoyUc550L",
+	"4IiFdZV0qFzNYHQdVE/8q+fwSqPvIBERb1XqCffj+rqeuA518b+FRqlrnQ1hqDdw0ze0vYcSUZ9Z6eAK",
+	"0ZigPZVVbjd+iJXl/xfSumOQLjfi/59M/Ed6L4k/EDGKvOFabjYn/yNRzBs5XYOgv5+KlDfng5MmfA7P",
+	"aoDDyJGiJDisrmSDspDUfydRPinlYY9E9uFjJnqlkpUNDIQfIxYAABYEJSM3APELffv3XzEoQ6IYePWD",
+	"9QYEhXKicB0wz0U9RJVQnVtVCpPMhJ30hvHbO9nDg4fZLowoKCmodVA+QkZLHCKckyGQwysCPACeCDB3",
+	"dLWPVCYq5SaVhir1CNM831ETTxxPHMv+t2KK6HG5hhm8jh9bn601Nr4PvpbLldWldUyBsUlz7lw4pZbO",
+	"uzbTCEC2YW0bRvXlamEvIRcr3IHbMy6Yil+VJud4hOpBEgr/JrzV3PQmI4UGi0lVbnW29oFj0XgWeFYx",
+	"0Iht0/KqC+DcFDrBFmJdB35IdLKeGSnyv0d/tb+GYHDLCzsu5ewl/swfKRC0bwE4liozop6WcA0OCKak",
+	"Fwi3KirrasnmhNvaK40t9CAZDPGchvGc0ZPFwTxjdpjyrH5ROlVhNUR/u2AtgP9R1WBAyVFmXFLFgZB4",
+	"PkqGg9UlGxYHaGWhL8z7hgH9WJnJGMLLyBEH+jCODNxmiETrTDpxJUeN04bfF7/xa0iiDyXFMLJ+Lt/d",
+	"ylmKjTZffJLfpIoDAf8pCD/JEJOia/OjjPnfCwN9Xugc0iB5/jqPmJhYR6KohL/ZNl14Jate47HEBw1H",
+	"krC5qDTF8UmLoij93lu6ensAToB3Or0CRcOXIt7XsuWv2QWscKosA8zAhZk4LoN9CYGHlAORfndcmdG4",
+	"8bS/pifNoSmYRUoT5sNMoaE7XqR7MpQu222JAHSwNykQgPTHvbcnyQggzGnx8ylOV9Nah/gJqGFQW4XS",
+	"mEvCL/OXiQEqjU2kDSV7QwIfS8YyoRijhY0I8SILA/lZzRA+jWT2OUG7J3lHXqeTluNi71LNGr/1+kTA",
+	"oyVkJqkbQsm+VKck7jNoC1WO4UscoIRcZPF7jPG58LXXlblIvPHjUjoIkEKo7omOnoXah4ZKlo3k/Cd8",
+	"8PH3j/9/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -112,6 +112,8 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
+//
+// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*Message, error) {
 	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
@@ -177,6 +179,9 @@ func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, option
 //
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
+//
+// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+// ticket of yours that has this id, if there is one (`200`).
 func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTicketRequest(server, nil, body)
@@ -642,6 +647,19 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 	return err
 }
 
+// MergeTicket calls POST /tickets/{ticket_id}/merge.
+//
+// Merge a ticket into another one.
+//
+// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+// written in either ticket end unpublished.
+func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewMergeTicketRequest(server, ticketID, nil, body)
+	})
+}
+
 // PreviewPrompt calls GET /prompts/{prompt_id}/preview.
 //
 // Preview a prompt.
@@ -871,6 +889,21 @@ func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeam
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)
+	})
+}
+
+// UpdateTickets calls POST /staff/tickets/bulk.
+//
+// Change many tickets.
+//
+// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+// or which problem it met; the others are changed all the same.
+//
+// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// it. `Idempotency-Key` has no effect here.
+func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) (*[]TicketResult, error) {
+	return call[[]TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateTicketsRequest(server, nil, body)
 	})
 }
 

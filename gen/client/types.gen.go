@@ -157,7 +157,9 @@ type (
 	// Its fields:
 	//
 	//	Description TicketDescription
+	//	ExternalID TicketExternalID
 	//	Title TicketTitle
+	//	Upsert bool
 	CreateTicketRequest = plain.CreateTicketRequest
 	// CreateUserRequest: A new account. Its role is `user` when none is given.
 	//
@@ -290,6 +292,12 @@ type (
 	//	Email string
 	//	Password string
 	LogInRequest = plain.LogInRequest
+	// MergeTicketRequest: Where a conversation goes on.
+	//
+	// Its fields:
+	//
+	//	Into ID
+	MergeTicketRequest = plain.MergeTicketRequest
 	// Message: One message of a ticket's conversation.
 	//
 	// Its fields:
@@ -579,6 +587,14 @@ type (
 	TicketID = plain.TicketID
 	// TicketPriority: How urgent a ticket is. A new one is `normal`.
 	TicketPriority = plain.TicketPriority
+	// TicketResult: What became of one ticket of many.
+	//
+	// Its fields:
+	//
+	//	Changed bool
+	//	Problem *Problem
+	//	TicketID ID
+	TicketResult = plain.TicketResult
 	// TicketStatus: Where a ticket stands.
 	TicketStatus = plain.TicketStatus
 	// TicketTitle: One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -638,6 +654,20 @@ type (
 	//	Tags *[]Tag
 	//	TeamID nullable.Nullable[ID]
 	UpdateTicketRequest = plain.UpdateTicketRequest
+	// UpdateTicketsRequest: Which tickets are to be how. What is left out stays as it is.
+	//
+	// Its fields:
+	//
+	//	AddTags Tags
+	//	AIMode AIMode
+	//	AssigneeID nullable.Nullable[ID]
+	//	Priority TicketPriority
+	//	RemoveTags Tags
+	//	SnoozedUntil nullable.Nullable[time.Time]
+	//	Status TicketStatus
+	//	TeamID nullable.Nullable[ID]
+	//	TicketIds []ID
+	UpdateTicketsRequest = plain.UpdateTicketsRequest
 	// UpdateUserRequest: A change of an account. What is left out stays as it is.
 	//
 	// Its fields:

@@ -153,6 +153,8 @@ type Querier interface {
 	// With its members in the order of their ids.
 	GetTeam(ctx context.Context, id uuid.UUID) (GetTeamRow, error)
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
+	// That of a service, or one that no service opened.
+	GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	// Indexes what has been waiting longest, and returns how many it took.
@@ -182,6 +184,8 @@ type Querier interface {
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
+	// The messages of a ticket that were written at the same moment as one of another ticket.
+	ListTakenTimes(ctx context.Context, arg ListTakenTimesParams) ([]uuid.UUID, error)
 	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
 	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
@@ -198,6 +202,8 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
+	// Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
+	LockExternalID(ctx context.Context, arg LockExternalIDParams) error
 	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
 	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
 	// from others.
@@ -207,8 +213,15 @@ type Querier interface {
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
+	// Several, in the order of their ids, so that no two who lock the same ones wait for each other.
+	LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, error)
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
+	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
+	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
+	// answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
+	// of one.
+	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
 	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
@@ -239,6 +252,8 @@ type Querier interface {
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
+	// Gives a message the next moment at which neither of two tickets has one.
+	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
@@ -268,6 +283,8 @@ type Querier interface {
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
+	// Wakes tickets that have been snoozed for as long as they were to be.
+	WakeTickets(ctx context.Context, arg WakeTicketsParams) (int64, error)
 	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
 	WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error
 }

@@ -26,6 +26,28 @@ func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
 	}
 }
 
+func fromUpdateTicketsRequest(r api.UpdateTicketsRequest) ticket.BulkChange {
+	return ticket.BulkChange{
+		Change: ticket.Change{
+			Status: sqlc.TicketStatus(r.Status), AIMode: sqlc.AIMode(r.AIMode), Priority: sqlc.TicketPriority(r.Priority),
+			AssigneeID: r.AssigneeID, TeamID: r.TeamID, SnoozedUntil: r.SnoozedUntil,
+		},
+		AddTags: r.AddTags, RemoveTags: r.RemoveTags,
+	}
+}
+
+// toTicketResult converts the results of the request of that id.
+func toTicketResult(requestID string) func(ticket.BulkResult) api.TicketResult {
+	return func(r ticket.BulkResult) api.TicketResult {
+		result := api.TicketResult{TicketID: r.ID, Changed: r.Err == nil}
+		if r.Err != nil {
+			problem := toProblem(r.Err, requestID)
+			result.Problem = &problem
+		}
+		return result
+	}
+}
+
 func toTeam(t ticket.Team) api.Team {
 	return api.Team{
 		ID: t.Team.ID, Name: t.Team.Name, MemberIds: t.MemberIds,

@@ -41,3 +41,24 @@ func (s *Server) CountStaffTickets(
 	}
 	return api.CountStaffTickets200JSONResponse{Body: toStaffTicketCounts(counts)}, nil
 }
+
+// UpdateTickets makes a change in each of many tickets.
+func (s *Server) UpdateTickets(ctx context.Context, r api.UpdateTicketsRequestObject) (api.UpdateTicketsResponseObject, error) {
+	results, err := s.tickets.UpdateMany(ctx, actorFrom(ctx), r.Body.TicketIds, fromUpdateTicketsRequest(*r.Body))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateTickets200JSONResponse(convertAll(results, toTicketResult(infoFrom(ctx).requestID))), nil
+}
+
+// MergeTicket merges a ticket into another one.
+func (s *Server) MergeTicket(ctx context.Context, r api.MergeTicketRequestObject) (api.MergeTicketResponseObject, error) {
+	actor := actorFrom(ctx)
+	t, err := s.tickets.Merge(ctx, actor, r.TicketID, r.Body.Into)
+	if err != nil {
+		return nil, err
+	}
+	return api.MergeTicket200JSONResponse{
+		Body: toTicket(actor)(t), Headers: api.MergeTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
+	}, nil
+}

@@ -18,6 +18,7 @@ import (
 const (
 	sweepInterval  = time.Hour
 	detachInterval = time.Minute
+	wakeInterval   = 15 * time.Second
 	maxSwept       = 1000
 )
 
@@ -68,11 +69,12 @@ func errSpent() error {
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 
-// Tasks are what repeats: deleting the counts of past days, and taking deleted teams from their tickets.
+// Tasks are what repeats: deleting the counts of past days, taking deleted teams from their tickets, and waking tickets.
 func (s *Service) Tasks() []background.Task {
 	return []background.Task{
 		{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep},
 		{Name: "detach_teams", Every: detachInterval, Do: s.DetachTeams},
+		{Name: "wake_tickets", Every: wakeInterval, Do: s.WakeTickets},
 	}
 }
 
@@ -80,5 +82,12 @@ func (s *Service) Tasks() []background.Task {
 func (s *Service) Sweep(ctx context.Context) error {
 	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.DeleteOldUsage(ctx, sqlc.DeleteOldUsageParams{MaxRows: limit, SkipRows: skip})
+	})
+}
+
+// WakeTickets wakes tickets that have been snoozed for as long as they were to be, a batch at a time.
+func (s *Service) WakeTickets(ctx context.Context) error {
+	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.WakeTickets(ctx, sqlc.WakeTicketsParams{MaxRows: limit, SkipRows: skip})
 	})
 }

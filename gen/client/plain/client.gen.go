@@ -1355,9 +1355,16 @@ type CreateTicketRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty,omitzero"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1657,6 +1664,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2222,6 +2235,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2464,6 +2489,37 @@ type UpdateTicketRequest struct {
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty,omitzero"`
 }
 
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty,omitzero"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty,omitzero"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[time.Time] `json:"snoozed_until,omitempty,omitzero"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty,omitzero"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty,omitzero"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
+}
+
 // UpdateUserRequest A change of an account. What is left out stays as it is.
 type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
@@ -2663,6 +2719,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3008,6 +3070,13 @@ type ListStaffTicketsParamsStatus string
 // ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
 type ListStaffTicketsParamsAIState string
 
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CountStaffTicketsParams defines parameters for CountStaffTickets.
 type CountStaffTicketsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3116,6 +3185,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3135,6 +3211,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3259,6 +3338,9 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
 // CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
 type CreateTeamJSONRequestBody = CreateTeamRequest
 
@@ -3273,6 +3355,9 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4351,6 +4436,32 @@ type ClientInterface interface {
 	// Corresponds with GET /staff/tickets (the `ListStaffTickets` operationId).
 	ListStaffTickets(ctx context.Context, params *ListStaffTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// UpdateTicketsWithBody Change many tickets
+	//
+	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+	// or which problem it met; the others are changed all the same.
+	//
+	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// it. `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+	UpdateTicketsWithBody(ctx context.Context, params *UpdateTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateTickets Change many tickets
+	//
+	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+	// or which problem it met; the others are changed all the same.
+	//
+	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// it. `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+	UpdateTickets(ctx context.Context, params *UpdateTicketsParams, body UpdateTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CountStaffTickets Count tickets for staff
 	//
 	// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
@@ -4430,6 +4541,9 @@ type ClientInterface interface {
 	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 	// answered at once, without a further message.
 	//
+	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+	// ticket of yours that has this id, if there is one (`200`).
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
@@ -4439,6 +4553,9 @@ type ClientInterface interface {
 	//
 	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 	// answered at once, without a further message.
+	//
+	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+	// ticket of yours that has this id, if there is one (`200`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4561,6 +4678,28 @@ type ClientInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 	CreateAIResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// MergeTicketWithBody Merge a ticket into another one
+	//
+	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+	// written in either ticket end unpublished.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+	MergeTicketWithBody(ctx context.Context, ticketID TicketID, params *MergeTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MergeTicket Merge a ticket into another one
+	//
+	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+	// written in either ticket end unpublished.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+	MergeTicket(ctx context.Context, ticketID TicketID, params *MergeTicketParams, body MergeTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListMessages List a ticket's messages
 	//
 	// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
@@ -4576,6 +4715,8 @@ type ClientInterface interface {
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
+	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -4587,6 +4728,8 @@ type ClientInterface interface {
 	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
+	//
+	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5716,6 +5859,52 @@ func (c *Client) ListStaffTickets(ctx context.Context, params *ListStaffTicketsP
 	return c.Client.Do(req)
 }
 
+// UpdateTicketsWithBody Change many tickets
+//
+// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+// or which problem it met; the others are changed all the same.
+//
+// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// it. `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+func (c *Client) UpdateTicketsWithBody(ctx context.Context, params *UpdateTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTicketsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateTickets Change many tickets
+//
+// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+// or which problem it met; the others are changed all the same.
+//
+// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// it. `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+func (c *Client) UpdateTickets(ctx context.Context, params *UpdateTicketsParams, body UpdateTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateTicketsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CountStaffTickets Count tickets for staff
 //
 // How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
@@ -5885,6 +6074,9 @@ func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, req
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
 //
+// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+// ticket of yours that has this id, if there is one (`200`).
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
@@ -5904,6 +6096,9 @@ func (c *Client) CreateTicketWithBody(ctx context.Context, params *CreateTicketP
 //
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
+//
+// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+// ticket of yours that has this id, if there is one (`200`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6106,6 +6301,48 @@ func (c *Client) CreateAIResponse(ctx context.Context, ticketID TicketID, params
 	return c.Client.Do(req)
 }
 
+// MergeTicketWithBody Merge a ticket into another one
+//
+// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+// written in either ticket end unpublished.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, params *MergeTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMergeTicketRequestWithBody(c.Server, ticketID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MergeTicket Merge a ticket into another one
+//
+// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+// written in either ticket end unpublished.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+func (c *Client) MergeTicket(ctx context.Context, ticketID TicketID, params *MergeTicketParams, body MergeTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMergeTicketRequest(c.Server, ticketID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListMessages List a ticket's messages
 //
 // The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
@@ -6131,6 +6368,8 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
+// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -6152,6 +6391,8 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
+//
+// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8635,6 +8876,61 @@ func NewListStaffTicketsRequest(server string, params *ListStaffTicketsParams) (
 	return req, nil
 }
 
+// NewUpdateTicketsRequest calls the generic UpdateTickets builder with application/json body
+func NewUpdateTicketsRequest(server string, params *UpdateTicketsParams, body UpdateTicketsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateTicketsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewUpdateTicketsRequestWithBody constructs an http.Request for the UpdateTickets method, with any body, and a specified content type
+func NewUpdateTicketsRequestWithBody(server string, params *UpdateTicketsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/staff/tickets/bulk")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewCountStaffTicketsRequest constructs an http.Request for the CountStaffTickets method
 func NewCountStaffTicketsRequest(server string, params *CountStaffTicketsParams) (*http.Request, error) {
 	var err error
@@ -9425,6 +9721,68 @@ func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, params
 	return req, nil
 }
 
+// NewMergeTicketRequest calls the generic MergeTicket builder with application/json body
+func NewMergeTicketRequest(server string, ticketID TicketID, params *MergeTicketParams, body MergeTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMergeTicketRequestWithBody(server, ticketID, params, "application/json", bodyReader)
+}
+
+// NewMergeTicketRequestWithBody constructs an http.Request for the MergeTicket method, with any body, and a specified content type
+func NewMergeTicketRequestWithBody(server string, ticketID TicketID, params *MergeTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/merge", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListMessagesRequest constructs an http.Request for the ListMessages method
 func NewListMessagesRequest(server string, ticketID TicketID, params *ListMessagesParams) (*http.Request, error) {
 	var err error
@@ -9568,6 +9926,17 @@ func NewCreateMessageRequestWithBody(server string, ticketID TicketID, params *C
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
 		}
 
 	}
@@ -10925,6 +11294,32 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /staff/tickets (the `ListStaffTickets` operationId).
 	ListStaffTicketsWithResponse(ctx context.Context, params *ListStaffTicketsParams, reqEditors ...RequestEditorFn) (*ListStaffTicketsResponse, error)
 
+	// UpdateTicketsWithBodyWithResponse Change many tickets
+	//
+	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+	// or which problem it met; the others are changed all the same.
+	//
+	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// it. `Idempotency-Key` has no effect here.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+	UpdateTicketsWithBodyWithResponse(ctx context.Context, params *UpdateTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketsResponse, error)
+
+	// UpdateTicketsWithResponse Change many tickets
+	//
+	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+	// or which problem it met; the others are changed all the same.
+	//
+	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// it. `Idempotency-Key` has no effect here.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+	UpdateTicketsWithResponse(ctx context.Context, params *UpdateTicketsParams, body UpdateTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketsResponse, error)
+
 	// CountStaffTicketsWithResponse Count tickets for staff
 	//
 	// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
@@ -11014,6 +11409,9 @@ type ClientWithResponsesInterface interface {
 	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 	// answered at once, without a further message.
 	//
+	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+	// ticket of yours that has this id, if there is one (`200`).
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets (the `CreateTicket` operationId).
@@ -11023,6 +11421,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 	// answered at once, without a further message.
+	//
+	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+	// ticket of yours that has this id, if there is one (`200`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11151,6 +11552,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 	CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
 
+	// MergeTicketWithBodyWithResponse Merge a ticket into another one
+	//
+	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+	// written in either ticket end unpublished.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+	MergeTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *MergeTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeTicketResponse, error)
+
+	// MergeTicketWithResponse Merge a ticket into another one
+	//
+	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+	// written in either ticket end unpublished.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+	MergeTicketWithResponse(ctx context.Context, ticketID TicketID, params *MergeTicketParams, body MergeTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeTicketResponse, error)
+
 	// ListMessagesWithResponse List a ticket's messages
 	//
 	// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
@@ -11168,6 +11591,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
+	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -11179,6 +11604,8 @@ type ClientWithResponsesInterface interface {
 	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
+	//
+	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15607,6 +16034,154 @@ func (r ListStaffTicketsResponse) ContentType() string {
 	return ""
 }
 
+// UpdateTicketsResponse401Headers the declared response headers of an HTTP 401 response for UpdateTickets
+type UpdateTicketsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateTicketsResponse403Headers the declared response headers of an HTTP 403 response for UpdateTickets
+type UpdateTicketsResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// UpdateTicketsResponse415Headers the declared response headers of an HTTP 415 response for UpdateTickets
+type UpdateTicketsResponse415Headers struct {
+	Accept string
+}
+
+// UpdateTicketsResponse429Headers the declared response headers of an HTTP 429 response for UpdateTickets
+type UpdateTicketsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// UpdateTicketsResponse503Headers the declared response headers of an HTTP 503 response for UpdateTickets
+type UpdateTicketsResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type UpdateTicketsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]TicketResult
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *UpdateTicketsResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *UpdateTicketsResponse403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *UpdateTicketsResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *UpdateTicketsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *UpdateTicketsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateTicketsResponse) GetJSON200() *[]TicketResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r UpdateTicketsResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateTicketsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateTicketsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateTicketsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateTicketsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CountStaffTicketsResponse200Headers the declared response headers of an HTTP 200 response for CountStaffTickets
 type CountStaffTicketsResponse200Headers struct {
 	ETag *string
@@ -16612,6 +17187,13 @@ func (r ListTicketsResponse) ContentType() string {
 	return ""
 }
 
+// CreateTicketResponse200Headers the declared response headers of an HTTP 200 response for CreateTicket
+type CreateTicketResponse200Headers struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
 // CreateTicketResponse201Headers the declared response headers of an HTTP 201 response for CreateTicket
 type CreateTicketResponse201Headers struct {
 	ETag                *string
@@ -16654,6 +17236,8 @@ type CreateTicketResponse503Headers struct {
 type CreateTicketResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *Ticket
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
@@ -16665,7 +17249,7 @@ type CreateTicketResponse struct {
 	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
 	ApplicationProblemJSON406 *NotAcceptable
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *IdempotencyInProgress
+	ApplicationProblemJSON409 *TicketNotOpened
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *PayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -16678,6 +17262,8 @@ type CreateTicketResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateTicketResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateTicketResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
@@ -16692,6 +17278,11 @@ type CreateTicketResponse struct {
 	Headers429 *CreateTicketResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateTicketResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -16720,7 +17311,7 @@ func (r CreateTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CreateTicketResponse) GetApplicationProblemJSON409() *IdempotencyInProgress {
+func (r CreateTicketResponse) GetApplicationProblemJSON409() *TicketNotOpened {
 	return r.ApplicationProblemJSON409
 }
 
@@ -17595,6 +18186,183 @@ func (r CreateAIResponseResponse) ContentType() string {
 	return ""
 }
 
+// MergeTicketResponse200Headers the declared response headers of an HTTP 200 response for MergeTicket
+type MergeTicketResponse200Headers struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+// MergeTicketResponse401Headers the declared response headers of an HTTP 401 response for MergeTicket
+type MergeTicketResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// MergeTicketResponse403Headers the declared response headers of an HTTP 403 response for MergeTicket
+type MergeTicketResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// MergeTicketResponse409Headers the declared response headers of an HTTP 409 response for MergeTicket
+type MergeTicketResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// MergeTicketResponse415Headers the declared response headers of an HTTP 415 response for MergeTicket
+type MergeTicketResponse415Headers struct {
+	Accept string
+}
+
+// MergeTicketResponse429Headers the declared response headers of an HTTP 429 response for MergeTicket
+type MergeTicketResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// MergeTicketResponse503Headers the declared response headers of an HTTP 503 response for MergeTicket
+type MergeTicketResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type MergeTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *TicketNotMerged
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *MergeTicketResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *MergeTicketResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *MergeTicketResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *MergeTicketResponse409Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *MergeTicketResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *MergeTicketResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *MergeTicketResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MergeTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON409() *TicketNotMerged {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r MergeTicketResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r MergeTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MergeTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MergeTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MergeTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListMessagesResponse200Headers the declared response headers of an HTTP 200 response for ListMessages
 type ListMessagesResponse200Headers struct {
 	ETag *string
@@ -17791,6 +18559,8 @@ type CreateMessageResponse struct {
 	ApplicationProblemJSON406 *NotAcceptable
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationProblemJSON409 *TicketClosed
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *PayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -17852,6 +18622,11 @@ func (r CreateMessageResponse) GetApplicationProblemJSON406() *NotAcceptable {
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
 func (r CreateMessageResponse) GetApplicationProblemJSON409() *TicketClosed {
 	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r CreateMessageResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
 }
 
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
@@ -20770,6 +21545,44 @@ func (c *ClientWithResponses) ListStaffTicketsWithResponse(ctx context.Context, 
 	return ParseListStaffTicketsResponse(rsp)
 }
 
+// UpdateTicketsWithBodyWithResponse Change many tickets
+//
+// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+// or which problem it met; the others are changed all the same.
+//
+// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// it. `Idempotency-Key` has no effect here.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+func (c *ClientWithResponses) UpdateTicketsWithBodyWithResponse(ctx context.Context, params *UpdateTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateTicketsResponse, error) {
+	rsp, err := c.UpdateTicketsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTicketsResponse(rsp)
+}
+
+// UpdateTicketsWithResponse Change many tickets
+//
+// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+// or which problem it met; the others are changed all the same.
+//
+// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// it. `Idempotency-Key` has no effect here.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /staff/tickets/bulk (the `UpdateTickets` operationId).
+func (c *ClientWithResponses) UpdateTicketsWithResponse(ctx context.Context, params *UpdateTicketsParams, body UpdateTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketsResponse, error) {
+	rsp, err := c.UpdateTickets(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateTicketsResponse(rsp)
+}
+
 // CountStaffTicketsWithResponse Count tickets for staff
 //
 // How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
@@ -20913,6 +21726,9 @@ func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, param
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
 //
+// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+// ticket of yours that has this id, if there is one (`200`).
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets (the `CreateTicket` operationId).
@@ -20928,6 +21744,9 @@ func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Conte
 //
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
+//
+// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+// ticket of yours that has this id, if there is one (`200`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21104,6 +21923,40 @@ func (c *ClientWithResponses) CreateAIResponseWithResponse(ctx context.Context, 
 	return ParseCreateAIResponseResponse(rsp)
 }
 
+// MergeTicketWithBodyWithResponse Merge a ticket into another one
+//
+// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+// written in either ticket end unpublished.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *MergeTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MergeTicketResponse, error) {
+	rsp, err := c.MergeTicketWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMergeTicketResponse(rsp)
+}
+
+// MergeTicketWithResponse Merge a ticket into another one
+//
+// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+// written in either ticket end unpublished.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/merge (the `MergeTicket` operationId).
+func (c *ClientWithResponses) MergeTicketWithResponse(ctx context.Context, ticketID TicketID, params *MergeTicketParams, body MergeTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*MergeTicketResponse, error) {
+	rsp, err := c.MergeTicket(ctx, ticketID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMergeTicketResponse(rsp)
+}
+
 // ListMessagesWithResponse List a ticket's messages
 //
 // The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
@@ -21127,6 +21980,8 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
+// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -21144,6 +21999,8 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
+//
+// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26240,6 +27097,169 @@ func ParseListStaffTicketsResponse(rsp *http.Response) (*ListStaffTicketsRespons
 	return response, nil
 }
 
+// ParseUpdateTicketsResponse parses an HTTP response from a UpdateTicketsWithResponse call
+func ParseUpdateTicketsResponse(rsp *http.Response) (*UpdateTicketsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateTicketsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []TicketResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers UpdateTicketsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers UpdateTicketsResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers UpdateTicketsResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers UpdateTicketsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers UpdateTicketsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCountStaffTicketsResponse parses an HTTP response from a CountStaffTicketsWithResponse call
 func ParseCountStaffTicketsResponse(rsp *http.Response) (*CountStaffTicketsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27421,6 +28441,13 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest Ticket
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27457,7 +28484,7 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 		response.ApplicationProblemJSON406 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest IdempotencyInProgress
+		var dest TicketNotOpened
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -27508,6 +28535,30 @@ func ParseCreateTicketResponse(rsp *http.Response) (*CreateTicketResponse, error
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers CreateTicketResponse201Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
@@ -28540,6 +29591,210 @@ func ParseCreateAIResponseResponse(rsp *http.Response) (*CreateAIResponseRespons
 	return response, nil
 }
 
+// ParseMergeTicketResponse parses an HTTP response from a MergeTicketWithResponse call
+func ParseMergeTicketResponse(rsp *http.Response) (*MergeTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MergeTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest TicketNotMerged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers MergeTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers MergeTicketResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers MergeTicketResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers MergeTicketResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 415:
+		var headers MergeTicketResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers MergeTicketResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers MergeTicketResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListMessagesResponse parses an HTTP response from a ListMessagesWithResponse call
 func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -28771,6 +30026,13 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest PayloadTooLarge

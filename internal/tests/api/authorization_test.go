@@ -99,6 +99,10 @@ var operationBodies = map[string]func(*cast) string{
 
 	"listStaffTickets":  noBody,
 	"countStaffTickets": noBody,
+	"updateTickets":     func(*cast) string { return `{"ticket_ids":["` + uuid.NewString() + `"],"priority":"low"}` },
+	"mergeTicket": func(c *cast) string {
+		return `{"into":"` + c.duplicate + `"}`
+	},
 
 	"listTeams":  noBody,
 	"createTeam": func(*cast) string { return `{"name":"Secret team"}` },
@@ -115,6 +119,7 @@ func chatBody(*cast) string {
 }
 
 func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
+
 // operationQueries are the parameters without which an operation does not succeed.
 var operationQueries = map[string]string{"searchTickets": "?q=secret"}
 
@@ -284,6 +289,9 @@ func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...strin
 
 func (o specOperation) ownedIDs(t *testing.T, c *cast) []string {
 	t.Helper()
+	if o.OperationID == "mergeTicket" {
+		c.duplicate = ownedThings["ticket_id"](t, c)
+	}
 	ids := make([]string, len(o.pathParameters))
 	for i, name := range o.pathParameters {
 		if o.OperationID == "getUser" {

@@ -38,8 +38,10 @@ var refusals = map[string][]int{
 	"createAPIKey":     {http.StatusUnprocessableEntity},                                           // There is no such service.
 	"createTeam":       {http.StatusUnprocessableEntity},                                           // There is no such account.
 	"updateTeam":       {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},            // There is no such account.
+	"createTicket":     {http.StatusForbidden},                                                     // Customers do not name tickets.
+	"mergeTicket":      {http.StatusUnprocessableEntity},                                           // There is no such ticket.
 	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
-	"createMessage":    {http.StatusConflict},
+	"createMessage":    {http.StatusConflict, http.StatusPreconditionFailed},
 	"createAIResponse": {http.StatusConflict},
 	"streamAIResponse": {http.StatusConflict},
 	"sendUIMessage":    {http.StatusConflict},

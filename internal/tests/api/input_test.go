@@ -197,6 +197,10 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":
 		body = map[string]string{"status": "pending"}
+	case "updateTickets":
+		body = map[string]any{"ticket_ids": []uuid.UUID{d.ticket.ID}, "priority": "normal"}
+	case "mergeTicket":
+		body = map[string]any{"into": d.answer.ticketID}
 	case "createTeam", "updateTeam":
 		body = map[string]string{"name": "A team"}
 	case "createMessage", "createNote":
