@@ -218,6 +218,24 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -600,6 +618,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -614,6 +633,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -770,6 +791,96 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1127,6 +1238,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1166,6 +1292,57 @@ type CreatedAPIKey struct {
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
@@ -1487,7 +1664,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `webhooks` looks
+// after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -1804,6 +1982,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -1835,6 +2031,184 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP. Absent when the status says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP. Absent when the status says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -1886,6 +2260,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -2269,6 +2653,79 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -2319,6 +2776,12 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -2947,6 +3410,36 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4248,6 +4741,345 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -4311,6 +5143,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -12493,6 +13335,1856 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202JSONResponse WebhookDelivery
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202JSONResponse WebhookDelivery
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -12618,6 +15310,36 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -14050,607 +16772,988 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Jcxs5ki/+VbCc+UdbniJNUoctKjpm1T66Ne1rLbk9b0w/FcgCyRoVAXahaJrj1sb7NO+DvU/yD2Qm",
-	"UKiLoih1z7UbsT0W6wISiUSev/zaGqv5QkkhM90afG2JL3y+SAT8+/T792fvlvKd+HkpdGZ+0cv5nKfr",
-	"1qB1yuZCaz4VraD1mSdLYS6PlczEl6w1+PgpaE1UuuJpJKK3qVqY910HLXpGtwYf6W6ZtQati5lgWoyV",
-	"jNh4xtOpYLFmk1TNWe+AvRlnaiTSTitoxVFr0JrrabvXClqpSkRr0FpqkbauPwWtdCnPzPV0KeG6zngm",
-	"8LPZLBU8gqvd3vFxtD8+avcmfd5+PN4X7ePRUa99KLqTff543Iv6/VbQypRKzCg/XV8HQIfzLBV8XqKB",
-	"ZFzqlUiZmjAlBVvEYuwRpBXxjA/Y12ErWy/EsDUYtt69f315fnH67uL5s2ErGLqRwcVtxgZPwVThEZjs",
-	"sHU9lENZ/drF8z9fXL56fn5++v1z/Cw8TqtQ/uoB73Xbj6PuqP1kfHjY7k+OJ0fdqMsPRo/xqyrB13Kt",
-	"Y51xmW334advXl88f32nT0ciyTi+ecblFVurZWe7jz9//WznDze836zhi7PXZ+c/3Psitgy3nT2LNR8l",
-	"IirvOC3SzyJlqzibqWXGTs+Key8yLMfjy8g+HrQikfE4MQ+fEatqxlPB9CrOxjMRMTUxnMuyWazp9Waf",
-	"pbjjL+PCjjnk3W77cbfbbT8x/+nm/xfRdlvq1uCgexy0sjiDzXl6xrzRGAq2Bq1Hi1SNEjHXj/zBwkY7",
-	"exXrsZKTeLpMy/N/v9CwB1kqJkstNMtAapgxf6PZlVgzlbK5ikRST5Z54dUebYz0OT2DV8Vj4b3+LjTp",
-	"HXg0Oez2CzQpD6WOMMV7kDqv1SksYokxkoRl6kpIzVZCZiyWmWKp4FrJWE7riSHVJfJDDSGWWkSMJwmL",
-	"M21fPBITlQoWZ2wkplyyTBE/7UCa/uEG0kz5Z8GkfXsDbfLRI13efBZponjUyDKxZsrdY/hkzKVUZjKG",
-	"UGYn1JMpf2gDw9z88l345xieydK12R6tQZYuhU+1/QLVCuOso5h3A5LsbaoyNVZJA8GssNBqLrJZLKdM",
-	"JFrUE2lhX9VMolGqrgQKm5Rpw6T5i5dSfFmIcbYbmQ43k6nIXHakTKSpamIuNx0k1H8tVcaLVLpQis25",
-	"XOciNWOcZfG8gUA/wyt86qxUQRyPhCHEKo2zTEg2Uak54BhPzLGy3oUqo01UOegXJTQMD3f9ctFAFJwC",
-	"UuSd0AsltSgfT0aRTEQm8r3raMGzTMwXWWvQC1rjVPBMRJfcaH79bv+o3eu1+/2L7vFgvzfoHXZ63e7+",
-	"weFfWkFrEstYzy5RlrUGLZ2phfu5+RVHnYNuv9d7jK9IdXYJUqz5iwf7vW63/xerYW6jHbScMnt5q2fg",
-	"fBq01EJIHj+aLrK20rrd63dHnlBsWVLCdo7HV6K89Ddor8tU+nfvjx4/bj/m3X77yaQr2qNe1B/vi4PJ",
-	"YfeoFbSWoMYbjgVhhcTSrUE3sOOIlXS/9ntBa5Gq+SLzfuobdqMDJ3/+usgvzz9bI8PbSiuFWrM2OjQY",
-	"Dz7bxJcpPXwrKvvsJiQcCxOeaBG0BI3h41f8p7NayA7h8irfAaB1GpVMi59bg951UPsQKKNND/WNZZJw",
-	"nV3SnwWK3GhUZI48nlUBG3vA+t1u1yioMKQB0xlPszp1FS8YjbNIzttp4I4Lb6fkAr/DIzUcj4PCtRoa",
-	"ApvpxNGAbTOqQa9usmQoBEO7QLnRQPr81u/vb/9+3x7Z+v37bukiJUXtx8zvd104klLD1uDrsPUbrXqF",
-	"9kSgYNiK9SWPh3QkDVt8mc1UioO7iiV+x9xwbV7jTgr4eYOgx/sLxwXxvlrAZ5c5DQrCa4jSa1iVdEPY",
-	"rdYkszu2JL7eyOpp9/F/jrt/1+PuE/DKRTwXapk1myI6TszRUasrZvRwsy4dxREz5gWdErEEzXMXLZFv",
-	"1p0PClpiPrA6/dBehfPt7dmPYl2zU67EOjDjXfqWxMevm7ZI/3jQ7XbMYPvdMsMetkd9w3z84KB9HHVF",
-	"+2D8ZNITfb4/Ouq26Ng1am3lxb3uoNcfHBx0Dru9/v6+ebHkczOpD2LE9Ay23SIVk/iL2YZXl6d/kRdf",
-	"Rmf/Ja7Oo5LrMWjpsVqAS5N4Vw+M3u5YWQ+MYm9mzONW0FLyciRmPJm0PhkdAdb0sjytrmg/Hnd77Sf8",
-	"cL/dnxyJw+hgvD/q8xby2HgstL4wjFe2TAwvBuAa4XATGvBgU/QO2TyWy8xXJr628Dbk4tagJdZ/mo2+",
-	"H8dv4j+dvf/bWe91fKbP5tniL0/Pjs7++v/+z//t/L//839bQUt8WcSp0JexbA2Ou13DSJNU6Jl7kU6z",
-	"S7wVpRFxzUjw1Nrt47Fayqyq/kzLu2N7/nDuJKfwzXETTVM+Fv9J3u3OWM0rzPRE9A7aj0e9cZv3xgft",
-	"/eho1B0fi8eTXjdfchybN/q6A4HmtSOL/0ZTMHz0lMuxSBIRNRp1ThnNZjxjUo1UtGZSiKjoMdnxwEMz",
-	"PJd/YzueomACOlz/4xyEWx5q3mT+wQ61buVM6zYbcE9nXE7FW671SqVRfTBIqmwmUragmwqbd5mmQmaX",
-	"7po57tNUjDM2U6kWbGSYJ10bGSxW/m0644tEGDOI0/uNhgib76mSn0WquZnVa5UZebjItnIYj70na05g",
-	"//KlVNklt6+uHsiREhpPYrgHHcb+C3Y5k/u+K73vua/8KXtfrff4NU8DqAc7NN/ztWtqJmn3vgLSSbES",
-	"OmPAmDnlvBfCud8QLVzRwYqChI8zDWdSnGk2XupMzUVaOJaq5/HOx2w+wleowjYMkda3HM+8RYQy/9IF",
-	"jKnhQ/CjWUY+UkujyLFYflbxuOA+jIQep/EC+HTQOmMrrunTEctWRhE09POCo5ZRzvBd7OBxr2dGuUqV",
-	"nHpDe69F2rCLq0fvprNnix1dOTVxCBGyShOPYDhnRw3gNhqi+UpFv3t2tX77Q6we/69nf57+dDD/U3f8",
-	"l7Q3+jD+X19+vjp/8oPsZy9Xh8vn6nF8yo8n3//1v6L9H/+ZFEizCrTjNiyA3ZQFloz1IuHrS5rqacTZ",
-	"S/VZJBw4V3zJRCp5gmOxz7cNG7buOtB6VfGm8W7mmn2fa8YeRX7jaW7Q+NwLxt1ur/046vfbx+Jg0j7k",
-	"R6PH4yfRsehO/tMOoRPLzzyJo8oe2PBwOY3CIznJyiLJv1vjIVpDbPTkmH/BKZ2Txszw9qkeN2iR/Q6e",
-	"l1XdbbOeBO4nR+dbq2WGQM++ey/5Zx4nqJyWz8yIZ3zENcwrUqs6JSMaXS69V5Q0C/eCXL/YNdLaO9o6",
-	"iPjMfrU4sopmURo7EATZt/FcecqNwsISJaciZYmasliWxAqxvxmfeeNzw/8XvGLenlrWqZhYjrawdS4z",
-	"eLZI2BSWhEv7MORRoNIm2uYpxqMoFVrvkgFx3JQB8bzwamYHVqGrP25Dghc83t4uW1pN18VZfwXjrBjp",
-	"LXHVP511NgH6/pObZi9UOoqjqLxNXqsMlEPgbZDv1X0ycY+WxA/tjm/wSU8IJYlawSt3EUTFDCFP7rzw",
-	"xlHZFPkgzWx/4DJ6M5nUypiXYpIZO2W2nHOpSzHEOU7ZbAt4j+BJNqvm0BhdWSQFA8Cxi7qCR88iMV+o",
-	"TMjx+ky+TdXUbOrqGaD5XDAiUcB0FicJW8pIpGzF1zWLEeevvYyl2Wb4Yj+By77PE1veaNo/ijW4lovf",
-	"2mWpxhtzB3zZ5n0f8q9iybyhV1azaZYlwr6K9Zxn4/ICwRdA2hlLCLIVDI/fmKDif3VuX13g+RpKFj5h",
-	"vQ9EyDuzv2/Vl0nojXAj/dx9QDyJKmmZYhO+TDIII7tMuToC2advP639QiJX17dB8Z3NiTbuqzgB0Fyf",
-	"piISMot5UtpTH4wJW+9dsnOAF1yOvTeU5FrxjGcgHoV7pzOUdzn8DwvCrVcwxc2wWHFYNbSojt4ji8cj",
-	"NUaz2xaxZplCNWsDhXwmQiM7FzGyTqIoKRi8zDBSz8jY/uEh+xzreJQIdnr+9OwMNHk+zkQKZwOsuU3x",
-	"ho9nSl3SuGJzcs4Ej4AXk3geZ61B//AwaC0U8IShTGkYmN69QwpUvijd6qLExa23aWHKRPMW5y1P+Vxk",
-	"NbY08OzPS5Gu2cLd1Lww/j2e1Hc/m7VYyiupVtIw74xrxukj8Mp6yqtldqkmlymXkKkP1IcxecQ3xPGI",
-	"jz/vQPJu/yaS+3NsJHZ+k0fmdxhdqgl5GZtA6xiSmHkGdMGUn2ZSY4iqJB8ofkXxshiVHhw2kRteu2s2",
-	"3kb5YAfUSBO8waNHLSFw6FYYuPHflhKFwOF9EqJ78CsQIuVSx+gl9anxIlVzZmwAI7HGidKbOSJ/S2H3",
-	"oXFgE3qnCj0VxdfuQgjeZC46QvgDaqZGfpchyUuus9NoHsuqRppwnTFursU6S3mm6kQRBMzhpoqCFGP0",
-	"pPoatpopQx+y63fZHqKJGC/rBl0hhjdqIIKanskXKi2n1YHp/+Z0mc1Yv9M1it3cJ8E05TKzQWpP09jC",
-	"yb3URpMBXyGPeMFJ7gZU73DX7E/nb17X+dvLL9piIOZbr3hiJibqw3TGLix/kJZ+bh+8pNUrCwUI/JIw",
-	"MCqBeQ/pBbFk7y9etJ/sshF6TUeGmwnLB1RZ+uqogQjouXwhRDTi46siDc4yNhPJoiwN5nOXAYoGRpwF",
-	"RpJS6tpmh+RBl0IQ5JDcJVMq5Vksp61BC1Kwl4tou49589XNYSYZQaCtLlPt38JrG9RMlMflKdrFZqd2",
-	"khirXCwETzUF3YxGPMmEZJylwthUGJBdzeLxzDydspF5TyoSwbXQYK3HkkV8rbcgkO8juw33EIHQVr89",
-	"fT5dB63XYvVeV9VYKVa17n4rqJJY7piS0qsJPrwWX7INYeSzTDMpvmTl8KBNRiKqHh+3u712t3fRNXtl",
-	"gPxWis+xfrf/+O8Re3PpCtXwwSmbiyjmzMg5OG7VQqTIX6SBLFIVLcd1bo48yF8XU6i8KE8eRIc4JAd4",
-	"n99Flj8pyPKjXJa/dtkKTVGF0uiJTi/UUkbVIyybiVQERhk1MzF7TjcQZAIvqAsDSIVOI/P3LnN9XJjr",
-	"QXGu9rO108SLNEMzhovaor7zjE8mbMY/G8tkkcS16ivN4jJrquajlA06kKwriLRaOs39gN43OwU/xk0K",
-	"HM0wrxZsIEppEoY4b/k6UTy6UOqlEcWlLLvPImVHB+zH+Lsaqizw0UvwOsDDZW0WlJk5XyN9jw4P94/Y",
-	"aJ0JqOSaq518fN2CGtvzXNw0FfTO0HgqVKgOGqggZGRYBBaswc+MqxmwBd7b4PuWNxw+oFX0+vsHh0eQ",
-	"hHjb7JPbxE9AY7dK0haDcV74fIqbk102K1C9QfexUUT6PTgYzOFzuX0eJSxLCroQWF4YqCttXjUXwGOG",
-	"bBOu6z0/C+8tly4eVdi/tFPB2UNe6M8i1TvmlhU51PNC+/NheWSswqM1AwZyLDObNdCYSpZLGAYn8ZZp",
-	"JfT6kkrfoBzsqNn7qrf53jueiZfxPK4kFLq6TyI8iAsla8/jlGfiMqG3FFdVCyj6nKtU5G8yI4KfIc62",
-	"u59pu6pPM0WWj66y0oXRA03QO9a4vOgsovMFvQSVItCmDHF8/1RIo6OIjQmmdS+1D+bpA+9UIoyahZQs",
-	"61gQ1gTbhTOdgWe0bnea2zB1kl7jLeIbmWAiDLxrCCJk2IITZSQY11cUOdpVuzhqipaameXR2Ia1Kw/c",
-	"kOQcoj/fLfW6gaUTNY3lJobG+NHlyLzC5+fqnkgFW/HY7KldmPjJ1ikrOCdGI6rQwR8wkgDcxBUzOeGL",
-	"TC3ASOYsE4lYzJS8VYFKr5BIBunOduAly4SePIZz6MA8+Xi/2+0eVBMXjzkkbR0etp+YY/Ro0hv1+UH0",
-	"RBx3zb0LeN1+p9vp9fY73Uf9g40FLzWfg2MPEzMHrVfqb3GS8EeHnS578Ode74S9jOXyC/vy5Ojy6GCP",
-	"vYhTMVFfHvUODjtdsKdrSdJ7ctHvDnqHg4Nu5+iw198vksRmtzXR5PGg2x/0DDUPDnu9Ak3GPd5tdx+P",
-	"+u3H4163fSwOovZhn3fHj6P9yRHYkkSTbm8QjZ4MDgaDRwdPNhOl+r0CUZ4JfXW6WDzqd3rsQfzmfA8N",
-	"5fN4Kt8vGlJ7b28ub+XXw0LhGqf/C4hjpkLUlfbUExpVrIOiN2Zj+Y98dzh+enZ0drX4809P/3TcEfvd",
-	"zrifyNH8RTf6858SQ7jUzO4RGc2PtlEEH/G4bata/4j5S3g0fLvbIHI6xXK6ZeKUUaz+utSAarKU95A0",
-	"9StkKmk7p3/yZKU6I2bLXPh/NTvGrPjdjJjyq3cwYnA9nmJorAzlAb+S+VGjDBAfurhandESa3rNCUsF",
-	"hMzijEHi3y4q0ajJx3BBITo7lIoeUBxrPvMPcTard52bK4w3lgr9i3BjAYvv3yMO8Okfcw/W1JCWd97H",
-	"/xGC978ARpsDneqdWFbhjIjPl7VZhZi6nAq8uiGRxGUSIoJah51l2mWsuGSKAYXPGZ/y3YLo46bUCpgg",
-	"g5HWi0dvJsCSSr3icn2K+k9dcmv8JZtR5tGGlLxMqUtjGF5y+6Y6q9Fe7LAPHMDlAGYOqw2/QKT5/lNY",
-	"fUdIZSD1JCpPxSMUqpy6wayGc0/TLRuIlN9S9FQT5CM4AHX1lQz8WVBVoO+dUAVj280oH2kznew9hkzv",
-	"z57OeHYr/87mgtNbSSfvkPsUtLI0nk4hyy13G7Utjq0/2G0Bb3ccytciku2Cp4RJhei5Wx+ztALwFCTs",
-	"lSBx8/nq5WgeZ6W5kvazGwrVJqCpHVFe6bFXIuPm7QjX4xCCCBeoAZQVPt7WmVg04rYaMrXzQRKoUW/z",
-	"/TngU35/FZD2ju/YjGcL7xAy2m7UWIazmRJ4z9Y0vyUU0wYkJn/1Pj578/r5JwRYKvHiT4//hxv/LbkR",
-	"//muBsDrH4xPd0q2ut1pgRP1S2tbnmdxa/X/uuZ82QZNYNPREny9JXJYzVwgn2brdKjr2lPSC+I1jNdB",
-	"laO2/16a7wuZxWNeCe+9Vi7/uKynLUvPldW0PL9GChHZKlOXRb2Lw2O/SaGHbJrSaCqqWHnAcOBLvVws",
-	"VJqJ6JWIYn4BD/kUeJvwWFZQOB0N3OOXkCiE2bKNmUauctBop1iwdrf8okkhfH2YU8SbmPeJerLUzgGo",
-	"A3bmBtyODxjTosrK+iL4SqZC/ubG8ujvxFjNBfJMGX6jgp9Rl6K3Kd5QzSPeATHKpef9xJM44k1ZD6ds",
-	"HmsN+T6wMFUW+uyeb8h3gKSJUSr4lWacpcvE5SyNlcxSPs7qy1wMK8WIpe5VsuAwdike6jbV6+UU2JAn",
-	"UZ2mId4Hwa/eumBPBTp5ruQmc3ol+NWld71ANr+KTXC9NgbUdEml7FVqFaPaHsHc+3ehWa+JZmbi/tQq",
-	"9CrODYIFWCGGXUggL7AKiWMmnu92jQGdYtYk2MXswbsXT9lxr9cNjFEFF3qHncNO72gP6IPbw2yWxSIx",
-	"8jJW8tFfNXjZHGNZ23g8E3M4yOb8y0shp9mMytdoVjpL7b5/fsGn9cOmHB7D2yuq1tEztZIBpiRQTZfh",
-	"IZXWDf9J50lnvzT4YWt/2Go1jPDowJyfWSYgFvS/h62P//G79n9/+sOw9ftWeehB60t7qtrmx7a+ihdt",
-	"BUPnSdtxCgKyFct234lFwtcoE4ozfpsKgHw3mpGhIlvNBLWcoLISGwbEREEmeJrEecGtrXimfLewVB0Y",
-	"FuhQXiYLO6hUIri81eRexvKqOptwuOx298fLNIF/iBOWiuTbYUuKL9mwFeJyPek/ebIX5H6sBZ+KDjsd",
-	"AR2gVI2yZMjB5S0jvN0GUv8IOTjfHnbNz/2j8TLVKv326uf+8rT706w3/376U9RbH8y7y8er7//SffK/",
-	"JnWDauKKfvfgyV1W/6XCzVLP5AuezRyHg76Jyl5xvrcKGd9xQ7rEruqAP0BiMBw0PElEyozSGGH6PhN8",
-	"PGMLlcTj9YCFaVjMdUnEJAuAuSGjyxzmNus/zELy4+ihfBClfJK1Y5FN2rMsW/BF3E55JmCJ2yTw9jpD",
-	"WdrWmFx0kn7bPcm+7bW2n/JtltKR5i1Ms45APPMJgRlIOmDhzx49zJxXbs5syynXT/jnb3vd7snq2/6v",
-	"NWWRpevTCZXuFmd7ThPIFKQy+X5pH9sBMr70cjwWJbbu+UOeqHQOBk4ss32w7fiXeL6ctwZPjqDmaR5L",
-	"/Lvn5mMGi3lp20+oxqG38ejJEMbw/NmP32hy67oOGcU1+VxkOyHNYD+anz/V7bMPHz6cetZH/UDGM7PR",
-	"5FSgxDx6fOgdcOXD7TtAjWWp4Mn822GLlPhhK0CAgW+HxYpWEHm7S4rroJXE8srvgVadwylVUADsyOn3",
-	"7fdnZshO97CtyMzzua3znYpgb+W+4Nbv7eHXMcrv7x65S3lHs/ItUNLr9TSruQ4Ita6soDjyd4JHdvHd",
-	"k5WxT0XmJdGA+Y1l2bq2M8PGMTQxJP5OY/lGe0BXxbEgc24Yjh8K3jgSXR3Ey1hn4LHxyKGrY0hinfk4",
-	"8DsMIYfbbVgZvIHFWfXziCZ7DyvydMYzD9ttA1Nzs0czNk5iIWtGpIWMnMipsnjcyLnbMH9ppOgQ3jDW",
-	"XJaxxzcM9afHv/Jgm3isDD+L4DKbiWy4znM67sB0z2UkIsp9rQ7suYz8UBsFpqvjENK9ozwGeqZ+EF03",
-	"DGi88mbSxPpvFTUcww4tN+0/6iWz6yaAmuyaZcIgfB5+tGhYNcOBN1QYyfpdfm/BgvCz+HMh2bN0h2f+",
-	"Fit6G4SVZb56Qt2FYV7zuYh8hNDiCF5DzZHn/woYz3vxxeOao2SR14dUBpTnbDQNR6yaeOY842l28+kx",
-	"LsEd70QUsWoWmlHEuF2Qps/ncnKXb5fyf4vf/15A+zGH8w9rgSer0/JuJI//hd3GKHR2o8ZBYubXVDy6",
-	"+ZC+ZHnLqRpp46zzu4kctCAq43BNn4LaMePeNzZyp3SZzDEoSWokJNYs1RKvDH9QHnABnaDhTCuOo1lq",
-	"Qx1R5pDCAygeMUcyIKFjU5daeXCvg8SEq/qN4RaZGlk6NLSGg46yt/LDriTgy0VM5bEVr+Pw9NJI1BnP",
-	"6hbUXPRIuI1SkMJDrifxDtvVG1OdalU/qs06VnFQoGTtMKzP6spHBy8Py1yGcVyJdd0QzHV6urJPF/Hl",
-	"lVhv/P55phaLpqUyFz2S1FkpanGXRcEnmzcbWUublKSyofTd+uzZzkpSnrDfIIRwTrVC6MLmr96aChgt",
-	"i5o+jt0oNn5+6UXy7jACG2pr/H6jbrh0Ab/bqzv1X3Ukb/zmVGS7fPC6fH/OO2fP6h033uH9jWYxOL4A",
-	"V84cZjnQRonLNvljfp+KSWvQ+t2jvBX9I7yqH50983pKNQ7p7ZmRCDgcdirXDNMJ9UIkSSyn0EOEvX9/",
-	"9gzrbNHPK5WMxzwBOCPCQgBwhqYJ5QLkjpN5Cm78TU7oBZ8KNhLTWOoOAyBsTP8z18KXsbwKGXpP7XlG",
-	"D0xUKk4w6K7YSLA5jwRbLjpl6D+aEsYTmvyrvf4T8E26vwsxpI+n7b/w9t+67ePL9qc/3FsYqVbwv4I4",
-	"XpwxzScQJDIGPUWO0BELedODUqQIMGmxyAuE5mQixljf2mlAshzKHMoyYFE8mYhUSERTFp9FuqaXdNi5",
-	"EOzjO5GlsdCfHqTLROhHKf5JPvwi0iVRvIxsuckt2Uz6/2j/951JPnllQXZvELBMyWTN4gnQMHx+waeh",
-	"xQVF5tMiwP22irVg4UGvH3ZY+DBEuPV1h0FREJ9C4b/23vyNtu7oYCi1wkgRB8UxFZhJsEjVlzWbw/or",
-	"MwT2IPzwCGKdYcDCYWu/Pf1bvBi2wj0IJvKCEcTnYtNaTNqvCGt3u+37XGZxtr7gU4JnnbxWUjSQ0cyZ",
-	"iGVjYGu1BMCRARIzh2umAtmgGAuNNQv3uweh6/fPMT2iGg8eyt5+p9fp722erBnt3Wb8kms0qZoEcRwV",
-	"MABATXHzDihbfcznYsAojlpqbQrRywFeksv5SKT4UxjkAtD2AMBkfAaONMxmYKP1UIb0uG0si8932Ckb",
-	"pWqlAYIihFmcq2U6FiFIExjZyMgLLZKJOUTMZHwsTZhYbO3ooYw1i6dSpSIa+JpyNhOSYUYPjNjsGkjz",
-	"DBiYioyzMBVaZCFbzZQGms3Ig4IzZt0N62iWoA2jb4Nqd5v4p7d8Z/K/4CioXUUQnlyzsPAxswQqBTQi",
-	"PhZzwyeGJkVSAsEIY8oJaZwDygE6trB3ntkIgOYE1FTS362loypxY49uM2sSiR7xSgSAOH9tSBjySxS4",
-	"28RcM45nrEUNMvy0IEylRMkp3QWcRPkLdsF77FX8nW1vPUBxyl2uFB3n6HMcSpcuwOaCS8pqiTGAbvdV",
-	"KUZ82G0gGczLJ1YkABIcH2kOS/bvMShJhn6TwCBTfpMi6Vn7d9S7yKhvGgv5BH5dLdLzlt9xNmjgNE3G",
-	"nbC/4lxyW+qOUzGWS9NE8n4Uv+JMrJV0p3lcm6e9NtGnZ/+1VJj17CpovxaSzCgD7g+QbAaADbClrZX+",
-	"s3287tP23kf2M9dBEXTopud8mCMz9u1m+haHjNOtiepT9gzIwc0IR4GFk4byyOWC1L+8P48RtVxf5U7s",
-	"AZ2xAFPDhzKL5wIaCnNCv4BXwt8RX6OU9BIJC+k/dXOke3PKtPzMmHaeGrPVw3S7zTRpu1STjU/nSSnX",
-	"edT6tcog1oGruhsz5V2WbuSnZ/bW66CxNclNb6nvlHId1GAW3vSqMk7idVDCH7jpBQWkg/ti9SKOpEs+",
-	"PT1DvrX+8BSAYrfKY0SEf69zi8+7u7PQdzz6nmdixde7M8881mMlJ/F0mW7FQa8K919DCERuveCnZ6+9",
-	"tfb7Tt385Ft7672JNAieLYu9ZCM0BbA6F1cZxisiryGNbzxw6bmN721dvXqCHda1qbvFjVu7ti2JkRWV",
-	"Dg5bvipvonEd1ECR3/SWCur5va293bljtUyw6/5IsAVPtTm+eLm7h9eig3Z+fgnQ4MD0qencQfkjpU7G",
-	"Oyxpc9/fm2jY1FG5dATMveZM28p/19DpOqipALnpRZWak3tbXIfQCUJXZ0pFkMZbqD85YSEWUIRM87Vm",
-	"K8D0Y2/Qw+SbL2wkjCGoMYkdlVRj8bmbC4JkKG9uH401h4YzfBjcHdiiCi57E9XL8Lv3S/RYIxBuikoh",
-	"GMi4C5r7ev9j7IZf51C5mRXYqb4yZwr4ufP7ZyJZAOGKHTN3oJXff/Im6ngfu19taqvmnOW+hztMduI/",
-	"v3GqLwodCO9l6W9usBjY7mR5XAth6lmkzK0lHeLDhw/tcr71JkWinJ4N4yQV8SKeC7XMdtcUs/wFN2hq",
-	"9lO/1p6KI1ZEujdDuz/1q7EV5C6a2P0aWfdB0NO/s9ViOwgiyOvzvBftDmpu3h3xBmXUa0l4DwSsab+I",
-	"PvBETSkoSZTzI5lxBCKuviXiHbT8cfFN26jlT0v9CO/TbL5R0IMqZrNifw2JV9tA7A4Ezgov2oa+F8X2",
-	"XfciBJ3fF0txq8cLVN7IKVodhY5hO8zd671105zzT93LXF8rJiR4qcr9yMBUG2FdHkyy0nFlh4mWGpRs",
-	"4bI6LbYzuZfF3djGZe13jyGpE+IobLaIJYdrrLIjJSb2+ZuI8MI1O7lX2aGXY5AZcooeX+dmgWYwdpav",
-	"VBRP4rqK5A9+OL4Shy8JG1vGvUnAwD3XDU1dflN/7b+TexUWuqZRzL+ehYy9bgyzB5QgLMXK5eek1g8R",
-	"sF7/ibkTKVPbpWQX4tT0/biRPNWP3/8ZZ4tZgVNsPhLkVEgW2vSe8MSxEaEeyalAJcvvKvsOHbt3VQLU",
-	"NgZ0XVPb66AAKnrjpstxS+/R29nYAvcB9oiQU5Hugcwt45r+CgpatY3HDgtT6YZxY1i0+NX7I64x9v1j",
-	"CkBa4s+oiJ1j7dR7yT/zOLmDosLjS/VZpEY0bXV2vMlvNsMeXS6LQ9j4+LPv/AFfB4UmITc97LUkAd4v",
-	"YYfevAEK8Kv3tk42phNnmkU84yOuhfPHFDwMpIMRvFVuwUm16rCLdE3OuoRn9xn2KcO2//3dDf8Q+kIF",
-	"df4fIvZaA6a8iwzbOa0jqIFh3nJjnfpYx3+33BDUNsxfOp5KzBPJlMIerJ1//vwOIjYFLn97Bvk7rO2/",
-	"wKohjKRK47/9tgqj0xSXVRzLjc+/r4GDvG9vnkO7LNnkVQXy11AW38tFqswYjCryNF+POx6P/wjx7qAE",
-	"/nfTGwpAg/9I0fLqqeusCDBqMWg+lLY6mjB3G2BLd1jZBvjPm3dPzQjulbDf+NioAXNFSEyjfU9zZWMV",
-	"GTvW68PfhHpY2mM5iOKmnUV3wUA/pEpOfbzKv2PsIfhXE5coEytCE2E1wAlZwPSEZKH7l5puVg7pCooj",
-	"qv7SN1JQLY+aENYVe87HM/Q12+qVuZiPREolC3AX2Lea8IwWqWHRLLa5GZHYkphPza1AziTj9UniWDUR",
-	"i7GwdRYdLGhwAJiHh/tH5ZK6Sq3IvAni48NsjYUq9rij9E4jthZCLRJR+t4hlVBs8bUz4EeeJG8mANJ6",
-	"U575p63LL3z0ojqqrWYqKUISQXp8JprNbzsQwywW0gRy9r6c4WO9bj5VnqYcVC3Msq8bwlUsoWQMwWSQ",
-	"yQD6jSDmltImVtZAzVmA4upqKTx+4sK7cizw2lch2FrdINOldAUqm4s0K2/NUdp+rSW2J1gzbStEfff+",
-	"9eX5xem7i+fPWkHr4vmfLy5fPT8/P/3+Of5c/vHpm9cXz19Xfn7+2jxOf51fnr8+fXv+wxtz29P35xdv",
-	"XrUC+NKLs9dn5z/Ap8yfz9+9e/OudgXyBmtbEer92TOe8dsQ69ov7/iIA8gHokZ/FWMwLnzmrqL9+N30",
-	"He5fWbi5o7KEO+MA1neST3ENg54i6qYbcbgDl9ZvI79tN1SjLrVIw4DpjE8miOaLERlj3IVud4WF/YuY",
-	"BJu2XmlVsApHAX64pWPTIr1bSi8FmkcYbuDJW281sIynhOH7bilPp0JmZ3KxzELvVAvthg0tNnGhkOqV",
-	"f8SZaRs1zEi3CHo9w09UFIrlJ0W+2CyOC9hwdKYiBAxli3SYazwN5bWWEWPNzKC3Ft5P4aW14rvfNQdX",
-	"WX5vkI04QEyApaBzupQBW83i8czDKmGpWAie3VGEblFLVtjh9lE7Be9ErPCUESNz/qU9WmcCDrKDJ4eP",
-	"jwynnRlLbJmKp6SzVHUDl96P7dy8km0LC8ZCvVyIVItIROGAcTZbzrlkmVJXTIHD2au4hzhV7sX00daY",
-	"5nE0lHmVgUi0oLaaLBxbhMlwAIUIYLTl/cgN23ZYGKU8lrGchgOsOaUmY+arGhFwfMBbmhiMyUI6QRoT",
-	"WGuIgcxRCJHCFlKBqj13y/UjpXKQoBS0KJZ8wF8640liL9kUw6DlpouyoiHZF8Iatm95McARtCwtoC6Q",
-	"8r+CVr5WtSfV6dmrBlYQmPZNcpGq1WLp49WwUE0mIUsER92YZQqZQfuCE7Cn1GTS8H2/u3FVV7e9zSKv",
-	"oRoYi8tUYr1kjp1TlFCu7fEN6h/ddl1s4bL5oYt4LnTG5wvzmLAZfRs/k4Ovwe3XQbFjz03Pv/DaCeUP",
-	"u8Fup2d4w/4UVBcc2trCru/gJ1JN7ZDv9yuGg+DlRTvH7st5nGUgLiY+0B4tZydXHm6SoEEBeu2WSmtj",
-	"fXfuprAZSyBqUsOh2h4W1o7MTxIfJ9Ci5y9lFic1EHPb20TYdnvzhF7BTdd5R4ttGfUc778utKe9Mxlt",
-	"cMtmfGGOE7b2vvPL7dHyjS4ul/c1S3zq3IB1bQXtyHvtrVbDNRzfqOq7poUVTdGvQae1CpwUs4ttP1OQ",
-	"VrVKZUng7HjY7+TtKKoZ14XGnE0HDferQkpg9KXOF2XqwZD8j9QqRFuuYgkl8wYPEpf56eig582Qo9g8",
-	"M48lz5D4c75YOCBM8P7U0+6ZuYifDlqRkqLxRiWFvc865BvODrhq7wXElqZb35mL9k7Aemm6E6q48c5r",
-	"xyPr1wSnAG7loKWk2GI7F161+VaPOjfd6k3lxrc6Ut50p09KaMNWAVWtYh2qubCWg+MYHzO2pLaUIA3v",
-	"LBO9rxk5t6biPpYpkLyemrTdh5zCVPs1C2UEknWVqowkMBDghHErfONE+G5IiblDIIU2K6PYa4bQuixd",
-	"S813vtEILlMjOoKWaFgnM3q8FpCaG6dMpQD383y+yNZ4ZEB23pjPhV+Hs5Wt+hogkRz3FF2Ndbaqw92t",
-	"dxQjwlKm2NSoxIjQYwbjo+EcHfhoOD3X4soDxelWQHHK8rWCfygsfrCHDIxLt/kkOncaSB1aYH4YYcea",
-	"AQtRnhr7LiA9aSQg+zE1OqI8YaHVmyJ3h1PG8lPshIUoIcNgKD3LMrCYesXTT0nzhGfkBk1GbsGUZXWW",
-	"bDCUGEI2yq1nzEBz9IJt6eYKFiDNKpftRRPxJquuAXb2VNpCvMDNljBoLVxY9cDf0Sr6sohToe/fcjBj",
-	"hdwMH+IMxQqC0dk6kVuZCsDJS33fBpUdsIsOm+8EUFc9IkUL4F48tdRIRuIXOwkbdNgolmHJ4fyF81hM",
-	"4i9VBviBCmeu4ByYxlLDYFIxVlMZa4HQcSXXVq/k2TosQDjqq8sCgObXXv+6CugIIgUgkX89AtMHPPsq",
-	"EVoTMTu+d3ij3qAoARTqVG+6+xzvooTReHxPhza9zDkffXMSWvJSyVmmzCleZ014wyEGclzhnNI0xZtt",
-	"iZy36gtQnAzRbKIAO12wJJbOtA9QHDsTC/opslgXjisdy2ki2ua5Ev9VI5A+hOj/Hg6/dLvt4fBL78Vw",
-	"+OXxC/PP4xefHporuuFi81O1vHsK8e2GrgVg1jpMdm7R1yCuMDMbTpm9b4g0tx2iDo7zDlGHnd5ejR4I",
-	"X8yzBMpdvaA3M0AbnlICF/gLB4waTBFypPcWBx/5ZsF/XgL4LLq8dWm/H3SPbw7gWPkey+aeY+jgILBn",
-	"lx8A0rusqBRh+/Z7h/tH3Ruw+4DrCxD2NxkEdTUK9UHH02TF15qFIyBmIQ6EP90c/SksYOFrBeKVJ1G7",
-	"/3C3157nJAlgh2E4SwtRn6ew20E+9vqnbCfVXIeUOpltxJlTmwBP1vxC0gpVOCfAJyoliDyapcbuhPnv",
-	"9Jy+laPGr0erNzSkgnDDmEuocMZGOnGTQYGNcm6An4WbbqGQbH9U1Ul/26WHBL2b8c2iPjcH61bOmnc8",
-	"8xFkcdkI17a3eWv3ttjWCNxsM7ZujIvCuta7A4sJSIEL9UIIQQG4bc1GwccKaYqbwC/80m43ca9LsJ9M",
-	"0+tvd5R1n5j/fGf+89T85/m2J5UUqxvzK51FKlaF7MqCU61MhNKr65inGI29VRw7z0UATcFrGuIixmeZ",
-	"DQ97ON5WNbItaGGFjYZki5Qw1D9AMGMy97hkYRxBsNyCpw9lAT2d+eDp9pUQpLgSYqFtXy0ASwfo4Kd+",
-	"ayTi2LAucN6YUPHBNpc1tmTgAvkDozeBCgV5pQy8A+bqgqeZZkkMJTtKg64Vwo9hpynDohDmVivpBSic",
-	"wxf7KGR6mxHmfVQQODo0Iw1zJP+UgJUNp4T2qovx35D1FEcgcq+v6zit1AhrNxmBumueA0cKW4eFX69D",
-	"xvWVdgDsefTRi0lly1RWxcftojKpsF6BAqxxw3jJD2aHbHhjmUrymttohs0za3CdNxETlPzdCHkKRbzk",
-	"Wuiw0CwrpZ3wzAvk2fP6G53rLbhBPedarCHZUp6Y7Trna8hMAZcQy9QUKbCKs9lQhrmREwZsJMYc9Wye",
-	"OQPJdkwAccATw3gEpypVhhXB/toRP5bNubJwtPZTfk+dOCy+uugQ2dq5gRbD/v7+8Z71S7LJMlumJOok",
-	"e3/x1E9yWAueMvD0nTApIBuCRF+sAUmCqSXhbrvDKuKZaGfxvGR47RcN/363cFo96Hf7H4/ax59+6Xc/",
-	"7rePPw2H0S/9jz3819f+9S/216/713vtB1249EvvY7fd/5T//bHXhyf3P3Z7n/YuHpj/wTd12/uf9gYf",
-	"u+1D84P7x4PhsGNe2guOr/f++OAvv3z8Q/tT42N7d2gusYvn5bdzMTR6DXAHTEVmTtLJMoUdAz4/OPtQ",
-	"cyZHwpVYa+pmgfqt44nlMi4pL6W0PvOnr7x028e8Pfn09cl12/37YIt/1/qLds2EJE8HUfZTo7QrntQ7",
-	"ibsNIdKGI/7CKBAQA1qzhMvpEoAOrCPWPJaqxFM9yMhBMHA+gg0PbhWsVOmwn8xHxzwxVzXkcM/ZRIhI",
-	"B+z9H7rdJ4fBUL7/Q7/bfwLPwj+PjaBUcwF3dE/x1BN6zBeGgX5eCjlGnSYT6TyWPMG8qFTM1WcRnWDz",
-	"GM/NHRsmWmRstM6EGcFQmn+VBIw5+YvM9KS7rVcHVeGyAvzkwPznqN7Xs80jt/1CjbZdiUM353gi12G9",
-	"8F2YrinbqXDvTda9ecUz7wFI8chullv45AXcWklQhF+Lg24mxHst0ruQwTYPY2cVVb9Gk6iSayub/bVY",
-	"ObN9J5PqDlZ8pc1uMy29JoNbRnDx/uugrP1ciYY2KnB4WFW46HB0gEzsRyEW5JPkTItxKiqp4Y8LO978",
-	"uSmQcHRwffOmM2Ou0ubTRg01L6HPA1+eq13PjGkE/g3osAWkbuwifFpwZ3HXOxgznP0Mc565E1oLAR/A",
-	"9FP3AnNf0bFFOJkBkyrFyJbLcwV/mcyrk5VkIzHjycQq3Pa1dWZoFOtFwteX2yg4z/Beq+GIL5hc2qiG",
-	"eFlYcWR1VhfR4JqFf26/ke3vYLDtN5OwUFy1fdu2ht5hv1IsJrdZqhGXQrDFp0/drvVyWLapAPNa0qLn",
-	"KllT/lGerSWhDxVfLISMWEjnEHTiKbTruoWqcnoPNWg71PNgatSNvnVyo286cH2mvYlLDfl8B/oMgPfA",
-	"04SlCv9i0aw836lCmRCWZMAiJUWI0inPc7VpCagzhqQAg6G/cr6hLO8jBqupmY7lWOReOkhAC9hfVSzR",
-	"R/GbJkDxYorzHVKwvRLLjZ6evDhllw2hpKhN8bhDtintnkpaz9w1di/SxX6sbps9t4rUJgd5EQ4V3BiJ",
-	"Mjw15pgCl1daf2zxiP8n/d0Zq7n5qttUVisq1N0cFK3Shtae//G73/9/w2W32z/65uEfHn37x/99+fWX",
-	"6/9uf3owHHb+ePNte1+7wdH+9X8+yG/95P27/clc7117V/f+OBx29v6w/f21W9VrW1jdqw9D8AoLuIdl",
-	"fAoFGpFajhLBfl6qTOiAabHgmHQ0WkN6Pdc1jRfZk86Tzv5euaipe7DpBH4wHD785SMbDrPg08MHHx7t",
-	"/XHY+vgfv2v/96eHw9YDuPDpYdB0w95De+VuPho/J7NRnlH+F0i0Uu3ziSe8QPMjTAKUZH9fAbVTtnUk",
-	"stpNCe7uGWgJIrpjxfc9Z3TvJBspM25bbaEi7yhvnMi1MYHcsBk1+H+q5vOGAM7aeWg95cJYb0bPh879",
-	"5KFfcG02pGvzikVnvLEGYYMfpf8v4EcJWi9ikUQNhQpG/YJGnWhfWRg0oGUBsqVmq+ZIiVW+giJtClEA",
-	"e2YUHU4h74oaWK/B+zURKzLowHQMPRjGsJAAXNaiqS1O1aypYii4bODDmlzgbQRBTkQrCeqSc/zW3Lal",
-	"DybcIilCErAhuoULyRicFoK4fKSitb8hbddO6vRap7YkzR1KEyBPwHT8N4AptAnONsEMSIk5wGslo8J6",
-	"ZEpd6plKszDAPxIlpyGqqWqZXarJZcrlVIQlv+SuKdK3OJ7cD1Xm+NP5m9eMrlNm2HG3t8diSXFGQ+AT",
-	"ony5QxP8iJRGiEcJvW6pMa9OuJ7hZG/upusLSztcYrlaSVjks4ZUEbMj4VAdpeoKfXBOqV0i6I5o5XA4",
-	"udfb+5HWyQPNQVHuo6AGLX+B/b6XCBloOIH+CRxi1FnsbFXLoAUtvwk9hUGM15YYQ6K6WmA6uZmxLc48",
-	"YSEydRj4QeRU8PFMYE4B7AeM5Gk2toG5PCdcLVpBC19SO9wfBE+yhqbdqdDUtoGzRapGNQJSN2Tk2/w3",
-	"dVXIfVNXN5+29Mo6xqlrjHqKDU9jCeTI252ape+ws0izOY+E0V3z3hMgktXEgSY/JoX28Ki/VzYnur3j",
-	"42h/fNTuTfq8/Xi8L9rHo6Ne+1B0J/v88bgX9fsFG+PvG/e6Dlov1fRMvlDp/JaecQ9nygroN6fLbMb6",
-	"nW6OwQR0rfqBICmk1qNnO0YhkxIiRI1Yuec8JhoR+pH/YUY1TbnMLpt1VUPdbzSorB32iq9t9waIuXsb",
-	"qcatn3/knzLvDCKu263TiU0JLjSPEuM4Evo3WMOlFmkzjFOT1+IEnBUwjdUszgTTC6MJ8VQtMRUbHfVs",
-	"DoPtbHZS3Df5SyLYzfCG+BFImt3CcJ6w2RBd+xch7z/lltwloNgIFWVsMA8syrNUy5hrJQMMQoVbukgx",
-	"rojWzjZJkh2Wg1CdgO8GACwglSHaKWKxY4r8tjndsb7k8Y1YK1g125Rtnlf+XY7W9+B8somNlrB5jWIs",
-	"c7ObgqF5nZqSmAhSxFlAO/JWyfi/DrZE3sC0czPYguU2u0CBZdsbs+WLjFubx4qruQFQ4V5mbtMdS5Ff",
-	"C7nEp1hbqHLm8sPTWDFykoP9YJK8XutMzLGzEJZob7uu5j7Ip46TOFvDFuOTiaGY0YxuJQ5+jGU1OR3e",
-	"cuOC/Ejf2tB2xRIqgNRqoNIDLtdQ/aEmSB6C37chdyRxnOq9gAjmkK0ioa+8Olqr7LkKmqAFnwBfZCto",
-	"IX1rVUCah/U5NghCXp0I9JK6skgDeaPuctjX+TA3OpRKLs/dJeS9IvH4IivWDKQVZpPzjCA2Nubb4F1G",
-	"E1xEt59MiRW9mbkBFMhU+Ewtz9p88RrMIXPpG+vaQTeYbdpRNnTVQkgeP5ousrbSut3rd0fmc9unU9yD",
-	"muQypuoq1UpNEWOJpRYDxlmijMm/4Cl6KzI2VzpjRweFMgyb7mADW8TE2uw+SmdBlyWGpzmL1JzHcijx",
-	"lYngOmPZSrGEj0SiA9AnsVNG2CEHU9hhH2rVTyhagAxIzKSU8VhFaO+x1y9+fJr78jEVeyjz+hCeCjae",
-	"ifGVhVK833CnTWR3Szkcdj6exZ8+vpafPv70+dPHU/7p48vkE/z2LPrUoOD+68RM/Ry8CiM+YZmC3mJl",
-	"1mJS3T4F13DhUmaINwGKkbnBCBCeogpFnDKUxCpPA6aVQ6VyPS3RroFyYc6uxHqkeIovUtqwEEsEGD7M",
-	"zsxD7hRcrwEHZAnNRiFZFzqADchXCW3/53MljQqnoTx7KHNkdjzeZirNGLEBQVwKqpjL04KhXSHXLOSj",
-	"cSQm01long5/Xok0Wy/jsnu93vIpy6En9y+HClArtcLIZVCh7xweqLFkP29xTJYhoyABrQa1BUeF9WpN",
-	"gEC2hpJ1ye0fQrpM6E67ueAUjMHW6tithCekn907+Auhu3xuyrOyMPG1RE5TRYGN44PDx3v3hJ2eNXgX",
-	"Ymijt2aE41+IcLPXUAqDfG32E0aTnNmjKbZcDoNX696hKcSmsJoNUFZik1uhBHmR0BKcbQ2YLX6pMRGT",
-	"rlsFwsvEhMh0oqZlK/mgvDFvE/h/a1iVRGCWLoXF2KNOVZYuXipA3lGsxtBtCE1cFIGeqDmwYaTNhceH",
-	"x8ce4x90u3WVxy4NvjkNoY67bkxb3TI3MrQ9KPSj0Jlhlakt07idiolIjUy+7afrcyNs9r7DHXSYeo7D",
-	"Nmz++jCgIRpNB9dplAgWg9dwEuOqe7i6Xon6PaDsGh2R/4aAu6CpXYICiCs1iqMI/t3UoS6ob85TwO6t",
-	"azqS/+o/fyXW3hUXJG6V240EdT2+A7/5tWGnxLCaiC5p9SE1MJup6LIYdy11kg68hsp13XuDmta0QW1H",
-	"1qDYBiyotr607T4uozjN1q1iu8YCPFa5pV+xN2ldV7maDo7VvitBUweeukZJ5bZHdRb/22Vmawx288j/",
-	"oFbF/GWsMfDKANgH0iFsRApbDApem+a2c4VAXYnx22VWcmnsWv2DJvZ9ujRu5zUoVwLjz3XC8Z17b7O7",
-	"l1wZM5GQy9p1G1gA/GdDkgJB2exMQ787bpWUd0DVKVPnRmibwuMVUn0vMk06C0AqGU0G8ugAbSnA8hzC",
-	"MzohQDPKCNJpdlluIPHrR0E90NHGVFRU6Dvsqdl5xQINTEBFsw3QJgCCVQPiYF60BCSA3Pr7QD3fIfES",
-	"IWS3zrukb9UufwP+g7FsHbYRaIyR6tgCvxgQQkiqnbAQnKqU7AWHWAhGMAjDug4e1gcL513d9jqvj2Xb",
-	"YdkqMhwWVINMeMoIaSAvFyLMgUStEMAkxJNID1LBoxDqSzR5cHVgAwQa5uFZhDoYSvfkKo0zETK1EBJv",
-	"xB7g3mt4FOniu8xZakEhdMBCHofEVwEBFtOrQCPS7PRsKPOPI9G1Ha65EcvFs0JplF0OuCPIeRVoQKsS",
-	"sEQpYxFhjpqDdAqVvMTKtZDxcZaDbtS8vpgf5RPUnfREJetlh+G3gpb7SPOS623XfGtrDjmpmN0JIsgC",
-	"v5aMOqNWxD8vBV02VhS01Abp1zC6kZhyiRTnxqZrxwg9N1UCiwLXVuBDw72MYNj0PSKEAVRQ80mXw/RY",
-	"aDxb2ObDwqE/S1/pBpitXwNQFBseaA8qEhy9QC2vI/xtYryLpqq+bKXSKxehQ2wjmHOiplNwFgbOv9bv",
-	"7ne6nV5vv9N91D9wqURGjq5rbPZqmu2vA2eaMw9biZTqucQXFEKR27dwQJGrMQ1ycBKeBQ6MBLi2Y/Nx",
-	"LlEoN6NL1tILvV+Rq+AdLwHOp9/teh7cjcTr1/h46sLFhXhOgbgFxixMBngh3x11x995PJXvF/9OhfDl",
-	"tJJkTaPtsFO2EknSRtuT/O7mscCd8CrNjxLcp4CpiwrfQXefle3EagOvT3WFRrm9PvhYVg92yqPxEO0b",
-	"1UA4gkMyykA2Yi9+o92M1JLC8XXlvpIa+P2GZUkIu40jpGDr7TXN2wFj/QZNR26v+WJLhJ0rjvysE9vP",
-	"Y5N6fA4EbzCOTuncBDRM6SU15PHhTQhU93QkSOUghoiBx1wacaugzMyGWDoOcbVGCtyAR9vr9g9udKgu",
-	"04YYOo7qG+0Cz043RfJB5nnAUpHwLP4sLMQbOpS29bvWFUrewCLkjzPjLpwhdXyAwCubsCe+0QwOEYs7",
-	"jPVLsZ+SVREX862KC19R3OWfAT6WeK6U3lSLvhHn3SjMBsrtl9VMEegrxPDnWiSfBdkd20PM3hGO51aw",
-	"9TYF5d5VPYI5tCl+Kw6bSESQJIEw9TOO7TuCPNjjdf7D9ehs330KieF3nrotLFE5q+ceyUGhJujnYMxk",
-	"SM9BHZg0YEoVqxLM6bn3cpy5DWB4Nef5pkzHKjCT32CK5EA+vubspSq/NQurZ8Ud8G8IhMa2wkHrdf8l",
-	"CngLG7epwYsVDfmZ5ArLFnAYLoSMUClPhVbJZ4zOYeDmU+NXL+qDtlXYlk0Mlvp/Yc3pMkWBFsUpgSSY",
-	"AyeNIQDBnlc5ZShrWaXEA43IMP2/PzIMEvRDnM1eeQ1+t5WhoKRUYcU29wpOeOYdMjpgKonMD9A+58Ql",
-	"A/a6Xcrrsz+wV/F3Pj7RVg65hk7vleSK+ixPvR3UmD0BbXZRsUYCyGyPmwpJ3l88DZiFfCVHqvjCx5lR",
-	"Z+IvbGJ4FLQOFsXTGJVlP6Gw3+0ftXu9dr9/0T0e7HcH3W6n198/ODz6SyG5sAHztV/EaOsXMdqGw+jr",
-	"wfX9YbkSlOvR9V9q2fH92dMZz3ZqjA1mdbjUwrwhZBqaTgDsN7VumvHsGx2Uuz/euTH2LXuT/tM10M7S",
-	"eDq15ewEVt3Sy9E8zto5gFDJ5VG8HiK0iq6M/oSFORx2frcD4rbYtRvBuJ2pXh5T9dVbtnDfodE2dfSv",
-	"nkkTFkY8422y+m1huN81D8OYHebutb3LyNgxOou2TtUQ8tFCFI3KPrGUFgPccrvRVCmhCKI7GRpPUERA",
-	"STpshWkDfF3H1zu0U76/3L7fCLmmPoHtlp1JK/rw+7PGsrrQXQuLcPpNZUI3dq3nxYKsYicFM7kAdelV",
-	"jB2JXDbgDu3s5yLjEbH5RhQyO8lX9oEtewxsLcXenxmL4i1Py30VN8XaGr3SBRPLudODgjcBC6XMBuRa",
-	"x0ahzcK6WLO9uKWoIWB5R1lLp0+b+OrpbCmv6vXfScrnosha32j2/sxxCfkK2XM+njHzCde7eu6fg/nj",
-	"OVZnHaooccN2CiMJSaNB3cKxktTJ1RrczF1RK0GgGnZqRP8o4YfdUR5NSoAjt4EgjKMm9JWMLGyvtUe5",
-	"LvLmKCI9eHZ7n8X2LcxLkuEWzFMRKrf5bnoDwAupGIRouagWFG+ztJhjuU1oXCURJDOBdMkXyTCZVzi6",
-	"C2oaSIBqCIO6O7d1JhbmzeKL+TdegT9wo9EfAlI6Ie3HPoFsW/yrRbvHCL4RQu34yo7902VFlnSVLeMq",
-	"G2Whz0g1J0usGUD/FI7KeylbxzrVnd3kd0AiLfedw7HXU8kdk3XRJJKYRVJktZLwvgvvb+Zjcw76bAzj",
-	"2jYQV7rZowg4N+8Gy4++Xx8WoSbTVmd8rTFFjJCC57H0X967c4BmFw/7dSNN7oLQ71FE5hkK90CTmzv3",
-	"ecgy5lv2gRrpeZvD4jYo/lV61uv+Lu7vrFl1BbmEtsDXlRaCte/Vc+dVS+OlOeQn1hh0T2KDLgRosBrR",
-	"UGYOghL6l2P6nfkidsO7EpKgUKn9oZGU0Fv9byJVtb3MAMcMs3vrHBmYKQQ42lDWZsf3jWbw6M2dAm8u",
-	"V3PNsmMlbxoJtQ0PGIpZSIeT42QZieh+hrJI1XyRbUOQ+/mem8eWM6f20u6x+xhFGT+wQIK61amVw7oW",
-	"ITGXHrslLv09u25Wpwl1oeNlGmfrc/MunAj2kzVKRP7XC7smf/pwUfGmIVXyvEnYWuHbN+cX7JE5/B8l",
-	"ahpLzJbyfqWsxjBgUKACRkuYN6INmcauvehKkooZJZSCbkOJmc2QvNlhpzbVwxalqoWQLt90VcgUhPzK",
-	"gI2WGThS3UWbCRopCK4P5ZvUz7N9EOqry//3f/5vuFec3yJuX4m1ds4wKUSE9qphDvCXfqNZ+KUNeGQh",
-	"GwkdR+RqNMuCYgyWEg4DbObrlmqWZaCOKYndKYwhstE9QF4Wm1lg05cDC1gYR7kB7R4iEzsVAY2vlO3s",
-	"GulR75WhzKcJ8/JTpjvsXAj28TQvT4qV/PQAoAce8cKvezj72MyCMFpti7NWsSVHThG+iH+E4jJDUrMB",
-	"IKJz5x4dXiahZf2a1B2AvfB4HUO7THxZJCoVqR4wAdipa7VMy/gS5MZYapGC+77D0NdtlgSL2scpxiLX",
-	"Q4m5oUBvbB0Gvh3LNLpcjDDjn0UBxc7C19kmMth+jQJ/iVppRGjIUyfz1m+YZ2gzzc0fsc5SnqlUe9nm",
-	"lB+Ld6EjKr8Izia6hod+qXLCJV+9T5PWoOWJiYLKYn7uoyq5Td6Zty8p8/7RV5fhdv0IX9LGhQvz/kEk",
-	"O8A5YXYGBsuwgj3nT4slTOyJD+XdtAvMeX0NWMcTVTdYqtJDcB7sR1nssCPmIxENvAwgkGauoMJ6/Ujz",
-	"EnMKQ0qbAZLYpEKbMoQ1+vFcBEQpIwug1MrIud/9jr2IU21WUSy0+aXXKQhqHU/lchGyOb8qcF5QJ+St",
-	"N47uczulM5R9IxnIWYnjuKlbvN8mniKPwE1IsDFPks5Q7ndKi+7KUYhmwSamsLGUEAtVsK32UB50WPj9",
-	"84ZneNy2aZShq1jJNWeg6ncqimnXAqoy9MV80cZ0j4xfUSZtjWPTWAlqvJwb0UCI1xczqvSAmqyjA/Zj",
-	"/J3tHU2ddqVYDSUNFq64kpte/4m5H4u44AzVGbrjJrHhp5laARQBen6s0cwu7Js9h70OIMNHm1WcUwq9",
-	"tCG+IB8hhsKRK9d2frbVgSHJ+bMfMYL2vYLbLtYLcQ67xJ6jkaITi/Ld0BCI0Q8PHqkVpiWzVGRpLHTA",
-	"Fhiu90uIqDbANjGw/F48m8yPbfbw4SlbiFQr+fChbcq8jVoTNCouJ7XqDu0QW5bQsd+m7Z9/fHvNYymz",
-	"OAElJszzNkHfsldwjT4rRPwpfBCGD0kBJG8ePsTgNCaV0SCglq3UJcu9aZSqlYaUzxByzM/VMh2L0E7F",
-	"KWd3kNKpEGwey2VGytmpfwhjhRqOFLccRs0apYuhZkDNaKHPwft3L+mw9YcKRwBW94H0H0pXyJ539y1M",
-	"mY25hFYdZoegRqOhbTBKpOJpk+dIk4ab527BHB8+pDor3Xn4kJ3aUiqqKuVOY4XaKmCqMssi7FSxupaV",
-	"ym3N/GzG9lKLwVDWcm0Gwp+gwYsszBY8hmJuyrd0SforrlmidBYgPRzwBg1uymOZi5+EQ3LaG9uaKa+r",
-	"BS4aCSHN+KLA9csnJ4MtmfLLuR6EB90e8wrrw70OO1fQLL0Qozd3gCQdSuqwwEeQfLVIlSGk0EzPOOSK",
-	"0bsDRz6E6gKwsCssbBScZgmdWvx5sliCXg1ll0UZopZZWJnBCR0/eAATG4QsiXWm7VA9HTDWeRES8Y6x",
-	"ColxnJ7/AKsfIXy4x7TARYxTaL1Om7HDzkHBeICKZk0xKzxJJ3HZvyhVNpRG+9U5lJT4EmtMal6r5cAr",
-	"emDhQfcgDFw6EfSOh2qS3KOEmxSKhQCzmj1HDcAaV3hEErqZwhxg5FUHsRZbAw9NXUZm8hyqXmwsta6k",
-	"R3CjOoNDxmxM4jub6kB0tnIHSQ39G3OIeLNEvgbdYWcZ2mS8XLBqlsApVlQSkPcNp+pdSquQydoyAcwM",
-	"LYQEKkoGVkcqUsiz1chENENFM457BmqQZ+rTxSTxUo/4HLoIcLmGsmf8FHTjDKWS2HpNqqGEM8Mo0Yk9",
-	"0GcqiVDSWHYOHDqxdkFskOBeljv7QCmS/vA9ERNrLLRyFVOhXZZxZtaskEpvluiDLbao2K0B0cRoMXyc",
-	"bSr6HTR1jIRslkYTu9h5stRqE9tj51uaXjBB1Xw5nlm8osARywIYUV/7ocyLL2CbmQ0eYEcHqqhGDyul",
-	"2djHIVDQICPAG8Kc7RtHVuph5pPX+DPv5J3je5Q9Q8TWsXZ9QiA93XZALaxzgBSpru4by9jaPRTm7pGQ",
-	"8bnCzRqn+Z5HB4st0YOv4BDgqOiyClJNuNcZynOHRptV2ojaRQAkK7felhwzgPDK2IPw7fsL9ghqvh99",
-	"pYz260f2VeGeb9agMD0pdlS1UnqOd64IqI+q37WFd72xbysK0kh1QHlCRlCT/DrlayHdctsT9HlyYQhd",
-	"gae0vjmHM04aNhaKxXJq/t7akkIMgL8qo98oAEdL+FoXgxKF7Eh7jruJ28Q9+1HvA/rR12L9m9U1QzTF",
-	"gKId9p3KZqivYCZSG3RJgsd7EBrD6RH81aan9+yZBKluRgIOocbVpnqD+UfV8GG2XohwYIjyC1VR/sLM",
-	"Y+wXMNKNyPplKH9pt9vu/82tIRZnsl9YmJdymj8vnIjAt2GNYLp2eTTw+MMHSwmie++heUXe8NW+opqq",
-	"4rq3Go0Fx0DAf7+wMEcVMX/eEjfEvg46esJwbPdPOxohCSky7/RJGpU5qWwapn0PZSOaN3md98rvKuXI",
-	"wMNDCWqLeQHKEhLQJHPBikPBhvkAeQI1hjZPCDkiq1bMGn3fwr5OsBseGhJ2uEPpIT46zXisIiNv33JN",
-	"GCvEd5klLnUduJJqZfU8oZdmo5nDDfkQXzwycpHYhizKOCq7ykHtRLBREYO8oGWRRg+ylKXI3oCNlZRi",
-	"nKFKO5R29oIt+NL2Cgwhn3EQWuhbN0FIrI1xDV9ynbVhndpnzyhZNM6cx94jK0wmAF1Crm27HQgezoRR",
-	"qjOeJJjHzj7MFMg4mzBmuJcnZluv6Szpg7qJ+ghPtIJUGrMqDRasZ9Tgl81njWIKoOVFDp1C0Zk9A40A",
-	"IJ431t9nQPSmVlihBdx5jotrFCso1DEaR/+AzUB9zokrZHSSE5tYbTUzxzTsLcy/pbApwvCQ+RgnQo4F",
-	"GQEIMIViCR9BSdE7tA4Lisb5higoAAN24N3jmjxDXRHaRgh0oOi7P3A5NS9YLh4+zM0AQ2uPZgNyS+Q7",
-	"m/sdHbzCPdRAcYd02AWuGtTIjnmS5PbqRlGPYDK4oqlwTiLaT1NhqJqq5XQWsIWCt25xfuDuDO2h99Tz",
-	"lMG557L9CwmPAXNZmO1ljM6L79vvzzz7EeIMFiAnNTucjxKvIo32AWRRqwmGG9RKkhYAlQSgh8Z+X+gT",
-	"ciTnlAVB18HTiFJyf3HxCv8cMjdQuuVjI2gfLeNHnx8/GsPk/KuHMJ2j0hTpCf92mLD5nU/byzhEccwY",
-	"MzJGZ9Z3wr5lX1nJhxOSE+f3X0GpvA7Z9Unh0diw1Jp9y7heyzF7sMe+RR8ye8BXPM7YRGTj2YPw91+R",
-	"jNd2bI9+T7rJme8YDthXN5zrvb3OX7WSD/YKn4S8OnDqfwsgGM+wEMGs/YW99OAr44t4wIqftUQMvE8U",
-	"Xk3b41uGQ6fJlb4PLtpvGbHbg68sNoceTSVHchrQ24J8wMRdYoD55fDxoTRcpNJ4GjtgnIXZlvOlzqCS",
-	"Xrot6rBbCeCCHtMddiZzuQo9EK+EDG11i6dK+wbCCThohtL58pRE3sbPaCtfkAhGrl34Y7ClM+kym0GG",
-	"Chk6ebZ5BBhtm+pUwM8mp8WCF2MJg5wYgWKO1hlPkoFl2kUqFjwV50JGtk6NcpUGDJbDkBzqVDxcrWuP",
-	"Mb9Ca8UBa7h34P7V0Uk8Fg/avT12za73zADeWbFhOR89TlgrgLyBhaXaHD08WoOXA7QePHnN2R1nFnNI",
-	"q7nAA8DiEINqCmfDwAv1GT1vKF0KC8Wg6EB0oQBoHcxGIlsJ5x5Es9Pa127UZFBh8g/xpQ2SOkltdE3p",
-	"WmEMpbERYqGLwQLnPoXqTaQHnoLectPOUnIsIDpu9DrQkOiYThT2hkdHgzlqWKjzBX6wF3pnIb0XDNp0",
-	"KYcSBRx8eeDrhmjceKqDZ+fE1pFm6w2sO3kkmIjiTER2YplaLEjng1aPZjDA1zMup5otFx32FAaMR6OV",
-	"b0U/u1qEdAIwxDBGAWShsHB45mQMIXk2hGbCMK+hDN+9f335/N27N+/CXMOD4yh0QLZhUPBrq0nhxKep",
-	"ALI0Oc8KnXQ9PJ2KCp6XCNlImdXqKnUBpAva9HMsT+o4G2IoT4tZbGgMAAy0px1TVRMp9Bg8czn2J54n",
-	"mnQx5jKtsYlEoW6KXmmoFQZDGWKREblYXTWQU1RDJZ+BYQkRfBbmWLIhbExbGchmyzmXkLYHCucg1ydo",
-	"i3VYaCGC/UdRl7brTSq4Uf7AEzgg1sf9iHb9g70QFLHMCpvA3WRL2swtJK3NsND3RlXXONBVnCSuYqFQ",
-	"FpArhTZqgHtHFPRP6R62inWR6Iayldozy8FGDX/6/vzizauQlQwxcOiE3lM0j0LDbGqtwcdXNDHfSmCe",
-	"kZCLxC1sBNyITtHKNcMoVYuhXJHyv/Zs7MIjpH2R2BhgJrQ776Byx7Mr4PwrV/8Z6wzK4WM5fWsesMrr",
-	"UOZBWvgYugYLeh6JKzQlqVXDTK00G6kMS0A0hSSdTkGgk+XTyxq3AFmr7UlPJWU5Sd0BRy7QcoVJ7tTy",
-	"0aMG9sQza27sh/cXzOl7j77mHXSuH00InheZ4EWcGJM2UyrJXdZ5wZvUWboco2uSHFWUj1Eo0QVbAeWe",
-	"+YOMdmhNAPp6WbblDQsCFvIFtiqOlbTY7H8wGmm455SRr/g/jA0hLWXYGrBhKwdyr8BBD1uB90ScJfTI",
-	"T+5GVnMjukDMnQf9vvc7SjN8wwW1jC62HnCQg0pmKR9nncJ7oTkJPL15oDkSPN69TV/dwguwcYJ5+ONX",
-	"NrR9polaRIagMCDbvRl/B7+6udDvdtn1J3zxtVmEZ5B7ZXQKEvIQAy/BzZ+wED5Cct8dAqnwjhbM5OBr",
-	"ymDvkAPRarrWVLM71HwNmj7CrTmFQi8G5IIG1eYLge37DL4RczX8c5v02PZZFFqXuXMy2g11wvhQUucP",
-	"HK1SuMNGa1C7MXzGM+d0h643RwfURUYHhB1gtKHZejETUu916NTVIbYk1zYkAk0AtddvfyiJsfKW5SR8",
-	"+NrljVgDBXyBHfaT12wfoCNRrU8FOcptwxnMNshLkuHodoc0mk0hTHpk3wHat60isKdT+M480wbl0mWI",
-	"dNhFKtBEUZGo9fINJammuN9A3GvhsgHBYUiRyjw+kCkWqQFKmt8xr/MGprp8DCuQ+uGnB05AVC7usQcH",
-	"3e7ewH8TG0NxNmmnC55Cex8zUNjwGAqGIw7839Qrn5KgzIYASJzYdmO3LevQTZrnFrlKgI7ZXw9fxF98",
-	"Ju48xOlUozfedCoX3XROKz3sY3M+QUEWhaYK7e2JeS14JctWgPGVUprLKjWGI8z0xOgX42WqjdII7lNC",
-	"JFWpX01nNYEkBjcMYw9fGu1tubDnNX0bHat2N9ikMH6FrjfzFUqreRnLqzCvYCmRp9SgoY5IpVsKKx+e",
-	"5RfbPwqKAM8X2RqORLCbA0uOMnhNjLmfhimM8oKzhXRADg3XgSUgrcIsOSTVGp4Wk4kYu3V2/Rz8obsf",
-	"YbAHOFjn7ofI6YJns8AZInkUMkaALHvB7T8oqheC4heQfJRbYlAbyaH8CybxdCbGV5RbHRDWnZF+lF3j",
-	"L0S1a0Vh31WuwowOifxmEphLgbqHc6yCMgjzwTfgsN5rz1ED0liy8NS8N/TJmffLKNM0vwLDOKJh5HkF",
-	"RBJfF4O+E1i2jTyL7bYtz8LA8KeiJgMaDKxFTYCNGk9RRIvGXmnd4Q+/ctHMoLdPMwABZXg0FzM2pVJR",
-	"8TQHNx55SVWam/eUTEl3mj1XQDQIMPXR4+5EaEoSh2AFlNRqps0Zw5Pcq0Ozqu/h4U+t/g6Y36E/v1jb",
-	"ktLiihQqE3IeMvaMN+o8Zhk+xWa0baP9Q1CwuGh25BVlzR905aIZb7/vj9cISTxFsOTYVxgHMI/5CGXv",
-	"PNY6NpLGSeqC8IFZoyg2RwztUZWmYlxVH0oy1fJWtQVMgbuql4H+dj7ENhh0QwH/WaSQl4aAceTkMhvy",
-	"bNJ+xbPxLByA382QImALkc74QhtRFFhhCqdHTCLHefxshARtcMz5t39hTQEE1iBOzsLnF3wKC4Z6wYeZ",
-	"AsUI4ESsZlDqK1NkvcIlkAq9ilSgrCEvA9HXOi08o8drG3I0ywcYOpFrji24UBgQfl6lNiPLaiO2d7TV",
-	"e5HA4KUE9jF8SJmyJ4W6IFLxwEynRaAsyjJuPDYBOZv4DqVMqYBQPK07Eqfm5yh6E/N+dtMqJ26aoYJ/",
-	"jNtYNeb4G919pcDcj4XOXbExOfrsjNzErerhjY79KMQidx1QmkXh+wHlPOJPIAsNgbFFNzUDnovyEnqt",
-	"o+oW0rvsL6c7zoWE8lmXJZWf5eVqGxn5SSnm3NF4SmOSNxjoRiqCa4Im/QIj9dQhFatd7QTyHCRv2O5H",
-	"GKw9YMo5e+TopqjGNzZhL7B6Ppz2MAt3bzFAUqkedhMqJxg6rzpkcdHfeYZVnl5lp1VBKPdmV77mJnnK",
-	"dDyV7eXCCA/C2beiDj4Mco5w1JG5hOFA+FqIeZyYW2WbbgDFG7MmaaxeUzN/mN7PMMJjn2e8jLomXimw",
-	"v4WHbggDoJqFosAvt3KJL39dQkfByBG40GnLH3bhQuFAtD+Cfu33Uh34obdqG1XurFbbN9W1CkdMyJxv",
-	"/BUz4pgGm/dd80ea/+rT11bVI0pXIrArOx7mMwWo21bg6eqSwkhegQljQdSKfAyBCXdW/aBWTE0yIe05",
-	"5TdkK/Cs9zsQ9bi4KVHIkw8ZrMscyY74IaDsPZmhhkhnl0auhoQH8iUsIMHOiF6czweILquStY9RTapZ",
-	"Afs8fMcz8dIMMmQaIj+IQoAidR7ToRl+aY+VxvQBd8Dq/OQoNYornh+lizktlGJzwLmFcgLK8EM1Jsj7",
-	"uLoG/mRawo/UMwSllH2P28LgRoE9nD9R2GL15OmwZygGkXmpTAm7xiwzNecApJus7bxtN0V/uva3uhWn",
-	"8oHpEhgRhnx65lLQ0VaGnF97ZAVky0C5CaArmz8jgKFrnEWQl9t4ezRdSsjps1/Lj1zH2TZICc4Ey90N",
-	"TRoLJ2b9LW6H5uG0YopZrRWvszhJKLlztXmidOrDUsXll18Jt0x13SSbxm+vF6RgdaBO4SmcNzbObn8A",
-	"O1mlYFb4YgYOwZJjIfBnk2dE24IEZI4V1/lyIVyJtgtV6OVY2ID+BW9R8AeruGOlQg6qpK1qCZk6MeQP",
-	"n148/aE2e9aLvBISeGgeC/fQDlqA+l0R8dV+m7UKtbtaEPleSwfscosuADoJoH7DbPuBl8wnoK7UEH7F",
-	"04g9wDEGLCRsZfNPC65s/k2k3IMl5OMrc/jhMw22j62n5Pgha+XC8Z+vW77lKcGFnKjO1Q2eVLQeXeIj",
-	"ttuwa13pIFrymBQvFuhWAq4v5reRdVJU+2ymBUhnTHKgQ+Y1fomie1kJnNWTklZbLAlK+3POlJ40TAXT",
-	"qzgbz0QEQC4QJYi15wpR0jegBnXhXBwnSXVutFRwibu2Sx4fhYQqBFIo9PwJXpTbG37+q7elSnHvoAz6",
-	"jxwFmyLPbYHkRpdn4Q3NA1ojqBBSm56laoHHNzw2g4Idv+qLaqFoAnkahDd+96Mb/jlZ/cxdKlYSWz0f",
-	"i8jyFApD7RX3DZTGpsGFATTdVBC9p2eukAFzMDQ1d/eedjkzAOxgTQ3zQwLIC77e7y1IpnC9tMeoeevk",
-	"EqvmF/bYg0NnX3nDizFPGm8C0HTnp00FoAGVaVgTjvGGQv2YS+OgX2EQB9VBRDEGQnJPKFi+xQ97H6EO",
-	"0KWP0K9NH5mIJGE6TgAxAp1I8ziK8nBqLct4X7UNqUuftT/Dd2sYAOIzIAugdEtm3iZaSvFlIcZZhcre",
-	"Z2WdtPR/L38YXRpJ4jd3U9KDSAIXOyRXkNDteGmA6HajrO8sjc1+MprVTeyIlhK5CFDZBiWXpdwi06LX",
-	"BWwLb36FzuClORauNRG4sMNwEnl1MSRNaaywM/+AfAL8pwv+FuJUOM8LQTnTdiYnRdTgPHYgkoWn3HiJ",
-	"7iSG8zbWBTmc/1zYmbQG8HqjbEP3QKtXkzoFOs/AHTnYyculEeYlgXhhPBPjK8tf70hRa97C5U7ZtTYR",
-	"XasbOXAPWQmgQTk0gXzsN43lBE8cDxkihzCjhqOOgaibuz9M+qkwuohnfMR1Wd5BLbblaKu8LhfbEqvY",
-	"QL40Bu9K/VAcD9mKGgt5x2E1BZ7I6A4kjwl57G8aX2B0sLdvzi/Cm2wXNxOb1ubPgX6rW2az02bLDEpE",
-	"I7WSJ1gtp9lUMVUaX4ZAqGab1a015sXlKAcYNSkWuDilxusRX9hO3u+1xAafobknp/okzrwEjgDcQcma",
-	"SjhQS8AdRP1ybmQKdgbaRcJ1pgOWlSVIbj9kIpU8KVoN+BuMHSPrkABfzBJvEE3o6vCSVToMdPwVJS4T",
-	"YLTlKlLV1mppoxv5kQOZVW+NHWX+/RJDpalgI9D005SvQcMPE3S9AJS369/x4LBrU6Dh5XwdQGoPXd/L",
-	"i4HyJIWgWI0M0mMoKQxP6QI2ZST5dtiS4ks2bIWYqPKk/+TJ3oBNFLh/48zLGUFHAscUOcwp9XxW2FzT",
-	"5RdAuRl0rAMcAy+/wPdQ2khMEmsw3IGuk1TNbUbaO8RRwXwXu/0gclwBdKjJd7HDm/HPtqsvmth4/A4g",
-	"ZYJwgSrbeChtPTCnTBGvqIU9sBkCmq/3XAZmFE+g8x26KDAfib5ols/oxgXr3heRVqoMpfVa5GmJtlDP",
-	"ThqVC3qzJeJczFW6tuwNxe6pB/swRUGIqQV+rUDbK9isuGeuxJqaaVjaddgbFEsIkqnmorC/S14btrIO",
-	"mzhDT17f7DhbuEV8DCwrWXjQPWZNbiZAdnmBTjwIaAWF2rQgl8h2ElPXGB9/JYZB3niA3oKAYXgzfKkw",
-	"gmzMfYhJ7gWUismKvPEOEuNFRGlWHXZadPpUvU+B4486dxDWlMNnDvp9VuuigrljdqbrtpIKDD8bK9Jq",
-	"ZjZpxHaBGOAxAfY43BBrNom/WMASx2j2KAQt16W6/miRaxA7A5BnSghP4FZ0YVY7NHeZ5ovsSulWvmAA",
-	"a5ZTqR16tbCWpcO8inpsS8jXebIASTEM3Lo9DfsEdDNgV0jmUjJZd1j49v2FWVjwW5l/PHv+8vnFc0pz",
-	"/P75RYjogeZtV2LdwQoW2KI2Va+UBM8zNlVGg3J8ZStrw4P+sfnEYbeP/7OPAB6H3QNwmueWikKLacXX",
-	"A8bZBJI75tDKHo9CKGCl6UdqOaLUy888BcdwymWk5hYySCslbfe34hlKovQnDPdr19PESCRjkuBkqZ4Q",
-	"MsCQJFRmL2k/IMvYpAH7Esj8BqcPJgT3et3A7G7ghyedJ539PUJYg7NkKMOzSfu1koJSDMz3RqJUShHu",
-	"G1pRFT+oqCDjjaWg836KrqFgh53mzhs7QNvzH/ew14YOcyyaqv9DTA4nw8ZWRTkAXG8qXp4EljXBFwmT",
-	"xcKe2WoTM4lvbM6EVZgt3uxSaiHkgMVlD5wVF6M1k2qVJ4sBGpsUXiKDQx4ZyvCg12d12SLN4UPuDs8I",
-	"W8y6Yw4HPCj7kzwh8R1W0xGWBx/PsFSDGBujTHbcD0Kp2nAghXsndqW0Sy/GZF1sLgrPlWoLoBaOuBkC",
-	"VaQXeEm+c3S6yiUk5qhJHifLw2KUhWIOLgilkTI9QB+8C8mZmybosy5BewylzSR5YG/yMd2wqR1UCe3h",
-	"O4uhvI4Xamu/VUk8XpMgKkbgoOLlM0B85coO4kHNhJ00dglkD6KUT7J2LLJJe5ZlC76I2ynPBCiVbSrj",
-	"3BuwcAg4mMPWyc/f9rrdk9W3fdDVet1uTqpYmkPaId3mz6TfHj4+yb7thTjRw8cwV4Aq5xZ9DxUCxC2w",
-	"OSAd9p1YK+lB0JQ4tn/MCrFTQGnJzxWsr5J57DFH5SbmlWs3/A47xzwAbesybAQVGmJSgBFrjMzOCBzS",
-	"mNVKXdoIhRYdK/AkySOL5bsCP0EDczEDxEswj1Gx6FA+gNlW46Q2O1y5NGrPBV4AiWf4Chdy3OuUE7mN",
-	"SYGdZr1yKLtzoKMCJtVHGHfAH1LB6trq1bbTQ3b9i7HPInr0/dkzByY05lJJ6DSaqJVI22NjmsNxjFNM",
-	"M8ggR1gX8MKoCYOeEICTZt71+TGO5PjwqL/n1bKDTLf5Uqdvz2xlsHcuFdEqS0U4p2/PHOwwOYkn7FzM",
-	"uRHY9oyM5ZRqfT5Y2QhsTYAPZsQPHwa27E+KFZvHUrmMOsh2QmdvtCbddwC35bIkoL+JrM5VpocSgTIR",
-	"ftOTYPiEvcBzLD+8ic5vvMtWBlAmvvnpKjZywrZrp92Axwu6tmI5lHXVHx12BlVCudJQxfv4gCqK8I/l",
-	"hw9zMTDnf83JMzC87CiBJy0oxO448yHTTlye5TcaMiIDTJECs5LgaU7yEIijKPZNsH+e+BFJxJZSEaET",
-	"q5TqRwDIzp8RhI9GrkXpw4eoP6dgbKZXAohkjlrISmQIVu1VPBA8oUaHE+Vhq/QKTkgQKBYOzuyyuZLZ",
-	"TIMdnUt8jdYOqmIsfEafM4aKq1uBffL44HDPfCDIVf6IQ5ahBjWEhedGz8iKjz05PD4gwOskHgupBbZR",
-	"swVBrUHrdGEO9Xa/082Bhr3froOWXs7nPF2b30k4BjkysNOhYOuDO0pEvmyjRGoPgLjjGjIPWuf0+3d8",
-	"fIUNdoiLWoNWt9PDAaiFkHwRtwatffgJ0LVnAByNUA4ALK10XUcXXapHJnRPQswwbAHVjgMWZjOzoc+i",
-	"sNwOEyq0L8rF+2riYIF0WAQVKSXTgQNGukpT9K7jJsj7qhVKwrFDp90vOQyVNcGRyh32bik9V0hu87lF",
-	"yRQUfxuh49V+Q6W7sXKp+tsCdJRAkwIWvnp+fn76/fPzy/PXp2/Pf3hzQfpzJQTsfDGQxlbqvzeUlXBt",
-	"Dj6ZLmWOUrN1eSy7UCrRAdTzmWEj9/Gs0Jp0QOfsUKLpyJNEu/iNPVloqAiwhnDT6L0xGq3mEzGoyQop",
-	"WqZQ3QWbzIm9s6j1/7P39cttG9mer9LLmipJVRQlO87kDlVTexXZcVhxJI8lJbsVuowW0SQxAru5aMAM",
-	"1+Wq+9c+wD7EPNg8ya0+5/QHSIAEqQ87CuePjCWhge5G43yf36/bygp5+vq6hwR2JP9rOb38JUfB4wDZ",
-	"+33bdh5+r+I5kI5ggTxApy9UxwMvhKPC/dSCcSso+O21R2aq7wpp+W6AqcGB3a9k31kcWKKFyLMCucZI",
-	"4Jm7PT8+XljFUgfG4jLw1TdaBPaLb7gAiJvj3Jcx+LNCAopm0Jz/7vr8ww+9897lj69eYgDAoxMA1PwL",
-	"XGPVcz26z/c8dttmhjxbP+RacqpdFzEO+mb9oB9szTCOeLF+xLnKf1CFpEf8tdGAU9e9g6P+1miU+Rqv",
-	"1Cm+XzPuWYMFAcyNUm94hoy9L55922TrXB/LzyJO+NV8ioOfP2/2RLdG2vrnDVZ42vuHMePN9d82ORI9",
-	"ymtcgkcBQUEc+7zRcXrNczFDYs9vm5yMS8wIX/vMGw5tcEToUVdYqFCidgEpF5K6EBnoeyBGL3FehH+p",
-	"GlHmIXFXvw/tEqMHrUuFOOaEhGK+6XYr5yNgBTf6vwUEiQMwFr41/wwCsq1uSyogpCdk2la3RYZOFxNB",
-	"PME/xrf2WrPq1YhdZiNHopr+MAvBGtDXbzu4TSLDcjYfan9bIFTGr7D9jpi76iypopHIT3s2Cri5Qhqe",
-	"KykgGEbaaKUwX6eS7BLi9eLcz/lzu0WciesGISJjOLS5JggHVaqCANLB7DL5aOa+r674qO7+dNkRXGNu",
-	"nCbyFvlQCks8/gPBPtTdA4YcITrFxdDKS3OzbxoK9J9VbKz+eKeemgrvK6V+5nJOm6DvLsS3lMhfTrS+",
-	"hnLX8NgHApUnKE4XhaVxpIjfegMp4z8+INBdK1ipshFZhe7woHaN7/gKMphlqKZkqXgIckjJYIxZmgCL",
-	"B0uStcO4AlSrEhyTLQHuyxKA1RJ41bS4SRM9FrH3CR3LoSXOzQmicik0CyXUReaaCaF7qi+p++xCku5w",
-	"XQILjJQQ7KLZuZYB6yEjZqTG7kPjUJ01uHB7fwqncRc9VuVYlVTZ801VmX1va7XSmb3y4RWTe3kOeCnR",
-	"O59kJ/QbC308q+vlfo3tjPETWAS4/6GK4EkDk5lAbmstZ6iOISBjOOGUEIw41fKFIT4ie5VYVMFjD+sQ",
-	"FldhbYMUbC6wXMUX5VOxAULWAWo5tj4WU+gTMRcE6DqvFbMpLWxt1OL/WCoTQjyzMUK4F8154QosDYpA",
-	"ImNAMisE4QJZUHQfHsPVH4fQfPa21MJsgdoxrxLCkg3qkNSrJHCa6MCPQCzpZSm8/LJ8wtaBwOGU7CNP",
-	"2DG8NOjTb7WtjAWy1SoqPFhdK5SeMeLfwoiQzvWvL6roXNcQujbmRTZf2fJy6TWyEnC3Bxb3rzlEuiWG",
-	"F2QLSSBDTZvk0qquDnZMRXF9iXB0Gddj19MDMIG2J9scaYKpVAoLZ/Bl1NMMeqZ6v7urCXKDvXx2n3t5",
-	"SWVkufJ1Zm5XZqXKSPvtdmoWZcY3Oi/l1T2/x3PyuE42tYFu4GLT57yNUeKGVpomNiWJ6eMkw5TcvbjP",
-	"lQJppQN9Ln7Pw+nunOedHfVQdtRblWJrdqBx9zR9D1+PH+0zLuusrQoLAuBbE9mQuhSovqAqIVl2pgnH",
-	"rS+xXZ31clv8iElJ54t3AJuhVGiEvitgLs4Q11oHdgYVVK/gviBeFSLbaMJ2sWQc4Tb63f9+3nu5sYv6",
-	"hmsUT8DFvsnlPfkPUHkNdMe9ZdvcWjfPuZWFdp3q8MyV+PIW03DIHBMQx4Cf+xylYM0xRkY5gEott8zY",
-	"aIWwCL4OBPwkNDQwOoNAbgrOxs653imFxkrhko50WS08qjYgGt9aiX+apo7btm2BBKAwqm3BC5R2gcOP",
-	"giEFMDRDAyKL5f215P0hv6JrIyBM/mon823vJzPDjcVnMknyJoLzDBqZWo9vl9uNXy1YaflleQq9Y2sF",
-	"Kww152TCf+/hiOfH3nWBlrQqcXshyRFVw5qXv7XF3m69SeTtumvhmidpk//JpSmgbFWLU/unkoR8k+jc",
-	"HcFQMFq5VRKPmIavS+KcZYLnokRuThWJISNqyO2KUZN0Tm3EviSfUB1tcKwvLU9sRPcC1POQkROa+qAQ",
-	"WArEp1kgXKVWe0AU9cQudpMcjS3FCxHKroMPxt+ET/YNWbYrzc2Zs2GROQIIRTCRNDjgy7NAejm14XRd",
-	"reBAMA4Uu22s5A4IswFvR1Hfo5H7uIVpTMEnIW0nOvQ7ASQkqjRsKnG8n9hFSk2kjo20jVEtZUEJYOsv",
-	"IS42gz8Dltat0IBAac7HSWkeMIfKltIOcy1w1s+gZkp2Izz/MzHq9OXWeSvYMBLMX7QY0LyvtcrnXPxO",
-	"+jeQlXqsputzXMFCN68jrB7doJjw2Ya7sMFaYqtON1yFH1fp1gA2Jtf0KYEN5EJaeHZp/OpaELSywkc9",
-	"OS3YpBjwLUJvP2494LUkun4zVQKs/pPrbTz6gaqt1d0DFYtL+0H+9qmV8huRGklZZKn5FrgcGU9pLFLz",
-	"owZmVPoz67f+cnn99u3Fu6sP359evvpw/e6N82j6Ldbv9yVjhz+yfqsa5NmNvrr46dV5v8UOD42QYHvA",
-	"YdOHhAFyr/wqboy2nxKFS7+FGLpA39IvuWXIzlKqFcRf8QT/31G+91vv+/LzXl+C62HX/Vr5VcO//ZJR",
-	"QrSZyDLW/bttpOiEwnJ/kP/epnxnp0KKfurLfn7OJ2JpUf38EpbUtaPxRxjQz8PfkcZ+J3jcZhV/+NWs",
-	"ub087rRXvvyC/GO49HO7Lz8f9GUyhOX9j78zmaQMnp6qUecHnvN0X2TZQV9+7svhJO+8zRKZp3LfCs6f",
-	"xPyAHR0RNBpEbJQciIXt9SxSfptLv/PbjdyWeHfHgGk3PVTk+3BcJOzqnt3UPTgomvb0t73wjOy12V7p",
-	"hJhf8MT8152OvfewIyd9aSaiUtFJ1cgt9lbMD05qVvu+QS1rULBK38vRJz5NPtyKuS1UjUUqclFfCxXa",
-	"0COlYstDToVPFleKQDqDQqR20CAUNNIC3pGQcdBLBhCoYJY7E9AjUmM7mTNyqdEx14EVqXM+7zDQjQA+",
-	"BfNdVba03LcRauAla6MmtEiWto18PLWI4J9Xq6GV1USrLXmkmwXq4Lz5IF2Rj49SNUpkfXfb92KUSA3f",
-	"mMbWS/G7BUbgsgqe3juXNpleohHAS0qQ+x0k5qBPp9AFT6HXF5srL8zWseedY3ffvoROYKTF+u7F3zxc",
-	"xIvON53ngbPp5kVdcEaWRgcMgaChyQIpDCDeSEkZq9IFuynyHBqCobnNvBrx+zRVGTa83mKj56m0+F9B",
-	"m7iDtC/hFFkCD7c/Vew7bcdZTz3GVCQklflNXwJ8YDIR0OAeYkE/Oz4+tm/JweKcLPjlridOpbEgkuwr",
-	"RB5o6KNuXVqZqlFPflnf1ErwtZ7ZGzPXzd3LpWHhhH4/nM1mh+bkHhZZKoDVLr7bDH9Q2WTT6dGYLRro",
-	"1u0ufMvr484gDODMbZLLK42qdHhDeoEsGY3zBZcXBM4lfh/rnF649mHd3R5CUp95ZpCdC1ut7E8J4OIr",
-	"UfYlzQ3q0WvHUG8bhf8wnqhT28ueJZCGoGvJY/6f9NV1BmqCTqJToXDJgPijxirTgt0Auca839rIe6TD",
-	"4bxH8sTOxWyf/vlrko+/51pcv3uz32+N83yqu0dH1uEpTfGgsaeGcDlLPiuIuJKzGspkuNkrs0U1G/SW",
-	"tmfF5mzkT5Y2p7Q3ZsAW+9NeGAcScR83oxMISXPhwdYuaiqcQ2pmDb4hwSjsf2I3Zq5Z2mV7K+a6x5yP",
-	"mVtso0VfFywCdHIFvpS9hXey55Fzu2yv8o3sWXe2dsLm/s3m3MaZdmnCHTRckYbLPob84PXtnYsl6p9D",
-	"k1sVeb3N/coaaZbSytmmJUvaI2JaIJkSunSN35yPie819JwRMqa56ww4pGoEWGXGNHyATpxUjS6K/AH6",
-	"b2qc62X6sK/cv/4TlcKUVO4rGSO63Cqdu0XbSBC6Mh8pGYwrvlLvBy8w2HmqzSXPN/iqCbZl0RU+LX/1",
-	"WA7Wl3QVscR8x2I+h3NKMExczt048PG+OcZLsHkFShUBt4waPMoTTrRDMCu06CJ0ns1sOpBWDcQlAZrL",
-	"UrazjdjFTgjQuoG4sS9JiJi/0vxtGjjRDIzhbojS6LHpE9qLEiAxOs5CAuRoG7o8RtBI6qhhSKoh8ZLG",
-	"JLJ5kkpi4zzPKcZHJIOFFkHvI4GPwsWWFzBofQmJCImnFkKJ9sWiBO4uAtWx6MXxMxZyI7YXTwW+vSEg",
-	"u+ZjwKVE9sWhtzJdOyWVsWLOH+5dppQMTxP1Zvpz9NdjBAu16IVuKkj1SNjDz45t35EFnivB7CGw2hW/",
-	"AcB+svUt4qgeA0C1mwL+jKzfFGFAbYuQi6ka3LYDnMjg8LjzClUTybAvKd0PfCfmOMRUImBeEoAJ22iw",
-	"JUAB5lvSm44VxTwSQ6qp4Jpo0R8pHrLgkX7RwEgz15384s3jIksDn170AUS5pfUYhl/01x2GoIfA2t4h",
-	"5OguDvGHsKKWMBQqbAs8kHexkLxBZEPLtSW9/9sYZZ4k1oWifQ2v0dnESVyyLm7EiEvspXBVoMsFu5d2",
-	"Ak+vYjfc25Xyy+3BFmW7VujcrW7XTvVL1O0GglTIuJEQfWWOm1v5rvL3z9dHsVz3G3qP1cKxxie0Y44+",
-	"0b+a1TQ4A9jSf7hKg4qwDTS7EaBoEC2KEBzXg7oAePceFPZWWZfB9/FkIyB/4gqDzUMmVJW96dnfVNfS",
-	"oSvXGOhkJItpfSjFVdC7Ghv7iVBXZbnKwCPhJhLxwRnggxuH71omAxUTVvj5Dz+d+ar32TjJBdNTKDTP",
-	"zKHoy4Rg+gN2oRDHHbk/ztHXHFvCb5wFEtREHXK5wdl2OUhz7X+Yuz17/h9sMOYZH5jtOTF3pwbQRRZ0",
-	"9EPBAgd89ueszLF+QOUGc5gMIIpz4JwiBCXyiCEWgJ2DYy59yT2iACPmfAK8wjYAAn92LLLRi+Nv2BJ9",
-	"/kpiewt/rEWmieQDIa7NVpq/29A8FL9QeD6qKrJH6h8stQ/eQ5dsWwjULMRT/sZC/vzO1u64OaPX0z9I",
-	"fcIlTHZzR3xx3ANUvjdew7mYXWvAF2w6e7q80v+2X2xdyTtWn6w0FSFTeAdvu4Ggf6dSYYwx/KoeGPgW",
-	"Ep1X/Ja05a5G4Av55r5mnQ7p41UJoOL9GsoEjHJYytajOCql60sS6h7z9Xcq1jaTX8peo8K4t/R1o7wy",
-	"uCJp8lH83/rGast5Xs6k0CfGBh5tEgn80P6JxRQSD0o69AGRaqBtAmSM0j2g3y7J+9LydVTp05HI3yQf",
-	"hRRat+4cH1G3a9XJj4Kn+XgDbeIGVFeT0VoB7iP5eAf8hc3l+wpZ0iu/TZja/wzkyRgX9R4OykSsBFyx",
-	"KnNddUEl1PPPXx7iuamhcU9WRhjevBdgqZHI4VkrjRKcTbs1LfKzNQsm8Ck+EbG7dBfx2iGHbIrF7Kj7",
-	"VpkrDmxTYufq0UQc2enUO/rvsM9bl8Jge9r7zUYXgSKyQTGXRbgp8uXAFzulkvpBkQFpbnAj78/6tPjA",
-	"V9uu8D9tXUceVhVjNVO9H1rzkO2RiGES1sD5sn5p+GJXdzSXJr1Ff3bN+AZ+ak1QsxSRgXoRS/n5kFLu",
-	"V3Mo3bvbTszt/LU/SngVTy3KtKn/YKt8vKacIN7at0RbR5/oXwB4NwyYHGqYP8iocxRjLrRqzPtbV6Vg",
-	"4e6iF8cvIuLh9oSpAKLEk7jGBiyzSnxhg7BYj7iwOOPmkml5ZDWNE3BnbG8e7tBCd+bdA5t3uTumlhQW",
-	"kRi9wLIi5z4x4uj7sWwYRZVxaFGULI0g8a32OuxCpvMaaTbh8y7US0K9oisK9OzLM1dGu3TjNgCul0EX",
-	"cwUVjmwfBOIBllCiwYebllkb1uU5qsy3CtKdu1hgDWTb26Unbm5/rbrHA9TsfT0S2/NZeMjA0FHfgkDp",
-	"60fLeRzJvKsJfJq65J1NamymPgCXBE1bYLdeH8mOnh8fRw6L3zMUkIuPeB341XtwPYHYJdT8dCvVTIe1",
-	"9vBbYjPQ4yI3H2xfxhBTuDA6YZZowaJvj79ZIFJiUXzzofBvIGqzCJ/9IU6yfI5IwXHGE5nIUdTFjghH",
-	"jG9UE8D9EfrIaW9Pl5iWzISAP6kmpv5O8Dj5owbV/b7Dq3/MmPrXlxa8HKsijUvHdCRyd1Rqo/r0Ia0u",
-	"w3Xk2WGR5gnYQzrnw2Hbm0t7usOIIxXIH4uc6SQVMk/n3ZABAyo+XF1JBB0gEVpQLHqTyFvHCy75RAT0",
-	"M1M+EnVMLwTt9ARLeoPXtPITszuwRUEvDr1jPW/lSdnB8O5SE1+bvQGlu7mTF1Y22t+s9lUrsxEXU+jz",
-	"ops6PiPMMGDlYTDA2hZY2kbOoo2yaayOI/sCQNd5DHi8Ay7Zjeg7YnnfbufReC1CD1lO9QCv9MV/0WRA",
-	"Ij+qZCAaopvijLdFal0c/QD1ak2XY4Vt4xW4AZWmEJ25GdfQZY8e55YiN8wwQYZtXk8WaccGY9wQI70V",
-	"btVaCW6vK2W0CbzQE0muoUmaeUp2HEpu9tpx9jo3EBkPrlb1ALrB4bWf28aIole1cqBXtmVCqDVcUOTE",
-	"2HE/W99o5SB3lTlsC5QvTR5nqVLarWIae7GxutAArozDU/vkFG2Tqsngw+jJt5kaZcbZ2gUynq5hYcwA",
-	"ZwXUWRb3XZ5JN98KTTgYsVBc0GV/2S+KJB4JebBc9ZkneUq4wz3UeuzFd8+eGcMGqigcCHGgruhyrKse",
-	"mzMdE9qLMZcuBrkCosfNikFx8TWAwyiBKgCHS8YAlIZemQV1Gf5v1aL6+Uu/pGYLuo+6UVLy1Ri/tE54",
-	"NzkuZK9yBYj4G4cL2Fs3/8Wy0hVRuAo+tZVlg7Qoi4qb8ty4jc+Oj635qtuELkm+JLtIY2/cYusIoDwY",
-	"A7gv61nd7IioJha2rTV8v47+Zgbkr0k+9up9Q2NyYfAKw/LemC+ve81MlrMxz0OzJRO6mIjr3qUjf1sF",
-	"dGCujc0tlof+8l3jwb98B8MLefr6urfGTnp93XtXgC2hhYzdKhsvcmnkunkGY3GeOlfTZvtzmavp1O7P",
-	"rkRgF2Z56BIBFxKZIVG0ZgMlP4pMo8+3afBlI+mMks7WCYCQXu4XpQLNmQ2/QNofws5tqBwF0iMGZN8Q",
-	"qIFaz0jnPC90xCbqI8WnrS6DTonIOOIR+/f/+/8smgoZJ3JEP2VCq/SjiOnHQaq0iKM20hLlYgqtFICm",
-	"1DYPzYSCyBK0Wfalu1k7vJPK3I3sNCZ8zkYKULaA9h3mE0JVYemiJchTNvKUF5C85ilkVfpyzCHXRdmz",
-	"F8d/87BQGZc6MbsYddhZqjTC19PzhUXg79lKCduoinWxwKTal0Sl2qWEuVQ5mxY3aaLHBKAU8eTDRMWi",
-	"y9RwGLExt3iG9Bw1HJrZj4sJl7q79omOuxXmV0j3MEzoSdWXIcT1DSKWI709TjFSMkK4JozqLVeRIFYU",
-	"Hw6xsRYL+gCBy7Jwsag3PASjgVpc6aJEYx8sIFO58jm7VOTV4jkzX0+iKlv1Sz765sZMaMhsG9Mzr0gN",
-	"h+vzgVzGF8NhoCPobK9vwggWuXk0sHr0A1SkNF3OW7zuYYKCrhYFwfv8YbtTXeHOAGgU/kFJeeUEJYZw",
-	"GkRh3mZQJgaDfgCm4F3U6AnbSVT0vS5utJnjHRKZ1zrhlw6m15FDkC1AKVxfG4n+hi14JPGyT0SHYW7L",
-	"KS5bDCnFAeMa6XFEdqiFJJ5zDawcScZuE4c+OlYzZHE0rlgbHPxEst9wookcvd/PCiM1tf3FAephTKUB",
-	"jAXxr/s1tb1WNxdo9k+VSGD9gakmOcsKSc8HvEoUmcNEgm2ANexQqzlHQ4zlRQZJPJeJwzTcWM0A5VEN",
-	"cyERMvRm7n474XIO0QpjS5FU1rcIw0pYqnBfC8nJ/lnonCFTeOlhrooIkFHNBUWGMRues1Qg9tlH212k",
-	"rW0D4GgF4WCeOI3A875EciZrSli7J8mtpUOwHGuOmSZkIa1sZrKDNiOZzh9y9QEXEYUIqGgsQY8A2Z2w",
-	"2YmIO+wUwDb94cMaEXcqXQGtL/V1u+cXPBf5iUeIw+4d8/vwHdvqW/MWbjI109AYFgHb+iWE4iJLcEpU",
-	"K1CNFZXirFEbMD0hEYzwvZma9OWK3cNjfIh4TRHgNeGvLOxqA+b+HWv/jrV/Z3iVR5ntu1I+J9zIjDkL",
-	"IhPuyaI53tdp7x+FyvndLZjnjV7ya56LGZ/fyegxQxu8OHrUVTIRqsgf2VZqfyKRRzn5aiMKpQPVzOzp",
-	"5Vpintw9/XZ4vioDd/SXq97ZT6+uPvRehmpxm8Rc4/wXtatInwLLwJh0uCgLygKTYTlFxg6QbqSCgWSZ",
-	"g6Sffzb/0bMkH4xJynX/jv/o7OfzqaC7AYAapdteijTnXbyhY8TcxzHkKBwsjnkntMgXx6Ryv99i//6v",
-	"fyHsGETqjJUiEznq9ltLN3mppKi8R78vCfGN636rTfOncHqn93LpTuiA1d3LtQJ1/c3OVCzshn3eOu8H",
-	"9hwk+/YxBYhbroYeNmbx3dJrjQ/gTTBG74r2270ixhii3O3F5vXsdfFXzGKBdHQeqyLvgINBg0mzH5zY",
-	"a28ywW9Pwptl5r35m4WcoHt1b25v1Q2N4q25X/gW9+y+25q3JF51V1Ti9ff1b9Td2IgMvKV9o2XgguRO",
-	"sekGDlx9iTYSs4S278zbtzLw1cpVud5XSXKL0FlVVB0WJz29wmoKbG9gg25VXB2Y6ncrsIZiUJrIFwZN",
-	"Hol8g+I8oXNri+2Sjruk48PXdtvKaZojcp4shdesSfgQ6cbKMvHLxdCUDbe5NBJEgDj0eZl/OkqVE6xz",
-	"SXLUoljpEmqIo088+WB/CmILUV8a1/Xf//Uv9MZ11GG/QtzLx0wSvZAeW9AcEPcAbYGBL4hd5aqNCofI",
-	"cHDCIu7LfWizOzhhWpW76DDYA561bcFbiqRRCAizf5kYCWl0kuiyPCtExLi+1UQGjIlMv488CJ8FdySW",
-	"IZy0eXOpyBGiJwdwWIDmSflA9CUFNzH1N1QZoPTw3MWfdM7n2m7OODEWyJyCBLqYikyLWMQfbuYRNhIG",
-	"J5DdCOQ9Ci6MAlah0x6TClD2IKrFY82SvMNOmdsBR9Zj7BfNUsFt5jlU/rS9Nu2DuzhRsUgh8kDIzWYU",
-	"/FIHbQfYN6aGQwAXth0FSV5C4R0i6RspTtpajjejwJjtT2iHtx0pgOH1VQDw8ojWKNwn3/DljgyYobq+",
-	"k+EOkbB77WaAWGkD5ht7pMPUZ9pk6NnCcrdthai6wwMkQLMCbPz1CMQ2lB/aSVsE+erie+HxchYyNSKS",
-	"sClbT/fWBFFqaOByINKmNtMZXJ2K2IewNrC4/KCyDQ9RyDXVd3jNxdDfY9HN/H7ee7muysyM8Pf4DPHS",
-	"TdtpII8j4i9+fki+mlNDU3qo83Lnppk/+Rnb+QhNwuO4Y+cqv6QP7OnWFtxbRP4P5wZdOqjlh4uGbx4K",
-	"f6wmFdZvedeh30LngW3QVmInXNNYUhdPX2gzWTK0ID7+bsGpuY/2EGfgVDeIVMSI2+wTW3SvWFWfB0/q",
-	"a0wmQUF/bZdHWPC72M9h/q6yGH3Q3P8gKdfuOj1mYK5RRg5ISjjVUrDZWLGhSlM101geMMUR4OSin4E+",
-	"BJskwCgqgQ9EEtkp/ARtL3XIEq4Z4elFQEvF2A0BtLaKgQa9DncIgNa0Be0gJnZxyycRt+Q+EDjxQuch",
-	"wRQbBC1PY2Ces0Gwm3kAbdG1Py7VwUP7ws0cq7sgUIThOncfEvhgnuC/bYkgsF4zzecddsqwscEWHGLI",
-	"TiqvGPahwox0EnVBHHSpcQLipUFlV7AGrDpr1KfAXJsCx04DxtMZn2s2S+SKuJQVeV80KAXjmgj3s3DO",
-	"20aWloY/AMpG8xXRSXSqZ1O8x7qAgD1FM64Zj+OHiwfsfNqmPi2KsTP4/He18k9YTZ7GcaBDMOuzmNYr",
-	"68lH8HDtAx8VgoFEJqEq5FafUg+5sZafbQuqQOupcX5JOq70fMuKANxeOuuNZnsfLrE9I9UesV1E4A6b",
-	"bR3YSe6tmePdUBHKdd/Ii3HfVhuVoIM9gxlFrPKXgbFWD5gQBG0i2z/guLzaBHCWCeNTywLTc6+Tj4JF",
-	"RZZG0HIqxYwF5fP7RZYeALOptpWaPAStgrRqMhEW0pNRa4mQ2AkKxZ+I+CAhFU31X7liNwLK7iUDCLQR",
-	"T2R3e66UJQyoezHf7mTx5KuwqBbSIIRF1ZzGszSqupXQ/HFXfr5T0ps2/mMLjDJOn2+pCURCRTi6hssk",
-	"E1PB8S2AF1EVnyySo8GY5/WMUZdGYKBIT3mgINSQRQ4fxpIcWjd2TyPyrFOJyRDEEjAdJ5q4kNvU9V3V",
-	"TZcY5zNKYtf6YaWvkYWBM0zyDDvJbubwFDNsoa3MYsuDloIeJNumRR1dnKVK533pQ9gOqxoF7z9VIkuT",
-	"VNRINceiEyCMDl7Eh0miJ9CtHnZtgWYssV07s6wvkYyeKnRy8XveRYAFyKHyJLY9VDeCiTjJsdPLGXVj",
-	"wEBAT3tmvHBbUHIjBrzQwnvrqA+wzNns3XAI1U72OvTxoeEwydvBJudKLW2L6/gBLeKpLWlTEe/A3CqK",
-	"ec4PCwfDifRfHpR6T7vaIPvGsyIfd9hF6aApS0QBh9EVUfG4jWU2HDnD6QxE5sBFbs5TqCMz182noi8j",
-	"s8eRX1ImXLEOAlokmiUjCXQE7FII1m+dmQegzab7rcVyq0OaZ4Q75luSzBNW1GAFraN5kUm47Y9cjszQ",
-	"Ysosy6e56zQ4gieO+Bs/4gVbSU2xs7CDyBuZK/Xu+a8qiT0ZByuffVvxFJ6v4PhTaRYVM8H7Ml88tZGq",
-	"j9BAii+dI9dUxLCYi7YbIN/MEIWyQc1kl8UZrRBfFdaT+fddvp87QTTHPW3Wg+TlKPvMBmo+FNtbNmVw",
-	"oj9ApdR1z5zRynqpxjEge4+NUSIWxm1RHnVfDZDunW3c/+hGno0Lebu6vAVTcXA0h+alg24zZ7TLfnt5",
-	"cf7qfbQQ5Ppfh7+IbCDSw9Pe4XXvkJ50uBqEyka7lte0sy7v0NzYJNhlzvPjRrrME3dtlF9NG2W5PMQY",
-	"jj6O5q3XBeOVs4G3EwJ7HSztDYkIS6ERxhP8Y3xb4iisMgA2rjKAPnonY357HwWmweXLn8rZ4245fxVC",
-	"WRQyJtAc9+ckbqPK95ZOX4aIlUuWLNi8xm68mZe3kxCdwHRxNgn9acQ/CrBZQ2ADd2WVGWQM6kIOjIF3",
-	"VfZfyq7KyTLAvLGhI651onMujRmZqzRm3Bgu7Gbel9FE5Nzogg4KUgASW+o5IyyGGBJ/NouG+TP7J0S0",
-	"kGrWdvw0EwXY92JSV3wRoEZ+aZbwTWolgmlvUS3h7bRSvcSz42fr6yVqS27sqbxbzcSuDmIXO3rMOoiS",
-	"XMdg0jqVVFkZsahs7tiwW+eoPkgsHyu1l7t91vVtGTWIfvXqTjGsG0cfG2P7NjAg4TmxAmF9K9UMHNwk",
-	"ZnORk8MsKXRRmknbBQzGfDoVEjuRAH0WyE4AZZo8d0Ax4ppo0bd2b0MM3PuP2VeAvZyruv65Jxcs34mu",
-	"ZjXXpaBW9TdaKbG2C3s3tZ99+KHSev5BZYAmW0xcl2XJXO5uLHegRTWBqBcBPbTtJRBc0IDkVQ75RQC7",
-	"ZFN7EDNztm/V976ACr4Lx9x3OObPLvN2Rt4DEr7Cx7udrHwk6+7jd2vSiad6IWkROSFHCM1WjIYFD16s",
-	"su+wLKMbNMMv5h1ALgsjscQ0ouLXGz647UufThurmTxhESIZorXE7Y/vBNcAS2i8/YjfqCyPzF8z/P2j",
-	"px1++W6XePijJh5++W6XetilHnaph13q4XFSD6GmfKTMA+n8TZynU1tEWe94RcvOT2A50DOj9T4OKM+d",
-	"7N/5OTs/Z+fn3JOfo+mzqpZtacr4YKAKuUjqTjk+pQWbwX/F4YQnKeNxnAmtHYC8ZJwNRJbzRLIZn7vM",
-	"IIK9uz9lKhXV+JPXMMGlVZbn+aOaIaZ21SRgqo7IqcPOuEalcy2TgYoBN39iI9wTnuciM1MhSdjqtnjM",
-	"/7PVbhm/wZj/2bzVbkk+MX8S5nmtUC5O+O9vhByZc/L82xft1iSR9mefutN5lkggyKtKZNsd33PbEsxl",
-	"hDmPqsmYq1tNZfQ7hR/GUwDxpP1aj+JpL9wGwhPH3rF9vfpj2rWvPyZx89NRXDyeJLJac9k/VWRW7Ufg",
-	"VQ4qgZLOwV99rs1HQpMMBujxfpg1xMqSXKkO6y3VyGOYy2YLoWEHrT8gdKGOoiUhTmUqfWmXCNUqqHq8",
-	"HW3O0pFORrKYYlDrUsgcs4yA9IjN3BjYAvAPnHWXIAoHCgA3CUIlIaY7kO4fcg48HHdsKDJ67EuHvujC",
-	"Bl3gZrbbtoCXxz5A/3ezhTiB3RwIzo2o9lfwz0iWDCtdbPu+G3bbSICxs4ZZX2PYBXn+GlyPTPw47E/L",
-	"w//KfMhX/JYetGsN/+PoLJQpgaJh1Fo0Z2TvVmix5oEh0nPOFTr6ZP5vJW/5hVcfrk0riTvsknqNgAAo",
-	"m/trNG6Shr8h35maSVegSfRcMAhadbTAJjW8ri/pRh0W2SFRgJJLd3flnEHdJxSL1mglK22+cEnlhrK8",
-	"3bLLawz+8VB6YFc/uQs5fb29t05cNjXzNxICRnI0Y9X2E6E6dIjGxAloOG3+LST+M8k7DLlMiAxZWKZn",
-	"PjAqEbuJg95Tqw/GXLex4RSiTWTMK0liGFsyTxh3lfUiRx/AsShKMUNX5WZe8icyMcyEHkcd9hImjO2P",
-	"9sF9CTM04l8LrRNlJmfbSqUCUT7gkqVqBOF/aAT20W5cd8xA6yU6z3iODtQcZtdFF8Rc+gEuierpnkmQ",
-	"b+8a0PtYj7SM+1A28dsYeGpG2rydY1E19gHwyr+wY1Gmap7xLNa7XENjG/8N1/kpWJA7E/8PZuJb9mPU",
-	"DySMvG7YVJtVGPNHodm4va4rqkAlBPG5GJOcGsYQulY7hyBg3SBzPcBJ1Ccs+vQ5YoNU8Ew7JeEobqGB",
-	"HbrsnSMRqz4x0Aq4/sIiCQTGv3ExrG8w4UYP5sBdTHyB5GuIVJeompkuBmP/7P3oxfGLCBmWnSOCngXV",
-	"7ke0xa5kOJgCJa48KgGAYIACx5T5RESO5gZYh41ls3ijKr03LXJr399J8WHmZB0/v3/Y5qqrcvBD6K6Y",
-	"N3aJNgnp+SHVfWbulGo671LNrKM72amvnTJ6wp7WOfQtuW+gmXKC6ZqVVyWyPYYMsTmZfxNuW6wGxURg",
-	"4KHI0la3dQRaiZ65pJeSkUTQlbZxQQCAJZEB6I31WeAXgW81UBNBuXKfWzafGgTO4kRPUz4/x1/bhySI",
-	"1LcEQIeYvQQ6F2gGW0Xb9pSgyC8VNl8T/tsgVTqRo2AypFcq5nNFf1mezK+uv9rBE2Nl9kIrtOZzrFqw",
-	"rSyLOOM0hwCdeXESvu93eUsItIgwk097bSp9Ax5TevWH0CxOVOTBK0gqnuWBkFrVxQTYW0ePtSk2qqrb",
-	"N8r7bMzz6KDNXPv3YZHAhpy+PrzuBc+HwpTlGYQwQlUrdhlvwMoNfF3NUqVuCV7JaAs8m1hO4vSK4IMx",
-	"YSMFcymoKmRpO1yGf2kiP4k58bmjdbZgUg14muLevA0XzafJ4a2YVz7rbY/Bn5af9TZTN0FGc5ryHIpM",
-	"EIqxkDpgRgseNhY8rfzMfsQ/fH7/+b8DAAD//w==",
+	"7L2Ldhu5kT/8Klgm37HlNCmSuln0mZOVbzPK+BZLGk/G1F8NskGyoybAaYCmOR7t2afZB9sn+Q6qADT6",
+	"RlKUPJkku+fsxGLfgEKhUNdffWkMxXQmOONKNnpfGuwznc4SBv8++fbi9P2cv2c/z5lU+hc5n05pumz0",
+	"GidkyqSkY9YIGp9oMmf68lBwxT6rRu/jZdAYiXRB04hF71Ix0++7CRrmGdnofTR3c9XoNc4njEg2FDwi",
+	"wwlNx4zEkoxSMSWdffJ2qMSApa1G0IijRq8xleNmpxE0UpGwRq8xlyxt3FwGjXTOT/X1dM7hulRUMfys",
+	"mqSMRnC13Tk+jvaGh83OqEubR8M91jweHHaaB6w92qNHw07U7TaChhIi0aO8vLkJgA5nKmV0WqABJ5TL",
+	"BUuJGBHBGZnFbOgRpBFRRXvkS7+hljPWb/T6jfcXb67Ozk/en7943m8EfTcyuLjJ2OApmCo8ApPtN276",
+	"vM/LXzt/8eP51esXZ2cn377Az8LjZhWKX92nnXbzKGoPmo+HBwfN7uh4dNiO2nR/cIRfFQm+lkoZS0W5",
+	"2uzDz96+OX/x5k6fjliiKL55Qvk1WYp5a7OPv3jzfOsP17xfr+HL0zenZ9/d+yI2NLedPo8lHSQsKu44",
+	"ydJPLCWLWE3EXJGT0/zeizTL0fgqso8HjYgpGif64VPDqpLQlBG5iNVwwiIiRppziZrE0rxe77MUd/xV",
+	"nNsxB7Tdbh612+3mY/2fdvZ/kdluc9no7bePg4aKFWzOk1PijUZTsNFr7M5SMUjYVO76g4WNdvo6lkPB",
+	"R/F4nhbnfzGTsAdJykZzySRRIDX0mB9Ics2WRKRkKiKWVJNlmnu1RxstfU5O4VXxkHmvvwtNOvseTQ7a",
+	"3RxNikOpIkz+HqTOG3ECi1hgjCQhSlwzLsmCcUVirgRJGZWCx3xcTQwurpAfKggxlywiNElIrKR98YCN",
+	"RMpIrMiAjSknShh+2oI03YMVpBnTT4xw+/Ya2mSjR7q8/cTSRNColmViSYS7R/PJkHIu9GQ0ofROqCZT",
+	"9tAKhln/8m345xieUelSb49GT6Vz5lNtL0e13DirKObdgCR7lwolhiKpIZgVFlJMmZrEfExYIlk1kWb2",
+	"VfUkGqTimqGwSYnUTJq9eM7Z5xkbqu3IdLCaTHnmsiMlLE1FHXO56SCh/joXiuapdC4EmVK+zESqIpSo",
+	"eFpDoJ/hFT51FiInjgdME2KRxkoxTkYi1QccoYk+VpbbUGWwiir73byEhuHhrp/PaoiCU0CKvGdyJrhk",
+	"xeNJK5IJUyzbu44WVCk2nalGrxM0himjikVXVGt+3Xb3sNnpNLvd8/Zxb6/T6xy0Ou323v7BT42gMYp5",
+	"LCdXKMsavYZUYuZ+rn/FYWu/3e10jvAVqVRXIMXqv7i/12m3uz9ZDXMT7aDhlNmrWz0D51OvIWaM03h3",
+	"PFNNIWWz020PPKHYsKSE7RwPr1lx6ddor/OU+3fvDY6Omke03W0+HrVZc9CJusM9tj86aB82gsYc1HjN",
+	"sSCskFiy0WsHdhyx4O7XbidozFIxnSnvp65mN3PgZM/f5PnlxSdrZHhbaSFQa5ZahwbjwWeb+Co1D9+K",
+	"yj67MQ7HwogmkgUNZsbw8Qv+01ktxg6h/DrbAaB1apVMsp8bvc5NUPkQKKN1D3W1ZZJQqa7MnzmKrDUq",
+	"lCOPZ1XAxu6Rbrvd1goqDKlHpKKpqlJX8YLWOPPkvJ0G7rjwdkou8Ds8UsHxOChcq74msJ5OHPXIJqPq",
+	"daomawyFoG8XKDMajD6/8fu7m7/ft0c2fv+eW7pIcFb5Mf37XRfOSKl+o/el3/iNVr1Ee0OgoN+I5RWN",
+	"++ZI6jfoXE1EioO7jjl+R99wo1/jTgr4eYWgx/tzx4XhfTGDz84zGuSEVx+lV78s6fqwW61JZndsQXy9",
+	"5eXT7uP/HXf/rsfdJfDKeTxlYq7qTREZJ/roqNQVlXm4XpeO4oho88KcEjEHzXMbLZGu1p33c1piNrAq",
+	"/dBehfPt3en3bFmxU67ZMtDjnfuWxMcvq7ZI97jXbrf0YLvtIsMeNAddzXx0f795HLVZc3/4eNRhXbo3",
+	"OGw3zLGr1drSizvtXqfb299vHbQ73b09/WJOp3pSH9iAyAlsu1nKRvFnvQ2vr05+4uefB6d/ZddnUcH1",
+	"GDTkUMzApWl4V/a03u5YWfa0Yq9nTONG0BD8asAmNBk1LrWOAGt6VZxWmzWPhu1O8zE92Gt2R4fsINof",
+	"7g26tIE8NhwyKc814xUtE82LAbhGKNyEBjzYFJ0DMo35XPnKxJcG3oZc3Og12PIvk8G3w/ht/JfTi19O",
+	"O2/iU3k6VbOfnp0env79f//7f1r/+9//0wga7PMsTpm8inmjd9xua0YapUxO3Itkqq7wVpRGhmsGjKbW",
+	"bh8OxZyrsvozLu6OzfnDuZOcwjfFTTRO6ZD9p/Fut4ZiWmKmx6yz3zwadIZN2hnuN/eiw0F7eMyORp12",
+	"tuQ4Nm/0VQeCmdeWLP4bTUHz0TPKhyxJWFRr1DllVE2oIlwMRLQknLEo7zHZ8sBDMzyTf0M7nrxgAjrc",
+	"/H4Owg0PNW8yv7NDrV0609r1BtyzCeVj9o5KuRBpVB0M4kJNWEpm5qbc5p2nKePqyl3Tx32asqEiE5FK",
+	"RgaaedKllsFs4d8mFZ0lTJtB1Lxfa4iw+Z4J/omlkupZvRFKy8OZ2shhPPSerDiB/ctXXKgral9dPpAj",
+	"wSSexHAPOoz9F2xzJnd9V3rXc1/5U/a+Wu3xq58GUA92aLbnK9dUT9LufQGk42zBpCLAmBnlvBfCuV8T",
+	"LVyYgxUFCR0qCWdSrCQZzqUSU5bmjqXyebz1MZuN8DWqsDVDNOtbjGfeIkKZfekcxlTzIfhRLyMdiLlW",
+	"5EjMP4l4mHMfRkwO03gGfNprnJIFlebTEVELrQhq+nnBUcsop/gusn/U6ehRLlLBx97QLiRLa3Zx+ehd",
+	"dfZssKNLpyYO4QMbTIS4rhzFG7YgZkUJ5RFxIeNa2vg6G10mguoRjeZJYnaGxzMtczhl5oz75TJozFM9",
+	"1YlSM9nb3dWvbHkz3tVDlrtyPpuJ1J9NhIxfx/EYnNpSn7mNvqu/UtJWn18v330Xi6O/Pf9x/MP+9C/t",
+	"4U9pZ/Bh+LfPP1+fPf6Od9WrxcH8hTiKT+jx6Nu//zXa+/6fSR3OVsEw1YplWJg7tlQt65guP9rhyjWa",
+	"UW2QONWuxK+SDVOmx7KYSDa8+uHbSXL63Zvkb3t/SaJnTz/9FD+dDOKnCfv2pRp++zl59ezkl9fx05j9",
+	"+Ndvbs3ts2jTqd9+YxiRvmIxrNTP7etYzhK6vDLcdxJR8kp8YgkF0cg+K5ZymiB72OebWs41tuYd85Zq",
+	"W2TdeFdzz55PwqFHkd94mitMioxr2+1O8yjqdpvHbH/UPKCHg6Ph4+iYtUf/aYfQivknmsRRmeXrHy7m",
+	"6XgkN4dxnuRPl6ilVRAbXYX6X6AGZqTRM7x9LtEaM6XbQoWsbBysVsTBv+nofGu9XxPo+dMLTj/ROEHr",
+	"p6iURVTRAZUwr0gsqrTYaHA1915RUF3dCzIFdttQfudw4yj1c/vV/MhKqmth7EAQZN9axeUZ1RoxSQQf",
+	"s5QkYkxiXhArhv31+PQbX2j+P6cl/8mJZZ2SDe9oC1vnSsGzecKmsCSU24chUQetAtbUTxEaRSmTcpsU",
+	"m+O6FJsXuVcTO7ASXf1xaxK8pPHmhv/cmlIukP8VrP98KkGBq/7pzP8R0Pef3PZ/KdJBHEXFbfJGKLA+",
+	"gLdBvpf3ycg9WhA/Znc8wCc9IZQkYgGv3EYQ5VPQPLnz0htHaVNkg9Sz/Y7y6O1oVCljXrGR0obwZD6l",
+	"XBaC1FOcst4W8B5GEzUpJ2lpY4wlOQvTsYu4hkdPIzadCcX4cHnK36VirDd1+QyQdMqIIVFApIqThMx5",
+	"xFKyoMuKxYiz117FXG8zfLGfIWjf54ktbzTN79kSYhf5b22zVMOVySm+bPO+Dwl+MSfe0EurWTfLAmFf",
+	"x3JK1bC4QPAFkHba1IZ0GM3jazOg/K9O7atzPF9BydwnrHvLEPLO7O+7jYok9Ea4kn7uPiAeR5W0SLER",
+	"nScK8hRcKmYVgezTt5/WXi5TsO07OfCd9Zlc7qs4AdBcn6UsYlzFNCnsqQ+p4ONq96WdA7zgaui9oSDX",
+	"8mc8AfHI3DudJ2abw/8gJ9w6OV+PHhbJD6uCFuXRe2TxeKTCj+G2RSyJEqhmraCQz0To98hEDK+SKIIz",
+	"Ai/TjNTRMrZ7cEA+xTIeJIycnD07PQVNng4VS+FsgDW3NQTwcSXElRlXrE/OCaMR8GIST2PV6HUPDoLG",
+	"TABPaMoUhoH1A1vk2GWL0i4vSpzfeqsWpkg0b3He0ZROmaqwpYFnf56zdElm7qb6hfHv8aS++1mvxZxf",
+	"c7HgmnknVBJqPgKvrKa8mKsrMbpKKYdSEKA+jMkjviaOR3z8eQuSt7vrSO7PsZbY2U0emd9j+LIipqpt",
+	"AiljyJKnCuiCOWX1pMYYaEE+mACpCcjGqPTgsA254bXbpnuulA92QLU0wRs8elQSAoduhYEb/20pkYtM",
+	"3ych2vtfgRAp5TJGr59PjZepmBJtA2iJNUyEXM0R2Vtyuw+NA5sxPhboqci/dhtC0Dpz0RHCH1A9NbK7",
+	"NEleUalOomnMyxppQqUiVF+LpUqpElWiCDIy4KaSghRjeK78GrKYCE0fY9dvsz1YHTFeVQ26RAxv1EAE",
+	"MT7lL0VazNsE0//tyVxNSLfV1ord1CfBOKVc2SwIT9PYIIoyl1qTAV8hjWguCuMGVB3RkeQvZ2/fVAV0",
+	"ii/aYCD6W69poifGquPA2i4sftAs/dQ+eGVWrygUILPACAOtEuj3GL0g5uTi/GXz8TYboVN3ZLiZkGxA",
+	"paUvjxqIgJ7Ll4xFAzosRBxOFZmwZFaUBtOpSzFGAyNWgZakJjdytUNyv2388cYhuU0qXkpVzMeNXgNy",
+	"/Fc4//Mf8+Yr6+OYPIJIblUq5L+F1zaomCiNi1O0i01O7CQxGD6bMZpKE9XVGvFIMU4oSZm2qTDiv5jE",
+	"w4l+OiUD/Z6UJYxKJsFajzmJ6FJuQCDfR3Yb7jEEQlv99vS5vAkab9jiQpbVWM4Wle5+K6iSmG+Z89Sp",
+	"CD68YZ/VijyFUyUJZ59VMWJrs90MVY+Pm+1Os905b+u90kN+K4RMSbfdPfpHhENdPkw5fHBCpiyKKdFy",
+	"Do5bMWMp8pfRQGapiObDKjdHlkVSFVMovSjLTkWHOGSfeJ/fRpY/zsnyw0yWv3HpMHVRhcLoDZ1eijmP",
+	"ykeYmrCUBVoZ1TPRe07WEGQEL6gKA3CBTiP99zZzPcrNdT8/V/vZymniRTNDPYbzyqrRM0VHIzKhn7Rl",
+	"MkviSvXVzOJK1ZWLmpwgcyBZV5DRas1p7gf0HmwV/BjWKXBmhlk5ag1RCpPQxHlH53JlIsorpkjEkvgT",
+	"S2MtZ2mcCwfZSL4NKb3DUP65EK+0aC+khX5iKTncJ9/HTyuobLIArsCLAQ8XtWNQjqZ0iet1eHCwd0gG",
+	"S8Wg9HAqtvIZtnNqccdzmZupoLfHjKdE1fKggQqMR5rlgAFq/NbIHQGZ4b01vnS+5jADLaXT3ds/OCxn",
+	"Z2yQLnWbeAxYAFbp2mAwzqufTXF1dtZqhazTax9pxabbwWwMydKrzRN/vWUx7P4cubro6YNkNCXIgEGJ",
+	"bkWE78okSbQ3WJq6HKbh3qr8GH34XtmvbfDuKkojp5pkn5ZC1d78ebV5sg7QLQWdFCxgDJgWhKiYMtib",
+	"mt1GVFZ74GbeW65cXDAnR43EBKebiQZ8YqncMok0v7O9aIA/H5JFKEt7u2LAQI65stkbtTmjmaQnoBFt",
+	"mN5jXl8wrWqUtC0tLN8E0t97TxV7FU/jUuawK/A2hAcxK3ilXpRSxa4S85b8qkoG1d1TkbLsTXpE8DPE",
+	"O7f3921W3q2nSLLRlVY6N3qgCXopa5cXnXbmnEdvTanau64UBN8/ZlzrimxlJnnVS+2D2Zn7XiRMq7tI",
+	"yaKuC+FlsCEpkQo81FW7U9+GOdLmNd4ivuUJJiTBu/ogevsNOIkHjFB5bSJ422p5h3VRaz2zLCpes3bF",
+	"gWuSnEEU7ulcLmtYOhHjmK9iaIzjXQ30K3x+Lu+JlIFWFG8V1Oo83jh1COdEzIhKdPAHjCQAd33JXZHQ",
+	"mRIzcFZQoljCZhPBb1WJ1skl9EFdgx14wUI0Tx7D+b2vnzzaa7fb++Xz8JhC8tzBQfOxVj8OR51Bl+5H",
+	"j9mxPg/jGbxur9VudTp7rfZud39lZVvF50BdwAzsXuO1+CVOErp70GqThz92Ok/Iq5jPP5PPjw+vDvd3",
+	"yMs4ZSPxebezf9Bqg1+jkiSdx+fddq9z0Ntvtw4POt29PElslmEdTY567W6vo6m5f9Dp5Ggy7NB2s300",
+	"6DaPhp1285jtR82DLm0Pj6K90SHY9IYm7U4vGjzu7fd6u/uPVxOl/L0cUZ4zeX0ym+12Wx3yMH57toMO",
+	"i7N4zC9mNTn8t3dbbORfRUSAiuDLS4gnp4xV1fBVExoVpv28V2xlnR9/fzB8dnp4ej378Ydnfzlusb12",
+	"a9hN+GD6sh39+JfEpQLvGufF7iYK9C6Nm7Z8/c+YR4ZHwzfbDSKjU8zHGyawacXq73MJ8EVzfg/Ja18h",
+	"Y0zaOf2TJ41VGX8bFr38q9l/esXvZvwVX72F8Yfr8QxDlEXMHvjVmB8VyoDhQxffrDJaYmle84SkDEKX",
+	"sSKQgLmNSjSo8/Wcm1CpHUpJD8iPNZv5h1hNqkMY+gqhtTWB/yLcmAPd/PeIx1z+PvdgRbF4ced9/D8h",
+	"eP8LoLU50Knes3kZt8zw+bwyuxNTyFOGV1ck9LiMToRKbJFTJV3mkEtq6Zk0BkLHdLtkhmFdigtMkMBI",
+	"q8WjNxNgSSFeU748Qf2nKsk4/qwmJgNsRWqkEuJKG4bWbScrrUZ7sUU+UECRBDxJLCv+DBH/+08l9h0h",
+	"pYFUk6g4FY9QqHLKGrMazj1pbllBpOyWvIffYLuCA1CWX0nAnwXVHfLeCZUztt2MspHW08neo8l0cfps",
+	"QtWt/DurK8tvJZ28Q+4yaKg0Ho8h2zBzGzUtYLU/2E2Rrbccypc8ZPWMpgZ8DmGyNz5mzQrAU5A4WcC+",
+	"zuYr54NprApzNdrPdnBzqxDltoRzNo+9ZorqtyMul4MCMwBgNejL8PGmVGxWC9CsydTMBmnQyzqr78+Q",
+	"3bL7y8jTd3zHauBqeAfj0WajxnKo1ZTAezam+S0x11ZArvmr9/H52zcvLhFJrcCLPxz9Hzf+W3Ij/vN9",
+	"BVLf74xPt0p6u91pgRP1S5wbnmdxY/X/puJ82QQ2ZNXREny5JURgxVwgr2njtLSbylPSC+LVjNf1JEBt",
+	"/4Lr7zOu4iEthffeCJcHXtTT5oXnimpalufEGYtsta/LZt/G4bFXp9BDVlNhNCVVrDhgOPC5wWJg0WsW",
+	"xfQcHvIp8C6hMS/B7ToauMevIGELs5ZrM75cBafWTrFw8G55XqNc+Pogo4g3Me8T1WSpnANQB+zMFQA9",
+	"HzCmZSpcq8EISnkH2Ztry9SfsqGYMuSZIs5OCSgH37UqPwlikzxDywnIYEnyxRgZvIiaxHwFQAhgJFVl",
+	"Z64KcZRTyLdAo3OZmT/QJI5oXaLFCZnGUkKqF/BCmWs/uedrUiwgT2OQMnotCSXpPHHpakPBVUqHqrrC",
+	"SXNvjH0avCImHMY2dWPtulLNjAIrUjPK09TE+8Do9TsXXyrBsk8FX2XBLxi9vvKu58jmFzAyKpfaZhvP",
+	"DYpBmVr5QLpHMPf+bWjWqaOZnrg/tRK98nNDWv0L4AT9bpB+8illcRVAcmTTzSogkm1GWedWGWUrkSDg",
+	"3m599llnBdWFrfTaP+p0PBemmYK/JUuE3yLD7LJEwOWHWE2qXXIW5JBQZeqtEanExC/rs/W6DhAfd2o0",
+	"x4P7aiobvb1O0ODz6UBv0o7emDaY2nhKIzKmiiGiABgwK9XQUk7eQburFcjc57qPs8911771sOKt3fa+",
+	"liD3yC2H/yTckjHLmUEJK3pswZVqIMR8NSBln2Ixl1fVeQJ7VYKgAET21w8Hn6JvJ8kwfvrLTx/eLH/6",
+	"8a/jQfdv47992B//9ONkMvjxqfzpbDF+/cvpN/5IK8RBSbp+/D/xWi1eQSvDUnbsxwcSoAyAqJc+U4cl",
+	"ZjzkyzvAcUwevn/5jBx3Ou1Acwlc6By0Dlqdwx04zXEoWrWbzRJtUMSC7/5dQhjKqUHWeTycsClYelP6",
+	"+RXjYzUxdfaG5aVKrWL84pyOq4dtkly1JrYwZcVyIhY8wJw9U3yuNR6RVg3/cetxa68w+H5jr99o1Izw",
+	"cF8vt1IMkiX+X7/x8T/+0Pyvyz/1G39sFIceND43x6Kpf2zK63jWFDB0mjSdXoPQxHl8kfdsltAlarD5",
+	"Gb9LGTQ/ojwimopkMWGm+Zqpf7XyFysaCKNpEmfIIBaaxSTShwUYgzBHh+IyWQBuIRJG+a0m9yrm1+XZ",
+	"hP15u703nKcJ/IM9ISlLvulDDne/EeJyPe4+frwTZIGemd485GQAdICaepNGaiJA3jLC222m0Z8hSfWb",
+	"g7b+uXs4nKdSpN9c/9ydn7R/mHSm345/iDrL/Wl7frT49qf247+NqgZVxxXd9v7ju6z+K4GbpZrJZ1RN",
+	"HIeDQwaFR36+t8qpuuOGdJnPFWiqUMEEZhFNEpYSqSiPsM6QMDqckJlI4uGyR8I0zCeDJmykAgRtFak2",
+	"q6bMlieGKjQKi+zzh1FKR6oZMzVqallIZ3EzpYrBEjeNwNtp9XlhW2P27ZP0m/YT9U2nsfmUb7OUjjTv",
+	"YJpVBKLKJwSm6MqAhD979NBzXrg5kw2nXD3hn7/ptNtPFt90v9aUmUqXJyODMZKf7ZmZgBKQ6+sHbn0Q",
+	"KkiJlvPhkBXYuuMPeSTSKZySMVd74Pykn+PpfNroPT6E4uxpzPHvjpuPHiwmbm8+oYqI18qjRyGg99nz",
+	"7x9IE/d0veLya/Ipz3aM68F+1D9fVu2zDx8+nHjuueqBDCd6o/ExQ4l5eHTgHXDFw+0p9E8gKaPJ9Jt+",
+	"w+gK/UaASEjf9PPQGyDytpcUN0Ejifm13w24PIcTU+oJxUMn3zYvTvWQne5hm/Lq5zNn4FMRwd7KgqWN",
+	"P9rDrzUQ0fIPux7ys+3tW7wF3F1ed9+K69CrwdU/5kf+ntHILr57sjT2MVNelin4pxE/Rlb2KFs5hjqG",
+	"xN/NWB5ID5EzPxZkzhXD8XOlVo5ElgfxKpYKQhoeOWR5DEksld8RaYshZI0nalYGbyCxKn8e+yrcw4o8",
+	"m1DlgdCuYGqq96giwyRmvGJEkvHIiZwyi8e1nLsJ8xdGihHTFWPNZBk5WjPUH46+8mDreKzYiAFR8FYT",
+	"WXOdF5XbgumeM+gx5fn/8kPD6zA4WzxYGkUE93xwJmx+EDmjvmYUL3jEIlOiUh7DCx75GTEmf6w8Dsbd",
+	"O4qDMM9UD6LthgGNEN+O6jbgO2EaAGPHxHVSwPR23HYrAoRNBbNgrlyWJWTBQyuGA28osbONVfzRYivi",
+	"Z/HnXE1G4Y6cy3gNO2sy2S1QTai7sO0bOmWRD6ieH8EbKKn2wlQBoVlv7HhYcaDNsjLO0oCy1Mq64bBF",
+	"Hc+cKZqq9WfYsNB+ZCuisEW96I4iQu2C1H0+k9bbfLtQppP//rcM2gG7vluwFni+O11zLXn8L2w3RibV",
+	"Wr3HiJmvqf6080Oqlb7FMdWK4DFTW8nf6oH4tfCrB2TDGKtG9DwLdVSPzL5k7RA/q6xdboVkdv6Uu4ln",
+	"tPlK43ANa4PK9UU5OaNq0ipcNgY0VFnX0hPLsCvJWETWKg44B3xVo4Xkx1F/wkFptHJdjgKoh9VKFHRx",
+	"woaUlbLzXgfJXLCgdmecMcg0ylLGC6aVfcW6XbGa9+Jc/Xe1VHNchwVfGfJvjZZiMuQzTaVwOhcLxYtj",
+	"yl/H4cm5Pg4nVFVxmL7orekmemUKD12cGstsC1nrjalKO68e1Wo1PT8o0NO3GNYnce03JyoOS1+GcVyz",
+	"ZdUQ9HXzdElwzOKra7aGk4Ty2vJkIaviMGYJhX0nTeSqYijwpvyLtlG9z5SYzeqYR1/0FqnK9Bazu7AJ",
+	"Plkvj4wLYJXOXbT+ny5Pn2+tc58zqdZJHUrU6qNPeUf6NkuS1YrWHBYmAFd1WJzb0qlbLwUmV0V1H8eO",
+	"hys/P/eSyO4wAptyVfv9Wntn7nLNbq/Cm4/XLr33/VotbO7np2219NVzdwtfO/MxU9tNe73qee86Z/7L",
+	"+SSZGkMygxyrVurK77r7iOq0XwhYDbWBKUaVvrh703xhWDfFZzNJd/q82nfuWS4PJIkh9gAY5Fo7zUAZ",
+	"CzJxlUv8jykbNXqNP+xqHVBwLYh38arcPX3uNbiuHdK7U32i4nDICV8SLHmSM5YkMR9DQ1NycXH6HLGA",
+	"MNTGBY+HNAHoW4ObB0B+dRPKDuA7TuYZRFJXxQFndMzIgI1jLlsEmiZhiZK+Fr6K+XVIMIBl9UHzwEik",
+	"7AkmBgOo2JRGjMxnrSJMvJkShnTrQlyd7mMID7m/c2H8jyfNn2jzl3bz+Kp5+ad7i+RXKk6vIZUiVkTS",
+	"EcTpJTNOOxsLA0W9VwjWQ/8SBKKAI340YkPE4GnVdD3o86ztQUCieDRiKePYeYfprWRe0iJnjJGP75nS",
+	"4uDyYTpPmNxN8U8TRs13RTAUL3ZBWBUZqif9fzT/684kH722DVnWnMRE8GRJ4hHQMHxxTseh7SGBzCdZ",
+	"gPttEUtGwv1ON2yR8FGIrbmWLQLABXQM4GTSe/MDaSOCQZ9LgbKPgiWYMkw9nqXi85JMYf1BIJKH4Ydd",
+	"SDcJAxL2G3vN8S/xrN8IdyCfg+Y8QHTKVq3FqPna9GXZbPu+4CpWy3M6Nq08Rm8EZzVk1HM2xLJpCEsx",
+	"BzDJHhIza+1jQHyCfDpKLEm4194PgakBvwPzqcspOX3e2Wt1Wt2d1ZPVo73bjF9RiT6SOkEcRzmcMlCq",
+	"3bwDU1GrT7ceMaks+WMCE0h6eAmTFvGnMMgEYD4Lk0AsA9OfyWDZ56F53Fw3z7fICRmkYiEBJi+EWZyJ",
+	"eTpkIUgTGNlAywvJkpE+RPRk/L4LMLHYOhH7PJYkHnORsqjnW5pqwjjBqgMYMVhZiqYqIOD7IZSEKZNM",
+	"hWQxERJoNjHuY5wxaa9YR70ETRh9EwyR26SgeMt3yv86r1RCHGQolSTMfUwvgUgBuZYO2VTziaZJnpQK",
+	"1RfAI3ZCGueAcsAcW9jIX28EQP4Fagru79bCUZW4sUe3mbURiR7xCgSAVKvKrBxI8ROgIrKpJBTPWIsI",
+	"q/lpZvB3E8HH5i7gJJNCZhe8Q17HT4F92GfVQ3FKXXGFOc4x4NLnLmOLTBnlJrEwxhwmu68KaToH7RqS",
+	"wbx8YkUM2kfhI/WZId17zAsxnrs6gWF8c6sUSc99d0e9yzjF6sZifGpfV4v0QoV3nA1awnWTcSfsV5xL",
+	"ZnTfcSrauKybSNa78CvOxBqyd5xHwTCrm5K1y77unKqswPud35nJvi/OEcrkfBxv190Q8/XrzBGTzb/p",
+	"oKpH442zjv6GMr8N+e9K9ZusQsQY6H+dC6z3ddhRX3LZ46YQ60+QRQ5QhXBQWE/lz/bxqk/be3ftZ26C",
+	"PNzuuud8gF899s1m+g6HjNOtSNczabFwuq7G9g1sQysABprPjFGRdQjWBziV11lcuGc0NwBopX2u4ikL",
+	"AC/I4D7CK+HviC7x7PUqBHJ5vVVzNPdmlGn4Ka/NLOd1o4fN7TaFtOlySFc+nWWb3mTpaG+EOsNioO2Z",
+	"KevzvJafnttbb4La5qjr3lLdq/UmqOiasO5VxU4NN0EBeW/dC3IYf/fF6vlOFq6q5OQU+daGTVNoVbNR",
+	"gQL2GPR6x/q8uz0LPaXRt6ZSbWvmmcZyKPgoHs/TjTjode7+G4iU840X/OT0jbfWfufr9U++s7fem0iD",
+	"fBTX4ztlI5BXKsOlwlWG8bLIa4nrm6SUe6Gze1tXr/R9i3Wt66+5dmtXNkbVsqLUQ3LDV2VtPG+CimZo",
+	"695S6rt2b2tvd+5QzJMIFnLAyIymUh9ftNhf1GsSanZ+dglw0MGgrugdahJDXXOireW8nzd6lbX12WDP",
+	"PvOe9MdROAKmXnvoTeW/ayl9E1QAEax7UQn64N4W1/WmAKErlRAR1OfkYBCekBDr+EMi6VKSBaDZk7fo",
+	"t/SNYjJgieBjidVpqKcq9lm5m3OCpM+z3u5Aa5Qo/gK2EG1Hc4bfOGcLtii3o1lH9WLDnvsleiyxdU6K",
+	"SiG4XXAX1HDh72Y3fJ1DZT0rkBN5rc8UiJ5k909YMgPCvZjSOIHw05a0gqTfK2XfsJI63sfuV5vylP/M",
+	"Es23DofZvhTpII6irSc78p9fOdXsS/e29JmbBPpmZGuvzSKYcmD7o2fRUmyURyKhby3oEB8+fGgWC6lW",
+	"KRLFuisYp1ERz+MpE3O1vaaoshes0dTsp77Wnoojku+1p4d2f+pXtYGzpSZ2v0bWfRD05B9stZxyxVJO",
+	"E2xv8kIfwVurufimDZRRc+M9ERA8+FkaqJ4HRlYSMTahbkM5Pz4eRyDijGb8LGWR3qg0kXfU8of5N22i",
+	"lvsfv2+zea2gB1XMFpp8DYlX2cL8DgRWuRdtQt/zfAPxexGCLpqALtry8QIltXyMVkeuZ/kWc/e6f6+b",
+	"c/ape5nrG0EYBy9VsSM6mGoDLLiHSZZ6vm4x0UKL1A1cVif5hqr3srgrG8ku/f61RuqEOAqbg2TJ4Vq7",
+	"bkmJkX1+HRFeunar9yo75HwIMoOP0ePr3CzQjtbO8rWI4lFcBTXywU/yKGV3FISNxWdZJWDgnpuatrK/",
+	"qb/238m9Cgtd0Vr2X89Cxu64mtkDU7aRYVvqHWD8EAHpdB/rO5Eylf05tyFORcfLteQpf/z+zziLUgGc",
+	"YrPcIFOHk9AmjYVPHBsZvF8+ZqhkmXoe0/1iNJdbkyiHK7Hp+e9/Hrad14Ri7abLOnbco7fT79lhRCqM",
+	"lDzE7oh8zNIdkLnFjh5fQUErN7DcYmFKfSDXhkXzX70/4mpj3z+mACs0/oSK2BmWI19w+onGyR0UFRpf",
+	"iU8s1aJpo7PjbXazHvbgap4fwsrHnz/1B3wT5NpjrnvYa8YJvF/omrF+A+Qaj9zbOtmYDpQbUEUHVDLn",
+	"j8l5GIwOZoCdMwuOi0WLnKdL46xLqLrPsE+xYdk/3t3wu9AXSv3Wfhex14o2QtvIsK3TOoKKBkQbbqwT",
+	"v8vPPyw3BLUN/ZeMxxzzRJQQRIwUAsr/k+d3GGKbwOVvzyD/gLX9F1g1bKAg0viX31ZhdJrivNzBYeXz",
+	"FxWNEO7bm+f6PBRs8rIC+TWUxQs+S4Ueg1ZFnmXrccfj8fcQ7w4KGPTr3pDDu/89RcvLp66zIsCoxaB5",
+	"n1sQDdNtpqZhxxYrW9P4Yv3uqRjBvRL2gd8VJCCutI1ItO/NXMlQRNqOtXUunNXCGRf2WIaOvGpnmbtg",
+	"oB9Swcd+24R/YOwh+FcTlygTS0ITkarACZlrLQHJQvcvNd2sHIQllNxUpYkzUyEmRgbEkrygwwn6mm1N",
+	"1JRNByw1hTBwF9i30hRHz1LNoiq2uRkR25CYz/StQM5E0eo8cazFidmQ2eqdFpbJOGTrg4O9w2KhZqkC",
+	"aVqHmvVhssTyJ3vcmfROLbZmTMwSVvjegSnM2eBrp8CPNEnejgDufV2e+eXGRT0+LGFldv1EJHmsQciQ",
+	"V6ze/LYD0cxiUcIgZ+/zKT7WaWdTpWlKQdXCRPuqIVzHHAoREZ8NmQwwXQ127JzbxMoKDFnbJ6e8WgKP",
+	"nzj3rqwLVuWrEEW1apDpnLuyp9Wlv6W3ZvCrX2uJ7QlWT9sSUd9fvLk6Oz95f/7ieSNonL/48fzq9Yuz",
+	"s5NvX+DPxR+fvX1z/uJN6ecXb/Tj5q+zq7M3J+/Ovnurb3t2cXb+9nUjgC+9PH1zevYdfEr/+eL9+7fv",
+	"K1cga9GxEaEuTp9TRW9DrBu/vOMjDiAbiBj8nQ3BuPCZuwygZ53tmSysEG7uqCzAk7nWYlvJp7iCQU8Q",
+	"TtuNONyCS6u30bmHmwg1znPJ0jAgUtHRCGH6MSKjjbvQ7a4wt38RjGTV1iusClbhCGhjZelYt0jv59xL",
+	"gaYRhhto8s5bDSzjKYDzv5/zkzHj6pTP5ir0TrXQbtjQNh3Ilee99o84PW2thmnpFhE4HfRPptQYy0/y",
+	"fLFaHOdAX82ZisBcJlukRaBeyxVtW0aMJdGD3lh4P4OXVorvblsfXEX5vUI24gAxAdYEndM5D8hiEg8n",
+	"Hl4TSdmMUXVHEbpB5Vtuh9tH7RS8E7HEU1qMTOnn5mCpGBxk+48Pjg41p51qS2yesmdGZynrBi69HxuZ",
+	"e0AAFmmThHI+Y6lkEYvCHqFkMp9STpQQ10SAw9nDcYA4VebF9AFMiaRx1OdZlQFLJCOjOJWqRcKhhY4O",
+	"e1CIAEYbldfGwtJs2yJhlNKYx3wc9rCS2bTX1l+ViALmI9mbicGYLPIfpDGBtYbNDSgKIaOwhabs2Z67",
+	"xfqRQjlIUAha5Es+4C+paJLYSzbFMGi46aKsqEn2hbAGhCRKAY6gYWkBpYEm/ytoZGtVeVKdnL6uYQWG",
+	"ad9GLppqtZj7cFkkFKNRSBJGUTcmSiAzSF9wAiKgGI1qvu8gRyt1ddvVO/JaiYOxOE85lkxm0F15CWUb",
+	"Zq1T/8xtN/leU6sfOo+nTCo6nenHmM3oW/mZDKMTbr8J8r1q1z3/0mukmz3sBruZnuEN+zIoLzjXSwi7",
+	"voWfSKVCM/V+v6I5CF6et3PsvpzGSoG4GPmwrGY5W5nysE6CBjmEzlsqrbWoAZmbwmYsgahJNYdKe1hY",
+	"OzI7SXzoXdsWZ85VnFQgkW5uE4mIJetI8Rpuusn6lm3KqLa2OfCB7u5MRhvcshlfmOOkt/M9vNweLQ9k",
+	"frm8r1nim5ZMWNeW0468195qNeZWy16p6rt2/SVN0Uc2cFXpWds/XGz7mZy0qlQqCwJny8N+K29HXs2A",
+	"uap0aePw1QcN9atCCl1mCi2titSDIfkfqVSINlzFApjyGg8S5dnp6HrK6CFHsX5mGnOqkPhTOps5vGTw",
+	"/lTT7rm+iJ8OGpHgrPZGwZm9zzrka84OuGrvBRygulvf64v2TkAQqrsTqrjxzhvHI8s3BqQD3MpBQ3C2",
+	"wXbOvWr1rR511t3qTWXtWx0p193pkxLaepawt8sAq2LKrOXgOMaHYS+oLQVY1zvLRO9rWs4tTXEfUQIk",
+	"r6cmbfYhpzBVfs0CZIFkXaRCGQkMBHhCqBW+ccJ8NyTH3CGQQquVUWwiZzDgLF0LXfUeSIQsqhAdQYPV",
+	"rJMePV4LjJobp0SkACL1YjpTSzwyIDsPsDK9OpyNbNU3ALTluCfvaqyyVR08e7WjGHG7lCBjrRIj7pMe",
+	"jI+xdLjvYyx1XKdlD2qpXYJaKsrXEqomszDzHoA8Lt3qk6gOuwUxKLPDCFvR9UiI8lTbd4HRkwYMsh9T",
+	"rSPyJyS0elPk7nDKWHaKPSEhSsgw6HPPsgwsUmP+9BNcP+EZuUGdkZszZUmVJRv0OYaQtXLrGTOA8Z6z",
+	"Ld1cwQI0s8pke95EXGfV1YCBn3BbiBe42RpkcAtCVz7wt7SKvB6092o56LFCboYPnIdiBSEObZ3IrUwF",
+	"4OS5vG+Dyg7YRYf1dwKoqx4YRQvgXjy1VEtGwy92EjbosFIsw5LD+QvnMRvFn8sM8J0pnLmGc2AccwmD",
+	"SdlQjHksGQISFlxbnYJn6yAHDCqvr3KwrF863ZsyTCiIFACq/3oENh/w7KuESWmI2fK9wyv1BmESQKFO",
+	"dd3dZ3iXSRiNh/d0aJuXOeejb07GSrqSMyX0KV5lTXjDMQzkuMI5pc0U19sSGW9VF6A4GSLJSECLDUaS",
+	"mDvTPkBx7EwsaOtPYpk7rmTMxwlr6ucK/FeOQPrAtP+v3//cbjf7/c+dl/3+56OX+p/HLy8f6Suy5mL9",
+	"U5W8ewLx7ZpGQGDWuk4Z1GL6QVxhojec0HtfE2lqWz/uH2etHw9anZ0KPRC+mGUJ1PQKkSQ8MQlc4C/s",
+	"EdM50uCRem9xoKRvZ/TnOUAao8tbFvb7fvt4fQDHyveY1zcTRQeHQXl3+QEgvYuKSh4Mcq9zsHfYXoMI",
+	"CVyfayyyziCoqlGoDjqeJAu6lCQcADFzcSD8aX30J7eAua/liFecROX+G5oW/xXnuZEEsMMwnCUZq85T",
+	"2O4gH3otyTaTaq7pWJXM1uLMqU2AUqx/MdIKVTgnwEciNSh5ZpYS2w5nv5vn5K0cNX49WrWhwQWEG4aU",
+	"Q4Uz9qaL6wwK7D23BtQYbrqFQrL5UVUl/W3jOyPo3YzXi/rMHKxaOWveUeXjEuOyGbTkzuqt3dlgWyMc",
+	"uM3YWhsXNd39q9yB+QSkwIV6IYQgADK5YqPgY7k0xVXgF35pt5u4ezifTNPpbnaUtR/r/zzV/3mm//Ni",
+	"05OKs8Xa/EpnkbJFLrsy51QrEqHw6irmyUdjbxXHznIRQFPwWjm5iPGpsuFhDx3eqka2tzyssNaQbJES",
+	"hvp7CJFtzD3KSRhHECy3kPx9nsPkJz4kv30lBCmuGZtJ26oSIPgBkPqZ323QcGxYFTivTaj4YLvGa1sy",
+	"cIH8HjTn0SoU5JUS8A7oqzOaKkmSGEp2hARdK4Qfw1ZdhkUuzC0W3AtQOIcvdudQcpMRZt2tEI481CMN",
+	"s/4QqYHr1pwS2qsuxr8m6ymOQOTe3FRxWqG35HYyAnXXLAfOKGwtEn65CQmV19LB+mfRRy8mpeYpL4uP",
+	"20VlUma9Ajmw7JrxGj+YHbLmjXnKjdfcRjNsnlmN67yOmKDkb0fIEyjiNa6FFgn1spq0E6q8QJ49rx/I",
+	"TG/BDeo512IJyZb8id6uU7qEzBRwCRElxkiBRawmfR5mRk4YkAEbUtSzqXIGku3DAeKAJprxDJwqFwor",
+	"gv21M/xYNOeKwtHaT9k9VeIw/+q8Q2Rj5wZaDHt7e8c71i9JRnM1T42o4+Ti/Jmf5LBkNCXg6XtCOINs",
+	"CCP6YglIEkTMDZq7O6wiqlhTxdOC4bWXN/y77dxp9bDb7n48bB5f/tptf9xrHl/2+9Gv3Y8d/NeX7s2v",
+	"9tcvezc7zYdtuPRr52O72b3M/v7Y6cKTex/bncud84f6f/BN7ebe5U7vY7t5oH9w/3jY77f0SzvB8c3O",
+	"nx/+9OvHPzUvax/buUPLkm08L7+di6HWa4A7YMyUPklH8xR2DPj84OxDzdk4Eq7ZUpoeKajfOp6Yz+OC",
+	"8lJI69N/+spLu3lMm6PLL49vmu7f+xv8u9JftG0mpPF0GMpe1kq7/Em9lbhbESKtOeLPtQIBMaAlSSgf",
+	"zwHowDpi9WOpSDzVwxg5iAdOB7Dhwa2ClSot8oP+6JAm+qqEHO4pGTEWyYBc/KndfnwQ9PnFn7rt7mN4",
+	"Fv55rAWlmDK4o32Cpx6TQzrTDPTznPEh6jSKpdOY0wTzolI2FZ9Y9ARbEnlu7lgz0UyRwVIxPYI+1/8q",
+	"CBh98ueZ6XF7U68OqsJFBfjxvv7PYbWvZ5NHbvuFCm27FIeuz/FErsN64bswXV22U+7edda9fsVz7wFI",
+	"8VDr5RY+eQ63lhIU4df8oOsJcSFZehcy2K6B5LSk6ldoEmVybWSzv2ELZ7ZvZVLdwYovda6vp6VpPHAX",
+	"cnoNEbdmK9cZIcdXBo1mc+eReY3BpKl0IUHDLtthAsojnpBQS6QwswmdotMwGq/ccPznS3PYztNkw0cu",
+	"3r8qrZ9+un7JvG69Gwbd8f6boKiwXrOafkpw3lvrJe8jdhha5HvGZsaNTL22vH42/1FOSOs/V8V+Dvdv",
+	"1stJPeYybS5XGhUZ6kEWq/SiI3KirVlwSUGrPY/UXjvQW3FgBbGla2688vmJ6V1cnLd5fOOpm12JU88a",
+	"J6+btuevLb7Vd7xSqy6aXHy/FoIqp0tKxuADmCjtXqDvy7tgDaJrQLhIMQbrMrLBs8uzOnrByYBNaDKy",
+	"pqF9bZXDJIrlLKHLq01U8ed4r9XF2WdMg65VmL18wTiy1pWLvVFJwh+bb3nzKQy2+XYU5soAN29bWdM7",
+	"8StFDTPrulXBg15Y0KdPlbDysq02qVX0euyjjzVZmky5LK+QQx8+OpsxHpHQaEzQiSzXrvAWSvXJPVRL",
+	"blF5hkl8a6NAJuCzSjX0mXYdl2ry+aGeCUBEgk8Ui2r+xeKuWWZeiTIhLEmPRIKzEKVTlpFtE2jQugmN",
+	"qQYuqYXzYqqsjyKspiQy5kOW+ZMhVTIgfxcxR2/ab5qqR/PJ+HcoFvCKgVf6JLMyqm02hOCsMhnpDnnR",
+	"ZveUEtDshIp0sR+r2mYvrMq/KpSTB+4Fh1siNE8NKSZrZpgAHxs0ov9p/m4NxVR/1W0qq7/nKsT28/6T",
+	"mtbG//GHP/5//Xm73T188OhPu9/8+f9dffn15r+alw/7/daf19+286UdHO7d/OfD7NZL79/NS329c+Nd",
+	"3flzv9/a+dPm91duVa9ta3mvPgohfsHgHqLoGEqJIjEfJIz8PBeKyYBINqOYHjdYQiEIlRWNZ8nj1uPW",
+	"3k6x/K69v+oEftjvP/r1I+n3VXD56OGH3Z0/9xsf/+MPzf+6fNRvPIQLl4+Cuht2Htkrd/Mm+tnDtfLM",
+	"ZCqCRCtU6T/xhBdofgY9AyXZP1ZAbVUXEDFVuSnBxpuAlsCiO2IT3HPtwVay0eRwbqotlOSdqXAw5FpZ",
+	"6qDZjLFoQIfXz8R0WhNqXLpYgqdcLEQaaT1fa3U2ljSjUm9I1+YayyNpbbXMCo9f91/A4xc0XsYsiWpK",
+	"arT6BY2K0b6ygH1Ayxy4UMVWzTA9y3wFcAImmAbsqUweQwoZgqaB/xL8tCO2MAYdmI2hBxga5lLVi1q0",
+	"aeBUNmvKaB8ub/2gImt9E0GQEdFKgqo0sg92Zl7zKUwNR1KERsCGGMDIpQ1RsxCGywciWvob0jYBNZ2u",
+	"q9SWpL5DcwLkCYiMfwFATZuKb1MhgZSYrb4UPMqthxLiSk5EqsIA/0gEH4eopoq5uhKjq5TyMQsLHvRt",
+	"k/lvcTy5H8rM8Zezt2+IuW5yGI/bnR0ScxMR1wR+Yihf7CUGPyKlEYyUQ69v05hcJlROcLLru4n7wtIO",
+	"17BcpSTM81lNUpPekXCoDlJxjd5ip9TOER6KNTLgpiw+4/1o1smDd0JR7uP1Bg1/gf0OrQhuqTnB/BM4",
+	"RKuz2IOtkkFzWn4dzg+BbARbDA8lFWKGhQ96xraM+AkJkanDwE93SBkdThhmv8B+wJizJEMbQs6qF8Ss",
+	"ETTwJZXD/Y7RRE1qYGmYNA1GKJmlYlAhIGVN7YjN1BTXuSxNcb3+tDWvrGKcqi6+J9idN+ZAjqw3r176",
+	"FjmNJJnSiGndNeuSAiJZjBy895FRaA8OuztFc6LdOT6O9oaHzc6oS5tHwz3WPB4cdpoHrD3ao0fDTtTt",
+	"5myMf2yE9iZovBLjU/5SpNNbBh08RDQroN+ezNWEdFvtDC0M6Fr2A0H6UqVHz/Y2QyY12CUVYuWeM+7M",
+	"iDLn8O9iVOOUcnVVr6tq6j6QoLK2yGu6tH1GMGiSbaSKAFT2kX/KDEnIDdhsnZ7Y5PVcmzM2jCMmf4M1",
+	"nEuW1gOO1XktnoCzAqaxmMSKETnTmhBNxRyLBtBRT6Yw2NZqJ8V9k78YJrMzXBPpBEmzXYTTEzYr4sD/",
+	"IuT9p9yS24S+a0HNtA3mwZp5lmoRHbBggEGEdEMXKYZT0drZJJ23RTK4tCfguwGoFUi6ibaKWGxZzLFp",
+	"9UEsr2i8FhUI67vr6iKyGtWrwfIenE82BdcSNqumjXlmdptgaFZRKTimLOURQdCOvFXZyNdBQcla7bbW",
+	"w4JYbrMLFFi2XVvXkWfcyoxrXM0V0B/3MnObmFuI/FpwMDrGKliRMZcfnsbapicZLBWWc8ilVGyKPbAQ",
+	"TGDTddX3QeZ/nMRqCVuMjkaaYlozupU4+D7m5TIKeMvaBfnefGtFgyBLqACKAIBKDylfQp2SGCF5TKMI",
+	"G3JHEsep3AkMwRwGW8TktVfxbZU9V+sVNOAT4ItsBA2kb6UKaOZhfY41gpCWJwJdz64tJkbWUr4Y9nU+",
+	"zJUOpYLLc3sJea+YUb7IiiUBaYV1D1QZMJiVmWF4l9YEZ9HtJ1NgRW9mbgA5MuU+U8mztrKhAh1LX3pg",
+	"XTvoBrPtZYqGrpgxTuPd8Uw1hZTNTrc90J/bPJ3iHtQkl9tXVVNZaN8ZcywK6hFKEqFN/hlN0VuhyFRI",
+	"RQ73cwVDNt3BBrYME0u9+0w6C7osMTxNSSSmNOZ9jq9MGJWKqIUgCR2wRAagT2JPl7BlHExhi3yoVD+h",
+	"vAZydTHnl8dDEaG9R968/P5Z5svHooE+zyqZaMrIcMKG1xb0837Dnbbkwi1lv9/6eBpffnzDLz/+8Ony",
+	"4wm9/PgquYTfnkeXNQruv07M1M8WLTHiY6IEdMErshbh4vbJ4poL51whMgooRvoGLUBoiiqU4ZQ+N6zy",
+	"LCBSOPw0130V7RoobKfkmi0Hgqb4IiE1C5GEgeFD7Mw8jFlG5RIQa+bQFhfSyqFXXc/4KqWCzSK4VuEk",
+	"AAn0edZDAI+3iUgVMWxgwFiZqe3MEtihsSaVJKSDYcRG40monw5/XrBULedx0b1ebfkU5dDj+5dDOVCg",
+	"SmHkMqjQdw4PVFiynzY4JovgZpCAVoEvhKPCyso66Cpb7Uvaxu0fQrpM6E67KaMmGAM6uemrQxOjn907",
+	"TJHBIfpUl2dlGxpUEjlNhQlsHO8fHO3cE8q/qvEuxNDwcUlMx4lchJu8gaIt5Gu9nzCa5MweaWLLxTB4",
+	"GaEB2pesCqvZAGUpNrkRnpUXCS0AL1fALuOXahMxzXWrQHiZmBCZTsS4aCXvFzfmbQL/7zSrGhGo0jmz",
+	"aJCmp5qli5cKkPW+qzB0a0IT53lIMtPGWjPS6hL5g+Njj/H32+2qGnlXsFGfhlDFXWvTVjfMjQxttxS5",
+	"GzozrDS1eRo3UzZiqZbJt/10dW6ErTNxCJkO/dFx2IrNXx0G1EQz08F1GiSMxOA1HMW46h4CtAemcA94",
+	"0FpHpL8hNDRoalegAOJKDeIogn/X9VIMqttI5VCmq9rjZL/6z1+zpXfFBYkbxcY4QVU3+sBv067ZKdGs",
+	"xqIrs/qQGqgmIrrKx10LPc8Dr/V3VZ/poKKJclDZOzjIN6wLyk1abWOaqyhO1bKRbyyaA3IrNp/Md9Gt",
+	"6n9Y0Wu03CEoqOsVVdXSq9igq8rifzdXtsZgO4/8d2KRz1/GGgOvDIB8MDqEjUhhM0xGK9Pctq4QqCqG",
+	"fzdXBZfGtoVVaGLfp0vjdl6DYs06/lwlHN+799a7e40rY8IS47J2fTFmAFRbk6RgQJe2pqHfx7lMyjvg",
+	"PxWpsxaEKfd4iVTfMiWNzgLgX1qTgTw6wAULsDzHIG89MdB7JiNIpuqq2Ork60dBPXjc2lRUVOhb5Jne",
+	"efkCDUxARbMNcFEALFgCNmZWqwUkgNz6+8Dn3yLxEsGON867NN+qXP4apBJt2ToULtAYI9GypagxYNkY",
+	"qfaEhOBUNclecIiFYASDMKzqNWN9sHDeVW2vs+pYth2WLZ7DYUE1yIimxGBiZOVCBh0jEQuE2gnxJJK9",
+	"lNEohPoSaTy4MrABAgnz8CxCGfS5e3KRxoqFRMwYxxuxW733GhpFMv8ufZZa+BIZkJDGoeGrwEBrm1eB",
+	"RiTJyWmfZx9Hoks7XH0jAhuoXGmUXQ64I8h4FWhgViUgiRDaIsIcNQc+FpqSPBniDX2Od9ifyUP/LTsB",
+	"CQW/wlK3kNChyvBkKsaTT6jyV8CpBoas1i0P84UzGz/fCBrue/XsIjfll40tQeTCnBGIEUwLb1wwCLVK",
+	"Ev88Z+aytsCgcTxIzprRDdiYclwtqu3BZowAi2PBsKBwaQ8LaCupDNigvEccPADEqj8lMzAqCwBpi+J8",
+	"8EP0hclrWQMm9zVgc7Gth/QAUcFJDNRyHXJuBZcbz+oqAtVCpNcuuocIXjDnRIzH4GgMnG+u295rtVud",
+	"zl6rvdvdd2lIWgYvK+z9coru1wHtzZiHLFhqasHYZxRgkdvCcLgZN2UaZBA8FCp0kezAtS2by3OFAr0e",
+	"Q7WSXug5i1zR83AOoFXddtvz/q4kXrfCP1QVas7FgnLEzTFmbjLAC9nuqDo6z+Ixv5j9O8E9FFNSkqUZ",
+	"bYuckAVLkibarcZnrx8LnHYg0uwYwn0KyNGoLO6390jRxiy3qbusKlLKbP3ex6JqsVUOjte3oVaFhOM7",
+	"NAYdyEY4x0EzGoi5CeVXlQpz06byNyxpQnB5HKEJ1N5eS70d/Ntv0Frn9lozNv7YulrJz1ixXWtWqdZn",
+	"QPAaw+rEnJuA+cq9hIgstrwKZ+2ejgQuHJCWYeAh5VrcCihRs+GZlsMVrpACa1CXO+3u/lpnrAElqSj9",
+	"h1E9kC5o7fRaJB9krQckZQlV8SdmgQzRGbWpz7aqyHINixhfnh537gyp4gOEF1qFW/FAEjhELLo21j7F",
+	"fjpXSVxMNypMfG1iNv8MIMmG5wqpUZXIHXHWc0VvoMz2WUyEgTaG+P9UsuQTMybI5kDKdwSdulVzBpu+",
+	"cu+qngHztOmBCwqbiEWQYIHNGCYUm9QEWaDI62+J69HavMcaEsPvr3Zb8K1iRtA9ksOEqaBriTaxIbUH",
+	"dWCjAZs0szLBnJ57L8eZ2wCaVzOer8uSLMOP+W3UjBzIxlef+VTmt3ph9Ty/A/4N4f7IRmh/nfa/RPFv",
+	"buPWtTGyoiE7k1xR2gwOwxnjESrlKZMi+YSRPQz6XNZ+9bw64FuGfFnFYKn/F9arzlMUaFGcGoAFfeCk",
+	"MQQvyIsyp/R5JasUeKAWVab7j0eVQYJ+iNXktdfGelMZCkpKGRxsdUfshCrvkJEBEUmkf4AmUU9cImGn",
+	"3TY5gfYH8jp+6mMbbeSQq2yI3Sn3GKvOEJWbQZTZE9BmJuXrK4DM9rgpkeTi/FlALLCxccKyz3SotDoT",
+	"fyYjzaOgdZAoHseoLPvJiN1297DZ6TS73fP2cW+v3Wu3W53u3v7B4U+5xMQaZONuHtaum4e16/ejL/s3",
+	"94dYbACLD29+qmTHi9NnE6q2av8OZnU4l0y/ISQSWqsAuL1pUDah6oEMij1O79z+/ZYdeP/p2sSrNB6P",
+	"bSm8gWRvyPlgGqtmBj5UcHnkr4cIyyJLo39Cwgz0Pbvbwc1bhOaVkPPOVC+Oqfzq9YZ8vGU7+YvT51TR",
+	"ijNpRMKIKto0Vr8tKvd7Q2IItEXcvbZDnzF2tM4irVM1hFy2EEWjsE/MuUW6t9yuNVWTjASRIYXGExQg",
+	"mAQfssCUA7qs4ustmobfX17gb4R6U538dsv+uyV9+OK0tiQvdNfCfNOIuhKjFU0rsGEFzRdz5fuF6MkF",
+	"qEsvYuy75TIJq4p211ByyhSNDJuvRDCzk3xtH9iwk8bGUuziVFsU72ha7B66KtZW65XOmVjOnR7kvAlY",
+	"ZKU3IJUy1gqtCqvi1PbihqLGtE9wlLV0ulzFV88mc35drf+OUjpledZ6IMnFqeMS4yskL+hwQvQnXIf2",
+	"qX8OZo9nOJ9ViKSGGzZTGI2Q1BrULRwrSZVcrcDc3BbxEgSqZqda5JAC9tgd5dGoAFZyG/jCOKpDblHG",
+	"wvYa2BRrKtdHEc2Dp7f3WWzeqL8gGW7BPCWhcpvvpmvAYYyKYdAwZ+Vi5E2WFvMzNwmNiySCRCiQLtki",
+	"aSbzik63QVwDCVAOYZge5k2p2Ey/mX3W/8Yr8AduNPMHg3RQSBmyTyDb5v9qmN2jBd8AYXp8Zcf+6TIq",
+	"C7rKhnGVlbLQZ6SKkyWWBGCDckflvZS8Y43r1m7yO6CYFrsr4tirqeSOyapokpGYeVKoSkl430X76/lY",
+	"n4M+G8O4Ng3EFW72KALOzbs1n0Dfrw+pUJGlKxVdSkwvMyjD05j7L+/cOUCzjYf9ppYmd+lD4VGEZxkK",
+	"90CT9f0pPVQa/S37QIX0vM1hcZteFTX0vGMvCp/JbE+Ke6Fo3k1/qz4AuZhVdTcKvRwWrB9bIJs2enO5",
+	"ahVNC4uYSbKgkHYJZAkJTaQgjOs1lRklshKw+1lvrzXHbRpyeO00bkVH01ijOnNBX3OpCJ5XypCIRVht",
+	"yMWCCN4iJxzznEgSS2x5lyRGD5zeCtPj9k0+yoxfbfQ6xnBuHHENCbi2Kt7V44KbywNByNZ5ONfa7ch6",
+	"QdyT2H8RUU2sKdDnyuG2DrU5hDmr+ovY7PSacYMfbLrbahVBauL9wlJR2aoSwP8wJb7Kg4cpcgA+D6tj",
+	"x/dAEnh0fSPY9TWeQcNAuceCrxvJIo2VYjwgqF9AHigfJvOIRfczlFkqpjO1CUHu53tuHhvOnCwgYO0e",
+	"u49RFEE3cySoWp1KBURWwopmx+Z2GXv/yKbKVdP0Ws1UltwKcNDjJkQ/H6QuW0CWe0tV/u2POwu2FI+s",
+	"dJkY7xaRAg5De2bdb8KCh7RpDFh3qvKxG1WW9xzFUX406yzk2pf3TAX1kMWfnLOeRSTc77QN2D3IZ+v0",
+	"RnMQnCgHJKJLWTO6XBHAWED0VD+br93yHCt47QpaV9wPZc+gCwZ4hfNzmED9iJ6HGzxKHECfdg7jW2zI",
+	"26pIle6BrRUZhOy8uu+MwQuu4gTp541fqzOg2Ml47FIGkcX0KLL88QJ+mWEPC/B9h4Zm22AI3bUPGghO",
+	"zP7DQWfL5Vb/diBE5mO1jerfci/SZCRu1i6uonp0nmIJbBUs+ndiQRIBBSVGg4s5mcZJEksoBparj9i9",
+	"w43OeVYNJ69lEBckK1zOMpWH0EbJE1C2T/JQcM6GykYNXSMTCCFqtdDhuJjcExs5g8cg+yMl56/OzD4P",
+	"EB3I02H1f4AkgCGdMkwbgRoI247iu/Pzd56AsGIa88qktt1ipTX2vKwzQy0UT0dGy7DD03wEteVZfbwd",
+	"A64sltZXSUpETqnBxUSGeWDxVQKLbrKBBuWtbqdai8NFq/4yxEFBVzV+bA8xQh+kYDOA06pI0RRT7yze",
+	"XSlPtwx8q2i6hQBYBW9hkwXzQ88PFWozhsY/W0/M4xzqRae9Xhc1C5qbWJDbzyvkx3MjEKoFCNYiCMyI",
+	"XFAALdLTcE6JU4Ut4zCKZOsCm3EUGjM2OzZrS1+vQPetFjpipLCCyId8uQUnVptSd/Ha3n+uKWaOWthl",
+	"kWL1DpnPCtoFRg9M1tyt1AvOPisLl3Dvo48NjhbHRmuoFzOaJjGTqkK7K8xhJgyoReXGAgZ8IIm9y0Li",
+	"IGOOmKeCIfqS0h9dCat03G4fdY6Puwf7R/vt4+POOrm1mae1sJ28pOZaZ7edm74Dzg27fVp6EsVS+MPO",
+	"qq5ZtPnL1eWXTrDXvun3W/6flalW5kNXmzFQlS7jvSGwjvcszTi3sdeCslbTrr5NUdb0VvOeipNEy6UB",
+	"MykPue1k2hBYAwXoDKi5do/5GO8uIdX524zVUZORWhj4h1hNTiwoye0NTiOIyymV1HtnbUqlvSmfUrlx",
+	"UkVBnbxlxqQb4UYZk275XM6kfb6Vo+qKnPJaAxwS5aCaL5YqpUqk0lSAtLbMv90aWqJgaNUhwuY6OPds",
+	"B2coBVz4mVDYHBTC/RDVCUg4mieJcZMvJkLbzcT0JnEN0pwzMGuWidTIV9lPAEhIv28Vo5/V9XaA6lRj",
+	"wPlRi1U9eovawCxln2Ixl78rO7SV2cd37XccVM5whTw8X87qMkbXBwpa5IOrINXKc5Lo6wFOWU2EhPAS",
+	"oLmRlCWMSmzlUNsXC9KF7Bez2nUDdNEyIv6rnlorGm5VQyl4BnmNL7LAEHiADJYkfPf27Dxsrencdpyb",
+	"zkSpmfxzb3f34UeHhYr/aDUvH310iKm/9vsfTU+Z3uWf+v3LnYc9yKjWP15+aQf7Nzt/frgL3ZIf7fy5",
+	"WrZM6vYiSBU9pZGeVDY/kABJPEgpzFZrS2eK8oimEflgcTsUva4QlQf5Wes/vWkvJpINvf7nf9q9/LK/",
+	"d/NNdYcDyYbzNFbLM71rkL0HjKYsPZljVyT866VV3/7y4byUYYwO8wxLAmxUWDGyS+dqspuIMcjQNPer",
+	"QXoIAwKAX0CC0G5Ffb/xZWB6LUfz3hQi9TkixQCgRYuc2PJXC/IpZow7DI5FDj0BMCcCMpgr8Aq4ixYd",
+	"IxJQcNjnb1Mfe+RhKK+v/ve//yfcyc9vFjev2VK6BGHOWITWlxamYPI9kCT83IT+LiEZMBlHJv06FYmp",
+	"UQKhBf5DIHe2VJqJNYMJjt2+texdmTJpMk9ttaVFdwms5hVHWVKhe8ikHWqBhOMrgMEYImA742u27PNs",
+	"mjAvH1GmRc4YIx9PMri3WPDLhwDlvEtzv+7g7GM9C9PzLmggXloj3+I8owidxd8DWJ8mqRb1UOVy557n",
+	"HrqCZf0KvwLAiHu8juVuhH2eJSJlqewRBr3olmKeFvG6TWrnXLIUfF4tgvn/ekkQJBgOOqnoss8RLwPo",
+	"DQRGeWiZRhbBnSb0E8t1BbLtgOyBr8iYKVNIO0rEAo94D05COgwexF6w+lBedcsQeAxmCN6Fmkx2ERJw",
+	"zTXjdMgjUbmC9Is0afQanpjIRbP1z100+japxff2pQEm2v3iqv5vdvElTVy4MMhAj1B2gLdI7wwsIEJE",
+	"4Iw/bW9Gw574kEOFzDPnzQ30jhyJqsEa1ENsdgBfxMIKs90kYdMBi3peVTRIMwdQZTOhTVCeTU1pFrdV",
+	"sYkFWrBl1Ih5HE9ZYCilZQFA12k594c/kJfaNiFSsZnUv3RaOUGtNbL5LCRTep3jvKBKyNsMZXOf2ymt",
+	"Pu9qyWASuHEcWmHBDL74FxAIPfIUBCDpz9vtvSHcBf9koanGAm5Cgg3RWbvXKiy6g/fKNPN6prD1JSEC",
+	"fymByvh+i4Tfvqh5hsZN61MMHQJY5pAGqj4VkdVioEtlzMnF+csmlsDCuS5sDVEh2TuWJBLD+RScONhB",
+	"9Hxi0K8A4+5wn3wfPw1MMrxRHTlb9LkZLFxxEGad7mN9P/rl4QyVClOUR7Hmp4lYALQz+oJsIiE5t2/2",
+	"ihhkAIYNBC+mBlaI27KnIBshlgciVy7t/GzraE2Ss+ffo87zrYDbtG59BrvEnqORMCeWwQBAEyo20dsB",
+	"S8QCoVpIyhQqVDMsYfQh2Qxekm0Kbfk9fzbpH5vk0aMTMmOpFPzRIzgQ6WZqTVCruDypVHfMDrFQTS37",
+	"bbP9s49vrnnMwaLSSkyYmTKgb9kruEafBHZQyH0Qhg+FkkbePHqEBXtYaG8GAdiA+SM5dG8apGIhAQYj",
+	"BNydMzFPhyy0U3HK2R2kdMoYmcZ8roxyduIfwoj4hyPNDIcV0kVTMyAc2Z4TSi7evzKHrT9UOAIQLRGk",
+	"f587YGCtKA3pXLL8lMmQcmh9rncIajTyiaY/SqT8aZPhxhgNN6tnhzk+emSw52Tr0SNyYuHlDEondRor",
+	"4M0BUxVZFtt45NFKSQG+1LhqYDRzyXp9Xsm1CoS/cWfkWZjMaAzguCak5sKBC23iCKnNUyv3QYMygxvT",
+	"mGfiR9u+rT5/y4csezPeqblowBjX44sCA83EbGjawsj5EHcPw/12h3hAxeFOi5wJcs3YLFe3qO8ASdrn",
+	"pmM1HUBB+iwVmpBMEjkB34R9d+DIh61PoPnKNQJFMmpmCZ3v/XmSmINeDfmUeRki5ioszeCJOX7wADZs",
+	"EEJiobRD9XTAWGbAbIZ33ms9ERnH6fkGBxJKqnaIZLiIcUrAF4SbsaXt0NEI75VV4KDwpDmJiznXXKg+",
+	"19qvzEK67HMsMR6wFPOeBwRFwv32fhi4EuskvmaIsJUlG+ImRfewmKsWeYEagDWu8Ig03WIEhmWQV13L",
+	"mtgaeGjqEuMMmgISmK0vq4I5Y1SrzpCrpzem4Ttb/mnobOUOklrLyjhruauXyNegW+RUoU1GiwCgegmc",
+	"YmW8X1oBz3X5NKWmPFlaJoCZoYWQAMpWz+pIeQp5tpoxEfVQ0YyjnoEaZOhF5mKSeOXYdApdmSlfAows",
+	"fuqaLQMScsFZiDzQ53BmQDjdHugTkUQoaSw7B67bo3SFfSDBPeQf5zbzh++JmFgi+JxDkQvtsgyVXrMc",
+	"vJBeog/Or1i0WwNDE63F0KFahYnaK52FmUjs81oT2+sfEQ8ZHjjuhjEqbm5LmxeMUDWfDye2/0PgiGUb",
+	"QsSo4fR5BkgF20xv8AA7ZBuEWky+NaXH9nHwENfICPCGEGf7xpGVelgN3udWi9CnpKkQz/DSi54hw9ax",
+	"dH3XIUioqb4ornOAFCmv7lvL2NI9FGbukZDQqcDNGqfZnkcHi4UthK/gEOCoaJMS8n+40+rzM+eh99cS",
+	"633tIkD6iltvSw7IM2SKPAzfXZyTXYDE3f1iUH5udu2rwh3frEFh+gS5yMPLwh2Bdy5M4yODJixtu7w8",
+	"M4GUyFuVKEgj0QLlCRlBjLLrpoYd6ZbZnqDPGxcGk6V2X9Y35/q2Gg0bwfNiPtZ/b2xJIaby34XWbwQ0",
+	"m0noUubz1XOIEfYcdxO3YAb2o94H5O6XPCag1TVNdAco2iJPhZqgvoI5TE3QJY1j/2GoDadd+Ktpnt6x",
+	"ZxKU/2sJ2IfcEgt/A+afQQgO1XLGwp4myq8maP4r0Y+RX8FI1yLr1z7/tdlsuv/Xt4YIWEl+JWEGb6n/",
+	"PHciwuSG2CwPW1sMjz96OOcgunce6Vc8Z4miuVeUy3d7BOJcWAeAYzCNlH4lYYbSrv+8JQ67fV0E54Ue",
+	"juAsNxrGTects+gQVgaNSp9UFprCvscgNOg3vYR/Vr6rUDcMD/c5qC36BShLjIA2MhesOBRsJovWBUgx",
+	"tP7EIHGrMoqo1vdtGz39/nlqDAk73D73Omg5zXgoIi1v31FpMOv9gJImrunifM3Fwup5TM71RtOHG/Ih",
+	"vnig5aJhG2NRxlHRVQ5qJzZvYzHIC7MsXOtBlrKm6KPn0vhApbUo43rwkDKJrwwB46EX2laCboIANhLj",
+	"Gr6iUjVhnZqnzw2ARqycx94jq4lvARD40qYVQl3JhGmlWtEkQWwf8mEiQMbZInpIsUz0tl6as6QL6ibq",
+	"IxhsVGKmV6XGgvWMGvyy/qxWTKEJbJ5DxwDEZ89ALQAMz2vrD1IdDGy73UggNqAWJmUIXqY1ju4+mYD6",
+	"nBGX8ehJRmwbaJ/oYxr2FmKSmIoabGtgzMc4YXzIjBGADTtQLOEjKCk6B9ZhYRKbfEMUFIAe2ffusXFM",
+	"xFpD2wjBn4X57neUj/UL5rNHjzIzQNPao1nPJiu5nU39DtkemCFqoLhDWuQcVw1wQ4c0STJ7daWoR3B+",
+	"XNGUOSeR2U9jpqmaivl4EpCZgLducH7g7gztoffM85TBuecQkHIgEAFxyBTNeYzOi2+bF6ee/QhxBttw",
+	"INU7nA4SD6XP7ANAlhEjDDeIBTdaAKArgR4aS6/H7RPjSM4oizkpeBoZmJJfXbzCP4f0DQaC4kgL2t15",
+	"vPvpaHcIk/OvHsB0DgtTNE/4t8OE9e903JzHIYpjQoiWMVJZ3wn5hnwhBR9OaJw4f/wCSuVNSG6e5B6N",
+	"NUstyTeEyiUfkoc75Bv0IZOHdEFjRUZMDScPwz9+QTLe2LHt/tHoJqe+YzggX9xwbnZ2Wn+Xgj/cyX0S",
+	"sAbAqf8NpF48R3Amvfbn9tLDL4TO4h7Jf9YSMfA+kXu12R7fEBy6mVzh++Ci/YYYdnv4hcT60DNTyTpj",
+	"9MzbgmzAhrtYDzF34ON9rrlIpPE4ds0CZnpbTudSAbowd1vU9cIzudHmMdkipzyTqwEJYa1Cm5nqqdK+",
+	"gfAEHDR97nx5giNv42eklS9IBC3Xzv0xWDixdK4mULxoDJ0MgSeCnjersLvAz8bHeRAwbQmDnBiAYo7W",
+	"GU2SnmXaWcpmNGVnjEcWu88UG/cILIcmOWB3eX1KbjzG/AJZ1T1Sc2/P/aslk3jIHjY7O+SG3OzoAby3",
+	"YsNyPnqcED8JeQPBNqU+emi0BC8HaD148uqzO3Y5oVJMGR4ANskXVFM4G3peqE/reX2eJTRhDMociC4U",
+	"wHgEvRzUgjn3IJqd1r52ozYGFdaFGr60QVInqbWuyV1r8T7XNkLMZD5Y4NynkECI9MBT0Ftus7MEHzKI",
+	"jseQO90iJ+aYToRUfmlDkpBQZgv8cCf0zkLzXjBo0znvcxRw8OWerxuiceOpDp6dE1tHmsVgsu7kASMs",
+	"ihWL7MSUmM2Mzhfq01APBvh6QvlYQq7yMxgwHo1WvuX97GIWmhOAYE9IFEC2PQgOT5+MIQCKhFBlAvPq",
+	"8/D9xZurF+/fv30fZhoeHEehawwYBjm/thjlTnwzFejUaZxnljNcY3LTY6CkgmewaTZSZrW6ElaS0QUt",
+	"JA9CtrWcDdHnJ/kCZzQGMBEr044N0ptR6DF45nCHnnieaKOLEYc+g025c1hy5pWaWmHQ5yECrxkXq0NI",
+	"c4pqKPhzMCwhgk/CrDdfCBvTppuRyXxKOVbDaIWzl+kTZou1SGhbLvqP5opprAqulT/wBPYM6+N+RLv+",
+	"4U4IipiywiZwN1mYP32LkdZ6WOh7M0i0ONBFnCQOxSkHlZQphTZqgHuH5fRP7h62inWe6JqyJTw+y8Fa",
+	"DX92cXb+9nVICoYYOHRC7ykzj3NXyJ61KqfDazOxXNGnZyRkInEDGwE3olO0Ms0wSsWszxdG+V96Nnbu",
+	"EaN9GbHRQ3QYd94BmplnV8D5V0RE1NYZQATHfPxOP2CV1z7PgrTwMXQN5vQ8I67QlDStrydiIclAKITF",
+	"kiYk6XQK08SreHpZ4xZaAEp70huYvYyk7oAzLtAi6lbm1PI7avTsiafXXNsPF+fE6Xu7XyzEtpaSI9Pu",
+	"EJngZZxok1YJkWQu6wwEkEuVzofomjSOKpOPkYMtBVsB5Z7+wxjt0OoZ9PWibMsaQAckpLNZYuLWttft",
+	"n7RGGu44ZeQL/g8hfUhL6Td6pN/IGuOW2mv2G4H3RKwS88gP7kZScSO6QPSd+92u9ztKM3wDVJKJaJlv",
+	"5ezaMAmuUjpUrdx7odk7PL16oFlnXby73Tk+jvaGh83OqEubR8M91jweHHaaB6w92qNHw07U7eZegI2o",
+	"9cMfv5B+w4BwGGoZMgS5AUHbVcHH+Dv41fWFbrtNbi7xxTd6EZ5D7hXkraKQhxh4oX3vExLCR4zcd4dA",
+	"yryjBTM56NJA0LSMA9FqutZUsztUf+2BhI3V0sLYUij0YkAuaFBuZm38MNJmJTMS/tg0emzzNAqty9w5",
+	"Ge2GekJon5tO6jhaIXCHDZagdmP4jCrndH+sN8jhvunKLwODp6y1oclyNmFc7rTMqStDAmsjbUhkltAh",
+	"M/sdGKvPDWPBRjk8bnd2jPChS5c3Yg0U8AW2yA80mduXQDstVOtTZhzltoE/ZhtkMK1wdLtDGs2mECY9",
+	"sO8A7dviANnTKXyvn2mCcukyRFrkPGVoooiIVXr5+tyoprjfQNxL5rIBwWFoIpVZfEAJEokeSpo/EK+T",
+	"Oaa6fAxLLYrDy4dOQJQu7pCH++32Ts9/ExkCYK3RTmdUayQ9GChseFNzq4848H9jt3ibBKU3BLQJiKU2",
+	"ESEGj9YAukmz3CIHEtPS++vRy/izz8StRzidcvTGm07popvOCaZ1EHdFf3vOAaTOhKayS5ozkXltQy+i",
+	"FtD3JDVpLotUG44w0ydavxjOU6mVRnCfmi5tIvURBq0mkMTghiHk0Sutvc1n9rw230bHqt0NNimMXqPr",
+	"TX/FpNW8ivl1mGFQFchTaHhdRaTCLbmVD0+zi83vmYkAT2dqGXjl14YcRUD/WLlicK284GzPsAr+4uL0",
+	"ObAEpFXoJYekWs3TbDRiQ7fOrj+2P3T3Iwx2Hwfr3P0QOZ1RNQmcIZJFIWNsGmIvuP0HQMPMlLJj8lFm",
+	"iQFeJAVIPJjEswkbXpvc6sBU+2jpZ7Jr/IUodwHP7bvSVZjRgSG/ngTmUqDu4RyroAzCfPANOKwL6Tlq",
+	"QBpzEp7o94Y+ObMy/iJNsyswjEMzjCyvwJDE18WgjzfWpiDPnsBLLM/CwPCnvCYDGgwWXZYDbKaU1ES0",
+	"zNhLrdD94Zcu6hl09swMHBBMJmZsSqUwgLIU3HjGSyrSzLw3yZTmTr3ncijPAaY+etydAM4B5NhxrScP",
+	"GZR+6TOGJplXx8yquie6P7XqO2B+B/78YmlhNvMrkqtMyHhI2zPeqLOYZfhMcKUXQ2v/EBTML5odeUlZ",
+	"8wdduqjH2+3649VCEk8RhGH1FcYezGM6QNk7jaWMtaRxkjonfLDeDUSxPmLMHhVpCvgTBfWhIFMtb5Vb",
+	"6ue4q3wZ6G/nY9gGg24o4D+xFPLSsImOcXLpDXk6ar6majgJe+B3Q2iFGUsndCa1KAqsMIXTIzYix3n8",
+	"bIQEbXDM+bd/YU0BBNYgTk7CF+d0DAuGesGHiQDFCCDWrWZQ6NOfZ73cJZAKnZJUMFlDXgair3XallUe",
+	"r63I0SweYOhErji24EJuQPh5kdqMLKuNgDiMpdN7kcDgpXTFyCZT9kmuLsioeGCmm0UwWZTFXrrYVP10",
+	"5DuUlBCB6Wxm3ZE4NT9H0ZuY97ObVjFxUw8V/GPUxqoxx1/r7gsB5n7MZOaKjY2jz87ITdyqHt7oyPeM",
+	"zTLXgUmzyH0/MDmP+BPIQk1g2F7gH4fhFJdwmDIwgWgiqxbSu+wvpzvOEX4ycllS2VlerLbhkZ+Uos8d",
+	"iac0JnmDga6lIrgmzKRfYqQeQ7IGCNFOIMtB8obtfoTB2gOmmLNnHN0mqvHAJuwFVs+H0x5m4e7NB0hK",
+	"iKpuQsUEQ+dVhywu83eWYZWlV9lplbq2erMrXnOTPIEq3eZ8poWHgQ+zog4+DHLO9JZF5mKaA+FrIeZx",
+	"Ym6VbWIOFK/NmjRjBaS7K3C9+cP0foYRHvs842XU1fFKjv1ty8yaMACqWSgK/HIrl/jy97lUMBE76AWj",
+	"11eWE/1h5y7kDkT7I+jXVALMy3jOpOz5oTdoxDQU06ngpt8zdVYrMSVvxoqxfbIyvvFXTItjM1hoMYfp",
+	"r95Is199+lpYXOxcksACG5S9xURAJ1Ir8GR5SWEkr8GEsY1l8nwMgQl3VjnwGXtOpVSxK3DBFHjW+x2I",
+	"epzflCjkjQ8ZrMusu4+DpZq4wJdI3dklkauxUB19CTNIsNOiF+fzAaLLomDtY1TT1KyAfR6+p4q90oMM",
+	"DfIU4gijSJ3G5tAMPzeHQmL6gDtgZXZyiKsp5UuLJCPz50fhYkYLIcgUev9BOYHJ8DO4WkZ8xJnUsaYl",
+	"/Gj6qKOUsu9xWxjcKLCHsydyW6yaPC3yXBjoL828pkwJO+nPlZhSaC6YLO28aXz181wo6k/X/la14qZ8",
+	"YDwHRoQhn5y6FHS0lSHn1x5ZgbFloNwEAMT0nxG05qmdRZCV23h7NJ0jiJb9WnbkOs62QUpwJlju9s3w",
+	"mF/NUjHWZMydmNW3uB2ahdPyKWaVVjyitmBy52L1RM2pD0sVF19+zdwy+eObxnIKWm7N+O31nBQsD9Qp",
+	"PLnzxsbZ7Q9gJ4sUzApfzMAhWHAsBP5ssoxoW5CAzLGgMlsuhHCXdqFMQBXbJOY2oH/BWxT8wSruWKmQ",
+	"NZqQVrWETJ0Y8odPzp99V5k960VeDeBZqB8Ld9AOmoH6XRLxTmWGYJmWKJUKtbuaE/lem2v4oHEBmJMA",
+	"6jf0tu95yXwM6ko14Rc0jchDHGNAQgPvo/9pG07qfxtS7sAS0uG1PvzwmRrbx9ZTUvyQtXLh+M/WLdvy",
+	"JsHFOFGdqxs8qWg9usRHbEFu19q4ia6UuMJXFTwm+Ys5uhWa+ebz24x1klf7bKYFSGdMcjCHzBv8konu",
+	"qULDOk9KWm2xICjtzxlTetIwZUQuYjWcsAgwvmODEZO5QgT3DaheVTgXx2mkOtVaKrjEHZSox0eh6bQA",
+	"Uij0/AlelNsbfvart6UKce+g2AgZOQo2RZbbAsmNLs/CG5rXfMagSBu16XkqZhmQD+Ln5Kq+TC2UmUCW",
+	"BuGN3/3ohn9mrH7iLuUria2ej0VkWQqFpvaC+gaKzwVXmQOvMIC6m3Ki9+TUFTJgDobENfefdjkzAOzw",
+	"/7P3rcttG9m6r9KbZ1dJmoKoi+VJQlXqbMV2ElUc21uX8TkndBktokliBHZzowHT3C5Xza/zAOch5sHm",
+	"SU71WqsvIEESpCQ7UTg/JhaIS3ejsa7f+pZ1NcyBDJgXQrs/eCGFwvelg41q3lqmeDK3Vf0Pe2z3qfOv",
+	"guGliJPGk6CRrIvT5gKI4mfXsCYdEwyF+DtnxkFHYRAn84NIUkyE+EgoeL7VBwcPAdDy3GTp6KKH9EWW",
+	"MZ1mwBiBQaRRmiQ+nVq7ZYKnWhbSmcfaw/Dcmg0A+RmQBVC6JYvgIyql+DgWvWJulYPHyjppGR6ffTCG",
+	"NLLMU7YAIMWz50OIHcAVJHTbAQwQw26E+i7y1HxPxrJatR3RU6IQARrbYOSynNtufRh1Ad8imN8o1T0l",
+	"++mgzOdeaeW3RQtc+cJwEr66GEBTGivszD8AT4D/dMnfSp4K53klCDNtZ3Ja7aTocwciGwfGTQB0JzEM",
+	"f72/KXUlXRQcrnyZ9A7g9sbYBlYqa1eTOQU2T8epnBsBORkLI/QlgfhDbyh6t3Z/XZChtvgTdn4PAbxr",
+	"fSL6rW7ksHvISwALyrEJ+LGvGsspapyAGcJ3t8iA14m7DZTczK0tHaqMLuEFv+F6Vt5BLbbd0dZ4LcdN",
+	"Fyu5eV9K/oGn2Wz+p/pL/VDcHrIVNZ4Q0rxNgRoZw4EUMaGI/arxRcYGA8avVb6Lm4mFtYVzoGN1rxkI",
+	"8MoCSkQTNZGnWC2n2UAxNTO+ApvDmc+s7l0jLs6zHGDWpFrg4owaICx6n6R5Uf2cguO1iw0xQ3OOX/V+",
+	"WgQAjgjCQcBR6Llp8Qsi4vKVm4Kdg3WRcV3oiBWzEsT7D4XIJc+qXgMeg7FjZh0A8FWU+ALRhKGOAKzS",
+	"ZmDjTwi4TE007a4iU22qSpvd8CoHkFVvjB9l/v0SU6W5YDdg6ec5n4KFH2cYegFyPdfTfPfpoYVAw835",
+	"NAJoD/2+54uBPEghqlYjg/ToSkrDE1zAQkay77vA/NttxQhU+fb422/3OqyvIPybFgFmBAMJHCFyiCkN",
+	"YlbI8+zwBVBuxv+rFMhjEOALwgilzcRgbyLqxtPP1cgi0i6QRwXxLvbzg8zxHKFDDd7FDm/IP0CHm0KT",
+	"i43qtwOQCeIFmvuMu9LWA3NCigRFLWzXIgQ0n+45BGaS9vsit0zDiEeiJ5rXZ2zjincfikgrVbrSRi08",
+	"LNEW6nnWcCgjxDvbRRyJkcqndnvfYg8ET/swQEGI0IKwVmA/KNicC8/ciik1GLdr12avUSxh/yQ1EpXv",
+	"eyZqwyY2YJMWGMk7Nl+cLdyifQxbVrL45PA7tijMBMwuP2IQDxJaUaU2LfIS2U4C6uuCo7RhcG/sYrQg",
+	"Iub4+KXCDLJx9yEnuRcRFJNV98YFAONFQjCrNjurBn3mo0+R2x914SCsKYfHnBwfs9oQFcwd0ZmuA30u",
+	"MP1svEhrmVnQiOWD7aCaAH8cTkg166cfLWGJ22hWFYKV66Cuv1jmGuTOAOaZGYYnCCu6NKsdmvuZ5ovb",
+	"leBWoWAAb5ZTqR1GtbCWpc2CinpYPc2nHixAUgwTt+6bhu8EbDPYrgDmUjKbtln85vrKvFiIW5l/PH/x",
+	"8sXVC4I5/vTiKkb2QHO3WzFtYwULfKIWqjcDgucFGyhjQbl9ZStr45Pj78wjnh4e43+eIIHH08MTCJp7",
+	"T4X6GU34tMM46wO4YyR0ZOsqoYCVpp+o8oaglx84EOaznMtEjSxlkFZKEhHljA4lUfo3TPdr1+fdSCTj",
+	"kuBkqZ4QEGC4JFRmL+l7wC1jQQP2JtjOZqgmBAg+OjqMzNcN++Hb9rftJ3vEsAa6pCvj8/7+KyUFQQyI",
+	"lbtaShE/MWtFVfxgooKMN54CbBN87zbEB/VRLnhjB4i/afqGQRQHgKqF1f8xgsPJsbFVUa43WjCVACeB",
+	"ZU3wROJksbRnttrETGLHYiaswWxbkZVSCyE7LJ2NwFlxcTNlUk08WAzY2KQIgAyOeaQr45OjY1aHFlmc",
+	"PuROeSYl1Dk5NYcD7szGkwIh8QNW0xGXB+8NhQ42NmaZ7Lh3Y6n2QSHFe6f2TWkHL0awroZMHVw3U1sA",
+	"tXC0my0dLVoGluEbOcJsfbpCEi3P1QuVBL/NUdq+2wVa3s7BwWQyaWv6me6p2z012mNH7cP2IeTFAMuQ",
+	"GontmXKBSxeLvUilVtpceKCzI/ImULOTwulMA6kOYfNnKAyGHLnS3O0LS2oNJpfrIGO7+tyIAZeQO3Lo",
+	"3gtkG7FyzePNnloyM8bNm4N8GWyEXqZ6t9XH6nQgeVHmAuv4QQ3kgPBwv+iIxR+OotjtUuMz/PXESI6f",
+	"fz17tn/589nx078io0CcJm03k7b5WOLAHmJEQ7qjobxbt9nVRPl2Wpak1DkXULrWM9oPA4lU+9G2VaQW",
+	"ixZ/CosRqiTVCKd3Y8JT/vWPf+Jx4wKZQ5/+9Y9/fv4cU2Ep0bLbdxxZ8g1coWzK0kTTpzSBEifzWiX2",
+	"p7BE7WYlzfkTT2GqBeFnwiZqtuyVa2OG6AJVKNalmqsQIk5hY+L5OP74MbaUEkeH3gYD3CZ+sSq/RT9s",
+	"wnOzWV54uQnBabBCiTsi8i2NAgHpqfuJlwCxRmavQ+ArDHg+9XTKbvNF7Mmh//dxxJ5GzOiUoxPj+cBg",
+	"vckHWTPOsrQoMkEFck4zto0sPP6OlDzoYdQulczhuMRi/oDlmyxoK1RUv3+Kveos1kWDMQtYNmWWDrvU",
+	"AVIDquMETj/sZ6fNytg7Wg+G3qWRddgtjoQ7rhQMlugTSGj4bDAnGCcCENrsuR8+5I3zPP0gutIstZwy",
+	"lSM/UhKxnOciMyYpBSBBmkLan2RpUDIxwhQWNg8yy+JQBx5kYNdhJFCUUGiiQ+/GAhzMSX3MAM4QJXWl",
+	"xeXt2pNChkye22hksof3rAIj2gFwYf+NytLelN54Fc8A9YP4XrzriOx6Q2EnDbJfs90k5/1iPxVFf9+o",
+	"Bj5O93NeCHDR96kofq/D4i6wCndbp//1/dHh4enk+2MQw0eHh36pUmlcHrfR/TX590+/OS2+P4pxok+/",
+	"gblC62ZuuUzRvcJP1iLq2uwHMQVk3dC5kBX9f/wdqyBRgPPKW+koDqRHcvj2t2QKyKkbfptdIqpK2yo3",
+	"i0eBHUhwDazYNDs4cryN1sd3IDwCaritAP0GLE5j9qwohLshsj1CXWEuo9L7rtyF2c6jTvbc52mLUoKE",
+	"YqUNOcNbOADHXnu2LMZ82qhYg+JS++VAUwnU5glmcfFALtj11bOIGaP4yZMn3xHnjE4/sn7Oe9hk2RYY",
+	"wXb9P0aNJHTp9flzR83W41LJtMczlqmJyPd7XAt0bnCKeQH1OEiSBTFt1WegxoB10tzrwzc4ku+e/vV4",
+	"L2AGAQvZok/P3pxbDRlY+VXu35mSxrM3547EnVJufXYpRtyYv9bjSOWAKiffWksTtjXR55gR/+UvkdVS",
+	"UkyM+FcOnwy6D1NnyZQiCR04zcuSiP6mZXWJB92VSDuMZMaBBMMr7A/cM6PiSeQN4Vm2zorqmsyh29TI",
+	"CddcIwrIzTBRkMqurKula7PzGbtunj3pLTp8InRy/vIXLwZG/O9+eTpmL7uVQL8FwgvOOQgJKE8dan1H",
+	"g1kaIeAUgnRE9nXqE8puRbGPvP3zNMR3IFOfSojrHVWN6iMtaDgjSMbDixypDyL5y18wGpFD6C6/FbBI",
+	"xnEBjDdD6v+gfozIXjWG76mqReW34G+AQLHkmuYrGylZDDVEJb3E1xg7QseWxc/pcamSLjKKbuw3J0/3",
+	"UF+6AErCsZcUOHUsvjReW1G97Nun351Q+4As7QlqZOjLK1ud1tnYuEj7x+1DT9seHPsctXQ5GvF8ao6T",
+	"cIw8z7rzSOHTh+C+SELZRmUpAZ07NII1G7HVaV3S8R9471bIpBW1aBe1Oq3D9hEOQI2F5OO01Wk9gUPQ",
+	"q2AINPxIjAM0/UrXNfnRM+wOxJVM/ENmW0DtOLQwMh/0eeLqRp0HnyYYL6pQoai+I1nTcZWiaQaaDOFs",
+	"6er2MVeJH4F2zKoVgo04tbQQVVI/G9DEVW6zi1IGgWXvu7mXUiig0jBCJ2DSAN6QcWa2TxGQd81S0EUs",
+	"/vXF5eXZTy8u31++Ontz+fPrK4pGzAFqXGQbQMFukdBg6so58Iun8s1L6Tm/GpMNsCulMh1BdbQZNu4+",
+	"TlRbVEXeIT3blRiI41mmXTbcahYaKtJVInk/xsKN6at5X3RqMHbVOB/UysJH5sTeedLqtPJSnv10fQ77",
+	"1cr/hU2h/CkHweOgT8K7yNZx/6ASaHrZw3IjaEQxU2sEDdg/8tE4w0YVcB21I6t7rj33wAz1opRUyYx9",
+	"b1zrkGU9pOYurLSSoq5GTuCZux0fHs7MYq6ebXYa+OobTQLZN9acAGQhcezzHU3yUgIncUB1cnH96v2P",
+	"56/OL39+8RzDqZ7rBRp3nOAc657rudJ+4IlbNnPJ0epLrqG+SOXpf4sEL3qy+qIfbQUGXnGy+opXqvhR",
+	"lZIe8ddGF5y5Wki86rtGV5mv8UphZACuO2owISANU+olzwf4sKOnTZbOVQX+KpKUX03HePHxcbMnujnS",
+	"0h83mOHZ+X8aM96c/7TJljinLPEleBSQYsFrjxttp594ISZ8ipc0WMhLxNdcexwDXtpgi9CjrqiZc9go",
+	"C6Rc2CLrN+x28w76RFY6CIW/1F1R7erkzn4X2iVGD1qXCrtCEK+UgE6eBR8Yudsy+t/cEN3MVuep+WeQ",
+	"3mp1WhKb9hPPd6tDQTjdwbQ6T/HH5Naea2a9nP/QLOSgvumZ5adHlYi+fuTIi7Fnubf5UPtbuGWVDchW",
+	"jyMSoD2nigaiODu3OZX1FVL/lZICUgukjZYK81UqyU4hWS3O/Zg/u6amqy5Cftvw0uaaILyoVhUEBDlm",
+	"lclHM/d9ccUHi+5Ppx3AOebGWSpvsbtUWRBV2o9EorPoHnDJAXL9vO5beWlu9qShQP9VJcbqT7bqqanw",
+	"vlLqVy6ntAj67kJ8Q4n89UTrT1A8EG77QKDyFMXprLA0jhS0yV5LyviP7/x56/O7lYKVcOLYo+0OD4oW",
+	"+I4vMBdRIb5L56CYkJFPe0PMeQfMZljgoR1jIHAEVsjtbEFFV1boAOeoAMflTQZN3L1PWI49izZQbRRE",
+	"+DsXmoWClDJ3pdlQi9qVVMv7WpLucDVXFFnxKCutLOreFWBVEoWceuMah+pZgxM396dwGHfRY3WOVUWV",
+	"Ha+ryux7W6mVntkzH14xuZfnaOxSvfVJtkK/sdDHvbpa7i+wnTF+ApMA9z9UETxtYDITZfhCyxmwhkQL",
+	"DzucEoIxJ2R0GOJDVCAWvECq25HkhFBVRIpJwaYCwX++xImgW0gACj0gsJC8HEPVnTkh4Cr7STGb0sJC",
+	"cS3+yzaGIv5IGyOEe9GYZ85AoGUMEhkDknkpiGXNtpjw4TGc/WFIdGpvS4QQtu0F5lVCksfeor4UdRI4",
+	"S3XgRyAz/7wUnn9ZPmHrKDVxSPaRp+wQXhqwnrQiK2NbncP6xqIwu1YoPRNkE4cr+rYRcyqLv55gX+h0",
+	"VI5anaND+z9of4sHfV/uVBZiADf+uD9Q++bovr5Nx/s20bBPBIitTp9nWnw2X9n8dG2evdIGwbdp8K85",
+	"5A2nflnYewnT+bRILq3qqgqGBDHGfDrr5VwPXYUkkK5ahguzpYn0VymEIeLLWNy0lUZXWd1wRZ8cz65o",
+	"sJZH97mWlwQIKZRH7bpVmVRw5vbbbS+YlLm+0X6pzu74HvfJl3Wyqah+DRebPudNjBJ3aa1pYlOSmD5O",
+	"c0zJ3Yv7XCuQljrQr8THIhzu1nne2lEPZUe9URkSXQQad8fCQX8/frTPuKyytmosCICwprJhI2honAio",
+	"hHTemSZWzK5E8g92XlgoOSYlnS/eBqabCtAIfVdgsJ1glwAd2BlUnrKkkxB1qSKIYJPeQXPGES6jX/0f",
+	"pufP13ZRX3KN4sm8u2id08/lf4LKa6A77i3b5ua6fs6tKrQXqQ7fBxhf3mwaDvtwBW24wM89Rim4YBtj",
+	"f04AYVcLEG20Qlg+dNdS4TQ0NDA6gzBlBXtj61xvlUJjpXBJW7qqFr6oNqCm6Asl/lmWuU7hkaVlAWBU",
+	"ZKlglHaBww+CYUN1oJYAfivbRR3E7ky3WleURR1O6p3MN+e/mBGuLT7TUVo0EZzPoCy09eXtcrvwywUr",
+	"Tb8qT6ESd6VghUvNPhnxj+d4xfGhd12gwLdO3L6W5Iiq/oKXv7HFHrVepvJ21blwzqO0yf/k0hQ4C+vF",
+	"qf2pIiFfprpwWzAUjFZuVcQjpuEXJXGeQfUMggLwjhaRGPaXDjtlY9QkmxIpg4fkE0euDY51pe26HdO9",
+	"oIdE2N8YilMACCwFsn3NtK8m4hLgZ/ZtsuwiuabgFC9EYtA2PhiPhE/25a22xteNmbN+mbt2OopId+ni",
+	"oPuopSUtqKix47CCPcE4NCyPEMktWBgNBVw7VJEbuY9LmCUUfBLS8npA9SgQ7KJKwxI910UZa/KpJN/1",
+	"do4wqqUsxQss/SXExSbwMzAT3goN1V5mf5xWxgFjqC3QbzNXUGz9DCpNZzfCd9On/mRduXHeChaMBPNX",
+	"BQOa97VS+bwSH0n/BrJSD9V4dY4rmOj6OML6qxuACY/WXIU15pJYdbrmLPx1tW4NMA1zTZ8S2EAupIV7",
+	"l65fjgVBKyt81KPTgk3AgG+wkcGXxQNey3GuekJD/R3R///J9TZu/UDVLtTdPZWIS/tB/vaplfEbkRlJ",
+	"WeaZ+Ra4HBhPaSgy86eGPtP0M+u2/v3y+s2b1xdX7384u3zx/vripfNoui3W7XYlY/s/s26rnjLfXX31",
+	"+pcXr7ottr9vhATbgY5gXUgYYHXtW3FjtP2YGmJ1W8hIDs2wuhW3zBbnBlhBPMRT/K+S72/AL+y23nXl",
+	"552uBNfDzvsn5WcN//ZTRgkRMZHnrPO9LaRoh8Jyt1d8jCjf2a6Rop+6slu84iMxN6lucQlT6tir8U+4",
+	"oFuEx0hjXwieRKzmh7dmztH8dWfn1dNfk38Mp36OuvLzXlemfZjev33PZJoxeHqmBu0fecGzXZHne135",
+	"uSv7o6L9Jk9lkcldKzh/EdM9dnBARJMQsVGyJ2aW1/fk88tcOeaXGzsF491dP2G76KEi34XtImFVd+yi",
+	"7sBG0bSmv+2Ee2QnYjuVHWIO8NT8v9sdO+9gRU670gxEZaKdqYGb7K2Y7p0umO27BljWALBK38vBJz5O",
+	"39+KqQWqJiIThViMhQpt6IFSCRVkW+CTZekjyuMAiBQFBUJBIS2wxwmZBLVkUGkNZrkzAT2/P5aTOSOX",
+	"Ch0LHViRuuDTNgPdCFR+MN5lsKX5uo1QA89ZGwtCi2Rp28jHY4sI/nm1GlpZTbTanEe6XqAO9psP0pXF",
+	"8CBTg1Qurm77QQxSqeEb01h6KT5amhku65p9eOfSJtMrTVnwlEoDkza2OaJPp9Qlz6DWF4srX5ulY8ft",
+	"Q3ffroRKYGwy+M3Jd55856T9pH0cOJtuXFQFZ2RpvMeQVh+KLLAhDMQbKSljVbpgN2VRQEEwFLeZVyM+",
+	"jjOVY8HrrSa+CcumGJSJuwYhFdY32w7JrU9dL7OISaTusDXGBBKSyhzpSiBjTUcCCtxDZv2jw8ND+5Yc",
+	"ydjpjF/uauJUlgiNlNpXyDzQ0EfdGFqZqcG5/Lq+qZXgKz2zl2as67uXc5eFA/q4P5lM9s3O3S/zTECP",
+	"0ORuI/xR5aN1h0fXbFBAt2p14VteHXcGYQB7bp1cXuWqWoc3bNaSp4NhMePygsC5xO9jldML5z6su3uO",
+	"BP/PfJ+lrQtbr+zPiODid6LsK5ob1KPXjqHeNgr/YTxRp7bnPUtowYSuJU/4f9BX1+6pETqJToXCKT3q",
+	"xjdUuRbsBloVTbuttbxH2hzOeyRP7JWY7NI/36bF8AeuxfXFy91uy9KOWYenMsS9xp4a0uXM+awg4irO",
+	"aiiT4WYvzBItWKA3tDxLFmctf7KyOJW1MRdssD7RzHUgEXdxMdqBkDQn7m3sombCOaRm1OAbEo3C7ifg",
+	"NLvOsw7bWTLWHeZ8zMJyG836umARoJMr8KXszLyTHc9D3mE7tW9kx7qzCwds7t9szBGOtEMDbqPhik0N",
+	"7WPID15d3jkLUf8cmtyqLBbb3C+skWYbBDrbtGJJe35hSyRT4epf4DcXQ+qeHXrOSBnT3HUGVmc1AOZH",
+	"Yxo+QCVOpgavy+IB6m8WONfzzRh/5/71nwgKU1G5L2RCnH9LdO4GZSNB6Mp8pGQwLvlKvR880w/UNy6e",
+	"83yDr5poW2Zd4bPqV49wsK6ks6jn1jdIviegmBtcSzl114GP9+QQT8HiFYAqAm8ZFXhUB5xqx2BWatFB",
+	"IlKb2XSU1xraQAVsLnPZzgiZ4J0QoHlDG9yuJCFifqXx2zRwqhkYw52Q89Z3+khpLSr07ug4CwkEzhFU",
+	"eQygkNQ12iKphm3sNCaRzZNUmhjneUoxPmrZWmoR1D4SlTOcbLusBqUvYVtX6voNoUT7YlECd2aJ6lh8",
+	"cnjEwk6z0eyuwLfXB57sYggsv9jLtu+tTFdOSTBWzPnDvasNesPdRLWZfh/99RCply17oRsKNs4lalbP",
+	"mWmJ5yo0e0isdsVvoP0J2fqWv1kPge7fDQH/hl6+NsKA2hYpFzPVu40C1t1g87j9ipSi/a6kdD8QdJrt",
+	"kBBEwLwkYEm10WDbTgr6iJPedD2mzCMxpJoJrkXyJeMhMx7pVw2MNHPdyS9ePy4yd+Hjiz6AKLdNkvrh",
+	"F/37DkPQQ2BuyJKcbOMQfwgrao5Doca2wA15FwvJG0Q2tLwQ0vu/jVHmW267ULTH8BqdTR3eK9YFMHZj",
+	"LYVDgc4Ddi/tAB4fYjdc26Xyy63BBrBdK3Tuhtu1Q/0auN1AkAqZNBKiL8x2czPfIn//fHUU87jf0Hus",
+	"F44LfEJ7zcEn+lczTIMzgG0zJYc0qAnbQLEbEYoG0aIYyXE9qQuQd+8AsLfOugy+j0cbAfkTIwzWD5kQ",
+	"Knvdvb+urqVNV8UY6HQgy/HiUIpD0DuMjf1EqKqyijLwTLipRH5wBvzgxuG7lmlPJcQV/urHX5551Ptk",
+	"mBaC6TEAzXOzKbrS9jQIerWFPO7YSekV+ppDJP6zo8B2X3GbXG5wtl0O0pz7rbnb0fG3rDfkOe+Z5Tk1",
+	"d6cC0FQzwfXUnDQoaVpE+g/87MdsIvjte3tLcrXP5BQGA4ziHDr4EYMSecQQC/ANThzkHlmAkXM+hS7t",
+	"NgACP7ue3PHJ4RM4hF2JM7O+ZnKX0JfDcdcb73jEE+EazbAD8wBNLZOQ4tospfndhuYB/ELh+bgOZI+N",
+	"1BBqH7yHjm15oqAAoBJP+Q5zB++BkyJub+yOmz16Pf6D4BMuYbDrO+Kz1z0A8r3xHF6JybUGfsGmo6fT",
+	"a/1v+8Uugrwj+mSpqQiZwjt42w0E/YXKhDHG8Kt6YOJbSHRe8VvSlluMwFfyzT1mnTbpl0MJoOL9PcAE",
+	"jHKYy9ajOKqk6ysS6h7z9XcCa5vBz2WvUWHcW/q6UV4ZXJEs/SD+e3FhNTVFmMmk0CfGep5tEtuhov2T",
+	"iDEkHpR07AMi09AED5gxKveAeru06Erbr6NOnw5E8TL9IKTQunXn+Ii6XalOfhY8K4ZraBN3QT2ajOYK",
+	"dB/phzvwL6wv35fIkvPq24Sh/c9AngxxUu9go4zEUsIVqzJXoQtqqZ5//foUz00NjXuyMsLw5r0QSw1E",
+	"Ac9aapTgaKLWuCyerZgwkU/xkUjcqduI15Y5ZF0uZtcIdZm54sg2JVauHozEgR3OYkf/Auu8dSUMtqO9",
+	"32x0ESgiGxRzWYSbspgPfLEzgtT3yhxakAc38v6sT4v3PNp2if9pcR1FiCpGNNNiP3TBQzZnIoZBWAPn",
+	"6/ql4YtdXtFcGfQG9dkLrm/gpy4IalYiMoAXsQ2UH1LKvTWb0r27zcTc1l/7o4RXcdeiTBv7D7bOx2va",
+	"E8Rb+7bR1sEn+hcQ3vWDTg4LOn+QUedajLnQqjHvbx1KwdLdxSeHJ7FvMDz1GVvN02SBDVjtKvGVDcJy",
+	"NePC7IibS6b5K+vbOEHvjM3Nwy1b6Na8e2DzrnDb1DaFRSZGL7CsyLlPjjj6fmw3jLLOOLQsSraNIPVb",
+	"PW+z1zKbLpBmIz7tAF4S8IoOFOi7L08cjHbuxhEQrldJFwsFCEe2CwJxDyGUaPDhouXWhnV5jjrzrabp",
+	"zl0ssAay7c3cE9e3v5bd4wEwe78fie37WXjKwNBR36CB0u+fLefLSOYtJvBx6pILm9RYT30ALwmattDd",
+	"enUkOz4+PIwdF7/vUEAuPvJ14FfvyfUEcpdQ8dOtVBMdYu3hKHUz0MOyMB9sVyYQU3htdMIk1YLFTw+f",
+	"zDRSYnFy8770byCOWIzPfp+keTFFpuAk56lM5SDuYEWEa4xvVBPQ/RH7yNn5jq50WjIDgv5JC2LqF4In",
+	"6R81qO7XHV79l4yp//7SgpdDVWZJZZsOROG2ysKoPn1Iy2G4rnl2CNI8BXtIF7zfj7y5tKPbjHqkQvPH",
+	"smA6zYQssmkn7IABiA+HK4mhAiRGC4rFL1N56/qCSz4SQfuZMR+IRZ1eiNrpEUJ6g9e09BOzK7ABoBcv",
+	"vSOet3anbGl4t6mJ35u9AdDdwskLKxvtkeW+am024vUY6rzopq6fEWYYEHkYXGBtC4S2kbNoo2wa0XFk",
+	"XwDpOk+Aj7fHJbsRXddY3pfbeTZey9BDltNiglf64r9qMiCVH1TaEw3ZTXHEmzK1zl79AHi1ptOxwrbx",
+	"DNwFtaYQ7bkJ11Bljx7nhiI3zDBBhm26uFmkvTa4xl1ipLfCpVopwe15lYw2kRf6RpIr2iRNfEt2vJTc",
+	"7JXX2fPchdjx4GpZDaC7ODz3c2SMKHpVSy/0yrbaEGpFLyhyYux1v1rfaOlF7iyz2WZavjR5nG2VErXK",
+	"ceLFxnKgAZyZhLv20SnaJqjJ4MM4l29yNciNs7UNZDxew8KYAc4KWGRZ3Dc8k26+EZtwcMUMuKDD/n23",
+	"LNNkIOTePOqzSIuMeIfPUeuxk2+OjoxhAygKR0IcqCs6HXHVQ7OnE2J7MebS616hoNHjemBQnPwCwmGU",
+	"QDWEwxVjAKChV2ZCHYb/WzapbvHcT6nZhO4DN0pKvp7jl+YJ76bAiezUzgAZf5NwAjurxj8LK10Shavp",
+	"p7YUNkiTsqy4GS+M23h0eGjNVx0RuyT5kux1lnjjFktHgOXBGMBdubirm70iXhAL29Qavl9Hfz0D8m1a",
+	"DL16X9OYnLl4iWF5b50vr8+bmSzPhrwIzZZc6HIkrs8vXfO3ZUQH5tzE3GL+0r990/jiv30Dl5fy7Kfr",
+	"8xV20k/X5xcl2BJayMTNsvEk565cNc7gWhynLtS42fpcFmo8tuuzhQhswywPDRFwIZEJNorWrKfkB5Fr",
+	"9PnWDb6sJZ1R0lmcAAjp+XpRAmhObPgF0v4Qdo4AOQpNjxg0+4ZADWA9Y13wotQxG6kPFJ+2ugwqJWLj",
+	"iMfsX//3/7F4LGSSygH9lQutsg8ioT97mdIiiSNsS1SIMZRSAJtSZB6aCwWRJSiz7Ep3syi8k8rdjeww",
+	"RnzKBgpYtqDtO4wnpKpC6KJtkKds5KkoIXnNM8iqdOWQQ66Lsmcnh995WqicS52aVYzb7FmmNNLX0/OF",
+	"ZeA/t0gJW6iKuFjopNqV1Eq1QwlzqQo2Lm+yVA+JQCnm6fuRSkSHqX4/ZkNu+QzpOarfN6MfliMudWfl",
+	"E13vVhhfKd3DMKEnVVeGFNc3yFiO7e1xiLGSMdI1YVRvHkWCXFG838fCWgT0AQOX7cLF4vP+PhgNVOJK",
+	"J6Ua62CBmcrB5+xUsa8WL5j5elJVW6pf8dHXN2ZCQ2bTmJ55RarfX50P5DJ53e8HOoL29uoijGCS60cD",
+	"669+AERK0+m8wfMeJijosChI3uc3251whVsDoFH4ByXllROUGMJpEIV5kwNMDC76EToFb6NGj9hOItD3",
+	"qrjReo532Mh8oRN+6Wh6XXMIsgUoheuxkehvWMAjiZddanQY5rac4rJgSCn2GNfYHkfk+1pI6nOuoStH",
+	"mrPb1LGPDtUEuzgaVywCBz+V7DccaCoH73bz0khNbQ/soR7GVBrQWFD/dT+nyGt1c4Jmf1ephK4/MNS0",
+	"YHkp6fnAV4kis59KsA0Qww5YzSkaYqwoc0jiuUwcpuGGagIsj6pfCImUoTdTd3TE5RSiFcaWIqmsb5GG",
+	"lbhU4b6WkpP9vdQFw07hlYc5FBEwo5oTyhxjNrxgmUDusw+2ukhb2wbI0UriwTx1GoEXXYnNmawpYe2e",
+	"tLCWDtFyrNhmmpiFtLKZyTbajGQ6vy/Ue5xEHDKgorEENQJkd8JipyJpszMg2/SbDzEiblc6AK2H+rrV",
+	"8xOeiuLUM8Rh9Y45Hr5ji741b+EmVxMNhWExdFu/hFBcbBucUqsVQGPFlThrHAGnJySCkb43V6OuXLJ6",
+	"uI33ka8pBr4mPGRpV+voRWbTOGsjXnwb/iZolm3X/m3X/j+U4UUQtCvlc8KNzJhnQWTCPVk05/s6O//P",
+	"UhX87hbMcaOX/BMvxIRP72T0mEsbvDh61FU6EqosvrCtFH0ikUc5+XojCqUDYWZ29DyWmKd3T7/tv1qW",
+	"gTv496vzZ7+8uHp//jxUi5sk5hrnv6hcRfoUWA7GpONFmVEWmAwrKDK2h+1GajqQzPcg6Rafzf/pSVr0",
+	"hiTlOt/jP9q7xXQs6G5AoEbptuciK3gHb+g6Yu7iNeQo7M1ecyG0KGavyeRut8X+9Y9/Iu0YROqMlSJT",
+	"Oeh0W3M3ea6kqL1HtyuJ8Y3rbiui8VM4vX3+fO5O6IAtupcrBer4mz1TibAL9nnjvB/Yc5Ds28UUIC65",
+	"6nvamNl3S6812YM3wRi9K1pv94oYY8hyt5OY17PTwUPMcoG0dZGosmiDg0EXk2bfO7Xn3uSC356GN8vN",
+	"e/M3C3uC7ix6czvLbmgU74L7hW9xx667xbylybK7ohJffF//Rt2NjcjAW9o3WiUuSO8Um27gwC2GaGNj",
+	"ltD2nXj7Vga+WhWV632VtLAMnXWg6hCc9PiA1RTYXsMG3QhcHZjqdwNYAxiUBvKVSZMHolgDnCd0YW2x",
+	"bdJxm3R8eGy3RU7TGLHnyVx4zZqED5FurIWJX86Gpmy4zaWRIALEoc7L/NO1VDlFnEtaoBZFpEuoIQ4+",
+	"8fS9/SuILcRdaVzXf/3jn+iN67jN3kLcy8dMUj2THpvRHBD3AG2BgS+IXRUqQoVDzXBwwCLpyl0os9s7",
+	"ZVpVq+gw2AOetS3Bm4ukUQgIs3+5GAhpdJLosCIvRcy4vtXUDBgTmX4deRA+C+5IXYZw0ObNZaJAip4C",
+	"yGGBmifjPdGVFNzE1F9f5cDSwwsXf9IFn2q7OMPUWCBTChLocixyLRKRvL+ZxlhIGOxAdiOw71FwYhx0",
+	"FTo7Z1IByx5EtXiiWVq02RlzK+Ca9Rj7RbNMcJt5DpU/La9N++AqjlQiMog8EHOzuQoO6qDsAOvGVL8P",
+	"5MK2oiAtKiy8fWz6RoqTlpbjzSgwZusTovC2AwU0vB4FAC+P2hqF6+QLvtyWATNUL65kuEMk7F6rGSBW",
+	"2qDzjd3SYeoza3Lps5npbloKUXeHB0iA5iXY+KsZiG0oP7STNgjyLYrvhdvLWchUiEjCpmo93VsRRKWg",
+	"gcueyJraTM/g7EwkPoS1hsXlL6ra8BCFXIG+w3Ne9/09Zt3MH6bnz1ehzMwV/h6fIV66bjkN5HFE8tX3",
+	"D8lXs2toSA+1X+5cNPMn32NbH6FJeBxX7JUqLukDe7zYgnuLyP/h3KBLR7X8cNHw9UPhX6pIhXVb3nXo",
+	"ttB5YGuUldgBLygsWRRPnykzmTO0ID5+MePU3Ed5iDNw6gtEamLEEfvEZt0rVlfnwdPFGJNRAOhfWOUR",
+	"An5n6znM7ypP0Act/B+Scu2u0mMC5hpl5KBJCScsBZsMFeurLFMTjfCAMV4BTi76GehDsFEKHUUl9AOR",
+	"1OwU/oKyl0XMEq4Y4fFFQCtg7IYEWhvFQINahzsEQBeUBW0pJrZxy0cRt+Q+EDjyQuchyRQbBC3PEug8",
+	"Z4NgN9OA2qJj/5zDwUP5ws0U0V0QKMJwnbsPCXwwT/DfFiIIXa+Z5tM2O2NY2GABhxiyk8orhl1AmJFO",
+	"oiqIvQ4VTkC8NEB2BXNA1FmjOgXmyhQ4Vhownk34VLNJKpfEpazI+6pBKbiuiXB/Fo5508jS3OUPwLLR",
+	"fEa0E53qWZfvcVFAwO6iCdeMJ8nDxQO2Pm1TnxbF2DP4/LdY+UesJs+SJNAhmPWZTetV9eQX8HDtA78o",
+	"BQOJTGJVKKw+pRpyYy0fbUqqQPNZ4PySdFzq+VYVAbi9tNcbjfY+XGK7R+o9YjuJwB02y9qzg9xZMca7",
+	"sSJUcd/YF+O+rTaCoIM9gxlFRPnLwFhbTJgQBG1iWz/genlFRHCWC+NTyxLTcz+lHwSLyzyLoeRUigkL",
+	"4PO7ZZ7tQWdTbZGaPCStgrRqOhKW0pNRaYmQWAkK4E9kfJCQiib8V6HYjQDYvWRAgTbgqexs3itljgPq",
+	"Xsy3O1k8xTIuqpk0CHFRNW/jWbmqvpTQ/LiFn2+V9LqF/1gCo4zT50tqApFQE45e0MskF2PB8S2AF1EX",
+	"nyzTg96QF4s7Rl0agYEiPeOBglB9Fjt+GNvk0LqxOxqZZ51KTPsglqDTcaqpF3JEVd911XSpcT7jNHGl",
+	"H1b6GlkYOMMkz7CS7GYKTzGXzZSVWW550FJQg2TLtKiii7NM6aIrfQjbcVWj4P27SmVlkIoKqaYIOoGG",
+	"0cGLeD9K9Qiq1cOqLdCMlW7XzizrSmxGTwidQnwsOkiwADlUnia2hupGMJGkBVZ6OaNuCBwI6GlPjBdu",
+	"ASU3osdLLby3jvoAYc5m7fp9QDvZ89DHh4LDtIiCRS6UmlsWV/EDWsS3tqRFRb4Dc6s44QXfLx0NJ7b/",
+	"8qTUO9phg+wbz8ti2GavKxtN2UYUsBkdiIonEcJsOPYMpz0Qmw0XuzGPAUdmzpuORVfGZo1jP6VcOLAO",
+	"ElqkmqUDCe0I2KUQrNt6Zh6ANpvutmbhVvs0zhhXzJckmScswWAFpaNFmUu47c9cDsyl5ZjZLp/mruNg",
+	"C566xt/4Ec/YSmqMlYVtZN7IHdT73H9VaeKbcbDq3reIp3B/BdufoFkEZoL3Zb54KiNVH6CAFF86x15T",
+	"MUMwFy03UL6ZSxTKBjWRHZbkNEN8VYgn8++7ej+3g2iMO9rMB5uXo+wzC6h5X2xu2VTJif4ASKnrc7NH",
+	"a/FSjWNA9h5rs0TMXLcBPOq+CiDdO1u7/tFd+WxYytvl8BZMxcHW7JuXDrrN7NEO++3561cv3sUzQa7/",
+	"tf83kfdEtn92vn99vk9P2l9OQmWjXfNz2lqXdyhubBLsMvv5y0a6zBO3ZZS/mzLKKjzEGI4+juat1xnj",
+	"lbOetxMCex0s7TUbEVZCI4yn+GNyW+lRWGcArI0ygDp6J2N+excHpsHl81+q2eNONX8VUlmUMiHSHPdz",
+	"mkSo8r2l05UhY+WcJQs2r7Ebb6bV5SRGJzBdnE1CPw34BwE2a0hs4M6sM4OMQV3KnjHwrqr+S9VVOZ0n",
+	"mDc2dMy1TnXBpTEjC5UljBvDhd1MuzIeiYIbXdBGQQpEYnM1Z8TFkEDiz2bRMH9mf0JGC6kmketPM1LA",
+	"fS9Gi8AXAWvk1+4Svg5WIhj2BmgJb6dV8BJHh0er8RILITd2V94NM7HFQWxjR18SB1GR6xhMWqWSapER",
+	"s8rmjgW7ixzVB4nlI1J7vtpnVd2WUYPoVy+vFEPcOPrYGNu3gQEJz0kUCOtbqSbg4KYJm4qCHGZJoYvK",
+	"SCIXMBjy8VhIrEQC9llodgIs0+S5A4sR19QWfWP3NuTAvf+YfQ3Zyyu1qH7u0QXLt6KrGea6EtSq/0Zr",
+	"JdZmYe+m9rMPP9Razz+qHNhky5GrsqyYy5215Q6UqKYQ9SKih8ieAsEFDUxe1ZBfDLRLNrUHMTNn+9Z9",
+	"7zOs4NtwzH2HY/7sMm9r5D1gw1f4eDeTlV/IuvvwzYp04pmeSVrETsgRQ7MVoyHgwYtV9g3CMjpBMfxs",
+	"3gHksjASS4xjAr/e8N5tV/p02lBN5CmLkckQrSVu/7wQXAMtofH2Y36j8iI2v+Z4/IunHf72zTbx8EdN",
+	"PPztm23qYZt62KYetqmHL5N6CDXlF8o8kM5fx3k6syDKxY5XPO/8BJYDPTNe7eOA8tzK/q2fs/Vztn7O",
+	"Pfk5mj6retmWZYz3eqqUs03dKcentGAT+H+xP+JpxniS5EJrRyAvGWc9kRc8lWzCpy4ziGTv7qdcZaKe",
+	"f/IaBjg3y+o4f1YT5NSuGwQM1TVyarNnXKPSuZZpTyXAmz+yEe4RLwqRm6GQJGx1Wjzh/9GKWsZvMOZ/",
+	"Pm1FLclH5idhntcK5eKIf3wp5MDsk+OnJ1FrlEr7t0/d6SJPJTTIq0tk2xXfccsSjGWAOY+6wZizW01l",
+	"9IXCD+MxkHjSeq1m8bQnbkLhidfesXy9/mPalq9/ycbNj0dx8WSUynrNZX+qyazaj8CrHFQCFZ2Dhz4v",
+	"zEdCkQwG6PF+mDVEZEmhVJudz2HkMcxls4VQsIPWHzR0oYqiOSFOMJWutFMEtAqqHm9Hm710oNOBLMcY",
+	"1LoUssAsIzA9YjE3BraA/ANH3SGKwp4Cwk2iUEmp0x1I9/cFhz4cdywoMnrsa4e+6MQGVeBmtJuWgFev",
+	"fYD672YTcQK7ORGcu6LeX8GfsVkyzHS27Ptu3G0DAcbOis76GsMu2OevwfnYiR8v+9P24X9hPuQrfksP",
+	"2paG/3F0FsqUQNEwKi2aMrJ3a7RY88AQ6TnnCh18Mv9Z2rf8tVcfrkwrTdrskmqNoAFQPvXnaFwkDb9h",
+	"vzM1kQ6gSe254CIo1dECi9TwvK6kG7VZbC+JA5ZcuruDcwa4TwCLLtBKVtp8ZUjlmrI8atnpNSb/eCg9",
+	"sMVPbkNOv9/aWycum5r5awkBIzmaddX2AyEcOkRjkhQ0nDb/FhL/mRZthr1MqBmysJ2eec+oRKwmDmpP",
+	"rT4Ych1hwSlEm8iYV5LEMJZknjLukPWiQB/AdVGUYoKuys204k/kop8LPYzb7DkMGMsf7YO7EkZoxL8W",
+	"WqfKDM6WlUoForzHJcvUAML/UAjso90474SB1kt1kfMCHagpjK6DLog59T2cEi9u90yCfHPXgN7HaqZl",
+	"XIeqiR9h4KlZ0+bNHIu6ax+Ar/wrOxbVVs0Tnid6m2tobOO/5Lo4Awtya+L/wUx82/0Y9QMJI68b1tVm",
+	"Ncb8QWg2bq7ryjpSCUH9XIxJTgVjSF2rnUMQdN0gcz3gSdSnLP70OWa9TPBcOyXhWtxCATtU2TtHIlFd",
+	"6kAr4PzXlkkgMP6Ni2F9gxE3erCA3sXUL5B8DZHpSqtmpsve0D97Nz45PImxw7JzRNCzIOx+TEvsIMPB",
+	"EChx5VkJgAQDFDimzEcidm1uoOuwsWxmb1Sn98ZlYe37Oyk+zJys6s/vH7a+6qq9+CF0V8Ibu0TrhPT8",
+	"JfV1Zm6XatrvUk2sozvaqq+tMnrEntYrqFty30Bj5TQRN0OlbvcTkaUfRJ4KffCJjr2nY9OVISh7YoR+",
+	"DMCBe2ZAqs8E7w0ZUYsAky6yBM2TZs/FhN7iMJ7Tzb92eIgm2cAzmRn427QYnuEC6DXE3fK71EpA+x58",
+	"ZytaeL2NEG0jRF/MiEbGtcWbMRBOJGpm5JM7unY0aOajcdiipmLuIBf05/rWed2zF/ZeRK5vv0hQDBCB",
+	"xWIsVCNCofrMitG0INamyMeKoFY1tlNLk9h3F4S+fJFtjpin2GFaImkbFGVIMTG+QD3Sk4ZFM3qACtbj",
+	"NYXvWMikSfu2N3jerOrYWOqukrTUjhIiJTeqLIgBVAtZbA3OxvGSYL+cyze5GuRC663luLkEJlh7Vbqs",
+	"IXYDkbkckWlPmkVkWupCTB1q0csFGiHzqMq39jmPr6FNuIRNLMaN0IBWSN8NDVj/Ir9GJ287nwZtvN3U",
+	"t4DCLaAw1YXbxetZmEsstAkCxIE1hCksnEmEvkU6suuLl8QvYOw2RRBCLXrAD/Ob/arf7f4POuY+9D2m",
+	"oWeL7e8iZAF231BNurJQzNio/akLwIZwQGxHnE2xTzSbQMCUoIO5wNsN1US6etrri5dsVGoguI2HRTHW",
+	"SN2aEbE5Z+PyJkt7DuaoJBurvGDfHkbs5OQJUzlEjWGiR4fHJzDTM9tNecSnjGeZmrBxnn7ghehKKYqJ",
+	"ym8p2grPjKmKauRwKloUUNEb2x4Eb1/88PPr17+8P3v58vXbuM3OCjZSumBHh4fuxcLTxMeUmujMICsR",
+	"U1lMlDv/1OhAUQjXxBkrBNx6TrgGhuI2u0QdFXC6z9K4d+XdYJf3ak1vGmXWQ6QFagC8pPFuir2cu/wB",
+	"4JdrzCbxymK9eSQVLTPvCtBWm8ViOpWGG7CRVnsOpyaBRm+qD4NLApvqufN2G10dnA6Z9MK/Rfw6lt/l",
+	"Ai5Iqld8jlpFoKmX3uBK6OrsEVLQ6FoCl1be1aPT7tvg/R8PLGrlw0KT5L5bAtm7b9T/Z6atT5ln2NIH",
+	"zIbOwYERuG2SrO2eGh3Aow5o60CvHHOd8Ty0ufK3LpUMUqebpNuKWNf29PEH363VEoguW9ASiGQAtgSq",
+	"NAKqqiRoBHR98bLD2Hoz7Bbm49Ad9ts7rJ771HCWn6mVUNqHkf/b90ymGYNxZGrQ/pEXPNsVeb7XlZ+7",
+	"sj8q2m/yVBaZ3LWKBaXqHjs4QCPPttHpiTs2KKIHLGhQZJcUtkWZZx2202y9dmBDFLRcO9VV2onYzswa",
+	"7byzrYzMsFQm2pkauNmjhbt3umD67xqArOtjHD4YTKkuVNrzXsELDNtanW/M277KAcZnbFofXm4z411X",
+	"C2zRykfE4EiNzF+AhoB6IJ7n6YeawtOq+dCECjA0SlJNBnCypQF8NKoFzcQGqqXO212YxKWTfOwOnTTz",
+	"xS1Lz37ttGwjF2B927+Z0b9Nq27Tql84rbrJN79RHrMZqH5iIfAA4YNSoDY7Y2NeapE4NXQrxHhWQ7JS",
+	"FmnG0oINFFTCtlmMl3VYn2fQ6i/TyoHyeVfa2zmadwsW7wS38fnR4FmoiBGgb7S2I/ystQAOsANVzG6M",
+	"dVeJAooE+k5BP//FKPhQXW8aqemXWdYQyT4bajFvzSzk6nSpOW3jOE/9wx8CUfhVhfwWDL8NSDwaaHuE",
+	"ojlEtG+gUhb6TgdJJeRYa2y+rTQisWgX3+beQyhmkpHsR+ARFUko2Xku2K0YFwAmPzphCZ8uTzQHUc47",
+	"oosuC16UuvUoiGuSlaHiBfDGVNwla+1xNnfKXvvR/27y125mzfPYVdDR1j3YugfrM+pYYb4TmtpfyFlY",
+	"rBUwl7SvXRbpTh5Jbb7+V8j9Iq4RnxNg82aChW32IxH8QDvd4xM2VGWuqUrXoabMhenAmPzgUtyoYhi5",
+	"Il1g7jGOhM0sIzyzSSK5GX0PW5TcjqBhAc4toAyybF6ukyzCAYJenyASzWMyJQcit11M5/GfNZm/+4eA",
+	"rquhzKtqqpts8nFdT8BdV+sP+K21Nf//5ML2ApvIVeSttl9Kvay9e2LioBD6gaTnHB6dCh+NEeYg5m3z",
+	"/DiyQjFLbwWSWRZDkes2uxA8aAAOtT6CDaFNE5sIWQSBIZV3pQ3eOD9bE4kBkrMFgaEaGRWCCrbw9I3g",
+	"6XcwW2us97migeVYEeHKqf4wkI0tXv6x4+WNUHHfzjrhEBiNmVgdI7Bvxo9haPi3Rms0Ub1yRF9jmWet",
+	"TusA5BE9eU5MpwOJ3esjlqkBdLJPZWjzEfkLHAhIanrKlhG1PUmv+SRAByWpHmd8+goP24ekiCiYAf1T",
+	"JT1LkbgmKLG37UgIEustzrCLLVDPaNbLlE7lIBgMFejXjOeKfpkfzFvXqJZGEVGLm5mesppPkf7Z9gSb",
+	"rT2lMYx8c9fZQfgGqvNLAmTamt1M6XkR9RCAoit69fsQ7AIyfB2+grTmWWfnRNBd97Qr16SQHmu5Sqk9",
+	"wW5cavFsyIt4L2Kuj+5+mcKCnP20f30ePB8YvudH8Mw3taydsaMO5rpKGqRZBhHzfoFNgkcRBfiUDgr0",
+	"oSYYuVeDsZRErz23HI4qeW4gv4iptjXHRs/NcFP0jHUCa/MmnDQfp/u3Ylr7rDfnDH5asNlqoOARxjEL",
+	"xaaqzOl1h/MKQOmzj/N1H3OPe5Orm4CJdpzxAsjB4XPOS+kZ95AjnB42FDyr/ap/xh8+v/v8/wMAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -48,14 +48,20 @@ type Querier interface {
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
 	// checked. The lock makes whoever changes the account afterwards see the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
+	// No row: there is no such webhook.
+	CreateTestDelivery(ctx context.Context, arg CreateTestDeliveryParams) (WebhookDelivery, error)
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there.
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
+	// No row: there are as many as there may be.
+	CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error)
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
+	DeleteDeletedWebhooks(ctx context.Context) error
+	DeleteDeliveriesOfDeletedWebhooks(ctx context.Context, arg DeleteDeliveriesOfDeletedWebhooksParams) (int64, error)
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
@@ -64,11 +70,16 @@ type Querier interface {
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
 	DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error)
+	DeleteOldWebhookDeliveries(ctx context.Context, arg DeleteOldWebhookDeliveriesParams) (int64, error)
 	// Ends a living session by a token of its own that it no longer keeps.
 	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
+	// Its deliveries are deleted later, a batch at a time.
+	DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error)
+	// Unless it is already, or not for the given reason: every attempt has failed for so long.
+	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
@@ -104,6 +115,8 @@ type Querier interface {
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
+	// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
+	GetOldestPendingDelivery(ctx context.Context) (float64, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -117,6 +130,8 @@ type Querier interface {
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
+	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
+	GetWebhookDelivery(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
@@ -125,6 +140,10 @@ type Querier interface {
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
+	// What is to be sent to a webhook now.
+	ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error)
+	// Those to which something is to be sent now.
+	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
@@ -143,6 +162,12 @@ type Querier interface {
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
+	// The latest ones, newest first.
+	ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error)
+	ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeliveriesParams) ([]WebhookDelivery, error)
+	// The sealed secrets, for those who seal them again.
+	ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error)
+	ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]Webhook, error)
 	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
 	// apart from others.
 	LockAIBudget(ctx context.Context, userID string) error
@@ -155,12 +180,17 @@ type Querier interface {
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
+	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
+	// What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
+	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
+	// No row: there is no such delivery.
+	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
 	// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
@@ -176,6 +206,7 @@ type Querier interface {
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
+	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
@@ -197,6 +228,11 @@ type Querier interface {
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
+	// Whoever says that it is not paused enables it: what has failed before no longer counts.
+	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
+	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error
+	// Unless they were replaced meanwhile.
+	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
 }
 
 var _ Querier = (*Queries)(nil)
