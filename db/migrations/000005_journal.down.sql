@@ -1,6 +1,12 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+DROP FUNCTION journal_trim(interval);
+DROP FUNCTION journal_sequence(integer, boolean);
+DROP FUNCTION journal_extend();
+DROP TABLE journal_partitions;
+DROP TABLE journal_head;
+DROP TABLE journal;
 DROP TABLE journal_outbox;
 DROP TYPE actor_kind;
 

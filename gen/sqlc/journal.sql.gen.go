@@ -39,3 +39,121 @@ func (q *Queries) CreateJournalEntry(ctx context.Context, arg CreateJournalEntry
 	)
 	return err
 }
+
+const getJournalState = `-- name: GetJournalState :one
+SELECT
+    h.position AS head,
+    coalesce((SELECT min(p.first_position) FROM journal_partitions AS p), 1)::bigint AS oldest,
+    (SELECT count(*) FROM (SELECT FROM journal_outbox LIMIT 100000) AS o)::bigint AS waiting,
+    coalesce(extract(epoch FROM clock_timestamp() - (
+        SELECT o.occurred_at FROM journal_outbox AS o ORDER BY o.id LIMIT 1
+    )), 0)::double precision AS lag_seconds
+FROM journal_head AS h
+`
+
+type GetJournalStateRow struct {
+	Head       int64
+	Oldest     int64
+	Waiting    int64
+	LagSeconds float64
+}
+
+// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
+func (q *Queries) GetJournalState(ctx context.Context) (GetJournalStateRow, error) {
+	row := q.db.QueryRow(ctx, getJournalState)
+	var i GetJournalStateRow
+	err := row.Scan(
+		&i.Head,
+		&i.Oldest,
+		&i.Waiting,
+		&i.LagSeconds,
+	)
+	return i, err
+}
+
+const listJournal = `-- name: ListJournal :many
+SELECT j.position, j.type, j.occurred_at, j.actor_kind, j.actor_id, j.ticket_id, j.subject_id, j.customer_id, j.data, m.content, t.title, t.description
+FROM journal AS j
+LEFT JOIN ai_responses AS r ON r.id = j.subject_id AND j.type = 'ai_response.completed'
+LEFT JOIN messages AS m
+    ON m.id = CASE j.type WHEN 'message.created' THEN j.subject_id WHEN 'ai_response.completed' THEN r.message_id END
+LEFT JOIN tickets AS t ON t.id = j.ticket_id AND j.type = 'ticket.created'
+WHERE j.position > $1
+ORDER BY j.position
+LIMIT $2
+`
+
+type ListJournalParams struct {
+	After   int64
+	MaxRows int32
+}
+
+type ListJournalRow struct {
+	Journal     Journal
+	Content     *string
+	Title       *string
+	Description *string
+}
+
+// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
+func (q *Queries) ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error) {
+	rows, err := q.db.Query(ctx, listJournal, arg.After, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListJournalRow{}
+	for rows.Next() {
+		var i ListJournalRow
+		if err := rows.Scan(
+			&i.Journal.Position,
+			&i.Journal.Type,
+			&i.Journal.OccurredAt,
+			&i.Journal.ActorKind,
+			&i.Journal.ActorID,
+			&i.Journal.TicketID,
+			&i.Journal.SubjectID,
+			&i.Journal.CustomerID,
+			&i.Journal.Data,
+			&i.Content,
+			&i.Title,
+			&i.Description,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sequenceJournal = `-- name: SequenceJournal :one
+SELECT journal_sequence($1, $2)::bigint[] AS moved_and_head
+`
+
+type SequenceJournalParams struct {
+	MaxRows int32
+	Notify  bool
+}
+
+// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
+func (q *Queries) SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error) {
+	row := q.db.QueryRow(ctx, sequenceJournal, arg.MaxRows, arg.Notify)
+	var moved_and_head []int64
+	err := row.Scan(&moved_and_head)
+	return moved_and_head, err
+}
+
+const trimJournal = `-- name: TrimJournal :one
+SELECT journal_trim(make_interval(secs => $1::double precision))::integer AS dropped
+`
+
+// Drops the oldest partition if all of it is older: how many were dropped.
+func (q *Queries) TrimJournal(ctx context.Context, keptSeconds float64) (int32, error) {
+	row := q.db.QueryRow(ctx, trimJournal, keptSeconds)
+	var dropped int32
+	err := row.Scan(&dropped)
+	return dropped, err
+}

@@ -565,6 +565,23 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type Journal struct {
+	Position   int64
+	Type       string
+	OccurredAt time.Time
+	ActorKind  ActorKind
+	ActorID    *uuid.UUID
+	TicketID   *uuid.UUID
+	SubjectID  *uuid.UUID
+	CustomerID *uuid.UUID
+	Data       []byte
+}
+
+type JournalHead struct {
+	ID       bool
+	Position int64
+}
+
 type JournalOutbox struct {
 	ID         int64
 	Type       string
@@ -575,6 +592,11 @@ type JournalOutbox struct {
 	SubjectID  *uuid.UUID
 	CustomerID *uuid.UUID
 	Data       []byte
+}
+
+type JournalPartition struct {
+	FirstPosition int64
+	Size          int64
 }
 
 type Message struct {
@@ -707,7 +729,7 @@ type User struct {
 
 type Webhook struct {
 	ID                uuid.UUID
-	Url               string
+	URL               string
 	Description       *string
 	Types             []string
 	Payload           WebhookPayload

@@ -112,6 +112,8 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
+	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
+	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
@@ -145,6 +147,8 @@ type Querier interface {
 	// Those to which something is to be sent now.
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
+	ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error)
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
@@ -207,6 +211,8 @@ type Querier interface {
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
+	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
+	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
@@ -216,6 +222,8 @@ type Querier interface {
 	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
 	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
+	// Drops the oldest partition if all of it is older: how many were dropped.
+	TrimJournal(ctx context.Context, keptSeconds float64) (int32, error)
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.

@@ -54,7 +54,7 @@ RETURNING id, url, description, types, payload, paused, secret, previous_secret,
 
 type CreateWebhookParams struct {
 	ID          uuid.UUID
-	Url         string
+	URL         string
 	Description *string
 	Types       []string
 	Payload     WebhookPayload
@@ -66,7 +66,7 @@ type CreateWebhookParams struct {
 func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, createWebhook,
 		arg.ID,
-		arg.Url,
+		arg.URL,
 		arg.Description,
 		arg.Types,
 		arg.Payload,
@@ -76,7 +76,7 @@ func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (W
 	var i Webhook
 	err := row.Scan(
 		&i.ID,
-		&i.Url,
+		&i.URL,
 		&i.Description,
 		&i.Types,
 		&i.Payload,
@@ -219,7 +219,7 @@ func (q *Queries) GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	var i Webhook
 	err := row.Scan(
 		&i.ID,
-		&i.Url,
+		&i.URL,
 		&i.Description,
 		&i.Types,
 		&i.Payload,
@@ -500,7 +500,7 @@ func (q *Queries) ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]W
 		var i Webhook
 		if err := rows.Scan(
 			&i.ID,
-			&i.Url,
+			&i.URL,
 			&i.Description,
 			&i.Types,
 			&i.Payload,
@@ -538,7 +538,7 @@ func (q *Queries) LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error
 	var i Webhook
 	err := row.Scan(
 		&i.ID,
-		&i.Url,
+		&i.URL,
 		&i.Description,
 		&i.Types,
 		&i.Payload,
@@ -657,7 +657,7 @@ func (q *Queries) RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecr
 	var i Webhook
 	err := row.Scan(
 		&i.ID,
-		&i.Url,
+		&i.URL,
 		&i.Description,
 		&i.Types,
 		&i.Payload,
@@ -698,7 +698,7 @@ RETURNING id, url, description, types, payload, paused, secret, previous_secret,
 `
 
 type UpdateWebhookParams struct {
-	Url         *string
+	URL         *string
 	Description *string
 	Types       []string
 	Payload     *WebhookPayload
@@ -710,7 +710,7 @@ type UpdateWebhookParams struct {
 // Whoever says that it is not paused enables it: what has failed before no longer counts.
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, updateWebhook,
-		arg.Url,
+		arg.URL,
 		arg.Description,
 		arg.Types,
 		arg.Payload,
@@ -721,7 +721,7 @@ func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (W
 	var i Webhook
 	err := row.Scan(
 		&i.ID,
-		&i.Url,
+		&i.URL,
 		&i.Description,
 		&i.Types,
 		&i.Payload,

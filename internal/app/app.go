@@ -20,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -41,6 +42,8 @@ type Options struct {
 	Account account.Options
 	// Assistant needs no Encode, Metrics or Logger.
 	Assistant assistant.Options
+	// Journal needs no Metrics or Logger.
+	Journal journal.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
@@ -60,6 +63,7 @@ type App struct {
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Keys      *idempotency.Service
+	Journal   *journal.Service
 	Jobs      *background.Jobs
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
@@ -84,10 +88,11 @@ func New(o Options) (*App, error) {
 	}
 	set := o.newMetrics()
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
+	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store),
-		debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}
 	if a.Jobs, err = a.newJobs(o.Workers); err != nil {
 		return nil, err
@@ -108,7 +113,7 @@ func New(o Options) (*App, error) {
 // newJobs returns what the replicas do together.
 func (a *App) newJobs(work bool) (*background.Jobs, error) {
 	jobs := background.NewJobs(a.Store, a.logger)
-	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Assistant.Tasks()} {
+	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks()} {
 		jobs.Repeat(tasks...)
 	}
 	return jobs, jobs.Open(work)
@@ -150,7 +155,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	for _, run := range []func(context.Context){a.Auth.Run, a.Jobs.Run} {
+	for _, run := range []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run} {
 		running.Go(func() { run(ctx) })
 	}
 	return func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
@@ -11,6 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
@@ -54,6 +56,7 @@ func OptionsOf(cfg config.Config) Options {
 			Tickets: int32(cfg.TicketsPerDay), Messages: int32(cfg.MessagesPerDay), //nolint:gosec // config bounds them.
 			Bytes: cfg.BytesPerDay,
 		},
+		Journal: journal.Options{Kept: time.Duration(cfg.JournalDays) * 24 * time.Hour},
 		HTTP: httpapi.Options{
 			Recheck:        cfg.StreamRecheck,
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,

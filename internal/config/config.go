@@ -55,6 +55,7 @@ type Config struct {
 	TicketsPerDay     int   `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`
 	MessagesPerDay    int   `env:"SUPPORT_MESSAGES_PER_DAY"    envDefault:"5000"`
 	BytesPerDay       int64 `env:"SUPPORT_BYTES_PER_DAY"       envDefault:"67108864"`
+	JournalDays       int   `env:"SUPPORT_JOURNAL_DAYS"        envDefault:"90"`
 
 	Addr           string     `env:"SUPPORT_ADDR"            envDefault:":8000"`
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`

@@ -274,6 +274,7 @@ func TestSettingThatIsOutOfRangeSaysItsRange(t *testing.T) {
 		"SUPPORT_LOGIN_LIMIT":    "from 0 to 10000",
 		"SUPPORT_AI_MAX_RUNNING": "from 1 to 1000000", "SUPPORT_AI_RUNNING": "from 1 to 1000000, or 0 for no limit",
 		"SUPPORT_MAX_STREAMS": "from 1 to 1000000", "SUPPORT_STREAMS_PER_ACCOUNT": "from 1 to 1000000",
+		"SUPPORT_JOURNAL_DAYS":  "from 1 to 3650",
 		"SUPPORT_BYTES_PER_DAY": "from 1 to 1099511627776, or 0 for no limit",
 	} {
 		_, largest, _ := strings.Cut(strings.TrimSuffix(limits, ", or 0 for no limit"), " to ")

@@ -23,6 +23,7 @@ const (
 	maxBytesPerDay = 1 << 40
 	maxCount       = 1_000_000
 	maxRateLimit   = 100_000
+	maxJournalDays = 3650
 	maxSignUpLimit = 10_000
 	maxLogInLimit  = 10_000
 	minTimeout     = time.Second
@@ -121,6 +122,7 @@ func (c *Config) validateAI(f *faults) {
 	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", int64(c.StreamsPerAccount), 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_TICKETS_PER_DAY", int64(c.TicketsPerDay), 0, maxCount, budget)
 	f.checkRange("SUPPORT_MESSAGES_PER_DAY", int64(c.MessagesPerDay), 0, maxCount, budget)
+	f.checkRange("SUPPORT_JOURNAL_DAYS", int64(c.JournalDays), 1, maxJournalDays, "from 1 to 3650")
 	f.checkRange("SUPPORT_BYTES_PER_DAY", c.BytesPerDay, 0, maxBytesPerDay, "from 1 to 1099511627776, or 0 for no limit")
 }
 

@@ -100,14 +100,15 @@ func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err err
 		return nil
 	}
 	applySettings(pc, cfg.TransactionPooler)
+	journaled := make(chan struct{}, 1)
 	if pc.MaxConns < minSharedConns {
-		shared, err = newPool(ctx, pc, pc.MaxConns)
+		shared, err = newPool(ctx, pc, pc.MaxConns, journaled)
 		return shared, shared, err
 	}
-	if shared, err = newPool(ctx, pc, pc.MaxConns-reservedForAnswers); err != nil {
+	if shared, err = newPool(ctx, pc, pc.MaxConns-reservedForAnswers, journaled); err != nil {
 		return pooled{}, pooled{}, err
 	}
-	reserved, err = newPool(ctx, pc, reservedForAnswers)
+	reserved, err = newPool(ctx, pc, reservedForAnswers, journaled)
 	return shared, reserved, err
 }
 
@@ -126,7 +127,7 @@ func applySettings(pc *pgxpool.Config, transactionPooler bool) {
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 }
 
-func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32) (pooled, error) {
+func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32, journaled chan struct{}) (pooled, error) {
 	pc = pc.Copy()
 	pc.MaxConns = maxConns
 	pc.MinIdleConns = min(minIdleConns, maxConns)
@@ -135,7 +136,9 @@ func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32) (pooled, e
 	if err != nil {
 		return pooled{}, fmt.Errorf("store: open the pool: %w", err)
 	}
-	return pooled{pool: pool, turnover: &turnover{}, addr: addrOf(pc.ConnConfig.Host, pc.ConnConfig.Port)}, nil
+	return pooled{
+		pool: pool, turnover: &turnover{}, addr: addrOf(pc.ConnConfig.Host, pc.ConnConfig.Port), journaled: journaled,
+	}, nil
 }
 
 func addrOf(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }

@@ -19,6 +19,8 @@ type pooled struct {
 	pool     *pgxpool.Pool
 	turnover *turnover
 	addr     string
+	// journaled gets a token when a statement has committed entries of the journal.
+	journaled chan struct{}
 }
 
 var _ sqlc.DBTX = pooled{}
@@ -143,6 +145,7 @@ func (p pooled) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.C
 		tag, err = conn.Exec(statement, sql, args...)
 		if err == nil {
 			conn.Release()
+			p.noteCommitted(addsToJournal(sql))
 		}
 		return err
 	})
@@ -160,7 +163,10 @@ func (p pooled) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 			return err
 		}
 		result = &pooledRows{translatedRows: translatedRows{rows, cancel}, ahead: rows.Next()}
-		result.giveBack = func() { p.giveBack(ctx, conn, rows.Err()) }
+		result.giveBack = func() {
+			p.giveBack(ctx, conn, rows.Err())
+			p.noteCommitted(addsToJournal(sql))
+		}
 		return rows.Err()
 	})
 	if err != nil {
@@ -190,6 +196,7 @@ func (r pooledRow) Scan(dest ...any) error {
 		err := conn.QueryRow(statement, r.sql, r.args...).Scan(dest...)
 		if err == nil {
 			conn.Release()
+			r.db.noteCommitted(addsToJournal(r.sql))
 		}
 		return err
 	})

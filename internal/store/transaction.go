@@ -30,6 +30,8 @@ type transaction struct {
 	// begun says that BEGIN has gone through, and committing that COMMIT was sent: when its reply is lost, nobody knows
 	// whether it went through.
 	begun, committing, committed bool
+	// journaled says that a statement has added entries to the journal's outbox.
+	journaled bool
 	// ahead is what goes along with the next statement.
 	ahead []queued
 	// lost says that the transaction has failed by no fault of its own before that, so that nothing has happened.
@@ -84,10 +86,12 @@ func (t *transaction) start(ctx context.Context, sql string, args []any) (result
 	}
 	for _, q := range t.ahead {
 		batch.Queue(q.sql, q.args...)
+		t.journaled = t.journaled || addsToJournal(q.sql)
 	}
 	t.ahead = nil
 	before := batch.Len()
 	batch.Queue(sql, args...)
+	t.journaled = t.journaled || addsToJournal(sql)
 	if last {
 		batch.Queue(commitStatement)
 	}

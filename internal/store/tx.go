@@ -78,6 +78,7 @@ func (s *Store) try(
 	if err != nil {
 		return t.lost, err
 	}
+	s.db.noteCommitted(t.journaled)
 	for _, f := range u.after {
 		f()
 	}

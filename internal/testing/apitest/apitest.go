@@ -28,6 +28,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
@@ -82,6 +83,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
+	// Journal says that what happens goes from the outbox to the journal.
+	Journal bool
 }
 
 // Server is one running server and what stands behind it.
@@ -93,6 +96,7 @@ type Server struct {
 	Accounts    *account.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
+	Journal     *journal.Service
 	API         *httpapi.Server
 	// Debug serves metrics and profiles.
 	Debug     http.Handler
@@ -157,6 +161,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	a, err := app.New(options)
 	require.NoError(t, err)
 	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
+	s.Journal = a.Journal
 	s.Debug = a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
@@ -166,6 +171,9 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	answering, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.Assistant.Run(answering) })
+	if o.Journal {
+		running.Go(func() { s.Journal.Run(answering) })
+	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()

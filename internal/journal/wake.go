@@ -1,0 +1,145 @@
+package journal
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/supportbackend/support/internal/background"
+)
+
+const (
+	// channel is where a sequencer says how far it has come.
+	channel = "support_journal"
+	// listenAgain is the wait after a connection that listened has broken.
+	listenAgain = time.Second
+)
+
+// head is the newest position that this replica knows of, and those who wait for the next.
+type head struct {
+	mu       sync.Mutex
+	position int64
+	// lower says that the database has named a lower position.
+	lower bool
+	// changed is closed when the position changes.
+	changed chan struct{}
+	waiting int
+	// listening says that other replicas' sequencers are heard.
+	listening bool
+	// wanted gets a token when somebody begins to wait and nobody listens.
+	wanted chan struct{}
+}
+
+func newHead() head {
+	return head{changed: make(chan struct{}), wanted: make(chan struct{}, 1)}
+}
+
+// set takes the position that the sequencer has read. It is lower than one that was heard meanwhile, or lower for good
+// when another database took over, one that has lost the last moments: then it is so twice.
+func (h *head) set(position int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if position < h.position && !h.lower {
+		h.lower = true
+		return
+	}
+	h.lower = false
+	h.moveLocked(position)
+}
+
+// raise takes a position that was heard.
+func (h *head) raise(position int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.moveLocked(max(position, h.position))
+}
+
+func (h *head) moveLocked(position int64) {
+	if position == h.position {
+		return
+	}
+	h.position = position
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// get returns the position.
+func (h *head) get() int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.position
+}
+
+func (h *head) setListening(listening bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.listening = listening
+}
+
+// mustPoll reports whether somebody waits whom nobody else wakes.
+func (h *head) mustPoll() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.waiting > 0 && !h.listening
+}
+
+// unattended gets a token when mustPoll may have become true.
+func (h *head) unattended() <-chan struct{} { return h.wanted }
+
+// wait returns when the position is another one than after or lower ones.
+func (h *head) wait(ctx context.Context, after int64) error {
+	h.begin()
+	defer h.end()
+	for {
+		h.mu.Lock()
+		position, changed := h.position, h.changed
+		h.mu.Unlock()
+		if position > after {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+func (h *head) begin() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waiting++
+	if !h.listening {
+		select {
+		case h.wanted <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (h *head) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waiting--
+}
+
+// listen hears what other replicas' sequencers say, where sessions are the replica's own.
+func (s *Service) listen(ctx context.Context) {
+	if s.store.IsPooled() {
+		return
+	}
+	outage := background.Outage{While: "listening for the journal", Logger: s.logger}
+	for ctx.Err() == nil {
+		err := s.store.Listen(ctx, channel, func(payload string) {
+			outage.Note(ctx, nil)
+			s.head.setListening(true)
+			if position, err := strconv.ParseInt(payload, 10, 64); err == nil {
+				s.head.raise(position)
+			}
+		})
+		s.head.setListening(false)
+		outage.Note(ctx, err)
+		pause(ctx, listenAgain)
+	}
+}

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// outbox is the table that every entry of the journal comes through.
+const outbox = "journal_outbox"
+
+// addsToJournal reports whether a statement may add entries to the journal.
+func addsToJournal(sql string) bool { return strings.Contains(sql, outbox) }
+
+// Journaled gets a token when this Store has committed entries of the journal since the last one was taken. It is for one
+// receiver.
+func (s *Store) Journaled() <-chan struct{} { return s.db.journaled }
+
+func (p pooled) noteCommitted(journaled bool) {
+	if !journaled {
+		return
+	}
+	select {
+	case p.journaled <- struct{}{}:
+	default:
+	}
+}
+
+// Listen calls heard with what is notified on the channel, and with nothing as soon as it listens, until ctx ends or the
+// connection breaks, and returns why. It has a connection of its own, outside of the pools, and cannot hear behind a pooler
+// (IsPooled).
+func (s *Store) Listen(ctx context.Context, channel string, heard func(payload string)) error {
+	conn, err := pgx.ConnectConfig(ctx, s.db.pool.Config().ConnConfig)
+	if err != nil {
+		return unavailable(outageOf(err, s.db.addr))
+	}
+	defer func() {
+		closing, cancel := bound(ctx, time.Now().Add(closeTimeout))
+		defer cancel()
+		_ = conn.Close(closing) // It ends in any case.
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{channel}.Sanitize()); err != nil {
+		return translate(err)
+	}
+	heard("")
+	for {
+		notification, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return translate(err)
+		}
+		heard(notification.Payload)
+	}
+}
