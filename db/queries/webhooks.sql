@@ -187,3 +187,50 @@ SELECT coalesce(extract(epoch FROM clock_timestamp() - min(d.created_at)), 0)::d
 FROM webhook_deliveries AS d
 JOIN webhooks AS w ON w.id = d.webhook_id
 WHERE d.status = 'pending' AND w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused;
+
+-- name: LockWebhookCursor :one
+-- No row: somebody else makes deliveries.
+SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED;
+
+-- name: ListWebhookMatches :many
+-- The entries after a position, each with the webhooks that want it, or once without one.
+SELECT j.position, j.type, w.id AS webhook_id
+FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > @after ORDER BY n.position LIMIT @max_rows) AS j
+LEFT JOIN webhooks AS w
+    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
+ORDER BY j.position;
+
+-- name: UpdateWebhookCursor :exec
+UPDATE webhook_cursor SET position = @position;
+
+-- name: CreateWebhookDeliveries :exec
+-- One that there is already is due again.
+INSERT INTO webhook_deliveries AS d (id, webhook_id, position, type)
+SELECT unnest(@ids::uuid[]), unnest(@webhook_ids::uuid[]), unnest(@positions::bigint[]), unnest(@types::text[])
+ON CONFLICT (webhook_id, position) DO UPDATE
+SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL;
+
+-- name: StartWebhookReplay :one
+-- Up to the newest entry. No row: there is no such webhook.
+UPDATE webhooks AS w
+SET replay_position = @position, replay_until = h.position
+FROM journal_head AS h
+WHERE w.id = @id AND w.deleted_at IS NULL
+RETURNING h.position AS until;
+
+-- name: GetWebhookToReplay :one
+-- The webhook whose replay is next. The caller holds the lock of the cursor.
+SELECT * FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1;
+
+-- name: ListReplayedEntries :many
+SELECT j.position, j.type
+FROM journal AS j
+WHERE j.position >= @first AND j.position <= @until AND (cardinality(@types::text[]) = 0 OR j.type = ANY(@types::text[]))
+ORDER BY j.position
+LIMIT @max_rows;
+
+-- name: UpdateWebhookReplay :exec
+-- Unless another replay has begun meanwhile. No position: it has finished.
+UPDATE webhooks
+SET replay_position = sqlc.narg(position), replay_until = CASE WHEN sqlc.narg(position)::bigint IS NULL THEN NULL ELSE replay_until END
+WHERE id = @id AND replay_position = @old_position;

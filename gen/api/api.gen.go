@@ -820,6 +820,7 @@ const (
 	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
 	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
 	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
 	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
 	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
 	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
@@ -834,6 +835,8 @@ func (e WebhookAttemptError) Valid() bool {
 	case WebhookAttemptErrorConnection:
 		return true
 	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
 		return true
 	case WebhookAttemptErrorProtocol:
 		return true
@@ -1647,6 +1650,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -2086,7 +2095,8 @@ type WebhookAttempt struct {
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-	// the answer took too long, it redirects, or is not HTTP. Absent when the status says it all.
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
 	Error WebhookAttemptError `json:"error,omitempty"`
 
 	// Number The attempt's number, from 1.
@@ -2105,7 +2115,8 @@ type WebhookAttempt struct {
 }
 
 // WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-// the answer took too long, it redirects, or is not HTTP. Absent when the status says it all.
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
 type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
@@ -2191,6 +2202,15 @@ type WebhookDescription = string
 
 // WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
 type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
 
 // WebhookSecret A new secret of a webhook, which is shown this once.
 type WebhookSecret struct {
@@ -2712,6 +2732,13 @@ type ListWebhookDeliveriesParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
 type RotateWebhookSecretParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -2782,6 +2809,9 @@ type CreateWebhookJSONRequestBody = CreateWebhookRequest
 
 // UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
 type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3434,6 +3464,9 @@ type ServerInterface interface {
 	// ListWebhookDeliveries List a webhook's deliveries
 	// (GET /webhooks/{webhook_id}/deliveries)
 	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
 	// RotateWebhookSecret Replace a webhook's secret
 	// (POST /webhooks/{webhook_id}/rotate-secret)
 	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
@@ -5008,6 +5041,42 @@ func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
 	return err
 }
 
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
 // RotateWebhookSecret converts echo context to params.
 func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
 	var err error
@@ -5150,6 +5219,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
 	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
 	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
 	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
 	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
 	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
@@ -13529,15 +13599,25 @@ type RedeliverWebhookResponseObject interface {
 	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
 }
 
-type RedeliverWebhook202JSONResponse WebhookDelivery
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
 
 func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -14820,6 +14900,250 @@ func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RotateWebhookSecretRequestObject struct {
 	WebhookID WebhookID `json:"webhook_id"`
 	Params    RotateWebhookSecretParams
@@ -14994,15 +15318,25 @@ type TestWebhookResponseObject interface {
 	VisitTestWebhookResponse(w http.ResponseWriter) error
 }
 
-type TestWebhook202JSONResponse WebhookDelivery
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
 
 func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
 	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
@@ -15334,6 +15668,9 @@ type StrictServerInterface interface {
 	// ListWebhookDeliveries List a webhook's deliveries
 	// (GET /webhooks/{webhook_id}/deliveries)
 	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
 	// RotateWebhookSecret Replace a webhook's secret
 	// (POST /webhooks/{webhook_id}/rotate-secret)
 	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
@@ -17022,6 +17359,55 @@ func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID Webho
 	return nil
 }
 
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RotateWebhookSecret operation middleware
 func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
 	var request RotateWebhookSecretRequestObject
@@ -17079,681 +17465,689 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNCmSuln0mZOVbzPK+BZLGk/G1F8NskGyoybAaYCmOR7t2afZB9sn+Q6qADT6",
-	"RlKUPJkku+fsxGLfgEKhUNdffWkMxXQmOONKNnpfGuwznc4SBv8++fbi9P2cv2c/z5lU+hc5n05pumz0",
-	"GidkyqSkY9YIGp9oMmf68lBwxT6rRu/jZdAYiXRB04hF71Ix0++7CRrmGdnofTR3c9XoNc4njEg2FDwi",
-	"wwlNx4zEkoxSMSWdffJ2qMSApa1G0IijRq8xleNmpxE0UpGwRq8xlyxt3FwGjXTOT/X1dM7hulRUMfys",
-	"mqSMRnC13Tk+jvaGh83OqEubR8M91jweHHaaB6w92qNHw07U7TaChhIi0aO8vLkJgA5nKmV0WqABJ5TL",
-	"BUuJGBHBGZnFbOgRpBFRRXvkS7+hljPWb/T6jfcXb67Ozk/en7943m8EfTcyuLjJ2OApmCo8ApPtN276",
-	"vM/LXzt/8eP51esXZ2cn377Az8LjZhWKX92nnXbzKGoPmo+HBwfN7uh4dNiO2nR/cIRfFQm+lkoZS0W5",
-	"2uzDz96+OX/x5k6fjliiKL55Qvk1WYp5a7OPv3jzfOsP17xfr+HL0zenZ9/d+yI2NLedPo8lHSQsKu44",
-	"ydJPLCWLWE3EXJGT0/zeizTL0fgqso8HjYgpGif64VPDqpLQlBG5iNVwwiIiRppziZrE0rxe77MUd/xV",
-	"nNsxB7Tdbh612+3mY/2fdvZ/kdluc9no7bePg4aKFWzOk1PijUZTsNFr7M5SMUjYVO76g4WNdvo6lkPB",
-	"R/F4nhbnfzGTsAdJykZzySRRIDX0mB9Ics2WRKRkKiKWVJNlmnu1RxstfU5O4VXxkHmvvwtNOvseTQ7a",
-	"3RxNikOpIkz+HqTOG3ECi1hgjCQhSlwzLsmCcUVirgRJGZWCx3xcTQwurpAfKggxlywiNElIrKR98YCN",
-	"RMpIrMiAjSknShh+2oI03YMVpBnTT4xw+/Ya2mSjR7q8/cTSRNColmViSYS7R/PJkHIu9GQ0ofROqCZT",
-	"9tAKhln/8m345xieUelSb49GT6Vz5lNtL0e13DirKObdgCR7lwolhiKpIZgVFlJMmZrEfExYIlk1kWb2",
-	"VfUkGqTimqGwSYnUTJq9eM7Z5xkbqu3IdLCaTHnmsiMlLE1FHXO56SCh/joXiuapdC4EmVK+zESqIpSo",
-	"eFpDoJ/hFT51FiInjgdME2KRxkoxTkYi1QccoYk+VpbbUGWwiir73byEhuHhrp/PaoiCU0CKvGdyJrhk",
-	"xeNJK5IJUyzbu44WVCk2nalGrxM0himjikVXVGt+3Xb3sNnpNLvd8/Zxb6/T6xy0Ou323v7BT42gMYp5",
-	"LCdXKMsavYZUYuZ+rn/FYWu/3e10jvAVqVRXIMXqv7i/12m3uz9ZDXMT7aDhlNmrWz0D51OvIWaM03h3",
-	"PFNNIWWz020PPKHYsKSE7RwPr1lx6ddor/OU+3fvDY6Omke03W0+HrVZc9CJusM9tj86aB82gsYc1HjN",
-	"sSCskFiy0WsHdhyx4O7XbidozFIxnSnvp65mN3PgZM/f5PnlxSdrZHhbaSFQa5ZahwbjwWeb+Co1D9+K",
-	"yj67MQ7HwogmkgUNZsbw8Qv+01ktxg6h/DrbAaB1apVMsp8bvc5NUPkQKKN1D3W1ZZJQqa7MnzmKrDUq",
-	"lCOPZ1XAxu6Rbrvd1goqDKlHpKKpqlJX8YLWOPPkvJ0G7rjwdkou8Ds8UsHxOChcq74msJ5OHPXIJqPq",
-	"daomawyFoG8XKDMajD6/8fu7m7/ft0c2fv+eW7pIcFb5Mf37XRfOSKl+o/el3/iNVr1Ee0OgoN+I5RWN",
-	"++ZI6jfoXE1EioO7jjl+R99wo1/jTgr4eYWgx/tzx4XhfTGDz84zGuSEVx+lV78s6fqwW61JZndsQXy9",
-	"5eXT7uP/HXf/rsfdJfDKeTxlYq7qTREZJ/roqNQVlXm4XpeO4oho88KcEjEHzXMbLZGu1p33c1piNrAq",
-	"/dBehfPt3en3bFmxU67ZMtDjnfuWxMcvq7ZI97jXbrf0YLvtIsMeNAddzXx0f795HLVZc3/4eNRhXbo3",
-	"OGw3zLGr1drSizvtXqfb299vHbQ73b09/WJOp3pSH9iAyAlsu1nKRvFnvQ2vr05+4uefB6d/ZddnUcH1",
-	"GDTkUMzApWl4V/a03u5YWfa0Yq9nTONG0BD8asAmNBk1LrWOAGt6VZxWmzWPhu1O8zE92Gt2R4fsINof",
-	"7g26tIE8NhwyKc814xUtE82LAbhGKNyEBjzYFJ0DMo35XPnKxJcG3oZc3Og12PIvk8G3w/ht/JfTi19O",
-	"O2/iU3k6VbOfnp0env79f//7f1r/+9//0wga7PMsTpm8inmjd9xua0YapUxO3Itkqq7wVpRGhmsGjKbW",
-	"bh8OxZyrsvozLu6OzfnDuZOcwjfFTTRO6ZD9p/Fut4ZiWmKmx6yz3zwadIZN2hnuN/eiw0F7eMyORp12",
-	"tuQ4Nm/0VQeCmdeWLP4bTUHz0TPKhyxJWFRr1DllVE2oIlwMRLQknLEo7zHZ8sBDMzyTf0M7nrxgAjrc",
-	"/H4Owg0PNW8yv7NDrV0609r1BtyzCeVj9o5KuRBpVB0M4kJNWEpm5qbc5p2nKePqyl3Tx32asqEiE5FK",
-	"RgaaedKllsFs4d8mFZ0lTJtB1Lxfa4iw+Z4J/omlkupZvRFKy8OZ2shhPPSerDiB/ctXXKgral9dPpAj",
-	"wSSexHAPOoz9F2xzJnd9V3rXc1/5U/a+Wu3xq58GUA92aLbnK9dUT9LufQGk42zBpCLAmBnlvBfCuV8T",
-	"LVyYgxUFCR0qCWdSrCQZzqUSU5bmjqXyebz1MZuN8DWqsDVDNOtbjGfeIkKZfekcxlTzIfhRLyMdiLlW",
-	"5EjMP4l4mHMfRkwO03gGfNprnJIFlebTEVELrQhq+nnBUcsop/gusn/U6ehRLlLBx97QLiRLa3Zx+ehd",
-	"dfZssKNLpyYO4QMbTIS4rhzFG7YgZkUJ5RFxIeNa2vg6G10mguoRjeZJYnaGxzMtczhl5oz75TJozFM9",
-	"1YlSM9nb3dWvbHkz3tVDlrtyPpuJ1J9NhIxfx/EYnNpSn7mNvqu/UtJWn18v330Xi6O/Pf9x/MP+9C/t",
-	"4U9pZ/Bh+LfPP1+fPf6Od9WrxcH8hTiKT+jx6Nu//zXa+/6fSR3OVsEw1YplWJg7tlQt65guP9rhyjWa",
-	"UW2QONWuxK+SDVOmx7KYSDa8+uHbSXL63Zvkb3t/SaJnTz/9FD+dDOKnCfv2pRp++zl59ezkl9fx05j9",
-	"+Ndvbs3ts2jTqd9+YxiRvmIxrNTP7etYzhK6vDLcdxJR8kp8YgkF0cg+K5ZymiB72OebWs41tuYd85Zq",
-	"W2TdeFdzz55PwqFHkd94mitMioxr2+1O8yjqdpvHbH/UPKCHg6Ph4+iYtUf/aYfQivknmsRRmeXrHy7m",
-	"6XgkN4dxnuRPl6ilVRAbXYX6X6AGZqTRM7x9LtEaM6XbQoWsbBysVsTBv+nofGu9XxPo+dMLTj/ROEHr",
-	"p6iURVTRAZUwr0gsqrTYaHA1915RUF3dCzIFdttQfudw4yj1c/vV/MhKqmth7EAQZN9axeUZ1RoxSQQf",
-	"s5QkYkxiXhArhv31+PQbX2j+P6cl/8mJZZ2SDe9oC1vnSsGzecKmsCSU24chUQetAtbUTxEaRSmTcpsU",
-	"m+O6FJsXuVcTO7ASXf1xaxK8pPHmhv/cmlIukP8VrP98KkGBq/7pzP8R0Pef3PZ/KdJBHEXFbfJGKLA+",
-	"gLdBvpf3ycg9WhA/Znc8wCc9IZQkYgGv3EYQ5VPQPLnz0htHaVNkg9Sz/Y7y6O1oVCljXrGR0obwZD6l",
-	"XBaC1FOcst4W8B5GEzUpJ2lpY4wlOQvTsYu4hkdPIzadCcX4cHnK36VirDd1+QyQdMqIIVFApIqThMx5",
-	"xFKyoMuKxYiz117FXG8zfLGfIWjf54ktbzTN79kSYhf5b22zVMOVySm+bPO+Dwl+MSfe0EurWTfLAmFf",
-	"x3JK1bC4QPAFkHba1IZ0GM3jazOg/K9O7atzPF9BydwnrHvLEPLO7O+7jYok9Ea4kn7uPiAeR5W0SLER",
-	"nScK8hRcKmYVgezTt5/WXi5TsO07OfCd9Zlc7qs4AdBcn6UsYlzFNCnsqQ+p4ONq96WdA7zgaui9oSDX",
-	"8mc8AfHI3DudJ2abw/8gJ9w6OV+PHhbJD6uCFuXRe2TxeKTCj+G2RSyJEqhmraCQz0To98hEDK+SKIIz",
-	"Ai/TjNTRMrZ7cEA+xTIeJIycnD07PQVNng4VS+FsgDW3NQTwcSXElRlXrE/OCaMR8GIST2PV6HUPDoLG",
-	"TABPaMoUhoH1A1vk2GWL0i4vSpzfeqsWpkg0b3He0ZROmaqwpYFnf56zdElm7qb6hfHv8aS++1mvxZxf",
-	"c7HgmnknVBJqPgKvrKa8mKsrMbpKKYdSEKA+jMkjviaOR3z8eQuSt7vrSO7PsZbY2U0emd9j+LIipqpt",
-	"AiljyJKnCuiCOWX1pMYYaEE+mACpCcjGqPTgsA254bXbpnuulA92QLU0wRs8elQSAoduhYEb/20pkYtM",
-	"3ych2vtfgRAp5TJGr59PjZepmBJtA2iJNUyEXM0R2Vtyuw+NA5sxPhboqci/dhtC0Dpz0RHCH1A9NbK7",
-	"NEleUalOomnMyxppQqUiVF+LpUqpElWiCDIy4KaSghRjeK78GrKYCE0fY9dvsz1YHTFeVQ26RAxv1EAE",
-	"MT7lL0VazNsE0//tyVxNSLfV1ord1CfBOKVc2SwIT9PYIIoyl1qTAV8hjWguCuMGVB3RkeQvZ2/fVAV0",
-	"ii/aYCD6W69poifGquPA2i4sftAs/dQ+eGVWrygUILPACAOtEuj3GL0g5uTi/GXz8TYboVN3ZLiZkGxA",
-	"paUvjxqIgJ7Ll4xFAzosRBxOFZmwZFaUBtOpSzFGAyNWgZakJjdytUNyv2388cYhuU0qXkpVzMeNXgNy",
-	"/Fc4//Mf8+Yr6+OYPIJIblUq5L+F1zaomCiNi1O0i01O7CQxGD6bMZpKE9XVGvFIMU4oSZm2qTDiv5jE",
-	"w4l+OiUD/Z6UJYxKJsFajzmJ6FJuQCDfR3Yb7jEEQlv99vS5vAkab9jiQpbVWM4Wle5+K6iSmG+Z89Sp",
-	"CD68YZ/VijyFUyUJZ59VMWJrs90MVY+Pm+1Os905b+u90kN+K4RMSbfdPfpHhENdPkw5fHBCpiyKKdFy",
-	"Do5bMWMp8pfRQGapiObDKjdHlkVSFVMovSjLTkWHOGSfeJ/fRpY/zsnyw0yWv3HpMHVRhcLoDZ1eijmP",
-	"ykeYmrCUBVoZ1TPRe07WEGQEL6gKA3CBTiP99zZzPcrNdT8/V/vZymniRTNDPYbzyqrRM0VHIzKhn7Rl",
-	"MkviSvXVzOJK1ZWLmpwgcyBZV5DRas1p7gf0HmwV/BjWKXBmhlk5ag1RCpPQxHlH53JlIsorpkjEkvgT",
-	"S2MtZ2mcCwfZSL4NKb3DUP65EK+0aC+khX5iKTncJ9/HTyuobLIArsCLAQ8XtWNQjqZ0iet1eHCwd0gG",
-	"S8Wg9HAqtvIZtnNqccdzmZupoLfHjKdE1fKggQqMR5rlgAFq/NbIHQGZ4b01vnS+5jADLaXT3ds/OCxn",
-	"Z2yQLnWbeAxYAFbp2mAwzqufTXF1dtZqhazTax9pxabbwWwMydKrzRN/vWUx7P4cubro6YNkNCXIgEGJ",
-	"bkWE78okSbQ3WJq6HKbh3qr8GH34XtmvbfDuKkojp5pkn5ZC1d78ebV5sg7QLQWdFCxgDJgWhKiYMtib",
-	"mt1GVFZ74GbeW65cXDAnR43EBKebiQZ8YqncMok0v7O9aIA/H5JFKEt7u2LAQI65stkbtTmjmaQnoBFt",
-	"mN5jXl8wrWqUtC0tLN8E0t97TxV7FU/jUuawK/A2hAcxK3ilXpRSxa4S85b8qkoG1d1TkbLsTXpE8DPE",
-	"O7f3921W3q2nSLLRlVY6N3qgCXopa5cXnXbmnEdvTanau64UBN8/ZlzrimxlJnnVS+2D2Zn7XiRMq7tI",
-	"yaKuC+FlsCEpkQo81FW7U9+GOdLmNd4ivuUJJiTBu/ogevsNOIkHjFB5bSJ422p5h3VRaz2zLCpes3bF",
-	"gWuSnEEU7ulcLmtYOhHjmK9iaIzjXQ30K3x+Lu+JlIFWFG8V1Oo83jh1COdEzIhKdPAHjCQAd33JXZHQ",
-	"mRIzcFZQoljCZhPBb1WJ1skl9EFdgx14wUI0Tx7D+b2vnzzaa7fb++Xz8JhC8tzBQfOxVj8OR51Bl+5H",
-	"j9mxPg/jGbxur9VudTp7rfZud39lZVvF50BdwAzsXuO1+CVOErp70GqThz92Ok/Iq5jPP5PPjw+vDvd3",
-	"yMs4ZSPxebezf9Bqg1+jkiSdx+fddq9z0Ntvtw4POt29PElslmEdTY567W6vo6m5f9Dp5Ggy7NB2s300",
-	"6DaPhp1285jtR82DLm0Pj6K90SHY9IYm7U4vGjzu7fd6u/uPVxOl/L0cUZ4zeX0ym+12Wx3yMH57toMO",
-	"i7N4zC9mNTn8t3dbbORfRUSAiuDLS4gnp4xV1fBVExoVpv28V2xlnR9/fzB8dnp4ej378Ydnfzlusb12",
-	"a9hN+GD6sh39+JfEpQLvGufF7iYK9C6Nm7Z8/c+YR4ZHwzfbDSKjU8zHGyawacXq73MJ8EVzfg/Ja18h",
-	"Y0zaOf2TJ41VGX8bFr38q9l/esXvZvwVX72F8Yfr8QxDlEXMHvjVmB8VyoDhQxffrDJaYmle84SkDEKX",
-	"sSKQgLmNSjSo8/Wcm1CpHUpJD8iPNZv5h1hNqkMY+gqhtTWB/yLcmAPd/PeIx1z+PvdgRbF4ced9/D8h",
-	"eP8LoLU50Knes3kZt8zw+bwyuxNTyFOGV1ck9LiMToRKbJFTJV3mkEtq6Zk0BkLHdLtkhmFdigtMkMBI",
-	"q8WjNxNgSSFeU748Qf2nKsk4/qwmJgNsRWqkEuJKG4bWbScrrUZ7sUU+UECRBDxJLCv+DBH/+08l9h0h",
-	"pYFUk6g4FY9QqHLKGrMazj1pbllBpOyWvIffYLuCA1CWX0nAnwXVHfLeCZUztt2MspHW08neo8l0cfps",
-	"QtWt/DurK8tvJZ28Q+4yaKg0Ho8h2zBzGzUtYLU/2E2Rrbccypc8ZPWMpgZ8DmGyNz5mzQrAU5A4WcC+",
-	"zuYr54NprApzNdrPdnBzqxDltoRzNo+9ZorqtyMul4MCMwBgNejL8PGmVGxWC9CsydTMBmnQyzqr78+Q",
-	"3bL7y8jTd3zHauBqeAfj0WajxnKo1ZTAezam+S0x11ZArvmr9/H52zcvLhFJrcCLPxz9Hzf+W3Ij/vN9",
-	"BVLf74xPt0p6u91pgRP1S5wbnmdxY/X/puJ82QQ2ZNXREny5JURgxVwgr2njtLSbylPSC+LVjNf1JEBt",
-	"/4Lr7zOu4iEthffeCJcHXtTT5oXnimpalufEGYtsta/LZt/G4bFXp9BDVlNhNCVVrDhgOPC5wWJg0WsW",
-	"xfQcHvIp8C6hMS/B7ToauMevIGELs5ZrM75cBafWTrFw8G55XqNc+Pogo4g3Me8T1WSpnANQB+zMFQA9",
-	"HzCmZSpcq8EISnkH2Ztry9SfsqGYMuSZIs5OCSgH37UqPwlikzxDywnIYEnyxRgZvIiaxHwFQAhgJFVl",
-	"Z64KcZRTyLdAo3OZmT/QJI5oXaLFCZnGUkKqF/BCmWs/uedrUiwgT2OQMnotCSXpPHHpakPBVUqHqrrC",
-	"SXNvjH0avCImHMY2dWPtulLNjAIrUjPK09TE+8Do9TsXXyrBsk8FX2XBLxi9vvKu58jmFzAyKpfaZhvP",
-	"DYpBmVr5QLpHMPf+bWjWqaOZnrg/tRK98nNDWv0L4AT9bpB+8illcRVAcmTTzSogkm1GWedWGWUrkSDg",
-	"3m599llnBdWFrfTaP+p0PBemmYK/JUuE3yLD7LJEwOWHWE2qXXIW5JBQZeqtEanExC/rs/W6DhAfd2o0",
-	"x4P7aiobvb1O0ODz6UBv0o7emDaY2nhKIzKmiiGiABgwK9XQUk7eQburFcjc57qPs8911771sOKt3fa+",
-	"liD3yC2H/yTckjHLmUEJK3pswZVqIMR8NSBln2Ixl1fVeQJ7VYKgAET21w8Hn6JvJ8kwfvrLTx/eLH/6",
-	"8a/jQfdv47992B//9ONkMvjxqfzpbDF+/cvpN/5IK8RBSbp+/D/xWi1eQSvDUnbsxwcSoAyAqJc+U4cl",
-	"ZjzkyzvAcUwevn/5jBx3Ou1Acwlc6By0Dlqdwx04zXEoWrWbzRJtUMSC7/5dQhjKqUHWeTycsClYelP6",
-	"+RXjYzUxdfaG5aVKrWL84pyOq4dtkly1JrYwZcVyIhY8wJw9U3yuNR6RVg3/cetxa68w+H5jr99o1Izw",
-	"cF8vt1IMkiX+X7/x8T/+0Pyvyz/1G39sFIceND43x6Kpf2zK63jWFDB0mjSdXoPQxHl8kfdsltAlarD5",
-	"Gb9LGTQ/ojwimopkMWGm+Zqpf7XyFysaCKNpEmfIIBaaxSTShwUYgzBHh+IyWQBuIRJG+a0m9yrm1+XZ",
-	"hP15u703nKcJ/IM9ISlLvulDDne/EeJyPe4+frwTZIGemd485GQAdICaepNGaiJA3jLC222m0Z8hSfWb",
-	"g7b+uXs4nKdSpN9c/9ydn7R/mHSm345/iDrL/Wl7frT49qf247+NqgZVxxXd9v7ju6z+K4GbpZrJZ1RN",
-	"HIeDQwaFR36+t8qpuuOGdJnPFWiqUMEEZhFNEpYSqSiPsM6QMDqckJlI4uGyR8I0zCeDJmykAgRtFak2",
-	"q6bMlieGKjQKi+zzh1FKR6oZMzVqallIZ3EzpYrBEjeNwNtp9XlhW2P27ZP0m/YT9U2nsfmUb7OUjjTv",
-	"YJpVBKLKJwSm6MqAhD979NBzXrg5kw2nXD3hn7/ptNtPFt90v9aUmUqXJyODMZKf7ZmZgBKQ6+sHbn0Q",
-	"KkiJlvPhkBXYuuMPeSTSKZySMVd74Pykn+PpfNroPT6E4uxpzPHvjpuPHiwmbm8+oYqI18qjRyGg99nz",
-	"7x9IE/d0veLya/Ipz3aM68F+1D9fVu2zDx8+nHjuueqBDCd6o/ExQ4l5eHTgHXDFw+0p9E8gKaPJ9Jt+",
-	"w+gK/UaASEjf9PPQGyDytpcUN0Ejifm13w24PIcTU+oJxUMn3zYvTvWQne5hm/Lq5zNn4FMRwd7KgqWN",
-	"P9rDrzUQ0fIPux7ys+3tW7wF3F1ed9+K69CrwdU/5kf+ntHILr57sjT2MVNelin4pxE/Rlb2KFs5hjqG",
-	"xN/NWB5ID5EzPxZkzhXD8XOlVo5ElgfxKpYKQhoeOWR5DEksld8RaYshZI0nalYGbyCxKn8e+yrcw4o8",
-	"m1DlgdCuYGqq96giwyRmvGJEkvHIiZwyi8e1nLsJ8xdGihHTFWPNZBk5WjPUH46+8mDreKzYiAFR8FYT",
-	"WXOdF5XbgumeM+gx5fn/8kPD6zA4WzxYGkUE93xwJmx+EDmjvmYUL3jEIlOiUh7DCx75GTEmf6w8Dsbd",
-	"O4qDMM9UD6LthgGNEN+O6jbgO2EaAGPHxHVSwPR23HYrAoRNBbNgrlyWJWTBQyuGA28osbONVfzRYivi",
-	"Z/HnXE1G4Y6cy3gNO2sy2S1QTai7sO0bOmWRD6ieH8EbKKn2wlQBoVlv7HhYcaDNsjLO0oCy1Mq64bBF",
-	"Hc+cKZqq9WfYsNB+ZCuisEW96I4iQu2C1H0+k9bbfLtQppP//rcM2gG7vluwFni+O11zLXn8L2w3RibV",
-	"Wr3HiJmvqf6080Oqlb7FMdWK4DFTW8nf6oH4tfCrB2TDGKtG9DwLdVSPzL5k7RA/q6xdboVkdv6Uu4ln",
-	"tPlK43ANa4PK9UU5OaNq0ipcNgY0VFnX0hPLsCvJWETWKg44B3xVo4Xkx1F/wkFptHJdjgKoh9VKFHRx",
-	"woaUlbLzXgfJXLCgdmecMcg0ylLGC6aVfcW6XbGa9+Jc/Xe1VHNchwVfGfJvjZZiMuQzTaVwOhcLxYtj",
-	"yl/H4cm5Pg4nVFVxmL7orekmemUKD12cGstsC1nrjalKO68e1Wo1PT8o0NO3GNYnce03JyoOS1+GcVyz",
-	"ZdUQ9HXzdElwzOKra7aGk4Ty2vJkIaviMGYJhX0nTeSqYijwpvyLtlG9z5SYzeqYR1/0FqnK9Bazu7AJ",
-	"Plkvj4wLYJXOXbT+ny5Pn2+tc58zqdZJHUrU6qNPeUf6NkuS1YrWHBYmAFd1WJzb0qlbLwUmV0V1H8eO",
-	"hys/P/eSyO4wAptyVfv9Wntn7nLNbq/Cm4/XLr33/VotbO7np2219NVzdwtfO/MxU9tNe73qee86Z/7L",
-	"+SSZGkMygxyrVurK77r7iOq0XwhYDbWBKUaVvrh703xhWDfFZzNJd/q82nfuWS4PJIkh9gAY5Fo7zUAZ",
-	"CzJxlUv8jykbNXqNP+xqHVBwLYh38arcPX3uNbiuHdK7U32i4nDICV8SLHmSM5YkMR9DQ1NycXH6HLGA",
-	"MNTGBY+HNAHoW4ObB0B+dRPKDuA7TuYZRFJXxQFndMzIgI1jLlsEmiZhiZK+Fr6K+XVIMIBl9UHzwEik",
-	"7AkmBgOo2JRGjMxnrSJMvJkShnTrQlyd7mMID7m/c2H8jyfNn2jzl3bz+Kp5+ad7i+RXKk6vIZUiVkTS",
-	"EcTpJTNOOxsLA0W9VwjWQ/8SBKKAI340YkPE4GnVdD3o86ztQUCieDRiKePYeYfprWRe0iJnjJGP75nS",
-	"4uDyYTpPmNxN8U8TRs13RTAUL3ZBWBUZqif9fzT/684kH722DVnWnMRE8GRJ4hHQMHxxTseh7SGBzCdZ",
-	"gPttEUtGwv1ON2yR8FGIrbmWLQLABXQM4GTSe/MDaSOCQZ9LgbKPgiWYMkw9nqXi85JMYf1BIJKH4Ydd",
-	"SDcJAxL2G3vN8S/xrN8IdyCfg+Y8QHTKVq3FqPna9GXZbPu+4CpWy3M6Nq08Rm8EZzVk1HM2xLJpCEsx",
-	"BzDJHhIza+1jQHyCfDpKLEm4194PgakBvwPzqcspOX3e2Wt1Wt2d1ZPVo73bjF9RiT6SOkEcRzmcMlCq",
-	"3bwDU1GrT7ceMaks+WMCE0h6eAmTFvGnMMgEYD4Lk0AsA9OfyWDZ56F53Fw3z7fICRmkYiEBJi+EWZyJ",
-	"eTpkIUgTGNlAywvJkpE+RPRk/L4LMLHYOhH7PJYkHnORsqjnW5pqwjjBqgMYMVhZiqYqIOD7IZSEKZNM",
-	"hWQxERJoNjHuY5wxaa9YR70ETRh9EwyR26SgeMt3yv86r1RCHGQolSTMfUwvgUgBuZYO2VTziaZJnpQK",
-	"1RfAI3ZCGueAcsAcW9jIX28EQP4Fagru79bCUZW4sUe3mbURiR7xCgSAVKvKrBxI8ROgIrKpJBTPWIsI",
-	"q/lpZvB3E8HH5i7gJJNCZhe8Q17HT4F92GfVQ3FKXXGFOc4x4NLnLmOLTBnlJrEwxhwmu68KaToH7RqS",
-	"wbx8YkUM2kfhI/WZId17zAsxnrs6gWF8c6sUSc99d0e9yzjF6sZifGpfV4v0QoV3nA1awnWTcSfsV5xL",
-	"ZnTfcSrauKybSNa78CvOxBqyd5xHwTCrm5K1y77unKqswPud35nJvi/OEcrkfBxv190Q8/XrzBGTzb/p",
-	"oKpH442zjv6GMr8N+e9K9ZusQsQY6H+dC6z3ddhRX3LZ46YQ60+QRQ5QhXBQWE/lz/bxqk/be3ftZ26C",
-	"PNzuuud8gF899s1m+g6HjNOtSNczabFwuq7G9g1sQysABprPjFGRdQjWBziV11lcuGc0NwBopX2u4ikL",
-	"AC/I4D7CK+HviC7x7PUqBHJ5vVVzNPdmlGn4Ka/NLOd1o4fN7TaFtOlySFc+nWWb3mTpaG+EOsNioO2Z",
-	"KevzvJafnttbb4La5qjr3lLdq/UmqOiasO5VxU4NN0EBeW/dC3IYf/fF6vlOFq6q5OQU+daGTVNoVbNR",
-	"gQL2GPR6x/q8uz0LPaXRt6ZSbWvmmcZyKPgoHs/TjTjode7+G4iU840X/OT0jbfWfufr9U++s7fem0iD",
-	"fBTX4ztlI5BXKsOlwlWG8bLIa4nrm6SUe6Gze1tXr/R9i3Wt66+5dmtXNkbVsqLUQ3LDV2VtPG+CimZo",
-	"695S6rt2b2tvd+5QzJMIFnLAyIymUh9ftNhf1GsSanZ+dglw0MGgrugdahJDXXOireW8nzd6lbX12WDP",
-	"PvOe9MdROAKmXnvoTeW/ayl9E1QAEax7UQn64N4W1/WmAKErlRAR1OfkYBCekBDr+EMi6VKSBaDZk7fo",
-	"t/SNYjJgieBjidVpqKcq9lm5m3OCpM+z3u5Aa5Qo/gK2EG1Hc4bfOGcLtii3o1lH9WLDnvsleiyxdU6K",
-	"SiG4XXAX1HDh72Y3fJ1DZT0rkBN5rc8UiJ5k909YMgPCvZjSOIHw05a0gqTfK2XfsJI63sfuV5vylP/M",
-	"Es23DofZvhTpII6irSc78p9fOdXsS/e29JmbBPpmZGuvzSKYcmD7o2fRUmyURyKhby3oEB8+fGgWC6lW",
-	"KRLFuisYp1ERz+MpE3O1vaaoshes0dTsp77Wnoojku+1p4d2f+pXtYGzpSZ2v0bWfRD05B9stZxyxVJO",
-	"E2xv8kIfwVurufimDZRRc+M9ERA8+FkaqJ4HRlYSMTahbkM5Pz4eRyDijGb8LGWR3qg0kXfU8of5N22i",
-	"lvsfv2+zea2gB1XMFpp8DYlX2cL8DgRWuRdtQt/zfAPxexGCLpqALtry8QIltXyMVkeuZ/kWc/e6f6+b",
-	"c/ape5nrG0EYBy9VsSM6mGoDLLiHSZZ6vm4x0UKL1A1cVif5hqr3srgrG8ku/f61RuqEOAqbg2TJ4Vq7",
-	"bkmJkX1+HRFeunar9yo75HwIMoOP0ePr3CzQjtbO8rWI4lFcBTXywU/yKGV3FISNxWdZJWDgnpuatrK/",
-	"qb/238m9Cgtd0Vr2X89Cxu64mtkDU7aRYVvqHWD8EAHpdB/rO5Eylf05tyFORcfLteQpf/z+zziLUgGc",
-	"YrPcIFOHk9AmjYVPHBsZvF8+ZqhkmXoe0/1iNJdbkyiHK7Hp+e9/Hrad14Ri7abLOnbco7fT79lhRCqM",
-	"lDzE7oh8zNIdkLnFjh5fQUErN7DcYmFKfSDXhkXzX70/4mpj3z+mACs0/oSK2BmWI19w+onGyR0UFRpf",
-	"iU8s1aJpo7PjbXazHvbgap4fwsrHnz/1B3wT5NpjrnvYa8YJvF/omrF+A+Qaj9zbOtmYDpQbUEUHVDLn",
-	"j8l5GIwOZoCdMwuOi0WLnKdL46xLqLrPsE+xYdk/3t3wu9AXSv3Wfhex14o2QtvIsK3TOoKKBkQbbqwT",
-	"v8vPPyw3BLUN/ZeMxxzzRJQQRIwUAsr/k+d3GGKbwOVvzyD/gLX9F1g1bKAg0viX31ZhdJrivNzBYeXz",
-	"FxWNEO7bm+f6PBRs8rIC+TWUxQs+S4Ueg1ZFnmXrccfj8fcQ7w4KGPTr3pDDu/89RcvLp66zIsCoxaB5",
-	"n1sQDdNtpqZhxxYrW9P4Yv3uqRjBvRL2gd8VJCCutI1ItO/NXMlQRNqOtXUunNXCGRf2WIaOvGpnmbtg",
-	"oB9Swcd+24R/YOwh+FcTlygTS0ITkarACZlrLQHJQvcvNd2sHIQllNxUpYkzUyEmRgbEkrygwwn6mm1N",
-	"1JRNByw1hTBwF9i30hRHz1LNoiq2uRkR25CYz/StQM5E0eo8cazFidmQ2eqdFpbJOGTrg4O9w2KhZqkC",
-	"aVqHmvVhssTyJ3vcmfROLbZmTMwSVvjegSnM2eBrp8CPNEnejgDufV2e+eXGRT0+LGFldv1EJHmsQciQ",
-	"V6ze/LYD0cxiUcIgZ+/zKT7WaWdTpWlKQdXCRPuqIVzHHAoREZ8NmQwwXQ127JzbxMoKDFnbJ6e8WgKP",
-	"nzj3rqwLVuWrEEW1apDpnLuyp9Wlv6W3ZvCrX2uJ7QlWT9sSUd9fvLk6Oz95f/7ieSNonL/48fzq9Yuz",
-	"s5NvX+DPxR+fvX1z/uJN6ecXb/Tj5q+zq7M3J+/Ovnurb3t2cXb+9nUjgC+9PH1zevYdfEr/+eL9+7fv",
-	"K1cga9GxEaEuTp9TRW9DrBu/vOMjDiAbiBj8nQ3BuPCZuwygZ53tmSysEG7uqCzAk7nWYlvJp7iCQU8Q",
-	"TtuNONyCS6u30bmHmwg1znPJ0jAgUtHRCGH6MSKjjbvQ7a4wt38RjGTV1iusClbhCGhjZelYt0jv59xL",
-	"gaYRhhto8s5bDSzjKYDzv5/zkzHj6pTP5ir0TrXQbtjQNh3Ilee99o84PW2thmnpFhE4HfRPptQYy0/y",
-	"fLFaHOdAX82ZisBcJlukRaBeyxVtW0aMJdGD3lh4P4OXVorvblsfXEX5vUI24gAxAdYEndM5D8hiEg8n",
-	"Hl4TSdmMUXVHEbpB5Vtuh9tH7RS8E7HEU1qMTOnn5mCpGBxk+48Pjg41p51qS2yesmdGZynrBi69HxuZ",
-	"e0AAFmmThHI+Y6lkEYvCHqFkMp9STpQQ10SAw9nDcYA4VebF9AFMiaRx1OdZlQFLJCOjOJWqRcKhhY4O",
-	"e1CIAEYbldfGwtJs2yJhlNKYx3wc9rCS2bTX1l+ViALmI9mbicGYLPIfpDGBtYbNDSgKIaOwhabs2Z67",
-	"xfqRQjlIUAha5Es+4C+paJLYSzbFMGi46aKsqEn2hbAGhCRKAY6gYWkBpYEm/ytoZGtVeVKdnL6uYQWG",
-	"ad9GLppqtZj7cFkkFKNRSBJGUTcmSiAzSF9wAiKgGI1qvu8gRyt1ddvVO/JaiYOxOE85lkxm0F15CWUb",
-	"Zq1T/8xtN/leU6sfOo+nTCo6nenHmM3oW/mZDKMTbr8J8r1q1z3/0mukmz3sBruZnuEN+zIoLzjXSwi7",
-	"voWfSKVCM/V+v6I5CF6et3PsvpzGSoG4GPmwrGY5W5nysE6CBjmEzlsqrbWoAZmbwmYsgahJNYdKe1hY",
-	"OzI7SXzoXdsWZ85VnFQgkW5uE4mIJetI8Rpuusn6lm3KqLa2OfCB7u5MRhvcshlfmOOkt/M9vNweLQ9k",
-	"frm8r1nim5ZMWNeW0468195qNeZWy16p6rt2/SVN0Uc2cFXpWds/XGz7mZy0qlQqCwJny8N+K29HXs2A",
-	"uap0aePw1QcN9atCCl1mCi2titSDIfkfqVSINlzFApjyGg8S5dnp6HrK6CFHsX5mGnOqkPhTOps5vGTw",
-	"/lTT7rm+iJ8OGpHgrPZGwZm9zzrka84OuGrvBRygulvf64v2TkAQqrsTqrjxzhvHI8s3BqQD3MpBQ3C2",
-	"wXbOvWr1rR511t3qTWXtWx0p193pkxLaepawt8sAq2LKrOXgOMaHYS+oLQVY1zvLRO9rWs4tTXEfUQIk",
-	"r6cmbfYhpzBVfs0CZIFkXaRCGQkMBHhCqBW+ccJ8NyTH3CGQQquVUWwiZzDgLF0LXfUeSIQsqhAdQYPV",
-	"rJMePV4LjJobp0SkACL1YjpTSzwyIDsPsDK9OpyNbNU3ALTluCfvaqyyVR08e7WjGHG7lCBjrRIj7pMe",
-	"jI+xdLjvYyx1XKdlD2qpXYJaKsrXEqomszDzHoA8Lt3qk6gOuwUxKLPDCFvR9UiI8lTbd4HRkwYMsh9T",
-	"rSPyJyS0elPk7nDKWHaKPSEhSsgw6HPPsgwsUmP+9BNcP+EZuUGdkZszZUmVJRv0OYaQtXLrGTOA8Z6z",
-	"Ld1cwQI0s8pke95EXGfV1YCBn3BbiBe42RpkcAtCVz7wt7SKvB6092o56LFCboYPnIdiBSEObZ3IrUwF",
-	"4OS5vG+Dyg7YRYf1dwKoqx4YRQvgXjy1VEtGwy92EjbosFIsw5LD+QvnMRvFn8sM8J0pnLmGc2AccwmD",
-	"SdlQjHksGQISFlxbnYJn6yAHDCqvr3KwrF863ZsyTCiIFACq/3oENh/w7KuESWmI2fK9wyv1BmESQKFO",
-	"dd3dZ3iXSRiNh/d0aJuXOeejb07GSrqSMyX0KV5lTXjDMQzkuMI5pc0U19sSGW9VF6A4GSLJSECLDUaS",
-	"mDvTPkBx7EwsaOtPYpk7rmTMxwlr6ucK/FeOQPrAtP+v3//cbjf7/c+dl/3+56OX+p/HLy8f6Suy5mL9",
-	"U5W8ewLx7ZpGQGDWuk4Z1GL6QVxhojec0HtfE2lqWz/uH2etHw9anZ0KPRC+mGUJ1PQKkSQ8MQlc4C/s",
-	"EdM50uCRem9xoKRvZ/TnOUAao8tbFvb7fvt4fQDHyveY1zcTRQeHQXl3+QEgvYuKSh4Mcq9zsHfYXoMI",
-	"CVyfayyyziCoqlGoDjqeJAu6lCQcADFzcSD8aX30J7eAua/liFecROX+G5oW/xXnuZEEsMMwnCUZq85T",
-	"2O4gH3otyTaTaq7pWJXM1uLMqU2AUqx/MdIKVTgnwEciNSh5ZpYS2w5nv5vn5K0cNX49WrWhwQWEG4aU",
-	"Q4Uz9qaL6wwK7D23BtQYbrqFQrL5UVUl/W3jOyPo3YzXi/rMHKxaOWveUeXjEuOyGbTkzuqt3dlgWyMc",
-	"uM3YWhsXNd39q9yB+QSkwIV6IYQgADK5YqPgY7k0xVXgF35pt5u4ezifTNPpbnaUtR/r/zzV/3mm//Ni",
-	"05OKs8Xa/EpnkbJFLrsy51QrEqHw6irmyUdjbxXHznIRQFPwWjm5iPGpsuFhDx3eqka2tzyssNaQbJES",
-	"hvp7CJFtzD3KSRhHECy3kPx9nsPkJz4kv30lBCmuGZtJ26oSIPgBkPqZ323QcGxYFTivTaj4YLvGa1sy",
-	"cIH8HjTn0SoU5JUS8A7oqzOaKkmSGEp2hARdK4Qfw1ZdhkUuzC0W3AtQOIcvdudQcpMRZt2tEI481CMN",
-	"s/4QqYHr1pwS2qsuxr8m6ymOQOTe3FRxWqG35HYyAnXXLAfOKGwtEn65CQmV19LB+mfRRy8mpeYpL4uP",
-	"20VlUma9Ajmw7JrxGj+YHbLmjXnKjdfcRjNsnlmN67yOmKDkb0fIEyjiNa6FFgn1spq0E6q8QJ49rx/I",
-	"TG/BDeo512IJyZb8id6uU7qEzBRwCRElxkiBRawmfR5mRk4YkAEbUtSzqXIGku3DAeKAJprxDJwqFwor",
-	"gv21M/xYNOeKwtHaT9k9VeIw/+q8Q2Rj5wZaDHt7e8c71i9JRnM1T42o4+Ti/Jmf5LBkNCXg6XtCOINs",
-	"CCP6YglIEkTMDZq7O6wiqlhTxdOC4bWXN/y77dxp9bDb7n48bB5f/tptf9xrHl/2+9Gv3Y8d/NeX7s2v",
-	"9tcvezc7zYdtuPRr52O72b3M/v7Y6cKTex/bncud84f6f/BN7ebe5U7vY7t5oH9w/3jY77f0SzvB8c3O",
-	"nx/+9OvHPzUvax/buUPLkm08L7+di6HWa4A7YMyUPklH8xR2DPj84OxDzdk4Eq7ZUpoeKajfOp6Yz+OC",
-	"8lJI69N/+spLu3lMm6PLL49vmu7f+xv8u9JftG0mpPF0GMpe1kq7/Em9lbhbESKtOeLPtQIBMaAlSSgf",
-	"zwHowDpi9WOpSDzVwxg5iAdOB7Dhwa2ClSot8oP+6JAm+qqEHO4pGTEWyYBc/KndfnwQ9PnFn7rt7mN4",
-	"Fv55rAWlmDK4o32Cpx6TQzrTDPTznPEh6jSKpdOY0wTzolI2FZ9Y9ARbEnlu7lgz0UyRwVIxPYI+1/8q",
-	"CBh98ueZ6XF7U68OqsJFBfjxvv7PYbWvZ5NHbvuFCm27FIeuz/FErsN64bswXV22U+7edda9fsVz7wFI",
-	"8VDr5RY+eQ63lhIU4df8oOsJcSFZehcy2K6B5LSk6ldoEmVybWSzv2ELZ7ZvZVLdwYovda6vp6VpPHAX",
-	"cnoNEbdmK9cZIcdXBo1mc+eReY3BpKl0IUHDLtthAsojnpBQS6QwswmdotMwGq/ccPznS3PYztNkw0cu",
-	"3r8qrZ9+un7JvG69Gwbd8f6boKiwXrOafkpw3lvrJe8jdhha5HvGZsaNTL22vH42/1FOSOs/V8V+Dvdv",
-	"1stJPeYybS5XGhUZ6kEWq/SiI3KirVlwSUGrPY/UXjvQW3FgBbGla2688vmJ6V1cnLd5fOOpm12JU88a",
-	"J6+btuevLb7Vd7xSqy6aXHy/FoIqp0tKxuADmCjtXqDvy7tgDaJrQLhIMQbrMrLBs8uzOnrByYBNaDKy",
-	"pqF9bZXDJIrlLKHLq01U8ed4r9XF2WdMg65VmL18wTiy1pWLvVFJwh+bb3nzKQy2+XYU5soAN29bWdM7",
-	"8StFDTPrulXBg15Y0KdPlbDysq02qVX0euyjjzVZmky5LK+QQx8+OpsxHpHQaEzQiSzXrvAWSvXJPVRL",
-	"blF5hkl8a6NAJuCzSjX0mXYdl2ry+aGeCUBEgk8Ui2r+xeKuWWZeiTIhLEmPRIKzEKVTlpFtE2jQugmN",
-	"qQYuqYXzYqqsjyKspiQy5kOW+ZMhVTIgfxcxR2/ab5qqR/PJ+HcoFvCKgVf6JLMyqm02hOCsMhnpDnnR",
-	"ZveUEtDshIp0sR+r2mYvrMq/KpSTB+4Fh1siNE8NKSZrZpgAHxs0ov9p/m4NxVR/1W0qq7/nKsT28/6T",
-	"mtbG//GHP/5//Xm73T188OhPu9/8+f9dffn15r+alw/7/daf19+286UdHO7d/OfD7NZL79/NS329c+Nd",
-	"3flzv9/a+dPm91duVa9ta3mvPgohfsHgHqLoGEqJIjEfJIz8PBeKyYBINqOYHjdYQiEIlRWNZ8nj1uPW",
-	"3k6x/K69v+oEftjvP/r1I+n3VXD56OGH3Z0/9xsf/+MPzf+6fNRvPIQLl4+Cuht2Htkrd/Mm+tnDtfLM",
-	"ZCqCRCtU6T/xhBdofgY9AyXZP1ZAbVUXEDFVuSnBxpuAlsCiO2IT3HPtwVay0eRwbqotlOSdqXAw5FpZ",
-	"6qDZjLFoQIfXz8R0WhNqXLpYgqdcLEQaaT1fa3U2ljSjUm9I1+YayyNpbbXMCo9f91/A4xc0XsYsiWpK",
-	"arT6BY2K0b6ygH1Ayxy4UMVWzTA9y3wFcAImmAbsqUweQwoZgqaB/xL8tCO2MAYdmI2hBxga5lLVi1q0",
-	"aeBUNmvKaB8ub/2gImt9E0GQEdFKgqo0sg92Zl7zKUwNR1KERsCGGMDIpQ1RsxCGywciWvob0jYBNZ2u",
-	"q9SWpL5DcwLkCYiMfwFATZuKb1MhgZSYrb4UPMqthxLiSk5EqsIA/0gEH4eopoq5uhKjq5TyMQsLHvRt",
-	"k/lvcTy5H8rM8Zezt2+IuW5yGI/bnR0ScxMR1wR+Yihf7CUGPyKlEYyUQ69v05hcJlROcLLru4n7wtIO",
-	"17BcpSTM81lNUpPekXCoDlJxjd5ip9TOER6KNTLgpiw+4/1o1smDd0JR7uP1Bg1/gf0OrQhuqTnB/BM4",
-	"RKuz2IOtkkFzWn4dzg+BbARbDA8lFWKGhQ96xraM+AkJkanDwE93SBkdThhmv8B+wJizJEMbQs6qF8Ss",
-	"ETTwJZXD/Y7RRE1qYGmYNA1GKJmlYlAhIGVN7YjN1BTXuSxNcb3+tDWvrGKcqi6+J9idN+ZAjqw3r176",
-	"FjmNJJnSiGndNeuSAiJZjBy895FRaA8OuztFc6LdOT6O9oaHzc6oS5tHwz3WPB4cdpoHrD3ao0fDTtTt",
-	"5myMf2yE9iZovBLjU/5SpNNbBh08RDQroN+ezNWEdFvtDC0M6Fr2A0H6UqVHz/Y2QyY12CUVYuWeM+7M",
-	"iDLn8O9iVOOUcnVVr6tq6j6QoLK2yGu6tH1GMGiSbaSKAFT2kX/KDEnIDdhsnZ7Y5PVcmzM2jCMmf4M1",
-	"nEuW1gOO1XktnoCzAqaxmMSKETnTmhBNxRyLBtBRT6Yw2NZqJ8V9k78YJrMzXBPpBEmzXYTTEzYr4sD/",
-	"IuT9p9yS24S+a0HNtA3mwZp5lmoRHbBggEGEdEMXKYZT0drZJJ23RTK4tCfguwGoFUi6ibaKWGxZzLFp",
-	"9UEsr2i8FhUI67vr6iKyGtWrwfIenE82BdcSNqumjXlmdptgaFZRKTimLOURQdCOvFXZyNdBQcla7bbW",
-	"w4JYbrMLFFi2XVvXkWfcyoxrXM0V0B/3MnObmFuI/FpwMDrGKliRMZcfnsbapicZLBWWc8ilVGyKPbAQ",
-	"TGDTddX3QeZ/nMRqCVuMjkaaYlozupU4+D7m5TIKeMvaBfnefGtFgyBLqACKAIBKDylfQp2SGCF5TKMI",
-	"G3JHEsep3AkMwRwGW8TktVfxbZU9V+sVNOAT4ItsBA2kb6UKaOZhfY41gpCWJwJdz64tJkbWUr4Y9nU+",
-	"zJUOpYLLc3sJea+YUb7IiiUBaYV1D1QZMJiVmWF4l9YEZ9HtJ1NgRW9mbgA5MuU+U8mztrKhAh1LX3pg",
-	"XTvoBrPtZYqGrpgxTuPd8Uw1hZTNTrc90J/bPJ3iHtQkl9tXVVNZaN8ZcywK6hFKEqFN/hlN0VuhyFRI",
-	"RQ73cwVDNt3BBrYME0u9+0w6C7osMTxNSSSmNOZ9jq9MGJWKqIUgCR2wRAagT2JPl7BlHExhi3yoVD+h",
-	"vAZydTHnl8dDEaG9R968/P5Z5svHooE+zyqZaMrIcMKG1xb0837Dnbbkwi1lv9/6eBpffnzDLz/+8Ony",
-	"4wm9/PgquYTfnkeXNQruv07M1M8WLTHiY6IEdMErshbh4vbJ4poL51whMgooRvoGLUBoiiqU4ZQ+N6zy",
-	"LCBSOPw0130V7RoobKfkmi0Hgqb4IiE1C5GEgeFD7Mw8jFlG5RIQa+bQFhfSyqFXXc/4KqWCzSK4VuEk",
-	"AAn0edZDAI+3iUgVMWxgwFiZqe3MEtihsSaVJKSDYcRG40monw5/XrBULedx0b1ebfkU5dDj+5dDOVCg",
-	"SmHkMqjQdw4PVFiynzY4JovgZpCAVoEvhKPCyso66Cpb7Uvaxu0fQrpM6E67KaMmGAM6uemrQxOjn907",
-	"TJHBIfpUl2dlGxpUEjlNhQlsHO8fHO3cE8q/qvEuxNDwcUlMx4lchJu8gaIt5Gu9nzCa5MweaWLLxTB4",
-	"GaEB2pesCqvZAGUpNrkRnpUXCS0AL1fALuOXahMxzXWrQHiZmBCZTsS4aCXvFzfmbQL/7zSrGhGo0jmz",
-	"aJCmp5qli5cKkPW+qzB0a0IT53lIMtPGWjPS6hL5g+Njj/H32+2qGnlXsFGfhlDFXWvTVjfMjQxttxS5",
-	"GzozrDS1eRo3UzZiqZbJt/10dW6ErTNxCJkO/dFx2IrNXx0G1EQz08F1GiSMxOA1HMW46h4CtAemcA94",
-	"0FpHpL8hNDRoalegAOJKDeIogn/X9VIMqttI5VCmq9rjZL/6z1+zpXfFBYkbxcY4QVU3+sBv067ZKdGs",
-	"xqIrs/qQGqgmIrrKx10LPc8Dr/V3VZ/poKKJclDZOzjIN6wLyk1abWOaqyhO1bKRbyyaA3IrNp/Md9Gt",
-	"6n9Y0Wu03CEoqOsVVdXSq9igq8rifzdXtsZgO4/8d2KRz1/GGgOvDIB8MDqEjUhhM0xGK9Pctq4QqCqG",
-	"fzdXBZfGtoVVaGLfp0vjdl6DYs06/lwlHN+799a7e40rY8IS47J2fTFmAFRbk6RgQJe2pqHfx7lMyjvg",
-	"PxWpsxaEKfd4iVTfMiWNzgLgX1qTgTw6wAULsDzHIG89MdB7JiNIpuqq2Ork60dBPXjc2lRUVOhb5Jne",
-	"efkCDUxARbMNcFEALFgCNmZWqwUkgNz6+8Dn3yLxEsGON867NN+qXP4apBJt2ToULtAYI9GypagxYNkY",
-	"qfaEhOBUNclecIiFYASDMKzqNWN9sHDeVW2vs+pYth2WLZ7DYUE1yIimxGBiZOVCBh0jEQuE2gnxJJK9",
-	"lNEohPoSaTy4MrABAgnz8CxCGfS5e3KRxoqFRMwYxxuxW733GhpFMv8ufZZa+BIZkJDGoeGrwEBrm1eB",
-	"RiTJyWmfZx9Hoks7XH0jAhuoXGmUXQ64I8h4FWhgViUgiRDaIsIcNQc+FpqSPBniDX2Od9ifyUP/LTsB",
-	"CQW/wlK3kNChyvBkKsaTT6jyV8CpBoas1i0P84UzGz/fCBrue/XsIjfll40tQeTCnBGIEUwLb1wwCLVK",
-	"Ev88Z+aytsCgcTxIzprRDdiYclwtqu3BZowAi2PBsKBwaQ8LaCupDNigvEccPADEqj8lMzAqCwBpi+J8",
-	"8EP0hclrWQMm9zVgc7Gth/QAUcFJDNRyHXJuBZcbz+oqAtVCpNcuuocIXjDnRIzH4GgMnG+u295rtVud",
-	"zl6rvdvdd2lIWgYvK+z9coru1wHtzZiHLFhqasHYZxRgkdvCcLgZN2UaZBA8FCp0kezAtS2by3OFAr0e",
-	"Q7WSXug5i1zR83AOoFXddtvz/q4kXrfCP1QVas7FgnLEzTFmbjLAC9nuqDo6z+Ixv5j9O8E9FFNSkqUZ",
-	"bYuckAVLkibarcZnrx8LnHYg0uwYwn0KyNGoLO6390jRxiy3qbusKlLKbP3ex6JqsVUOjte3oVaFhOM7",
-	"NAYdyEY4x0EzGoi5CeVXlQpz06byNyxpQnB5HKEJ1N5eS70d/Ntv0Frn9lozNv7YulrJz1ixXWtWqdZn",
-	"QPAaw+rEnJuA+cq9hIgstrwKZ+2ejgQuHJCWYeAh5VrcCihRs+GZlsMVrpACa1CXO+3u/lpnrAElqSj9",
-	"h1E9kC5o7fRaJB9krQckZQlV8SdmgQzRGbWpz7aqyHINixhfnh537gyp4gOEF1qFW/FAEjhELLo21j7F",
-	"fjpXSVxMNypMfG1iNv8MIMmG5wqpUZXIHXHWc0VvoMz2WUyEgTaG+P9UsuQTMybI5kDKdwSdulVzBpu+",
-	"cu+qngHztOmBCwqbiEWQYIHNGCYUm9QEWaDI62+J69HavMcaEsPvr3Zb8K1iRtA9ksOEqaBriTaxIbUH",
-	"dWCjAZs0szLBnJ57L8eZ2wCaVzOer8uSLMOP+W3UjBzIxlef+VTmt3ph9Ty/A/4N4f7IRmh/nfa/RPFv",
-	"buPWtTGyoiE7k1xR2gwOwxnjESrlKZMi+YSRPQz6XNZ+9bw64FuGfFnFYKn/F9arzlMUaFGcGoAFfeCk",
-	"MQQvyIsyp/R5JasUeKAWVab7j0eVQYJ+iNXktdfGelMZCkpKGRxsdUfshCrvkJEBEUmkf4AmUU9cImGn",
-	"3TY5gfYH8jp+6mMbbeSQq2yI3Sn3GKvOEJWbQZTZE9BmJuXrK4DM9rgpkeTi/FlALLCxccKyz3SotDoT",
-	"fyYjzaOgdZAoHseoLPvJiN1297DZ6TS73fP2cW+v3Wu3W53u3v7B4U+5xMQaZONuHtaum4e16/ejL/s3",
-	"94dYbACLD29+qmTHi9NnE6q2av8OZnU4l0y/ISQSWqsAuL1pUDah6oEMij1O79z+/ZYdeP/p2sSrNB6P",
-	"bSm8gWRvyPlgGqtmBj5UcHnkr4cIyyJLo39Cwgz0Pbvbwc1bhOaVkPPOVC+Oqfzq9YZ8vGU7+YvT51TR",
-	"ijNpRMKIKto0Vr8tKvd7Q2IItEXcvbZDnzF2tM4irVM1hFy2EEWjsE/MuUW6t9yuNVWTjASRIYXGExQg",
-	"mAQfssCUA7qs4ustmobfX17gb4R6U538dsv+uyV9+OK0tiQvdNfCfNOIuhKjFU0rsGEFzRdz5fuF6MkF",
-	"qEsvYuy75TIJq4p211ByyhSNDJuvRDCzk3xtH9iwk8bGUuziVFsU72ha7B66KtZW65XOmVjOnR7kvAlY",
-	"ZKU3IJUy1gqtCqvi1PbihqLGtE9wlLV0ulzFV88mc35drf+OUjpledZ6IMnFqeMS4yskL+hwQvQnXIf2",
-	"qX8OZo9nOJ9ViKSGGzZTGI2Q1BrULRwrSZVcrcDc3BbxEgSqZqda5JAC9tgd5dGoAFZyG/jCOKpDblHG",
-	"wvYa2BRrKtdHEc2Dp7f3WWzeqL8gGW7BPCWhcpvvpmvAYYyKYdAwZ+Vi5E2WFvMzNwmNiySCRCiQLtki",
-	"aSbzik63QVwDCVAOYZge5k2p2Ey/mX3W/8Yr8AduNPMHg3RQSBmyTyDb5v9qmN2jBd8AYXp8Zcf+6TIq",
-	"C7rKhnGVlbLQZ6SKkyWWBGCDckflvZS8Y43r1m7yO6CYFrsr4tirqeSOyapokpGYeVKoSkl430X76/lY",
-	"n4M+G8O4Ng3EFW72KALOzbs1n0Dfrw+pUJGlKxVdSkwvMyjD05j7L+/cOUCzjYf9ppYmd+lD4VGEZxkK",
-	"90CT9f0pPVQa/S37QIX0vM1hcZteFTX0vGMvCp/JbE+Ke6Fo3k1/qz4AuZhVdTcKvRwWrB9bIJs2enO5",
-	"ahVNC4uYSbKgkHYJZAkJTaQgjOs1lRklshKw+1lvrzXHbRpyeO00bkVH01ijOnNBX3OpCJ5XypCIRVht",
-	"yMWCCN4iJxzznEgSS2x5lyRGD5zeCtPj9k0+yoxfbfQ6xnBuHHENCbi2Kt7V44KbywNByNZ5ONfa7ch6",
-	"QdyT2H8RUU2sKdDnyuG2DrU5hDmr+ovY7PSacYMfbLrbahVBauL9wlJR2aoSwP8wJb7Kg4cpcgA+D6tj",
-	"x/dAEnh0fSPY9TWeQcNAuceCrxvJIo2VYjwgqF9AHigfJvOIRfczlFkqpjO1CUHu53tuHhvOnCwgYO0e",
-	"u49RFEE3cySoWp1KBURWwopmx+Z2GXv/yKbKVdP0Ws1UltwKcNDjJkQ/H6QuW0CWe0tV/u2POwu2FI+s",
-	"dJkY7xaRAg5De2bdb8KCh7RpDFh3qvKxG1WW9xzFUX406yzk2pf3TAX1kMWfnLOeRSTc77QN2D3IZ+v0",
-	"RnMQnCgHJKJLWTO6XBHAWED0VD+br93yHCt47QpaV9wPZc+gCwZ4hfNzmED9iJ6HGzxKHECfdg7jW2zI",
-	"26pIle6BrRUZhOy8uu+MwQuu4gTp541fqzOg2Ml47FIGkcX0KLL88QJ+mWEPC/B9h4Zm22AI3bUPGghO",
-	"zP7DQWfL5Vb/diBE5mO1jerfci/SZCRu1i6uonp0nmIJbBUs+ndiQRIBBSVGg4s5mcZJEksoBparj9i9",
-	"w43OeVYNJ69lEBckK1zOMpWH0EbJE1C2T/JQcM6GykYNXSMTCCFqtdDhuJjcExs5g8cg+yMl56/OzD4P",
-	"EB3I02H1f4AkgCGdMkwbgRoI247iu/Pzd56AsGIa88qktt1ipTX2vKwzQy0UT0dGy7DD03wEteVZfbwd",
-	"A64sltZXSUpETqnBxUSGeWDxVQKLbrKBBuWtbqdai8NFq/4yxEFBVzV+bA8xQh+kYDOA06pI0RRT7yze",
-	"XSlPtwx8q2i6hQBYBW9hkwXzQ88PFWozhsY/W0/M4xzqRae9Xhc1C5qbWJDbzyvkx3MjEKoFCNYiCMyI",
-	"XFAALdLTcE6JU4Ut4zCKZOsCm3EUGjM2OzZrS1+vQPetFjpipLCCyId8uQUnVptSd/Ha3n+uKWaOWthl",
-	"kWL1DpnPCtoFRg9M1tyt1AvOPisLl3Dvo48NjhbHRmuoFzOaJjGTqkK7K8xhJgyoReXGAgZ8IIm9y0Li",
-	"IGOOmKeCIfqS0h9dCat03G4fdY6Puwf7R/vt4+POOrm1mae1sJ28pOZaZ7edm74Dzg27fVp6EsVS+MPO",
-	"qq5ZtPnL1eWXTrDXvun3W/6flalW5kNXmzFQlS7jvSGwjvcszTi3sdeCslbTrr5NUdb0VvOeipNEy6UB",
-	"MykPue1k2hBYAwXoDKi5do/5GO8uIdX524zVUZORWhj4h1hNTiwoye0NTiOIyymV1HtnbUqlvSmfUrlx",
-	"UkVBnbxlxqQb4UYZk275XM6kfb6Vo+qKnPJaAxwS5aCaL5YqpUqk0lSAtLbMv90aWqJgaNUhwuY6OPds",
-	"B2coBVz4mVDYHBTC/RDVCUg4mieJcZMvJkLbzcT0JnEN0pwzMGuWidTIV9lPAEhIv28Vo5/V9XaA6lRj",
-	"wPlRi1U9eovawCxln2Ixl78rO7SV2cd37XccVM5whTw8X87qMkbXBwpa5IOrINXKc5Lo6wFOWU2EhPAS",
-	"oLmRlCWMSmzlUNsXC9KF7Bez2nUDdNEyIv6rnlorGm5VQyl4BnmNL7LAEHiADJYkfPf27Dxsrencdpyb",
-	"zkSpmfxzb3f34UeHhYr/aDUvH310iKm/9vsfTU+Z3uWf+v3LnYc9yKjWP15+aQf7Nzt/frgL3ZIf7fy5",
-	"WrZM6vYiSBU9pZGeVDY/kABJPEgpzFZrS2eK8oimEflgcTsUva4QlQf5Wes/vWkvJpINvf7nf9q9/LK/",
-	"d/NNdYcDyYbzNFbLM71rkL0HjKYsPZljVyT866VV3/7y4byUYYwO8wxLAmxUWDGyS+dqspuIMcjQNPer",
-	"QXoIAwKAX0CC0G5Ffb/xZWB6LUfz3hQi9TkixQCgRYuc2PJXC/IpZow7DI5FDj0BMCcCMpgr8Aq4ixYd",
-	"IxJQcNjnb1Mfe+RhKK+v/ve//yfcyc9vFjev2VK6BGHOWITWlxamYPI9kCT83IT+LiEZMBlHJv06FYmp",
-	"UQKhBf5DIHe2VJqJNYMJjt2+texdmTJpMk9ttaVFdwms5hVHWVKhe8ikHWqBhOMrgMEYImA742u27PNs",
-	"mjAvH1GmRc4YIx9PMri3WPDLhwDlvEtzv+7g7GM9C9PzLmggXloj3+I8owidxd8DWJ8mqRb1UOVy557n",
-	"HrqCZf0KvwLAiHu8juVuhH2eJSJlqewRBr3olmKeFvG6TWrnXLIUfF4tgvn/ekkQJBgOOqnoss8RLwPo",
-	"DQRGeWiZRhbBnSb0E8t1BbLtgOyBr8iYKVNIO0rEAo94D05COgwexF6w+lBedcsQeAxmCN6Fmkx2ERJw",
-	"zTXjdMgjUbmC9Is0afQanpjIRbP1z100+japxff2pQEm2v3iqv5vdvElTVy4MMhAj1B2gLdI7wwsIEJE",
-	"4Iw/bW9Gw574kEOFzDPnzQ30jhyJqsEa1ENsdgBfxMIKs90kYdMBi3peVTRIMwdQZTOhTVCeTU1pFrdV",
-	"sYkFWrBl1Ih5HE9ZYCilZQFA12k594c/kJfaNiFSsZnUv3RaOUGtNbL5LCRTep3jvKBKyNsMZXOf2ymt",
-	"Pu9qyWASuHEcWmHBDL74FxAIPfIUBCDpz9vtvSHcBf9koanGAm5Cgg3RWbvXKiy6g/fKNPN6prD1JSEC",
-	"fymByvh+i4Tfvqh5hsZN61MMHQJY5pAGqj4VkdVioEtlzMnF+csmlsDCuS5sDVEh2TuWJBLD+RScONhB",
-	"9Hxi0K8A4+5wn3wfPw1MMrxRHTlb9LkZLFxxEGad7mN9P/rl4QyVClOUR7Hmp4lYALQz+oJsIiE5t2/2",
-	"ihhkAIYNBC+mBlaI27KnIBshlgciVy7t/GzraE2Ss+ffo87zrYDbtG59BrvEnqORMCeWwQBAEyo20dsB",
-	"S8QCoVpIyhQqVDMsYfQh2Qxekm0Kbfk9fzbpH5vk0aMTMmOpFPzRIzgQ6WZqTVCruDypVHfMDrFQTS37",
-	"bbP9s49vrnnMwaLSSkyYmTKgb9kruEafBHZQyH0Qhg+FkkbePHqEBXtYaG8GAdiA+SM5dG8apGIhAQYj",
-	"BNydMzFPhyy0U3HK2R2kdMoYmcZ8roxyduIfwoj4hyPNDIcV0kVTMyAc2Z4TSi7evzKHrT9UOAIQLRGk",
-	"f587YGCtKA3pXLL8lMmQcmh9rncIajTyiaY/SqT8aZPhxhgNN6tnhzk+emSw52Tr0SNyYuHlDEondRor",
-	"4M0BUxVZFtt45NFKSQG+1LhqYDRzyXp9Xsm1CoS/cWfkWZjMaAzguCak5sKBC23iCKnNUyv3QYMygxvT",
-	"mGfiR9u+rT5/y4csezPeqblowBjX44sCA83EbGjawsj5EHcPw/12h3hAxeFOi5wJcs3YLFe3qO8ASdrn",
-	"pmM1HUBB+iwVmpBMEjkB34R9d+DIh61PoPnKNQJFMmpmCZ3v/XmSmINeDfmUeRki5ioszeCJOX7wADZs",
-	"EEJiobRD9XTAWGbAbIZ33ms9ERnH6fkGBxJKqnaIZLiIcUrAF4SbsaXt0NEI75VV4KDwpDmJiznXXKg+",
-	"19qvzEK67HMsMR6wFPOeBwRFwv32fhi4EuskvmaIsJUlG+ImRfewmKsWeYEagDWu8Ig03WIEhmWQV13L",
-	"mtgaeGjqEuMMmgISmK0vq4I5Y1SrzpCrpzem4Ttb/mnobOUOklrLyjhruauXyNegW+RUoU1GiwCgegmc",
-	"YmW8X1oBz3X5NKWmPFlaJoCZoYWQAMpWz+pIeQp5tpoxEfVQ0YyjnoEaZOhF5mKSeOXYdApdmSlfAows",
-	"fuqaLQMScsFZiDzQ53BmQDjdHugTkUQoaSw7B67bo3SFfSDBPeQf5zbzh++JmFgi+JxDkQvtsgyVXrMc",
-	"vJBeog/Or1i0WwNDE63F0KFahYnaK52FmUjs81oT2+sfEQ8ZHjjuhjEqbm5LmxeMUDWfDye2/0PgiGUb",
-	"QsSo4fR5BkgF20xv8AA7ZBuEWky+NaXH9nHwENfICPCGEGf7xpGVelgN3udWi9CnpKkQz/DSi54hw9ax",
-	"dH3XIUioqb4ornOAFCmv7lvL2NI9FGbukZDQqcDNGqfZnkcHi4UthK/gEOCoaJMS8n+40+rzM+eh99cS",
-	"633tIkD6iltvSw7IM2SKPAzfXZyTXYDE3f1iUH5udu2rwh3frEFh+gS5yMPLwh2Bdy5M4yODJixtu7w8",
-	"M4GUyFuVKEgj0QLlCRlBjLLrpoYd6ZbZnqDPGxcGk6V2X9Y35/q2Gg0bwfNiPtZ/b2xJIaby34XWbwQ0",
-	"m0noUubz1XOIEfYcdxO3YAb2o94H5O6XPCag1TVNdAco2iJPhZqgvoI5TE3QJY1j/2GoDadd+Ktpnt6x",
-	"ZxKU/2sJ2IfcEgt/A+afQQgO1XLGwp4myq8maP4r0Y+RX8FI1yLr1z7/tdlsuv/Xt4YIWEl+JWEGb6n/",
-	"PHciwuSG2CwPW1sMjz96OOcgunce6Vc8Z4miuVeUy3d7BOJcWAeAYzCNlH4lYYbSrv+8JQ67fV0E54Ue",
-	"juAsNxrGTects+gQVgaNSp9UFprCvscgNOg3vYR/Vr6rUDcMD/c5qC36BShLjIA2MhesOBRsJovWBUgx",
-	"tP7EIHGrMoqo1vdtGz39/nlqDAk73D73Omg5zXgoIi1v31FpMOv9gJImrunifM3Fwup5TM71RtOHG/Ih",
-	"vnig5aJhG2NRxlHRVQ5qJzZvYzHIC7MsXOtBlrKm6KPn0vhApbUo43rwkDKJrwwB46EX2laCboIANhLj",
-	"Gr6iUjVhnZqnzw2ARqycx94jq4lvARD40qYVQl3JhGmlWtEkQWwf8mEiQMbZInpIsUz0tl6as6QL6ibq",
-	"IxhsVGKmV6XGgvWMGvyy/qxWTKEJbJ5DxwDEZ89ALQAMz2vrD1IdDGy73UggNqAWJmUIXqY1ju4+mYD6",
-	"nBGX8ehJRmwbaJ/oYxr2FmKSmIoabGtgzMc4YXzIjBGADTtQLOEjKCk6B9ZhYRKbfEMUFIAe2ffusXFM",
-	"xFpD2wjBn4X57neUj/UL5rNHjzIzQNPao1nPJiu5nU39DtkemCFqoLhDWuQcVw1wQ4c0STJ7daWoR3B+",
-	"XNGUOSeR2U9jpqmaivl4EpCZgLducH7g7gztoffM85TBuecQkHIgEAFxyBTNeYzOi2+bF6ee/QhxBttw",
-	"INU7nA4SD6XP7ANAlhEjDDeIBTdaAKArgR4aS6/H7RPjSM4oizkpeBoZmJJfXbzCP4f0DQaC4kgL2t15",
-	"vPvpaHcIk/OvHsB0DgtTNE/4t8OE9e903JzHIYpjQoiWMVJZ3wn5hnwhBR9OaJw4f/wCSuVNSG6e5B6N",
-	"NUstyTeEyiUfkoc75Bv0IZOHdEFjRUZMDScPwz9+QTLe2LHt/tHoJqe+YzggX9xwbnZ2Wn+Xgj/cyX0S",
-	"sAbAqf8NpF48R3Amvfbn9tLDL4TO4h7Jf9YSMfA+kXu12R7fEBy6mVzh++Ci/YYYdnv4hcT60DNTyTpj",
-	"9MzbgmzAhrtYDzF34ON9rrlIpPE4ds0CZnpbTudSAbowd1vU9cIzudHmMdkipzyTqwEJYa1Cm5nqqdK+",
-	"gfAEHDR97nx5giNv42eklS9IBC3Xzv0xWDixdK4mULxoDJ0MgSeCnjersLvAz8bHeRAwbQmDnBiAYo7W",
-	"GU2SnmXaWcpmNGVnjEcWu88UG/cILIcmOWB3eX1KbjzG/AJZ1T1Sc2/P/aslk3jIHjY7O+SG3OzoAby3",
-	"YsNyPnqcED8JeQPBNqU+emi0BC8HaD148uqzO3Y5oVJMGR4ANskXVFM4G3peqE/reX2eJTRhDMociC4U",
-	"wHgEvRzUgjn3IJqd1r52ozYGFdaFGr60QVInqbWuyV1r8T7XNkLMZD5Y4NynkECI9MBT0Ftus7MEHzKI",
-	"jseQO90iJ+aYToRUfmlDkpBQZgv8cCf0zkLzXjBo0znvcxRw8OWerxuiceOpDp6dE1tHmsVgsu7kASMs",
-	"ihWL7MSUmM2Mzhfq01APBvh6QvlYQq7yMxgwHo1WvuX97GIWmhOAYE9IFEC2PQgOT5+MIQCKhFBlAvPq",
-	"8/D9xZurF+/fv30fZhoeHEehawwYBjm/thjlTnwzFejUaZxnljNcY3LTY6CkgmewaTZSZrW6ElaS0QUt",
-	"JA9CtrWcDdHnJ/kCZzQGMBEr044N0ptR6DF45nCHnnieaKOLEYc+g025c1hy5pWaWmHQ5yECrxkXq0NI",
-	"c4pqKPhzMCwhgk/CrDdfCBvTppuRyXxKOVbDaIWzl+kTZou1SGhbLvqP5opprAqulT/wBPYM6+N+RLv+",
-	"4U4IipiywiZwN1mYP32LkdZ6WOh7M0i0ONBFnCQOxSkHlZQphTZqgHuH5fRP7h62inWe6JqyJTw+y8Fa",
-	"DX92cXb+9nVICoYYOHRC7ykzj3NXyJ61KqfDazOxXNGnZyRkInEDGwE3olO0Ms0wSsWszxdG+V96Nnbu",
-	"EaN9GbHRQ3QYd94BmplnV8D5V0RE1NYZQATHfPxOP2CV1z7PgrTwMXQN5vQ8I67QlDStrydiIclAKITF",
-	"kiYk6XQK08SreHpZ4xZaAEp70huYvYyk7oAzLtAi6lbm1PI7avTsiafXXNsPF+fE6Xu7XyzEtpaSI9Pu",
-	"EJngZZxok1YJkWQu6wwEkEuVzofomjSOKpOPkYMtBVsB5Z7+wxjt0OoZ9PWibMsaQAckpLNZYuLWttft",
-	"n7RGGu44ZeQL/g8hfUhL6Td6pN/IGuOW2mv2G4H3RKwS88gP7kZScSO6QPSd+92u9ztKM3wDVJKJaJlv",
-	"5ezaMAmuUjpUrdx7odk7PL16oFlnXby73Tk+jvaGh83OqEubR8M91jweHHaaB6w92qNHw07U7eZegI2o",
-	"9cMfv5B+w4BwGGoZMgS5AUHbVcHH+Dv41fWFbrtNbi7xxTd6EZ5D7hXkraKQhxh4oX3vExLCR4zcd4dA",
-	"yryjBTM56NJA0LSMA9FqutZUsztUf+2BhI3V0sLYUij0YkAuaFBuZm38MNJmJTMS/tg0emzzNAqty9w5",
-	"Ge2GekJon5tO6jhaIXCHDZagdmP4jCrndH+sN8jhvunKLwODp6y1oclyNmFc7rTMqStDAmsjbUhkltAh",
-	"M/sdGKvPDWPBRjk8bnd2jPChS5c3Yg0U8AW2yA80mduXQDstVOtTZhzltoE/ZhtkMK1wdLtDGs2mECY9",
-	"sO8A7dviANnTKXyvn2mCcukyRFrkPGVoooiIVXr5+tyoprjfQNxL5rIBwWFoIpVZfEAJEokeSpo/EK+T",
-	"Oaa6fAxLLYrDy4dOQJQu7pCH++32Ts9/ExkCYK3RTmdUayQ9GChseFNzq4848H9jt3ibBKU3BLQJiKU2",
-	"ESEGj9YAukmz3CIHEtPS++vRy/izz8StRzidcvTGm07popvOCaZ1EHdFf3vOAaTOhKayS5ozkXltQy+i",
-	"FtD3JDVpLotUG44w0ydavxjOU6mVRnCfmi5tIvURBq0mkMTghiHk0Sutvc1n9rw230bHqt0NNimMXqPr",
-	"TX/FpNW8ivl1mGFQFchTaHhdRaTCLbmVD0+zi83vmYkAT2dqGXjl14YcRUD/WLlicK284GzPsAr+4uL0",
-	"ObAEpFXoJYekWs3TbDRiQ7fOrj+2P3T3Iwx2Hwfr3P0QOZ1RNQmcIZJFIWNsGmIvuP0HQMPMlLJj8lFm",
-	"iQFeJAVIPJjEswkbXpvc6sBU+2jpZ7Jr/IUodwHP7bvSVZjRgSG/ngTmUqDu4RyroAzCfPANOKwL6Tlq",
-	"QBpzEp7o94Y+ObMy/iJNsyswjEMzjCyvwJDE18WgjzfWpiDPnsBLLM/CwPCnvCYDGgwWXZYDbKaU1ES0",
-	"zNhLrdD94Zcu6hl09swMHBBMJmZsSqUwgLIU3HjGSyrSzLw3yZTmTr3ncijPAaY+etydAM4B5NhxrScP",
-	"GZR+6TOGJplXx8yquie6P7XqO2B+B/78YmlhNvMrkqtMyHhI2zPeqLOYZfhMcKUXQ2v/EBTML5odeUlZ",
-	"8wdduqjH2+3649VCEk8RhGH1FcYezGM6QNk7jaWMtaRxkjonfLDeDUSxPmLMHhVpCvgTBfWhIFMtb5Vb",
-	"6ue4q3wZ6G/nY9gGg24o4D+xFPLSsImOcXLpDXk6ar6majgJe+B3Q2iFGUsndCa1KAqsMIXTIzYix3n8",
-	"bIQEbXDM+bd/YU0BBNYgTk7CF+d0DAuGesGHiQDFCCDWrWZQ6NOfZ73cJZAKnZJUMFlDXgair3XallUe",
-	"r63I0SweYOhErji24EJuQPh5kdqMLKuNgDiMpdN7kcDgpXTFyCZT9kmuLsioeGCmm0UwWZTFXrrYVP10",
-	"5DuUlBCB6Wxm3ZE4NT9H0ZuY97ObVjFxUw8V/GPUxqoxx1/r7gsB5n7MZOaKjY2jz87ITdyqHt7oyPeM",
-	"zTLXgUmzyH0/MDmP+BPIQk1g2F7gH4fhFJdwmDIwgWgiqxbSu+wvpzvOEX4ycllS2VlerLbhkZ+Uos8d",
-	"iac0JnmDga6lIrgmzKRfYqQeQ7IGCNFOIMtB8obtfoTB2gOmmLNnHN0mqvHAJuwFVs+H0x5m4e7NB0hK",
-	"iKpuQsUEQ+dVhywu83eWYZWlV9lplbq2erMrXnOTPIEq3eZ8poWHgQ+zog4+DHLO9JZF5mKaA+FrIeZx",
-	"Ym6VbWIOFK/NmjRjBaS7K3C9+cP0foYRHvs842XU1fFKjv1ty8yaMACqWSgK/HIrl/jy97lUMBE76AWj",
-	"11eWE/1h5y7kDkT7I+jXVALMy3jOpOz5oTdoxDQU06ngpt8zdVYrMSVvxoqxfbIyvvFXTItjM1hoMYfp",
-	"r95Is199+lpYXOxcksACG5S9xURAJ1Ir8GR5SWEkr8GEsY1l8nwMgQl3VjnwGXtOpVSxK3DBFHjW+x2I",
-	"epzflCjkjQ8ZrMusu4+DpZq4wJdI3dklkauxUB19CTNIsNOiF+fzAaLLomDtY1TT1KyAfR6+p4q90oMM",
-	"DfIU4gijSJ3G5tAMPzeHQmL6gDtgZXZyiKsp5UuLJCPz50fhYkYLIcgUev9BOYHJ8DO4WkZ8xJnUsaYl",
-	"/Gj6qKOUsu9xWxjcKLCHsydyW6yaPC3yXBjoL828pkwJO+nPlZhSaC6YLO28aXz181wo6k/X/la14qZ8",
-	"YDwHRoQhn5y6FHS0lSHn1x5ZgbFloNwEAMT0nxG05qmdRZCV23h7NJ0jiJb9WnbkOs62QUpwJlju9s3w",
-	"mF/NUjHWZMydmNW3uB2ahdPyKWaVVjyitmBy52L1RM2pD0sVF19+zdwy+eObxnIKWm7N+O31nBQsD9Qp",
-	"PLnzxsbZ7Q9gJ4sUzApfzMAhWHAsBP5ssoxoW5CAzLGgMlsuhHCXdqFMQBXbJOY2oH/BWxT8wSruWKmQ",
-	"NZqQVrWETJ0Y8odPzp99V5k960VeDeBZqB8Ld9AOmoH6XRLxTmWGYJmWKJUKtbuaE/lem2v4oHEBmJMA",
-	"6jf0tu95yXwM6ko14Rc0jchDHGNAQgPvo/9pG07qfxtS7sAS0uG1PvzwmRrbx9ZTUvyQtXLh+M/WLdvy",
-	"JsHFOFGdqxs8qWg9usRHbEFu19q4ia6UuMJXFTwm+Ys5uhWa+ebz24x1klf7bKYFSGdMcjCHzBv8konu",
-	"qULDOk9KWm2xICjtzxlTetIwZUQuYjWcsAgwvmODEZO5QgT3DaheVTgXx2mkOtVaKrjEHZSox0eh6bQA",
-	"Uij0/AlelNsbfvart6UKce+g2AgZOQo2RZbbAsmNLs/CG5rXfMagSBu16XkqZhmQD+Ln5Kq+TC2UmUCW",
-	"BuGN3/3ohn9mrH7iLuUria2ej0VkWQqFpvaC+gaKzwVXmQOvMIC6m3Ki9+TUFTJgDobENfefdjkzAOzw",
-	"/7P3rcttG9m6r9KbZ1dJmoKoi+VJQlXqbMV2ElUc21uX8TkndBktokliBHZzowHT3C5Xza/zAOch5sHm",
-	"SU71WqsvIEESpCQ7UTg/JhaIS3ejsa7f+pZ1NcyBDJgXQrs/eCGFwvelg41q3lqmeDK3Vf0Pe2z3qfOv",
-	"guGliJPGk6CRrIvT5gKI4mfXsCYdEwyF+DtnxkFHYRAn84NIUkyE+EgoeL7VBwcPAdDy3GTp6KKH9EWW",
-	"MZ1mwBiBQaRRmiQ+nVq7ZYKnWhbSmcfaw/Dcmg0A+RmQBVC6JYvgIyql+DgWvWJulYPHyjppGR6ffTCG",
-	"NLLMU7YAIMWz50OIHcAVJHTbAQwQw26E+i7y1HxPxrJatR3RU6IQARrbYOSynNtufRh1Ad8imN8o1T0l",
-	"++mgzOdeaeW3RQtc+cJwEr66GEBTGivszD8AT4D/dMnfSp4K53klCDNtZ3Ja7aTocwciGwfGTQB0JzEM",
-	"f72/KXUlXRQcrnyZ9A7g9sbYBlYqa1eTOQU2T8epnBsBORkLI/QlgfhDbyh6t3Z/XZChtvgTdn4PAbxr",
-	"fSL6rW7ksHvISwALyrEJ+LGvGsspapyAGcJ3t8iA14m7DZTczK0tHaqMLuEFv+F6Vt5BLbbd0dZ4LcdN",
-	"Fyu5eV9K/oGn2Wz+p/pL/VDcHrIVNZ4Q0rxNgRoZw4EUMaGI/arxRcYGA8avVb6Lm4mFtYVzoGN1rxkI",
-	"8MoCSkQTNZGnWC2n2UAxNTO+ApvDmc+s7l0jLs6zHGDWpFrg4owaICx6n6R5Uf2cguO1iw0xQ3OOX/V+",
-	"WgQAjgjCQcBR6Llp8Qsi4vKVm4Kdg3WRcV3oiBWzEsT7D4XIJc+qXgMeg7FjZh0A8FWU+ALRhKGOAKzS",
-	"ZmDjTwi4TE007a4iU22qSpvd8CoHkFVvjB9l/v0SU6W5YDdg6ec5n4KFH2cYegFyPdfTfPfpoYVAw835",
-	"NAJoD/2+54uBPEghqlYjg/ToSkrDE1zAQkay77vA/NttxQhU+fb422/3OqyvIPybFgFmBAMJHCFyiCkN",
-	"YlbI8+zwBVBuxv+rFMhjEOALwgilzcRgbyLqxtPP1cgi0i6QRwXxLvbzg8zxHKFDDd7FDm/IP0CHm0KT",
-	"i43qtwOQCeIFmvuMu9LWA3NCigRFLWzXIgQ0n+45BGaS9vsit0zDiEeiJ5rXZ2zjincfikgrVbrSRi08",
-	"LNEW6nnWcCgjxDvbRRyJkcqndnvfYg8ET/swQEGI0IKwVmA/KNicC8/ciik1GLdr12avUSxh/yQ1EpXv",
-	"eyZqwyY2YJMWGMk7Nl+cLdyifQxbVrL45PA7tijMBMwuP2IQDxJaUaU2LfIS2U4C6uuCo7RhcG/sYrQg",
-	"Iub4+KXCDLJx9yEnuRcRFJNV98YFAONFQjCrNjurBn3mo0+R2x914SCsKYfHnBwfs9oQFcwd0ZmuA30u",
-	"MP1svEhrmVnQiOWD7aCaAH8cTkg166cfLWGJ22hWFYKV66Cuv1jmGuTOAOaZGYYnCCu6NKsdmvuZ5ovb",
-	"leBWoWAAb5ZTqR1GtbCWpc2CinpYPc2nHixAUgwTt+6bhu8EbDPYrgDmUjKbtln85vrKvFiIW5l/PH/x",
-	"8sXVC4I5/vTiKkb2QHO3WzFtYwULfKIWqjcDgucFGyhjQbl9ZStr45Pj78wjnh4e43+eIIHH08MTCJp7",
-	"T4X6GU34tMM46wO4YyR0ZOsqoYCVpp+o8oaglx84EOaznMtEjSxlkFZKEhHljA4lUfo3TPdr1+fdSCTj",
-	"kuBkqZ4QEGC4JFRmL+l7wC1jQQP2JtjOZqgmBAg+OjqMzNcN++Hb9rftJ3vEsAa6pCvj8/7+KyUFQQyI",
-	"lbtaShE/MWtFVfxgooKMN54CbBN87zbEB/VRLnhjB4i/afqGQRQHgKqF1f8xgsPJsbFVUa43WjCVACeB",
-	"ZU3wROJksbRnttrETGLHYiaswWxbkZVSCyE7LJ2NwFlxcTNlUk08WAzY2KQIgAyOeaQr45OjY1aHFlmc",
-	"PuROeSYl1Dk5NYcD7szGkwIh8QNW0xGXB+8NhQ42NmaZ7Lh3Y6n2QSHFe6f2TWkHL0awroZMHVw3U1sA",
-	"tXC0my0dLVoGluEbOcJsfbpCEi3P1QuVBL/NUdq+2wVa3s7BwWQyaWv6me6p2z012mNH7cP2IeTFAMuQ",
-	"GontmXKBSxeLvUilVtpceKCzI/ImULOTwulMA6kOYfNnKAyGHLnS3O0LS2oNJpfrIGO7+tyIAZeQO3Lo",
-	"3gtkG7FyzePNnloyM8bNm4N8GWyEXqZ6t9XH6nQgeVHmAuv4QQ3kgPBwv+iIxR+OotjtUuMz/PXESI6f",
-	"fz17tn/589nx078io0CcJm03k7b5WOLAHmJEQ7qjobxbt9nVRPl2Wpak1DkXULrWM9oPA4lU+9G2VaQW",
-	"ixZ/CosRqiTVCKd3Y8JT/vWPf+Jx4wKZQ5/+9Y9/fv4cU2Ep0bLbdxxZ8g1coWzK0kTTpzSBEifzWiX2",
-	"p7BE7WYlzfkTT2GqBeFnwiZqtuyVa2OG6AJVKNalmqsQIk5hY+L5OP74MbaUEkeH3gYD3CZ+sSq/RT9s",
-	"wnOzWV54uQnBabBCiTsi8i2NAgHpqfuJlwCxRmavQ+ArDHg+9XTKbvNF7Mmh//dxxJ5GzOiUoxPj+cBg",
-	"vckHWTPOsrQoMkEFck4zto0sPP6OlDzoYdQulczhuMRi/oDlmyxoK1RUv3+Kveos1kWDMQtYNmWWDrvU",
-	"AVIDquMETj/sZ6fNytg7Wg+G3qWRddgtjoQ7rhQMlugTSGj4bDAnGCcCENrsuR8+5I3zPP0gutIstZwy",
-	"lSM/UhKxnOciMyYpBSBBmkLan2RpUDIxwhQWNg8yy+JQBx5kYNdhJFCUUGiiQ+/GAhzMSX3MAM4QJXWl",
-	"xeXt2pNChkye22hksof3rAIj2gFwYf+NytLelN54Fc8A9YP4XrzriOx6Q2EnDbJfs90k5/1iPxVFf9+o",
-	"Bj5O93NeCHDR96kofq/D4i6wCndbp//1/dHh4enk+2MQw0eHh36pUmlcHrfR/TX590+/OS2+P4pxok+/",
-	"gblC62ZuuUzRvcJP1iLq2uwHMQVk3dC5kBX9f/wdqyBRgPPKW+koDqRHcvj2t2QKyKkbfptdIqpK2yo3",
-	"i0eBHUhwDazYNDs4cryN1sd3IDwCaritAP0GLE5j9qwohLshsj1CXWEuo9L7rtyF2c6jTvbc52mLUoKE",
-	"YqUNOcNbOADHXnu2LMZ82qhYg+JS++VAUwnU5glmcfFALtj11bOIGaP4yZMn3xHnjE4/sn7Oe9hk2RYY",
-	"wXb9P0aNJHTp9flzR83W41LJtMczlqmJyPd7XAt0bnCKeQH1OEiSBTFt1WegxoB10tzrwzc4ku+e/vV4",
-	"L2AGAQvZok/P3pxbDRlY+VXu35mSxrM3547EnVJufXYpRtyYv9bjSOWAKiffWksTtjXR55gR/+UvkdVS",
-	"UkyM+FcOnwy6D1NnyZQiCR04zcuSiP6mZXWJB92VSDuMZMaBBMMr7A/cM6PiSeQN4Vm2zorqmsyh29TI",
-	"CddcIwrIzTBRkMqurKula7PzGbtunj3pLTp8InRy/vIXLwZG/O9+eTpmL7uVQL8FwgvOOQgJKE8dan1H",
-	"g1kaIeAUgnRE9nXqE8puRbGPvP3zNMR3IFOfSojrHVWN6iMtaDgjSMbDixypDyL5y18wGpFD6C6/FbBI",
-	"xnEBjDdD6v+gfozIXjWG76mqReW34G+AQLHkmuYrGylZDDVEJb3E1xg7QseWxc/pcamSLjKKbuw3J0/3",
-	"UF+6AErCsZcUOHUsvjReW1G97Nun351Q+4As7QlqZOjLK1ud1tnYuEj7x+1DT9seHPsctXQ5GvF8ao6T",
-	"cIw8z7rzSOHTh+C+SELZRmUpAZ07NII1G7HVaV3S8R9471bIpBW1aBe1Oq3D9hEOQI2F5OO01Wk9gUPQ",
-	"q2AINPxIjAM0/UrXNfnRM+wOxJVM/ENmW0DtOLQwMh/0eeLqRp0HnyYYL6pQoai+I1nTcZWiaQaaDOFs",
-	"6er2MVeJH4F2zKoVgo04tbQQVVI/G9DEVW6zi1IGgWXvu7mXUiig0jBCJ2DSAN6QcWa2TxGQd81S0EUs",
-	"/vXF5eXZTy8u31++Ontz+fPrK4pGzAFqXGQbQMFukdBg6so58Iun8s1L6Tm/GpMNsCulMh1BdbQZNu4+",
-	"TlRbVEXeIT3blRiI41mmXTbcahYaKtJVInk/xsKN6at5X3RqMHbVOB/UysJH5sTeedLqtPJSnv10fQ77",
-	"1cr/hU2h/CkHweOgT8K7yNZx/6ASaHrZw3IjaEQxU2sEDdg/8tE4w0YVcB21I6t7rj33wAz1opRUyYx9",
-	"b1zrkGU9pOYurLSSoq5GTuCZux0fHs7MYq6ebXYa+OobTQLZN9acAGQhcezzHU3yUgIncUB1cnH96v2P",
-	"56/OL39+8RzDqZ7rBRp3nOAc657rudJ+4IlbNnPJ0epLrqG+SOXpf4sEL3qy+qIfbQUGXnGy+opXqvhR",
-	"lZIe8ddGF5y5Wki86rtGV5mv8UphZACuO2owISANU+olzwf4sKOnTZbOVQX+KpKUX03HePHxcbMnujnS",
-	"0h83mOHZ+X8aM96c/7TJljinLPEleBSQYsFrjxttp594ISZ8ipc0WMhLxNdcexwDXtpgi9CjrqiZc9go",
-	"C6Rc2CLrN+x28w76RFY6CIW/1F1R7erkzn4X2iVGD1qXCrtCEK+UgE6eBR8Yudsy+t/cEN3MVuep+WeQ",
-	"3mp1WhKb9hPPd6tDQTjdwbQ6T/HH5Naea2a9nP/QLOSgvumZ5adHlYi+fuTIi7Fnubf5UPtbuGWVDchW",
-	"jyMSoD2nigaiODu3OZX1FVL/lZICUgukjZYK81UqyU4hWS3O/Zg/u6amqy5Cftvw0uaaILyoVhUEBDlm",
-	"lclHM/d9ccUHi+5Ppx3AOebGWSpvsbtUWRBV2o9EorPoHnDJAXL9vO5beWlu9qShQP9VJcbqT7bqqanw",
-	"vlLqVy6ntAj67kJ8Q4n89UTrT1A8EG77QKDyFMXprLA0jhS0yV5LyviP7/x56/O7lYKVcOLYo+0OD4oW",
-	"+I4vMBdRIb5L56CYkJFPe0PMeQfMZljgoR1jIHAEVsjtbEFFV1boAOeoAMflTQZN3L1PWI49izZQbRRE",
-	"+DsXmoWClDJ3pdlQi9qVVMv7WpLucDVXFFnxKCutLOreFWBVEoWceuMah+pZgxM396dwGHfRY3WOVUWV",
-	"Ha+ryux7W6mVntkzH14xuZfnaOxSvfVJtkK/sdDHvbpa7i+wnTF+ApMA9z9UETxtYDITZfhCyxmwhkQL",
-	"DzucEoIxJ2R0GOJDVCAWvECq25HkhFBVRIpJwaYCwX++xImgW0gACj0gsJC8HEPVnTkh4Cr7STGb0sJC",
-	"cS3+yzaGIv5IGyOEe9GYZ85AoGUMEhkDknkpiGXNtpjw4TGc/WFIdGpvS4QQtu0F5lVCksfeor4UdRI4",
-	"S3XgRyAz/7wUnn9ZPmHrKDVxSPaRp+wQXhqwnrQiK2NbncP6xqIwu1YoPRNkE4cr+rYRcyqLv55gX+h0",
-	"VI5anaND+z9of4sHfV/uVBZiADf+uD9Q++bovr5Nx/s20bBPBIitTp9nWnw2X9n8dG2evdIGwbdp8K85",
-	"5A2nflnYewnT+bRILq3qqgqGBDHGfDrr5VwPXYUkkK5ahguzpYn0VymEIeLLWNy0lUZXWd1wRZ8cz65o",
-	"sJZH97mWlwQIKZRH7bpVmVRw5vbbbS+YlLm+0X6pzu74HvfJl3Wyqah+DRebPudNjBJ3aa1pYlOSmD5O",
-	"c0zJ3Yv7XCuQljrQr8THIhzu1nne2lEPZUe9URkSXQQad8fCQX8/frTPuKyytmosCICwprJhI2honAio",
-	"hHTemSZWzK5E8g92XlgoOSYlnS/eBqabCtAIfVdgsJ1glwAd2BlUnrKkkxB1qSKIYJPeQXPGES6jX/0f",
-	"pufP13ZRX3KN4sm8u2id08/lf4LKa6A77i3b5ua6fs6tKrQXqQ7fBxhf3mwaDvtwBW24wM89Rim4YBtj",
-	"f04AYVcLEG20Qlg+dNdS4TQ0NDA6gzBlBXtj61xvlUJjpXBJW7qqFr6oNqCm6Asl/lmWuU7hkaVlAWBU",
-	"ZKlglHaBww+CYUN1oJYAfivbRR3E7ky3WleURR1O6p3MN+e/mBGuLT7TUVo0EZzPoCy09eXtcrvwywUr",
-	"Tb8qT6ESd6VghUvNPhnxj+d4xfGhd12gwLdO3L6W5Iiq/oKXv7HFHrVepvJ21blwzqO0yf/k0hQ4C+vF",
-	"qf2pIiFfprpwWzAUjFZuVcQjpuEXJXGeQfUMggLwjhaRGPaXDjtlY9QkmxIpg4fkE0euDY51pe26HdO9",
-	"oIdE2N8YilMACCwFsn3NtK8m4hLgZ/ZtsuwiuabgFC9EYtA2PhiPhE/25a22xteNmbN+mbt2OopId+ni",
-	"oPuopSUtqKix47CCPcE4NCyPEMktWBgNBVw7VJEbuY9LmCUUfBLS8npA9SgQ7KJKwxI910UZa/KpJN/1",
-	"do4wqqUsxQss/SXExSbwMzAT3goN1V5mf5xWxgFjqC3QbzNXUGz9DCpNZzfCd9On/mRduXHeChaMBPNX",
-	"BQOa97VS+bwSH0n/BrJSD9V4dY4rmOj6OML6qxuACY/WXIU15pJYdbrmLPx1tW4NMA1zTZ8S2EAupIV7",
-	"l65fjgVBKyt81KPTgk3AgG+wkcGXxQNey3GuekJD/R3R///J9TZu/UDVLtTdPZWIS/tB/vaplfEbkRlJ",
-	"WeaZ+Ra4HBhPaSgy86eGPtP0M+u2/v3y+s2b1xdX7384u3zx/vripfNoui3W7XYlY/s/s26rnjLfXX31",
-	"+pcXr7ottr9vhATbgY5gXUgYYHXtW3FjtP2YGmJ1W8hIDs2wuhW3zBbnBlhBPMRT/K+S72/AL+y23nXl",
-	"552uBNfDzvsn5WcN//ZTRgkRMZHnrPO9LaRoh8Jyt1d8jCjf2a6Rop+6slu84iMxN6lucQlT6tir8U+4",
-	"oFuEx0hjXwieRKzmh7dmztH8dWfn1dNfk38Mp36OuvLzXlemfZjev33PZJoxeHqmBu0fecGzXZHne135",
-	"uSv7o6L9Jk9lkcldKzh/EdM9dnBARJMQsVGyJ2aW1/fk88tcOeaXGzsF491dP2G76KEi34XtImFVd+yi",
-	"7sBG0bSmv+2Ee2QnYjuVHWIO8NT8v9sdO+9gRU670gxEZaKdqYGb7K2Y7p0umO27BljWALBK38vBJz5O",
-	"39+KqQWqJiIThViMhQpt6IFSCRVkW+CTZekjyuMAiBQFBUJBIS2wxwmZBLVkUGkNZrkzAT2/P5aTOSOX",
-	"Ch0LHViRuuDTNgPdCFR+MN5lsKX5uo1QA89ZGwtCi2Rp28jHY4sI/nm1GlpZTbTanEe6XqAO9psP0pXF",
-	"8CBTg1Qurm77QQxSqeEb01h6KT5amhku65p9eOfSJtMrTVnwlEoDkza2OaJPp9Qlz6DWF4srX5ulY8ft",
-	"Q3ffroRKYGwy+M3Jd55856T9pH0cOJtuXFQFZ2RpvMeQVh+KLLAhDMQbKSljVbpgN2VRQEEwFLeZVyM+",
-	"jjOVY8HrrSa+CcumGJSJuwYhFdY32w7JrU9dL7OISaTusDXGBBKSyhzpSiBjTUcCCtxDZv2jw8ND+5Yc",
-	"ydjpjF/uauJUlgiNlNpXyDzQ0EfdGFqZqcG5/Lq+qZXgKz2zl2as67uXc5eFA/q4P5lM9s3O3S/zTECP",
-	"0ORuI/xR5aN1h0fXbFBAt2p14VteHXcGYQB7bp1cXuWqWoc3bNaSp4NhMePygsC5xO9jldML5z6su3uO",
-	"BP/PfJ+lrQtbr+zPiODid6LsK5ob1KPXjqHeNgr/YTxRp7bnPUtowYSuJU/4f9BX1+6pETqJToXCKT3q",
-	"xjdUuRbsBloVTbuttbxH2hzOeyRP7JWY7NI/36bF8AeuxfXFy91uy9KOWYenMsS9xp4a0uXM+awg4irO",
-	"aiiT4WYvzBItWKA3tDxLFmctf7KyOJW1MRdssD7RzHUgEXdxMdqBkDQn7m3sombCOaRm1OAbEo3C7ifg",
-	"NLvOsw7bWTLWHeZ8zMJyG836umARoJMr8KXszLyTHc9D3mE7tW9kx7qzCwds7t9szBGOtEMDbqPhik0N",
-	"7WPID15d3jkLUf8cmtyqLBbb3C+skWYbBDrbtGJJe35hSyRT4epf4DcXQ+qeHXrOSBnT3HUGVmc1AOZH",
-	"Yxo+QCVOpgavy+IB6m8WONfzzRh/5/71nwgKU1G5L2RCnH9LdO4GZSNB6Mp8pGQwLvlKvR880w/UNy6e",
-	"83yDr5poW2Zd4bPqV49wsK6ks6jn1jdIviegmBtcSzl114GP9+QQT8HiFYAqAm8ZFXhUB5xqx2BWatFB",
-	"IlKb2XSU1xraQAVsLnPZzgiZ4J0QoHlDG9yuJCFifqXx2zRwqhkYw52Q89Z3+khpLSr07ug4CwkEzhFU",
-	"eQygkNQ12iKphm3sNCaRzZNUmhjneUoxPmrZWmoR1D4SlTOcbLusBqUvYVtX6voNoUT7YlECd2aJ6lh8",
-	"cnjEwk6z0eyuwLfXB57sYggsv9jLtu+tTFdOSTBWzPnDvasNesPdRLWZfh/99RCply17oRsKNs4lalbP",
-	"mWmJ5yo0e0isdsVvoP0J2fqWv1kPge7fDQH/hl6+NsKA2hYpFzPVu40C1t1g87j9ipSi/a6kdD8QdJrt",
-	"kBBEwLwkYEm10WDbTgr6iJPedD2mzCMxpJoJrkXyJeMhMx7pVw2MNHPdyS9ePy4yd+Hjiz6AKLdNkvrh",
-	"F/37DkPQQ2BuyJKcbOMQfwgrao5Doca2wA15FwvJG0Q2tLwQ0vu/jVHmW267ULTH8BqdTR3eK9YFMHZj",
-	"LYVDgc4Ddi/tAB4fYjdc26Xyy63BBrBdK3Tuhtu1Q/0auN1AkAqZNBKiL8x2czPfIn//fHUU87jf0Hus",
-	"F44LfEJ7zcEn+lczTIMzgG0zJYc0qAnbQLEbEYoG0aIYyXE9qQuQd+8AsLfOugy+j0cbAfkTIwzWD5kQ",
-	"Knvdvb+urqVNV8UY6HQgy/HiUIpD0DuMjf1EqKqyijLwTLipRH5wBvzgxuG7lmlPJcQV/urHX5551Ptk",
-	"mBaC6TEAzXOzKbrS9jQIerWFPO7YSekV+ppDJP6zo8B2X3GbXG5wtl0O0pz7rbnb0fG3rDfkOe+Z5Tk1",
-	"d6cC0FQzwfXUnDQoaVpE+g/87MdsIvjte3tLcrXP5BQGA4ziHDr4EYMSecQQC/ANThzkHlmAkXM+hS7t",
-	"NgACP7ue3PHJ4RM4hF2JM7O+ZnKX0JfDcdcb73jEE+EazbAD8wBNLZOQ4tospfndhuYB/ELh+bgOZI+N",
-	"1BBqH7yHjm15oqAAoBJP+Q5zB++BkyJub+yOmz16Pf6D4BMuYbDrO+Kz1z0A8r3xHF6JybUGfsGmo6fT",
-	"a/1v+8Uugrwj+mSpqQiZwjt42w0E/YXKhDHG8Kt6YOJbSHRe8VvSlluMwFfyzT1mnTbpl0MJoOL9PcAE",
-	"jHKYy9ajOKqk6ysS6h7z9XcCa5vBz2WvUWHcW/q6UV4ZXJEs/SD+e3FhNTVFmMmk0CfGep5tEtuhov2T",
-	"iDEkHpR07AMi09AED5gxKveAeru06Erbr6NOnw5E8TL9IKTQunXn+Ii6XalOfhY8K4ZraBN3QT2ajOYK",
-	"dB/phzvwL6wv35fIkvPq24Sh/c9AngxxUu9go4zEUsIVqzJXoQtqqZ5//foUz00NjXuyMsLw5r0QSw1E",
-	"Ac9aapTgaKLWuCyerZgwkU/xkUjcqduI15Y5ZF0uZtcIdZm54sg2JVauHozEgR3OYkf/Auu8dSUMtqO9",
-	"32x0ESgiGxRzWYSbspgPfLEzgtT3yhxakAc38v6sT4v3PNp2if9pcR1FiCpGNNNiP3TBQzZnIoZBWAPn",
-	"6/ql4YtdXtFcGfQG9dkLrm/gpy4IalYiMoAXsQ2UH1LKvTWb0r27zcTc1l/7o4RXcdeiTBv7D7bOx2va",
-	"E8Rb+7bR1sEn+hcQ3vWDTg4LOn+QUedajLnQqjHvbx1KwdLdxSeHJ7FvMDz1GVvN02SBDVjtKvGVDcJy",
-	"NePC7IibS6b5K+vbOEHvjM3Nwy1b6Na8e2DzrnDb1DaFRSZGL7CsyLlPjjj6fmw3jLLOOLQsSraNIPVb",
-	"PW+z1zKbLpBmIz7tAF4S8IoOFOi7L08cjHbuxhEQrldJFwsFCEe2CwJxDyGUaPDhouXWhnV5jjrzrabp",
-	"zl0ssAay7c3cE9e3v5bd4wEwe78fie37WXjKwNBR36CB0u+fLefLSOYtJvBx6pILm9RYT30ALwmattDd",
-	"enUkOz4+PIwdF7/vUEAuPvJ14FfvyfUEcpdQ8dOtVBMdYu3hKHUz0MOyMB9sVyYQU3htdMIk1YLFTw+f",
-	"zDRSYnFy8770byCOWIzPfp+keTFFpuAk56lM5SDuYEWEa4xvVBPQ/RH7yNn5jq50WjIDgv5JC2LqF4In",
-	"6R81qO7XHV79l4yp//7SgpdDVWZJZZsOROG2ysKoPn1Iy2G4rnl2CNI8BXtIF7zfj7y5tKPbjHqkQvPH",
-	"smA6zYQssmkn7IABiA+HK4mhAiRGC4rFL1N56/qCSz4SQfuZMR+IRZ1eiNrpEUJ6g9e09BOzK7ABoBcv",
-	"vSOet3anbGl4t6mJ35u9AdDdwskLKxvtkeW+am024vUY6rzopq6fEWYYEHkYXGBtC4S2kbNoo2wa0XFk",
-	"XwDpOk+Aj7fHJbsRXddY3pfbeTZey9BDltNiglf64r9qMiCVH1TaEw3ZTXHEmzK1zl79AHi1ptOxwrbx",
-	"DNwFtaYQ7bkJ11Bljx7nhiI3zDBBhm26uFmkvTa4xl1ipLfCpVopwe15lYw2kRf6RpIr2iRNfEt2vJTc",
-	"7JXX2fPchdjx4GpZDaC7ODz3c2SMKHpVSy/0yrbaEGpFLyhyYux1v1rfaOlF7iyz2WZavjR5nG2VErXK",
-	"ceLFxnKgAZyZhLv20SnaJqjJ4MM4l29yNciNs7UNZDxew8KYAc4KWGRZ3Dc8k26+EZtwcMUMuKDD/n23",
-	"LNNkIOTePOqzSIuMeIfPUeuxk2+OjoxhAygKR0IcqCs6HXHVQ7OnE2J7MebS616hoNHjemBQnPwCwmGU",
-	"QDWEwxVjAKChV2ZCHYb/WzapbvHcT6nZhO4DN0pKvp7jl+YJ76bAiezUzgAZf5NwAjurxj8LK10Shavp",
-	"p7YUNkiTsqy4GS+M23h0eGjNVx0RuyT5kux1lnjjFktHgOXBGMBdubirm70iXhAL29Qavl9Hfz0D8m1a",
-	"DL16X9OYnLl4iWF5b50vr8+bmSzPhrwIzZZc6HIkrs8vXfO3ZUQH5tzE3GL+0r990/jiv30Dl5fy7Kfr",
-	"8xV20k/X5xcl2BJayMTNsvEk565cNc7gWhynLtS42fpcFmo8tuuzhQhswywPDRFwIZEJNorWrKfkB5Fr",
-	"9PnWDb6sJZ1R0lmcAAjp+XpRAmhObPgF0v4Qdo4AOQpNjxg0+4ZADWA9Y13wotQxG6kPFJ+2ugwqJWLj",
-	"iMfsX//3/7F4LGSSygH9lQutsg8ioT97mdIiiSNsS1SIMZRSAJtSZB6aCwWRJSiz7Ep3syi8k8rdjeww",
-	"RnzKBgpYtqDtO4wnpKpC6KJtkKds5KkoIXnNM8iqdOWQQ66Lsmcnh995WqicS52aVYzb7FmmNNLX0/OF",
-	"ZeA/t0gJW6iKuFjopNqV1Eq1QwlzqQo2Lm+yVA+JQCnm6fuRSkSHqX4/ZkNu+QzpOarfN6MfliMudWfl",
-	"E13vVhhfKd3DMKEnVVeGFNc3yFiO7e1xiLGSMdI1YVRvHkWCXFG838fCWgT0AQOX7cLF4vP+PhgNVOJK",
-	"J6Ua62CBmcrB5+xUsa8WL5j5elJVW6pf8dHXN2ZCQ2bTmJ55RarfX50P5DJ53e8HOoL29uoijGCS60cD",
-	"669+AERK0+m8wfMeJijosChI3uc3251whVsDoFH4ByXllROUGMJpEIV5kwNMDC76EToFb6NGj9hOItD3",
-	"qrjReo532Mh8oRN+6Wh6XXMIsgUoheuxkehvWMAjiZddanQY5rac4rJgSCn2GNfYHkfk+1pI6nOuoStH",
-	"mrPb1LGPDtUEuzgaVywCBz+V7DccaCoH73bz0khNbQ/soR7GVBrQWFD/dT+nyGt1c4Jmf1ephK4/MNS0",
-	"YHkp6fnAV4kis59KsA0Qww5YzSkaYqwoc0jiuUwcpuGGagIsj6pfCImUoTdTd3TE5RSiFcaWIqmsb5GG",
-	"lbhU4b6WkpP9vdQFw07hlYc5FBEwo5oTyhxjNrxgmUDusw+2ukhb2wbI0UriwTx1GoEXXYnNmawpYe2e",
-	"tLCWDtFyrNhmmpiFtLKZyTbajGQ6vy/Ue5xEHDKgorEENQJkd8JipyJpszMg2/SbDzEiblc6AK2H+rrV",
-	"8xOeiuLUM8Rh9Y45Hr5ji741b+EmVxMNhWExdFu/hFBcbBucUqsVQGPFlThrHAGnJySCkb43V6OuXLJ6",
-	"uI33ka8pBr4mPGRpV+voRWbTOGsjXnwb/iZolm3X/m3X/j+U4UUQtCvlc8KNzJhnQWTCPVk05/s6O//P",
-	"UhX87hbMcaOX/BMvxIRP72T0mEsbvDh61FU6EqosvrCtFH0ikUc5+XojCqUDYWZ29DyWmKd3T7/tv1qW",
-	"gTv496vzZ7+8uHp//jxUi5sk5hrnv6hcRfoUWA7GpONFmVEWmAwrKDK2h+1GajqQzPcg6Rafzf/pSVr0",
-	"hiTlOt/jP9q7xXQs6G5AoEbptuciK3gHb+g6Yu7iNeQo7M1ecyG0KGavyeRut8X+9Y9/Iu0YROqMlSJT",
-	"Oeh0W3M3ea6kqL1HtyuJ8Y3rbiui8VM4vX3+fO5O6IAtupcrBer4mz1TibAL9nnjvB/Yc5Ds28UUIC65",
-	"6nvamNl3S6812YM3wRi9K1pv94oYY8hyt5OY17PTwUPMcoG0dZGosmiDg0EXk2bfO7Xn3uSC356GN8vN",
-	"e/M3C3uC7ix6czvLbmgU74L7hW9xx667xbylybK7ohJffF//Rt2NjcjAW9o3WiUuSO8Um27gwC2GaGNj",
-	"ltD2nXj7Vga+WhWV632VtLAMnXWg6hCc9PiA1RTYXsMG3QhcHZjqdwNYAxiUBvKVSZMHolgDnCd0YW2x",
-	"bdJxm3R8eGy3RU7TGLHnyVx4zZqED5FurIWJX86Gpmy4zaWRIALEoc7L/NO1VDlFnEtaoBZFpEuoIQ4+",
-	"8fS9/SuILcRdaVzXf/3jn+iN67jN3kLcy8dMUj2THpvRHBD3AG2BgS+IXRUqQoVDzXBwwCLpyl0os9s7",
-	"ZVpVq+gw2AOetS3Bm4ukUQgIs3+5GAhpdJLosCIvRcy4vtXUDBgTmX4deRA+C+5IXYZw0ObNZaJAip4C",
-	"yGGBmifjPdGVFNzE1F9f5cDSwwsXf9IFn2q7OMPUWCBTChLocixyLRKRvL+ZxlhIGOxAdiOw71FwYhx0",
-	"FTo7Z1IByx5EtXiiWVq02RlzK+Ca9Rj7RbNMcJt5DpU/La9N++AqjlQiMog8EHOzuQoO6qDsAOvGVL8P",
-	"5MK2oiAtKiy8fWz6RoqTlpbjzSgwZusTovC2AwU0vB4FAC+P2hqF6+QLvtyWATNUL65kuEMk7F6rGSBW",
-	"2qDzjd3SYeoza3Lps5npbloKUXeHB0iA5iXY+KsZiG0oP7STNgjyLYrvhdvLWchUiEjCpmo93VsRRKWg",
-	"gcueyJraTM/g7EwkPoS1hsXlL6ra8BCFXIG+w3Ne9/09Zt3MH6bnz1ehzMwV/h6fIV66bjkN5HFE8tX3",
-	"D8lXs2toSA+1X+5cNPMn32NbH6FJeBxX7JUqLukDe7zYgnuLyP/h3KBLR7X8cNHw9UPhX6pIhXVb3nXo",
-	"ttB5YGuUldgBLygsWRRPnykzmTO0ID5+MePU3Ed5iDNw6gtEamLEEfvEZt0rVlfnwdPFGJNRAOhfWOUR",
-	"An5n6znM7ypP0Act/B+Scu2u0mMC5hpl5KBJCScsBZsMFeurLFMTjfCAMV4BTi76GehDsFEKHUUl9AOR",
-	"1OwU/oKyl0XMEq4Y4fFFQCtg7IYEWhvFQINahzsEQBeUBW0pJrZxy0cRt+Q+EDjyQuchyRQbBC3PEug8",
-	"Z4NgN9OA2qJj/5zDwUP5ws0U0V0QKMJwnbsPCXwwT/DfFiIIXa+Z5tM2O2NY2GABhxiyk8orhl1AmJFO",
-	"oiqIvQ4VTkC8NEB2BXNA1FmjOgXmyhQ4Vhownk34VLNJKpfEpazI+6pBKbiuiXB/Fo5508jS3OUPwLLR",
-	"fEa0E53qWZfvcVFAwO6iCdeMJ8nDxQO2Pm1TnxbF2DP4/LdY+UesJs+SJNAhmPWZTetV9eQX8HDtA78o",
-	"BQOJTGJVKKw+pRpyYy0fbUqqQPNZ4PySdFzq+VYVAbi9tNcbjfY+XGK7R+o9YjuJwB02y9qzg9xZMca7",
-	"sSJUcd/YF+O+rTaCoIM9gxlFRPnLwFhbTJgQBG1iWz/genlFRHCWC+NTyxLTcz+lHwSLyzyLoeRUigkL",
-	"4PO7ZZ7tQWdTbZGaPCStgrRqOhKW0pNRaYmQWAkK4E9kfJCQiib8V6HYjQDYvWRAgTbgqexs3itljgPq",
-	"Xsy3O1k8xTIuqpk0CHFRNW/jWbmqvpTQ/LiFn2+V9LqF/1gCo4zT50tqApFQE45e0MskF2PB8S2AF1EX",
-	"nyzTg96QF4s7Rl0agYEiPeOBglB9Fjt+GNvk0LqxOxqZZ51KTPsglqDTcaqpF3JEVd911XSpcT7jNHGl",
-	"H1b6GlkYOMMkz7CS7GYKTzGXzZSVWW550FJQg2TLtKiii7NM6aIrfQjbcVWj4P27SmVlkIoKqaYIOoGG",
-	"0cGLeD9K9Qiq1cOqLdCMlW7XzizrSmxGTwidQnwsOkiwADlUnia2hupGMJGkBVZ6OaNuCBwI6GlPjBdu",
-	"ASU3osdLLby3jvoAYc5m7fp9QDvZ89DHh4LDtIiCRS6UmlsWV/EDWsS3tqRFRb4Dc6s44QXfLx0NJ7b/",
-	"8qTUO9phg+wbz8ti2GavKxtN2UYUsBkdiIonEcJsOPYMpz0Qmw0XuzGPAUdmzpuORVfGZo1jP6VcOLAO",
-	"ElqkmqUDCe0I2KUQrNt6Zh6ANpvutmbhVvs0zhhXzJckmScswWAFpaNFmUu47c9cDsyl5ZjZLp/mruNg",
-	"C566xt/4Ec/YSmqMlYVtZN7IHdT73H9VaeKbcbDq3reIp3B/BdufoFkEZoL3Zb54KiNVH6CAFF86x15T",
-	"MUMwFy03UL6ZSxTKBjWRHZbkNEN8VYgn8++7ej+3g2iMO9rMB5uXo+wzC6h5X2xu2VTJif4ASKnrc7NH",
-	"a/FSjWNA9h5rs0TMXLcBPOq+CiDdO1u7/tFd+WxYytvl8BZMxcHW7JuXDrrN7NEO++3561cv3sUzQa7/",
-	"tf83kfdEtn92vn99vk9P2l9OQmWjXfNz2lqXdyhubBLsMvv5y0a6zBO3ZZS/mzLKKjzEGI4+juat1xnj",
-	"lbOetxMCex0s7TUbEVZCI4yn+GNyW+lRWGcArI0ygDp6J2N+excHpsHl81+q2eNONX8VUlmUMiHSHPdz",
-	"mkSo8r2l05UhY+WcJQs2r7Ebb6bV5SRGJzBdnE1CPw34BwE2a0hs4M6sM4OMQV3KnjHwrqr+S9VVOZ0n",
-	"mDc2dMy1TnXBpTEjC5UljBvDhd1MuzIeiYIbXdBGQQpEYnM1Z8TFkEDiz2bRMH9mf0JGC6kmketPM1LA",
-	"fS9Gi8AXAWvk1+4Svg5WIhj2BmgJb6dV8BJHh0er8RILITd2V94NM7HFQWxjR18SB1GR6xhMWqWSapER",
-	"s8rmjgW7ixzVB4nlI1J7vtpnVd2WUYPoVy+vFEPcOPrYGNu3gQEJz0kUCOtbqSbg4KYJm4qCHGZJoYvK",
-	"SCIXMBjy8VhIrEQC9llodgIs0+S5A4sR19QWfWP3NuTAvf+YfQ3Zyyu1qH7u0QXLt6KrGea6EtSq/0Zr",
-	"JdZmYe+m9rMPP9Razz+qHNhky5GrsqyYy5215Q6UqKYQ9SKih8ieAsEFDUxe1ZBfDLRLNrUHMTNn+9Z9",
-	"7zOs4NtwzH2HY/7sMm9r5D1gw1f4eDeTlV/IuvvwzYp04pmeSVrETsgRQ7MVoyHgwYtV9g3CMjpBMfxs",
-	"3gHksjASS4xjAr/e8N5tV/p02lBN5CmLkckQrSVu/7wQXAMtofH2Y36j8iI2v+Z4/IunHf72zTbx8EdN",
-	"PPztm23qYZt62KYetqmHL5N6CDXlF8o8kM5fx3k6syDKxY5XPO/8BJYDPTNe7eOA8tzK/q2fs/Vztn7O",
-	"Pfk5mj6retmWZYz3eqqUs03dKcentGAT+H+xP+JpxniS5EJrRyAvGWc9kRc8lWzCpy4ziGTv7qdcZaKe",
-	"f/IaBjg3y+o4f1YT5NSuGwQM1TVyarNnXKPSuZZpTyXAmz+yEe4RLwqRm6GQJGx1Wjzh/9GKWsZvMOZ/",
-	"Pm1FLclH5idhntcK5eKIf3wp5MDsk+OnJ1FrlEr7t0/d6SJPJTTIq0tk2xXfccsSjGWAOY+6wZizW01l",
-	"9IXCD+MxkHjSeq1m8bQnbkLhidfesXy9/mPalq9/ycbNj0dx8WSUynrNZX+qyazaj8CrHFQCFZ2Dhz4v",
-	"zEdCkQwG6PF+mDVEZEmhVJudz2HkMcxls4VQsIPWHzR0oYqiOSFOMJWutFMEtAqqHm9Hm710oNOBLMcY",
-	"1LoUssAsIzA9YjE3BraA/ANH3SGKwp4Cwk2iUEmp0x1I9/cFhz4cdywoMnrsa4e+6MQGVeBmtJuWgFev",
-	"fYD672YTcQK7ORGcu6LeX8GfsVkyzHS27Ptu3G0DAcbOis76GsMu2OevwfnYiR8v+9P24X9hPuQrfksP",
-	"2paG/3F0FsqUQNEwKi2aMrJ3a7RY88AQ6TnnCh18Mv9Z2rf8tVcfrkwrTdrskmqNoAFQPvXnaFwkDb9h",
-	"vzM1kQ6gSe254CIo1dECi9TwvK6kG7VZbC+JA5ZcuruDcwa4TwCLLtBKVtp8ZUjlmrI8atnpNSb/eCg9",
-	"sMVPbkNOv9/aWycum5r5awkBIzmaddX2AyEcOkRjkhQ0nDb/FhL/mRZthr1MqBmysJ2eec+oRKwmDmpP",
-	"rT4Ych1hwSlEm8iYV5LEMJZknjLukPWiQB/AdVGUYoKuys204k/kop8LPYzb7DkMGMsf7YO7EkZoxL8W",
-	"WqfKDM6WlUoForzHJcvUAML/UAjso90474SB1kt1kfMCHagpjK6DLog59T2cEi9u90yCfHPXgN7HaqZl",
-	"XIeqiR9h4KlZ0+bNHIu6ax+Ar/wrOxbVVs0Tnid6m2tobOO/5Lo4Awtya+L/wUx82/0Y9QMJI68b1tVm",
-	"Ncb8QWg2bq7ryjpSCUH9XIxJTgVjSF2rnUMQdN0gcz3gSdSnLP70OWa9TPBcOyXhWtxCATtU2TtHIlFd",
-	"6kAr4PzXlkkgMP6Ni2F9gxE3erCA3sXUL5B8DZHpSqtmpsve0D97Nz45PImxw7JzRNCzIOx+TEvsIMPB",
-	"EChx5VkJgAQDFDimzEcidm1uoOuwsWxmb1Sn98ZlYe37Oyk+zJys6s/vH7a+6qq9+CF0V8Ibu0TrhPT8",
-	"JfV1Zm6XatrvUk2sozvaqq+tMnrEntYrqFty30Bj5TQRN0OlbvcTkaUfRJ4KffCJjr2nY9OVISh7YoR+",
-	"DMCBe2ZAqs8E7w0ZUYsAky6yBM2TZs/FhN7iMJ7Tzb92eIgm2cAzmRn427QYnuEC6DXE3fK71EpA+x58",
-	"ZytaeL2NEG0jRF/MiEbGtcWbMRBOJGpm5JM7unY0aOajcdiipmLuIBf05/rWed2zF/ZeRK5vv0hQDBCB",
-	"xWIsVCNCofrMitG0INamyMeKoFY1tlNLk9h3F4S+fJFtjpin2GFaImkbFGVIMTG+QD3Sk4ZFM3qACtbj",
-	"NYXvWMikSfu2N3jerOrYWOqukrTUjhIiJTeqLIgBVAtZbA3OxvGSYL+cyze5GuRC663luLkEJlh7Vbqs",
-	"IXYDkbkckWlPmkVkWupCTB1q0csFGiHzqMq39jmPr6FNuIRNLMaN0IBWSN8NDVj/Ir9GJ287nwZtvN3U",
-	"t4DCLaAw1YXbxetZmEsstAkCxIE1hCksnEmEvkU6suuLl8QvYOw2RRBCLXrAD/Ob/arf7f4POuY+9D2m",
-	"oWeL7e8iZAF231BNurJQzNio/akLwIZwQGxHnE2xTzSbQMCUoIO5wNsN1US6etrri5dsVGoguI2HRTHW",
-	"SN2aEbE5Z+PyJkt7DuaoJBurvGDfHkbs5OQJUzlEjWGiR4fHJzDTM9tNecSnjGeZmrBxnn7ghehKKYqJ",
-	"ym8p2grPjKmKauRwKloUUNEb2x4Eb1/88PPr17+8P3v58vXbuM3OCjZSumBHh4fuxcLTxMeUmujMICsR",
-	"U1lMlDv/1OhAUQjXxBkrBNx6TrgGhuI2u0QdFXC6z9K4d+XdYJf3ak1vGmXWQ6QFagC8pPFuir2cu/wB",
-	"4JdrzCbxymK9eSQVLTPvCtBWm8ViOpWGG7CRVnsOpyaBRm+qD4NLApvqufN2G10dnA6Z9MK/Rfw6lt/l",
-	"Ai5Iqld8jlpFoKmX3uBK6OrsEVLQ6FoCl1be1aPT7tvg/R8PLGrlw0KT5L5bAtm7b9T/Z6atT5ln2NIH",
-	"zIbOwYERuG2SrO2eGh3Aow5o60CvHHOd8Ty0ufK3LpUMUqebpNuKWNf29PEH363VEoguW9ASiGQAtgSq",
-	"NAKqqiRoBHR98bLD2Hoz7Bbm49Ad9ts7rJ771HCWn6mVUNqHkf/b90ymGYNxZGrQ/pEXPNsVeb7XlZ+7",
-	"sj8q2m/yVBaZ3LWKBaXqHjs4QCPPttHpiTs2KKIHLGhQZJcUtkWZZx2202y9dmBDFLRcO9VV2onYzswa",
-	"7byzrYzMsFQm2pkauNmjhbt3umD67xqArOtjHD4YTKkuVNrzXsELDNtanW/M277KAcZnbFofXm4z411X",
-	"C2zRykfE4EiNzF+AhoB6IJ7n6YeawtOq+dCECjA0SlJNBnCypQF8NKoFzcQGqqXO212YxKWTfOwOnTTz",
-	"xS1Lz37ttGwjF2B927+Z0b9Nq27Tql84rbrJN79RHrMZqH5iIfAA4YNSoDY7Y2NeapE4NXQrxHhWQ7JS",
-	"FmnG0oINFFTCtlmMl3VYn2fQ6i/TyoHyeVfa2zmadwsW7wS38fnR4FmoiBGgb7S2I/ystQAOsANVzG6M",
-	"dVeJAooE+k5BP//FKPhQXW8aqemXWdYQyT4bajFvzSzk6nSpOW3jOE/9wx8CUfhVhfwWDL8NSDwaaHuE",
-	"ojlEtG+gUhb6TgdJJeRYa2y+rTQisWgX3+beQyhmkpHsR+ARFUko2Xku2K0YFwAmPzphCZ8uTzQHUc47",
-	"oosuC16UuvUoiGuSlaHiBfDGVNwla+1xNnfKXvvR/27y125mzfPYVdDR1j3YugfrM+pYYb4TmtpfyFlY",
-	"rBUwl7SvXRbpTh5Jbb7+V8j9Iq4RnxNg82aChW32IxH8QDvd4xM2VGWuqUrXoabMhenAmPzgUtyoYhi5",
-	"Il1g7jGOhM0sIzyzSSK5GX0PW5TcjqBhAc4toAyybF6ukyzCAYJenyASzWMyJQcit11M5/GfNZm/+4eA",
-	"rquhzKtqqpts8nFdT8BdV+sP+K21Nf//5ML2ApvIVeSttl9Kvay9e2LioBD6gaTnHB6dCh+NEeYg5m3z",
-	"/DiyQjFLbwWSWRZDkes2uxA8aAAOtT6CDaFNE5sIWQSBIZV3pQ3eOD9bE4kBkrMFgaEaGRWCCrbw9I3g",
-	"6XcwW2us97migeVYEeHKqf4wkI0tXv6x4+WNUHHfzjrhEBiNmVgdI7Bvxo9haPi3Rms0Ub1yRF9jmWet",
-	"TusA5BE9eU5MpwOJ3esjlqkBdLJPZWjzEfkLHAhIanrKlhG1PUmv+SRAByWpHmd8+goP24ekiCiYAf1T",
-	"JT1LkbgmKLG37UgIEustzrCLLVDPaNbLlE7lIBgMFejXjOeKfpkfzFvXqJZGEVGLm5mesppPkf7Z9gSb",
-	"rT2lMYx8c9fZQfgGqvNLAmTamt1M6XkR9RCAoit69fsQ7AIyfB2+grTmWWfnRNBd97Qr16SQHmu5Sqk9",
-	"wW5cavFsyIt4L2Kuj+5+mcKCnP20f30ePB8YvudH8Mw3taydsaMO5rpKGqRZBhHzfoFNgkcRBfiUDgr0",
-	"oSYYuVeDsZRErz23HI4qeW4gv4iptjXHRs/NcFP0jHUCa/MmnDQfp/u3Ylr7rDfnDH5asNlqoOARxjEL",
-	"xaaqzOl1h/MKQOmzj/N1H3OPe5Orm4CJdpzxAsjB4XPOS+kZ95AjnB42FDyr/ap/xh8+v/v8/wMAAP//",
+	"7L2Ldhs3kjf+KljO/I8tp0mR1MUWfXJm5VuiiW9jyXE2pj42yAbJHjUBpgGaZhzt+Z7me7B9kv9BFYBG",
+	"30iKkjOZmd1zNmOxb0ChUKjrr740RmI2F5xxJRu9Lw32mc7mCYN/n373/uzdgr9jvyyYVPoXuZjNaLpq",
+	"9BqnZMakpBPWCBqfaLJg+vJIcMU+q0bv42XQGIt0SdOIRW9TMdfvuw4a5hnZ6H00d3PV6DUupoxINhI8",
+	"IqMpTSeMxJKMUzEjnUPyZqTEkKWtRtCIo0avMZOTZqcRNFKRsEavsZAsbVxfBo10wc/09XTB4bpUVDH8",
+	"rJqmjEZwtd05OYkORsfNzrhLmw9HB6x5MjzuNI9Ye3xAH446UbfbCBpKiESP8vL6OgA6nKuU0VmBBpxQ",
+	"LpcsJWJMBGdkHrORR5BGRBXtkS/9hlrNWb/R6zfevX89OL84fXfx/Fm/EfTdyODiNmODp2Cq8AhMtt+4",
+	"7vM+L3/t4vlPF4NXz8/PT797jp+Fx80qFL96SDvt5sOoPWw+Gh0dNbvjk/FxO2rTw+FD/KpI8LVUylgq",
+	"ytV2H3765vXF89e3+nTEEkXxzVPKr8hKLFrbffz562c7f7jm/XoNX5y9Pjv//s4XsaG57exZLOkwYVFx",
+	"x0mWfmIpWcZqKhaKnJ7l916kWY7Gg8g+HjQipmic6IfPDKtKQlNG5DJWoymLiBhrziVqGkvzer3PUtzx",
+	"gzi3Y45ou9182G63m4/0f9rZ/0Vmuy1ko3fYPgkaKlawOU/PiDcaTcFGr7E/T8UwYTO57w8WNtrZq1iO",
+	"BB/Hk0VanP/7uYQ9SFI2XkgmiQKpocd8T5IrtiIiJTMRsaSaLLPcqz3aaOlzegavikfMe/1taNI59Ghy",
+	"1O7maFIcShVh8vcgdV6LU1jEAmMkCVHiinFJlowrEnMlSMqoFDzmk2picDFAfqggxEKyiNAkIbGS9sVD",
+	"NhYpI7EiQzahnChh+GkH0nSP1pBmQj8xwu3ba2iTjR7p8uYTSxNBo1qWiSUR7h7NJyPKudCT0YTSO6Ga",
+	"TNlDaxhm88t34Z8TeEalK709Gj2VLphPtYMc1XLjrKKYdwOS7G0qlBiJpIZgVlhIMWNqGvMJYYlk1USa",
+	"21fVk2iYiiuGwiYlUjNp9uIFZ5/nbKR2I9PRejLlmcuOlLA0FXXM5aaDhPrbQiiap9KFEGRG+SoTqYpQ",
+	"ouJZDYF+gVf41FmKnDgeMk2IZRorxTgZi1QfcIQm+lhZ7UKV4TqqHHbzEhqGh7t+Ma8hCk4BKfKOybng",
+	"khWPJ61IJkyxbO86WlCl2GyuGr1O0BiljCoWDajW/Lrt7nGz02l2uxftk95Bp9c5anXa7YPDo58bQWMc",
+	"81hOByjLGr2GVGLufq5/xXHrsN3tdB7iK1KpBiDF6r94eNBpt7s/Ww1zG+2g4ZTZwY2egfOp1xBzxmm8",
+	"P5mrppCy2em2h55QbFhSwnaOR1esuPQbtNdFyv27D4YPHzYf0na3+WjcZs1hJ+qODtjh+Kh93AgaC1Dj",
+	"NceCsEJiyUavHdhxxIK7X7udoDFPxWyuvJ+6mt3MgZM9f53nl+efrJHhbaWlQK1Zah0ajAefbeJBah6+",
+	"EZV9dmMcjoUxTSQLGsyM4eMX/KezWowdQvlVtgNA69QqmWS/NHqd66DyIVBG6x7qasskoVINzJ85imw0",
+	"KpQjj2dVwMbukW673dYKKgypR6SiqapSV/GC1jjz5LyZBu648GZKLvA7PFLB8TgoXKu+JrCeThz1yDaj",
+	"6nWqJmsMhaBvFygzGow+v/X7u9u/37dHtn7/gVu6SHBW+TH9+20XzkipfqP3pd/4nVa9RHtDoKDfiOWA",
+	"xn1zJPUbdKGmIsXBXcUcv6NvuNavcScF/LxG0OP9uePC8L6Yw2cXGQ1ywquP0qtflnR92K3WJLM7tiC+",
+	"3vDyaffxf4+7f9fj7hJ45SKeMbFQ9aaIjBN9dFTqiso8XK9LR3FEtHlhTomYg+a5i5ZI1+vOhzktMRtY",
+	"lX5or8L59vbsB7aq2ClXbBXo8S58S+Ljl3VbpHvSa7dberDddpFhj5rDrmY+enjYPInarHk4ejTusC49",
+	"GB63G+bY1Wpt6cWddq/T7R0eto7ane7BgX4xpzM9qQ9sSOQUtt08ZeP4s96GV4PTn/nF5+HZ39jVeVRw",
+	"PQYNORJzcGka3pU9rbc7VpY9rdjrGdO4ETQEHwzZlCbjxqXWEWBNB8VptVnz4ajdaT6iRwfN7viYHUWH",
+	"o4NhlzaQx0YjJuWFZryiZaJ5MQDXCIWb0IAHm6JzRGYxXyhfmfjSwNuQixu9Blv9dTr8bhS/if969v7X",
+	"s87r+EyezdT856dnx2d//5//+/9a//N//18jaLDP8zhlchDzRu+k3daMNE6ZnLoXyVQN8FaURoZrhoym",
+	"1m4fjcSCq7L6Mynuju35w7mTnMI3w000SemI/afxbrdGYlZipkesc9h8OOyMmrQzOmweRMfD9uiEPRx3",
+	"2tmS49i80VcdCGZeO7L47zQFzUdPKR+xJGFRrVHnlFE1pYpwMRTRinDGorzHZMcDD83wTP6N7Hjyggno",
+	"cP3HOQi3PNS8yfzBDrV26Uxr1xtwT6eUT9hbKuVSpFF1MIgLNWUpmZubcpt3kaaMq4G7po/7NGUjRaYi",
+	"lYwMNfOkKy2D2dK/TSo6T5g2g6h5v9YQYfM9FfwTSyXVs3otlJaHc7WVw3jkPVlxAvuXB1yoAbWvLh/I",
+	"kWAST2K4Bx3G/gt2OZO7viu967mv/Cl7X632+NVPA6gHOzTb85Vrqidp974A0nG2ZFIRYMyMct4L4dyv",
+	"iRYuzcGKgoSOlIQzKVaSjBZSiRlLc8dS+Tze+ZjNRvgKVdiaIZr1LcYzbxChzL50AWOq+RD8qJeRDsVC",
+	"K3Ik5p9EPMq5DyMmR2k8Bz7tNc7Ikkrz6YiopVYENf284KhllDN8Fzl82OnoUS5TwSfe0N5Lltbs4vLR",
+	"u+7s2WJHl05NHMIHNpwKcVU5itdsScyKEsoj4kLGtbTxdTa6SgTVIxovksTsDI9nWuZwyswZ98tl0Fik",
+	"eqpTpeayt7+vX9nyZryvhyz35WI+F6k/mwgZv47jMTi1oz5zE31Xf6WkrT67Wr39PhYP/+vZT5MfD2d/",
+	"bY9+TjvDD6P/+vzL1fmj73lXvVweLZ6Lh/EpPRl/9/e/RQc//DOpw9kqGKZaswxLc8eOqmUd0+VHO1q7",
+	"RnOqDRKn2pX4VbJRyvRYllPJRoMfv5smZ9+/Tv7r4K9J9PTJp5/jJ9Nh/CRh371Qo+8+Jy+fnv76Kn4S",
+	"s5/+9u2NuX0ebTv1m28MI9LXLIaV+rl9Hct5QlcDw32nESUvxSeWUBCN7LNiKacJsod9vqnlXGNn3jFv",
+	"qbZFNo13Pfcc+CQceRT5nae5xqTIuLbd7jQfRt1u84QdjptH9Hj4cPQoOmHt8X/aIbRi/okmcVRm+fqH",
+	"i3k6HsnNYZwn+ZMVamkVxEZXof4XqIEZafQMb55LtMFM6bZQISsbB+sVcfBvOjrfWO/XBHr25D2nn2ic",
+	"oPVTVMoiquiQSphXJJZVWmw0HCy8VxRUV/eCTIHdNZTfOd46Sv3MfjU/spLqWhg7EATZt1ZxeUq1RkwS",
+	"wScsJYmYkJgXxIphfz0+/cbnmv8vaMl/cmpZp2TDO9rC1hkoeDZP2BSWhHL7MCTqoFXAmvopQqMoZVLu",
+	"kmJzUpdi8zz3amIHVqKrP25Nghc03t7wX1hTygXyv4L1n08lKHDVP535Pwb6/pPb/i9EOoyjqLhNXgsF",
+	"1gfwNsj38j4Zu0cL4sfsjnv4pCeEkkQs4ZW7CKJ8Cpond1544yhtimyQerbfUx69GY8rZcxLNlbaEJ4u",
+	"ZpTLQpB6hlPW2wLew2iipuUkLW2MsSRnYTp2EVfw6FnEZnOhGB+tzvjbVEz0pi6fAZLOGDEkCohUcZKQ",
+	"BY9YSpZ0VbEYcfbaQcz1NsMX+xmC9n2e2PJG0/yBrSB2kf/WLks1Wpuc4ss27/uQ4Bdz4g29tJp1sywQ",
+	"9lUsZ1SNigsEXwBpp01tSIfRPL4xA8r/6sy+OsfzFZTMfcK6twwhb83+vtuoSEJvhGvp5+4D4nFUSYsU",
+	"G9NFoiBPwaViVhHIPn3zaR3kMgXbvpMD31mfyeW+ihMAzfVpyiLGVUyTwp76kAo+qXZf2jnACwYj7w0F",
+	"uZY/4wmIR+be6Twxuxz+Rznh1sn5evSwSH5YFbQoj94ji8cjFX4Mty1iSZRANWsNhXwmQr9HJmJ4lUQR",
+	"nBF4mWakjpax3aMj8imW8TBh5PT86dkZaPJ0pFgKZwOsua0hgI8rIQZmXLE+OaeMRsCLSTyLVaPXPToK",
+	"GnMBPKEpUxgG1g/skGOXLUq7vChxfuutW5gi0bzFeUtTOmOqwpYGnv1lwdIVmbub6hfGv8eT+u5nvRYL",
+	"fsXFkmvmnVJJqPkIvLKa8mKhBmI8SCmHUhCgPozJI74mjkd8/HkHkre7m0juz7GW2NlNHpnfYfiyIqaq",
+	"bQIpY8iSpwrogjll9aTGGGhBPpgAqQnIxqj04LANueG1u6Z7rpUPdkC1NMEbPHpUEgKHboWBG/9NKZGL",
+	"TN8lIdqHX4EQKeUyRq+fT40XqZgRbQNoiTVKhFzPEdlbcrsPjQObMT4R6KnIv3YXQtA6c9ERwh9QPTWy",
+	"uzRJXlKpTqNZzMsaaUKlIlRfi6VKqRJVoggyMuCmkoIUY3iu/BqynApNH2PX77I9WB0xXlYNukQMb9RA",
+	"BDE54y9EWszbBNP/zelCTUm31daK3cwnwSSlXNksCE/T2CKKspBakwFfIY1oLgrjBlQd0ZHkr+dvXlcF",
+	"dIov2mIg+luvaKInxqrjwNouLH7QLP3MPjgwq1cUCpBZYISBVgn0e4xeEHPy/uJF89EuG6FTd2S4mZBs",
+	"QKWlL48aiICeyxeMRUM6KkQczhSZsmRelAazmUsxRgMjVoGWpCY3cr1D8rBt/PHGIblLKl5KVcwnjV4D",
+	"cvzXOP/zH/PmK+vjmDyCSG5VKuS/hdc2qJgojYtTtItNTu0kMRg+nzOaShPV1RrxWDFOKEmZtqkw4r+c",
+	"xqOpfjolQ/2elCWMSibBWo85iehKbkEg30d2E+4xBEJb/eb0ubwOGq/Z8r0sq7GcLSvd/VZQJTHfMeep",
+	"UxF8eM0+qzV5CmdKEs4+q2LE1ma7GaqenDTbnWa7c9HWe6WH/FYImZJuu/vwHxEOdfkw5fDBKZmxKKZE",
+	"yzk4bsWcpchfRgOZpyJajKrcHFkWSVVMofSiLDsVHeKQfeJ9fhdZ/igny48zWf7apcPURRUKozd0eiEW",
+	"PCofYWrKUhZoZVTPRO85WUOQMbygKgzABTqN9N+7zPVhbq6H+bnaz1ZOEy+aGeoxXFRWjZ4rOh6TKf2k",
+	"LZN5Eleqr2YWA1VXLmpygsyBZF1BRqs1p7kf0Lu3U/BjVKfAmRlm5ag1RClMQhPnLV3ItYkoL5kiEUvi",
+	"TyyNtZylcS4cZCP5NqT0FkP5F0K81KK9kBb6iaXk+JD8ED+poLLJAhiAFwMeLmrHoBzN6ArX6/jo6OCY",
+	"DFeKQenhTOzkM2zn1OKO5zI3U0FvjxlPiarlQQMVGI80ywED1PitkTsCMsd7a3zpfMNhBlpKp3tweHRc",
+	"zs7YIl3qJvEYsACs0rXFYJxXP5vi+uys9QpZp9d+qBWbbgezMSRLB9sn/nrLYtj9GXJ10dMHyWhKkCGD",
+	"Et2KCN/AJEm0t1iauhym0cG6/Bh9+A7s17Z4dxWlkVNNsk9LoWpv/hxsn6wDdEtBJwULGAOmBSEqZgz2",
+	"pma3MZXVHri595aBiwvm5KiRmOB0M9GATyyVOyaR5ne2Fw3w50OyCGVpb1cMGMixUDZ7ozZnNJP0BDSi",
+	"LdN7zOsLplWNkrajheWbQPp776hiL+NZXMocdgXehvAgZgWv1ItSqtggMW/Jr6pkUN09EynL3qRHBD9D",
+	"vHN3f9925d16iiQbXWmlc6MHmqCXsnZ50Wlnznn01pSqvetKQfD9E8a1rsjWZpJXvdQ+mJ2575jmp3WH",
+	"OHjp9FAhIYBg+a73Vm1iDubCOvg68FaRMK1E4/oUNWgIWoNlSolU4Peu2vP6Nsy8Nq/xWOMNTzDNCd7V",
+	"B4Heb8D5PmSEyisTF9xVdzyui4XrmWWx9hqOKA5ck+QcYntPFnJVs1ESMYn5um2C0cHBUL/C3yXlnZYy",
+	"0LXinUJlnUdbJyThnIgZUYkO/oCRBBAEKDlBEjpXYg4uEEoUS9h8KviN6ts6uTRBqJawAy/YnebJE9AK",
+	"DvWTDw/a7fZh+ZQ9oZCSd3TUfKSVmuNxZ9ilh9EjdqJP2XgOrztotVudzkGrvd89XFsvV/E5UEIwr7vX",
+	"eCV+jZOE7h+12uT+T53OY/Iy5ovP5POj48Hx4R55EadsLD7vdw6PWm3wllSSpPPootvudY56h+3W8VGn",
+	"e5Anic1drKPJw1672+toah4edTo5mow6tN1sPxx2mw9HnXbzhB1GzaMubY8eRgfjY/AUGJq0O71o+Kh3",
+	"2OvtHz5aT5Ty93JEecbk1el8vt9tdcj9+M35HrpBzuMJfz+vqQy4uTNkK68t4gxUhHReQJQ6ZayqMrCa",
+	"0KiGHeZ9bWurB/m7o9HTs+Ozq/lPPz7960mLHbRbo27Ch7MX7einvyYuwXjfuET2t1HL92nctEXxf8Hs",
+	"NDxwvt1tEBmdYj7ZMi1Oq2t/X0gARVrwO0iJ+wp5aNLO6Z88Fa3KpNyylOZfzarUK347k7L46h1MSlyP",
+	"pxj4LCIBwa/GqKlQBgwfuqhplSkUS/OaxyRlEBCNFWpxu6hEwzoP0oUJwNqhlPSA/FizmX+I1bQ6MKKv",
+	"EFpbafgvwo05KM9/jyjP5R9zD1aUoBd33sf/FYJ3vwBamwOd6h1blNHQDJ8vKnNGMTE9ZXh1TZqQyxNF",
+	"AMYWOVPS5SO5VJmeSY4gdEJ3S5EY1SXOwAQJjLRaPHozAZYU4hXlq1PUf6pSl+PPamryytYkXCohBtow",
+	"tM5AWWk12ost8oECNiWgVGKx8mfII7j7BGXfvVIaSDWJilPxCIUqp6wxq+Hck+aWNUTKbsnHDQxiLLgV",
+	"ZfmVBLxkUDMi75xQOWPbzSgbaT2d7D2aTO/Pnk6pupHXaH29+o2kk3fIXQYNlcaTCeQwZs6opoXB9ge7",
+	"LV72jkP5kgfCntPUQNoh+PbWx6xZAXgK0jELiNrZfOViOItVYa5G+9kNxG4dTt2OINHmsVdMUf12RPty",
+	"AGMGVqwG0xk+3pSKzWthnzWZmtkgDSZaZ/39GV5cdn8Zz/qW71gPhw3vYDzabtRYZLWeEnjP1jS/IZLb",
+	"GiA3f/U+Pnvz+vkl4rMVePHHh//Ljf+W3Ij/fFeB//cH49OdUuludlrgRP3C6YbnWdxa/b+uOF+2ASNZ",
+	"d7QEX24IPFgxF8iW2jrZ7brylPRCgzXjdZ0OUNt/z/X3GVfxiJaChq+Fyy4v6mmLwnNFNS3LnuKMRbaG",
+	"2OXI7+LwOKhT6CFXqjCakipWHDAc+NwgPLDoFYtiegEP+RR4m9CYl0B8HQ3c4wNIA8Nc6No8MlcXqrVT",
+	"LEe8XfbYOBcUP8oo4k3M+0Q1WSrnANQBO3MN7M8HjGmZutlqiINSNkP25tri9ydsJGYMeaaI3lOC38F3",
+	"rQuYQmySZxg8ARmuSL7EIwMtUdOYr4EdAeSlqpzPdSGOcmL6Dhh3Lt/zR5rEEa1L3zgls1hKSCADXihz",
+	"7Sf3fE3iBmR/DFNGryShJF0kLgluJLhK6UhV101p7o2x+4NXGoXD2KUarV1XAJpRYE3CR3mamngfGL16",
+	"6+JLJbD3meDrLPglo1cD73qObH5ZJKNypW22ycJgI5SplQ+kewRz79+FZp06mumJ+1Mr0Ss/N6TVvwD6",
+	"0B8GPyifqBZXwS5HNomtAnjZ5ql1bpSnthZfAu7t1ue0ddZQ3aWXHD7sdDwXppmCvyVLhN8hb+2yRMDV",
+	"h1hNq11yFjqRUGWquBH/xMQv63MAuw5mH3dqtMCDezCTjd5BJ2jwxWyoN2lHb0wbTG08oRGZUMUQpwAM",
+	"mLVqaCnT76jd1Qpk7nPdR9nnuhvfelzx1m77UEuQO+SW438SbsmYBbOpKnoLTanJiSc0Zeuyp4LGgqs4",
+	"GeTn4H3i3MCbFZ3C4K012Ge+ppGyT7FYyEF1KsJBlawpIKj97cPRp+i7aTKKn/z684fXq59/+ttk2P2v",
+	"yX99OJz8/NN0Ovzpifz5fDl59evZtz4xKiROSYB//F8JXi3BQfHDGnxsJAhCpozcqJc+07il4zTPDADf",
+	"NLn/7sVTctLptAPNJXChc9Q6anWO90BhwKFo7XE+T7TNEgu+/3cJkS6naVn/9GjKZmBMzujnl4xP1NQA",
+	"BJhdJVVqde/nF3RSPWyTnauVvaWph5ZTseQBpgWaqnmtVIm0aviPWo9aB4XB9xsH/UajZoTHh3q5lWKQ",
+	"j/F/+o2P//Gn5n9fftNv/LlRHHrQ+NyciKb+sSmv4nlTwNBp0nSqE2Iq54FRUACgkpyf8duUQdcmyiOi",
+	"qUiWU2a6xpnCXSvisRSDMJomcQZpYjFlTAVAWMBfCHN0KC6TRQ4XImGU32hyL2N+VZ5N2F+02wejRZrA",
+	"P9hjkrLk2z4kn/cbIS7Xo+6jR3tBFkua681DTodABwADMPmvJsjkLSO83SYz/QWya789auufu8ejRSpF",
+	"+u3VL93FafvHaWf23eTHqLM6nLUXD5ff/dx+9F/jqkHVcUW3ffjoNqv/UuBmqWbyOVVTx+Hg80HhkZ/v",
+	"jdK2brkhXcp2BQwsnFBgedEkYSmRivIICyQJo6MpmYskHq16JEzDfL5pwsYqQLRZkWrLbcZsXWWoQqMT",
+	"yT6/H6V0rJoxU+OmloV0HjdTqhgscdMIvL1Wnxe2NSb4Pk6/bT9W33Ya20/5JkvpSPMWpllFIKp8QmAW",
+	"sAxI+ItHDz3npZsz2XLK1RP+5dtOu/14+W33a02ZqXR1OjbgKPnZnpsJKAHpxH5s2EfPgqxruRiNWIGt",
+	"O/6QxyKdwSkZc3UA/lX6OZ4tZo3eo2OoKp/FHP/uuPnowWJu+PYTqgiqrT16FCKRnz/74Z40oVXX5C6/",
+	"Jp/ybMe4HuxH/fNl1T778OHDqecBrB7IaKo3Gp8wlJjHD4+8A654uD2Bxg8kZTSZfdtvGF2h3wgQwunb",
+	"fh4zBETe7pLiOmgkMb/y2xiX53BqalSh6un0u+b7Mz1kp3vYbsL6+czf+EREsLeyeGzjz/bwaw1FtPrT",
+	"vgdZbZsSF28Bj5rXlrjiOjSZcIWb+ZG/YzSyi++eLI19wpSXyAoucAS+kZXN1daOoY4h8XczlnvSgxLN",
+	"jwWZc81w/HSstSOR5UG8jKWCqIlHDlkeQxJL5bdy2mEIWceMmpXBG0isyp/HhhB3sCJPp1R56LlrmJrq",
+	"ParIKIkZrxiRZDxyIqfM4nEt527D/IWRYlB2zVgzWUYebhjqjw+/8mDreKzYQQLh+9YTWXOdF/jbgeme",
+	"MWiO5bkY80PD6zA4W/VYGkUE93xwJmx+EDm/Qc0onvOIRaYKpjyG5zzyk25Milp5HIy7dxQHYZ6pHkTb",
+	"DQM6OL4Z123At8J0LsZWj5ukgGlKuetWBOydCmbBdLwsEcminlYMB95QYmcbDvmzBYXEz+LPubKPwh05",
+	"r/QGdtZkslugmlC3YdvXdMYiHwk+P4LXUAvuRcICQrOm3vGo4kCbZ/WnpQFl2Zt1w2HLOp45VzRVm8+w",
+	"UaFvyk5EYct60R1FhNoFqft8Jq13+XahEij//e8Y9DF2DcNgLfB8d7rmRvL4X9htjEyqjXqPETNfU/1p",
+	"54dUK32LY6oVwROmdpK/1QPxi/jXD8hGStaN6FkWTakemX3JxiF+Vlmf3wrJ7PwptxPPaPOVxuE67QaV",
+	"64tyck7VtFW4bAxoKA+vpSfWj1eSsQgJVhxwDrGrRgvJj6P+hIOabuXaMwVQcquVKGg/hZ00K2XnnQ6S",
+	"uXhE7c44Z5DMlGWlF0wr+4pNu2I978W5wvVqqea4DmvKMsjiGi3FJOFnmkrhdC5WuBfHlL+elapvItYS",
+	"qwrnc8ZZVE83r+p9J1XuHZMLfTZPqapid33RY7BtlNwUHnp/ZszEHQS/N6YqU6F6VOtthvygwGjYYVif",
+	"xJXf4qk4LH0ZxnHFVlVD0NfN0yUpNo8HV2wDWwvlNTfK4mfFYcwTCkJAmjBaxVDgTfkX7cI850rM53XM",
+	"oy96i1TlBxDz27AJPlkvHI0/Yp0BUHRFPFmdPdvZALhgUm3a1ZSo9eew8vSLXZYkq42tOblMNLDq5Lqw",
+	"pWI3XgpMJovqPo59I9d+fuElzd1iBDbFrPb7tcbXwuXW3dyeMB+vXXrv+7Uq4cLPx9tp6avn7ha+duYT",
+	"pnab9mY9+M4V4PyX80lBNVZtBtxWrWGW33X7EdWp4nCoj7S1K8aVjsE7U8NhWNfFZzNJd/as2pHvmVH3",
+	"JIkhEAJI7lpVzqAtCzJxnX/+zykbN3qNP+1rhVRwLYj38arcP3vmtQmvHdLbM32i4nDIKV8RLPGSc5Yk",
+	"MZ9AW1jy/v3ZM0RUwrgfFzwe0QQAhA36IMAh1k0oO4BvOZmnENZdF5Sc0wkjQzaJuWwRaD2FJVn6Wvgy",
+	"5lchwWiaVU7NA2ORsseYCA3QbDMaMbKYt4pg+2ZKGF+ui7d1uo8gVuX+zuUUfDxt/kybv7abJ4Pm5Td3",
+	"llZQqTi9gryOWBFJx5A0IJnxINrAHGi/vULmAHSBQeANOOLHYzZCzKFWTe+IPs+aRwQkisdjljKO/YuY",
+	"3krmJS1yzhj5+I4pLQ4u76eLhMn9FP80Md18bwlD8WIviXVhqnrS/0fzv29N8vEr29Zmw0lMBE9WJB4D",
+	"DcPnF3QS2k4cyHySBbjflrFkJDzsdMMWCR+E2OBs1SIA1EAnAPEmvTffkzY8GfS5FCj7KJilKcNU63kq",
+	"Pq/IDNYfBCK5H37Yh9yXMCBhv3HQnPwaz/uNcA+SS2jOHUVnbN1ajJuvTHeb7bbvc65itbqgE9MQZfxa",
+	"cFZDRj1nQyybE7ESC4Dk7CExswZJBrQoyOfGxJKEB+3DEJga8Eowf7ycH9TnnYNWp9XdWz9ZPdrbzfgl",
+	"leiwqRPEcZRDewOl2s07MBXE+nTrEZNXkz8mMJulh5cwSRN/CoNMAOazTgkEVjDdmwxXfR6ax81183yL",
+	"nJJhKpYSwAZDmMW5WKQjFoI0gZENtbyQLBnrQ0RPxu9eAROLrUezz2NJ4gkXKYt6vqWppowTrLKAEYOV",
+	"pWiqAgKOKEJJmDLJVEiWUyGBZlPjy8YZk/aaddRL0ITRN8EQuUk+jLd8Z/xvi0olxAGvUknC3Mf0EogU",
+	"8H/piM00n2ia5EmpUH0BVGcnpHEOKAfMsQWKptQbAXJFgZqC+7u1cFQlbuzRTWZtRKJHvAIBIO+rMkUI",
+	"8g0FqIhsJgnFM9bi6mp+mhsU40TwibkLOMnks9kF75BX8RNgH/ZZ9VCcUldMYo5zjP70uUsfIzNGucly",
+	"jDGhyu6rQs7QUbuGZDAvn1gRgyZc+Eh9mkr3DpNUjBuxTmAYR+E6RdLzJd5S7zIeurqxGAff19Uivbjl",
+	"LWeDlnDdZNwJ+xXnkhndt5yKNi7rJpJ1gPyKM7GG7C3nUTDM6qZk7bKvO6cqK/Bu53duqg2Kc4SyQB8N",
+	"3fWIxPqEOnPEVC9sO6jq0XjjrKO/oczvQ/7bUv06q4gxBvrfFgLrmx1W1pdcKrspPPsGUtoBmhEOCuup",
+	"/MU+XvVpe+++/cx1kAct3vScD5Osx77dTN/ikHG6FbmDJkcXTtf1CMmBbQsGQEiLuTEqsj7L+gCn8ioL",
+	"UveM5gaAtLTPVTxjAeAjGZxLeCX8HdEVnr1euUIuybhqjubejDINP/+2mSXgbvWwud3mszZdQuvap7PU",
+	"1+ssN+61UOdY/LQ7M2Xdsjfy0zN763VQ22J201uqO95eBxW9Jza9qtjv4jooIA1uekEO0/CuWD3fD8SV",
+	"uJyeId/aGG4KDX+2qpbATo1eB16fd3dnoSc0+s5U5u3MPLNYjgQfx5NFuhUHvcrdfw1he771gp+evfbW",
+	"2u8fvvnJt/bWOxNpkBzjOqWnbAzySmU4XLjKMF4WeY2FfZOUci90dmfr6pX677CudV1KN27tyvayWlaU",
+	"OnFu+aqsGep1UNFSbtNbSt3r7mzt7c4diUUSwUIOGZnTVOrjixa7tHqtVs3Ozy4B7jsY1BUdWE2Wqmvx",
+	"tLOc95NYB1lzpC327FPvSX8chSNg5jXZ3lb+u8bc10EF8MKmF5WgHu5scV2HDxC6UgkRQbFQDvbhMQkR",
+	"tyAkkq4kWQJ6P3mDfkvfKCZDlgg+kVgqh3qqYp+VuzknSPo865APtEaJ4i9gC9GFNGf47Yd2YItyU59N",
+	"VC+2PbpboscSGxClqBSC2wV3QQ0X/mF2w9c5VDazAjmVV/pMgehJdv+UJXMg3PMZjRMIP+1IK8hAHij7",
+	"hrXU8T52t9qUp/xnlmi+ATvM9oVIh3EU7TzZsf/82qlmX7qzpc/cJNAnJFt7bRbBlAPbZT6LlmK7QRIJ",
+	"fWtBh/jw4UOzWNW1TpEoFoHBOI2KeBHPmFio3TVFlb1gg6ZmP/W19lQckXzHQj20u1O/qg2cHTWxuzWy",
+	"7oKgp/9gq+WMK5ZymmA7l+f6CN5ZzcU3baGMmhvviIDgwc9yUvU8MLKSiIkJdRvK+fHxOAIRZzTjpymL",
+	"9Ealibyllj/Kv2kbtdz/+F2bzRsFPahiturla0i8ykbwtyCwyr1oG/pe5Nuw34kQdNEEdNGWjxeo7+UT",
+	"tDpynd93mLvXQ33TnLNP3clcXwvCOHipin3lwVQbYvU/TLLUOXeHiRYazW7hsjrNt6W9k8Vd24535XcB",
+	"NlInxFHYHCRLDtcgd0dKjO3zm4jwwjWtvVPZIRcjkBl8gh5f52aBpr52lq9EFI/jKtyTD36SRym7oyBs",
+	"LFjMOgED91zXNOf9Xf21/07uVVjoiga9/3oWMvYY1swemLKNDMtT7wDjhwhIp/tI34mUqexyugtxKvqG",
+	"biRP+eN3f8ZZyAzgFJvlBpk6nIQ2aSx87NjI4BvzCUMlyxQXmW4f44XcmUQ5kIttz3//87DtvKYbGzdd",
+	"1qHkDr2dfo8SI1JhpOQ+doPkE5bugcwtdjD5CgpauWHnDgtT6nu5MSya/+rdEVcb+/4xBdio8SdUxM6x",
+	"Nvo9p59onNxCUaHxQHxiqRZNW50db7Kb9bCHg0V+CGsff/bEH7CmlNddc9PDXvNR4P1Cl5DNGyDXaOXO",
+	"1snGdKDcgCo6pJI5f0zOw2B0MANknVlwXCxb5CJdGWddQtVdhn2KDdr+8e6GP4S+UOov94eIvVa0TdpF",
+	"hu2c1hFUNFzacmOd+l2N/mG5Iaht6L9kPOGYJ6KEIGKsEED/nzy/wxDbBC5/fwb5B6ztv8CqYcMIkca/",
+	"/r4Ko9MUF+WOFWuff1/R+OGuvXmur0XBJi8rkF9DWXzP56nQY9CqyNNsPW55PP4R4t1BAXN/0xty+P5/",
+	"pGh5+dR1VgQYtRg073OL6GG669Q0KNlhZWsafWzePRUjuFPC3vO7oATElbYRifa9mSsZiUjbsbbOhbNa",
+	"bOXCHsugmtftLHMXDPRDKvjEbxPxD4w9BP9q4hJlYkloImwWOCFzrTQgWejupaablcPThJKbqjRxZirE",
+	"xNggapLndDRFX7OtiZqx2ZClphAG7gL7Vpri6HmqWVTFNjcjYlsS86m+FciZKFqdJ461ODEbMVu908Iy",
+	"GQezfXR0cFws1CxVIM3qILw+TFcGKt8cdya9U4utORPzhBW+d2QKc7b42hnwI02SN2PAnt+UZ365dVGP",
+	"j5FYmV0/FUke+BAy5BWrN7/tQDSzWMgyyNn7fIaPddrZVGmaUlC1MNG+aghXMYdCRASLQyYDgFkDZLvg",
+	"NrGyAtDW9gUqr5bA4yfOvSvr+lX5KoR0rRpkuuCu7Gl96W/prRkW7NdaYnuC1dO2RNR3718Pzi9O3108",
+	"f9YIGhfPf7oYvHp+fn763XP8ufjj0zevL56/Lv38/LV+3Px1Pjh/ffr2/Ps3+ran788v3rxqBPClF2ev",
+	"z86/h0/pP5+/e/fmXeUKZC1JtiLU+7NnVNGbEOvaL+/4iAPIBiKGf2cjMC585i6j+VlneyYLK4SbOyoL",
+	"WGmuldpO8imuYNBTxPZ2Iw534NLqbXThgThCjfNCsjQMiFR0PMaeARiR0cZd6HZXmNu/CEaybusVVgWr",
+	"cAS07bJ0rFukdwvupUDTCMMNNHnrrQaW8RQ6Bbxb8NMJ4+qMzxcq9E610G7Y0HZAyJXnvfKPOD1trYZp",
+	"6RYR20jFlhpj+UmeL9aL4xwCrTlTEZjLZIu0CNRruaJty4ixJHrQWwvvp/DSSvHdbeuDqyi/18hGHCAm",
+	"wJqgc7rgAVlO49HUw2siKZszqm4pQreofMvtcPuonYJ3IpZ4SouRGf3cHK4Ug4Ps8NHRw2PNaWfaEluk",
+	"7KnRWcq6gUvvx8btHhCAhf0koVzMWSpZxKKwRyiZLmaUEyXEFRHgcPZwHCBOlXkxfTRVImkc9XlWZcAS",
+	"ycg4TqVqkXBkcazDHhQigNFG5ZWxsDTbtkgYpTTmMZ+EPaxkNu3E9VclooD5sPpmYjAmC0MIaUxgrWGn",
+	"BYpCyChsoSl7tudusX6kUA4SFIIW+ZIP+EsqmiT2kk0xDBpuuigrapJ9IawBIYlSgCNoWFpAaaDJ/woa",
+	"2VpVnlSnZ69qWIFh2reRi6ZaLeY+XBYJxXgckoRR1I2JEsgM0hecAE8oxuOa7zv800pd3XYxj7zW6WAs",
+	"LlKOJZMZdFdeQtkGYZvUP3Pbdb631vqHLuIZk4rO5voxZjP61n4mAwyF26+DfG/eTc+/8BoHZw+7wW6n",
+	"Z3jDvgzKC871EsKub+EnUqnQTL3br2gOgpfn7Ry7L2exUiAuxj5GrFnOVqY8bJKgQQ4u9IZKay1qQOam",
+	"sBlLIGpSzaHSHhbWjsxOEh8H2PbogVZkFbCo29tEImLJJlK8gpuusz5t2zKqrW0OfKC7W5PRBrdsxhfm",
+	"OOntfAcvt0fLPZlfLu9rlvimPxTWteW0I++1N1qNhdWy16r6qKhUaYo+soGrSs/aHOJi28/kpFWlUlkQ",
+	"ODse9jt5O/JqBsxVpSsbh68+aKhfFVJoeVPor1WkHgzJ/0ilQrTlKhaQnTd4kCjPTkfX4EYPOYr1M7OY",
+	"U4XEn9H53IE3g/enmnbP9EX8dNCIBGe1NwrO7H3WIV9zdsBVey/gANXd+k5ftHcCglDdnVDFjXdeOx5Z",
+	"vTYgHeBWDhqCsy22c+5V62/1qLPpVm8qG9/qSLnpTp+U0Ma0BAReBlgVM2YtB8cxPiZ8QW0pwLreWiZ6",
+	"X9NybmWK+4gSIHk9NWm7DzmFqfJrFiALJOsyFcpIYCDAY0Kt8I0T5rshOeYOgRRar4xiRzuDAWfpWmjx",
+	"d08iZFGF6AgarGad9OjxWmDU3DglIgUQqeezuVrhkQHZeYCV6dXhbGWrvgagLcc9eVdjla3qsOKrHcWI",
+	"26UEmWiVGHGf9GB8jKXjQx9jqeM6S3tQS+0S1FJRvpZQNZnFvPfQ7HHp1p9EddgtiEGZHUbYF69HQpSn",
+	"2r4LjJ40ZJD9mGodkT8modWbIneHU8ayU+wxCVFChkGfe5ZlYJEa86ef4PoJz8gN6ozcnClLqizZoM8x",
+	"hKyVW8+YAeD0nG3p5goWoJlVJtvzJuImq64GDPyU20K8wM3WIINbELrygb+jVeQ1xL1Ty0GPFXIzfOA8",
+	"FCsIcWjrRG5kKgAnL+RdG1R2wC46rL8TQF310ChaAPfiqaVaMhp+sZOwQYe1YhmWHM5fOI/ZOP5cZoDv",
+	"TeHMFZwDk5hLGEzKRmLCY8kQkLDg2uoUPFtHOWBQeTXIwbJ+6XSvyzChIFIAqP7rEdh8wLOvEialIWbL",
+	"9w6v1RuESQCFOtVNd5/jXSZhNB7d0aFtXuacj745GSvpSs6U0Kd4lTXhDccwkOMK55Q2U9xsS2S8VV2A",
+	"4mSIJGMB/T4YSWLuTPsAxbEzsVSsIIU4d1zJmE8S1tTPFfivHIH0gWn/T7//ud1u9vufOy/6/c8PX+h/",
+	"nry4fKCvyJqL9U9V8u4pxLdruhKBWevadlCL6QdxhanecELvfU2kme1DeXiS9aE8anX2KvRA+GKWJVDT",
+	"uESS8NQkcIG/sEdMG0uDR+q9xYGSvpnTXxYAaYwub1nY74ftk80BHCvfY17f2RQdHAbl3eUHgPQuKip5",
+	"MMiDztHBcXsDIiRwfa7LySaDoKpGoTroeJos6UqScAjEzMWB8KfN0Z/cAua+liNecRKV+w93e+V5biQB",
+	"7DAMZ0nGqvMUdjvIR15/tO2kmuuAViWztThzahOgFOtfjLRCFc4J8LFIDUqemaXEHsjZ7+Y5eSNHjV+P",
+	"Vm1ocAHhhhHlUOGMjfLiOoMCG+FtADWGm26gkGx/VFVJf9uFzwh6N+PNoj4zB6tWzpp3VPm4xLhsBi25",
+	"s35rd7bY1ggHbjO2NsZFYV2r3YH5BKTAhXohhCAAMrlio+BjuTTFdeAXfmm3m7h7OJ9M0+lud5S1H+n/",
+	"PNH/ear/83zbk4qz5cb8SmeRsmUuuzLnVCsSofDqKubJR2NvFMfOchFAU/BaObmI8Zmy4WEPHd6qRrbR",
+	"Payw1pBskRKG+nsIkW3MPcpJGEcQLLeQ/H2ew+QnPiS/fSUEKa4Ym0vbNxMg+AGQ+qnf+tBwbFgVOK9N",
+	"qPhgW9hrWzJwgfweNOfRKhTklRLwDuirc5oqSZIYSnaEBF0rhB/DVl2GRS7MLZbcC1A4hy9251BymxFm",
+	"3a0QjjzUIw2z/hCpgevWnBLaqy7GvyHrKY5A5F5fV3FaodHlbjICddcsB84obC0SfrkOCZVX0sH6Z9FH",
+	"LyalFikvi4+bRWVSZr0CObDsmvEaP5gdsuaNRcqN19xGM2yeWY3rvI6YoOTvRshTKOI1roUWCfWymrQT",
+	"qrxAnj2v78lMb8EN6jnXYgnJlvyx3q4zuoLMFHAJESUmSIFlrKZ9HmZGThiQIRtR1LOpcgaS7cMB4oAm",
+	"mvEMnCoXCiuC/bUz/Fg054rC0dpP2T1V4jD/6rxDZGvnBloMBwcHJ3vWL0nGC7VIjajj5P3FUz/JYcVo",
+	"SsDT95hwBtkQRvTFEpAkiFgYNHd3WEVUsaaKZwXD6yBv+HfbudPqfrfd/XjcPLn8rdv+eNA8uez3o9+6",
+	"Hzv4ry/d69/sr18Orvea99tw6bfOx3aze5n9/bHThScPPrY7l3sX9/X/4JvazYPLvd7HdvNI/+D+cb/f",
+	"b+mXdoKT672/3P/5t4/fNC9rH9u7RcuSXTwvv5+LodZrgDtgwpQ+SceLFHYM+Pzg7EPN2TgSrthKmh4p",
+	"qN86nlgs4oLyUkjr03/6yku7eUKb48svj66b7t+HW/y70l+0ayak8XQYyl7WSrv8Sb2TuFsTIq054i+0",
+	"AgExoBVJKJ8sAOjAOmL1Y6lIPNXDGDmIB06HsOHBrYKVKi3yo/7oiCb6qoQc7hkZMxbJgLz/pt1+dBT0",
+	"+ftvuu3uI3gW/nmiBaWYMbijfYqnHpMjOtcM9MuC8RHqNIqls5jTBPOiUjYTn1j0GFsSeW7uWDPRXJHh",
+	"SjE9gj7X/yoIGH3y55npUXtbrw6qwkUF+NGh/s9xta9nm0du+oUKbbsUh67P8USuw3rh2zBdXbZT7t5N",
+	"1r1+xTPvAUjxUJvlFj55AbeWEhTh1/yg6wnxXrL0NmSwXQPJWUnVr9AkyuTaymZ/zZbObN/JpLqFFV9q",
+	"o19PS9N44Dbk9Boi7sxWrjNCjq8MGs32ziPzGoNJU+lCgoZdtsMElEc8JqGWSGFmEzpFp2E0Xrnl+C9W",
+	"5rBdpMmWj7x/97K0fvrp+iXzuvVuGXTH+6+DosJ6xWr6KcF5b62XvI/YYWiRHxibGzcy9dry+tn8D3NC",
+	"Wv+5LvZzfHi9WU7qMZdpc7nWqMhQD7JYpRcdkVNtzYJLClrteaT22oHeiAMriC1dc+O1z09N7+LivM3j",
+	"W0/d7EqcetY4edO0PX9t8a2+45VaddHk4vu1EFQ5XVIyBh/ARGn3An1f3gVrEF0DwkWKMViXkQ2eXZ7V",
+	"0QtOhmxKk7E1De1rqxwmUSznCV0NtlHFn+G9VhdnnzENulZh9vIF48haVy72RiUJf2q+4c0nMNjmm3GY",
+	"KwPcvm1lTe/ErxQ1zKzrVgUPemFBnz5VwsrLttqmVtFr+I8+1mRlMuWyvEIOffigf3xEQqMxQSeyXLvC",
+	"GyjVp3dQLblD5Rkm8W2MApmAzzrV0GfaTVyqyeeHeqYAEQk+USyq+ReLu2aZeSXKhLAkPRIJzkKUTllG",
+	"tk2gQesmNKYauKSWzoupsj6KsJqSyJiPWOZPhlTJgPxdxBy9ab9rqh7NJ+PfoljAKwZe65PMyqh22RCC",
+	"s8pkpFvkRZvdU0pAsxMq0sV+rGqbPbcq/7pQTh64FxxuidA8NaKYrJlhAnxs0Ij+p/m7NRIz/VW3qaz+",
+	"nqsQO8z7T2paG//Hn/78//UX7Xb3+N6Db/a//cv/GXz57fq/m5f3+/3WXzbftvelHRwfXP/n/ezWS+/f",
+	"zUt9vXPtXd37S7/f2vtm+/srt6rXtrW8Vx+EEL9gcA9RdAKlRJFYDBNGflkIxWRAJJtTTI8brqAQhMqK",
+	"xrPkUetR62CvWH7XPlx3At/v9x/89pH0+yq4fHD/w/7eX/qNj//xp+Z/Xz7oN+7DhcsHQd0New/sldt5",
+	"E/3s4Vp5ZjIVQaIVqvQfe8ILND+DnoGS7B8roHaqC4iYqtyUYONNQUtg0S2xCe649mAn2WhyOLfVFkry",
+	"zlQ4GHKtLXXQbMZYNKSjq6diNqsJNa5cLMFTLpYijbSer7U6G0uaU6k3pGtzjeWRtLZaZo3Hr/sv4PEL",
+	"Gi9ilkQ1JTVa/YJGxWhfWcA+oGUOXKhiq2aYnmW+AjgBE0wD9lQmjyGFDEHTwH8FftoxWxqDDszG0AMM",
+	"DXOp6kUt2jRwKps1ZbQPl7d+VJG1vo0gyIhoJUFVGtkHOzOv+RSmhiMpQiNgQwxg5NKGqFkIw+VDEa38",
+	"DWmbgJpO11VqS1LfoTkB8gRExr8CoKZNxbepkEBKzFZfCR7l1kMJMZBTkaowwD8SwSchqqlioQZiPEgp",
+	"n7Cw4EHfNZn/BseT+6HMHH89f/OamOsmh/Gk3dkjMTcRcU3gx4byxV5i8CNSGsFIOfT6No3JZULlFCe7",
+	"uZu4LyztcA3LVUrCPJ/VJDXpHQmH6jAVV+gtdkrtAuGhWCMDbsriM96PZp08eCcU5T5eb9DwF9jv0Irg",
+	"lpoTzD+BQ7Q6iz3YKhk0p+XX4fwQyEawxfBQUiHmWPigZ2zLiB+TEJk6DPx0h5TR0ZRh9gvsB4w5SzKy",
+	"IeSsekHMG0EDX1I53O8ZTdS0BpaGSdNghJJ5KoYVAlLW1I7YTE1xlcvSFFebT1vzyirGqerie4rdeWMO",
+	"5Mh68+qlb5GzSJIZjZjWXbMuKSCSxdjBez80Cu3RcXevaE60Oycn0cHouNkZd2nz4eiANU+Gx53mEWuP",
+	"D+jDUSfqdnM2xj82QnsdNF6KyRl/IdLZDYMOHiKaFdBvThdqSrqtdoYWBnQt+4EgfanSo2d7myGTGuyS",
+	"CrFyxxl3ZkSZc/gPMapJSrka1Ouqmrr3JKisLfKKrmyfEQyaZBupIgCVfeSfMkMScgO2W6fHNnk91+aM",
+	"jeKIyd9hDReSpfWAY3Vei8fgrIBpLKexYkTOtSZEU7HAogF01JMZDLa13klx1+QvhsnsDDdEOkHS7Bbh",
+	"9ITNmjjwvwh5/ym35C6h71pQM22DebBmnqVaRAcsGGAQId3SRYrhVLR2tknnbZEMLu0x+G4AagWSbqKd",
+	"IhY7FnNsW30QywGNN6ICYX13XV1EVqM6GK7uwPlkU3AtYbNq2phnZrcJhmYVlYJjylIeEQTtyBuVjXwd",
+	"FJSs1W5rMyyI5Ta7QIFl2411HXnGrcy4xtVcA/1xJzO3ibmFyK8FB6MTrIIVGXP54WmsbXqcwVJhOYdc",
+	"ScVm2AMLwQS2XVd9H2T+x0msVrDF6HisKaY1oxuJgx9iXi6jgLdsXJAfzLfWNAiyhAqgCACodJ/yFdQp",
+	"iTGSxzSKsCF3JHGcyr3AEMxhsEVMXnkV31bZc7VeQQM+Ab7IRtBA+laqgGYe1udYIwhpeSLQ9ezKYmJk",
+	"LeWLYV/nw1zrUCq4PHeXkHeKGeWLrFgSkFZY90CVAYNZmxmGd2lNcB7dfDIFVvRm5gaQI1PuM5U8aysb",
+	"KtCx9KV71rWDbjDbXqZo6Io54zTen8xVU0jZ7HTbQ/257dMp7kBNcrl9VTWVhfadMceioB6hJBHa5J/T",
+	"FL0VisyEVOT4MFcwZNMdbGDLMLHUu8+ks6DLEsPTlERiRmPe5/jKhFGpiFoKktAhS2QA+iT2dAlbxsEU",
+	"tsiHSvUTymsgVxdzfnk8EhHae+T1ix+eZr58LBro86ySiaaMjKZsdGVBP+823GlLLtxS9vutj2fx5cfX",
+	"/PLjj58uP57Sy48vk0v47Vl0WaPg/uvETP1s0RIjPiJKQBe8ImsRLm6eLK65cMEVIqOAYqRv0AKEpqhC",
+	"GU7pc8MqTwMihcNPc91X0a6BwnZKrthqKGiKLxJSsxBJGBg+xM7Mw5hlVK4AsWYBbXEhrRx61fWMr1Iq",
+	"2CyCaxVOApBAn2c9BPB4m4pUEcMGBoyVmdrOLIEdGmtSSUI6HEVsPJmG+unwlyVL1WoRF93r1ZZPUQ49",
+	"uns5lAMFqhRGLoMKfefwQIUl+2mLY7IIbgYJaBX4QjgqrKysg66y1b6kbdz+IaTLhO60mzFqgjGgk5u+",
+	"OjQx+tmdwxQZHKJPdXlWtqFBJZHTVJjAxsnh0cO9O0L5VzXehRgaPq6I6TiRi3CT11C0hXyt9xNGk5zZ",
+	"I01suRgGLyM0QPuSdWE1G6AsxSa3wrPyIqEF4OUK2GX8Um0iprluFQgvExMi04mYFK3kw+LGvEng/61m",
+	"VSMCVbpgFg3S9FSzdPFSAbLedxWGbk1o4iIPSWbaWGtGWl8if3Ry4jH+YbtdVSPvCjbq0xCquGtj2uqW",
+	"uZGh7ZYi90NnhpWmtkjjZsrGLNUy+aafrs6NsHUmDiHToT86Dluz+avDgJpoZjq4TsOEkRi8huMYV91D",
+	"gPbAFO4AD1rriPR3hIYGTW0ACiCu1DCOIvh3XS/FoLqNVA5luqo9Tvar//wVW3lXXJC4UWyME1R1ow/8",
+	"Nu2anRLNaiwamNWH1EA1FdEgH3ct9DwPvNbfVX2mg4omykFl7+Ag37AuKDdptY1pBlGcqlUj31g0B+RW",
+	"bD6Z76Jb1f+wotdouUNQUNcrqqqlV7FBV5XF/3ahbI3Bbh7578Uyn7+MNQZeGQD5YHQIG5HCZpiMVqa5",
+	"7VwhUFUM/3ahCi6NXQur0MS+S5fGzbwGxZp1/LlKOL5z76139xpXxpQlxmXt+mLMAai2JknBgC7tTEO/",
+	"j3OZlLfAfypSZyMIU+7xEqm+Y0oanQXAv7QmA3l0gAsWYHmOQd56bKD3TEaQTNWg2Ork60dB3zG9D25V",
+	"O2g3qRJkyGxBngO3LC2WthcGc2FEefUhbK5a7zCixLt0ynqT4aTdftg5OekeHT48bJ+cdNYjDBXWPj+w",
+	"6rV3WMK1ebto/bTIUy2m8tUsmK2LNi6AyACysgQg0aywDfgFChHuopnBDlmqiAy9dZKq+VYlvWpgXagC",
+	"X68JAWj1OhItW7cbA/CPOQIekxA80CYzDk78EDwGcHJUNeaxDmtQDqpk0Xl14N8Oy1Ya4rCgdGZMU2IA",
+	"RLLaKgMlkogl4hKFeGzLXspoFEIxjjTubhnYaIqEeXjmswz63D25TGPFQiLmjOON2Nrfew2NIpl/l1Y8",
+	"LNaLDEhI49DwVWBwyM2rQH2U5PSsz7OPI9GlHa6+EVEgVK6OzC4H3BFkvAo0MKsSkEQIbT5iQp9DagtN",
+	"/aIM8YY+xzvsz+S+/5a9gISCD7AuMCR0pDLwnYrx5LPP/BVwepQhq41hwHxBwcHPN4KG+149u8ht+WVr",
+	"sxm5MGcxY7jXYkEXrGetv8W/LJi5rM1V6LIPx0zN6IZsQjmuFtXGczNGNMqJYFh9ubInK/TgVAaZUd4h",
+	"aCCgh9WrFBlyl0XLtBWEPlIkOg7llaxB3vsaGMPYA0V66LHgUQdquXZCN8IWjud15ZNqKdIrFwpFuDOY",
+	"cyImE/DKBs6R2W0ftNqtTueg1d7vHrqcLS2DVxXOkXI+89dBOM6YhyxZagrn2GcUYJHbwnC4GZ9uGmR4",
+	"RRTKmZHswLUtm/g0QIFeDzhbSS90M0auQny0AISvbrvtucrXEq9b4UyrisvnAmc54uYYMzcZ4IVsd1Qd",
+	"nefxhL+f/zthYxTzd5KVGW2LnJIlS5ImGvkmwKEfC5x2INLsGMJ9CjDbqFkftg9I0SAv9/S7rKroyhwj",
+	"vY9F1WKnhCWvyUWtCgnHd2isX5CNcI6DZjQUC5P3UFVXzU1Pz9+x/guR+HGEJqp9cy31Zlh5v0Mfoptr",
+	"zdglZefSLj+9x7b4WadanwPBa6zQU3NuAkAu97JHskD8OlC6OzoSuHCoY4aBR5RrcSugns/GsloOhLlC",
+	"CmyAqO60u4cbPdcGwaUCJwFGdU+6CL/Ta5F8kOIfkJQlVMWfmEV9RM/dtg7uqorUDSxiHJ963LkzpIoP",
+	"EItpHcjHPUngELFQ5FgoFvu5byVxMduqivOVCXD9MyBKG54r5JFVwpzEWYMavYEy22c5FQYHGpIlZpIl",
+	"n5gxQbZHnb4lQteNOlnYXJ87V/UM8qnNpVxS2EQsgmwU7FwxpdjRJ8iial4zUFyP1vYN6ZAYfjO6myKV",
+	"FdOn7pAcJqYHLV60iQ15UKgDGw3Y5OSVCeb03Ds5ztwG0Lya8XxdSmkZq83vOWfkQDa++jSxMr/VC6tn",
+	"+R3wb4iNSLaCRuy0/yUqpXMbt67nkxUN2ZnkKvjmcBjOGY9QKU+ZFMknDINihOyy9qsX1dHxMj7OOgZL",
+	"/b+wuHeRokCL4tSgUegDJ40h0kOelzmlzytZpcADtRA83X88BA8S9EOspq+8nt/bylBQUspIauvbhydU",
+	"eYeMDIhIIv0DhAMeu6zLTrttEijtD+RV/MQHgtrKIVfZPbxTbshWnU4rt8NzsyegTePKF6MAme1xUyLJ",
+	"+4unAbEo0MYJyz7TkdLqTPyZjDWPgtZBongSo7LsZ252293jZqfT7HYv2ie9g3av3W51ugeHR8c/57I4",
+	"a2Cgu3kMwG4eA7Dfj74cXt8dvLNBdz6+/rmSHd+fPZ1StVOvfDCrw4Vk+g0hkdCHBjoBmG5uU6ruyaDY",
+	"EPbWvfJv2K74n66nvkrjycTiBhj8+oZcDGexamZITQWXR/56iBg2sjT6xyTMEPKzux02v4WzXovP70z1",
+	"4pjKr95syMc79t5/f/aMKlpxJo1JGFFFm8bqtxX4fiNNjBe3iLvXtjM0xo7WWaR1qoaQ+BeiaBT2iQW3",
+	"bQEst2tN1WRuQWRIofEE1RomG4osMT+Drqr4eocO63eXRPk7QQRVZwresFlxSR9+f1Zbvxi6a2G+w0Zd",
+	"PdaaDh/Y3YPmK9/yzVX05ALUpZcxNilzaZdVFc4bKDljikaGzdfCvdlJvrIPbNl2ZGsp9v5MWxRvaVps",
+	"tbou1lbrlc6ZWM6dHuS8CViRpjcglTLWCq0Kq+LU9uKWosb0mnCUtXS6XMdXT6cLflWt/45TOmN51ron",
+	"yfszxyXGV0ie09GU6E+4dvYz/xzMHs9AUavgWw03bKcwGiGpNagbOFaSKrlaAVC6KzwoCFTNTrUwKwWg",
+	"tlvKo3EB2eUmWI9xVAdzo4yF7XX7KRagbo4imgfPbu6z2Ho9ZwXJcAPmKQmVm3w33YCkY1QMAx06L1du",
+	"b7O0mMy6TWhcJBFkjYF0yRZJM5lXobsLPB1IgHIIwzR8b0rF5vrN7LP+N16BP3CjmT8Y5M5CypB9Atk2",
+	"/1fD7B4t+IaIaeQrO/ZPl35a0FW2jKuslYU+I1UnsAHGUu6ovBN8ACwI3tlNfgvI12IrShx7NZXcMVkV",
+	"TTISM08KVSkJ7xrhYDMf63PQZ2MY17aBuMLNHkXAuXm7Th3o+/XxJypSmqWiK4npZQaSeRZz/+WdWwdo",
+	"dvGwX9fS5DZNOzyK8CxD4Q5osrmZpwfho79lH6iQnjc5LG7S2KOGnrds3OEzmW3gcScUzbvpb9Q0IRez",
+	"qm7doZfDdjbAftGm5+BCrltFk14cM0mWFNIugSwhoYkUhHG9pjKjRFYvdzfr7fUxuUn3Eq/3yI3oaLqQ",
+	"VGcu6GsuFcHzSmUZ2FCaycWSCN4ipxzznEgSS+wPmCRGD5zdCADl5h1RyoxfbfQ6xnBuHHEFCbgWQsAV",
+	"L4Oby0OMyNZ5tNDa7dh6QdyT2KwSIWCsKdDnyoHcjrQ5hDmr+ovYGfaKcQO2bFoBaxVBauL9ylJR2dcT",
+	"kBKxfqDKg4cpcoDUD6tjx3dPEnh0c9fczQWxQcPg3seCbxrJMo2VYjwgqF9AHigfJYuIRXczlHkqZnO1",
+	"DUHu5ntuHlvOnCwhYO0eu4tRFBFKcySoWp1KBURWYrBmx+ZuGXv/yA7UVdP0+vJU1icLcNDjJkQ/H6Qu",
+	"W/SaO0tV/v2PO4tMFY+tdJka7xaRAg5De2bdbcKCB0tqDFh3qvKJG1WW9xzFUX40myzk2pf3TLn5iMWf",
+	"nLOeRSQ87LRNZwCQz9bpjeYgOFGOSERXsmZ0uSKAiYDoqX42X+jmOVbw2gD6fNwNZc+hZQh4hfNzmEL9",
+	"iJ6HGzxKHIDqdg7jG2zIm6pIle6BnRUZxDcd3HXG4Huu4gTp541fqzOg2Ml44lIGkcX0KLL88QLYm2EP",
+	"i4Z+i+5vuwAu3bZpHAhOzP7DQWfL5Vb/ZohN5mO1Xf3fcC/SZCRu1luvotR2kWK9cBWG/PdiSRIBBSVG",
+	"g4s5mcVJEkuonJbrj9iD463OeVaNva9lEBckq/LOMpVH0HPKE1C2qfRIcM5GykYNXdcXCCFqtdCB3pjc",
+	"Exs5g8cg+yMlFy/PzT4PEErJ02H1f4AkALidMkwbgRoI27vj+4uLt48tLBtmdeMWs6Um+skRhOGGDME/",
+	"MnFihTqY7n0utakXK63g50WjmVmhMD0ySomdjWY7qNvPsAfskJERLGyBGWCliEV8mhr0UeS0exbFJrAY",
+	"MluoXusrOsETCatd/WUIoIKSaxzgHi6HPoHB2ABvV5G4KebsWVTBUoJvGV5Y0XQHybEORMRmGeaHnh8q",
+	"FHWMjGO3npgnOWyRTnuzEmsWNDexICcI1gieZ0aSVEseZHeBqZRLCtBQehrOm3GmsDEfhp9sQWEzjkJj",
+	"/2bnbW3N7ACU5mppJcYKS498YJ0bcGK1DXYbd+/dJ6liyqkFtxYplv2QxbyglmDYwaTb3Ugv4eyzsqAU",
+	"dz762KCVcWxnhwo1o2kSM6kq1MLCHNbXmwMD3pNZ3bkBHkLGHDNPd0OMK6U/eoeV6Nu6aAvbycuGrvWS",
+	"27npO+DAsdunpSdRBBw47qzrTUabvw4uv3SCg/Z1v9/y/6zM0TIfGmzHQFVKkPeGwHrss/zk3MbeCH1b",
+	"Tbv6ZlBZa2HNeypOEoNwgLkSue1kmj1YywboDNjEdo/5SPouk9U56oy5UnOUFgb+IVbTUwv9cnNL1Qji",
+	"ci4m9d5Zm4tpb8rnYm6djVHQQ2+YaulGuFWqpVs+l2xpn2/lqLomGb3WcocMOygDjKVKqRKpNKUjrR0T",
+	"d3cG8ChYaHW4u7k+2T3bJxtqCJd+ChW2YIU8AQgHBSQcL5LE+NeXU6ENbmI6wLg2dM6LmLUkRWrky/On",
+	"ANek37eO0RGSpD5M+5URRhxwYSLElf7IHUv6hbZ0bzg8SIWEWhovrdEOnZVdtVuPsH1DVJTS8NdI2vO6",
+	"TihQnmwseD9sta6jdXGN5yn7FIuF/EM5IlqZg+S23cGDyhmuofbFal6XMrw5UtQiH1wJsTaCkkRfD3DK",
+	"aiokxBcB+5CkLGFUYuOT2i5ykC9mv5iBFxikk5Y5qr+q9rGmPV01lobnkalxRhcYAhWB4YqEb9+cX4St",
+	"DX0OT3LTmSo1l3/p7e/f/+iQg/Efreblg48OX/i3fv+j6cDUu/ym37/cu9+DlHr94+WXdnB4vfeX+/vQ",
+	"W/zB3l+qz4hp3V4EmaqnNNaTyuYHkjyJhymF2Wqt91xRHtE0Ih8scIuiVxVH3lF+1vpPb9rLqWSjQYaI",
+	"/M3+5ZfDg+tvq/uBSDZapLFanetdg+w9ZDRl6ekCe4jhXy+s6Pvrh4tSijlGTDIwEfA1wIqRfbpQ0/1E",
+	"TOAsTHO/GqiPMCAAjwckCO1W1PcbZxbmV3P075hKtD5HqCBANGmRU1v/bE8WMWfcgbAsc/AZADoSkOFC",
+	"gVvIXbTwKJGAitM+f5P64DP3Q3k1+J//+//Cvfz85nHziq2kyxDnjEVoRWthCqb7PUnCz03ohhSSIZNx",
+	"ZPLvU5GYIjUQWuBABnJnS6WZWDOY4NgbX8vetTmzJvXYlttaeJ/AatBxlGWVuodM3qkWSDi+AhqQIQI2",
+	"/75iqz7Ppgnz8iGFWuScMfLxNANHjAW/vA/A5/s09+sezj7WszAdIoMGogs2fmq+4U2cdPPNOKMIncc/",
+	"ALSlJqkW9VDmtDWkvd7F31TvBQsrYVm/wj8EoPser2O9I2Gf54lIWSp7hEHnxpVYpEV0e5Pbu5AsBadn",
+	"i2ABiF4ShNSGg04quupzBEwBegOBUR5appFFdK8p/cRyPbRs8yx74CsyYcpUUo8TscQj3sMTkQ6ECcE3",
+	"rF6bV8EzCCYDGoN3oUaaXYQMbHPNOI/yUGQOkeB9mjR6DU9M5NIZ9M9dNN63AWPw9qVBptr/4mAfrvfx",
+	"JU1cuDDIUK9QdoC2p3cGVpAhfnbGn7aTqWFPfMhhqOaZ8/oaOq2ORdVgDUYotgaBL2JljdlukrDZkEU9",
+	"rywepJlDKLOp8CYrg81MbR63ZdGJRdqwdfSIEB7PtHYLlNKyAIAetZz705/IC1DOpWJzqX/ptHKCWmtk",
+	"i3lIZvQqx3lBlZC3KermPrdTWn3e1ZLBZPDjOLTCgimc8a8gEHrkCQhA0l+02wcjuAv+yUJTjgfchAQb",
+	"ofv9oFVYdIfvlllY9UxhC4xCRH5TAo2qwxYJv3te8wyNm9Y3HDoIuCwiAVR9IiKrxUBP15iT9xcvmlgD",
+	"Dee6sEVkhWx/bYCJ0WIGzjjst3sxNfBnAHJ4fEh+iJ8EphrCqI6cLfvcDBauOAy7TveRvh8DM3CGSoU5",
+	"6uNY89NULAEIHX16NpOUXNg3e1UsMgADFaJXM4MrxW3dW5CNEOtDkStXdn620bomyfmzH1Dn+U7AbVq3",
+	"PoddYs/RSJgTy4BAoCkcm/D9kCViiVg9JGUKFao51rD6mHwGMMu2ULf8nj+b9I9N8uDBKZmzVAr+4AEc",
+	"iHQ7tSaoVVweV6o7ZodYrK6W/bbZ/tnHt9c8wGIEJSbMTBnQt+wVXKNPAvuN5D4Iw4dKWSNvHjzAik1E",
+	"WjCDAHDI/JEcujcNU7GUgIMSAvDSuVikIxbaqTjl7BZSOmWMzGK+UEY5O/UPYYR8xJFmhsMa6aKpGRCO",
+	"bM8JJe/fvTSHrT9UOAIQLhOkf587GG2tKI3oQrL8lMmIcq1Vwg5BjUY+1vRHiZQ/bTLgIKPhZoAGMMcH",
+	"Dwz4oGw9eEBOLb6gwbSlTmMFwEFgqiLLYtObPLYvKYD9GpcbjGYhWa/PK7lWgfA3bqk8C5M5jQFK2kRJ",
+	"XTx4qU0cIbV5auU+aFBmcBMa80z8aNu31edv+Ihlb8Y7NRcNGeN6fFFgsLmYF7ZlPMpjHN4PD9sd4sF6",
+	"h3stci7IFWPzXOGqvgMkaZ+b/u50CIgE81RoQjJJ5BR8E/bdgSMfNgqCVkVXiBTKqJmlEimL/HmSmINe",
+	"DQm1eRkiFioszeCxOX7wADZsEEJmqbRD9XRAcKYZZD7DO++0noiM4/R8AwQKNXV7RDJcxDgl4AvCzdjS",
+	"duh4jPfKKnRYeNKcxMWkey5Un2vtV2YxffY5lhjXWYlFz0MCI+Fh+zAMXI19El8xhFjLsk1xk6KbXyxU",
+	"izxHDcAaV3hEmt5KAsNryKuuwVNsDTw0dYlxBs0ACs4WGFbh3DGqVWdI1tQb0/Cdrf81dLZyB0mtZWWc",
+	"NajWS+Rr0C1yptAmo0UEWL0ETrEy3i+tgOd64ppaY56sLBPAzNBCSABmrWd1pDyFPFvNmIh6qGjGUc9A",
+	"DTL4KnMxSbx6fDqDHuaUrwBHGD91xVYBCbngLEQe6HM4MyBBwh7oU5FEKGksOweuN6p0lZ0gwT3oJ+c2",
+	"84fviZhYIvqggxEM7bKMlF6zHL6UXqIPzq9YtFsDQxOtxdCRWgeK2yudhZlI7PNaE9vrthKPGB447oYJ",
+	"Km5uS5sXoN8c3Hum90LgiGXbp8So4fR5hkgG20xv8AD7yRuIYsy+NrXn9nHwENfICPCGEGf7xpGVeggH",
+	"0OdWi9CnpIEIyLoLFD1Dhq1jac5Gg9mkqb4srnOAFCmv7hvL2NI9FGbukZDQmcDNGqfZnkcHi8WthK/g",
+	"EOCoaJNSn4xwr9Xn5y7S4q8lFnzbRYD8JbfelhyQaMoUuR++fX9B9gETef+LgXm63revCvd8swaF6WPk",
+	"Ig8wDXcE3rk0bcIMnLS0zSXzzARSIm9VoiCNRAuUJ2QEMc6uGxADpFtme4I+b1wYTJaa41nfnOtybDRs",
+	"RE+M+UT/vbUlhaDafxdavxHQmimhK5kvWMhBhthz3E3colnYj3ofkPtf8qCQVtc0UTqgaIs8EWqK+gom",
+	"sTVBlzSO/fuhNpz24a+meXrPnkmA/6AlYB9yhCz+EZh/BiI6VKs5C3uaKL+ZYNhvRD9GfgMjXYus3/r8",
+	"t2az6f5f3xoiYin5jYQZvqn+86IQWnPZOra4HB5/cH/BQXTvPdCveMYSRXOvKNdv9wjEK7EQBMdg2o79",
+	"RsIMpl//eUMgfvu6CM4LPRzBWW40jJs+dWbRIT0ANCp9UllsEvseA9Gh3/QC/ln5rkLhODzc56C26Beg",
+	"LDEC2shcsOJQsJk0ahfoxhSJxwaKXZVhZLW+b5tO6vcvUmNI2OH2uddvzmnGIxFpefuWStO0wA8oaeKa",
+	"nudXXCytnsfkQm80fbghH+KLh1ouGrYxFmUcFV3loHZiq0MWg7wwy8K1HmQpa6p+ei6PE1RaCzOvBw85",
+	"s/jKEEA+eqFtvOkmCCHWGNfwJZWqCevUPHtmEFRi5Tz2HllNfAuQ4Fc2rxQKi6ZMK9WKJgmCO5EPUwEy",
+	"zqIoQI5torf1ypwlXVA3UR/BYKMSc70qNRasZ9Tgl/VntWIKLZPzHDqB6LE9A7UAMDyvrT9IWTG4/XYj",
+	"gdiAYqiUIXqd1ji6h2QK6nNGXMajxxmxbcLEVB/TsLcQlMaUVGFfC2M+xgnjI2aMAGxvg2IJH0FJ0Tmy",
+	"DguToOYboqAA9Mihd4+NYyLYHtpGiP4tzHe/p3yiX7CYP3iQmQGa1h7NejbpzO1s6veT99AsUQPFHdIi",
+	"F7hqABw7okmS2atrRT12Z8AVTZlzEpn9NGGaqqlYTKYBmQt46xbnB+7O0B56Tz1PGZx7DgIrhwISEAdN",
+	"0lzE6Lz4rvn+zLMfIc5gO06keofTYeLBNJp9ANBCYozhBrHkRgsAeC3QQ2PpdYR+bBzJGWUxtwhPI4NT",
+	"85uLV/jnkL7BYJA81IJ2fxHvf3q4P4LJ+VePYDrHhSmaJ/zbYcL6dzppLuIQxTEhRMsYqazvhHxLvpCC",
+	"Dyc0Tpw/fwGl8jok149zj8aapVbkW0Llio/I/T3yLfqQyX26pLEiY6ZG0/vhn78gGa/t2Pb/bHSTM98x",
+	"HJAvbjjXe3utv0vB7+/lPglgE+DU/xZSL54hOpde+wt76f4XQudxj+Q/a4kYeJ/Ivdpsj28JDt1MrvB9",
+	"cNF+Swy73f9CYn3omalkrVF65m1BNmDDXayHoEvw8T7XXCTSeBK7/Ji53pazhVQAL83dFnWdI022u3lM",
+	"tsgZz+RqQEJYq9BmGHuqtG8gPAYHTZ87X57gyNv4GWnlCxJBy7ULfwwWTy5dqClUrxpDJ4NgiqBD1Drw",
+	"NvCz8UkeBU5bwiAnhqCYo3VGk6RnmXaesjlN2TnjkQVvNNXmPQLLoUkO4G1eo5prjzG/QHZ8j9Tc23P/",
+	"askkHrH7zc4euSbXe3oA76zYsJyPHicE0ELeQLRVqY8eGq3AywFaD568+uyOXW6vFDOGB4BN1gbVFM6G",
+	"nhfq03pen2eJaRiDMgeiCwUwHkGFhVoy5x5Es9Pa127UxqDCwmDDlzZI6iS11jW5a8Tf59pGiJnMBwuc",
+	"+xQSQU0WG5yC3nKbnSX4iEF0PIYc+BY5Ncd0IqTya1uShIQyW+D7e6F3Fpr3gkGbLnifo4CDL/d83RCN",
+	"G0918Oyc2DrSLAiXdScPGWFRrFhkJ6bEfG50vlCfhnowwNdTyicScs6fwoDxaLTyLe9nF/PQnAAEO6ii",
+	"ALL9YXB4+mQMAVEmhDIjmFefh+/evx48f/fuzbsw0/DgOApdG80wyPm1xTh34pupQF9b4zyznOHa+Jsm",
+	"EyUVPMPNs5Eyq9WVwLKMLmgxmRCzr+VsiD4/zVe4ozGAiViZdmyg/oxCj8EzBzz1OFdABLoYcfBD2MI+",
+	"ByZoXqmpFQZ9HiLynnGxOog8p6iGgj8DwxIi+CTMOlmGsDFtuhmZLmaUYzmUVjh7mT5htliLhLZBqf9o",
+	"rprKquBa+QNPYM+wPu5HtOvv74WgiCkrbAJ3k8V51LcYaa2Hhb43A0WMA13GSeJgvHJYWZlSaKMGuHdY",
+	"Tv/k7mGrWOeJrilbAmS0HKzV8Kfvzy/evApJwRADh07oPWXmceGQDLLG/nR0ZSaWq/r1jIRMJG5hI+BG",
+	"dIpWphlGqZj3+dIo/yvPxs49YrQvIzZ6CA/kzjuAs/PsCjj/ipCY2joDjOiYT97qB6zy2udZkBY+hq7B",
+	"nJ5nxBWakqZR/FQsJRkKhbho0oQknU5hurgVTy9r3ELDTGlPeoOzmJHUHXDGBVqEXcucWn5LlZ498fSa",
+	"a/vh/QVx+t7+F4uxrqXk2DQHRSZ4ESfapFVCJJnLOkOB5FKlixG6Jo2jyuRj5HBrwVZAuaf/MEY7NEYH",
+	"fb0o27J26QEJ6XyemLi17Qz9jdZIwz2njHzB/yGkD2kp/UaP9BtZG+lSM9p+I/CeiFViHvnR3UgqbjS1",
+	"kI0eOex2vd9RmuEboCJQRKt843PXh0twldKRauXeq8UiPr1+oFkfary73Tk5iQ5Gx83OuEubD0cHrHky",
+	"PO40j1h7fEAfjjpRt5t7AbZt1w9//EL6DYPCYqhlyBDkBgRNigWf4O/gV9cXuu02ub7EF1/rRXgGuVeQ",
+	"t4pCHmLghWbXj0kIHzFy3x0CKfOOFszkoCuDQdQyDkSr6VpTze5Q/bV7EjZWSwtjS6HQiwG5oEG59bvx",
+	"w0iblcxI+FPT6LHNsyi0LnPnZLQb6jGhfQ4NwVIzWiFwhw1XoHZj+Iwq53R/pDfI8SFJmFJg5CKgttaG",
+	"pqv5lHG51zKnrgwJrI20IZF5QkfM7HdgrD43jAUb5fik3dkzwoeuXN6INVDAF9giP9JkYV8C/dRQrU+Z",
+	"cZSnbA4Z1JhtkOH0wtHtDmk0m0KY9NC+A7RvCwRlT6fwnX6mCcqlyxBpkYuUoYkiIlbp5etzo5rifgNx",
+	"L5nLBgSHoYlUZvEBJUgkeihp/kS8vv+Y6vIxLDX0Di/vOwFRurhH7h+223s9/02mVNpop3OqNZIeDBQ2",
+	"vCm61kcc+L8/aXK7JCi9IaBPRCy1iQgxeLQG0E2a5RY5lKCW3l8PXsSffSZuPcDplKM33nRKF910TjGt",
+	"g7gr+tsLDiiFJjSVXdKcicxrO7oRtYTGN6lJc1mm2nCEmT7W+sVokUqtNIL71LTpE6kPMWk1gSQGNwwh",
+	"D15q7W0xt+e1+TY6Vu1usElh9Apdb/orJq3mZcyvwgyErECeQnv4KiIVbsmtfHiWXWz+wEwEeDZXq8Cr",
+	"vzfkKHZ0iJVDA9DKC872HGEQ3r8/ewYsAWkVeskhqVbzNBuP2cits+sm7w/d/QiDPcTBOnc/RE7nVE0D",
+	"Z4hkUcgYu8bYC27/AdI0M1gGmHyUWWIAGEoBExEm8XTKRlcmtzowVVta+pnsGn8hyj3zc/uudBVmdGTI",
+	"ryeBuRSoezjHKiiDMB98Aw7rvfQcNSCNOQlP9XtDn5wZjkORptkVGMaxGUaWV2BI4uti0PUea1OQZ0/h",
+	"JZZnYWD4U16TAQ0Gi2fLATZTEmwiWmbsBq9jAGcyTSe54Zcu6hl0DswMHBJQJmZsSqUwiMIU3HjGSyrS",
+	"zLw3yZTmTr3ncjDfAaY+etydANAF5NhxrSePGJTw6TOGJplXx8xqwU12MIsGQMsBnPfe1KrvgPkd+fOL",
+	"pcVZza9IrjIh4yFtz3ijzmKW4VPBlV4Mrf1DUDC/aHbkJWXNH3Tpoh5vt+uPVwtJPEUQh9dXGHswj9kQ",
+	"Ze8sljLWksZJ6pzwwXo3EMX6iDF7VKQpAJAU1IeCTLW8lcLxHNfMpuIy0N/Ox7ANBt1QwH9iKeSlYRcl",
+	"4+TSG/Js3HxF1Wga9sDvhhAZc5ZO6VxqURRYYQqnR2xEjvP42QgJ2uCY82//wpoCCKxBnJyEzy/oBBYM",
+	"9YIPUwGKEWDsW81gwb0Sjfy8C5dAKnRKUsFkDXkZiL7WaXuWeby2JkezeIChE7ni2IILuQHh50VqM7Ks",
+	"NgLiMJZO70UCg5fSFZWbTNnHubogo+KBmW4WwWRRFpspQz0lORv7DiUlRGBa21l3JE7Nz1H0Jub97KZV",
+	"TNzUQwX/GLWxaszx17r7UoC5HzOZuWJj4+izM3ITt6qHNzryA2PzzHVg0ixy3w9MziP+BLJQExi2F/jH",
+	"YTjFJRylDEwgmsiqhfQu+8vpjnPEH41cllR2lherbXjkJ6Xoc0fiKY1J3mCga6kIrgkz6RcYqceQrEHC",
+	"tBPIcpC8YbsfYbD2gCnm7BlHt4lq3LMJe4HV8+G0h1m4e/MBkhKkrptQMcHQedUhi8v8nWVYZelVdlql",
+	"tr3e7IrX3CRPoUq3uZhr4WHw46yogw+DnDPNhZG5mOZA+FqIeZyYW2W72APFa7MmzVgB6nAArjd/mN7P",
+	"MMITn2e8jLo6Xsmxv+2ZWhMGQDULRYFfbuUSX/6+kAomYge9ZPRqYDnRH3buQu5AtD+Cfk0lwPVMFkzK",
+	"nh96g05cIzGbCW4aflNntRJT8masGNsoLeMbf8W0ODaDhR6DmP7qjTT71aevxUXG1jUJLLCBWVxOBbSi",
+	"tQJPlpcURvIKTBjbWSjPxxCYcGeVAxGy51RKFRuAC6bAs97vQNST/KZEIW98yGBdZu2dHC7Z1AW+ROrO",
+	"LolcjYXq6EuYQ4KdFr04nw8QXRYFax+jmqZmBezz8B1V7KUeZEgQSwyBpFGkzmJzaIafmyMhMX3AHbAy",
+	"OznEYEb5yiICyfz5UbiY0UIIMoPmj1BOYDL8DLCaER9xJnWsaQk/mkb6KKXse9wWBjcK7OHsidwWqyZP",
+	"izwTBvtNM68pU4JSB7pQYkahu2SysvOm8eCXhVDUn679rWrFTfnAZAGMCEM+PXMp6GgrQ86vPbICY8tA",
+	"uQkgyOk/I+jNVDuLICu38fZoukAwNPu17Mh1nG2DlOBMsNztm+ExH8xTMdFkzJ2Y1be4HZqF0/IpZpVW",
+	"PKLvYHLncv1EzakPSxUXX37F3DL545vFcgZabs347fWcFCwP1Ck8ufPGxtntD2AnixTMCl/MwCFYcCwE",
+	"/myyjGhbkIDMsaQyWy7E8Jd2oUxAFftk5jagf8FbFPzBKu5YqZB1GpFWtYRMnRjyh08vnn5fmT3rRV4N",
+	"cF2oHwv30A6ag/pdEvFOZYZgmZYolQq1u5oT+V6fc/igcQGYkwDqN/S273nJfAzqSjXhlzSNyH0cY0BC",
+	"A9Ok/2k7jup/G1LuwRLS0ZU+/PCZGtvH1lNS/JC1cuH4z9Yt2/L/P3tfv9y2ke35Kn25t0rSFER9WJ4k",
+	"VKX2KraTqOLYvpY83t3QJbSIJokR2M2LBkzzulw1f+0D7EPMg82TbPU5pz8AgiJISXbicP6YyCAaaDQa",
+	"5/N3focALhREdaFuiKSi9+iAj9iD3r5rChNdFeoKL1WLmFR/rKxbrZtzFd9G3knV7LNIC5DOCHIgJfMC",
+	"70TZvaLWsTCQktZarAlKe9hvykAa5oLpWVoMxiIBkveUOGJ8KETJ0IHqNaVzcZ4k1bmxUiEk7rhkg30U",
+	"U6sNkEJxEE8IstzB9P3R4JOq5b2jeids3FHwUXhsC4AbHc4imFrQfYhoxMlsepqrqSdkQv6cStUX1ULR",
+	"A3gYRDB/d9BN/4K8fuZ+qlYSWzsfi8g8hMKs9oyHDkq4C658AK82gWUnVUTv2bkrZEAMhsZ3Ho52mBkg",
+	"drCuhjmQAfNCaPcHL6RQ+L50sFHNW8sUTxa2qv9hj+0+dv5VML0UcdJ4EnQSdnHaXECngPoaNqRjgqkQ",
+	"I2ttHnQUJnGyOIkkxUSIj4SC51u9cXATAC0vPCwdXXaTocgyptMMGCMwiDRJk8SnUxu3THBXyytbu609",
+	"DPdt2ACQnwFZAKVbsgg+olKKD1MxKBZWObitbJKW4fH6jTGkkWWesgUAKb59AoTYAVxBQrcbwAAx7Eao",
+	"7yJPzfdkLKtV2xE9JQoRoLENRi7LuW3XiFEX8C2C55ukeqDkMB2V+cIrrfy2bIErXxg+hK8uBtCUxgo7",
+	"8wfgCfBPl/yt5KnwOS8FYabtk5xWW2n63IHIpoFxEwDdSQzDv66uS11JFwWHK18mvQO4vDG2gZXK2tVk",
+	"ToHN03Mq51pATsbCCH1JIP4wGIvBjd1fr8lQW/4JO7+HAN6NPhH91jRz2D3kJYAF5dgE/NxXzeUUNU7A",
+	"DOHbm2TA68TdBkquF9aWDlVml/CCX3Ndl3dQi213tDVey2nbxUqur0rJ3/M0q+d/qr80T8XtIVtR44k9",
+	"zdsUqJExHEgRE4rYr5pfZGwwYPxa5bu4J7GwtvAZ6FjTawYCvLKAEtFEzeQpVstpNlJM1eZXYHdA85k1",
+	"vWvExXmWA8yaVAtcnFEDhEVXSZoX1c8pON642BAzNOf4VR+mRQDgiCAcBFyTnmMYvyBirl+5Kdg5WBcZ",
+	"14WOWFGXIN5/KEQueVb1GvAYzB0z6wCAr6LEl4gmDHUEYJUuAxt/RsBl6qJqdxWZanNV2uyGVzmArHpl",
+	"/Cjz93NMleaCXYOln+d8DhZ+nGHoBcj1XFP73ceHFgINF+fzCKA99PueLwbyIIWoWo0M0qMvKQ1PcAEL",
+	"Gcm+7wODc78TI1Dl2+Nvv93rsaGC8G9aBJgRDCRwhMghpjSIWSFft8MXQLkZ/69SII9BgC8II5Q2E4PN",
+	"qagd0zBXE4tIe408Koh3sZ8fZI4XCB0a8C52emP+HlocFZpcbFS/PYBMEC/Qwmfcl7YemBNSJChqYbsW",
+	"IaD5fM8hMJN0OBS5ZYxGPBLd0bw+YxtXvPtQRFqp0pc2auFhibZQz7O/QxkhXtku4kRMVD632/sGm2B4",
+	"2ocRCkKEFoS1AvtBweZCeOZGzKnDvF27LnuJYgkbaKmJqHzftagNm9mATVpgJO/YfHG2cIv2MWxZyeKT",
+	"w+/YsjATMLv8iEE8SGhFldq0yEtk+xBQXxccpQ2De2MXowURdQCInyvMIBt3H3KSexFBMVl1byBRrUgI",
+	"ZtVlZ9Wgz2L0KXL7oykchDXlcJuT42PWGKKCZ0d0JsLBIDKJ6WfjRVrLzIJGLK9vD9UE+ONwQqrZMP1g",
+	"CUvcRrOqUDt6XbMxfrHMNcidAcwzNYYnCCu6NKudmvuZnhe3K8GtQsEA3iynUjuMamEtS5cFFfWweprP",
+	"PViApBgmbt03Dd8J2GawXQHMpWQ277L41ZtL82IhbmX+ePrs+bPLZwRz/OnZZYzsgeZqN2LexQoW+EQt",
+	"VK8GgucFGyljQbl9ZStr45Pj78wtHh8e438eIYHH48MTCJp7T4UaWs34vMc4GwK4YyJ0ZOsqoYCVHj9R",
+	"5TVBL99zaHzAci4TNbGUQVopSUSUNR1KovRvmO7XrtG/kUjGJcGHpXpCQIDhklCZvaTvAbeMBQ3Yi2A/",
+	"o7GaESD46OgwMl837Idvu992H+0Rwxrokr6Mz4f7L5QUBDEgdvVqKUX8yKwVVfGDiQoy3ngKsE3wvdsQ",
+	"H9RHueCNnSD+pukbBlEcAKqWVv/HCA4nx8ZWRbnmeMGjBDgJLGuCOxIni6U9s9Um5iF2LGbCGsy2F10p",
+	"tRCyx9J6BM6Ki+s5k2rmwWLAxiZFAGRwzCN9GZ8cHbMmtMjy9CF3yjMpoc7JqTmccK8eTwqExA9YTUdc",
+	"HnwwFjrY2JhlsvPejaXaB4UU753aN6UdvBjBuhoydTCuVlsAtXC0my0dLVoGlqkdOcJsfbpCEi3P1QuV",
+	"BL8tUNq+2wVa3t7BwWw262r6ma6puwM12WNH3cPuIeTFAMuQGontmXKBSxeLvUilVtqVeKCzI2QnULOT",
+	"wmmtg1iPsPk1CoMxR640d/nCklqDyeWaAtm2TtdixCXkjhy69zWyjVi55vFmjy2ZGePmzUG+DDbCIFOD",
+	"m+ptdTqSvChzgXX8oAZyQHi4X3TE4vdHUex2qfEZ/npiJMfPv5492b/4+ez48V+RUSBOk657kq75WOLA",
+	"HmJEQ7qjobxbd9nlTPl+apak1DkXULo2MNoPA4lU+9G1VaQWixZ/DIsRqiTVCKd3c8JT/vWPf+Jx4wKZ",
+	"Qx//9Y9/fvoUU2Ep0evbdxxZ8g1coWzO0kTTpzSDEifzWiX2GbGE+2YlzfkzT2GqBeFnwi56tuyVa2OG",
+	"6AJVKNalmlEIEaewMfF8HH/4EFtKiaNDb4MBbhO/WJXfoB8247nZLM+83ITgNFihxB0R+Z5WgYD0LRiI",
+	"lwCxRmavQ+ArDHg+9nTKbvNF7NGh//s4Yo8jZnTK0YnxfGCy3uSDrBlnWVoUmaACOacZu0YWHn9HSh70",
+	"MGqXSuZwWmIxf8DyTRa0FSpqODzFZoUW66LBmAUsmzJLh20KAakB1XECHz9saKjNytgrWg+G3qWRddgu",
+	"kIQ7rhRMlugTSGj4bDAnGCcCELrsqZ8+5I3zPH0v+tIstZwzlSM/UhKxnOciMyYpBSBBmkLan2RpUDIx",
+	"wRQWNoEyy+JQBx5kYNdhIlCUUGiiR+/GAhzMSUPMANaIkvrS4vJ27UkhQybPbTQy2cNrVoER3QC4sP9K",
+	"ZelgTm+8imeA+kF8L951RHa9sbAPDbJfs90k58NiPxXFcN+oBj5N93NeCHDR96kofq/H4j6wCvc7p//1",
+	"/dHh4ens+2MQw0eHh36pUmlcHrfR/Zj8+8ffnBbfH8X4oI+/gWeF3t3ccpmie4WfrEXUddkPYg7IurFz",
+	"ISv6//g7VkGiAOeVt9JRHEiP5PD9j8kUkHM3/S67QFSVtlVuFo8CO5DgGlixaXZw5HgbrY/vQHgE1HBb",
+	"AfoNWJxG/awohLshsj1CXWGGUel9X+7C0y6iTvbc52mLUoKEYqUPPcNLOADHXrdeFmM+bVSsQXGp/XKg",
+	"qQRq8wSzuHggF+zN5ZOIGaP40aNH3xHnjE4/sGHOB9hl2xYYwXb9P0aNJDT0zflTR8024FLJdMAzlqmZ",
+	"yPcHXAt0bvAR8wLqcZAkC2LaashAjQHrpLnW+29wJt89/uvxXsAMAhayRZ+evTq3GjKw8qvcv7WSxrNX",
+	"547EnVJuQ3YhJtyYv9bjSOWIKiffWksTtjXR55gZ/+UvkdVSUsyM+FcOnwy6D1NnyZwiCT04zcuSiP5N",
+	"y+oSD7ovkXYYyYwDCYYj7A/cM6PiSeQN4Vm2zorqmsyhm9TICddcIwrIzTBRkMq+bKql67Lzml23yJ70",
+	"Fh0+ETo5f/mLFwMT/ne/PD2zl91KoN8C4QXnHIQElKcOtb6jwSyNEHAKQToi+zr1CWW3orqAMCX98zTE",
+	"dyBTn0qI6x1VjRoiLWj4RJCMhxc5Ue9F8pe/YDQih9BdfiNgkYzjAhhvhtT/Qf0Ykb1qDN9TVYvKb8Df",
+	"AIFiyTXNVzZRshhriEp6ia8xdoSOLYuf0u1SJV1kFN3Yb04e76G+dAGUhGNPMHDqWHxhvLaiOuzbx9+d",
+	"UPuALB0Iakjpyys7vc7Z1LhI+8fdQ0/bHhz7FHV0OZnwfG6Ok3CMPM+680jh04fgvkhC2UZlKQGdO3QC",
+	"Nhux0+tc0PEf+OBGyKQTdWgXdXqdw+4RTkBNheTTtNPrPIJD0KtgDDT8SIwDNP1KNzX50TV2B+JKJv4h",
+	"sy2gdhxaUZkP+jxxdaPOg08TjBdVqFDU0JGs6bhK0VSDJkM4W7q6fcxV4kegHbNqhWAjTi0tRJXUzwY0",
+	"cZW77HUpg8Cy993cSykUUGkYoRMwaQBvyDQz26cIyLvqFHQRi399dnFx9tOzi6uLF2evLn5+eUnRiAVA",
+	"jYtsAyjYLRIaTH25AH7xVL55KT3nV2uyAXapVKYjqI4208bdx4lqi6rIe6Rn+xIDcTzLtMuGW81CU0W6",
+	"SiTvx1i4MX01H4peA8auGueDWln4yJzYO086vU5eyrOf3pzDfrXyf2lTKH/KQXA76JPwLrJ13D+oBDqS",
+	"DbDcCBpR1GqNoAP/Bz6ZZtioAsZRh6+m+9pzD8xUX5eSKpmx741rHXJbD6mFgZVWUtTVyAk8c7Xjw8Pa",
+	"UyzUs9UfA199q4dA9o01HwCykDj3xY4meSmBkzigOnn95sXVj+cvzi9+fvYUw6me6wUad5zgMzbd13Ol",
+	"/cATt2xmyNHqIW+gvkjl6X+LBAc9Wj3oR1uBgSNOVo94oYofVSnpFn9tNeDM1ULiqO9ajTJf46XCyACM",
+	"O2rxQEAaptRzno/wZkeP2yydqwr8VSQpv5xPcfDxcbs7umekpT9u8YRn5/9pzHhz/uM2W+KcssQX4FFA",
+	"igXHHrfaTj/xQsz4HIe0WMgLxNe88TgGHNpii9CtLqk9d9goC6Rc2CLrN+x28w76fVY6CIW/NI2odnVy",
+	"Z78L7RKjB61LhV0hiFdKQEfWgo+M3O0Y/W8uiG5mp/fY/Bmktzq9jlRSUNckBb1qyNDpYVqdp/hjcmPP",
+	"NU99O/+hWchRc9Mzy0+PKhF9/ciRF2PTem/zofa3cMsqG5CtHkckQHdBFY1EcXZucyrrK6ThCyUFpBZI",
+	"G90qzFepJPsIyWpx7uf8yTWnXTUI+W3Doe01QTioURUEBDlmlclHM9d9dslHy65Ppx3AOebCWSpvsLtU",
+	"WRBV2o9EorPsGjDkALl+Xg6tvDQXe9RSoP+qEmP1J1v11FZ4Xyr1K5dzWgR9dyG+oUT+cqL1JygeCLd9",
+	"IFB5iuK0LiyNIwXtzteSMv7jO3/a+fRupWAlnDj2aLvDjaIlvuMzzEVUiO/SBSgmZOTTwRhz3gGzGRZ4",
+	"aMcYCByBFXI7W1DRlxU6wAUqwGl5nUEzfu8TllPPog1UGwUR/i6EZqEgpcxdaTbUovYl1fK+lKQ7XM0V",
+	"RVY8ykori7p3BViVRCGn3rjGoXrS4sTN/Smcxl30WJNjVVFlx+uqMvveVmqlJ/bMh1dM7uU5GrtUb32S",
+	"rdBvLfRxr66W+0tsZ4yfwEOA+x+qCJ62MJmJMnyp5QxYQ6KFhx1OCcGYEzI6DPEhKhALXiDV7UhyQqgq",
+	"IsWkYHOB4D9f4kTQLSQAhR4QWEheTqHqzpwQcJX9pJhNaWGhuBb/ZRtDEX+kjRHCtWjOtTMQaBmDRMaA",
+	"ZF4KYlmzLSZ8eAyf/jAkOrWXJUII2/YC8yohyeNgWV+KJgmcpTrwI5CZf1EKL74sn7B1lJo4JXvLU3YI",
+	"Lw1YTzqRlbHQGb6psSg8XSeUngmyicOI5T3ojw7t/27tPm927Ejtm6P7+iad7ttEwz4RIHZ6Q55p8cl8",
+	"ZYuPa/PslTYIvk2Df80hbzj1y8LeS5jOp0VyaVVXVTAmiDHm09kg53rsKiSBdNUyXJgtTaS/SiEMEV/G",
+	"8qatNLvK6oYr+ui4vqLBWh7d51peECCkUB6161ZlVsGZ22+3u+ShzPhW+6X6dMf3uE8+r5NNRfVruNj0",
+	"OW9ilLihjaaJTUli+jjNMSV3L+5zo0C61YF+IT4U4XS3zvPWjnooO+qVypDoItC4OxYO+vvxo33GZZW1",
+	"1WBBAIQ1lS0bQUPjREAlpIvONLFi9iWSf7DzwkLJMSnpfPEuMN1UgEbouwKD7Qy7BOjAzqDylFs6CVGX",
+	"KoIItukdtGAc4TL61f9hfv50bRf1Odconsy7i9Y5/Vz+J6i8Frrj3rJt7lnXz7lVhfYy1eH7AOPLq6fh",
+	"sA9X0IYL/NxjlIJLtjH25wQQdrUA0UYrhOVDdy0VTkNDA6MzCFNWsDe2zvVWKbRWChe0patq4bNqA2qK",
+	"vlTin2WZ6xQeWVoWAEZFlgpGaRc4fC8YNlQHagngt7Jd1EHs1rrVuqIs6nDS7GS+Ov/FzHBt8ZlO0qKN",
+	"4HwCZaGdz2+X24W/XbDS41flKVTirhSsMNTskwn/cI4jjg+96wIFvk3i9qUkR1QNl7z8jS32qPM8lTer",
+	"zoVzvkqb/E8uTYGzsFmc2p8qEvJ5qgu3BUPBaOVWRTxiGn5ZEucJVM8gKACvaBGJYX/psFM2Rk2yOZEy",
+	"eEg+ceTa4Fhf2q7bMV0LekiE/Y2hOAWAwFIg21etfTURlwA/s2+TZRfJNQWneCESg3bxxngkvLMvb7U1",
+	"vm7OnA3L3LXTUUS6S4OD7qOWlrSgosaewwoOBOPQsDxCJLdgYTQUcO1QRW7kPi5hllDwSUjL6wHVo0Cw",
+	"iyoNS/RcF2WsyaeSfNfbOcKolrIUL7D0FxAXm8HPwEx4IzRUe5n9cVqZB8yhsUC/y1xBsfUzqDSdXQvf",
+	"TZ/6k/XlxnkrWDASzF8UDGje10rl80J8IP0byEo9VtPVOa7gQdfHETaPbgEmPFpzFdZ4lsSq0zWfwo9r",
+	"dGuAaZhr+pTABnIhLdy7NP52LAhaWeGtvjot2AYM+AobGXxePOAbOc3VQGiovyP6/z+53satH6japbp7",
+	"oBJxYT/I3z52Mn4tMiMpyzwz3wKXI+MpjUVm/qmhzzT9zPqdf7948+rVy9eXVz+cXTy7evP6ufNo+h3W",
+	"7/clY/s/s36nmTLfjb58+cuzF/0O2983QoLtQEewPiQMsLr2rbg22n5KDbH6HWQkh2ZY/YpbZotzA6wg",
+	"HuIp/lfJq2vwC/udd335aacvwfWwz/2T8k8Nf/tHRgkRMZHnrPe9LaTohsJyd1B8iCjf2W2Qoh/7sl+8",
+	"4BOx8FD94gIeqWdH4z9hQL8Ij5HGfi14ErGGH96aZ44Wx52dV09/Sf4xnPop6stPe32ZDuHx/u17JtOM",
+	"wd0zNer+yAue7Yo83+vLT305nBTdV3kqi0zuWsH5i5jvsYMDIpqEiI2SA1FbXt+Tzy9z5ZhfbuwUjFd3",
+	"/YTtooeKfBe2i4RV3bGLugMbRdOa/rYT7pGdiO1Udog5wFPz/2537LyDFTntSzMRlYlupkbuYW/EfO90",
+	"ydO+a4FlDQCr9L0cfOTT9OpGzC1QNRGZKMRyLFRoQ4+USqgg2wKfLEsfUR4HQKQoKBAKCmmBPU7IJKgl",
+	"g0prMMudCej5/bGczBm5VOhY6MCK1AWfdxnoRqDyg/neBltarNsINfCCtbEktEiWto18fG0RwT+vVkMr",
+	"q41WW/BI1wvUwX7zQbqyGB9kapTK5dVtP4hRKjV8YxpLL8UHSzPDZVOzD+9c2mR6pSkLnlJpYNLFNkf0",
+	"6ZS65BnU+mJx5UuzdOy4e+iu25dQCYxNBr85+c6T75x0H3WPA2fTzYuq4IwsjfcY0upDkQU2hIF4IyVl",
+	"rEoX7LosCigIhuI282rEh2mmcix4vdHEN2HZFIMycdcgpML6ZtshufVp6mUWMYnUHbbGmEBCUpkjfQlk",
+	"rOlEQIF7yKx/dHh4aN+SIxk7rfnlriZOZYnQSKl9icwDLX3UjaGVmRqdyy/rm1oJvtIze27mur57uTAs",
+	"nNCH/dlstm927n6ZZwJ6hCZ3m+GPKp+sOz0as0EB3arVhW95ddwZhAHsuXVyeZVRjQ5v2KwlT0fjouby",
+	"gsC5wO9jldML5z6su3uOBP9PfJ+lrQvbrOzPiODid6LsK5ob1KPXjqHeNgr/YTxRp7YXPUtowYSuJU/4",
+	"f9BX1x2oCTqJToXCKQPqxjdWuRbsGloVzfudtbxH2hzOeyRP7IWY7dKfb9Ni/APX4s3r57v9jqUdsw5P",
+	"ZYp7rT01pMtZ8FlBxFWc1VAmw8WemSVaskCvaHluWZy1/MnK4lTWxgzYYH2i2jiQiLu4GN1ASJoT9zZ2",
+	"UTPhHFIza/ANiUZh9yNwmr3Jsx7buWWuO8z5mIXlNqr7umARoJMr8KXs1N7Jjuch77GdxjeyY93ZpRM2",
+	"12835whn2qMJd9FwxaaG9jbkB68u76xD1D+FJrcqi+U29zNrpNkGgc42rVjSnl/YEslUuPqX+M3FmLpn",
+	"h54zUsa0d52B1VmNgPnRmIYPUImTqdHLsniA+pslzvViM8bfuX/9J4LCVFTuM5kQ598tOneDspEgdGU+",
+	"UjIYb/lKvR9c6wfqGxcveL7BV020LXVX+Kz61SMcrC/pLOq59Q2S7wko5gbXUs7dOPDxHh3iKVi8AlBF",
+	"4C2jAo/qhFPtGMxKLXpIRGozm47yWkMbqIDNZSHbGSETvBMC9NzQBrcvSYiYX2n+Ng2cagbGcC/kvPWd",
+	"PlJaiwq9OzrOQgKBcwRVHiMoJHWNtkiqYRs7jUlkcyeVJsZ5nlOMj1q2lloEtY9E5Qwn2y6rQelL2NaV",
+	"un5DKNG+WJTAvTpRHYtPDo9Y2Gk2qu8KfHtD4MkuxsDyi71sh97KdOWUBGPFnD9cu9qgN9xNVJvp99Ff",
+	"D5F62bIXuqlg41yiZvWcmZZ4rkKzh8Rql/wa2p+QrW/5m/UY6P7dFPDf0MvXRhhQ2yLlYqYGN1HAuhts",
+	"HrdfkVJ02JeU7geCTrMdEoIImJcELKk2GmzbSUEfcdKbrseUuSWGVDPBtUg+Zzyk5pF+0cBIO9ed/OL1",
+	"4yILA7++6AOIctskaRh+0b/vMATdBJ4NWZKTbRziD2FFLXAoNNgWuCHvYiF5g8iGlpdCev+3Mcp8y20X",
+	"ivYYXqOzqcN7xboAxm6spXAo0EXA7oWdwNeH2A3X9lb55dZgA9iuFTp3w+3aqX4J3G4gSIVMWgnRZ2a7",
+	"uSffIn//fHUUi7jf0HtsFo5LfEI75uAj/dUO0+AMYNtMySENGsI2UOxGhKJBtChGclxP6gLk3TsA7G2y",
+	"LoPv46uNgPyJEQbrh0wIlb3u3l9X19Kmq2IMdDqS5XR5KMUh6B3Gxn4iVFVZRRl4JtxUIj84A35w4/C9",
+	"kelAJcQV/uLHX5541PtsnBaC6SkAzXOzKfrS9jQIerWFPO7YSekF+ppjJP6zs8B2X3GXXG5wtl0O0pz7",
+	"rbna0fG3bDDmOR+Y5Tk1V6cC0FQzwfXcnDQq6bGI9B/42Y/ZTPCbK3tJcrXP5BwmA4ziHDr4EYMSecQQ",
+	"C/ANThzkHlmAkXM+hS7tNgACP7ue3PHJ4SM4hF2JM7O+5uEuoC+H46433vGEJ8I1mmEH5gaaWiYhxbVZ",
+	"SvO7Dc0D+IXC83ETyB4bqSHUPngPPdvyREEBQCWe8h3mDq6AkyLubuyOmz36ZvoHwSdcwGTXd8Tr4x4A",
+	"+d76GV6I2RsN/IJtZ0+nN/rf9otdBnlH9MmtpiJkCu/gbbcQ9K9VJowxhl/VAxPfQqLzkt+QttxiBL6Q",
+	"b+4x67RJPx9KABXv7wEmYJTDQrYexVElXV+RUPeYr78TWNtMfiF7jQrj3tLXrfLK4Ipk6Xvx38sLq6kp",
+	"Qi2TQp8YG3i2SWyHivZPIqaQeFDSsQ+ITEMTPGDGqFwD6u3Soi9tv44mfToSxfP0vZBC686d4yPqZqU6",
+	"+VnwrBivoU3cgGY0GT0r0H2k7+/Av7C+fL9FlpxX3yZM7X8G8mSMD/UONspE3Eq4YlXmKnRBI9Xzr1+e",
+	"4rmtoXFPVkYY3rwXYqmRKOBetxolOJuoMy2LJysemMin+EQk7tRtxGvLHLIuF7NrhHqbueLINiVWrh5M",
+	"xIGdznJH/zXWeetKGGxHe7/Z6CJQRDYo5rII12WxGPhiZwSpH5Q5tCAPLuT9WZ8WH3i07S3+p8V1FCGq",
+	"GNFMy/3QJTfZnIkYJmENnC/rl4Yv9vaK5sqkN6jPXjK+hZ+6JKhZicgAXsQ2UH5IKffWbEr37jYTc1t/",
+	"7Y8SXsVdizJt6j/YJh+vbU8Qb+3bRlsHH+kvILwbBp0clnT+IKPOtRhzoVVj3t84lIKlu4tPDk9i32B4",
+	"7jO2mqfJEhuw2lXiCxuE5WrGhfqM20umxZHNbZygd8bm5uGWLXRr3j2weVe4bWqbwiIToxdYVuTcJ0cc",
+	"fT+2G0bZZBxaFiXbRpD6rZ532UuZzZdIswmf9wAvCXhFBwr03ZdnDka7cOEICNerpIuFAoQj2wWBuIcQ",
+	"SjT4cNFya8O6PEeT+dbQdOcuFlgL2fZq4Y7r21+3XeMBMHu/H4nt+1l4ysDQUd+ggdLvny3n80jmLSbw",
+	"69Qlr21SYz31AbwkaNpCd+vVkez4+PAwdlz8vkMBufjI14FfvSfXE8hdQsVPN1LNdIi1h6PUzUCPy8J8",
+	"sH2ZQEzhpdEJs1QLFj8+fFRrpMTi5Pqq9G8gjliM975K0ryYI1NwkvNUpnIU97AiwjXGN6oJ6P6IfeTs",
+	"fEdXOi2ZCUH/pCUx9deCJ+kfNaju1x1e/eeMqf/+0oIXY1VmSWWbjkThtsrSqD59SLfDcF3z7BCkeQr2",
+	"kC74cBh5c2lHdxn1SIXmj2XBdJoJWWTzXtgBAxAfDlcSQwVIjBYUi5+n8sb1BZd8IoL2M1M+Ess6vRC1",
+	"01cI6Q1e062fmF2BDQC9OPSOeN7GnbKl4d2mJn5v9gZAdwsnL6xstEdu91UbsxEvp1DnRRd1/Ywww4DI",
+	"w2CAtS0Q2kbOoo2yaUTHkX0BpOs8AT7eAZfsWvRdY3lfbufZeC1DD1lOywle6Yv/osmAVL5X6UC0ZDfF",
+	"GW/K1Fof/QB4tbaPY4Vt6ydwAxpNIdpzM66hyh49zg1FbphhggzbfHmzSDs2GOOGGOmtcKlWSnB7XiWj",
+	"TeSFvpHkijZJM9+SHYeSm71ynD3PDcSOB5e31QC6weG5nyJjRNGrunWgV7bVhlArekGRE2PH/Wp9o1sH",
+	"ubPMZqu1fGlzO9sqJeqU08SLjduBBnBmEu7ar07RtkFNBh/GuXyVq1FunK1tIOPrNSyMGeCsgGWWxX3D",
+	"M+niG7EJByNq4IIe+/fdskyTkZB7i6jPIi0y4h0+R63HTr45OjKGDaAoHAlxoK7odMRVj82eTojtxZhL",
+	"LweFgkaP64FB8eGXEA6jBGogHK4YAwANvTQP1GP4v9seql889Y/U7oHuAzdKSr6Z45eeE95NgQ+y0/gE",
+	"yPibhA+ws2r+dVjpLVG4hn5qt8IG6aEsK27GC+M2Hh0eWvNVR8QuSb4ke5kl3rjF0hFgeTAGcF8u7+pm",
+	"R8RLYmGbWsP36+ivZ0C+TYuxV+9rGpO1wbcYlvfW+fLNeTuT5cmYF6HZkgtdTsSb8wvX/O02ogNzbmIu",
+	"sTj0b9+0Hvy3b2B4Kc9+enO+wk766c356xJsCS1k4p6y9UMujFw1z2AszlMXatpufS4KNZ3a9dlCBLZh",
+	"loeGCLiQyAwbRWs2UPK9yDX6fOsGX9aSzijpLE4AhPRivSgBNGc2/AJpfwg7R4AchaZHDJp9Q6AGsJ6x",
+	"LnhR6phN1HuKT1tdBpUSsXHEY/av//v/WDwVMknliP6VC62y9yKhfw4ypUUSR9iWqBBTKKUANqXI3DQX",
+	"CiJLUGbZl+5iUXgllbsL2WlM+JyNFLBsQdt3mE9IVYXQRdsgT9nIU1FC8ppnkFXpyzGHXBdlz04Ov/O0",
+	"UDmXOjWrGHfZk0xppK+n+wvLwH9ukRK2UBVxsdBJtS+plWqPEuZSFWxaXmepHhOBUszTq4lKRI+p4TBm",
+	"Y275DOk+ajg0sx+XEy51b+UdXe9WmF8p3c0woSdVX4YU19fIWI7t7XGKsZIx0jVhVG8RRYJcUXw4xMJa",
+	"BPQBA5ftwsXi8+E+GA1U4konpRrrYIGZysHn7KNiXy1eMPP1pKqxVL/io69vzISGzKYxPfOK1HC4Oh/I",
+	"ZfJyOAx0BO3t1UUYwUOuHw1sHv0AiJS2j/MKz3uYoKDDoiB5n99sd8IVbg2AVuEflJSXTlBiCKdFFOZV",
+	"DjAxGPQjdAreRo2+YjuJQN+r4kbrOd5hI/OlTviFo+l1zSHIFqAUrsdGor9hAY8kXnap0WGY23KKy4Ih",
+	"pdhjXGN7HJHvayGpz7mGrhxpzm5Sxz46VjPs4mhcsQgc/FSy33CiqRy9281LIzW1PbCHehhTaUBjQf3X",
+	"/TNFXqubEzT7u0oldP2BqaYFy0tJ9we+ShSZw1SCbYAYdsBqztEQY0WZQxLPZeIwDTdWM2B5VMNCSKQM",
+	"vZ67oxMu5xCtMLYUSWV9gzSsxKUK17WUnOzvpS4Ydgqv3MyhiIAZ1ZxQ5hiz4QXLBHKfvbfVRdraNkCO",
+	"VhIP5qnTCLzoS2zOZE0Ja/ekhbV0iJZjxTbTxCyklc1MdtFmJNP5qlBX+BBxyICKxhLUCJDdCYudiqTL",
+	"zoBs028+xIi4XekAtB7q61bPP/BcFKeeIQ6rd8zx8B1b9K15C9e5mmkoDIuh2/oFhOJi2+CUWq0AGiuu",
+	"xFnjCDg9IRGM9L25mvTlLauH23gf+Zpi4GvCQ5Z2tUXn/m3X/m3X/q3hVR1llu9S+ZxwKzPmSRCZcHcW",
+	"7fm+zs7/s1QFv7sFc9zqJf/ECzHj8zsZPWZoixdHt7pMJ0KVxWe2laKPJPIoJ99sRKF0IMzMjl7EEvP0",
+	"7um3/Re3ZeAO/v3y/Mkvzy6vzp+GanGTxFzr/BeVq0ifAsvBmHS8KDVlgcmwgiJje9hupKEDyWIPkn7x",
+	"yfyfnqXFYExSrvc9/tHdLeZTQVcDAjVKtz0VWcF7eEHXEXMXx5CjsFcf81poUdTHZHK332H/+sc/kXYM",
+	"InXGSpGpHPX6nYWLPFVSNF6j35fE+MZ1vxPR/Cmc3j1/unAldMCWXcuVAvX8xZ6oRNgF+7Rx3g/sOUj2",
+	"7WIKEJdcDT1tTP3d0mtN9uBNMEbvitbbvSLGGLLc7STm9ez08BCzXCBdXSSqLLrgYNBg0ux7p/bc61zw",
+	"m9PwYrl5b/5iYU/QnWVvbue2CxrFu+R64VvcsetuMW9pcttVUYkvv65/o+7CRmTgJe0brRIXpHeKTbdw",
+	"4JZDtLExS2j7zrx9KwNfrYrK9b5KWliGziZQdQhO+vqA1RTYXsMG3QhcHZjqdwNYAxiUJvKFSZNHolgD",
+	"nCd0YW2xbdJxm3R8eGy3RU7THLHnyUJ4zZqED5FubISJX9RDUzbc5tJIEAHiUOdl/nQtVU4R55IWqEUR",
+	"6RJqiIOPPL2y/wpiC3FfGtf1X//4J3rjOu6ytxD38jGTVNfSYzXNAXEP0BYY+ILYVaEiVDjUDAcnLJK+",
+	"3IUyu71TplW1ig6DPeBZ2xK8hUgahYAw+5eLkZBGJ4keK/JSxIzrG03NgDGR6deRB+Gz4IrUZQgnbd5c",
+	"Jgqk6CmAHBaoeTI+EH1JwU1M/Q1VDiw9vHDxJ13wubaLM06NBTKnIIEupyLXIhHJ1fU8xkLCYAeya4F9",
+	"j4IT46Cr0Nk5kwpY9iCqxRPN0qLLzphbAdesx9gvmmWC28xzqPxpeW3aB1dxohKRQeSBmJvNKDiog7ID",
+	"rBtTwyGQC9uKgrSosPAOsekbKU5aWo4Xo8CYrU+IwsuOFNDwehQAvDxqaxSuky/4clsGzFC9vJLhDpGw",
+	"e61mgFhpi843dkuHqc+szdAntcfdtBSi6QoPkADNS7DxVzMQ21B+aCdtEORbFt8Lt5ezkKkQkYRN1Xq6",
+	"tyKISkEDlwORtbWZnsDZmUh8CGsNi8sPqtrwEIVcgb7Dc14O/TXqbuYP8/Onq1BmZoS/xieIl65bTgN5",
+	"HJF88f1D8tXsGprSQ+2XOxfN/Mn32NZHaBMexxV7oYoL+sC+XmzBvUXk/3Bu0IWjWn64aPj6ofDPVaTC",
+	"+h3vOvQ76DywNcpK7ISXFJYsi6fXykwWDC2Ij7+uOTX3UR7iDJzmApGGGHHEPrK6e8Wa6jx4uhxjMgkA",
+	"/UurPELAb72ew/yu8gR90ML/Q1Ku3VV6zMBco4wcNCnhhKVgs7FiQ5VlaqYRHjDFEeDkop+BPgSbpNBR",
+	"VEI/EEnNTuFfUPayjFnCFSN8fRHQChi7JYHWRjHQoNbhDgHQJWVBW4qJbdzyq4hbch8InHih85Bkii2C",
+	"lmcJdJ6zQbDreUBt0bP/XMDBQ/nC9RzRXRAownCduw4JfDBP8G8LEYSu10zzeZedMSxssIBDDNlJ5RXD",
+	"LiDMSCdRFcRejwonIF4aILuCZ0DUWas6BebKFDhWGjCezfhcs1kqb4lLWZH3RYNSMK6NcH8SznnTyNLC",
+	"8Adg2Wj/RLQTnepZl+9xWUDA7qIZ14wnycPFA7Y+bVufFsXYE/j8t1j5r1hNniVJoEMw61NP61X15Gfw",
+	"cO0NPysFA4lMYlUorD6lGnJjLR9tSqpAz7PE+SXpeKvnW1UE4PbSXm812/twie0eafaI7UME7rBZ1oGd",
+	"5M6KOd6NFaGK+8a+GPdttREEHewZzCgiyl8GxtpywoQgaBPb+gHXyysigrNcGJ9alpie+yl9L1hc5lkM",
+	"JadSzFgAn98t82wPOptqi9TkIWkVpFXTibCUnoxKS4TESlAAfyLjg4RUNOG/CsWuBcDuJQMKtBFPZW/z",
+	"XikLHFD3Yr7dyeIpbuOiqqVBiIuqfRvPyqjmUkLz4xZ+vlXS6xb+YwmMMk6fL6kJREJDOHpJL5NcTAXH",
+	"twBeRFN8skwPBmNeLO8YdWEEBor0jAcKQg1Z7PhhbJND68buaGSedSoxHYJYgk7HqaZeyBFVfTdV06XG",
+	"+YzTxJV+WOlrZGHgDJM8w0qy6zncxQyrlZVZbnnQUlCDZMu0qKKLs0zpoi99CNtxVaPg/btKZWWSigqp",
+	"5gg6gYbRwYu4mqR6AtXqYdUWaMZKt2tnlvUlNqMnhE4hPhQ9JFiAHCpPE1tDdS2YSNICK72cUTcGDgT0",
+	"tGfGC7eAkmsx4KUW3ltHfYAwZ7N2wyGgnex56ONDwWFaRMEiF0otLIur+AEt4ltb0qIi34G5VJzwgu+X",
+	"joYT2395Uuod7bBB9o3nZTHuspeVjaZsIwrYjA5ExZMIYTYce4bTHojNhovdnKeAIzPnzaeiL2OzxrF/",
+	"pFw4sA4SWqSapSMJ7QjYhRCs33liboA2m+536nCrfZpnjCvmS5LMHW7BYAWlo0WZS7jsz1yOzNByymyX",
+	"T3PVabAFT13jb/yIa7aSmmJlYReZN3IH9T73X1Wa+GYcrLr3LeIp3F/B9idoFoGZ4H2ZL57KSNV7KCDF",
+	"l86x11TMEMxFyw2Ub2aIQtmgZrLHkpyeEF8V4sn8+65ez+0gmuOONs+DzctR9pkF1HwoNrdsquREfwCk",
+	"1Jtzs0cb8VKtY0D2GmuzRNTGbQCPuq8CSPfO1q5/dCOfjEt5czu8BVNxsDWH5qWDbjN7tMd+e/ryxbN3",
+	"cS3I9b/2/ybygcj2z87335zv0532byehstGuxWfaWpd3KG5sE+wy+/nzRrrMHbdllL+bMsoqPMQYjj6O",
+	"5q3XmvHK2cDbCYG9Dpb2mo0IK6ERxlP8Mbmp9ChsMgDWRhlAHb2TMb+9iwPT4OLpL9Xsca+avwqpLEqZ",
+	"EGmO+zlNIlT53tLpy5CxcsGSBZvX2I3X8+pyEqMTmC7OJqGfRvy9AJs1JDZwZzaZQcagLuXAGHiXVf+l",
+	"6qqcLhLMGxs65lqnuuDSmJGFyhLGjeHCrud9GU9EwY0u6KIgBSKxhZoz4mJIIPFns2iYP7M/IaOFVLPI",
+	"9aeZKOC+F5Nl4IuANfJLdwlfBysRTHsDtIS30yp4iaPDo9V4iaWQG7sr74aZ2OIgtrGjz4mDqMh1DCat",
+	"UkmNyIi6srljwe4yR/VBYvmI1F6s9llVt2XUIPrVt1eKIW4cfWyM7dvAgIT7JAqE9Y1UM3Bw04TNRUEO",
+	"s6TQRWUmkQsYjPl0KiRWIgH7LDQ7AZZp8tyBxYhraou+sXsbcuDef8y+gezlhVpWP/fVBcu3oqsd5roS",
+	"1Gr+Rhsl1mZh77b2sw8/NFrPP6oc2GTLiauyrJjLvbXlDpSophD1IqKHyJ4CwQUNTF7VkF8MtEs2tQcx",
+	"M2f7Nn3vNVbwbTjmvsMxf3aZtzXyHrDhK3y8m8nKz2Tdvf9mRTrxTNeSFrETcsTQbMVoCHjwYpV9g7CM",
+	"XlAMX887gFwWRmKJaUzg12s+uOlLn04bq5k8ZTEyGaK1xO0/XwuugZbQePsxv1Z5EZtfczz+2dMOf/tm",
+	"m3j4oyYe/vbNNvWwTT1sUw/b1MPnST2EmvIzZR5I56/jPJ1ZEOVyxytedH4Cy4HuGa/2cUB5bmX/1s/Z",
+	"+jlbP+ee/BxNn1WzbMsyxgcDVcp6U3fK8Skt2Az+X+xPeJoxniS50NoRyEvG2UDkBU8lm/G5ywwi2bv7",
+	"KVeZaOaffAMTXHjK6jx/VjPk1G6aBEzVNXLqsidco9J5I9OBSoA3f2Ij3BNeFCI3UyFJ2Ol1eML/oxN1",
+	"jN9gzP983ok6kk/MT8LcrxPKxQn/8FzIkdknx49Pos4klfbfPnWnizyV0CCvKZFtV3zHLUswlxHmPJom",
+	"Y87utJXRrxV+GF8DiSet12oWT3viJhSeOPaO5evNH9O2fP1zNm7+ehQXTyapbNZc9qeGzKr9CLzKQSVQ",
+	"0Tl46NPSfCQUyWCAHq+HWUNElhRKddn5AkYew1w2WwgFO2j9QUMXqihaEOIEU+lL+4iAVkHV4+1os5cO",
+	"dDqS5RSDWhdCFphlBKZHLObGwBaQf+Cse0RROFBAuEkUKil1ugPpflVw6MNxx4Iio8e+dOiLTmxRBW5m",
+	"u2kJeHXsA9R/t3sQJ7DbE8G5Ec3+Cv6MzZLhSetl33fjbhsJMHZWdNbXGHbBPn8tzsdO/DjsT9uH/5n5",
+	"kC/5Dd1oWxr+x9FZKFMCRcOotGjOyN5t0GLtA0Ok55wrdPDR/OfWvuUvvfpwZVpp0mUXVGsEDYDyuT9H",
+	"4yJp+A37namZdABNas8Fg6BURwssUsPz+pIu1GWxHRIHLLl0dQfnDHCfABZdopWstPnCkMo1ZXnUsY/X",
+	"mvzjofTAFj+5DTn9fmtvnbhsa+avJQSM5GjXVdtPhHDoEI1JUtBw2vwtJP6ZFl2GvUyoGbKwnZ75wKhE",
+	"rCYOak+tPhhzHWHBKUSbyJhXksQwlmSeMu6Q9aJAH8B1UZRihq7K9bziT+RimAs9jrvsKUwYyx/tjfsS",
+	"ZmjEvxZap8pMzpaVSgWifMAly9QIwv9QCOyj3fjcCQOtl+oi5wU6UHOYXQ9dEHPqFZwSL2/3TIJ8c9eA",
+	"3sdqpmVch6qJH2HgqV3T5s0ci6axD8BX/oUdi2qr5hnPE73NNbS28Z9zXZyBBbk18f9gJr7tfoz6gYSR",
+	"1w3rarMGY/4gNBs313VlE6mEoH4uxiSngjGkrtXOIQi6bpC5HvAk6lMWf/wUs0EmeK6dknAtbqGAHars",
+	"nSORqD51oBVw/kvLJBAY/8bFsL7BhBs9WEDvYuoXSL6GyHSlVTPT5WDs770bnxyexNhh2Tki6FkQdj+m",
+	"JXaQ4WAKlLjyrARAggEKHFPmExG7NjfQddhYNvULNem9aVlY+/5Oig8zJ6v68/ubra+6Ggc/hO5KeGuX",
+	"aJ2Qnh/SXGfmdqmm/S7VzDq6k6362iqjr9jTegF1S+4baK2cZuJ6rNTNfiKy9L3IU6EPPtKxKzo2XxmC",
+	"sidG6McAHHhgJqSGTPDBmBG1CDDpIkvQImn2QkzoLU7jKV38S4eH6CFbeCa1ib9Ni/EZLoBeQ9zdfpVG",
+	"CWjfg+9sRQuvtxGibYTosxnRyLi2fDMGwolETU0+uaNrR4NqH43DFrUVcwe5oH+ub5033Xtp70Xk+vaL",
+	"BMUAEVgsxkI1IhSqz6wYTQtibYp8rAhqVWP7aGkS++6C0Jcvss0R8xQ7TEskbYOiDClmxhdoRnrStOiJ",
+	"HqCC9XhN4TsVMmnTvu0VnldXHRtL3VWSltpRQqTkWpUFMYBqsRCU3/Jwf/YwTLB85/JVrka50HprkG4u",
+	"2AktXxVaa0jzQBLfDvS0J9WBnpYRETOSWgxygbbNIljzrb3P19cnJ1zCNoboRiBDK/vvBjJsfpFfokG4",
+	"fZ4W3cHdo29xilucYqoLt4vXM1xvMfxmiDsHMhKmsB4nEfoGWc7evH5OtAXGHFSETNRiALQzv9mv+t3u",
+	"/6Bj7kPfYxpawdi2MUIWYE6O1awvC8WM6Tucu7huiDLELsfZHNtPsxnEYQmRmAu83FjNpCvTffP6OZuU",
+	"Gnhz43FRTDUywmbEl87ZtLzO0oFDTyrJpiov2LeHETs5ecRUDsFoeNCjw+MTeNIz26R5wueMZ5masWme",
+	"vueF6EspipnKbyiIC/eMqThr4uAvWhRQKBzb1gZvn/3w88uXv1ydPX/+8m3cZWcFmyhdsKPDQ/di4W7i",
+	"Q0q9eWqATYRqFjPlzj81OlAUwvWGxsIDt54zroH4uMsuUEcFVPF1dvi+vBua816N9E2D13qMbEMt8Jw0",
+	"300hnQvDHwDVucbTJF5ZrPccSUXLLHoYtNXqEE+n0nADttJqT+HUJNDobfVhMCSwqZ46J7rV6OB0eDXG",
+	"kWl1d+vzBLPIVeH3AH5bK64BA5LqiE9Rpwj0/K0XuBS6unaIc2g1lhCvlTf91dkG24zCHw/BaqXLUoPm",
+	"vvsU2atv1JSo1muozDPsMwRGR+/gwIjrLsnl7kBNDuBWB7R1oIGPGWf8Fm1G/tanOkZqv5P0OxHr20ZD",
+	"/uC7tfoU0bAlfYpIBmCfokp3oqpCg+5Eb14/7zG23hP2C/Nx6B777R2W9H1s+ZSfqL9ROoSZ/9v3TKYZ",
+	"g3lkatT9kRc82xV5vteXn/pyOCm6r/JUFpnctWoJpeoeOzhAE9H29hmIO3ZNohss6ZpklxS2RZlnPbbT",
+	"br12YEMUtFw71VXaidhObY123tn+SmZaKhPdTI3c06N9vHe65PHftUB+N0dIfISa8m+o8hd9imcYS7YW",
+	"gzGOhyoHbKGxiH3Mu8uMb16t+kUfAWGMEzUx/wKIBhQp8TxP3zdUw1aNjzb8hKFJk2oyn5MtN+FXo1rQ",
+	"yGyhWpp85aWZZTrJR/7QxTNf3G054y+dK27lQKzvObRzGba53m2u9zPnejf55jdKrrZD+s8sLh9whVCf",
+	"1GVnbMpLLRKnhm6EmNY1JCtlkWYsLdhIQXlul8U4rMeGPIP+g5lWrlKA96W9nOOetwj2XnAZn7QN7oWK",
+	"GKsGjNZ2LKSNFsABes4xuzbWXSWGKBJohjUbp5lYDs0P1fWmcZ5hmWUt4fX1QI15a2YhV+dwzWkbR4ma",
+	"b/4QMMcvKuS3CP1tQOKrwdtHKJpDmP0GKmWp73SQVAKWjcbm20p3FAvB8b33Pa6jlspkPwK5qUhCyc5z",
+	"wW7EtACE+9EJS/j89jR1ECO9I+TpouBFqTtfBZtOsjLQvARzmYq75Lw9+OdOuW8/+99N9ts9WfsseBUJ",
+	"tXUPtu7B+jQ/VpjvhKb2Z3IWlmsFtKc3xnneiu+krwbT6kCBqTHRzdlU6bQICLnhVzYU0G4XwoZsAjhP",
+	"rtmQ57YHsF9CCFyyGZcFFrawM5aLgTD360tL2LAIDqW+vEYj1X0Qp652SVftAZKUAAAwNalYpuRI5CwX",
+	"fDAm6m+mlZljhKxIhOjHBwqcGwsvIIV55kmOzAsgJnHoTgrQAzXEvvDo32BrriEp2Wa4aphR/LK8Ri28",
+	"o9fhdNf3b5YMb+HfrIu59d9HG82L81rfz3HjGr0d+nTQtzZ22LXzoEWCO3qLs/394my3rtgfDNxbDSrp",
+	"1GijQGXdBfBbU76Ay9jXDsJx/zr4V9ArWOmA9wnQ+rVMXZf9SJR/0GD/+ISNVZlr4u1wgGczMB2ZpYF4",
+	"3rUqxpGj7QAuP5n0pQWFYcFGGwxYO0I/tgyXFkELI3y2gETQ8nu63vKI5Au6f4NGDnQ79TVfVLENsJv7",
+	"LwpZ1z00r6qterLIn3XVkxvXqJ781trG3v7k4vM1tpWtODvafinN8vLuqICDQugHkp4LFWrkrhjvw/kV",
+	"XXP/OLJCMUtvBNJbF2OR6y57LXhiJBW6HlD9K9gYGjeymZBFkJVReV/azIkLcmuiNUK61iAr0yCjQkTf",
+	"tmDt91SwdodQVENEbqE6cQWG1LkLfxgY5raC7muvoDOyyn2S69jTMBvzYE2tBy6J08d2doC/NRq5iRqU",
+	"E/rIyzzr9DoHIObozgvSPx3JVI5YOY1YpkYj83cqQ1OSWObgQMCGN1C2XrnruwGYTwJUW5JqIxVe4GF7",
+	"kxRRgrUyQKLsYSky5AVcPrbvGRXJeEM2bJcPHHeaDTKlUzkKJkNMQA3zuaRfFifz1nXEp1lE1Euv1rxe",
+	"8zn2mbDNR+skFzSHie8iX5+E79S+uCTQtUOz6zndL6JmRVDdTa9+HxJYGDcJX0HacK+zc+oE0nS3S9cN",
+	"mW5rSdGpD9JuXGrxZMyLeC9irmH/fpnCgpz9tP/mPLg/tBJZnMET3z278YldjwKuq+yEmmWQBR8WsNvF",
+	"JKKkndIBExCQjyDJezCXkvp4LCyH68mwMJFfxFxbchOjPmskWANj9MDavAofmk/T/Rsxb7zXq3MGPy3Z",
+	"bA3FYRHmJgvF5qrM6XWHzxWUqdVv5ytBF273KlfXAeX9NOMFdCGBzzkvpaf2xWYkdLOx4FnjV/0z/vDp",
+	"3af/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

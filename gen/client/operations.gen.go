@@ -611,6 +611,19 @@ func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, optio
 	})
 }
 
+// ReplayWebhook calls POST /webhooks/{webhook_id}/replay.
+//
+// Send what happened since a position again.
+//
+// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
+// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
+// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+func (s *Support) ReplayWebhook(ctx context.Context, webhookID WebhookID, body ReplayWebhookRequest, options ...CallOption) (*WebhookReplay, error) {
+	return call[WebhookReplay](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewReplayWebhookRequest(server, webhookID, nil, body)
+	})
+}
+
 // RevokeAPIKey calls DELETE /api-keys/{api_key_id}.
 //
 // Revoke an API key.

@@ -330,6 +330,12 @@ type (
 	RefreshRequest = plain.RefreshRequest
 	// RefreshToken: Gets the session's next tokens, once. Opaque; begins with `srt_`.
 	RefreshToken = plain.RefreshToken
+	// ReplayWebhookRequest: What is to be delivered again.
+	//
+	// Its fields:
+	//
+	//	FromPosition int64
+	ReplayWebhookRequest = plain.ReplayWebhookRequest
 	// Role: What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role = plain.Role
 	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
@@ -495,7 +501,8 @@ type (
 	//	Status int32
 	WebhookAttempt = plain.WebhookAttempt
 	// WebhookAttemptError: Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-	// the answer took too long, it redirects, or is not HTTP. Absent when the status says it all.
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
 	WebhookAttemptError = plain.WebhookAttemptError
 	// WebhookDelivery: One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
 	//
@@ -542,6 +549,13 @@ type (
 	WebhookID = plain.WebhookID
 	// WebhookPayload: What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
 	WebhookPayload = plain.WebhookPayload
+	// WebhookReplay: What is delivered again.
+	//
+	// Its fields:
+	//
+	//	FromPosition int64
+	//	UntilPosition int64
+	WebhookReplay = plain.WebhookReplay
 	// WebhookSecret: A new secret of a webhook, which is shown this once.
 	//
 	// Its fields:
@@ -728,6 +742,7 @@ const (
 	WebhookAttemptErrorAddressNotAllowed = plain.WebhookAttemptErrorAddressNotAllowed
 	WebhookAttemptErrorConnection        = plain.WebhookAttemptErrorConnection
 	WebhookAttemptErrorDNS               = plain.WebhookAttemptErrorDNS
+	WebhookAttemptErrorExpired           = plain.WebhookAttemptErrorExpired
 	WebhookAttemptErrorProtocol          = plain.WebhookAttemptErrorProtocol
 	WebhookAttemptErrorRedirect          = plain.WebhookAttemptErrorRedirect
 	WebhookAttemptErrorTLS               = plain.WebhookAttemptErrorTLS

@@ -58,6 +58,8 @@ type Querier interface {
 	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
 	// No row: there are as many as there may be.
 	CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error)
+	// One that there is already is due again.
+	CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	DeleteDeletedWebhooks(ctx context.Context) error
@@ -134,6 +136,8 @@ type Querier interface {
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	GetWebhookDelivery(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
+	// The webhook whose replay is next. The caller holds the lock of the cursor.
+	GetWebhookToReplay(ctx context.Context) (Webhook, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
@@ -152,6 +156,7 @@ type Querier interface {
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// The newest, newest first, without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
@@ -169,6 +174,8 @@ type Querier interface {
 	// The latest ones, newest first.
 	ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error)
 	ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeliveriesParams) ([]WebhookDelivery, error)
+	// The entries after a position, each with the webhooks that want it, or once without one.
+	ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error)
 	// The sealed secrets, for those who seal them again.
 	ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error)
 	ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]Webhook, error)
@@ -185,6 +192,8 @@ type Querier interface {
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
+	// No row: somebody else makes deliveries.
+	LockWebhookCursor(ctx context.Context) (int64, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
@@ -213,6 +222,8 @@ type Querier interface {
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
+	// Up to the newest entry. No row: there is no such webhook.
+	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
@@ -238,7 +249,10 @@ type Querier interface {
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
 	// Whoever says that it is not paused enables it: what has failed before no longer counts.
 	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
+	UpdateWebhookCursor(ctx context.Context, position int64) error
 	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error
+	// Unless another replay has begun meanwhile. No position: it has finished.
+	UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error
 	// Unless they were replaced meanwhile.
 	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
 }

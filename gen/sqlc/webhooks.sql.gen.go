@@ -98,6 +98,31 @@ func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (W
 	return i, err
 }
 
+const createWebhookDeliveries = `-- name: CreateWebhookDeliveries :exec
+INSERT INTO webhook_deliveries AS d (id, webhook_id, position, type)
+SELECT unnest($1::uuid[]), unnest($2::uuid[]), unnest($3::bigint[]), unnest($4::text[])
+ON CONFLICT (webhook_id, position) DO UPDATE
+SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL
+`
+
+type CreateWebhookDeliveriesParams struct {
+	Ids        []uuid.UUID
+	WebhookIds []uuid.UUID
+	Positions  []int64
+	Types      []string
+}
+
+// One that there is already is due again.
+func (q *Queries) CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error {
+	_, err := q.db.Exec(ctx, createWebhookDeliveries,
+		arg.Ids,
+		arg.WebhookIds,
+		arg.Positions,
+		arg.Types,
+	)
+	return err
+}
+
 const deleteDeletedWebhooks = `-- name: DeleteDeletedWebhooks :exec
 DELETE FROM webhooks AS w
 WHERE w.deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM webhook_deliveries AS d WHERE d.webhook_id = w.id)
@@ -266,6 +291,38 @@ func (q *Queries) GetWebhookDelivery(ctx context.Context, id uuid.UUID) (Webhook
 	return i, err
 }
 
+const getWebhookToReplay = `-- name: GetWebhookToReplay :one
+SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1
+`
+
+// The webhook whose replay is next. The caller holds the lock of the cursor.
+func (q *Queries) GetWebhookToReplay(ctx context.Context) (Webhook, error) {
+	row := q.db.QueryRow(ctx, getWebhookToReplay)
+	var i Webhook
+	err := row.Scan(
+		&i.ID,
+		&i.URL,
+		&i.Description,
+		&i.Types,
+		&i.Payload,
+		&i.Paused,
+		&i.Secret,
+		&i.PreviousSecret,
+		&i.PreviousExpiresAt,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.DisabledAt,
+		&i.DisabledReason,
+		&i.Failures,
+		&i.FailingSince,
+		&i.ResumeAt,
+		&i.ReplayPosition,
+		&i.ReplayUntil,
+		&i.DeletedAt,
+	)
+	return i, err
+}
+
 const listDueDeliveries = `-- name: ListDueDeliveries :many
 SELECT id, webhook_id, position, type, status, attempt_count, round_attempts, created_at, next_attempt_at, finished_at
 FROM webhook_deliveries AS d
@@ -336,6 +393,51 @@ func (q *Queries) ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error) {
 			return nil, err
 		}
 		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listReplayedEntries = `-- name: ListReplayedEntries :many
+SELECT j.position, j.type
+FROM journal AS j
+WHERE j.position >= $1 AND j.position <= $2 AND (cardinality($3::text[]) = 0 OR j.type = ANY($3::text[]))
+ORDER BY j.position
+LIMIT $4
+`
+
+type ListReplayedEntriesParams struct {
+	First   int64
+	Until   int64
+	Types   []string
+	MaxRows int32
+}
+
+type ListReplayedEntriesRow struct {
+	Position int64
+	Type     string
+}
+
+func (q *Queries) ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error) {
+	rows, err := q.db.Query(ctx, listReplayedEntries,
+		arg.First,
+		arg.Until,
+		arg.Types,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListReplayedEntriesRow{}
+	for rows.Next() {
+		var i ListReplayedEntriesRow
+		if err := rows.Scan(&i.Position, &i.Type); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -425,6 +527,46 @@ func (q *Queries) ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeli
 			&i.NextAttemptAt,
 			&i.FinishedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listWebhookMatches = `-- name: ListWebhookMatches :many
+SELECT j.position, j.type, w.id AS webhook_id
+FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > $1 ORDER BY n.position LIMIT $2) AS j
+LEFT JOIN webhooks AS w
+    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
+ORDER BY j.position
+`
+
+type ListWebhookMatchesParams struct {
+	After   int64
+	MaxRows int32
+}
+
+type ListWebhookMatchesRow struct {
+	Position  int64
+	Type      string
+	WebhookID *uuid.UUID
+}
+
+// The entries after a position, each with the webhooks that want it, or once without one.
+func (q *Queries) ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error) {
+	rows, err := q.db.Query(ctx, listWebhookMatches, arg.After, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListWebhookMatchesRow{}
+	for rows.Next() {
+		var i ListWebhookMatchesRow
+		if err := rows.Scan(&i.Position, &i.Type, &i.WebhookID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -560,6 +702,18 @@ func (q *Queries) LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error
 	return i, err
 }
 
+const lockWebhookCursor = `-- name: LockWebhookCursor :one
+SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED
+`
+
+// No row: somebody else makes deliveries.
+func (q *Queries) LockWebhookCursor(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, lockWebhookCursor)
+	var position int64
+	err := row.Scan(&position)
+	return position, err
+}
+
 const recordWebhookAttempts = `-- name: RecordWebhookAttempts :exec
 WITH results AS (
     SELECT
@@ -679,6 +833,27 @@ func (q *Queries) RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecr
 	return i, err
 }
 
+const startWebhookReplay = `-- name: StartWebhookReplay :one
+UPDATE webhooks AS w
+SET replay_position = $1, replay_until = h.position
+FROM journal_head AS h
+WHERE w.id = $2 AND w.deleted_at IS NULL
+RETURNING h.position AS until
+`
+
+type StartWebhookReplayParams struct {
+	Position *int64
+	ID       uuid.UUID
+}
+
+// Up to the newest entry. No row: there is no such webhook.
+func (q *Queries) StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error) {
+	row := q.db.QueryRow(ctx, startWebhookReplay, arg.Position, arg.ID)
+	var until int64
+	err := row.Scan(&until)
+	return until, err
+}
+
 const updateWebhook = `-- name: UpdateWebhook :one
 UPDATE webhooks
 SET
@@ -743,6 +918,15 @@ func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (W
 	return i, err
 }
 
+const updateWebhookCursor = `-- name: UpdateWebhookCursor :exec
+UPDATE webhook_cursor SET position = $1
+`
+
+func (q *Queries) UpdateWebhookCursor(ctx context.Context, position int64) error {
+	_, err := q.db.Exec(ctx, updateWebhookCursor, position)
+	return err
+}
+
 const updateWebhookHealth = `-- name: UpdateWebhookHealth :exec
 UPDATE webhooks
 SET
@@ -760,6 +944,24 @@ type UpdateWebhookHealthParams struct {
 
 func (q *Queries) UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error {
 	_, err := q.db.Exec(ctx, updateWebhookHealth, arg.Failures, arg.WaitSeconds, arg.ID)
+	return err
+}
+
+const updateWebhookReplay = `-- name: UpdateWebhookReplay :exec
+UPDATE webhooks
+SET replay_position = $1, replay_until = CASE WHEN $1::bigint IS NULL THEN NULL ELSE replay_until END
+WHERE id = $2 AND replay_position = $3
+`
+
+type UpdateWebhookReplayParams struct {
+	Position    *int64
+	ID          uuid.UUID
+	OldPosition *int64
+}
+
+// Unless another replay has begun meanwhile. No position: it has finished.
+func (q *Queries) UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error {
+	_, err := q.db.Exec(ctx, updateWebhookReplay, arg.Position, arg.ID, arg.OldPosition)
 	return err
 }
 

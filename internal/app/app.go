@@ -23,6 +23,7 @@ import (
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 const (
@@ -44,6 +45,8 @@ type Options struct {
 	Assistant assistant.Options
 	// Journal needs no Metrics or Logger.
 	Journal journal.Options
+	// Webhook needs no secrets, Journal, Encode, Metrics or Logger.
+	Webhook webhook.Options
 	// Writing is what each customer may write in a day.
 	Writing ticket.Budget
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
@@ -65,10 +68,12 @@ type App struct {
 	Keys      *idempotency.Service
 	Journal   *journal.Service
 	Jobs      *background.Jobs
+	Webhooks  *webhook.Service
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
 
+	workers   bool
 	debugAddr string
 	metrics   *metrics.Set
 	logger    *slog.Logger
@@ -92,14 +97,15 @@ func New(o Options) (*App, error) {
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store),
-		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		Journal: journal.NewService(o.Store, o.Journal), workers: o.Workers, debugAddr: o.DebugAddr, metrics: set,
+		logger: o.Logger,
 	}
-	if a.Jobs, err = a.newJobs(o.Workers); err != nil {
+	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
-	o.HTTP.Metrics = set
+	o.HTTP.Metrics, o.HTTP.Webhooks = set, a.Webhooks
 	if o.HTTP.Ready == nil {
 		o.HTTP.Ready = a.Store.Ready
 	}
@@ -110,13 +116,19 @@ func New(o Options) (*App, error) {
 	return a, nil
 }
 
-// newJobs returns what the replicas do together.
-func (a *App) newJobs(work bool) (*background.Jobs, error) {
+// addJobs adds what the replicas do together, and the webhooks, which are a part of it.
+func (a *App) addJobs(o webhook.Options, secrets auth.Options) (err error) {
 	jobs := background.NewJobs(a.Store, a.logger)
+	o.Secret, o.AcceptedSecrets, o.Metrics, o.Logger = secrets.Secret, secrets.AcceptedSecrets, a.metrics, a.logger
+	o.Journal, o.Encode = a.Journal, httpapi.EncodeEntry
+	if a.Webhooks, err = webhook.NewService(a.Store, jobs, o); err != nil {
+		return err
+	}
 	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks()} {
 		jobs.Repeat(tasks...)
 	}
-	return jobs, jobs.Open(work)
+	a.Jobs = jobs
+	return jobs.Open(a.workers)
 }
 
 // Serve answers requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests for
@@ -155,7 +167,11 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	for _, run := range []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run} {
+	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run}
+	if a.workers {
+		runs = append(runs, a.Webhooks.Run)
+	}
+	for _, run := range runs {
 		running.Go(func() { run(ctx) })
 	}
 	return func() {

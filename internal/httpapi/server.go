@@ -22,6 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 const (
@@ -40,6 +41,7 @@ type Options struct {
 	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	Webhooks  *webhook.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
 	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
@@ -74,6 +76,7 @@ type Server struct {
 	accounts  *account.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
+	webhooks  *webhook.Service
 	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
@@ -123,7 +126,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),

@@ -41,6 +41,18 @@ func (s *Service) deliver(
 	return d, err
 }
 
+// Replay makes deliveries of the entries from a position, or else from the oldest one that is kept, up to the newest one, and
+// returns both: of those that have none any longer, and of those that have. It returns NotFound.
+func (s *Service) Replay(ctx context.Context, id uuid.UUID, position int64) (from, until int64, err error) {
+	state, err := s.journal.State(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	from = max(position, state.Oldest)
+	until, err = s.store.StartWebhookReplay(ctx, sqlc.StartWebhookReplayParams{ID: id, Position: &from})
+	return from, until, store.NotFound(err)
+}
+
 // ListDeliveries returns a page of a webhook's deliveries, newest first, and where the next page begins, if there is one. It
 // returns NotFound.
 func (s *Service) ListDeliveries(

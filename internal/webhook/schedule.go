@@ -61,6 +61,9 @@ func (h health) after(results []result) health {
 		if r.ok() {
 			return health{pause: asked}
 		}
+		if r.failure == errorExpired {
+			continue // It says nothing of the receiver.
+		}
 		next.failures++
 		if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
 			asked = max(asked, min(r.retryAfter, maxRetryAfter))

@@ -38,6 +38,7 @@ const (
 	errorTimeout    = "timeout"
 	errorRedirect   = "redirect"
 	errorProtocol   = "protocol"
+	errorExpired    = "expired"
 )
 
 // message is what is sent in an attempt.
@@ -62,6 +63,9 @@ type result struct {
 }
 
 func (r result) ok() bool { return r.failure == "" && r.status >= 200 && r.status < 300 }
+
+// final reports whether a further attempt can change nothing.
+func (r result) final() bool { return r.failure == errorExpired || r.status == http.StatusGone }
 
 // sender sends messages to addresses that the guard allows.
 type sender struct {

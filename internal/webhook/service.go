@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/guard"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/uuid7"
@@ -39,6 +40,9 @@ type Options struct {
 	// Secret seals the webhooks' secrets, and AcceptedSecrets also open them.
 	Secret          []byte
 	AcceptedSecrets [][]byte
+	// Journal is where what happens on the desk is read, and Encode makes of an entry what full deliveries say of it.
+	Journal *journal.Service
+	Encode  func(journal.Entry) any
 	// Guard decides which addresses deliveries are sent to.
 	Guard *guard.Guard
 	// Resolver resolves the names of receivers; nil means that of the system.
@@ -50,11 +54,14 @@ type Options struct {
 // Service keeps webhooks and delivers to them. Callers have decided that the actor is an administrator. Besides the errors that
 // its methods name, each returns what store.Store returns.
 type Service struct {
-	store  *store.Store
-	jobs   *background.Jobs
-	seals  *seals
-	guard  *guard.Guard
-	logger *slog.Logger
+	store   *store.Store
+	jobs    *background.Jobs
+	journal *journal.Service
+	encode  func(journal.Entry) any
+	seals   *seals
+	guard   *guard.Guard
+	metrics *webhookMetrics
+	logger  *slog.Logger
 }
 
 // NewService returns a Service whose deliveries are among the jobs.
@@ -63,10 +70,12 @@ func NewService(s *store.Store, jobs *background.Jobs, o Options) (*Service, err
 	if err != nil {
 		return nil, err
 	}
-	service := &Service{store: s, jobs: jobs, seals: sealed, guard: o.Guard, logger: o.Logger}
-	background.AddWorker(jobs, &worker{
-		Service: service, sender: newSender(o.Guard, o.Resolver), metrics: newMetrics(o.Metrics),
-	}, queue, webhooksAtOnce)
+	service := &Service{
+		store: s, jobs: jobs, journal: o.Journal, encode: o.Encode, seals: sealed, guard: o.Guard,
+		metrics: newMetrics(o.Metrics), logger: o.Logger,
+	}
+	background.AddWorker(jobs, &worker{Service: service, sender: newSender(o.Guard, o.Resolver)}, queue, webhooksAtOnce)
+	jobs.Repeat(service.tasks()...)
 	return service, nil
 }
 

@@ -57,8 +57,7 @@ func (s *Service) enqueue(ctx context.Context, webhooks ...uuid.UUID) error {
 type worker struct {
 	river.WorkerDefaults[sendArgs]
 	*Service
-	sender  *sender
-	metrics *webhookMetrics
+	sender *sender
 }
 
 // Work sends what is due, a batch at a time. The transaction that records the last batch finishes the job.
@@ -107,23 +106,32 @@ func (w *worker) attempt(ctx context.Context, hook sqlc.Webhook, due []sqlc.Webh
 			ID: hook.ID, Failures: hook.Failures, WaitSeconds: unreadablePause.Seconds(),
 		}))
 	}
-	bodies, err := w.bodies(ctx, hook, due)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]result, len(due))
+	results, failures := make([]result, len(due)), make([]error, len(due))
 	var sending sync.WaitGroup
 	slots := make(chan struct{}, sendsAtOnce)
 	for i, d := range due {
 		slots <- struct{}{}
 		sending.Go(func() {
-			results[i] = w.sender.send(ctx, message{id: d.ID, url: hook.URL, body: bodies[i], secrets: secrets})
-			w.metrics.attempted(results[i])
+			results[i], failures[i] = w.attemptOne(ctx, hook, d, secrets)
 			<-slots
 		})
 	}
 	sending.Wait()
-	return results, ctx.Err()
+	return results, errors.Join(append(failures, ctx.Err())...)
+}
+
+// attemptOne makes one attempt of a delivery. One whose event has expired fails without being sent.
+func (w *worker) attemptOne(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookDelivery, secrets []secret) (result, error) {
+	body, err := w.bodyOf(ctx, hook, d)
+	if errors.Is(err, errExpired) {
+		return result{startedAt: time.Now(), failure: errorExpired}, nil
+	}
+	if err != nil {
+		return result{}, err
+	}
+	r := w.sender.send(ctx, message{id: d.ID, url: hook.URL, body: body, secrets: secrets})
+	w.metrics.attempted(r)
+	return r, nil
 }
 
 // secretsOf returns what the webhook's deliveries are signed with, the newest first.
@@ -139,21 +147,6 @@ func (w *worker) secretsOf(hook sqlc.Webhook) ([]secret, error) {
 		}
 	}
 	return secrets, nil
-}
-
-// bodies returns what is sent of each delivery.
-func (w *worker) bodies(_ context.Context, hook sqlc.Webhook, due []sqlc.WebhookDelivery) ([][]byte, error) {
-	bodies := make([][]byte, len(due))
-	for i, d := range due {
-		body, err := json.Marshal(map[string]any{
-			"type": d.Type, "timestamp": d.CreatedAt.UTC().Format(time.RFC3339Nano), "data": map[string]any{"webhook_id": hook.ID},
-		})
-		if err != nil {
-			return nil, err
-		}
-		bodies[i] = body
-	}
-	return bodies, nil
 }
 
 // record writes down what came of the attempts, and finishes the job after the last of them. When there is more to do, another
@@ -213,7 +206,7 @@ func recordOf(due []sqlc.WebhookDelivery, results []result) sqlc.RecordWebhookAt
 		outcome, wait := sqlc.WebhookDeliveryStatusDelivered, time.Duration(0)
 		if !r.ok() {
 			outcome = sqlc.WebhookDeliveryStatusFailed
-			if next, ok := waitAfter(int(due[i].RoundAttempts)+1, r); ok && r.status != 410 {
+			if next, ok := waitAfter(int(due[i].RoundAttempts)+1, r); ok && !r.final() {
 				outcome, wait = sqlc.WebhookDeliveryStatusPending, next
 			}
 		}

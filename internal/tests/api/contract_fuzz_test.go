@@ -36,6 +36,8 @@ var refusals = map[string][]int{
 	"changePassword":   {http.StatusUnauthorized},
 	"createUser":       {http.StatusConflict},
 	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
+	"createWebhook":    {http.StatusUnprocessableEntity}, // Nothing may be sent to the URL.
+	"updateWebhook":    {http.StatusUnprocessableEntity},
 	"updateTicket":     {http.StatusConflict, http.StatusPreconditionFailed},
 	"createMessage":    {http.StatusConflict},
 	"createAIResponse": {http.StatusConflict},

@@ -66,7 +66,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		w.tokens[role] = w.logIn(email)
 	}
 	w.key = w.s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{Scopes: client.Scopes{
-		client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeOnBehalf,
+		client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeWebhooks, client.ScopeOnBehalf,
 	}}).Key
 	for _, o := range specOperations(t) {
 		w.operations[o.OperationID] = o
