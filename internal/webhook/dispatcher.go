@@ -17,6 +17,8 @@ const (
 	passPause = 100 * time.Millisecond
 	// passInterval is how often a replica looks for what is due when nothing new happens.
 	passInterval = 5 * time.Second
+	// measureInterval is how often a replica looks how old the oldest delivery is.
+	measureInterval = 15 * time.Second
 )
 
 // Run makes deliveries of what happens on the desk until ctx ends. Of several replicas, one does at a time: it holds the lock of
@@ -24,8 +26,13 @@ const (
 func (s *Service) Run(ctx context.Context) {
 	o := &background.Outage{While: "making webhook deliveries", Logger: s.logger}
 	var position int64
+	var measured time.Time
 	for ctx.Err() == nil {
 		reached, more, err := s.Dispatch(ctx)
+		if err == nil && time.Since(measured) > measureInterval {
+			measured = time.Now()
+			err = s.measure(ctx)
+		}
 		o.Note(ctx, err)
 		position = max(position, reached)
 		wait := passPause
@@ -40,6 +47,15 @@ func (s *Service) Run(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// measure looks how long the oldest delivery waits.
+func (s *Service) measure(ctx context.Context) error {
+	age, err := s.store.GetOldestPendingDelivery(ctx)
+	if err == nil {
+		s.metrics.oldest.Store(int64(age * float64(time.Second)))
+	}
+	return err
 }
 
 // waitForEntry waits until there is an entry after the position, or it is time to look what else is due.

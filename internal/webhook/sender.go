@@ -71,7 +71,8 @@ func (r result) final() bool { return r.failure == errorExpired || r.status == h
 type sender struct {
 	// secure is for https, and plain for http, which goes to networks that the guard was told only.
 	secure, plain *http.Client
-	now           func() time.Time
+	// timeout bounds an attempt.
+	timeout time.Duration
 }
 
 func newSender(g *guard.Guard, resolver *net.Resolver) *sender {
@@ -86,17 +87,17 @@ func newSender(g *guard.Guard, resolver *net.Resolver) *sender {
 		}
 	}
 	return &sender{
-		secure: client(&net.Dialer{Control: g.Control, Resolver: resolver}),
-		plain:  client(&net.Dialer{Control: g.ControlAllowed, Resolver: resolver}),
-		now:    time.Now,
+		secure:  client(&net.Dialer{Control: g.Control, Resolver: resolver}),
+		plain:   client(&net.Dialer{Control: g.ControlAllowed, Resolver: resolver}),
+		timeout: sendTimeout,
 	}
 }
 
 // send makes one attempt. It returns no later than sendTimeout.
 func (s *sender) send(ctx context.Context, m message) result {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	r := result{startedAt: s.now()}
+	r := result{startedAt: time.Now()}
 	s.exchange(ctx, m, &r)
 	r.duration = time.Since(r.startedAt)
 	return r

@@ -60,6 +60,7 @@ type Service struct {
 	encode  func(journal.Entry) any
 	seals   *seals
 	guard   *guard.Guard
+	sender  *sender
 	metrics *webhookMetrics
 	logger  *slog.Logger
 }
@@ -72,9 +73,9 @@ func NewService(s *store.Store, jobs *background.Jobs, o Options) (*Service, err
 	}
 	service := &Service{
 		store: s, jobs: jobs, journal: o.Journal, encode: o.Encode, seals: sealed, guard: o.Guard,
-		metrics: newMetrics(o.Metrics), logger: o.Logger,
+		sender: newSender(o.Guard, o.Resolver), metrics: newMetrics(o.Metrics), logger: o.Logger,
 	}
-	background.AddWorker(jobs, &worker{Service: service, sender: newSender(o.Guard, o.Resolver)}, queue, webhooksAtOnce)
+	background.AddWorker(jobs, &worker{Service: service}, queue, webhooksAtOnce)
 	jobs.Repeat(service.tasks()...)
 	return service, nil
 }

@@ -57,7 +57,6 @@ func (s *Service) enqueue(ctx context.Context, webhooks ...uuid.UUID) error {
 type worker struct {
 	river.WorkerDefaults[sendArgs]
 	*Service
-	sender *sender
 }
 
 // Work sends what is due, a batch at a time. The transaction that records the last batch finishes the job.
