@@ -75,7 +75,7 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	if err != nil {
 		return err
 	}
-	user, err := accounts.CreateAccount(cmd.Context(), email, plain, role)
+	user, err := accounts.CreateAccount(cmd.Context(), nil, email, plain, role)
 	if err != nil {
 		return err
 	}

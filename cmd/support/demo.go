@@ -47,7 +47,7 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 	for email, role := range map[string]auth.Role{
 		demoAdmin: auth.RoleAdmin, demoStaff: auth.RoleAgent, demoCustomer: auth.RoleUser,
 	} {
-		_, err := accounts.CreateAccount(ctx, email, demoPassword, role)
+		_, err := accounts.CreateAccount(ctx, nil, email, demoPassword, role)
 		if known := new(apperr.Error); err != nil && (!errors.As(err, &known) || known.Code != apperr.EmailTaken) {
 			return "", err
 		}

@@ -8,6 +8,9 @@ DROP TABLE messages;
 DROP TYPE message_author;
 DROP TABLE ticket_status_changes;
 DROP TABLE tickets;
+DROP TABLE team_members;
+DROP TABLE teams;
+DROP TYPE ticket_priority;
 DROP TYPE ai_mode;
 DROP TYPE ticket_status;
 

@@ -6,29 +6,97 @@ CREATE TYPE ticket_status AS ENUM ('open', 'pending', 'resolved', 'closed');
 -- Whether the AI answers in a ticket. A hand-off to humans switches it off.
 CREATE TYPE ai_mode AS ENUM ('on', 'off');
 
--- version is raised by every change of what a ticket shows, its messages included. last_message_at is when the conversation
--- last grew: by its newest message, or by the ticket itself.
+CREATE TYPE ticket_priority AS ENUM ('low', 'normal', 'high', 'urgent');
+
+-- A team that has been deleted stays until no ticket has it any longer: the sweep takes it from them in batches.
+CREATE TABLE teams (
+    id         uuid        NOT NULL,
+    name       text        NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    version    bigint      NOT NULL DEFAULT 1,
+    deleted_at timestamptz,
+    CONSTRAINT teams_pkey PRIMARY KEY (id),
+    CONSTRAINT teams_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
+    CONSTRAINT teams_version_check CHECK (version >= 1)
+);
+
+CREATE UNIQUE INDEX teams_name_key ON teams (lower(name)) WHERE deleted_at IS NULL;
+CREATE INDEX teams_created_at_id_idx ON teams (created_at DESC, id DESC);
+CREATE INDEX teams_deleted_at_idx ON teams (deleted_at) WHERE deleted_at IS NOT NULL;
+
+CREATE TABLE team_members (
+    team_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    CONSTRAINT team_members_pkey PRIMARY KEY (team_id, user_id),
+    CONSTRAINT team_members_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams (id) ON DELETE CASCADE,
+    CONSTRAINT team_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+
+CREATE INDEX team_members_user_id_idx ON team_members (user_id);
+
+-- version is raised by every change of what a ticket shows, its messages included, and note_version by every change of its
+-- notes, which only staff see. last_message_at is when the conversation last grew: by its newest message, or by the ticket
+-- itself. service_id is the service that opened the ticket, and
+-- external_id what the ticket is called there; on a ticket that no service opened, what the staff call it elsewhere.
+-- first_response_at is when the customer could first read a reply, by staff or by the AI. waiting_since is since when the
+-- customer has waited for a human's reply: an answer by the AI does not end it, resolving the ticket does. resolved_at is when
+-- a ticket that is resolved or closed was resolved. A ticket that was merged into another one is closed for good.
 CREATE TABLE tickets (
-    id              uuid          NOT NULL,
-    user_id         uuid          NOT NULL,
-    title           text          NOT NULL,
-    description     text          NOT NULL,
-    status          ticket_status NOT NULL DEFAULT 'open',
-    created_at      timestamptz   NOT NULL DEFAULT now(),
-    updated_at      timestamptz   NOT NULL DEFAULT now(),
-    ai_mode         ai_mode       NOT NULL DEFAULT 'on',
-    version         bigint        NOT NULL DEFAULT 1,
-    last_message_at timestamptz   NOT NULL DEFAULT now(),
+    id                uuid            NOT NULL,
+    user_id           uuid            NOT NULL,
+    title             text            NOT NULL,
+    description       text            NOT NULL,
+    status            ticket_status   NOT NULL DEFAULT 'open',
+    created_at        timestamptz     NOT NULL DEFAULT now(),
+    updated_at        timestamptz     NOT NULL DEFAULT now(),
+    ai_mode           ai_mode         NOT NULL DEFAULT 'on',
+    version           bigint          NOT NULL DEFAULT 1,
+    last_message_at   timestamptz     NOT NULL DEFAULT now(),
+    priority          ticket_priority NOT NULL DEFAULT 'normal',
+    assignee_id       uuid,
+    team_id           uuid,
+    tags              text[]          NOT NULL DEFAULT '{}',
+    custom_fields     jsonb           NOT NULL DEFAULT '{}',
+    service_id        uuid,
+    external_id       text,
+    snoozed_until     timestamptz,
+    first_response_at timestamptz,
+    waiting_since     timestamptz     DEFAULT now(),
+    resolved_at       timestamptz,
+    merged_into       uuid,
+    note_version      bigint          NOT NULL DEFAULT 0,
     CONSTRAINT tickets_pkey PRIMARY KEY (id),
     CONSTRAINT tickets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
+    CONSTRAINT tickets_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT tickets_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams (id),
+    CONSTRAINT tickets_service_id_fkey FOREIGN KEY (service_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT tickets_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES tickets (id) ON DELETE SET NULL,
     CONSTRAINT tickets_title_check CHECK (char_length(title) BETWEEN 1 AND 200),
     CONSTRAINT tickets_description_check CHECK (char_length(description) BETWEEN 1 AND 10000),
-    CONSTRAINT tickets_version_check CHECK (version >= 1)
+    CONSTRAINT tickets_version_check CHECK (version >= 1),
+    CONSTRAINT tickets_tags_check CHECK (cardinality(tags) <= 20 AND char_length(array_to_string(tags, '')) <= 1000),
+    CONSTRAINT tickets_custom_fields_check CHECK (
+        jsonb_typeof(custom_fields) = 'object' AND octet_length(custom_fields::text) <= 65536
+    ),
+    CONSTRAINT tickets_external_id_check CHECK (external_id COLLATE "C" ~ '^[!-~]{1,128}$'),
+    CONSTRAINT tickets_snoozed_until_check CHECK (
+        snoozed_until IS NULL OR (snoozed_until < '10000-01-01T00:00:00Z' AND status IN ('open', 'pending'))
+    ),
+    CONSTRAINT tickets_resolved_at_check CHECK ((resolved_at IS NOT NULL) = (status IN ('resolved', 'closed'))),
+    CONSTRAINT tickets_merged_into_check CHECK (merged_into IS NULL OR (status = 'closed' AND merged_into <> id))
 );
 
 -- The customer's list and the staff's list, each in its own order.
 CREATE INDEX tickets_user_id_created_at_id_idx ON tickets (user_id, created_at DESC, id DESC);
 CREATE INDEX tickets_created_at_id_idx ON tickets (created_at DESC, id DESC);
+
+-- What a ticket is called elsewhere is unique for each service, and among the tickets that no service opened.
+CREATE UNIQUE INDEX tickets_service_id_external_id_key ON tickets (service_id, external_id) NULLS NOT DISTINCT
+    WHERE external_id IS NOT NULL;
+CREATE INDEX tickets_assignee_id_idx ON tickets (assignee_id) WHERE assignee_id IS NOT NULL;
+CREATE INDEX tickets_team_id_idx ON tickets (team_id) WHERE team_id IS NOT NULL;
+CREATE INDEX tickets_merged_into_idx ON tickets (merged_into) WHERE merged_into IS NOT NULL;
 
 -- One row for every accepted change of a ticket's status.
 CREATE TABLE ticket_status_changes (
@@ -52,7 +120,7 @@ CREATE TYPE message_author AS ENUM ('customer', 'agent', 'ai', 'system');
 -- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
 -- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
 -- generated again stays in the history and names the message which took its place. client_id is what the chat client calls
--- the message that it sent: sent again, it is the same message.
+-- the message that it sent: sent again, it is the same message. A note is a message that only staff see.
 CREATE TABLE messages (
     id            uuid           NOT NULL,
     ticket_id     uuid           NOT NULL,
@@ -62,11 +130,13 @@ CREATE TABLE messages (
     created_at    timestamptz    NOT NULL,
     superseded_by uuid,
     client_id     text,
+    is_note       boolean        NOT NULL DEFAULT false,
     CONSTRAINT messages_pkey PRIMARY KEY (id),
     CONSTRAINT messages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT messages_author_id_fkey FOREIGN KEY (author_id) REFERENCES users (id),
     CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL,
     CONSTRAINT messages_author_check CHECK ((author IN ('ai', 'system')) = (author_id IS NULL)),
+    CONSTRAINT messages_is_note_check CHECK (NOT is_note OR author = 'agent'),
     CONSTRAINT messages_superseded_by_check CHECK (superseded_by IS NULL OR author = 'ai'),
     CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
     CONSTRAINT messages_content_check CHECK (
@@ -80,8 +150,8 @@ CREATE UNIQUE INDEX messages_ticket_id_client_id_key ON messages (ticket_id, cli
 CREATE INDEX messages_author_id_idx ON messages (author_id);
 CREATE INDEX messages_superseded_by_idx ON messages (superseded_by) WHERE superseded_by IS NOT NULL;
 
--- The newest message of an author in a ticket.
-CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC);
+-- What an author last said in a ticket.
+CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC) WHERE NOT is_note;
 
 CREATE TYPE feedback_rating AS ENUM ('up', 'down');
 

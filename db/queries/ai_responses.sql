@@ -17,14 +17,14 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer'
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
 LEFT JOIN LATERAL (
     SELECT m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'agent'
+    WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true
@@ -262,7 +262,11 @@ written AS (
 ),
 raised AS (
     UPDATE tickets
-    SET version = version + 1, updated_at = mine.written_at, last_message_at = mine.written_at
+    SET
+        version = version + 1,
+        first_response_at = coalesce(tickets.first_response_at, mine.written_at),
+        updated_at = mine.written_at,
+        last_message_at = mine.written_at
     FROM mine
     WHERE tickets.id = mine.ticket_id
 ),

@@ -1,11 +1,21 @@
 -- name: CreateAPIKey :one
 -- No row: the account is no service's.
-INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
-SELECT @id, u.id, @name, @key_hash, @scopes::text[], sqlc.narg(expires_at)::timestamptz
-FROM users AS u
-WHERE u.id = @service_id AND u.password_hash = '!'
-    AND NOT EXISTS (SELECT FROM service_customers AS c WHERE c.user_id = u.id)
-RETURNING created_at;
+WITH created AS (
+    INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
+    SELECT @id, u.id, @name, @key_hash, @scopes::text[], sqlc.narg(expires_at)::timestamptz
+    FROM users AS u
+    WHERE u.id = @service_id AND u.password_hash = '!'
+        AND NOT EXISTS (SELECT FROM service_customers AS c WHERE c.user_id = u.id)
+    RETURNING *
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT
+        'api_key.created', @actor_kind, @created_by::uuid, created.id,
+        jsonb_build_object('service_id', created.service_id, 'scopes', created.scopes)
+    FROM created
+)
+SELECT created.created_at FROM created;
 
 -- name: ListAPIKeys :many
 SELECT k.id, k.service_id, k.name, k.scopes, k.created_at, k.last_used_at, k.expires_at, k.revoked_at, u.role
@@ -25,9 +35,21 @@ WHERE k.id = @id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires
 
 -- name: RevokeAPIKey :one
 -- Says whether it was good until now. No row: there is no such key.
+WITH before AS (
+    SELECT b.id, b.service_id, b.revoked_at
+    FROM api_keys AS b
+    WHERE b.id = @id
+    FOR UPDATE
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT 'api_key.revoked', @actor_kind, @revoked_by::uuid, before.id, jsonb_build_object('service_id', before.service_id)
+    FROM before
+    WHERE before.revoked_at IS NULL
+)
 UPDATE api_keys AS k
 SET revoked_at = coalesce(k.revoked_at, clock_timestamp())
-FROM (SELECT b.id, b.revoked_at FROM api_keys AS b WHERE b.id = @id FOR UPDATE) AS before
+FROM before
 WHERE k.id = before.id
 RETURNING k.service_id, (before.revoked_at IS NULL)::boolean AS revoked;
 
@@ -62,6 +84,11 @@ WITH customer AS (
     VALUES (@service_id, @external_id, @user_id)
     ON CONFLICT (service_id, external_id) DO NOTHING
     RETURNING user_id
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT 'user.created', 'service', @service_id, customer.user_id, jsonb_build_object('role', 'user', 'service_id', @service_id::uuid)
+    FROM customer
 )
 INSERT INTO users (id, email, password_hash, role)
 SELECT customer.user_id, @email, '!', 'user'
@@ -69,7 +96,19 @@ FROM customer;
 
 -- name: UpdateServiceCustomer :one
 -- No row: the account is no customer of the service.
-UPDATE service_customers
+WITH before AS (
+    SELECT b.user_id, b.display_name
+    FROM service_customers AS b
+    WHERE b.service_id = @service_id AND b.user_id = @user_id
+    FOR UPDATE
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT 'user.updated', @actor_kind, @service_id, before.user_id, '{"changed": ["display_name"]}'
+    FROM before
+    WHERE before.display_name IS DISTINCT FROM sqlc.narg(display_name)
+)
+UPDATE service_customers AS c
 SET display_name = sqlc.narg(display_name)
-WHERE service_id = @service_id AND user_id = @user_id
+WHERE c.service_id = @service_id AND c.user_id = @user_id
 RETURNING *;

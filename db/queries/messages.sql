@@ -1,13 +1,13 @@
 -- name: CreateMessage :one
 -- A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 -- ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
--- resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
--- own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
--- no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
--- changed.
+-- resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
+-- being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
+-- journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
+-- has used up its budget for the day. Then nothing has changed.
 WITH target AS (
     SELECT
-        t.id, t.user_id, t.status,
+        t.id, t.user_id, t.status, t.snoozed_until,
         CASE WHEN t.user_id = @actor_id::uuid THEN 'customer' ELSE 'agent' END::message_author AS author
     FROM tickets AS t
     WHERE t.id = @ticket_id AND (t.user_id = @actor_id::uuid OR @staff::boolean) AND t.status <> 'closed'
@@ -24,7 +24,7 @@ spent AS (
 ),
 before AS (
     SELECT
-        target.id, target.user_id, target.status, target.author,
+        target.id, target.user_id, target.status, target.snoozed_until, target.author,
         GREATEST(
             clock_timestamp(),
             (
@@ -33,7 +33,8 @@ before AS (
                 WHERE m.ticket_id = target.id
             )
         ) AS written_at,
-        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens
+        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens,
+        target.author = 'customer' AND target.snoozed_until IS NOT NULL AS wakes
     FROM target
     WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 ),
@@ -60,6 +61,15 @@ raised AS (
     SET
         version = version + 1,
         status = CASE WHEN before.reopens THEN 'open' ELSE tickets.status END,
+        resolved_at = CASE WHEN before.reopens THEN NULL ELSE tickets.resolved_at END,
+        snoozed_until = CASE WHEN before.wakes THEN NULL ELSE tickets.snoozed_until END,
+        first_response_at = CASE
+            WHEN before.author = 'agent' THEN coalesce(tickets.first_response_at, before.written_at)
+            ELSE tickets.first_response_at
+        END,
+        waiting_since = CASE
+            WHEN before.author = 'customer' THEN coalesce(tickets.waiting_since, before.written_at)
+        END,
         updated_at = before.written_at,
         last_message_at = before.written_at
     FROM before
@@ -67,22 +77,59 @@ raised AS (
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, before.user_id, entry.data
+    SELECT
+        entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, CASE WHEN entry.shown THEN before.user_id END,
+        entry.data
     FROM before
     CROSS JOIN LATERAL (
-        SELECT 1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+        SELECT
+            1 AS place, true AS shown, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
         FROM superseded
         UNION ALL
-        SELECT 2, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
+        SELECT 2, true, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
         UNION ALL
-        SELECT 3, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        SELECT 3, true, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
         WHERE before.reopens
+        UNION ALL
+        SELECT 4, false, 'ticket.snoozed', NULL, jsonb_build_object(
+            'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
+        )
+        WHERE before.wakes
     ) AS entry
     ORDER BY entry.place
 )
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
 SELECT
     @id, before.id, before.author, @actor_id::uuid, @content, before.written_at, sqlc.narg(client_id)::text
+FROM before
+RETURNING *;
+
+-- name: CreateNote :one
+-- A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+-- changes. No row: there is no such ticket, or the actor is not staff.
+WITH before AS (
+    SELECT
+        t.id,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = t.id)
+        ) AS written_at
+    FROM tickets AS t
+    WHERE t.id = @ticket_id AND @staff::boolean
+),
+raised AS (
+    UPDATE tickets
+    SET note_version = note_version + 1
+    FROM before
+    WHERE tickets.id = before.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id)
+    SELECT 'note.created', @actor_kind, @actor_id::uuid, before.id, @id::uuid
+    FROM before
+)
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, is_note)
+SELECT @id, before.id, 'agent', @actor_id::uuid, @content, before.written_at, true
 FROM before
 RETURNING *;
 
@@ -95,21 +142,23 @@ WHERE id = @id;
 -- The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 SELECT *
 FROM messages
-WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid)
+WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg(id)::uuid) AND NOT is_note
 LIMIT 1;
 
 -- name: ListMessagesByTicket :many
+-- With the notes, for staff.
 SELECT *
 FROM messages
-WHERE ticket_id = @ticket_id AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
+WHERE ticket_id = @ticket_id AND (NOT is_note OR @staff::boolean)
+    AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
 ORDER BY created_at, id
 LIMIT @max_rows;
 
 -- name: ListStandingMessages :many
--- The newest, newest first, without answers that were replaced or that are being replaced just now.
+-- The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 SELECT m.*
 FROM messages AS m
-WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL
+WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL
     AND NOT EXISTS (
         SELECT
         FROM ai_responses AS standing
@@ -122,7 +171,7 @@ ORDER BY m.created_at DESC
 LIMIT @max_rows;
 
 -- name: ListConversation :many
--- A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+-- A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 -- also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 -- reads an index backwards and stops, so that a long ticket costs no more than a short one.
 WITH turn AS (
@@ -133,14 +182,14 @@ WITH turn AS (
 earlier AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
     ORDER BY m.created_at DESC
     LIMIT @max_earlier
 ),
 late_answers AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND m.superseded_by IS NULL
+    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND NOT m.is_note AND m.superseded_by IS NULL
         AND m.created_at > (SELECT turn.created_at FROM turn)
         AND NOT EXISTS (
             SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = @turn_message_id
@@ -165,8 +214,15 @@ ORDER BY m.id = @turn_message_id, m.created_at;
 
 -- name: PutMessageFeedback :one
 -- The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', @rating::feedback_rating)
+    FROM messages AS m
+    JOIN tickets AS t ON t.id = m.ticket_id
+    WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id
+)
 INSERT INTO message_feedback (message_id, user_id, rating, comment)
-SELECT m.id, t.user_id, @rating, sqlc.narg(comment)
+SELECT m.id, t.user_id, @rating::feedback_rating, sqlc.narg(comment)
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = @message_id AND m.author = 'ai' AND t.user_id = @actor_id

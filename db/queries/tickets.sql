@@ -8,6 +8,11 @@ WITH spent AS (
     SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
     WHERE u.tickets < @max_tickets AND u.bytes + excluded.bytes <= @max_bytes
     RETURNING u.user_id
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
+    SELECT 'ticket.created', @actor_kind, @user_id, @id, @user_id
+    WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
 INSERT INTO tickets (id, user_id, title, description)
 SELECT @id, @user_id, @title, @description
@@ -27,12 +32,12 @@ WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
 -- name: FindTicketWithMessages :one
 -- One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
--- messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+-- messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 SELECT
     sqlc.embed(t), c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -41,11 +46,12 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
         coalesce(array_agg(m.content), '{}') AS contents,
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
         SELECT n.*
         FROM messages AS n
-        WHERE n.ticket_id = t.id
+        WHERE n.ticket_id = t.id AND (NOT n.is_note OR @staff::boolean)
         ORDER BY n.created_at DESC, n.id DESC
         LIMIT @max_rows
     ) AS m
@@ -84,21 +90,58 @@ ORDER BY t.created_at DESC, t.id DESC
 LIMIT @max_rows;
 
 -- name: UpdateTicket :one
--- With the customer, of any service or only of one.
-UPDATE tickets AS t
-SET status = @status, ai_mode = @ai_mode, updated_at = clock_timestamp(), version = t.version + 1
-FROM (
-    SELECT b.id, c.service_id, c.external_id, c.display_name
+-- With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
+-- the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
+-- as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+WITH before AS (
+    SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
-    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND (@all_customers::boolean OR c.service_id = @service_id)
+    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND (@all_customers::boolean OR c.service_id = @caller_id::uuid)
     WHERE b.id = @id
-) AS before
+),
+recorded AS (
+    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+    SELECT @change_id, before.id, @caller_id::uuid, before.status, @status
+    FROM before
+    WHERE before.status <> @status
+),
+entries AS (
+    SELECT
+        unnest(@entry_types::text[]) AS type,
+        unnest(@entries_shown::boolean[]) AS shown,
+        unnest(@entry_data::text[]) AS data,
+        generate_series(1, cardinality(@entry_types::text[])) AS number
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
+    SELECT entries.type, @actor_kind, @caller_id::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
+    FROM before, entries
+    ORDER BY entries.number
+)
+UPDATE tickets AS t
+SET status = @status, ai_mode = @ai_mode, priority = @priority, assignee_id = sqlc.narg(assignee_id),
+    team_id = sqlc.narg(team_id), tags = @tags, custom_fields = @custom_fields, external_id = sqlc.narg(ticket_external_id),
+    snoozed_until = sqlc.narg(snoozed_until),
+    resolved_at = CASE WHEN @status IN ('resolved', 'closed') THEN coalesce(t.resolved_at, before.changed_at) END,
+    waiting_since = CASE
+        WHEN @status IN ('resolved', 'closed') THEN NULL
+        WHEN @waits::boolean THEN coalesce(t.waiting_since, before.changed_at)
+        ELSE t.waiting_since
+    END,
+    updated_at = before.changed_at, version = t.version + 1
+FROM before
 WHERE t.id = before.id
 RETURNING sqlc.embed(t), before.service_id, before.external_id, before.display_name;
 
--- name: CreateTicketStatusChange :exec
-INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-VALUES (@id, @ticket_id, @actor_id, @from_status, @to_status);
+-- name: GetAssignment :one
+-- Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+SELECT
+    (sqlc.narg('assignee_id')::uuid IS NULL OR EXISTS (
+        SELECT FROM users WHERE users.id = sqlc.narg('assignee_id')::uuid AND users.role <> 'user' AND users.disabled_at IS NULL
+    ))::boolean AS to_account,
+    (sqlc.narg('team_id')::uuid IS NULL OR EXISTS (
+        SELECT FROM teams WHERE teams.id = sqlc.narg('team_id')::uuid AND teams.deleted_at IS NULL
+    ))::boolean AS to_team;
 
 -- name: DeleteOldUsage :execrows
 DELETE FROM daily_usage

@@ -1,10 +1,20 @@
 -- name: CreateUser :one
 -- No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
--- does not belong there.
-INSERT INTO users (id, email, password_hash, role)
-VALUES (@id, @email, @password_hash, @role)
-ON CONFLICT (lower(email)) DO NOTHING
-RETURNING *;
+-- does not belong there. Without a creator it is the system that creates the account.
+WITH created AS (
+    INSERT INTO users (id, email, password_hash, role)
+    VALUES (@id, @email, @password_hash, @role)
+    ON CONFLICT (lower(email)) DO NOTHING
+    RETURNING *
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT
+        'user.created', coalesce(sqlc.narg(creator_kind)::actor_kind, 'system'), sqlc.narg(created_by)::uuid, created.id,
+        jsonb_build_object('role', created.role)
+    FROM created
+)
+SELECT * FROM created;
 
 -- name: GetUserByEmail :one
 SELECT *
@@ -68,10 +78,25 @@ WHERE u.id = @id
 FOR NO KEY UPDATE OF u;
 
 -- name: UpdateUserAccess :one
--- Ends the access tokens that there are.
-UPDATE users
-SET role = @role,
-    disabled_at = CASE WHEN @disabled::boolean THEN coalesce(disabled_at, clock_timestamp()) END,
-    token_version = token_version + 1
-WHERE id = @id
+-- Ends the access tokens that there are. The account's row must be locked.
+WITH before AS (
+    SELECT b.id, b.role, b.disabled_at IS NOT NULL AS disabled
+    FROM users AS b
+    WHERE b.id = @id
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT
+        'user.updated', @actor_kind, @updated_by::uuid, before.id,
+        jsonb_build_object(
+            'from', jsonb_build_object('role', before.role, 'disabled', before.disabled),
+            'to', jsonb_build_object('role', @role::user_role, 'disabled', @disabled::boolean)
+        )
+    FROM before
+)
+UPDATE users AS u
+SET role = @role::user_role,
+    disabled_at = CASE WHEN @disabled::boolean THEN coalesce(u.disabled_at, clock_timestamp()) END,
+    token_version = u.token_version + 1
+WHERE u.id = @id
 RETURNING *;

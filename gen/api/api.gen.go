@@ -19,6 +19,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
@@ -429,6 +430,7 @@ const (
 	ProblemCodeDBUnavailable           ProblemCode = "db_unavailable"
 	ProblemCodeDraining                ProblemCode = "draining"
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
+	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
@@ -446,6 +448,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
+	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
 	ProblemCodeRoleNotAllowed          ProblemCode = "role_not_allowed"
 	ProblemCodeSchemaDirty             ProblemCode = "schema_dirty"
@@ -492,6 +495,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeEmailTaken:
 		return true
+	case ProblemCodeExternalIDTaken:
+		return true
 	case ProblemCodeForbidden:
 		return true
 	case ProblemCodeIdempotencyInProgress:
@@ -526,6 +531,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
+	case ProblemCodePromptPublished:
+		return true
 	case ProblemCodeRateLimited:
 		return true
 	case ProblemCodeRoleNotAllowed:
@@ -551,6 +558,72 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeValidationFailed:
 		return true
 	case ProblemCodeWeakPassword:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptMessageRole.
+const (
+	PromptMessageRoleAssistant PromptMessageRole = "assistant"
+	PromptMessageRoleSystem    PromptMessageRole = "system"
+	PromptMessageRoleUser      PromptMessageRole = "user"
+)
+
+// Valid indicates whether the value is a known member of the PromptMessageRole enum.
+func (e PromptMessageRole) Valid() bool {
+	switch e {
+	case PromptMessageRoleAssistant:
+		return true
+	case PromptMessageRoleSystem:
+		return true
+	case PromptMessageRoleUser:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptStatus.
+const (
+	PromptStatusDraft   PromptStatus = "draft"
+	PromptStatusLive    PromptStatus = "live"
+	PromptStatusRetired PromptStatus = "retired"
+)
+
+// Valid indicates whether the value is a known member of the PromptStatus enum.
+func (e PromptStatus) Valid() bool {
+	switch e {
+	case PromptStatusDraft:
+		return true
+	case PromptStatusLive:
+		return true
+	case PromptStatusRetired:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PromptTone.
+const (
+	PromptToneEmpathetic PromptTone = "empathetic"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+)
+
+// Valid indicates whether the value is a known member of the PromptTone enum.
+func (e PromptTone) Valid() bool {
+	switch e {
+	case PromptToneEmpathetic:
+		return true
+	case PromptToneFormal:
+		return true
+	case PromptToneFriendly:
+		return true
+	case PromptToneNeutral:
 		return true
 	default:
 		return false
@@ -665,6 +738,30 @@ const (
 func (e StartEventType) Valid() bool {
 	switch e {
 	case StartEventTypeStart:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketPriority.
+const (
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+// Valid indicates whether the value is a known member of the TicketPriority enum.
+func (e TicketPriority) Valid() bool {
+	switch e {
+	case TicketPriorityHigh:
+		return true
+	case TicketPriorityLow:
+		return true
+	case TicketPriorityNormal:
+		return true
+	case TicketPriorityUrgent:
 		return true
 	default:
 		return false
@@ -1208,7 +1305,15 @@ type CreateMessageRequest struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
-	Content string `json:"content"`
+	Content MessageText `json:"content"`
+}
+
+// CreateNoteRequest A new note.
+type CreateNoteRequest struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
 }
 
 // CreateTicketRequest A new ticket.
@@ -1346,6 +1451,15 @@ type CreatedWebhook struct {
 
 // CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
 type CreatedWebhookDisabledReason string
+
+// CustomFieldName A custom field's name.
+type CustomFieldName = string
+
+// CustomFieldValue One line of text, a number or a truth value.
+type CustomFieldValue = any
+
+// CustomFields What staff and services keep with a ticket, each under a name.
+type CustomFields = map[string]any
 
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
@@ -1526,6 +1640,9 @@ type Message struct {
 	// IsAI Whether the AI wrote it.
 	IsAI bool `json:"is_ai"`
 
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1567,10 +1684,18 @@ type MessageFeedback struct {
 	UpdatedAt Timestamp `json:"updated_at"`
 }
 
+// MessageText Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+// byte.
+type MessageText = string
+
 // Model The model's name at the upstream.
 //
 // Examples: openai/gpt-oss-120b
 type Model = string
+
+// NewCustomFieldValue One line of text, a number, a truth value, or `null` for none.
+type NewCustomFieldValue = any
 
 // NewEmail An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 // of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
@@ -1622,6 +1747,125 @@ type Problem struct {
 
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
+
+// Prompt One version of what the AI is told about the desk.
+type Prompt struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// PublishedAt When it was first published. Absent while it is a draft.
+	PublishedAt Timestamp `json:"published_at,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules"`
+
+	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	Status PromptStatus `json:"status"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone"`
+
+	// UpdatedAt When what it says last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// Version The number of the prompt, counted from 1 in the order in which prompts were made.
+	Version PromptVersion `json:"version"`
+}
+
+// PromptCompany Whom the AI speaks for.
+type PromptCompany = string
+
+// PromptInstructions What else the AI should know and mind, in your own words.
+type PromptInstructions = string
+
+// PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+// the customer's language.
+type PromptLanguage = string
+
+// PromptMessage One message to the AI.
+type PromptMessage struct {
+	// Content What is said.
+	Content string `json:"content"`
+
+	// Role Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	Role PromptMessageRole `json:"role"`
+}
+
+// PromptMessageRole Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+type PromptMessageRole string
+
+// PromptPreview What would be sent to the AI.
+type PromptPreview struct {
+	// Messages The system prompt, and then what was said in the ticket, as far as it fits.
+	Messages []PromptMessage `json:"messages"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model"`
+
+	// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion PromptVersion `json:"prompt_version"`
+}
+
+// PromptProduct What customers ask about.
+type PromptProduct = string
+
+// PromptRules Rules that the AI follows besides those it always has.
+type PromptRules = []string
+
+// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+type PromptSettings struct {
+	// Company Whom the AI speaks for.
+	Company PromptCompany `json:"company"`
+
+	// Instructions What else the AI should know and mind, in your own words.
+	Instructions PromptInstructions `json:"instructions,omitempty"`
+
+	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	Language PromptLanguage `json:"language,omitempty"`
+
+	// Product What customers ask about.
+	Product PromptProduct `json:"product,omitempty"`
+
+	// Rules Rules that the AI follows besides those it always has.
+	Rules PromptRules `json:"rules,omitempty"`
+
+	// Tone How the AI speaks.
+	Tone PromptTone `json:"tone,omitempty"`
+}
+
+// PromptStatus `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+// published again.
+type PromptStatus string
+
+// PromptTone How the AI speaks.
+type PromptTone string
+
+// PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
+type PromptVersion = int32
 
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
@@ -1765,15 +2009,27 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
+// Tag One line of text, as a ticket's title is. Compared as it stands.
+type Tag = string
+
+// Tags Words by which staff sort tickets, in their order.
+type Tags = []Tag
+
 // Ticket A customer's question and where it stands.
 type Ticket struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1783,6 +2039,12 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1791,23 +2053,52 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // TicketDescription Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
+
+// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// tickets, and among those that no service opened.
+type TicketExternalID = string
+
+// TicketPriority How urgent a ticket is. A new one is `normal`.
+type TicketPriority string
 
 // TicketStatus Where a ticket stands.
 type TicketStatus string
@@ -1821,10 +2112,16 @@ type TicketWithMessages struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode"`
 
+	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	AssigneeID *ID `json:"assignee_id,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// CustomFields Its custom fields. Only staff see them. Absent while there are none.
+	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Customer Which customer of which service opened it. Only staff and that service see it; absent for customers who log in
 	// themselves.
@@ -1834,6 +2131,12 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
+	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
+	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1842,21 +2145,43 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// Messages The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	MergedInto *ID `json:"merged_into,omitempty"`
+
+	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
+
+	// Priority How urgent it is. Only staff see it.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
+	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
+
+	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
+	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
 
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status"`
+
+	// Tags Its tags. Only staff see them. Absent while there are none.
+	Tags Tags `json:"tags,omitempty"`
+
+	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// UpdatedAt When its status or its AI mode last changed, or a message was added.
+	// UpdatedAt When it last changed or a message was added.
 	UpdatedAt Timestamp `json:"updated_at"`
 
 	// UserID The customer who opened it.
 	UserID ID `json:"user_id"`
+
+	// WaitingSince Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+	// after a reply by staff, and once the ticket is resolved.
+	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
@@ -1978,8 +2303,29 @@ type UpdateTicketRequest struct {
 	// AIMode Whether the AI answers in the ticket. `off` leaves it to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	CustomFields map[string]any `json:"custom_fields,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
+
+	// Tags The tags that take the place of those that there are.
+	Tags *[]Tag `json:"tags,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -2266,6 +2612,11 @@ type Limit = int32
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type MessageID = ID
 
+// PromptID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type PromptID = ID
+
 // SessionID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2330,9 +2681,6 @@ type InternalServerError = Problem
 // InvalidCredentials An error (RFC 9457).
 type InvalidCredentials = Problem
 
-// InvalidTransition An error (RFC 9457).
-type InvalidTransition = Problem
-
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
 
@@ -2351,6 +2699,9 @@ type PayloadTooLarge = Problem
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
 
+// PromptPublished An error (RFC 9457).
+type PromptPublished = Problem
+
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
@@ -2362,6 +2713,9 @@ type ServiceUnavailable = Problem
 
 // TicketClosed An error (RFC 9457).
 type TicketClosed = Problem
+
+// TicketNotChanged An error (RFC 9457).
+type TicketNotChanged = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -2515,6 +2869,67 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListPromptsParams defines parameters for ListPrompts.
+type ListPromptsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreatePromptParams defines parameters for CreatePrompt.
+type CreatePromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetPromptParams defines parameters for GetPrompt.
+type GetPromptParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdatePromptParams defines parameters for UpdatePrompt.
+type UpdatePromptParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewPromptParams defines parameters for PreviewPrompt.
+type PreviewPromptParams struct {
+	// TicketID The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishPromptParams defines parameters for PublishPrompt.
+type PublishPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// WithdrawPromptParams defines parameters for WithdrawPrompt.
+type WithdrawPromptParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2545,8 +2960,7 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-	// so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -2599,6 +3013,13 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateNoteParams defines parameters for CreateNote.
+type CreateNoteParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -2777,6 +3198,12 @@ type ChangePasswordJSONRequestBody = ChangePasswordRequest
 // PutMessageFeedbackJSONRequestBody defines body for PutMessageFeedback for application/json ContentType.
 type PutMessageFeedbackJSONRequestBody = PutMessageFeedbackRequest
 
+// CreatePromptJSONRequestBody defines body for CreatePrompt for application/json ContentType.
+type CreatePromptJSONRequestBody = PromptSettings
+
+// UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
+type UpdatePromptJSONRequestBody = PromptSettings
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
@@ -2788,6 +3215,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
+
+// CreateNoteJSONRequestBody defines body for CreateNote for application/json ContentType.
+type CreateNoteJSONRequestBody = CreateNoteRequest
 
 // SendUIMessageJSONRequestBody defines body for SendUIMessage for application/json ContentType.
 type SendUIMessageJSONRequestBody = UIChatRequest
@@ -3374,6 +3804,27 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx echo.Context, params ListPromptsParams) error
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx echo.Context, params CreatePromptParams) error
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -3404,6 +3855,9 @@ type ServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx echo.Context, ticketID TicketID, params CreateMessageParams) error
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -4059,6 +4513,278 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 	return err
 }
 
+// ListPrompts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPrompts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPromptsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPrompts(ctx, params)
+	return err
+}
+
+// CreatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePrompt(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePrompt(ctx, params)
+	return err
+}
+
+// GetPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPrompt(ctx, promptID, params)
+	return err
+}
+
+// UpdatePrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdatePrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdatePromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdatePrompt(ctx, promptID, params)
+	return err
+}
+
+// PreviewPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewPromptParams
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewPrompt(ctx, promptID, params)
+	return err
+}
+
+// PublishPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishPrompt(ctx, promptID, params)
+	return err
+}
+
+// WithdrawPrompt converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawPrompt(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "prompt_id" -------------
+	var promptID PromptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "prompt_id", ctx.Param("prompt_id"), &promptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prompt_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawPromptParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawPrompt(ctx, promptID, params)
+	return err
+}
+
 // GetReadiness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 	var err error
@@ -4420,6 +5146,42 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateMessage(ctx, ticketID, params)
+	return err
+}
+
+// CreateNote converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateNoteParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateNote(ctx, ticketID, params)
 	return err
 }
 
@@ -5229,6 +5991,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -5237,6 +6000,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
+	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
+	router.PUT(options.BaseURL+"/prompts/:prompt_id", wrapper.UpdatePrompt, options.OperationMiddlewares["updatePrompt"]...)
+	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
+	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -5328,8 +6098,6 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 	Headers InvalidCredentialsResponseHeaders
 }
 
-type InvalidTransitionApplicationProblemPlusJSONResponse Problem
-
 type LastAdminApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
@@ -5348,6 +6116,8 @@ type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type PromptPublishedApplicationProblemPlusJSONResponse Problem
 
 type RefreshTokenRefusedResponseHeaders struct {
 	WWWAuthenticate string
@@ -5377,6 +6147,8 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 
 	Headers TicketClosedResponseHeaders
 }
+
+type TicketNotChangedApplicationProblemPlusJSONResponse Problem
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8770,6 +9542,1482 @@ func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPut
 	return err
 }
 
+type ListPromptsRequestObject struct {
+	Params ListPromptsParams
+}
+
+type ListPromptsResponseObject interface {
+	VisitListPromptsResponse(w http.ResponseWriter) error
+}
+
+type ListPrompts200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListPrompts200JSONResponse struct {
+	Body    []Prompt
+	Headers ListPrompts200ResponseHeaders
+}
+
+func (response ListPrompts200JSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts304Response = NotModifiedResponse
+
+func (response ListPrompts304Response) VisitListPromptsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListPrompts400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts400ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts401ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts403ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts406ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts429ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts500ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrompts503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrompts503ApplicationProblemPlusJSONResponse) VisitListPromptsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePromptRequestObject struct {
+	Params CreatePromptParams
+	Body   *CreatePromptJSONRequestBody
+}
+
+type CreatePromptResponseObject interface {
+	VisitCreatePromptResponse(w http.ResponseWriter) error
+}
+
+type CreatePrompt201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreatePrompt201JSONResponse struct {
+	Body    Prompt
+	Headers CreatePrompt201ResponseHeaders
+}
+
+func (response CreatePrompt201JSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt400ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt401ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt403ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt406ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt409ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt413ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt415ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt422ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt429ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt500ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePrompt503ApplicationProblemPlusJSONResponse) VisitCreatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   GetPromptParams
+}
+
+type GetPromptResponseObject interface {
+	VisitGetPromptResponse(w http.ResponseWriter) error
+}
+
+type GetPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers GetPrompt200ResponseHeaders
+}
+
+func (response GetPrompt200JSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt304Response = NotModifiedResponse
+
+func (response GetPrompt304Response) VisitGetPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt400ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt401ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt403ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt404ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt406ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt429ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt500ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrompt503ApplicationProblemPlusJSONResponse) VisitGetPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   UpdatePromptParams
+	Body     *UpdatePromptJSONRequestBody
+}
+
+type UpdatePromptResponseObject interface {
+	VisitUpdatePromptResponse(w http.ResponseWriter) error
+}
+
+type UpdatePrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdatePrompt200JSONResponse struct {
+	Body    Prompt
+	Headers UpdatePrompt200ResponseHeaders
+}
+
+func (response UpdatePrompt200JSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt400ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt401ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt403ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt404ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt406ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt409ApplicationProblemPlusJSONResponse struct {
+	PromptPublishedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt409ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt412ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt413ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt415ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt422ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt429ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt500ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdatePrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdatePrompt503ApplicationProblemPlusJSONResponse) VisitUpdatePromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PreviewPromptParams
+}
+
+type PreviewPromptResponseObject interface {
+	VisitPreviewPromptResponse(w http.ResponseWriter) error
+}
+
+type PreviewPrompt200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewPrompt200JSONResponse struct {
+	Body    PromptPreview
+	Headers PreviewPrompt200ResponseHeaders
+}
+
+func (response PreviewPrompt200JSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt304Response = NotModifiedResponse
+
+func (response PreviewPrompt304Response) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt400ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt401ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt403ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt404ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt406ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt429ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt500ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewPrompt503ApplicationProblemPlusJSONResponse) VisitPreviewPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   PublishPromptParams
+}
+
+type PublishPromptResponseObject interface {
+	VisitPublishPromptResponse(w http.ResponseWriter) error
+}
+
+type PublishPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type PublishPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers PublishPrompt200ResponseHeaders
+}
+
+func (response PublishPrompt200JSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt400ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt401ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt403ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt404ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt406ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt409ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt412ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt422ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt429ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt500ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishPrompt503ApplicationProblemPlusJSONResponse) VisitPublishPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPromptRequestObject struct {
+	PromptID PromptID `json:"prompt_id"`
+	Params   WithdrawPromptParams
+}
+
+type WithdrawPromptResponseObject interface {
+	VisitWithdrawPromptResponse(w http.ResponseWriter) error
+}
+
+type WithdrawPrompt200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type WithdrawPrompt200JSONResponse struct {
+	Body    Prompt
+	Headers WithdrawPrompt200ResponseHeaders
+}
+
+func (response WithdrawPrompt200JSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt400ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt401ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt403ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt404ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt406ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt409ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt422ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt429ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt500ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawPrompt503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response WithdrawPrompt503ApplicationProblemPlusJSONResponse) VisitWithdrawPromptResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReadinessRequestObject struct {
 }
 
@@ -9565,7 +11813,7 @@ func (response UpdateTicket406ApplicationProblemPlusJSONResponse) VisitUpdateTic
 }
 
 type UpdateTicket409ApplicationProblemPlusJSONResponse struct {
-	InvalidTransitionApplicationProblemPlusJSONResponse
+	TicketNotChangedApplicationProblemPlusJSONResponse
 }
 
 func (response UpdateTicket409ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
@@ -10855,6 +13103,250 @@ type CreateMessage503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateMessage503ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNoteRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateNoteParams
+	Body     *CreateNoteJSONRequestBody
+}
+
+type CreateNoteResponseObject interface {
+	VisitCreateNoteResponse(w http.ResponseWriter) error
+}
+
+type CreateNote201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateNote201JSONResponse struct {
+	Body    Message
+	Headers CreateNote201ResponseHeaders
+}
+
+func (response CreateNote201JSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote400ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote401ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote403ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote404ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote406ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote409ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote413ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote415ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote422ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote429ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote500ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateNote503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15578,6 +18070,27 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// ListPrompts List prompts
+	// (GET /prompts)
+	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
+	// CreatePrompt Draft a prompt
+	// (POST /prompts)
+	CreatePrompt(ctx context.Context, request CreatePromptRequestObject) (CreatePromptResponseObject, error)
+	// GetPrompt Get a prompt
+	// (GET /prompts/{prompt_id})
+	GetPrompt(ctx context.Context, request GetPromptRequestObject) (GetPromptResponseObject, error)
+	// UpdatePrompt Change a draft
+	// (PUT /prompts/{prompt_id})
+	UpdatePrompt(ctx context.Context, request UpdatePromptRequestObject) (UpdatePromptResponseObject, error)
+	// PreviewPrompt Preview a prompt
+	// (GET /prompts/{prompt_id}/preview)
+	PreviewPrompt(ctx context.Context, request PreviewPromptRequestObject) (PreviewPromptResponseObject, error)
+	// PublishPrompt Publish a prompt
+	// (POST /prompts/{prompt_id}/publish)
+	PublishPrompt(ctx context.Context, request PublishPromptRequestObject) (PublishPromptResponseObject, error)
+	// WithdrawPrompt Withdraw a prompt
+	// (POST /prompts/{prompt_id}/withdraw)
+	WithdrawPrompt(ctx context.Context, request WithdrawPromptRequestObject) (WithdrawPromptResponseObject, error)
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -15608,6 +18121,9 @@ type StrictServerInterface interface {
 	// CreateMessage Add a message to a ticket
 	// (POST /tickets/{ticket_id}/messages)
 	CreateMessage(ctx context.Context, request CreateMessageRequestObject) (CreateMessageResponseObject, error)
+	// CreateNote Add a note to a ticket
+	// (POST /tickets/{ticket_id}/notes)
+	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -16343,6 +18859,232 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 	return nil
 }
 
+// ListPrompts operation middleware
+func (sh *strictHandler) ListPrompts(ctx echo.Context, params ListPromptsParams) error {
+	var request ListPromptsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrompts(ctx.Request().Context(), request.(ListPromptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrompts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPromptsResponseObject); ok {
+		return validResponse.VisitListPromptsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePrompt operation middleware
+func (sh *strictHandler) CreatePrompt(ctx echo.Context, params CreatePromptParams) error {
+	var request CreatePromptRequestObject
+
+	request.Params = params
+
+	var body CreatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePrompt(ctx.Request().Context(), request.(CreatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePromptResponseObject); ok {
+		return validResponse.VisitCreatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPrompt operation middleware
+func (sh *strictHandler) GetPrompt(ctx echo.Context, promptID PromptID, params GetPromptParams) error {
+	var request GetPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrompt(ctx.Request().Context(), request.(GetPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPromptResponseObject); ok {
+		return validResponse.VisitGetPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdatePrompt operation middleware
+func (sh *strictHandler) UpdatePrompt(ctx echo.Context, promptID PromptID, params UpdatePromptParams) error {
+	var request UpdatePromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	var body UpdatePromptJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdatePrompt(ctx.Request().Context(), request.(UpdatePromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdatePrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdatePromptResponseObject); ok {
+		return validResponse.VisitUpdatePromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewPrompt operation middleware
+func (sh *strictHandler) PreviewPrompt(ctx echo.Context, promptID PromptID, params PreviewPromptParams) error {
+	var request PreviewPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewPrompt(ctx.Request().Context(), request.(PreviewPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewPromptResponseObject); ok {
+		return validResponse.VisitPreviewPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishPrompt operation middleware
+func (sh *strictHandler) PublishPrompt(ctx echo.Context, promptID PromptID, params PublishPromptParams) error {
+	var request PublishPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishPrompt(ctx.Request().Context(), request.(PublishPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishPromptResponseObject); ok {
+		return validResponse.VisitPublishPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawPrompt operation middleware
+func (sh *strictHandler) WithdrawPrompt(ctx echo.Context, promptID PromptID, params WithdrawPromptParams) error {
+	var request WithdrawPromptRequestObject
+
+	request.PromptID = promptID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawPrompt(ctx.Request().Context(), request.(WithdrawPromptRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawPrompt")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawPromptResponseObject); ok {
+		return validResponse.VisitWithdrawPromptResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetReadiness operation middleware
 func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 	var request GetReadinessRequestObject
@@ -16684,6 +19426,55 @@ func (sh *strictHandler) CreateMessage(ctx echo.Context, ticketID TicketID, para
 		return err
 	} else if validResponse, ok := response.(CreateMessageResponseObject); ok {
 		return validResponse.VisitCreateMessageResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateNote operation middleware
+func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error {
+	var request CreateNoteRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateNoteJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateNote(ctx.Request().Context(), request.(CreateNoteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateNote")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
+		return validResponse.VisitCreateNoteResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17465,689 +20256,777 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kjf+KljO/I8tp0mR1MUWfXJm5VuiiW9jyXE2pj42yAbJHjUBpgGaZhzt+Z7me7B9kv9BFYBG",
-	"30iKkjOZmd1zNmOxb0ChUKjrr740RmI2F5xxJRu9Lw32mc7mCYN/n373/uzdgr9jvyyYVPoXuZjNaLpq",
-	"9BqnZMakpBPWCBqfaLJg+vJIcMU+q0bv42XQGIt0SdOIRW9TMdfvuw4a5hnZ6H00d3PV6DUupoxINhI8",
-	"IqMpTSeMxJKMUzEjnUPyZqTEkKWtRtCIo0avMZOTZqcRNFKRsEavsZAsbVxfBo10wc/09XTB4bpUVDH8",
-	"rJqmjEZwtd05OYkORsfNzrhLmw9HB6x5MjzuNI9Ye3xAH446UbfbCBpKiESP8vL6OgA6nKuU0VmBBpxQ",
-	"LpcsJWJMBGdkHrORR5BGRBXtkS/9hlrNWb/R6zfevX89OL84fXfx/Fm/EfTdyODiNmODp2Cq8AhMtt+4",
-	"7vM+L3/t4vlPF4NXz8/PT797jp+Fx80qFL96SDvt5sOoPWw+Gh0dNbvjk/FxO2rTw+FD/KpI8LVUylgq",
-	"ytV2H3765vXF89e3+nTEEkXxzVPKr8hKLFrbffz562c7f7jm/XoNX5y9Pjv//s4XsaG57exZLOkwYVFx",
-	"x0mWfmIpWcZqKhaKnJ7l916kWY7Gg8g+HjQipmic6IfPDKtKQlNG5DJWoymLiBhrziVqGkvzer3PUtzx",
-	"gzi3Y45ou9182G63m4/0f9rZ/0Vmuy1ko3fYPgkaKlawOU/PiDcaTcFGr7E/T8UwYTO57w8WNtrZq1iO",
-	"BB/Hk0VanP/7uYQ9SFI2XkgmiQKpocd8T5IrtiIiJTMRsaSaLLPcqz3aaOlzegavikfMe/1taNI59Ghy",
-	"1O7maFIcShVh8vcgdV6LU1jEAmMkCVHiinFJlowrEnMlSMqoFDzmk2picDFAfqggxEKyiNAkIbGS9sVD",
-	"NhYpI7EiQzahnChh+GkH0nSP1pBmQj8xwu3ba2iTjR7p8uYTSxNBo1qWiSUR7h7NJyPKudCT0YTSO6Ga",
-	"TNlDaxhm88t34Z8TeEalK709Gj2VLphPtYMc1XLjrKKYdwOS7G0qlBiJpIZgVlhIMWNqGvMJYYlk1USa",
-	"21fVk2iYiiuGwiYlUjNp9uIFZ5/nbKR2I9PRejLlmcuOlLA0FXXM5aaDhPrbQiiap9KFEGRG+SoTqYpQ",
-	"ouJZDYF+gVf41FmKnDgeMk2IZRorxTgZi1QfcIQm+lhZ7UKV4TqqHHbzEhqGh7t+Ma8hCk4BKfKOybng",
-	"khWPJ61IJkyxbO86WlCl2GyuGr1O0BiljCoWDajW/Lrt7nGz02l2uxftk95Bp9c5anXa7YPDo58bQWMc",
-	"81hOByjLGr2GVGLufq5/xXHrsN3tdB7iK1KpBiDF6r94eNBpt7s/Ww1zG+2g4ZTZwY2egfOp1xBzxmm8",
-	"P5mrppCy2em2h55QbFhSwnaOR1esuPQbtNdFyv27D4YPHzYf0na3+WjcZs1hJ+qODtjh+Kh93AgaC1Dj",
-	"NceCsEJiyUavHdhxxIK7X7udoDFPxWyuvJ+6mt3MgZM9f53nl+efrJHhbaWlQK1Zah0ajAefbeJBah6+",
-	"EZV9dmMcjoUxTSQLGsyM4eMX/KezWowdQvlVtgNA69QqmWS/NHqd66DyIVBG6x7qasskoVINzJ85imw0",
-	"KpQjj2dVwMbukW673dYKKgypR6SiqapSV/GC1jjz5LyZBu648GZKLvA7PFLB8TgoXKu+JrCeThz1yDaj",
-	"6nWqJmsMhaBvFygzGow+v/X7u9u/37dHtn7/gVu6SHBW+TH9+20XzkipfqP3pd/4nVa9RHtDoKDfiOWA",
-	"xn1zJPUbdKGmIsXBXcUcv6NvuNavcScF/LxG0OP9uePC8L6Yw2cXGQ1ywquP0qtflnR92K3WJLM7tiC+",
-	"3vDyaffxf4+7f9fj7hJ45SKeMbFQ9aaIjBN9dFTqiso8XK9LR3FEtHlhTomYg+a5i5ZI1+vOhzktMRtY",
-	"lX5or8L59vbsB7aq2ClXbBXo8S58S+Ljl3VbpHvSa7dberDddpFhj5rDrmY+enjYPInarHk4ejTusC49",
-	"GB63G+bY1Wpt6cWddq/T7R0eto7ane7BgX4xpzM9qQ9sSOQUtt08ZeP4s96GV4PTn/nF5+HZ39jVeVRw",
-	"PQYNORJzcGka3pU9rbc7VpY9rdjrGdO4ETQEHwzZlCbjxqXWEWBNB8VptVnz4ajdaT6iRwfN7viYHUWH",
-	"o4NhlzaQx0YjJuWFZryiZaJ5MQDXCIWb0IAHm6JzRGYxXyhfmfjSwNuQixu9Blv9dTr8bhS/if969v7X",
-	"s87r+EyezdT856dnx2d//5//+/9a//N//18jaLDP8zhlchDzRu+k3daMNE6ZnLoXyVQN8FaURoZrhoym",
-	"1m4fjcSCq7L6Mynuju35w7mTnMI3w000SemI/afxbrdGYlZipkesc9h8OOyMmrQzOmweRMfD9uiEPRx3",
-	"2tmS49i80VcdCGZeO7L47zQFzUdPKR+xJGFRrVHnlFE1pYpwMRTRinDGorzHZMcDD83wTP6N7Hjyggno",
-	"cP3HOQi3PNS8yfzBDrV26Uxr1xtwT6eUT9hbKuVSpFF1MIgLNWUpmZubcpt3kaaMq4G7po/7NGUjRaYi",
-	"lYwMNfOkKy2D2dK/TSo6T5g2g6h5v9YQYfM9FfwTSyXVs3otlJaHc7WVw3jkPVlxAvuXB1yoAbWvLh/I",
-	"kWAST2K4Bx3G/gt2OZO7viu967mv/Cl7X632+NVPA6gHOzTb85Vrqidp974A0nG2ZFIRYMyMct4L4dyv",
-	"iRYuzcGKgoSOlIQzKVaSjBZSiRlLc8dS+Tze+ZjNRvgKVdiaIZr1LcYzbxChzL50AWOq+RD8qJeRDsVC",
-	"K3Ik5p9EPMq5DyMmR2k8Bz7tNc7Ikkrz6YiopVYENf284KhllDN8Fzl82OnoUS5TwSfe0N5Lltbs4vLR",
-	"u+7s2WJHl05NHMIHNpwKcVU5itdsScyKEsoj4kLGtbTxdTa6SgTVIxovksTsDI9nWuZwyswZ98tl0Fik",
-	"eqpTpeayt7+vX9nyZryvhyz35WI+F6k/mwgZv47jMTi1oz5zE31Xf6WkrT67Wr39PhYP/+vZT5MfD2d/",
-	"bY9+TjvDD6P/+vzL1fmj73lXvVweLZ6Lh/EpPRl/9/e/RQc//DOpw9kqGKZaswxLc8eOqmUd0+VHO1q7",
-	"RnOqDRKn2pX4VbJRyvRYllPJRoMfv5smZ9+/Tv7r4K9J9PTJp5/jJ9Nh/CRh371Qo+8+Jy+fnv76Kn4S",
-	"s5/+9u2NuX0ebTv1m28MI9LXLIaV+rl9Hct5QlcDw32nESUvxSeWUBCN7LNiKacJsod9vqnlXGNn3jFv",
-	"qbZFNo13Pfcc+CQceRT5nae5xqTIuLbd7jQfRt1u84QdjptH9Hj4cPQoOmHt8X/aIbRi/okmcVRm+fqH",
-	"i3k6HsnNYZwn+ZMVamkVxEZXof4XqIEZafQMb55LtMFM6bZQISsbB+sVcfBvOjrfWO/XBHr25D2nn2ic",
-	"oPVTVMoiquiQSphXJJZVWmw0HCy8VxRUV/eCTIHdNZTfOd46Sv3MfjU/spLqWhg7EATZt1ZxeUq1RkwS",
-	"wScsJYmYkJgXxIphfz0+/cbnmv8vaMl/cmpZp2TDO9rC1hkoeDZP2BSWhHL7MCTqoFXAmvopQqMoZVLu",
-	"kmJzUpdi8zz3amIHVqKrP25Nghc03t7wX1hTygXyv4L1n08lKHDVP535Pwb6/pPb/i9EOoyjqLhNXgsF",
-	"1gfwNsj38j4Zu0cL4sfsjnv4pCeEkkQs4ZW7CKJ8Cpond1544yhtimyQerbfUx69GY8rZcxLNlbaEJ4u",
-	"ZpTLQpB6hlPW2wLew2iipuUkLW2MsSRnYTp2EVfw6FnEZnOhGB+tzvjbVEz0pi6fAZLOGDEkCohUcZKQ",
-	"BY9YSpZ0VbEYcfbaQcz1NsMX+xmC9n2e2PJG0/yBrSB2kf/WLks1Wpuc4ss27/uQ4Bdz4g29tJp1sywQ",
-	"9lUsZ1SNigsEXwBpp01tSIfRPL4xA8r/6sy+OsfzFZTMfcK6twwhb83+vtuoSEJvhGvp5+4D4nFUSYsU",
-	"G9NFoiBPwaViVhHIPn3zaR3kMgXbvpMD31mfyeW+ihMAzfVpyiLGVUyTwp76kAo+qXZf2jnACwYj7w0F",
-	"uZY/4wmIR+be6Twxuxz+Rznh1sn5evSwSH5YFbQoj94ji8cjFX4Mty1iSZRANWsNhXwmQr9HJmJ4lUQR",
-	"nBF4mWakjpax3aMj8imW8TBh5PT86dkZaPJ0pFgKZwOsua0hgI8rIQZmXLE+OaeMRsCLSTyLVaPXPToK",
-	"GnMBPKEpUxgG1g/skGOXLUq7vChxfuutW5gi0bzFeUtTOmOqwpYGnv1lwdIVmbub6hfGv8eT+u5nvRYL",
-	"fsXFkmvmnVJJqPkIvLKa8mKhBmI8SCmHUhCgPozJI74mjkd8/HkHkre7m0juz7GW2NlNHpnfYfiyIqaq",
-	"bQIpY8iSpwrogjll9aTGGGhBPpgAqQnIxqj04LANueG1u6Z7rpUPdkC1NMEbPHpUEgKHboWBG/9NKZGL",
-	"TN8lIdqHX4EQKeUyRq+fT40XqZgRbQNoiTVKhFzPEdlbcrsPjQObMT4R6KnIv3YXQtA6c9ERwh9QPTWy",
-	"uzRJXlKpTqNZzMsaaUKlIlRfi6VKqRJVoggyMuCmkoIUY3iu/BqynApNH2PX77I9WB0xXlYNukQMb9RA",
-	"BDE54y9EWszbBNP/zelCTUm31daK3cwnwSSlXNksCE/T2CKKspBakwFfIY1oLgrjBlQd0ZHkr+dvXlcF",
-	"dIov2mIg+luvaKInxqrjwNouLH7QLP3MPjgwq1cUCpBZYISBVgn0e4xeEHPy/uJF89EuG6FTd2S4mZBs",
-	"QKWlL48aiICeyxeMRUM6KkQczhSZsmRelAazmUsxRgMjVoGWpCY3cr1D8rBt/PHGIblLKl5KVcwnjV4D",
-	"cvzXOP/zH/PmK+vjmDyCSG5VKuS/hdc2qJgojYtTtItNTu0kMRg+nzOaShPV1RrxWDFOKEmZtqkw4r+c",
-	"xqOpfjolQ/2elCWMSibBWo85iehKbkEg30d2E+4xBEJb/eb0ubwOGq/Z8r0sq7GcLSvd/VZQJTHfMeep",
-	"UxF8eM0+qzV5CmdKEs4+q2LE1ma7GaqenDTbnWa7c9HWe6WH/FYImZJuu/vwHxEOdfkw5fDBKZmxKKZE",
-	"yzk4bsWcpchfRgOZpyJajKrcHFkWSVVMofSiLDsVHeKQfeJ9fhdZ/igny48zWf7apcPURRUKozd0eiEW",
-	"PCofYWrKUhZoZVTPRO85WUOQMbygKgzABTqN9N+7zPVhbq6H+bnaz1ZOEy+aGeoxXFRWjZ4rOh6TKf2k",
-	"LZN5Eleqr2YWA1VXLmpygsyBZF1BRqs1p7kf0Lu3U/BjVKfAmRlm5ag1RClMQhPnLV3ItYkoL5kiEUvi",
-	"TyyNtZylcS4cZCP5NqT0FkP5F0K81KK9kBb6iaXk+JD8ED+poLLJAhiAFwMeLmrHoBzN6ArX6/jo6OCY",
-	"DFeKQenhTOzkM2zn1OKO5zI3U0FvjxlPiarlQQMVGI80ywED1PitkTsCMsd7a3zpfMNhBlpKp3tweHRc",
-	"zs7YIl3qJvEYsACs0rXFYJxXP5vi+uys9QpZp9d+qBWbbgezMSRLB9sn/nrLYtj9GXJ10dMHyWhKkCGD",
-	"Et2KCN/AJEm0t1iauhym0cG6/Bh9+A7s17Z4dxWlkVNNsk9LoWpv/hxsn6wDdEtBJwULGAOmBSEqZgz2",
-	"pma3MZXVHri595aBiwvm5KiRmOB0M9GATyyVOyaR5ne2Fw3w50OyCGVpb1cMGMixUDZ7ozZnNJP0BDSi",
-	"LdN7zOsLplWNkrajheWbQPp776hiL+NZXMocdgXehvAgZgWv1ItSqtggMW/Jr6pkUN09EynL3qRHBD9D",
-	"vHN3f9925d16iiQbXWmlc6MHmqCXsnZ50Wlnznn01pSqvetKQfD9E8a1rsjWZpJXvdQ+mJ2575jmp3WH",
-	"OHjp9FAhIYBg+a73Vm1iDubCOvg68FaRMK1E4/oUNWgIWoNlSolU4Peu2vP6Nsy8Nq/xWOMNTzDNCd7V",
-	"B4Heb8D5PmSEyisTF9xVdzyui4XrmWWx9hqOKA5ck+QcYntPFnJVs1ESMYn5um2C0cHBUL/C3yXlnZYy",
-	"0LXinUJlnUdbJyThnIgZUYkO/oCRBBAEKDlBEjpXYg4uEEoUS9h8KviN6ts6uTRBqJawAy/YnebJE9AK",
-	"DvWTDw/a7fZh+ZQ9oZCSd3TUfKSVmuNxZ9ilh9EjdqJP2XgOrztotVudzkGrvd89XFsvV/E5UEIwr7vX",
-	"eCV+jZOE7h+12uT+T53OY/Iy5ovP5POj48Hx4R55EadsLD7vdw6PWm3wllSSpPPootvudY56h+3W8VGn",
-	"e5Anic1drKPJw1672+toah4edTo5mow6tN1sPxx2mw9HnXbzhB1GzaMubY8eRgfjY/AUGJq0O71o+Kh3",
-	"2OvtHz5aT5Ty93JEecbk1el8vt9tdcj9+M35HrpBzuMJfz+vqQy4uTNkK68t4gxUhHReQJQ6ZayqMrCa",
-	"0KiGHeZ9bWurB/m7o9HTs+Ozq/lPPz7960mLHbRbo27Ch7MX7einvyYuwXjfuET2t1HL92nctEXxf8Hs",
-	"NDxwvt1tEBmdYj7ZMi1Oq2t/X0gARVrwO0iJ+wp5aNLO6Z88Fa3KpNyylOZfzarUK347k7L46h1MSlyP",
-	"pxj4LCIBwa/GqKlQBgwfuqhplSkUS/OaxyRlEBCNFWpxu6hEwzoP0oUJwNqhlPSA/FizmX+I1bQ6MKKv",
-	"EFpbafgvwo05KM9/jyjP5R9zD1aUoBd33sf/FYJ3vwBamwOd6h1blNHQDJ8vKnNGMTE9ZXh1TZqQyxNF",
-	"AMYWOVPS5SO5VJmeSY4gdEJ3S5EY1SXOwAQJjLRaPHozAZYU4hXlq1PUf6pSl+PPamryytYkXCohBtow",
-	"tM5AWWk12ost8oECNiWgVGKx8mfII7j7BGXfvVIaSDWJilPxCIUqp6wxq+Hck+aWNUTKbsnHDQxiLLgV",
-	"ZfmVBLxkUDMi75xQOWPbzSgbaT2d7D2aTO/Pnk6pupHXaH29+o2kk3fIXQYNlcaTCeQwZs6opoXB9ge7",
-	"LV72jkP5kgfCntPUQNoh+PbWx6xZAXgK0jELiNrZfOViOItVYa5G+9kNxG4dTt2OINHmsVdMUf12RPty",
-	"AGMGVqwG0xk+3pSKzWthnzWZmtkgDSZaZ/39GV5cdn8Zz/qW71gPhw3vYDzabtRYZLWeEnjP1jS/IZLb",
-	"GiA3f/U+Pnvz+vkl4rMVePHHh//Ljf+W3Ij/fFeB//cH49OdUuludlrgRP3C6YbnWdxa/b+uOF+2ASNZ",
-	"d7QEX24IPFgxF8iW2jrZ7brylPRCgzXjdZ0OUNt/z/X3GVfxiJaChq+Fyy4v6mmLwnNFNS3LnuKMRbaG",
-	"2OXI7+LwOKhT6CFXqjCakipWHDAc+NwgPLDoFYtiegEP+RR4m9CYl0B8HQ3c4wNIA8Nc6No8MlcXqrVT",
-	"LEe8XfbYOBcUP8oo4k3M+0Q1WSrnANQBO3MN7M8HjGmZutlqiINSNkP25tri9ydsJGYMeaaI3lOC38F3",
-	"rQuYQmySZxg8ARmuSL7EIwMtUdOYr4EdAeSlqpzPdSGOcmL6Dhh3Lt/zR5rEEa1L3zgls1hKSCADXihz",
-	"7Sf3fE3iBmR/DFNGryShJF0kLgluJLhK6UhV101p7o2x+4NXGoXD2KUarV1XAJpRYE3CR3mamngfGL16",
-	"6+JLJbD3meDrLPglo1cD73qObH5ZJKNypW22ycJgI5SplQ+kewRz79+FZp06mumJ+1Mr0Ss/N6TVvwD6",
-	"0B8GPyifqBZXwS5HNomtAnjZ5ql1bpSnthZfAu7t1ue0ddZQ3aWXHD7sdDwXppmCvyVLhN8hb+2yRMDV",
-	"h1hNq11yFjqRUGWquBH/xMQv63MAuw5mH3dqtMCDezCTjd5BJ2jwxWyoN2lHb0wbTG08oRGZUMUQpwAM",
-	"mLVqaCnT76jd1Qpk7nPdR9nnuhvfelzx1m77UEuQO+SW438SbsmYBbOpKnoLTanJiSc0Zeuyp4LGgqs4",
-	"GeTn4H3i3MCbFZ3C4K012Ge+ppGyT7FYyEF1KsJBlawpIKj97cPRp+i7aTKKn/z684fXq59/+ttk2P2v",
-	"yX99OJz8/NN0Ovzpifz5fDl59evZtz4xKiROSYB//F8JXi3BQfHDGnxsJAhCpozcqJc+07il4zTPDADf",
-	"NLn/7sVTctLptAPNJXChc9Q6anWO90BhwKFo7XE+T7TNEgu+/3cJkS6naVn/9GjKZmBMzujnl4xP1NQA",
-	"BJhdJVVqde/nF3RSPWyTnauVvaWph5ZTseQBpgWaqnmtVIm0aviPWo9aB4XB9xsH/UajZoTHh3q5lWKQ",
-	"j/F/+o2P//Gn5n9fftNv/LlRHHrQ+NyciKb+sSmv4nlTwNBp0nSqE2Iq54FRUACgkpyf8duUQdcmyiOi",
-	"qUiWU2a6xpnCXSvisRSDMJomcQZpYjFlTAVAWMBfCHN0KC6TRQ4XImGU32hyL2N+VZ5N2F+02wejRZrA",
-	"P9hjkrLk2z4kn/cbIS7Xo+6jR3tBFkua681DTodABwADMPmvJsjkLSO83SYz/QWya789auufu8ejRSpF",
-	"+u3VL93FafvHaWf23eTHqLM6nLUXD5ff/dx+9F/jqkHVcUW3ffjoNqv/UuBmqWbyOVVTx+Hg80HhkZ/v",
-	"jdK2brkhXcp2BQwsnFBgedEkYSmRivIICyQJo6MpmYskHq16JEzDfL5pwsYqQLRZkWrLbcZsXWWoQqMT",
-	"yT6/H6V0rJoxU+OmloV0HjdTqhgscdMIvL1Wnxe2NSb4Pk6/bT9W33Ya20/5JkvpSPMWpllFIKp8QmAW",
-	"sAxI+ItHDz3npZsz2XLK1RP+5dtOu/14+W33a02ZqXR1OjbgKPnZnpsJKAHpxH5s2EfPgqxruRiNWIGt",
-	"O/6QxyKdwSkZc3UA/lX6OZ4tZo3eo2OoKp/FHP/uuPnowWJu+PYTqgiqrT16FCKRnz/74Z40oVXX5C6/",
-	"Jp/ybMe4HuxH/fNl1T778OHDqecBrB7IaKo3Gp8wlJjHD4+8A654uD2Bxg8kZTSZfdtvGF2h3wgQwunb",
-	"fh4zBETe7pLiOmgkMb/y2xiX53BqalSh6un0u+b7Mz1kp3vYbsL6+czf+EREsLeyeGzjz/bwaw1FtPrT",
-	"vgdZbZsSF28Bj5rXlrjiOjSZcIWb+ZG/YzSyi++eLI19wpSXyAoucAS+kZXN1daOoY4h8XczlnvSgxLN",
-	"jwWZc81w/HSstSOR5UG8jKWCqIlHDlkeQxJL5bdy2mEIWceMmpXBG0isyp/HhhB3sCJPp1R56LlrmJrq",
-	"ParIKIkZrxiRZDxyIqfM4nEt527D/IWRYlB2zVgzWUYebhjqjw+/8mDreKzYQQLh+9YTWXOdF/jbgeme",
-	"MWiO5bkY80PD6zA4W/VYGkUE93xwJmx+EDm/Qc0onvOIRaYKpjyG5zzyk25Milp5HIy7dxQHYZ6pHkTb",
-	"DQM6OL4Z123At8J0LsZWj5ukgGlKuetWBOydCmbBdLwsEcminlYMB95QYmcbDvmzBYXEz+LPubKPwh05",
-	"r/QGdtZkslugmlC3YdvXdMYiHwk+P4LXUAvuRcICQrOm3vGo4kCbZ/WnpQFl2Zt1w2HLOp45VzRVm8+w",
-	"UaFvyk5EYct60R1FhNoFqft8Jq13+XahEij//e8Y9DF2DcNgLfB8d7rmRvL4X9htjEyqjXqPETNfU/1p",
-	"54dUK32LY6oVwROmdpK/1QPxi/jXD8hGStaN6FkWTakemX3JxiF+Vlmf3wrJ7PwptxPPaPOVxuE67QaV",
-	"64tyck7VtFW4bAxoKA+vpSfWj1eSsQgJVhxwDrGrRgvJj6P+hIOabuXaMwVQcquVKGg/hZ00K2XnnQ6S",
-	"uXhE7c44Z5DMlGWlF0wr+4pNu2I978W5wvVqqea4DmvKMsjiGi3FJOFnmkrhdC5WuBfHlL+elapvItYS",
-	"qwrnc8ZZVE83r+p9J1XuHZMLfTZPqapid33RY7BtlNwUHnp/ZszEHQS/N6YqU6F6VOtthvygwGjYYVif",
-	"xJXf4qk4LH0ZxnHFVlVD0NfN0yUpNo8HV2wDWwvlNTfK4mfFYcwTCkJAmjBaxVDgTfkX7cI850rM53XM",
-	"oy96i1TlBxDz27AJPlkvHI0/Yp0BUHRFPFmdPdvZALhgUm3a1ZSo9eew8vSLXZYkq42tOblMNLDq5Lqw",
-	"pWI3XgpMJovqPo59I9d+fuElzd1iBDbFrPb7tcbXwuXW3dyeMB+vXXrv+7Uq4cLPx9tp6avn7ha+duYT",
-	"pnab9mY9+M4V4PyX80lBNVZtBtxWrWGW33X7EdWp4nCoj7S1K8aVjsE7U8NhWNfFZzNJd/as2pHvmVH3",
-	"JIkhEAJI7lpVzqAtCzJxnX/+zykbN3qNP+1rhVRwLYj38arcP3vmtQmvHdLbM32i4nDIKV8RLPGSc5Yk",
-	"MZ9AW1jy/v3ZM0RUwrgfFzwe0QQAhA36IMAh1k0oO4BvOZmnENZdF5Sc0wkjQzaJuWwRaD2FJVn6Wvgy",
-	"5lchwWiaVU7NA2ORsseYCA3QbDMaMbKYt4pg+2ZKGF+ui7d1uo8gVuX+zuUUfDxt/kybv7abJ4Pm5Td3",
-	"llZQqTi9gryOWBFJx5A0IJnxINrAHGi/vULmAHSBQeANOOLHYzZCzKFWTe+IPs+aRwQkisdjljKO/YuY",
-	"3krmJS1yzhj5+I4pLQ4u76eLhMn9FP80Md18bwlD8WIviXVhqnrS/0fzv29N8vEr29Zmw0lMBE9WJB4D",
-	"DcPnF3QS2k4cyHySBbjflrFkJDzsdMMWCR+E2OBs1SIA1EAnAPEmvTffkzY8GfS5FCj7KJilKcNU63kq",
-	"Pq/IDNYfBCK5H37Yh9yXMCBhv3HQnPwaz/uNcA+SS2jOHUVnbN1ajJuvTHeb7bbvc65itbqgE9MQZfxa",
-	"cFZDRj1nQyybE7ESC4Dk7CExswZJBrQoyOfGxJKEB+3DEJga8Eowf7ycH9TnnYNWp9XdWz9ZPdrbzfgl",
-	"leiwqRPEcZRDewOl2s07MBXE+nTrEZNXkz8mMJulh5cwSRN/CoNMAOazTgkEVjDdmwxXfR6ax81183yL",
-	"nJJhKpYSwAZDmMW5WKQjFoI0gZENtbyQLBnrQ0RPxu9eAROLrUezz2NJ4gkXKYt6vqWppowTrLKAEYOV",
-	"pWiqAgKOKEJJmDLJVEiWUyGBZlPjy8YZk/aaddRL0ITRN8EQuUk+jLd8Z/xvi0olxAGvUknC3Mf0EogU",
-	"8H/piM00n2ia5EmpUH0BVGcnpHEOKAfMsQWKptQbAXJFgZqC+7u1cFQlbuzRTWZtRKJHvAIBIO+rMkUI",
-	"8g0FqIhsJgnFM9bi6mp+mhsU40TwibkLOMnks9kF75BX8RNgH/ZZ9VCcUldMYo5zjP70uUsfIzNGucly",
-	"jDGhyu6rQs7QUbuGZDAvn1gRgyZc+Eh9mkr3DpNUjBuxTmAYR+E6RdLzJd5S7zIeurqxGAff19Uivbjl",
-	"LWeDlnDdZNwJ+xXnkhndt5yKNi7rJpJ1gPyKM7GG7C3nUTDM6qZk7bKvO6cqK/Bu53duqg2Kc4SyQB8N",
-	"3fWIxPqEOnPEVC9sO6jq0XjjrKO/oczvQ/7bUv06q4gxBvrfFgLrmx1W1pdcKrspPPsGUtoBmhEOCuup",
-	"/MU+XvVpe+++/cx1kAct3vScD5Osx77dTN/ikHG6FbmDJkcXTtf1CMmBbQsGQEiLuTEqsj7L+gCn8ioL",
-	"UveM5gaAtLTPVTxjAeAjGZxLeCX8HdEVnr1euUIuybhqjubejDINP/+2mSXgbvWwud3mszZdQuvap7PU",
-	"1+ssN+61UOdY/LQ7M2Xdsjfy0zN763VQ22J201uqO95eBxW9Jza9qtjv4jooIA1uekEO0/CuWD3fD8SV",
-	"uJyeId/aGG4KDX+2qpbATo1eB16fd3dnoSc0+s5U5u3MPLNYjgQfx5NFuhUHvcrdfw1he771gp+evfbW",
-	"2u8fvvnJt/bWOxNpkBzjOqWnbAzySmU4XLjKMF4WeY2FfZOUci90dmfr6pX677CudV1KN27tyvayWlaU",
-	"OnFu+aqsGep1UNFSbtNbSt3r7mzt7c4diUUSwUIOGZnTVOrjixa7tHqtVs3Ozy4B7jsY1BUdWE2Wqmvx",
-	"tLOc95NYB1lzpC327FPvSX8chSNg5jXZ3lb+u8bc10EF8MKmF5WgHu5scV2HDxC6UgkRQbFQDvbhMQkR",
-	"tyAkkq4kWQJ6P3mDfkvfKCZDlgg+kVgqh3qqYp+VuzknSPo865APtEaJ4i9gC9GFNGf47Yd2YItyU59N",
-	"VC+2PbpboscSGxClqBSC2wV3QQ0X/mF2w9c5VDazAjmVV/pMgehJdv+UJXMg3PMZjRMIP+1IK8hAHij7",
-	"hrXU8T52t9qUp/xnlmi+ATvM9oVIh3EU7TzZsf/82qlmX7qzpc/cJNAnJFt7bRbBlAPbZT6LlmK7QRIJ",
-	"fWtBh/jw4UOzWNW1TpEoFoHBOI2KeBHPmFio3TVFlb1gg6ZmP/W19lQckXzHQj20u1O/qg2cHTWxuzWy",
-	"7oKgp/9gq+WMK5ZymmA7l+f6CN5ZzcU3baGMmhvviIDgwc9yUvU8MLKSiIkJdRvK+fHxOAIRZzTjpymL",
-	"9Ealibyllj/Kv2kbtdz/+F2bzRsFPahiturla0i8ykbwtyCwyr1oG/pe5Nuw34kQdNEEdNGWjxeo7+UT",
-	"tDpynd93mLvXQ33TnLNP3clcXwvCOHipin3lwVQbYvU/TLLUOXeHiRYazW7hsjrNt6W9k8Vd24535XcB",
-	"NlInxFHYHCRLDtcgd0dKjO3zm4jwwjWtvVPZIRcjkBl8gh5f52aBpr52lq9EFI/jKtyTD36SRym7oyBs",
-	"LFjMOgED91zXNOf9Xf21/07uVVjoiga9/3oWMvYY1swemLKNDMtT7wDjhwhIp/tI34mUqexyugtxKvqG",
-	"biRP+eN3f8ZZyAzgFJvlBpk6nIQ2aSx87NjI4BvzCUMlyxQXmW4f44XcmUQ5kIttz3//87DtvKYbGzdd",
-	"1qHkDr2dfo8SI1JhpOQ+doPkE5bugcwtdjD5CgpauWHnDgtT6nu5MSya/+rdEVcb+/4xBdio8SdUxM6x",
-	"Nvo9p59onNxCUaHxQHxiqRZNW50db7Kb9bCHg0V+CGsff/bEH7CmlNddc9PDXvNR4P1Cl5DNGyDXaOXO",
-	"1snGdKDcgCo6pJI5f0zOw2B0MANknVlwXCxb5CJdGWddQtVdhn2KDdr+8e6GP4S+UOov94eIvVa0TdpF",
-	"hu2c1hFUNFzacmOd+l2N/mG5Iaht6L9kPOGYJ6KEIGKsEED/nzy/wxDbBC5/fwb5B6ztv8CqYcMIkca/",
-	"/r4Ko9MUF+WOFWuff1/R+OGuvXmur0XBJi8rkF9DWXzP56nQY9CqyNNsPW55PP4R4t1BAXN/0xty+P5/",
-	"pGh5+dR1VgQYtRg073OL6GG669Q0KNlhZWsafWzePRUjuFPC3vO7oATElbYRifa9mSsZiUjbsbbOhbNa",
-	"bOXCHsugmtftLHMXDPRDKvjEbxPxD4w9BP9q4hJlYkloImwWOCFzrTQgWejupaablcPThJKbqjRxZirE",
-	"xNggapLndDRFX7OtiZqx2ZClphAG7gL7Vpri6HmqWVTFNjcjYlsS86m+FciZKFqdJ461ODEbMVu908Iy",
-	"GQezfXR0cFws1CxVIM3qILw+TFcGKt8cdya9U4utORPzhBW+d2QKc7b42hnwI02SN2PAnt+UZ365dVGP",
-	"j5FYmV0/FUke+BAy5BWrN7/tQDSzWMgyyNn7fIaPddrZVGmaUlC1MNG+aghXMYdCRASLQyYDgFkDZLvg",
-	"NrGyAtDW9gUqr5bA4yfOvSvr+lX5KoR0rRpkuuCu7Gl96W/prRkW7NdaYnuC1dO2RNR3718Pzi9O3108",
-	"f9YIGhfPf7oYvHp+fn763XP8ufjj0zevL56/Lv38/LV+3Px1Pjh/ffr2/Ps3+ran788v3rxqBPClF2ev",
-	"z86/h0/pP5+/e/fmXeUKZC1JtiLU+7NnVNGbEOvaL+/4iAPIBiKGf2cjMC585i6j+VlneyYLK4SbOyoL",
-	"WGmuldpO8imuYNBTxPZ2Iw534NLqbXThgThCjfNCsjQMiFR0PMaeARiR0cZd6HZXmNu/CEaybusVVgWr",
-	"cAS07bJ0rFukdwvupUDTCMMNNHnrrQaW8RQ6Bbxb8NMJ4+qMzxcq9E610G7Y0HZAyJXnvfKPOD1trYZp",
-	"6RYR20jFlhpj+UmeL9aL4xwCrTlTEZjLZIu0CNRruaJty4ixJHrQWwvvp/DSSvHdbeuDqyi/18hGHCAm",
-	"wJqgc7rgAVlO49HUw2siKZszqm4pQreofMvtcPuonYJ3IpZ4SouRGf3cHK4Ug4Ps8NHRw2PNaWfaEluk",
-	"7KnRWcq6gUvvx8btHhCAhf0koVzMWSpZxKKwRyiZLmaUEyXEFRHgcPZwHCBOlXkxfTRVImkc9XlWZcAS",
-	"ycg4TqVqkXBkcazDHhQigNFG5ZWxsDTbtkgYpTTmMZ+EPaxkNu3E9VclooD5sPpmYjAmC0MIaUxgrWGn",
-	"BYpCyChsoSl7tudusX6kUA4SFIIW+ZIP+EsqmiT2kk0xDBpuuigrapJ9IawBIYlSgCNoWFpAaaDJ/woa",
-	"2VpVnlSnZ69qWIFh2reRi6ZaLeY+XBYJxXgckoRR1I2JEsgM0hecAE8oxuOa7zv800pd3XYxj7zW6WAs",
-	"LlKOJZMZdFdeQtkGYZvUP3Pbdb631vqHLuIZk4rO5voxZjP61n4mAwyF26+DfG/eTc+/8BoHZw+7wW6n",
-	"Z3jDvgzKC871EsKub+EnUqnQTL3br2gOgpfn7Ry7L2exUiAuxj5GrFnOVqY8bJKgQQ4u9IZKay1qQOam",
-	"sBlLIGpSzaHSHhbWjsxOEh8H2PbogVZkFbCo29tEImLJJlK8gpuusz5t2zKqrW0OfKC7W5PRBrdsxhfm",
-	"OOntfAcvt0fLPZlfLu9rlvimPxTWteW0I++1N1qNhdWy16r6qKhUaYo+soGrSs/aHOJi28/kpFWlUlkQ",
-	"ODse9jt5O/JqBsxVpSsbh68+aKhfFVJoeVPor1WkHgzJ/0ilQrTlKhaQnTd4kCjPTkfX4EYPOYr1M7OY",
-	"U4XEn9H53IE3g/enmnbP9EX8dNCIBGe1NwrO7H3WIV9zdsBVey/gANXd+k5ftHcCglDdnVDFjXdeOx5Z",
-	"vTYgHeBWDhqCsy22c+5V62/1qLPpVm8qG9/qSLnpTp+U0Ma0BAReBlgVM2YtB8cxPiZ8QW0pwLreWiZ6",
-	"X9NybmWK+4gSIHk9NWm7DzmFqfJrFiALJOsyFcpIYCDAY0Kt8I0T5rshOeYOgRRar4xiRzuDAWfpWmjx",
-	"d08iZFGF6AgarGad9OjxWmDU3DglIgUQqeezuVrhkQHZeYCV6dXhbGWrvgagLcc9eVdjla3qsOKrHcWI",
-	"26UEmWiVGHGf9GB8jKXjQx9jqeM6S3tQS+0S1FJRvpZQNZnFvPfQ7HHp1p9EddgtiEGZHUbYF69HQpSn",
-	"2r4LjJ40ZJD9mGodkT8modWbIneHU8ayU+wxCVFChkGfe5ZlYJEa86ef4PoJz8gN6ozcnClLqizZoM8x",
-	"hKyVW8+YAeD0nG3p5goWoJlVJtvzJuImq64GDPyU20K8wM3WIINbELrygb+jVeQ1xL1Ty0GPFXIzfOA8",
-	"FCsIcWjrRG5kKgAnL+RdG1R2wC46rL8TQF310ChaAPfiqaVaMhp+sZOwQYe1YhmWHM5fOI/ZOP5cZoDv",
-	"TeHMFZwDk5hLGEzKRmLCY8kQkLDg2uoUPFtHOWBQeTXIwbJ+6XSvyzChIFIAqP7rEdh8wLOvEialIWbL",
-	"9w6v1RuESQCFOtVNd5/jXSZhNB7d0aFtXuacj745GSvpSs6U0Kd4lTXhDccwkOMK55Q2U9xsS2S8VV2A",
-	"4mSIJGMB/T4YSWLuTPsAxbEzsVSsIIU4d1zJmE8S1tTPFfivHIH0gWn/T7//ud1u9vufOy/6/c8PX+h/",
-	"nry4fKCvyJqL9U9V8u4pxLdruhKBWevadlCL6QdxhanecELvfU2kme1DeXiS9aE8anX2KvRA+GKWJVDT",
-	"uESS8NQkcIG/sEdMG0uDR+q9xYGSvpnTXxYAaYwub1nY74ftk80BHCvfY17f2RQdHAbl3eUHgPQuKip5",
-	"MMiDztHBcXsDIiRwfa7LySaDoKpGoTroeJos6UqScAjEzMWB8KfN0Z/cAua+liNecRKV+w93e+V5biQB",
-	"7DAMZ0nGqvMUdjvIR15/tO2kmuuAViWztThzahOgFOtfjLRCFc4J8LFIDUqemaXEHsjZ7+Y5eSNHjV+P",
-	"Vm1ocAHhhhHlUOGMjfLiOoMCG+FtADWGm26gkGx/VFVJf9uFzwh6N+PNoj4zB6tWzpp3VPm4xLhsBi25",
-	"s35rd7bY1ggHbjO2NsZFYV2r3YH5BKTAhXohhCAAMrlio+BjuTTFdeAXfmm3m7h7OJ9M0+lud5S1H+n/",
-	"PNH/ear/83zbk4qz5cb8SmeRsmUuuzLnVCsSofDqKubJR2NvFMfOchFAU/BaObmI8Zmy4WEPHd6qRrbR",
-	"Payw1pBskRKG+nsIkW3MPcpJGEcQLLeQ/H2ew+QnPiS/fSUEKa4Ym0vbNxMg+AGQ+qnf+tBwbFgVOK9N",
-	"qPhgW9hrWzJwgfweNOfRKhTklRLwDuirc5oqSZIYSnaEBF0rhB/DVl2GRS7MLZbcC1A4hy9251BymxFm",
-	"3a0QjjzUIw2z/hCpgevWnBLaqy7GvyHrKY5A5F5fV3FaodHlbjICddcsB84obC0SfrkOCZVX0sH6Z9FH",
-	"LyalFikvi4+bRWVSZr0CObDsmvEaP5gdsuaNRcqN19xGM2yeWY3rvI6YoOTvRshTKOI1roUWCfWymrQT",
-	"qrxAnj2v78lMb8EN6jnXYgnJlvyx3q4zuoLMFHAJESUmSIFlrKZ9HmZGThiQIRtR1LOpcgaS7cMB4oAm",
-	"mvEMnCoXCiuC/bUz/Fg054rC0dpP2T1V4jD/6rxDZGvnBloMBwcHJ3vWL0nGC7VIjajj5P3FUz/JYcVo",
-	"SsDT95hwBtkQRvTFEpAkiFgYNHd3WEVUsaaKZwXD6yBv+HfbudPqfrfd/XjcPLn8rdv+eNA8uez3o9+6",
-	"Hzv4ry/d69/sr18Orvea99tw6bfOx3aze5n9/bHThScPPrY7l3sX9/X/4JvazYPLvd7HdvNI/+D+cb/f",
-	"b+mXdoKT672/3P/5t4/fNC9rH9u7RcuSXTwvv5+LodZrgDtgwpQ+SceLFHYM+Pzg7EPN2TgSrthKmh4p",
-	"qN86nlgs4oLyUkjr03/6yku7eUKb48svj66b7t+HW/y70l+0ayak8XQYyl7WSrv8Sb2TuFsTIq054i+0",
-	"AgExoBVJKJ8sAOjAOmL1Y6lIPNXDGDmIB06HsOHBrYKVKi3yo/7oiCb6qoQc7hkZMxbJgLz/pt1+dBT0",
-	"+ftvuu3uI3gW/nmiBaWYMbijfYqnHpMjOtcM9MuC8RHqNIqls5jTBPOiUjYTn1j0GFsSeW7uWDPRXJHh",
-	"SjE9gj7X/yoIGH3y55npUXtbrw6qwkUF+NGh/s9xta9nm0du+oUKbbsUh67P8USuw3rh2zBdXbZT7t5N",
-	"1r1+xTPvAUjxUJvlFj55AbeWEhTh1/yg6wnxXrL0NmSwXQPJWUnVr9AkyuTaymZ/zZbObN/JpLqFFV9q",
-	"o19PS9N44Dbk9Boi7sxWrjNCjq8MGs32ziPzGoNJU+lCgoZdtsMElEc8JqGWSGFmEzpFp2E0Xrnl+C9W",
-	"5rBdpMmWj7x/97K0fvrp+iXzuvVuGXTH+6+DosJ6xWr6KcF5b62XvI/YYWiRHxibGzcy9dry+tn8D3NC",
-	"Wv+5LvZzfHi9WU7qMZdpc7nWqMhQD7JYpRcdkVNtzYJLClrteaT22oHeiAMriC1dc+O1z09N7+LivM3j",
-	"W0/d7EqcetY4edO0PX9t8a2+45VaddHk4vu1EFQ5XVIyBh/ARGn3An1f3gVrEF0DwkWKMViXkQ2eXZ7V",
-	"0QtOhmxKk7E1De1rqxwmUSznCV0NtlHFn+G9VhdnnzENulZh9vIF48haVy72RiUJf2q+4c0nMNjmm3GY",
-	"KwPcvm1lTe/ErxQ1zKzrVgUPemFBnz5VwsrLttqmVtFr+I8+1mRlMuWyvEIOffigf3xEQqMxQSeyXLvC",
-	"GyjVp3dQLblD5Rkm8W2MApmAzzrV0GfaTVyqyeeHeqYAEQk+USyq+ReLu2aZeSXKhLAkPRIJzkKUTllG",
-	"tk2gQesmNKYauKSWzoupsj6KsJqSyJiPWOZPhlTJgPxdxBy9ab9rqh7NJ+PfoljAKwZe65PMyqh22RCC",
-	"s8pkpFvkRZvdU0pAsxMq0sV+rGqbPbcq/7pQTh64FxxuidA8NaKYrJlhAnxs0Ij+p/m7NRIz/VW3qaz+",
-	"nqsQO8z7T2paG//Hn/78//UX7Xb3+N6Db/a//cv/GXz57fq/m5f3+/3WXzbftvelHRwfXP/n/ezWS+/f",
-	"zUt9vXPtXd37S7/f2vtm+/srt6rXtrW8Vx+EEL9gcA9RdAKlRJFYDBNGflkIxWRAJJtTTI8brqAQhMqK",
-	"xrPkUetR62CvWH7XPlx3At/v9x/89pH0+yq4fHD/w/7eX/qNj//xp+Z/Xz7oN+7DhcsHQd0New/sldt5",
-	"E/3s4Vp5ZjIVQaIVqvQfe8ILND+DnoGS7B8roHaqC4iYqtyUYONNQUtg0S2xCe649mAn2WhyOLfVFkry",
-	"zlQ4GHKtLXXQbMZYNKSjq6diNqsJNa5cLMFTLpYijbSer7U6G0uaU6k3pGtzjeWRtLZaZo3Hr/sv4PEL",
-	"Gi9ilkQ1JTVa/YJGxWhfWcA+oGUOXKhiq2aYnmW+AjgBE0wD9lQmjyGFDEHTwH8FftoxWxqDDszG0AMM",
-	"DXOp6kUt2jRwKps1ZbQPl7d+VJG1vo0gyIhoJUFVGtkHOzOv+RSmhiMpQiNgQwxg5NKGqFkIw+VDEa38",
-	"DWmbgJpO11VqS1LfoTkB8gRExr8CoKZNxbepkEBKzFZfCR7l1kMJMZBTkaowwD8SwSchqqlioQZiPEgp",
-	"n7Cw4EHfNZn/BseT+6HMHH89f/OamOsmh/Gk3dkjMTcRcU3gx4byxV5i8CNSGsFIOfT6No3JZULlFCe7",
-	"uZu4LyztcA3LVUrCPJ/VJDXpHQmH6jAVV+gtdkrtAuGhWCMDbsriM96PZp08eCcU5T5eb9DwF9jv0Irg",
-	"lpoTzD+BQ7Q6iz3YKhk0p+XX4fwQyEawxfBQUiHmWPigZ2zLiB+TEJk6DPx0h5TR0ZRh9gvsB4w5SzKy",
-	"IeSsekHMG0EDX1I53O8ZTdS0BpaGSdNghJJ5KoYVAlLW1I7YTE1xlcvSFFebT1vzyirGqerie4rdeWMO",
-	"5Mh68+qlb5GzSJIZjZjWXbMuKSCSxdjBez80Cu3RcXevaE60Oycn0cHouNkZd2nz4eiANU+Gx53mEWuP",
-	"D+jDUSfqdnM2xj82QnsdNF6KyRl/IdLZDYMOHiKaFdBvThdqSrqtdoYWBnQt+4EgfanSo2d7myGTGuyS",
-	"CrFyxxl3ZkSZc/gPMapJSrka1Ouqmrr3JKisLfKKrmyfEQyaZBupIgCVfeSfMkMScgO2W6fHNnk91+aM",
-	"jeKIyd9hDReSpfWAY3Vei8fgrIBpLKexYkTOtSZEU7HAogF01JMZDLa13klx1+QvhsnsDDdEOkHS7Bbh",
-	"9ITNmjjwvwh5/ym35C6h71pQM22DebBmnqVaRAcsGGAQId3SRYrhVLR2tknnbZEMLu0x+G4AagWSbqKd",
-	"IhY7FnNsW30QywGNN6ICYX13XV1EVqM6GK7uwPlkU3AtYbNq2phnZrcJhmYVlYJjylIeEQTtyBuVjXwd",
-	"FJSs1W5rMyyI5Ta7QIFl2411HXnGrcy4xtVcA/1xJzO3ibmFyK8FB6MTrIIVGXP54WmsbXqcwVJhOYdc",
-	"ScVm2AMLwQS2XVd9H2T+x0msVrDF6HisKaY1oxuJgx9iXi6jgLdsXJAfzLfWNAiyhAqgCACodJ/yFdQp",
-	"iTGSxzSKsCF3JHGcyr3AEMxhsEVMXnkV31bZc7VeQQM+Ab7IRtBA+laqgGYe1udYIwhpeSLQ9ezKYmJk",
-	"LeWLYV/nw1zrUCq4PHeXkHeKGeWLrFgSkFZY90CVAYNZmxmGd2lNcB7dfDIFVvRm5gaQI1PuM5U8aysb",
-	"KtCx9KV71rWDbjDbXqZo6Io54zTen8xVU0jZ7HTbQ/257dMp7kBNcrl9VTWVhfadMceioB6hJBHa5J/T",
-	"FL0VisyEVOT4MFcwZNMdbGDLMLHUu8+ks6DLEsPTlERiRmPe5/jKhFGpiFoKktAhS2QA+iT2dAlbxsEU",
-	"tsiHSvUTymsgVxdzfnk8EhHae+T1ix+eZr58LBro86ySiaaMjKZsdGVBP+823GlLLtxS9vutj2fx5cfX",
-	"/PLjj58uP57Sy48vk0v47Vl0WaPg/uvETP1s0RIjPiJKQBe8ImsRLm6eLK65cMEVIqOAYqRv0AKEpqhC",
-	"GU7pc8MqTwMihcNPc91X0a6BwnZKrthqKGiKLxJSsxBJGBg+xM7Mw5hlVK4AsWYBbXEhrRx61fWMr1Iq",
-	"2CyCaxVOApBAn2c9BPB4m4pUEcMGBoyVmdrOLIEdGmtSSUI6HEVsPJmG+unwlyVL1WoRF93r1ZZPUQ49",
-	"uns5lAMFqhRGLoMKfefwQIUl+2mLY7IIbgYJaBX4QjgqrKysg66y1b6kbdz+IaTLhO60mzFqgjGgk5u+",
-	"OjQx+tmdwxQZHKJPdXlWtqFBJZHTVJjAxsnh0cO9O0L5VzXehRgaPq6I6TiRi3CT11C0hXyt9xNGk5zZ",
-	"I01suRgGLyM0QPuSdWE1G6AsxSa3wrPyIqEF4OUK2GX8Um0iprluFQgvExMi04mYFK3kw+LGvEng/61m",
-	"VSMCVbpgFg3S9FSzdPFSAbLedxWGbk1o4iIPSWbaWGtGWl8if3Ry4jH+YbtdVSPvCjbq0xCquGtj2uqW",
-	"uZGh7ZYi90NnhpWmtkjjZsrGLNUy+aafrs6NsHUmDiHToT86Dluz+avDgJpoZjq4TsOEkRi8huMYV91D",
-	"gPbAFO4AD1rriPR3hIYGTW0ACiCu1DCOIvh3XS/FoLqNVA5luqo9Tvar//wVW3lXXJC4UWyME1R1ow/8",
-	"Nu2anRLNaiwamNWH1EA1FdEgH3ct9DwPvNbfVX2mg4omykFl7+Ag37AuKDdptY1pBlGcqlUj31g0B+RW",
-	"bD6Z76Jb1f+wotdouUNQUNcrqqqlV7FBV5XF/3ahbI3Bbh7578Uyn7+MNQZeGQD5YHQIG5HCZpiMVqa5",
-	"7VwhUFUM/3ahCi6NXQur0MS+S5fGzbwGxZp1/LlKOL5z76139xpXxpQlxmXt+mLMAai2JknBgC7tTEO/",
-	"j3OZlLfAfypSZyMIU+7xEqm+Y0oanQXAv7QmA3l0gAsWYHmOQd56bKD3TEaQTNWg2Ork60dB3zG9D25V",
-	"O2g3qRJkyGxBngO3LC2WthcGc2FEefUhbK5a7zCixLt0ynqT4aTdftg5OekeHT48bJ+cdNYjDBXWPj+w",
-	"6rV3WMK1ebto/bTIUy2m8tUsmK2LNi6AyACysgQg0aywDfgFChHuopnBDlmqiAy9dZKq+VYlvWpgXagC",
-	"X68JAWj1OhItW7cbA/CPOQIekxA80CYzDk78EDwGcHJUNeaxDmtQDqpk0Xl14N8Oy1Ya4rCgdGZMU2IA",
-	"RLLaKgMlkogl4hKFeGzLXspoFEIxjjTubhnYaIqEeXjmswz63D25TGPFQiLmjOON2Nrfew2NIpl/l1Y8",
-	"LNaLDEhI49DwVWBwyM2rQH2U5PSsz7OPI9GlHa6+EVEgVK6OzC4H3BFkvAo0MKsSkEQIbT5iQp9DagtN",
-	"/aIM8YY+xzvsz+S+/5a9gISCD7AuMCR0pDLwnYrx5LPP/BVwepQhq41hwHxBwcHPN4KG+149u8ht+WVr",
-	"sxm5MGcxY7jXYkEXrGetv8W/LJi5rM1V6LIPx0zN6IZsQjmuFtXGczNGNMqJYFh9ubInK/TgVAaZUd4h",
-	"aCCgh9WrFBlyl0XLtBWEPlIkOg7llaxB3vsaGMPYA0V66LHgUQdquXZCN8IWjud15ZNqKdIrFwpFuDOY",
-	"cyImE/DKBs6R2W0ftNqtTueg1d7vHrqcLS2DVxXOkXI+89dBOM6YhyxZagrn2GcUYJHbwnC4GZ9uGmR4",
-	"RRTKmZHswLUtm/g0QIFeDzhbSS90M0auQny0AISvbrvtucrXEq9b4UyrisvnAmc54uYYMzcZ4IVsd1Qd",
-	"nefxhL+f/zthYxTzd5KVGW2LnJIlS5ImGvkmwKEfC5x2INLsGMJ9CjDbqFkftg9I0SAv9/S7rKroyhwj",
-	"vY9F1WKnhCWvyUWtCgnHd2isX5CNcI6DZjQUC5P3UFVXzU1Pz9+x/guR+HGEJqp9cy31Zlh5v0Mfoptr",
-	"zdglZefSLj+9x7b4WadanwPBa6zQU3NuAkAu97JHskD8OlC6OzoSuHCoY4aBR5RrcSugns/GsloOhLlC",
-	"CmyAqO60u4cbPdcGwaUCJwFGdU+6CL/Ta5F8kOIfkJQlVMWfmEV9RM/dtg7uqorUDSxiHJ963LkzpIoP",
-	"EItpHcjHPUngELFQ5FgoFvu5byVxMduqivOVCXD9MyBKG54r5JFVwpzEWYMavYEy22c5FQYHGpIlZpIl",
-	"n5gxQbZHnb4lQteNOlnYXJ87V/UM8qnNpVxS2EQsgmwU7FwxpdjRJ8iial4zUFyP1vYN6ZAYfjO6myKV",
-	"FdOn7pAcJqYHLV60iQ15UKgDGw3Y5OSVCeb03Ds5ztwG0Lya8XxdSmkZq83vOWfkQDa++jSxMr/VC6tn",
-	"+R3wb4iNSLaCRuy0/yUqpXMbt67nkxUN2ZnkKvjmcBjOGY9QKU+ZFMknDINihOyy9qsX1dHxMj7OOgZL",
-	"/b+wuHeRokCL4tSgUegDJ40h0kOelzmlzytZpcADtRA83X88BA8S9EOspq+8nt/bylBQUspIauvbhydU",
-	"eYeMDIhIIv0DhAMeu6zLTrttEijtD+RV/MQHgtrKIVfZPbxTbshWnU4rt8NzsyegTePKF6MAme1xUyLJ",
-	"+4unAbEo0MYJyz7TkdLqTPyZjDWPgtZBongSo7LsZ252293jZqfT7HYv2ie9g3av3W51ugeHR8c/57I4",
-	"a2Cgu3kMwG4eA7Dfj74cXt8dvLNBdz6+/rmSHd+fPZ1StVOvfDCrw4Vk+g0hkdCHBjoBmG5uU6ruyaDY",
-	"EPbWvfJv2K74n66nvkrjycTiBhj8+oZcDGexamZITQWXR/56iBg2sjT6xyTMEPKzux02v4WzXovP70z1",
-	"4pjKr95syMc79t5/f/aMKlpxJo1JGFFFm8bqtxX4fiNNjBe3iLvXtjM0xo7WWaR1qoaQ+BeiaBT2iQW3",
-	"bQEst2tN1WRuQWRIofEE1RomG4osMT+Drqr4eocO63eXRPk7QQRVZwresFlxSR9+f1Zbvxi6a2G+w0Zd",
-	"PdaaDh/Y3YPmK9/yzVX05ALUpZcxNilzaZdVFc4bKDljikaGzdfCvdlJvrIPbNl2ZGsp9v5MWxRvaVps",
-	"tbou1lbrlc6ZWM6dHuS8CViRpjcglTLWCq0Kq+LU9uKWosb0mnCUtXS6XMdXT6cLflWt/45TOmN51ron",
-	"yfszxyXGV0ie09GU6E+4dvYz/xzMHs9AUavgWw03bKcwGiGpNagbOFaSKrlaAVC6KzwoCFTNTrUwKwWg",
-	"tlvKo3EB2eUmWI9xVAdzo4yF7XX7KRagbo4imgfPbu6z2Ho9ZwXJcAPmKQmVm3w33YCkY1QMAx06L1du",
-	"b7O0mMy6TWhcJBFkjYF0yRZJM5lXobsLPB1IgHIIwzR8b0rF5vrN7LP+N16BP3CjmT8Y5M5CypB9Atk2",
-	"/1fD7B4t+IaIaeQrO/ZPl35a0FW2jKuslYU+I1UnsAHGUu6ovBN8ACwI3tlNfgvI12IrShx7NZXcMVkV",
-	"TTISM08KVSkJ7xrhYDMf63PQZ2MY17aBuMLNHkXAuXm7Th3o+/XxJypSmqWiK4npZQaSeRZz/+WdWwdo",
-	"dvGwX9fS5DZNOzyK8CxD4Q5osrmZpwfho79lH6iQnjc5LG7S2KOGnrds3OEzmW3gcScUzbvpb9Q0IRez",
-	"qm7doZfDdjbAftGm5+BCrltFk14cM0mWFNIugSwhoYkUhHG9pjKjRFYvdzfr7fUxuUn3Eq/3yI3oaLqQ",
-	"VGcu6GsuFcHzSmUZ2FCaycWSCN4ipxzznEgSS+wPmCRGD5zdCADl5h1RyoxfbfQ6xnBuHHEFCbgWQsAV",
-	"L4Oby0OMyNZ5tNDa7dh6QdyT2KwSIWCsKdDnyoHcjrQ5hDmr+ovYGfaKcQO2bFoBaxVBauL9ylJR2dcT",
-	"kBKxfqDKg4cpcoDUD6tjx3dPEnh0c9fczQWxQcPg3seCbxrJMo2VYjwgqF9AHigfJYuIRXczlHkqZnO1",
-	"DUHu5ntuHlvOnCwhYO0eu4tRFBFKcySoWp1KBURWYrBmx+ZuGXv/yA7UVdP0+vJU1icLcNDjJkQ/H6Qu",
-	"W/SaO0tV/v2PO4tMFY+tdJka7xaRAg5De2bdbcKCB0tqDFh3qvKJG1WW9xzFUX40myzk2pf3TLn5iMWf",
-	"nLOeRSQ87LRNZwCQz9bpjeYgOFGOSERXsmZ0uSKAiYDoqX42X+jmOVbw2gD6fNwNZc+hZQh4hfNzmEL9",
-	"iJ6HGzxKHIDqdg7jG2zIm6pIle6BnRUZxDcd3HXG4Huu4gTp541fqzOg2Ml44lIGkcX0KLL88QLYm2EP",
-	"i4Z+i+5vuwAu3bZpHAhOzP7DQWfL5Vb/ZohN5mO1Xf3fcC/SZCRu1luvotR2kWK9cBWG/PdiSRIBBSVG",
-	"g4s5mcVJEkuonJbrj9iD463OeVaNva9lEBckq/LOMpVH0HPKE1C2qfRIcM5GykYNXdcXCCFqtdCB3pjc",
-	"Exs5g8cg+yMlFy/PzT4PEErJ02H1f4AkALidMkwbgRoI27vj+4uLt48tLBtmdeMWs6Um+skRhOGGDME/",
-	"MnFihTqY7n0utakXK63g50WjmVmhMD0ySomdjWY7qNvPsAfskJERLGyBGWCliEV8mhr0UeS0exbFJrAY",
-	"MluoXusrOsETCatd/WUIoIKSaxzgHi6HPoHB2ABvV5G4KebsWVTBUoJvGV5Y0XQHybEORMRmGeaHnh8q",
-	"FHWMjGO3npgnOWyRTnuzEmsWNDexICcI1gieZ0aSVEseZHeBqZRLCtBQehrOm3GmsDEfhp9sQWEzjkJj",
-	"/2bnbW3N7ACU5mppJcYKS498YJ0bcGK1DXYbd+/dJ6liyqkFtxYplv2QxbyglmDYwaTb3Ugv4eyzsqAU",
-	"dz762KCVcWxnhwo1o2kSM6kq1MLCHNbXmwMD3pNZ3bkBHkLGHDNPd0OMK6U/eoeV6Nu6aAvbycuGrvWS",
-	"27npO+DAsdunpSdRBBw47qzrTUabvw4uv3SCg/Z1v9/y/6zM0TIfGmzHQFVKkPeGwHrss/zk3MbeCH1b",
-	"Tbv6ZlBZa2HNeypOEoNwgLkSue1kmj1YywboDNjEdo/5SPouk9U56oy5UnOUFgb+IVbTUwv9cnNL1Qji",
-	"ci4m9d5Zm4tpb8rnYm6djVHQQ2+YaulGuFWqpVs+l2xpn2/lqLomGb3WcocMOygDjKVKqRKpNKUjrR0T",
-	"d3cG8ChYaHW4u7k+2T3bJxtqCJd+ChW2YIU8AQgHBSQcL5LE+NeXU6ENbmI6wLg2dM6LmLUkRWrky/On",
-	"ANek37eO0RGSpD5M+5URRhxwYSLElf7IHUv6hbZ0bzg8SIWEWhovrdEOnZVdtVuPsH1DVJTS8NdI2vO6",
-	"TihQnmwseD9sta6jdXGN5yn7FIuF/EM5IlqZg+S23cGDyhmuofbFal6XMrw5UtQiH1wJsTaCkkRfD3DK",
-	"aiokxBcB+5CkLGFUYuOT2i5ykC9mv5iBFxikk5Y5qr+q9rGmPV01lobnkalxRhcYAhWB4YqEb9+cX4St",
-	"DX0OT3LTmSo1l3/p7e/f/+iQg/Efreblg48OX/i3fv+j6cDUu/ym37/cu9+DlHr94+WXdnB4vfeX+/vQ",
-	"W/zB3l+qz4hp3V4EmaqnNNaTyuYHkjyJhymF2Wqt91xRHtE0Ih8scIuiVxVH3lF+1vpPb9rLqWSjQYaI",
-	"/M3+5ZfDg+tvq/uBSDZapLFanetdg+w9ZDRl6ekCe4jhXy+s6Pvrh4tSijlGTDIwEfA1wIqRfbpQ0/1E",
-	"TOAsTHO/GqiPMCAAjwckCO1W1PcbZxbmV3P075hKtD5HqCBANGmRU1v/bE8WMWfcgbAsc/AZADoSkOFC",
-	"gVvIXbTwKJGAitM+f5P64DP3Q3k1+J//+//Cvfz85nHziq2kyxDnjEVoRWthCqb7PUnCz03ohhSSIZNx",
-	"ZPLvU5GYIjUQWuBABnJnS6WZWDOY4NgbX8vetTmzJvXYlttaeJ/AatBxlGWVuodM3qkWSDi+AhqQIQI2",
-	"/75iqz7Ppgnz8iGFWuScMfLxNANHjAW/vA/A5/s09+sezj7WszAdIoMGogs2fmq+4U2cdPPNOKMIncc/",
-	"ALSlJqkW9VDmtDWkvd7F31TvBQsrYVm/wj8EoPser2O9I2Gf54lIWSp7hEHnxpVYpEV0e5Pbu5AsBadn",
-	"i2ABiF4ShNSGg04quupzBEwBegOBUR5appFFdK8p/cRyPbRs8yx74CsyYcpUUo8TscQj3sMTkQ6ECcE3",
-	"rF6bV8EzCCYDGoN3oUaaXYQMbHPNOI/yUGQOkeB9mjR6DU9M5NIZ9M9dNN63AWPw9qVBptr/4mAfrvfx",
-	"JU1cuDDIUK9QdoC2p3cGVpAhfnbGn7aTqWFPfMhhqOaZ8/oaOq2ORdVgDUYotgaBL2JljdlukrDZkEU9",
-	"rywepJlDKLOp8CYrg81MbR63ZdGJRdqwdfSIEB7PtHYLlNKyAIAetZz705/IC1DOpWJzqX/ptHKCWmtk",
-	"i3lIZvQqx3lBlZC3KermPrdTWn3e1ZLBZPDjOLTCgimc8a8gEHrkCQhA0l+02wcjuAv+yUJTjgfchAQb",
-	"ofv9oFVYdIfvlllY9UxhC4xCRH5TAo2qwxYJv3te8wyNm9Y3HDoIuCwiAVR9IiKrxUBP15iT9xcvmlgD",
-	"Dee6sEVkhWx/bYCJ0WIGzjjst3sxNfBnAHJ4fEh+iJ8EphrCqI6cLfvcDBauOAy7TveRvh8DM3CGSoU5",
-	"6uNY89NULAEIHX16NpOUXNg3e1UsMgADFaJXM4MrxW3dW5CNEOtDkStXdn620bomyfmzH1Dn+U7AbVq3",
-	"PoddYs/RSJgTy4BAoCkcm/D9kCViiVg9JGUKFao51rD6mHwGMMu2ULf8nj+b9I9N8uDBKZmzVAr+4AEc",
-	"iHQ7tSaoVVweV6o7ZodYrK6W/bbZ/tnHt9c8wGIEJSbMTBnQt+wVXKNPAvuN5D4Iw4dKWSNvHjzAik1E",
-	"WjCDAHDI/JEcujcNU7GUgIMSAvDSuVikIxbaqTjl7BZSOmWMzGK+UEY5O/UPYYR8xJFmhsMa6aKpGRCO",
-	"bM8JJe/fvTSHrT9UOAIQLhOkf587GG2tKI3oQrL8lMmIcq1Vwg5BjUY+1vRHiZQ/bTLgIKPhZoAGMMcH",
-	"Dwz4oGw9eEBOLb6gwbSlTmMFwEFgqiLLYtObPLYvKYD9GpcbjGYhWa/PK7lWgfA3bqk8C5M5jQFK2kRJ",
-	"XTx4qU0cIbV5auU+aFBmcBMa80z8aNu31edv+Ihlb8Y7NRcNGeN6fFFgsLmYF7ZlPMpjHN4PD9sd4sF6",
-	"h3stci7IFWPzXOGqvgMkaZ+b/u50CIgE81RoQjJJ5BR8E/bdgSMfNgqCVkVXiBTKqJmlEimL/HmSmINe",
-	"DQm1eRkiFioszeCxOX7wADZsEEJmqbRD9XRAcKYZZD7DO++0noiM4/R8AwQKNXV7RDJcxDgl4AvCzdjS",
-	"duh4jPfKKnRYeNKcxMWkey5Un2vtV2YxffY5lhjXWYlFz0MCI+Fh+zAMXI19El8xhFjLsk1xk6KbXyxU",
-	"izxHDcAaV3hEmt5KAsNryKuuwVNsDTw0dYlxBs0ACs4WGFbh3DGqVWdI1tQb0/Cdrf81dLZyB0mtZWWc",
-	"NajWS+Rr0C1yptAmo0UEWL0ETrEy3i+tgOd64ppaY56sLBPAzNBCSABmrWd1pDyFPFvNmIh6qGjGUc9A",
-	"DTL4KnMxSbx6fDqDHuaUrwBHGD91xVYBCbngLEQe6HM4MyBBwh7oU5FEKGksOweuN6p0lZ0gwT3oJ+c2",
-	"84fviZhYIvqggxEM7bKMlF6zHL6UXqIPzq9YtFsDQxOtxdCRWgeK2yudhZlI7PNaE9vrthKPGB447oYJ",
-	"Km5uS5sXoN8c3Hum90LgiGXbp8So4fR5hkgG20xv8AD7yRuIYsy+NrXn9nHwENfICPCGEGf7xpGVeggH",
-	"0OdWi9CnpIEIyLoLFD1Dhq1jac5Gg9mkqb4srnOAFCmv7hvL2NI9FGbukZDQmcDNGqfZnkcHi8WthK/g",
-	"EOCoaJNSn4xwr9Xn5y7S4q8lFnzbRYD8JbfelhyQaMoUuR++fX9B9gETef+LgXm63revCvd8swaF6WPk",
-	"Ig8wDXcE3rk0bcIMnLS0zSXzzARSIm9VoiCNRAuUJ2QEMc6uGxADpFtme4I+b1wYTJaa41nfnOtybDRs",
-	"RE+M+UT/vbUlhaDafxdavxHQmimhK5kvWMhBhthz3E3colnYj3ofkPtf8qCQVtc0UTqgaIs8EWqK+gom",
-	"sTVBlzSO/fuhNpz24a+meXrPnkmA/6AlYB9yhCz+EZh/BiI6VKs5C3uaKL+ZYNhvRD9GfgMjXYus3/r8",
-	"t2az6f5f3xoiYin5jYQZvqn+86IQWnPZOra4HB5/cH/BQXTvPdCveMYSRXOvKNdv9wjEK7EQBMdg2o79",
-	"RsIMpl//eUMgfvu6CM4LPRzBWW40jJs+dWbRIT0ANCp9UllsEvseA9Gh3/QC/ln5rkLhODzc56C26Beg",
-	"LDEC2shcsOJQsJk0ahfoxhSJxwaKXZVhZLW+b5tO6vcvUmNI2OH2uddvzmnGIxFpefuWStO0wA8oaeKa",
-	"nudXXCytnsfkQm80fbghH+KLh1ouGrYxFmUcFV3loHZiq0MWg7wwy8K1HmQpa6p+ei6PE1RaCzOvBw85",
-	"s/jKEEA+eqFtvOkmCCHWGNfwJZWqCevUPHtmEFRi5Tz2HllNfAuQ4Fc2rxQKi6ZMK9WKJgmCO5EPUwEy",
-	"zqIoQI5torf1ypwlXVA3UR/BYKMSc70qNRasZ9Tgl/VntWIKLZPzHDqB6LE9A7UAMDyvrT9IWTG4/XYj",
-	"gdiAYqiUIXqd1ji6h2QK6nNGXMajxxmxbcLEVB/TsLcQlMaUVGFfC2M+xgnjI2aMAGxvg2IJH0FJ0Tmy",
-	"DguToOYboqAA9Mihd4+NYyLYHtpGiP4tzHe/p3yiX7CYP3iQmQGa1h7NejbpzO1s6veT99AsUQPFHdIi",
-	"F7hqABw7okmS2atrRT12Z8AVTZlzEpn9NGGaqqlYTKYBmQt46xbnB+7O0B56Tz1PGZx7DgIrhwISEAdN",
-	"0lzE6Lz4rvn+zLMfIc5gO06keofTYeLBNJp9ANBCYozhBrHkRgsAeC3QQ2PpdYR+bBzJGWUxtwhPI4NT",
-	"85uLV/jnkL7BYJA81IJ2fxHvf3q4P4LJ+VePYDrHhSmaJ/zbYcL6dzppLuIQxTEhRMsYqazvhHxLvpCC",
-	"Dyc0Tpw/fwGl8jok149zj8aapVbkW0Llio/I/T3yLfqQyX26pLEiY6ZG0/vhn78gGa/t2Pb/bHSTM98x",
-	"HJAvbjjXe3utv0vB7+/lPglgE+DU/xZSL54hOpde+wt76f4XQudxj+Q/a4kYeJ/Ivdpsj28JDt1MrvB9",
-	"cNF+Swy73f9CYn3omalkrVF65m1BNmDDXayHoEvw8T7XXCTSeBK7/Ji53pazhVQAL83dFnWdI022u3lM",
-	"tsgZz+RqQEJYq9BmGHuqtG8gPAYHTZ87X57gyNv4GWnlCxJBy7ULfwwWTy5dqClUrxpDJ4NgiqBD1Drw",
-	"NvCz8UkeBU5bwiAnhqCYo3VGk6RnmXaesjlN2TnjkQVvNNXmPQLLoUkO4G1eo5prjzG/QHZ8j9Tc23P/",
-	"askkHrH7zc4euSbXe3oA76zYsJyPHicE0ELeQLRVqY8eGq3AywFaD568+uyOXW6vFDOGB4BN1gbVFM6G",
-	"nhfq03pen2eJaRiDMgeiCwUwHkGFhVoy5x5Es9Pa127UxqDCwmDDlzZI6iS11jW5a8Tf59pGiJnMBwuc",
-	"+xQSQU0WG5yC3nKbnSX4iEF0PIYc+BY5Ncd0IqTya1uShIQyW+D7e6F3Fpr3gkGbLnifo4CDL/d83RCN",
-	"G0918Oyc2DrSLAiXdScPGWFRrFhkJ6bEfG50vlCfhnowwNdTyicScs6fwoDxaLTyLe9nF/PQnAAEO6ii",
-	"ALL9YXB4+mQMAVEmhDIjmFefh+/evx48f/fuzbsw0/DgOApdG80wyPm1xTh34pupQF9b4zyznOHa+Jsm",
-	"EyUVPMPNs5Eyq9WVwLKMLmgxmRCzr+VsiD4/zVe4ozGAiViZdmyg/oxCj8EzBzz1OFdABLoYcfBD2MI+",
-	"ByZoXqmpFQZ9HiLynnGxOog8p6iGgj8DwxIi+CTMOlmGsDFtuhmZLmaUYzmUVjh7mT5htliLhLZBqf9o",
-	"rprKquBa+QNPYM+wPu5HtOvv74WgiCkrbAJ3k8V51LcYaa2Hhb43A0WMA13GSeJgvHJYWZlSaKMGuHdY",
-	"Tv/k7mGrWOeJrilbAmS0HKzV8Kfvzy/evApJwRADh07oPWXmceGQDLLG/nR0ZSaWq/r1jIRMJG5hI+BG",
-	"dIpWphlGqZj3+dIo/yvPxs49YrQvIzZ6CA/kzjuAs/PsCjj/ipCY2joDjOiYT97qB6zy2udZkBY+hq7B",
-	"nJ5nxBWakqZR/FQsJRkKhbho0oQknU5hurgVTy9r3ELDTGlPeoOzmJHUHXDGBVqEXcucWn5LlZ498fSa",
-	"a/vh/QVx+t7+F4uxrqXk2DQHRSZ4ESfapFVCJJnLOkOB5FKlixG6Jo2jyuRj5HBrwVZAuaf/MEY7NEYH",
-	"fb0o27J26QEJ6XyemLi17Qz9jdZIwz2njHzB/yGkD2kp/UaP9BtZG+lSM9p+I/CeiFViHvnR3UgqbjS1",
-	"kI0eOex2vd9RmuEboCJQRKt843PXh0twldKRauXeq8UiPr1+oFkfary73Tk5iQ5Gx83OuEubD0cHrHky",
-	"PO40j1h7fEAfjjpRt5t7AbZt1w9//EL6DYPCYqhlyBDkBgRNigWf4O/gV9cXuu02ub7EF1/rRXgGuVeQ",
-	"t4pCHmLghWbXj0kIHzFy3x0CKfOOFszkoCuDQdQyDkSr6VpTze5Q/bV7EjZWSwtjS6HQiwG5oEG59bvx",
-	"w0iblcxI+FPT6LHNsyi0LnPnZLQb6jGhfQ4NwVIzWiFwhw1XoHZj+Iwq53R/pDfI8SFJmFJg5CKgttaG",
-	"pqv5lHG51zKnrgwJrI20IZF5QkfM7HdgrD43jAUb5fik3dkzwoeuXN6INVDAF9giP9JkYV8C/dRQrU+Z",
-	"cZSnbA4Z1JhtkOH0wtHtDmk0m0KY9NC+A7RvCwRlT6fwnX6mCcqlyxBpkYuUoYkiIlbp5etzo5rifgNx",
-	"L5nLBgSHoYlUZvEBJUgkeihp/kS8vv+Y6vIxLDX0Di/vOwFRurhH7h+223s9/02mVNpop3OqNZIeDBQ2",
-	"vCm61kcc+L8/aXK7JCi9IaBPRCy1iQgxeLQG0E2a5RY5lKCW3l8PXsSffSZuPcDplKM33nRKF910TjGt",
-	"g7gr+tsLDiiFJjSVXdKcicxrO7oRtYTGN6lJc1mm2nCEmT7W+sVokUqtNIL71LTpE6kPMWk1gSQGNwwh",
-	"D15q7W0xt+e1+TY6Vu1usElh9Apdb/orJq3mZcyvwgyErECeQnv4KiIVbsmtfHiWXWz+wEwEeDZXq8Cr",
-	"vzfkKHZ0iJVDA9DKC872HGEQ3r8/ewYsAWkVeskhqVbzNBuP2cits+sm7w/d/QiDPcTBOnc/RE7nVE0D",
-	"Z4hkUcgYu8bYC27/AdI0M1gGmHyUWWIAGEoBExEm8XTKRlcmtzowVVta+pnsGn8hyj3zc/uudBVmdGTI",
-	"ryeBuRSoezjHKiiDMB98Aw7rvfQcNSCNOQlP9XtDn5wZjkORptkVGMaxGUaWV2BI4uti0PUea1OQZ0/h",
-	"JZZnYWD4U16TAQ0Gi2fLATZTEmwiWmbsBq9jAGcyTSe54Zcu6hl0DswMHBJQJmZsSqUwiMIU3HjGSyrS",
-	"zLw3yZTmTr3ncjDfAaY+etydANAF5NhxrSePGJTw6TOGJplXx8xqwU12MIsGQMsBnPfe1KrvgPkd+fOL",
-	"pcVZza9IrjIh4yFtz3ijzmKW4VPBlV4Mrf1DUDC/aHbkJWXNH3Tpoh5vt+uPVwtJPEUQh9dXGHswj9kQ",
-	"Ze8sljLWksZJ6pzwwXo3EMX6iDF7VKQpAJAU1IeCTLW8lcLxHNfMpuIy0N/Ox7ANBt1QwH9iKeSlYRcl",
-	"4+TSG/Js3HxF1Wga9sDvhhAZc5ZO6VxqURRYYQqnR2xEjvP42QgJ2uCY82//wpoCCKxBnJyEzy/oBBYM",
-	"9YIPUwGKEWDsW81gwb0Sjfy8C5dAKnRKUsFkDXkZiL7WaXuWeby2JkezeIChE7ni2IILuQHh50VqM7Ks",
-	"NgLiMJZO70UCg5fSFZWbTNnHubogo+KBmW4WwWRRFpspQz0lORv7DiUlRGBa21l3JE7Nz1H0Jub97KZV",
-	"TNzUQwX/GLWxaszx17r7UoC5HzOZuWJj4+izM3ITt6qHNzryA2PzzHVg0ixy3w9MziP+BLJQExi2F/jH",
-	"YTjFJRylDEwgmsiqhfQu+8vpjnPEH41cllR2lherbXjkJ6Xoc0fiKY1J3mCga6kIrgkz6RcYqceQrEHC",
-	"tBPIcpC8YbsfYbD2gCnm7BlHt4lq3LMJe4HV8+G0h1m4e/MBkhKkrptQMcHQedUhi8v8nWVYZelVdlql",
-	"tr3e7IrX3CRPoUq3uZhr4WHw46yogw+DnDPNhZG5mOZA+FqIeZyYW2W72APFa7MmzVgB6nAArjd/mN7P",
-	"MMITn2e8jLo6Xsmxv+2ZWhMGQDULRYFfbuUSX/6+kAomYge9ZPRqYDnRH3buQu5AtD+Cfk0lwPVMFkzK",
-	"nh96g05cIzGbCW4aflNntRJT8masGNsoLeMbf8W0ODaDhR6DmP7qjTT71aevxUXG1jUJLLCBWVxOBbSi",
-	"tQJPlpcURvIKTBjbWSjPxxCYcGeVAxGy51RKFRuAC6bAs97vQNST/KZEIW98yGBdZu2dHC7Z1AW+ROrO",
-	"LolcjYXq6EuYQ4KdFr04nw8QXRYFax+jmqZmBezz8B1V7KUeZEgQSwyBpFGkzmJzaIafmyMhMX3AHbAy",
-	"OznEYEb5yiICyfz5UbiY0UIIMoPmj1BOYDL8DLCaER9xJnWsaQk/mkb6KKXse9wWBjcK7OHsidwWqyZP",
-	"izwTBvtNM68pU4JSB7pQYkahu2SysvOm8eCXhVDUn679rWrFTfnAZAGMCEM+PXMp6GgrQ86vPbICY8tA",
-	"uQkgyOk/I+jNVDuLICu38fZoukAwNPu17Mh1nG2DlOBMsNztm+ExH8xTMdFkzJ2Y1be4HZqF0/IpZpVW",
-	"PKLvYHLncv1EzakPSxUXX37F3DL545vFcgZabs347fWcFCwP1Ck8ufPGxtntD2AnixTMCl/MwCFYcCwE",
-	"/myyjGhbkIDMsaQyWy7E8Jd2oUxAFftk5jagf8FbFPzBKu5YqZB1GpFWtYRMnRjyh08vnn5fmT3rRV4N",
-	"cF2oHwv30A6ag/pdEvFOZYZgmZYolQq1u5oT+V6fc/igcQGYkwDqN/S273nJfAzqSjXhlzSNyH0cY0BC",
-	"A9Ok/2k7jup/G1LuwRLS0ZU+/PCZGtvH1lNS/JC1cuH4z9Yt2/L/P3tfv9y2ke35Kn25t0rSFER9WJ4k",
-	"VKX2KraTqOLYvpY83t3QJbSIJokR2M2LBkzzulw1f+0D7EPMg82TbPU5pz8AgiJISXbicP6YyCAaaDQa",
-	"5/N3focALhREdaFuiKSi9+iAj9iD3r5rChNdFeoKL1WLmFR/rKxbrZtzFd9G3knV7LNIC5DOCHIgJfMC",
-	"70TZvaLWsTCQktZarAlKe9hvykAa5oLpWVoMxiIBkveUOGJ8KETJ0IHqNaVzcZ4k1bmxUiEk7rhkg30U",
-	"U6sNkEJxEE8IstzB9P3R4JOq5b2jeids3FHwUXhsC4AbHc4imFrQfYhoxMlsepqrqSdkQv6cStUX1ULR",
-	"A3gYRDB/d9BN/4K8fuZ+qlYSWzsfi8g8hMKs9oyHDkq4C658AK82gWUnVUTv2bkrZEAMhsZ3Ho52mBkg",
-	"drCuhjmQAfNCaPcHL6RQ+L50sFHNW8sUTxa2qv9hj+0+dv5VML0UcdJ4EnQSdnHaXECngPoaNqRjgqkQ",
-	"I2ttHnQUJnGyOIkkxUSIj4SC51u9cXATAC0vPCwdXXaTocgyptMMGCMwiDRJk8SnUxu3THBXyytbu609",
-	"DPdt2ACQnwFZAKVbsgg+olKKD1MxKBZWObitbJKW4fH6jTGkkWWesgUAKb59AoTYAVxBQrcbwAAx7Eao",
-	"7yJPzfdkLKtV2xE9JQoRoLENRi7LuW3XiFEX8C2C55ukeqDkMB2V+cIrrfy2bIErXxg+hK8uBtCUxgo7",
-	"8wfgCfBPl/yt5KnwOS8FYabtk5xWW2n63IHIpoFxEwDdSQzDv66uS11JFwWHK18mvQO4vDG2gZXK2tVk",
-	"ToHN03Mq51pATsbCCH1JIP4wGIvBjd1fr8lQW/4JO7+HAN6NPhH91jRz2D3kJYAF5dgE/NxXzeUUNU7A",
-	"DOHbm2TA68TdBkquF9aWDlVml/CCX3Ndl3dQi213tDVey2nbxUqur0rJ3/M0q+d/qr80T8XtIVtR44k9",
-	"zdsUqJExHEgRE4rYr5pfZGwwYPxa5bu4J7GwtvAZ6FjTawYCvLKAEtFEzeQpVstpNlJM1eZXYHdA85k1",
-	"vWvExXmWA8yaVAtcnFEDhEVXSZoX1c8pON642BAzNOf4VR+mRQDgiCAcBFyTnmMYvyBirl+5Kdg5WBcZ",
-	"14WOWFGXIN5/KEQueVb1GvAYzB0z6wCAr6LEl4gmDHUEYJUuAxt/RsBl6qJqdxWZanNV2uyGVzmArHpl",
-	"/Cjz93NMleaCXYOln+d8DhZ+nGHoBcj1XFP73ceHFgINF+fzCKA99PueLwbyIIWoWo0M0qMvKQ1PcAEL",
-	"Gcm+7wODc78TI1Dl2+Nvv93rsaGC8G9aBJgRDCRwhMghpjSIWSFft8MXQLkZ/69SII9BgC8II5Q2E4PN",
-	"qagd0zBXE4tIe408Koh3sZ8fZI4XCB0a8C52emP+HlocFZpcbFS/PYBMEC/Qwmfcl7YemBNSJChqYbsW",
-	"IaD5fM8hMJN0OBS5ZYxGPBLd0bw+YxtXvPtQRFqp0pc2auFhibZQz7O/QxkhXtku4kRMVD632/sGm2B4",
-	"2ocRCkKEFoS1AvtBweZCeOZGzKnDvF27LnuJYgkbaKmJqHzftagNm9mATVpgJO/YfHG2cIv2MWxZyeKT",
-	"w+/YsjATMLv8iEE8SGhFldq0yEtk+xBQXxccpQ2De2MXowURdQCInyvMIBt3H3KSexFBMVl1byBRrUgI",
-	"ZtVlZ9Wgz2L0KXL7oykchDXlcJuT42PWGKKCZ0d0JsLBIDKJ6WfjRVrLzIJGLK9vD9UE+ONwQqrZMP1g",
-	"CUvcRrOqUDt6XbMxfrHMNcidAcwzNYYnCCu6NKudmvuZnhe3K8GtQsEA3iynUjuMamEtS5cFFfWweprP",
-	"PViApBgmbt03Dd8J2GawXQHMpWQ277L41ZtL82IhbmX+ePrs+bPLZwRz/OnZZYzsgeZqN2LexQoW+EQt",
-	"VK8GgucFGyljQbl9ZStr45Pj78wtHh8e438eIYHH48MTCJp7T4UaWs34vMc4GwK4YyJ0ZOsqoYCVHj9R",
-	"5TVBL99zaHzAci4TNbGUQVopSUSUNR1KovRvmO7XrtG/kUjGJcGHpXpCQIDhklCZvaTvAbeMBQ3Yi2A/",
-	"o7GaESD46OgwMl837Idvu992H+0Rwxrokr6Mz4f7L5QUBDEgdvVqKUX8yKwVVfGDiQoy3ngKsE3wvdsQ",
-	"H9RHueCNnSD+pukbBlEcAKqWVv/HCA4nx8ZWRbnmeMGjBDgJLGuCOxIni6U9s9Um5iF2LGbCGsy2F10p",
-	"tRCyx9J6BM6Ki+s5k2rmwWLAxiZFAGRwzCN9GZ8cHbMmtMjy9CF3yjMpoc7JqTmccK8eTwqExA9YTUdc",
-	"HnwwFjrY2JhlsvPejaXaB4UU753aN6UdvBjBuhoydTCuVlsAtXC0my0dLVoGlqkdOcJsfbpCEi3P1QuV",
-	"BL8tUNq+2wVa3t7BwWw262r6ma6puwM12WNH3cPuIeTFAMuQGontmXKBSxeLvUilVtqVeKCzI2QnULOT",
-	"wmmtg1iPsPk1CoMxR640d/nCklqDyeWaAtm2TtdixCXkjhy69zWyjVi55vFmjy2ZGePmzUG+DDbCIFOD",
-	"m+ptdTqSvChzgXX8oAZyQHi4X3TE4vdHUex2qfEZ/npiJMfPv5492b/4+ez48V+RUSBOk657kq75WOLA",
-	"HmJEQ7qjobxbd9nlTPl+apak1DkXULo2MNoPA4lU+9G1VaQWixZ/DIsRqiTVCKd3c8JT/vWPf+Jx4wKZ",
-	"Qx//9Y9/fvoUU2Ep0evbdxxZ8g1coWzO0kTTpzSDEifzWiX2GbGE+2YlzfkzT2GqBeFnwi56tuyVa2OG",
-	"6AJVKNalmlEIEaewMfF8HH/4EFtKiaNDb4MBbhO/WJXfoB8247nZLM+83ITgNFihxB0R+Z5WgYD0LRiI",
-	"lwCxRmavQ+ArDHg+9nTKbvNF7NGh//s4Yo8jZnTK0YnxfGCy3uSDrBlnWVoUmaACOacZu0YWHn9HSh70",
-	"MGqXSuZwWmIxf8DyTRa0FSpqODzFZoUW66LBmAUsmzJLh20KAakB1XECHz9saKjNytgrWg+G3qWRddgu",
-	"kIQ7rhRMlugTSGj4bDAnGCcCELrsqZ8+5I3zPH0v+tIstZwzlSM/UhKxnOciMyYpBSBBmkLan2RpUDIx",
-	"wRQWNoEyy+JQBx5kYNdhIlCUUGiiR+/GAhzMSUPMANaIkvrS4vJ27UkhQybPbTQy2cNrVoER3QC4sP9K",
-	"ZelgTm+8imeA+kF8L951RHa9sbAPDbJfs90k58NiPxXFcN+oBj5N93NeCHDR96kofq/H4j6wCvc7p//1",
-	"/dHh4ens+2MQw0eHh36pUmlcHrfR/Zj8+8ffnBbfH8X4oI+/gWeF3t3ccpmie4WfrEXUddkPYg7IurFz",
-	"ISv6//g7VkGiAOeVt9JRHEiP5PD9j8kUkHM3/S67QFSVtlVuFo8CO5DgGlixaXZw5HgbrY/vQHgE1HBb",
-	"AfoNWJxG/awohLshsj1CXWGGUel9X+7C0y6iTvbc52mLUoKEYqUPPcNLOADHXrdeFmM+bVSsQXGp/XKg",
-	"qQRq8wSzuHggF+zN5ZOIGaP40aNH3xHnjE4/sGHOB9hl2xYYwXb9P0aNJDT0zflTR8024FLJdMAzlqmZ",
-	"yPcHXAt0bvAR8wLqcZAkC2LaashAjQHrpLnW+29wJt89/uvxXsAMAhayRZ+evTq3GjKw8qvcv7WSxrNX",
-	"547EnVJuQ3YhJtyYv9bjSOWIKiffWksTtjXR55gZ/+UvkdVSUsyM+FcOnwy6D1NnyZwiCT04zcuSiP5N",
-	"y+oSD7ovkXYYyYwDCYYj7A/cM6PiSeQN4Vm2zorqmsyhm9TICddcIwrIzTBRkMq+bKql67Lzml23yJ70",
-	"Fh0+ETo5f/mLFwMT/ne/PD2zl91KoN8C4QXnHIQElKcOtb6jwSyNEHAKQToi+zr1CWW3orqAMCX98zTE",
-	"dyBTn0qI6x1VjRoiLWj4RJCMhxc5Ue9F8pe/YDQih9BdfiNgkYzjAhhvhtT/Qf0Ykb1qDN9TVYvKb8Df",
-	"AIFiyTXNVzZRshhriEp6ia8xdoSOLYuf0u1SJV1kFN3Yb04e76G+dAGUhGNPMHDqWHxhvLaiOuzbx9+d",
-	"UPuALB0Iakjpyys7vc7Z1LhI+8fdQ0/bHhz7FHV0OZnwfG6Ok3CMPM+680jh04fgvkhC2UZlKQGdO3QC",
-	"Nhux0+tc0PEf+OBGyKQTdWgXdXqdw+4RTkBNheTTtNPrPIJD0KtgDDT8SIwDNP1KNzX50TV2B+JKJv4h",
-	"sy2gdhxaUZkP+jxxdaPOg08TjBdVqFDU0JGs6bhK0VSDJkM4W7q6fcxV4kegHbNqhWAjTi0tRJXUzwY0",
-	"cZW77HUpg8Cy993cSykUUGkYoRMwaQBvyDQz26cIyLvqFHQRi399dnFx9tOzi6uLF2evLn5+eUnRiAVA",
-	"jYtsAyjYLRIaTH25AH7xVL55KT3nV2uyAXapVKYjqI4208bdx4lqi6rIe6Rn+xIDcTzLtMuGW81CU0W6",
-	"SiTvx1i4MX01H4peA8auGueDWln4yJzYO086vU5eyrOf3pzDfrXyf2lTKH/KQXA76JPwLrJ13D+oBDqS",
-	"DbDcCBpR1GqNoAP/Bz6ZZtioAsZRh6+m+9pzD8xUX5eSKpmx741rHXJbD6mFgZVWUtTVyAk8c7Xjw8Pa",
-	"UyzUs9UfA199q4dA9o01HwCykDj3xY4meSmBkzigOnn95sXVj+cvzi9+fvYUw6me6wUad5zgMzbd13Ol",
-	"/cATt2xmyNHqIW+gvkjl6X+LBAc9Wj3oR1uBgSNOVo94oYofVSnpFn9tNeDM1ULiqO9ajTJf46XCyACM",
-	"O2rxQEAaptRzno/wZkeP2yydqwr8VSQpv5xPcfDxcbs7umekpT9u8YRn5/9pzHhz/uM2W+KcssQX4FFA",
-	"igXHHrfaTj/xQsz4HIe0WMgLxNe88TgGHNpii9CtLqk9d9goC6Rc2CLrN+x28w76fVY6CIW/NI2odnVy",
-	"Z78L7RKjB61LhV0hiFdKQEfWgo+M3O0Y/W8uiG5mp/fY/Bmktzq9jlRSUNckBb1qyNDpYVqdp/hjcmPP",
-	"NU99O/+hWchRc9Mzy0+PKhF9/ciRF2PTem/zofa3cMsqG5CtHkckQHdBFY1EcXZucyrrK6ThCyUFpBZI",
-	"G90qzFepJPsIyWpx7uf8yTWnXTUI+W3Doe01QTioURUEBDlmlclHM9d9dslHy65Ppx3AOebCWSpvsLtU",
-	"WRBV2o9EorPsGjDkALl+Xg6tvDQXe9RSoP+qEmP1J1v11FZ4Xyr1K5dzWgR9dyG+oUT+cqL1JygeCLd9",
-	"IFB5iuK0LiyNIwXtzteSMv7jO3/a+fRupWAlnDj2aLvDjaIlvuMzzEVUiO/SBSgmZOTTwRhz3gGzGRZ4",
-	"aMcYCByBFXI7W1DRlxU6wAUqwGl5nUEzfu8TllPPog1UGwUR/i6EZqEgpcxdaTbUovYl1fK+lKQ7XM0V",
-	"RVY8ykori7p3BViVRCGn3rjGoXrS4sTN/Smcxl30WJNjVVFlx+uqMvveVmqlJ/bMh1dM7uU5GrtUb32S",
-	"rdBvLfRxr66W+0tsZ4yfwEOA+x+qCJ62MJmJMnyp5QxYQ6KFhx1OCcGYEzI6DPEhKhALXiDV7UhyQqgq",
-	"IsWkYHOB4D9f4kTQLSQAhR4QWEheTqHqzpwQcJX9pJhNaWGhuBb/ZRtDEX+kjRHCtWjOtTMQaBmDRMaA",
-	"ZF4KYlmzLSZ8eAyf/jAkOrWXJUII2/YC8yohyeNgWV+KJgmcpTrwI5CZf1EKL74sn7B1lJo4JXvLU3YI",
-	"Lw1YTzqRlbHQGb6psSg8XSeUngmyicOI5T3ojw7t/27tPm927Ejtm6P7+iad7ttEwz4RIHZ6Q55p8cl8",
-	"ZYuPa/PslTYIvk2Df80hbzj1y8LeS5jOp0VyaVVXVTAmiDHm09kg53rsKiSBdNUyXJgtTaS/SiEMEV/G",
-	"8qatNLvK6oYr+ui4vqLBWh7d51peECCkUB6161ZlVsGZ22+3u+ShzPhW+6X6dMf3uE8+r5NNRfVruNj0",
-	"OW9ilLihjaaJTUli+jjNMSV3L+5zo0C61YF+IT4U4XS3zvPWjnooO+qVypDoItC4OxYO+vvxo33GZZW1",
-	"1WBBAIQ1lS0bQUPjREAlpIvONLFi9iWSf7DzwkLJMSnpfPEuMN1UgEbouwKD7Qy7BOjAzqDylFs6CVGX",
-	"KoIItukdtGAc4TL61f9hfv50bRf1Odconsy7i9Y5/Vz+J6i8Frrj3rJt7lnXz7lVhfYy1eH7AOPLq6fh",
-	"sA9X0IYL/NxjlIJLtjH25wQQdrUA0UYrhOVDdy0VTkNDA6MzCFNWsDe2zvVWKbRWChe0patq4bNqA2qK",
-	"vlTin2WZ6xQeWVoWAEZFlgpGaRc4fC8YNlQHagngt7Jd1EHs1rrVuqIs6nDS7GS+Ov/FzHBt8ZlO0qKN",
-	"4HwCZaGdz2+X24W/XbDS41flKVTirhSsMNTskwn/cI4jjg+96wIFvk3i9qUkR1QNl7z8jS32qPM8lTer",
-	"zoVzvkqb/E8uTYGzsFmc2p8qEvJ5qgu3BUPBaOVWRTxiGn5ZEucJVM8gKACvaBGJYX/psFM2Rk2yOZEy",
-	"eEg+ceTa4Fhf2q7bMV0LekiE/Y2hOAWAwFIg21etfTURlwA/s2+TZRfJNQWneCESg3bxxngkvLMvb7U1",
-	"vm7OnA3L3LXTUUS6S4OD7qOWlrSgosaewwoOBOPQsDxCJLdgYTQUcO1QRW7kPi5hllDwSUjL6wHVo0Cw",
-	"iyoNS/RcF2WsyaeSfNfbOcKolrIUL7D0FxAXm8HPwEx4IzRUe5n9cVqZB8yhsUC/y1xBsfUzqDSdXQvf",
-	"TZ/6k/XlxnkrWDASzF8UDGje10rl80J8IP0byEo9VtPVOa7gQdfHETaPbgEmPFpzFdZ4lsSq0zWfwo9r",
-	"dGuAaZhr+pTABnIhLdy7NP52LAhaWeGtvjot2AYM+AobGXxePOAbOc3VQGiovyP6/z+53satH6japbp7",
-	"oBJxYT/I3z52Mn4tMiMpyzwz3wKXI+MpjUVm/qmhzzT9zPqdf7948+rVy9eXVz+cXTy7evP6ufNo+h3W",
-	"7/clY/s/s36nmTLfjb58+cuzF/0O2983QoLtQEewPiQMsLr2rbg22n5KDbH6HWQkh2ZY/YpbZotzA6wg",
-	"HuIp/lfJq2vwC/udd335aacvwfWwz/2T8k8Nf/tHRgkRMZHnrPe9LaTohsJyd1B8iCjf2W2Qoh/7sl+8",
-	"4BOx8FD94gIeqWdH4z9hQL8Ij5HGfi14ErGGH96aZ44Wx52dV09/Sf4xnPop6stPe32ZDuHx/u17JtOM",
-	"wd0zNer+yAue7Yo83+vLT305nBTdV3kqi0zuWsH5i5jvsYMDIpqEiI2SA1FbXt+Tzy9z5ZhfbuwUjFd3",
-	"/YTtooeKfBe2i4RV3bGLugMbRdOa/rYT7pGdiO1Udog5wFPz/2537LyDFTntSzMRlYlupkbuYW/EfO90",
-	"ydO+a4FlDQCr9L0cfOTT9OpGzC1QNRGZKMRyLFRoQ4+USqgg2wKfLEsfUR4HQKQoKBAKCmmBPU7IJKgl",
-	"g0prMMudCej5/bGczBm5VOhY6MCK1AWfdxnoRqDyg/neBltarNsINfCCtbEktEiWto18fG0RwT+vVkMr",
-	"q41WW/BI1wvUwX7zQbqyGB9kapTK5dVtP4hRKjV8YxpLL8UHSzPDZVOzD+9c2mR6pSkLnlJpYNLFNkf0",
-	"6ZS65BnU+mJx5UuzdOy4e+iu25dQCYxNBr85+c6T75x0H3WPA2fTzYuq4IwsjfcY0upDkQU2hIF4IyVl",
-	"rEoX7LosCigIhuI282rEh2mmcix4vdHEN2HZFIMycdcgpML6ZtshufVp6mUWMYnUHbbGmEBCUpkjfQlk",
-	"rOlEQIF7yKx/dHh4aN+SIxk7rfnlriZOZYnQSKl9icwDLX3UjaGVmRqdyy/rm1oJvtIze27mur57uTAs",
-	"nNCH/dlstm927n6ZZwJ6hCZ3m+GPKp+sOz0as0EB3arVhW95ddwZhAHsuXVyeZVRjQ5v2KwlT0fjouby",
-	"gsC5wO9jldML5z6su3uOBP9PfJ+lrQvbrOzPiODid6LsK5ob1KPXjqHeNgr/YTxRp7YXPUtowYSuJU/4",
-	"f9BX1x2oCTqJToXCKQPqxjdWuRbsGloVzfudtbxH2hzOeyRP7IWY7dKfb9Ni/APX4s3r57v9jqUdsw5P",
-	"ZYp7rT01pMtZ8FlBxFWc1VAmw8WemSVaskCvaHluWZy1/MnK4lTWxgzYYH2i2jiQiLu4GN1ASJoT9zZ2",
-	"UTPhHFIza/ANiUZh9yNwmr3Jsx7buWWuO8z5mIXlNqr7umARoJMr8KXs1N7Jjuch77GdxjeyY93ZpRM2",
-	"12835whn2qMJd9FwxaaG9jbkB68u76xD1D+FJrcqi+U29zNrpNkGgc42rVjSnl/YEslUuPqX+M3FmLpn",
-	"h54zUsa0d52B1VmNgPnRmIYPUImTqdHLsniA+pslzvViM8bfuX/9J4LCVFTuM5kQ598tOneDspEgdGU+",
-	"UjIYb/lKvR9c6wfqGxcveL7BV020LXVX+Kz61SMcrC/pLOq59Q2S7wko5gbXUs7dOPDxHh3iKVi8AlBF",
-	"4C2jAo/qhFPtGMxKLXpIRGozm47yWkMbqIDNZSHbGSETvBMC9NzQBrcvSYiYX2n+Ng2cagbGcC/kvPWd",
-	"PlJaiwq9OzrOQgKBcwRVHiMoJHWNtkiqYRs7jUlkcyeVJsZ5nlOMj1q2lloEtY9E5Qwn2y6rQelL2NaV",
-	"un5DKNG+WJTAvTpRHYtPDo9Y2Gk2qu8KfHtD4MkuxsDyi71sh97KdOWUBGPFnD9cu9qgN9xNVJvp99Ff",
-	"D5F62bIXuqlg41yiZvWcmZZ4rkKzh8Rql/wa2p+QrW/5m/UY6P7dFPDf0MvXRhhQ2yLlYqYGN1HAuhts",
-	"HrdfkVJ02JeU7geCTrMdEoIImJcELKk2GmzbSUEfcdKbrseUuSWGVDPBtUg+Zzyk5pF+0cBIO9ed/OL1",
-	"4yILA7++6AOIctskaRh+0b/vMATdBJ4NWZKTbRziD2FFLXAoNNgWuCHvYiF5g8iGlpdCev+3Mcp8y20X",
-	"ivYYXqOzqcN7xboAxm6spXAo0EXA7oWdwNeH2A3X9lb55dZgA9iuFTp3w+3aqX4J3G4gSIVMWgnRZ2a7",
-	"uSffIn//fHUUi7jf0HtsFo5LfEI75uAj/dUO0+AMYNtMySENGsI2UOxGhKJBtChGclxP6gLk3TsA7G2y",
-	"LoPv46uNgPyJEQbrh0wIlb3u3l9X19Kmq2IMdDqS5XR5KMUh6B3Gxn4iVFVZRRl4JtxUIj84A35w4/C9",
-	"kelAJcQV/uLHX5541PtsnBaC6SkAzXOzKfrS9jQIerWFPO7YSekF+ppjJP6zs8B2X3GXXG5wtl0O0pz7",
-	"rbna0fG3bDDmOR+Y5Tk1V6cC0FQzwfXcnDQq6bGI9B/42Y/ZTPCbK3tJcrXP5BwmA4ziHDr4EYMSecQQ",
-	"C/ANThzkHlmAkXM+hS7tNgACP7ue3PHJ4SM4hF2JM7O+5uEuoC+H46433vGEJ8I1mmEH5gaaWiYhxbVZ",
-	"SvO7Dc0D+IXC83ETyB4bqSHUPngPPdvyREEBQCWe8h3mDq6AkyLubuyOmz36ZvoHwSdcwGTXd8Tr4x4A",
-	"+d76GV6I2RsN/IJtZ0+nN/rf9otdBnlH9MmtpiJkCu/gbbcQ9K9VJowxhl/VAxPfQqLzkt+QttxiBL6Q",
-	"b+4x67RJPx9KABXv7wEmYJTDQrYexVElXV+RUPeYr78TWNtMfiF7jQrj3tLXrfLK4Ipk6Xvx38sLq6kp",
-	"Qi2TQp8YG3i2SWyHivZPIqaQeFDSsQ+ITEMTPGDGqFwD6u3Soi9tv44mfToSxfP0vZBC686d4yPqZqU6",
-	"+VnwrBivoU3cgGY0GT0r0H2k7+/Av7C+fL9FlpxX3yZM7X8G8mSMD/UONspE3Eq4YlXmKnRBI9Xzr1+e",
-	"4rmtoXFPVkYY3rwXYqmRKOBetxolOJuoMy2LJysemMin+EQk7tRtxGvLHLIuF7NrhHqbueLINiVWrh5M",
-	"xIGdznJH/zXWeetKGGxHe7/Z6CJQRDYo5rII12WxGPhiZwSpH5Q5tCAPLuT9WZ8WH3i07S3+p8V1FCGq",
-	"GNFMy/3QJTfZnIkYJmENnC/rl4Yv9vaK5sqkN6jPXjK+hZ+6JKhZicgAXsQ2UH5IKffWbEr37jYTc1t/",
-	"7Y8SXsVdizJt6j/YJh+vbU8Qb+3bRlsHH+kvILwbBp0clnT+IKPOtRhzoVVj3t84lIKlu4tPDk9i32B4",
-	"7jO2mqfJEhuw2lXiCxuE5WrGhfqM20umxZHNbZygd8bm5uGWLXRr3j2weVe4bWqbwiIToxdYVuTcJ0cc",
-	"fT+2G0bZZBxaFiXbRpD6rZ532UuZzZdIswmf9wAvCXhFBwr03ZdnDka7cOEICNerpIuFAoQj2wWBuIcQ",
-	"SjT4cNFya8O6PEeT+dbQdOcuFlgL2fZq4Y7r21+3XeMBMHu/H4nt+1l4ysDQUd+ggdLvny3n80jmLSbw",
-	"69Qlr21SYz31AbwkaNpCd+vVkez4+PAwdlz8vkMBufjI14FfvSfXE8hdQsVPN1LNdIi1h6PUzUCPy8J8",
-	"sH2ZQEzhpdEJs1QLFj8+fFRrpMTi5Pqq9G8gjliM975K0ryYI1NwkvNUpnIU97AiwjXGN6oJ6P6IfeTs",
-	"fEdXOi2ZCUH/pCUx9deCJ+kfNaju1x1e/eeMqf/+0oIXY1VmSWWbjkThtsrSqD59SLfDcF3z7BCkeQr2",
-	"kC74cBh5c2lHdxn1SIXmj2XBdJoJWWTzXtgBAxAfDlcSQwVIjBYUi5+n8sb1BZd8IoL2M1M+Ess6vRC1",
-	"01cI6Q1e062fmF2BDQC9OPSOeN7GnbKl4d2mJn5v9gZAdwsnL6xstEdu91UbsxEvp1DnRRd1/Ywww4DI",
-	"w2CAtS0Q2kbOoo2yaUTHkX0BpOs8AT7eAZfsWvRdY3lfbufZeC1DD1lOywle6Yv/osmAVL5X6UC0ZDfF",
-	"GW/K1Fof/QB4tbaPY4Vt6ydwAxpNIdpzM66hyh49zg1FbphhggzbfHmzSDs2GOOGGOmtcKlWSnB7XiWj",
-	"TeSFvpHkijZJM9+SHYeSm71ynD3PDcSOB5e31QC6weG5nyJjRNGrunWgV7bVhlArekGRE2PH/Wp9o1sH",
-	"ubPMZqu1fGlzO9sqJeqU08SLjduBBnBmEu7ar07RtkFNBh/GuXyVq1FunK1tIOPrNSyMGeCsgGWWxX3D",
-	"M+niG7EJByNq4IIe+/fdskyTkZB7i6jPIi0y4h0+R63HTr45OjKGDaAoHAlxoK7odMRVj82eTojtxZhL",
-	"LweFgkaP64FB8eGXEA6jBGogHK4YAwANvTQP1GP4v9seql889Y/U7oHuAzdKSr6Z45eeE95NgQ+y0/gE",
-	"yPibhA+ws2r+dVjpLVG4hn5qt8IG6aEsK27GC+M2Hh0eWvNVR8QuSb4ke5kl3rjF0hFgeTAGcF8u7+pm",
-	"R8RLYmGbWsP36+ivZ0C+TYuxV+9rGpO1wbcYlvfW+fLNeTuT5cmYF6HZkgtdTsSb8wvX/O02ogNzbmIu",
-	"sTj0b9+0Hvy3b2B4Kc9+enO+wk766c356xJsCS1k4p6y9UMujFw1z2AszlMXatpufS4KNZ3a9dlCBLZh",
-	"loeGCLiQyAwbRWs2UPK9yDX6fOsGX9aSzijpLE4AhPRivSgBNGc2/AJpfwg7R4AchaZHDJp9Q6AGsJ6x",
-	"LnhR6phN1HuKT1tdBpUSsXHEY/av//v/WDwVMknliP6VC62y9yKhfw4ypUUSR9iWqBBTKKUANqXI3DQX",
-	"CiJLUGbZl+5iUXgllbsL2WlM+JyNFLBsQdt3mE9IVYXQRdsgT9nIU1FC8ppnkFXpyzGHXBdlz04Ov/O0",
-	"UDmXOjWrGHfZk0xppK+n+wvLwH9ukRK2UBVxsdBJtS+plWqPEuZSFWxaXmepHhOBUszTq4lKRI+p4TBm",
-	"Y275DOk+ajg0sx+XEy51b+UdXe9WmF8p3c0woSdVX4YU19fIWI7t7XGKsZIx0jVhVG8RRYJcUXw4xMJa",
-	"BPQBA5ftwsXi8+E+GA1U4konpRrrYIGZysHn7KNiXy1eMPP1pKqxVL/io69vzISGzKYxPfOK1HC4Oh/I",
-	"ZfJyOAx0BO3t1UUYwUOuHw1sHv0AiJS2j/MKz3uYoKDDoiB5n99sd8IVbg2AVuEflJSXTlBiCKdFFOZV",
-	"DjAxGPQjdAreRo2+YjuJQN+r4kbrOd5hI/OlTviFo+l1zSHIFqAUrsdGor9hAY8kXnap0WGY23KKy4Ih",
-	"pdhjXGN7HJHvayGpz7mGrhxpzm5Sxz46VjPs4mhcsQgc/FSy33CiqRy9281LIzW1PbCHehhTaUBjQf3X",
-	"/TNFXqubEzT7u0oldP2BqaYFy0tJ9we+ShSZw1SCbYAYdsBqztEQY0WZQxLPZeIwDTdWM2B5VMNCSKQM",
-	"vZ67oxMu5xCtMLYUSWV9gzSsxKUK17WUnOzvpS4Ydgqv3MyhiIAZ1ZxQ5hiz4QXLBHKfvbfVRdraNkCO",
-	"VhIP5qnTCLzoS2zOZE0Ja/ekhbV0iJZjxTbTxCyklc1MdtFmJNP5qlBX+BBxyICKxhLUCJDdCYudiqTL",
-	"zoBs028+xIi4XekAtB7q61bPP/BcFKeeIQ6rd8zx8B1b9K15C9e5mmkoDIuh2/oFhOJi2+CUWq0AGiuu",
-	"xFnjCDg9IRGM9L25mvTlLauH23gf+Zpi4GvCQ5Z2tUXn/m3X/m3X/q3hVR1llu9S+ZxwKzPmSRCZcHcW",
-	"7fm+zs7/s1QFv7sFc9zqJf/ECzHj8zsZPWZoixdHt7pMJ0KVxWe2laKPJPIoJ99sRKF0IMzMjl7EEvP0",
-	"7um3/Re3ZeAO/v3y/Mkvzy6vzp+GanGTxFzr/BeVq0ifAsvBmHS8KDVlgcmwgiJje9hupKEDyWIPkn7x",
-	"yfyfnqXFYExSrvc9/tHdLeZTQVcDAjVKtz0VWcF7eEHXEXMXx5CjsFcf81poUdTHZHK332H/+sc/kXYM",
-	"InXGSpGpHPX6nYWLPFVSNF6j35fE+MZ1vxPR/Cmc3j1/unAldMCWXcuVAvX8xZ6oRNgF+7Rx3g/sOUj2",
-	"7WIKEJdcDT1tTP3d0mtN9uBNMEbvitbbvSLGGLLc7STm9ez08BCzXCBdXSSqLLrgYNBg0ux7p/bc61zw",
-	"m9PwYrl5b/5iYU/QnWVvbue2CxrFu+R64VvcsetuMW9pcttVUYkvv65/o+7CRmTgJe0brRIXpHeKTbdw",
-	"4JZDtLExS2j7zrx9KwNfrYrK9b5KWliGziZQdQhO+vqA1RTYXsMG3QhcHZjqdwNYAxiUJvKFSZNHolgD",
-	"nCd0YW2xbdJxm3R8eGy3RU7THLHnyUJ4zZqED5FubISJX9RDUzbc5tJIEAHiUOdl/nQtVU4R55IWqEUR",
-	"6RJqiIOPPL2y/wpiC3FfGtf1X//4J3rjOu6ytxD38jGTVNfSYzXNAXEP0BYY+ILYVaEiVDjUDAcnLJK+",
-	"3IUyu71TplW1ig6DPeBZ2xK8hUgahYAw+5eLkZBGJ4keK/JSxIzrG03NgDGR6deRB+Gz4IrUZQgnbd5c",
-	"Jgqk6CmAHBaoeTI+EH1JwU1M/Q1VDiw9vHDxJ13wubaLM06NBTKnIIEupyLXIhHJ1fU8xkLCYAeya4F9",
-	"j4IT46Cr0Nk5kwpY9iCqxRPN0qLLzphbAdesx9gvmmWC28xzqPxpeW3aB1dxohKRQeSBmJvNKDiog7ID",
-	"rBtTwyGQC9uKgrSosPAOsekbKU5aWo4Xo8CYrU+IwsuOFNDwehQAvDxqaxSuky/4clsGzFC9vJLhDpGw",
-	"e61mgFhpi843dkuHqc+szdAntcfdtBSi6QoPkADNS7DxVzMQ21B+aCdtEORbFt8Lt5ezkKkQkYRN1Xq6",
-	"tyKISkEDlwORtbWZnsDZmUh8CGsNi8sPqtrwEIVcgb7Dc14O/TXqbuYP8/Onq1BmZoS/xieIl65bTgN5",
-	"HJF88f1D8tXsGprSQ+2XOxfN/Mn32NZHaBMexxV7oYoL+sC+XmzBvUXk/3Bu0IWjWn64aPj6ofDPVaTC",
-	"+h3vOvQ76DywNcpK7ISXFJYsi6fXykwWDC2Ij7+uOTX3UR7iDJzmApGGGHHEPrK6e8Wa6jx4uhxjMgkA",
-	"/UurPELAb72ew/yu8gR90ML/Q1Ku3VV6zMBco4wcNCnhhKVgs7FiQ5VlaqYRHjDFEeDkop+BPgSbpNBR",
-	"VEI/EEnNTuFfUPayjFnCFSN8fRHQChi7JYHWRjHQoNbhDgHQJWVBW4qJbdzyq4hbch8InHih85Bkii2C",
-	"lmcJdJ6zQbDreUBt0bP/XMDBQ/nC9RzRXRAownCduw4JfDBP8G8LEYSu10zzeZedMSxssIBDDNlJ5RXD",
-	"LiDMSCdRFcRejwonIF4aILuCZ0DUWas6BebKFDhWGjCezfhcs1kqb4lLWZH3RYNSMK6NcH8SznnTyNLC",
-	"8Adg2Wj/RLQTnepZl+9xWUDA7qIZ14wnycPFA7Y+bVufFsXYE/j8t1j5r1hNniVJoEMw61NP61X15Gfw",
-	"cO0NPysFA4lMYlUorD6lGnJjLR9tSqpAz7PE+SXpeKvnW1UE4PbSXm812/twie0eafaI7UME7rBZ1oGd",
-	"5M6KOd6NFaGK+8a+GPdttREEHewZzCgiyl8GxtpywoQgaBPb+gHXyysigrNcGJ9alpie+yl9L1hc5lkM",
-	"JadSzFgAn98t82wPOptqi9TkIWkVpFXTibCUnoxKS4TESlAAfyLjg4RUNOG/CsWuBcDuJQMKtBFPZW/z",
-	"XikLHFD3Yr7dyeIpbuOiqqVBiIuqfRvPyqjmUkLz4xZ+vlXS6xb+YwmMMk6fL6kJREJDOHpJL5NcTAXH",
-	"twBeRFN8skwPBmNeLO8YdWEEBor0jAcKQg1Z7PhhbJND68buaGSedSoxHYJYgk7HqaZeyBFVfTdV06XG",
-	"+YzTxJV+WOlrZGHgDJM8w0qy6zncxQyrlZVZbnnQUlCDZMu0qKKLs0zpoi99CNtxVaPg/btKZWWSigqp",
-	"5gg6gYbRwYu4mqR6AtXqYdUWaMZKt2tnlvUlNqMnhE4hPhQ9JFiAHCpPE1tDdS2YSNICK72cUTcGDgT0",
-	"tGfGC7eAkmsx4KUW3ltHfYAwZ7N2wyGgnex56ONDwWFaRMEiF0otLIur+AEt4ltb0qIi34G5VJzwgu+X",
-	"joYT2395Uuod7bBB9o3nZTHuspeVjaZsIwrYjA5ExZMIYTYce4bTHojNhovdnKeAIzPnzaeiL2OzxrF/",
-	"pFw4sA4SWqSapSMJ7QjYhRCs33liboA2m+536nCrfZpnjCvmS5LMHW7BYAWlo0WZS7jsz1yOzNByymyX",
-	"T3PVabAFT13jb/yIa7aSmmJlYReZN3IH9T73X1Wa+GYcrLr3LeIp3F/B9idoFoGZ4H2ZL57KSNV7KCDF",
-	"l86x11TMEMxFyw2Ub2aIQtmgZrLHkpyeEF8V4sn8+65ez+0gmuOONs+DzctR9pkF1HwoNrdsquREfwCk",
-	"1Jtzs0cb8VKtY0D2GmuzRNTGbQCPuq8CSPfO1q5/dCOfjEt5czu8BVNxsDWH5qWDbjN7tMd+e/ryxbN3",
-	"cS3I9b/2/ybygcj2z87335zv0532byehstGuxWfaWpd3KG5sE+wy+/nzRrrMHbdllL+bMsoqPMQYjj6O",
-	"5q3XmvHK2cDbCYG9Dpb2mo0IK6ERxlP8Mbmp9ChsMgDWRhlAHb2TMb+9iwPT4OLpL9Xsca+avwqpLEqZ",
-	"EGmO+zlNIlT53tLpy5CxcsGSBZvX2I3X8+pyEqMTmC7OJqGfRvy9AJs1JDZwZzaZQcagLuXAGHiXVf+l",
-	"6qqcLhLMGxs65lqnuuDSmJGFyhLGjeHCrud9GU9EwY0u6KIgBSKxhZoz4mJIIPFns2iYP7M/IaOFVLPI",
-	"9aeZKOC+F5Nl4IuANfJLdwlfBysRTHsDtIS30yp4iaPDo9V4iaWQG7sr74aZ2OIgtrGjz4mDqMh1DCat",
-	"UkmNyIi6srljwe4yR/VBYvmI1F6s9llVt2XUIPrVt1eKIW4cfWyM7dvAgIT7JAqE9Y1UM3Bw04TNRUEO",
-	"s6TQRWUmkQsYjPl0KiRWIgH7LDQ7AZZp8tyBxYhraou+sXsbcuDef8y+gezlhVpWP/fVBcu3oqsd5roS",
-	"1Gr+Rhsl1mZh77b2sw8/NFrPP6oc2GTLiauyrJjLvbXlDpSophD1IqKHyJ4CwQUNTF7VkF8MtEs2tQcx",
-	"M2f7Nn3vNVbwbTjmvsMxf3aZtzXyHrDhK3y8m8nKz2Tdvf9mRTrxTNeSFrETcsTQbMVoCHjwYpV9g7CM",
-	"XlAMX887gFwWRmKJaUzg12s+uOlLn04bq5k8ZTEyGaK1xO0/XwuugZbQePsxv1Z5EZtfczz+2dMOf/tm",
-	"m3j4oyYe/vbNNvWwTT1sUw/b1MPnST2EmvIzZR5I56/jPJ1ZEOVyxytedH4Cy4HuGa/2cUB5bmX/1s/Z",
-	"+jlbP+ee/BxNn1WzbMsyxgcDVcp6U3fK8Skt2Az+X+xPeJoxniS50NoRyEvG2UDkBU8lm/G5ywwi2bv7",
-	"KVeZaOaffAMTXHjK6jx/VjPk1G6aBEzVNXLqsidco9J5I9OBSoA3f2Ij3BNeFCI3UyFJ2Ol1eML/oxN1",
-	"jN9gzP983ok6kk/MT8LcrxPKxQn/8FzIkdknx49Pos4klfbfPnWnizyV0CCvKZFtV3zHLUswlxHmPJom",
-	"Y87utJXRrxV+GF8DiSet12oWT3viJhSeOPaO5evNH9O2fP1zNm7+ehQXTyapbNZc9qeGzKr9CLzKQSVQ",
-	"0Tl46NPSfCQUyWCAHq+HWUNElhRKddn5AkYew1w2WwgFO2j9QUMXqihaEOIEU+lL+4iAVkHV4+1os5cO",
-	"dDqS5RSDWhdCFphlBKZHLObGwBaQf+Cse0RROFBAuEkUKil1ugPpflVw6MNxx4Iio8e+dOiLTmxRBW5m",
-	"u2kJeHXsA9R/t3sQJ7DbE8G5Ec3+Cv6MzZLhSetl33fjbhsJMHZWdNbXGHbBPn8tzsdO/DjsT9uH/5n5",
-	"kC/5Dd1oWxr+x9FZKFMCRcOotGjOyN5t0GLtA0Ok55wrdPDR/OfWvuUvvfpwZVpp0mUXVGsEDYDyuT9H",
-	"4yJp+A37namZdABNas8Fg6BURwssUsPz+pIu1GWxHRIHLLl0dQfnDHCfABZdopWstPnCkMo1ZXnUsY/X",
-	"mvzjofTAFj+5DTn9fmtvnbhsa+avJQSM5GjXVdtPhHDoEI1JUtBw2vwtJP6ZFl2GvUyoGbKwnZ75wKhE",
-	"rCYOak+tPhhzHWHBKUSbyJhXksQwlmSeMu6Q9aJAH8B1UZRihq7K9bziT+RimAs9jrvsKUwYyx/tjfsS",
-	"ZmjEvxZap8pMzpaVSgWifMAly9QIwv9QCOyj3fjcCQOtl+oi5wU6UHOYXQ9dEHPqFZwSL2/3TIJ8c9eA",
-	"3sdqpmVch6qJH2HgqV3T5s0ci6axD8BX/oUdi2qr5hnPE73NNbS28Z9zXZyBBbk18f9gJr7tfoz6gYSR",
-	"1w3rarMGY/4gNBs313VlE6mEoH4uxiSngjGkrtXOIQi6bpC5HvAk6lMWf/wUs0EmeK6dknAtbqGAHars",
-	"nSORqD51oBVw/kvLJBAY/8bFsL7BhBs9WEDvYuoXSL6GyHSlVTPT5WDs770bnxyexNhh2Tki6FkQdj+m",
-	"JXaQ4WAKlLjyrARAggEKHFPmExG7NjfQddhYNvULNem9aVlY+/5Oig8zJ6v68/ubra+6Ggc/hO5KeGuX",
-	"aJ2Qnh/SXGfmdqmm/S7VzDq6k6362iqjr9jTegF1S+4baK2cZuJ6rNTNfiKy9L3IU6EPPtKxKzo2XxmC",
-	"sidG6McAHHhgJqSGTPDBmBG1CDDpIkvQImn2QkzoLU7jKV38S4eH6CFbeCa1ib9Ni/EZLoBeQ9zdfpVG",
-	"CWjfg+9sRQuvtxGibYTosxnRyLi2fDMGwolETU0+uaNrR4NqH43DFrUVcwe5oH+ub5033Xtp70Xk+vaL",
-	"BMUAEVgsxkI1IhSqz6wYTQtibYp8rAhqVWP7aGkS++6C0Jcvss0R8xQ7TEskbYOiDClmxhdoRnrStOiJ",
-	"HqCC9XhN4TsVMmnTvu0VnldXHRtL3VWSltpRQqTkWpUFMYBqsRCU3/Jwf/YwTLB85/JVrka50HprkG4u",
-	"2AktXxVaa0jzQBLfDvS0J9WBnpYRETOSWgxygbbNIljzrb3P19cnJ1zCNoboRiBDK/vvBjJsfpFfokG4",
-	"fZ4W3cHdo29xilucYqoLt4vXM1xvMfxmiDsHMhKmsB4nEfoGWc7evH5OtAXGHFSETNRiALQzv9mv+t3u",
-	"/6Bj7kPfYxpawdi2MUIWYE6O1awvC8WM6Tucu7huiDLELsfZHNtPsxnEYQmRmAu83FjNpCvTffP6OZuU",
-	"Gnhz43FRTDUywmbEl87ZtLzO0oFDTyrJpiov2LeHETs5ecRUDsFoeNCjw+MTeNIz26R5wueMZ5masWme",
-	"vueF6EspipnKbyiIC/eMqThr4uAvWhRQKBzb1gZvn/3w88uXv1ydPX/+8m3cZWcFmyhdsKPDQ/di4W7i",
-	"Q0q9eWqATYRqFjPlzj81OlAUwvWGxsIDt54zroH4uMsuUEcFVPF1dvi+vBua816N9E2D13qMbEMt8Jw0",
-	"300hnQvDHwDVucbTJF5ZrPccSUXLLHoYtNXqEE+n0nADttJqT+HUJNDobfVhMCSwqZ46J7rV6OB0eDXG",
-	"kWl1d+vzBLPIVeH3AH5bK64BA5LqiE9Rpwj0/K0XuBS6unaIc2g1lhCvlTf91dkG24zCHw/BaqXLUoPm",
-	"vvsU2atv1JSo1muozDPsMwRGR+/gwIjrLsnl7kBNDuBWB7R1oIGPGWf8Fm1G/tanOkZqv5P0OxHr20ZD",
-	"/uC7tfoU0bAlfYpIBmCfokp3oqpCg+5Eb14/7zG23hP2C/Nx6B777R2W9H1s+ZSfqL9ROoSZ/9v3TKYZ",
-	"g3lkatT9kRc82xV5vteXn/pyOCm6r/JUFpnctWoJpeoeOzhAE9H29hmIO3ZNohss6ZpklxS2RZlnPbbT",
-	"br12YEMUtFw71VXaidhObY123tn+SmZaKhPdTI3c06N9vHe65PHftUB+N0dIfISa8m+o8hd9imcYS7YW",
-	"gzGOhyoHbKGxiH3Mu8uMb16t+kUfAWGMEzUx/wKIBhQp8TxP3zdUw1aNjzb8hKFJk2oyn5MtN+FXo1rQ",
-	"yGyhWpp85aWZZTrJR/7QxTNf3G054y+dK27lQKzvObRzGba53m2u9zPnejf55jdKrrZD+s8sLh9whVCf",
-	"1GVnbMpLLRKnhm6EmNY1JCtlkWYsLdhIQXlul8U4rMeGPIP+g5lWrlKA96W9nOOetwj2XnAZn7QN7oWK",
-	"GKsGjNZ2LKSNFsABes4xuzbWXSWGKBJohjUbp5lYDs0P1fWmcZ5hmWUt4fX1QI15a2YhV+dwzWkbR4ma",
-	"b/4QMMcvKuS3CP1tQOKrwdtHKJpDmP0GKmWp73SQVAKWjcbm20p3FAvB8b33Pa6jlspkPwK5qUhCyc5z",
-	"wW7EtACE+9EJS/j89jR1ECO9I+TpouBFqTtfBZtOsjLQvARzmYq75Lw9+OdOuW8/+99N9ts9WfsseBUJ",
-	"tXUPtu7B+jQ/VpjvhKb2Z3IWlmsFtKc3xnneiu+krwbT6kCBqTHRzdlU6bQICLnhVzYU0G4XwoZsAjhP",
-	"rtmQ57YHsF9CCFyyGZcFFrawM5aLgTD360tL2LAIDqW+vEYj1X0Qp652SVftAZKUAAAwNalYpuRI5CwX",
-	"fDAm6m+mlZljhKxIhOjHBwqcGwsvIIV55kmOzAsgJnHoTgrQAzXEvvDo32BrriEp2Wa4aphR/LK8Ri28",
-	"o9fhdNf3b5YMb+HfrIu59d9HG82L81rfz3HjGr0d+nTQtzZ22LXzoEWCO3qLs/394my3rtgfDNxbDSrp",
-	"1GijQGXdBfBbU76Ay9jXDsJx/zr4V9ArWOmA9wnQ+rVMXZf9SJR/0GD/+ISNVZlr4u1wgGczMB2ZpYF4",
-	"3rUqxpGj7QAuP5n0pQWFYcFGGwxYO0I/tgyXFkELI3y2gETQ8nu63vKI5Au6f4NGDnQ79TVfVLENsJv7",
-	"LwpZ1z00r6qterLIn3XVkxvXqJ781trG3v7k4vM1tpWtODvafinN8vLuqICDQugHkp4LFWrkrhjvw/kV",
-	"XXP/OLJCMUtvBNJbF2OR6y57LXhiJBW6HlD9K9gYGjeymZBFkJVReV/azIkLcmuiNUK61iAr0yCjQkTf",
-	"tmDt91SwdodQVENEbqE6cQWG1LkLfxgY5raC7muvoDOyyn2S69jTMBvzYE2tBy6J08d2doC/NRq5iRqU",
-	"E/rIyzzr9DoHIObozgvSPx3JVI5YOY1YpkYj83cqQ1OSWObgQMCGN1C2XrnruwGYTwJUW5JqIxVe4GF7",
-	"kxRRgrUyQKLsYSky5AVcPrbvGRXJeEM2bJcPHHeaDTKlUzkKJkNMQA3zuaRfFifz1nXEp1lE1Euv1rxe",
-	"8zn2mbDNR+skFzSHie8iX5+E79S+uCTQtUOz6zndL6JmRVDdTa9+HxJYGDcJX0HacK+zc+oE0nS3S9cN",
-	"mW5rSdGpD9JuXGrxZMyLeC9irmH/fpnCgpz9tP/mPLg/tBJZnMET3z278YldjwKuq+yEmmWQBR8WsNvF",
-	"JKKkndIBExCQjyDJezCXkvp4LCyH68mwMJFfxFxbchOjPmskWANj9MDavAofmk/T/Rsxb7zXq3MGPy3Z",
-	"bA3FYRHmJgvF5qrM6XWHzxWUqdVv5ytBF273KlfXAeX9NOMFdCGBzzkvpaf2xWYkdLOx4FnjV/0z/vDp",
-	"3af/HwAA//8=",
+	"7L2Jkhu5kT/8KljaX+hwkSLZNxUT3tY10x5dVrdG9oj9b4IskIS7CHAKKFEcTW/s0+yD7ZN8gUygCnWR",
+	"bDY1Ho93I3asZl1AIpHI85dfGiM5m0vBhFaN3pcG+0xn84jBv0+/fX/2LhHv2E8JU9r8opLZjMbLRq9x",
+	"SmZMKTphjaDxiUYJM5dHUmj2WTd6Hy+DxljGCxqHLHwby7l5303QsM+oRu+jvVvoRq9xMWVEsZEUIRlN",
+	"aTxhhCsyjuWMdPbJm5GWQxa3GkGDh41eY6YmzU4jaMQyYo1eI1EsbtxcBo04EWfmepwIuK401Qw/q6cx",
+	"oyFcbXdOTsK90WGzM+7S5tFojzVPhoed5gFrj/fo0agTdruNoKGljMwoL29uAqDDuY4ZnRVoIAgVasFi",
+	"IsdECkbmnI08gjRCqmmPfOk39HLO+o1ev/Hu/eur84vTdxfPn/UbQT8dGVzcZGzwFEwVHoHJ9hs3fdEX",
+	"5a9dPP/bxdWr5+fnp98+x8/C43YVil/dp5128yhsD5vHo4ODZnd8Mj5sh226PzzCr8oIX0uV4kpToTf7",
+	"8NM3ry+ev77Tp0MWaYpvnlJxTZYyaW328eevn2394Zr3mzV8cfb67Py7nS9iw3Db2TOu6DBiYXHHKRZ/",
+	"YjFZcD2ViSanZ/m9FxqWo/wqdI8HjZBpyiPz8JllVUVozIhacD2aspDIseFcoqdc2debfRbjjr/iuR1z",
+	"QNvt5lG73W4em/+0s/8L7XZLVKO33z4JGppr2JynZ8QbjaFgo9d4NI/lMGIz9cgfLGy0s1dcjaQY80kS",
+	"F+f/fq5gD5KYjRPFFNEgNcyY7ylyzZZExmQmQxZVk2WWe7VHGyN9Ts/gVXzEvNffhSadfY8mB+1ujibF",
+	"oVQRJn8PUue1PIVFLDBGFBEtr5lQZMGEJlxoSWJGlRRcTKqJIeQV8kMFIRLFQkKjiHCt3IuHbCxjRrgm",
+	"Qzahgmhp+WkL0nQPVpBmQj8xItzba2iTjR7p8uYTiyNJw1qW4YrI9B7DJyMqhDSTMYQyO6GaTNlDKxhm",
+	"/cu34Z8TeEbHS7M9Gj0dJ8yn2l6OarlxVlHMuwFJ9jaWWo5kVEMwJyyUnDE95WJCWKRYNZHm7lX1JBrG",
+	"8pqhsImJMkyavTgR7POcjfR2ZDpYTaY8c7mREhbHso650ukgof6aSE3zVLqQksyoWGYiVRNKNJ/VEOgn",
+	"eIVPnYXMieMhM4RYxFxrJshYxuaAIzQyx8pyG6oMV1Flv5uX0DA83PXJvIYoOAWkyDum5lIoVjyejCIZ",
+	"Mc2yvZvSgmrNZnPd6HWCxihmVLPwihrNr9vuHjY7nWa3e9E+6e11ep2DVqfd3ts/+LERNMZccDW9QlnW",
+	"6DWUlvP05/pXHLb2291O5whfESt9BVKs/ov7e512u/uj0zA30Q4aqTJ7datn4HzqNeScCcofTea6KZVq",
+	"drrtoScUG46UsJ356JoVl36N9prEwr97b3h01Dyi7W7zeNxmzWEn7I722P74oH3YCBoJqPGGY0FYIbFU",
+	"o9cO3Di4FOmv3U7QmMdyNtfeT13DbvbAyZ6/yfPL80/OyPC20kKi1qyMDg3Gg882/Cq2D9+Kyj67MQHH",
+	"wphGigUNZsfw8Qv+M7VarB1CxXW2A0DrNCqZYj81ep2boPIhUEbrHuoayySiSl/ZP3MUWWtU6JQ8nlUB",
+	"G7tHuu122yioMKQeUZrGukpdxQtG48yT83YaeMqFt1Nygd/hkQqOx0HhWvUNgc10eNgjm4yq16marDUU",
+	"gr5boMxosPr8xu/vbv5+3x7Z+P176dKFUrDKj5nf77pwVkr1G70v/cavtOol2lsCBf0GV1eU9+2R1G/Q",
+	"RE9ljIO75gK/Y264Ma9JTwr4eYWgx/tzx4XlfTmHzyYZDXLCq4/Sq1+WdH3Yrc4kczu2IL7eiPJp9/H/",
+	"jrt/1+PuEnjlgs+YTHS9KaJ4ZI6OSl1R24frdemQh8SYF/aU4AI0z220RLpad97PaYnZwKr0Q3cVzre3",
+	"Z9+zZcVOuWbLwIw38S2Jj19WbZHuSa/dbpnBdttFhj1oDruG+ej+fvMkbLPm/uh43GFdujc8bDfssWvU",
+	"2tKLO+1ep9vb328dtDvdvT3zYkFnZlIf2JCoKWy7eczG/LPZhtdXpz+Ki8/Ds7+y6/Ow4HoMGmok5+DS",
+	"tLyrekZvT1lZ9Yxib2ZMeSNoSHE1ZFMajRuXRkeANb0qTqvNmkejdqd5TA/2mt3xITsI90d7wy5tII+N",
+	"RkypC8N4RcvE8GIArhEKN6EBDzZF54DMuEi0r0x8aeBtyMWNXoMt/zIdfjvib/hfzt7/fNZ5zc/U2UzP",
+	"f3x6dnj2j//97/9p/e9//08jaLDPcx4zdcVFo3fSbhtGGsdMTdMXqVhf4a0ojSzXDBmNnd0+GslE6LL6",
+	"Mynujs35I3UnpQrfDDfRJKYj9p/Wu90ayVmJmY5ZZ795NOyMmrQz2m/uhYfD9uiEHY077WzJcWze6KsO",
+	"BDuvLVn8V5qC4aOnVIxYFLGw1qhLlVE9pZoIOZThkgjGwrzHZMsDD83wTP6N3HjyggnocPPbOQg3PNS8",
+	"yfzGDrV26Uxr1xtwT6dUTNhbqtRCxmF1MEhIPWUxmdubcps3iWMm9FV6zRz3ccxGmkxlrBgZGuaJl0YG",
+	"s4V/m9J0HjFjBlH7fqMhwuZ7KsUnFitqZvVaaiMP53ojh/HIe7LiBPYvXwmpr6h7dflADiVTeBLDPegw",
+	"9l+wzZnc9V3pXc995U/Z+2q1x69+GkA92KHZnq9cUzNJt/clkE6wBVOaAGNmlPNeCOd+TbRwYQ9WFCR0",
+	"pBWcSVwrMkqUljMW546l8nm89TGbjfAVqrA1Q7TrW4xn3iJCmX3ptdTVn3khYzKSUcToJMkfxNnHnvAo",
+	"4mJCroVcoF/EcJYUrEU+UK6BcHrKZv4HL4AINTODHw3f0KFMjOZIuPgk+SjnrwyZGsV8Dhuj1zgjC6rs",
+	"XEOiF0bzNN/1orGOM8/wXWT/qNMxZFnEUky8ob1XLK4RG+WzftVht4EIKR3TOIQPbDiV8rpyFK/ZglgW",
+	"IlSEJI1R19LGVxLpMpLUjGicRJHdih6TtuxpmNlP6S+XQSOJzVSnWs9V79Ej88qWN+NHZsjqkUrmcxn7",
+	"swlxp9VtMYyGbalA3UbBNl8pqcfPrpdvv+Py6O/P/jb5YX/2l/box7gz/DD6++efrs+PvxNd/XJxkDyX",
+	"R/yUnoy//cdfw73v/5X072wVLFOtWIaFvWNLXbaO6fKjHa1cozk1FlCqS5b4VbFRzMxYFlPFRlc/fDuN",
+	"zr57Hf197y9R+PTJpx/5k+mQP4nYty/06NvP0cunpz+/4k84+9tfv7k1t8/DTad++41hz5AVi+GOmdy+",
+	"5moe0eWV5b7TkJKX8hOLKIhG9lmzWNAI2cM93zRyrrE179i3VBs/68a7mnv2fBKOPIr8ytNcYcNkXNtu",
+	"d5pHYbfbPGH74+YBPRwejY7DE9Ye/6cbQouLTzTiYZnl6x8uJgZ5JLenf57kT5aoFlYQG32T5l+gd2ak",
+	"MTO8ffLSGruo20INsGyNrNb8waGa0vnWhoYh0LMn7wX9RHmE5lZRCwyppkOqYF6hXFSpzeHwKvFeUdCV",
+	"0xdkGvO2uQOdw43D4s/cV/MjK+nKhbEDQZB9axWXp9So4CSSYsJiEskJ4aIgViz7m/GZNz43/H9BSw6b",
+	"U8c6JadBSlvYOlcans0TNoYlocI9DJlBqCyypnmK0DCMmVLb5PSc1OX0PM+9mriBlejqjxtIYMXM2bMq",
+	"OlgLD/mXTKnNv3GyifCqDA1PcpUJVHilsc2oMcfBAtkmbeWoliLZIFeQozRWQ5QXlG/ufkmcQZumU3wF",
+	"H0w+oaOw1f7lnDBjoO+/uAfmhYyHPAyLe+a1dKYgVwQOvfIOGaePFmSyFRn38ElPMkeRXMArt5HO+URA",
+	"Txi/8MZR2hrZIM1sv6MifDMeVwrel2ysiZZkmsyoUIVUgRlO2WwLeA+jkZ6WU+WMhcqinJ2fsou8hkfP",
+	"QjabS83EaHkm3sZyYiRd+WBUdMaIJVFAlOZRRBIRspgs6LJiMXj22isuzDbDF/tCy73Pk+XeaJrfsyVE",
+	"kPLf2mapRitThHzx5n0f0iy5IN7QS6tZN8sCYV9xNaN6VFwg+AJIuwVVmJRkeHxtHpr/1Zl7dY7nKyiZ",
+	"+4RzMlpC3pn9feddkYTeCFfSL70PiCfwBClSbEyTSKObyCXEVhHIPX37ae3l8jXbvufHHny1+XTpV3EC",
+	"oM4/jVnIhOY0KuypD7EUk2onspsDvOBq5L2hINfyig9BT1n6ztQ9tY1GdJATbp2cA8wMi+SHVUGL8ug9",
+	"sng8UuHcSbcFV0RL1D1XUMhnInQGeXpRlUSRghF4mWGkjpGx3YMD8okrPowYOT1/enYG5g0daRbD2QBr",
+	"7io54ONayis7Lm5OzimjIfBixGdcN3rdg4OgMZfAE4YyhWFgFccWmY7ZorTLi8LzW2/VwhSJ5i3OWxrT",
+	"GdMVDgbg2Z8SFi/JPL2pfmH8ezypn/5s1iIR10IuhGFeowhT+xF4ZTXlZaKv5PgqpgIKcoD6MCaP+IY4",
+	"HvHx5y1I3u6uI7k/x1piZzd5ZH6HQeSKyLYxlJTiUKtA0UDAzL56UmMkuiAfbJjahsU5Kj04bEtueO22",
+	"Sbcr5YMbUC1N8AaPHpWEwKE7YZCO/7aUyOUH7JIQ7f2vQIiYCsXRFZoLp8RyRowNYCTWKJJqNUdkb8nt",
+	"Pmsi2rz9iUT3Tf612xCC1lmMKSH8AdVTI7vLkOQlVfo0nHFR1kgjqjSh5hpXOqZaVokiyIuBm0oKEscg",
+	"afk1ZDGVhj7W2bHN9mB1xHhZNegSMbxRAxH4J/YWLKgyFdCyspFGL83eJdgPC8r5bE7FEux4cDGTlzpc",
+	"7a/rtq27utJfdzBqd5pHwy5tnoSddnOfHY2P6eGwO9rrgGxWOk5GZjWNxfEmDqHOYsrnyHXvpNYsDukM",
+	"LAAuIAd4IeNro/yGdAln7zyWYTIyAzPL5ca98IInyTCqNdO7x739Tqvd3u90wO6Okwi9+O/YOBEhEgu0",
+	"bk3H4x6ZUhFCwBHqTFoQOHEWU8Q/gVdNCjA3Y85EGBn6rvL2H/Q67Va32z7oHJvvf2Kxgp3dgZWVkzPx",
+	"QsbFvGjwdL05TfSUdFttM76Zv4yTmArtsow8HXKDoGGijI4KrnEa0lzQMR1QdQBTkb+cv3ldFb8svmiD",
+	"gZhvvaKRmRirzrMwFn/xg3ZTz9yDV3ZfFsU9ZO5YMW+UPfMeq/FxQd5fvGgebyPiOnXKQDoTkg2otKnL",
+	"owYioKP+BWPhkI4KAbYzTaYsmhfl/GyWpvCj6ch1YCSAzT1evZ/3C/t5m1TXmGouJo1eA2poVnB//mPe",
+	"fFV92F6EkClRlWr8bxGkCComSnlxim6xyambJB4B8zmjsbJJDMbWGZtTgJKYGWsZM2oWUz6amqdjMjTv",
+	"iVnEqGLKSWEnedcQyPd+3oZ7LIHQC3N7+lzeBI3XbPFelQ0UwRaV0S0nqCIutswp7FTE2l6zz3pFHtCZ",
+	"VkSwz7qYoOCySS1VT06a7U6z3blom73SQ34rZAiQrvXI/9rR/zTfrBwtOyUzFnJKjJwDRUrOWYz8ZXVL",
+	"PLirHFhZllZVCK30oiz7G+M/kN3lfX4bWX6ck+WHmSx/naab1QXRCqO3dHohExGWjzA9ZTELjJlhZmL2",
+	"nKohyBheUBX1EhLdgebvbeaaD+bs5+fqPls5TbxoZ1iOJtOKpKZMduVZjYJMGO7vN09G7W5zL9xnB+PD",
+	"9lHn2NjYTs5hLlOwVYLYaoG119uvV2P3wvYxbvxj2h0322w/PBgdDo/o8UlJonN1JYAY2wowpKZZ0YvK",
+	"Gvdzo4mSKf1kLPh5xCvNPMsTV7quuN1mMNrj3blMswChQOZM5eW9rSKnozpDx84wK56vYbHCJAxx3tJE",
+	"rcxie8k0CZnRxmNuTi3Kcxzo0oBcPPot5gFdSPnSHJSFJPZPLCaH++R7/qSCyjaF6Aq8ffBw0YoEVXNG",
+	"l7hehwcHe4dkuNQMCqVncivfejtnPna80JKdCnpF7XhKVC0PGqjARGhYDhigJr6D3BGQOd5bE3MSa3Ya",
+	"6Hyd7t7+wWE5tWuDXMvbxC3BUnYq7AaDSW25bIqrUztXq7edXvvICJVuB1O5FIuvNi9T8JbFsvsz5Oqi",
+	"RxwyWbUkQwaAAhWR8CubYdXeYGnqEiBHe6uS64wqc+W+tsG7qyiNnGozBVsaDSX759XmmX5Atxg0fPAU",
+	"YWJBQYjKGYO9adhtTFW1p3ruveUqjZ/n5KiXpeGiZtaGv7NjqONFzfz5kCySX9rbFQNGcpTdQ6ckjOlY",
+	"/+79P3dx6TgK7dCng0vxNmafOFsUgn5gsMskCt1WxmisZTJ/pWrQw/4uE5ieIQVknBAslg6xhp6mxzmx",
+	"GaMkZOq6lVkvaqk0m4GVmb11A6FcRCBbnZNi8z0qCeO8dWWckYhqZgkymtrwTnnHwptTn19xu1p/qJlP",
+	"eg/4FLIcNnz3NupO97BO3cG5EX9YFXu3MPSMKOdMay4mqi5FdpM9/JvdbMW9lU27oqAQiZSvJ/x1hdZW",
+	"7uSv6Ca+NORKtMvsrS1gyhR5Au6DDVO/b/D1BT9kjUdjS3ek7y8033tHNXvJZ1xXSQFAG7IbE7RoKSqd",
+	"CDHV7Cqyb8lLAcWALWcyZtmbzIjgZ0j72j7suRnWkJkiyUZXEga50QNNMFhbu7wYu7RmHAatStBDdXXJ",
+	"+P4JE8x8dmVZY9VL3YOZSfWOGX5aZaNBsDI7pRBLxnurEUlXc+ninB18q+YxYGhW6DJ+oMswmd1l/xfa",
+	"2kloK0bS71YTeicj9lrqU9xvxQWFXEygFSVKQzpHlYpubsOyTvsab6u/ERGWNMC7+qCd9Btgjg8Zoera",
+	"prtt6zg7rEvxNDPLUkhrdnhx4IYk55Cy9iRRyxrBF8kJF6vEHia9XQ3NK3ypV5acMQPXCN8qA6xzvHHx",
+	"Ac6J2BGV6OAPGEkAuS0lXSeicy3noKtRolnE5lPDirdAFujkSoKgFNsNvOB0t0+egBG/b5482mu32/tl",
+	"o/iEQvnNwUHzeLTHmofjzrBL98NjdmKMYj6H1+212q1OZ6/VftTdXwnGUfE58Bmg37PXeCV/5lFEHx20",
+	"2uT+3zqdx+QlF8ln8vn48Opw/wF5wWM2lp8fdfYPWm1U4qtI0jm+6LZ7nYPefrt1eNDp7uVJ4uqU6mhy",
+	"1Gt3ex0QLQedTo4mow5tN9tHw27zaNRpN0/Yftg86NL26CjcGx9CmMTSpN3phcPj3n6v92j/eDVRyt/L",
+	"EeUZU9en8/mjbqtD7vM35w8wBnTOJ+L9vKYK+PaRoI1C1ghiVpGp9AK80DFjVbAj1YRGr8l+PtC4EppE",
+	"vDsYPT07PLue/+2Hp385abG9dmvUjcRw9qId/u0vUVpM+MjGgx5t4kV7RHnTIW79GYsuUIH4ZrtBZHTi",
+	"YrJhtceUKvKPRAHiaiJ2UOnxFcorlJvTv3iFRZUHeMOy+d+bE9is+N08wMVXb+EBxvV4ivl8RZhR+LXC",
+	"PeSykJEP02TAKs8lV/Y1j0nMIM+Pa9TKt1GJhnUekAubV+iGUtID8mPNZv6B62l1Voi5QmgtjMnvhBtz",
+	"nr5/jxSXy9/mHqxwRxV33sf/E4K7XwCjzYFO9Y4lZahly+dJZSkU1lvGDK+uyH5Py58Q3b1FzrRK0+zT",
+	"DPCezfkldEK3y/wd1eWDwwQJjLRaPHozAZaU8hUVy1PUf6oq8vhnPbXlEivqiLSUV8YwdLE7VWk1uos2",
+	"qcJC4CMS0mdIotx93Z3vLisNpJpExal4hEKVU9WY1XDuKXvLCiJlt+TD/LYdBUQBVfmVBLyeUBCtdk6o",
+	"nLGdzigbaT2d3D1AppjXwUF9yz9BuwNK5jGXMdfLgGg6UdYWxyOIjDmL8kB4SvGJYJhTJpIockAcV3Ar",
+	"LIWMQyjBAYCNG6Om4gcavcaUT6AmkE7AaTXEPB8gxDgRIWJZvT97OqX6Vr7L1RBet5Kp3tF8GTR0zCcT",
+	"mE3mEm26zkD+YDdtIbTlUL7kewPNaWxRvrEf0cbKgeUbeApqowohvmy+KhnOuC7M1eps2+F6r4Lu3rJv",
+	"jn3sFdPUvB0BkFPMZYu0XNPmBj7eVJrNazvhGDI1s0FamOjO6vszCO3s/nKLnzu+Y3WHIHgHE+Fmo0bE",
+	"g9WUwHs2pvktwa1XYFv7q/fx2ZvXzy8RsrrAiz8c/R83/ltyI/7zXQUk+m+MT7eqfrjdaYET9RNyG54/",
+	"dGOj5abifNkELnHV0RJ8uSUWe8VcIMF94/qEm8pT0gtQ14w3bf6GNsp7Yb7PhOYjWgpdv5ZpqWdRu0wK",
+	"zxWVyyzhXTAWOpSjtGB1GzfNXp0ZAunthdGUFMjigOHAFzajiIWvWMjpBTzkU+BtRLko9TVJaZA+fgWZ",
+	"+1i+Vpv6n4K0GJ0ac77vlvA/zmXeHWQU8SbmfaKaLJVzAOqAdbwCmPQDRuJcunplcKKUMpm9uRae6wkb",
+	"yRlTlan4JYBQfNeqsD1EVEWGEhqQ4bKAR5XBKuopFyuAEVGBryjTWRWYKdcSbgH7nZbo/EAjHtK6HNFT",
+	"MuNKQZY68EKZaz+lz9dkh0KK6TBm9FoRSuIkSjPtR1LomI50NYiB4V4bcPdwCnAY20BDtOvQWDIKrMgq",
+	"LU/TEO8Do9dv06hYqf/VTIpVfocFo9dX3vV8lp6HUcKoWhqbbZJY9LYytfLhf49g6fu3oVmnjmZm4v7U",
+	"SvTKzw1p9TvAR/3NIJzms+F5VSea0GXKV/SiccnwnVslw68Ee4N7u/WJ850VVE+TnPaPOh0/9xin4G/J",
+	"EuG3SI6/LBFw+YHrabUj0aHJE6otpBIiNNqoa32hQTftPIY7NUzw4L6aqUZvrxM0RDIbmk3aMRvThYAb",
+	"T2hIJlQzBA0DA2alGloqJzhod40Cmftc9zj7XHftWw8r3tpt7xsJskNuOfwX4ZaMWTCnr6Ld6pTaMkZC",
+	"Y7Yqhy9oJELz6Co/B+8T5xaAuejKBh+zRWf2NY2YfeIyUVfVCRR7VbKmgPH81w8Hn8Jvp9GIP/n5xw+v",
+	"lz/+7a+TYffvk79/2J/8+LfpdPi3J+rH88Xk1c9n3/jEqJA4JQH+8f8keLUEB8UPAbGwtzoImTK2vFn6",
+	"TONWKad5ZgB41Mn9dy+ekpNOpx0YLoELnYPWQatz+AAUBhyK0R7n88jYLFyKR/9QEJ9LNS3nVR9N2QyM",
+	"yRn9/JKJiZ5atC67q5SOne79/IJOqodtEx2Nsrew4ERqKhciwGRGC2FllCoZVw3/uHXc2isMvt/Y6zca",
+	"NSM83DfLrTWDLJL/1298/I8/NP/r8k/9xh8bxaEHjc/NiWyaH5vqms+bEoZOo2aqOmGbmTxKIQoAVJLz",
+	"M34bMyhWgQTSOGFkMWW2kbZF0XEiHus9CaNxxDN8QQfwaMsMBwUwtEGODsVlcs2UpIwYFbea3Esursuz",
+	"GfSTdntvlMQR/IM9JjGLvulDhVu/McDlOu4eHz8IsgjY3GwecjoEOgAyl83CtqExbxnh7S4F68+Q4/3N",
+	"Qdv83D0cJbGS8TfXP3WT0/YP087s28kPYWe5P2snR4tvf2wf/31cNag6rui294/vsvovJW6WaiafUz1N",
+	"ORx8Pig88vO9VbLZHTdkWjhQ0agCTiiwvGgUMch6FiFiWhBGR1MylxEfLXtkEA/yWbIRG+sA+2HI2Fhu",
+	"M+aytgd6YHUi1Rf3oVqsyZkeN40spHPejKlmsMRNK/AetPqisK0xLflx/E37sf6m09h8yrdZypQ0b2Ga",
+	"VQSi2icE5i6rgAx+8uhh5rxI50w2nHL1hH/6ptNuP1580/1aU2Y6Xp6OLVJhfrbndgJaQhK0H9H2oWwh",
+	"V1wloxErsHXHH/JYxjM4JbnQe+BfpZ/5LJk1eseHAAQ04wL/7qTzMYPFjPbNJ1QRVFt59GhsznT+7Pt7",
+	"ygaE077f+TX5lGc7JsxgP5qfL6v22YcPH049D2D1QEZTs9HEhKHEPDw68A644uH2BHrhkZjRaPZNv2F1",
+	"hX4jQDzVb/p5AD8QedtLipugEXGBWtzpt+/P3iUVIu7UwopAafXpt833Z2bIqe5xZvSqOBHm+czf+ESG",
+	"y3x9ZuOP7vBrDWW4/MMjr6lOnOBrireAR01PY0bDuuvQdy9Fh8iP/B2joVv89MnS2CdMe+m34AJHFEpV",
+	"2W965RjqGBJ/t2O5p7xmB/mxIHOuGI6fRLZyJKo8iJdcaYiaeORQ5TFEXGm/u+0WQ8iaCNasDN5AuC5/",
+	"Hnvk7WBFnk6p9vp7rGBqqKPVZBRxJipGpJgIU5FTZnFey7mbMH9hpBiUXTHWTJaRozVD/eHoKw+2jseK",
+	"TfWyYuV6Ihuu8wJ/WzDdMwb9gj0XY35oeB0G56AVSqMI4Z4PqQmbH0TOb1AziuciZKGt3SmP4TmWlrmk",
+	"G5tYVx4HE+k7ioOwz1QPop0OA5ravxnXbcC3MopAFmD3+3VSwPbp33YrAlxiBbNgEmGWiORaEFQMB95Q",
+	"YmcXDvmjQ2jHz+LPuWKVwh05r/QadjZkclugmlB3YdvXdMZCv1dVfgSvAXDGi4QFhKoU1p2PKg60eVYF",
+	"XRpQlnNaNxy2qOOZc01jvf4MGxVaSW5FFLaoF91hSKhbkLrPZ9J6m287FK+qDwupa78Kz233yULJVP7L",
+	"3zJNqNe2GZYfVYpUvV27Iv4XthsjU3qtqmUl29fUuNr5IdUK/OKYaqX+hOmtRH71QHxwotUDcsGZVSN6",
+	"lgVwqkfmXrJ2iJ+1leLVh0HqwrnbiYBmZmkckHav2E8AulheXxTNc6qnrcLlPGpPDT2xqquSjG8dUEZ+",
+	"nLYObBXDlwBqSs4+c6FSh53jtTt82xW0103d3lD9dby2/dffWRyKWnojUEUlvYtAvcXP53B0axTNq9w4",
+	"6pUYAI/QaVPiAGrBjZ4MTZeh/K/6eNzpIFkacqqVROcM8tWycomC9exesU4Krd7rPIeQUX2KpLscix2z",
+	"FjE1iqitDsmU0YICVoTSKI4pfz3DxFhHrAWWu87nTLCwnm4evMZW2vo7phKjfk1ppXgxFz0G28SOieGh",
+	"92fWE7DFQeuNqcoarB7VarMwPyiwC7cY1id57fcZLg7LXIZxXLNl1RDMdft06dSY86trtoatpfY67GYh",
+	"0uIw5hEFIaBspLRiKPCm/Iu2YZ5zLefzOuYxF71FqnL1yPld2ASfrBeO1uW0ysYrepueLM+ebW3jXTCl",
+	"1+1qSvRqvUd7+tw2S5IVbdecXDbgW3VyXbgaxlsvBeYL1p7VTwFIDT4PYYLy1zHEvP2BbQdQN3tvAHXz",
+	"T7zEzDuQwKUx1n6/1sBP0vzN29us9uO1vOd9v9YGSPycz614r3ruKefVznzC9HbTXm/47NziyX85n3hW",
+	"4znJEIirTYryu+4+ojrbC7SKEZ1B9inXX9HucsPiehrGdCHqZIO7oXI0C3txW8FwU3wiE/Vnz6qDVZ7d",
+	"fk8RDsE+aB1mbLMMcb9wKKyKQf0xZuNGr/GHR0Yjl8KcRI/wqnp09gwjFqAV1A7p7ZlRKXA45FQsCZYx",
+	"qjlDyHMA9Hz//uwZYtdhbFtIwUc0gr4mFsYbUNrrJpRpIHeczFNIXVgVeJ/TCSNDNuFCtQg0PsayQ3Nt",
+	"8JKL6wHBiLHTzu0DYxmzx5jsDxjHMxoyksxbxe5udkqYQ1EXU+50jyEem/6dy5v5eNr8kTZ/bjdPrpqX",
+	"f9pZ6kyl5vgKcpe4JoqOITFGMesld8FnUP97hewYaDuKkDig44zHbIRoYK2aZoV9kXUrDEjIx2MWO2xZ",
+	"ZrayfUmLnDNGPr5j2oijy/sAGPcoxj9t3kK+maGleLF54apQbD3p/6P5X3cm+fiV66NapjVuEDwSpYiW",
+	"hCOXDZ5f0MnANX5E1lMswN224IqRwX6nO2iRwcMBNhlftggAqNAJQGkqQl3UPSBKorSlYInHDAsI5rH8",
+	"vCQzWHEQweT+4MMjyOgaBGTQb+w1Jz/zeb8xeAApUzTn8aQztor64+Yr20B1sw37XGiulxd0Yntujl9L",
+	"wWoId5ERyGX6LGUCaPY9Q0B0OmAPXgsgFuQzvrgig732/gDYGLCDsCqinPXWF529VqfVfbB6sma0d5vx",
+	"S6rQJ1gnenmYQ9IEOyKdd2Cr+c152iM2Wyx/MGCOVg8vYeox/jQIMpGXz6UmEC7EIgYyXPbFwD5ur9vn",
+	"W+SUDGO5UADkOoBZnMskHrEByA8Y2dBICMWisTk2oBO71yDRtchA+6wvuCJ8ImTMwp5vXOspEwRrh2DE",
+	"YFhqGuuAgK+TUDKImWJ6QBZTqYBmUxuhwRmT9op1NEvQhNE3wfa6TZaXt3xn4q9JpdqT9iygigxyHzNL",
+	"IGNonUFHbGb4xNAkT0qNChO0l0nFMs4B9749qEC1VVaSxAyoKYW/WwuHU5SOPbzNrK0Q9IhXIABkM1Ym",
+	"vkEWrQSllM2MqIJT1bWkMPw0tw1AIikm9i7gJJul6Ra8Q17xJ8A+7LPuoQilaYmUPcAxptkXaVIkmTEq",
+	"bO4uxzRBt68KmXAH7RqSwbx8YoUM+jzjI/XJV90dpl5Zz2mdwLC+0VWqo+c+vaOmhWpx3VBQO141kkx/",
+	"vuNArHe0biTWufp1FVgvLeCOs0EnQN1k0BfwdeeS+RvuOBVjV9dNxNrjX3cmzoa/4zwKNmndlJxJ+nXn",
+	"VGUA73Z+57aYpzhHqLr1OxqhQQCKl3mizhKyxUGbDqp6NN446+hvKfPrkP+uVL/JCs6sb+CviUT4gBRA",
+	"70uuUsTWdf4JKkYArxVOLOcl/sk9XvVpd+8j95mbII9Mv+45HwvfjH2zmb7FIeN0K1JzbQo8HPOrYfAD",
+	"1wIb0NGSubVuhJMjoElQdZ0lZPSyRsOa0L7QfMYCAE2z4LfwSvg7pEtUArxqoFwOf9Uc7b0ZZRp+ensz",
+	"y2/f6GF7u0sXb6b54iufzjLLb7LU09dSn2Nt4fbMFHJFh9EGfHF69szdehM0/Hb9XFzNYzkxpufat3iW",
+	"+5l46566CSr6x617VbFn3U1QgB9d94Ic0OmuWD3fITGtIDs9Q7518fMYWqBuVIxk3pdAQ50FhUiOz7vb",
+	"s9ATGn5rC1+3Zp4ZVyMpxnySxBtx0Kvc/TeQoiI2XvDTs9feWlN+5UoLNnjyrbt1ZyINEsGSuc0Oi9kY",
+	"5JXOwPlwlWG8LCRKzpjHE/b8ocILW+5sXT0kjS3W1dU9+Fv8mi3Xb218ruCFNLLCvjB1kW/6qrfpAzdB",
+	"RZPtdW8p9fPe2dq7nTuC1llmIYeMzGmszPFFCWhFJJ0ubuBrAeWYsPOzS9AMAix7gHK08JlQ0Ntq2CTw",
+	"tOnt1nLezxG/ytrFbrBnn3pP+uMoHAEzrmbOn7ep/H/lnrkJKnBN1r2ohKSys8VNu/SB0FVaSmzYlUNV",
+	"eUwGCAsyIIouFVlASw/yBh2ovnVOhiySYqKwEhX1VM0+6/TmnCDpixRoCNcIJYq/gC0E7zKc4bcQ3YIt",
+	"yo0511G92Lp0t0TnCpuIxqgUgv8Hd0ENF/5mdsPXOVTWswI5VdDABwI32f1TFs2BcM9nlEcQ+dqSVpDg",
+	"f6XdG1ZSx/vYbrUpT/nPLFHWNJ8jNAxjwOm5CRovZDzkYbj1ZMf+8yunmn1pZ0ufuUmgeVC29sYsginD",
+	"4aFzgVpswE5CaW4t6BAfPnxoFosmVykSxRpLGKdVES/4jMlEb68p6uwFazQ196mvtad4SPI93M3Qdqd+",
+	"VRs4W2piuzWydkHQ03+y1XImNIsFjbDH03NzBG+t5uKbNlBG7Y07IiCEErJ8YDMPDPFEcmKj7JZyfmie",
+	"hyDirGb8NGah2ag0UnfU8kf5N22ilvsf37XZvFbQgyrmisq+hsR7SZU+DWd820MECjCoe8FKemaf2gkZ",
+	"X0vCBHhoCHyfKx0D3kva4TdiYw1slCoviO++1UQzzcm9ZJ27xvvkzqR7Bs1jo6eZYKdi6cH5uB03wFG4",
+	"1B9HjhcyEeEdKDF2z68jAn5o5/tGJSPYL2KC3s7UxbCUSazcLF/JkI95FaTOBz/TopRiUdhoDodo1eaC",
+	"e2DQRUfdr+2r/HdyLcJCF62036V1eLhPvudPDLMHtlwkg4kNnAVutoKQmgWk0z029yN9Knv1b0Oiiu73",
+	"a4lU/vjO6OSgWIBNXG4Z5MoIMnBpW4PHKQ9Z3GwxYaElTKkj+lZUKfQVX0+S/Gd3Ro/bNF/PCrps659x",
+	"orYmQQ47ZlO9yv88iByvA89agZO1K9qhl9NvWGSPExgpuY+tYQ0FH8B5U2xn9BUUs3L33i0WptQEd204",
+	"NP/V3RHXGPn+EQ2Qw/wTun3PEXLgvaCfKI/uoKRRfiU/sdiI5Y3OzTfZzWbYw6skP4SVjz974g/YUMpr",
+	"tbvuYa8TMfB+oWXQ+g2Q67q0s3VysRyosKCaDqliqR8m51mw+qd2mb/OchNy0SIX8dI66SKqdxnuKXZr",
+	"/Oe7GX4TulKp2eRvIuaKU30tNRZKbbtg7DN6JK7MCbOZa9Y+cfbM+mezqJyOqXDwuJudUxfZEzternsu",
+	"wajs/nSZ9CAeK3rRbXMWbJ0WE1R0sdtQQJ36reL+abk1qKuav6BlGuTZaCmJHGvs7/Evnh9jiW0Dv78+",
+	"g/wT1vZ3sGrYz0bG/OdfV/FONe6k3FBn5fPvK/rS7NobmrbdKfh1yor411C634t5LM0YjEr3NFuPO6oZ",
+	"v4V8gaDQEmTdG3LtR35L2QZl7SW1xsAxgkkHfeHQf2zzr5r+SVusbE0fovW7p2IEOyXsPb9JU0DSqkSi",
+	"mDa7yc6VjGTIxSQtWBKsFvq9sMcyJPlVO8veBQP9EEsx8bvY/BNjN8HvTVyiTCwJTUT1A0d2rtMPJFvt",
+	"Xmqms0rhfqF2qirNntlSPzm2gL/kOR1NMV7hittmbDZksa1ogrvAT6BsJfs8NiyqucttCdmGxHxqbgVy",
+	"RppW59ljURVnI+bKsFpY75R2ATg42Dss1tiWSslmdQiDH6ZL28nDHnc2PdaIrTmT84gVvndgK6w2+NoZ",
+	"8CONojdjaI2xLk//cuPqLB/CtbI6YSqjPC4rVBhoVu/GcAMxzOIQFSHn8fMZPtZpZ1OlcUxB1cJChaoh",
+	"XHMBFaW2VTIwGeBfW5ztRLjE1Aq8bde2rLxaEo8fnntX1pSw8lWIOF01yDgRadXY6qrt0lszqOqvtcTu",
+	"BKunbYmo796/vjq/OH138fxZI2hcPP/bxdWr5+fnp98+x5+LPz598/ri+evSz89fm8ftX+dX569P355/",
+	"98bc9vT9+cWbV40AvvTi7PXZ+XfwKfPn83fv3ryrXIGsY9JGhHp/9oxqehti3fjlMR9xANlA5PAfbATG",
+	"hc/cZczPLGQzzsDPi8ItPSoLIH1pp8et5BOvYNBTbD2QjniwBZdWb6MLD2MWitUTxeJBQJSm4zG2NMGo",
+	"njHuBunuGuT2L+LYrNp6hVXBKiYJXQUdHesW6V0ivBRyGmKwikZvvdXAMqhCI5N3iTidMKHPxDzRA+9U",
+	"G7gNO3ANWnLlja/8I85M26hhRrqFxPV5cjXjWL6T54vV4jgHkG3PVASVs9k2LQL1bmn1vWNErogZ9MbC",
+	"+ym8tFJ8d9vm4CrK7xWyEQeICcQ2cSFOREAWUz6aelhjJGZzRvUdRegGlYO5He4edVPwTsQSTxkxMqOf",
+	"m8OlZnCQ7R8fHB0aTjszllgSs6dWZynrBml5BGEiZKGH6OBQiclAJXMWKxaycNAjlEyTGRVES3lNJDju",
+	"M2bDcGfmDfbBnomiPOyLrEqDRYqRMY+VbpHByMHsD3pQyAFGG1XX1sIybNsigzCmXHAxGfSwJB1DB/BV",
+	"hQh2ftcPOzEYk4PQhDQwsNawEQxFIWQVtoGtX3fnbrH+plBOExSCP/mSGfhLaRpF7pJL0Qwa6XRRVtQk",
+	"S0N4CEI7pUBR0HC0gNJKmz8XNLK1qjypTs9e1bACw7R5KxdttR8XPtIaGcjxeEAiRlE3JloiMyhfcAK0",
+	"phyPa76fYiVX6uoTJowxCDFkxKyQaCwmscCS0wz1LS+hXP/Cdeqfve0m3/pv9UMXfMaUprO5eYy5jMiV",
+	"n8nAheH2myDfOnzd8y+8vubZw+lgN9MzvGFfBuUFF2YJYde38BOx0mim7vYrhoPg5Xk7x+3LGdcaxMXY",
+	"x5O2y9nKlId1EjTIQd3eUmmthX/I3BQu6w1ETWw4VLnDwtmR2UniY4a7FmLQKbEC0ndzm0iGLFpHildw",
+	"003WRnJTRnW14YGPkXhnMrogocsaxDQQs5138HJ3tNxT+eXyvuaIb9vXYV1gTjvyXnur1Uiclr1S1UdF",
+	"pUpT9JEh0qr+rAsrLrb7TE5aVSqVBYGz5WG/lbcjr2bAXHW8dPkM1QcN9atqCh25Cu3/itSDIfkfqVSI",
+	"NlzFAgr8Gg8SFdnpmPbfMkMOuXlmxgXVSPwZnc9T4HHw/lTT7pm5iJ8OGqEUrPZGKZi7zznka84OuOru",
+	"BUCnulvfmYvuToCCqrsTquDxzpuUR5avLcgJuJWDhhRsg+2ce9XqWz3qrLvVm8rat6akXHenT0roslxq",
+	"GlAGB5Yz5iyHlGP8/hEFtaUASXxnmeh9zci5pS2OJFqC5PXUpM0+lCpMlV9zSGcgWRex1FYCAwEeE+qE",
+	"L4+Y74YUmGQAUmi1MooNNy2An6NroQPpPYXYUxWiI2iwmnUyo8drgVVzeUxkDGhgz2dzvcQjA5I8AWbV",
+	"q2PayFZ9DYhpKffkXY1VtmraV6LaUYwAbFqSiVGJEcDLDMYHyzrc98GyOmnjew8zq13CzCrK1xIgKnP9",
+	"MbzOF7h0q0+iOuwbhA/NDiNs29kjA5Snxr4LrJ40ZJBEGxsdUTwmA6c3hekdqTKWnWKPyQAl5CDoC8+y",
+	"DBzIZv70k8I84Rm5QZ2RmzNlSZUlG/QFhpCNcusZMwD6n7Mt07mCBWhnlcn2vIm4zqqrAbI/Fa6QMUhn",
+	"a1HtHZpg+cDf0iry+nXv1HIwY4XcDB8BEcUKYlW6PKZbmQrAyYnatUHlBpxGh813AqhLH1pFC+ByPLXU",
+	"SEbLL24SLuiwUizDksP5C+cxG/PPZQb4ziZ2XcM5MOFCwWBiNpITwRVDZMmCa6tT8Gwd5DBd1fVVDlH3",
+	"S6d7U0Z4BZECTRa+HoHtBzz7KmJKWWK2fO/wSr1B2kRaqPNdd/c53mUTb/loR4e2fVnqfPTNSa5VWrKn",
+	"pTnFq6wJbziWgVKuSJ3SdorrbYmMt6qLmFIZoshYQq8aRiIuUtM+QHGcmliaa0jFzh1XiotJxJrmuQL/",
+	"lSOQPqbw/+v3P7fbzX7/c+dFv//56IX558mLy4fmiqq5WP9UJe+eQny7poMZmLVpyxnqMBEhrjA1G06a",
+	"vW+INHNtcvdPsja5B63Ogwo9EL6YZQnUNN1RZHBqE7jAX9gjtsuuBZb13pKiy76Z058SQKNGl7cq7Pf9",
+	"9sn6AI6T71zUN15GB4dtEJDmB4D0LioqeVTPvc7B3mF7DbQncH2uQ886g6Cq1qM66HgaLehSkcEQiJmL",
+	"A+FP66M/uQXMfS1HvOIkKvcf7vbK89xKAthhGM5SjFXnKWx3kI+89o2bSbW0QWOVzDbiLFWbAG7a/GKl",
+	"FapwqQAfy9iiDNpZKmzRnv1un1O3ctT4NY3VhoaQEG4YUQEV4tjHk9cZFNincw06Ndx0C4Vk86OqSvq7",
+	"JqFW0KczXi/qM3OwauWceUe1DzCNy2Zhrzurt3Zng22NqfouY2ttXBTWtdodmE9ACtJQL4QQJGBfV2wU",
+	"fCyXprgKPMQvjU8nnj6cT6bpdDc7ytrH5j9PzH+emv883/SkEmyxNr8ytUjZIpddmXOqFYlQeHUV8+Sj",
+	"sbeKY2e5CKApeG3I0ojxmXbh4RTan6feW3QLCAYrbDQkV+yFof4eYp1bc48KMuAhBMtdN4W+yLVTIH43",
+	"BfdKCFJcMzZXrq0vdE8AZPGnfmdWy7GDqsB5bUIFKFIQuKQcox8QyO9BYymjQkFeKQHvgLk6p7FWJOJQ",
+	"+iQV6FoD+HHQqsuwyIW55UJ4AYrU4YuNVbTaZIRZZzbElR+YkQ6y1h6xxV03nDJwV9MY/5qsJx6CyL25",
+	"qeK0Qh/e7WQE6q5ZDpxV2Fpk8OVmQKi6Vml/hiz66MWkdBKLsvi4XVQmZs4rkEM9rxmv9YO5IRveSGJh",
+	"veYumuHyzGpc53XEBCV/O0KeQiG4dS20yMAsq007odoL5Lnz+p7K9BbcoJ5zjStIthSPzXad0SVkpoBL",
+	"iGg5QQosuJ72xSAzcgYBGbIRRT2b6tRAci1UQBzQyDCehaMVUtvKaW/tLD8WzbmicHT2U3ZPlTjMvzrv",
+	"ENnYuYEWw97e3skD55ck40QnsRV1gry/eOonOSwZjQl4+h4TwSAbwoo+rgCNhMjEwvKnh1VINWtqPisY",
+	"Xnt5w7/bzp1W97vt7sfD5snlL932x73myWW/H/7S/djBf33p3vzifv2yd/Ogeb8Nl37pfGw3u5fZ3x87",
+	"XXhy72O7c/ng4r75H3xTu7l3+aD3sd08MD+k/7jf77fMSzvByc2DP9//8ZePf2pe1j724A7dZrbxvPx6",
+	"LoZarwHugAnT5iQdJzHsGPD5wdmHmrN1JFyzpbINblC/TXkiSXhBeSmk9Zk/feWl3TyhzfHll+ObZvrv",
+	"/Q3+Xekv2jYT0no6LGUva6Vd/qTeStytCJGmR/zKIwCfv2CfdUVIsz5d8Gnajv0uo3et3v8JQ8eS3LsM",
+	"vi7nJ3fvOhvXvOKZ9wAkOuj1uxefvIBbS2l68Gt+0PWEeK9YfBcyuLaL5Kyk8Facp2VybWS5vmaL1Hjd",
+	"yrC4gy3rzNjVVgfQ0rYvuAs5vY6SW7NV2l8hx1cW12dzF4p9jUX3qXSkQP8x16cCigQek4GecjHILKP0",
+	"uG9YvU9tOP6LpT1ykjja8JH3716W1s88Xb9kXr/lDUPPeP9NUFTbrllNeyg49ZwOn/eUpmhk5HvG5taZ",
+	"Sr3Gyn5O+1Hu5DN/roqAHO5XRUAKtDFjLtPmcqVqnWEoZBE7L0agpsamA8cM9Ar0SO31U70VB1YQW6Xt",
+	"qVc+P7Xdp4vzto9vPHW7K3HqWevrddMGF+MLzqKwOm5x6gp1xuaee6gElUqfVjlraPPny4920WucMd4o",
+	"fnAlIeVsokKkxEX2ATxDx4meOnDyTYIl2BCrHPEvxf2b5Wu/SlTlY6bi4UQbQWqe+gUwjV6DimWBiqpe",
+	"sG/ik/ZW4qZSomYFIc6zDA4fZD6aQp0xOppasBLqM44/nr12Pi3qNkN0xkRtFluj15jR+Uek5GWOTlWN",
+	"mk9zLnfqJmerMPwqGEMDa0UoxmBTYYp8+gJzX975brGQAyJkjNH3NBcffPoiQ1CQggzZlEZj5xRwr61y",
+	"lYVczSO6vNrECHuG9zrCeXAtq6uBsNzD2tVp1JUqMvhb841oPoHBNt+MB7kC0M17zdY0PP1K8eLMr9Kq",
+	"kLteQNinT9UB7eXZbVKlmjrIAutdj5Y2RzLLKBXQSpPO50yEZGCtBGgmmOs4eosStNMd1MluUXOI6Ztr",
+	"43821LfKHPKZdh2XGvL5Qb4pAMyCNxzLqX5nEfcsJ7NEmQEsSY+EUrABSqcsF9+lTqE3d2CNdHBGLlL/",
+	"tc5aocJqKqK4GLEskgBJsgH5h+QC/ai/apImzZdh3KFMxCsD38Ce33ZDSMEq09DukBFvd08p9dBNqEgX",
+	"97Gqbfbcmbmrgnh5yGtwtUbS8NSIYppuhgbxsUFD+p/279ZIzsxX003lbNZcbeB+3nNW04/8P/7wx/+v",
+	"n7Tb3cN7D//06Js//7+rL7/c/Ffz8n6/3/rz+tsefGkHh3s3/3k/u/XS+3fz0lzv3HhXH/y53289+NPm",
+	"91duVa/zcnmvPhxA5IrBPUTTCRSRhTIZRoz8lEjNVEAUm1NMjBwuoQSIqore0eS4ddzae1AsvGzvrzqB",
+	"7/f7D3/5SPp9HVw+vP/h0YM/9xsf/+MPzf+6fNhv3IcLlw+DuhsePHRX7uZH9vPGa+WZzVEFiVbAZ3js",
+	"CS+wdixuCkqyf66A2qoiJGS6clOCFj4FLYGFd0Sl2HHVyVay0WbvbqotlOSdrW2x5FpZ5GLYjLFwSEfX",
+	"T+VsVhNkXqZRJE+5WMg4NHq+0epcFHFOldmQaad6LIyltXVSqQA06kfJJm3fJu2hmOxwvG/+c1itZWzy",
+	"yG2/UCnmwDKrKaYy6hf0Gkf7ykFeAi1zsFIVWzVDxa1Alza2qg2jAntqm8ESQ24oi21NB40ZGbOFNejA",
+	"Wh14kLuDXJFCUYtOvQtFs6aM85JWLBxU1CtsIggyIjpJUJVA+MHNzGvbhkUBSIqBFbADDF3lEsaoXQjL",
+	"5UMZLv0N6drn2mb1VWpLVN9kPQLyBETxnxHo3BZhuCRYICXWKSylCHProaW8UlMZ60GAf0RSTAaopspE",
+	"X8nxVUzFhA0KwdkVZRwbFHPc4pBKfyizyF/O37wm9rrNYT1pdx4QLmxGhCHzY0v/Yi8++BHpjaC+Apr2",
+	"Q8N5SlRE1RSnvKZBfkFkuuFaxquUh3luq0lqM/sSjtZhLK8xTpKqtgnCg7FGBtyVpQZ5P9rV8uC9UKD7",
+	"uNdBw19mv8MxgpsafrD/BD4xSi32MKxk05yuX4fzRCAbxYEhQEmNnGPhi5mxKyN/TAbI2oPAT3eJGR1N",
+	"GWY/wa7AnANFRi6FIKtekfNG0MCXVA73O0YjPa2BJWLKNuihZB7LYYWYVDW1Qy5TV17nsnTl9foz176y",
+	"inGqumCfYndrLoAcWW9rs/QtchYqMqMhMxps1mUIBLMcp10Cjqxae3DYfVA0Ktqdk5Nwb3TY7Iy7tHk0",
+	"2mPNk+Fhp3nA2uM9ejTqhN1uztL450bob4LGSzk5Ey9kPLtluM1DxHNi+s1poqek22pnaHFA17I3CNLX",
+	"Kv16rjcgMqnFrqkQKzvOuLQjysIiv4lRTWIq9FW9xmqoe0+B4toir+jS9SrCcGG2kSpCr9lH/iUzZCE3",
+	"ZLN1euyKF3JtAtmIh0z9CmuYKBbXA87V+S4eg8sCprGYcs2Imht9iMYywaIRdNeTGQy2tdpVsWvyFwPE",
+	"boZrYvwgabaL7XvCZkUGxO+EvP+SW3KbpI9aUDtjiXmwdp69WkSHLJhhkBuwoaMUEwnQ5tkknbtFMri8",
+	"x+DBAagdNaLz0mGwWdxiy2KeTatPuLqifC0qFNb319XFcHUlpK4SXnHCoGIdk9D8IOSEafhRVbzSWDKQ",
+	"pM8jrpdADToeg0RPq6GvhssdOLtcsrdbwqxum4vMzLcJB1ntrhSEQTJODnsG7dZbFSh9HbydrCl2az0A",
+	"jeNrxwqB2yBrK4jyW6Qytx/5ZgXIzE5m7lLAC5FmB0NHJ1hvLTM29jkRq+geZwBoWDiklkqzGXbsQ9iK",
+	"Tde1nn2NDnYrwfM9F+WCHXjL2gX53n5rRTsQR6gAyk2ASvepWEJFnBwjeWxrFxfiRxLzWD0ILMFStL+Q",
+	"qWsPW8CplWlVYdCAT4DvsxE0kL6Vyqadh/Nx1ohcWp4I9Gi8dugrrmlfOcyc+kxXOrAKLtbtZfFO0cl8",
+	"kcUVAWmFFTZUW9ihldmXeJfROefh7SdTYEVvZukAcmTKfWYFz0KCcZlb2WcLvrQkERWThE5YhmdhJFcs",
+	"I6+Cy6arQPcOTYewlyFWjp7ZFvnBcIEx5TUdKgg6zMiYsVAF5P2f2u3jg6Av3v+p2+4ew7PwzxMyZCM5",
+	"Y3BH+xTDzXiiE2UUVTHC0jDN4hkXxtSl0EtkJj8ZwwJOCg8thCtyzeaaDJcajLO+MP8quALLrvXj34Vr",
+	"/ZUrmaqA3TOX7jmfIXpZXf+vogdFzpmg/NFkrptSqWan2x4a7to8W2cH+vdrtrhL1l+Qz/kDMToQSRQN",
+	"wLnqjpzfeR6g+SmKatIB04T0qnL4QudqLrCes0coiaTZ4nMao/DQZCaVJof7uVpPJ0VcZNqeCsqsg81H",
+	"w5gDbnhKQjmjXPQFvjJiVGmiF5JEdMgiFYApiJmCg5b1DQ9a5EOl5QiVkSAfUM4IPpIhumrI6xffP82C",
+	"cVjv1RdZEaoRLqMpG107vObd5iu4armUM/r91sczfvnxtbj8+MOny4+n9PLjy+gSfnsWXtbYpr+fpAe/",
+	"xKHEiMdES2h/W2QtIuTtDyjDhYnQCGoFloa5wZzINEabxHJKX1hWeRoQJVPoy7SxG7okAJOEkmu2HEoa",
+	"44ukMixEIgY+C+Jm5sGDM6qWADaWQEd4OMqgXWvPhhmUhs0ihbGJFGDA9EXW/gX1xamMNbFsYHG0mS3L",
+	"zw5N6KtNFRnQ4Shk48l0AFLwpwWL9TLhxfhYtdOiKOmPdy/pc3hulcIoTYHEsBc8UOGE+rSB3lnEpYQM",
+	"0gpoOBwVFsXXoQ46oAbSthG7AeS7DVL1ccaojaaCkWtbotGoePrsCmHOQsh9qkuUdL1oKokcx9LGJE/2",
+	"D44e7KhBi65xDHJFwMa3zYJyKSrkNdTbIl+b/YTh4NSPoGxySDGPpQyuA52nVsXFXYZBKblgIyhCL5Wh",
+	"gJlfgZiPX6rNpLbXnYrmpVJDakkkJ0UH135xY94mc+etYVUrAnWcMAfka9uKOrp4uTxZ+9eyj6ouqniR",
+	"R5O0HTINI61GNzk4OfEYf7/droI3SasM6/OIqrhrbd75hsnNA9foSj0apH6N0tSSmDdjNmaxkcm3/XR1",
+	"cpMrjkzBjVPg3pTDVmz+6gi+bTlubsB1GkaMcHD4jzmuugfe7+Hg7ADK3+iI9FdE9QdNzXafDSo60sLq",
+	"DXkYwr/rWgwH1V0Bc00DqrqdZb/6z1+zpXclzfloFPucVTa/tbCLNJxxTP+IDPux8MpyBOT76qkMr/Jp",
+	"FBn1LJHMD2OjReO/jVV9pb2ltPWXV5BlQeOJBcMbSYFhpKsUZLPUSD/ItyQNyu3MXeuxq5DHetnIt+DO",
+	"QXUW2zTn+81Xdbit6Mpd7gEX1HUDrGraWGzBWOVpewtEqDZbXSYDQHdZe/z0DCwTGYUW1tI5/iq9bHNj",
+	"x60/jmdz/dTe/CvEO4TScQJZxmqzsZ35TwCAKDqiNnv6pbsbYULCZKQ3e/Ctvdk853h05z0gMDMIGjS4",
+	"b5QBSrnROsKYjrG6GKzQzebwDm7duCMBPuR1IwBQ9E2euTB3lnyaO6LTwlpX0J4NikawWza6Xe022Wyc",
+	"P9ibK6My7k25cxP3haWFI/7tXKz5LVYVp5m5za3moGSOZfwvUz5UsUmr4wXgfHXzxKKqa2EMZBGSGRch",
+	"pEsvZRIDXhYmSq92ye7/LlyyBTlVnQ1rr6KFCf01XN0ZnZgfnzx9S/aPwPmW+ukNYecsntI5lNvDK60v",
+	"LWYTLkWLfMiAuIO09RA0JBPo8vJS192LSxmknU4evKhcvP2lG+zd3G9+PG3+eIk/7N08+LP94Uv35sGf",
+	"V1BmowQEmxx7epvGeh+sDQ55A9ukBqzAVIN93CMDjLLZXE9zUN9T6EZ8nLbG88n82O+JF2TnPsT2pikg",
+	"nM18PD0jMjZ/QKSwkCaK4b1gi256GzTSc0ck+8TZoi4lA7b4kKEjbcUCre5wZ+PAqC6muJLCK9OhWV2x",
+	"Kxs3xyqNoZJCkzFH4N2NDPY8zxV6B3TLRvvtMOis0ruTM6vwrqxvTX27Om/lUk2oYuUcNypC1TUqmrcJ",
+	"hfwGjqN3TkfKzw5+zmoITs/IWBrbQpEhUzyEaxKx2SlmO0+pWlHRYSSQ2c1lHO7N6LX3z6fXapeU1QiZ",
+	"1lxM1FagjyutFiiEwhOnpvYJy6nNri9UQe3G2vlXNEe2MQBuq8qXoMaQYusaYMK5mfFNjc9vAMZMVhuB",
+	"4ImpBYQaIV1aNf8xGUT8ExvkFRTbmAThGx+TQcy0GWz2UvMMoNSkrxuyvvA+Um4MAsNqBA3zKFYA8rom",
+	"0h6tfDDRxjjmTITRshHU9INIlfxc7WL2lGCJjsE1BOIjAm/UnOop03y0Yig/ZEdKbQcbhxZrj1IX68IY",
+	"hTtCoRGP+QNRf/BmRRYsZlB2sR50egPc6beJdhgq2+UaG3Lm8BkQQ8WDOSFOvXO59lBNEzFaWca7NQJK",
+	"Fczr20QXUqi2BUvDlJ5dplDdLkupqBniz1V6xbv0vfWJrDZ1asoim4ybdnyeQwu2mvIr205gaxri49gS",
+	"oUzKO3Q2KFJnbXuB3OMlUn3LtLIhHWhrcU8h+gt2vAgQcsv2lHhsm8rYikcV66tiE++vX9/xjpl9cCc8",
+	"QLdJtTSWggXZS6VzabGMqLqaS+vVro5R2KtO2qF7LS0Xr4+onrTbR52Tk+7B/tF+++Sks1qGFdY+P7Dq",
+	"tU+75NXiEmBwuEWeGjGVR+tBNAJMAQB4dOgZqKBFVgZWB/wCQCu7aNO7RRU+9jzcuAjffquSXjXGNdWQ",
+	"W2pTjs25HsqWw+IEV6lvTE8A+ggqfyH4MQDlAe3lipbzLkEW4iRVsui8uqTJDcuhB+Kw8nao8rCjLEg2",
+	"mB5ct8gA9V3VixkNBwA2pKwOrALn5FAwDy+7QAV9kT5pFCI2IHLOBN6I2pP3GhqGKv+umGqmMofSgPKB",
+	"5avAdti0r4LomiKnZ32RfRyJrtxwzY2Ib6xzOFmeNSnCIONVoIFdlYBEUl4rV6qc9iAZWExCNcAb+gLv",
+	"cD+T+/5bHgRkIMUV4p4NCB3pDFa+Yjx55c9fgTR+ZMnqcqZhvhDYwc83gkb6vXp2UZvyy8ZOCuTCnPWG",
+	"3irnqShYckEjEfynhNnLOk6YGRweMzWjG7IJFQ6OL5KTJsc+SxPJEF1u6U5WLibYtQHOqR22w4G+GPUq",
+	"RdaTwvWBcghpfg8kzKtS16qmp8zX6J6H3b2V1xcNEg6BWmmj/Ft1zePzOng4vZDxdVp6gY08YM6RnEwg",
+	"aS1I87y67b1Wu9Xp7LXaj7r7aTWqkcHLityRMl7D1+ndlzEPmhkQ42GfbZQn3cJwuNmUtzjIkPgpQJQi",
+	"2YFrW66k8woFen0rtUp6YRZWmKK+jhJwX3bbbS+TcCXxuhW5RlURp1wUKUfcHGPmJgO8kO2OqqPznE/E",
+	"+/m/E9510S0XLe1oW+SULFgUNTHfweZ/mseCVDuQcXYM4T6FBpKoWe+390gxEWFQUh0uqxCrshyR3sei",
+	"arFVKabXvrlWhYTje2CtX5CNcI6DZjSUia2zqsKNFIT/2vhW2GMWR2jDubfXUm/ngf8VOuzfXmvG/t9b",
+	"Q1f55YQuCLBKtT4HgtdYoaf23ITWb8KrVssqQVa1W9nRkSBk2k/DMvCICiNuJeCVuVTfVtpesEIKrGm+",
+	"2Gl399eG+Cwqe0VYCkZ1T6UFEKlei+QD8JKAxCyimn9KA5SYsbRp/l8V4t4aFrE5YGbcuTOkig8u6GSj",
+	"iplqfFPy1OXFY5gtK79dH/g4+KfHPapBFD9AKv5w6ZoloodRxjqzogodyzdV2Q2tV4dbqpV07IGxCmj6",
+	"niJw0LtGqAhWlluQkkifbYQk+MrmaFOl+ESwXRVQZtXCSF9XPeHUCaJlRYFwZV4Uto+8p3ZRHHynrp1X",
+	"4ww0/RatOy3UeplQRu/yYfNViSJ6ymYFmmCbfxr7BdM1c/01W41akV0o+65EQef6MaEZwlzmOlhMpW0Q",
+	"CnkpM8WiT8xa8Ju3I71j05oC1vmmR51503P7aOWu+JBtAGt6sEgx2McbbYQpdDDHqgDggVVLD/7QTIHY",
+	"eY/wlA9GEJdB9yugZ1MSs3m0DNKMFZu9YvNCsmbitpexuH1feVcPvXPz1PYhdOlGCwoHPwuhwNBfBcGC",
+	"rFDCKojmbtwELSxHjycsvOJCy90poU6Imm/hBwAyMEiPgzwsi3Pj1LVwvw2YYcxlDEx2uy3x1j1Xntd3",
+	"ckGSGAARbJ/i8i5YweIxUzL69JXSdd3LKyhnbGR3Gc1KTD/HNqFKSPkzC6+Av3czrvewVbyug/Ybmx+f",
+	"K+m4WdYwrqaXNWw1qw2nZ+6uPv/Mi3Z77GlGZzsy/YxJcifFBV6xG83l9s3UvlKmNte5/GwsRS3LzNQ9",
+	"t5OlSA8coyNkuob5yIJyzcXkCnoO7Gae59C+YFE67Yz0N5+z/kpKpsmMinsKz7xehofiJW+m5cJMhNWo",
+	"OI53XNzDHqHpCYr5kNJ1VHAOCU9K9evhnKqRicpt9bx8eGc6ZOtXnwpfPpIrbdCSovXviUJCNgIh6bR/",
+	"FynvJZ243kOfsbTzyuc6CNm+x27XY2SAj418dXeEPAx8hfo9WNmEzqSY5EODfZHFSkWY3iEdEr/3UqvO",
+	"lVLht+1RVFCJSvTwNCKa0aRF0F1vnfEDASljOfd0JBdQqmdzyaZ8MgX30IRVpoK7kdSl7mFddDqEzMWQ",
+	"wgHPwf80ZyJEP7iTREZSYDFe/Vcvqut1yy6pVZs/9v/CXN8kRqYJeWwbXBgjNYbDoUWel3dxX1Ru48L+",
+	"/C3nQSNBP3A9feWl199GP69oSLg6Uz+i2rORULDa0yxLUEGwFxmF5lYwDh+nCDGddtvuPPcDecWf+CnV",
+	"G7naapL3S+nN1VhaarOGic60c5ATecxLWACnRJSI9f7iaUBcs3GbEcE+05E2pz//TMaGe0EFJCGf2OoF",
+	"H2Wm2+4eNjudZrd70T7p7bV77Xar093bPzj8MYc4U9NtvJtvstnNN9ns98Mv+ze76yJum4gf3vxYyajv",
+	"z55O6foexTpOqpPHBoli5g0DopiRRWQAPepBOZtSfU8FLkvAubBb5BVz0B0Wc8UoYYLOWEhSW8IBSFe0",
+	"y9vUJbF6u+TMcar8eDT20rf6YNoqyynSoN7RcOP98BReWrkrsF9IMetfx3wyce0JXGazSoYzrptZW6hC",
+	"/DF/fYANc1Rp9JCq7WA+s7upwrLHtGu6g9mTNvQP7hcjyHNxs+KYyq9eH1Xzu12ptRnunfb+8cHRITDu",
+	"M6ppxWk1JoOQatq0ITgH9I9/2U4lkLzZIum9tiOR67VqNE3lMhwGAFIysLq+eyIRSCKWcrsMmSuPgjQt",
+	"nZaOU4fcYIuyFF1W8fXtY687BHz5lfoRVaOa3KY7UVXG9/uz2irFQXpt4LJ0Ts/I+bPv68BYKyQFbGBs",
+	"oAlIyznYWwpyzokOM7kALaAFtwW3DiKmCkh9DSVnTNPQsvnK3nJukq/cA5DUEWu1DrB5Uyn2/szYgW9p",
+	"rAsH+6rEt9oUkZzjIM1tCXKxCYSjNRswq8msShrdvLKSO1iLhkdZR6fLVXz1dJqI62rNeBzTGcuz1j1F",
+	"3p+lXGID9+Q5HU2J+QScL4Al5p+D2eNZB9aqXrGWGzZTJa2QvLm8VZgmqpKrFd1Qt+1FCgK1GvLUdnMp",
+	"dIW7ozwaFxrI3KaxZJVQwIibtn4RXEmrG+TRp9en9NkHz27vidt4PWcFyXAL5ikJldt8N17TsMeqGLZP",
+	"6bwMEL/J0iLIziZ5qjIKs3q0bJEMk3nw3Nv0wgMJUM4nCvB/m0qzuXkz+2z+jVfgD9xo9g8GmD6Qv++e",
+	"QLbN/9Wwu8cIviG2TvKVHfdnioFT0FU2THJaKQt9RqquJoFWTrmjcidtCBANfOtMgTv0ly3QyI69mkrp",
+	"MVmV2mUlZp4UulIS7rqRwno+Nuegz8Ywrk2z4go3exQBlzT6NLbNicWAht/moqK+UGm6VDYZCvs/z7jw",
+	"X97ZdSZOmZRMAOxaTZJN3qGaxqwa//RWVzmI4ihqXFYm1lSu2Np84RJI9E2pcY2faGNEMrSkZqAuSQcu",
+	"iTj70mFEa2mdgmCoX2RO4rw7wfBE6iX2h73XTpkBKknXW/HZNFzv/bKhmkE4z+j8I9L00pa6r+zUX+9v",
+	"Tz3ngS3OH+BWGtypPX/VgvuJBLdJH6gIrdeGyTFhjAjGcKUjKa9Jfur3nWfuQdrAdZzoJMaDmwvy/uJp",
+	"VnzAyJLRmEBgJreRanxve3mbq5sHAb/fbXc/HjZPLn/ptj/uNU+sZ62D//rSvfnF/fpl7+bB7nx0962T",
+	"rhOc3Dz48/0ff/n4p+Zl7WMPVq/j3dIGKmLtdOJMFHptm5VmrWHSjZemAXzdnMzbdJfJ0g1WZRD8C0nl",
+	"m9rz9b3atpQ/d7qKrPRkB+drikK6uizdnpVcEfdATVOkTQ0PuT4dA8pbV9DzTlXVeYXFVivuhqL5QP1m",
+	"dpydSy6b8rIWLcYO1wwUcPDAkZSoVato68Y5wxyMFhkAWQaERkpanUhllMhwonez3hb0dN2SWzK8tXfb",
+	"tVe3puMFPFWTl2SupTUmXoQjK60HuA8hF5j9J7CAjURcIdJkFFmfwuxWWYC2UGKD4b9/97KG8asdqClj",
+	"pCEBeQ26iGtOkgKZQMjEaz2UrfMoMarw2B3b6ZMIp4a9xJxbqS902p19RGcMXw/bBOph5DUTj9GvbrUJ",
+	"Y24qQ7yfWSyrfGYjaO6LwBBVhxzWPkKSLKyOG989o4WNppthrqwBgkcwy4gBRO2akVhwnYCgrQoFvmIU",
+	"JSELdzMUi122AUF28710HhvO3ObqpY/tYhTV8G12PFWrU2nMqsq24dmxuV0pZlqHuWlo81ZHXMkF7qod",
+	"4S1V07SiohaXX0KwFzchxoygJn0FGvJ2Lptf/7hzyaKQwwTSxcE+EiXhMHRn1u5T920nbesMTU9VManI",
+	"dQ55mB/NOm9r7ct7ts3CiPFPaeCXhWSw32kPwOpG+ewCqOhaBIf8AQnpUtWMLofuMEH4XvNsHsHIc9Lj",
+	"ta+ULJqfwxSAQcw8yrnMXvDxFhvytipSpat5a0UGW3Jf7boU1DPcvfEbdQYUO/CFhVlyEY4is80LXUMt",
+	"ewCJqcVfSDWwzfWuLTv3baMilQQnlnXioLPlSlf/drjU9mOnWdS/HFxMsxasxKVuIZYVGGpJjAD4VVCZ",
+	"38kFiSQghVgNjgsy41HEFXQHUKuP2L3Djc55DE1UyiAhSdbJICtBNxpezxdQM7oE/91ICsFGKXCtLfPF",
+	"VAuotEqzt22Go8vCgMcgxzAmFy/P7T4PEE/Z02HNf4AkAFkYM0xOBHALW5tBvru4ePvY9ffEcn3cYg5D",
+	"xDw58nF2PXHihDp4WPoC0NMB2DTKi0Y7s0KnhdAqJW42hu2gN0XWc8MNGRnBteuwA6wUsbb9XHXDbOS0",
+	"eyrtz2d7J22geq2DG3SrXf1lSMYBJdcGU71+NOYEBmMDIidF4sZY1eDKTkqV2+WO+JrGW0iOVc1zbMec",
+	"wtDzQwW0jpENEtYT8yTXU6fTXq/Epv0EvYkFOUGwQvA8s5KkWvIgu0ssv1tQaIlmppF6M840JMTY5D6H",
+	"FNXk4cDav9l5WwuGdgVKc7W0kmOdVX2pCvi4NZxYbYPdJXT4lSraXHscI2jQ+5jMK4uWbFL3rfQSwT5r",
+	"12Vl56PntkufQJwCVKgZjSPOlK4u0PPnsBpIEBjwnsoABW0wABlzzDzdDSt+tPnoDiEGN/WkF7aT51Kv",
+	"jbi6uZk7sPOp21ZmEsXQzmGn2KSyAPB/dfmlE+y1b/r9lv9nZb6v/dDVZgxUpQR5bwhc9DerUMpt7LU9",
+	"1KtpV6tFZ+oP8J7mUWShKzHvLredbKGXs2yAztDk3u0x7xDO6iVSR501V2qO0sLAP3A9PXW9jG5vqVpB",
+	"XM74p947azP+3U35vP6NwzAFPfSWafvpCDdK20+XL03cd8+3clRdUY5Wa7lDtjbgO3GlY6plrLxi5W3K",
+	"Q7ZGZi1YaHUN3FNqGOWwRwZ6ysUAwaEWfjqu4XFMTHYNFgZjiIKDGbaYSmNwIw5SmDVmSL2IkGDlFTXm",
+	"cRen0JJsbNsQ100FsWbrU36+MnRs2rAzkvLafGTHkh4i17ccHqTVA+CAlyLvhs7KrtqNR9i+Jdxtafgr",
+	"JO052OhVuUmCLZwF74etXEq8kbdTuRDOrh9V5HTNY/aJy0T9phwRrcxBslYSTi15ym1b4eegcoYrqH2x",
+	"nNeVn6yPFGXtgagwRlAUmesBThkD73KMPT9JzCJGFVvVLOMUc4/dFzNUSgth27JH9VfVPrKT5WAz/CXP",
+	"I1PjjC4wBCoCwyUZvH1zfjEoi/687D/JTWeq9Vz9uffo0f2Pacds/EerefnwY9pX+5d+/6ON2fcu/9Tv",
+	"Xz6434PUD/Pj5Zd2sH/z4M/3H0HWzcOa7kops1XLVDOlsZlUNj+Q5BEfxhRma7Tec01FSOOQfHCIvJCj",
+	"wcvdd3OzPsinvSymio2usk7gf3p0+WV/7+abinHjXkpirpfnZtcgew8ZjVl8mph3u79eONH3lw8XpXIl",
+	"jJhkKLHga4AVI49ooqePIjmBszDO/WoxXAcBgX6PQIKB24rmfuvMwlodgf4dW4veF4gBDVC1LXLqgO3c",
+	"ySLnLIVlcZgebngM3jlMNLiF0osO9zaUgIXUF29iH1X4/kBdX/3vf//P4EF+fnPevGZLlVYb2WyoKZQ1",
+	"o+l+T5HB56YayTkbeM1xELUZD3AQWuBABnJnS2WY2DCYFE8AGdnI3pX1F7aMxdVWO9zmtM8VD7NEmRzg",
+	"gsa8NBxfAebZEqFFIMOULfsimybMy8eKbpFzxsjH06zbJ5fi8j50WnlEc78+wNlzM4spoyHMHNtGNP7W",
+	"fCOaOOnmm3FGETrn30P7VkNSI+qhmPbOZeMebqpj/Qr/EJ3lEZFtYS77PI9kzGLVI0wYEQ6t91hzRnmU",
+	"ghraOpFEsRicni2CxYRmSbCVPBx0StNlXyASLtAbCGz7+limUUXY9in9xB7nEnBCNgI+swe+JhOmLcbX",
+	"OJILPOI9oFiVomsjqqrTa/MqeIatbdGA8S7USLOLUM3jWhWi8yiPMZ9CTb6Po0av4YmJXDqD+bmLxvsm",
+	"KJvevrTgA4++pHieN4/wJU1cuEGQwZmj7JAusRfTx7BvfMafPyXGqkvZEx9K+wTnmfPmBtohjWXVYG3T",
+	"W+xDh5ALiM2J200RNhuysOcBtoE0S+EUXFmVzcpgM1vnDc3yAbI0be7jOg9CZ3w+M9otUMrIAujgYeTc",
+	"H/5AXoByrjSbK/NLp5UT1EYjS+YDMqPXOc4LqoS8K3ey96U7pdUXXSMZbDUYjsMoLFgOwH8GgdAjT0AA",
+	"kn7Sbu+N4C74JxvY0m7gJiTYCN3ve63CoqfA/ZmFVc8Urlh1gJD+WqJRtd8ig2+f1zxDedP5hgcptn8W",
+	"kQCqPpGh02L+cv7mNea6vmgiCgqc69IVJBcqx4wBJkfJDJxxdMYUiIFlus/J4T75nj9x7fus6ijYwoPc",
+	"cP0KDE9Xdj4A7ADS6R6bV2HMBo5XpbEUaszNI1O5gHZS6O5zBQs2Q1uO/WJJFYDtCoGtmcUSF668OsgG",
+	"jzAEyLBLN3WYoa0VP3/2PapD30q4zajd57CB3BEbSnuYWeRC29TWRvaHLJIL2xstZhp1rTmCKPh9GCxI",
+	"OhCdidBthfyxZX5skocPT8mcxUqKhw/hrKSbaTxBrU7zuFITspvH4bO33LetZMg+vrlSggCARr8ZZFYO",
+	"qGLuCq7RJ2OJFz8Iw+c6a/Pw8CECA8CPbhDQECR/Wg/SNw1juVCAqzoAsO1zmcQjNnBTSfW2OwjwmDEy",
+	"4yLRVm879c9nbPOBI81sihWCx1AzsF3UoHve+3cv7TnsDxVOB2yRAgdDX6Rd5I0ONaKJYvkpkxEVRuGE",
+	"HYLKjnps6I/CKn8QZWDRbremaEcwx4cPbcMJ1Xr4kJy6nhK2jxFNlVloMgFMVWRZ17vW7+dECg2erDcO",
+	"RpMo1uuLSq7VcC5Yj1WehcmccmgfZgOoaagYuspJZSxXdySAcmUHN6FcZOLHmMWtvnjjoLmyTk7ARUPG",
+	"hBlfGFg8duZFdIFd/b4W9wf77Q7xWtgPHrTIuSTXjM1z+AjmDhCyfYG4j5oOARJnHktDSKaImoLbwr07",
+	"SMmXiBA83JEcXWN3GEbtLLWMWejPk3ABKjfk2uZliEz0oDSDx/ZkwrPZssEAkk6VG6qnHoKfzXZjsLzz",
+	"zqiQyDipCWCbv0Dp9gOiGC4ixwbSdjO2jIk6HuO9qqojEDxpD+libZeQui+MYqw8sLbPXGHIZymTnof+",
+	"Tgb77f1BkEK5RPyaIax+loiKmxQjADLRLfIclQNnd+HpiRoQ9l3QllepJhGjSiOyuLH90Aom1k80A/h/",
+	"V8de1dsACpowj5Nb6CspUpgJS2cnd5DURlZyBX3/zPlllshXrlvkTKO5Rotdf8wSpDqXdYwZ3Rx/si2Q",
+	"HHxdtHRMADND4yECaP2eU5/yFPLMOGs9mqGihUc92zXDP3UXo8ir06IzFj4mAyqW0DsKP3XNlgEZCCnY",
+	"AHmgL+DMgNwJd6BPZRSipHHsbE5stE1UCiAAEtzDK049av7wPRHDFXacSFtHDNyyjLRZsxwoslmiD6nL",
+	"sWjSBpYmRouhI72qEVKvdBZmIrEvaq3vPBIbHjjpDcZ087e0fQG61MHzF2NpQ9rS2f2AEX2q+yJDOIdt",
+	"ZjZ4QCI+g7CNCF1itoU4cY+D87hGRoCjhKRmMQ+d1EPUmb5wWoQ5JS0STdZRsug0smzNlT0bAwS8NFRf",
+	"FNc5QIqUV/eNY2yVPjTIPCeDDKeOx9meR9+L61UCX8EhwFHRJlyAf+oqPeAHD1p9ce6jqPr48daaT1Ob",
+	"0vV25IAcVKbJ/cHb9xfkEfTBevTFYkDePHKvGjzwLR4Upo+RizyUb9wReOfCQqjaFmLKNt0pMBNIibzB",
+	"iYI0lC1QnpAR5Di7brFykG6ZWQr6vPVuMGVXf9Cy9Bo4t53byXb3gU4E+w3Fta2uMRJDaAg6ceF3eP+H",
+	"TGJBo7R+EEACENMLaTuz6ocF5ciEGx4UMTeWjj0dte+shwQEARZCCj9rdrh5oRV86M8fOOMAm31wMTF/",
+	"b2wfYg+4f0ijmskYUEfpUuXLMHKgWk4FSdfM4T25j3ofUI++5HuYODXZxh6BGVrkidRTVLUwNa8JarAN",
+	"V9wfGJvvEfzVtE8/cMcpICQZ4d0XfmNuMGptR7OBIemgZ4jyiw3x/ULMY+QXcD0YaftLX/zSbDbT/ze3",
+	"DrDBDvmFDLJ2PObPi0LAMM1BcvAr8PjD+4mAU+fBQ/OKZyzSNPeKMsJJj0AUFstbcAzYJ9K8IOsqaf68",
+	"Zd9I97oQjjozHClYbjRMhD1/0SHpQdqeHwOH3uXeY0GszJtewD8r31WAVoGH+wI0LvMCFIOu8BaPCzBA",
+	"USbb5PA0fI+JH49t50Bd7npkTBXrbYL3J7G1gdxw+yJrhJQp9SMZmqPiLVW2x6YfJjPEDSVog9dCLpyK",
+	"ylRiNlomJ/DFQyPSLdtYY5iHxQAAaMwwBME4iDq7LMKocI6ytpapl2angjbu0IGhMpYmriB2ADBYvQFq",
+	"TF7nRQgcc1zDl1TpJqxT8+yZxRjjOo1DeGS1UTtoXLh02bJQLjVlxh7QNIoQ/pB8mEoQzw5nCDKHI7Ot",
+	"l/YY7IKmjKoUhlC1nJtVqTG+PXsMv2w+C6JSalbg0AnExN3xbQSA5XljuEIijgNTHriGqyjgQScEVF6j",
+	"LHX3yRQ0/4y4TISPM2K7NJCp0TBgbyFsmy0Uwzas1vLlERMjZu0X7MaMYgkfQUnROXC+Fpt259vQoLv0",
+	"yL53j4vOIogwmnXYrE7a735HxcS8IJk/fJhZMIbWHs16LpUu3dkZwpg9clL/cpTukBa5wFUD2N0RjaLM",
+	"1F4p6rGZKK5ozFL/lt1PE+hlEMtkMg3IXMJbNzg/CofeU8/JB+deChKZw8kKSAre1Uw4+l2+bb4/80xf",
+	"iJ64Bqmx2eF0GHnw03YfAPieHGMQRS6EVWAAgBJUaO43UXps3eMZZTFjCk8ji+T2SxqF8c8hc4NF6Toy",
+	"gvZRwh99Ono0gsn5Vw9gOoeFKdon/NthwuZ3OmkmfIDimBBiZIzSzu1DviFfSMH9NLD+pz9+AX34ZkBu",
+	"Huce5YalluQbQtVSjMj9B+Qb9IyT+3RBuSZjpkfT+4M/fkEy3rixPfqj1U3OfHd3QL6kw7l58KD1DyX/",
+	"f/bedbltY8sffZUe/adK0j4QdbGd7FCVOn/FdhKdOLbHknfmnNAltIgmiRHYzUGDpjkuV82n8wDnIebB",
+	"9pOc6nXpboCgROpiJw73hx0LxKW70VjX3/otvbNbeyRYWpCq+B4AJc+Qv9K9+3P+aeejkJO8K+qP5UVM",
+	"okfUbk2fx/cCh06TazwfosvfC9puOx9F7pQeTSXEs7t0tyQMmHaX6iItITy8p8+hI38+zD3qZ+I+y/HU",
+	"VtANTftPlEn+BGH46TLbEac6yNVEpPCuUsZNR15A7NscQ2ypp30Y0mjc2/gYy/IFF8HJtfN4DMy4Wk6r",
+	"EdTkko8WSAozaGh+Hb0phAj1sM6T6px4kBOX4FOgYymLosubdlKqiSzVmdIZEx9TDX1XwOtwSw70plF2",
+	"4VO0MT8C5r8rlpzb9f/q2CLvq529w13xSXzadQN4w2KDdz4Gy5BiEvcGsshDoxCZzSFAA1YPal6nu3OP",
+	"WLZmrFABMAQdTFPQDd0ogensvJ4OcDvMrJFC9FkMpTOoG6lmykc20WPm0IAfNfmCWO5M+5JTv15SO1tT",
+	"e4KhnnY+gnNLankOH/kFeCth80ALRq+bviyj+wpy/jkg+zvihNR0YaCFkK/YKQqR2vCCd3bTSBfSfcEX",
+	"L6e6p1HAwZO7sW2Izk1kOkR+Ts4xQKap5Ej4pRIqyyvFnuFZZSYTsvlSpw3dYGBfOxfRApL+KQwYVSPL",
+	"t3qKwExS0gDwGZUkgLidMQ7PacYUONdScCxhXj2dvnn78uL5mzev3qTBwgN1lKKmRV7ZOCRvBjWNz05u",
+	"WZqS4n68Mxibwj1RF0zwwCzL+T+26hboJMkWZNZCZLXteB+ip0/qdfvoDCC8LFjHRIZLBj3m/Tw143Gt",
+	"LApsMeEJ+oBerE63S7d0q5UmPZ0iNy1Fhz2JrDdUU6OfgWMJuASR2ulElVZl7k7uw2QQHfb+wCIvZ3B2",
+	"gz1Bn1hHpFkpc+dlxpfWasTYBPcETF3a+vg9ol+/s5uCIVaxsEn8ScyE7E4hae2GhWFDovHHgc7yovBE",
+	"lzU2yWAUcsIDvx1Vsz+1v5gN6/qiu5VdoCzmHezM8Kdvz85f/ZqKhiMGsag0uormce75GXLEm2lxKftX",
+	"NLFaLXPkJASRuIKPgB+iN7SCZZiVZtLTMzL+55GPXbuErC8SG10k0PP6DghfI78C9F+TNNp5Z9BfIdfD",
+	"1+4CNl57OuSX4WEY1azZeSSu0JXEr98NwYpLUyFzqA2N1tCmwBDcgvZi51ZWuR5a1vTERByW1Cs4it42",
+	"iUlDPC7uANxljefeufMf3p4Lb+/tf+TeMU5KDpTK3FvGTfBjXjiXtjKmCNH2wJOsbVVO+xhVpUAVoUxq",
+	"zO7gK6Dcc3+Q0+7+Rnu9KduQG+y7x0++TUQqJ5OCUu77dOL/4SzSdNcbIx/xP0L0AGzT2+qK3hafbPch",
+	"5oiVciiQeltJdEVeFXTJP/yJouVEqvDc6orHR0fRcZRmeAeoczTZnHrgCCnKaeFtR2ijIftVp3ZfJxbx",
+	"6usHSsriIs/w7IPD777LHvW/2TscHMm9b/uP1N53l98c7j1RB4NH8tv+YXZ0VLuBwjew1RW/fxS9LeKW",
+	"odWiZUhqA6qMuXDGIR6HlID74ejgQHx6hzf+5F7CM0CUARoXhTyk76ECOM+UrvJBrspjkcJDSO57JVCq",
+	"SLXAb86WwthvhwKIbOmyq8ZfqHvatoUPq+OEMa9QGqWvfL5D1w34wgwpDmMZa61E+u97ZMfunWYpR/t9",
+	"kJE/qGMhexqY+0oarTH4hV3OwezGzJ+sfL7g7+4D+eaxKFRVgZOLLSecNTSaT0ZK290OaV2bCng3lrM5",
+	"QMNG3ztsrJ6mjQUfyjffHRzukvCRcw95YQcFW1UKIGWkm0D7fzTrS0Ux/lJNABeOQInAZA+q2ytpdJtS",
+	"mPQl3wOsb6a3Yu2UvnHX7IFx6cEtHXFeKnRRTKZao3w9TaYpfm8g7q3yGEcIGFKSNaQ2KiMy00VJ87/I",
+	"uIO3iCid39OxLLA1/QX9kL7b8QJi4cddsfP44GC3G9+JCsDJOp1IZ5F0YaDwwVMpuVNxEP8GMksP7XIf",
+	"BPS/yq1zEQE+gN4AhkkDLMpzH3Xc9/W3H/MP8Sbu/A2ns5h4iqaz8KOfzgkiUoT/xT17qoHHl7Jq4Se3",
+	"M3HzBrq8GTRlKgmhMyud4wgzPXb2RX9aWmc0Qvg09KaLSJjZEihyCMMI8bcXznqbTlhf07MxsMpfA0Pd",
+	"IPki8CmECHqR66s0UKs1lifP1HhiKqX784srNW9bpMYptTefnoYf935RlLweT6p5ErEK0HI0uyFRxsht",
+	"Cme84GzPkNzh7dvTZ7AlABHiXjlAhd2eVoOB6vv3rE11MTBTncVD9wdhsI9xsD7cD0nfiaxGiXdEQgLV",
+	"+dqm9D/47w96MShiaEDcVPDEgFJbAmswTOLpSPWvCDGeUC0a0EMiMCh+Ec6xNlnMeVD77hZ+hRk9oeV3",
+	"k0AYCNoePrAKxiDMB++Aw3pro0ANSGMt0hN33zRezsBO0VzT8AsM4xsaRsga0pLEtthYZbnEihvcsydw",
+	"E96zMDA8VLdkwILBkuDFBBsVOlNGi8ZOLCQXoJNlOawNf+FHN4PDRzQDz28UxAwDRQ1x7gdALID64ONN",
+	"4gC1O0WbSiWMDKVr3VdYa42RII4z2u8FEHoAYFA7y7kPKVTrtI4sQpyH5jnVhIJW2QWs7gVYANFk28+A",
+	"GT+JZ5xb5iavv6NaBUbYVc7DiUYdspjpU6Mr93qcPwBpwvpr5JEvmG/xoBd+dOM9OorH68Qm6hXkro9N",
+	"yC7MY3yJ0nicW5s72eNld00cYV0fCGendOirNWUJRCsNg6IhZXm3laCw8yWzafkZ1p/nQ+F2RMQxExML",
+	"//eqtJSE1z4A5j7W08Her7Lqj9IuxOSQFGSiypGcWCemEha0oFlyEkcQDcwr9suxuoH/wuoJSLZB7lyk",
+	"z8/lEF4Z2gq/jQwYS9CZhq2FqY6KUeozb/wEkuJwQVIQCCoCVMaWKLewjnbbNZDTplLDwHKLKoMfagPC",
+	"x5uSAWZsoYCIBFYHtIVxYSFy6cvnCfh7XKuAIrMPXHdafAKFjurVL1g5Kk4HcZCpMiah9vIcosSpxZDL",
+	"aGLRYT+tJg7VDRViZpLz11jN4Oz5mYEQQK5sCM/mFPzjGfmJszkSjU78otQkhBMIelF7fkIQTjwE0tAt",
+	"MBInS+wiOVbNV9gvFbhFsrBtLzL6OX6dXsU32eeDfm/WFeksxtg4XWRRcyNmHZx2JxchXEGT/hGz95im",
+	"Jc5PnkCAVEXD9gdhsKx0mhBECn5TpmOb8YcJ2/5gAcAs/Ln1pMkCebCfUBMv6SPtAEqjvwNgLKDFeFru",
+	"vGVGSvM3P8kTqEfem06c8OB+xCTi4MEg3xASR5tLuR0IT0sRlopQMcnIKrfiS0GgNFYgdbyAcFw8zOgw",
+	"jPC7eM9EAMFle6W2/Qn2sSw1gKYXioK4sMyDYf5jaiuYCA96puTVBe/EeNi1H2oqkQ+CzS0tEBMNp8ra",
+	"bpyOg/6VfTMeG3CdnPfpPVlBxX3k2XDj0bBv4jfmxDENFvopI5o3Gmk4Gq8vY9Sw4VsBL5gIJWcj4yxG",
+	"L/Ds4iuFkfwKbg3346vvY0hWeF3l6ZJYT5WyUhcQlmns2eg4LOp39Y8ShTzFlcHjDE0RPQPbyCfDTOl1",
+	"l8VdjSX5GF+YAF7QiV6cz2+QcTaNCABmOqkEB3z29I2s1As3yFQgaxpSZqNIHeekNNMPe31jEVLgFawN",
+	"msNcjKWeM/eRreuPxo9hLYwRY2h0DdURBFgkCjkSH3mQOuxuwkGtqpkpr6hRBd3Hf8IQWoFvOFxR+8Ta",
+	"l6cjnhliuXObl6quoHJDTiszltBJu5jzvGV+8Z9TU8l4unys7Y1TNcRwChsRhnxy6hH16D8DhJlVVkL+",
+	"DVTPAFee+zODNhtLZ5GE6qHoGy2nSPvGTwsq1+9sTlxCgIF3d+ya5/piUpqhW8aaxmw/xX+hIcVWh521",
+	"evbIM4RY1dn1EyWtD68qb978SvnXFI9vnNsxWLdLxs+/16Tg4kC9wVPTN5x75wPgO5sSHItYzIASbAQb",
+	"kng2AeDN9RW4OWbShteFTSUsvyhKsmLf6doHGP8QvRQ8wF4CFl6E/lyWTUtA7+QAhz45f/pzK6I2ysYS",
+	"RV/qLkt30ROagPm9IOKjJi0tqrT5Yxg53Yndm0F46TGEGz76+BlpFOuKC4mnE5QisQbIswWDH7J8Tuy1",
+	"Wv3+15pe8oBhWhWKXZC6gpoZN8xuhEJUUObrdsdMlpnYwYVMREqsWe6f3Gbc/Zve9y7sM9m/grY9cE1H",
+	"vAohBZ9CdM/H3yHuwXeFHU3sXthgJvLrYlQcV8dKHGfUjSSP9uZrcDj93iT+78n0sgBqv7oXW/+ttoDk",
+	"uIJTzickgXkpr1BpBfIJKqytfW3O48Qb4aV0J0rd4X7EYQdpTHgkinn7zAQEvtG19zhViBp1eKoU1buo",
+	"zAXeqhHgqv9Ymyy5Nu1wRHp1dYucgTGgOBGTQu/tJT6JkrFVowVzpMDYkG/oMD4cvrpIUZVK2Fle9Ucq",
+	"g04DOREVhYCD0bFv223LvuM4SeFK50BABiNqNuS/npR6h4GCSKNgTwRKiIYfjkbSrgFTSOK1hVA5fEcg",
+	"CQIUCbCoHhYTDS1qp0hc9mTRPivNJLCCIYlTrb6Qqu5oAgG1Eo3fH/TDP6NAjPA/1cvZ2QXDcsWAeHGr",
+	"PZOx7xjvgosQb20MYNlJNa14curlLUJmSObGV3uIE7CLsBfoDhRA/xG7ZNELqQy+LxttVPfWCiOzha0a",
+	"ftgVO0+86xsNL0dYO57kBhHC6qWCdhXNNWzJnkVDIVrgxjjoKAzi8eIgshzzViFwDUGJ+oOjhwDGfGGy",
+	"dHTZQwaqKITNC6AtwbjeOM+ykP1u3TLRU5ncuPFYPgzPbdkAkE4DWQBFgrqKPqKpVh8mql8trHL0WN0m",
+	"LePjzQdjtKkoAm8Q4IdCDw/QEYCFIaHbiVCbGAklkH5V5u57ckbvTdsRnViK3qAfhI3ySsn9pzEgBm5f",
+	"NL9xbvtGD/LhtFx4pbXfli1w7QvDSYQ6dsC4WazldP8A+Af+0+fqa2lFnOe5Iog7z+S43hs8pHpUMYns",
+	"zqgugcQw/HVxObW17F50uPZl0juA2zs/CKjR2OUhSxfM0a5XOZcKUmiM+gzFp/hDf6T6V8FkQRt6+Sfs",
+	"XVLC47e6q/Rb28hh95ADB8at560IY79pLMeocSJ6ktBjpwByMek3UHa5sLZ0qDa6TFbyUtqmvIOqf97R",
+	"7FdMJ6suVnZ5MdXyvcyLZrqu/kv7UPwe4gKowC4LlX+okTFSS8EsSqfcNL7E2WBAO3eTW+lnwijEeA50",
+	"rO01AwvjtIJi5MzM9DHWZVoxNMI0xldhu2P3mbW9a4QxBj4NTGnV65G8UQOsWRdZXlb1zyk63rrYEM51",
+	"54RVH+RVhLdJIFIHhKeB6Bq/IGqfcOOmEKdgXRTSVjYRVVOCBK8J3a66r4THYOwIhIB6hTqof4lowihU",
+	"hC3qCHBNZoQzp7bwvKvIVJubKSeegsoBINxr5+K6f7/AzHapxCVY+mXpHAozEGmBUTFgeHQvGKKcO08O",
+	"GLEON5fzBJBY9PtuqN0KmJKkXvcO0qOnCTVB6A5G+BTf94BGvLeVIq7o70d///tuVwwMRObzKoL4YIxH",
+	"IqIRIcBROBFJ4z0cBKoD5X9OFTJmRHCQOHjMSTLskEY9wQalGTOA8A0y9iA8iT8/SPQvUIe0wJN4eCP5",
+	"HvpsVZaiH6h+u4BwIXKqhc+4p7nynLrUxjVIYocBHVbOd723m+WDgSqZthzhY/RE9/qcbVwLvMQikqVK",
+	"T3NAKaBIua4ytCCAqk+8My/iWI1NOeftfYWdWALByBAFISJB4tKOvai+diFydqUQRRDWriNeoVjCLm5m",
+	"rGrfdyOgJmYcS8srDLIeuS+O6+xoH8OW1SJ9fPCdWBYBBA6hHzG+CrnGpFZKmASJzJOAcsjoKG0Y3Bs7",
+	"GCNJqA1F+sJgej9NKF28mxByVtT3BrIlq4xQcR0fIGqPOoKVxPujLVKH7AXwmMdHR6I1eghzRzCtb4Jc",
+	"KsQGOC+SLTPG+DC5dBfVBPjjcEJuxSD/wNQ4fqOxKrSe49ltjF+YIwlZWoDjqEEzBhFfnwHnofmfab64",
+	"XQkdFwsG8GYlVUZiwBFLjzoi4m6A1bNyHpAcJMUwp+6/afhOwDaD7QrYO6OLeUekr9+euxcLIUX3j2fP",
+	"Xzw/f06o1J+en6dIYenudqXmHSw4gk+UkZWNmgVZiaFxFpTfV1wInT4++s494snBEf7nEYa+nhw8hnxG",
+	"8FSoq9pMzrtCioGagUVqEy6DhXpjmn5mppeElH0vofuGKKXOzJjJqawxmthQGzqUROk/EIEBysaXsTuX",
+	"BCdL5Z/YlRuWhAgdNH0PuGUYx8E3waZaIzMj/Pbh4UHivm7YD3/v/L3zaJdo/kCX9HR6Oth7abQi1AcF",
+	"AeuVL+kjt1bEFwEmKsh45ynANsH3zoFNKGfzwRseIFPe4TcMojjCvy0la0gRy0+ODRex+Q6N0VQi6ApW",
+	"ocETif2Hufe4OMhNYttG5BbOYOaGiFNtldJdkTcjcCwuLudCm1nA9gEloFYRxsRz3PR0+vjwSLRBeZZn",
+	"dqVXntkUytK8msMBd5vxpEhI/IDFj8QaI/sjZaONjQlAHvdOqs0eKKR095jflPVocMRWW0iiwnWNUhAo",
+	"XaTdzJzIaBlwuwBko2M6AYN0bYEwGgo/fl/gVX63A9zQ3f392WzWsfQz3dN2+ma8Kw47B50DiP4CzCR3",
+	"EjvQNQOhM9bmkUqt9cwJuHTfFYAw6F4K5402dl0qpWgwTowksvL521fMrA4ml+9Mxb3FLtVQakjreTD2",
+	"G+S1YbkW4IFPmDZPSPfmIJUJG6FfmP5V/bE2H2pZTUuFtAugBkoA3/hfbCLS94dJ6nep8xm+eewkx8+/",
+	"njzdO/v55OjJN0gAkeZZx8+k4z6WNLKHBHHhbluoxrcdcT4zoakfM+V65wIqDftO+2EgkUp1Olz0y0DB",
+	"9GNcO1JnSsfqBz8mPOWf//0/eNy5QO7Qx3/+9/98+pRSHTD1eOB3nDBXCq5QMRd5ZulTmkFFmnutGpvd",
+	"cNcHt5Lu/Fng0bWKoE1xK0euUpbWmSG2QhWKZcTuKkT0U9iYaFmOPnxImQHk8CDYYACzxS/WlFfoh81k",
+	"6TbL8yA3ITgNVihRfSShsVokIEMfEKKRQBiY2+sQ+IoDnk8Cp7fffIl4dBD+fZSIJ4lwOuXwsfN8YLDB",
+	"5IOEphRFXlWFonpGrxk7ThYefUdKHvQwapdaUncyRe6FiGqeLGgWKmYwOMaOmQxDsmDMAszQuKXDXpkA",
+	"ooFiRoXTj7tqWrcyfEf2YOhdOlmHPStJuONKwWCJ7YKERkjUS8LYIjakI56F4UNKvyzz96qn3VLruTAl",
+	"MnFliShlqQpnklIAEqQpIDJIlkYVLmNKaEEnMrcsHhAS8B+8DmOFooRCE116N4w9cScNMDnboOTqaYZM",
+	"7vBJMRerLDkame3iPeuYlU6EKdl7bYq8P6c3XoeaQLknvpfgOiKP40jxpEH2W7GTlXJQ7eWqGuw51SAn",
+	"+V4pKwUu+h5xGOx2RdoDauve1vF/fn94cHA8+/4IxPDhwUFYqlw7l8dv9HBN+f2Tb4+r7w9TnOiTb2Gu",
+	"0EBeMmsuulf4yTLYsSN+UHMAPY68C1nT/0ffiRpICNjVgpWO4kAHkE1owk2mgJ774XfEGQLeLBclMlQI",
+	"diAhabDA1u3gxDOEso/v8ZGEofFbAZpeMISmeVYSIxGxECFBXeEuI6aEnt6B2S4Cgnb958k1RFFCkSZC",
+	"48NbeGzNbqdZxeQ+bVSsUS0wfznQ2QS1eYZZXDxQKvH2/GkinFH86NGj74giyOYfxKBEujJZcD0YbNf/",
+	"x6mRjC59e/rMkwD2pTY678tCFGamyr2+tAqdG5xiWUH5FNKxQUzbDASoMeA3dfd6/y2O5Lsn3xztRkQu",
+	"nhR6lAOBL2vIyMqvE1A3KlBPXp/6TgKUchuIMzWWzvxljyPXQyp0/Y0tTdjWxHbkRvy3vyWspbSaOfFv",
+	"PGQcdB+mzrI5RRK6cFqQJQn9TcvqEw+2p+FTIkbtSILhFfyDDBy8eBJ5Qwkn86EsjsrQ3KGr3MkJ3+El",
+	"iWj0MFGQ655uK33siNOGXbdIdvUbOnwqdnL+9rcgBsbyP8LydN1e9iuBfguEF7xzEFOdHvuSgm0LZmmC",
+	"WGAI0hE323FIKPsVtRWEKenP4xh6g5yQJqOGA6hqzAAp9uIZQTIeXuTYvFfZ3/6G0YgSQnfllYJFco4L",
+	"wO8F9p+Iyv2I189i+J5gGaa8An8DBArTuLqvbGx0NbIQlQwS32LsCB1bkT6jx+VG+8gourHfPn6yi/rS",
+	"B1AyiY3pwKkT6Znz2qr6ZX9/8t1j6mFR5H1FXVFDNexWd+tk4lykvaPOQegdEB37lGzZ6Xgsy7k7TsIx",
+	"WULajsF9lcWyjaqIop4C0I7abcSt7tYZHf9B9q+UzraSLdpFW92tg84hDsBMlJaTfKu79QgOQcOMEfSC",
+	"QB4j6BVhbFunKdsg4yBWbqKLctsCSv2hH5r7oE8zX+brPfg8w3hRjbnGDDwnnk3rjFoN1DiEs7WnWcBc",
+	"JX4E1nP41vhQ0pxZPOocjBzQxFXuiDdTHQWWg+/mX0plgPnECZ2I+ARoXiaF2z5VxLXWZAxMRPrr87Oz",
+	"k5+en12cvTx5ffbzq3OKRiwAanxkG/DafpHQYOrpBfBLII0upzpQtK3MDSHOjSlsAsXsbti4+yQxo1HR",
+	"f5f0bE9jIE4WhfXZcNYsNFQkRkWqToyFO9PXyoHqtsAf63E+KG2Gj8yLvdNsq7tVTvXJT29PYb+y/F/a",
+	"mSycsh89Dpp1vEu47P4Hk0FbvD7WgkE3lEYhmDumPsjxpMBuKXAdtZlrey6fu++G+maqqfAcmy/5/jXX",
+	"NTJbuLDWz4xaa3mB5+52dHDQmMVC+WFzGvjqV5oEkqWsOQHIQuLYF9vqlFMN7NcRM82bty8vfjx9eXr2",
+	"8/NnGE4N1DzQPeYxzrHtuYHa7geZ+WVzlxzefMlbKP0yZf5fKsOLHt180Y9cHINXPL75ipem+tFMNT3i",
+	"m5UuOPGlq3jVdytd5b7Gc4ORAbjucIUJAcebMS9kOcSHHT5ZZel8yeavKsvl+XyCFx8drfZEP0da+qMV",
+	"Znhy+m/OjHfnP1llS5xSlvgMPApIseC1Ryttp59kpWZyjpessJBniK95G3AMeOkKW4QedU494uNubSDl",
+	"4j5tv2PLpXfQdLbWxir+pe2Kemsxf/a72C5xepBdKuw/QjRgCtoCV3Lo5O6W0//uhuhmbnWfuH+ivex+",
+	"Jk3AATewUiACh3blBQX3o+MIFN5KtiKGyk5AXzZ/wLbpOIIoq7bV3dJGK+oYZqBPE9lXXczmyxx/zK74",
+	"XLfY17Nkuvc3bG/4xw0YUBNjiCHxgOIK+nAGUxONDkZ51jmjmGMAAQidBQ04VNXJKady1teDg5dGK8ho",
+	"kBK8VofcpAl5CtnNWiSM+ZNvzHzTRciCHF+6ugKKL2rVQBGNkltlcg3dfZ+fy+Gy+9Np+3COu3GR6yvs",
+	"rDatiFDvR6JaWnYPuGQfGaFeDVhMu5s9WlGP/Goy52xkG624qs44N+ZXqee0CPbuuuOWiuDLSfSfoNQi",
+	"3vaRHJc5ytCmsHT+G7T6X0vKhI/v9NnWp3c3ClaCp2N/wjs8KFnisj7HFEiNHjFfQIACECDvjzDVHvHf",
+	"YTWN9bySwCRZo0DkOo6erpFGLhBGNgpOoDfkJHCtAyFLRbTQCxFhqP6Zlr5YH6qTe5qqu19p0h2+Co8C",
+	"OgHcZQ2D/X1JXi0/KakvtPPjnq5w4u3dOBzGXfRYmz9XU2VH66oyfm83aqWnfObDKyb/8jzZYW43rtBG",
+	"6K8s9HGv3iz3g8kem9fhm7jOwMbYDswUQhOxHpH5Cnb1Pj99iXkNOEjqMACfASUrU0mo7Tj8iIhFLMaB",
+	"NLznW4phtIhi00rMFQITQ/kVwcqQSxbaiSD/wHQCdZDuhIj27icjON2G/AJW/Se3RyMqUo5fwr1ozI0z",
+	"EASagtjGYGk5VUTYx91KQugOZ38Qc+bybYlHhDuoYM4n5gvtL2tx0iami9xGzgY2eVgU1YsvKySTPTsr",
+	"DokfeSwO4KUBWc5WwoJ4q3vQ3nkXZrcVi9gMienhigF3Ks919c1jbJyej6fjre7hAf8P+kPjwdC4PteV",
+	"GsKNP+wNzZ47umev8skeJ0H2iEtzqzuQhVWf3Ke4OF3GANQ6aoSOH+E1xxT01DUOO5Ah1IAWyad8fcXD",
+	"iODPmOsX/VLaka/eBP5eJkZxW5r4o41BiCS+jOVdjWl0tdWNV/TRUXNFo7U8vM+1PCOwSmUCotivyqyG",
+	"gedvt7NkUu76lfZLfXZH97hPPq8nTlwMa/jh9DnfxnLxl7baL5wuxdR2XmK68F587FaBdK2X/VJ9qOLh",
+	"bjzsjbH1UMbWa1MgP0qkcbcZqvrHcbZDNugma6vFggB4ba5X7JQO7UOR/WLR4yaC1Z5GzhhxWjHMHROm",
+	"3mHvAEFSDQSFDi6QIc+w4YSN7AwqnbmmKRU1PCP44iptqBaMI1zGsPo/zE+fre3HvpAWxZN7d8k6p5/q",
+	"fwOVt4LuuLdMoJ/r+vnAutBepjpCN2x8ec0UIbZ0izq6gTN8hFJwyTbGLrUAEK8XR3JIQzG1vu/OcRwb",
+	"GhjCQQi1gb2x8cA3SmFlpXBGW7quFj6rNpjke1dqvty/PikK3y8/YcoYAG0lTFNjrI8uvldCfZjkJdJe",
+	"AC0aUYqi2G30bPYFY9Qsp93JfH36ixvh2uIzH+fVKoLzKZSsbn1+u5wX/nrBStOvy1OoEr5RsMKlbp+M",
+	"5YdTvOLoILguUHzcJm5faXJEzWDJy7+1xZ5svcj11U3nwjlfpU3+F5emQHXZLk75p5qEfJHbym/BWDCy",
+	"3KqJR8zVL8v0PAWgAQIW8I6Mloy7rMf94jFqUsyJMCKUCxC1MgfHepp7z6d0L2hHEnf5hsIZAClrhfxr",
+	"jSbuRKoCxN6h4xovkm+NT/FC5JPt4IPxSPzkUHrL9cd+zFIMpqXvzGSIq5kujhrZMpttRQWXXY9j7Csh",
+	"oW1/gihzJeJoKGDuocLdyX1cwiKj4JPSzDkCla3Ay4wqDcsHfS9x5AsgugDf4TzBqJZh+hlY+jOIi83g",
+	"55zbf1czKOS1x7VxwBhayQM6whc7s59BZfPiUlEjDHgj0Oqup2+d3IIFI8H8RYGK7n3dqHxeqg+kfyNZ",
+	"aUdmcnMiLJro+hjH9qtXADoerrkKa8wlY3W65izCda1uDRBUS0ufEthAPqSFe5euvx4wglZW/KivTguu",
+	"AlR8jT0xPi9W8a2elKavLNQGUt+Iv7jexq0fqdqlurtvMnXGH+TvH7cKeakKJymnZeG+BamHzlMaqcL9",
+	"aaFlOf0selv/evb29etXb84vfjg5e37x9s0L79H0tkSv19NC7P0selvtnRb81eevfnn+srcl9vackBDb",
+	"0FyuBwkDrPz9TV06bT+h3mq9LSSyh75qvZpbxoXDEaAQD8kc/2v0xSX4hb2tdz39abunwfXgef9kwqzh",
+	"32HKKCESocpSdL/nIo9OLCx3+tWHhPKdnRYp+rGne9VLOVYLk+pVZzClLl+Nf8IFvSo+Rhr7jZJZIlp+",
+	"+M3NOVm87uS0fvor8o/h1E9JT3/a7el8ANP7l++FzgsBTy/MsPOjrGSxo8pyt6c/9fRgXHVel7muCr3D",
+	"gvMXNd8V+/tEggkRG6P7qrG8ob1jWObasbDc2HQa7+5bU/Oix4p8B7aLhlXd5kXdho1iaU1/3473yHYi",
+	"tms7xB2Quft/vzu238GKHPe0G4gpVKcwQz/ZKzXfPV4y20bSfmpVGYFs5SS/cKYTH1kFHhthYOnr2v9I",
+	"92Hsa6YKVanl8KrY4h4ak1FpOWOpmG+QeLUjbFMSlTpFJcHAg6d0FlXFQc04GPHeYAxNJLAwzpvEVLJZ",
+	"2cjmtJWcdwRoUiAlhPFeh4RarECJ9fWCbbIkEEl2OcdJvrb44V9XB6JNtooOjBA29HXSblji3q4X9YPt",
+	"GCJ+02q0X5hhrpeX8f2ghrm28AlarDFVH5hPR+q2hjPBU+XMfK0xEJ5Sa6LTwWZb9GVN7VQWUNSMVaSv",
+	"3MqKo86Bv29PQ8kzNr/89vF3gWXocedR5yjyXP24qNzPCeZ0V2BrB6gmwaZEELykDA/bB0pcTqsKKp+h",
+	"is+9OfVhUpgSK3uvLBFrMG1kVA/vm9TU6O24KZdfn7Yee4nQyFHCxdSEONLGHelpYJ3Nxwoq+ePuDocH",
+	"Bwf8ljyb2nHDyffFf6bIlEXu8HOkWFjR4b01mLMww1P9ZR1dFvA3unkv3FjX91UXLosH9GFvNpvtuZ27",
+	"Ny0LBb1rs7uN8EdTjtcdHl1zi0rBm1YXvuWbg9ggDGDPrZMYrF3V6j3HDYPKfDiqGv4zCJwz/D5u8qDh",
+	"3If1nU+xf8PT0Otr4w+32wInxOTxB7EFaood1GPQjrFad/bAw7i1Xm0vuqnQBgz9VJnJ/01fXadvxuhx",
+	"ehUKp/SpJ+TIlFaJS2iXNe9treWK0ubwrii5dS/VbIf++VtejX6QVr1982Knt8X8auw91Ya4u7Lbh7xA",
+	"Cw4wiLia5xvLZLjZc7dESxboNS3PNYuzlnNaW5za2rgLbrE+SeM6kIg7uBidSEi6E3dv7e8Wynu3btTg",
+	"HhJfxM5HIG97WxZdsX3NWLeFd1grJnFqOs5gEaDHrPClbDfeyXYgXO+K7dY3ss2+8dIBu/uvNuYER9ql",
+	"AXfQcMXGmvwYcqrb6ljXQb9/ig1wM62WW+DP2WTjlpXeUq3Z1YFWmflzai0KljjZ1Yh6vMduNjLlrO5n",
+	"A5m1GQLhpTMUH6ASqDDDV9PqAep/lnjii+1B/+DO+F8IZVNTwM91RlSH12jgW32hS6Je7pMlY/Kabzb4",
+	"yI1+tZhm1mq26BVH3zhx1zTd5JO6DEDcWU/TWdQT7ltkIFRQWg5up57768D/e3SAp2CVDGAigbyNKknq",
+	"A86tp3GbWtVFNlZOoXrebwsdwCJKm4W0aoJ0+F4k0LyhTXNPk0hxv9L4Od+cWwGGcjcm/g3tTnJaixrH",
+	"PTrVSgOLdQLlJEMoa/WN4EjGYZtFi9lq9ySTZ86xnlN4kFoKT62KKjGJzxpO5i7AUY1N3HaYOtVDFJJf",
+	"LMrjbpOtT6SPDw5F3Ak5ae4KfHsDIAuvRkB1jL2WB8EC9cWdhJdFcAHcu95AOt5NVCka9tE3B8g/zRSO",
+	"fijY2Jn4aQNxKLPv1bgGkV3uXF5aagTu9juTWNsR9DzwQ8C/odc0Rx9QEyPvZGH6V0lEPRxtHr9fkVd1",
+	"0NOEKwCWUrcdMsIiuJcEVLEcSOaeWu5zZC3qG225R2I0tlDSquxzxkoa3uoXDZqs5taTz7x+zGThwq8v",
+	"MgGinDtFDeIv+o8doqCHwNyQKjrbxCj+FDbVAqNDi22BG/L+7KVgHnEQeimS+P92BltoEO+D1gE67DQ4",
+	"6K+kbmsAiTmWcHjw6SJO+IwH8PUBheO1vVaa+TW4BVqYRdDd4MI81C8BF47EqtLZSiL1udtufuYbwPFf",
+	"r3xjEW4ce5btonKJh8jX7H+kf60GjvDmMPeX8pCFlpAO1NgRx2oUSUqRLzgQzgCf+Tbgidtszej7+Gqj",
+	"I39hqML64RQCg9+89+tmwt2gCbQF69gEmw/1dLI8zOJh/B66wx8MlXbW0QmBKjjXSKAugEDdOYNvdd43",
+	"GZGpv/zxl6cBej8b5ZUSdgJo99JtkZ7mpg9RM7uY6B5bTb1EP3SEzIg8CuyHlnbIHQdH3Ocu3bl/d3c7",
+	"PPq76I9kKftueY7d3akKNbdCSTt3Jw2nNC3qigAE9kdipuTVBd+S3PATPYfBAOW6hBaHxPVE3jLECUIH",
+	"GI/7R5pkJOXPqy72kMAmZ6ZQoWl5+vjgERzCts2FW183uTNoXOLJ/Z3nPJaZ8p14xL57gKWeUsgB7pbS",
+	"/c4hfcDUUFg/bUP6Y6c5xPtH76HLPWEMVCHUYi3fYc6B2v93bu2quz36dvInwTWcwWDXd9Kb1z0A/H7l",
+	"ObxUs7cWmBBXHT2d3uqb8xe7DHePqJVrDUfIMN7BE19B7L8xhXKmGX5VD8wMDAnSc3lFunODLfhCfnsA",
+	"ztMm/XzoAlS8fwR4gVMOC1l+FEe1NH9NQt1jnv9OiHE3+IWsNyqMe0t7X5OPruO9l8VywGkp8vfqv5ZX",
+	"flNHiUYGhj4/0Q+cmdhLFm2jTE0gYWG0p0dQhYUOgkDdUbsHFATmVU9zs5M2XTtU1Yv8vdLK2q07R1LM",
+	"1Y2q5mcli2q0hqbxF7Qj1GiuwEeSv78DQcT6sv8aOXNaf5swtP8zkjUjnNQ72ChjdS0jDKvTmzAKrYTV",
+	"v355oupVjZB7skDiQOi9MF8NVQXPutZgwdEkW5Np9fSGCRM7lhyrzJ+6iY1tqE3WZZT2XWSvM2U8G6jG",
+	"0tr9sdrn4SwPArzBQnRbC5ht2+BTO10EiojDZz7fcDmtFkNk4oRg+v1pCf3boxsFXzek0/sBwXuNb8p4",
+	"kCpGKiMmarmPuuQht+dThkGw8fNlfdb4xV5fcl0b9C0KyJdcv4IPuyT8WYvWAM6Eu08/pJT7zW1K/+5u",
+	"J+Y2vtyfJRCLuxZl2iR8sG3+3zLDfzrJblHWyR3M9j/Sv4CtbxD1qljS24QMPt+7zYdknel/5ZEPzNWX",
+	"Pj54nIbOzfOQ97Uyz5bYh/W+GV/YWJzeTBfRHPHqUmvxyvb+WNAd5Pam44bqdGP6PbDpV/ltyt12kUYy",
+	"CDMWOfdJcEffD/f7mLYZjkwBxf0ZqZHtaUe80sV8iTQby3kXMJiAgfRAw9DWeuahuQs3ToAtvs4YWRlA",
+	"TYodEIi7CMtEYxAXrWT71udH2ky7lrZCd7HOVpBtrxeeuL5tdt09HgAH+MeR2KFjR+A7jJ34W7SI+uNT",
+	"/XweybzBGX6duuQNJ0OuVx/BCGabtQOw7HblApQraPhOSgPewzILF+unau3QFXRV3rYCr22SomalHEDX",
+	"/34xzZZxmr6mx359UMVoQa9XJHTeLYCKeOkdcYo0zg2r6SaQeg/MMND5tJ0Zhn5ahBlOvAxgmcZH3jW7",
+	"JC1jNP0VuS652uB6MSWtkCidut4O9azmSIKeV9RtqNGRriPewuGK83VUO0QRMCoUKnOVQR0M8rFDEwCa",
+	"0v5H/AeEFSalep+rWUqVZ/iLkBl2d8Em5QWXDHGfWaTyH0kqbytyJ2S1pzBVY+j0Dxz97jZD7CzgxgnF",
+	"RN+IX/If3BL8X2evXi4n5iTR8kVjpCtRUuJAz1TljMB1GrUsXPilSDVZiq858mUWNmxsAPSMZabuIMjj",
+	"KDtkGebL2/7xtdE1/hKnEwwu0o16gc9rZvVoytf6AUEb0ne1+kWv8QJ3LYYNV7n0LQYY47fx1WmmVQBT",
+	"0Ts/1a9LMyyVtRtf5E/G0fYMxIYkJbRMF9833IpufiuK0uiKRkKwK/51ZzrNs6HSu4soLrfAUs8RpPUc",
+	"pbB4UWWe0XRSmmzar/AEp3b5pFmT+xTUM1GfvlGDKaRZS4BRC1vJwaArRlQ6PBbmvSo761KdgjRfQnSK",
+	"kqeGA6srNQCCPcXptk225+Sqm+q1E+1Vb9w0u0KI39/Zqsz18OPq0/10H0gy1GntzKO0CvBy+zzX7Wiq",
+	"yD864Zlut00Uzylxnr9vrza5QExKKLRmP88Wm2+pf+1csuvMVrTqUqecU59OB/uS++dbSWSedDRuKYV4",
+	"q5ak0m3tvHsu6/sCdhIt6yZ3tMkdfS5vF5rL36BhG97uWl8lbvhrkz6cTQGhQV4wSI5jn7kp1KAC7zW3",
+	"2AjXub3eO8X2rTLyiZETA/kgPO/LUOYaaDEOvqMrL/wF6W6dcpTFHjb2qHdhBjJpwIxCEbRz7jn75NuN",
+	"iPR0sAeyiMpocBTuIqi1AWYMn2qnOWP/EOljBW2ucM0XWF9ExuLx6/GBD/40PvBCW3jeGfeCNaXtvJKT",
+	"yTv/z+Irfh5FsIpzSf45LyC6h0erXAdZ5Nxtih+hC+LGI/2zdc5AKU5KahV9ucTm5jjr9eitmZkWmbhU",
+	"wgKA1XDAlZuGQ2CZIA1A/4dJNJEPuH7AqUfo9OesbQK2zm2lxj6yi+4D8EI6tQNCM3EOSFkprTKSWH4k",
+	"TCBOmLGXIVZtoX+r77XlG8uSAmw8tjC6FRBbj5Ot0LKeplwxtmNZY3E/nlp3cVkUkN+8XrKT+fKH7SGe",
+	"6/cm76sVVZqPLK6p2cJ1CwpucbdunJiNE/PZnBjamWs4MuJuWLbIq1kq4NE+QGD97T2mG1KL3gNCCQ9E",
+	"ik4VYCdACtp4rqaZtF1WXty0UBuoIIwcJSAWIGbBRIC872klyyJXJbsmCaDkTFEAyyR2/WNCW1JIzA4F",
+	"zSrI2s3BbeI24pDUTISsiL0QmXA74oSrOjzRbb39OBNe5qVtd7gaGdLY28oX3awuuplDozAoBUN0R+Zm",
+	"ihhot0naIX6xvX3XxGSypv/28C7Qi/y9epAQF28+CgMKbWZ/hKxg7EvN8mqUlXKljN1vdK7eOFP3mKm7",
+	"vUu18W5u5d2QS/ugGbe9fxfAMXNN5m3/X1+/efXr6/OL02esRR80Gbdy4suJqoW81+tYB2Dia0Ia/K4p",
+	"JhCNzQxTTefs0KOy9TI++yzcHsQ6+ckQ+TR7rHGYNrficpoXlch1gn4qxVE5IyResbWCkHzo/GZ94Mxb",
+	"B6JuHPT0onXA+ZQWzd2Q7vfPYv8g+viNqvIyCtk9kEp2q87ZuS+ukjea9M6adKMOb6UO2apbKz/mJK5z",
+	"F+Y3c7ekRwcHKdKsQA5IVvISye/gd2yKiZ9w6HevUGJS05ArbWY2ZqWHoyw4R1NIovR0BlX0r6qRKme5",
+	"VSJ9cvAojfgoTaZEml1eTMNipolI8dkXWV5W89Q5gmlWylzneph2sXcAJZEsFFxBB35q8Xlyum3FdIId",
+	"S3hA0l6pbAmLzBsls/zPSiMT1h1e/edkkfnjkWSdjSAOGG/Toar8VlnKY0MRmespqumkemXAcQDEJKEI",
+	"cNvWwtP9aSVsXihdFfOu/+pKhfyHnmUxhV4JKdYFivRFrq9SgRqK8r4+8D6Rw/bOOLmtqNvyV1hDEr2m",
+	"az8xXoFb1JDgpXesIWndKZsakk0NyR+tig7qTSovL1g28pHrK7BbHbBXE+iIwqkxzhYipw7y8EYXsG2B",
+	"RK9UAs04GItcsWRfAAhGZl3nivWlFpeqp32Jim9Mwyy9oc8t1QMuL+2gL/6LlnasmkR7Go34Ftw3rVc/",
+	"QJ3HqtNhYbvyDPwFraYQ7bmZtNCdDmss/+zVHrhJT07f0Cu5gZtNzdDEdw/GS6l4/Mbr+Dx/4UtT3XwV",
+	"nOQvOQOb+/y6Bjv+yvjcT4mzu+jtXnth0M/O1AnLYq+/jPwevu5XLhK+9iJ/ltufMNpVXwM+DmcYqmhW",
+	"mR9V0cQbfVNFs6mi+QvYIs5y8IbDMmPkvgtu6OafteCmyqtCYTXNKSpK8fjbw0PMThs99OU0kYaj05GY",
+	"fOT2dEaNVZ2F9apfmUsoL1mrmAYnv6SaBiVQrZqmxX6AkppzN6GuwP9dN6le9SxMabUJ3Ue5DNkF7fUy",
+	"NE94NxVOZLt1BlgTk8UT2L5p/E1e5kBHgWOq0zFfQ0dBh/Y/eijZp2uZd2nKzniGjp6ycn7o4cEB28M2",
+	"EabIgnMqXhVZsJax1AcaLDqLuqexaLtlFJ4hLl0SXLutef1lUGo42t/yahSU/5rWaePiayzVe8FdO3Pm",
+	"7elqBs3Tkaxio6ZUdjpWb0/JULmhx6A7N3O3WLz0H9+ufPE/voXLp/rkp7enN1hRP709fTMFS8MqnflZ",
+	"rjzJhStvGmd0LY7TVmay2vqcVWYy4fXZAAk3cZuHZtLzMRbIpTgpH8Oo147mrCWdUdJxJh6E9GI7Ji7K",
+	"5HgOsONBHDsB8mUzEHklTMmkI4CnS20lq6lNxdi8p4A36zJoNpA6zz4V//x//z+RTpTOcj2kv0plTfFe",
+	"ZfRnvzBWZWkCeStbqQl0I4BGxgAsLJWBUBV0Meppf7MkvpMp/Y14GGM5F0PjMQY4nrhLNEIZ3RStYRQC",
+	"TspNVxaQpulpYiyhdNzjg+9CR+ZSaguwIt8wyT2URiWk5kWgEWV5qfpVMe+Ip4WxQCfHPyHRNVSQRcjI",
+	"ngamubwo6uDGLoEXtaliipcTj3PnWrexAnsn14B89220CS6BC4ZvU+YXY5OprjCDQQoFw7V3agYDt0Sj",
+	"6Vhq210cqWgfKM5rqv0gMQ2pTU9z2A+aRiEANGauSY1OsRoPY5GLjI7YC5oXnUrnoMM2dHweKXrNYzW+",
+	"hC4YcU30Mf5oIesEPbAGLETTjkj1tChSLCIE4AnQO2pj/ssZjxy8ulIW0alWFQPh3lZK51zATKgTOINi",
+	"fQ7XzwDMRuiyjXPm7XyMWNSwf9zu9t8QPR9DqzwqLlls2Zq7t603pAe1IWHdTGZGAM7acrNv/vwr3y2+",
+	"p+krDiQ/3Nj88ChdXrl4a1P0PioX3d43g8HN6WGps1eDQaTh6RXd3IUimmR0eVXm19hMwfKF09YPKrc+",
+	"9SEKJ1ddhtd43sPElh+ghnJj9q0YEsQX9NJUaFlsih83xvF1ZPk3hRIXYjHMkJ/wAbTaLojMLhyX1uZD",
+	"HR+p5LB2BqnP24R19mW+V0ZJhtYQDzqkNqLQZ0uTEAeBoBq9WS7HITG2A0UztpaK9RqaGam12hXS9jQC",
+	"afagDhQX7Zgwrle5zggCNjIzKMsBRz8BqyjX4nccaK6H73aATWbf8oFdNMAw8ws9SKENWDynJJhz7gQr",
+	"/sPkGipCuZymnGp6PpAuoGge5BpLb6CRABBmz9HMF9W01DVuQ8waj8wM6BrMoFK6p6GV69wfHUs9h1iY",
+	"M+xI+tsrBfzeRFUI96V+9Vb8x9RWYgCCpvYwD3pzRgycMCXjUVaiUNjG/j23f7Fs1EIl01Sj2XrsNY+z",
+	"DBHBzKYOG7zOzUATl3qq3rDNLDWJtoYT6R30SMgxu6jMBU4iFWMluTU/WslQpEReDSx2jj6DVrNo8yGk",
+	"ye9Kz2Ie+Nb96oUJz1V1HArIsL2KOx6/Y6ZAd2/hsjQzC5170udun55BGDhldHFfaoAmKp2JtBbjTxMx",
+	"zN9D62BsTTYozbinr1k93MZ72Ho7hdbbeOgCDrUaoQspxLUBWtJWMDHneCfrnH6q/w0qkleIpFbqQ7UP",
+	"n/me9WGv2A4jxuWbzLAwT06DrmyJhUth+EuRjwjwNAOSSh1xSh4v8oxmRit0cvBbTAEbubSPD9wE4hPw",
+	"9adu+fZgAHunz1JGqrjNY6h0AFfiWCyw+COkz4i+GavOJq63qoFHiMlzEyAMK9lLT6O4l3+yWr11+8np",
+	"v01NJe9uKh2t9JJ/kpWayfmdrCt36Qovjh51no+VmVaf2ShLPpLIIzxIu7WG0oEgXtt2kdBd5vdQ+fXy",
+	"uuzv/r+enz795TkUfUVq8TZJ4ZVzr8TapEP6tQSr1Te1bSgLTMRWFHfdFZB4zQdw8b98L3Re4KFeVZhh",
+	"50dZyWJHleWuO/bJ/Z+d5VV/RFKu+z3+o7NTzSeK7gbd7ynV+0wVleziDQfjqvO6zHW1g9eQR7LbvOaN",
+	"sqpqXlPond6W+Od//48v7UYrRed62O1tLdzkmdGq9R69nqZ2/dL2thIaPyVrOlDwVr8TenrL7uX7sXTD",
+	"zZ6aTPGCfbp1zhnsOUg072D6GZfcDELP3+a7pdea7cKbEILeFa23f0VCCAEz3M7c69nu4iHBzVo7tsrM",
+	"tOqAg0EXk2bfPeZzL0slr47jm5XuvYWbuUGbQnUKM9zZXvbmtq+7oVO8S+4Xv8VtXneGaObZdXdFJb78",
+	"vuGN+hs7kYG35Dfa8PxkfsFfewfcj6bPdhvauSg5soKPd1OLidg8ngUTWEfuXLPTBDsuOZhDy1pNxNi5",
+	"r69UgDIra5iptyoXiKz5u5UMRBx/X6RuoM4vvgbcVNmKzbVN1nuT9X74agWuBaAxQhu5xVAfW40Pke9u",
+	"LXw4a0avOCLnU4wQJJJQuej+aTnYcoxAq7xCRYtQq1hD7H+M9FQUfkh72nm3//zv/0GH3aYd8RuExkJY",
+	"JbeN1GlDc0BoBLQFxsYgvFWZBBUOFcfjgDEdeHRwkO4eC2vqdaEYDwLnmxOSC8E2ihJhZrhUQ6WdTlJd",
+	"UZVTlQppryxxvGGKNayjjCJs0R3ddBUP2r25QlXYZrkKLEWF7KuejuiILtXAlEBIJysfosLUNS3OKHdG",
+	"ypziCHY6UaVVmcouLucplsbGlKyXyvn5Nj4xTTCKSJs18By5BbDAV3Qi/ArkhqbmTBwrCiUZ+hArf1pe",
+	"T0YAqzg2mSpS5oOlScLBqE0KVUKawUCV9tjXyORVEhXfcCKVFCctrcSbUeyMK26S+LbAXWR0gKFgCrzb",
+	"/FKjEsZACgWp6uW1OXcIlt1rfQ6EU1egSOAtHWdvi1UufdqY7m2Le9ru8AC52HIKbsCN0/Lh/9hOukUc",
+	"cFkIMN5e3kKm0loSNnXr6UHomvpS91Wxqs30FM4uVBaiXGtYXOGiug3/nHya667Fc14Nwj2anugP89Nn",
+	"N8Ec3RXhHp8gpLp2IyDytb70/iH56nYNDemh9sudy8D+4nts4yOsEkHHFXtpqjP6wL5enMO9Be3/dG4Q",
+	"vNsHDpivHy3/XDVUorcVXIfeFjoPYo2qJx7wkrqnZSH3RhXUgqEFIfQ3DafmPqqXvIHTXr/UEkZOxEfR",
+	"dK9EexnSSgHQZVHMcVR0srQSqc7tHdccJQE3G6AR2jiHAKAhpszQga3CH9wVw9cpAcG4pIwf9NGQPY1g",
+	"DTEbGTEwRWFm5AriFeAhE04XHBAxzq1V1DXSuW0AJoW/oKRrGdGKL6X5+sKntVKCFbuk3yqAGlXq3CF6",
+	"uqSobcO4sgl6fhVBTxmiiOMgdNpbnn+2iOdJllkhfQTtch4xvXT5z4UCCyi+uZyj3IcoE8b6/H1I4INt",
+	"g/9mCOI29AG2ct4RJ1Rl4ktTIN6nTVAMWLhA2opqeHa7VPYDwdYIORbNAfVRe+GMWFY3I7GEhbsRz3J9",
+	"TVCLRd4XjWjBdasI96fxmG8bllq4/AFIZ1afEe1Er3pWnky4ojWawLtoJq2QWfZwwYSNQ7xezcBT+Pw3",
+	"oP+vWE2eZFmkQzBl1MwJ1vXkZ3CP+YGfuZ8v7B1iDKlYnxIDgrOWD29LGELzWeI5k3S81m2uKwJqyAvj",
+	"XWm09+FP8x5pd6d5EpEvjZ10aZDbN4xxOeMHo5yY8uPGMhMuIknqXrpPMt6qugT86/Wp11c3B90D6rYg",
+	"VAO4o5zBHBug+VOLRm0cEoA2XV1vN9pEVCNjFXj1sl8JSJqqvOzpS5ANCRWl9J2hhpvOxuyByNnuCdzV",
+	"mHp0DlUFCdnTynehYRw3Z1DnwiolVO4s1URo/AeWNITsfj6GK0ukTsaCb/4T+xRjQUerVVnP0VNKdYmZ",
+	"29PwEkVlzHIjE3jZvqiFqa+hj2tYl26wtzUt69c+gF250jyQBu++DEn4WjZW5J+hUczGnPzTdGpDExG+",
+	"rT+IfQhy/MsZhz/kReHUDjD5+6om4KX4zVlGRN47XtdMdNNaYiM6OXmtgRiJ86Z1uMZw78NOhI3SbiTC",
+	"LJZaiCuPs2krrmnK1WoQH8ako3JIsFIQuuZ75njDZzk1XJQdTLmWFewqVViV0DqUSolxrqeIA/spf69E",
+	"Oi2LFMh1tJqJqJRzZ1oWuymwpnDVkIz5fgG/l48Vd0MQVOasNNLRQCESUrag7Ue1CJURlwpKQDV0ege4",
+	"V1ekjU8rpfpUoQYD1a8E9JxYaoHF/Lb33+NnXSumuo6Tt4G3IU7ela2Z+lXt9Bnux00p5Cagsy7FGZZj",
+	"m1LIqLw7EgktuAfvcsNfefiUQDVpd8mHvVJNlMR3An5CW857mu87ZxJE6xLMtykJ0lrIKLRgBiL1vJgC",
+	"IYnekd222MLDB1PyAQip0hQguFK3GuQr2laeh7zq9HSaZ74omWWxk4xRGoWkG3IcIKWUSKEpdo3wgPDT",
+	"FrQXVMczgQBxDUhRGFv1dEBO+KY/KIb/w+S6NkhDJf5zxDqnj4+ORPQiLsa5HQNhVMwnADGVTFyqwuih",
+	"RRuNZtPTABBgYHilPlTUORWgezLPuLr/UgmV5RVyEPhwILj+lKOZ5UXBBBPiUvXl1KrgkaN2wAI8t3aD",
+	"AYDs+TwMTQAVRl4l0SJXxiwsi69FB53iIfm8qEim5W6VZrKSe1PfzyD1XGM+8cWQdH7j5bQadcSr2kYD",
+	"oi2/GT12X2YJWiEA6C/mtAdSt+FSP+YJlC+48+YT1dOpW+M0TKlUHiOORH65FflQG0DhnykleltPo8BL",
+	"b6uJ8t+jcaa4YiHIAjGR5dD/iNSkmpYabvuz1EN36XSCxBXYqs9Moi14zNwX9BE3LCczQc6LDjIOlr4I",
+	"8TR8VXnGE45gxsQ2QkD7eH9F258qAghDD+/LffFEcGLeA7UJvnRZVWo8qVKBNQS03ECE7S4xKBvMTHdF",
+	"VtIM8VVhGUN43/X7+R1EY9y2bj5jSJOi7HMLaOVA3d7OqZOy/gkA+m9P3R5themvnD3ke6zNk9a47hao",
+	"/Pui5vDvbG1mDn/l09GUwS/LUNUI4oKtOXAvHXSb26Nd8fuzVy+fv0sbga1/3/uHKvuq2Ds53Xt7ukdP",
+	"2ruefJcjXItz2tiad6DdWCWu5fbz5w1quSduCD7+MAQfdVSyMxxDBjZYrw3jVcYJmsh6B0ubAm/O1n7y",
+	"0NmzZDn4dYnP0BqfETLHH7MrPjd2Hu4GmAViKS/afn+XRhbJ2bNf6nDHbj2nFnO7TXVGbJX+5zxL0NII",
+	"BlZPxw0CFgxoMLWduXo5r79F4nIFi8mbQvTTUL5XYCrHTF/+zDbry9nxU913duV53W2qe0jHiw3CnOme",
+	"SmtzW0ntrNfKFJmQzl4Sl/OeTseqkk4FdVB+A2/zAsMCkZNlgFSrJ+j4J6R402aW+P6inNQcL0MLRyT9",
+	"X7gZwlrg3mjYt4D3BvOwBvA9PDi8GeC7FD3Ou/JuIN8NcHcTwPqcwN2aXMeI1k2asBXK21Q2d6SnWeYf",
+	"P0hCAesSF2vbb2IpcGoQ3fnreRGwShJde0wwcDxCw3MyA8L6SpsZ+NV5JuaqIj9dU8SkNpLExylGcjJR",
+	"GuvuodkHIESg5Q8FDIDWU1oIuN3Bq45bjtx/4qCF/fClWcYW8dVF7Deia7UKw1osrf0bbZVY7ZVlfS5H",
+	"3rpDSH5VIzuERlpN7B9NCR0+pmNPPFKzqbtrCydgbckhIkf0aAmfAoEPC/y39XBkCngzTkJCPM8byG1C",
+	"odGpaRMquu9Q0V9dMG4swYcTp9j97HYC9TOZgO+/vSHVeWIbCZXUCzlq4MJiNIZmBLEqvkUASTfih2rm",
+	"REAuKyex1CSlkq5L2b/q6ZDqG5mZPhYp8n+jSSX5zzdKWiDzljoTqbw0ZZW6X0s8/tlTIv/4dpMU+bMm",
+	"Rf7x7SYtskmLbNIim7TI50mLxJry686KkKmxjs92wijT5f5euuhzRQYLPTO92bUCnb1RORv3auNebdyr",
+	"e3KvLH1W7bKtKITs981UV7ZJ5A75R6p5tEqovbHMCyGzrFTW+m5PWkjRV2Ulcy1mcu6zltiZyf9UmkK1",
+	"M8G/hQEuzLI+zp/NDBvgtA0Chup7+nbEU2lR173Ved9k0ORqzNH3sawqVbqhkCTc6m7JTP7vrWTLuSvO",
+	"6yjnW8mWlmP3k3LP24rl4lh+eKH00O2ToyePk61xrvnvkFa0VZlr6JXelmTnFd/2yxKNZYj5mLbBuLO3",
+	"VpXRbwx+GF8DnT6t1818+nzibcj08do7ckG1f0wbLqhbarq/uOKS2TjXS4oM6aeWrC9/BEHloBKo6Rw8",
+	"9GlprhRseswL4P3i6vjKmI44XSgbwOgaZzKhogmtP+i+yKVnTSFOEJqe5ikCkgZVT7Cj3V7at/lQTycY",
+	"SztTusIMKHCuIzMSxtOASQ9H3SWy8L4B6nsiM8yp6TlI94tKXmGH7DtVXDk99qUjbnTiCkXvbrS3LXqv",
+	"X/sARe+rTcQL7NUpmf0V7f4K/gyhXvJpG4L7bizKQwXGzvX0w3DGp4Sahq9wPvaNxcs+fY3ifJVw2XP3",
+	"IZ/LK3rQpjD+z6OzUKZEikZQtdVckL3bosVa41Hudx+MWiVoRDrQu0n7H91/LvLs01KH6VVQLb6qLc86",
+	"4oxKs6CTZzkP51hcQAu/IUeMmemYWMbpP7gIKpuswpo+PK+n6UYdkfIladTLgu7uYagRXhVArks0Fkui",
+	"LwwFXVPOJ1s8vZVZ9h5KR2xwn5tw1B+3cNmL0lVdgLWEgJMcjLMESbDoPBCTVRgI4echUpPloP2s+7fS",
+	"+M+86gjsOIhJA6xerfCDc04C8kxEtY6kK0bSJlifC5EoMvSNJjGMFazHQvqKAFWhfxA4v9UM3ZjLec3X",
+	"KNWgVHaUdsQzGDBWi/KDexpGCGxbytrcaBuqcLUBUd6XWhRmCKkBqJsOkXCcdyZAI+a2KmWFztUcRtdF",
+	"98SdegGntOYOIhPxLm4DvY+b+6HgOtTN/wSDUjcmG/xQb5Gmb7n2AboKfWGnQ/ru/oNKlTNZZnaTh1jZ",
+	"/n8hbXUC1uXG/P+Tmf8o7yXpBxJGQTfcqM0a9j8KxaxV07UY+vuxSXl7PTht4+dQ1JHRmetUBIf9I6x3",
+	"FqK+eWTKR2Tl9likHz+lol8oWVqvQPhn5AIAwgLvZGQG+Bnh3u78V0zKEDkGzv1gv2EsnY6sRF51BTUF",
+	"Jz9EFdDVTJUKi8yEnfZH4dk76eODx+kujMg7Keh1UD1CSkvsEc7RECjhFQgegE8ElDum2scq9Y0qjRbI",
+	"sdm8UZtOnEwrtv3vpBQx43KDMngdHra+Wmu9+CH0WiZXdpfWCQWGS9pr5/wutbTftZmxEzzeqLaNovqK",
+	"vbCXUIvlv4F7UVwzdTky5movU0X+XpW5svsf6dgFHZvfGLriExP0fwDZ3HeDNQOhZH8kiMEFWl0gGdNi",
+	"V5uFWNJvOIxndPMvHVaiSa7g0TQG/ltejU5wAewaovD6u7RKR34PoW8tLbzdRJY2kaXPZnwjzd3yzRgJ",
+	"LhI1jRCSP7p2FKnx0Xi80qpibr9U9Of6lnvbs5d2VsdmPGGRoK4hAWvGWa9OhEIhHYvRvCJyrCTEmKA2",
+	"N+Wp5VkaeodD1+2EW5+XucqEtD2N3HhQX6LVDPhbW9GjNCya0QNU7B6tKXwnSmerNGd+jec1Vcetpe5N",
+	"kpaazUOE5dJMK6JdtWohmL+hOP8DUZxvjNVbCXYC/teF1hrSPJLE14NH+aQmeJSJJzGTaVW/VGjbLAJA",
+	"f+PnfH2NLOMlXMUQvRVwkWX/3YCL7S/y8wAX6xgZns+1sJeXMEg/9Q32cYN9zG3ld/F6hus1ht8MsexA",
+	"vkJNf0Sm7BWSyb1984IYGJw5aAjtaFUfaHZ+56/63c7/omP+Q98VFno1cl9HpSswJ0dm1tOVEc70Hcx9",
+	"zDdGLkJDYl3MBbCBiRnEaAnlWCq83cjMtK84fvvmhRhPLdATp6Oqmlgk3i2IpF6KyfSyyPsekWm0mJiy",
+	"En8/SMTjx4+EKSFQDRM9PDh6TN2BMLkKMWRZFGYmJmX+Xlaqp7WqZqa8ogAvPDOlOrOxh81YVUHNc8rt",
+	"JX57/sPPr179cnHy4sWr39KOOKnE2NhKHB4c+BcLT1Mfcmqe2QCBIvyzmhl//rHTgapStGpczODXcyYt",
+	"8Et3xBnqqIifv0nJ39N3Q4jeq5F+28C2HSG70goYURrvbWGiC5c/AFJ0jdlkQVmsN4+spmUWPQzaak3Y",
+	"qFdpuAFX0mrP4NQs0uir6sPoksimeuad6JWujk6HV+McmZWezj5PNIrSVGEP4Ld1wz3ggqx+xadkq4r0",
+	"/LU3OFe2vnYYUV3pWkLR1t70V2cbbLINfz5ULEuXpQbNfTeK4rvfqjFUo9/TtCyw1xMYHd39fSeuOySX",
+	"O30z3odH7dPWgc5J7jrnt1h35e89Lh0nwdrbSkSvWXje23q3VocoumxJkyiSAdgnqtYdqq7QoEHU2zcv",
+	"ukKsN8Ne5T4O2xW/v8MywY8rzvITNZbKBzDyf/le6LwQMI7CDDs/ykoWO6osd3v6U08PxlXndZnrqtA7",
+	"rJZQqu6K/X00EbmhUl/dsV0VPWBJxypeUtgW07Loiu3V1msbNkRFy7VdX6XtRGw31mj7HTe1csMyheoU",
+	"Zuhnj/bx7vGS6a+CGG+PkIQINeXfUOUv+hTPMZbMFoMzjgemBEyis4hDzLsjnG9eryRGHwHhj2Mzdn8B",
+	"fAMKn2RZ5u9bKmzrxscqfIyxSZNbMp+zDRfjV6Na0MhcQbW0+cpLM8t0Uoj8oYvnvrjrcsZfOle8kgOx",
+	"vuewmsuwyfVucr2fOdd7m2/+VsnV1SoEZoznB8wh1DV1xImYyKlVmVdDV0pNmhpSTHWVFyKvQr/qFC/r",
+	"ioEsoOljYY2vMJA9zbfzXPuMfO9GtwlJ2+hZqIix2sBpbU+o2moB7KPnnIpLZ93VYogqg55js1FeqOWQ",
+	"/lhd3zbOM5gWxYqw/Gagxr01t5A353DdabeOErU//CEgkF9UyG+Q/ZuAxFeD009QNMfw/FuolKW+035W",
+	"C1i2Gpu/1brBMAQHmyE6TyjgOhqpTPEj8LSqLJbsslTiSk2wL/LhY5HJ+fVp6ihGekfI0xmw5G19FQw9",
+	"2Y2B5iWYy1zdJecdwD93yn2H0f9hst9+ZqtnwetIqI17sHEP1qcOYmG+HZvan8lZWK4V0J6+Nc7zWnwn",
+	"fTWYVkdIPia6pZgYm1cRtzj8KgYKuhpD2FCMAecprRjIklsthyWEwKWYSV1h0Ys4EaXqK/e8nmaih0Vw",
+	"KLU/dhqp6YN4dbVDumoXkKQEAIChaSMKo4eqFKWS/RGxmAtr3BgTZFoiRD9OKHJuGF5ACvMkECe5F0Ck",
+	"6NAEFqAHZoDN+NG/wVZkA1Ky7XDVOKP4ZbmSVvCO3sTDXd+/WXL5Cv7Nupjb8H2sonlxXOv7Of66Vm+H",
+	"Ph30rZ0dduk9aJXhjt7gbP+4ONuNK/YnA/fWg0o2d9ooUll3Afw2lC/gMvash3Dcvw7+FfQKVjrgcyK0",
+	"fiNT1xE/Eo2gVh8qcfRYjMy0tMT34QHP7sJ86JYG4nmXpholnu4D+AF11tMMCsOCjVUwYKuRBIpluLQE",
+	"ujHh3CJiQuYM9S38EckXNVkHjRzpdmofv6hiW2A3918Usq576F7VquqJkT/rqid/Xat6CltrE3v7i4vP",
+	"N9hGt+bsWP5S2uXl3VEB+5WyDyQ9FyrUyF1x3of3Kzru+WnCQrHIrxRSZlcjVdqOeKNk5iQVuh5Q/avE",
+	"CBpVipnSVZSVMWVPc+bEB7kt0SEhBWyUlWmRUTGib1Ow9kcqWLtDKKolIrdQnXgDhtS7C38aGOamgu5r",
+	"r6Bzssp/kuvY0zAaN7G2dgbnxPfD3SLg3xaN3Mz0p2P6yKdlsdXd2gcxR09ekP75UOd6KKaTRBRmOHT/",
+	"znVsShI7HRyIWPT6huuVO6HDgPskQLVluXVS4SUe5ofkiBJslAESnY/IkVkv4vnhFm5UJBMM2egOyI1n",
+	"Rb8wNtfDaDDEEtQynnP6ZXEwvzGggEeRUFvARrN+K+fYu4L7qMYkF2H1tKk49AYlN565KRrmODTWb44z",
+	"NK9fXDVoFmLF5ZyGlFBrJigAp92xBzkuDK3EbylvedbJKTUgWbosNbJBKypVFLwcpGGouAm6GVFjxfi5",
+	"k9IQK0Dz4a/pl/Z+F9iamibMLPDUb2onnVr1dCSrdDcR0trcVlJXe9Mc3sHJT3tvT6MRQO+Uxcc/Da3M",
+	"W9faN2WQtrkKBaToBxV8imqcUEbR2IjCCJhRkNU+GsuUGpcsvAjfhGJhIL+ouWXmFafbG+xdfclv5HU8",
+	"aTnJ967UvPVZr08F/LTklbdUriWYOK2MmJtpSRstnldUQ9d8XChTXXjc69JcRhz/k0JW0HYFvp1yqgNf",
+	"MXZfoYeNlCxaRc7P+MOnd5/+/wAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -107,6 +107,34 @@ func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body Cre
 	})
 }
 
+// CreateNote calls POST /tickets/{ticket_id}/notes.
+//
+// Add a note to a ticket.
+//
+// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
+// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// notes too.
+func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body CreateNoteRequest, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateNoteRequest(server, ticketID, nil, body)
+	})
+}
+
+// CreatePrompt calls POST /prompts.
+//
+// Draft a prompt.
+//
+// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
+// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+//
+// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+func (s *Support) CreatePrompt(ctx context.Context, body PromptSettings, options ...CallOption) (*Prompt, error) {
+	return call[Prompt](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreatePromptRequest(server, nil, body)
+	})
+}
+
 // CreateStreamToken calls POST /tickets/{ticket_id}/stream-tokens.
 //
 // Get a token for a browser's EventSource.
@@ -231,6 +259,17 @@ func (s *Support) GetMe(ctx context.Context, options ...CallOption) (*User, erro
 func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, options ...CallOption) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetMessageFeedbackRequest(server, messageID, nil)
+	})
+}
+
+// GetPrompt calls GET /prompts/{prompt_id}.
+//
+// Get a prompt.
+//
+// One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+func (s *Support) GetPrompt(ctx context.Context, promptID PromptID, options ...CallOption) (*Prompt, error) {
+	return call[Prompt](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetPromptRequest(server, promptID, nil)
 	})
 }
 
@@ -364,8 +403,8 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 //
 // List a ticket's messages.
 //
-// The conversation, oldest first. The order is the order in which messages were accepted, so a reader who follows
-// the pages while others write misses none and gets none twice.
+// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
+// reader who follows the pages while others write misses none and gets none twice.
 func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) iter.Seq2[Message, error] {
 	return items(func(cursor string) (*Page[Message], error) {
 		var page ListMessagesParams
@@ -383,6 +422,32 @@ func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *L
 func (s *Support) ListMessagesPage(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) (*Page[Message], error) {
 	return callPage[Message](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListMessagesRequest(server, ticketID, params.plain())
+	})
+}
+
+// ListPrompts iterates over all the items of GET /prompts, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List prompts.
+//
+// Every version of the desk's prompt, newest first, drafts included.
+func (s *Support) ListPrompts(ctx context.Context, params *ListPromptsParams, options ...CallOption) iter.Seq2[Prompt, error] {
+	return items(func(cursor string) (*Page[Prompt], error) {
+		var page ListPromptsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListPromptsPage(ctx, &page, options...)
+	})
+}
+
+// ListPromptsPage returns one page of ListPrompts.
+func (s *Support) ListPromptsPage(ctx context.Context, params *ListPromptsParams, options ...CallOption) (*Page[Prompt], error) {
+	return callPage[Prompt](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListPromptsRequest(server, params.plain())
 	})
 }
 
@@ -548,6 +613,33 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 		return plain.NewLogOutRequest(server, nil)
 	})
 	return err
+}
+
+// PreviewPrompt calls GET /prompts/{prompt_id}/preview.
+//
+// Preview a prompt.
+//
+// What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
+// conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+func (s *Support) PreviewPrompt(ctx context.Context, promptID PromptID, params *PreviewPromptParams, options ...CallOption) (*PromptPreview, error) {
+	return call[PromptPreview](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPreviewPromptRequest(server, promptID, params.plain())
+	})
+}
+
+// PublishPrompt calls POST /prompts/{prompt_id}/publish.
+//
+// Publish a prompt.
+//
+// Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
+// earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
+// that are being written keep theirs.
+//
+// With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+func (s *Support) PublishPrompt(ctx context.Context, promptID PromptID, options ...CallOption) (*Prompt, error) {
+	return call[Prompt](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPublishPromptRequest(server, promptID, nil)
+	})
 }
 
 // PutCustomer calls PUT /users/{user_id}/customer.
@@ -716,6 +808,20 @@ func (s *Support) TestWebhook(ctx context.Context, webhookID WebhookID, options 
 	})
 }
 
+// UpdatePrompt calls PUT /prompts/{prompt_id}.
+//
+// Change a draft.
+//
+// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
+// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+//
+// With `If-Match`, the change is made only while the draft has that version.
+func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body PromptSettings, options ...CallOption) (*Prompt, error) {
+	return call[Prompt](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdatePromptRequest(server, promptID, nil, body)
+	})
+}
+
 // UpdateTicket calls PATCH /tickets/{ticket_id}.
 //
 // Change a ticket.
@@ -724,13 +830,18 @@ func (s *Support) TestWebhook(ctx context.Context, webhookID WebhookID, options 
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
 // `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-// written: it is not published.
+// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+// is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
 // `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
 // further one begins until it is `on` again. The ticket's customer and staff may change both.
 //
-// With `If-Match`, the change is made only while the ticket has that version.
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// (`409 invalid_transition`).
+//
+// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+// time, one of them gets `412`.
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)
@@ -760,5 +871,17 @@ func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUser
 func (s *Support) UpdateWebhook(ctx context.Context, webhookID WebhookID, body UpdateWebhookRequest, options ...CallOption) (*Webhook, error) {
 	return call[Webhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateWebhookRequest(server, webhookID, body)
+	})
+}
+
+// WithdrawPrompt calls POST /prompts/{prompt_id}/withdraw.
+//
+// Withdraw a prompt.
+//
+// Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+// written keep their prompt.
+func (s *Support) WithdrawPrompt(ctx context.Context, promptID PromptID, options ...CallOption) (*Prompt, error) {
+	return call[Prompt](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewWithdrawPromptRequest(server, promptID, nil)
 	})
 }

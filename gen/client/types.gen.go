@@ -131,8 +131,14 @@ type (
 	//
 	// Its fields:
 	//
-	//	Content string
+	//	Content MessageText
 	CreateMessageRequest = plain.CreateMessageRequest
+	// CreateNoteRequest: A new note.
+	//
+	// Its fields:
+	//
+	//	Content MessageText
+	CreateNoteRequest = plain.CreateNoteRequest
 	// CreateTicketRequest: A new ticket.
 	//
 	// Its fields:
@@ -195,6 +201,8 @@ type (
 	CreatedWebhookDisabledReason = plain.CreatedWebhookDisabledReason
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
+	// CustomFields: What staff and services keep with a ticket, each under a name.
+	CustomFields = plain.CustomFields
 	// Customer: A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 	// service in requests on behalf of the customer.
 	//
@@ -258,6 +266,7 @@ type (
 	//	CreatedAt Timestamp
 	//	ID ID
 	//	IsAI bool
+	//	IsNote bool
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message
@@ -284,6 +293,10 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	MessageID = plain.MessageID
+	// MessageText: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	MessageText = plain.MessageText
 	// Model: The model's name at the upstream.
 	//
 	// Examples: openai/gpt-oss-120b
@@ -307,6 +320,73 @@ type (
 	NumberedEvent = plain.NumberedEvent
 	// ProblemCode: The problem's stable identifier.
 	ProblemCode = plain.ProblemCode
+	// Prompt: One version of what the AI is told about the desk.
+	//
+	// Its fields:
+	//
+	//	Company PromptCompany
+	//	CreatedAt Timestamp
+	//	ID ID
+	//	Instructions PromptInstructions
+	//	Language PromptLanguage
+	//	Product PromptProduct
+	//	PublishedAt Timestamp
+	//	Rules PromptRules
+	//	Status PromptStatus
+	//	Tone PromptTone
+	//	UpdatedAt Timestamp
+	//	Version PromptVersion
+	Prompt = plain.Prompt
+	// PromptCompany: Whom the AI speaks for.
+	PromptCompany = plain.PromptCompany
+	// PromptID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	PromptID = plain.PromptID
+	// PromptInstructions: What else the AI should know and mind, in your own words.
+	PromptInstructions = plain.PromptInstructions
+	// PromptLanguage: The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+	// the customer's language.
+	PromptLanguage = plain.PromptLanguage
+	// PromptMessage: One message to the AI.
+	//
+	// Its fields:
+	//
+	//	Content string
+	//	Role PromptMessageRole
+	PromptMessage = plain.PromptMessage
+	// PromptMessageRole: Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+	PromptMessageRole = plain.PromptMessageRole
+	// PromptPreview: What would be sent to the AI.
+	//
+	// Its fields:
+	//
+	//	Messages []PromptMessage
+	//	Model Model
+	//	PromptVersion PromptVersion
+	PromptPreview = plain.PromptPreview
+	// PromptProduct: What customers ask about.
+	PromptProduct = plain.PromptProduct
+	// PromptRules: Rules that the AI follows besides those it always has.
+	PromptRules = plain.PromptRules
+	// PromptSettings: What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+	//
+	// Its fields:
+	//
+	//	Company PromptCompany
+	//	Instructions PromptInstructions
+	//	Language PromptLanguage
+	//	Product PromptProduct
+	//	Rules PromptRules
+	//	Tone PromptTone
+	PromptSettings = plain.PromptSettings
+	// PromptStatus: `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+	// published again.
+	PromptStatus = plain.PromptStatus
+	// PromptTone: How the AI speaks.
+	PromptTone = plain.PromptTone
+	// PromptVersion: The number of the prompt, counted from 1 in the order in which prompts were made.
+	PromptVersion = plain.PromptVersion
 	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
 	//
 	// Its fields:
@@ -379,28 +459,48 @@ type (
 	//	Token string
 	//	URL string
 	StreamToken = plain.StreamToken
+	// Tag: One line of text, as a ticket's title is. Compared as it stands.
+	Tag = plain.Tag
+	// Tags: Words by which staff sort tickets, in their order.
+	Tags = plain.Tags
 	// Ticket: A customer's question and where it stands.
 	//
 	// Its fields:
 	//
 	//	AIMode AIMode
+	//	AssigneeID *ID
 	//	CreatedAt Timestamp
+	//	CustomFields CustomFields
 	//	Customer *Customer
 	//	Description TicketDescription
+	//	ExternalID TicketExternalID
+	//	FirstResponseAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
+	//	MergedInto *ID
+	//	Priority TicketPriority
+	//	ResolvedAt Timestamp
+	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
+	//	Tags Tags
+	//	TeamID *ID
 	//	Title TicketTitle
 	//	UpdatedAt Timestamp
 	//	UserID ID
+	//	WaitingSince Timestamp
 	Ticket = plain.Ticket
 	// TicketDescription: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	TicketDescription = plain.TicketDescription
+	// TicketExternalID: What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	TicketExternalID = plain.TicketExternalID
 	// TicketID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	TicketID = plain.TicketID
+	// TicketPriority: How urgent a ticket is. A new one is `normal`.
+	TicketPriority = plain.TicketPriority
 	// TicketStatus: Where a ticket stands.
 	TicketStatus = plain.TicketStatus
 	// TicketTitle: One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -411,16 +511,27 @@ type (
 	// Its fields:
 	//
 	//	AIMode AIMode
+	//	AssigneeID *ID
 	//	CreatedAt Timestamp
+	//	CustomFields CustomFields
 	//	Customer *Customer
 	//	Description TicketDescription
+	//	ExternalID TicketExternalID
+	//	FirstResponseAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
+	//	MergedInto *ID
 	//	Messages []Message
+	//	Priority TicketPriority
+	//	ResolvedAt Timestamp
+	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
+	//	Tags Tags
+	//	TeamID *ID
 	//	Title TicketTitle
 	//	UpdatedAt Timestamp
 	//	UserID ID
+	//	WaitingSince Timestamp
 	TicketWithMessages = plain.TicketWithMessages
 	// Timestamp: UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -431,7 +542,14 @@ type (
 	// Its fields:
 	//
 	//	AIMode AIMode
+	//	AssigneeID nullable.Nullable[openapi_types.UUID]
+	//	CustomFields map[string]any
+	//	ExternalID nullable.Nullable[string]
+	//	Priority TicketPriority
+	//	SnoozedUntil nullable.Nullable[time.Time]
 	//	Status TicketStatus
+	//	Tags *[]Tag
+	//	TeamID nullable.Nullable[openapi_types.UUID]
 	UpdateTicketRequest = plain.UpdateTicketRequest
 	// UpdateUserRequest: A change of an account. What is left out stays as it is.
 	//
@@ -669,6 +787,7 @@ const (
 	ProblemCodeDBUnavailable           = plain.ProblemCodeDBUnavailable
 	ProblemCodeDraining                = plain.ProblemCodeDraining
 	ProblemCodeEmailTaken              = plain.ProblemCodeEmailTaken
+	ProblemCodeExternalIDTaken         = plain.ProblemCodeExternalIDTaken
 	ProblemCodeForbidden               = plain.ProblemCodeForbidden
 	ProblemCodeIdempotencyInProgress   = plain.ProblemCodeIdempotencyInProgress
 	ProblemCodeIdempotencyMismatch     = plain.ProblemCodeIdempotencyMismatch
@@ -686,6 +805,7 @@ const (
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
+	ProblemCodePromptPublished         = plain.ProblemCodePromptPublished
 	ProblemCodeRateLimited             = plain.ProblemCodeRateLimited
 	ProblemCodeRoleNotAllowed          = plain.ProblemCodeRoleNotAllowed
 	ProblemCodeSchemaDirty             = plain.ProblemCodeSchemaDirty
@@ -699,6 +819,28 @@ const (
 	ProblemCodeUnsupportedMediaType    = plain.ProblemCodeUnsupportedMediaType
 	ProblemCodeValidationFailed        = plain.ProblemCodeValidationFailed
 	ProblemCodeWeakPassword            = plain.ProblemCodeWeakPassword
+)
+
+// The values of PromptMessageRole that the contract has.
+const (
+	PromptMessageRoleAssistant = plain.PromptMessageRoleAssistant
+	PromptMessageRoleSystem    = plain.PromptMessageRoleSystem
+	PromptMessageRoleUser      = plain.PromptMessageRoleUser
+)
+
+// The values of PromptStatus that the contract has.
+const (
+	PromptStatusDraft   = plain.PromptStatusDraft
+	PromptStatusLive    = plain.PromptStatusLive
+	PromptStatusRetired = plain.PromptStatusRetired
+)
+
+// The values of PromptTone that the contract has.
+const (
+	PromptToneEmpathetic = plain.PromptToneEmpathetic
+	PromptToneFormal     = plain.PromptToneFormal
+	PromptToneFriendly   = plain.PromptToneFriendly
+	PromptToneNeutral    = plain.PromptToneNeutral
 )
 
 // The values of Rating that the contract has.
@@ -727,6 +869,14 @@ const (
 // The values of SignUpRequestRole that the contract has.
 const (
 	SignUpRequestRoleUser = plain.SignUpRequestRoleUser
+)
+
+// The values of TicketPriority that the contract has.
+const (
+	TicketPriorityHigh   = plain.TicketPriorityHigh
+	TicketPriorityLow    = plain.TicketPriorityLow
+	TicketPriorityNormal = plain.TicketPriorityNormal
+	TicketPriorityUrgent = plain.TicketPriorityUrgent
 )
 
 // The values of TicketStatus that the contract has.
@@ -834,6 +984,22 @@ func (p *ListMessagesParams) plain() *plain.ListMessagesParams {
 	return &plain.ListMessagesParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
+// ListPromptsParams are the parameters of ListPrompts. Those that are not set are not sent.
+type ListPromptsParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListPromptsParams) plain() *plain.ListPromptsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListPromptsParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
 // ListSessionsParams are the parameters of ListSessions. Those that are not set are not sent.
 type ListSessionsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -918,4 +1084,17 @@ func (p *ListWebhooksParams) plain() *plain.ListWebhooksParams {
 		return nil
 	}
 	return &plain.ListWebhooksParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// PreviewPromptParams are the parameters of PreviewPrompt. Those that are not set are not sent.
+type PreviewPromptParams struct {
+	// TicketID: The ticket to answer.
+	TicketID *ID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+}
+
+func (p *PreviewPromptParams) plain() *plain.PreviewPromptParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.PreviewPromptParams{TicketID: p.TicketID}
 }

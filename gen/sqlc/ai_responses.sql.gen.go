@@ -131,7 +131,11 @@ written AS (
 ),
 raised AS (
     UPDATE tickets
-    SET version = version + 1, updated_at = mine.written_at, last_message_at = mine.written_at
+    SET
+        version = version + 1,
+        first_response_at = coalesce(tickets.first_response_at, mine.written_at),
+        updated_at = mine.written_at,
+        last_message_at = mine.written_at
     FROM mine
     WHERE tickets.id = mine.ticket_id
 ),
@@ -499,7 +503,7 @@ func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreaming
 
 const findTurn = `-- name: FindTurn :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version,
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
@@ -511,14 +515,14 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer'
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
 LEFT JOIN LATERAL (
     SELECT m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'agent'
+    WHERE m.ticket_id = t.id AND m.author = 'agent' AND NOT m.is_note
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true
@@ -596,6 +600,19 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.Ticket.AIMode,
 		&i.Ticket.Version,
 		&i.Ticket.LastMessageAt,
+		&i.Ticket.Priority,
+		&i.Ticket.AssigneeID,
+		&i.Ticket.TeamID,
+		&i.Ticket.Tags,
+		&i.Ticket.CustomFields,
+		&i.Ticket.ServiceID,
+		&i.Ticket.ExternalID,
+		&i.Ticket.SnoozedUntil,
+		&i.Ticket.FirstResponseAt,
+		&i.Ticket.WaitingSince,
+		&i.Ticket.ResolvedAt,
+		&i.Ticket.MergedInto,
+		&i.Ticket.NoteVersion,
 		&i.TurnMessageID,
 		&i.RunningID,
 		&i.RunningAnswersTurn,

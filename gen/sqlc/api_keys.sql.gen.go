@@ -13,12 +13,22 @@ import (
 )
 
 const createAPIKey = `-- name: CreateAPIKey :one
-INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
-SELECT $1, u.id, $2, $3, $4::text[], $5::timestamptz
-FROM users AS u
-WHERE u.id = $6 AND u.password_hash = '!'
-    AND NOT EXISTS (SELECT FROM service_customers AS c WHERE c.user_id = u.id)
-RETURNING created_at
+WITH created AS (
+    INSERT INTO api_keys (id, service_id, name, key_hash, scopes, expires_at)
+    SELECT $1, u.id, $2, $3, $4::text[], $5::timestamptz
+    FROM users AS u
+    WHERE u.id = $6 AND u.password_hash = '!'
+        AND NOT EXISTS (SELECT FROM service_customers AS c WHERE c.user_id = u.id)
+    RETURNING id, service_id, name, key_hash, scopes, created_at, last_used_at, expires_at, revoked_at
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT
+        'api_key.created', $7, $8::uuid, created.id,
+        jsonb_build_object('service_id', created.service_id, 'scopes', created.scopes)
+    FROM created
+)
+SELECT created.created_at FROM created
 `
 
 type CreateAPIKeyParams struct {
@@ -28,6 +38,8 @@ type CreateAPIKeyParams struct {
 	Scopes    []string
 	ExpiresAt *time.Time
 	ServiceID uuid.UUID
+	ActorKind ActorKind
+	CreatedBy uuid.UUID
 }
 
 // No row: the account is no service's.
@@ -39,6 +51,8 @@ func (q *Queries) CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (tim
 		arg.Scopes,
 		arg.ExpiresAt,
 		arg.ServiceID,
+		arg.ActorKind,
+		arg.CreatedBy,
 	)
 	var created_at time.Time
 	err := row.Scan(&created_at)
@@ -51,6 +65,11 @@ WITH customer AS (
     VALUES ($2, $3, $4)
     ON CONFLICT (service_id, external_id) DO NOTHING
     RETURNING user_id
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT 'user.created', 'service', $2, customer.user_id, jsonb_build_object('role', 'user', 'service_id', $2::uuid)
+    FROM customer
 )
 INSERT INTO users (id, email, password_hash, role)
 SELECT customer.user_id, $1, '!', 'user'
@@ -213,12 +232,30 @@ func (q *Queries) ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]Lis
 }
 
 const revokeAPIKey = `-- name: RevokeAPIKey :one
+WITH before AS (
+    SELECT b.id, b.service_id, b.revoked_at
+    FROM api_keys AS b
+    WHERE b.id = $1
+    FOR UPDATE
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT 'api_key.revoked', $2, $3::uuid, before.id, jsonb_build_object('service_id', before.service_id)
+    FROM before
+    WHERE before.revoked_at IS NULL
+)
 UPDATE api_keys AS k
 SET revoked_at = coalesce(k.revoked_at, clock_timestamp())
-FROM (SELECT b.id, b.revoked_at FROM api_keys AS b WHERE b.id = $1 FOR UPDATE) AS before
+FROM before
 WHERE k.id = before.id
 RETURNING k.service_id, (before.revoked_at IS NULL)::boolean AS revoked
 `
+
+type RevokeAPIKeyParams struct {
+	ID        uuid.UUID
+	ActorKind ActorKind
+	RevokedBy uuid.UUID
+}
 
 type RevokeAPIKeyRow struct {
 	ServiceID uuid.UUID
@@ -226,8 +263,8 @@ type RevokeAPIKeyRow struct {
 }
 
 // Says whether it was good until now. No row: there is no such key.
-func (q *Queries) RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error) {
-	row := q.db.QueryRow(ctx, revokeAPIKey, id)
+func (q *Queries) RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error) {
+	row := q.db.QueryRow(ctx, revokeAPIKey, arg.ID, arg.ActorKind, arg.RevokedBy)
 	var i RevokeAPIKeyRow
 	err := row.Scan(&i.ServiceID, &i.Revoked)
 	return i, err
@@ -257,9 +294,21 @@ func (q *Queries) UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLa
 }
 
 const updateServiceCustomer = `-- name: UpdateServiceCustomer :one
-UPDATE service_customers
+WITH before AS (
+    SELECT b.user_id, b.display_name
+    FROM service_customers AS b
+    WHERE b.service_id = $2 AND b.user_id = $3
+    FOR UPDATE
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT 'user.updated', $4, $2, before.user_id, '{"changed": ["display_name"]}'
+    FROM before
+    WHERE before.display_name IS DISTINCT FROM $1
+)
+UPDATE service_customers AS c
 SET display_name = $1
-WHERE service_id = $2 AND user_id = $3
+WHERE c.service_id = $2 AND c.user_id = $3
 RETURNING service_id, external_id, user_id, created_at, display_name
 `
 
@@ -267,11 +316,17 @@ type UpdateServiceCustomerParams struct {
 	DisplayName *string
 	ServiceID   uuid.UUID
 	UserID      uuid.UUID
+	ActorKind   ActorKind
 }
 
 // No row: the account is no customer of the service.
 func (q *Queries) UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error) {
-	row := q.db.QueryRow(ctx, updateServiceCustomer, arg.DisplayName, arg.ServiceID, arg.UserID)
+	row := q.db.QueryRow(ctx, updateServiceCustomer,
+		arg.DisplayName,
+		arg.ServiceID,
+		arg.UserID,
+		arg.ActorKind,
+	)
 	var i ServiceCustomer
 	err := row.Scan(
 		&i.ServiceID,

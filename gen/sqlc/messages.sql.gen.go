@@ -15,7 +15,7 @@ import (
 const createMessage = `-- name: CreateMessage :one
 WITH target AS (
     SELECT
-        t.id, t.user_id, t.status,
+        t.id, t.user_id, t.status, t.snoozed_until,
         CASE WHEN t.user_id = $2::uuid THEN 'customer' ELSE 'agent' END::message_author AS author
     FROM tickets AS t
     WHERE t.id = $5 AND (t.user_id = $2::uuid OR $6::boolean) AND t.status <> 'closed'
@@ -32,7 +32,7 @@ spent AS (
 ),
 before AS (
     SELECT
-        target.id, target.user_id, target.status, target.author,
+        target.id, target.user_id, target.status, target.snoozed_until, target.author,
         GREATEST(
             clock_timestamp(),
             (
@@ -41,7 +41,8 @@ before AS (
                 WHERE m.ticket_id = target.id
             )
         ) AS written_at,
-        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens
+        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens,
+        target.author = 'customer' AND target.snoozed_until IS NOT NULL AS wakes
     FROM target
     WHERE $7::uuid IS NULL OR EXISTS (SELECT FROM spent)
 ),
@@ -68,6 +69,15 @@ raised AS (
     SET
         version = version + 1,
         status = CASE WHEN before.reopens THEN 'open' ELSE tickets.status END,
+        resolved_at = CASE WHEN before.reopens THEN NULL ELSE tickets.resolved_at END,
+        snoozed_until = CASE WHEN before.wakes THEN NULL ELSE tickets.snoozed_until END,
+        first_response_at = CASE
+            WHEN before.author = 'agent' THEN coalesce(tickets.first_response_at, before.written_at)
+            ELSE tickets.first_response_at
+        END,
+        waiting_since = CASE
+            WHEN before.author = 'customer' THEN coalesce(tickets.waiting_since, before.written_at)
+        END,
         updated_at = before.written_at,
         last_message_at = before.written_at
     FROM before
@@ -75,16 +85,24 @@ raised AS (
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT entry.type, $11, $2::uuid, before.id, entry.subject_id, before.user_id, entry.data
+    SELECT
+        entry.type, $11, $2::uuid, before.id, entry.subject_id, CASE WHEN entry.shown THEN before.user_id END,
+        entry.data
     FROM before
     CROSS JOIN LATERAL (
-        SELECT 1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+        SELECT
+            1 AS place, true AS shown, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
         FROM superseded
         UNION ALL
-        SELECT 2, 'message.created', $1::uuid, jsonb_build_object('author', before.author)
+        SELECT 2, true, 'message.created', $1::uuid, jsonb_build_object('author', before.author)
         UNION ALL
-        SELECT 3, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        SELECT 3, true, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
         WHERE before.reopens
+        UNION ALL
+        SELECT 4, false, 'ticket.snoozed', NULL, jsonb_build_object(
+            'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
+        )
+        WHERE before.wakes
     ) AS entry
     ORDER BY entry.place
 )
@@ -92,7 +110,7 @@ INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, cli
 SELECT
     $1, before.id, before.author, $2::uuid, $3, before.written_at, $4::text
 FROM before
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 `
 
 type CreateMessageParams struct {
@@ -111,10 +129,10 @@ type CreateMessageParams struct {
 
 // A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 // ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
-// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
-// own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
-// no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
-// changed.
+// resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
+// being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
+// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
+// has used up its budget for the day. Then nothing has changed.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
@@ -139,6 +157,70 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 		&i.CreatedAt,
 		&i.SupersededBy,
 		&i.ClientID,
+		&i.IsNote,
+	)
+	return i, err
+}
+
+const createNote = `-- name: CreateNote :one
+WITH before AS (
+    SELECT
+        t.id,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = t.id)
+        ) AS written_at
+    FROM tickets AS t
+    WHERE t.id = $4 AND $5::boolean
+),
+raised AS (
+    UPDATE tickets
+    SET note_version = note_version + 1
+    FROM before
+    WHERE tickets.id = before.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id)
+    SELECT 'note.created', $6, $2::uuid, before.id, $1::uuid
+    FROM before
+)
+INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, is_note)
+SELECT $1, before.id, 'agent', $2::uuid, $3, before.written_at, true
+FROM before
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+`
+
+type CreateNoteParams struct {
+	ID        uuid.UUID
+	ActorID   uuid.UUID
+	Content   string
+	TicketID  uuid.UUID
+	Staff     bool
+	ActorKind ActorKind
+}
+
+// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+// changes. No row: there is no such ticket, or the actor is not staff.
+func (q *Queries) CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error) {
+	row := q.db.QueryRow(ctx, createNote,
+		arg.ID,
+		arg.ActorID,
+		arg.Content,
+		arg.TicketID,
+		arg.Staff,
+		arg.ActorKind,
+	)
+	var i Message
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.Author,
+		&i.AuthorID,
+		&i.Content,
+		&i.CreatedAt,
+		&i.SupersededBy,
+		&i.ClientID,
+		&i.IsNote,
 	)
 	return i, err
 }
@@ -172,7 +254,7 @@ func (q *Queries) FindMessageFeedback(ctx context.Context, arg FindMessageFeedba
 }
 
 const getMessage = `-- name: GetMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 FROM messages
 WHERE id = $1
 `
@@ -189,14 +271,15 @@ func (q *Queries) GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 		&i.CreatedAt,
 		&i.SupersededBy,
 		&i.ClientID,
+		&i.IsNote,
 	)
 	return i, err
 }
 
 const getMessageByClientID = `-- name: GetMessageByClientID :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 FROM messages
-WHERE ticket_id = $1 AND (client_id = $2::text OR id = $3::uuid)
+WHERE ticket_id = $1 AND (client_id = $2::text OR id = $3::uuid) AND NOT is_note
 LIMIT 1
 `
 
@@ -219,6 +302,7 @@ func (q *Queries) GetMessageByClientID(ctx context.Context, arg GetMessageByClie
 		&i.CreatedAt,
 		&i.SupersededBy,
 		&i.ClientID,
+		&i.IsNote,
 	)
 	return i, err
 }
@@ -232,14 +316,14 @@ WITH turn AS (
 earlier AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = $2 AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    WHERE m.ticket_id = $2 AND NOT m.is_note AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
     ORDER BY m.created_at DESC
     LIMIT $3
 ),
 late_answers AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = $2 AND m.author = 'ai' AND m.superseded_by IS NULL
+    WHERE m.ticket_id = $2 AND m.author = 'ai' AND NOT m.is_note AND m.superseded_by IS NULL
         AND m.created_at > (SELECT turn.created_at FROM turn)
         AND NOT EXISTS (
             SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = $1
@@ -257,7 +341,7 @@ newest AS (
     ORDER BY said.created_at DESC
     LIMIT $3
 )
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note
 FROM messages AS m
 WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || $1::uuid)
 ORDER BY m.id = $1, m.created_at
@@ -269,7 +353,7 @@ type ListConversationParams struct {
 	MaxEarlier    int32
 }
 
-// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 // also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 // reads an index backwards and stops, so that a long ticket costs no more than a short one.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
@@ -290,6 +374,7 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 			&i.CreatedAt,
 			&i.SupersededBy,
 			&i.ClientID,
+			&i.IsNote,
 		); err != nil {
 			return nil, err
 		}
@@ -302,23 +387,27 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 }
 
 const listMessagesByTicket = `-- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
 FROM messages
-WHERE ticket_id = $1 AND (created_at, id) > ($2::timestamptz, $3::uuid)
+WHERE ticket_id = $1 AND (NOT is_note OR $2::boolean)
+    AND (created_at, id) > ($3::timestamptz, $4::uuid)
 ORDER BY created_at, id
-LIMIT $4
+LIMIT $5
 `
 
 type ListMessagesByTicketParams struct {
 	TicketID       uuid.UUID
+	Staff          bool
 	AfterCreatedAt time.Time
 	AfterID        uuid.UUID
 	MaxRows        int32
 }
 
+// With the notes, for staff.
 func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listMessagesByTicket,
 		arg.TicketID,
+		arg.Staff,
 		arg.AfterCreatedAt,
 		arg.AfterID,
 		arg.MaxRows,
@@ -339,6 +428,7 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 			&i.CreatedAt,
 			&i.SupersededBy,
 			&i.ClientID,
+			&i.IsNote,
 		); err != nil {
 			return nil, err
 		}
@@ -351,9 +441,9 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 }
 
 const listStandingMessages = `-- name: ListStandingMessages :many
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note
 FROM messages AS m
-WHERE m.ticket_id = $1 AND m.superseded_by IS NULL
+WHERE m.ticket_id = $1 AND NOT m.is_note AND m.superseded_by IS NULL
     AND NOT EXISTS (
         SELECT
         FROM ai_responses AS standing
@@ -371,7 +461,7 @@ type ListStandingMessagesParams struct {
 	MaxRows  int32
 }
 
-// The newest, newest first, without answers that were replaced or that are being replaced just now.
+// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error) {
 	rows, err := q.db.Query(ctx, listStandingMessages, arg.TicketID, arg.MaxRows)
 	if err != nil {
@@ -390,6 +480,7 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 			&i.CreatedAt,
 			&i.SupersededBy,
 			&i.ClientID,
+			&i.IsNote,
 		); err != nil {
 			return nil, err
 		}
@@ -402,8 +493,15 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 }
 
 const putMessageFeedback = `-- name: PutMessageFeedback :one
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'feedback.given', 'customer', t.user_id, t.id, m.id, t.user_id, jsonb_build_object('rating', $1::feedback_rating)
+    FROM messages AS m
+    JOIN tickets AS t ON t.id = m.ticket_id
+    WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4
+)
 INSERT INTO message_feedback (message_id, user_id, rating, comment)
-SELECT m.id, t.user_id, $1, $2
+SELECT m.id, t.user_id, $1::feedback_rating, $2
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = $3 AND m.author = 'ai' AND t.user_id = $4

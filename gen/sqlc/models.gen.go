@@ -276,6 +276,50 @@ func (ns NullMessageAuthor) Value() (driver.Value, error) {
 	return string(ns.MessageAuthor), nil
 }
 
+type PromptTone string
+
+const (
+	PromptToneFriendly   PromptTone = "friendly"
+	PromptToneNeutral    PromptTone = "neutral"
+	PromptToneFormal     PromptTone = "formal"
+	PromptToneEmpathetic PromptTone = "empathetic"
+)
+
+func (e *PromptTone) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = PromptTone(s)
+	case string:
+		*e = PromptTone(s)
+	default:
+		return fmt.Errorf("unsupported scan type for PromptTone: %T", src)
+	}
+	return nil
+}
+
+type NullPromptTone struct {
+	PromptTone PromptTone
+	Valid      bool // Valid is true if PromptTone is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullPromptTone) Scan(value interface{}) error {
+	if value == nil {
+		ns.PromptTone, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.PromptTone.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullPromptTone) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.PromptTone), nil
+}
+
 type RiverJobState string
 
 const (
@@ -322,6 +366,50 @@ func (ns NullRiverJobState) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return string(ns.RiverJobState), nil
+}
+
+type TicketPriority string
+
+const (
+	TicketPriorityLow    TicketPriority = "low"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityUrgent TicketPriority = "urgent"
+)
+
+func (e *TicketPriority) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = TicketPriority(s)
+	case string:
+		*e = TicketPriority(s)
+	default:
+		return fmt.Errorf("unsupported scan type for TicketPriority: %T", src)
+	}
+	return nil
+}
+
+type NullTicketPriority struct {
+	TicketPriority TicketPriority
+	Valid          bool // Valid is true if TicketPriority is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullTicketPriority) Scan(value interface{}) error {
+	if value == nil {
+		ns.TicketPriority, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.TicketPriority.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullTicketPriority) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.TicketPriority), nil
 }
 
 type TicketStatus string
@@ -599,6 +687,11 @@ type JournalPartition struct {
 	Size          int64
 }
 
+type LivePrompt struct {
+	OnlyOne  bool
+	PromptID uuid.UUID
+}
+
 type Message struct {
 	ID           uuid.UUID
 	TicketID     uuid.UUID
@@ -608,6 +701,7 @@ type Message struct {
 	CreatedAt    time.Time
 	SupersededBy *uuid.UUID
 	ClientID     *string
+	IsNote       bool
 }
 
 type MessageFeedback struct {
@@ -623,6 +717,21 @@ type PgStatActivity struct {
 	Datname         *string
 	ApplicationName *string
 	ClientAddr      *netip.Addr
+}
+
+type Prompt struct {
+	ID           uuid.UUID
+	Version      int32
+	Revision     int64
+	Company      string
+	Product      string
+	Tone         PromptTone
+	Language     string
+	Rules        []string
+	Instructions string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	PublishedAt  *time.Time
 }
 
 type RiverJob struct {
@@ -695,17 +804,44 @@ type Session struct {
 	RefreshCreditAt time.Time
 }
 
+type Team struct {
+	ID        uuid.UUID
+	Name      string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Version   int64
+	DeletedAt *time.Time
+}
+
+type TeamMember struct {
+	TeamID uuid.UUID
+	UserID uuid.UUID
+}
+
 type Ticket struct {
-	ID            uuid.UUID
-	UserID        uuid.UUID
-	Title         string
-	Description   string
-	Status        TicketStatus
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-	AIMode        AIMode
-	Version       int64
-	LastMessageAt time.Time
+	ID              uuid.UUID
+	UserID          uuid.UUID
+	Title           string
+	Description     string
+	Status          TicketStatus
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	AIMode          AIMode
+	Version         int64
+	LastMessageAt   time.Time
+	Priority        TicketPriority
+	AssigneeID      *uuid.UUID
+	TeamID          *uuid.UUID
+	Tags            []string
+	CustomFields    []byte
+	ServiceID       *uuid.UUID
+	ExternalID      *string
+	SnoozedUntil    *time.Time
+	FirstResponseAt *time.Time
+	WaitingSince    *time.Time
+	ResolvedAt      *time.Time
+	MergedInto      *uuid.UUID
+	NoteVersion     int64
 }
 
 type TicketStatusChange struct {

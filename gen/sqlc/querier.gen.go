@@ -38,11 +38,16 @@ type Querier interface {
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
-	// resolved reopens it. A human always wins: an AI response that is being written is not published, except that a customer's
-	// own message leaves alone what readers have seen something of. The journal gets an entry for each of these. No row: there is
-	// no such ticket, or the account that the message counts for, if any, has used up its budget for the day. Then nothing has
-	// changed.
+	// resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
+	// being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
+	// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
+	// has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
+	// changes. No row: there is no such ticket, or the actor is not staff.
+	CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error)
+	// A draft with the next version. LockPrompts keeps the number its own.
+	CreatePrompt(ctx context.Context, arg CreatePromptParams) (Prompt, error)
 	// Unless there is one: whoever comes at the same time waits for the first one to commit, and makes no account.
 	CreateServiceCustomer(ctx context.Context, arg CreateServiceCustomerParams) error
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
@@ -52,10 +57,9 @@ type Querier interface {
 	CreateTestDelivery(ctx context.Context, arg CreateTestDeliveryParams) (WebhookDelivery, error)
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
-	CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
-	// does not belong there.
-	CreateUser(ctx context.Context, arg CreateUserParams) (User, error)
+	// does not belong there. Without a creator it is the system that creates the account.
+	CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error)
 	// No row: there are as many as there may be.
 	CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error)
 	// One that there is already is due again.
@@ -95,7 +99,7 @@ type Querier interface {
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-	// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
 	// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
@@ -108,6 +112,8 @@ type Querier interface {
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
+	// Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+	GetAssignment(ctx context.Context, arg GetAssignmentParams) (GetAssignmentRow, error)
 	// How many seconds it takes until the key may try again. No row: it may now.
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// The release of PostgreSQL, for people and as a number, and what time it is there.
@@ -121,6 +127,8 @@ type Querier interface {
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
 	// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
 	GetOldestPendingDelivery(ctx context.Context) (float64, error)
+	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
+	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
@@ -142,7 +150,7 @@ type Querier interface {
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
-	// A turn, and before it what was said earlier: of more than max_earlier, the newest. Answers to earlier turns belong to it
+	// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
@@ -153,12 +161,14 @@ type Querier interface {
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error)
+	// With the notes, for staff.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
+	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
-	// The newest, newest first, without answers that were replaced or that are being replaced just now.
+	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
@@ -185,6 +195,10 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
+	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
+	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
+	// from others.
+	LockPrompts(ctx context.Context) error
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
@@ -194,6 +208,8 @@ type Querier interface {
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	// No row: somebody else makes deliveries.
 	LockWebhookCursor(ctx context.Context) (int64, error)
+	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
+	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
@@ -218,7 +234,7 @@ type Querier interface {
 	// rows: not this writer's, or already put back.
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
-	RevokeAPIKey(ctx context.Context, id uuid.UUID) (RevokeAPIKeyRow, error)
+	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
@@ -239,11 +255,15 @@ type Querier interface {
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
+	// A draft that is locked.
+	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
-	// With the customer, of any service or only of one.
+	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
+	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
+	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
-	// Ends the access tokens that there are.
+	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
@@ -255,6 +275,8 @@ type Querier interface {
 	UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error
 	// Unless they were replaced meanwhile.
 	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
+	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
+	WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error
 }
 
 var _ Querier = (*Queries)(nil)

@@ -21,11 +21,16 @@ WITH spent AS (
     SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
     WHERE u.tickets < $8 AND u.bytes + excluded.bytes <= $7
     RETURNING u.user_id
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
+    SELECT 'ticket.created', $9, $2, $1, $2
+    WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
 INSERT INTO tickets (id, user_id, title, description)
 SELECT $1, $2, $3, $4
 WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 `
 
 type CreateTicketParams struct {
@@ -37,6 +42,7 @@ type CreateTicketParams struct {
 	Bytes       int64
 	MaxBytes    int64
 	MaxTickets  int32
+	ActorKind   ActorKind
 }
 
 // No row: the account that the ticket counts for, if any, has used up its budget for the day.
@@ -50,6 +56,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		arg.Bytes,
 		arg.MaxBytes,
 		arg.MaxTickets,
+		arg.ActorKind,
 	)
 	var i Ticket
 	err := row.Scan(
@@ -63,32 +70,21 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.Priority,
+		&i.AssigneeID,
+		&i.TeamID,
+		&i.Tags,
+		&i.CustomFields,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.SnoozedUntil,
+		&i.FirstResponseAt,
+		&i.WaitingSince,
+		&i.ResolvedAt,
+		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
-}
-
-const createTicketStatusChange = `-- name: CreateTicketStatusChange :exec
-INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-VALUES ($1, $2, $3, $4, $5)
-`
-
-type CreateTicketStatusChangeParams struct {
-	ID         uuid.UUID
-	TicketID   uuid.UUID
-	ActorID    uuid.UUID
-	FromStatus TicketStatus
-	ToStatus   TicketStatus
-}
-
-func (q *Queries) CreateTicketStatusChange(ctx context.Context, arg CreateTicketStatusChangeParams) error {
-	_, err := q.db.Exec(ctx, createTicketStatusChange,
-		arg.ID,
-		arg.TicketID,
-		arg.ActorID,
-		arg.FromStatus,
-		arg.ToStatus,
-	)
-	return err
 }
 
 const deleteOldUsage = `-- name: DeleteOldUsage :execrows
@@ -117,7 +113,7 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -143,16 +139,29 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.Priority,
+		&i.AssigneeID,
+		&i.TeamID,
+		&i.Tags,
+		&i.CustomFields,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.SnoozedUntil,
+		&i.FirstResponseAt,
+		&i.WaitingSince,
+		&i.ResolvedAt,
+		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
 }
 
 const findTicketWithMessages = `-- name: FindTicketWithMessages :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -161,25 +170,26 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(coalesce(m.author_id, '00000000-0000-0000-0000-000000000000')), '{}') AS author_ids,
         coalesce(array_agg(m.content), '{}') AS contents,
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
+        coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
-        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note
         FROM messages AS n
-        WHERE n.ticket_id = t.id
+        WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
         ORDER BY n.created_at DESC, n.id DESC
-        LIMIT $1
+        LIMIT $2
     ) AS m
 ) AS latest
-LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($2::boolean OR c.service_id = $3)
-WHERE t.id = $4 AND (t.user_id = $3 OR $5::boolean)
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($3::boolean OR c.service_id = $4)
+WHERE t.id = $5 AND (t.user_id = $4 OR $1::boolean)
 `
 
 type FindTicketWithMessagesParams struct {
+	Staff        bool
 	MaxRows      int32
 	AllCustomers bool
 	ActorID      uuid.UUID
 	ID           uuid.UUID
-	Staff        bool
 }
 
 type FindTicketWithMessagesRow struct {
@@ -192,18 +202,19 @@ type FindTicketWithMessagesRow struct {
 	AuthorIds     []uuid.UUID
 	Contents      []string
 	CreatedAts    []time.Time
+	AreNotes      []bool
 	SupersededBys []uuid.UUID
 }
 
 // One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-// messages, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
+		arg.Staff,
 		arg.MaxRows,
 		arg.AllCustomers,
 		arg.ActorID,
 		arg.ID,
-		arg.Staff,
 	)
 	var i FindTicketWithMessagesRow
 	err := row.Scan(
@@ -217,6 +228,19 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Ticket.AIMode,
 		&i.Ticket.Version,
 		&i.Ticket.LastMessageAt,
+		&i.Ticket.Priority,
+		&i.Ticket.AssigneeID,
+		&i.Ticket.TeamID,
+		&i.Ticket.Tags,
+		&i.Ticket.CustomFields,
+		&i.Ticket.ServiceID,
+		&i.Ticket.ExternalID,
+		&i.Ticket.SnoozedUntil,
+		&i.Ticket.FirstResponseAt,
+		&i.Ticket.WaitingSince,
+		&i.Ticket.ResolvedAt,
+		&i.Ticket.MergedInto,
+		&i.Ticket.NoteVersion,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -225,13 +249,42 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.AuthorIds,
 		&i.Contents,
 		&i.CreatedAts,
+		&i.AreNotes,
 		&i.SupersededBys,
 	)
 	return i, err
 }
 
+const getAssignment = `-- name: GetAssignment :one
+SELECT
+    ($1::uuid IS NULL OR EXISTS (
+        SELECT FROM users WHERE users.id = $1::uuid AND users.role <> 'user' AND users.disabled_at IS NULL
+    ))::boolean AS to_account,
+    ($2::uuid IS NULL OR EXISTS (
+        SELECT FROM teams WHERE teams.id = $2::uuid AND teams.deleted_at IS NULL
+    ))::boolean AS to_team
+`
+
+type GetAssignmentParams struct {
+	AssigneeID *uuid.UUID
+	TeamID     *uuid.UUID
+}
+
+type GetAssignmentRow struct {
+	ToAccount bool
+	ToTeam    bool
+}
+
+// Whether a ticket may be given to an account, which must be an enabled one of staff, and to a team.
+func (q *Queries) GetAssignment(ctx context.Context, arg GetAssignmentParams) (GetAssignmentRow, error) {
+	row := q.db.QueryRow(ctx, getAssignment, arg.AssigneeID, arg.TeamID)
+	var i GetAssignmentRow
+	err := row.Scan(&i.ToAccount, &i.ToTeam)
+	return i, err
+}
+
 const getTicket = `-- name: GetTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE id = $1
 `
@@ -250,12 +303,25 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.Priority,
+		&i.AssigneeID,
+		&i.TeamID,
+		&i.Tags,
+		&i.CustomFields,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.SnoozedUntil,
+		&i.FirstResponseAt,
+		&i.WaitingSince,
+		&i.ResolvedAt,
+		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, c.service_id, c.external_id, c.display_name
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
 WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
@@ -305,6 +371,19 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 			&i.Ticket.AIMode,
 			&i.Ticket.Version,
 			&i.Ticket.LastMessageAt,
+			&i.Ticket.Priority,
+			&i.Ticket.AssigneeID,
+			&i.Ticket.TeamID,
+			&i.Ticket.Tags,
+			&i.Ticket.CustomFields,
+			&i.Ticket.ServiceID,
+			&i.Ticket.ExternalID,
+			&i.Ticket.SnoozedUntil,
+			&i.Ticket.FirstResponseAt,
+			&i.Ticket.WaitingSince,
+			&i.Ticket.ResolvedAt,
+			&i.Ticket.MergedInto,
+			&i.Ticket.NoteVersion,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -320,7 +399,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -359,6 +438,19 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.AIMode,
 			&i.Version,
 			&i.LastMessageAt,
+			&i.Priority,
+			&i.AssigneeID,
+			&i.TeamID,
+			&i.Tags,
+			&i.CustomFields,
+			&i.ServiceID,
+			&i.ExternalID,
+			&i.SnoozedUntil,
+			&i.FirstResponseAt,
+			&i.WaitingSince,
+			&i.ResolvedAt,
+			&i.MergedInto,
+			&i.NoteVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -371,7 +463,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -398,6 +490,19 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 		&i.AIMode,
 		&i.Version,
 		&i.LastMessageAt,
+		&i.Priority,
+		&i.AssigneeID,
+		&i.TeamID,
+		&i.Tags,
+		&i.CustomFields,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.SnoozedUntil,
+		&i.FirstResponseAt,
+		&i.WaitingSince,
+		&i.ResolvedAt,
+		&i.MergedInto,
+		&i.NoteVersion,
 	)
 	return i, err
 }
@@ -422,24 +527,66 @@ func (q *Queries) LockTicketAhead(ctx context.Context, arg LockTicketAheadParams
 }
 
 const updateTicket = `-- name: UpdateTicket :one
-UPDATE tickets AS t
-SET status = $1, ai_mode = $2, updated_at = clock_timestamp(), version = t.version + 1
-FROM (
-    SELECT b.id, c.service_id, c.external_id, c.display_name
+WITH before AS (
+    SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
-    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($3::boolean OR c.service_id = $4)
-    WHERE b.id = $5
-) AS before
+    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($11::boolean OR c.service_id = $12::uuid)
+    WHERE b.id = $13
+),
+recorded AS (
+    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+    SELECT $14, before.id, $12::uuid, before.status, $1
+    FROM before
+    WHERE before.status <> $1
+),
+entries AS (
+    SELECT
+        unnest($15::text[]) AS type,
+        unnest($16::boolean[]) AS shown,
+        unnest($17::text[]) AS data,
+        generate_series(1, cardinality($15::text[])) AS number
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
+    SELECT entries.type, $18, $12::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
+    FROM before, entries
+    ORDER BY entries.number
+)
+UPDATE tickets AS t
+SET status = $1, ai_mode = $2, priority = $3, assignee_id = $4,
+    team_id = $5, tags = $6, custom_fields = $7, external_id = $8,
+    snoozed_until = $9,
+    resolved_at = CASE WHEN $1 IN ('resolved', 'closed') THEN coalesce(t.resolved_at, before.changed_at) END,
+    waiting_since = CASE
+        WHEN $1 IN ('resolved', 'closed') THEN NULL
+        WHEN $10::boolean THEN coalesce(t.waiting_since, before.changed_at)
+        ELSE t.waiting_since
+    END,
+    updated_at = before.changed_at, version = t.version + 1
+FROM before
 WHERE t.id = before.id
-RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, before.service_id, before.external_id, before.display_name
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, before.service_id, before.external_id, before.display_name
 `
 
 type UpdateTicketParams struct {
-	Status       TicketStatus
-	AIMode       AIMode
-	AllCustomers bool
-	ServiceID    uuid.UUID
-	ID           uuid.UUID
+	Status           TicketStatus
+	AIMode           AIMode
+	Priority         TicketPriority
+	AssigneeID       *uuid.UUID
+	TeamID           *uuid.UUID
+	Tags             []string
+	CustomFields     []byte
+	TicketExternalID *string
+	SnoozedUntil     *time.Time
+	Waits            bool
+	AllCustomers     bool
+	CallerID         uuid.UUID
+	ID               uuid.UUID
+	ChangeID         uuid.UUID
+	EntryTypes       []string
+	EntriesShown     []bool
+	EntryData        []string
+	ActorKind        ActorKind
 }
 
 type UpdateTicketRow struct {
@@ -449,14 +596,29 @@ type UpdateTicketRow struct {
 	DisplayName *string
 }
 
-// With the customer, of any service or only of one.
+// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
+// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
+// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
 	row := q.db.QueryRow(ctx, updateTicket,
 		arg.Status,
 		arg.AIMode,
+		arg.Priority,
+		arg.AssigneeID,
+		arg.TeamID,
+		arg.Tags,
+		arg.CustomFields,
+		arg.TicketExternalID,
+		arg.SnoozedUntil,
+		arg.Waits,
 		arg.AllCustomers,
-		arg.ServiceID,
+		arg.CallerID,
 		arg.ID,
+		arg.ChangeID,
+		arg.EntryTypes,
+		arg.EntriesShown,
+		arg.EntryData,
+		arg.ActorKind,
 	)
 	var i UpdateTicketRow
 	err := row.Scan(
@@ -470,6 +632,19 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		&i.Ticket.AIMode,
 		&i.Ticket.Version,
 		&i.Ticket.LastMessageAt,
+		&i.Ticket.Priority,
+		&i.Ticket.AssigneeID,
+		&i.Ticket.TeamID,
+		&i.Ticket.Tags,
+		&i.Ticket.CustomFields,
+		&i.Ticket.ServiceID,
+		&i.Ticket.ExternalID,
+		&i.Ticket.SnoozedUntil,
+		&i.Ticket.FirstResponseAt,
+		&i.Ticket.WaitingSince,
+		&i.Ticket.ResolvedAt,
+		&i.Ticket.MergedInto,
+		&i.Ticket.NoteVersion,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,

@@ -13,10 +13,20 @@ import (
 )
 
 const createUser = `-- name: CreateUser :one
-INSERT INTO users (id, email, password_hash, role)
-VALUES ($1, $2, $3, $4)
-ON CONFLICT (lower(email)) DO NOTHING
-RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
+WITH created AS (
+    INSERT INTO users (id, email, password_hash, role)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (lower(email)) DO NOTHING
+    RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT
+        'user.created', coalesce($5::actor_kind, 'system'), $6::uuid, created.id,
+        jsonb_build_object('role', created.role)
+    FROM created
+)
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at FROM created
 `
 
 type CreateUserParams struct {
@@ -24,18 +34,32 @@ type CreateUserParams struct {
 	Email        string
 	PasswordHash string
 	Role         UserRole
+	CreatorKind  *ActorKind
+	CreatedBy    *uuid.UUID
+}
+
+type CreateUserRow struct {
+	ID           uuid.UUID
+	Email        string
+	PasswordHash string
+	Role         UserRole
+	CreatedAt    time.Time
+	TokenVersion int32
+	DisabledAt   *time.Time
 }
 
 // No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
-// does not belong there.
-func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (User, error) {
+// does not belong there. Without a creator it is the system that creates the account.
+func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error) {
 	row := q.db.QueryRow(ctx, createUser,
 		arg.ID,
 		arg.Email,
 		arg.PasswordHash,
 		arg.Role,
+		arg.CreatorKind,
+		arg.CreatedBy,
 	)
-	var i User
+	var i CreateUserRow
 	err := row.Scan(
 		&i.ID,
 		&i.Email,
@@ -339,23 +363,46 @@ func (q *Queries) LockUser(ctx context.Context, arg LockUserParams) (LockUserRow
 }
 
 const updateUserAccess = `-- name: UpdateUserAccess :one
-UPDATE users
-SET role = $1,
-    disabled_at = CASE WHEN $2::boolean THEN coalesce(disabled_at, clock_timestamp()) END,
-    token_version = token_version + 1
-WHERE id = $3
+WITH before AS (
+    SELECT b.id, b.role, b.disabled_at IS NOT NULL AS disabled
+    FROM users AS b
+    WHERE b.id = $3
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    SELECT
+        'user.updated', $4, $5::uuid, before.id,
+        jsonb_build_object(
+            'from', jsonb_build_object('role', before.role, 'disabled', before.disabled),
+            'to', jsonb_build_object('role', $1::user_role, 'disabled', $2::boolean)
+        )
+    FROM before
+)
+UPDATE users AS u
+SET role = $1::user_role,
+    disabled_at = CASE WHEN $2::boolean THEN coalesce(u.disabled_at, clock_timestamp()) END,
+    token_version = u.token_version + 1
+WHERE u.id = $3
 RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
 `
 
 type UpdateUserAccessParams struct {
-	Role     UserRole
-	Disabled bool
-	ID       uuid.UUID
+	Role      UserRole
+	Disabled  bool
+	ID        uuid.UUID
+	ActorKind ActorKind
+	UpdatedBy uuid.UUID
 }
 
-// Ends the access tokens that there are.
+// Ends the access tokens that there are. The account's row must be locked.
 func (q *Queries) UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error) {
-	row := q.db.QueryRow(ctx, updateUserAccess, arg.Role, arg.Disabled, arg.ID)
+	row := q.db.QueryRow(ctx, updateUserAccess,
+		arg.Role,
+		arg.Disabled,
+		arg.ID,
+		arg.ActorKind,
+		arg.UpdatedBy,
+	)
 	var i User
 	err := row.Scan(
 		&i.ID,

@@ -52,7 +52,7 @@ func (s *Service) CreateAPIKey(
 	id := uuid7.New()
 	key, hash := auth.GenerateAPIKey(id)
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		service, err := s.serviceOf(ctx, n)
+		service, err := s.serviceOf(ctx, actor, n)
 		if err != nil {
 			return err
 		}
@@ -62,6 +62,7 @@ func (s *Service) CreateAPIKey(
 		}
 		created, err := s.store.CreateAPIKey(ctx, sqlc.CreateAPIKeyParams{
 			ID: id, ServiceID: service.ID, Name: n.Name, KeyHash: hash, Scopes: names, ExpiresAt: expires,
+			ActorKind: actor.Kind(), CreatedBy: actor.ID,
 		})
 		row = sqlc.ListAPIKeysRow{
 			ID: id, ServiceID: service.ID, Name: n.Name, Scopes: names, CreatedAt: created, ExpiresAt: expires, Role: service.Role,
@@ -79,7 +80,7 @@ func (s *Service) CreateAPIKey(
 }
 
 // serviceOf returns the account of the service that gets the key. It returns store.ErrNoRows for an unknown service.
-func (s *Service) serviceOf(ctx context.Context, n NewAPIKey) (sqlc.User, error) {
+func (s *Service) serviceOf(ctx context.Context, actor auth.Actor, n NewAPIKey) (sqlc.User, error) {
 	switch {
 	case n.ServiceID != nil && n.Role != "":
 		return sqlc.User{}, invalidField("/role", apperr.NotAllowed)
@@ -91,9 +92,11 @@ func (s *Service) serviceOf(ctx context.Context, n NewAPIKey) (sqlc.User, error)
 	if role == "" {
 		role = auth.RoleUser
 	}
-	return s.store.CreateUser(ctx, sqlc.CreateUserParams{
+	user, err := s.store.CreateUser(ctx, sqlc.CreateUserParams{
 		ID: id, Email: id.String() + serviceDomain, PasswordHash: noPassword, Role: role,
+		CreatorKind: new(actor.Kind()), CreatedBy: &actor.ID,
 	})
+	return sqlc.User(user), err
 }
 
 // expiryOf returns when a key ends, nil for never, in the precision of the database.
@@ -130,7 +133,7 @@ func (s *Service) ListAPIKeys(ctx context.Context, p page.Page) ([]sqlc.ListAPIK
 
 // RevokeAPIKey ends an API key, if it has not ended yet. The caller has decided that the actor may. It returns NotFound.
 func (s *Service) RevokeAPIKey(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
-	key, err := s.store.RevokeAPIKey(ctx, id)
+	key, err := s.store.RevokeAPIKey(ctx, sqlc.RevokeAPIKeyParams{ID: id, ActorKind: actor.Kind(), RevokedBy: actor.ID})
 	if err != nil {
 		return store.NotFound(err)
 	}

@@ -51,7 +51,7 @@ func requireTooMany(t *testing.T, err error, least, most time.Duration) {
 func TestSixthWrongPasswordIsNotEvenLookedAt(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 3)
-	_, err := replicas[0].CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
 	require.NoError(t, err)
 	for _, email := range []string{"ada@example.com", "nobody@example.com", "not an address"} {
 		for i := range 5 {
@@ -124,7 +124,7 @@ func TestRightPasswordForgetsTheWrongOnes(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
 	s := replicas[0]
-	_, err := s.CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := s.CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
 	require.NoError(t, err)
 	for range 3 {
 		for range 4 {
@@ -141,7 +141,7 @@ func TestRightPasswordForgetsTheWrongOnes(t *testing.T) {
 func TestRightPasswordsInParallelAreNotRefused(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
-	_, err := replicas[0].CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
 	require.NoError(t, err)
 	errs := make([]error, 300)
 	var wg sync.WaitGroup
@@ -162,7 +162,7 @@ func TestRightPasswordsInParallelAreNotRefused(t *testing.T) {
 func TestRightPasswordAmongParallelWrongOnesIsNoWayAroundTheLimit(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 1)
-	_, err := replicas[0].CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
 	require.NoError(t, err)
 	for range 4 {
 		_, err := replicas[0].LogIn(t.Context(), somewhere, "ada@example.com", "wrong")
@@ -193,7 +193,7 @@ func TestRightPasswordAmongParallelWrongOnesIsNoWayAroundTheLimit(t *testing.T) 
 func TestNetworkFailsSoOftenWhateverTheAccount(t *testing.T) {
 	t.Parallel()
 	replicas, url := limited(t, 2)
-	_, err := replicas[0].CreateAccount(t.Context(), "ada@example.com", password, sqlc.UserRoleUser)
+	_, err := replicas[0].CreateAccount(t.Context(), nil, "ada@example.com", password, sqlc.UserRoleUser)
 	require.NoError(t, err)
 	network := limitsOfAServer().NetworkFailedLogIns
 	for i := range network {

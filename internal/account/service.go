@@ -78,20 +78,24 @@ func (s *Service) SignUp(
 	if err := tally.count(ctx); err != nil {
 		return sqlc.User{}, err
 	}
+	account.CreatorKind, account.CreatedBy = new(sqlc.ActorKindCustomer), &account.ID
 	return s.addAccount(ctx, account)
 }
 
-// CreateAccount creates an account with any role: the caller has decided that it may.
+// CreateAccount creates an account with any role: the caller has decided that the actor may. A nil actor is the system.
 //
 // It returns ValidationFailed for what is no e-mail address or too short or long a password, WeakPassword for a weak
 // one, EmailTaken, and ServerBusy. The hash is computed before the address is looked at, so that a taken one takes as
 // long.
 func (s *Service) CreateAccount(
-	ctx context.Context, email, password string, role auth.Role,
+	ctx context.Context, actor *auth.Actor, email, password string, role auth.Role,
 ) (sqlc.User, error) {
 	account, err := s.newAccount(ctx, "", email, password, role)
 	if err != nil {
 		return sqlc.User{}, err
+	}
+	if actor != nil {
+		account.CreatorKind, account.CreatedBy = new(actor.Kind()), &actor.ID
 	}
 	return s.addAccount(ctx, account)
 }
@@ -123,7 +127,7 @@ func (s *Service) addAccount(ctx context.Context, account sqlc.CreateUserParams)
 	if errors.Is(err, store.ErrNoRows) {
 		return sqlc.User{}, apperr.New(apperr.EmailTaken, "There is an account with this e-mail address.")
 	}
-	return user, err
+	return sqlc.User(user), err
 }
 
 // LogIn begins a session for an e-mail address and a password.
@@ -234,6 +238,13 @@ func (s *Service) replacePassword(ctx context.Context, actor auth.Actor, oldHash
 		}
 		if changed == 0 {
 			return store.ErrNoRows
+		}
+		err = s.store.CreateJournalEntry(store.Ahead(ctx), sqlc.CreateJournalEntryParams{
+			Type: "user.updated", ActorKind: actor.Kind(), ActorID: &actor.ID, SubjectID: &actor.ID,
+			Data: []byte(`{"changed": ["password"]}`),
+		})
+		if err != nil {
+			return err
 		}
 		_, err = s.store.DeleteSessionsByUser(ctx, sqlc.DeleteSessionsByUserParams{UserID: actor.ID, ExceptID: actor.SessionID})
 		return err

@@ -85,7 +85,7 @@ func (s *Service) NameCustomer(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, name *string,
 ) (sqlc.ServiceCustomer, error) {
 	customer, err := s.store.UpdateServiceCustomer(ctx, sqlc.UpdateServiceCustomerParams{
-		ServiceID: actor.ID, UserID: id, DisplayName: name,
+		ServiceID: actor.ID, UserID: id, DisplayName: name, ActorKind: actor.Kind(),
 	})
 	return customer, store.NotFound(err)
 }
@@ -125,7 +125,9 @@ func (s *Service) UpdateAccount(
 		if (role != auth.RoleAdmin || disabled) && slices.Equal(admins, []uuid.UUID{id}) {
 			return apperr.New(apperr.LastAdmin, "This is the last administrator who can log in.")
 		}
-		after, err = s.store.UpdateUserAccess(ctx, sqlc.UpdateUserAccessParams{ID: id, Role: role, Disabled: disabled})
+		after, err = s.store.UpdateUserAccess(ctx, sqlc.UpdateUserAccessParams{
+			ID: id, Role: role, Disabled: disabled, ActorKind: actor.Kind(), UpdatedBy: actor.ID,
+		})
 		if err != nil || !disabled {
 			return err
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
+	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/webhook"
@@ -41,7 +42,7 @@ type Options struct {
 	Auth auth.Options
 	// Account needs no secrets and no Logger.
 	Account account.Options
-	// Assistant needs no Encode, Metrics or Logger.
+	// Assistant needs no Prompts, Encode, Metrics or Logger.
 	Assistant assistant.Options
 	// Journal needs no Metrics or Logger.
 	Journal journal.Options
@@ -65,6 +66,7 @@ type App struct {
 	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	Prompts   *prompt.Service
 	Keys      *idempotency.Service
 	Journal   *journal.Service
 	Jobs      *background.Jobs
@@ -92,11 +94,13 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	set := o.newMetrics()
+	prompts := prompt.NewService(o.Store)
+	o.Assistant.Prompts = prompts
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
-		Assistant: assistant.NewService(o.Store, o.Assistant), Keys: idempotency.NewService(o.Store),
+		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), workers: o.Workers, debugAddr: o.DebugAddr, metrics: set,
 		logger: o.Logger,
 	}
@@ -104,6 +108,7 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
+	o.HTTP.Prompts = a.Prompts
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics, o.HTTP.Webhooks = set, a.Webhooks
 	if o.HTTP.Ready == nil {

@@ -25,12 +25,14 @@ const (
 	Forbidden          Code = "forbidden"
 	RoleNotAllowed     Code = "role_not_allowed"
 	EmailTaken         Code = "email_taken"
+	ExternalIDTaken    Code = "external_id_taken"
 	LastAdmin          Code = "last_admin"
 	WeakPassword       Code = "weak_password"
 
 	TicketClosed       Code = "ticket_closed"
 	InvalidTransition  Code = "invalid_transition"
 	PreconditionFailed Code = "precondition_failed"
+	PromptPublished    Code = "prompt_published"
 
 	InvalidIdempotencyKey Code = "invalid_idempotency_key"
 	IdempotencyInProgress Code = "idempotency_in_progress"

@@ -21,10 +21,11 @@ import (
 
 // claimer finds the response of a ticket's turn, or makes one, which this replica then writes.
 type claimer struct {
-	store  *store.Store
-	writer *writer.Writer
-	models *upstream.Models
-	budget Budget
+	store         *store.Store
+	writer        *writer.Writer
+	models        *upstream.Models
+	conversations conversations
+	budget        Budget
 }
 
 // claim is what the database says about a ticket's turn.
@@ -122,7 +123,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 		message = &turn.TurnMessageID
 	}
 	var err error
-	if c.conversation, err = conversationOf(ctx, cl.store, turn.Ticket, message); err != nil {
+	if c.conversation, err = cl.conversations.to(ctx, nil, turn.Ticket, message); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {

@@ -4,8 +4,8 @@
 // Its events are a log in the database, and any number of readers watch it, from any replica. [Service] is the door
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
-// if the customer's [Budget] allows that (budget.go), with the conversation that is sent upstream (prompt.go). Package
-// writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
+// if the customer's [Budget] allows that (budget.go), with the conversation that is sent upstream (prompt.go), which staff can
+// preview (preview.go). Package writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
 package assistant
 
 import (
@@ -25,6 +25,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/store"
 )
 
@@ -35,6 +36,8 @@ type Options struct {
 	// Models are the models' names at the upstream. The first one answers, and each other one when those before it
 	// cannot. There is at least one.
 	Models []string
+	// Prompts are what administrators tell the AI about the desk.
+	Prompts *prompt.Service
 	// MaxTokens is how many tokens an answer takes at most, reasoning included.
 	MaxTokens int
 	// Budget is what each user may ask for.
@@ -54,6 +57,7 @@ type Options struct {
 // Service starts answers and lets readers follow them, while Run runs, and until Drain.
 type Service struct {
 	store    *store.Store
+	prompts  *prompt.Service
 	patience time.Duration
 	hub      *eventlog.Hub
 	writer   *writer.Writer
@@ -66,16 +70,15 @@ func NewService(s *store.Store, o Options) *Service {
 		o.Encode = func(eventlog.Event) []byte { return nil }
 	}
 	models := upstream.NewModels(o.Client, o.Models, o.MaxTokens, o.Metrics)
+	c := conversations{store: s, prompts: o.Prompts}
 	hub := eventlog.NewHub(s, o.Encode, o.Logger)
 	w := writer.New(s, writer.Options{
 		Hub: hub, Models: models, MaxRunning: o.MaxRunning, Metrics: o.Metrics, Logger: o.Logger,
-		Conversation: func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error) {
-			return conversationFor(ctx, s, response)
-		},
+		Conversation: c.of,
 	})
 	return &Service{
-		store: s, patience: o.Patience, hub: hub, writer: w,
-		claims: &claimer{store: s, writer: w, models: models, budget: o.Budget},
+		store: s, prompts: o.Prompts, patience: o.Patience, hub: hub, writer: w,
+		claims: &claimer{store: s, writer: w, models: models, conversations: c, budget: o.Budget},
 	}
 }
 

@@ -22,6 +22,7 @@ func TestKeyUseThatCannotBeWrittenIsKept(t *testing.T) {
 	key, hash := auth.GenerateAPIKey(id)
 	_, err = b.store.CreateAPIKey(t.Context(), sqlc.CreateAPIKeyParams{
 		ID: id, ServiceID: service.ID, Name: "Shop", KeyHash: hash, Scopes: []string{"ai"},
+		ActorKind: sqlc.ActorKindAgent, CreatedBy: service.ID,
 	})
 	require.NoError(t, err)
 	_, err = b.Authenticate(t.Context(), key)

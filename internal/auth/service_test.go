@@ -76,7 +76,7 @@ func (b *bench) addUser(t *testing.T, email string) sqlc.User {
 		ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: sqlc.UserRoleUser,
 	})
 	require.NoError(t, err)
-	return user
+	return sqlc.User(user)
 }
 
 // signIn begins a session for an account, and returns an access token of it.

@@ -54,7 +54,10 @@ func dialectOf(endpoint *url.URL) Dialect {
 }
 
 // optional matches the parameters that a request can do without. Servers disagree about them, and say so by name.
-var optional = regexp.MustCompile(`\b(stream_options|max_completion_tokens|max_tokens|include_reasoning|reasoning_format|reasoning_effort)\b`)
+var optional = regexp.MustCompile(`\b(stream_options|max_completion_tokens|max_tokens|include_reasoning|reasoning_format|reasoning_effort|json_schema|response_format)\b`)
+
+// responseFormatName is the parameter that asks for JSON. A server that refuses it may still take its simpler form.
+const responseFormatName = "response_format"
 
 // omit takes an optional parameter out of the request. Of the two names for the token limit, one stays.
 func (w *wireRequest) omit(name string) {
@@ -71,6 +74,12 @@ func (w *wireRequest) omit(name string) {
 		w.ReasoningFormat = ""
 	case "reasoning_effort":
 		w.ReasoningEffort = ""
+	case formatSchema:
+		if w.ResponseFormat != nil {
+			w.ResponseFormat = &responseFormat{Type: formatObject}
+		}
+	case responseFormatName:
+		w.ResponseFormat = nil
 	}
 }
 

@@ -87,6 +87,34 @@ func TestRefusedParameterIsNotSentAgain(t *testing.T) {
 	require.Equal(t, "max_completion_tokens: unknown field", fault.Message)
 }
 
+// A server that cannot do JSON by a schema is asked for any JSON, and one that cannot do that either is asked for text.
+func TestSchemaIsAskedForAsFarAsTheServerCan(t *testing.T) {
+	t.Parallel()
+	refuse := func(words string) func(*http.Request) (*http.Response, error) {
+		return respond(400, `{"error":{"message":"`+words+`","type":"invalid_request_error"}}`)
+	}
+	request := question
+	request.Schema = &Schema{Name: "triage", Body: json.RawMessage(`{"type":"object"}`)}
+	u := &upstream{answers: []func(*http.Request) (*http.Response, error){
+		refuse("Invalid parameter: 'response_format' of type 'json_schema' is not supported with this model."),
+		refuse("response_format: streaming is not supported"),
+		respond(200, say("{}")+stop+done),
+	}}
+	client, err := New(Options{BaseURL: "http://groq.test", HTTPClient: &http.Client{Transport: u}, Limits: testLimits()})
+	require.NoError(t, err)
+	_, fault := drain(t, client.Stream(t.Context(), request))
+	require.Nil(t, fault)
+	require.Len(t, u.bodies, 3)
+	for i, want := range []string{
+		`{"type":"json_schema","json_schema":{"name":"triage","strict":true,"schema":{"type":"object"}}}`, `{"type":"json_object"}`, "",
+	} {
+		var body map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal([]byte(u.bodies[i]), &body))
+		require.Equal(t, want, string(body["response_format"]))
+	}
+	require.NotContains(t, sent(t, client), "response_format", "nobody has asked for it")
+}
+
 func TestWordsAreFitForALog(t *testing.T) {
 	t.Parallel()
 	client := &Client{apiKey: "top-secret"}

@@ -123,6 +123,7 @@ var codeKinds = map[string]Kind{
 	// The model has written a call of a tool that it was not given, or something else that Groq cannot read.
 	"tool_use_failed":         Protocol,
 	"output_parse_failed":     Protocol,
+	"json_validate_failed":    Protocol, // It is not the JSON that was asked for.
 	"invalid_api_key":         Misconfigured,
 	"model_not_found":         Misconfigured,
 	"model_decommissioned":    Misconfigured,

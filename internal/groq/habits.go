@@ -21,6 +21,9 @@ type habits struct {
 func (h *habits) refuse(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if name == responseFormatName && !h.refused[formatSchema] {
+		name = formatSchema // JSON of any form may be accepted.
+	}
 	if name == "" || h.refused[name] {
 		return false
 	}

@@ -37,6 +37,17 @@ type Request struct {
 	User string
 	// LessReasoning asks a model that reasons to do less of it.
 	LessReasoning bool
+	// Schema asks for JSON by a schema. Of a server that cannot do that, JSON of any form is asked for, or nothing at all: the
+	// messages must say what is wanted, and the caller checks what comes.
+	Schema *Schema
+}
+
+// Schema is what an answer in JSON must be like.
+type Schema struct {
+	// Name is made of letters, digits and underscores.
+	Name string
+	// Body is a JSON Schema.
+	Body json.RawMessage
 }
 
 type wireRequest struct {
@@ -52,7 +63,25 @@ type wireRequest struct {
 	IncludeReasoning    *bool          `json:"include_reasoning,omitempty"`
 	ReasoningFormat     string         `json:"reasoning_format,omitempty"`
 	ReasoningEffort     string         `json:"reasoning_effort,omitempty"`
+
+	ResponseFormat *responseFormat `json:"response_format,omitempty"`
 }
+
+type responseFormat struct {
+	Type       string      `json:"type"`
+	JSONSchema *jsonSchema `json:"json_schema,omitempty"`
+}
+
+type jsonSchema struct {
+	Name   string          `json:"name"`
+	Strict bool            `json:"strict"`
+	Schema json.RawMessage `json:"schema"`
+}
+
+const (
+	formatSchema = "json_schema"
+	formatObject = "json_object"
+)
 
 type streamOptions struct {
 	IncludeUsage bool `json:"include_usage"`
@@ -85,6 +114,11 @@ func (c *Client) encode(req Request) ([]byte, *Error) {
 	}
 	if req.LessReasoning {
 		wire.reasonLess()
+	}
+	if req.Schema != nil {
+		wire.ResponseFormat = &responseFormat{
+			Type: formatSchema, JSONSchema: &jsonSchema{Name: req.Schema.Name, Strict: true, Schema: req.Schema.Body},
+		}
 	}
 	c.habits.omitRefused(&wire)
 	var body bytes.Buffer

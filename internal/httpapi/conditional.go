@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -77,10 +78,13 @@ func ifMatch(list *string) func(version int64) bool {
 	}
 }
 
-// ticketTag is the tag of a ticket's version. For those who see the customer's name, which changes without the ticket, that is
-// part of the tag.
-func ticketTag(t ticket.View) *string {
+// ticketTag is the tag of a ticket's version. Two things change without the ticket, and are part of the tag for those who see
+// them: its notes, and the customer's name.
+func ticketTag(actor auth.Actor, t ticket.View) *string {
 	version := strconv.FormatInt(t.Ticket.Version, 10)
+	if actor.IsStaff() && t.Ticket.NoteVersion > 0 {
+		version += "." + strconv.FormatInt(t.Ticket.NoteVersion, 10)
+	}
 	if t.DisplayName != nil {
 		sum := sha256.Sum256([]byte(*t.DisplayName))
 		version += "." + base64.RawURLEncoding.EncodeToString(sum[:tagBytes])

@@ -92,36 +92,70 @@ func toSession(actor auth.Actor) func(sqlc.ListSessionsByUserRow) api.Session {
 	}
 }
 
-func toTicket(row ticket.View) api.Ticket {
-	t := row.Ticket
-	return api.Ticket{
-		ID:            t.ID,
-		Title:         t.Title,
-		Description:   t.Description,
-		Status:        api.TicketStatus(t.Status),
-		AIMode:        api.AIMode(t.AIMode),
-		UserID:        t.UserID,
-		Customer:      toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
-		CreatedAt:     toTimestamp(t.CreatedAt),
-		UpdatedAt:     toTimestamp(t.UpdatedAt),
-		LastMessageAt: toTimestamp(t.LastMessageAt),
+// toTicket converts the tickets that the actor asks for. What only staff see is absent for others.
+func toTicket(actor auth.Actor) func(ticket.View) api.Ticket {
+	return func(row ticket.View) api.Ticket {
+		t := row.Ticket
+		shown := api.Ticket{
+			ID:              t.ID,
+			Title:           t.Title,
+			Description:     t.Description,
+			Status:          api.TicketStatus(t.Status),
+			AIMode:          api.AIMode(t.AIMode),
+			UserID:          t.UserID,
+			Customer:        toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
+			CreatedAt:       toTimestamp(t.CreatedAt),
+			UpdatedAt:       toTimestamp(t.UpdatedAt),
+			LastMessageAt:   toTimestamp(t.LastMessageAt),
+			FirstResponseAt: toOptionalTimestamp(t.FirstResponseAt),
+			ResolvedAt:      toOptionalTimestamp(t.ResolvedAt),
+			MergedInto:      t.MergedInto,
+		}
+		if actor.IsStaff() {
+			addForStaff(&shown, t)
+		}
+		return shown
 	}
 }
 
+// addForStaff adds what only staff see of a ticket.
+func addForStaff(shown *api.Ticket, t sqlc.Ticket) {
+	shown.Priority = api.TicketPriority(t.Priority)
+	shown.AssigneeID, shown.TeamID = t.AssigneeID, t.TeamID
+	shown.Tags = t.Tags
+	shown.CustomFields, _ = ticket.Fields(t.CustomFields) // The database keeps objects.
+	if t.ExternalID != nil {
+		shown.ExternalID = *t.ExternalID
+	}
+	shown.SnoozedUntil = toOptionalTimestamp(t.SnoozedUntil)
+	shown.WaitingSince = toOptionalTimestamp(t.WaitingSince)
+}
+
 func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []sqlc.Message) api.TicketWithMessages {
-	t := row.Ticket
+	t := toTicket(actor)(row)
 	return api.TicketWithMessages{
-		ID:            t.ID,
-		Title:         t.Title,
-		Description:   t.Description,
-		Status:        api.TicketStatus(t.Status),
-		AIMode:        api.AIMode(t.AIMode),
-		UserID:        t.UserID,
-		Customer:      toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
-		CreatedAt:     toTimestamp(t.CreatedAt),
-		UpdatedAt:     toTimestamp(t.UpdatedAt),
-		LastMessageAt: toTimestamp(t.LastMessageAt),
-		Messages:      convertAll(messages, toMessage(actor)),
+		ID:              t.ID,
+		Title:           t.Title,
+		Description:     t.Description,
+		Status:          t.Status,
+		AIMode:          t.AIMode,
+		UserID:          t.UserID,
+		Customer:        t.Customer,
+		CreatedAt:       t.CreatedAt,
+		UpdatedAt:       t.UpdatedAt,
+		LastMessageAt:   t.LastMessageAt,
+		FirstResponseAt: t.FirstResponseAt,
+		ResolvedAt:      t.ResolvedAt,
+		MergedInto:      t.MergedInto,
+		Priority:        t.Priority,
+		AssigneeID:      t.AssigneeID,
+		TeamID:          t.TeamID,
+		Tags:            t.Tags,
+		CustomFields:    t.CustomFields,
+		ExternalID:      t.ExternalID,
+		SnoozedUntil:    t.SnoozedUntil,
+		WaitingSince:    t.WaitingSince,
+		Messages:        convertAll(messages, toMessage(actor)),
 	}
 }
 
@@ -139,7 +173,7 @@ func toMessage(actor auth.Actor) func(sqlc.Message) api.Message {
 			SupersededBy: m.SupersededBy,
 		}
 		if staff {
-			message.Author.ID = m.AuthorID
+			message.Author.ID, message.IsNote = m.AuthorID, m.IsNote
 		}
 		return message
 	}
@@ -192,10 +226,6 @@ func fromRole(role api.Role) auth.Role {
 		return auth.RoleUser
 	}
 	return auth.Role(role)
-}
-
-func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
-	return ticket.Change{Status: sqlc.TicketStatus(r.Status), AIMode: sqlc.AIMode(r.AIMode)}
 }
 
 func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.FeedbackRating, *string) {

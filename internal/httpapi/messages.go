@@ -43,6 +43,16 @@ func (s *Server) ListMessages(
 	}, nil
 }
 
+// CreateNote adds a note by the caller.
+func (s *Server) CreateNote(ctx context.Context, r api.CreateNoteRequestObject) (api.CreateNoteResponseObject, error) {
+	actor := actorFrom(ctx)
+	note, err := s.tickets.AddNote(ctx, actor, r.TicketID, r.Body.Content)
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateNote201JSONResponse{Body: toMessage(actor)(note)}, nil
+}
+
 // PutMessageFeedback rates an answer.
 func (s *Server) PutMessageFeedback(
 	ctx context.Context, r api.PutMessageFeedbackRequestObject,

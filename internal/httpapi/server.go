@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/webhook"
 )
@@ -42,6 +43,7 @@ type Options struct {
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Webhooks  *webhook.Service
+	Prompts   *prompt.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
 	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
@@ -77,6 +79,7 @@ type Server struct {
 	tickets   *ticket.Service
 	assistant *assistant.Service
 	webhooks  *webhook.Service
+	prompts   *prompt.Service
 	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
@@ -126,7 +129,8 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, webhooks: o.Webhooks, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts,
+		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),

@@ -12,7 +12,8 @@ const usersPath = "/users"
 
 // CreateUser creates an account with any role.
 func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
-	user, err := s.accounts.CreateAccount(ctx, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
+	actor := actorFrom(ctx)
+	user, err := s.accounts.CreateAccount(ctx, &actor, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
 	if err != nil {
 		return nil, err
 	}

@@ -7,10 +7,8 @@
 package ticket
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 
@@ -47,7 +45,7 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 	id := uuid7.New()
 	limits := s.budget.of(actor)
 	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
-		ID: id, UserID: actor.ID, Title: title, Description: description,
+		ID: id, UserID: actor.ID, Title: title, Description: description, ActorKind: actor.Kind(),
 		CountsFor: limits.account, Bytes: int64(len(title) + len(description)),
 		MaxTickets: limits.tickets, MaxBytes: limits.bytes,
 	})
@@ -88,7 +86,7 @@ func (s *Service) list(
 	return tickets, err
 }
 
-// Get returns a ticket and its latest messages, oldest first, both as they are at the ticket's version: at most 100, and
+// Get returns a ticket and its latest messages, for staff with its notes, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
 func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []sqlc.Message, error) {
 	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
@@ -119,7 +117,7 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 		messages[i] = sqlc.Message{
 			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
 			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
-			SupersededBy: unlessNil(&found.SupersededBys[i]),
+			IsNote: found.AreNotes[i], SupersededBy: unlessNil(&found.SupersededBys[i]),
 		}
 	}
 	return messages
@@ -128,7 +126,8 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 // sizeOf is how many bytes of a page a message takes.
 func sizeOf(m sqlc.Message) int { return len(m.Content) }
 
-// ListMessages returns a page of a ticket's messages, oldest first, and where the next page begins, if there is one.
+// ListMessages returns a page of a ticket's messages, for staff with its notes, oldest first, and where the next page begins,
+// if there is one.
 // It returns NotFound.
 func (s *Service) ListMessages(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page,
@@ -138,7 +137,7 @@ func (s *Service) ListMessages(
 	}
 	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
+		TicketID: id, Staff: actor.IsStaff(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -194,54 +193,6 @@ func (s *Service) whyNot(ctx context.Context, actor auth.Actor, id uuid.UUID) er
 	default:
 		return errSpent()
 	}
-}
-
-// Change is what Update changes of a ticket. What is empty stays as it is.
-type Change struct {
-	Status sqlc.TicketStatus
-	AIMode sqlc.AIMode
-}
-
-// Update changes a ticket, all of the change or nothing, and records who moved it to another status, provided that the
-// ticket's version is one that the caller accepts. Closing it, or handing it off to humans, fences an AI answer that is
-// being written. It returns NotFound, PreconditionFailed for a version that is not accepted, and InvalidTransition.
-func (s *Service) Update(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
-) (ticket View, err error) {
-	changeID := uuid7.New()
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		before, err := Lock(ctx, s.store, actor, id)
-		if err != nil {
-			return err
-		}
-		if !accept(before.Version) {
-			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
-		}
-		after := sqlc.UpdateTicketParams{
-			ID: id, Status: cmp.Or(change.Status, before.Status), AIMode: cmp.Or(change.AIMode, before.AIMode),
-			ServiceID: actor.ID, AllCustomers: actor.SeesCustomers(),
-		}
-		if change.Status != "" {
-			if !isAllowed(before.Status, change.Status) {
-				return apperr.New(apperr.InvalidTransition,
-					fmt.Sprintf("A ticket cannot go from %s to %s.", before.Status, change.Status))
-			}
-			if err := s.store.CreateTicketStatusChange(ctx, sqlc.CreateTicketStatusChangeParams{
-				ID: changeID, TicketID: id, ActorID: actor.ID, FromStatus: before.Status, ToStatus: change.Status,
-			}); err != nil {
-				return err
-			}
-		}
-		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
-			if _, err := s.store.SupersedeAIResponses(ctx, id); err != nil {
-				return err
-			}
-		}
-		updated, err := s.store.UpdateTicket(store.Last(ctx), after)
-		ticket = View(updated)
-		return err
-	})
-	return ticket, err
 }
 
 // Find returns a ticket without its messages. It returns NotFound.

@@ -14,6 +14,13 @@ var transitions = map[sqlc.TicketStatus][]sqlc.TicketStatus{
 	sqlc.TicketStatusClosed:   {sqlc.TicketStatusOpen},
 }
 
-func isAllowed(from, to sqlc.TicketStatus) bool {
-	return slices.Contains(transitions[from], to)
+// isAllowed reports whether a ticket may go from one status to another. Staff may also resolve what is open.
+func isAllowed(from, to sqlc.TicketStatus, staff bool) bool {
+	return slices.Contains(transitions[from], to) ||
+		staff && from == sqlc.TicketStatusOpen && to == sqlc.TicketStatusResolved
+}
+
+// isDone reports whether nothing is left to do in a ticket of the status.
+func isDone(status sqlc.TicketStatus) bool {
+	return status == sqlc.TicketStatusResolved || status == sqlc.TicketStatusClosed
 }

@@ -16,7 +16,9 @@ func TestStatusGoesOneStepForwardOrBackToOpen(t *testing.T) {
 	for i, from := range order {
 		for j, to := range order {
 			want := j == i+1 || to == sqlc.TicketStatusOpen && from != sqlc.TicketStatusOpen
-			require.Equal(t, want, isAllowed(from, to), "%s to %s", from, to)
+			require.Equal(t, want, isAllowed(from, to, false), "%s to %s", from, to)
+			want = want || from == sqlc.TicketStatusOpen && to == sqlc.TicketStatusResolved
+			require.Equal(t, want, isAllowed(from, to, true), "%s to %s, by staff", from, to)
 		}
 	}
 	require.Len(t, transitions, len(order))
@@ -25,8 +27,8 @@ func TestStatusGoesOneStepForwardOrBackToOpen(t *testing.T) {
 func TestUnknownStatusGoesNowhere(t *testing.T) {
 	t.Parallel()
 	for _, status := range []sqlc.TicketStatus{"", "OPEN", "reopened"} {
-		require.False(t, isAllowed(status, sqlc.TicketStatusOpen))
-		require.False(t, isAllowed(sqlc.TicketStatusOpen, status))
-		require.False(t, isAllowed(status, status))
+		require.False(t, isAllowed(status, sqlc.TicketStatusOpen, true))
+		require.False(t, isAllowed(sqlc.TicketStatusOpen, status, true))
+		require.False(t, isAllowed(status, status, true))
 	}
 }

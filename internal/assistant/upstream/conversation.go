@@ -30,14 +30,14 @@ func (c Conversation) shorter() Conversation {
 	}
 	rest := Newest(c[1:], total/2)
 	for len(rest) > 1 && rest[0].Role == groq.RoleAssistant {
-		rest = rest[1:] // joined would leave it out, and the request would be the same again.
+		rest = rest[1:] // Messages would leave it out, and the request would be the same again.
 	}
 	return slices.Insert(slices.Clone(rest), 0, c[0])
 }
 
-// joined is the conversation as servers want it that insist on turns: neighbouring messages of one role are one, and the
+// Messages is the conversation as servers want it that insist on turns: neighbouring messages of one role are one, and the
 // first one after the system prompt is the customer's.
-func (c Conversation) joined() []groq.Message {
+func (c Conversation) Messages() []groq.Message {
 	turns := []groq.Message{c[0]}
 	for i, m := range c[1:] {
 		last := &turns[len(turns)-1]

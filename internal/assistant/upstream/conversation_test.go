@@ -55,7 +55,7 @@ func TestNeighboursOfOneRoleAreJoined(t *testing.T) {
 	} {
 		whole := append(Conversation{system}, c.said...)
 		before := slices.Clone(whole)
-		require.Equal(t, append([]groq.Message{system}, c.want...), whole.joined(), name)
+		require.Equal(t, append([]groq.Message{system}, c.want...), whole.Messages(), name)
 		require.Equal(t, before, whole, "%s: what it is made from stays as it is", name)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"github.com/supportbackend/support/internal/groq"
 )
@@ -22,12 +23,24 @@ type Exchange struct {
 	// Switch is called before another model than Model is asked.
 	Switch func(ctx context.Context, model string) error
 	// Take gets each piece of the answer. It must not wait.
-	Take   func(piece string)
+	Take func(piece string)
+	// Format is what the answer must be like; nil is any text.
+	Format *Format
 	Logger *slog.Logger
 
 	pieces int
 	result groq.Result
 }
+
+// Format is an answer in JSON. It is handed to Take in one piece, once it is complete and has been checked.
+type Format struct {
+	Schema groq.Schema
+	// Check returns the answer as it is to be kept, or an error for one that is not as it must be.
+	Check func(text string) (string, error)
+}
+
+// invalidJSON is the code of an answer that Format.Check does not take.
+const invalidJSON = "invalid_json"
 
 // Run hands the answer to Take, piece by piece. As long as there are none, another model may take the place of one that
 // cannot answer. The error is upstream's, or what Switch returned.
@@ -57,29 +70,37 @@ func (x *Exchange) Usage() Usage {
 // FinishReason is why the answer is complete.
 func (x *Exchange) FinishReason() string { return string(x.result.FinishReason) }
 
-// answer lets one model write. A conversation that is too long is made shorter until it fits, and a model that has spent
-// all tokens on reasoning is asked once more to reason less.
+// answer lets one model write. A conversation that is too long is made shorter until it fits, a model that has spent all tokens
+// on reasoning is asked once more to reason less, and one that has not kept to the format is asked once more.
 func (x *Exchange) answer(ctx context.Context, model string, c Conversation) error {
 	request := groq.Request{Model: model, MaxCompletionTokens: x.Models.maxTokens}
+	if x.Format != nil {
+		request.Schema = &x.Format.Schema
+	}
+	again := false
 	for {
-		request.Messages = c.joined()
+		request.Messages = c.Messages()
 		failure := x.ask(ctx, request)
-		switch kindOf(failure) {
-		case groq.TooLarge:
+		switch kind := kindOf(failure); {
+		case kind == groq.TooLarge:
 			rest := c.shorter()
 			if x.pieces > 0 || len(rest) == len(c) {
 				return failure
 			}
 			c = rest
-		case groq.NoAnswer:
-			if request.LessReasoning {
-				return failure
-			}
+		case kind == groq.NoAnswer && !request.LessReasoning:
 			request.LessReasoning = true
+		case isInvalidJSON(failure) && !again:
+			again = true
 		default:
 			return failure
 		}
 	}
+}
+
+func isInvalidJSON(err error) bool {
+	failure, ok := errors.AsType[*groq.Error](err)
+	return ok && failure.Code == invalidJSON
 }
 
 // ask sends one request.
@@ -111,6 +132,9 @@ func (x *Exchange) stream(ctx context.Context, p *pass, request groq.Request) er
 		x.result = stream.Result()
 		_ = stream.Close()
 	}()
+	if x.Format != nil {
+		return x.readWhole(p, stream)
+	}
 	for stream.Next() {
 		if x.pieces == 0 {
 			p.succeeded()
@@ -119,6 +143,25 @@ func (x *Exchange) stream(ctx context.Context, p *pass, request groq.Request) er
 		x.Take(stream.Delta())
 	}
 	return stream.Err()
+}
+
+// readWhole hands an answer over that is as it must be. The model is not at fault for one that is not: it answers.
+func (x *Exchange) readWhole(p *pass, stream *groq.Stream) error {
+	var text strings.Builder
+	for stream.Next() {
+		p.succeeded()
+		text.WriteString(stream.Delta())
+	}
+	if err := stream.Err(); err != nil {
+		return err
+	}
+	checked, err := x.Format.Check(text.String())
+	if err != nil {
+		return &groq.Error{Kind: groq.Protocol, Code: invalidJSON, Message: err.Error()}
+	}
+	x.pieces++
+	x.Take(checked)
+	return nil
 }
 
 // logFailure tells the operator what the server said, which nobody else gets to see.

@@ -32,7 +32,7 @@ func BodyLimit(schema *openapi3.Schema) int64 {
 // largest returns how many bytes of JSON the largest value of the schema takes, without white space.
 func largest(schema *openapi3.Schema) int {
 	switch {
-	case schema.Type.Is(openapi3.TypeString):
+	case schema.Type.Includes(openapi3.TypeString):
 		return len(`""`) + longest(schema)*escapedBytes
 	case schema.Type.Is(openapi3.TypeArray) && schema.MaxItems != nil:
 		return len("[]") + int(*schema.MaxItems)*(largest(schema.Items.Value)+len(",")) //nolint:gosec // The contract's own number.
@@ -40,6 +40,9 @@ func largest(schema *openapi3.Schema) int {
 		size := len("{}")
 		for name, member := range schema.Properties {
 			size += len(`"":,`) + len(name)*escapedBytes + largest(member.Value)
+		}
+		if others := schema.AdditionalProperties.Schema; others != nil && schema.MaxProps != nil {
+			size += int(*schema.MaxProps) * (len(`"":,`) + longest(schema.PropertyNames.Value)*escapedBytes + largest(others.Value)) //nolint:gosec // The contract's own number.
 		}
 		return size
 	default:

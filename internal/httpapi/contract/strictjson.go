@@ -168,6 +168,12 @@ func (d *strictDecoder) object(schema *openapi3.Schema) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if schema.MaxProps != nil && uint64(len(object)) > *schema.MaxProps {
+			if err := d.skipValue(); err != nil {
+				return nil, err
+			}
+			return object, d.skip()
+		}
 		if err := d.member(schema, object, token.String()); err != nil {
 			return nil, err
 		}
@@ -235,6 +241,8 @@ func memberOf(schema *openapi3.Schema, name string) (*openapi3.Schema, apperr.Fi
 		return nil, apperr.Unknown
 	case !isText(name):
 		return nil, apperr.InvalidCharacters
+	case schema.PropertyNames != nil && schema.PropertyNames.Value.VisitJSON(name) != nil:
+		return nil, apperr.InvalidFormat
 	case others.Schema != nil:
 		return others.Schema.Value, ""
 	default:

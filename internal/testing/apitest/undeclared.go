@@ -81,6 +81,11 @@ func collectMembers(s *openapi3.Schema, value map[string]any, known map[string]*
 	for name, property := range s.Properties {
 		known[name] = property
 	}
+	if others := s.AdditionalProperties.Schema; others != nil {
+		for name := range value {
+			known[name] = others
+		}
+	}
 	for _, part := range s.AllOf {
 		collectMembers(part.Value, value, known)
 	}

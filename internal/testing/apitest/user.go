@@ -56,7 +56,7 @@ func (s *Server) addAccount(t testing.TB, role sqlc.UserRole) string {
 	hashed.Lock()
 	defer hashed.Unlock()
 	if hashed.password == "" {
-		user, err := s.Accounts.CreateAccount(t.Context(), email, Password, role)
+		user, err := s.Accounts.CreateAccount(t.Context(), nil, email, Password, role)
 		require.NoError(t, err)
 		hashed.password = user.PasswordHash
 		return email

@@ -74,6 +74,7 @@ var operationBodies = map[string]func(*cast) string{
 	"updateTicket":     func(*cast) string { return `{"status":"pending"}` },
 	"listMessages":     noBody,
 	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
+	"createNote":       func(*cast) string { return `{"content":"A note."}` },
 	"streamAIResponse": noBody,
 
 	"createAIResponse":     func(*cast) string { return `{}` },
@@ -85,6 +86,14 @@ var operationBodies = map[string]func(*cast) string{
 	"cancelAIResponse":     noBody,
 	"getMessageFeedback":   noBody,
 	"putMessageFeedback":   func(*cast) string { return `{"rating":"down"}` },
+
+	"listPrompts":    noBody,
+	"createPrompt":   promptBody,
+	"getPrompt":      noBody,
+	"updatePrompt":   promptBody,
+	"publishPrompt":  noBody,
+	"withdrawPrompt": noBody,
+	"previewPrompt":  noBody,
 
 	"sendUIMessage":    chatBody,
 	"sendUIMessageV7":  chatBody,
@@ -103,6 +112,8 @@ var operationBodies = map[string]func(*cast) string{
 func chatBody(*cast) string {
 	return `{"id":"{ticket_id}","messages":[{"id":"` + uuid.NewString() + `","role":"user","parts":[{"type":"text","text":"Hello."}]}]}`
 }
+
+func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
 
 // ticketsInBodies are the members that name a ticket in the bodies of chat clients, which have no place for it in the path.
 var ticketsInBodies = map[string]string{"sendUIMessage": "id", "sendUIMessageV7": "id", "runAGUI": "threadId"}
@@ -147,6 +158,12 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 		tested := c.Do(t, http.MethodPost, "/webhooks/"+ownedWebhook(t, c)+"/test", "", c.admin.bearer())
 		require.Equal(t, http.StatusAccepted, tested.Status, "%s", tested.Body)
 		return idOf(t, tested.Body)
+	},
+	"prompt_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		created := c.Do(t, http.MethodPost, "/prompts", promptBody(c), jsonType, c.admin.bearer())
+		require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+		return strings.TrimPrefix(created.Header.Get("Location"), "/prompts/")
 	},
 	"session_id": func(t *testing.T, c *cast) string {
 		t.Helper()

@@ -147,7 +147,7 @@ func (c *cast) member(t *testing.T, role sqlc.UserRole) member {
 		ID: id, Email: "member-" + id.String() + "@example.com", PasswordHash: olderHash, Role: role,
 	})
 	require.NoError(t, err)
-	m := member{User: user, session: c.newSession(t, user)}
+	m := member{User: sqlc.User(user), session: c.newSession(t, sqlc.User(user))}
 	m.token = genuineToken(m, time.Now()).token(t)
 	return m
 }

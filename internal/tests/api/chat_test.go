@@ -215,7 +215,7 @@ func TestStaffTakeAChatOver(t *testing.T) {
 			require.Contains(t, []string{"finish", "RUN_FINISHED"}, byStaff.readAll().Type)
 			require.Empty(t, byStaff.text)
 			stream.requireFailed("superseded")
-			require.Equal(t, []string{"user customer msg-1 Why twice?", "assistant staff staff-1 I have refunded it."},
+			require.Equal(t, []string{"user customer msg-1 Why twice?", "assistant agent staff-1 I have refunded it."},
 				chatHistory(t, user, ticket.ID)[1:])
 		})
 	}

@@ -57,13 +57,13 @@ func (h *chain) as(r *rapid.T) (account int, session member) {
 }
 
 // onTicket draws an account and a ticket, and whether the ticket is there for the account.
-func (h *chain) onTicket(r *rapid.T) (session member, ticket *chainTicket, visible bool) {
+func (h *chain) onTicket(r *rapid.T) (session member, account int, ticket *chainTicket, visible bool) {
 	if len(h.tickets) == 0 {
 		r.Skip("no ticket")
 	}
-	account, session := h.as(r)
+	account, session = h.as(r)
 	ticket = rapid.SampledFrom(h.tickets).Draw(r, "ticket")
-	return session, ticket, account == staff || account == ticket.owner
+	return session, account, ticket, account == staff || account == ticket.owner
 }
 
 // send wants a call to be answered with a status, and returns the body.
@@ -84,7 +84,7 @@ func (h *chain) open(r *rapid.T) {
 }
 
 func (h *chain) read(r *rapid.T) {
-	session, ticket, visible := h.onTicket(r)
+	session, _, ticket, visible := h.onTicket(r)
 	if !visible {
 		h.send(r, session, http.StatusNotFound, http.MethodGet, ticket.path, "")
 		return
@@ -97,7 +97,7 @@ func (h *chain) read(r *rapid.T) {
 }
 
 func (h *chain) say(r *rapid.T) {
-	session, ticket, visible := h.onTicket(r)
+	session, account, ticket, visible := h.onTicket(r)
 	want := http.StatusCreated
 	switch {
 	case !visible:
@@ -106,18 +106,21 @@ func (h *chain) say(r *rapid.T) {
 		want = http.StatusConflict
 	default:
 		ticket.messages++
+		if account == ticket.owner {
+			ticket.status = "open"
+		}
 	}
 	h.send(r, session, want, http.MethodPost, ticket.path+"/messages", `{"content":"c"}`)
 }
 
 func (h *chain) move(r *rapid.T) {
-	session, ticket, visible := h.onTicket(r)
+	session, account, ticket, visible := h.onTicket(r)
 	to := rapid.SampledFrom([]client.TicketStatus{"open", "pending", "resolved", "closed"}).Draw(r, "status")
 	want := http.StatusOK
 	switch {
 	case !visible:
 		want = http.StatusNotFound
-	case !slices.Contains(allowedChanges[ticket.status], to):
+	case !mayChange(ticket.status, to, account == staff):
 		want = http.StatusConflict
 	default:
 		ticket.status = to

@@ -38,13 +38,17 @@ var refusals = map[string][]int{
 	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
 	"createWebhook":    {http.StatusUnprocessableEntity}, // Nothing may be sent to the URL.
 	"updateWebhook":    {http.StatusUnprocessableEntity},
-	"updateTicket":     {http.StatusConflict, http.StatusPreconditionFailed},
+	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
 	"createMessage":    {http.StatusConflict},
 	"createAIResponse": {http.StatusConflict},
 	"streamAIResponse": {http.StatusConflict},
 	"sendUIMessage":    {http.StatusConflict},
 	"sendUIMessageV7":  {http.StatusConflict},
 	"runAGUI":          {http.StatusConflict},
+	"createPrompt":     {http.StatusUnprocessableEntity}, // Its texts are too long together.
+	"updatePrompt":     {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
+	"publishPrompt":    {http.StatusPreconditionFailed},
+	"previewPrompt":    {http.StatusNotFound}, // There is no such ticket.
 }
 
 // fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
@@ -150,7 +154,7 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	models := []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
 	f := &fuzzed{specOperation: o, cast: newCastOn(t, apitest.Options{Models: models}), item: apitest.Spec(t).Paths.Value(o.path)}
 	f.caller = f.owner
-	if o.role == sqlc.UserRoleAdmin {
+	if o.role != "" && o.role != sqlc.UserRoleUser {
 		f.caller = f.admin
 	}
 	f.ids = o.ownedIDs(t, f.cast)
@@ -376,8 +380,12 @@ func (f *fuzzed) addCallerFaults(faults map[string]func(*fuzzRequest) int) {
 	}
 	faults["nobody"] = as("", http.StatusUnauthorized)
 	faults["a token that is cut"] = as(f.caller.token[:len(f.caller.token)-1], http.StatusUnauthorized)
-	if f.role == sqlc.UserRoleAdmin {
+	switch f.role {
+	case sqlc.UserRoleAdmin:
 		faults["a lesser role"] = as(f.agent.token, http.StatusForbidden)
+		return
+	case sqlc.UserRoleAgent:
+		faults["a lesser role"] = as(f.owner.token, http.StatusForbidden)
 		return
 	}
 	if len(f.pathParameters) > 0 {
@@ -399,7 +407,9 @@ func (f *fuzzed) addBodyFaults(faults map[string]func(*fuzzRequest) int, valid m
 	}
 	for member, ref := range schema.Properties {
 		faults[member+" of another type"] = with(member, wronglyTyped(ref.Value))
-		faults[member+" null"] = with(member, json.RawMessage("null"))
+		if !ref.Value.Type.Includes("null") {
+			faults[member+" null"] = with(member, json.RawMessage("null"))
+		}
 		for name, value := range invalidValues(ref) {
 			faults[member+" "+name] = with(member, value)
 		}

@@ -40,6 +40,7 @@ func (w schemaWalk) walk(where string, ref *openapi3.SchemaRef) {
 	}
 	w.walk(where+"/items", s.Items)
 	w.walk(where+"/additionalProperties", s.AdditionalProperties.Schema)
+	w.walk(where+"/propertyNames", s.PropertyNames)
 }
 
 func (w schemaWalk) walkContent(where string, content openapi3.Content) {
@@ -87,36 +88,54 @@ func TestEveryValueOfTheContractIsBounded(t *testing.T) {
 	visited := 0
 	walkDocument(apitest.Spec(t), func(where string, s *openapi3.Schema) {
 		visited++
-		switch {
-		case s.Type.Is("string"):
-			require.True(t, s.MaxLength != nil || len(s.Enum) > 0, "%s: a string has maxLength or enum", where)
-			for _, value := range s.Enum {
-				require.IsType(t, "", value, where)
-			}
-		case s.Type.Is("array"):
-			require.NotNil(t, s.MaxItems, "%s: an array has maxItems", where)
-			require.NotNil(t, s.Items, "%s: an array says what is in it", where)
-		case s.Type.Is("integer"), s.Type.Is("number"):
-			require.NotNil(t, s.Min, "%s: a number has minimum", where)
-			require.NotNil(t, s.Max, "%s: a number has maximum", where)
-		case s.Type.Is("object"):
-			require.NotEmpty(t, s.Properties, "%s: an object says what is in it", where)
-		case s.Type.Is("boolean"):
-		case s.Type == nil && strings.Contains(where, "ClientMessage/"), strings.Contains(where, "/messages/items/"): // Anything goes; what is read of it is checked as a new message.
-		default:
-			require.Nil(t, s.Type, "%s: a type that has no rule here: %v", where, s.Type)
+		for _, kind := range s.Type.Slice() {
+			requireBounded(t, where, kind, s)
+		}
+		isFree := strings.Contains(where, "ClientMessage/") || strings.Contains(where, "/messages/items/")
+		if s.Type == nil && !isFree { // What is read of a client's message is checked as a new message.
 			require.NotEmpty(t, append(append(s.AllOf, s.OneOf...), s.AnyOf...), "%s: anything goes", where)
 		}
 	})
 	require.Greater(t, visited, 60)
 }
 
+// requireBounded wants a schema to bound its values of one type.
+func requireBounded(t *testing.T, where, kind string, s *openapi3.Schema) {
+	t.Helper()
+	switch kind {
+	case "string":
+		require.True(t, s.MaxLength != nil || len(s.Enum) > 0, "%s: a string has maxLength or enum", where)
+		for _, value := range s.Enum {
+			require.IsType(t, "", value, where)
+		}
+	case "array":
+		require.NotNil(t, s.MaxItems, "%s: an array has maxItems", where)
+		require.NotNil(t, s.Items, "%s: an array says what is in it", where)
+	case "integer", "number":
+		require.NotNil(t, s.Min, "%s: a number has minimum", where)
+		require.NotNil(t, s.Max, "%s: a number has maximum", where)
+	case "object":
+		if isMap(s) {
+			require.NotNil(t, s.MaxProps, "%s: a map has maxProperties", where)
+			require.NotNil(t, s.PropertyNames, "%s: a map has propertyNames", where)
+			return
+		}
+		require.NotEmpty(t, s.Properties, "%s: an object says what is in it", where)
+	case "boolean", "null":
+	default:
+		require.Fail(t, "a type that has no rule here", "%s: %s", where, kind)
+	}
+}
+
+// isMap reports whether a schema describes objects whose members the callers name.
+func isMap(s *openapi3.Schema) bool { return s.AdditionalProperties.Schema != nil }
+
 func TestRequestBodiesTakeNothingThatTheyDoNotName(t *testing.T) {
 	t.Parallel()
 	objects := 0
 	w := schemaWalk{seen: make(map[*openapi3.Schema]bool)}
 	w.visit = func(where string, s *openapi3.Schema) {
-		if !s.Type.Is("object") {
+		if !s.Type.Is("object") || isMap(s) {
 			return
 		}
 		objects++
@@ -238,10 +257,12 @@ func TestEveryTextThatIsTakenSaysWhichCharactersItMayHave(t *testing.T) {
 		for name, property := range s.Properties {
 			check(where+" /"+name, property.Value)
 		}
-		if s.Items != nil {
-			check(where, s.Items.Value)
+		for _, ref := range []*openapi3.SchemaRef{s.Items, s.AdditionalProperties.Schema, s.PropertyNames} {
+			if ref != nil {
+				check(where, ref.Value)
+			}
 		}
-		if s.Type.Is("string") && len(s.Enum) == 0 {
+		if s.Type.Includes("string") && len(s.Enum) == 0 {
 			require.Regexp(t, `^\^.*\$$`, s.Pattern, where)
 			require.Error(t, s.VisitJSON(strings.Repeat("x\u0001", 20)), where)
 			require.NotNil(t, s.MaxLength, where)

@@ -32,6 +32,8 @@ func validValue(ref *openapi3.SchemaRef, l length) *rapid.Generator[any] {
 	switch {
 	case len(s.Enum) > 0:
 		return rapid.SampledFrom(s.Enum)
+	case len(s.AllOf) == 1:
+		return validValue(s.AllOf[0], l)
 	case strings.HasSuffix(ref.Ref, "/Model"):
 		return rapid.Just[any](config.Defaults().GroqModel) // The contract leaves it to the server which there are.
 	case strings.HasSuffix(ref.Ref, "/ClientMessage"):
@@ -121,6 +123,10 @@ func validObject(s *openapi3.Schema, l length) *rapid.Generator[map[string]any] 
 				object[name] = validValue(s.Properties[name], l).Draw(t, name)
 			}
 		}
+		if isMap(s) {
+			members := rapid.MapOfN(validString(s.PropertyNames.Value, l), validValue(s.AdditionalProperties.Schema, l), 0, 3)
+			maps.Copy(object, members.Draw(t, "members"))
+		}
 		if len(object) < int(s.MinProps) {
 			object[names[0]] = validValue(s.Properties[names[0]], l).Draw(t, names[0])
 		}
@@ -139,7 +145,7 @@ func invalidValues(ref *openapi3.SchemaRef) map[string]any {
 	case s.Type.Is("integer"):
 		values["too small"], values["too large"] = int64(*s.Min)-1, int64(*s.Max)+1
 		values["a word"], values["a fraction"] = "ten", "1.5"
-	case s.Type.Is("string"):
+	case s.Type.Includes("string"):
 		values["too long"] = strings.Repeat("a", int(*s.MaxLength)+1)
 		if s.Format == "email" {
 			values["no address"] = "nobody"

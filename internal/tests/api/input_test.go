@@ -45,6 +45,8 @@ type desk struct {
 	served  uuid.UUID
 	// hook is a webhook, and delivery one of its deliveries.
 	hook, delivery uuid.UUID
+	// prompt is a draft.
+	prompt uuid.UUID
 }
 
 func newDesk(t *testing.T) *desk {
@@ -64,6 +66,7 @@ func newDeskOn(t *testing.T, o apitest.Options) *desk {
 		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
 		admin: admin, key: admin.NewAPIKey(t, client.CreateAPIKeyRequest{}),
 		service: s.Service(t, service.Key, ""), served: s.Service(t, service.Key, customerName).Me(t).ID,
+		prompt: newPrompt(t, admin, client.PromptSettings{Company: "A company"}).ID,
 	}
 }
 
@@ -109,7 +112,7 @@ type call struct {
 	// thing is the id in the path, if there is one.
 	thing  string
 	public bool
-	// admin is whether it takes an administrator.
+	// admin is whether it is not for customers.
 	admin bool
 	// media are the types of body that it takes, sorted.
 	media []string
@@ -125,7 +128,7 @@ func (d *desk) calls(t *testing.T) []call {
 	for path, item := range apitest.Spec(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			c := call{id: op.OperationID, method: method, public: len(*op.Security) == 0, op: op}
-			c.admin = !c.public && slices.Equal((*op.Security)[0]["bearerAuth"], []string{"admin"})
+			c.admin = !c.public && !slices.Equal((*op.Security)[0]["bearerAuth"], []string{"user"})
 			c.path, c.thing = d.fill(t, path)
 			if op.RequestBody != nil {
 				c.media = slices.Sorted(maps.Keys(op.RequestBody.Value.Content))
@@ -154,6 +157,7 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 		"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID,
 		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID, "{api_key_id}": d.key.ID,
 		"{webhook_id}": d.hook, "{webhook_delivery_id}": d.delivery,
+		"{prompt_id}": d.prompt,
 	} {
 		if strings.Contains(path, name) {
 			path, thing = strings.ReplaceAll(path, name, id.String()), id.String()
@@ -203,10 +207,12 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":
 		body = map[string]string{"status": "pending"}
-	case "createMessage":
+	case "createMessage", "createNote":
 		body = map[string]string{"content": "A message"}
 	case "createAIResponse":
 		body = map[string]string{"model": config.Defaults().GroqModel}
+	case "createPrompt", "updatePrompt":
+		body = map[string]string{"company": "A company"}
 	case "putMessageFeedback":
 		body = map[string]string{"rating": "up", "comment": "A comment"}
 	case "sendUIMessage", "sendUIMessageV7":

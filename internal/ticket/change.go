@@ -1,0 +1,178 @@
+package ticket
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+// maxYear is the last year that the API can show.
+const maxYear = 9999
+
+// Change is what Update changes of a ticket. What is empty, or not specified, stays as it is; null clears it.
+type Change struct {
+	Status     sqlc.TicketStatus
+	AIMode     sqlc.AIMode
+	Priority   sqlc.TicketPriority
+	AssigneeID nullable.Nullable[uuid.UUID]
+	TeamID     nullable.Nullable[uuid.UUID]
+	// Tags take the place of those that there are.
+	Tags *[]string
+	// CustomFields are set, and those that are nil removed; the others stay.
+	CustomFields map[string]any
+	ExternalID   nullable.Nullable[string]
+	// SnoozedUntil is a time to come (RFC 3339).
+	SnoozedUntil nullable.Nullable[string]
+}
+
+// isForStaff reports whether the change has something that only staff may change.
+func (c Change) isForStaff() bool {
+	return c.Priority != "" || c.Tags != nil || c.CustomFields != nil || c.AssigneeID.IsSpecified() || c.TeamID.IsSpecified() ||
+		c.ExternalID.IsSpecified() || c.SnoozedUntil.IsSpecified()
+}
+
+// Update changes a ticket, all of the change or nothing, provided that the ticket's version is one that the caller accepts.
+// Closing it, or handing it off to humans, fences an AI answer that is being written. It returns NotFound, Forbidden for what
+// only staff may change, PreconditionFailed for a version that is not accepted, InvalidTransition, ExternalIDTaken, and
+// ValidationFailed for an account or a team that cannot take the ticket and for too many custom fields.
+func (s *Service) Update(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
+) (ticket View, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		before, err := Lock(ctx, s.store, actor, id)
+		if err != nil {
+			return err
+		}
+		if !accept(before.Version) {
+			return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+		}
+		after, err := change.apply(before, actor)
+		if err != nil {
+			return err
+		}
+		if err := s.checkAssignment(ctx, change); err != nil {
+			return err
+		}
+		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
+			if _, err := s.store.SupersedeAIResponses(ctx, id); err != nil {
+				return err
+			}
+		}
+		updated, err := s.store.UpdateTicket(store.Last(ctx), s.update(actor, before, after))
+		ticket = View(updated)
+		return err
+	})
+	if store.IsUniqueViolation(err, "tickets_service_id_external_id_key") {
+		err = apperr.New(apperr.ExternalIDTaken, "Another ticket is called that.")
+	}
+	return ticket, err
+}
+
+// update is what UpdateTicket takes for an actor's change.
+func (s *Service) update(actor auth.Actor, before, after sqlc.Ticket) sqlc.UpdateTicketParams {
+	entries := entriesOf(before, after)
+	isCustomer := before.UserID == actor.ID
+	return sqlc.UpdateTicketParams{
+		ID: after.ID, Status: after.Status, AIMode: after.AIMode, Priority: after.Priority, AssigneeID: after.AssigneeID,
+		TeamID: after.TeamID, Tags: after.Tags, CustomFields: after.CustomFields, TicketExternalID: after.ExternalID,
+		SnoozedUntil: after.SnoozedUntil, Waits: isCustomer && after.Status != before.Status && after.Status == sqlc.TicketStatusOpen,
+		CallerID: actor.ID, ActorKind: actor.Kind(), AllCustomers: actor.SeesCustomers(), ChangeID: uuid7.New(),
+		EntryTypes: entries.types, EntriesShown: entries.shown, EntryData: entries.data,
+	}
+}
+
+// apply returns a ticket as it is after the change by the actor. It returns Forbidden, InvalidTransition and ValidationFailed.
+func (c Change) apply(t sqlc.Ticket, actor auth.Actor) (sqlc.Ticket, error) {
+	if c.isForStaff() && !actor.IsStaff() {
+		return t, apperr.New(apperr.Forbidden, "Only staff may change this.")
+	}
+	if c.Status != "" {
+		if !isAllowed(t.Status, c.Status, actor.IsStaff()) || t.MergedInto != nil {
+			return t, apperr.New(apperr.InvalidTransition, fmt.Sprintf("A ticket cannot go from %s to %s.", t.Status, c.Status))
+		}
+		t.Status = c.Status
+		if isDone(t.Status) || t.UserID == actor.ID {
+			t.SnoozedUntil = nil
+		}
+	}
+	t.AIMode = cmp.Or(c.AIMode, t.AIMode)
+	t.Priority = cmp.Or(c.Priority, t.Priority)
+	set(&t.AssigneeID, c.AssigneeID)
+	set(&t.TeamID, c.TeamID)
+	set(&t.ExternalID, c.ExternalID)
+	if err := c.snooze(&t); err != nil {
+		return t, err
+	}
+	if t.SnoozedUntil != nil && isDone(t.Status) {
+		return t, apperr.New(apperr.InvalidTransition, fmt.Sprintf("A ticket that is %s cannot be snoozed.", t.Status))
+	}
+	if c.Tags != nil {
+		t.Tags = *c.Tags
+	}
+	var err error
+	t.CustomFields, err = mergeFields(t.CustomFields, c.CustomFields)
+	return t, err
+}
+
+// set changes a member that a change specifies.
+func set[T any](member **T, change nullable.Nullable[T]) {
+	if !change.IsSpecified() {
+		return
+	}
+	*member = nil
+	if value, err := change.Get(); err == nil {
+		*member = &value
+	}
+}
+
+// snooze changes until when a ticket is snoozed. It returns ValidationFailed for a time that there is not, or that has passed.
+func (c Change) snooze(t *sqlc.Ticket) error {
+	if c.SnoozedUntil.IsNull() {
+		t.SnoozedUntil = nil
+	}
+	text, err := c.SnoozedUntil.Get()
+	if err != nil {
+		return nil //nolint:nilerr // There is no time to take.
+	}
+	until, err := time.Parse(time.RFC3339, text)
+	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be snoozed until then.")
+	if err != nil { // A 30 February, which the contract's pattern cannot tell.
+		return refused.At(apperr.Field{Pointer: "/snoozed_until", Code: apperr.InvalidFormat})
+	}
+	until = until.UTC().Truncate(time.Microsecond)
+	if !until.After(time.Now()) || until.Year() > maxYear {
+		return refused.At(apperr.Field{Pointer: "/snoozed_until", Code: apperr.OutOfRange})
+	}
+	t.SnoozedUntil = &until
+	return nil
+}
+
+// checkAssignment returns ValidationFailed when the change gives the ticket to an account that is not an enabled one of staff,
+// or to a team that does not exist.
+func (s *Service) checkAssignment(ctx context.Context, change Change) error {
+	var params sqlc.GetAssignmentParams
+	set(&params.AssigneeID, change.AssigneeID)
+	set(&params.TeamID, change.TeamID)
+	if params.AssigneeID == nil && params.TeamID == nil {
+		return nil
+	}
+	may, err := s.store.GetAssignment(ctx, params)
+	if err != nil || may.ToAccount && may.ToTeam {
+		return err
+	}
+	refused := apperr.New(apperr.ValidationFailed, "The ticket cannot be given to this account or team.")
+	if !may.ToAccount {
+		return refused.At(apperr.Field{Pointer: "/assignee_id", Code: apperr.NotAllowed})
+	}
+	return refused.At(apperr.Field{Pointer: "/team_id", Code: apperr.NotAllowed})
+}

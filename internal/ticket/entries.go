@@ -1,0 +1,114 @@
+package ticket
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/supportbackend/support/gen/sqlc"
+)
+
+// entries are what a change of a ticket adds to the journal, in its order: what happened, whether the ticket's customer sees
+// it, and ids and facts, as JSON.
+type entries struct {
+	types []string
+	shown []bool
+	data  []string
+}
+
+// facts are what an entry says.
+type facts map[string]any
+
+// change is a value before and after.
+func change[T any](from, to T) facts { return facts{"from": from, "to": to} }
+
+func (e *entries) add(kind string, shown bool, said facts) {
+	text, err := json.Marshal(said)
+	if err != nil {
+		panic(err) // Texts, ids and times can be marshalled.
+	}
+	e.types, e.shown, e.data = append(e.types, kind), append(e.shown, shown), append(e.data, string(text))
+}
+
+// entriesOf are what the journal says of a ticket that was one way and is another.
+func entriesOf(before, after sqlc.Ticket) entries {
+	var e entries
+	if before.Status != after.Status {
+		e.add("ticket.status_changed", true, change(before.Status, after.Status))
+	}
+	if before.AIMode != after.AIMode {
+		e.add("ticket.updated", true, facts{"ai_mode": change(before.AIMode, after.AIMode)})
+	}
+	given := facts{}
+	compare(given, "assignee_id", before.AssigneeID, after.AssigneeID)
+	compare(given, "team_id", before.TeamID, after.TeamID)
+	if len(given) > 0 {
+		e.add("ticket.assigned", false, given)
+	}
+	if !slices.Equal(before.Tags, after.Tags) {
+		e.add("ticket.tagged", false, facts{"added": without(after.Tags, before.Tags), "removed": without(before.Tags, after.Tags)})
+	}
+	if from, to := utc(before.SnoozedUntil), utc(after.SnoozedUntil); !same(from, to) {
+		e.add("ticket.snoozed", false, change(from, to))
+	}
+	updated := facts{}
+	if before.Priority != after.Priority {
+		updated["priority"] = change(before.Priority, after.Priority)
+	}
+	compare(updated, "external_id", before.ExternalID, after.ExternalID)
+	if names := changedFields(before.CustomFields, after.CustomFields); len(names) > 0 {
+		updated["custom_fields"] = names
+	}
+	if len(updated) > 0 {
+		e.add("ticket.updated", false, updated)
+	}
+	return e
+}
+
+// compare adds what has changed of a member that may be missing.
+func compare[T comparable](said facts, name string, from, to *T) {
+	if !same(from, to) {
+		said[name] = change(from, to)
+	}
+}
+
+func same[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// without returns the tags that the others are not.
+func without(tags, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return slices.Contains(others, tag) })
+}
+
+// changedFields returns the names of custom fields that are not the same. What is in them is what people wrote, and stays out
+// of the journal.
+func changedFields(before, after []byte) []string {
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	var was, is map[string]any
+	if json.Unmarshal(before, &was) != nil || json.Unmarshal(after, &is) != nil {
+		return nil // The database keeps objects.
+	}
+	names := make(map[string]bool)
+	for name := range was {
+		names[name] = was[name] != is[name]
+	}
+	for name := range is {
+		names[name] = was[name] != is[name]
+	}
+	maps.DeleteFunc(names, func(_ string, changed bool) bool { return !changed })
+	return slices.Sorted(maps.Keys(names))
+}
+
+// utc is a time as the API shows it.
+func utc(t *time.Time) *string {
+	if t == nil {
+		return nil
+	}
+	text := t.UTC().Format("2006-01-02T15:04:05.000000Z")
+	return &text
+}
