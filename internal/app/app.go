@@ -44,12 +44,11 @@ type Options struct {
 	Account account.Options
 	// Assistant needs no Prompts, Encode, Metrics or Logger.
 	Assistant assistant.Options
+	Ticket    ticket.Options
 	// Journal needs no Metrics or Logger.
 	Journal journal.Options
 	// Webhook needs no secrets, Journal, Encode, Metrics or Logger.
 	Webhook webhook.Options
-	// Writing is what each customer may write in a day.
-	Writing ticket.Budget
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// Workers says whether Serve does background work: tasks and jobs that replicas share.
@@ -99,7 +98,7 @@ func New(o Options) (*App, error) {
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
+		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Ticket),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), workers: o.Workers, debugAddr: o.DebugAddr, metrics: set,
 		logger: o.Logger,
