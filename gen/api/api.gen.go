@@ -717,6 +717,27 @@ func (e Scope) Valid() bool {
 	}
 }
 
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignUpRequestRole.
 const (
 	SignUpRequestRoleUser SignUpRequestRole = "user"
@@ -1931,6 +1952,36 @@ type Scope string
 // Scopes What an API key may do.
 type Scopes = []Scope
 
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2021,6 +2072,15 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2940,6 +3000,22 @@ type WithdrawPromptParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3838,6 +3914,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4801,6 +4880,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetReadiness(ctx)
+	return err
+}
+
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
 	return err
 }
 
@@ -6002,6 +6130,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -11102,6 +11231,178 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18104,6 +18405,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -19112,6 +19416,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		return validResponse.VisitGetReadinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -20266,779 +20595,798 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jkhs3kjf+KljO/kPHFCmSfVPhmG1ddo91jbpleSz21wRZIInpIkAXUKJouTe+p/kebJ/kH8gEqlAX",
-	"yWZTHo9nN2I9atYFJBKJPH/5pTGSs7kUTGjV6H1psM90No8Y/Pv02/dn7xLxjv2cMKXNLyqZzWi8bPQa",
-	"p2TGlKIT1ggan2iUMHN5JIVmn3Wj9/EyaIxlvKBxyMK3sZyb990EDfuMavQ+2ruFbvQaF1NGFBtJEZLR",
-	"lMYTRrgi41jOSGefvBlpOWRxqxE0eNjoNWZq0uw0gkYsI9boNRLF4sbNZdCIE3FmrseJgOtKU83ws3oa",
-	"MxrC1Xbn5CTcGx02O+MubR6N9ljzZHjYaR6w9niPHo06YbfbCBpaysiM8vLmJgA6nOuY0VmBBoJQoRYs",
-	"JnJMpGBkztnII0gjpJr2yJd+Qy/nrN/o9Rvv3r++Or84fXfx/Fm/EfTTkcHFTcYGT8FU4RGYbL9x0xd9",
-	"Uf7axfMfL65ePT8/P/32OX4WHrerUPzqPu20m0dhe9g8Hh0cNLvjk/FhO2zT/eERflVG+FqqFFeaCr3Z",
-	"h5++eX3x/PWdPh2ySFN885SKa7KUSWuzjz9//WzrD9e836zhi7PXZ+ff7XwRG4bbzp5xRYcRC4s7TrH4",
-	"E4vJguupTDQ5PcvvvdCwHOVXoXs8aIRMUx6Zh88sqypCY0bUguvRlIVEjg3nEj3lyr7e7LMYd/wVz+2Y",
-	"A9puN4/a7Xbz2Pynnf1faLdbohq9/fZJ0NBcw+Y8PSPeaAwFG73Go3kshxGbqUf+YGGjnb3iaiTFmE+S",
-	"uDj/93MFe5DEbJwopogGqWHGfE+Ra7YkMiYzGbKomiyz3Ks92hjpc3oGr+Ij5r3+LjTp7Hs0OWh3czQp",
-	"DqWKMPl7kDqv5SksYoExoohoec2EIgsmNOFCSxIzqqTgYlJNDCGvkB8qCJEoFhIaRYRr5V48ZGMZM8I1",
-	"GbIJFURLy09bkKZ7sII0E/qJEeHeXkObbPRIlzefWBxJGtayDFdEpvcYPhlRIaSZjCGU2QnVZMoeWsEw",
-	"61++Df+cwDM6Xprt0ejpOGE+1fZyVMuNs4pi3g1Isrex1HIkoxqCOWGh5IzpKRcTwiLFqok0d6+qJ9Ew",
-	"ltcMhU1MlGHS7MWJYJ/nbKS3I9PBajLlmcuNlLA4lnXMlU4HCfW3RGqap9KFlGRGxTITqZpQovmshkA/",
-	"wyt86ixkThwPmSHEIuZaM0HGMjYHHKGROVaW21BluIoq+928hIbh4a5P5jVEwSkgRd4xNZdCseLxZBTJ",
-	"iGmW7d2UFlRrNpvrRq8TNEYxo5qFV9Roft1297DZ6TS73Yv2SW+v0+sctDrt9t7+wU+NoDHmgqvpFcqy",
-	"Rq+htJynP9e/4rC13+52Okf4iljpK5Bi9V/c3+u0292fnIa5iXbQSJXZq1s9A+dTryHnTFD+aDLXTalU",
-	"s9NtDz2h2HCkhO3MR9esuPRrtNckFv7de8Ojo+YRbXebx+M2aw47YXe0x/bHB+3DRtBIQI03HAvCComl",
-	"Gr124MbBpUh/7XaCxjyWs7n2fuoadrMHTvb8TZ5fnn9yRoa3lRYStWZldGgwHny24VexffhWVPbZjQk4",
-	"FsY0UixoMDuGj1/wn6nVYu0QKq6zHQBap1HJFPu50evcBJUPgTJa91DXWCYRVfrK/pmjyFqjQqfk8awK",
-	"2Ng90m2320ZBhSH1iNI01lXqKl4wGmeenLfTwFMuvJ2SC/wOj1RwPA4K16pvCGymw8Me2WRUvU7VZK2h",
-	"EPTdAmVGg9XnN35/d/P3+/bIxu/fS5culIJVfsz8fteFs1Kq3+h96Td+o1Uv0d4SKOg3uLqivG+PpH6D",
-	"JnoqYxzcNRf4HXPDjXlNelLAzysEPd6fOy4s78s5fDbJaJATXn2UXv2ypOvDbnUmmduxBfH1RpRPu4//",
-	"e9z9ux53l8ArF3zGZKLrTRHFI3N0VOqK2j5cr0uHPCTGvLCnBBegeW6jJdLVuvN+TkvMBlalH7qrcL69",
-	"PfueLSt2yjVbBma8iW9JfPyyaot0T3rtdssMttsuMuxBc9g1zEf395snYZs190fH4w7r0r3hYbthj12j",
-	"1pZe3Gn3Ot3e/n7roN3p7u2ZFws6M5P6wIZETWHbzWM25p/NNry+Ov1JXHwenv2NXZ+HBddj0FAjOQeX",
-	"puVd1TN6e8rKqmcUezNjyhtBQ4qrIZvSaNy4NDoCrOlVcVpt1jwatTvNY3qw1+yOD9lBuD/aG3ZpA3ls",
-	"NGJKXRjGK1omhhcDcI1QuAkNeLApOgdkxkWifWXiSwNvQy5u9Bps+dfp8NsRf8P/evb+l7POa36mzmZ6",
-	"/tPTs8Ozf/zP//1/rf/5v/+vETTY5zmPmbriotE7abcNI41jpqbpi1Ssr/BWlEaWa4aMxs5uH41kInRZ",
-	"/ZkUd8fm/JG6k1KFb4abaBLTEfsv691ujeSsxEzHrLPfPBp2Rk3aGe0398LDYXt0wo7GnXa25Dg2b/RV",
-	"B4Kd15Ys/htNwfDRUypGLIpYWGvUpcqonlJNhBzKcEkEY2HeY7LlgYdmeCb/Rm48ecEEdLj5/RyEGx5q",
-	"3mR+Z4dau3SmtesNuKdTKibsLVVqIeOwOhgkpJ6ymMztTbnNm8QxE/oqvWaO+zhmI02mMlaMDA3zxEsj",
-	"g9nCv01pOo+YMYOofb/REGHzPZXiE4sVNbN6LbWRh3O9kcN45D1ZcQL7l6+E1FfUvbp8IIeSKTyJ4R50",
-	"GPsv2OZM7vqu9K7nvvKn7H212uNXPw2gHuzQbM9XrqmZpNv7Ekgn2IIpTYAxM8p5L4RzvyZauLAHKwoS",
-	"OtIKziSuFRklSssZi3PHUvk83vqYzUb4ClXYmiHa9S3GM28Rocy+9Frq6s+8kDEZyShidJLkD+LsY094",
-	"FHExIddCLtAvYjhLCtYiHyjXQDg9ZTP/gxdAhJqZwY+Gb+hQJkZzJFx8knyU81eGTI1iPoeN0WuckQVV",
-	"dq4h0QujeZrvetFYx5ln+C6yf9TpGLIsYikm3tDeKxbXiI3yWb/qsNtAhJSOaRzCBzacSnldOYrXbEEs",
-	"CxEqQpLGqGtp4yuJdBlJakY0TqLIbkWPSVv2NMzsp/SXy6CRxGaqU63nqvfokXlly5vxIzNk9Ugl87mM",
-	"/dmEuNPqthhGw7ZUoG6jYJuvlNTjZ9fLt99xefT3Zz9Oftif/bU9+inuDD+M/v755+vz4+9EV79cHCTP",
-	"5RE/pSfjb//xt3Dv+38l/TtbBctUK5ZhYe/YUpetY7r8aEcr12hOjQWU6pIlflVsFDMzlsVUsdHVD99O",
-	"o7PvXkd/3/trFD598ukn/mQ65E8i9u0LPfr2c/Ty6ekvr/gTzn782ze35vZ5uOnUb78x7BmyYjHcMZPb",
-	"11zNI7q8stx3GlLyUn5iEQXRyD5rFgsaIXu455tGzjW25h37lmrjZ914V3PPnk/CkUeR33iaK2yYjGvb",
-	"7U7zKOx2mydsf9w8oIfDo9FxeMLa4/9yQ2hx8YlGPCyzfP3DxcQgj+T29M+T/MkS1cIKYqNv0vwL9M6M",
-	"NGaGt09eWmMXdVuoAZatkdWaPzhUUzrf2tAwBHr25L2gnyiP0NwqaoEh1XRIFcwrlIsqtTkcXiXeKwq6",
-	"cvqCTGPeNnegc7hxWPyZ+2p+ZCVduTB2IAiyb63i8pQaFZxEUkxYTCI5IVwUxIplfzM+88bnhv8vaMlh",
-	"c+pYp+Q0SGkLW+dKw7N5wsawJFS4hyEzCJVF1jRPERqGMVNqm5yek7qcnue5VxM3sBJd/XEDCayYOXtW",
-	"RQdr4SH/kim1+TdONhFelaHhSa4ygQqvNLYZNeY4WCDbpK0c1VIkG+QKcpTGaojygvLN3S+JM2jTdIqv",
-	"4IPJJ3QUttq/nBNmDPT9F/fAvJDxkIdhcc+8ls4U5IrAoVfeIeP00YJMtiLjHj7pSeYokgt45TbSOZ8I",
-	"6AnjF944SlsjG6SZ7XdUhG/G40rB+5KNNdGSTJMZFaqQKjDDKZttAe9hNNLTcqqcsVBZlLPzU3aR1/Do",
-	"Wchmc6mZGC3PxNtYToykKx+Mis4YsSQKiNI8ikgiQhaTBV1WLAbPXnvFhdlm+GJfaLn3ebLcG03ze7aE",
-	"CFL+W9ss1WhlipAv3rzvQ5olF8Qbemk162ZZIOwrrmZUj4oLBF8AabegCpOSDI+vzUPzvzpzr87xfAUl",
-	"c59wTkZLyDuzv++8K5LQG+FK+qX3AfEEniBFio1pEml0E7mE2CoCuadvP629XL5m2/f82IOvNp8u/SpO",
-	"ANT5pzELmdCcRoU99SGWYlLtRHZzgBdcjbw3FORaXvEh6ClL35m6p7bRiA5ywq2Tc4CZYZH8sCpoUR69",
-	"RxaPRyqcO+m24IpoibrnCgr5TITOIE8vqpIoUjACLzOM1DEytntwQD5xxYcRI6fnT8/OwLyhI81iOBtg",
-	"zV0lB3xcS3llx8XNyTllNARejPiM60ave3AQNOYSeMJQpjAMrOLYItMxW5R2eVF4fuutWpgi0bzFeUtj",
-	"OmO6wsEAPPtzwuIlmac31S+Mf48n9dOfzVok4lrIhTDMaxRhaj8Cr6ymvEz0lRxfxVRAQQ5QH8bkEd8Q",
-	"xyM+/rwFydvddST351hL7Owmj8zvMIhcEdk2hpJSHGoVKBoImNlXT2qMRBfkgw1T27A4R6UHh23JDa/d",
-	"Nul2pXxwA6qlCd7g0aOSEDh0JwzS8d+WErn8gF0Sor3/FQgRU6E4ukJz4ZRYzoixAYzEGkVSreaI7C25",
-	"3WdNRJu3P5Hovsm/dhtC0DqLMSWEP6B6amR3GZK8pEqfhjMuyhppRJUm1FzjSsdUyypRBHkxcFNJQeIY",
-	"JC2/hiym0tDHOju22R6sjhgvqwZdIoY3aiAC/8TeggVVpgJaVjbS6KXZuwT7YUE5n82pWIIdDy5m8lKH",
-	"q/113bZ1V1f66w5G7U7zaNilzZOw027us6PxMT0cdkd7HZDNSsfJyKymsTjexCHUWUz5HLnundSaxSGd",
-	"gQXABeQAL2R8bZTfkC7h7J3HMkxGZmBmudy4F17wJBlGtWZ697i332m12/udDtjdcRKhF/8dGyciRGKB",
-	"1q3peNwjUypCCDhCnUkLAifOYor4J/CqSQHmZsyZCCND31Xe/oNep93qdtsHnWPz/U8sVrCzO7CycnIm",
-	"Xsi4mBcNnq43p4mekm6rbcY385dxElOhXZaRp0NuEDRMlNFRwTVOQ5oLOqYDqg5gKvLX8zevq+KXxRdt",
-	"MBDzrVc0MhNj1XkWxuIvftBu6pl78Mruy6K4h8wdK+aNsmfeYzU+Lsj7ixfN421EXKdOGUhnQrIBlTZ1",
-	"edRABHTUv2AsHNJRIcB2psmURfOinJ/N0hR+NB25DowEsLnHq/fzfmE/b5PqGlPNxaTRa0ANzQruz3/M",
-	"m6+qD9uLEDIlqlKN/y2CFEHFRCkvTtEtNjl1k8QjYD5nNFY2icHYOmNzClASM2MtY0bNYspHU/N0TIbm",
-	"PTGLGFVMOSnsJO8aAvnez9twjyUQemFuT5/Lm6Dxmi3eq7KBItiiMrrlBFXExZY5hZ2KWNtr9lmvyAM6",
-	"04oI9lkXExRcNqml6slJs91ptjsXbbNXeshvhQwB0rUe+d86+p/mm5WjZadkxkJOiZFzoEjJOYuRv6xu",
-	"iQd3lQMry9KqCqGVXpRlf2P8B7K7vM9vI8uPc7L8MJPlr9N0s7ogWmH0lk4vZCLC8hGmpyxmgTEzzEzM",
-	"nlM1BBnDC6qiXkKiO9D8vc1c88Gc/fxc3Wcrp4kX7QzL0WRakdSUya48q1GQCcP9/ebJqN1t7oX77GB8",
-	"2D7qHBsb28k5zGUKtkoQWy2w9nr79WrsXtg+xo1/TLvjZpvthwejw+ERPT4pSXSurgQQY1sBhtQ0K3pR",
-	"WeN+bjRRMqWfjAU/j3ilmWd54krXFbfbDEZ7vDuXaRYgFMicqby8t1XkdFRn6NgZZsXzNSxWmIQhzlua",
-	"qJVZbC+ZJiEz2njMzalFeY4DXRqQi0e/xTygCylfmoOykMT+icXkcJ98z59UUNmmEF2Btw8eLlqRoGrO",
-	"6BLX6/DgYO+QDJeaQaH0TG7lW2/nzMeOF1qyU0GvqB1PiarlQQMVmAgNywED1MR3kDsCMsd7q2NONNFy",
-	"zV4Dra/T3ds/OCwnd22QbXmbyCXYyk6J3WAwqTWXTXJ1cudqBbfTax8ZsdLtYDKXYvHV5oUK3sJYhn+G",
-	"fF30iUMuq5ZkyABSoCIWfmVzrNobLE1dCuRob1V6nVFmrtzXNnh3FaWRV22uYEujqWT/vNo81w/oFoOO",
-	"D74iTC0oiFE5Y7A7DbuNqar2Vc+9t1ylEfScJPXyNFzczFrxd3YNdby4mT8fksXyS7u7YsBIjrKD6JSE",
-	"MR3rP7wH6C5OHUehHXp1cCnexuwTZ4tC2A9MdplEodvKGI+1TOavVA1+2N9lAtMzpICcE4Ll0iFW0dP0",
-	"QCc2Z5SETF23MvtFLZVmM7Azs7duIJSLGGSrs1JsxkclYZy/row0ElHNLEFGUxvgKe9YeHPq9StuV+sR",
-	"NfNJ7wGvQpbFhu/eRuHpHtYpPDg34g+rYu8Whp4R5ZxpzcVE1SXJbrKHf7ebrbi3smlXlBQikfIVhb+t",
-	"0NrKofwVHcWXhlyJdrm9tSVMmSpPwIGwYfL3Db6+4Ims8Wls6ZD0PYbme++oZi/5jOsqKQB4Q3Zjgh4t",
-	"RaUbIaaaXUX2LXkpoBiw5UzGLHuTGRH8DIlf2wc+N0MbMlMk2ehKwiA3eqAJhmtrlxejl9aQw7BVCXyo",
-	"rjIZ3z9hgpnPrixsrHqpezAzqt4xw0+rrDQIV2anFKLJeG81IulqLl2ks4Nv1TwGFM0KXcYPdRkms7vs",
-	"f4NbOwluxUj63WpC72TEXkt9ivutuKCQjQm0okRpSOioUtHNbVjYaV/jbfU3IsKiBnhXH7STfgMM8iEj",
-	"VF3bhLdtXWeHdUmeZmZZEmnNDi8O3JDkHJLWniRqWSP4IjnhYpXYw7S3q6F5hS/1ypIzZuAc4VvlgHWO",
-	"Ny4/wDkRO6ISHfwBIwkgu6Wk60R0ruUcdDVKNIvYfGpY8RbYAp1cURAUY7uBF9zu9skTMOL3zZNHe+12",
-	"e79sFJ9QKMA5OGgej/ZY83DcGXbpfnjMToxRzOfwur1Wu9Xp7LXaj7r7K+E4Kj4HPgP0fPYar+QvPIro",
-	"o4NWm9z/sdN5TF5ykXwmn48Prw73H5AXPGZj+flRZ/+g1UYlvookneOLbrvXOejtt1uHB53uXp4krlKp",
-	"jiZHvXa31wHRctDp5Ggy6tB2s3007DaPRp1284Tth82DLm2PjsK98SEESixN2p1eODzu7fd6j/aPVxOl",
-	"/L0cUZ4xdX06nz/qtjrkPn9z/gCjQOd8It7Pa+qAbx8L2ihojTBmFblKL8APHTNWBTxSTWj0muznQ40r",
-	"wUnEu4PR07PDs+v5jz88/etJi+21W6NuJIazF+3wx79GaTnhIxsRerSJF+0R5U2HufUXLLtABeKb7QaR",
-	"0YmLyYb1HlOqyD8SBZiridhBrcdXKLBQbk7/4jUWVT7gDQvn/3huYLPmd/MBF1+9hQ8YV+Qp5vQVoUbh",
-	"1woHkctERk5MEwKrfJdc2dc8JjGDXD+uUS/fRika1vlALmxuoRtKSRPIjzWb+Qeup9WZIeYKobVQJn8Y",
-	"fsx5+/49El0uf5+7sMIlVdx7H/9XEH6NJTA6HWhW71hShly2nJ5UlkRh3WXM8OqKLPi0DApR3lvkTKs0",
-	"3T7NBO/Z3F9CJ3S7DOBRXV44TJDASKtFpDcTYEopX1GxPEUtqKoyj3/WU1s2saKeSEt5ZcxDF8FTlbaj",
-	"u2iTKywUPiIifYZkyt3X3/lOs9JAqklUnIpHKFQ8VY1xDWefsresIFJ2Sz7cb9tSQCxQlV9JwPcJhdFq",
-	"54TKmdzpjLKR1tPJ3QNkinkdLNS3/BO0PaBkHnMZc70MiKYTZS1yPITImLMoD4inFJ8IhrllIokiB8hx",
-	"BbfCUsg4hFIcANq4McoqfqDRa0z5BGoD6QRcV0PM9wFCjBMRIqbV+7OnU6pv5cFcDeV1K5nqHc6XQUPH",
-	"fDKB2WSO0abrEOQPdtNWQlsO5Uu+R9CcxhbtG/sSbaweWL6Bp6BGqhDoy+arkuGM68Jcrd62Hb73Kgjv",
-	"Lfvn2MdeMU3N2xEIOcVetojLNe1u4ONNpdm8tiOOIVMzG6SFi+6svj+D0s7uL7f6ueM7VncKgncwEW42",
-	"akQ+WE0JvGdjmt8S5HoFxrW/eh+fvXn9/BKhqwu8+MPR/3LjvyU34j/fVUCj/874dKsqiNudFjhRPzG3",
-	"4XlFNzZabirOl01gE1cdLcGXW2KyV8wFEt03rlO4qTwlvTB1zXjTJnBoo7wX5vtMaD6ipQD2a5mWfBa1",
-	"y6TwXFG5zBLfBWOhQztKC1e3cdXs1ZkhkOZeGE1JgSwOGA58YfOKWPiKhZxewEM+Bd5GlItSf5OUBunj",
-	"V5DBj2VstSUAKViL0akx9/tuif/jXP7dQUYRb2LeJ6rJUjkHoA5YxysASj9gPM6lrVeGKEqJk9mba2G6",
-	"nrCRnDFVmZJfAgrFd60K3kNcVWRooQEZLgu4VBm8op5ysQIgERX4inKdVeGZck3hFvDfaanODzTiIa3L",
-	"FD0lM64UZKsDL5S59lP6fE2OKCSaDmNGrxWhJE6iNON+JIWO6UhXgxkY7rVhdw+vAIexDUREuw6VJaPA",
-	"itzS8jQN8T4wev02jY2V+mDNpFjld1gwen3lXc/n6nlYJYyqpbHZJolFcStTK58E4BEsff82NOvU0cxM",
-	"3J9aiV75uSGt/gA4qb8bpNN8Tjyv6kgTunz5ip40LiW+c6uU+JWgb3Bvtz59vrOC6mmq0/5Rp+NnIOMU",
-	"/C1ZIvwWKfKXJQIuP3A9rXYkOlR5QrWFVkKkRht7rS836KYdyHCnhgke3Fcz1ejtdYKGSGZDs0k7ZmO6",
-	"QHDjCQ3JhGqG4GFgwKxUQ0tFBQftrlEgc5/rHmef665962HFW7vtfSNBdsgth/8i3JIxC2b2VbRdnVJb",
-	"zkhozFZl8gWNRGgeXeXn4H3i3AIxF13Z4GO2KM2+phGzT1wm6qo6jWKvStYUsJ7/9uHgU/jtNBrxJ7/8",
-	"9OH18qcf/zYZdv8++fuH/clPP06nwx+fqJ/OF5NXv5x94xOjQuKUBPjH/5Xg1RIcFD8ExsIe6yBkyhjz",
-	"ZukzjVulnOaZAeBRJ/ffvXhKTjqddmC4BC50DloHrc7hA1AYcChGe5zPI2OzcCke/UNByDjVtJxXfTRl",
-	"MzAmZ/TzSyYmempRu+yuUjp2uvfzCzqpHrZNdzTK3sKCFKmpXIgAUxotlJVRqmRcNfzj1nFrrzD4fmOv",
-	"32jUjPBw3yy31gxySf5Pv/HxP/7U/O/LP/cb/9koDj1ofG5OZNP82FTXfN6UMHQaNVPVCdvN5NEKUQCg",
-	"kpyf8duYQckKpJHGCSOLKbMNtS2ajhPxWPdJGI0jnuEMOqBHW244KICiDXJ0KC6Ta6okZcSouNXkXnJx",
-	"XZ7NoJ+023ujJI7gH+wxiVn0TR/q3PqNAS7Xcff4+EGQRcDmZvOQ0yHQARC6bC62DY15ywhvd4lYf4FM",
-	"728O2ubn7uEoiZWMv7n+uZuctn+YdmbfTn4IO8v9WTs5Wnz7U/v47+OqQdVxRbe9f3yX1X8pcbNUM/mc",
-	"6mnK4eDzQeGRn++tUs7uuCHT8oGKhhVwQoHlRaOIQe6zCBHbgjA6mpK5jPho2SODeJDPlY3YWAfYF0PG",
-	"xnKbMZe7PdADqxOpvrgPNWNNzvS4aWQhnfNmTDWDJW5agfeg1ReFbY3JyY/jb9qP9TedxuZTvs1SpqR5",
-	"C9OsIhDVPiEwg1kFZPCzRw8z50U6Z7LhlKsn/PM3nXb78eKb7teaMtPx8nRsEQvzsz23E9ASUqH9iLYP",
-	"aQsZ4yoZjViBrTv+kMcynsEpyYXeA/8q/cxnyazROz4EQKAZF/h3J52PGSzmtW8+oYqg2sqjR2OTpvNn",
-	"399TNiCc9v/Or8mnPNsxYQb70fx8WbXPPnz4cOp5AKsHMpqajSYmDCXm4dGBd8AVD7cn0BOPxIxGs2/6",
-	"Dasr9BsB4qp+088D+YHI215S3ASNiAvU4k6/fX/2LqkQcacWXgQKrE+/bb4/M0NOdY8zo1fFiTDPZ/7G",
-	"JzJc5qs0G//pDr/WUIbLPz3ymuvECb6meAt41PQ0ZjSsuw7991KUiPzI3zEausVPnyyNfcK0l4QLLnBE",
-	"o1SVfadXjqGOIfF3O5Z7ymt6kB8LMueK4fhpZCtHosqDeMmVhqiJRw5VHkPElfa73G4xhKyZYM3K4A2E",
-	"6/LnsVfeDlbk6ZRqr8/HCqaGalpNRhFnomJEiokwFTllFue1nLsJ8xdGikHZFWPNZBk5WjPUH46+8mDr",
-	"eKzYXC8rWa4nsuE6L/C3BdM9Y9A32HMx5oeG12FwDmChNIoQ7vmQmrD5QeT8BjWjeC5CFtoKnvIYnmOB",
-	"mUu6sYl15XEwkb6jOAj7TPUg2ukwoLn9m3HdBnwrowhkAXbBXycFbL/+bbciwCZWMAsmEWaJSK4VQcVw",
-	"4A0ldnbhkP90SO34Wfw5V7JSuCPnlV7DzoZMbgtUE+oubPuazljo96zKj+A1AM94kbCAUJXCu/NRxYE2",
-	"z2qhSwPKck7rhsMWdTxzrmms159ho0JLya2Iwhb1ojsMCXULUvf5TFpv822H5lX1YSF17Vfhue0+WSic",
-	"yn/5W6YJ9do3w/KjSpGqt2tXxP/CdmNkSq9Vtaxk+5oaVzs/pFqBXxxTrdSfML2VyK8eiA9RtHpALjiz",
-	"akTPsgBO9cjcS9YO8bO2Urz6MEhdOHc7EdDMLI0D0u4V+xnAF8vri6J5TvW0Vbicx+6poSfWdlWS8a2D",
-	"y8iP01aDrWL4EkxNydlnLlTqsHO8dodvu7L2uqnbG6q/jte2//o7i0ZRS2+Eq6ikdxGwt/j5HJ5ujaJ5",
-	"lRtHvRIDEBI6bU4cQEW40ZOh+TIUAVYfjzsdJEtDTrWS6JxBvlpWLlGwnt0r1kmh1Xud53Ayqk+RdJdj",
-	"yWPWKqZGEbXVIZkyWlDAioAaxTHlr2fIGOuItcCi1/mcCRbW080D2dhKW3/HVGLUrymtFC/mosdgm9gx",
-	"MTz0/sx6ArY4aL0xVVmD1aNabRbmBwV24RbD+iSv/X7DxWGZyzCOa7asGoK5bp8unRpzfnXN1rC11F6n",
-	"3SxEWhzGPKIgBJSNlFYMBd6Uf9E2zHOu5XxexzzmordIVa4eOb8Lm+CT9cLRupxW2XhFb9OT5dmzrW28",
-	"C6b0ul1NiV6t92hPn9tmSbLS7ZqTywZ8q06uC1fFeOulwHzB2rP6KcCpwechTFD+OoaYtz+w7QDqZu8N",
-	"oG7+iZeYeQcSuDTG2u/XGvhJmr95e5vVfryW97zv19oAiZ/zuRXvVc895bzamU+Y3m7a6w2fnVs8+S/n",
-	"E89qPCcZEnG1SVF+191HVGd7gVYxojPIPuX6K9pdblhcT8OYLkSdbHA3VI5mYS9uKxhuik9kov7sWXWw",
-	"yrPb7ynCIdgHLcSMbZYh7xcOhVUxqP+M2bjRa/zpkdHIpTAn0SO8qh6dPcOIBWgFtUN6e2ZUChwOORVL",
-	"gmWMas4Q+hxgPd+/P3uGCHYY2xZS8BGNoL+JhfMGtPa6CWUayB0n8xRSF1YF3ud0wsiQTbhQLQINkLHs",
-	"0FwbvOTiekAwYuy0c/vAWMbsMSb7A9LxjIaMJPNWscubnRLmUNTFlDvdY4jHpn/n8mY+njZ/os1f2s2T",
-	"q+bln3eWOlOpOb6C3CWuiaJjSIxRzHrJXfAZ1P9eITsG2o8iMA7oOOMxGyEmWKumaWFfZF0LAxLy8ZjF",
-	"DmGWma1sX9Ii54yRj++YNuLo8j7Axj2K8U+bt5BvamgpXmxiuCoUW0/6/2j+951JPn7l+qmWaY0bBI9E",
-	"KaIl4chlg+cXdDJwDSCR9RQLcLctuGJksN/pDlpk8HCAzcaXLQIgKnQCgJqKUBd1D4iSKG0pWOIxwwKC",
-	"eSw/L8kMVhxEMLk/+PAIMroGARn0G3vNyS983m8MHkDKFM15POmMraL+uPnKNlLdbMM+F5rr5QWd2N6b",
-	"49dSsBrCXWQEcpk+S5kAqn3PEBCdDtiL18KIBfmML67IYK+9PwA2BgQhrIooZ731RWev1Wl1H6yerBnt",
-	"3Wb8kir0CdaJXh7m8DTBjkjnHdhqfnOe9ojNFssfDJij1cNLmHqMPw2CTOTlc6kJhAuxiIEMl30xsI/b",
-	"6/b5Fjklw1guFMC5DmAW5zKJR2wA8gNGNjQSQrFobI4N6MjuNUp0rTLQPusLrgifCBmzsOcb13rKBMHa",
-	"IRgxGJaaxjog4OsklAxippgekMVUKqDZ1EZocMakvWIdzRI0YfRNsL1uk+XlLd+Z+FtSqfakvQuoIoPc",
-	"x8wSyBhaaNARmxk+MTTJk1KjwgRtZlKxjHPAvW8PKlBtlZUkMQNqSuHv1sLhFKVjD28zaysEPeIVCADZ",
-	"jJWJb5BFK0EpZTMjquBUda0pDD/NbSOQSIqJvQs4yWZpugXvkFf8CbAP+6x7KEJpWiJlD3CMafZFmhRJ",
-	"ZowKm7vLMU3Q7atCJtxBu4ZkMC+fWCGDfs/4SH3yVXeHqVfWc1onMKxvdJXq6LlP76hpoVpcNxTUjleN",
-	"JNOf7zgQ6x2tG4l1rn5dBdZLC7jjbNAJUDcZ9AV83blk/oY7TsXY1XUTsfb4152Js+HvOI+CTVo3JWeS",
-	"ft05VRnAu53fuS3mKc4Rqm79zkZoEIDiZZ6os4RscdCmg6oejTfOOvpbyvw25L8r1W+ygjPrG/hbIhE+",
-	"IIXQ+5KrFLF1nX+GihFAbYUTy3mJf3aPV33a3fvIfeYmyOPTr3vOR8Q3Y99spm9xyDjditRcmwIPx/xq",
-	"MPzAtcIGdLRkbq0b4eQIaBJUXWcJGb2s4bAmtC80n7EAQNMsBC68Ev4O6RKVAK8aKJfDXzVHe29GmYaf",
-	"3t7M8ts3etje7tLFm2m++Mqns8zymyz19LXU51hbuD0zhVzRYbQBX5yePXO33gQNv20/F1fzWE6M6bn2",
-	"LZ7lfibeuqdugoo+cuteVexddxMUIEjXvSAHdrorVs93SkwryE7PkG9d/DyGVqgbFSOZ9yXQVmdBIZLj",
-	"8+72LPSEht/awtetmWfG1UiKMZ8k8UYc9Cp3/w2kqIiNF/z07LW31pRfudKCDZ58627dmUiDRLBkbrPD",
-	"YjYGeaUzcD5cZRgvC4mSM+bxhD1/qPDCljtbVw9JY4t1dXUP/ha/Zsv1WxufK3ghjaywL0xd5Ju+6m36",
-	"wE1Q0Wx73VtKfb13tvZu546ggZZZyCEjcxorc3xRAloRSaeLG/haQDkm7PzsErSEAMseoBwtfCYU9LYa",
-	"Ngk8bX67tZz3c8SvsraxG+zZp96T/jgKR8CMq5nz520q/1+5Z26CClyTdS8qIansbHHTXn0gdJWWEtt2",
-	"5VBVHpMBwoIMiKJLRRbQ2IO8QQeqb52TIYukmCisREU9VbPPOr05J0j6IgUawjVCieIvYAvBuwxn+K1E",
-	"t2CLcoPOdVQvtjDdLdG5wmaiMSqF4P/BXVDDhb+b3fB1DpX1rEBOFbTxgcBNdv+URXMg3PMZ5RFEvrak",
-	"FST4X2n3hpXU8T62W23KU/4zS5Q1zecIDcMYcHpugsYLGQ95GG492bH//MqpZl/a2dJnbhJoIZStvTGL",
-	"YMpweOhcoBYbsZNQmlsLOsSHDx+axaLJVYpEscYSxmlVxAs+YzLR22uKOnvBGk3Nfepr7SkeknwvdzO0",
-	"3alf1QbOlprYbo2sXRD09J9stZwJzWJBI+z09NwcwVurufimDZRRe+OOCAihhCwf2MwDQzyRnNgou6Wc",
-	"H5rnIYg4qxk/jVloNiqN1B21/FH+TZuo5f7Hd202rxX0oIq5orKvIfFeUqVPwxnf9hCBAgzqXrCSntmn",
-	"dkLG15IwAR4aAt/nSseA95L2+Y3YWAMbpcoL4rtvNdFMc3IvWeeu8T65M+meQfPY6Gkm2KlYenA+bscN",
-	"cBQu9ceR44VMRHgHSozd8+uIgB/a+b5RyQj2i5igtzN1MSxlEis3y1cy5GNeBanzwc+0KKVYFDaawyFa",
-	"tbngHhh00VH3W/sq/51ci7DQRSvtD2kdHu6T7/kTw+yBLRfJYGIDZ4GbrSCkZgHpdI/N/Uifyo7925Co",
-	"ogf+WiKVP74zOjkoFmATl1sGuTKCDFza1uBxykMWN1tMWGgJU+qLvhVVCt3F15Mk/9md0eM2Ldizgi7b",
-	"+mecqK1JkMOO2VSv8j8PIsfrwLNW4GTtinbo5fQbFtnjBEZK7mODWEPBB3DeFNsZfQXFrNzDd4uFKbXC",
-	"XRsOzX91d8Q1Rr5/RAPkMP+Ebt9zhBx4L+gnyqM7KGmUX8lPLDZieaNz8012sxn28CrJD2Hl48+e+AM2",
-	"lPIa7q572OtHDLxfaBm0fgPkui7tbJ1cLAcqLKimQ6pY6ofJeRas/qld5q+z3IRctMhFvLROuojqXYZ7",
-	"ih0b//luht+FrlRqOPm7iLniVF9LjYVS2y4Y+4weiStzwmzmmrVPnD2z/tksKqdjKhw87mbn1EX2xI6X",
-	"655LMCq7P10mPYjHil5025wFW6fFBBVd7DYUUKd+q7h/Wm4N6qrmL2iZBnk2Wkoixxr7e/yL58dYYtvA",
-	"72/PIP+Etf0DrBr2s5Ex/+W3VbxTjTspN9RZ+fz7ir40u/aGpm13Cn6dsiL+NZTu92IeSzMGo9I9zdbj",
-	"jmrG7yFfICi0BFn3hlz7kd9TtkFZe0mtMXCMYNJBXzj0H9v8q6Z/0hYrW9OHaP3uqRjBTgl7z2/SFJC0",
-	"KpEops1usnMlIxlyMUkLlgSrhX4v7LEMSX7VzrJ3wUA/xFJM/C42/8TYTfBHE5coE0tCE1H9wJGd6/QD",
-	"yVa7l5rprFK4X6idqkqzZ7bUT44t4C95TkdTjFe44rYZmw1ZbCua4C7wEyhbyT6PDYtq7nJbQrYhMZ+a",
-	"W4GckabVefZYVMXZiLkyrBbWO6VdAA4O9g6LNbalUrJZHcLgh+nSdvKwx51NjzVia87kPGKF7x3YCqsN",
-	"vnYG/Eij6M0YWmOsy9O/3Lg6y4dwraxOmMooj8sKFQaa1bsx3EAMszhERch5/HyGj3Xa2VRpHFNQtbBQ",
-	"oWoI11xARaltlQxMBvjXFmc7ES4xtQJv27UtK6+WxOOH596VNSWsfBUiTlcNMk5EWjW2umq79NYMqvpr",
-	"LbE7weppWyLqu/evr84vTt9dPH/WCBoXz3+8uHr1/Pz89Nvn+HPxx6dvXl88f136+flr87j96/zq/PXp",
-	"2/Pv3pjbnr4/v3jzqhHAl16cvT47/w4+Zf58/u7dm3eVK5B1TNqIUO/PnlFNb0OsG7885iMOIBuIHP6D",
-	"jcC48Jm7jPmZhWzGGfh5UbilR2UBpC/t9LiVfOIVDHqKrQfSEQ+24NLqbXThYcxCsXqiWDwIiNJ0PMaW",
-	"JhjVM8bdIN1dg9z+RRybVVuvsCpYxSShq6CjY90ivUuEl0JOQwxW0eittxpYBlVoZPIuEacTJvSZmCd6",
-	"4J1qA7dhB65BS6688ZV/xJlpGzXMSLeQuD5PrmYcy3fyfLFaHOcAsu2ZiqByNtumRaDeLa2+d4zIFTGD",
-	"3lh4P4WXVorvbtscXEX5vUI24gAxgdgmLsSJCMhiykdTD2uMxGzOqL6jCN2gcjC3w92jbgreiVjiKSNG",
-	"ZvRzc7jUDA6y/eODo0PDaWfGEkti9tTqLGXdIC2PIEyELPQQHRwqMRmoZM5ixUIWDnqEkmkyo4JoKa+J",
-	"BMd9xmwY7sy8wT7YM1GUh32RVWmwSDEy5rHSLTIYOZj9QQ8KOcBoo+raWliGbVtkEMaUCy4mgx6WpGPo",
-	"AL6qEMHO7/phJwZjchCakAYG1ho2gqEohKzCNrD16+7cLdbfFMppgkLwJ18yA38pTaPIXXIpmkEjnS7K",
-	"ippkaQgPQWinFCgKGo4WUFpp8+eCRrZWlSfV6dmrGlagmgxtY9kyDjMQycNcIwOaaDmwWrKesplDPs+g",
-	"vQcAEDeAJlnZPSCCzSaTfWEDxoZRQq5GNAa5PMO+PAM5Hg9IxKj9guMwLZEBVWGpEi2RKGNDXzke18w/",
-	"xWqutBUmTBhjFGLYiJkh0VhNYoElrxnqXF5Cuv6J69RPe9tNvvXg6ocu+IwpTWdz8xhzGZkrP5OBG8Pt",
-	"N0G+dfm65194fdWzh9PBbqbneMO+DMoQUoJwjVKnhZ+IlUYzebdfMcwDL8/bWU4uzLjWIK7GPp61Xc5W",
-	"prysk+BBDmr3lkpzLfxE5iZxWXcg6mLDocodVs6OzU4yH7PctTCDTo0VkMKb22QyZNE6UryCm24Cl6Ni",
-	"E2Y2amxkk0l8YJFFbJZHkOHS6hCowynGQK2wU3OwSqlfiSsyTHikCWLt1gOKdLAz8E5ARcx9gNLFI66X",
-	"WKw/HkOUPkUB2GzTujr9wMervDNLuYCty+DElBwj2nbwcif476k863pfc6tlWwniMuU0Ve+1t+LMxFk8",
-	"K80uVBqrtHYfpSNFWMg64iLju8/kJHelgl8QvlsqXlt5nvIqH8xVx0uXW1KSjlArR/0Kp0J3tEIrxiL1",
-	"YEj+RyqV0w1XsYDIv8abRwVYcEDDtBeaGbLRJWI+44JqJP6MzucpCDx44qpp98xcxE8HjVAKVnujFMzd",
-	"54IjNecoXHX3ArhW3a3vzEV3J8By1d0JiAR4503KI8vXFnAGXPxBQwq2wXbOvWr1rR511t3qTWXtW1NS",
-	"rrvTJyV0vC41cCgDNcsZc1ZcyjF+L4+CCleAh76zTPS+ZuTc0haqEi1B8noq42YfSpXHyq851DmQrItY",
-	"aiuBgQCPCXXCl0fMdwkLTPgAKVQvI7LmpxZM0dG10A32nkIcsArRETRYzTqZ0eO1wBoaPCYyBmS257O5",
-	"XuKRAQm3AHnr1ZRt5Dd4Deh1Kffk3b5VfoO0x0e10x7B8LQkE2MeIJhaUc843K/QM/KqRrukahTlawmc",
-	"lrleJV4XEly61SdRHQ4RQrlmhxG2UO2RAcpTY2sHVmccMkhoRoXsMRk4HTJM70gV0+wUe0wGKCEHQV94",
-	"Vn7gAE/zp58U5gnP4RDUORxybgVS5VUI+gLD+UaP9Aw7aMCQMx7TuYI1bmeVyfa8ub7Owq5pKnAqXFFp",
-	"kM7WdhhwyI7lA39LC9Hrnb5TK8qMFfJkfDRKFCuIG+pyym5lNgEnJ2rXxqUbcBqpN98JACNgaBUtgC7y",
-	"1FIjGS2/uEm4ANBKsQxLDucvnMdszD+XGeA7m2R3DefAhAsFg4nZSE4EVwxRPgtuxk7By3iQw9dV11c5",
-	"dOMvne5NGW0XRAo0vPh6BLYf8GzNiCllidnyPfUr9QZpk5qh5nrd3ed4l02C5qMdHdr2Zakj2DetuVZp",
-	"+aSW5hSvsia84VgGSrkiDRDYKa63JTLeqnbapTJEGSs4ABM44iJ1cwQojlMTS3MNafG540pxMYlY0zxX",
-	"4L9yNNjHd/4//f7ndrvZ73/uvOj3Px+9MP88eXH50FxRNRfrn6rk3VPINajpJgdmbdr+hzp8SvAgTs2G",
-	"k2bvo/fRtizeP8laFh+0Og8q9ED4YpaxUdMASZHBqU2mA99tj9iOxxbk13tLivT7Zk5/TgAZHMMPqrDf",
-	"99sn64NpTr5zUd8EG509tllDmqsB0nu1Q2Svc7B3uM4jAlyf65a0ziCoqrupDgCfRgu6VGQwBGLmYnL4",
-	"0/pIXG4Bc1/LEa84icr9h7u98jy3kgB2WM4ttauDfOS10txMqqXNMqtkthFnqdoE0N/mFyutUIXLedQQ",
-	"ScfOUqFbPvvdPqdu5ajx60urDQ0hIfQzogKq9bGnKq8zKLBn6hqkcLjpFgrJ5kdVlfR3DVutoE9nvF7U",
-	"Z+Zg1co5845qH+wbl81CkHfW+zrXbWssm3DZc2tj1NbvWeUOzCeDBWnYHXy0EnDIKzYKPpZLGV0F5OLD",
-	"FKQTTx/OJzZ1upsdZe1j858n5j9PzX+eb3pSCbZYm+uaWqRskct0zTnVikQovLqKefKR8VvlFGR5IaAp",
-	"eC3h0uj9mXah+rTNAk+9t+gWEAxW2GhIrvAO0y56iDtvzT0qyICHkLjgOlv0Ra61BfE7W7hXQsDmmrG5",
-	"coFG6GQBKO9P/S65lmMHVUkMtcktoEhBEJlyjARBUkUPmnwZFQpyfAl4B8zVOY21IhGHMjSpQNcawI+D",
-	"Vl22Sy7lQC6EF6xJHb7Y5EarTUaYdclDjP+BGekga7MSWwx8wykDdzXNt1iTgcZDELk3N1WcVuiJvJ2M",
-	"QN01y0e0CluLDL7cDAhV1yoN6mSRWC8+p5NYlMXH7SJUMXNegRwCfc14rR/MDdnwRhIL6zV30QyX81fj",
-	"Oq8jJij52xHyFIryrWuhRQZmWW0KENVeUNOd1/dUprfgBvWca1xBSF88Ntt1RpeQJQQuIaLlBCmw4Hra",
-	"F4PMyBkEZMhGFPVsqlMDybWzAXFAI8N4FhpYSG2r2L21s/xYNOeKwtHZT9k9VeIw/+q8Q2Rj5wZaDHt7",
-	"eycPnF+SjBOdxFbUCfL+4qmfcLJkNCbg6XtMBIPMFCv6uAJkGCIT2yIhPaxCqllT81nB8NrLG/7ddu60",
-	"ut9tdz8eNk8uf+22P+41Ty77/fDX7scO/utL9+ZX9+uXvZsHzfttuPRr52O72b3M/v7Y6cKTex/bncsH",
-	"F/fN/+Cb2s29ywe9j+3mgfkh/cf9fr9lXtoJTm4e/OX+T79+/HPzsvaxB3fo/LON5+W3czHUeg1wB0yY",
-	"NifpOIlhx4DPD84+1JytI+GaLZVtNoT6bcoTScILykshxdL86Ssv7eYJbY4vvxzfNNN/72/w70p/0bZZ",
-	"qdbTYSl7WSvt8if1VuJuRYg0PeJXHgH4/AX7rCtCmvWpm0/T1vh3Gb1ru/9PGDqWR99l8HX5T7l719m4",
-	"5hXPvAcg0UGv37345AXcWkqZhF/zg64nxHvF4ruQwbXAJGclhbfiPC2TayPL9TVbpMbrVobFHWxZZ8au",
-	"tjqAlraVxF3I6XX33Jqt0l4XOb6yGEubu1DsayzSUqUjBXrBuZ4hULDxmAz0lItBZhmlx33D6n1qw/Ff",
-	"LO2Rk8TRho+8f/eytH7m6fol83pfbxh6xvtvgqLads1qWnXBqed0+LynNEWGI98zNrfOVOo1ufbrC45y",
-	"J5/5c1UE5HC/KgJSoI0Zc5k2lytV6wzPIovYeTECNTU2HThmoG+jR2qvt+2tOLCC2CptFb7y+antBF6c",
-	"t31846nbXYlTz9qQr5s2uBhfcBaF1XGLU1c0NTb33EMlqFSGtspZQ5u/XH60i17jjPFG8YMrzylnExUi",
-	"JS6yD0AmOk701AHFbxIsweZk5Yh/Ke7fLF/7TaIqHzMVDyfaCFLz1C9GavQaVCwLVFT1gn0Tn7S3EjeV",
-	"EjUrznGeZXD4IPPRFHaO0dHUAsdQn3H88ey182lRtxmiMyZqs9gavcaMzj8iJS9zdKpqmn2ac7lTN7lc",
-	"Niu6Rg0NrBWhGINNheUK6QvMfXnnu8WlDoiQMUbf07oI8OmLDM1CCjJkUxqNnVPAvbbKVRZyNY/o8moT",
-	"I+wZ3usI50HnrK7MwtIba1enUVeqyODH5hvRfAKDbb4ZD3LFuJv3/a1pPvuV4sWZX6VVIXe9gLBPn6oD",
-	"2suz26RiOHWQBda7Hi1tjmSWUSqgrSmdz5kIycBaCdDYMdf99RblgKc7qFneov4T0zfXxv9sqG+VOeQz",
-	"7TouNeTzg3xTAPsFbziWtv3BIu5ZTmaJMgNYkh4JpWADlE5ZXYJLnbIFPNZIB2fkIvVf66wtLaymIoqL",
-	"EcsiCZAkG5B/SC7Qj/qbJmnSfEnKHUpmvJL8Dez5bTeEFKwyDe0OGfF295RSD92EinRxH6vaZs+dmbsq",
-	"iJeHHwdXayQNT40opulmyBwfGzSk/2X/bo3kzHw13VTOZs3Vae7nPWc1veH/40//+f/1k3a7e3jv4Z8f",
-	"ffOX/3P15deb/25e3u/3W39Zf9uDL+3gcO/mv+5nt156/25emuudG+/qg7/0+60Hf978/sqt6nXBLu/V",
-	"hwOIXDG4h2g6gTK+UCbDiJGfE6mZCohic4qJkcMllENRVdHHmxy3jlt7D4pFsO39VSfw/X7/4a8fSb+v",
-	"g8uH9z88evCXfuPjf/yp+d+XD/uN+3Dh8mFQd8ODh+7K3fzIft54rTyzOaog0QpYGY894QXWjsWwQUn2",
-	"zxVQW1WEhExXbkrQwqegJbDwjgghO6462Uo22uzdTbWFkryztS2WXCuLXAybMRYO6ej6qZzNaoLMyzSK",
-	"5CkXCxmHRs83Wp2LIs6pMhuSK0BEErZImdbWSaUC0KgfJZu0fZu0h2Kyw/G++c9htZaxySO3/UKlmAPL",
-	"rKaYyqhf0Pcd7SsHPwq0zEF8VWzVDKG4ojbR2Ko2jArsqW0GSwy5oSy2NR00ZmTMFtagA2t14MEfD3JF",
-	"CkUtOvUuFM2aMuZOWrFwUFGvsIkgyIjoJEFVAuEHNzOvhR4WBSApBlbADjB0lUsYo3YhLJcPZbj0N6Rr",
-	"ZYzOv0q1JapveB8BeQKi+C8IOm+LMFwSLJAS6xSWUoS59dBSXqmpjPUgwD8iKSYDW2ee6Cs5voqpmLBB",
-	"ITi7ooxjg2KOWxxS6Q9lFvnr+ZvXxF63Oawn7c4DwoXNiDBkfmzpX+yLCD8ivRFg2Syabf5PiYqomuKU",
-	"i9AWq0WmG65lvEp5mOe2mqQ2sy/haB3G8hrjJKlqmyBUG2tkIGpZapD3o10tD2oNBbqPQR40/GX2u00j",
-	"0KzhB/tP4BOj1GI/yUo2zen6dZhbBLJRHDAFlNTIORa+mBm7kvrHZICsPQj8dJeY0dGUYfYT7ArMOVBk",
-	"5FIIsuoVOW8EDXxJ5XC/YzTS0xqIKKZssyRK5rEcVohJVVM75DJ15XUuS1derz9z7SurGKeqI/kpdhrn",
-	"AsiR9Rk3S98iZ6EiMxoyo8FmHZ9AMMtxWmN+ZNXag8Pug6JR0e6cnIR7o8NmZ9ylzaPRHmueDA87zQPW",
-	"Hu/Ro1En7HZzlsY/N0J/EzReysmZeCHj2S3DbR46oRPTb04TPSXdVjtD7gO6lr1BkL5W6ddzfRqRSS2O",
-	"UIVY2XHGpR1RFhb5XYxqElOhr+o1VkPdewoU1xZ5RZeubxSGC7ONVBF6zT7yL5khC7khm63TY1e8kGvZ",
-	"yEY8ZOo3WMNEsbge/K/Od/EYXBYwjcWUa0bU3OhDNJYJFo2gu57MYLCt1a6KXZO/GCB2M1wT4wdJs11s",
-	"3xM2KzIg/iDk/ZfcktskfdQCDBpLzIMY9OzVIlJnwQyD3IANHaWYSIA2zybp3C2SQRc+Bg8OwA6pEZ2X",
-	"DoPN4hZbFvNsWn3C1RXlqwvxT89sfX9dXQxXV0LqKuEVJwwq1jEJzQ9CTpiGH1XFK1cg26TV0FfD5Q6c",
-	"XS7Z2y1hVrfNRWbm24SDrHZXCsIgGSeHPYN2660KlL4O3k7WoLy1HoDG8bVjhcBtkLUVRPktUpnbj3yz",
-	"AmRmJzN3KeCFSLODBKQTrLeWGRuXwZ0epyCdtnBILZVmM+yeiLAVdwdmMjrYrQTP91yUC3bgLWsX5Hv7",
-	"rRWtWTL0PCosle5TsYSKODl24Hlg1LsQP5KYx+pBYAmWIi+GTF172AJOrUyrCoMGfAJ8n42ggfStVDbt",
-	"PJyPs0bk0vJEoF/mtUNfcQ0Uy2Hm1Ge60oFVcLFuL4t3itTmiyyuCEgrrLCh2sIOrcy+xLuMzjkPbz+Z",
-	"Ait6M0sHkCNT7jMreBYSjMvcyj5b8KUliaiYJHTCMjwLI7liGXkVXDZdBTqpaDqEvQyxcvTMtsgPhguM",
-	"Ka/pUEHQYUbGjIUqIO//3G4fHwR98f7P3Xb3GJ6Ff55YpEq4o32K4WY80YkyiqoYWRRLFs+4MKYuhb4u",
-	"M/nJGBZwUnhoIVyRazbXZLjUYJz1hflXwRVYdq0f/yFc669cyVQFBKG5dM/5DNHL6nqxFT0ocs4E5Y8m",
-	"c92USjU73fbQcNfm2To70L9fs8Vdsv6CfM4fiNGBSKJoAM5Vd+T8wfMAzU9RVJMOmCakV5XDF7qIc4H1",
-	"nD1CSSTNFp/TGIWHJjOpNDncz9V6OiniItP2VFAWH3Ye0SXGHHDDUxLKGeWiL/CVEaNKE72QJKJDFqkA",
-	"TEHMFBy0rG940CIfKi1HqIwE+YByRvCRDNFVQ16/+P5pFozDeq++yIpQjXAZTdno2mFn7zZfwVXLpZzR",
-	"77c+nvHLj6/F5ccfPl1+PKWXH19Gl/Dbs/Cyxjb94yQ9+CUOJUY8JlpCK+IiaxEhb39AGS5MhEZQK7A0",
-	"zA3mRKYx2iSWU/rCssrTgCiZQl+mTfbQJQGYJJRcs+VQ0hhfJJVhIRIx8FkQNzMPqp1RtQSwsQS688NR",
-	"Bq1zezbMoDRsFimMTaQAA6YvslY8qC9OZayJZQOLac5sWX52aEKPc6rIgA5HIRtPpgOQgj8vWKyXCS/G",
-	"x6qdFkVJf7x7SZ/Dc6sURmkKJIa94IEKJ9SnDfTOIi4lZJBWQMPhqLAovg510AE1kLaN2A0g322Qqo8z",
-	"RlNAW65cezoaFU+fXSHMWQi5T3WJkq4vUCWR41jamOTJ/sHRgx01y9E1jkGuCNj4tnFTLkWFvIZ6W+Rr",
-	"s58wHJz6EZRNDinmsZTBdaAL2Kq4uMswKCUXbARF6KUyFPoXVHQvwC/VZlLb605F81KpIbUkkpOig2u/",
-	"uDFvk7nz1rCqFYE6TpgD8rUtXh1dvFyerBVv2UdVF1W8yKNJ2m6lhpFWo5scnJx4jL/fblfBm6RVhvV5",
-	"RFXctTbvfMPk5oFrOqYeDVK/RmlqScybMRuz2Mjk2366OrnJFUem4MYpcG/KYSs2f3UE37Z/NzfgOg0j",
-	"Rjg4/MccV91rpODh4OygrYLREelv2GEBNDXbCTio6A4MqzfkYQj/rmv3HFR3aMw1cKjqPJf96j9/zZbe",
-	"lTTno1HsOVfZiNjCLtJwxjH9IzLsx8IryxGQ76unMrzKp1Fk1LNEMj+MjRaN/zZW9ZX2ltLWX15BlgWN",
-	"JxYMbyQFhpGuUpBNCxhvu0Iw68DI2sMG5dbyrg3cVchjvWzk26HnoDqLLbPzvf+rug1XdEgv9+ML6joz",
-	"VjXQLLbDrPK0vQUiVJutHlr+wmU9nZ6BZSKj0MJaOsdfpZdtbuy49cfxbK6f2pt/g3iHUDpOIMtYbTa2",
-	"M/8JABBFR9RmT790dyNMSJiM9GYPvrU3m+ccj+68HwZmBkGzCveNMkApN1oHtDpBP2MSsQ1J9w5u3bgj",
-	"AT7kdSMAUPRNnrkwd5Z8mjui08JaV9AqD4pGsHM5ul29jhPrx/mDvbkyKuPelDs3cV9YWjji387Fmt9i",
-	"VXGamdvcag5K5ljG/zLlQxWbtDpeAM5XN08sqroWxkAWIZlxEUK69FImMeBlYaL0apfs/h/CJVuQU9XZ",
-	"sPYqWpjQX8PVndGJ+fHJ07dk/wicb6mf3hB2zuIpnUO5PbzS+tJiNuFStMiHDIg7SJs/QXM4gS4vL3Xd",
-	"vbiUQdrp5MGLysXbX7rB3s395sfT5k+X+MPezYO/2B++dG8e/GUFZTZKQLDJsae3aXL4wdrgkDewTWrA",
-	"Ckw12Mc9MsAom831NAf1PYVuxMdpm0KfzI/9/oRBdu5DbG+aAsLZzMfTMyJj8wdECgtpohjeC7bobLhB",
-	"U0N3RLJPnC3qUjJgiw8ZOtJWLNDqboM2DozqYoorKbwyHZrVFbuycXOs0hgqKTQZcwTe3chgz/NcoXdA",
-	"t2y037VL0vZnVuFdWd+a+taB3sqlmlDFyjluVISqa1Q0bxMK+R0cR++cjpSfHfyc1RCcnpGxNLaFIkOm",
-	"eAjXJGKzU8x2nlK1oqLDSCCzm8s43JvRa++fT6/VLimrETKtuZiorUAfV1otUAiFJ05N7ROWU5tdX6iC",
-	"2o21869ojmxjANxWlS9BjSHF1jUjhXMz45san5/tFZnWRiB4YmoBoUZIl1bNf0wGEf/EBnkFJesUB8lD",
-	"g5hpM9jspeYZQKlJXzdkaRPK6sYgrp2keRQrAHldQ2+PVj6YaGMccybCaNkIavpBpEp+rnYxe0qwRMfg",
-	"GgLxEYE3ak71lGk+WjGUH1Y13nM4N37fvSzWhTEKd4RCIx7zB6L+4M2KLFjMoOzi7g32zJgT7TBUtss1",
-	"NuTM4TMghooHc0Kceudy7aGaJmK0sox3awSUKpjXt4kupFBtC5aGKT27TKG6XZZSUTPEn6v0infpe+sT",
-	"WW3q1JRFNhk37b49hxZsNeVXtp3A1jTEx7ElQpmUd+hsUKTO2vYCucdLpPqWaWVDOtDW4p5C9BfseBEg",
-	"5JbtKfHYNpWxFY8q1lfFhupfv77jHTP74E54gG6TamksBQuyl0rn0mIZUXU1l9arXR2jsFedtEP3Wlou",
-	"Xh9RPWm3jzonJ92D/aP99slJZ7UMK6x9fmDVa592yavFJcDgcIs8NWIqj9aDaASYAgDw6NAzUEGLrAys",
-	"DvgFgFZ20bJ4iyp87Hm4cRG+/VYlvWqMa6oht9SmHJtzPZQth8UJrlLfmJ4A9BFU/kLwYwDKA9rLFe3/",
-	"XYIsxEmqZNF5dUmTG5ZDD8Rh5e1Q5WFHWZBsMD24bpEB6ruqFzMaDgBsSFkdWAXOyaFgHl52gQr6In3S",
-	"KERsQOScCbwRtSfvNTQMVf5dMdVMZQ6lAeUDy1eB7bBpXwXRNUVOz/oi+zgSXbnhmhsR31jncLI8a1KE",
-	"QcarQAO7KgGJpLxWrlQ57UEysJiEaoA39AXe4X4m9/23PAjIQIorxD0bEDrSGax8xXjyyp+/Amn8yJLV",
-	"5UzDfCGwg59vBI30e/Xsojbll42dFMiFOesNvVXOU1Gw5IJGIvjPCbOXdZwwMzg8Zmrbw0+ocHB8kZw0",
-	"OfZZmkiG6HJLd7JyMcGuDXBO7bAdDvTFqFcpsp4Urg+UQ0jzeyBhXpW6VjU9Zb5G9zzsdK68vmiQcAjU",
-	"YqHNKbxV1zw+r4OH0wsZX6elF9jIA+YcyckEktaCNM+r295rtVudzl6r/ai7n1ajGhm8rMgdKeM1fJ3e",
-	"fRnzoJkBMR722UZ50i0Mh5tNeYuDDImfAkQpkh24tuVKOq9QoNe3UqukF2ZhhSnq6ygB92W33fYyCVcS",
-	"r1uRa1QVccpFkXLEzTFmbjLAC9nuqDo6z/lEvJ//O+FdF91y0dKOtkVOyYJFURPzHWz+p3ksSLUDGWfH",
-	"EO5TaCCJmvV+e48UExEGJdXhsgqxKssR6X0sqhZblWJ67ZtrVUg4vgfW+gXZCOc4aEZDmdg6qyrcSEH4",
-	"b41vhT1mcYQ2nHt7LfV2HvjfoMP+7bVm7P+9NXSVX07oggCrVOtzIHiNFXpqz01o/Sa8arWsEmRVu5Ud",
-	"HQlCpv00LAOPqDDiVgJemUv1baXtBSukwJrmi512d39tiM+isleEpWBU91RaAJHqtUg+AC8JSMwiqvmn",
-	"NECJGUub5v9VIe6tYRGbA2bGnTtDqvjggk42qpipxjclT11ePIbZsvLb9YGPg3963KMaRPEDpOIPl65Z",
-	"InoYZawzK6rQsXxTld3QenW4pVpJxx4Yq4Cm7ykCB71rhIpgZbkFKYn02UZIgq9sjjZVik8E21UBZVYt",
-	"jPR11RNOnSBaVhQIV+ZFYfvIe2oXxcF36tp5Nc5A02/RutNCrZcJZfQuHzZflSiip2xWoAm2+aexXzBd",
-	"M9ffstWoFdmFsu9KFHSuHxOaIcxlroPFVNoGoZCXMlMs+sSsBb95O9I7Nq0pYJ1vetSZNz23j1buig/Z",
-	"BrCmB4sUg3280UaYQgdzrAoAHli19OAPzRSInfcIT/lgBHEZdL8CejYlMZtHyyDNWLHZKzYvJGsmbnsZ",
-	"i9v3lXf10Ds3T20fQpdutKBw8LMQCgz9VRAsyAolrIJo7sZN0MJy9HjCwisutNydEuqEqPkWfgAgA4P0",
-	"OMjDsjg3Tl0L99uAGcZcxsBkt9sSb91z5Xl9JxckiQEQwfYpLu+CFSweMyWjT18pXde9vIJyxkZ2l9Gs",
-	"xPRzbBOqhJS/sPAK+Hs343oPW8XrOmi/sfnxuZKOm2UN42p6WcNWs9pweubu6vPPvGi3x55mdLYj08+Y",
-	"JHdSXOAVu9Fcbt9M7StlanOdy8/GUtSyzEzdcztZivTAMTpCpmuYjywo11xMrqDnwG7meQ7tCxal085I",
-	"f/M566+kZJrMqLin8MzrZXgoXvJmWi7MRFiNiuN4x8U97BGanqCYDyldRwXnkPCkVL8ezqkamajcVs/L",
-	"h3emQ7Z+9anw5SO50gYtKVr/nigkZCMQkk77D5HyXtKJ6z30GUs7r3yug5Dte+x2PUYG+NjIV3dHyMPA",
-	"V6jfg5VN6EyKST402BdZrFSE6R3SIfF7L7XqXCkVftseRQWVqEQPTyOiGU1aBN311hk/EJAylnNPR3IB",
-	"pXo2l2zKJ1NwD01YZSq4G0ld6h7WRadDyFwMKRzwHPxPcyZC9IM7SWQkBRbj1X/1orpet+ySWrX5Y/8v",
-	"zPVNYmSakMe2wYUxUmM4HFrkeXkX90XlNi7sz99zHjQS9APX01deev1t9POKhoSrM/Ujqj0bCQWrPc2y",
-	"BBUEe5FRaG4F4/BxihDTabftznM/kFf8iZ9SvZGrrSZ5v5TeXI2lpTZrmOhMOwc5kce8hAVwSkSJWO8v",
-	"ngbENRu3GRHsMx1pc/rzz2RsuBdUQBLyia1e8FFmuu3uYbPTaXa7F+2T3l671263Ot29/YPDn3KIMzXd",
-	"xrv5JpvdfJPNfj/8sn+zuy7iton44c1PlYz6/uzplK7vUazjpDp5bJAoZt4wIIoZWUQG0KMelLMp1fdU",
-	"4LIEnAu7RV4xB91hMVeMEibojIUktSUcgHRFu7xNXRKrt0vOHKfKj0djL32rD6atspwiDeodDTfeD0/h",
-	"pZW7AvuFFLP+dcwnE9eewGU2q2Q447qZtYUqxB/z1wfYMEeVRg+p2g7mM7ubKix7TLumO5g9aUP/4H4x",
-	"gjwXNyuOqfzq9VE1v9uVWpvh3mnvHx8cHQLjPqOaVpxWYzIIqaZNG4JzQP/4l+1UAsmbLZLeazsSuV6r",
-	"RtNULsNhACAlA6vruycSgSRiKbfLkLnyKEjT0mnpOHXIDbYoS9FlFV/fPva6Q8CX36gfUTWqyW26E1Vl",
-	"fL8/q61SHKTXBi5L5/SMnD/7vg6MtUJSwAbGBpqAtJyDvaUg55zoMJML0AJacFtw6yBiqoDU11ByxjQN",
-	"LZuv7C3nJvnKPQBJHbFW6wCbN5Vi78+MHfiWxrpwsK9KfKtNEck5DtLcliAXm0A4WrMBs5rMqqTRzSsr",
-	"uYO1aHiUdXS6XMVXT6eJuK7WjMcxnbE8a91T5P1ZyiU2cE+e09GUmE/A+QJYYv45mD2edWCt6hVruWEz",
-	"VdIKyZvLW4Vpoiq5WtENddtepCBQqyFPbTeXQle4O8qjcaGBzG0aS1YJBYy4aesXwZW0ukEefXp9Sp99",
-	"8Oz2nriN13NWkAy3YJ6SULnNd+M1DXusimH7lM7LAPGbLC2C7GySpyqjMKtHyxbJMJkHz71NLzyQAOV8",
-	"ogD/t6k0m5s3s8/m33gF/sCNZv9ggOkD+fvuCWTb/F8Nu3uM4Bti6yRf2XF/phg4BV1lwySnlbLQZ6Tq",
-	"ahJo5ZQ7KnfShgDRwLfOFLhDf9kCjezYq6mUHpNVqV1WYuZJoSsl4a4bKaznY3MO+mwM49o0K65ws0cR",
-	"cEmjT2PbnFgMaPhtLirqC5WmS2WTobD/84wL/+WdXWfilEnJBMCu1STZ5B2qacyq8U9vdZWDKI6ixmVl",
-	"Yk3liq3NFy6BRN+UGtf4iTZGJENLagbqknTgkoizLx1GtJbWKQiG+kXmJM67EwxPpF5if9h77ZQZoJJ0",
-	"vRWfTcP13i8bqhmE84zOPyJNL22p+8pO/fX+9tRzHtji/AFupcGd2vNXLbifSHCb9IGK0HptmBwTxohg",
-	"DFc6kvKa5Kd+33nmHqQNXMeJTmI8uLkg7y+eZsUHjCwZjQkEZnIbqcb3tpe3ubp5EPD73Xb342Hz5PLX",
-	"bvvjXvPEetY6+K8v3Ztf3a9f9m4e7M5Hd9866TrByc2Dv9z/6dePf25e1j72YPU63i1toCLWTifORKHX",
-	"tllp1hom3XhpGsDXzcm8TXeZLN1gVQbBv5BUvqk9X9+rbUv5c6eryEpPdnC+piikq8vS7VnJFXEP1DRF",
-	"2tTwkOvTMaC8dQU971RVnVdYbLXibiiaD9RvZsfZueSyKS9r0WLscM1AAQcPHEmJWrWKtm6cM8zBaJEB",
-	"kGVAaKSk1YlURokMJ3o3621BT9ctuSXDW3u3XXt1azpewFM1eUnmWlpj4kU4stJ6gPsQcoHZfwIL2EjE",
-	"FSJNRpH1KcxulQVoCyU2GP77dy9rGL/agZoyRhoSkNegi7jmJCmQCYRMvNZD2TqPEqMKj92xnT6JcGrY",
-	"S8y5lfpCp93ZR3TG8PWwTaAeRl4z8Rj96labMOamMsT7hcWyymc2gua+CAxRdchh7SMkycLquPHdM1rY",
-	"aLoZ5soaIHgEs4wYQNSuGYkF1wkI2qpQ4CtGURKycDdDsdhlGxBkN99L57HhzG2uXvrYLkZRDd9mx1O1",
-	"OpXGrKpsG54dm9uVYqZ1mJuGNm91xJVc4K7aEd5SNU0rKmpx+SUEe3ETYswIatJXoCFv57L57Y87lywK",
-	"OUwgXRzsI1ESDkN3Zu0+dd920rbO0PRUFZOKXOeQh/nRrPO21r68Z9ssjBj/lAZ+WUgG+532AKxulM8u",
-	"gIquRXDIH5CQLlXN6HLoDhOE7zXP5hGMPCc9XvtKyaL5OUwBGMTMo5zL7AUfb7Ehb6siVbqat1ZksCX3",
-	"1a5LQT3D3Ru/UWdAsQNfWJglF+EoMtu80DXUsgeQmFr8hVQD21zv2rJz3zYqUklwYlknDjpbrnT1b4dL",
-	"bT92mkX9y8HFNGvBSlzqFmJZgaGWxAiAXwWV+Z1ckEgCUojV4LggMx5FXEF3ALX6iN073Oicx9BEpQwS",
-	"kmSdDLISdKPh9XwBNaNL8N+NpBBslALX2jJfTLWASqs0e9tmOLosDHgMcgxjcvHy3O7zAPGUPR3W/AdI",
-	"ApCFMcPkRAC3sLUZ5LuLi7ePXX9PLNfHLeYwRMyTIx9n1xMnTqiDh6UvAD0dgE2jvGi0Myt0WgitUuJm",
-	"Y9gOelNkPTfckJERXLsOO8BKEWvbz1U3zEZOu6fS/ny2d9IGqtc6uEG32tVfhmQcUHJtMNXrR2NOYDA2",
-	"IHJSJG6MVQ2u7KRUuV3uiK9pvIXkWNU8x3bMKQw9P1RA6xjZIGE9MU9yPXU67fVKbNpP0JtYkBMEKwTP",
-	"MytJqiUPsrvE8rsFhZZoZhqpN+NMQ0KMTe5zSFFNHg6s/Zudt7VgaFegNFdLKznWWdWXqoCPW8OJ1TbY",
-	"XUKHX6mizbXHMYIGvY/JvLJoySZ130ovEeyzdl1Wdj56brv0CcQpQIWa0TjiTOnqAj1/DquBBIEB76kM",
-	"UNAGA5Axx8zT3bDiR5uP7hBicFNPemE7eS712oirm5u5Azufum1lJlEM7Rx2ik0qCwD/V5dfOsFe+6bf",
-	"b/l/Vub72g9dbcZAVUqQ94bARX+zCqXcxl7bQ72adrVadKb+AO9pHkUWuhLz7nLbyRZ6OcsG6AxN7t0e",
-	"8w7hrF4iddRZc6XmKC0M/APX01PXy+j2lqoVxOWMf+q9szbj392Uz+vfOAxT0ENvmbafjnCjtP10+dLE",
-	"ffd8K0fVFeVotZY7ZGsDvhNXOqZaxsorVt6mPGRrZNaChVbXwD2lhlEOe2Sgp1wMEBxq4afjGh7HxGTX",
-	"YGEwhig4mGGLqTQGN+IghVljhtSLCAlWXlFjHndxCi3JxrYNcd1UEGu2PuXnK0PHpg07IymvzUd2LOkh",
-	"cn3L4UFaPQAOeCnybuis7KrdeITtW8Ldloa/QtKeg41elZsk2MJZ8H7YyqXEG3k7lQvh7PpRRU7XPGaf",
-	"uEzU78oR0cocJGsl4dSSp9y2FX4OKme4gtoXy3ld+cn6SFHWHogKYwRFkbke4JQx8C7H2POTxCxiVLFV",
-	"zTJOMffYfTFDpbQQti17VH9V7SM7WQ42w1/yPDI1zugCQ6AiMFySwds35xeDsujPy/6T3HSmWs/VX3qP",
-	"Ht3/mHbMxn+0mpcPP6Z9tX/t9z/amH3v8s/9/uWD+z1I/TA/Xn5pB/s3D/5y/xFk3Tys6a6UMlu1TDVT",
-	"GptJZfMDSR7xYUxhtkbrPddUhDQOyQeHyAs5GrzcfTc364N82stiqtjoKusE/udHl1/2926+qRg37qUk",
-	"5np5bnYNsveQ0ZjFp4l5t/vrhRN9f/1wUSpXwohJhhILvgZYMfKIJnr6KJITOAvj3K8Ww3UQEOj3CCQY",
-	"uK1o7rfOLKzVEejfsbXofYEY0ABV2yKnDtjOnSxyzlJYFofp4YbH4J3DRINbKL3ocG9DCVhIffEm9lGF",
-	"7w/U9dX//N//N3iQn9+cN6/ZUqXVRjYbagplzWi631Nk8LmpRnLOBl5zHERtxgMchBY4kIHc2VIZJjYM",
-	"JsUTQEY2sndl/YUtY3G11Q63Oe1zxcMsUSYHuKAxLw3HV4B5tkRoEcgwZcu+yKYJ8/KxolvknDHy8TTr",
-	"9smluLwPnVYe0dyvD3D23MxiymgIM8e2EY0fm29EEyfdfDPOKELn/Hto32pIakQ9FNPeuWzcw011rF/h",
-	"H6KzPCKyLcxln+eRjFmseoQJI8Kh9R5rziiPUlBDWyeSKBaD07NFsJjQLAm2koeDTmm67AtEwgV6A4Ft",
-	"Xx/LNKoI2z6ln9jjXAJOyEbAZ/bA12TCtMX4GkdygUe8BxSrUnRtRFV1em1eBc+wtS0aMN6FGml2Eap5",
-	"XKtCdB7lMeZTqMn3cdToNTwxkUtnMD930XjfBGXT25cWfODRlxTP8+YRvqSJCzcIMjhzlB3SJfZi+hj2",
-	"jc/48+fEWHUpe+JDaZ/gPHPe3EA7pLGsGqxteot96BByAbE5cbspwmZDFvY8wDaQZimcgiurslkZbGbr",
-	"vKFZPkCWps19XOdB6IzPZ0a7BUoZWQAdPIyc+9OfyAtQzpVmc2V+6bRygtpoZMl8QGb0Osd5QZWQd+VO",
-	"9r50p7T6omskg60Gw3EYhQXLAfgvIBB65AkIQNJP2u29EdwF/2QDW9oN3IQEG6H7fa9VWPQUuD+zsOqZ",
-	"whWrDhDSX0s0qvZbZPDt85pnKG863/AgxfbPIhJA1ScydFrMX8/fvMZc1xdNREGBc126guRC5ZgxwOQo",
-	"mYEzjs6YAjGwTPc5Odwn3/Mnrn2fVR0FW3iQG65fgeHpys4HgB1AOt1j8yqM2cDxqjSWQo25eWQqF9BO",
-	"Ct19rmDBZmjLsV8sqQKwXSGwNbNY4sKVVwfZ4BGGABl26aYOM7S14ufPvkd16FsJtxm1+xw2kDtiQ2kP",
-	"M4tcaJva2sj+kEVyYXujxUyjrjVHEAW/D4MFSQeiMxG6rZA/tsyPTfLw4SmZs1hJ8fAhnJV0M40nqNVp",
-	"HldqQnbzOHz2lvu2lQzZxzdXShAA0Og3g8zKAVXMXcE1+mQs8eIHYfhcZ20eHj5EYAD40Q0CGoLkT+tB",
-	"+qZhLBcKcFUHALZ9LpN4xAZuKqnedgcBHjNGZlwk2uptp/75jG0+cKSZTbFC8BhqBraLGnTPe//upT2H",
-	"/aHC6YAtUuBg6Iu0i7zRoUY0USw/ZTKiwiicsENQ2VGPDf1RWOUPogws2u3WFO0I5vjwoW04oVoPH5JT",
-	"11PC9jGiqTILTSaAqYos63rX+v2cSKHBk/XGwWgSxXp9Ucm1Gs4F67HKszCZUw7tw2wANQ0VQ1c5qYzl",
-	"6o4EUK7s4CaUi0z8GLO41RdvHDRX1skJuGjImDDjCwOLx868iC6wq9/X4v5gv90hXgv7wYMWOZfkmrF5",
-	"Dh/B3AFCti8Q91HTIUDizGNpCMkUUVNwW7h3Byn5EhGChzuSo2vsDsOonaWWMQv9eRIuQOWGXNu8DJGJ",
-	"HpRm8NieTHg2WzYYQNKpckP11EPws9luDJZ33hkVEhknNQFs8xco3X5AFMNF5NhA2m7GljFRx2O8V1V1",
-	"BIIn7SFdrO0SUveFUYyVB9b2mSsM+Sxl0vPQ38lgv70/CFIol4hfM4TVzxJRcZNiBEAmukWeo3Lg7C48",
-	"PVEDwr4L2vIq1SRiVGlEFje2H1rBxPqJZgD/7+rYq3obQEET5nFyC30lRQozYens5A6S2shKrqDvnzm/",
-	"zBL5ynWLnGk012ix649ZglTnso4xo5vjT7YFkoOvi5aOCWBmaDxEAK3fc+pTnkKeGWetRzNUtPCoZ7tm",
-	"+KfuYhR5dVp0xsLHZEDFEnpH4aeu2TIgAyEFGyAP9AWcGZA74Q70qYxClDSOnc2JjbaJSgEEQIJ7eMWp",
-	"R80fvidiuMKOE2nriIFblpE2a5YDRTZL9CF1ORZN2sDSxGgxdKRXNULqlc7CTCT2Ra31nUdiwwMnvcGY",
-	"bv6Wti9Alzp4/mIsbUhbOrsfMKJPdV9kCOewzcwGD0jEZxC2EaFLzLYQJ+5xcB7XyAhwlJDULOahk3qI",
-	"OtMXToswp6RFosk6ShadRpatubJnY4CAl4bqi+I6B0iR8uq+cYyt0ocGmedkkOHU8Tjb8+h7cb1K4Cs4",
-	"BDgq2oQL8E9dpQf84EGrL859FFUfP95a82lqU7rejhyQg8o0uT94+/6CPII+WI++WAzIm0fuVYMHvsWD",
-	"wvQxcpGH8o07Au9cWAhV20JM2aY7BWYCKZE3OFGQhrIFyhMyghxn1y1WDtItM0tBn7feDabs6g9all4D",
-	"57ZzO9nuPtCJYL+huLbVNUZiCA1BJy78Du//kEksaJTWDwJIAGJ6IW1nVv2woByZcMODIubG0rGno/ad",
-	"9ZCAIMBCSOFnzQ43L7SCD/35A2ccYLMPLibm743tQ+wB9w9pVDMZA+ooXap8GUYOVMupIOmaObwn91Hv",
-	"A+rRl3wPE6cm29gjMEOLPJF6iqoWpuY1QQ224Yr7A2PzPYK/mvbpB+44BYQkI7z7wm/MDUat7Wg2MCQd",
-	"9AxRfrUhvl+JeYz8Cq4HI21/7Ytfm81m+v/m1gE22CG/kkHWjsf8eVEIGKY5SA5+BR5/eD8RcOo8eGhe",
-	"8YxFmuZeUUY46RGIwmJ5C44B+0SaF2RdJc2ft+wb6V4XwlFnhiMFy42GibDnLzokPUjb82Pg0LvceyyI",
-	"lXnTC/hn5bsK0CrwcF+AxmVegGLQFd7icQEGKMpkmxyehu8x8eOx7Ryoy12PjKlivU3w/iS2NpAbbl9k",
-	"jZAypX4kQ3NUvKXK9tj0w2SGuKEEbfBayIVTUZlKzEbL5AS+eGhEumUbawzzsBgAAI0ZhiAYB1Fnl0UY",
-	"Fc5R1tYy9dLsVNDGHTowVMbSxBXEDgAGqzdAjcnrvAiBY45r+JIq3YR1ap49sxhjXKdxCI+sNmoHjQuX",
-	"LlsWyqWmzNgDmkYRwh+SD1MJ4tnhDEHmcGS29dIeg13QlFGVwhCqlnOzKjXGt2eP4ZfNZ0FUSs0KHDqB",
-	"mLg7vo0AsDxvDFdIxHFgygPXcBUFPOiEgMprlKXuPpmC5p8Rl4nwcUZslwYyNRoG7C2EbbOFYtiG1Vq+",
-	"PGJixKz9gt2YUSzhIygpOgfO12LT7nwbGnSXHtn37nHRWQQRRrMOm9VJ+93vqJiYFyTzhw8zC8bQ2qNZ",
-	"z6XSpTs7QxizR07qX47SHdIiF7hqALs7olGUmdorRT02E8UVjVnq37L7aQK9DGKZTKYBmUt46wbnR+HQ",
-	"e+o5+eDcS0EiczhZAUnBu5oJR7/Lt833Z57pC9ET1yA1NjucDiMPftruAwDfk2MMosiFsAoMAFCCCs39",
-	"JkqPrXs8oyxmTOFpZJHcfk2jMP45ZG6wKF1HRtA+SvijT0ePRjA5/+oBTOewMEX7hH87TNj8TifNhA9Q",
-	"HBNCjIxR2rl9yDfkCym4nwbW//SfX0AfvhmQm8e5R7lhqf+fvXddbuPI8gdfJQf/jiDZWwQvkmwLDMf+",
-	"aUm2uZYlDS+t2TUUrCQqAVSzkImpTAjCKBQxn/YB9iHmwfpJNvKck5cqFECAF8mS0R/aYqEumVlZ5/o7",
-	"vzNjPzKuZ7LHtnfYjxgZZ9t8ynPD+sL0htvp3z7iMn5yY9v7G9kmJ3G4O2Ef/XA+7ey0/6mV3N6pPBIs",
-	"LUhV/AiAkufIX2nf/bn7afsj4+O8w6qPdYuYRI+o3Jo+jx8ZDp0mV3s+RJd/ZLTdtj+y3Co9mkqIZ3fo",
-	"bkkYMO0u0UFaQnh4V55DR/58kHvUz9h+lqOJNtANTfpP1JH8McLw02W6zU5kkKsJS+FdpQ43HXkBsW9z",
-	"BLGlrvRhSCVxb+NjtJMvuAhWrp3HY3CMq+XEDKEml3y0QFKYQUPzZfSmECKUgypPqnXiQU5cgU+BjiUv",
-	"io7btONSjHkpzoTMHPEx1dB3GLwOu+RAbxplFz5FG/MjYP47bMG5Hf+vti7yntjePdhhn9inHTuAUyc2",
-	"3M7HYBlSTOLeQBZ5aBTCsxkEaMDqQc1rdXfuEctajQQqAAdBB9MUdEMnSmBaO68rA9wOM2ukEH0WQ8gM",
-	"6kbMVPjIJnrMLjTgR02+IJY70750qV8vqa2tKT3BUFdaH8G6JZU8h4/8AryVsHmgBaPXTV+Wkj0BOf8c",
-	"kP1tdkxqulDQQshX7BQFS3V4wds7aaQL6b7gi5cT2ZUo4ODJndg2ROcmMh0iPyd3MUBHU+ki4VeCiSw3",
-	"wnmGZ0aNx2TzpVYb2sHAvrYuogYk/TMYMKpGJ9+qKQI1TkkDwGdUkgBy7YxxeFYzpsC5loJjCfPqyvT0",
-	"4tXli9PT16dpsPBAHaWoaZFXNg7Jq35F4zsntyxVSXE/tzMcNsX1RJ0zwQOzrMv/Oatujk6SbEHHWois",
-	"tm3vQ3TlcbVuH50BhJcF65jIcMmgx7yfp2Y8qpRFgS3GPEEf0ItV6Xbplna10qQrU+SmpeiwJ5H1hmqq",
-	"5HNwLAGXwFI9GYtSi8zeyX6YDkSHvT+wyMsanJ1gT9An1mZpVvLcepnxpZUaMWeCewKmDm19/B7Rr9/e",
-	"ScEQM07YJP4kx4RsTyFpbYeFYUOi8ceBTvOi8ESXFTbJYBS6hAd+O6Jif0p/sTOsq4tuV3aOstjtYGuG",
-	"P7s4O3/9e8pqjhjEotLoKprHuednyBFvJtkV713TxCq1zJGTEETiCj4Cfoje0AqWYVaqcVdOyfifRT52",
-	"5RKyvkhsdJBAz+s7IHyN/ArQf3XSaOudQX+FXA7e2Auc8dqVIb8MD8OoZsXOI3GFriR+/XYIml0pg8yh",
-	"OjRaQ5sCQ3Bz2ss5t9zkcqCdpicm4rCkXsFR9LZOTBricXEH4I7TePadW//h4px5e2/vo+sdY6VkX4jM",
-	"vmXcBD/nhXVpjVJFiLYHnmSpTTnpYVSVAlWEMqkwu4OvgHLP/kFOu/0b7fW6bENusKePn3yfsJSPxwWl",
-	"3PfoxP/DWqTpjjdGPuJ/GOsC2Kbb6rBuy52s9yDmiJVyKJC6rSS6IjcFXfIPfyJrOJEqPFsd9vjwMDqO",
-	"0gzvAHWOKptRDxzGWTkpvO0IbTR4z7Qr97ViEa9ePlBSFpd5hmfvHzx9mj3qfbd70D/ku9/3Hondp1ff",
-	"Hew+Efv9R/z73kF2eFi5gcA30OqwPz6ybou4ZWi1aBmSyoCMUpfWOMTjkBKwPxzu77NP7/DGn+xLeA6I",
-	"MkDjopCH9D1UAOeZkCbv56I8Yik8hOS+VwKliFQL/GZtKYz9timA6Cxd56q5L9Q+bUvDh9W2wtitUBql",
-	"r3y+Q1YN+EINKA6jHdZasPQ/dsmO3T3JUhft90FG90EdMd6VwNxX0miVwi/sagZmN2b+uPH5gh/sB/Ld",
-	"Y1YIY8DJxZYT1hoazsZDIfVOm7SuThm8G+2yOUDDRt87bKyupI0FH8p3T/cPdkj48JmHvDgHBVtVMiBl",
-	"pJtA+38060tBMf5SjAEXjkCJwGQPqtsraXSbUpj0lbsHWN+O3sppp/TUXrMLxqUHt7TZeSnQRVGZaIzy",
-	"dSWZpvi9gbjXwmMcIWBISdaQ2jCKZaqDkuZ/kXEHbxFROn+kI15ga/pL+iF9t+0FxNyPO2z78f7+Tie+",
-	"ExWAk3U65tYi6cBA4YOnUnKr4iD+DWSWHtplPwjof5Vr6yICfAC9AQyTBliU5z5q2+/r7z/nH+JN3P47",
-	"Tmc+8RRNZ+5HP51jRKQw/4t99kQCjy9l1cJPdmfi5g10eVNoylQSQmdaWscRZnpk7YvepNTWaITwaehN",
-	"F5EwO0ugyCEMw9jfX1rrbTJ2+pqejYFV9zU4qBskXxg+hRBBL3N5nQZqtdry5JkYjZURsje7vBazpkWq",
-	"nVJ58+lJ+HH3N0HJ69HYzJKIVYCWo94NiTJGdlNY4wVne4bkDhcXJ89hSwAixL5ygArbPS36fdHz71kq",
-	"c9lXE5nFQ/cHYbCPcbA+3A9J3zE3w8Q7IiGBan1tVfof/PcHvRgEMTQgbip4YkCpzYE1GCbxbCh614QY",
-	"T6gWDeghERgUvwjrWKss5jyofHdzv8KMntDy20kgDARtDx9YBWMQ5oN3wGFd6ChQA9JYsvTY3jeNlzOw",
-	"U9TXNPwCw/iOhhGyhrQksS02ElnOseIG9+wx3MTtWRgYHqpaMmDBYEnwfIKNCp0po0VjJxaSS9DJvBxU",
-	"hj/3o53BwSOagec3CmLGAUUVce4HQCyA+uDjTeIAtT1FKiMShwyla+1XWGmNkSCOM9rvBRB6AGBQWsu5",
-	"BylUbbUOL0Kch+Y5kYSCFtklrO4lWADRZJvPgBk/iWeca8dNXn1HlQqMsKushxONOmQx02dKGvt6rD8A",
-	"acLqa3QjnzPf4kHP/WjHe3gYj9eKTdQryF0fm5AdmMfoCqXxKNc6t7LHy+6KOMK6PhDOVunQV6vKEohW",
-	"agZFTcq63VaCws4XzKbhZ1h/Nx8KtyMizjExOeH/XpSakvDSB8Dsx3rS3/2dm94w7UBMDklBxqIc8rG2",
-	"YipxghY0S07iCKKBuXF+OVY3uL+wegKSbZA7Z+mLcz6AV4a2wtuhAmMJOtM4a2Eio2KU6sxrP4GkOJiT",
-	"FASCigCVsSXqWlhHu20J5LSu1DCw3KDK4IfKgPDxqnQAM2ehgIgEVge0hXFhIXLpy+cJ+HtUqYAisw9c",
-	"d1p8AoUOq9UvWDnKTvpxkMkolVB7eReixKnFkMtoYtFhP606DtUOFWJm3OWvsZrB2vNTBSGAXOgQns0p",
-	"+Odm5CfuzJFodOw3IcYhnEDQi8rzE4Jw4iGQhnaBkTiZYxfJkai/wl4pwC3ihW56kdHP8ev0Kr7OPh/0",
-	"e72uSGYxxsbqIo2aGzHr4LRbuQjhCpr0z5i9xzQtcX66CQRIVTRsfxAG65ROHYJIwW/KdGw5/GHibH+w",
-	"AGAW/txq0mSOPNhPqI6X9JF2AKXR3wEwFtBiblr2vEVGSv03P8ljqEfenYyt8HD9iEnEwYNBviEkjjaX",
-	"sDsQnpYiLBWhYtwhq+yKLwSB0liB1PESwnHxMKPDMMKn8Z6JAIKL9kpl+xPsY1FqAE0vFAVxYZkHw/xz",
-	"og1MxA16Kvj1pduJ8bArP1RUojsINjfXQEw0mAitO3E6DvpX9tRopMB1st6n92QZFfeRZ+Maj4Z9E78x",
-	"K45psNBPGdG80UjD0Xh9HUYNG74V8IKJUHI6VNZi9AJPz79SGMnv4Na4fnzVfQzJCq+rPF2S01MlN+IS",
-	"wjK1PRsdh0V9Wv0oUchTXBk8ztAU0TOwDX0yTJVed2nc1ViSj/GFMeAFrejF+byFjLOqRQAw00klOOCz",
-	"p6fciJd2kClD1jSkzEaROspJaaYfdntKI6TAK1gdNIe6HHE5c9xHuqo/aj+GtVCKjaDRNVRHEGCRKORI",
-	"fORB6jh3Ew5KYaaqvKZGFXQf/wlDaAW+4XBF5RNrXp42e66I5c5uXqq6gsoNPjFqxKGTdjFz8+b55X9O",
-	"lOHxdN2xpjdO1RCDCWxEGPLxiUfUo/8MEGanshLyb6B6Brjy7J8ZtNlYOIskVA9F32g5Qdo397Sgcv3O",
-	"dolLCDC43R275rm8HJdqYJexojGbT/FfaEixVWFnjZ498gwhVnW6fKKk9eFV5fWbXwv/muLxjXI9Aut2",
-	"wfjd7xUpOD9Qb/BU9I3LvbsD4DurEhyLWMyAEqwFG5J4NgHg7eorcHNMuQ6vC5tKaPeiKMmKfacrH2D8",
-	"Q/RS8IDzErDwIvTn0s60BPRODnDo4/NnvzYiaqNsLFH0pfaydAc9oTGY33MiPmrS0qBK6z+GkdOdnHvT",
-	"Dy89hnDDRx8/I41iXXEh8WSMUiTWAHk2Z/BDls+KvUar3/9a0UseMEyrQrELUldQM2OH2YlQiALKfO3u",
-	"mPIyY9u4kAlLiTXL/tO1Gbf/pve9A/uM966hbQ9c02avQ0jBpxDt8/F3iHu4u8KOJnYvbDAT+XUxKs5V",
-	"x3IcZ9SNJI/25htwOP3eJP7v8eSqAGq/qhdb/a2ygOS4glPuTkgC81JuUGkF8gkqrK18bdbjxBvhpXQn",
-	"St3hfsRhB2lMeCSKefvMBAS+0bX3OFWIGrXdVCmqd2nUJd6qFuCq/liZLLk2zXBEenVVi9wBY0BxIiaF",
-	"3tsrfBIlY02tBXOkwJwhX9Nh7nD46iJFVQqmp7npDUUGnQZyIioKAQclY9+205R9x3GSwuXWgYAMRtRs",
-	"yH89KfUOAwWRWlXs/fEIlhBNIByN5F0NqJDEqwvBcviSQBYEMBKgUT0wJhpc1FCR2OzJpn1eqnHgBUMa",
-	"p0qFIdXd0QQCbiUavz/oh39GoRjmf6oWtDsnDAsWA+bFrveUx95jvA8uQ8S1NoBFJ1X04vGJl7gImiGp",
-	"G1/tQU7AL+L8QHugAAKQ2CmLXohR+L50tFXtWysUz+Y2a/hhh20/8c5vNLwcge14kh1ECKyXAhpW1New",
-	"IX8WDYWIgWvjoKMwiMfzg8hyzFyF0DWEJaoPjh4CKPO5ydLRRQ/pi6JgOi+AuAQje6M8y0L+u3HLRE91",
-	"9Ma1x7rD8NyGDQAJNZAGUCYoTfQRTaT4MBY9M7fK0WNlk7yMj9cfjPGmogjMQYAgCl08QEsAGobEbjvC",
-	"bWIslGD6pszt92TN3pu2I7qxFL9BTwhb5ZXcdaDGkBg4ftH8RrnuKdnPB5Ny7pVWflu0wJUvDCcRKtkB",
-	"5aaxmtP+AwAg+E+fra8kFnGe54JA7m4mR9Xu4CHZI4pxZHlGlQkkhuGvy6uJruT3osOVL5PeAdzeekJA",
-	"juacHrJ1wSDteKVzJSCJ5nCfofwUf+gNRe86GC1oRS/+hL1TSoj8RoeVfmsaOewecuHAvPXMFWHsN43l",
-	"CDVORFASuuwUQC/G/QbKrubWlg5VRpdxw6+4rss7qPt3O9p5FpPxqouVXV1OJH/P86KesKv+0jwUv4dc",
-	"CVTgl4XaP9TIGKulcBYlVG4aX2KtMCCeu8mx9DNxOMR4DnSs6TUDD+PEQDlypqbyCCszNRsopmrjM9jw",
-	"2H5mTe8agYyBUQOTWtWKJG/UAG/WZZaXpvo5RccbFxsCuvacsOr93ESImwRidUB5Gqiu8QuiBgo3bgp2",
-	"AtZFwbXRCTN1CRL8JnS8qt4SHoOxIxQCKhaqsP4FognjUBG6qM3AOZkS0pwaw7tdRabaTE1c6imoHIDC",
-	"vbFOrv33S8xtl4Jdga1fltalUH2WFhgXA45H+4Ihzrn9ZN9h1uHmfJYAFot+3wnVWwFVklQr30F6dCXh",
-	"Jgjf4TA+xY9dIBLvtlJEFv1w+MMPOx3WVxCbz00E8sEoD0dMI4KAo4Ai0sZ7QAjUB/L/nAjkzIgAIXH4",
-	"2KXJsEcadQXrl2rkIISnyNmDACX3+UGqf448pAGg5IY35O+h05bRFP9A9dsBjAvRU819xl3pas+pT21c",
-	"hcS2HaRD89mO93ezvN8XpSMuRwAZPdG+PmsbV0IvsYh0UqUrXUgp4EhdZWVoQgB1n3hnt4gjMVLlzG3v",
-	"a+zFEihGBigIEQsSF3fsRhW2c7Gza4E4grB2bfYaxRL2cVMjUfm+ayE1NnXRtNxgmPXQfnGu0o72MWxZ",
-	"ydLH+0/ZohggsAj9jBFWyDYmlWLCJEhkNwkoiIyO0obBvbGNUZKEGlGkLxUm+NOEEsY7CWFnWXVvIF+y",
-	"yAgX1/Yhoua4I1hJbn80xeqQvwAe8/jwkDXGD2HuCKf1bZBLgegA60U6y8yhfBy9dAfVBHjkcEKuWT//",
-	"4Mhx/EZzqlB7lme7MX5zLEnI0wIsRzWiMYj5+hy4G5r/meaL25XwcbFgAG+WU20khhyx+KjNIvYGWD3N",
-	"ZwHLQVIMs+r+m4bvBGwz2K6AvlOymLVZ+ubi3L5YCCrafzx/8fLF+QvCpf7y4jxFEkt7t2sxa2PJEXyi",
-	"DltZq1rghg2UtaD8vnKl0Onjw6f2EU/2D/E/jzD49WT/MWQ0gqdCfdWmfNZhnPXFFCxSnbhCWKg4puln",
-	"anJFWNn3HPpvsJLLTI0cPZVWShIfak2Hkij9B2IwQNn4QnbrkuBkqQAU+3LDkhClg6TvAbeMQ3K4m2Bb",
-	"raGaEoL74GA/sV837Icf2j+0H+0Q0R/okq5MT/q7r5QUhPugMGC19iV9ZNeKGCPARAUZbz0F2Cb43l1o",
-	"EwrafPjGDdCR3uE3DKI4QsAtpGtIEc1Pjo0rY/M9GqOpROAVrEODJxL/j2Pfc+VBdhJbOqK3sAaza4k4",
-	"kVoI2WF5PQbnxMXVjEk1Deg+IAWUIkKZeJabrkwfHxyyJjDP4twu98ozm0BhmldzOOBOPZ4UCYmfsPyR",
-	"eGN4byh0tLExBejGvZ1KtQsKKd05cm9Kezw4oqs1pFHhuloxCBQv0m52rMhoGbiGAchH5wgFFBK2Bcpo",
-	"KP34Y45Z+d02sEN39vam02lb0890T93uqdEOO2jvt/ch/gtAk9xK7EDYDJTOWJ1HKrXSNScg031fAEKh",
-	"eymc1xrZdaiYosY5MeTIy+dvbxy3OphcvjeV6y52JQZcQmLPw7FPkdnGybUAEHziiPMYt28OkpmwEXqF",
-	"6l1XH6vzgeRmUgokXgA1UAL8xv+iE5a+P0hSv0utz/DdYys5fv39+Nnu2a/Hh0++QwqINM/afiZt+7Gk",
-	"kT3EiA13S0M9vm6z86kKbf0cV653LqDWsGe1HwYSqVin7cp+HVQw/RhXj1S50rH+wY8JT/nXf/8PHrcu",
-	"kD308V///T+fPqVUCUxdHtw7ThxbCq5QMWN5pulTmkJNmn2tEtvduL4PdiXt+dPApKsFgZviZo6uTplr",
-	"a4ZogyoUC4ntVYjpp7AxEbMcfviQOg6Qg/1ggwHQFr9YVV6jHzblpd0sL4LchOA0WKFE9pGE1mqRgAyd",
-	"QIhIAoFgdq9D4CsOeD4JrN5+8yXs0X7492HCniTM6pSDx9bzgcEGkw9SmpwVuTGFoIpGrxnbVhYePiUl",
-	"D3oYtUslrTueIPtCRDZPFrQTKqrfP8KemQ6IpMGYBaChskuH3TIBRgPljAKnH/fV1HZl3B2dB0Pv0so6",
-	"7FpJwh1XCgZLfBckNEKqnhPKFtEhbfY8DB+S+mWZvxddaZdazpgqkYsrS1jJS1FYk5QCkCBNAZNBsjSq",
-	"cRlRSgt6kdll8ZCQgABx6zASKEooNNGhd+PQJ/akPqZna6RcXelAk9vupJiNlZcuGpnt4D2rqJV2hCrZ",
-	"faOKvDejN14Fm0DBJ76X4Doik+NQuEmD7NdsOyt53+zmwvR3rWrg43y35EaAi75LLAY7HZZ2gdy62zr6",
-	"zx8P9vePpj8eghg+2N8PS5VL6/L4jR6uKX988v2R+fEgxYk++R7mCi3kuePNRfcKP1kHd2yzn8QMYI9D",
-	"70JW9P/hU1aBCQG/WrDSURzIALMJbbjJFJAzP/w2O0PIm3ZliQ4sBDuQsDRYYmt3cOI5Qp2P7xGShKLx",
-	"WwHaXjgQTf2sJMYiYilCgrrCXkZcCV25DbOdhwTt+M/TVRFFKUWaCI0Pb+HRNTvteh2T/bRRsUbVwO7L",
-	"gd4mqM0zzOPigVKwi/NnCbNG8aNHj54SSZDOP7B+iYRlvHAVYbBd/x+rRjK69OLkuacB7HGpZN7jBSvU",
-	"VJS7Pa4FOjc4xdJAARUSskFMW/UZqDFgOLX3ev89juTpk+8OdyIqF08LPcyBwtdpyMjKr1JQ12pQj9+c",
-	"+F4ClHLrszMx4tb8dR5HLgdU6vrWWZqwrYnvyI74739PnJaSYmrFv/KgcdB9mDrLZhRJ6MBpQZYk9Dct",
-	"q0886K6ET4k4tSMJhle4H3hg4cWTyBtKXDofCuOoEM0eus6tnPA9XpKISA8TBbnsyqbixzY7qdl183RX",
-	"b9HhE7GT8/e/BzEw4v8My9Oxe9mvBPotEF7wzkFMdnrkiwq2NJilCaKBIUhH7GxHIaHsV1QbCFPSn0cx",
-	"+AZZIVVGLQdQ1ag+kuzFM4J0PLzIkXovsr//HaMRJYTuymsBi2QdFwDgM+xAERX8EbOfxvA9ATNUeQ3+",
-	"BggUR+Rqv7KRkmaoISoZJL7G2BE6tix9To/LlfSRUXRjv3/8ZAf1pQ+gZBxb04FTx9Iz67WZ6mU/PHn6",
-	"mLpYFHlPUF/UUA/b6rSOx9ZF2j1s74fuAdGxT0lLT0YjXs7scRKOyQLadgzuiyyWbVRHFHUVgIbUdiO2",
-	"Oq0zOv4T710LmbWSFu2iVqe13z7AAaixkHyctzqtR3AIWmYMoRsEMhlBtwilm3pN6RodB/FyE2GU3RZQ",
-	"7A8d0ewHfZL5Ql/vwecZxosq3DWq71nxdFrl1KrhxiGcLT3RAuYq8SPQnsW3woiS5o7Ho8rC6AKauMpt",
-	"djqRUWA5+G7+pRgF3CdW6ETUJ0D0Mi7s9jER21qdMzBh6e8vzs6Of3lxdnn26vjN2a+vzykaMQep8ZFt",
-	"QGz7RUKDqSvn4C+BNrqcyEDStjI7BDtXqtAJlLPbYePu48SNRmX/HdKzXYmBOF4U2mfDnWahoSI1KpJ1",
-	"Yizcmr6a90WnAQBZjfNBcTN8ZF7snWStTqucyONfLk5gvzr5v7A3WThlL3octOt4l7jC+59UBo3xelgN",
-	"Bv1QaqVg9pj4wEfjAvulwHXUaK7pue7cPTvU04mk0nNsv+Q72CxrZTZ3YaWjGTXX8gLP3u1wf782i7kC",
-	"xPo08NWvNAmkS1lzApCFxLHPN9YpJxL4ryNumtOLV5c/n7w6Ofv1xXMMpwZyHugf8xjn2PTcQG73E8/8",
-	"stlLDm6+5AKKv1SZ/5fI8KJHN1/0syuPwSse33zFK2V+VhNJj/hupQuOffEqXvV0pavs13iuMDIA1x2s",
-	"MCFgeVPqJS8H+LCDJ6ssnS/a/F1kOT+fjfHiw8PVnujnSEt/uMIMj0/+3Zrx9vwnq2yJE8oSn4FHASkW",
-	"vPZwpe30Czdiymd4yQoLeYb4mouAY8BLV9gi9Khz6hIf92sDKRd3avsDmy69g7azlUZW8S9NV1Sbi/mz",
-	"38V2idWDzqXCDiREBCagMbDhAyt3W1b/2xuim9nqPLH/RHvZ/kyawAXcwEqBCBzalZcU3I+OI1S4lbQi",
-	"jsp2QF/Wf8DG6TiCKKvW6rSkkoJ6hino1ET2VQez+TzHH7Nrd65d7OU8mfb9DZpb/rkWDKiJMcSQeEix",
-	"gU6cwdREo8OhPKusUY5lAAEI7TkNOBDm+MSlctbXg/1XSgrIaJASXKpDbtKEbgrZzVokjPmTb81800XI",
-	"gxxfuroCii9q1EARkZJdZXIN7X1fnPPBovvTaXtwjr1xkctr7K02MUSp9zORLS26B1yyh5xQr/tOTNub",
-	"PVpRj/yuMutsZButuKrOOFfqdy5ntAj67rrjlorgy0n0X6DYIt72kRznOcrQurC0/hs0+19LyoSP7+R5",
-	"69O7GwUrwdOxQ+EdHpQscFlfYAqkQpCYzyFAAQiQ94aYao8Y8LCeRntmSeCSrJAgukqOrqzQRs5RRtZK",
-	"TqA75DiwrQMliyFi6LmIMNT/TEpfrg/1yV1J9d2vJekOX4dHAZ0A7tLKgf19UV4lP8mpM7T1456tcOLt",
-	"3Tgcxl30WJM/V1Flh+uqMvfebtRKz9yZD6+Y/MvzdIe53rhCG6G/stDHvXqz3A8me2xeh29imYGNsR2Y",
-	"KYQmYj3C8xXs6j339AXmNeAgqccAfAaUrEw5obbj8CMiFrEYB9LwnnEphtEiik0KNhMITAzlVwQrQzZZ",
-	"aCiCDASTMVRC2hMi4rtfFHPpNmQY0OI/XYM0IiN18Uu4F425dgaCQFMQ2xgsLSeCKPtcv5IQusPZ78es",
-	"ue62xCTieqhgzidmDO0tanLSJKaLXEfOBrZ5mBfV8y8rJJM9PysOyT3yiO3DSwO6nFbiBHGrs9/cexdm",
-	"14pFbIbU9HBF3/Uqz6X57jG2Ts9Hk1Grc7Dv/gcdovFgaF2fSyMGcOMPuwO1a4/u6ut8vOuSILvEptnq",
-	"9HmhxSf7Kc5P12EAKj01Qs+P8JpjEnrqG4c9yBBqQIvkU76+4mFI8GfM9bNeyfXQ128Cg6+jRrFbmhik",
-	"lUKIJL6MxX2NaXSV1Y1X9NFhfUWjtTy4z7U8I7CKUQFR7FdlWsHAu2+3vWBS9vqV9kt1dof3uE8+rydO",
-	"bAxr+OH0Od/GcvGXNtovLl2Kqe28xHThvfjYjQJpqZf9Snww8XA3HvbG2HooY+uNKpAhJdK4Ww6q+udx",
-	"tkM26CZrq8GCAHhtLlfslQ4NRJH/Yt7jJorVrkTWGHZiHMwdE6beYW8DRVIFBIUOLtAhT7HlhI7sDCqd",
-	"WdKWilqeEXxxlUZUc8YRLmNY/Z9mJ8/X9mNfco3iyb67ZJ3TT+S/g8pbQXfcWybQz3X9fGBVaC9SHaEf",
-	"Nr68eooQm7pFPd3AGT5EKbhgG2OfWgCIV4sjXUhDOHJ935/jKDY0MISDEGoFe2PjgW+UwspK4Yy2dFUt",
-	"fFZtMM53r8VssX99XBS+Y37iSGMAtJU4ohqlfXTxvWDiwzgvkfYCiNGIVBTFbq1rsy8Yo3Y5zU7mm5Pf",
-	"7AjXFp/5KDerCM5nULLa+vx2uVv45YKVpl+Vp1AlfKNghUvtPhnxDyd4xeF+cF2g+LhJ3L6W5Iiq/oKX",
-	"f2uLPWm9zOX1TefCOd+kTf4Xl6ZAdtksTt1PFQn5MtfGb8FYMDq5VRGPmKtflOl5BkADBCzgHR1aMu6z",
-	"HneMx6hJMSPCiFAuQOTKLjjWla77fEr3goYkcZ9vKJwBkLIUyMBWa+NOpCpA7R16rrlF8s3xKV6IjLJt",
-	"fDAeiZ8cSm9d/bEfM2f9Sel7Mylia6aLo1a2js/WUMFlx+MYe4JxaNyfIMpcsDgaCph7qHC3ch+XsMgo",
-	"+CSk4xyBylZgZkaVhuWDvps48gUQXYDvcZ5gVEs5+hlY+jOIi03h59w1ADdTKOTVR5VxwBgayQPazBc7",
-	"Oz+DyubZlaBWGPBGoNldV946uQULRoL5iwIV7fu6Ufm8Eh9I/0ayUg/V+OZEWDTR9TGOzVevAHQ8WHMV",
-	"1phL5tTpmrMI1zW6NUBRzTV9SmAD+ZAW7l26fjlgBK2s+FHfnBZcBaj4BrtifF6s4oUcl6onNNQGUueI",
-	"v7jexq0fqdqFurunMnHmPsg/PrYKfiUKKyknZWG/BS4H1lMaisL+qaFpOf3Muq2/nV28efP69Pzyp+Oz",
-	"F5cXpy+9R9NtsW63Kxnb/ZV1W829FvzV569/e/Gq22K7u1ZIsC1oL9eFhAFW/r4VV1bbj6m7WreFVPbQ",
-	"Wa1bcctc4XAEKMRDPMf/Knl5BX5ht/WuKz9tdSW4Hm7ev6gwa/h3mDJKiISJsmSdH12RRzsWlts98yGh",
-	"fGe7QYp+7MquecVHYm5SXXMGU+q4q/FPuKBr4mOksU8FzxLW8MNbO+dk/rrjk+rpr8k/hlM/JV35aacr",
-	"8z5M799+ZDIvGDy9UIP2z9zwYluU5U5XfurK/si035S5NIXcdoLzNzHbYXt7RIIJERsle6K2vKHBY1jm",
-	"yrGw3Nh2Gu/um1O7RY8V+TZsFwmruuUWdQs2iqY1/WMr3iNbCduq7BB7gOf2//3u2HoHK3LUlXYgqhDt",
-	"Qg38ZK/FbOdowWxrSfuJFmUEsuXj/NKaTu7IKvDYCANLX9feR7qPw75mohBGLIZXxRb3QKmMSssdlsrx",
-	"DRKzdoRtSqJSp6gkGHjwhMyiqjioGQcj3huMoY0EFsZ5k5hKNo2ObE5t+KzNQJMCKSGMdxkSar4CJdbX",
-	"c7bJgkAk2eUuTvKtxQ//ujoQbbJVdGCEsKGvk3bDAvd2vagfbMcQ8ZuY4V6hBrlcXMb3kxjkUsMnqLHG",
-	"VHxwfDpcNrWcCZ6qy8xXWgPhKZU2Om1st0Vf1kRPeAFFzVhF+tquLDts7/v7diWUPGP7y+8fPw0sQ4/b",
-	"j9qHkefqx0XlflYwpzsMmztANQm2JYLgJWV4nH0g2NXEGKh8hio+++bEh3GhSqzsvdZErOFoI6N6eN+m",
-	"pkJv59py+fVp6rKXMIkcJa6YmhBHUtkjXQmss/lIQCV/3N/hYH9/370lz6Z2VHPyffGfKjKhkT38HCkW",
-	"VnR4bw3mLNTgRH5ZR9cJ+BvdvJd2rOv7qnOXxQP6sDudTnftzt2dlIWA7rXZ3Ub4sypH6w6PrrlFpeBN",
-	"qwvf8s1BbBAGsOfWSQxWrmr0nuOWQWU+GJqa/wwC5wy/j5s8aDj3YX3nE+zg8Cx0+9r4w822wDExefxJ",
-	"bIGKYgf1GLRjrNatPfAwbq1X2/NuKjQCQz+VZ/x/01fX7qkRepxehcIpPeoKOVSlFuwKGmbNuq21XFHa",
-	"HN4VJbfulZhu0z/f5mb4E9fi4vTldrfl+NWc91QZ4s7Kbh/yAs05wCDiKp5vLJPhZi/sEi1YoDe0PEsW",
-	"Zy3ntLI4lbWxF9xifZLadSARt3Ex2pGQtCfu3NrfLYT3bu2owT0kvojtj0DedlEWHba1ZKxbzDusxpE4",
-	"1R1nsAjQYxb4UrZq72QrEK532FbjG9lyvvHCAdv7rzbmBEfaoQG30XDF1pruMeRUN9WxroN+/xQb4Gpi",
-	"FlvgL5zJ5ppWeku1YlcHWmXHn1NpUbDAyTZD6vIeu9nIlLO6nw1k1moAhJfWUHyASqBCDV5PzAPU/yzw",
-	"xOcbhP7JnfG/EMqmooBfyIyoDpdo4Ft9oQuiXvaTJWNyyTcbfORax1pMM0sxnfeKo2+cuGvqbvJxVQYg",
-	"7qwr6SzqCvc9MhAKKC0Ht1PO/HXg/z3ax1OwSgYwkUDeRpUk1QHn2tO4TbToIBurS6F63m8NPcAiSpu5",
-	"tGqCdPheJNC8oVFzV5JIsb/S+F2+OdcMDOVOTPwb2p3ktBYVjnt0qoUEFusEykkGUNbqW8GRjMNGixqz",
-	"1fZJKs+sYz2j8CA1FZ5oEVViEp81nOz6AEc1NnHjYepVD1FI92JRHnfqbH0sfbx/wOJeyEl9V+Db6wNZ",
-	"uBkC1TF2W+4HC9QXdxJeFsEFcO9qC+l4N1GlaNhH3+0j/7SjcPRDwdbOxE8biEMd+16FaxDZ5c75laZW",
-	"4Ha/OxJrPYSeB34I+Dd0m3bRB9TEyDtZqN51ElEPR5vH71fkVe13JeEKgKXUboeMsAj2JQFVrAsku55a",
-	"9nN0WtQ32rKPxGhsIbgW2eeMldS81S8aNFnNrSefef2YydyF315kAkS56xTVj7/oP3eIgh4Cc0Oq6GwT",
-	"o/gqbKo5RocG2wI35P3ZS8E8ckHohUji/9sabKFFvA9aB+iw1eCgv5KqrQEk5ljC4cGn8zjhMzeAbw8o",
-	"HK/tUmnm1+AWaGEngu4GF3ZD/RJw4UisCpmtJFJf2O3mZ74BHP/1yjfm4caxZ9ksKhd4iO6avY/0r9XA",
-	"Ed4cdv2lPGShIaQDNXbEsRpFklLkCw6EM8BnvgV44iZbM/o+vtnoyF8YqrB+OIXA4Dfv/aqZcDdoAm3B",
-	"KjZB5wM5GS8Os3gYv4fuuA+GSjur6IRAFZxLJFBnQKBuncELmfdURmTqr37+7VmA3k+HuRFMjwHtXtot",
-	"0pWu6UPUzC4musdWU6/QDx0iM6IbBfZDS9vkjoMj7nOX9twf7N0ODn9gvSEvec8uz5G9O1Wh5poJrmf2",
-	"pMGEpkVdEYDA/pBNBb++dLckN/xYzmAwQLnOocUhcT2RtwxxgtABxuP+kSYZSflz08EeEtjkTBUitC1P",
-	"H+8/gkPYtrmw62sndwaNSzy5v/WcRzwTvhMP27MP0NRTCjnA7VLa311IHzA1FNZPm5D+2GkO8f7Re+i4",
-	"njAKqhAqsZanmHPAHv9p+9auut2jF+OvBNdwBoNd30mvX/cA8PuV5/BKTC80MCGuOno6vdE3d1/sItw9",
-	"olaWGo6QYbyDJ76C2D9VhbCmGX5VD8wMDAnSc35NunODLfhCfnsAztMm/XzoAlS8fwZ4gVUOc1l+FEeV",
-	"NH9FQt1jnv9OiHE7+LmsNyqMe0t7L8lHV/Hei2I54LQU+XvxX4srv6mjRC0DQ58f6wXOTOwli7ZRJsaQ",
-	"sFDS0yOIQkMHQaDuqNwDCgJz05Wu2UmTrh0I8zJ/L6TQunXnSIq6vlHV/Cp4YYZraBp/QTNCjeYKfCT5",
-	"+zsQRKwv+5fImZPq24Sh/Z+RrBnipN7BRhmJpYwwTp3ehFFoJKz+/csTVa9qhNyTBRIHQu+F+WogDDxr",
-	"qcGCo0la44l5dsOEiR2Lj0TmT93ExjbUJusySvsusstMGc8GKrG0dm8k9txwFgcBTrEQXVcCZls6+NRW",
-	"F4EicuEzn2+4mpj5EBk7Jph+b1JC//boRsHXDen0XkDwLvFNHR7ExEhlxEQt9lEXPOT2fMowCGf8fFmf",
-	"NX6xy0uuK4O+RQH5gutX8GEXhD8r0RrAmbju0w8p5d7aTenf3e3E3MaX+1oCsbhrUaaNwwfb5P8tMvwn",
-	"4+wWZZ2ug9neR/oXsPX1o14VC3qbkMHne7f5kKw1/a898sFx9aWP9x+noXPzLOR9Nc+zBfZhtW/GFzYW",
-	"JzfTRdRHvLrUmr+yuT8WdAe5vem4oTrdmH4PbPoZv01dt12kkQzCzImc+yS4o+/H9fuYNBmOjgLK9Wek",
-	"RrYnbfZaFrMF0mzEZx3AYAIG0gMNQ1vrqYfmzt04Abb4KmOkUYCaZNsgEHcQlonGIC5a6exbnx9pMu0a",
-	"2grdxTpbQba9mXvi+rbZsns8AA7wzyOxQ8eOwHcYO/G3aBH156f6+TySeYMz/DZ1yalLhixXH8EIdjZr",
-	"G2DZzcoFKFfQ8B2XCryHRRYu1k9V2qEL6Kq8pRleWydFzUreh67/vWKSLeI0fUOP/fagitGCLlckdN4t",
-	"gIp46R1xijTODavpJpB6D8ww0Pm0mRmGfpqHGY69DHAyzR15V++StIjR9HfkunTVBsvFFNeMo3TqeDvU",
-	"s5ojCXpuqNtQrSNdm13AYePydVQ7RBEwKhQqc5FBHQzysUMTAJrS3kf8B4QVxqV4n4tpSpVn+AvjGXZ3",
-	"wSblhSsZcn1mkcp/yKm8rcitkJWewlSMoNM/cPTb2wyws4AdJxQTfcd+y3+yS/B/nb1+tZiYk0TLF42R",
-	"rkRJiQM9E8Yages0apm78EuRajopvubIF1nYsLEB0DPimbiDII+j7JBlmC1u++euja7xl1idoHCRbtQL",
-	"7rx6Vo+mvNQPCNqQvqvVL3qDF9hrMWy4yqUXGGCM38Y3p5lWAUxF7/xEvinVoBRab3yRr4yj7TmIDU5K",
-	"aJEuvm+4Fd38VhSl0RW1hGCH/W17MsmzgZA78yguu8BczhCk9QKlMHtpMs9oOi5VNukZPMGqXXfStM59",
-	"CuqZqE9PRX8CadYSYNRMG97vd9iQSodHTL0XZXtdqlOQ5guITlHyVHBgVaUGQLBnON2myXatXLVTXTrR",
-	"rjm10+wwxv54p02Zy8HH1af76T6QZKjTmplHaRXg5fbcXLeiqSL/6NjNdKtponhOifP8Y2u1yQViUkKh",
-	"1ft5Nth8C/1r65ItM1vRqkutck59Oh3sS9c/X3Mi86SjcUspxFs1JJVua+fdc1nfF7CTaFk3uaNN7uhz",
-	"ebvQXP4GDVvzdtf6KnHDL036uGwKCA3ygkFyHPnMTSH6BrzXXGMjXOv2eu8U27fyyCdGTgzkg/C8LwOe",
-	"S6DF2H9KV176C9KdKuWoE3vY2KPahRnIpAEzCkXQ1rl32SffboSlJ/1dkEVURoOjsBdBrQ0wY/hUO80Z",
-	"+4dwHytocoUrvsD6IjIWj9+OD7z/1fjAc23h3c64F6wpbeeVnEy3878WX/HzKIJVnEvyz90Cont4uMp1",
-	"kEXO7ab4GbogbjzSr61zBkpxUlKr6MsFNreLsy5Hb03VpMjYlWAaAKzKBVxd03AILBOkAej/MInG8r6r",
-	"H7DqETr9WWubgK0zbcTIR3bRfQBeSKt2QGgm1gEpjZAiI4nlR+IIxAkz9irEqjX0b/W9tnxjWVKAtccW",
-	"SjYCYqtxshVa1tOUjcN2LGos7sdT6S7OiwLym8slO5kvf9oe4rl8r/KeWFGl+cjimpotXDen4OZ368aJ",
-	"2Tgxn82JoZ25hiPD7oZli7yahQIe7QME1t/eY7ohteg9IJTwQKRoVQF2AqSgjedqmnLdccrLNS2UCioI",
-	"I0cJiAWIWTBhIO+7UvCyyEXpXJMEUHKqKIBlErv+OUJbUkiOHQqaVZC1m4Pb5NqIQ1IzYdwQeyEy4bbZ",
-	"savq8ES31fbjjvAyL3Wzw1XLkMbeVj7vZnXQzRwogUEpGKI9MlMTxEDbTdIM8Yvt7bsmJpM1/beHd4Fe",
-	"5u/Fg4S43OajMCCTavpnyArGvtQ0N8Os5Ctl7N7SuXLjTN1jpu72LtXGu7mVd0Mu7YNm3Hb/gwHHzJLM",
-	"297f3py+/v3N+eXJc6dFHzQZt3Liy4qqubzXm1gHYOJrTBr8rikmEI31DFNF52zTo7L1Mj57Trg9iHXy",
-	"iyLyaeexxmHaXLOrSV4YlssE/VSKo7qMEHvtrBWE5EPnN+0DZ946YFXjoCvnrQOXT2nQ3DXpfv8s9g+i",
-	"j0+FycsoZPdAKtmuusvOfXGVvNGkd9akG3V4K3XorLq18mNW4lp3YXYzd0t6uL+fIs0K5IC44VdIfge/",
-	"Y1NM/IRDv3uBEpOahlxLNdUxKz0cdYJzOIEkSldmUEX/2gxFOc21YOmT/UdpxEepMsHS7OpyEhYzTViK",
-	"z77M8tLMUusIplnJc5nLQdrB3gGURNJQcAUd+KnF5/HJlmaTMXYscQPi+lpkC1hkTgXP8q+VRiasO7z6",
-	"z8ki8+cjyTobQhww3qYDYfxWWchjQxGZ5RTVdFK1MuAoAGKSUAS4pSvh6d7EMJ0XQppi1vFfXSmQ/9Cz",
-	"LKbQKyHFukCWvszldcpQQ1He1wfex3zQ3Bkn14a6LX+DNSTRa1r6ibkVuEUNCV56xxqSxp2yqSHZ1JD8",
-	"2arooN7EeHnhZKM7srwCu9EBez2GjiguNeayhcipgzy80QXOtkCiVyqBdjgYjVyxZF8ACIZnHeuK9bhk",
-	"V6IrfYmKb0zjWHpDn1uqB1xc2kFf/Bct7Vg1ifYsGvEtuG8ar36AOo9Vp+OE7coz8Bc0mkK056ZcQ3c6",
-	"rLH82qs9cJMen5zSK7mBm01M0cS3D8ZLqXj8xuvcef7CV8rcfBWc5C85A5v7fFmDHX9lfO6nxNpd9HaX",
-	"Xhj0szV1wrLo5ZeR3+Ou+90VCS+9yJ9l9yeMdtXXgI/DGYYqmlXmR1U08UbfVNFsqmj+AraItRy84bDI",
-	"GLnvghu6+WctuDG5KQRW05ygomSPvz84wOy0kgNfThNpODodicmHdk9n1FjVWlive0ZdQXnJWsU0OPkF",
-	"1TQogSrVNA32A5TUnNsJdRj+b9mkuuZ5mNJqE7qPchmyC5rrZWie8G4MTmSrcQZYE5PFE9i6afx1XuZA",
-	"R4FjqtIxL6GjoEN7Hz2U7NNS5l2asjWeoaMnN9YPPdjfd/awTpgqsuCcstdFFqxlLPWBBovWou5KLNpu",
-	"GIVniEsXBNdua15/GZQajvZtboZB+a9pndYuXmKp3gvu2pozFyerGTTPhtzERk0p9GQkLk7IULmhx6A9",
-	"N7O3mL/0H9+vfPE/vofLJ/L4l4uTG6yoXy5OTidgaWghMz/LlSc5d+VN44yuxXFqo8arrc+ZUeOxW58N",
-	"kHATt3loJj0fY4FcipXyMYx67WjOWtIZJZ3LxIOQnm/H5IoyXTwH2PEgjp0A+bLqs9wwVTrSEcDTpdpw",
-	"M9EpG6n3FPB2ugyaDaTWs0/Zv/7f/4+lYyGzXA7or1JoVbwXGf3ZK5QWWZpA3kobMYZuBNDIGICFpVAQ",
-	"qoIuRl3pb5bEd1Klv5EbxojP2EB5jAGOJ+4SjVBGO0WtHAoBJ2WnywtI03QlMZZQOu7x/tPQkbnkUgOs",
-	"yDdMsg+lUTEu3SLQiLK8FD1TzNrsWaE00Mm5n5DoGirIImRkVwLTXF4UVXBjh8CLUpmY4uXY49xdrdtI",
-	"gL2TS0C++zbaBJfABcO3yfPLkcpEh6l+P4WC4co7Vf2+XaLhZMSl7syPlDUPFOc1kX6QmIaUqitd2A+a",
-	"RiEANGauSfnEqBTr8TAaOc/piN2g3bJT8Rz02Iaez0NBL3okRlfQByOuij7CHzXknaALVt+J0bTNUjkp",
-	"ihTLCAF6AgSPUqn/suajC19dC434VC2KPrPvK6VzLmEu1AvcwWJ9FtfPAAxH6LONs3Yb+gjRqGEH2f3t",
-	"vyJ6PgZX3ahc0WLD5ty5bcUhPagJC2tnMlUMkNbatft2AsD4fvFdSd9xoPlxrc0PDtPFtYu3Nkbvo3bR",
-	"7n7V79+cIOYye93vRzqeXtHNfSiiSUaXmzJfYjUF2xdOWz+s3PjUhyidXHUZ3uB5DxNdfoAqyo3ht2JQ",
-	"EF/QK2XQttiUP27M42V0+TcFE+eiMY4jP3EH0G67JDq7cJxrnQ9kfMTwQeUMUp+3Cezs8Xy3jNIMjUEe",
-	"dEl1RKLvbE3CHASKavRnXUEOibFtKJvRlWSs19COk1qKHcZ1VyKUZhcqQXHRjgjlep3LjEBgQzWFwhxw",
-	"9ROwinLJ/sCB5nLwbhv4ZPa0O7CDBhjmfqELKTQCi+eUBIPOnqDZP1UuoSbUFdSUE0nPB9oFFM39XGLx",
-	"DbQSAMrsGRr6zExKWWE3xLzxUE2BsEH1jZBdCc1cZ/7oiMsZRMOsYUfSX18LYPgmskK4L3Ws1+yfE21Y",
-	"HwRN5WEe9maNGDhhQsYjN6wQ2Mj+vWsAo51ZC7VME4lm65HXPNYyRAyzM3WcyWsdDTRxqavqDdtMU5to",
-	"rVwqvY0+Cblml0Zd4iRSNhLcNedHKxnKlMivgcXO0WuQYhptPgQ1+V3pecwD47pfvTDhmTBHoYQMG6zY",
-	"4/E7diTo9i1clWqqoXdP+sLu0zMIBKcOX9zjEsCJQmYsrUT504QN8vfQPBibk/VLNerKJauH23gXm2+n",
-	"0HwbD13CoUYjdC6JuDZEi2sDE7Oud7LO6Sfy36EmeYVYqhEfzB585rvaB75iO4w4l28yw8I8XSJ0ZUss",
-	"XArDX4h9RIin6pNUarMT8nmRaTRTUqCTg99iCujIhZ184CYQoYCvP7XLtwsD2D15njqsit08iooHcCWO",
-	"2ByPP4L6FOupkWhvInurGniEmTxXAcSwkr30LIp8+SeL1Zu3H5/8+0QZfndT6XCll/wLN2LKZ3eyruyl",
-	"K7w4etR5PhJqYj6zUZZ8JJFHiJBmaw2lA4G8tvQ8pTvP76H269Wy/O/e385Pnv32Asq+IrV4m7TwytlX",
-	"4m2SIQFbgtXq29rWlAWmYg1FXncYpF7zPlz8bz8ymRd4qGsKNWj/zA0vtkVZ7thjn+z/6WluekOScp0f",
-	"8R/tbTMbC7ob9L+nZO9zURjewRv2R6b9psyl2cZryCPZqV9zKrQw9WsKud1tsX/99//44m60UmQuB51u",
-	"a+4mz5UUjffodiU17Oe620po/JSuaUPJW/VO6OktupfvyNIJN3umMuEW7NOts85gz0GqeRsT0Ljkqh+6",
-	"/tbfLb3WbAfeBGP0rmi9/StijDGY4VZmX89WBw8x1661rU2mJqYNDgZdTJp958ide1UKfn0U36y07y3c",
-	"zA5aFaJdqMH21qI3t7XshlbxLrhf/Ba33Lo7kGaeLbsrKvHF9w1v1N/Yigy8pXujNc+P55fua2+D+1H3",
-	"2W5DPBelR1bw8W5qMhGbx9NgAsvInav3mnCOSw7m0KJmEzF67tsrFqDcyhpm6q0KBiJr/m5FAxHL3xep",
-	"HKgyjK8BOBXaOHNtk/fe5L0fvl7BVQPQGKGR3Hyoz1mND5Hxbix9OKtHr1xEzqcYIUjEoXbR/lO7YMsR",
-	"Qq1yg4oWwVaxhtj7GOmpKPyQdqX1bv/13/+DDrtO2+wthMZCWCXXteRpTXNAaAS0BcbGILxlVIIKh8rj",
-	"ccCYDjzc3093jphW1cpQjAeB8+0SknPBNooSYW64FAMhrU4SHWbKiUgZ19eaWN4wxRrWkUcRtuiOdrrC",
-	"Ddq+uUIYbLRsAk9RwXuiKyNCoivRVyVQ0nHjQ1SYvKbFGebWSJlRHEFPxqLUIhPZ5dUsxeLYmJT1Slg/",
-	"X8cnpglGEWmzBqYjuwAaGIuOmV+BXNHUrImjWSG4Az/Eyp+W19MRwCqOVCaK1DHC0iThYNQohWohVb8v",
-	"Sn3kq2Ryk0TlNy6RSoqTlpbjzSh25mpukvi2wF6kZACiYAq8U/9SoyLGQAsFqerF1Tl3CJbda4UOhFNX",
-	"IElwWzrO3harXPqsNt3blvc03eEBcrHlBNyAG6flw/+xnXSLOOCiEGC8vbyFTMW1JGyq1tODEDb1uOyJ",
-	"YlWb6RmcXYgsRLnWsLjCRVUb/gX5NMuuxXNe98M96p7oT7OT5zcBHe0V4R6fIKS6disg8rW+9P4h+Wp3",
-	"DQ3pofbLnQvB/uJ7bOMjrBJBxxV7pcwZfWDfLs7h3oL2X50bBO/2gQPm60fLP1cVFeu2guvQbaHzwNao",
-	"e3IDXlD5tCjkXquDmjO0IIR+WnNq7qN+yRs4zRVMDWHkhH1kdfeKNRcirRQAXRTFHEVlJwtrkars3nHV",
-	"URJwswEaIZV1CAAaosoMHVgT/nB9MXylElCMc8r4QScN3pUI1mDToWJ9VRRqSq4gXgEeMuF0wQFho1xr",
-	"QX0jrdsGYFL4C4q6FlGt+GKaby98WikmWLFP+q0CqFGtzh2ipwvK2jacK5ug5zcR9OQhijgKQqe56fln",
-	"i3geZ5lm3EfQrmYR10vH/TlXYAHlN1czlPsQZcJYn78PCXywbfDfDoK4BZ2ANZ+12THVmfjiFIj3SRUU",
-	"AxYukLaiKp6dDhX+QLA1Qo5Fc0B91Fw6wxZVznAsYnH9iKe5XBLUciLvi0a04LpVhPuzeMy3DUvNXf4A",
-	"tDOrz4h2olc9K08mXNEYTXC7aMo141n2cMGEjUO8Xs3AM/j8N6D/b1hNHmdZpEMwZVTPCVb15Gdwj90D",
-	"P3NHX9g7xBlinD4lDgRrLR/cljKE5rPAcybpuNRtrioCaskL411ptPfhT7s90uxOu0lEvjT20qVBbt0w",
-	"xsWcHw7l5Eg/biwzcUUkSdVL90nGW1WXgH+9Pvn66uagfUDVFoRqAHvUZTBHCoj+xLxRG4cEoFFXx9uN",
-	"OmFmqLQAr573DIOkqcjLrrwC2ZBQUUrPGmq46XTMH4is7Z7CXYyoS+dAGEjInhjfh8bhuF0Gdca0EEzk",
-	"1lJNmMR/YElDyO7nI7iyRPJkLPl2f2KnYizoaLQqqzl6SqkuMHO7El4iM0otNjKBme2LWphyCYFczbq0",
-	"g72taVm99gHsypXmgUR492VIwteysSK/hlYxG3Pyq+nVhiYifFt/EvsQ5PiXMw5/yovCqh3g8vdVTcBL",
-	"8dZaRkTfO1rXTLTTWmAjWjm51ECMxHndOlxjuPdhJ8JGaTYSYRYLLcSVx1m3Fdc05So1iA9j0lE5JFgp",
-	"CF3zXXO84bOYHC7KDqaulhXsKlFokdA6lEKwUS4niAP7JX8vWDopixTodaSYsqiUc3tSFjspsKa4qiEe",
-	"M/4Cfi8fCdcPgVGZs5BISAOFSEjZgrYf1SIYxa4ElIBK6PUOcK8OS2ufVkr1qUz0+6JnGHSdWGiBxQy3",
-	"99/lZ10rxixj5a3hbYiVd2VrpnpVM32G/XFTCrkJ6KxLcobl2KpkPCrvjkRCA+7Bu9zwVx4+JVBN0l7y",
-	"YbcUY8HxnYCf0JTznuR71pkE0boA861KgrQWPAotqD5LPTMmQ0iid2S3NDbx8MGUvA9CqlQFCK7Urgb5",
-	"irqR5yE37a5M88wXJTtZbCVjlEYh6YYcB0gpxVJoi10hPCD8tAbtBdXxjkCAuAY4K5Q2XRmQE77tD4rh",
-	"f6pcVgapqMR/hljn9PHhIYtexOUo1yMgjIr5BCCmkrErUSg50Gij0Wy6EgACDhhuxAdDvVMBusfzzFX3",
-	"XwkmstwgB4EPB4LrTzmaaV4UjmCCXYken2gRPHLUDliAZ9eu3weQvTsPQxNAhZGbJFpko9TcsvhadNAp",
-	"HpLvFhXJtOyt0owbvjvxHQ1SzzXmE18Oku7eeDkxwzZ7XdloQLTlN6PH7vMsQSsEAP3FjPZAajdc6sc8",
-	"hvIFe95sLLoytWuchimVwmPEkcov1ywfSAUo/DMhWLf1LAq8dFt1lP8ujTPFFQtBFoiJLIb+R6QmZlJK",
-	"uO2vXA7spZMxEldgsz41jrbgkeO+oI+4ZjmpMXJetJFzsPRFiCfhq8ozN+EIZkxsIwS0j/dXtP2pIoAw",
-	"9PC+7BdPBCfqPVCb4EvnxojR2KQMawhouYEK216iUDaoqeywrKQZ4qvCMobwvqv38zuIxril7XxGkCZF",
-	"2WcXUPO+uL2dU6Vl/QoA+hcndo82wvRXzh66e6zNk1a77hao/Pui5vDvbG1mDn/ls+HEgV8WoaoRxAVb",
-	"s29fOug2u0c77I/nr1+9eJfWAlv/sfsPUfZEsXt8sntxsktP2l1Ov+siXPNz2tiad6DdWCWuZffz5w1q",
-	"2SduCD7+NAQfVVSyNRxDBjZYrzXjlccJmsh6B0ubAm/W1n7y0NmzZDH4dYHP0BifYTzHH7Nrd27sPNwN",
-	"MAvEUl60/fEujSySs+e/VeGOnWpOLeZ2m8iM2Cr9z3mWoKURDKyujFsEzBnQYGpbc/VqVn2LxOUKFpM3",
-	"heinAX8vwFSOmb78mU3Wl7XjJ7Jn7crzqttU9ZCO5luEWdM95Vrn2nBprVejioxxay+xq1lXpiNhuFVB",
-	"bZTfwNw8x7BA5GQZINWqCTr3E1K8STVNfIdRl9QcLUILRzT9X7gdwlrg3mjYt4D3BvOwAvA92D+4GeC7",
-	"ED3uduXdQL4b4O4mgPU5gbsVuY4RrZs0YSOUt65s7khPs8g/fpCEAtYlzte238RSYNUguvPLeRGwShJd",
-	"e0wwuHiEhOdkCoT1tVRT8KvzjM2EIT9dUsSkMpLExymGfDwWEuvuod0HIESg6Q8FDIDWk2sIuN3Bq46b",
-	"jtx/4qCB/fCVWsQW8c1F7Deia7UKw0osrfkbbZRYzZVlPVeO3LpDSH5VIzuERhpN7J9VCT0+JiNPPFKx",
-	"qTtrCydgbckhIkf0aIk7BQIfGvhvq+HIFPBmLgkJ8TxvIDcJhVqvpk2o6L5DRX91wbixBB9OnGL/s9sJ",
-	"1M9kAr7//oZU57GuJVRSL+SogYsTozE0I4hV9j0CSDoRP1Q9JwJyWViJJcYplXRd8d51V4ZU31BN5RFL",
-	"kf8bTSru/jwVXAOZN5cZS/mVKk1qfy3x+GdPifzj+01S5GtNivzj+01aZJMW2aRFNmmRz5MWiTXlt50V",
-	"IVNjHZ/t2KFMF/t76bzPFRks9Mz0ZtcKdPZG5Wzcq417tXGv7sm90vRZNcu2omC811MTaXSdyB3yj1Tz",
-	"qAUTuyOeF4xnWSm09t2eJOOsJ0rDc8mmfOazltiZyf9UqkI0M8FfwADnZlkd569qig1wmgYBQ/Vdfdvs",
-	"Gdeo6y5k3lMZNLkauej7iBsjSjsUkoStTotn/H+3kpZ1V6zXUc5aSUvykf1J2Oe1Yrk44h9eCjmw++Tw",
-	"yeOkNcql+zukFbUpcwnd0puS7G7Ft/yyRGMZYD6maTD27NaqMvpU4YfxLdDp03rdzKfvTrwNmT5ee0cu",
-	"qOaPacMFdUtN9xdXXDwb5XJBkSH91JD1dR9BUDmoBCo6Bw99WpgrBZse8wJ4v7g63ijVZidzZQMYXXOZ",
-	"TKhoQusPui+60rO6ECcITVe6KQKSBlVPsKPtXtrT+UBOxhhLOxPSYAYUONeRGQnjacCkh6PuEFl4TwH1",
-	"PZEZ5tT2HKT7peHX2CH7ThVXVo996YgbnbhC0bsd7W2L3qvXPkDR+2oT8QJ7dUpmf0Wzv4I/Q6iXfNqa",
-	"4L4bi/JAgLGznH4YzviUUNPwFc7HvrF42advUZyvEi57YT/kc35ND9oUxn89OgtlSqRoGFVbzRjZuw1a",
-	"rDEeZX/3wahVgkakA72btPfR/ucyzz4tdJheB9Xiq9ryrM3OqDQLOnmWs3COxgXU8BtyxKipjIllrP6D",
-	"i6CySQus6cPzupJu1GapuySNelnQ3T0MNcKrAsh1gcZykugLQ0HXlPNJy01vZZa9h9IRG9znJhz15y1c",
-	"9qJ0VRdgLSFgJYfDWYIkmHceiMkqDITw8xCpyXLQftr+W0j8Z27aDDsOYtIAq1cNfnDWSUCeiajWkXTF",
-	"kOsE63MhEkWGvpIkhrGC9YhxXxEgDPoHgfNbTNGNuZpVfI1S9Euhh2mbPYcBY7Woe3BXwgiBbUtonSup",
-	"QxWuVCDKe1yyQg0gNQB10yESjvPOGGjEXJuSG3SuZjC6Dron9tRLOKUxdxCZiHdxG+h93NwPBdehav4n",
-	"GJS6Mdngh3qLNH3DtQ/QVegLOx3cd/fvG1FOeZnpTR5iZfv/JdfmGKzLjfn/lZn/KO856QcSRkE33KjN",
-	"avY/CsWsUdM1GPp7sUl5ez04aeLnENSR0ZrrVASH/SO0dxaivnlkykdk5fqIpR8/paxXCF5qr0Dcz8gF",
-	"AIQF3snIFPAzwr3t+a8dKUPkGFj3w/kNI251pGG56TBqCk5+iCigq5koBRaZMT3pDcOzt9PH+4/THRiR",
-	"d1LQ66B6hJSW2COcoyFQwisQPACfCCh3TLWPROobVSrJkGOzfqMmnTieGGf730kpYsblBmXwJjxsfbXW",
-	"ePFD6LWMr+wurRMKDJc01875Xappv0s1dU7waKPaNorqG/bCXkEtlv8G7kVxTcXVUKnr3UwU+XtR5kLv",
-	"faRjl3RsdmPoyp2YoP8DyOaeHazqM8F7Q0YMLtDqAsmY5rvazMWS3uIwntPNv3RYiSa5gkdTG/jb3AyP",
-	"cQH0GqJw+V0apaN7D6FvLS283kSWNpGlz2Z8I83d4s0YCS4SNbUQkj+6dhSp9tF4vNKqYm6vFPTn+pZ7",
-	"07MXdlbHZjxhkaCuIQFrxlqvVoRCIZ0To7khcqwkxJigNjd1U8uzNPQOh67biWt9XuYiY1x3JXLjQX2J",
-	"FFPgb21Ej9KwaEYPULF7uKbwHQuZrdKc+Q2eV1cdt5a6N0laajYPEZYrNTFEu6rFXDB/Q3H+J6I43xir",
-	"txLsBPyvCq2F0rzKWTov2yO5vBxK6k6qQ0kdDSXmNbXolQItnXk46Fv3nG+vrWW8hKuYpbeCMTpNcDcY",
-	"Y/OL/Dwwxipixs1nKQjmFQzST32DhNwgIXNt/C5ez4xdYgZOEdkOVCzUAohlQl8jtdzF6UviY7DGoSLs",
-	"oxY9IN35w33V77b/Fx3zH/oO09C50XV5FNKAcTlU0640illDuD/zEeAYxwjtiWUxY8ANxqYQsSXMYynw",
-	"dkM1lb7++OL0JRtNNJAVp0NjxhppeAuirOdsPLkq8p7HZyrJxqo07If9hD1+/IipEsLWMNGD/cPH1CsI",
-	"U60QUeZFoaZsXObvuRFdKYWZqvKawr3wzJSqzkYeRKOFgQro1DWbePvip19fv/7t8vjly9dv0zY7Nmyk",
-	"tGEH+/v+xcLTxIecWmnWIKEIBjVT5c8/shpRGEGr5kob/HpOuQa26TY7Qx0VsfXXCfq78m540Xs12W8b",
-	"5tZD5FpaATFK470taHTu8gfAja4xmywoi/XmkVW0zLy/QVutDiL1Kg034Epa7TmcmkUafVV9GF0S2VTP",
-	"vUu90tXR6fBqrFuz0tOdBxSNolQm7AH8tm64B1yQVa/4lLRMpOeX3uBc6OraYXx1pWsJU1t509+cbbDJ",
-	"PXx9GFknXRYaNPfdNsrd/VZtomrdnyZlgZ2fwOjo7O1Zcd0mudzuqdEePGqPtg70UbLXWb9F2yv/6LpC",
-	"chKs3VbCuvUy9G7r3Vr9ouiyBS2jSAZg16hKr6iqQoN2URenLzuMrTfDrrEfh+6wP95h0eDHFWf5idpM",
-	"5X0Y+b/9yGReMBhHoQbtn7nhxbYoy52u/NSV/ZFpvylzaQq57dQSStUdtreHJqJrr9QTd2xeRQ9Y0L/K",
-	"LSlsi0lZdNjWauu1BRvC0HJtVVdpK2FbtTXaeudaXNlhqUK0CzXws0f7eOdowfRXb+ayPF4SoteUm0MD",
-	"YN7DeIFxZmc/WFO5r0rAK1r7OMTD28x66tUqY/QYEBo5UiP7F0A7oCiKl2X+vqH6tmqKrMLVGBs4uSZj",
-	"OtvwNH4zigZNzhUUzU0hw2RxDppOClFBdP/s17gsu/yls8orORfrexWruRObrPAmK/yZs8I3SYB7SwGv",
-	"Vkswdch/QCdCBVSbHbMxn2iReaV0LcS4ri/ZRJq8YLkJna1TvKzD+ryA9pCFVr4WgXelu51n5XcY+U50",
-	"m5DejZ6FahnrEqwO99SrjfbAHnrVKbuyll8lvigy6E42HeaFWAz+j5X3bWNA/UlRrAjgrwdx7FuzC3lz",
-	"tteedusIUvPDHwIs+UWF/KYGYBOs+GYQ/QmK5hjIf2ejcqFftZdVQpuNpufbShcZB93BJorWSwp4kFrS",
-	"k/0M/K4ii+U8LwW7FmPsp3zwmGV8tjyhHUVT7wiVOgN2vdY3weyT3RiSXoDVzMVdsuMBNHSnLHkY/Z8m",
-	"T+5ntnq+vIqg2jgLG2dhfcohJ9q3YsP7M7kOi7UCWte3xocuxYXSV4MJeFRcmBLnbKx0biJOcviV9QV0",
-	"Q4YAIxsBPpRr1uela9EclhBCnGzKpcFiGXbMStET9nld6Qgi5kGl1DbZaqS6R+LV1Tbpqh1AoBJUAIYm",
-	"FSuUHIiSlYL3hsR+zrSyY0yQoYkqAXBCkavjgAikMI8D4ZJ9AUSmDs1jAaSg+tjEH70dbGHWJyXbDHON",
-	"c49flmNpBV/pNB7u+t7OgstX8HbWxeqG72MVzYvjWt/r8dc1+j706aCnbe2wK+9Piwx39Aaf++fF524c",
-	"s68MFFwNMencaqNIZd0fULimigHPsas99OP+NfLvoGWwXgKfE2H+axm+NvuZyAil+GDY4WM2VJNSE2uI",
-	"h03bC/OBXSiI9V0pM0w8aQiwDMqsKx2YDMs+VsGOrUY1yBbh2RLo6YRzi+gNHfOoK6omBGDUqh30c6Tp",
-	"qQn9vMJtgOvcf2nJus6ifVWrKiuHGFpXWfnrGpVV2FqbuNxfXJieYjPeiuuj3ZeyivS8O5pgzwj9QLJ0",
-	"ruqNXBnrmXifo22fnyZORBb5tUAabjMUpW6zU8EzK7fQLYGKYsGG0PySTYU0Uf5GlV3pciw+HK6JYglp",
-	"ZaP8TYPEinGBmyK4P1MR3B3CVA3RurmKxxuQqN6V+GrAnJuqvG+9Ks/KKv9J3t7WhrHZaTY1TDgnRiHX",
-	"jwL+rdEAzlRvMqJPflIWrU5rD4QejWNOF+QDmcsBm4wTVqjBwP47l7GZSfx3cCDi6espVxHdDj0M7AcC",
-	"ii7LtZURr/Cwe0iOyMNaaSERBrEcufsiJiHXJI4Kb4KRG90B2fc06xVK53IQDYZ4iBrGc06/zA/mrQMi",
-	"uFEk1HiQ9/t+TY5PmOYz7I7hOrXGNBph9aQyLkgHZTyeGyoa5ii07q+PM7THn181aEei2dWMhpRQ8yco",
-	"MafdsQvZMNxr8VvKG551fEItThYuS4XOUDMjisItB+kbKpiCfknUujF+7rhUxDtQf/gb+qW5owY2v6YJ",
-	"O5556mi1nU60eDbkJt1JGNc614ZLszvJ4R0c/7J7cRKNALqzzD/+WWiW3rjWvu0D1/VVKCC13zfwKYpR",
-	"QrlHpSOSJOBeQd78aCwTao0y9yJ8m4u5gfwmZtpxu1hNX+MH63H3Rt7Ek+bjfPdazBqf9eaEwU8LXnlD",
-	"NVyCKVaj2ExNStpo8byiurz640Lp69zj3pTqKuoiMC64gcYu8O2UExkYkbG/Cz1sKHjRKHJ+xR8+vfv0",
-	"/wcAAP//",
+	"7L2Ldhs3kj/8KljOfsd2hqRJ6mKLPjlZ+ZZo4ttYcpyJqb8IskESoybANNCWGUd79mn2wfZJvoMqoBvd",
+	"jSYpis5kMrPnbMZi34BCoVDXX31ujOV8IQUTWjX6nxvsE50vYgb/Pv723cnbVLxlP6dMafOLSudzmiwb",
+	"/cYxmTOl6JQ1mo2PNE6ZuTyWQrNPutH/cN5sTGRyRZOIRW8SuTDvu2427DOq0f9g7xa60W+czRhRbCxF",
+	"RMYzmkwZ4YpMEjkn3X3yeqzliCXtRrPBo0a/MVfTVrfRbCQyZo1+I1UsaVyfNxtJKk7M9SQVcF1pqhl+",
+	"Vs8SRiO42ukeHUV748NWd9KjrQfjPdY6Gh12WwesM9mjD8bdqNdrNBtaytiM8vz6ugl0ONUJo/MSDQSh",
+	"Ql2xhMgJkYKRBWdjjyCNiGraJ58HDb1csEGjP2i8fffq4vTs+O3Zs6eDRnOQjQwubjI2eAqmCo/AZAeN",
+	"64EYiOrXzp79eHbx8tnp6fG3z/Cz8LhdhfJX92m303oQdUath+ODg1ZvcjQ57EQduj96gF+VMb6WKsWV",
+	"pkJv9uEnr1+dPXt1q09HLNYU3zyj4pIsZdre7OPPXj3d+sM17zdr+Pzk1cnpdztfxIbhtpOnXNFRzKLy",
+	"jlMs+cgScsX1TKaaHJ8U915kWI7yi8g93mxETFMem4dPLKsqQhNG1BXX4xmLiJwYziV6xpV9vdlnCe74",
+	"C17YMQe002k96HQ6rYfmP538/yK73VLV6O93jpoNzTVszuMT4o3GULDRb9xfJHIUs7m67w8WNtrJS67G",
+	"Ukz4NE3K83+3ULAHScImqWKKaJAaZsx3FLlkSyITMpcRi8NkmRde7dHGSJ/jE3gVHzPv9behSXffo8lB",
+	"p1egSXkoIcIU70HqvJLHsIglxohjouUlE4pcMaEJF1qShFElBRfTMDGEvEB+CBAiVSwiNI4J18q9eMQm",
+	"MmGEazJiUyqIlpaftiBN72AFaab0IyPCvb2GNvnokS6vP7IkljSqZRmuiMzuMXwypkJIMxlDKLMTwmTK",
+	"H1rBMOtfvg3/HMEzOlma7dHo6yRlPtX2ClQrjDNEMe8GJNmbRGo5lnENwZywUHLO9IyLKWGxYmEiLdyr",
+	"6kk0SuQlQ2GTEGWYNH9xKtinBRvr7ch0sJpMReZyIyUsSWQdc2XTQUL9NZWaFql0JiWZU7HMRaomlGg+",
+	"ryHQz/AKnzpXsiCOR8wQ4irhWjNBJjIxBxyhsTlWlttQZbSKKvu9ooSG4eGuTxc1RMEpIEXeMrWQQrHy",
+	"8WQUyZhplu/djBZUazZf6Ea/22yME0Y1iy6o0fx6nd5hq9tt9XpnnaP+XrffPWh3O529/YOfGs3GhAuu",
+	"Zhcoyxr9htJykf1c/4rD9n6n1+0+wFckSl+AFKv/4v5et9Pp/eQ0zE20g0amzF7c6Bk4n/oNuWCC8vvT",
+	"hW5JpVrdXmfkCcWGIyVsZz6+ZOWlX6O9ponw794bPXjQekA7vdbDSYe1Rt2oN95j+5ODzmGj2UhBjTcc",
+	"C8IKiaUa/U7TjYNLkf3a6zYbi0TOF9r7qWfYzR44+fPXRX559tEZGd5WupKoNSujQ4Px4LMNv0jswzei",
+	"ss9uTMCxMKGxYs0Gs2P48Bn/mVkt1g6h4jLfAaB1GpVMsZ8b/e51M/gQKKN1D/WMZRJTpS/snwWKrDUq",
+	"dEYez6qAjd0nvU6nYxRUGFKfKE0THVJX8YLROIvkvJkGnnHhzZRc4Hd4JMDxOChcq4EhsJkOj/pkk1H1",
+	"u6HJWkOhOXALlBsNVp/f+P29zd/v2yMbv38vW7pIChb8mPn9tgtnpdSg0f88aPxGq16hvSVQc9Dg6oLy",
+	"gT2SBg2a6plMcHCXXOB3zA3X5jXZSQE/rxD0eH/huLC8Lxfw2TSnQUF4DVB6DaqSbgC71ZlkbseWxNdr",
+	"UT3tPvz7uPtXPe7OgVfO+JzJVNebIorH5ugI6oraPlyvS0c8Isa8sKcEF6B5bqMl0tW6835BS8wHFtIP",
+	"3VU4396cfM+WgZ1yyZZNM97UtyQ+fF61RXpH/U6nbQbb65QZ9qA16hnmo/v7raOow1r744eTLuvRvdFh",
+	"p2GPXaPWVl7c7fS7vf7+fvug0+3t7ZkXCzo3k3rPRkTNYNstEjbhn8w2vLw4/kmcfRqd/JVdnkYl12Oz",
+	"ocZyAS5Ny7uqb/T2jJVV3yj2ZsaUN5oNKS5GbEbjSePc6AiwphflaXVY68G40209pAd7rd7kkB1E++O9",
+	"UY82kMfGY6bUmWG8smVieLEJrhEKN6EBDzZF94DMuUi1r0x8buBtyMWNfoMt/zIbfTvmr/lfTt79ctJ9",
+	"xU/UyVwvfnpycnjy9//7n/9t/9///G+j2WCfFjxh6oKLRv+o0zGMNEmYmmUvUom+wFtRGlmuGTGaOLt9",
+	"PJap0FX1Z1reHZvzR+ZOyhS+OW6iaULH7L+sd7s9lvMKMz1k3f3Wg1F33KLd8X5rLzocdcZH7MGk28mX",
+	"HMfmjT50INh5bcniv9EUDB89oWLM4phFtUZdpozqGdVEyJGMlkQwFhU9JlseeGiG5/Jv7MZTFExAh+vf",
+	"z0G44aHmTeZ3dqh1Kmdap96AezKjYsreUKWuZBKFg0FC6hlLyMLeVNi8aZIwoS+ya+a4TxI21mQmE8XI",
+	"yDBPsjQymF35tylNFzEzZhC17zcaImy+J1J8ZImiZlavpDbycKE3chiPvScDJ7B/+UJIfUHdq6sHciSZ",
+	"wpMY7kGHsf+Cbc7knu9K73nuK3/K3lfDHr/6aQD1YIfmez64pmaSbu9LIJ1gV0xpAoyZU857IZz7NdHC",
+	"K3uwoiChY63gTOJakXGqtJyzpHAsVc/jrY/ZfIQvUYWtGaJd33I88wYRyvxLr6QOf+a5TMhYxjGj07R4",
+	"EOcfe8zjmIspuRTyCv0ihrOkYG3ynnINhNMzNvc/eAZEqJkZ/Gj4ho5kajRHwsVHyccFf2XE1DjhC9gY",
+	"/cYJuaLKzjUi+sponua7XjTWceYJvovsP+h2DVmuEimm3tDeKZbUiI3qWb/qsNtAhFSOaRzCezaaSXkZ",
+	"HMUrdkUsCxEqIpLFqGtp4yuJdBlLakY0SePYbkWPSdv2NMztp+yX82YjTcxUZ1ovVP/+ffPKtjfj+2bI",
+	"6r5KFwuZ+LOJcKfVbTGMhm2pQN1EwTZfqajHTy+Xb77j8sHfnv44/WF//pfO+KekO3o//tunny9PH34n",
+	"evrF1UH6TD7gx/Ro8u3f/xrtff/PpH/nq2CZasUyXNk7ttRl65iuONrxyjVaUGMBZbpkhV8VGyfMjOVq",
+	"ptj44odvZ/HJd6/iv+39JY6ePP74E388G/HHMfv2uR5/+yl+8eT4l5f8MWc//vXrG3P7Itp06jffGPYM",
+	"WbEY7pgp7GuuFjFdXljuO44oeSE/spiCaGSfNEsEjZE93PMtI+caW/OOfUvY+Fk33tXcs+eTcOxR5Dee",
+	"5gobJufaTqfbehD1eq0jtj9pHdDD0YPxw+iIdSb/5YbQ5uIjjXlUZfn6h8uJQR7J7elfJPnjJaqFAWKj",
+	"b9L8C/TOnDRmhjdPXlpjF/XaqAFWrZHVmj84VDM639jQMAR6+vidoB8pj9HcKmuBEdV0RBXMK5JXIbU5",
+	"Gl2k3itKunL2glxj3jZ3oHu4cVj8qftqcWQVXbk0diAIsm+t4vKEGhWcxFJMWUJiOSVclMSKZX8zPvPG",
+	"Z4b/z2jFYXPsWKfiNMhoC1vnQsOzRcImsCRUuIchMwiVRdYyTxEaRQlTapucnqO6nJ5nhVcTN7AKXf1x",
+	"AwmsmDl5GqKDtfCQf8mM2vwbJ5sID2VoeJKrSqDSK41tRo05DhbINmkrD2opkg9yBTkqYzVEeU755u6X",
+	"1Bm0WTrFF/DBFBM6Slvtn84JMwH6/pN7YJ7LZMSjqLxnXklnCnJF4NCr7pBJ9mhJJluRcQef9CRzHMsr",
+	"eOU20rmYCOgJ4+feOCpbIx+kme13VESvJ5Og4H3BJppoSWbpnApVShWY45TNtoD3MBrrWTVVzlioLC7Y",
+	"+Rm7yEt49CRi84XUTIyXJ+JNIqdG0lUPRkXnjFgSNYnSPI5JKiKWkCu6DCwGz197wYXZZvhiX2i593my",
+	"3BtN63u2hAhS8VvbLNV4ZYqQL96870OaJRfEG3plNetmWSLsS67mVI/LCwRfAGl3RRUmJRkeX5uH5n91",
+	"7l5d4PkAJQufcE5GS8hbs7/vvCuT0BvhSvpl9wHxBJ4gZYpNaBprdBO5hNgQgdzTN5/WXiFfs+N7fuzB",
+	"V5tPl30VJwDq/JOERUxoTuPSnnqfSDENO5HdHOAFF2PvDSW5VlR8CHrKsndm7qltNKKDgnDrFhxgZlik",
+	"OKwALaqj98ji8UjAuZNtC66Ilqh7rqCQz0ToDPL0opBEkYIReJlhpK6Rsb2DA/KRKz6KGTk+fXJyAuYN",
+	"HWuWwNkAa+4qOeDjWsoLOy5uTs4ZoxHwYsznXDf6vYODZmMhgScMZUrDwCqOLTId80XpVBeFF7feqoUp",
+	"E81bnDc0oXOmAw4G4NmfU5YsySK7qX5h/Hs8qZ/9bNYiFZdCXgnDvEYRpvYj8Mow5WWqL+TkIqECCnKA",
+	"+jAmj/iGOB7x8ectSN7prSO5P8daYuc3eWR+i0HkQGTbGEpKcahVoGggYGZfPakxEl2SDzZMbcPiHJUe",
+	"HLYlN7x226TblfLBDaiWJniDR48gIXDoThhk478pJQr5AbskRGf/CxAioUJxdIUWwimJnBNjAxiJNY6l",
+	"Ws0R+VsKu8+aiDZvfyrRfVN87TaEoHUWY0YIf0D11MjvMiR5QZU+juZcVDXSmCpNqLnGlU6oliFRBHkx",
+	"cFNFQeIYJK2+hlzNpKGPdXZssz1YHTFehAZdIYY3aiAC/8jegAVVpQJaVjbS6KXZuwT7UUk5ny+oWIId",
+	"Dy5m8kJHq/11vY51Vwf9dQfjTrf1YNSjraOo22ntsweTh/Rw1BvvdUE2K52kY7OaxuJ4nURQZzHjC+S6",
+	"t1JrlkR0DhYAF5ADfCWTS6P8RnQJZ+8ikVE6NgMzy+XGfeUFT9JRXGum9x7297vtTme/2wW7O0lj9OK/",
+	"ZZNUREgs0Lo1nUz6ZEZFBAFHqDNpQ+DEWUwx/wheNSnA3Ew4E1Fs6LvK23/Q73bavV7noPvQfP8jSxTs",
+	"7C6srJyeiOcyKedFg6fr9XGqZ6TX7pjxzf1lnCZUaJdl5OmQGwQNU2V0VHCN04gWgo7ZgMIBTEX+cvr6",
+	"VSh+WX7RBgMx33pJYzMxFs6zMBZ/+YN2U8/dgxd2X5bFPWTuWDFvlD3zHqvxcUHenT1vPdxGxHXrlIFs",
+	"JiQfUGVTV0cNREBH/XPGohEdlwJsJ5rMWLwoy/n5PEvhR9OR66aRADb3ePV+3i/t521SXROquZg2+g2o",
+	"oVnB/cWPefNV9WF7EUGmRCjV+F8iSNEMTJTy8hTdYpNjN0k8AhYLRhNlkxiMrTMxpwAlCTPWMmbUXM34",
+	"eGaeTsjIvCdhMaOKKSeFneRdQyDf+3kT7rEEQi/Mzelzft1svGJX71TVQBHsKhjdcoIq5mLLnMJuINb2",
+	"in3SK/KATrQign3S5QQFl01qqXp01Op0W53uWcfslT7yWylDgPSsR/63jv5n+WbVaNkxmbOIU2LkHChS",
+	"csES5C+rW+LBHXJg5VlaoRBa5UV59jfGfyC7y/v8NrL8YUGWH+ay/FWWblYXRCuN3tLpuUxFVD3C9Iwl",
+	"rGnMDDMTs+dUDUEm8IJQ1EtIdAeav7eZazGYs1+cq/tscJp40c6wGk2mgaSmXHYVWY2CTBjt77eOxp1e",
+	"ay/aZweTw86D7kNjYzs5h7lMza0SxFYLrL3+fr0auxd1HuLGf0h7k1aH7UcH48PRA/rwqCLRuboQQIxt",
+	"BRhS06zoWbDG/dRoomRGPxoLfhHzoJlneeJC1xW32wxGe7w7l2keIBTInJm8vLNV5HRcZ+jYGebF8zUs",
+	"VpqEIc4bmqqVWWwvmCYRM9p4ws2pRXmBA10akItHv8E8oDMpX5iDspTE/pEl5HCffM8fB6hsU4guwNsH",
+	"D5etSFA153SJ63V4cLB3SEZLzaBQei638q13CuZj1wst2amgV9SOp0LV6qCBCkxEhuWAAWriO8gdTbLA",
+	"e8MxJ5pquWavgdbX7e3tHxxWk7s2yLa8SeQSbGWnxG4wmMyayye5OrlztYLb7XceGLHS62Iyl2LJxeaF",
+	"Ct7CWIZ/inxd9olDLquWZMQAUiAQC7+wOVadDZamLgVyvLcqvc4oMxfuaxu8O0Rp5FWbK9jWaCrZPy82",
+	"z/UDuiWg44OvCFMLSmJUzhnsTsNuE6rCvuqF95aLLIJekKRenoaLm1kr/tauoa4XN/PnQ/JYfmV3BwaM",
+	"5Kg6iI5JlNCJ/sN7gG7j1HEU2qFXB5fiTcI+cnZVCvuByS7TOHJbGeOxlsn8larBD/ubTGF6hhSQc0Kw",
+	"XDrCKnqaHejE5oySiKnLdm6/qKXSbA52Zv7WDYRyGYNsdVaKzfgIEsb566pIIzHVzBJkPLMBnuqOhTdn",
+	"Xr/ydrUeUTOf7B7wKuRZbPjubRSe3mGdwoNzI/6wAnu3NPScKKdMay6mqi5JdpM9/LvdbOW9lU87UFKI",
+	"RCpWFP62Qmsrh/IXdBSfG3Kl2uX21pYw5ao8AQfChsnf1/j6kieyxqexpUPS9xia772lmr3gc65DUgDw",
+	"huzGBD1aiqAbIaGaXcT2LUUpoBiw5VwmLH+TGRH8DIlf2wc+N0MbMlMk+egqwqAweqAJhmtrlxejl9aQ",
+	"w7BVBXyorjIZ3z9lgpnPrixsDL3UPZgbVW+Z4adVVhqEK/NTCtFkvLcakXSxkC7S2cW3ap4AimZAl/FD",
+	"XYbJ7C77d3BrJ8GtBEm/W03orYzZK6mPcb+VFxSyMYFWlCgNCR0hFd3choWd9jXeVn8tYixqgHcNQDsZ",
+	"NMAgHzFC1aVNeNvWdXZYl+RpZpYnkdbs8PLADUlOGU3Gs7dMpbGunPbW1DDLRKugs6tr68uGrnWpZYql",
+	"EnyxMKb/h88Nm43oYhSAY7teB7z2+cWofVvmGiMJ82FYR5odha3WNPppcJjl2svzm1vdzc83Cf5YQubL",
+	"EQ6ZrY4KraW+F7Xy516gDV9Lm2Cl7h9l2c5h+yQfWfI4VcsavSGWUy5WaQ2YNXoxMq/wlYaq4pEw8C3y",
+	"rVIouw83rt7BORE7oooY8QeMEgSSwyrCI6YLLRdWeGgWs8XMSPIbQHN0CzV1gGXgBl6KWtknj8AHtm+e",
+	"fLDX6XT2qz6lIwr1awcHrYeGsw4n3VGP7kcP2VHH3LuA1+21O+1ud6/dud/bX4lmE/gccBEGDvqNl/IX",
+	"Hsf0/kG7Q+7+2O0+Ii+4SD+RTw8PLw7375HnPGET+el+d/+gvUIQdB+e9Tr97kF/v9M+POj29ookcYV+",
+	"dTR50O/0+l04mQ+63QJNxl3aaXUejHqtB+Nup3XE9qPWQY92xg+ivckhxBktTTrdfjR62N/v9+/vP1xN",
+	"lOr3CkR5ytTl8WJxv9fukrv89ek9u5X4VLxb1JTR3zyUulHOB6IABlL9nkMYJ2EshNsTJjQK6/2isF6J",
+	"7SPeHoyfnByeXC5+/OHJX47abK/THvdiMZo/70Q//iXOqnHv24Dq/U1k433KWw6y7husWkL9++vtBpHT",
+	"iYvphuVSM6rI31MFkMWp2EGp1BeoT1JuTv/kJUqhEMqGuBN/vChKpk9sHUIpv3qLEAquyBNMiS0j9cKv",
+	"Af+qS+RHTszyaUOuf67sax6RhEGqLNdo1m5jU4zqXIhnNjXXDaWiCRTHms/8PdezcGKVuUJoLRLQH4Yf",
+	"C87yf408sfPf5y4MeHTLe+/DvwXhl1gCo9OBZvWWpVXEcsvpabCiEMuWE4ZXVxSRZFWE2CShTU60yqpV",
+	"skKKvk2dJ3RKt0ugH9eVVcAECYw0LCK9mQBTSvmSiuUxakGhwlb+Sc9s1dGKcjwt5YUxD10AXAVtR3fR",
+	"5ibZThIIKPYJcpF3X77q+5wrAwmTqDwVj1CoeKoa4xrOPmVvWUGk/JZitozt6gKhdFV9JYHQAeAKqJ0T",
+	"qmByZzPKR1pPJ3cPkCnhdahq3/KP0DWEkkXCZcL1skk0nSprkeMhRCacxUU8SaX4VDB0J4k0jh2ezQXc",
+	"Ckshkwgq2QCn5tooq/iBRr8x41MoraVT8PyOMF0OCDFJRYSQcO9OnsyovlEAYDUS3o1kqnc4nzcbOuHT",
+	"Kcwmjyu0nHPNH+ymnbi2HMrnYoutBU0sWH7VIbdSPbB8A09BiWEpTp7PV6WjOdeluVq9bTt4/FUI+Fu2",
+	"n7KPvWSamrcjjngGXW4By2u6RcHHW0qzRW1DKUOmVj5Ii7beXX1/jkSf31/tlHXLd6xutAXvYCLabNQI",
+	"HLKaEnjPxjS/IUb8Coh4f/U+PH396tk5Ir+XePGHB//mxn9JbsR/vg10Fvid8elWRUQ3Oy1won5ee8Pz",
+	"im5stFwHzpdNUEdXHS3NzzdsaRCYC9SJbFzmcx08Jb0sj5rxZj0U0UZ5J8z3mdB8TCv5H69kVjFd1i7T",
+	"0nNl5TKvGxGMRQ4sLKv73sZVs1dnhkCVSGk0FQWyPGA48IVNy2PRSxZxegYP+RR4E1MuKu2BMhpkj19A",
+	"AQxWgdZW0GRYR0anxtKJ29XNTArpqwc5RbyJeZ8IkyU4B6AOWMcr8H3fYzzOVX0EQxSVvOP8zbUod4/Z",
+	"WM6ZCla0VHB28V2rcl8gLUHkYLtNMlqWYN1ydFI942IFvigq8IFqt1XhmWpJ7hbo+Vml2w805hGtS7Q+",
+	"JnOuFBR7AC9UufZj9nxNijXkaY8SRi8VoSRJ46xgZSyFTuhYh7FADPfarBUP7gOHsQ3CSqcO1CinwIrU",
+	"7Oo0DfHeM3r5JouNVdrIzaVY5Xe4YvTywrteTHX1oH4YVUtjs01TC4JYpVYxh8YjWPb+bWjWraOZmbg/",
+	"tQq9inNDWv0BYIZ/N0DBxZISHmroFLlyk0BLJ1dR0r1RRclKzES4t1dffdJdQfUsU3D/QbfrJ/DjFPwt",
+	"WSH8FhUm5xUCLt9zPQs7El1TBkK1RSZDoFMbe62v1ullDfxwp0YpHtwXc9Xo73WbDZHOR2aTds3GdIHg",
+	"xmMakSnVDLH3wIBZqYZWanIOOj2jQBY+13uYf6639q2Hgbf2OvtGguyQWw7/SbglZxZMjA10LZ5RWw1M",
+	"aMJWJcI2G6nQPL4ozsH7xKnFMS+7ssHHbEHOfU0jYR+5TNVFOI1iLyRrSlDpf31/8DH6dhaP+eNffnr/",
+	"avnTj3+djnp/m/7t/f70px9ns9GPj9VPp1fTl7+cfO0TIyBxKgL8w78leFiCg+KHuHJARxQy1RYNZulz",
+	"jVtlnOaZAeBRJ3ffPn9CjrrdTtNwCVzoHrQP2t3De6Aw4FCM9rhYxMZm4VLc/7uCkHGmaTmv+njG5mBM",
+	"zumnF0xM9cyC3tldpXTidO9nZ3QaHrbNFjbK3pXF+FIzeSWamBFskeCMUiWT0PAfth+290qDHzT2Bo1G",
+	"zQgP981ya80gl+T/DRof/uNPrf8+//Og8Z+N8tCbjU+tqWyZH1vqki9aEoZO41amOmG3piLYJwoAVJKL",
+	"M36TMKj4gizsJGXkasZsP3oLRuVEPJZNE0aTmOcwnQ4n1VbrDkuYgsMCHcrL5HqSSRkzKm40uRdcXFZn",
+	"Mxyknc7eOE1i+Ad7RBIWfz2AMtFBY4jL9bD38OG9Zh4BW5jNQ45HQAcAuLOlDDY05i0jvN0lYn0DhRJf",
+	"H3TMz73DcZoomXx9+XMvPe78MOvOv53+EHWX+/NO+uDq2586D/82CQ2qjit6nf2Ht1n9FxI3S5jJF1TP",
+	"Mg4Hnw8Kj+J8b5RydssNmVXfBPq9wAkFlheNYwalAyJCaBjC6HhGFjLm42WfDJNhMVc2ZhPdxLYyMjGW",
+	"25y50oehHlqdSA3EXSi5bHGmJy0jC+mCtxKqGSxxywq8e+2BKG1rzO1/lHzdeaS/7jY2n/JNljIjzRuY",
+	"ZohAVPuEwAIA1STDnz16mDlfZXMmG045POGfv+52Oo+uvu59qSkznSyPJxbwszjbUzsBLSEV2o9o+4jQ",
+	"UHCh0vGYldi66w95IpM5xTx2vQf+VfqJz9N5o//wEPC05lzg391sPmawWBay+YQCQbWVR4/GHmenT7+/",
+	"o2xAOGufX1yTj0W2Y8IM9oP5+Ty0z96/f3/seQDDAxnPzEYTU4YS8/DBgXfAlQ+3x9BSkiSMxvOvBw2r",
+	"KwwaTYQl/npQxMEEkbe9pLhuNmIuUIs7/vbdyds0IOKOLToP4BMcf9t6d2KGnOkeJ0avSlJhns/9jY9l",
+	"tCwWOTf+0x1+7ZGMln+67/WmSlJ8TfkW8KjpWcJoVHcd2ldmICvFkb9lNHKLnz1ZGfuUaS8JF1zgCOaq",
+	"gm3bV46hjiHxdzuWO8rrGVIcCzLniuH4aWQrR6Kqg3jBlYaoiUcOVR1DzJX2m0RvMYS8F2fNyuANhOvq",
+	"57HV5A5W5MmMaq9NzgqmhmJ0TcYxZyIwIsVElImcKovzWs7dhPlLI8Wg7Iqx5rKMPFgz1B8efOHB1vFY",
+	"uTdlXvFfT2TDdV7gbwume8qg7bbnYiwODa/D4Bw+SWUUEdzzPjNhi4Mo+A1qRvFMRCyyFTzVMTzD+kyX",
+	"dGMT66rjYCJ7R3kQ9pnwIDrZMD4yodXrSd0GfCPjGGQBlO2ulQL4uq23ImCn5Wn1ZRWEJuOZ7aAZYmlz",
+	"2eWelkfwc+CjNjzg0E4DTIrJi3kClOsgEiADvKGyjVwY5j9dgwX8Mv5cKJUp3VHwhq/ZRmZ53NYLL9Bt",
+	"tssrOmeR32quOIJXgBflReCahKqsKwMfBw7SRQ5hUBlQnutaNxx2Vcerp5omev3ZOS51gt2KKOyq/siI",
+	"vKLdus/np8Q233YgfKEPC6lrvwrPbffJUsFW8cvfMk2o13Udlh9VmUytXrsi/he2GyNTeq2KZyXql9T0",
+	"OsUh1R405THVnjZTprc6asID8ZHFVg/IBYVWjehpHjgKj8y9ZO0QP2l7eoQPocx1dLuTCM3byjgg3V+x",
+	"nwEztbq+KJoXVM/apctFyK0aemJNWZCMbxzKTXGctgptFcNX0KUqTkZzIXhWLvDaLb7t0Cjqpm5vCH8d",
+	"r23/9bcWRKaW3ogyE6R3GWe7/PlCTX+NgntRGEe98gTILzrrKd6ESnSjn0PPdCg+DB+POx0ky0JdtZLo",
+	"lEGeXF6mUbLa3SvWSaHVe50X4G3Cp0i2y7HUMu/wVKMA26qUXAkuKWBlHJzymIrXc0CbdcS6wmLbxYIJ",
+	"FtXTzcPG2cpKeMtUatSvGQ2KF3PRY7BN7KcEHnp3Yj0QWxy03phCVmh4VKvN0eKgwB7dYlgf5aXfJrw8",
+	"LHMZxnHJlqEhmOv26cqpseAXl2wNW0vtNcjOQ7PlYSxiCkJA2QhtYCjwpuKLtmGeUy0XizrmMRe9RQq5",
+	"mOTiNmyCT9YLR+vqWmVblr1cj5cnT7e2Lc+Y0ut2NSV6td6jPX1umyWps22zk8sGmkMn15mrnrzxUmCe",
+	"Yu1Z/QRQEOHzEJ6ofh1D29sf2HYAdbP3BlA3/9RLCL0FCVz6ZO33aw38NMsbvbnNaj9ey3ve92ttgNTP",
+	"Nd2K98JzzzivduZTpreb9nrDZ+cWT/HLxYS3Gs9JDiAeNimq77r9iOpsL9AqxnQOWa9cf0G7yw2L61mU",
+	"0CtRJxvcDcHRXNmL2wqG6/ITuag/eRoOknl2+x1FOAQZofOfsc3yhhmlQ2FV7Os/EzZp9Bt/um80cinM",
+	"SXQfr6r7J08xUgJaQe2Q3pwYlQKHQ47FkmD5pFow7FgAaLzv3p08ReBJjKkLKfiYxtCWyKLwQ5OFugnl",
+	"GsgtJ/MEUiZWBfwXdMrIiE25UG0Cfcux3NFcG77g4nJIMFLttHP7wEQm7BEWGQBA+ZxGjKSLdrk5o50S",
+	"5m7UxbK7vYcQB87+LuTrfDhu/URbv3RaRxet8z/vLGUnqDm+hJwpromiE0jIUcx6513QG9T/fikrB7oG",
+	"IyAP6DiTCRsjFlm7ptfoQOTNRpsk4pMJSxwwNDNb2b6kTU4ZIx/eMm3E0fldQHu8n+CfNl+i2IvUUrzc",
+	"e3RVCLie9P/R+u9bk3zy0rVBrtIaNwgeiVLES8KRy4bPzuh06Pq2Iusp1sTddsUVI8P9bm/YJsOv4C4q",
+	"lm0C4C10Cji4ilAX7W8SJVHaUrDEE4aFC4tEflqSOaw4iGByd/j+PmSSDZtkOGjstaa/8MWgMbwHqVq0",
+	"4PGkc7aK+pPWS9v/eLMN+0xorpdndGpb5k5eScFqCHeWE8hlGC1lCs0o+oaA6HTAFtoWvqxZzDTjigz3",
+	"OvtDYGNALsJqjGq23UB099rddu/e6sma0d5uxi+oQp9gnejlUQEGF+yIbN5NiyJgztM+sVlqxYMBc8P6",
+	"eAlTnvGnYTMXecUcbgJhSiyeIKPlQAzt4/a6fb5NjskokVcKUJiHMItTmSZjNgT5ASMbGQmhWDwxx4aZ",
+	"jN/f1HW4QftsILgifCpkwqK+b1zrGRMEa5ZgxGBYaproJgFfJ6FkmDDF9JBczaQCms1shAZnTDor1tEs",
+	"QQtG3wLb6ybZZd7ynYi/pkG1J2s5QhUZFj5mlkAm0PmGjtnc8ImhSZGUGhUm6A6ViWWcA+59e1CBaqus",
+	"JEkYUFMKf7eWDqc4G3t0k1lbIegRr0QAyKIMJtxB9q4EpZTNjaiCU9V1lDH8tLD9e2IppvYu4CSbHeoW",
+	"vEte8sfAPuyT7qMIpVlplj3AMaY5EFkyJpkzKmzOMMf0RLevShl4B50aksG8fGJFDNq04yP1SV+9HaZ8",
+	"Wc9pncCwvtFVqqPnPr2lpoVqcd1QUDteNZJcf77lQKx3tG4k1rn6ZRVYLx3hlrNBJ0DdZNAX8GXnkvsb",
+	"bjkVY1fXTcTa4192Js6Gv+U8SjZp3ZScSfpl5xQygHc7v1NbRFSeI1T7+g3J0CAAxcs8UWcJ2aKkTQcV",
+	"Ho03zjr6W8r8NuS/LdWv80I36xv4ayoRtiCD7vtcqFCx9aR/hkoVQIuFE8t5iX92j4c+7e697z5z3Sy2",
+	"lVj3nN/Iwox9s5m+wSHjdAMpwTb1Ho751T0smq6DPaCypQtr3QgnR0CToOoyT8jo533CNaEDofmcNQGs",
+	"zULvwivh74guUQnwqpAKtQOhOdp7c8o0/LT6Vp5Xv9HD9naXpt7K8tRXPp1ntF/nKa+vpD7FmsbtmSni",
+	"io7iDfji+OSpu/W62eC5BX7BxcUikVNjeq59i2e5n4g37qnrZqD947pXlVtOXjdL0KfrXlAAWd0Vqxcb",
+	"nGaVa8cnyLcufp5AB+ONiqDM+1LohnVFIZLj8+72LPSYRt/agtutmWfO1ViKCZ+myUYc9LJw/zWkqIiN",
+	"F/z45JW31pRfuJKGDZ58427dmUiDRLB0YbPDEjYBeaVzUEBcZRgvi4iSc+bxhD1/qPDCljtbVw/BY4t1",
+	"dfUW/ha/ZMv1WxufK3khjaywL8xc5Ju+6k32wHUz0CN/3Vsq7fh3tvZu546h751ZyBEjC5ooc3xRAloR",
+	"yaaLG/hSQBko7Pz8EnRyAcseICQtbCcUErcbNvk861m9tZz3c9Mv8m7PG+zZJ96T/jhKR8Ccq7nz520q",
+	"/1+6Z66bATyVdS+qILjsbHGzFpsgdJWWErvtFdBcHpEhwpEMiaJLRa6gHw95jQ5U3zonIxZLMVVYAYt6",
+	"qmafdHZzQZAMRAZwhGuEEsVfwDaChhnO8DsAb8EW1b6666he7jy8W6JzhT2AE1QKwf+Du6CGC383u+HL",
+	"HCrrWYEcK+i+BYGb/P4ZixdAuGdzymOIfG1JK0jwv9DuDSup431st9qUp/znlihrmc8RGkUJ4ANB1UUy",
+	"4lG09WQn/vMrp5p/aWdLn7tJoPNXvvbGLIIpw+GhC4FaNZYLpkgkza0lHeL9+/etcrHmKkWiXNsJ47Qq",
+	"4hmfM5nq7TVFnb9gjabmPvWl9hSPrOaFNWaCmKHtTv0KGzhbamK7NbJ2QdDjf7DVciI0SwSNscPUM3ME",
+	"b63m4ps2UEbtjTsiIIQS8nxgMw8M8cRyaqPslnJ+aJ5HIOKsZvwkYZHZqDRWt9Tyx8U3baKW+x/ftdm8",
+	"VtCDKuaKyr6ExHtBlT6O5nzbQwQKMKh7wUp65p/aCRlfScIEeGgIfJ8rnQDOTNaeO2YTDWyUKS+IK7/V",
+	"RHPNyb1knbvG++TOpHsOCWSjp7lgp2LpwQi5HTfEUbjUH0cOqNi8BSUm7vl1RMAP7XzfqHQM+0VM0duZ",
+	"uRiWMk2Um+VLGfEJD0H5vPczLSopFqWN5vCPVm0uuAcGXXbU/da+yn8l1yIsdNlK+0Nah4f75Hv+2DB7",
+	"05aL5PC0TWeBm60gpGZN0u09NPcjfRLIhOFF/NdtSOS9aFPHReDjO6OTg4ABNnG5ZZArI8jQpW0NH2U8",
+	"ZPG6xZRFljBQiZd189+WKhDuX/ivWUOS4md3Rg/bYNtMMxsNKBBCQvIJS+z0UUDagi7bcmiSqq1JUMCs",
+	"2VSv8j8PIsfr/LNW4ORtknbo5fQbJdnjBEZK7mJjWkPBe3DelNsofQHFrNp6e4uFqXSwXhsOLX51d8Q1",
+	"Rr5/RAPUMf+Ibt9ThBx4J+hHyuNbKGmUX8iPLDFieaNz83V+sxn26CItDmHl408f+wM2lPIa/a572OuD",
+	"DLxfalW0fgMUuj3tbJ1cLAcqLKimI6pY5ocpeBas/qld5q+z3IS8apOzZGmddDHVuwz3lDtF/uPdDL8L",
+	"XanS6PJ3EXPFqb6SGgultl0w9gk9EhfmhNnMNWufOHlq/bN5VE4nVDhY3s3OqbP8iR0v1x2XYFR1f7pM",
+	"ehCPgR5425wFW6fFNAPd8zYUUMd+i7p/WG4N6qrmL2jVBnk2WkoiJxr7ivyT58dYYtvA72/PIP+Atf0D",
+	"rBr20ZEJ/+W3VbwzjTutNvJZ+fy7QD+cXXtDs3Y/Jb9OVRH/Ekr3O7FIpBmDUeme5OtxSzXj95Av0Cy1",
+	"Iln3hkLbk99TtkFVe8msMXCMYNLBQDj0H9t0rKZv0xYrW9P/aP3uCYxgp4S94zeHapKsKpEops1usnMl",
+	"YxlxMc0KlgSrhZwv7bEcwX7VzrJ3wUDfJ1JM/e45/8DYTfOPJi5RJlaEJqL6gSO70GEIkq12LzWzWWUw",
+	"w1A7FUqzZ7bUT04s0DB5RsczjFe44rY5m49YYiua4C7wEyhbyb5IDItq7nJbIrYhMZ+YW4GcsabhPHss",
+	"quJszFwZVhvrnbLuAwcHe4flGttKKdm8DmHw/WxpO4jY486mxxqxtWByEbPS9w5shdUGXzsBfqRx/HoC",
+	"LTnW5emfb1yd5UPHBqsTZjIu4sFChYFm9W4MNxDDLA5REXIeP53gY91OPlWaJBRULSxUCA3hkguoKLUt",
+	"moHJAHfb4nunwiWmBnC+Xbu06mpJPH544V15M8TgqxDpOjTIJBVZ1djqqu3KW3OI7C+1xO4Eq6dthahv",
+	"3726OD07fnv27Gmj2Th79uPZxctnp6fH3z7Dn8s/Pnn96uzZq8rPz16Zx+1fpxenr47fnH732tz25N3p",
+	"2euXjSZ86fnJq5PT7+BT5s9nb9++fhtcgbxT00aEenfylGp6E2Jd++UxH3AA+UDk6O9sDMaFz9xVzM88",
+	"ZDPJQdfLwi07KksgfVmHya3kEw8w6DG2PMhGPNyCS8Pb6MzDmIVi9VSxZNgkStPJBFupYFTPGHfDbHcN",
+	"C/sXcWxWbb3SqmAVk4Ruho6OdYv0NhVeCjmNMFhF4zfeamAZVKmByttUHE+Z0Cdikeqhd6oN3YYdusYw",
+	"hfLGl/4RZ6Zt1DAj3SLi+ku5mnEs3ynyxWpxXADmtmcqgsrZbJs2gXq3rPreMSJXxAx6Y+H9BF4aFN+9",
+	"jjm4yvJ7hWzEAWICsU1cSFLRJFczPp55WGMkYQtG9S1F6AaVg4Ud7h51U/BOxApPGTEyp59ao6VmcJDt",
+	"Pzx4cGg47cRYYmnCnlidpaobZOURhImIRR6ig0MlJkOVLliiWMSiYZ9QMkvnVBAt5SWR4LjPmQ3Dnbk3",
+	"2Ad7JoryaCDyKg0WK0YmPFG6TYZjB+8/7EMhBxhtVF1aC8uwbZsMo4RywcV02MeSdAwdwFcVItj53Ubs",
+	"xGBMDkIT0sDAWsMGNBSFkFXYhrZ+3Z275fqbUjlNsxT8KZbMwF9K0zh2l1yKZrORTRdlRU2yNISHILRT",
+	"CRQ1G44WUFpp8+eajXytgifV8cnLGlagmoxsQ9sqDjMQycNcI0Oaajm0WrKesblDPs+hvYcAEDeE5lz5",
+	"PSCCzSaTA2EDxoZRIq7GNAG5PMd+QEM5mQxJzKj9guMwLZEBVWmpUi2RKBNDXzmZ1Mw/w2oO2gpTJowx",
+	"CjFsxMyQaKymicCS1xx1righXd/Gdeqnve262PJw9UNnfM6UpvOFeYy5jMyVn8nBjeH262axZfq65597",
+	"/dzzh7PBbqbneMM+b1YhpAThGqVOGz+RKI1m8m6/YpgHXl60s5xcmHOtQVxNfDxru5ztXHlZJ8GbBajd",
+	"GyrNtfATuZvEZd2BqEsMhyp3WDk7Nj/JfMxy1zoNOkQGIIU3t8lkxOJ1pHgJN103XY6KTZjZqKGSTSbx",
+	"gUWuErM8goyWVodAHU4xBmqFnZqDVcr8SlyRUcpjTRBrtx5QpIsdiXcCKmLuA5QuHnO9xGL9yQSi9BkK",
+	"wGab1tXpN328yluzlAvYugxOTMkxom0HL3eC/44qsq73NbdatoUhLlNBU/VeeyPOTJ3Fs9LsQqUxpLX7",
+	"KB0ZwkLeiRcZ332mILmDCn5J+G6peG3leSqqfDBXnSxdbklFOkKtHPUrnEpd2UotIMvUgyH5Hwkqpxuu",
+	"YgmRf403jwqw4ICGWQ82M2SjSyR8zgXVSPw5XSwyEHjwxIVp99RcxE83G5EUrPZGKZi7zwVHas5RuOru",
+	"BXCtulvfmovuToDlqrsTEAnwzuuMR5avLOAMuPibDSnYBtu58KrVt3rUWXerN5W1b81Iue5On5TQabvS",
+	"wKEK1CznzFlxGcf4vTxKKlwJHvrWMtH7mpFzS1uoSrQEyeupjJt9KFMeg19zqHMgWa8Sqa0EBgI8ItQJ",
+	"Xx4z3yUsMOEDpFC9jMibrlowRUfXUhfaOwpxwAKio9lgNetkRo/XmtbQ4AmRCSCzPZsv9BKPDEi4Bchb",
+	"r6ZsI7/BK0Cvy7in6PYN+Q2yHh9hpz2C4WlJpsY8QDC1sp5xuB/QM4qqRqeiapTlawWclrleJV4XEly6",
+	"1SdRHQ4RQrnmhxG2bu2TIcpTY2s3rc44YpDQjArZIzJ0OmSU3ZEppvkp9ogMUUIOmwPhWflNB3haPP2k",
+	"ME94DodmncOh4FYgIa9CcyAwnG/0SM+wgwYMBeMxmytY43ZWuWwvmuvrLOyapgLHwhWVNrPZ2g4DDtmx",
+	"euBvaSF6Pdt3akWZsUKejI9GiWIFcUNdTtmNzCbg5FTt2rh0A84i9eY7TcAIGFlFC6CLPLXUSEbLL24S",
+	"LgC0UizDksP5C+cxm/BPVQb4zibZXcI5MOVCwWASNpZTwRVDlM+Sm7Fb8jIeFPB11eVFAd34c7d3XUXb",
+	"BZECDS++HIHtBzxbM2ZKWWK2fU/9Sr1B2qRmqLled/cp3mWToPl4R4e2fVnmCPZNa65VVj6ppTnFQ9aE",
+	"NxzLQBlXZAECO8X1tkTOW2GnXSZDlLGCm2ACx1xkbo4miuPMxIJOhoSrwnGluJjGrGWeK/FfNRrs4zv/",
+	"v8HgU6fTGgw+dZ8PBp8ePDf/PHp+/pW5omou1j8V5N1jyDWo6SYHZm3W/oc6fErwIM7MhpNm76P30bZK",
+	"3j/KWyUftLv3AnogfDHP2KhpgKTI8Ngm04Hvtk9sp2UL8uu9JUP6fb2gP6eADI7hB1Xa7/udo/XBNCff",
+	"uahvvo3OHtusIcvVAOm92iGy1z3YO1znEQGuL3RLWmcQhOpuwgHg4/iKLhUZjoCYhZgc/rQ+EldYwMLX",
+	"CsQrTyK4/3C3B89zKwlghxXcUrs6yMdeK83NpFrWLDMks404y9QmgP42v1hphSpcwaOGSDp2lgrd8vnv",
+	"9jl1I0eNX18aNjSEhNDPmAqo1seeqrzOoMCeqWuQwuGmGygkmx9VIenvGrZaQZ/NeL2oz83B0Mo5845q",
+	"H+wbl81CkHfX+zrXbWssm3DZc2tj1NbvGXIHFpPBmlnYHXy0EnDIAxsFHyukjK4CcvFhCrKJZw8XE5u6",
+	"vc2Oss5D85/H5j9PzH+ebXpSCXa1Ntc1s0jZVSHTteBUKxOh9OoQ8xQj4zfKKcjzQkBT8FrCZdH7E+1C",
+	"9VmbBZ55b9EtIBissNGQXOEdpl30EXfemntUkCGPIHHBdbYYiEJrC+J3tnCvhIDNJWML5QKN0MkCUN6f",
+	"+F1yLccOQ0kMtcktoEhBEJlyjARBUkUfmnwZFQpyfAl4B8zVBU20IjGHMjSpQNcawo/Ddl22SyHlQF4J",
+	"L1iTOXyxyY1Wm4ww75KHGP9DM9Jh3mYlsRj4hlOG7mqWb7EmA41HIHKvr0OcVuqJvJ2MQN01z0e0Club",
+	"DD9fDwlVlyoL6uSRWC8+p9NEVMXHzSJUCXNegQICfc14rR/MDdnwRpoI6zV30QyX81fjOq8jJij52xHy",
+	"GIryrWuhTYZmWW0KENVeUNOd13dUrrfgBvWca1xBSF88Mtt1TpeQJQQuIaLlFClwxfVsIIa5kTNskhEb",
+	"U9Szqc4MJNfOBsQBjQ3jWWhgIbWtYvfWzvJj2ZwrC0dnP+X3hMRh8dVFh8jGzg20GPb29o7uOb8kmaQ6",
+	"TayoE+Td2RM/4WTJaELA0/eICAaZKVb0cQXIMESmtkVCdlhFVLOW5vOS4bVXNPx7ncJpdbfX6X04bB2d",
+	"/9rrfNhrHZ0PBtGvvQ9d/Nfn3vWv7tfPe9f3Wnc7cOnX7odOq3ee//2h24Mn9z50uuf3zu6a/8E3dVp7",
+	"5/f6HzqtA/ND9o+7g0HbvLTbPLq+983dn3798OfWee1j927R+Wcbz8tv52Ko9RrgDpgybU7SSZrAjgGf",
+	"H5x9qDlbR8IlWyrbbAj124wn0pSXlJdSiqX501deOq0j2pqcf3543cr+vb/Bv4P+om2zUq2nw1L2vFba",
+	"FU/qrcTdihBpdsSvPALw+TP2SQdCmvWpm0+y1vi3Gb1ru/8PGDqWR99m8HX5T4V719m45hVPvQcg0UGv",
+	"37345BncWkmZhF+Lg64nxDvFktuQwbXAJCcVhTdwnlbJtZHl+opdZcbrVobFLWxZZ8autjqAlraVxG3I",
+	"6XX33Jqtsl4XBb6yGEubu1DsayzSUtCRAr3gXM8QKNh4RIZ6xsUwt4yy475h9T614fjPlvbISZN4w0fe",
+	"vX1RWT/zdP2Seb2vNww94/3XzbLadslqWnXBqed0+KKnNEOGI98ztrDOVOo1ufbrCx4UTj7z56oIyOF+",
+	"KAJSoo0Zc5U25ytV6xzPIo/YeTECNTM2HThmoG+jR2qvt+2NODBAbJW1Cl/5/Mx2Ai/P2z6+8dTtrsSp",
+	"523I100bXIzPOYujcNzi2BVNTcw9d1AJqpShrXLW0NYv5x/sotc4Y7xR/ODKc6rZRKVIiYvsA5CJTlI9",
+	"c0DxmwRLsDlZNeJfifu3qtd+k6jKh1zFw4k2mpl56hcjNfoNKpYlKqp6wb6JT9pbieugRM2Lc5xnGRw+",
+	"yHw0g51jdDyzwDHUZxx/PHudYlrUTYbojInaLLZGvzGniw9IyfMCnUJNs48LLnfqJlfIZkXXqKGBtSIU",
+	"Y7CpsFwhe4G5r+h8t7jUTSJkgtH3rC4CfPoiR7OQgozYjMYT5xRwrw25yiKuFjFdXmxihD3Fex3hPOic",
+	"1ZVZWHpj7eos6koVGf7Yei1aj2GwrdeTYaEYd/O+vzXNZ79QvDj3q7QDctcLCPv0CR3QXp7dJhXDmYOs",
+	"ab3r8dLmSOYZpQLamtLFgomIDK2VAI0dC91fb1AOeLyDmuUt6j8xfXNt/M+G+laZQz7TruNSQz4/yDcD",
+	"sF/whmNp2x8s4p7nZFYoM4Ql6ZNICjZE6ZTXJbjUKVvAY410cEZeZf5rnbelhdVURHExZnkkAZJkm+Tv",
+	"kgv0o/6mSZq0WJJyi5IZryR/A3t+2w0hBQumod0iI97unkrqoZtQmS7uY6Ft9syZuauCeEX4cXC1xtLw",
+	"1Jhimm6OzPGhQSP6X/bv9ljOzVezTeVs1kKd5n7Rc1bTG/4//vSf/98g7XR6h3e++vP9r7/5fxeff73+",
+	"79b53cGg/c362+597jQP967/625+67n379a5ud699q7e+2YwaN/78+b3B7eq1wW7ule/GkLkisE9RNMp",
+	"lPFFMh3FjPycSs1Ukyi2oJgYOVpCORRVgT7e5GH7YXvvXrkItrO/6gS+Oxh89esHMhjo5vlXd9/fv/fN",
+	"oPHhP/7U+u/zrwaNu3Dh/Ktm3Q33vnJXbudH9vPGa+WZzVEFiVbCynjkCS+wdiyGDUqyf6yA2qoiJGI6",
+	"uClBC5+BlsCiWyKE7LjqZCvZaLN3N9UWKvLO1rZYcq0scjFsxlg0ouPLJ3I+rwkyL7MokqdcXMkkMnq+",
+	"0epcFHFBldmQXAEikrBFyrS2TioTgEb9qNiknZukPZSTHR7um/8chrWMTR656ReCYg4ss5piKqN+Qd93",
+	"tK8c/CjQsgDxFdiqOUJxoDbR2Ko2jArsqW0GSwK5oSyxNR00YWTCrqxBB9bq0IM/HhaKFMpadOZdKJs1",
+	"VcydrGLhIFCvsIkgyInoJEEogfC9m5nXQg+LApAUQytghxi6KiSMUbsQlstHMlr6G9K1MkbnX1Btiesb",
+	"3sdAniZR/BcEnbdFGC4JFkiJdQpLKaLCemgpL9RMJnrYxD9iKaZDW2ee6gs5uUiomLJhKTi7ooxjg2KO",
+	"GxxS2Q9VFvnL6etXxF63OaxHne49woXNiDBkfmTpX+6LCD8ivRFg2Syabf5PiYqpmuGUy9AWq0WmG65l",
+	"vKA8LHJbTVKb2ZdwtI4SeYlxkky1TRGqjTVyELU8Ncj70a6WB7WGAt3HIG82/GX2u00j0KzhB/tP4BOj",
+	"1GI/ySCbFnT9OswtAtkoDpgCSmrkAgtfzIxdSf0jMkTWHjb9dJeE0fGMYfYT7ArMOVBk7FII8uoVuWg0",
+	"G/iS4HC/YzTWsxqIKKZssyRKFokcBcSkqqkdcpm68rKQpSsv15+59pUhxgl1JD/GTuNcADnyPuNm6dvk",
+	"JFJkTiNmNNi84xMIZjnJaswfWLX24LB3r2xUdLpHR9He+LDVnfRo68F4j7WORofd1gHrTPbog3E36vUK",
+	"lsY/NkJ/3Wy8kNMT8Vwm8xuG2zx0QiemXx+nekZ67U6O3Ad0rXqDIH0t6NdzfRqRSS2OUECs7Djj0o4o",
+	"D4v8LkY1TajQF/Uaq6HuHQWKa5u8pEvXNwrDhflGCoRe84/8U2bIQm7IZuv0yBUvFFo2sjGPmPoN1jBV",
+	"LKkH/6vzXTwClwVM42rGNSNqYfQhmsgUi0bQXU/mMNj2alfFrslfDhC7Ga6J8YOk2S627wmbFRkQfxDy",
+	"/lNuyW2SPmoBBo0l5kEMevZqGamzZIZBbsCGjlJMJECbZ5N07jbJoQsfgQcHYIfUmC4qh8FmcYsti3k2",
+	"rT7h6oLy1YX4xye2vr+uLoarCyF1SHglKYOKdUxC84OQU6bhRxV45Qpkm6wa+mK03IGzyyV7uyXM67a5",
+	"yM18m3CQ1+5KQRgk4xSwZ9BuvVGB0pfB28kblLfXA9A4vnas0HQbZG0FUXGLBHP7kW9WgMzsZOYuBbwU",
+	"aXaQgHSK9dYyZ+MquNOjDKTTFg6ppdJsjt0TEbbi9sBMRge7keD5notqwQ68Ze2CfG+/taI1S46eR4Wl",
+	"0l0qllARJycOPA+MehfiRxLzRN1rWoJlyIsRU5cetoBTK7OqwmYDPgG+z0azgfQNKpt2Hs7HWSNyaXUi",
+	"0C/z0qGvuAaK1TBz5jNd6cAquVi3l8U7RWrzRRZXBKQVVthQbWGHVmZf4l1G51xEN59MiRW9mWUDKJCp",
+	"8JkVPAsJxlVuZZ8s+NKSxFRMUzplOZ6FkVyJjL0KLpuuAp1UNB3BXoZYOXpm2+QHwwXGlNd0pCDoMCcT",
+	"xiLVJO/+3Ok8PGgOxLs/9zq9h/As/PPIIlXCHZ1jDDfjiU6UUVTF2KJYsmTOhTF1KfR1mcuPxrCAk8JD",
+	"C+GKXLKFJqOlBuNsIMy/Sq7Aqmv94R/Ctf7SlUwFIAjNpTvOZ4heVteLrexBkQsmKL8/XeiWVKrV7XVG",
+	"hrs2z9bZgf79il3dJuuvWcz5AzE6FGkcD8G56o6cP3geoPkpjmvSAbOE9FA5fKmLOBdYz9knlMTSbPEF",
+	"TVB4aDKXSpPD/UKtp5MiLjJtTwVl8WEXMV1izAE3PCWRnFMuBgJfGTOqNNFXksR0xGLVBFMQMwWHbesb",
+	"HrbJ+6DlCJWRIB9Qzgg+lhG6asir598/yYNxWO81EHkRqhEu4xkbXzrs7N3mK7hquYwzBoP2hxN+/uGV",
+	"OP/ww8fzD8f0/MOL+Bx+exqd19imf5ykB7/EocKID4mW0Iq4zFpEyJsfUIYLU6ER1AosDXODOZFpgjaJ",
+	"5ZSBsKzypEmUzKAvsyZ76JIATBJKLtlyJGmCL5LKsBCJGfgsiJuZB9XOqFoC2FgK3fnhKIPWuX0bZlAa",
+	"NosUxiZSgAEzEHkrHtQXZzLRxLKBxTRntiw/PzShxzlVZEhH44hNprMhSMGfr1iilykvx8fCTouypH+4",
+	"e0lfwHMLCqMsBRLDXvBAwAn1cQO9s4xLCRmkAWg4HBUWxdehDjqgBtKxEbsh5LsNM/VxzmgGaMuVa09H",
+	"4/LpsyuEOQsh97EuUdL1BQoSOUmkjUke7R88uLejZjm6xjHIFQEb3zZuKqSokFdQb4t8bfYThoMzP4Ky",
+	"ySHlPJYquA50AVsVF3cZBpXkgo2gCL1UhlL/gkD3AvxSbSa1ve5UNC+VGlJLYjktO7j2yxvzJpk7bwyr",
+	"WhGok5Q5IF/b4tXRxcvlyVvxVn1UdVHFsyKapO1WahhpNbrJwdGRx/j7nU4I3iSrMqzPIwpx19q88w2T",
+	"m4eu6Zi6P8z8GpWppQlvJWzCEiOTb/rpcHKTK47MwI0z4N6Mw1Zs/nAE37Z/NzfgOo1iRjg4/CccV91r",
+	"pODh4OygrYLREelv2GEBNDXbCbgZ6A4MqzfiUQT/rmv33Ax3aCw0cAh1nst/9Z+/ZEvvSpbz0Sj3nAs2",
+	"IrawizSac0z/iA37sejCcgTk++qZjC6KaRQ59SyRzA8To0Xjv41VfaG9pbT1lxeQZUGTqQXDG0uBYaSL",
+	"DGTTAsbbrhDMOjDy9rDNamt51wbuIuKJXjaK7dALUJ3lltnF3v+hbsOBDunVfnzNus6MoQaa5XaYIU/b",
+	"GyBC2Gz10PKvXNbT8QlYJjKOLKylc/wFvWwLY8etP47nC/3E3vwbxDuE0kkKWcZqs7Gd+E8AgCg6ojZ7",
+	"+oW7G2FConSsN3vwjb3ZPOd4dOf9MDAzCJpVuG9UAUq50Tqg1Qn6GdOYbUi6t3Drxh0J8CGvGwGAom/y",
+	"zJm5s+LT3BGdrqx1Ba3yoGgEO5ej29XrOLF+nD/Ym4NRGfemwrmJ+8LSwhH/Zi7W4hYLxWnmbnOrBSiZ",
+	"E5n805QPBTZpOF4Azlc3TyyquhTGQBYRmXMRQbr0UqYJ4GVhovRql+z+H8IlW5JT4WxYexUtTOiv4erO",
+	"6NT8+PjJG7L/AJxvmZ/eEHbBkhldQLk9vNL60hI25VK0yfsciLuZNX+C5nACXV5e6rp7cSWDtNstghdV",
+	"i7c/95p713dbH45bP53jD3vX976xP3zuXd/7ZgVlNkpAsMmxxzdpcvje2uCQN7BNasAKTDXYx30yxCib",
+	"zfU0B/UdhW7ER1mbQp/Mj/z+hM383IfY3iwDhLOZj8cnRCbmD4gUltJEMbzX3KKz4QZNDd0RyT5ydlWX",
+	"kgFbfMTQkbZigVZ3G7RxYFQXM1xJ4ZXp0Lyu2JWNm2OVJlBJocmEI/DuRgZ7kedKvQN6VaP9tl2Stj+z",
+	"Su/K+9bUtw70Vi7ThAIr57hREaouUdG8SSjkd3AcvXU6UnF28HNeQ3B8QibS2BaKjJjiEVyTiM1OMdt5",
+	"RtWKig4jgcxuruJwb0avvX88vVa7pKxGyLTmYqq2An1cabVAIRSeODW1T1hObXZ9qQpqN9bOP6M5so0B",
+	"cFNVvgI1hhRb14wUzs2cb2p8frZXZFYbgeCJmQWEGiFdWjX/ERnG/CMbFhWUvFMcJA8NE6bNYPOXmmcA",
+	"pSZ73YhlTSjDjUFcO0nzKFYA8rqG3h6tfDDRxiThTETxstGs6QeRKfmF2sX8KcFSnYBrCMRHDN6oBdUz",
+	"pvl4xVB+WNV4z+Hc+H338lgXxijcEQqNeMwfiPqDNytyxRIGZRe3b7Bnxpxqh6GyXa6xIWcBnwExVDyY",
+	"E+LUO5drD9U0MaPBMt6tEVBCMK9vUl1KodoWLA1TenaZQnWzLKWyZog/h/SKt9l76xNZberUjMU2GTfr",
+	"vr2AFmw15Ve2ncDWNMTHsSVClZS36GxQps7a9gKFxyuk+pZpZUM60NbijkL0F+x40UTILdtT4pFtKmMr",
+	"HlWiL8oN1b98fcdbZvbBrfAA3SbV0lgKFmQvk86VxTKi6mIhrVc7HKOwV520Q/daVi5eH1E96nQedI+O",
+	"egf7D/Y7R0fd1TKstPbFgYXXPuuSV4tLgMHhNnlixFQRrQfRCDAFAODRoWegghZZOVgd8AsAreyiZfEW",
+	"VfjY83DjInz7rSC9aoxrqiG31KYcm3M9km2HxQmuUt+YngL0EVT+QvBjCMoD2suB9v8uQRbiJCFZdBou",
+	"aXLDcuiBOKyiHao87CgLkg2mB9dtMkR9V/UTRqMhgA0pqwOrpnNyKJiHl12gmgORPWkUIjYkcsEE3oja",
+	"k/caGkWq+K6EaqZyh9KQ8qHlq6btsGlfBdE1RY5PBiL/OBJdueGaGxHfWBdwsjxrUkTNnFeBBnZVmiSW",
+	"8lK5UuWsB8nQYhKqId4wEHiH+5nc9d9yr0mGUlwg7tmQ0LHOYeUD4ykqf/4KZPEjS1aXMw3zhcAOfr7R",
+	"bGTfq2cXtSm/bOykQC4sWG/orXKeipIl12ykgv+cMntZJykzg2M0Gc/eQkVwqAjXFjRA3kqh0ALimAwx",
+	"PM0r1nXA2WEHMjsmo+BLi1xiF9iN0Gsj3fZz/gMLYOdRqEaYGMmWFcYUmaOAigQVN6E1/yJ9we0kzUez",
+	"3p6YUZQjNG9c9aIEXyxYDfCCS9u0Nrq7WiGz28aQj5ZR8r2N1dhO/lbtHjT+73/+d9DYmL/P2Cd9yqbz",
+	"SvvOvZALbrPgFoJJf8lW25YV8z4MfqePFakoRV/H7YnUC7U4NaJrN5PNij2uZtJuQm9rtsPlMsWaJzcY",
+	"L9KWpaxY3lxb/XSKSnLN1h6xKRUOTDSW0xbHLnFTyRAbc+nsAi6m2HMGtOwdNvOCrj71BlHeUcd1sXP4",
+	"jn4HN8wKVZeqpiPWl+j9yTV2xsi7OkK6NFCLRTYj+kY9P/miDtxSX8nkMiscwzZEMOdYTqeQctvMslR7",
+	"nb12p93t7rU793v7WS290SCXgcy3KtrMl+k8mjMPOkkgQs0+2Rh1poCAam4TdpNm3keEAsAykh24tp1t",
+	"V1RH6xtBBumFOaRRhlk9TiH40ut0vDzolcTrBTIlQ/HyQgy8QNwCYxYmA7yQ747gxuZT8W7xr4TWXw4q",
+	"xEs72jY5JlcsjluYrWWz181jzcy2kUmuROM+hfa36BfY7+yRchrVsGL4nIfw9vIMt/6HsmG0VSG513y+",
+	"1gAG42No1QiQjWCFgF03kqmtEg2h3grCf2t0PuyQjSO0ySg3t7FvFj/8MvXK1gBsb2nzw6JtD7znKwYu",
+	"hLnKMXAKBK/xoR3bcxMaVwpPt8rr2FY1i9rRkSBk1g3IMvCYCiNurbpkCxXaWXPUgBRY0zq22+ntr01Q",
+	"sD0lAkF1GNUdlZVvZeo8kg+gl5okYTHV/GOWXoH5lptmL4fwQtewiM1gNeMunCEhPjij043q/cLozOSJ",
+	"q+rBJIEcPGB92PbgHx61DUPAvodCotHStXrF+IhMdO4DwiAPTzDMs7mtQdcFi8MuBt9GWYUqTvPFsuE7",
+	"Z8LbZpR4WUhNvjt7+SKQQwKp1WuU7TxlBNwWqJzVAJCG66GNfWzG3F4bx1/D6C6XzYw6yNzocFjRX+CO",
+	"IqAhuf7XiFFZ4OTKWTjfCED2pS3NoUrxqWC7qpvPQSKQMV3RnNPDiJYBXIhgOix2Db6jdoEJcatmzReT",
+	"vFfGDTo22w4bVUIZhdXvlqIqFNEzNi/RBEBKwa+d42TUzPW37DBtz7oS2kew+QXXBadW7jG+mknbFxrS",
+	"EeeKxR+Zddxu3oX6lr3KSi0uNtURzJue2UeDu+J9vgGszcZixWAfb7QRZhRwq6EYDHhg1dJDGCzXvHbu",
+	"mM34YAzheIy6QdMEShK2iJfNLFHRJi3adEA3rayFvbiRawHsTudy3bldb9vP+r5lGkUsgrpyfxUEa+b1",
+	"cRUndRv9wsmURRdcaLk77d0JUfMt/AAgxTaz46CIxuX8Xx7VnY/nit4MOmmRcJkAk91sS7xxz1Xn9Z28",
+	"ImkCODi2PX11F6xg8YQpGX/8QlUa7uUBynEFZb1wGe1xrDrC7tBKSPkLiy6Av3czrnewVbxms/Ybmx+f",
+	"K+m4pT/dqqQbTs/cHT7/zIt2e+xpRuc7spmNLXcrxQVesRvN5eY9NL9QgQ7XhbKcYsQwl5lfPgxhTeor",
+	"yjUX0wtoNbObeZ5C15qrymlnpL/5nHX0UjJL51TcUXjm9XMYLC9nP0OJYCIKg6E53nHhbnuEZicopsFL",
+	"10jHeXI8KTWoR/ELA9JVu6l6wRlnOviRm7oKqOqRXG/fPC1qZv+C4FNkI+ypbucPUelU0YnrQxs5S7tw",
+	"RqFxnA2zul2PIRU+MfLV3RHxqOkr1O/APUHoXIppMSNkIPIUGRFld0jXgMV7qVXnKhVQ27amK6lEFXp4",
+	"GhHNadImGOewUYyhgEzhgl8/lleQo2BTiGd8OgO/2pQFK4DcSOoythEOIxtC7mLIUOAX4LhbMBFhAMFJ",
+	"IiMpsAa7/qtn4dh41Ze3avMn/l9Y4pEmyDQRT2xfI2OkJnA4tMmz6i4eiOA2Lu3P33P5CxL0Pdezl15V",
+	"1U3080Af2tUFWjHVno2EgtWeZnleImJ8yTgyt4Jx+CgDBut2OnbnuR/IS/7Yr6TZyEdZU7NVyYUIQyiq",
+	"zfrkOtPOIQ0VoY5hAZwSUSHWu7MnTfL2+ROyt7d3ZBPh2Cc61ub055/IxHAvqIAk4lNbtOaDi/U6vcNW",
+	"t9vq9c46R/29Tr/TaXd7e/sHhz8VgMbMWdzSfF5mz2Jv5V6xt/JgEH3ev27d7Xzoto7Of+1+6LR65/ey",
+	"vz90e+eDQfTr3odO9/ze2V3zP+bv3odOa+/8Xv9Dp3Vgfsj+MRi0zSsPr38KMuq7kyczur41vU7ScM7w",
+	"MFXMvGFIFDOyiAx55IopZ1TfUU2XXuF8/23ykjnEJgu1ZZQwQecsIpkt4foGBLqkbuqSWL1dCuY4VX4g",
+	"f0ZVrg9mHRKdIg3qHY023g9P4KXBXYFtosopQjrh06nrSuMKWlQ6mnPdyvPeSoHb4vUh9klTldFDhY5D",
+	"d87vpgqr3QkVqL05dFVpcybA/WIEeSHgWB5T9dXrw5F+k0O1trCp29l/ePDgEBj3KdU0cFpNyDCimrZs",
+	"7NL1d8G/bIMqyNlvk+xe24jOtdg2mqZyqSFDwKYaWl3fPZEKJBHLuF1GzFXFQnauzhBDqAPssbW4ii5D",
+	"fH3zoPUOcb5+ozZ0YTCrmzSlCxX6vDupLU4fZteGLr3p+IScPv2+DoM7IClgA2PfZIiRFZJwKcg5JzrM",
+	"5JpoAV1xi7PgkMFC/TPWUHLONI0sm69sKeom+dI9ANkwiVbrcPo3lWLvTowd+IYmpSTH7qp859rcmoLj",
+	"IEsKahZiE4hCbjZgXoofqhXYvKCeOzSjhkdZR6fzVXz1ZJaKy7BmPEnonBVZ644i704yLrEZD+QZHc+I",
+	"+QScL5iX6p2D+eN54+1Qi3DLDZupklZIXp/fKEwTh+RqoAn2ti2oQaCGka5tE69SM9BbyqNJqW/YTfoJ",
+	"86iuiZq2fhE/G7vUdGB9LqR98OTmnriN13Nekgw3YJ6KULnJd5M1fdqsimHbUy+qfUE2WVrEVtskwVfG",
+	"UV6GnC+SYTKvK8M2LVBBAlQTsZr4vy2l2aKBmQwtdwX+wI1m/2CQnA1lW+4JZNviXw27e4zgG2HHPF/Z",
+	"cX9m0GclXWXD7LCVstBnpHARIXTwKxyVO+k+g00gts4UuEVb8RKN7NjDVMqOyVBOnJWYRVKEc1x23T9n",
+	"PR+bc7BQbGPGtWk6YelmjyLgkkafxrbJxBjQ8LsbBcrKlaZLZTOXsO3/nAv/5d1dZ+JUSckEoG3WJNkU",
+	"HapZzKrxD+9wWECmj+PGeTCxJrhiaxOtK70Briv9yvxEGyOSFdNNwkBdkg5TGIt6pGsNoKV1CoKhfpY7",
+	"iYvuBMMTmZfYH/ZeJ2MGABBYb8Xn00DAgZChmiP3z+niA9L03CKclLJXNvW3Z57zpsVkGeJWGrZv4/oO",
+	"LbifSHCT9IFAaL02TI4JY0QwhisdS3lJilO/6zxz97K+3ZNUpwke3FyQd2dP8qoNRpaMJgQCM4WNVON7",
+	"2yvaXL1i74e7vU7vw2Hr6PzXXufDXuvIeta6+K/Pvetf3a+f967v7c5Hd9c66brNo+t739z96dcPf26d",
+	"1z52b/U63i5tIBBrp1NnotBL26M67wiWbbwsDeDLJrPepKlYnm6wKoPgn0gqX9eer+/UtgguhdNV5DU7",
+	"OzhfM/Dp1Wgk9qzkirgHanrhbWp4yPXpGIBqsIKetwLTKCostkh9NxQtBuo3s+PsXArZlOe1IGF2uGag",
+	"kJUNjqRUrVpFCxfCGeZgtMkQyDIkNFbS6kQqp0TeHmA3622xrtctuSXDG3u3XXt1YzqewVM1eUnmWlac",
+	"40U4ckQVQHkS8gqz/wRW/pGYKwQYjmPrU5jfKAvQVphsMPx3b1/UMH7YgZoxRhYSkJegi7ieVBl+FYRM",
+	"vI5z+TqPU6MKT9yxnT2JKJrYQtK5lQYCHCvw7JjOGb4etgkUEslLJh6hX91qE8bcVIZ4v7BEhnxmY+jp",
+	"jnhAoUMOi0YhSRZWx43vjtHCxrPNoLbW9P9ADOOYATL5mpHYmosmQVsVKqPFOE4jFu1mKBaycgOC7OZ7",
+	"2Tw2nLnN1cse28Uowqiddjyh1Qkas4olwZ4s7tjcroY1K2DdNLR5oyOu4gJ3ZaLwltA0raiobcciIdiL",
+	"mxBjRlDMvwIEfzuXzW9/3LlkUchhAuni0H6JknAYujNr96n7GCdyztDsVBXTQK5zxKPiaNZ5W2tf3rfd",
+	"dcbM/ECcp5AM97udIVjdKJ9dABVdi+CQPyARXaqa0RVAfaaI2m6eLQLXeU56vPaFkkWLc5gBHpSZRzWX",
+	"2Qs+3mBD3lRFCrqat1ZkFBsnTF/suobWM9y98Rt1BhQ78IVFeXIRjiK3zUvNoi17AImpBa7INLDN9a4t",
+	"G7ZuoyJVBCfWw+Kg8+XKVv9m7Qjsx47zqH81uJhlLViJS91CLAPQmWmCfU9CCMnfySsSS4BYsRocF2TO",
+	"45graAqjVh+xe4cbnfMYmgjKICFJ3sAmr903Gl7fF1BzugT/3VgKwcYZXrmtj8ZUC6i0yrK3bYajy8KA",
+	"xyxQ0tmLU7vPmwij7+mw5j9AEkCqTRgmJwIqiK3NIN+dnb155ACXEOcAt5gDXzFPjn14dU+cOKEOHpaB",
+	"gKYZgGcdF0WjnVmpwU5klRI3G8N2MeLzuFZLbsjICK5Lkx1gUMTarqNBf4jltDsqa8tqW+ZtoHqtQ5l1",
+	"qx3+MiTjgJJrg6leGzJzAoOxAZGTMnETrGpwZSeVkvcKASD8dnPJsapnmm2UVhp6cagAczK2QcJ6Yh4V",
+	"Wql1O+uV2KyNrDexZkEQrBA8T60kCUseZHeJ5XdXFDphmmlk3owTDQkxNrnPAQS2eDS09m9+3tZiYF6A",
+	"0hyWVnKi86ovFUANXcOJYRvsNqHDL1TR5rqiGUGD3sd0ESxaskndN9JLBPukXXOtnY+e2+asAjEDUKFm",
+	"NIk5UzpcoOfPYTV+LDDgHZXjyNpgADLmhHm6mwXgMx/dIbLspp700nbyXOq1EVc3N3MHNrx228pMohza",
+	"OeyWexOX+rpcnH/uNvc614NB2/8zmO9rP3SxGQOFlCDvDU0X/c0rlAobey14XJh2tVp0rv4A72kexxax",
+	"GPPuCtvJFno5ywbobG7I9ph3COf1EpmjzporNUdpaeDvuZ4duxZ2N7dUrSCuZvxT7521Gf/upmJe/8Zh",
+	"mJIeesO0/WyEG6XtZ8uXJe6759sFqq4oR6u13CFbG4CxuNIJ1TJRXrHyNuUhWwNylyy0GtjZnBpGOeyT",
+	"oZ5xMURUrSs/HdfwOCYmO4DL4QSi4GCGXc2kMbgRQCrKwVUyLyIkWHlFjUW43Rl0opzY7vN1U0GI8fqU",
+	"ny+MGJ71aY6lvDQf2bGkh8j1DYcHafUAOOClyLuhs6qrduMRdm6Icl4Z/gpJewo2eig3SbArZ8H7YSuX",
+	"Em/k7UxeCWfXjwM5XYuEfeQyVb8rR0Q7d5CslYQzS55qt274uRmc4Qpqny0XdeUn6yNFeVc4KowRFMfm",
+	"ehOnjIF3OcFWzyRhMaOKreqRdIy5x+6LOZynRS5v26P6i2of+clysBlwleeRqXFGlxgCFYHRkgzfvD49",
+	"G1ZFf1H2HxWmM9N6ob7p379/18yk0zo6d/9ot86/cr/d++bXweCDjdn3z/88GJzfu9uH1A/z4/nnTnP/",
+	"+t43d+9D1s1XNU31MmYLy1QzpYmZVD4/kOQxHyUUZmu03lNNRUSTiLx3QOyQo8GrTdcLsz4opr1czRQb",
+	"X3w4bv2EM/zz/fPP+3vXXwfGjXspTbhenppdg+w9YjRhyXGqZ/lfz53o+8v7s0q5EkZMcnhd8DXAipH7",
+	"NNWz+7GcwlmYFH614LfDJoE2v0CCoduK5n7rzMJaHYH+HVuLPhAI/Q8Yv21y7BAB3ckiFyyDZXGYHm54",
+	"DN45SjW4hbKLDjA4koCFNBCvEx9M/u5QXV783//87/BecX4L3rpkS5VVG9lsqBmUNaPpfkeR4aeWGssF",
+	"G3o90RCsHw9wEFrgQAZy50tlmNgwmBSPARDfyN6V9Re2jMXVVju4/qy9IY/yRJkC4ILGvDQcXwnd3xKh",
+	"TSDDlC0HIp8mzMtvEdAmp4yRD8d5k2cuxfldaLB1nxZ+vYez52YWM0YjmDl2C2r82HotWjjp1utJThG6",
+	"4N9D125DUiPqEanutmXjHuCsY/2Af4jOi1DStjCXfVrEMmGJ6hMmjAiHjqusNac8ztAgbZ1IqlgCTs82",
+	"wWJCsySGw+1BpzRdDgRCCAO9gcC2nZtlGlXu1jGjH9mjQgJOxMbAZ/bA12TKtMX4msTyCo94D2FXZU0V",
+	"EI7W6bVFFTxvqWBhlPEu1Ejzi1DN4zrUovOo2Fokw+h8l8SNfsMTE4V0BvNzD433TeBJvX1pwQfuf86A",
+	"UK/v40tauHDDZt7FAmWHdIm9mD5GYymYx58/p8aqy9gTH8rawxeZ8/oauuBNZGiwttc5th9FyAUENcXt",
+	"pgibj1jU9wDbQJplcAqurMpmZbC5rfMW5PiEANZr1tPNNZydMyo0nxvtFihlZAE0bjJy7k9/Is9BOVea",
+	"LZT5pdsuCGqjkaWLIZnTywLnNUNC3pU72fuyndIeiJ6RDLYaDMdhFBYsB+C/gEDok8cgAMkg7XT2xnAX",
+	"/JMNbWk3cBMSbIzu9712adGzfi25hVXPFK5YdYidXLREo2q/TYbfPqt5hvKW8w0Ps5YueUQCqPpYRk6L",
+	"+cvp61eY6/q8hSgocK5LV5BcqhwzBpgcp3NwxtE5UyAGltk+J4f75Hv+2HVttaqjYFce5IZrU2N4Otjw",
+	"BrADSLf30LwKYzZwvCqNpVATbh6ZySvoIojuPlewYDO05cQvllRNsF0hsDW3IOzClVc388EjDAEy7NJN",
+	"HWZoa8VPn36P6tC3Em4zavcpbCB3xEbSHmYWudD2MreR/RGL5ZVtiZkwjbrWAkEU/PY7Fl0eiM5E5LZC",
+	"8dgyP7bIV18dkwVLlBRffQVnJd1M42nW6jSPgpqQ3TwO2L7tvm0lQ/7xzZUSBAA0+s0wt3JAFXNXcI0+",
+	"Gku8/EEYPtd5d5+vvkJgAPjRDQL6QBVP62H2plEirxTgqg4BpfxUpsmYDd1UMr3tFgI8YYzMuUi11duO",
+	"/fMZuzvhSHObYoXgMdRs2uaZ0DT13dsX9hz2hwqnA3bGgoNhIBY0oXOmGbQhGNNUseKUyZgKo3DCDkFl",
+	"Rz0y9EdhVTyIcpRtt1sztCOY41df2U4dqv3VV+TYNeOw7etopsxCdw5gqjLLupblfhs/UurrZ71xMJpU",
+	"sf5ABLlWw7lgPVZFFiYLyqFrpA2gZqFiaCYqlbFc3ZEAypUd3JRykYsfYxa3B+K1g+bKG/gBF40YE2Z8",
+	"UdMC2TMvogvs6jcEuTvc73Tx6YuEpYoN77XJqSSXjC0K+AjmDhCyA4G4j5qOABJnkUhDSKaImoHbwr27",
+	"mZEvFRF4uGM5vsSmYIzaWWqZsMifJ+ECVG7ItS3KEJnqYWUGj+zJhGezZYMhJJ0qN1RPPQQ/m21jYXnn",
+	"rVEhkXEyE8D2/ILS7XtEMVxEnhBwE+FmbBsTdTLBe1WoERw8aQ/pcm2XkHogjGKsPLC2T1xhyGcp074H",
+	"m0+G+539YTODcon5JcN+BHkiKm5SjADIVLfJM1QOnN2FpydqQNiwQltepdBLSWmEZDe2H1rBxPqJ5tA3",
+	"wdWxh5pCQEET5nFyC30lRQYzYens5A6S2shKrqDdqzm/zBL5yjWAcoO5RsvN3swSZDqXdYwZ3Rx/sp3v",
+	"HHxdvHRMADND4yGGngR9pz4VKeSZcdZ6NENFC496tmuOf+ouxrFXp0XnLHpEhlQsoWUgfuqSLZtkKKRg",
+	"Q+SBgYAzA3In3IE+k3GEksaxszmx0TZRGYAASHAPrzjzqPnD90QMV9iqI+u5MXTLMtZmzQqgyGaJ3mcu",
+	"x7JJ27Q0MVoMHetV/e/6lbMwF4kDUWt9F5HY8MDJbjCmm7+l7QvQpQ6evwRLG7JO/u4HjOhTPRA5wjls",
+	"M7PBmyTmcwjbiMglZluIE/c4OI9rZAQ4SkhmFvPIST1EnRkIp0WYU9Ii0eSNhMtOI8vWXNmzsYmAl4bq",
+	"V+V1biJFqqv72jG2yh4a5p6TYY5Tx5N8z6PvxTV5ga/gEOCo6BAuwD91kR3ww3vtgTj1UVR9/HhrzWep",
+	"Tdl6O3JADirT5O7wzbszch/aH97/bDEgr++7Vw3v+RYPCtNHyEUeyjfuCLzzykKo2s6RynYrKjETSImi",
+	"wYmCNJJtUJ6QEeQkv26xcpBuuVkK+rz1bjBlV3/YtvQaOred28l294FOBPsNxbWtrjESQ2gIOvE8+fiO",
+	"In+XaSJonNUPAkgAYnq5xomoflhQjly44UGRcGPp2NNR+856SEAQYCFk8LNmh5sXWsGH/vyhMw6wSwoX",
+	"U/P3xvYhtv78uzSqmUwAdZQuVbEMowCq5VSQbM0c3pP7qPcBdf9zsfmLU5Nt7BGYoU0eSz1DVQtT81qg",
+	"Bttwxd2hsfnuw18t+/Q9d5wCQpIR3gPIfHLYgWDU2lZwQ0PSYd8Q5Vcb4vuVmMfIr+B6MNL214H4tdVq",
+	"Zf9vbh1iZyLyKxnmfYzMn2elgGGWg+TgV+Dxr+6mAk6de1+ZVzxlsaaFV1QRTvoEorBY3oJjwPbA5gV5",
+	"M2Hz5w3bBbvXRXDUmeFIwQqjYSLq+4sOSQ/SNksZOvQu9x4LYmXe9Bz+GXxXCVoFHh4I0LjMC1AMusJb",
+	"PC7AAEWZbJPDs/A9Jn48sg1jdbVdlDFVrLcJ3v//s/emy20j27rgq+Th3RGS6kLUYLlcpqKir8pDlbpc",
+	"to8kb5/uoq+QIpIktsBMbmTSNI/bEedXP0A/xHmw/SQdudbKASAokRo8FetHWQSQQI5rXt+alKQDue52",
+	"ZaggFYT6nsosq3jNNZVWjt1kdnIzBdLgpVRTJ6IKPbEHLdAJfPGFJem0bUgZzrO6AwAkZuiCFDmQOloW",
+	"aUU4N7OUy9Tx0akgjTt0YMiM5ROXEJsCDFYnRYkpKrgLjuMc1/AF12Yb1mn7+ClhjOXG+yGiaSWvHdSr",
+	"nbloWUiXGgqrDxheFAh/yN4OFZBnhzMEkcOFPdYzYoP7ICmjKIUuVKPGdlUWKN+RPoZftp8FUqmMqO3Q",
+	"AfjEHfu2BID2vFVcIRDHgSmnrs42EniQCQGV1wpL+wdsCJJ/mFwhs8Mw2S4MZGglDDhbCNtGiWJYfZs0",
+	"37wQsidIf8Ei/EiWsAlSir2HztZCYXexDg2yS4cdRM847yyCCKNah1X+FH33Ny4H9gWT8Q8/BA3GznU0",
+	"Zx0XSudPdkAYI5bj7cuFPyFtdoarBrC7PV4UQdW+ktRjDWlc0VJ4+xadpwHUMijVZDBM2FjBW5fgHzWm",
+	"9yQy8gHf8yCRFZyshHnwru1JjnaXX7ffHEeqL3hPXF3s0p5wflFE8NN0DgB8T/XRiaKmkgQYAKAEETqP",
+	"q08dknk8zCxGTCE3IiS3/8d7YWI+ZB8glK5HltDuTPKd9492ejC4+O5DGM6PtSFSi/hxGLC9zgfbkzxF",
+	"cswYszRGG2f2YT+zj6xmfkrJ/vS3jyAPf0rZp8NK09xuqRn7mXE9kz22ucV+Rss42+RTnhvWF6Y33Ez/",
+	"9hGn8ZPr287fSDY5js3dCfvou/Npa6v9D63k5lblkyBpgaviZwgoeYr4lXbtz9ytzY+Mj/MOq37WTWIS",
+	"faLyajoePzPsOg2u9n2wLv/MaLttfmS5ZXo0lGDP7tDbktBh2l2ig7CE8PGutLtIlfkg91E/Y3ssRxNt",
+	"oIyc9EfUgfwxiuGnZrrNjmWgqwlLYa1SFzcdaQGxbnMItqWu9GZIJXFv42e0oy84CZauncV9cIir5cQM",
+	"ISeXdLQAUpjpJHgTGuFNwUQoB1WcVKvEA524AJ0CFUteFB23acelGPNSnAqZOeBjyqHvMFgOO+UAbxp5",
+	"Fz5FG/MjxPx32IJnO/6vti7yntjc3ttin9inLduBE0c23M5HYxlCTOLeQBR5KBTCsxkYaEDqQc5reXfu",
+	"I5a1GglkAC4EHURT4A2dyIFp5byuDOF26Fkjhui9GEJmkDdipsJbNlFjdqYB32vSBTHdmfalc/16Sm1l",
+	"TekBhrrS6ghWLan4ObzlF8JbKTYPuGC03HSylOwJ8PnnENnfZkfEpgsFJYR8xk5RsFSHBd7cSiNeSO8F",
+	"XbycyK5EAgdf7sSyISo3kegQ6Tm5swE6mEpnCb8QTGS5EU4zPDVqPCaZL7Xc0HYG9rVVETVE0j+BDiNr",
+	"dPSt6iJQ45Q4AByjkgiQqwON3bOcMQXMtRQUSxhXV6Ynb16ePzs5eXWSBgkP2FGKnBZxZWOTvOpXOL5T",
+	"cstSlWT3czvDxaa4YrJzInhAlnX+PyfVzcFJkizoUAsR1bbtdYiuPKrm7aMygOFlQTomMFwS6NHv56EZ",
+	"DytpUSCLMQ/QhwXtK3C79Eo7W2nSlSli05J12IPIekE1VfIpKJYQl8BSPRmLUovMvskeTBdEh7U/MMnL",
+	"CpydIE/QEWuzNCt5brXMuGklR8yJ4B6AqUNbH88j6vWbWykIYsYRm8Q/5JCQ7SNErW230GxIMP7Y0Wle",
+	"FB7osoImGYRC5/DAsyMq8qf0jZ1gXZ10O7NzkMVuB1sx/Mmb07NXf6SspoiBLSqNWtE4zjw+Q47xZpJd",
+	"8N4lDaySyxwpCYEkLqEj4EH0glaQDLNSjbtySsL/LNKxK01I+iKy0UEAPc/vAPA10iuA/9VBo612BvUV",
+	"cjl4bRs44bUrg38ZPoZWzYqcR+QKVUk8/bYLml0og8ihOhRaQ5kCTXBz3Mspt9zkcqAdpyck4jClnsGR",
+	"9bYOTBrscXHp5I7jeHbNrf7w5ox5eW/no6sdY6lkX4jMrjJugud5YVVao1QRrO0BJ1lqU056aFUlQxVF",
+	"mVSQ3UFXQLpnf5DSbn+jvF6nbYgN9vjg4aOEpXw8LsjlvkMP/k8rkaZbXhj5iP8w1oVgm26rw7ot97De",
+	"AZsjZsohQeq2kqhFbgpq8nf/IGt4kDI8Wx12sL8fXUdqhm+APEeVzagGDuOsnBRedoQyGrxn2pX3WrKI",
+	"ra/uKDGL8zzDp3f3Hj/OHvR+3N7r7/PtR70HYvvxxY972w/Fbv8Bf9Tby/b3Ky8QuAKtDvvzI+u2CFuG",
+	"ZoumIal0yCh1boVDvA4uAXtjf3eXfXqHL/5kF+EpRJRBNC4SeXDfQwZwnglp8n4uykOWwkeI7nsmUIqI",
+	"tcA9K0uh7bdNBkQn6TpVzZ1Q+7UNDQerbYmxm6E0cl95f4esCvCFGpAdRrtYa8HS/9gmOXb7OEudtd8b",
+	"Gd2BOmS8KwG5r6TeKoUn7GIGYjd6/rjx/oKf7AH58YAVwhhQcrHkhJWGhrPxUEi91Sauq1MGa6OdNwdg",
+	"2Oi8w8bqStpYcFB+fLy7t0XEh898yItTULBUJQNQRnrJVPhoh1KQjb8UY4gLx0CJgGQPrNszaVSbUhj0",
+	"hXsHSN8O3spxp/TEttkG4dIHt7TZWSlQRVGZaLTydSWJpnjegNxr4WMcwWBITtbg2jCKZaqDlOZ/kHAH",
+	"q4hROn+mI15gTf9zupG+2/QEYu7mFts82N3d6sRvogRwkk7H3EokHegoHHhKJbcsDuzfAGbpQ7vsgYD6",
+	"V7m2KiKED6A2gGbSEBblsY/a9nz98Dz/EG/i9g84nHnHUzScuZt+OEcYkcL8HfvtiQQcX/KqhVt2Z+Lm",
+	"DXB5UyjKVFKEzrS0iiOM9NDKF71Jqa3QCObTUJsuAmF2kkCRgxmGsR9eWOltMnb8mr6NhlV3GlyoGzhf",
+	"GH6FIoJe5PIyDdBqtenJMzEaKyNkb3Z+KWZNk1R7pLLy6XG4uf27IOf1aGxmSYQqQNNRr4ZEHiO7Kazw",
+	"gqM9RXCHN2+On8KWgIgQu+QQKmz3tOj3Rc+vs1TmvK8mMou77i9CZw+ws97cD07fMTfDxCsiwYFqdW1V",
+	"+hv+/EEtBkEIDRg3FTQxgNTmgBoMg3gyFL1LihhPKBcN4CExMCheCKtYqyzGPKicu7m7MKKHNP12EBgG",
+	"grKHN6yCMAjjwTdgt97oyFAD1Fiy9Mi+N42nM6BT1Oc03IFu/EjdCF5DmpJYFhuJLOeYcYN79ghe4vYs",
+	"dAwvVSUZkGAwJXjewUaJzuTRor4TCsk58GReDirdn7tpR7D3gEbg8Y0CmXGBooow90NALAT1weFNYgO1",
+	"fUQqIxIXGUpt7SmslMZIMI4z2u8FAHpAwKC0knMPXKjach1eBDsPjXMiKQpaZOcwu+cgAUSDbX4CRvww",
+	"HnGuHTZ5dY0qGRhhV1kNJ+p18GKmT5Q0dnmsPgBuwuoyup7PiW9xp+du2v7u78f9tWQT+Qpi18ciZAfG",
+	"MbpAajzKtc4t7fG0u0KOMK8PiLNlOnRqVVkC0EpNoKhRWbfbSmDY+YLRNNyG+XfjIXM7RsQ5JCZH/N+L",
+	"UpMTXnoDmD2sx/3tP7jpDdMO2OQQFGQsyiEfa0umEkdogbPkRI7AGpgbp5djdoP7hdkT4GwD3zlLn53x",
+	"ASwZygpvhwqEJahM46SFiYySUaojr90CSrE3RykoCCoKqIwlUVfCOtptV4Sc1pkaGpYbWBncqHQIP69K",
+	"F2DmJBQgkYDqgLIwTixYLn36PAX+HlYyoEjsA9WdJp+CQofV7BfMHGXH/djIZJRKqLy8M1Hi0OKQy2hg",
+	"0WU/rHocqu0q2My4819jNoOV56cKTAC50ME8m5Pxz43ID9yJI1Hv2O9CjIM5gUIvKt9PKIQTLwE1tBOM",
+	"wMkcq0iORH0Je6UAtYgXumkho9vxcnoWX0efD/y9nlckszjGxvIijZwbY9ZBabd0EcwVNOjn6L1HNy1h",
+	"froBhJCqqNv+InTWMZ16CCIZv8nTseHiDxMn+4MEAKPwz1adJnPgwX5A9XhJb2mHoDT6HQLGQrSYG5Z9",
+	"bpGQUr/nB3kE+cjbk7ElHq4eMZE4+DDQNwyJo80l7A6Er6UYloqhYtxFVtkZXxgESn0FUMdzMMfF3Ywu",
+	"Qw8fx3smChBctFcq25/CPha5BlD0QlIQJ5b5YJh/TLSBgbhOTwW/PHc7Me525UaFJbqLIHNzDcBEg4nQ",
+	"uhO746B+ZU+NRgpUJ6t9ek2WUXIfaTau8GjYN/GKWXJMnYV6yhjNG/U0XI3n18WoYcG3AhaYACWnQ2Ul",
+	"Rk/w9PySQk/+ALXG1eOr7mNwVnhe5eGSHJ8quRHnYJap7dnoOkzq4+qhRCJPdmXQOENRRI/ANvTOMFV6",
+	"3qVxV2NKPtoXxhAvaEkvjucteJxVzQKAnk5KwQGdPT3hRrywnUwZoqYhZDaS1FFOTDP9sN1TGkMKPIPV",
+	"gXOo8xGXM4d9pKv8o3YzzIVSbASFriE7ggIWCUKOyEceqI5TN+GiFGaqyksqVEHv8UcYTCtwhkOLyhFr",
+	"np42e6oI5c5uXsq6gswNPjFqxKGSdjFz4+b5+T8nyvB4uO5a04pTNsRgAhsRunx07CPqUX+GEGbHshLS",
+	"byB7BrDy7M8MymwsHEUSsoeiM1pOEPbNfS2wXL+zneMSDAxud8eqeS7Px6Ua2GmscMzmR/wJDS62athZ",
+	"o2aPOEMYqzq9eqDE9WGp8vrLL4Vfprh/o1yPQLpd0H93v0IF5zvqBZ4Kv3G+d3cBdGdVgmIRkxlggjVj",
+	"QxKPJgR4u/wK3BxTrsNyYVEJ7RaKnKxYd7pyAOMb0aLgBaclYOJFqM+lnWgJ0Ts5hEMfnT35rTGiNvLG",
+	"EkRfapulW6gJjUH8niPxUZGWBlZavxl6Tm9y6k0/LHocwg2HPv5GGtm64kTiyRipSMwB8mxO4AcvnyV7",
+	"jVK/v1vhSz5gmGaFbBfEriBnxnazE0UhCkjztbtjysuMbeJEJiwl1Cz7pyszbv+m9d6CfcZ7l1C2B9q0",
+	"2atgUvAuRPt9vA92D/dW2NGE7oUFZiK9Lo6Kc9mxHPsZVSPJo735GhROvzcJ/3s8uSgA2q+qxVbvVSaQ",
+	"FFdQyt0DSUBeyg0yrQA+QYm1ldNmNU58ETalN5HrDvcjdjtQY4pHIpu390yA4RtVex+nClajthsqWfXO",
+	"jTrHV9UMXNWblcGSatMcjkhLV5XIXWAMME6MSaF1e4lfImesqZVgjhiYE+RrPMxdDqcuYlSlYHqam95Q",
+	"ZFBpICegomBwUDLWbTtN3nfsJzFcbhUI8GBExYb86UmpdhgwiNSyYq+PR2EJ0QDC1Yje1QIVknh2wVgO",
+	"JwloQQhGgmhUHxgTdS4qqEho9iTTPi3VOOCCIYxTJcOQ8u5oACFuJeq/v+i7f0qmGOZvVRPanRKGCYsh",
+	"5sXO95TH2mO8D86DxbXWgUUPVfji0bGnuBg0Q1Q3bu2DnABfxOmB9kIBACCxUhYtiFG4XjraqnbVCsWz",
+	"uc0abmyxzYde+Y26l2NgOz5kOxEM66WAghX1OWzwn0VdIWDgWj/oKnTiYL4TWY6eq2C6BrNE9cPRRyDK",
+	"fG6wdHXRR/qiKJjOCwAuQcveKM+y4P9u3DLRVx28ce2z7jJ8t2EDgEMNqAGkCUoTHaKJFB/GomfmZjn6",
+	"rGyil/H1+ofR3lQUATkIIohCFQ/gEhANQ2S3HcVtoi2UwvRNmdvzZMXe67YjqrFkv0FNCEvlldxVoEaT",
+	"GCh+0fhGue4p2c8Hk3JuSSv3Fk1w5YThIEImO0S5aczmtH9AAAj+6b31FccijvNMUJC7G8lhtTp4cPaI",
+	"YhxJnlFmApFh+HV+MdEV/150uXIyaQ3g9VYTAnA0p/SQrAsCaccznQsBTjQX9xnST/FGbyh6l0FoQSl6",
+	"8RH2SilF5DcqrHSvqeewe0iFA/HWI1eEvl/Xl0PkOBFASaiyUwC8GPcbKLuYm1u6VOldxg2/4LpO7yDv",
+	"3+1op1lMxstOVnZxPpH8Pc+LusOueqe5K34PuRSogC8LuX/IkdFWS+Yscqhc17/ESmEAPHedYulH4uIQ",
+	"4zHQtaZlBhzGiYF05ExN5SFmZmo2UEzV+mew4LE9Zk1rjYGMAVEDnVrVjCQv1ABu1nmWl6Z6nKLrjZMN",
+	"Bl37TJj1fm6iiJsEbHUAeRqgrvEEUQGFazcFOwbpouDa6ISZOgUJehMqXlVtCa9B3zEUAjIWqmH9C0gT",
+	"2qGi6KI2A+VkSpHmVBje7SoS1WZq4lxPgeVAKNxrq+Tav1+gb7sU7AJk/bK0KoXqs7RAuxhgPNoFBjvn",
+	"5sNdF7MOL+ezBGKx6P5WyN4KUSVJNfMdqEdXUtwExXe4GJ/i5y4AiXdbKUYW/bT/009bHdZXYJvPTRTk",
+	"g1YejjGNGAQcGRQRNt4HhEB+IP/nRCBmRhQQEpuPnZsMa6RRVbB+qUYuhPAEMXswQMkdP3D1z4GHNAQo",
+	"ue4N+XuotGU02T+Q/XYgxoXgqeaOcVe63HOqUxtnIbFNF9Kh+WzL67tZ3u+L0gGXYwAZfdEun5WNK6aX",
+	"mEQ6qtKVzqQU4khdZmUoQgB5n/hmN4kjMVLlzG3vS6zFEiBGBkgIMRYkTu7YjjJs52xnlwLjCMLctdkr",
+	"JEtYx02NROV810xqbOqsablBM+u+PXEu0472MWxZydKD3cdskQ0QUISeo4UVvI1JJZkwCRTZDQISIqOr",
+	"tGFwb2yilSShQhTpC4UO/jQhh/FWQrGzrLo3EC9ZZBQX1/Ymoma7I0hJbn802eoQvwA+c7C/zxrthzB2",
+	"DKf1ZZBLgdEBVot0kpmL8nHw0h1kE6CRwwO5Zv38gwPH8RvNsULtUZ7txvjdoSQhTgugHNWAxsDm633g",
+	"rmv+No0XtyvFx8WEAbRZTrmRaHLE5KM2i9AbYPY0n4VYDqJi6FX3ZxrOCchmsF0h+k7JYtZm6es3Z3Zh",
+	"waho/3j67MWzs2cUl/rrs7MUQSzt2y7FrI0pR3BEXWxlLWuBGzZQVoLy+8qlQqcH+4/tJx7u7uM/D9D4",
+	"9XD3ADwaQVOhumpTPuswzvpiChKpTlwiLGQc0/AzNbmgWNn3HOpvsJLLTI0cPJVWShIeao2HEin9O8Zg",
+	"ALPxiexWJcHBUgIo1uWGKSFIB0nnAbeMi+RwL8GyWkM1pQjuvb3dxJ5u2A8/tX9qP9gioD/gJV2ZHve3",
+	"XyopKO6DzIDV3Jf0gZ0rQowAERVovNUUYJvgujvTJiS0efON66ADvcMzDKQ4ioBbCNeQYjQ/KTYujc3X",
+	"aIyGEgWvYB4afJHwfxz6nksPsoPY0BG8hRWYXUnEidRCyA7L6zY4Ry4uZkyqaYjuA1BAKaIoE49y05Xp",
+	"wd4+awrmWezb5Z55ZhNITPNsDjvcqduTIiLxC6Y/Em4M7w2FjjY2ugBdvzdTqbaBIaVbh26ltI8Hx+hq",
+	"DW5UaFdLBoHkRdrNDhUZJQNXMADx6ByggELAtgAZDakff84hK7/bBHTozs7OdDpta7pN79Ttnhptsb32",
+	"bnsX7L8QaJJbih0AmwHSGbPziKVWquaEyHRfF4Ci0D0VzmuF7DqUTFHDnBhyxOXzrzcOWx1ELl+bylUX",
+	"uxADLsGx58OxTxDZxtG1ECD40AHnMW5XDpyZsBF6hepdVj+r84HkZlIKBF4ANlBC+I2/oxOWvt9LUr9L",
+	"rc7w44GlHL/9cfRk+/S3o/2HPyIERJpnbT+Stj0saSQPMULD3dCQj6/b7GyqQlk/h5XrlQvINexZ7oeG",
+	"RErWabu0XxcqmH6Ms0eqWOmY/+D7hI/867/+G69bFche+viv//rvT59SygSmKg9ujROHloIzVMxYnmk6",
+	"SlPISbPLKrHcjav7YGfSPj8NSLpaUHBTXMzR5SlzbcUQbZCFYiKxbYUx/WQ2JmCW/Q8fUocBsrcbZDAI",
+	"tMUTq8pL1MOmvLSb5Vmgm2CcBimUwD6SUFotIpChEggBSWAgmN3rYPiKDZ4PA6q333wJe7Ab/t5P2MOE",
+	"WZ6yd2A1H+hsEPnApclZkRtTCMpo9JyxbWnh/mNi8sCHkbtU3LrjCaIvRGDzJEE7oqL6/UOsmekCkTQI",
+	"sxBoqOzUYbVMCKOBdEaBw4/ramo7M+6NToOhtbS0DqtWEnHHmYLOEt4FEY3gqucUZYvRIW32NHQfnPpl",
+	"mb8XXWmnWs6YKhGLK0tYyUtRWJGUDJBATSEmg2hplOMyIpcW1CKz0+JDQkIEiJuHkUBSQqaJDq2Niz6x",
+	"D/XRPVsD5epKFzS56R6K0Vh56ayR2Ra+sxq10o6iSrZfqyLvzWjFq8EmkPCJ6xJUR0RyHAo3aKD9mm1m",
+	"Je+b7VyY/rZlDXycb5fcCFDRtwnFYKvD0i6AW3dbh//8eW9393D68z6Q4b3d3TBVubQqj9/ooU3588NH",
+	"h+bnvRQH+vARjBVKyHOHm4vqFR5ZF+7YZr+IGYQ9Dr0KWeH/+49ZJUwI8NWClI7kQIYwm1CGm0QBOfPd",
+	"b7NTDHnTLi3RBQvBDqRYGkyxtTs48RihTsf3EZIUReO3ApS9cEE09aeSOBYRUxES5BW2GWEldOUmjHY+",
+	"JGjLH0+XRRS5FGkg1D98hY+u2WrX85js0UbGGmUDu5MDtU2Qm2fox8ULpWBvzp4kzArFDx48eEwgQTr/",
+	"wPolApbxwmWEwXb9vy0byajpm+OnHgawx6WSeY8XrFBTUW73uBao3OAQSwMJVAjIBjZt1WfAxgDh1L7r",
+	"/SPsyeOHP+5vRVAuHhZ6mAOEr+OQkZRfhaCu5aAevT72tQTI5dZnp2LErfjrNI5cDijV9a2TNGFbE96R",
+	"7fEPPySOS0kxteRf+aBx4H3oOstmZEnowGOBliT0m6bVOx50V8JRIkztiIJhC3eDBxRefIi0ocS58yEx",
+	"jhLR7KXL3NIJX+MliYD00FGQy65sSn5ss+OaXDcPd/UWFT4RKzk//BDIwIj/I0xPx+5lPxOot4B5wSsH",
+	"MdjpoU8q2NAgliYYDQxGOkJnOwwOZT+j2oCZkn4exsE3iAqpMio5gKxG9RFkLx4RuONhIUfqvch++AGt",
+	"ESWY7spLAZNkFRcIwGdYgSJK+CNkP43mewrMUOUl6BtAUByQqz1lIyXNUINVMlB8jbYjVGxZ+pQ+lyvp",
+	"LaOoxj46eLiF/NIbUDKOpelAqWPpqdXaTLXZTw8fH1AViyLvCaqLGvJhW53W0diqSNv77d1QPSC69ilp",
+	"6cloxMuZvU7EMVkA247GfZHFtI3yiKKqAlCQ2m7EVqd1Std/4b1LIbNW0qJd1Oq0dtt72AE1FpKP81an",
+	"9QAuQcmMIVSDQCQjqBahdFOtKV2D4yBcbgKMstsCkv2hIpo90MeZT/T1Gnyeob2ogl2j+h4VT6dVTK1a",
+	"3DiYs6UHWkBfJR4C7VF8K4goae5wPKoojM6gibPcZicTGRmWg+7mF8UowD6xRCeCPgGgl3Fht4+J0Nbq",
+	"mIEJS/94dnp69Ouz0/PTl0evT397dUbWiLmQGm/ZhohtP0koMHXlXPhLgI0uJzKAtC2NDsHOlCp0Auns",
+	"ttu4+zhho1Haf4f4bFeiIY4XhfbecMdZqKsIjYpgnWgLt6Kv5n3RaQiArNr5ILkZDpkne8dZq9MqJ/Lo",
+	"1zfHsF8d/V9Ymyw8shN9Dsp1vEtc4v0vKoPCeD3MBoN6KLVUMHtNfOCjcYH1UqAdFZpr+q57dsd29WQi",
+	"KfUcyy/5CjZXlTKba1ipaEbFtTzBs2/b392tjWIuAbE+DFz6pQaBcCkrDgC8kNj3+cI65UQC/nWETXPy",
+	"5uX58+OXx6e/PXuK5tQAzgP1Yw5wjE3fDeB2v/DMT5ttsnd9kzeQ/KXK/D9Fho0eXN/ouUuPwRYH17d4",
+	"qcxzNZH0iR+XanDkk1ex1eOlWtnTeKbQMgDt9pYYEKC8KfWClwP82N7DZabOJ23+IbKcn83G2Hh/f7kv",
+	"+jHS1O8vMcKj43+3Yrx9/uEyW+KYvMSnoFGAiwXb7i+1nX7lRkz5DJssMZGnGF/zJsQxYNMltgh96oyq",
+	"xMf12oDKxZXa/sSiS++g7GylkFV8p6lFtbiYf/pdLJdYPuhUKqxAQkBgAgoDGz6wdLdl+b99IaqZrc5D",
+	"+yfKy/Y2cQJncAMpBSxwKFeek3E/uo6hwq2kFWFUtkP0Zf0GFk7HHkRetVanJZUUVDNMQaUmkq866M3n",
+	"Od7MLt2zdrKvxsm06zdoLvnnSjAgJ0YTQ+JDig1U4gyiJgodLsqzihrlUAYwAKE9xwEHwhwdO1fO6nyw",
+	"/1JJAR4NYoJX8pDrOKEbQnY9Fwl9/uRLM1/XCHGQ46bLM6C4USMHioCU7CyTamjf++yMDxa9nx7bgWfs",
+	"i4tcXmJttYkhSL3nBLa06B3QZAcxoV71HZm2L3uwJB/5Q2VW2cjWXHFZnnGm1B9czmgS9O15xw0ZwZej",
+	"6L9CskW87SM6znOkoXViafU3KPa/EpUJh+/4aevTu2sJK4WnY4XCW3woWaCyPkMXSAUgMZ+LAIVAgLw3",
+	"RFd7hICH+TTaI0sClmQFBNFlcnRlBTZyDjKylnIC1SHHAW0dIFkMAUPPWYQh/2dS+nR9yE/uSsrvfiWJ",
+	"d/g8PDLohOAurVywv0/Kq/gnOVWGtnrckyUevLkah924DR9r0ucqrGx/VVbm1u1arvTEPXn/jMkvnoc7",
+	"zPVaFVoT/aWJPu7V6+l+ENlj8TqciasEbLTtwEjBNBHzEZ4vIVfvuK8vEK8hDpJqDMAxIGdlyilqOzY/",
+	"YsQiJuOAG94jLsVhtBjFJgWbCQxMDOlXFFaGaLJQUAQRCCZjyIS0D0TAd78q5txtiDCgxT9dgTQCI3X2",
+	"S3gX9bn2BAaBpkC20VhaTgRB9rl6JcF0h6PfjVFz3WsJScTVUEGfT4wY2ltU5KSJTBe5jpQNLPMwT6rn",
+	"Fys4kz0+K3bJffKQ7cKiAVxOK3GEuNXZba69C6NrxSQ2Q2h6aNF3tcpzaX48wNLp+WgyanX2dt1/UCEa",
+	"L4bS9bk0YgAv/rA9UNv26ra+zMfbzgmyTWiarU6fF1p8skdxfrguBqBSUyPU/AjLHIPQU904rEGGoQY0",
+	"Sd7l6zMehhT+jL5+1iu5Hvr8TUDwddAodksTgrRSGCKJi7G4rjH1rjK78Yw+2K/PaDSXe3c5l6cUrGJU",
+	"iCj2szKtxMC7s9teMCjbfqn9Uh3d/h3uk8+riRMawwp6OB3nm0guvmmj/OLcpejazkt0F96Jjt1IkK7U",
+	"sl+KDybu7lrDXgtb9yVsvVYFIqREHHfDhap+Pcp28AZdJ201SBAQXpvLJWulQwFRxL+Y17gJYrUrETWG",
+	"HRsX5o4OU6+wtwEiqRIEhQouwCFPseSEjuQMSp25oiwVlTyj8MVlClHNCUc4jWH2f5kdP11Zj33BNZIn",
+	"u3bJKo8fy38HlrcE77gzT6Af6+r+wCrRXsQ6Qj1sXLy6ixCLukU13UAZ3kcquGAbY51aCBCvJkc6k4Zw",
+	"4Pq+PsdhLGigCQdDqBXsjbUGvmYKSzOFU9rSVbbwWbnBON++FLPF+vVRUfiK+YkDjYGgrcQB1SjtrYvv",
+	"BRMfxnmJsBcAjEagokh2a1WbfcIYlctpVjJfH/9ue7gy+cxHuVmGcD6BlNXW55fL3cRfTVhp+FV6ClnC",
+	"1xJWaGr3yYh/OMYW+7tBdYHk4yZy+0qSIqr6Cxb/xhJ70nqRy8vrnoVnvkuZ/C9OTQHsspmculsVCvki",
+	"18ZvwZgwOrpVIY/oq1/k6XkCgQYYsIBvdNGScZ31uGI8Wk2KGQFGhHQBAld2xrGudNXnU3oXFCSJ63xD",
+	"4gwEKUuBCGy1Mu4EqgLQ3qHmmpskXxyf7IWIKNvGD+OV+Msh9dblH/s+c9aflL42kyK0ZmoclbJ1eLaG",
+	"Ei47Po6xJxiHwv0JRpkLFltDIeYeMtwt3ccpLDIyPgnpMEcgsxWQmZGlYfqgryaOeAEEF+BrnCdo1VIO",
+	"fgam/hTsYlO4nbsC4GYKibz6sNIP6EMjeECb+WRnp2dQ2jy7EFQKA1YEit115Y2dWzBhRJi/aKCiXa9r",
+	"mc9L8YH4b0Qr9VCNr3eERQNdPcaxufUSgY57K87CCmPJHDtdcRShXaNaAxDVXNNRAhnIm7Rw71L7qwNG",
+	"UMqKP/XdccFlAhVfY1WMzxur+EaOS9UTGnIDqXLEX5xv49aPWO1C3t1TmTh1B/LPj62CX4jCUspJWdiz",
+	"wOXAakpDUdifGoqW023Wbf3t9M3r169Ozs5/OTp9dv7m5IXXaLot1u12JWPbv7Fuq7nWgm999ur3Zy+7",
+	"Lba9bYkE24Dycl1wGGDm71txYbn9mKqrdVsIZQ+V1boVtcwlDkcBhXiJ5/ivkucXoBd2W++68tNGV4Lq",
+	"4cb9qwqjhr/DkJFCJEyUJev87JI82jGx3OyZDwn5O9sNVPRjV3bNSz4Sc4PqmlMYUse1xp/QoGvia8Sx",
+	"TwTPEtZw460dczLf7ui4+vgr0o/h0U9JV37a6sq8D8P7t5+ZzAsGXy/UoP2cG15sirLc6spPXdkfmfbr",
+	"MpemkJuOcP4uZltsZ4dAMMFio2RP1KY3FHgM01y5FqYby07j231xajfpMSPfhO0iYVY33KRuwEbRNKd/",
+	"bsR7ZCNhG5UdYi/w3P7f746NdzAjh11pO6IK0S7UwA/2Usy2DheMtua0n2hRRkG2fJyfW9HJXVkmPDaK",
+	"gaXTtfOR3uNiXzNRCCMWh1fFEvdAqYxSy10slcMbJGTtKLYpiVKdopRgwMETMouy4iBnHIR4LzCGMhKY",
+	"GOdFYkrZNDqSObXhszYDTgqghNDfqyKh5jNQYn49J5ssMESSXO7sJN+b/fCvywNRJluGB0YRNnQ6aTcs",
+	"UG9Xs/rBdgwWv4kZ7hRqkMvFaXy/iEEuNRxBjTmm4oPD0+GyqeRM0FSdZ75SGggfqZTRaWO5LTpZEz3h",
+	"BSQ1YxbpKzuzbL+969/blZDyjOUvHx08DihDB+0H7f1Ic/X9onQ/S5jTLYbFHSCbBMsSgfGSPDxOPhDs",
+	"YmIMZD5DFp9dOfFhXKgSM3svNQFrONjIKB/el6mpwNu5slx+fpqq7CVMIkaJS6amiCOp7JWuBNTZfCQg",
+	"kz+u77C3u7vrVsmjqR3WlHyf/KeKTGhEDz9DiIUlFd4bB3MWanAsv6yi6wj8tWreC9vX1XXVuWZxhz5s",
+	"T6fTbbtztydlIaB6bXa7Hj5X5WjV7lGbG2QKXje7cJavN2IDMYA9t4pjsNKqUXuOSwaV+WBoavozEJxT",
+	"PB/XadDw7P3qzsdYweFJqPa11oebZYEjQvL4SmSBCmMH9hi4Y8zWrTxwP2qtZ9vzaioUAkM9lWf8f9Gp",
+	"a/fUCDVOz0LhkR5VhRyqUgt2AQWzZt3WSqoobQ6vipJa91JMN+nPt7kZ/sK1eHPyYrPbcvhqTnuqdHFr",
+	"abUPcYHmFGAgcRXNN6bJ8LJndooWTNBrmp4rJmcl5bQyOZW5sQ1uMD9JrR1QxE2cjHZEJO2DWzfWdwvh",
+	"tVvba1APCS9i8yOAt70piw7buKKvG8wrrMaBONUVZ5AIUGMWuCgbtTXZCIDrHbbRuCIbTjde2GH7/uX6",
+	"nGBPO9ThNgquWFrTfYaU6qY81lWi3z/FAriamMUS+DMnsrmilV5SrcjVAVbZ4edUShQsULLNkKq8x2o2",
+	"IuUsr2cDmLUaAOClFRTvIROoUINXE3MP+T8LNPH5AqFfuTL+F4qyqTDgZzIjqMMrOPCNTugCq5c9siRM",
+	"XnFmg45cq1iLbmYppvNacXTGCbumriYfVWkAxp11JT1FVeEeIQKhgNRyUDvlzLcD/e/BLj6CWTIQEwng",
+	"bZRJUu1wrj2M20SLDqKxOheqx/3WUAMsgrSZc6smCIfvSQKNGwo1dyWRFHuX+u/8zblmICh3YuDfUO4k",
+	"p7moYNyjUi0koFgnkE4ygLRWXwqOaBwWWtTorbZfUnlmFesZmQepqPBEiygTk/Cs4WFXBzjKsYkLD1Ot",
+	"erBCuoVFetypo/Wx9GB3j8W1kJP6rsDV6wNYuBkC1DFWW+4HCdQnd1K8LAYXwLurJaTj3USZomEf/biL",
+	"+NMOwtF3BUs7Ez5tAA516HsVrEFElzvjF5pKgdv97kCs9RBqHvgu4G+oNu2sD8iJEXeyUL3LJIIejjaP",
+	"36+Iq9rvSoorAJRSux0yikWwiwRQsc6Q7Gpq2ePouKgvtGU/idbYQnAtss9pK6lpq1/UaLKcWk868+o2",
+	"k7mG359lAki5qxTVj0/0122ioI/A2BAqOlvbKL4JmWoO0aFBtsANeXfyUhCPnBF6YSTx/2UFtlAi3hut",
+	"Q+iw5eDAv5KqrAEg5pjC4YNP5+OET10Hvr9A4Xhur6Rmfg5uEC3sSNDtwoVdV79EuHBEVoXMliKpz+x2",
+	"8yNfBxz/9dI35sONY82ymVQu0BBdm52P9NdywRFeHHb1pXzIQoNJB3LsCGM1siSliBccAGcAz3wD4omb",
+	"ZM3ofHy31pG/cKjC6uYUCga/fu9XxYTbhSbQFqzGJuh8ICfjxWYWH8bvQ3fcgaHUzmp0QoAKziUCqDMA",
+	"ULfK4BuZ91RGYOovn//+JITeT4e5EUyPIdq9tFukK13Rh6iYXQx0j6WmXqIeOkRkRNcLrIeWtkkdB0Xc",
+	"+y7tsz/Zt+3t/8R6Q17ynp2eQ/t2ykLNNRNcz+xDgwkNi6oiAID9PpsKfnnuXklq+JGcQWcAcp1DiUPC",
+	"eiJtGewEoQKMj/tHmGQE5c9NB2tIYJEzVYhQtjw92H0Al7Bsc2Hn1w7uFAqXeHB/qzmPeCZ8JR62Yz+g",
+	"qaYUYoDbqbT3nUkfYmrIrJ82RfpjpTmM94/WoeNqwijIQqjYWh6jzwFr/KftG6vqdo++GX8jcQ2n0NnV",
+	"lfR6u3sIv196DC/F9I0GJMRle0+PN+rm7sQuirvHqJUrBUfwMN5CE1+C7J+oQljRDE/VPSMDg4P0jF8S",
+	"71zHFnwhvT0EztMm/XzRBch4v4bwAssc5rz8SI4qbv4KhbpDP/+tIsZt5+e83sgw7sztfYU/uhrvvciW",
+	"A0pLkb8X/7k485sqStQ8MHT8WC9gZmItWZSNMjEGh4WSHh5BFBoqCAJ0R+UdkBCYm650xU6aeO1AmBf5",
+	"eyGF1q1bW1LU5bWs5jfBCzNcgdP4Bs0RajRWwCPJ398CIGJ12n8FnTmuriZ07f+IaM0QB/UONspIXIkI",
+	"49jpdTEKjYDVf3x5oOplhZA7kkBiQ+idIF8NhIFvXSmwYG+S1nhinlwzYELH4iOR+UfXtrE1tMmqiNK+",
+	"iuxVooxHA5WYWrszEjuuO4uNACeYiK4rBrMNHXRqy4uAETnzmfc3XEzMvImMHVGYfm9SQv326EVB1w3u",
+	"9F6I4L1CN3XxICaOVMaYqMU66oKP3BxPGTrhhJ8vq7PGC3t1ynWl0zdIIF/QfgkddoH5s2KtgTgTV336",
+	"PqncW7sp/drdjMytdblvxRCLuxZp2jgc2Cb9b5HgPxlnN0jrdBXMdj7SX4DW149qVSyobUICn6/d5k2y",
+	"VvS/9JEPDqsvPdg9SEPl5lnw+2qeZwvkw2rdjC8sLE6uh4uo93h5qjXfsrk+FlQHubnouIY6XYt+9yz6",
+	"Gb9NXbVdhJEMxMyRnLsEuKPz4+p9TJoERwcB5eozUiHb4zZ7JYvZAmo24rMOxGBCDKQPNAxlrac+NHfu",
+	"xQmgxVcRI42CqEm2CQRxC8MyURjESSudfOv9I02iXUNZodtIZ0vQttdzX1xdNrvqHfcQB/j1UOxQsSPg",
+	"HcZK/A1KRH39UD+fhzKv4wy/T15y4pwhV7OPIAQ7mbUNYdnNzAUgV1DwHZcKtIdFEi7mT1XKoQuoqryh",
+	"Gbatg6JmJe9D1f9eMckWYZq+ps9+f6GK0YRezUjouRsEKmLTW8YpUj/XqKZrQ+odIMNA5dNmZBi6NR9m",
+	"OPY0wNE0d+VdvUrSIkTTPxDr0mUbXE2muGYcqVPHy6Ee1RxB0HND1YZqFena7A1cNs5fR7lDZAGjRKEy",
+	"FxnkwSAeOxQBoCHtfMQ/wKwwLsX7XExTyjzDO4xnWN0Fi5QXLmXI1ZlFKP8hp/S2IrdEVnoIUzGCSv+A",
+	"0W9fM8DKArafkEz0I/s9/8VOwf95+urlYmBOIi1f1Ea6FCQldvRUGCsErlKoZa7hlwLVdFR8xZ4vkrBh",
+	"Y0NAz4hn4haEPLayg5dhtrjsn2sbtfFNLE9QOEnX8gX3XN2rR0O+Ug8I3JDO1fKNXmMD2xbNhss0fYMG",
+	"xng1vjvOtEzAVLTmx/J1qQal0Hqti3xjGG1PgWxwYkKLePFdh1vRy28EURq1qDkEO+xvm5NJng2E3JqP",
+	"4rITzOUMg7SeIRVmL0zmEU3HpcomPYMPWLbrHprWsU+BPRP06YnoT8DNWkIYNdOG9/sdNqTU4RFT70XZ",
+	"XhXqFKj5AqBTpDyVOLAqU4NAsCc43KbBdi1dtUO9cqBdc2KH2WGM/flOmzKXg4/LD/fTXUSSIU9rRh6l",
+	"WYDF7bmxbkRDRfzRsRvpRtNA8ZkSx/nnxnKDC8CkFIVWr+fZIPMt1K+tSnaV2IpSXWqZc+rd6SBfuvr5",
+	"mhOYJ12NS0phvFWDU+mmct4dp/V9ATmJpnXtO1r7jj6XtgvF5a/hsDVtd6VTiRv+SqeP86YA0SAtGCjH",
+	"offcFKJvQHvNNRbCtWqv106xfCuPdGLExEA8CI/7MuC5BFiM3cfU8tw3SLeqkKOO7GFhj2oVZgCThphR",
+	"SIK2yr3zPvlyIyw97m8DLaI0GuyFbQS5NoCM4V3tNGasH8K9raBJFa7oAquTyJg8fj868O43owPPlYV3",
+	"O+NOYk1pOy+lZLqd/63oip+HESyjXJJ+7iYQ1cP9ZdqBFzm3m+I5VEFca6TfWuUMpOLEpJbhlwtkbmdn",
+	"vTp6a6omRcYuBNMQwKqcwdUVDQfDMoU0APwfOtFY3nf5A5Y9QqU/K21TYOtMGzHyll1UHwAX0rIdIJqJ",
+	"VUBKI6TIiGL5njgAcYoZexls1Rrqt/paW76wLDHA2mcLJRsDYqt2siVK1tOQjYvtWFRY3PenUl2cFwX4",
+	"N6+m7CS+fLU1xHP5XuU9sSRL85bFFTlbaDfH4OZ361qJWSsxn02JoZ25giLDbhfLFmk1Cwk8ygcYWH9z",
+	"jeka16LXgJDCA5CiZQVYCZCMNh6racp1xzEvV7RQKsggjBQlABYgZMGEAb3vSsHLIhelU00SiJJTRQEo",
+	"k1j1zwHaEkNy6FBQrIKk3RzUJldGHJyaCeOG0AsRCbfNjlxWhwe6rZYfd4CXeambFa6ahzTWtvJ5NauD",
+	"auZACTRKQRftlZmaYAy03STNIX6xvH1bx2Syov52/yrQi/y9uBcTl9t8ZAZkUk2/Bq9grEtNczPMSr6U",
+	"x+4tPSvXytQdeupurlKttZsbaTek0t6rx237PxhgzFzhedv52+uTV3+8Pjs/fuq46L0645Z2fFlSNef3",
+	"eh3zAHR8jYmD39bFBKSx7mGq8JxN+lS2msdnxxG3e5FOflUEPu001thMm2t2MckLw3KZoJ5KdlTnEWKv",
+	"nLSCIflQ+U17w5mXDlhVOOjKeenA+VMaOHeNut89iv298OMTYfIyMtndE0u2s+68c1+cJa856a056Zod",
+	"3ogdOqluJf+YpbhWXZhdj92S7u/upgizAj4gbvgFgt/BfSyKiUc41LsXSDGpaMilVFMdo9LDVUc4hxNw",
+	"onRlBln0r8xQlNNcC5Y+3H2QRniUKhMszS7OJ2Ey04Sl+O3zLC/NLLWKYJqVPJe5HKQdrB1ATiQNCVdQ",
+	"gZ9KfB4db2g2GWPFEtchri9FtgBF5kTwLP9WYWTCvMPSf04Uma8PJOt0CHbAeJsOhPFbZSGOjRa87A0X",
+	"nprnOVTdQbMNVWLMS2ZyUwgCN/KP44lwWSj24Sk5dmdM81kHkrh1wlSZhFiaJOQPbuhQjEIqIzSCV14I",
+	"DeHVpjcUGopsYGZCB1EaOWQIUi3KTCeMymdQFy/UexGgmKQAG4n4YDSUjRAfDKA2gYl9Ekr6mKnqSqrp",
+	"wFS/agkB60f6z9RbLMZCjQvBzGwsWC6NAvxaO63sQn3oANwG9I2NJhqrXNozCz0FFMk+zWpflSPt+o+L",
+	"uKGZFVknfCDaXZl2W2aq8GXdVgpyGH4JXQacjYcl1yJhqSqhf1hCEwefbgMOJnSb/AW5abPTfCA11ISo",
+	"wFMRJiYDgz7LtRX1lBygpOjac+gLCoWVwbE+bBx6YQdtQdp+KSG7EEyInvSGtuMQdNZtgd0LbmNfCUjk",
+	"VT8C5Hy4u8toMySuaIXQBq7b+Si5vIQ4hSyjjxhlCURvCLU+oeqJPrQjg9W3JF4pe4tqV8A+wCWGLZTi",
+	"3GmZj8fCpLgBc8m0GIzske1AvWkGH+AYbe9Yg9KCAv+hwykb5oNhkQ+Gppkg41JSyfDrvDAINKDcTusr",
+	"8MEQrW11nHcCwFMHIkMglgVemn+26t7+mEKP+IcXQg4sz4acolEu3e8920ljiVyr0/rff/7vbvfD7u52",
+	"t/th73m3++HRc/vn4+fv/uffWj4VCeMGW+CvmafpI6Whhs2kME7XwPykEUdkhMog93ebxwOVVyoep0z0",
+	"+aQwrc7D3aRlzxk3MEfmwX4Lkqby0WSEd0e5xB97vs+5NGIAuXZ354z6YuloNLtLAOfbjXVCT98IPT+8",
+	"oJqa9nDFzDTqMp73i3Vu2jo37avNzsVN7yWmWCKKRDCSuurANc2QD1ZMoytXVxKhh6oJnIcLZK1KFEFv",
+	"YpjOCyFNMet45chKV6WIeG8KhDVF+AaW2gOSMjwuFJ7n4yPGKLE0pvou5HDffKpvtExX0lY3Azegqtj0",
+	"lqm+jTtlTU7X5PRrI6eQFmw8vXD00125Giin0U7+agyF61wEkwvqQuhD1DijBs4EhHj8hFTjwpU1QvqT",
+	"ygqxyjzrsNzplFadpUxiXz8waE79SYkJucgeFmfg0on/ohm4y8Y6PYl6fAOIwsbW95COu+xwHLFdegS+",
+	"QaPFivbclGsoIoxQGN96Ui5u0qPjE1qSayB0xRQtsfbD2JQwfq5t557zDV8qc30reMg3OQXT6NlVdRB9",
+	"y/jZT4mVu2h1r2wY+LMVdcK06KubkXnatfvDyYxXNvJPAYGOjQdXNgO/SOgnmouXXUDsKM5NSJNeZmYo",
+	"TTo+Ius06XWa9F9AirEyhxc5Fokxd51RTS//rBnVYDHFdOljsj8ePNrbw/BDJQc+XzrijfQ4Vp6JjZUg",
+	"m73qGXUB+cMrZUvj4BekSyMFqqRLN0gekDN9ZgfUYfjfVYPqmqdhSMsN6C7yoUmiaE6IpnHC2hgcyEbj",
+	"CDDpOYsHsHFd/+uFNwLeGPapWm/jCrwxurTz0ecKfLqytAIN2YrdULKdG6vB7u3uekNLApZ+r9ayV2D3",
+	"944p8BIIjs6erkRUnoZeeAjgdIH39KaC+ZdJQ8Devs3NMIgNK8q1tcZXyLh3klhnBaE3x8uJQk+G3MTi",
+	"UCn0ZCTeHJOgck0RaftsZl8x3/Tvj5Zu/PdH0Hwij359c3yNFPXrm+OTiUTBTWZ+lEsPcq7ldf2M2mI/",
+	"tVHj5ebn1Kjx2M3POlNkbfG5b6hkb50B76ml8nGe3Mp2oJWoM1I6F2oJRHq+3qZD3XCWIIA/Bgt4Au5+",
+	"1We5Yap0DnD0J2vDzUSnbKTek6nc8TKoJpWqsZAp+9f/+/+xdCxklssB/SqFVsV7kdHPXqG0yNIEApO0",
+	"EWMoN8VMPhLgQS+FAiMXlKnsSv+yJH6TKv2LXDdGfMYGygeRYn/a7MhXusRcFTtErVyYKQ7KDpcXEIfT",
+	"lQRJR/FWB7uPffkOU3KpIW7cV8S0H6VeMS7dJFCPsrwUPVPM2uxJoTTgBbtbWMkEIAKi1JeuBCjhvCiq",
+	"MRsdyk6RysQYfkc+kdGBGYwEyDsYxiFx2DjNfKYZThiuJs/PRyoTHab6/RQQYSprqvp9O0XDyYhL3Znv",
+	"KWvuKI5rIn0nKXBFdaUzGEJVUMzwiaEJUz4xKkXABbRjzoN221dpP+2EjnChzBCGZNsoskmOLqDQWQx7",
+	"c4g3NQQWQZnTviOjaZulclIUKeJEQGwxIHhLpf7Tio/O8HWJgUG50aLoM7teKT1zDmNJcbgu78mH6fkR",
+	"gOCo7e7FUbsNfYhxI2EH2f3tTxF9n0J96IsOlaJhc27dFFKCPtSU7CQgrIhBKp1GCEa/mZ1BmY9EV9I5",
+	"DjiOWJM2PdjbTxeDU9xYGL0LcAq7+1W/f30EIJfZq34/4vG0RNcXGosGGTU3ZX6F1BRkX3hsdYN041fv",
+	"Axtj2Wl4jc/dj136HmAy1oLfkkZBXKCXyqBssca3WIvHV9VDus6YOGeNcUWQEncB5bZzwisO17nW+UDG",
+	"VwwfVJ4g9nkTw84Oz7fLyM3QaORBlVRHVZKcrEnRCqEGCeqzLuOayNgm5EXrihvXc2hXdESKLcZ1V2KY",
+	"7TZAfeCkHVI07mUuM4ryH6opRpFaVT8BqSiX7E/saC4H7zYBMHBHuwtbKICh1xjKzEOl13hMSRDo7AOa",
+	"/UPlEkA/XMZ0OZH0fcDVQtLczyVmV0NYNdREmaGgz8yklBX4avQ4D9UUELlU3wiJEdYXM391xOUMrGFW",
+	"sCPqry8FlHAhNGp4L0gzVqz5x0Qb1gdCU/mYz2uwQgw8MCHhkRtWCA7muPeuwp92Yi0kq08kiq2HnvNY",
+	"yRCT1Jyo40Req2igiEtl86/ZZjplUEpXK+eEb6NOQqrZuVHnOIgUgqBJcEMpGfLQSa+Byc5Ra5BiGm0+",
+	"DIfyu9IXqgkldfzshQHPhDkMGAFYQc9ej9fYVbmxq3BRqqmGgPD0md2np2AITl0CWY9LyD4RMmNpxcqf",
+	"JmyQW4WTU/XZfqlGXXnF7OE23oandWrFghQvncOlRiF0zom4cnAX1wYGZlXvZJXHj+W/Q/jvErZUIz6Y",
+	"HTjm29obvmI5jIpqXCeGhXE6R+jSklhoCt1fmNyCOTyqT1SpzY5J58WI8kxJgUoOnsUU0l8WlmqEl4CF",
+	"Ak5/aqdvGzqwffw0dVEudvMoyg7FmThkc4WaMBxQQSB8e23ZW1bAo2jLMxXCH5aSl55Eli//ZZdxv8R3",
+	"j47/faIMv72otL/UIv/KjZjy2a2kK9t0iYWjT53lI6Em5jMLZclHInkUS7IgGhhPMYaHbej5mj08v4Pk",
+	"/pdX+X93/nZ2/OT3Z5DXH7HFm7iFl/a+EjCnDA7YEqRW5548rTELdMUasrxuMXC95n1o/G8/M5kXeKlr",
+	"CjVoP+eGF5uiLLfstU/2f3qam96QqFznZ/yjvWlmY0Fv63EtnLP3qSgM7+AL+yPTfl3m0mxiG9JItupt",
+	"ToQWpt6mkJvdFvvXf/23R+9BKUXmctDptuZe8lRJ0fiObldi/TMrk7YS6j+5a9qAaVB9E2p6i97lS+51",
+	"wsueqEy4Cft0Y68zyHPgat5EBzROuer7ta0LApu0rNkWrARjtFY0336JGGMMRriR2eXZ6OAl5urxt7XJ",
+	"1MS0QcGgxsTZtw7dsxel4JeH8ctKu27hZbbTqhDtQg02Nxat3MZVL7SMd8H74lXccPPuwjvz7Kq3IhNf",
+	"/N6wov7FlmTgK92K1jQ/np+7094G9aOus90EWThyjyyh411XRSwWj6dBBJaROlcvJuYUlxzEoUXVxOK4",
+	"u+8vzYB8KyuIqTdKNYik+dulG0Qwzl8k56BaQmaFUFWhjRPX1n7vtd/7/jMdXB4B9REqBc+b+pzUeB8e",
+	"78akidO69cpZ5LyLEYxEkIsv7J/aGVsOMdQqN8hoMdgq5hA7HyM+FZkf0q602u2//uu/UWHXaZu9BdNY",
+	"MKvkuuY8rXEOMI0At0DbGKV7J8hwCP8IO4zuwP3d3XTrkGlVhf5AexAo384hOWdsIysR+oZLMRDS8iTR",
+	"YaaciJRxfakJxhddrGEeeWRhi95ohytcp+3KFcIIQFk0AYiy4D3RlRHi5IXoqxIwh7nxJip0XtPkDHMr",
+	"pMzIjqAnY1FqkYns/GKWIvpJjLp/Iayer+MH0yTgNBwdR1CWdgI0YAocMT8DuaKhWRFHs0JwF/wQM3+a",
+	"Xo83BbM4UpkoUgf5T4OEi1ElPAK7UP2+KPVhhGyQRIk7zpFKjJOmluPLyHbmsnWS+LUAT6lkCERBF3in",
+	"flKj9MeA+wmu6sV5Pbcwlt1pbg+YU5dAwXJbOvbeFss0fVIb7k0Tg5recA++2HICasD1CfLO2h/LSTew",
+	"Ay4yAcbby0vIlJZLxKYqPd0LImePy54olpWZnsDThciClWsFiSs0qsrwz0inuaotPvOqH95R10R/mR0/",
+	"vS7Q0bYI7/gEJtWVaz2SrvWl9w/RV7trqEv3tV9unUL2F99jax1hGQs6zthLZU7pgH2/cQ53ZrT/9vAz",
+	"7Nres8F8dWv558qiYt1WUB26LVQe2Ap5T67DCzKfFpnca3lQc4IWmNBPakrNXeQveQGnOYOpwYycsI+s",
+	"rl6x5kSkpQygi6yYoyjtZGEuUrV8S5x1FEHchdCICNVOlRkqsCb8cIXPfKYS1JDh5PEDQDbelRiswaZD",
+	"xfqqKNSUVEFsARoyxemCAsJGudaCCoNbtQ2CSeEXJHUtAmn5I6DWfG/m00oywXVS2oJkqaUMqFGuzi2s",
+	"pwvS2tZoLWuj53dh9OTBitgAleUvfV6L51GWaca9BQ2RTwklpuN+ziVYQPrNxQzpPliZ0Nbn30MEH2Qb",
+	"/NuFIG4AUKXmszY7ojwTn5wC9j6pAmPAxAXiVpTFs9WhxB8wtkaRY9EYkB81p86wRZkzHJNYGC+mfKbZ",
+	"NJdXGLUcyfuiFi1otwxxfxL3+aZmqbnm9wBYs/yIaCd61rP0YEKLRmuC20VTrhnPsvszJqwV4tVyBp7A",
+	"8V8H/X/HbPIoyyIegi6juk+wyic/g3rsPvhZAUaIZBJmiHH81IEdqz7buylkCI1ngeZM1PFKtbnKCEBn",
+	"pr2+VG/vQp92e6RZnXaDiHRpO60918mNa/q4GPPDRTk50I9r00xcEklS1dK9k/FG2SWgX69eXWd5cdB+",
+	"oCoLQjaAveo8mCMFEIFiXqiNTQJQibXj5UaANga48KFivGcYOE1FXnblBdCGhJJSelZQw02nY+RBhMr2",
+	"NXrEiMqwDwSCvB8bX2jQxXGbAM4vhAeKl/gHpjQE734+gpYlVsfAlG/3M7V6JSXuNkqVVR89uVQXiLld",
+	"CYvIjFKLhUzAdPuiEqa8AnquJl3azt5UtKy2vQe5cqlxIITeXQmScFrWUuS3UAtwLU5+M8V4UUSEs/WV",
+	"yIdAx7+ccPhLXhSW7UCxJp/VBLgUb61kRMC/o1XFRDusBTKipZNXCogROa9Lhyt09y7kRNgozUIijGKh",
+	"hLh0P+uy4oqiXCUH8X5EOkqHBCkFQ9d8WUQv+CwGh4u8g6nLZY2K5+A8lEKwUS4nGAf2a/5esHRSFinA",
+	"60gxZVEq5+akLLZSQE1xWUM8xgqG+L18JFzBK0ZpzoLK1UAiEkK2oOxHuQhY1maQvxeSAfL0gOeyw9La",
+	"0UopP5WJfl/0DIOyYgslsBgb9+7LOK4qxZir8Hxr8TaE57u0NFNt1QyfYW+uUyHXBp1VQc4wHVuVjEfp",
+	"3RFJaIh78Co3/MrDUQLWJAXUKCrFWHBcE6rmNO/znuQ7VpkE0rog5luVFNJa8Mi0oPos9ciYDEMSvSK7",
+	"obH8hzem5H0gUqUqgHCldjZIV9SNOA+5aXdlmmc+KdnRYksZIzcKUTfEOEBIKWab1QAPKH5aA/eC7HgH",
+	"IEBYA5wVSpuuDJETvq4jkuF/qFxWOqkoxX+Gsc7pwf4+ixbifJRrqvcV4QmATSVjF6JQcqBRRqPRdCUE",
+	"CLjAcCM+GCqOD6F7PM9cdv+FYCLLDWIQeHMgVslCH800LwoHMMEuRI9PtAgaOXIHTMCzc9fvQ5C9ew5N",
+	"EwCFkZskmmSj1Ny0+Fx04Ck+JN9NKoJp2VelGTd8e+JrIaQea8w7vlxIulvxcmKGbfaqstEAaMtvRh+7",
+	"z7MEpRAI6C9mtAdSu+FS3+cxpC/Y52Zj0ZWpneM0DKkUPkYcofxyzfKBVBCFfyoE67aeRIaXbqse5b9N",
+	"/UxxxoKRBWwii0P/I1ATMymxsuBvXA5s08kYgSuwGrMaR1vw0GFf0CGuSU5qjJgXbcQcLH0S4nE4VXnm",
+	"BhyFGRPaCAXax/sr2v6UEUAx9LBe9sQTwIl6D9AmuOjcGDEaU9E8b68CKGzbRCFtUFPZYVlJI8SlwjSG",
+	"sN7V9/kdRH3c0HY8I3CTIu2zE6h5X9xczqnCsn4DAfpvju0ebQzTX9p76N6xMk5ard0NovLvCprDr9nK",
+	"yBy+5ZPhxAW/LIqqxiAu2Jp9u+jA2+we7bA/n756+exdWjNs/cf230XZE8X20fH2m+Nt+tL21fC7zsI1",
+	"P6a1rHkL2I1l7Fp2P39eo5b94hrg46sB+KhV9ZOxBzZIrzXhlccOmkh6B0m7Xu3vPr1nyeLg1wU6Q6N9",
+	"hvEcb2aX7tlYebhdwCwAS3nS9ue7NJJITp/+Xg137FR9ajG220RmhFbpb+dZgpJGELC6Mi4RMCdAg6ht",
+	"xdWLWXUVCcsVJCYvCtGtAX8vQFSOkb78k03Sl5XjJ7Jn5cqzqtpU1ZAO54uLWdE95Vrn2nBppVejioxx",
+	"Ky+xi1lXpiNhuGVBbaTfgNw8h7BA4GQZRKpVHXTuFkK8STVNfAl559QcLYoWjmD6v3A5hJWCe6Nu3yC8",
+	"N4iHlQDfvd296wN8F0aPu115uyDfdeDu2oD1OQN3K3QdLVrXccLGUN46s7klPM0i/fheHAqYlzif234d",
+	"SoFlg6jOX42LgFmSqNqjg8HZIyR8J1NArC+lmoJenWdsJgzp6ZIsJpWeJN5OMeTjsZCYdw/lPiBCBIr+",
+	"kMEAYD25BoPbLbTquOjI3TsOGtAPX6pFaBHfncV+TbqWyzCs2NKaz2gjxWrOLOu5dOTWLUzyywrZwTTS",
+	"KGI/VyXU+JiMPPBIRaburEycALUlB4scwaMl7hEwfGjAv62aI1OIN3NOSLDneQG5iSjUajWtTUV3bSr6",
+	"qxPGtSR4f+QU65/djKB+JhHw/aNrXJ1HuuZQST2RowIujozGoRmBrLJHGEDSifCh6j4RoMvCUiwxTiml",
+	"64L3LrsyuPqGaioPWYr43yhScffzRHANYN5cZizlF6o0qb1b4vXP7hL5+6O1U+RbdYr8/dHaLbJ2i6zd",
+	"Imu3yOdxi8Sc8vv2ipCosYrOduSiTBfre+m8zhUJLPTN9HrVCnj2muWs1au1erVWr+5IvdJ0rJppW1Ew",
+	"3uupiTS6DuQO/kfKedSCie0RzwvGs6wUWvtqT5Jx1hOl4blkUz7zXkuszORvlaoQzUjwb6CDc6Os9vM3",
+	"NcUCOE2dgK76qr5t9oRr5HVvZN5TGRS5Gjnr+4gbI0rbFaKErU6LZ/x/tZKWVVes1lHOWklL8pG9Jez3",
+	"WjFdHPEPL4Qc2H2y//AgaY1y6X4Ht6I2ZS6hWnqTk93N+IaflqgvA/THNHXGPt1alkafKDwY3wOcPs3X",
+	"9Xj67sGbgOlj21tiQTUfpjUW1A053V+ccfFslMsFSYZ0q8Hr6w5BYDnIBCo8By99WugrBZke/QL4vjg7",
+	"3ijVZsdzaQNoXXOeTMhoQukPqi+61LM6EacQmq50Q4RIGmQ9QY62e2lH5wM5GaMt7VRIgx5QwFxHZCS0",
+	"pwGSHva6Q2DhPQXQ9wRmmFPZc6Du54ZfYoXsW2VcWT72pS1u9OASSe+2tzdNeq+2vYek9+UG4gn28pDM",
+	"vkWzvoK3wdRLOm2NcN8ORXkgQNi5Gn4YnviUUNHwJZ7HurHY7NP3SM6XMZc9swf5jF/Sh9aJ8d8Oz0Ka",
+	"EjEaRtlWM0bybgMXa7RH2fveGLWM0Yh4oFeTdj7af87z7NNChelVYC0+qy3P2uyUUrOgkmc5C89onEAN",
+	"9xAjRk1lDCxj+R80gswmLTCnD5/rSnpRm6WuSRrVsqC3+zDUKF4VglwXcCxHib5wKOiKdD5pueEtjbJ3",
+	"XzxiHfe5Nkd9vYnLnpQuqwKsRAQs5XBxlkAJ5pUHQrIKHaH4ebDUZDlwP23/FhL/zE2bYcVBdBpg9qrB",
+	"A2eVBMSZiHIdiVcMuU4wPxcsUSToK0lkGDNYDxn3GQHCoH4QML/FFNWYi1lF1yhFvxR6mLbZU+gwZou6",
+	"D3cl9BDQtoTWuZI6ZOFKBaS8xyUr1ABcA5A3HSzhOO6MAUfMtSm5QeVqBr3roHpiHz2HRxp9B5GIeBu1",
+	"gdbj+nooOA9V8T9Bo9S1zgbf1Ru46Rva3kNVoS+sdHBf3b9vRDnlZabXfoil5f8XXJsjkC7X4v83Jv4j",
+	"vefEH4gYBd5wLTeryf9IFLNGTtcg6O/EIuXN+eCkCZ9DUEVGK65TEhzWj9BeWYjq5pEoH4GV60OWfvyU",
+	"sl4heKk9A3G3EQsAAAu8kpEpwGeEd9vnXzlQhkgxsOqH0xtG3PJIw3LTYVQUnPQQUUBVM1EKTDJjetIb",
+	"hm9vpge7B+kW9MgrKah1UD5CSlPsI5yjLpDDKwA8AJ4IMHd0tY9E6gtVKskQY7P+oiaeOJ4YJ/vfiimi",
+	"x+UaZvA6fGx1ttbY+D74WsaXVpdWMQWGJs25c36XatrvUk2dEjxas7Y1o/qOtbCXkIvlz8CdMK6puBgq",
+	"dbmdiSJ/L8pc6J2PdO2crs2uNV25BxPUfyCyuWc7q/pM8N6QEYILlLpAMKb5qjZztqS32I2n9PIvbVai",
+	"QS6h0dQ6/jY3wyOcAL0CKbz6LY3U0a1DqFtLE6/XlqW1ZemzCd8Ic7d4M0aEi0hNzYTkr65sRaodGh+v",
+	"tCyZ2ykF/Vxdcm/69sLK6liMJ0wS5DUkIM1Y6dWSUEikc2Q0NwSOlQQbE+Tmpm5oeZaG2uFQdTtxpc/L",
+	"XGSM665EbDzIL5FiCvitjdGj1C0a0T1k7O6vSHzHQmbLFGd+jc/VWceNqe51lJaKzYOF5UJNDMGuajFn",
+	"zF9DnH9FEOdrYfVGhJ0C/6tEayE1r2KWztP2iC5fHUrqHqqHkjoYSvRratErBUo68+Ggb913vr+ylvEU",
+	"LiOW3iiM0XGC24UxNi/k5wljrEbMuPFcGQTzEjrph76OhFxHQuba+F28mhh7hRg4xch2gGKhEkAsE/oS",
+	"oeXenLwgPAYrHCqKfdSiB6A7f7pT/W7zf9A1f9C3mIbKja7Ko5AGhMuhmnalUcwKwv2ZtwDHcYxQnlgW",
+	"MwbYYGwKFluKeSwFvm6optLnH785ecFGEw1gxenQmLFGGN6CIOs5G08uirzn4zOVZGNVGvbTbsIODh4w",
+	"VYLZGga6t7t/QLWC0NUKFmVeFGrKxmX+nhvRlVKYqSovydwL30wp62zkg2i0MJABnbpiE2+f/fLbq1e/",
+	"nx+9ePHqbdpmR4aNlDZsb3fXLyx8TXzIqZRmLSQUg0HNVPnnDy1HFEbQrLnUBj+fU64BbbrNTpFHRWj9",
+	"dYD+rrxdvOidiuw3NXPrIWItLRExSv29adDoXPN7iBtdYTRZYBarjSOrcJl5fYO2Wj2I1LM03IBLcbWn",
+	"8GgWcfRl+WHUJJKpnnqVeqnW0eOwNFatWerrTgOKelEqE/YAnq1r3gENsmqLT0nLRHz+yhecCV2dO7Sv",
+	"LtWWYmorK/3dyQZr38O3FyPrqMtCgeauy0a5t9+oTFSt+tOkLLDyEwgdnZ0dS67bRJfbPTXagU/t0NaB",
+	"Okq2ndVbtG35Z9clkhNh7bYS1q2noXdb71aqF0XNFpSMIhqAVaMqtaKqDA3KRb05edFhbLURdo09HLrD",
+	"/nyHSYMflxzlJyozlfeh5//2M5N5waAfhRq0n3PDi01Rlltd+akr+yPTfl3m0hRy07ElpKpbbGcHRURX",
+	"Xqknblm8ij6woH6Vm1LYFpOy6LCN5eZrAzaEoenaqM7SRsI2anO08c6VuLLdUoVoF2rgR4/y8dbhguEv",
+	"X8zlantJsF6Tbw4FgHkN4xnamZ38YEXlviohXtHKx8Ee3mZWU69mGaPGgKGRIzWyvyC0A5KieFnm7xuy",
+	"b6uiyDJYjbGAk2sSprM1TuN3w2hQ5FyC0VxnMkwW+6DpoWAVRPXPnsarvMtf2qu8lHKxulaxnDqx9gqv",
+	"vcKf2St8HQW4MxfwcrkEUxf5D9GJkAHVZkdszCdaZJ4pXQoxrvNLNpEmL1huQmXrFJt1WJ8XUB6y0Mrn",
+	"IvCudK/zqPwuRr4TvSa4d6NvIVvGvATLwz30aqM8sINadcourORXsS+KDKqTTYd5IRYH/8fM+6Y2oP6k",
+	"KJYM4K8bceyq2Ym83ttrH7uxBan54/cRLPlFifw6B2BtrPhuIvoTJM1xIP+thcqFetVOVjFtNoqebytV",
+	"ZFzoDhZRtFpSiAepOT3Zc8B3FVlM53kp2KUYYz3lvQOW8dnVDu3ImnrLUKlTQNdrfRfIPtm1JukFsZq5",
+	"uI13PAQN3cpLHnr/1fjJ/ciW95dXI6jWysJaWVgdcsiR9o1Y8P5MqsNiroDS9Y3jQ6+MC6VTgw54ZFzo",
+	"EudsrHRuIkxyuMv6Aqohg4GRjSA+lGvW56Ur0RymEEycbMqlwWQZdsRK0RP2e13pACLmg0qpbLLlSHWN",
+	"xLOrTeJVWxCBSqEC0DWpWKHkQJSsFLw3JPRzppXtY4IITZQJgAOKVB0XiEAM8ygALtkFIDB1KB4LQQqq",
+	"j0X8UdvBEmZ9YrLNYa6x7/HLYiwtoSudxN1dXdtZ0HwJbWfVWN1wPpbhvNiv1bUe365R96Gjg5q2lcMu",
+	"vD4tMtzR6/jcrzc+d62YfWNBwVUTk84tN4pY1t0FCtdYMcRzbGsf+nH3HPkP4DKYL4HfiWL+ax6+NntO",
+	"YIRSfDBs/4AN1aTUhBriw6Ztw3xgJwpsfRfKDBMPGgIogzLrShdMhmkfy8SOLQc1yBbFsyVQ0wnHFsEb",
+	"OuRRl1RNEYBRqXbgzxGnpyL08wy3IVzn7lNLVlUW7VIty6xcxNCqzMq3a2RWYWut7XJ/cWJ6gsV4K6qP",
+	"didlGep5+2iCHSP0PdHSuaw3UmWsZuJ1jrb9fpo4ElnklwJhuM1QlLrNTgTPLN1CtQQyigUbQvFLNhXS",
+	"RP4bVXal87F4c7gmiCWElY38Nw0UK44LXCfBfU1JcLcwUzVY6+YyHq+JRPWqxDcTzLnOyvves/IsrfJH",
+	"8uayNvTNDrOpYMIZIQq5ehTwt0YBOFO9yYiO/KQsWp3WDhA96sccL8gHMpcDNhknrFCDgf07l7GYSfh3",
+	"cCHC6esplxHdDjUM7AEBRpfl2tKIl3jZfSTHyMNaaiEBBrEcsfsiJCFXJI4Sb4KQG70B0fc06xVK53IQ",
+	"dYZwiBr6c0Z35jvz1gUiuF4kVHiQ9/t+To6OmeYzrI7hKrXGMBph9qQyzkgHaTweGyrq5iiU7q/3M5TH",
+	"n+vo8xyYiwNbgi+6N7GLGSVj2k2ro29pwcte4wrhjYbVgbIn7pXs6DihIlOQyk67cBu8brin492QN3zp",
+	"6JhKqSyc/gpsomZGFIWbduJrlJgFdZmoRGT83XGpCN+g/vHXdKe5cgcW2aYBOzx7qpy1mU60eDLkJt1K",
+	"GNc614ZLsz3JYeaPft1+cxz1AKrAzH/+SSjK3tSHI19eguv6LBQQQtA3cOTFKCEfp9IRGBNgvCA+f9SX",
+	"CZVgmVsIX05jriO/i5l2GDJWoqjhkPW4W5HX8aD5ON++FLPGb70+ZnBrwZI3ZN0l6Mo1is3UpKSNFo8r",
+	"yv+rfy6k2M597nWpLqJqBeOCGyggA2e0nMiAvIx1ZOhjQ8GLRtL2G9749O7T/x8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -742,6 +742,43 @@ func (s *Support) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, 
 	})
 }
 
+// SearchTickets iterates over all the items of GET /search, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// Search tickets and messages.
+//
+// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
+// and the notes. The best
+// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
+// seconds of being written.
+//
+// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
+// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
+// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+//
+// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
+//
+// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+func (s *Support) SearchTickets(ctx context.Context, params *SearchTicketsParams, options ...CallOption) iter.Seq2[SearchResult, error] {
+	return items(func(cursor string) (*Page[SearchResult], error) {
+		var page SearchTicketsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.SearchTicketsPage(ctx, &page, options...)
+	})
+}
+
+// SearchTicketsPage returns one page of SearchTickets.
+func (s *Support) SearchTicketsPage(ctx context.Context, params *SearchTicketsParams, options ...CallOption) (*Page[SearchResult], error) {
+	return callPage[SearchResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewSearchTicketsRequest(server, params.plain())
+	})
+}
+
 // SignUp calls POST /auth/signup.
 //
 // Create an account.

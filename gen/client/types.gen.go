@@ -427,6 +427,21 @@ type (
 	Scope = plain.Scope
 	// Scopes: What an API key may do.
 	Scopes = plain.Scopes
+	// SearchResult: A ticket or a message that matches a search.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	Kind SearchResultKind
+	//	MessageID *ID
+	//	Snippet []TextSegment
+	//	Status TicketStatus
+	//	TicketID ID
+	//	Title []TextSegment
+	//	UserID ID
+	SearchResult = plain.SearchResult
+	// SearchResultKind: What matches. Only staff find notes.
+	SearchResultKind = plain.SearchResultKind
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
 	// Its fields:
@@ -465,6 +480,13 @@ type (
 	Tag = plain.Tag
 	// Tags: Words by which staff sort tickets, in their order.
 	Tags = plain.Tags
+	// TextSegment: A piece of a text, as it was written. It is text, not HTML.
+	//
+	// Its fields:
+	//
+	//	Match bool
+	//	Text string
+	TextSegment = plain.TextSegment
 	// Ticket: A customer's question and where it stands.
 	//
 	// Its fields:
@@ -869,6 +891,13 @@ const (
 	ScopeWebhooks     = plain.ScopeWebhooks
 )
 
+// The values of SearchResultKind that the contract has.
+const (
+	SearchResultKindMessage = plain.SearchResultKindMessage
+	SearchResultKindNote    = plain.SearchResultKindNote
+	SearchResultKindTicket  = plain.SearchResultKindTicket
+)
+
 // The values of SignUpRequestRole that the contract has.
 const (
 	SignUpRequestRoleUser = plain.SignUpRequestRoleUser
@@ -1100,4 +1129,21 @@ func (p *PreviewPromptParams) plain() *plain.PreviewPromptParams {
 		return nil
 	}
 	return &plain.PreviewPromptParams{TicketID: p.TicketID}
+}
+
+// SearchTicketsParams are the parameters of SearchTickets. Those that are not set are not sent.
+type SearchTicketsParams struct {
+	// Q: What to search for.
+	Q string `form:"q" json:"q"`
+	// Limit: The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *SearchTicketsParams) plain() *plain.SearchTicketsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.SearchTicketsParams{Q: p.Q, Limit: p.Limit, Cursor: p.Cursor}
 }

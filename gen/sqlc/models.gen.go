@@ -878,6 +878,26 @@ type SchemaMigration struct {
 	Dirty   bool
 }
 
+type SearchDocument struct {
+	ID         uuid.UUID
+	Number     int64
+	CustomerID *uuid.UUID
+	CreatedAt  time.Time
+	Words      interface{}
+}
+
+type SearchIndex struct {
+	ID           bool
+	Language     string
+	RebuiltTo    int64
+	RebuildUntil int64
+}
+
+type SearchQueue struct {
+	Number int64
+	ID     uuid.UUID
+}
+
 type ServiceCustomer struct {
 	ServiceID   uuid.UUID
 	ExternalID  string

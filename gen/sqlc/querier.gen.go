@@ -94,6 +94,11 @@ type Querier interface {
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
+	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
+	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
+	// phrase, and then these texts for the phrase. Nothing matches without a word that must be there. Matches in title and text are
+	// between the characters 1 and 2, which no text has.
+	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
 	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
@@ -147,6 +152,8 @@ type Querier interface {
 	GetWebhookDelivery(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// The webhook whose replay is next. The caller holds the lock of the cursor.
 	GetWebhookToReplay(ctx context.Context) (Webhook, error)
+	// Indexes what has been waiting longest, and returns how many it took.
+	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	// Those that staff see, or only those that the ticket's customer sees.
@@ -214,6 +221,9 @@ type Querier interface {
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
+	// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
+	// do, or another replica does it.
+	RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
@@ -240,6 +250,8 @@ type Querier interface {
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
+	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
+	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Up to the newest entry. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
 	// Whatever is being written in this ticket is not published. The ticket's row must be locked.

@@ -22,6 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/webhook"
@@ -49,6 +50,8 @@ type Options struct {
 	Journal journal.Options
 	// Webhook needs no secrets, Journal, Encode, Metrics or Logger.
 	Webhook webhook.Options
+	// SearchLanguage is a text search configuration of PostgreSQL's.
+	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// Workers says whether Serve does background work: tasks and jobs that replicas share.
@@ -67,6 +70,7 @@ type App struct {
 	Assistant *assistant.Service
 	Prompts   *prompt.Service
 	Keys      *idempotency.Service
+	Search    *search.Service
 	Journal   *journal.Service
 	Jobs      *background.Jobs
 	Webhooks  *webhook.Service
@@ -100,14 +104,16 @@ func New(o Options) (*App, error) {
 	a := &App{
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Ticket),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
-		Journal: journal.NewService(o.Store, o.Journal), workers: o.Workers, debugAddr: o.DebugAddr, metrics: set,
-		logger: o.Logger,
+		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
+		workers: o.Workers,
 	}
 	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Prompts = a.Prompts
+	o.HTTP.Search = a.Search
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics, o.HTTP.Webhooks = set, a.Webhooks
 	if o.HTTP.Ready == nil {
@@ -173,7 +179,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	running.Go(func() { a.Assistant.Run(answering) })
 	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run}
 	if a.workers {
-		runs = append(runs, a.Webhooks.Run)
+		runs = append(runs, a.Search.Run, a.Webhooks.Run)
 	}
 	for _, run := range runs {
 		running.Go(func() { run(ctx) })
