@@ -1,6 +1,6 @@
 -- name: FindTurn :one
--- A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
--- message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+-- A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
+-- description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 -- After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 -- upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 -- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
@@ -17,7 +17,7 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
@@ -383,7 +383,7 @@ USING swept
 WHERE e.ai_response_id = swept.id;
 
 -- name: ListExistingAIResponses :many
-SELECT id
+SELECT *
 FROM ai_responses
 WHERE id = ANY(@ids::uuid[]);
 

@@ -515,7 +515,7 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
@@ -576,8 +576,8 @@ type FindTurnRow struct {
 	FailureSeconds     float64
 }
 
-// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
-// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
+// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 // After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 // upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 // upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
@@ -769,24 +769,47 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 }
 
 const listExistingAIResponses = `-- name: ListExistingAIResponses :many
-SELECT id
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
 FROM ai_responses
 WHERE id = ANY($1::uuid[])
 `
 
-func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
+func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error) {
 	rows, err := q.db.Query(ctx, listExistingAIResponses, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []AIResponse{}
 	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
+		var i AIResponse
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.TurnMessageID,
+			&i.Status,
+			&i.Attempt,
+			&i.Model,
+			&i.LastSeq,
+			&i.MessageID,
+			&i.FinishReason,
+			&i.ErrorCode,
+			&i.PromptTokens,
+			&i.CompletionTokens,
+			&i.ReasoningTokens,
+			&i.CachedTokens,
+			&i.LeaseExpiresAt,
+			&i.CreatedAt,
+			&i.FirstTokenAt,
+			&i.FinishedAt,
+			&i.OwnerID,
+			&i.RequestedBy,
+			&i.Crashes,
+			&i.HasEvents,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
