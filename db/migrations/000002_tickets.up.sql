@@ -3,8 +3,8 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE ticket_status AS ENUM ('open', 'pending', 'resolved', 'closed');
 
--- Whether the AI answers in a ticket. A hand-off to humans switches it off.
-CREATE TYPE ai_mode AS ENUM ('on', 'off');
+-- What becomes of the AI's answers in a ticket: customers get them, staff review them first, or there are none.
+CREATE TYPE ai_mode AS ENUM ('auto', 'draft', 'off');
 
 CREATE TYPE ticket_priority AS ENUM ('low', 'normal', 'high', 'urgent');
 
@@ -50,7 +50,7 @@ CREATE TABLE tickets (
     status            ticket_status   NOT NULL DEFAULT 'open',
     created_at        timestamptz     NOT NULL DEFAULT now(),
     updated_at        timestamptz     NOT NULL DEFAULT now(),
-    ai_mode           ai_mode         NOT NULL DEFAULT 'on',
+    ai_mode           ai_mode         NOT NULL DEFAULT 'auto',
     version           bigint          NOT NULL DEFAULT 1,
     last_message_at   timestamptz     NOT NULL DEFAULT now(),
     priority          ticket_priority NOT NULL DEFAULT 'normal',

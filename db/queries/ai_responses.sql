@@ -3,7 +3,8 @@
 -- description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 -- After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 -- upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
--- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
+-- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
+-- the live prompt's; NULL is the one that is built in.
 SELECT
     sqlc.embed(t),
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
@@ -12,7 +13,8 @@ SELECT
     coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
     coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
     coalesce(failure.error_code, '')::text AS failure,
-    coalesce(failure.seconds, 0)::double precision AS failure_seconds
+    coalesce(failure.seconds, 0)::double precision AS failure_seconds,
+    live.version AS prompt_version
 FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
@@ -28,15 +30,16 @@ LEFT JOIN LATERAL (
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true
-LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming'
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = 'answer'
 LEFT JOIN LATERAL (
     SELECT r.id
     FROM ai_responses AS r
-    WHERE r.turn_message_id = turn.id AND r.status = 'completed'
+    WHERE r.turn_message_id = turn.id AND r.status = 'completed' AND r.message_id IS NOT NULL
     UNION ALL
     SELECT r.id
     FROM ai_responses AS r
     WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
+        AND r.message_id IS NOT NULL
 ) AS standing ON true
 LEFT JOIN LATERAL (
     SELECT
@@ -45,7 +48,7 @@ LEFT JOIN LATERAL (
     FROM (
         SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
         FROM ai_responses AS r
-        WHERE r.ticket_id = t.id
+        WHERE r.ticket_id = t.id AND r.kind = 'answer'
         ORDER BY r.created_at DESC, r.id DESC
         LIMIT 1
     ) AS latest
@@ -57,39 +60,56 @@ LEFT JOIN LATERAL (
     WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
         AND latest.finished_at + pause.length > clock_timestamp()
 ) AS failure ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: CreateAIResponse :one
 -- No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
-INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
+WITH allowed AS (
+    SELECT
+    FROM (
+        SELECT
+            count(*) FILTER (WHERE r.status = 'streaming') AS running,
+            count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
+            count(*) AS last_day
+        FROM ai_responses AS r
+        WHERE r.requested_by = @requested_by AND r.created_at > clock_timestamp() - interval '1 day'
+            AND greatest(@max_running::integer, @max_per_minute::integer, @max_per_day::integer) > 0
+    ) AS recent
+    WHERE (@max_running = 0 OR recent.running < @max_running)
+        AND (@max_per_minute = 0 OR recent.last_minute < @max_per_minute)
+        AND (@max_per_day = 0 OR recent.last_day < @max_per_day)
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT
+        'ai_response.started', 'ai', @ticket_id, @id, sqlc.narg(customer_id),
+        jsonb_build_object('kind', @kind::ai_response_kind, 'model', @model::text)
+    FROM allowed
+)
+INSERT INTO ai_responses (
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
+)
 SELECT
     @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id::uuid,
-    clock_timestamp() + make_interval(secs => @lease_seconds::integer)
-FROM (
-    SELECT
-        count(*) FILTER (WHERE r.status = 'streaming') AS running,
-        count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
-        count(*) AS last_day
-    FROM ai_responses AS r
-    WHERE r.requested_by = @requested_by AND r.created_at > clock_timestamp() - interval '1 day'
-        AND greatest(@max_running::integer, @max_per_minute::integer, @max_per_day::integer) > 0
-) AS recent
-WHERE (@max_running = 0 OR recent.running < @max_running)
-    AND (@max_per_minute = 0 OR recent.last_minute < @max_per_minute)
-    AND (@max_per_day = 0 OR recent.last_day < @max_per_day)
+    clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(customer_id), sqlc.narg(review),
+    sqlc.narg(prompt_version)
+FROM allowed
 RETURNING *;
 
 -- name: FindAIResponse :one
 -- One that the actor sees.
-SELECT r.*
-FROM ai_responses AS r
-JOIN tickets AS t ON t.id = r.ticket_id
-WHERE r.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
-
--- name: ListAIResponsesByTicket :many
 SELECT *
 FROM ai_responses
-WHERE ticket_id = @ticket_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
+WHERE id = @id AND (customer_id = @actor_id::uuid OR @staff::boolean);
+
+-- name: ListAIResponsesByTicket :many
+-- Those that staff see, or only those that the ticket's customer sees.
+SELECT *
+FROM ai_responses
+WHERE ticket_id = @ticket_id AND (customer_id IS NOT NULL OR @staff::boolean)
+    AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
 
@@ -97,7 +117,8 @@ LIMIT @max_rows;
 -- The response that is being written in a ticket that the actor sees. None is the nil UUID.
 SELECT coalesce(r.id, '00000000-0000-0000-0000-000000000000')::uuid AS id
 FROM tickets AS t
-LEFT JOIN ai_responses AS r ON r.ticket_id = t.id AND r.status = 'streaming'
+LEFT JOIN ai_responses AS r
+    ON r.ticket_id = t.id AND r.status = 'streaming' AND r.kind = 'answer' AND (r.customer_id IS NOT NULL OR @staff::boolean)
 WHERE t.id = @ticket_id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: GetAIResponse :one
@@ -232,7 +253,12 @@ WITH ended AS (
             )
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.failed', 'ai', ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind, 'code', @error_code::text)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, @error_code::text
@@ -245,7 +271,7 @@ FROM ended;
 -- response is no longer this attempt's to complete, or its log does not end at last_seq.
 WITH mine AS (
     SELECT
-        r.id, r.ticket_id, r.turn_message_id, r.attempt, r.last_seq + 1 AS seq,
+        r.id, r.ticket_id, r.turn_message_id, r.customer_id, r.attempt, r.last_seq + 1 AS seq,
         GREATEST(
             clock_timestamp(),
             (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = r.ticket_id)
@@ -277,12 +303,12 @@ replaced AS (
     WHERE before.id = (
         SELECT r.id
         FROM ai_responses AS r
-        WHERE r.turn_message_id = mine.turn_message_id AND r.status = 'completed'
+        WHERE r.turn_message_id = mine.turn_message_id AND r.status = 'completed' AND r.message_id IS NOT NULL
         UNION ALL
         SELECT r.id
         FROM ai_responses AS r
         WHERE mine.turn_message_id IS NULL AND r.ticket_id = mine.ticket_id AND r.turn_message_id IS NULL
-            AND r.status = 'completed'
+            AND r.status = 'completed' AND r.message_id IS NOT NULL
     )
     RETURNING before.message_id AS message_id
 ),
@@ -296,6 +322,15 @@ logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
     SELECT mine.id, mine.seq, 'done', mine.attempt, ''
     FROM mine
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT entry.type, 'ai', mine.ticket_id, mine.id, mine.customer_id, entry.data
+    FROM mine, (VALUES
+        (1, 'message.created', jsonb_build_object('author', 'ai')),
+        (2, 'ai_response.completed', jsonb_build_object('kind', 'answer', 'finish_reason', @finish_reason::text))
+    ) AS entry (place, type, data)
+    ORDER BY entry.place
 )
 UPDATE ai_responses AS r
 SET status = 'completed', message_id = r.id, finish_reason = @finish_reason::text, last_seq = mine.seq,
@@ -315,7 +350,12 @@ WITH ended AS (
         finished_at = clock_timestamp()
     WHERE r.id = @id AND r.owner_id = @owner_id::uuid AND r.attempt = @attempt AND r.last_seq = @last_seq
         AND r.status = 'streaming'
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.failed', 'ai', ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind, 'code', @error_code::text)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, @error_code::text, sqlc.narg(retry_after_seconds)
@@ -334,8 +374,13 @@ WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status 
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming'
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND r.kind = 'answer'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.superseded', @actor_kind, @actor_id::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
@@ -399,9 +444,13 @@ WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status 
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'cancelled', error_code = 'cancelled', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    FROM tickets AS t
-    WHERE r.id = @id AND t.id = r.ticket_id AND (t.user_id = @actor_id OR @staff::boolean) AND r.status = 'streaming'
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.id = @id AND (r.customer_id = @actor_id::uuid OR @staff::boolean) AND r.status = 'streaming'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.cancelled', @actor_kind, @actor_id::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'cancelled'

@@ -42,8 +42,9 @@ superseded AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND (r.last_seq = 0 OR before.author = 'agent')
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND r.kind = 'answer'
+        AND (r.last_seq = 0 OR before.author = 'agent')
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id
 ),
 logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -77,21 +78,20 @@ raised AS (
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT
-        entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, CASE WHEN entry.shown THEN before.user_id END,
-        entry.data
+    SELECT entry.type, @actor_kind, @actor_id::uuid, before.id, entry.subject_id, entry.customer_id, entry.data
     FROM before
     CROSS JOIN LATERAL (
         SELECT
-            1 AS place, true AS shown, 'ai_response.superseded' AS type, superseded.id AS subject_id, '{}'::jsonb AS data
+            1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, superseded.customer_id,
+            jsonb_build_object('kind', 'answer') AS data
         FROM superseded
         UNION ALL
-        SELECT 2, true, 'message.created', @id::uuid, jsonb_build_object('author', before.author)
+        SELECT 2, 'message.created', @id::uuid, before.user_id, jsonb_build_object('author', before.author)
         UNION ALL
-        SELECT 3, true, 'ticket.status_changed', NULL, jsonb_build_object('from', before.status, 'to', 'open')
+        SELECT 3, 'ticket.status_changed', NULL, before.user_id, jsonb_build_object('from', before.status, 'to', 'open')
         WHERE before.reopens
         UNION ALL
-        SELECT 4, false, 'ticket.snoozed', NULL, jsonb_build_object(
+        SELECT 4, 'ticket.snoozed', NULL, NULL, jsonb_build_object(
             'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
         )
         WHERE before.wakes
@@ -232,7 +232,7 @@ WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL
         SELECT
         FROM ai_responses AS standing
         JOIN ai_responses AS next
-            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming'
+            ON next.ticket_id = standing.ticket_id AND next.status = 'streaming' AND next.customer_id IS NOT NULL
             AND next.turn_message_id IS NOT DISTINCT FROM standing.turn_message_id
         WHERE standing.message_id = m.id
     )

@@ -14,8 +14,8 @@ entered AS (
     SELECT 'ticket.created', @actor_kind, @user_id, @id, @user_id
     WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
-INSERT INTO tickets (id, user_id, title, description)
-SELECT @id, @user_id, @title, @description
+INSERT INTO tickets (id, user_id, title, description, ai_mode)
+SELECT @id, @user_id, @title, @description, @ai_mode
 WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING *;
 

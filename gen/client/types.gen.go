@@ -10,7 +10,8 @@ type (
 	// something else first. `cancelled`: somebody asked for that. `draining`: the
 	// server was stopped before the answer was complete. The others are as in `Problem`.
 	AIFailureCode = plain.AIFailureCode
-	// AIMode: Whether the AI answers in the ticket. `off` leaves it to humans.
+	// AIMode: What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode = plain.AIMode
 	// AIResponse: One generated answer to one turn of a ticket.
 	//
@@ -25,6 +26,7 @@ type (
 	//	ID ID
 	//	MessageID *ID
 	//	Model Model
+	//	PromptVersion *int32
 	//	Status AIResponseStatus
 	//	TicketID ID
 	//	Turn *ID
@@ -566,8 +568,9 @@ const (
 
 // The values of AIMode that the contract has.
 const (
-	AIModeOff = plain.AIModeOff
-	AIModeOn  = plain.AIModeOn
+	AIModeAuto  = plain.AIModeAuto
+	AIModeDraft = plain.AIModeDraft
+	AIModeOff   = plain.AIModeOff
 )
 
 // The values of AIResponseStatus that the contract has.

@@ -16,9 +16,13 @@ const cancelAIResponse = `-- name: CancelAIResponse :execrows
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'cancelled', error_code = 'cancelled', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    FROM tickets AS t
-    WHERE r.id = $1 AND t.id = r.ticket_id AND (t.user_id = $2 OR $3::boolean) AND r.status = 'streaming'
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.id = $1 AND (r.customer_id = $2::uuid OR $3::boolean) AND r.status = 'streaming'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.cancelled', $4, $2::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'cancelled'
@@ -26,14 +30,20 @@ FROM ended
 `
 
 type CancelAIResponseParams struct {
-	ID      uuid.UUID
-	ActorID uuid.UUID
-	Staff   bool
+	ID        uuid.UUID
+	ActorID   uuid.UUID
+	Staff     bool
+	ActorKind ActorKind
 }
 
 // Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
 func (q *Queries) CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error) {
-	result, err := q.db.Exec(ctx, cancelAIResponse, arg.ID, arg.ActorID, arg.Staff)
+	result, err := q.db.Exec(ctx, cancelAIResponse,
+		arg.ID,
+		arg.ActorID,
+		arg.Staff,
+		arg.ActorKind,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -114,7 +124,7 @@ func (q *Queries) CommitDeltas(ctx context.Context, arg CommitDeltasParams) ([]u
 const completeAIResponse = `-- name: CompleteAIResponse :one
 WITH mine AS (
     SELECT
-        r.id, r.ticket_id, r.turn_message_id, r.attempt, r.last_seq + 1 AS seq,
+        r.id, r.ticket_id, r.turn_message_id, r.customer_id, r.attempt, r.last_seq + 1 AS seq,
         GREATEST(
             clock_timestamp(),
             (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = r.ticket_id)
@@ -146,12 +156,12 @@ replaced AS (
     WHERE before.id = (
         SELECT r.id
         FROM ai_responses AS r
-        WHERE r.turn_message_id = mine.turn_message_id AND r.status = 'completed'
+        WHERE r.turn_message_id = mine.turn_message_id AND r.status = 'completed' AND r.message_id IS NOT NULL
         UNION ALL
         SELECT r.id
         FROM ai_responses AS r
         WHERE mine.turn_message_id IS NULL AND r.ticket_id = mine.ticket_id AND r.turn_message_id IS NULL
-            AND r.status = 'completed'
+            AND r.status = 'completed' AND r.message_id IS NOT NULL
     )
     RETURNING before.message_id AS message_id
 ),
@@ -165,6 +175,15 @@ logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
     SELECT mine.id, mine.seq, 'done', mine.attempt, ''
     FROM mine
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT entry.type, 'ai', mine.ticket_id, mine.id, mine.customer_id, entry.data
+    FROM mine, (VALUES
+        (1, 'message.created', jsonb_build_object('author', 'ai')),
+        (2, 'ai_response.completed', jsonb_build_object('kind', 'answer', 'finish_reason', $1::text))
+    ) AS entry (place, type, data)
+    ORDER BY entry.place
 )
 UPDATE ai_responses AS r
 SET status = 'completed', message_id = r.id, finish_reason = $1::text, last_seq = mine.seq,
@@ -172,7 +191,7 @@ SET status = 'completed', message_id = r.id, finish_reason = $1::text, last_seq 
     cached_tokens = $5, finished_at = mine.written_at
 FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone
 WHERE r.id = mine.id AND gone.responses >= 0
-RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version
 `
 
 type CompleteAIResponseParams struct {
@@ -229,6 +248,14 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		&i.RequestedBy,
 		&i.Crashes,
 		&i.HasEvents,
+		&i.Kind,
+		&i.CustomerID,
+		&i.Content,
+		&i.Review,
+		&i.ReviewedBy,
+		&i.ReviewedAt,
+		&i.EditDistance,
+		&i.PromptVersion,
 	)
 	return i, err
 }
@@ -270,23 +297,37 @@ func (q *Queries) CountRecentAIResponses(ctx context.Context, userID uuid.UUID) 
 }
 
 const createAIResponse = `-- name: CreateAIResponse :one
-INSERT INTO ai_responses (id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at)
+WITH allowed AS (
+    SELECT
+    FROM (
+        SELECT
+            count(*) FILTER (WHERE r.status = 'streaming') AS running,
+            count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
+            count(*) AS last_day
+        FROM ai_responses AS r
+        WHERE r.requested_by = $5 AND r.created_at > clock_timestamp() - interval '1 day'
+            AND greatest($12::integer, $13::integer, $14::integer) > 0
+    ) AS recent
+    WHERE ($12 = 0 OR recent.running < $12)
+        AND ($13 = 0 OR recent.last_minute < $13)
+        AND ($14 = 0 OR recent.last_day < $14)
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT
+        'ai_response.started', 'ai', $2, $1, $9,
+        jsonb_build_object('kind', $8::ai_response_kind, 'model', $4::text)
+    FROM allowed
+)
+INSERT INTO ai_responses (
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
+)
 SELECT
     $1, $2, $3, $4, $5, $6::uuid,
-    clock_timestamp() + make_interval(secs => $7::integer)
-FROM (
-    SELECT
-        count(*) FILTER (WHERE r.status = 'streaming') AS running,
-        count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
-        count(*) AS last_day
-    FROM ai_responses AS r
-    WHERE r.requested_by = $5 AND r.created_at > clock_timestamp() - interval '1 day'
-        AND greatest($8::integer, $9::integer, $10::integer) > 0
-) AS recent
-WHERE ($8 = 0 OR recent.running < $8)
-    AND ($9 = 0 OR recent.last_minute < $9)
-    AND ($10 = 0 OR recent.last_day < $10)
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
+    clock_timestamp() + make_interval(secs => $7::integer), $8, $9, $10,
+    $11
+FROM allowed
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
 `
 
 type CreateAIResponseParams struct {
@@ -297,6 +338,10 @@ type CreateAIResponseParams struct {
 	RequestedBy   *uuid.UUID
 	OwnerID       uuid.UUID
 	LeaseSeconds  int32
+	Kind          AIResponseKind
+	CustomerID    *uuid.UUID
+	Review        *AIReview
+	PromptVersion *int32
 	MaxRunning    int32
 	MaxPerMinute  int32
 	MaxPerDay     int32
@@ -312,6 +357,10 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.RequestedBy,
 		arg.OwnerID,
 		arg.LeaseSeconds,
+		arg.Kind,
+		arg.CustomerID,
+		arg.Review,
+		arg.PromptVersion,
 		arg.MaxRunning,
 		arg.MaxPerMinute,
 		arg.MaxPerDay,
@@ -340,6 +389,14 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		&i.RequestedBy,
 		&i.Crashes,
 		&i.HasEvents,
+		&i.Kind,
+		&i.CustomerID,
+		&i.Content,
+		&i.Review,
+		&i.ReviewedBy,
+		&i.ReviewedAt,
+		&i.EditDistance,
+		&i.PromptVersion,
 	)
 	return i, err
 }
@@ -352,7 +409,12 @@ WITH ended AS (
         finished_at = clock_timestamp()
     WHERE r.id = $7 AND r.owner_id = $8::uuid AND r.attempt = $9 AND r.last_seq = $10
         AND r.status = 'streaming'
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.failed', 'ai', ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind, 'code', $1::text)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content, retry_after_seconds)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, $1::text, $2
@@ -414,7 +476,12 @@ WITH ended AS (
             )
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.failed', 'ai', ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind, 'code', $1::text)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, $1::text
@@ -437,10 +504,9 @@ func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandone
 }
 
 const findAIResponse = `-- name: FindAIResponse :one
-SELECT r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events
-FROM ai_responses AS r
-JOIN tickets AS t ON t.id = r.ticket_id
-WHERE r.id = $1 AND (t.user_id = $2 OR $3::boolean)
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+FROM ai_responses
+WHERE id = $1 AND (customer_id = $2::uuid OR $3::boolean)
 `
 
 type FindAIResponseParams struct {
@@ -476,6 +542,14 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 		&i.RequestedBy,
 		&i.Crashes,
 		&i.HasEvents,
+		&i.Kind,
+		&i.CustomerID,
+		&i.Content,
+		&i.Review,
+		&i.ReviewedBy,
+		&i.ReviewedAt,
+		&i.EditDistance,
+		&i.PromptVersion,
 	)
 	return i, err
 }
@@ -483,19 +557,20 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 const findStreamingAIResponse = `-- name: FindStreamingAIResponse :one
 SELECT coalesce(r.id, '00000000-0000-0000-0000-000000000000')::uuid AS id
 FROM tickets AS t
-LEFT JOIN ai_responses AS r ON r.ticket_id = t.id AND r.status = 'streaming'
-WHERE t.id = $1 AND (t.user_id = $2 OR $3::boolean)
+LEFT JOIN ai_responses AS r
+    ON r.ticket_id = t.id AND r.status = 'streaming' AND r.kind = 'answer' AND (r.customer_id IS NOT NULL OR $1::boolean)
+WHERE t.id = $2 AND (t.user_id = $3 OR $1::boolean)
 `
 
 type FindStreamingAIResponseParams struct {
+	Staff    bool
 	TicketID uuid.UUID
 	ActorID  uuid.UUID
-	Staff    bool
 }
 
 // The response that is being written in a ticket that the actor sees. None is the nil UUID.
 func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error) {
-	row := q.db.QueryRow(ctx, findStreamingAIResponse, arg.TicketID, arg.ActorID, arg.Staff)
+	row := q.db.QueryRow(ctx, findStreamingAIResponse, arg.Staff, arg.TicketID, arg.ActorID)
 	var id uuid.UUID
 	err := row.Scan(&id)
 	return id, err
@@ -510,7 +585,8 @@ SELECT
     coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
     coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
     coalesce(failure.error_code, '')::text AS failure,
-    coalesce(failure.seconds, 0)::double precision AS failure_seconds
+    coalesce(failure.seconds, 0)::double precision AS failure_seconds,
+    live.version AS prompt_version
 FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
@@ -526,15 +602,16 @@ LEFT JOIN LATERAL (
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS staff ON true
-LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming'
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = 'answer'
 LEFT JOIN LATERAL (
     SELECT r.id
     FROM ai_responses AS r
-    WHERE r.turn_message_id = turn.id AND r.status = 'completed'
+    WHERE r.turn_message_id = turn.id AND r.status = 'completed' AND r.message_id IS NOT NULL
     UNION ALL
     SELECT r.id
     FROM ai_responses AS r
     WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
+        AND r.message_id IS NOT NULL
 ) AS standing ON true
 LEFT JOIN LATERAL (
     SELECT
@@ -543,7 +620,7 @@ LEFT JOIN LATERAL (
     FROM (
         SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
         FROM ai_responses AS r
-        WHERE r.ticket_id = t.id
+        WHERE r.ticket_id = t.id AND r.kind = 'answer'
         ORDER BY r.created_at DESC, r.id DESC
         LIMIT 1
     ) AS latest
@@ -555,6 +632,8 @@ LEFT JOIN LATERAL (
     WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
         AND latest.finished_at + pause.length > clock_timestamp()
 ) AS failure ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
 WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
 `
 
@@ -574,13 +653,15 @@ type FindTurnRow struct {
 	StaffSpokeLast     bool
 	Failure            string
 	FailureSeconds     float64
+	PromptVersion      *int32
 }
 
 // A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 // description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 // After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 // upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
-// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
+// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
+// the live prompt's; NULL is the one that is built in.
 func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error) {
 	row := q.db.QueryRow(ctx, findTurn,
 		arg.PauseSeconds,
@@ -620,12 +701,13 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.StaffSpokeLast,
 		&i.Failure,
 		&i.FailureSeconds,
+		&i.PromptVersion,
 	)
 	return i, err
 }
 
 const getAIResponse = `-- name: GetAIResponse :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
 FROM ai_responses
 WHERE id = $1
 `
@@ -656,6 +738,14 @@ func (q *Queries) GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, 
 		&i.RequestedBy,
 		&i.Crashes,
 		&i.HasEvents,
+		&i.Kind,
+		&i.CustomerID,
+		&i.Content,
+		&i.Review,
+		&i.ReviewedBy,
+		&i.ReviewedAt,
+		&i.EditDistance,
+		&i.PromptVersion,
 	)
 	return i, err
 }
@@ -706,23 +796,27 @@ func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEv
 }
 
 const listAIResponsesByTicket = `-- name: ListAIResponsesByTicket :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
 FROM ai_responses
-WHERE ticket_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
+WHERE ticket_id = $1 AND (customer_id IS NOT NULL OR $2::boolean)
+    AND (created_at, id) < ($3::timestamptz, $4::uuid)
 ORDER BY created_at DESC, id DESC
-LIMIT $4
+LIMIT $5
 `
 
 type ListAIResponsesByTicketParams struct {
 	TicketID        uuid.UUID
+	Staff           bool
 	BeforeCreatedAt time.Time
 	BeforeID        uuid.UUID
 	MaxRows         int32
 }
 
+// Those that staff see, or only those that the ticket's customer sees.
 func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error) {
 	rows, err := q.db.Query(ctx, listAIResponsesByTicket,
 		arg.TicketID,
+		arg.Staff,
 		arg.BeforeCreatedAt,
 		arg.BeforeID,
 		arg.MaxRows,
@@ -757,6 +851,14 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 			&i.RequestedBy,
 			&i.Crashes,
 			&i.HasEvents,
+			&i.Kind,
+			&i.CustomerID,
+			&i.Content,
+			&i.Review,
+			&i.ReviewedBy,
+			&i.ReviewedAt,
+			&i.EditDistance,
+			&i.PromptVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -769,7 +871,7 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 }
 
 const listExistingAIResponses = `-- name: ListExistingAIResponses :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
 FROM ai_responses
 WHERE id = ANY($1::uuid[])
 `
@@ -806,6 +908,14 @@ func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) 
 			&i.RequestedBy,
 			&i.Crashes,
 			&i.HasEvents,
+			&i.Kind,
+			&i.CustomerID,
+			&i.Content,
+			&i.Review,
+			&i.ReviewedBy,
+			&i.ReviewedAt,
+			&i.EditDistance,
+			&i.PromptVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -1058,17 +1168,28 @@ const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = $1 AND r.status = 'streaming'
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND r.kind = 'answer'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.superseded', $2, $3::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
 FROM ended
 `
 
+type SupersedeAIResponsesParams struct {
+	TicketID  uuid.UUID
+	ActorKind ActorKind
+	ActorID   uuid.UUID
+}
+
 // Whatever is being written in this ticket is not published. The ticket's row must be locked.
-func (q *Queries) SupersedeAIResponses(ctx context.Context, ticketID uuid.UUID) (int64, error) {
-	result, err := q.db.Exec(ctx, supersedeAIResponses, ticketID)
+func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, supersedeAIResponses, arg.TicketID, arg.ActorKind, arg.ActorID)
 	if err != nil {
 		return 0, err
 	}

@@ -61,8 +61,9 @@ func (ns NullAIEventKind) Value() (driver.Value, error) {
 type AIMode string
 
 const (
-	AIModeOn  AIMode = "on"
-	AIModeOff AIMode = "off"
+	AIModeAuto  AIMode = "auto"
+	AIModeDraft AIMode = "draft"
+	AIModeOff   AIMode = "off"
 )
 
 func (e *AIMode) Scan(src interface{}) error {
@@ -98,6 +99,50 @@ func (ns NullAIMode) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return string(ns.AIMode), nil
+}
+
+type AIResponseKind string
+
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+func (e *AIResponseKind) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AIResponseKind(s)
+	case string:
+		*e = AIResponseKind(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AIResponseKind: %T", src)
+	}
+	return nil
+}
+
+type NullAIResponseKind struct {
+	AIResponseKind AIResponseKind
+	Valid          bool // Valid is true if AIResponseKind is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAIResponseKind) Scan(value interface{}) error {
+	if value == nil {
+		ns.AIResponseKind, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AIResponseKind.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAIResponseKind) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AIResponseKind), nil
 }
 
 type AIResponseStatus string
@@ -143,6 +188,49 @@ func (ns NullAIResponseStatus) Value() (driver.Value, error) {
 		return nil, nil
 	}
 	return string(ns.AIResponseStatus), nil
+}
+
+type AIReview string
+
+const (
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+	AIReviewDiscarded AIReview = "discarded"
+)
+
+func (e *AIReview) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = AIReview(s)
+	case string:
+		*e = AIReview(s)
+	default:
+		return fmt.Errorf("unsupported scan type for AIReview: %T", src)
+	}
+	return nil
+}
+
+type NullAIReview struct {
+	AIReview AIReview
+	Valid    bool // Valid is true if AIReview is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullAIReview) Scan(value interface{}) error {
+	if value == nil {
+		ns.AIReview, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.AIReview.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullAIReview) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.AIReview), nil
 }
 
 type ActorKind string
@@ -522,6 +610,14 @@ type AIResponse struct {
 	RequestedBy      *uuid.UUID
 	Crashes          int32
 	HasEvents        bool
+	Kind             AIResponseKind
+	CustomerID       *uuid.UUID
+	Content          *string
+	Review           *AIReview
+	ReviewedBy       *uuid.UUID
+	ReviewedAt       *time.Time
+	EditDistance     *int32
+	PromptVersion    *int32
 }
 
 type AIResponseEvent struct {

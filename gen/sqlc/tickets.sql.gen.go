@@ -15,21 +15,21 @@ import (
 const createTicket = `-- name: CreateTicket :one
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $5::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $6::bigint
-    WHERE $5::uuid IS NOT NULL AND $6 <= $7::bigint
+    SELECT $6::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $7::bigint
+    WHERE $6::uuid IS NOT NULL AND $7 <= $8::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.tickets < $8 AND u.bytes + excluded.bytes <= $7
+    WHERE u.tickets < $9 AND u.bytes + excluded.bytes <= $8
     RETURNING u.user_id
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
-    SELECT 'ticket.created', $9, $2, $1, $2
-    WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
+    SELECT 'ticket.created', $10, $2, $1, $2
+    WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
-INSERT INTO tickets (id, user_id, title, description)
-SELECT $1, $2, $3, $4
-WHERE $5::uuid IS NULL OR EXISTS (SELECT FROM spent)
+INSERT INTO tickets (id, user_id, title, description, ai_mode)
+SELECT $1, $2, $3, $4, $5
+WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
 `
 
@@ -38,6 +38,7 @@ type CreateTicketParams struct {
 	UserID      uuid.UUID
 	Title       string
 	Description string
+	AIMode      AIMode
 	CountsFor   *uuid.UUID
 	Bytes       int64
 	MaxBytes    int64
@@ -52,6 +53,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		arg.UserID,
 		arg.Title,
 		arg.Description,
+		arg.AIMode,
 		arg.CountsFor,
 		arg.Bytes,
 		arg.MaxBytes,

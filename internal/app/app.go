@@ -43,10 +43,9 @@ type Options struct {
 	Account account.Options
 	// Assistant needs no Prompts, Encode, Metrics or Logger.
 	Assistant assistant.Options
+	Ticket    ticket.Options
 	// Journal needs no Metrics or Logger.
 	Journal journal.Options
-	// Writing is what each customer may write in a day.
-	Writing ticket.Budget
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// Workers says whether Serve does background work: tasks and jobs that replicas share.
@@ -94,7 +93,7 @@ func New(o Options) (*App, error) {
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Writing, o.Logger),
+		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Ticket),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
@@ -52,9 +53,12 @@ func OptionsOf(cfg config.Config) Options {
 			Budget:     assistant.Budget{Running: cfg.AIRunning, PerMinute: cfg.AIPerMinute, PerDay: cfg.AIPerDay},
 			MaxRunning: cfg.AIMaxRunning,
 		},
-		Writing: ticket.Budget{
-			Tickets: int32(cfg.TicketsPerDay), Messages: int32(cfg.MessagesPerDay), //nolint:gosec // config bounds them.
-			Bytes: cfg.BytesPerDay,
+		Ticket: ticket.Options{
+			Budget: ticket.Budget{
+				Tickets: int32(cfg.TicketsPerDay), Messages: int32(cfg.MessagesPerDay), //nolint:gosec // config bounds them.
+				Bytes: cfg.BytesPerDay,
+			},
+			AIMode: sqlc.AIMode(cfg.AIMode),
 		},
 		Journal: journal.Options{Kept: time.Duration(cfg.JournalDays) * 24 * time.Hour},
 		HTTP: httpapi.Options{

@@ -123,7 +123,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 		message = &turn.TurnMessageID
 	}
 	var err error
-	if c.conversation, err = cl.conversations.to(ctx, nil, turn.Ticket, message); err != nil {
+	if c.conversation, err = cl.conversations.to(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {
@@ -135,6 +135,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 	c.started = true
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
 		ID: c.response.ID, TicketID: turn.Ticket.ID, TurnMessageID: message, RequestedBy: &by.actor.ID,
+		Kind: sqlc.AIResponseKindAnswer, CustomerID: &turn.Ticket.UserID, PromptVersion: turn.PromptVersion,
 		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
 	})
@@ -153,7 +154,7 @@ func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
 		return ticket.ErrClosed()
 	case turn.StaffSpokeLast:
 		return apperr.New(apperr.NothingToAnswer, "The newest message of the ticket is not the customer's.")
-	case turn.Ticket.AIMode == sqlc.AIModeOff:
+	case turn.Ticket.AIMode != sqlc.AIModeAuto:
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
 	}
 	if err := cl.models.Check(by.Model); err != nil {

@@ -3,7 +3,6 @@ package assistant_test
 import (
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -129,7 +128,7 @@ func TestAnyOpenAICompatibleServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
-			tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
+			tickets := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 			for name, c := range server.behaviours {
 				// Each server is new: nothing is known of its model yet.
 				client, err := groq.New(groq.Options{BaseURL: b.upstream + server.path, APIKey: "k", Limits: assistant.DefaultLimits()})
@@ -197,7 +196,7 @@ func TestFaultOfAServerIsInTheLog(t *testing.T) {
 		o.Models = []string{"m"}
 		service := assistant.NewService(b.store, o)
 		run(t, service)
-		about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
+		about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(t.Context(), b.customer, "title", "description")
 		require.NoError(t, err)
 		_, code := ask(t, b, service, about)
 		require.NotEmpty(t, code)

@@ -2,11 +2,11 @@ package assistant_test
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/dev/groqsim"
@@ -22,7 +22,7 @@ func TestDrainedReplicaSendsReadersOfOthersAway(t *testing.T) {
 	reader, err := other.Open(t.Context(), b.customer, b.ticket.ID, eventlog.EventID{})
 	require.NoError(t, err)
 	// The customer goes on, and asks for the answer to that: it has to wait for the one that is being written.
-	_, err = ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).AddMessage(t.Context(), b.customer, b.ticket.ID, "And another thing.")
+	_, err = ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).AddMessage(t.Context(), b.customer, b.ticket.ID, "And another thing.")
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)
 	defer cancel()

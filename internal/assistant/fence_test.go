@@ -2,7 +2,6 @@ package assistant_test
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"testing"
 
@@ -26,17 +25,18 @@ func (b *bench) reply(t *testing.T) {
 	})
 	require.NoError(t, err)
 	actor := auth.Actor{ID: staff.ID, Role: staff.Role}
-	_, err = ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).AddMessage(t.Context(), actor, b.ticket.ID, "I am on it.")
+	_, err = ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).AddMessage(t.Context(), actor, b.ticket.ID, "I am on it.")
 	require.NoError(t, err)
 }
 
 // respond makes a response of the owner's in a ticket of its own, as the service would.
 func (b *bench) respond(t *testing.T, owner uuid.UUID, lease int32) sqlc.AIResponse {
 	t.Helper()
-	about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
+	about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(t.Context(), b.customer, "title", "description")
 	require.NoError(t, err)
 	response, err := b.store.CreateAIResponse(t.Context(), sqlc.CreateAIResponseParams{
 		ID: uuid.Must(uuid.NewV7()), TicketID: about.ID, Model: "m", OwnerID: owner, LeaseSeconds: lease,
+		Kind: sqlc.AIResponseKindAnswer, CustomerID: &b.customer.ID,
 	})
 	require.NoError(t, err)
 	return response

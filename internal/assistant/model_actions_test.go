@@ -97,7 +97,7 @@ func (m *machine) customerWrites(t *rapid.T) {
 		m.model.closed = false
 	}
 	if m.model.off && rapid.Bool().Draw(t, "hand back") {
-		m.update(t, ticket.Change{AIMode: sqlc.AIModeOn})
+		m.update(t, ticket.Change{AIMode: sqlc.AIModeAuto})
 		m.model.off = false
 	}
 	_, err := m.tickets.AddMessage(m.t.Context(), m.customer, m.ticketID, "And another thing.")
@@ -253,7 +253,9 @@ func (m *machine) holdCommit(t *rapid.T) {
 			}
 		}
 		if cancel {
-			_, err = m.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{ID: r.id, ActorID: m.customer.ID})
+			_, err = m.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{
+				ID: r.id, ActorID: m.customer.ID, ActorKind: m.customer.Kind(),
+			})
 		}
 		return err
 	})

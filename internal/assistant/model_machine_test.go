@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -51,7 +50,7 @@ func newModelWorld(t *testing.T) *modelWorld {
 	t.Helper()
 	w := &modelWorld{t: t, url: storetest.NewURL(t), simulator: groqsim.New(groqsim.Options{})}
 	w.store = storetest.Open(t, w.url)
-	w.tickets = ticket.NewService(w.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
+	w.tickets = ticket.NewService(w.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 	upstream := httptest.NewServer(w.simulator)
 	t.Cleanup(func() {
 		w.simulator.Close()
@@ -135,7 +134,7 @@ func newMachine(t *rapid.T, w *modelWorld) *machine {
 }
 
 func (m *machine) newReplica(t *rapid.T) *modelReplica {
-	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8})
+	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8, Lazy: true})
 	require.NoError(t, err)
 	o := DefaultOptions(m.client, io.Discard)
 	o.Patience = time.Minute
@@ -265,7 +264,7 @@ func (m *machine) requireLog(t *rapid.T, r *modelResponse, row sqlc.AIResponse) 
 // verify checks the database against the model.
 func (m *machine) verify(t *rapid.T) {
 	rows, err := m.store.ListAIResponsesByTicket(m.t.Context(), sqlc.ListAIResponsesByTicketParams{
-		TicketID: m.ticketID, BeforeCreatedAt: page.Last.CreatedAt, BeforeID: page.Last.ID, MaxRows: 1000,
+		TicketID: m.ticketID, Staff: true, BeforeCreatedAt: page.Last.CreatedAt, BeforeID: page.Last.ID, MaxRows: 1000,
 	})
 	require.NoError(t, err)
 	require.Len(t, rows, len(m.model.responses))

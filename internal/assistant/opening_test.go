@@ -2,7 +2,6 @@ package assistant_test
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -94,7 +93,7 @@ func TestLateReaderFollowsTheNextTurn(t *testing.T) {
 	b.hold(t, "thinking", 0)
 	reader := b.open(t)
 	require.True(t, reader.Opening())
-	tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
+	tickets := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 	question, err := tickets.AddMessage(t.Context(), b.customer, b.ticket.ID, "Forget it.")
 	require.NoError(t, err)
 	require.IsType(t, eventlog.Done{}, last(readSoon(t, reader)))

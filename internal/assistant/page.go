@@ -28,7 +28,7 @@ func (s *Service) List(
 	}
 	before := p.AfterOr(page.Last)
 	rows, err := s.store.ListAIResponsesByTicket(ctx, sqlc.ListAIResponsesByTicketParams{
-		TicketID: ticketID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
+		TicketID: ticketID, Staff: actor.IsStaff(), BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err

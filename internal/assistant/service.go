@@ -180,7 +180,7 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc
 // ended stays as it is. It returns the response as it is then, and NotFound.
 func (s *Service) Cancel(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.AIResponse, error) {
 	_, err := s.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{
-		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
+		ID: id, ActorID: actor.ID, ActorKind: actor.Kind(), Staff: actor.IsStaff(),
 	})
 	if err != nil {
 		return sqlc.AIResponse{}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -66,7 +65,7 @@ func newBenchWith(t *testing.T, patience time.Duration) *bench {
 	})
 	require.NoError(t, err)
 	b.customer = auth.Actor{ID: user.ID, Role: user.Role}
-	b.ticket, err = ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(t.Context(), b.customer, "title", "description")
+	b.ticket, err = ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(t.Context(), b.customer, "title", "description")
 	require.NoError(t, err)
 	return b
 }
@@ -157,7 +156,7 @@ func TestDrainingLetsAnswersFinishAndStartsNone(t *testing.T) {
 		b.service.Drain(t.Context())
 		close(drained)
 	}()
-	tickets := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler))
+	tickets := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto})
 	require.Eventually(t, func() bool {
 		// Another ticket each time: what is asked for before the drain begins is still started.
 		other, err := tickets.Create(t.Context(), b.customer, "title", "description")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/dev/groqsim"
@@ -83,7 +83,7 @@ func TestReadersAndTakeoversAtRandom(t *testing.T) {
 	walked := make(chan error, tickets*readers)
 	var wg sync.WaitGroup
 	for range tickets {
-		about, err := ticket.NewService(b.store, ticket.Budget{}, slog.New(slog.DiscardHandler)).Create(ctx, b.customer, "title", "description")
+		about, err := ticket.NewService(b.store, ticket.Options{AIMode: sqlc.AIModeAuto}).Create(ctx, b.customer, "title", "description")
 		require.NoError(t, err)
 		for range readers {
 			w := &wanderer{}

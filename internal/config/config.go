@@ -45,11 +45,12 @@ type Config struct {
 	GroqSilenceTimeout time.Duration `env:"GROQ_SILENCE_TIMEOUT" envDefault:"20s"`
 	GroqTotalTimeout   time.Duration `env:"GROQ_TOTAL_TIMEOUT"   envDefault:"120s"`
 
-	AIRunning    int32 `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
-	AIPerMinute  int32 `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
-	AIPerDay     int32 `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
-	AIMaxRunning int   `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
-	MaxStreams   int   `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
+	AIMode       string `env:"SUPPORT_AI_MODE"        envDefault:"auto"`
+	AIRunning    int32  `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
+	AIPerMinute  int32  `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
+	AIPerDay     int32  `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`
+	AIMaxRunning int    `env:"SUPPORT_AI_MAX_RUNNING" envDefault:"200"`
+	MaxStreams   int    `env:"SUPPORT_MAX_STREAMS"    envDefault:"12000"`
 
 	StreamsPerAccount int   `env:"SUPPORT_STREAMS_PER_ACCOUNT" envDefault:"100"`
 	TicketsPerDay     int   `env:"SUPPORT_TICKETS_PER_DAY"     envDefault:"500"`

@@ -117,6 +117,9 @@ func (c *Config) validateAI(f *faults) {
 	f.checkRange("SUPPORT_AI_RUNNING", int64(c.AIRunning), 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_PER_MINUTE", int64(c.AIPerMinute), 0, maxCount, budget)
 	f.checkRange("SUPPORT_AI_PER_DAY", int64(c.AIPerDay), 0, maxCount, budget)
+	if c.AIMode != "auto" && c.AIMode != "draft" && c.AIMode != "off" {
+		f.add("SUPPORT_AI_MODE", "is not one of auto, draft, off")
+	}
 	f.checkRange("SUPPORT_AI_MAX_RUNNING", int64(c.AIMaxRunning), 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_MAX_STREAMS", int64(c.MaxStreams), 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", int64(c.StreamsPerAccount), 1, maxCount, "from 1 to 1000000")

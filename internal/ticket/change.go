@@ -64,7 +64,9 @@ func (s *Service) Update(
 			return err
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
-			if _, err := s.store.SupersedeAIResponses(ctx, id); err != nil {
+			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
+			}); err != nil {
 				return err
 			}
 		}

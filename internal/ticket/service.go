@@ -9,7 +9,6 @@ package ticket
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -26,16 +25,24 @@ import (
 // latestMessages is how many messages come with a ticket.
 const latestMessages = 100
 
+// Options are what a Service can be told.
+type Options struct {
+	// Budget is what each customer may write.
+	Budget Budget
+	// AIMode is the mode of new tickets.
+	AIMode sqlc.AIMode
+}
+
 // Service is the tickets and their messages.
 type Service struct {
 	store  *store.Store
 	budget Budget
-	logger *slog.Logger
+	aiMode sqlc.AIMode
 }
 
 // NewService returns a Service on the store.
-func NewService(s *store.Store, b Budget, logger *slog.Logger) *Service {
-	return &Service{store: s, budget: b, logger: logger}
+func NewService(s *store.Store, o Options) *Service {
+	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode}
 }
 
 // View is a ticket with the service's customer who opened it, if there is one and the actor may see them.
@@ -46,7 +53,7 @@ func (s *Service) Create(ctx context.Context, actor auth.Actor, title, descripti
 	id := uuid7.New()
 	limits := s.budget.of(actor)
 	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
-		ID: id, UserID: actor.ID, Title: title, Description: description, ActorKind: actor.Kind(),
+		ID: id, UserID: actor.ID, Title: title, Description: description, ActorKind: actor.Kind(), AIMode: s.aiMode,
 		CountsFor: limits.account, Bytes: int64(len(title) + len(description)),
 		MaxTickets: limits.tickets, MaxBytes: limits.bytes,
 	})

@@ -48,7 +48,7 @@ func (f folder) prepare(ctx context.Context, programs binaries, who account, o O
 				programs.version, strings.Join(others, " and "), f.base)
 		}
 		o.tell("Creating a PostgreSQL %s database in %s.", programs.version, f.path())
-		err = f.create(ctx, programs, who, o.Unsafe || o.Dir == "")
+		err = f.create(ctx, programs, who, o)
 	}
 	if err != nil {
 		return "", err
@@ -97,7 +97,7 @@ func (f folder) otherMajors() (majors []string) {
 }
 
 // create runs initdb in a temporary sibling and renames that when it is complete.
-func (f folder) create(ctx context.Context, programs binaries, who account, unsafe bool) (err error) {
+func (f folder) create(ctx context.Context, programs binaries, who account, o Options) (err error) {
 	temp, err := os.MkdirTemp(f.base, filepath.Base(f.path())+".init-*")
 	if err != nil {
 		return err
@@ -112,8 +112,12 @@ func (f folder) create(ctx context.Context, programs binaries, who account, unsa
 		return err
 	}
 	data := filepath.Join(temp, "data")
-	args := []string{"-D", data, "-U", superuser, "--auth=scram-sha-256", "--pwfile=" + password, "-E", "UTF8"}
-	if unsafe {
+	auth := "scram-sha-256"
+	if o.Trust {
+		auth = "trust"
+	}
+	args := []string{"-D", data, "-U", superuser, "--auth=" + auth, "--pwfile=" + password, "-E", "UTF8"}
+	if o.Unsafe || o.Dir == "" {
 		args = append(args, "--no-sync")
 	}
 	output, err := initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))

@@ -57,6 +57,8 @@ type Options struct {
 	Budget assistant.Budget
 	// Writing is what each customer may write in a day; the zero value has no limits.
 	Writing ticket.Budget
+	// AIMode is the mode of new tickets; empty is auto.
+	AIMode sqlc.AIMode
 	// MaxRunning, MaxStreams and MaxStreamsEach bound what the server does at a time; 0 means their defaults.
 	MaxRunning, MaxStreams, MaxStreamsEach int
 	// Log gets the server's log too; nil means the test's output only.
@@ -143,7 +145,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	secret, accepted := secrets(o)
 	defaults := config.Defaults()
 	options := app.OptionsOf(defaults)
-	options.Store, options.Logger, options.Writing = s.Store, logger, o.Writing
+	options.Store, options.Logger, options.Ticket.Budget = s.Store, logger, o.Writing
+	options.Ticket.AIMode = cmp.Or(o.AIMode, options.Ticket.AIMode)
 	options.Auth.Secret, options.Auth.AcceptedSecrets, options.Auth.Now = secret, accepted, o.Now
 	options.Account.Passwords, options.Account.Limits = o.Passwords, o.Attempts
 	ai := &options.Assistant

@@ -126,6 +126,6 @@ func TestUsageOfPastDaysIsDeleted(t *testing.T) {
 	customer.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO daily_usage
 		SELECT user_id, day - n, 1, 1, 1 FROM daily_usage, generate_series(1, 2500) AS n`)
-	require.NoError(t, ticket.NewService(s.Store, ticket.Budget{}, nil).Sweep(t.Context()))
+	require.NoError(t, ticket.NewService(s.Store, ticket.Options{}).Sweep(t.Context()))
 	require.Equal(t, 2, storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM daily_usage"))
 }

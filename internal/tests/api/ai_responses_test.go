@@ -272,7 +272,7 @@ func TestTicketInHumanHandsIsNotAnswered(t *testing.T) {
 	requireNotBegun(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}), http.StatusConflict, client.ProblemCodeAIDisabled)
 	user.OpenStream(t, ticket.ID, "").RequireProblem(http.StatusConflict, client.ProblemCodeAIDisabled)
 	require.Empty(t, s.Simulator.Requests())
-	setAIMode(t, agent, ticket.ID, client.AIModeOn)
+	setAIMode(t, agent, ticket.ID, client.AIModeAuto)
 	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
 
 	setAIMode(t, agent, ticket.ID, client.AIModeOff)
@@ -301,7 +301,7 @@ func TestHandOffFencesARunningAnswer(t *testing.T) {
 	require.Zero(t, countAIMessages(t, one, ticket.ID))
 	requireNotBegun(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{}), http.StatusConflict, client.ProblemCodeAIDisabled)
 
-	setAIMode(t, user, ticket.ID, client.AIModeOn)
+	setAIMode(t, user, ticket.ID, client.AIModeAuto)
 	require.NotNil(t, user.ReadAIResponse(t, user.Begin(t, ticket.ID).ID).Done)
 	require.Equal(t, 1, countAIMessages(t, one, ticket.ID))
 }
