@@ -370,11 +370,12 @@ SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reas
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
--- Whatever is being written in this ticket is not published. The ticket's row must be locked.
+-- Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
+-- locked.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND r.kind = 'answer'
+    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND (r.kind = 'answer' OR @all_kinds::boolean)
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
 ),
 noted AS (

@@ -143,8 +143,8 @@ FOR NO KEY UPDATE OF t;
 
 -- name: RedactMessage :one
 -- Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
--- remembered for requests in its ticket, which must be locked. Answers that were never published may quote it, so their events
--- go too. No row: it is redacted already.
+-- remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
+-- that goes too, and drafts are discarded. No row: it is redacted already.
 WITH redacted AS (
     UPDATE messages AS m
     SET content = '[redacted]', redacted_at = clock_timestamp()
@@ -162,11 +162,17 @@ raised AS (
 ),
 emptied AS (
     UPDATE ai_responses AS r
-    SET has_events = false
+    SET has_events = false,
+        content = CASE WHEN r.content IS NOT NULL THEN redacted.content END,
+        review = CASE WHEN r.review = 'pending' THEN 'discarded' ELSE r.review END,
+        reviewed_at = CASE WHEN r.review = 'pending' THEN redacted.redacted_at ELSE r.reviewed_at END,
+        reviewed_by = CASE WHEN r.review = 'pending' THEN @actor_id::uuid ELSE r.reviewed_by END
     FROM redacted
-    WHERE r.ticket_id = redacted.ticket_id
-        AND (r.message_id = redacted.id OR NOT redacted.is_note AND r.message_id IS NULL AND r.status <> 'streaming')
-    RETURNING r.id
+    JOIN ai_responses AS before ON before.ticket_id = redacted.ticket_id
+    WHERE r.id = before.id AND r.status <> 'streaming' AND (
+        r.message_id = redacted.id OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT redacted.is_note)
+    )
+    RETURNING r.id AS id, before.review AS review_before
 ),
 unlogged AS (
     DELETE FROM ai_response_events AS e
@@ -199,6 +205,12 @@ journal AS (
     SELECT 'message.redacted', @actor_kind, @actor_id::uuid, redacted.ticket_id, redacted.id,
         CASE WHEN NOT redacted.is_note THEN raised.user_id END
     FROM redacted, raised
+),
+discarded AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+    SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, redacted.ticket_id, emptied.id, '{"kind": "answer"}'
+    FROM redacted, emptied
+    WHERE emptied.review_before = 'pending'
 )
 SELECT * FROM redacted;
 

@@ -1168,12 +1168,12 @@ const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND r.kind = 'answer'
+    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND (r.kind = 'answer' OR $2::boolean)
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT 'ai_response.superseded', $2, $3::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    SELECT 'ai_response.superseded', $3, $4::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
     FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -1183,13 +1183,20 @@ FROM ended
 
 type SupersedeAIResponsesParams struct {
 	TicketID  uuid.UUID
+	AllKinds  bool
 	ActorKind ActorKind
 	ActorID   uuid.UUID
 }
 
-// Whatever is being written in this ticket is not published. The ticket's row must be locked.
+// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
+// locked.
 func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, supersedeAIResponses, arg.TicketID, arg.ActorKind, arg.ActorID)
+	result, err := q.db.Exec(ctx, supersedeAIResponses,
+		arg.TicketID,
+		arg.AllKinds,
+		arg.ActorKind,
+		arg.ActorID,
+	)
 	if err != nil {
 		return 0, err
 	}

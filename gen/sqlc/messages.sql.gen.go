@@ -609,11 +609,17 @@ raised AS (
 ),
 emptied AS (
     UPDATE ai_responses AS r
-    SET has_events = false
+    SET has_events = false,
+        content = CASE WHEN r.content IS NOT NULL THEN redacted.content END,
+        review = CASE WHEN r.review = 'pending' THEN 'discarded' ELSE r.review END,
+        reviewed_at = CASE WHEN r.review = 'pending' THEN redacted.redacted_at ELSE r.reviewed_at END,
+        reviewed_by = CASE WHEN r.review = 'pending' THEN $2::uuid ELSE r.reviewed_by END
     FROM redacted
-    WHERE r.ticket_id = redacted.ticket_id
-        AND (r.message_id = redacted.id OR NOT redacted.is_note AND r.message_id IS NULL AND r.status <> 'streaming')
-    RETURNING r.id
+    JOIN ai_responses AS before ON before.ticket_id = redacted.ticket_id
+    WHERE r.id = before.id AND r.status <> 'streaming' AND (
+        r.message_id = redacted.id OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT redacted.is_note)
+    )
+    RETURNING r.id AS id, before.review AS review_before
 ),
 unlogged AS (
     DELETE FROM ai_response_events AS e
@@ -643,17 +649,23 @@ forgotten AS (
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
-    SELECT 'message.redacted', $2, $3::uuid, redacted.ticket_id, redacted.id,
+    SELECT 'message.redacted', $3, $2::uuid, redacted.ticket_id, redacted.id,
         CASE WHEN NOT redacted.is_note THEN raised.user_id END
     FROM redacted, raised
+),
+discarded AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+    SELECT 'ai_response.discarded', $3, $2::uuid, redacted.ticket_id, emptied.id, '{"kind": "answer"}'
+    FROM redacted, emptied
+    WHERE emptied.review_before = 'pending'
 )
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at FROM redacted
 `
 
 type RedactMessageParams struct {
 	ID        uuid.UUID
-	ActorKind ActorKind
 	ActorID   uuid.UUID
+	ActorKind ActorKind
 }
 
 type RedactMessageRow struct {
@@ -670,10 +682,10 @@ type RedactMessageRow struct {
 }
 
 // Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
-// remembered for requests in its ticket, which must be locked. Answers that were never published may quote it, so their events
-// go too. No row: it is redacted already.
+// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
+// that goes too, and drafts are discarded. No row: it is redacted already.
 func (q *Queries) RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error) {
-	row := q.db.QueryRow(ctx, redactMessage, arg.ID, arg.ActorKind, arg.ActorID)
+	row := q.db.QueryRow(ctx, redactMessage, arg.ID, arg.ActorID, arg.ActorKind)
 	var i RedactMessageRow
 	err := row.Scan(
 		&i.ID,

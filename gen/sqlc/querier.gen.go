@@ -187,8 +187,8 @@ type Querier interface {
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
 	// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
-	// remembered for requests in its ticket, which must be locked. Answers that were never published may quote it, so their events
-	// go too. No row: it is redacted already.
+	// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
+	// that goes too, and drafts are discarded. No row: it is redacted already.
 	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
@@ -207,7 +207,8 @@ type Querier interface {
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
-	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
+	// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
+	// locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.

@@ -23,7 +23,9 @@ func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (m
 			return err
 		}
 		if !message.IsNote {
-			if _, err := s.store.SupersedeAIResponses(ctx, ticket.ID); err != nil {
+			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+				TicketID: ticket.ID, ActorKind: actor.Kind(), ActorID: actor.ID, AllKinds: true,
+			}); err != nil {
 				return err
 			}
 		}

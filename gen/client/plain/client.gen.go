@@ -3677,7 +3677,7 @@ type ClientInterface interface {
 	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
 	// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 	// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-	// `superseded`. Streams that have sent the text cannot take it back; nobody gets it from then on.
+	// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 	//
 	// Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -4788,7 +4788,7 @@ func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, bo
 // Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
 // the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 // content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-// `superseded`. Streams that have sent the text cannot take it back; nobody gets it from then on.
+// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 //
 // Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 //
@@ -8979,7 +8979,7 @@ type ClientWithResponsesInterface interface {
 	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
 	// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 	// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-	// `superseded`. Streams that have sent the text cannot take it back; nobody gets it from then on.
+	// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 	//
 	// Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -17195,7 +17195,7 @@ func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context
 // Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
 // the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 // content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-// `superseded`. Streams that have sent the text cannot take it back; nobody gets it from then on.
+// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 //
 // Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 //
