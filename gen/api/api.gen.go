@@ -237,6 +237,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -246,6 +261,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -432,6 +474,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -513,6 +556,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -672,6 +717,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -683,6 +729,8 @@ func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
 		return true
+	case ScopeEvents:
+		return true
 	case ScopeOnBehalf:
 		return true
 	case ScopeTicketsRead:
@@ -690,6 +738,27 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
 		return true
 	default:
 		return false
@@ -1313,6 +1382,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1345,6 +1466,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1548,6 +1690,9 @@ type NumberedEvent struct {
 	Seq int64 `json:"seq"`
 }
 
+// Position A place in the one order of events.
+type Position = int64
+
 // Problem An error (RFC 9457).
 type Problem struct {
 	// Code The problem's stable identifier.
@@ -1741,11 +1886,41 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
 type Scopes = []Scope
+
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -1837,6 +2012,15 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2205,8 +2389,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2222,6 +2420,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2304,6 +2508,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2457,6 +2664,46 @@ type SignUpParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -2544,6 +2791,22 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -2646,6 +2909,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3316,6 +3595,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3358,6 +3643,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3391,6 +3679,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -3891,6 +4182,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -4327,6 +4737,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 	return err
 }
 
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -4754,6 +5213,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5139,6 +5654,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -5164,6 +5680,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5262,6 +5781,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -7894,6 +8415,383 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -10419,6 +11317,178 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 	return err
 }
 
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -12825,6 +13895,191 @@ type CreateStreamToken503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15254,6 +16509,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -15296,6 +16557,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -15329,6 +16593,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -15858,6 +17125,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	return nil
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetLiveness operation middleware
 func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 	var request GetLivenessRequestObject
@@ -16303,6 +17620,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 	return nil
 }
 
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -16696,6 +18038,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 		return err
 	} else if validResponse, ok := response.(CreateStreamTokenResponseObject); ok {
 		return validResponse.VisitCreateStreamTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17100,703 +18468,763 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGyY6aAKeBNs14tGefZh9sn+Q7qALQ",
-	"6BtJUfJkMtk9ZycW+wYUCoW6/upLayzmC8EZV7I1+NJin+l8kTD49+l378/eZfwd+yljUulfZDaf03TV",
-	"GrROyZxJSaesFbQ+0SRj+vJYcMU+q9bg42XQmoh0SdOIRW9TsdDvuwla5hnZGnw0d3PVGrQuZoxINhY8",
-	"IuMZTaeMxJJMUjEnvQPyZqzEiKWdVtCKo9agNZfTdq8VtFKRsNaglUmWtm4ug1aa8TN9Pc04XJeKKoaf",
-	"VbOU0QiudnsnJ9H++Kjdm/Rp+8l4n7VPRke99iHrTvbpk3Ev6vdbQUsJkehRXt7cBECHc5UyOi/RgBPK",
-	"5ZKlREyI4IwsYjb2CNKKqKID8mXYUqsFG7YGw9a796+vzi9O3128eD5sBUM3Mri4zdjgKZgqPAKTHbZu",
-	"hnzIq1+7ePGXi6tXL87PT797gZ+Fx80qlL96QHvd9pOoO2ofjw8P2/3JyeSoG3XpwegJflUk+FoqZSwV",
-	"5Wq7Dz978/rixes7fTpiiaL45hnl12Qlss52H3/x+vnOH254v17Dl2evz87/dO+L2NLcdvY8lnSUsKi8",
-	"4yRLP7GULGM1E5kip2fFvRdplqPxVWQfD1oRUzRO9MNnhlUloSkjchmr8YxFREw05xI1i6V5vd5nKe74",
-	"q7iwYw5pt9t+0u1228f6P938/yKz3TLZGhx0T4KWihVsztMz4o1GU7A1aD1epGKUsLl87A8WNtrZq1iO",
-	"BZ/E0ywtz//9QsIeJCmbZJJJokBq6DE/kOSarYhIyVxELKkny7zwao82WvqcnsGr4jHzXn8XmvQOPJoc",
-	"dvsFmpSHUkeY4j1IndfiFBaxxBhJQpS4ZlySJeOKxFwJkjIqBY/5tJ4YXFwhP9QQIpMsIjRJSKykffGI",
-	"TUTKSKzIiE0pJ0oYftqBNP3DNaSZ0k+McPv2Btrko0e6vPnE0kTQqJFlYkmEu0fzyZhyLvRkNKH0Tqgn",
-	"U/7QGobZ/PJd+OcEnlHpSm+P1kClGfOptl+gWmGcdRTzbkCSvU2FEmORNBDMCgsp5kzNYj4lLJGsnkgL",
-	"+6pmEo1Scc1Q2KREaibNX5xx9nnBxmo3Mh2uJ1ORuexICUtT0cRcbjpIqP/IhKJFKl0IQeaUr3KRqggl",
-	"Kp43EOgneIVPnaUoiOMR04RYprFSjJOJSPUBR2iij5XVLlQZraPKQb8ooWF4uOuzRQNRcApIkXdMLgSX",
-	"rHw8aUUyYYrle9fRgirF5gvVGvSC1jhlVLHoimrNr9/tH7V7vXa/f9E9Gez3Br3DTq/b3T84/GsraE1i",
-	"HsvZFcqy1qAllVi4n5tfcdQ56PZ7vSf4ilSqK5BizV882O91u/2/Wg1zG+2g5ZTZq1s9A+fToCUWjNP4",
-	"8XSh2kLKdq/fHXlCsWVJCds5Hl+z8tJv0F6zlPt374+ePGk/od1++3jSZe1RL+qP99nB5LB71ApaGajx",
-	"mmNBWCGxZGvQDew4YsHdr/1e0FqkYr5Q3k99zW7mwMmfvynyy4tP1sjwttJSoNYstQ4NxoPPNvFVah6+",
-	"FZV9dmMcjoUJTSQLWsyM4eMX/KezWowdQvl1vgNA69QqmWQ/tQa9m6D2IVBGmx7qa8skoVJdmT8LFNlo",
-	"VChHHs+qgI09IP1ut6sVVBjSgEhFU1WnruIFrXEWyXk7Ddxx4e2UXOB3eKSG43FQuFZDTWA9nTgakG1G",
-	"NejVTdYYCsHQLlBuNBh9fuv397d/v2+PbP3+fbd0keCs9mP697sunJFSw9bgy7D1C616hfaGQMGwFcsr",
-	"Gg/NkTRs0UzNRIqDu445fkffcKNf404K+HmNoMf7C8eF4X2xgM9mOQ0KwmuI0mtYlXRD2K3WJLM7tiS+",
-	"3vDqaffx/467f9Xj7hJ45SKeM5GpZlNExok+Omp1RWUebtalozgi2rwwp0TMQfPcRUuk63Xng4KWmA+s",
-	"Tj+0V+F8e3v2PVvV7JRrtgr0eDPfkvj4Zd0W6Z8Mut2OHmy/W2bYw/aor5mPHhy0T6Iuax+Mjyc91qf7",
-	"o6Nuyxy7Wq2tvLjXHfT6g4ODzmG319/f1y/mdK4n9YGNiJzBtlukbBJ/1tvw+ur0r/zi8+jsP9j1eVRy",
-	"PQYtORYLcGka3pUDrbc7VpYDrdjrGdO4FbQEvxqxGU0mrUutI8CaXpWn1WXtJ+Nur31MD/fb/ckRO4wO",
-	"xvujPm0hj43HTMoLzXhly0TzYgCuEQo3oQEPNkXvkMxjnilfmfjSwtuQi1uDFlv9eTb6bhy/if989v7v",
-	"Z73X8Zk8m6vFX5+dHZ397X//+386//vf/9MKWuzzIk6ZvIp5a3DS7WpGmqRMztyLZKqu8FaURoZrRoym",
-	"1m4fj0XGVVX9mZZ3x/b84dxJTuGb4yaapnTM/t14tztjMa8w0zHrHbSfjHrjNu2ND9r70dGoOz5hTya9",
-	"br7kODZv9HUHgpnXjiz+C01B89EzyscsSVjUaNQ5ZVTNqCJcjES0IpyxqOgx2fHAQzM8l39jO56iYAI6",
-	"3Px6DsItDzVvMr+yQ61bOdO6zQbcsxnlU/aWSrkUaVQfDOJCzVhKFuamwubN0pRxdeWu6eM+TdlYkZlI",
-	"JSMjzTzpSstgtvRvk4ouEqbNIGrerzVE2HzPBP/EUkn1rF4LpeXhQm3lMB57T9acwP7lKy7UFbWvrh7I",
-	"kWAST2K4Bx3G/gt2OZP7viu977mv/Cl7X633+DVPA6gHOzTf87Vrqidp974A0nG2ZFIRYMycct4L4dxv",
-	"iBYuzcGKgoSOlYQzKVaSjDOpxJylhWOpeh7vfMzmI3yFKmzDEM36luOZt4hQ5l96LVT9Z16KlIxFkjA6",
-	"zYoHcf6xb+MkifmUXHOxRL+I5izBWYd8oLECwqkZm/sfvAAiNMwMftR8Q0ci05ojifknEY8L/sqIyXEa",
-	"L2BjDFpnZEmlmWtE1FJrnvq7XjTWcuYZvoscPOn1NFmWqeBTb2jvJUsbxEb1rF932G0hQirHNA4hQt5s",
-	"YkqMH+2octxGJdVfqSiUz69Xb/8Uiyf/+fwv0x8P5n/ujv+a9kYfxv/5+afr8+M/8b76YXmYvRBP4lN6",
-	"Mvnub/8R7X//z6Sx6lUwW3zNAlgpUGDJWC4SuroyUz2NKPlBfGIJBc5lnxVLOU1wLPb5tmbD1l0HWq+b",
-	"bhrveq7Z97lm7FHkF57mGhXTvWDc7fbaT6J+v33CDibtQ3o0ejI+jk5Yd/LvdgidmH+iSRxV9sCah8t5",
-	"Gx7JjXAukvzbFZ7aNcRG15H+F6gFOWn0DG+fW7JBbe138ICuKovrFTPwdzk631oP1AR6/u17Tj/ROEFt",
-	"uHxIR1TREZUwr0gs67SaaHSVea8oqTLuBblCs2tot3e0ddTyuf1qcWQVVaY0diAIsm/jufKMag2JJIJP",
-	"WUoSMSUxL4kVw/56fPqNLzT/X9CKPX1qWadi0znawta5UvBskbApLAnl9mFI3MCznLX1U4RGUcqk3CXl",
-	"4qQp5eJF4dXEDqxCV3/cQAIjZs6e19HBKODIv2RGTXqElU0krguge5KrSqDSK7XqTLW1BAriLlkFTxop",
-	"kg9yDTkqY9VEeUnj7a3jzNobLtr9FUzkYry9tNX+6WzkCdD3n9xAfinSURxF5T3zWlhNPZYEDr3qDpm4",
-	"R0sy2YiMB/ikJ5mTRCzhlbtI52KelieMX3rjqGyNfJB6tn+iPHozmdQK3h/YRGlrcZbNKZelSO4cp6y3",
-	"BbyH0UTNqplM2oBgScEMc+wiruHRs4jNF0IxPl6d8bepmGpJVz0YJZ0zYkgUEKniJCEZj1hKlnRVsxhx",
-	"/tqrmOtthi/2hZZ9nyfLvdG0v2crcPAXv7XLUo3XZnD44s37PmTBxZx4Q6+sZtMsS4R9Fcs5VePyAsEX",
-	"QNpp8xByRjSPb0wT8r86t68u8HwNJQufsD4gQ8g7s7/vWymT0BvhWvq5+4B4HE+QMsUmNEsUWvE2X7GO",
-	"QPbp209rv5BO1/UNc3PwNaY7ua/iBECdf5ayiHEV06S0pz5ou77ex2fnAC+4GntvKMm1ouJD0JHh3um8",
-	"B7toRIcF4dYr+Cf0sEhxWDW0qI7eI4vHIzWeBLctYkmUQN1zDYV8JkLPg6cX1UkUwRmBl2lG6mkZ2z88",
-	"JJ9iGY8SRk7Pn52dgXlDx4qlcDbAmttEe/i4EuLKjCvWJ+eM0Qh4MYnnsWoN+oeHQWshgCc0ZUrDwCT7",
-	"HRLR8kXpVhclLm69dQtTJpq3OG9pSudM1TgYgGd/yli6Igt3U/PC+Pd4Ut/9rNci49dcLLlmXq0IU/MR",
-	"eGU95UWmrsTkKqUc6iWA+jAmj/iaOB7x8ecdSN7tbyK5P8dGYuc3eWR+hzG+msCjNpSkjCGVnKKBgIlX",
-	"zaTGQGFJPpgooolaxqj04LANueG1u+ZErpUPdkCNNMEbPHrUEgKHboWBG/9tKVEI394nIboHX4EQKeUy",
-	"RtdxwdudijnRNoCWWONEyPUckb+lsPuMiWjSqqcC3TfF1+5CCNpkMTpC+ANqpkZ+lybJD1Sq02ge86pG",
-	"mlCpCNXXYqlSqkSdKIK0BbipoiDFGMOqvoYsZ0LTxzg7dtkerIkYP9QNukIMb9RAhPgTewsWVJUKaFmZ",
-	"QJCXBW3zn0cl5Xy+oHwFdjwEA8gPKlrvr+t3jYe+1l93OO722k9Gfdo+iXrd9gF7MjmmR6P+eL8Hslmq",
-	"NBvr1dQWx5s0gjT4WbxArnsnlGJpROdgAcQcUjSXIr3Wym9EV3D2LlIRZWM9ML1cdtxLz1OfjZJGM71/",
-	"PDjodbrdg14P7O40S9BZ/45NMh4hsUDrVnQyGZAZ5RHEg6AMoANeemsxJfEn8KoJDuZmGjMeJZq+2SJq",
-	"JN/hoNft9Pvdw96x/v4nlkrY2T1YWTE94y9FWk5bBU/Xm9NMzUi/09Xjm/vLOE0pVzYJxNMht4jpZFLr",
-	"qOAapxEtxITcgOrjS5L8+fzN67rwUvlFWwxEf+sVTfTEWH0YXFv85Q+aTT23D16ZfVkW95BYYcS8Vvb0",
-	"e4zGF3Py/uJl+3gXEddrUgbcTEg+oMqmro4aiICO+peMRSM6vi7S4EyRGUsWZTk/n7sMazQdYxVoCWBS",
-	"Q9fv54PSft4lEzGlKubT1qAFJQ5ruL/4MW++sjmqyiMIZNdlgv5LBCmCmonSuDxFu9jk1E4Sj4DFgtFU",
-	"mhiztnUm+hSgJGXaWsaEh+UsHs/00ykZ6fekLGFUMmmlsJW8Gwjkez9vwz2GQOiFuT19Lm+C1mu2fC+r",
-	"Bgpny9rolhVUScx3TPnq1cTaXrPPak2axpmShLPPqhwNt8l+hqonJ+1ur93tXXT1Xhkgv5XC0aRvPPK/",
-	"dKjZpQNVo2WnZM6imBIt50CREguWIn8Z3RIP7joHVp5EUxdCq7woT87F+A8k33if30WWHxdk+VEuy1+7",
-	"bKCmIFpp9IZOL0XGo+oRpmYsZYE2M/RM9J6TDQSZwAvqol5coDtQ/73LXIvBnIPiXO1na6eJF80Mq9Fk",
-	"WpNzksuuIqtRkAmjg4P2ybjbb+9HB+xwctR90jvWNraVc5hqEuyUv7NeYO0PDprV2P2oe4wb/5j2J+0u",
-	"O4gOx0ejJ/T4pCLRY3nFgRi7CjCkpl7Ri9oS5HOtiZIZ/aQt+EUS15p5hieuVFPtsUkwM8e7dZnmAUKO",
-	"zOnk5YOdIqfjJkPHzDCvbW5gsdIkNHHe0lUiaHQhxA/6YCvlBH9iKTk6IN/H39ZQZYGPXoF3Dh4uW32g",
-	"Gs7pCul7dHi4f0RGK8Wg7nQudvKFdwvmXs8LBZmpoBfTjKdCheqggQqMR5pFYMEa4jG4mgFZ4L31MSKa",
-	"KbFhb4CW1uvvHxweQdL0bZPXbhNpBNvWKp1bDMZZX/kk1+fKrVdIe4PuEy0G+j0QA/owv9o+7xsWJgXd",
-	"EnwUGNIubV8xZ8BlmmwTKut9pAvvLVcuclvYwV5+gI3XGOvxzi6Jnhev8edD8hhyhUtrBozkqDomTkmU",
-	"0on6zXse7uJMsBS6R28CLsXblH2K2bIUbgJTUWRJREYMQQMgDmiYzF+pBlih/xQZTE+TAnIdCFZRRlhc",
-	"S91BQmS2WIhUkYjJ606uN8uVVGwO9k3+1i2ESxmaaH02hMk0qCWM9RNVAQgSqpghyHhmAgvVHQtvdt6m",
-	"8nY1njg9H3cPWLN59hS+e5eDtn/UdNDi3Ig/rJq9Wxp6TpRzprQtL5uSM7fZw7/azVbeW/m0ayqNkEjF",
-	"QqNfVmjt5Mj8ig5KbWm/zZTNKW2sbMhVSAKG65ZJxzf4+pIHrMGW3tER5nuq9PfeUcV+iOexqpMCAENi",
-	"Nibog4LXmq8pVewqMW8pSgHJgC3nImX5m/SI4GdIONo94LYdCImeIslHVxEGhdEDTVhEx4pFtTnDp97q",
-	"Bg4tawkBOUUkLcbimoy/dX6GYL0372Nqhnf5S7ns7AfrKl27/cHhQafXO97HNL6drD8T+W3cTximNBYb",
-	"xqcqIDBNFaL4/injTK/z2gKzupfaB/Ns3ndMxSngDtaoeX70Se8/I4D+L950L/GmFEl/v0riO5Gw10Kd",
-	"oigqLygkSAKtKJEKcizqrBd9G5bCmdd4UvANT7DOAN41BMVt2AKbe8QIldcmB21Xb9ZRU96lnlme19kg",
-	"/MoD1yQ5hzyybzO5ajgTEjGN+boTATPRrkb6Ff6BUD1UUkaWNNaH0i6nwPHWFQE4J2JGVKGDP2AkASSc",
-	"VNTAhC6UWIAaS4liCVvMNCveohq7V6jTgfJVO/CSJ9w8eQJ2+oF+8sl+t9s9qNaFnVCoiTk8bB9rKXs0",
-	"6Y369CA6Ziddfe8CXrff6XZ6vf1O93H/YC2AQc3nwC2AzshB65X4e5wk9PFhp0se/qXXe0p+iHn2mXw+",
-	"Pro6OtgjL+OUTcTnx72Dw04X7Zs6kvSOL/rdQe9wcNDtHB32+vtFktjioSaaPNFnTw9Ey2GvV6DJuEe7",
-	"7e6TUb/9ZNzrtk/YQdQ+7NPu+Em0PzmC2IWhSbc3iEbHg4PB4PHB8XqiVL9XIMpzJq9PF4vH/U6PPIzf",
-	"nO9hYOY8nvL3i4bKyduHZ7aKIyPwU0360EtwDaeM1UE11BMaVYmDoiqxFs6BvzscPzs7Orte/OXHZ38+",
-	"6bD9bmfcT/ho/rIb/eXPiSZcqmf32ARpHm+jJzymcduiFP0RKyHwqP9mt0HkdIr5dMsSjBmV5G+ZBJTK",
-	"jN9D+cVXqHmQdk7/5GUPdW7eLUuNf3ueXr3md3Pzll+9g5sXV+QZptmVTSL4tcZ3ZpODkRNdjl6dWzeW",
-	"5jVPScog/S5W6FjbRSkaNbmHLky6nx1KRRMojjWf+YdYzeqTNfQVQhvBH34z/FhwhP5r5J5c/jp3YY23",
-	"rrz3Pv6fIPwaS6B1OtCs3rGsClJrOD2rrVLCUsiU4dU1iemuMglxsTvkTEmXAe+SswcmHZfQKd0tKXfc",
-	"lKoNEyQw0noR6c0EmFKIV5SvTlELqiuWiz+rmalkWFPio4S40ubhFbVvqrMd7UWT72DAwxFD5jPkN95/",
-	"SZzvT6wMpJ5E5al4hELFUzYY13D2SXPLGiLltxQj+gbIH8KksvpKAm5hqFWW906ogsntZpSPtJlO9h4g",
-	"Uxo3Ael8F38CoHhKFmks0litAqLoVBqLHA8hMolZUvTDShlPOcN0L54licXIuIJbYSlEGkF1DGBf3Ghl",
-	"FT/QGrRm8RTK9egUXFcjTMEBQkwyHiEK0PuzZzOqbuVrXA9+dCuZ6h3Ol0FLpfF0CrPJXZht21PFH+y2",
-	"zVd2HMqXYleVBU0NPjJ2ctlaPTB8A09B2VIpBprPV2ajeaxKczV6226IyOtAj3fsOGIee8UU1W9H6FiH",
-	"VmswahsahMDH21KxRWMPEU2mdj5IA7DbW39/Dj6c319tjnLHd6zvrQLvYDzabtQIRrCeEnjP1jS/JSzw",
-	"GlRgf/U+Pn/z+sUlgv2WePHHJ//Hjf+S3Ij/fFcDJv0r49OdChNud1rgRP1wacvzim5ttNzUnC/bAM2t",
-	"O1qCL7dEsa6ZC+Seb106cFN7SnoR/IbxurZZaKO85/r7jKt4TCux/dfCVWGWtcus9FxZucxz0TljkQUg",
-	"crWku7hq9pvMEMg8L42mokCWBwwHPjcpVyx6xaKYXsBDPgXeJjTmlY4Qjgbu8StIqsfKssasfIefonVq",
-	"TMe+Wy7+pJCaeJhTxJuY94l6stTOAagD1vEaSMcPGI+zmeS1IYpKFmr+5kbkrG/ZWMyZrM2Sr0Ar1pWz",
-	"rIuVVGvudkAvdqUsP9IkjmhTRuspmcdSQjY3LEyVhT655xtyWSEhdpQyei0JJWmWuIz0seAqpWNVX+yv",
-	"WcnEwL16fhzGLhAK3SbUkpwCa3Jgq9PUxPvA6PVbF6iqtPGZC77OCbBk9PrKu17MKfSwPBiVK21ATTOD",
-	"clalVjEi7xHMvX8XmvWaaKYn7k+tQq/i3CDQgTgZ2BETamiqaKl64vlulxiMKlYYgTVPHr57+Yyc9Hrd",
-	"QBtVcKF32Dns9I72gD64PfRmWSwSLS9jwR//TYK72jGWtejHMzaHg2xOP//A+FTNDIiHmZVUqd33Ly7o",
-	"tH7YJtVC8/bSYBbImVjyANMpDLKF5iGR1g3/uHPc2S8NftjaH7ZaDSM8OtDnp1IM4lj/b9j6+G+/a//X",
-	"5R+Grd+3ykMPWp/bU9HWP7bldbxoCxg6TdqOUxAcvAhe9I4tErpCmVCc8duUQSYxpLCkGSPLGTPtD01x",
-	"vQ1hYhkIYTRN4hx2yOI+mWqGsISREhboUF4mC4EvRMIov9Xkfoj5dXU24TDrdvfHWZrAP9hTkrLkm2GL",
-	"s89q2ApxuY77x8d7Qe59W9Ap65DTEdABADtMxpZxy3nLCG+3QeA/QgLeN4dd/XP/aJylUqTfXP/Uz067",
-	"P8568++mP0a91cG8mz1ZfvfX7vF/TuoG1cQV/e7B8V1W/weBm6WeyRdUzRyHg76Jyl5xvrcKd99xQ7qs",
-	"zuqAP0ARHRw0NEkY5F3xCEtdCaPjGVmIJB6vBiRMw2KeTsImKgDmhnROfZjbvLFQhcaPI4f8IaTyt2Om",
-	"Ju2ZUgu6iNspVQyWuG0E3l5nyEvbGhOjnqbfdJ+qb3qt7ad8m6V0pHkL06wjEFU+ITB7SgYk/Mmjh57z",
-	"0s2ZbDnl+gn/9E2v2326/Kb/tabMVLo6nRgAo+Jsz80ElIA0LN+b7iPcQbaazMZjVmLrnj/kiUjnYODE",
-	"XO2DbUc/x/Ns3hocHwE+wDzm+HfPzUcPFnPqtp9QjUNv7dGjEFL//Pn3D6RxRrtujcU1+VRkO8b1YD/q",
-	"ny/r9tmHDx9OPeujfiDjmd5ofMpQYh49OfQOuPLh9i10MCEpo8n8m2HLKPHDVoAwa98Mi7g+IPJ2lxQ3",
-	"QSuJ+bXfj7s6h1NTbQzgi6fftd+f6SE73cO2xdbP57bOtyJaFYtnWr+3h19HK7+/e+wu5d21y7dAMrXX",
-	"X7vmOnRLcUWjxZG/YzSyi++erIx9ypSXAATmN4JTydougWvH0MSQ+LsZywPpYSAXx4LMuWY4fgh77Uhk",
-	"dRA/xFKBx8Yjh6yOIYml8nuS7TCEvPVLw8rgDSRW1c9jZ5N7WJFnM6q8FP41TA1FToqMk5jxmhFJxiMn",
-	"cqosHjdy7jbMXxopOoTXjDWXZeTJhqH++OQrD7aJx8qtUPJKsmYia67znI47MN0LHrHI5O1WB/YC08pt",
-	"qM2E06vjYNy9ozwG80z9ILpuGNAE9M2kifXfCtP8GruFbtp/pq/prpsA8ItqlglTB/Lwo8UErhkOvKHC",
-	"SNbv8nsLmYqfxZ8LiaqlOzzzt4h+0yCsLPPVE+ouDPOazlnkN48ojuA1VJR7/q+A0LwvfDyuOUoWeXFY",
-	"ZUB5pknTcNiyiWfOFU3V5tNjXGq9sxNR2LJZaEYRoXZBmj6fy8ldvm1hNeo+zIVq/Co8t9snS+nSxS9/",
-	"x6D7tmtzB8uPh7lTLDeuiP+F3cbIpNqo5BjJ9jV1nW4+pM8q77hcI+CcQ+BuUg6Nlso4XM/joHbMKG60",
-	"Wd4pXS4W6DcQErOUa4n31tbEFsdp8prXLWKlFr3iOtIXajWiBV67w7dtgVbT1M0N9V/Ha7t//Z0pOW2k",
-	"N9ak1tK7jAZX/nwBrK1BbbkqjKP5YIY6UeUakwVQ26S1Lmi8hj1ka0X+vQ6yWntasijpNSN0SVeFmtMa",
-	"iwxe1CSM1w7JDQWSEutlotvfmLafI5A3qFUmwzFXrUrqRLl8szym4nUcnsz0+T2jtXtZX/RWcxsVNIWH",
-	"3p8ZI24HSe2NqU6Rrx/Veo2+OChQ6XcY1idx7bcpKw9LX4ZxXLNV3RD0dfN0RUQv4qtrtlr7/XMlFoum",
-	"pdIXPZLU2cRicZdFwSeb972xzdep5GWz/NvV2fOdVfK8tKVBHuKcauXhhc3yvjUVMDbbeAJgH074PLgy",
-	"q1/HpOrdjwEzgKbZewNomn/mBa7vQAIbWW78fqMplLn49u21+/qvujVv/OaUqd0++CFWsyilS9605PaG",
-	"2lN/aS7uut435SfyzXP2vN5P6imuDyTBMw3A7LUil2NAlrbZOvfn71M2aQ1av3usj2/B9d5+jFfl47Pn",
-	"XjvxxiG9PdMiEYdDTvmKYPauXDAE4QOgn/fvz54jpgWGVbjg8ZgmgLRrgOUAN7BpQrkEveNknkHUbF3M",
-	"Z0GnjIzYNOayQ6AVF2bb6mvhDzG/DgkGK+yBbh6YiJQ9xRwXQUaMzGnESLbolPsNmClh+K4pnNHrH0Mo",
-	"wP1dCNl+PG3/lbb/3m2fXLUv/3BvUdvak+8VhM1Bh5pATFYy4yaycQ8orhiUArPQCAfrQeHUmEzYGEvh",
-	"Ow3tM4Y8758RkCieTFhqMafYJ5auzEs65Jwx8vEdU2nM5OVDQEt4nOKfJmRWbK9hKF5up7EuCtBM+n9r",
-	"/9edST55ZTv7VGmNGwQlreDJisTIZeGLCzoNbSsSZD3JAtxty1gyEh70+mGHhI9CbHu36hCoHaRTgNiR",
-	"hNqAT0CkQN2YgtqeMkzVWaTi84rMYcXFRK/fw/DDY0gmCAMSDlv77enf48WwFe5BtJ4WTH46Z+uoP2m/",
-	"Mi19ttuwL7iK1eqCTk0XmMlrwVkD4S5yAtkg80pkgNc40ARECwW7Qpnq+aCYbBBLEu53D0IHV0Mx/6ia",
-	"cDHkvf1Or9PfWz9ZPdq7zfgHKtGB0CR646gA+AKamZt3YIpYxnTOBsQkKhQPBkwPGOAlns1HLMWfwiAX",
-	"ebb/ItboEPBUY7oQGa2GPDSPm+vm+Q45JaNULCUAPIUwi3ORpWMWgvyAkY20hJAsmehjA3oDei07LGgr",
-	"arxDHksST7lIWTTwjQM1Y5xgyhyMWMsayKMOCDhGCCVhyiRTIVnOhASazYyLEmdMumvWUS9BG0bfBm32",
-	"NgkG3vKd8f8A4V+7iiAuqSRh4WN6CUQKYK50zOaaTzRNiqQEghnAYyeWcQ64981BBXqTNJIkZUBNwf3d",
-	"WjqcEjf26DazNkLQI16JAJBIU5tzAQlcAvzZbK5FFZyqFnRV89PCQNImgk/NXcBJJkHILniPvIq/BfZh",
-	"n9UARSh1yYjmAEen/pC7fBwyZ5SbtLEYM1TsviolYRx2G0gG8/KJFTHoPIaPNMf9+/cY9Te+jCaBYVwa",
-	"61RHz+txR00L1eKmoaB2vG4kuf58x4EYh0rTSIw/5usqsF5c7I6zQduuaTJo4n3dueRm5B2noo22ponk",
-	"/Te/4kysgXinedzop20iAFhx/5EJrG9wNf5fCumkJtf1D5BWCrAyIFush+Qn+3jdp+29j+1nboIituCm",
-	"53w0Qz327Wb6FoeM063J3zF5ciCQ1wMZBrZ9FpRvZwujh+ZNmrXMp/I6jx0N8iZFitAhV/GcBVDVbTB6",
-	"4JXwd0RXKK69lOFCol/dHM29OWVafg5cO0+C2+phc7vNKWu7pLK1T+fpZzd5fsproSCqiau6GzPlrbY3",
-	"8tNze+tN0NiKddNb6jvD3gQ12PObXlXGu78JShgpm15QQGO5L1YvdldwaeanZ8i3NiySQvuUrTKWsaOh",
-	"16nW593dWehbGn1HFVvS1e7MM4/lWPBJPM3SrTjoVeH+G4g88q0X/PTstbfWfp/tzU++tbfem0iDmLXr",
-	"KJ6yCcgrlaMH4CrDeFnkNeD1rRjKPZf9va2rVzm0w7o2dfPcuLVr27BqWVHpWLnlq/KmoTdBTYOuTW+p",
-	"9AK7t7W3O3cM4Od6IUeMLGgq9fFFy91MvZakZufnlwCzEmywmk6lJlPMNczZWc77iWRXeauZLfbsM+9J",
-	"fxylI2DuNaPeVv67BtY3QU2t16YXVarL7m1xXZ8FELpSCYGQ64VKs6ckxFKpkEi6kmQJyKPkDbq6fDuK",
-	"jJi2SCWWq6CSqk1Pd3NBkAx53kkeaI0SxV/ADlYXa87w25nswBbVJiGbqF5uo3K/RI8lNjRJUSkESx13",
-	"QQMX/mp2w9c5VDazAjmVgDMMLvb8/hlLFkC4F3MaJxCj2JFWkIt4pewb1lLH+9j9alOe8p939S82KofZ",
-	"vhTpKI6inSc78Z9fO9X8S/e29LlBCxjH+dprswimHNhu7HlIDZu3kUjoW0s6xIcPH9rlyop1ikS5EAPG",
-	"aVTEi3jORKZ21xRV/oINmpr91NfaU3FEiv3f9NDuT/2qN3B21MTu18i6D4Ke/oOtljOuWMppglDUL/QR",
-	"vLOai2/aQhk1N94TAcHpmyd76XmgMz4RUxMPNZTzg6hxBCLOaMbPUhbpjUoTeUctf1x80zZquf/x+zab",
-	"Nwp6UMVs/vvXkHiF7uA7ENbrs72Jnvmn7oWMrwVhHDw05d7jtkdTwiYK2KjSg3OHiZZaVm7hrjktNri8",
-	"F+m+trHnyu8nanZciKOwSRqWHK7V5o6UmNjnNxHhpWt/ea/7RmZj2C98it5O52KA9qB2lq9EFE/iurr7",
-	"D35MvBIML200C1awbnPBPTcNjSl/UV/lv5JrERa6ptnlb886xH6dmtkDk5jM2dJ1r3QtSqFHLgtIr3+s",
-	"70f61HZb3IVENf0LNxKp+vF7o5Ot1wY2sVlAkNXASWgTbMKnjocMsBefssgQptLTbieqlDrDbSZJ8bP3",
-	"Ro/btM/Ls/UNNjE4dO+oXSmxjeFs9Cr/8yByPIjgjQInx1O+Ry+nj6hsjhMYKXmIHWw0BffgvCnjLX8F",
-	"xazaZGiHhan06tkYDi1+9f6Iq418/4gGGKb4E7p9z7E68j2nn2ic3EFJo/GV+MRSLZa3Ojff5DfrYY+u",
-	"suIQ1j7+/Ft/wDdBoYXRpoe9hknA+yVM480boAALfW/rZGM5sZIkooqOqGTOD1PwLBj9U9kcTWu5cbHs",
-	"kIt0ZZx0CVX3Ge4pt5T4x7sZfhW6UqUjxq8i5opTfS0UVkrsumDsM3okrvQJs51r1jxx9tz4Z/OonEop",
-	"l7FFZtrmnLrIn7jn5QJoGaoyWXV/2pxnEI81YPm7nAU7p8UENTD7WwqoUx/L/h+WW4O6qv4LMN0hz0YJ",
-	"QcREIQDpP3l+jCG2Cfz+8gzyD1jb38CqIeCuSOO//7KKt9O4syri79rn39cA5963N9ThApf8OlVF/Gso",
-	"3e/5IhV6DFqle5avxx3VjF9DvkBQgknd9IYCJOuvKdugqr04awwcI5h0MOQW1MGgkzcAPO+wsg1AyZt3",
-	"T80I7pWwD3wU6YC4+jEimdK7ycyVjEUU86krLeGsER+2tMdyuNl1O8vcBQP9kAo+9ZF9/4Gxm+C3Ji5R",
-	"JlaEJgIQgSO7gH4MyVb3LzXdrBwmIFS5VH3ubzgzRVliYlAByQs6nmG8wpYhzdl8xFJTewJ3gZ9Amprj",
-	"RapZVMU2tyViWxLzmb4VyJkoWp9kj+UvMRszWzDTwcoUBxV8eLh/VK6GrBT9zJuAOD7MVlhxZI87kx6r",
-	"xdaCiUXCSt87NLUwW3ztDPiRJsmbCcBZb8rTv9y6jsbHeauj2nImkiJ4G5QXKNbsxrAD0cxi8UYg5/Hz",
-	"GT7W6+ZTpWlKQdXCKoW6IVzHHGr/TC8nYDIAyTRgnBm3iak1oJwWyr26WgKPn7jwrrxrQu2rEJaybpBp",
-	"xl19z/r62spbczzLr7XE9gRrpm2FqO/ev746vzh9d/HieStoXbz4y8XVqxfn56ffvcCfyz8+e/P64sXr",
-	"ys8vXuvHzV/nV+evT9+e/+mNvu3Z+/OLN69aAXzp5dnrs/M/waf0ny/evXvzrnYF8gZeWxHq/dlzquht",
-	"iHXjl8d8xAHkAxGjv7ExGBc+c1fhyfKQzSRHSC0LN3dUlrCXXCuKneRTXMOgp4hP7EYc7sCl9dvowoPD",
-	"g7LiTLI0DLB5PzGt+8npGRh3odtdYWH/IpzFuq1XWhWsYhLQacHSsWmR3mXcSyGnEQaraPLWWw0sgyqh",
-	"nb/L+OmUcXXGF5kKvVMttBs2tCjuhUK0V/4Rp6et1TAt3SLo6A8/mepeLN8p8sV6cVxA0TRnKsIXmWyb",
-	"DnnDk1VeJ20ZMZZED3pr4f0MXlorvvtdfXCV5fca2YgDxARik7iQZjwgy1k8nnk4OyRlC0bVHUXoFrV4",
-	"hR1uH7VT8E7ECk9pMTKnn9ujlWJwkB0cHz450px2pi2xLGXPjM5S1Q1ceQS26/Rq7y2AIglltmCpZBGL",
-	"wgGhZJbNKSdKiGsiwHGfMxuGO3NvsI9LCQhgQ55XabBEMtM6mYRji8UbDqCQA4w2Kq+NhaXZtkPCKKUx",
-	"j/k0HGDxsGkiqb8qEb3JhwY3E4MxWWQ0SAMDaw3R4ikKIaOwhabS2J675fqbUjlNUAr+FEtm4C+paJLY",
-	"SzZFM2i56aKsaEiWhvAQhHYqgaKgZWkBdZUmfy5o5WtVe1Kdnr1qYAWqyMh0vqlCRgKRPNAjEtJMidBo",
-	"yWrG5hakNUchDQGhKYROGvk9IIL1JhNDbgLGmlGiWI5pCnJ5juD9oZhMQpIwar5gOUwJZEBZWirsHQzf",
-	"bAUtMZk0zN/voV+1FWwXyshrfQnGapZyrHfNYZ+KEtI119+gfprbborNttY/dBHPmVR0vtCPMZuRufYz",
-	"OWYl3H4TFHurbXr+pdf4LX/YDXY7Pccb9mVQBfuB1ukgdTr4iVSapvv3+xXNPPDyop1l5cI8VgrE1cTH",
-	"JzXL2cmVl00SPCjAFd5SaW4ECsjdJDbrDkRdqjlU2sPK2rH5SebDq9o+JxlXcVKDFLm9TSYilmwixSu4",
-	"CRrTQo6KSZjZqvuBSSbxISCWqV4eTkYro0OgDicZA7XCTM0C4Di/UizJKIsTRbDndDP0Qw+7Jd0L/IO+",
-	"D/CU4gQb8sJYIUpv+jBtu2nP8f6bQjP4O7OUDdjaDE5MyYF2vnd/uRX8D2SRdb2v2dUy/YZwmQqaqvfa",
-	"W3FmZi2etWaXa7Vb0dp9PAWzVoGT6Jbx7WcKkrtWwS8J3x0Vr508T0WV76bQBLsGcA27PPsVTqUWKqV+",
-	"TWXqwZD8j9Qqp1uuYgloeYM3j3Kw4ICGrmGKHrLWJdJ4HnOqkPhzulg4bF/wxNXT7rm+iJ8OWpHgrPFG",
-	"wZm9zwZHGs5RuGrvBRikplvf6Yv2TgBQaroTEAnwzhvHI6vXBhoEXPxBS3C2xXYuvGr9rR51Nt3qTWXj",
-	"Wx0pN93pkxKah1ZwuauYqWLOrBXnOMaHHS+pcCVo1DvLRO9rWs6tTKEqUQIkr6cybvchpzzWfs3ig4Fk",
-	"XaZCGQkMBHhKqBW+ccJ8lzDHhA+QQs0yIu+QZmDvLF1LLeMeSERsqhEdQYs1rJMePV4LjKERpwQa3XfI",
-	"i/lCrfDIgITbMZ0zv6ZsK7/Ba8AZc9xTdPvW+Q0cdHu90x5hy5QgU20eIOxVWc84OqjRM4qqRreiapTl",
-	"awVGlFkIeg9cHpdu/Ul07jSQOtDN/DDCPmsDEqI81bZ2YHTGEYOEZlTInpLQ6pCRu8Mppvkp9pSEKCHD",
-	"YMg9Kz+w0JTF009w/YTncAiaHA4FtwKp8yoEQ47hfK1HeoadPuaKxqObK1jjZla5bC+a65ss7Ab46lNu",
-	"i0oDN1uDZW0x+KoH/o4W4udFnDJ5/1aUHivkyfi4gShWEOHR5pTdymwCTs7kfRuXdsAuUq+/EwBGwMgo",
-	"WgBd5KmlWjIafrGTsAGgtWIZlhzOXziP2ST+XGWAP5kku2s4B6YxlzCYlI3FlMeSIR5jyc3YK3kZDwtI",
-	"qPL6qoBD+6XXv6niooJIAWj1r0dg8wHP1kyYlIaYHd9Tv1ZvECapGWquN919jneZJOh4fE+HtnmZcwT7",
-	"pjU0kjflk0roU7zOmvCGYxjIcYULEJgpbrYlct6qd9o5GSK1FRyACZzE3Lk5AhTHzsSCLsAkloXjSsZ8",
-	"mrC2fq7Ef9VosI/E+/+Gw8/dbns4/Nx7ORx+fvJS//Pk5eUjfUU2XGx+qpZ3TyHXoKHxDZi1rrcDtUiC",
-	"4EGc6Q0n9N5H76Ppa3hwkvc1POz09mr0QPhinrFR7kXJI7BqJQlPTTId+G4HxLRFNHCs3lscJuubBf0p",
-	"AwxnDD/I0n4/6J5sDqZZ+R7z5k6Z6OwxmO0uVwOk93qHyH7vcP9ok0cEuL7QCmOTQVBXd1MfAD5NlnQl",
-	"STgCYhZicvjT5khcYQELXysQrzyJ2v2Hu732PDeSAHZYwS11Xwf52Ov6tZ1Uc3296mS2FmdObQKQZv2L",
-	"kVaowhU8aoikY2Yp0S2f/26ek7dy1Pj1pfWGBhcQ+hlTDtX62P4tbjIosL3bBkxnuOkWCsn2R1Wd9Le9",
-	"5YygdzPeLOpzc7Bu5ax5R5UPy4zLZsCie5t9nZu2NZZN2Oy5jTFq4/escwcWk8ECF3YHH60AxOiajYKP",
-	"FVJG1wG5+DAFbuJeb3s/sanX3+4o6x7r/3yr//NM/+fFticVZ8uNua7OImXLQqZrwalWJkLp1XXMU4yM",
-	"3yqnIM8LAU3Baz7kovdnyobqHSB+7Ly3tnE6rLDWkGzhHaZdDBAh3Jh7lJMwjiBxwfYgGPJCEwLi9yCw",
-	"r4SAzTVjC2kDjdBzAPC4n/kN/QzHhnVJDI3JLR9sS3RtSwYuqWKg9SZQoSDHl4B3QF9d0FRJksRQhiYk",
-	"6Foh/Bh2mrJdCikHYsm9YI1z+GI7EiW3GWHejwnR2EM90jBviJEatHLNKaG96vItNmSgxRGI3JubOk4r",
-	"tW/cTUag7prnIxqFrUPCLzchofJauqBOHon14nMqS3lVfNwuQpUy6xUoYIU3jNf4weyQNW9kKTdecxvN",
-	"sDl/Da7zJmKCkr8bIU+hKN+4Fjok1MtqUoCo8oKa9rx+IHO9BTeo51yLJYT0+VO9Xed0BVlC4BIiSkyR",
-	"AstYzYY8zI2cMCAjNqaoZ1PlDCTbeATEAU004xloYC6UqWL31s7wY9mcKwtHaz/l99SJw+Kriw6RrZ0b",
-	"aDHs7++f7Fm/JJlkKkuNqOPk/cUzP+FkxWhKwNP3lHAGmSlG9MUSkGGIyAyYvTusIqpYW8XzkuG1XzT8",
-	"+93CafWw3+1/PGqfXP7c737cb59cDofRz/2PPfzXl/7Nz/bXL/s3e+2HXbj0c+9jt92/zP/+2OvDk/sf",
-	"u73LvYuH+n/wTd32/uXe4GO3fah/cP94OBx29Et7wcnN3h8f/vXnj39oXzY+tneHHi27eF5+ORdDo9cA",
-	"d8CUKX2STrIUdgz4/ODsQ83ZOBKu2UqatjCo3zqeyLK4pLyUUiz1n77y0m2f0Pbk8svxTdv9+2CLf9f6",
-	"i3bNSjWeDkPZy0ZpVzypdxJ3a0Kk7ohfewTg8xfss6oJaTanbj5zXXzvMnrbIfgfMHQsj77L4Jvynwr3",
-	"brJx9Sueew9AooPavHvxyQu4tZIyCb8WB91MiPeSpXchg+2ER84qCm/NeVol11aW62u2dMbrTobFHWzZ",
-	"Sov0Zlp6LTu3jGPi/TdBWQe4Zg0dekCEWoWw6HZzMGPke8YWxjNHiWTjlFWS1Z8UxKj+c507/eigzp1e",
-	"IpQec5U2l2v1tBwcIQ//eA5nOdMGAlj50K4NSA2Om5cxS6J6b/CpLUWZ6Hse4NFSKe5ZZwLT9t8vP5rZ",
-	"N5i43ih+tEUP1RyNkv/ZxksBHkKlmZpZ+O1tXNDYnKcaR61EU9vVa7+Ir/pjfnDiRFuBU/r9Eo/WoEX5",
-	"qkRF2Sx9tvH0eStxU2ti5SUP1l8HZjQyIHVgXoyOZwaOg/qM449nv1tMNrnNEK2K1pgb1Bq05nTxESl5",
-	"WaBTXUfS04Ijk9rJFXIE0eGkaWB0M8kYbCpMAncv0PcVXZoG7TcgXKQY03TZ5uAp5TlGgOBkxGY0mVhT",
-	"y762zgERxXKR0NXVNqrtc7zXEs4DJFlf74IFDcZacbEsKkn4l/Yb3v4WBtt+MwkLJY7b971saL74laJw",
-	"ubVajbUVwmw+fepOKi97aZs6TK+/Ovosk5XJPMvz9Di09aOLBeMRCY3uBY3NCt0Pb1FkdXoPlaA7VNVh",
-	"UtzGqIoJoKxTMn2m3cSlmnx+6GQGEKrgY8SCod9YHDPPdKtQJoQlGZBIcBaidMqzvW1CiimLMKYPuHiW",
-	"ziuo8raMsJqSyJiPWe6fhdTDgPxNxBy9U79o6hstJvrfoRDBK3TewkradUMIzmqTe+6QZ2x2TyWhy06o",
-	"TBf7sbpt9sIaD+tCI0VQZ3BgJULz1Jhi8mOOd/CxRSP67+bvzljM9VfdprKWQKH67aDoj2jojfxvv/v9",
-	"/zfMut3+0YNHf3j8zR//39WXn2/+q335cDjs/HHzbXtfusHR/s2/P8xvvfT+3b7U13s33tW9Pw6Hnb0/",
-	"bH9/7Vb1usBW9+qjEOIBDO4hik6hOCoS2Shh5KdMKCYDItmCYrrZaAVFJlTW9LElx53jzv5eubSwe7Du",
-	"BH44HD76+SMZDlVw+ejhh8d7fxy2Pv7b79r/dflo2HoIFy4fBU037D2yV+7mnfOzcRvlmcn8A4lWQiB4",
-	"6gkvsHYMMghKsn+sgNopzz5iqnZTghY+Ay2BRXfEXbjnXP6dZKPJidxWW6jIO1MxYMi1tnRAsxlj0YiO",
-	"r5+J+bwhdLdyvnlPuViKNNJ6vtbqbGxmQaXekK5rNpZ+0sbqEycAtfpRsUm7twkml0PIxwf6P0f1WsY2",
-	"j9z2C7ViDiyzhhIVrX5B32O0ryyoI9CyAJxUs1Vz3Neaii9tq5rgFLCnMnkBKWTcsdRkytOUkQlbGoMO",
-	"rNXQA5UNC6nfZS3aeRfKZk0VycTlgR/WZIFvIwhyIlpJUJeW9cHOzGtMhqnWSIrQCNgQAwKFNBxqFsJw",
-	"+UhEK39D2ibIpnF2ndqSNDd8ToA8AZHx3xHK26S229RCICVmf68EjwrroYS4kjORqjDAPxLBp6Gp3s3U",
-	"lZhcpZRPWVgKea1Jjt8iRf4Wh5T7ocoifz5/85qY6yYz8KTb2yMxN3FmTeanhv7lbnPwI9IbYWs5NBA3",
-	"3c5lQuUMp7y5RbkvMu1wDePVysMitzWkCul9CUfrKBXX6H12qm2GAFislUNT5QkX3o9mtTwAKxToPrJz",
-	"0PKX2e/hi/Cdmh/MP4FPtFKLXfpq2bSg6zchGRGI8dtyfyhUEAssJ9AztoXKT0mIrB0GfhJByuh4xjCn",
-	"BHYFRnIlGdvAbF4TIBatoIUvqR3unxhN1KwBeIdJ04KGkkUqRjViUjZUZNj8R3FdyH0U15vPXPPKOsap",
-	"a/J8is2bYw7kyFs366XvkLNIkjmNmNZg8z46IJjFxFXuPjFq7eFRf69sVHR7JyfR/vio3Zv0afvJeJ+1",
-	"T0ZHvfYh60726ZNxL+r3C5bGPzbueRO0fhDTM/5SpPNbxoQ8zDcrpt+cZmpG+p1ujocGdK16gyApqNav",
-	"Z7vfIZMadJYasXLPeWxmRBhB+dWMappSrq6aNVZN3QcSFNcOeUVXthsP5Fx4G6kmoJV/5J8y7xAi7tut",
-	"01ObEl5ohMfGccTkL7CGmWRpM6Rak+/iKbgsYBrLWawYkQutD9FUZJiKj+56MofBdta7Ku6b/CUR7Ga4",
-	"IXIKkma3ALQnbNbElX8j5P2n3JK7hNIbYdu0JeYBt3n2ahn/sGSGQZB8S0cpRtTR5tkmSbZDckC4p+DB",
-	"ATAXOaaLymGwXdxixxKJbXP6Y3lF4/Xlzadnpmq6qdoglldcqDrhlWYM6oAxtccPQk6Zgh9lzSub8UJS",
-	"FmmF/J4L9pYGjwPye/VKGj/Ikq4wjyUPYmFqNyfhRzuUy9AZpYIT9klbRBg19dOX8+LYq9HqHrx0NvfX",
-	"8l5exhvz3D9hMiVYdYQFKBI0uG9Vr/J14FfyftWdzXgkdkNaHg7szt5YUFLc27Wp3sjwazBH7mXmNiO4",
-	"FCK3CHF0iuW3It9/Vayfpw6z0dSRyJVUbI7N9BDF4O44PVp5vJXE/D7m1foNeMvGBfnefGtNp44cTI1y",
-	"Q6WHlK+gQEpMLJYaeCNsbgKSOE7lXmAI5oD4IiavvVJzqw+7IrOgBZ8Ap20raCF9a7VkMw/rnG04K2h1",
-	"ItA+8dqCcdh+etX4uHP2rvW8lXzDux8i9wrc5YusWBKQVlhwQZVBoVmbjId3aWV5Ed1+MiVW9GbmBlAg",
-	"U+Eza3gW8k2r3Mo+GyyeFUkon2Z0ynJ4Ay25UpF4BT3mxIDGGoqOYC9DkB9dyh3yo+aCMU30VQnRkjmZ",
-	"MBbJgLz/Q7d7fBgM+fs/9Lv9Y3gW/nligAvhju4pxslRFSFSa9h8bEANWTqPubbRKbT5mItP2iKCk8ID",
-	"j4gluWYLRUYrBVblkOt/lXyY1ZjA8W8iJvDKVtDUINLpSw+ssxPdw7Y1V9n1IxaM0/jxdKHaQsp2r98d",
-	"ae7aPs3oHgyH12x5l3TFoJisCGI05FmShOAVtkfObzyBUf+UJA15jC4/ua46utRUOuZY3jcglCRCb/EF",
-	"TVF4KDIXUpGjg0Lpn5UiNqRuTgVp4EIXCV1hsAQ3PCWRmNOYDzm+MmFUKqKWgiR0xBIZgA2LKY5hxzi1",
-	"ww75UGvyQqEcyAeUMzweiwh9TOT1y++f5VFELP8Z8rwmUQuX8YyNry2U8v0mWtjiKccZw2Hn41l8+fE1",
-	"v/z446fLj6f08uMPySX89jy6bDCqfzvZGn7Ge4URj4kS0Jm2zFqEi9sfUJoLM64Q4wgsDX2DPpFpijaJ",
-	"4ZQhN6zyLCBSOCRE13MNfSkAUUHJNVuNBE3xRUJqFiIJA2cLsTPzkLsZlSvAnsqgWTscZdBJdWDiI1LB",
-	"ZhFc20QSIEGGPO/MgvriTKSKGDYwENfMVGnnhya0vKaShHQ0jthkOgtBCv60ZKlaZXE5sFfvbSlL+uP7",
-	"l/QFeK9aYeRyNzFeBw/UeM8+baF3lmEKIfW1BikMR4U10k0gdLZun3RNqDGERL3QqY9zRh2+aSxttzKa",
-	"lE+f+wIcM4hin5oyPG2bmFoip6kwwdSTg8Mne/fUO0U1eDRjScDGN318Crk15DWUXyJf6/2EcWznR5Am",
-	"q6WcgFPFWoGmUOsC+jY1opIVsRUynZeDUYKzrwGzxy81poCb61ZF83LAIScmEdOyZ+6gvDFvk3L0VrOq",
-	"EYEqzZjFdTUdPy1dvCSkvDNr1bnWFA69KIILmuaVmpHWg10cnpx4jH/Q7dahXbiis+YEqDru2pgwv2VW",
-	"dmh7UMnHofNrVKaWpXE7ZROWapl820/XZ2XZWjmHdetwXB2Hrdn89akHphu4vgHXaZQwEkOkYhLjqnu4",
-	"+h4syj2g7Gsdkf6CgPugqZnGsEFNs1hYvVEcRfDvpu6/QX3DvgKef10jsvxX//lrtvKuuGSVVrkFWW1f",
-	"WoPCR6N5jHkriWY/Fl0ZjoBEZTUT0VUx/yOnniGS/mGitWj8t7aqr5S3lAu60st4BekhNJ0abLRKj/+g",
-	"2uM+KHYLDaqdxm1XsKsoTtWqVeyOXUBuLHdQLraCr2s+W9Mwu9qeLWhq1FfXT7HcHbHO04Z9++vNVg88",
-	"fWnTtU7PwDIRSWRQDq3jr9bLttB23ObjeL5Qz8zNv0CghkuVZpAeLbcb25n/BOBJoiNqu6d/sHcjakSU",
-	"jdV2D741N+vnLI/ee3sETGmC3gX2G1W8ylhrHdD5Av2MWcK2JN07uHVrgHp8yAOnB4zsbZ650HdWfJr3",
-	"HtdaIfqwaWSNblevAcHmcf5obq6Nytg3Fc5N3BeGFpb4t3OxFrdYXZxmbje3XICSORHpP03dU80mrY8X",
-	"gPPVzhOrwa65NpB5ROYxjyDPeyWyFOCTMMN7vUv24Dfhki3Jqfo0XnMVLUxot2AL5uhU//jts7fk4Ak4",
-	"35yfXhN2wdIZXUDBPLzS+NJSNo0F75APOS5z4HoBQa8wji4vL+fevriS+trrFbFsqlXnX/rB/s3D9sfT",
-	"9l8v8Yf9m70/mh++9G/2/riGMltlTpis3tPb9Lz7YGxwSHjYJadhDcQW7OMBCTHKZpJU9UH9QKIb8anr",
-	"WueT+anfri7Iz32I7c0cPphJ2Tw9IyLVf0CksJTfiuG9YIdGd1v0uLNHJPsUs2VTLgls8RFDR9qaBVrf",
-	"fM7EgVFddDCD3KsvonlBtK13hwb9KZSAKDKJEYd1K4O9yHMlKPl+1Wi/a9Oc3c+s0rvyNibNneS8lXOa",
-	"UM3KWW6UhMprVDRvEwr5FRxH76yOVJwd/JwXP5yekYnQtoUkIybjCK4JhOqmmKY9o3JNKYqWQHo3V2GZ",
-	"t6PX/j+eXutdUkYjZErFfCp3wgBca7VABReeOA1FW1gHrnd9qXzrfqydf0ZzZBcD4LaqfAV5Cim2qTcl",
-	"nJs53zT4/EzrQFfUgVh6zgJCjZCujJr/lIRJ/ImFRQUlbxwGyUNhypQebP5S/QzA67jXjZjrSVjfJ8J2",
-	"F9SPYuli3NTf2aOVjy3ZmqQx41GyagUN7QGckl8ousyf4ixTKbiGQHwk4I1aUDVjKh6vGcqP6/qwWYAe",
-	"vw1bHuvCGIU9QqEvi/4D4YrwZkmWLGVQL3L3fmt6zJmy4C+7JUlrchaAJRD8xcNnIVa9s0UCUAaUMFpb",
-	"f7wzdEsd6ufbTJVSqHaFIsOUnvtMobpdllJZM8Sf6/SKd+69zRm4JnVqxhKTReyaMS+gI1dD3ZhBl9+Z",
-	"hvg4IuRXSXkHoPsydTaizRcer5DqO6akCelAl4MHEmFrsAFCgFhhpsXAU9NjxJRqylRdlftrf/3CFK8P",
-	"WCNGAMY7O+SZ3nlF5BxEBsCoNgBAQ1c0CU2AcgQ1IAGAntxHU9YdKuKxq9vWBfHmW7XL32AvUgXpkiaL",
-	"Vh9VkehYtEHw/vn24RQyuKEKF/z5IZyHaALWNDi3OZ/g+q/bXuf15UV2WBbSDodVNK2kh+NkYIBBm45V",
-	"h4SowslBymgUAvCPNGqdDKzdLmEeXsBcBkPuntRnPAuJWDCON6JC4L2GRpEsviulisncRxLSODR8FZge",
-	"guZVEDCS5PRsyPOPI9GlHa6+ERFcVQGzyjOQeBTkvAo0MKsSkESIa2nLhl2XhVDwK4QUCwkdqxwHu+b1",
-	"RfXEJ6iLcBgq2axeGH4raLmPNC+53HbNt7adkZOKZfcggqwBXTIwglbG458yZi6rNGN6cCj9GptYTym3",
-	"8HaJmLZj7AYzFQzR2lZW4Md8itjyID7vsWkHoPc3n3Q5cr7tVmMRx/xOLZjuI69lQ+eLr9HjC/sxS697",
-	"E+TBAbVca/Vb9faKF01wa2op0mtXEYDtBmDOiZhOIZcqcOlH/e5+p9vp9fY73cf9A1fdqeXoqialoYp/",
-	"8HU6jOXMg9ovhB7YZxN8cPsWDiiTiZUGOV44VYHDBweu7dgSySsUys0Nn2rphclBkYMTHWfgVet3u16C",
-	"21ri9WtSYOoCIYXgRoG4BcYsTAZ4Id8ddcffeTzl7xf/Sqi8ZW9RsjKj7ZBTsmRJ0sYwvElL1I8F7oQX",
-	"aX6U4D6FNneo8B1090k5Ph5Wjv/LOgSoPHVh8LGsHuxU2ug1mW1UA+EIDo1RBrIRzmLQbkYiM+U/dTiM",
-	"nMS/NF4UdsLEEZoo4+01zds5hn+BPuC313yxS/HOUFB+lZv1Ta9Tj8+B4A3G0ak5N6FBFfeKqPIChXVN",
-	"Ie7pSODCof4bBh5TrsWtAPwvm4HacU3QaqTAhhZxvW7/YGPkKUsbijhwVA+ky8t3uimSD8BAApKyhKr4",
-	"k4ubYSLNtmlpdQh2G1jEpCbpcRfOkDo+uKDTrQo56vFCyTObro3Rn7wqdLM//vAf7o6vByX8ABnio5Vt",
-	"6YaOL5Gq3BIq9VXeVmXXtF4fBahX0hGpfx1w8wNJ4KC37RoR/KuwIBWRPt8Kme+VSR2mUsZTzu6rri8v",
-	"YkX62qR+q04QJWrqVmvTdbDJ3QN5HzWrd+oteDXJQchv0WDQQJdXCaX1Lh+GXlYoomZsXqIJNiOnqV/H",
-	"2zDXX7IhohHZpWrkWlTxOO+vrs+f3PxfzoRpYwjpEnPJkk/MmO3bN028Y2uNEnb4tkedftML82jtrviQ",
-	"bwBjerBEMtjHW22EGfRZxmR14IF1Sw9ZcLkCce+djB0fjCFcgEl3gEZNScoWySpwiRQmqcKkK+Qtj03H",
-	"VX777te2TPfezVPTLc1mwSwpHPwsgro3fxU4C/L8faMg6rtxE3SwSjqdsugq5krcnxJqhaj+Fn4AIPgC",
-	"dxwUYU6sG6ep0fRtwAHTWKTAZLfbEm/tc9V5/UksSZZCnb7pplrdBWtRP6RIPn2lLFL78hrKaRvZXkaz",
-	"ErOisZmh5EL8nUVXwN/3M673sFW83mjmG9sfn2vpuF0yK66ml8xqNKstp6fvrj//9Ivu99hTjM7vyfTT",
-	"JsmdFBd4xf1oLrdv+fSVEohjVUgbxgrJqsx07rl7WQp34GgdIdc19EeWNFYxn14Bhv/9zPMc2gEsK6ed",
-	"lv76c8ZfScksm1P+QOKZN8hhOrycQlfFip3Q1/DOkFtQVHidO0ExTU/YDgXWIeFJqWEzPFI9YE61+ZeX",
-	"pm1Nh3z9mjO0q0dyrQ1aUbT+NcExyFbYGL3ubyITu6ITN3voc5a2XvlCRx7TndXueowMxBMtX+0dURwF",
-	"vkL9HqxsQueCT4vxwCHP4508cncIi2zvvdSoc5UM7V17/pRUogo9PI2I5jTpEHTXG2d8yCGTqeCeTsQS",
-	"KshMitMsns7APTRltRnKdiRNGWVYruuGkLsYHLzuAvxPC8Yj9INbSaQlBdaINX/1or6MtOqSWrf5U/8v",
-	"TEHNUmSaKE5NwwhtpKZwOHTIi+ouHvLabVzan7/m9Fwk6IdYzV55Wd+30c9r2gquTyBPqPJsJBSs5jTL",
-	"k0wQg0Qkkb4VjMOnDrik1+2anWd/IK/ib/1M361cbQ055ZWs23qIJ7ldE0Jr2lkkhCKGJCyAVSIqxHp/",
-	"8SwgtiWyyWpgn+lY6dM//kwmmntBBSRRPDVJ9T74Sb/bP2r3eu1+/6J7MtjvDrrdTq+/f3B49NcCEEpD",
-	"T+R+sXtjv9i9cTiMvhzc3F+vY9Pq+Ojmr7WM+v7s2Yxu7qRa13AfDokwk0y/ISSSaVkEbfFNsceMqgcy",
-	"sFkC1oXdIa+YRZQwUCBaCeN0ziLibAkLyFzTfm5bl8T67VIwx6n049HY8dvog671lFWkXfP5LffDM3hp",
-	"7a7A/hvlZHSVxtOphfu3CbcyG81j1c7bLJXij8XrITagkZXRQwaxRZ/M73aN6m1v57XN6l3crDym6qs3",
-	"R9X87lFyY+J1r3twfPjkCBj3OVW05rSakDCiirZNCM4C5+NfpvMH5BR2iLvXdPixvUu1pilthkMI2Bmh",
-	"0fXtExm3PfItt4uI2aodSLVSrqKZWkABUysk6aqOr28fe71HHJJfqL9PPdjGbbr91CUivz9rLJ4L3bXQ",
-	"ZumcnpHz5983YYTWSArYwNiQEpCLC2isFOScFR16cgFaQMvY1IFa5JI6YPINlJwzRSPD5mt7tdlJvrIP",
-	"QFJHquQmAORtpdj7M20HvqWpKh3s6xLfGlNECo4Dl9sSFGITiJKqN2BeKliX+Ll9wV9s0RZaHmUtnS7X",
-	"8dWzWcav6zXjSUrnrMhaDyR5f+a4xATuyQs6nhH9CThfAOLKPwfzx/OOpnW9Vw03bKdKGiF5c3mrME1S",
-	"J1druovu2tsTBGo9EqfpjlLqsnZHeTQpNWS5TaPGOqGAETdl/CK4kkY3KIIib07pMw+e3d4Tt/V6zkuS",
-	"4RbMUxEqt/luuqEBjlExTN/PRRVwfZulReyXbfJURRLlZVL5Imkm81Cjd+ktBxKgmk8U4P+2pWIL/Wb2",
-	"Wf8br8AfuNHMHwygZiAH3z6BbFv8q2V2jxZ8I2xF5Cs79k8HzVLSVbZMclorC31Gqi80h9ZIhaPyXmD9",
-	"EaR650yBO/RrLdHIjL2eSu6YrEvtMhKzSApVKwnvuzHBZj7W56DPxjCubbPiSjd7FAGXNPo0ds2JxYCG",
-	"3zaipuxNKrqSJhkK+ynPY+6/vHffmThVUjIOaGANSTZFh6qLWbX+4a2jCsi5SdK6rE2s2aG7fx12caXB",
-	"/zM/0UaLZOla+SthMQ8R/l1Y6GIljFMQDPWL3ElcdCdonnBeYn/Y+13HDFDguNmKz6dhe9lXDdUcWXhO",
-	"Fx+RppemAntt5/tmf7vznAemZjzErRTeqd193YL7iQS3SR+oCa03hskxYYxwxnClEyGuSXHqD61nbs81",
-	"RJ1kKkvx4I45eX/xLC8+YGTFaEogMFPYSA2+t/2izdUvYlM/7Hf7H4/aJ5c/97sf99snxrPWw3996d/8",
-	"bH/9sn+zd38+uofGSdcLTm72/vjwrz9//EP7svGxvfXreLe0gZpYO51aE4Vem+afeccSt/FcGsDXzcm8",
-	"TdOTPN1gXQbBP5FUvmk8X9/LXSvMC6crz0tP7uF8deCY66ulzVkZS2IfaGgytK3hITanY0CJaj096/1I",
-	"TkI7z6i4BpFsWwc4mAHwHHuNQXK03nGmNYKJlV7uSQQ7wk4/1roecuWaPo/pnOHrgf5QFiCuGTfNx41Q",
-	"1Vq31FT8O0tFnetgDD1DsWy7bq9jCRjkCgJUgh3fA30YjWfbISJsgGlGqLmEAYDkhpEY6IuAoMoOdY58",
-	"nGQRi+5nKAZZaAuC3M/33Dy2nLlJWXKP3cco6sGVzHjqVqdWp5e13Yhz6bFbRZorR9s2wnOrnV7xBNqi",
-	"L3hLdZqAhz7OtJJzrt+FExkxmrJUG6T5Xy/tmvz5w0UlMoNUyQtiYWuFb9+cX5DH2pB8nIhpzDFf0fvV",
-	"lKuGAQHEVXCAhbagRN8vAWzW5EpwrUrxqUm7GXIsWYeq3A45tTU8FoxdLJjLQLXpi3Z4DN45yqDdW37R",
-	"lvhGAtK+h/xN6hdQPwzl9dX//vf/hHvF+S3i9jVbSRdYMYrfDDI4Uoi9PZAk/NyG3p+hB0+FReYoxmAp",
-	"4TAAcueHw0wpMO0F/xaKwN9MNriajcfeppHYunSHNBdHuU5QyC0znd1xfKUydkMEbYYw/Y8hz6cJ8/Jr",
-	"4TvknDHy8TTH240Fv3wIWEePaeHXPZx9rGdhuqIHLQRuaf2l/Ya3cdLtN5OcInQRfw8AypqkegNA3sCd",
-	"M2S8ElHL+jU1WdBQx+N1k4PAPi8SkbJUDgiDPuUAflnqq2Jc4plkKdhuHYJxU70k2MxhnGLGy2rIsegX",
-	"6A0ENshahmlkGWViRj+xQsdY2yrWcGWsyJQpU84wScRSYmeSvCZWOiABLCC1EAL6j1iqlCqRSg9GwBQ+",
-	"413oAcgvQuDCgoXCoV+CxHBVde/TpDVoeWKioLLon/uYKLxNQaG3L02e1eMvrnTx5jG+pI0LFwY5XAPK",
-	"DmF9GKgpY+eGnD9t937DnviQQ+ouMufNDQCSTUTdYA3sNCJBYnYZliHidpOEzUcsGni1KSDNXOaYjSAZ",
-	"zYvNTUoLtKvAnusWXstif0JvinjOAkMpLQsAQ0fLud/9jryEGgqp2ELqX3qdgqCW8ZRni5DM6XWB84I6",
-	"IW8jO+Y+t1M6Q97XksEEvnAcVJIQPZ/x30EgDMi3IADJMOt298dwF/yThSaLxWtnOaZJ0hny/U5p0R3O",
-	"iAORXMMUNi4fIgKJEhiVOuiQ8LsXDc/QuG3LW0IHRZJrzkDVb0UUm1375/M3r9Gsf9nGhE8wM4XNvSgF",
-	"ybSVIMbZXIsGgCwBMbBy+5wcHZDv428tgKY2T8WEcLb0sgstvIrm6VqgFkiTgnY738ffInAPHK9SYdRn",
-	"EutHZmIJgG4YYLC+WeOMEhM/LiwDSI+WeoHnBjaB20ySIB88Zlwhw67s1GGGJi3m/Pn3mKjxnYDbLlYL",
-	"dg4byB6xkTCHmSnSMrDSBj90xBKxNOiEKVNpzGRAFpgv5sPGGDwIIDrjkd0KxWNL/9gmjx6dkgVLpeCP",
-	"HsFZSbfTeIJGneZprSZkNo+FoujYbxvJkH98e6UEa520fhPmtbqgitkruEafBDbBKnwQhh+rHMbm0SPM",
-	"gYIf7SAAv6h4WofuTaNULCWUkIaAK3AusnTMQjsVp7fdQYCnjJF5zDNl9LZT/3xGVCIcKe5GTM5oFDya",
-	"moHBMQT8yvfvfjDnsD9UOB0Q0QkOhiF3fRy0DjWmmWTFKZMx5VrhhB2Cyo58qumPwqp4EOV18Xa3usRu",
-	"mOOjRwZbR3YePSKnFj7HIIlRp8wCng4wVZllLXq0j6hGShBren62Sj+TbDDktVyr4FyIlfc1h6ayoDEA",
-	"+JlqBgfMALiOQqoA6eF60ZjBTWnMc/GTUMhcf2OrEHIsNeCiEWNcjy8KDPQEs/4HC5PjQ/g8DA+6PeI1",
-	"kQj3OuRckGvGFoVUMH0HCNkhxxI3RUeQ/btIhSYkk0TOKCQrm3cHjnzYvQ76510jmBWjZpZKpCzy50li",
-	"Dio3QG0VZYjIVFiZwVNzMuHZbNggJEkslbRD9dTDWObAM4Z3tMFoGMeZAA8R8QqyVPaIZLiIMUK4m83Y",
-	"IeegezxEHbQGwAyeNId0OYzFhRpyrRhLry7lcyyxEnclsoEHdEHCg+5BGLis1SS+ZoggkjubcJOiO1Nk",
-	"qkNeoHJg7S48PU3DP4GVUcirrutgbG0/tIKJsaDngHRiU3bqYFwgdoO+mthk+QvuMuoMna3cQVJrWRlL",
-	"QN7U55deIl+57pAzheYaLYOU6SVwOpfJdNa6ueuoj3AzWKmTrCwTwMzQeEgARWRg1acihTwzzliPeqho",
-	"4VHPds1LPe3FJPFCUnTOoqckpHwFUHf4qWu2CkjIBWch8sCQw5mh9evEHugzkUQoaSw76xPbttOzuVIg",
-	"wb3SbAd57w/fEzGxRHAdh5IT2mUZK71mhfpvvUQfbA55xaQNDE20FkPHah3Q26ByFuYiccgbre9i0Qke",
-	"OO4Gbbr5W9q8ACufAXrLNP9xoOqup1eMGs6Q52AOsM30Bg8IdOgxKHrofDXZnPZxiEc3yAhwlBBnFseR",
-	"lXqYYDvkVovQp6RJus0xXctOI8PWsTRno+mWram+LK9zgBSpru4by9jSPRTmnpMwL8mJ03zPo+/FwjLB",
-	"V3AIcFR0SaVRU7jXGfJzv2DUh8ow1jycJFgvb3GSDDkA/J8p8jB8+/6CPAacv8dfTLnbzWP7qnDPt3hQ",
-	"mD5FLvIADXBH4J22u4pBPJS2hXiRmUBKFA1OFKSR6IDyhIwgJvl1kxaMdMvNUtDnjXeDyUrHVuu2szvZ",
-	"7D7QiWC/obg2sRktMbhiaV6AZXos/E1kKaeJC5VCPhSWLyBt50b9MPmHuXDDgyKNtaVjTkd4wWphLCNI",
-	"ZwALwVXa6h2uX2gEH3aDDK1xgLhGMZ/qv7e2DxGy8m9Cq2YCWh0mdCWLoZZC/YBVQdya2dR2+1HvA/Lx",
-	"lyJck1WTQzQwgRk65FuhZqhqYa5uG9Rg0+zyYahtvsfwV9s8vWePU0gG18J7yH1ofDBqDXhjqEkaDjRR",
-	"fjagXz8T/Rj5GVwPWtr+POQ/t9tt9//61hCxxMjPJMyRx/SfF0664dsQ0ipduUxTePzRw4zDqbP3SL/i",
-	"OUsULbyimsw5IJD/jSEsHINp4/kzCXMQXP3nLWFu7esiOOr0cARnhdEwbvq+mkWPpVUGNa/ZQgX7HpOv",
-	"r9/0Ev5Z+65SFik8POSgcekXoBi0OQZ4XIABijIZM+byEiOMqz81QKeqCvCmTRXbxFm/P0uNDWSHO+Re",
-	"/1an1I9FpI+Kt1QaSGDDd8oSNxKgDV5zsbQqKpOZ3mi5nMAXj7RIN2xjjOE4KgcAQGPG1sEsBlFnloVr",
-	"Fc5S1sQrB2QsOGdjhdq4LYSGJACa2dh/CBn/g9A2snYThNKTGNfwBypVG9apffbclFPEysUhPLLCZAJQ",
-	"g/jKbEkMic6YtgcUTRKs9CIfZgLEs02p1txLE72tV+YY7IOmjKoUTaSAZFO9Kg3Gt2eP4Zf1Z0FUCsVK",
-	"HDo1/YTwxNACwPC8Nlw/Qe91UzceWnxoFPCgE0IBslaW+gdkBpp/TlzGo6c5sQ2rLWdaw4C9hRUqJhiM",
-	"qNHG8o0TxsfM2C+Ih45iCR9BSdE7tL4WE2P0bWjQXQbkwLvHghRivTSadYjLKcx3/0T5VL8gWzx6lFsw",
-	"mtYezQYWJ8Pt7LyYwhw5zr+cuB3SIRe4alBhPKZJkpvaa0U9Yh/jiqbM+bfMfpoCbEsqsuksIAsBb93i",
-	"/Cgdes88Jx+ce64erlASEBBXp9DOYvS7fNd+f+aZvhA9sXjOqd7hdJR4lfZmH0CdkZi4DmJGgYFaO1Ch",
-	"Yx8v7qlxj+eUBUHXwdPIFK387KIw/jmkbzAFCU+0oH2cxY8/PXk8hsn5Vw9hOkelKZon/Nthwvp3Om1n",
-	"cYjimBCiZYxU1u1DviFfSMn9FBr/0++/gD58E5Kbp4VHY81SK/INoXLFx+ThHvkGPePkIV3SWJEJU+PZ",
-	"w/D3X5CMN3Zsj39vdJMz390dkC9uODd7e52/ScEf7hU+CZoWhCq+gSLw51iqp9f+wl56+IXQRTwgxc9a",
-	"IgbeJwqvNtvjG4JDN5MrfR+8y98Qw24Pv5BYH3pmKrk/e2DeFuQDNtzFBliBBR8f8gvoiRFPY4fjvNDb",
-	"cp5JBcCP3G1R14nZ4LGax2SHnPFcrgYkhLUKbf2nZwX4ts1T8C0NuXNDCtMdDz8jrXxBImi5duGPwRaX",
-	"ppmaQd6NsdHyeqwIWgqsq+QEFyGfFktCtREPcmIENgUaljRJBpZpFylb0JSdMx7ZGm+TgTUgsBya5FDJ",
-	"6UUXbjzG/EJGIloNSMO9A/evjkziMXvY7u2RG3KzpwfwzooNy/noLMNqOuQNBMwATCQarcBBA1oPnrwZ",
-	"tn8y6ElSzBkeALarOKimcDYMvACm1vOG3CXmmMiaORBdFIPxCGC21ZI5zyZazNY14EZtbEFMaTJ8aUO/",
-	"TlJrXZO7XOoh1zaCNksKcQ7n+QXkA9P2Bk5Bb7nNzhJ8zAJsqSNRQzLHdCIALc34SPRRQ0KZL/DDvdA7",
-	"C817wRZPMz7kKODgywNfN0TjxlMdPDsntj5A1+LNeMJHjLAoVsxahudKLBZG5wv1aagHA3ytTURJskWH",
-	"PIMB49Fo5VsxRCAWoTkBCHYkRwFkkdtxePpkDKG8JATDEuY15OG796+vXrx79+ZdmGt4cByFri11GBRc",
-	"8mJSOPGtkQvN6HFxLGfY3BQL/1xRwfMiWhv/s1pdpXLO6IK2QAsLeDvOhhjy02JuHhoD0NTd045N3a9R",
-	"6DHu56rQnnpOdKOLEVeLBJUUxcpi80pNrTAY8hDLcI132NXLOkU1FPw5GJaQl0DCvOVzCBvT1s4jzBEk",
-	"I4LCOcj1CbPFOiS0Db/9R1GXtuttVHCXaz4wrI/7Ee36h3shKGLKCpvA3WSLvvUtRlrrYaHb0CCW4ECX",
-	"cZK4mr5C4VyuFNqAB+4dVtA/uXvYKtZFomvKVqqzLQdrNfzZ+/OLN69CUjLEwBcVek+ZeVy4HEx9zkDn",
-	"thEdX5uJ+VYC8YyEXCRuYSPgRnSKVq4ZRqlYDLltjbnybOzCI0b7MmJjgLVC7ryD2lbProDzr1wfr60z",
-	"gJKJ+fStfsAqr0Oex5fhY+jVLOh5RlyhKYm7Xw9BkpFQWCQpc0xJ1ClMj5Ty6WWNW+iwJO1Jb4quc5K6",
-	"A854b8s1mLk/zgc7H9gTT6+5th/eXxCn7z3+YmGytJScmG5SyAQv40SbtEqIJPe25yXhXpc866gyWSYF",
-	"EAuwFVDu6T+M0a7/Rn29LNuwDOLk4PBJQEK6WCQm5P7Y3PgHrZGGe04Z+YL/Q8gQkm2GrQEZtuzN8nGl",
-	"a/uwFXhPxCoxj/zobiQ1N6ILRN950O97v6M0wzfoNYN8ZIT7IhQ6R7oOGYKrlI5Vp/BeLRbx6fUDNYfF",
-	"VRzh3d3eyUm0Pz5q9yZ92n4y3mftk9FRr33IupN9+mTci/r9wgsYrkBrQD5+IcOWSR031DJkCAoDggb/",
-	"gk/xdwgJ6Av9bpfcXOKLb/QiPIeMMq1TGCEP4Xst1EkcMa7iSQxtjeAjRu67QyBl3tFSagvYMQ5Eq+la",
-	"U83uUP21BxI2VkcLY0uh0AtfuXgHLyrwiZgaP4xE34i+Gv6lbfTY9lkUWm+/czLaDfWU0CGHIqXUjFaY",
-	"lqKjFajdGPmjysULjvUGOTogCVMKjFxE19Ha0Gy1mDEu9zrm1JUhgbWRNpoDFSdmvwNjDblhLNgoRyfd",
-	"3p4RPnTlUl6sgYKovATqz8xLoNMJqvUpMz7+lC2gshQTJXLQDji63SGNZlNoWi2ad4D2bWsj7OkUvtPP",
-	"tEG5dMktHXKRMjRRRMRqvXxDblRT3G8g7iVzOY7gMDRB1jy0oQSJxAAlze+McgeriFk6H8M5TbALx5W5",
-	"EF4+dAKicnGPPDzodvcG/psMprDRThdUayQDGChseIxiwxEH/m+o23OpXXpDANRfLLWJCOkDaA2gmzRP",
-	"i3L1DR29vx69jD/7TNx5hNOpBp686VQuuumcYkYKcVf0tzMOJcsmqpZf0pyJzJtXBi0Bfy41GTrLVBuO",
-	"MNOnWr8YZ6nUSiO4T3MYTq/e3GoCSQxuGEIe/aC1t2xhz2vzbXSs2t1gU90g+ELwKyYj6IeYX4d5XU6J",
-	"PHHE5guhGB+vrq7Zqo5IpVsKKx+e5Rfb3zMTvJ4v1AqORLCbA0uOMvCbiRhpptDKC84Wkhwpef/+7Dmw",
-	"BGSE6CWHVGHN02wyYWO3zlyoq4nIeOQP3f0Igz3AwTp3PwR9F1TNAmeI5AFUbWuL1F1w+w9gZxgz8QvI",
-	"m8otMezpCwXSMIlnMza+NhnjgYH9h0o4TAzyF0Ib1iIq9K/x913lKszo0JBfTwLTQFD3cI5VUAZhPvgG",
-	"HNZ76TlqQBpzEp7q94Y+Oel4zBZwNpVpml+BYRyZYeRRQ0MSXxebsyimCGyCPHsKL7E8CwPDn4qaDGgw",
-	"sBY1ATaD4moiWmbsC7pKBI2u4Eym6bQw/MpFPYPevpkBCCjNo7mYsYmiwsCL5AmxkNQHmzfwHdT6Fi4U",
-	"C2xmqHlW78ICClCAeZwevydMmmR4CF8ADIUkUp86NMn9PGaeGTdZ0Cy6AupegQbgTbb+DpjxoT/jWFoY",
-	"huIaFSowcq7SFo436jyKGT7DJvltbQ9AmLC4jHbkFfXNH3Tloh5vv++PV4tNPFcQpsNXIQcwD2jwq9k+",
-	"ljLWssfJ7oI4glmjcNaHjtm1Ik3ZuKpQlKSs5bYUDuy4YTY1l4H+dj7G3Y4ZcfOFMgE5FP6mmb0ByTUO",
-	"ML1ZzybtV1SNZ+EAfHKaKAFZsHRGF1KLqcAKWjhZYiOOwBsYK2uXY3WD/QurJyDYBrFzEr64oFNYMtQV",
-	"PswEKEsAwmW1hYx7xSjFmZcugaToVSSFSYLyEip9TdSi9XvctibltHyooWO55iiDC4UB4edFahPMrIYC",
-	"IjKWThdGwoLnEhgIseYh8fdpoQLKqH3/P3vvuty2ke2Lv0pv1lRJmqJoWbEnCVWp/1ZsJ+E/jq2R5Mk+",
-	"J0wJLaJJYgR2c9BN09wuV+1P5wHOQ+wH209yqtdafQEI8KKLHTucDxMZxKW70VjX3/otcN1p8QkUWm19",
-	"iH1se8M4yGSUalMnDReixKnFkMtoYtFhP60qDtUOFWJm3OWvsZrB2vNzBSGATOgQns0o+Odm5CfuzJFo",
-	"dOxnIaYhnEDQi9Lz2wThxEMgDe0CY404R8Lciai+wkEhwC3iua57kdHP8ev0Kr5KtBH0e7WuSKYxxsbq",
-	"Io2aGzHr4LRbuQjhCpr0D5i9xzQt1fW6CQRIVTRsfxAG65ROFYJIwW/KdOw5/GHb2f5gAcAs/LnlpMlS",
-	"nbSfUBUv6SPtAEqjfwfAWECLuWktNdmLZlf9zU/ylOlsJA9nUys8HPW6DE3+UL5RK0DcXMLuQHhagrBU",
-	"hIq5vrGw4o0gUBorFG5eQTguHmZ0GEb4bbxnIoBg014pbX/X4awhNYCmF4qCuLDMg2H+OdMG+8jToOeC",
-	"31y5nRgPu/RDSSW6g2Bzc72we3U0E1p343QcUPUO1GSiJLXn5N6TZVTcR56N41gO+yZ+Y1Yc02CBOh7R",
-	"vNFIw9F4fR1GDbktc3jBVJI+HytoHOcEnl5+pTCSX8CtcdSj5X0MyQqvq35Sc6aGRkinpwpuxBWEZSp7",
-	"NjoOi/pt+aNEIU9xZfA4A/8r7Yc2gRGlQauRdJfGXQ0gCIovTAEvaEUvzudXyDirSgQAM51UggM+e3LO",
-	"jXhpB5kwDdkg5FtAkTrJSGkm7w4HSiOkwCtYHTSHuppwubiigK4u64/Kj2EtlGIT4PSH6ggCLKIh44pH",
-	"siB1nLsJB6ntLXHy0H38JwyhFfiGwxWlT6x+eTrsOYpB3LxUdYWNj2dGTTg0DcgXbt48u/rXTBkeT9cd",
-	"q3vjVA0xmsFGhCGf9jyiHv1ngDA7ldUm/waqZ5gidycFRqHGWbRD9VD0jRYzCTg/97Sgcv3OdolLCDC4",
-	"3R275pm8mhZqZJexpDHrT/FfaEixlWFntZ69NlmeE1Z1vnqipPXhVWXVm98I/5ri8U0yPQHrtmH87veS",
-	"FFweqDd4SvrG5d7dAfCdVQGORSxmQAlWgg3teDYB4O3qK7jvzORfF/LnaPeiKMlKDYfiDzD+IXopeMC3",
-	"jwKUbqAi1M60BPROBnDo08tnP9UiaqNsLAYMWWIvSw7QE5qC+b0k4iM+qhpVWv0xjJzu5NybYXjpMYQb",
-	"Pvr4GUkU64oLiWdTlCKxBsjSJYMfsnxW7NVa/f7Xkl6KWqfCqlDsgtQV1MzYYXYjFKKAMl+7O+a8SNk+",
-	"LmSbJdRQwf7pW0y1fYOpA9hnfHADDGVwTYe9DiEFn0K0z8ffIe7h7go72igIJ1MLqeDXxag4Vx3LcZwR",
-	"8VIW7c0zcDj93iSOj+nsOs/0uOrFln8rLSA5ruCUuxNctAu/elBagXyCCmtLX5v1OPFGeCndiVJ3uB9x",
-	"2EEaEx6JYt4+MwGBb3TtPU4Vm/m6qVJU78qoK7xVJcBV/rE02UqLuTIckV5d2SJ3wBhQnIhJoff2Cp9E",
-	"yVhTYZuPFJgz5Cs6zB0OX12kqArB9Dwzg7FIgU0IkjqZjgIOSsa+bbcu+47jJIXLrQMBGYyIV81/PQnR",
-	"JIKCSKwq9v54BEuIJhCORvKuAlRoVxv04ZcEsiCAkQCN6oEx0eAi7lhirCGb9nmhprg74bIxFIfFFYZU",
-	"d0cTCLiVaPz+oB/+BYVimP+pXNDunDAsWAyYF7vecx57j/E+uAoR18oAmk4q6cXTnpe4CJohqRtf7UFO",
-	"wC/i/EB7IAcCkNgpi16IUfi+dLRV7VvLFU+XNmv44YDtP/XObzS8DIHteBJ0iPGB9UIAKVV1DWvyZ9FQ",
-	"rHGmZqYyDjoKg3iyPIg0w8xVCF1DWKL84OghgDJfmiwdbXrIUOQ501kOxCUY2ZtkaRry37VbJnrqtFBG",
-	"DVReeaw7DM+t2QCQUANpAGWC0kQf0UyKd1MxMEurHD1W1snL+Hj1wRhvyvPAHAQIosDUBVoC0DAkdjsR",
-	"bhNjoQTTN0Vmvydr9q7bjujGUvwGPSFkBS24I9vHkBg4ftH8JpkeKDnMRrNi6ZWWfmta4NIXhpMIleyA",
-	"ctNYzWn/AAAI/umz9aXEIs7zUhDI3c3kpNwIISR7RD6NLM+oMoHEMPzr6nqmS/m96HDpy6R3ALe3ntBs",
-	"MA5OD9m6YJB2vdK5FpBEc7jPUH6KPwzGYnATjBa0ops/Ye+UEiK/1mGl3+pGDruHXDgwbz1zRRj7urGc",
-	"oMaJCEoCk16u1I1m3G+g9HppbelQaXQpN/ya66q8g7p/t6OdZzGbbrpY6fXVTPK3PMurCbvyL/VD8XvI",
-	"lUA55kWOtX+okTFWS+EsSqisG1/bWmFnry8uk3WOpZ+JwyHGc6Bjda/ZfmnjmYFy5FTN5QlWZmo2UkxV",
-	"xmeQ291+ZnXvGoGMgVEDk1rliiRv1ABv1lWaFab8OUXHaxcbArr2nLDqw8xEiJs2xOryRakVKX5B1Lhx",
-	"7aZgvaFr86nbzFQlSPCb0PEqe0t4DMaOUAioWCjD+htEE8ahInRRh4FzMiekOfXAcLuKTLWFmrnUU1A5",
-	"AIU7s06u/fsl5rYLwa7B1i8K61KoIUtyjIsBlaxvSbb/9Mhh1uHmfNEGLBb9fhCqtwKqpF2ufAfp0ZeE",
-	"myB8h8P45N/1W1K8M/1Wgsiib46/+eagy4YKYvOZiUA+GOXhiGlEEHAUUOywntEBEAL1gRw6H8q0LyNA",
-	"SBw+dmmyPNPgX8G6Dgs1cRDCc+TsQYCS+/wg1b9EHlIDUHLDG/O3wKZpNMU/UP12AeNC9FRLn3Ffutpz",
-	"ouSOq5DYvoN0aL448P5umg2HonD95BFARk+0r8/axqXQSywinVTpSxdSCjhSV1npJo3GBd3ZLeJETFSx",
-	"cNsbiBWKiGJkhIIQsSBxccdhVGG7FDu7EQvqD+bWrsNeo1hCrlY1EaXvuxJSY3MXTcsMhlmP7RfnKu1o",
-	"H8OWlSx5cvQta4oBAovQDxhhhWxju1RM2A4S2U0CCiKjo7RhcG/sY5SkzTDnnLxUmOBP2pQwPmgTdpaV",
-	"98Y5VDKIlHBxHR8iqo87gpXk9kddrA75C+AxT46PWW38EOaOcFrP+F4IRAdYL9JZZg7l4xpbdUOzXjwh",
-	"02yYvXPkOH6jOVUIVq7HJv/sWJKQpwVYjipEYxDz9TlwNzT/M80Xtyvh42LBAN4sp9pIDDli8VGHRewN",
-	"sHqaLwKWg6QYZtX9Nw3fCdhmsF0Bfadkvuiw5OzNpX2xEFS0fzx/8fLF5QvCpf744jJBEkt7txux6GDJ",
-	"EXyiDltZqVrgho0U9Gh1+8qVQidPjr+1j3h6dIz/+QqDX0+PnkBGI3gqCj2mOV90GWdDMQeLVLddISxU",
-	"HNP0UzW7JqzsW15A1L7gMlUTR0+llZKuDXFZh5Io/QdiMLRv02YlknVJcLJUAIotCGBJiNJB0veAW8Yh",
-	"OdxNAKoPYR9EcD9+fNS2Xzfsh28633S+OiCiP9AlfZn0hoevlBSE+6AwYLn2JfnKrhUxRoCJCjLeegqw",
-	"TfC9+8bfHXYawjdugI70Dr/hqB8yQmCa6BoSRPOTY+PK2DwPczSVCLyCdWjwROL/cex7rjzITmJPR/QW",
-	"1mB2tMczqYWQXZZVY3BOXFwvmFTzgO4DUkApIpSJZ7npy+TJ42NWB+Zpzu1yrzzTGRSmeTWHA+5W40mR",
-	"kPgeyx+JN4YPxlhbQxsbU4Bu3PuJVIegkJKDE/emtMeDI7paQxoVrqsUg0DxIu1myCKSXRChsicUhJ0B",
-	"bkoNQxIz5CwJImQVF+Q5yZjuYoLE50vtSUNMKFRoZPrSwXz23UkxfyB28IWyrgO8ZznP2onyoIdnKs8G",
-	"CxJE5fQolCi9BTq5YOwg99hYuEljS2S2nxZ8aA4zYYaHY2OmfJodFtwIMCoPqe72oMuSPtCx9lsn//ru",
-	"8dHRyfy7Y7DVHh8dhaXKpFXSnnA5XFN89/TrE/Pd4wQn+vRrmCsw5nPH9IgGARJNOIBOh30vFgDUGXuj",
-	"p7Rjj79lpcQ2MAIFvYIFcTIkhgM5PG1eufDD77ALBGloV0jj0tvQmZ2yv1gUZr+Mtme1c1apx/RQ3tdv",
-	"BZ7nIe1bPasdo2cQPNtGggt7GVX39uU+zHY5ie3g/Mrj3qMgeKlXAcNb+HzwQaeKvLcuBYgkE9WvuS8H",
-	"mkRhFUSKmQc8UAhW1ym4tkMwbtf/bf2zlC5903vuiasGXCoJLe9zNRfF4cC65qCOcYqFAcg/UghBFEYN",
-	"GbS5Ak4+e6+3X+NIvn36t+ODiHzAE5mOMyCddKXckV4qk6ZWqqZOz3qe/ZqCxEN2ISbcCmynIzM5ouKs",
-	"X51shG1NDB12xH/9a9vVaUoxZ5NMKg9zBCgaBnvTBdm+Xeyc7mVJm/5Ny+pDZbov4VMiFthIguEV7gce",
-	"eCPxJNLfbZeAglIOKp2wh24yKyewrEW6nvOoXjC0lcm+rCvX6bAelHUFo2GZoOVXNFFErJb/+tcgBib8",
-	"n2F5unYv+5VATQsGsVdnMT3fiYfB7mkArLYRvwZuJfEJnYQUiF9RbN/h/nkSp4uRx0ylRJKtCir4AVqo",
-	"eEaQQLr2/dj/+le0nwtwNosbAYtkVS1ARhlypkclKsRFpTHgRKlEVdyAhgSB4qgH7Vc2UdKMNfjRQeJr",
-	"9HbQFGPJc3qcdVR8oRF8J18/eXpgH9AOJn/KAQIK7aU4Sy6snWHKl33z9NsnxLueZwMhtcDOsK6Cq9Vt",
-	"nU6tUj887hwFvuvo2Id2S88mE14s7HESju0GomEMR4k0lm2EfI94sKEdCvbmb13Q8e/54AZ7BtIuanVb",
-	"R53HOAA1FZJPs1a39RUcApL3MfCXI/cG8JsrXdekTlcKyIlJlihO7LaA8tQuS8zYftC9NKl2+IaS+ssq",
-	"24Iaeh4nnZRZYCpIRwjASF8ajNF1/AhCq9hSDT82HXffS+ANcy44rnKHnc9kFAoJPp9/KUZBtb4VOlGx",
-	"PlATWC+XyvUdo0qF5arNkl9eXFyc/vji4uri1enZxU+vL8l+XkoC+1gMYAwrLYX7cilhG4hOi5kMtEIb",
-	"1zOzS6Vy3YYCTDts3H3clLqtd0nP9iW6jjzPtc/fOM1CQ0UyP6SXw+iNtWg1H4puDWSn7JlCOR58ZF7s",
-	"9dJWt1XM5OmPb3rYk5fkf2Ob0nDKo+hxQDD/e9uVin6vUmhoNsD6BWDwrxQvQHsS393/fQuuy5pbRLpz",
-	"H9mhns+ka7sEDUN8z4WVDQWrF5a6k5hihu1TSeDZux0fHVVmsVQyU50GvvqNJoEF/ltOAOLmOPblVhDF",
-	"TAJja8SmcP7m1dUPvVe9i59ePMcAQKCTgI4HT3COdc8NdEzf89Qvm73k8fpL3khOhQUixYu+Wn/RDw7Q",
-	"jVc8WX/FK2V+UDNJj/jbRhec+nIrvOrbja6yX+OlOsX3a697vMGEgJdIqZe8GOHDHj/dZOl8mdEvIs34",
-	"5WKKFx8fb/ZEP0da+uMNZnja+7s14+35TzfZEj3Ka1yARwFBQbz2eKPt9CM3Yo69yp9usjMuMCP8JmTe",
-	"8NINtgg96hKBCqUOQyDl4t5C1N/89w/t95XWK/EvdVeU2+H4s3+P7RKrB51LhZz5RF1jv2nXDPC3ltX/",
-	"Lej5PABj4an9E+1l+7Nr7ksNecFKAXQN2pVXFI6KjiO4rdVuRaxqnYAXqv5gVSs2LX53GMWBW92WVFJQ",
-	"lxsFvUXIvupi/oln+GN64861i72a2c2+v5GobyRdxKQeGGJoexActYLzpiYaHQ6XVOY5cXWxmDLrLGnA",
-	"kTCnPRd83F4PDl8pKSAGR0pwpQ5ZpwndFNL1WiSM+UO7Rd2n112EzJ3xpZsroPiiWg0UUX/YVSbX0N73",
-	"xSUfNd2fTnsE59gb55m8wW5AM0MkUD8QPUjTPeCSR8hi8nroxLS92Vcb6pFfVGqdjXSnFTfVGZdK/cLl",
-	"ghZB31133FIRfDqJ/iPAg+NtH8lxnqEMrQpL679BI8StpEz4+HrPWx9+XytYCVCJPbXu8KB2g8v6AhKn",
-	"ZUqvbAmzBKmrbDDG5FDE2YQIcO250ID9rETb5bDHfVkiOlsiOauApKGf2TTwAwOJgCEq06WIMCDWZ4Uv",
-	"MIWKur6kisTXknSHrxyp9GOFGBuNzpeROMccuUU1VqRaP+7ZBife3o3DYdxFj9X5cyVVdrytKnPvba1W",
-	"eubOfHjF5F+eJ+jK9M4V2gn9jYU+7tX1cj+Y7LF5Hb6JVQY2xnZgpr4Bt9MjPNvArn7knt5gXgNyh1ix",
-	"4TOgZGXCCWcYhx+pH7JEwAdPA0dIDPxC3IUUbCEQShMKBggIgfyHQIGPNbOzKdTu2BMiqqYfFXPpNqyJ",
-	"1eJfrqUP0ee5+CXci8ZcOQNhSwmIbQyWFjNBJFOOYT+E7nD2RzHPo7st1b471n/M+cQcd4MmWv46MZ1n",
-	"OnI2kJh8WVQvv6yQTPaMgjgk98gTdgQvDQgeWm0niKEfcV23SJhdKxaxKZIpwxVxx+O/PanreLym5/HG",
-	"rcPtp7g8XXqNrMQCH1jqw2uOaZOp0xF2zckge06L5FO+HqM7JsBeXyK3YcH12FccAeekK+a3W5o4T5VC",
-	"UA++jOZOnDS60uqu7iEdreXj+1zLC4K4GRUwcH5V5iXUpvt2Ow2TstdvtF/Kszu+x33ycT1xqh/ewg+n",
-	"z/k2lou/tNZ+celSTG1nBaYL78XHrhVIK73sV+KdiYe787B3xtZDGVtnKsea/kjj7mn6Hv44znbIBq2z",
-	"tmosCOACzuSG3X2h5R1WbC973EQK2JfIc8B6xgEzMWHqHfYOkHqUQFDo4AKB5xxJ0nVkZxDYe0UjFWrS",
-	"Q51bNmmdsmQc4TKG1f9+0Xu+tR/7kmsUT/bdtbc5vSf/DipvA91xb5lAP9ft84Flod2kOkIHV3x51RQh",
-	"tiGKuhCBM3yMUrBhG2NnReDdLZfzuJCGcHTQnlH+JDY0MISDrIAK9sbOA98phY2VwgVt6bJa+KjagNpZ",
-	"N0r80zz3PZ7bjuYAQFttR62gtI8uvhUMW2FDoTZQ+bj+1yB2K31GfYkDNXiodzLPej/bEW4tPrNJZjYR",
-	"nM+gyKr18e1yt/CrBStNvyxPoa5trWCFS+0+mfB3Pbzi+Ci4LlAuVyduX0tyRNWw4eXf2mJvt15m8mbd",
-	"uXDOF2mT/8mlKdCz1YtT91NJQr7MtPFbMBaMTm6VxCPm6psyPc8AaFBq8k9oybgzcNzjGKMm+YJKnEO5",
-	"ANGBuuBYX7p+yQndCyj04860UHAIIGUpkDOo0niYaACAjDZ0CXKL5Ns5U7wQORA7+GA8Ej85FIu5ijk/",
-	"Zs6Gs8J3E1HEL0oXR80XHQOjoRKhrscxDgTj0Gq6jSjzqHE8cCApqsm0ch+XME8p+CSkq5KHWizgEkWV",
-	"hgUvvv8tVrhSgavvytvGqJZyhAmw9BcQF5vDz5lrWWvmUHqmT0rjgDHUlrt2mC/Pc34GFXqyaxH6oFN7",
-	"pr68dXILFowE8ycFKtr3tVb5vBLvSP9GslKP1XR9Iiya6PYYx/qrNwA6Pt5yFbaYS+rU6ZazCNfVujVA",
-	"qso1fUpgA/mQFu5dun41YAStrPhRX5wW3ASoeIY87h8Xq/hGTgs1EBpot4jr/E+ut3HrR6q2UXcPVCou",
-	"3Af52/tWzq9FbiXlrMjtt8DlyHpKY5Hbf2pos0s/s37rLxdvzs5en19efX968eLqzflL79H0W6zf70vG",
-	"Dn9i/VY9O7i/+vL1zy9e9Vvs8NAKCbYHDZH6kDDARj6/imur7afUD6jfQvJl6AXUL7ll2OqnBCjEQzzD",
-	"/yp5dQ1+Yb/1e19+2OtLcD3cvH9UYdbwd5gySog2E0XBut+5Io9OLCz3B+Zdm/KdnRop+r4v++YVn4il",
-	"SfXNBUyp667Gf8IFfRMfI419LnjaZjU//Grn3F6+7rRXPv01+cdw6od2X3446MtsCNP7t++YzHIGT8/V",
-	"qPMDNzzfF0Vx0Jcf+nI4MZ2zIpMml/tOcP4sFgfs0SOibYOIjZIDUVne0JIsLHPpWFhubJSKd/ftVN2i",
-	"x4p8H7aLhFXdc4u6BxtF05r+thfvkb022yvtEHuAZ/b//e7Y+x1W5KQv7UBULjq5GvnJ3ojFwUnDbCtJ",
-	"+5kWRQSy5dPsyppO7sgm8NgIA0tf16P3dB+HfU1FLoxohlfFFvdIqdS1wCcslWPIIi7YCNvUjkqdopJg",
-	"YG4SMo2q4oBpF4x4bzAG4nMsjPMmMZVsGh3ZnNrwRYeBJgUaLRjvKiTUcgVKrK+XbJOGQCTZ5S5O8qXF",
-	"D/+8OhBtsk10YISwoa+TdkODe7td1A+2Y4j4zcz4Ua5GmWwu4/tejDKp4RPUWGMq3jkGCC7rmiQET9Vl",
-	"5kvNLPCUUuOHDjaIoS9rpmc8h6JmrCJ9bVeWHXeO/H37EkqesWHb10++DbwYTzpfdY4jz9WPi8r9rGBO",
-	"DhjSkUM1CTbSgOAlZXicfSDY9cwYqHyGKj775sS7aa4KrOy9wYrWU+mIzqJ6eN9YoUTI5BrJ+PWp6wvV",
-	"ZhJbYLpiakIcSWWP9CXwJGYTAZX8MSP546OjI/eWPP/PScXJ98V/Kk8FtW+/RIqFDR3eW4M5czXqyU/r",
-	"6DoBv9bNe2nHur2vunRZPKB3h/P5/NDu3MNZkQvot5jebYQ/qGKy7fDomltUCq5bXfiW1wexQRjAntsm",
-	"MVi6qtZ7jptcFNlobCr+MwicC/w+1nnQcO7D+s495Bx/FvrT7PzhelvglJg8/iC2QEmxg3oM2jFW69Ye",
-	"eBi31qvtZTcVWtegn8pT/u/01XUGaoIep1ehcMqA+piNVaEFu4YWL4t+aytXlDaHd0XJrXsl5vv056+Z",
-	"GX/PtXhz/nK/3xobM9XdR4+c91Qa4sHGbh/yAi05wCDiSp5vLJPhZi/sEjUs0Bktz4rF2co5LS1OaW3s",
-	"BbdYn3blOpCI+7gYnUhI2hMPbu3v5sJ7t3bU4B4SX8T+e3Ztx1rkXba3Yqx7zDusxpE4VR1nsAjQYxb4",
-	"UvYq72QvUAR32V7tG9lzvnHjgO39NxtzG0fapQF30HDFZnDuMeRU19WxboN+/xAb4Gpmmi3wF85kc23W",
-	"vKVasqsDEajjzymRajc42WZMfYljNxuZcjb3s4F+VY2Aos0aig9QCZSr0euZeYD6nwZPfLml3R/cGf8T",
-	"oWxKCviFTJFUb5UGvtUX2hD1sp8sGZMrvtngI1d6LGKaWYr5slccfePEXVN1k0/LMgBxZ31JZ1Efo69Z",
-	"yhewa4mLisuFvw78v6+O8BSskgFMJJC3USVJecCZ9jRuMy26yB/oUqieqVZD15qI0mYprdpGAmcvEmje",
-	"0Fq0L0mk2F9p/C7fnGkGhnI3pqoMBP0ZrUWJlRmdaiGBd7UN5SQjKGv1zYtIxmFrMI3ZavsklaXWsV5Q",
-	"eJDaYM60iCoxiYEVTnadK6Mam7hVJnVXhiike7Eoj7tVtj6WPDl6zOLune3qrsC3NwR6WzMGck7sDzoM",
-	"Fqgv7iS8LIIL4N7lpqfxbqJK0bCP/naEjKmOwtEPBZuREgHz4yNX4OTY90pcg8gud8mvNTWvtfvd0a7q",
-	"MbB0+yHgv7FXPUUfUBMj72SuBjftiCwz2jx+vwI8Ixv2JeEKoOmL3Q4pYRHsSwJGZRdIdl1g7OfotKhv",
-	"DWMfidHYXHBNzfw/Uqyk4q1+0qDJZm49+czbx0yWLvzyIhMgyl1vk2H8Rf+xQxT0EJjbOfKu7mIUn4VN",
-	"tcToUGNb4Ia8P3spmEcuCN2IJP5f1mALTY190DpAh60Gpx7aJVvjWoy4xBIODz5dxglfuAF8eUDheG1X",
-	"SjO/BrdACzsRdDe4sBvqp4ALR2JVyHQjkfrCbjc/8x3g+M9XvrEMN449y3pR2eAhumsevae/NgNHeHPY",
-	"dUTxkIWakA7U2BHHahRJSpAvOBDOAJ/5HuCJ62zN6Pv4YqMjf2KowvbhFAKDr9/7ZTPhbtAE2oJlbILO",
-	"RnI2bQ6zeBi/h+64D4ZKO8vohEAVnEkkUGdAoG6dwTcyG6iUyNRf/fDzswC9n48zI5ieAtq9sFukLzPq",
-	"YxC1X4qJ7rE5yiv0Q8euXT2OAjv4JB1yx8ER97lLe+439m6Pj79hgzEv+MAuz4m9O1WhVnv4o48K1jkQ",
-	"2B+zueA3V+6W5IafygUMBijXOTTlIq4n8pYhToDli2MuA+4faZKRlD+DrtguOAI/+0a7yZOjr+AQNhrF",
-	"hvZJh11Aa1tP7s9dS/frheeH1qLQ1AUFOcDtUtrfXUgfMDUU1k/qkP7YGwnx/tF76JLdC0GcSqzlW8w5",
-	"UMvqzq1ddbtH30w/E1zDBQx2eye9et0DwO83nsMrMX+jgQlx09HT6bW+uftim3D3iFpZaThChvEOnvgG",
-	"Yv9c5cKaZvhVPTAzMCRIL/kN6c4dtuAT+e0BOE+b9OOhC1Dx/hHgBVY5LGX5URyV0vwlCXWPef47Icbt",
-	"4Jey3qgw7i3tvSIfXcZ7N8VywGnJs7fiP5srv13L+HIGhj4/Ngicmdj9EG2jVEwhYaGkp0cQuYaeV0Dd",
-	"UboHFARmpi9ds5M6XTsS5mX2VkihdevOkRR1s1bV/CR4bsZbaBp/QT1CjeYKfCTZ2zsQRGwv+1fImV75",
-	"bcLQ/r9I1oxxUr/DRpmIlYwwTp2uwyjUElb/8umJqjc1Qu7JAokDoffCfDUSBp610mDB0bRb05l5tmbC",
-	"xI7FJyL1p+5iYztqk20ZpX3fw1WmjGcDlVha+2giHrnhNAcBzrEQXZcCZns6+NRWF4EicuEzn2+4npnl",
-	"EBk7JZj+YFZAx+HoRsHXDen0QUDwrvBNHR7ExEhlxEQ1+6gND7k9nzIMwhk/n9ZnjV/s6pLr0qBvUUDe",
-	"cP0GPmxD+LMUrQGcieuX+pBS7le7Kf27u52Y2/lyn0sgFnctyrRp+GDr/L8mw382TW9R1uk6mD16T38B",
-	"W98w6lXR0NuEDD7fu82HZK3pf+ORD46rL3ly9CShBuehEy0wQPEsbbAPy30zPrGxOFtPF1Ed8eZSa/nK",
-	"+v5Y0B3k9qbjjup0Z/o9sOln/DZ13XaRRjIIMydy7pPgjr4f1+9jVmc4Ogoo15+RGtn2Ouy1zBcN0mzC",
-	"F13AYAIG0gMNQ1vruYfmLt24DWzxZcZIowA1yfZBIB4gLBONQVy0wtm3Pj9SZ9rVtBW6i3W2gWw7W3ri",
-	"9rbZqns8AA7wjyOxQ8eOwHcYO/G3aBH1x6f6+TiSeYcz/DJ1yblLhqxWH8EIdjZrB2DZ9coFKFdWGb6F",
-	"SPnAbN9yqqJ/aiMXl5Cv5nO+QKXBQ4tjKBJRRoAx3PZUKV3Mw0eNANvhSMzGLcpNrLCxE2ioQk2wZ0nc",
-	"CJsqvAqBDcGFp25YijQgsMKNE1tHIRkiPQQZmHHZRHrFTeJqB6Aa0G56lvzmfv+dbnjas/oyV3IExWk8",
-	"RUbA09XNuADN8K+ZXafMAJghIx5orvsyCf0gqZZi7jkeetSAw05TI0IhV1KwkYdO2cdfxCVw2AMFO284",
-	"BnDkb4AahcxACcxJCU+RGf96JFNYYHMOU0daGbeO2EraxYjINLhL+YB9BG3BByia27rrBL3tDaoI8EQ3",
-	"9K21b5PW9QutI7tNC6QZkmq+4+r+0hh6oANtPUMP/VTSLpdQZ1Qjiq0AblQ2d0m+H/4HA/xTXRLe66K/",
-	"UB/4q95zUkW3IbPbONvuPtSljPt5LFEw8T5xGu6uWXL30KVMeUmM7bvnpVHWe7mFsBc1G7YGTjM94EV6",
-	"h95lNabEtFAQiGwKlmEp9ltROKwvtHES+mZPM7y2yq+eFnxo9Ykc5LO0iR79jB775VU9RAu62iel825R",
-	"84CX3rHkgca5I0jf5WQ/vgqDioWplwFOY7kjv1cbLja5Jb8gbbYrXFwtprhmHKVT14e0fIMU7KeSGWpc",
-	"WGlu22Fv4LBx0B8qQ6ZkGtUcF5lIoaQWHQvoJ0RTevQe/wBHbVqIt5mYJ1TEjr8wnmKjOHB4ZrlzdlzL",
-	"euwKNObkHOWZFbLSs6GLSYf1jAZj395mhE2K7DjB5v8b+zn73i7B/3/x+lUzxzeJlk+abt2I3RoHeiGM",
-	"dU+26fm2dOGn4ud2UnzLkTe5DbCxARs84am4gyCPHTkALCyavSF3bXSNv8TqBIWLtFYvuPOqACGa8sqQ",
-	"YtCG9F1tftEZXmCvxQzkJpe+wVxl/Da+OM20CfY6euc9eVaoUSG03oU1PzO61+cgNjgpoSZdfN/Ibbr5",
-	"rdjOoysqMacu+8v+bJalIyEPlgHhdoG5XCDe+wVKYfbSpJ4cfVqodGa9VnuCVbvupHmVRh3UM7Gon4vh",
-	"DMJ4RRSi67IxRRInTL0VRWdb1nSQ5g2c6Sh5SpDyslIDTPkznG7dZPtWrtqprpxo35zbaXYZY7/9rk2R",
-	"ydH7zaf74T5A6ajT6knMaRXg5Q7cXPeiqSKV+dTNdK9uonhOgfP8bW+zyQWOc3Ltq63Ba2y+Rv/aumSr",
-	"zFa06hKrnBMfdQX7ck7hcs2JF5yOxt0pEbpdg0+5rZ13zwwBn8BOomXdwVB2AduP5e3+KNZr2Iq3u9VX",
-	"iRt+JX7EATMoYoyC1UqOEw8CycXQgPeaaeypb91e751iJ3ge+cRIr4XUUp5CbsQzCQxbR9/SlVf+guSg",
-	"zF7uxB72COMy7iYJfSmg/AT4VKxz74AsvnMZS3rDQ5BFVJGLo7AXQdkukGx51B7NGVuRcR8rqHOFS77A",
-	"9iIyFo9fjg989Nn4wB6vgqSBYWfcS9kKbeeNnEy38z8XX/HjKIJNnEvyz90Cont4vMl1AEjL7Kb4ARoq",
-	"7zzSz60JF0pxUlKb6MsGm9vFWVcDwedqlqfs2uEllAu4WnXjA8uE7AAmYUyisWzoShGteoSmwdbaphqZ",
-	"hTZi4iO7EajEqh0Qmm3rgBRGSJGSxPIjcb1ICH7+KsSqNbSC9207fY96UoCVx+ZK1mIuynGyJQW3LFdp",
-	"ysbBRK0gzeyP/4KG7W1oOebzi1eQhQ7ynOc5QKVWS3YyX94djtShWUzFob7JpocKhsHzw6nK7K5tdYc8",
-	"1+LDx8/rZfKtygZiQ5XmI4tbarZw3ZKCW96tOydm58R8NCeGduYWjgy7Gyw+8moaBTzaB9tDHsse05rU",
-	"oveAUMIDJ7NVBdhUmII2nvZxznXXKS/X/zjgBZ2jFEPt2oChlH0peJFnonCuSRsA9yrPAa2HDYQdN34M",
-	"Nbymvldk7WbgNjnYISQ124wbIkJGUv0OO3UFoh5RWYYrOu7srND1DlclQxp7W9mym9VFNxMwi7CIGfmi",
-	"CzVDuKLdJPXVArG9fdfEZHtL/+3hXaCX2VvxICEut/koDIjQwU+fFYx9qXlmxmnBN8rY/Urnyp0zdY+Z",
-	"utu7VDvv5lbeDbm0D5pxWwXXdGr0L2fnr385u7zqPXda9EGTcRsnvqyoWsp7ncU6ABNfU9Lgd00xgWis",
-	"ZphKOmefHpVul/F55ITbg1gnPyrqY+E81jhMm2l2PctywzLZRj+V4qguI8ReO2sFq/uoOMIFzrx1wMrG",
-	"QV8uWwcun1KjuSvS/dNj+zfSx+fCZEUUsnsglWxX3WXnPrlK3mnSO2vSnTq8lTp0Vt1W+TErca27sFhP",
-	"A5ccHx0lyNgGOSBu+DXy6MLv2F8bP2HXBQw9OQi2Qf+xG6nmOm5wA0ed4BzPIInSlykQ8rw2Y1HMMy1Y",
-	"8vToqySitlapYEl6fTULi5m0WYLPvkqzwiwS6wgmacEzmclR0sU2RJRE0lC7DfVr1C38tLen2WyKzc/c",
-	"gLi+EWkDId254Gn2uTLShXWHV/8xCen+eHybF2OIA8bbdCSM3yqNlHgUkVnd7YJOKlcGnARATDvUpe3p",
-	"Unh6MDNMZ7mQJl90/VdXCKRS9oTNCbRdSpBigCUvM3mTMNRQlPf1gfcpH9U32cu0uaTJfHk1JNFrWvmJ",
-	"uRW4RQ0JXnrHGpLanbKrIdnVkPzRCvKh3sR4eeFkozuymsyl1gF7PYXmai415rKFSM+HheLRBc62QM54",
-	"YlNxOBgq6ib7AkAwPO1aV2zAJbsWfelLVHyPO0f4H1rmu6rCxtIO+uI/aWnHpkm0Z9GIb0GjV3v1A9R5",
-	"bDodJ2w3noG/oNYUoj035xoa3WKN5ede7YGb9LR3Tq9kDc2rmKOJbx+Ml7qy+nXX+fJ7d+ErZdZfBSf5",
-	"S5Bt4XJVrz5/ZXzuh7a1u+jtrrww6Gdr6oRl0asvI7/HXfeLKwFfeZE/y+5PGO2mrwEfhzMMVTSbzI+q",
-	"aOKNvqui2VXR/AlsEWs5eMOhyRi574IbuvlHLbgxmckFVtP0UFGyJ18/fozZaSVHvpwm0nB0OvY4Gds9",
-	"nVKPdmthvR4YdQ3lJVsV0+DkG6ppUAKVqmlq7Acoqbm0E+oy/N+qSfXN8zClzSZ0H+UyZBfU18vQPOHd",
-	"GJzIXu0MsCYmjSewt2781RYPgewCx1Tu7LCCjoIOPXrvoWQfVpL405St8QzNwbmxfujjoyNnD+s2U3ka",
-	"nFP2Ok+DtayJS4pj9UxfYtF2zSg8z0nSEFy7rXn9aVBqONpfMzMOyn9L67Ry8QpL9V5w19acedPbzKB5",
-	"NuYmNmoKoWcT8aZHhsqadsX23NTeYvnSf3y98cX/+Boun8nTH9/01lhRP77pnc/A0tBCpn6WG09y6cp1",
-	"44yuxXFqo6abrc+FUdOpW58dkHAXt3loUl4fYyGuO81iGPXW0ZytpDNKOpeJByG93NnRFWW6eA4QtkEc",
-	"uw19HNSQZYapwpGOAJ4u0YabmU7YRL2lgLfTZdC3KLGefcL+5//8X5ZMhUwzOaJ/FUKr/K1I6Z+DXGlg",
-	"DVRSMG3EFBobMZNNBAALC6EgVAUNEfvS36wd30kV/kZuGBO+YCPlMQY4ng479T0VEcpop6iVQyHgpOx0",
-	"eQ5pmr4kxhJKxz05+tY3ijAFlxpgRb73on0ojQooHXERaERpVoiByRcd9ixXGlkJ6SckUoQKsggZ2ZdA",
-	"WpvleRnc2CXwolQmpng59Th3V+s2EWDvZBKQ7zhtXGa+0AwXDN8mz64mKhVdpobDBAqGS+9UDYd2icaz",
-	"CZe6uzxSVj9QnNdM+kFiGlKqvnRhP+g/iQDQmLkm4TOjEqzHw2jkMj20vZX2y07Fc9fKjGFK9hpFkcXJ",
-	"NbTUiquiT/BHDXknaKg5dGI06bBEzvI8wTJCgJ4AV7RU6j+t+ejCVzdCIz5Vi3zI7PtK6JwrmAtRYTpY",
-	"rM/i+hmA4ajt7sVZuw19gmjUsIPs/vZfET0fg6tuVK5osWZzHty24pAeVIeFtTOZKwZIa40MPX4zu7Aw",
-	"n4i+pO840PwgW2fy5PFx0ly7eGtj9D5qF+3uV8Ph+gQxl+nr4TDS8fSK1re0iiYZXW6KbIXVFGxfOG37",
-	"sHLtUx+idHLTZTjD8x4muvwAVZQ7w2/DoCC+oFfKoG2xK3/cmcerOu+sCyYuRWNcu522O4B22xXR2YXj",
-	"XOtsJOMjho9KZ5D6vE1g5xHPDosozVAb5Am81oEnXBE+BDAHoduFIyQfxsp3H8pmdCkZ6zW0a28hxQHQ",
-	"cCOU5hAqQXHRTgjlepPJlEBgYzWHwhxw9dtgFWWS/YYDzeTo933gk3mk3YEDNMAw9wsNzaGnaDyndjDo",
-	"7Ama/VNlEmpCXUFNMZP0fKBdQNE8zCQW30BXIui+sUBDn5lZIUvshpg3Hqs5EDaooRGyL6Ev/MIfnXC5",
-	"gGiYNexI+usbpFgnskK4L5GMa/bPmTZsCIKm9DAPe7NGDJwwI+ORG5YLDuG4t66XnHZmLdQyzSSarSde",
-	"81jLEDHMztRxJq91NNDEpQbta7aZThg0bdXKpdI76JOQa3Zl1BVOImETwSUZbmglQ5kS+TWw2Bl6DVLM",
-	"o82HoCa/K31LFF7mh0d2dDfhhTAnoYQMe7XZ4/E7dv1U7Fu4LtRcQxvA5IXdpxcQCE4cvpjI3gE+mJSi",
-	"/EmbjTLrcHLqc4ok+ytWD7fxIZytE2sWJHjoCg7VGqFLScStIVpcG5iYdb3b25zek3+HmuQNYqlGvDOP",
-	"4DM/1D7wFdth1L5hnRkW5ukSoRtbYuFSGH4j9hEhnmpIUqnDeuTzItNoqqRAJwe/xQTQkY1NAeEmEKGA",
-	"rz+xy3cIAzjsPU8cVsVuHkXFA7gSJ2ypJRCC+hQbqInYEdNvbOARZvJSBRDDRvbSsyjy5Z/sCrI2eO5p",
-	"7+8zZfjdTaXjjV7yj9yIOV/cybqyl27w4uhRl9lEqJn5yEZZ+z2JPEKE1FtrKB0I5LWnl7vD8Owear9e",
-	"rcr/PvrLZe/Zzy+g7CtSiw9K1E+8TTIkYAuwWn2H/IqywFSsocjrAYPUazaEi//tOyazHA/1Ta5GnR+4",
-	"4fm+KIoDe+yD/T89z8xgTFKu+x3+0dk3i6mguw24Fi7Z+1zkhnfxhsOJ6ZwVmTT7eA15JAfVa86FFqZ6",
-	"TS73+y32P//136HNDVgpMpOjbr+1dJPnSorae/T7EjttWZu01abxU7qmAyVv5Tuhp9d0L9/crRtu9kyl",
-	"wi3Yh1tnncGeg1TzPiagccnV0L/bqiGwT681PYA3wRi9K1pv/4oYYwxmuJfa17PXxUPMdX7vaJOqmemA",
-	"g0EXk2Y/OHHnXheC35zENyvsews3s4NWuejkarS/1/Tm9lbd0CrehvvFb3HPrbsDaWbpqruiEm++b3ij",
-	"/sZWZOAt3RuteH6lDhPW/aj6bLchnovSIxv4eOuaTMTm8TyYwDJy56q9Jpzjgr2UmppNxOi5L69YgHIr",
-	"W5iptyoYiKz5uxUNRCx/n6RyoMwwvgXgVGjjzLVd3nuX9374egVXDeCa36lhXajPWY0PkfGuLX24qEav",
-	"XETOpxghSMShdtH+qV2w5QShVq7VHIKtYg3x6H2kp6LwQ9KX1rv9n//6b3TYddJhv0JoLIRVljruVTQH",
-	"hEZAW2BsDMJbRrVR4VB5PA4Y04HHR0fJwQm06tNljh9tIMHrE5JLwTaKEmFuuBAjIa1OEl1miplIGNc3",
-	"mljeMMUa1pFHEbbojna6wg3avrlcGAEkPCbwFOV8IPoyIiS6FkNVACUdN5VGiLQ448waKQuKI4TWU1fX",
-	"iwSLY2NS1mth/XzNSu0KMYpoVnRGZH4FMkVTsyaOZrngDvwQK39aXk9HAKs4UanIE8cIS5OEg1GjFKqF",
-	"VMOhKPSJr5LJTDsqv3GJVFKctLQcb0axM1dz045vC+xFSgYgCqbAu9UvNSpiDLRQkKpurs65Q7DsXit0",
-	"IJy6AUmC29Jx9jbf5NJnlenetryn7g4PkIstZuAGrJ2WD//HdtIt4oBNIcB4e3kLmYprSdiUracHIWwa",
-	"cDkQ+aY20zM4OxdpiHJtYXGFi8o2/AvyaVZdi+e8HoZ7VD3R7xe95+uAjvaKcI8PEFLduhUQ+Vqfev+Q",
-	"fLW7hob0UPvlzoVgf/I9tvMRNomg44q9UuaCPrAvF+dwb0H7z84Ngnf7wAHz7aPlH6uKivVbwXXot9B5",
-	"YFvUPbkBN1Q+NYXcK3VQS4YWhNDPK07NfdQveQOnvoKpJozcZu9Z1b1i9YVIGwVAm6KYk6jspLEWqczu",
-	"HVcdtaPm7R4aIZV1CAAaoooUHVgT/uH6YvhKJaAY55Txg04avC8RrMHmY8WGKs/VnFxBvAI8ZMLpggPC",
-	"JpnWgvpGWrcNwKTwLyjqaqJa8cU0X174tFRMsM5KayiW2iiAGtXq3CF62lDWtuNc2QU9v4igJw9RxEkQ",
-	"OvUt7T9axPM0TXXUZ/96EXG9dN0/lwosoPzmeoFyH6JMGOvz9yGBD7YN/u0giHvQCVjzRYedUp2JL06B",
-	"eJ9UQTFg4QJpK6riOehS4Q8EWyPkWDQH1Ef1pTOsqXKGYxGL60c8z+SKoJYTeZ80ogXXbSLcn8Vjvm1Y",
-	"aunyB6Cd2XxGtBO96tl4MuGK2miC20VzrhlP04cLJuwc4u1qBp7B578D/X/BavI0TSMdgimjak6wrCc/",
-	"gnvsHviRO/rC3iHOEOP0KXEgWGv58W0pQ2g+DZ4zSceVbnNZEVBLXhjvRqO9D3/a7ZF6d9pNIvKlsZcu",
-	"DXJvzRibOT8cysmRfqwtM3FFJO2yl+6TjLeqLgH/envy9c3NQfuAsi0I1QD2qMtgThQQ/YllozYOCUCj",
-	"rq63G3WbmbHSArx6PjAMkqYiK/ryGmRDm4pSBtZQw02nY/5AZG33FO5iQl06R8JAQrZnfB8ah+N2GdQF",
-	"00IwkVlLtc0k/oElDSG7n03gygLJk7Hk2/0TOxVjQUetVVnO0VNKtcHM7Ut4icwo1WxkAjPbJ7Uw5QoC",
-	"uYp1aQd7W9OyfO0D2JUbzQOJ8O7LkISv5eGtyCi9VIiUD8xGDCvncKo1caI57KzRHa3dn6XnG5qa8I3+",
-	"QexM0Aefzsj8Pstzq76gJ4CvjgJ+i1+thUU0wJNtzU07rQZb08rblYZmpBaqVuYWw70PexM2Sr2xCbNo",
-	"tDQ3HmezzWmffReWuXKd48OYjVRyCZYQwuN8Zx5vXDUT0EUZyMTVy4LtJnIt2rRGhRBskskZYs1+zN4K",
-	"lsyKPAEKHynmLCoX3Z8V+UECzCyuMonHrMKAEcwmwvVcYFRKLSSS3kCxE9LCoH1J9Q5GsWsBZaYS+skD",
-	"pKzLkspnl1ANLBPDoRgYBp0tGq28mEX3/jsJbWspmVXMvxVMDzH/bmwxla+qp+iwP+7KLXdBo22J1LDk",
-	"WxWMRyXkkUiowVZ4EQv/ysKnBGpL2kveHRZiKji+E/BF6vLqs+yRdVhBtDbgylVBsNmcR+ELNWSJZ99k",
-	"CHv0zvKexkYhPmCTDUFIFSoHwZXY1SB/VNdySWSm05dJlvrCZyeLrWSMUjUk3ZBHAWmrWAKtt0ukCoTR",
-	"1qDZoALfkRQQnwFnudKmLwM6w7cWQjH8T5XJ0iAV0QgsEE+dPDk+ZtGLuJpkegKkVDFnAcRtUnYtciVH",
-	"Gu03mk1fAgjBgc+NeGeoPyvAA3mWOgaBa8FEmhnkOfAhRwgvUB5onuW5I7Fg12LAZ1oErx+1Axb52bUb",
-	"DgHI787D8AfQbWSmHS2yUWppWXy9O+gUD/t3i4qEXfZWScoNP5z5rgmJ5zPzyTUHe3dvvJiZcYe9Lm00",
-	"IPPym9HXB/C0jRYKFA3kC9oDid1wiR/zFEok7HmLqejLxK5xEqZUCI9DR7rATLNsJBUg/S+EYP3Wsyi4",
-	"029VKwkOaZwJrlgI5EDcpbm8ICJOMbNCwm1/4nJkL51NkRwDGwKqabQFTxy/Bn3EFctJTZFXo4O8hoUv",
-	"dOyFrypL3YQjKDMxmhCYP95f0fanqgPC6cP7sl88kaiot0Cfgi+dGyMmU5MwrFOg5Qa6bXuJQtmg5rLL",
-	"0oJmiK8KSyXC+y7fz+8gGuOetvOZQCoWZZ9dQM2H4vZ2Tpn69TMoAnjTs3u0thRg4wylu8fWXGyV626B",
-	"/L8v+g//zrZm//BXPhvPHMCmCbmNQDHYmkP70kG32T3aZb89f/3qxe9JJXj2H4f/EMVA5IenvcM3vUN6",
-	"0uFqil8XRVue087WvAO1xyYxL7ufP27Ayz5xRyLyhyERKSOfreEYsrzBeq0YrzxOAkXWO1jaFJSztvbT",
-	"h87QtZsBtg0+Q218hvEMf0xv3Lmx83A3UC6QV3nR9tvvSWSRXDz/uQyp7JbzdjF/3EymxIjpf87SNloa",
-	"wcDqy7gNwZIBDaa2NVevF+W3SHyxYDF5U4h+GvG3AkzlmE3Mn1lnfVk7fiYH1q68LLtNZQ/pZLkNmTXd",
-	"E651pg2X1no1Kk8Zt/YSu170ZTIRhlsV1EH5DezQSywORICWAhqunAR0PyGNnFTztu9i6hKnkyZEctQK",
-	"4BO3XNgKQBwN+xYQ4mAelkDEj48erwcRNyLU3a68G5B4Bw7eBbA+Jji4JNcxorVOE9bChavK5o4UOE3+",
-	"8YMkFLD2cbl+fh0TglWD6M6v5l7ASkx07THB4OIREp6TKhDWN1LNwa/OUrYQhvx0SRGT0kjaPk4x5tOp",
-	"kFjbDy1FAIUCjYUoYADUoVxDwO0OXnXc2OT+Ewc1DIuvVBMjxRcXsd+Jrs2qGEuxtPpvtFZi1VevDVzJ",
-	"c+sOIflNjewQGqk1sX9QBfQRmU08uUnJpu5uLZyAGSaDiBxRsLXdKRD40MCxWw5HJoBpc0lIiOd5A7lO",
-	"KFT6Qe1CRfcdKvqzC8adJfhw4hR7rN1OoH4kE/Dt12tSnae6klBJvJCjJjFOjMbQjCBW2dcIIOlGHFTV",
-	"nAjIZWEllpgmVDZ2zQc3fRlSfWM1lycsQY5xNKm4++e54BoIw7lMWcKvVWES+2uBxz96SuQfX++SIp9r",
-	"UuQfX+/SIru0yC4tskuLfJy0SKwpv+ysCJka2/hspw5l2uzvJcs+V2Sw0DOT9a4V6Oydytm5Vzv3aude",
-	"3ZN7pemzqpdtec74YKBm0ugqWTzkH6muUgsmDic8yxlP00Jo7TtKScbZQBSGZ5LN+cJnLbH7k/+pULmo",
-	"Z5t/AwNcmmV5nD+pOTbZqRsEDNV3Du6wZ1yjrnsjs4FKoZHWxEXfJ9wYUdihkCRsdVs85f/earesu2K9",
-	"jmLRarckn9ifhH1eK5aLE/7upZAju0+Onz5ptyaZdP8OaUVtikxCR/a6JLtb8T2/LNFYRpiPqRuMPbu1",
-	"qYw+V/hhfAmU/bRe6zn73Ym3IezHa+/IN1X/Me34pm6p6f7kiounk0w2FCDSTzVZX/cRBJWDSqCkc/DQ",
-	"h8ZcKdj0mBfA+8UV+EapDustlQ1gdM1lMqGiCa0/6PDoytKqQpwgNH3ppghIGlQ9wY62e+mRzkZyNsVY",
-	"2oWQBjOgwOuO7EsYTwO2Phx1lwjJBwro9YkwMaPW6iDdrwy/wS7cd6q4snrsU0fc6MQNCuvtaG9bWF++",
-	"9gEK6zebiBfYm9M++yvq/RX8GUK95NNWBPfdmJpHAoyd1UX0cMaHNjUm3+B87E2Ll334EsX5JuGyF/ZD",
-	"vuQ39KBd0fzno7NQpkSKhlG11YKRvVujxWrjUfb3ck3zmqAR6UDvJj16b/9zlaUfGh2m10G1+Kq2LO2w",
-	"CyrNgm6hxSKco3EBNfyGPDRqLmPyGqv/4CKobNICa/rwvL6kG3VY4i5Jon4ZdHcPQ43wqgBybdBYThJ9",
-	"YijolnK+3XLT25jJ76F0xA73uQtH/XELl70o3dQF2EoIWMnhcJYgCZadB2LLCgMh/DxEatIMtJ+2fwuJ",
-	"f2amw7CrISYNsHrV4AdnnQTkmYhqHUlXjLluY30uRKLI0FeSxDBWsJ4w7isChEH/IPCKizm6MdeLkq9R",
-	"iGEh9DjpsOcwYKwWdQ/uSxghMHoJrTMldajClQpE+YBLlqsRpAagbjpEwnHeKQONmGlTcIPO1QJG10X3",
-	"xJ56BafU5g4iE/EubgO9j/U9V3AdyuZ/G4NSa5MNfqi3SNPXXPsAnYs+sdPhundhgfacF6ne5SE2tv9f",
-	"cm1Owbrcmf+fmfmP8p6TfiBhFHTDWm1Wsf9RKKa1mq7G0H8Um5S314OzOn4OQV0frblORXDYo0J7ZyHq",
-	"zUemfESIrk9Y8v5Dwga54IX2CsT9jFwAQFjgnYxUAQck3Nue/9qRMkSOgXU/nN8w4VZHGpaZLqPG4+SH",
-	"iBw6p4lCYJEZ07PBODx7P3ly9CQ5gBF5JwW9DqpHSGiJPcI5GgIlvALBA/CJgHLHVPtEJL4ZppIMeTyr",
-	"N6rTidOZcbb/nZQiZlzWKIOz8LDt1VrtxQ+h11K+sbu0TSgwXFJfO+d3qab9LtXcOcGTnWrbKaov2At7",
-	"BbVY/hu4u+KCqdhVqUuOB6oe6gdr/yayvFQNZhOBAYtZkbe6rUegsWg8SzorG0nktmlb1wV4bjIZcQs5",
-	"XwcORD7ZQE0E5d9Dvtp+hhBwSzM9zfniFR52D8mQPnGJ9Q8ZjYnpL9IaDhBMRS+hQ21cbE6ke4Nc6UyO",
-	"osGQzqkZzyX9sjyYX309ue9RgiDzSum35gtEQriqnHI3K3cmsTN7KiRvB0TDjLq4VMcZSqGXV43oo4he",
-	"+7TXJqCf9TE17Y5DqJ/HbRe/pazmWYGSqmlZSq6rZkbkua+Ev1YzXLdU6BvAxhFMP37utFCTae0LOaNf",
-	"6tETWOhIE3Y5RUIv7lur49mYm+SgzXwt/uEsg3dw+uPhm140AkDiLD8+ppKqW2uf4gce5tIq5ErdEMWW",
-	"VXP46hE/4xWi4IMx8WNFY5kRDGbpRXhIw9JAfhYLZPgis7JiCw64eyNn8aT5NDu8EYvaZ531GPy0/Kyz",
-	"Ql1HKdxpzg2gapCccyZ11Pg5ethY8LxWBvyEP3z4/cP/CwAA//8=",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObPyLaNJfFlLjmdj6i+CbJDsURNgGmjTHEd79mn2wfZJvoMqAI2+",
+	"kRRFJ5nM7jmbsdg3oFAo1PVXXxojMZsLzriSjd6XBvtMZ/OYwb/Pvn1//i7l79hPKZNK/yLT2Ywmy0av",
+	"cUZmTEo6YY2g8YnGKdOXR4Ir9lk1eh+vgsZYJAuahCx8m4i5ft9t0DDPyEbvo7mbq0avcTllRLKR4CEZ",
+	"TWkyYSSSZJyIGekckDcjJYYsaTWCRhQ2eo2ZnDQ7jaCRiJg1eo1UsqRxexU0kpSf6+tJyuG6VFQx/Kya",
+	"JoyGcLXdOT0N90dHzc64S5vHo33WPB0edZqHrD3ep8ejTtjtNoKGEiLWo7y6vQ2ADhcqYXRWoAEnlMsF",
+	"S4gYE8EZmUds5BGkEVJFe+RLv6GWc9Zv9PqNd+9fX19cnr27fPG83wj6bmRwcZOxwVMwVXgEJttv3PZ5",
+	"n5e/dvnib5fXr15cXJx9+wI/C4+bVSh+9YB22s3jsD1snowOD5vd8en4qB226cHwGL8qYnwtlTKSinK1",
+	"2YefvXl9+eL1vT4dslhRfPOU8huyFGlrs4+/eP186w/XvF+v4cvz1+cXf9n5IjY0t50/jyQdxiws7jjJ",
+	"kk8sIYtITUWqyNl5fu+FmuVodB3ax4NGyBSNYv3wuWFVSWjCiFxEajRlIRFjzblETSNpXq/3WYI7/jrK",
+	"7ZhD2m43j9vtdvNE/6ed/V9otlsqG72D9mnQUJGCzXl2TrzRaAo2eo3H80QMYzaTj/3BwkY7fxXJkeDj",
+	"aJImxfm/n0vYgyRh41QySRRIDT3mB5LcsCURCZmJkMXVZJnlXu3RRkufs3N4VTRi3uvvQ5POgUeTw3Y3",
+	"R5PiUKoIk78HqfNanMEiFhgjjokSN4xLsmBckYgrQRJGpeARn1QTg4tr5IcKQqSShYTGMYmUtC8esrFI",
+	"GIkUGbIJ5UQJw09bkKZ7uII0E/qJEW7fXkObbPRIlzefWBILGtayTCSJcPdoPhlRzoWejCaU3gnVZMoe",
+	"WsEw61++Df+cwjMqWert0eipJGU+1fZzVMuNs4pi3g1IsreJUGIk4hqCWWEhxYypacQnhMWSVRNpbl9V",
+	"T6JhIm4YCpuESM2k2YtTzj7P2UhtR6bD1WTKM5cdKWFJIuqYy00HCfUfqVA0T6VLIciM8mUmUhWhREWz",
+	"GgL9BK/wqbMQOXE8ZJoQiyRSinEyFok+4AiN9bGy3IYqw1VUOejmJTQMD3d9Oq8hCk4BKfKOybngkhWP",
+	"J61IxkyxbO86WlCl2GyuGr1O0BgljCoWXlOt+XXb3aNmp9Psdi/bp739Tq9z2Oq02/sHhz82gsY44pGc",
+	"XqMsa/QaUom5+7n+FUetg3a30znGVyRSXYMUq//iwX6n3e7+aDXMTbSDhlNmr+/0DJxPvYaYM06jx5O5",
+	"agopm51ue+gJxYYlJWznaHTDiku/RntNE+7fvT88Pm4e03a3eTJus+awE3ZH++xgfNg+agSNFNR4zbEg",
+	"rJBYstFrB3YckeDu124naMwTMZsr76euZjdz4GTP3+b55cUna2R4W2khUGuWWocG48Fnm+g6MQ/fico+",
+	"uzEOx8KYxpIFDWbG8PEL/tNZLcYOofwm2wGgdWqVTLKfGr3ObVD5ECijdQ91tWUSU6muzZ85iqw1KpQj",
+	"j2dVwMbukW673dYKKgypR6SiiapSV/GC1jjz5LybBu648G5KLvA7PFLB8TgoXKu+JrCeThT2yCaj6nWq",
+	"JmsMhaBvFygzGow+v/H7u5u/37dHNn7/vlu6UHBW+TH9+30XzkipfqP3pd/4hVa9RHtDoKDfiOQ1jfrm",
+	"SOo3aKqmIsHB3UQcv6NvuNWvcScF/LxC0OP9uePC8L6Yw2fTjAY54dVH6dUvS7o+7FZrktkdWxBfb3j5",
+	"tPv4f8fdv+pxdwW8chnNmEhVvSkio1gfHZW6ojIP1+vSYRQSbV6YUyLioHluoyXS1brzQU5LzAZWpR/a",
+	"q3C+vT3/ji0rdsoNWwZ6vKlvSXz8smqLdE977XZLD7bbLjLsYXPY1cxHDw6ap2GbNQ9GJ+MO69L94VG7",
+	"YY5drdaWXtxp9zrd3sFB67Dd6e7v6xdzOtOT+sCGRE5h280TNo4+6214c332I7/8PDz/D3ZzERZcj0FD",
+	"jsQcXJqGd2VP6+2OlWVPK/Z6xjRqBA3Br4dsSuNx40rrCLCm18VptVnzeNTuNE/o4X6zOz5ih+HBaH/Y",
+	"pQ3ksdGISXmpGa9omWheDMA1QuEmNODBpugcklnEU+UrE18aeBtycaPXYMu/ToffjqI30V/P3//jvPM6",
+	"OpfnMzX/8dn50fnf//e//6f1v//9P42gwT7Po4TJ64g3eqfttmakccLk1L1IJuoab0VpZLhmyGhi7fbR",
+	"SKRcldWfSXF3bM4fzp3kFL4ZbqJJQkfs3413uzUSsxIznbDOQfN42Bk1aWd00NwPj4bt0Sk7Hnfa2ZLj",
+	"2LzRVx0IZl5bsvgvNAXNR88oH7E4ZmGtUeeUUTWlinAxFOGScMbCvMdkywMPzfBM/o3sePKCCehw+9s5",
+	"CDc81LzJ/MYOtXbpTGvXG3DPppRP2Fsq5UIkYXUwiAs1ZQmZm5tymzdNEsbVtbumj/skYSNFpiKRjAw1",
+	"8yRLLYPZwr9NKjqPmTaDqHm/1hBh8z0T/BNLJNWzei2UlodztZHDeOQ9WXEC+5evuVDX1L66fCCHgkk8",
+	"ieEedBj7L9jmTO76rvSu577yp+x9tdrjVz8NoB7s0GzPV66pnqTd+wJIx9mCSUWAMTPKeS+Ec78mWrgw",
+	"BysKEjpSEs6kSEkySqUSM5bkjqXyebz1MZuN8BWqsDVDNOtbjGfeIUKZfem1UNWfeSkSMhJxzOgkzR/E",
+	"2ceeRnEc8Qm54WKBfhHNWYKzFvlAIwWEU1M28z94CUSomRn8qPmGDkWqNUcS8U8iGuX8lSGToySaw8bo",
+	"Nc7Jgkoz15CohdY89Xe9aKzlzHN8Fzk47nQ0WRaJ4BNvaO8lS2rERvmsX3XYbSBCSsc0DiFE3qxjSowf",
+	"baly3EUl1V8pKZTPb5Zv/xKJ4/98/rfJDwezv7ZHPyad4YfRf37+6ebi5C+8q75fHKYvxHF0Rk/H3/79",
+	"P8L97/6ZNFa9CmaLr1gAKwVyLBnJeUyX12aqZyEl34tPLKbAueyzYgmnMY7FPt/UbNi470CrddN1413N",
+	"Nfs+14w8ivzC01yhYroXjNrtTvM47Habp+xg3DykR8Pj0Ul4ytrjf7dDaEX8E42jsLQHVjxczNvwSG6E",
+	"c57kT5d4alcQG11H+l+gFmSk0TO8e27JGrW128IDuqwsrlbMwN/l6HxnPVAT6PnT95x+olGM2nDxkA6p",
+	"okMqYV6hWFRpNeHwOvVeUVBl3AsyhWbb0G7naOOo5XP71fzISqpMYexAECZvIJhQ6T/Xeko5OSnvNe8R",
+	"rbxbd+3Bccd39s6FjPQp2G/09JXA88ia17YMs4BrUY6mbEavtb4VGbejY58juEOMQAmud2Rm5wm6e0eq",
+	"5BO1zI2ezi39sjId/p2N1J19yJo0OB7nry2OKO/y3WDLuXwXt5pyo4X84sdwgFI7EwF6mr5kyb3OW8Qq",
+	"AZFTCSwHGQYqsIj/uN4v2apsboNuY1DiziqwMKTOTfXpb8aaHztsNzwtatW4Z1QbJCQWfMISEosJiXjh",
+	"FDenjRYH+o0v9HFzSUvuqzO7TCUXihNlcFJdK3g2L8cSWFbK7cOQJ4WqM2vqpwgNw4RJuU2G02ldhtOL",
+	"3KuJHVhJjPnjBhKYU/38eRUdjL2Lq0ym1GQjWVWARFX5Kp6iUCZQ4ZXaUqVxrFX7KVXbJPEc11IkG+QK",
+	"cpTGqonykkabO6NSa9675JKv4JHKp7cUTrZ/OpfUGOj7T+6PeimSYRSGxT3zWljDOJIEdMzyDhm7Rwsq",
+	"kBEZD/BJTxGKY7GAV26jDOXTIj3d56U3jtLWyAapZ/sXysM343Gl4P2ejRVRgkzTGeWykDgxwynrbQHv",
+	"YTRW03LioLbXWZzzejh2ETfw6HnIZnOhGB8tz/nbREy0pCvroZLOGDEkCohUURyTlIcsIQu6rFiMKHvt",
+	"dcT1NsMX+0LLvs+T5d5omt+xJcTT8t/aZqlGKxOmfPHmfR+STiNOvKGXVrNulgXCvorkjKpRcYHgCyDt",
+	"FlRiipbm8bVZef5XZ/bVOZ6voGTuE9blagh5b/b3XZlFEnojXEk/dx8Qj+MJUqTYmKaxQqeZTQ+uIpB9",
+	"+u7T2s9lr7Z9P5g5+GqzC91XcQJgPT9LWMi4imhc2FMfEsEn1S51Owd4wfXIe0NBruUVH4J+Q/dO56zb",
+	"RiM6zAm3Ts4dqIdF8sOqoEV59B5ZPB6pcNy5bRFJogTqniso5DMROvo8vahKogjOCLxMM1JHy9ju4SH5",
+	"FMloGDNydvHs/BxMCTpSLIGzAdbc1rXAx5UQ12ZckT45tZINvBhHs0g1et3DQ61tA09oyhSGgTUtW+R9",
+	"ZovSLi9KlN96qxamSDRvcd7ShM6YqvDnAc/+lLJkSebupvqF8e/xpL77Wa9Fym+4WHDNvFoRpuYj8Mpq",
+	"yotUXYvxdUI5GI5AfRiTR3xNHI/4+PMWJG9315Hcn2MtsbObPDK/w5B6RZxfG0pS25K4CzRdMM+xntQY",
+	"ly/IBxO0N0kCESo9OGxDbnjttinIK+WDHVAtTfAGjx6VhMChW2Hgxn9XSuSyJXZJiPbBVyBEQrm10nPB",
+	"pUTMwLOlJdYoFnI1R2Rvye0+YyKaKoaJQFdJ/rXbEILWWYyOEP6A6qmR3aVJ8j2V6iycRbyskcZUKkL1",
+	"tUiqhCpRJYogSwhuKilIEYaMy68hi6nQ9DHOjm22B6sjxvdVgy4Rwxs1ECH6xN6CBVWmAlpWJu7qFR3Y",
+	"coNhQTmfzSlfgh0PsTfyvQpXu8e7beP9qnSPH47anebxsEubp2Gn3Txgx+MTejTsjvY7IJulStKRXk1t",
+	"cbxJQqg6mUZz5Lp3QimWhHQGFkDEISN6IZIbrfyGdAln7zwRYTrSA9PLZce98AJj6TCuNdO7J72DTqvd",
+	"Puh0wO5O0hhjY+/YOOUhEgu0bkXH4x6ZUh5C+BWqbloQFLMWUxx9Aie24GBuJhHjYazpm87DWvId9jrt",
+	"VrfbPuyc6O87L2EHVlZMzvlLkRS93ODpenOWqinpttp6fDN/GScJ5crmXHk65AYh1FRqHRUiUTSkuRCs",
+	"G1B1OFeSv168eV0VzS2+aIOB6G+9orGeGKvOOtEWf/GDZlPP7IPXZl8WxT3kMRkxr5U9/R6j8UWcvL98",
+	"2TzZRsR16pQBNxOSDai0qcujBiKgw/YlY+GQjm7yNDhXZMrieVHOz2auoAFNx0gFWgKYTOzV+/mgsJ+3",
+	"SfxNqIr4pNFrQEXRCu7Pf8ybr6xPYuAh5I1UJV7/S8QEg4qJ0qg4RbvY5MxOEo+A+ZzRRJqUDm3rjPUp",
+	"QEnCtLWM+UWLaTSa6qcTMtTvSVjMqGTSSmEredcQyPd+3oV7DIHQC3N3+lzdBo3XbPFelg0UzhaVwWQr",
+	"qOKIb5lh2akIbb9mn9WKrKhzJQlnn1Ux+cTm1hqqnp42251mu3PZ1nulh/xWyP4gXeOR/6UzO1z2XTk4",
+	"fUZmLIwo0XIOFCkxZwnyl9Et8eCucmBlOWtVEevSi7JceIz/QK6b9/ltZPlJTpYfZbL8tUu+q4tZF0Zv",
+	"6PRSpDwsH2FqyhIWaDNDz0TvOVlDkDG8oCrqxQW6A/Xf28w1H8w5yM/VfrZymnjRzLCcvEErUrwy2ZVn",
+	"NQoyYXhw0DwdtbvN/fCAHY6P2sedE21jWzmHmV3BVulyqwXWfu+gXo3dD9snuPFPaHfcbLOD8HB0NDym",
+	"J6cliR7Jaw7E2FaAITX1il5WVvxfaE2UTOknbcHP46jSzDM8ca3qSv1NPqc53q3LNAsQcmROJy8fbBU5",
+	"HdUZOmaGGZRADYsVJqGJ85YuY0HDSyG+1wdbIQX/E0vI0QH5LnpaQZU5PnoN3jl4uGj1gWo4o0uk79Hh",
+	"4f4RGS4VgzLvmdjKF97OmXsdLxRkpoJeTDOeEhXKgwYqMB5qFoEFq4nH4GoGZI73VseIaKrEmr0BWlqn",
+	"u39weAQ1CnfNFb1LpBFsW6t0bjAYZ31lk1ydmrpaIe302sdaDHQ7IAb0YX69eZkFLIxJoXgB53hYXhrM",
+	"YCF0rJgJWNqsCzA2J9p8rGBdc881M+8tnopxqPczvNw5xG7YHP2D7guaFlv7TQ+OO3nHKcxhG8fpfs5W",
+	"6ni2kiUfyeZZ3hFFWgDdE9Dp4QKmEhTEppgx2N2aXcdUVvum595brl3EPEdpLy/DxsmM1X5vV1DHi5P5",
+	"8yFZ7L5Ei4oBIznKDqEzEiZ0rH73Hp/7OHEshXboxcGleJuwTxFbFMJ8YKKLNA7JkCE2CsRfDZP5K1WD",
+	"nvafIoXpaVJAjgnBYvEQMQSoO8CJTOdzkSgSMnnTyuwVuZSKzcCuzN66gVAvIrCtzkIxGR6VhLH+uTLO",
+	"SkwVMwQZTY1gKu9YeLPz8hW3q/GA6vm4e8CLkGWt4bu3UXAwha9KwcG5EX9YFXu3MPSMKBdMqYhPZF0O",
+	"+iZ7+De72Yp7K5t2RUElEilfT/nLCq2tHMhf0TF8pcmVKps6X1vAlanuBBwGG9ZW3OLrC57HGh/Glg5I",
+	"30Oov/eOKva9VjKqpACgLZmNCXq44JVug4Qqdh2bt+SlgGTAljORsOxNekTwMyR6bR/o3AxrSU+RZKMr",
+	"CYPc6IEmLKQjxcLK0ogzb3UDBwq4AL1PEUnzMdA6o3uVfydY7UX9mJjhXf1SrlL7waqC/na3d3jQ6nRO",
+	"9jF9ciur20Tca/cThoeNpYxxwRLWVV0hPL5/wjjT67yyjrbqpfbBLIv6HVNa9a1W8/yon95/RgD9X5xv",
+	"J3G+BEm/WyXxnYjZa6HOUBQVFxQSU4FWlEgFNlqV9aJvw4pf8xpPCr7hMZZTwbv6oLj1G+DrGDJC5Y3J",
+	"/dvWi3hUl++qZ5bl09YIv+LANUkuGE1G03dMpnG5PMRYYXqZaLlOZDXoQtGHYASd07klj+ZzpuA1JjHT",
+	"hmsA4Hi9enzr84vWiLdMu0YSZsMwPkUzClPGq1X3ymEWi3Kv7u7QCL7cRbgbQmbLUR09XC3111LfC+D5",
+	"c8/RJlpLm8oS7t/Lsl3B9kk+seRpKpc1KlUsJhFfpVBhAu31UL/C16fKOlnCyIJGWqfbRok62bhuEOdE",
+	"zIhKYsQfMEoQyJMrCY+YzpWYG+GhWMzm05zXbT1mSydXzQsgF3bghQCeefIU3IsH+snj/Xa7fVCuHj+l",
+	"UDl7eNg80Zx1NO4Mu/QgPGGnbX3vHF6332q3Op39Vvtx92AlzFHF54CLMIbSa7wS/4jimD4+bLXJw791",
+	"Ok/I9xFPP5PPJ0fXRwd75GWUsLH4/LhzcNhaIQg6J5fddq9z2Dtot44OO939PElsiXEdTY616taBk/mw",
+	"08nRZNSh7Wb7eNhtHo867eYpOwibh13aHh2H++MjCLkamrQ7vXB40jvo9R4fnKwmSvl7OaI8Z/LmbD5/",
+	"3G11yMPozcWe2UrRhL+f1+Ar3D2qvFH6C5a3VmQ9voSIVsJYFaBTNaFRWB/khfVK0Cf+7nD07Pzo/Gb+",
+	"tx+e/fW0xfbbrVE35sPZy3b4t7/GmnCJnt1jE1t+vIlsfEyjpsUy/DMWcKGm/M12g8joFPHJhpVjUyrJ",
+	"31MJWNYp30HV2Fco1ZJ2Tv/k1VpV0akNAUl+fwEqp09sHZ0qvnqL6BSuyDPMDi56FODXCtezrWlATnSp",
+	"xVVRkUia1zwhCYOs4UihX3obm2JY5129NFnKdiglTSA/1mzmHyI1rc4x01cIrYWI+t3wYy6O8K+RMnf1",
+	"29yFFc7u4t77+H+C8GssgdbpQLN6x9IylL3h9LSyuBIruBOGV1fU07iCSuye0SLnSrrCHVdT0jNVBIRO",
+	"6Ha1BKO6ChOYIIGRVotIbybAlEK8onx5hlpQVY1v9FlNTQHWispEJcS1Ng+vqX1Tle1oL5o0LdNiBJHm",
+	"PkNa9u4reX13fGkg1SQqTsUjFCqessa4hrNPmltWECm7JZ+IZNr9QJaBLL+SQFQFIBbkzgmVM7ndjLKR",
+	"1tPJ3gNkSqI6uL1vo0/QToaSeRKJJFLLgCg6kcYix0OIjCMW58MYUkYTztCdxNM4tkha13ArLIVIQshN",
+	"AYSsW62s4gcavcY0mkCVMZ2A53eImYNAiHHKQ8QKfH/+bErVnVz1qyES7yRTvcP5KmioJJpMYDZZBKBp",
+	"nWv+YDdt0bblUL7ke6/NaWIQeMoOuZXqgeEbeAqShgopBNl8ZTqcRaowV6O3bdc3YVVrhC37kpnHXjFF",
+	"KzGSAMm+po0YfLwpFZvXdhrTZGpmgzSwTZ3V92ctCrL7yy3U7vmO1R3Y4B2Mh5uNGjFUVlMC79mY5nds",
+	"HrCid4C/eh+fv3n94gpRqwq8+MPx/3HjvyQ34j/fVbSc+I3x6Vb1VHc7LXCi1QhqdzBabivOl03gaFcd",
+	"LcGXO/a6qJgLlMxsXPF0W3lKegkwNeN1zTXRRnnP9fcZV9GIllJjXgtXPF7ULtPCc0XlMiuh4YyFFjfN",
+	"lcBv46rZrzNDoGCmMJqSAlkcMBz43GQssvAVCyN6CQ/5FHgb04iX+kY5GrjHr6EWCAtia4uJHOyT1qkx",
+	"L/t+JUTjXGbvYUYRb2LeJ6rJUjkHoA5YxyuAnz9gPM4WwFSGKErJ89mbawH/nrKRmDFZWdxTAmCuqsJb",
+	"FSsplwpv0ePAVeD9QOMopHUJ4WdkFkkJRSiwMGUW+uSer0kFh3zyYcLojSSUJGnsCmlGgquEjlR1rr1m",
+	"JZNC4mXT4zC2QX5p14EtZRRYkUJenqYm3gdGb966QFWp2d9M8FVOgAWjN9fe9XxKrgdBxKhcagNqkhpw",
+	"xjK18gktHsHc+7ehWaeOZnri/tRK9MrPDQIdCO+DfbOh9K+Mqa4nnu12icGofGEkWPPk4buXz8hpp9MO",
+	"tFEFFzqHrcNW52gP6IPbQ2+W+TzW8jIS/PHfJbirHWNZix6wRyF9nH7+nvGJmhrsITMrqRK7719c0kn1",
+	"sE2mkubthakskVOx4AFmIxlAHs1DIqka/knrpLVfGHy/sd9vNGpGeHSgz0+lGMSx/l+/8fHf/tD8r6s/",
+	"9Rt/bBSHHjQ+NyeiqX9sypto3hQwdBo3HadgC5E85to7No/pEmVCfsZvEwaJ+JABlqSMLKbMNEk2mCA2",
+	"hInVa4TRJI4ytDQLV2eKsAYFaKdBjg7FZbKNcoSIGeV3mtz3Eb8pz2bQT9vt/VGaxPAP9oQkLP6m3+Ds",
+	"s+o3BrhcJ92Tk70g877N6YS1yNkQ6AA4Qybh0bjlvGWEt9sg8J8hf/Wbw7b+uXs0ShMpkm9ufuqmZ+0f",
+	"pp3Zt5Mfws7yYNZOjxff/tg++c9x1aDquKLbPji5z+p/L3CzVDP5nKqp43DQN1HZy8/3TuHue25IlxRd",
+	"HvAHqP2Fg4bGMYO0RR5ihT5hdDQlcxFHo2WPDJJBPk8nZmMVAHNDNrQ+zG3a5UANjB9H9vlDqIRpRkyN",
+	"m1Ol5nQeNROqGCxx0wi8vVafF7Y15hU+Sb5pP1HfdBqbT/kuS+lI8xamWUUgqnxCYPKhDMjgJ48ees4L",
+	"N2ey4ZSrJ/zTN512+8nim+7XmjJTyfJsbHDX8rO9MBNQAtKwfG+6D8wJyZ4yHY1Yga07/pDHIplRzKFT",
+	"+2Db0c/RLJ01eidHAGsyizj+3XHz0YPFlNTNJ1Th0Ft59ChsvHPx/LsH0jijXU/n/Jp8yrMd43qwH/XP",
+	"V1X77MOHD2ee9VE9kNFUbzQ+YSgxj44PvQOueLg9hT5nJGE0nn3Tbxglvt8IEB3ym34ejgxE3vaS4jZo",
+	"xBG/Qe3j2/fn79IKEXdmQBIAM/bs2+b7cz1kp3uca60pSbl+PrN1nopwma89a/zRHn4trfz+4bG7FOjH",
+	"4TXFW6AWQU0TRsO669BTzdW650f+jtHQLr57sjT2CVNeAhCY34ipJyt7Ca8cQx1D4u9mLA+k1ykhPxZk",
+	"zhXD8UPYK0ciy4P4PpIKPDYeOWR5DHEkld+5dIshZA3ialYGbyCRKn8e+5/tYEWeTanyKmBWMDXUCCoy",
+	"iiPGK0YkGQ+dyCmzeFTLuZswf2Gk6BBeMdZMlpHjNUP94fgrD7aOx4oN07JCzHoia67znI5bMN0LHrLQ",
+	"5O2WB/YCqzJsqM2E08vjYNy9ozgG80z1INpuGFmHEThzoYasPJ6XAjDCQWc0bhFT1s+qhBQKBtPvorQj",
+	"8Gwvjcn1ZHDjkquGBOKyiiZ6be7/6TfjOmnwVsQxCCYEOFgnkuqGsqFcADydLL+wqA/RZDQ1Peaq9pe+",
+	"bJNwiiP4qeKjxjVjEfAqdgxmcWSRYIsqX0EGeENpT1sX2B8t6DZ+GX/O5QwX7vA8EXn8tJpzw8qB6gW6",
+	"z959TWcs9Lt95UfwGjBJPFdkQKh0SN3RqGLDzLMy19KAsqSfuuGwRR2vXiiaqPUH+ajQK3ErorBF/fkV",
+	"etVLdZ/Pjqxtvm2Bmao+zIWq/So8t90nC5nr+S9/yxShXl9iWH7Uq5yOv3ZF/C9sN0Ym1Vp90xwyX1Pt",
+	"bGdD+qyyPkgVgtX5Zu4nXWsEPeTySfYTYMOVx4ziZk7VtFW4nIcaqSEkJoxXEu+tre7Pj9OkmK9axBKq",
+	"RsmLpy9Uyv85XrvHt22pad3UzQ3VX8dr23/9nSmer6U3VtdX0ruIJ1r8fK5gr0aDvM6No14hgIp35TrJ",
+	"BlBmphVg6JSLTf8rRf5OB1muoi8Y9/SGEbqgy1z1fIVxDC+qE8Yrh+SGAvmh1TLR7W+soMh6WNRouCbZ",
+	"NNNyC+pEsRC9OKb8dRyeTPX5PaWVe1lf9FZzE2sggYfenxt7egtJ7Y2pyqaqHtVq4yo/KLCuthjWJ3Hj",
+	"95UtDktfhnHcsGXVEPR183RJRM+j6xu2XPn9CyXm87ql0hc9klRZIWJ+n0XBJ+v3vXGTrDIFih6Sp8vz",
+	"51ubAnVWgJOHOKdKeXhpE+7vTIXLaMbiiNdZYAusNZvPGWchmAbrBmJed4+hbGUWrvr2WrswKA7P0xSy",
+	"K1lWQe2BiX3mgUjghC+PE8sBtj81zQDqmMUbQN0qpV7KxTbLZEZgcyJqv19rOaYuM+PuxlD1V90Wqf3m",
+	"hKntPvghUtMwoQtet+T2hkolaWEubrvet8UnMllz/rzaw+/p+Q8kQRUAUBA1N2egywWptMpx/8eEjRu9",
+	"xh8ea21HcC0KH+NV+fj8Obp54RCoHdLbc32C4HDIGV8SzDuXc4aot4Dw9v79+XMEM8KAIBc8GtEYoO0N",
+	"kisA9dZNKDtw7jsZLS7eiqw5SUWU1cI7KkEmggiODrMW+WAgjCJUhQxI5pBNIp4F1A3IpQ9vmQu8tAu4",
+	"lXaGY2U6n1fFuI4O/BjXabt93Dk97R4eHB+0T087Xrirfa9w1zMIhq8K5c7phOGMZYtAY1BMotfXBt9H",
+	"/GZAMAZplUPzwFgk7AmmrgkyZGRGQ0bSeatRTQ2MytdFKTvdE5iy+zuXifHxrPkjbf6j3Ty9bl796X7J",
+	"GGCi1sS3IVlGWDxTSSjO1QLz1k0NcUr9mYUMWsI1eoftYEVks7vDuCbMC0+Jqn39YSpkBgILwBlcsdDf",
+	"AQFRcJPe3dr0R0dlizjUG9gAS5ECQfTCS8agVIibBI0q4mQn1F229cYztxNfzqu8jx+gpwBmPmWTDohk",
+	"WkwrFpLhEtLKqMxTgsaF4G6hhXFgTmtM5bpGKMewjgQwuFrOP2jnWH8/z/q0+Y/rqy+dYL992++3/D8f",
+	"Bisu7n1pB53T250lLlVaHK8gcwxs1zGkJUlmIiU29A/1hb1CbhK0sERIBNDWx2M2QjSYVk3juz7POt8F",
+	"JIzGY5ZY1FL2iSVL85IWuWCMfHzHVBIxefUQ8LYeJ/inyRrJN8YzS1RshLcqEF4vpv6t+V/3FU/n41e2",
+	"J2eZ1njSosomeLwkEUrkwYtLOhnYJoIopiUL8NheRJKRwUGnO2iRwaMBNqxetgiUz9MJgDRqUWdyHgIi",
+	"BZoRFNwlCcNs1XkiPi/JDFZcjPX6PRx8eAz5dIOADPqN/ebkH9G83xjsQcIazbla6Yytov64+co049xM",
+	"RLzgKlLLSzox/RvHrwVnNYS7zAhk86y0DNMCvacJiJ4h7OdqAGSCfL5dJMlgv30wcICHFFNwyzmHfd7Z",
+	"b3Va3b3Vk9Wjvd+Mv6cmqlanw0VhDjIQAbrtvANTxzmiM9YjJlcvr2FihlwPL/F0NmQJ/jQIMvXAdk7H",
+	"MlUCwVrMmCXDZZ8PzOPmunleHyjDRCwkQIQOMOQp0mTEBiA/YGRDLSEki8da/4Su3l6zPdtuAT0NfR5J",
+	"Ek24SFjY850yasq4CY/CiLWsgVKiwIRLKRkkTDI1IAs4+KLQtD1nBGdM2ivWUS9BE0bfBC/CXXLsvOU7",
+	"5/8Bp0XlKoK4pJIMch/TSyASaMNAR2wGR7oYF0gJBDOtSpxYxjng3jdKHRhg0kiShAE19XGeTbyo7bix",
+	"h3eZtRGCHvEKBDBkWa3Ir2Nrp+nflcvOlaXEDHPYKCcDYJNB62txgJ3qb4wFzDnS+trrX5w+JBOv1ssj",
+	"xWZltZyc4Q9iDNDa5i5YZJMkbXd8h7yKngIHsc+qh2codQUZxtrBaHqfu5xkMmOUm9T5CLN0LQcWElEP",
+	"279hC8EEEepODKPhrnJCeOGGe9rs6GCpGwr6WVaNJPPE3HMgJpJRNxITCPm6rhAvN+ies6m3/zKwpK87",
+	"F9/cu9dU3kuW1E3EuA2/7kysq/Fe87jVT9tkSPAH/kcqsMbT4Rx9yZXUmHqfP0FpDUDrgWyxoYmf7ONV",
+	"n7b3PrafuQ3y8OTrnvMB0fXYN5vpWxwyTrcih9nUCoBAXo2FHtjOxwBhk86NIcLtioPMp/ImS9roZf1l",
+	"FaF9rqIZCwDZxuAUwivh75AuUVx7ZVO5YoeqOZp7M8o0/DqAZlYIsNHD5nabV990ifUrn85S8G+zHN3X",
+	"QkE6Ea7qdswURpIO4w344uz8ub31Nmj4Xdojfj1PxERbiWvf4hnZ5/ytfeo2qGgbtu5VxVZlt0EBJ27d",
+	"C3KIdLti9XxjPFdqd3aOfGvzERLofLlR1RY2o9dK2oJCSNfn3e1Z6CkNv6WKLehye+aZRXIk+DiapMlG",
+	"HPQqd/8tpPzwjRf87Py1t9Y0urY1GBs8+dbeujORBsli6dxkkCVsDPJKZQhKuMowXhYSKWbM4wlz+FDu",
+	"xcp3tq5e9fQW62oLRPwtfsOW67c2PldwGGpZYV7owmKbvuqte+A2qOitvO4tpTbOO1t7u3NH0D9JL+SQ",
+	"kTlNpD6+KAHNn7jp4ga+4VC3Cjs/uwSw92CBAd6WwTiDmuZWw2TLu16nW8t5P5n+OusSusGefeY96Y+j",
+	"cATMIjmzrrdN5f8r+8xtUFHvvu5FpQr7nS2ua9UGQlcqIbBrU67a/gkZYLn4gEi6lGQBzQvIG/R1+nYU",
+	"GTJtkUos2UUlVZue7uacIOlzhwaBa4QSxV/AFiKsaM7wO1FuwRbl/o7rqF7sgLlbokcSe1EmqBSCpY67",
+	"oIYLfzO74escKutZgZxJaFUCMZbs/imL50C4FzMaxRDQ3ZJWUARwrewbVlLH+9hutSlP+Te6UiQJa+rP",
+	"ERqGCeA3QGVGMozCcOvJjv3nV041+9LOlj4zaKFNSrb2UOejpwyHh8olZ2DfbRIKfWtBh/jw4UOzWF26",
+	"SpEoFqPCOI2KeBnNmEjV9pqiyl6wRlOzn/paeyoKSb51tx7a7tSvagNnS01st0bWLgh69itbLedcsYTT",
+	"GNtxvNBH8NZqLr5pA2XU3LgjAoLTN8uy1vNAV3wsJiYgbijnR9GjEESc0YyfJSzUG5XG8p5a/ij/pk3U",
+	"cv/juzab1wp6UMVs4dnXkHjfU6nOwlm07SECBS3UvmAlPbNP7YSMrwVhHDw0BL4fSZUAMI5r8xqzsQI2",
+	"csoLgvBuNdFMc7IvWeeu8T65M+meYRiZKFcm2ClferhHdscNcBQ2o82SA6o670GJsX1+HRHwQzvfNzId",
+	"wX7hE/R2OhfDUqSJtLN8JcJoHFVhD33wkyJK2RCFjWYBm1ZtLrgHBl101P3Svsp/JdciLHTRSvtdWodH",
+	"B+S76Klm9sBUBHG2MPGtwFrgeitwoVhAOt0TfT/Sp9wofxv6FHvBryVP4bM7Ic+L1T39s1bTkLKceS1s",
+	"lkvMqFRecrTmKtOZkdOZPkowQ28A8aNBizwTcyxY63MtLm4Ym2fZQHEklUSMJ8yxNp0j8+93YiZh1HUp",
+	"QK9GdS/9bVanojv92gUqf3xnLGzhhCJMlcXTCDKOOBnY5LfBE7e9De4snzBU/Co6lm9FlULf7/UkyX92",
+	"Z/S4S3P0rILRtM4AX/s9FV8lNvFpGJXX/zycBl4Hi7VnQdbuY4cOaL/hhznpYaTkITZY1BTcA1Wg2A7k",
+	"K+jM5RayWyxMqRPr2kh1/qu7I66IWU57gpKR6BN65C8QMeI9p59oFN9Df6bRtfjEEn1ibqTSvMlu1sMe",
+	"Xqf5Iax8/PlTf8CaUl7DynUPe/08gfcLLTfWb4Bc15KdrZMNs+njKaSKDqlkzkWWc/oY00DZ/GlrVHOx",
+	"aJHLZGn8pzFVu4zEFTue/foeoN+EGltq2PabCIfjVF8L9czUcWzpL/+MzqJrfcJs5jU3T5w/N67zLGCq",
+	"EsqzTNhNzqnL7IkdLxcgH1KVyrJn2tYjgHis6OW0zVmwdcZSUNEFakMBdea3WvrV0p5QV9V/QcshSIFS",
+	"QhAxVoiP/0+eumSIbWLyvzyD/Apr+ztYNewHIZLoH7+s4u007rTckGLl8+8r+jrs2lHt2lYUXG5lRfxr",
+	"KN3v+TwRegxapXuWrcc91YzfQipHUEDxX/eGXMeA31IiSFl7cdYY+KwwH6TPLXyFaZ5T039ki5Wt6eOx",
+	"fvdUjGCnhH3gNzkJiKvtJJIpvZvMXMlIhBGfuLIvzmrbFxT2WNYNYdXOMnfBQD8kgk/8xhO/Ylgt+L2J",
+	"S5SJJaGJoIwQY8g154A8uN1LTTcrB1kN/tNyOOQNN5XyRIwNaDV5QU0huXOezthsyBJTFgR3gZ9AGmCR",
+	"eaJZVEU27ShkGxLzmb4VyBkrWl3/gJVJERsxW8vUwqIh18ni8HD/qFipXCrImtWBk32YLrNSMH3cmcxl",
+	"LbbmTMxjVvjeYbu96dfOgR9pHL8ZQ7eVdSUUV3eAApjVwpBqqi2mIs5jC0Plh2L1bgw7EM0sFoMN0lE/",
+	"n+NjnXY2VZokFFQtLCCpGsJNxKGA0bQaBSYDnAGDFZ9ymzNcgRlvOw1VQDvg8RPl3pU19ap8FaKmVw0y",
+	"SbkrvVpd+156awa3/rWW2J5g9bQtEfXd+9fXF5dn7y5fPG8EjcsXf7u8fvXi4uLs2xf4c/HHZ29eX754",
+	"Xfr5xWv9uPnr4vri9dnbi7+80bc9e39x+eZVI4AvvTx/fX7xF/iU/vPFu3dv3lWuQNZfdiNCvT9/ThW9",
+	"C7Fu/cqljziAbCBi+Hc2AuPCZ+4yZGsWTRtnAP5F4eaOygIepeuUtpV8iioY9AzbZ7gRD7bg0uptdOlB",
+	"BEPJfypZMgiIVHQ8xrY8GHDVxt3A7a5Bbv8iZtWqrVdYFSwwE9AIzNKxbpHepdzL7qchBqto/NZbDaxQ",
+	"KzTjeZfyswnj6pzPUzXwTrWB3bAD22QoVyP4yj/iMKKoTGQQTgf9k6m8x8qqPF+sFsc5kHdzpiKko0mE",
+	"apE3PF5mxd6WESMJscONhfczeGml+O622+2y/F4hG3GAmNttckqSlAdkAUAzGfYgSdicUXVPEbpBmWRu",
+	"h9tH7RS8E7HEU1qMzOjn5nCpGBxkByeHx0ea0861JZYm7JnRWcq6gatcwW7yHi6GhckhA5nOWSJZyMJB",
+	"j1AyTWeUEyXEDRHguM+YDcOdmTfYx+oGVNQ+zwpoWCwZGUeJVC0yGNlWEYMe1NiA0UbljbGwNNu2yCBM",
+	"aMQjPhn0sK7b9DjXX5WIaOl3rjETgzFZtFjI0ANrDWGEKAoho7ANTBG4PXeLpVGFSqegEPzJVzPBX1LR",
+	"OLaXbPZs0HDTRVlRk8cO4SEI7ZQCRUHD0gJKXk1qY9DI1qrypDo7f1XDClSRoWnMWIbRlgX8STKgqRID",
+	"oyWrKZtZ4PoMmX0AMIwDaPSW3QMiWG8y0ecmYKwZJYzkiCYgl2eYdzAQ4/GAxIyaLzjkKoEMKAtLlSqB",
+	"RBlr+orxuGb+Dmq70lawTdJDrzM7GKtpwrEUOcN2zEtI46Veq36a227zvWBXP3QZzZhUdDbXjzGbLLvy",
+	"MxmON9x+G+Rb/657/qXXlzh72A12Mz3HG/ZVUAat4yRSKHVa+IlEKjSTd/sVzTzw8rydZeXCLFIAJGa4",
+	"3mC2m+VsZcrLepwzH8L5jkpzLYZD5iaxCZEg6hLI6LGHlbVjs5PMh5y3bfhSrqK4Aj17c5tMhCxeR4pX",
+	"cNNtYHNUTMLMRs25TDKJj86xSPTycDJcGh0CdTjJGKgVZmoWnMr5lSJJhmkUKxKBZViPytHBZp47QebQ",
+	"9wHWWRRHaglyh47HEKU3bUI33bQXeP9tDh333ixlA7Y2uRZTcrRo28HLreB/IPOs633NrpZph4nLlNNU",
+	"vdfeiTNTa/GsNLtQaazS2nPIhkj7wEl0y/j2MznJXangF4TvlorXVp6nvMoHc1XJ0uaWlKQjlDFSv/is",
+	"0OGv0E60SD0Ykv+RSuV0w1UsNJ9Y482jHCw4oKHr56eHrHWJJJpFnCok/ozO567fAXjiqmn3XF/ETweN",
+	"UHBWe6PgzN5ngyM15yhctfcCRFndre/0RXsngJvV3QlgEXjnreOR5esMoVL/LDjbYDvnXrX6Vo866271",
+	"prL2rY6U6+70SQm97Uu9Sso48mLmgFIdx/itWAoqXAEu/t4y0fualnNLU0NMlADJ66mMm33IKY+VX7PY",
+	"fSBZF4lQRgIDAZ4QaoVvFDPfJcwx4QOkUL2MyBr4GkhKS9dCR+MHEsG0KkRH0GA163Tp8JoDY2hECREJ",
+	"gJu9mM3VEo8MSLgd0Rnzy/028hu8BgxAxz15t2+V38C1s6l22iOkYAGBuqBn5FGhO65v+Eo86KJ8LWGF",
+	"M9uWx2u4g0u3+iS6cBpIFXh0dhhhG+AeGaA81bZ2YHTGIYOEZlTInpCB1SFDd4dTTLNT7AkZoIQcBH3u",
+	"WfmBhY3Nn36C6yc8h0NQ53DIuRVIlVch6HMM52s90jPs9DGXNx7dXMEaN7PKZHveXF9nYde09Djjtt43",
+	"cLM1/T0scmH5wN/SQoTCBLl7K0qPFfJkfExPFCuIvmpzyu5kNgEnp3LXxqUdsIvU6+8EAN8wNIoWoEp5",
+	"aqmWjIZf7CRsAGilWIYlh/MXzmM2jj6XGeAvJsnuBs6BScQlDCZhIzHhkWSIYllwM3YKXsbDHEqxvLnO",
+	"4al/6XQrYKJBpEC7ma9HYPMBz9aMmZSGmC3fU79SbxAmqRnK4dfdfYF3mSToaLSjQ9u8zDmCfdM6UtJV",
+	"tiqhT/Eqa8IbjmEgxxUuQGCmuN6WyHir2mnnZIjUVnAAJnAccefmCFAcOxMLGlGSSOaOKxnxScyapoWL",
+	"z3/laLCPkv3/+v3P7Xaz3//cednvfz5+qf95+vLqkb4iay7WP1XJu2eQa1DTDBDMWtfvilqQR/AgTvWG",
+	"E3rvo/fRtN0+OM3abh+2OnsVeiB8McvYKLYG5SFYtZIMzkwyHfhue8R07TZQyd5bHF7ymzn9KQV8dQw/",
+	"yMJ+P2ifrg+mWfke8fpG7ujsMY1ZXK4GSO/VDpH9zuH+0TqPCHB9rj3YOoOgqu6mOgB8Fi/oUpLBEIiZ",
+	"i8nhT+sjcbkFzH0tR7ziJCr3H+72yvPcSALYYTm31K4O8pHXCXUzqeZ6nVbJbC3OnNoEAOr6FyOtUIXL",
+	"edQQ5MjM0pQDZr+b5+SdHDV+6W+1ocEFhH5GlAOQArbEjeoMCmx5uwZvHW66g0Ky+VFVJf1tv10j6N2M",
+	"14v6zBysWjlr3lHlQ6bjshkg9856X+e6bY1lEzZ7bm2M2vg9q9yB+WSwwIXdwUcrAM29YqPgY7mU0VUY",
+	"Oz6ChJu4ezif2NTpbnaUtU/0f57q/zzT/3mx6UnF2WJtrquzSNkil+mac6oViVB4dRXz5CPjd8opyPJC",
+	"QFPwGjK66P25sqF616wict5bdAtwBiusNSRbeIdpFz1E7zfmHuVkEIWQuGD7g/R5rkEI8fuD2FdCwOaG",
+	"sbm0gUboBwJA6c/8JseGYwdVSQy1yS2gSEEQmUYYCYKkip7Wm0CFghxfAt4BfXVOEyVJHEEZmumzM4Af",
+	"B626bJdcyoFYcC9Y4xy+2HNMyU1GmPWoxE4JAz3SQdbYKTEw8ppTBvaqy7dYk4EWhSByb2+rOK3Q0no7",
+	"GYG6a5aPaBS2Fhl8uR0QKm+kC+pkkVgvPqfShJfFx90iVAmzXoEcjHvNeI0fzA5Z80aacOM1t9EMm/NX",
+	"4zqvIyYo+dsR8gzwEoxroUUGellNChBVXlDTntcPZKa34Ab1nGuRhJA+f6K3q2sNpUB0iwlSYBGpaZ8P",
+	"MiNnEJAhG1HUs6lyBpJtCgTigMaa8QxqMxfKVLF7a2f4sWjOFYWjtZ+ye6rEYf7VeYfIxs4NtBj29/dP",
+	"96xfkoxTlSZG1HHy/vKZn3CyZDQh4Ol7QjiDzBQj+iIJoD1EpKbPgDusQqpYU0WzguG1nzf8u+3cafWw",
+	"2+5+PGqeXv3cbX/cb55e9fvhz92PHfzXl+7tz/bXL/u3e82Hbbj0c+dju9m9yv7+2OnCk/sf252rvcuH",
+	"+n/wTe3m/tVe72O7eah/cP942O+39Es7went3p8f/vjzxz81r2of27tH/6RtPC+/nIuh1muAO2DCoOPc",
+	"OE1gx4DPD84+1JyNI+GGLaVp2YT6reOJNI0KykshxVL/6Ssv7eYpbY6vvpzcNt2/Dzb4d6W/aNusVOPp",
+	"MJS9qpV2+ZN6K3G3IkTqjviVRwA+f8k+q4qQZn3qJk7gtVD3Gj0X6tcaOpZH32fwdflPuXvX2bj6Fc+9",
+	"ByDRQa3fvfjkJdxaSpmEX/ODrifEe8mS+5DBtrsl5yWFt+I8LZNrI8v1NVs443Urw+Ietqw1Y1dbHWjR",
+	"ZjGPDeOYeP9tUNQBblhN6yQQoVYhzLvdHAIc+Y6xufHMUSLZKGGlZPXjnBjVf65ypx8dVLnTC4TSYy7T",
+	"5mqlnpaBI2ThH8/hLKfaQAArH1opAqnBcfMyYnFY7Q0+s6UoY33PAzxaSsU9q0xg2vzH1Ucz+xoT1xvF",
+	"D7booZyjUfA/23gpwEOoJFVTi4y+iQsa+yaV46ilaGqzfO0X8VV/zA5OnGgjcEq/X+LR6DUoXxaoKOul",
+	"zyaePm8lbitNrKzkwfrrEOoLGJA6nDVGR1MDx0F9xvHHs9/OJ5vcZYhWRavNDWr0GjM6/4iUvMrRqart",
+	"+FnOkUnt5HI5guhw0jQwuplkDDYVJoG7F+j78i5NA8QcEC4SjGm6bHPwlPIMI0BwMmRTGo+tqWVfW+WA",
+	"CCM5j+nyehPV9jneawnnAZKsrnfBggZjrbhYFpVk8LfmG958CoNtvhkPciWOm/dvrmmM+pWicJm1Wo61",
+	"5cJsPn2qTiove2mTOkzndgiMzzJemsyzLE+PQ8tNOp8zHpKB0b2g51yuM+kdiqzOdlAJukVVHSbFrY2q",
+	"mADKKiXzOZM3NUS+yDdOmQLdWEgEcmrI5E1VJE6tz3WHD57BnbfBGicf9c0HKLW0DVQhF2qRz1E1uQAs",
+	"oZKF1atRon9IsdR3G5kOM3lJkZblBRzTkXLVGbiK5KVIyKCyg/WgRwbjRMwGWE6hxADlni12DhkwrqG/",
+	"ngeKrILUP7yr1HeT2ETm/10K3npHF15JV8GQqLdB8vnChXUshbG9LK9sscQIfO27L2uw7B2QIZa9WWCz",
+	"B1AfNbpBZ6/XIHWzb7uWquVPa0MEWoha4Q/wlInp9k/j2KTYtRquer4+OR9DTgmLGZUsx3LygdbDZ6id",
+	"QsAQXLIJfM7rrmnZDABCDUuazD59V4SwAFYEddvdo2an0+weVSZVyRSYZ6eVFYGfnhlkTlHF6Iy4KKff",
+	"6wk9vEORqjvFPL9CCr8dj5OiEb/jkFTM1u4uuGvlvupW7qrqI+iDL/YDBLrWakmhHf+A1Eu0FnkBHeIz",
+	"xBAAqnUCLGvsOqNLAi7pPtff+NxE3h20iDaOIY3Qf0Kf1ajzkRsuFj2gg+BM4ovELJONTv53Nm3uv96E",
+	"dHIgsIdsYX/mJVVgzkVz2Kw8iNdnRdefvvdM11WusJgLjs0beQ74xUBvQcUB2zyZN1MyigXA5TzeKaPh",
+	"TqTrZRZ6yoMg20zq3Qt0gNd138rnGpMLJRLI2cjFZfKaJzHAUlBgV3Tv2Dxij/eAWJXc5Nki64wPrRX7",
+	"GTFTaFoAoWOsA/+dpadlBQwlygyAyD0SCs6M8pUV8dk8Y1PtaqQgRO4WLtirsk74oKRLIiM+YlnYHSpK",
+	"AvJ3EXHUUH/Rigaar9+8R32ph1+zgfN7WztHcFapXtyjfMzI61Kevp1QkS72Y1Xb7IX1Ca/KeMm3UQEB",
+	"HAvNUyOKNS0ZjNXHBg3pv5u/WyMx0191m8o6eHOgBgf5MFN+Oznf6L/94Y//Xz9tt7tHDx796fE3f/5/",
+	"119+vv2v5tXDfr/15/W37X1pB0f7t//+MLv1yvt380pf79x6V/f+3O+39v60+f2VW/UFV5FaXtJJxZk2",
+	"eDSAE4rBPUTRCdS8hyIdxoz8lArFZEAkm1OsIhiCWjCjEoPEp51OO0srPWmdtPb3SrrSwSrHysN+/9HP",
+	"H0m/r4KrRw8/PN77c7/x8d/+0Pyvq0f9xkO4cPUoqLth75G9cr+gq2dLV6aGhCYzpChodiJcXGa1FizZ",
+	"l+5bfKvlQcWCG/cRSFznQMRTNFLSeuqfZDXFYH1jiwofXIaSgf2zAB/h0jeDBp1gXR+NstwF/a+lVGy2",
+	"3vUCU6gUGc5joMnPlxuQHx6xLuMvm6lcuWfyxVMlneserg//C1/TB1EVnRnTkS0rdQdHhes+/+ZqVyKd",
+	"MfRK63eujcCUxVRGigoLDSInxYEWXB1evOS03T7unJ52Dw+OD9qnpx0/XlK+tj6goX+K45q4hl+iWasN",
+	"mXIw0IcKsHRPPNUHQmAGLhL1oF9Xvdmq+DpkqvJIL9jC9wLj23GB91aalSmU29SFXNKWTBm5IdfKenLN",
+	"ZoyFQzq6eSZmsxpX79IlbHmmyUIkoWyRS/ZZuYS9OZX6OI8kgI9ygwdEayEJnPqkjZeSM6R9lwzjYl7x",
+	"yYH+z1G1jbLJI3f9QqWSBOG6GtwCbbyhixHEm0X6B1rm0HQrtmrWDKQCBkTLNJk1LTIZh1o+BIjEi+XT",
+	"NGFkzBYmygdH9cDrNDLIuRAqBWdVrKsMb+nOt8MKl8ImgiAjopUEEa+rvTXpuqaRONbfIikGRsMZYJZY",
+	"rjaD5n29QxEu/Q0Jrcsd7Gql0RNb6PLyesRAnoDI6B/YesvUO1vHDZ5BUBK8FDzMrYcS4lpORaIGAf4R",
+	"Cz4xMQiRqmsxvk4on7BBIQ9yRcX0BnXTd1Bx3Q9lFvnrxZvXxFw35WKn7c4eibhJPtZkfmLoX+wODz8i",
+	"vbGXCegB2NCLEhlTOS05EQFFbp1vEIdrGK9SHua5rc6Zn8YMjtZhIm4wJckZximiIrNGhlecZeF7P5rV",
+	"8lCNUaD77X6Chr/MDW822NNB84P5J/CJNomxq34lm+Y8BXXwtgQSvy0GHFSviznWmOsZW/SqJ2SArD0I",
+	"/MzyhNHRlGGhAewKTO+VZGSzdbNCcTFvBA18SeVw/8JorKY1aKxMmpaxlMwTMawQk7KmTN8WxYmbXEGc",
+	"uFl/5ppXVjHO+fOqXfD+/flzLVc0OUaUCx6NaAxBnxY5DyWZ0ZDZsJYB4NOCWYwdnNOxMYoPj7p7RZdE",
+	"u3N6Gu6PjpqdcZc2j0f7rHk6POo0D1l7vE+PR52w2835KX7dZNjboPG9mJzzlyKZ3TFR0AMCt2L6zVmq",
+	"pqTbamcg2UDXcooAVIpUJnvYbvXIpAays0Ks7Li4yYwI0+p+M6OaJJSr63qNVVP3gQTFtUVeYT9El4jv",
+	"baSKLMfsI/+UxWiQhr3ZOj2xdcK5xvVsFIVM/gJrmEqW1ONs13k+n4DDE6axmEaKETnX+hBNRIr12Sae",
+	"N4PBtlY7OndN/oIIdjNck04Lkma7rGRP2KxINv6dkPefcktuk19di+X9hjMfzduzV4ug+AUzDDKnNwyz",
+	"YJr1+qQqW5fYIhlK+BPw4ADCpxzReV361BrfxpZ185sWekfymkarMa/Ozg2UVl0JeiSvuVBVwitJGQRs",
+	"sd7Dz0ydMAU/yopX1vuxExZqhXzHyUoLkzEBRZ96JY0fZEGXWNyQZTZivS8ng492KFcDZ5QKcEcmS5M3",
+	"49e0ZohJ18PlLuIEpiDU8l6G7RTxzD9h0udZeYQ5fEo0uH/thJ5IGWw4ieBw60Aq7Ya0PBzYnb0WZSC/",
+	"tyuDPMjwK4AodxrtKeRNW9hwiJiQhRuOA5H3kTaeOCB/Ay6AARXMfkBou93FjzaWmN/pBzYO4ZQfrUa5",
+	"cQLeIWxTbqj0kPIloGaIsQXYBm+EDWohiaNE7gWGYA6dPWTyxsMfWxu6qgtYuXlY52xtAm5pIpBjd2MR",
+	"Gm3/+3LStHP2rvS8FXzD2x8iO0Vz9kVWJAlIK6zCp8pAk66s0MK7tLI8D+8+mQIrejNzA8iRKfeZFTwL",
+	"RYhlbmWfTSRtSWLKJykkW9q8eS25EhF7KA8u05JyougQ9jKkCKFLuUV+0FwworG+KgNMPx0zFsqAvP9T",
+	"u31yGPT5+z91290TeBb+eWrQ7OGO9hlm2aAqQqTWsPnIIN2zZBZxbaNT6P04E5+0RQQnhYcoGEnovE+G",
+	"SwVWZZ/rfxV8mOWYwMnvIibwysIqVCTT6ksPrLMT3cO2X3PR9SPmjNPo8WSumkLKZqfbHmru2rz2ZAeG",
+	"w2u2uE8NW5CvYAMxOuBpHA/AK2yPnN95VdvKILArWq2CzMobmVpfA8yXHqEkFnqLz2mCwkORmZCKHB3k",
+	"8GCsFLEJOeZUkKaHxDymSwyW4IanJBQzGvE+x1fGjEpF1EKQmA5ZLAOwYbHubdAyTu1Bi3yoNHkBPQXk",
+	"A8oZHo1EiD4m8vrld8+yKCJiQvR5BlSjhctoykY3tr/ObtO0LKKG44x+v/XxPLr6+Jpfffzh09XHM3r1",
+	"8fv4Cn57Hl7VGNW/n1wvvwy6xIgnRAnS6Z6UWItwcfcDSnNhyhUC34KloW/QJzJN0CYxnNLnhlWeBUQK",
+	"l6vuGnGjLwVwCym5YcuhoAm+SEjNQiRm4GwhdmZeOydG5RKShFO9r/AoG6fSZo/CXtKbRXDIawecyD7P",
+	"2nWivjgViSKGDUzfI2agu7JD02Xu0+EoZOPJFFP2f1qwRC3TqBjYq/a2FCX9ye4lfQ7zuVIYuYI+jNfB",
+	"AzVp8HdouGJT0yvho3FU0qunKSOTWzA30jahxgGk+Q6c+jhj1DW9iKTNo6dx8fTZFQq1gZn+VFf299ZL",
+	"ey9VNNaWJNlypFUDXpG+1K6Cr7NdTCuXO0mECeueHhwe7+2otaeq8a1GkoC3wbSZzWX5kNeADoQ7TO9s",
+	"jKg7j4Ys53UdVpbaYM/iVakFNkmjlJ+xUeKflw1SKLao6LWGX6qtUDbXrbLolShDdk4sJkUf4UFRRNwl",
+	"+emt3jRGGKskZa4ohUj9eUsXLx2KxNT4sstuvrrA7GUe+x5vI5qRVmMxHp6eerx80K7k5poyLT8Vq4q7",
+	"1tZzb1ixNbAtkuXjgfOwlKaWJlEzYWOW6NPhrp+uzg+zUC6uFYtrM+I4rFIMeVuzkmhmOrhOw5iRCGIm",
+	"4whX3Wv75qF27qAJnNZW6S/YDw50xmtQRfOl8e43W/VzjdBoIS7oMApDuOw3ko+4ns1E6+uFK67FfK4D",
+	"XVXr7OxX//kbtvSuuEyaRrFptvd3QrkrVwLceBrOIkyqiTVHsvDaMAnUYKipCK/zySkZQQ3d9A9jreLj",
+	"v7XJf6281Z3TpV7Za8hdocnEoHmPBMfg3LXrEmA6Xpm2dsx4V9g15JQw2x20MB5T6RdGiVqa3HCW2EX2",
+	"eg04/y+2V3SwxglLJTP5NDPKl9cGJ1b6v6E9LhvlhuJBXWt56Gpr+vlnU8z3869yA74FIlTb1F67r4XN",
+	"JTs7B7NJxKHB5a+vRwSVmi83OKFnc/XM3PwLRJG4VEkKlR9ys7Gd+09ABwT0km329Pf2bsQ5DNOR2uzB",
+	"t+Zm/Zzl0Z1XvmO+FXTbs98od1iAsgno1YhO0DRmG5LuHdy6cUs1fMhrpwZdnTZ55lLfWXK47jzotsR+",
+	"ObZCHsjhVeWvH+cP5ubKkFFWP+wdpbgvDC0s8e/m/81vsaog0sxubjkHvXMskn+aks6KTVodzADPsJ0n",
+	"FrrecG2985DMIh5CEvpSpAkA/mL6+Wp/8cHvwl9ckFPVOcbmKpq/0CDQ1gLTif7x6bO35OAYPIMuiKAJ",
+	"O2fJlM6hZgteaRx9CZtEgrfIh6yTUOC610J3a47+OK8gwL64lJfb6eTRV8s4aV+6wf7tw+bHs+aPV/jD",
+	"/u3en80PX7q3e39eQZmN0jpMyvHZXbq0fzAOAsjG2CbhYgUoNOzjHhlgCNBk0OqD+oFEH+cT12fdJ/MT",
+	"v8F6kJ37EHicOkRrk096dk5Eov+AMGYh+RZjj8EWrdk36Mpuj0j2KWKLukQX2OJDhl6+FQu0ul26CVKj",
+	"uuiA8blX/EQzCC+L0KaPVZoYMI5xhI6TjWz4PM8V6ve6ZTv+vm1etz+zCu/KGm/W9z73Vs5pQhUrZ7lR",
+	"EipvMgyXTeM0v4Hj6J3VkfKzg5+zyoyzczIW2raQZMhkFMI1gc2lKOaQT6lcUSejJZDezeVGQpvRa//X",
+	"p9dqL5XRCJlSEZ/IrVDrV1otUF6GJ05NRRlCXOhdX6gt2421889ojmxjANxVlS9hJSPFKhvWzujn5nCp",
+	"9Jjg3Mz4psYNaJrdu4oTRH93FhBqhHRp1PwnZBBHn9ggr6Bkra4hs2mQMKUHm71UPwOAsO51Q+a66Fd3",
+	"NrT98PWjWFcJ86833C8NVV03hMY4iRgP42UjqGlo55T8XEVo9hRnqUrANQTiIwYH1ZyqKVPRaMVQfljV",
+	"OdxCyvqNw7NAHAZQXNQBIg4RNwC7eLMkC5YwKGa5f4dwPeZUWbjS7TK4NTlzmDkIV+ohihKr3tkKBqhR",
+	"ihmtLI7eGmy0qk/F21QV8ru2Bc/GfKNd5nfdLYWqqBniz1V6xTv33vr0YJPXNWWxSXG2/J/OoYd0TVGb",
+	"6Ye2NQ3xcezpViblPVqzFamztj9a7vESqb5lBp3N9OV7IBFoFVv2BYhubZriPTFdMU0dqUzU9aD1S1fN",
+	"eJ2rawEMMBjbIs/0zisgbgFsAYbcoWUR9PE2eHMO8xtIAHhOFQn6WROwjTpBb1Wuj33IN67WN9+qXP4a",
+	"e5EqyOU0Kb76qApFy+Ljg/fPtw8nkF4OJcLgzx/AeYgmoL+nZD4hFVz/Vdvrorr2yQ7LgrDjsPKmlfSQ",
+	"h03jGtCmI9WyqISylzAaDgDTTBq1TgbWbpcwDy+aL4M+d0/qM54NiJgzjjeiQuC9hoahzL8roYrJzEcy",
+	"oNHA8FVgut6bV0EMSZKz8z7PPo5El3a4+kbsOaJyKMuegcTDIONVoIFZlYDEQtxIW9Ps+gIODLiipci0",
+	"Cl4wIAPBrxEre5Bh6dSMIq/F+HR3gRBDTJuZDLP0G2S7r9WziNyURza2tZHzckYIOl2swV0wSIJGyqOf",
+	"UmYuqyRlenCMJqPpOygXrsqpMEUDkBuSK2aAcBxDPCP9inWdKHfYCdiMSeupwsCamOW1I9SXjI7bqsdl",
+	"+uDNI5fxP9bSzFXN5FkjB7gG5ThVa77TjG5XfYWT1B91PfYxayfrlLJxZYnk0XzOalAZbGqk2VH2aonM",
+	"dutCzpej5AcTcogZ/cSk1R77jf/97//pNzbmb23cXrDJrIS+uV/lSdosRoNNXbwYzc7LawwrZv3Q/Oqk",
+	"FUkWeZP9/kSqhCjVgms3k3UFFYupMJvQ25qt6pKUfF2RHYwXMHLJGIY311YYXaCuV7O1h2xCuW0/EYtJ",
+	"M8JuzRPBsJvC0qq3EZ9g70dQFnfYVBe6a9br9VlnS9tN2nYE8DspY+alvJE1nWm/Rg/+SGGHuqy7OqQk",
+	"A7VYaLKO79R7P5rXtUNQC5HcuOIsbAcKc47FZAJprRmGc7e932q3Op39Vvtx98AV2mutcVmR01WGoqFS",
+	"Xady99Foyzxo60OglX22YORW/QB13CTFJkHWz4+qwLUBAK5tue2KKmh9Q/ZKemGeZuja/YxSiCF0220v",
+	"13gl8argtqvCvrlQbo64OcbMTQZ4IdsdlRs7mvD383+lrllF33i8NKNtkTOyYHHcxKQjkyGuHwucPSOS",
+	"THHGfapXwZi3B+19UswGGpSMnasqKM8sUav3sWgMbVVlfqGNiTVGLxgcA6NGgGwEy8Mh4j+p7ZPCSfRL",
+	"Q/cNmT47cIQmp+LudvXdwmBfpybYGH2tLe18WLTtUfl8xcBG4lY5Ay6A4DWuoDNzbkIDee7pVlmt2Kqm",
+	"rTs6ErhwXTkNA48o1+LWqEumGAAJXj0R9FZBC3OQ8rIEwNk9WBtnT5Oaejoc1QPpSqScOo/kA1ymgCQs",
+	"pir65LIEMG1w07zcKijiNSxiEjH1uHNnSBUfXNLJRjV11cDv5JmtnMFYd1agvz76ePirBx+r0aU/QLHO",
+	"cGkiEMbNLxKV+X0KjRQ2tjXouphntYvBt1FW9aGi2WKZKJQ14U1TeLzMhSJ/uXz1fUUqBGQIr1G2s8wH",
+	"cFugclaDTlpdc6ztYz3m1tpw9BpGtylZetSVzI0OhxUd6R5IAhqSthwQP4dhq4aMk0tn4WwjdNlXpuiE",
+	"ShlNONtVbXoGxICM6XW7AT2MKFGBvVCZ1cnFUITLB3IXuAtb23d6Ga7HWXfFjciT68lY3V3J768pSxRR",
+	"UzYr0CTfAaW1Attl5HU6vMt4WVJ50mkh4zdINGLHwkGYnkFqfbvESOWcWpmXeDEV2rKxWXUzyeJPzLht",
+	"N3Z33bdncKEp4qY6gn7TC/No5a74kG0AY7OxWDLYxxtthCkFUGsocwIeWLX0kCydaV47d8w6PhhBVBlz",
+	"s6EfCyUJm8fLwOXbmdw7k9Vmp5VyFcWQoXYn1wLYndblunO73vTi8X3LNAxZCLXb/ipwFmSVXyUndQv9",
+	"wsmEhdcRV2L3Lbr0t/ADACMbuOMgD9Vl/V8e1a2PZ0HvBk80TyKRAJPdbUu8tc+V5/UXsSBpAlgzsC2q",
+	"dsFK5Cop4k9fqdjAvryCcpGE0lm4jPY4Fs8MEJaKC/EPFl4Df+9mXO9hq1inUSSJ+cbmx+dKOm7pTzcq",
+	"6YbT03dXn3/6Rbs99hSjsx3ZzNqWu5fiAq/YjeZy9172X6nOJFK56pJ8xDCTmV8/DGFM6gWNVMQn19DF",
+	"ajfzvICGWIvSaaelv/6ccfRSMk1nlD+QeOb1MqgpL/XcITEwHlYDjlne6XML7A2vcycoZnML26PLenI8",
+	"KdWvh/irBn3D6Is/aS84Y00HP3JTV8hTPpLr7Zvnq5qw/ksAPJGN8J067d9FwU5JJ64PbWQsbcMZuVbj",
+	"Jsxqdz2GVKKxlq/2jjAKA1+hfg/uCUJnAjqtevkgfZ6lxfDQ3SFsdxbvpUadKxXybNvMvKASlejhaUQ0",
+	"o4nphktMFGPAIeE159ePxQJyFEwm7DSaTMGvNmGVhSx2JHWJxwj04IaQuRgcRPwcC74ZDzGAYCWRlhRY",
+	"Slz/1cvq2HjZl7dq8yf+X1ipkCam63eUmJZp2khN4HBokRflXdznldu4sD9/y1UcSNAPkZq+8oqD7qKf",
+	"Q2+tu9QZxVR5NhIKVnOaZbmIiKMl4lDfCsbhEwe+1Wm3zc6zP5BX0VO/IGQjH2VN6VEpF6IaprCq6Kei",
+	"f5c17SyaTx4HGRbAKhElYr2/fBaQdy+fkf39/VOT/MY+05HSp3/0mYw194IKSMJoYmqvfAAv1766e9k+",
+	"7e23e+12q9PdPzg8+jEH5qXP4qaKZkX2PM6XGx7n2LPfD78c3DYftj92mqdXP3c+tpvdqz3398dO96rf",
+	"D3/e/9juXO1dPtT/o//ufmw396/2eh/bzUP9g/tHv9/Srzy6/bGSUd+fP5tStTbKq5K0ujxmkEqm3zAg",
+	"kmlZRAZRaGsCp1Q9kIFNr7C+/xZ5xSwqkoGz0koYpzMWEmdL2KYCsOWr8GjXuyRWb5ecOU6lH8ifUpnp",
+	"g675qlWkQb2j4cb74Rm8tHJXdNtVKUIqiSYT27LG1mXIdDiLVDPLeyv2N8xdH2ATNVkaPRSaWATl7G4q",
+	"b0yzQ47am0UwFSZnAtwvWpDnAo7FMZVfvT4c6fdPlWvrczrtg5PD4yNg3OdU0YrTakwGIVW0aWKXtvkL",
+	"/mW6V0HqeYu4e02XusC4TrWmKW1qyABQlwZG17dPpBxJxBy3i5DZ4k7IyFUO+IJaKBpTUirpsoqv7x60",
+	"3iGC1S/Uo64apukuHeuq6lXen9fWWA/ctYFNbzo7JxfPv6vDua6QFLCBH0gShRgjyyXhUpBzVnToyQVo",
+	"AS0iAxdgMa+qmmusoeSMKRoaNl/ZrdhO8pV9ALJhEiXXgfhvKsXen2s78C1NCkmOnVX5zrW5NTnHgUsK",
+	"CnKxCUT61hswqyivqg/YvC48sqA8DY+ylk5Xq/jq2TTlN9Wa8TgxDUAz1nogyftzxyUm44G8oKMp0Z+A",
+	"8wXzUr1zMHscvFlwAlUICcsNm6mSRkjeXt0pTBNXydVLmzvngsVWK7wz7AAI1Go0adPhq9Ap9J7yaFxo",
+	"KnaXVuVRWNdhTRm/iJ+NXQD2X58LaR48v7snbuP1nBUkwx2YpyRU7vLdZE0TN6NimM7383LTkE2WFiHC",
+	"NknwFXGYVdNmi6SZzOt8sE1/VJAA5USsAP+3KRWbNzCToWmvwB+40cwfDJKzoVTLPoFsm/+rYXaPFnxD",
+	"bKfnKzv2T4fgVdBVNswOWykLfUaqxiOB9n65o3InrWmw0cLWmQL5zvx3EgMFGpmxV1PJHZNVOXFGYuZJ",
+	"UZ3jsuvmOuv5WJ+DuWIbPa5N0wkLN3sUAZc0+jS2TSbGgIbf+qiiOloqupQmcylCZSvi/ss7u87EKZOS",
+	"ccCRrEmyyTtUXcyq8au3P8yhv8dx46oysWaLPu9V+Pu3pWZmfqKNFsmSqYAwUJeERcvFoh5h4feVME5B",
+	"MNQvMydx3p2gecJ5if1h79+1x7w3jeou83l0/Bmdf0SaXhmgjkL2yqb+duc5Dwy0yAC30qB1H9d31YL7",
+	"iQR3SR+oCK3XhskxYYxwxnClYyFuSH7qD61nbs819R6nKk3w4I44eX/5LKvaYGTJaEIgMJPbSDW+t/28",
+	"zdXN91d42G13Px41T69+7rY/7jdPjWetg//60r392f76Zf92b3c+uofGSdcJTm/3/vzwx58//ql5VfvY",
+	"3up1vF/aQEWsnU6siUJvTAPrrOuW23guDeDrJrPepXFXlm6wKoPgn0gq39aer+/ltkAkudOVZzU7Ozhf",
+	"HazyalANc1ZGktgHahrlbWp4iPXpGIBkUE3Paj+Sk9DOMypuQCTb9jcOjQY8x15zqwznfZRqjWBspZd7",
+	"EjHxsFudta77HOxLeHZEZwxfD/SHegpxw/gTdC8aoaq1bqmp+A+WiCrXwQj6XiO6R9Vex9o5yBUERB07",
+	"vgf6MBpNNwPOaa/D7NeLETPAGV4zEpN6HhBU2aFAlI/iNGThboZiAOg2IMhuvufmseHMTcqSe2wXo6jG",
+	"4DPjqVqdSp1eVnbUz6THdqV8ro5v0wjPnXZ6yRNoq+XgLeVpQk+PUaqVnAv9LpzIkNGEJdogzf56adfk",
+	"rx8uS5EZpEpWSQxba/D2zcUleawNycexmEQc8xW9X02d7yAgAMwNDrCBrcTR90vAJDe5ElyrUnxi0m76",
+	"HJFNoJy5Rc5s8ZNtKCLmzGWg2vRFOzwG7xym0LI0u2hro0MBad99/ibxcTMeDuTN9f/+9/8M9vLzm0fN",
+	"G7aULrBiFL8pZHAkEHt7IMngcxP6Vw88FEPEIkExBksJhwGQOzscpkqBaS/4U8D+eDNe42o2HnubRmJx",
+	"SRwgaRRmOkEut0yhCo7jK8CYGCJoM4Tpf/R5Nk2Yl4+F0iIXjJGPZxkseyT41UOAxHtMc7/u4ewjPYsp",
+	"oyHMHPG9Gn9rvuFNnHTzzTijCJ1H3wHOviap3gBYlHPfDBmvttayfkUxGzSF83jd5CCwz/NYJCyRPcL0",
+	"SY0YyYXeYMYlnkqWgO3WIhg31UuCDYlGCWa8LPscq6WB3kBgA8BomEYWwYim9BPLdT237c4NV0aKTJgy",
+	"5QzjWCwkdtfKiomlw4/ByluLHKP/iKRKqBKJ9NBjTMU43oUegOwiBC4spjQc+gXkJFeO+D6JG72GJyZy",
+	"Kov+uYuJwptUYnr70uRZPf7iaj5vH+NLmrhwgyCD60HZIawPAzVl7D6U8edPKUuWGXviQ66hQ545b28B",
+	"t3IsqgZruhMgYDBml2H9Jm43SdhsyMKeV5sC0sxljtkIktG82MyktEDLJShrdSiMFiIa+itFMxYYSmlZ",
+	"AFBrWs794Q/kJdRQSMXmUv/SaeUEtYwmPJ0PyIze5DgvqBLyNrJj7nM7pdXnXS0ZTOALx0ElGaDnM/oH",
+	"CIQeeQoCkPTTdnt/BHfBP9nAZLF4LZlHNI5bfb7fKiy6g6NyaCkrmMLG5QcIVKUERqUOWmTw7YuaZ2jU",
+	"tOUtA4dYlWnOQNWnIozMrv3rxZvXaNa/bGLCJ5iZwuZeFIJk2koQo3SmRQMgW4EYWLp9To4OyHfRU4uz",
+	"rM1TMSacLbzsQovCpXm6Es8L0qSgZdx30VPEd4PjVSqM+owj/chULAD3EwMM1jdrnFFi7MeFZQDp0VIv",
+	"8MzgTXCbSRJkg8eMK2TYpZ06zNCkxVw8/w4TNb4VcNvlcs4uYAPZIzYU5jAzRVqm+4CBmR6yWCwMiG3C",
+	"VBIxGZA55ov56GIGSAOIznhot0L+2NI/NsmjR2dkzhIp+KNHcFbSzTSeoFaneVKpCZnNYzE8WvbbRjJk",
+	"H99cKcFaJ63fDLIiZ1DF7BVco08CGznmPgjDj1QGY/boEeZAwY92EABzlz+tB+5Nw0QsJJSQDgCQ4UKk",
+	"yYgN7FSc3nYPAZ4wRmYRT5XR28788xnB63CkuBsxOaNW8GhqBgbuFmCO37/73pzD/lDhdEDgPzgY+ty1",
+	"+9E61IimkuWnTEaUa4UTdggqO/KJpj8Kq/xBlAEK2N3qErthjo8eGVAi2Xr0iJxZ3CEDOEmdMgtARMBU",
+	"RZa1TQZ84E1SQOLU87PwBqlkvT6v5FoF50KkvK85GJo5jQDn1VQzOEQLgP8VUgVID9fFzAxuQiOeiZ+Y",
+	"Qub6G1uFkEFuAhcNGeN6fGHgevIZ/4PFF/Kxjx4ODtod4vUaGuy1yIUgN4zNc6lg+g4Qsn2OJW6KDiH7",
+	"d54ITUgmiZxSSFY27w4c+bADK/SAvUHMQ0bNLJVIWOjPk0QcVG5AZMzLEJGqQWkGT8zJhGezYYMBiSOp",
+	"pB2qpx5GMkPsMbyjDUbDOM4EeIjAiJClskckw0WMsNOH2YwtcgG6x0PUQStwLuFJc0gXw1hcqD7XirH0",
+	"6lI+RxIrcZci7XkIIWRw0D4YBC5rNY5uGEKvZM4m3KTozhSpapEXqBxYuwtPT9O0VmBlFPKq65wbWdsP",
+	"rWBiLOgZQMTYlJ0q/BuI3aCvJjJZ/oK7jDpDZyt3kNRaVkYSAJr1+aWXyFeuAX8AzDVaxLLUS+B0LpPp",
+	"rHVz/MkAe9pKnXhpmQBmhsZDDPArPas+5SnkmXHGetRDRQuPerZrVuppL8axF5KiMxY+IQPKl4CIip+6",
+	"YcuADLjgbIA80OdwZmj9OrYH+lTEIUoay876xLYtYW2uFEhwrzTbdUbxh++JmEgiKpGDFxrYZRkpvWa5",
+	"+m+9RB9sDnnJpA0MTbQWQ0dqFdBnr3QWZiKxz2ut73zRCR447gZtuvlb2rwAK58Bs8z0iHO9N1w3yAg1",
+	"nD7PwBxgm+kNHhBo5GbAVtH5arI57eMQj66REeAoIc4sjkIr9TDBts+tFqFPSZN0m0F/F51Ghq0jac7G",
+	"AGv7NNUXxXUOkCLl1X1jGVu6hwaZ52SQleRESbbn0fdi8azgKzgEOCrapNTPb7DX6vMLv2DUh8ow1jyc",
+	"JFgvbwGmDDmgRwxT5OHg7ftL8hhwXh9/MeVut4/tqwZ7vsWDwvQJcpEHaIA7Au+0TbgMMK40wGwFZgIp",
+	"kTc4UZCGogXKEzKCGGfXTVow0i0zS0GfN94NJktdx63bzu5ks/teYJfcR4+MuDaxGS0xuGJJVoBlWvH8",
+	"XaQJp7ELlUI+FJYvWIxYVD9M/mEm3PCgSCJt6ZjTEV6wnDOH5Ms4WAiu0lbvcP1CI/gMELA1DhAQKuIT",
+	"/ffG9iEiG/9daNVMQJPcmC5lPtSSqx+wKohbM5vabj/qfUA+/pLHubJq8gANTGCGFnkq1BRVLczVbYIa",
+	"bFCNHw60zfcY/mqap/fscQrJ4Fp497nfQQWMWoN6OdAkHfQ0UX42aGk/E/0Y+RlcD1ra/tznPzebTff/",
+	"+tYBgrCRn8kgg2zTf1466YZvQyywZOkyTeHxRw9TDqfO3iP9iucsVjT3inIyZ49A/jeGsHAMphX1z2SQ",
+	"YaXrP++Ihm5fF8JRp4cjOMuNhnHTu9wseiStMqh5zRYq2PeYfH39ppfwz8p3FbJI4eE+B41LvwDFoM0x",
+	"wOMCDFCUyZgxl5UYYVz9icHDVmVkPG2qGG8TvD9NjA1kh9vnXg9yp9SPRKiPirdUGuR4w3fKEjcUoA3e",
+	"cLGwKiqTqd5omZzAFw+1SDdsY4zhKCwGAEBjxvb3LAJRZ5aFaxXOUtbEK3tkJDhnI4XauC2EhiQAmtrY",
+	"/wAy/nsD1Jg8PHEoPYlwDb+nUjVhnZrnz005RaRcHMIjK0wmADWIL82WxJDolGl7QNE4xkov8mEqQDzb",
+	"lGrNvTTW23ppjsEuaMqoStFYCkg21atSY3x79hh+WX8WRKVQrMChE9N2Dk8MLQAMz2vD9ZM+pm3d+MC2",
+	"EUABDzohFCBrZal7QKag+WfEZTx8khHbsNpiqjUM2FtYoWKCwdhcwFi+Ucz4iBn7BdtmoFjCR1BSdA6t",
+	"r8XEGH0bGnSXHjnw7rHojlgvjWYdApoK892/UD7RL0jnjx5lFoymtUeznsXJcDs7K6YwR47zL8duh7TI",
+	"Ja4aVBiPaBxnpvZKUY8Q+biiCXP+LbOfJgDbkoh0Mg3IXMBbNzg/CofeM8/JB+eeq4fLlQQExNUpNNMI",
+	"/S7fNt+fe6YvRE8s7H+idzgdxl6lvdkHUGckxq7RpFFgoNYOVOjIB9p7YtzjGWVB0LXwNDJFKz+7KIx/",
+	"DukbTEHCsRa0j9Po8afjxyOYnH/1EKZzVJiiecK/HSasf6eTZhoNUBwTQrSMkcq6fcg35AspuJ8Gxv/0",
+	"xy+gD98OyO2T3KORZqkl+YZQueQj8nCPfIOecfKQLmikyJip0fTh4I9fkIy3dmyP/2h0k3Pf3R2QL244",
+	"t3t7rb9LwR/u5T4JmhaEKr6BIvDnWKqn1/7SXnr4hdB51CP5z1oiBt4ncq822+MbgkM3kyt8H7zL3/z/",
+	"7L3rchtH2iZ4KznYjiDZA0IkLdktMBw7tA4217Kkj6Tas2t4WElUAqhmIRNdWRCEUShifu0F7EXMhX1X",
+	"spHvITOrUCAAHiRbRv9oi6hTZlbWe36fR9B22/0oMqf0aCohnt2lu7XDgGl3qS52YMHDe/oCqJOyYeYB",
+	"sCfusxxPbQmImdp/op7Dn4Bs6TLbEac6yNW2SOBdJdz/GXkBsW9zDLGlnvZhSEMkqvgYy/IFF8HJtYt4",
+	"DNxcWkzLEdTdkI8W+rFSYJ65qZMTQoR6WG0JdU48yIkr8CnQsZR53uVNOynURBbqXOmUe7ypAqsr4HW4",
+	"JYdOzii78CnamB/FlUnnXbHk3K7/V8fmWV/t7h/uiU/i054bwBmLDd75GCzDbjrcGwiYAZhIMp1DgAas",
+	"HtS8U2QJJPQka8YKFQDCMuoSTFPQDd0ogensvJ72hTmUWSOF6LMYSqeAT17OlI9sosfMoQE/avIFsaSJ",
+	"9iWnfr2kdram9rXUPe18BOeWVPIcPvILyAfEjgZaMHrd9GUZ3VdtZF6zaCGRms4NoKVRjMSpGpHY8IJ3",
+	"95JIF9J9wRcvprqnUcDBk7uxbYjOTWQ6RH5OxjFAzwRKkfArJVSalYo9w/PSTCZk8yVOG7rBwL52LqIV",
+	"00lHPIMBo2pk+VZNEZhJQhoAPqOCBBBD3uPwnGZMoL0kAccS5tXTydm715cvzs7enCXBwgN1lKCmxRba",
+	"OCRvBhWNz05uUZiC4n68M7g2hXGzF0zw0ETL+T+26hY658gW5AYtbODteB+ip0+qtXnoDOTS7YFgHVPf",
+	"Lxn0mPfzXWjHURCdbDHhe5GQu6PSWUy3dKuVtHs6wTZcig77fllvqCZGPwfHEuoSRGKnE1VYlbo7uQ+T",
+	"e+cR5giKEcHg7AZ7gj6xjkjSQmbOy4wvRVua3zeZ4L7WvEtbH79H9Ot39xIwxEoWNm1/Ejd9u1NIWrth",
+	"YdiQEEtwoLMsz31PX6VxLhiFnPDAb0dV7E/tL2bDurrobmUXurN5Bzsz/Nm784s3vySi5ohBLCqJrqJ5",
+	"XPgaTKdngODzSvavaWKxlyAiJyGIxDV8BPwQvaEVLMO0MJOeZgbleeRjVy4h64vERhd7hby+g97WyK8A",
+	"/Vfvj3feGUDJZHr41l3AxmtPh/wyPAyjmhU7j8QVupL49bshWHFlSmyStAFTEm2KQBxV0V7s3AIRn2VN",
+	"T03XYUm9gqPobb0HM8TjYpT4Lms8986d//DuQnh779HHQBb06dGASAdxE7zMcufSlsbkIdoeWsIjMlUO",
+	"VFGVSQXEAnwFlHvuD3La3d9or9dlG7ZBPH385Lu2SORkklPK/RGd+F+dRZrseWPkI/5HiB4U2/RaXdFr",
+	"8cn2EcQc4QaXKJB6rXZ0RVbmdMk//Ymi4UQMgbgzHx8dRb+jNMM7uHcG9cgI9yUkEAx7ahGjy0L2y07l",
+	"vk4s4tU3D5SUxWWW4tkHh0+fpt/0v90/HBzJ/e/636j9p1ffHu4/UQeDb+R3/cP06KhyA4VvoNUVv30U",
+	"vRaVjtNq0TK0KwMqjbl0xiH+DikBd+Do4EB8+h1v/Mm9hOdQUeZsChLykL53Ql1kqdJlNsiA/Q4eQnLf",
+	"K4FCRaqlxh7boQAiW7rsqvEX6p62Y+HD6jhhzCuUROkrn+/QVQM+N0OKw1iMjbijyX/fJzt2/zRNONrv",
+	"g4z8QR0L2dPQpFTQaA0xT1/NwezGzJ8sfb7gH+4D+faxyFVZgpOL6DrOGhrNJyOl7V6HtK5NBLwby9kc",
+	"6Dih7x02Vk/TxoIP5dunB4d7JHzk3Je8sIOCqLwC+s/oJkARg2Z9oSjGX6gJdJZioUQA7QDV7ZU0uk0J",
+	"MfLSPcD65t4I1k7JmbtmH4xLX9zSEReFQhfFpKoxytfTZJri9wbi3ipf4wgBQ0qyhtRGaURquihp/g8y",
+	"7uAtYpXOb8lY5khfckkHkt93vYBYOLgndh8fHOx14zsRpjBZpxPpLJIuDBQ+eMxig4qD+Df07fnSLvdB",
+	"ANRfZp2LCOUD6A1gmDSURfn+ho77vv7+MvsQb+LO33E6i4mnaDoLB/10TrAiRfgj7tlTDS3LlFULh9zO",
+	"xM0bOoNmgD9XUIXOrHCOI8z02NkX/WlhndEI4dMAwxn1m7MlkGcQhhHi76+c9TadsL6mZ2Nglb8GLnWD",
+	"5IvAp1BF0KtMXyehL6e2PFmqxhNTKt2fX16redMi1U6pvPnkNBzc/1lR8no8KeegEsFvbvNy1IHfKGPk",
+	"NoUzXnC2UOQoxbt3p89hS0BFiHvlUCrs9rQaDFTfv2dtysuBmeo0Hrr/EQb7GAfrw/2Q9J3IctT2jkhI",
+	"oGZIVcgH/PcHsDNKUf4C6qaCJ4bU79AgDZN4NlL9a6oYbxPsP3TCYWFQ/CKcY23SCvFP/N0tHIUZPaHl",
+	"d5PAMhC0PXxgFYxBmA/eAYf1zkaBGpDGWiQn7r5JvJyy31cT0E31NQ1HYBjf0jBC1pCWJLbFxirNJAKb",
+	"4J49gZvwnoWB4U9VSwYsGHgXDQk2QnGljBaNfSLnuZHpJehkWQwrw1846GZw+A3NAASU26NBzHChqCF4",
+	"kVAQC0V98PG24wC1O0WbUrW5MpSudV9hBQWojXWc0X7PlaVieEhfAAyFFdZpHZmHOA/Nc6qpClqll7C6",
+	"l2ABRJNtPgNm/CSecWYZhqH6jiodGGFXOQ8nGnXIYibPjC7d63H+AKQJq6+RR75gvsWDXjjoxnt0FI/X",
+	"iU3UKwjTEZuQXZgH8MC7bZ9ZmznZ42V3RRzBrFE4O6VDX60pCtVfNChqUpZ3WwEKO1sym4bDsP48n8Da",
+	"ij1WlJBD4f8eye4JJJcCYO5jPR3s/yLL/ijpQkzOLUpbTFQxkhPrxFSbBS1olozEEUQDs5L9cuxu4L+w",
+	"ewKSbZA7F8mLCzmEV4a2wq8jA8YSgHCxtTDVUTNKdea1QyApDhckBRVBRQWVsSXKaP3Rbruh5LSu1DCw",
+	"3KDK4EBlQPh4U3CBGVsoICIz621hXFiIXMIGQqx5KPw9rnRAkdkHrjstPhWF1jkjke78dBAHmUpj2sSk",
+	"wSFKnFpcchlNLPrZT6teh+qGCjEzyflr7GZw9vzMQAggUzaEZzMK/vGM/MTZHIlGJ35WahLCCVR6UXl+",
+	"m0o48SeQhm6BsUdcImDuWNVfYb9Q4BbJ3Da9yOhw/Dq9iq8DbQT9Xu8r0mlcY+N0kUXNjTXr4LQ7uQjh",
+	"Cpr0S8zeY5qW+np5AqGkKhq2/xEGy0qnXoJIwW/KdOxw/WGbbX+wAGAW/txq0mShT9pPqF4v6SPtUJRG",
+	"f4eCsVAtxtNaYCeMZlc/5id5Imw21PvTiRMeDL2uAzsiyjfiUMTNpdwOhKclWJaKpWJMLw4rvrQIlMYK",
+	"jZuXEI6Lhxn9DCN8Gu+ZqEBw2V6pbH+mhluSGkDTC0VB3Fjmi2H+NQU65tQv8EzJ60veifGwKwcqKpF/",
+	"BJtb2rnbq8OpsrYbp+MAqrdvxmOjiddUek9WUHMfeTaMsRz2TfzGnDimwQJ0PFbzRiMNv8bryzVqiG0J",
+	"hNPckj4bGWDcY4FnF18pjOQXcGsYerS6jyFZ4XXVT2YmzKBUmvVUIUt1CWGZ2p6NfodFfVr9KFHIU1wZ",
+	"PM6A/0r7oU3FiLpEq5F0l8VdDUUQFF+YQL2gE704n18h42xqEQDMdFILDvjsyZks1Ss3yERYyAYh3gKK",
+	"1HFGSjP5sN83FksKvIK1QXOYy7HU80sK6Nqq/qgdDGthjBgDpj90R1DBIhoy3DySBanD7ib8SHzBhMlD",
+	"9/GfMIRW4BsOV1Q+sebl6YjnKAZx81LXFTJGT0szlkAakM953jK7/PfUlDKeLv/W9MapG2I4hY0IQz45",
+	"9RX16D9DCTOrrDb5N9A9Iwy5OykgCi2dRTt0D0XfaDHVUOfHTwsq1+9sTlxCgIF3d+yaZ/pyUpihW8aK",
+	"xmw+xX+hIcVWLTtr9OxtmeU51arObp4oaX14VVn95tfKv6Z4fOPMAtXesvHz8YoUXByoN3gq+oZz7/wD",
+	"+M6mAMciFjOgBGvBhnY8m1Dgzf0Vng4xvC7Ez7H8oijJSoRD8QcYH4heCv7g6aOgSjdAEVo2LaF6J4Ny",
+	"6JOLZz81VtRG2VgMGIrEXZbsoSc0AfN7QcRHeFQNqrR+MIyc7sTuzSC89LiEGz76+BlJFOuKG4mnE5Qi",
+	"sQbI0gWDH7J8Tuw1Wv3+aEUvRZyzsCoUuyB1BT0zbpjdqApRQZuv2x0zWaRiFxeyLRIiVHD/9BRTbU8w",
+	"tQf7TPavAaEMrumINyGk4FOI7vl4HOIefFfY0aWBcDJRSAW/Lq6K4+5YieOMgJeyaG9ijSFvzYnBtbnE",
+	"FseqE1s7Bh7swV7XlylS4jCzgk8lhDXGm7hWk7I22BzDVeh9OkdRDI0wmgMlzoco/O26IslRATr3lx1x",
+	"ynVAG1KY11twpMPEELtkMr3KMzuqe+fVY5WNQQ45BBv4BI7ioTQDZRwmSQ3DFSniPGm8EV5Kd6KUJH5n",
+	"OOygZajOimL5PuMCAX0MWfj6W2R35qlStPKyNJd4q1rgrnqwMtkadV61zJK2ZNXT4IIfMAiw1ob242t8",
+	"EiWZyxqKfqSY2UGp6Wb+OUiTSAEXSthZVgIfrBkMMFnlNoIPpBgd++zdpqoCHCcZEtI5RpCZifDivFRI",
+	"CP4RdlviTAwfZ4jKLaIJhF8jOV4rwGjXiQdRQoCMC0VWUGXrC36iwUWYuITEQ7b688JMIt7cETS9xZ2T",
+	"1E9IEwj1ONH4/Y9++OcUYhL+ULVRn51LbMQMtTxuvWcy9orjfXAZIsm1ASw7qaLvT069JsFiINIm8dW+",
+	"eAtwU9i/dT/kAGwSO5vRCykNvi8bbVX31nIj04XNGg7sid0n3qmPhpdhwT6eBMw3PmFQKADbqq9hQ14w",
+	"GoozOs20rI2DfoVBPF4cRJphRi6E5CHcUn1w9BConl+YLP267CEDlefCZjkAsmDEcpylacjrN26Z6KmT",
+	"wpSmb/LaY/lneG7DBoBEIUgDaH/UZfQRTbX6MFH9cmGVo8fqJnkZ/15/MMbR8jwgIkFlVEAgAy0BVT4k",
+	"djtRPSrGeKn9oCwy9z05c37VdkT3nOJS6OEh2mkhmUQAQ32gKqP5jTPbN3qQDafFwiutHFu2wJUvDCcR",
+	"OvShes9il6r7BxS24D99FUIlYYrzvFBUvM8zOa4SPIQklsonkUUddVyQGIa/Lq+mtpK3jH6ufJn0DuD2",
+	"zsOb9kfBmSMbHgztrlc6VwqSg1zPGtpq8UB/pPrXwRhD72D5J+ydbeo0aHTE6VjTyGH3kGsKZrtH5Ahj",
+	"XzWWY9Q4EfBKQAjMjbm2QvoNlF4trC39VBldKkt5JW1d3gGeAe9o9pimk3UXK726nGr5XmZ5PRFZPdI8",
+	"FL+HuLWLESUl9jSiRsYYNIXpKFG0anxtZ4W9fXN+kaxymP1MuL4yngP91vSa3Zc2mpbQZp2amT7GjlOL",
+	"ZnJ1fCVi1rvPrOldY4FmQArBZF2108obNYAHdplmRVn9nKLfGxcbAtXunLDqg6yMKonaEIPM5xWKVfyC",
+	"iJBy5aYQpwOmL7VtUdYlSPAH0aGseoH4G4wdSzygE6ParrBENGF8Laqa6gjwY2ZUQU/cHryryFSbmymn",
+	"1ILKgRK/t855d/9+hU5QocQV2PpF4VwKMwjuTqnG1lOt7T454Fp8uLmct6HGjI7vha60UC3Trnb0g/To",
+	"aaoHoboVrl3Kv++1tPpQ9loJVkz94+gf/9jrioGBnENWRsVLGL2SWKuJxc1RoLQjTksbCl2g71ECo6NO",
+	"ezoqdInD4pz+c64hlEy7dXX+IJdGniEWERZe8ecHJQwLoCgNhVc8vJF8DyihpaW4DqrfLtTuEOzWwmfc",
+	"09xTT1DjcXeV2OVSFSvne96PT7PBQBXMk4+FcfRE9/qcbVwJKcUikqVKT3OoLNTHcscoTxqNC7ozL+JY",
+	"jU0x5+0NgBFFBJ0yREGINS5x08p+1Dm8EBO8VnPiPeO164g3KJYQg9aMVeX7roUKxYyjhFmJ4eMj98Vx",
+	"ByHtY4oHJI8PnoplsU1AR3qJkWPIorYrTZLtIJF5EtDoGf1KGwb3xi5Gf9oCc+nJK4OFC0mbEuF7baoJ",
+	"FtW9cQYdGiqler+OD301x1PBSuL90RSDRFwGeMzjoyPRGBeFuWOZsEeyLxRWPTgvki0zrl5iwq5uICHG",
+	"EzIrBtkHBv3xG41VIVi5vub6Z0Z/QvwZQG+qAahBLNvn9nlo/jDNF7cr1f3FggG8WUk9nxhKxaaqjohQ",
+	"KWD1rJyHGhWSYlgt4L9p+E7ANoPtClWFRufzjkjevrtwLxaCpe4fz1+8enHxguptf3xxkSA4p7vbtZp3",
+	"sJUKPlGuGa11Y8hSDA1wz/K+4hbv5PHRU/eIJwdH+J9vMKj35OAxZGqCp2LQY5rJeVdIMVAzsEhtmxt8",
+	"oZOapp+a6RXVAL+XBWQjCqlTM2bYLWuMZnrlqg4lUfpPrC2xnn7OSSTnkuBkqbEVqRVgSQiqQtP3gFuG",
+	"K1T4JtCCAGEfrEw/PDxou68b9sM/Ov/ofLNHAIagS3o6OR3svzZaUT0LhTerPT3JN26tCAkDTFSQ8c5T",
+	"gG2C790TmnfESQjf8AAZzA+/4YjnGUt7lsFQJNilQI4Nt+d5fOloKlFRDvbXwRMJ14hRBbntyU1ix0aw",
+	"Hc5gZjjnqbZK6a7I6jE4FhdXc6HNLFQtAtihVlH1jEfv6enk8eGRaCpSWp6zll55plNouPNqDgfcrceT",
+	"IiHxA7Z1Eh6O7I+wZ4g2NqY2edy7iTb7oJCSvWN+U9bXuWPVuIX0MFxXa3KBpkzazZAdJbsgqjYfUxB2",
+	"CvVgZhCSsyEXS6VPTnFB/paM6S4mfnwe2J00wERJDR6np7l8aZdPinERkZkY2tX28J7V/HEnyu/uvzV5",
+	"1p+TIKqmfaH16j3A5AVjBzHVRoonjVTPYjct5KDcz1Q52B+V5UROsv1ClgqMyn3qJ97riqQHMLO91vG/",
+	"vz88ODiefX8EttrhwUFYqkw7Je2BpMM1xfdPvjsuvz9McKJPvoO5AhOAZARLNAgQQIMLjzriBzWHAqSR",
+	"N3oqO/boqagk7AHpKOgVbPTTIeEdQO9p8+q5H35HnGPxieUGIU7bA+M8ZbWx2c19GW2P1sdWqa9Vony2",
+	"3woyz0M6u35WO64KwqLgNgJ3uMuoa7mnd2G2i8l5blMwvp4/CoJXOBgE3sLnufc69Y4C51KASCqjvjz+",
+	"coD8Crs7Usw84A+FEk0MyI3Mx7hd/x/nn6V06bvT5x6Qqy+10UDln5uZKvb7zjUHdYxTLEpoZUBoJIjC",
+	"mIEA+i7AGnT3ev8djuTpk2+P9iJQBQ/QOsoATJNb1CO9VAWDrXWDnbw99ajeFCQeiHM1lk5gs47M9JCa",
+	"zn5l2QjbmpBH3Ij//vc2959qNRPjTBtfvgkldhjsTedk+3aREd7Lkjb9TcvqQ2W2p+FTInTbSILhFXxA",
+	"BjxMPIn0d5sTUNCiQi0h7qfrzMkJbNfRzKWP6gVDW5nu6aY2pI44hXa1YDQsAs/8iiaKitXy3/8exMBY",
+	"/issT9ftZb8SqGnBIPbqLIYdPPblvTsWCnHbWJcHbiXhJB2HFIhfUaQl4T+P4zQ44rOZlMC/TUGNTJCg",
+	"jGcECaQrzzP/97+j/VyAs1lcK1gkp2qhFFYgFnzUekMYWxYDTpRKNMU1aEgQKAyp6L6ysdHlyIIfHSS+",
+	"RW8HTTGRPKfHOUfFN1DBd/Ld4yd77gHtYPKnEkpbgTZLiuTc2Rll9bJ/PHn6mPDk86yvtFXIeMudaa1u",
+	"62TilPr+Uecg4HhHv31qt+x0PJbF3P1OwrG9BEAZw1EqjWUbVfRH+N5A8+I2YqvbOqfff5D9a+RCpF3U",
+	"6rYOOoc4ADNRWk6yVrf1DfwE4PUjwGVHTBHAbTe2iXzP1hrjCSGXoFvctoC2265IypH7oE/TpM5cDlAB",
+	"F3UUCTPw+FQ2qaLb1Co4IQCjfcszRtfxIwgUuBVsAiRT5+8l4KGxC46r3BFnUx2FQoLP519KaQCFwAmd",
+	"CIQAIBecl0swBIwUU0Pvaovklxfn5yc/vji/PH998vb8pzcXZD8vJIF9LAZqJ2tUyT29kLANAK7FVAe4",
+	"pLX7tMWFMbltQ2OpGzbuPllWWOS7pGd7Gl1HmefW529Ys9BQEaQQYfMweuMsWisHqttQilT1TKHNED4y",
+	"L/ZO01a3VUz1yY/vTpFrmOT/UvrVcMqj6HEAnP97m1tgfzApELX1sS8DmAlqTRlAu/JBjic5MhfAddly",
+	"6ks+95Eb6tlUM50UEKF4LokbiRLrF1ZYV8piirSwJPDc3Y4ODmqzWGgFqk8DX/1ak0Dggg0nAHFzHPsi",
+	"xUUx1YBEG6FEnL17ffny9PXp+U8vnmMAIMBkAJPDY5xj03MDzNQPMvXL5i45XH3JOy2pYUKleNE3qy96",
+	"yYXqeMXj1Ve8NuVLM9X0iG/XuuDEt5HhVU/Xusp9jRfmBN+vu+5wjQkB3pIxr2QxxIcdPlln6Xz71C8q",
+	"zeTFfIIXHx2t90Q/R1r6ozVmeHL6H86Md+c/WWdLnFJe4xw8CggK4rVHa22nH2WpZsjB/mSdnXGOGeF3",
+	"IfOGl66xRehRF1ioUGFOAikXcyYRb/vvn9ofa5Qy8ZGmK6o0P/7s32O7xOlBdqmQC4Agedw3zSSHv7Wc",
+	"/m8Bl3UfjIUn7p9oL7vDTFpMRMNgpUB1DdqVlxSOin7Hor1WuxWhxXVCvVD9gFOtSMb8YT+KA7e6LW20",
+	"IvYeA5wpZF91Mf8kMzyYXvO5brFvRqxz72+omgmyixisBEMMbV8ERxR33tREo4Prkqr4LdzviymzzoIG",
+	"HKry5JSDj5vrwcFroxXE4EgJ3qhDVmlCnkK6WouEMX9qt4hVe9VFiEgaX7q+AoovatRAEaSJW2VyDd19",
+	"X1zI4bL702mP4Bx34zzT18hyNC0J3OolwZ4suwdc8gjRWd4MWEy7m32zph75xaTO2Ui3WnFdnXFhzC9S",
+	"z2kR7N11xy0VwZeT6D9C2XO87SM5LjOUoXVh6fw3IHjcSMqEj+/0eevT7ysFKxVUIlfYHR7UXuKyvoDE",
+	"aRWqLFuoWYLUVdYfYXIowqLCynbrMd4A1a0CR8a1xz1dAXBbAG+rFUkDT9sk4B4DOEJJEK0LEWGoxJ8W",
+	"vnEWOgV7mjot32jSHb4jpsYzCzE2Gp1vj2HHHDFTLXbaOj/u2Ron3t6Nw2HcRY81+XMVVXa0qSrj97ZS",
+	"Kz3jMx9eMfmXF/UPbF2hrdBfW+jjXl0t94PJHpvX4Zu4ycDG2A7M1BOLsx6R2Rp29SN++hLzGip34jYa",
+	"SlYmkuoM4/Aj8TxrLPiQacA+iQu/sO5CKzFXWEoTGgaoEAJxHQHaH3uBpxPoSXInRBBUP0JDDgYwoKvX",
+	"qn8zVRHBAnL8Eu5FY66dgWVLCYhtDJYWU0XgWcwcEEJ3OPuDGL+Sb0s9/cxmgDmfGLuvv4xuoElM55mN",
+	"nA3sZFoU1YsvKySTPVIiDokfeSwO4KUBcEWrzYIYeJabWDBhdq1YxKYIEg1XxEzO3z5uYnJeweW8NiW6",
+	"+xQXp0uvUVTQ7QP6fnjNMRw0MTghG1AG2XNaJJ/y9TW6IyrY62nEbCykHfmOI8DSZJACt6UJy9UYLOrB",
+	"l7GcYZRGV1ndm7mxo7U8vM+1PKcSt9KEGji/KrNK1SZ/u50lk3LXr7VfqrM7usd98nk9ceqL3sAPp8/5",
+	"NpaLv7TRfuF0Kaa2swLThffiYzcKpBu97NfqQxkPd+thb42thzK23pocsQoijbtj6Xv44zjbIRu0ytpq",
+	"sCAA4zjTa7IWA5UfdqIvetwEdtjTiN8gTksuzMSEqXfYOwBWUimCQgcXgElnCP5uIzuDir1vIIgh8iFi",
+	"pFmHEmbBOMJlDKv/w/z0+cZ+7CtpUTy5d9fe5PRT/R+g8tbQHfeWCfRz3TwfWBXay1RHYKbFl1dPESK9",
+	"UsSuBM7wEUrBJdsYGSMBT7jazsMhDcUw1x4p/zg2NDCEg2iHBvbG1gPfKoW1lcI5bemqWvis2oBoupdK",
+	"/JM899zVbYY5gKKtNkMrGOuji++VIIwLAH5SULuLvN4gdmv8qb7FgYgrmp3Mt6c/uxFuLD6zcVauIzif",
+	"QZNV6/Pb5bzwNwtWmn5VnkJf20rBCpe6fTKWH07xiqOD4LpAu1yTuH2jyRE1gyUv/9YWe7v1KtPXq86F",
+	"c75Km/wvLk0Bdq5ZnPKhioR8ldnSb8FYMLLcqohHzNUvy/Q8g0IDLFjAO3K1ZMx4HHM3Y9Qkn1OLc2gX",
+	"IJhTDo71NPNAJ3QvoAaIGXeh4RCKlLVCLKQaoTLBAADIbmA/4kXyNNUUL0Rsxw4+GH+Jnxyaxbhjzo9Z",
+	"isG08CwphnBT6eKIVJKRJUtqEer6Osa+EhIotNtYZR4R4gO2k6GeTCf3cQnzlIJPSnOXPPRiAUYqqjRs",
+	"ePG8vtjhSg2unm24jVEtw4AJsPTnEBebweGMqXjLGbSe2ePKOGAMje2uHeHb89jPoEZPcaUCvzvRTvX0",
+	"rZNbsGAkmL9ooaJ7XyuVz2v1gfRvJCvtyExWJ8KiiW5e49h89RqFjocbrsIGc0lZnW44i3Bdo1sDYLHS",
+	"0qcENpAPaeHepetvLhhBKyt+1FenBdcpVHyL+PSft1bxnZ4Upq8swG4RhvtfXG/j1o9U7VLd3TepOucP",
+	"8rePrVxeqdxJymmRu29B6qHzlEYqd39aoA+mw6LX+tv5u7dv35xdXP5wcv7i8t3ZK+/R9Fqi1+tpIfZ/",
+	"Er1WM+q5v/rizc8vXvdaYn/fCQmxA0RPPUgYIEHRr+rKafsJ8Rz1WggqDRxHvYpbhhRGlYJC/Elm+F+j",
+	"L6/AL+y1fu/pTzs9Da4Hz/tHE2YN/w5TRgnRFqooRPd7bvLoxMJyt19+aFO+s9MgRT/2dK98LcdqYVK9",
+	"8hym1OWr8U+4oFfGv5HGPlMybYuGA7+6ObcXrzs5rZ7+hvxjOPVTu6c/7fV0NoDp/Zfvhc5yAU/PzbDz",
+	"UpYy31VFsdfTn3p6MC47b4tMl7neZcH5s5rviUePCLYNIjZG91VteQPVWljmym9huZEAFu/uaWJ50WNF",
+	"vgvbRcOq7vCi7sBGsbSmv+3Ee2SnLXYqO8T9IDP3/3537PwOK3Lc024gJled3Az9ZK/VfO94yWxrSfup",
+	"VUVUZCsn2aUznfiXdcpjoxpY+roefaT7cO1rqnJVquXlVbHFPTQmZWp/qqVihCzCuI1qm9pRq1PUEgzI",
+	"TUqnUVccIAiDEe8NxgDojo1x3iSmls3SRjanLeW8I0CTAowWjPemSqjFDpRYXy/YJksCkWSXc5zka4sf",
+	"/nV1INpk6+jAqMKGvk7aDUvc282ifrAdQ8RvWo4e5WaY6eVtfD+oYaYtfIIWe0zVB0aAkLqJ/CF4qpyZ",
+	"r5B04CkVQosOEt/QlzW1U5lDUzN2kb5xKyuOOgf+vj0NLc9IRPfd46cBF+Nx55vOUeS5+nFRu58TzMme",
+	"QJh16CZBghAIXlKGh+0DJa6mZQmdz9DF596c+jDJTYGdvdfY0XqiGegs6of3hBEVQCYmyPHr08R31RYa",
+	"qT25mZoqjrRxv/Q04CRmYwWd/DHS+uHBwQG/JY//c1xz8n3zn8lTRbT0FwixsKbDe+tiztwMT/WXdXRZ",
+	"wK908165sW7uqy5cFg/ow/5sNtt3O3d/WuQKeCTTu43wpSnGmw6PrrlFp+Cq1YVveXUQG4QB7LlNEoOV",
+	"qxq955i8o8iGo7LmP4PAOcfvY5UHDec+rO98iljqzwLvztYfbrYFTgjJ4w9iC1QUO6jHoB1jte7sgYdx",
+	"a73aXnRTgZIH/VSZyv9GX12nb8bocXoVCqf0iZ9tZAqrxBVQ18x7rY1cUdoc3hUlt+61mu3SP3/NytEP",
+	"0qp3Z692e61RWU5s99Ej9p4qQ9xb2+1DXKAFBxhEXMXzjWUy3OyFW6IlC/SWlueGxdnIOa0sTmVt3AW3",
+	"WJ927TqQiLu4GJ1ISLoT927t7+bKe7du1OAeEl7E7kdx5cZa5F2xc8NYd4R3WEsGcao7zmARoMes8KXs",
+	"1N7JToAI7oqdxjeyw77x0gG7+6835jaOtEsD7qDhiiR3/Bhyqpv6WDepfv8UG+BmWi63wF+wycb0cd5S",
+	"rdjVAQiU8XMqoNpLnOxyRHzLsZuNSDnr+9kAv2qGANHmDMUH6ATKzfDNtHyA/p8lnvgiVd8f3Bn/C1XZ",
+	"VBTwC50iqN5NGvhWX+iSqJf7ZMmYvOGbDT5yjTsS08xazRa94ugbJ+yaupt8UpUBWHfW03QW8TN9J1I5",
+	"h11LWFRSz/114P99c4CnYJcM1EQCeBt1klQHnFkP4za1qov4gZxC9Ui1Fth4IkibhbRqGwGcvUigeQNp",
+	"TU+TSHFHafycb86sAEO5G0NVBoD+jNaigsqMTrXSgLvahnaSIbS1elImknFIeWYxW+2eZLLUOdZzCg8S",
+	"vefUqqgTkxBY4WRm5Ix6bGIKUGKNhigkv1iUx906Wp9IHh8cipiVtF3fFfj2BgBvW44AnBN5TwfBAvXN",
+	"nVQvi8UFcO8qmWu8m6hTNOyjbw8QMZUhHP1QkGSVAJgPD7jBidH3KliDiC53Ia8skfK6/c6wq3YEKN1+",
+	"CPg3cvBT9AE1MeJO5qZ/3Y7AMqPN4/crlGdkg56mugIgfXHbIaVaBPeSAFGZA8nMAuM+R9ainhrGPRKj",
+	"sbmSVqWfM1ZS81a/aNBkPbeefObNYyYLF359kQkQ5cxtMoi/6D92iIIeAnM7Q9zVbYziT2FTLSA6NNgW",
+	"uCHvz14K5hEHoZdWEv/fzmALZM0+aB1Kh50GJ27wiq1xpYZSYwuHLz5drBM+5wF8fYXC8dreKM38Gtyi",
+	"WphF0N3KhXmoX6JcOBKrSqdridQXbrv5mW8Ljv967RuL5caxZ9ksKpd4iHzNo4/0r/WKI7w5zIwovmSh",
+	"IaQDPXaEsRpFkhLECw6AM4BnvgP1xE22ZvR9fLXRkb9wqcLm4RQqBl+996tmwt1KE2gLVmsTbDbU08ny",
+	"MIsv4/elO/zBUGtntTohQAVnGgHUBQCoO2fwnc76JiUw9dcvf34WSu9no6xUwk6g2r1wW6SnM+IxiOiX",
+	"YqB7JEd5jX7oiGn4cRTI4JN0yB0HR9znLt25/3B3Ozz6h+iPZCH7bnmO3d2pCzWzQkk7dycNpzQtYkUA",
+	"APsjMVPy+pJvSW74iZ7DYAByXQIpF2E9kbcMcQJsXxxJHer+ESYZQfkzYPvm4Agc9kS7yeODb+AnJBpF",
+	"ov6kI86B2taD+0umqr+ae3xoqwpLLCiIAe6W0h3nkD7U1FBYP2mq9EduJKz3j95Dl+xeCOLUYi1PMedA",
+	"VNydW7vqbo++m/xJ6hrOYbCbO+n16x6g/H7tObxWs3cWkBDXHT2d3uib8xe7rO4eq1ZuNBwhw3gHT3wN",
+	"sX9mcuVMM/yqHhgZGBKkF/KadOe2tuAL+e2hcJ426eerLkDF+0coL3DKYSHLj+KokuavSKh7zPPfqWLc",
+	"DX4h640K497S3jfko6v13stiOeC0rIBW+xUDM8h9xyxUqbLXlEOaGAuMWAFrDesLyeUXb+k4ZUTAwgRy",
+	"ECb/IcxMTlghJENPY4zdPVcWgCcyKAw2SPqIkIcnc7foUlA/4QElEWuIP5NTEVRQDiywaOCUpOV/raFI",
+	"IbhDMwhcI+Ab2Chg+VhF6RK4x7GHG7mCNIE3i3Tqe1s9bReYPZktgTjVdsSzUJ+uiDUG34n1IEpMjwZF",
+	"qNxwWm3kJINu8XITGKh9JTxM5EUDQgqRPO8+pVwicalWqF6dAUXQ3SIr98DQ5Y0SJVpoq1AKLnl8eOBP",
+	"uyQIgWQZ7NwysLlVhdBul/KmXCeKB89xn7pd/2x4EesBtsAFIfi4xTu7t3CpGauVFuVzZa83hjmrXHQj",
+	"wBmQE2G/uCHK6fsCOVsH2gzPgR1/MVIIrI61PWtfjeAk8S224VHOaq0xHxY0L1CYbVFx1kbFgSDsLDY+",
+	"IhuYbJZK8EmFz5hsms1wzBCvDP8GRFasl9sH7mv+oMFUYChVUywARjGDcq1gpW+0pj4VoF2n/rQMYKWA",
+	"zjIjUjPaL05h9s14XGFk6k8L4MH2mhTLb6gi44nw7JLc0yKZJZPqZGgYtqc9rxwC4CKdFfO9Aes8MOx1",
+	"Yi59KEHh0kBQPs60HU1LC9T63fCA5WBoX4nSdm99k+HE598nLFv4dT0ttzEqm79yIzw2Dp8hbBoBmnS2",
+	"SmCrBG4HjRY7LOtpgSbmnjx7r/7ncogzok6sSW5yGEU/kEMgzT8ad6magFg02ruKKrdA7gwYlZV7kMwM",
+	"0rdJTg5V+Sp7r7SytnVnG9hcr5QNPymZl6MNRIK/oLkVi+YKwJvZ+zsgIW7+Od4QUDutvk0Y2v8ZbaUR",
+	"Tup32CjoNyw1GThuvKoYv5GZ6Zcvz8i0brT9nkLtccXPvXg/Q1XCs250XnA07dZkWj5bMWGCgZZjlfpT",
+	"t17OFsNzU+okT/B/U8ze015oxJB6NFaPeDjLs91niLhmK5UhOzYkj50uAkXEdSK+sO5qWi7WgogT6kf3",
+	"LkW4UUjqhrrxfmhVvSEJy40PZdySi80/y5OxSx5ye+IgGARH+b9scjZ+sTdji1UGfQuktCXXr5GsXVLn",
+	"UylLgIYKCuc+qBn/q9uU/t3dTsxtk5Z/looj3LUo0ybhg21KdC7LcE0n6S3wi5iq+9FH+hfA0g8iUsbl",
+	"qbAKSbmvPXKm/7Uv8WdQ+uTxweNEQN+J+30eCpytzNIl9mGVIPILG4vT1biI9RGvL7UWr2wmggYazNub",
+	"jltOj63p98CmX+m3KYLukgSIhBmLnPtEcqfvh4ktp02GI2MdU+yCBNTJaUe80fl8iTQby3kXIsAQWvYd",
+	"dRjycL/PfA/qwo3bQItWzZ6XBtoDxS4IxD3sP0RjEBetYPvWFwI2mXYN/Ll3sc7WkG1vF564uW120z0e",
+	"oOHtjyOxAzVlAPaPnfhbcCH/8TFtP49k3jbUfZ265Iyr/m5WH8EIZpu1A/3HzcoFsEVvMnwLlcp+uTm3",
+	"ck3/NEYuLqAwW87kHJWG9DT2iIZgSgXGcNtjgnZ9PRaf2g6/xLRTqsrWjAzGoKEKM0ZyTv+eA5RJocZq",
+	"fKUK5TEKFyINmPXkcSJHMlZx0EOQagiXTaWXsky4SR5gb9ymF8lvfPx3uuHJqdOXudFDQGGRKULfn9zM",
+	"Og1l+/+eunXKSkjtZkR4JG1PJ3Y6UYVVKbBJY7kJgxmeEtOkm6bFUvzcaCWGvkfIPf48xnpBsk/MGDPV",
+	"FQIVQjN+VgLWw3GlcSAr/evRwiCSxBlMHfFTeR0xycwxIjIN7tIn7x5BW/AB0GE2plekt71GuzyeyEPf",
+	"WPsu07p+oW1kt1mFeLrazLakVF8bFO3Q7c1mKFo6VNEuFwCo0SCKnQBeqmzuUmW+/98FNPo0VZt7XfS3",
+	"X16cn5/8+OLy9Dmpotugtq9dVs4f6kJp+VksUbDCfMwa7q7l4PzQhZLwihjb5eelUXl3UPZ0tONFTbvC",
+	"xR1UQe1Amtm+LNI7kHQ3mBKTwkAgclmwDDHH3quCm1q5bnzHCry2TiSWFnLg9Inu59N0GQ/YW3rs19fe",
+	"Hy3ozT4pnXeL5n689I69/TTOLRPYNif7+VUYVIVOvAxgjcW/VFOs2XIWsF+QH4oRem4WU9IKidKp60Na",
+	"ngkUiUOzkhj6MeAxmV7lmR2ptCPewc8ll/4Q3hYl0whcq8hUCthR6FhAISpN6dFH/Ac4apNCvc/ULCG0",
+	"NjwiZIodAuDwTHN2dsgHIPrbkSTnKM+ckNWe9kuNO+K0tGDsu9sMkY3XjRNs/m/Fz9kPbgn+r/M3r5eT",
+	"WZFo+aLp1rVonHCg56p07skmVf8LF34pIiqW4huOfJnbABsb6n7HMlV3EOSxIwcFC/Pl3hBfG13jL3E6",
+	"weAirdQLfF69QIimfGNIMWhD+q7Wv+gtXuCuxQzkOpe+w1xl/Da+Os20TpNx9M5P9dvCDAtl7Tas+Sfj",
+	"NXkOYkOSElqmi++7RZlufitar+iKWsypK/62O51m6VDpvcXOZ7fAUs+xsfkFSmHxqkw9C9ikMOnUea3u",
+	"BKd2+aRZnS8M1DPRhZ2pwRTCeEUUouuKEUUSx8K8V0VnU3owkOZLyMFQ8lR6p6tKDZqnn+F0mybbc3LV",
+	"TfXGifbKMzfNrhDit99tWWR6+HH96X66j+5r1GnNbF20CvBy+zzXnWiqyNk14ZnuNE0Uzylwnr/trDe5",
+	"QOZFrn1sqUY+dWzzLfWvnUt2k9mKVl3ilHPio66hI9otiyQCLPoVDT80YLF0u6E+5bZ23j33dn4BO4mW",
+	"dVuGsg3Yfi5v90e1WsPWvN2Nvkrc8DfWj3BhBkWMUbA6yXHsi0ByNSjBe82s6Oduwin0+6N3WnJXofeJ",
+	"EUca8R08VvpQZhqgpA+e0pWX/oJkr0rTxWIPybCldm6uryrWcqyg/QRgIpxzz4UsnqJbJKeDfZBFBD2F",
+	"o3AXAT4VoEn7qj2aM3JuSx8raHKFK77A5iIyFo9fjw988KfxgX29CiKbhJ1xL20rtJ3XcjJ55/9ZfMXP",
+	"owjWcS7JP+cFRPfwaJ3roCAN+jRfyiznS7ce6Z+HbRqlOCmpdfTlEpub46w3F4LPzDRPxRXXSxgOuDp1",
+	"4wPLVNkBlDmYRBPZgFsRnXqcqUKBtU09MnNbqrGP7EZFJU7tgNBsOwekKAGOCSWWHwmTblL5+esQq3Zj",
+	"7IhfCdYywaFcZikpwNpjc6Mbay6qcbIFBbcoV2nKJZeJLgOn8eOpINTIPIdSqZslO5kvf1gcmky/N1lf",
+	"ranSfGRxQ80WrltQcIu7devEbJ2Yz+bE0M7cwJERdyuLj7yapQIe7YPNSx6rHtOK1KL3gFDCA/mQUwXg",
+	"UnHQxqPZzaTtsvJqk28T6gXZUYpL7dpQQ6l7Wskiz1TBrkkbCu5NnkO1nvsjK5kELi41vCKCZ7J2M3Cb",
+	"uOwQkpptIUvCl0EQmI444QZRX1FZLVdkkqiMEOQWHK5ahjT2trJFN6uLbibULMIiZrYG6ec2SXO3QGxv",
+	"3zUx2d7Qf3t4F+hV9l49SIiLNx+FAbF08MtnBWNfapaVo7SQa2XsfqVz9daZusdM3e1dqq13cyvvhlza",
+	"B8243VSuyWr0b2/P3vzy9uLy9Dlr0QdNxq2d+HKiaiHv9TbWAZj4mpAGv2uKCURjPcNU0Tm79Kh0s4zP",
+	"IxZuD2Kd/GiIsJE91jhMm1lxNc3yUmS6jX4qxVE5IyTesLWC3X3UHMGBM28diKpx0NOL1gHnUxo0d026",
+	"f/na/rX08ZkqsyIK2T2QSnarztm5L66St5r0zpp0qw5vpQ7ZqtsoP+YkrnMX5qth4JKjg4PEQyyLVJby",
+	"Cglj4HgbQXbgE2a6a/TkMgYOFdfazGzM5Aq/suAcTSGJ0tMpAPK8KUeqmGVWieTJwTdJBPppUiWS9Opy",
+	"GhYzaYsEn32ZZkU5RyjStJCZzvQw6SLfLiWRLPRuQ/8awY6enO5YMZ0QdCMNSNprlS4BpDtTMs3+rIh0",
+	"Yd3h1X9OQLo/HrHE+QjigPE2HarSb5WlkHhWyaI/WvrVvMwApRzDNuJqTiq+zMpcEU6iPx2/CO7+cSdz",
+	"y+JcWDnvAh6MbQtTtEMtTTu0tO3YQOCsTakQTFdcKQvl1WV/pCwg42JnQheZjSSADThT1IkW2ybYfB7i",
+	"lXmvAqqjVhAjUR9KC1TL1AeJIfZpoMEvZ6anCXVXmEE1EgLRj+TfiY9YTJSZ5EqU84kSmS4NwPS7ZRVX",
+	"5kMXkLtgbGI8taV7FuAowEiBeWlAqzowxZhh/+kl7ljhTNapHKpOTye9VjkzeLNeKwE7DJ+EKQMpJqNC",
+	"WtUWiSlgfCpzz8LJJ/vAHQXDpnwB9IlmQ22BR7mCdEk8UgIC+iKzztQzeoiWIl8vYSxoFFYmJwawcXwz",
+	"KMSCrHtSm+JCsCB22h+5gUPRWa8FcS84jGMlTLI3g4jE6snBgaDN0GaiZ2VL+B3agKW+hjqFNKWHlMYJ",
+	"iP4ISAmAKdweu5nB23ci3hh3iPieYR/gK4YthB3AidXZZKLKBDdgpoVVw7H7ZLvCjswMsZ4lVtuzajCW",
+	"eBoSGHAiRtlwlGfDUdkskPFVIlyxXZWFQcwiwzttYCAHQ7IWgPwhOwGEY0OVIqbbkizNv1v1bH8socfy",
+	"wyulh05nQ0/RONP896EbZOmEXKvb+h+//Y9e78PBwX6v9+HwZa/34buX7p9PX/7+X//W8q1IWDfY+rTI",
+	"iQCtrgZ66uw0L9nXwP6ksUSQpcokjw6a5wNs5c2cCE9uJEV4EpMiHD4oKcIXa0ej1V2DbNZtrDM6+1aM",
+	"s+EG1da0Jxt2ptGQ8Xu/2vambXvT/rjA1iiO2WKKLaLIBCOrq46B14we5cw0+uVm9m1PExQ3cB4vsbUq",
+	"VQT9aSlslitd5vNuzD8D1I5e9yYgWBNEghKJ+0ASgZ8Llef5+ogJWiyNrb5LNdyfvtU3ek03ylZegVtI",
+	"Vbz0jq2+jTtlK0634vQPSRZTennB8pN/uRlzrzFO/gbI0XzRFhd1IYoyepzRBRwCQg5bAr3jcmXC3iGX",
+	"FWqVZdoVGfuUzp2lTmJZQnF0O/KcBtMCG3IJ/GFpBy598V+0A3fdWqdn0YhvgXbcePUDtOOuOx0WtmvP",
+	"wF/QGLGiPTeTVhhgPvoamnJxk56cntErWYHGr2YYiXUPxksZ/WjVdR4liS98bcrVV8FJ/hIExbow10qv",
+	"vDI+91Pb2V30dm+8MOhnZ+qEZVnByUbhab7uF7YZb7zInwUCOg4e3HgZ5EXCODFcvO4LxIEy3xC3Sa+z",
+	"MtQmHX8i2zbpbZv0X8CKcTaHNzmWmTH33VFNN/+sHdUQMcV26VOKPz7+7vAQyw+NHvp+6Ug30unI1h4H",
+	"K8E2e9MvzRX0D2/ULY2TX9IujRKo0i7dYHlAz/SFm1BX4P9umlSvfB6mtN6E7qMfmiyK5oZomie8mxIn",
+	"stM4A2x6TuMJ7Kwaf52sOqCZ4ZiqHNU34I3RT48++l6BTzeyNNGUndmdlVbksnQe7OHBgQ+01Jmq30Dc",
+	"3yemECxUYrKnpxGVp2EUHsguWZI9va1h/mXaEHC0v2blKJgNG9q1tYtvsHHviw/qIhurPNNqlc1FZ5H1",
+	"9O50Pfvp2UiWsQ1VKDsdq3en5zeyLxJuNZybulssXvrP79a++J/fweVTffLju9MVpteP707PphqtPZ36",
+	"Wa49yYUrV40zuhbHaUszWW99zkszmfD6bNtLtmGih6Zq8CEdQkC2Im6u2zh4tJFIDxSzv0NGFCsqqsLx",
+	"GUN1cPgIYHwhbN6GGgFgVBWm4Kw5JqFtKcupTcTYvKf4OitAYLNMzETpRPzn//v/iWSidJrpIf1VKGvy",
+	"9yqlP/u5sYAlbbQStlQToLsExn9IuxfKQGQsK7tC9rS/WTu+kyn8jXgYYzkXQ+MrT3E8HXGi58JAfAsb",
+	"XNwUreHaVJyUm67MoXinpwnHjoq0Hh889fRhZSE18qwmHXEOMTf3UBoVAH3jItCI0qxQ/TKfd8Sz3FjE",
+	"qqZDCK8NuAJRv0xPA5VBlufVQo8utbRoU8bAfye++5EREMYKjCSs/dA4bVxmObcCFwzfpswuxyZVXWEG",
+	"gwRgZCrv1AwGbolG07HUtrs4UtE8UJzXVPtBUrWL6WmOMrrhUFtQjGeYyGlpEkRpwODnImmIu5X1y06Q",
+	"ClemHMGU3DWGApnjKyBajbFyjvGghWqk5PHBN+4QitGkIxI9zfMEwSWgIBkYRLQx/9PZnBwtu8Zqoqy0",
+	"Kh8I974SOucS5kIA6dws5Wv7/AzA2rTCMAgOb+hjLDYJO8jtb/8V0fOpPoieyFAWDZtz77Y4FPSgpg4p",
+	"BbVIAvrvLOI2+s3MUWg5Vj1N33EAf0QM9+Tx4VGyHNHi1hbsfSBauN1vBoPVZYNSp28Gg0jH0ytaTXQa",
+	"TTK6vCyyG6ymYDDDaZtHsRuf+hCAGusuw1s872GC2Q+ArbE1/NaMJOILem1KtC22oBhb8/gmPsZVEciF",
+	"EA6TMLb5B7TbLgnkOPwurc2GOv6llMPKGaQ+bxMNeiSz/SLKTTRGhgLbSWCPMXF9aOBAY5qaQax8d6GZ",
+	"2lZyv15DM+mZVntAzoK1ufuAD4KLdkwlvNeZTqk1YGRmWHrqXP02WEWZFr/hQDM9/H0XUAYfWf5hDw0w",
+	"TDX3nUcATPPxnNrBoHMnWPEvk2lACuE262Kq6fkAxoWieZBpbMmGWmzgZJujoS/KaaErmNeYph6ZGcB4",
+	"mUGpNJZlX839r2Op5xBCc4YdSX97jcQ7BGEN9yXqGSv+NbWlGICgqTzMN0M4IwZOmJLxKEuRKwkxvPfM",
+	"MGzZrIUO96lGs/XYax5nGWJnG5s6bPI6RwNN3AT6IFdtM5sIoPK3hjP3HfRJyDW7LM0lTiKBymky3NBK",
+	"huZ18mtgsTP0GrSaRZsPa6j8rvREebLKGoScOTzhuSqPA7AAMvi63+N3zCx77i1cFWZmoYo8eeH26TlE",
+	"jxPuOiMKIGgqSSqpgaQthplzOCWx3yP10g2rh9t4H862iTMLEvzpEn5qNEIXMo8bV4RJW8LEnOvd3uT0",
+	"U/0fUDO8RgC2VB/KR/CZ71sf+IrtMCL1WmWGhXly9nRtSyxcCsNf2hGDjT9mQFKpI07J58Uy9NRohU4O",
+	"fosJ9MwspYqGm0CEAr7+xC3fPgxg//R5wqUxbvMYainFlTgWC0SRWENooHp+S1e0toFHJZoXJtRMrGUv",
+	"PYsiX/7J3Ka/xnNPTv9jakp5d1PpaK2X/KMs1UzO72RduUvXeHH0qItsrMy0/MxGWfsjiTwqQFlSQoxf",
+	"MdaU7dhFzkCZ3QMiwOubksaP/nZx+uznFwAGEKnFB6VvIjRPHbK2BVitnNM8rykLzN+WFHndE5CvzQZw",
+	"8X/5Xugsx596ZW6GnZeylPmuKoo999sn9392lpX9EUm57vf4j85uOZ8oultfWsUZ4ucqL2UXbzgYl523",
+	"RabLXbyGPJK9+jVnyqqyfk2ud3st8Z//638H8kOwUnSmh91ea+Emz41Wjffo9TTyrzqbtNWm8VO6pgNA",
+	"CNU7oae37F6e8rcbbvbMpIoX7NOtU9Vgz0F+ehez1rjkZuDfbd0Q2KXXmu7BmxCC3hWtt39FQggBM9xJ",
+	"3evZ6eJPAPLt3MWOLVMzLTvgYNDFpNn3jvncq0LJ6+P4ZoV7b+FmbtAmV53cDHd3lr25nZtu6BTvkvvF",
+	"b3GH151rQrP0pruiEl9+3/BG/Y2dyMBb8huteX4V3jHnftR9ttvAEUfpkTV8vFXUY7F5PAsmsI7cuToD",
+	"GTsuyLC5jIIsLtb7+noTKLeygZl6q/6EyJq/W49ChP38RRoVqoUIG9S3KluyubbNe2/z3g/fHsHNB0yJ",
+	"bAZNoT62Gh8i493YaXFej15xRM6nGCFIBA38yv3TcrDlGOuzmIAYK7RiDfHoY6SnovBD0tPOu/3P//W/",
+	"0WG3SUf8CqGxEFZZ4GGuaQ4IjYC2wNgY9Yi3UeEQaBIOGNOBRwcHyd4xEDjbKvKjLSHB6xOSC8E2ihJh",
+	"brhQQ6WdTlJdURZTlQhpry1h/2KKNayjjCJs0R3ddBUP2r25XJUKoBnLgF6Zy77q6Qim8koNTAFAxbKs",
+	"0WPT4owyZ6TMKY4QCEkvr+YJQqbEUP1Xyvn5VlRIrAO4wzK+bOFXIDM0NWfiWJErycUPsfKn5fUgVbCK",
+	"Y5OqPGGeAJok/BjR5xFChhkMVGGPIziEdtTtw4lUUpy0tBJvRrEzbvFpx7cFTEujQyEKpsC79S816pkM",
+	"YKGQql7eDHSHYNm9NgRBOHUN6Cze0nH2Nl/n0me16d62m6jpDg+Qiy2m4Aas7qrnaH9sJ90iDrgsBBhv",
+	"L28hUy8vCZuq9fQgMJ59qfsqX9dmegZn5yoNUa4NLK5wUdWGf0E+zU3X4jlvBuEedU/0h/np81WFju6K",
+	"cI9PEFLdmCCSfK0vvX9IvrpdQ0N6qP1y576zv/ge2/oI60TQccVem/KcPrCvt87h3oL2fz7QDfduHzhg",
+	"vnm0/HO1XoleK7gOvRY6D2KDZike8JJ2qWUh91rz1IKhBSH0s5pTcx9NT97AaW57aggjt8VHUXevRHP3",
+	"0loB0GVRzHHUdrK0ganK+RK3KkW4eKE0IoLCM0WKDmwZ/mC2NN/eBMQzkjJ+gOImexqLNcRsZMTA5LmZ",
+	"kSuIV4CHTHW64ICIcWatIjZx57ZBMSn8BZ1gy5BdfglQN19b+LTSTLDKSlvSYbVWADXq1blD9HRJL9wW",
+	"4mUb9Pwqgp4yRBEb8LX8T5834nmSplZIH0FDuFSClunynwsNFtB+czVHuQ9RJoz1+fuQwAfbBv/NJYg7",
+	"gG5p5bwjTqjPxDenQLxPm6AYsHGBtBV18ex1qfEHgq1R5Vg0B9RHza0zYlnnjMQmFiHzmZxbMcv0DUEt",
+	"FnlfNKIF160j3J/FY75tWGrh8gdAuVl/RrQTvepZezLhisZoAu+imbRCpunDBRO2DvFmPQPP4PPfFv1/",
+	"xWryJE0jHYIpo3pOsKonP4N7zA/8rKgkJDIJaKRkfcoIyWYgDm+LM0LzWeI5k3S80W2uKgLwmWmvrzXa",
+	"+/CneY80u9M8iciXdsva50HurBjjcqAQrnJipJCVbSbcRNKueuk+yXir7hLwrzen5FnfHHQPqNqC0A3g",
+	"fuUM5tgArqBaNGrjkADQt3a93Qh4yIAxPjJC9ksBSVOVFT19BbKhTU0pfWeo4aazMVwh4mt7Yh81Ju72",
+	"oUJk+NPSsxNyHXcZEP2V8ujyGv+BLQ0hu5+N4coCKTWw5Zv/TJxfSY27jVZlNUdPKdUlZm5Pw0sUpTHL",
+	"jUwAgvuiFqa+Aa+uZl26wd7WtKxe+wB25VrzQNy9+zIk4Wt5eCsySi8VKpX9ci2ElTM41Zk40Ry21ugW",
+	"C++vwgSMpiZ8o38QOxP0wZczMn/I8typL2CK8t1RgG/xq7OwCHV4vKm56aa1xNZ08vZGQzNSC3Urc4Ph",
+	"3oe9CRul2diEWSy1NNce53Kb0z37LtB01T7HhzEbqeUSLCEsj/N8jd64Wo5aF2UgE+6XjVh9cI0KpcQ4",
+	"01OsNfsxe69EMi3yBCB8tJqJqF10d1rkewkgs3BnkoxBjKFGMBsrZuIS1EqtiEcHmp0QFgbtS+p3QL6d",
+	"YfZeaQGQ2EOZ6a5Iap9dQj2wQg0Gql8K4DtbauXFoL33zy+5qaVU3gQ0XKvpIaDhtS2m6lXNEB3u4Lbd",
+	"chs02hRIDVu+TSFk1EIeiYSG2govYuGvLHxKoLa0AvKkQk2UxHdCNFPr5dXLCAZyBTDojqXm52rms4uI",
+	"cOjOtiMwUJ0G59O2hbRiIAuBRZPkrgPulfN3QbeIHw0X9/Z0MjGE/sSXAPtJApAESRVqy7keSQeXEcXh",
+	"tZqUtMyI3wT3cC69GZCE5zL2ZQiktC6biroTN763NPZ1sukwaqfU7dpnr53Tv+dMvTXj1e7pc2WvqXpv",
+	"fZFbuahR4vLWc9sKmDmdlhu6DfNlEFHhPV+MFBd8bvPyW93xoHn5GQKTTLxl2OANkqp4mNy8UyHT7FF/",
+	"JEFYLGtNMgV1XuQyioA7setRn70SoHjrjkXh7mP+2QCUSmFysH0TtygU0rSNcERZ2enpJEs9dgarLGdc",
+	"R9l+MpARigeRD4W7rIbLQ4rFgnMEIC6Mc0OQOFLkxpY9HQr8PGcxWvL/MpmuDNIQEs0cW3KSx0dHItLl",
+	"l+PMEpdlBHsDof9UXKnc6KHFEADNpqehjo37l0r1oeziHoEKc5mlDEJzpYRKsxKhcnzWChkgsZRgluU5",
+	"4yCJK9WXU6si3Y1sqNAn7tZuMIBeMD4PI+iA2JSV7WiRS2MWlsVDpoBb4jvHeFER89HdKkllKfennucn",
+	"8ZCYvj6DO6f4jRfTctQRbyobDfAg/Wb0LWYybaOTC31n+Zz2QOI2XOLHPIEuO3fefKJ6OnFrnIQpFcq3",
+	"MiHibGZFNtQGmsXOlRK91rMoP9Br1ZvR9mmcCa5YyAVA6H55h1qEvVVOC2TN/Unqobt0OkF8JUAfKs0k",
+	"2oLHDNFEH3HN+TYThGbqIDRu4XvlT8NXlaU84agbhkCxqB8s3l/R9qfGNWr1gvflvnjC4TLvAYELX7os",
+	"SzWeECGsT6uAvHOXGJQNZqa7Ii1ohviqsNsuvO/q/fwOojHuWDefMVTzoPnsFtDKgbq9q1xFD/8T9JG9",
+	"O3V7tLGbbO0iF77HxnCetetu0Tx2XwhS/p1tDCDlr3w2mnKN5rLmH6w1hq05cC8ddJvbo13x2/M3r1/8",
+	"ntRs2f++/09V9FW+f3K6/+50n560fzNKPBu5i3Pampx3QIdaJ23i9vPnzZm4J25xqP4wOFQ1xlodFwoF",
+	"67VmvMq4jiCy5sHSrjPZPmSRR3t5j8aSsFNjiF/IDA+m13zup8h5uFtfB+AfetH22+9JZJGcP/+5Hpuq",
+	"1E3EEKRTnRKosj+cpW20NIKB1dMx/c2CAQ2mtjNXr+bVt0iQ42AxeVOIDg3lewWmcgxI6c9ssr6cHT/V",
+	"fWdXXlTdpqqHdLxInOlM90Ram9lSame9liZPhXT2kria93QyVqV0KqiD8hsIBhaAgAhDM4WC6modCR9C",
+	"JFJtZm0G9ve1N+NlTS0Rm8wXpvrZqAclGvYtulCCeVjpQzk8OFzdh7K0yYl35d16UbZxrG0c63P2l1Tk",
+	"OkbrV2nCxqhWXdncT5BrwT9+kJw0ts8vQrCsAtNxahDd+Zvhe7CZH117zFFzPELDc1IDwvpamxn41Vkq",
+	"5qokP11TxKQykraPU2A0EuFhgJUKChmB0I4CBoA+LS0E3O7gVcfcWPefe24A6X1tloEafXVJ363oWq8R",
+	"vhJLa/5GGyVWcwN0n1EzWnfI6q5rZIfQSKOJ/dIUQEU1HXt8rIpN3d1YOAG4WAYROULxbPMpEPiwANNe",
+	"DUcmUBbNdSwQz/MGcpNQqFEKbkNF9x0q+qsLxq0l+HDiFGk6bydQP5MJ+P67FanOE1tLqCReyBHPGIvR",
+	"uLoviFXxHdYgdiMYw3pOBOSychJLTRLqPL6S/eueDqm+kZnpY5EgTQWaVJL/PFPSAueE1KlI5JUpysQd",
+	"LfD3z54S+ed326TInzUp8s/vtmmRbVpkmxbZpkU+T1ok1pRfd1aETI1NfLYTblRY7u8liz5XZLDQM5PV",
+	"rhXo7K3K2bpXW/dq617dk3tl6bNqlm15LmS/b6ZQ8F3lG4H8I7XmWyXU/lhmuZBpWihrPSmhFlL0VVHK",
+	"TIuZnPusJRII+kOFyVUzYck7GODCLKvj/MnMkKetaRAwVE8+3xHPpEVd905nfZMCF+OYo+9jWZaqcEMh",
+	"SdjqtmQq/1ur3XLuivM6inmr3dJy7A4p97xWLBfH8sMrpYdunxw9edxujTPNf4e0oi2LTEPde1OSnVd8",
+	"xy9LNJYh5mOaBuPObq0ro88MfhhfA+sLrddq2hc+8TacL3jtHSELmz+mLWThLTXdX1xxyXSc6SU97HSo",
+	"IevLH0FQOagEKjoHf/q0NFcKNj3mBfB+MYhLaUxHnC60DWB0jTOZ0BSL1h+QBHNnc12IUwlNT/MUoZIm",
+	"tJBR6nVajh7ZbKinE4ylnStdYgYUqEEQwA/jaQD4iqPuEqdF3wBDC2HuuhE/PngqQLpflhK4Xe/YtOv0",
+	"2JeOuNGJa2CzuNHeFpuleu0DYLOsNxEvsNdnDvBXNPsreBhCveTT1gT33cD+hwqMnZub3uCMT+0W0pav",
+	"cT7Sm+Nln75Gcb5OuOyF+5Av5DU9aIu78ufRWShTIkUjqNtqLsjebdBijfEod7wKi7EiaEQ60LtJjz66",
+	"/1xm6aelDtOboFp8V1uWdsQ5tWZB92wxD+dYXEDLvddZIcxMx/hnTv/BRdDZZBX29OF5PU036oiEL0ki",
+	"yiW6uy9DjepVoch1icZiSfSFS0E3lPPtFk9vbTDYh9IR27rPbTjqj4t94UXpui7ARkLASQ6uswRJsOg8",
+	"EOBiGAjVz0OkJs1A+1n3b6Xxn1kJmBLFnNAtsHu1xA/OOQkIVRT1OpKuGEnbxv5ciESRoW80iWHsYD0W",
+	"0ncEqBL9g0BNoWboxlzNK75GoQaFsqOkI57DgLFblB/c0zBCAIVU1mZG29CFqw2I8r7UIjdDSA1A33SI",
+	"hOO8UwEaMbNlIUt0ruYwui66J+7USzilMXcQmYh3cRvofaym7cJ1qJr/bQxKrUw2+KHeIk3fcO0DkN99",
+	"YaeDCSCxQXsmi9Ru8xBr2/+vpC1PwLrcmv9/MvMf5b0k/UDCKOiGldqsZv+jUEwbNV2Dof8oNilvrwen",
+	"TfgcioiDnblOTXBIc2S9sxDRu5IpH3Fq2GORfPyUiH6uZGG9AuHDiAUAgAXeyUgNwAjDvd35bxiUIXIM",
+	"nPvBfgOCQpUiK7sQngt+iMqBfFMVCpvMhJ32R+HZu8njg8fJHozIOynodVA/QkJL7CucoyFQwisAPACe",
+	"CCh3TLWPVeL5lI0WCAVdv1GTTpxMS7b976QUMeOyQhm8DQ/bXK01XvwQei2Va7tLm4QCwyXNvXN+l1ra",
+	"79rMAgDZVrVtFdXX64W9hl4s/w3cXXHBVNyqNCXHA1QPUYq7fxPeamr607HCgMW0yFvd1iPQWDSeBZ2V",
+	"DTVi27Sd6wI4N5mOsIXY14EfIp+sb8aK8u8hX+0+Qwi4pZmd5HL+Gn/mh2QI2rcAHIug+AQWG2kNLgim",
+	"ppdAch43mxNuaz83NtPDaDCkcxrGc0FHFgfzq+8n9zRXWGRea/22ch7DhNUJEflMAvj3UEjeDoiGGRGB",
+	"1ccZWqEXBvoy0yl0BOJU4IkeHhJpG7JCuE1uo2dZJYt+4xvCAw1vh2CqiAni5LRNBYXOl7W0C/ehTx+3",
+	"d7wbsoYnBeirZctfcZGtKFWe+477KzPF95Mqew01eNQOED93UpjxpPHFv6UjzVUa2FBJE+bcJVVJ7jrr",
+	"5tlIlsleW/ie//1phlicP+6/O41GABU/i4+PIaua1tqXEgBlQGUVcmOuCcrLqVPGajQ2UrxK9keEwxWN",
+	"ZUrlNgsvwpdOLAzkZzVHJDEyX2s2Z1/yG3kbT1pOsv1rNW981ttTAYcWnwVBoIimg/peiRYkvGcwnIsU",
+	"K3m4VgcF6uLzGO5y4WlvC3MVJaYnuSyhVghRq6c6BNkrDxopmTdKtp/wwKffP/3/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
