@@ -222,24 +222,6 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
-// Defines values for CreatedWebhookDisabledReason.
-const (
-	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
-	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
-)
-
-// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
-func (e CreatedWebhookDisabledReason) Valid() bool {
-	switch e {
-	case CreatedWebhookDisabledReasonFailing:
-		return true
-	case CreatedWebhookDisabledReasonGone:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -740,7 +722,6 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
-	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -757,8 +738,6 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
-		return true
-	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -960,99 +939,6 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for WebhookDisabledReason.
-const (
-	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
-	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
-)
-
-// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
-func (e WebhookDisabledReason) Valid() bool {
-	switch e {
-	case WebhookDisabledReasonFailing:
-		return true
-	case WebhookDisabledReasonGone:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for WebhookAttemptError.
-const (
-	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
-	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
-	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
-	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
-	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
-	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
-	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
-	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
-)
-
-// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
-func (e WebhookAttemptError) Valid() bool {
-	switch e {
-	case WebhookAttemptErrorAddressNotAllowed:
-		return true
-	case WebhookAttemptErrorConnection:
-		return true
-	case WebhookAttemptErrorDNS:
-		return true
-	case WebhookAttemptErrorExpired:
-		return true
-	case WebhookAttemptErrorProtocol:
-		return true
-	case WebhookAttemptErrorRedirect:
-		return true
-	case WebhookAttemptErrorTLS:
-		return true
-	case WebhookAttemptErrorTimeout:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for WebhookDeliveryStatus.
-const (
-	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
-	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
-	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
-)
-
-// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
-func (e WebhookDeliveryStatus) Valid() bool {
-	switch e {
-	case WebhookDeliveryStatusDelivered:
-		return true
-	case WebhookDeliveryStatusFailed:
-		return true
-	case WebhookDeliveryStatusPending:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for WebhookPayload.
-const (
-	WebhookPayloadFull WebhookPayload = "full"
-	WebhookPayloadThin WebhookPayload = "thin"
-)
-
-// Valid indicates whether the value is a known member of the WebhookPayload enum.
-func (e WebhookPayload) Valid() bool {
-	switch e {
-	case WebhookPayloadFull:
-		return true
-	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1422,21 +1308,6 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
-// CreateWebhookRequest A new webhook.
-type CreateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
-	Description WebhookDescription `json:"description,omitempty"`
-
-	// Payload What a delivery says; `thin` if it is left out.
-	Payload WebhookPayload `json:"payload,omitempty"`
-
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
-	Types WebhookTypes `json:"types,omitempty"`
-
-	// URL Where deliveries are sent, by `POST`.
-	URL WebhookURL `json:"url"`
-}
-
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1476,57 +1347,6 @@ type CreatedAPIKey struct {
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
-
-// CreatedWebhook A new webhook with its secret, which is shown this once.
-type CreatedWebhook struct {
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// Description What the webhook is for. Absent if nobody has said so.
-	Description WebhookDescription `json:"description,omitempty"`
-
-	// DisabledAt When the server stopped delivering. Absent unless it did.
-	DisabledAt Timestamp `json:"disabled_at,omitempty"`
-
-	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
-	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
-
-	// FailingSince Since when every attempt has failed. Absent while they succeed.
-	FailingSince Timestamp `json:"failing_since,omitempty"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// Paused Whether deliveries wait.
-	Paused bool `json:"paused"`
-
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	Payload WebhookPayload `json:"payload"`
-
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
-	Secret WhSecret `json:"secret"`
-
-	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
-	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
-
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
-	Types WebhookTypes `json:"types"`
-
-	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	UpdatedAt Timestamp `json:"updated_at"`
-
-	// URL Where deliveries are sent, by `POST`.
-	URL WebhookURL `json:"url"`
-}
-
-// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
-type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -1792,6 +1612,9 @@ type Message struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -2046,12 +1869,6 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
-// ReplayWebhookRequest What is to be delivered again.
-type ReplayWebhookRequest struct {
-	// FromPosition The position of the first event.
-	FromPosition int64 `json:"from_position"`
-}
-
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -2069,8 +1886,7 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
-// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2531,24 +2347,6 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
-// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
-type UpdateWebhookRequest struct {
-	// Description What the webhook is for.
-	Description WebhookDescription `json:"description,omitempty"`
-
-	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
-	Paused *bool `json:"paused,omitempty"`
-
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	Payload WebhookPayload `json:"payload,omitempty"`
-
-	// Types The types of events that are delivered from now on. An empty list is all of them.
-	Types *WebhookTypes `json:"types,omitempty"`
-
-	// URL Where deliveries are sent, by `POST`.
-	URL WebhookURL `json:"url,omitempty"`
-}
-
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2580,195 +2378,6 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
-
-// Webhook Where to send what happens on the desk.
-type Webhook struct {
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// Description What the webhook is for. Absent if nobody has said so.
-	Description WebhookDescription `json:"description,omitempty"`
-
-	// DisabledAt When the server stopped delivering. Absent unless it did.
-	DisabledAt Timestamp `json:"disabled_at,omitempty"`
-
-	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
-	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
-
-	// FailingSince Since when every attempt has failed. Absent while they succeed.
-	FailingSince Timestamp `json:"failing_since,omitempty"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// Paused Whether deliveries wait.
-	Paused bool `json:"paused"`
-
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	Payload WebhookPayload `json:"payload"`
-
-	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
-	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
-
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
-	Types WebhookTypes `json:"types"`
-
-	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	UpdatedAt Timestamp `json:"updated_at"`
-
-	// URL Where deliveries are sent, by `POST`.
-	URL WebhookURL `json:"url"`
-}
-
-// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
-type WebhookDisabledReason string
-
-// WebhookAttempt One attempt to send a delivery.
-type WebhookAttempt struct {
-	// DurationMs How long it took, in milliseconds.
-	DurationMs int32 `json:"duration_ms"`
-
-	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-	// says it all.
-	Error WebhookAttemptError `json:"error,omitempty"`
-
-	// Number The attempt's number, from 1.
-	Number int32 `json:"number"`
-
-	// Response The beginning of the response's body, as text. Absent when there was none.
-	Response string `json:"response,omitempty"`
-
-	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	StartedAt Timestamp `json:"started_at"`
-
-	// Status The status of the response. Absent when none came.
-	Status int32 `json:"status,omitempty"`
-}
-
-// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-// says it all.
-type WebhookAttemptError string
-
-// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
-type WebhookDelivery struct {
-	// AttemptCount How often it was sent.
-	AttemptCount int32 `json:"attempt_count"`
-
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// FinishedAt When it was accepted or given up. Absent while it is pending.
-	FinishedAt Timestamp `json:"finished_at,omitempty"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
-	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
-
-	// Position The event's position in the event feed. Absent for a test.
-	Position int64 `json:"position,omitempty"`
-
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
-	Status WebhookDeliveryStatus `json:"status"`
-
-	// Type The event's type, or `webhook.test`.
-	Type string `json:"type"`
-
-	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	WebhookID ID `json:"webhook_id"`
-}
-
-// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
-type WebhookDeliveryStatus string
-
-// WebhookDeliveryWithAttempts A delivery with its attempts.
-type WebhookDeliveryWithAttempts struct {
-	// AttemptCount How often it was sent.
-	AttemptCount int32 `json:"attempt_count"`
-
-	// Attempts The latest attempts, oldest first.
-	Attempts []WebhookAttempt `json:"attempts"`
-
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// FinishedAt When it was accepted or given up. Absent while it is pending.
-	FinishedAt Timestamp `json:"finished_at,omitempty"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
-	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
-
-	// Position The event's position in the event feed. Absent for a test.
-	Position int64 `json:"position,omitempty"`
-
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
-	Status WebhookDeliveryStatus `json:"status"`
-
-	// Type The event's type, or `webhook.test`.
-	Type string `json:"type"`
-
-	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	WebhookID ID `json:"webhook_id"`
-}
-
-// WebhookDescription What the webhook is for. Only administrators see it.
-type WebhookDescription = string
-
-// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-type WebhookPayload string
-
-// WebhookReplay What is delivered again.
-type WebhookReplay struct {
-	// FromPosition The position of the first event that is looked at.
-	FromPosition int64 `json:"from_position"`
-
-	// UntilPosition The position of the last one, the newest of the feed.
-	UntilPosition int64 `json:"until_position"`
-}
-
-// WebhookSecret A new secret of a webhook, which is shown this once.
-type WebhookSecret struct {
-	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
-	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
-
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
-	Secret WhSecret `json:"secret"`
-}
-
-// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
-type WebhookTypes = []string
-
-// WebhookURL Where deliveries are sent, by `POST`.
-type WebhookURL = string
-
-// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
-type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2845,16 +2454,6 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
-
-// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-//
-// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-type WebhookDeliveryID = ID
-
-// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-//
-// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -3126,6 +2725,13 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// RedactMessageParams defines parameters for RedactMessage.
+type RedactMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListPromptsParams defines parameters for ListPrompts.
 type ListPromptsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3383,86 +2989,6 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
-type GetWebhookDeliveryParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// RedeliverWebhookParams defines parameters for RedeliverWebhook.
-type RedeliverWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// ListWebhooksParams defines parameters for ListWebhooks.
-type ListWebhooksParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// CreateWebhookParams defines parameters for CreateWebhook.
-type CreateWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// GetWebhookParams defines parameters for GetWebhook.
-type GetWebhookParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
-type ListWebhookDeliveriesParams struct {
-	// Status Only deliveries with this status.
-	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
-
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ReplayWebhookParams defines parameters for ReplayWebhook.
-type ReplayWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
-type RotateWebhookSecretParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// TestWebhookParams defines parameters for TestWebhook.
-type TestWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3522,15 +3048,6 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
-
-// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
-type CreateWebhookJSONRequestBody = CreateWebhookRequest
-
-// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
-type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
-
-// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
-type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -4099,6 +3616,9 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx echo.Context, params ListPromptsParams) error
@@ -4195,39 +3715,6 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
-	// GetWebhookDelivery Get a delivery with its attempts
-	// (GET /webhook-deliveries/{webhook_delivery_id})
-	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
-	// RedeliverWebhook Send a delivery again
-	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
-	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
-	// ListWebhooks List webhooks
-	// (GET /webhooks)
-	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
-	// CreateWebhook Create a webhook
-	// (POST /webhooks)
-	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
-	// DeleteWebhook Delete a webhook
-	// (DELETE /webhooks/{webhook_id})
-	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
-	// GetWebhook Get a webhook
-	// (GET /webhooks/{webhook_id})
-	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
-	// UpdateWebhook Change, pause or enable a webhook
-	// (PATCH /webhooks/{webhook_id})
-	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
-	// ListWebhookDeliveries List a webhook's deliveries
-	// (GET /webhooks/{webhook_id}/deliveries)
-	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
-	// ReplayWebhook Send what happened since a position again
-	// (POST /webhooks/{webhook_id}/replay)
-	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
-	// RotateWebhookSecret Replace a webhook's secret
-	// (POST /webhooks/{webhook_id}/rotate-secret)
-	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
-	// TestWebhook Send a test delivery
-	// (POST /webhooks/{webhook_id}/test)
-	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4930,6 +4417,42 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// RedactMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactMessage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactMessage(ctx, messageID, params)
 	return err
 }
 
@@ -6061,381 +5584,6 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
-// GetWebhookDelivery converts echo context to params.
-func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_delivery_id" -------------
-	var webhookDeliveryID WebhookDeliveryID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetWebhookDeliveryParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
-	return err
-}
-
-// RedeliverWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_delivery_id" -------------
-	var webhookDeliveryID WebhookDeliveryID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RedeliverWebhookParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
-	return err
-}
-
-// ListWebhooks converts echo context to params.
-func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListWebhooksParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListWebhooks(ctx, params)
-	return err
-}
-
-// CreateWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateWebhookParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateWebhook(ctx, params)
-	return err
-}
-
-// DeleteWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_id" -------------
-	var webhookID WebhookID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteWebhook(ctx, webhookID)
-	return err
-}
-
-// GetWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_id" -------------
-	var webhookID WebhookID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetWebhookParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetWebhook(ctx, webhookID, params)
-	return err
-}
-
-// UpdateWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_id" -------------
-	var webhookID WebhookID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateWebhook(ctx, webhookID)
-	return err
-}
-
-// ListWebhookDeliveries converts echo context to params.
-func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_id" -------------
-	var webhookID WebhookID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListWebhookDeliveriesParams
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
-	return err
-}
-
-// ReplayWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_id" -------------
-	var webhookID WebhookID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ReplayWebhookParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
-	return err
-}
-
-// RotateWebhookSecret converts echo context to params.
-func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_id" -------------
-	var webhookID WebhookID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params RotateWebhookSecretParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
-	return err
-}
-
-// TestWebhook converts echo context to params.
-func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "webhook_id" -------------
-	var webhookID WebhookID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params TestWebhookParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.TestWebhook(ctx, webhookID, params)
-	return err
-}
-
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6499,17 +5647,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
-	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
-	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
-	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
-	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
-	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
-	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
-	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
-	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
-	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
-	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
-	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -6533,6 +5670,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
+	router.POST(options.BaseURL+"/messages/:message_id/redact", wrapper.RedactMessage, options.OperationMiddlewares["redactMessage"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -10436,6 +9574,171 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessageRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+	Params    RedactMessageParams
+}
+
+type RedactMessageResponseObject interface {
+	VisitRedactMessageResponse(w http.ResponseWriter) error
+}
+
+type RedactMessage200JSONResponse Message
+
+func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17162,2120 +16465,6 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
-type GetWebhookDeliveryRequestObject struct {
-	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
-	Params            GetWebhookDeliveryParams
-}
-
-type GetWebhookDeliveryResponseObject interface {
-	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
-}
-
-type GetWebhookDelivery200ResponseHeaders struct {
-	ETag *string
-}
-
-type GetWebhookDelivery200JSONResponse struct {
-	Body    WebhookDeliveryWithAttempts
-	Headers GetWebhookDelivery200ResponseHeaders
-}
-
-func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery304Response = NotModifiedResponse
-
-func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhookRequestObject struct {
-	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
-	Params            RedeliverWebhookParams
-}
-
-type RedeliverWebhookResponseObject interface {
-	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
-}
-
-type RedeliverWebhook202ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type RedeliverWebhook202JSONResponse struct {
-	Body    WebhookDelivery
-	Headers RedeliverWebhook202ResponseHeaders
-}
-
-func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooksRequestObject struct {
-	Params ListWebhooksParams
-}
-
-type ListWebhooksResponseObject interface {
-	VisitListWebhooksResponse(w http.ResponseWriter) error
-}
-
-type ListWebhooks200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListWebhooks200JSONResponse struct {
-	Body    []Webhook
-	Headers ListWebhooks200ResponseHeaders
-}
-
-func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooks304Response = NotModifiedResponse
-
-func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhookRequestObject struct {
-	Params CreateWebhookParams
-	Body   *CreateWebhookJSONRequestBody
-}
-
-type CreateWebhookResponseObject interface {
-	VisitCreateWebhookResponse(w http.ResponseWriter) error
-}
-
-type CreateWebhook201JSONResponse CreatedWebhook
-
-func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhookRequestObject struct {
-	WebhookID WebhookID `json:"webhook_id"`
-}
-
-type DeleteWebhookResponseObject interface {
-	VisitDeleteWebhookResponse(w http.ResponseWriter) error
-}
-
-type DeleteWebhook204Response struct {
-}
-
-func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhookRequestObject struct {
-	WebhookID WebhookID `json:"webhook_id"`
-	Params    GetWebhookParams
-}
-
-type GetWebhookResponseObject interface {
-	VisitGetWebhookResponse(w http.ResponseWriter) error
-}
-
-type GetWebhook200ResponseHeaders struct {
-	ETag *string
-}
-
-type GetWebhook200JSONResponse struct {
-	Body    Webhook
-	Headers GetWebhook200ResponseHeaders
-}
-
-func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook304Response = NotModifiedResponse
-
-func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type GetWebhook400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetWebhook503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhookRequestObject struct {
-	WebhookID WebhookID `json:"webhook_id"`
-	Body      *UpdateWebhookJSONRequestBody
-}
-
-type UpdateWebhookResponseObject interface {
-	VisitUpdateWebhookResponse(w http.ResponseWriter) error
-}
-
-type UpdateWebhook200JSONResponse Webhook
-
-func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveriesRequestObject struct {
-	WebhookID WebhookID `json:"webhook_id"`
-	Params    ListWebhookDeliveriesParams
-}
-
-type ListWebhookDeliveriesResponseObject interface {
-	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
-}
-
-type ListWebhookDeliveries200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListWebhookDeliveries200JSONResponse struct {
-	Body    []WebhookDelivery
-	Headers ListWebhookDeliveries200ResponseHeaders
-}
-
-func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries304Response = NotModifiedResponse
-
-func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhookRequestObject struct {
-	WebhookID WebhookID `json:"webhook_id"`
-	Params    ReplayWebhookParams
-	Body      *ReplayWebhookJSONRequestBody
-}
-
-type ReplayWebhookResponseObject interface {
-	VisitReplayWebhookResponse(w http.ResponseWriter) error
-}
-
-type ReplayWebhook202ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type ReplayWebhook202JSONResponse struct {
-	Body    WebhookReplay
-	Headers ReplayWebhook202ResponseHeaders
-}
-
-func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecretRequestObject struct {
-	WebhookID WebhookID `json:"webhook_id"`
-	Params    RotateWebhookSecretParams
-}
-
-type RotateWebhookSecretResponseObject interface {
-	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
-}
-
-type RotateWebhookSecret200JSONResponse WebhookSecret
-
-func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhookRequestObject struct {
-	WebhookID WebhookID `json:"webhook_id"`
-	Params    TestWebhookParams
-}
-
-type TestWebhookResponseObject interface {
-	VisitTestWebhookResponse(w http.ResponseWriter) error
-}
-
-type TestWebhook202ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type TestWebhook202JSONResponse struct {
-	Body    WebhookDelivery
-	Headers TestWebhook202ResponseHeaders
-}
-
-func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(202)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type TestWebhook503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -19341,6 +16530,9 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
@@ -19437,39 +16629,6 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
-	// GetWebhookDelivery Get a delivery with its attempts
-	// (GET /webhook-deliveries/{webhook_delivery_id})
-	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
-	// RedeliverWebhook Send a delivery again
-	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
-	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
-	// ListWebhooks List webhooks
-	// (GET /webhooks)
-	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
-	// CreateWebhook Create a webhook
-	// (POST /webhooks)
-	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
-	// DeleteWebhook Delete a webhook
-	// (DELETE /webhooks/{webhook_id})
-	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
-	// GetWebhook Get a webhook
-	// (GET /webhooks/{webhook_id})
-	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
-	// UpdateWebhook Change, pause or enable a webhook
-	// (PATCH /webhooks/{webhook_id})
-	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
-	// ListWebhookDeliveries List a webhook's deliveries
-	// (GET /webhooks/{webhook_id}/deliveries)
-	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
-	// ReplayWebhook Send what happened since a position again
-	// (POST /webhooks/{webhook_id}/replay)
-	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
-	// RotateWebhookSecret Replace a webhook's secret
-	// (POST /webhooks/{webhook_id}/rotate-secret)
-	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
-	// TestWebhook Send a test delivery
-	// (POST /webhooks/{webhook_id}/test)
-	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -20180,6 +17339,32 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactMessage operation middleware
+func (sh *strictHandler) RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error {
+	var request RedactMessageRequestObject
+
+	request.MessageID = messageID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactMessage(ctx.Request().Context(), request.(RedactMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactMessageResponseObject); ok {
+		return validResponse.VisitRedactMessageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -21278,1194 +18463,768 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
-// GetWebhookDelivery operation middleware
-func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
-	var request GetWebhookDeliveryRequestObject
-
-	request.WebhookDeliveryID = webhookDeliveryID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetWebhookDelivery")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
-		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RedeliverWebhook operation middleware
-func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
-	var request RedeliverWebhookRequestObject
-
-	request.WebhookDeliveryID = webhookDeliveryID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RedeliverWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
-		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListWebhooks operation middleware
-func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
-	var request ListWebhooksRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListWebhooks")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
-		return validResponse.VisitListWebhooksResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateWebhook operation middleware
-func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
-	var request CreateWebhookRequestObject
-
-	request.Params = params
-
-	var body CreateWebhookJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
-		return validResponse.VisitCreateWebhookResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteWebhook operation middleware
-func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
-	var request DeleteWebhookRequestObject
-
-	request.WebhookID = webhookID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
-		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetWebhook operation middleware
-func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
-	var request GetWebhookRequestObject
-
-	request.WebhookID = webhookID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
-		return validResponse.VisitGetWebhookResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateWebhook operation middleware
-func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
-	var request UpdateWebhookRequestObject
-
-	request.WebhookID = webhookID
-
-	var body UpdateWebhookJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
-		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListWebhookDeliveries operation middleware
-func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
-	var request ListWebhookDeliveriesRequestObject
-
-	request.WebhookID = webhookID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListWebhookDeliveries")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
-		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ReplayWebhook operation middleware
-func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
-	var request ReplayWebhookRequestObject
-
-	request.WebhookID = webhookID
-	request.Params = params
-
-	var body ReplayWebhookJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReplayWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
-		return validResponse.VisitReplayWebhookResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// RotateWebhookSecret operation middleware
-func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
-	var request RotateWebhookSecretRequestObject
-
-	request.WebhookID = webhookID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "RotateWebhookSecret")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
-		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// TestWebhook operation middleware
-func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
-	var request TestWebhookRequestObject
-
-	request.WebhookID = webhookID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "TestWebhook")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
-		return validResponse.VisitTestWebhookResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L35lhu3lT/+KhjO/I6khKSK7J06Pp7WZneiLeqWlbjZXxJkgSTSRYAuoETRcs+Zp5kHmyf5HVwAVagq",
-	"VHFpynGcyR+OmrUBFxcXd/3cL40xny84I0yKRu9Lg3zG80VE4N/n3324eJ+w9+SnhAipfhHJfI7jVaPX",
-	"OEdzIgSekkaz8QlHCVGXx5xJ8lk2etc3zcaEx0schyR8F/OFet9ds2GeEY3etbmbyUavcTUjSJAxZyEa",
-	"z3A8JYgKNIn5HHUO0dux5CMStxvNBg0bvcZcTFudRrMR84g0eo1EkLhxd9NsxAm7UNfjhMF1IbEk+rNy",
-	"FhMcwtWgc3YWHoyPW51JF7dOxgekdTY67rSOSDA5wCfjTtjtNpoNyXmkRnlzd9cEOlzKmOB5gQYMYSaW",
-	"JEZ8gjgjaEHJ2CFII8QS99CXfkOuFqTf6PUb7z+8GVxenb+/evG832j205HBxU3GBk/BVOERmGy/cddn",
-	"fVb+2tWLv14NXr+4vDz/7oX+LDxuVqH41UPcCVonYTBqnY6PjlrdydnkOAgDfDg60V/lkX4tFoIKiZnc",
-	"7MPP3r65evHmXp8OSSSxfvMMs1u04kl7s4+/ePN85w9XvF+t4cuLNxeX3+99ERuK2y6eU4FHEQmLO06Q",
-	"+BOJ0ZLKGU8kOr/I771QsRymg9A+3myERGIaqYcvDKsKhGOCxJLK8YyEiE8U5yI5o8K8Xu2zWO/4Ac3t",
-	"mCMcBK2TIAhap+o/Qfa/0Gy3RDR6h8FZsyGphM15foGc0SgKNnqNx4uYjyIyF4/dwcJGu3hNxZizCZ0m",
-	"cXH+HxYC9iCKySQRRCAJUkON+YFAt2SFeIzmPCSRnyzz3Ksd2ijpc34Br6Jj4rz+PjTpHDo0OQq6OZoU",
-	"h+IjTP4eTZ03/BwWscAYUYQkvyVMoCVhElEmOYoJFpxRNvUTg/GB5gcPIRJBQoSjCFEp7ItHZMJjgqhE",
-	"IzLFDElu+GkH0nSPakgzxZ8IYvbtFbTJRq/p8vYTiSOOw0qWoQLx9B7FJ2PMGFeTUYRSO8FPpuyhGoZZ",
-	"//Jd+OcMnpHxSm2PRk/GCXGpdpCjWm6cPoo5N2iSvYu55GMeVRDMCgvB50TOKJsiEgniJ9LCvqqaRKOY",
-	"3xItbGIkFJNmL04Y+bwgY7kbmY7qyZRnLjtSROKYVzFXOh1NqL8kXOI8la44R3PMVplIlQgjSecVBPoJ",
-	"XuFSZ8lz4nhEFCGWMZWSMDThsTrgEI7UsbLahSqjOqocdvMSGoand32yqCCKnoKmyHsiFpwJUjyelCIZ",
-	"EUmyvZvSAktJ5gvZ6HWajXFMsCThACvNrxt0j1udTqvbvQrOegedXueo3QmCg8OjHxvNxoQyKmYDLcsa",
-	"vYaQfJH+XP2K4/Zh0O10TvQrYiEHIMWqv3h40AmC7o9Ww9xEO2ikyuxgq2fgfOo1+IIwTB9PF7LFhWh1",
-	"usHIEYoNS0rYznR8S4pLv0Z7TWLm3n0wOjlpneCg2zqdBKQ16oTd8QE5nBwFx41mIwE1XnEsCCtNLNHo",
-	"BU07DspZ+mu302wsYj5fSOenrmI3c+Bkz9/l+eXFJ2tkOFtpybXWLJQODcaDyzZ0EJuHt6Kyy26EwbEw",
-	"wZEgzQYxY7j+ov+ZWi3GDsHsNtsBoHUqlUyQnxq9zl3T+xAoo1UPdZVlEmEhB+bPHEXWGhUyJY9jVcDG",
-	"7qFuEARKQYUh9ZCQOJY+dVVfUBpnnpzbaeApF26n5AK/wyMejteD0mvVVwRW06FhD20yql7HN1ljKDT7",
-	"doEyo8Ho8xu/v7v5+117ZOP3H6RLF3JGvB9Tv9934YyU6jd6X/qNX2nVS7Q3BGr2G1QMMO2bI6nfwImc",
-	"8VgP7pYy/R11w516TXpSwM81gl7fnzsuDO/zBXw2yWiQE159Lb36ZUnXh91qTTK7Ywvi6y0rn3bX/3fc",
-	"/asedzfAK1d0Tngiq00RQSN1dHh1RWkertalQxoiZV6YU4Iy0Dx30RJxve58mNMSs4H59EN7Fc63dxd/",
-	"JivPTrklq6Yab+JaEtdf6rZI96wXBG012G5QZNij1qirmA8fHrbOwoC0Dsenkw7p4oPRcdAwx65Sa0sv",
-	"7gS9Trd3eNg+CjrdgwP1YobnalIfyQiJGWy7RUwm9LPahreD8x/Z1efRxV/I7WVYcD02G2LMF+DSNLwr",
-	"ekpvT1lZ9JRir2aMaaPZ4GwwIjMcTRo3SkeANR0UpxWQ1sk46LRO8dFBqzs5Jkfh4fhg1MUNzWPjMRHi",
-	"SjFe0TJRvNgE1wiGm7QBDzZF5wjNKUukq0x8aejbNBc3eg2y+tNs9N2YvqV/uvjw80XnDb0QF3O5+PHZ",
-	"xfHF3//3v/+n/b///T+NZoN8XtCYiAFljd5ZEChGmsREzNIXiVgO9K1aGhmuGREcW7t9POYJk2X1Z1rc",
-	"HZvzR+pOShW+ud5E0xiPyX8a73Z7zOclZjolncPWyagzbuHO+LB1EB6PgvEZOZl0gmzJ9dic0fsOBDOv",
-	"HVn8V5qC4qNnmI1JFJGw0qhLlVE5wxIxPuLhCjFCwrzHZMcDT5vhmfwb2/HkBRPQ4e63cxBueKg5k/mN",
-	"HWpB6UwLqg24ZzPMpuQdFmLJ49AfDGJczkiMFuam3OZN4pgwOUivqeM+jslYohmPBUEjxTzxSslgsnRv",
-	"ExIvIqLMIGzerzRE2HzPOPtEYoHVrN5wqeThQm7kMB47T3pOYPfygHE5wPbV5QM55ETokxju0Q5j9wW7",
-	"nMld15XeddxX7pSdr/o9ftXTAOrBDs32vHdN1STt3udAOkaWREgEjJlRznkhnPsV0cKlOVi1IMFjKeBM",
-	"olKgcSIkn5M4dyyVz+Odj9lshK+1ClsxRLO+xXjmFhHK7EtvuPR/5iWP0ZhHEcHTJH8QZx97SqOIsim6",
-	"ZXyp/SKKszgjbfQRUwmEkzMydz94BUSomBn8qPgGj3iiNEdE2SdOxzl/ZUjEOKYL2Bi9xgVaYmHmGiK5",
-	"VJqn+q4TjbWceaHfhQ5POh1FlmXM2dQZ2gdB4gqxUT7r6w67DURI6ZjWQ/hIRjPOb72jeEOWyLAQwixE",
-	"aYy6kjaukohXEcdqRJMkisxWdJi0bU7DzH5Kf7lpNpJYTXUm5UL0Hj9Wr2w7M36shiwei2Sx4LE7m1Dv",
-	"tKotpqNhOypQ2yjY6isl9fj57erd95Sf/O35X6c/HM7/FIx/jDujj+O/ff7p9vL0e9aVr5ZHyQt+Qs/x",
-	"2eS7v/8lPPjzP5P+na2CYaqaZViaO3bUZauYLj/ace0aLbCygFJdssSvgoxjosaynAkyHvzw3Sy6+P5N",
-	"9LeDP0Xhs6effqRPZyP6NCLfvZTj7z5Hr56d//yaPqXkr3/5ZmtuX4SbTn37jWHOkJrFsMdMbl9TsYjw",
-	"amC47zzE6BX/RCIMopF8liRmONLsYZ9vKTnX2Jl3zFv8xs+68dZzz4FLwrFDkV95mjU2TMa1QdBpnYTd",
-	"buuMHE5aR/h4dDI+Dc9IMPlPO4Q2ZZ9wRMMyy1c/XEwMckhuTv88yZ+utFroIbb2Tap/gd6ZkUbNcPvk",
-	"pTV2UbetNcCyNVKv+YNDNaXz1oaGItDzpx8Y/oRppM2tohYYYolHWMC8Qr70qc3haJA4ryjoyukLMo15",
-	"19yBzvHGYfHn9qv5kZV05cLYgSBE3EK0yhugUYpwOfstH5bpIWUd2njA4UnHjSYsuKBKqvcbPXWl6bj8",
-	"C2ITfNdiPCNzPFAKPTV+7ZR9juEOPgYrq9pTnglXHU8Yy5LT3TK3dqXv6PgXyejvZCy3DlIo0ujxpAGB",
-	"4ojyMYUNtlyaUJWupthoIb+4QUKg1N5EgJqmK1lyr3MW0Scgcuej5SDDQAUWcR9X+yVblc2dHLt4LPTO",
-	"Kp78dzfNxkwpZGas+bHDdtOnRaWd8AwrixdFnE1JjCI+RZQVTnFz2ihxoN74Qh03V7jkHz23y1Ty0aWi",
-	"DE6qgYRn83IshmXFzD4MiXjaNiMt9RTCYRgTIXZJoTurSqF7kXs1sgMriTF33EACc6pfPPfRwThU9Cqj",
-	"GTbpblYVQNSXEOUoCmUCFV5JBRrjKFK24wzLXbLETiopkg2yhhylsSqivMR0c29nYv1HafbSV3B55vOn",
-	"CifbP53PcwL0/Sd3eL7k8YiGYXHPvOHW80IFAh2zvEMm6aMFFciIjAf6SUcRiiK+hFfuogzl824d3eel",
-	"M47S1sgGqWb7PWbh28nEK3hfkYlEkqNZMsdMFDJz5nrKalvAewiO5KycmUqVGRzl3Gopu/BbePQiJPMF",
-	"l4SNVxfsXcynStKV9VCB5wQZEjWRkDSKUMJCEqMlXnkWg2avHVCmtpl+sSu07PscWe6MpvVnsoKAbf5b",
-	"uyzVuDYjzxVvzvchq5ky5Ay9tJpVsywQ9jUVcyzHxQWCL4C0W2KhcwAVj69N+3S/OrevzvG8h5K5T1if",
-	"viHkvdnf9ZUXSeiMsJZ+6X1APKZPkCLFJjiJpPbK2vxzH4Hs09tP6yCXHh24jlZz8FWmr6Zf1RMA6/lZ",
-	"TELCJMVRYU99jDmb+mM2dg7wgsHYeUNBruUVH6Qd0+k7U2/wLhrRUU64dXL+ZjUslB+Whxbl0TtkcXjE",
-	"40tNtwUVSHKte9ZQyGUi7Xt19CKfROGMIHiZYqSOkrHdoyP0iQo6igg6v3x2cQGmBB5LEsPZAGtuC6fg",
-	"45LzgRkXVSenUrKBFyM6p7LR6x4dKW0beEJRpjAMXTS1Q2JxtihBeVFofuvVLUyRaM7ivMMxnhPp8ecB",
-	"z/6UkHiFFulN1Qvj3uNI/fRntRYJu2V8yRTzKkUYm4/AK/2U54kc8MkgxgwMR6A+jMkhviKOQ3z98w4k",
-	"D7rrSO7OsZLY2U0Omd/rnA1PIokylISyJfUuUHTRibTVpNaJHwX5YLJCTBYK1UqPHrYhN7x21xz3Wvlg",
-	"B1RJE32DQw8vIfTQrTBIx78tJXLpOPskRHD4FQgRY2at9Fz0MuZz8GwpiTWOuKjniOwtud1nTERTJjPl",
-	"2lWSf+0uhMBVFmNKCHdA1dTI7lIkeYWFPA/nlJU10ggLibC6RoWMseQ+UQRpaHBTSUGiOieh/Bq0nHFF",
-	"H+Ps2GV7kCpivPINukQMZ9RABPqJvAMLqkwFbVmZwL5T1WLrWUYF5Xy+wGwFdjxEdNArGda7x7uB8X55",
-	"3eNH46DTOhl1cess7AStQ3IyOcXHo+74oAOyWcg4GavVVBbH2ziEsqYZXWiue8+lJHGI52ABUAYp90se",
-	"3yrlN8QrOHsXMQ+TsRqYWi477qUTq0xGUaWZ3j3tHXbaQXDY6YDdHSeRDpq9J5OEhZpYoHVLPJn00Ayz",
-	"EOL7UNbVhjiltZgi+gmc2JyBuRlTwsJI0bcuuHbU6wTtbjc46pyq76dewg6sLJ9esJc8Lnq5wdP19jyR",
-	"M9RtB2p8c3cZpzFm0ib1OTrkBjH6RCgdFSJROMS5GH86IH++gEB/unz7xpcuUHzRBgNR33qNIzUx4k9r",
-	"UhZ/8YNmU8/tgwOzL4viHhLljJhXyp56j9H4KEMfrl62TncRcZ0qZSCdCcoGVNrU5VEDEbTD9iUh4QiP",
-	"C/HsC4lmJFoU5fx8nlbMaNORyqaSACbVv34/Hxb28y6Z5TGWlE0bvQaUrNVwf/5jznxFdZYMCyExyZfZ",
-	"/y8RE2x6JoppcYp2sdG5naQ+AhYLgmNhcoaUrTNRpwBGMVHWsk5gW87oeKaejtFIvScmEcGCCCuFreRd",
-	"QyDX+7kN9xgCaS/M9vS5uWs23pDlB1E2UBhZeoPJVlBFlO2YwtvxhLbfkM+yJu3uQgrEyGdZzAeyyduG",
-	"qmdnraDTCjpXgdorPc1vhYQc1DUe+V872SZN7ywHp8/RnIQUIyXnQJHiCxJr/jK6pT64fQ6sLCnSF7Eu",
-	"vSgrttDxH0imdD6/iyw/zcny40yWv0mzO6ti1oXRGzq95AkLy0eYnJGYNJWZoWai9pyoIMgEXuCLejGu",
-	"3YHq713mmg/mHObnaj/rnaa+aGZYTt7AnhzCTHblWQ2DTBgdHrbOxkG3dRAekqPJcXDSOVU2tpVzOnWw",
-	"uVM+Zr3AOugdVquxB2Fwqjf+Ke5OWgE5DI/Gx6MTfHpWkuhUDBgQY1cBpqmpVvTKCylxqTRRNMOflAW/",
-	"iKjXzDM8MZBVWBImYdgc79ZlmgUImWbOVF4+2ClyOq4ydMwMM6yKChYrTEIR5x1ORG3S6CsiUUiUNh5T",
-	"dWphmuNAm3Vn49HvdNrdFeev1EFZqBn5RGJ0fIj+TJ96qGwy9gbg7YOHi1YkqJpzvNLrdXx0dHCMRitJ",
-	"AJdgznfyrQc587HjhJbMVLRX1IynRNXyoIEKhIWK5YABKuI7mjuaaKHv9ceccCL5mr0GWl+ne3B4dFzO",
-	"pdwguXmbyCXYylaJ3WAwqTWXTbI+l7pewe30ghMlVrodnTspSDzYvC7IWRjD8M81Xxd94pA6LjkaEUDw",
-	"8MTCByalMdhgaaoyjscHddmsSpkZ2K9t8G4fpTWvmtTcttSmkvlzsHlqLdDNpLK8AH0qLLO0ziRCeCKJ",
-	"CRzb7Bcw+qfKjPdseXPPgJj3FrWTKFRyFV6eOiZvyUL7adMvKB7a2X99eNLJO7BhDrs4sA9yNmvHsVkt",
-	"+VA2z7IkKdIC6B6DbQUXdEpH4fjicwJSUW3zCRb+GMHCecsgzVzIUdrJj7HxSuM9ubdLruPEK935oCyH",
-	"okQLz4A1OcqOuXMUxngif/eet/s40yyF9uhN00vxLiafKFkWwq3gKuFJFFoRquPghsnclaqASfwbT2B6",
-	"ihSQ64M0KkSowUJwqkghkxqPQiJu25ndKFZCkjnY99lbNzgMi1CL9dlAJtPGSxjrJy0DKkVYEkOQ8cwI",
-	"pvKOhTen3tbidjWeaDWf9B7w5mTZg/rduyiaOpXSp2jquSF3WJ69Wxh6RpRLIiVlU1FVC7DJHv7Nbrbi",
-	"3sqm7amc1kTKF07/ukJrJ0f+V3TQ3yhyJdKWMFRWamYmFALHzYY1Lnf69QUPcIUvaUdHsOupVd97jyV5",
-	"pZQMnxQAWDWzMcF+4czrvomxJIPIvCUvBQQBtpzzmGRvUiOCnyHhbveA82agamqKKBtdSRjkRg800WHy",
-	"yuXVUWNjQOtwYQljrQqAQb9/ShhRn62t3/a91D6YGbPvieKnOusYwsTZKaVBs5y3KpE0yPLAO/qtUul3",
-	"fl3GDTEqJjO77P+CinsJKsaa9PvVhN7ziLzh8lzvt+KCQhYs0AojIcEQ8ano6jZdv25e42z1tyzStVvw",
-	"rj5oJ/0GOEJGBGFxaxINd3VZHlcl16qZZcm7FTu8OHBFkkuC4/HsPRFJVK5FMaaGWiZcLkqphxApOhiM",
-	"KzNVLAWjiwWR8BqTBWpjQwDXvV4HvHP5Ral9O+Z4axJmwzAOTDMKU5Su9FPvMIsl5jfbezuaX7YJuhlC",
-	"ZsvhD1XWR+PWUt+JFrpzz9GGrqWNF5Dg97JsN7B94k8kfpqIVYXeEPEpZXVag87WHYzUK1yloax4xAR8",
-	"unSn1NXO6cZFinpOyIyoJEbcAWsJAkl5JeER4YXkCyM8JInIYpZzLa1HIOrkSocBssUOvBAtNE+ege/x",
-	"UD15chAEwWHZl3eGoUz36Kh1qjjreNIZdfFheErOAnXvAl530A7anc5BO3jcPawF7fJ8DrhIB2x6jdf8",
-	"ZxpF+PFRO0AP/9rpPEGvKEs+o8+nx4Pjw0foJY3JhH9+3Dk8atcIgs7pVTfodY56h0H7+KjTPciTxNYz",
-	"V9HkpBd0ex04mY86nRxNxh0ctIKTUbd1Mu4ErTNyGLaOujgYn4QHk2OI7xqaBJ1eODrtHfZ6jw9P64lS",
-	"/l6OKM+JuD1fLB532x30kL69fGS2Ep2yD4sKtJDtQ9gb5droWlpPiuVLCJ/FhPjgyfyE1sL6MC+sayHM",
-	"2Puj8bOL44vbxV9/ePanszY5CNrjbsRG85dB+Nc/RSnowGMTyH68iWx8jGnLInN+q6vFtP79zW6DyOhE",
-	"2XTDMrUZFujviQBk9oTtoUTtK9SFCTunf/LSMF/oakN4nd9f9CrVJ3YOXRVfvUPoSq/IM52KXAQkh189",
-	"/lVbQKE5Mc1j9rn+qTCveYJiAinKVGqzdhebYlTlQrwyKdF2KCVNID/WbOYfqZz5E9rUFYQrAc9+N/yY",
-	"c5b/a+Tn3fw2d6HHo1vce9f/Jwi/xhIonQ40q/ckKTdmMJyeeCs5dbl4TPTVmuKdtHpT94Jpowsp0iqh",
-	"tIClZ0oWEJ7i3QoXxlXlLDBBBCP1i0hnJsCUnL/GbHWutSBfQTH9LGem2qumDFJyPlDmoU08EF7b0V40",
-	"OWGmYY7GTfwMOeD7Lxt2fc6lgfhJVJyKQyiteIoK4xrOPmFuqSFSdks+S8k0r4JQuii/EkHoAPAcxN4J",
-	"lTO50xllI62mk70HyBTTKvDI7+gnaI6E0SKmPKZy1UQST4WxyPUhhCaURHnYXCHolBHtTmJJFFnYrgHc",
-	"CkvB4xASMACO604pq/oDjV5jRqdQ0oyn4Pkd6TRFIMQkYaFGvvxw8WyG5VYBgHrAz61kqnM43zQbMqbT",
-	"Kcwmiyu0rHPNHeymDQd3HMqXfCfBBY4N3E/ZIVerHhi+gacgM6YQJ8/mK5LRnMrCXI3etlsXkLpGHzt2",
-	"2TOPvSYSewGZoC9DRVM8+HhLSLKo7JunyNTKBmkwojr192cNN7L7yw0B7/mO+n6C8A7Cws1GrQFb6imh",
-	"79mY5lu2wqjphOGu3vXzt29e3GiIrAIv/nDyf9z4L8mN+p/vPQ1UfmN8ulPx1nanhZ6oH65tC6PlznO+",
-	"bAKuXHe0NL9s2bnFMxeoz9m4vOrOe0o6WR4V401bxWob5QNT3ydM0jEu5X+84WmlelG7TArPFZXLrF6H",
-	"ERJakLa03n4XV81BlRkC1TmF0ZQUyOKA4cBnJi2PhK9JSPEVPORS4F2EKSt1QUtpkD4+gMIjXX1bWbmU",
-	"YkwpnVonH9+vXmmSS189yijiTMz5hJ8s3jkAdcA6roEx/6jjcbbaxhuiKOV7Z2+uRBd8SsZ8ToS3kqgE",
-	"J67fVZf7AmkJLMMUb6LRqgCnl4EwyxllNTDKWoH3VBnWhWfKpdA7NAlJKwx/wBENcVWi9TmaUyGgyAZ4",
-	"ocy1n9LnK1KsIU97FBN8KxBGcRKlhUJjzmSMx9Kfw66412StOFnqehi7INsEVWBSGQVqUrPL01TE+0jw",
-	"7bs0NlbqljnnrM7vsCT4duBcz6e6OhBLBIuVstmmiQGfLFMrn0PjECx9/y4061TRTE3cnVqJXvm5aVr9",
-	"DtDUfzN46PlSHurrWxfaMh9P5zpbydPZqpKnFqsS7u1WV/10aqjuIsZ23AR+PQV3S5YIv0Nlz02JgKuP",
-	"VM78jkTbewZhaRDhNMCsib1WV0l10z6leqeGiT64B3PR6B10mg2WzEdqk3bUxrSB4MZTHKIplkRjHoIB",
-	"U6uGlmqhjoKuUiBzn+ueZp/rrn3rseet3eBQSZA9csvxPwm3ZMyiE2M9zdln2FRhIxyTukTYZiNhkkaD",
-	"/BycT1yadg1FVzb4mE0vB1fTiMknyhMx8KdRHPhkTaEjxF8+Hn0Kv5tFY/r05x8/vln9+Ne/TEfdv03/",
-	"9vFw+uNfZ7PRX5+KHy+X09c/X3zjEsMjcUoC/Pr/JLhfgoPip/H8gI5ayJQ70ailzzRukXKaYwaARx09",
-	"fP/yGTrrdIKm4hK40DlqH7U7x49AYdBDUdrjYhEpm4Vy9vjvAkLGqaZlveoANg51SvjzK8KmcmbABs2u",
-	"EjK2uveLKzz1D9tkCytlb2lKGMWML1lTZwQbBD6lVPHYN/zT9mn7oDD4fuOg32hUjPD4UC23lARySf5f",
-	"v3H9b//e+q+bP/Yb/9EoDr3Z+Nya8pb6sSVu6aLFYeg4aqWqk25KlwdZ1QJAK8n5Gb+LCVR8QRZ2nBC0",
-	"nAGoXAYCZkW8LldHBMcRzeBRLT6tqZIeFrAchzk6FJfJtl7kPCKYbTW5V5Tdlmcz7CdBcDBO4gj+QZ6g",
-	"mETf9KE8t98Y6uU67Z6ePmpmEbCF2jzofAR0AGBBU8pgQmPOMsLbbSLWt1Ao8c1RoH7uHo+TWPD4m9uf",
-	"usl58MOsM/9u+kPYWR3Og+Rk+d2PwenfJr5BVXFFNzg8vc/qv+J6s/iZfIHlLOVw8Plo4ZGf71YpZ/fc",
-	"kGn1jaetFZxQYHnhKCJQOsBCDcmDCB7P0IJHdLzqoWE8zOfKRmQim7p7Fo+V5TYntvRhKIdGJxJ99hBK",
-	"LluUyElLyUK8oK0YSwJL3DIC71G7zwrbWuf2P4m/CZ7IbzqNzae8zVKmpHkH0/QRCEuXELoAQDTR8CeH",
-	"HmrOy3TOaMMp+yf80zedIHiy/Kb7taZMZLw6nxig1fxsL80EJIdUaDei7SJxQ8GFSMZjUmDrjjvkCY/n",
-	"WOexywPwr+LPdJ7MG73TY8Axm1Om/+6k81GD1WUhm0/IE1SrPXqkbuV4+fzPD4QJCCOLx59fk095tiNM",
-	"DfZa/Xzj22cfP348dzyA/oGMZ2qjsSnREvP45Mg54IqH21PonItigqP5N/2G0RX6jaaGg/6mn8cfBZG3",
-	"u6S4azYiyrQWd/7dh4v3iUfEnRtUJMCFOP+u9eFCDTnVPS6UXhUnTD2f+Ruf8nCVL3Ju/Ic9/NojHq7+",
-	"/bHTgi9O9GuKt4BHTc5igsOq69ClNwW3yY/8PcGhXfz0ydLYp0Q6SbjgAtcgusJk0Dld+deNoYoh9e9m",
-	"LA+E0xopPxbNnDXDcdPIakciyoN4RYWEqIlDDlEeQ0SFdHvh7zCErOVwxcroGxCV5c/rjrp7WJFnMyyd",
-	"bmA1TA3F6BKNI0qYZ0SCsDAVOWUWp5WcuwnzF0aqg7I1Y81kGTpZM9QfTr7yYKt4rNiCN6v4ryay4jon",
-	"8LcD0z0nEck3bMwPTV+HwVlcmNIoQrjnY2rC5geR8xtUjOIFC0loKnjKY3ih6zNt0o1JrCuPg7D0HcVB",
-	"mGf8gwjSYWSNzeDkh5Lp8nhecmhNApqrCZAYFBviE5VaPJk2W6V9qTWM0phSN0c6LlE3JBDaPpooDrn/",
-	"p99OqmTSOx5FIB41ns86wVg1lA2lE8D4ZZUGRa0Mx+OZ6Z3s2+Xqsk3HLY7gJ89HTcTEAu969q3O58xy",
-	"wmwzGw8Z4A0lyWIjU/9he33oL+ufc9VDhTtyAYI1kkUtj5VG/gW6jwR5g+ckdJuM5kfwBqDLnKBkE2GR",
-	"NgihY8+GWWSoDqUBZem/VcMhyypevZQ4luvViXGhB/hORCHL6lM0dOqYqz6fHZy7fNviQfo+zLis/Co8",
-	"t9snCzVs+S9/RyTCJlnaBqmNSZFaGmtXxP3CbmMkQq7Ves0h8zWV3yA/pMqztzimygN4SuROp69/IC7I",
-	"Xf2AbJysbkTPs1iaf2T2JWuH+FlmrSo9h1DqTbvfSVRxKEIFhCA/AXxveX21aF5gOWsXLudRyCroqcvs",
-	"vGR8Z4F/8uM0hXl1DF8C3Cr5XdUF71m50Nfu8W0L0FE1dXOD/+v62u5ff29wdSrprYF3vPQuQr4XP5+D",
-	"OajQ+Qe5cVQrTwCGo8ajBV8TivOVyUIFMvWY/uNxr4MkafSvUhJdEkgdzCpXCo4M+4p1Uqh+r9Mc4o//",
-	"FEl3ua4+zZqNVdgEplAnswsKClgRGqg4pvz1DONnHbGWuv54sSCMhNV0c+CCdjKc3hORKPVrhr3iRV10",
-	"GGwTkzKGhz5cGKfMDgetMyafYe4fVb2Fnh8UmOg7DOsTvyWhxoT3DUtdhnHckpVvCOq6ebp0aizo4Jas",
-	"YWsucWZpZ9Hq4jAWEQYhIEzQ2jMUeFP+Rbswz6Xki0UV86iLziL5zFq+uA+b6CerhaPx/tXZlkXH39PV",
-	"xfOdbcsrIuS6XY2RrNd7pKPP7bIkVbZtenKZ2Lvv5LqyBaVbL8UVnZOIsiq/Ql6WUbZ+IOZ19xjKTs6O",
-	"um+v9XY0i8NzdLrsSpbpWqnaPAMcTSASBLjK49TJEbvrN2YAVcziDKBqlRInpXiXZTIjsAm4ld+v9Ick",
-	"aebx9ia++XjlVnW+X2kyJW628k5b1T/3dKNWznxK5G7TXm8n7t1AzH85nzJZ4WjKoP/9Flj5Xfcf0apO",
-	"cI3xHPKmqfyKZqodFpWzMMZLViUb7A3e0SzNxV0Fw13xiexkvHjuD7M6bo4HAlEIUwPmuRJ7Waubwhla",
-	"Fz39j5hMGr3Gvz9WBgxn6uB+rK+KxxfPdawNlKjKIb27UBqYHg46ZyukC3DFguheI4Dn/OHDxXMNXaqz",
-	"MhhndIwjaChm+mdAe5SqCWUK230no86VdzxrCelJdbFg7pKjKUec6XhBGylu4ImEIFUGiT8iU8qyrCYD",
-	"ae+C2eei30EBpd7OcKKh3f2JBseHbqLBWRCcdM7OukeHJ4fB2VnHyTkI7pVz8AwykuryaRZ4SvSMRRtd",
-	"YXAQWojU4SvKbodIJ4JYS888MOExeaJreKDvwhyHBCWLdsNPDZ0aVZUq0umewpTTv3PpcNfnrR9x6+eg",
-	"dTZo3fzxfhlx4HWqSDKCjEVuQWEFwnqutn1J1dR0VwJ3ZiGBRtyN3lHQrEkv6e4xuQTmpdUJ377+OOMi",
-	"a/kACIJMktDdAU0k4Sa1u6PIlgi1UQr/CRtgxRMgiFp4QQhgJjCTJecjTqbKbLOtN565nbjOjC3Pmo5n",
-	"Jv00m3QTCaLEtCQhGq2g2AWLPCVwVMiwKSTYNo1ap/O3Bxq4PawiAQyukvMPgxzrH+RZH7d+Htx86TQP",
-	"grt+v+3++bBZc/HRl6DZObvbW/ao12J/Dem7VCKBJ5AbKogJFNv8K3C79AoJordkpR6aAaqGQGQyIWMN",
-	"i9muaDfeZ1m/8SYK6WRCYtujgCidwLykjS4JQdfviVR6zc1DAB5+HOs/Tepevh25WaJi+/G6bKRqMfVv",
-	"rf+6r3i6mLzWKKU+WuuTVuvWnEUrRLVEHr64wtOhbd2uxbQgTX1sL6kgaHjY6Q7baPgHuAuzVRsBjhie",
-	"AiS7EnUm8ayJBNdqGwYPaEx0Dd0i5p9XaA4rDrocejj8+BiSmodNNOw3DlrTn+mi3xg+gqxhnIs04Tmp",
-	"o/6kpWe9qYh4wSSVqys8NV3zJ284IxWEu8oIZJNdlQxTAr2nCKidvULSKEIGSbOZT3qmAg0PgsMhsDGA",
-	"6OnCwHLid591DtqddvdR/WTVaO8341fYJBVU6XA0zCGy63Y8dt5NA2ijFPMeMgnTeQ1Tpyn39CVdfaN/",
-	"GjYz9SBfToQgY0bX8aHRqs+G5nFz3TyvDpRRzJcCGgIMdcYHT+IxGYL8gJGNlIQQJJoo/VNNxm1xbpvc",
-	"ab9Yn1GB6JTxmIQ916kpZ4SZ7BAYMTj0JI6VeIdsEYyGMRFEDtESDj4agkwCBzfMGAU166iWoAWjb4HP",
-	"a5tEZ2f5LthfEq/9lHYdwwINcx9TS8BjaH6Hx2QORzqfFEgpteXF9DltxLKeg977RqkDG1kYSRIToKY6",
-	"zrOJF7WddOzhNrM2QtAhXoEAhiz1ivw6tk41/W257EJaSsx1IjFmaAhsMmx/LQ6wU/2NsYA5R9pfe/2L",
-	"04eKjnq9nEoyL6vl6Fz/wCfQSMfcBYtsKlXsju+g1/QpcBD5LHv6DMVpmbixdnQyUZ+lhSFoTjAz9UtU",
-	"l0pYDixUAxwFv2ELwYQsq04Mo+HWOSGcuOU9bXbtYKkaivaz1I0k88TccyAmLFk1EhPV/LquECc18p6z",
-	"qbb/MtTYrzsX19y711Q+CBJXTcR4dr/uTKw3+J7zKHg3q6ZknZtfd04+V+p+53dpCpqLcwTkEbcprbYI",
-	"QfNWT1SdNqZAetNB+UfjjLOK/oYyvw7570v1u6zo3niZ/5JwDaGUwgh/yVXLGmyLP0LVLCDXw4llw7M/",
-	"2cd9n7b3PrafuWvmW1yte85tqqXGvtlM3+kh6+l6ypNMGSAc8/X9tKC9+MwixCYLY94yK0dAk8DiNsuE",
-	"7BkbAvp14D6TdE6aABxr2gDAK+HvEK+0EuBUROfqGH1zNPdmlGm4JX6trMZvo4fN7bZkrpXWzNU+nVXX",
-	"3WXlN2+4vNT4CrszU0gFHkUb8MX5xXN7612zQTMXzICywSLm05gIsfYtjuvmgr2zT901PS3A172q2Hb8",
-	"rlmAYV/3ghzg+75YPd/kPq2iP7/QfGsT15Q9u2FBtnpfAp05lxhSKFze3Z2FnuLwOwP+sTPzzKkYczah",
-	"0yTeiINe5+6/g9xQtvGCn1+8cdYa04Etr9zgyXf21r2JNMjAThYmLTsmE5BXMgMo1qsM4yUhEnxOHJ4w",
-	"5w9mTr7Q3tbVQRPbYV1t7ae7xW/Jav3W1s8V3NBKVpgXpsHWTV/1Ln3gTllZkbK8SDiIs+nVvuW1fcLS",
-	"Y29rb3fuGHrwqoUcEbTAsVDHF0agFaF0unoD3zKApICdn12CrnJg1wOctYEQB1CTdsMUwr3h0kID7bik",
-	"bp2c7iXnvK+Whs+cJ91xFI6AORVz69DdVP6/ts/cNT3YbuteVEKT29vipu2+QegKybnu/JtDlnuChhoa",
-	"bYgEXgm0hN6A6K32oLvWORqRiLOp0GgcWk+V5LNMb84Jkj5LwRb1GmmJ4i5gWwOYKs644vwVjk2Lmu3Z",
-	"wkDWDCTng8i+p5bq7/QT6Xf3S3QqEAwj1koh+H/0Lqjgwt/Mbvg6h8p6VkDnAjqBQuQuu39GogUQ7sUc",
-	"0wjSBHakFVTWDaR9Qy11nI/tV5tylP/MEiUt9TmEwzAGrEIod4xHNAx3nuzEfb52qtmX9rb0mZsEupBm",
-	"aw/Fs2rKcHjIXMqPGPMFESjk6taCDvHx48dWETiiTpEo4kzAOI2KeEXnhCdyd01RZi9Yo6nZT32tPUVD",
-	"o3npeneG1ND2p375DZwdNbH9Gln7IOj5P9hquWCSxAxHutvlC3UE76zm6jdtoIyaG/dEQAglZIU4ah46",
-	"wBPxqUmzMJRzczNoCCLOaMbPYhKqjYojcU8tf5x/0yZqufvxfZvNawU9qGK2mvtrSLxXWMjzcE53PUSg",
-	"8hHbF9TSM/vUXsj4hiPCwEOD4PtUyBgw75Zgpow0uBawUaq86B43O00005zsS9a5a5xP7k26Z/CEJnaa",
-	"CXbMVg6kod1xQz0KmydpyQFQCfegxMQ+v44I+kN73zciGcN+YVPt7UxdDCuexMLO8jUP6YT6YAU/uqk2",
-	"pRybwkazWIx1mwvugUEXHXW/tq/yX8m1CAtdtNJ+l9bh8SH6M32qmL1p6jQzqPymtcDVVmBckibqdE/V",
-	"/Zo+JpfhBUDZ7rrrbfKKQcRdzxTFz+6FPC9MkrBB1KEiS5/HMVGSIeJMEQ0S4TOvhc2diggW0km5V1yl",
-	"2GlEINcwRCbvcwjxo2EbPeOLFcRk+kyJi1tCFlmOWUSFFBq+UWfuwxVceH8qZmKC0yaA2qvxLoYsNZpv",
-	"E7DL6jgv2tSn5Pn43ljYIgVSnYCtTyPIY2NoaFMqh0/S7W3aurAp0YqfQSewOAE7UwUyMRbua9aQJP/Z",
-	"vdFDjwSmmY4G+CbjWD19fXaZInfTmXKSiJ1JkIM23FTldT8Pp4HTIHLtWZB109yjA9rtp2lOehgpeqjU",
-	"Hk3BR6AKFLttfgWd+T2PiNLvTFuI3RYm5hEZuN0l1kaq81/dH3F5RHLaExQi0U/aI3+pYZg+MPwJ0+ge",
-	"+jOmA/6JxOrE3EileZvdrIY9GiT5IdQ+/vypO2BFKTA8B6NErI/saGP7qboVeL/Q0XL9Bsg1Bd3bOtkw",
-	"G5RRYolHWJDURZZz+hjTQNqsfGtUM75so6t4ZfynEZb7jMQVG4r/4z1Avwk1ttQP/TcRDtdTfcPlM1Md",
-	"tKO//LN2Fg3UCbOZ19w8cfHcuM6zgKmMMcvyqzc5p66yJ/a8XA9s7lfZM22rXEA8elol73IW7Jyx1PQ0",
-	"Wd5QQJ27nYz/YWlPWldVf0FHX0iBkpwjPpG6/dw/eeqSIbaJyf/6DPIPWNvfwarpdos8pj//uop3qnEn",
-	"5X6Ptc9/8LRN3LejOu0KWXC5lRXxr6F0f2CLmKsxKJXuWbYe91QzfgupHM1Cx7p1b8h1x/stJYKUtZfU",
-	"GgOflc4H6TOLnmN601a099xhZSvaZK7fPZ4R7JWwD9weok2UVgwjQaTaTWauaMxDyqZpMSEjlZ2JCnss",
-	"a3RUt7PMXTDQjzFnU7fJ4j8wrNb8vYlLLRNLQlMjHUOMIdeIEvLg9i8101ml3SjAf+qrgDD4C4hPTD8K",
-	"9AIbeILUeTon8xGJTbEZ3AV+AmHgahaxYlFJbdpRSDYk5jN1K5AzkthfAqHr3SgZE1sh19alaGmTqqOj",
-	"g+Ni/XupzG9ehbr8cbbKCgzVcWcyl5XYWhC+iEjhe0dBsOnXLoAfcRS9nUDntnUlFDdbAEzMK7G9oXBk",
-	"xqN82wAo/pCk2o1hB6KYxaJMQzrq5wv9WCfIporjGIOqpWtIfEO4pQzKYjW+t2YyQK8wbWASZnOGPe1g",
-	"bFddD2CIPn5o7l1Zz2zvq3RDFN8g44SlBX31iAqlt2adVL7WEtsTrJq2JaK+//BmcHl1/v7qxfNGs3H1",
-	"4q9Xg9cvLi/Pv3uhfy7++Oztm6sXb0o/v3ijHjd/XQ4u35y/u/z+rbrt2YfLq7evG0340suLNxeX38On",
-	"1J8v3r9/+967AllDz40I9eHiOZZ4G2LduZVL13oA2UD46O9kDMaFy9xlHPQsmjbJevMUhVt6VBaAi9NG",
-	"5DvJJ+ph0HPdGSsd8XAHLvVvoysHdx+AJBJB4mETCYknE91xTwdclXE3THfXMLd/NVhd3dYrrIouMOPQ",
-	"9NrSsWqR3ifMye7HoQ5W4eidsxq6Qq3QZ+99ws6nhMkLtkjk0DnVhnbDDm3/wFzl6Wv3iNMRRWkig7YN",
-	"qcVz0JVVeb6oF8e5/i3mTNVAuyYRqo2gFDGFELCMSAXEDjcW3s/gpV7x3Q2CoCy/a2SjHqDO7TY5JXHC",
-	"mmgJ8EUZ/iqKyYJgeU8RukFRZ26H20ftFJwTscRTSozM8efWaCUJHGSHp0cnx4rTLpQllsTkmdFZyrpB",
-	"WrmCCAtJ6KCtWPAlNBTJgsSChCQc9hBGs2SOGZKc3yIOjvuM2XS4M/MGuw0wkMA07LOsgIZEgqAJjYVs",
-	"o+HYdoEa9qDGBow2LG6NhaXYto2GYYwpo2w67Gm0AB06gK8KjerrNqUzE4MxWVhxyNADa02DU2EthIzC",
-	"NjTQAvbcLZZGFSqdmoXgT76aCf4SEkeRvWSzZ5uNdLpaVlTksUN4CEI7pUBRs2FpAVWvJrWx2cjWyntS",
-	"nV+8rmAFLNGIaOCWcm8KUYC/RUOcSD40WrKckbntBpO1OxkCCuwQerhm94AIVpuM95kJGCtGCakY4xjk",
-	"8lznHQz5ZDJEEcHmCykeGtcMKApLlUiuiTJR9OWTScX80/4VXlthShjRGGUWz4ZrYzWJma5GzqBl8xLS",
-	"tvdep36a2+7ynbHrH7qicyIkni/UY8Qmy9Z+Jmv4ALff2e7ag5hgUR2IsM+/hJvf63vvCq25N9VznGHf",
-	"NMtQiAxRqaVOW38iFlKbyfv9imIeeHnezrJyYU4lwNMZrjc9PsxytjPlZT16ntt+YEuluRIZJHOT2IRI",
-	"EHUxZPTYw8rasdlJ5vZxsR12oZG4p83C5jYZD0m0jhSv4aa7ps1RMQkzG/XdNMkkLubLMlbLw9BoZXQI",
-	"rcMJQkCtMFOzkGepX4kKNEpoJJHuP1CN9dIJ4H97wXtR9wGCHo2oXGkchckEovQpQMNmm9ZCKOTAue/N",
-	"UjZga5NrdUqOEm17eLkV/A9EnnWdr9nVMp2u9TLlNFXntVtxZmItnlqzSyuNPq09h5dpwS+sRLeMbz+T",
-	"k9xeBb8gfHdUvHbyPOVVPpirjFc2t6QkHaGMEbvFZ4XmvYVO4UXqwZDcj3iV0w1XsdClaI03DzOw4ICG",
-	"aateNWSlS8R0ThmWmvhzvFikjXHAE+en3XN1UX+62Qg5I5U3ckbsfTY4UnGOwlV7LwDfVd36Xl20dwJk",
-	"XtWdABah77xLeWT1JsM9VT9zRjbYzrlX1d/qUGfdrc5U1r41JeW6O11S3t2U2cVjm17yeQq/m3KM29+s",
-	"oMIVWmbcWyY6X1NybmVqiJHkIHkdlXGzD6XKo/drFhESJOsy5tJIYCDAE4St8KURcV3CTCd8gBSqlhFZ",
-	"b34DdGrpakS4A6cOEG0e0dFskIp1ukpRwJvG0KAx4jFA5r2YL+RKHxmQcAu49k6530Z+gzeALJlyT97t",
-	"6/MbpH3P/E57DVRZwDUv6Bl5rHGjZ+RVjTLKeFG+lhDoie3f5nRm00tXfxJVQURpSPLsMNId/ntoqOWp",
-	"srWbRmccEUho1grZEzS0OmSY3pEqptkp9gQNtYQcNvvMsfKbFow4f/pxpp5wHA7NKodDzq2AfF6FZp/p",
-	"cL7SIx3DDppS5YzHdK5gjZtZZbI9b66vs7ArGi2dM1vv20xna7ouWTzM8oG/o4UIhQli/1aUGivkybhI",
-	"sVqsaExfm1O2ldkEnJyIfRuXdsBppF59pwnwDSOjaAGqlKOWKslo+MVOwgaAasUyLDmcv3Aekwn9XGaA",
-	"702S3S2cA1PKBAwmJmM+ZVQQjY1acDN2Cl7Goxz2tbgd5FD6v3S6HvBxECnQBOzrEdh8wLE1IyKEIWbb",
-	"9dTX6g3cJDVDOfy6uy/1XSYJmo73dGibl6WOYNe0plKkla2Sq1PcZ004wzEMlHJFGiAwU1xvS2S85Xfa",
-	"pTJEKCu4CSZwRFnq5mhqcZyaWNDdGVGRO64EZdOItEwHKZf/ytFgF3v9//X7n4Og1e9/7rzs9z+fvFT/",
-	"PHt58wd1RVRcrH7Ky7vnkGtQ0WEXzNq0JSK20KHgQZypDcfV3tfeR0AOPz45PEuRw9FRu/PIowfCF7OM",
-	"jYqmkAINz00yHfhue+gpwTGJkQHgdt6SonC/XeCfEkDt1+EHUdjvh8HZ+mCale/UO7oxVxJaO3tMR6Y0",
-	"VwOkd71D5KBzdHC8ziMCXJ/rILnOIPDV3fgDwOfREq8EGo6AmLmYnP5pfSQut4C5r+WIV5yEd//p3e49",
-	"z40kgB2Wc0vt6yAfO+3FN5NqaQNxn8xW4ixVmwCWX/1ipJVW4XIeNQ1yZGZpygGz381zYitHjVv66zc0",
-	"GIfQzxgzAFLQfeZplUGh+8ivQfGHm7ZQSDY/qnzS3zaxN4I+nfF6UZ+Zg76Vs+Ydli4Qv1420x6gs97X",
-	"uW5b67IJmz23NkZt/J4+d2A+GayZht3BR8uhR4Bno+jHcimjdRg7LoJEOvH04XxiU6e72VEWnKr/PFX/",
-	"eab+82LTk4qR5dpc19QiJctcpmvOqVYkQuHVPubJR8a3yinI8kJAU3Da5KbR+wtpQ/VpCxSaem+1W4AR",
-	"WGGlIdnCO5120dM9IYy5hxka0hASF2zXmT7LtZ1BbtcZ+0oI2NwSshA20AhdZgB+/xlsKzN1w7FDXxJD",
-	"ZXILKFIQRMZUR4IgqaIHjU+VCgU5vgi8A+rqAsdSoIhCGZrp3jSEH4ftqmyXXMoBXzInWJM6fHUnOyk2",
-	"GWHWOVj33xiqkQ6zdmGxaU6gOGVor6b5Fmsy0GgIIvfuzsdpQO7Ms7CbjNC6a5aPaBS2Nhp+uRsiLG5F",
-	"GtTJIrFOfE4mMSuLj+0iVDGxXoFcc4CK8Ro/mB2y4o0kZsZrbqMZNuevwnVeRUxQ8ncj5DngJRjXQhsN",
-	"1bKaFCAsnaCmPa8fiExv0RvUca5RASF99kRt17ThmATRzaeaAksqZ302zIycYRONyBhrPRvL1ECyraZA",
-	"HOBIMZ5BbWZcmip2Z+0MPxbNuaJwtPZTdo9PHOZfnXeIbOzc0BbDwcHB2SPrl0STRCaxEXUMfbh65iac",
-	"rAiOEXj6niBGIDPFiD4qALQH8cR0r0gPqxBL0pJ0XjC8DvKGfzfInVYPu0H3+rh1dvNLN7g+aJ3d9Pvh",
-	"L93rjv7Xl+7dL/bXLwd3j1oPA7j0S+c6aHVvsr+vO1148uA66Nw8unqo/k+/KWgd3DzqXQetI/VD+o+H",
-	"/X5bvbTTPLt79O3DH3+5/mPrpvKxR/foyrWL5+XXczFUeg30DpgS6GM4SWLYMeDzg7NPa87GkXBLVsI0",
-	"AtP6bcoTSUILykshxVL96SovQesMtyY3X07vWum/Dzf4t9dftGtWqvF0GMreVEq7/Em9k7irCZGmR3zt",
-	"EaCfvyKfpSekWZ26qSfwhst7jZ5x+Y8aui6Pvs/gq/Kfcveus3HVK547D0Cig1y/e/WTV3BrKWUSfs0P",
-	"upoQHwSJ70MG2+caXZQUXs95WibXRpbrG7JMjdedDIt72LLWjK23OoCWpsvHfcjptPDema3SNiQ5vjLw",
-	"V5u7UMxrDAiW15ECfRptOxco2HiChnJG2TCzjNLjvmH0PrHh+HVX1btmI4mjDR/58P5Vaf3U09VLFmZh",
-	"qg1Dz/r+u2ZRbbslFT3U4NSzOnzeU5qC9qE/E7IwzlSMBBnHpFRfcJI7+dSfdRGQ40NfBKRAGzXmMm1u",
-	"alXrDM8ii9g5MQIxUzYdOGagp6pDaqeB/VYc6CG2ptBarphd6vuK8zaPbzx1syv11KGTI7xg3bTBxfiS",
-	"kij0xy3ObdHURN3zQCtBpTK0OmcNbv18c20WvcIZ44ziB1ueU84mKkRKbGQfgExknMiZxfDfJFii+8aV",
-	"I/6luH+rfO1XiapcZyqenmijmZqnbjFSo9fAbFWgoqgW7Jv4pJ2VuPNK1Kw4x3qWNSgdMB9OEQEJHs8M",
-	"cAx2Gccdz0GQT4vaZojWmKjMYmv0GnO8uNaUvMnRicTVzK71fmwnl8tm1a5RRQNjRQhCYFPpcoX0Beq+",
-	"vPPdQIY3EeOxjr6ndRHg02cZmgVnaERmOJpYp4B9rc9VFlKxiPBqsIkR9lzfawnnQOfUV2bp0htjV6dR",
-	"VyzQ8K+tt6z1FAbbejsZ5opxN+9fX9EY+ivFizO/Stsjd52AsEsf3wHt5NltUjGcOsiaxrserUyOZJZR",
-	"yqDlMF4sCAvR0FgJ0HMz15l5i3LA8z3ULO9Q/6nTN9fG/0yor84cek7EbQWRL/MtfmZANxIirjk1JOLW",
-	"FzOW66sy4IPncOddc407GruGLuiYtoE0ZO0t89nUJmuFxFiQ0L8aJfqHWBel7yLTYSYvsaZleQEneCzT",
-	"OiK9iuglj9HQ28F/2EPDScznQ134I/lQyz1blh8SYFxDfzUPLbIKUv9oW6mfTmITmf93wVn7PV46xYcF",
-	"26TaWs5nthfWsZRw4eQjZovFxxAV2n8BjmXvJhrpAk0LwfcAKvnGtzos4TSI3uzbaUvp8qeVyQwtlK3w",
-	"ByDVODRHZBSZZNB2I8V5qC4j0cHRmEQEC5JjOfFAmR9zrZ1CaBuCBzF8zukubNkMoGwNS5ocVHUX1QAW",
-	"VgR1g+5xq9NpdY+96X8iAebZaw1Q000kbmbue0nwHKXxeLcrmY5FjMD83KYif//FJnY8qRSlbMshyYis",
-	"3V1wV+2+6np3lf8I+uiK/aaGZFdqifU6mjj+EFVLtDZ6Ab6BDNsGIJVTAZY1tp7jFYLgSZ+pb3xuad4d",
-	"ttE7LAQkvLpPqLNa63zolvFlD+jAGRH6RXyeycZU/peNp8HNl07zILjr99vun+st51QONO0hW9ifeUnV",
-	"NOeiOWxqD+L1+fvVp+89E8tlWgLPONNtRlkOosiAxEFtDNk87TxTMoql6uWM8xnZxklVI12vsiBpHq7b",
-	"5vzvX6ADEHT6rXxWPLqUPIbsolwEMa95IgOBBqWgRUekzXh3eA+I5eUmxxZZZ3wordjN3ZpBew1IctCI",
-	"Bb+zRMqs1KZEmSEQuYdCzohRvrJyU5sRb+qyjRSEGPMyTUuAzP+e2aKRVD9RNiZZggjUPjXR3zllWkP9",
-	"VWtvcL7S+B6V0A7S0gZhml3tHM6IV724R6GjkdelihI7oSJd7Md82+yFjV7U5WblG/6AAI644qkx1tVX",
-	"GeDadQOH+D/N3+0xn6uvppvKhiJy8BuH+YBofjulLuF/+/f/+P/6SRB0jx/84Y+Pv/n2/w2+/HL3X62b",
-	"h/1++9v1tz36EjSPD+7+82F2643z79aNut65c64++rbfbz/64+b3e7fqCyapXF3hqedMG/5hCCcUgXuQ",
-	"xFNAZwh5MooI+inhkogmEmSBdb3LCNSCORY6neGs0wmyBOjT9mn74FFJVzqsc6w87Pf/8Ms16vdl8+YP",
-	"Dz8+fvRtv3H9b//e+q+bP/QbD+HCzR+aVTc8+oO9cr/0AMeW9iYxhSaHqSho9iJc0hoAJViyL923TFzJ",
-	"A8+CG/cRSNzUgZg55U2A4klW/Q7Wt26m4sIgYTS0fxaATtJE42YDT3UFKqZZlo3610pIMl/veoEpeEVG",
-	"6jFQ5GerDcgPj1iX8ZfNVK7cM/kyv5LOdQ/Xh/uFr+mD8EVmJnhsC6DTg8Pjus+/2e9KxHOivdLqnWsj",
-	"MGUxlZHCY6FB5KQ40IKrw4mXnAXBSefsrHt0eHIYnJ113HhJ+dr6gIb6KYoq4hpuMXGlNmQKF0EfKgAo",
-	"PnFUHwiBGWBTrQf9Y9WbnWACQiK9R3rBFr4XbOSeoQh20qxMSeemLuSStmQADwy5apEPFJsREo7w+PYZ",
-	"n88rXL2rNLXQMU2WPA5FG12RzzJNLV1goY5zKgAmlxnkKlwJnpGqT8p4KTlDgm1y4YsZ8KeH6j/Hfhtl",
-	"k0e2/YJXSYJwXQXChjLetIsRxJvtSQG0zOE+e7Zq1rbGA1ijZJrI2muZ3FglH5oaM1oX+uOYoAlZmigf",
-	"HNVDpyfOMOdC8ApOX6yrDMSanm9HHpfCJoIgI6KVBJRVVYmbxHLT8l5XimtSDI2GM9T5jLkqIpz39Y54",
-	"uHI3JDTZTwGCvUZPZEH2y+sRAXmaSNCfdZM4U5lvHTf6DILi9RVnYW49JOcDMeOxHDb1HxFnUxOD4Ikc",
-	"8MkgxmxKhoWM3Zra/g0q/LdQcdMfyizyp8u3b5C5bgobz4LOI0SZSZNXZH5i6A8kdlYOftT01l13QA/Q",
-	"recwEhEWs5ITEfAO1/kG9XAN43nlYZ7bqpz5SUTgaB3F/FYnz6WGcaLxu0kjQ9bO6kWcH81qOfjbWqC7",
-	"jamaDXeZG85sdPcRxQ/mn8AnyiRmt4wvmZdNc56CKiBmBCUKFq0QcBb4QqMhqBlbnLUnaKhZe9h0ayBi",
-	"gsczoktiYFfoRHSBxjavPIM04ItGs6Ff4h3u9wRHclaBG0yEaW6M0SLmI4+YFBWAErZ8k9/mSjf57foz",
-	"17zSxzgXz3274MOHi+dKrihyjDHjjI5xBEGfNroIBZrjkNiwloGKVIKZT1LgsRNjFB8ddx8VXRJB5+ws",
-	"PBgftzqTLm6djA9I62x03GkdkWBygE/GnbDbzfkp/rFp23fNxis+vWAveTzfMgfTgay3YvrteSJnqNsO",
-	"Mjh3oGs5RQBqmrzJHucGx1IzqQGX9YiVPZfhmRFluXK/iVFNY8zkoFpjVdR9IEBxbaPXunNnlkOabSRP",
-	"Pm72kX/KskkoGNhsnZ7YinYzD0i8DsmYhkT8CmuYCBJXI8JXeT6fgMMTprGcUUmQWCh9CMc80UgCJp43",
-	"h8G26x2d+yZ/MWvYznBN4jdImt0Svh1hU5MW/zsh7z/lltylEqASdf4tIy7uvGOvFts3FMwwSBjfMMyi",
-	"s8vXJ1XZCto2yvDsn4AHB7BoxRgvqtKn1vg2dkR42BSSgIoBpvXobOcXBvStCiyBigHj0ie84oRAwFZX",
-	"JrmZqVMi4UfheWUN3GkKkTUYrfbhbjcVwHYJMzAvyjIz32ShZ4BOHPyO8SoPSKrt1n90XgyVBgxQaDTA",
-	"daiklq8tKzTtBlkLK5HfIt5YieabGuTRvQZNCunHFiceAg9omQ4n7RrgQqs8STs3GDQJHZfQSQQay3B/",
-	"YZiNBc+f1QMbR0LKj/phjVI5mUKqY2ao9BCzFcCk8IlFVAej3saGNIlpLB41DcFSOP6QiFsHcG5tBKgq",
-	"7pPOw/o4K/NYSxOBVLVbC8mpN7cv9zj1mdY6sAou1t1l8V7hu12RRQUCaaVhF7A0WLS1JXn6LqVzLsLt",
-	"J1NgRWdm6QByZMp9poZnoeq0zK3kswlIrVCE2TSBnEWbfq4kV8wjB9YjTVjEDEk8gr0MmTbaM9tGPygu",
-	"UKa8xCPR1FmcE0JC0UQf/hgEp0fNPvvwx27QPYVn4Z9npn0B3BGc62QVfaIjoRRVNjatDUg8p0yZuhia",
-	"fc75J2VYwEnhQEhSgW7JQqLRSoJx1mfqXwVXYNm1fvq7cK2/tjganpxUdemB9RlqL6tt0F30oPAFYZg+",
-	"ni5kiwvR6nSDkeKuzUs49qB/vyHL+5SCNfOFYCBGhyyJoiE4V+2R8zsvDquNpaZVyj6MtLytpvQ1APnp",
-	"IYwirrb4AsdaeEg050Ki48McAJCVIjavxZwKwjQNWUR4pWMOesNjFPI5pqzP9CsjgoVEcslRhEckEk0w",
-	"BXX52LBtfMPDNvrotRwBLgfkg5YzjI55qF016M3LPz/LgnEaBKTPMmQiJVzGMzK+tQ2V9pvtZCFUUs7o",
-	"99vXF/Tm+g27uf7h0831Ob65fhXdwG/Pw5sK2/T3kzLl1r2XGPEUSY463dMSayHGtz+gFBcmTGqkY7A0",
-	"1A3qRMaxtkkMp/SZYZVnTSR4mvKddl7XLgkAqsTolqxGHMf6RVwoFkIRAZ8FsjNz+ncRLFaQa5uofaWP",
-	"skkibBIm7CW1WTiD9HAABu2zrD+r1hdnPJbIsIFpdEUMVlt2aKYJ8Hg0DslkOtOZ7z8tSSxXCS3Gx/xO",
-	"i6KkP92/pM+BfHuFUVoXp8Ne8EBFNvkWHXZshrcXL1yPSjhlKWUoeovehwITsRtCtuwwVR/nBKddTqiw",
-	"6eg4Kp4++4IdN7jin6qq59452eOlwsDKyh5b1VM34JosoMCHV2jb1nqXO465iY6eHR6dPNpTL1dZ4aKk",
-	"AoG3wfQVziXLoDcAB6V3mNrZOjCdejREOT3qyFuxoptU10Xoba5DKc1ho/w5J6miULPgaa6nv1RZ6Guu",
-	"W2XRqfSFJJeIT4uutsOiiNgmh+id2jRGGMs4IWltBxLq85YuTlYRirBxCZe9ZVXxzat8swN9G1KMVA++",
-	"eXR25vDyYeDl5opqJzejycdda8uiNyx8Gtqe2OLxMPWwlKaWxLQVkwmJ1emw7af9aVYWuyftvZP2lUk5",
-	"zCuGnK3pJZqZjl6nUUQQhdDDhOpVd/r8OTCte+j6p7RV/Cs2AASdcQCqaL7CPP3NFs8MNBZeqBd0RMMQ",
-	"LtOsv/2AMjWbqdLXC1fmVMyxHM/yLQd9vdKzX93nb8nKuZImpDSKXdKdv2PM0qofaBSAwznVuSmR4kgS",
-	"DgyTQCmDnPFwkM/xyAhq6KZ+mCgVX/9bmfwD6ayuQQwaQAoIjqcGvn3MmY5xDdK2EKbFmeljSIx3hQwg",
-	"NYPYdrCF8ZiCuZDGcmVSrElsF9lpLpH6f3U/zRTHOiaJICYtZY7ZamCAgYX7m7bHRaPcQV79IpLFgseS",
-	"hAPo3W9zY4DkOD/FJcG3g9qY8zsggt+mdvq7LW1K1vkFmE08Ck0jhuqyPlCp2WqDE3q+kM/Mzb9CMIYJ",
-	"GSdQQCE2G9uF+wS0vNBess2efmXv1sCWYTKWmz34ztysnrM8uvcCcp22BO0V7TfKLTWg+gCac2onaBKR",
-	"DUn3Hm7duIeefsjpnwdtvDZ55krdWXK47olOS2P6QXN3qIczlcJADqe4ff04fzA3e0NGWRmuc5TqfWFo",
-	"YYm/nf83v8V8QaS53dxiAXrnhMf/NJWRnk3qD2aAZ9jOU9eL3jJlvbMQzSkLIZd7xZMYEJ51Fne9v/jw",
-	"d+EvLsgpf6quuarNX+gIaUtq8VT9+PTZO3R4Ap7BNIigCLsg8QwvoPQJXmkcfTGZUs7a6GPWOqqZtiuG",
-	"duZM++OcvHr74lJ6a6eTh9stw4196TYP7h62rs9bP97oHw7uHn1rfvjSvXv0bQ1lNsqOMJm759u05f9o",
-	"HASQ1LBL3kINCjjs4x4a6hCgSURVB/UDoX2cT9LG+i6Zn7gd9ZvZuQ+Bx1kKYW7SMs8vEI/VHxDGLOSw",
-	"6thjc4de/Bu04bdHJPlEybIqXwS2+IhoL1/NAtX3xzdBaq0upp0QmFNDhDMkLAt0po5VHBtMiwnVjpON",
-	"bPg8zxXK4LplO/6+fX13P7MK78o6rVY3u3dWLtWEPCtnuVEgLG4zKJRN4zS/gePovdWR8rODn7MCh/ML",
-	"NOHKthBoRAQN4RrX3cSwTsWeYVFTbqIkkNrN5c5Rm9Hr4B9Pr3ovldEIiZSUTcVObQpqrRao0tInTkVh",
-	"lkaKULu+UKK1H2vnn9Ec2cUA2FaVL4Fja4p5OxTP8efWaCXVmODczPimwg04BGMmK9zQcP+pBaQ1Qrwy",
-	"av4TNIzoJzLMKyhZb3PIbBrGRKrBZi9VzwCuavq6Eekz5yPlVpYwrEazoR7V5Ykw/2rD/cpQNW1/0ZjE",
-	"lLAwWjWaFR0MUyU/V1iZPcVIImNwDYH4iMBBtcByRiQd1wzlh7pW8RaZ1e0UnwXidAAljTpAxIEyg1Or",
-	"bxZoSWICNSH3bwmvxpxIi/q5WyK0ImcOekajfjrAnMiqd7YQAEp9IoK9NcY7Y3b6GpO8S2Qhv2tXeG+d",
-	"b7TP/K7tUqiKmqH+2adXvE/fW51la/K6ZiQymcKW/5MFNA2vqA0zDfB2pqF+XDfxK5PyHr34itRZ2xAv",
-	"93iJVN8RA3JmGjE+EBqvVPdobGqQaNMF8Ylpg2rKMUUsB8P2r1188p6ofXAvBHu7SSVXloKBhU+lc2mx",
-	"lKgaLCoDqDksLSPttHstrWXfKXraWRv0zQ/Mv/ZpX/dK0AQduW6jZ0pMFVC+ACpB5ydAQy/ocm8w7lJ4",
-	"deAXwJDyFAVkLfI26pO+E0SA7tK/MUKA+ZaXXhXGNZaQ+GryodW5HvK27R4BrlLXmJ4CWC+UJUPwYwjK",
-	"g7aXXQEk8tm7ECfxyaJLf72VHZbFu9fDytuhwkE7Nm2dwPSgsm2REEUvJjgcAo6aMDqwaFonh4B5OKkP",
-	"otln6ZNKISJDxBeE6Ru19uS8BoehyL8rxpKIzKE0xHRo+KqJTBREvwoCbgKdX/RZ9nFNdGGHq27UHXlk",
-	"DtnZsSZZ2Mx4FWhgVqWJIs5vha2jTrtmDg2go6XIzAdpqKhg0PbFMPci+yt66H7sURMNORtoQO9hBvhT",
-	"Mey8juguVBpmMtS3ed9AFrffvB1Ho9lIP1zNXmJT/trYqaG5Nmft6c4Q1rNRsPyajYTRnxJiLss4IWpw",
-	"BMfj2Xsob/Ylr5jqDEjCyVWNQNyTaPwl9Yp1PV732GPbjEkZBNzAsJiVtiNUl4wx0a7GkfrozCNXWjFR",
-	"kjCt8slzSQ4gDsqHfGu+19T5tFpMT1J99AnCLqBE1oNo4xIewehiQSpQJGwOqtmN9mqJzHbbQ3JdSsmP",
-	"JrYTEfyJCKum9xv/+9//029szN9X5LO8JNN5CS30wOey2ywYptslOcGwvdcxGVbMOg26vSxrslnyvpH7",
-	"E8kLqapk2H4mm1auLGfcbEJna7b9tT/5Ai47GCcyl2a9GN5cW8p1qZXqiq09IlPMbLuMiE9bVPdBn3Ki",
-	"uz+srB1B2VR3VQWtfI/tqqFvbbUBlfWMtX3abQcDt0e5TnEVt6Ki53OumeP+4thEt02PIE3d5H4DtUho",
-	"0rvbWyUJLKraN8glj2/TKjjdaBfmHPHpFPKHM8zpbnDQDtqdzkE7eNw9TIEBlMa58iTPlaFzsJCDROw/",
-	"7G+ZRztVIKJNPlvwdKuJgCpvso/jZtYpE0MLIU124Np2ul21+upn8Ep66YTYMO3KNE4gWNMNAiepu5Z4",
-	"PnhwX3w9FzPPETfHmLnJAC9ku8O7semUfVj8K/WjKwYhopUZbRudoyWJopbO7jKp+OqxZmoL8ThTuvU+",
-	"Vatg/AiHwQEqpl0NS4bSjQ96NMuI610XDamdquIvlSGyxmAGY2Vo1AiQjWC1pAj+Tyr7ujBEf22owRFR",
-	"Z4ceoUle2d4m3y7e+HWKr43B2N7RRwCLtjuKoKsY2JBnnSPhEghe4XM7N+emkroAAWt1q6wor64d8p6O",
-	"BMbTfreGgceYKXFr1CVTdaEJ7p+Idgsqya2lvCgBhnYP1yY0mK6JniA8jOqBSGvRUnVekw9wpJooJhGW",
-	"9FOajqHzMzdNgPZBJ69hEZPxqsadO0N8fHCFpxsVL/qB6tEzW6KkkwoyJIT1Yd6jf3iU14+G/RGqokYr",
-	"E+ox8RQey8xnVGj8sLGtgdcFl/0uBtdGqeubhbPFMuE+a8KjC60nw2XGJfr+6vUrT84JpGKvUbazFBNw",
-	"W2jlrAJN1V/crexjNeb22rj/Gka3uW9q1F7m1g6Hmg56DwQCDUlZDhrvh+jWEhknl87C+UZouK9NdQ8W",
-	"gk4Z2RcIQIZ4oRnT6c4DehiS3ANy4U2fZXzEw9UDsQ+Ai53tO7UMg0nWDXIj8uR6SPq7Qbn9QEWJInJG",
-	"5gWa5Du2tGuwaMZOZ8Ztxkti70mnhIzb0NGIHYu7YXocyfXtHanMObUyD/NyxpVlY9MX54JEn4jx4G7s",
-	"7rpvN+5CE8dNdQT1phfmUe+u+JhtAGOzkUgQ2McbbYQZBhBuqCcDHqhbegibZZrX3h2zKR+MIXyvo3TQ",
-	"PwajmCyiVTNNbDRJjiZ90E4rYZJGkAq4lWsB7E7rct27XW96B7m+ZRyGJIQieXcVGGlmJXYlJ3Vb+4Xj",
-	"KQkHlEm+/5Zi6lv6AwB720yPgzy0mPV/OVS3Pp4l3g4HahFTHgOTbbcl3tnnyvP6ni9REgOoD2wL3y6o",
-	"YfGYCB59+kpVHfblHspRATXKcFnb47pKaah79jHOfybhAPh7P+P6AFvFOo2oQOYbmx+ftXTc0Z9uVNIN",
-	"p6fu9p9/6kX7PfYkwfM92czKlruX4gKv2I/mkoYU1i/TFdz6tQp6qMyV8eQjhpnM/PphCGNSLzGVlE0H",
-	"0HVrP/O8hAZey9Jpp6S/+pxx9GI0S+aYPRD6zOtlmF5Ojn8KeUFY6Ed2s7zTZxaIHF6XnqA6bZ7bnmLW",
-	"k+NIqX41JKEfXU9HX9xJO8EZazq4kZuqiqnykVxt3zyvaxr7L4GkhTYC0uoEv4vKqJJOXB3ayFjahjNy",
-	"rdFNmNXueh1SoRMlX+0dIQ2brkL9AdwTCM85dIZ1UkP6LEupYWF6B7fdZJyXGnWuVDG1a/P1gkpUooej",
-	"EeGMJqZ7LzJRjCGDzOKcXz/iS8hRMCnHMzqdgV9tSrwVQ3YkVRneGlEjHULmYkgh7Re6sp6wUAcQrCRS",
-	"kkLXbFd/9cofGy/78uo2f+z+pUtCkth0KaexafGmjNQYDoc2elHexX3m3caF/flbLpfRBP1I5ey1U4W1",
-	"jX4OvcC2KeiKsHRsJC1YzWmW5TFqwDIehepWMA6fpChnnSAwO8/+gF7Tp27lzUY+yooar1IuhB8P0ldd",
-	"5ek3Zk07C5uUx22GBbBKRIlYH66eNdH7l8/QwcHBmUmcI5/xWKrTn35GE8W9oAKikE5NkZuLlJa22+5e",
-	"BWe9g6AXBO1O9+Dw6PjHHGqaOotbks6L7HmSr+s8ybFnvx9+ObxrPQyuO62zm18610Gre/Mo/fu6073p",
-	"98NfDq6Dzs2jq4fq/9Tf3eugdXDzqHcdtI7UD+k/+v22euXx3Y9eRv1w8WyG5door4wTf47xMBFEvWGI",
-	"BFGyCA1paIsvZ1g+EE2bXmF9/230mlj4KYMbppQwhuckRKktYZsgwJb3Af+ud0nUb5ecOY6FG8ifYZHp",
-	"g2mzWKtIg3qHw433wzN4qXdXdANfipCM6XRqW+zYAhiRjOZUtrK8t2I/xtz1oW76Jkqjh4oeC1Wd3Y3F",
-	"rWnOyLT2ZqFiucmZAPeLEuS5gGNxTOVXrw9Huv1exdpCqE5weHp0cgyM+xxL7DmtJmgYYolbJnZpm9Xo",
-	"v0y3Lcjxb6P0XtNVr2lcp0rTFDY1ZAjwVkOj69snEqZJRFJu5yGxVbSQzStThBFsMX9M7a7AKx9fbx+0",
-	"3iNU2K/UU8+Ph7VNhz1fYdCHi8pi9mF6bWjTm84v0OXzP1cBinskBWzgBwLRUMfIckm4GOScFR1qck1t",
-	"AS2pwWWw4GK+ZiBrKDknEoeGzWu7K9tJvrYPQDZMLMW6pgObSrEPF8oOfIfjQpJjpy7fuTK3Juc4SJOC",
-	"mrnYhIZUVxswK9331RZsXoBPLfpRw6GspdNNHV89myXs1q8ZT2LTsDRjrQcCfbhIucRkPKAXeDxD6hNw",
-	"vui8VOcczB4HbxacQB4hYblhM1XSCMm7m63CNJFPrl7Z3Lk0WGy1wq3xHUCg+mG7TUeyQmfTe8qjSaEJ",
-	"2jat1WlY1RFOGr+Im41d6KCwPhfSPHixvSdu4/WcFyTDFsxTEirbfDde03TOqBimU/+i3ORkk6XVWGyb",
-	"JPjyKMzKlrNFUkzmtJjYpZ8rSIByIlZT/39LSLJo6EyGlr0Cf+iNZv4gkJwNZV72Cc22+b8aZvcowTfS",
-	"7f9cZcf+mUKlFXSVDbPDamWhy0j+okNoR5g7KvfSSkd3tNg5U0ATcBDvIAYKNDJj91MpPSZ9OXFGYuZJ",
-	"4c9x2XczoPV8rM7BXLGNGtem6YSFmx2KgEta+zR2TSbWAQ23VZOnDF1IvBImc4lqZYsy9+WdfWfilElJ",
-	"GAB2ViTZ5B2qacyq8Q9v15iD2Y+ixo03sWaHvvS+Rgd3peZrbqKNEsmCyCYioC5xC0usi3q47XMguXEK",
-	"gqF+lTmJ8+4ExROpl9gd9sG2PfGdafi74ufbEMzx4lrT9MYgohSyVzb1t6ee86bBcBnqrTRs38f17Vtw",
-	"N5Fgm/QBT2i9MkyuE8YQI0SvdMT5LcpP/aH1zD1Km5BPEpnE+uCmDH24epZVbRC0IjhGEJjJbaQK39tB",
-	"3ubq5htZPOwG3evj1tnNL93g+qB1ZjxrHf2vL927X+yvXw7uHu3PR/fQOOk6zbO7R98+/PGX6z+2biof",
-	"e1S/jvdLG/DE2vHUmij41jTcztqbpRsvTQP4usms23RIy9IN6jII/omk8l3l+fpB7Ir4kjtdWVazs4fz",
-	"NcWvrkcvMWclFcg+UNHYb1PDg69PxwAUhBp63gt8I6+wmCL1/VA0H6jfzI4zc8llU95UgoqZ4aqBQlY2",
-	"OJISUbeKBl6EEp2D0UZDIMsQ4UhwoxOJjBJZh4H9rLfBxl635IYM78zdZu3F1nS8gqcq8pLUtaytRKaS",
-	"ZAgsgArF+FJn/zFd+YciKjQgcRQZn8J8qyxAU2GywfA/vH9Vwfh+B2rKGGlIgN+CLmIbbKV4VxAycdrn",
-	"Zes8TpQqPLHHdvqkRt3U/TCtW6nPwLECz47xnOjXwzaBQiJ+S9gT7Vc32oQyN4Ui3s8k5j6f2Rga1Gv8",
-	"IN8hp4tGIUkWVseO74HSwsazzaC5gnVdQdSSRASQzNeMxNRcNJG2VaEymo2jJCThfoZiIC43IMh+vpfO",
-	"Y8OZm1y99LF9jMKP8mnG41sdrzErSOxt62KPzd1qWNMC1k1Dm1sdcSUXuC0Thbf4pmlERWVHFw7BXr0J",
-	"dcwIivlrQPN3c9n8+sedTRaFHCaQLhYdGAkOh6E9s/afuq/jRNYZmp6qbOrJdQ5pmB/NOm9r5ct7pkHP",
-	"mKgfkPUUouFhJxiC1a3lsw2gatciOOSPUIhXomJ0OXSfqUZ5V8/mge4cJ72+9pWSRfNzmAF+lJpHOZfZ",
-	"CT5usSG3VZG8ruadFRlBxjGRg33X0DqGuzN+pc6AYge+sDBLLtKjyGzzQudrwx5AYmyAK1INbHO9a8fu",
-	"s7uoSCXBqeth9aCz5UpXf7v2BeZj51nUvxxcTLMWjMTFdiFWHqjNJNZ9UnyIyt/zJYo4QKwYDY4yNKdR",
-	"RAU0kRH1R+zB8UbnvA5NeGUQ4yhreJPV7isNr+cKqDlegf9uzBkj4xTf3NRH61QLqLRKs7dNhqPNwoDH",
-	"DFDS1atLs8+bGnbf0WHVf4AkgGwbE52cCKggpjYDfX919e6JBVzSOAemU5FlcipNnZWBY3fEiRXq4GHp",
-	"M2iyAfjXUV40mpkVGvKERimxs1FsF2l8HtutyQ5ZM4Jt9GRbKflErGmh6vWHGE57INIes6b/3waq1zpU",
-	"Wrva/i9DMg4ouSaY6nQyUycwGBsQOSkSN9ZVDbbspFTyXiIAhN+2lxx1bddMr7XC0PNDBZiTsQkSVhPz",
-	"LNeNrROsV2LTnrjOxJo5QVAjeJ4bSeKXPJrduS6/W2Jo66mmkXozLiQkxJjkPgsU2KLh0Ni/2XlbiZk5",
-	"AKXZL634RGZVX8KDMrqGE/022H1Ch1+pos02VlOCRnsfk4W3aMkkdW+llzDyWdpmXHsfPTWdZpnGDNAK",
-	"NcFxRImQ/gI9dw71eLPAgA9EhjtrggGaMSfE0d0MAJ/66B6RaDf1pBe2k+NSr4y42rmpO3T3brut1CSK",
-	"oZ3jTrHRcqEPzODmS6d5ENz1+233T2++r/nQYDMG8ilBzhuaNvqbVSjlNvZa8Dg/7Sq16Ez9Ad6TNIoM",
-	"wrHOu8ttJ1PoZS0boLO6Id1jziGc1UukjjpjrlQcpYWBf6Rydm5b3m1vqRpBXM74x847KzP+7U35vP6N",
-	"wzAFPXTLtP10hBul7afLlybu2+fbOarWlKNVWu6QrQ3AWFTIGEseC6dYeZfykJ0BvAsWWgXsbEYNpRz2",
-	"0FDOKBtqVK2lm46reFwnJluAy+EEouBghi1nXBncGkAqzMBVUi8iJFg5RY153N0ZdK6cmFb6VVPRkOTV",
-	"KT9fGWE8bTodcX6rPrJnSQ+R6y2HB2n1ADjgpMjboZOyq/Y+PaVrUdFLw6+RtJdgo/tykxhZWgveDVvZ",
-	"lHglb2d8yaxdP/bkdC1i8onyRPymHBHtzEGyVhLODHnKrcfh56Z3hjXUvlotqspP1keKsi5ymCkjKIrU",
-	"9aaesg6884nuFo1iEhEsSF1PpXOde2y/mMF5GqTztjmqv6r2kZ0sR5sBVzkemQpndIEhtCIwWqHhu7eX",
-	"V8Oy6M/L/rPcdGZSLsS3vcePH6qZBK2zG/uPduvmD/a3R9/+0u9fm5h97+aP/f7No4c9SP1QP958CZqH",
-	"d4++ffgYsm7+UNGEL2U2v0xVU5qoSWXzA0ke0VGMYbZK672UmIU4DtFHi8gOORq03Lc9N+ujfNrLcibI",
-	"eHB93vpRz/CPj2++HB7cfeMZt95LSUzl6lLtGs3eI4JjEp8ncpb99dKKvj99vCqVK+mISQavC74GWDH0",
-	"GCdy9jjiUzgL49yvBvx22ETQFhhIMLRbUd1vnFm6Vodp/46pRe8z3SoAMH7b6NwiAtqThS9ICstiMT3s",
-	"8Ai8c5RIcAulFy1gcMgBC6nP3sYumPzDobgd/O9//8/wUX5+C9q6JSuRVhuZbKgZlDVr0/2BQMPPLTHm",
-	"CzJ0eqhpcH99gIPQAgcykDtbKsXEisE4ewqA+Er21tZfmDIWW1ttcfvTdog0zBJlcoALUuel6fEVYP4N",
-	"EdoIMkzJqs+yacK83F4BbXRJCLo+z5pCU85uHkJDrsc49+sjPXuqZjEjOISZ6+5Cjb+23rKWnnTr7SSj",
-	"CF7QP0OXb0VSJeo1Ut19y8YdwFnL+h7/EJ7noaRNYS75vIh4TGLRQ4QpEQ4dWklrjmmUokGaOpFEkBic",
-	"nm2kiwnVkigONwedkHjVZxpCGOgNBDbt3wzTiGJ3jxn+RJ7kEnBCMgY+Mwe+RFMiDcbXJOJLfcQ7CLsi",
-	"baqg4WitXptXwbOWCgZGWd+lNdLsIlTz2I622nmUb0WSYnR+iKNGr+GIiVw6g/q5q433TeBJnX1pwAce",
-	"f0mBUO8e65e09MINm1k7Cy07uE3s1eljOOKMOPz5U6KsupQ99UNpO/k8c97dQde8CfcN1vRG1+1KNeSC",
-	"BjXV200gMh+RsOcAtoE0S+EUbFmVycogc1PnzdD5BQKs17QHnG1QOyeYSTpX2i1QSskCaPSk5Ny//zt6",
-	"Ccq5kGQh1C+ddk5QK40sWQzR/P9n792X27jVPdFXwWhWlSQPRV0sJzFVqTOKL4kmju2x5OV9TuhRQ2yQ",
-	"7KUmwNVomub2ctX+6zzAeYj9YPtJTuG7AOhmUyJ1sROHu2qvWM2+AGj0d/9+P3lZ2XmtJiHP7U50nv9S",
-	"2l194CQDdYPhOJzBgu0A2b+DQOiIn0AAiu5kb+9hD86Cf6qEWrthN+GC9TD8/rBde+me3yV4WIs3BTer",
-	"Jsj8Uhp0qg7bIvn52YJrZLbDseHEU8CEjASs6k8mZSvmf52+eom1rs93EAUF9LrhhuRa55hzwExvMoJg",
-	"nBwpC2Jg5r9z8d2h+DX7iVleyXTUahpBbjCtjdvTjQQ5gB0g9g9+cLfCnA2oV1tiK1Q/c5cMzRRYBzHc",
-	"xw0LVKFt+nGzpG2B7wqJrRGBsGtur26FwSMMAW7YGU8dZki94qdPf0Vz6GcDpzmz+xQ+IFaxqSFlRsiF",
-	"xH1Omf0LlZspUWgWqkRba4wgCjFdD6HLw6IrnfKnUFVb7uCOePDgWIxVYY1+8AB0pVzO4mkttGmOGi0h",
-	"+ngY2L7NzybJEB6+vFGCAIDOvkmClwOmGP+C7+iD88TrD4ThZ2Wg+XnwAIEB4CAPAnijqto68Xe6KMzU",
-	"Aq5qAijlp2ZS9FTCU/F22y0EeKGUGGV6UpLddhzrZ2SDwpEGn+IKweNWs0Vkm0Cy+vbNC9LD8VBBOyCT",
-	"FiiGrh7LQo5UqYCGoCcnVlWnLHpSO4MTvhA0duyRW38UVlVFFFC2+Wv1aEcwxwcPiKnDth88EMdMxkF0",
-	"d9Ibs8DOAZuqvmWZ4jym/RM1HkCKxsFoJlZ1urpx15agFyhiVd3CYiwzYJmkBKpPFQP5qLHOc2WVAMYV",
-	"DW4gMx3Ej3OL2139iqG5AuEf7KILpbQbX9oiIHsVZXRhu8aEIFvJ4d4+Xn1eqIlVyXZbnBpxqdS4go/g",
-	"zgAh29WI+1jKC4DEGRfGLaSywg4hbMH3bvnlm+gUIty56V0iiZiSNMvSFCqN5ykyDSY31NpWZYiZlMnc",
-	"DI5IM6Fupm2QQNGp5aFG5iHE2YjGgvbOG2dC4sbxLgCRf0Hr9rawCl9iVggIE+HH2HYuar+P59om4ji4",
-	"kpR0vbdLm7KrnWFsI7C2j5nFlM/MTDoRbL5IDvcOk5aHcsmzS4V8BKEQFT9SzACYSdkWz9A4YL8LtSda",
-	"QEhYUdJelcClZEuEZHe+H3rBguJEI+BN4D72JlIIaGjCOs6MoK+M9jATtM4sd3CpnazMLNDDOv3lXlFs",
-	"XAMoN7hrsk4O516Bt7koMOZsczxETHkMX5fPeBPAzNB5yIGToMPmU3WFIjeOvEc3VPTwZOS7BvxT/jHP",
-	"oz4tOVLpkUikngHFID7qUs1aItFGqwT3QFeDzoDaCVboQ5OnKGl4OzuNjb6J9QACIMEjvGIfUYuHH4mY",
-	"zCJVh+fcSPi19Er3ziqgyO4VvfMhx7pL26I1cVaM7JVXEeF15nRhEIldvdD7riKxocLxJzjXLf6k6QYY",
-	"UofIX4GtDZ75nw9gRl+WXR0QzuEzcx94S+TZCNI2OuXCbII44csheLxARkCgRHi3OEtZ6iHqTFezFeG0",
-	"JCHRBOLhetCItnVmSTe2EPDSrfq0/p5buCLzb/cVb2zrL0pC5CQJOHVZEb55jL0wyQs8BYcAqmJPZBri",
-	"U+dewSfb7a4+jVFUY/x48uZ9aZN/37wcUIOqSrGVvH57JnaBB3H3E2FAft7lWyXbsceDwvQId1GE8o1f",
-	"BJ45JQhVYpq0xFZU20wgJaoOJwrS1LTBeMKNYPrhd8LKwXULbinY8xTdUJbeftKm9Uo4bMdfMn19YBPB",
-	"94bimrprnMTQJSSdslB8vGnFP8yk0DL3/YMAEoCYXkyciOYHgXIE4YaKosicp0PasYyD9VCAoMFD8PCz",
-	"7gt3NyTBR8ya7BwgS0qmB+7vpf1DpAr9h3GmmSkAdVTObLUNowKqxSaIf2eM98QPjR5gdz9VyV/YTKbc",
-	"I2yGtvjJlEM0tbA0bwfMYEpXbCXO59uFv3bo6m1Wp4CQ5IR3FyqfGDsQnFqigkvckiYdtyj/ohTfv4S7",
-	"TPwLQg9O2v6rq/+1s7Pj/9+dmiAzkfiXSAKPkfvzrJYw9DVIDL8Clz/YmmjQOtsP3C2eqryUlVvMI5x0",
-	"BGRhsb0Fx4B0wu4GgXzY/bkivTDfLgVV54ZjtKqMRum0E790KHowRJaSMHoX34dArNydnsM/G+9Vg1aB",
-	"i7saLC53AxSD3HiL6gIcUJTJVBzu0/dY+HFEvLDlPF2Uc1Uo2gT3nxTkA/FwuzowSAWjvmdSpypeS0tU",
-	"zHGazC1uasAavNRmyiaqshP3oQU5gTe+cCKdtg05w1laTwCAxQxD0CoDUUevRTsTjleWepk6vjoVrHFG",
-	"B4bOWDnhhtgEYLA6CVpMEUEvJI4zfIcvpC134D3tnDwljLGs9HmIaFkpawd8tTOuloV2qaFy/kAp8xzh",
-	"D8W7oQHxzDhDUDmcu896RmrwACxlNKUwhVqasXsrC5zvyB/DJ7vHgqg0part0AHkxFl9OwFAe945rlCI",
-	"w2DKCfNyo4AHmxBQeZ2xdHAohmD5h8VVOj0Ki81lIENnYcC3hbBt1CiGbN3k+Wa50j1F/guS9qNYwktQ",
-	"Uuw/4lgLld3FPjTYLh1xGJ3D2VkEEUa3Dln+DD33F6kH7gaT8YMHwYNxax2tWYdL6fyXHRDGSOX4+HLu",
-	"v5C2OMO3BrC7PZnnwdW+UtQj5zS+0UL5+BZ9TwPgMijMZDBsibGBuy6hP2pK70kU5AO950EiKzhZLeHB",
-	"u3YmGcZdft55exK5vpA9YR7twn3h8iKP4KfpOwDwPdPHJIqZajJgAIASTOgsZp86ovB4WFmsmEJtREhu",
-	"//JZmFgPuRMIpet7J2h3J9nuh+93ezC5+NdHMJ3valOkK+LTYcLuuBzsTLIExbEQwskYW3LYR/woPola",
-	"+Cmh+NPfPoE9/DkRn48ql2ZuS83Ej0Lame6JrW3xI0bGxZacyqwUfVX2hlvJ3z7hMn7mse3+jWyTkzjc",
-	"3RKf/HA+b2+3/2GN3tquPBIsLUhV/AgFJU8Rv9K9+zP+aeuTkOOsI6qP5UVsRY+o3Jo+jx8FDp0mV3s+",
-	"RJd/FLTdtj6JzCk9mkqIZ3fobq0wYNpdqoOwhPDwrna7yBTZIPNVP2P3WY4mtgQaOe0/UQb5E1TDT5fZ",
-	"tjjRQa62RALvKuG66cgLiH2bI4gtdbUPQxqNexsfY1m+4CI4uXYWj4ERV4tJOYSeXPLRAkhhalshm9AI",
-	"bwohQj2o4qQ6Jx7kxAX4FOhYyjzv8KYdF2osC3WqdMrAx9RD3xHwOtySA7xplF34HG3MT1Dz3xELzu34",
-	"f7VtnvXU1s7+tvgsPm+7AbxhscE7H4NlCDGJewNR5IEoRKYzCNCA1YOa1+nuzFcsWzNSqAC4BB1MU9AN",
-	"nSiB6ey8rg7ldphZI4XosxhKp9A3Uk6Vj2yix8yhAT9q8gWx3Zn2Jad+vaR2tqb2AENd7XwE55ZU8hw+",
-	"8gvlrVSbB1owet30ZRndU5Dzz6Cyvy2OSU3nBiiEfMdOnovEhhe8tZ1EupDuC754MdFdjQIOntyJbUN0",
-	"biLTIfJzMo4BMkwlR8IvlFBpVir2DE9LMx6TzZc4begGA/vauYgWKumfwIBRNbJ8q6YIzDghDQCfUUEC",
-	"iHmgcXhOMyaAuZaAYwnz6urkzduX58/evHn1JgkWHqijBDUt4srGIXnTr2h8dnKLwhQU9+OdwbUpTCY7",
-	"Z4IHZFnO/7FVNwcnSbYgoxYiqm3b+xBdfVzt20dnAMvLgnVMYLhk0GPez0MzHlXaosAWEx6gDwntK3C7",
-	"dEu3WkmrqxPEpqXosAeR9YZqYvRTcCyhLkEkdjJWhVWpu5P7MLmIDrk/sMnLGZydYE/QJ9YWSVrIzHmZ",
-	"8aWVHjE2wT0AU4e2Pn6P6NdvbSdgiJUsbFr+JEZCdqeQtHbDwrAhwfjjQKdZnnugywqaZDAKOeGB346q",
-	"2J/aX8yGdXXR3crOQRbzDnZm+JO3p2evfktEzRGDWFQSXUXzOPP4DBnWm2lxIXuXNLFKL3PkJASRuISP",
-	"gB+iN7SCZZgWZtzVUzL+Z5GPXbmErC8SGx0E0PP6DgBfI78C9F8dNNp5Z8CvkOnBa3cBG69dHfLL8DCM",
-	"albsPBJX6Eri1++GYMWFKRE51AaiNbQpMAQ3p73YuZVlpgeWNT0hEYcl9QqOord1YNIQj4upkzus8dw7",
-	"d/7D2zPh7b3dT8wd46RkX6nUvWXcBM+z3Lm0pTF5iLYHnGRty2LSw6gqBaqoyqSC7A6+Aso99wc57e5v",
-	"tNfrsg2xwR4fPvq+JRI5HueUct+lE/+Hs0iTbW+MfML/CNGFYpvuRkd0N/hkuwsxR+yUQ4HU3WhFV2Rl",
-	"Tpf83Z8oGk6kDs+Njjg8OIiOozTDO0Cfo0lnxIEjpCgmubcdgUZD9sp25b5OLOLVVw+UlMV5luLZe/uP",
-	"H6cPe9/t7PcP5M73vYdq5/HFd/s7j9Re/6H8vrefHhxUbqDwDWx0xO+fRHeDsGVotWgZWpUBlcacO+MQ",
-	"j0NKwP1wsLcnPr/HG392L+EpVJRBNS4KeUjfQwdwlipdZv1MFUcigYeQ3PdKoFCRaoHfnC2Fsd82BRDZ",
-	"0mVXjb9Q97RNCx9W2wljXqEkSl/5fIeuGvC5GVAcxnKttRLJv+2QHbtzkiYc7fdBRv6gjoTsakDuK2i0",
-	"xuAXdjEDsxszf7L0+YIf3Afy3aHIVVmCk4uUE84aGs7GQ6Xtdpu0rk0EvBvL2RyAYaPvHTZWV9PGgg/l",
-	"u8d7+9skfOTMl7ywg4JUlQJAGekmU+WrHQpFMf5CjaEuHAslApI9qG6vpNFtSmDSF3wPsL4Z3oq1U/LG",
-	"XbMDxqUvbmmLs0Khi2JS1Rjl62oyTfF7A3Fvla9xhIAhJVlDaqM0IjUdlDT/nYw7eItYpfN7MpI5cvqf",
-	"0w/J+y0vIOZ+3BZbh3t72534TtQATtbpWDqLpAMDhQ+eWsmdioP4N4BZ+tIu90EA/1VmnYsI5QPoDWCY",
-	"NJRFeeyjtvu+HjzPPsabuP0ApzOfeIqmM/ejn84xVqQI/4t79kQDji9l1cJPbmfi5g1weVMgZSqoQmda",
-	"OMcRZnrk7IvepLDOaITwaeCmi0CY2RLIMwjDCPHghbPeJmPW1/RsDKzy18ClbpB8EfgUqgh6kenLJECr",
-	"1ZYnS9VobEqle7PzSzVrWqTaKZU3n5yEH3d+VZS8Ho3LWStCFaDlqLMhUcbIbQpnvOBsTxHc4e3bk6ew",
-	"JaAixL1yKBV2e1r1+6rn37M25XnfTHQaD90fhMEe4mB9uB+SvmNZDlveEQkJVOdrm8L/4L8/4GJQhNCA",
-	"dVPBEwNIbQmowTCJJ0PVu6SK8Rb1ogE8JBYGxS/COdYmjTEPKt/d3K8wo0e0/G4SWAaCtocPrIIxCPPB",
-	"O+Cw3tooUAPSWIvk2N03iZczoFPU1zT8AsP4joYRsoa0JLEtNlJpJrHjBvfsMdyE9ywMDA9VLRmwYLAl",
-	"eD7BRo3OlNGisRMKyTnoZFkMKsOf+9HNYP8hzcDjGwUxw4WihjD3Q0EsFPXBx9uKA9TuFG1K1eLKULrW",
-	"fYUVaowW1nFG+z0HQA8oGNTOcu5BCtU6rSPzEOeheU40VUGr9BxW9xwsgGiyzWfAjB/FM84sY5NX31Gl",
-	"AyPsKufhRKMOWczkidGlez3OH4A0YfU18sjnzLd40HM/uvEeHMTjdWIT9Qpi18cmZAfmMbpAaTzKrM2c",
-	"7PGyuyKOsK8PhLNTOvTVmqIAoJWaQVGTsrzbClDY2YLZNPwM68/zoXA7VsQxEhML/w+qsJSE1z4A5j7W",
-	"k/7Ob7LsDZMOxOQQFGSsiqEcWyemWixoQbNkJI4gGpiV7JdjdwP/hd0TkGyD3LlInp3JAbwytBXeDQ0Y",
-	"S8BMw9bCREfNKNWZ134CSbE/JymoCCoqqIwtUaawjnbbFSWndaWGgeUGVQY/VAaEjzcFF5ixhQIiElAd",
-	"0BbGhYXIpW+fp8Lfo0oHFJl94LrT4lNR6LDa/YKdo+KkHweZSmNaRC/PIUqcWlxyGU0sOuynVa9DdUOF",
-	"mJnk/DV2Mzh7fmogBJApG8KzGQX/eEZ+4myORKMTvyo1DuEEKr2oPL9FJZx4CKShW2AETpbIIjlS9VfY",
-	"KxS4RTK3TS8y+jl+nV7F19Hng36v9xXpNK6xcbrIoubGmnVw2p1chHAFTfo5Zu8xTUuYnzyBUFIVDdsf",
-	"hMGy0qmXIFLwmzIdm1x/2GLbHywAmIU/t5o0mQMP9hOq10v6SDsUpdHfoWAsVIvxtNx5i4yU+m9+ksfQ",
-	"j7wzGTvhwXzEJOLgwSDfsCSONpdyOxCelmBZKpaKSa6sciu+sAiUxgqgjucQjouHGR2GET6O90xUILho",
-	"r1S2P5V9LEoNoOmFoiBuLPPFMP+Y2BImwoOeKnl5zjsxHnblh4pK5INgc0sLwESDibK2E6fjgL+yZ0Yj",
-	"A66T8z69JyuouY88GyYeDfsmfmNOHNNggU8Zq3mjkYaj8fpyjRoSvuXwgglQcjo0zmL0As/Ov1IYyW/g",
-	"1jAfX3UfQ7LC6yoPl8R6qpClOoewTG3PRsdhUR9XP0oU8hRXBo8zkCJ6BLahT4aZwusui7saW/IxvjCG",
-	"ekEnenE+7yDjbGoRAMx0UgsO+OzJG1mqF26QiUDUNITMRpE6ykhpJh93esZiSYFXsDZoDnM+knrG2Ee2",
-	"qj9qP4a1MEaMgOgauiOoYJEg5Eh8ZEHqsLsJB7Uqp6a4JKIKuo//hCG0At9wuKLyiTUvT1s8NYRy5zYv",
-	"dV1B54aclGYkgUk7n/G8ZXb+z4kpZTxdPtb0xqkbYjCBjQhDPj7xFfXoP0MJM6usFvk30D0DWHnuzxRo",
-	"NhbOohW6h6JvtJgg7Bs/Lahcv7M5cQkBBt7dsWue6fNxYQZuGSsas/kU/4WGFFu17KzRs0ecIaxVnV49",
-	"UdL68Kqy+s0vlX9N8fhGmR2Bdbtg/Px7RQrOD9QbPBV9w7l3PgC+synAsYjFDCjBWrChFc8mFHhzfwVu",
-	"jqm04XUhqYTlF0VJVuSdrnyA8Q/RS8ED7CVg40Xg57JsWkL1Tgbl0MdnT35prKiNsrEE0Ze4y5Jt9ITG",
-	"YH7PifiIpKVBldZ/DCOnO7F70w8vPS7hho8+fkYSxbriRuLJGKVIrAGydM7ghyyfE3uNVr//taKXfMEw",
-	"rQrFLkhdQc+MG2YnqkJU0ObrdsdUFqnYwoVsiYRQs9w/mWbc/Zve9zbsM9m7BNoeuKYtXoWQgk8huufj",
-	"7xD34LvCjiZ0LySYify6uCqOu2MljjNiI8mivYk1hrw1GSuHgFyqTmztN/Bg97Y7vkyREodZBE6HtEOM",
-	"N3GpxmVtsDmGq9D7dI6iGBhhNAdKnA9R+Nt1RJKjAnTuLzvilOuANqQwr9fgSIeJIa75eHKRA2Rh1Tuv",
-	"/lbZGOSQQ7CBT2gFRKmsRGUcJkkNwxUp4jxpvBFeSneilCR+ZzjsoGWozopi+T7jAgF9DFn4+luIhrV5",
-	"qhStPC/NOd6qFrir/liZLLlszWWWtCWrngYX/IBBgLU2tB9f4pMoyVzWqKUjxcwOSk038+EgTSIFXChh",
-	"p1nZG6oUGBQyAmAKgRSjY5+901RVgOMkQ0I6xwgyMxGJkpcKCXGiwW5LnInh4wxRuUU0gXA0kuO1AoxW",
-	"vLqQBAAJATIuFFlBla0v+IkGFxFFEko/2epPCzMOeGcIT1XpnKR+QppAqMeJxu8P+uGfUohJ+J+qjfrs",
-	"XGIjZqjlces9lbFXHO+D8xBJrg1g0UkVfX984jUJFgORNomv9sVbgJvC/q07kAOwSexsRi+kNPi+bLRV",
-	"3VvLjUznNmv4YVtsPfJOfTS8DAv28SQ3iJAwKBQQcdTXsCEvGA2FAI9r46CjMIjD+UGkGWbkQkgewi3V",
-	"B0cPger5ucnS0UUP6as8FzbLAZAFI5ajLE1DXr9xy0RPZdjm2mP5MDy3YQNAohCkAbQ/6jL6iCZafRyr",
-	"Xjm3ytFjdZO8jI/XH4xxtDwPiEhQGRXYSUBLQJUPid12VI+KMV5qPyiLzH1Pzpy/bjuie05xKfTwkAKw",
-	"kMysjaE+UJXR/EaZ7RndzwaTYu6VVn5btMCVLwwnETr0oXrPYpeq+wcUtuA/fRVCJWGK8zxTVLzPMzmq",
-	"sp6HJJbKx5FFHXVckBiGv84vJraSt4wOV75Megdwe+fhAegbO3Nkw4Oh3fFK50JBcpDrWUNbLf7QG6re",
-	"ZTDG0DtY/Al7Z5s6DRodcfqtaeSwe8g1BbPdI3KEsV83liPUOBHwSmAPygE2TfoNlF7MrS0dqowulaW8",
-	"kLYu7wDPgHc0e0yT8bKLlV6cT7T8ILO8nois/tI8FL+HuLUr4OZCTyNqZIxBU5iOEkXXja/lrDAA1LvO",
-	"YfYz4frKeA50rOk1A77kpIQ269RM9RF2nFo0k6vjK5HI2X1mTe8aCzQDUggm66qdVt6oATyw8zQryurn",
-	"FB1vXGwIVLtzwqr3szKqJGpBDBKgXAOEN35BRAxx7aYQJ2Bd5NKWtiXKugQJ/iA6lFUvEI/B2LHEAzox",
-	"qu0KC0QTxteiqqm2AD9mShX0RHjPu4pMtZmZcEotqBwo8XvtnHf37xfoBBVKXICtXxTOpTD94O6UagTl",
-	"TRC/3Xq0x7X4cHM5a0GNGf2+HbrSQrVMq9rRD9Kjq6kehOpWuHYp/7ELAOndjQQrpn44+OGH7Y7oG8g5",
-	"ZGVUvITRK4m1mljcHAVKEQ7fF7pA36P850QhFkhU6BKHxTn9h9xvxHbm/EEujXyDWERYeMWfH5QwzIGi",
-	"NBRe8fCG8gMwiJWW4jqofjtQu0OwW3OfcVdzTz3x78bdVWKLS1WsnG17Pz7N+n1VMCA7FsbRE93rc7Zx",
-	"JaQUi0iWKl3NobJQH8sdo4FcAfpZ8c68iCM1MsWMt/clcswE6JQBCkKscYmbVnaizuG5mOClwvqIsHZt",
-	"8QrFEvLTmZGqfN+1UKGYcpQwKzF8fOC+OO4gpH1M8YDkcO+xWBTbBHSk5xg5hixqq9Ik2QoSmScBjZ7R",
-	"UdowuDe2MPrTIoKN5IXBwoWkRYnw7RbVBIvq3kAcaJVSvV/bh76a46lgJfH+aIpBIi4DPObw4EA0xkVh",
-	"7lgm7OmdC4VVD86LZMuMq5cYNruDagI8cjghs6KffWTQH7/RWBVaj17tNsavjP6E+DOA3lQDUINYts/t",
-	"89D8zzRf3K5U9xcLBvBmJfV8YigVm6raIkKlgNWzchZqVEiKYbWA/6bhOwHbDLYrVBUanc/aInn99sy9",
-	"WAiWun88ffbi2dkzqrf9+dlZguCc7m6XatbGVir4RLlmtNaNIUsxMM6C8vuKW7yTw4PH7hGP9g7wPw8x",
-	"qPdo7xAyNcFTIb64qZx1hBR9NQWL1La4wRc6qWn6qZlcUA3wBwm8IqKQOjUjht2yxmjCea3pUBKlf8fa",
-	"ElA2vkHfuSQ4WWpsRb5xWBKCqtD0PeCW4QoVvgnShQ3NlCrT9/f3Wu7rhv3wQ/uH9sNtAjAEXdLVyUl/",
-	"56XRiupZKLxZ7elJHrq1IiQMMFFBxjtPAbYJvncO2UKjng/f8AAZzA+/YRDFUWXfQhiKBLsUyLHh9jzP",
-	"PRlNJSrKwf46eCLhGjGqILc9uUls2gi2wxnMTPU40VYp3RFZPQbH4uJiJrSZhqpFADvUKqqe8eg9XZ0c",
-	"7h+IpiKlxTlr6ZVnOoGGO6/mcMCdejwpEhI/YVsn4eHI3lDZaGNjapPHvZVoswMKKdk+4jdlfZ07Vo1b",
-	"SA/DdbUmF2jKpN3MaM9oGTARAuLsMVCCQSC6AIUNLS2/zyFGv98C1OvO7u50Om1b+pnuads9M9oW++29",
-	"9h7Ef6GAJnMSOwBRA1Q1dh2SSq2wAYWKe893QNX1XgpnNYK+DjWJ1LA0hhLxBv3tS8aMB5PLc24xa9qF",
-	"GkgNCUtfZv4GEXtYroXCx0cMCCike3MQloeN0MtN77L6WJsNtCwnhUJACVADBZQV+V9sSyQf9luJ36XO",
-	"Z/ju0EmOX347frJz+svxwaPvENoiydK2n0nbfSxJZA8JQvndtIAzYNvibGoCXSFjAHvnAnooe077YSCR",
-	"mpDa3M7MJZDJp7grpooBj30dfkx4yn/9x3/icecCuUOf/us//vPz54Q6nIm9gt9xi1FgcIXymchSS5/S",
-	"FHrt3GvVSOPDfBZuJd3504AQbBUVbcUkldx/La0zQ2yJKhQbpN1V2KtAYWMCnDn4+DFhbJP9vWCDQQEx",
-	"frGmuEQ/bCoLt1meBbkJwWmwQgnEpBUo4yIBGRhOCCADC9zcXofAVxzwfBTQyv3ma4mHe+HfBy3xqCWc",
-	"Ttk/dJ4PDDaYfJCqlSLPyjJX1KnpNWPbycKDx6TkQQ+jdqmkq8cTRJWIQPTJgmahYvr9I+QC5QIrC8Ys",
-	"FFAat3TIAgrlQdCmqXD6MV+odSvDd2QPht6lk3XIxknCHVcKBks4HiQ0QgmCpOphrHppi6dh+FCsUBTZ",
-	"B9XVbqn1TJgCMcbSlihkoXJnklIAEqQp1JqQLI16d0aU0gKONbcsvtQlVLbwOowUihIKTXTo3XBVjTup",
-	"j2nnGthYV3Mx6BafFKPMyoKjkek23rNajdOOqmV2Xps8683ojVeLaKCRFd9LcB0RoXKoeNIg+63YSgvZ",
-	"L3cyVfZ3nGqQ42ynkKUCF32H0Bm2OyLpAmh3d+Ponz/u7+0dTX88ADG8v7cXlirTzuXxGz1cU/z46Puj",
-	"8sf9BCf66HuYK1DjS8YDRvcKP1ku42yLn9QMyjmH3oWs6P+Dx6JS/gS4ccFKR3GgQ/lQoBcnU0DP/PDb",
-	"4hRL+Sy3W3IRFOxAqhHC1mG3g1se+5R9fF/5SdVBfisAnQcXB9XPasU1lthi0UJd4S4jDIiu3oLZzpc6",
-	"bfvPk7ujopQiTYTGh7fwVUPb7Xp/lvu0UbFGXc785QBnC2rzFPO4eKBQ4u3Zk5ZwRvHDhw8fE/iRzT6K",
-	"foFAbDLnTjfYrv+PUyMpXfr25KmHN+xJbXTWk7nIzVQVOz1pFTo3OMWihMYwBJqDmLbpC1BjgNzq7vXh",
-	"exzJ40ffHWxHEDUe7nqYATQxa8jIyq9Ca9d6a49fn3iOBEq59cWpGkln/rLHkekBtfC+Y0sTtjXhOLkR",
-	"P3jQYi2l1dSJf+OL4UH3YeosnVEkoQOnBVnSor9pWX3iwXY1fEqEFR5JMLyCf5ABXRhPIm+oxel8aPij",
-	"Bjt36DJzcsJz17QigEBMFGS6q5uaOtvipGbXzcN4vUOHT8VOzoMHQQyM5D/C8nTcXvYrgX4LhBe8cxCD",
-	"uB75ZolNC2ZpC6ucIUhHqHNHIaHsV9SWEKakP4/ioiJEuzQpUSmgqjF9LPeIZwTpeHiRI/NBpQ8eYDSi",
-	"gNBdcalgkZzjAo0FApk1okZGQiy0GL6nwgxTXIK/AQKFAWrdVzYyuhxaiEoGiW8xdoSOrUie0uMyo31k",
-	"FN3Y7w8fbaO+9AGUVCLlHjh1Ijl1XltZveyHR48PiZ0jz3qK+F5Dn+9GZ+N47FyknYP2XmBFiI59bm3Y",
-	"yWgki5k7TsKxtQCOHoP7Ko1lG/VHRWwJQLTtNuJGZ+OUjv8ke5dKpxutDdpFG52NvfY+DsCMlZbjbKOz",
-	"8RAOARXIEFguEKEJWDCMbeLQsjWYEcIbJyAsty0AxACY3twHfZL6oh7vwWcpxosqmDym79H+bFLFCqvV",
-	"w0M4W3sACcxV4kdgPTpxBeklyRifpIouyQFNXOW2eDPRUWA5+G7+pZQGMF2c0IkgXQDAZpy77VNGKHJ1",
-	"LMSWSH57dnp6/POz0/PTl8evT395dUbRiLmSGh/Zhkp0v0hoMHX1XPlLgMMuJjqAzy2NeiHOjMltC9r0",
-	"3bBx90nCfCM4gw7p2a7GQJzMc+uz4axZaKgI+YogpBgLd6avlX3VaSjsrMb5oGkbPjIv9k7Sjc5GMdHH",
-	"P789gf3K8n8h51o4ZTd6HNCQvG8xoMBPJgXCvx52uQHPS63FzR1TH+VonCMPDFxHBHpNz+Vzd91Q30w0",
-	"tdQjrZRn5rmKom3uwgpTG5GGeYHn7nawt1ebxVxjZX0a+OqXmgTCwKw4AchC4tjnCYOKiQZc7whz583b",
-	"l+fPT16enP7y7CmGUwPoEPDiHOIcm54bQPt+kqlfNnfJ/vWXvIWmNlNk/65SvOjh9Rc957YfvOLw+ite",
-	"mvK5mWh6xHdLXXDsm3LxqsdLXeW+xjODkQG4bn+JCQF6nTEvZDHAh+0/WmbpfDPqbyrN5NlsjBcfHCz3",
-	"RD9HWvqDJWZ4fPK/nRnvzn+0zJY4oSzxKXgUkGLBaw+W2k4/y1JN5QwvWWIhT7G+5m2oY8BLl9gi9Kgz",
-	"Yr+PeehAysUMdL8jmdR7oNOtEHTFvzRdUSVN82e/j+0SpwfZpUJmFQI4U0B4XMqBk7sbTv+7G6KbudF5",
-	"5P6J9rL7mTQBB9zASoEIHNqV5xTcj45jCfRGayPC3myH6sv6D0gIjyOIsmobnQ1ttCIuNAMMVGRfdTCb",
-	"LzP8Mb3kc91iX43/6d7foJnKkKklUBNjiKHlS4pLYBgNpiYaHVzlWUXDYvQELEBoz2nAgSqPTziVs7oe",
-	"7L80WkFGg5TglTrkOk3IU0iv1yJhzJ895fR1FyG+c3zp8goovqhRA0UAUW6VyTV09312JgeL7k+n7cI5",
-	"7sZ5pi+RM25SElTgcwKRWnQPuGQXsa5e9VlMu5s9XFKP/GZS52yka624rM44M+Y3qWe0CPb2uuOGiuDr",
-	"SfSfoYkk3vaRHJcZytC6sHT+28bnVaVM+PhOnm58fn+tYKXydGRevMWDWgtc1meYAqkAP2ZzFaBQCJD1",
-	"hphqj5D9sE/IesRMwMisgDtyJ0dXV+Aw56Away0nwHo5DijyADVTEuD1XEQY+pomhYchgL7rrqa+9Vea",
-	"dIfvL6SATijusoaL/X2zYSU/KYnx2vlxT5Y48eZuHA7jNnqsyZ+rqLKDVVUZv7drtdITPvP+FZN/eVE3",
-	"1toVWgv9pYU+7tXr5X4w2WPzOnwTVxnYGNuBmUJoItYjMlvCrt7lpy8wr6EOMm5KpGRlIqlqOw4/YsUi",
-	"NuNAGt4jScVltFjFppWYKSxMDO1XVFaGKLlAlILICpMxdHi6EyJAv5+hvREDGICRYNU/mfiNQFY5fgn3",
-	"ojHXzsAi0ATENgZLi4kiKELmYQmhO5z9XowGzLclhBTmhsGcT4yE2ltE3tIkpvPMRs4G9oXOi+r5lxWS",
-	"yR53FofEjzwSe/DSAAZoo8WCeKOz18wpDLPbiEVsipD7cEWfOdgzXX53iJTw2Wgy2ujs7/H/AfM1HgyU",
-	"/Jku1QBu/HFnYHbc0R17mY13OAmyQyihG52+zK367D7F+elyDUCFKyRwmYTXHIPrEx8ecqthqQEtkk/5",
-	"+o6HIZU/Y65f9Apph75/E5CJGfLFbWlCxjYGSyTxZSzma6bRVVY3XtGHB/UVjdZy/y7X8pSKVUoTKor9",
-	"qkwrNfD87bYXTMpdv9R+qc7u4A73yZf1xAllYgU/nD7nm1gu/tJG+4XTpZjazgpMF96Jj90okK70sl+q",
-	"j2U83LWHvTa27svYem1yRH6JNO4ml6r+cZztkA26ztpqsCCgvDbTS3LAAzEq4nrMe9wEHdvViIYjTkou",
-	"c8eEqXfY2wD9VCmCQgcXYJ6nSKVhIzuDWmeuoNsiKjcqX1yGYGvOOMJlDKv/0+zk6cp+7AtpUTy5d9da",
-	"5fQT/b9B5S2hO+4sE+jnuno+sCq0F6mOwPONL6+eIkSyuoirDpzhA5SCC7Yx8u9CgXi1OZJDGopJAzzv",
-	"yFFsaGAIB0uoDeyNtQe+VgpLK4VT2tJVtfBFtcE427lUs8X+9XGeMzAllr4BXVNWAG0yAtUY66OLH5Qg",
-	"xCCA0VNQuwtgqSh2a2zUvmGMaICanczXJ7+6Ea4sPrNRVi4jOJ9Ay+rGl7fLeeGvFqw0/ao8hS7hawUr",
-	"XOr2yUh+PMErDvaC6wLNx03i9pUmR9T0F7z8G1vsrY0Xmb687lw455u0yf/i0hRAPJvFKf9UkZAvMlv6",
-	"LRgLRpZbFfGIufpFmZ4nUGiABQt4R66WjPnjYyZ8jJrkMwKMCO0CBBrNwbGuZlb9hO4FRCsxfzk0zkCR",
-	"slaILFejpydQFYAsD1xyvEie9J/ihYiU28YH45H4yaH1lvuP/Zil6E8KzzllCIWaLo4oehmnt6SGy46v",
-	"Y+wpIbsa7ou1GyKOhkLNPXS4O7mPS5inFHxSmjFHoLMVEKdRpWH7oGdJR7wAggvw3O0tjGoZhp+BpT+F",
-	"uNgUfs6Y2LycQiOvPaqMA8bQCB7QFr7Zmf0MapsXF4ooPuCNAIlfV984uQULRoL5qxYquvd1rfJ5qT6S",
-	"/o1kpR2a8fWJsGiiq9c4Nl+9RKHj/oqrsMJcUlanK84iXNfo1gD0trT0KYEN5ENauHfp+qsLRtDKih/1",
-	"zWnBZQoVXyPbx5etVXyrx4XpKQu9gcSI8RfX27j1I1W7UHf3TKpO+YP8/dNGLi9U7iTlpMjdtyD1wHlK",
-	"Q5W7Py2QsdPPorvxt9O3r1+/enN2/tPx6bPzt29eeI+muyG63a4WYucX0d1o5pDwV5+9+vXZy+6G2Nlx",
-	"QkJsAm1eFxIG2Pn7Tl04bT8m1rjuBkL0A2Nct+KWceNwVFCIh2SG/zX6/AL8wu7G+67+vNnV4HrwvH82",
-	"Ydbw7zBllBAtoYpCdH7kJo92LCy3euXHFuU72w1S9FNXd8uXcqTmJtUtT2FKHb4a/4QLumV8jDT2GyXT",
-	"lmj44Z2bc2v+uuOT6umvyD+GUz+3uvrzdldnfZjef/tR6CwX8PTcDNrPZSnzLVUU2139uav7o7L9ush0",
-	"mestFpy/qtm22N0lEEyI2BjdU7XlDcSVYZkrx8JyI5023t2TbvOix4p8C7aLhlXd5EXdhI1iaU1/34z3",
-	"yGZLbFZ2iDsgM/e/fndsvocVOepqNxCTq3ZuBn6yl2q2fbRgtrWk/cSqIiqylePs3JlOfGSZ8tioBpa+",
-	"rt1PdB+ufU1Vrkq1uLwqtrgHxqTUWs61VIw3SIjhUW1TK2p1ilqCAQdP6TTqioOecTDivcEY6DGwMc6b",
-	"xNSyWdrI5rSlnLUFaFIAJYTxXlUJNd+BEuvrOdtkQSCS7HKOk3xr8cO/rg5Em2wZHRhV2NDXSbthgXu7",
-	"WtQPtmOI+E3K4W5uBple3Mb3kxpk2sInaLHHVH1kPB2pm6h0gqfKmfkK5RGeUqEHaiONGH1ZEzuROTQ1",
-	"YxfpK7ey4qC95+/b1dDyjLSe3x8+DihDh+2H7YPIc/XjonY/J5iTbYGkFdBNgnRLELykDA/bB0pcTMoS",
-	"Op+hi8+9OfVxnJsCO3svLQFrMGxk1A/v6Xcq8HZMN+bXp4k9sCU0YpRwMzVVHGnjjnQ1oM5mIwWd/DFv",
-	"xf7e3h6/JY+mdlRz8n3zn8lTZRE9/AwhFpZ0eG9czJmbwYn+uo4uC/hr3bwXbqyr+6pzl8UD+rgznU53",
-	"3M7dmRS5Albe9HYjfG6K0arDo2tu0Cl43erCt3x9EBuEAey5VRKDlasaveeYCqnIBsOy5j+DwDnF7+M6",
-	"DxrOvV/f+QSZKZ4EFrO1P9xsCxwTkscfxBaoKHZQj0E7xmrd2QP349Z6tT3vpgLBGfqpMpX/k766ds+M",
-	"0OP0KhRO6RHb5dAUVokLIAKbdTdWckVpc3hXlNy6l2q6Rf98l5XDn6RVb9+82OpuML4ae0+VIW4v7fYh",
-	"LtCcAwwiruL5xjIZbvbMLdGCBXpNy3PF4qzknFYWp7I27oIbrE+rdh1IxC1cjHYkJN2J2zf2d3PlvVs3",
-	"anAPCS9i6xOAt70t8o7YvGKsm8I7rCWDONUdZ7AI0GNW+FI2a+9kMwCud8Rm4xvZZN944YDd/ZcbcwtH",
-	"2qEBt9FwRcpQfgw51U19rKtUv3+ODXAzKRdb4M/YZGMyTm+pVuzqAKvM+DkVioIFTnY5JPb62M1GpJzl",
-	"/WwAszYDALx0huI9dALlZvBqUt5D/88CT3ye+PQP7oz/hapsKgr4mU4J6vAKDXyjL3RB1Mt9smRMXvHN",
-	"Bh+5xsSLaWatpvNecfSNE3ZN3U0+rsoArDvrajqL2O6+RwRCBa3l4Hbqmb8O/L+He3gKdslATSSAt1En",
-	"SXXAmfUwbhOrOojGyilUj/ttgdssgrSZS6u2EA7fiwSaN1CAdTWJFPcrjZ/zzZkVYCh3YuDfQHeS0VpU",
-	"MO7RqVYaUKxb0E4ygLZWT3FHMg4JJC1mq92TTJY6x3pG4UEiS55YFXViEp41nMz8xlGPTUyoTBz8EIXk",
-	"F4vyuFNH6xPJ4d6+iDmeW/VdgW+vD2Dh5RCgjpFFuh8sUN/cSfWyWFwA965SY8e7iTpFwz76bg/xpxnC",
-	"0Q8FKasJnzYAhzL6XgVrENHlzuSFJYpzt98ZxNoOgfPADwH/BhZtjj6gJkbcydz0LlsR9HC0efx+RVzV",
-	"fldTXQGglLrtkFItgntJABXLgWTm1HKfI2tRT7TlHonR2FxJq9IvGSupeatfNWiynFtPPvPqMZO5C7+9",
-	"yASIcmaK6sdf9B87REEPgbkhVHS6jlH8KWyqOUSHBtsCN+Td2UvBPOIg9MJK4v/bGWyB+t4HrUPpsNPg",
-	"oL9aVVsDQMyxhcMXn87XCZ/yAL69QuF4ba+UZn4NblAtzCLoduXCPNSvUS4ciVWl06VE6jO33fzM1wXH",
-	"f732jfly49izbBaVCzxEvmb3E/1rueIIbw4zv5QvWWgI6UCPHWGsRpGkBPGCA+AM4JlvQj1xk60ZfR/f",
-	"bHTkL1yqsHo4hYrBr9/7VTPhdqUJtAWrtQk2G+jJeHGYxZfx+9Id/mCotbNanRCggjONAOoCANSdM/hW",
-	"Zz2TEpj6y+e/Pgml99NhViphx1DtXrgt0tVM+hCR2cVA90g19RL90CEiI/IokA8taZM7Do64z126c39w",
-	"d9s/+EH0hrKQPbc8R+7u1IWaWaGknbmTBhOaFrEiAID9gZgqeXnOtyQ3/FjPYDAAuS6B4pCwnshbhjhB",
-	"YIDxdf8Ik4yg/FnZQQ4JJDkzuQq05cnh3kM4hLTNuVtfN7lTIC7x4P7Ocx7JVHkmHrHrHmCJUwoxwN1S",
-	"ut85pA81NRTWT5oq/ZFpDuv9o/fQYU4YA10IlVjLY8w5nAMwRtK+savu9ujb8Z+kruEUBru6k16/7h7K",
-	"75eew0s1fWsBCXHZ0dPpjb45f7GL6u6xauVKwxEyjLfwxJcQ+29Mrpxphl/VPSMDQ4L0TF6S7lzXFnwl",
-	"vz0UztMm/XLVBah4/wjlBU45zGX5URxV0vwVCXWHef5bVYy7wc9lvVFh3Fna+4p8dLXee1EsB5yWa6DV",
-	"3mFgBplEmdMvVZYYwsTYWOAXDFhrWF9ILr94Tb9TRgQ54pwZxOQ/hJnJCSuEZOhqjLG758oC8ET6hcEG",
-	"SR8R8vBk7hYdCuonPKAkYg3xZ3IqggrKgVMbDZyStPy7GooUgjs0g8A1Ar6BjcKUbSJQTh55uJELSBN4",
-	"s0invrfVkyCC2ZPZEmiobVs8CfXpilhj8J1YD6LEZJNQhMoNp9VGTjLo5i83gc/fV8LDRJ41IKQQZf7W",
-	"Y8olEjN1hTjbGVAE3S2ychsMXd4oUaKFtgql4JLD/T1/2jlBCCSLYOcWgc1dVwjtdilvymWiePAc96nb",
-	"5c+GF7EcYAtcEIKPa7yzOwuXmpG61qJ8quzlyjBnlYuuBDgDciLsFzdE4H9XIGfLQJvhObDjz4YKgdWx",
-	"tmfpqxGcJL7FOjzKWa0l5sOC5hkKszUqztKoOBCEncbGR2QDk81SCT6p8BmTTbMajhnileHfgMiK9XI7",
-	"1sla/qDBVGAoVVPMAUYxH32tYKVntKY+lVwCnyL0p2UAKwV0lhmRmtF+cQqzZ0ajCiNTb1IU7oDXpFh+",
-	"QxUZEY0q97RIZsmkOhkahu1qzyuHALhIZ8V8b+44MuxhLI0KB6EEhUsDQfk403Y4Ka1IzVR3wgMWg6F9",
-	"I0rbvfVVhhOff5ewbOHoclpuZVQ2f+VKeGwcPkPYNAI0aa+VwFoJ3AwaLXZYltMCTcw9efZB/ftiiDOi",
-	"TqxJbnIYRS+QQ0igikbjLlVjEItGe1dR5Rao8gGjsnIPkplB+jbJyYEqX2QflFbWbtzaBjaX18qGX5TM",
-	"y+EKIsFf0NyKRXMF4M3swy2QEFf/HK8IqJ1U3yYM7f+KttIQJ/UeNgr6DQtNBo4bX1eM38jM9NvXZ2Ra",
-	"Ntp+R6H2uOLnTryfgSrhWVc6Lzia1sZ4Uj65ZsIEAy1HKvWnrr2cNYbnqtRJkDWHZvArYvae9kIjhtTu",
-	"SO3ycBZnu98g4pqtVIZs2pA8droIFBHXifjCuotJOV8LIo6pH927FOFGIakb6sZ7oVX1iiQsNz6UcUsu",
-	"Nv8sTsYueMjNiYNgEBzl/7rJ2fjFXo0tVhn0DZDSFly/RLJ2QZ1PpSwBGioonHuvZvw7tyn9u7uZmFsn",
-	"Lf8sFUe4a1GmjcMH25ToXJThmozTG+AXMVX37if6F8DS9yNSxsWpsApJua89cqb/pS/xZ1D65HDvMBHQ",
-	"d+KOz0KBs5VZusA+rBJEfmVjcXI9LmJ9xMtLrfkrm4mggQbz5qbjmtNjbfrds+lX+m2KoLskASJhxiLn",
-	"LpHc6fthYstJk+HIWMcUuyABdXzSFq90PlsgzUZy1oEIMISWfUcdhjzc8anvQZ27cQto0arZ89JAe6DY",
-	"AoG4jf2HaAziohVs3/pCwCbTroE/9zbW2RKy7fXcE1e3za66xz00vP1xJHagpgzA/rETfwMu5D8+pu2X",
-	"kczrhrpvU5e84aq/q9VHMILZZm1D/3GzcgFsUTR8x4UB72GRhYtAIR9UwZ0oXOy1aQVeW2f/SAvZL63I",
-	"dC+fpIvIO17TY7+9nrxoQa9WJHTeDTry8NJbNuTRONf0HetA6h1AoA7c19EMgUo/zZdyjL0MYJnGR97X",
-	"6YAXUXf8hqQO3FZ/tZiSVkiUTh1vh3r6LmT7ykqi1a1Rr7fFWzhccr6OQDIoAkaIGEWmUgB8QOIxqB6h",
-	"Ke1+wn9AWGFcqA+ZmiYEsYK/CJliWR94DpOcsTHQhmbOuqGkGrI8c0JWe64ONWqLk9ICGZ27zQAp9Nw4",
-	"ATXjO/Fr9pNbgv91+urlYgYKEi1fNUa6FPcCDvRUlc4IXKVUb+7Cr8UewVJ8xZEvsrBhY0Oxzkim6haC",
-	"PI6yQ5Zhtpjfnq+NrvGXOJ1gcJGu1Qt8Xj2rR1O+0g8I2pC+q+Uveo0XuGsxbLjMpW8xwBi/jW9OMy3T",
-	"GRS98xP9ujCDQlm79kX+ZGDkT0FsSFJCi3TxXfcV0c1vxMURXVFLCHbE37YmkywdKL09367kFljqGXYj",
-	"PUMpLF6UqafuGBcmnfRKPMGpXT5pWif5APVMHB9vVH8CaVbq07Cl7Pc7YkgYWSNhPqiivSqnB0jzBYwe",
-	"KHkqDU9VpQYdT09wuk2T7Tq56qZ65US75Rs3zY4Q4vf3tiwyPfi0/HQ/30XLFOq0ZooNWgV4uT2e62Y0",
-	"VSTaGPNMN5smiucUOM/fN5ebXGDgoHar2FKNfOrY5lvoXzuX7CqzFa26xCnnxKfTQxuTWxZJrBV0NOZO",
-	"xnqrhqTSTe28O27I+Ap2Ei3rOne0zh19KW/3Z3W9hq15uyt9lbjhr0z6cDZlik0AKFid5DjymZtc9Uvw",
-	"XjMrermbcApNeuidltwK4H1iBH/EpkwPcDqQmQb8x73HdOW5vyDZrnJrsNhDBkupY65jYE2CmlHo7XTO",
-	"PWefPK+mSE76OyCLCC8CR+EuAlAJgID0qXaaMxJlSh8raHKFK77A6iIyFo/fjg+896fxgX2SCduRw864",
-	"k1pT2s5LOZm88/8svuKXUQTLOJfkn/MCont4sMx1kEWG5ornQPe/9kj/bBSRKMVJSS2jLxfY3Bxnvbp6",
-	"a2omeSoulICuPoq/Hp+AuvGBZSppAJx7TKKJrM/9A049AqW9s7apsHVmSzXykV10H4AAwakdEJot54AU",
-	"JWAooMTyI2GmLKoZexli1W6MbeFJpXEo51lKCrD22NzoxoLYapxsTsHNy1Wacsm1HYs6yv14Km3lMs8h",
-	"v3m1ZCfz5Q/bPJ7pDybrqSVVmo8srqjZwnVzCm5+t66dmLUT88WcGNqZKzgy4na1bJFXs1DAo32AhfU3",
-	"95iuSS16DwglPDAGOFWAlPcUtPEQNFNpO6y8mJ1fG+ggjBwlBpjR0B8O8r6rlSzyTBXsmrSgSs7kOdAp",
-	"IL09M7eQQmIYZGBlJGs3A7dpWmRlqTQmNVtCltQUjp3bbXHMXR2e0eVCOSXD1zGzQ0awL3MOVy1DGntb",
-	"2byb1UE3c2AUBqVgiHOIPc0lfrG9fdvEZGtF/+3+XaAX2Qd1LyEu3nwUBhTaTP8IWcHYl5pm5TAt5FIZ",
-	"u3d0rl47U3eYqbu5S7X2bm7k3ZBLe68Zt51/EwCmekXmbfdvr9+8+u312fnJU9ai95qMWzrx5UTVXN7r",
-	"dawDMPE1Jg1+2xQTiMZ6hqmic7boUelqGZ9dFm73Yp38bIhliT3WOEybWXExyfJSZLqFfirFUTkjJF6x",
-	"tYIl+UBxbn3gzFsHomocdPW8dcD5lAbNXZPud0/Xdi/6+I0qsyIK2d2TSnarztm5r66S15r01pp0rQ5v",
-	"pA7ZqlspP+YkrnMXZtdjtyQHe3uJx0UUqSzlBaK8w+8t7IyHT5g5KtGTyxjtS1xqM7Ux/RocZcE5nEAS",
-	"patT6KJ/VQ5VMc2sEsmjvYdJhNRlUiWS9OJ8EhYzaYkEn32eZkU5Q/ywtJCZzvQg6SBJHiWRLDRcAXQg",
-	"YYUdn2xaMRkT3hINSNpLlS5AkXmjZJr9WWFkwrrDq/+SKDJ/PDTo0yHEAeNtOlCl3yoLcWyskkVvuPCr",
-	"eZ4BtCiGbcTFjFR8mZW5InAjfzp+EdyF4k6eUmJ3JqycdaCJ27aEKVqhlqYV+gc3bWBd1KZUiIAnLpSF",
-	"8uqyN1QW4OywM6GDdAQSOgSdKepEi20R1i0P8cJ8UAGKSSuIkaiPpQV+RPWxBNQmCLFPAndtOTVdTVB5",
-	"wvSrkRCIfiT/THzEYqzMOFeinI2VyHRpAFvXLau4MB87ALcBYxOjiS3ds6D5EUYKdAl9WtW+KUaM1Usv",
-	"cdMKZ7JO5EC1uzrpbpRTgzfrbiRgh+GTMGUgxXhYSKtaIjEFjE9l7lk4+WQHCB9g2JQvyMq2OM0G2gL5",
-	"YQWeisgfBAT0RWadqWf0AC1Fvl7CWNAorExO9GHj0A07GAuy7kktigvBgthJb+gGDkVn3Q2Ie8HPOFYC",
-	"EnnVj5gnHu3tCdoMLWZnVLaE4249CqkvoU4hTekhpXECojcEJGGg97RHbmbw9p2IN8b9RCSNsA/wFcMW",
-	"SnDtrM7GY1UmuAEzLawajNwn2xF2aKYI0Cix2p5Vg7EErpzAgBMxzAbDPBsMy2aBjK8SMQbtdVkYBBow",
-	"vNP6BnIwJGsBfReyE8ASMlApArEsyNL8c6Oe7Y8l9Eh+fKH0wOls6CkaZZr/3neDLJ2Q2+hs/J/f/0+3",
-	"+3Fvb6fb/bj/vNv9+P1z98/Hz9//j79t+FYkrBvc+DwPZOw+9pGxQNY6yUv2NbA/aSQRGaEyyYO95vkA",
-	"xWgzkPGjK5GMH8VIxvv3imT81drRaHWXYIhzG+sNnX0jmrhwg2pr2qMVO9NoyPi9X6x709a9aX9cNEoU",
-	"x2wxxRZRZIKR1VUHrmmGfHBmGh25mjLTY/vHDZxHC2ytShVBb1IKm+VKl/msE4PGAx+T170JCNYE4RtE",
-	"4j6QRODnQuV5vj5ijBZLY6vvQg33p2/1jV7TlbKVV+AGUhUvvWWrb+NOWYvTtTj9QyK8l15esPzkI1cD",
-	"5TTGyV8Bo4kv2uKiLoQ+RI8zuoBDQEg8R0g1XK5skbuOXFaoVZZpR2TsUzp3ljqJPVF+8Jz6kwIbclE9",
-	"LO7ApS/+q3bgLlvr9CQa8Q0gChuvvod23GWnw8J26Rn4CxojVrTnptIKA3QF30JTLm7S45M39EqugdBV",
-	"U4zEugfjpYTxc+11fJ6/8KUpr78KTvKXIFj42VWE//7K+NzPLWd30du98sKgn52pE5blGiIVCk/zdb+x",
-	"zXjlRf4sENBx8ODKyyAvEsaJ4eJlXyAOlEkCuE16mZWhNun4E1m3Sa/bpP8CVoyzObzJsciMueuOarr5",
-	"F+2ohogptkufUPzx8Pv9fSw/NHrg+6Uj3UinI8VqHKwE2+xVrzQX0D+8Urc0Tn5BuzRKoEq7dIPlAT3T",
-	"Z25CHYH/d9WkuuXTMKXlJnQX/dBkUTQ3RNM84d2UOJHNxhlg03MaT2DzuvHXGSYD3hiOqUoseQXeGB3a",
-	"/eR7BT5fSa1AU3Zmd1ZakcvSebD7e3s+0FKnl3wFcX+fmIIsgZKY7OlqROVpGIWHAE4WZE9vaph/nTYE",
-	"HO27rBwGs2FFu7Z28RU27l2ROJxlI5VnWl1nc9FZZD29PVnOfnoylGVsQxXKTkbq7cnplZRJBDYJ56bu",
-	"FvOX/v37pS/++/dw+UQf//z25BrT6+e3J28mGq09nfpZLj3JuSuvG2d0LY7Tlma83PqclmY85vVZt5es",
-	"w0T3ja/sQzqQcgWa2qi5buXg0UoiPfDCvYeMKFZUVIXjE4bq4PARYCZD2LwFNQJAgyZMwVlzTELbUpYT",
-	"m4iR+UDxdVaAQEGVmLHSifiv//f/E8lY6TTTA/qrUNbkH1RKf/ZyY1WatKCayZZqDBxVQNMLafdCGeT6",
-	"LTtCdrW/WSu+kyn8jXgYIzkTA+MrT3E8bXGsZ8JAfAsbXNwUreHaVJyUm67MoXinqwnHjoq0Dvcee86P",
-	"spCa6JrbAlmT3UNpVEJqXgQaUZoVqlfms7Z4khsLIMP8E9KfAK5A1C/T1YA/nOV5tdCjQy0t2pQx8N+x",
-	"735kBISRAiMJaz80ThuXWc6swAXDtymz85FJVUeYfj8BGJnKOzX9vlui4WQkte3Mj1Q0DxTnNdF+kFTt",
-	"Yrqao4xuONQWFOMZJnJSmgRRGjD4OY/07W5l/bITpMKFKYcwJXeNoUDm6ALY0WKsnCP80UI1UnK499D9",
-	"hGI0aYtET/I8QXAJKEgG2G9tzL87m5OjZZdYTZSVVuV94d5XQuecw1wSnC43S/naPj8DsDatMAyCwxv6",
-	"CItNwg5y+9t/RfR8qg+iJzKURcPm3L4pDgU9qKlDSkEtkoD+O4u4jX4zcxRajlRX03ccwB/dggNd9kGy",
-	"GNHixhbsXSBauN1v+v3rywalTl/1+5GOp1d0PTtZNMno8rLIrrCagsEMp60exW586n0Aaiy7DK/xvPsJ",
-	"Zt8Dtsba8Fsykogv6KUp0bZYg2KszeOrSJSui0DOhXCYOanFB9BuOyeQ43BcWpsNdHyklIPKGaQ+bxIN",
-	"2pXZThHlJhojQ6fEOR2oldjWpBKHQFyC/iy3aZMY24JmalvJ/XoNzUwlWm0Labt6nvX7iEp4LzMg13bm",
-	"yNBMsfTUufotsIoyLX7HgWZ68H4LUAaJgDzTg200wDDV3HMeAdDDxnNqBYPOnWDFP0wGFNu+zbqYaHo+",
-	"gHGhaO5nGluyoRYbiFRmaOiLclLoCuY1pqmHZgowXqZfKo1l2Rczf3Qk9QxCaM6wI+lvLxXwvhCENdy3",
-	"RE5eK/4xsaXog6CpPMw3QzgjBk6YkPEoS5ErCTG8DyqwlqNZCx3uE41m65HXPM4yxM42NnXY5HWOBpq4",
-	"CfRBXrfNbCKAf9cazty30Sch1+y8NOc4iQQqp8lwQysZmtfJr4HFztBr0GoabT6sofK70rPbBB4ev3ph",
-	"wjNVHgVgAaTdc8fjd8zUOO4tXBRmaqGKPEFub4geJ9x11pMaWlaUTkVSSQ0kLTHInMMpibK2X5hRV1+x",
-	"eriNd+Bs5MZP8NA5HEoW871HmceVK8KkLWFiy1Oy0+l3ybBOTBzXmWFhnitTrIdLVydaB98Qy9BToxU6",
-	"OfgtJtAzs5DfEW4CEQr4+hO3fDswgJ2TpwmXxhCDO3x4uBJHYo7dCWsIDVTPt9eRvWUNPCrRPDOhZmIp",
-	"e+lJFPnyT16BVf745H9PTClvbyodLPWSf5almsrZrawrd+kSL44edZaNlJmUX9goa30ikUcFKFcS2mNN",
-	"2aadJ/qR2R0gAry8Kmm8+7ezkye/PgMwgEgt3iSXvHTKltA8dcjaFmC1ck7ztKYsMH9bUuR1W0C+NuvD",
-	"xf/tR6GzHA91y9wM2s9lKfMtVRTb7thn9z92mpW9IUm5zo/4j/ZWORsrultPWsUZ4qcqL2UHb9gfle3X",
-	"RabLLbyGPJLt+jVvlFVl/Zpcb3U3xH/9x396yB+0UnSmB53uxtxNnhqtGu/R7WokTXM26UaLxk/pmjYA",
-	"IVTvhJ7eont5nr5OuNkTkypesM83TlWDPQf56S3MWuOSm75/t3VDYItea7oNb0IIele03v4VCSEEzHAz",
-	"da9ns4OHBJP4t22ZmknZBgeDLibNvn3E514USl4exTcr3HsLN3ODNrlq52awtbnozW1edUOneBfcL36L",
-	"m7zuXBOapVfdFZX44vuGN+pv7EQG3pLfaM3zk9k5f+1tcD/qPttN4Iij9MgSPt511GOxeTwNJrCO3Lk6",
-	"Axk7LhmYQ4soyOJivW+vN4FyKyuYqTfqT4is+dv1KETYz1+lUaFaiLBCfauyJZtr67z3Ou99/+0R3HxA",
-	"YwR64flQH1uN95Hxbuy0OK1Hrzgi51OMECSCBn7l/mk52HKE9VlZiYoWK7RiDbH7KdJTUfgh6Wrn3f7X",
-	"f/wnOuw2aYt3EBoLYZXM1pKnNc0BoRHQFhgbox7xFiocAk3CAWM68GBvL9k+EtZU8UIwHgTONyck54Jt",
-	"FCXC3HChBko7naQ6oiwmKhHSXlrC/sUUa1hHGUXYoju66SoetHtzuSoVQDOWAb0ylz3V1RFM5YXqmwKA",
-	"imXpQ1SYvKbFGWbOSJlRHMFOxqqwKlXp+cUsQciUGKr/Qjk/38YnJq0A7nB8EuFfugWwAERwLPwKZIam",
-	"5kwcK3IlufghVv60vB6kClZxZFKVJ8wTQJOEgxF9HiFkmH5fFfYogkNoRd0+nEglxUlLK/FmFDvjFp9W",
-	"fFvAtDQ6FKJgCrxT/1KjnskAFgqp6sXNQLcIlt1pQxCEU5eAzuItHWdv82UufVKb7k27iZrucA+52GIC",
-	"bsD1XfUc7Y/tpBvEAReFAOPt5S1k6uUlYVO1nu4FxrMndU/ly9pMT+DsXKUhyrWCxRUuqtrwz8inuepa",
-	"POdVP9yj7on+NDt5el2ho7si3OMzhFRXJogkX+tr7x+Sr27X0JDua7/cuu/sL77H1j7CMhF0XLGXpjyl",
-	"D+zbrXO4s6D9nw90w73bew6Yrx4t/1KtV6K7EVyH7gY6D2KFZike8IJ2qUUh91rz1JyhBSH0NzWn5i6a",
-	"nryB09z21BBGbolPou5eiebupaUCoIuimKOo7WRhA1OV8yVuVYpw8UJpRASFZ4oUHdgy/MFsab69CYhn",
-	"JGX8AMVNdjUWa4jp0Ii+yXMzJVcQrwAPmep0wQERo8xaRWzizm2DYlL4CzrBFiG7/Bagbr618GmlmeA6",
-	"K21Bh9VSAdSoV+cW0dMFvXBriJd10PObCHrKEEVswNfyh75sxPM4Ta2QPoKGcKkELdPhP+caLKD95mKG",
-	"ch+iTBjr8/chgQ+2Df6bSxA3Ad3SyllbHFOfiW9OgXifNkExYOMCaSvq4tnuUOMPBFujyrFoDqiPmltn",
-	"xKLOGYlNLELmUzmzYprpK4JaLPK+akQLrltGuD+Jx3zTsNTc5feAcrP8jGgnetWz9GTCFY3RBN5FU2mF",
-	"TNP7CyasHeLVegaewOe/Lvr/htXkcZpGOgRTRvWcYFVPfgH3mB/4RVFJSGQS0EjJ+pQRkk1f7N8UZ4Tm",
-	"s8BzJul4pdtcVQTgM9NeX2q0d+FP8x5pdqd5EpEv7Za1x4PcvGaMi4FCuMqJkUKubTPhJpJW1Uv3ScYb",
-	"dZeAf706Jc/y5qB7QNUWhG4Ad5QzmCMDuIJq3qiNQwJA39rxdiPgIQPG+NAI2SsFJE1VVnT1BciGFjWl",
-	"9JyhhpvOxnCFiK/tiX3UiLjbBwqR4U9Kz07IddxlQPRXyqPLa/wHtjSE7H42gisLpNTAlm/+M3F+JTXu",
-	"NlqV1Rw9pVQXmLldDS9RlMYsNjIBCO6rWpj6Cry6mnXpBntT07J67T3YlUvNA3H37sqQhK9lbUX+GQgE",
-	"1+bkn4bBF01E+Lb+IPYhyPGvZxz+lOW5UzvA8OS7mgCX4p2zjAgteLSqmeimtcBGdHLySgMxEud163CF",
-	"4d6FnQgbpdlIhFkstBCXHmfdVlzRlKv0IN6PSUftkGClYOma51L0hs9iRLkoO5hwL2vEuIPrUCglRpme",
-	"YB3Yz9kHJZJJkScAr6PVVEStnFuTIt9OADWFu4ZkDDAM9XvZSDFLlqA2Z0UcN9CIhJAtaPtRLwJy4Qyy",
-	"D0oLgKseyEx3RFL7tBLqTxWq31e9UgAX2UILLAbUvXvux1WtmPIqEOBavQ2BAC9tzVSvaobPcD+uWyHX",
-	"AZ1VQc6wHdsUQkbt3ZFIaKh78C43/JWFTwlUk1ZAbFSosZL4TogCarmcdxlBNF4D2rlpqTG5mpXsIFob",
-	"upqtCKhTp8ExtC0hrejLQmBBI7nSgEnlfFHQH+Jnw4W3XZ2MDSEz8SXATJIAXEBShcFybkHSxmVEcXip",
-	"xiUtM2IrwT2cu236JOG5xHwROiity6qi7tiN7zWNfZlMN4zaKW679NlL59vvOItuzeh61/GpspdUWbe8",
-	"yK1c1Chxeeu5bQWsmU7LDdyG+TpopfCez4aKizHXOfO17rjXnPkUQUPG3jJs8PhIVdxP3typkEm22xtK",
-	"EBaL2oZMQV0RuYyi007sekRmrwQoFrppUbj7eHzWB6VSmBxs38QtCoUbbSNUUFa2uzrJUo9rwSrLGddR",
-	"Jp4MZITJQVRC4S6rYeaQYrHgAAHACmPQEFyNFLmxZVeH4jvPJ4yW/D9MpiuDNIQSM8N2meTw4EBEuvx8",
-	"lFnimYwgaSAsn4oLlRs9sOjm02y6GmrMuLeoVB/LDu4RqP6WWcoAMRdKqDQrEcbGZ5SQnRHT/NMszxmj",
-	"SFyonpxYFeluZCqFHm63dv0+9GnxeRjdBjSlrGxFi1waM7csHs4E3BLf1cWLiniM7lZJKku5M/EcPImH",
-	"q/S1E9zVxG+8mJTDtnhV2WiA1eg3o2//kmkLHVnoCctntAcSt+ESP+YxdMC582Zj1dWJW+MkTKlQvs0I",
-	"0WAzK7KBNtDIdaqU6G48iWL33Y16o9gOjTPBFQtxegirL+4ei3CxykmBjLa/SD1wl07GiH0EyEClGUdb",
-	"8Ijhk+gjrjnfZoywSW2ErS18H/tJ+KqylCccdaoQYBX1asX7K9r+1FRGbVjwvtwXTxhZ5gOgY+FLl2Wp",
-	"RmMia/UpD5B37hKDssFMdUekBc0QXxV2woX3Xb2f30E0xk3r5jOCShs0n90CWtlXN3eVq8jef4Ier7cn",
-	"bo82dnotXYDC91gZarN23Q0au+4K3cm/s5XBnfyVT4YTrp9c1JiDdcCwNfvupYNuc3u0I35/+urls/dJ",
-	"zZb9t52/q6Kn8p3jk523Jzv0pJ2rEdzZyJ2f09rkvAVy0zKpEbefv2xexD1xjRH1h8GIqrHJ6riIJ1iv",
-	"NeNVxjn+yJoHS7vOMnufBRitxf0TC8JOjSF+ITP8Mb3kcz9HzsPtei4Am9CLtt/fJ5FFcvr013psqlLT",
-	"EMODTnRKgMf+5yxtoaURDKyujqlp5gxoMLWduXoxq75FggMHi8mbQvTTQH5QYCrHYJH+zCbry9nxE91z",
-	"duVZ1W2qekhH86SWznRPpLWZLaV21mtp8lRIZy+Ji1lXJyNVSqeC2ii/Afx/DqSH8C1TKHau1njwT4gS",
-	"qs20xaD7vi5mtKjhJGJ6+co0PCv1h0TDvkGHSDAPKz0i+3v71/eILGxA4l15uz6RdRxrHcf6kr0fFbmO",
-	"0frrNGFjVKuubO4myDXnH99LThpb2+fhUa4DunFqEN35q6F1sNEeXXvMUXM8QsNzUgPC+lKbKfjVWSpm",
-	"qiQ/XVPEpDKSlo9TYDQSoVuAMQqKDIFsjgIGgAwtLQTcbuFVx7xVd597bgDQfWkWAQ59c0nfteharkm9",
-	"Ektr/kYbJVZzc3KPES02bpHVXdbIDqGRRhP7uSmAJmoy8thVFZu6s7JwAuCvDCJyhLDZ4lMg8GEBQr0a",
-	"jkygZJnrWCCe5w3kJqFQo/tbh4ruOlT0VxeMa0vw/sQpUmjeTKB+IRPww/fXpDqPbS2hknghRxxgLEbj",
-	"6r4gVsX3WIPYiSAG6zkRkMvKSSw1Tqgr+EL2Lrs6pPqGZqqPRIIUEmhSSf7zjZIW+CCkTkUiL0xRJu7X",
-	"Ao9/8ZTI379fJ0X+rEmRv3+/Tous0yLrtMg6LfJl0iKxpvy2syJkaqzisx1zo8Jify+Z97kig4WemVzv",
-	"WoHOXquctXu1dq/W7tUduVeWPqtm2ZbnQvZ6ZgIF31UuEMg/Utu8VULtjGSWC5mmhbLWEwZqIUVPFaXM",
-	"tJjKmc9aIrmf/6kwuWomE3kLA5ybZXWcv5gpcqg1DQKG6onh2+KJtKjr3uqsZ1LgSRxx9H0ky1IVbigk",
-	"CTc6GzKV/3OjteHcFed1FLON1oaWI/eTcs/biOXiSH58ofTA7ZODR4etjVGm+e+QVrRlkWmoe29KsvOK",
-	"b/plicYywHxM02Dc2RvLyug3Bj+Mb4GRhdbrekoWPvEmfCx47S3hBJs/pjWc4A013V9cccl0lOkFfer0",
-	"U0PWlz+CoHJQCVR0Dh76vDBXCjY95gXwfjHASmlMW5zMtQ1gdI0zmdAUi9YfEPhy93JdiFMJTVfzFKGS",
-	"JrSQUep1Ug53bTbQkzHG0k6VLjEDCrQdCK6H8TQAY8VRd4hvomeAPYXwcN2ID/ceC5Du56UE3tVbNu06",
-	"Pfa1I2504hK4KW60N8VNqV57D7gpy03EC+zlUf39Fc3+Cv4MoV7yaWuC+3ZA/AMFxs7VTW9wxufWBlKK",
-	"L3E+Uo/jZZ+/RXG+TLjsmfuQz+QlPWiNrfLn0VkoUyJFI6jbaibI3m3QYo3xKPe7D0YtEzQiHejdpN1P",
-	"7j/nWfp5ocP0KqgW39WWpW1xSq1Z0D1bzMI5FhfQcu91Vggz1TE2mdN/cBF0NlmFPX14XlfTjdoi4UuS",
-	"iA6J7u7LUKN6VShyXaCxWBJ95VLQFeV8a4OntzRQ633piHXd5zoc9cfFvvCidFkXYCUh4CQH11mCJJh3",
-	"HggMMQyE6uchUpNmoP2s+7fS+M+sBEyJYkboFti9WuIH55wEhCqKeh1JVwylbWF/LkSiyNA3msQwdrAe",
-	"Cek7AlSJ/kGgjVBTdGMuZhVfo1D9Qtlh0hZPYcDYLcoP7moYIQA2Kmszo23owtUGRHlPapGbAaQGoG86",
-	"RMJx3qkAjZjZspAlOlczGF0H3RN36jmc0pg7iEzE27gN9D6up9TCdaia/y0MSl2bbPBDvUGavuHaeyCm",
-	"+8pOB5MzYoP2VBapXechlrb/X0hbHoN1uTb//2TmP8p7SfqBhFHQDddqs5r9j0IxbdR0DYb+bmxS3lwP",
-	"TprwORSR+jpznZrgkILIemchol4lUz7iu7BHIvn0ORG9XMnCegXCPyMWAAAWeCcjNQDxC/d2579iUIbI",
-	"MXDuB/sNCApViqzsQHgu+CEqB2JMVShsMhN20huGZ28lh3uHyTaMyDsp6HVQP0JCS+wrnKMhUMIrADwA",
-	"nggod0y1j1TiuY6NFgjTXL9Rk04cT0q2/W+lFDHjco0yeB0etrpaa7z4PvRaKpd2l1YJBYZLmnvn/C61",
-	"tN+1mQYAsrVqWyuqb9cLewm9WP4buBPFNVUXQ2Mud1KVZx9UkSm7+4mOndOx2bWhKz6xhf4PVDb33GBN",
-	"XyjZGwpCcAG2JARjmidGm4slvcNhPKWbf+2wEk1yCY+mNvB3WTk8xgVYBVHv6rs0Skd+D4H6nBberiNL",
-	"68jSFzO+ESl18WaMBBeJmloIyR9dOYpU+2h8vdKyYm63UPTn6pZ707MXJcJPkc8tLBL0NbTAmkGATFlC",
-	"Ix2L0awkcKxWiDFBb27CU8vShJp+s1L0ZZbbFvn+ZZGpVEjb1YiNB/0lWk0BAryxepSGRTO6h47dgxWF",
-	"71jpdBl+/9d4Xl113FjqXidpW+R7ZVbICzMpCbnbqrlg/pol4w/EkrE2Vm8k2Knwvyq0FkrzKuz1vGyP",
-	"5PLVpaR8Ur2UlGEoMa9pVa9QaOnMl4O+4+d8e8zI8RIuY5beqIyRNcHtyhibX+SXKWOsVszwfK4sgnkJ",
-	"g/RTX1dCrishAcc5yJIVzNgrzMAIGNoSi5xIlb1EaLm3b14QHoMzDg3VPlrVA9Cd3/mrfr/13+mY/9C3",
-	"hQXyXyYKVroE43Jopl1dGuEM4f7MR4DjOkZguNf5TAA2GOO143MLhbcbmqn2/cdv37wQo4kFsOJkWJZj",
-	"izC8ObGeSDGeXORZz9dnGi3GpijFD3stcXj4UJgCwtYw0f29g0Oim8NUK0SUZZ6bqRgX2QdZqq7Wqpya",
-	"4pLCvfDMhLrORr6IxqoSOqAT5it69+ynX169+vX8+MWLV++StjguxcjYUuzv7fkXC09THzNiY66VhGIx",
-	"aDk1/vwjpxFVqWjVuLXBr+dUWkCbbotT1FER4Uud46Wrb1cveqcm+03D3HaIWEtLVIzSeG9aNDp3+T3U",
-	"ja4wmzQoi9XmkVa0zLy/QVutXkTqVRpuwKW02lM4NY00+rL6MLoksqmeepd6qauj0+HVOLdmqaezBxSN",
-	"ojBl2AP4bV1zD7ggrV7xubVRRnr+avIIZatrh/HVpa6lmtrKm/7mbIN17uHPVyPL0mWhQXPXzIN89xsx",
-	"DdYIBCdFjuSBYHR0dneduG6TXG73zGgXHrVLWweo+Nx1zm+x7srfu9xIToK1u9ES3Xobenfj/UqUg3TZ",
-	"AtZBkgFIPFihG6wqNGAcfPvmRUeI1WbYRUKijvj9PTYNflpylp+JqTDrw8j/249CZ7mAceRm0H4uS5lv",
-	"qaLY7urPXd0fle3XRabLXG+xWkKpui12d9FEZIa+nrol/yE9YAEFIi8pbItJkXfE5nLrtQkboqTl2qyu",
-	"0mZLbNbWaPM9syS6YZlctXMz8LNH+3j7aMH0l+cDuzpeEqLXlJtDA2Dew3iGcWa2H5yp3DcF1Cs6+zjE",
-	"w9vCeerVLmP0GLA0cmRG7i8o7YCmKFkU2YeG7tuqKbIMVmNs4GSWjOl0jdP4zSgaNDmXUDTXhQxbi3PQ",
-	"dFKICqL7577Gq7LLXzurvJRzsbpXsZw7sc4Kr7PCXzgrfJ0EuLMU8HK9BFOu/IfqROiAaotjMZYTq1Kv",
-	"lC6VGtf1ZSCwHBhoDm6LBC/riL7MgWE4t8b3Isiu5tt5VH6uke9Etwnp3ehZqJaxL8HpcA+92mgP7KJX",
-	"nYgLZ/nZGvHcSEk9HWa5Wlz8Hyvvm8aA+pM8X7KAvx7EcW/NLeT12V532o0jSM0Pv49iya8q5Nc9AOtg",
-	"xTdT0d9C0RwX8t/aqFzoV+2mldBmo+n5rsIiw6U7SKLovKRQD1JLeorngO+q0ljOV5iP9w9FKmdXJ7Sj",
-	"aOotS6VOAV1v45tA9kmvDUkvqNXM1G2y46Fo6FZZ8jD6P0ye3M9s+Xx5tYJq7SysnYXVIYdYtG/GhvcX",
-	"ch0WawW0rm9cH3plXSh9NZiAR8WFKXEpmE6f+5XgV9FXwIYMAUYxgvrQKk9/WEIIcYqp1CWx9R+LQvWU",
-	"e15XM0DEfFEp0SY7jVT3SLy62iJdtQ0VqFQqAEPTRuRGD1QhCiV7Q0I/F9a4MbYQoYk6AXBCkavDhQik",
-	"MI8D4JJ7AQSmDuSxUKRg+pB8J5xApDDrk5JtLnONc49fF2NpCV/pTTzc1b2dBZcv4e2sWqsbvo9lNC+O",
-	"a3Wvx1/X6PvQp4OetrPDLrw/rVLc0ev63D9ufe7aMfuTFQVXQ0w2c9ooUll3VyhcU8VQz7FjfenH3Wvk",
-	"30DLYL8EPieq+a9l+NriOYERavWxFAeHYmgmhSXUEF827S7MBm6hINZ3Ycphy4OGAMqgTruai8mw7WOZ",
-	"2rHloAbFonq2FnA64dwieENGHuWmaqoAjKjaQT9Hmp5I6OcVbkO5zt23lqzqLLpXtayy4oqhVZWVv65R",
-	"WYWttY7L/cWF6Rsk4624Ppa/lGWk5+2rCXZLZe9Jls51vZEr4zwT73O03fOTFovIPLtUCMNdDlVh2+KN",
-	"kqmTW+iWQEexEkMgvxRTpcsof2OKruYciw+HW4JYQljZKH/TILHiusB1E9wfqQnuFmGqhmjdXMfjNZWo",
-	"3pX40xRzrrvyvvWuPCer/Cd5c1sbxuam2USYcEaIQsxHAf+2aACnpjcZ0Sc/KfKNzsYuCD0ax5wuyAY6",
-	"0wMxGbdEbgYD9+9Mx2Ym4d/BgQinr2e4I7odOAzcBwKKLs2skxEv8TA/JMPKw1prIQEGiQyx+yIkISaJ",
-	"o8abYORGd0D0PSt6ubGZHkSDIRyihvGc0S/zg3nHhQg8ihYRD8p+36/J8YmwcobsGMzUGsNohNXTpuQg",
-	"HbTxeGyoaJijQN1fH2egx58b6PMMlAuDLcET+U7iYkbNmG7T2uhZVsmi1/iG8IeGtwO0J3xLcXzSIpIp",
-	"aGWnXbgDWTfc0/FuyBqedHxCVCoLl78Cm2hFqfKcl530GjVmAS8TUUTGzx0XhvAN6g9/Tb80M3cgyTZN",
-	"mPHsiTlrK5lY9WQoy2S7JaS1mS2lLncmGaz88c87b0+iEQALzPzjnwRS9qYxHHt6CWnrq5BDCUG/hE9e",
-	"jVqU4zQ2AmMCjBfE54/GMiEKlrkX4ek05gbyq5pZxpBxFkUNh6wn+Y28jictx9nOpZo1Puv1iYCf5p8F",
-	"wKBIg14uaMCD9wxgakWK7C7M34JSdP55zz4sWOJ3Cx8BW7g0YmYmBW3reBWjbsP6w0JD79zjXhfmIuJG",
-	"GOeyBLoamGkx0QHnuTKvoZJ5oyD9BX/4/P7z/x8AAP//",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObPyLaNJfFlLjmdj6i+CbJDsURNgGmjTHEd79mn2wfZJvoMqAI2+",
+	"kRRFJ5nM7jmbsdg3oFAo1PVXXxojMZsLzriSjd6XBvtMZ/OYwb/Pvn1//i7l79hPKZNK/yLT2Ywmy0av",
+	"cUZmTEo6YY2g8YnGKdOXR4Ir9lk1eh+vgsZYJAuahCx8m4i5ft9t0DDPyEbvo7mbq0avcTllRLKR4CEZ",
+	"TWkyYSSSZJyIGekckDcjJYYsaTWCRhQ2eo2ZnDQ7jaCRiJg1eo1UsqRxexU0kpSf6+tJyuG6VFQx/Kya",
+	"JoyGcLXdOT0N90dHzc64S5vHo33WPB0edZqHrD3ep8ejTtjtNoKGEiLWo7y6vQ2ADhcqYXRWoAEnlMsF",
+	"S4gYE8EZmUds5BGkEVJFe+RLv6GWc9Zv9PqNd+9fX19cnr27fPG83wj6bmRwcZOxwVMwVXgEJttv3PZ5",
+	"n5e/dvnib5fXr15cXJx9+wI/C4+bVSh+9YB22s3jsD1snowOD5vd8en4qB226cHwGL8qYnwtlTKSinK1",
+	"2YefvXl9+eL1vT4dslhRfPOU8huyFGlrs4+/eP186w/XvF+v4cvz1+cXf9n5IjY0t50/jyQdxiws7jjJ",
+	"kk8sIYtITUWqyNl5fu+FmuVodB3ax4NGyBSNYv3wuWFVSWjCiFxEajRlIRFjzblETSNpXq/3WYI7/jrK",
+	"7ZhD2m43j9vtdvNE/6ed/V9otlsqG72D9mnQUJGCzXl2TrzRaAo2eo3H80QMYzaTj/3BwkY7fxXJkeDj",
+	"aJImxfm/n0vYgyRh41QySRRIDT3mB5LcsCURCZmJkMXVZJnlXu3RRkufs3N4VTRi3uvvQ5POgUeTw3Y3",
+	"R5PiUKoIk78HqfNanMEiFhgjjokSN4xLsmBckYgrQRJGpeARn1QTg4tr5IcKQqSShYTGMYmUtC8esrFI",
+	"GIkUGbIJ5UQJw09bkKZ7uII0E/qJEW7fXkObbPRIlzefWBILGtayTCSJcPdoPhlRzoWejCaU3gnVZMoe",
+	"WsEw61++Df+cwjMqWert0eipJGU+1fZzVMuNs4pi3g1IsreJUGIk4hqCWWEhxYypacQnhMWSVRNpbl9V",
+	"T6JhIm4YCpuESM2k2YtTzj7P2UhtR6bD1WTKM5cdKWFJIuqYy00HCfUfqVA0T6VLIciM8mUmUhWhREWz",
+	"GgL9BK/wqbMQOXE8ZJoQiyRSinEyFok+4AiN9bGy3IYqw1VUOejmJTQMD3d9Oq8hCk4BKfKOybngkhWP",
+	"J61IxkyxbO86WlCl2GyuGr1O0BgljCoWXlOt+XXb3aNmp9Psdi/bp739Tq9z2Oq02/sHhz82gsY44pGc",
+	"XqMsa/QaUom5+7n+FUetg3a30znGVyRSXYMUq//iwX6n3e7+aDXMTbSDhlNmr+/0DJxPvYaYM06jx5O5",
+	"agopm51ue+gJxYYlJWznaHTDiku/RntNE+7fvT88Pm4e03a3eTJus+awE3ZH++xgfNg+agSNFNR4zbEg",
+	"rJBYstFrB3YckeDu124naMwTMZsr76euZjdz4GTP3+b55cUna2R4W2khUGuWWocG48Fnm+g6MQ/fico+",
+	"uzEOx8KYxpIFDWbG8PEL/tNZLcYOofwm2wGgdWqVTLKfGr3ObVD5ECijdQ91tWUSU6muzZ85iqw1KpQj",
+	"j2dVwMbukW673dYKKgypR6SiiapSV/GC1jjz5LybBu648G5KLvA7PFLB8TgoXKu+JrCeThT2yCaj6nWq",
+	"JmsMhaBvFygzGow+v/H7u5u/37dHNn7/vlu6UHBW+TH9+30XzkipfqP3pd/4hVa9RHtDoKDfiOQ1jfrm",
+	"SOo3aKqmIsHB3UQcv6NvuNWvcScF/LxC0OP9uePC8L6Yw2fTjAY54dVH6dUvS7o+7FZrktkdWxBfb3j5",
+	"tPv4f8fdv+pxdwW8chnNmEhVvSkio1gfHZW6ojIP1+vSYRQSbV6YUyLioHluoyXS1brzQU5LzAZWpR/a",
+	"q3C+vT3/ji0rdsoNWwZ6vKlvSXz8smqLdE977XZLD7bbLjLsYXPY1cxHDw6ap2GbNQ9GJ+MO69L94VG7",
+	"YY5drdaWXtxp9zrd3sFB67Dd6e7v6xdzOtOT+sCGRE5h280TNo4+6214c332I7/8PDz/D3ZzERZcj0FD",
+	"jsQcXJqGd2VP6+2OlWVPK/Z6xjRqBA3Br4dsSuNx40rrCLCm18VptVnzeNTuNE/o4X6zOz5ih+HBaH/Y",
+	"pQ3ksdGISXmpGa9omWheDMA1QuEmNODBpugcklnEU+UrE18aeBtycaPXYMu/ToffjqI30V/P3//jvPM6",
+	"OpfnMzX/8dn50fnf//e//6f1v//9P42gwT7Po4TJ64g3eqfttmakccLk1L1IJuoab0VpZLhmyGhi7fbR",
+	"SKRcldWfSXF3bM4fzp3kFL4ZbqJJQkfs3413uzUSsxIznbDOQfN42Bk1aWd00NwPj4bt0Sk7Hnfa2ZLj",
+	"2LzRVx0IZl5bsvgvNAXNR88oH7E4ZmGtUeeUUTWlinAxFOGScMbCvMdkywMPzfBM/o3sePKCCehw+9s5",
+	"CDc81LzJ/MYOtXbpTGvXG3DPppRP2Fsq5UIkYXUwiAs1ZQmZm5tymzdNEsbVtbumj/skYSNFpiKRjAw1",
+	"8yRLLYPZwr9NKjqPmTaDqHm/1hBh8z0T/BNLJNWzei2UlodztZHDeOQ9WXEC+5evuVDX1L66fCCHgkk8",
+	"ieEedBj7L9jmTO76rvSu577yp+x9tdrjVz8NoB7s0GzPV66pnqTd+wJIx9mCSUWAMTPKeS+Ec78mWrgw",
+	"BysKEjpSEs6kSEkySqUSM5bkjqXyebz1MZuN8BWqsDVDNOtbjGfeIUKZfem1UNWfeSkSMhJxzOgkzR/E",
+	"2ceeRnEc8Qm54WKBfhHNWYKzFvlAIwWEU1M28z94CUSomRn8qPmGDkWqNUcS8U8iGuX8lSGToySaw8bo",
+	"Nc7Jgkoz15CohdY89Xe9aKzlzHN8Fzk47nQ0WRaJ4BNvaO8lS2rERvmsX3XYbSBCSsc0DiFE3qxjSowf",
+	"baly3EUl1V8pKZTPb5Zv/xKJ4/98/rfJDwezv7ZHPyad4YfRf37+6ebi5C+8q75fHKYvxHF0Rk/H3/79",
+	"P8L97/6ZNFa9CmaLr1gAKwVyLBnJeUyX12aqZyEl34tPLKbAueyzYgmnMY7FPt/UbNi470CrddN1413N",
+	"Nfs+14w8ivzC01yhYroXjNrtTvM47Habp+xg3DykR8Pj0Ul4ytrjf7dDaEX8E42jsLQHVjxczNvwSG6E",
+	"c57kT5d4alcQG11H+l+gFmSk0TO8e27JGrW128IDuqwsrlbMwN/l6HxnPVAT6PnT95x+olGM2nDxkA6p",
+	"okMqYV6hWFRpNeHwOvVeUVBl3AsyhWbb0G7naOOo5XP71fzISqpMYexAECZvIJhQ6T/Xeko5OSnvNe8R",
+	"rbxbd+3Bccd39s6FjPQp2G/09JXA88ia17YMs4BrUY6mbEavtb4VGbejY58juEOMQAmud2Rm5wm6e0eq",
+	"5BO1zI2ezi39sjId/p2N1J19yJo0OB7nry2OKO/y3WDLuXwXt5pyo4X84sdwgFI7EwF6mr5kyb3OW8Qq",
+	"AZFTCSwHGQYqsIj/uN4v2apsboNuY1DiziqwMKTOTfXpb8aaHztsNzwtatW4Z1QbJCQWfMISEosJiXjh",
+	"FDenjRYH+o0v9HFzSUvuqzO7TCUXihNlcFJdK3g2L8cSWFbK7cOQJ4WqM2vqpwgNw4RJuU2G02ldhtOL",
+	"3KuJHVhJjPnjBhKYU/38eRUdjL2Lq0ym1GQjWVWARFX5Kp6iUCZQ4ZXaUqVxrFX7KVXbJPEc11IkG+QK",
+	"cpTGqonykkabO6NSa9675JKv4JHKp7cUTrZ/OpfUGOj7T+6PeimSYRSGxT3zWljDOJIEdMzyDhm7Rwsq",
+	"kBEZD/BJTxGKY7GAV26jDOXTIj3d56U3jtLWyAapZ/sXysM343Gl4P2ejRVRgkzTGeWykDgxwynrbQHv",
+	"YTRW03LioLbXWZzzejh2ETfw6HnIZnOhGB8tz/nbREy0pCvroZLOGDEkCohUURyTlIcsIQu6rFiMKHvt",
+	"dcT1NsMX+0LLvs+T5d5omt+xJcTT8t/aZqlGKxOmfPHmfR+STiNOvKGXVrNulgXCvorkjKpRcYHgCyDt",
+	"FlRiipbm8bVZef5XZ/bVOZ6voGTuE9blagh5b/b3XZlFEnojXEk/dx8Qj+MJUqTYmKaxQqeZTQ+uIpB9",
+	"+u7T2s9lr7Z9P5g5+GqzC91XcQJgPT9LWMi4imhc2FMfEsEn1S51Owd4wfXIe0NBruUVH4J+Q/dO56zb",
+	"RiM6zAm3Ts4dqIdF8sOqoEV59B5ZPB6pcNy5bRFJogTqniso5DMROvo8vahKogjOCLxMM1JHy9ju4SH5",
+	"FMloGDNydvHs/BxMCTpSLIGzAdbc1rXAx5UQ12ZckT45tZINvBhHs0g1et3DQ61tA09oyhSGgTUtW+R9",
+	"ZovSLi9KlN96qxamSDRvcd7ShM6YqvDnAc/+lLJkSebupvqF8e/xpL77Wa9Fym+4WHDNvFoRpuYj8Mpq",
+	"yotUXYvxdUI5GI5AfRiTR3xNHI/4+PMWJG9315Hcn2MtsbObPDK/w5B6RZxfG0pS25K4CzRdMM+xntQY",
+	"ly/IBxO0N0kCESo9OGxDbnjttinIK+WDHVAtTfAGjx6VhMChW2Hgxn9XSuSyJXZJiPbBVyBEQrm10nPB",
+	"pUTMwLOlJdYoFnI1R2Rvye0+YyKaKoaJQFdJ/rXbEILWWYyOEP6A6qmR3aVJ8j2V6iycRbyskcZUKkL1",
+	"tUiqhCpRJYogSwhuKilIEYaMy68hi6nQ9DHOjm22B6sjxvdVgy4Rwxs1ECH6xN6CBVWmAlpWJu7qFR3Y",
+	"coNhQTmfzSlfgh0PsTfyvQpXu8e7beP9qnSPH47anebxsEubp2Gn3Txgx+MTejTsjvY7IJulStKRXk1t",
+	"cbxJQqg6mUZz5Lp3QimWhHQGFkDEISN6IZIbrfyGdAln7zwRYTrSA9PLZce98AJj6TCuNdO7J72DTqvd",
+	"Puh0wO5O0hhjY+/YOOUhEgu0bkXH4x6ZUh5C+BWqbloQFLMWUxx9Aie24GBuJhHjYazpm87DWvId9jrt",
+	"VrfbPuyc6O87L2EHVlZMzvlLkRS93ODpenOWqinpttp6fDN/GScJ5crmXHk65AYh1FRqHRUiUTSkuRCs",
+	"G1B1OFeSv168eV0VzS2+aIOB6G+9orGeGKvOOtEWf/GDZlPP7IPXZl8WxT3kMRkxr5U9/R6j8UWcvL98",
+	"2TzZRsR16pQBNxOSDai0qcujBiKgw/YlY+GQjm7yNDhXZMrieVHOz2auoAFNx0gFWgKYTOzV+/mgsJ+3",
+	"SfxNqIr4pNFrQEXRCu7Pf8ybr6xPYuAh5I1UJV7/S8QEg4qJ0qg4RbvY5MxOEo+A+ZzRRJqUDm3rjPUp",
+	"QEnCtLWM+UWLaTSa6qcTMtTvSVjMqGTSSmEredcQyPd+3oV7DIHQC3N3+lzdBo3XbPFelg0UzhaVwWQr",
+	"qOKIb5lh2akIbb9mn9WKrKhzJQlnn1Ux+cTm1hqqnp42251mu3PZ1nulh/xWyP4gXeOR/6UzO1z2XTk4",
+	"fUZmLIwo0XIOFCkxZwnyl9Et8eCucmBlOWtVEevSi7JceIz/QK6b9/ltZPlJTpYfZbL8tUu+q4tZF0Zv",
+	"6PRSpDwsH2FqyhIWaDNDz0TvOVlDkDG8oCrqxQW6A/Xf28w1H8w5yM/VfrZymnjRzLCcvEErUrwy2ZVn",
+	"NQoyYXhw0DwdtbvN/fCAHY6P2sedE21jWzmHmV3BVulyqwXWfu+gXo3dD9snuPFPaHfcbLOD8HB0NDym",
+	"J6cliR7Jaw7E2FaAITX1il5WVvxfaE2UTOknbcHP46jSzDM8ca3qSv1NPqc53q3LNAsQcmROJy8fbBU5",
+	"HdUZOmaGGZRADYsVJqGJ85YuY0HDSyG+1wdbIQX/E0vI0QH5LnpaQZU5PnoN3jl4uGj1gWo4o0uk79Hh",
+	"4f4RGS4VgzLvmdjKF97OmXsdLxRkpoJeTDOeEhXKgwYqMB5qFoEFq4nH4GoGZI73VseIaKrEmr0BWlqn",
+	"u39weAQ1CnfNFb1LpBFsW6t0bjAYZ31lk1ydmrpaIe302sdaDHQ7IAb0YX69eZkFLIxJoXgB53hYXhrM",
+	"YCF0rJgJWNqsCzA2J9p8rGBdc881M+8tnopxqPczvNw5xG7YHP2D7guaFlv7TQ+OO3nHKcxhG8fpfs5W",
+	"6ni2kiUfyeZZ3hFFWgDdE9Dp4QKmEhTEppgx2N2aXcdUVvum595brl3EPEdpLy/DxsmM1X5vV1DHi5P5",
+	"8yFZ7L5Ei4oBIznKDqEzEiZ0rH73Hp/7OHEshXboxcGleJuwTxFbFMJ8YKKLNA7JkCE2CsRfDZP5K1WD",
+	"nvafIoXpaVJAjgnBYvEQMQSoO8CJTOdzkSgSMnnTyuwVuZSKzcCuzN66gVAvIrCtzkIxGR6VhLH+uTLO",
+	"SkwVMwQZTY1gKu9YeLPz8hW3q/GA6vm4e8CLkGWt4bu3UXAwha9KwcG5EX9YFXu3MPSMKBdMqYhPZF0O",
+	"+iZ7+De72Yp7K5t2RUElEilfT/nLCq2tHMhf0TF8pcmVKps6X1vAlanuBBwGG9ZW3OLrC57HGh/Glg5I",
+	"30Oov/eOKva9VjKqpACgLZmNCXq44JVug4Qqdh2bt+SlgGTAljORsOxNekTwMyR6bR/o3AxrSU+RZKMr",
+	"CYPc6IEmLKQjxcLK0ogzb3UDBwq4AL1PEUnzMdA6o3uVfydY7UX9mJjhXf1SrlL7waqC/na3d3jQ6nRO",
+	"9jF9ciur20Tca/cThoeNpYxxwRLWVV0hPL5/wjjT67yyjrbqpfbBLIv6HVNa9a1W8/yon95/RgD9X5xv",
+	"J3G+BEm/WyXxnYjZa6HOUBQVFxQSU4FWlEgFNlqV9aJvw4pf8xpPCr7hMZZTwbv6oLj1G+DrGDJC5Y3J",
+	"/dvWi3hUl++qZ5bl09YIv+LANUkuGE1G03dMpnG5PMRYYXqZaLlOZDXoQtGHYASd07klj+ZzpuA1JjHT",
+	"hmsA4Hi9enzr84vWiLdMu0YSZsMwPkUzClPGq1X3ymEWi3Kv7u7QCL7cRbgbQmbLUR09XC3111LfC+D5",
+	"c8/RJlpLm8oS7t/Lsl3B9kk+seRpKpc1KlUsJhFfpVBhAu31UL/C16fKOlnCyIJGWqfbRok62bhuEOdE",
+	"zIhKYsQfMEoQyJMrCY+YzpWYG+GhWMzm05zXbT1mSydXzQsgF3bghQCeefIU3IsH+snj/Xa7fVCuHj+l",
+	"UDl7eNg80Zx1NO4Mu/QgPGGnbX3vHF6332q3Op39Vvtx92AlzFHF54CLMIbSa7wS/4jimD4+bLXJw791",
+	"Ok/I9xFPP5PPJ0fXRwd75GWUsLH4/LhzcNhaIQg6J5fddq9z2Dtot44OO939PElsiXEdTY616taBk/mw",
+	"08nRZNSh7Wb7eNhtHo867eYpOwibh13aHh2H++MjCLkamrQ7vXB40jvo9R4fnKwmSvl7OaI8Z/LmbD5/",
+	"3G11yMPozcWe2UrRhL+f1+Ar3D2qvFH6C5a3VmQ9voSIVsJYFaBTNaFRWB/khfVK0Cf+7nD07Pzo/Gb+",
+	"tx+e/fW0xfbbrVE35sPZy3b4t7/GmnCJnt1jE1t+vIlsfEyjpsUy/DMWcKGm/M12g8joFPHJhpVjUyrJ",
+	"31MJWNYp30HV2Fco1ZJ2Tv/k1VpV0akNAUl+fwEqp09sHZ0qvnqL6BSuyDPMDi56FODXCtezrWlATnSp",
+	"xVVRkUia1zwhCYOs4UihX3obm2JY5129NFnKdiglTSA/1mzmHyI1rc4x01cIrYWI+t3wYy6O8K+RMnf1",
+	"29yFFc7u4t77+H+C8GssgdbpQLN6x9IylL3h9LSyuBIruBOGV1fU07iCSuye0SLnSrrCHVdT0jNVBIRO",
+	"6Ha1BKO6ChOYIIGRVotIbybAlEK8onx5hlpQVY1v9FlNTQHWispEJcS1Ng+vqX1Tle1oL5o0LdNiBJHm",
+	"PkNa9u4reX13fGkg1SQqTsUjFCqessa4hrNPmltWECm7JZ+IZNr9QJaBLL+SQFQFIBbkzgmVM7ndjLKR",
+	"1tPJ3gNkSqI6uL1vo0/QToaSeRKJJFLLgCg6kcYix0OIjCMW58MYUkYTztCdxNM4tkha13ArLIVIQshN",
+	"AYSsW62s4gcavcY0mkCVMZ2A53eImYNAiHHKQ8QKfH/+bErVnVz1qyES7yRTvcP5KmioJJpMYDZZBKBp",
+	"nWv+YDdt0bblUL7ke6/NaWIQeMoOuZXqgeEbeAqShgopBNl8ZTqcRaowV6O3bdc3YVVrhC37kpnHXjFF",
+	"KzGSAMm+po0YfLwpFZvXdhrTZGpmgzSwTZ3V92ctCrL7yy3U7vmO1R3Y4B2Mh5uNGjFUVlMC79mY5nds",
+	"HrCid4C/eh+fv3n94gpRqwq8+MPx/3HjvyQ34j/fVbSc+I3x6Vb1VHc7LXCi1QhqdzBabivOl03gaFcd",
+	"LcGXO/a6qJgLlMxsXPF0W3lKegkwNeN1zTXRRnnP9fcZV9GIllJjXgtXPF7ULtPCc0XlMiuh4YyFFjfN",
+	"lcBv46rZrzNDoGCmMJqSAlkcMBz43GQssvAVCyN6CQ/5FHgb04iX+kY5GrjHr6EWCAtia4uJHOyT1qkx",
+	"L/t+JUTjXGbvYUYRb2LeJ6rJUjkHoA5YxyuAnz9gPM4WwFSGKErJ89mbawH/nrKRmDFZWdxTAmCuqsJb",
+	"FSsplwpv0ePAVeD9QOMopHUJ4WdkFkkJRSiwMGUW+uSer0kFh3zyYcLojSSUJGnsCmlGgquEjlR1rr1m",
+	"JZNC4mXT4zC2QX5p14EtZRRYkUJenqYm3gdGb966QFWp2d9M8FVOgAWjN9fe9XxKrgdBxKhcagNqkhpw",
+	"xjK18gktHsHc+7ehWaeOZnri/tRK9MrPDQIdCO+DfbOh9K+Mqa4nnu12icGofGEkWPPk4buXz8hpp9MO",
+	"tFEFFzqHrcNW52gP6IPbQ2+W+TzW8jIS/PHfJbirHWNZix6wRyF9nH7+nvGJmhrsITMrqRK7719c0kn1",
+	"sE2mkubthakskVOx4AFmIxlAHs1DIqka/knrpLVfGHy/sd9vNGpGeHSgz0+lGMSx/l+/8fHf/tD8r6s/",
+	"9Rt/bBSHHjQ+NyeiqX9sypto3hQwdBo3HadgC5E85to7No/pEmVCfsZvEwaJ+JABlqSMLKbMNEk2mCA2",
+	"hInVa4TRJI4ytDQLV2eKsAYFaKdBjg7FZbKNcoSIGeV3mtz3Eb8pz2bQT9vt/VGaxPAP9oQkLP6m3+Ds",
+	"s+o3BrhcJ92Tk70g877N6YS1yNkQ6AA4Qybh0bjlvGWEt9sg8J8hf/Wbw7b+uXs0ShMpkm9ufuqmZ+0f",
+	"pp3Zt5Mfws7yYNZOjxff/tg++c9x1aDquKLbPji5z+p/L3CzVDP5nKqp43DQN1HZy8/3TuHue25IlxRd",
+	"HvAHqP2Fg4bGMYO0RR5ihT5hdDQlcxFHo2WPDJJBPk8nZmMVAHNDNrQ+zG3a5UANjB9H9vlDqIRpRkyN",
+	"m1Ol5nQeNROqGCxx0wi8vVafF7Y15hU+Sb5pP1HfdBqbT/kuS+lI8xamWUUgqnxCYPKhDMjgJ48ees4L",
+	"N2ey4ZSrJ/zTN512+8nim+7XmjJTyfJsbHDX8rO9MBNQAtKwfG+6D8wJyZ4yHY1Yga07/pDHIplRzKFT",
+	"+2Db0c/RLJ01eidHAGsyizj+3XHz0YPFlNTNJ1Th0Ft59ChsvHPx/LsH0jijXU/n/Jp8yrMd43qwH/XP",
+	"V1X77MOHD2ee9VE9kNFUbzQ+YSgxj44PvQOueLg9hT5nJGE0nn3Tbxglvt8IEB3ym34ejgxE3vaS4jZo",
+	"xBG/Qe3j2/fn79IKEXdmQBIAM/bs2+b7cz1kp3uca60pSbl+PrN1nopwma89a/zRHn4trfz+4bG7FOjH",
+	"4TXFW6AWQU0TRsO669BTzdW650f+jtHQLr57sjT2CVNeAhCY34ipJyt7Ca8cQx1D4u9mLA+k1ykhPxZk",
+	"zhXD8UPYK0ciy4P4PpIKPDYeOWR5DHEkld+5dIshZA3ialYGbyCRKn8e+5/tYEWeTanyKmBWMDXUCCoy",
+	"iiPGK0YkGQ+dyCmzeFTLuZswf2Gk6BBeMdZMlpHjNUP94fgrD7aOx4oN07JCzHoia67znI5bMN0LHrLQ",
+	"5O2WB/YCqzJsqM2E08vjYNy9ozgG80z1INpuGFmHEThzoYasPJ6XAjDCQWc0bhFT1s+qhBQKBtPvorQj",
+	"8Gwvjcn1ZHDjkquGBOKyiiZ6be7/6TfjOmnwVsQxCCYEOFgnkuqGsqFcADydLL+wqA/RZDQ1Peaq9pe+",
+	"bJNwiiP4qeKjxjVjEfAqdgxmcWSRYIsqX0EGeENpT1sX2B8t6DZ+GX/O5QwX7vA8EXn8tJpzw8qB6gW6",
+	"z959TWcs9Lt95UfwGjBJPFdkQKh0SN3RqGLDzLMy19KAsqSfuuGwRR2vXiiaqPUH+ajQK3ErorBF/fkV",
+	"etVLdZ/Pjqxtvm2Bmao+zIWq/So8t90nC5nr+S9/yxShXl9iWH7Uq5yOv3ZF/C9sN0Ym1Vp90xwyX1Pt",
+	"bGdD+qyyPkgVgtX5Zu4nXWsEPeTySfYTYMOVx4ziZk7VtFW4nIcaqSEkJoxXEu+tre7Pj9OkmK9axBKq",
+	"RsmLpy9Uyv85XrvHt22pad3UzQ3VX8dr23/9nSmer6U3VtdX0ruIJ1r8fK5gr0aDvM6No14hgIp35TrJ",
+	"BlBmphVg6JSLTf8rRf5OB1muoi8Y9/SGEbqgy1z1fIVxDC+qE8Yrh+SGAvmh1TLR7W+soMh6WNRouCbZ",
+	"NNNyC+pEsRC9OKb8dRyeTPX5PaWVe1lf9FZzE2sggYfenxt7egtJ7Y2pyqaqHtVq4yo/KLCuthjWJ3Hj",
+	"95UtDktfhnHcsGXVEPR183RJRM+j6xu2XPn9CyXm87ql0hc9klRZIWJ+n0XBJ+v3vXGTrDIFih6Sp8vz",
+	"51ubAnVWgJOHOKdKeXhpE+7vTIXLaMbiiNdZYAusNZvPGWchmAbrBmJed4+hbGUWrvr2WrswKA7P0xSy",
+	"K1lWQe2BiX3mgUjghC+PE8sBtj81zQDqmMUbQN0qpV7KxTbLZEZgcyJqv19rOaYuM+PuxlD1V90Wqf3m",
+	"hKntPvghUtMwoQtet+T2hkolaWEubrvet8UnMllz/rzaw+/p+Q8kQRUAUBA1N2egywWptMpx/8eEjRu9",
+	"xh8ea21HcC0KH+NV+fj8Obp54RCoHdLbc32C4HDIGV8SzDuXc4aot4Dw9v79+XMEM8KAIBc8GtEYoO0N",
+	"kisA9dZNKDtw7jsZLS7eiqw5SUWU1cI7KkEmggiODrMW+WAgjCJUhQxI5pBNIp4F1A3IpQ9vmQu8tAu4",
+	"lXaGY2U6n1fFuI4O/BjXabt93Dk97R4eHB+0T087Xrirfa9w1zMIhq8K5c7phOGMZYtAY1BMotfXBt9H",
+	"/GZAMAZplUPzwFgk7AmmrgkyZGRGQ0bSeatRTQ2MytdFKTvdE5iy+zuXifHxrPkjbf6j3Ty9bl796X7J",
+	"GGCi1sS3IVlGWDxTSSjO1QLz1k0NcUr9mYUMWsI1eoftYEVks7vDuCbMC0+Jqn39YSpkBgILwBlcsdDf",
+	"AQFRcJPe3dr0R0dlizjUG9gAS5ECQfTCS8agVIibBI0q4mQn1F229cYztxNfzqu8jx+gpwBmPmWTDohk",
+	"WkwrFpLhEtLKqMxTgsaF4G6hhXFgTmtM5bpGKMewjgQwuFrOP2jnWH8/z/q0+Y/rqy+dYL992++3/D8f",
+	"Bisu7n1pB53T250lLlVaHK8gcwxs1zGkJUlmIiU29A/1hb1CbhK0sERIBNDWx2M2QjSYVk3juz7POt8F",
+	"JIzGY5ZY1FL2iSVL85IWuWCMfHzHVBIxefUQ8LYeJ/inyRrJN8YzS1RshLcqEF4vpv6t+V/3FU/n41e2",
+	"J2eZ1njSosomeLwkEUrkwYtLOhnYJoIopiUL8NheRJKRwUGnO2iRwaMBNqxetgiUz9MJgDRqUWdyHgIi",
+	"BZoRFNwlCcNs1XkiPi/JDFZcjPX6PRx8eAz5dIOADPqN/ebkH9G83xjsQcIazbla6Yytov64+co049xM",
+	"RLzgKlLLSzox/RvHrwVnNYS7zAhk86y0DNMCvacJiJ4h7OdqAGSCfL5dJMlgv30wcICHFFNwyzmHfd7Z",
+	"b3Va3b3Vk9Wjvd+Mv6cmqlanw0VhDjIQAbrtvANTxzmiM9YjJlcvr2FihlwPL/F0NmQJ/jQIMvXAdk7H",
+	"MlUCwVrMmCXDZZ8PzOPmunleHyjDRCwkQIQOMOQp0mTEBiA/YGRDLSEki8da/4Su3l6zPdtuAT0NfR5J",
+	"Ek24SFjY850yasq4CY/CiLWsgVKiwIRLKRkkTDI1IAs4+KLQtD1nBGdM2ivWUS9BE0bfBC/CXXLsvOU7",
+	"5/8Bp0XlKoK4pJIMch/TSyASaMNAR2wGR7oYF0gJBDOtSpxYxjng3jdKHRhg0kiShAE19XGeTbyo7bix",
+	"h3eZtRGCHvEKBDBkWa3Ir2Nrp+nflcvOlaXEDHPYKCcDYJNB62txgJ3qb4wFzDnS+trrX5w+JBOv1ssj",
+	"xWZltZyc4Q9iDNDa5i5YZJMkbXd8h7yKngIHsc+qh2codQUZxtrBaHqfu5xkMmOUm9T5CLN0LQcWElEP",
+	"279hC8EEEepODKPhrnJCeOGGe9rs6GCpGwr6WVaNJPPE3HMgJpJRNxITCPm6rhAvN+ies6m3/zKwpK87",
+	"F9/cu9dU3kuW1E3EuA2/7kysq/Fe87jVT9tkSPAH/kcqsMbT4Rx9yZXUmHqfP0FpDUDrgWyxoYmf7ONV",
+	"n7b3PrafuQ3y8OTrnvMB0fXYN5vpWxwyTrcih9nUCoBAXo2FHtjOxwBhk86NIcLtioPMp/ImS9roZf1l",
+	"FaF9rqIZCwDZxuAUwivh75AuUVx7ZVO5YoeqOZp7M8o0/DqAZlYIsNHD5nabV990ifUrn85S8G+zHN3X",
+	"QkE6Ea7qdswURpIO4w344uz8ub31Nmj4Xdojfj1PxERbiWvf4hnZ5/ytfeo2qGgbtu5VxVZlt0EBJ27d",
+	"C3KIdLti9XxjPFdqd3aOfGvzERLofLlR1RY2o9dK2oJCSNfn3e1Z6CkNv6WKLehye+aZRXIk+DiapMlG",
+	"HPQqd/8tpPzwjRf87Py1t9Y0urY1GBs8+dbeujORBsli6dxkkCVsDPJKZQhKuMowXhYSKWbM4wlz+FDu",
+	"xcp3tq5e9fQW62oLRPwtfsOW67c2PldwGGpZYV7owmKbvuqte+A2qOitvO4tpTbOO1t7u3NH0D9JL+SQ",
+	"kTlNpD6+KAHNn7jp4ga+4VC3Cjs/uwSw92CBAd6WwTiDmuZWw2TLu16nW8t5P5n+OusSusGefeY96Y+j",
+	"cATMIjmzrrdN5f8r+8xtUFHvvu5FpQr7nS2ua9UGQlcqIbBrU67a/gkZYLn4gEi6lGQBzQvIG/R1+nYU",
+	"GTJtkUos2UUlVZue7uacIOlzhwaBa4QSxV/AFiKsaM7wO1FuwRbl/o7rqF7sgLlbokcSe1EmqBSCpY67",
+	"oIYLfzO74escKutZgZxJaFUCMZbs/imL50C4FzMaxRDQ3ZJWUARwrewbVlLH+9hutSlP+Te6UiQJa+rP",
+	"ERqGCeA3QGVGMozCcOvJjv3nV041+9LOlj4zaKFNSrb2UOejpwyHh8olZ2DfbRIKfWtBh/jw4UOzWF26",
+	"SpEoFqPCOI2KeBnNmEjV9pqiyl6wRlOzn/paeyoKSb51tx7a7tSvagNnS01st0bWLgh69itbLedcsYTT",
+	"GNtxvNBH8NZqLr5pA2XU3LgjAoLTN8uy1vNAV3wsJiYgbijnR9GjEESc0YyfJSzUG5XG8p5a/ij/pk3U",
+	"cv/juzab1wp6UMVs4dnXkHjfU6nOwlm07SECBS3UvmAlPbNP7YSMrwVhHDw0BL4fSZUAMI5r8xqzsQI2",
+	"csoLgvBuNdFMc7IvWeeu8T65M+meYRiZKFcm2ClferhHdscNcBQ2o82SA6o670GJsX1+HRHwQzvfNzId",
+	"wX7hE/R2OhfDUqSJtLN8JcJoHFVhD33wkyJK2RCFjWYBm1ZtLrgHBl101P3Svsp/JdciLHTRSvtdWodH",
+	"B+S76Klm9sBUBHG2MPGtwFrgeitwoVhAOt0TfT/Sp9wofxv6FHvBryVP4bM7Ic+L1T39s1bTkLKceS1s",
+	"lkvMqFRecrTmKtOZkdOZPkowQ28A8aNBizwTcyxY63MtLm4Ym2fZQHEklUSMJ8yxNp0j8+93YiZh1HUp",
+	"QK9GdS/9bVanojv92gUqf3xnLGzhhCJMlcXTCDKOOBnY5LfBE7e9De4snzBU/Co6lm9FlULf7/UkyX92",
+	"Z/S4S3P0rILRtM4AX/s9FV8lNvFpGJXX/zycBl4Hi7VnQdbuY4cOaL/hhznpYaTkITZY1BTcA1Wg2A7k",
+	"K+jM5RayWyxMqRPr2kh1/qu7I66IWU57gpKR6BN65C8QMeI9p59oFN9Df6bRtfjEEn1ibqTSvMlu1sMe",
+	"Xqf5Iax8/PlTf8CaUl7DynUPe/08gfcLLTfWb4Bc15KdrZMNs+njKaSKDqlkzkWWc/oY00DZ/GlrVHOx",
+	"aJHLZGn8pzFVu4zEFTue/foeoN+EGltq2PabCIfjVF8L9czUcWzpL/+MzqJrfcJs5jU3T5w/N67zLGCq",
+	"EsqzTNhNzqnL7IkdLxcgH1KVyrJn2tYjgHis6OW0zVmwdcZSUNEFakMBdea3WvrV0p5QV9V/QcshSIFS",
+	"QhAxVoiP/0+eumSIbWLyvzyD/Apr+ztYNewHIZLoH7+s4u007rTckGLl8+8r+jrs2lHt2lYUXG5lRfxr",
+	"KN3v+TwRegxapXuWrcc91YzfQipHUEDxX/eGXMeA31IiSFl7cdYY+KwwH6TPLXyFaZ5T039ki5Wt6eOx",
+	"fvdUjGCnhH3gNzkJiKvtJJIpvZvMXMlIhBGfuLIvzmrbFxT2WNYNYdXOMnfBQD8kgk/8xhO/Ylgt+L2J",
+	"S5SJJaGJoIwQY8g154A8uN1LTTcrB1kN/tNyOOQNN5XyRIwNaDV5QU0huXOezthsyBJTFgR3gZ9AGmCR",
+	"eaJZVEU27ShkGxLzmb4VyBkrWl3/gJVJERsxW8vUwqIh18ni8HD/qFipXCrImtWBk32YLrNSMH3cmcxl",
+	"LbbmTMxjVvjeYbu96dfOgR9pHL8ZQ7eVdSUUV3eAApjVwpBqqi2mIs5jC0Plh2L1bgw7EM0sFoMN0lE/",
+	"n+NjnXY2VZokFFQtLCCpGsJNxKGA0bQaBSYDnAGDFZ9ymzNcgRlvOw1VQDvg8RPl3pU19ap8FaKmVw0y",
+	"SbkrvVpd+156awa3/rWW2J5g9bQtEfXd+9fXF5dn7y5fPG8EjcsXf7u8fvXi4uLs2xf4c/HHZ29eX754",
+	"Xfr5xWv9uPnr4vri9dnbi7+80bc9e39x+eZVI4AvvTx/fX7xF/iU/vPFu3dv3lWuQNZfdiNCvT9/ThW9",
+	"C7Fu/cqljziAbCBi+Hc2AuPCZ+4yZGsWTRtnAP5F4eaOygIepeuUtpV8iioY9AzbZ7gRD7bg0uptdOlB",
+	"BEPJfypZMgiIVHQ8xrY8GHDVxt3A7a5Bbv8iZtWqrVdYFSwwE9AIzNKxbpHepdzL7qchBqto/NZbDaxQ",
+	"KzTjeZfyswnj6pzPUzXwTrWB3bAD22QoVyP4yj/iMKKoTGQQTgf9k6m8x8qqPF+sFsc5kHdzpiKko0mE",
+	"apE3PF5mxd6WESMJscONhfczeGml+O622+2y/F4hG3GAmNttckqSlAdkAUAzGfYgSdicUXVPEbpBmWRu",
+	"h9tH7RS8E7HEU1qMzOjn5nCpGBxkByeHx0ea0861JZYm7JnRWcq6gatcwW7yHi6GhckhA5nOWSJZyMJB",
+	"j1AyTWeUEyXEDRHguM+YDcOdmTfYx+oGVNQ+zwpoWCwZGUeJVC0yGNlWEYMe1NiA0UbljbGwNNu2yCBM",
+	"aMQjPhn0sK7b9DjXX5WIaOl3rjETgzFZtFjI0ANrDWGEKAoho7ANTBG4PXeLpVGFSqegEPzJVzPBX1LR",
+	"OLaXbPZs0HDTRVlRk8cO4SEI7ZQCRUHD0gJKXk1qY9DI1qrypDo7f1XDClSRoWnMWIbRlgX8STKgqRID",
+	"oyWrKZtZ4PoMmX0AMIwDaPSW3QMiWG8y0ecmYKwZJYzkiCYgl2eYdzAQ4/GAxIyaLzjkKoEMKAtLlSqB",
+	"RBlr+orxuGb+Dmq70lawTdJDrzM7GKtpwrEUOcN2zEtI46Veq36a227zvWBXP3QZzZhUdDbXjzGbLLvy",
+	"MxmON9x+G+Rb/657/qXXlzh72A12Mz3HG/ZVUAat4yRSKHVa+IlEKjSTd/sVzTzw8rydZeXCLFIAJGa4",
+	"3mC2m+VsZcrLepwzH8L5jkpzLYZD5iaxCZEg6hLI6LGHlbVjs5PMh5y3bfhSrqK4Aj17c5tMhCxeR4pX",
+	"cNNtYHNUTMLMRs25TDKJj86xSPTycDJcGh0CdTjJGKgVZmoWnMr5lSJJhmkUKxKBZViPytHBZp47QebQ",
+	"9wHWWRRHaglyh47HEKU3bUI33bQXeP9tDh333ixlA7Y2uRZTcrRo28HLreB/IPOs633NrpZph4nLlNNU",
+	"vdfeiTNTa/GsNLtQaazS2nPIhkj7wEl0y/j2MznJXangF4TvlorXVp6nvMoHc1XJ0uaWlKQjlDFSv/is",
+	"0OGv0E60SD0Ykv+RSuV0w1UsNJ9Y482jHCw4oKHr56eHrHWJJJpFnCok/ozO567fAXjiqmn3XF/ETweN",
+	"UHBWe6PgzN5ngyM15yhctfcCRFndre/0RXsngJvV3QlgEXjnreOR5esMoVL/LDjbYDvnXrX6Vo866271",
+	"prL2rY6U6+70SQm97Uu9Sso48mLmgFIdx/itWAoqXAEu/t4y0fualnNLU0NMlADJ66mMm33IKY+VX7PY",
+	"fSBZF4lQRgIDAZ4QaoVvFDPfJcwx4QOkUL2MyBr4GkhKS9dCR+MHEsG0KkRH0GA163Tp8JoDY2hECREJ",
+	"gJu9mM3VEo8MSLgd0Rnzy/028hu8BgxAxz15t2+V38C1s6l22iOkYAGBuqBn5FGhO65v+Eo86KJ8LWGF",
+	"M9uWx2u4g0u3+iS6cBpIFXh0dhhhG+AeGaA81bZ2YHTGIYOEZlTInpCB1SFDd4dTTLNT7AkZoIQcBH3u",
+	"WfmBhY3Nn36C6yc8h0NQ53DIuRVIlVch6HMM52s90jPs9DGXNx7dXMEaN7PKZHveXF9nYde09Djjtt43",
+	"cLM1/T0scmH5wN/SQoTCBLl7K0qPFfJkfExPFCuIvmpzyu5kNgEnp3LXxqUdsIvU6+8EAN8wNIoWoEp5",
+	"aqmWjIZf7CRsAGilWIYlh/MXzmM2jj6XGeAvJsnuBs6BScQlDCZhIzHhkWSIYllwM3YKXsbDHEqxvLnO",
+	"4al/6XQrYKJBpEC7ma9HYPMBz9aMmZSGmC3fU79SbxAmqRnK4dfdfYF3mSToaLSjQ9u8zDmCfdM6UtJV",
+	"tiqhT/Eqa8IbjmEgxxUuQGCmuN6WyHir2mnnZIjUVnAAJnAccefmCFAcOxMLGlGSSOaOKxnxScyapoWL",
+	"z3/laLCPkv3/+v3P7Xaz3//cednvfz5+qf95+vLqkb4iay7WP1XJu2eQa1DTDBDMWtfvilqQR/AgTvWG",
+	"E3rvo/fRtN0+OM3abh+2OnsVeiB8McvYKLYG5SFYtZIMzkwyHfhue8R07TZQyd5bHF7ymzn9KQV8dQw/",
+	"yMJ+P2ifrg+mWfke8fpG7ujsMY1ZXK4GSO/VDpH9zuH+0TqPCHB9rj3YOoOgqu6mOgB8Fi/oUpLBEIiZ",
+	"i8nhT+sjcbkFzH0tR7ziJCr3H+72yvPcSALYYTm31K4O8pHXCXUzqeZ6nVbJbC3OnNoEAOr6FyOtUIXL",
+	"edQQ5MjM0pQDZr+b5+SdHDV+6W+1ocEFhH5GlAOQArbEjeoMCmx5uwZvHW66g0Ky+VFVJf1tv10j6N2M",
+	"14v6zBysWjlr3lHlQ6bjshkg9856X+e6bY1lEzZ7bm2M2vg9q9yB+WSwwIXdwUcrAM29YqPgY7mU0VUY",
+	"Oz6ChJu4ezif2NTpbnaUtU/0f57q/zzT/3mx6UnF2WJtrquzSNkil+mac6oViVB4dRXz5CPjd8opyPJC",
+	"QFPwGjK66P25sqF616wict5bdAtwBiusNSRbeIdpFz1E7zfmHuVkEIWQuGD7g/R5rkEI8fuD2FdCwOaG",
+	"sbm0gUboBwJA6c/8JseGYwdVSQy1yS2gSEEQmUYYCYKkip7Wm0CFghxfAt4BfXVOEyVJHEEZmumzM4Af",
+	"B626bJdcyoFYcC9Y4xy+2HNMyU1GmPWoxE4JAz3SQdbYKTEw8ppTBvaqy7dYk4EWhSByb2+rOK3Q0no7",
+	"GYG6a5aPaBS2Fhl8uR0QKm+kC+pkkVgvPqfShJfFx90iVAmzXoEcjHvNeI0fzA5Z80aacOM1t9EMm/NX",
+	"4zqvIyYo+dsR8gzwEoxroUUGellNChBVXlDTntcPZKa34Ab1nGuRhJA+f6K3q2sNpUB0iwlSYBGpaZ8P",
+	"MiNnEJAhG1HUs6lyBpJtCgTigMaa8QxqMxfKVLF7a2f4sWjOFYWjtZ+ye6rEYf7VeYfIxs4NtBj29/dP",
+	"96xfkoxTlSZG1HHy/vKZn3CyZDQh4Ol7QjiDzBQj+iIJoD1EpKbPgDusQqpYU0WzguG1nzf8u+3cafWw",
+	"2+5+PGqeXv3cbX/cb55e9fvhz92PHfzXl+7tz/bXL/u3e82Hbbj0c+dju9m9yv7+2OnCk/sf252rvcuH",
+	"+n/wTe3m/tVe72O7eah/cP942O+39Es7went3p8f/vjzxz81r2of27tH/6RtPC+/nIuh1muAO2DCoOPc",
+	"OE1gx4DPD84+1JyNI+GGLaVp2YT6reOJNI0KykshxVL/6Ssv7eYpbY6vvpzcNt2/Dzb4d6W/aNusVOPp",
+	"MJS9qpV2+ZN6K3G3IkTqjviVRwA+f8k+q4qQZn3qJk7gtVD3Gj0X6tcaOpZH32fwdflPuXvX2bj6Fc+9",
+	"ByDRQa3fvfjkJdxaSpmEX/ODrifEe8mS+5DBtrsl5yWFt+I8LZNrI8v1NVs443Urw+Ietqw1Y1dbHWjR",
+	"ZjGPDeOYeP9tUNQBblhN6yQQoVYhzLvdHAIc+Y6xufHMUSLZKGGlZPXjnBjVf65ypx8dVLnTC4TSYy7T",
+	"5mqlnpaBI2ThH8/hLKfaQAArH1opAqnBcfMyYnFY7Q0+s6UoY33PAzxaSsU9q0xg2vzH1Ucz+xoT1xvF",
+	"D7booZyjUfA/23gpwEOoJFVTi4y+iQsa+yaV46ilaGqzfO0X8VV/zA5OnGgjcEq/X+LR6DUoXxaoKOul",
+	"zyaePm8lbitNrKzkwfrrEOoLGJA6nDVGR1MDx0F9xvHHs9/OJ5vcZYhWRavNDWr0GjM6/4iUvMrRqart",
+	"+FnOkUnt5HI5guhw0jQwuplkDDYVJoG7F+j78i5NA8QcEC4SjGm6bHPwlPIMI0BwMmRTGo+tqWVfW+WA",
+	"CCM5j+nyehPV9jneawnnAZKsrnfBggZjrbhYFpVk8LfmG958CoNtvhkPciWOm/dvrmmM+pWicJm1Wo61",
+	"5cJsPn2qTiove2mTOkzndgiMzzJemsyzLE+PQ8tNOp8zHpKB0b2g51yuM+kdiqzOdlAJukVVHSbFrY2q",
+	"mADKKiXzOZM3NUS+yDdOmQLdWEgEcmrI5E1VJE6tz3WHD57BnbfBGicf9c0HKLW0DVQhF2qRz1E1uQAs",
+	"oZKF1atRon9IsdR3G5kOM3lJkZblBRzTkXLVGbiK5KVIyKCyg/WgRwbjRMwGWE6hxADlni12DhkwrqG/",
+	"ngeKrILUP7yr1HeT2ETm/10K3npHF15JV8GQqLdB8vnChXUshbG9LK9sscQIfO27L2uw7B2QIZa9WWCz",
+	"B1AfNbpBZ6/XIHWzb7uWquVPa0MEWoha4Q/wlInp9k/j2KTYtRquer4+OR9DTgmLGZUsx3LygdbDZ6id",
+	"QsAQXLIJfM7rrmnZDABCDUuazD59V4SwAFYEddvdo2an0+weVSZVyRSYZ6eVFYGfnhlkTlHF6Iy4KKff",
+	"6wk9vEORqjvFPL9CCr8dj5OiEb/jkFTM1u4uuGvlvupW7qrqI+iDL/YDBLrWakmhHf+A1Eu0FnkBHeIz",
+	"xBAAqnUCLGvsOqNLAi7pPtff+NxE3h20iDaOIY3Qf0Kf1ajzkRsuFj2gg+BM4ovELJONTv53Nm3uv96E",
+	"dHIgsIdsYX/mJVVgzkVz2Kw8iNdnRdefvvdM11WusJgLjs0beQ74xUBvQcUB2zyZN1MyigXA5TzeKaPh",
+	"TqTrZRZ6yoMg20zq3Qt0gNd138rnGpMLJRLI2cjFZfKaJzHAUlBgV3Tv2Dxij/eAWJXc5Nki64wPrRX7",
+	"GTFTaFoAoWOsA/+dpadlBQwlygyAyD0SCs6M8pUV8dk8Y1PtaqQgRO4WLtirsk74oKRLIiM+YlnYHSpK",
+	"AvJ3EXHUUH/Rigaar9+8R32ph1+zgfN7WztHcFapXtyjfMzI61Kevp1QkS72Y1Xb7IX1Ca/KeMm3UQEB",
+	"HAvNUyOKNS0ZjNXHBg3pv5u/WyMx0191m8o6eHOgBgf5MFN+Oznf6L/94Y//Xz9tt7tHDx796fE3f/5/",
+	"119+vv2v5tXDfr/15/W37X1pB0f7t//+MLv1yvt380pf79x6V/f+3O+39v60+f2VW/UFV5FaXtJJxZk2",
+	"eDSAE4rBPUTRCdS8hyIdxoz8lArFZEAkm1OsIhiCWjCjEoPEp51OO0srPWmdtPb3SrrSwSrHysN+/9HP",
+	"H0m/r4KrRw8/PN77c7/x8d/+0Pyvq0f9xkO4cPUoqLth75G9cr+gq2dLV6aGhCYzpChodiJcXGa1FizZ",
+	"l+5bfKvlQcWCG/cRSFznQMRTNFLSeuqfZDXFYH1jiwofXIaSgf2zAB/h0jeDBp1gXR+NstwF/a+lVGy2",
+	"3vUCU6gUGc5joMnPlxuQHx6xLuMvm6lcuWfyxVMlneserg//C1/TB1EVnRnTkS0rdQdHhes+/+ZqVyKd",
+	"MfRK63eujcCUxVRGigoLDSInxYEWXB1evOS03T7unJ52Dw+OD9qnpx0/XlK+tj6goX+K45q4hl+iWasN",
+	"mXIw0IcKsHRPPNUHQmAGLhL1oF9Xvdmq+DpkqvJIL9jC9wLj23GB91aalSmU29SFXNKWTBm5IdfKenLN",
+	"ZoyFQzq6eSZmsxpX79IlbHmmyUIkoWyRS/ZZuYS9OZX6OI8kgI9ygwdEayEJnPqkjZeSM6R9lwzjYl7x",
+	"yYH+z1G1jbLJI3f9QqWSBOG6GtwCbbyhixHEm0X6B1rm0HQrtmrWDKQCBkTLNJk1LTIZh1o+BIjEi+XT",
+	"NGFkzBYmygdH9cDrNDLIuRAqBWdVrKsMb+nOt8MKl8ImgiAjopUEEa+rvTXpuqaRONbfIikGRsMZYJZY",
+	"rjaD5n29QxEu/Q0Jrcsd7Gql0RNb6PLyesRAnoDI6B/YesvUO1vHDZ5BUBK8FDzMrYcS4lpORaIGAf4R",
+	"Cz4xMQiRqmsxvk4on7BBIQ9yRcX0BnXTd1Bx3Q9lFvnrxZvXxFw35WKn7c4eibhJPtZkfmLoX+wODz8i",
+	"vbGXCegB2NCLEhlTOS05EQFFbp1vEIdrGK9SHua5rc6Zn8YMjtZhIm4wJckZximiIrNGhlecZeF7P5rV",
+	"8lCNUaD77X6Chr/MDW822NNB84P5J/CJNomxq34lm+Y8BXXwtgQSvy0GHFSviznWmOsZW/SqJ2SArD0I",
+	"/MzyhNHRlGGhAewKTO+VZGSzdbNCcTFvBA18SeVw/8JorKY1aKxMmpaxlMwTMawQk7KmTN8WxYmbXEGc",
+	"uFl/5ppXVjHO+fOqXfD+/flzLVc0OUaUCx6NaAxBnxY5DyWZ0ZDZsJYB4NOCWYwdnNOxMYoPj7p7RZdE",
+	"u3N6Gu6PjpqdcZc2j0f7rHk6POo0D1l7vE+PR52w2835KX7dZNjboPG9mJzzlyKZ3TFR0AMCt2L6zVmq",
+	"pqTbamcg2UDXcooAVIpUJnvYbvXIpAays0Ks7Li4yYwI0+p+M6OaJJSr63qNVVP3gQTFtUVeYT9El4jv",
+	"baSKLMfsI/+UxWiQhr3ZOj2xdcK5xvVsFIVM/gJrmEqW1ONs13k+n4DDE6axmEaKETnX+hBNRIr12Sae",
+	"N4PBtlY7OndN/oIIdjNck04Lkma7rGRP2KxINv6dkPefcktuk19di+X9hjMfzduzV4ug+AUzDDKnNwyz",
+	"YJr1+qQqW5fYIhlK+BPw4ADCpxzReV361BrfxpZ185sWekfymkarMa/Ozg2UVl0JeiSvuVBVwitJGQRs",
+	"sd7Dz0ydMAU/yopX1vuxExZqhXzHyUoLkzEBRZ96JY0fZEGXWNyQZTZivS8ng492KFcDZ5QKcEcmS5M3",
+	"49e0ZohJ18PlLuIEpiDU8l6G7RTxzD9h0udZeYQ5fEo0uH/thJ5IGWw4ieBw60Aq7Ya0PBzYnb0WZSC/",
+	"tyuDPMjwK4AodxrtKeRNW9hwiJiQhRuOA5H3kTaeOCB/Ay6AARXMfkBou93FjzaWmN/pBzYO4ZQfrUa5",
+	"cQLeIWxTbqj0kPIloGaIsQXYBm+EDWohiaNE7gWGYA6dPWTyxsMfWxu6qgtYuXlY52xtAm5pIpBjd2MR",
+	"Gm3/+3LStHP2rvS8FXzD2x8iO0Vz9kVWJAlIK6zCp8pAk66s0MK7tLI8D+8+mQIrejNzA8iRKfeZFTwL",
+	"RYhlbmWfTSRtSWLKJykkW9q8eS25EhF7KA8u05JyougQ9jKkCKFLuUV+0FwworG+KgNMPx0zFsqAvP9T",
+	"u31yGPT5+z91290TeBb+eWrQ7OGO9hlm2aAqQqTWsPnIIN2zZBZxbaNT6P04E5+0RQQnhYcoGEnovE+G",
+	"SwVWZZ/rfxV8mOWYwMnvIibwysIqVCTT6ksPrLMT3cO2X3PR9SPmjNPo8WSumkLKZqfbHmru2rz2ZAeG",
+	"w2u2uE8NW5CvYAMxOuBpHA/AK2yPnN95VdvKILArWq2CzMobmVpfA8yXHqEkFnqLz2mCwkORmZCKHB3k",
+	"8GCsFLEJOeZUkKaHxDymSwyW4IanJBQzGvE+x1fGjEpF1EKQmA5ZLAOwYbHubdAyTu1Bi3yoNHkBPQXk",
+	"A8oZHo1EiD4m8vrld8+yKCJiQvR5BlSjhctoykY3tr/ObtO0LKKG44x+v/XxPLr6+Jpfffzh09XHM3r1",
+	"8fv4Cn57Hl7VGNW/n1wvvwy6xIgnRAnS6Z6UWItwcfcDSnNhyhUC34KloW/QJzJN0CYxnNLnhlWeBUQK",
+	"l6vuGnGjLwVwCym5YcuhoAm+SEjNQiRm4GwhdmZeOydG5RKShFO9r/AoG6fSZo/CXtKbRXDIawecyD7P",
+	"2nWivjgViSKGDUzfI2agu7JD02Xu0+EoZOPJFFP2f1qwRC3TqBjYq/a2FCX9ye4lfQ7zuVIYuYI+jNfB",
+	"AzVp8HdouGJT0yvho3FU0qunKSOTWzA30jahxgGk+Q6c+jhj1DW9iKTNo6dx8fTZFQq1gZn+VFf299ZL",
+	"ey9VNNaWJNlypFUDXpG+1K6Cr7NdTCuXO0mECeueHhwe7+2otaeq8a1GkoC3wbSZzWX5kNeADoQ7TO9s",
+	"jKg7j4Ys53UdVpbaYM/iVakFNkmjlJ+xUeKflw1SKLao6LWGX6qtUDbXrbLolShDdk4sJkUf4UFRRNwl",
+	"+emt3jRGGKskZa4ohUj9eUsXLx2KxNT4sstuvrrA7GUe+x5vI5qRVmMxHp6eerx80K7k5poyLT8Vq4q7",
+	"1tZzb1ixNbAtkuXjgfOwlKaWJlEzYWOW6NPhrp+uzg+zUC6uFYtrM+I4rFIMeVuzkmhmOrhOw5iRCGIm",
+	"4whX3Wv75qF27qAJnNZW6S/YDw50xmtQRfOl8e43W/VzjdBoIS7oMApDuOw3ko+4ns1E6+uFK67FfK4D",
+	"XVXr7OxX//kbtvSuuEyaRrFptvd3QrkrVwLceBrOIkyqiTVHsvDaMAnUYKipCK/zySkZQQ3d9A9jreLj",
+	"v7XJf6281Z3TpV7Za8hdocnEoHmPBMfg3LXrEmA6Xpm2dsx4V9g15JQw2x20MB5T6RdGiVqa3HCW2EX2",
+	"eg04/y+2V3SwxglLJTP5NDPKl9cGJ1b6v6E9LhvlhuJBXWt56Gpr+vlnU8z3869yA74FIlTb1F67r4XN",
+	"JTs7B7NJxKHB5a+vRwSVmi83OKFnc/XM3PwLRJG4VEkKlR9ys7Gd+09ABwT0km329Pf2bsQ5DNOR2uzB",
+	"t+Zm/Zzl0Z1XvmO+FXTbs98od1iAsgno1YhO0DRmG5LuHdy6cUs1fMhrpwZdnTZ55lLfWXK47jzotsR+",
+	"ObZCHsjhVeWvH+cP5ubKkFFWP+wdpbgvDC0s8e/m/81vsaog0sxubjkHvXMskn+aks6KTVodzADPsJ0n",
+	"FrrecG2985DMIh5CEvpSpAkA/mL6+Wp/8cHvwl9ckFPVOcbmKpq/0CDQ1gLTif7x6bO35OAYPIMuiKAJ",
+	"O2fJlM6hZgteaRx9CZtEgrfIh6yTUOC610J3a47+OK8gwL64lJfb6eTRV8s4aV+6wf7tw+bHs+aPV/jD",
+	"/u3en80PX7q3e39eQZmN0jpMyvHZXbq0fzAOAsjG2CbhYgUoNOzjHhlgCNBk0OqD+oFEH+cT12fdJ/MT",
+	"v8F6kJ37EHicOkRrk096dk5Eov+AMGYh+RZjj8EWrdk36Mpuj0j2KWKLukQX2OJDhl6+FQu0ul26CVKj",
+	"uuiA8blX/EQzCC+L0KaPVZoYMI5xhI6TjWz4PM8V6ve6ZTv+vm1etz+zCu/KGm/W9z73Vs5pQhUrZ7lR",
+	"EipvMgyXTeM0v4Hj6J3VkfKzg5+zyoyzczIW2raQZMhkFMI1gc2lKOaQT6lcUSejJZDezeVGQpvRa//X",
+	"p9dqL5XRCJlSEZ/IrVDrV1otUF6GJ05NRRlCXOhdX6gt2421889ojmxjANxVlS9hJSPFKhvWzujn5nCp",
+	"9Jjg3Mz4psYNaJrdu4oTRH93FhBqhHRp1PwnZBBHn9ggr6Bkra4hs2mQMKUHm71UPwOAsO51Q+a66Fd3",
+	"NrT98PWjWFcJ86833C8NVV03hMY4iRgP42UjqGlo55T8XEVo9hRnqUrANQTiIwYH1ZyqKVPRaMVQfljV",
+	"OdxCyvqNw7NAHAZQXNQBIg4RNwC7eLMkC5YwKGa5f4dwPeZUWbjS7TK4NTlzmDkIV+ohihKr3tkKBqhR",
+	"ihmtLI7eGmy0qk/F21QV8ru2Bc/GfKNd5nfdLYWqqBniz1V6xTv33vr0YJPXNWWxSXG2/J/OoYd0TVGb",
+	"6Ye2NQ3xcezpViblPVqzFamztj9a7vESqb5lBp3N9OV7IBFoFVv2BYhubZriPTFdMU0dqUzU9aD1S1fN",
+	"eJ2rawEMMBjbIs/0zisgbgFsAYbcoWUR9PE2eHMO8xtIAHhOFQn6WROwjTpBb1Wuj33IN67WN9+qXP4a",
+	"e5EqyOU0Kb76qApFy+Ljg/fPtw8nkF4OJcLgzx/AeYgmoL+nZD4hFVz/Vdvrorr2yQ7LgrDjsPKmlfSQ",
+	"h03jGtCmI9WyqISylzAaDgDTTBq1TgbWbpcwDy+aL4M+d0/qM54NiJgzjjeiQuC9hoahzL8roYrJzEcy",
+	"oNHA8FVgut6bV0EMSZKz8z7PPo5El3a4+kbsOaJyKMuegcTDIONVoIFZlYDEQtxIW9Ps+gIODLiipci0",
+	"Cl4wIAPBrxEre5Bh6dSMIq/F+HR3gRBDTJuZDLP0G2S7r9WziNyURza2tZHzckYIOl2swV0wSIJGyqOf",
+	"UmYuqyRlenCMJqPpOygXrsqpMEUDkBuSK2aAcBxDPCP9inWdKHfYCdiMSeupwsCamOW1I9SXjI7bqsdl",
+	"+uDNI5fxP9bSzFXN5FkjB7gG5ThVa77TjG5XfYWT1B91PfYxayfrlLJxZYnk0XzOalAZbGqk2VH2aonM",
+	"dutCzpej5AcTcogZ/cSk1R77jf/97//pNzbmb23cXrDJrIS+uV/lSdosRoNNXbwYzc7LawwrZv3Q/Oqk",
+	"FUkWeZP9/kSqhCjVgms3k3UFFYupMJvQ25qt6pKUfF2RHYwXMHLJGIY311YYXaCuV7O1h2xCuW0/EYtJ",
+	"M8JuzRPBsJvC0qq3EZ9g70dQFnfYVBe6a9br9VlnS9tN2nYE8DspY+alvJE1nWm/Rg/+SGGHuqy7OqQk",
+	"A7VYaLKO79R7P5rXtUNQC5HcuOIsbAcKc47FZAJprRmGc7e932q3Op39Vvtx98AV2mutcVmR01WGoqFS",
+	"Xady99Foyzxo60OglX22YORW/QB13CTFJkHWz4+qwLUBAK5tue2KKmh9Q/ZKemGeZuja/YxSiCF0220v",
+	"13gl8argtqvCvrlQbo64OcbMTQZ4IdsdlRs7mvD383+lrllF33i8NKNtkTOyYHHcxKQjkyGuHwucPSOS",
+	"THHGfapXwZi3B+19UswGGpSMnasqKM8sUav3sWgMbVVlfqGNiTVGLxgcA6NGgGwEy8Mh4j+p7ZPCSfRL",
+	"Q/cNmT47cIQmp+LudvXdwmBfpybYGH2tLe18WLTtUfl8xcBG4lY5Ay6A4DWuoDNzbkIDee7pVlmt2Kqm",
+	"rTs6ErhwXTkNA48o1+LWqEumGAAJXj0R9FZBC3OQ8rIEwNk9WBtnT5Oaejoc1QPpSqScOo/kA1ymgCQs",
+	"pir65LIEMG1w07zcKijiNSxiEjH1uHNnSBUfXNLJRjV11cDv5JmtnMFYd1agvz76ePirBx+r0aU/QLHO",
+	"cGkiEMbNLxKV+X0KjRQ2tjXouphntYvBt1FW9aGi2WKZKJQ14U1TeLzMhSJ/uXz1fUUqBGQIr1G2s8wH",
+	"cFugclaDTlpdc6ztYz3m1tpw9BpGtylZetSVzI0OhxUd6R5IAhqSthwQP4dhq4aMk0tn4WwjdNlXpuiE",
+	"ShlNONtVbXoGxICM6XW7AT2MKFGBvVCZ1cnFUITLB3IXuAtb23d6Ga7HWXfFjciT68lY3V3J768pSxRR",
+	"UzYr0CTfAaW1Attl5HU6vMt4WVJ50mkh4zdINGLHwkGYnkFqfbvESOWcWpmXeDEV2rKxWXUzyeJPzLht",
+	"N3Z33bdncKEp4qY6gn7TC/No5a74kG0AY7OxWDLYxxtthCkFUGsocwIeWLX0kCydaV47d8w6PhhBVBlz",
+	"s6EfCyUJm8fLwOXbmdw7k9Vmp5VyFcWQoXYn1wLYndblunO73vTi8X3LNAxZCLXb/ipwFmSVXyUndQv9",
+	"wsmEhdcRV2L3Lbr0t/ADACMbuOMgD9Vl/V8e1a2PZ0HvBk80TyKRAJPdbUu8tc+V5/UXsSBpAlgzsC2q",
+	"dsFK5Cop4k9fqdjAvryCcpGE0lm4jPY4Fs8MEJaKC/EPFl4Df+9mXO9hq1inUSSJ+cbmx+dKOm7pTzcq",
+	"6YbT03dXn3/6Rbs99hSjsx3ZzNqWu5fiAq/YjeZy9172X6nOJFK56pJ8xDCTmV8/DGFM6gWNVMQn19DF",
+	"ajfzvICGWIvSaaelv/6ccfRSMk1nlD+QeOb1MqgpL/XcITEwHlYDjlne6XML7A2vcycoZnML26PLenI8",
+	"KdWvh/irBn3D6Is/aS84Y00HP3JTV8hTPpLr7Zvnq5qw/ksAPJGN8J067d9FwU5JJ64PbWQsbcMZuVbj",
+	"Jsxqdz2GVKKxlq/2jjAKA1+hfg/uCUJnAjqtevkgfZ6lxfDQ3SFsdxbvpUadKxXybNvMvKASlejhaUQ0",
+	"o4nphktMFGPAIeE159ePxQJyFEwm7DSaTMGvNmGVhSx2JHWJxwj04IaQuRgcRPwcC74ZDzGAYCWRlhRY",
+	"Slz/1cvq2HjZl7dq8yf+X1ipkCam63eUmJZp2khN4HBokRflXdznldu4sD9/y1UcSNAPkZq+8oqD7qKf",
+	"Q2+tu9QZxVR5NhIKVnOaZbmIiKMl4lDfCsbhEwe+1Wm3zc6zP5BX0VO/IGQjH2VN6VEpF6IaprCq6Kei",
+	"f5c17SyaTx4HGRbAKhElYr2/fBaQdy+fkf39/VOT/MY+05HSp3/0mYw194IKSMJoYmqvfAAv1766e9k+",
+	"7e23e+12q9PdPzg8+jEH5qXP4qaKZkX2PM6XGx7n2LPfD78c3DYftj92mqdXP3c+tpvdqz3398dO96rf",
+	"D3/e/9juXO1dPtT/o//ufmw396/2eh/bzUP9g/tHv9/Srzy6/bGSUd+fP5tStTbKq5K0ujxmkEqm3zAg",
+	"kmlZRAZRaGsCp1Q9kIFNr7C+/xZ5xSwqkoGz0koYpzMWEmdL2KYCsOWr8GjXuyRWb5ecOU6lH8ifUpnp",
+	"g675qlWkQb2j4cb74Rm8tHJXdNtVKUIqiSYT27LG1mXIdDiLVDPLeyv2N8xdH2ATNVkaPRSaWATl7G4q",
+	"b0yzQ47am0UwFSZnAtwvWpDnAo7FMZVfvT4c6fdPlWvrczrtg5PD4yNg3OdU0YrTakwGIVW0aWKXtvkL",
+	"/mW6V0HqeYu4e02XusC4TrWmKW1qyABQlwZG17dPpBxJxBy3i5DZ4k7IyFUO+IJaKBpTUirpsoqv7x60",
+	"3iGC1S/Uo64apukuHeuq6lXen9fWWA/ctYFNbzo7JxfPv6vDua6QFLCBH0gShRgjyyXhUpBzVnToyQVo",
+	"AS0iAxdgMa+qmmusoeSMKRoaNl/ZrdhO8pV9ALJhEiXXgfhvKsXen2s78C1NCkmOnVX5zrW5NTnHgUsK",
+	"CnKxCUT61hswqyivqg/YvC48sqA8DY+ylk5Xq/jq2TTlN9Wa8TgxDUAz1nogyftzxyUm44G8oKMp0Z+A",
+	"8wXzUr1zMHscvFlwAlUICcsNm6mSRkjeXt0pTBNXydVLmzvngsVWK7wz7AAI1Go0adPhq9Ap9J7yaFxo",
+	"KnaXVuVRWNdhTRm/iJ+NXQD2X58LaR48v7snbuP1nBUkwx2YpyRU7vLdZE0TN6NimM7383LTkE2WFiHC",
+	"NknwFXGYVdNmi6SZzOt8sE1/VJAA5USsAP+3KRWbNzCToWmvwB+40cwfDJKzoVTLPoFsm/+rYXaPFnxD",
+	"bKfnKzv2T4fgVdBVNswOWykLfUaqxiOB9n65o3InrWmw0cLWmQL5zvx3EgMFGpmxV1PJHZNVOXFGYuZJ",
+	"UZ3jsuvmOuv5WJ+DuWIbPa5N0wkLN3sUAZc0+jS2TSbGgIbf+qiiOloqupQmcylCZSvi/ss7u87EKZOS",
+	"ccCRrEmyyTtUXcyq8au3P8yhv8dx46oysWaLPu9V+Pu3pWZmfqKNFsmSqYAwUJeERcvFoh5h4feVME5B",
+	"MNQvMydx3p2gecJ5if1h79+1x7w3jeou83l0/Bmdf0SaXhmgjkL2yqb+duc5Dwy0yAC30qB1H9d31YL7",
+	"iQR3SR+oCK3XhskxYYxwxnClYyFuSH7qD61nbs819R6nKk3w4I44eX/5LKvaYGTJaEIgMJPbSDW+t/28",
+	"zdXN91d42G13Px41T69+7rY/7jdPjWetg//60r392f76Zf92b3c+uofGSdcJTm/3/vzwx58//ql5VfvY",
+	"3up1vF/aQEWsnU6siUJvTAPrrOuW23guDeDrJrPepXFXlm6wKoPgn0gq39aer+/ltkAkudOVZzU7Ozhf",
+	"HazyalANc1ZGktgHahrlbWp4iPXpGIBkUE3Paj+Sk9DOMypuQCTb9jcOjQY8x15zqwznfZRqjWBspZd7",
+	"EjHxsFudta77HOxLeHZEZwxfD/SHegpxw/gTdC8aoaq1bqmp+A+WiCrXwQj6XiO6R9Vex9o5yBUERB07",
+	"vgf6MBpNNwPOaa/D7NeLETPAGV4zEpN6HhBU2aFAlI/iNGThboZiAOg2IMhuvufmseHMTcqSe2wXo6jG",
+	"4DPjqVqdSp1eVnbUz6THdqV8ro5v0wjPnXZ6yRNoq+XgLeVpQk+PUaqVnAv9LpzIkNGEJdogzf56adfk",
+	"rx8uS5EZpEpWSQxba/D2zcUleawNycexmEQc8xW9X02d7yAgAMwNDrCBrcTR90vAJDe5ElyrUnxi0m76",
+	"HJFNoJy5Rc5s8ZNtKCLmzGWg2vRFOzwG7xym0LI0u2hro0MBad99/ibxcTMeDuTN9f/+9/8M9vLzm0fN",
+	"G7aULrBiFL8pZHAkEHt7IMngcxP6Vw88FEPEIkExBksJhwGQOzscpkqBaS/4U8D+eDNe42o2HnubRmJx",
+	"SRwgaRRmOkEut0yhCo7jK8CYGCJoM4Tpf/R5Nk2Yl4+F0iIXjJGPZxkseyT41UOAxHtMc7/u4ewjPYsp",
+	"oyHMHPG9Gn9rvuFNnHTzzTijCJ1H3wHOviap3gBYlHPfDBmvttayfkUxGzSF83jd5CCwz/NYJCyRPcL0",
+	"SY0YyYXeYMYlnkqWgO3WIhg31UuCDYlGCWa8LPscq6WB3kBgA8BomEYWwYim9BPLdT237c4NV0aKTJgy",
+	"5QzjWCwkdtfKiomlw4/ByluLHKP/iKRKqBKJ9NBjTMU43oUegOwiBC4spjQc+gXkJFeO+D6JG72GJyZy",
+	"Kov+uYuJwptUYnr70uRZPf7iaj5vH+NLmrhwgyCD60HZIawPAzVl7D6U8edPKUuWGXviQ66hQ545b28B",
+	"t3IsqgZruhMgYDBml2H9Jm43SdhsyMKeV5sC0sxljtkIktG82MyktEDLJShrdSiMFiIa+itFMxYYSmlZ",
+	"AFBrWs794Q/kJdRQSMXmUv/SaeUEtYwmPJ0PyIze5DgvqBLyNrJj7nM7pdXnXS0ZTOALx0ElGaDnM/oH",
+	"CIQeeQoCkPTTdnt/BHfBP9nAZLF4LZlHNI5bfb7fKiy6g6NyaCkrmMLG5QcIVKUERqUOWmTw7YuaZ2jU",
+	"tOUtA4dYlWnOQNWnIozMrv3rxZvXaNa/bGLCJ5iZwuZeFIJk2koQo3SmRQMgW4EYWLp9To4OyHfRU4uz",
+	"rM1TMSacLbzsQovCpXm6Es8L0qSgZdx30VPEd4PjVSqM+owj/chULAD3EwMM1jdrnFFi7MeFZQDp0VIv",
+	"8MzgTXCbSRJkg8eMK2TYpZ06zNCkxVw8/w4TNb4VcNvlcs4uYAPZIzYU5jAzRVqm+4CBmR6yWCwMiG3C",
+	"VBIxGZA55ov56GIGSAOIznhot0L+2NI/NsmjR2dkzhIp+KNHcFbSzTSeoFaneVKpCZnNYzE8WvbbRjJk",
+	"H99cKcFaJ63fDLIiZ1DF7BVco08CGznmPgjDj1QGY/boEeZAwY92EABzlz+tB+5Nw0QsJJSQDgCQ4UKk",
+	"yYgN7FSc3nYPAZ4wRmYRT5XR28788xnB63CkuBsxOaNW8GhqBgbuFmCO37/73pzD/lDhdEDgPzgY+ty1",
+	"+9E61IimkuWnTEaUa4UTdggqO/KJpj8Kq/xBlAEK2N3qErthjo8eGVAi2Xr0iJxZ3CEDOEmdMgtARMBU",
+	"RZa1TQZ84E1SQOLU87PwBqlkvT6v5FoF50KkvK85GJo5jQDn1VQzOEQLgP8VUgVID9fFzAxuQiOeiZ+Y",
+	"Qub6G1uFkEFuAhcNGeN6fGHgevIZ/4PFF/Kxjx4ODtod4vUaGuy1yIUgN4zNc6lg+g4Qsn2OJW6KDiH7",
+	"d54ITUgmiZxSSFY27w4c+bADK/SAvUHMQ0bNLJVIWOjPk0QcVG5AZMzLEJGqQWkGT8zJhGezYYMBiSOp",
+	"pB2qpx5GMkPsMbyjDUbDOM4EeIjAiJClskckw0WMsNOH2YwtcgG6x0PUQStwLuFJc0gXw1hcqD7XirH0",
+	"6lI+RxIrcZci7XkIIWRw0D4YBC5rNY5uGEKvZM4m3KTozhSpapEXqBxYuwtPT9O0VmBlFPKq65wbWdsP",
+	"rWBiLOgZQMTYlJ0q/BuI3aCvJjJZ/oK7jDpDZyt3kNRaVkYSAJr1+aWXyFeuAX8AzDVaxLLUS+B0LpPp",
+	"rHVz/MkAe9pKnXhpmQBmhsZDDPArPas+5SnkmXHGetRDRQuPerZrVuppL8axF5KiMxY+IQPKl4CIip+6",
+	"YcuADLjgbIA80OdwZmj9OrYH+lTEIUoay876xLYtYW2uFEhwrzTbdUbxh++JmEgiKpGDFxrYZRkpvWa5",
+	"+m+9RB9sDnnJpA0MTbQWQ0dqFdBnr3QWZiKxz2ut73zRCR447gZtuvlb2rwAK58Bs8z0iHO9N1w3yAg1",
+	"nD7PwBxgm+kNHhBo5GbAVtH5arI57eMQj66REeAoIc4sjkIr9TDBts+tFqFPSZN0m0F/F51Ghq0jac7G",
+	"AGv7NNUXxXUOkCLl1X1jGVu6hwaZ52SQleRESbbn0fdi8azgKzgEOCrapNTPb7DX6vMLv2DUh8ow1jyc",
+	"JFgvbwGmDDmgRwxT5OHg7ftL8hhwXh9/MeVut4/tqwZ7vsWDwvQJcpEHaIA7Au+0TbgMMK40wGwFZgIp",
+	"kTc4UZCGogXKEzKCGGfXTVow0i0zS0GfN94NJktdx63bzu5ks/teYJfcR4+MuDaxGS0xuGJJVoBlWvH8",
+	"XaQJp7ELlUI+FJYvWIxYVD9M/mEm3PCgSCJt6ZjTEV6wnDOH5Ms4WAiu0lbvcP1CI/gMELA1DhAQKuIT",
+	"/ffG9iEiG/9daNVMQJPcmC5lPtSSqx+wKohbM5vabj/qfUA+/pLHubJq8gANTGCGFnkq1BRVLczVbYIa",
+	"bFCNHw60zfcY/mqap/fscQrJ4Fp497nfQQWMWoN6OdAkHfQ0UX42aGk/E/0Y+RlcD1ra/tznPzebTff/",
+	"+tYBgrCRn8kgg2zTf1466YZvQyywZOkyTeHxRw9TDqfO3iP9iucsVjT3inIyZ49A/jeGsHAMphX1z2SQ",
+	"YaXrP++Ihm5fF8JRp4cjOMuNhnHTu9wseiStMqh5zRYq2PeYfH39ppfwz8p3FbJI4eE+B41LvwDFoM0x",
+	"wOMCDFCUyZgxl5UYYVz9icHDVmVkPG2qGG8TvD9NjA1kh9vnXg9yp9SPRKiPirdUGuR4w3fKEjcUoA3e",
+	"cLGwKiqTqd5omZzAFw+1SDdsY4zhKCwGAEBjxvb3LAJRZ5aFaxXOUtbEK3tkJDhnI4XauC2EhiQAmtrY",
+	"/wAy/nsD1Jg8PHEoPYlwDb+nUjVhnZrnz005RaRcHMIjK0wmADWIL82WxJDolGl7QNE4xkov8mEqQDzb",
+	"lGrNvTTW23ppjsEuaMqoStFYCkg21atSY3x79hh+WX8WRKVQrMChE9N2Dk8MLQAMz2vD9ZM+pm3d+MC2",
+	"EUABDzohFCBrZal7QKag+WfEZTx8khHbsNpiqjUM2FtYoWKCwdhcwFi+Ucz4iBn7BdtmoFjCR1BSdA6t",
+	"r8XEGH0bGnSXHjnw7rHojlgvjWYdApoK892/UD7RL0jnjx5lFoymtUeznsXJcDs7K6YwR47zL8duh7TI",
+	"Ja4aVBiPaBxnpvZKUY8Q+biiCXP+LbOfJgDbkoh0Mg3IXMBbNzg/CofeM8/JB+eeq4fLlQQExNUpNNMI",
+	"/S7fNt+fe6YvRE8s7H+idzgdxl6lvdkHUGckxq7RpFFgoNYOVOjIB9p7YtzjGWVB0LXwNDJFKz+7KIx/",
+	"DukbTEHCsRa0j9Po8afjxyOYnH/1EKZzVJiiecK/HSasf6eTZhoNUBwTQrSMkcq6fcg35AspuJ8Gxv/0",
+	"xy+gD98OyO2T3KORZqkl+YZQueQj8nCPfIOecfKQLmikyJip0fTh4I9fkIy3dmyP/2h0k3Pf3R2QL244",
+	"t3t7rb9LwR/u5T4JmhaEKr6BIvDnWKqn1/7SXnr4hdB51CP5z1oiBt4ncq822+MbgkM3kyt8H7zL3/z/",
+	"7L3rchtH2iZ4KznYjiDZA0IkLdktMBw7tA4217Kkj6Tas2t4WElUAqhmIRNdWRCEUShifu0F7EXMhX1X",
+	"spHvITOrUCAAHiRbRv9oi6hTZlbWe36fR9B22/0oMqf0aCohnt2lu7XDgGl3qS52YMHDe/oCqJOyYeYB",
+	"sCfusxxPbQmImdp/op7Dn4Bs6TLbEac6yNW2SOBdJdz/GXkBsW9zDLGlnvZhSEMkqvgYy/IFF8HJtYt4",
+	"DNxcWkzLEdTdkI8W+rFSYJ65qZMTQoR6WG0JdU48yIkr8CnQsZR53uVNOynURBbqXOmUe7ypAqsr4HW4",
+	"JYdOzii78CnamB/FlUnnXbHk3K7/V8fmWV/t7h/uiU/i054bwBmLDd75GCzDbjrcGwiYAZhIMp1DgAas",
+	"HtS8U2QJJPQka8YKFQDCMuoSTFPQDd0ogensvJ72hTmUWSOF6LMYSqeAT17OlI9sosfMoQE/avIFsaSJ",
+	"9iWnfr2kdram9rXUPe18BOeWVPIcPvILyAfEjgZaMHrd9GUZ3VdtZF6zaCGRms4NoKVRjMSpGpHY8IJ3",
+	"95JIF9J9wRcvprqnUcDBk7uxbYjOTWQ6RH5OxjFAzwRKkfArJVSalYo9w/PSTCZk8yVOG7rBwL52LqIV",
+	"00lHPIMBo2pk+VZNEZhJQhoAPqOCBBBD3uPwnGZMoL0kAccS5tXTydm715cvzs7enCXBwgN1lKCmxRba",
+	"OCRvBhWNz05uUZiC4n68M7g2hXGzF0zw0ETL+T+26hY658gW5AYtbODteB+ip0+qtXnoDOTS7YFgHVPf",
+	"Lxn0mPfzXWjHURCdbDHhe5GQu6PSWUy3dKuVtHs6wTZcig77fllvqCZGPwfHEuoSRGKnE1VYlbo7uQ+T",
+	"e+cR5giKEcHg7AZ7gj6xjkjSQmbOy4wvRVua3zeZ4L7WvEtbH79H9Ot39xIwxEoWNm1/Ejd9u1NIWrth",
+	"YdiQEEtwoLMsz31PX6VxLhiFnPDAb0dV7E/tL2bDurrobmUXurN5Bzsz/Nm784s3vySi5ohBLCqJrqJ5",
+	"XPgaTKdngODzSvavaWKxlyAiJyGIxDV8BPwQvaEVLMO0MJOeZgbleeRjVy4h64vERhd7hby+g97WyK8A",
+	"/Vfvj3feGUDJZHr41l3AxmtPh/wyPAyjmhU7j8QVupL49bshWHFlSmyStAFTEm2KQBxV0V7s3AIRn2VN",
+	"T03XYUm9gqPobb0HM8TjYpT4Lms8986d//DuQnh779HHQBb06dGASAdxE7zMcufSlsbkIdoeWsIjMlUO",
+	"VFGVSQXEAnwFlHvuD3La3d9or9dlG7ZBPH385Lu2SORkklPK/RGd+F+dRZrseWPkI/5HiB4U2/RaXdFr",
+	"8cn2EcQc4QaXKJB6rXZ0RVbmdMk//Ymi4UQMgbgzHx8dRb+jNMM7uHcG9cgI9yUkEAx7ahGjy0L2y07l",
+	"vk4s4tU3D5SUxWWW4tkHh0+fpt/0v90/HBzJ/e/636j9p1ffHu4/UQeDb+R3/cP06KhyA4VvoNUVv30U",
+	"vRaVjtNq0TK0KwMqjbl0xiH+DikBd+Do4EB8+h1v/Mm9hOdQUeZsChLykL53Ql1kqdJlNsiA/Q4eQnLf",
+	"K4FCRaqlxh7boQAiW7rsqvEX6p62Y+HD6jhhzCuUROkrn+/QVQM+N0OKw1iMjbijyX/fJzt2/zRNONrv",
+	"g4z8QR0L2dPQpFTQaA0xT1/NwezGzJ8sfb7gH+4D+faxyFVZgpOL6DrOGhrNJyOl7V6HtK5NBLwby9kc",
+	"6Dih7x02Vk/TxoIP5dunB4d7JHzk3Je8sIOCqLwC+s/oJkARg2Z9oSjGX6gJdJZioUQA7QDV7ZU0uk0J",
+	"MfLSPcD65t4I1k7JmbtmH4xLX9zSEReFQhfFpKoxytfTZJri9wbi3ipf4wgBQ0qyhtRGaURquihp/g8y",
+	"7uAtYpXOb8lY5khfckkHkt93vYBYOLgndh8fHOx14zsRpjBZpxPpLJIuDBQ+eMxig4qD+Df07fnSLvdB",
+	"ANRfZp2LCOUD6A1gmDSURfn+ho77vv7+MvsQb+LO33E6i4mnaDoLB/10TrAiRfgj7tlTDS3LlFULh9zO",
+	"xM0bOoNmgD9XUIXOrHCOI8z02NkX/WlhndEI4dMAwxn1m7MlkGcQhhHi76+c9TadsL6mZ2Nglb8GLnWD",
+	"5IvAp1BF0KtMXyehL6e2PFmqxhNTKt2fX16redMi1U6pvPnkNBzc/1lR8no8KeegEsFvbvNy1IHfKGPk",
+	"NoUzXnC2UOQoxbt3p89hS0BFiHvlUCrs9rQaDFTfv2dtysuBmeo0Hrr/EQb7GAfrw/2Q9J3IctT2jkhI",
+	"oGZIVcgH/PcHsDNKUf4C6qaCJ4bU79AgDZN4NlL9a6oYbxPsP3TCYWFQ/CKcY23SCvFP/N0tHIUZPaHl",
+	"d5PAMhC0PXxgFYxBmA/eAYf1zkaBGpDGWiQn7r5JvJyy31cT0E31NQ1HYBjf0jBC1pCWJLbFxirNJAKb",
+	"4J49gZvwnoWB4U9VSwYsGHgXDQk2QnGljBaNfSLnuZHpJehkWQwrw1846GZw+A3NAASU26NBzHChqCF4",
+	"kVAQC0V98PG24wC1O0WbUrW5MpSudV9hBQWojXWc0X7PlaVieEhfAAyFFdZpHZmHOA/Nc6qpClqll7C6",
+	"l2ABRJNtPgNm/CSecWYZhqH6jiodGGFXOQ8nGnXIYibPjC7d63H+AKQJq6+RR75gvsWDXjjoxnt0FI/X",
+	"iU3UKwjTEZuQXZgH8MC7bZ9ZmznZ42V3RRzBrFE4O6VDX60pCtVfNChqUpZ3WwEKO1sym4bDsP48n8Da",
+	"ij1WlJBD4f8eye4JJJcCYO5jPR3s/yLL/ijpQkzOLUpbTFQxkhPrxFSbBS1olozEEUQDs5L9cuxu4L+w",
+	"ewKSbZA7F8mLCzmEV4a2wq8jA8YSgHCxtTDVUTNKdea1QyApDhckBRVBRQWVsSXKaP3Rbruh5LSu1DCw",
+	"3KDK4EBlQPh4U3CBGVsoICIz621hXFiIXMIGQqx5KPw9rnRAkdkHrjstPhWF1jkjke78dBAHmUpj2sSk",
+	"wSFKnFpcchlNLPrZT6teh+qGCjEzyflr7GZw9vzMQAggUzaEZzMK/vGM/MTZHIlGJ35WahLCCVR6UXl+",
+	"m0o48SeQhm6BsUdcImDuWNVfYb9Q4BbJ3Da9yOhw/Dq9iq8DbQT9Xu8r0mlcY+N0kUXNjTXr4LQ7uQjh",
+	"Cpr0S8zeY5qW+np5AqGkKhq2/xEGy0qnXoJIwW/KdOxw/WGbbX+wAGAW/txq0mShT9pPqF4v6SPtUJRG",
+	"f4eCsVAtxtNaYCeMZlc/5id5Imw21PvTiRMeDL2uAzsiyjfiUMTNpdwOhKclWJaKpWJMLw4rvrQIlMYK",
+	"jZuXEI6Lhxn9DCN8Gu+ZqEBw2V6pbH+mhluSGkDTC0VB3Fjmi2H+NQU65tQv8EzJ60veifGwKwcqKpF/",
+	"BJtb2rnbq8OpsrYbp+MAqrdvxmOjiddUek9WUHMfeTaMsRz2TfzGnDimwQJ0PFbzRiMNv8bryzVqiG0J",
+	"hNPckj4bGWDcY4FnF18pjOQXcGsYerS6jyFZ4XXVT2YmzKBUmvVUIUt1CWGZ2p6NfodFfVr9KFHIU1wZ",
+	"PM6A/0r7oU3FiLpEq5F0l8VdDUUQFF+YQL2gE704n18h42xqEQDMdFILDvjsyZks1Ss3yERYyAYh3gKK",
+	"1HFGSjP5sN83FksKvIK1QXOYy7HU80sK6Nqq/qgdDGthjBgDpj90R1DBIhoy3DySBanD7ib8SHzBhMlD",
+	"9/GfMIRW4BsOV1Q+sebl6YjnKAZx81LXFTJGT0szlkAakM953jK7/PfUlDKeLv/W9MapG2I4hY0IQz45",
+	"9RX16D9DCTOrrDb5N9A9Iwy5OykgCi2dRTt0D0XfaDHVUOfHTwsq1+9sTlxCgIF3d+yaZ/pyUpihW8aK",
+	"xmw+xX+hIcVWLTtr9OxtmeU51arObp4oaX14VVn95tfKv6Z4fOPMAtXesvHz8YoUXByoN3gq+oZz7/wD",
+	"+M6mAMciFjOgBGvBhnY8m1Dgzf0Vng4xvC7Ez7H8oijJSoRD8QcYH4heCv7g6aOgSjdAEVo2LaF6J4Ny",
+	"6JOLZz81VtRG2VgMGIrEXZbsoSc0AfN7QcRHeFQNqrR+MIyc7sTuzSC89LiEGz76+BlJFOuKG4mnE5Qi",
+	"sQbI0gWDH7J8Tuw1Wv3+aEUvRZyzsCoUuyB1BT0zbpjdqApRQZuv2x0zWaRiFxeyLRIiVHD/9BRTbU8w",
+	"tQf7TPavAaEMrumINyGk4FOI7vl4HOIefFfY0aWBcDJRSAW/Lq6K4+5YieOMgJeyaG9ijSFvzYnBtbnE",
+	"FseqE1s7Bh7swV7XlylS4jCzgk8lhDXGm7hWk7I22BzDVeh9OkdRDI0wmgMlzoco/O26IslRATr3lx1x",
+	"ynVAG1KY11twpMPEELtkMr3KMzuqe+fVY5WNQQ45BBv4BI7ioTQDZRwmSQ3DFSniPGm8EV5Kd6KUJH5n",
+	"OOygZajOimL5PuMCAX0MWfj6W2R35qlStPKyNJd4q1rgrnqwMtkadV61zJK2ZNXT4IIfMAiw1ob242t8",
+	"EiWZyxqKfqSY2UGp6Wb+OUiTSAEXSthZVgIfrBkMMFnlNoIPpBgd++zdpqoCHCcZEtI5RpCZifDivFRI",
+	"CP4RdlviTAwfZ4jKLaIJhF8jOV4rwGjXiQdRQoCMC0VWUGXrC36iwUWYuITEQ7b688JMIt7cETS9xZ2T",
+	"1E9IEwj1ONH4/Y9++OcUYhL+ULVRn51LbMQMtTxuvWcy9orjfXAZIsm1ASw7qaLvT069JsFiINIm8dW+",
+	"eAtwU9i/dT/kAGwSO5vRCykNvi8bbVX31nIj04XNGg7sid0n3qmPhpdhwT6eBMw3PmFQKADbqq9hQ14w",
+	"GoozOs20rI2DfoVBPF4cRJphRi6E5CHcUn1w9BConl+YLP267CEDlefCZjkAsmDEcpylacjrN26Z6KmT",
+	"wpSmb/LaY/lneG7DBoBEIUgDaH/UZfQRTbX6MFH9cmGVo8fqJnkZ/15/MMbR8jwgIkFlVEAgAy0BVT4k",
+	"djtRPSrGeKn9oCwy9z05c37VdkT3nOJS6OEh2mkhmUQAQ32gKqP5jTPbN3qQDafFwiutHFu2wJUvDCcR",
+	"OvShes9il6r7BxS24D99FUIlYYrzvFBUvM8zOa4SPIQklsonkUUddVyQGIa/Lq+mtpK3jH6ufJn0DuD2",
+	"zsOb9kfBmSMbHgztrlc6VwqSg1zPGtpq8UB/pPrXwRhD72D5J+ydbeo0aHTE6VjTyGH3kGsKZrtH5Ahj",
+	"XzWWY9Q4EfBKQAjMjbm2QvoNlF4trC39VBldKkt5JW1d3gGeAe9o9pimk3UXK726nGr5XmZ5PRFZPdI8",
+	"FL+HuLWLESUl9jSiRsYYNIXpKFG0anxtZ4W9fXN+kaxymP1MuL4yngP91vSa3Zc2mpbQZp2amT7GjlOL",
+	"ZnJ1fCVi1rvPrOldY4FmQArBZF2108obNYAHdplmRVn9nKLfGxcbAtXunLDqg6yMKonaEIPM5xWKVfyC",
+	"iJBy5aYQpwOmL7VtUdYlSPAH0aGseoH4G4wdSzygE6ParrBENGF8Laqa6gjwY2ZUQU/cHryryFSbmymn",
+	"1ILKgRK/t855d/9+hU5QocQV2PpF4VwKMwjuTqnG1lOt7T454Fp8uLmct6HGjI7vha60UC3Trnb0g/To",
+	"aaoHoboVrl3Kv++1tPpQ9loJVkz94+gf/9jrioGBnENWRsVLGL2SWKuJxc1RoLQjTksbCl2g71ECo6NO",
+	"ezoqdInD4pz+c64hlEy7dXX+IJdGniEWERZe8ecHJQwLoCgNhVc8vJF8DyihpaW4DqrfLtTuEOzWwmfc",
+	"09xTT1DjcXeV2OVSFSvne96PT7PBQBXMk4+FcfRE9/qcbVwJKcUikqVKT3OoLNTHcscoTxqNC7ozL+JY",
+	"jU0x5+0NgBFFBJ0yREGINS5x08p+1Dm8EBO8VnPiPeO164g3KJYQg9aMVeX7roUKxYyjhFmJ4eMj98Vx",
+	"ByHtY4oHJI8PnoplsU1AR3qJkWPIorYrTZLtIJF5EtDoGf1KGwb3xi5Gf9oCc+nJK4OFC0mbEuF7baoJ",
+	"FtW9cQYdGiqler+OD301x1PBSuL90RSDRFwGeMzjoyPRGBeFuWOZsEeyLxRWPTgvki0zrl5iwq5uICHG",
+	"EzIrBtkHBv3xG41VIVi5vub6Z0Z/QvwZQG+qAahBLNvn9nlo/jDNF7cr1f3FggG8WUk9nxhKxaaqjohQ",
+	"KWD1rJyHGhWSYlgt4L9p+E7ANoPtClWFRufzjkjevrtwLxaCpe4fz1+8enHxguptf3xxkSA4p7vbtZp3",
+	"sJUKPlGuGa11Y8hSDA1wz/K+4hbv5PHRU/eIJwdH+J9vMKj35OAxZGqCp2LQY5rJeVdIMVAzsEhtmxt8",
+	"oZOapp+a6RXVAL+XBWQjCqlTM2bYLWuMZnrlqg4lUfpPrC2xnn7OSSTnkuBkqbEVqRVgSQiqQtP3gFuG",
+	"K1T4JtCCAGEfrEw/PDxou68b9sM/Ov/ofLNHAIagS3o6OR3svzZaUT0LhTerPT3JN26tCAkDTFSQ8c5T",
+	"gG2C790TmnfESQjf8AAZzA+/4YjnGUt7lsFQJNilQI4Nt+d5fOloKlFRDvbXwRMJ14hRBbntyU1ix0aw",
+	"Hc5gZjjnqbZK6a7I6jE4FhdXc6HNLFQtAtihVlH1jEfv6enk8eGRaCpSWp6zll55plNouPNqDgfcrceT",
+	"IiHxA7Z1Eh6O7I+wZ4g2NqY2edy7iTb7oJCSvWN+U9bXuWPVuIX0MFxXa3KBpkzazZAdJbsgqjYfUxB2",
+	"CvVgZhCSsyEXS6VPTnFB/paM6S4mfnwe2J00wERJDR6np7l8aZdPinERkZkY2tX28J7V/HEnyu/uvzV5",
+	"1p+TIKqmfaH16j3A5AVjBzHVRoonjVTPYjct5KDcz1Q52B+V5UROsv1ClgqMyn3qJ97riqQHMLO91vG/",
+	"vz88ODiefX8EttrhwUFYqkw7Je2BpMM1xfdPvjsuvz9McKJPvoO5AhOAZARLNAgQQIMLjzriBzWHAqSR",
+	"N3oqO/boqagk7AHpKOgVbPTTIeEdQO9p8+q5H35HnGPxieUGIU7bA+M8ZbWx2c19GW2P1sdWqa9Vony2",
+	"3woyz0M6u35WO64KwqLgNgJ3uMuoa7mnd2G2i8l5blMwvp4/CoJXOBgE3sLnufc69Y4C51KASCqjvjz+",
+	"coD8Crs7Usw84A+FEk0MyI3Mx7hd/x/nn6V06bvT5x6Qqy+10UDln5uZKvb7zjUHdYxTLEpoZUBoJIjC",
+	"mIEA+i7AGnT3ev8djuTpk2+P9iJQBQ/QOsoATJNb1CO9VAWDrXWDnbw99ajeFCQeiHM1lk5gs47M9JCa",
+	"zn5l2QjbmpBH3Ij//vc2959qNRPjTBtfvgkldhjsTedk+3aREd7Lkjb9TcvqQ2W2p+FTInTbSILhFXxA",
+	"BjxMPIn0d5sTUNCiQi0h7qfrzMkJbNfRzKWP6gVDW5nu6aY2pI44hXa1YDQsAs/8iiaKitXy3/8exMBY",
+	"/issT9ftZb8SqGnBIPbqLIYdPPblvTsWCnHbWJcHbiXhJB2HFIhfUaQl4T+P4zQ44rOZlMC/TUGNTJCg",
+	"jGcECaQrzzP/97+j/VyAs1lcK1gkp2qhFFYgFnzUekMYWxYDTpRKNMU1aEgQKAyp6L6ysdHlyIIfHSS+",
+	"RW8HTTGRPKfHOUfFN1DBd/Ld4yd77gHtYPKnEkpbgTZLiuTc2Rll9bJ/PHn6mPDk86yvtFXIeMudaa1u",
+	"62TilPr+Uecg4HhHv31qt+x0PJbF3P1OwrG9BEAZw1EqjWUbVfRH+N5A8+I2YqvbOqfff5D9a+RCpF3U",
+	"6rYOOoc4ADNRWk6yVrf1DfwE4PUjwGVHTBHAbTe2iXzP1hrjCSGXoFvctoC2265IypH7oE/TpM5cDlAB",
+	"F3UUCTPw+FQ2qaLb1Co4IQCjfcszRtfxIwgUuBVsAiRT5+8l4KGxC46r3BFnUx2FQoLP519KaQCFwAmd",
+	"CIQAIBecl0swBIwUU0Pvaovklxfn5yc/vji/PH998vb8pzcXZD8vJIF9LAZqJ2tUyT29kLANAK7FVAe4",
+	"pLX7tMWFMbltQ2OpGzbuPllWWOS7pGd7Gl1HmefW529Ys9BQEaQQYfMweuMsWisHqttQilT1TKHNED4y",
+	"L/ZO01a3VUz1yY/vTpFrmOT/UvrVcMqj6HEAnP97m1tgfzApELX1sS8DmAlqTRlAu/JBjic5MhfAddly",
+	"6ks+95Eb6tlUM50UEKF4LokbiRLrF1ZYV8piirSwJPDc3Y4ODmqzWGgFqk8DX/1ak0Dggg0nAHFzHPsi",
+	"xUUx1YBEG6FEnL17ffny9PXp+U8vnmMAIMBkAJPDY5xj03MDzNQPMvXL5i45XH3JOy2pYUKleNE3qy96",
+	"yYXqeMXj1Ve8NuVLM9X0iG/XuuDEt5HhVU/Xusp9jRfmBN+vu+5wjQkB3pIxr2QxxIcdPlln6Xz71C8q",
+	"zeTFfIIXHx2t90Q/R1r6ozVmeHL6H86Md+c/WWdLnFJe4xw8CggK4rVHa22nH2WpZsjB/mSdnXGOGeF3",
+	"IfOGl66xRehRF1ioUGFOAikXcyYRb/vvn9ofa5Qy8ZGmK6o0P/7s32O7xOlBdqmQC4Agedw3zSSHv7Wc",
+	"/m8Bl3UfjIUn7p9oL7vDTFpMRMNgpUB1DdqVlxSOin7Hor1WuxWhxXVCvVD9gFOtSMb8YT+KA7e6LW20",
+	"IvYeA5wpZF91Mf8kMzyYXvO5brFvRqxz72+omgmyixisBEMMbV8ERxR33tREo4Prkqr4LdzviymzzoIG",
+	"HKry5JSDj5vrwcFroxXE4EgJ3qhDVmlCnkK6WouEMX9qt4hVe9VFiEgaX7q+AoovatRAEaSJW2VyDd19",
+	"X1zI4bL702mP4Bx34zzT18hyNC0J3OolwZ4suwdc8gjRWd4MWEy7m32zph75xaTO2Ui3WnFdnXFhzC9S",
+	"z2kR7N11xy0VwZeT6D9C2XO87SM5LjOUoXVh6fw3IHjcSMqEj+/0eevT7ysFKxVUIlfYHR7UXuKyvoDE",
+	"aRWqLFuoWYLUVdYfYXIowqLCynbrMd4A1a0CR8a1xz1dAXBbAG+rFUkDT9sk4B4DOEJJEK0LEWGoxJ8W",
+	"vnEWOgV7mjot32jSHb4jpsYzCzE2Gp1vj2HHHDFTLXbaOj/u2Ron3t6Nw2HcRY81+XMVVXa0qSrj97ZS",
+	"Kz3jMx9eMfmXF/UPbF2hrdBfW+jjXl0t94PJHpvX4Zu4ycDG2A7M1BOLsx6R2Rp29SN++hLzGip34jYa",
+	"SlYmkuoM4/Aj8TxrLPiQacA+iQu/sO5CKzFXWEoTGgaoEAJxHQHaH3uBpxPoSXInRBBUP0JDDgYwoKvX",
+	"qn8zVRHBAnL8Eu5FY66dgWVLCYhtDJYWU0XgWcwcEEJ3OPuDGL+Sb0s9/cxmgDmfGLuvv4xuoElM55mN",
+	"nA3sZFoU1YsvKySTPVIiDokfeSwO4KUBcEWrzYIYeJabWDBhdq1YxKYIEg1XxEzO3z5uYnJeweW8NiW6",
+	"+xQXp0uvUVTQ7QP6fnjNMRw0MTghG1AG2XNaJJ/y9TW6IyrY62nEbCykHfmOI8DSZJACt6UJy9UYLOrB",
+	"l7GcYZRGV1ndm7mxo7U8vM+1PKcSt9KEGji/KrNK1SZ/u50lk3LXr7VfqrM7usd98nk9ceqL3sAPp8/5",
+	"NpaLv7TRfuF0Kaa2swLThffiYzcKpBu97NfqQxkPd+thb42thzK23pocsQoijbtj6Xv44zjbIRu0ytpq",
+	"sCAA4zjTa7IWA5UfdqIvetwEdtjTiN8gTksuzMSEqXfYOwBWUimCQgcXgElnCP5uIzuDir1vIIgh8iFi",
+	"pFmHEmbBOMJlDKv/w/z0+cZ+7CtpUTy5d9fe5PRT/R+g8tbQHfeWCfRz3TwfWBXay1RHYKbFl1dPESK9",
+	"UsSuBM7wEUrBJdsYGSMBT7jazsMhDcUw1x4p/zg2NDCEg2iHBvbG1gPfKoW1lcI5bemqWvis2oBoupdK",
+	"/JM899zVbYY5gKKtNkMrGOuji++VIIwLAH5SULuLvN4gdmv8qb7FgYgrmp3Mt6c/uxFuLD6zcVauIzif",
+	"QZNV6/Pb5bzwNwtWmn5VnkJf20rBCpe6fTKWH07xiqOD4LpAu1yTuH2jyRE1gyUv/9YWe7v1KtPXq86F",
+	"c75Km/wvLk0Bdq5ZnPKhioR8ldnSb8FYMLLcqohHzNUvy/Q8g0IDLFjAO3K1ZMx4HHM3Y9Qkn1OLc2gX",
+	"IJhTDo71NPNAJ3QvoAaIGXeh4RCKlLVCLKQaoTLBAADIbmA/4kXyNNUUL0Rsxw4+GH+Jnxyaxbhjzo9Z",
+	"isG08CwphnBT6eKIVJKRJUtqEer6Osa+EhIotNtYZR4R4gO2k6GeTCf3cQnzlIJPSnOXPPRiAUYqqjRs",
+	"ePG8vtjhSg2unm24jVEtw4AJsPTnEBebweGMqXjLGbSe2ePKOGAMje2uHeHb89jPoEZPcaUCvzvRTvX0",
+	"rZNbsGAkmL9ooaJ7XyuVz2v1gfRvJCvtyExWJ8KiiW5e49h89RqFjocbrsIGc0lZnW44i3Bdo1sDYLHS",
+	"0qcENpAPaeHepetvLhhBKyt+1FenBdcpVHyL+PSft1bxnZ4Upq8swG4RhvtfXG/j1o9U7VLd3TepOucP",
+	"8rePrVxeqdxJymmRu29B6qHzlEYqd39aoA+mw6LX+tv5u7dv35xdXP5wcv7i8t3ZK+/R9Fqi1+tpIfZ/",
+	"Er1WM+q5v/rizc8vXvdaYn/fCQmxA0RPPUgYIEHRr+rKafsJ8Rz1WggqDRxHvYpbhhRGlYJC/Elm+F+j",
+	"L6/AL+y1fu/pTzs9Da4Hz/tHE2YN/w5TRgnRFqooRPd7bvLoxMJyt19+aFO+s9MgRT/2dK98LcdqYVK9",
+	"8hym1OWr8U+4oFfGv5HGPlMybYuGA7+6ObcXrzs5rZ7+hvxjOPVTu6c/7fV0NoDp/Zfvhc5yAU/PzbDz",
+	"UpYy31VFsdfTn3p6MC47b4tMl7neZcH5s5rviUePCLYNIjZG91VteQPVWljmym9huZEAFu/uaWJ50WNF",
+	"vgvbRcOq7vCi7sBGsbSmv+3Ee2SnLXYqO8T9IDP3/3537PwOK3Lc024gJled3Az9ZK/VfO94yWxrSfup",
+	"VUVUZCsn2aUznfiXdcpjoxpY+roefaT7cO1rqnJVquXlVbHFPTQmZWp/qqVihCzCuI1qm9pRq1PUEgzI",
+	"TUqnUVccIAiDEe8NxgDojo1x3iSmls3SRjanLeW8I0CTAowWjPemSqjFDpRYXy/YJksCkWSXc5zka4sf",
+	"/nV1INpk6+jAqMKGvk7aDUvc282ifrAdQ8RvWo4e5WaY6eVtfD+oYaYtfIIWe0zVB0aAkLqJ/CF4qpyZ",
+	"r5B04CkVQosOEt/QlzW1U5lDUzN2kb5xKyuOOgf+vj0NLc9IRPfd46cBF+Nx55vOUeS5+nFRu58TzMme",
+	"QJh16CZBghAIXlKGh+0DJa6mZQmdz9DF596c+jDJTYGdvdfY0XqiGegs6of3hBEVQCYmyPHr08R31RYa",
+	"qT25mZoqjrRxv/Q04CRmYwWd/DHS+uHBwQG/JY//c1xz8n3zn8lTRbT0FwixsKbDe+tiztwMT/WXdXRZ",
+	"wK908165sW7uqy5cFg/ow/5sNtt3O3d/WuQKeCTTu43wpSnGmw6PrrlFp+Cq1YVveXUQG4QB7LlNEoOV",
+	"qxq955i8o8iGo7LmP4PAOcfvY5UHDec+rO98iljqzwLvztYfbrYFTgjJ4w9iC1QUO6jHoB1jte7sgYdx",
+	"a73aXnRTgZIH/VSZyv9GX12nb8bocXoVCqf0iZ9tZAqrxBVQ18x7rY1cUdoc3hUlt+61mu3SP3/NytEP",
+	"0qp3Z692e61RWU5s99Ej9p4qQ9xb2+1DXKAFBxhEXMXzjWUy3OyFW6IlC/SWlueGxdnIOa0sTmVt3AW3",
+	"WJ927TqQiLu4GJ1ISLoT927t7+bKe7du1OAeEl7E7kdx5cZa5F2xc8NYd4R3WEsGcao7zmARoMes8KXs",
+	"1N7JToAI7oqdxjeyw77x0gG7+6835jaOtEsD7qDhiiR3/Bhyqpv6WDepfv8UG+BmWi63wF+wycb0cd5S",
+	"rdjVAQiU8XMqoNpLnOxyRHzLsZuNSDnr+9kAv2qGANHmDMUH6ATKzfDNtHyA/p8lnvgiVd8f3Bn/C1XZ",
+	"VBTwC50iqN5NGvhWX+iSqJf7ZMmYvOGbDT5yjTsS08xazRa94ugbJ+yaupt8UpUBWHfW03QW8TN9J1I5",
+	"h11LWFRSz/114P99c4CnYJcM1EQCeBt1klQHnFkP4za1qov4gZxC9Ui1Fth4IkibhbRqGwGcvUigeQNp",
+	"TU+TSHFHafycb86sAEO5G0NVBoD+jNaigsqMTrXSgLvahnaSIbS1elImknFIeWYxW+2eZLLUOdZzCg8S",
+	"vefUqqgTkxBY4WRm5Ix6bGIKUGKNhigkv1iUx906Wp9IHh8cipiVtF3fFfj2BgBvW44AnBN5TwfBAvXN",
+	"nVQvi8UFcO8qmWu8m6hTNOyjbw8QMZUhHP1QkGSVAJgPD7jBidH3KliDiC53Ia8skfK6/c6wq3YEKN1+",
+	"CPg3cvBT9AE1MeJO5qZ/3Y7AMqPN4/crlGdkg56mugIgfXHbIaVaBPeSAFGZA8nMAuM+R9ainhrGPRKj",
+	"sbmSVqWfM1ZS81a/aNBkPbeefObNYyYLF359kQkQ5cxtMoi/6D92iIIeAnM7Q9zVbYziT2FTLSA6NNgW",
+	"uCHvz14K5hEHoZdWEv/fzmALZM0+aB1Kh50GJ27wiq1xpYZSYwuHLz5drBM+5wF8fYXC8dreKM38Gtyi",
+	"WphF0N3KhXmoX6JcOBKrSqdridQXbrv5mW8Ljv967RuL5caxZ9ksKpd4iHzNo4/0r/WKI7w5zIwovmSh",
+	"IaQDPXaEsRpFkhLECw6AM4BnvgP1xE22ZvR9fLXRkb9wqcLm4RQqBl+996tmwt1KE2gLVmsTbDbU08ny",
+	"MIsv4/elO/zBUGtntTohQAVnGgHUBQCoO2fwnc76JiUw9dcvf34WSu9no6xUwk6g2r1wW6SnM+IxiOiX",
+	"YqB7JEd5jX7oiGn4cRTI4JN0yB0HR9znLt25/3B3Ozz6h+iPZCH7bnmO3d2pCzWzQkk7dycNpzQtYkUA",
+	"APsjMVPy+pJvSW74iZ7DYAByXQIpF2E9kbcMcQJsXxxJHer+ESYZQfkzYPvm4Agc9kS7yeODb+AnJBpF",
+	"ov6kI86B2taD+0umqr+ae3xoqwpLLCiIAe6W0h3nkD7U1FBYP2mq9EduJKz3j95Dl+xeCOLUYi1PMedA",
+	"VNydW7vqbo++m/xJ6hrOYbCbO+n16x6g/H7tObxWs3cWkBDXHT2d3uib8xe7rO4eq1ZuNBwhw3gHT3wN",
+	"sX9mcuVMM/yqHhgZGBKkF/KadOe2tuAL+e2hcJ426eerLkDF+0coL3DKYSHLj+KokuavSKh7zPPfqWLc",
+	"DX4h640K497S3jfko6v13stiOeC0rIBW+xUDM8h9xyxUqbLXlEOaGAuMWAFrDesLyeUXb+k4ZUTAwgRy",
+	"ECb/IcxMTlghJENPY4zdPVcWgCcyKAw2SPqIkIcnc7foUlA/4QElEWuIP5NTEVRQDiywaOCUpOV/raFI",
+	"IbhDMwhcI+Ab2Chg+VhF6RK4x7GHG7mCNIE3i3Tqe1s9bReYPZktgTjVdsSzUJ+uiDUG34n1IEpMjwZF",
+	"qNxwWm3kJINu8XITGKh9JTxM5EUDQgqRPO8+pVwicalWqF6dAUXQ3SIr98DQ5Y0SJVpoq1AKLnl8eOBP",
+	"uyQIgWQZ7NwysLlVhdBul/KmXCeKB89xn7pd/2x4EesBtsAFIfi4xTu7t3CpGauVFuVzZa83hjmrXHQj",
+	"wBmQE2G/uCHK6fsCOVsH2gzPgR1/MVIIrI61PWtfjeAk8S224VHOaq0xHxY0L1CYbVFx1kbFgSDsLDY+",
+	"IhuYbJZK8EmFz5hsms1wzBCvDP8GRFasl9sH7mv+oMFUYChVUywARjGDcq1gpW+0pj4VoF2n/rQMYKWA",
+	"zjIjUjPaL05h9s14XGFk6k8L4MH2mhTLb6gi44nw7JLc0yKZJZPqZGgYtqc9rxwC4CKdFfO9Aes8MOx1",
+	"Yi59KEHh0kBQPs60HU1LC9T63fCA5WBoX4nSdm99k+HE598nLFv4dT0ttzEqm79yIzw2Dp8hbBoBmnS2",
+	"SmCrBG4HjRY7LOtpgSbmnjx7r/7ncogzok6sSW5yGEU/kEMgzT8ad6magFg02ruKKrdA7gwYlZV7kMwM",
+	"0rdJTg5V+Sp7r7SytnVnG9hcr5QNPymZl6MNRIK/oLkVi+YKwJvZ+zsgIW7+Od4QUDutvk0Y2v8ZbaUR",
+	"Tup32CjoNyw1GThuvKoYv5GZ6Zcvz8i0brT9nkLtccXPvXg/Q1XCs250XnA07dZkWj5bMWGCgZZjlfpT",
+	"t17OFsNzU+okT/B/U8ze015oxJB6NFaPeDjLs91niLhmK5UhOzYkj50uAkXEdSK+sO5qWi7WgogT6kf3",
+	"LkW4UUjqhrrxfmhVvSEJy40PZdySi80/y5OxSx5ye+IgGARH+b9scjZ+sTdji1UGfQuktCXXr5GsXVLn",
+	"UylLgIYKCuc+qBn/q9uU/t3dTsxtk5Z/looj3LUo0ybhg21KdC7LcE0n6S3wi5iq+9FH+hfA0g8iUsbl",
+	"qbAKSbmvPXKm/7Uv8WdQ+uTxweNEQN+J+30eCpytzNIl9mGVIPILG4vT1biI9RGvL7UWr2wmggYazNub",
+	"jltOj63p98CmX+m3KYLukgSIhBmLnPtEcqfvh4ktp02GI2MdU+yCBNTJaUe80fl8iTQby3kXIsAQWvYd",
+	"dRjycL/PfA/qwo3bQItWzZ6XBtoDxS4IxD3sP0RjEBetYPvWFwI2mXYN/Ll3sc7WkG1vF564uW120z0e",
+	"oOHtjyOxAzVlAPaPnfhbcCH/8TFtP49k3jbUfZ265Iyr/m5WH8EIZpu1A/3HzcoFsEVvMnwLlcp+uTm3",
+	"ck3/NEYuLqAwW87kHJWG9DT2iIZgSgXGcNtjgnZ9PRaf2g6/xLRTqsrWjAzGoKEKM0ZyTv+eA5RJocZq",
+	"fKUK5TEKFyINmPXkcSJHMlZx0EOQagiXTaWXsky4SR5gb9ymF8lvfPx3uuHJqdOXudFDQGGRKULfn9zM",
+	"Og1l+/+eunXKSkjtZkR4JG1PJ3Y6UYVVKbBJY7kJgxmeEtOkm6bFUvzcaCWGvkfIPf48xnpBsk/MGDPV",
+	"FQIVQjN+VgLWw3GlcSAr/evRwiCSxBlMHfFTeR0xycwxIjIN7tIn7x5BW/AB0GE2plekt71GuzyeyEPf",
+	"WPsu07p+oW1kt1mFeLrazLakVF8bFO3Q7c1mKFo6VNEuFwCo0SCKnQBeqmzuUmW+/98FNPo0VZt7XfS3",
+	"X16cn5/8+OLy9Dmpotugtq9dVs4f6kJp+VksUbDCfMwa7q7l4PzQhZLwihjb5eelUXl3UPZ0tONFTbvC",
+	"xR1UQe1Amtm+LNI7kHQ3mBKTwkAgclmwDDHH3quCm1q5bnzHCry2TiSWFnLg9Inu59N0GQ/YW3rs19fe",
+	"Hy3ozT4pnXeL5n689I69/TTOLRPYNif7+VUYVIVOvAxgjcW/VFOs2XIWsF+QH4oRem4WU9IKidKp60Na",
+	"ngkUiUOzkhj6MeAxmV7lmR2ptCPewc8ll/4Q3hYl0whcq8hUCthR6FhAISpN6dFH/Ac4apNCvc/ULCG0",
+	"NjwiZIodAuDwTHN2dsgHIPrbkSTnKM+ckNWe9kuNO+K0tGDsu9sMkY3XjRNs/m/Fz9kPbgn+r/M3r5eT",
+	"WZFo+aLp1rVonHCg56p07skmVf8LF34pIiqW4huOfJnbABsb6n7HMlV3EOSxIwcFC/Pl3hBfG13jL3E6",
+	"weAirdQLfF69QIimfGNIMWhD+q7Wv+gtXuCuxQzkOpe+w1xl/Da+Os20TpNx9M5P9dvCDAtl7Tas+Sfj",
+	"NXkOYkOSElqmi++7RZlufitar+iKWsypK/62O51m6VDpvcXOZ7fAUs+xsfkFSmHxqkw9C9ikMOnUea3u",
+	"BKd2+aRZnS8M1DPRhZ2pwRTCeEUUouuKEUUSx8K8V0VnU3owkOZLyMFQ8lR6p6tKDZqnn+F0mybbc3LV",
+	"TfXGifbKMzfNrhDit99tWWR6+HH96X66j+5r1GnNbF20CvBy+zzXnWiqyNk14ZnuNE0Uzylwnr/trDe5",
+	"QOZFrn1sqUY+dWzzLfWvnUt2k9mKVl3ilHPio66hI9otiyQCLPoVDT80YLF0u6E+5bZ23j33dn4BO4mW",
+	"dVuGsg3Yfi5v90e1WsPWvN2Nvkrc8DfWj3BhBkWMUbA6yXHsi0ByNSjBe82s6Oduwin0+6N3WnJXofeJ",
+	"EUca8R08VvpQZhqgpA+e0pWX/oJkr0rTxWIPybCldm6uryrWcqyg/QRgIpxzz4UsnqJbJKeDfZBFBD2F",
+	"o3AXAT4VoEn7qj2aM3JuSx8raHKFK77A5iIyFo9fjw988KfxgX29CiKbhJ1xL20rtJ3XcjJ55/9ZfMXP",
+	"owjWcS7JP+cFRPfwaJ3roCAN+jRfyiznS7ce6Z+HbRqlOCmpdfTlEpub46w3F4LPzDRPxRXXSxgOuDp1",
+	"4wPLVNkBlDmYRBPZgFsRnXqcqUKBtU09MnNbqrGP7EZFJU7tgNBsOwekKAGOCSWWHwmTblL5+esQq3Zj",
+	"7IhfCdYywaFcZikpwNpjc6Mbay6qcbIFBbcoV2nKJZeJLgOn8eOpINTIPIdSqZslO5kvf1gcmky/N1lf",
+	"ranSfGRxQ80WrltQcIu7devEbJ2Yz+bE0M7cwJERdyuLj7yapQIe7YPNSx6rHtOK1KL3gFDCA/mQUwXg",
+	"UnHQxqPZzaTtsvJqk28T6gXZUYpL7dpQQ6l7Wskiz1TBrkkbCu5NnkO1nvsjK5kELi41vCKCZ7J2M3Cb",
+	"uOwQkpptIUvCl0EQmI444QZRX1FZLVdkkqiMEOQWHK5ahjT2trJFN6uLbibULMIiZrYG6ec2SXO3QGxv",
+	"3zUx2d7Qf3t4F+hV9l49SIiLNx+FAbF08MtnBWNfapaVo7SQa2XsfqVz9daZusdM3e1dqq13cyvvhlza",
+	"B8243VSuyWr0b2/P3vzy9uLy9Dlr0QdNxq2d+HKiaiHv9TbWAZj4mpAGv2uKCURjPcNU0Tm79Kh0s4zP",
+	"IxZuD2Kd/GiIsJE91jhMm1lxNc3yUmS6jX4qxVE5IyTesLWC3X3UHMGBM28diKpx0NOL1gHnUxo0d026",
+	"f/na/rX08ZkqsyIK2T2QSnarztm5L66St5r0zpp0qw5vpQ7ZqtsoP+YkrnMX5qth4JKjg4PEQyyLVJby",
+	"Cglj4HgbQXbgE2a6a/TkMgYOFdfazGzM5Aq/suAcTSGJ0tMpAPK8KUeqmGVWieTJwTdJBPppUiWS9Opy",
+	"GhYzaYsEn32ZZkU5RyjStJCZzvQw6SLfLiWRLPRuQ/8awY6enO5YMZ0QdCMNSNprlS4BpDtTMs3+rIh0",
+	"Yd3h1X9OQLo/HrHE+QjigPE2HarSb5WlkHhWyaI/WvrVvMwApRzDNuJqTiq+zMpcEU6iPx2/CO7+cSdz",
+	"y+JcWDnvAh6MbQtTtEMtTTu0tO3YQOCsTakQTFdcKQvl1WV/pCwg42JnQheZjSSADThT1IkW2ybYfB7i",
+	"lXmvAqqjVhAjUR9KC1TL1AeJIfZpoMEvZ6anCXVXmEE1EgLRj+TfiY9YTJSZ5EqU84kSmS4NwPS7ZRVX",
+	"5kMXkLtgbGI8taV7FuAowEiBeWlAqzowxZhh/+kl7ljhTNapHKpOTye9VjkzeLNeKwE7DJ+EKQMpJqNC",
+	"WtUWiSlgfCpzz8LJJ/vAHQXDpnwB9IlmQ22BR7mCdEk8UgIC+iKzztQzeoiWIl8vYSxoFFYmJwawcXwz",
+	"KMSCrHtSm+JCsCB22h+5gUPRWa8FcS84jGMlTLI3g4jE6snBgaDN0GaiZ2VL+B3agKW+hjqFNKWHlMYJ",
+	"iP4ISAmAKdweu5nB23ci3hh3iPieYR/gK4YthB3AidXZZKLKBDdgpoVVw7H7ZLvCjswMsZ4lVtuzajCW",
+	"eBoSGHAiRtlwlGfDUdkskPFVIlyxXZWFQcwiwzttYCAHQ7IWgPwhOwGEY0OVIqbbkizNv1v1bH8socfy",
+	"wyulh05nQ0/RONP896EbZOmEXKvb+h+//Y9e78PBwX6v9+HwZa/34buX7p9PX/7+X//W8q1IWDfY+rTI",
+	"iQCtrgZ66uw0L9nXwP6ksUSQpcokjw6a5wNs5c2cCE9uJEV4EpMiHD4oKcIXa0ej1V2DbNZtrDM6+1aM",
+	"s+EG1da0Jxt2ptGQ8Xu/2vambXvT/rjA1iiO2WKKLaLIBCOrq46B14we5cw0+uVm9m1PExQ3cB4vsbUq",
+	"VQT9aSlslitd5vNuzD8D1I5e9yYgWBNEghKJ+0ASgZ8Llef5+ogJWiyNrb5LNdyfvtU3ek03ylZegVtI",
+	"Vbz0jq2+jTtlK0634vQPSRZTennB8pN/uRlzrzFO/gbI0XzRFhd1IYoyepzRBRwCQg5bAr3jcmXC3iGX",
+	"FWqVZdoVGfuUzp2lTmJZQnF0O/KcBtMCG3IJ/GFpBy598V+0A3fdWqdn0YhvgXbcePUDtOOuOx0WtmvP",
+	"wF/QGLGiPTeTVhhgPvoamnJxk56cntErWYHGr2YYiXUPxksZ/WjVdR4liS98bcrVV8FJ/hIExbow10qv",
+	"vDI+91Pb2V30dm+8MOhnZ+qEZVnByUbhab7uF7YZb7zInwUCOg4e3HgZ5EXCODFcvO4LxIEy3xC3Sa+z",
+	"MtQmHX8i2zbpbZv0X8CKcTaHNzmWmTH33VFNN/+sHdUQMcV26VOKPz7+7vAQyw+NHvp+6Ug30unI1h4H",
+	"K8E2e9MvzRX0D2/ULY2TX9IujRKo0i7dYHlAz/SFm1BX4P9umlSvfB6mtN6E7qMfmiyK5oZomie8mxIn",
+	"stM4A2x6TuMJ7Kwaf52sOqCZ4ZiqHNU34I3RT48++l6BTzeyNNGUndmdlVbksnQe7OHBgQ+01Jmq30Dc",
+	"3yemECxUYrKnpxGVp2EUHsguWZI9va1h/mXaEHC0v2blKJgNG9q1tYtvsHHviw/qIhurPNNqlc1FZ5H1",
+	"9O50Pfvp2UiWsQ1VKDsdq3en5zeyLxJuNZybulssXvrP79a++J/fweVTffLju9MVpteP707PphqtPZ36",
+	"Wa49yYUrV40zuhbHaUszWW99zkszmfD6bNtLtmGih6Zq8CEdQkC2Im6u2zh4tJFIDxSzv0NGFCsqqsLx",
+	"GUN1cPgIYHwhbN6GGgFgVBWm4Kw5JqFtKcupTcTYvKf4OitAYLNMzETpRPzn//v/iWSidJrpIf1VKGvy",
+	"9yqlP/u5sYAlbbQStlQToLsExn9IuxfKQGQsK7tC9rS/WTu+kyn8jXgYYzkXQ+MrT3E8HXGi58JAfAsb",
+	"XNwUreHaVJyUm67MoXinpwnHjoq0Hh889fRhZSE18qwmHXEOMTf3UBoVAH3jItCI0qxQ/TKfd8Sz3FjE",
+	"qqZDCK8NuAJRv0xPA5VBlufVQo8utbRoU8bAfye++5EREMYKjCSs/dA4bVxmObcCFwzfpswuxyZVXWEG",
+	"gwRgZCrv1AwGbolG07HUtrs4UtE8UJzXVPtBUrWL6WmOMrrhUFtQjGeYyGlpEkRpwODnImmIu5X1y06Q",
+	"ClemHMGU3DWGApnjKyBajbFyjvGghWqk5PHBN+4QitGkIxI9zfMEwSWgIBkYRLQx/9PZnBwtu8Zqoqy0",
+	"Kh8I974SOucS5kIA6dws5Wv7/AzA2rTCMAgOb+hjLDYJO8jtb/8V0fOpPoieyFAWDZtz77Y4FPSgpg4p",
+	"BbVIAvrvLOI2+s3MUWg5Vj1N33EAf0QM9+Tx4VGyHNHi1hbsfSBauN1vBoPVZYNSp28Gg0jH0ytaTXQa",
+	"TTK6vCyyG6ymYDDDaZtHsRuf+hCAGusuw1s872GC2Q+ArbE1/NaMJOILem1KtC22oBhb8/gmPsZVEciF",
+	"EA6TMLb5B7TbLgnkOPwurc2GOv6llMPKGaQ+bxMNeiSz/SLKTTRGhgLbSWCPMXF9aOBAY5qaQax8d6GZ",
+	"2lZyv15DM+mZVntAzoK1ufuAD4KLdkwlvNeZTqk1YGRmWHrqXP02WEWZFr/hQDM9/H0XUAYfWf5hDw0w",
+	"TDX3nUcATPPxnNrBoHMnWPEvk2lACuE262Kq6fkAxoWieZBpbMmGWmzgZJujoS/KaaErmNeYph6ZGcB4",
+	"mUGpNJZlX839r2Op5xBCc4YdSX97jcQ7BGEN9yXqGSv+NbWlGICgqTzMN0M4IwZOmJLxKEuRKwkxvPfM",
+	"MGzZrIUO96lGs/XYax5nGWJnG5s6bPI6RwNN3AT6IFdtM5sIoPK3hjP3HfRJyDW7LM0lTiKBymky3NBK",
+	"huZ18mtgsTP0GrSaRZsPa6j8rvREebLKGoScOTzhuSqPA7AAMvi63+N3zCx77i1cFWZmoYo8eeH26TlE",
+	"jxPuOiMKIGgqSSqpgaQthplzOCWx3yP10g2rh9t4H862iTMLEvzpEn5qNEIXMo8bV4RJW8LEnOvd3uT0",
+	"U/0fUDO8RgC2VB/KR/CZ71sf+IrtMCL1WmWGhXly9nRtSyxcCsNf2hGDjT9mQFKpI07J58Uy9NRohU4O",
+	"fosJ9MwspYqGm0CEAr7+xC3fPgxg//R5wqUxbvMYainFlTgWC0SRWENooHp+S1e0toFHJZoXJtRMrGUv",
+	"PYsiX/7J3Ka/xnNPTv9jakp5d1PpaK2X/KMs1UzO72RduUvXeHH0qItsrMy0/MxGWfsjiTwqQFlSQoxf",
+	"MdaU7dhFzkCZ3QMiwOubksaP/nZx+uznFwAGEKnFB6VvIjRPHbK2BVitnNM8rykLzN+WFHndE5CvzQZw",
+	"8X/5Xugsx596ZW6GnZeylPmuKoo999sn9392lpX9EUm57vf4j85uOZ8oultfWsUZ4ucqL2UXbzgYl523",
+	"RabLXbyGPJK9+jVnyqqyfk2ud3st8Z//638H8kOwUnSmh91ea+Emz41Wjffo9TTyrzqbtNWm8VO6pgNA",
+	"CNU7oae37F6e8rcbbvbMpIoX7NOtU9Vgz0F+ehez1rjkZuDfbd0Q2KXXmu7BmxCC3hWtt39FQggBM9xJ",
+	"3evZ6eJPAPLt3MWOLVMzLTvgYNDFpNn3jvncq0LJ6+P4ZoV7b+FmbtAmV53cDHd3lr25nZtu6BTvkvvF",
+	"b3GH151rQrP0pruiEl9+3/BG/Y2dyMBb8huteX4V3jHnftR9ttvAEUfpkTV8vFXUY7F5PAsmsI7cuToD",
+	"GTsuyLC5jIIsLtb7+noTKLeygZl6q/6EyJq/W49ChP38RRoVqoUIG9S3KluyubbNe2/z3g/fHsHNB0yJ",
+	"bAZNoT62Gh8i493YaXFej15xRM6nGCFIBA38yv3TcrDlGOuzmIAYK7RiDfHoY6SnovBD0tPOu/3P//W/",
+	"0WG3SUf8CqGxEFZZ4GGuaQ4IjYC2wNgY9Yi3UeEQaBIOGNOBRwcHyd4xEDjbKvKjLSHB6xOSC8E2ihJh",
+	"brhQQ6WdTlJdURZTlQhpry1h/2KKNayjjCJs0R3ddBUP2r25XJUKoBnLgF6Zy77q6Qim8koNTAFAxbKs",
+	"0WPT4owyZ6TMKY4QCEkvr+YJQqbEUP1Xyvn5VlRIrAO4wzK+bOFXIDM0NWfiWJErycUPsfKn5fUgVbCK",
+	"Y5OqPGGeAJok/BjR5xFChhkMVGGPIziEdtTtw4lUUpy0tBJvRrEzbvFpx7cFTEujQyEKpsC79S816pkM",
+	"YKGQql7eDHSHYNm9NgRBOHUN6Cze0nH2Nl/n0me16d62m6jpDg+Qiy2m4Aas7qrnaH9sJ90iDrgsBBhv",
+	"L28hUy8vCZuq9fQgMJ59qfsqX9dmegZn5yoNUa4NLK5wUdWGf0E+zU3X4jlvBuEedU/0h/np81WFju6K",
+	"cI9PEFLdmCCSfK0vvX9IvrpdQ0N6qP1y576zv/ge2/oI60TQccVem/KcPrCvt87h3oL2fz7QDfduHzhg",
+	"vnm0/HO1XoleK7gOvRY6D2KDZike8JJ2qWUh91rz1IKhBSH0s5pTcx9NT97AaW57aggjt8VHUXevRHP3",
+	"0loB0GVRzHHUdrK0ganK+RK3KkW4eKE0IoLCM0WKDmwZ/mC2NN/eBMQzkjJ+gOImexqLNcRsZMTA5LmZ",
+	"kSuIV4CHTHW64ICIcWatIjZx57ZBMSn8BZ1gy5BdfglQN19b+LTSTLDKSlvSYbVWADXq1blD9HRJL9wW",
+	"4mUb9Pwqgp4yRBEb8LX8T5834nmSplZIH0FDuFSClunynwsNFtB+czVHuQ9RJoz1+fuQwAfbBv/NJYg7",
+	"gG5p5bwjTqjPxDenQLxPm6AYsHGBtBV18ex1qfEHgq1R5Vg0B9RHza0zYlnnjMQmFiHzmZxbMcv0DUEt",
+	"FnlfNKIF160j3J/FY75tWGrh8gdAuVl/RrQTvepZezLhisZoAu+imbRCpunDBRO2DvFmPQPP4PPfFv1/",
+	"xWryJE0jHYIpo3pOsKonP4N7zA/8rKgkJDIJaKRkfcoIyWYgDm+LM0LzWeI5k3S80W2uKgLwmWmvrzXa",
+	"+/CneY80u9M8iciXdsva50HurBjjcqAQrnJipJCVbSbcRNKueuk+yXir7hLwrzen5FnfHHQPqNqC0A3g",
+	"fuUM5tgArqBaNGrjkADQt3a93Qh4yIAxPjJC9ksBSVOVFT19BbKhTU0pfWeo4aazMVwh4mt7Yh81Ju72",
+	"oUJk+NPSsxNyHXcZEP2V8ujyGv+BLQ0hu5+N4coCKTWw5Zv/TJxfSY27jVZlNUdPKdUlZm5Pw0sUpTHL",
+	"jUwAgvuiFqa+Aa+uZl26wd7WtKxe+wB25VrzQNy9+zIk4Wt5eCsySi8VKpX9ci2ElTM41Zk40Ry21ugW",
+	"C++vwgSMpiZ8o38QOxP0wZczMn/I8typL2CK8t1RgG/xq7OwCHV4vKm56aa1xNZ08vZGQzNSC3Urc4Ph",
+	"3oe9CRul2diEWSy1NNce53Kb0z37LtB01T7HhzEbqeUSLCEsj/N8jd64Wo5aF2UgE+6XjVh9cI0KpcQ4",
+	"01OsNfsxe69EMi3yBCB8tJqJqF10d1rkewkgs3BnkoxBjKFGMBsrZuIS1EqtiEcHmp0QFgbtS+p3QL6d",
+	"YfZeaQGQ2EOZ6a5Iap9dQj2wQg0Gql8K4DtbauXFoL33zy+5qaVU3gQ0XKvpIaDhtS2m6lXNEB3u4Lbd",
+	"chs02hRIDVu+TSFk1EIeiYSG2govYuGvLHxKoLa0AvKkQk2UxHdCNFPr5dXLCAZyBTDojqXm52rms4uI",
+	"cOjOtiMwUJ0G59O2hbRiIAuBRZPkrgPulfN3QbeIHw0X9/Z0MjGE/sSXAPtJApAESRVqy7keSQeXEcXh",
+	"tZqUtMyI3wT3cC69GZCE5zL2ZQiktC6biroTN763NPZ1sukwaqfU7dpnr53Tv+dMvTXj1e7pc2WvqXpv",
+	"fZFbuahR4vLWc9sKmDmdlhu6DfNlEFHhPV+MFBd8bvPyW93xoHn5GQKTTLxl2OANkqp4mNy8UyHT7FF/",
+	"JEFYLGtNMgV1XuQyioA7setRn70SoHjrjkXh7mP+2QCUSmFysH0TtygU0rSNcERZ2enpJEs9dgarLGdc",
+	"R9l+MpARigeRD4W7rIbLQ4rFgnMEIC6Mc0OQOFLkxpY9HQr8PGcxWvL/MpmuDNIQEs0cW3KSx0dHItLl",
+	"l+PMEpdlBHsDof9UXKnc6KHFEADNpqehjo37l0r1oeziHoEKc5mlDEJzpYRKsxKhcnzWChkgsZRgluU5",
+	"4yCJK9WXU6si3Y1sqNAn7tZuMIBeMD4PI+iA2JSV7WiRS2MWlsVDpoBb4jvHeFER89HdKkllKfennucn",
+	"8ZCYvj6DO6f4jRfTctQRbyobDfAg/Wb0LWYybaOTC31n+Zz2QOI2XOLHPIEuO3fefKJ6OnFrnIQpFcq3",
+	"MiHibGZFNtQGmsXOlRK91rMoP9Br1ZvR9mmcCa5YyAVA6H55h1qEvVVOC2TN/Unqobt0OkF8JUAfKs0k",
+	"2oLHDNFEH3HN+TYThGbqIDRu4XvlT8NXlaU84agbhkCxqB8s3l/R9qfGNWr1gvflvnjC4TLvAYELX7os",
+	"SzWeECGsT6uAvHOXGJQNZqa7Ii1ohviqsNsuvO/q/fwOojHuWDefMVTzoPnsFtDKgbq9q1xFD/8T9JG9",
+	"O3V7tLGbbO0iF77HxnCetetu0Tx2XwhS/p1tDCDlr3w2mnKN5rLmH6w1hq05cC8ddJvbo13x2/M3r1/8",
+	"ntRs2f++/09V9FW+f3K6/+50n560fzNKPBu5i3Pampx3QIdaJ23i9vPnzZm4J25xqP4wOFQ1xlodFwoF",
+	"67VmvMq4jiCy5sHSrjPZPmSRR3t5j8aSsFNjiF/IDA+m13zup8h5uFtfB+AfetH22+9JZJGcP/+5Hpuq",
+	"1E3EEKRTnRKosj+cpW20NIKB1dMx/c2CAQ2mtjNXr+bVt0iQ42AxeVOIDg3lewWmcgxI6c9ssr6cHT/V",
+	"fWdXXlTdpqqHdLxInOlM90Ram9lSame9liZPhXT2kria93QyVqV0KqiD8hsIBhaAgAhDM4WC6modCR9C",
+	"JFJtZm0G9ve1N+NlTS0Rm8wXpvrZqAclGvYtulCCeVjpQzk8OFzdh7K0yYl35d16UbZxrG0c63P2l1Tk",
+	"OkbrV2nCxqhWXdncT5BrwT9+kJw0ts8vQrCsAtNxahDd+Zvhe7CZH117zFFzPELDc1IDwvpamxn41Vkq",
+	"5qokP11TxKQykraPU2A0EuFhgJUKChmB0I4CBoA+LS0E3O7gVcfcWPefe24A6X1tloEafXVJ363oWq8R",
+	"vhJLa/5GGyVWcwN0n1EzWnfI6q5rZIfQSKOJ/dIUQEU1HXt8rIpN3d1YOAG4WAYROULxbPMpEPiwANNe",
+	"DUcmUBbNdSwQz/MGcpNQqFEKbkNF9x0q+qsLxq0l+HDiFGk6bydQP5MJ+P67FanOE1tLqCReyBHPGIvR",
+	"uLoviFXxHdYgdiMYw3pOBOSychJLTRLqPL6S/eueDqm+kZnpY5EgTQWaVJL/PFPSAueE1KlI5JUpysQd",
+	"LfD3z54S+ed326TInzUp8s/vtmmRbVpkmxbZpkU+T1ok1pRfd1aETI1NfLYTblRY7u8liz5XZLDQM5PV",
+	"rhXo7K3K2bpXW/dq617dk3tl6bNqlm15LmS/b6ZQ8F3lG4H8I7XmWyXU/lhmuZBpWihrPSmhFlL0VVHK",
+	"TIuZnPusJRII+kOFyVUzYck7GODCLKvj/MnMkKetaRAwVE8+3xHPpEVd905nfZMCF+OYo+9jWZaqcEMh",
+	"SdjqtmQq/1ur3XLuivM6inmr3dJy7A4p97xWLBfH8sMrpYdunxw9edxujTPNf4e0oi2LTEPde1OSnVd8",
+	"xy9LNJYh5mOaBuPObq0ro88MfhhfA+sLrddq2hc+8TacL3jtHSELmz+mLWThLTXdX1xxyXSc6SU97HSo",
+	"IevLH0FQOagEKjoHf/q0NFcKNj3mBfB+MYhLaUxHnC60DWB0jTOZ0BSL1h+QBHNnc12IUwlNT/MUoZIm",
+	"tJBR6nVajh7ZbKinE4ylnStdYgYUqEEQwA/jaQD4iqPuEqdF3wBDC2HuuhE/PngqQLpflhK4Xe/YtOv0",
+	"2JeOuNGJa2CzuNHeFpuleu0DYLOsNxEvsNdnDvBXNPsreBhCveTT1gT33cD+hwqMnZub3uCMT+0W0pav",
+	"cT7Sm+Nln75Gcb5OuOyF+5Av5DU9aIu78ufRWShTIkUjqNtqLsjebdBijfEod7wKi7EiaEQ60LtJjz66",
+	"/1xm6aelDtOboFp8V1uWdsQ5tWZB92wxD+dYXEDLvddZIcxMx/hnTv/BRdDZZBX29OF5PU036oiEL0ki",
+	"yiW6uy9DjepVoch1icZiSfSFS0E3lPPtFk9vbTDYh9IR27rPbTjqj4t94UXpui7ARkLASQ6uswRJsOg8",
+	"EOBiGAjVz0OkJs1A+1n3b6Xxn1kJmBLFnNAtsHu1xA/OOQkIVRT1OpKuGEnbxv5ciESRoW80iWHsYD0W",
+	"0ncEqBL9g0BNoWboxlzNK75GoQaFsqOkI57DgLFblB/c0zBCAIVU1mZG29CFqw2I8r7UIjdDSA1A33SI",
+	"hOO8UwEaMbNlIUt0ruYwui66J+7USzilMXcQmYh3cRvofaym7cJ1qJr/bQxKrUw2+KHeIk3fcO0DkN99",
+	"YaeDCSCxQXsmi9Ru8xBr2/+vpC1PwLrcmv9/MvMf5b0k/UDCKOiGldqsZv+jUEwbNV2Dof8oNilvrwen",
+	"TfgcioiDnblOTXBIc2S9sxDRu5IpH3Fq2GORfPyUiH6uZGG9AuHDiAUAgAXeyUgNwAjDvd35bxiUIXIM",
+	"nPvBfgOCQpUiK7sQngt+iMqBfFMVCpvMhJ32R+HZu8njg8fJHozIOynodVA/QkJL7CucoyFQwisAPACe",
+	"CCh3TLWPVeL5lI0WCAVdv1GTTpxMS7b976QUMeOyQhm8DQ/bXK01XvwQei2Va7tLm4QCwyXNvXN+l1ra",
+	"79rMAgDZVrVtFdXX64W9hl4s/w3cXXHBVNyqNCXHA1QPUYq7fxPeamr607HCgMW0yFvd1iPQWDSeBZ2V",
+	"DTVi27Sd6wI4N5mOsIXY14EfIp+sb8aK8u8hX+0+Qwi4pZmd5HL+Gn/mh2QI2rcAHIug+AQWG2kNLgim",
+	"ppdAch43mxNuaz83NtPDaDCkcxrGc0FHFgfzq+8n9zRXWGRea/22ch7DhNUJEflMAvj3UEjeDoiGGRGB",
+	"1ccZWqEXBvoy0yl0BOJU4IkeHhJpG7JCuE1uo2dZJYt+4xvCAw1vh2CqiAni5LRNBYXOl7W0C/ehTx+3",
+	"d7wbsoYnBeirZctfcZGtKFWe+477KzPF95Mqew01eNQOED93UpjxpPHFv6UjzVUa2FBJE+bcJVVJ7jrr",
+	"5tlIlsleW/ie//1phlicP+6/O41GABU/i4+PIaua1tqXEgBlQGUVcmOuCcrLqVPGajQ2UrxK9keEwxWN",
+	"ZUrlNgsvwpdOLAzkZzVHJDEyX2s2Z1/yG3kbT1pOsv1rNW981ttTAYcWnwVBoIimg/peiRYkvGcwnIsU",
+	"K3m4VgcF6uLzGO5y4WlvC3MVJaYnuSyhVghRq6c6BNkrDxopmTdKtp/wwKffP/3/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
