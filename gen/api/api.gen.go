@@ -222,6 +222,24 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -722,6 +740,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -738,6 +757,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -939,6 +960,99 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1390,6 +1504,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1429,6 +1558,57 @@ type CreatedAPIKey struct {
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -1700,6 +1880,9 @@ type Message struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1954,6 +2137,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -1971,7 +2160,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2533,6 +2723,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2564,6 +2772,195 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2645,6 +3042,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -2920,6 +3327,13 @@ type GetMessageFeedbackParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedactMessageParams defines parameters for RedactMessage.
+type RedactMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListPromptsParams defines parameters for ListPrompts.
@@ -3312,6 +3726,86 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3383,6 +3877,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3951,6 +4454,9 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx echo.Context, params ListPromptsParams) error
@@ -4074,6 +4580,39 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4776,6 +5315,42 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// RedactMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactMessage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactMessage(ctx, messageID, params)
 	return err
 }
 
@@ -6336,6 +6911,381 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6399,6 +7349,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -6431,6 +7392,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
+	router.POST(options.BaseURL+"/messages/:message_id/redact", wrapper.RedactMessage, options.OperationMiddlewares["redactMessage"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -10352,6 +11314,171 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessageRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+	Params    RedactMessageParams
+}
+
+type RedactMessageResponseObject interface {
+	VisitRedactMessageResponse(w http.ResponseWriter) error
+}
+
+type RedactMessage200JSONResponse Message
+
+func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18899,6 +20026,2120 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -18964,6 +22205,9 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
@@ -19087,6 +22331,39 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -19797,6 +23074,32 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactMessage operation middleware
+func (sh *strictHandler) RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error {
+	var request RedactMessageRequestObject
+
+	request.MessageID = messageID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactMessage(ctx.Request().Context(), request.(RedactMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactMessageResponseObject); ok {
+		return validResponse.VisitRedactMessageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -21215,817 +24518,1260 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lts2kj/+Kljt/o7tDCVT6nv7zJnt+JLpSXxZd3s8O1Z/JUiEJE5TgEKAbitO79mn2QfbJ/kdVAEk",
-	"SIKSWi0nTmbnj4xbvAGFQqGun/rcGov5QnDGlWydfm6xT3S+SBj8++y7d+dvM/6W/ZgxqfQvMpvPabps",
-	"nbbOyJxJSaesFbQ+0iRj+vJYcMU+qdbph6ugNRHpDU0jFr1JxUK/7zZomWdk6/SDuZur1mnrcsaIZGPB",
-	"IzKe0XTKSCzJJBVz0t0nr8dKjFjaaQWtOGqdtuZy2u62glYqEtY6bWWSpa3bq6CVZvxcX08zDteloorh",
-	"Z9UsZTSCq2H35CTaGx+2u5MebR+N91j7ZHTYbR+wcLJHj8bdqNdrBS0lRKJHeXV7GwAdLlTK6LxCA04o",
-	"lzcsJWJCBGdkEbOxQ5BWRBU9JZ/7LbVcsH7rtN96++7V4OLy7O3l82f9VtDPRwYXNxkbPAVThUdgsv3W",
-	"bZ/3ef1rl8//djl4+fzi4uy75/hZeNysQvWr+7Qbto+icNQ+Hh8ctHuTk8lhGIV0f3SEXxUJvpZKGUtF",
-	"udrsw09fv7p8/upen45Yoii+eUb5NVmKrLPZx5+/erb1hxver9fwxfmr84s/73wRW5rbzp/Fko4SFlV3",
-	"nGTpR5aSm1jNRKbI2Xl570Wa5Wg8iOzjQStiisaJfvjcsKokNGVE3sRqPGMRERPNuUTNYmler/dZijt+",
-	"EJd2zAENw/ZRGIbtY/2fsPhfZLZbJlun++FJ0FKxgs15dk6c0WgKtk5bjxepGCVsLh+7g4WNdv4ylmPB",
-	"J/E0S6vzf7eQsAdJyiaZZJIokBp6zA8kuWZLIlIyFxFL/GSZl17t0EZLn7NzeFU8Zs7r70OT7r5Dk4Ow",
-	"V6JJdSg+wpTvQeq8EmewiBXGSBKixDXjktwwrkjMlSApo1LwmE/9xOBigPzgIUQmWURokpBYSfviEZuI",
-	"lJFYkRGbUk6UMPy0BWl6BytIM6UfGeH27Q20KUaPdHn9kaWJoFEjy8SSiPwezSdjyrnQk9GE0jvBT6bi",
-	"oRUMs/7l2/DPCTyj0qXeHq1TlWbMpdpeiWqlcfoo5tyAJHuTCiXGImkgmBUWUsyZmsV8SlgimZ9IC/uq",
-	"ZhKNUnHNUNikRGomLV6ccfZpwcZqOzIdrCZTmbnsSAlLU9HEXPl0kFD/kQlFy1S6FILMKV8WIlURSlQ8",
-	"byDQj/AKlzo3oiSOR0wT4iaNlWKcTESqDzhCE32sLLehymgVVfZ7ZQkNw8Ndny0aiIJTQIq8ZXIhuGTV",
-	"40krkglTrNi7OS2oUmy+UK3TbtAap4wqFg2o1vx6Ye+w3e22e73L8OR0r3vaPeh0w3Bv/+DvraA1iXks",
-	"ZwOUZa3TllRikf/c/IrDzn7Y63aP8BWpVAOQYs1f3N/rhmHv71bD3EQ7aOXK7OBOz8D5dNoSC8Zp/Hi6",
-	"UG0hZbvbC0eOUGxZUsJ2jsfXrLr0a7TXLOXu3Xujo6P2EQ177eNJyNqjbtQb77H9yUF42ApaGajxmmNB",
-	"WCGxZOs0DOw4YsHzX3vdoLVIxXyhnJ96mt3MgVM8f1vml+cfrZHhbKUbgVqz1Do0GA8u28SD1Dx8Jyq7",
-	"7MY4HAsTmkgWtJgZw4fP+M/cajF2COXXxQ4ArVOrZJL92Drt3gbeh0AZbXqopy2ThEo1MH+WKLLWqFA5",
-	"eRyrAjb2KemFYagVVBjSKZGKpsqnruIFrXGWyXk3DTznwrspucDv8IiH43FQuFZ9TWA9nTg6JZuM6rTr",
-	"m6wxFIK+XaDCaDD6/Mbv723+ftce2fj9e/nSRYIz78f07/ddOCOl+q3Tz/3WL7TqNdobAgX9ViwHNO6b",
-	"I6nfopmaiRQHdx1z/I6+4Va/Jj8p4OcVgh7vLx0XhvfFAj6bFTQoCa8+Sq9+XdL1Ybdak8zu2Ir4es3r",
-	"p92H/zvu/lmPuyvglct4zkSmmk0RGSf66PDqiso83KxLR3FEtHlhTomYg+a5jZZIV+vO+yUtsRiYTz+0",
-	"V+F8e3P+PVt6dso1WwZ6vJlrSXz4vGqL9E5Ow7CjB9sLqwx70B71NPPR/f32SRSy9v74eNJlPbo3Ogxb",
-	"5tjVam3txd3wtNs73d/vHITd3t6efjGncz2p92xE5Ay23SJlk/iT3obXg7O/88tPo/P/YNcXUcX1GLTk",
-	"WCzApWl4V55qvT1nZXmqFXs9Yxq3gpbggxGb0WTSutI6AqzpoDqtkLWPxmG3fUwP9tq9ySE7iPbHe6Me",
-	"bSGPjcdMykvNeFXLRPNiAK4RCjehAQ82RfeAzGOeKVeZ+NzC25CLW6cttvzLbPTdOH4d/+X83U/n3Vfx",
-	"uTyfq8Xfn54fnv/jf//7fzr/+9//0wpa7NMiTpkcxLx1ehKGmpEmKZOz/EUyVQO8FaWR4ZoRo6m128dj",
-	"kXFVV3+m1d2xOX/k7qRc4ZvjJpqmdMz+3Xi3O2MxrzHTMevut49G3XGbdsf77b3ocBSOT9jRpBsWS45j",
-	"c0bvOxDMvLZk8V9oCpqPnlI+ZknCokajLldG1YwqwsVIREvCGYvKHpMtDzw0wwv5N7bjKQsmoMPt13MQ",
-	"bnioOZP5yg61sHamhc0G3NMZ5VP2hkp5I9LIHwziQs1YShbmptLmzdKUcTXIr+njPk3ZWJGZSCUjI808",
-	"6VLLYHbj3iYVXSRMm0HUvF9riLD5ngr+kaWS6lm9EkrLw4XayGE8dp70nMDu5QEXakDtq+sHciSYxJMY",
-	"7kGHsfuCbc7knutK7znuK3fKzlf9Hr/maQD1YIcWe967pnqSdu8LIB1nN0wqAoxZUM55IZz7DdHCG3Ow",
-	"oiChYyXhTIqVJONMKjFnaelYqp/HWx+zxQhfogrbMESzvtV45h0ilMWXXgnl/8wLkZKxSBJGp1n5IC4+",
-	"9m2cJDGfkmsubtAvojlLcNYh72msgHBqxubuBy8ZnTfMS+k9YINGczYfsVSSJVMecpsvu+8F4ja8GX7U",
-	"/EhH+t2Uk5h/FPG45AeNmByn8QI23GnrnNxQaWgYEXWjNVo9HyfKazn+HN9F9o+6XU3um1SUhvZOsrRB",
-	"HNV1iFWH6AaiqXb84xAi5PkmZse41JaqzF1UXf2VmqL67Hr55s+xOPrPZ3+b/nV//pdw/Pe0O3o//s9P",
-	"P15fHP+Z99QPNwfZc3EUn9GTyXf/+I9o7/vfkiasV8GIjhULYKVLiSVjuUjocmCmehZR8oP4yBIKnMs+",
-	"KZZymuBY7PNtzYat+w7Ur/OuG+9qrtlzuWbsUOQXnuYK1TV/wTgMu+2jqNdrn7D9SfuAHo6OxsfRCQsn",
-	"/26H0In5R5rEUW0PrHi4mg/ikNwI/TLJv12iNuAhNrqk9L9A3ShIo2d495yVNepwr4MHf10JXa3wgR8t",
-	"p/Od9UtNoGffvuP0I40T1LKrh39EFR1RCfOKxI1PW4pGg8x5RUVFyl9QKErbhoy7hxtHQ5/Zr5ZHVlOR",
-	"KmMHgjB5DUEKr19e6z/1pKeyN/6UaKPAuoH3j7quE3khZKxPwX7rVF8JHE+veW3HMAu4LOV4xuZ0oPW4",
-	"2Lgzc/Y5hDvEGJTrZgdpcZ6gG3msar5Wy9zoQd3S3yuz0T/YWN3ZN61Jg+PJ/cDVEZVdyRtsuTyPJl9N",
-	"udFCfnZjQ0CpnYkAPU1XspRe5yyiT0CUVALLQYaBKiziPq73S7Eqm9u22xiquLMqLAwpeTN9+puxlscO",
-	"2w1Pi0Y17inVhg5JBJ+ylCRiSmJeOcXNaaPFgX7jc33cXNKaW+zMLlPNNZOLMjipBgqeLcuxFJaVcvsw",
-	"qNKokrO2forQKEqZlNtkTp00ZU49L72a2IHVxJg7biCBOdXPn/noYOxoXGUyoybLyaoCJPblwTiKQp1A",
-	"lVdqC5gmiVbtZ1Rtkxx01EiRYpAryFEbqybKCxpv7uTKrNsgT1r5Ap6uctpM5WT7zbm6JkDf37if64VI",
-	"R3EUVffMK2EN7lgS0DHrO2SSP1pRgYzIeIBPOopQkogbeOU2ylA53dLRfV4446htjWKQerZ/pjx6PZl4",
-	"Be8PbKKIEmSWzSmXlYSMOU5Zbwt4D6OJmtUTErW9zpKSNyVnF3ENj55HbL4QivHx8py/ScVUS7q6Hirp",
-	"nBFDooBIFScJyXjEUnJDl57FiIvXDmKutxm+2BVa9n2OLHdG0/6eLSFOV/7WNks1XpmI5Yo35/uQzBpz",
-	"4gy9tppNs6wQ9mUs51SNqwsEXwBpd0Mlpn5pHl+b7ed+dW5fXeJ5DyVLn7CuXEPIe7O/6yKtktAZ4Ur6",
-	"5fcB8TieIFWKTWiWKHTG2bRjH4Hs03ef1l4pKzZ0/WDm4GvMWsy/ihMA6/lpyiLGVUyTyp56nwo+9bvq",
-	"7RzgBYOx84aKXCsrPgT9kfk7c2fdNhrRQUm4dUvuQD0sUh6Whxb10TtkcXjE47jLt0UsiRKoe66gkMtE",
-	"6Ohz9CKfRBGcEXiZZqSulrG9gwPyMZbxKGHk7OLp+TmYEnSsWApnA6y5rZeBjyshBmZcsT45tZINvJjE",
-	"81i1TnsHB1rbBp7QlKkMA2tltsgnLRYlrC9KXN56qxamSjRncd7QlM6Z8vjzgGd/zFi6JIv8puaFce9x",
-	"pH7+s16LjF9zccM182pFmJqPwCv9lBeZGojJIKUcDEegPozJIb4mjkN8/HkLkoe9dSR359hI7OImh8xv",
-	"MVTvyR/QhpLUtiTuAk0XzJ9sJjXG+yvywSQDmOSDGJUeHLYhN7x229TmlfLBDqiRJniDQw8vIXDoVhjk",
-	"478rJUpZGLskRLj/BQiRUm6t9FLQKhVz8GxpiTVOhFzNEcVbSrvPmIimOmIq0FVSfu02hKBNFmNOCHdA",
-	"zdQo7tIk+YFKdRbNY17XSBMqFaH6WixVSpXwiSLIPoKbagpSjKHo+mvIzUxo+hhnxzbbgzUR4wffoGvE",
-	"cEYNRIg/sjdgQdWpgJaViec6xQy2jGFUUc7nC8qXYMdD7I38oKLV7vFeaLxfXvf4wTjsto9GPdo+ibph",
-	"e58dTY7p4ag33uuCbJYqzcZ6NbXF8TqNoJplFi+Q694KpVgamcBozCHT+kak11r5jegSzt5FKqJsrAem",
-	"l8uO+8YJjGWjpNFM7x2f7nc7Ybjf7YLdnWYJxsbesknGIyQWaN2KTianZEZ5BGFdqObpQFDMWkxJ/BGc",
-	"2IKDuZnGjEeJpm+2iBrJd3DaDTu9XnjQPdbfz72EXVhZMT3nL0Ra9XKDp+v1WaZmpNcJ9fjm7jJOU8qV",
-	"zeVydMgNQqiZ1DoqRKJoREsh2HxA/nCuJH+5eP3KF82tvmiDgehvvaSJnhjzZ7Noi7/6QbOp5/bBgdmX",
-	"VXEP+VFGzGtlT7/HaHwxJ+8uX7SPtxFx3SZlIJ8JKQZU29T1UQMRWDpdHd6PskUSj6kqWYIxV+IuUSYT",
-	"fnvBWDSi4+vyN84VmbFkUT1O5vO8HgMt1FgFWtCYRPLVYmO/Ija2yVtOqYr5tHXagoKoFZus/DFnvrI5",
-	"V4JHkPbiyxv/pwg9Bp6J0rg6RbvY5MxOEk+axYLRVJrMEW1STfRhQ0nKtFGO6VE3s3g800+nZKTfk7KE",
-	"UcmkFfZWwK8hkOtkvQv3GAKhs+fu9Lm6DVqv2M07WbeDOLvxxqytPExivmWCaNcTQX/FPqkVSV3nShLO",
-	"PqlqjotNDTZUPTlph9122L0M9V45RX6rJJmQnnH8/9IJJHnyYD0GfkbmLIop0eIU9DWxYCnyl1FhUT/w",
-	"+cmKlDtfYLz2oiKVH8NMkKrnfH6bI+O4dGQcFkfGqzx3sCk0Xhm9odMLkfGoflKqGUtZoK0ZPRO952QD",
-	"QSbwAl9wjQv0Ouq/t5lrOWa0X56r/ax3mnjRzLCeI0I9mWSF7CqzGgWZMNrfb5+Mw157L9pnB5PD8Kh7",
-	"rE15K+cwgSzYKttvtcDaO91v1pb3ovAYN/4x7U3aIduPDsaHoyN6fFKT6LEccCDGtgIMqalX9NILWHCh",
-	"FV4yox8ZSdkiib3WpOGJgWpCKjDpqOZ4t57ZIg7JkTlzeflgqwDtuMmeMjMskBAaWKwyCU2cN3SZCBpd",
-	"CvGDPtgqFQQfWUoO98n38bceqizw0QE4AeHhqnEJGuicLpG+hwcHe4dktFQMqtTnYiuXe1iyKrtOxMlM",
-	"BZ2lZjw1KtQHDVRgPNIsAgvWEPbB1QzIAu/1h6JopsSavQFaWre3t39wCCUWd01JvUtAE0xoq3RuMJjc",
-	"yCsmuToDdrVC2j0Nj7QY6HVBDOjDfLB5lQgsjMnUeA7neFRfGkyUIXSimImL2uQOsGmn2kr1sK65Z8DM",
-	"e6unYhLp/Qwvz/1u12yBbsj8C5oWW7tn94+6Zf8szGEb/+xeySTrOiaZJR8p5lnfEVVaAN1T0OnhAmYs",
-	"VMSmmDPY3ZpdJ1T6XeAL5y2DPDBforST/mHDccY5cG+PU9cJx7nzIUWKQI0WngEjOep+pzMSpXSifveO",
-	"pfv4iiyFdugswqV4k7KPMbupRBPBRBdZEpERQ2gXCPMaJnNXqgH87T9FBtPTpIBUFoK17hFCIND8ACcy",
-	"WyxEqkjE5HWnsFfkUio2B7uyeOsGQr0KILc62cUkkngJY92AdZiYhCpmCDKeGcFU37Hw5tyZWN2uxtGq",
-	"55PfA16EIjkO372NgoOZgj4FB+dG3GF59m5l6AVRLphSMZ/KplT3TfbwV7vZqnurmLanHhSJVC4H/WWF",
-	"1lZ+6i/of77S5MqUzdBvrD8rVHcCDoMNSzhu8fUVz2ODD2NLB6TrIdTfe0sV+0ErGT4pAGBRZmOCHi64",
-	"122QUsUGiXlLWQpIBmw5Fykr3qRHBD9DPtn28dTNoKL0FEkxupowKI0eaIJR4MblxaCoMdwwGlZDjmoq",
-	"K8f3Txln+rMrq1J9L7UPFrnDb5nSmphf63BjXZodzH74v+jWTqJbKZJ+tzrLW5GwV0Kd4c6oLiikYwKt",
-	"KJEKTAafMq1vw/pZ8xpnU77mCRYRwbv6oEf0W2B6jxih8tpkvG3r1DpsyvLUMyuySBv2YnXgmiQXjKbj",
-	"2Vsms6ReFGGMAr1MtF4dsRrCoGrSGmdXrgJKHi8W2sj/8Lll0hFt9ADggtdra7cuv2gFbctkYyRhMQzj",
-	"4jKjMMWrWpP0DrNainp1d/s6+HyXsIwhZLEc/mDW6njNWuo78SR37iXaxGtp4y2I/r0s2xVsn/QjS7/N",
-	"5LLhhE/ENOarzndMGx2M9Cvc472uIqSM3NBYqxjbnOnHG1fL4ZyIGVFNjLgDRgkC2WE14ZHQhRILIzwU",
-	"S9hiVnICrUdA6ZZqWAEywg68Ek8yT56At2tfP3m0F4bhfr1m+oRCvejBQftYc9bhpDvq0f3omJ2E+t4F",
-	"vG6vE3a63b1O+Li3vxI0yPM54CJ06Z+2Xoqf4iShjw86IXn4t273Cfkh5tkn8un4cHC4/4i8iFM2EZ8e",
-	"d/cPOisEQff4sheedg9O98PO4UG3t1cmiS2sbaLJ0WnYO+3CyXzQ7ZZoMu7SsB0ejXrto3E3bJ+w/ah9",
-	"0KPh+CjamxxCBNDQJOyeRqPj0/3T08f7x6uJUv9eiSjPmLw+Wywe9zpd8jB+ffHIbKV4yt8tGtIO7h7k",
-	"3CjpA6IO6G1+6kHuOSM/ZjFTWsPmdVcz6pCg8XeDFk2S1mnvKGjNY62v7GsZK8RPWs3YC1oZp1LGU67/",
-	"7HYrn/bYh9bJTSUqS0QyRuKywfi78XYv0liksdJzn8XTWctzPtApKJIjg0Vx9Wv6w4OWEcMDGWuZvnp6",
-	"yNtQPebJKX0BgbyUMR8Ml39D4zf2y0rBSqgu/vZg/PT88Px68be/Pv3LSYfthZ1xL+Gj+Ysw+ttfEk2C",
-	"VO+ixyak/niThX5M47ZFoPwTlsehRfbH7QZxm9Mp5tMN6/JmVJJ/ZBIQyDO+g5q8L1AIJ+2cfuO1cJee",
-	"8neAkcFGFxtiU4QrTFyL5tCEaII4NYM4AlmwUQLLVVCFsVkpGcJa6paetU8+a2JsqMr8pqaspZUv/Loh",
-	"sM/vLwKbWyhbHzfVV28RfjUqCmbZVyHW4VdPbMXWBqHMyVP0fWG/WJrXPCEpg+z7WGHgZRsvxagpfHBp",
-	"sv3tUGq2RXmsxcy9/gm9D9FROEdeqRQh6F0JMZBo+7SVwHmHUbPNYO9d5GDXTZCUSZF8/GoKHe5Mpz1X",
-	"bLyP1cyf76qvENqItve7ER2lmOY/R/ru1dcpMBsNq9+nHfUVLQHIA60+vmVZvSuI4fTMW0+OoBUpw6sr",
-	"SgjzGnJsRNQh50rmtYp5Gd2pKZwidEq3K58aNxXVwQQJjNR/mjkzAaYU4iXlyzM0TXywBvEnNTM1pyuK",
-	"sZUQgznlywG1b/I5Du1FkzJqujUhaOcnqETZPXiBGxqsDcRPoupUHEKhNSgbPKugpkhzywoiFbeUkyJN",
-	"5zTIeJL1VxKI8AKqjNw5oUr+1nxGxUib6WTvATKlcRNy6XfxR+jMRYl1rgRE0ak07lg8hMgkZkkZsxmd",
-	"VBhL4FmSWPDAAdwKSyHSCPLkABTw1ue9qXprAAg84xHCrr47fzqj6k5x2tVos3eSqc7hfBW0VBpPpzCb",
-	"IvzbtpEVd7Cbdrvcciify20sFzQ1oGP1aMxK9cDwDTwFCYyVdKZivjIbzWNVmavR27ZrQbOqy8yWLR7N",
-	"Yy+Zol5YOGgK0tCRET7elootGps2ajK1i0EapLru6vuLbi/F/fVulPd8x+pmlvAOxqPNRo2wUaspgfds",
-	"TPM79mFZ0YbFXb0Pz16/en6FQH0VXvzr0f9x4z8lN+I/33q693xlfLpVbefdTgucqB808g5Gy63nfNkE",
-	"gXvV0RJ8vmPbIM9coHxv4+rLW+8p6STjNYw371OMNso7rr/PuIKa5lopW46XUdUus8pzVeWyKOfjjEUW",
-	"KjJH/djG07PXZIZA8V5lNDUFsjpgOPC5yZ5m0UsWxfQSHnIp8CahMa+14MtpkD8+gLpExABoLGzMke60",
-	"To01IvcrZ5yUqgwOCoo4E3M+4SeLdw5AHbCOmzH0jYZaTUIt+95h96P2K923NpfYv8fYoi3x80a9a+VB",
-	"1TdL76vfop8RxqToFA5OE/ErGQFRNLAqvMiUVg/LmXnorXTDWW50Yp0g28iheFXMqBEL9ls2FnMmvQWZ",
-	"NWx+X+X0qoSCOorEFm118qrpv9IkjmhTEc8ZmcdSQuEgMHB9q33Mn28o34EaoFHK6LUklKRZkhc/jgVX",
-	"KR0rf32U3nImz9KpgMJhbAMKFjbh8BUUWFH2U5+mJt57Rq/f5Nkctf6yc8FXOUtuGL0eONfLZRQOOh2j",
-	"cqkNzWlmcHvr1CpnfToEy9+/Dc26TTTTE3enVqNXeW4QpUXkN9BGsIi93m5DT7yQihIj6eVidvB6kIdv",
-	"XzwlJ91uGGjjEy50DzoHne7hI6APbg+9WRYIChIL/vgfEtz6OWNZzwfAUkPJD/30A+NTNTOwdGZWUqVW",
-	"kj2/pFP/sE06r+btG1MNKGfihgeYsmuw2jQPidQ3/OPOcWevMvh+a6/fajWM8HBf6xlKMQjC/79+68O/",
-	"/Gv7v67+0G/9W6s69KD1qT0Vbf1jW17Hi7aAodOknXMKdq0qw3G+ZYuELlEmlGf8JmVQPAXyOs0YuZkx",
-	"05ffwEXZ/AusOCaMpklcAGlaJFNTODusoP4NS3SoLpPtzSZEwii/0+R+iPl1fTbDfhaGe+MsTeAf7AlJ",
-	"WfLHfouzT6rfGuJyHfeOjx8FhZdyQaesQ85GQAeAoDNVAcZ96SwjvN1msPwJag7+eBDqn3uH4yyVIv3j",
-	"9Y+97Cz866w7/27616i73J+H2dHNd38Pj/9z4htUE1f0wv3j+6z+DwI3i5/JF1TNcg4HvRyV4vJ875Sr",
-	"c88NmRey1Af8HvAa4KChScIgt59HiKpCGB3PyEIk8Xh5SobpsJzMmrCJCoC5oYJFH+a2NmGohsbfJfv8",
-	"IVQvtmOmJu2ZUgu6iNspVQyWuG0E3qNOn1e2NSbfP0n/GD5Rf+y2Np/yXZYyJ80bmKaPQFS5hMAMfRmQ",
-	"4Y8OPfScb/I5kw2n7J/wj3/shuGTmz/2vtSUmUqXZxMDyVme7YWZgBKQq+xGHVzMZqiIkNl4zCps3XWH",
-	"PBHpnGKiudoDG5h+iufZvHV6fAiIV/OY49/dfD56sFi3sfmEPI7PlUePwl5vF8++fyCN055Y5Pbymnws",
-	"sx3jerAf9M9Xvn32/v37M8dK8w9kPNMbjU8ZSszDowPngKsebt9Ca02SMprM/9hvGWOn3woQOPiP/TJS",
-	"JYi87SXFbdBKYn6N2sd3787fZh4Rd2aAbQBO/Oy79rtzPeRc9zjXWlOacf18YRN+K6JluV649W/28Oto",
-	"5fdfH+eXAv04vKZ6C0B1qlnKaNR0Hdp45vgk5ZG/ZTSyi58/WRv7lCknexHcFAi3Kr3t61eOoYkh8Xcz",
-	"lgfSaaJTHgsy54rhuKH+lSOR9UH8EEsFni2HHLI+hiSWym2WvcUQip6kDSuDN5BY1T+PLTd3sCJPZ1Q5",
-	"faNWMDXUdSsyTmLGPSOSjEe5yKmzeNzIuZswf2Wk6DhfMdZClpGjNUP969EXHmwTj1V7dBbF881E1lzn",
-	"OGe3YLpnDNqPX3o3IF70MlwEly4xQbTyVUbnK7/5nEcsMgU19Y8+x3JJGwY1qQ71ETCev6M6AvOMfxBh",
-	"Poyi4RWc81BrXB/PCwEtK0BPNa4YA//CfIIRhZFpv1TbhahP1MaUtwjKxyVXDQlEtI8mmh/u/+nXkyYJ",
-	"9EYkCQhDBMJZJwabhrKhLALctSJNt6qD0XQ8M61UfXtaX77M/X7lEfzo+ahxB1lAVs8uxQybIkpvm5x4",
-	"yABvqMkR63b7N9sDAr+MP5eKeSp3ON4PA1/aSBe46gKClVJiYEvFXAkv0eYFMOqdZEkXVqwuNhEwtXED",
-	"rhGIms+sEPVz2n0E3ys6Z5HbRbM8glcAwuV4pqFKyXbAiMeenb8ocB1qAyoyy5qGw26aNt2FoqlarwWN",
-	"K72NtyIKu2k+/COnPrrp88V5v823LRKh78NcqMavwnPbfbJSs1T+8ndMEWry8GykwlhCuYG0dkXcL2w3",
-	"RibVWmXdbO0vqbOHxZA+qaK/oOeEyB1b9zsmGk4sSBiV7EcAQ62PGeXmgqpZp3K5jK3VQEgsFfIS742F",
-	"symP0xQXrVrEGoxUzQWqL3hl8gKv3ePbFsyiaermBv/X8dr2X39r0GIa6Y1wMl56VwG0q58vQQI0qN+D",
-	"0jiaNRuAeFF55/cACtm19QCd7aGmzC/ydzpIzPz1C6J8U2HBWtGQqUE/NmnEhY5cOZ2r+DLVsZWv4/Bk",
-	"pg/NGfVuIH3RIeEm9ksKD707Nx6ALcSjMyafFegf1WpzsDwosAe3GNZHce02Sa8OS1+GcVyzpW8I+rp5",
-	"uiYXF/Hgmi1Xfv9CicWiaan0RYckPhtGLO6zKPhk82Yzjp1VhkTVp/Pt8vzZ1obEZaO/U9uqXtmznWXb",
-	"pJTn0g6J5//i3fXu/KtzlkA9vve7N1hDvFgwziKwYNYNxLzuHkPZynpd9e215mtQHZ6jBxRXioSLxuPw",
-	"KVTCAZEgPlEfJ1aUbH8mmgH4udJ8Pm787nacab/ZwKDOpJs4I3Myb7ZhDTMCm6LS+P1GozrLE2Xubl75",
-	"v5pvy8ZvTpna7oPvYzWLUnrDm9jM3uBd6RtzcVseu60+UQjS82d+SehYDg8kiSFgBUDCegcVfQsqIndV",
-	"HOXfUjZpnbb+9bHWnwTXcv4xXpWPz5+h1x1OuMYhvTnXxyMOh5zxJcFkNLlgmHYGIKnv3p0/QzxAjM9y",
-	"weMxTaAJjQFDB6z7pgkVp+l9J6NF1BtRtBHzBL0tQrISZCqI4OhL7BDNDSJT4K4ucKZHbBrzIr/B4ES7",
-	"CNGlOFhYgX62M5wgXrI/5Hi474YcT8LwqHty0jvYP9oPT066TvQxvFf08SnkJqyKrC/olOGMZYdAC2+s",
-	"/dDXhj/E/HpIMCRsNV/zwESk7AlmXAoyYmROI0ayRaflpwYmSTQFjbu9Y5hy/ncpMebDWfvvtP1T2D4Z",
-	"tK/+cL/cGDB6G9INIHdJWEhwSSjO1WLbN00Nob7dmUUMmre2Tg/CYEWgubfDMDPMC08J375+PxOywFEH",
-	"sC+uWOTugIAouEnv7iSxuZsdkpeYwwZYigwIohdeMgYVbtzky/iIU5xQd9nWG8/cTny58Pkz30NbHkxE",
-	"KyYdEMm0mFYsIqMlZPlRWaYETSqxdut/M9kygTmtMbNuYKv4G0gAg2vk/P2wxPp7Zdan7Z8GV5+7wV54",
-	"2+933D8fBisuPvocBt2T253lkXnNqZeQyBcrIukEssQkM0Ekm4kBZbGnlVQxaDaN8DpgikwmbIwIdp2G",
-	"FrV9XvSoDUgUTyYstcDf7CNLl+YlHXLBGPnwlqk0ZvLqIWCEPk7xT5PEU25ha5ao2rJ2VV5Cs5j6l/Z/",
-	"3Vc8nU9e2u7ZdVrjSYsqm+DJksQokYfPL+l0aNv9opiWLMBj+yaWjAz3u71hhwy/gbsoX3YImGF0Cinm",
-	"WtSZFJSASIGmCwUHTMoweXiRik9LMocVFxO9fg+H7x9DeuMwIMN+a689/Sle9FvDR5A/SEvOWzpnq6g/",
-	"ab80bbM3ExHPuYrV8pJOTaflySvBWQPhLgsC2bQ3LcO0QD/VBERfE3ZeN6B3QTn9MZZkuBfuD4GNAZ0G",
-	"M6LrKaB93t3rdDu9R6snq0d7vxn/QE3AsUmHi6MSzDH2uLDzDkz58ZjO2SkxqZNlDRMTFk/xEs/mI5bi",
-	"T8OgUA9M0aipriYQO8cEZjJa9vnQPG6um+f1gTJKxY0ElO0hRoNFlo7ZEOQHjGykJYRkyUTrn3oybltc",
-	"27EI3Sh9HksST7lIWXTqepzUjHETOYYRa1kDFXCBiSRTMkyZZGpIbuDgiyOQSeDwgxmTcMU66iVow+jb",
-	"4CK5S8qjs3zn/D/gtPCuIohLKsmw9DG9BCKFTkZ0zOZwpItJhZRAMAMKk4tlnAPufaPUgQEmjSRJGVBT",
-	"H+fFxKvaTj726C6zNkLQIV6FAIYsqxX5dWyda/p35bJzZSkxx6gt5WQIbDLsfCkOsFP9yljAnCOdL73+",
-	"1elDbvdqvTxWbF5Xy8kZ/iAm0J3C3AWLbHLW7Y7vkpfxt8BB7JM6xTOU5vUxxtrBRIM+z1PEyZxRbioZ",
-	"YkyathxYyQs+CL9iC8FETJpODKPhrnJCOGGTe9rs6GBpGgr6WVaNpPDE3HMgJkzTNBIT5fmyrhAnbeqe",
-	"s7lkdN40FcXo/MvOwzpD7zuJRiO2wJT7whNxbNZ7TeWdZGnTRIzv88vOxPpL7zUPyDCyCbbg1PyPTGB9",
-	"dY4x9rlUpmVqyP4A5VqANQsC0gaPfrSP+z5t731sP3MblNuUrHvObYyix77ZTN8Y4D2Yricv3tSfwKmy",
-	"uicKtCadWfiobGGsKW5XHA4uKq+LXJbTop29IrTPVTxnAaBKGeBeeCX8HdElnjlOKV6pgMY3R3NvQZmW",
-	"W1vSLopLNnrY3G5rNdp5scbKp4uyjtsi7/uVUJBlhau6HTNFsaSjZAO+ODt/Zm+9DVpxYfEPYj5YpGKq",
-	"Td21b3E8Bef8jX3qNvC0D133qmrL0gIbcZxjca58QQm4c1esXm6Qm5dvnp0j39o0jRQ6YG9UCajfl0F3",
-	"tRsKQXeXd7dnoW9p9B1V7IYut2eeeSzHgk/iaZZuxEEvS/ffQiYU33jBz85fOWtN44Gt69ngyTf21p2J",
-	"NMihyxYmsS5lE5BXqkAvw1WG8bKISDFnDk+Yw4dyJ5thZ+vqVORvsa626Mjd4tdsuX5r43MVr6eWFeaF",
-	"eWxv01e9yR+41Up9ohV9Fg3SYnor3/LSPmHpsbO1tzt3DH0U9UKOGFnQVOrjixIwX0g+XdzA1xxqoWHn",
-	"F5eg3xCYkYB1Z/AFoU6+0zIVGHnP863lvFugMSi6hW+wZ586T7rjqBwB81jOrf9wU/n/0j5zG3gwFNa9",
-	"qIbasLPFzVu2gtCVSgjs3lhCcHhChghBMCSSLiW5ga5R5DU6bF1jkIyYNqslloGjkqrt5/zmkiDp8xyJ",
-	"BdcIJYq7gB1EN9Kc4Xak3oIt6n2e11G92gl7t0SPJfakTlEpBHcD7oIGLvxqdsOXOVTWswI5k9AjDgJF",
-	"xf0zliyAcM/nNE4gKr0lraDIY6DsG1ZSx/nYbrUpR/k3ulIsCWvrzxEaRSlggkDlTTqKo2jryU7c51dO",
-	"tfjSzpa+MGihP12x9lDHpacMh4cqZZjIsVgwSSKhb63oEO/fv29XK5ZXKRLVAmcYp1ERL+M5E5naXlNU",
-	"xQvWaGr2U19qT8WR0byw0JITPbTdqV9+A2dLTWy3RtYuCHr2K1st51yxlNME+6A910fw1mouvmkDZdTc",
-	"uCMCgue6yIPX88B4QiKmJqpvKOemAsQRiDijGT9NWaQ3Kk3kPbX8cflNm6jl7sd3bTavFfSgitnCwi8h",
-	"8X6gUp1F83jbQwTqfKh9wUp6Fp/aCRlfCcI4eGgIfD+WKgWwpbzde8ImCtgoV14QAHuriRaak33JOneN",
-	"88mdSfcCF8uE6grBTvnSwdKyO26Io7BpeZYcULV7D0pM7PPriIAf2vm+kdkY9guforczdzEsRZZKO8uX",
-	"IoonsQ/P6r2b2VFL6ahsNAsCtmpzwT0w6Kqj7pf2Vf4zuRZhoatW2u/SOjzcJ9/H32pmD0zNFmc3eW9G",
-	"Y4HrrcCFYgHp9o71/UgfEzp/Dj38tt31NldiwIrXrCZP5bM7Ic9zk5NqwB1iWWRr05RpyZAIrokGedeF",
-	"18Km6iSMSuVkeGuuMi2xOZ3rowTTDIcQPxp2yFOxWEJMps+1uLhmbFGkNCWxVBJxwzBR3LTsLr8/FzMp",
-	"o3mHEPRqvEkhKSouw3FuszrOizb1KXk+vjMWthBVMeb74mkEaVOcDG0G3/BJvr0N5jOfMlT8TC2urYrd",
-	"mioQ+F+4r1lDkvJnd0YP06FfTzMfDfBNwbE4fTy7TI2paVsDvvZ7Kr5KbOLTMCqv+3k4DZzuMWvPgqLV",
-	"zg4d0G6zHXPSY0+xh9jZWlPwEagC1VY8X0Bnrvfu32Jhai3w10aqy1/dHXFFwkraE9S9xB/RI3+BQBrv",
-	"OP1I4+Qe+jONB+IjS/WJuZFK87q4WQ97NMjKQ1j5+LNv3QFrSjmdwtc97DRSB96vtLtZvwFKHYN2tk42",
-	"zKaPp4gqOqKS5S6yktPHmAbKJoFbo5qLmw65TJfGf5pQtctIXLUx5K/vAfoq1NhaX8uvIhyOU30l1FPb",
-	"UnI7f/kndBYN9AmzmdfcPHH+zLjOA1/Pyg3PqUunVeRulwvQNKnKZN0zbYsqQDzmdES8p6+F73dD0q9q",
-	"/+hzHaCvIkITrUkv8wABRhlNkpttHnvXTYYOgGKr1fKmdrDZXkN1/6+6175CH7uNEuM6o6UWSzJ0Jjz8",
-	"utaz3jxxGwVw6zTFwNN2cUOt5Mztbfir5Tqigar/gh5/kPeohCBiorAhzW88X9EQ2yTi/PIM8ius7e9g",
-	"1bABk0jjn35Zazs3s7N6B6iVz7/zNFLadXQq7xNV8bPXre8vYWm/44tU6DFoO+5psR731LG+hvytoNIO",
-	"Zt0bSq1nvqbsr/rpm7tgwFGNx3ufW7Af062uoeHXFivb0Dhr/e7xjGCnhH3gdhULSF6VTiRTejeZuZKx",
-	"iGI+zQtWOWvsg1PZY0VbnVU7y9wFA32fCj51Oxj9irH04PcmLlEm1oQmAtRCYLHU5QmSX3cvNfNZ5b0P",
-	"IGhSj4G+5gbjg4iJ6X5AnlMDgZFHTOZsPmKpKWiEu8A5KA0k0iLVLKpim2sYsQ2J+VTfCuRMFPUXPWFN",
-	"ZczGzFZhdrDcMW+JdHCwd1jFWKiVks6bwHLfz5ZFEas+7ky5ghZbCyYWCat87yAMN/3aOfAjTZLXE2jb",
-	"ta5u6uoOICbzRkhmTbWbmUjKIPVQ7qVYs+/SDkQziwUHhhz0T+f4WDcspkrTlIKqhVVjviFcxxxKr01v",
-	"b2AyQEgxTUcybgsFPM1HbMs6DygNHj9x6V1FF03vq7D9hm+QacbzotHVqB21txZ9O77UEtsTrJm2NaK+",
-	"ffdqcHF59vby+bNW0Lp8/rfLwcvnFxdn3z3Hn6s/Pn396vL5q9rPz1/px81fF4OLV2dvLv78Wt/29N3F",
-	"5euXrQC+9OL81fnFn+FT+s/nb9++futdgaKX40aEenf+jCp6F2LduuWKH3AAxUDE6B9sDMaFy9x1+Ooi",
-	"hD4pOsFUhVt+VFawefPWpFvJp9jDoGfYhykf8XALLvVvo0sHLh3ASjLJ0mFApKKTCfZ3wywLbdwN8901",
-	"LO1fRNtbtfUqq4JVpQI6Slo6Ni3S24w7JT00wgg1Td44q4FlqZWubm8zfjZlXJ3zRaaGzqk2tBt2aLvV",
-	"lQqDX7pHHKYRKJMOAKeD/slghqAbqcwXq8VxqVuIOVMRaddkP3bIa54sC5gKy4ixhISBjYX3U3ipV3z3",
-	"wjCsy+8VshEHiAUdJpEszXhAbgAiq4CEJSlbMKruKUI3qI0u7XD7qJ2CcyLWeEqLkTn91B4tFYODbP/4",
-	"4OhQc9q5tsSylD01OktdN8jL1QjjEYscRB8L8EWGMluwVLKIRcNTQsksm1NOlBDXREC0TpU92E4IyO1b",
-	"QCSNoz4vquZYIhmZxKlUHTIc255Dw1MorAOjjcprY2Fptu2QYZTSmMd8OjxFRAqMF8JXJQINu10mzMRg",
-	"TBY5G9JywVpDADSKQsgobEMDX2HP3Wo9ZKW8MahEfMsljPCXVDRJ7CWbMh+08umirGgoXoGYMMRza9Hh",
-	"oGVpAXXuJp85aBVr5T2pzs5fNrACVWRkOvzWWwrIClovGdJMiaHRktWMzW03kqJLxRBAa4fQMbS4B0Sw",
-	"3mSiz02WiGaUKJZjmoJcnmOy0VBMJkOSMGq+kGPuCWRAWVmqTAkkykTTV0wmDfPP2w54bYUp4wxx8Cxm",
-	"kkBjNUs54g8UqLRlCWm81GvVT3Pbbbn5+uqHLuM5k4rOF/oxZjPkV36m6GkAt98G5V77655/ATe/xXvz",
-	"h/PBbqbnOMO+Cupwm5zECqVOBz+RSoVm8m6/opkHXl62s6xcmMcKIBAN15v+FWY5O4Xysh6h0UXYv6PS",
-	"3Ig+U7hJbBY0iLoU0vjsYWXt2OIkc9tv2H6uGVdx4ukksLlNJiKWrCPFS7jpNrCJaSZLbqMujyaDzMUV",
-	"ukn18nAyWhodAnU4yQCZ2k7NwurlfqVYklEWJ4rEYBk24wl1sSv0TjCF9H2A0hgnsVqC3KGTCaTmmH7T",
-	"m27aC7z/toQlfm+WslkaNqMe8/C0aNvBy63gfyDLrOt8za6W6auMy1TSVJ3X3okzM2vxrDS7UGn0ae0l",
-	"TFakfZBLdMv49jMlye1V8CvCd0vFayvPU1nlg7mqdGkTymrSEaLS1K04rbSKrfSlrlIPhuR+xKucbriK",
-	"lUY8a7x5lIMFBzTMG8PqIWtdIo3nMacKiT+ni0Xe+wU8cX7aPdMX8dNBKxKcNd4oOLP32eBIwzkKV+29",
-	"AK7YdOtbfdHeCbCMTXcCQgzeeZvzyPJVga2rfxacbbCdS69afatDnXW3OlNZ+9aclOvudEl5e1VnF49t",
-	"eiHmOcRzzjFuW6qKClfp4nFvmeh8Tcu5pQEOIEqA5HVUxs0+lCuP3q9Z1FGQrDepUEYCAwGeEGqFb5ww",
-	"1yXMMcsLpFCzjCg6wRswXUvXSmv8BxJhAD2iI2ixhnW6zJHmA2NoxCkRKcAyPp8v1BKPDMiyH9M5c2t8",
-	"N/IbvAL00px7ym5fn98gb+3ld9ojGGoFO7+iZ5Tx7I2eUVY16kj2Vfla63LAbIsyp/kYLt3qk+gi10B8",
-	"sPfFYYT95E/JEOWptrUDozOOGFQxoEL2hAytDhnld+SKaXGKPSFDlJDDoM8dKz+wgNfl009w/YTjcAia",
-	"HA4ltwLxeRWCPsdwvtYjHcNOH3Nl4zGfK1jjZlaFbC+b6+ss7IZOS2fcFvkH+WxN2yWLuVo/8Le0EKEa",
-	"Se7eitJjhTwZF40YxQriRttE0juZTcDJmdy1cWkHnEfq9XcCwGwZGUULoOQctVRLRsMvdhI2ALRSLMOS",
-	"w/kL5zGbxJ/qDPBnk1l7DefANOYSBpOysZjyWDLE3624GbsVL+NBCV9dXg9KnSA+d3segHsQKdAF7MsR",
-	"2HzAsTUTJqUhZsf11K/UG4SpZAAMjHV3X+BdpvIhHu/o0DYvyx3BrmkdK5mXsyuhT3GfNeEMxzBQzhV5",
-	"gMBMcb0tUfCW32mXyxCpreAATOAk5rmbI0BxnJtY0F2YxLJ0XMmYTxPWNg2vXP6rR4NdfP//1+9/CsN2",
-	"v/+p+6Lf/3T0Qv/z5MXVN/qKbLjY/JSXd88g16ChMSqYtXkbQmrhacGDONMbTui9j95HQKc/PNo/ydHp",
-	"yUGn+8ijB8IXi4yNar9nHoFVK8nwzCTTge/2lHzLaMpSYkDenbfkSO+vF/THDDpDYPhBVvb7fniyPphm",
-	"5XvsHd1YaAmNzh7TUirP1QDpvdohstc92Dtc5xEBri91bVxnEPiK7fwB4LPkhi4lGY6AmKWYHP60PhJX",
-	"WsDS10rEq07Cu/9wt3vPcyMJYIeV3FK7OsjHTlfozaRa3vfZJ7O1OMvVJmj9oH8x0gpVuJJHDXPWzSxN",
-	"DXDxu3lO3slR49b7+w0NLiD0M6Yc0FOwz3ncZFBgH/M1nSLgpjsoJJsfVT7pb5uoG0Gfz3i9qC/MQd/K",
-	"WfOOKrfZAy6baUHRXe/rXLetsVbKZs+tjVEbv6fPHVhOBgvysDv4aAX0ofBsFHyslDK6CljLhY3JJ54/",
-	"XE5s6vY2O8rCY/2fb/V/nur/PN/0pOLsZm2ua26RsptSpmvJqVYlQuXVPuYpR8bvlFNQ5IWApuD0yc2j",
-	"9+fKhurzNjtx7r1FtwBnsMJaQ7LVtph2cYp9R4y5RzkZxhEkLtjORn1eam1E3M5G9pUQsLlmbCFtoBE6",
-	"GUGLh6duw3fDsUNfEkNjcgsoUhBEpjFGgiCp4lTrTaBCQY4vAe+AvrqgqZIkiaH21HQIG8KPw05Ttksp",
-	"5UDccCdYkzt8sVuikpuMsGgdjD1ehnqkw6IlXWoaYGhOGdqreb7Fmgy0OAKRe3vr47SG8xC7ZsAAbKO0",
-	"bhiEYeh2i5hTvtTUnJuy9TWBmdW+kqCFS194ObaTV6hHF7mRRnnskOHn2yGh8lrmAaYiKuzEClWW8roo",
-	"u1u0LGXWQ1FqhtEwXuOTs0PWfJql3HjwbWTF5h82uPHrC4vEBINjO0KeAWCLcXN0yFCzmElHosoJsFrd",
-	"4YEsdCgUFo6jL5aQXsCfaNGRN9hTcIyIKVLgJlazPh8WBtcwICM2pqjzU5Uba7a1GogmU1uJIoILZWA0",
-	"nLUze6NqWlYFtbXlint8orn86rJzZmNHC1ove3t7J4+sj5RMMpWlRuxy8u7yqZv8smQ0JbCJnhDOIEvG",
-	"iOFYAmoYEZnp1pJvwogq1lbxvGIE7pWdEL2wdHI+7IW9D4ftk6ufe+GHvfbJVb8f/dz70MV/fe7d/mx/",
-	"/bx3+6j9MIRLP3c/hO3eVfH3h24Pntz7EHavHl0+1P+Hbwrbe1ePTj+E7QP9Q/6Ph/1+R7+0G5zcPvrT",
-	"w7///OEP7avGxx7dowvdNl6gX87d0ejBwB0wZdC3c5KlsGPA/wjnsKkoRqfGNVtK0/gOde2cJ7IsrihS",
-	"lXRP/aerSIXtE9qeXH0+vm3n/97f4N9e39W2GbLG62Ioe9Uo7cpaw1bibkW4Nlc3Vh4B+Pwl+6Q84dXm",
-	"NFKcwCuh7jV6LtSvNfRLRuf3GbptmV/NVJ2PoMXL2g2lv49psefP5Ka+Xv0Q7nEfx62YLOhE95puQ+JZ",
-	"6d51zgX9imfOA+BNykvQN3u+KLnHBBW1XtLhg5dw623QyhaSpcrXBh3UGDfbT4swf7l8AZGAAKsxBA+l",
-	"AiNlgu0bIK2B59gJGyQ04HTKK9C8qu8kS++zprbdOzmvmU0eTai+9hv5P16xm9wFspV5eg+PiHWGrLZd",
-	"0S9SRM42jIbj/bdBVXu7Zg2tA+Hws6p82Xmbg4eS7xlbGP8uJZKNU1YreTgqHYD6z1VBmcN9X1CmQig9",
-	"5jptrlZq2AVERBFEdMIWcqbNTNg40EoYSA3uvxcxSyJ/TOHMFjRN9D0PUCmolYitcqTQ9k9XH8zsGxwl",
-	"zij+aktn6pk+lSiGjboDSIZKMzWzTTU2CWRg38B6NL4Wk2/Xr/0iEY8PhcqDE20FuZByC4Vapy3KlxUq",
-	"ymbps4m/2FmJW69xXBTOWK8vokQCA9IcopPR8czAkVCXcdzx7IXllKW7DNEq140ZZq3T1pwuPiAlr0p0",
-	"Ymkzs6MeTO3kSpmm6LbUNDBatWQMNhWWEuQv0PeVHeMGwz8gXKQYGc9rFsDfzgukCcHJiM1oMrFGsn2t",
-	"z40VxXKR0OVgE3XlGd5rCVc561dmccaRtTPziCiVZPi39mve/hYG2349GZYKZUtd3I+3aAz+hWK5hZ+h",
-	"HrEtBWtd+vhOKicHbpNq3txhFBjPd7I0+YtFtieHltN0sWA8IkOjNUPP1VJn7juU6p3toJ54i9pMTK1c",
-	"G5szYbhV5sEzJq8biHxR7rk1A7qxiAjk1IjJa188V62vmIAPnsGdt8EaVzF1DT8o2C2UUEQgdDOdTUYJ",
-	"S6lkkX81avSPKBaMbyPTYSYvKNKyvoATOlZ5jQ+uInkhUjI0BgbmPw8MUu3wlAwnqZgPsShHiSHKPVsy",
-	"HzFgXEN/PQ8UWRWpf3BXqZ9PYhOZ/w8peOctvXEKAytWUbNBVc46r6xjLRnCyRUsFkuMIWKz++IYy94B",
-	"GWHxpMXEfABVduNrDBk4DcI3+3beUrz+aW2IQAttK/wB2TiNzBGZJCZRs9PKMRiaSzwwcJmyhFHJSiwn",
-	"H2g9fI7aKYSdwZmOCHduvMCwGWBLG5Y0+aH6rhjBJawI6oW9w3a32+4delPzZAbMs9P6nMBN8g0Kd7Zi",
-	"dE7yWLnbJhB98yORqTtFzr9AIYgdTy5FY37HIamErd1dcNfKfdXz7ir/EfTeFfsB9kjQaon1wpkY+5A0",
-	"S7QOef6RpUsHdwYwznMBVjQ2n9MlgWBCn+tvfGoj7w47RBvHkIzqPqHPatT5yDUXN6dAB8GZxBeJeSEb",
-	"c/lfN54GV5+7wV542+933D/Xm5C5HAjsIVvZn2VJFZhz0Rw2Kw/i9bn1zafvPZO+VV6ezgXHvr+8BB9k",
-	"ANygboVtnhJeKBnVMvJ6NviM0Wgn0vWyCBqW8fNtPv7uBTogs+ffKmeskwslUsj8KUXUyponMfBkUKZZ",
-	"de/YbHSH94BYXm5ybJF1xofWit28qhn0u4EEBEQT+J0lORZlMDXKDIHIpyQSnBnlqygFtdnqpmbaSEGI",
-	"ud7kKQOQlX9qtmii9E8xH7MieQPqkgLyDxFz1FB/0boYWq4CvkeVsoOCtEHYYls7R3DmVS/uUYRo5HWt",
-	"2sNOqEoX+zHfNntufcKr8qbKHbhAACdC89SYYmVUAYb2oUUj+u/m785YzPVX801lHbwlaIz9coCwvJ1y",
-	"3+i//Ou//X/9LAx7hw+++cPjP/7p/w0+/3z7X+2rh/1+50/rb3v0OQwO927//WFx65Xz7/aVvt69da4+",
-	"+lO/33n0h83v927V51zFanlJp54zbfjNEE4oBvcQRaeAnBCJbJQw8mMmFJMBkWxBsRZlBGrBnEoM7590",
-	"u2GRnHzcOe7sParpSvurHCsP+/1vfv5A+n0VXH3z8P3jR3/qtz78y7+2/+vqm37rIVy4+iZouuHRN/bK",
-	"/cLlji3tTTCKTH5RVdDsRLjk+flasBRfum8Jt5YHngU37iOQuLkDEU/RWEnrqX9SVKaD9Y3djVyIIkqG",
-	"9s8KCEmeBBy06BSrQ2lcZJ3ofy2lYvP1rheYgldk5B4DTX6+3ID88Ih1GX/eTOUqPVMuwavpXPdwfbhf",
-	"+JI+CF90ZkLHtjg5Pzg8rvvym/2uRDpn6JXW71wbgamLqYIUHgsNIifVgVZcHU685CQMj7onJ72D/aP9",
-	"8OSk68ZL6tfWBzT0T0nSENdwC30btSFTVAj6UAXc8Imj+kAIzICOoh7066o3W5XwR0x5j/SKLXwvSMcd",
-	"wwRspVmZcstNXcg1bcmAERhyrUQl0GzGWDSi4+unYj5vcPUu81Q7xzS5EWkkO+SSfVJ5quWCSn2cxxIg",
-	"bLlBlaKNwBa5+qSNl5ozJLxLnno1O/14X//n0G+jbPLIXb/gVZIgXNeAfqGNN3Qxgniz/Q6AliVMZs9W",
-	"LfpIecBktEyTRb87kyuq5UOAeM5YhE9TRibsxkT54KgeOk2qhiUXgldw+mJddZDU/Hw78LgUNhEEBRGt",
-	"JIh5UwW3Sfqmc6byKm4kxdBoOEPM7ytV+NCyr3ckoqW7IX/MWLrMwXu9Rk9iAfDr65EAeQIi45+wa6Op",
-	"mreOGzyDoLB8KXhUWg8lxEDORKqGAf6RCD41MQiRqYGYDFLKp2xYyWBdUXe/QfX9HVTc/Ic6i/zl4vUr",
-	"Yq6bosOTsPuIxNykjWsyPzH0BxI7Kwc/Ir2xDRboAdgLkhKZUDmrOREBi3CdbxCHaxjPKw/L3NbkzM8S",
-	"BkfrKBXXmJKUG8YZYmuzVoF6XdRyOD+a1XKwsVGgu53igpa7zC1nNtgZRPOD+SfwiTaJ+TUXN9zLpiVP",
-	"QRNIMoGUfYskCBgIYoFIBXrGFgPtCRkiaw8DtyYgZXQ8Y1iuArsCE7MlGds86wJuQCxaQQtf4h3unxlN",
-	"1KwB05dJ022ckkUqRh4xKRvAHmxppbgulVWK6/Vnrnmlj3HOn/l2wbt358+0XNHkGFMueDymCQR9OuQ8",
-	"kmROI2bDWgbGUQtmMclBwY6MUXxw2HtUdUmE3ZOTaG982O5OerR9NN5j7ZPRYbd9wMLJHj0ad6Ner+Sn",
-	"+HXTmG+D1g9ies5fiHR+x0RBB07eiunXZ5makV4nLKDWga71FAGoN/Ime5wZjElkUgP86hErOy6RMyPC",
-	"tLqvZlTTlHI1aNZYNXUfSFBcO+QlttLNSyicjeTJciw+8pssaYQE+s3W6YmtNjfzgHTWiI3jiMlfYA0z",
-	"ydJmtPYmz+cTcHjCNG5msWJELrQ+RFORYZW/iefNYbCd1Y7OXZO/IoLzGa5JpwVJs11WsiNsViQb/07I",
-	"+5vcktvkV0PfxvsUIBiQqDLO91QwSYQnKV3ruX6Kuk3wvqIio1oZv56An5AN0PqvOXPB9R3Dv9qjomLP",
-	"Qgr6hvEqzFdfn51my4Q7pADtfwKuMADclWO6aMpDW+Mk2hLGYlPchVgOaLwagu7s3CDbNSFCxHLAhfKd",
-	"AmnGIPKNJU9uiu+UKfhRel65AtM1xwEbjJa7iFuY0mK7hAViWcwLf4lJ5y9QqwQ4cNNlGXUVHQC/doJR",
-	"rAzioUTIw3XQq5avLSsEdoOsxc4obxFv0An5ZgW86k6jT5U8bguGDxEccpMPJ2+N4OLHPMnbUxjIDAzw",
-	"YDYGN3VMu4pnbSx4vtcPbBxSqj/qx27K5WSOG0+5odJDypeABSMmFjYevCM2yIYkjlP5KDAEy3sORExe",
-	"O6h6a0NpTQG0fB7WWdyYEFybCOT8XVvcUdzcviTu3Pm80hNY8VVvL4t3ilHuiqxYEpBWiC1BlQHcXVkx",
-	"hndBQWB098lUWNGZWT6AEplKn1nBs1DOWudW9slE9pYkoXyaQfKnzePXkisViYNdkmd+Uk4UHcFehpQl",
-	"dHF3yF81F4xpoq/KANNhJ4xFMiDv/hCGxwdBn7/7Qy/sHcOz8M8T06MB7gjPMOsHT3QitWrHx6Z/A0vn",
-	"MacJNrlI2Vx81BYanBQOTmYsyTVbKDJaKrBy+1z/q+JTrccojn8XMYqXFqDDk9yrLz2wzld0V2eLAmLa",
-	"dUWJBeM0fjxdqLaQst3thSPNXZvXwuzAkHnFbu5TUxeUK+pAjA55liRD8FLbI+d3XmW3MiidF9H6gODK",
-	"Rq/W1wDJ6JRQkgi9xRc0ReGhyFxIRQ73SyhHVorYBCFzKkjTGWWR0CUGb3DDUxKJOY15n+MrE0alIupG",
-	"kISOWCIDsKmxDm/YMU72YYe895rggAkE8gHlDI/HIkKfF3n14vunRVQT0UX6vIBf0sJlPGPja9s1ardp",
-	"YxabJeeMfr/z4Ty++vCKX33468erD2f06sMPyRX89iy6ajDyfz+5Z25Zdo0Rj4kSpNs7rrEW4eLuB1SA",
-	"eE4I5wyWhr5Bn8g0RZvEcEqfG1Z5GhAp8tx5CwVsfDuAxknJNVuOBE3xRUJqFiIJA+cPsTNzmpQxKpeQ",
-	"tJzpfYVH2SSTNpsV9pLeLIJDnj2gn/Z50YQW9cWZSBUxbGC6eTEDSFccmnklAR2NIzaZzrCE4Mcblqpl",
-	"FlcDjX7vT1XSH+9e0peQzL3CKC8wxPghPNCQln+HNkI2Vd4Lio6jkk59Tx1v30IUktCEPoeQdjzM1cc5",
-	"o3krl1javH6aVE+fXWGrG/D0j01liG+cNPxahWVjiZQtj1o14BXpVF6YM9ub17vcaSpMmPlk/+Do0Y4a",
-	"1qoGX28sCXgbTPPkUtYReQU4U7jD9M7GCH/u0ZD1PLMDb+kPduJelepgk0Zq+SIbJSI62SmV4g9PB0H8",
-	"UmPFtLlulUWnZBqyhRIxrbra9qsi4i7JWG/0pjHCWKUZy4tkiNSft3Rx0rNIQo1vve4tawoUX5Y7OuBt",
-	"RDPSatC+g5MTh5f3Qy83N5SNualhPu5aW1++YQXZ0Db+lo+HuYelNrUsjdspm7BUnw53/bQ/X81Cy+QN",
-	"hvLmOTmHecWQszW9RDPTwXUaJYzEEMOZxLjqTjNDB4t2B60NtbZKf8Euh6AzDkAVLZfq57/ZKqQBguxF",
-	"uKCjOIrgclw08R/EXM9mqvX1ypV5LOdUjWflvoq+hvDFr+7z12zpXMkze1rVVvDO3ynlefkUdEOg0TzG",
-	"JJ9EcySLBoZJoCZEzUQ0KCfLFAQ1dNM/TLSKj//WJv9AOau7oEu9sgPIpaHp1GDUjwXHqNAg731h+riZ",
-	"Zo3MeFfYAHJcmO15WxmPqTyM4lQtTa46S+0iOx00cv8vNg3NwbpTlklm8nvmlC8HBv1Yur+hPS5b9Tb5",
-	"+heZLRYiVSwazFkUU5tkBCSn5SneMHo9WBm8fwNE8NvUThO7G5vbdnYOZpNIItNtork+ElRqvtzghJ4v",
-	"1FNz8y8QjOFSpRlUosjNxnbuPgF9PdBLttnTP9i7ETEzysZqswffmJv1c5ZHd16Jj/lf0EPSfqPeNwTK",
-	"OKADKTpBs4RtSLq3cOvGjQLxIadJIPQq2+SZS31nzeG6IzrdGNMPOthDYaEpuQZyOCgB68f5V3OzN2RU",
-	"1DM7RynuC0MLS/y7+X/LW8wXRJrbzS0XoHdORPqbKTH1bFJ/MAM8w3aeWHh7zbX1ziMyj3kESfFLkaUA",
-	"Y43p8Kv9xfu/C39xRU75c57NVTR/oe2lrU2mU/3jt0/fkP0j8AzmQQRN2AVLZ3QBNWTwSuPoS9k0FrxD",
-	"3hf9sYK8JzP0bOfoj3MKFOyLa3nC3W4Zx7eO2/a5F+zdPmx/OGv//Qp/2Lt99Cfzw+fe7aM/raDMRtkR",
-	"JgX67LxzR3j22CQ1bJO3sALqHPbxKRliCNBk9OqD+oFEH+cTg8dY7jr2hAyplLFUlKthUJz7EHic5Tjt",
-	"Jr/17JyIVP8BYcxKMjDGHjGBTSvQ9rXrc3IN/PQqKCV7RLKPMbtpyheBLT5i6OVbsUB5B3o/6jAGqVFd",
-	"zNs9cKcYixaQYhYxTh+rNDXgIJMYHScb2fBlnqvUE/bqdvx9mxdvf2ZV3lW0k23u6O+sXK4JeVbOcqMk",
-	"VF4XmDKbxmm+guPordWRKkCwEF1QjjY9Edq2kGTEZBzBNYEt0yjmtM+oXFG3oyWQ3s319lib0Wvv16fX",
-	"ai+V0QiZUjGfyq36H6y0WqDcDU+chgo3hNzQu75S67Yba+e3aI5sYwDcVZWvoW4jxbxtmOf0U3u0VHpM",
-	"cG4WfNPgBhyCMVNUwGAfgdwCQo2QLo2a/4QMk/gjG5YVlKKBO2Q2DVOm9GCLl+pnAKA2f92I9bnzkXq/",
-	"ThhWK2jpR7HOE+bfbLhfGqrmfTVakzRmPEqWraChTWOu5JcqVIunOMtUCq4hEB8JOKgWVM2YiscrhvLX",
-	"Vf3wLcSt2w6/CMRhACWPOkDEIeYG8BdvluSGpQyKa+7f916POVMWPnW71GFNzhKGD8KnOginxKp3tqIC",
-	"aqYSRr3F2luDn/o6nrzJVCW/a1swb8w32mV+191SqKqaIf7s0yve5u9tzrI1eV0zlphMYcv/2QI6ozcU",
-	"2Zkuf1vTEB/HToV1Ut6j4WCVOmu7/pUer5HqO2bQ4ky3yQcSgV+xEWWAaNum1eMT0+vV1LXKVA2GnV+6",
-	"isfpx94IqIDB2A55qndeBQEMYBQw5A6NuKA7vcG/yzHIgQSAL+XJcy9a223U33wr+ACYweboAeZb3uVv",
-	"sBepglxOk+Krj6pIdCxeP3j/XPtwCkC+ULIM/vwhnIdoArp7SpYTUsH179teF/5aLDssCwqPwyqbVtJB",
-	"QjYtkECbjlXHoiTK05TRaAgYa9K28Aqs3S5hHk40XwZ9nj+pz3g2JGLBON6ICoHzGhpFsvyulComCx/J",
-	"kMZDw1cBMY59fBXEkCQ5O+/z4uNIdGmHq2/E7jWqhPrsGEg8CgpeBRqYVQlIIsS1tDXWebfLoQF7tBSZ",
-	"+eAOAzIUfIDY3cMC26dhFGUtxqV7HggxxLSZyTBLt+17/rVmFpGb8sjGtjZyXskIQaeLNbgrBknQynj8",
-	"Y8bMZZVmTA+O0XQ8ewvly76cClM0ALkhpWIGCMcxxFfSr1jXX3WH/a3NmLSeKgzMilleO0J9yei4nWac",
-	"qPfOPEoZ/xMtzfLikzJrlADgoKrFt+Y7zejOi5hwkvqjTwh1ASOK6q2NK0skjxcL1oASYVMjzY6yV2tk",
-	"tlsXcr5ySr43IYeE0Y9MWu2x3/rf//6ffmtj/tbG7QWbzmtooHs+T9JmMRqst3NiNDsvrzGsWHTWc/tI",
-	"rkiyKJvs9yeSFzJVC67dTDYvqLiZCbMJna3Z8ZeklOuK7GCcgFGejGF4c22F0QXqeg1be8SmlNt2GImY",
-	"tmPsQW6KJLX1a7TOmE+xoykoiztsFQ09Y5v1+qJfq+2RbjsUuP3BMfNSXsuGfsul5oW7C68ybFmeQPa0",
-	"SUkGarHIZB137hS7XjS1Z1A3Ir3Oi7OwyS3MORHTKaS1FpjSvXCvE3a63b1O+Li3nxf+a61x6cnpqkPj",
-	"UKkGmdx9NNoyD9r6EGhlnyw4ulU/QB03SbFpUHSGpCrI2xIA13by7YoqqJ/BG+mFeZpR3n5onEEMoReG",
-	"Tq7xSuL54L99Yd9SKLdE3BJjliYDvFDsDu/Gjqf83eKfqYtX1TeeLM1oO+SM3LAkaWPSkckQ148FuT0j",
-	"0kJxxn2qV8GYt/vhHqlmAw1rxs6VD1q0SNQ6/VA1hraqer/Q+hWewtCy2KMW/1ncYEdio3ujw3LGUtYh",
-	"lxBgyDPRJRfiJxaZJsfUtrTlydILKIh2jXG0bNi6H/oq+85AiHRYP1/hp9daJza4y8sLbwP9sft/8yxJ",
-	"iqkP9aGLC79gPIr5FLtcz2N0qu5ieqs+hgep3jpasCxFhr0ncEF2PgDzXpSKnEoZT/kX+EzTPLkYiWj5",
-	"QNb1mjlGpZwxBWVOK2iCXNCwKdJ1niCwwodGtwaFAczxvG3Fk8ZmRpzEvzS+5ojpLYAjNKt2d2fT3WLD",
-	"X6ZQ3nhCOls6v2DRtofOdLVlG55e5SG7AII3+EfPjDKpVRHAPbYGR1FAuaon9o70JC7ypseGgceUax3E",
-	"2BCmQgYJ7p8IunC11EHVR9ZQcnv7a5NPsrShyBRH9UDmdYO5jYvkA/C0gKQsoSr+mKfOYC7tpsnqPrzw",
-	"NSxispP1uEuKlY8PLul0o0JTf3cG8tSWk2ECSIFasT4kf/CrR+T9EPDvoYJttDTHtYl9iVQVztBKt5ON",
-	"DXC6LhHA73e7ZNRXOkSmqcgWObiCybZwFCF75O7MRt3UfPvFWjh/oTzYHLZTpPBv28SqkhLrs3EMvpdD",
-	"gbulsJYJsgrWyqmydMa4MTOalVrhBGpmxmbQc4UCEbu/iN9bkxfXg7aqayMtpmtyJKyDmZyjFwcuc6HI",
-	"ny9f/uBJ1IP6lTWuoCIvD5zq6DpowPL2I2LMGI65szZZas2JYxOG9ai9XI3u8BX9Wx9IAvZ7LLhBm2PY",
-	"2Kg4UmpK6XwjLPaXpiTSaN27Qk4pYIIc6YsLk8vdOjKQt+agMBnujwq0tfdRL8NgUvQi3sxWcjsY+3sR",
-	"ut2oZY0iasbmFZqU+4V1VgB4jZ2+wHcZL0u9gl+f9m47YXP+W7Ai02FPrW8uHKtSyKWIYd7MBEnE1OZ8",
-	"zyVLPjITVNw4GFNpjLk+hPHMeaDeQnjTI1O/6bl51Lsr3hcbwHgUWSKZccZssBFmFFpAwLkLPLBq6aGU",
-	"pzCBdh42zPlgDDlPWDkE3csoSdkiWQZ5NrjJDDc513ZaGVdxAvnTd3J8g1fUBgR3r9Ng5zo38kmjiEWA",
-	"LOKuAmdBUZdcC6Gi84ilUxYNLFbkbhta6m/hBwB0PciPA+mHsCyobiMQN/Ru4HmLNBYpMNndtsQb+1x9",
-	"Xn8WNyRLAQkNtoVvF6xg8ZRJkXz8QqVw9uUeysUSgB3gMvq3sLRz6HrtBsDfuxnXO9gqNqQRy9yDt/Hx",
-	"uZKOW0Z7jW244fT03f7zT79ot8ee1rF35LxidH4/xcUo/LvQXPKA9/pluoRbv5z1VzL0yvkshcz88kFy",
-	"49u6oRAmGEDPx93M8wLaR97UTjst/fXnTBiSklk2p/yBxDPvtIhUOIVROU4Q45EfDtPyTp/bNhjwuvwE",
-	"xVojYTtaWpeqI6X6zTiufkhSzA1wJ+2kDljTwc0raLLR60dys33zbFXL8n8K+EGyEfpgN/xdlJPWdOLm",
-	"wHvB0jbYzt0UQxOLtLseA/7xRMtXe0cUR4GrUL8D1wyhcwF9yZ1sxT4vkjZ5lN+RB6+clxp1rlZmuhru",
-	"8F/a/3X1hxUUeeOoUo0aES1oYnrHExNjH3IoxyhFnRNxAxl0pk5jFk9n4OCeMm+ZpR1JU6qiyfgZmw59",
-	"RYhD/zWn3BMSNofB6rT7YpkpZurgU1BP73fMLApgqA0bRZsHfGfX0lGIiuPaqlW/MpZ03V9aAo425G0W",
-	"rk0lThba3tC+cBflzXEWCC2DQdpWoVjrzyJoSTMHXfqz8OoBklWCPHX/Qi99lqIAiOLUNIsVE5sP0CHP",
-	"6xK5z70iuSJrv+Z6USTo+1jNXjplyHextaCr6F0qmhOqHHsXD0mjmRRVD4jYKZJI3wqG/pMc5rMbhkaK",
-	"2h/Iy/hbt/R0I197Q5FzLevSD4jsKy/2dC61ZrrFDSw3LoAFmLMXcdLQ9EzFc4YodHt7eyePAB/y8mmR",
-	"dsbIktGUwNldcthrVamtn644kQ/KWAVlgNiHvbDfjz73bn/ufei2T67MHx/2zL/3bh+1H4Zw6efuh7Dd",
-	"uyr+/tDt6Xt+3vsQdq8eXT7U/6f/7n0I23tXj04/hO0D/UP+j4f9fke/tBuc3D7608O///zhD+2rxsce",
-	"NXCv1aZrtHt3+TQglnCmRoF9omOl1eD4E5norQ9ylkTx1JTIuzirvbB32O52273eZXhyuheehmGn29vb",
-	"Pzj8ewlztYHSvaMypY9KlNYT37/dHTENLQ9v/+6l07vzpzO6vkuJSjN/FfMwk0y/YUgk04KcDOPIQjfM",
-	"qHogA5sFa8NIHfKSWfBKEw/T1gincxaR3Ki2vahAXvraBmwS1Vwla0p+KXv8Y77ljMrCMMp79luLEuwc",
-	"Gm0sTJ7CS70iBVuPVjO5VRpPp3bT2/JZmY3msWoX5QnVttil60PsvStro4d6YNvooribymvTI5ujGWOB",
-	"5oVJbQU/pD4FSykw1THVX70+QcZtuy/XllF3w/3jg6NDYNxnVFHPUT8hw4gq2jbZNLZnIP5lmp5ChWCH",
-	"5Pea5saBiSFok0taUToEcMyhMXrtExlHErGc20XELAYHFE6pHJ+MWsRAg/wh6dLH13dPo9oh0Ogv1NrY",
-	"j6Z5l0bHvrLid+eNUDjD/NrQZqGfnZOLZ983tSPxSArYwA8kiSMMFpdqpSjIOSs69OQCdAXcxAbVyUKT",
-	"+nqyraHknCkaGTZftcj5JF/aByBpOVVyXcuiTaXYu/NL9km9oWmlFqW7qiytMQW65EHLc7eDUpAOG7Lo",
-	"DVgA//jKODeH74ktdmLLoayl09Uqvno6y/i136yYpMYqLVjrgSTvznMuMTl45Dkdz4j+BJwvWD7knIPF",
-	"4+DWhRPIIyQsN2ymhxsheXt1p3hl4pOrl7bEIc+asCr1ndGhQKD6m36YxrCVBvP3lEeTSi/a1UjFzr15",
-	"INAXelbGQegWzVX6L60vWTEPnt/dbt94PecVyXAH5qkJlbt8N13T+9eoGCCJsAHwFkuLSK6b1GGJJCpA",
-	"T4pF0kzmNKjapq0+SIB6anCA/9+Wii1amNLTtlfgD9xo5g8GNXRQUW+fQLYt/9Uyu0cLvhF2YXaVHftn",
-	"DrRa0VU2zFdeKQtdRvLDxkFX6NJRuZNGfNgPa+uUGSTgIN1CDFRoZMbup1J+TPpsdiMxy6TwJ3vtupXg",
-	"ej7W52CpJlqPa9ME98rNDkUgNnPJ6Hzbii/jlDV5evoorQHYSEWX0qTvoed0HnP31d06tJ6b8rouaVPR",
-	"a9Px37YF/MVSOO8gce+Wi3vbvFj36FxaWS50Je9iwe6bP1hfYsYBm70hNbAcH3BTs3/lJqqljkpJ0rry",
-	"pgN6V2xt8WKtp9VtrWGxmx6oz0/JVEAY6LbCdqDAQnlhW1opYdzf4FWp1GUVvh/NE3lsyx32XpgzA2BL",
-	"rXe5FNOweed1r0LRcWpOFx+QplcG/K6Sc7dplDCP9wUGrm+IW2nYuU/AzrfgbvrTXZKePAlBjck9mOZK",
-	"OGO40okQ16Q89cL/bIssyCRTWYpa1hd3Sfc+HLZPrn7uhdYP/VV7p33reL9kJ0/sjk4bjywnppwnL33Z",
-	"Wpi7BDCLJKlVeU+/Iam87nyV27YGB+PTKRtSgowYmYmbjc7ZyqkaRQPLTesT5oJf8RSul0h9hefw9mIZ",
-	"D8g7rcUuJbn8P1H+K4nyu8q938Q+yFNF5CpEpO0tJ1tbdgc4tKZkFrnCan0nt0VhLZlBvAAs2YEhlPeU",
-	"Wo0oasRpLIl9oKHZ/qbuPLE+2xdgHP0Hnz86k6vSebxRXIPubHv/5lC8EI91OnsXTe7GmT40JlY25U9i",
-	"QwBs1W991n0OXlt4FrLJjJFPJSaViWvGn2DQzsjMaw6wjZL8xFLhc8iP6XjGTIspH7cjcBCUogCcsB3f",
-	"A201jGeboQaH6xoW6sVIGDRZWjMSU9kYEHSEAToWHydZhAxy/6EY9P0NCLKb7+Xz2HDmJiM+f2wXo/A3",
-	"IDDj8a2OV+ZIb6ZPIT22wzHKQYw2zZu4006vxdcsVBC8pT5NaGg6zrTac6HfhRMZMZqy9CxTs+KvF3ZN",
-	"/vL+spbvgFQpYNRgaw3fvL64JI9ppmaPEzGNDdyL86sBORsGBLqSQVhpaBEX9P0SGrKZVFyuNSU+NVnd",
-	"fY6wroDl1iFnFuTCdlMVC5YXONk0Tjs8Bu8cZQrcHflFCwwXCagq7PPXqQsa+nAorwf/+9//M3xUnt8i",
-	"bl+zpczTFYxeN4ME4RQyWh5IMvzUlmOxYEOnhQMCsaIYg6WEwwDIXRwOM6XAYS74twB8+nqyJoBr4uA2",
-	"S9mCsubdWOKoUGJKpQsKfSU4vgqGqyFCh4CLmi37vJgmzMsFgu2QC8bIh7OiJ10s+NVD6AfwmJZ+fYSz",
-	"j/UsZoxGMHP0nLb+1n7N2zjp9utJQRG6iL+HJoOapHoDYM33fROwHWAxy/oe0BLoiO/wukmLZJ8WiUhZ",
-	"Kk8J0yc1NoiqNEY3geZMshScbB2C2Uh6SbAb8zjFJNxlnyNUHNAbCGysS8M0sorEPKMf2ZOSrhGxMfAZ",
-	"cmWsyFTreJjxmogbia3FCyQ1mYPnIuyYhc3Vf8RSpVSJVDrQuQYuD+9CI7G4COkAtqEWHPoV2OgcduZd",
-	"mrROW46YKKks+uce1qFtgrjj7Euj1D7+nOuWt4/xJW1cuGFQYBWj7BAlFBDTerngzx8zli4L9sSH8m6W",
-	"Zea8vYWmHRPhG6xpzYjdkrB4AXF6cLtJwuYjFp06pc8gzfLCBJuXYTQvNjdZttBvGuCL8hYUtj8WNJeO",
-	"5ywwlNKyAHDmtZz7138lL6BEVyq2kPqXbqckqGU85dliSOb0usR5gU/I23wJc1++Uzp93tOSwaST4Dio",
-	"JEOMJ8Y/gUA4Jd+CACT9LAz3xnAX/JMNTW4ocBMSbEyTpNPne53KoudY3DlU7AqmsNluQ0TpVgJzPfY7",
-	"ZPjd84ZnaNy21dPDHK670JyBqt+KKDa79i8Xr1+h0f6ijfVE4A8UNqOxknqirQQxzuZaNACsN4iBZb7P",
-	"yeE++T7+1jaZEhIMG85unOIVC0GuedoLZg6Z29Av//v4WwS3h+NVKsylmMT6kZm4gaYnGLa3EU8TNRAT",
-	"N9tKBlB9J/UCzw3YJrf5mUExeEwCR4Zd5lE7PUOTbHrx7HtMf/xOwG2XywW7gA1kj9hImMPMYACY1oum",
-	"x9aIJeLGdPBJmUpjJgOywBR2F1rdoIgC0RmP7FYoH1v6xzb55pszsmCpFPybb+CspJtpPEGjTvPEqwmZ",
-	"zWMBTDv220YyFB/fXCnBUnqt3wwLMCtQxewVXKOP4hoSfEsfhOHHqsBw/+YbzCyGH+0gAOO/fFoP8zeN",
-	"UnEjAaFkCMB7FyJLx2xop5LrbfcQ4CljZB7zTBm97cw9nxG5H0eKuxFTHhsFj6ZmYHr9QI+nd29/MOew",
-	"O1Q4HbDrARwMfZ73Og6gOiqTrDxlMqZcK5ywQ1DZkU80/VFYlQ8ip6rK7Na8bhDm+M03BpFZdr75hpxZ",
-	"0GXTbYPmyqwFj6yzrO2w6HYdIZU2JHp+FsYuk+y0z71cq+BciJXztRyDd0FjaHJjimVz5ELofSSkCpAe",
-	"eQt3M7gpjXkhfhIKhZGvbZFr0W8EuGjEGNfjiwKDzcis/8GCK7vAzw+H+2GXOI2Wh4865EKQa8YWpQRr",
-	"fQcI2T5HBAVFR1CQtEiFJiSTRM4o1E+Zdwc5+TIeQa1uIsbX2PCBUTNLJVIWufMkMQeVG9pRlGWIyNSw",
-	"NoMn5mTCs9mwwZAksVTSDtVRD2NZwBUb3tEGo2Gc3AR4iF0hIPfzEZEMFzHGNqfWRUgAVhbvlb4mH/Ck",
-	"OaSr+QZcqD7XirF0yp4/xRKBXpYiO3WQIMlwP9wfBnktSBJfM4TYLJxNuEnR+yoy1SHPUTmwdheenqgB",
-	"ITCxMrxKATNfKkQZ1LYfWsHEWNBzgAK1ibA+8F8IsqOvJjZFpILneeqGzlbuIKm1rIwldKfS55deIle5",
-	"BngrMNdotZGHXoJc5zLFV1o3x59MVxNbCJ4sLRPAzNB4SABm89SqT2UKOWacsR71UNHCo47tWiCJ2Isu",
-	"UC7kDTwhQ8qX0A4GP3XNlgEZcsHZEHmgz+HM0Pp1Yg/0mUgilDSWnfWJjbaJzDOQQYI7yD95W1h3+I6I",
-	"iSVCMufYykO7LGNADi7BC+klem/L2mombWBoorUYOlarupyc1s7CQiT2eaP1Xa5pxgMnv2EKkYZiS5sX",
-	"ILAOALabBvl541H7A9b7UNXnBVYYbDO9wQMCXexNpxl0vpoaCfs4JA41yAhwlJDcLI4jK/WwbKXPrRah",
-	"T0lTylL0Pas6jQxbx9KcjQFCR2iq31TXOUCK1Ff3tWVsmT80LDwnw6LiO06LPY++FwvmDV/BIcBREZL4",
-	"/2fv3ZfbuNV9wVfB1qwqSTkUJSt2ElOVmqP4kmji2N6WvLLPhDlqiA2SvdQEuBqgaR4vT52/5gHmIfaD",
-	"7SeZwncB0GRTInWxE4e7aq9Y7AYa1+/+/T4N9qnzwOCz3XZXn6Z4JCkSG2nzwEkQjomBhGk5oECucmIn",
-	"e/32TOxDkZv9D4Sm8HGfu8p2U40HiekRnqIELwtvBL7JFcipKpAlVPq5wwRUoq5wIiHNTRuEJzwIph+f",
-	"U7INrltUS0GeJ+uGsrT7WZvWixGdw02m2wcyEdw3JNfkm/EUQztVxfx+qkP8DzOptCyDIxSijDEpkAvk",
-	"oPhBUf2RuCGjqAqv6RB3hA5mYxXKGCkNGkIAcvE33HdIhI+qILFygMC/hR74v1fWD7Gs0z+MF81MBfgd",
-	"cmbrrpZaVh6LIGHPOGGMP5p8wO5/qOMZs5icoYIJh6EtfjBuiKIWZsDsgRhMJZ12Mq/z7cNfe9R6l9kp",
-	"pFh54t3VKSYlKLVU8iPzS5p1/KL8i1Cx/yV8M/EvMD14avuvrv7X3t5e+H//aoZg2+JfIovQ3P7Ps0Dd",
-	"sDfEfK5mIX8Dmn+1M9HAdXa/8l08VaWTtS4WUyQ6ArKq0IWFY8DSb76DWCjO/7lmKTjuLgdW54djtKqN",
-	"Rum8k256YVkY9GeN0/+4H8qC8z09h3829jWXmwGNuxokLt8BkkGOIEB2AQoo0mSMQ49Zz+g1P6JiYG4R",
-	"Ad2rKmRtgv4nFelAPNyujqDoUajvmdyzitfSUtk8OneOFzc3IA1eajNlEVXZib9okU5gxxeepNOxIWW4",
-	"yOcdACAxwxC0KoDU0bZoL8LxypK/siN6RmvVcyiNM84ORGvJCQdpZZBH18lQYkqKqUFCZ4F7+EJatwf7",
-	"tHfylJIUCxf8EMmywmRaIAbpGV1JdIkOldcHnCxLTD4Xvw4NkGdOVPKnV5b+Ws+IDR6CpIyilCytgRQO",
-	"vytLlO9EH8Mv+88CqTROzZ3QAdXcR47hCQCdea+4vvNsmmGJMq6hiAQeZELAt/HC0uFDMQTJPy6u0vlR",
-	"XGw6atOhlzDgbmHeJzmDsbIiab5FqXRPkf6CNUORLGETpBQPHrGthXyMqQ4NsktHPEzeYRR/hONBtQ6r",
-	"uRj67k9SD3wHk/FXX0UNxq91smYdhmELNzumKBLLCfblMtyQtjjDXQMAm54sy6hqX0nqsT4g7milgn2L",
-	"7tMAUAErMxkMW2JsoNcV+Mcc03uSGPmA74Us81qiXUuE7L+9SYF2lx/33p4kqi94T7jmYeVvuLwoEyAn",
-	"ugeQvWv66EQxU00CDGSwgwhdpEjIR2QejysLhK6N3IhSQf8VvDApH/IvUJrft57Q7k+K/Xff7vdgcunT",
-	"RzCdb+amSC3S12HC/nc52JsUGZJjIYSnMdax2Ud8Lz6IOfNTRvanv30AefhjJj4e1ZoW/kjNxPdC2pnu",
-	"iZ1d8T1axsWOnMrCib5yveFO9rcPuIwfeWz7fyPZ5CQ1d7fEhzCcj7u77X9Yo3d2a58ESQtcFd8DxtBT",
-	"TID3e3/Gj3Y+CDkuOqL+WV7EVvKJWtd0Pb4XOHSa3Nz3wbr8vaDjtvNBFJ7p0VSiPbtDvbXigOl0qQ7m",
-	"NcPHu/oM6kYXgyJU/xr7azmaWAeVEXS4opwlLKiKDzWzbXGiI11tiQz2KmNUhUQLSHWbI7AtdXUwQxqN",
-	"Zxs/Y5m+4CJ4unaWjoEhG6qJG0LcDeloMcs5h7K7V+EjgIlQD+pAC16JBzpxAToFKpayLDt8aMeVGstK",
-	"nSqdM+wMRWB1BGyHX3LAR0i8Cx+Tg/lBXJh81hFL3u2Ef7VtWfTUzt6DXfFRfNz1A3jDZINPPhrLMEcd",
-	"zwbisQHkpsxnYKABqQc5r+fdRQDntGakkAEg6rd2IJoCb+gkDkwv53V1CMwhzxoxxODFUDqH4mxuqoJl",
-	"EzVmNg2EUZMuiCFNdC7Z9RsotZc1dQi37WqvI3i1pObnCJZfAGOi0vDABZPtpptldE+1sOy8RQmJ2HRp",
-	"AIyXbCSe1YjMxg3e2c0SXkj9gi5eTXRXI4GDL3dS2RCVm0R0SPScgm2AnOfOlvALJVReOMWa4akz4zHJ",
-	"fJnnhn4wcK69imjFZNwWT2DAyBqZvtVdBGacEQeAa1QRAeJ6fzg8zxkzSNrMQLGEeXV19ubty/Nnb968",
-	"epNFCQ/YUYacFoEpUpM8pJ/FhWclt6pMRXY/Phkcm8JFwxZE8AhNwf6/Vr3sVcxHJ1mQ054RFqMddIiu",
-	"Pq7H5qEyUEp/BqJ0TGgaJNCj3y/kdh8lRnSSxUTI8MXCpTW8DurSr1bW6uoMwS3IOhxQKIKgmhn9FBRL",
-	"iEsQmZ2MVWVV7nvyF5MRaRBFE4IRQeDsRHmCrlhbZHklCw1VpGJTlKV5v0kED0lBHTr6eB9Rr9/ZzUAQ",
-	"c0xsWuElhlLxrxC19sNCsyGBqOFAp0VZhkz5Wjp6FArZ4YF3R9XkTx0as2BdX3S/sguYJ3yCvRj+5O3p",
-	"2atfMjGniIEtKkta0TzOQgym5zMSogNk75ImlmoJIlESIklcQUfAixgErSgZ5pUZd/WUhP9ZomPXmpD0",
-	"RWSjgxm4gd8BYkSiVwD/m0ed8doZoNsVevDaN2Dhtaujfxk+hlbNmpxH5ApVSbz9fghWXBiH0AM2Qpaj",
-	"TBGrZte4Fyu30hV6YJnTE5RJXNLA4ArbVOI2scel1cA6zPH8nnv94e2ZCPLe/odYKfnjfl+p3O8yHoLn",
-	"RelVWmdMGa3tEWhFW1dNemhVJUMVRZnUoKFAV0C65/8gpd3/jfL6PG3DJIfHDx992xKZHI9Lcrnv04v/",
-	"zUuk2W4QRj7gf4ToQrBNd6sjulv8st0HmyN0cI4EqbvVSloUrqQmfw8vioYX0QTi33x4eJj8jtQMe/B7",
-	"BvHIiCYrpKgmZZAdAcRQ9ly71q8ni9j66oESszgvcnz74MHjx/nXvW/2HvQP5d63va/V3uOLbx7sPVIH",
-	"/a/lt70H+eFhrQOFO7DVEb99EN0tCh2n1aJlaNUG5Iw598Ih/g4uAf/g8OBAfPwdO/7oN+EpRJR5mYKI",
-	"PLjvPVEXRa60K/qFqo5EBh8huh+YQKUS1gLPvCyFtt82GRBZ0mVVjW+o/9q2hYvV9sSYVyhL3FfB36Hr",
-	"AnxpBmSHsWgb8U+z/9gjOXbvJM/Y2h+MjHyhjoTsasgmrWi0xuANu5iB2I2eP+mCv+A7f0G+eShK5Rwo",
-	"uYhZ56Wh4Ww8VNrutonr2kzA3lj25kBqIN13OFhdTQcLLso3jw8e7BLxkbMQ8sIKChZ9EJAoTJ1AfVwU",
-	"6ytFNv5KjQGvAQMlIhQWsO7ApFFtymDSF9wHSN+cG8HcKXvj2+yBcBmCW9rirFKoophcNVr5uppEU7xv",
-	"QO6tCjGOYDAkJ2t0bTgjctNBSvN/kHAHu4hROr9lI1li7dZzepD9vhMIxMLDXbHz8OBgt5P2RCUrSDod",
-	"Sy+RdGCgcOHRiw0sDuzfkGAdQrv8hQAk6cJ6FRHCB1AbQDNpDIsK+Q1tf7++el68Tw9x+yuczqLjKZnO",
-	"wsMwnWOMSBHhif/2RAMQCHnV4iN/MvHwxhTOKcAbVxShM6284ggzPfLyRW9SWS80gvk0orwnKC4sCZQF",
-	"mGGE+OqFl94mY+bX9G00rPJt4FA3cL4I/ApFBL0o9GUW83LmlqfI1WhsnNK92fmlmjUt0twrtZ3PTuLD",
-	"vZ8VOa9HYzcDlgh6c4uXYx6LljxG/lB44QVnC0GOUrx9e/IUjgREhPgth1Bhf6ZVv696YZ+1ced9M9F5",
-	"OvTwIwz2IQ42mPvB6TuWbtgKikh0oHpd21ThQbh/AOamFPkvIG4qamKAySMBdgQm8WSoepcUMd6iqlKQ",
-	"soyBQelGeMXa5LWqx+m9W3gKM3pEy+8ngWEgKHsEwyoIgzAf7AGH9dYmhhoqDZwd+36zdDllr6fGwJvm",
-	"1zQ+gWF8Q8OIXkNaklQWG6m8kAgXhmf2GDrhMwsDw5/qkgxIMLAXDQ42KhJAHi0a+1jOSiPzc+DJshrU",
-	"hr/w0M/gwdc0AyBQ/oxGMsOBooZAu2JALAT1weVtpQZq/4o2TrU4MpTa+ltYw9ZrYRxnct5LZSkYHtwX",
-	"AO5khfVcR5bRzkPznGiKglb5OazuOUgAyWSb34AZP0pnXFgGN6rvUS0DI54qr+Eko45ezOyJ0c5vj9cH",
-	"wE1Y30Ye+YL4lg564aEf7+FhOl5PNpGvIPhVKkJ2YB6jC6TGo8LawtOeQLtr5AhmjcTZMx26taaqVG9R",
-	"oJijsnzaKmDYxZLZNDyG9ef5MOw7RMSNxo4cckj836nKkhNeBwOYv6wn/b1fpOsNsw7Y5PyitMRYVUM5",
-	"tp5MtZjQAmcpiByBNbBwrJdjdgP/hdkT4GwD37nInp3JAWwZygq/Dg0Cy1+S7x7PYJKMUp/53COgFA8W",
-	"KAUFQSUBlakkysWgktN2RcjpPFNDw3IDK4MHtQHh503FAWYsoQCJLGyQhXFhwXIJBwhLGUHg71EtA4rE",
-	"PlDdafEpKHRYz34BK2NbnPRTI5MzpkWF2thEiVNLQy6TiSU/h2nNx6H6oYLNTLL/GrMZvDw/NWACKJSN",
-	"5tmCjH88ozBxFkeS0YmflRpHcwKFXtS+36IQTvwJqKFfYATzkFiPYaTmt7BXKVCLZGmbNjJ5nG5nYPHz",
-	"WAyRv8/nFek8jbHxvMgi58aYdVDaPV0EcwVN+jl679FNS3m9PIEYUpUMO/wIg2WmMx+CSMZv8nRsc/xh",
-	"i2V/kABgFuHdutNkIU86TGg+XjJY2iEojf6OAWMxWoyn5d9bJqTMPwuTPBa2GOi9ydgTD67sQyQOPgz0",
-	"DUPi6HApfwLhaxmGpWKoWAAx8yu+NAiUxgqJm+dgjkuHmfwMI3ycnpkkQHDZWakdfy4BvsQ1gKIXkoI0",
-	"sSwEw/xjYh1MhAc9VfLynE9iOuzagxpL5B9B5pZ25s/qYKKs7aTuOKge0DOjkQHVyWufQZMVlNxHmg2X",
-	"fYjnJt0xT45psFCZCKN5k5HGX9P15Rg1RIwuYYMpJX06NFBZnQmeXdxSGMkvoNYwoHf9HIOzIvCqn8xU",
-	"mL5TmvlUJZ06B7PM3JlNfodFfVy/lEjkya4MGmdEVafz0KJgRO1QaiTeZfFUQxAE2RfGEC/oSS/O51fw",
-	"OJs5CwB6OikFB3T27I106oUfZAaVXBhvAUnqqCCmmb3f6xmLIQWBwdrIOcz5SOrZORl0bZ1/zD2Ma2EM",
-	"FKSh7AgKWERBhpNHikh1WN2EH7VyU1NdEnga9ROuMJhW4A7HFrUr1rw8bfEUySAeXsq6gswNOXFmJKEm",
-	"VTnjecvi/J8T42Q6Xf6taccpG2IwgYMIQz4+CRH1qD9DCDOzrBbpN5A9AwW7/Z85QL8tnUUrZg8ld7Sa",
-	"aIjz469FlhtONjsuwcDApztVzQt9Pq7MwC9jjWM2vxJuaHSx1cPOGjV764qypFjV6dUTJa4PW1XMd36p",
-	"wjal4xsVFio5Lxs/P69RwcWBBoGnxm/Y984/gO5sKlAsUjIDTHDO2NBKZxMDvDm/IlTbjttFyFi8UeRk",
-	"pXqW6QVMHySbgj+E6qQQpRsBfi2LlhC9U0A49PHZk58aI2oTbywaDEXmm2W7qAmNQfxeIPEJcGADK51/",
-	"GEdOPcWqVmHT0xBuuPTpN7LE1pUmEk/GSEVSDlDkCwI/ePk82WuU+sPTGl8KAcO0KmS7IHYFOTN+mJ0k",
-	"ClFBmq8/HVNZ5WIHF7IlMqrx5P8ZKpi2Qv3SXThnsncJUJLQpi1eRZNCcCH67+NzsHtwr3CiERyNK5RG",
-	"vS6NiuPsWInjTBDyiuRsYowhH82xwbU5xxTHuhI79ww02IPdTghTJMdhYQW/SlCYjDdxqcZubrAlmqtQ",
-	"+/SKohgYYTQbSrwOUYXuOiIrkQF69ZcVcfJ1QBpSnNdrUKTjxBC7ZDy5KAs7nNfO689qB4MUcjA28Ats",
-	"xUNqBsw4TpIShmtUxGvS2BE2pZ7IJYn3DIcduQzFWZEtP3hcwKCPJosQfwvWsDZPlayV586cY1dzhrv6",
-	"w9pk5yoz18Ms6UjWNQ0O+AGBAGNt6Dy+xC+Rk9nN1aZJGDMrKHO8mX+O1CRhwJUSdlq43lDlgJIEzip/",
-	"EIIhxehUZ+80RRXgOEmQkF4xAs9MggYXqEJGCIFw2jIvYgQ7QxJukUwg/prQ8bkAjNZ8XWukEEDjYpAV",
-	"RNmGgJ9kcAnSPCHxkKz+tDJjPJ3QbAhJb2nmJOUT0gRiPE4y/vBjGP4pmZhEeFRP1GflEhMxYyyPX++p",
-	"TLXi9BycR0vy3ACWvVTj98cngZNgMBBxk7R1CN4C3BTWb/0PJQCbpMpmsiHO4H7Z5Kj6XSuNzBcOa3yw",
-	"K3YeBaU+GV6BAfv4EhTjCw6DSgHY1vwaNvgFk6F4odNM3Nw46FcYxMPFQeQFeuSiSR7MLfUPJx+B6PmF",
-	"ydKvyz7SV2UpbFECIAtaLEdFnke/fuORSb46rowzPVPOfZZ/hu82HABwFAI1gPRH7ZJLNNHq/Vj13MIq",
-	"J5/VTfQy/X3+w2hHK8uIiASRURGBDLgERPkQ2W0n8aho46X0A1cV/j55cf6644jqOdmlUMNDWOpKcmke",
-	"NPUBq0zmNypsz+h+MZhUC1tae7ZsgWs3DCcRM/QJPB6yVAFF3uSqxH+GKISawxTneaYoeJ9nclQvmxSd",
-	"WKocJxJ1knFBZBj+Or+Y2JrfMvm5djNpD6B7r+FNesOozJEMD4J2JzCdCwXOQY5njWm1+KA3VL3LKIyh",
-	"drD8CgdlmzINGhVxetY0cjg9pJqC2B4QOeLYrxvLEXKcBHglIgSWxlxaIcMByi8W1pZ+qo0ul05eSDtP",
-	"7wDPgE80a0yT8aqLlV+cT7R8J4ty3hFZf9I8lHCGOLWLESUl5jQiR0YbNJnpyFF03fhaXgp7/er0LLtO",
-	"YQ4z4fjKdA70W9M2+5s2nDhIs87NVB9hxqlFMbk+PoeVYPw1a9prDNCMSCHorKtnWgWhBvDAzvOicvXr",
-	"lPzeuNhgqPbvxFXvFy6JJGqBDbKc1Sr44w2ieufXHgpx0ufq+LYl3DwFifogKpR1LRB/g7FjiAdkYtTT",
-	"FZaQJrSvJVFTbQF6zLRex5lPFYlqMzNhl1pkORDi99or7/7fL1AJqpS4AFm/qrxKYfpR3XFqZEP1151H",
-	"BxyLD53LWQtizOj5bsxKi9EyrXpGP1CPrqZ4EIpb4dil8vvullbvXXcrw4ip7w6/+263I/oGfA6FS4KX",
-	"0HolMVYTg5sTQ2lbnDgbA10g71FCwXCdd3US6JKaxdn951VDCJn26+r1QQ6NfINYRBh4xdcPQhgWQFEa",
-	"Aq94eEP5DlBCnSW7DrLfDsTuEOzWwjXuas6pp5oQaXaV2OFQFStnu0GPz4t+X1V+AGBIwmhO/KLfPi8b",
-	"10xKKYlkqtLVbCqL8bGcMcqTRuGCeuZFHKmRqWZ8vAEwokqgUwZICDHGJU1a2UsyhxdsgpdqRtVEee3a",
-	"4hWSJcSgNSNVu99zpkIxZSth4dB8fOhvHGcQ0jkme0D28OCxWGbbBHSk52g5Bi9qq5Yk2YoUmScBiZ7J",
-	"r3Rg8GzsoPWnJdCXnr0wGLiQtcgRvtuimGBRPxtvIEND5RTv1w6mr2Z7KkhJfD6abJCIywCfeXh4KBrt",
-	"ojB3DBMOJUcqhVEPXotkyYyjl7gMZgfZBGjk8EJhRb94z6A/4aAxKwQpN8Rc/8zoT4g/A+hNcwBqYMsO",
-	"vn0eWnhM88XjSnF/KWEAbVZSzieaUjGpqi0SVApYPStnMUaFqBhGC4Q7DfcEZDM4rhBVaHQ5a4vs9dsz",
-	"v7FgLPX/ePrsxbOzZxRv++OzswzBOX1vl2rWxlQquKIcMzqXjSGdGBgvQYVzxSne2cPDx/4Tjw4O8T9f",
-	"o1Hv0cFD8NRETcWgxjSVs46Qoq+mIJHaFif4QiY1TT83kwuKAX4nK/BGVFLnZsSwW9YYTTivczyUSOnf",
-	"MbbEhqKuniJ5lQQnS4mtWAMHloSgKjTdBzwyHKHCnUAKAph9MDL9wYODlr/dcB6+a3/X/nqXAAyBl3R1",
-	"dtLfe2m0ongWMm/Wc3qyr/1aERIGiKhA472mAMcE951NtpCoF8w3PEAG88M7DKQ4iexbCkORYZYCKTac",
-	"nhfwpZOpJEE5mF8HXyRcI0YV5LQnP4ltm8B2eIGZ4Zwn2iqlO6KYt8ExubiYCW2mMWoRwA61SqJnAnpP",
-	"V2cPHxyKpiCl5T5rGZhnPoGEu8DmcMCdeXtSQiR+wLROwsORvSHmDNHBRtcmj3sn02YPGFK2e8Q7ZUOc",
-	"O0aNW3APQ7u5JBdIyqTTDN5RkguSaPMRGWEnEA9m+tE5G32xFPrkGRf4b0mY7qDjJ/iB/Ut9dJTMweN0",
-	"NYcv7fBLKS6irFh/znexz7r/uJ34d/dem7LozYgQ1d2+kHr1DmDyorCDmGpDxZOG/BwrdvJK9t1eoVx/",
-	"b+jcWI6LvUo6BULlHuUT73ZE1gWY2e7W0T+/f3BwcDT9/hBktQcHB3GpCu2ZdACSjm2q7x99e+S+f5Dh",
-	"RB99C3OFSgCSESxRIEAADQ48aosf1AwCkIZB6Kmd2MPHouawB6SjyFcw0U9Hh3cEvafDq2dh+G1xisEn",
-	"lhOE2G3vx8hebUx28zejFdD6WCoNsUrkzw5HQZZldGfPv9VKo4IwKLiFwB2+GWUtd/UOzHbROc9pCibE",
-	"8ydG8FoNBoFdBD/3bns+o8CrFECSXJKXxzcHSkpidkeOngf8oVLi7dmTluAqKgTXYYv3ol8hdJAsOTcD",
-	"juv/7fWznJq+PXkaALl6Uhtd9GQpSjNV1V7Pq+bAjnGKlYNUBoRGAiuM6QsoiglYg76vd9/iSB4/+uZw",
-	"NwFVCACtwwLANDlFPeFLdTDYuWyw49cnAdWbjMR9capG0hNs5pGFHlDS2a9MG+FYE/KIH/FXX7U4/1Sr",
-	"qRgV2oTwTQixQ2NvPiPZtwOvRVrSor9pWYOpzHY1XCVCt00oGLbgBzLiYeJLxL9b7ICCFBVKCfE/XRae",
-	"TmC6DgDPRkgrNG0Vuqub0pDa4gTS1aLQsAg88yuKKCply199FcnASP4jLk/Hn+WwEshpQSAO7CyFHTwK",
-	"4b3bFgJxWxiXB2ol4SQdRRdIWFEsS8J/HqVucMRnMzmBf5uKEpnAQZnOCBxIsJEj807lX32F8nMFymZ1",
-	"qWCRPKuFUFiBWPBJ6g1hbFk0OJEr0VSXwCGBoDCkor9lI6Pd0IIeHSm+RW0HRTGRPaXPeUUlJFDBPfn2",
-	"4aNd/4FWFPlzCaGtUN9QiuzUyxmu3uy7R48fEp58WfSUtgrryHNm2lZn63jsmfreYfsg4ngnv31sbdnJ",
-	"aCSrmf+diGNrCYAymqNUntI2iuhP8L2hzIs/iFudrVP6/QfZu8QKw3SKtjpbB+0HOAAzVlqOi63O1tfw",
-	"E4DXDwGXHTFFALfd2KaStnYuMZ4Qcgm6xR8LSLvtiMwN/YU+yYMbOsicRY4aTg1FwvQDPpXN6ug2cxGc",
-	"YIDRIeUZret4CWJh+Ro2QVZwRn0dD41VcFzltngz0YkpJOp8YVOcARQCT3QSEAKAXPBaLsEQMFLMHHpX",
-	"S2S/PDs9Pf7x2en56cvj16c/vToj+XnBCRxsMRA7GRYJBaauXnDYRgDXaqIjXNLKedrizJjStiCx1A8b",
-	"T58klCJKwO0Qn+1qVB1lWdrgv2HOQkNFkEKEzUPrjZdoreyrTkMoUl0zhTRDuGSB7J3kW52taqKPf3x7",
-	"ghX8if4vLWoeX9lPPgfA+b+3OAX2B5ND6bYe5mVAZYK5pAwou/JejsYlVi6AdsXygtL87r4f6puJ5nJS",
-	"UAgl1JK4spbefMNa1RWobQWFw5Hg+d4ODw7mZrGQCjQ/Ddz6lSaBwAVrTgDs5jj2xRIX1UQDEm2CEvHm",
-	"7cvz5ycvT05/evYUDQARJgMqOTzEOTZ9N8JM/SDzsGy+yYPrm7zVkhImVI6Nvr6+0XMOVMcWD69v8dK4",
-	"52ai6RPfrNTgOKSRYavHK7Xyt/HMHOP++nYPVpgQ4C0Z80JWA/zYg0erLF1In/pF5YU8m42x8eHhal8M",
-	"c6SlP1xhhscn/+7FeP/+o1WOxAn5NU5BowCjILY9XOk4/SidmsoZNllhIU/RI/w2et6w6QpHhD51hoEK",
-	"tcpJQOXSmkm/YfmT3z+2PsyVlEmfNLWol/kJb/+eyiWeD7JKhbUACJLH32muRvvbluf/vkNUM7c6j/w/",
-	"UV72j4kTtKl8/xZXCWyjXHlO5qjkdwza24Kqo8F2H+OF5h941qpyHEFiB97qbGmjFVXvMVAzheSrDvqf",
-	"ZIEP80t+1y/21Yh1fv8GyjUW4atSsBI0MbRCEByVuAuiJgodHJdUx2/hfF90mbUXOOBAueMTNj6uzwf7",
-	"L41WYIMjJnglD7mOE/IU8uu5SBzzx9YW2teubYSIpGnT1RlQ2qiRAyWQJn6VSTX0/T47k4Nl/dNr+/CO",
-	"77gs9CVWOZo4Ard6TrAny/qAJvuIzvKqz2Tad/b1inzkF5N7ZSPfcMVVecaZMb9IPaNFsLfnHTdkBJ+P",
-	"ov8IYc/psU/ouCyQhs4TS6+/QYHHtahMvHwnT7c+/n4tYaWASqwVdosPtZaorM/AcVqHKisWYpbAdVX0",
-	"hugcSrCoMLLdBow3QHWrwZFx7HFX1wDcFsDb5oKkoU7bOOIeAziCI4jWBYswROJPqpA4C5mCXU2Zlq80",
-	"8Y6QETNXZxZsbDS6kB7DijliplrMtPV63JMVXry5GofDuA0fa9LnaqzscF1Wxvt2LVd6wm/eP2MKm5fk",
-	"D2xUoQ3RX5no41m9nu5HkT0Vr+OduErARtsOzBRMEykfkcUKcvU+f32JeA2RO2kaDTkrM0lxhqn5keo8",
-	"awz4kHnEPkkDvzDuQisxUxhKExMGKBACcR0B2h9zgSdjyEnyLyQQVD9CQg4aMCCr16p/cqkiggVk+yX0",
-	"RWOeewPDljIg22gsrSaKwLO4ckA03eHsD1L8Su6Wcvq5mgH6fFLsvt6ycgNNZLosbKJsYCbTIqle3Kzo",
-	"TA5IiTgk/uSROIBNA+CKrRYTYqiz3FQFE2a3lZLYHEGioUVayfmbh02VnK+p5bxySXR/FRenS9soauj2",
-	"EX0/bnMKB00VnLAaUAHec1qk4PINMbpDCtjrasRsrKQdhowjwNJkkAJ/pAnL1RgM6sHNWF5hlEZXW92r",
-	"a2Mna/ngLtfylELcnIkxcGFVprWoTb677SWT8u1XOi/12R3e4Tn5tJo45UWvoYfTdb6J5BKaNsov7C5F",
-	"13ZRobvwTnTsRoJ0pZb9Ur136XA3GvZG2LovYeu1KRGrIOG425buwx9H2Y7eoOukrQYJAjCOC71i1WIo",
-	"5YeZ6IsaN4EddjXiN4gTx4GZ6DANCnsbwEpqQVCo4AIw6RTB320iZ1Cw9xUFYqj4EFWkWaUkzIJwhMsY",
-	"V/+H2cnTtfXYF9IiefJ711rn9RP978DyVuAdd+YJDHNd3x9YJ9rLWEesTIubN+8ixPJKSXUlUIYPkQou",
-	"OcZYMRLwhOvpPGzSUAxzHZDyj1JBA004iHZo4GxsNPANU1iZKZzSka6zhU/KDahM91KKf1yWoXZ1i2EO",
-	"IGirxdAKxgbr4jslCOMCgJ8UxO5iXW8gu3P1U0OKAxWuaFYyX5/87Ee4NvksRoVbhXA+gSSrrU8vl/PC",
-	"X01Yafp1egp5bdcSVmjqz8lIvj/BFocHUXWBdLkmcvtKkyJq+ks2/8YSe2vrRaEvr3sX3vkiZfK/ODUF",
-	"2LlmcsqPahTyRWFdOIIpYWS6VSOP6Ktf5ul5AoEGGLCAPXK0ZFrxOK3djFaTckYpzjFdgGBO2TjW1VwH",
-	"OqO+oDRAWnEXEg4hSFkrxEKaK6hMMAAAshurH/EihTLVZC9EbMc2fhh/Sb8ck8U4Yy6MWYr+pApVUgzh",
-	"plLjpKgkI0s6ShHqhDjGnhISSmi3MMo8KYgP2E6GcjI93cclLHMyPinNWfKQiwUYqcjSMOEl1PXFDFdK",
-	"cA3Vhlto1TIMmABLfwp2sSk8LrgUr5tC6pk9qo0DxtCY7toWIT2P9QxK9BQXKtZ3p7JTXX1j5xYsGBHm",
-	"zxqo6PfrWubzUr0n/pvQSjs04+sdYclE149xbG69QqDjgzVXYY255MxO15xFbNeo1gBYrLR0lUAGCiYt",
-	"PLvU/uqAEZSy0k99cVxwlUDF14hP/2ljFd/qcWV6ygLsFmG4/8X5Nh79hNUu5d09k6tTvpC/fdgq5YUq",
-	"PaWcVKW/C1IPvKY0VKX/00L5YHosult/O337+vWrN2fnPxyfPjt/++ZF0Gi6W6Lb7Woh9n4S3a1m1PPQ",
-	"+uzVz89edrfE3p4nEmIbCj11wWGABYp+VRee24+pzlF3C0GlocZRt6aWYQmjWkAh/iQL/K/R5xegF3a3",
-	"fu/qj9tdDaoHz/tHE2cN/45TRgrREqqqROd7TvJop8Ryp+fet8jf2W6goh+6uuteypFamFTXncKUOtwa",
-	"/4QGXZf+Rhz7jZJ5SzQ8+NXPubXY7vik/vor0o/h1Y+trv6429VFH6b3b98LXZQCvl6aQfu5dLLcUVW1",
-	"29Ufu7o/cu3XVaFdqXeYcP6sZrtif59g28BiY3RPzS1vLLUWl7n2W1xuLACLvYcysbzoKSPfgeOiYVW3",
-	"eVG34aBYWtPfttMzst0S27UT4n+Qhf/fcDq2f4cVOepqPxBTqnZpBmGyl2q2e7RktnNO+4lVVRJkK8fF",
-	"uRed+JdVwmOTGFi6XfsfqB+Ofc1VqZxaHl6VStwDY3Iu7U+xVIyQRRi3SWxTK0l1SlKCAblJ6TzJigME",
-	"YRDig8AYAd0xMS6IxJSy6Wwic1onZ20BnBRgtGC8V0VCLWagpPx6QTZZYogkuZztJF+a/fCvywNRJluF",
-	"ByYRNnQ76TQsUW/Xs/rBcYwWv4kb7pdmUOjlaXw/qEGhLVxBizmm6j0jQEjdVPwhaqrsma8V6cBXagUt",
-	"2lj4hm7WxE5kCUnNmEX6yq+sOGwfhH67GlKesRDdtw8fR1yMh+2v24eJ5hrGRel+njBnuwJh1iGbBAuE",
-	"gPGSPDwsHyhxMXEOMp8hi8/vnHo/Lk2Fmb2XmNF6rBnoLMmHDwUjaoBMXCAnrE9TvauW0Fjak5OpKeJI",
-	"G/9LVwNOYjFSkMmfIq0/ODg44F0K+D9Hc0p+SP4zZa6oLP0ZQiysqPDeOJizNIMT/XkVXSbw16p5L/xY",
-	"19dVF5qlA3q/N51O9/zJ3ZtUpYI6kvntRvjcVKN1h0dtbpApeN3qwl2+3ogNxADO3DqOwVqrRu05Ld5R",
-	"FYOhm9OfgeCc4v24ToOGd+9Xdz5BLPUnse7ORh9ulgWOCcnjDyIL1Bg7sMfIHVO27uWB+1FrA9teVFOh",
-	"JA/qqTKX/51uXbtnRqhxBhYKr/SoPtvQVFaJCyhdM+turaWK0uEIqiipdS/VdIf++Wvhhj9Iq96+ebHT",
-	"3Ro6N7ad/X3WnmpD3F1Z7UNcoAUFGEhcTfNNaTJ09swv0ZIFek3Lc8XirKWc1hantja+wQ3WpzXXDiji",
-	"Di5GOyGS/sXdG+u7pQrarR81qIeEF7HzQVz4sVZlR2xfMdZtERRWxyBO84ozSASoMSvclO25PdmOEMEd",
-	"sd24I9usGy8dsO9/tTG3cKQdGnAbBVcscsefIaW6KY91nej3j6kAbiZuuQT+jEU2Lh8XJNWaXB2BQBk/",
-	"pwaqvUTJdkOqt5yq2YiUs7qeDfCrZgAQbV5QvIdMoNIMXk3cPeT/LNHEF0v1/cGV8b9QlE2NAT/TOYLq",
-	"XcWBb3RDl1i9/JUlYfKKOxt15Lnakehm1mq6qBUnd5ywa+bV5OM6DcC4s66mt6g+07cilzM4tYRFJfUs",
-	"tAP97+sDfAWzZCAmEsDbKJOkPuDCBhi3iVUdxA9kF2pAqrVQjSeBtFlwq7YQwDmQBJo3FK3paiIp/imN",
-	"n/3NhRUgKHdSqMoI0F/QWtRQmVGpVhpwV1uQTjKAtNZQlIloHJY8s+it9l8yRe4V6xmZB6m858SqJBOT",
-	"EFjhZa7ImeTYpCVAqWo0WCF5Y5Eed+bR+kT28OCBSKuStuZPBe5eH+Bt3RDAObHuaT9KoCG5k+JlMbgA",
-	"+q4Xc01PE2WKxnP0zQEipjKEYxgKFlklAOYHB5zgxOh7NaxBRJc7kxeWivL6886wq3YIKN1hCPg31uAn",
-	"6wNyYsSdLE3vspWAZSaHJ5xXCM8o+l1NcQVQ9MUfh5xiEfwmAaIyG5K5Coy/jsxFQ2kY/0m0xpZKWpV/",
-	"SlvJnLb6WY0mq6n1pDOvbzNZaPjlWSaAlHNtk356o//YJgr6CMztDeKubmwUfwqZagHRoUG2wAN5d/JS",
-	"FI/YCL00kvh/eIEtFmsORusYOuw5ONUGr8kaF2ogNaZwhODTxTjhUx7AlxconK7tldQsrMENooWZBN0u",
-	"XJiH+jnChROyqnS+Ekl95o9bmPkm4Pivl76xGG6capbNpHKJhsht9j/Qv1YLjgjiMFdECSELDSYdyLEj",
-	"jNXEkpQhXnAEnAE8822IJ26SNZP78cVaR/7CoQrrm1MoGPz6s18XE24XmkBHsB6bYIuBnoyXm1lCGH8I",
-	"3eELQ6md9eiECBVcaARQFwCg7pXBt7romZzA1F8+//lJDL2fDgunhB1DtHvlj0hXF1THICm/lALdY3GU",
-	"l6iHDrkMP44CK/hkbVLHQREPvkv/7ne+tweH34neUFay55fnyPdOWaiFFUramX9pMKFpUVUEALA/FFMl",
-	"L8+5S1LDj/UMBgOQ6xKKchHWE2nLYCfA9MWh1DHuH2GSEZS/gGrfbByBx6HQbvbw4Gv4CQuNYqH+rC1O",
-	"obRtAPeXXKr+Yhbwoa2qLFVBQQxwv5T+OZv0IaaGzPpZU6Q/1kbCeP9kHzok94IRZ87W8hh9DlSKu31j",
-	"Vd2f0bfjP0lcwykMdn0lfb7dPYTfrzyHl2r61gIS4qqjp9cbdXO+scvi7jFq5UrBETyMt9DEVyD7b0yp",
-	"vGiGt+qekYHBQXomL4l3bmILPpPeHgPn6ZB+uugCZLx/hPACzxwWvPxIjmpu/hqFukM//60ixv3gF7ze",
-	"yDDuzO19hT+6Hu+9zJYDSss10Gq/omEGa99xFapc2UvyIY2NhYpYEWsN4wtJ5Rev6Tl5REDChOIgXPyH",
-	"MDPZYYWQDF2NNnb/XVkBnki/MpggGSxCAZ7Md9Eho37GA8qSqiHhTXZFUEA5VIFFAccRl/91DkUKwR2a",
-	"QeAaAd9ARgHJxypyl0AfRwFu5ALcBEEs0nnIbQ1lu0DsKayDwqm2LZ7E+HRFVWNwT2wAUeLyaBCEygmn",
-	"9UROEugWm5tYgTpEwsNEnjUgpFCR553H5EukWqq1Uq9egCLoblG4XRB0+aAkjhY6KuSCyx4+OAivnROE",
-	"QLYMdm4Z2Nx1gdD+lPKhXMWKB9/xV92u/jZsxGqALdAgGh83eGd3Zi41I3WtRPlU2cu1Yc5qja4EOIPi",
-	"RJgvbqjk9F2BnK0CbYbvwIk/GyoEVsfYnpVbIzhJ2sXGPMperRXmw4TmGRKzDSrOyqg4YISdpsJHIgOT",
-	"zFIzPql4jUmmWQ/HDPHK8G9AZMV4uT2ofc0XGkQFhlI11QJgFFdQngtY6RmtKU8Fyq5TfloBsFJQzrKg",
-	"omZ0XjzD7JnRqFaRqTepoA524KQYfkMRGY9EqC7JOS2Sq2RSnAwNw3Z1qCuHALhYzorrvUHVeaiw105r",
-	"6UMICocGAvPxou1w4iyU1u/EDywHQ/tCmLbf9XWGk75/l7Bs8dfVuNzaqGyh5Vp4bGw+Q9g0AjRpb5jA",
-	"hgncDBotVVhW4wJNlXvK4p36X8shzqh04hzlJoVR9GJxCCzzj8JdrsZAFo0OqqIqLRR3BozKWh9EMyP1",
-	"baKTA+VeFO+UVtZu3VoGNpfX0oaflCzdcA2SEBo0p2LRXAF4s3h3CyTE9a/jFQa1k/puwtD+z+QoDXFS",
-	"v8NBQb1hqcjAduPrgvEbKzP98vkrMq1qbb8jU3sa8XMn2s9AOfjWlcoLjqa1NZ64J9dMmGCg5Ujl4dWN",
-	"lrPB8Fy3dFIo8H+VzT6UvdCIIbU/Uvs8nOXe7jeIuGZrkSHbNjqPPS8CRsRxIiGw7mLiFmNBxDHloweV",
-	"InYUnboxbrwXU1WvcMJy4oNLU3Ix+We5M3bJR25eOAgGwVb+z+ucTTf2amyx2qBvgJS2pP0KztolcT61",
-	"sARIqCBz7r2K8b/6Qxn27mZkbuO0/LNEHOGpRZo2jhe2ydG5zMM1Gec3wC/iUt37H+hfAEvfT4oyLneF",
-	"1YqUh9gjL/pfhhB/BqXPHh48zATknfjfZzHA2coiXyIf1gtEfmZhcXI9LuL8iFenWostmwtBQxnMm4uO",
-	"m5oeG9HvnkU/F44pgu4SBUiIGZOcu0Ryp/vDhS0nTYIjYx2T7YII1PFJW7zS5WwJNRvJWQcswGBaDhl1",
-	"aPLwv09DDupCxy0oi1b3njsD6YFiBwjiLuYfojCIi1axfBsCAZtEu4b6ubeRzlagba8Xvri+bHZVH/eQ",
-	"8PbHodixNGUE9k+V+BvUQv7jY9p+Gsq8Saj7MnnJG476u5p9RCGYZdY25B83MxfAFkXBd1wZ0B6WSbgI",
-	"FPJOVZyJwsFe21Zg2/nqH3kl+86KQvfKSb6seMdr+uyXl5OXLOjVjITeu0FGHja9ZUIejXNTvmNjSL0D",
-	"CNSBvx3NEKj0aDGUYxxoANM0/uX3+XLAy0p3/IJFHTit/moyJa2QSJ06QQ4N5buw2lfhqKzuXOn1tngL",
-	"Pzv21xFIBlnACBGjKlQOgA9YeAyiR2hK+x/wH2BWGFfqXaGmGUGs4BMhcwzrA81hUjI2BsrQXLNuKCmG",
-	"rCw8kdWhVocatcWJs1CMznczwBJ6fpyAmvGN+Ln4wS/B/3X66uXyChREWj6rjXSl2gs40FPlvBC4Tqje",
-	"QsPPVT2CqfiaI18mYcPBhmCdkczVLQh5amUHL8NseX17bpu0CU08TzC4SNfyBX5v3qtHU75SD4jckO7V",
-	"6o1eYwPfFs2GqzR9iwbGdDe+OM60SmZQsucn+nVlBpWydqOL/MnAyJ8C2ZDEhJbx4rvOK6LOb1SLI2kx",
-	"5xDsiL/tTCZFPlB6dzFdyS+w1DPMRnqGVFi8cHko3TGuTD7pOXzBs11+aTpf5APYM9X4eKP6E3CzUp6G",
-	"dbLf74ghYWSNhHmnqva6NT2Ami+p6IGUp5bwVGdqkPH0BKfbNNmup6t+qldOtOve+Gl2hBC//W5dVejB",
-	"h9Wn+/EuUqaQpzWX2KBVgM3t8Vy3k6lioY0xz3S7aaL4ToXz/G17tcnFChyUbpVKqolOncp8S/Vrr5Jd",
-	"JbaiVJd55pwFd3pMY/LLIqlqBf2a1k7GeKsGp9JN5bw7Tsj4DHISLevGd7TxHX0qbfdHdT2HndN217qV",
-	"eOCvdPqwN2WKSQBIWD3lOAqem1L1HWivhRW90k84hyQ91E4dpwIEnRjBHzEpMwCcDmShAf/x4DG1PA8N",
-	"st16bQ0me1jBUuq01jFUTYKYUcjt9Mo9e59CXU2RnfT3gBYRXgSOwjcCUAmAgAyudpozFsqUwVbQpArX",
-	"dIH1SWRKHr8cHfjgT6MDBycTpiPHk3EnsaZ0nFdSMvnk/1l0xU/DCFZRLkk/5wVE9fBwlXbgRYbkiudQ",
-	"7n+jkf7ZSkQiFScmtQq/XCJzs5316uitqZmUubhQArL6yP56fALsJhiWKaQBcO7RiSaKPucPePYIJe29",
-	"tE2BrTPr1ChYdlF9gAIInu0A0Wx5BaRygKGAFCuMhCtlUczYy2ir9mNsi1BUGodyXuTEAOc+WxrdGBBb",
-	"t5MtMLhFukpTdhzbsSyjPIynllYuyxL8m1dTdhJf/rDJ44V+Z4qeWpGlBcvimpwttltgcIundaPEbJSY",
-	"T6bE0MlcQ5ERt4tlS7SapQQe5QMMrL+5xnSNazFoQEjhoWKAZwVY8p6MNgGCZipth5kXV+fXBjIIE0WJ",
-	"AWY05IcDve9qJauyUBWrJi2IkjNlCeUUsLw9V24hhsQwyFCVkaTdAtSmaVU4pzQ6NVtCOkoKx8zttjjm",
-	"rI5Q0eVCeSbD7biyQ0GwLwsK15yHNNW2ikU1q4Nq5sAoNErBEBcQe5pD/FJ5+7aOydaa+tv9q0Avinfq",
-	"XkxcfPjIDCi0mf4RvIKpLjUt3DCv5Eoeu1/pXb1Rpu7QU3dzlWqj3dxIuyGV9l49bnv/IQBM9QrP2/7f",
-	"Xr959cvrs/OTp8xF79UZt7Ljy5OqBb/X65QHoONrTBz8ti4mII3zHqYaz9mhT+XreXz2mbjdi3Tyo6Eq",
-	"S6yxpmbawoqLSVE6UegW6qlkR2WPkHjF0gqG5EOJcxsMZ0E6EHXhoKsXpQP2pzRw7jnqfvfl2u6FH79R",
-	"rqgSk909sWS/6uyd++wsecNJb81JN+zwRuyQpbq1/GOe4np1YXY9dkt2eHCQBVxEkUsnLxDlHZ63MDMe",
-	"rjDXqERNrmC0L3GpzdSm5dfgVyacwwk4Ubo6hyz6V26oqmlhlcgeHXydJUhdJlciyy/OJ3Exs5bI8Nvn",
-	"eVG5GeKH5ZUsdKEHWQeL5JETyULCFUAHElbY8cm2FZMx4S3RgKS9VPkSFJk3SubFnxVGJq47bP2nRJH5",
-	"46FBnw7BDpge04Fy4agsxbGxSla94dJb87wAaFE024iLGbF4V7hSEbhReB1vBGeh+Jen5NidCStnHUji",
-	"ti1hqlaMpWnF/MFtG6suauMUIuCJC2UhvNr1hsoCnB1mJnSwHIGEDEEvinrSYluEdctDvDDvVIRi0gps",
-	"JOq9s1AfUb13gNoEJvZJrF3rpqarCSpPmH7dEgLWj+yfWbBYjJUZl0q42ViJQjsD2Lp+WcWFed8BuA0Y",
-	"mxhNrPPfguRHGCmUS+jTqvZNNWKsXtrEbSu8yDqRA9Xu6qy75aYGO+tuZSCH4ZfQZSDFeFhJq1oiMxWM",
-	"TxX+Wzj5bA8KPsCwyV9QuLY4LQbaQvHDGjwVFX8QYNAXhfWintEDlBS5vYSxoFBYm5zow8GhDjtoC7L+",
-	"Sy2yC8GC2Elv6AcOQWfdLbB7wWMcKwGJvOonlSceHRwIOgwtrs6orIPf/XpUUl9CnEKe00ec8QSiNwQk",
-	"YSjvaY/8zGD3PYk3xj+iIo1wDnCL4QhluHZWF+OxchkewEILqwYjf2U7wg7NFAEaJUbbM2swlsCVMxhw",
-	"JobFYFgWg6FrJsi4lYgxaK/zwiDQgOGT1jfggyFaC+i74J2AKiEDlSMQyxIvzT+35r39KYUeyfcvlB54",
-	"ng05RaNC898P/CCdJ3Jbna3/+dv/7HbfHxzsdbvvHzzvdt9/+9z/8/Hz3//b37ZCKhLGDW59XAQy9pd9",
-	"ZCwUa52UjnUNzE8aSURGqE3y8KB5PlBitBnI+NGVSMaPUiTjB/eKZPzZ0tFodVeoEOcP1ht6+0Zl4mIH",
-	"9dS0R2tmptGQ8b5fbHLTNrlpf1w0SiTHLDGlElEigpHUNQ9c0wz5AGKal5X26ferU3NRlBIR6B+wHQp9",
-	"Yd4Dq8Kq/h3iT8i6PW0BOYV8V/2idKgMoTCC1RhMX2TWVC4LlcBhm0VpzCXUgpbiwnNPlQs9GV0Q4gOP",
-	"w5p5Wi76ilxWWmRAszMBlAXkAA1etVCGu7AMIQYY6Z2uBkFBilFhrRdaMn9fM7Z+QZAGfi3W3i4wYBH6",
-	"k9aBCEiBDFCpnIOpwWc1MxNEPvbDHZl3XBbaSwld7b+qcj9OEAiAuy6rQgCVHlZk6xmKMyClXTD2xgio",
-	"oBkrrwW2sZiE1wdhVWwC0OHH7nc1oHRgDQqsyDCcjKRuUfFqP1FHBQMISyMbV4XxV4b75TjQzH8ZVdGx",
-	"0rn/MnYD3HpSDZQOud4S8Xz5cHH5BlyaKJ3QDJbII/6QNbPvLVwe35f2PPq3+EPskufh79dKUod10k3s",
-	"kcgmulLWlO8UiskNE68LWfH9ZTOBnmtz4YH7vv1gsWNUwLmrXmks/CP5wKqT4dkvC8kJq7OqFo4n9zU3",
-	"W/LZGuLpUKansiWykcrgUmf+Vmdz+DBIseorO1omq0rr1QiltpaIqF9/U5NQD2sS6s5I/cuP4F+/Hew9",
-	"lnv93z9893Ev/PvhCv9+cPhxd2Vp1ik5al6QZUsBTXAtGsOplBytOPGH9Yl/olkfCycHLfIbWCd1vnwu",
-	"crBsKo8WtIyVljuUV+wTFD4SwWUDIPYFcn0cRlAOJhOIWlu+wv7PVPu5xeIuru1aqsaVEHQQvS/LUuWJ",
-	"vXDJkqj3KIfNB+wli/Dg8LurVMB/2/t/1lD3jk/EyORLhyOLc/94ZUp1fPKLf73hYxmad4FpgtlGUXWh",
-	"4xOOjQE0In1NPKMszj1JV40UPXxjJVr9ay0vy2pj/hdiowQiCBu8hK/g67Vh0BcvjCmV1Lc5Qa+wkBcc",
-	"o8KSAFKJUjpViZ03z5+Ir7/++vHuskWikmLnEH+0BpsZqecgd24tHxIHRFERUh7c6mPCwlJ3NKgnVL0K",
-	"Cs7fdLUInvJOV6s2sBuvGY/sTtfsLKHMwBa93KbyVEYVttA9xTXE2Ct90/UlufBO1/fGk7jxXvAsbrkX",
-	"f3owpUQFvtp6lepcNzBeYdNbIirRYDd2qo2d6pNhKLEhIHjYUrMT/J1YnQ7XsDrtX0zKy+Xw8xgdLUPK",
-	"pUaXiOlTBcwHBwepH7FwVpV99PCFFE9IXIesTmoKKfb1BHauloWf8S1aXQ06VNEbinFlLko18u+OlDtC",
-	"C4RvjSn8XG4SK5z75iMFxqyzepdiaKbRhoel+S4UBlRPZUX1s0byErJwHBXHopItYiirUSfmBaEbowQn",
-	"dVAE0TAAYVO2qwt3czB75NJLzUufEqeJbBXXVw1Jh7w+WuqS5veQsrqqrwTHcgtfSdpBnek8WIXp/IpR",
-	"/z2JlkK4PmxqmDfhApoYLtoXWm5rk9r5p2FZlNo5knrG9PZKfnVQhzbFJgHhv8U/IHU9J3IffyfjYfKL",
-	"k4PaG6xYX1UsoFJjJfG8kbP8SkDVOhfFis5LXTg/mWltNYD7TDFehBNQL2Q+UJZQxMGxg6Ugyfb14KB1",
-	"cHCQ+j2gQ1NBFMUi+As0vNpH8YmrT4UlWlXEf4ItVmchTW0bg8xwLJu8yo1UfmMSh26ROxTLnZIje2X5",
-	"OXiDcFXowxTmBhjQwplFlN9Fv+UZfOfLA2QO63e1TAdv3USWg/KptzMc+G9vgJg35OpzGRHo5jOFwr+v",
-	"LkvSaBVAfELrlWEuAaz9qHN21oEYAwQQqgITirIajdGB3YRIfIZO0M+o57pVCio/CYO9Qa22hrb3gEq8",
-	"0jzO1qsGTa83ClNwBqbSCvLGfAmYxLkqFZ3JK7OVn8J7OTOHgXLXt+GXycRz7fsERBy3YANDvIEh/rOC",
-	"PgGJIMbRzIoSO4CSI0KBza8tcAI97H/w/2EgVrzEi+wLLy2zL8LTZyO2gsi/ELPTEdIBAiJE91AiyajQ",
-	"E98BYkPNQJv32niTITehJKtW4HSU54VN8/YGkucvjt0N52CdS0Mn58pL01oOVOz7aGGSS+GsGKnRhaps",
-	"I8DwzcS2u9f8PrXAs7EdbQjAJwYWXn7776aopD/yDEYBV7PTHIDEjHPbAnpvK6URwCUvjBu2RYY/nRe5",
-	"zaA2DaFspWha1CpgBVfK81JEPpyH/e3qq3F/gWuuDvvbTLia5ht7hy8WfZgwQbUT4gbOx3opIWaGP3xw",
-	"mLVF9lWG5Ydi7DZShBgGxBNdOQDomXaFm51JAPW9ldKLI1jNs3sjpbep7T34dD+L0nsPCMQbSr9BAP7L",
-	"IQCvLNfWir5fpQxek1L3P8ykijlsqUH+aAmIQQ2etzdxwhal0q6cdQLqCDKvJKmdst+wLjJnsuF9J9z7",
-	"Wk7bskSzm/pvv5ywzz9IxOfncN0kNsmRqgYUH3W1wfAX/2LOM994fzapzmukOqfhpilNpl9u4C16NVba",
-	"xsBJjneB7KUKY0WTBgzPBHdMUBV5zn0Cuhyyh6GOiMw7XghDR3hXhyqfwWwXUU36kwqLZWLqNuU7W1x+",
-	"ygNGwj+SM/CppwlX/p9FHlKOvaYRMq86IkuSrDJWYCZjqyrXEV7EpeTaEBWL0+xq6t30EUgnTSwsrChy",
-	"Qvajuvpe19gBsKvd5cU96eZ/VmfaqjDqT5IR39ijNtf6HtSLVacTiO56abhLtYwk1jicidpR4xDkP63T",
-	"7WPrBi7Oz7sdU2khbf/LcHUizTg+eUM35GrZ4qWaIuae/zA2/QXJ6bXt+L3Q8KVx17eCl0KTUwDBOzOX",
-	"Sl/bMn2XfLMrCE9RYPSyd1wWe3UzAiLkdr8wOsg1ghq9Bew+hYm6shmo13GcCAy46gbiQHFtEi/0CivD",
-	"fujkivwlPdG4AC+Nw+zVjdnhC5aG/RYH0XWZOHzXVXOp809aNRdQ8bAk7glhzD389sEDTKM3ehBq4iZc",
-	"kV7H2J8UkA5k/Fc9Zy6gRuxaFXE5waWxJC5evVpJ3AYREOrinvkJdQT+31WT6rqncUqrTeguat6SLNFc",
-	"9JbmCXvjcCLbjTPAwrZ5OoHt68a/PVfWdiHxYuWQC0p++BDqQX28On4Zp+z1rMJZSPW2DlIIGUyrRcBC",
-	"ZGERrwDbMYCPAhKkkgjo2dXZj8/ORNMo9rlFtgQh96Ya0ucpNYWj9SplFBjWlGjnGl8h3d5J8URY4pEq",
-	"C62uk7boLZKb3p6sJjk9GUqXSk+VspORentCcs2Vbd/Au7nvYrHp379dufHfv4XmE33849uTa4SuH9+e",
-	"vJlolPN0Hma58iQXWl43zqQtjtM6M15tfU6dGY95fTbhChtz430KWBTaQIo1RxylBRTXNkKuF/QArVcL",
-	"e2Dga3Fh8hl6cFqMr1g4RDcEgyUCDWO6YgYogylOGBRsHDAM3X/9v/9fxKHDvyJaHfyJsHFZC4x/1qkx",
-	"gjK6YoRBiZUyYGEtXEfIrk7Q/JKeTBU64mGAkdOE6iI4nrY41jMMYiBftp+iNYzASBnuRch97+qhBNh8",
-	"AuJ/ePBYFPqdLIv83FVSW/DQZm0ByXnwURqVkJoXgUaUF5XquXLWFk9KA/CP4WgoqNcPtaOTmmhdXVjC",
-	"j6yBeXfIL6+Ni6XL5oEhvZQEPpWc8L01ThuXWc6swAXD3STUqo4w/X4mhhIQ1OOemn7fLxGAxNjO4khF",
-	"80BxXhMdBkmI5qar2Vrth0Ol3ybaFSVNLZMTZzLEKEAjOo5k20YMm2DRhmWn8BmIzmF0BEMGcQzD8fJV",
-	"cH8eMcTCQDm/rV/7R0hGs7bI9KQsMywgDmZpv7qUZhvtZJcqgYUQfr8yeucc5pLhdBk/J9RviEiXXtq0",
-	"/vTirPlAH2EsTjxBKZojf5+S4+iLXK684XDu3rTWOH2oqQqeArx5AfFcFuKf4mFmb4YcgQMA7nEIIhr5",
-	"BbcUPXQNMsRnqlruT7/p968vDSF1/qrfT3g842KugyWRNHdVcYXUFAVmeO12EBT36k5YdRle43v3Y8be",
-	"RC99vgJDwYZImG6bsKeNeNwkHscQqSstkJ8MO2M9a9C+LPaqxCvRaBlClRSFKRaYTFoDJAgDZNXh4GEi",
-	"YztQMNfWYggCh0avuTZa7Qppuxrrr+xBDXhctCMq03JZ6JzKPwFMlBFoGGiBVFRo8RsOtNCD33eqiafO",
-	"ln/YRQEMQxZ6XiOwTlYunVMrCnT+BSv+YQoN0OVcSreaaPq+0T1FpLlfaCy7C3lGFTj9UNAXblJpDCym",
-	"iAcMdxiaqXoHmEBOaSy9czELvwJmSIVEO0BvXSLGIcVDQL/B4/yPiXWiD4Sm9rFQ8MoLMfDChIRH6USp",
-	"JNjw3ilB5XZYrIUqxhONYutR4DxeMsTqhSzqsMjLMFxtkUGty+uOmc0QsMsajgBpo05Cqtm5M+c4iSzF",
-	"UkEpGeDrGdPLL3aBWoNW0+TwYThfOJWwKT1lI8xsXL044ZlyR7F4tH+Gv6d7zJDtfhcuKjO1UCkoe+bP",
-	"6SlYjzOuLNiTGsqSKZ2LrOYayFoQuQIBN+ZSaShB3dVXrB4e4z1422ZeLMjwp3P4qVEIXfA5rh2cKK2D",
-	"iXnVu7XO6yf63wFEcwUDrFPv3T5c8z0bDF+pHIb7da0YFufJftOPq4MXc1MY/tKqZ1jczfSJKkHaPOiG",
-	"WGooB1Rxr+TgXcwgKXBpBiF0AhYKuP2ZX749GMDeydOMQ6wUo/qHi32U0kyMvcJwVgMFETaZiCsLeBQt",
-	"fGZitMRK8tKTxPIVvsylmFf47vHJv0+Mk7cXlQ5X2uQfpVNTObuVdOWbrrBx9KmzYqTMxH1ioaz1gUge",
-	"hZ4sKRODtxhjE7f5UiVCmyzuoOrzy6ucxvt/Ozt58vMzKPicsMWb+JJXdtkCtqcnLsFrWyHmJvk0T+eY",
-	"BfpvHVledwX4a4s+NP6374UuSvyp60ozaD+XTpY7qqp2/W8f/f/YaeF6Q6Jyne/xH+0dNxsr6q0nrWIP",
-	"8VNVOtnBDvsj135dFdrtYBvSSHbn27xRVrn5NqXe6W6J//rf/wk8lcpWDQqtCz3odLcWOnlqtGrso9vV",
-	"1hmIUrXdrRaNn9w1bSh2Xe8JNb1lfWlDJ60TO3ticsUL9vHGrmqQ58A/vYNea1xy0w97Oy8I7NC25ruw",
-	"E0LQXtF6hy0SQgiY4Xbut2e7gz8JQepi27rcTFwbFAxqTJx994jfvaiUvDxKO6v8vsXO/KBNqdqlGexs",
-	"L9u57as69Ix3SX/pLm7zunNscZFf1Ssy8eX9xh0NHXuSgV3yjs5pfrI459veBvVjXmeTxa3cIyvoeNfU",
-	"sKqJx9MoAutaEZU0xyKqMwWIQxhxuZgik4bpfXlpMuRbWUNMvVGqTCLN3y5dBuLyaSCfOWdmoNwaka3K",
-	"OhbXNn7vjd/7/tNsOImFxgjgr4umPpYa78Pj3ZixczpvvWKLXHAxgpEIijQr/0/LxpYjjM8qHDJajNBK",
-	"OcT+h4RPJeaHDODes//63/+JCrvN2uJXMI1Fs0ph55ync5wDTCPALdA2RnWAW8hwjFboQfQP0R0IeTRH",
-	"wpp6TXjJRa6iQ3LB2MZpF+AbrtRAac+TFOX6CGkvqUAfOZXjOsrEwpb06KereNB+50rlAFthHjuhq8n+",
-	"iY7hvqn8VwEQmExU6LymxRkWXkiZkR3BTsaqsipX+fnFLEPohuQEEvyRTV/MWrGA9/GJ0AbrDFaw0xaK",
-	"TR+LsAKFoal5EceKUkkOfkiZPy0ve6BwFUcmV+UcogIUkiptkgGGVdBNv68qe5SUvG4lWWPsSCXGSUsr",
-	"sTOynXGqWCvtdmD8JdQxEAVd4J35m5qk74Yjg67q5VlZtzCW3WlmFphTr5Ul3oQjnXpvy1WaPpmb7k3T",
-	"upp6uI9qABNQA1YApiZrfyon3cAOuMwEmB6vICFTWnljjtedZRDVsoGk7qlyVZnpCbxdqjxaudaQuGKj",
-	"ugz/jHSaq9riO6/6sY95TfSH2cnT6wIdfYvYx81y0VjX+tznh+irPzU0pPs6L7fOOPuLn7GNjrCKBR1X",
-	"7KVxp3TBvtw4hzsz2v/5Cqv7vb1ng/n61vJPlXolultRdehuofIg1kiW4gEvSZdaZnKfS55aELTAhP5m",
-	"Tqm5i6SnIOA0pz01mJFb4oOYV69Ec/bSSgbQZVZMCASG0Ly7VqZ/CeHfaVR7PeQ4gkCEkAqOL2go9VSM",
-	"VIfg8zhtys2BaEjr1R18HBTG2GUNQYPOfBpEHLRTjo/mWGjQaQfG5AQPmuEL5342WTvGPJPGJiuFKntX",
-	"Jzq7KtJJK52nAdBNClSKfPNZdad8gs+vD0H9JQ55ff2nsfGXg2qRnnk6RxfGDWv3w/4RoBU2wtra8ayI",
-	"PbWJSf2TIczCtsUEhfl8mOayRgtRp8gMtlpb7AXlTOJlYag3iSkdJQmiS1ONU1JSTypuxQyXGMSojWMG",
-	"iGyW7cH4h6aou5CIPAWrDMXmQNVQ2dUYVimmQyP6pizNlIy22AJs2ZRRAzMUo8JahcGpwJAh7QP+gpzt",
-	"ZXCAIe31y3N01tL+ruewjbnQK7k6k6zaW/g5l2Stb0o6bdyTX4R7UkZ/3ygSHWYE4adP65s8zvNEtxEX",
-	"swRMsMN/LqRCIi75jGtS/UrFp2M/RPDBCsHQfOgU2rbCGWHlDMpxohbEWhJ45rSJjAFTDIlbUb7tbodS",
-	"dMEtmsR4J3NAftSc5CqW5bhKTDcVspzKmRXTQtvliYzJRGWeQ7rAaqmM2kC6s39AIfGskY6UhOzF5T4v",
-	"prO3VdpanyixEdqtwnyepNO7qYNrofk9FANbfUZ0UwJrXENb5RaN2h4fvKmkk3dvbqwNf1tLW3sC5GmT",
-	"ebiRAJokgOM8T9gjxq3MBybVRYBPYKPnD35SaDSitoR25lhUIOMZ1Oa+KdgZzWeJ+Z4I65W2+zoPAcM9",
-	"nfWVRnsXRn0+I802fZ5EYtD3y9rjQW5fM8blaGWrGhkWMllbdVdBiHS6kTkCTAf34jggSdd/oC7mQkqi",
-	"/5XDqEYGQLLVoryeWjtkabTqBJEYvAbGKjBYyJ4TELmliqqrL4A2tCgztufFQTx0NvUcoIU/mPvVSGgI",
-	"vhsoB1FhJ47wBGIyGYdxzYRVivwALaHxH5hXGUMMixG0rCAQi3Bn+E+svoOOjEaBuR4oSHFdSyT4roZN",
-	"FM6Y5aIs4NB+VueDNm5VPG0/2JtKpfW29yCSrjQPhP29KxkUbstGAP3DCKCbYq5fgtMARUS4W38Q+RDo",
-	"+OcTDn8oytKznUttpjakVgM41q9eMqLSF6N1xUQ/rSUyoqeTVwqICTmflw7XGO5dyIlwUJqFRJjFUglx",
-	"5XHOy4prinI1IIT7EekIkwGkFIyf57lEwWc5rG0SopQxoAbIVaq0qkXrUCnFBYrbXf1j8U6JbFKVGWD8",
-	"aTUVCZ7EzqQqdzOAbuPUZZnWNwBLXzGixAmZC8JaURpR8SAbGnHjUPajhEhnxIUCHAotoPbKQBa6I7K5",
-	"q5URSIZQ/b7qOTFU1RXGxBTP/04EsdtV2b+qBsFc0C/VIFhZmqm3asbw8g83eAwbg866SKuICWMqIROM",
-	"mYQkNARfBpUb/iriVQLWBNEB7/cqNVYS9wT0hFUD71yCE30Ncvi2JXSUusO1g5CxqGq2ErRwnScBaS0h",
-	"rejLSkibqNIAjOl1UeAf4kfD2T9dnY0NwUNyE6jUlwFmUVbH4vRqQdbGZURyeKnGjpYZAR6hD69umz5R",
-	"eM5zWwZRTuuyLqk79uN7TWNfxXUCo/aM26789sqhBHccIGDNCtVqnyp7SeH9q5PcWqNGistHzx8rKPrl",
-	"udzAH5jPA5kO+3w2VJwRsgkH2PCOew0HmCJy2ThIhg0aH7GK+wkJ8CxkUuz3hhKIxbLcZVNRvHUpE+u0",
-	"J7uhLERgAmQL3bZI3IM9nop8V6YE2Tfzi5JxicAmvMLCtbs6K/IArsUsywvXie+dBGTE6kNoZOGbzQH3",
-	"EWOxoAAByhsD4RFmnhSlsa6rYwYAW2ZJkv+HKXRtkIag6maYs5s9PDwUCS8/HxV2BPECKS4eFT28UKXR",
-	"A4tqfggrh/C5EMKu3rsOnhFIQZNFzih1F0qovHCIpRc8SmA9pgiGaVGWDJQoLlRPTqxKg8k9R0UgGb92",
-	"/T4ki/N7aN0GSMfCtZJFdsYsLEvAVAO1JKSW86IiKLTvKsulk3uTUFAyC5jZISyEU6t5x6uJG7bFq9pB",
-	"gyiLcBhDDrrMW6jIQmJ6OaMzkPkDl4UxjyEN3783G6uuzvwaZ3FKlQq5zghJX1hRDLSBbPJTpUR360li",
-	"u+9uzWer79E4M1yxaKcHs/ryFPYEnNNNKg3d/iT1wDedjBGAEeAJnRknR/CIMRzpEs8p32aM2I1txM6v",
-	"ApjOSbxVRc4TTlIXCDWzX4tzCceXhk2Z7ZQLjiX93zsG6jTvAKITN106p0ZjlwnMhaflBnrnmxikDWaq",
-	"OyKvaIa4VZiOH/e73l84QTTGbevnM4IgIhSf/QJa2Vc3V5Xr5UX+BInmb0/8GW1MN185doX7WBvve67d",
-	"DVIs7gpiMuzZ2giToeWT4YRDQ5dlB2OIMxzNvt904G3+jHbEb09fvXz2ezYny/7H3t9V1VPl3vHJ3tuT",
-	"PfrS3tVlZFjIXZzTRuS8BXzkKq4Rf54/rV/Ef3EDVPmHAaqsZ9d6wTEG8UTpdU54lamPP5HmQdIm342X",
-	"tR/ddwBGa3kS5xKzU6OJX8gCH+aX/O7HRHm4XToJACQH0vbb71kikZw+/XneNlWLaUhTNCc6p6oL4XGR",
-	"t1DSiAJWV6f18RYEaBC1vbh6MavvIgXyxpLloO7go4F8p0BUThGrw5tN0peX4ye65+XKs7raVNeQjhYr",
-	"tHvRPZPWFtZJ7aVXZ8pcSC8viYtZV2cj5aRnQW2k31CBaAEpkEC2c4jjrsd48COEKtdm2uLKPyEuZrQs",
-	"lyYpN/eZawGulfqSDPsGyS9RPKylvzw4eHB9+svS3Co+lbdLgdnYsTZ2rE+Z1lKj62itv44TNlq15pnN",
-	"3Ri5FvTje/FJI77OIkbbdWh7ng2iOn81vh+i/aBqjz5qtkdo+E5ugFhfajMFvbrIxUw50tM1WUxqI2kF",
-	"OwVaIzHrBcpWQpAhVLwlgwFgKUgLBrdbaNVp8cy79z03oPi/NMtQD784p++GdK2GlFOzpTXf0UaK1YyQ",
-	"0mNYra1beHVXFbKjaaRRxH5uKqhVORkFAM2aTN1ZmzgB+mgBFjmC+Q44KmD4sFDHpW6OzCBkmeNYwJ4X",
-	"BOQmojBXc3hjKrprU9FfnTBuJMH7I6dYx/tmBPUTiYDvvr3G1Xls5xwqWSBylL0bEKWS6L5IVsW3GIPY",
-	"SXCO530iQJeVp1hqnFHC84XsXXZ1dPUNzVQfiQzrWKFIJfnPN0paKEoldS4yeWEql/mnFf7+yV0if/92",
-	"4xT5szpF/v7txi2ycYts3CIbt8incYuknPLL9oqQqLGOznbMiQrL9b1sUedKBBb6Zna9agU8e8NyNurV",
-	"Rr3aqFd3pF5ZulbNtK0shez1zAQCvusFycD/SGnzVgm1N5JFKWSeV8raULVYCyl6qnKy0GIqZ8FriRWG",
-	"w6PKlKq5otlbGODCLOvj/MlMsZBr0yBgqLIsMV6tLZ5Ii7zurS56JodizSO2vo+kc6ryQyFKuNXZkrn8",
-	"71utLa+ueK2jmm21trQc+UfKf28rpYsj+f6F0gN/Tg4fPWxtjQrNf0e3onVVoSHuvcnJziu+HZYlGcsA",
-	"/TFNg/Fvb61Ko98YvBhfQlk4Wq/r68LxizcpCodtb4mU2HyZNkiJN+R0f3HGJfNRoZfkqdOjBq8vX4LI",
-	"cpAJ1HgO/vRxqa8UZHr0C2B/KcCKM6YtThbSBtC6xp5MSIpF6a+alMpy9vI8EacQmq7mKUIkTUwhI9fr",
-	"xA33bTHQkzHa0k6VdugBhdphiBuI9jTAmcVRd6joVc9ACTcC5fcjfnjwWAB1P3cSir/fMmnX87HPbXGj",
-	"F1fATfGjvSluSr3tPeCmrDaRQLBXLy0UWjTrK/gYTL2k084R7ttVAxooEHauTnqDNz62tibjnA/V1e/D",
-	"ezk2+/glkvNVzGXP/EU+k5f0oQ22yp+HZyFNSRiNoGyrmSB5t4GLNdqj/PNgjFrFaEQ8MKhJ+x/8f86L",
-	"/ONShelVZC0hq63I2+KUUrMge7aaxXcsLqDl3OuiEmaqU2wyz/+gEWQ2WYU5ffheV1NHbZFxkyypyUi9",
-	"hzDUJF4VglyXcCymRJ85FHRNOt/a4umtjPF6XzxiE/e5MUf9cbEvAildVQVYiwh4ysFxlkAJFpUHAkOM",
-	"A6H4ebDU5AVwP+v/rTT+s3CAKVHNCN0Cs1cdXjivJCBUUZLrSLxiKG0L83PBEkWCvtFEhjGD9UjIkBGg",
-	"HOoHsSKGmqIaczGr6RqV6lfKDrO2eAoDxmxR/nBXwwgBsFFZWxhtYxYuAYn3pBalGYBrAPKmoyUc550L",
-	"4IiFdZV0qFzNYHQdVE/8q+fwSqPvIBERb1XqCffj+rqeuA518b+FRqlrnQ1hqDdw0ze0vYcSUZ9Z6eAK",
-	"0ZigPZVVbjd+iJXl/xfSumOQLjfi/59M/Ed6L4k/EDGKvOFabjYn/yNRzBs5XYOgv5+KlDfng5MmfA7P",
-	"aoDDyJGiJDisrmSDspDUfydRPinlYY9E9uFjJnqlkpUNDIQfIxYAABYEJSM3APELffv3XzEoQ6IYePWD",
-	"9QYEhXKicB0wz0U9RJVQnVtVCpPMhJ30hvHbO9nDg4fZLowoKCmodVA+QkZLHCKckyGQwysCPACeCDB3",
-	"dLWPVCYq5SaVhir1CNM831ETTxxPHMv+t2KK6HG5hhm8jh9bn601Nr4PvpbLldWldUyBsUlz7lw4pZbO",
-	"uzbTCEC2YW0bRvXlamEvIRcr3IHbMy6Yil+VJud4hOpBEgr/JrzV3PQmI4UGi0lVbnW29oFj0XgWeFYx",
-	"0Iht0/KqC+DcFDrBFmJdB35IdLKeGSnyv0d/tb+GYHDLCzsu5ewl/swfKRC0bwE4liozop6WcA0OCKak",
-	"Fwi3KirrasnmhNvaK40t9CAZDPGchvGc0ZPFwTxjdpjyrH5ROlVhNUR/u2AtgP9R1WBAyVFmXFLFgZB4",
-	"PkqGg9UlGxYHaGWhL8z7hgH9WJnJGMLLyBEH+jCODNxmiETrTDpxJUeN04bfF7/xa0iiDyXFMLJ+Lt/d",
-	"ylmKjTZffJLfpIoDAf8pCD/JEJOia/OjjPnfCwN9Xugc0iB5/jqPmJhYR6KohL/ZNl14Jate47HEBw1H",
-	"krC5qDTF8UmLoij93lu6ensAToB3Or0CRcOXIt7XsuWv2QWscKosA8zAhZk4LoN9CYGHlAORfndcmdG4",
-	"8bS/pifNoSmYRUoT5sNMoaE7XqR7MpQu222JAHSwNykQgPTHvbcnyQggzGnx8ylOV9Nah/gJqGFQW4XS",
-	"mEvCL/OXiQEqjU2kDSV7QwIfS8YyoRijhY0I8SILA/lZzRA+jWT2OUG7J3lHXqeTluNi71LNGr/1+kTA",
-	"oyVkJqkbQsm+VKck7jNoC1WO4UscoIRcZPF7jPG58LXXlblIvPHjUjoIkEKo7omOnoXah4ZKlo3k/Cd8",
-	"8PH3j/9/AAAA//8=",
+	"7L37ltu4kTj8Koh2v2M7kWRJfW+fOdn2baYT3+Juj5Ox+idBIiQxTQEaAnRb4+mcfZp9sH2S76AKIEES",
+	"pC4tz3gmmz8mbpEECoVCoe71uTEW84XgjCvZOP3cYJ/ofBEx+PfZt+/O3yb8LfsxYVLpX2Qyn9N42Tht",
+	"nJE5k5JOWaPZ+EijhOnHY8EV+6Qapx+umo2JiG9oHLDgTSwWerzbZsN8IxunH8zbXDVOG5czRiQbCx6Q",
+	"8YzGU0ZCSSaxmJPuPnk9VmLE4naj2QiDxmljLqetbqPZiEXEGqeNRLK4cXvVbMQJP9fP44TDc6moYjit",
+	"msWMBvC00z05CfbGh63upEdbR+M91joZHXZbB6wz2aNH427Q6zWaDSVEpKG8ur1tAh4uVMzovIADTiiX",
+	"NywmYkIEZ2QRsrGDkEZAFT0ln/sNtVywfuO033j77tXg4vLs7eWzp/1Gs59CBg/XgQ2+gqXCJ7DYfuO2",
+	"z/u8PNvls79fDl4+u7g4+/YZTgufm10ozrpPu53WUdAZtY7HBwet3uRkctgJOnR/dISzigiHpVKGUlGu",
+	"1pv4yetXl89e3WnqgEWK4sgzyq/JUiTt9SZ/9urp1hNXjK/38Pn5q/OL73a+iQ1NbedPQ0lHEQuKJ06y",
+	"+COLyU2oZiJR5Ow8f/YCTXI0HAT282YjYIqGkf743JCqJDRmRN6EajxjARETTblEzUJphtfnLMYTPwhz",
+	"J+aAdjqto06n0zrW/+lk/wvMcUtk43S/c9JsqFDB4Tw7Jw40GoON08bDRSxGEZvLhy6wcNDOX4ZyLPgk",
+	"nCZxcf3vFhLOIInZJJFMEgVcQ8N8T5JrtiQiJnMRsMiPlnluaAc3mvucncNQ4Zg5w98FJ919BycHnV4O",
+	"J0VQfIjJv4PYeSXOYBMLhBFFRIlrxiW5YVyRkCtBYkal4CGf+pHBxQDpwYOIRLKA0CgioZJ24BGbiJiR",
+	"UJERm1JOlDD0tAVqegc1qJnSj4xwO3oFbjLoES+vP7I4EjSoJJlQEpG+o+lkTDkXejEaUfok+NGUfVRD",
+	"MKsH34Z+TuAbFS/18WicqjhhLtb2cljLwenDmPMCouxNLJQYi6gCYZZZSDFnahbyKWGRZH4kLexQ1Sga",
+	"xeKaIbOJidREmg2ccPZpwcZqOzQd1KMpT1wWUsLiWFQRV7ocRNTfEqFoHkuXQpA55cuMpSpCiQrnFQj6",
+	"EYZwsXMjcux4xDQibuJQKcbJRMT6giM00tfKchusjOqwst/Lc2gAD099sqhACi4BMfKWyYXgkhWvJy1I",
+	"Rkyx7OymuKBKsflCNU67zcY4ZlSxYEC15Nfr9A5b3W6r17vsnJzudU+7B+1up7O3f/BDo9mYhDyUswHy",
+	"ssZpQyqxSH+uHuKwvd/pdbtHOEQs1QC4WPWM+3vdTqf3g5Uw15EOGqkwO9joG7ifThtiwTgNH04XqiWk",
+	"bHV7nZHDFBsWlXCcw/E1K279Cuk1ibn79t7o6Kh1RDu91vGkw1qjbtAb77H9yUHnsNFsJCDGa4oFZoXI",
+	"ko3TTtPCEQqe/trrNhuLWMwXyvmpp8nNXDjZ97d5enn20SoZzlG6ESg1Sy1Dg/Lgkk04iM3HG2HZJTfG",
+	"4VqY0EiyZoMZGD58xn+mWovRQyi/zk4ASJ1aJJPsx8Zp97bp/QiE0aqPeloziahUA/NnDiMrlQqVosfR",
+	"KuBgn5Jep9PRAiqAdEqkorHyiav4QEuceXRuJoGnVLiZkAv0Dp94KB6Bwr3qawTr5YTBKVkHqtOub7FG",
+	"UWj27QZlSoOR59cev7f++K4+svb4e+nWBYIz72T697tunOFS/cbp537jF9r1Eu4Ngpr9RigHNOybK6nf",
+	"oImaiRiBuw45zqNfuNXDpDcF/FzD6PH93HVhaF8sYNokw0GOefWRe/XLnK4Pp9WqZPbEFtjXa16+7T78",
+	"33X373rdXQGtXIZzJhJVrYrIMNJXh1dWVObjalk6CAOi1QtzS4QcJM9tpERaLzvv56TEDDCffGifwv32",
+	"5vyvbOk5Kdds2dTwJq4m8eFz3RHpnZx2Om0NbK9TJNiD1qiniY/u77dOgg5r7Y+PJ13Wo3ujw07DXLta",
+	"rC0N3O2cdnun+/vtg063t7enB+Z0rhf1no2InMGxW8RsEn7Sx/B6cPYDv/w0Ov8bu74ICqbHZkOOxQJM",
+	"moZ25amW21NSlqdasNcrpmGj2RB8MGIzGk0aV1pGgD0dFJfVYa2jcafbOqYHe63e5JAdBPvjvVGPNpDG",
+	"xmMm5aUmvKJmommxCaYRCi+hAg86RfeAzEOeKFeY+NzA15CKG6cNtvzLbPTtOHwd/uX83U/n3VfhuTyf",
+	"q8UPT84Pz//5v//9P+3//e//aTQb7NMijJkchLxxetLpaEKaxEzO0oFkrAb4KnIjQzUjRmOrt4/HIuGq",
+	"LP5Mi6djffpIzUmpwDfHQzSN6Zj9l7Fut8diXiKmY9bdbx2NuuMW7Y73W3vB4agzPmFHk24n23KEzYHe",
+	"dyGYdW1J4r/QEjQdPaF8zKKIBZVKXSqMqhlVhIuRCJaEMxbkLSZbXniohmf8b2zhyTMmwMPt13MRrnmp",
+	"OYv5yi61TulO61QrcE9mlE/ZGyrljYgDvzOICzVjMVmYl3KHN4ljxtUgfaav+zhmY0VmIpaMjDTxxEvN",
+	"g9mN+5pUdBExrQZRM76WEOHwPRH8I4sl1at6JZTmhwu1lsF47HzpuYHdxwMu1IDaocsXciCYxJsY3kGD",
+	"sTvANndyzzWl9xzzlbtkZ1a/xa96GYA9OKHZmffuqV6kPfsCUMfZDZOKAGFmmHMGhHu/wlt4Yy5WZCR0",
+	"rCTcSaGSZJxIJeYszl1L5ft462s2g/AlirAVIJr9LfozN/BQZjO9Eso/zXMRk7GIIkanSf4iziZ7HEZR",
+	"yKfkmosbtItoyhKctcl7GipAnJqxuTvhJaPzinUpfQas02jO5iMWS7JkyoNuM7M7LiC3YmT4UdMjHemx",
+	"KSch/yjCcc4OGjA5jsMFHLjTxjm5odLgMCDqRku0ej2Ol9dS/DmORfaPul2N7ptY5EB7J1lcwY7KMkTd",
+	"JboGaypd/wjCezaaCXHtheIVuyGGNAnlAUl935W4cYVPuowE1RBNkigyR9wh/ra5ZTO9LP3lqtlIYr3U",
+	"mVILefrwoR6y7az4oQZZPpTJYiFidzUBnuCqo4teti0Fs00Edz1LSex+er18810ojv7x9O/T7/fnf+mM",
+	"f4i7o/fjf3z68fri+DveUy9uDpJn4ig8oyeTb//5t2Dvr78luT7bBUNUNdtwY97YUkauIro8tOPaPVpQ",
+	"rVmlMmqJXiUbx0zDcjOTbDz4/ttZdP7dq+gfe3+JgiePP/4QPp6NwscR+/a5Gn/7KXrx5Oynl+HjkP39",
+	"b99sTO2LYN2lb34wzN1Usxn2+sqd61AuIrocGOo7Cyh5IT6yiAJrZJ8UizmNkDzs9y3N5xpb044Zxa9U",
+	"rYK3nnr2XBSOHYz8wsus0Y0yqu10uq2joNdrnbD9SeuAHo6OxsfBCetM/suC0A75RxqFQZnkqz8uBhw5",
+	"KDdSRR7lj5cobnqQjTZP/S+QZzPU6BVuHhS1Qt/qtVGyLGs59RoFGGpTPG+swGgEPX38jtOPNIxQjStK",
+	"lwFVdEQlrCsQNz5xPBgNEmeIggyeDpBJ4tvGJHQP13a3P7Wz5iEryeAF2AEhTF6DF8zr+NECdjmqLu/u",
+	"OSVa67R+hv2jruulWAgZaq7eb5zqJ03HlVBgm2ATl+MZm9OBVhRCYy9PyecQ3hBj0N6qLfAZc0U/xViV",
+	"jPmWuNFEv6VDQSajf7Kx2tj5oVGD8KSOhiJEeV/FGkcuDdRKd1OutZGfXecjYGpnLEAv0+UsueGcTfQx",
+	"iNz9aCnIEFCBRNzP9XnJdmV948k2lhA8WcWb//aq2ZhpgczAmocdjhveFpV6whOqNWkSCT5lMYnElIS8",
+	"cIub20azAz3iM33dXNKS3fXMblPJ9peyMripBgq+zfOxGLaVcvsx6Gqo87GW/orQIIiZlNuE5p1UheY9",
+	"yw1NLGAlNubCDSgwt/r5Ux8ejKEGd5nMqAmjs6IACX2BVo6gUEZQYchQkjGNIq07zqjaJvrsqBIjGZA1",
+	"6CjBqpHynIbrW1ETa5dKo6K+gCk1H5dVuNl+c7bUCeD3N25IfS7iURgExTPzSliLTigJyJjlEzJJPy2I",
+	"QIZl3MMvHUEoisQNDLmNMJSP53Vkn+cOHKWjkQGpV/sd5cHrycTLeF+wiSJKkFkyp1wWIn7muGR9LGAc",
+	"RiM1K0e8hloNjnLmupRcxDV8eh6w+UIoxsfLc/4mFlPN6cpyqKRzRgyKmkSqMIpIwgMWkxu69GxGmA07",
+	"CLk+Zjiwy7TseA4vd6Bp/ZUtwRGcn2ubrRrXRvq57M2ZH6KlQ04c0Eu7WbXKAmJfhnJO1bi4QTADcLsb",
+	"KjG2UNP4ynBSd9a5HTpH8x5M5qawvgKDyDuTv2uDL6LQgbAWf+l7gDyON0gRYxOaRAqtvTau3Ycg+/Xm",
+	"y9rLhV13XEOrufgqw2LTWXEBoD0/iVnAuAppVDhT72PBp35fkF0DDDAYOyMU+Fpe8CFo8E7HTK3B20hE",
+	"Bznm1s3ZmzVYJA+WBxdl6B20ODTisaWmxyKURAmUPWsw5BIR2l4ducjHUQRnBAbThNTVPLZ3cEA+hjIc",
+	"RYycXTw5PwdVgo4Vi+FugD23CVkwuRJiYOAK9c2phWygxSich6px2js40NI20ITGTAEMTMbaImA525RO",
+	"eVPC/NGr25gi0pzNeUNjOmfKY88Dmv0xYfGSLNKXqjfGfcfh+unPei8Sfs3FDdfEqwVhaiaBIf2YF4ka",
+	"iMkgphwUR8A+wOQgXyPHQT7+vAXKO71VKHfXWIns7CUHzW8xFsQToKIVJal1STwFGi8YoFuNagwoKfAH",
+	"E21ioltCFHoQbINuGHbb2Pla/mABqsQJvuDgw4sIBN0ygxT+TTGRC/PZJSI6+18AETHlVkvPeUVjMQfL",
+	"luZY40jIeorIRsmdPqMimvSbqUBTSX7YbRBBqzTGFBEuQNXYyN7SKHlBpToL5iEvS6QRlYpQ/SyUKqZK",
+	"+FgRhLfBSyUBKcRYh/Iw5GYmNH6MsWOb48GqkPHCB3QJGQ7UgITwI3sDGlQZC6hZmYABJ1vG5smMCsL5",
+	"fEH5EvR48OiQFyqoN4/3Osb65TWPH4w73dbRqEdbJ0G309pnR5Njejjqjfe6wJulipOx3k2tcbyOA0iX",
+	"moULpLq3QikWB8bzHnII5b8R8bUWfgO6hLt3EYsgGWvA9HZZuG8cX2UyiirV9N7x6X633ensd7ugd8dJ",
+	"hE6zt2yS8ACRBVK3opPJKZlRHkDcAKSLtcFPaTWmKPwIRmzBQd2MQ8aDSOO3zrl2cNrttHu9zkH3WM+f",
+	"Wgm7sLNies6fi7ho5QZL1+uzRM1Ir93R8M3dbZzGlCsbLOjIkGv46BOpZVTwRNGA5nz8KUD+eAFJ/nLx",
+	"+pUvXKA40BqA6Lle0kgvjPnDpbTGX5zQHOq5/XBgzmWR3UMAnmHzWtjT4xiJL+Tk3eXz1vE2LK5bJQyk",
+	"KyEZQKVDXYYakMDiaX38SJAsonBMVU4TDLkSm3iZjPvtOWPBiI4LbvNzRWYsWhSvk/k8TfhBDTVUTc1o",
+	"TKZCPdvYL7CNbQLjY6pCPm2cNiDjruaQ5Sdz1iurg3F4AHFVvsSEfwvXY9OzUBoWl2g3m5zZReJNs1gw",
+	"GksTmqRVqom+bCiJmVbKMf7uZhaOZ/rrmIz0ODGLGJVMWmZvGfwKBLlG1k2oxyAIjT2b4+fqttl4xW7e",
+	"ybIexNmN12dt+WEU8i0jkLseD/or9knVRA2eK0k4+6SKYUc29txg9eSk1em2Ot3Ljj4rp0hvhbgf0jOG",
+	"/186pieNTi37wM/InAUhJZqdgrwmFixG+jIiLMoHPjtZFtPpc4yXBspyRdDNBLGgzvTbXBnHuSvjMLsy",
+	"XqXBqVWu8QL0Bk/PRcKD8k2pZixmTa3N6JXoMycrEDKBAXzONS7Q6qj/3mateZ/Rfn6tdlrvMvGhWWE5",
+	"RoR6QhUz3pUnNQo8YbS/3zoZd3qtvWCfHUwOO0fdY63KWz6HEYrNrcJJ6xnW3ul+tbS8F3SO8eAf096k",
+	"1WH7wcH4cHREj09KHD2UAw7I2JaBITb1jl56K2JcaIGXzOhHRmK2iEKvNmloYqCqSmGYeGdzvVvLbOaH",
+	"5EicKb+8t5WDdlylT5kVZqU2KkissAiNnDc0kbWxqS+YIgHTQn8c6luLhjkKtMF91u39BqP7LoV4oS/K",
+	"QsrLRxaTw33y1/CxB8smMHAARkX4uKisgkQ7p0vcr8ODg71DMloqBmUV5mIrE34np6V2HQ+WWQoaXw08",
+	"JayWgQYsMB5okgMCqHAjIXU0yQLf9bu2aKLEirMGUl+3t7d/cFgO2VwjhnoTBymo5FaIXQOYVGnMFlkf",
+	"sl0v4HZPO0earfS6GKIpWTxYP63J2RhD8E+Rroumd4hQV4KMGBQg8bjcByZysrPG1lQFNo/36oJmtTAz",
+	"sLOtMbYP00irJgK4rVAjM38O1o/gBbyZiJlnIE8FZZLGgCVCJ4oZ/7QNsgHbwlRwn2xi3xkwM25ROokC",
+	"zVdh8NT+ec0WaA5OZ9A0tLWZfP+om7eTwxq2sZPv5VTjrqMaW/SRbJ1lTlLEBeA9Bt0KHmDkSOH6EnMG",
+	"XFEf8wmVflfEwhllkAZI5DDthOFYt6gx0tzZ8td13KLuekgWqlHChQdgREfZ/ndGgphO1O/ewHcXm53F",
+	"0A6NdrgVb2L2MWQ3Ba8umEpEEgWWhaK73RCZu1MVVR7/IRJYnkYFhBQRLGoRYK0TmgpSxETgk4DJ63am",
+	"N8qlVGwO+n026hqXYbFSZH3QkQno8SLGmmPL9aAiqphByHhmGFP5xMLIqVG3eFyNwVuvJ30HrDlZkCKO",
+	"vY2giRGbPkET10ZcsDxntwB6hpQLplTIp7Iq5WCdM/zVHrbi2cqW7Un8RiTl875/Waa1lb/gC/oBrjS6",
+	"EmUzJSoTTTMVioDhZs1UmlscvmABrrAlbWkIdi21er63VLEXWsjwcQGoCmcOJugvgnvNNzFVbBCZUfJc",
+	"QDIgy7mIWTaShgh+hri+7f3a69WE00skGXQlZpCDHnDCAjpWLPBmwpw5u9tM81BvQO5TRNK8y7vK+FFn",
+	"Z2vWW7M/xAa8q1/KZG0n9BUe6fROD/bb3e7xHkbLbmX9MAEWlecJowGMxQLdwKWafFUFO3D8KeNM73Nt",
+	"vr9vUPthZj14y/QBrjNHgPs/EwuwyJozqr4DBll8fxdHVVqg9guPrutYn2rD1v7PWbwTZ3GMqN+t6PlW",
+	"ROyVUGfI4IobCtHNgCtKpALNz6cT6dew3oEZxuGtr3mEOXkwVh/EwX4DLE8jRqi8NgGk29qID6uCpvXK",
+	"sqDsCpZaBFyj5ILReDx7y2QSlXOMjG6nt4mWk43qS84ULTqGfaaSvOThYsEUDGOie60zDsq7rxa6b116",
+	"0XL2lrH7iMIMDGMxNlCYYgNaIfCCWSwdcLW5ean5eZMrwyAy2w6/b7j+LlmJfcc96649h5twJW68BSx+",
+	"L9t2Bccn/sjix4lcVghqkZiGvE5MwyjswUgP4UppZUkvZmBED7cKSe4er518imsiBqISG3EBRg4CwZYl",
+	"5hHRhRILwzwUi9hilrPlra5Y1c2lhEOJHwt4wT1rvjwBY+++/vJor9Pp7JeNpycU0q8PDlrHmrIOJ91R",
+	"j+4Hx+yko99dwHB77U67291rdx729muLvHmmAypCD9lp46X4KYwi+vCg3SH3/97tPiIvQp58Ip+ODweH",
+	"+w/I8zBmE/HpYXf/oF3DCLrHl73OaffgdL/TPjzo9vbyKLF56lU4OdICYRdu5oNuN4eTcZd2Wp2jUa91",
+	"NO52WidsP2gd9GhnfBTsTQ7BoW5w0umeBqPj0/3T04f7x/VIKc+XQ8pTJq/PFouHvXaX3A9fXzwwRymc",
+	"8neLiiiezWMG1oqhAiceOlueeCqtnZEfk5AprSjxsqcFJVNQ3LrNBo2ixmnvqNmYh1pe2dc8VoiftJix",
+	"12wknEoZTrn+s9stTO1R862Ph0oUlohkjIR5vf934+xZxKGIQ6XXPguns4bnfqBTECRHpnbQ1a/pDmo2",
+	"DBseyFDz9PrlIW1DMqYnRPs5+MVjxnxlE/0HGufYzwsFtaUV+duD8ZPzw/Prxd+/f/KXkzbb67THvYiP",
+	"5s87wd//EqVFSx6aCJWH62z0Qxq2bMXgP2O2Kep532wHxG2Kp5BP10xznVFJ/plI6BiR8B2kuH6BvFJp",
+	"1/QbTy299FSTgLJf2JhozVIvnRoV1xZHqXJtYl2xQRgAL1grHuyqWSw7VssZOqVISL1qH3/WyFhTlPlN",
+	"LVlzK1/0wZqF2H5/AQiphrL1dVMceovoAyOiYNJK0fIJv3pcZDbVDnlOmvHi896G0gzziMQMkllChYay",
+	"bawUoyov0KVJnrGglHSLPKzZyr32CX0O0fw4R1op5PToUwmurGD7KLCmM4YtQ4bA3jlnyO6bIDGTIvr4",
+	"1eQNbYynPZdtvA/VzB8+rp8QWlkd9XfDOnKu6X+PaPirr5NhVipWv0896ivaAuAHWnx8y5JyFydD6Ym3",
+	"PAPWgIkZPq3JyE1LMmDjuDY5VzJN/U2zUk9NHiKhU7pdNuK4KkcVFkgAUv9t5qwEiFKIl5Qvz1A18VUJ",
+	"CT+pmUnhrqltoIQYzClf2jA/6TUc2ocmAtt018Miy58gsWv3tUBcD28JED+KiktxEIXaoKywrIKYIs0r",
+	"NUjKXsnHBJtOlxC4JstDEnDUQ5EmuXNE5eyt6YoySKvxZN8BNMVhVaXpb8OP0EmREmtcaRJFp9KYY/ES",
+	"IpOQRXnPOBqp0JfAkyiytTgH8CpshYgDCHeEGpu3PutN0VoDjRsSHmCZ7HfnT2ZUbeT9ra8OvhFPdS7n",
+	"q2ZDxeF0CqvJnMot61lxgV23O/GWoHzOtx1e0NjU8Ct7Y2rFA0M38BXEoRai0rL1ymQ0D1VhrUZu265l",
+	"WF1XsC1b8prPXjJFvVUWoYlTRQddmLwlFVtUNtnVaGplQJrCj93697PuXNn75e7BdxyjvvkwjMF4sB7U",
+	"WIWtHhP4zto437BvVk3bLHf3Pjx9/erZFda9LNDi90f/R43/ltSI/3zr6bb2ldHpVqnSm90WuFB/DdYN",
+	"lJZbz/2yTseEuqul+XnDNm+etUA27NrJzLfeW9KJqayAN+0rjzrKO67nZ1xBiYBSZmhafqYoXSaF74rC",
+	"ZZYdyxkLbOXVtIjONpaevSo1BHJhC9CUBMgiwHDhcxMEz4KXLAjpJXzkYuBNRENeapma4iD9fABpvlhS",
+	"ozJPOC0cqWVqTPW5W3bwJJcscpBhxFmYM4UfLd41AHZAO67ueWIk1GIscd72DqcfpV/pjlpdseI9+hZt",
+	"xqzX613K2SqOLL1Dv0U7I8Ck6BQuTuPxyykBQTCwIrxIlBYP85F5aK103Vmud2IVI1vLoHiVraiytPJj",
+	"NhZzJr35zaVeKjhWXYAoxO7xrKFKk4yWhVrCWQcKNQt5TQ8JBN9T+6AuhqFcB2aLzmtp3YPvaRQGtCr9",
+	"64zMQykh9RfOTPl0f0y/r0j8guyxUczotSSUxEmUpi+PBVcxHSt/Zp0+5Sa008mdQzC2KevXqaqkmWGg",
+	"JmGsvEyNvPeMXr9JA0hKLcjngtfZZ24YvR44z/MJOE59SUblUuu208RU3i5jKx9o6iAsHX8bnHWrcKYX",
+	"7i6thK/82hBXv4NWMl9NM5h8gnHoawYc2ORjTztgm1/c3Si/uLZQN7zbq85FrvFe58rld920QlyCeyRL",
+	"iN8i3/iqhMDl+1DN/AZX29CPUGXK4WJ1fRM4Up273Uubv+NJDRIUcAZz2Tjd6zYbPJmP9CHt6oNpo1ga",
+	"j2lAplQxLPgMil6tuF7K0D7o9LSgnZuud5xN11s56qFn1F5nX3OQHVLL4W+EWjJiweyRcv1viDGC2jCE",
+	"xqwuW6TZSLgKo0F+Dc4UF6ZXVdHkD7Z408jKlTRi9jEUiRz4Y8D2fLym0A7rb+8PPgbfzqJx+PinH96/",
+	"Wv7w979NR71/TP/xfn/6w99ns9HfH8sfLm6mL386/8ZFhofjlBj4h//j4H4ODoIfFjMGPCKTKbfh01uf",
+	"aSYypTRHXQLPA7n/9vkTctLtdpqaSuBB96B90O4ePgCBAUHR0uMC69yFgj/8pwTXeippWe8DdFqB7Gn6",
+	"6QXjUzUzlZbNqZIqttrEs0s69YNtUmq0sHdjCivImbjhTUybMeWHtVAlYh/4x+3j9l4B+H5jr99oVEB4",
+	"uK+3WykGgXD/r9/48If/aP3r6k/9xn82iqA3G59aU9HSP7bkdbhoCQCdRq1UdMJOv/kK88gAUEjOr/hN",
+	"zCAPHXSmOGHkZgYVdbMKqJbFYxEdwmgchVlteFuc39RuGRYKWQ9zeChuk+1nLUTEKN9ocS9Cfl1ezbCf",
+	"dDp74ySO4B/sEYlZ9E0fiob0G0PcruPe8fGDZuYpXOjDQ85GgAeoqmzy/YwL0dlGGN1Gkf4Z0je/Oejo",
+	"n3uH4ySWIv7m+sdectb5ftadfzv9Pugu9+ed5Ojm2x86x/+Y+ICqoopeZ//4Lrv/QuBh8RP5gqpZSuFg",
+	"G0PmkV/vRvGydzyQaU6wp6cn3FCgedEoYpBfxwMsFEgYHc/IQkTheHlKhvEwn1ASsYlqYutQEWvNbc5s",
+	"fuBQDY1MJPv8PhSCaIVMTVqaF9JF2IqpYrDFLcPwHrT7vHCsMQHuUfxN55H6pttYf8mbbGWKmjewTB+C",
+	"qHIRgVlyskmGPzr40Gu+SddM1lyyf8E/ftPtdB7dfNP7UktmKl6eTUyV+fxqL8wClIB8Idfz77YhgaxE",
+	"mYzHrEDWXRfkiYjnFJO91B7YoemncJ7MG6fHh1DEdR5y/LubrkcDi7mT6y/I43ysvXoU9se+ePrXe9I4",
+	"zoltRpTfk495smNcA/tB/3zlO2fv378/cyylfkDGM33Q+JQhxzw8OnAuuOLl9pjRGC4EGs2/6TeMrNBv",
+	"NLEXxjf9fPF1YHnbc4rbZiMKOUpxZ9++O3+beFjcmanVCNWqzr5tvTvXIKeyx7mWq+KE6+8zu+xjESzz",
+	"pVca/2kvv/ZIBMv/eOj0H44THKb4CljU1CxmNKh6rteQldzLQ/6W0cBufvplCfYpU04GAbgKsIOANJGG",
+	"9lPUF2phqCJI/N3Ack86fSHzsCBx1oDjhtvVQiLLQLwIpQLvkoMOWYYhCqWDELkNCE8oH7MoYkHVzuAL",
+	"JFTl6cfwaAc78mRGlVMAooaooUSOIuMoZNwDkWQ8SFlOmcTDSspdh/gLkKLzugbWjJeRoxWgfn/0hYGt",
+	"ojFj100jd7M6RNVI1lTnOEi3ILqnLGKKBZfeA4gPvQQXwKNLTNIozMrofJ05HbOmd1qNEFshr2L+96na",
+	"nAchZ6uogOIZD1hgUmvLMDzDwgk2IMoEPZbhYDwdowiE+cYPRCcFI+skC9IGFI8pw/NcQC84kJaNU8bU",
+	"82M+9ows0fQ1LfEClGpKMKWmlRQuWQcSXBQ+nGiqvPvUrydVfPCNiCJgyVjZcBUzrgJlTY4IBY2zhJ2i",
+	"JEjj8QyOauhlgvrxZeoBzEPwo2dS46WxnQ48vAJjbbN4Pds90IMGGKHEzaw37D9tczWcGX/OpfUW3sg5",
+	"JaAvQCVe4KlbaTcXHAtHKuRKeJE2zzoObMTRurBjZeaNnQgqD+AKtqzpzLJyP6Xdhf2+onMWuO3p8xC8",
+	"gmq0jo8a8pVta7lw7Dn5i6xQVwmgLMa8Chx2U3XoLhSN1WpZDLX4u8lir9hNtQgSOJVSqqbPpI5t5rYl",
+	"vn0Tc6EqZ4XvtpuykL2cn/lbpgg1Efk2ZsHoY6matnJH3Bm2g5FJtVJlMEf7S2oOnTxIlUJEEaZKSWLK",
+	"1FZihB8Qt25xPUDWyVgH0dPMEemHzA6yEsRPKmty7rlNU1Pk3a7Uitsd0mwk+xE6MpT3F++YBVWzduFx",
+	"vrBsBT4xwdqLxje2lmMeTpOSXUfwpRqqJaO1fuC9vxb47A5z2xJgVUs3L/hnx2fbz/7WlEqsxDfWUvTi",
+	"u9jFpzh9rpBShcI0yMFRLQVCfUMNDzK+JpT/0fpeKInJxPdfjzsFslwzsWDLoteM0Bu6zNVK9NiCYKCq",
+	"i6sWpAwU68WtZIoXDEJls0ytEhA4xCqGWM92UoAgl8x/oaUMB0sgZB1zK/Qsk5iW6VoFKa9YB7EIU/55",
+	"VtBwFbJusAjGYsE4C6rx5tRG3EoZfctkoiXBGfVyOv3QofV1TAMxfPTu3BjXtrjzHZh8BhY/VPWWljxQ",
+	"YGrZAqyP4poF2HHIB5Z+DHBcs6UPBP3cfF26wBbh4JqtIGuhaGa9yKIOimAsIgr8SJrgAw8oMFJ+oG2I",
+	"50KJxaKKePRDZ5N8pgKxuAuZ4JfVfNpYcev09aIB9/Hy/OnW+vplpXNDMTr3XlvbmbEumVSr2Aclql7W",
+	"U44Mu83eVyng6W1tgjW8y95cx05nnbMIqnB5580zzZCvBsQMdwdQtrJU1c290lTVLILnyLHZkyw0ulKc",
+	"ewL1LwBJ4BEtw4nRNNvLdAYA/9Ew04eV8253POycFQTqLLqKMhIn3n4b0jAQ2CjxyvkrDWhJGh6/uSnF",
+	"TF7JHpz5K1XTxA2p34o9+NeeMofKlU+Z2m7Zq/XxnSvi+Znzcb0VBr2sa5Zf0y2PdXeIlnXMckznENwf",
+	"qi9oDrBghWoWxPSGV/Ej+4IXmhvzcFtmdFv8Irv2z5/6723HnHRPEtSeoF2QZrVZl8iCgFDn4v/PmE0a",
+	"p43/eKgVRcG1VPIQn8qH50/RIQwSYiVIb861eIngkDO+JJirJBcMs5KgFcq7d+dPseo/hg5xwcMxjaDl",
+	"r2k9B50FqxaUSaN3XYy+y96IrGm7Jx7L9kFSgkwFERwdTG3y3tT6D1FpM92kRmwa8iz0znSDcvtA5UI0",
+	"OoUGT3aFE+yK5I+GOdx3o2FOOp2j7slJ72D/aL9zctJ1AmM6dwqMeQJhc3VBXws6Zbhi2SZao+dYGkA/",
+	"G74I+fWQYLSSVWPNBxMRs0eYkActy+Y0YCRZtBt+bGD8XlU8U7d3DEtO/87FbH44a/1AWz91WieD1tWf",
+	"7ha2Cda9ikg4CKsVtry/JBTXajv/VS0NG3q5KwvYhCaRapwedJo1MVC9HUZAwbpQnPCd6/czIbNuaVAL",
+	"misWuCegSRS8pE93FNk8tjZJK5DBAViKBBCiN14yBgVQuAnl9CEnE2U2OdZrr9wuHMO3y6sOxzMTI50t",
+	"ukkk02xasYCMlpCRRWUeEzQqhIEVosCbRqzDJIOBLfJWgQIArpLy9zs50t/Lkz5t/TS4+txt7nVu+/22",
+	"++f9Zs3DB587ze7J7c5CnL3miJcQYw5mvwkEMEtmIgtskCDYlE4LUczXbKk/mkGJHEnYZMLGWOC8Tbp6",
+	"mN7BAfkYynAUMXJ28eT8vM/HMxrTsb5WmyQIJxMW2/ZeTMsEZpA2uWCMfHjLlJZrru5DC4mHMf5p4kth",
+	"h5CjZVtUiKuuDbusZlN/aP3rruzpfPIS6837cI03LcrWgkdLEiJHHj67pNMhwZa5hk1L1sRr+yaUjAz3",
+	"u71hmwz/CG9RvmwTMBrQKWQga1ZnoiObRAoU2yhYmmOGiZ6LWHxakjnsOMhy5P7w/UOIvB82ybDf2GtN",
+	"fwoX/cbwAYS205xHj85ZHfYnLVz1uiziGVehWl7SKQYgnU9eCc4qEHeZIchGZGsephn6qUYgGtWlCqOI",
+	"mJrozXxkfijJcK+zP0w7A1HMXi1nJ/R5d6/dbfce1C9WQ3u3Fb+gJgqlSoYLg1xvHexkadfdNNWptGB+",
+	"SkxUf17CxFj6U3yEKWL407CZiQf5nDcCYV2YbEpGyz4fms/Nc/O9vlBGsbiR0EtriCFCIonHbAj8AyAb",
+	"aQ4hWTTR8qdejBW+9LVj+0Oj0a/PQ0nCKRcxC05di62aMW7CiQBisFYqGmv2DuFFlAxjJpkakhu4+MIA",
+	"eBJY72HFpFOzj3oLWgB9Cwx6m0TjO9t3zv+WePWntGEvlWSYm0xvgYihbzQdszlc6WJSQKVCzYvjPW3Y",
+	"Mq4Bz74R6kBHloaTxAywqa/zbOFFaSeFPdhk1YYJOsgrIMCgpV6QX0XWqaS/KZWdK4uJOYbyUE6GQCbD",
+	"9peiALvUr4wEzD3S/tL7X1w+pB3Vy+WhYvOyWE7O8AcxgR6U5i3YZJNOZU98l7wMHwMFsU/qFO9QmtYy",
+	"MNoORp/1eZq9ROaMcpNkF2I+j6XAQsrKQecr1hCM/7XqxjASbp0RwvHU3lFnRwNLFShoZ6mDJLPE3BEQ",
+	"43OtgsS4bL+sKcSJpb3jai4ZnVctRTE6/7LrsFbzuy6iUonNSo5/4YU4OuudlvJOsrhqIcY8/WVXYk3a",
+	"d1xHwURbtSRrof2ya/LZg3e7vgtTOqC4Rqjxk5nXrVoL6oP+ourKNKUI1gXKD40DZxX+DWZ+GfTfFeu3",
+	"WXkLYyr/WyKwqFta2PxzLi/dVJH5E+SnQ4MbuHatA/1H+7lvavvuQzvNbTPf4nbVd25TXQ37eit9Y6r9",
+	"w3I9iYAm4RZklfp+uk0isNow1KxOFkZH55aPgDhE5XUWNntqFCFoH0f7XIVz1oRS1qZbEAwJfwd0iZKM",
+	"U3sglzHsW6N5N8NMw02mbWXZtGt9bF63yamtNDu19ussj/U2S3R7JdQFVjLZnpiCUNJRtAZdnJ0/ta/e",
+	"NhthZkcahHywiMU0ZlKuHMWxP53zN/ar22aDCzXDZjqmYdjKoV7hF5fCxKxkDRnGaQOQ2gFy3UJ2Reqx",
+	"5S0zqBpm61WcnSPd2ihHrZSvWfpAj5dAZ/4bCrEnLu1uT0KPafCtKbOzNfHMQzkWfBJOk3gtCnqZe/8W",
+	"Aon52ht+dv7K2WsaDmwi8xpfvrGv7oylQbh+sjAx/DGbAL9SWcl03GWAlwVEijlzaMLcP5Q7EV0721en",
+	"bt8W+2qzrN0jfs2Wq482flewpWteYQZMPcbrDvUm/eBWq4qRVh9ZMIiz5dWO8tJ+YfGxs723J3cskiiA",
+	"jRwxsqCx1NcXJSAVkXS5eICvORR/gZOfPYImx2CcgAL7pqkBlA9qN0zK6SuhbBGuLbfUzUjF1sbOeLU4",
+	"fOJ86cJRuALmoZxbq/S6/P+l/ea26amiuGqgUt3GnW0umLyhaYZmulIJEUDlj1wNx0dkiEUIh0TSpSQ3",
+	"0KqavEY3gGtiICMWCT6VWPcG5VTFPqn05Rwj6fO0/CvuEXIUdwPbWFJZU8alEC9obDrZbU4WpjjUQAkx",
+	"iOw4tVh/g1+k8+4W6aEkAEaMQiEYsfAUVFDhV3MavsylspoUyJmExvTgfszen7FoAYh7NqdhBLEOW+IK",
+	"8kkHyo5Qix1nst1KU47wn2mirKWnIzQIYqgKCkm+8SgMgq0XO3G/r11qNtPOtj4zk0BT/GzvIWVcLxku",
+	"D5WLW5JjsWCSBEK/WpAh3r9/3yqWaKkTJIoVXQBOIyJehnMmErW9pKiyAVZIanaqL3WmwsBIXlhZghMN",
+	"2u7EL7+Cs6UktlslaxcIPfuVtZZzrljMaYTN15/pK3hrMRdHWkMYNS/uCIHgD8lSpfQ60EsViamJFTGY",
+	"cwNMwgBYnJGMn8Qs0AeVRvKOUv44P9I6Yrk7+a7V5pWMHkQxW8PgS3C8F1Sqs2AebnuJQJostQPU4jOb",
+	"aidofCUI42ChITB/KFUM1SVvQE0ZYRk7IKNUeMGuW1stNJOc7CCrzDXOlDvj7lkhUOMAzhg75UuneKg9",
+	"cUOEwgZ7WnRAgZA7YGJiv1+FBJxo5+dGJmM4L3yK1s7UxLAUSSztKl+KIJyEvgKe7914oVKgUOGg2aqn",
+	"dYcL3gGgi4a6X9pW+e9kWoSNLmppv0vt8HCf/DV8rIm9aTJps6YUTauB66PAhWJN0u0d6/cRPyYg4xkU",
+	"jd721NsIHFN7ejVRFKfdCXqemUhnU0cqlFkOAI2Z5gyR4BppEM2fWS1sAFjEqFRO3oCmKk1OIwYBkwEx",
+	"watD8B8N2+SJWGAafJ9rdnHN2CILlItCqSQWSsX0A3hCC+OnbCZmNG1LilaNNzGE2oX5hhzb7I4z0Lo2",
+	"Jc/kOyNhW5MzxChyvI0gGI+ToY0LHT5Kj7dpNMWnDAU/U8rCFpXYGisQTrJwh1mBkvy0O8MHQgLLTKEB",
+	"uskoFpePd5cpQ2B65U4SuTUKckVE1xV53enhNnBa1q68C7L+vjs0QLsdfs1Nj43M72uxBzH4AESBYv/f",
+	"LyAzvxUR0/KdacCy3cbEImIDt4/LSk91ftbdIVdELCc9QTZV+BEt8hdYs+sdpx9pGN1BfqbhQHxksb4x",
+	"1xJpXmcva7BHgyQPQu3nTx+7AGtMgeI5GCVytWcHle3H+lWg/UKP3dUHINemeGf7ZN1skAtKFR1RyVIT",
+	"Wc7oY1QDZVMLrFLNxU2bXMZLYz+NqNqlJy4nBH4VFqCvQoy1WVahJAjGV+EOx6W+EuqJSXHa0l7+CY1F",
+	"A33DrGc1N1+cPzWm88xhqmLKsyDxde6py+yLHW/XPRv7VbZM21QdYI8pHrG05NdC97tB6Vd1fvS9DlU2",
+	"A0IjLUkvUwcBehlNnBvC+mjjQ4YGgOyoleKmdnDYXkNxkV/1rH2FNnbrJcZ9Rk0tlGToLHj4de0n3vBu",
+	"A7FtBMCtwxQdoYQ6MKwjlaQw/6qxjqig6r9kOOUY96iEIGKisAvubzxe0SDbBOL88gTyK+zt72DXsOuz",
+	"iMOfflltO1Wzk3Lb6drv33m6N+/aO5U2py7Y2cva95fQtN/xRSw0DFqPe5Ltxx1lrK8hfqtZaAi7aoRc",
+	"89mvKfqrfPumJhgwVOP13ue21phpkV/RZXyLna3o1r369Hgg2Cli77mtzJskrXVAJFP6NJm1krEIQj5N",
+	"06A5q2z8VzhjWR/BupNl3gJA38eCT90exr+iL735e2OXyBNLTBNr4YNjMdfnGYJfd88101WlzZ7AaeJL",
+	"ezKVY4iYmHZP5Bk1hVVSj8mczUcsNmmy8BYYB6UptLWINYmq0MYaBmxNZD7RrwI6I0X9eU+YqRuyMbO5",
+	"vW1Mok17QB4c7B0WK3eUEpTnVXWO38+WWWq0vu5MuoJmWwsmFhErzHfQ6aw72znQI42i1xNojLoqb+pq",
+	"g9I488ruD5AtNhNRvisPZHwpVm27tIBoYrHlnCEG/dM5ftbtZEulcUxB1MLEMR8I1yGHhH7sAIFEBnV3",
+	"TJe1hNtEAU+3Ndu03lPqCK+fMDcWlTKUinLlHwr7jfmAjBOepiLX14IpjZo1KvtSW2xvsGrclpD69t2r",
+	"wcXl2dvLZ08bzcbls79fDl4+u7g4+/YZ/lz88cnrV5fPXpV+fvZKf27+uhhcvDp7c/Hda/3ak3cXl69f",
+	"Npow0/PzV+cX38FU+s9nb9++fuvdgaxf9lqIenf+lCq6CbJu3XTFDwhABogY/ZONQblwibvcKSNzoU+y",
+	"1ndF5pZelYXS9hEN+fb8KfQQ6Bk2nkwhHm5Bpf5jdOl0ZoESOIlk8bBJpKKTCTa0xSgLrdwN09M1zJ1f",
+	"LLNZd/QKu4JZpRqgZorHqk16m3AnpYcG6KGm0RtnNzAttdDG9m3Cz6aMq3O+SNTQudWG9sAObXveXLr5",
+	"S/eKwzACZcIBbJdvW4kGzUh5uqhnx7n2aOZOxfrnJvqxTSD/OC1+YgkxlBAwsDbzfgKDetl3r9PplPl3",
+	"DW9EADGhwwSSxQlvkhsovJaVxSYxWzCq7shC18jkzp1w+6ldgnMjlmhKs5E5/dQaLRWDi2z/+ODoUFPa",
+	"udbEkpg9MTJLWTZI09UI4wELnDpRtmwcGcpkwWLJAhYMTwkls2ROOVFCXBMB3jqVt2A7LiC3RRI0WOjz",
+	"LGuORZKRSRhL1SbDsW2yODyFxDpQ2qi8NhqWJts2GQYxDXnIp8NTrHOC/kKYVWKxdbehlVkYwGQbT0BY",
+	"LmhrWFaPIhMyAtvQFEWx924xH7KQ3tgseHzzKYzwl1RUrwr/sCHzzUa6XOQVFckr4BMGf27JO9xsWFxA",
+	"qruJZ242sr3y3lRn5y8rSIEqMmJYcqrcvUgWioWTIU2UGBopWc3Y3DY+yxpiDaFm9hBapGfvAAvWh0z0",
+	"uYkS0YQShHJMY+DLcww2GorJZEgiRs0MaSVHgQQoC1uVKIFImWj8ismkYv1phyOvrjBlnGF1RVuJS6Cy",
+	"msQcSxBkRbHzHNJYqVeKn+a126ZpAIWt+Os/ugznTCo6X+jPmI2Qr50mawkEr982G5OQh3I2iBmV1a4y",
+	"+/1zePktvpt+nAK7npzjgH3VLBdx5SRUyHXaOEUsFarJu51FEw8MntezLF+YhwoKaxqqN12gzHa2M+Fl",
+	"dd1PtxvMhkJzZU2jzExio6CB1cUQxmcvK6vHZjeZ2+nLNrBPuAojTyOe9XUyEbBoFSpewku3TRuYZqLk",
+	"1mprbSLI3GpVN7HeHk5GSyNDoAwnGRTGt0uzxRpTu1IoySgJI0WwLUx1lapuB/63k0pV+j2o/RlGoVpi",
+	"8ZTJBEJz0qos6x1aWzcl18rgziRlozRsRD3G4WnWtoPBLeO/J/Ok68xmd+sGTyVuU05SdYbdiDITq/HU",
+	"ql0oNPqk9lylX1vxxnJ0S/h2mhzn9gr4Bea7peC1leUpL/LBWlW8tAFlJe4IXmnqZpwWeuObxY2EiBjl",
+	"JewBSO4kXuF0zV0s9LFbYc2jHDQ4wGHaCV+DrGWJOJyHnCpE/pwuFmnrNLDE+XH3VD/EqZuNQHBW+aLg",
+	"zL5nnSMV9yg8te9Cyc6qV9/qh/ZNKPZZ9SZUiME3b1MaWb7KKjbrnwVnaxzn3FD1rzrYWfWqs5SVo6ao",
+	"XPWmi8rbqzK5eHTTCzFPC4enFON2wCyIcIVORnfmic5sms8tTeEAogRwXkdkXG+iVHj0zmZr2QJnvYmF",
+	"MhwYEPCIUMt8w4i5JmGOUV7Ahap5RKq62xLNFq+GhTuNIKC4pId1NBusYp8u0/4FTaNohDERMRT7fDZf",
+	"qCVeGRBlDx05nBzftewGr6Ambko9ebOvz26Qdsb0G+2xxG6hI0NBzsh3STByRl7UKPdHKPLXUu8MZjt8",
+	"Or07cevqb6KqunDYTCG7jKSiPJCnZIj8VOvaTSMzjhhkMaBA9ogMrQwZpG+kgml2iz0iQ+SQw2afO1p+",
+	"05ZRz99+gusvHINDs8rgkDMrEJ9Vodnn6M7XcqSj2EGvwJzymK4VtHGzqoy359X1VRp2Rf+7M26T/Jvp",
+	"ak0zPFvJt3zhb6khQjaS3L0WpWGFOBm3xjWyFaxGbgNJN1KbgJITuWvl0gKceur1PE2o2TIyghaUknPE",
+	"Us0ZDb3YRVgHUC1bhi2H+xfuYzYJP5UJ4DsTWXsN98A05BKAidlYTHkoGVZ1LpgZuwUr40Guar+8HuT6",
+	"i3zu9jxtE4ClQG/GL4dgM4Gja0ZMSoPMtmupr5UbhMlkgBoYq96+wLdM5kM43tGlbQZLDcGuah0qmaaz",
+	"K6FvcZ824YBjCCilitRBYJa4WpfIaMtvtEt5iNRacBNU4CjkqZmjiew4VbFUqCAXJnddyZBPI9Yy/fZc",
+	"+it7g92uEf+v3//U6bT6/U/d5/3+p6Pn+p8nz6/+qJ/IiofVX3lp9wxiDSp6sINam3aqpbboMVgQZ/rA",
+	"CX320foIPQ8Oj/ZP0p4H5KDdfeCRA2HGLGKjolevJMMzE0wHtttT8pjRmMXEtA5wRkn7B7xe0B8T6DeC",
+	"7gdZOO/7nZPVzjTL30MvdGOhOTQae0wvuTRWA7h3vUFkr3uwd7jKIgJUn2vsu0oh8CXb+R3AZ9ENXUoy",
+	"HAEycz45/Gm1Jy63gbnZcsgrLsJ7/vC0e+9zwwnghOXMUru6yK2Msz5Xe2K/8PFszc5SsQkaiuhfDLdC",
+	"ES5nUcOYdbNKkwOc/W6+kxsZatx8f7+iwQW4fsaUQ/WUEBqfhVUKxZyGKy2SUMRqE4Fk/avKx/0RppTR",
+	"pytezeozddC3c1a9o8ptIYLbZhqbdFfbOlcda8yVstFzK33Uxu7pMwfmg8GaqdsdbLQCupt4Dgp+lgsZ",
+	"rSus5ZaNSReefpwPbOr21rvKOsf6P4/1f57o/zxb96bi7GZlrGuqkbKbXKRrzqhWREJhaB/x5D3jG8UU",
+	"ZHEhICk43ctT7/25sq76tHlTmFpv0SzAGeywlpBsti2GXZxiNxuj7lFOhmEAgQu2X1af5xpmEbdflh0S",
+	"HDbXjC2kdTRCfyxoHPIEjpVZuqHYoS+IoTK4BQQpcCLTED1BEFRxCm2itQgFMb4ErAP66YLGSpIohNxT",
+	"03duCD8O21XRLrmQA3HDHWdNavDFHpxKrgNh1tAdOwcNNaTDrNFhbNqqaEoZ2qdpvMWKCLQwAJZ7e+uj",
+	"tIr7EHuxAAC2/V630+x0Om4PkjnlS43NuUlbX+GYqbeVNBu49ZmVYzt+hXJ0FhtphMc2GX6+HRIqr2Xq",
+	"YMq8wo6vUCUxL7OyzbxlMbMWilyLlQp4jU3OgqzpNIm5seBbz4qNP6ww45c3FpEJCsd2iDyDgi3GzNEm",
+	"Q01iJhyJKsfBamWHezKToZBZOIa+UEJ4AX+kWUfatlHBNSKmiIGbUM36fJgpXMMmGbExRZmfqlRZsw37",
+	"gDWZ3EpkEVwoU0bD2TtzNoqqZZFRW10ue8fHmvND540zaxtaUHvZ29s7eWBtpGSSqCQ2bJeTd5dP3OCX",
+	"JaMxgUP0iHAGUTKGDYcSqoYRkZgeQOkhDKhiLRXOC0rgXt4I0evkbs77vU7vw2Hr5OrnXufDXuvkqt8P",
+	"fu596OK/Pvduf7a/ft67fdC634FHP3c/dFq9q+zvD90efLn3odO9enB5X/8fjtRp7V09OP3QaR3oH9J/",
+	"3O/323rQbvPk9sGf7//w84c/ta4qP3twh96G21iBfjlzR6UFA0/AlEE32EkSw4kB+yPcwyajGI0a12wp",
+	"TTtFlLVTmkiSsCBIFcI99Z+uINVpndDW5Orz8W0r/ff+Gv/22q62jZA1VheD2atKbpeXGrZidzXu2lTc",
+	"qL0C8PtL9kl53KvVYaS4gFdC3Ql6LtSvBfolo/O7gK6Mv7cYqTofQeOglQdKz49hsedP5bq2Xv0RnnEf",
+	"xdUsFmSiOy23IvAs9+4q44Ie4qnzAViT0hT09b7PUu4xQEWt5nT44SW8ettsJAvJYuXruw9ijBvtp1mY",
+	"P10+K5GABVZDcB5KBUrKBNs3QFgDT2snrBHQgMvJ70D1rr6TLL7LnhrxRCtYRbXJIwmV934t+8crdpOa",
+	"QLZST+9gEbHGkHrdFXBpGkTdBZ2mv9OdzkjawSp3SEzlxPUNcWYYUz/Ra46DPsW2Exik/TwiQzUL+TDT",
+	"r1NBrWEkdrkm/NhVXJ+1OFrzk3dvX5T2T39dvWVB5uxcM4AB379tFgXua1bRQxTkFat95e3tab1X8lfG",
+	"FsYkT4lk45iVslSOcjKL/rPOj3a47/OjFXCjYS7j5qpWKcqqemR+X8fTJGfihiOvg57iDqrNJm1MgR5k",
+	"I4ZWUsXsAt8rrtt8vvbSzanEpUMnYxhg1bLBUP08ZFHg936d2dS7iX7nHoqvpWTGOpMfbf109cFseoVJ",
+	"z4Hie5vkVY5JK/jbbHwIlHNRcaJmtv3LOi437JtajhspRY+0ys9+Ed/ch0w4x4U2mul16qa0NU4blC8L",
+	"WJTVjH0dz4azE7dejpqleFn/BNYzBeKjaTFZRsczUziHuoTjwrPXyQfXbQKiVQMrYyEbp405XXxATF7l",
+	"8MTiamJHjY3axeViotHArnFg9D/JGBwqTHpJB9Dv5V04pttEk3ARYwxHml0DniGe1UQRnIzYjEYTa86x",
+	"w/oMrkEoFxFdDtYRrJ/iuxZxBam0Nt44DKxFJPXdU0mGf2+95q3HAGzr9WSYS+l2Xdy94zom8YfWv67+",
+	"5OUNXyLqILOItT181wkrcPHju6CdaM118s5T02bT+GiipYm0zeKSObTcp4sF4wEZGv0Oek7fuCWAN0gq",
+	"PdtB5vsWWcQYBLzSi2wcxnWK7FMmryuQfJHvDjcDvLGACKTUgMlrX+SBWp3bAxOewZu3zRVODeqaKEDG",
+	"zNQlrJXpxuSb2CcWU8kC/26U8B9QLG2wDU+HlTyniMvyBk7oWKXZaLiL5LmIydCowhipPzA1lYenZDiJ",
+	"xXyI6WNKDJHv2eIOAQPCNfjX60CWVeD6B5ty/XQR6/D8f0rB22/pjZPCWtBNqlX/fH5EYR9LYTtOVGu2",
+	"WWIMvsXdp3FZ8m6SEab52uqt9yAfdHyNzi2RFWpcb25bYN0ztVaZFxHF+8k6liFoGK7IKDIhxe1GWi2k",
+	"OhkJXewxixiVLEdy8p5WP+YonUKABLh9sBaj69kyZAZV0A1Jmkhm/VaIZVAsC+p1eoetbrfVO/QGkcoE",
+	"iGenmWRNNxy9mTleFKNzkkZ1uA0t0Ys0AvVzk7oOu09ZsvCkXDTkG4KkIrbydMFbteeq5z1V/ivovcv2",
+	"m9jNQ4sl1l5sokGGpJqjtckzsA1kFZKgGn/KwGSKmDldEnB79bme41MLaXfYJm+olBA27X6h72qU+cg1",
+	"FzengAfBmcSBxDzjjSn/LytPg6vP3eZe57bfb7t/rtacUz7QtJds4XzmOVXT3Ivmsqm9iFdngVTfvndM",
+	"T1BpIQUuOHao5rlCV6bUIGRYsfWTFzIho1jwoJy3MGObGKlquOtl5t7Od3qwmSO7Z+jQQyCdK59bQS6U",
+	"iCFGLef7zUuexBTSg4TioiHS5k04tAfI8lKTo4usUj60VOxGAM6gMxOEymDdi99ZOG6WsFXCzBCQfEoC",
+	"wZkRvrKkZZtXYbL7DReE6ICbNLgF8kdOzRGNlP4p5GOWhRlBBl2T/FOEHCXUXzSDi+bz1e+QT+/U61rD",
+	"wbatniM484oXd0iXNfy6lJdkF1TEi53Md8yeWe9FXYRfvlccMOBIaJoaU8zhy8r2fWjQgP6X+bs9FnM9",
+	"a3qorCsiV8RlP+/Kzh+n1CT8h//4z/+vn3Q6vcN7f/zTw2/+/P8Gn3++/Vfr6n6/3/7z6tcefO40D/du",
+	"/+t+9uqV8+/WlX7evXWePvhzv99+8Kf13/ce1WdchWp5SaeeO234xyHcUAzeIYpOocZHIJJRxMiPiVBM",
+	"NolkC4pZUyMQC+ZUYiDKSbfbycLoj9vH7b0HJVlpv86wcr/f/+PPH0i/r5pXf7z//uGDP/cbH/7wH61/",
+	"Xf2x37gPD67+2Kx64cEf7ZO7BXY4urQ3FC4wkXBFRrMT5pJmkmjGks1012IDmh94NtyYj4DjpgbEzChv",
+	"HBSPshoKoH1jHy63mBYlQ/tnoVxOGq7ebNAp5jHTMIuP0v9aSsXmq00vsAQvy0gtBhr9fLkG+uETazL+",
+	"vJ7IlfsmnyxakrnuYPpwZ/iSNgifZ2ZCxzaNPr04PKb7/Mh+UyKdM7RK6zFXemDKbCpDhUdDA89JEdCC",
+	"qcPxl5x0Okfdk5Pewf7RfufkpOv6S8rPVjs09E9RVOHXcFPSK6Uhk/4K8lChDOcjR/QBF5gpj4ty0K8r",
+	"3mxVbCJgynulF3ThOxUf3XFBi60kK5MYvK4JuSQtmbIZBl219TM0mTEWjOj4+omYzytMvcs0KNRRTW5E",
+	"HMg2uWSfVBoUvKBSX+ehhGLL3NQ/o5UlWFLxSSsvJWNIZ5OMimIexfG+/s+hX0dZ55NNZ/AKSeCuq6jT",
+	"opU3NDECe7OdOQCXuerhnqOadTzzlD3SPE1mnRlNVLPmD02sPI7lImjMyITdGC8fXNVDp53aMGdC8DJO",
+	"n6+rXM43vd8OPCaFdRhBhkTLCUJeVWvApCfQOVNpvQFExdBIOEOMRM3lotG8rXckgqV7IH9MWLxMy0x7",
+	"lZ7Itmoo70cE6GkSGf6E/UVNfQdruME7CEogLAUPcvuhhBjImYjVsIl/RIJPjQ9CJGogJoOY8ikbFmKt",
+	"aypErFEnYgMRN/2hTCJ/uXj9ipjnJj32pNN9QEJuEhw0mh8Z/AOKnZ2DHxHf2LAN5ADsWkqJjKiclYyI",
+	"UDVzlW0QwTWE5+WHeWqrMuYnEYOrdRSLawyeSxXjBKvAs0ZWnz3LOnJ+NLvlVHFHhu72NGw23G1uOKvB",
+	"HjaaHsw/gU60SsyvubjhXjLNWQqqynkTSC6xNS+hWodYYE0NvWJbre8RGSJpD5tu9krM6HjGMLEKTgWm",
+	"EEgythkBWWEMsWg0GziIF9zvGI3UrKL6NJOmLz4li1iMPGxSVpQlsUnA4jqXACyuV9+5Zkgf4Zw/9Z2C",
+	"d+/On2q+otExplzwcEwjcPq0yXkgyZwGzLq1TMFRzZjFJC1fd2SU4oPD3oOiSaLTPTkJ9saHre6kR1tH",
+	"4z3WOhkddlsHrDPZo0fjbtDr5ewUv27A/W2z8UJMz/lzEc83jMF0Gh9YNv36LFEz0mt3sqYAgNdyiABk",
+	"xnmDPc5MNVQkUlOi2MNWdpzMaSDKYuW+CqimMeVqUC2xauzekyC4tslLbPqcxZBmB8kTj5tN8ptMvoVU",
+	"j/X26ZGti2DWAYHXARuHAZO/wB4mksXVfQWqLJ+PwOAJy7iZhYoRudDyEI1FgvUojD9vDsC26w2du0Z/",
+	"MWrYrnBF4Ddwmu0Cvh1mUxMW/ztB72/ySG6TCQAdRu+SKmPKmeUr0k8Fk0R40ie0nOvHqNuu8StKhysV",
+	"nNAL8COyognEa87cNhCO4l/splLQZyHyfk1/FYbpr45OswntbZK1l3gEpjAoDS3HdFEVh7bCSLRlwZV1",
+	"K4SEckDD+mKJZ+emBmNV7ZJQDrhQvlsgThh4vjE5zw3xnTIFP0rPkNUOgZgFWrPZcdTXjQk9gWoBeieN",
+	"QemGLjGfKQsRxUIRnAw/WFCuhql2L8CuGy/NmXOLIWSl9gaj5S4cLiZ739JeVhQw5Jmhx+QhsDKEucLG",
+	"aLn4tSOjQmWKikqsKrqqurE9kJaGm/ZkryxPkz/bXm8ZEnxNBeOdus0KAei23wS4nshNCk7afcQt0fQo",
+	"7QBjqtKgZwrDSLhJFdyVI25tjvlX/cHavrDyp/7yaCmDT1szUG6wdJ/yJZRbEhPbmQHMOtY7iCgOY/mg",
+	"aRCWtvUImLx2Cleu9AFWef7SdVgrd2Ukc2khEKx4bUv74uH2RZ+nVvNaE2bByL79JbLTNgAuywolAW6F",
+	"5VuoMjWta5My8S3IuQ02X0yBFJ2VpQDk0JSbpoZmIWO8TK3sk3FJLklE+TSBqFWbgKA5VywipzxQGrJK",
+	"OVF0BGcZYq3QNt8m32sqGNNIP5VNjOOdMBbIJnn3p07n+KDZ5+/+1Ov0juFb+OeJaYMCb3TOMFwJRREi",
+	"tUzKx6ZFCovnIacR9pGJ2Vx81Kol3BROKdpQkmu2UGS0VKCe97n+V8EYXHauHP8unCsvbQ0cT1SyfnTP",
+	"Wo3Rzp4ssirurg1NLBin4cPpQrWElK1urzPS1LV+Es8ONLBX7OYuyYDNfCogsNEhT6JoCOZ1e+X8ztMD",
+	"a73paZ66r9ZiXlvX8hoUCzsllERCH/EFjZF5KDIXUpHD/VwhMctFbGSTuRWkaT60iOgSvU544CkJxJyG",
+	"vM9xyIhRqYi6ESSiIxbJJhgDMIFw2DbegWGbvPfaDqDsFvAH5DM8HIsAjXXk1fO/PsncsVjAp8+zCmea",
+	"uYxnbHxtG7PtNt7Nlj9KKaPfb384D68+vOJXH77/ePXhjF59eBFdwW9Pg6sK68TvJ2jOrXxQIsRjogTp",
+	"9o5LpEW42PyCamLJNKyYDpqGfkHfyDRGncRQSp8bUnnSJFKkQf+22rYxSkHBW0qu2XIkaIwDCalJiEQM",
+	"rFbErszpA8ioXEK0daLPFV5lk0TaMFw4S/qwCA4JAlBguM+zPs8oL85ErIghA9Mwj5maj9mlmaZA0NE4",
+	"YJPpDHMffrxhsVomYdFD6jdbFTn98e45fa5ZgJcZpZmR6PiEDyryCTbo1GVj/L19BxAq6SQmlVta2Cqg",
+	"pGN8tkOIlx6m4uOc0bRbUihtQgKNirfPrtoXmP4EH6vyJ984+QOl1NDK3C6b11UHcE0cmLeSoG1/7d3u",
+	"OBbGP36yf3D0YEc9oVWFkTqUBKwNpj95LlyKvIJSbnjC9MnG0ITUoiHLAXIH3pwlbHZfF6Nho11KgS5r",
+	"RVA6YTWFrBVPk06cqTLV2zy3wqKT6w1hTpGYFm2E+0UWsUkU2Rt9aAwzVnHC0uweIvX0Fi9OXBmJqHEK",
+	"lM18VR7uy3zTFHyNaEKqr4t5cHLi0PJ+x0vNFflubkybj7pWJsavmfo2tL315cNhamEpLS2Jw1bMJizW",
+	"t8OmU/sD7Wz1prSHV9qfKqUwLxtyjqYXaWY5uE+jiJEQnE+TEHfd6RfqlHveQfdQLa3SX7CRKMiMAxBF",
+	"8zUG0t9s+tQA61gGuKGjMAjgcRiw+UIoxsfLQcj1aqZaXi88mYdyTtV4lm9dmkbiZK4951f3+2u2dJ6k",
+	"IUlunI4p/Z7+HVOe5n1BwxEazEOMToo0RbJgYIgEklnUTASDfJRPhlCDN/3DRIv4+G+t8g+Us7umZtQA",
+	"goBoPDVtIMaCoztrkLaXMa0STT9UZqwrbADBOcy2lS7AY1ImgzBWSxNkz2K7yU6TmtT+i31503r4MUsk",
+	"M4FJc8qXA1NgXLq/oT4uIWaJJmqm92VMEaaEy2SxELFiwWDOgpDa6ChAOc0v8YbR60Ft1MEbQIJfp3b6",
+	"RN7YoLyzc1CbRBSYhi7ViZ0gUvPlGjf0fKGemJd/AS8SlypOIIVGrgfbufsFtM5BK9l6X7+wb2NR2iAZ",
+	"q/U+fGNe1t9ZGt15CQEMXIM2rXaOcmseyD+BJr9oBE0itibq3sKra/fixI+cPpzQDnCdby71myWD686d",
+	"bktstGZLDQA6nPIGq+H83rzsdRllidjOVYrnwuDCIn8z+2/+iPmcSHN7uOUC5M6JiH8zubGeQ+p3ZoBl",
+	"2K4TM4avudbeeUDmIQ8gmn8pkhgqxWMcf729eP93YS8u8Cl/sLZ5iuovdJa1SdV0qn98/OQN2T8Cy2Dq",
+	"RNCIXbB4RheQ/AZDGkNfzKah4G3yPmtB10zbntNY6xtoj3MyK+zApQDnbjdfKrtccO5zr7l3e7/14az1",
+	"wxX+sHf74M/mh8+92wd/rsHMWmEdJnb77Ly9YQeE0ERjbBNwUdNNAM7xKRmiC9CEIuuL+p5EG+cjU/I0",
+	"39jvERlSKUOpKFfDZnbvg+NxlrZCMIG5Z+dExPoPcGMWopjR94iRd1qAtsOuDiY2Fd7rakDZK5J9DNlN",
+	"VaALHPERQytfzQaZPazQF42TGsXFtKMKd7LIaFYLzZa609cqjU1Vk0mIhpO1dPg8zRUSIXtlPf6u/cG3",
+	"v7MKY2Udm1N81u1cKgl5ds5SoyRUXmfFcNb103wF19FbKyMVai2Dd0E50vREaN1CkhGTYQDPBHYlpBiM",
+	"P6OyJuFIcyB9mssd6NbD196vj696K5WRCJlSIZ/KrVqM1GotkKeHN05Fah7WCtGnvpCktxtt57eojmyj",
+	"AGwqypcK2yPGvJ3O5/RTa7RUGia4NzO6qTADDkGZyVJ3sFVHqgGhREiXRsx/RIZR+JEN8wKKacmLzUIe",
+	"kWHMlAY2G1R/A5V10+FGrM+dScotcQGsRrOhP8UEVVh/teJ+abCatq5pTOKQ8SBaNpoVnVBTIT+XWpt9",
+	"xVmiYjANAfuIwEC1oGrGVDiuAeX7qipvTu9m2yfJXKXWEYcOlNTrAB6HkJtKxfiyJDcsZpAVtEYHo9Ud",
+	"194kytZ93S7mWaMzV3wI6746pVmJFe9sKggke0WMerPMt67a6msq9CZRhfiubQu8Y7zRLuO7NguhKkqG",
+	"+LNPrnibjlsdHmziumYsMiHOlv6ThT4vVdmBppHm1jjEz7EZaBmVd+jpWcTOysaauc9LqPqWmTJ3pqHr",
+	"PYkVa7HXaxPLhJtuqo9MO2WTkCtjNRi2f+n0o7dMn4M79TCwh1QJrSmYxgApdy5tlmZVg0WlAzVXTc1w",
+	"OzSvpdUMtvKedlc6ffOA+fdeMrWibAZ6rtvkiWZThTpvUCwD4xOgMaBU2O7uoy0Lp2yFY6gi5slmyFpt",
+	"1vrmzWvbFYmAFaxfI8LM5cVXhXJNFQS+mnhofa8Hom37h4Cp1FWmpxCLD4np4PwYgvCA+rLLgGQ+ehf8",
+	"JD5edOHPuLNg2Y4HCFZeD5VOvWvTkg1Uj1C1bS1MeRozGgyhkp60LQWb1sghYR1O6INs9nn6pRaI2JCI",
+	"BeP4IkpPzjA0CGR+rJgqJjOD0pCGQ0NXTWK8IDgUONwkOTvv82xyRLq04OoXsZuWytX2drRJHjQzWgUc",
+	"mF1pkkiIa2kz6dPuu0NT0tNiZOYraqmxYPotyGFuIPsrue9O9qBJhoIPsKT7MCv5VAF2XkZ0Nyp1Mxns",
+	"27hvQIuNAZHgCEI4Gs1GOnE1ecl16WttowZSbU7bw94g1rJR0PyajYSHPybMPFZxwjRwjMbj2VtIcPcF",
+	"r5jsDAjCyWWNgN+TYQUuPcSqXtE77NVvYNIKgTCFeMxOWwj1I6NMtKsrib131pFLrZhoTpimJ+WpJFci",
+	"EPKefHu+09D5NM0NF6knfUSoW1Iky+9bO4VH8nCxYBV1RGwMqjmN9mkJzfbYQ3Bdisn3xrcTMfqRSSum",
+	"9xv/+9//02+sTd+X7JO6YNN5qV7sns9kt54zDDMyHWfYzvOYDClmXULdNLCaaJa8beTuSPIW1dU8bDeL",
+	"TTNXbmbCHELnaLb9uT/5BC4LjOOZS6NeDG2uTOW6QKG64miP2JRy2zAlEtNWyOFCM2m0ZLS0ekTIp9id",
+	"GaTyHba9h/7X1QpU1nvaqAdpDwto/I/wmBBXeS0resfnGrHuzo8NfVsTHkGYuon9BmyxwIR3tzcKElhU",
+	"NfBQNyK+TrPgsGE3rDkS0ynED2dVx3udvXan3e3utTsPe/tpaQgtcS49wXPl4klUqkEid+/2t8SDRhXw",
+	"aLNPtny+lURAlDfRx3Ez63JLoYkUoh2otp0eVxRf/QReiS8MiA3SvlzjBJw1vU7HCequRZ6vQLzPv57z",
+	"meeQmyPM3GKAFrLT4T3Y4ZS/W/w7dSQsOiGipYG2Tc7IDYuiFkZ3mVB8/Vkz1YVEnAndeE71Lhg7wn5n",
+	"jxTDroYlRenKV3w2i4g7/VBUpLaqi3Ch5Su8haH9ukcs/k7cYHd1I4ajZXjGYtYml+DJSUP+JRfiJxaY",
+	"hu3Utufm0dJbchJ1ImPRWu/gY4943x0ILiVrUM0cIlrqxGadaR7nbVNPdvc5z6IoW/pQX7q48QvGg5BP",
+	"sWP/PETr9S6WVzcZXqT66GjGshQJ5rnjhuwcADMuckVOpQyn/AtMU7VOLkYiWN6TZblmju4/B6ZmntIy",
+	"nCAVVByKeJUVCTT4oZGtQWAAVT5tbPKost0VJ+EvXYF1xPQRQAjNrm1uqNrMCf9lKhIYK0p7S8MZbNr2",
+	"xVVdadnGAdRZ1y4A4RWG6DMjTGpRBCpjW4Ujy1St6++/IzmJi7SBuyHgMeVaBjE6hElFQoT7F4K2cs11",
+	"UPSRpTrKvf2VUT6mmawnMgWguifTBM1Ux0X0QXm9JolZRFX4MY1RwqDldbMCfBXlV5CICQPXcOcEKx8d",
+	"XNLpWhm9/v4d5InN28NIm6w8yOrYh4NfPfTB3yTgPaQKjpbmujZORhGrzJBa6IeztgJOV0Vc+O1ul4z6",
+	"crTINBbJIq1iYcJaHEHIXrk701HXVd9+sXb0XyjgOC3sKmL4t21zVog99uk4pgKcg4HNYoXzCKkrfOak",
+	"szowrk2MZqdqjEDVxFhdFl8hQ8T+QOL31gbItaDV9fWk2XJNMIo1MJNztOLAYy4U+e7y5QtPRCQkCq0w",
+	"BWUBkGBUR9NBRbV3f+mRGUOY2yuj0lbcODYyW0PtpWo0h9d0+L0nCejvoeCmHiHD1lfZlVISSudrVet/",
+	"aXJPjdS9qxI1WT0mh/vixqR8t1yCyZvckakMdy+/tLX1UW/DYJJ1q15PV3J7XPu7Vbr9ymUJI2rG5gWc",
+	"5DvKtWtKvI2dztGbwMtiL+PXt73bcNrc/7YqlOnBqFa3nw5VzuWS+T9vZoJEYmqD6+eSRR+Z8S+u7Ywp",
+	"tE5d7cJ46nxQbjK97pWpR3pmPvWeivfZATAWRRZJZowxaxyEGYUmIXDvAg3UbT0EdWQq0M7dhikdjCG4",
+	"DGNIoL8dJTFbRMtmGnZvQvBNcLtdVsJVGEGg+kaGb7CKWofg7mUa7G3oej5pELAASri4u8BZM0sAL7lQ",
+	"0XjE4ikLBraa6G5bnuq5cAIoy99MrwPpL3KaYd16IG7oZlUKF3EoYiCyzY7EG/tdeV3fiRuSxFByDo6F",
+	"7xTUFrCUIvr4hXIO7eAezIUSKmjAY7RvYQ7t0LXaDYC+dwPXOzgq1qURytSCt/b1WYvHLb29Rjdcc3n6",
+	"bf/9pwfa7bWnZewdGa8Ynd9NcDEC/y4kl9ThvXqbLuHVL6f95RS9fDxLxjO/vJPc2LZuKLgJBtAVdDfr",
+	"vIAGozel205zfz2dcUNSMkvmlN+TeOedZp4KJwMtLcjEeOCvO2ppp89toxQYLr1BMalL2J6n1qTqcKl+",
+	"daVff+1XjA1wF+2EDljVwY0rqNLRy1dytX7ztK6p/b9FnUeyVpnHbud3kbdbkomrHe8ZSVtnO3ejDY0v",
+	"0p56dPiHE81f7RtBGDRdgfodmGYInQvoXO8ELvZ5FvDJg/SN1HnlDGrEuVI+b31dyT+0/nX1pxqMvHFE",
+	"qUqJiGY4aZMz24odhA8OeS85r3MkbiCCziTEzMLpDAzcU+bNZ7WQVIUqmoifsenhmLk49F9zyj0uYXMZ",
+	"1Oc3ZNtMMVIHv4LCBX7DzCKrwLVmK3Hzge/uWjoCUXZdW7HqVy7aXbaX5ip0G/RWM9eqXDLb/MDgPjMX",
+	"pe2TFljDB520jUyw1tNidZhqCrr0R+GVHSR1jDx2/0IrfRIjAwjC2LQTFhMbD9Amz8ocuc+9LLnAa7/m",
+	"xFxE6PtQzV46+d6b6FrQd3aT1PGIKkffxUvSSCZZxgSWRhVRoF8FRf9RWk+12+kYLmp/IC/Dx26O71q2",
+	"9ops8lLUpb/ytC+P29Pb1qrptkBjvrUFbMCcPQ+jirZ4KpwzLPe3t7d38gAKcV4+ycLOGFkyGhO4u3MG",
+	"ey0qtfTXBSPyQb4oRL4S7/1ep98PPvduf+596LZOrswfH/bMv/duH7Tud+DRz90PnVbvKvv7Q7en3/l5",
+	"70One/Xg8r7+P/1370OntXf14PRDp3Wgf0j/cb/fb+tBu82T2wd/vv/Dzx/+1Lqq/OxBBfVaabqEu3eX",
+	"T5rEIs7kN7BPdKy0GBx+IhN99IHPkiCcmloEbkHbXqd32Op2W73eZefkdK9z2um0u729/YPDH3LFbSsw",
+	"3TvKY/ooh2m98P3b3SHT4PLw9gcvnt6dP5nR1X1sVJz4U8GGiWR6hCGRTDNyMgwDWyNjRtU92bRRsNaN",
+	"1CYvma0SavxhWhvhdM4CkirVtlsZ8Etff4Z1vJp1vCZnl7LXP8ZbzqjMFCM1MxGfVqMEPYcGazOTJzCo",
+	"l6Vgc9piJLeKw+nUHnqbpyyT0TxUrSw9odg4Pfd8iN2ZZQl6SLy2HUWyt6m8Nl3UOaoxtqK/MKGtYIfU",
+	"t2AuBKYIU3no1QEyGAFTyTkL+erdzv7xwdEhEO5Tqqjnqp+QYUAVbZloGttVEv8ybXEhFbNN0ndN++um",
+	"8SFolUtaVjqEKqRDo/TaLxKOKGIptYuA2WInkHSl0kJw1JZmNCVWJF366HrzMKodVnT9hZpf+8uWbtIK",
+	"25e//e68subQMH02tFHoZ+fk4ulfq/q+eDgFHOB7koQBOotzuVIU+JxlHXpxTTQF3ISmfJatAevr2rcC",
+	"k3OmaGDIvG6T00W+tB9A0HKs5KqmVutysXfnl+yTekPjQi5Kty4trTIEOmdBS2O3mzknHXa+0Qcwq7Dk",
+	"SwFdv05SaItUNhzMWjxd1dHVk1nCr/1qxSQ2WmlGWvckeXeeUomJwSPP6HhG9BRwv2D6kHMPZp+DWRdu",
+	"IA+TsNSwnhxumOTt1Ub+ysjHVy9tikMaNWFF6o3LcAFD9XdXMa2DY2bM1chk78iPJoVuxfUloZ13U0eg",
+	"z/WsjIHQTZorNLpanbJiPjzfXG9fez/nBc6wAfGUmMom88YrukMbEQM4EbaI3mJrsWTuOnlYIgqy6jLZ",
+	"JmkiczqBeUJxVoYGAwcohwY38f9bUrFFA0N6WvYJ/IEHzfzBIIcOsvHtF0i2+b8a5vRoxjfCPt2usGP/",
+	"TCvaFmSVNeOVa3mhS0j+2hDQNzx3Ve6kVSM2Hts6ZAYROIi3YAMFHBnY/VhKr0mfzm44Zh4V/mCvXTeb",
+	"XE3H+h7M5URruNYNcC+87GAEfDOXjM63zfgyRlkTp6ev0lKlIKnoUprwPbSczkPuDt0t1zB0Q15XBW0q",
+	"eo2yXNp/8RcL4dyA424Wi3tbvVl36G1b2C40Je9iw+4aP1jeYsahCH5FaGDeP+CGZv/KbXZzrauiqHHl",
+	"DQf07tjK5MVS87DbUktrNzxQ35+SqSZhINsK2+oDE+WF7R2mhDF/g1WlkJeV2X40TaS+LRfsvU5KDFDE",
+	"a7XJJVuGjTsvWxWy1l5zuviAOL0yVQYLMXfreglTf1/T1EUc4lEatu/isPNtuBv+tEnQkycgqDK4B8Nc",
+	"CWcMdzoS4prkl57Zn22SBZkkKolRyvriJuneh8PWydXPvY61Q3/V1mnfPt4t2Mnju6PTyivL8SmnwUtf",
+	"NhdmEwdmFiRVF/f0G+LKq+5XuW0BNlA+nbQhLMU2Ezdr3bOFWzUIBpaaVgfMNX/FW7icIvUV3sPbs2W8",
+	"IDfai11ycvl/rPxXYuWb8r3fxDlIQ0VkXUWk7TUnm1u2QTm0qmAWWaO1vpPblrvNqUE8K1iyA0Uobd5V",
+	"X7rVsNNQEvuBx761iTlPrI72hRKQNRffnSqP5jVLU6FvNxjNx4GuZx01a8kl61xVVlQ34GpAIekP3DOJ",
+	"rNtFU1s1ZBji2yZDQMuQ0EgKc23KDBNZe8Xd7LdpDLZqyw0a3pi3zd7LjfF4CV9VBKTpZ1lPzUx3zMrP",
+	"QklsLm4wuYRj2SMShRKj+6LIWOrnG0XVmUoCa4D/7u2LCsL3uyVTwkgd7eIalEbbXTwt9g2BCBMnkjvd",
+	"53GipaWJvZTTL7HlCMP2nMZZ0+fgroBvIYzSWLeoxGhKcc34I/RWG2HhmkOtU0l+YrHweaLGdDxjpomd",
+	"j81jxSzIwYLdsfDd0+ryeLZeXfLOqpaoeksiBm3cVkBiUnqbBC3AUBaOj6MkwJNyd1BMf481ELKb+dJ1",
+	"rLlykwqSfrYLKPwtTgw8vt3xXrbSG+KWXZvbFfBKq3etGzC00RVXcizbGlkwim+ZhlVUtrMVEEKFhxAj",
+	"MaCSYU3HwO0cIb/8dWeDmyFEHriLbY1EpIDL0N5Zu88MxegL62JMb1U+9aTSBWGQh2aVD7Ny8FPTnXjM",
+	"9A/E+t/IcL/bGYJ5FPmzDUtChx24uQ9IQJeyArpcaeMptrjT3+ar/Duub3z2hXKR8muYQfFsvY5yqpwT",
+	"0rPBgdxURPKH7G8ryEg2jpka7LpWkqOXO/BrcQYEOyw1lsU7IxSZ5h3CjV0kD0AxNVU7UwlsfbmrmJq3",
+	"NjPZXEQqMU6se4RAZ9uV7v5m9VjMZGdZLF05ZCeNBTQcl9qN8OSRBEmMTWLnFeUMIwH1ZY0EF3IyD6Mo",
+	"lNBBV9ZfsXuHa93z6PD38iAuSNbtN6vRpiW8U5dBzekSHC1jwTkbp83dTB0sDGCERP40OdAkXdjYRvjM",
+	"VIm+fHFhznkTew46Mqz+D6AE2vrEDPMloCSqyXQh311evnlkq01jPTvTptkSeahMGr/pRZdPjsECeVQl",
+	"ss+hwyg0/4ryrNGsrNCNODBCiV2NJrsIixPbVtUWZCQE2+Xa9pH2sVjs1VPhRUZKuydNR5+m6d2zjui1",
+	"qiWP3W3/zBDiCkKuCVFy2rjrGxiUDYhHKCI3xqRZm9VcKm1WQgAEtWzOOep6zptG8wXQ86BCjdexCb2p",
+	"Rub/z967L7dxq/mir4KtWVWSPC3qYjmJqUrNVmwn0Y5jeyx5efYOvdUQGyR7qQlwNZqmOV4+NX+dBzgP",
+	"MQ+2nuQUvguAJpsSqYudOJyqWbGafQHQ6O/+/X6Pa1T0+3vXG7H0QmsTS2qC4ArB85QkSbPkwe1uEN1h",
+	"IqfuQ3TT8NGMkwrKTKlknlkSdvIsJf836NuFhCHnYDQ3SyvTqwKogG2gWLlmJzb7YLcpyLknwARmlXeC",
+	"BoOl41FjTzz1ma1kl2j1oWIm8jsffY4vBootE47SK1kWubJVM/5DPIeryXZgA27aQLpDoX7cmD0V2W7E",
+	"PuAeeoc0PMvGyWc+pyhgvrCOiefmzgCFw59Py01iNgf/TZ0E9+EcCe75u4/7ycO9T51OK/6zsYuGHnS+",
+	"3AZqMoKiOyRcUxUa4Gsf9rXI+c1rt9CKDuYP7L0qLwrKKWI1e+1zIhwB9mxgnd0J/huLlHBo4fSBOnJX",
+	"FqjSmYG/zavBMfP9r+6pkiCeb0KU0T0XNiHySfVWw6UzFjN26IqdhH6ES3US+tfnewn5+lZtVa9AO1jo",
+	"uUMPFKCC57YqZWVKG2Hh3KRj9cbsZTMe2gLOnbAazjhsi7Qa5DpF9ORJ3OTi9vgkSqYnIu1BuRK4YZOB",
+	"cQ43AgVnAbvPRxGhbDnCzKiTDg1y6PMd11Ch56aCfGyLC2nvmV6NoGQs5IPdQ+5Y0kNiesXhQbMa4FlF",
+	"jWc8dDUfql16hHsrUsLNDf8KSXsKPnpTxa9WE/bg47QVN5o5eTswE81+fbehUnpUqve5GdvfVSCiFQIk",
+	"10rCAS3P7HrT5UnjDK9Y7bPpaFFT5/WZokChL7VzgorC/Z7glLFCyvRAB5SiVIWSVl1FKH2MHT38xMBl",
+	"QjRvLVLV92p9BM3yaDlM2CgisyAYPbMh0BC4mIr01cvTs3Re9Ndl/+PadAZVNbL/1t7d3XIz2dt5/I7/",
+	"0dp594CPbf/bPzqd36jEoP3uXzudd9tbbSjscAfffdxLDj9t/9vWLpRHPtj+t2YdMVj0LYJMdVPquUmF",
+	"+YEkL/KLUsJsndV7WkmdyTITb5mODorp5lTeDCL2o3pRy2RgVff8t+Od/4Mz/Nfddx8PH376vmHc+C2N",
+	"y7yanrqvBrf3hZKlKo/H1SD89SOLvv/19myuCRgzJoFbCGIN8MbErhxXg93C9HPiQIiOEvNPmoj3ssgx",
+	"CJ3yp+jOp2BWQnwJEN8hqKOORp5EIDhqiWNGfmfNYkbKo/4xtgkPT8E9L8YVhIX8j8yWlBmA2uzol2XM",
+	"pLeV2svzf/7Xf6fb9fmN8p1LNbW+h5eKnQaAmoOu+6YV6Ycd2zUjlUYE8shsiAochBYEkGG5w6tym9ht",
+	"MKN/ADZAJ3uv7Gqk5lCG7mHSwoQt6DwLlT01PK8KC4hxfDMch7QILQF9G2ra0WGaMK+YKLElTpUSv7kN",
+	"pHSVd2EN3m0BGzm8+XB0G2efu1kMlMxg5thOsPEfOy/1Dk5652UvrIgc5b+oKaTTUdQjEPJtUYkith3e",
+	"+g3xITms82gRVoj6MCpMqUrbFko7ET4141KonaHMC4/6T92XY6tKCHq2BLbou1fidjgpOlvJaUcjfxKs",
+	"NywwlVzSprGz1KYD+V4d1QpwMtWFfUYKvxJ9VRGEbK8wE1TxEb2Q9YySyMXDdm3dBA98ksQhhWehRRp+",
+	"hB5Z+o2CR3UeVs/F8KYsNtobkZiolTO4wwfovC9DQxF9l1TptfvRF1x92sWb7OCLS5PA5Ymyw9Sg8YUs",
+	"jFbR/vz72Hl1fnviRedMolDfnJ/cJHLdM02DtePRyJQVJFcJ0QvJK/Bzs0INL1TWjvCAQZp5tC5uVqaq",
+	"DDUk6Bktjk8EcHp4AnwCEBZDJXWVD511CyvlZAGwXDs59y//In4E49xWamTdkf1WTVA7i2w8SsVQXtZ2",
+	"XtIk5LmJmM7zX0qrow+cZKAeaxyHM1iwyS7/TxAIbfEDCEDRGe/tPezCWfBPlRJgCuwmXLAuht8ftmZe",
+	"uie3DR7W4k3BEBAp0t5WBp2qw5ZIf3q24BqZ73BsOPX8tyEjAav6g8nYivlfpy9fYCXrjzsIsgd63TDM",
+	"x0w/tnPATHc8hGCcHCoLYmDqv3PxzaH4Jf8hoX51Mh21mkSIbszp6/Z0IzswwBmJ/YPv3K0wZwPq1VbY",
+	"YNzL3SUDM3ELTuE+bgOkVhrTiyEIbAK+KyS2hsRApxm0JAmDR2Qk3LBT38rmZkgILKdPf0Fz6CcDpzmz",
+	"+xQ+IFaxmSFlRsDY6CXnlNm/UIWZIIGRKFWFttYIcZ1irmKi1oNFVzrjT6GuttzBHfHgwbEYqdIa/eAB",
+	"6Eq5nMWTLLRpjhotIfp4mNWvxc8myRAevrxRgvjSzr5Jg5cDphj/gu/ovfPEZx8Iw8+rwHH84AHC7cBB",
+	"HgSQZte1dervdFGaiQXY/hTYqE7NuOyqlKfi7bZbCPBSKTHM9bgiu+041s9IhY0jDT7FFYLHrWYiNG57",
+	"LaR48/o56eF4qKAdkEYcFENHj2Qph6pSwMHYlWOr6lMWXamdwQlfCBo79sitPwqruiKKoAbpa/VgmjDH",
+	"Bw+IptS2HjwQx8xESlz/0huzzKg2v2XhC2T2TRLR4rh+gKJxMJqxVe2Obty1FegFiljVt7AYybxsCV8V",
+	"41PFE+f9GOs8V1YJYFzR4Poy10H8OLe41dEvGfkV7oxnul10oZR248sSIixTUUYXtmvMhrqVHu7t49Xn",
+	"pRpblW63xKkRl0qNaqhD7gwQsh2NsOKVvACUvlFp3EIqK+wAwhZ878Qv31hnEOEuTPcSGdSVpFlWplRZ",
+	"PE+RazC5oda2LkPMuErnZnBEmgl1M22DFIpOLQ81Mg8hzkYcnrR3XjsTEjeOdwGI+RwAUbaFVfgS81JA",
+	"mIjq5gVwLeK5tok1H64kJT3bhKtN1dHOMLYRFvCH3GLKZ2rG7YgeTaSHe4dp4gHSivxSIe9cKETFjxQz",
+	"AGZctcQzNA7Y70LtiRYQsnVWtFclEEnbCqm3nO+HXrCgONEQ+PEYHaaJERM6T7GOMydkVaM9eBOtM8sd",
+	"XGonK3NnQmfK6S/3imLjGjhfwF2Ts8z47hV4m4sCY842x0Oblpg7ER25mPImgJmh81AA91ybzaf6CkVu",
+	"HHmPbqjo4cnIdw3w+vxjzB4JzbRHIpV6moK1AI+6VNNEpNpoleIe6GjQGVA7wQp9YIoMJQ1vZ6ex0Tex",
+	"HpYHJHhEh+EjavHwIxGTW+Qp9YSjKb+WLtBp1jg33Ct660OOsy5tQmvirBjZrYLn4F+Rv1F7ThcGkdjR",
+	"C73vOtAvKhx/Qh/ab8InTTfAkDpE/kpsbUj8YtEBzOjLqqMDgQ58Zu4DT0SRDyFtozMuzCbgML4cgscL",
+	"ZAQESoR3i/OMpR5iuXU0WxFOSxK+G98KiuVr+oi2dW5JNyaIp+5WfTL7nhNckfm3+5I3tvUXpSFykgYY",
+	"5LwM3zzGXpjhFp6CQwBVsSdyDfGpc6/g0+1WR5/GIP0xPRF58760yb9vXg6oQVWV2EpfvTkTu2417e5H",
+	"ghj/tMu3SrdjjweF6RHuoohEBr8IPHNCCP1O11AnilVFb2YzgZSoO5woSDPTAuMJN4Lphd8JgQ7XLbil",
+	"YM9TdENZevtpi9aLaU79l0xfH9hE8L2huKbuGicxdAVJpzwUH29a8TczLrUsfHcgQO8gUiau7ZDMD4K6",
+	"CsINFUWZO0+HtGMVB+uhAEGDh+DZDdwX7m5Igg/j+Sk7B8iGmeu++3tp/1CWzjv6m3GmmSkB1F5Obb0N",
+	"owZVySaIf2eMosgPjR5gdz/WST7ZTKbcI2yGlvjBVAM0tbA0bwfMYEpXbKXO59uFv3bo6m1Wp4A76IR3",
+	"R8dEbeDUEg9+6pY0bbtF+Qel+P4h3GXiHxB6cNL2Hx39j52dHf//7tQUGWjFP0Qa+Grdn2czCUNfg8Sg",
+	"ZnD5g62xBq2z/cDd4qkqKlm7xTxuWFtAFhbbW3AMgH0EY3jt/uVv8KRQssRvamrGuNkhaYbeMnjJ+G6F",
+	"ee8kGt4uA1XnhmO0qo1G6awdv3QoejBEipkyJibfh6Ah3Z1+hH823msGsAwu7miwuNwNUAxyWy2qC3BA",
+	"USZTcbhP32Phx5FA+oVqnhbYuSoUbYL7j0vygXi4HR2YgoNR3zWZUxWvpMW1qqXJ3OJmBqzBS20mbKIq",
+	"O3YfWpATeOMLJ9Jp25AznGezCQCwmGEIWuUg6ui1aGfC8cpSL1PbV6eCNc7kEwBhIMeMXJACuGQ7RYsp",
+	"CROExHGO7/C5tNUOvKedk6eE3JlXPg8RLStl7SSkA7laFtqlBsr5A5UsCkRkFm8HBsQzo/dB5XDhPusp",
+	"qcEDsJTRlMIUamVG7q0scL4jfwyf7B4LotJUamaH9iEnzurbCQDa885xhUIc5uqgDwnEhqZ2YSB9cMbS",
+	"waEYgOUfFlfp7CgsNpeBDJyFAd8WgqFSoxhglrHnmxdKdxX5L2YIgTIQS3gJSor9RxxrobK72IcG26Ut",
+	"DqNzODuLHBXo1nXHUF9Nz/1Z6r67wXj04EHwYNxaR2vW5lI6/2UH3E5SOT6+XPgvpCXO8K0Bq0NXFkVw",
+	"ta8U9V2pu6rAN1oqH9+i76kPVFmlGfcHiRgZuOsS+mNG6T2Jgnyg9zz0cg19MhEeEnNnnGPc5aedNyeR",
+	"6wvZE/TvnKtsx0N5UUTsJvQdAKSt6WESxUw0GTAA6wwmdB7Tgx5ReDysLFZMoTYifNR/+CxMrIfcCYR9",
+	"+a0TtLvjfPf9t7tdmFz86yOYzjczU6Qr4tNhwu647O+M8xTFsRDCyRhbcdhHfC8+ipnwU0rxp798BHv4",
+	"Uyo+HdUuzd2WmorvhbRT3RVb2+J7jIyLLTmReSV6quoOttK/fMRl/MRj2/0L2SYncbg7ER/9cD5tb7f+",
+	"Zo3e2q49EiwtSFV8DwUlTxEV2r37M/5p66OQo7wt6o/lRUyiR9RuTZ/H9wKHTpObeT5El78XtN22Porc",
+	"KT2aSohnt+luSRgw7S7VRrBfeHhHu11kyryf+6qfkfssh2NbAV249p8oQ+cKquGny2xLnOggVxORwrtK",
+	"uW468gJi3+YIYksd7cOQRuPexsdYli+4CE6uncVjYBzzclwNoCeXfLQA/ZvZJGQTGkHDIUSo+3X0cefE",
+	"g5y4AJ8CHUtZFG3etKNSjWSpTpXOmIuBeujbAl6HW3IADY+yC5+ijfkRav7bYsG5bf+vli3yrtra2d8W",
+	"n8SnbTeA1yw2eOdjsAyBm3FvIEkR8NDJbAoBGrB6UPM63Z37imVrhgoVAJegg2kKuqEdJTCdndfRodwO",
+	"M2ukEH0WQ+kM+kaqifKRTfSYOTTgR02+ILY7077k1K+X1M7W1B6DpqOdj+Dcklqew0d+obyVavNAC0av",
+	"m74so7sKcv45VPa3xDGp6cIAQ6Xv2CkKkdrwgre200gX0n3BFy/HuqNRwMGT27FtiM5NZDpEfk7OMUAG",
+	"f+ZI+IUSKssrxZ7haWVGI7L5UqcN3WBgXzsX0UIl/RMYMKpGlm/1FIEZpaQB4DMqSQDRl03Dc5oxBSTT",
+	"FBxLmFdHp6/fvDh/9vr1y9dpsPBAHaWoaRGtPQ7JAyZjWHh2csvSlBT3453BtSkYZ2gwwQNeO+f/2Kqb",
+	"A2kmW5CxgBErvuV9iI4+rvftozOA5WXBOiaIeTLoMe/nAY+Pam1RYIsJD3sLoJ11EHu6pVutNOnoFBHf",
+	"KTrsodm9oZoa/RQcS6hLEKkdj1RpVebu5D5MLqJDajls8nIGZzvYE/SJtUSalTJ3XmZ8aa1HjE1wj5TX",
+	"pq2P3yP69VvbKRhiFQubxJ/E/ALuFJLWblgYNiRmIRzoJC8KDx9dw2gORiEnPPDbUTX7U/uL2bCuL7pb",
+	"2TkiAN7Bzgx/8ub07OWvqZhxxCAWlUZX0TzOPD5DjvVmWlzI7iVNrNbLHDkJQSQu4SPgh+gNrWAZZqUZ",
+	"dfSEjP9p5GPXLiHri8RGG2Fpvb4DGPXIrwD9N0vF4LwzoHzKdf+Vu4CN144O+WV4GEY1a3YeiSt0JfHr",
+	"d0Ow4sJUiMdtA48v2hQYgpvTXuzcyirXfcuanvD9w5J6BUfR21m47xCPc0vEwrzNGs+9c+c/vDkT3t7b",
+	"/cjUhE5K9pTK3FvGTfBjXjiXtjKmCNH2wD6gbVWOuxhVpUAVVZnU+FLAV0C55/4gp939jfb6rGxD5K/H",
+	"h4++TUQqR6OCUu67dOK/Oos03fbGyEf8jxAdKLbpbLRFZ4NPtrsQc8ROORRInY0kuiKvCrrkr/5E0XAi",
+	"dXhutMXhwUF0HKUZ3gH6HE02JYpFIUU5LrztCMxeslu1avd1YhGvvnqgpCzO8wzP3tt//Dh72P1mZ793",
+	"IHe+7T5UO48vvtnfeaT2eg/lt9397OCgdgOFb2CjLX77KDobhC1Dq0XLkNQGVBlz7oxDPA4pAffDwd6e",
+	"+PQOb/zJvYSnUFEG1bgo5CF9Dx3AeaZ0lfdyVR6JFB5Cct8rgVJFqgV+c7YUxn5bFEBkS5ddNf5C3dM2",
+	"LXxYLSeMeYXSKH3l8x26bsAXpk9xGMu11kqk/7FDduzOSZZytN8HGfmDOhKyowFitaTRGoNf2MUUzG7M",
+	"/MnK5wu+cx/IN4eiUFUFTi4SOTlraDAdDZS22y3SujYV8G4sZ3MAL5O+d9hYHU0bCz6Ubx7v7W+T8JFT",
+	"X/LCDgoyoQtAz6WbTJSvdigVxfhLNYK6cCyUCPwwoLq9kka3KYVJX/A9wPpmeCvWTulrd80OGJe+uKUl",
+	"zkqFLorJVGOUr6PJNMXvDcS9Vb7GEQKGlGQNqY3KiMy0UdL8Cxl38BaxSue3dCiLnimHAKABP6TvtryA",
+	"mPtxW2wd7u1tt+M7UQM4Wacj6SySNgwUPnhqJXcqDuLfgDrsS7vcBwH0qrl1LiKUD6A3gGHSUBblsY9a",
+	"7vt68GP+Id7ErQc4nfnEUzSduR/9dI6xIkX4X9yzxxrQ8SmrFn5yOxM3b8A1nQDnZ0kVOpPSOY4w0yNn",
+	"X3THpXVGI4RPA/VxRG3AlkCRQxhGiAfPnfU2HrG+pmdjYJW/Bi51g+SLwKdQRdDzXF+mAVptZnnyTA1H",
+	"plK6Oz2/VNOmRZo5pfbm05Pw484vipLXw1E1TSJUAVqOWYJGyhi5TeGMF5ztKYI7vHlz8hS2BFSEuFcO",
+	"pcJuT6teT3X9e9amOu+Zsc7iofuDMNhDHKwP90PSdySrQeIdkZBAdb62Kf0P/vsDhiNFCA1YNxU8MSCq",
+	"kIDFD5N4MlDdS6oYT6gXDXB8sTAofhHOsTZZjHlQ++7mfoUZPaLld5PAMhC0PXxgFYxBmA/eAYf1xkaB",
+	"GpDGWqTH7r5pvJwBnWJ2TcMvMIxvaBgha0hLEttiQ5XlEjtucM8ew014z8LA8FDdkgELBluC5xNs1OhM",
+	"GS0aO6GQnINOlmW/Nvy5H90M9h/SDDy+URAzXChqiMkmFMRCUR98vEkcoHanaFOphCtD6Vr3FdYIpxKs",
+	"44z2ewGAHlAwqJ3l3IUUqnVaRxYhzkPzHGuqglbZOazuOVgA0WSbz4AZP4pnnFtm/Ki/o1oHRthVzsOJ",
+	"Rh2ymOkToyv3epw/AGnC+mvkkc+Zb/Gg53504z04iMfrxCbqFWSEiU3INsxjeIHSeJhbmzvZ42V3TRxh",
+	"Xx8IZ6d06Ks1ZQlAKzMGxYyU5d1WgsLOF8ym4WdYf54PcyFDRRwjMbHwf69KS0l47QNg7mM96e38Kqvu",
+	"IG1DTA5BQUaqHMiRdWIqYUELmiUncQTRwLxivxy7G/gv7J6AZBvkzkX67Ez24ZWhrfB2YJBt+ZJy97gH",
+	"o2aU+sxnfgJJsT8nKagIKiqojC3RAYOZhN12RcnprFLDwHKDKoMfagPCx5uSC8zYQgERCagOaAvjwkLk",
+	"0rfPU+HvUa0Disw+cN1p8akodFDvfsHOUXHSi4NMlTGJM7tBdGKIEqcWl1xGE4sO+2nN1qG6oULMTHL+",
+	"GrsZnD0/MRACyJUN4dmcgn88Iz9xNkei0YlflBqFcAKVXtSen1AJJx4CaegWGBHuJZKUD9XsK+yWCtwi",
+	"WdimFxn9HL9Or+JnAcqDfp/tK9JZXGPjdJFFzY016+C0O7kI4Qqa9I+Yvcc0LWF+8gRCSVU0bH8QBstK",
+	"Z7YEkYLflOnY5PrDhG1/sABgFv7cetJkDjzYT2i2XtJH2qEojf4OBWOhWoyn5c5bZKTM/uYneQz9yDvj",
+	"kRMehJTHIg4eDPINS+Jocym3A+FpKZalYqmYZ/ZxK76wCJTGCqCO5xCOi4cZHYYRPo73TFQguGiv1LY/",
+	"lX0sSg2g6YWiIG4s88UwfxvbCibCg54oeXnOOzEedu2Hmkrkg2BzSwvARP2xsrYdp+OAUrtrhkMDrpPz",
+	"Pr0nK6i5jzwb5kIP+yZ+Y04c02ALaatzrOaNRhqOxuvLNWpIo1rACyZAycnAOIvRCzw7/0phJL+CW8Ms",
+	"t/V9DMkKr6s8XBLrqVJW6hzCMjN7NjoOi/q4/lGikKe4MnicgWrYI7ANfDLMlF53WdzV2JKP8YUR1As6",
+	"0YvzeQsZZzMTAcBMJ7XggM+evpaVeu4GmQpETUPIbBSpw5yUZvphp2sslhR4BWuD5jDnQ6mnjH1k6/pj",
+	"5sewFsYI9wt1R1DBIkHIkfjIg9RhdxMOalVNTHlJjEJ0H/8JQ2gFvuFwRe0Ta16elnhqCOXObV7quoLO",
+	"DTmuzFA6e6MopjxvmZ//fWwqGU+XjzW9ceqG6I9hI8KQj098RT36z1DCzCorIf8GumcAK8/9mQEf0sJZ",
+	"JKF7KPpGyzHCvvHTgsr1O5sTlxBg4N0du+a5Ph+Vpu+WsaYxm0/xX2hIsdXLzho9e8QZwlrVydUTJa0P",
+	"ryqfvfml8q8pHt8wt0OwbheMn3+vScH5gXqDp6ZvOPfOB8B3NiU4FrGYASU4E2xI4tmEAm/ur8DNMZE2",
+	"vC6ii+EXRUnWbmFsXQ7VfoheCh5gLwEbLwLrpWXTEqp3ciiHPj578nNjRW2UjSWIvtRdlm6jJzQC83tO",
+	"xEdsWg2qdPbHMHK6E7s3vfDS4xJu+OjjZ6RRrCtuJB6PUIrEGiDP5gx+yPI5sddo9ftfa3rJFwzTqlDs",
+	"gtQV9My4YbajKkQFbb5ud0xkmYktXMhEpISa5f5JIJyZ+ze9723YZ7J7CfxqcE1LvAwhBZ9CdM/H3yHu",
+	"wXeFHU3oXsgfE/l1cVUcd8dKHGdEG5VHexNrDHlrMlYOAbnUndiZ38CD3dtu+zJFShzmETgd8sMx3sSl",
+	"GlUzgy0wXIXep3MURd8IozlQ4nyI0t+uLdICFaBzf9kRp1wHtCGFeb0CRzpMDHHNR+OLAiAL6955/bfa",
+	"xiCHHIINfEISEKXyCpVxmCQ1DNekiPOk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh628hGtbiqVK0",
+	"8rwy53irmcBd/cfaZMllay6zpC1Z9zS44AcMAqy1of34Ap9ESWbK5/mSqUgxs4Myo5v5cJAmkQIulbCT",
+	"vOoOVAYMCjkBMIVAitGxz95uqirAcZIhIZ1jBJmZiCLJS4WUaLNgt6XOxPBxhqjcIppAOBrJ8ZkCjCRe",
+	"XUgCgIQAGReKrKDK1hf8RIOL6JcJpZ9s9aelGQW8M4SnqnVOUj8hTSDU40Tj9wf98E8pxCT8T/VGfXYu",
+	"sREz1PK49Z7I2CuO98F5iCTPDGDRSTV9f3ziNQkWA5E2ia/2xVuAm8L+rTtQALBJ7GxGL6Qy+L5stFXd",
+	"WyuMzOY2a/hhW2w98k59NLwcC/bxJDeIkDAoFRBxzK5hQ14wGgoBHs+Mg47CIA7nB5HlmJELIXkIt9Qf",
+	"HD0EqufnJktHFz2kp4pC2LwAQBaMWA7zLAt5/cYtEz2VYZtnHsuH4bkNGwAShSANoP1RV9FHNNbqw0h1",
+	"q7lVjh6rm+RlfHz2wRhHK4qAiASVUYGdBLQEVPmQ2G1F9agY46X2g6rM3ffkzPnrtiO65xSXQg8PuVpL",
+	"mVPTHYb6QFVG8xvmtmt0L++Py7lXWvtt0QLXvjCcROjQJ0Zl6FIFamWTqQL/6asQaglTnOeZouJ9nskR",
+	"xZbpIwhJLFWMIos66rggMQx/nV+MbS1vGR2ufZn0DuD2zsMD0Dd25siGB0O77ZXOhYLkINezhrZa/KE7",
+	"UN3LYIyhd7D4E/bONnUaNDri9FvTyGH3kGsKZrtH5Ahjv24sR6hxIuCVwB5UAGya9Bsou5hbWzpUG10m",
+	"K3kh7ay8AzwD3tHsMY1Hyy5WdnE+1vK9zIvZRGT9l+ah+D3ErV0BNxd6GlEjYwyawnSUKLpufImzwgBQ",
+	"7zqH2c+E6yvjOdCxptcM+JLjCtqsMzPRR9hxatFMro+vgiwCfGZN7xoLNANSCCbr6p1W3qgBPLDzLC+r",
+	"+ucUHW9cbAhUu3PCqvfyKqokSiAGCVCuAcIbvyAihrh2U4gTsC4KaSubiGpWggR/EB3KuheIx2DsWOIB",
+	"nRj1doUFognja1HVVEuAHzOhCnr34imX6HYVmWpTM+aUWlA5UOL3yjnv7t/P0QkqlbgAW78snUthesHd",
+	"qdQQypsgfrv1aI9r8eHmcppAjRn9vh260kK1TFLv6Afp0dFUD0J1K1y7VHzfAYD0zkaKFVPfHXz33XZb",
+	"9AzkHPIqKl7C6JXEWk0sbo4CpQiH7wtdoO9R/n2sEAskKnSJw+Kc/kPuN2I7c/4gl0a+RiwiLLzizw9K",
+	"GOZAURoKr3h4A/keGMQqS3EdVL9tqN0h2K25z7ijuaeeiNLj7iqxxaUqVk63vR+f5b2eKhmQHQvj6Inu",
+	"9TnbuBZSikUkS5WO5lBZqI/ljtFArgD9rHhnXsShGppyytv7EjlmAnRKHwUh1rjETSs7UefwXEzwUmF9",
+	"RFi7lniJYgn56cxQ1b7vmVChmHCUMK8wfHzgvjjuIKR9TPGA9HDvsVgU2wR0pB8xcgxZ1KTWJJkEicyT",
+	"gEbP6ChtGNwbWxj9SYhgI31usHAhTSgRvp1QTbCo7w3EgVYZ1fu1fOirOZ4KVhLvj6YYJOIywGMODw5E",
+	"Y1wU5o5lwp6Hv1RY9eC8SLbMuHqJYbPbqCbAI4cTcit6+QcG/fEbjVWh9ejVbmP8wuhPiD8D6E0zAGoQ",
+	"y/a5fR6a/5nmi9uV6v5iwQDerKSeTwylYlNVS0SoFLB6Vk5DjQpJMawW8N80fCdgm8F2hapCo4tpS6Sv",
+	"3py5FwvBUvePp8+ePzt7RvW2Pz07SxGc093tUk1b2EoFnyjXjM50Y8hK9I2zoPy+4hbv9PDgsXvEo70D",
+	"/M9DDOo92juETE3wVIgvbiKnbSFFT03AIrUJN/hCJzVNPzPjC6oBfi+BV0SUUmdmyLBb1hhNOK8zOpRE",
+	"6V+xtgSUjW/Qdy4JTpYaW6EUEZeEoCo0fQ+4ZbhChW+CdGEDM6HK9P39vcR93bAfvmt913q4TQCGoEs6",
+	"Oj3p7bwwWlE9C4U36z096UO3VoSEASYqyHjnKcA2wffOIVto1PPhGx4gg/nhNwyiOKrsWwhDkWKXAjk2",
+	"3J7nuSejqURFOdhfB08kXCNGFeS2JzeJTRvBdjiDmakex9oqpdsin43Bsbi4mAptJqFqEcAOtYqqZzx6",
+	"T0enh/sHoqlIaXHOWnrlmY2h4c6rORxwezaeFAmJH7Ctk/BwZHegbLSxMbXJ495KtdkBhZRuH/Gbsr7O",
+	"HavGLaSH4bqZJhdoyqTdzGjPaBkwEQLi7DFQgkEgugCFDS0tv80hRr/bAtTr9u7uZDJpWfqZ7mlbXTPc",
+	"FvutvdYexH+hgCZ3EjsAUQNUNXYdkkqtsQGFinvPd0DV9V4K5zMEfW1qEpnB0hhIxBv0t68YMx5MLs+5",
+	"xaxpF6ovNSQsfZn5a0TsYbkWCh8fMSCgkO7NQVgeNkK3MN3L+mNt3teyGpcKASVADZRQVuR/sYlI3+8n",
+	"qd+lzmf45tBJjp9/PX6yc/rz8cGjbxDaIs2zlp9Jy30saWQPCUL53bSAM2Bb4mxiAl0hYwB75wJ6KLtO",
+	"+2EgkZqQWtzOzCWQ6ce4K6aOAY99HX5MeMo//+u/8bhzgdyhj//8r//+9CmlDmdir+B3nDAKDK5QMRV5",
+	"ZulTmkCvnXutGml8mM/CraQ7fxIQgq2ioq2YpJL7r6V1ZoitUIVig7S7CnsVKGxMgDMHHz6kjG2yvxds",
+	"MCggxi/WlJfoh01k6TbLsyA3ITgNViiBmCSBMi4SkIHhhAAysMDN7XUIfMUBz0cBrdxvvkQ83Av/PkjE",
+	"o0Q4nbJ/6DwfGGww+SBVK0WRV1WhqFPTa8aWk4UHj0nJgx5G7VJLV4/GiCoRgeiTBc1CxfR6R8gFygVW",
+	"FoxZKKA0bumQBRTKg6BNU+H0Y75Q61aG78geDL1LJ+uQjZOEO64UDJZwPEhohBIESdXDWPXSEk/D8KFY",
+	"oSzz96qj3VLrqTAlYoxliShlqQpnklIAEqQp1JqQLI16d4aU0gKONbcsvtQlVLbwOgwVihIKTbTp3XBV",
+	"jTuph2nnGbCxjuZi0C0+KUaZlSVHI7NtvGe9GqcVVcvsvDJF3p3SG68X0UAjK76X4DoiQuVA8aRB9lux",
+	"lZWyV+3kqurtONUgR/lOKSsFLvoOoTNst0XaAdDuzsbR37/f39s7mnx/AGJ4f28vLFWuncvjN3q4pvz+",
+	"0bdH1ff7KU700bcwV6DGl4wHjO4VfrJcxtkSP6gplHMOvAtZ0/8Hj0Wt/Alw44KVjuJAh/KhQC9OpoCe",
+	"+uG3xCmW8llut+QiKNiBVCOErcNuByce+5R9fF/5SdVBfisAnQcXB82elcQ1lthikaCucJcRBkRHb8Fs",
+	"50udtv3nyd1RUUqRJkLjw1v4qqHt1mx/lvu0UbFGXc785QBnC2rzDPO4eKBU4s3Zk0Q4o/jhw4ePCfzI",
+	"5h9Er0QgNllwpxts1//j1EhGl745eerhDbtSG513ZSEKM1HlTldahc4NTrGsoDEMgeYgpm16AtQYILe6",
+	"e73/Fkfy+NE3B9sRRI2Hux7kAE3MGjKy8uvQ2jO9tcevTjxHAqXceuJUDaUzf9njyHWfWnjfsqUJ25pw",
+	"nNyIHzxIWEtpNXHi3/hieNB9mDrLphRJaMNpQZYk9Dctq0882I6GT4mwwiMJhlfwDzKgC+NJ5A0lnM6H",
+	"hj9qsHOHLnMnJzx3TRIBBGKiINcd3dTU2RInM3bdPIzXW3T4VOzkPHgQxMBQ/i0sT9vtZb8S6LdAeME7",
+	"BzGI65Fvlti0YJYmWOUMQTpCnTsKCWW/oraCMCX9eRQXFSHapcmISgFVjelhuUc8I0jHw4scmvcqe/AA",
+	"oxElhO7KSwWL5BwXaCwQyKwRNTISYqHF8D0VZpjyEvwNECgMUOu+sqHR1cBCVDJIfIuxI3RsRfqUHpcb",
+	"7SOj6MZ+e/hoG/WlD6BkEin3wKkT6anz2qr6Zd89enxI7BxF3lXE9xr6fDfaG8cj5yLtHLT2AitCdOxT",
+	"smHHw6Esp+44CcdkARw9BvdVFss26o+K2BKAaNttxI32xikd/0F2L5XONpIN2kUb7Y291j4OwIyUlqN8",
+	"o73xEA4BFcgAWC4QoQlYMIxt4tCyMzAjhDdOQFhuWwCIATC9uQ/6JPNFPd6DzzOMF9UweUzPo/3ZtI4V",
+	"NlMPD+Fs7QEkMFeJH4H16MQ1pJc0Z3ySOrokBzRxlVvi9VhHgeXgu/mXUhnAdHFCJ4J0AQCbUeG2TxWh",
+	"yM1iISYi/fXZ6enxT89Oz09fHL86/fnlGUUj5kpqfGQbKtH9IqHB1NFz5S8BDrsc6wA+tzTqhTgzprAJ",
+	"tOm7YePuk4T5RnAGbdKzHY2BOFkU1mfDWbPQUBHyFUFIMRbuTF8re6rdUNhZj/NB0zZ8ZF7snWQb7Y1y",
+	"rI9/enMC+5Xl/0LOtXDKbvQ4oCF5lzCgwA8mA8K/Lna5Ac/LTIubO6Y+yOGoQB4YuI4I9Jqey+fuuqG+",
+	"HmtqqUdaKc/McxVF29yFNaY2Ig3zAs/d7WBvb2YWc42Vs9PAV7/UJBAGZsUJQBYSxz5PGFSONeB6R5g7",
+	"r9+8OP/x5MXJ6c/PnmI4NYAOAS/OIc6x6bkBtO8Hmfllc5fsX3/JG2hqM2X+nyrDix5ef9GP3PaDVxxe",
+	"f8ULU/1oxpoe8c1SFxz7ply86vFSV7mv8cxgZACu219iQoBeZ8xzWfbxYfuPllk634z6q8pyeTYd4cUH",
+	"B8s90c+Rlv5giRken/y7M+Pd+Y+W2RInlCU+BY8CUix47cFS2+knWamJnOIlSyzkKdbXvAl1DHjpEluE",
+	"HnVG7PcxDx1IuZiB7jckk3oHdLo1gq74l6Yr6qRp/ux3sV3i9CC7VMisQgBnCgiPK9l3cnfD6X93Q3Qz",
+	"N9qP3D/RXnY/kybggBtYKRCBQ7vynIL70XEsgd5INiLszVaovpz9AQnhcQRRVm2jvaGNVsSFZoCBiuyr",
+	"NmbzZY4/Zpd8rlvsq/E/3fvrN1MZMrUEamIMMSS+pLgChtFgaqLRwVWedTQsRk/AAoTWnAbsq+r4hFM5",
+	"q+vB3gujFWQ0SAleqUOu04Q8hex6LRLG/MlTTl93EeI7x5cur4Diixo1UAQQ5VaZXEN332dnsr/o/nTa",
+	"Lpzjblzk+hI548YVQQX+SCBSi+4Bl+wi1tXLHotpd7OHS+qRX03mnI1srRWX1Rlnxvwq9ZQWwd5ed9xQ",
+	"EXw5if4TNJHE2z6S4zJHGTorLJ3/tvFpVSkTPr6Tpxuf3l0rWKk8HZkXb/GgZIHL+gxTIDXgx3yuAhQK",
+	"AfLuAFPtEbIf9glZj5gJGJk1cEfu5OjoGhzmHBTmTMsJsF6OAoo8QM1UBHg9FxGGvqZx6WEIoO+6o6lv",
+	"/aUm3eH7CymgE4q7rOFif99sWMtPSmK8dn7ckyVOvLkbh8O4jR5r8udqquxgVVXG7+1arfSEz7x/xeRf",
+	"XtSNtXaF1kJ/aaGPe/V6uR9M9ti8Dt/EVQY2xnZgphCaiPWIzJewq3f56QvMa6iDjJsSKVmZSqrajsOP",
+	"WLGIzTiQhvdIUnEZLVaxaSWmCgsTQ/sVlZUhSi4QpSCywngEHZ7uhAjQ7ydob8QABmAkWPV3Jn4jkFWO",
+	"X8K9aMwzZ2ARaApiG4Ol5VgRFCHzsITQHc5+L0YD5tsSQgpzw2DOJ0ZC7S4ib2kS00VuI2cD+0LnRfX8",
+	"ywrJZI87i0PiRx6JPXhpAAO0kbAg3mjvNXMKw+w2YhGbIeQ+XNFjDvZcV98cIiV8PhwPN9r7e/x/wHyN",
+	"BwMlf64r1Ycbf9jpmx13dMde5qMdToLsEEroRrsnC6s+uU9xfrpcA1DjCglcJuE1x+D6xIeH3GpYakCL",
+	"5FO+vuNhQOXPmOsX3VLage/fBGRihnxxW5qQsY3BEkl8GYv5mml0tdWNV/ThweyKRmu5f5dreUrFKpUJ",
+	"FcV+VSa1Gnj+dlsLJuWuX2q/1Gd3cIf75PN64oQysYIfTp/zTSwXf2mj/cLpUkxt5yWmC+/Ex24USFd6",
+	"2S/Uhyoe7trDXhtb92VsvTIFIr9EGneTS1V/P852yAZdZ201WBBQXpvrJTnggRgVcT3mPW6Cju1oRMMR",
+	"JxWXuWPC1DvsLYB+qhVBoYMLMM8TpNKwkZ1BrTNX0G0RlRuVLy5DsDVnHOEyhtX/YXrydGU/9rm0KJ7c",
+	"u0tWOf1E/zuovCV0x51lAv1cV88H1oX2ItUReL7x5c2mCJGsLuKqA2f4AKXggm2M/LtQIF5vjuSQhmLS",
+	"AM87chQbGhjCwRJqA3tj7YGvlcLSSuGUtnRdLXxWbTDKdy7VdLF/fVwUDEyJpW9A15SXQJuMQDXG+uji",
+	"eyUIMQhg9BTU7gJYKordGTZq3zBGNEDNTuark1/cCFcWn/kwr5YRnE+gZXXj89vlvPBXC1aafl2eQpfw",
+	"tYIVLnX7ZCg/nOAVB3vBdYHm4yZx+1KTI2p6C17+jS32ZON5ri+vOxfO+Spt8j+5NAUQz2Zxyj/VJOTz",
+	"3FZ+C8aCkeVWTTxirn5RpucJFBpgwQLekaslY/74mAkfoybFlAAjQrsAgUZzcKyjmVU/pXsB0UrMXw6N",
+	"M1CkrBUiy83Q0xOoCkCWBy45XiRP+k/xQkTKbeGD8Uj85NB6y/3HfsxS9Mal55wyhEJNF0cUvYzTW1HD",
+	"ZdvXMXaVkB0N98XaDRFHQ6HmHjrcndzHJSwyCj4pzZgj0NkKiNOo0rB90LOkI14AwQV47vYEo1qG4Wdg",
+	"6U8hLjaBn3MmNq8m0Mhrj2rjgDE0gge0hG92Zj+D2ubFhSKKD3gjQOLX0TdObsGCkWD+ooWK7n1dq3xe",
+	"qA+kfyNZaQdmdH0iLJro6jWOzVcvUei4v+IqrDCXjNXpirMI1zW6NQC9LS19SmAD+ZAW7l26/uqCEbSy",
+	"4kd9dVpwmULFV8j28XlrFd/oUWm6ykJvIDFi/Mn1Nm79SNUu1N1dk6lT/iB/+7hRyAtVOEk5Lgv3LUjd",
+	"d57SQBXuTwtk7PSz6Gz85fTNq1cvX5+d/3B8+uz8zevn3qPpbIhOp6OF2PlZdDaaOST81Wcvf3n2orMh",
+	"dnackBCbQJvXgYQBdv6+VRdO24+INa6zgRD9wBjXqbll3DgcFRTiIZnjf40+vwC/sLPxrqM/bXY0uB48",
+	"759MmDX8O0wZJUQiVFmK9vfc5NGKheVWt/qQUL6z1SBFP3Z0p3ohh2puUp3qFKbU5qvxT7igU8XHSGO/",
+	"VjJLRMMPb92ck/nrjk/qp78k/xhO/ZR09Kftjs57ML3/8b3QeSHg6YXpt36UlSy2VFlud/Snju4Nq9ar",
+	"MtdVobdYcP6ipttid5dAMCFiY3RXzSxvIK4My1w7FpYb6bTx7p50mxc9VuRbsF00rOomL+ombBRLa/rb",
+	"ZrxHNhOxWdsh7oDM3f/63bH5DlbkqKPdQEyhWoXp+8lequn20YLZziTtx1aVUZGtHOXnznTiI8uUx0Y1",
+	"sPR17X6k+3Dta6YKVanF5VWxxd03JqPWcq6lYrxBQgyPapuSqNUpagkGHDyls6grDnrGwYj3BmOgx8DG",
+	"OG8SU8tmZSOb01Zy2hKgSQGUEMZ7VSXUfAdKrK/nbJMFgUiyyzlO8rXFD/+8OhBtsmV0YFRhQ18n7YYF",
+	"7u1qUT/YjiHiN64Gu4Xp53pxG98Pqp9rC5+gxR5T9YHxdKRuotIJnipn5muUR3hKjR6ohTRi9GWN7VgW",
+	"0NSMXaQv3cqKg9aev29HQ8sz0np+e/g4oAwdth62DiLP1Y+L2v2cYE63BZJWQDcJ0i1B8JIyPGwfKHEx",
+	"rirofIYuPvfm1IdRYUrs7L20BKzBsJFRP7yn36nB2zHdmF+fJvbARGjEKOFmaqo40sYd6WhAnc2HCjr5",
+	"Y96K/b29PX5LHk3taMbJ981/psiURfTwM4RYWNLhvXExZ2H6J/rLOros4K918567sa7uq85dFg/ow85k",
+	"MtlxO3dnXBYKWHmz243wR1MOVx0eXXODTsHrVhe+5euD2CAMYM+tkhisXdXoPcdUSGXeH1Qz/jMInFP8",
+	"Pq7zoOHc+/WdT5CZ4klgMVv7w822wDEhefxObIGaYgf1GLRjrNadPXA/bq1X2/NuKhCcoZ8qM/k/6atr",
+	"dc0QPU6vQuGULrFdDkxplbgAIrBpZ2MlV5Q2h3dFya17oSZb9M+3eTX4QVr15vXzrc4G46ux91Qb4vbS",
+	"bh/iAs05wCDiap5vLJPhZs/cEi1YoFe0PFcszkrOaW1xamvjLrjB+iQz14FE3MLFaEVC0p24fWN/t1De",
+	"u3WjBveQ8CK2PgJ425uyaIvNK8a6KbzDWjGI06zjDBYBeswKX8rmzDvZDIDrbbHZ+EY22TdeOGB3/+XG",
+	"nOBI2zTgFhquSBnKjyGnuqmPdZXq90+xAW7G1WIL/BmbbEzG6S3Vml0dYJUZP6dGUbDAya4GxF4fu9mI",
+	"lLO8nw1g1qYPgJfOULyHTqDC9F+Oq3vo/1ngic8Tn/7OnfE/UZVNTQE/0xlBHV6hgW/0hS6IerlPlozJ",
+	"K77Z4CPPMPFimlmrybxXHH3jhF0z6yYf12UA1p11NJ1FbHffIgKhgtZycDv11F8H/t/DPTwFu2SgJhLA",
+	"26iTpD7g3HoYt7FVbURj5RSqx/22wG0WQdrMpVUThMP3IoHmDRRgHU0ixf1K4+d8c24FGMrtGPg30J3k",
+	"tBY1jHt0qpUGFOsE2kn60NbqKe5IxiGBpMVstXuSyTPnWE8pPEhkyWOrok5MwrOGk5nfOOqxiQmViYMf",
+	"opD8YlEet2fR+kR6uLcvYo7nZHZX4NvrAVh4NQCoY2SR7gUL1Dd3Ur0sFhfAvevU2PFuok7RsI++2UP8",
+	"aYZw9ENBymrCpw3AoYy+V8MaRHS5M3lhieLc7XcGsbYD4DzwQ8C/gUWbow+oiRF3sjDdyySCHo42j9+v",
+	"iKva62iqKwCUUrcdMqpFcC8JoGI5kMycWu5zZC3qibbcIzEaWyhpVfY5YyUz3uoXDZos59aTz7x6zGTu",
+	"wq8vMgGinJmievEX/fsOUdBDYG4IFZ2tYxR/CJtqDtGhwbbADXl39lIwjzgIvbCS+H87gy1Q3/ugdSgd",
+	"dhoc9FdStzUAxBxbOHzx6Xyd8CkP4OsrFI7X9kpp5tfgBtXCLIJuVy7MQ/0S5cKRWFU6W0qkPnPbzc98",
+	"XXD852vfmC83jj3LZlG5wEPka3Y/0r+WK47w5jDzS/mShYaQDvTYEcZqFElKES84AM4Anvkm1BM32ZrR",
+	"9/HVRkf+xKUKq4dTqBj8+r1fNxNuV5pAW7Bem2Dzvh6PFodZfBm/L93hD4ZaO+vVCQEqONcIoC4AQN05",
+	"g2903jUZgam/+PGXJ6H0fjLIKyXsCKrdS7dFOppJHyIyuxjoHqmmXqAfOkBkRB4F8qGlLXLHwRH3uUt3",
+	"7nfubvsH34nuQJay65bnyN2dulBzK5S0U3dSf0zTIlYEALA/EBMlL8/5luSGH+spDAYg1yVQHBLWE3nL",
+	"ECcIDDC+7h9hkhGUP6/ayCGBJGemUIG2PD3cewiHkLa5cOvrJncKxCUe3N95zkOZKc/EI3bdAyxxSiEG",
+	"uFtK9zuH9KGmhsL6aVOlPzLNYb1/9B7azAljoAuhFmt5jDmHcwDGSFs3dtXdHn0z+oPUNZzCYFd30mev",
+	"u4fy+6Xn8EJN3lhAQlx29HR6o2/OX+yiunusWrnScIQM4y088SXE/mtTKGea4Vd1z8jAkCA9k5ekO9e1",
+	"BV/Ibw+F87RJP191ASre30N5gVMOc1l+FEe1NH9NQt1hnv9WFeNu8HNZb1QYd5b2viIfXa/3XhTLAafl",
+	"Gmi1txiYQSZR5vTLlCWGMDEyFvgFA9Ya1heSyy9e0e+UEUGOOGcGMfkPYWZywgohGToaY+zuubIEPJFe",
+	"abBB0keEPDyZu0WbgvopDyiNWEP8mZyKoIJy4NRGA6ciLf92BkUKwR2aQeAaAd/ARmHKNhEoJ4883MgF",
+	"pAm8WaQz39vqSRDB7MltBTTUtiWehPp0Rawx+E6sB1FiskkoQuWG03ojJxl085ebwOfvK+FhIs8aEFKI",
+	"Mn/rMeUSiZm6RpztDCiC7hZ5tQ2GLm+UKNFCW4VScOnh/p4/7ZwgBNJFsHOLwOauK4R2u5Q35TJRPHiO",
+	"+9Tt8mfDi1gOsAUuCMHHNd7ZnYVLzVBda1E+VfZyZZiz2kVXApwBORH2ixsi8L8rkLNloM3wHNjxZwOF",
+	"wOpY27P01QhOEt9iHR7lrNYS82FB8wyF2RoVZ2lUHAjCTmLjI7KByWapBZ9U+IzJplkNxwzxyvBvQGTF",
+	"erkd62Qtf9BgKjCUqinnAKOYj36mYKVrtKY+lUICnyL0p+UAKwV0ljmRmtF+cQqza4bDGiNTd1yW7oDX",
+	"pFh+QxUZEY0q97RIZsmkOhkahu1ozyuHALhIZ8V8b+44MuxhLI0KB6EEhUsDQfk403YwrqzIzES3wwMW",
+	"g6F9JUrbvfVVhhOff5ewbOHoclpuZVQ2f+VKeGwcPkPYNAI0aa2VwFoJ3AwaLXZYltMCTcw9Rf5e/edi",
+	"iDOiTpyR3OQwim4gh5BAFY3GXaZGIBaN9q6iKixQ5QNGZe0eJDOD9G2Sk31VPc/fK62s3bi1DWwur5UN",
+	"PytZVIMVRIK/oLkVi+YKwJv5+1sgIa7+OV4RUDupv00Y2r9FW2mAk3oHGwX9hoUmA8eNryvGb2Rm+vXL",
+	"MzItG22/o1B7XPFzJ95PX1XwrCudFxxNsjEaV0+umTDBQMuhyvypay9njeG5KnUSZM2hGfyKmL2nvdCI",
+	"IbU7VLs8nMXZ7teIuGZrlSGbNiSPnS4CRcR1Ir6w7mJczdeCiGPqR/cuRbhRSOqGuvFuaFW9IgnLjQ9V",
+	"3JKLzT+Lk7ELHnJz4iAYBEf5v2xyNn6xV2OL1QZ9A6S0BdcvkaxdUOdTK0uAhgoK596rGf/WbUr/7m4m",
+	"5tZJyz9KxRHuWpRpo/DBNiU6F2W4xqPsBvhFTNW9+5H+BbD0vYiUcXEqrEZS7muPnOl/6Uv8GZQ+Pdw7",
+	"TAX0nbjj01DgbGWeLbAP6wSRX9hYHF+Pizg74uWl1vyVzUTQQIN5c9NxzemxNv3u2fSr/DZF0F2SAJEw",
+	"Y5Fzl0ju9P0wseW4yXBkrGOKXZCAOj5piZe6mC6QZkM5bUMEGELLvqMOQx7u+MT3oM7dOAFatHr2vDLQ",
+	"Hii2QCBuY/8hGoO4aCXbt74QsMm0a+DPvY11toRsezX3xNVts6vucQ8Nb78fiR2oKQOwf+zE34AL+feP",
+	"aft5JPO6oe7r1CWvuervavURjGC2WVvQf9ysXABb9CrDt1SZ7FarcyvP6J/GyMUZFGbLiZyi0pCexh7R",
+	"EEylwBhOPCZo29dj8alJOBLTTqk6WzMyGIOGKs0QyTn9ew5QJqUaquGFKpXHKJyLNGDWk8eJHMlYxUEP",
+	"QaohXDaVncsq5SZ5gL1xm16kv/Hv7+iGxydOXxZG9wGFRWYIfX98Nes0lO3/fezWKa8gtZsT4ZG0HZ3a",
+	"8UiVVmXAJo3lJgxmeEJMk26aFkvxC6OV6PseIff40xjrBck+MWPMVFcIVAjN+HkFWA9HtcaBvPKvRwuD",
+	"SBKvYeqIn8rriElmjhGRaXCbPnn3CNqC94AOszK9Ir3tJdrl8UQe+srad5HW9QttI7vNKsTT1WayJqX6",
+	"2qBo+25vNkPR0k817XIGgBoNotgJ4IXK5jZV5jv/IaDRp6na3Ouiv/z67PT0+Kdn5ydPSRXdBLV96bJy",
+	"/lDnSstfxxIFK8yHrOFuWw7OD50rCa+JsS1+XhaVdwdlT7+2vKhJalzcQRXM/JDltivL7BYk3Q2mxKg0",
+	"EIhcFCxDzLH3quSmVq4b37QCr50lEstK2XP6RHeLcbaIB+wVPfbra++PFvRqn5TOu0FzP156y95+Guea",
+	"CWydk/38KgyqQkdeBrDG4iP1FGu+mAXsV+SHYoSeq8WUtEKidGr7kJZnAkXi0Lwihn4MeIzGF0VuBypr",
+	"iTdwuOLSH8LbomQagWuVucoAOwodCyhEpSntfsR/gKM2KtX7XE1SQmvDX4TMsEMAHJ5xwc4O+QBEfzuQ",
+	"5BwVuROy2tN+qWFLnFQWjH13mz6y8bpxgs3/jfgl/8Etwf86ffliMZkViZYvmm5disYJB3qqKueerFL1",
+	"P3fhlyKiYim+4sgXuQ2wsaHudygzdQtBHjtyULAwXewN8bXRNf4SpxMMLtK1eoHPmy0QoilfGVIM2pC+",
+	"q+UveoUXuGsxA7nMpW8wVxm/ja9OMy3TZBy98xP9qjT9Ulm7Dmv+wXhNnoLYkKSEFuniu25RppvfiNYr",
+	"umIm5tQWf9kaj/Osr/T2fOezW2Cpp9jY/AylsHheZZ4FbFSabOy8VneCU7t80mSWLwzUM9GFvVa9MYTx",
+	"yihE1xYDiiQOhXmvytaq9GAgzReQg6HkqfVO15UaNE8/wek2Tbbj5Kqb6pUT7VSv3TTbQojf3tmqzHX/",
+	"4/LT/XQX3deo05rZumgV4OV2ea6b0VSRs2vEM91smiieU+I8f9tcbnKBzItc+9hSjXzq2OZb6F87l+wq",
+	"sxWtutQp59RHXUNHtFsWSQRYdBQNPzRgsXS7oT7lpnbeHfd2fgE7iZZ1XYayDth+Lm/3J3W9hp3xdlf6",
+	"KnHDX1k/woUZFDFGweokx5EvAilUrwLvNbeiW7gJZ9Dvj95pxV2F3idGHGnEd/BY6X2Za4CS3ntMV577",
+	"C9LtOk0Xiz0kw5baubm+qljLoYL2E4CJcM49F7J4im6RnvR2QBYR9BSOwl0E+FSAJu2r9mjOyLktfayg",
+	"yRWu+QKri8hYPH49PvDeH8YH9vUqiGwSdsadtK3Qdl7KyeSd/0fxFT+PIljGuST/nBcQ3cODZa6DgjTo",
+	"0/xR5gVfuvZI/zhs0yjFSUktoy8X2NwcZ726EHxixkUmLrhewnDA1akbH1imyg6gzMEkmsh73Iro1ONE",
+	"lQqsbeqRmdpKDX1kNyoqcWoHhGbiHJCyAjgmlFh+JEy6SeXnL0Ks2o2xJd4SrGWKQznPM1KAM48tjG6s",
+	"uajHyeYU3LxcpSlXXCa6CJzGj6eGUCOLAkqlrpbsZL78bnFocv3e5F21pErzkcUVNVu4bk7Bze/WtROz",
+	"dmI+mxNDO3MFR0bcriw+8moWCni0D1Yveax7TNekFr0HhBIeyIecKgCXioM2Hs1uIm2blVdCvk2oF2RH",
+	"KS61S6CGUne0kmWRq5JdkwQK7k1RQLWe+yOvmAQuLjW8IIJnsnZzcJu47BCSmomQFeHLIAhMSxxzg6iv",
+	"qKyXKzJJVE4IcnMO10yGNPa28nk3q41uJtQswiLmdgbSz22S5m6B2N6+bWIyWdF/u38X6Hn+Xt1LiIs3",
+	"H4UBsXTwy2cFY19qkleDrJRLZeze0rl67UzdYabu5i7V2ru5kXdDLu29ZtyuKtdkNfqXV69f/vrq7Pzk",
+	"KWvRe03GLZ34cqJqLu/1KtYBmPgakQa/bYoJRONshqmmc7boUdlqGZ9dFm73Yp38ZIiwkT3WOEybW3Ex",
+	"zotK5DpBP5XiqJwREi/ZWsHuPmqO4MCZtw5E3Tjo6HnrgPMpDZp7Rrp/+dr+pfTxa1XlZRSyuyeV7Fad",
+	"s3NfXCWvNemtNelaHd5IHbJVt1J+zElc5y5Mr4eBSw/29lIPsSwyWckLJIyB3xME2YFPmOmu0ZPLGThU",
+	"XGozsTGTKxxlwTkYQxKlozMA5HlZDVQ5ya0S6aO9h2kE+mkyJdLs4nwcFjNNRIrPPs/yspoiFGlWylzn",
+	"up+2kW+XkkgWerehf41gR49PNq0Yjwi6kQYk7aXKFgDSvVYyy/+oiHRh3eHVf05Aut8fscTpAOKA8Tbt",
+	"q8pvlYWQeFbJsjtY+NX8mANKOYZtxMWUVHyVV4UinER/On4R3P3jTuaWxamwctoGPBibCFMmoZYmCS1t",
+	"mzYQOGtTKQTTFRfKQnl11R0oC8i42JnQRmYjCWADzhR1osUmBJvPQ7ww71VAddQKYiTqQ2WBapn6IDHE",
+	"Pg40+NXEdDSh7grTq0dCIPqR/j31EYuRMqNCiWo6UiLXlQGYfres4sJ8aANyF4xNDMe2cs8CHAUYKTAv",
+	"9WhVe6YcMuw/vcRNK5zJOpZ91erotLNRTQzerLORgh2GT8KUgRSjQSmtSkRqShifyt2zcPLpDnBHwbAp",
+	"XwB9onlfW+BRriFdEo+UgIC+yK0z9Yzuo6XI10sYCxqFtcmJHmwc3wwKsSDrnpRQXAgWxI67AzdwKDrr",
+	"bEDcC37GsRIm2cteRGL1aG9P0GZImOhZ2QqOQxuw1JdQp5Bl9JDKOAHRHQApATCF2yM3M3j7TsQb434i",
+	"vmfYB/iKYQthB3BqdT4aqSrFDZhrYVV/6D7ZtrADM0GsZ4nV9qwajCWehhQGnIpB3h8UeX9QNQtkfJUI",
+	"V2yvy8IgZpHhndYzkIMhWQtA/pCdAMKxvsoQ021BlubvG7PZ/lhCD+WH50r3nc6GnqJhrvnvfTfIygm5",
+	"jfbG//3t/3Y6H/b2djqdD/s/djofvv3R/fPxj+/+9S8bvhUJ6wY3Ps1zIkCrq4GeOjsuKvY1sD9pKBFk",
+	"qTbJg73m+QBbeTMnwqMrSREexaQI+/dKivDF2tFodZcgm3Ub6zWdfSPG2XCDemvaoxU702jI+L1frHvT",
+	"1r1pv19gaxTHbDHFFlFkgpHVNYuB14weBWaas5V26fjVrbloSonAGQQwUbm+MB9AVYFPM2yTfkLV7WQL",
+	"2CmUu+rlRYXOEBojSOxkeiK1pqy4TY2MS1EYc2kBPVtcOO2pMqHHwwsCj+JxWDMry0VPUcpKixRkdipA",
+	"soAdoCGrxgZhkVtGIwW6lXZHg6EgxTC31hktqfteU45+QZEGPk1JpiHPsWAR7idtBSYgFTK4n30xNeSs",
+	"pmaMJApuuEPzngZjnZXQ0e6pKnPjBIMAtOsiQiMgjVpSradozoCVdsEwXkOQgmaknBfYQl4q5w/CqtgI",
+	"68uN3b1VD/iFdFZI7jQYD6VGGQq5R1sR9xDBcqWjMjfuk+H7ch1o6p6MruhI6cw9GW8D2npc9pX2vd4S",
+	"qQF4czETFC5NsE5oBgvsEbfJmtX3Bi6Pu5d2Ovq3cCDckufhvq+lrA5byWpsj0Q61qWypniv0ExumHjd",
+	"yArnL5oJ3Lk2Fx64u7cbLN4YHXC+VbcwFv4RPWDZyfDsF5Xk+NVZ1gvHnfuKL1vw2Bp4+kDGuzIR6VCl",
+	"8FGn7qtOZ6DmUGLVV3a4yFaV1rkRSm0sMFEfflOzUA9qFurWUP3DjeAfv+3tPJY7vXcfv/u04/99uMS/",
+	"9w8+bS9tzVZKDpsXZNFSwCW4Fo3lVEoOl5z4YX3in2nWx6KS/YTyBraSOls8F9lfNJVHc17GUsvtmZp7",
+	"xKqDQnDRAEh9gV0fhuGdg/EYqtYWr7D7M/Z+brG482u7kqtxJZotVO/LolBZFC9csCTqA9phswV70SLs",
+	"H3x3lQv4P3b+nxXcveMTMTTZwuHI/Nz9vLSkOj751Z3e8LAUw7ugNHMG/aK6TqqNAVArfU09o8zPnUhX",
+	"jRLdP2MpWf221pdltTH/idgoXgjCC16gV/D02jDoiRfGFErq2+ygl8gJCtsot2SAlKKQlSrF1usfn4iH",
+	"Dx8+3l60SMROeg71RyuomaH6EezOjcVD4oIo4jPnwS0/JuSovKNBPSEiTGdM3ni1COn6TlerNrAbrxmP",
+	"7E7X7CySzKAWnd3GmH1oowqb665iOlLOSt90fckuvNP1vfEkbvwueBa3fBd/eDClyAW+OnoV+1w3CF7h",
+	"pbdEVKLBruNU6zjVZ8NQ4kCAz7DFYSf4O4o6HawQddq9GBeXi5lssDpa+pZLjSkR0yMy7f29vTiPmFdW",
+	"FT3M8PkWT2hch65OuhRa7OsN7Ey8iY9xVyQdDT5U3h2IUWkuCjV05w5VdYQRCHc1tvAzc7UsCkyyyaGC",
+	"YNZZ/ZZiYCYhhocsvxcKC6onsiQqzqG8hC6ciiBQif1NDGQ5bIe+IExjFJCk9o4gBgagbMp2dF7dnBcH",
+	"tfTC8NLnxGmiWMX1BGTxkFcHXl9w+T20rC6bK8Gx3CJXEt+grnT2l1E6b7HqvysxUgifD4caZkO4CJ8M",
+	"i/aVMneuWzv/MCqLWjuHUk9Z3l6pr/bqwKl4iScLSvgAStdzEvfhOAUPoyOV7NfOYMf6DgFV61oUQlSL",
+	"Uzg/m0ltNUD7TLBehBtQL2TWV5YISSCxg6zSFPva30v29vbivAfc0JRQRTEP/gIXXp2j+MxEln6JljXx",
+	"n+AVy6uQpmsbi8xwLOu+yrVVfmMRh2mROzTLKyWH9kom2yog//ODqcwN6CREZeZRfufzlmfwnK8PkNmv",
+	"39U2HZx1E1sOmNhvFzhwz14DMa/F1ZcKItCXzxIK/76a4awxKoD4hNY5w0oOwTfRbtQZJ+vAjAEB2BIn",
+	"lSAUZTUcYQK7CZH4DJOgX9DPhTTstdSvfrA3oH1tuPYeUImXmgeKs6WHTqc3GlOwBybSCsrGfA2YxJkq",
+	"FO3JK7uVn8J5GSuHvqquv4ZPphDPtecTEHF4BWsY4jUM8R8V9AlEBCmOZlUUxQGUHBIKbHYtVxrcYfej",
+	"+w8DseJHPK++8KNl9UV4+hzEVlD552t22kJWgIAI1T3USDLM9djdALGhpuDNO2+8KZAbSZJlybwr6vPC",
+	"S7M1EdSfHbsb9sEqHw3tnCs/mmQxULG7R8Kcc1YgA59tBBi+mdl2957f5zZ41rGjtQD4zMDCi7/+u+Gn",
+	"dluewSjg02w3FyCx4ty0gN6bxDICtOSFqQYtkeKh8zyzKXDTEMpWjKZFV3ms4FI5XYrIh7Owvx19Ne4v",
+	"aM3lYX+bBVfTfMPd4Yl5DyZMUO2EuIHzsc5KCJ3hh/sHaUukD1KkHwq12ygRQhkQT3TpAqBnusqr6ZkE",
+	"UN9bOb04guUyuzdyepuuvYec7hdxeu8BgXgt6dcIwH86BOCl7VpOCV/rDF7TUve/zbgMPWxxQP5oAYhB",
+	"DZ63O66EzQulq2La9qgjqLyipnbqfkuQ3Jo62fB7J9z7Wk/bokazm+Zvv56yz99JxeeXSN1EMcmhKvtU",
+	"H3V1wPBXd2LGM19nf9atziu0OsflprFMpiM3yBa9HCltQ+Ek17tA91KJtaLRBQzPBN+YQJHrqUSIF5+6",
+	"h4FHRGZtZ4RhIryjPcunD9sFVJPeuESyTCJmxn5ni8tPfcAo+IdyCjn1uOHK/TPPfMux8zR851VbpFGT",
+	"VcoOzHhkVVm1hTNxqbnWV8XiNDua7m56CKQTNxbmVuQZIfs57UK+xhaAXW0vJvekL/+LJtOWhVF/Eo34",
+	"xhm1mavvwb1Ydjpe6K7WhrvQy4hqjf2eqG01LkH+wybdPiU3SHF+2dcxkRba9r+OVCfKjOOT1/SFXG1b",
+	"vFATxNxzD8ZLiQ3/2uv4PH/hC1NdfxWc5C85BRC8M3Op9LVXxudSbnYJ4ykYjM72Dstir76MgAj5ul8Z",
+	"HeQaQ43OAnUfw0RdeRm412GcCAy47AvEgeLaRFnoJVaG89DRJ/KnzETjArwwFXavrsMOX7E17F6xN10X",
+	"mcN3zZpLN/+srLmAioeUuCeEMXf47f4+ttEb3fecuJFWpNOx9icGpAMb/2W3MhfAEbsSIy43uDRS4uKn",
+	"V6PEbTABgRf3zE2oLfD/rppUp3oaprTchO6C85ZsiWbSW5onvJsKJ7LZOAMkts3iCWxeN/7NGVrbucaL",
+	"pUsuqPnho+eD+nR1/TJO2flZeWWh1dtW0ELIYFoJAQtRhEW8BGxHDz4KSJBKIqBnR6c/PTsTTaPY5SvS",
+	"BQi5N/WQvgzVFI7WuZTBYFjRop25+Arr9k7IE2GJh6rItbrO2qKzyG56c7Kc5fRkIKvYeiqVHQ/VmxOy",
+	"a6689jWcm7lbzF/612+Xvviv38LlY33805uTa4yun96cvB5rtPN05me59CTnrrxunNG1OE5bmdFy63Na",
+	"mdGI12ddrrAON96ngUWlDeRYc8VRTKC4chBytaIHuHq5sgcGvhYXJptiBidhfMW8QnRDCFgi0DC2K6aA",
+	"MhjjhAFhY59h6P75//5/AYcO/wpodfAnwsalCQT/bKVGCMpY5UMsSiyVgQhrXrWF7OgIzS+6kyn9jXgY",
+	"EOQ0nl0Ex9MSx3qKRQyUy3ZTtIYRGKnDPfe97x09kACbT0D8h3uPRa7fyyLPzqtSagsZ2rQloDkPHkqj",
+	"ElLzItCIsrxU3aqYtsSTwgD8o98aCvj6gTs64kTr6NwSfmQNzLtNeXltqkBdNgsM6awkyKlkhO+tcdq4",
+	"zHJqBS4Yvk1CrWoL0+ulYiABQT28U9PruSUCkBjbnh+paB4ozmus/SAJ0dx0NEer3XCI+m2sq7ygqaVy",
+	"XJkUMQowiI4j2bQBw8ZHtGHZqXwGqnMYHcFQQBzLcJx95dOfRwyx0FeVe60P3U8oRtOWSPW4KFIkEIew",
+	"tFtdarMNcbJLFcFCCPe+UjrnHOaS4nQZP8fzNwSkS2dtWrd7cda8oY+wFifsoBjNkZ9PzXH0RKYrb9ic",
+	"2zflGqcHNbHgKcCbF1DPZaH+KWxmzmbIISQA4Dv2RURDt+CWqoeuQYb4QqzlbvebXu96agips5e9XqTj",
+	"GRdzFSyJ6PKqzK+wmoLBDKfdDoLiXtMJyy7DKzzvfsLY6+qlL0cw5GOIhOm2Lntam8dN5nEokboyAvnZ",
+	"sDNWiwbtynynjLISjZEhdEnRmGKDycQcIN4YoKgOFw+TGNsCwlxbqyHwGhqz5tpotS2k7WjkX9kBDnhc",
+	"tCOiabnMdUb0TwATZQQGBhKwinItfsOB5rr/bqscO+ls+cA2GmBYstB1HoGtZFnFc0qCQedOsOJvJtcA",
+	"Xc5UuuVY0/ON7ioSzb1cI+0u9BmVkPRDQ19U41JjYTFVPGC5w8BM1HvABKqURuqdi6k/CpghJQptD711",
+	"iRiHVA8B9/UZ57+NbSV6IGhqD/OEV86IgRPGZDzKShRKQgzvvRJEt8NmLbAYjzWarUde8zjLENkL2dRh",
+	"k5dhuFoiBa7L67aZTRGwyxquAGmhT0Ku2XllznESaYylglYywNczppdb7By9Bq0m0ebDcj6/K+GldJUN",
+	"MLNh9cKEp6o6CuTR7jc8Hr9jhmx3b+GiNBMLTEHpM7dPTyF6nDKzYFdqoCVTOhNpLTWQJlC5AgU35lJp",
+	"oKDu6CtWD7fxDpxtU2cWpHjoHA41GqFzOceVixOlrWBizvVOVjn9RP87gGguEYCt1IdqFz7zHesDX7Ed",
+	"hu/rWjMszJPzpp+WBy/mS2H4C1nPkNzN9EgqQds8+IZINZQBqrhzcvBbTKEpcGEHIdwEIhTw9adu+XZg",
+	"ADsnT1MusVKM6u8/7KNYZmLtFZazGiBEWHciLm3gUbXwmQnVEkvZS0+iyJd/MlMxL/Hc45N/H5tK3t5U",
+	"OljqJf8kKzWR01tZV+7SJV4cPeosHyozrj6zUZZ8JJFHpScLaGLwK8baxE3+qCKjTeZ3wPr84qqk8e5f",
+	"zk6e/PIMCJ8jtXiTXPLSKVvA9nTCxWdtS8TcpJzm6YyywPxtRZHXbQH52rwHF/+P74XOCzzUqQrTb/0o",
+	"K1lsqbLcdsc+uf+xk7zqDkjKtb/Hf7S2qulI0d260irOED9VRSXbeMPesGq9KnNdbeE15JFsz17zWllV",
+	"zV5T6K3Ohvjnf/036FSirernWue63+5szN3kqdGq8R6djraVgSpV29lIaPyUrmkB2XX9TujpLbqXNrTT",
+	"2uFmT0ymeME+3ThVDfYc5Ke3MGuNS256/t3OGgJb9FqzbXgTQtC7ovX2r0gIIWCGm5l7PZttPCQEuYst",
+	"W2VmXLXAwaCLSbNvH/G5F6WSl0fxzUr33sLN3KBNoVqF6W9tLnpzm1fd0CneBfeL3+ImrzvXFufZVXdF",
+	"Jb74vuGN+hs7kYG35Dc64/nJ/Jy/9ha4H7M+m8xvlR5Zwse7hsOqZh5PggmsayQqcY9FcGdyMIew4nK+",
+	"RSYu0/v62mQot7KCmXqjVpnImr9duwzU5dNAvnDPTF9VK1S2KluxubbOe6/z3vffZsNNLDRGAH+dD/Wx",
+	"1XgfGe/Gjp3T2egVR+R8ihGCREDSrNw/LQdbjrA+K69Q0WKFVqwhdj9GeioKP6QA957+87/+Gx12m7bE",
+	"WwiNhbBKbmeSpzOaA0IjoC0wNkY8wAkqHKMVZhDdj5gOhD6aI2FNnRNeMslVSEjOBdu47QJyw6XqK+10",
+	"kqJeHyHtJRH0UVI5rKOMImzRHd10FQ/avblCVYCtMIud0NEU/8TEcM+U7qkACEwhKkxe0+IMcmekTCmO",
+	"YMcjVVqVqez8YpoidEO0Awn+yMYnpkkg8D4+Edogz2AJb9oC2fSx8CuQG5qaM3GsKJTk4odY+dPycgYK",
+	"V3FoMlXMICoAkVRhow4wZEE3vZ4q7VFEeZ1EXWOcSCXFSUsr8WYUO+NWsSS+bd+4j1CHQhRMgbdnv9So",
+	"fddvGUxVL+7KukWw7E47syCceq0t8dpv6Th7Wyxz6ZOZ6d60ravpDvfBBjAGN2AJYGqK9sd20g3igItC",
+	"gPH28hYytZU39njdWQdRrRtI6q4qlrWZnsDZhcpClGsFiytcVLfhn5FPc9W1eM7LXrjHrCf6w/Tk6XWF",
+	"ju6KcI+b9aKxr/Wl9w/JV7draEj3tV9u3XH2J99jax9hmQg6rtgLU53SB/b11jncWdD+j0es7t7tPQfM",
+	"V4+Wf67WK9HZCK5DZwOdB7FCsxQPeEG71KKQ+0zz1JyhBSH01zNOzV00PXkDp7ntqSGMnIiPYta9Es3d",
+	"S0sFQBdFMaEQGErz7tqZ/tWXf8dV7fWS4wAC4UsquL6ggeopH6o2wedx21Q1A6IhrXN38GfvMIZb1hA0",
+	"aM/HRcTeO+X6aK6FBp+2b0xG8KApnnDuZpO2Qs0zeWyyVOiyd3Tks6s8nrTSWVwA3eRAxcg3X9R3ysb4",
+	"+/UlqL+GIa/u/zRe/PWgWsR7nvbRhakGte/D/h6gFdbG2sr1rIg9ta5J/YMhzMJrCw0Ks/0wzbRGc1Wn",
+	"qAw2kg3OgnIn8aIy1JvUlA6jBtGFrcaxKKk3FSehwyUUMWpTsQJENcvxYPxDU9Wdb0SeQFSGanOANVR2",
+	"NJZVisnAiJ4pCjOhoC1eAbFs6qiBGYphbq3C4lRQyND2AX9Bz/YiOEDf9vr1JTprbX/Xa9jGXuilUp1R",
+	"V+0t8pwLutbXlE7r9ORXkZ6UId83DEKHFYE/9Hlzk8dZFvk24mIagQm2+c+5VkjEJZ8yJ9VbIp8O9yGB",
+	"D1EIhubDpNCmFZURVk6BjhO9IPaSIDOnTVAM2GJI2or6bbfb1KILadGoxjuaA+qj5iZXsajHVWK7qZDF",
+	"RE6tmOTaLm5kjCYqswzaBZZrZdQG2p3dD1QSzx7pUEnoXlyc82I5e1unLflMjY1w3TLK50k8vZsmuOYu",
+	"vwcysOVnRF+KV40reKt8RaO3xxtvImnn3Vsaa63fVvLWnoB4Wnceri2AJgvgOMsi9Yh1K7OFSXUT4DPE",
+	"6PmBnxUajaQtoZ1VbCpQ8Ay4uW8KdkbzWRC+J8F6Zey+rkMgcE97fanR3kVQn/dIc0yfJxEF9N2ydnmQ",
+	"m9eMcTFa2bJBhrlO1qSeKvCVTjcKR0Do4F4SB2TpugfUzVxoSXRHuYxqaAAkW83b63G0QxZGq7Y3iSFr",
+	"YKyCgIXsVgIqt1RedvQFyIaEOmO7zhzETWfjzAFG+H24Xw2FhuK7vqqgKuykIjyB0EzGZVxTYZWiPEAi",
+	"NP4D+ypDiWE+hCtLKMQi3Bn+E9l3MJHRaDDXCwWprmuBBd/R8BJFZcxiUxZwaL9o8kGbalk8bTfYm1ql",
+	"9WvvwSRdah4I+3tXNih8LfdvgEY1LqXKZLdaCubtNZzqTJxoDmtDdk0K+2dJPqCpCd/o78TOBH3w5YzM",
+	"H/KicOrrUpuJ9S3aALL11llYRKExXNXcdNNaYGs6eXuloRmphVkrc4Xh3oW9CRul2diEWSy0NJce52Kb",
+	"0z37Nvi4dbCF+zEbCfcBLCGs0ed5BuNqMXRuVAaVMmgH2G6qsCqhNSqVYhLkVkf/lL9XIh2XRQo4glpN",
+	"RIRZsTUui+0U4OG4PVrGHAoQTcyH1JwhM0F4Lkoj8h50XCM2HdqX1HRZGXGhAOtCC+B36ctct0U689ml",
+	"BMQhVK+nupUYqPKKgGXMGXAnxt7tmPyv4jmYKSwmnoOlLab6Vc04Ye7HNebDOmi0Kpor4s6YUsgIxyYS",
+	"CQ0Fnl7Ewl95+JRAbUEFwoedUo2UxHcCvsiyxX1VhEV9DTr5piUElnpSt42wtOjOJhEiuc6iordESCt6",
+	"shTSRu46gG86fxd0i/jJcIdRR6cjQxCUfAmwAaaAi5TW8T6d65G2cBlRHF6qUUXLjCCScA/n0pseSXju",
+	"pVsEg07rsqqoO3bje0VjXyY9A6N2St0uffbS5Qp3XIRgzRKMuE+VvaQWguVFbu2iRonLW89tKyAWc1qu",
+	"7zbMl4Flh/d8NlDcdbIuOVjrjnstOZggOtrIW4YN3iCpivspO3AqZJzvdgcShMWi/mhTUk13IaMIuBO7",
+	"nnrCKwGKt25aFO4+5k9E4qUpwPZN3aKkTEPYhImYV62OTvPMA3ixynLGdZTfJwMZ8QARflm4y2bAAUmx",
+	"WHCOAEmOwfYIl0+Kwtiqo0OXAUd/yZL/m8l1bZCG4PCm2BecHh4ciEiXnw9zO4SahBh7j4gVL1RhdN9i",
+	"CMCXrkOJni+TVx+qNu4RaHOTecZIeBdKqCyvEK/PZ60gQk1VEpO8KBiMUVyorhxbFResO42KYDVu7Xo9",
+	"aEjn8zCCDrCReZVEi1wZM7csHrcN3BLfvs6LisDT7lZpJiu5M/aklanH5falJ9y+zW+8HFeDlnhZ22hQ",
+	"yeE3o+9zl1mCTi40vxdT2gOp23CpH/MIWv3dedOR6ujUrXEaplQq30+NsPe5FXlfG+hYP1VKdDaeRPmB",
+	"zsZsR/wOjTPFFQu5AAjdL26TjwBAq3Gp4bY/S913l45HCPIIEIiVGUVb8IhxIukjnnG+zQjxIVuIz196",
+	"wJ6T8FXlGU84ao8gZM5erZbGb18aNnXPU785vC/3xRMYqHkPMKD40mVVqeGoSgX229Nyg7xzlxiUDWai",
+	"2yIraYb4qrDlP7zv+v38DqIxblo3nyEUKqH57BbQyp66uatcpzD5AzSzvzlxe7SxpX3p+hi+x8qY4jPX",
+	"3aCN465gLP07WxnF0l/5ZDDm8tNFHchYRg1bs+deOug2t0fb4renL188e5fO2LL/sfNXVXZVsXN8svPm",
+	"ZIeetHM1VQ0bufNzWpuct4CoXCZt4vbz582ZuCeuwTB/N2CY9Q5eZziGQqFgvc4YrzKuI4isebC0Ka/j",
+	"bO1H913kkSxuFF0QdmoM8QuZ44/ZJZ/7KXIebteyAiDMXrT99i6NLJLTp7/MxqZqdRNxG+hYZ8Ts4H/O",
+	"swQtjWBgdXTMwTdnQIOp7czVi2n9LVKxcKBFB3cHf+rL9wpM5RgV25/ZZH05O36su86uPKu7TXUP6Wie",
+	"Bd6Z7qm0NreV1M56rUyRCensJXEx7eh0qCrpVFAL5TewHM2hERKQdwa14vU6Ev4J4dC1mSTMLuRrb4aL",
+	"+nUiSrsvzDe4UntNNOwbNNgE87DWYrO/t399i83C/i3elbdrs1nHsdZxrM/ZOlOT6xitv04TNka1ZpXN",
+	"3QS55vzje8lJI4bPPA7cdYh+Tg2iO381hiAiCqFrjzlqjkdoeE5mQFhfajMBvzrPxFRV5KdripjURpL4",
+	"OAVGI7GzBqgxoZARWHUpYAB4DdJCwO0WXnVM0Hn3uecGpoAXZhGy4leX9F2LruXQeGqxtOZvtFFiNaOw",
+	"dBm6a+MWWd1ljewQGmk0sX80JfBhjocepLNmU7dXFk6AcJpDRI6gxD1WCwQ+LHDF1MORKZRFcx0LxPO8",
+	"gdwkFGZ4jdehorsOFf3ZBePaErw/cYpc4TcTqJ/JBHz/7TWpzmM7k1BJvZCjDmGPWhVV9wWxKr7FGsR2",
+	"hKU8mxMBuaycxFKjlJqqL2T3sqNDqm9gJvpIpMiVhSaV5D9fK2mB+ErqTKTywpRV6n4t8fhnT4n89dt1",
+	"UuSPmhT567frtMg6LbJOi6zTIp8nLRJryq87K0Kmxio+2zE3Kiz299J5nysyWOiZ6fWuFejstcpZu1dr",
+	"92rtXt2Re2Xps2qWbUUhZLdrxlDwXSc9g/wjteZbJdTOUOaFkFlWKms9M7IWUnRVWclci4mc+qwlshj7",
+	"n0pTqGbWtDcwwLlZ1sf5s5kgWWzTIGCosiiwXq0lnkiLuu6NzrsmA0LoIUffh7KqVOmGQpJwo70hM/k/",
+	"N5IN5644r6OcbiQbWg7dT8o9byOWi0P54bnSfbdPDh4dJhvDXPPfIa1oqzLXUPfelGTnFd/0yxKNpY/5",
+	"mKbBuLM3lpXRrw1+GF8D9Ryt1/Xcc3ziTYjn8NpbojE2f0xrNMYbaro/ueKS2TDXC3rY6aeGrC9/BEHl",
+	"oBKo6Rw89GlhrhRseswL4P1iEJfKmJY4mWsbwOgaZzKhKRatv3JcKMudzbNCnEpoOpqnCJU0oYWMUq/j",
+	"arBr874ejzCWdqp0hRlQ4CdDbEKMpwGWLY66TcRaXQM0cQT870Z8uPdYgHQ/ryQQzN+yadfpsS8dcaMT",
+	"l8BmcaO9KTZL/dp7wGZZbiJeYC9PX+SvaPZX8GcI9ZJPOyO4b8c41Fdg7Fzd9AZnfEo2xqOMN9XV58N5",
+	"GV726WsU58uEy565D/lMXtKD1rgrfxydhTIlUjSCuq2mguzdBi3WGI9yv9dhMa4JGpEO9G7S7kf3n/M8",
+	"+7TQYXoZVIvvasuzljil1izoni2n4RyLC2i59zovhZnoGP/M6T+4CDqbrMKePjyvo+lGLZHyJWnE+0h3",
+	"92WoUb0qFLku0Fgsib5wKeiKcj7Z4OktjSN7XzpiXfe5Dkf9frEvvChd1gVYSQg4ycF1liAJ5p0HAlwM",
+	"A6H6eYjUZDloP+v+rTT+M68AU6KcEroFdq9W+ME5JwGhiqJeR9IVA2kT7M+FSBQZ+kaTGMYO1iMhfUeA",
+	"qtA/CKwbaoJuzMW05muUqlcqO0hb4ikMGLtF+cEdDSMEUEhlbW60DV24BFbelVoUpg+pAeibDpFwnHcm",
+	"QCPmtiplhc7VFEbXRvfEnXoOpzTmDiIT8VZ0Uvg+rucOxXWom/8JBqWuTTb4od4gTd9w7T3QUH1hp4NZ",
+	"qLFBeyLLzK7zEEvb/8+lrY7Bulyb/38w8x/lvST9QMIo6IZrtdmM/Y9CMWvUdA2G/m5sUt5cD46b8Dmc",
+	"qgENI4eKmuCQwcl6ZyHimCdTPqILsUci/fgpFd1CydJ6BcI/IxYAABZ4JyMzACMM93bnv2RQhsgxcO4H",
+	"+w0IClWJvGpDeC74IaoABnBVKmwyE3bcHYRnb6WHe4fpNozIOynodVA/QkpL7CucoyFQwisAPACeCCh3",
+	"TLUPVSpKVY1LDUz4CAU9e6MmnTgaV2z730opYsblGmXwKjxsdbXWePF96LVMLu0urRIKDJc09875XWpp",
+	"v2szCQBka9W2VlRfrxf2Anqx/DdwJ4proi4GxlzuZKrI36syV3b3Ix07p2PTa0NXfCIRnkJlc9cN1vSE",
+	"kt2BIAQXIJtCMKZ5Xrm5WNJbHMZTuvmXDivRJJfwaGYG/javBse4AKsg6l19l0bpyO8BX4PzImnh7Tqy",
+	"tI4sfTbjG5FSF2/GSHCRqJkJIfmjK0eRZj4aX6+0rJjbLRX9ubrl3vTsRYnwU6TDC4sEfQ0JWDMIkCkr",
+	"aKRjMZpXBI6VhBgT9OamPLU8S6npN69ET+aFTcj3r8pcZULajkZsPOgv0WoC8OCN1aM0LJrRPXTsHqwo",
+	"fEdKZ7nuX28743mzquPGUvc6SZuQ75VbIS/MuCLkbqvmgvlrKrjfEYPG2li9kWCnwv+60Foozeuw1/Oy",
+	"PZLLV5eS8kmzpaQMQ4l5Tau6pUJLZ74c9C0/5+sjlo6XcBmz9EZljKwJblfG2PwiP08ZY71ihudzZRHM",
+	"Cxikn/q6EnJdCQk4zkGWrGDGXmEGRsDQlpjqRKbsJULLvXn9nPAYnHFoqPbRqi6A7vzGX/W7rX+hY/5D",
+	"3xYWuJOZZ1npCozLgZl0dGWEM4R7Ux8BjusY3RAAVxewwRivHZ9bKrzdwEy07z9+8/q5GI4tgBWng6oa",
+	"WYThLYj1RIrR+KLIu74+02gxMmUlvttLxOHhQ2FKCFvDRPf3Dg6J0g5TrRBRlkVhJmJU5u9lpTpaq2pi",
+	"yksK98IzU+o6G/oiGqsq6IBOmcvo7bMffn758pfz4+fPX75NW+K4EkNjK7G/t+dfLDxNfciJzHqmJBSL",
+	"QauJ8ecfOY2oKkWrxq0Nfj0n0gLadEucoo6KCF9mOV46+nb1ondqst80zG0HiLW0RMUojfemRaNzl99D",
+	"3egKs8mCslhtHllNy8z7G7TVZotIvUrDDbiUVnsKp2aRRl9WH0aXRDbVU+9SL3V1dDq8GufWLPV09oCi",
+	"UZSmCnsAv61r7gEXZP8/e9fW2zbORP8KP784ARQZ36JPXuyDUTTdYLeLINuiD3WA0BZtE6VJQ5SaGov8",
+	"9wVnhhJ1S+Q4vSSrt9aOzItIzgznzDnVJ+6iURbY+fvFI4Stzh3er/Z6ljC1lTf94nyDIffw/DCy/nTp",
+	"dGieWpXQ//qjVAhr4oJ5qlBYEJyO6WTijuuYzuV4abYTaGpCSwdk+txzLm6x7slPc19ITgfrfBSxeb0M",
+	"fT66PkiOkB7rUCSkMwBFCStShFWDBmqEH67+nDJ22AjnKEg0ZZ+usWjwn56jvCMVQ7mCnv/vN6alYtAP",
+	"ZdbxOc+4OhFpejrXd3O92mbxZSp1pvSJN0t4qp6yyQRdRK/QtxRHaiNSAx3yiH5KYVnkqZqycb/5GsOC",
+	"yGi6xtVZGkdsXJuj8bVXUHTdMkrEyqyL0aN/fPprx/D764Hdf19S3l5Tbg4dgGaE8Qbvmb3/4FzllUkB",
+	"r+j84/I+PGYuUq9WGWPEgNDIrdm6/wG0A4qieJrKLy3Vt1VXpA9XY+jgSEvOdDLwNL4YQ4MuZw9D89CV",
+	"YdSdg6Y/Km8FMfxzu/G+7PKPzir3Ci4Ojyr6hRNDVnjICn/nrPBDJ8CTpYD71RLceuQ/oBOhAipmM7bj",
+	"uRVJYZQ+C7Gr28tSwHJtoDg4Zjf42JStuAKFYWVNUYvA59r/XMHK7zHy0+BnyvRu0BaaZaxLcDa8oF5t",
+	"9QcmGFXfsIXz/GxNeG4ruL7dSCW6wf+h8X7sHdAqV6ongL9+iePempvIh7O97s8efYPU3vi3AEv+0EN+",
+	"qAEYLiteDKI/wqM5BPIf7VR2xlWTpHK12ep6fqyoyHjoDooouiipxIPUkp7sHPhdRRKe8xXl4/+/Ygnf",
+	"35/QDm5Tj4RK/Q3seqMXweyTPHgl3YHVlOKY7HgJGjoqS172/qfJkxcj658vryKohmBhCBYOpxzyR/s4",
+	"dLy/U+jQbRXQu340PvReXCjtGkzAo+HClDhnXk7f1yvBt2wlQA0ZLhjZFvChVZ3+cgrhipPdcp2RWv+M",
+	"pWIpXHtz7QkimqBSkk12FqkekRTm6oRs1SkgUAkqAF3Thimj1yJlqeDLDbGfM2tcHyNkaKJKABxQEOp4",
+	"IAIZzFlJuOReAJGpg3gsgBTMCpLvxBOIEmYrMrLtMNcw9/hjOZZ6xEpXYXcPj3Y6Hu8R7RyK1S33Rx/L",
+	"i/06POopnmuNfWjrYKTt/LBFEU+LBFf0gM/9efG5Q2D2zEDB1SsmK501CkzW0wGFa6YY8BxntoB+PL1F",
+	"fgdWBuslsJ0A81/L8MXsnMgItfiasV9esY3JU0usIQVs2j0o126i4K5vYbJNVJCGAMugTubag8mw7KMP",
+	"dqwf1SDrwrNFoOmEYwvoDT3zqC+qJgRgINUO9jmw9CRC3zS4LXCdpy8tOTRYdK+qr7HyiKFDjVXxXKux",
+	"KpfWcC/3Hz9Mr1CMtxL6WL9T+pyex6MJJpmw3+gsbVS9USjjIpMi5ohd+zeRPyKV/CyQhjvbiNTG7Erw",
+	"xJ1bGJZARbFgGxC/ZLdCZ0H+xqRz7XMsxXW4JYolpJUN8jctJ1aICxyK4H6mIrgjrqlabusaFY8PIFGL",
+	"UOLZgDmHqryXXpXnzqpiSz7e14a+uWG2CSa8J0Yhr0cB/7boACdmmW9py+epGk1HEzj0qB8NWyDXWuo1",
+	"y3cRU2a9dv+WOnQzif8OPgh4+pbGV0THpYaB2yBg6BJp3RnxF37sG5GIPKyVFhJhEJPI3RcwCXmROCq8",
+	"KZ3c4BeQfc+ypTJW6nXQGeIhaunPe/qm2Zk3niIp5DFaSZW5UyZiFuJVmAvwx0VS8J7vhNkpqDkppULE",
+	"NugO8OS0TQ7w50i9MF9bOvQ2NfkOJIeInB2QEtgziEEw+shMOHDBt63Dhs+bbXz06As/9RGpLboG/UKY",
+	"XTDL9ygJ4uVpQ+6Qcslok/mbSahdKgixgi5uvfB/s5fv/FfNjp5LsKjl+HXi5a8sW+ypAtXtVBtOvODp",
+	"snVZ4hctSxJeoP9JNruISFkL6vdp651BqhE3crgFZEtLswtaFJ3TX+GKtCwTSvlpJ2NO1WggRkW6mGG7",
+	"u9QQqUO98Uv6pl2uBJXFacB+MZNc2MlNbsXrDc9uTiPGrZU24zo7yyXM/Ozt2YeLoAcgfdNs/nWpRN/W",
+	"h1mhqcFtfRYU4CZWGW2miBK7xgYMVEBsg6IEQV9y0p1pvIhCQ6TRkT/E3nriHOdG1cjXlty/kctw0Hwn",
+	"zz6LfWtblxcMvuo4ZlD7PeuoOoT3DAxyaYKSNl60Bk1Hs703Xzqm+GNnE7CEM8P2Jk9pWYezGJRY1hsr",
+	"q5gbzV2mZhEIQuwUz0CjB0aa5rokt66MayO4arUev+MXd9d3/wYAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
