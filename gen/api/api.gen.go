@@ -180,6 +180,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -201,6 +225,27 @@ func (e AIResponseStatus) Valid() bool {
 	case AIResponseStatusStreaming:
 		return true
 	case AIResponseStatusSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
 		return true
 	default:
 		return false
@@ -345,6 +390,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -402,6 +474,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -417,6 +490,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -430,6 +504,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -453,6 +528,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -484,6 +561,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -509,6 +588,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotAcceptable:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeNotInReview:
 		return true
 	case ProblemCodeNothingToAnswer:
 		return true
@@ -627,6 +708,21 @@ func (e Rating) Valid() bool {
 	case RatingDown:
 		return true
 	case RatingUp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
 		return true
 	default:
 		return false
@@ -959,10 +1055,16 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, once it is complete, whatever was published of it. Plain text; show it escaped.
+	Content string `json:"content,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -981,6 +1083,12 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty"`
+
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -989,7 +1097,16 @@ type AIResponse struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1039,10 +1156,16 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1196,6 +1319,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1274,6 +1400,46 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CustomFieldName A custom field's name.
@@ -1395,6 +1561,20 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
+
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -1691,6 +1871,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -1708,6 +1894,28 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
+
+// ReadyEvent `event: ready`. A draft is complete: `content` is the deltas since the last reset, joined. Only staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -1863,6 +2071,15 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1955,6 +2172,15 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2116,6 +2342,18 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
+
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
@@ -2293,6 +2531,9 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
@@ -2359,6 +2600,13 @@ type CancelAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -2374,6 +2622,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -2600,6 +2855,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2700,6 +2962,9 @@ type GetUserParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -2735,6 +3000,9 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -3186,6 +3454,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -3240,6 +3542,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -3270,9 +3574,15 @@ type ServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -3363,6 +3673,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -3516,6 +3829,42 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// DiscardAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiscardAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // ListAIResponseEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	var err error
@@ -3569,6 +3918,42 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// PublishAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -4545,6 +4930,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// HandOffTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HandOffTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HandOffTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5087,6 +5508,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -5094,6 +5516,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
@@ -5198,6 +5622,15 @@ type LastAdminApplicationProblemPlusJSONResponse Problem
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
+
+type NotInReviewResponseHeaders struct {
+	RetryAfter *int32
+}
+type NotInReviewApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotInReviewResponseHeaders
+}
 
 type NotModifiedResponseHeaders struct {
 	ETag *string
@@ -5943,6 +6376,216 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 	return err
 }
 
+type DiscardAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       DiscardAIResponseParams
+}
+
+type DiscardAIResponseResponseObject interface {
+	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
+}
+
+type DiscardAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type DiscardAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers DiscardAIResponse200ResponseHeaders
+}
+
+func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAIResponseEventsRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       ListAIResponseEventsParams
@@ -6114,6 +6757,250 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       PublishAIResponseParams
+	Body         *PublishAIResponseJSONRequestBody
+}
+
+type PublishAIResponseResponseObject interface {
+	VisitPublishAIResponseResponse(w http.ResponseWriter) error
+}
+
+type PublishAIResponse201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type PublishAIResponse201JSONResponse struct {
+	Body    Message
+	Headers PublishAIResponse201ResponseHeaders
+}
+
+func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11779,6 +12666,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type HandOffTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   HandOffTicketParams
+	Body     *HandOffTicketJSONRequestBody
+}
+
+type HandOffTicketResponseObject interface {
+	VisitHandOffTicketResponse(w http.ResponseWriter) error
+}
+
+type HandOffTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type HandOffTicket200JSONResponse struct {
+	Body    Ticket
+	Headers HandOffTicket200ResponseHeaders
+}
+
+func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketClosedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -11983,7 +13118,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    Message
+	Body    CreatedMessage
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -15003,9 +16138,15 @@ type StrictServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -15096,6 +16237,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -15255,6 +16399,32 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
+// DiscardAIResponse operation middleware
+func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
+	var request DiscardAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
+		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -15275,6 +16445,55 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishAIResponse operation middleware
+func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
+	var request PublishAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	var body PublishAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
+		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16305,6 +17524,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 	return nil
 }
 
+// HandOffTicket operation middleware
+func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
+	var request HandOffTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body HandOffTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandOffTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
+		return validResponse.VisitHandOffTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMessages operation middleware
 func (sh *strictHandler) ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error {
 	var request ListMessagesRequestObject
@@ -16853,693 +18121,746 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
-	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
-	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
-	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
-	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
-	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
-	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
-	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
-	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
-	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
-	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
-	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
-	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
-	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
-	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
-	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
-	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
-	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
-	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
-	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
-	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
-	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
-	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
-	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
-	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
-	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
-	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
-	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
-	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
-	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
-	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
-	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
-	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
-	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
-	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
-	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
-	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
-	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
-	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
-	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
-	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
-	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
-	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
-	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
-	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
-	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
-	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
-	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
-	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
-	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
-	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
-	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
-	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
-	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
-	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
-	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
-	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
-	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
-	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
-	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
-	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
-	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
-	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
-	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
-	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
-	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
-	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
-	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
-	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
-	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
-	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
-	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDe+hgRXWp5",
-	"w94ALa3X393bP4Ck6dsmr90m0gi2rVM6NxiMt77ySa7PlVuvkPYG3SdGDPR7IAbMYX6xed43LEwGuiX4",
-	"KDCkXdq+cs6AywzZJlTV+0gXwVsufOS2sIOD/AAXr7HW451dEr0gXhPOh+Qx5AqX1gwYyVF1TByTJKMT",
-	"/Zv3PNzFmeAodI/eBFyKtxn7xNlVKdwEpqJcpgkZMQQNgDigZbJwpRpghf5TLmF6hhSQ60CwijLB4lrq",
-	"DxKilouFzDRJmLrs5HqzWinN5mDf5G/dQLiUoYnWZ0PYTINawjg/URWAIKWaWYKMZzawUN2x8GbvbSpv",
-	"V+uJM/Px94A1m2dP4bu3OWj7B00HLc6NhMOq2buloedEOWXa2PKqKTlzkz38q91s5b2VT7um0giJVCw0",
-	"+mWF1laOzK/ooDSW9tuldjmljZUNuQpJwHDdMOn4Gl9f8oA12NJbOsJCT5X53juq2Q98znWdFAAYErsx",
-	"QR+UotZ8zahmF6l9S1EKKAZsOZcZy99kRgQ/Q8LR9gG3zUBIzBRJPrqKMCiMHmiCYcLG5cWomTUgMFxS",
-	"wSRpKljE90+ZMCY9W1vvVPdS92CeXPqOaZ4BDF6N1hEGQww72P3wf+GPewl/ZEj6+9VZ3smUvZb6GHdG",
-	"eUEhXw9oRYnSEPKvU6bNbViZZV8TbMo3IsW0d3jXEPSIYQtMwBEjVF3alKhtnSsHTWmAZmZ5mmHDXiwP",
-	"3JDkFNKavl2qVYOISuWUi3UCChOjLkbmFaF8qsq4jJEryo2M3EYoHW6coI5zInZEFTqEA0YSQP5DRStJ",
-	"6ULLBWhVlGiWssXMsOItioN7hbIRqKZ0Ay85Zu2TR2A27pknn+x2u929apnSEYUSjf399qGxeg8mvVGf",
-	"7iWH7Khr7l3A63Y73U6vt9vpPu7vra2nr/kcWKnoGxu0Xsm/8zSlj/c7XfLwL73eU/IDF8vP5PPhwcXB",
-	"3g55yTM2kZ8f9/b2O11Ut+tI0js863cHvf3BXrdzsN/r7xZJ4mpZmmjyZNDtD3ogWvZ7vQJNxj3abXef",
-	"jPrtJ+Net33E9pL2fp92x0+S3ckBuNItTbq9QTI6HOwNBo/3DtcTpfq9AlGeM3V5vFg87nd65CF/c7qD",
-	"cYJTPhXvFw2FfLePFmwU1kQcoppslpfgqcwYq0MOqCc0ekT2isGotegC4t3++NnJwcnl4i8/PvvzUYft",
-	"djvjfipG85fd5C9/Tg3hMjO7xzZm8HgTv81jytsONOePmJiPR/032w0ipxMX0w0rAmZUkb8tFYAmLsU9",
-	"VAN8hRR85eb0T56FX+d13LDy9bfneDRrfjevY/nVW3gdcUWeYdZXGSsQfq1x5bhcVeREnzJW52Xkyr7m",
-	"KckYZINxjX6ebZSiUZO34sxmn7mhVDSB4ljzmX/gelafO2CuENqIRfCb4ceCX+5fIxXi/Ne5C2ucR+W9",
-	"9/H/BOHXWAKj04Fm9Y4tq5ipltOXtUUzWJmXMby6Jk/aF8ogTHOHnGjlE7J9rvDAZocSOqXb5YiOmzKH",
-	"YYIERlovIoOZAFNK+YqK1TFqQXW1W/yzntnE+jUVJ1rKC2MeXlD3pjrb0V204XeLZY2QJp8h3e7+K7RC",
-	"91ZlIPUkKk8lIBQqnqrBuIazT9lb1hApv6UYYLa48hC1U9VXEvBSQumsundCFUxuP6N8pM10cvcAmTLe",
-	"hOvyHf8EuOWULDIuM65XEdF0qqxFjocQmXCWFhGtlOJTwTD7SCzT1EE2XMCtsBQyS6BYA6AYro2yih9o",
-	"DVozPoXqMToF19UIM0KAEJOlSBCU5v3JsxnVt/I1rsfiuZVMDQ7n86ilMz6dwmxyF2bbtfgIB7tpL5At",
-	"h/Kl2ORjQTML14uNRTZWDyzfwFNQRVMKyeXzVcvRnOvSXK3eth1A7zoM3i0bYNjHXjFNzdsRydSDp1rI",
-	"1IZ+FfDxttJs0djSwpCpnQ/S4r321t+fY+Hm91d7ddzxHetbfcA7mEg2GzXWxq+nBN6zMc1viVK7BqQ2",
-	"XL2Pz9+8fnGO2LMlXvzxyf9x478kN+I/39VgG//K+HSrPPnbnRY40TB1sxV4RTc2Wq5rzpdNcM/WHS3R",
-	"l1uCKtfMBVKhN85kv649JYOAcsN4fRcntFHeC/N9JjQf00qo+bX0RYFl7XJZeq6sXOap0YKxxOHh+NLG",
-	"bVw1u01mCCRCl0ZTUSDLA4YDX9gMIJa8YgmnZ/BQSIG3KeWi0qDA08A/fgE53ljo1Jgk7uE8jE6N2cF3",
-	"Sw2fFDLl9nOKBBMLPlFPlto5AHXAOl6DMPgB43Eusbk2RFFJiszf3Ajk9C0byzlTtUnbFaS/uuqKdbGS",
-	"agnYFmC6vrLiR5ryhDYlWB6TOVcKkothYaos9Mk/35BaCfmZo4zRS0UoyZapT5AeS6EzOtb1teeGlWwM",
-	"PCgvx2FsU9HfbQLRyCmwJiWzOk1DvA+MXr71gapKV5m5FOucAFeMXl4E14spbgG0BKNqZQyo6dKCblWp",
-	"VYzIBwTz79+GZr0mmpmJh1Or0Ks4Nwh0IGwDNmiEko4qeKeZeL7bFQajigUvYM2Th+9ePiNHvV43MkYV",
-	"XOjtd/Y7vYMdoA9uD7NZFovUyEsuxeO/KXBXe8ZyFv14xuZwkM3p5x+YmOqZxZSws1I6c/v+xRmd1g/b",
-	"ploY3r6yJfRqJq9EhOkUFmjB8JDM6oZ/2Dns7JYGP2ztDluthhEe7JnzU2sGcaz/N2x9/Lfftf/r/A/D",
-	"1u9b5aFHrc/tqWybH9vqki/aEoZO07bnFMSqLmLpvGOLlK5QJhRn/DZjkNgKKSzZkpGrGbPd+Gyttwth",
-	"YlUCYTRLeY6C42CIbHJ9XILsiAt0KC+TQ2SXMmVU3GpyP3BxWZ1NPFx2u7vjZZbCP9hTkrH0m2FLsM96",
-	"2IpxuQ77h4c7Ue59W9Ap65DjEdAB8CNsxpZ1ywXLCG93QeA/Qj7YN/td83P/YLzMlMy+ufypvzzu/jjr",
-	"zb+b/pj0Vnvz7vLJ1Xd/7R7+56RuUE1c0e/uHd5l9X+QuFnqmXxB9cxzOOibqOwV53urcPcdN6RPMqwO",
-	"+APUdMFBQ9OUQd6VSLDykjA6npGFTPl4NSBxFhfzdFI20REwN2QXmsPc5Y3FOrZ+HDUUDyGzvM2ZnrRn",
-	"Wi/ogrczqhkscdsKvJ3OUJS2NSZGPc2+6T7V3/Ram0/5NkvpSfMWpllHIKpDQmD2lIpI/FNADzPnKz9n",
-	"suGU6yf80ze9bvfp1Tf9rzVlprPV8cTi6RRne2onoCWkYYXe9BBwDbLV1HI8ZiW27oVDnshsDgYOF3oX",
-	"bDv6mc+X89bg8ADK1edc4N89Px8zWMyp23xCNQ69tUePRoT30+ffP1DWGe2bBxbX5FOR7Zgwg/1ofj6v",
-	"22cfPnw4DqyP+oGMZ2ajiSlDiXnwZD844MqH27fQUINkjKbzb4Ytq8QPWxGifn0zLMLMgMjbXlJcR62U",
-	"i8uwPXR1Dse2+BWwAI+/a78/MUP2uofr0myez22db2WyKtZytH7vDr+OUX5/99hfyps9l28BnJ2g3XPN",
-	"dWje4WsYiyN/x2jiFt8/WRn7lOkgAQjMb8RKUrVN69aOoYkh8Xc7lgcqgOQtjgWZc81wwhD22pGo6iB+",
-	"4EqDxyYgh6qOIeVKhy2ythhC3omkYWXwBsJ19fPYaOMeVuTZjOoAhXoNU0PNjSbjlDNRMyLFROJFTpXF",
-	"eSPnbsL8pZGiQ3jNWHNZRp7cMNQfn3zlwTbxWLkzR17Y1Exkw3WB03ELpnshEpbYvN3qwF5gWrkLtdlw",
-	"enUcTPh3lMdgn6kfRNcPA3pSvpk0sf5baXsxY/PKm/afbbO57SYAOJ2aZcLUgTz86CBqa4YDb6gwkvO7",
-	"/N4heOJn8edComrpjsD8LYKxNAgrx3z1hLoLw7ymc5aEvQyKI3gNBc6B/ysiNG9Tzsc1R8kir1WqDCjP",
-	"NGkaDrtq4plTTTN98+kxLnWC2Yoo7KpZaCYJoW5Bmj6fy8ltvu1QHuo+LKRu/Co8t90nS+nSxS9/x6AZ",
-	"tO+6BsuPh7lXLG9ckfAL242RKX2jkmMl29fUdbr5kD7rvAFwjYDzDoG7STk0Wirj8C14o9oxo7gxZnmn",
-	"dLlYL95ASMxSriXeW1eiWRynzWtet4iV0uiK68hcqNWIFnjtDt92BVpNU7c31H8dr23/9Xe2ArKR3lgi",
-	"WUvvMjhZ+fMF7LAGteWiMI7mgxnKFrXvkxVBbZPRuqAPGLY0rRX59zpIzASsF0R+U2GufI5C3aDL2LTC",
-	"XJ8pneHlmsny2IrXcXhqaQ7NGa3dQOZiQMJN9L4MHnp/Yi2nLcRjMKY67bl+VOvV6OKgQI/eYlif5GXY",
-	"qqo8LHMZxnHJVnVDMNft0xW5uOAXl2y19vunWi4WTUtlLgYkqTNE5eIui4JPNm82axCv04PLtvC3q5Pn",
-	"W+vBeT1JgxDCOdUKoTOXWn1rKmBAtFHsYi9G+Dz4D6tfx0zm7WWvHUDT7IMBNM1/GUSL70ACF85t/H6j",
-	"/bH0QeXbq9T1X/Vr3vjNKdPbffAD17Mko1eiacndDbVH7ZW9uO16X5efyDfPyfN652SgLT5QhINzFwDN",
-	"jfaU4wCWttk6n+PvMzZpDVq/e2zOTCnM3n6MV9Xjk+dBS+nGIb09MSIRh0OOxYpgyqxaMARiA7CX9+9P",
-	"niOuAcYyhBR8TFNAW7XgYoAd1zShXILecTLPIFS1LtCyoFNGRmzKheoQaMeEKa7mWvwDF5cxwQiBO9Dt",
-	"AxOZsaeYWCLJiJE5TRhZLjplzHk7JYyZNcUQev1D8L/7vwtx0o/H7b/S9t+77aOL9vkf7i1UWnvyvYJY",
-	"NddE0QkEQhWzvhkXbICKhkEpGgrNULAIE06NyYSNsf6809BCYSjyHgoRSfhkwjKHO8Q+sWxlX9Ihp4yR",
-	"j++YzjhT5w8BouBxhn/aOFWxxYKleLmlwjrXezPp/639X3cm+eSV6+5SpTVuEJS0UqQrwpHL4hdndBq7",
-	"dhTIeopFuNuuuGIk3uv14w6JH8XY+mzVIVCwR6cAs6IIdVGWiCiJ8U8KunLGMD9mkcnPKzKHFZcTs34P",
-	"4w+PIYIfRyQetnbb07/zxbAV70CInBbsbDpn66g/ab+ybV0227AvhOZ6dUanthPI5LUUrIFwZzmBXGR3",
-	"JZeA2TcwBESzADsD2ZL1qBjh54rEu929GNgYqlUx6aea5TAUvd1Or9PfWT9ZM9q7zfgHqtBqbxK9PCmg",
-	"rIBm5ucd2cqRMZ2zAbHZAcWDAWPyA7wklvMRy/CnOMpFnuvBh4UxBNzDmKNDRquhiO3j9rp9vkOOySiT",
-	"VwpAfmKYxalcZmMWg/yAkY2MhFAsnZhjA/rDBW0bHHAnarxDwRXhUyEzlgxC40DPmCCYpwYjNrIGkpcj",
-	"At4IQkmcMcV0TK5mUgHNZtYviDMm3TXraJagDaNvgzZ7m6h+sHwn4j9A+NeuIohLqkhc+JhZApkBoCcd",
-	"s7nhE0OTIimBYBb01otlnAPufXtQYbN8K0kyBtSUItytpcMp9WNPbjNrKwQD4pUIANkrtYkOkDUlwYnM",
-	"5kZUwanqgDcNPy0sLGkqxdTeBZxks3LcgvfIK/4tsA/7rAcoQqnPALQHOHrSh8InwZA5o8LmanFMC3H7",
-	"qpT5sN9tIBnMKyRWwqD7FD7SHGzv32Oo3fo2mgSG9V6sUx0DB8cdNS1Ui5uGgtrxupHk+vMdB2IdKk0j",
-	"sf6Yr6vABsGoO84GbbumyaCJ93XnkpuRd5yKMdqaJpL3YPyKM3EG4p3mcW2edtF3sOL+YymxqMAX1n8p",
-	"5HDaBNM/QC4nYLmAbHEekp/c43Wfdvc+dp+5jor4cjc9FyLambFvNtO3OGScbk3SjE1OA4G8Hswuci2U",
-	"oGZ6ubB6aN6o18h8qi7zgM0gb1SjCR0KzecsglJqC4wDr4S/E7pCcR3k6Ray6+rmaO/NKdMKE8/aeebZ",
-	"Rg/b210iV9tncq19Os/5us6TQl5LDaFEXNXtmClvt3wjPz13t15Hje04b3pLfXfQ66gGf/ymV5Uxz6+j",
-	"EjDJTS8oQKDcF6sXEfZ9bvfxCfKti0Vk0EJjozRh7GoXdCsNeXd7FvqWJt9Rza7oanvmmXM1lmLCp8ts",
-	"Iw56Vbj/GsJ9YuMFPz55Hax12Gv55iffulvvTaRBoNh3lc7YBOSVzkv2cZVhvCwJmrCGVgwVgcv+3tY1",
-	"KNfZYl2bOjreuLVrW3EaWVHpWrjhq/LGkddRTZOmm95S6Qd1b2vvdu4YALDNQo4YWdBMmeOLljtaBm0p",
-	"7c7PLwFQJNhgNd0qbXqWb5qytZwPs7cu8nYjG+zZZ8GT4ThKR8A8aEi8qfz3TYyvo5oCq5teVCnpurfF",
-	"9Vj7IHSVlhJhtwvlXU9JjPVJMVF0pcgVwH2SN+jqCu0oMmLGIlVYI2Lb6rPP2t9cECRDkXcTB1qjRAkX",
-	"sIMlvYYzwpYWW7BFtVHETVQvt9K4X6JzhU0tMlQKwVLHXdDAhb+a3fB1DpWbWYEcKwD3BRd7fv+MpQsg",
-	"3Is55SnEKLakFSQAXmj3hrXUCT52v9pUoPznnd2LzaphtoVe/1tMdhI+v3aqLwtd9+9l6XODFoCF87U3",
-	"ZhFMOXIdufOQGjbwIok0t5Z0iA8fPrTL5QzrFIly9QOM06qIZ3zO5FJvrynq/AU3aGruU19rT/GEFHuA",
-	"maHdn/pVb+BsqYndr5F1HwQ9/gdbLa5rPuI/v4DW+duquba7/s3KaNCG/x4ICE7fPNnLzAOd8amc2nio",
-	"pVwYROUJiDirGT8L2uDfTcsfF9+0iVr+rNSD/z7N5hsFPahiLun8a0i8QofoLQgb9Fq+iZ75p+6FjK8l",
-	"YQI8NOX+065PT8omGtio0odxi4mW2hZu4K45LjY5vBfpvra54yrsKWl3XIyjcEkajhy+3eKWlJi4528i",
-	"wkvfAvFe941ajmG/iCl6O72LAVpEulm+kgmf8Lpi9w9hTLwSDC9tNIcQsG5zwT3XDc0Jf1Ff5b+SaxEW",
-	"uqbh4W/POsSejYbZI5uYLNiV72Do21RCn1QWkV7/0NyP9KntuLcNiWp62N1IpOrH741Orkga2MRlAUFW",
-	"gyCxS7CJn3oesmhaYsoSS5hKX7OtqFLqDnYzSYqfvTd63KaFWp6tbwGBwaF7R+1Ky00MZ6tXhZ8HkRPg",
-	"8t4ocHIQ43v0coYwxvY4gZGSh9g2xlBwB86bMsjxV1DMqp19tliYSoOcG8Ohxa/eH3GNkR8e0YB9xD+h",
-	"2/cUSxLfC/qJ8vQOShrlF/ITy4xY3ujcfJPfbIY9ulgWh7D28effhgO+jgp9g256OOhSBLxfAhK+eQMU",
-	"sJjvbZ1cLIdrRRKq6Ygq5v0wBc+C1T+1y9F0lpuQVx1ylq2sky6l+j7DPeU+Dv94N8OvQleqtKH4VcRc",
-	"caqvpcZKiW0XjH1Gj8SFOWE2c83aJ06eW/9sHpXTGRWKOzikTc6ps/yJe14uwHOheqmq7k+X8wzisQah",
-	"fpuzYOu0mKgG235DAXUcAsj/w3JrUFc1fwGQOuTZaCmJnGhE/fwnz4+xxLaB31+eQf4Ba/sbWDVEuZUZ",
-	"//svq3h7jXtZhdld+/z7GrTa+/aGejDekl+nqoh/DaX7vVhk0ozBqHTP8vW4o5rxa8gXiErYpDe9oYCD",
-	"+mvKNqhqL94aA8cIJh0MhUNSsJDgDajKW6xsAzrxzbunZgT3StgHIXRzRHz9GFFMm91k50rGMuFi6ktL",
-	"BGsEZS3tsRzjdd3OsnfBQD9kUkxDON1/YOwm+q2JS5SJFaGJqD/gyC5ADkOy1f1LTT8rD8QHVS5Vn/sb",
-	"wWxRlpxYKD7ygo5nGK9wZUhzNh+xzNaewF3gJ1C25niRGRbV3OW2JGxDYj4ztwI5U03rk+yx/IWzMXMF",
-	"Mx2sTPH4vPv7uwflashK0c+8CYHow2yFFUfuuLPpsUZsLZhcpKz0vX1bC7PB106AH2mavpkAhvRNefrn",
-	"G9fRhOBqdVS7msm0iJgG5QWaNbsx3EAMszjEJch5/HyCj/W6+VRpllFQtbBKoW4Il1xA7Z9toARMBsiU",
-	"FgFzKVxiag0SpsNPr66WxOOHF96VtyqofRViQdYNMlsKX9+zvr628tYcRPJrLbE7wZppWyHqu/evL07P",
-	"jt+dvXjeilpnL/5ydvHqxenp8Xcv8Ofyj8/evD578bry84vX5nH71+nF6evjt6d/emNue/b+9OzNq1YE",
-	"X3p58vrk9E/wKfPni3fv3ryrXYG8a9ZGhHp/8pxqehtiXYflMR9xAPlA5OhvbAzGRcjcVUywPGQzyWFJ",
-	"y8LNH5UlwCPf/2Er+cRrGPQYQYH9iOMtuLR+G50FGHRQVrxULIsj7JhPbL98cnwCxl3sd1dc2L8IZ7Fu",
-	"65VWBauYJLQ3cHRsWqR3SxGkkNMEg1U0fRusBpZBlSDG3y3F8ZQJfSIWSx0Hp1rsNmzsoNMLhWivwiPO",
-	"TNuoYUa6JdBGH36y1b1YvlPki/XiuABdac9UhC+y2TYd4nv6Q520Y0SuiBn0xsL7Gby0Vnz3u+bgKsvv",
-	"NbIRB4gJxDZxIVuKiFzN+HgW4OyQjC0Y1XcUoRvU4hV2uHvUTSE4ESs8ZcTInH5uj1aawUG2d7j/5MBw",
-	"2omxxJYZe2Z1lqpu4MsjsEdmUHvvUAtJrJYLlimWsCQeEEpmyzkVREt5SSQ47nNmw3Bn7g0OwSCJojwZ",
-	"irxKg6WK2X7FJB47ANx4AIUcYLRRdWktLMO2HRInGeWCi2k8wOJh27nRfFUhelOIx20nBmNycGSQBgbW",
-	"GkK0UxRCVmGLbaWxO3fL9TelcpqoFPwplszAX0rTNHWXXIpm1PLTRVnRkCwN4SEI7VQCRVHL0QLqKm3+",
-	"XNTK16r2pDo+edXAClSTkW03U8VpBCIFoEckpkstY6sl6xmbO2TUHPozBoSmGNpX5PeACDabTA6FDRgb",
-	"Rkm4GtMM5PIcEfNjOZnEJGXUfsFxmJbIgKq0VNiwF77ZilpyMmmYf9i4vmoruNaPSdBvEozVZSaw3jWH",
-	"fSpKSN/R/gb10952Xexwtf6hMz5nStP5wjzGXEbm2s/kQJFw+3VUbGh20/Mvg25r+cN+sJvpOcGwz6Mq",
-	"2A/0Kwep08FPZMp2ur/frxjmgZcX7SwnF+ZcaxBXkxAU1C5nJ1debpLgUQG28JZKcyNQQO4mcVl3IOoy",
-	"w6HKHVbOjs1PshDT1DUXWQrN0xp4xs1tMpmw9CZSvIKbrvOGP5sy6inef13oOn5nMrogpctaxDQU6Bt7",
-	"95c7YfdAFZcr+Jojvm1sg3WJBe0seO2tVmPptPy1pobv6VrRVEMMAbtWkZdibrHdZwrSqlapLQmcLZWN",
-	"rbwtRTXnutBtuQZkDNsJh1U9pV4dpcZAZerBkMKP1CpkG65iCdH3Bg8WFWC1AA19Zw4zZHN+ZnzOBdVI",
-	"/DldLDyILHif6mn33FzET0etRArWeKMUzN3nAgINZwdcdfcC9E/Tre/MRXcngAY13QlV+HjnteeR1WsL",
-	"hwFu7aglBdtgOxdetf7WgDo33RpM5ca3elLedGdISuhSWQGAruKEyjlzlovnmBDfuqS2lOBA7ywTg68Z",
-	"ObeyxZlES5C8gZq02Ye8wlT7NYeJBZL1KpPaSmAgwFNCnfDlKQvdoAKTHEAKNcuIvBWXhXpzdC31Jnug",
-	"EKWoRnRELdawTmb0eC2yyjXPCHRU75AX84Ve4ZEBSaZjOmdhHdVGtvJrwNby3FN0ddbZyh4jvN5RjVBd",
-	"WpKpUYkR6skMJoRVOtgLYZV6vgNggK7UraArleVrBTqTOazzAMUcl279SXTqNZA6oMn8MMKGXgMSozw1",
-	"9mVk9aQRgyTezOiI4imJnd6U+Du8MpafYk9JjBIyjoYisGwjB8dYPP2kME8ERnbUZGQXTGlSZ0lHQ4Eh",
-	"bKPcBsaMOeaKBpOfK1igdla5bC+aqDdZlQ2QzcfCFVJGfrYWv9nhzlUP/C2tos8LnjF1/5aDGSvkhoRY",
-	"eShWENXQ5VHdylQATl6q+zao3IB9dNp8J4K6+JFVtACuJ1BLjWS0/OIm4YIea8UyLDmcv3Aeswn/XGWA",
-	"P9nEsks4B6ZcKBhMxsZyKrhiiEFYcq31Sp61/QL6p7q8KGCvfun1r6tYoCBSAE786xHYfiCwr1KmlCVm",
-	"J/ROr9UbpE3khTrjm+4+xbts4i8f39OhbV/mnZ+hOQkdy23JoJbmFK+zJoLhWAbyXOGd4naKN9sSOW/V",
-	"O6q8DFFkIqHvACMpF960j1AcexML2s0SrgrHleJimrK2ea7Ef9UIaIg++/+Gw8/dbns4/Nx7ORx+fvLS",
-	"/PPo5fkjc0U1XGx+qpZ3jyG+3tBhBcxa38+AOvQ88JrNzIaTZu+jx8020Ns7yhvo7Xd6OzV6IHwxz1Io",
-	"Nz2E1vWAkXlsE8jAXzkgtv+ehSAN3uJxSN8s6E9LwC1Gl7sq7fe97tHNASQn37lobsmIDg6LU+7zE0B6",
-	"lxWVIv7jbm9/96B7AwgkcH2h/cNNBkFdrUl90PM4vaIrReIRELMQh8Kfbo4+FRaw8LUC8cqTqN1/uNtr",
-	"z3MrCWCHYThNMVafJ7HdQT4O2kttJtV8A6k6mW3EmVebAJjY/GKlFapwXoBPZGYhDu0sFbqi89/tc+pW",
-	"jpqwprLe0BASwh1jKqBCHfuM8SaDAvuI3YBjDDfdQiHZ/Kiqk/6uiZkV9H7GN4v63BysWzln3lEdQhHj",
-	"slmA5N76rd3bYFtjqYDLGLsxLgvrWu8OLCZART7UDCEECSjJNRsFHyukSa4DLwlL8/3EgybqYTJPr7/Z",
-	"UdY9NP/51vznmfnPi01PKsGubszv9BYpuypkdxacamUilF5dxzzFaPCt4uh5LgRoCkHDHR+xPtEuPO1B",
-	"4Ln33roO3bDCRkNyxWaYajBAVGxr7lFBYp5AsN7h7g9FAXifhLj77pUQpLhkbKFccA1w9gGD+lnYOc5y",
-	"bFwXuG9M6Pjgem8bWzLyiQQDozeBCgV5rQS8A+bqgmZakZRD6ZVUoGvF8GPcacrwKITZ5ZUIAhTe4Yst",
-	"OLTaZIR5DyJEII/NSOO8CURmEboNp8Tuqs8xuCHriicgcq+v6zit1CdwOxmBumueg2cVtg6Jv1zHhKpL",
-	"5ZH88+hjEJPSy0xUxcftojIZc16BAj52w3itH8wN2fDGMhPWa+6iGS7PrcF13kRMUPK3I+QxFKJb10KH",
-	"xGZZbdoL1UEgz53XD1Sut+AGDZxrXEEYWzw123VOV5AZAy4houUUKXDF9Wwo4tzIiSMyYmOKejbV3kBy",
-	"zTZAHNDUMJ6FwxVS28rtYO0sP5bNubJwdPZTfk+dOCy+uugQ2di5gRbD7u7u0Y7zS5LJUi8zK+oEeX/2",
-	"LEyyWDGaEfD0PSWCQTaGFX1cARoKkUsL4O4Pq4Rq1tZ8XjK8douGf79bOK0e9rv9jwfto/Of+92Pu+2j",
-	"8+Ew+bn/sYf/+tK//tn9+mX3eqf9sAuXfu597Lb75/nfH3t9eHL3Y7d3vnP20PwPvqnb3j3fGXzstvfN",
-	"D/4fD4fDjnlpLzq63vnjw7/+/PEP7fPGx3bu0JdkG8/LL+diaPQa4A6YMm1O0skygx0DPj84+1Bzto6E",
-	"S7ZSthUK6reeJ5ZLXlJeSmmF5s9Qeem2j2h7cv7l8Lrt/723wb9r/UXbZmJaT4el7HmjtCue1FuJuzUh",
-	"Un/Erz0C8Pkz9lnXhDSb0xWf+Xaxdxm9a0X7Dxg6lgTfZfBNOT+Fe2+ycc0rngcPQKKDvnn34pNncGsl",
-	"TRB+LQ66mRDvFcvuQgbX/Y2cVBTemvO0Sq6NLNfX7Mobr1sZFnewZSu9uJtpGbSp3DCOifdfR2Ud4JI1",
-	"dKUBEeoUwqLbzUNrke8ZW1jPHCWKjTNWSdB+UhCj5s917vSDvTp3eolQZsxV2pyv1dNyQIA8/BM4nNXM",
-	"GAhg5UOLMiA1OG5ecpYm9d7gY1d+MTH3PMCjpVLQss4Epu2/n3+0s28wcYNR/OgS/as5GiX/s4uXAiSC",
-	"zpZ65iCnN3FBY0Oaahy1Ek1tV6/9Ir7qj/nBiRNtRV7pD8saWoMWFasSFVWz9NnE0xesxHWtiZWn+Tt/",
-	"HZjRyIDUA1gxOp5ZCAoaMk44nt1uMdnkNkN0KlpjblBr0JrTxUek5HmBTnVdOI8Ljkzqm+pjbn1Y22Bo",
-	"YHUzxRhsKkx89i8w9xVdmhbhNiJCZhjT9BnW4CkVeV28FGTEZjSdOFPLvbbOAZFwtUjp6mIT1fY53usI",
-	"F4BwrK/xwCR+a634WBZVJP5L+41ofwuDbb+ZxIWyvs17PTY0HPxKUbjcWq3G2gphtpA+dSdVkL20Se1h",
-	"0MgbfZbpymae5Xl6AlrZ0cWCiYTEVveCZl6Fjn+3KCw6vofqxy0qyTAp7saoig2grFMyQ6a9iUsN+cLQ",
-	"yQxgQ8HHiEUyv7E4Zp7pVqFMDEsyIIkULEbplGc4u4QUWwpgTR9w8Vx5r6DOWxHCaiqiuBiz3D8LqYcR",
-	"+ZvkAr1Tv2jqGy0mt98h+T4o7t3AStp2Q0jBapN77pBnbHdPJaHLTahMF/exum32whkP60IjRSBjcGCl",
-	"0vDUmGLyY17j/7FFE/rv9u/OWM7NV/2mcpZAoeJrr+iPaOgH/G+/+/3/N1x2u/2DB4/+8PibP/6/iy8/",
-	"X/9X+/zhcNj548237XzpRge71//+ML/1PPh3+9xc710HV3f+OBx2dv6w+f21WzXofFrdq49iiAcwuIdo",
-	"OoWCoEQuRykjPy2lZioiii0oppuNVlBYQVVN71Zy2Dns7O6Uy+m6e+tO4IfD4aOfP5LhUEfnjx5+eLzz",
-	"x2Hr47/9rv1f54+GrYdw4fxR1HTDziN35W7euTAbt1Ge2cw/kGilqvungfACa8eiYaAk+8cKqK3y7BOm",
-	"azclaOEz0BJYckesgXvO5d9KNtqcyE21hYq8sxUDllxrSwcMmzGWjOj48pmczxtCdyvvmw+UiyuZJUbP",
-	"N1qdi80sqDIb0neKxnJH2lh94gWgUT8qNmn3NsHkcgj5cM/856Bey9jkkdt+oVbMgWXWUKJi1C/o9Yv2",
-	"lQMyBFoWwIJqtmqOdVqDGWxsVRucAvbUNi8gg4w72/V+BfWoE3ZlDTqwVuMASDUupH6XtWjvXSibNVX0",
-	"Dp8Hvl+TBb6JIMiJ6CRBXVpW2M/fNePCVGskRWwFbIwBgUIaDrULYbl8JJNVuCFd41/bLLpObUmbmxyn",
-	"QJ6IKP53hK+2qe0utRBIidnfKymSwnpoKS/UTGY6jvCPVIppbCtWl/pCTi4yKqYsLoW81iTHb5Aif4tD",
-	"yv9QZZE/n755Tex1mxl41O3tEC5snNmQ+amlf7nDGvyI9EaoVgFNs22Hb5VSNcMp39yWOxSZbriW8Wrl",
-	"YZHbGlKFzL6Eo3WUyUv0PnvVdomgT6yVwzHlCRfBj3a1AtAmFOghmnHUCpc57FuLkJWGH+w/gU+MUoud",
-	"6WrZtKDrN6H3EIjxuxJ3KFSQCywnMDN2xblPSYysHUdhEkHG6HjGMKcEdgVGchUZu8BsXhMgF62ohS+p",
-	"He6fGE11Q/f/jCnbdoWSRSZHNWJSNVRkuPxHeVnIfZSXN5+59pV1jFPX2PgYGxZzAeTI2xWbpe+Qk0SR",
-	"OU2Y0WDz3jEgmOXEY78/sWrt/kF/p2xUdHtHR8nu+KDdm/Rp+8l4l7WPRge99j7rTnbpk3Ev6fcLlsY/",
-	"Nu55HbV+kNMT8VJm81vGhAKcMyem3xwv9Yz0O90cAwzoWvUGQVJQrV/PdXxDJrWIJDVi5Z7z2OyIMILy",
-	"qxnVNKNCXzRrrIa6DxQorh3yiq5cBxrIuQg2Uk1AK//IP2XeIUTcN1unpy4lvND8jY15wtQvsIZLxbJm",
-	"GLEm38VTcFnANK5mXDOiFkYfoplcYio+uuvJHAbbWe+quG/yl0Swn+ENkVOQNNsFoANhsyau/Bsh7z/l",
-	"ltwmlN4IVWYssQCsLLBXy5h/JTMMguQbOkoxoo42zyZJsh2Sg6A9BQ8OAJioMV1UDoPN4hZblkhsmtPP",
-	"1QXl68ubj09s1XRTtQFXF0LqOuGVLRnUAWNqTxiEnDINP6qaVxpLBlKfecr1CqhBJxOQ6L7G9GK0ugdn",
-	"l0uhdUuYV8NykZv5NuEgr4iUgrBPxvQpIHqg3Xqrso+vg2KStzru3Azr4fjasULkNsiNdRnFLVKbMY18",
-	"swa6415m7hJrS5FmBy5Gp1jFKnM2DjkRa5Oeerg/W46hVkqzOfZhQzCATde1mX2NDnYrwfM9F9UyCHjL",
-	"jQvyvf3WmiYPOQ4XFZZKD6lYQZ2RnDgYLjDqXYgfScwztRNZgnkMt4Spy6Bi26mVvlYrasEnwPfZilpI",
-	"31pl087D+TgbRC6tTgQ67106TIu8pX85zOx9pmsdWCUX6/ay+F4xn0KRxRUBaYV1C1RbMJe1OW14l9E5",
-	"F8ntJ1NixWBmfgAFMhU+s4ZnIW2zyq3ss4W0WZGUiumSTlmOEmAkVybToC7GpqtATwZNR7CXIVaOntkO",
-	"+dFwgTHlNR0pCDrMyYSxREXk/R+63cP9aCje/6Hf7R/Cs/DPI4t5B3d0jzHcjCc6UUZRFWOLh8eyORfG",
-	"1KXQIWIuPxnDAk6KAIOBK3LJFpqMVhqMs6Ew/yq5Aquu9cPfhGv9lStEqQEzM5ceOJ8helldV6eyB0Uu",
-	"mKD88XSh21Kpdq/fHRnu2jxb5x7079fs6i5Zf1Ex5w/EaCyWaRqDc9UdOb/xPEDzU5o2pAP6NN+6IuNS",
-	"P2IusEpuQChJpdniC5qh8NBkLpUmB3uFCjonRVxk2p4KyiJNLlK6wpgDbnhKEjmnXAwFvjJlVGmiryRJ",
-	"6YilKgJTEDMF4471Dccd8qHWcoR6M5APKGcEH8sEXTXk9cvvn+XBOKyiGYq8tM8Il/GMjS8dCu/95iu4",
-	"GiTPGcNh5+MJP//4Wpx//PHT+cdjev7xh/QcfnuenDfYpr+dpIcwcbzCiIdES2hqWmYtIuTtDyjDhUuh",
-	"ESoILA1zgzmRaYY2ieWUobCs8iwiSnpAQd+uC10SgPRAySVbjSTN8EVSGRYiKQOfBXEzC0CfGVUrgHBa",
-	"Qp9vOMqgCefAhhmUhs0ihbGJFCBrDEXe1AP1xZnMNLFsYNGRmS12zg9N6JZMFYnpaJywyXQWgxT86Ypl",
-	"erXk5fhYvdOiLOkP71/SF1CyaoWRT4HEsBc8UOOE+rSB3llG+4MM0hrALRwVlho3Ybm58nfStRG7GPLd",
-	"Yq8+zhm10VQwcm2jK5qWT5/7wu2ywFyfmhIlXYeRWiJnmbQxyaO9/Sc799R2Qzc4BrkiYOPbFjCFFBXy",
-	"GqoYka/NfsJwsPcjKJscUs5jqUKWQD+hdXFxl2FQSS7YCOAtSGUoIaHX4KDjlxozqe11p6IFqdSQWpLK",
-	"adnBtVfemLfJ3HlrWNWKQJ0tmYNHtc0iHV2CXJ68qWfVR9UUVTwrYvTZvoeGkdZjRuwfHQWMv9ft1oFG",
-	"+Nqt5jyiOu66Me98w+Tm2LUvUo9j79eoTG2Z8XbGJiwzMvm2n65PbnIlZx4y1sOheg5bs/nrI/i2kbS5",
-	"AddplDLCweE/4bjqASR7gC5yDwDtRkekvyBWO2hqtqdoVNNnFFZvxJME/t3UODaq7/VWgIKv62GV/xo+",
-	"f8lWwRWf89Eqd6+qbWlqwexoMueY/pEa9mPJheUIyPfVM5lcFNMocupZIpkfJkaLxn8bq/pCB0tZ7ZYf",
-	"1baHj6rt0aNio8mo2qTaNZS6SHimV61iY+UCAGK5+W6xi3hd39KaXsvVzl5RU4+3ulZ85cZ6dZ42bPle",
-	"b7a6TAYARLL2+PEJWCYyTSxYoHP81XrZFsaOu/k4ni/0M3vzLxDvEEpnS8gyVpuN7SR8AmAZ0RG12dM/",
-	"uLsRfCFZjvVmD761N5vnHI/eO7I+ZgYB7L37RhX2kRutA5omoJ9xmbINSfcObt0Y5x0fCjDeAWp6k2fO",
-	"zJ0Vn+Y90enKWlfQdAuKRrAHMrpd7TbZbJw/2ptrozLuTYVzE/eFpYUj/u1crMUtVhenmbvNrRagZE5k",
-	"9k9TPlSzSevjBeB8dfPEoqpLYQxkkZA5FwmkS6/kMgMUIkyUXu+S3ftNuGRLcqo+G9ZeRQsTuha4ujM6",
-	"NT9+++wt2XsCzjfvpzeEXbBsRhdQdw6vtL60jE25FB3yIYc3jnwbGWgzJdDlFaSuuxdXMkh7vSIkTLV4",
-	"+0s/2r1+2P543P7rOf6we73zR/vDl/71zh/XUGajBASbHHt8m3ZpH6wNDnkD26QGrEGqgn08IDFG2Wyu",
-	"pzmoHyh0Iz71Dc9CMj8NO51F+bkPsb2Zh9mymY/HJ0Rm5g+IFJbSRDG8F23RI22D9mjuiGSfOLtqSsmA",
-	"LT5i6Ehbs0Dr+5bZODCqix6tTwRlOjSvK3Zl49DbPYNKCk0mHOFMNzLYizxXQmTvV4322yF7WaX3Xs6s",
-	"0rvybiDNTciClfOaUM3KOW5UhKpLVDRvEwr5FRxH75yOVJwd/JzXEByfkIk0toUiI6Z4AtckIl5TzHae",
-	"UbWmosNIILObq+jGm9Fr9x9Pr/UuKasRMq25mKqtoPTWWi1QCIUnTkPtE5ZTm11fqoK6H2vnn9Ec2cYA",
-	"uK0qXwFwQord1NYQzs2cbxp8frbrnK+NQEg6bwGhRkhXVs1/SuKUf2JxUUGx7R4QFO8piTOmzWDzl5pn",
-	"AKXGv27EfDu7+nYLrjGdeRQrAHlTa+CAViFEY2uScSaSdNWKGlD2vZJfqF3MnxJsqTNwDYH4SMEbtaB6",
-	"xjQfrxnKj/mR0tgXxGFw2qPUxbowRuGOUGhvYv5A1B+8WZErljEou7gZyncDNN+3S+0wVLbLNTbkLOAz",
-	"IIZKAHNCnHrncu2hmiZltLaMd2sElDrwzLdLXUqh2hbRC1N67jOF6nZZSmXNEH+u0yve+fc2J7La1KkZ",
-	"S20yru/ju4DGVg3lVxakfWsa4uMINF8l5R3w4svUuRG0vfB4hVTfMa1sSAeaBTxQiP6CfQQihNyySP1P",
-	"basOW/GoMn1Rbs389es7gnZajaX2GO/skGdm5xUBaLDAHqPagKMMzcUU9NLJgciABIAdch/9PLcoLMfm",
-	"aBvXldtv1S5/g71INaRL2ixac1QlsuNA+8D7F9qHU0DzgWJW8OfHcB6iCVjTG9vlfILrv257ndZX6bhh",
-	"OWQ4HFbRtFIBHJJF0wVtmusOiVGFU4OM0SQG/Bxl1ToVObtdwTyCgLmKhsI/ac54FhO5YAJvRIUgeA1N",
-	"ElV8V0Y1U7mPJKY8tnwV2VZ89lUQMFLk+GQo8o8j0ZUbrrkRgVB1AfopMJBEEuW8CjSwqxKRVMpL5apv",
-	"fbOCWIoLROaKCR3rHE665vVF9SQkqI9wWCq5rF4Yfitq+Y80L7nadM03tp2Rk4rV6yCCnAFdMjCi1lLw",
-	"n5bMXtbZkpnBofRr7H88pcKhxKVy2ubYVGUqGYKerZzA52KKEO0gPu+x9wWA4DefdDkAvWv64oC7woYn",
-	"mO6jLlVDA4mv0SoLW/mqoAkS5MEBtXxX7lu1yOKLJtQyfSWzS18RgKj9MOdUTqeQSxX59KN+d7fT7fR6",
-	"u53u4/6eL5I0cnRVk9JQhRH4Oo26cuZB7RdCD+yzDT74fQsHlM3EyqIcdpvqyMNsA9d2XKXhBQrl5r5J",
-	"tfTC5KDEo3KOl+BV63e7QYLbWuL1a1Jg6gIhheBGgbgFxixMBngh3x11x98pn4r3i38lcNuytyhd2dF2",
-	"yDG5YmnaxjC8TUs0j0X+hJdZfpTgPoVucajw7XV3STk+HleO//M6IKU8dWHwsawebFUhGPRqbVQD4QiO",
-	"rVEGshHOYtBuRnJpy3/q4AwF4b807BI2lMQR2ijj7TXN2zmGf4F22rfXfLHZ79aISmGVm/NNr1OPT4Hg",
-	"DcbRsT03oc+TCIqo8gKFdb0V7ulIENKD51sGHlNhxK0EGC2XgdrxvcRqpMANndZ63f7ejZGnZdZQxIGj",
-	"eqB8Xr7XTZF8gKkRkYylVPNPPm6GiTSbpqXVAcHdwCI2NcmMu3CG1PHBGZ1uVMhRD7tJnrl0bYz+5FWh",
-	"N/vj9//h7vh6bL8PkCE+WrnOaOj4kpnOLaFSe+JNVXZD6/VRgHolHQHv1+EfP1AEDnrX9RAxtAoLUhHp",
-	"840A7l7Z1GGqFJ8Kdl91fXkRK9LXJfU7dYJoWVO3Wpuug73iHqj7qFm9U4u+i0mO5X2LPn0WAbxKKKN3",
-	"hWjuqkIRPWPzEk2wpzfNwjrehrn+kn0FrcguVSPXgnPzvE25OX9y8/9qJm03QEiXmCuWfmLWbN+89+Ad",
-	"O1SUILg3PerMm17YR2t3xYd8A1jTg6WKwT7eaCPMoF0xJqsDD6xbesiCyxWIe28I7PlgDOECTLoDUGdK",
-	"MrZIV5FPpLBJFTZdIe8cbBuXits3kXZluvduntqmYy4L5orCwc8SqHsLV0GwKM/ftwqiuRs3QQerpLMp",
-	"Sy640PL+lFAnRM238AOAZBf546CIFuLcOE39mm+DsZdxmQGT3W5LvHXPVef1J3lFlhnU6dumpNVdsIbF",
-	"M6Zk+ukrZZG6l9dQztjI7jKalZgVjT0BlZDy7yy5AP6+n3G9h60StBiz39j8+FxLx82SWXE1g2RWq1lt",
-	"OD1zd/35Z150v8eeZnR+T6afMUnupLjAK+5Hc7l956SvlEDMdSFtGCskqzLTu+fuZSn8gWN0hFzXMB+5",
-	"olxzMb0AKPz7mecpoOpfVU47I/3N56y/kpLZck7FA4Vn3iCH6QhyCn0VKzYUX8M7Q+GwReF1/gTFND3p",
-	"gP6dQyKQUsNmlKF6wJxqD60gTduZDvn6NWdoV4/kWhu0omj9a4JjkI2wMXrd30QmdkUnbvbQ5yztvPKF",
-	"xja2yanb9RgZ4BMjX90dCU+iUKF+D1Y2oXMppsV44FDk8U6R+DukA4gPXmrVuUqG9ratc0oqUYUegUZE",
-	"c5p0CLrrrTM+FpDJVHBPp/IKKshsitOMT2fgHpqy2gxlN5KmjDIs1/VDyF0MHqV2Af6nBRMJ+sGdJDKS",
-	"AmvEmr96Vl9GWnVJrdv8WfgXpqAuM2SahGe274IxUjM4HDrkRXUXD0XtNi7tz19zei4S9APXs1dB1vdt",
-	"9POa7nzrE8hTqgMbCQWrPc3yJBPEIJFpYm4F4/CpBy7pdbt257kfyCv+bZjpu5GrrSGnvJJ1Ww/xpDbr",
-	"5edMO4eEUIRihAVwSkSFWO/PnkXEdRa2WQ3sMx1rc/rzz2RiuBdUQJLwqU2qD8FP+t3+QbvXa/f7Z92j",
-	"wW530O12ev3dvf2DvxaAUBpaC/eLTRD7xSaIw2HyZe/6/loG247BB9d/rWXU9yfPZvTmhqR1fevhkIiX",
-	"ipk3xEQxI4ugu7wt9phR/UBFLkvAubA75BVziBIWCsQoYYLOWUK8LeFwjWu6uG3qkli/XQrmOFVhPNp1",
-	"3Qd90Hdwcoq07+G+4X54Bi+t3RXYxqKcjK4zPp061HyXcKuWoznX7bxbUSn+WLweYx8XVRk9ZBA79Mn8",
-	"bt/v3bVIXtvz3cfNymOqvvrmqFrYhEndmHjd6+4d7j85AMZ9TjWtOa0mJE6opm0bgnP48/iXbaABOYUd",
-	"4u+1jXJcC1CjaSqX4RADdkZsdX33xFK4VvOO22XCXNUOpFppX9FMHaCArRVSdFXH17ePvd4jDskv1Can",
-	"HmzjNk1z6hKR3580Fs/F/lrssnSOT8jp8++bMEJrJAVsYOzrCADABTRWCnLOiQ4zuQgtoCtu60Adckkd",
-	"vvcNlJwzTRPL5mtbnrlJvnIPQFJHptVNOMKbSrH3J8YOfEszXTrY1yW+NaaIFBwHPrclKsQmECXVbMC8",
-	"VLAu8XPzgj/u0BZaAWUdnc7X8dWz2VJc1mvGk4zOWZG1Hijy/sRziQ3ckxd0PCPmE3C+AMRVeA7mj+eN",
-	"QetamFpu2EyVtELy+vxWYZq0Tq7WNOnctkUmCNR6JE7bZKTUrOyO8mhS6mtym36HdUIBI27a+kVwJa1u",
-	"UARFvjmlzz54cntP3MbrOS9JhlswT0Wo3Oa72Q19ZKyKYdtnLqq45ZssLWK/bJKnKtMkL5PKF8kwWYAa",
-	"vU2LNpAA1XyiCP+3rTRbmDezz+bfeAX+wI1m/2AANQM5+O4JZNviXy27e4zgG2FHn1DZcX96aJaSrrJh",
-	"ktNaWRgyUn2hOXQYKhyV94KOjyDVW2cK3KHtaYlGduz1VPLHZF1ql5WYRVLoWkl43/j+N/OxOQdDNoZx",
-	"bZoVV7o5oAi4pNGnsW1OLAY0wu4LNWVvStOVsslQ2JZ4zkX48t59Z+JUSckEoIE1JNkUHao+ZtX6h3dg",
-	"KiDnpmnrvDaxZosm+XXYxZU++c/CRBsjkqFTMgN1STrMQ4R/lw66WEvrFARD/Sx3EhfdCYYnvJf4H9tL",
-	"f20D+WZ/u/ecR7ZmPMatFN+pa3zdgoeJBLdJH6gJrTeGyTFhjAjGcKVTKS9JceoPnWdux/cVnSz1MsOD",
-	"mwvy/uxZXnzAyIrRjEBgprCRGnxvu0Wbq1/Epn7Y7/Y/HrSPzn/udz/uto+sZ62H//rSv/7Z/fpl93rn",
-	"/nx0D62TrhcdXe/88eFff/74h/Z542M769fxbmkDNbF2OnUmCr20PTTzjiV+4/k0gK+bk3mbpid5usG6",
-	"DIJ/Iql83Xi+vlfbVpgXTleRl57cw/nqwTHXV0vbs5Ir4h5o6NWzqeEhb07HgBLVenrW+5G8hPaeUXkJ",
-	"Itm1DvAwA+A5DhqD5Gi946XRCCZOevknEewIO/0463ootO+dPKZzhq8H+kNZgLxkwvbwtkLVaN3KUPHv",
-	"LJN1roMxtN7Esu26vY4lYJArCFAJbnwPzGE0nm2GiHADTDNCzaUMACRvGImFvogIquxQ5yjG6TJhyf0M",
-	"xSILbUCQ+/men8eGM7cpS/6x+xhFPbiSHU/d6tTq9Kq2qW8uPbarSPPlaJtGeG610yueQFf0BW+pThPw",
-	"0MdLo+ScmnfhREaMZiwzBmn+10u3Jn/+cFaJzCBV8oJY2Frx2zenZ+SxMSQfp3LKBeYrBr/actU4IoC4",
-	"Cg6w2BWUmPsVgM3aXAlhVCkxtWk3Q4El61CV2yHHrobHgbHLBfMZqC590Q2PwTtHS+iall90Jb6JhLTv",
-	"oXiThQXUD2N1efG///0/8U5xfgvevmQr5QMrVvGbQQZHBrG3B4rEn9vQQjMO4KmwyBzFGCwlHAZA7vxw",
-	"mGkNpr0U30IR+JvJDa5m67F3aSSuLt0jzfEk1wkKuWW2QTqOr1TGbolgzBBm/jEU+TRhXmEtfIecMkY+",
-	"Hud4u1yK84eAdfSYFn7dwdlzMwvbXDxqIXBL6y/tN6KNk26/meQUoQv+PQAoG5KaDQB5A3fOkAlKRB3r",
-	"19RkQUOdgNdtDgL7vEhlxjI1IAzafQP4ZamvinWJLxXLwHbrEIybmiXBZg7jDDNeVkOBRb9AbyCwRday",
-	"TKPKKBMz+okVGq+6jquWK7kmU6ZtOcMklVcKO5PkNbHKAwlgAamDEDB/cKUzqmWmAhgBW/iMd6EHIL8I",
-	"gQsHFgqHfgkSw1fVvc/S1qAViImCymJ+7mOi8CYFhcG+tHlWj7/40sXrx/iSNi5cHOVwDSg7pPNhoKaM",
-	"nRty/nRN8C174kMeqbvInNfXAEg2kXWDtbDTiASJ2WVYhojbTRE2H7FkENSmgDTzmWMugmQ1Lza3KS3Q",
-	"rgJblzt4LYf9Cb0p+JxFllJGFgCGjpFzv/sdeQk1FEqzhTK/9DoFQa34VCwXMZnTywLnRXVC3kV27H1+",
-	"p3SGom8kgw184TioIjF6PvnfQSAMyLcgAMlw2e3ujuEu+CeLbRYLcBMSbEzTtDMUu53SonucEQ8iuYYp",
-	"XFw+RgQSLTEqtdch8XcvGp6hvO3KW2IPRZJrzkDVb2XC7a798+mb12jWv2xjwieYmdLlXpSCZMZKkOPl",
-	"3IgGgCwBMbDy+5wc7JHv+bcOQNOYp3JCBLsKsgsdvIrh6VqgFkiTgnY73/NvEbgHjlelMeoz4eaRmbwC",
-	"QDcMMDjfrHVGyUkYF1YRpEcrs8BzC5sgXCZJlA8eM66QYVdu6jBDmxZz+vx7TNT4TsJtZ6sFO4UN5I7Y",
-	"RNrDzBZpWVhpix86Yqm8suiEGdMZZyoiC8wXC2FjLB4EEJ2JxG2F4rFlfmyTR4+OyYJlSopHj+CspJtp",
-	"PFGjTvO0VhOym8dBUXTct61kyD++uVKCtU5Gv4nzWl1QxdwVXKNPEptgFT4Iw+c6h7F59AhzoOBHNwjA",
-	"Lyqe1rF/0yiTVwpKSGPAFTiVy2zMYjcVr7fdQYBnjJE5F0tt9bbj8HxGVCIcKe5GTM5oFDyGmpHFMQT8",
-	"yvfvfrDncDhUOB0Q0QkOhqHwfRyMDjWmS8WKUyZjKozCCTsElR311NAfhVXxIMrr4t1u9YndMMdHjyy2",
-	"juo8ekSOHXyORRKjXpkFPB1gqjLLOvToEFGNlCDWzPxclf5SscFQ1HKthnOB6+BrHk1lQTkA+NlqBg/M",
-	"ALiOUukI6eF70djBTSkXufhJKWSuv3FVCDmWGnDRiDFhxpdEFnqCOf+Dg8kJIXwexnvdHgmaSMQ7HXIq",
-	"ySVji0IqmLkDhOxQYImbpiPI/l1k0hCSKaJmFJKV7bsjTz7sXgf98y4RzIpRO0stM5aE8yRcgMoNUFtF",
-	"GSKXOq7M4Kk9mfBstmwQk5QrrdxQA/WQqxx4xvKOMRgt43gT4CEiXkGWyg5RDBeRI4S73Ywdcgq6x0PU",
-	"QWsAzOBJe0iXw1hC6qEwirEK6lI+c4WVuCu5HARAFyTe6+7Fkc9aTfklQwSR3NmEmxTdmXKpO+QFKgfO",
-	"7sLT0zb8k1gZhbzquw5yZ/uhFUysBT0HpBOXslMH4wKxG/TVcJvlL4XPqLN0dnIHSW1kJVeAvGnOL7NE",
-	"oXLdIScazTVaBikzS+B1LpvpbHRz35ge4WawUiddOSaAmaHxkAKKyMCpT0UKBWactR7NUNHCo4Htmpd6",
-	"uotpGoSk6JwlT0lMxQqg7vBTl2wVkVhIwWLkgaGAM8Po16k70GcyTVDSOHaOfK995XOlQIIHpdke8j4c",
-	"fiBiuEJwHY+SE7tlGWuzZoX6b7NEH1wOecWkjSxNjBZDx3od0NugchbmInEoGq3vYtEJHjj+BmO6hVva",
-	"vgArnwF6yzb/8aDqvqcXRw1nKHIwB9hmZoNHBDr0WBQ9dL7abE73OMSjG2QEOEqIN4t54qQeJtgOhdMi",
-	"zClpk25zTNey08iyNVf2bLTdsg3Vr8rrHCFFqqv7xjG28g/FueckzktyeJbvefS9OFgm+AoOAY6KLqk0",
-	"aop3OkNxGhaMhlAZ1pqHkwTr5R1OkiUHgP8zTR7Gb9+fkceA8/f4iy13u37sXhXvhBYPCtOnyEUBoAHu",
-	"CLzTdVexiIfKtRAvMhNIiaLBiYI0kR1QnpAR5CS/btOCkW65WQr6vPVuMFXp2Orcdm4n290HOhHsNxTX",
-	"NjZjJIbQLMsLsGyPhb/JZSZo6kOlkA+F5QtI27lVP2z+YS7c8KDIuLF07OkIL1gtrGUE6QxgIfhKW7PD",
-	"zQut4MNukLEzDhDXiIup+Xtj+xAhK/8mjWomodVhSleqGGop1A84FcSvmUttdx8NPqAefynCNTk1OUYD",
-	"E5ihQ76VeoaqFubqtkENts0uH8bG5nsMf7Xt0zvuOIVkcCO8hyKExgej1oI3xoak8cAQ5WcL+vUzMY+R",
-	"n8H1YKTtz0Pxc7vd9v9vbo0RS4z8TOIcecz8eealG74NIa2ylc80hccfPVwKOHV2HplXPGeppoVXVJM5",
-	"BwTyvzGEhWOwbTx/JnEOgmv+vCXMrXtdAkedGY4UrDAaJmzfV7voXDll0PCaK1Rw77H5+uZNL+Gfte8q",
-	"ZZHCw0MBGpd5AYpBl2OAxwUYoCiTMWMuLzHCuPpTC3SqqwBvxlRxTZzN+5eZtYHccIci6N/qlfqxTMxR",
-	"8ZYqCwls+U474iYStMFLIa+cisrU0my0XE7gi0dGpFu2scYwT8oBANCYsXUw4yDq7LIIo8I5ytp45YCM",
-	"pRBsrFEbd4XQkARAly72H0PG/yB2jaz9BKH0hOMa/kCVbsM6tU+e23IKrn0cIiArTCYCNUis7JbEkOiM",
-	"GXtA0zTFSi/yYSZBPLuUasO9NDXbemWPwT5oyqhK0VRJSDY1q9JgfAf2GH7ZfBZEpdSsxKFT208ITwwj",
-	"ACzPG8P1E/Ret3XjscOHRgEPOiEUIBtlqb9HZqD558RlInmaE9uy2tXMaBiwt7BCxQaDETXaWr48ZWLM",
-	"rP2CeOgolvARlBS9fedrsTHG0IYG3WVA9oJ7HEgh1kujWYe4nNJ+909UTM0LlotHj3ILxtA6oNnA4WT4",
-	"nZ0XU9gjx/uXU79DOuQMVw0qjMc0TXNTe62oR+xjXNGMef+W3U9TgG3J5HI6i8hCwls3OD9Kh96zwMkH",
-	"556vhyuUBETE1ym0lxz9Lt+1358Epi9ETxyec2Z2OB2lQaW93QdQZyQnvoOYVWCg1g5UaB7ixT217vGc",
-	"siDoOnga2aKVn30UJjyHzA22IOGJEbSPl/zxpyePxzC58Oo+TOegNEX7RHg7TNj8TqftJY9RHBNCjIxR",
-	"2rl9yDfkCym5n2Lrf/r9F9CHr2Ny/bTwKDcstSLfEKpWYkwe7pBv0DNOHtIryjWZMD2ePYx//wXJeO3G",
-	"9vj3Vjc5Cd3dEfnih3O9s9P5m5Li4U7hk6BpQajiGygCf46lembtz9ylh18IXfABKX7WETEKPlF4td0e",
-	"3xAcup1c6fvgXf6GWHZ7+IVwc+jZqeT+7IF9W5QP2HIXG2AFFnx8KM6gJwafco/jvDDbcr5UGoAfhd+i",
-	"vhOzxWO1j6kOORG5XI1IDGsVu/rPwAoIbZun4FsaCu+GlLY7Hn5GOfmCRDBy7SwcgysuzZZ6Bnk31kbL",
-	"67ESaCmwrpITXIRiWiwJNUY8yIkR2BRoWNI0HTimXWRsQTN2ykTiarxtBtaAwHIYkkMlZxBduA4Y8wsZ",
-	"yWQ1IA33Dvy/OirlY/aw3dsh1+R6xwzgnRMbjvPRWYbVdMgbCJgBmEg0WYGDBrQePHmX2P7JoicpOWd4",
-	"ALiu4qCawtkwCAKYRs8bCp+YYyNr9kD0UQwmEoDZ1lfMezbRYnauAT9qawtiSpPlSxf69ZLa6JrC51IP",
-	"hbERjFlSiHN4zy8gH9i2N3AKBsttd5YUYxZhSx2FGpI9plMJaGnWR2KOGhKrfIEf7sTBWWjfC7Z4thRD",
-	"gQIOvjwIdUM0bgLVIbBzuPMB+hZv1hM+YoQlXDNnGZ5quVhYnS82p6EZDPC1MREVWS465BkMGI9GJ9+K",
-	"IQK5iO0JQLAjOQogh9yOwzMnYwzlJTEYljCvoYjfvX998eLduzfv4lzDg+Mo9m2p46jgkpeTwonvjFxo",
-	"Ro+L4zjD5aY4+OeKCp4X0br4n9PqKpVzVhd0BVpYwNvxNsRQHBdz89AYgKbugXZs636tQo9xP1+F9jRw",
-	"oltdjPhaJKikKFYW21caasXRUMRYhmu9w75e1iuqsRTPwbCEvAQS5y2fY9iYrnYeYY4gGREUzkGuT9gt",
-	"1iGxa/gdPoq6tFtvq4L7XPOBZX3cj2jXP9yJQRHTTthE/iZX9G1usdLaDAvdhhaxBAd6xdPU1/QVCudy",
-	"pdAFPHDvsIL+KfzDTrEuEt1QtlKd7TjYqOHP3p+evXkVk5IhBr6oOHjKzuPM52CacwY6t43o+NJOLLQS",
-	"SGAk5CJxAxsBN6JXtHLNMMnkYihca8xVYGMXHrHalxUbA6wV8ucd1LYGdgWcf+X6eGOdAZQMF9O35gGn",
-	"vA5FHl+Gj6FXs6DnWXGFpiTufjMERUZSY5GkyjElUaewPVLKp5czbqHDknInvS26zknqDzjrvS3XYOb+",
-	"uBDsfOBOPLPmxn54f0a8vvf4i4PJMlJyYrtJIRO85KkxabWUae5tz0vCgy55zlFls0wKIBZgK6DcM39Y",
-	"o938jfp6WbZhGcTR3v6TiMR0sUhtyP2xvfEPRiONd7wy8gX/h5AhJNsMWwMybLmb1eNK1/ZhKwqe4Dq1",
-	"j/zobyQ1N6ILxNy51+8Hv6M0wzeYNYN8ZIT7IhQ6R/oOGVLojI51p/BeIxbx6fUDtYfFBU/w7m7v6CjZ",
-	"HR+0e5M+bT8Z77L20eig195n3ckufTLuJf1+4QUMV6A1IB+/kGHLpo5balkyRIUBQYN/Kab4O4QEzIV+",
-	"t0uuz/HF12YRnkNGmdEprJCH8L0R6oQnTGg+4dDWCD5i5b4/BDIWHC2ltoAd60B0mq4z1dwONV97oGBj",
-	"dYwwdhSKg/CVj3eIogKfyqn1wyj0jZir8V/aVo9tnySx8/Z7J6PbUE8JHQooUsrsaKVtKTpagdqNkT+q",
-	"fbzg0GyQgz2SMq3ByEV0HaMNzVaLGRNqp2NPXRUTWBvlojlQcWL3OzDWUFjGgo1ycNTt7VjhQ1c+5cUZ",
-	"KIjKS6D+zL4EOp2gWp8x6+PP2AIqSzFRIgftgKPbH9JoNsW21aJ9B2jfrjbCnU7xO/NMG5RLn9zSIWcZ",
-	"QxNFJqzWyzcUVjXF/QbiXjGf4wgOQxtkzUMbWpJEDlDS/M4qd7CKmKXzMZ7TFLtwXNgL8flDLyAqF3fI",
-	"w71ud2cQvsliClvtdEGNRjKAgcKGxyg2HHHg/4a6PZ/aZTYEQP1xZUxESB9AawDdpHlalK9v6Jj99egl",
-	"/xwycecRTqcaeAqmU7nop3OMGSnEXzHfXgooWbZRtfyS4Uxk3rwy6Arw5zKboXOVGcMRZvrU6BfjZaaM",
-	"0gju0xyGM6g3d5pAysENQ8ijH4z2tly489p+Gx2rbje4VDcIvhD8is0I+oGLyzivyymRhydsvpCaifHq",
-	"4pKt6ohUuqWw8vFJfrH9PbPB6/lCr+BIBLs5cuQoA7/ZiJFhCqO84GwhyZGS9+9PngNLQEaIWXJIFTY8",
-	"zSYTNvbrLKS+mMilSMKh+x9hsHs4WO/uh6DvgupZ5A2RPIBqbG2Z+Qt+/wHsDGM2fgF5U7klhj19oUAa",
-	"JvFsxsaXNmM8srD/UAmHiUHhQhjDWiaF/jXhvqtchRntW/KbSWAaCOoe3rEKyiDMB9+Aw3qvAkcNSGNB",
-	"4mPz3jgkJx2P2QLOpjJN8yswjAM7jDxqaEkS6mJzlnCKwCbIs8fwEsezMDD8qajJgAYDa1ETYLMorjai",
-	"Zce+oKtU0uQCzmSaTQvDr1w0M+jt2hmAgDI8mosZlygqLbxInhALSX2weaPQQW1uEVKzyGWG2mfNLiyg",
-	"AEWYxxnwe8qUTYaH8AXAUCiizKlD09zPY+e5FDYLmiUXQN0L0ACCydbfATPeD2fMlYNhKK5RoQIj5ypj",
-	"4QSjzqOY8TNskt829gCECYvL6EZeUd/CQVcumvH2++F4jdjEcwVhOkIVcgDzgAa/hu25UtzIHi+7C+II",
-	"Zo3C2Rw6dtfKLGPjqkJRkrKO2zI4sHnDbGouA/3dfKy7HTPi5gttA3Io/G0zewuSax1gZrOeTNqvqB7P",
-	"4gH45AxRIrJg2YwulBFTkRO0cLJwK47AG8i1s8uxusH9hdUTEGyD2DmJX5zRKSwZ6gofZhKUJQDhctrC",
-	"UgTFKMWZly6BpOhVJIVNggoSKkNN1KH1B9y2JuW0fKihY7nmKIMLhQHh52XmEsychgIikiuvCyNhwXMJ",
-	"DIRY85D4+7RQAWXVPjDdLfFtUmi59SH2sT2ZhE4mLWVkO2k4FyVOLUy5DCYW/OynVc5DNUMFnxl18Wus",
-	"ZjD6/JUEFwBnKnfPcuv8czPyE3fqSDA68j1ji9ydYFMvCt+PbAon/gTS0BAYa8QpAubOWXkJxxkDs4im",
-	"qm4hg8vhcvojvgy0kZ/v5boikYQ5NuYsUnhyY846GO1GLoK7wk76JUbvMUxr63rdBPKUqmDY/kcYrDt0",
-	"yimI1vltIx0PXP5h5HR/0ABgFv7eYtCkUiftJ1TOl/SedkhKs3/nCWN5tpibVqXJXjC78jU/yWOi+FS0",
-	"l4v/n713XW7byPbFX6U3a6okTUGUrNiThKrUfyu2k+gfx9JY8mSfE7qEFtEkMQK7udGgaW6Xq/an8wDn",
-	"IfaDzZOc6rVWXwACJKiLb+F8mMggLt2Nxrqv388IDwu9Lj3JH8o3ogLEzSXMDoSnxViWiqViljcWVryx",
-	"CJTGCo2bVxCOC4cZHIYRfh/umaBAsGmvlLa/ZThrSA2g6YWiIGwsc8Uw/5zpAnnkadBzwW+u7E4Mh136",
-	"oaQS7UGwublemL06mgmte2E6DqB6B2oyUZLoObnzZBk195FnYzGW/b4J35gRxzRYgI7Hat5gpP5ouL62",
-	"Rg2xLTN4wdSSPh8rII6zAk8vv1IYyW/g1ljo0fI+hmSF01W/qDlTw0JIq6dyXogrCMtU9mxwHBb1+/JH",
-	"iUKe4srgcXr8V9oPERUjygKtRtJdGnc1FEFQfGEK9YJG9OJ8foeMs6pEADDTSS044LPHr3ghXphBxkxD",
-	"NgjxFlCkTlJSmvG7/YHSWFLgFKz2mkNdTbhcXFFAV5f1R+VHvxZKsQlg+kN3BBUsoiFjm0dSL3WsuwkH",
-	"ifaWMHnoPu4ThtAKfMP+itInVr88XfYMxSBuXuq6QuLjWaEmHEgDsoWdN0+v/nOmCh5O1x6re+PUDTGa",
-	"wUaEIZ+cuop69J+hhNmqrIj8G+ieYYrcnQQQhRpnEfnuoeAbzWcS6vzs07zKdTvbJi4hwGB3d+iap/Jq",
-	"mquRWcaSxqw/xX2hPsVWLjur9ex1kWYZ1arOV0+UtD68qrR68xvhXlM4vkmqJ2DdNozf/l6SgssDdQZP",
-	"Sd/Y3Ls9AL6zysGxCMUMKMFKsCEKZ+MLvG1/BXfMTO51IX6Oti+KkqxEOBR+gOEPwUvBA44+Cqp0PRSh",
-	"tqYlVO+kUA59cvn0l9qK2iAbiwFDFpvL4j30hKZgfi+J+ACPqkaVVn/0I6c7Wfdm6F96WMINH334jDiI",
-	"dYWNxLMpSpFQA6TJksEPWT4j9mqtfvdrSS8F1KmwKhS7IHUFPTNmmL2gClFAm6/ZHXOeJ2wXFzJiMREq",
-	"mD8dxVTkCKb2YJ/xwQ0glME1XXbmQwouhWiej79D3MPeFXZ0oSCcTBRS3q8Lq+JsdyzHcQbAS2mwN8/B",
-	"4XR7kzA+prPrLNXjqhdb/q20gOS4glNuT7DRLvzqQWl58AlqrC19bcbjxBvhpXQnSt3hfsRhe2lM9UgU",
-	"83aZCQh8o2vv6lSRzNdOlaJ6V4W6wltVAlzlH0uTrVDMlcsR6dWVLXJbGAOKE2tS6L29xCdRMraooM0H",
-	"Cswa8hUdZg/7ry5QVLlgep4Wg7FIAE0IkjqpDgIOSoa+ba8u+47jJIXLjQMBGYwAV819PTHBJIKCiI0q",
-	"dv54UJYQTMAfDeRdpVAhqhL04ZcEssAXI0E1qiuMCQYXYMcSYg3ZtM9yNcXdCZeNoTks7DCkvjuagK9b",
-	"CcbvDrrhX1Aohrmfyg3t1gnDhkVf82LWe85D7zHcB1c+4loZQNNJJb14cuokLhbNkNQNr3ZFToAvYv1A",
-	"cyADAJDQKQteSKHwfelgq5q3limeLG1W/8Me233inN9geCkWtuNJwBDjAuu5AFCq6hrW5M+CoRjjTM2K",
-	"yjjoKAzi8fIgkhQzVz50DWGJ8oODh0CV+dJk6WjTQ4Yiy5hOMwAuwcjeJE0Sn/+u3TLBU6e5KtRAZZXH",
-	"2sPw3JoNAAk1kAbQJiiL4COaSfFuKgbF0ioHj5V18jI8Xn0wxpuyzCMHQQWRR+oCLQHVMCR2u0HdJsZC",
-	"qUy/yFPzPRmzd912RDeW4jfoCSEqaM4t2D6GxMDxC+Y3SfVAyWE6muVLr7T0W9MCl74wnITvZIcqN43d",
-	"nOYPKADBP122vpRYxHleCipytzM5LhMh+GSPyKaB5Rl0JpAYhn9dXc90Kb8XHC59mfQO4PbGE5oNxt7p",
-	"IVsXDNKeUzrXApJotu7Tt5/iD4OxGNx4owWt6OZP2DmlVJFf67DSb3Ujh91DLhyYtw65wo993ViOUeME",
-	"ACUeSS9T6kYz7jZQcr20tnSoNLqEF/ya66q8g75/u6OtZzGbtl2s5PpqJvlbnmbVhF35l/qhuD1kW6As",
-	"8iLH3j/UyBirpXAWJVTWjS8yVtj52cVlvM6xdDOxdYjhHOhY3Ws2X9p4VkA7cqLm8hg7MzUbKaYq4ysQ",
-	"2918ZnXvGgsZPaIGJrXKHUnOqAHcrKskzYvy5xQcr11sCOiac/yqD9MiqLiJIFaXLUpUpPgFEXHj2k3B",
-	"ToeW5lNHrKhKEO83oeNV9pbwGIwdSyGgY6Fc1t8gmjAOFVQXdRk4J3OqNCcODLuryFRbqJlNPXmVA6Vw",
-	"58bJNX+/wNx2Ltg12Pp5blwKNWRxhnExgJJ1lGS7Tw5tzTrcnC8iqMWi3/d895avKonKne8gPfqS6iao",
-	"vsPW+GQ/9DtSvCv6nRgri747+u67vR4bKojNp0VQ5INRHo41jVgEHAQUu+y00L4gBPoDOTAfyqQvg4KQ",
-	"MHxs02RZqsG/gnUd5mpiSwhfIWYPFijZzw9S/UvgITUFSnZ4Y/4W0DQLTfEPVL89qHEheKqlz7gvbe85",
-	"QXKHXUhs15Z0aL7Yc/5ukg6HIrd88lhARk80r8/YxqXQSygirVTpSxtS8nWktrPSThqNC7qzXcSJmKh8",
-	"Ybc3ACvkAcTICAUh1oKEzR37QYftUuzsRiyIH8yuXZedoVhCrFY1EaXvuxJSY3MbTUsLDLMemS/OdtrR",
-	"PoYtK1n8+PB71hQDBBShnzDCCtnGqNRMGHmJbCcBDZHBUdowuDd2MUoSMcw5xy8UJvjjiBLGexHVzrLy",
-	"3ngFnQwiobq4rgsR1ccdwUqy+6MuVof4BfCYx0dHrDZ+CHPHclqH+J4LrA4wXqS1zGyVjyW26nmyXjwh",
-	"1WyYvrPgOG6jWVUIVq6rTf7VoiQhTgugHFWAxiDm63LgdmjuZ5ovbleqjwsFA3iznHojMeSIzUddFqA3",
-	"wOppvvC1HCTFMKvuvmn4TsA2g+0K1XdKZosui89fX5oXC0FF88ez5y+eXz6nutSfn1/GCGJp7nYjFl1s",
-	"OYJP1NZWVroWeMFGCjha7b6yrdDx46PvzSOeHB7hf77B4NeTw8eQ0fCeikKPac4XPcbZUMzBItWRbYSF",
-	"jmOafqJm11Qr+5bnELXPuUzUxMJTaaWkpSEu61ASpf/AGgztaNqMRDIuCU6WGkCRggCWhCAdJH0PuGVs",
-	"JYe9CZTqQ9gHK7gfPTqMzNcN++G77nfdb/YI6A90SV/Gp8P9l0oKqvugMGC59yX+xqwVIUaAiQoy3ngK",
-	"sE3wvTvi7y478eEbO0ALeoffcMCHjCUwTXANMVbzk2Nj29gcDnMwlaB4BfvQ4ImE/2PR92x7kJnEjg7g",
-	"LYzBbGGPZ1ILIXssrcbgrLi4XjCp5r66D0ABpQiqTBzKTV/Gjx8dsbpinubcLnfKM5lBY5pTczjgXjWe",
-	"FAiJH7H9kXBj+GCMvTW0sTEFaMe9G0u1Dwop3ju2b0q7enCsrtaQRoXrKs0g0LxIuxmyiGQXBFXZEwrC",
-	"zqBuSg19EtPnLKlEyCguyHOSMd3DBInLl5qThphQqMDI9KUt89m1J4X4gcjgC21de3jPcp61G+RB989V",
-	"lg4WJIjK6VFoUXoLcHLe2EHssbGwk0ZKZLab5HxY7KeiGO6Pi2LKp+l+zgsBRuU+9d3u9VjcBzjWfuf4",
-	"P394dHh4PP/hCGy1R4eHfqlSaZS0A1z21+Q/PPn2uPjhUYwTffItzBUQ87lFekSDAIEmbIFOl/0oFlCo",
-	"M3ZGT2nHHn3PSoltQATyegUb4qRPDHtweNq8cuGG32UXWKShbSONTW8DMztlf7EpzHwZkUO1s1apq+mh",
-	"vK/bCjzLfNq3elYUVs9g8WyEABfmMuru7ctdmO1yEtuW8ytX9x4EwUtcBQxv4fLBe91q5b1xKUAkFUH/",
-	"mv1ygCQKuyASzDzggVywOqbgWoZg3K7/2/hnCV36+vSZA64acKkkUN5nai7y/YFxzUEd4xTzAkr+EUII",
-	"ojBqyIDmCjD5zL3efosj+f7J3472AvABB2Q6TgF00rZyB3qpDJpa6Zo6OT916NcUJB6yCzHhRmBbHZnK",
-	"ETVn/W5lI2xrQugwI/7rXyPbpynFnE1SqVyZI5SiYbA3WZDt20PmdCdLIvo3LasLlem+hE+JUGADCYZX",
-	"2B+4x43Ek0h/RzYBBa0c1DphDt2kRk5gW4u0nPOoXjC0lcq+rGvX6bJTaOvyRsMyQMvvaKKIUC3/9a9e",
-	"DEz4P/3y9MxediuBmhYMYqfOQni+Y1cGu6OhYDXC+jVwKwlP6NinQNyKIn2H/edxmC5GHDOVEEi2yqnh",
-	"B2ChwhlBAuna8bH/9a9oP+fgbOY3AhbJqFooGWWImR60qBAWlcaAE6USVX4DGhIEioUeNF/ZRMlirMGP",
-	"9hJfo7eDphiLn9HjjKPiGo3gO/n28ZM984DIm/wJhxJQoJfiLL4wdkZRvuy7J98/Jtz1LB0IqQUyw9oO",
-	"rk6vczI1Sn3/qHvo8a6DYx+ijp5NJjxfmOMkHKMGoGEMR4kklG1U+R7gYAMdCnLzdy7o+I98cIOcgbSL",
-	"Or3OYfcRDkBNheTTtNPrfAOHAOR9DPjliL0B+OZK15HU6UoDOSHJEsSJ2RbQntpjcTE2H/RpElcZvqGl",
-	"/rKKtqCGDsdJx2UUmEqlIwRgpGsNxug6fgSeKrbUw4+k4/Z78bhh1gXHVe6yVzMZhEK8z+deSqGgW98I",
-	"naBZH6AJjJdL7foWUaWCchWx+LfnFxcnPz+/uLp4eXJ+8cvZJdnPS0lgF4uBGsMKpXBfLiVsPdBpPpMe",
-	"Vqh1PzO7VCrTETRgmmHj7uNFiW29R3q2L9F15FmmXf7GahYaKoL5IbwcRm+MRav5UPRqSnbKnim048FH",
-	"5sTeadLpdfKZPPn59Sly8pL8b6Qp9accBI8DgPk3kW0V/VElQGg2wP4FQPCvNC8APYlj93/fgevSZopI",
-	"e+6BGeqrmbS0S0AY4jgXVhIKVi8ssZMU+QzpU0ngmbsdHR5WZrHUMlOdBr76VpPABv8NJwBxcxz7MhVE",
-	"PpOA2BqgKbx6/fLqp9OXpxe/PH+GAQAPJwGMB49xjnXP9XBMP/LELZu55NH6S15LTo0FIsGLvll/0U+2",
-	"oBuveLz+ipeq+EnNJD3ib60uOHHtVnjV962uMl/jpTrB92uue9RiQoBLpNQLno/wYY+etFk612b0m0hS",
-	"frmY4sVHR+2e6OZIS3/UYoYnp383Zrw5/0mbLXFKeY0L8CggKIjXHrXaTj/zQsyRq/xJm51xgRnh1z7z",
-	"hpe22CL0qEssVCgxDIGUC7mFiN/8zYfofYV6Jfyl7ooyHY47+01olxg9aF0qxMwn6BrzTVsywD86Rv93",
-	"gPN5AMbCE/Mn2svmZ0vuS4S8YKVAdQ3alVcUjgqOY3FbJ+oEqGpdXy9U/cGoViQtfrcfxIE7vY5UUhDL",
-	"jQJuEbKveph/4in+mNzYc81ir0Z2M+9vJOqJpPMQ1ANDDJErgiMqOGdqotFh65LKOCe2LxZTZt0lDTgS",
-	"xcmpDT5urgeHL5UUEIMjJbhSh6zThHYKyXot4sf8IeoQ+/S6ixC5M7y0vQIKL6rVQAH0h1llcg3NfZ9f",
-	"8lHT/em0AzjH3DhL5Q2yAc0KAoH6ieBBmu4BlxwgisnZ0Ippc7NvWuqR31RinI1kqxXb6oxLpX7jckGL",
-	"oO+uO26pCD6dRP8ZyoPDbR/IcZ6iDK0KS+O/ARHiRlLGf3ynzzof3qwVrFRQiZxad3hQ1OCyPofEaRnS",
-	"K12qWYLUVToYY3IowGzCCnDtsNAA/awE22Vrj/uyBHS2BHJWKZIGPrOpxwcGEIGCoEyXIsJQsT7LXYMp",
-	"dNT1JXUknknSHa5zpMLHCjE2Gp1rI7GOOWKLauxINX7c0xYn3t6Nw2HcRY/V+XMlVXa0qSqz722tVnpq",
-	"z3x4xeRengPoSvXWFdoK/dZCH/fqernvTfbQvPbfxCoDG2M7MFNHwG31CE9b2NUH9ukN5jVU7hAqNnwG",
-	"lKyMOdUZhuFH4kOWWPDBE48REhZ+Yd2FFGwhsJTGNwxQIQTiHwIEPvbMzqbQu2NOCKCaflbMptuwJ1aL",
-	"/7SUPgSfZ+OXcC8ac+UMLFuKQWxjsDSfCQKZsgj7PnSHsz8McR7tban33aL+Y84nxLgbNMHy14npLNWB",
-	"s4HA5Muievll+WSyQxTEIdlHHrNDeGkA8NCJrCAGPuI6tkiYXScUsQmCKcMVIePx3x7XMR6v4TxuTR1u",
-	"PsXl6dJrZCUUeI9S719zCJtMTEfImpNC9pwWyaV8XY3umAr2+hKxDXOux67jCDAnbTO/2dKEeaoUFvXg",
-	"y2hm4qTRlVZ3NYd0sJaP7nMtL6jErVC+Bs6tyrxUtWm/3W7DpMz1rfZLeXZH97hPPq4nTv3DG/jh9Dnf",
-	"xnJxl9baLzZdiqntNMd04b342LUCaaWX/VK8K8Lhbj3srbH1UMbWucqwpz/QuDuavofPx9n22aB11laN",
-	"BQFYwKlsye4LlHfYsb3scRMoYF8izgE7LWxhJiZMncPeBVCPUhEUOrgA4DlHkHQd2BlU7L2CSIVIeoi5",
-	"pQ11ypJxhMvoV//Hxemzjf3YF1yjeDLvLtrk9FP5d1B5LXTHvWUC3Vw3zweWhXaT6vAMrvjyqilCpCEK",
-	"WIjAGT5CKdiwjZFZEXB3y+08NqQhLBy0Q5Q/Dg0NDOEgKqCCvbH1wLdKobVSuKAtXVYLH1UbEJ11o8Q/",
-	"yTLH8RxZmAMo2oostILSLrr4VjCkwoZGbYDysfzXIHYrPKOuxYEIHuqdzPPTX80INxaf6SQt2gjOp9Bk",
-	"1fn4drld+NWClaZflqfQ17ZWsMKlZp9M+LtTvOLo0Lsu0C5XJ27PJDmiatjw8m9tsUedF6m8WXcunPNV",
-	"2uR/cmkK8Gz14tT+VJKQL1JduC0YCkYrt0riEXP1TZmep1BoUCL5p2rJkBk45DjGqEm2oBZn3y5AcKA2",
-	"ONaXli85pnsBhH7ITAsNh1CkLAViBlWIhwkGAMBoPUuQXSRH50zxQsRA7OKD8Uj4ZN8sZjvm3Jg5G85y",
-	"xyaiCF+ULg7IFy0CY0EtQj1XxzgQjAPVdIRV5gFxPGAgKerJNHIflzBLKPgkpO2Sh14swBJFlYYNL47/",
-	"FjtcqcHVsfJGGNVSFjABlv4C4mJz+Dm1lLXFHFrP9HFpHDCG2nbXLnPtedbPoEZPdi08DzrRM/XlrZNb",
-	"sGAkmD9poaJ5X2uVz0vxjvRvICv1WE3XJ8KCiW5e41h/dYtCx0cbrsIGc0msOt1wFv66WrcGQFW5pk8J",
-	"bCAX0sK9S9evLhhBKyt81FenBdsUKp4jjvvHrVV8Lae5GggNsFuEdf4n19u49QNV26i7ByoRF/aD/ON9",
-	"J+PXIjOScpZn5lvgcmQ8pbHIzD810OzSz6zf+cvF6/Pzs1eXVz+eXDy/ev3qhfNo+h3W7/clY/u/sH6n",
-	"Hh3cXX159uvzl/0O2983QoLtACFSHxIGSOTzu7g22n5KfED9DoIvAxdQv+SWIdVPqaAQD/EU/6vk1TX4",
-	"hf3Om778sNOX4HrYef+s/Kzhbz9llBARE3nOej/YJo9uKCx3B8W7iPKd3Rop+r4v+8VLPhFLk+oXFzCl",
-	"nr0a/wkX9IvwGGnsV4InEav54Xcz52j5upPT8uln5B/DqR+ivvyw15fpEKb3bz8wmWYMnp6pUfcnXvBs",
-	"V+T5Xl9+6MvhpOie56ksMrlrBeevYrHHDg4Itg0iNkoORGV5PSWZX+bSMb/cSJSKd3d0qnbRQ0W+C9tF",
-	"wqru2EXdgY2iaU3/2An3yE7Edko7xBzgqfl/tzt23sCKHPelGYjKRDdTIzfZG7HYO26YbSVpP9MiD4ps",
-	"+TS9MqaTPdKmPDaogaWv6+A93cfWviYiE4VoLq8KLe6RUomlwKdaKouQRViwQW1TFLQ6BS3BgNwkZBJ0",
-	"xQHSLhjxzmD0wOfYGOdMYmrZLHRgc+qCL7oMNCnAaMF4V1VCLXeghPp6yTZpCESSXW7jJF9b/PDPqwPR",
-	"JmujA4MKG/o6aTc0uLebRf1gO/qI36wYH2RqlMrmNr4fxSiVGj5BjT2m4p1FgOCyjiTBe6o2M18is8BT",
-	"SsQPXSSIoS9rpmc8g6Zm7CI9MyvLjrqH7r59CS3PSNj27ePvPS7G4+433aPAc3XjonY/I5jjPYZw5NBN",
-	"gkQaELykDI+1DwS7nhUFdD5DF595c+LdNFM5dvbeYEfribRAZ0E/vCNWKAEyWSIZtz51vFARk0iBaZup",
-	"qeJIKnOkLwEnMZ0I6OQPEckfHR4e2rfk8H+OK06+a/5TWSKIvv0SIRZaOry3LubM1OhUflpH1wr4tW7e",
-	"CzPWzX3VpcvCAb3bn8/n+2bn7s/yTADfYnK3Ef6k8smmw6NrbtEpuG514VteH8QGYQB7bpPEYOmqWu85",
-	"JLnI09G4qPjPIHAu8PtY50HDuQ/rO58i5vhTz0+z9YfrbYETQvL4TGyBkmIH9ei1Y6jWjT3wMG6tU9vL",
-	"bipQ16CfyhP+7/TVdQdqgh6nU6FwyoB4zMYq14JdA8XLot/ZyBWlzeFcUXLrXor5Lv35e1qMf+RavH71",
-	"YrffGRfFVPcODqz3VBriXmu3D3GBlhxgEHElzzeUyXCz52aJGhbonJZnxeJs5JyWFqe0NuaCW6xPVLkO",
-	"JOIuLkY3EJLmxL1b+7uZcN6tGTW4h4QXsfueXZux5lmP7awY6w5zDmthQZyqjjNYBOgxC3wpO5V3suMh",
-	"gntsp/aN7FjfuHHA5v7txhzhSHs04C4arkgGZx9DTnVdH+sm1e8fQgNczYpmC/y5NdkszZqzVEt2tQcC",
-	"tfg5JVDtBie7GBMvcehmI1JOez8b4FfVCCDajKH4AJ1AmRqdzYoH6P9p8MSXKe0+c2f8T1RlU1LAz2WC",
-	"oHqrNPCtvtCGqJf5ZMmYXPHNeh+5wrGIaWYp5stecfCNE3ZN1U0+KcsArDvrSzqLeIy+ZQlfwK4lLCou",
-	"F+468P++OcRTsEsGaiIBvI06ScoDTrWDcZtp0UP8QJtCdUi1GlhrAkibpbRqhADOTiTQvIFatC9JpJhf",
-	"afw235xqBoZyL4Sq9AD9Ka1FCZUZnWohAXc1gnaSEbS1OvIiknFIDaYxW22epNLEONYLCg8SDeZMi6AT",
-	"kxBY4WTLXBn02IRUmcSuDFFI+2JRHveqaH0sfnz4iIXsnVF1V+DbGwK8bTEGcE7kBx16C9Q1d1K9LBYX",
-	"wL3LpKfhbqJOUb+P/naIiKkWwtENBclICYD50aFtcLLoeyWsQUSXu+TXmshrzX63sKt6DCjdbgj4b+Sq",
-	"p+gDamLEnczU4CYKwDKDzeP2K5RnpMO+pLoCIH0x2yGhWgTzkgBR2QaSLQuM+RytFnXUMOaRGI3NBNdE",
-	"5v+RYiUVb/WTBk3aufXkM28eM1m68OuLTIAot9wmw/CL/rxDFPQQmNsrxF3dxii+CJtqCdGhxrbADXl/",
-	"9pI3j2wQurGS+H8Zg82TGrugtS8dNhqcOLRLtsa1GHGJLRyu+HS5TvjCDuDrKxQO13alNHNrcItqYSuC",
-	"7lYubIf6KcqFA7EqZNJKpD43283NfFtw/Odr31guNw49y3pR2eAh2msO3tNf7YojnDlsGVFcyUJNSAd6",
-	"7AhjNYgkxYgX7AFnAM98B+qJ62zN4Pv4aqMjf+JShc3DKVQMvn7vl82Eu5Um0BYs1ybodCRn0+Ywiyvj",
-	"d6U79oOh1s5ydYKHCk4lAqgzAFA3zuBrmQ5UQmDqL3/69akvvZ+P00IwPYVq99xskb5MiccgoF8Kge6R",
-	"HOUl+qFjS1ePo0AGn7hL7jg44i53ac79ztzt0dF3bDDmOR+Y5Tk2d6cu1CqHP/qoYJ0DgP0Rmwt+c2Vv",
-	"SW74iVzAYABynQMpF2E9kbcMcQJsXxxz6ev+ESYZQflTYMW2wRH42RHtxo8Pv4FDSDSKhPZxl10Ata0D",
-	"9+eW0v164fChtcg1saAgBrhZSvO7DelDTQ2F9eO6Sn/kRsJ6/+A99MjuhSBOJdbyPeYciLK6e2tX3ezR",
-	"19MvpK7hAga7uZNeve4Byu9bz+GlmL/WgITYdvR0eq1vbr/Yprp7rFpZaThChvEOnngLsf9KZcKYZvhV",
-	"PTAyMCRIL/kN6c5tbcEn8tt94Txt0o9XXYCK93MoLzDKYSnLj+KolOYvSah7zPPfqWLcDH4p640K497S",
-	"3ivy0eV676ZYDjgtWfpW/Fdz57eljC9nYOjzYwOPmYnsh2gbJWIKCQslHTyCyDRwXgF0R+ke0BCYFn1p",
-	"yU7qdO1IFC/St0IKrTt3jqSom7Wq5hfBs2K8gaZxF9RXqNFcAY8kfXsHgIjNZf8KOXNafpswtP8vkDVj",
-	"nNQb2CgTsRIRxqrTdTUKtYDVv316oOq2Rsg9WSBhIPRekK9GooBnrTRYcDRRZzornq6ZMKFj8YlI3Knb",
-	"2NgW2mRTRGnHe7jKlHFooBJbaw8m4sAOpzkI8Aob0XUpYLajvU9tdBEoIhs+c/mG61mxHCJjJ1SmP5jl",
-	"wDgc3Mj7uj6dPvAVvCt8U1sPUoSVylgT1eyjNjzk9njKMAhr/HxanzV8satbrkuDvkUDecP1LXzYhvBn",
-	"KVoDdSaWL/UhpdzvZlO6d3c7Mbf15b6UQCzuWpRpU//B1vl/TYb/bJrcoq3TMpgdvKe/AK1vGHBVNHCb",
-	"kMHnuNtcSNaY/jeu8sFi9cWPDx/HRHDumWgBAYqnSYN9WObN+MTG4mw9XER1xO2l1vKV9fxYwA5ye9Nx",
-	"C3W6Nf0e2PQr3Da1bLsII+mFmRU59wlwR9+P5fuY1RmOFgLK8jMSke1pl53JbNEgzSZ80YMaTKiBdIWG",
-	"ntZ67kpzl24cAVp8GTGyUFA1yXZBIO5hWSYag7houbVvXX6kzrSroRW6i3XWQradLz1xc9ts1T0eoA7w",
-	"85HYnrHD4x2GTvwtKKI+f6ifjyOZt3WGX6cueWWTIavVhzeCrc3ahbLseuUCkCto+E5zBd5Dk4WL/VMl",
-	"OnQBrMo7muG1VVDUJOdDYP0fZLOkCdP0nB779ZUqBgu6WpHQebcoVMRL71inSOPcoppuA6n3gAwDzKf1",
-	"yDD003KZ4dTJACvT7JE3VZakJkTT3xDr0nYbrBZTXDOO0qnn7FCHao4g6GlBbEMVRrouew2HC5uvo94h",
-	"ioBRo1CeigT6YBCPHUgAaEoH7/EPCCtMc/E2FfOYOs/wF8YTZHdBkvLMtgxZnlmE8h9zam/LUiNkpYMw",
-	"FRNg+geMfnObETILmHFCM9Hf2K/pj2YJ/v+Ls5fNwJwkWj5pjLQVJCUO9EIUxgjchKhl6cJPBapppfiG",
-	"I2+ysGFjQ0HPhCfiDoI8jLJDlmHRTPtnrw2ucZcYnaBwkdbqBXteNatHU17pB3htSN9V+4vO8QJzLYYN",
-	"21z6GgOM4dv46jRTm4Kp4J2fyvNcjXKh9dYX+cIw2p6B2OCkhJp08X2XW9HNbwVRGlxRSQj22F92Z7M0",
-	"GQm5t1zFZRaYywUWaT1HKcxeFIlDNJ3mKpkNCjzBqF170ryKfQrqmaBPX4nhDNKsOZRRM13w4bDHxtQ6",
-	"PGHqrci7m0KdgjRvADpFyVOqAysrNSgEe4rTrZts38hVM9WVE+0Xr8w0e4yxP97oIk/l6H376X64j0oy",
-	"1Gn1yKO0CvByB3auO8FUEX90ame6UzdRPCfHef6x025yHpiUqtCqfJ41Nl+jf21cslVmK1p1sVHOsUun",
-	"g31p+fM1JzBPOhpSSmG9VU1S6bZ23j239X0CO4mWdZs72uaOPpa3C+TyazRsxdvd6KvEDb8y6WOzKSA0",
-	"yAsGyXHsMjeZGBbgvaYaiXCN2+u8U6Rv5YFPjJgYiAfhcF9GPJUAi3H4PV155S6I98qQo1bsIbFHmYUZ",
-	"wKShZhSaoI1zb7NPjm6ExafDfZBF1EaDozAXQa8NIGO4VDvNGflDuIsV1LnCJV9gcxEZisevxwc+/GJ8",
-	"4CVaeLsz7qXWlLZzKyfT7vwvxVf8OIqgjXNJ/rldQHQPj9pcB1nk1GyKn4AFceuRfmnMGSjFSUm10ZcN",
-	"NreNs66u3pqrWZawa8E0FLAqG3C1pOEQWKaSBoD/wyQaS4e2f8CoR2D6M9Y2FbYudCEmLrKL7gPgQhq1",
-	"A0IzMg5IXggpEpJYbiQWQJxqxl76WLUG/lbHteWIZUkBVh6bKVlbEFuOk7WgrKcpF7a2o4lY3I2nxC7O",
-	"swzym6slO5kvny2HeCrfqnQgWqo0F1ncULP565YU3PJu3ToxWyfmozkxtDM3cGTY3WrZAq+mUcCjfYCF",
-	"9bf3mNakFp0HhBIegBSNKkAmQAraOKymOdc9q7wsaaFU0EEYOEoALEDIghEDed+XgudZKnLrmkRQJaey",
-	"DFAmkfXPAtqSQrLoUEBWQdZuCm6TpRGHpGbEeEHohYiE22UntqvDAd2W6cct4GWa63qHq5IhDb2tdNnN",
-	"6qGbOVICg1IwRHNkoWZYA202SX2JX2hv3zUxGW3ovz28C/QifSseJMRlNx+FAZlU888hKxj6UvO0GCc5",
-	"b5Wx+53OlVtn6h4zdbd3qbbeza28G3JpHzTjtv8fDDBmVmTeDv5y/urst/PLq9NnVos+aDKudeLLiKql",
-	"vNd5qAMw8TUlDX7XFBOIxmqGqaRzdulRyWYZnwMr3B7EOvlZEfi09VjDMG2q2fUszQqWygj9VIqj2owQ",
-	"O7PWCpbkA/ObdoEzZx2wsnHQl8vWgc2n1GjuinS/fxT7B9HHr0SR5kHI7oFUsll1m5375Cp5q0nvrEm3",
-	"6vBW6tBadRvlx4zENe7CYj12S3x0eBgjzArkgHjBrxH8Dn5HUkz8hD3fvUCJSaQhN1LNdYhKD0et4BzP",
-	"IInSlwl00Z8VY5HPUy1Y/OTwmzjAo1SJYHFyfTXzixlHLMZnXyVpXixi4wjGSc5TmcpR3EPuAEoiaWi4",
-	"AgZ+ovg8Od3RbDZFxhI7IK5vRNKAIvNK8CT9UmFk/LrDq/+YKDKfH0jWxRjigOE2HYnCbZVGHBuKyKyG",
-	"qKaTyp0Bx74gJvJNgDu6FJ4ezAqm00zIIlv03FeXC8Q/dCiLMXAlxNgXyOIXqbyJGWooyvu6wPuUj+qZ",
-	"cVJdENvyV9hDErymlZ+YXYFb9JDgpXfsIandKdsekm0PyefWRQf9JoWTF1Y22iOrO7BrHbCzKTCi2NSY",
-	"zRYipg7i8AYXWNsCgV6pBdrWwWjEiiX7AopgeNIzrtiAS3Yt+tK1qDhiGovS63luqR+wubWDvvhP2trR",
-	"Non2NBjxLbBvaq9+gD6PttOxwrb1DNwFtaYQ7bk518BOhz2WX3q3B27Sk9NX9ErWYLOJOZr45sF4KTWP",
-	"r73OnucufKmK9VfBSe6SC7C5L1cR7Lgrw3M/RMbuore78kKvn42p45dFr76M/B573W+2SXjlRe4ssz9h",
-	"tG1fAz4OZ+i7aNrMj7powo2+7aLZdtH8CWwRYzk4w6HJGLnvhhu6+UdtuCnSIhPYTXOKipI9/vbRI8xO",
-	"Kzly7TSBhqPTEZh8bPZ0QsSqxsI6GxTqGtpLNmqmwck3dNOgBCp109TYD9BSc2km1GP4v1WT6hfP/JTa",
-	"Teg+2mXILqjvl6F5wrspcCI7tTPAnpgknMDOuvFXcZk9HAWOqQzHvAKOgg4dvHelZB9WIu/SlI3xDIye",
-	"vDB+6KPDQ2sP64ipLPHOKTvLEm8tY6sPECwai7ovsWm7ZhQOIS5uCK7d1rz+NFVqONrf02Lslf+G1mnl",
-	"4hWW6r3UXRtz5vVpO4Pm6ZgXoVGTCz2biNenZKis4Rg05ybmFsuX/uPb1hf/41u4fCZPfn59usaK+vn1",
-	"6asZWBpayMTNsvUkl65cN87gWhynLtS03fpcFGo6teuzLSTcxm0eGknPxVggl2KkfFhGvXE0ZyPpjJLO",
-	"ZuJBSC/TMdmmTBvPAXQ8iGNHAL6shiwtmMot6AjU08W64MVMx2yi3lLA2+oyIBuIjWcfs3/9n//L4qmQ",
-	"SSpH9K9caJW9FQn9c5ApLZI4gryVLsQU2AiAyBgKC3OhIFQFLEZ96W4WhXdSubuRHcaEL9hIuRoDHE/I",
-	"Eo2ljGaKWtkqBJyUmS7PIE3Tl4RYQum4x4ffe0bmnEsNZUWOMMk8lEbFuLSLQCNK0lwMimzRZU8zpQFO",
-	"zv6EQNfQQRZURvYlIM2lWVYubuxR8aJURQjxcuLq3G2v20SAvZNKqHx3NNpULoELhm+Tp1cTlYgeU8Nh",
-	"DA3DpXeqhkOzROPZhEvdWx4pqx8ozmsm3SAxDSlVX9qwH5BGYQFoiFwT81mhYuzHw2jkMqYjskHbZafm",
-	"OeDYBs7nsaAXPRGTa+DBCLuij/FHDXknYMEaWjEad1ksZ1kWYxshlJ4AwKNU6r+M+WjDVzdCY32qFtmQ",
-	"mfcV0zlXMBfiArdlsS6L62YAhiPwbOOs7YY+xmpUv4PM/nZfET0fg6t2VLZpsWZz7t2245AeVFcLa2Yy",
-	"VwwqrbWl+7YCoHB88X1J37GH+bHU5o+O4ubexVsbo/fRu2h2vxoO1yeIuUzOhsNAx9MrWs9DEUwyuLzI",
-	"0xVWk7d94bTNw8q1T32I1sm2y3CO5z1MdPkBuii3hl/LoCC+oJeqQNti2/64NY9XweWvCyYuRWMsRn5k",
-	"D6DddkVwdv441zodyfBIwUelM0h93iawc8DT/TxIM9QGedAl1QGIvrU1qebAQ1SjP2sbckiM7ULbjC4l",
-	"Y52GtpjUUuwxrvsSS2n2oRMUF+2YqlxvUplQEdhYzaExB1z9CKyiVLI/cKCpHL3ZBTyZA20P7KEBhrlf",
-	"YCEFIrBwTpE36MwJmv1TpRJ6Qm1DTT6T9HyAXUDRPEwlNt8AlQBAZi/Q0GfFLJcldEPMG4/VHAAb1LAQ",
-	"si+BzHXhjk64XEA0zBh2JP31jQCEbwIrhPsSY71m/5zpgg1B0JQe5srejBEDJ8zIeOQFywQS2b+1BDDa",
-	"mrXQyzSTaLYeO81jLEOsYbamjjV5jaOBJi6xqq7ZZppoorWyqfQu+iTkml0V6gonEbOJ4JacH61kaFMi",
-	"vwYWO0WvQYp5sPmwqMntSodj7hHX3er5CS9EcexbyJBgxRwP37EFQTdv4TpXcw3cPfFzs08vIBAc2/ri",
-	"AZdQnChkwuJSlD+O2Ch9C+TBSE42zNWkL1esHm7jfSTfjoF8Gw9dwaFaI3QpibhxiRbXBUzMuN7RJqef",
-	"yr9DT3KLWGoh3hUH8Jnvaxf4Cu0wwlxeZ4b5edpEaGtLzF8Kw2+sfcQSTzUkqdRlp+TzItJooqRAJwe/",
-	"xRiqIxuZfOAmEKGArz82y7cPA9g/fRbbWhWzeRQ1D+BKHLMlHH8s6lNsoCaiu43stTXwqGbyUvkihlb2",
-	"0tMg8uWeLNqTt5+c/n2mCn53U+mo1Uv+mRdizhd3sq7MpS1eHD3qMp0INSs+slEWvSeRRxUh9dYaSgcq",
-	"8trRy5DuPL2H3q+Xq/K/B3+5PH3663No+wrU4m3Swq2zr4TbJH0CNger1dHaVpQFpmILirzuMUi9pkO4",
-	"+N9+YDLN8FC/yNSo+xMveLYr8nzPHPtg/k/P02IwJinX+wH/6O4Wi6mguwH/PSV7n4ms4D284XBSdM/z",
-	"VBa7eA15JHvVa14JLYrqNZnc7XfYv/77f1xzN1opMpWjXr+zdJNnSorae/T7kgj7ue53Iho/pWu60PJW",
-	"vhN6ek33cowsPX+zpyoRdsE+3DrrDPYcpJp3MQGNS66GnvW3+m7ptSZ78CYYo3dF6+1eEWOMwQx3EvN6",
-	"dnp4iFm61q4uEjUruuBg0MWk2feO7bnXueA3x+HNcvPe/M3MoFUmupka7e40vbmdVTc0irfhfuFb3LHr",
-	"bos002TVXVGJN9/Xv1F3YyMy8Jb2jVY8P55e2a+9C+5H1We7DfBckB5p4eOtI5kIzeO5N4Fl4M5VuSas",
-	"45KCOdRENhFWz319zQKUW9nATL1Vw0Bgzd+taSBA+fsknQNlhPENCk6FLqy5ts17b/PeD9+vYLsBaIxA",
-	"JLcc6rNW40NkvGtbHy6q0SsbkXMpRggScehdNH9qG2w5xlKrtEBFi8VWoYY4eB/oqSD8EPel8W7/9d//",
-	"gw67jrvsdwiN+bBKqivJ04rmgNAIaAuMjUF4q1ARKhxqj8cBYzrw6PAw3jtmWpU7QzEeBM63TUguBdso",
-	"SoS54VyMhDQ6SfRYkc9EzLi+0YTyhilWv448iLAFdzTTFXbQ5s1lokCi5cLjFGV8IPoyACS6FkOVAyQd",
-	"L1yICpPXtDjj1BgpC4oj6NlU5FokIrm6XsTYHBuCsl4L4+fr8MQ4wigibVaPdGQWQANi0QlzK5Aqmpox",
-	"cTTLBLfFD6Hyp+V1cASwihOViCy2iLA0STgYEKVQL6QaDkWuj12XTFpEQfuNTaSS4qSl5Xgzip3Znpso",
-	"vC2gFynpC1EwBd6rfqlBE6OHhYJUdXN3zh2CZffaoQPh1BYgCXZLh9nbrM2lTyvTvW17T90dHiAXm8/A",
-	"DVg7LRf+D+2kW8QBm0KA4fZyFjI115KwKVtPDwLYNOByILK2NtNTODsTiY9ybWBx+YvKNvxz8mlWXYvn",
-	"nA39Paqe6I+L02frCh3NFf4eHyCkujEVEPlan3r/kHw1u4aG9FD75c6NYH/yPbb1EdpE0HHFXqrigj6w",
-	"r7fO4d6C9l+cGwTv9oED5ptHyz9WFxXrd7zr0O+g88A26HuyA27ofGoKuVf6oJYMLQihv6o4NffRv+QM",
-	"nPoOppowcsTes6p7xeobkVoFQJuimJOg7aSxF6mM7h12HUW+btaXRkhlHAIoDVF5gg5s4f9heTFcpxJA",
-	"jHPK+AGTBu9LLNZg87FiQ5Vlak6uIF4BHjLV6YIDwiap1oJ4I43bBsWk8C9o6mqCWnHNNF9f+LTUTNCS",
-	"J/1WAdSgV+cO0dOGtrYt5so26PlVBD25jyJOvNCpJz3/aBHPkyTRjLsI2vUiwHrp2X8uNVhA+831AuU+",
-	"RJkw1ufuQwIfbBv825Yg7gATsOaLLjuhPhPXnALxPqm8YsDGBdJW1MWz16PGHwi2BpVjwRxQH9W3zrCm",
-	"zhmOTSyWj3ieyhVBLSvyPmlEC65rI9yfhmO+bVhq6fIHgJ1pPyPaiU71tJ6Mv6I2mmB30ZxrxpPk4YIJ",
-	"W4d4s56Bp/D5b4v+v2I1eZIkgQ7BlFE1J1jWkx/BPbYP/MiMvrB3CDOksPqUMBCMtfzotpAhNJ8Gz5mk",
-	"40q3uawIiJIXxttqtPfhT9s9Uu9O20kEvjRy6dIgd9aMsRnzw1Y5WdCPtW0mtokkKnvpLsl4q+4S8K83",
-	"B19vbw6aB5RtQegGMEdtBnOiAOhPLBu1YUgAiLp6zm7UESvGSgvw6vmgYJA0FWnel9cgGyJqShkYQw03",
-	"nQ7xAxG13UG4iwmxdI5EAQnZ08Lx0Ng6bptBXTAtBBOpsVQjJvEPbGnw2f10AlfmCJ6MLd/2n8hUjA0d",
-	"tVZlOUdPKdUGM7cv4SWyQqlmIxOQ2T6phSlXAMhVrEsz2NualuVrH8CubDUPBMK7L0MSvpatFfklUMVs",
-	"zckvhqsNTUT4tj4T+xDk+KczDn9Ms8yoHcDyd11NgEvxu7GMCL53sqmZaKbVYCMaObnSQAzEedU63GC4",
-	"92EnwkapNxJhFo0WYutxVm3FDU25Ug/iw5h01A4JVgqWrjnWHGf4NIPDBdnB2Paygl0lMi0iWodcCDZJ",
-	"5QzrwH5O3woWz/IsBngdKeYsaOXcneXZXgyoKbZriIeIv1C/l06E5UNg1OYsJALSQCMSQrag7Ue9CIVi",
-	"1wJaQCVwvUO5V4/FlU8rpv5UJoZDMSgYsE40WmAhwu39s/xsasUUq1B5K/U2hMrb2popX1UPn2F+3LZC",
-	"bgM6m4KcYTu2yhkP2rsDkVBT9+BcbvhX6j8lUE3SXPJuPxdTwfGdgJ9Ql/OepQfGmQTR2lDzrXIqac14",
-	"EFpQQxY7ZEyGJYnOkd3RSOLhginpEIRUrjIQXLFZDfIVdS3OQ1p0+zJOE9eUbGWxkYxBGoWkG2IcIKQU",
-	"i4EWuwR4QPXTGrQXdMdbAAHCGuAsU7roS1854Wh/UAz/U6WyNEhFLf4LrHWOHx8dseBFXE1SPQHAqBBP",
-	"AGIqCbsWmZIjjTYazaYvoUDAFoYX4l1B3KlQusfTxHb3XwsmkrRADAIXDgTXn3I08zTLLMAEuxYDPtPC",
-	"e+SoHbABz6zdcAhF9vY8DE0AFEZaRMEiF0otLYvrRQed4kry7aIimJa5VZzwgu/PHKNB7LDGXOLLlqTb",
-	"N57PinGXnZU2GgBtuc3oavd5EqEVAgX92YL2QGw2XOzGPIX2BXPeYir6MjZrHPsp5cLViCOUX6pZOpIK",
-	"qvAvhGD9ztMg8NLvVKv892mcMa6YD7JATKS59D8ANSlmuYTb/sLlyFw6myJwBZL1qWmwBY8t9gV9xBXL",
-	"SU0R86KLmIO5a0I89V9VmtgJB2XGhDZChfbh/gq2P3UEUA09vC/zxRPAiXoL0Cb40nlRiMm0iBn2ENBy",
-	"AxS2uUShbFBz2WNJTjPEV4VtDP59l+/ndhCNcUeb+UwgTYqyzyyg5kNxezunDMv6BRTovz41e7S2TL91",
-	"9tDeY2OctMp1t6jKvy9oDvfONkbmcFc+Hc9s8UtTVTUWccHWHJqXDrrN7NEe++PZ2cvnb+JKYOs/9v8h",
-	"8oHI9k9O91+f7tOT9lfD79oI1/KctrbmHWA32sS1zH7+uEEt88QtwMdnA/BRrko2hqPPwHrrtWK88jBB",
-	"E1jvYGlT4M3Y2k8eOnsWNRe/NvgMtfEZxlP8Mbmx54bOw90KZgFYyom2P97EgUVy8ezXcrljr5xTC7Hd",
-	"ZjIhtEr3c5pEaGl4A6svQ4qAJQMaTG1jrl4vym+RsFzBYnKmEP004m8FmMoh0pc7s876Mnb8TA6MXXlZ",
-	"dpvKHtLxMkWYMd1jrnWqCy6N9VqoLGHc2EvsetGX8UQU3KigLspvQG5eQlggcLIEKtXKCTr7E0K8STWP",
-	"HMOoTWpOmqqFA5j+T0yHsFFxbzDsW5T3evOwVOD76PDR+gLfxupxuyvvVuS7LdzdBrA+ZuFuSa5jRGud",
-	"Jqwt5a0qmzvC0zT5xw+SUMC+xOXe9nUoBUYNoju/GhcBuyTRtccEg41HSHhOokBY30g1B786TdhCFOSn",
-	"S4qYlEYSuTjFmE+nQmLfPdB9QIUIkP5QwABgPbmGgNsdvOqQdOT+Ewc16IcvVRNaxFcXsd+KrnYdhqVY",
-	"Wv03Wiux6jvLBrYduXOHkHxbI9uHRmpN7J9UDhwfs4kDHinZ1L2NhROgtqQQkSN4tMieAoEPDfi35XBk",
-	"DPVmNgkJ8TxnINcJhQpX0zZUdN+hoj+7YNxagg8nTpH/7HYC9SOZgG+/XZPqPNGVhErshBwRuFgxGpZm",
-	"eLHKvsUCkl6AD1XNiYBcFkZiiWlMLV3XfHDTlz7VN1ZzecxixP9Gk4rbf74SXAOYN5cJi/m1yovY/Jrj",
-	"8Y+eEvnHt9ukyJeaFPnHt9u0yDYtsk2LbNMiHyctEmrKrzsrQqbGJj7bia0ybfb34mWfKzBY6JnxetcK",
-	"dPZW5Wzdq617tXWv7sm90vRZ1cu2LGN8MFAzWegqkDvkH6nnUQsm9ic8zRhPklxo7dieJONsIPKCp5LN",
-	"+cJlLZGZyf2Uq0zUI8G/hgEuzbI8zl/UHAlw6gYBQ3Wsvl32lGvUda9lOlAJkFxNbPR9wotC5GYoJAk7",
-	"vQ5P+L93oo5xV4zXkS86UUfyiflJmOd1Qrk44e9eCDky++ToyeOoM0ml/bdPK+oiTyWwpdcl2e2K77hl",
-	"CcYywnxM3WDM2Z22MvqVwg/ja4DTp/Vaj6dvT7wNmD5ee0csqPqPaYsFdUtN9ydXXDyZpLKhyZB+qsn6",
-	"2o/AqxxUAiWdg4c+NOZKwabHvADeL+yOL5TqstOltgGMrtlMJnQ0ofUH7Iu29awqxKmEpi/tFKGSBlWP",
-	"t6PNXjrQ6UjOphhLuxCywAwoYK4jMhLG0wBJD0fdI7DwgQLoewIzTIn2HKT7VcFvkCH7Th1XRo996ogb",
-	"ndii6d2M9rZN7+VrH6Dpvd1EnMBuD8nsrqj3V/BnCPWST1sR3HdDUR4JMHZWww/DGR8iIg1vcT7yxuJl",
-	"H75Gcd4mXPbcfMiX/IYetG2M/3J0FsqUQNEw6rZaMLJ3a7RYbTzK/O6CUW2CRqQDnZt08N785ypNPjQ6",
-	"TGdetbiutjTpsgtqzQImz3zhz9G4gBp+Q4wYNZchsIzRf3ARdDZpgT19eF5f0o26LLaXxAGXBd3dlaEG",
-	"9apQ5Nqgsawk+sSloBvK+ahjp9caZe+hdMS27nMbjvp8G5edKG3rAmwkBIzksHWWIAmWnQdCsvIDofp5",
-	"iNQkKWg/bf4WEv9Miy5DxkFMGmD3aoEfnHESEGci6HUkXTHmOsL+XIhEkaGvJIlh7GA9Ztx1BIgC/QOP",
-	"+S3m6MZcL0q+Ri6GudDjuMuewYCxW9Q+uC9hhIC2JbROldS+C1cqEOUDLlmmRpAagL5pHwnHeScMNGKq",
-	"i5wX6FwtYHQ9dE/MqVdwSm3uIDAR7+I20PtYz4eC61A2/yMMSq1NNrih3iJNX3PtA7AKfWKngzt2/2Eh",
-	"8jnPE73NQ7S2/19wXZyAdbk1/78w8x/lPSf9QMLI64a12qxi/6NQTGo1XY2hfxCalLfXg7M6fA5BjIzG",
-	"XKcmOOSP0M5ZCHjzyJQPwMr1MYvff4jZIBM8106B2J8RCwAAC5yTkSjAZ4R7m/PPLChD4BgY98P6DRNu",
-	"dGTB0qLHiBSc/BCRAauZyAU2mTE9G4z9s3fjx4eP4z0YkXNS0OugfoSYlthVOAdDoISXB3gAPBFQ7phq",
-	"n4jYEVUqyRBjs3qjOp04nRXW9r+TUsSMyxplcO4ftrlaq734IfRawlu7S5uEAv0l9b1zbpdq2u9Sza0T",
-	"PNmqtq2i+oq9sJfQi+W+gbsrLpiKWZW65LiH6iGuVvM3geUlajCbCAxYzPKs0+scgMai8SzprHQkEdsm",
-	"Mq4L4NykMsAWsr4OHAh8soGaCMq/+3y1+Qwh4JakeprxxUs8bB+SIkTiEuofog0T0l+gNWxBMDW9ePbY",
-	"sNmcQPcGmdKpHAWDIZ1TM55L+mV5ML+7fnLHH4JF5pXWb80XWAlhu3LKTFP2TEJOdlBIzg4IhhkwrFTH",
-	"6Vuhl1eN4KMI+vrkNKJCP+Njatod+9A/j9sufEtpzbM8JFXTspRcV80KkWWuE/5azXDdEqFvoDaOyvTD",
-	"505zNZnWvpBz+qW+egIbHWnCNqdI1Yu7xup4OuZFvBcx14u/P0vhHZz8vP/6NBgBVOIsPz6Ekqpba5fi",
-	"B4zk0ipkSt0QxJZRc/jqsX7GKUTBB2PCxwrGMqMymKUX4Uoalgbyq1ggwheZlRVbcMDtGzkPJ82n6f6N",
-	"WNQ+6/yUwU/LzzrP1XWQwp1mvICqGgTnnEkdkDIHDxsLntXKgF/whw9vPvy/AAAA//8=",
+	"7L2Jchs5kjf+KljO/MOWp0iT1GGJjo5ZtY8eTbePteT2TIv6VCALJDEqAuwCyjLbrY3vab4H2yf5BzKB",
+	"KtRFUpTc1+xGbI/FqsKRABJ5/vJzayznCymY0Ko1+Nxin+h8ETP49/E370/epeId+zFlSptfVDqf02TZ",
+	"GrSOyZwpRaesFbQ+0jhl5vFYCs0+6dbg/CJoTWRyTZOIRW8TuTDt3QQt+41qDc7t20K3Bq2zGSOKjaWI",
+	"yHhGkykjXJFJIuekt0fejLUcsaTTClo8ag1aczVt91pBK5Exaw1aqWJJ6+YiaCWpODHPk1TAc6WpZtit",
+	"niWMRvC02zs6inbHB+3epE/bT8a7rH00Oui191l3skufjHtRv98KWlrK2Izy4uYmADqc6oTReYkGglCh",
+	"rllC5IRIwciCs7FHkFZENR2Qz8OWXi7YsDUYtt69f315enb87uzF82ErGGYjg4ebjA2+gqnCJzDZYetm",
+	"KIai2tvZi3+cXb56cXp6/M0L7BY+t6tQ7nWP9rrtJ1F31D4c7++3+5OjyUE36tK90RPsVcbYLFWKK02F",
+	"3qzjZ29en714faeuIxZrii3PqLgiS5l2Nuv8xevnW3fc0L5Zw5cnr09O/3bvi9gyu+3kOVd0FLOofOIU",
+	"Sz6yhFxzPZOpJscnxbMXmS1H+WXkPg9aEdOUx+bjE7tVFaEJI+qa6/GMRUROzM4lesaVbd6cswRP/CUv",
+	"nJh92u22n3S73fah+U83/7/IHrdUtQZ73aOgpbmGw3l8QrzRGAq2Bq3Hi0SOYjZXj/3BwkE7ORHv2EfO",
+	"rotTP9V0MiGxlFeE6mwiE54oXU8CLi4TbMejAbaCvxM9Y+T45IGyrT0lXJOxnDNFqCLUMTdzsM2bmo+v",
+	"mN6CNLvdFaSxzIMLkg22jkT5ZJBGr7gaSzHh0zQp75H3CwV8iiRskiqmYPC4rg8UuWJLIhMylxGL6+k2",
+	"LzTt0e4MyAVN8THzmr/LvuntecTZ7/YLxCkPpY4yxXeQOq/lMZC1dHjimGh5xYQi10xowoWWJGFUScHF",
+	"tJ4YQl7iCtUQIlUsIjSOCdfKNTxiE5kws5FGbEoF0dKu8Bak6e+vIM2UfmREuNYbaJOPHuny5iNLYkmj",
+	"xi3DFZHZO2afjKkQ0kzGEMpwi3oy5R+t2DDrG99m/xzBNzpZGhbSGugkZT7VdgtUK4yzjmLeC0iyt4nU",
+	"cizjBoI5PqTknOkZF1PCYsXqibRwTTWTaJTIK4YMOSHKbNK84VSwTws21tuRaX81mYqby42UsCSRTZsr",
+	"mw4S6r9SqWmRSmdSkjkVy/za0YQSzecNBPoRmvCpcy0LV9aIGUJcJ1xrJshEJkYIIDQ2V+9yG6qMVlFl",
+	"r19k1TA8PPXpooEoOAWkyDumFlIoVr7CjbAdM83ys5vRgmrN5gvdGvSC1jhhVLPokhrpuN/tH7R7vXa/",
+	"f9Y9Guz2Br39Tq/b3d3b/6EVtCZccDW7RF7WGrSUlovs5+YmDjp73X6v9wSbSJS+BC7W3OPebq/b7f/g",
+	"pPBNJKhWJvBf3uobuJ8GLblggvLH04VuS6XavX535DHFliMlHGe4n0u9rJHw00T4b++OnjxpP6Hdfvtw",
+	"0mXtUS/qj3fZ3mS/e9AKWimoOmbHArNCYqnWoBu4cXApsl/7vaC1SOR8ob2f+ma72Qsn//6muF9efHSK",
+	"mHeUriVqFgrEEaNg+duGXyb241tR2d9uTMC1MKGxYkGL2TGcf8Z/Zpqd1dWouMpPAEjmRmxV7MfWoHcT",
+	"1H4EAnvTR32jvcVU6Uv7Z4EiaxUvnZHH07zgYA9Iv9vtGiEehjQgStNE14n0+MBI5UVy3k5LyXbh7RQB",
+	"2O/wSc2Ox0HhWg0Ngc10eDQgm4xq0KubrFWmgqFboFyxsjrPxu33N2/f19k2bn83W7pIClbbmfn9rgtn",
+	"udSwNfg8bP1Cq16hvSVQMGxxdUn50F5JwxZN9UwmOLgrLrAf88KNaSa7KeDnFYwe3y9cF3bvywV0m+Y0",
+	"KDCvIXKvYZXTDeG0OrXVndgS+3ojqrfd+f9ed/+u190F7JUzPmcy1c2qiOKxuTpqZUVtP26WpSMeEaNe",
+	"5Bq2+WYbKZGulp33ClJiPrA6+dA9hfvt7cm3bFlzUq7YMjDjTX1N4vzzqiPSPxp0ux0z2H63vGH326O+",
+	"2Xx0b699FHVZe298OOmxPt0dHXRb9to1Ym2l4V530OsP9vY6+91ef3fXNCzo3EzqAxsRNYNjt0jYhH8y",
+	"x/Dq8vgHcfZpdPJf7Oo0Kplng5YaywWYfe3eVQMjt2dbWQ2MYG9mTHkraElxOWIzGk9aF0ZGgDW9LE+r",
+	"y9pPxt1e+5Du77b7kwO2H+2Nd0d92sI9Nh4zpc7MxitrJmYvBmAaofASKvCgU/T2yZyLVPvCxOcWvoa7",
+	"uDVoseXfZ6NvxvwN//vJ+59Oeq/5iTqZ68UPz04OTv71P//3/3X+5//+v1bQYp8WPGHqkovW4KjbNRtp",
+	"kjA1yxpSib7EV5Eb2V0zYjRxevt4LFOhq+LPtHw6Nt8fmcktE/jmeIimCR2z/7QegM5Yziub6ZD19tpP",
+	"Rr1xm/bGe+3d6GDUHR+xJ5NeN19yHJs3+roLwc5ryy3+C00B9hGwEBa9su6OwlQ+cD3DjYSMRs+oJtdU",
+	"oaRZtJhsLah736WJmeRje2geb8L7H1Pedt+b1kCYMOMxooS5V1Kl5dxst8AT2D/MmCCRJCdkyjSZL8lc",
+	"CrYkIzq++mtr7YXd7yD3rF6fq68dEHyyNb31LWe23DMqxiyOWdSog4vCYgk5ktGSCMai0nJtJ5+g1SS/",
+	"rsZuPMV7BKZ489uRWzaUQbzJ/MZkkG5FBOk269vPZlRM2Vuq1LVMonr/ppB6xhKysC8VeG2aJEzoy+yZ",
+	"kc6ShI01mclEMTIymydZmiuTXfuvKU0XMXgVqG0fTiGMSYqPLFHUzOq11Ob6WuiN7Ptj78sagcl/fCmk",
+	"vqSu6ar8FEmmUHCCd9C+7zewjQjV910gfc/a6E/Z67XeQNs8DaAenND8zNeu6ZnHqCWQTrBrpjSBjZlT",
+	"zmsQxLQGB/i1lYOQkdCxViBCcK2IY6oFKaIqPm0tFeUjtNdSwxDt+pZd9Ldwuuc9vZa6vpuXMiFjGceM",
+	"TtOi3JR39jWPYy6m5ErIazRjmZ0lBeuQD5RrIJyesbnf4RkQoWFm8KPZN3QkUyPoEy4+Sj4umJcjpsYJ",
+	"X8DBGLRO4GbGuUZEXxtFwfTrBRi4nXmCbZG9J72eIct1IsXUG9p7xZIGtlEVzVbJJhuwkIpUhUOIcG82",
+	"bUp0920pId5GgzC9VOT/51fLt3/j8sk/n/9j+v3e/O/d8Q9Jb/Rh/M9PP16dHv5N9PV31/vpC/mEH9Oj",
+	"yTf/+q9o99vfk4JhVsHJTc0LkIlW/pbkahHT5aWd6nFEyXfyI4sp7Fz2SbNE0BjH4r5vm23YuutA61WJ",
+	"deNdvWt2/V0z9ijyC09zhUaQNTDudnvtJ1G/3z5ie5P2Pj0YPRkfRkesO/lPN4QOFx9pzKPKGVjxcTkU",
+	"ySN5rc7w9RJv7Rpibyicbxou9duV0p9//V7Qj5THKA2XL+mIajqiCuYVyes6qSYaXaZeEyVRJmsgF2i2",
+	"9cT3DjZ2Mj93vRZHVhFlSmMHguD2bbxXnlEjIZFYiilLSCynhIsSW7Hb34zPtjiG8LtmZ2SU0Im+jRqU",
+	"7cB/yhQUw6VME081hNAkLoieJcwswlJtsA1/P9Zdri6BZG4T2EOaGbdXa1E2hmdg1gpXJvuxYWb7g72u",
+	"d0azd0dLnzVRGPPIXM/jbr+9G+2x/clB90nvsP87sR/3+hXl7eigWXt7YTj7Ga0Y9o4dU6wYlzKuAZfC",
+	"pYZviywjAWZDhfsYtjJKqaxtviI0ihKm1DbxcUdNQWAvCk0TN7AKx/DHDSSwF+jJ8zo6WNUSV5nMqI3T",
+	"crcu4XWRPN6dXCVQqUmjFNI4NlL0jG4TFtd/0kiRfJAryFEZqyHKS8o3t/ukTpPOwm6+gPGnGPhTukR+",
+	"d9afCdD3d276eSmTEY+i8pl5LZ0OyhUBca56QibZpyVpw7KMB/ilJ3PEsbyGJreRO4pBtZ6Y8dIbR+Vo",
+	"5IM0s/0bFdGbyaRWpPiOmctfklk6p0KVLNVznLI5Fl47KzTyM0+kJddUaEUoNu23nF3s8MYlPncdMNNF",
+	"maXDK+Sax3FNyJRdmBl8fIlnuLAyll8ZvR9fgvi6bNLbBPT2mjjX37IO6tbFG2NhvkjSKi0VnbvhB97Y",
+	"m5dpNaPqGgW/19/d2z8A/8ltDSP58Oua3+sNuk+MpNLvgaRi3jav1i53mTetZhzgoHRu9Q1mlnErw8zW",
+	"WnSCVrqImohWnpVR7y43dybBMjMa61k1FNkMgMUFw1w+8Cv49CRi84XUTIyXJ+JtIqdGQmjYJ3YPB0Rp",
+	"c1BSEcEhXNacFZ43e8mFuZ6wYf+yd+15MpA3mva3bAke+mJf27C48coQTP9wef1DGDsXxBt65bQ1zbJE",
+	"2FdczakelxcIeshceRD0aY7D2jhfv9e5a7rAkWooWejCeQUsIe98bfjW9jIJvRGupF/2HhBPoORVptiE",
+	"prF22RKYEFBHIPf17ae1W4iH7/oH2wqMjfHKWa84ATDwPEtYxITmNC6dqQ+GL9R7fdwcoIHLsddC6dYp",
+	"KgwETdtZmxn32UaT2C/cPr0CfzPDIsVh1dCiOnqPLN4eqbEtZ8eCK6IlWiNWUMjfRGiL9vSJOo4iBSPQ",
+	"mNlIPXNN9/f3yUeu+Chm5Pj02ckJ3FJ0rFkClzesucsmhM61lJd2XNzcPDNGI9iLMZ9z3Rr09/eD1kLC",
+	"njCUKQ0DMwm3iCTPF6VbXRRePHqrFqZMNG9x3tKEzpmuMTnDnv0xZcmSLLKXmhfGf8fj+tnPZi1ScSXk",
+	"tTCbdwYZUdgJNFlPeZnqSzm5TKiApFCgPozJI74hjkd8/HkLknf760juz7GR2PlLHpnfYZBOTeTQMVFM",
+	"KQ75chQVa4ycbiY1RvqU+IMNA7JhRxyVBRy2JTc0u21Sw0r+4AbUSBN8waNHLSFw6I4ZZOO/LSUK8Vf3",
+	"SYju3hcgREKF4igzF/yfiZwTI24ajjWOpVq9I/JWCqfPqio2L2oq0aBfbHYbQtAmfSUjhD+gZmrkbxmS",
+	"fEeVPo7mXFQlUiOxE2qecaUTqmUdKwKxHl6qCEgcoxqqzZDrmTT0sebvbY4HayLGd3WDrhDDGzUQgX9k",
+	"b8HyUKUCWiRsaICXxuQSmEYl4Xy+oGIJ9i9wD5PvdLRapet3rc+21oOzP+722k9Gfdo+inrd9h57Mjmk",
+	"B6P+GPRXLpRO0rFZTaNxvEkiyGOb8QXuundSa5ZEdJ4Z9K8luZbJlRF+nVl/kcgoHZuBmeVy4772fLfp",
+	"KG40b/UPB3u9Tre71+uBvSpJY3TfvmOTVERILJC6NZ1MBqACQ4QA5PF1wG/rNKaYfwQ/ixRgpkk4E1G8",
+	"XK3c9fcHvW6n3+/u9w5N/x9ZouBk92Bl5fREvJRJOe8ELMRvjlM9I/1O14xv7i/jNKFCuyhOT4bcwMtv",
+	"lEvrLKURLUQJZAOqjzhQ5O+nb17XBRyUG9pgIKavVzQ2E2P1gVGvpa50aA/13H14ac9lmd2Dj8myeSPs",
+	"mXasxMcFeX/2sn24DYvrNQkD2UxIPqDKoa6OGoiAJoeXjEUjOr4q0uBEkxmLF2U+P59nKVKoOnIdGA5g",
+	"cztWn+e90nneJpUgoZqLaWvQghzFVaaNQmfefFVznI2IILSpLpXj38JtHdRMlPLyFN1ik2M3SbwCFgtG",
+	"E2WNa0bXmZhbgJKEGW0ZQ+CuZ3w8Q5/qyLSTsJhRxZTjwhs6VH2vwS3dm4ZAaIW5PX0uboLWa3b9XlUV",
+	"FMGua+MdHKOKudgyZrtXE33xmn3SKwL3TrQign3S5fgoF61vqXp01O722t3eWdeclQHut1KAEulbT9Yv",
+	"HXyUBYhW4yeOyZxFnBLD50CQkguW4P6ysiVe3HUGrDyssi6ootJQnl2DflMIx/S634aXHxZ4+UHOy19n",
+	"8aFNYRWl0Vs6vZSpiKpXmJ6xhAVGzTAzMWdONRBkAg3UeYuFRHOg+XubuRadoHvFubpua6eJD+0MGzBT",
+	"5JzBfWsuoglV9SYB01gtWIoTxYX0w0SuKbdRrvjFNg6UfpMMbma9EgulOFg7+2p0Fa2Jwcw5d/GgrQ6e",
+	"cFweQy+DreJZV7Pr3WKIR+k+i7qHyPYOaX/S7rK9aH98MHpCD48q9xlXlwKIsS37Rmqa/XxWi6CC6Dkz",
+	"+pGRhC1iXqvk2hNxqZugU2zAdS28jpMM/ei4B1vFW4xXbDE4sXoVeEp1EoY4b+kyljQ6k/I7c62XUpo+",
+	"soQc7JFv+dc1VFngp5dgm4SPywcNDuqcLpG+B/v7uwdktNQMYDPmcitPQLeg7PY8B7KdCtpw7XgqVKgO",
+	"GqjARGS2yCZeywW+W++ypKmWX9hn+Yu4GfNJ/rqexrcJSNZgocFAmG2ug4XXymUW71HnUgejsPVWWd35",
+	"zgaZnuet8udD8siTyi6tGTCSo2qWsQGPf3i7y11MKY5C92hLwaV4m9TIKB9AppBpHJERQ8wj8ILaTeav",
+	"VANy5D9lCtMzpIAIKYK5jhFig9A8JkWli4VMNImYuurkWoNaKs3moN3lrW7AXMrok6tjqGx8Ui1hnJWs",
+	"ip8UU80sQcYz61apnlhoObO1lY+rtUOa+WTvgC6fRxNj29tctP2DposW50b8YdWc3dLQc6KcMq25mKqm",
+	"ZIVNzvBv9rCVz1Y+7ZpEaSRSMU/6l2VaW5lxv6B59sKQC8d0rE70iWoyi3IjUZbS+uyHLyKuG+yb+Kg+",
+	"i+2febg7SPtgELumyw450RCtqki6wNzCPADe67Yhi/xYEAa9Vi+otRanrYa0Wu7aX6WTfFETElBKu+yZ",
+	"tXGGDxQBg8yG6VW2+ZJlt8FGtKWB17fAmv7eUc2+43Ou6/g74ONZlguSvhS1ZpmEanYZ21aK/F0xYDhz",
+	"mbC8JTMi+BkCULd3JG+GjmemSPLRVdh8YfRAE3R/Ny4veoOtaohuwErkZxOSBrY/ZYKZbldmdtc16j7M",
+	"02gwmDxal4UK1hHElMXomNpo1Q3RFawI4w9C8wSAtGuEWt/TaPakZbf/61u8F99igqS/X5H4nYzZa6mP",
+	"8XiWFxSCyIFWlCgN8TR1upp5DRPhbTMeZ3gjYswyhLaGIKYOW2BhGDFC1ZWNN9zWcnnQFJtuZpbHvjcw",
+	"hPLADUlOIWbw61QtG/hkLKdcrOKSGHV4OTJN+EyyymgTBoZMvlUIXu9w43xAnBOxI6rQwR8wkgCCiypC",
+	"b0wXWi5AaKdEs5gtZmYr3gI6p1fI0gXwCjfwktfDfnkEVok98+WT3W63u1fNCj+ikBG7v98+NLf5waQ3",
+	"6tO96JAddc27C2hut9Pt9Hq7ne7j/t5KtKma7sAIgqbXQeuV/InHMX283+mSh//o9Z6S77hIP5FPhweX",
+	"B3s75CVP2ER+etzb2+90UZurI0nv8KzfHfRAwjnY7/V3iyRxqcNNNHky6PYHPWAt+71egSbjHu22u09G",
+	"/faTca/bPmJ7UXu/T7vjJ9Hu5AD8VJYm3d4gGh0O9gaDx3uHq4lS7a9AlOdMXR0vFo/7nR55yN+c7qAT",
+	"7pRPxftFw411e1fcRjEDiNJZEyr2EgzhRvSswdWqJzRKoXtFT+9K7C3xbn/87OTg5Grxj++f/f2ow3a7",
+	"nXE/FqP5y270j7/HhnB3Q076K2aLobzx1XaDyOnExXTDNLUZVeRfqQJI8VTcQ4raF8gLU25Ov/PUsDqj",
+	"9oZAI388u/bd02fKTW9h1MYVeYYhlWUkbfi1xlLoAsFxJ2bxmHVGbK5sM09JwiDUkms0I24jFI2ajGFn",
+	"NrTTDaUiCRTHms/8A9ez+sAcAJ6jjdBPf5j9WDD7/nvEGV38Nk9hjW2yfPbO/5cRfoklMDIdSFbvWFoF",
+	"8bA7Pa3NSMN08YTh0xVJCFkWGhYx6ZATrbJshywQf2BDrwmd0u0CsMdNYfkwQQIjrWeR3kxgU0r5iorl",
+	"MUpBdYmR/JOe2ayVFelcWspLox5eUtdSne7oHtroDlvpBRHkPkEs6/2nP/o2tspA6klUnopHKBQ8VYNy",
+	"DXefsq+sIFL+SjF+wVamAqewqjZJwFSK5uh7J1RB5c5mlI+0mU7uHSBTwptg9L7hH6GqDyWLhMuE62VA",
+	"NJ0qq5HjJUQmnMVF5Byl+FQwDO0TaRw7hKxLeBWWQiYRZEIB8tWNEVaxg9agNeNTSM2kUzBdjTDgCAgx",
+	"SUWEGIDvT57NqL6VwXM19OGteKp3OV8ELZ3w6RRmk9tR265IoD/YTasJbjmUz8UygQua2GIWWJpwY/HA",
+	"7hv4ClLUSh7ffL4qHc25Ls3Vym3bla9YVaFiyxJ69rNXTFPTOuL8Z6UFbEGBhop30HlbabZoLIpnyNTO",
+	"B2mrIfRWv59Xisjfr1b7u2Mbq4sFQhtMRJuNGgFbVlMC39mY5res4bCihIO/eufP37x+cYGVGUp78fsn",
+	"/7sb/y13I/7zXU3lj9/YPt0qCeV2twVO1Pewtzyr6MZKy03N/bIJzOyqqyX4fMuSIzVzgTyDjdNEbmpv",
+	"Sc+r3TDerA4s6ijvBV2JlQ9h83Q1os8fGZ4+aKUZhe4PvagEKX+DC5HqGROaj2kl8OC1zFKfy2J+Wvqu",
+	"LOXnCSCCscih5WUJ3NvYzHab9EFI9yiNpiLJlweMk7eRfmYbRpyewUc+Bd7GlItKHbWMBtnnl5DJgumc",
+	"jakwGdiXUW4wC+BuCTCTQkTsfk4Rb2JeF/VkqZ0DUAfMFCtwvD6gY9QlMNT6iirBz3nLjQCmXzNbXbcm",
+	"OaOCcF2XQ7bKaVVNdN2i5keWP/Y9jXlEmwKpj8mcKwVJBLAw1S30Mfu+IYQa4rBHCaNXilCSpHGWCGE4",
+	"XELHuh5hw2wlG4zggWjgMLbBLek2QQXlFFgRel2dpiHeB0av3mYew0rxy7kUq6wx14xeXXrPi6GsHoAO",
+	"o2ppOOE0tZCcVWoVQyM8gmXtb0OzXhPNzMT9qVXoVZwbMGoEp8Fa+5C4VgWtNxPPT7vKA41yFoRRfg/f",
+	"vXxGjnq9bmC0W3jQ2+/sd3oHO0AfPB7msCwWseGXXIrH/1LgN8g2ljOtjGdsDhLFnH76jompnlnkHDsr",
+	"pRN37l+c0Wn9sG3Mi9nb1xYoRM3ktQgwrsXCyZg9JJO64R92Dju7pcEPW7vDVqthhAd7RpDRmoFD8f8M",
+	"W+f/8af2f1/8Zdj6c6s89KD1qT2VbfNjW13xRVvC0GncznaKvVALiGHv2CKmS+QJxRm/TRgEsEMsUZIy",
+	"cj1jtrC6RbRwvmSMDiOMJjHPsb4c2JpNoglLwERhgQ7lZXKFo6SMGUDsbT6577i4qs4mHKbd7u44TWL4",
+	"B3tKEhZ/NWwJ9kkPWyEu12H/8HAnyM2gCzplHXI8AjpAUJyN37P2UW8ZoXXnjf8rRAd+td81P/cPxmmi",
+	"ZPLV1Y/99Lj7/aw3/2b6fdRb7s276ZPrb37oHv5zUjeopl3R7+4d3mX1v5N4WOo3+YLqWbbDQfBH2bM4",
+	"31vFHdzxQGYhp9UBowgOFw2NYwYBcCLC/HLC6HhGFjLm4+WAhElYDJiK2UQHsLkh1tRc5i6AL9ShNaip",
+	"oXgIIcxtzvSkPdN6QRe8nVDNYInbluHtdIaidKwxQu1p8lX3qf6q19p8yrdZyow0b2GadQSi2icEhrGp",
+	"gIQ/evQwc77O5kw2nHL9hH/8qtftPr3+qv+lpmwUhOOJRQ0rzvbUTkBLiIfz3Ro+rCSEDap0PGalbd3z",
+	"hzyRyRz0LS405PjO6Sc+T+etweEBgHLMucC/e9l8zGAxuHHzCdVYVldePTYo9/T5tw+U9QpkNc6La/Kx",
+	"uO2YMIM9Nz9f1J2zDx8+HHvaR/1AxjNz0MSUIcc8eLLvXXDly+1rqPtHEkbj+VfDlhXih60AsQ2/GhbB",
+	"tIDlbc8pboJWzMUVSh/fvD95l9awuGOb4g9IwcfftN+fmCFnsseJkZqSVJjvc13naxktizlbrT+7y69j",
+	"hN8/Pc4eBeZzaKb8CqCJ6VnCaNT0/Carz1cd+TtGI7f42ZeVsU+Z9iKxwA6CiHCqtmTfyjE0bUj83Y7l",
+	"gfJKURTHgptzxXB8i8PKkajqIL7jSoPpzCOHqo4h5kr7lXy3GEJega9hZfAFwnW1eywwdw8r8mxGtWeF",
+	"WrGpIbdOk3HMmagZkWIiylhOdYvzxp27yeYvjRQt8yvGmvMy8mTNUL9/8oUH27THyhXp8gTGZiKbXedZ",
+	"f7fYdFm1k+dYoKM8NPscEnb4BFPDCMV8q+p4bIWOe9iHL0TEIhvYXR3VC8w7cL5YG29RHQ8TWRvlgdhv",
+	"6gfRzYYBJf3fTJqO5FsZx8AdsPb/Or6AzW1NlALYe2kLMYrO9oKVsziWmQ9Gv81mATC1mr4xtiX3jztg",
+	"/xpyQAuVA+bsUX92+M3YLf5ciKQuveGZBYpQXA1M3B3K+oW6y0F6Tecs8mubFUfwGgAePLtgQKjKQJ/5",
+	"uOaKXeQZfZUB5aFQTcNh10179lTTRK+/VcelypBbEYVdN18mUUSoW5Cm7vP7Y5u+HcpNXcdC6sZe4bvt",
+	"uizF8xd7/oZpQr2i2bD8KORkAvfaFfF72G6MTOm1wp/lrF9SBuzmQ/qkLWesZ7CZoeRuXBaVuco4IMJR",
+	"sR9LJaN5gd0sqJ51So+LeBkNhMQw+lrivXUp6sVx2sD7VYtYgYaomNTMg1pJcYHP7tC3yyBskBjs8w0l",
+	"BpuPeA8SQzaupiXJB9Y4jO2p8s7mLzfuA0xwrt0HZcjMcvcFRMsGMfOyMI5mgQWSjvPC6wEkBdpFcpXO",
+	"aq+iex0khtDWM8jssGOSSV4boUHGs/G4uZxXki3KGc/lsRWf29Tl1FzmM1p7sM1Dv3b9BnJ6Ah+9P7Ga",
+	"7hZs2xtTnbZTP6rVak9xUKD3bDGsj/LKL6lbHpZ5DOO4Ysu6IZjn9uvKwV/wyyu2XNn/qZaLRdNSmYce",
+	"SeoMB3Jxl0XBL5sPmzVgrNIPyraLr5cnz7dmgXkiVgMTwjnVMqHttQJ0YDeyXawZD9033AGYArA977UD",
+	"aJq9N4Cm+aeed/8OJHDu98b+G/WiNAsCuL2oX99rtuaNfU6Z3q7DD1zPooRei6Yldy/UXrXX9uG2631T",
+	"/iI/PCfP643JnhT7QBEOxngos2GkuhydtnTMVtmI/5ywSWvQ+tNjc2dKYc72Y3yqHp88R4sicLXGIb09",
+	"MSwRh0OOxZJgrLlaMATIBBCu9+9PniMqCfqehBR8TGPAALegj4Bo2jShnIPecTLPwLW4yjG2oFNGRmzK",
+	"heoQKK6JseHmWfgdF1chQY+Ou9DtBxOZsKcYCCTJiJE5jRhJF51yJRQ7JfRxNvl8ev1D8Jdkfxf82ufH",
+	"7R9o+6du++iyffGXe3Nt1958ryC2gGui6AQc14pZm5VzDkEq0KDkvYYSXZi9DLfGZMLGCNzQaSjsMxR5",
+	"ZZ+ARHwyYYnDg2MfWbK0jXTIKWPk/B3TCWfq4iFgezxO8E/rVywW/rEULxf6WeUqaSb9f7T/+84kn7xy",
+	"NceqtMYDgpxWinhpVA/Yei/O6DR0RZJw6ykW4Gm75oqRcK/XDzskfBRiIdtlh0AMIZ0CSJLRXaxXLCBK",
+	"or+agqycMIxnWiTy05LMYcUlaDwPww+PIeIiDEg4bO22pz/xxbAV7kBIAy3o/3TOVlF/0n5li41tdmBf",
+	"CM318oxObX2qyWspWAPhznICOU/8UqaApTrIdTesV2exHoJiRAZXJNzt7oWwjSHNG4O0qlEpQ9Hb7fQ6",
+	"/Z3VkzWjvduMv6MKrQlNrJdHBYwkkMyyeQc25WpM52xAbDRH8WLAGIoBPhLpfMQS/CkMcpbnKipjRhkB",
+	"cz7GVJHRcihC+7l9br/vkGMySuS1AoiuEGZxKtNkzELgHzCykeEQisUTc21AtV+vmJADVEaJdyi4Inwq",
+	"ZMKiga8c6BkTBOMKYcSG10DUf0DASkIoCROmmA7J9UwqoNnM2itxxqS7Yh3NErRh9G2QZm8TheEt34n4",
+	"L2D+tasI7JIqEhY6M0sAINuLmI7Z3OwTQ5MiKYFgFoo9Y8s4Bzz79qICuUlZTpIwoKYU/mktXU5xNvbo",
+	"NrO2TNAjXokAEG1UG5gCUW4SjNtsblgV3KoOENnsp4WFi46lmNq3YCfZKCq34D3yin8N24d90gNkoTSL",
+	"2LQXOFr4hyILWiJzRoWNreMYxuPOVSlSZb/bQDKYl0+siEFNRPykOTiif4+hEda20cQwrPVilejoGTju",
+	"KGmhWNw0FJSOV40kl5/vOBBrUGkaibXHfFkB1nPS3XE2qNs1TQZVvC87l1yNvONUjNLWNJG8ovYXnIlT",
+	"EO80jxsH16eY1eL+K5WYjZOlq3wuxNzagOC/QOwtgCABb3EWkh/d53Vdu3cfu25ugiI65LrvfDxKM/bN",
+	"ZvoWh4zTrQlyssGEwJBXQ1EGrrAfgA2kCyuHCrfiwPOpusodSYO8fJomdCg0n7MAMAgsohQ0CX9HdIns",
+	"2ourLkRD1s3RvptTpuUHCrbzSMGNPravu8C7dhZ5t/LrPEbvJg/ieS01uDhdstA2myniio7iDfbF8clz",
+	"9+oN+I/yOhvrP80KkNz4hcLXfpiHAdwEjXWp1zVSXyb7JqgpRbGuqXL5i5ugBCK0roECXNF9na5iqRkf",
+	"ZxSOinN/JFBLaqNIcizv6pXt9o/L9rv2axp9QzW7psvt9+ucq7EUEz5Nk4027avC+7hzxcYLfnzy2ltr",
+	"yi9dXOgGX751r94bFwWfebqwjvSETYBF6hxeA1fZJhB61ch9xYkKz0twb+vqZXRtsa5NpY3XHu3amtSG",
+	"V1TK927YVF5B+SaoqVa4rpVKYcR7W3t3csdQC8Es5IiRBU2UuTFpubSzV5/Znvz8EYC6gtpXU7bZRvBl",
+	"1cO2vlr8AL/LvO7WBmf2mfelP47SFTD3KvNvyv+zav43QU0O3rqGKll/97a4WdkVYLpKS4kVGAoZgE9J",
+	"iClsIVF0qcg1QPOSN2hd81U3MmJGCbYg0ygXG203e7nASIYiy1DFNUKO4i9gB9Pvzc7wqxttsS2qNYPW",
+	"Ub1cVel+ic4V1jdKUA4F4wCegoZd+Js5DV/mUlm/FcixAiBusOrn789YvADCvZhTHoNbZEtaQSzkpXYt",
+	"rKSO19n9SlOevmFlJa4Ia5vuCI2iBHJKb4LWS5mMeBRtPdmJ//3KqeY93dvS5zo0gIDna280MZgyXB66",
+	"4MXDSpYkkubVkgzx4cOHdjnjZZUgUU6QgXFaEfGMz5lM9faSos4bWCOpua6+1JniESkWwzRDuz/xq17B",
+	"2VISu18l6z4Ievwray0nQrNE0Bix2l+YK3hrMRdb2kAYtS/eEwHBzpzHl5l5oP0/llPrgrWU8/22PAIW",
+	"ZyXjZwmLzEGlsbqjlD8utrSJWO53ft9q81pGD6KYi7//EhzvO6r0cTTn214iENdLXQMr6Zl3dS9kfC0J",
+	"E2AUItA/VzqBZP2sZFvMJhq2UaUg8RYTLdXv3cBcc1ys9nsv3H1lleOlX1zZnrgQR+HiQhw5srrDW1Ji",
+	"4r5fR4SXWS3gez03Kh3DeRFTNLBmJgaolexm6dce/vUvpKBUz3gD6uW2y/sTDwpxBasLKP8mLHevpX4l",
+	"Iz7hdbgWH/xwikocRWkQDgxkVe/wzk1DveE/upn738kqDTyipmzyH8+wgJWfzVkObBi9YNdZHeSs2DXU",
+	"mmcB6fUPzftIn9q6vduQqKYS7loiVTu/Nzo5CAbYJi5mDWJwBAldOFj4NNtDFjRRTFlkCVOpjroVVUo1",
+	"RteTpNjtvdHjNoVY89wSi/sOvoA7CuZabmJzsSK53z2wHA9+fS3DybHq79FA7qPVW0kERkoeYnUwQ8Ed",
+	"uE7LWPZfQKavFnDbYmEqddDWOu+Lvd4fcWXMCtIdIKvxj+gxOMXE3veCfqQ8voN8T/ml/MgSw5Y3uqrf",
+	"5C+bYY8u0+IQVn7+/Gt/wIZSXrW1dR97xehg75fw4tcfgALk/r2tk3MDGhEyopqOqGKZCa9glLKqi3YR",
+	"xU6+FPK6Q86SpbXvxlTfp6ewXK7nt6AQ/AZkpUq1od+E0I9TfS015vVsu2DsExqzLs0Ns5lV335x8tya",
+	"9nOHrk6oUNyBrW1yT53lX9zzcgFaFNWpqlrOXYQ+sMeaQiTb3AVbB3EFNSVMNmRQx36dkF8tEgxlVfMX",
+	"1MuIsF61JHKiEVP4dx7NZYltYwZ++Q3yK6ztH2DVEENbJvynX1bwziTutArivfL79zVY2PdtSM+gvksm",
+	"waog/iWE7vdikUgzBiPSPcvX445ixm8h1CQoIR+va6GAsvxbClSpSi+ZNgaGEYxXGQqHR2IrPzRgtm+x",
+	"sg3Y5+tPT80I7pWwD3xg+IBk2Y5EMW1Ok50rGcuIi2mWCCVYI+Rz6YzlCNKrTpZ9Cwb6IZFi6oN1/4pu",
+	"v+CPxi6RJ1aYJmJnge28AGgOcXr3zzWzWWUwn5CTVTXzvxHMphDKiQX6JC/oeIauLpc0N2fzEUtsphS8",
+	"BXYCZTPkF4nZopq7sKiIbUjMZ+ZVIGesaX1KCCZrcTZmLr2rg3lUGfr3/v7uQTl3t5KiNm/C8fowW2J+",
+	"nLvubGS1YVsLJhcxK/W3bzO3NujtBPYjjeM3E0CoX5dVcrFx1pcP3VhHteuZjIt4jJAMo1mzGcMNxGwW",
+	"h1sG4bKfTvCzXjefKk0SCqIW5tTUDeGKC8hUtXXyYJMB7q3F1/WKolzUkBCrM1RXS+L1wwtt5RVpaptC",
+	"pNm6QSapyLLRVmeDV1rNIWq/1BK7G6yZthWivnv/+vL07Pjd2YvnraB19uIfZ5evXpyeHn/zAn8u//js",
+	"zeuzF68rP794bT63f51enr4+fnv6tzfmtWfvT8/evGoF0NPLk9cnp3+DrsyfL969e/OudgXyOj8bEer9",
+	"yXOq6W2IdeMnc53jAPKByNG/2BiUC39zV5H1cpfNJAc9LjO37KoswXNl1WW24k+8ZoMeI+R4NuJwi11a",
+	"f4zOPCRHSIJPFUvCgChNJxMsZYBePaPchdnpCgvnF8FXVh290qpgzp2E4imOjk2L9C4VXvYBjdBZReO3",
+	"3mpg0l6pgMG7VBxPmdAnYpHq0LvVQndgQ1eYoZA2+cq/4sy0jRhmuFtEsICVuSEwFx2TzYr7YjU7LgDj",
+	"2jsVwbZsoFaHvBHxMs/qdxuRK2IGvTHzfgaN1rLvftdcXGX+vYI34gAx9tzGvCSpCMj1jI9nHioUSdiC",
+	"UX1HFrpB5mjhhLtP3RS8G7GypwwbmdNP7dFSM7jI9g73nxyYnXZiNLE0Yc+szFKVDbLMGiyF7CFFOOxP",
+	"Eqp0wRLFIhaFg6zSmZbyikgw3OtiUS/PGuxDqhJFeTQUeYIPixWzZelJOHbw2uEAcoBAaaPqympYZtt2",
+	"SBgllAsupuEAU91tgV7Tq0KsMR/t304MxuTA8yCCELQ1LABBkQlZgS20efHu3i2nbpUysYKS86eYbQV/",
+	"KU3j2D1y0b1BK5su8oqGOHtwD4Frp+IoClqOFpAFbEMvg1a+VrU31fHJq4atQDUZ2WJWVbRTIJIH0UVC",
+	"mmoZWilZz9jc4QvnALohxAeFUBwnfwdYsDlkciisw9hsFAtNDa9hPY5QTiYhiRm1PbgdliMoF5cK67JD",
+	"n62gJSeThvlnSJa1uoKr8Bt5ZYVBWU0TgdnZOUhZkUNaK/Va8dO+5tf9q10Me0NdJ1Iz7BnmVgsJGUC+",
+	"MXNHIXfEA95Nh+SX91NYDvM5U2O6YNHtb3PDbQDjiMdY0hmWFCbk1SdcTYUzPmdK0/nCfMYiri8juGXH",
+	"NcvyN3mNta+NTqncHR5FhsUkbC4/opXdgor4DGDpUQIF6mbAinzi+Hd3a8iKZvowF4a9coPkQLnw+k1Q",
+	"rDi67vuXXjnU/ONsVTaTUL31uQiqoGICNpC5LzrYRaI0GjjutxdzBqDxoobsOPqcaw0XzcQHRbYHsZOL",
+	"nevuXiiBGdXj5Z4lKSNSZBC5KMjgJpwyjb8qr5qoX6yqfhtgCdBNd8G35u1cIb7kt9fIGjFTchuciwaG",
+	"ezQx7E85ScgZSXIxyYeddnWxUqF5XINUu7nCLyMWryPLK3gJZCUX3bgZJQw9McixZqdRbRcUYkEjNuZG",
+	"EqIjlIPsuuf1vwC3LRdhOiuWGof5BQ5fic1nFygy9LXDGS3vYRO5FATYRPWDsWz3rozTVSbc9Myc4vs3",
+	"hWq2d56vi3dwsfMY0WYkg3to3MlND1TxcHq9uS1oK/BhdnxB0fOavdXZS53BYKXVAnWuOqXXB8+xaxVk",
+	"ApE72q6bgpxQqx+XbsAt9ZatDLdFjemmUIm4Bl0TspSpn1taKipWuhTK1IMh+Z3U6nYbrmIJYn+NMZwK",
+	"MIAADbMSYmbI5vAmfM4F1Uj8OV0sMvR0MGTX0+65eYhdB61ICtb4ohTMved8iw3CDDx17xqVeNn06jvz",
+	"MH9TMd38pmLavQm4ek1vAlANvnmT7abla4sYBb60oCUF2+DgF5pa/apHx3WvelNZ22pG9PWNZpRc96q/",
+	"PlAsvVLmoYq6LefMWVaybehXsSipVSVw7TszWj+PBXQExB0gWgI799S4DSULp9DV35EWYRKzZECXg38C",
+	"AZ4S6jg6j5nvphEYhAWsrZnx5IVILXCqo2upMusDhZh/NfwoaLGGdTKjx2eBVf55QmQCKIwv5gu9xHsI",
+	"guDHdM78FOGNbHmvAaky2z1FV0ydLS+rBFLvSEPgSy3JVILAPrFBoL7Od7Dn63y9rP7xSsWvzLQrQNTM",
+	"VTTxapXg0q2+3r61isAK7Z+q3AjWISGya7DwliuZP0Vfem7ZMi+ABFXwJDnDlUqnU6b0pVGbATUYClrz",
+	"n6DyesLNRb3afnKayWR1mNP59Yy1WAckxBuGi2kYWD1hxCBDIjFqnHhKQqc3RNkbmTKS3+sQopOVLHlK",
+	"QrxBwmAoPCNi4HCai9KBFOxpwZ4ZNNkzC1ZLUme0DIYCo4XMInl2IyMGFG1T2czB2GfnmN99RWvgWgPe",
+	"u4ayMpvpMd6wXJn7oJXnkQStTHav776hlMSxcGgLQUZsW1fC4eFW5bEtzUWfFjxh6v4tDWasEAXoY/gi",
+	"g0a0ZRcxeyvTAvCEVN23DugGnMUhmX4CAM+x640wgp7WYO4Yu13dJJx7e+UFB0sOQg8IQWzCP9Vb6dyY",
+	"EGceBpOwsZwKrhhiI5esjb2SD2W/gEquri4LmPCfe/2bKkY5qrXy6ksS2HbgGTtippQlZsf3Q66Uq6RN",
+	"2QAwknVvn+JbNsWDj+9J/LGNZW4u37bDtcqVemnkoTplzxuO3UDZrsjcn3aK61W9fG8134PAQ+DCC8AW",
+	"H3ORmQIDvBsyDVhzDUk/hYtfcTGNWdt8V9p/1VgXHxX//wyHn7rd9nD4qfdyOPz05KX559HLi0fmiWp4",
+	"2PxV7d49hkiqhop0YHXI6ixRh+oL/pGZOXDSnH30rdhCzHtHeSHm/U5vp0aihh7zeLRy8WwRgdFBkfDY",
+	"hgqDZ2pAbB1nC43utZLho79Z0B9TqKeAzlVVOu973aP1oQKOv3PRXNobrY22fkoWiQbce7WZf7e3v3vQ",
+	"XQNODbu+UJZqncJUl1VYH95yHF/TpSLhCIhZiDjAn9bHGRQWsNBbgXjlSdSePzzttfe55QRwwlCsUIzV",
+	"R8Rtd5GPvXKcm3G1rOBmHc827CyT2qBggvnFciuUJzMGbmRjhJizs1TodMx/t9+pW9nR/IT9epVNSHBs",
+	"j6kAGBusy8qbVDOsu7qmvgK8dAuBZPOrqo77u6KvltFnM17P6nPFum7lnKJMtV8iAZfNFm7orT7avQ2O",
+	"NSaFudjgtRE41ixdZ60throGWVAROIslVG+oOSj4WSEgfhXCmY/fk008+7gYttnrb3aVdQ/Nf742/3lm",
+	"/vNi05tKsOu1kfyZbs+uC3H8BZtnmQilpus2TzHu51YRU3nUG0gKXiHALDbpRLtApKw4Dc+M62hgEQxW",
+	"2EhILq0Yg8oGWK3DaptUkJBHEJbl6gENRaEgEPHrAbkmwal5xdhCuTAKqP8DtTGe+ZV27Y4N60K0VocT",
+	"QIgM5egthZCxgZGbQISCDAYCdhbzdEETrUjMIclWKpC1Qvgx7DTF8hUCquS18LyFmT0eS4NptckI89qI",
+	"WBklNCMN8+JUia0cYnZK6J5m0WRr4ms5+qVubup2Wqmu8nY8AmXXPNraCmwdEn6+CQlVV7n9Jo8z8XzY",
+	"Ok1ElX3c1kXqjBKFuh0N47UWRTdkszfSRFinhnM2uYjmBs9GEzFByN+OkMcAOWJNCx0SmmW1AY5Ue45/",
+	"d18/ULncggfUM1NyBQFL4qk5rnO6hBhIsE8RLadIgWuuZ0MR5kpOGJARG1OUs6nOFCRXBAzYAY3BN4HH",
+	"UkhtMTq8tbP7sazOlZmj05/yd+rYYbHpokFkY+MGagy7u7tHO87CSyapThPL6gR5f/bMD6dbMpoQsJk+",
+	"JQKDjSzr4wog04hMbWGZ7LKKqGZtzeclxWu3qPj3u4Xb6mG/2z8/aB9d/Nzvnu+2jy6Gw+jn/nkP//W5",
+	"f/Oz+/Xz7s1O+2EXHv3cO++2+xf53+e9Pny5e97tXeycPTT/gy1127sXO4Pzbnvf/JD94+Fw2DGN9oKj",
+	"m52/Pvzh5/O/tC8aP9u5Q720bSwvv5yJodFqgCdgyrS5SSdpAicGbH5w96HkbA0JV2ypbIm2UuxVmvKS",
+	"8FIKOTN/+sJLt31E25OLz4c37ezfexv8u9ZetG3MvbV0WMpeNHK74k29Fbtb4cHOrviVVwB+f8Y+6VZW",
+	"yCW61S0AbtFyFGizrlJxazdHvz/LavjfhURC6nuiz62HjggTdxl8Uwhp4d11irRp4rn3AQS76PUsAr88",
+	"g1crUefwa3HQzYR4r1hyFzK40rfkpCJV11zaVXJtpB6/ZteZhryV9nIHhdnpyqtVG1Sbc8fKhm5nfP8m",
+	"KAsaV6yhJB/waSd1Fm17Gcgn+ZaxhTX/UaLYOGGVfJ8nBV5t/lxlsz/Yq7PZlwhlxlylzcVKYTDHl8l9",
+	"TJ5VW82MFgKmBKjP6pHaVyM3onWeb/L5S0cnZBUgnUKEpZJuZYXyB5UmcWNZYGmDfgp16RM5D0jCYqr5",
+	"R+a0Eou+XLjEE95OGFSzHbPbp8Z42ZHrws7yN2t0jItmdT+joY0VN0LtdU2aQ5nkedIJ7DCOnjI0Pb7k",
+	"LI7q3RXHLhN0Yt55gLJPJbd2lY2Gtn+6OLcnp8EG443ie5dzWI3xKjlIXGgEoDPpJNUzVzhlEx8JVnKs",
+	"hkxUAifa1We/iDPlPJfscKKtIBNM/AzL1qBFxbJERdV8c21iivZW4mZFXLHZes6gDHYe3Fo0w9JkdDyz",
+	"aFjU3zj+eHa7xRC02wzR6RCNsYWtQWtOF+dIyYsCnerK1x8XLO3UTa4QHY8WUUMDqzwoxoAhYw5W1oB5",
+	"r2hzt3UaAiJkgk73LNkLTPkih+iRgozYjMYTd5pds3UWsoirRUyXl5voXs/xXUc4Dw9sdbop5hNadTpz",
+	"tlJFwn+034j21zDY9ptJWEAY2LxIekOl7i/kJs7NKVVncMEP7NOnTsrxYho3gUHI2HJgjerx0kau5nG+",
+	"AmpA08WCiYiEVm6HKriFUtm3yHE+vgcghi2S2jGodq3bz3r4Viko/qZdt0sN+Xzf3gzA78EIjvm6fzBH",
+	"ex7/WqFMCEsyIJEULETulOfD5Dl2kJVopQuwQV7nUlpewxtWUxHFxZjlDgQISA7IvyQXKM39olGutJit",
+	"dYdsMg9nZDOJeasDIUV99OEd8hTs6anEbroJleniOqs7Zi+c4rnKd1csxwEW1liaPTWmGOecww2dt2hE",
+	"/9P+3RnLuek1O1ROiyxI2HtFg1nxOGUK2H/86c//3zDtdvsHDx795fFXf/0/l59/vvnv9sXD4bDz1/Wv",
+	"7XzuBge7N//5MH/1wvt3+8I87914T3f+Ohx2dv6y+fu1R/WF0Fwvz+i0xlUUPgrBYcXgHaLpFHKTI5mO",
+	"YkZ+TKVmKiCKLSiGY46WkClIFZq7j3q9bh4gc9g57OzulDP7u3urbuCHw+Gjn8/JcKiDi0cPPzze+euw",
+	"df4ff2r/98WjYeshPLh4FDS9sPPIPbmb+dgPvG/kZzYyFjhaCQDoqce8QFO2wFzIyX5dBrVVnk7EdO2h",
+	"BCl8BlKCUQLvBHt0z7lAW/FGGzO8qbRQ4Xc248iSa2XqkdlmjEUjOr56JufzBt/yMnMeecIFpGp3yJmR",
+	"6pzzcEGVOZBcAcybsMgLtDF7LWOARvyo6KTd20Q7lGMcDvfMfw7qpYxNPrltD7VsDjSzhhQ3I35BPjvq",
+	"Vw5TGWhZwC2sOao57HpN+QKjq1rvKWxPbQNXEggJZS5xHhII2LVV6EBbDT1M97CQ5VGWojPrQlmtqQKJ",
+	"ZSkf+zUJH5swgpyIjhPUxQ1+cDPzSspiYgKSIrQMNkSPVSFOjNqFsLt8JKOlfyChiG0GcFcrtsQOJLa6",
+	"HjGQJyCK/4SVNGwWi4t9BVJirsRSiqiwHlrKSzWTiQ4D/COWYhpa8IxUX8rJZULFlIUln+yKPJgNsmFu",
+	"cUllP1S3yN9P37wm9rkNXT3q9nYIF9bkaMj81NK/XCcYfkR6I2q8WTRM+CGUqJiqGU65bJRczTLdcO3G",
+	"q+WHxd3WEMtmziVcraNEXqHnIhNtU8SfZK0cGTKPCPJ+tKvl4UciQ/cLKwQtf5lb3mwQPdvsB/tP2CdG",
+	"qMX6yrXbtCDrNwEJEghCcWg7kNYjF5huY2bs0CaekhC3dhj4RtaE0TGicSgCpwJDDRQZu8iBPGdGLlpB",
+	"CxupHe7fqIjeTCZ3cceZOSGYDDA8s/VcaQGb7C2t3bvIYoXUbGUCjtWmDa3/La6yzZRJs2JyMnHaZDn0",
+	"BX+uO3bFD+vzwX0EKixjReRkksMFDYppXdcUElAF6PU+UhQglgYuAK1QLA9/ncPqEK6GwkHZIgYwOT4B",
+	"1aSYLFbc1tDtJYyoFbSgrxxMCjvL/1YMigB8NEcbLKT154DRWM8a8B+ZskU0KVkkclQjLqiGPD4XqC6v",
+	"CkHq8mq97GmbrFvJk+d1t8H79yfPzf1q2MKYCin4mMaGqvMOOYkUmdOIGU0u90XBeZWTrBzTE6ve7R/0",
+	"d8rKdbd3dBTtjg/avUmftp+Md1n7aHTQa++z7mSXPhn3on6/oHH/ugEqN0HrOzk9ES9lMr8lP/Ogh524",
+	"8uY41TPS73RzWF6ga9UqCtGbtfZtV78bmbUFCay5Xu854NiOCL3Qv5lRTRMq9GWz5mao+0CBAtchr+jS",
+	"1ROF4Dg/+7IaFJB38rsMEIfQqM3W6anL3SmU8oaEVfULrGGqWNKM7Ntkw3sKpjvrR+aaEbUwegFNZIo5",
+	"U+i2shdEZ7XJ7r7JX2LB2QzXRJ8Ap9lOePKYzYrYnD8IeX+XR3KbcKRG9OA3gvn4wZ7dpgzDXTJHQKDR",
+	"hg4DjEpaD47ocgXuGdpwewzDWwDNUb4a0SMDfWxKC+Pqsl4BybHqIDyyDFVnfrwdUl2ORXBPiGGlUJsc",
+	"NYGL3Nxlg7ZYBXOtGNqD9ptbRUZ9GTQwBJBRiCCzDh7L7Wu3FQJ3QNYm0BWPSG1qC+6bFRBY9xOjZjMg",
+	"ShEXDu+XThFuQObb2N+JmET6NEPgtnlzaqk0myNyBeLf3B02bhOgxQJVEWuxHJxofly7IPVYLoW6azk0",
+	"rtE4gUoPqVhCQqicOGRcMG65UBckMU/UjtNIM1jliKkrD1rDiZVZUm3Qgi7AB2B0SaBvrbBp5+Fs/Q0s",
+	"l1YnAnXUrxyMk6uOXA23yHwHKw25JVfD9rz4XpEyfZbFFQFuhQlmVFtQtJVxwfiWkTkX0e0nU9qK3syy",
+	"ARTIVOhmxZ6F0PfqbmWfLDTcksRUTFM6ZTmci+FciYy9BEYbtgVl0jQdwVmGmBH0UHTI92YXGFVe05EC",
+	"59ucTBiLVEDe/6XbPdwPhuL9X/rd/iF8C/88svGZ8Eb3GMMu8EYnygiqYmxjN1ky58KouhSKtgES8NMy",
+	"OqdZtCu20GS01KCcDYX5V8kkXrXLHf4h7HKvXMZgDQSsefTA2c7R2+AKrZYtKHLBBOWPpwvdlkq1e/3u",
+	"yOyuzaPW7kH+fs2u7xL9GhRjX4GNhiKN4xCsd+7K+YPHw5qf4rghLDZLlahDgyjqakZeg3TmAaEkluaI",
+	"L2iCzEOTuVSaHOwVUp0dF3ERGvZWUBYudhHTJfre8MBTEsk55WIosMmYUaWJvpYkpiMWqwBUQYyYDTvW",
+	"RxJ2yIdazRESgxEpHPiM4GMZoamGvH757bPcKY3pjkOR52Ab5jKesfGVK4xxv3E7Llk02xnDYef8hF+c",
+	"vxYX599/vDg/phfn38UX8Nvz6KJBN/3jBP/4yTeVjXhItCS9/mFlaxEhb39BmV2YCo0Ac6BpmBfMjUwT",
+	"1EnsThkKu1WeBUTJDJg3q6BrXQJG/aTkii1HkibYkFRmC5GYgc2CuJl5dVgYVUtALUzNucKrDOriD6y7",
+	"TWk4LFIYnUgBBNJQ5HX2UF6cyUQTuw1swRKX85BfmiodzyAUmY7GEZtMZyFwwR+vWaKXKS/7ieuNFmVO",
+	"f3j/nL4ADFnLjLJQYHT/wgc1RqiPG8idZdRciKSuwZjEUSEmRBN8qcMpIV3ruQ4h7jPMxMc5ozaqAJRc",
+	"W3uWxuXb576gKi0W5cemgGFX9K+WyEkirW/+aG//yc49VcLTDYZBrgjo+LYqYyFUi7yGdHPc1+Y8YVhE",
+	"niVlg6TK8VxVbCko8bkqPsRF2lSCbDbCNPVCekrFiWpKE2FPjRkF9rkT0byUAgixiuW0bODaKx/M20Sw",
+	"vTVb1bJAnaTMwYzb+u2OLl5MW15nv2qjavIqnhVhaW0pcrORVoP77B8deRt/r9utQ/fJ8l+b4+nqdtfa",
+	"/IsNg/xDV1FUPQ4zu0ZlaisS59Z3XR/k59J2M+j1DFY822ErDn99JIshmp0OrtMoZoSDwX/CcdW9Kkke",
+	"DBTll1xc2voMwX2UUDIiI/0FqymB4Gar/hcyW7LfJjIZ8SiCf2OswaWcTAyT8Aowc2HmMTXiculJVpq5",
+	"ULmpruRs/qv//RVbek+yuKhWudis93dCIZQAAtsBkZRGc44hUrHZmiy6tLsFYuL1TEaXxVCjnJSWYuaH",
+	"iZGw7b/9VRcSNPBL7a3zgi7NGl9CZBJNphY3ciwFupwuMzjcRSLnC33po9IW6sRjSnZpfMiCLyOe6KVF",
+	"UGGJW24PVDczx2KZsgxAL2GpYjZaak7F8tIikin/N1SPVatamDdoKtFcV0m7XBe7zir3FohQr+K6qAdA",
+	"ucvRoo0WI2OH+OuMhLUWuYXR+dZf3fOFfmZf/gV8I0LpJIXIfLXZ2E78LwBrF41Wm339nXsbEXWidKw3",
+	"+/CtffnGQ07+IhVebO0j10cVyzcHwkabZBqzDUn3Dl7duLYKfuTVVYHyDpt8c2berNg/74lO11YTg5q5",
+	"kGg1BoQ/NNHaY7LZOL+3L9d6cFxLhTsWz4WlhSP+7cyxxSNW59OZu8OtFiCQTmTyu0m5qzmk9b4FMNS6",
+	"eeahkyBEzbmIIMVgKdMEoOUwuWC1+XbvD2G+LfGp+ghy+xS1UagU5HI16dT8+PWzt2TvCRjqMpu+IeyC",
+	"JTO6AJwPaNLa3RI25VJ0yIccMj/IqkBClViB5jEv3cM1XIm67vWKOF9VwIPP/WD35mH7/Lj9wwX+sHuz",
+	"81f7w+f+zc5fV1Bmo2AFG1B+fJtqxx+svg4xBtuEEayAH4RzPCAheuRsfLS5qB8oNDk+zeoVF+s7eIWK",
+	"g/zeBz/gLMNOtFGSxydEJuYPrABRDK1GV2CwRYnjDaobuytyVZWCazjiI4ZGtxULtLrssPUZo7iYQbAK",
+	"L7WN5rn4DmrBXKs0gewjTSYcMao3Uu6Le65UsKRfVfBvB9dohd57ubNKbeUVuJprCHsrl0lCNSvndiPA",
+	"pKCgeRu3yW/gOnrnZKTi7ODnPO/m+IRMpNEtFBkxxSN4JrGMAcXI6BlVK7KgDAcyp7kKWb8ZvXZ/fXqt",
+	"Nl9ZiZBpzcVUbYWPulJrgeRBm5dRny+IEATm1JcyB+9H2/k9qiPbKAC3FeUrgHlIsXVVyeHezPdNg33Q",
+	"Fo3O8okQZzQvLgkSIV1aMf8pCWP+kYVFAcUWFEKk06ckTJg2g80bNd9gGWXX3Ihl1ajrS/i4utIxZmPY",
+	"Jlco7meWqhniYmuScCYiKLZUXzolE/IL+b75V4KlOgFTEbCPGExVC6pnTPPxiqF8n18pjWWzHLCyvUqd",
+	"Xwz9Ge4Khepf5g9EWcOXFblmCYMUjfX47BtAtL/FZbgvBGa7qhZ52a0xunFgUa0kwNUtxEMI62KfdCls",
+	"0bb4AAVwYFZeJN4KbaV38AdQV+oAoN+m2oFIbbeM5mwUUuoQRMrDeSJOVndJFpBOGDNai2OwNQRUw+xK",
+	"sXPbwmFiLNd9xs7dLjytLObjz3VC4rus3eYIZhszN2OxjcJ2zCxdQGXQhvxTr+5kI6QFwGyHHXJsD68H",
+	"0DPwQKAsdv8mWDzlKGmu66DDfln8izVsZ4uo9wqx74QCtAVuBdZu/YVAffIg681BfWwRn61PMH6OhYiq",
+	"B/kO9YQqabLrivoUPq+s0jdMK+tJhmJSDxSCr2GdqQDRUm0lp6e2lJsFHFCJvgw7v3RamVfjdgVbUEyH",
+	"HfLM8P0i/hvi22AwDdzZAKmqILM7x5AFEgC7qMlgySvXbFQIdsvzoZjeHNbF9lW7/A2mJ6ohStsG7xup",
+	"N5Idh7cMjgTf1DQFPgpYEuAqDEG0rtQTdSYkF2oOXsW6U35anxzohuVAfXFYRSuN8tAIbbUFUMy57pAQ",
+	"tUE1MPwlhOtBWQ1RBU76UjAPj+OqYCiyL426wEIiF0zgi6hbeM3QKFLFthKqmcrNrSHlod1XgQXVtU2B",
+	"Y1qR45OhyDtHois3XPMiAuXrAvKiZ2sRUZDvVaCBXZWAxFJeKQd+kRWzCqW4RGDMkNCxzsuN1DRf1HR8",
+	"gmbOUksll0wAw28FrayT5iVXm675xmY43ElF8BhgQc4WV7JVBK1U8B9TZh/rJGVmcMj9GkY3YlMqHEhr",
+	"LKdtjkX3ppIh5ujSMXwupljCB9jnPdZGgyJJzXJWXqDIFQV0uJl+QTyMMlRXqqHA2Jcopco1FhrJi2RC",
+	"+C1Qi0U2wvZWJVT5ogk0VF/L5CpLRMKqTjDnWE6nEMIZZFGP/e5up9vp9XY73cf9vSw32/DRZU0kVRXF",
+	"58sUcs03DyrSIKKyT9aPmZ1buKBsAGgS5GVZqA6yMiywazsuwfkSmXJzXc1aemFMYpQBqo9TUKP73a4X",
+	"V7uSeP2ayLs6n2rBT1ogbmFjFiYDeyE/HXXX3ymfiveLf6e6BGXDc7y0ozVq0jWL4zZG+NhoaPNZkN3w",
+	"MsmvEjynUE0YBb697i4ph9qElev/og7HMA+RGpyXxYOtEpNPzfW6RgyEKzi0JgHgjQhwb6SbkUxt1mEd",
+	"mrAg/JdGPcTq5zhCq/ndXtK8nY/py+S/WjGos6XkC4u2PaChn1zr3FyrxONTIHiDcnRs702oAyq83M08",
+	"L2pV7a17uhKEzIor2Q08psKwWwkoloW6BA1lfNdV4u11+3vrizQkDbljOKoHKksHymRTJB9A+dy5jEQN",
+	"DuuaLWKjHs24C3dI3T44o9ON8sfqUa/JM5clgubjPBl9vWtv/1f37NVD636AxJTR0lXORbOrTHSuCaEj",
+	"gCfoCthYZDe0Xu1QrBfSEdttVfmBB4rARe+qYiOEZWFBKix9vhG+7CubsUCV4lPB7iudOM+dR/q6XCIn",
+	"ThAta9LlayP/sJbwA3UfqfJ3KuF8OclLadyijrMtwFEllJG7/GIqqkIRPWPzEk0AwxSMFDl8QMNcf8m6",
+	"05Zll0AQamtjcP2U0Bx3NFf/r2fSVouGyKu5YvFHZtX2zWtT37G4WKkCxqZXnWnphf209lR8yA+AVT1Y",
+	"rBic440OwowCrDXkyMAeWLX0EFCbCxD3emsXsDDG4KzC+F2oqUBJwhbxMshismx8lo18ctPKCtujHpcn",
+	"F3yR+OI6nERvKLn+ng3GjGQF+iW47CVkVKIAbr5py8mkbinXA2FW1Yr6ZXUjy70Zm9GpBEh5UYcPuhWp",
+	"NrVsgNrrUB3u3axgiwm7QMisFhakSfunR7AgT/fycDSReXUQVCOZsuiSCy3vT3lwl5/pCzsAAOAgu8aL",
+	"4FLO/FZD92t6OySgRcJlArvodqzsrfuuOq+/yWuSJgDrghuhfss37eGEKRl//EKJBK7x2h0LWarwGM0B",
+	"mBiDtb6VkPInFl0CX7qfcb0HFueVDrZ9bC72rKTjZvkMuJpePoOViDecnnm7Xm4xDd2vuKIZnd+Tyo7F",
+	"/u4gcEIT9yNx3r5Y6RfKIeG6kDmCCfVVnpmZVe9lKXIc4pn0ZETTyTXlmovpJUQt3M88TyEA4roipRju",
+	"b7qzdmaK99oDhbLKwENGzsPKM9ADJqJ6bC+3d4bCQbJDc5nkg5Ha0sVkOEOSx6WGzaB09fhq1bK1XqaO",
+	"U/ny9WtO0qleybW2g4qA/O+JpUQ2glLqdf8QyTgVXabZs5JvaedNKdQDRB6cnXr06PCJ4a/ujYhHga8I",
+	"vQfrCKFzKaZFP+5Q5H5qEWVvSBdX5DVqxblKks62FQdLIlGFHp5ERHOadAi6WawTJRQQzFpwK8QSk4ht",
+	"lOuMT2dg1puy2iQVN5KmoGJEd8iGkJuGMlDzBdgNF0xEqGg4TmQ4BaYJN/d6Vo86UDUlrjr8if8XZiGk",
+	"CW6aiCe2XJWcQGwzF9MOeVE9xUNRe4xL5/O3nKGBBP3A9eyVl/hzG/m8pkbz6hyimGpPR0LGam+zPDgI",
+	"IatkHJlXQal/muFc9bpde/LcD+QV/9pP9tjIRNqQVlRJvKhHBFSblc92qp0Dziki98ICOCGiQqz3Z88C",
+	"8u7lM7K7u3tko1HYJzrW5vbnn8jE7F4QAUnEpzavysfK6nf7B+1er93vn3WPBrvdQbfb6fV39/YPfijg",
+	"Zpm7uK35vLw9i3XH+8W648Nh9Hnvpv2we95rH1383DvvtvsXO9nf573+xXAY/bx73u1d7Jw9NP9j/u6f",
+	"d9u7FzuD82573/yQ/WM47JgmD25+qN2o70+ezej6oiM6SesD08NUMdNCSBQzvIiEPHL5fjMKEeQ2usO5",
+	"HjrkFXMARBY5yghhgs5ZRDJdwsHg10SwbmqSWH1cCuo4VX4cwYyqXB7Mgm2dIA3iHY02Pg/PoNHaU4GW",
+	"onI+kk74dOqKDbmcC5WO5ly38yKPJb9x8XmI5e9UZfSQROLAivO3qcKEbEIFSm8OLFTakA0wvxhGXvB3",
+	"lsdUbXq9N9SvXanW5t70unuH+08OYOM+p5rW3FYTEkZU07Z1nbqyPfiXrTsGsaAdkr1r6wu6qvtYVd1G",
+	"poQAtRRaWd99kZd9d7tdRswlbkKInM5ALajDn7HpooouayOzb+0zv0fYql+oumA9NtNtag3WpS+8P2nM",
+	"nw6zZ6GLrjo+IafPv22ClK7hFHCAsRw24MUXwLsp8DnHOszkAtSArrmFAnBAV3XlINZQcs40jew2XxlU",
+	"7ib5yn0AwTiJVutg5zflYu9PjB74lia6dLGvClhsDO0pGA6ymKSg4FNCUG1zAPNs8bqA3c1zvrkD3Gl5",
+	"lHV0uli1r57NUnFVLxlPEjpnxa31QJH3J9kusQEX5AUdz4jpAu4XQET078H887yeel3ld7sbNhMlLZO8",
+	"ubiVey2u46s1tc23rSwODLUeuNnWZivVeL0jP5qUysHdJkGkjimgp1RbuwiupJUNihj660Mx7Ycnt7fE",
+	"bbye8xJnuMXmqTCV2/SbrCm/51UqszX4tlhahAPbJL5YxlGeKZsvktlkXmrjNpVtgQNU48AC/N+20mxh",
+	"WmafzL/xCfyBB83+wQB9DHIn3Be4bYt/tezpMYxvhIUQfWHH/Zmhc5VklQ2D01byQn8j1WONQGHGwlV5",
+	"L8VUsKbB1hEed8gTK9HIjr2eStk1WReSZzlmkRS6lhPedzmY9fvY3IP+NoZxbRrNWHrZo0i++WpZQcbk",
+	"ndS99GpBfDGU1l+nmLYLgbcTRnkXsEc3kHqLUAUb176+Bcd+D96Du5QhPba+J7+uUk1es9J0qQrp6nMu",
+	"/MZ79x3sVt31TADOZ0McW9H2nbkXW796bcUCJn4cty5qY9dqV2xtSH6lKsFNpVKaH8tmbk/IP2Yg2UqH",
+	"ZoyFXaQrSqCltd+CTeUst+cXLT9mT2QGfX/Yu91sM0AG+3qDSz4NzHhfcSRag9acLs6RphcWL6UUILap",
+	"ayRzcjjQhBCPUti5i5eibsH9mI/bRHrUREE0RjRgTCYRjOFKx1JekeLUHzoj6k5WOX+S6jRBGYsL8v7s",
+	"WZ7fw8iS0YSAD61wkBrMpLtF9bhfrDrxsN/tnx+0jy5+7nfPd9tH1gjaw3997t/87H79vHuzc3/m1IfW",
+	"ntoLjm52/vrwh5/P/9K+aPxsZ/U63i3CoyYsgk6dNumqP3ugHtnByyI2vmzY823KmeWRIauCPX5HXLnW",
+	"TAX363u1LYRI4XYVeXbXPdyvGez1ajgMe1dyRdwHDVX4NtUR5frIGcgCr6dnvckv49CZEVteAUt2RYEy",
+	"UCAw8nslv3Ic/nGqIULScq/sS4QmxBp+zhAyFGAKgG/HdM6weaA/ZN7IKyaeoiXYMlWjIClDxZ9YIuus",
+	"PGMoLo/ICHVnHbMsIRwXgI3c+B6Yy2g82wy/aE0BBgSGjRnAPa8ZiQWqCghqV5BKLMZxGrHofoZicQA3",
+	"IMj99JfNY8OZ2+iy7LP7GEU9FKIdT93q1KpfiiW1RTEc99gu6TPL+NzUGXerk14x2rq8SmilOk2odDJO",
+	"jZBzatrCiYwYTVhynGJJefzrpVuTv384qzjRkCp5zjkcrfDtm9Mz8tjo/I9jOeUCQ0u9X21GeBgQwEcH",
+	"LS90OVvmfQXQ8DasRRhRSkxthNRQICoEJL53yLFLk3NlVuSCZcHCLtLUDY9Bm6MU6qHmD10WfSQhs2Io",
+	"3iQ+RsHDUF1d/s///X/hTnF+C96+YkuV+cCs4DeDYJsE3KQPFAk/taE4duiBSSKOA7IxWEq4DIDc+eUw",
+	"0xqsMFJ8DTgLbyZrvALWueIifhz0Q4YLy6NcJiiEAWoUwXF8JaQISwSjhjDzj6HIpwnz8uEmOuSUMXJ+",
+	"nKPjcykuHgIy4WNa+HUHZ8/NLGaMRjBzROZq/aP9RrRx0u03k5widMG/hfIHhqTmAECIx52DmbwsbLf1",
+	"a9IeoVSet9dtuAj7tIhlwhI1IMzc1AhVXaqYZr0XqWIJ6G4dgi5usyRYpmmcYHDScigwrx7oDQS2OJh2",
+	"06gykMuMfmSFkuqulrrdlVyTKdM2Y2gSy2uFNcfytHOVYXVgjrZD6TB/cKUTqmWiPKQOiy2Ab6EFIH8I",
+	"PiYH7Q2Xfgl1JktcfZ/ErUHLYxMFkcX83MeY7k1ydr1zaUPiHn/OsoNvHmMjbVy4MMgRUZB3SGfDQEkZ",
+	"azLl+/PHlCXLfHviR1mdjeLmvLkB+NCJrBusLRKBuM0YCIiZvnjcFGHzEYsGXvoXcLMsyM85+6zkxeY2",
+	"+ggKUUECdAaG6ZC6oeoUn7PAUsrwAoCpMnzuT38iLyFNSWm2UOaXXqfAqBWfinQRkjm9Kuy8oI7JOyec",
+	"fS87KZ2h6BvOYH2UOA6qSIhGav4TMIQB+RoYIBmm3e7uGN6Cf7LQBhzBbkKCjWkcd4Zit1Na9AzKJ4N8",
+	"XrEpXAhFiCA/WqIDca9Dwm9eNHxDedtlkIUZ2k8uOQNVv5YRt6f276dvXqNa/7KNsbmgZkoXJlPyZxot",
+	"QY7TuWENgAoEbGCZnXNysEe+5V87uGujnsoJEezaCwR1CEZmT9diIUFEGxTS+5Z/jdhYcL0qjQ66CTef",
+	"zOQ1wK+iL8iZ0a0xSk58F74KIJJdmQWeW2QS4YJ+gnzwGByHG3bppg4ztBFMp8+/xZiabyS8drZcsFM4",
+	"QO6KjaS9zGwepC0CYdG+RyyW1xZLOGE64UwFZIGhfT4yk4VccdB77igUry3zY5s8enRMFixRUjx6BHcl",
+	"3UziCRplmqe1kpA9PA7tpeP6tpwh73xzoQTTCY18E+bp8CCKuSe4Rh8llrcsdAjD5zpHinr0CMPV4Ec3",
+	"CIAIK97WYdbSKJHXCrK0Q4DuOJVpMmahm0omt92BgSeMkTkXqbZy27F/PyPwF44UTyPG0TQyHkPNwKIO",
+	"A4Dr+3ff2XvYHyrcDgiaBhfDUGRVmIwMNaapYsUpkzEVRuCEE4LCjnpq6I/MqngR5dAT7rRmMfgwx0eP",
+	"LHyV6jx6RI4dQpUF66OZMAuQVbCpylvW1XrwQQtJCcXQzM8BYaSKDYaidtdquBe49nrLAIsWlANCq008",
+	"ybBPAIVZKh0gPbIqc3ZwU8pFzn5iCkkGb1zCSA5XCLtoxJgw44sCi+7CnP3BIVH5KFkPw71uj3gln8Kd",
+	"DjmV5IqxRSFqz7wBTHYoMBtR0xEEai8SaQjJFFEzCnHltu0gIx/WpYXKuFeIF8eonaWWCYv8eRIuQOQG",
+	"NLsiD5GpDiszeGpvJryb7TYIScyVVm6onnjIVY7tZPeOURjtxslUgIcIKgcBRTtEMVxEjgVX7GHskFOQ",
+	"PR6iDFqDEQhf2ku67MYSUg+FEYyVl0L0iStMdl/KdOBhyZBwr7sXBlmAccyvGIL05MYmPKRozpSp7pAX",
+	"KBw4vQtvT1vKV2ISG+7VrJ4wd7ofasHEatBzABNy0VV1SEngu0FbDbcJGVJkwY+Wzo7vIKkNr+QKcLLN",
+	"/WWWyBeuO+REo7pGyziAZgkymcsGpRvZHH+yoIguqSpeuk0AM0PlIQagnoETn4oU8tQ4qz2aoaKGRz3d",
+	"Nc/KdQ/j2HNJ0TmLnpKQiiWgSWJXV2wZkFBIwULcA0MBd4aRr2N3oc9kHCGncdvZ3NiuUK4LawMO7qEf",
+	"ZAVq/OF7LIYrxK/KgKhCtyxj7bzKOQTio0fQXr1KG1iaGCmGjvUqLMVB5S7MWeJQNGrfxfwgvHCyF4zq",
+	"5h9p2wCCCwC6nS3dl5VAyap1cpRwhiLHS4FjZg54QKCengWqROOrDbx1n4M/uoFHgKGEZGoxjxzXw1jo",
+	"oXBShLklbXx0DtpdNhrZbc2VvRsDTMM0VL8ur3OAFKmu7hu3sVX2UZhbTsI8e4on+ZlH24tDPkPQAhgC",
+	"XBVdUimzGO50huLUz+310WisNg83CUJSOCgySw4o1cM0eRi+fX9GHgOU5uPPNjPx5rFrKtzxNR5kpk9x",
+	"F3mYIXgi8E1XC82CiioXEFLcTMAligonMtJIdkB4wo0gJ/lzG8GNdMvVUpDnrXWDqUotdme2cyfZnj6Q",
+	"ieC8Ibu2vhnDMYRmSZ4rZysi/UumiaBx5iqF0DXMNEHazq34YUNFc+aGF0XCjaZjb0doYLmwmhGEM4CG",
+	"kCVFmxNuGrSMD+s8h045QOgwLqbm7431Q0SF/Zc0opmEIsYxXaqiq6WQ6uFEkGzNXBaC69TrQD3+XERE",
+	"c2JyiAombIYO+VrqGYpaGFbdBjHYlrF+GBqd7zH81bZf77jrFOL2DfMeCr+QDSi1Fh81NCQNB4YoP1tc",
+	"vZ+J+Yz8DKYHw21/Hoqf2+129v/m1RDh+sjPJMzB/cyfZxl3w9YQNS5ZZkHB8Pmjh6mAW2fnkWniOYs1",
+	"LTRRjbsdEIhdQhcWjsEW6P6ZhDnOtPnzlkjSrrkIrjozHClYYTRM2IrudtG5csKg2WsupyQfFo2WdlgO",
+	"Fd9rCTkzQOC7W1QW0rAHaPE2o7ym3OL/Yk0u14XN3jB9vIR/1g63FFMMHw8FCHWmAeS0LowBbyTQcZHt",
+	"YwhbnnCGrvunFq5YV2EajTZkDVrQfppYNcsNdyi84u+Z3jCWkbmN3lJlgb3t1tZu/SIJAueVkNdOCmYq",
+	"NWc5Z0XY8MjcGnZnWn2bR2UfAwjlMAQ4FZDfYlY+yFYOpGJHYusbHZCxFIKNNUr+Lj8eAg5o6uIMQghL",
+	"G4QonXm4z5CRxHG/fEeVbsOCtU+e2ywbrjOfh0dfmFUAIpdY2uOP7tcZM7qHpnGMCYDkw0zCVeAi7c1G",
+	"ozFMyF65fZDKccPRWEmIQTbL06Doe7of9my6BbYsNSudhqmtNIi3kyGrPV9GSf5oRAIHJxA6uHe8TED+",
+	"hLx0s8n7e2QGWkZOXCaipzmx7Z67nhlpBk4IhlBaxzOCwFstm8dMjJnVlbC4BrJA/AS5Um/f2XWsP9PX",
+	"10FOGpA97x2HOYpp9KhCIsyutP3+jYqpaSBdPHqUa0uG1h7NBg4+JeMieY6Nvd4yW3acHZUOOcNVg8Tz",
+	"MY3jXK1fea0glDmuaMIyW5o9WFNA80lkOp0FZCGh1Q3uqtIF+9wwNBQ4HHAUmHTyqzG0IY0hlny9xrw0",
+	"XI0sm+RBBs3eISeChDTVMiwK3VNbBWGOb2DVKZ+HRoBCxGMGB2VZKCwF7MnspoFZOVt+xBYkKXNb8jDE",
+	"fwyITS8Pd6zxDTuyJYlgOVzsiZETWMQ1i4bi4UarY1sJd0Bwjrga0wSvueMi1oiXs+jOnj1m2X1CkXtr",
+	"GUdDEfr13MPCDZYdm4Z9h6SVk0lYQLvJ1gaXFiBHXE29a0gwPK4AhoxjqcyBkAlsDPjnZFKs6wh3Rh7q",
+	"A0bPbLcAK7NLZL3EQ4EIvG5VZVK3eHnl8HDnKVESj2NJ6AdJwwXtkzeicTN4BeyGgiIswpwNCgjfmUFN",
+	"YRga0GmFWdSCn4UkZhRMfRm6lsMpC2x4uAdTmJTQWOxpWhbgXDIIguMTI/3Zumj+jgKNGO4Bpj1qa4nr",
+	"bhVS04z7PCtcah0C5qHDVfOhDYEfPPMcDECFLG26kDlmDo5NZ2unHG2+37Tfn3hmN/DcunINibn66Sj2",
+	"AFnsvQjpqHKS1Rq2yhOkZIP6zn042KfWNZdzWpCAOigJ29zGnzMPsC8Dmxds3toTI4E9Tvnjj08ej2Fy",
+	"/tN9mM5BaYr2C/91mLD5nU7bKQ9RTiOEGJlDaWdyJl+Rz6Rk+g6t7fvPn0EXvwnJzdPCp9xcMUvyFaFq",
+	"Kcbk4Q75Cr1y5CE1W5xMmB7PHoZ//oxkvHFje/xnu1FPfFdbQD5nw7nZ2en8S0nxcKfQJWh54Cb9CrBC",
+	"nmNGt1n7M/fo4WdCF3xAit06IgZeF4Wm7XX5FcGh28mV+gfP1lfEbreHnwk30rCdSu5LG9jWgnzAdneZ",
+	"M52kDDsfijOonsenPCvTsDDscp4qDbjOImOdLu2VWLh1+xneZJmcFZAQ1iqrdOUxI9+u8hTs2kORuUCk",
+	"raON3SgnbyARjJxz5o/BYRAkqZ5BzJ+1D+VpuxFUDFqV8A/uCTEtIgcIxsCtAYUX0SUDYsrAbdpFwhY0",
+	"YadMRA4KxEZ/DggshyE5JPx7ns0bb2N+JiMZLQek4d1B9q+OivmYPWz3dsgNudkxA3jn2Ibb+Y5zmbsf",
+	"94aTOZy4LxNUh5DjpVgo1oLsKTlnKBBC1p6ZrVGLQboYeMEThh8ORRYUaL369rLNPKhQJ4yMmL5mmVcF",
+	"rXXOLJmN2tqhMJzS7ksXdpJJbkbPFVkex1CYq5djRlGJIT96dIoSjL0IQCr2ltueLCnGLLtxQHWyYnss",
+	"sfga2meN6ElClS/ww53Qk41tuyDOJKmRFIDBQc8DX2lEw4onlng2Fu78D1kxaOuFGzErX7mJablYWGUw",
+	"NNKxGQzsayNPKJIuOuQZDBjvYcffiu5JuQjtDQDHKLEMyBVmweFN4aYcyQSqnApk3EMRvnv/+vLFu3dv",
+	"3oW5xgfXUYiSNyIt+O5AEHJywjsDW5LIxPoc3M5wcXGuukNFN8+xFlzsgdPyKgnWVjd0ebyI89DJ7BdD",
+	"cVyMC0YrAaZr5WqzhYewUhvGHGTZZE89B54VMkmWsgoJd0UACtukoVYYDEWICV5WB8+SvDLFNZTiORi1",
+	"ICbq/2fvXZfbOLZ0wVfJg+kIkp4iSFGSZYHhmENLso2xLLFFartnDAUriUoAuVnIxK4sCMJRKKJ/zQPM",
+	"Q/SD9ZOcyLVWXqpQIABeJEvG/rEtFuqSmZW1rt/6FotNPPgwHcUKmaal1lfggHaCPUGfWBs8B6msVR9d",
+	"ir61e9/kkvs6lw5tffweMaa4u5eCY1Y6YZP4kxw3iD2FpDWSz373HXPEVjjQmcxzX/pdqa8OTqJLtuK3",
+	"Iyr+qPIXO0e7uuh2ZRdIPNwOtm75s7dn569/T1ktQgNx8DS6iuZx7vHfVs9Aj+dL3r+iicVRAxYFDYJI",
+	"XCNmgB+iN7SCZZgVetJTNVsU4nuVS8j6IrHRwZJSr+8m6Df5OAPovzqNCjcQTgLBeWovcMZrTwVsCzwM",
+	"MyoVO4/ElZB2fmSpj6ApuS6xlt4Eymi0KagFWl17uagXtO80TtMTN0dYUq/gKHNUL9UPuYC4l0nHaTz7",
+	"zq2z8vaceXvv4KNjU7RSckCtSnET/CxzYRL7ieUh0xeYQ6J+2i5ITgi3CtcR+Aoo9+wfFM2zf6O9Xpdt",
+	"WIL19NHjJwlL+WSSE9zngE78P61Fmu55Y+Qj/oexHgD9eq0O67XcyeYA8h1wgwsUSL1WEl0hy5wu+Yc/",
+	"kTWciLFRe+ajo6PoOEozvIN9Z1ALgayQjEOPed8AS6uy4P2yXbmvFYt49fUDJWVxITM8+/DB06fZw/73",
+	"+w8GR3z/Sf+h2H96+f2D/cficPCQP+k/yI6OKjcQ+AZaHfbnR9ZrUdkKrRYtQ1IZUKn1hTUO8TikI+0P",
+	"R4eH7NM7vPEn+xKeA5rV2hQk5AE6ZIU6k5lQpRxI6FoIDyG575VAISLVUmsg3qbkhbN0navmvlD7tB0D",
+	"H1bbCmO3QmmUOve5VlU14HM99LEU8JHtr+l/7JMdu9/NUpdp9AkO90EdM95TUCBZ0Gi1xi/Muu1khcH3",
+	"6XKVP9gP5PtHLBdlCU4ukrBBxGQ+GQll9tqkdU3K4N0Yl0mGMAN977Cxeoo2Fnwo3z89fLDnwwQebucc",
+	"FCTdZ1D7SjeBRmZo1heC8ouFmAABAYV9PLcTqG6vpNFtSqkpO90DrG8XG3PaKX1jr9kH49ID69rsvBDo",
+	"ouhMNIb/e4pMU/zeQNwb4fHVkEkggEdIq5aaZbqDkub/IOMO3iIiBP9MxzzHJlsX9EP6btcLiIUf99ju",
+	"o8PDvU58J2oZQNbphFuLBLM48MEjggZUHOTeoGbYw0rtBwGMsNJYFxGgS+gNYP4kQDJ9bVXbfl/f/Sw/",
+	"xJu4/R1OZzHpHU1n4Uc/nRNEwzH/i332VAGzBWX0w092Z+LmDVWJM6ApLQgdOCus4wgzPbb2RX9aGGs0",
+	"QjolsDVHtCTOEsglhGEY++6ltd6mE6ev6dmYaHFfg4PZQuKX4VMIjfhSqqs01ATWlkdmYjzRpVD9+cWV",
+	"mDctUu2UyptPu+HH/d8EAWfGk3IOKhH85sQtR50flLLVdlNY4wVne4Zxzrdvu89hSwAazb5yKFOwe1oM",
+	"BqLv37PS5cVAT1UWD90fhME+wsH6PCAATia8HCXeEQngDetr68L/4L8/4GkQFOhEzGbwxIBkhgOPBkzi",
+	"2Uj0r6haJaGuPlCFi6DE+EVYx1pnlfZ08Xe38CvM6DEtv50EQtDQ9vCJFgxM2vngHXBYb00UqAFprFh6",
+	"Yu+bxsvJ+30xAd1UX9PwCwzjexpGQCzQksS22FhkkiP/Fe7ZE7iJ27MwMDxUtWTAgoF30ZDcJ7JvyqbT",
+	"2Cd8nmueXYBO5sWwMvyFH+0MHjykGYCAsns0iBkHUtfEQhXA+BCHho83iRMH9hSlS5E4VDpda7/CCllc",
+	"ghjyaL/nwlAhDqQzga3IMGO1Ds9DnIfmOVVUgSGyC1jdC7AAosk2nwEzfhzPWBrH1lN9R5Xqr7CrrIcT",
+	"jTogKNJn2K583/oDAFGovkY38gXzLR70wo92vEdH8Xit2ES9gmxOsQnZgXmML1Eaj6Ux0soeL7sr4ghm",
+	"jcLZKh36anVRiP6iQVGTsm63FaCw5ZLZNPwM6+/mQ+F2ROOOJyVl6lH4vxeFIQCQ8gEw+7F2B/u/87I/",
+	"SjsQk7OLkrCJKEZ8YqyYSpygBc0iSRxBNFCWzi/Hyir3F1ZuQfIdcDssfXHOh/DK0Fb4Y6TBWAIqG2ct",
+	"TFVUCFedee0nkBQPFiQFATAjMHdsibqmLtFuuwbuXldqGFhuUGXwQ2VA+HhdOHCrs1BARErjbWFcWIhc",
+	"Jphn80UHx5XqSzL7wHWnxSdAer2zMbap7w7iIFOpdUKNslyIEqcWw72jiUWH/bTqGHg7VIiZcQdswUoq",
+	"a8/PNIQApDAhPCsp+Odm5CfuzJFodOw3ISYhnECwr8rzE4KP4yGQhnaBkZ/CJxDrr7BfCHCLeG6aXmT0",
+	"c/w6vYqvk/wE/V6vaVRZjO+zusig5sZ6GXDarVyEcAVN+meE9SBsgzgF3AQCnDMatj8Ig3VKpw5/puA3",
+	"ZTp2HPY5cbY/WAAwC39uNWmywNHgJ1THavtIOwBi6e8AVg1IVTethR660ezqv/lJnjAjh2p/OrHCw3Xo",
+	"UKGHL8o36vSLm0vYHQhPSxESjzBV1xYeVnwpAJ3GCkXjFxCOi4cZHYYRPo33TAROXrZXKtvfNTBdkhpA",
+	"0wtFQVzU6oF4/5yaEibiBj0T/OrC7cR42JUfKirRHQSbm5u53avDqTCmE6fjgNG9r8djraj7NveeLKPC",
+	"YvJsHBV/2DfxG7PimAYLHUawkiAaaTgar68DNCAFMmT4HR3GbKShL6wTeGbxlcJIfge3xjFUV/cxJCu8",
+	"rvpVz5gelEI5PVXwUlxAWKa2Z6PjsKhPqx8lCnmKK4PHGWjCaT8kBIRWJVqNpLsM7moARVF8YQJYZSt6",
+	"cT5/QMZZ1yIAmOmk8j/w2dM3vBQv7SAJLERcLyhSx5KUZvphv68NQgq8gjVBc+iLMVfzCwromqr+qP0Y",
+	"1kJrNobWL1CZRWBpNGRc4ZoMUse5m3CQutoTHxjdx3/CEFqBbzhcUfnEmpenzZ6jGMTNSxWfUDXGp6Ue",
+	"c+gtk8/dvLm8+NdUlzyerjvW9MapEms4hY0IQz7p+moe9J8BLOJUVkL+DVTuMU3uTgZsZktnkYTKxegb",
+	"LaYKMMbuaUHl+p3tEpcQYHC7O3bNpbqYFHpol7GiMZtP8V9oSLFV8aiNnr0pZZ4TTn52/URJ68OrkvWb",
+	"Xwn/muLxjaUZg3W7ZPzu94oUXByoN3gq+sbl3t0B8J11AY5FLGZACdaCDUk8m1Bc4mq7uG/g518XcncZ",
+	"96IoyUp96eIPMP4heil4wOOgAE8VGGuNMy0BvSOhFOPk/NmvjfCqKBuLAUOW2ssIaAd3aBDxERdegyqt",
+	"/xhGTndy7s0gvPS4fAQ++vgZaRTrikkMphOUIrEGkNmCwQ9ZPiv2Gq1+/2tFL0Wd0WFVKHZB6grq9eww",
+	"OxEqWQDFgN0dM15kbBcXMmGpA0YmUSfCxPch3IN9xvtXCCuz17TZ6yLCuYUKQ/od4h7urrCjSw3hZOo0",
+	"GPy6GCXrKvM5jjMifZPR3jwFh9PvTeIXIvxl3Yut/lZZQHJcwSl3J7hoF371oLQC8Q0V9Ve+Nutx4o3w",
+	"UgcmxdQd7kccdpDGhEeimLfPTEDgG117j1vHXv1uqhTVuyj1Bd6qFuCq/liZbK0TaRWeTK+uapE7YAwo",
+	"TsSk0Ht7hU+iZGxZa0oSKbAAW60qMX/cDxHNZMJo1jHEmNiRxg03omZsgBPDEEnXcus7BMDKurBZmkHo",
+	"/RuPPxxt+ByXd6ptHFY8lQaEtRUyAJ0+boIYxDHPxpWu/FAZbJQ5Jo8zAubWMbMB5m6fXYHsJtWvJ0I+",
+	"U5zBD5sbNuCmDFEFntVz2D6KUn0LXF44h7C2jdzhIL0jg6cQzMxk2R/Rm6jtIaiqj2MkncYlvtVbczOI",
+	"4C3RBMLRSG/WAC9JvR8wSmRY2gBqgyoHD7CKBhdR1TuQPM2o0BOUcnDZCAqc4yr56isI+Kdo/P5g+Igp",
+	"pMf8T1VSFufMY9H9oLKtZjyOQsTy5CJE7msDWHZSxb466XrNjeAr0t7x1R4sBxxZLp5gD+RAYhU799EL",
+	"CR932Kr2reWaZwubNfywx3Yf+yBKNDyJlVN4EjSk8wmaQgCxYn0NG/Kw0VCska+nZW0cdBQG8WhxEJnE",
+	"DGhIgUB4q/rg6CFQvbQwWTq67CEDkefMyBzItzBCPJZZFnAUjVsmeuqk0KXu67z2WHcYntuwASAxC9IA",
+	"St1VGX1EUyU+TES/XFjl6LGqSe/Gx+sPxrhlngf2O0CiBbZJsDYAVUXqux3hfzGmTuVfZSHt92Tdp1Xb",
+	"ESUvxQHRo0Zm64K73j4YWoUAQjS/sTR9rQZyOC0WXmnlt2ULXPnCcBKBjYVKQoCRwP4DgET4T4/6qCSo",
+	"cZ7ngoqn3EyOq32XQtJQ5JPIg4kq3kgMw18Xl1NTyRNHhytfJr0DuL31qKf9UXCeyWcCx6bjlU5NNwYK",
+	"BfyhPxL9q2D8oje2/BP2wQ2q9GoMfNBvTSOH3UOhAHCTPPtSGPuqsRyjxolItgIbbK71lWHcb6DscmFt",
+	"6VBldBkv+SU3dXkH3DVuRzsPdTpZd7Gyy4up4u+5zOuJ3+ovzUPxe8jV2PoGCFi/jhoZY/4UFqXE3Krx",
+	"JdaaP319dp6uClD4mTg8azwHOtb0mu2XNpqWQKmR6Zk6RnYBw4aa6dr4SmwlYz+zpneNgNjACoXJ0Wql",
+	"qzdqgPvxIpNFWf2couONiw2JAXtOWPWBLCPkVgIx33xe6XyOXxD1iV65KVh34LqKm4SVdQkS/G904Kte",
+	"Nx6DsSOkBipfquUhS0QTxjMjlFqbgaXrqiSp5ZbbVWSqzfXUpTCDygFI5SkfCnAXXyJGohDsEnzGorCu",
+	"qR6wNMf4KtCh+w6ou48PXe0D3JzPE8D00e97oSo4oJOSKnsLSI+eIvwN4YQcViz/sddS4kPZa6WIUPvh",
+	"6Icf9jpsoCHHI8sILIbRQo7YWHS9osB0m3VLE4BFUIDOodGyynoqAhbFaQjnKOTSgJ8O6zoo9NhBUd8g",
+	"7xwC3dznB5CRBQKsBqCbG96IvwdG6NJQHA3VbwewUkSxuPAZ95TjT6G2EnE1G9t10CDD53s+bpLJwUAU",
+	"dgAQuEP0LD7Rvj5rG1dCeLGIdFKlp1xoMuCRXem+mzQaF3Rnt4hjMdbF3G3vK6q09TRZQxSEiCmKi4T2",
+	"I5aIhRjslZhTO1K3dm32GsUS8o3rsah837XQLJu5qKwsMVx/ZL84V8FN+xi2rGLpo8OnbFksGZjwfsZI",
+	"PWStk0qRehIkspuECyW4o847hb2xi9G2hCF2IX2pESiSJgQ82EsIg82qe+MNVMSIjPCVbR9qbI5fg5Xk",
+	"9kdTzBc5eOAxj46OWGMcGuaOsGzftaQQiDKxXqSzzBxazDUW6qCagAALnCANG8gPjuDNbzSnCsHK9Rj3",
+	"3xzTH3KNAVNfjSwTcgceS+GG5n+m+eJ2JZxlLBjAm+VUc4+hayxia7OIgQhWz/B5wASRFEN0hv+m4TsB",
+	"24xR4GMMkIA2S0/fntsXC8Fp+4/nL16+OH9B+OZfXpynSMRs73Yl5m0sXYNP1GF0a9UvvGRDDS3h3b5y",
+	"ddPpo6On9hGPD4/wPw8xiPr48BFkxoKnotFjmvF5h3E2EDOwSE3iCBaAyYKmn+npJWGu3/MCsj8FV5ke",
+	"O4pFo7UiTu+aDiVR+g/E8hjfFdZKJOuS4GSpHh7b6MCSEC2Rou8Bt4xDBLmbQMkHhA+xEuDBg8PEft2w",
+	"H35o/9B+uEdktaBLeirtDvZfaSUIP0Th5GoNVfrQrhWxHoGJCjLeegqwTfC9uxA5FEb68I0boCNuxW8Y",
+	"RHGEpFxKOZRiVQg5Nq4c0vcSiKYSgaCwnhGeSBx2jkHWlZnZSeyYiKLJGsyuXH6qjBCqw2Q9luvExeWc",
+	"KT0LKFEgtlUiQiv5EGBPpY8eHLEmUNhyjAD3yjObQoGjV3M44E49nhQJiZ+wjJa4z3h/hDVatLExlezG",
+	"vZsqvQ8KKd07dm/K+LoCROkbSMfDdbWiIiiCpd0M2WiyCyJ0/5iC+VPA3+lBSIaH3DdBzazignw5GdMd",
+	"TLT5vLs9aYCJqRoVWk85uNiuOynmwOWF85+zPbxnNV/fjvLp+6c6l31HclNNs0Op23ugRA3GDvJnjoSb",
+	"NNRDGbYLYd99KcrB/qgsJ3wi9wteCjAq96l+e6/D0h5Qivdax//68cHh4fHsxyOw1R4cHoalksoqad80",
+	"IFxT/Pj4yXH544MUJ/r4CcwVur5wx1aMBgEyGTmgV5v9JOYA+Bp5o6eyY4+esgpAAljtgl7BwkoVAAah",
+	"wQltXjX3w2+zMwT7GFeQ5WASdowORYDFhfbLSDwzq7NKPTaM8AN+K/A8D/CB+llJjMJCEHaCDEr2MqoS",
+	"76ldmO0iGMKVhWhfPxEFwSv9dhjewuMK9tr1Cg5koBAIGquUrUFGeExMdDLDDBYeKAR7e/4sYa6nFtEl",
+	"GfmBDQqkieO5q4WB7fr/Wv8so0vfdp978sU+V1rJPs9Zrmei2O9b1xzUMU6xKKF0BGnwIAqjBwy6agKv",
+	"rL3X+yc4kqePvz/ai0gsPBn3SAJxsqMEiPRSlfi7Vn13ctr1HRwoSDxgZ2LMrcB2OlKqIRX5/eFkI2xr",
+	"Yn6yI/7uu8TV+yoxY2OptIfLAqQRg73ZnGzfDpwWZElCf9Oy+lCZ6Sn4lIjJPJJgeIX7gQfuYzyJ9Hfi",
+	"EplQEkQlOPbQlbRyAsujgGQ80BdiaEuqnmoq+2qzLpQHBqNhkQHsDzRRRKyWv/suiIEx/2dYno7dy34l",
+	"UNOCQezVWUwxe+zh1DsGgM8J4iDBrSROvOOQAvErii2o3J/HMewAuTh1Ro0edEGFY0BtGM9ohnkyah+Y",
+	"ffcd2s8FOJvFlYBFsqoWoMcM+35EpU5V9hlKSeviCjQkCBRHn2u/srFW5ciAHx0kvkFvB00xlj6nx1lH",
+	"xReswXfy5NHjPfuAJJj8GQcoMbRI5Cw9s3ZGWb3sh8dPH1HvkFz2hTICG9G7SsBWp3UysUp9/6h9GHo2",
+	"RMc+JS0zHY95MbfHSTgmS8jyMRwlsli2UQVF1MsBWnrZjdjqtM7o+E+8f4UtimkXtTqtw/YDHICeCMUn",
+	"stVpPYRD0KhkBD04kMMFenRo09QT19SICIgNnahy7LaAMucOS8uR/aC7mS9x9DanzNDDqbB26IHnIjRp",
+	"lV2sgfPI7mUqMcfoOn4EoTN9hQsilY7BoMp96VxwXOU2ezNVUSgk+Hz+pZQaWB+s0IlIH4Diwnq5RPvg",
+	"mHlqTI0JS39/cXZ28suLs4uzVyenZ7++Pif7eQFM4GMxSKTlJosGU08tJGwDWXcxVYGubu26eHaudW4S",
+	"KOS1w8bdx4kljgqeO56SCV1HnufG52+cZqGhIiEtUqRi9MZatIYPRKcB+lX1TKGsEz4yL/a6WavTKqbq",
+	"5Je3XdivTv4v7YoeTjmIHgdNUt4lruT4J53NsVMx1MFAF5paEQy02PrAx5Mcu9TAdXJ5R2p37oEd6pup",
+	"cq0DoemV7xt0bVPc+oWVDltlMcVu7STw7N2ODg9rs1govapPA1/9WpNAoogNJwBxcxz7YjujYqqAdTxi",
+	"5Xjz9tXFz91X3bNfXzzHAECgJYGuPY9wjk3PDex0P/HML5u95MHqS94qTgUqIsOLHq6+6GdXGIBXPFp9",
+	"xStd/qynih7x/VoXnPiyPbzq6VpX2a/xXJ/g+7XXPVhjQsBvpfVLXgzxYQ8er7N0vlztd5FJfj6f4MVH",
+	"R+s90c+Rlv5ojRmedP/dmvH2/MfrbIku5TXOwKOAoCBee7TWdvqFl2LG53jJGgt5hhnhtyHzhpeusUXo",
+	"UecIVKh0yQMpF/fH+xNbXb37lHystQ+Lf2m6otrSzZ/9LrZLrB50LhX2fSEKJPtNu4a2f7as/rc3RDez",
+	"1Xls/4n2sv3Z0RJS/3+wUgBdg3blBYWjouMIkmwlrYhksh3wQvUfrGoVGY4gigO3Oi2llaBObRr6Y5F9",
+	"1cH8E5f4Y3blzrWLfT3RpX1/Q1E2NlwtRJXUEuIADkxJ7Uy9qYlGh8MlVflyXH01pszaCxpwKMqTrgs+",
+	"bq4HB6+0EhCDIyV4rQ5ZpQndFLLVWiSM+VPSwvjayouQGjq+dH0FFF/UqIEi+J1dZXIN7X1fnPPhsvvT",
+	"aQdwjr1xLtWV68fb50U82iW3gCsOnjuwIPDOQsNUxBKue4NTBz2MblASndnPRHRz/R2Qj+f1wCkKO52H",
+	"a2qy33Vm3Z1sq5fX1VrnWv/O1ZwWwdxee91QFX05nfILAN3jDy/SJFyiFK+La+tBwubeSM6Fj6j7vPXp",
+	"3UrRTpBO7Ex5iwclS5zmF5C6rZLTyQXUFCTPZH+E6amIfQxrGYxn9QMevwoBnUPR91SFsm+Brq8G94eu",
+	"oJNAgQ90GCWRdC/EpAHsPS18qTTUhvYU1da+VqS9fA1Uras5RPlodL4gyoUGkCXXYG219SSfrXHizR1J",
+	"HMZtNGmTR1lRpkebKlP33lbqxWfuzPtXjYEW3FHNSbN1xrZCf22hj3t1tdwPTkNs4Idv4joTH6NLMFMI",
+	"jsR6hMs1LPsDMt7uTf6fY++362pNsFSj7GCPMyv6Hc9vREhLGX6qpqOObr4lGPR8svI54vjvKU7V4FoJ",
+	"tnsNl3u8Qulem51UR2tCfUtNrrd7CnBI1WocZB7B8lLXIeC4zoNf1YBQUn4pQhFFk+RetLPvXnRv6gf5",
+	"lVkpur3Z/6VEd8XTaUJprfJ8omv8JTCYrUZYMzzXVW/gE1k7UPZWUd9P+yQibPrGVBAGlhp1kPupolbo",
+	"O3LyZG2FEr7Ud5trCXfLJWEgQJhSVyD44ghUk3LCw8dpMsSCYpkTYIU8J1oMUEZ8oBJsLhDyGQrbSHsg",
+	"37Pr32ES4BvULLUnRNSUv2jmYCHIAWLEv1z7VKILdnk2uBeNuXYG6pUUjHtM6hVTQaSarptZSDHh7A9j",
+	"Xmt3W+L6cR3WEJsQc/r2l7VAa1IJuTRRUAwbMy1qhcWXFUBPnkEZh+QeecwO4aUBoVUrcTK/1Tls7swP",
+	"s2vF0jzD5hFwxUAXY162Oi2pyu8ftZLWmH+Q4+m41Xlw6P6XtMZS4cFD39pfqlIM4cYf9od63x7dN1dy",
+	"su+S9fvEd9vqDHhuxCf7GS1Ol14jq3TBCl26wmuO20RQV1nsUAp9ghQtkocm+VqSEQHLewq5nAtuRr7C",
+	"Gji2nalitzRxvGuN4FN8Gfh6G9cWR1dZ3XhFHx7VVzRaywd3uZZnBMUudcBq+1WZVaoL3LfbXjIpe/1a",
+	"+6U6u6M73CefN2JMfCkbxIvpc76JkeQvbTSVHKwHIViyQFjLncSCGwXStbHYV+JDGQ93G4fduuT35ZKf",
+	"6hw5jCKNu2Poe/jrhGTJabw3n/ys1MVKp7xOlQHVzLAOnSiuqQvfBgQkYWqFCtZMumvEByRnjGBLxtN9",
+	"HC8QQlwJMcHfYXTUid3eJQG0dyCekIS8HukZwnoRnAggcMqv9tRuKjJZXmQSOWqte98tI1AwX+h65xhp",
+	"TCBVrTWTocq0EHXAqpNSa8ScN8UEIlPQz81ZCCEfqins7YhSIw6NDhW9LGPe6ClDfCrA2pJUqVLA6PEU",
+	"jAvkEq7FH/JmNFmaizm6L4pE4uZClhfSrFSnlCw8Md2yayL5j42I1r38BZy9OZzptL5qGwGbHmy4KH5n",
+	"rDst4bpAbTClcEWjbeGAD9twy18s3LIOEuoUCcc/LxhqG+NZiPHQ57lWjGcRaRRHfYJIWAosukE4KMAq",
+	"V4WDGkIc2HBXsfVa+Vulj9XIsiFsjl0aegqJJ61mpwpHaq6rPLnDr8Ra5u0MzNNCR5UZdq0zUSCEqqav",
+	"6XRN7dSptfY6va0XdCouY1AOP827zzdWqy+5Qf/JmnzJJqd31b+DT76Gc3tnkFo/182BtVWvcpn+oYy+",
+	"L16pY22hYTxgbF2po/3uj1BwL9nGgBnPoBFSlRfDWbLC9efyLf6O40gIIhGwTYOGvbFNJG+91rW91jPa",
+	"0lW/9bO6qxO5fyXmyxMAJ3nuOOCxhgw6o8rCWBcNuS618SCZ94KJDxNZoN8B3MrUlwDFLvTMDW1QPVcA",
+	"ddxsjoKfdn+zI9xYfMqxLNcRnM+AraT1+QOHbuGvF6w0/ao8BYKYlYIVLrX7ZMw/dPGKo8MQWwXemSZx",
+	"+1pRpFwPlrz8G4cUk9ZLqa5WnQvnfJNBw7+5NAW+/CX2Mv1UkZAvpSn9FowFo5NbFfGIoPdlwbFnYEcj",
+	"8h/v6MoOcRquy3BgUsW0Tj6nWFGou6f+LC5711N/UGFbSveCnoaOYIqQflgkrJVAEmdRVho9UFANugOF",
+	"ts1ukVyv3RElNLEpRRsfjEfiJwfWFUc948fM2WBa+Paumhq+0MVJSHW6lhglcW10fEFgXzDeU3BfdE1Y",
+	"nK6F4nUgN7JyH5cwzyg7JpSjmwNSE2jugioNmSMoqGWoBx3F43rKDw/SbtoxD8LSn0HibgY/Ays+BPhm",
+	"wOFijivjgDE08ka1mee5cX4GMSaxS0Hd9OCNAP1wT90YowkLRoL5i8bZ7PtaqXxeiQ+kfyNZaUZ6shrP",
+	"GU108+ha89X3EFjbYC6ZU6cbziJc1+jWQJcbbuhTAhvI59xw79L119c9oJUVP+qb04LbONfXo7dx60eq",
+	"dqnu7utMnLkP8s+PrZxfitxKymmR22+Bq6H1lEYit38aPS36gn5mvda/nb09PX395vzip5OzFxdv37z0",
+	"Hk2vxXq9nmJs/1fWazW3a/NXn7/+7cWrXovt71shwXagQ3UPEA3YWfkPcWm1/YQaNPda2A0LmjP3Km4Z",
+	"9l6uVObhIS7xv1pdXIJf2Gu966lPOz0Froeb9y86zBr+HaaMEiJhoihY50fHltCOheVuv/yQECCr3SBF",
+	"P/ZUr3zFx2JhUr3yDKbUcVfjn3BBr4yPkcZ+I3iWsIYf/rBzThavO+lWT39N/jGc+inpqU97PSUHML3/",
+	"8SNTMmfw9FwP2z/zkue7oij2eupTTw3GZfu0kKrM1a4TnL+J+R47OCD+c4jYaNUXteUNPeLDMleOheXW",
+	"ypROLLMfGQdgjFv0WJHvwnZRsKo7blF3YKMYWtM/d+I9spOwncoOsQe4tP/vd8fOO1iR456yA9G5aOd6",
+	"6Cd7JeZ7x0tmWwsjT40o4hjyRF5Y08kdWafONCompa/r4CPdxxWRZiIXpVheJRRb3EOtszbDtvJUEuSo",
+	"pqk5T1Sik0ScIRG3FlAgC5VF9DLQ+ogS0mQwhk50yDDjTWLiPipNZHOaks/bDDQp8FHDeK8r6Fmkcoj1",
+	"9YJtsiQQSXa5i5N8a/HDv68ORJtsHR0Y4Xrp66TdsMS93SzqB9sxRPym5egg10OplvPh/CSGUhn4BA2S",
+	"NYkPjkqRq6aulcFTddDBSndRPKXSibONHXvpy5qaKc+BHQxxI6/tyrKj9qG/b08Bdxh20H/y6GkgmHzU",
+	"ftg+ijxXPy7izbGCOd1j2B8OaBmwsykELynD4+wDwS6nZQkUYkCHY9+c+DDJdYEUWVdIDXWiHGN4RCzn",
+	"O11WmI1dZ1+/Pk2NuhOmhHQsjxEeRWl7pKcQojMWQIkXt4h7cHh46N6SJ9I9rjn5nkVH55kw2IDoHLkK",
+	"13R4b1yTmOthV31ZR9cJ+JVu3ks71s191YXL4gF92J/NZvt25+5Pi1woa+1mtxvhz7oYbzo8uuYGlDur",
+	"Vhe+5dVBbBAGsOc2SQxWrmr0nuOuo4Ucjsqa/wwC5wy/j1UeNJx7v75zF5vAPQsNg7f+cLMtcEKUmH8R",
+	"W6Ci2EE9Bu0Yq3VrD9yPW+vV9qKbCr2E0U/lGf+f9NW1+3qMHqdXoXBKnxrLj3RhBLuEnrvzXmsjV5Q2",
+	"h3dFya17JWa79M8/ZDn6iRvx9s3L3V5rVJYT0zk4cN5TZYh7a7t9SLC74ACDiKt4vrFMhpu9sEu0ZIFO",
+	"aXmuWZyNnNPK4lTWxl5wg/VJateBRNzFxWhHQtKeuHdjfzcX3ru1owb3kIgXdz+ySzvWIu+wnWvGusO8",
+	"w1o6NuS64wwWAXrMAl/KTu2d7IReOx220/hGdpxvvHTA9v7rjTnBkXZowG00XLE7v3sMOdVNhFCbFHF/",
+	"ig1wPS2XW+AvnMnm+t57S7ViV4eOGo6IttKdaomTXY7EeMHNRsrZ9f1s6GOih8B1bg3FeyC0yPXw9bS8",
+	"h1roJZ64W+vQ8Pgv7oz/jVA2FQX8QmXITn+dBr7RF7ok6mU/WTImr/lmg49cdXUpzazEbNErjr5xIoGt",
+	"u8knVRmAuLOeorOosfQTlvE57FoideZq7q8D/+/hIZ6CZbyAiQQWdCp1rQ5YGk+vMDWig0T8LoXqW74Y",
+	"aCMcccMupFUT7IQUaipw3tanTHqKRIr9lcbv8s3SMDCUO3HPh9DpTtJaVNoboVMtFDQwSaDedQjsTL6b",
+	"NMk47NVuMFttn6RlZh3rOYUHUSDa20SEQtTKBE7GUSSVyo+ZZtaRl4J601Pa2r1YlMedOu09Sx8dPsAf",
+	"LwoxBVRsbVfg2xtAn5hyBF0uYA1gNJWdEfCyCC6Ae/u20/aiNN5NRHgU9tH3h9h6xPVC8ENRSPGHnYwe",
+	"HLoKbEdjXyHtR5r2c34J7f/ID3D9S8wI2l35IeDfdi/66ANqYmzgkOv+VRJ1nYg2j9+vAM+Qg54iXAF0",
+	"T7XbISMsgn1J0JrIBZJdO1X7OTot6nus2kdiNDYX3Ijsc8ZKat7qFw2arOfWk8+8ecxk4cJvLzIBotw1",
+	"CR3EX/RfO0RBD4G5vcEGJtsYxVdhUy0QEzbYFrgh785eCuaRC0IvRRL/P9Zgo9j1jglB6wAdthoc9FdS",
+	"tTUuxZArLOHw4NNFnPCZG8C3BxSO1/ZaaebX4AZoYSeCbgcXdkP9EnDhSKwKla0lUl/Y7eZnvgUc//3K",
+	"NxbhxrFn2Swql3iI7pqDj/Sv9cAR3hx2rUU9ZKEhpAM1dsR4F0WSUmy8E3hToTEYltg32ZrR9/HNRkf+",
+	"xlCFzcMpBAZfvferZsLtoAm0BavYBCOHajpZHmbxMP7AgUAfDJV2VtEJoeeOVNiJjEEnMusMvlWyrzPq",
+	"Svbq59+eBej9bCRLwcwE0O6F3SI95Wgpoj7Gccc47DL6Cv3QEbYYcKPAVrhpm9xxcMR97tKe+4O924Oj",
+	"H1h/xAvet8tzbO9OVajSMMHN3J40nNK0qL0gdII7YjPBry7cLckNP1FzGAz0LuPQ3Zooi8lbhjgBli+O",
+	"uAq4f+w3hN3tZNmBaBL1t9W5QydA077Dh3DoQunygud2fe3kzoCwwnfJs54z0Hpezn2jJSMKQ+1EsZmW",
+	"XUr7uwvpA6aGwvppE9Ifmwwj3j96Dx2yeyGIU4u1PMWcwwUwd6XtG7vqdo++nXwluIYzGOzmTnr9unuA",
+	"3689h1di9tYAof+6o6fTG31z98Uuw90jauVawxEyjLfwxNcQ+290Lqxphl/VPZNKQIL0nF+R7txiC76Q",
+	"3x6A87RJPx+6ABXvXwFeYJXDQpYfxVElzV+RUHeY578VYtwOfiHrjQrjztLe1+Sjq3jvZbEccFpy+V78",
+	"r+WV39SasZaBoc8PeK0JpchL66SgbZSJCSQstPL0CCI30DwaqDsq94CCQFn2lOsa2qRrh6J8Kd8LJYxp",
+	"3TqSoq9WqppfBc/L0Qaaxl/QjFCjuQIfiXx/C4KIzWX/NXKmW32bMLT/K5I1I5zUO9goY3EtI4xTp6sw",
+	"Co2dn37/8h2f1jVC7sgCiQOhd0LNORQlPOtagwVHAx2Vnq2YMNF38rHI/Knb2NiW2mTTxkgQTACM/DWm",
+	"jOenUlhaezAWB244y4MAb7AQ3VQCZjsm+NRWF4EicuEzn2+4nJaLITJ2QjD9/rQorJsZ3Sj4uiGd3g8I",
+	"3mt8U4cHKWOkMmKilvuoSx5y87ZAMAhn/HxZnzV+sdeXXFcGfYMC8iXXr+HDLgl/VqI1gDMhJtJ7DYP+",
+	"YTelf3c3E3NbX+5rCcTirkWZNgkfbJP/t8zwn06yG5R1ulbgBx/pX8DWN4haLi5pEkoGn2+C7kOy1vS/",
+	"MlV63bYVb49SBnAcZPP1eV/DZbbEPqy2f/zCxuJ0NV1EfcQbM7BGVzY3moYmlzc3Hbdc7FvT755Nv9Jv",
+	"U+QiIgkQCTMncu6S4I6+H0eRPm0yHB0FFMUuSECddNvstcrnS6TZmM87gMEEDKQHGmLIwx6feWjuwo0T",
+	"aGdTZYwsNaAm2S4IxD2EZaIxiItWOPvW50eaqbsbxOPNrbM1ZNvpwhNvQp29/B73gAP860js0L0s8B3G",
+	"TvwNOh1vebO3OMNvWZe8ccmQ69VHMIKdzdoGWHazcgHKFTR8J4UG72GZhYv1U+9F4QA60OJBmKsdw/Da",
+	"Oikq8HobJlU/n2bLOE1P6bHfHlQxWtDrFQmddwOgIl56S5wijXPLaroNpH7+LgAAM5x4GeBkmjuywNu/",
+	"jNH0d9/MBsDd14sp7vsCdbwd6lnNkQRdltQOsdZYvc3ewuHS5euodogiYFQoVEiRQR0M8rFDEwCa0sFH",
+	"/Ac2QaLOOVR5hr8wnmH7OfAcprmIWuqcdB2V/4hTeVsurZBVnsJUjNusSz2J7G2G2FnAjhOKib5nv8mf",
+	"7BL832evXy0n5iTR8kVjpGtRUuJAz0RpjcBNOsktXPilSDWdFN9w5MssbGy7NOPYP/oWgvzOGtokrZca",
+	"F2mlXnDn1bN6NOVr/YCgDem7Wv+i08I3kcGw4TqXvsUAY/w2vjnNtA5gKnrnXXVa6GEhjNn6Il8ZR9tz",
+	"EBuclNAyXXzXcCu6+Y0oSqMragnBDvu33elUZkOh9hZRXHaBuZojSOsFSmH2ssw8o+mk0Nm0X+IJVu26",
+	"k2Z17lNQz0R9+kYMppBmLbBpP7Sq60DLOeSZ0O9F0d6U6hSk+RKiU5Q8FRxYVakBEOwZTrdpsj0rV+1U",
+	"r51or3xjp9lhjP35zpSFVMOP60/3010gyVCnNTOP0irAy+27ue5EU0X+0Ymb6U7TRPGcAuf55856kwvE",
+	"pIRCq3eYarD5lvrX1iW7zmxFqy61yjn16XSwL2dEFWA4kXnS0bilFOKtGpJKN7Xz7ris7wvYSbSs29zR",
+	"Nnf0ubzdX8RqDVvzdjf6KnHDX5v0cdkUEBquO66VHMc+c5OLQQneqzTYqd+6vd47pU66lR6tqu/4IDzv",
+	"y5BLBbQYh0/pygt/QbpXpRx1Yg8be3BV6ZWr+FgAZhSKoK1z77JPvt0IS7uDfZBFVEaDo7AXQa0NMGP4",
+	"VDvNGfuHcB8raHKFK77A5iIyFo/fjg98+NX4wD7JhEw/YWfcCdaUtvNaTqbb+V+Lr/jXafFK/rlv8Qnu",
+	"4dE610EWWdpN8TN0Qdx6pF9b5wyU4osNYpfqyyU2t4uzXo/emulpnrFLwQwAWLULuA6ooTgElgnSAPR/",
+	"1GFcDlz9gFWP0OnPWtsEbJ2bUox9ZBfdB+CFtGoHhGZiHZCiFEpkJLH8SByBOGHGXoVYtYH+rb7Xlm8s",
+	"Swqw9thcq0ZAbDVOtqDgFuUqTbl02A4rSKX98V/QZTWBPiE+v3ghs1Ysz3meQ37zeslO5suH/aHeL+cT",
+	"sW+u5GRfwzB4vj/R0u7aVmfAcyM+ff68nlTvteyLNVWajyxuqNnCdQsKbnG3bp2YrRPz+Rp3487cwJFh",
+	"t8OyRV7NUgGP9gEC62/uMa1ILXoPCCU8EClaVYCdAClo47maZtx0nPJyTQuVhgrCyFECYgFiFkwYyPue",
+	"ErzIpSica5IASk7nObBMYtc/R2hLCsmxQ0GzCrJ2JbhNro04JDUTxktiL0Qm3DY7cVUdnui22n7cEV7K",
+	"wjQ7XLUMaextyUU3q4Nu5lALDErBEO2RuZ4iBtpukmaIX2xv3zYxmWzov92/C/RSvhf3EuJym4/CgEzp",
+	"2V8hKxj7UjNZjrKCr5Wx+4POVVtn6g4zdTd3qbbezY28G3Jp7zXjtv8fDDhmrsm8Hfzb6ZvXv5+eX3Sf",
+	"Oy16r8m4tRNfVlQt5L1OYx2Aia8JafDbpphANNYzTBWds0uPyjbL+Bw44XYv1skvmsinnccah2mlYZdT",
+	"mZdMqgT9VIqjuowQe+2sFYTkQ+c34wNn3jpgVeOgpxatA5dPadDcNel+9yz296KP34hSFlHI7p5Usl11",
+	"l5374ip5q0lvrUm36vBG6tBZdRvlx6zEte7CfDV3S3p0eJgizQrkgHjJL5H8Dn7Hppj4CYd+9wIlJjUN",
+	"uVJ6ZmJWejjqBOdoCkmUnsqgiv51ORLFTBrB0seHD9OIj1JngqXZ5cU0LGaasBSffZHJopyn1hFMs4JL",
+	"JdUw7WDvAEoiGSi4gg781OLzpLtj2HSCHUvcgLi5EtkSFpk3gmfya6WRCesOr/5zssj89UiyzkYQB4y3",
+	"6VCUfqss5bGhiMz1FNV0UrUy4DgAYpJQBLhjKuHp/rRkRuZClfm847+6QiD/oWdZTKFXQop1gSx9KdVV",
+	"ylBDUd7XB94nfNjcGUeakrotf4M1JNFruvYTcytwgxoSvPSWNSSNO2VbQ7KtIfmrVdFBvUnp5YWTje7I",
+	"9RXYjQ7Y6wl0RHGpMZctRE4d5OGNLnC2BRK9Ugm0w8EY5Iol+wJAMDzrWFeszxW7FD3lS1R8YxrH0hv6",
+	"3FI94PLSDvriv2hpx7pJtGfRiG/AfdN49T3Ueaw7HSds156Bv6DRFKI9N+MGutNhjeXXXu2Bm/Sk+4Ze",
+	"yQpuNjFDE98+GC+l4vGV17nz/IWvdLn6KjjJX3IGNvf5dQ12/JXxuZ8Sa3fR2732wqCfrakTlsVcfxn5",
+	"Pe66312R8LUX+bPs/oTRrvsa8HE4w1BFs878qIom3ujbKpptFc3fwBaxloM3HJYZI3ddcEM3/6wFN6Us",
+	"c4HVNF1UlOzRkwcPMDut1dCX00Qajk5HYvKR3dMZNVa1Ftbrfqkvobxko2IanPySahqUQJVqmgb7AUpq",
+	"zu2EOgz/d92keuXzMKX1JnQX5TJkFzTXy9A84d2UOJGdxhlgTUwWT2Bn1fjrvMyBjgLHVKVjvoaOgg4d",
+	"fPRQsk/XMu/SlK3xDB09eWn90AeHh84eNgnTeRacU/Y6z4K1jKU+0GDRWtQ9hUXbDaPwDHHpkuDaTc3r",
+	"L4NSw9H+IctRUP4bWqe1i6+xVO8Ed23Nmbfd9QyaZyNexkZNIcx0LN52yVBZ0WPQnpvZWyxe+o8na1/8",
+	"jydw+VSd/PK2u8KK+uVt980ULA0jVOZnufYkF65cNc7oWhynKfVkvfU5K/Vk4tZnCyTcxm3um0nPx1gg",
+	"l2KlfAyj3jias5F0RknnMvEgpBfbMbmiTBfPAXY8iGMnQL6sB0yWTBeOdATwdKkpeTk1KRvr9xTwdroM",
+	"mg2k1rNP2X//f/8/SydCZVIN6a9CGJ2/Fxn92c+1EVmaQN7KlGIC3QigkTEACwuhIVQFXYx6yt8sie+k",
+	"C38jN4wxn7Oh9hgDHE/cJRqhjHaKRjsUAk7KTpfnkKbpKWIsoXTco8OnoSNzwZUBWJFvmGQfSqNiXLlF",
+	"oBFlshD9Mp+32bNcG6CTcz8h0TVUkEXIyJ4CpjmZ51VwY4fAi0qXMcXLice5u1q3sQB7RypAvvs22gSX",
+	"wAUjEheqPdMDlnJ5MdaZSJeMCuAZFaylLpg12LDJNcJsEzZV0dCsLo25GFk5LRTWFJx0WaoHA+qbrak/",
+	"tN+NxDBrzxcZ0wPkijEit7tuV4d05aPDh/b5KAnTPXzmIhEktpB274pmDY25oVH0SNDuGIvxJTTPiEup",
+	"j/FHA8mq2hPbLFXTPE+x9hDwKsAKqbT+X9bmdDGvK2EQ1GpEPmD2Jad0zgVQ99BCOCytT/36GYC1Cc25",
+	"cRe4r+AYIaxh29mPwn969HyMyLpRuUrHhh29d9MyRXpQE4DWzmSmGcCzjesR7qRG6ZvM9xR9/IEbyPVD",
+	"f3CULi94vLEFexcFjyOuMj0YrM4qc5W9Hgwiw4Be0ermFdEko8vLQl5jagWDGU7bPBbd+NT7qLdcdxlO",
+	"8bz7CUnfb+nlCN/9OuFFu02EPXmLblo/FokL+0qXaNJsqy63Vvl1LP2rYpgLQSBHzZ+4A2guXhCLXjjO",
+	"jZFDFR8p+bByBingm8STDrjcL6LsRmNsCT1hE3H3OxOXoA7BGkM32tUBkSDchWodU8kBex3vqLCV2GPc",
+	"9BQiePahABUX7ZjAtVdSZYQ9G+kZ1ANBhCEBu0oq9icOVKrhu12gsTkw7gCZcJhyhuan0H8snlPSUy59",
+	"bE8w7J9aKihFdXU8xVQZZ1n2BQn3gVRY8wP2JTB1z9G/QLs0JlXEdPVIz4AnQg9KoXoKesjO/dExV3MI",
+	"wlnTkPSHuRJALI5mFKwZmp2uDM0B+EIXXGumRtP0NVhTlUMzLrfwUL9lh0BG0eFTxuWFVBdEy9iJVqin",
+	"+nosDHJHNr5q57pAENHzTJBXQGY6R3vun1NTsgHIx8oaeZCgtd7ghClZzbxkucC2/+9duxx6H9Z5uRTD",
+	"KRn8x17lWpMYEd/OxnMVYtYts+e2XQ/aFV+HoabaRjvgQRuXixzZi1Jf4CRSNhZckcWK7wncDvICYY9I",
+	"9LGUmEULiRAw/zF51vfAT+9XL0x4LsrjUHCH7Wjs8XhrOsp4+xYuCz0zsD/SF/bzOoOweerQ2H2uAMop",
+	"VMbSSk4kTdhQvodWy9jKbVDocU9ds3r49e1jq/IUWpXjoQs41Gh9L6RcNwa0cVPCxLrP1wGrRad31b9D",
+	"BfcakedSfCgPQDrtGx8mjA1QYqheZX+Gebq08domaLgUhr8UKYqAWD0gYdpmXYoQIC9rppVA7w6/xRSw",
+	"pEv7HsFNIJ4DQiu1y7cPA9jvPk8dssduHk2lFrgSx2yh6wFCIDWzMqW9jYOua5cSwvRcB8jHWmbesyhO",
+	"6J8s1m91f9L996ku+e0tvKO1XvIvvBQzPr+VUWgvXePF0aPO5VjoafmZbcnkI4k8ws80G5koHQgSt2MW",
+	"CfC5vINKuVfXZcsP/u28++y3F1AkF6nFmyTR185VE8uVCunqAoxt3wS4piwwcV1SnHqPQaJaDuDi//Ej",
+	"UzLHQ70y18P2z7zk+a4oij177JP9PzOTZX9EUq7zI/6jvVvOJ4Lu1udGuNT4c5GXvIM3HIzL9mkhVbmL",
+	"15AjtVe/5o0woqxfk6vdXov993/+ly+FRytFSTXs9FoLN3mulWi8R6+nsJmINaVbCY2fklttKBCs3gkd",
+	"1GX38v1rOuFmz3Qm3IJ9unGOHuw5SMzvYroel1wPQo/k+rul15rtwZtgjN4Vrbd/RYwxBjPcyezr2eng",
+	"Ieaa27ZNmelp2Qa/iC4mzb537M69LAS/Oo5vVtj3Fm5mB61z0c71cHdn2Zvbue6GVvEuuV/8FnfcujtI",
+	"q8yuuysq8eX3DW/U39iKDLyle6M1h5XLC/e1t8GdqLuaN6Hpi5JJa7imq1pyxObxLJjAKnJN6p05nL8l",
+	"wRxa1pojxhp+e6UV5DduYKbeqLwisuZvV2IRcSJ+kTqLKh/7BvBcYUpnrm1RAluUwP1Xd7jaCRojtN1b",
+	"jFA6q/E+8AGNhSJn9aCbCyT63CoEiThUetp/GhdsOcaYkixR0SI0LdYQBx8jPRWFH9Kest7tf//nf6HD",
+	"btI2+wMieiGsspCErmkOCI2AtsCQHkTlSp2gwiEyARww5kGPDg/TvWNmdLWOFuNB4Hy7TOxCjJCiRIiL",
+	"KMRQKKuTRIeVxVSkjJsrQ5x4mFsO68ijCFt0Rztd4QZt31wuSmxLXQZWp5z3RU9F9E2XYqALIPDjpQ9R",
+	"YaqfFmckrZEypziCmU5EYUQmsovLeYqlxDGF7aXA2GF0Yppg8JM2a+CFsgtggN/phPkVkJqmZk0cw3LB",
+	"HVQkVv60vJ68YaOAKSVsbx0zdVHQoSgxpIdR0EA0YU2UTJo+LzKMfkLuG7EKlAEXypVCmSt43xIDeOlY",
+	"ZyJPHRkwvTE4GPXIoTJYPRiIwhz7AilZJlHllUuH02LQPuF4MwoEunKrJL4tEFdpFTBICGTo1MVOVL8a",
+	"GMEAcLC8MOsWkb87Lc6Cl7EGP4b7PuMcfL7Opc9q071pZVfTHe4ho15MwadZOS2fgomNvhsENZfFM+Pt",
+	"5b8lqqsmyVk1Be+Fq6vPVV/k6xqAz+DsXGQhZLeB+RguqjokL8hBu+5aPOf1INyj7lb/NO8+X4VxtVeE",
+	"e3yC+PDGXaDIcfzS+4eUhd01NKT72i+3rgH8m++xrcOzTjoAV+yVLs/oA/t2sSZ3loH46nw6eLf3HP3f",
+	"PPT/uQroWK8V/KBeCz0htkHJmxvwkqK3ZfmDWgncgqEF+YA3NQ/tLkrXvIHTXLzWEBNP2EdW9xVZcw3a",
+	"WtHcZSHZCJh657GBl8GjCxTro+mYK+zoBK2dZqN554Yocsx6R0hyBx1RoqcIFIL9TtHxcqhy+yyPJN9N",
+	"T0/On/3aiHcggisPed+ro+ilge5ZBD33RQFVvsEkuFXophWCG63aLFW6FOD4Rd24KoARbD8DTqksoVih",
+	"yc+qAke/qJMFb3ddlPNNCTCWXH4PPhK+3It1kdsieg13Cz2OqBXDhtuSK3598ONnUFWzxQ9/w7adlQSh",
+	"cgVqkpzaWxtLHAmeZBFfXNH4Pvp6I7TwOKo4XlqGXm3sEhecJ0F1BZynVWsG4bm6yDAaX4Y/XEs0X6QO",
+	"3WU4wZegiRrvKQTMstlIs4HOcz2juDZeAeF+qraCGbKxNEZQy3AfyYW/oJ5/Gcuer6P+9nLBlTrSVepr",
+	"SZ38WtngqEz7FqngJYwGW7q9bQb3m8jg8pASHQeh49SBP/R507cnWRZD/y/nEc1fx/25UCYLldeXc5T7",
+	"kGXCxKW/Dwl8iG3gv10ZyI6x2tDwuXWlsMTYe1SQvFQ6KAYsPyVtRQXcex2q+YbMcQSDj+aA+mh5fXJj",
+	"0TRHHc14PgO/VKq4NQxurYyStkmcppQ+8OwSqVDoANWyvI86k0NV77p1Cccw7NNuT12JOVagKyEyXFTY",
+	"G9YnTVHFRskToaBcII3z5tMiT2HJA+CUxj0o9Dhx3DI9lVaz7anPknLly43pyvHUAMbKkc5AmtED0Vw9",
+	"xi652tJYIyhZlq/tqX9NdQn81FO7G6aThP33f/7XHq5xtKMcgi7P/SLj8NOpp5BMfVBheULSqasv6ijD",
+	"deso5mfxmCNFQhtyjYQmnHfTZGT9wffBM+le3mrUGp0YGRzrryPJrujasG1WV1f7U/31Gy5kdGGjn+82",
+	"+owbxrPs/rJYW49967Fv7bOKfXaSZZHxgsCrOrKuaqB9hryMe+BnJTUkqU08haUz5Ih3zbppD25KU0jz",
+	"WZKyIel4bb6mqosgWUN7fa3R3kUix+2R5jyOm0SUxLHL2neD3FkxxuU8g65WwBENrqwxdxXkS4NFyeq8",
+	"0ZohJAj33EsCibwT+4CqawKVtvaoQweONVCOi0UfK45QQcvgjndjjDUxtREQZOL9kgEgUciipy5BYiRU",
+	"p963fgNuRRMzmWP/KN9MSoxDwgbAjt3Sd8R0NZKlJy4yQjAhreOUMIX/QGxhQM7KMVxZYBsXJJ9yf6Yv",
+	"zvmQ2IDWSJ8Rwm+J19VT8BJZqfVyuxk4or+o0ayuobKuGcx2sDe1eavX3oPBu9Y8kJJ77aGvMC/ha9na",
+	"ll9D08qtkfnVdI1GwxG+rb+I1Qhy/MuZjD/JPLdqB7qKecYAILv7w9pL1EhkvKnxaKe1xHK0cvJaszES",
+	"53WbcYPh3oX1CBul2XSEWSy1G9ceZ92C3NCUq/B73I9JR1QjYKVgWYjv3+kNn+U01VGYNHU8MWBXidyI",
+	"hNahEIKNpZpiWcIv8r1gqQuDpkrMWESTsjst8r0UqBhdgJTHvUcgpCvHwnVmY8R8JBRSY0KRP/JAou1H",
+	"UcpSs0sB9CqKQSebIZeqw9Lap5US9wsTg4Holwz63y21wOJeG3ffb3RTK6a8rj9IDf5N/UHWtmaqVzUD",
+	"Y+yPW5qRbZhnU7plpDrSBeMRdVIkEhpguN4Rh79k+JRANSl7yYf9QkwEx3cCfkITBHMqD6wzCaJ1ST2l",
+	"LggzmfMo4KAHLPUc/QwrZOJKN2gn6EMscgBCqtA5CK7Urgb5iqaR+g1q0VKZecIfJ4utZFzMwSDtGfLU",
+	"shSSRRUONKpNNKC9gHnKkXMRjxdnuTZlTwUgr29AimL4n1qqyiA10WfNsY4wfXR0xKIXcTGWZgwstDFX",
+	"F0RaMnYpcq2GBm00mk1PAV7FFV2W4kPZQVphqCThMnPMWZeCiUyWyO/lg4Tg+lPKcCbz3HHOsUvR51Mj",
+	"gkeO2gHJLRC4BwWs7jwMTQA7niyTaJFLrReWxfM8gU7x5a5uUZGh194qzXjJ96PEmCcw9nlYV+7p3ngx",
+	"LUdt9rqy0aB20W9GXxfLswStECiWzee0B1K74VI/5gkUXdrz5hPRU6ld4zRMqRC+ZBFJxaVhcqg0VLie",
+	"CcF6rWdR4KXXqlfQ7tM4U1yxEGSBmMjystqI57CcFgpu+ytXQ3vpdIKkcNg2XE+iLXjs8rf0EdcsJz1B",
+	"Prk2sp8XnuCjG74qmbkJR1VvREA4qOQ7/fb1OVWotqVcK7wv+8VTYat+D2yH+NJ5WYrxpEwZcfvhckNT",
+	"HnuJRtmgZ6rDsoJmiK8KS4TD+67ez+8gGuOOsfMZQ9YeZZ9dQMMH4uZ2TrVBxFdQL/q2a/doY9Xo2qlJ",
+	"d4+NyZdr190AAH1XtHf+nW3MeuevfDaaOizWsiI/BDzA1hzYlw66ze7RDvvz+etXL96ltcDWf+z/QxR9",
+	"ke+fdPffdvfpSfvXNwJxEa7FOW1tzVtQ2q0T17L7+fMGtewTt+R5fxnyvGqRnFBxXjZYrzXjlccJmsh6",
+	"B0ubAm/W1n78BXNqS3yGxvgM4xJ/zK7cubHzcDv8NpC2etH257s0skjOnv9WRd92qjm1mO55qjKiwPc/",
+	"yyxBSyMYWD0VNytbMKDB1Lbm6uW8+hapQQRYTN4Uop+G/L0AUzlm0fVnNllf1o6fqn691chO3UM6XmxW",
+	"bE33lBsjTcmVtV5LnWeMW3uJXc57Kh2LklsV1Eb5DT1kFtjLiPg3A+BkNUHnfkL6ZKVnievd4pOa42Xg",
+	"9ahh2BduzLYR1jwa9g3Q5sE8rODNHxw+WI03X1rM4Hbl7TDnWxz5NoD1OXHkFbmOEa1VmrARWV5XNrek",
+	"flzmH99LQgFpMhZ5o1YxgFk1iO789ZxjSNqBrj0mGFw8QsFzMg3C+krpGfjVMmNzETDRGDGpjCTxcYoR",
+	"n0wEwcyh8SAgRKD9KAUMAEnODQTcbuFVx+0P7z5x0MAs/kovY2L75iL2W9G1HuFFJZbW/I02SqxmooO+",
+	"Y8dp3SIkv66RHUIjjSb2z7qAApHp2JP6VWzqzsbCCRgRJUTkiHo4cadA4MNAb4lqODIFvJlLQiLfnbNE",
+	"m4RCrWvsNlR016Giv7tg3FqC9ydOsRPzzQTqZzIB3z9Zkeo8MbWESuqFHHWFdGI0hmYEscqeIICkE3Gv",
+	"1nMiIJeFlVhiklKF4SXvX/VUSPWN9EwdsxR766BJxd2fb4CqhZJWKb/URZnaX5HC5fOnRP7xZJsU+VqT",
+	"Iv94sk2LbNMi27TINi3yedIisab8trMiZGps4rOdOJTpcn8vXfS5IoOFnpmudq1AZ29Vzta92rpXW/fq",
+	"jtwrQ59Vs2zLc8b7fT1Vpak3SYL8I9U8GsHE/pjLnPEsK4QxvpOqYpz1RVFyqdiMz33WErue+p8KnYvm",
+	"LktvYYALs6yO81c9w+aSTYOAofI8R7xamz3jBnXdWyX7OoMGsmMXfR/zshSFHQpJwlanxTP+P1tJy7or",
+	"1uso5q2kpfjY/iTs81qxXBzzDy+FGtp9cvT4UdIaS+X+DmlFUxZSQdP2piS7W/EdvyzRWIaYj2kajD27",
+	"ta6MfqPxw/gWWlXReq1m/XAn3qRRFV57S2qy5o9pS012Q033N1dcPBtLtaTIkH5qyPq6jyCoHFQCFZ2D",
+	"hz4tzZWCTY95AbxfXB1fat1m3YWyAYyuuUwmVDQR8dQ0F8aVntWFOEFoespNEZA0qHqCHW330oGRQzWd",
+	"YCztTKgSM6DQzwiJujCeBsSOOOoO9a7pa2grRfxXkjr3gHS/KDk0pL5lxZXVY1864kYnrlH0bkd706L3",
+	"6rX3wfK01kS8wF6/Q4i/otlfwZ8h1Es+bU1w366px1CAsXN9Nww441PSQgrXNc5Hqle87NO3KM7XCZe9",
+	"sB/yOb+iB20L478enYUyJVI0jKqt5ozs3QYt1hiPsr/7YNQ6QSPSgd5NOvho/3Mhs09LHabXQbX4qjaZ",
+	"uaZvQNSCTWndOQYX0MBvyBGjZyomlrH6Dy6CyiYjsKYPz+spulGbpe6SNGqtRnf3MNQIrwog1yUay0mi",
+	"LwwF3VDOJy03vbUp/O5LR2xxn9tw1F+3cNmL0nVdgI2EgJUcDmcJkmDReSAmqzAQws9DpCaToP2M/bdQ",
+	"+E9Zthl288akAVavlvjBQf9NJE8ItY6kK0bcJFifC5EoMvS1IjGMFazHjPuKAFGifxAo6MUM3ZjAugu+",
+	"RiEGhTCjtM2ew4CxWtQ9uKdghMC2JYyRWplQhas0iPI+VyzXQ0gNQN10iITjvDMGGlGasuAlOldzGF0H",
+	"3RN76gWc0pg7iEzE27gN9D5WM5viOlTN/wSDUiuTDX6oN0jTN1x7Dw1cvrDT4VoAYYH2jBeZ2eYh1rb/",
+	"X3JTnoB1uTX/vzLzH+U9J/1AwijohpXarGb/u9Yn79Yz9A9ik/LmenDaxM8hqNu5NdepCA7bmRjvLERt",
+	"nMmUj7jzzTFLP35KWT8XvDBegfiWX8AFAIQF3snINPAzwr0ldJ0mUobIMbDuh/MbxtzqyJLJsgPhueCH",
+	"iBx54rHrtdLMTPuj8Ozd9NHho3QPRuSdFPQ6qB4hpSX2COdoCJTwCgQPwCcCyh1T7WOR+ibwWjHk2Kzf",
+	"qEknTqals/1vpRQx47JCGZyGh22u1hovvg+9lvG13aVNQoHhkubaOb9LDe13pWfOCR5vVdtWUX3DXtgr",
+	"qMXy38DtFRdMxa5KU3I8UPWgCIV/E1lepvvTscCAxbTIW53WAWgsGs+CzpJDhdw2iXVdgOdGqohbyPk6",
+	"cCDyyfp6LCj/HvLV9jOEgFsmzSTn81d42D1EIkXiAusfsg0T01+kNRwgmIpeAG4FXTLjYnMi3evn2kg1",
+	"jAbjuqgtjuecflkczB++nty3s0GQea302/A5IiFcVU618Zk7k5iTPRWStwOiYUYNf+rjDKXQi6tG9FFE",
+	"fX3STQjoZ31MQ7tjH+rncdvFb0k2PCtQUi1blorralgpqNmKvfJST3HdMmGuABtHMP34uZNCjyeNL+SU",
+	"fmlGT2ChI03Y5RQJvbhrrY5nI16mewnztfj7Uwnv4OSX/bfdaASAxFl8fEwl1bTWPsUPHMmVVci1viKK",
+	"Lavm8NUjfsYrRMH7I+LHisYyJRjMwovwkIaFgfwm5sjwRWZlzRbsu/Y3J6fxpPlE7l+JeeOzTrsMflp8",
+	"1mmhL6MU7iTnJaBqkJxzqkI4GsE19LCR4HmjDPgVf/j07tP/DgAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

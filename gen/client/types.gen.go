@@ -18,14 +18,21 @@ type (
 	// Its fields:
 	//
 	//	Attempt Attempt
+	//	Content string
 	//	CreatedAt Timestamp
+	//	EditDistance *int32
 	//	Error *AIResponseError
 	//	FinishReason FinishReason
 	//	FinishedAt Timestamp
 	//	FirstTokenAt Timestamp
 	//	ID ID
+	//	IsDraft bool
+	//	Kind AIResponseKind
 	//	MessageID *ID
 	//	Model Model
+	//	Review AIReview
+	//	ReviewedAt Timestamp
+	//	ReviewedBy *ID
 	//	Status AIResponseStatus
 	//	TicketID ID
 	//	Turn *ID
@@ -54,10 +61,14 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	AIResponseID = plain.AIResponseID
-	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// AIResponseKind: What the AI was asked for. `answer` is for the customer; the others are for staff.
+	AIResponseKind = plain.AIResponseKind
+	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
+	// AIReview: What staff have decided about a draft.
+	AIReview = plain.AIReview
 	// APIKey: An API key, without the key itself.
 	//
 	// Its fields:
@@ -133,6 +144,7 @@ type (
 	// Its fields:
 	//
 	//	Content MessageText
+	//	Respond bool
 	CreateMessageRequest = plain.CreateMessageRequest
 	// CreateNoteRequest: A new note.
 	//
@@ -171,6 +183,22 @@ type (
 	//	Scopes Scopes
 	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
+	// CreatedMessage: A message that was added, and what becomes of the answer that was asked for with it.
+	//
+	// Its fields:
+	//
+	//	AIResponseID *ID
+	//	AIResponseURL string
+	//	Author MessageAuthor
+	//	Content string
+	//	CreatedAt Timestamp
+	//	ID ID
+	//	IsAI bool
+	//	IsNote bool
+	//	SupersededBy *ID
+	//	TicketID ID
+	//	Unanswered *Unanswered
+	CreatedMessage = plain.CreatedMessage
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
 	// CustomFields: What staff and services keep with a ticket, each under a name.
@@ -208,6 +236,16 @@ type (
 	FieldErrorIn = plain.FieldErrorIn
 	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
+	// HandOffTicketRequest: Why humans are to take the ticket over.
+	//
+	// Its fields:
+	//
+	//	Note string
+	//	Reason HandoffReason
+	HandOffTicketRequest = plain.HandOffTicketRequest
+	// HandoffReason: Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	HandoffReason = plain.HandoffReason
 	// Health: The result of a probe.
 	//
 	// Its fields:
@@ -359,6 +397,12 @@ type (
 	PromptTone = plain.PromptTone
 	// PromptVersion: The number of the prompt, counted from 1 in the order in which prompts were made.
 	PromptVersion = plain.PromptVersion
+	// PublishAIResponseRequest: What to publish. `{}` publishes the draft as it is.
+	//
+	// Its fields:
+	//
+	//	Content string
+	PublishAIResponseRequest = plain.PublishAIResponseRequest
 	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
 	//
 	// Its fields:
@@ -440,6 +484,9 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
+	//	HandedOffAt Timestamp
+	//	HandoffNote string
+	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -483,6 +530,9 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
+	//	HandedOffAt Timestamp
+	//	HandoffNote string
+	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -502,6 +552,14 @@ type (
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
+	// Unanswered: Why no answer comes by itself.
+	//
+	// Its fields:
+	//
+	//	Code ProblemCode
+	//	Detail string
+	//	Retryable bool
+	Unanswered = plain.Unanswered
 	// UpdateTicketRequest: A change of a ticket. What is left out stays as it is.
 	//
 	// Its fields:
@@ -571,6 +629,14 @@ const (
 	AIModeOff   = plain.AIModeOff
 )
 
+// The values of AIResponseKind that the contract has.
+const (
+	AIResponseKindAnswer       = plain.AIResponseKindAnswer
+	AIResponseKindSuggestReply = plain.AIResponseKindSuggestReply
+	AIResponseKindSummarize    = plain.AIResponseKindSummarize
+	AIResponseKindTriage       = plain.AIResponseKindTriage
+)
+
 // The values of AIResponseStatus that the contract has.
 const (
 	AIResponseStatusCancelled  = plain.AIResponseStatusCancelled
@@ -578,6 +644,13 @@ const (
 	AIResponseStatusFailed     = plain.AIResponseStatusFailed
 	AIResponseStatusStreaming  = plain.AIResponseStatusStreaming
 	AIResponseStatusSuperseded = plain.AIResponseStatusSuperseded
+)
+
+// The values of AIReview that the contract has.
+const (
+	AIReviewDiscarded = plain.AIReviewDiscarded
+	AIReviewPending   = plain.AIReviewPending
+	AIReviewPublished = plain.AIReviewPublished
 )
 
 // The values of AccessTokenTokenType that the contract has.
@@ -611,6 +684,15 @@ const (
 	FinishReasonStop   = plain.FinishReasonStop
 )
 
+// The values of HandoffReason that the contract has.
+const (
+	HandoffReasonCannotAnswer = plain.HandoffReasonCannotAnswer
+	HandoffReasonOther        = plain.HandoffReasonOther
+	HandoffReasonSensitive    = plain.HandoffReasonSensitive
+	HandoffReasonWantsHuman   = plain.HandoffReasonWantsHuman
+	HandoffReasonWrongAnswer  = plain.HandoffReasonWrongAnswer
+)
+
 // The values of HealthStatus that the contract has.
 const (
 	HealthStatusOk = plain.HealthStatusOk
@@ -627,6 +709,7 @@ const (
 // The values of ProblemCode that the contract has.
 const (
 	ProblemCodeAIDisabled              = plain.ProblemCodeAIDisabled
+	ProblemCodeAIInReview              = plain.ProblemCodeAIInReview
 	ProblemCodeAIMisconfigured         = plain.ProblemCodeAIMisconfigured
 	ProblemCodeAINoAnswer              = plain.ProblemCodeAINoAnswer
 	ProblemCodeAIOverloaded            = plain.ProblemCodeAIOverloaded
@@ -642,6 +725,7 @@ const (
 	ProblemCodeEmailTaken              = plain.ProblemCodeEmailTaken
 	ProblemCodeExternalIDTaken         = plain.ProblemCodeExternalIDTaken
 	ProblemCodeForbidden               = plain.ProblemCodeForbidden
+	ProblemCodeHandedOff               = plain.ProblemCodeHandedOff
 	ProblemCodeIdempotencyInProgress   = plain.ProblemCodeIdempotencyInProgress
 	ProblemCodeIdempotencyMismatch     = plain.ProblemCodeIdempotencyMismatch
 	ProblemCodeInternal                = plain.ProblemCodeInternal
@@ -655,6 +739,7 @@ const (
 	ProblemCodeMethodNotAllowed        = plain.ProblemCodeMethodNotAllowed
 	ProblemCodeNotAcceptable           = plain.ProblemCodeNotAcceptable
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
+	ProblemCodeNotInReview             = plain.ProblemCodeNotInReview
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
