@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -80,5 +81,5 @@ func TestVersionIsPrinted(t *testing.T) {
 	t.Parallel()
 	code, out := run(t, program(t, nil, "version"))
 	require.Zero(t, code, out)
-	require.Regexp(t, `^support \S+\nschema 4\ngo1\.\S+ \w+/\w+\n$`, out)
+	require.Regexp(t, fmt.Sprintf(`^support \S+\nschema %d\ngo1\.\S+ \w+/\w+\n$`, latest(t)), out)
 }

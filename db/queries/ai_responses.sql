@@ -3,7 +3,8 @@
 -- message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 -- draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 -- upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
--- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
+-- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
+-- the live prompt's; NULL is the one that is built in.
 SELECT
     sqlc.embed(t),
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
@@ -14,7 +15,8 @@ SELECT
     coalesce(draft.review = 'pending', false)::boolean AS draft_waits,
     coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
     coalesce(failure.error_code, '')::text AS failure,
-    coalesce(failure.seconds, 0)::double precision AS failure_seconds
+    coalesce(failure.seconds, 0)::double precision AS failure_seconds,
+    live.version AS prompt_version
 FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
@@ -68,6 +70,8 @@ LEFT JOIN LATERAL (
     WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
         AND latest.finished_at + pause.length > clock_timestamp()
 ) AS failure ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: CreateAIResponse :one
@@ -95,11 +99,12 @@ noted AS (
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
 )
 SELECT
     @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id::uuid,
-    clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(customer_id), sqlc.narg(review)
+    clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(customer_id), sqlc.narg(review),
+    sqlc.narg(prompt_version)
 FROM allowed
 RETURNING *;
 

@@ -282,6 +282,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -291,6 +306,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -507,6 +549,7 @@ const (
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -594,6 +637,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -768,6 +813,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -779,6 +825,8 @@ func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
 		return true
+	case ScopeEvents:
+		return true
 	case ScopeOnBehalf:
 		return true
 	case ScopeTicketsRead:
@@ -786,6 +834,27 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
 		return true
 	default:
 		return false
@@ -1096,6 +1165,9 @@ type AIResponse struct {
 	//
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
+
+	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Review What staff have decided about a draft. Absent on everything else.
 	Review AIReview `json:"review,omitempty"`
@@ -1476,6 +1548,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1508,6 +1632,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1721,6 +1866,9 @@ type NumberedEvent struct {
 	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
 	Seq int64 `json:"seq"`
 }
+
+// Position A place in the one order of events.
+type Position = int64
 
 // Problem An error (RFC 9457).
 type Problem struct {
@@ -1943,11 +2091,41 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
 type Scopes = []Scope
+
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2039,6 +2217,15 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2437,8 +2624,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2454,6 +2655,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2539,6 +2746,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2706,6 +2916,46 @@ type SignUpParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -2786,6 +3036,22 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -2895,6 +3161,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3613,6 +3895,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3652,6 +3940,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3688,6 +3979,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -4260,6 +4554,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -4657,6 +5070,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetReadiness(ctx)
+	return err
+}
+
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
 	return err
 }
 
@@ -5123,6 +5585,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5508,6 +6026,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
@@ -5535,6 +6054,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5642,6 +6164,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -8728,6 +9252,383 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -11074,6 +11975,178 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13756,6 +14829,191 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendUIMessageRequestObject struct {
 	Params SendUIMessageParams
 	Body   *SendUIMessageJSONRequestBody
@@ -16177,6 +17435,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -16216,6 +17480,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -16252,6 +17519,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -16856,6 +18126,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	return nil
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetLiveness operation middleware
 func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 	var request GetLivenessRequestObject
@@ -17269,6 +18589,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		return validResponse.VisitGetReadinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17723,6 +19068,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SendUIMessage operation middleware
 func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
 	var request SendUIMessageRequestObject
@@ -18121,746 +19492,807 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kjf+KljO/MOWp0iT1GGJjo5ZtY8eTbePteT2TIv6VCALJDEqAuwCyjLbrY3vab4H2yf5BzKB",
-	"KtRFUpTc1+xGbI/FqsKRABJ5/vJzayznCymY0Ko1+Nxin+h8ETP49/E370/epeId+zFlSptfVDqf02TZ",
-	"GrSOyZwpRaesFbQ+0jhl5vFYCs0+6dbg/CJoTWRyTZOIRW8TuTDt3QQt+41qDc7t20K3Bq2zGSOKjaWI",
-	"yHhGkykjXJFJIuekt0fejLUcsaTTClo8ag1aczVt91pBK5Exaw1aqWJJ6+YiaCWpODHPk1TAc6WpZtit",
-	"niWMRvC02zs6inbHB+3epE/bT8a7rH00Oui191l3skufjHtRv98KWlrK2Izy4uYmADqc6oTReYkGglCh",
-	"rllC5IRIwciCs7FHkFZENR2Qz8OWXi7YsDUYtt69f315enb87uzF82ErGGYjg4ebjA2+gqnCJzDZYetm",
-	"KIai2tvZi3+cXb56cXp6/M0L7BY+t6tQ7nWP9rrtJ1F31D4c7++3+5OjyUE36tK90RPsVcbYLFWKK02F",
-	"3qzjZ29en714faeuIxZrii3PqLgiS5l2Nuv8xevnW3fc0L5Zw5cnr09O/3bvi9gyu+3kOVd0FLOofOIU",
-	"Sz6yhFxzPZOpJscnxbMXmS1H+WXkPg9aEdOUx+bjE7tVFaEJI+qa6/GMRUROzM4lesaVbd6cswRP/CUv",
-	"nJh92u22n3S73fah+U83/7/IHrdUtQZ73aOgpbmGw3l8QrzRGAq2Bq3Hi0SOYjZXj/3BwkE7ORHv2EfO",
-	"rotTP9V0MiGxlFeE6mwiE54oXU8CLi4TbMejAbaCvxM9Y+T45IGyrT0lXJOxnDNFqCLUMTdzsM2bmo+v",
-	"mN6CNLvdFaSxzIMLkg22jkT5ZJBGr7gaSzHh0zQp75H3CwV8iiRskiqmYPC4rg8UuWJLIhMylxGL6+k2",
-	"LzTt0e4MyAVN8THzmr/LvuntecTZ7/YLxCkPpY4yxXeQOq/lMZC1dHjimGh5xYQi10xowoWWJGFUScHF",
-	"tJ4YQl7iCtUQIlUsIjSOCdfKNTxiE5kws5FGbEoF0dKu8Bak6e+vIM2UfmREuNYbaJOPHuny5iNLYkmj",
-	"xi3DFZHZO2afjKkQ0kzGEMpwi3oy5R+t2DDrG99m/xzBNzpZGhbSGugkZT7VdgtUK4yzjmLeC0iyt4nU",
-	"cizjBoI5PqTknOkZF1PCYsXqibRwTTWTaJTIK4YMOSHKbNK84VSwTws21tuRaX81mYqby42UsCSRTZsr",
-	"mw4S6r9SqWmRSmdSkjkVy/za0YQSzecNBPoRmvCpcy0LV9aIGUJcJ1xrJshEJkYIIDQ2V+9yG6qMVlFl",
-	"r19k1TA8PPXpooEoOAWkyDumFlIoVr7CjbAdM83ys5vRgmrN5gvdGvSC1jhhVLPokhrpuN/tH7R7vXa/",
-	"f9Y9Guz2Br39Tq/b3d3b/6EVtCZccDW7RF7WGrSUlovs5+YmDjp73X6v9wSbSJS+BC7W3OPebq/b7f/g",
-	"pPBNJKhWJvBf3uobuJ8GLblggvLH04VuS6XavX535DHFliMlHGe4n0u9rJHw00T4b++OnjxpP6Hdfvtw",
-	"0mXtUS/qj3fZ3mS/e9AKWimoOmbHArNCYqnWoBu4cXApsl/7vaC1SOR8ob2f+ma72Qsn//6muF9efHSK",
-	"mHeUriVqFgrEEaNg+duGXyb241tR2d9uTMC1MKGxYkGL2TGcf8Z/Zpqd1dWouMpPAEjmRmxV7MfWoHcT",
-	"1H4EAnvTR32jvcVU6Uv7Z4EiaxUvnZHH07zgYA9Iv9vtGiEehjQgStNE14n0+MBI5UVy3k5LyXbh7RQB",
-	"2O/wSc2Ox0HhWg0Ngc10eDQgm4xq0KubrFWmgqFboFyxsjrPxu33N2/f19k2bn83W7pIClbbmfn9rgtn",
-	"udSwNfg8bP1Cq16hvSVQMGxxdUn50F5JwxZN9UwmOLgrLrAf88KNaSa7KeDnFYwe3y9cF3bvywV0m+Y0",
-	"KDCvIXKvYZXTDeG0OrXVndgS+3ojqrfd+f9ed/+u190F7JUzPmcy1c2qiOKxuTpqZUVtP26WpSMeEaNe",
-	"5Bq2+WYbKZGulp33ClJiPrA6+dA9hfvt7cm3bFlzUq7YMjDjTX1N4vzzqiPSPxp0ux0z2H63vGH326O+",
-	"2Xx0b699FHVZe298OOmxPt0dHXRb9to1Ym2l4V530OsP9vY6+91ef3fXNCzo3EzqAxsRNYNjt0jYhH8y",
-	"x/Dq8vgHcfZpdPJf7Oo0Kplng5YaywWYfe3eVQMjt2dbWQ2MYG9mTHkraElxOWIzGk9aF0ZGgDW9LE+r",
-	"y9pPxt1e+5Du77b7kwO2H+2Nd0d92sI9Nh4zpc7MxitrJmYvBmAaofASKvCgU/T2yZyLVPvCxOcWvoa7",
-	"uDVoseXfZ6NvxvwN//vJ+59Oeq/5iTqZ68UPz04OTv71P//3/3X+5//+v1bQYp8WPGHqkovW4KjbNRtp",
-	"kjA1yxpSib7EV5Eb2V0zYjRxevt4LFOhq+LPtHw6Nt8fmcktE/jmeIimCR2z/7QegM5Yziub6ZD19tpP",
-	"Rr1xm/bGe+3d6GDUHR+xJ5NeN19yHJs3+roLwc5ryy3+C00B9hGwEBa9su6OwlQ+cD3DjYSMRs+oJtdU",
-	"oaRZtJhsLah736WJmeRje2geb8L7H1Pedt+b1kCYMOMxooS5V1Kl5dxst8AT2D/MmCCRJCdkyjSZL8lc",
-	"CrYkIzq++mtr7YXd7yD3rF6fq68dEHyyNb31LWe23DMqxiyOWdSog4vCYgk5ktGSCMai0nJtJ5+g1SS/",
-	"rsZuPMV7BKZ489uRWzaUQbzJ/MZkkG5FBOk269vPZlRM2Vuq1LVMonr/ppB6xhKysC8VeG2aJEzoy+yZ",
-	"kc6ShI01mclEMTIymydZmiuTXfuvKU0XMXgVqG0fTiGMSYqPLFHUzOq11Ob6WuiN7Ptj78sagcl/fCmk",
-	"vqSu6ar8FEmmUHCCd9C+7zewjQjV910gfc/a6E/Z67XeQNs8DaAenND8zNeu6ZnHqCWQTrBrpjSBjZlT",
-	"zmsQxLQGB/i1lYOQkdCxViBCcK2IY6oFKaIqPm0tFeUjtNdSwxDt+pZd9Ldwuuc9vZa6vpuXMiFjGceM",
-	"TtOi3JR39jWPYy6m5ErIazRjmZ0lBeuQD5RrIJyesbnf4RkQoWFm8KPZN3QkUyPoEy4+Sj4umJcjpsYJ",
-	"X8DBGLRO4GbGuUZEXxtFwfTrBRi4nXmCbZG9J72eIct1IsXUG9p7xZIGtlEVzVbJJhuwkIpUhUOIcG82",
-	"bUp0920pId5GgzC9VOT/51fLt3/j8sk/n/9j+v3e/O/d8Q9Jb/Rh/M9PP16dHv5N9PV31/vpC/mEH9Oj",
-	"yTf/+q9o99vfk4JhVsHJTc0LkIlW/pbkahHT5aWd6nFEyXfyI4sp7Fz2SbNE0BjH4r5vm23YuutA61WJ",
-	"deNdvWt2/V0z9ijyC09zhUaQNTDudnvtJ1G/3z5ie5P2Pj0YPRkfRkesO/lPN4QOFx9pzKPKGVjxcTkU",
-	"ySN5rc7w9RJv7Rpibyicbxou9duV0p9//V7Qj5THKA2XL+mIajqiCuYVyes6qSYaXaZeEyVRJmsgF2i2",
-	"9cT3DjZ2Mj93vRZHVhFlSmMHguD2bbxXnlEjIZFYiilLSCynhIsSW7Hb34zPtjiG8LtmZ2SU0Im+jRqU",
-	"7cB/yhQUw6VME081hNAkLoieJcwswlJtsA1/P9Zdri6BZG4T2EOaGbdXa1E2hmdg1gpXJvuxYWb7g72u",
-	"d0azd0dLnzVRGPPIXM/jbr+9G+2x/clB90nvsP87sR/3+hXl7eigWXt7YTj7Ga0Y9o4dU6wYlzKuAZfC",
-	"pYZviywjAWZDhfsYtjJKqaxtviI0ihKm1DbxcUdNQWAvCk0TN7AKx/DHDSSwF+jJ8zo6WNUSV5nMqI3T",
-	"crcu4XWRPN6dXCVQqUmjFNI4NlL0jG4TFtd/0kiRfJAryFEZqyHKS8o3t/ukTpPOwm6+gPGnGPhTukR+",
-	"d9afCdD3d276eSmTEY+i8pl5LZ0OyhUBca56QibZpyVpw7KMB/ilJ3PEsbyGJreRO4pBtZ6Y8dIbR+Vo",
-	"5IM0s/0bFdGbyaRWpPiOmctfklk6p0KVLNVznLI5Fl47KzTyM0+kJddUaEUoNu23nF3s8MYlPncdMNNF",
-	"maXDK+Sax3FNyJRdmBl8fIlnuLAyll8ZvR9fgvi6bNLbBPT2mjjX37IO6tbFG2NhvkjSKi0VnbvhB97Y",
-	"m5dpNaPqGgW/19/d2z8A/8ltDSP58Oua3+sNuk+MpNLvgaRi3jav1i53mTetZhzgoHRu9Q1mlnErw8zW",
-	"WnSCVrqImohWnpVR7y43dybBMjMa61k1FNkMgMUFw1w+8Cv49CRi84XUTIyXJ+JtIqdGQmjYJ3YPB0Rp",
-	"c1BSEcEhXNacFZ43e8mFuZ6wYf+yd+15MpA3mva3bAke+mJf27C48coQTP9wef1DGDsXxBt65bQ1zbJE",
-	"2FdczakelxcIeshceRD0aY7D2jhfv9e5a7rAkWooWejCeQUsIe98bfjW9jIJvRGupF/2HhBPoORVptiE",
-	"prF22RKYEFBHIPf17ae1W4iH7/oH2wqMjfHKWa84ATDwPEtYxITmNC6dqQ+GL9R7fdwcoIHLsddC6dYp",
-	"KgwETdtZmxn32UaT2C/cPr0CfzPDIsVh1dCiOnqPLN4eqbEtZ8eCK6IlWiNWUMjfRGiL9vSJOo4iBSPQ",
-	"mNlIPXNN9/f3yUeu+Chm5Pj02ckJ3FJ0rFkClzesucsmhM61lJd2XNzcPDNGI9iLMZ9z3Rr09/eD1kLC",
-	"njCUKQ0DMwm3iCTPF6VbXRRePHqrFqZMNG9x3tKEzpmuMTnDnv0xZcmSLLKXmhfGf8fj+tnPZi1ScSXk",
-	"tTCbdwYZUdgJNFlPeZnqSzm5TKiApFCgPozJI74hjkd8/HkLknf760juz7GR2PlLHpnfYZBOTeTQMVFM",
-	"KQ75chQVa4ycbiY1RvqU+IMNA7JhRxyVBRy2JTc0u21Sw0r+4AbUSBN8waNHLSFw6I4ZZOO/LSUK8Vf3",
-	"SYju3hcgREKF4igzF/yfiZwTI24ajjWOpVq9I/JWCqfPqio2L2oq0aBfbHYbQtAmfSUjhD+gZmrkbxmS",
-	"fEeVPo7mXFQlUiOxE2qecaUTqmUdKwKxHl6qCEgcoxqqzZDrmTT0sebvbY4HayLGd3WDrhDDGzUQgX9k",
-	"b8HyUKUCWiRsaICXxuQSmEYl4Xy+oGIJ9i9wD5PvdLRapet3rc+21oOzP+722k9Gfdo+inrd9h57Mjmk",
-	"B6P+GPRXLpRO0rFZTaNxvEkiyGOb8QXuundSa5ZEdJ4Z9K8luZbJlRF+nVl/kcgoHZuBmeVy4772fLfp",
-	"KG40b/UPB3u9Tre71+uBvSpJY3TfvmOTVERILJC6NZ1MBqACQ4QA5PF1wG/rNKaYfwQ/ixRgpkk4E1G8",
-	"XK3c9fcHvW6n3+/u9w5N/x9ZouBk92Bl5fREvJRJOe8ELMRvjlM9I/1O14xv7i/jNKFCuyhOT4bcwMtv",
-	"lEvrLKURLUQJZAOqjzhQ5O+nb17XBRyUG9pgIKavVzQ2E2P1gVGvpa50aA/13H14ac9lmd2Dj8myeSPs",
-	"mXasxMcFeX/2sn24DYvrNQkD2UxIPqDKoa6OGoiAJoeXjEUjOr4q0uBEkxmLF2U+P59nKVKoOnIdGA5g",
-	"cztWn+e90nneJpUgoZqLaWvQghzFVaaNQmfefFVznI2IILSpLpXj38JtHdRMlPLyFN1ik2M3SbwCFgtG",
-	"E2WNa0bXmZhbgJKEGW0ZQ+CuZ3w8Q5/qyLSTsJhRxZTjwhs6VH2vwS3dm4ZAaIW5PX0uboLWa3b9XlUV",
-	"FMGua+MdHKOKudgyZrtXE33xmn3SKwL3TrQign3S5fgoF61vqXp01O722t3eWdeclQHut1KAEulbT9Yv",
-	"HXyUBYhW4yeOyZxFnBLD50CQkguW4P6ysiVe3HUGrDyssi6ootJQnl2DflMIx/S634aXHxZ4+UHOy19n",
-	"8aFNYRWl0Vs6vZSpiKpXmJ6xhAVGzTAzMWdONRBkAg3UeYuFRHOg+XubuRadoHvFubpua6eJD+0MGzBT",
-	"5JzBfWsuoglV9SYB01gtWIoTxYX0w0SuKbdRrvjFNg6UfpMMbma9EgulOFg7+2p0Fa2Jwcw5d/GgrQ6e",
-	"cFweQy+DreJZV7Pr3WKIR+k+i7qHyPYOaX/S7rK9aH98MHpCD48q9xlXlwKIsS37Rmqa/XxWi6CC6Dkz",
-	"+pGRhC1iXqvk2hNxqZugU2zAdS28jpMM/ei4B1vFW4xXbDE4sXoVeEp1EoY4b+kyljQ6k/I7c62XUpo+",
-	"soQc7JFv+dc1VFngp5dgm4SPywcNDuqcLpG+B/v7uwdktNQMYDPmcitPQLeg7PY8B7KdCtpw7XgqVKgO",
-	"GqjARGS2yCZeywW+W++ypKmWX9hn+Yu4GfNJ/rqexrcJSNZgocFAmG2ug4XXymUW71HnUgejsPVWWd35",
-	"zgaZnuet8udD8siTyi6tGTCSo2qWsQGPf3i7y11MKY5C92hLwaV4m9TIKB9AppBpHJERQ8wj8ILaTeav",
-	"VANy5D9lCtMzpIAIKYK5jhFig9A8JkWli4VMNImYuurkWoNaKs3moN3lrW7AXMrok6tjqGx8Ui1hnJWs",
-	"ip8UU80sQcYz61apnlhoObO1lY+rtUOa+WTvgC6fRxNj29tctP2DposW50b8YdWc3dLQc6KcMq25mKqm",
-	"ZIVNzvBv9rCVz1Y+7ZpEaSRSMU/6l2VaW5lxv6B59sKQC8d0rE70iWoyi3IjUZbS+uyHLyKuG+yb+Kg+",
-	"i+2febg7SPtgELumyw450RCtqki6wNzCPADe67Yhi/xYEAa9Vi+otRanrYa0Wu7aX6WTfFETElBKu+yZ",
-	"tXGGDxQBg8yG6VW2+ZJlt8FGtKWB17fAmv7eUc2+43Ou6/g74ONZlguSvhS1ZpmEanYZ21aK/F0xYDhz",
-	"mbC8JTMi+BkCULd3JG+GjmemSPLRVdh8YfRAE3R/Ny4veoOtaohuwErkZxOSBrY/ZYKZbldmdtc16j7M",
-	"02gwmDxal4UK1hHElMXomNpo1Q3RFawI4w9C8wSAtGuEWt/TaPakZbf/61u8F99igqS/X5H4nYzZa6mP",
-	"8XiWFxSCyIFWlCgN8TR1upp5DRPhbTMeZ3gjYswyhLaGIKYOW2BhGDFC1ZWNN9zWcnnQFJtuZpbHvjcw",
-	"hPLADUlOIWbw61QtG/hkLKdcrOKSGHV4OTJN+EyyymgTBoZMvlUIXu9w43xAnBOxI6rQwR8wkgCCiypC",
-	"b0wXWi5AaKdEs5gtZmYr3gI6p1fI0gXwCjfwktfDfnkEVok98+WT3W63u1fNCj+ikBG7v98+NLf5waQ3",
-	"6tO96JAddc27C2hut9Pt9Hq7ne7j/t5KtKma7sAIgqbXQeuV/InHMX283+mSh//o9Z6S77hIP5FPhweX",
-	"B3s75CVP2ER+etzb2+90UZurI0nv8KzfHfRAwjnY7/V3iyRxqcNNNHky6PYHPWAt+71egSbjHu22u09G",
-	"/faTca/bPmJ7UXu/T7vjJ9Hu5AD8VJYm3d4gGh0O9gaDx3uHq4lS7a9AlOdMXR0vFo/7nR55yN+c7qAT",
-	"7pRPxftFw411e1fcRjEDiNJZEyr2EgzhRvSswdWqJzRKoXtFT+9K7C3xbn/87OTg5Grxj++f/f2ow3a7",
-	"nXE/FqP5y270j7/HhnB3Q076K2aLobzx1XaDyOnExXTDNLUZVeRfqQJI8VTcQ4raF8gLU25Ov/PUsDqj",
-	"9oZAI388u/bd02fKTW9h1MYVeYYhlWUkbfi1xlLoAsFxJ2bxmHVGbK5sM09JwiDUkms0I24jFI2ajGFn",
-	"NrTTDaUiCRTHms/8A9ez+sAcAJ6jjdBPf5j9WDD7/nvEGV38Nk9hjW2yfPbO/5cRfoklMDIdSFbvWFoF",
-	"8bA7Pa3NSMN08YTh0xVJCFkWGhYx6ZATrbJshywQf2BDrwmd0u0CsMdNYfkwQQIjrWeR3kxgU0r5iorl",
-	"MUpBdYmR/JOe2ayVFelcWspLox5eUtdSne7oHtroDlvpBRHkPkEs6/2nP/o2tspA6klUnopHKBQ8VYNy",
-	"DXefsq+sIFL+SjF+wVamAqewqjZJwFSK5uh7J1RB5c5mlI+0mU7uHSBTwptg9L7hH6GqDyWLhMuE62VA",
-	"NJ0qq5HjJUQmnMVF5Byl+FQwDO0TaRw7hKxLeBWWQiYRZEIB8tWNEVaxg9agNeNTSM2kUzBdjTDgCAgx",
-	"SUWEGIDvT57NqL6VwXM19OGteKp3OV8ELZ3w6RRmk9tR265IoD/YTasJbjmUz8UygQua2GIWWJpwY/HA",
-	"7hv4ClLUSh7ffL4qHc25Ls3Vym3bla9YVaFiyxJ69rNXTFPTOuL8Z6UFbEGBhop30HlbabZoLIpnyNTO",
-	"B2mrIfRWv59Xisjfr1b7u2Mbq4sFQhtMRJuNGgFbVlMC39mY5res4bCihIO/eufP37x+cYGVGUp78fsn",
-	"/7sb/y13I/7zXU3lj9/YPt0qCeV2twVO1Pewtzyr6MZKy03N/bIJzOyqqyX4fMuSIzVzgTyDjdNEbmpv",
-	"Sc+r3TDerA4s6ijvBV2JlQ9h83Q1os8fGZ4+aKUZhe4PvagEKX+DC5HqGROaj2kl8OC1zFKfy2J+Wvqu",
-	"LOXnCSCCscih5WUJ3NvYzHab9EFI9yiNpiLJlweMk7eRfmYbRpyewUc+Bd7GlItKHbWMBtnnl5DJgumc",
-	"jakwGdiXUW4wC+BuCTCTQkTsfk4Rb2JeF/VkqZ0DUAfMFCtwvD6gY9QlMNT6iirBz3nLjQCmXzNbXbcm",
-	"OaOCcF2XQ7bKaVVNdN2i5keWP/Y9jXlEmwKpj8mcKwVJBLAw1S30Mfu+IYQa4rBHCaNXilCSpHGWCGE4",
-	"XELHuh5hw2wlG4zggWjgMLbBLek2QQXlFFgRel2dpiHeB0av3mYew0rxy7kUq6wx14xeXXrPi6GsHoAO",
-	"o2ppOOE0tZCcVWoVQyM8gmXtb0OzXhPNzMT9qVXoVZwbMGoEp8Fa+5C4VgWtNxPPT7vKA41yFoRRfg/f",
-	"vXxGjnq9bmC0W3jQ2+/sd3oHO0AfPB7msCwWseGXXIrH/1LgN8g2ljOtjGdsDhLFnH76jompnlnkHDsr",
-	"pRN37l+c0Wn9sG3Mi9nb1xYoRM3ktQgwrsXCyZg9JJO64R92Dju7pcEPW7vDVqthhAd7RpDRmoFD8f8M",
-	"W+f/8af2f1/8Zdj6c6s89KD1qT2VbfNjW13xRVvC0GncznaKvVALiGHv2CKmS+QJxRm/TRgEsEMsUZIy",
-	"cj1jtrC6RbRwvmSMDiOMJjHPsb4c2JpNoglLwERhgQ7lZXKFo6SMGUDsbT6577i4qs4mHKbd7u44TWL4",
-	"B3tKEhZ/NWwJ9kkPWyEu12H/8HAnyM2gCzplHXI8AjpAUJyN37P2UW8ZoXXnjf8rRAd+td81P/cPxmmi",
-	"ZPLV1Y/99Lj7/aw3/2b6fdRb7s276ZPrb37oHv5zUjeopl3R7+4d3mX1v5N4WOo3+YLqWbbDQfBH2bM4",
-	"31vFHdzxQGYhp9UBowgOFw2NYwYBcCLC/HLC6HhGFjLm4+WAhElYDJiK2UQHsLkh1tRc5i6AL9ShNaip",
-	"oXgIIcxtzvSkPdN6QRe8nVDNYInbluHtdIaidKwxQu1p8lX3qf6q19p8yrdZyow0b2GadQSi2icEhrGp",
-	"gIQ/evQwc77O5kw2nHL9hH/8qtftPr3+qv+lpmwUhOOJRQ0rzvbUTkBLiIfz3Ro+rCSEDap0PGalbd3z",
-	"hzyRyRz0LS405PjO6Sc+T+etweEBgHLMucC/e9l8zGAxuHHzCdVYVldePTYo9/T5tw+U9QpkNc6La/Kx",
-	"uO2YMIM9Nz9f1J2zDx8+HHvaR/1AxjNz0MSUIcc8eLLvXXDly+1rqPtHEkbj+VfDlhXih60AsQ2/GhbB",
-	"tIDlbc8pboJWzMUVSh/fvD95l9awuGOb4g9IwcfftN+fmCFnsseJkZqSVJjvc13naxktizlbrT+7y69j",
-	"hN8/Pc4eBeZzaKb8CqCJ6VnCaNT0/Carz1cd+TtGI7f42ZeVsU+Z9iKxwA6CiHCqtmTfyjE0bUj83Y7l",
-	"gfJKURTHgptzxXB8i8PKkajqIL7jSoPpzCOHqo4h5kr7lXy3GEJega9hZfAFwnW1eywwdw8r8mxGtWeF",
-	"WrGpIbdOk3HMmagZkWIiylhOdYvzxp27yeYvjRQt8yvGmvMy8mTNUL9/8oUH27THyhXp8gTGZiKbXedZ",
-	"f7fYdFm1k+dYoKM8NPscEnb4BFPDCMV8q+p4bIWOe9iHL0TEIhvYXR3VC8w7cL5YG29RHQ8TWRvlgdhv",
-	"6gfRzYYBJf3fTJqO5FsZx8AdsPb/Or6AzW1NlALYe2kLMYrO9oKVsziWmQ9Gv81mATC1mr4xtiX3jztg",
-	"/xpyQAuVA+bsUX92+M3YLf5ciKQuveGZBYpQXA1M3B3K+oW6y0F6Tecs8mubFUfwGgAePLtgQKjKQJ/5",
-	"uOaKXeQZfZUB5aFQTcNh10179lTTRK+/VcelypBbEYVdN18mUUSoW5Cm7vP7Y5u+HcpNXcdC6sZe4bvt",
-	"uizF8xd7/oZpQr2i2bD8KORkAvfaFfF72G6MTOm1wp/lrF9SBuzmQ/qkLWesZ7CZoeRuXBaVuco4IMJR",
-	"sR9LJaN5gd0sqJ51So+LeBkNhMQw+lrivXUp6sVx2sD7VYtYgYaomNTMg1pJcYHP7tC3yyBskBjs8w0l",
-	"BpuPeA8SQzaupiXJB9Y4jO2p8s7mLzfuA0xwrt0HZcjMcvcFRMsGMfOyMI5mgQWSjvPC6wEkBdpFcpXO",
-	"aq+iex0khtDWM8jssGOSSV4boUHGs/G4uZxXki3KGc/lsRWf29Tl1FzmM1p7sM1Dv3b9BnJ6Ah+9P7Ga",
-	"7hZs2xtTnbZTP6rVak9xUKD3bDGsj/LKL6lbHpZ5DOO4Ysu6IZjn9uvKwV/wyyu2XNn/qZaLRdNSmYce",
-	"SeoMB3Jxl0XBL5sPmzVgrNIPyraLr5cnz7dmgXkiVgMTwjnVMqHttQJ0YDeyXawZD9033AGYArA977UD",
-	"aJq9N4Cm+aeed/8OJHDu98b+G/WiNAsCuL2oX99rtuaNfU6Z3q7DD1zPooRei6Yldy/UXrXX9uG2631T",
-	"/iI/PCfP643JnhT7QBEOxngos2GkuhydtnTMVtmI/5ywSWvQ+tNjc2dKYc72Y3yqHp88R4sicLXGIb09",
-	"MSwRh0OOxZJgrLlaMATIBBCu9+9PniMqCfqehBR8TGPAALegj4Bo2jShnIPecTLPwLW4yjG2oFNGRmzK",
-	"heoQKK6JseHmWfgdF1chQY+Ou9DtBxOZsKcYCCTJiJE5jRhJF51yJRQ7JfRxNvl8ev1D8Jdkfxf82ufH",
-	"7R9o+6du++iyffGXe3Nt1958ryC2gGui6AQc14pZm5VzDkEq0KDkvYYSXZi9DLfGZMLGCNzQaSjsMxR5",
-	"ZZ+ARHwyYYnDg2MfWbK0jXTIKWPk/B3TCWfq4iFgezxO8E/rVywW/rEULxf6WeUqaSb9f7T/+84kn7xy",
-	"NceqtMYDgpxWinhpVA/Yei/O6DR0RZJw6ykW4Gm75oqRcK/XDzskfBRiIdtlh0AMIZ0CSJLRXaxXLCBK",
-	"or+agqycMIxnWiTy05LMYcUlaDwPww+PIeIiDEg4bO22pz/xxbAV7kBIAy3o/3TOVlF/0n5li41tdmBf",
-	"CM318oxObX2qyWspWAPhznICOU/8UqaApTrIdTesV2exHoJiRAZXJNzt7oWwjSHNG4O0qlEpQ9Hb7fQ6",
-	"/Z3VkzWjvduMv6MKrQlNrJdHBYwkkMyyeQc25WpM52xAbDRH8WLAGIoBPhLpfMQS/CkMcpbnKipjRhkB",
-	"cz7GVJHRcihC+7l9br/vkGMySuS1AoiuEGZxKtNkzELgHzCykeEQisUTc21AtV+vmJADVEaJdyi4Inwq",
-	"ZMKiga8c6BkTBOMKYcSG10DUf0DASkIoCROmmA7J9UwqoNnM2itxxqS7Yh3NErRh9G2QZm8TheEt34n4",
-	"L2D+tasI7JIqEhY6M0sAINuLmI7Z3OwTQ5MiKYFgFoo9Y8s4Bzz79qICuUlZTpIwoKYU/mktXU5xNvbo",
-	"NrO2TNAjXokAEG1UG5gCUW4SjNtsblgV3KoOENnsp4WFi46lmNq3YCfZKCq34D3yin8N24d90gNkoTSL",
-	"2LQXOFr4hyILWiJzRoWNreMYxuPOVSlSZb/bQDKYl0+siEFNRPykOTiif4+hEda20cQwrPVilejoGTju",
-	"KGmhWNw0FJSOV40kl5/vOBBrUGkaibXHfFkB1nPS3XE2qNs1TQZVvC87l1yNvONUjNLWNJG8ovYXnIlT",
-	"EO80jxsH16eY1eL+K5WYjZOlq3wuxNzagOC/QOwtgCABb3EWkh/d53Vdu3cfu25ugiI65LrvfDxKM/bN",
-	"ZvoWh4zTrQlyssGEwJBXQ1EGrrAfgA2kCyuHCrfiwPOpusodSYO8fJomdCg0n7MAMAgsohQ0CX9HdIns",
-	"2ourLkRD1s3RvptTpuUHCrbzSMGNPravu8C7dhZ5t/LrPEbvJg/ieS01uDhdstA2myniio7iDfbF8clz",
-	"9+oN+I/yOhvrP80KkNz4hcLXfpiHAdwEjXWp1zVSXyb7JqgpRbGuqXL5i5ugBCK0roECXNF9na5iqRkf",
-	"ZxSOinN/JFBLaqNIcizv6pXt9o/L9rv2axp9QzW7psvt9+ucq7EUEz5Nk4027avC+7hzxcYLfnzy2ltr",
-	"yi9dXOgGX751r94bFwWfebqwjvSETYBF6hxeA1fZJhB61ch9xYkKz0twb+vqZXRtsa5NpY3XHu3amtSG",
-	"V1TK927YVF5B+SaoqVa4rpVKYcR7W3t3csdQC8Es5IiRBU2UuTFpubSzV5/Znvz8EYC6gtpXU7bZRvBl",
-	"1cO2vlr8AL/LvO7WBmf2mfelP47SFTD3KvNvyv+zav43QU0O3rqGKll/97a4WdkVYLpKS4kVGAoZgE9J",
-	"iClsIVF0qcg1QPOSN2hd81U3MmJGCbYg0ygXG203e7nASIYiy1DFNUKO4i9gB9Pvzc7wqxttsS2qNYPW",
-	"Ub1cVel+ic4V1jdKUA4F4wCegoZd+Js5DV/mUlm/FcixAiBusOrn789YvADCvZhTHoNbZEtaQSzkpXYt",
-	"rKSO19n9SlOevmFlJa4Ia5vuCI2iBHJKb4LWS5mMeBRtPdmJ//3KqeY93dvS5zo0gIDna280MZgyXB66",
-	"4MXDSpYkkubVkgzx4cOHdjnjZZUgUU6QgXFaEfGMz5lM9faSos4bWCOpua6+1JniESkWwzRDuz/xq17B",
-	"2VISu18l6z4Ievwray0nQrNE0Bix2l+YK3hrMRdb2kAYtS/eEwHBzpzHl5l5oP0/llPrgrWU8/22PAIW",
-	"ZyXjZwmLzEGlsbqjlD8utrSJWO53ft9q81pGD6KYi7//EhzvO6r0cTTn214iENdLXQMr6Zl3dS9kfC0J",
-	"E2AUItA/VzqBZP2sZFvMJhq2UaUg8RYTLdXv3cBcc1ys9nsv3H1lleOlX1zZnrgQR+HiQhw5srrDW1Ji",
-	"4r5fR4SXWS3gez03Kh3DeRFTNLBmJgaolexm6dce/vUvpKBUz3gD6uW2y/sTDwpxBasLKP8mLHevpX4l",
-	"Iz7hdbgWH/xwikocRWkQDgxkVe/wzk1DveE/upn738kqDTyipmzyH8+wgJWfzVkObBi9YNdZHeSs2DXU",
-	"mmcB6fUPzftIn9q6vduQqKYS7loiVTu/Nzo5CAbYJi5mDWJwBAldOFj4NNtDFjRRTFlkCVOpjroVVUo1",
-	"RteTpNjtvdHjNoVY89wSi/sOvoA7CuZabmJzsSK53z2wHA9+fS3DybHq79FA7qPVW0kERkoeYnUwQ8Ed",
-	"uE7LWPZfQKavFnDbYmEqddDWOu+Lvd4fcWXMCtIdIKvxj+gxOMXE3veCfqQ8voN8T/ml/MgSw5Y3uqrf",
-	"5C+bYY8u0+IQVn7+/Gt/wIZSXrW1dR97xehg75fw4tcfgALk/r2tk3MDGhEyopqOqGKZCa9glLKqi3YR",
-	"xU6+FPK6Q86SpbXvxlTfp6ewXK7nt6AQ/AZkpUq1od+E0I9TfS015vVsu2DsExqzLs0Ns5lV335x8tya",
-	"9nOHrk6oUNyBrW1yT53lX9zzcgFaFNWpqlrOXYQ+sMeaQiTb3AVbB3EFNSVMNmRQx36dkF8tEgxlVfMX",
-	"1MuIsF61JHKiEVP4dx7NZYltYwZ++Q3yK6ztH2DVEENbJvynX1bwziTutArivfL79zVY2PdtSM+gvksm",
-	"waog/iWE7vdikUgzBiPSPcvX445ixm8h1CQoIR+va6GAsvxbClSpSi+ZNgaGEYxXGQqHR2IrPzRgtm+x",
-	"sg3Y5+tPT80I7pWwD3xg+IBk2Y5EMW1Ok50rGcuIi2mWCCVYI+Rz6YzlCNKrTpZ9Cwb6IZFi6oN1/4pu",
-	"v+CPxi6RJ1aYJmJnge28AGgOcXr3zzWzWWUwn5CTVTXzvxHMphDKiQX6JC/oeIauLpc0N2fzEUtsphS8",
-	"BXYCZTPkF4nZopq7sKiIbUjMZ+ZVIGesaX1KCCZrcTZmLr2rg3lUGfr3/v7uQTl3t5KiNm/C8fowW2J+",
-	"nLvubGS1YVsLJhcxK/W3bzO3NujtBPYjjeM3E0CoX5dVcrFx1pcP3VhHteuZjIt4jJAMo1mzGcMNxGwW",
-	"h1sG4bKfTvCzXjefKk0SCqIW5tTUDeGKC8hUtXXyYJMB7q3F1/WKolzUkBCrM1RXS+L1wwtt5RVpaptC",
-	"pNm6QSapyLLRVmeDV1rNIWq/1BK7G6yZthWivnv/+vL07Pjd2YvnraB19uIfZ5evXpyeHn/zAn8u//js",
-	"zeuzF68rP794bT63f51enr4+fnv6tzfmtWfvT8/evGoF0NPLk9cnp3+DrsyfL969e/OudgXyOj8bEer9",
-	"yXOq6W2IdeMnc53jAPKByNG/2BiUC39zV5H1cpfNJAc9LjO37KoswXNl1WW24k+8ZoMeI+R4NuJwi11a",
-	"f4zOPCRHSIJPFUvCgChNJxMsZYBePaPchdnpCgvnF8FXVh290qpgzp2E4imOjk2L9C4VXvYBjdBZReO3",
-	"3mpg0l6pgMG7VBxPmdAnYpHq0LvVQndgQ1eYoZA2+cq/4sy0jRhmuFtEsICVuSEwFx2TzYr7YjU7LgDj",
-	"2jsVwbZsoFaHvBHxMs/qdxuRK2IGvTHzfgaN1rLvftdcXGX+vYI34gAx9tzGvCSpCMj1jI9nHioUSdiC",
-	"UX1HFrpB5mjhhLtP3RS8G7GypwwbmdNP7dFSM7jI9g73nxyYnXZiNLE0Yc+szFKVDbLMGiyF7CFFOOxP",
-	"Eqp0wRLFIhaFg6zSmZbyikgw3OtiUS/PGuxDqhJFeTQUeYIPixWzZelJOHbw2uEAcoBAaaPqympYZtt2",
-	"SBgllAsupuEAU91tgV7Tq0KsMR/t304MxuTA8yCCELQ1LABBkQlZgS20efHu3i2nbpUysYKS86eYbQV/",
-	"KU3j2D1y0b1BK5su8oqGOHtwD4Frp+IoClqOFpAFbEMvg1a+VrU31fHJq4atQDUZ2WJWVbRTIJIH0UVC",
-	"mmoZWilZz9jc4QvnALohxAeFUBwnfwdYsDlkciisw9hsFAtNDa9hPY5QTiYhiRm1PbgdliMoF5cK67JD",
-	"n62gJSeThvlnSJa1uoKr8Bt5ZYVBWU0TgdnZOUhZkUNaK/Va8dO+5tf9q10Me0NdJ1Iz7BnmVgsJGUC+",
-	"MXNHIXfEA95Nh+SX91NYDvM5U2O6YNHtb3PDbQDjiMdY0hmWFCbk1SdcTYUzPmdK0/nCfMYiri8juGXH",
-	"NcvyN3mNta+NTqncHR5FhsUkbC4/opXdgor4DGDpUQIF6mbAinzi+Hd3a8iKZvowF4a9coPkQLnw+k1Q",
-	"rDi67vuXXjnU/ONsVTaTUL31uQiqoGICNpC5LzrYRaI0GjjutxdzBqDxoobsOPqcaw0XzcQHRbYHsZOL",
-	"nevuXiiBGdXj5Z4lKSNSZBC5KMjgJpwyjb8qr5qoX6yqfhtgCdBNd8G35u1cIb7kt9fIGjFTchuciwaG",
-	"ezQx7E85ScgZSXIxyYeddnWxUqF5XINUu7nCLyMWryPLK3gJZCUX3bgZJQw9McixZqdRbRcUYkEjNuZG",
-	"EqIjlIPsuuf1vwC3LRdhOiuWGof5BQ5fic1nFygy9LXDGS3vYRO5FATYRPWDsWz3rozTVSbc9Myc4vs3",
-	"hWq2d56vi3dwsfMY0WYkg3to3MlND1TxcHq9uS1oK/BhdnxB0fOavdXZS53BYKXVAnWuOqXXB8+xaxVk",
-	"ApE72q6bgpxQqx+XbsAt9ZatDLdFjemmUIm4Bl0TspSpn1taKipWuhTK1IMh+Z3U6nYbrmIJYn+NMZwK",
-	"MIAADbMSYmbI5vAmfM4F1Uj8OV0sMvR0MGTX0+65eYhdB61ICtb4ohTMved8iw3CDDx17xqVeNn06jvz",
-	"MH9TMd38pmLavQm4ek1vAlANvnmT7abla4sYBb60oCUF2+DgF5pa/apHx3WvelNZ22pG9PWNZpRc96q/",
-	"PlAsvVLmoYq6LefMWVaybehXsSipVSVw7TszWj+PBXQExB0gWgI799S4DSULp9DV35EWYRKzZECXg38C",
-	"AZ4S6jg6j5nvphEYhAWsrZnx5IVILXCqo2upMusDhZh/NfwoaLGGdTKjx2eBVf55QmQCKIwv5gu9xHsI",
-	"guDHdM78FOGNbHmvAaky2z1FV0ydLS+rBFLvSEPgSy3JVILAPrFBoL7Od7Dn63y9rP7xSsWvzLQrQNTM",
-	"VTTxapXg0q2+3r61isAK7Z+q3AjWISGya7DwliuZP0Vfem7ZMi+ABFXwJDnDlUqnU6b0pVGbATUYClrz",
-	"n6DyesLNRb3afnKayWR1mNP59Yy1WAckxBuGi2kYWD1hxCBDIjFqnHhKQqc3RNkbmTKS3+sQopOVLHlK",
-	"QrxBwmAoPCNi4HCai9KBFOxpwZ4ZNNkzC1ZLUme0DIYCo4XMInl2IyMGFG1T2czB2GfnmN99RWvgWgPe",
-	"u4ayMpvpMd6wXJn7oJXnkQStTHav776hlMSxcGgLQUZsW1fC4eFW5bEtzUWfFjxh6v4tDWasEAXoY/gi",
-	"g0a0ZRcxeyvTAvCEVN23DugGnMUhmX4CAM+x640wgp7WYO4Yu13dJJx7e+UFB0sOQg8IQWzCP9Vb6dyY",
-	"EGceBpOwsZwKrhhiI5esjb2SD2W/gEquri4LmPCfe/2bKkY5qrXy6ksS2HbgGTtippQlZsf3Q66Uq6RN",
-	"2QAwknVvn+JbNsWDj+9J/LGNZW4u37bDtcqVemnkoTplzxuO3UDZrsjcn3aK61W9fG8134PAQ+DCC8AW",
-	"H3ORmQIDvBsyDVhzDUk/hYtfcTGNWdt8V9p/1VgXHxX//wyHn7rd9nD4qfdyOPz05KX559HLi0fmiWp4",
-	"2PxV7d49hkiqhop0YHXI6ixRh+oL/pGZOXDSnH30rdhCzHtHeSHm/U5vp0aihh7zeLRy8WwRgdFBkfDY",
-	"hgqDZ2pAbB1nC43utZLho79Z0B9TqKeAzlVVOu973aP1oQKOv3PRXNobrY22fkoWiQbce7WZf7e3v3vQ",
-	"XQNODbu+UJZqncJUl1VYH95yHF/TpSLhCIhZiDjAn9bHGRQWsNBbgXjlSdSePzzttfe55QRwwlCsUIzV",
-	"R8Rtd5GPvXKcm3G1rOBmHc827CyT2qBggvnFciuUJzMGbmRjhJizs1TodMx/t9+pW9nR/IT9epVNSHBs",
-	"j6kAGBusy8qbVDOsu7qmvgK8dAuBZPOrqo77u6KvltFnM17P6nPFum7lnKJMtV8iAZfNFm7orT7avQ2O",
-	"NSaFudjgtRE41ixdZ60throGWVAROIslVG+oOSj4WSEgfhXCmY/fk008+7gYttnrb3aVdQ/Nf742/3lm",
-	"/vNi05tKsOu1kfyZbs+uC3H8BZtnmQilpus2TzHu51YRU3nUG0gKXiHALDbpRLtApKw4Dc+M62hgEQxW",
-	"2EhILq0Yg8oGWK3DaptUkJBHEJbl6gENRaEgEPHrAbkmwal5xdhCuTAKqP8DtTGe+ZV27Y4N60K0VocT",
-	"QIgM5egthZCxgZGbQISCDAYCdhbzdEETrUjMIclWKpC1Qvgx7DTF8hUCquS18LyFmT0eS4NptckI89qI",
-	"WBklNCMN8+JUia0cYnZK6J5m0WRr4ms5+qVubup2Wqmu8nY8AmXXPNraCmwdEn6+CQlVV7n9Jo8z8XzY",
-	"Ok1ElX3c1kXqjBKFuh0N47UWRTdkszfSRFinhnM2uYjmBs9GEzFByN+OkMcAOWJNCx0SmmW1AY5Ue45/",
-	"d18/ULncggfUM1NyBQFL4qk5rnO6hBhIsE8RLadIgWuuZ0MR5kpOGJARG1OUs6nOFCRXBAzYAY3BN4HH",
-	"UkhtMTq8tbP7sazOlZmj05/yd+rYYbHpokFkY+MGagy7u7tHO87CSyapThPL6gR5f/bMD6dbMpoQsJk+",
-	"JQKDjSzr4wog04hMbWGZ7LKKqGZtzeclxWu3qPj3u4Xb6mG/2z8/aB9d/Nzvnu+2jy6Gw+jn/nkP//W5",
-	"f/Oz+/Xz7s1O+2EXHv3cO++2+xf53+e9Pny5e97tXeycPTT/gy1127sXO4Pzbnvf/JD94+Fw2DGN9oKj",
-	"m52/Pvzh5/O/tC8aP9u5Q720bSwvv5yJodFqgCdgyrS5SSdpAicGbH5w96HkbA0JV2ypbIm2UuxVmvKS",
-	"8FIKOTN/+sJLt31E25OLz4c37ezfexv8u9ZetG3MvbV0WMpeNHK74k29Fbtb4cHOrviVVwB+f8Y+6VZW",
-	"yCW61S0AbtFyFGizrlJxazdHvz/LavjfhURC6nuiz62HjggTdxl8Uwhp4d11irRp4rn3AQS76PUsAr88",
-	"g1crUefwa3HQzYR4r1hyFzK40rfkpCJV11zaVXJtpB6/ZteZhryV9nIHhdnpyqtVG1Sbc8fKhm5nfP8m",
-	"KAsaV6yhJB/waSd1Fm17Gcgn+ZaxhTX/UaLYOGGVfJ8nBV5t/lxlsz/Yq7PZlwhlxlylzcVKYTDHl8l9",
-	"TJ5VW82MFgKmBKjP6pHaVyM3onWeb/L5S0cnZBUgnUKEpZJuZYXyB5UmcWNZYGmDfgp16RM5D0jCYqr5",
-	"R+a0Eou+XLjEE95OGFSzHbPbp8Z42ZHrws7yN2t0jItmdT+joY0VN0LtdU2aQ5nkedIJ7DCOnjI0Pb7k",
-	"LI7q3RXHLhN0Yt55gLJPJbd2lY2Gtn+6OLcnp8EG443ie5dzWI3xKjlIXGgEoDPpJNUzVzhlEx8JVnKs",
-	"hkxUAifa1We/iDPlPJfscKKtIBNM/AzL1qBFxbJERdV8c21iivZW4mZFXLHZes6gDHYe3Fo0w9JkdDyz",
-	"aFjU3zj+eHa7xRC02wzR6RCNsYWtQWtOF+dIyYsCnerK1x8XLO3UTa4QHY8WUUMDqzwoxoAhYw5W1oB5",
-	"r2hzt3UaAiJkgk73LNkLTPkih+iRgozYjMYTd5pds3UWsoirRUyXl5voXs/xXUc4Dw9sdbop5hNadTpz",
-	"tlJFwn+034j21zDY9ptJWEAY2LxIekOl7i/kJs7NKVVncMEP7NOnTsrxYho3gUHI2HJgjerx0kau5nG+",
-	"AmpA08WCiYiEVm6HKriFUtm3yHE+vgcghi2S2jGodq3bz3r4Viko/qZdt0sN+Xzf3gzA78EIjvm6fzBH",
-	"ex7/WqFMCEsyIJEULETulOfD5Dl2kJVopQuwQV7nUlpewxtWUxHFxZjlDgQISA7IvyQXKM39olGutJit",
-	"dYdsMg9nZDOJeasDIUV99OEd8hTs6anEbroJleniOqs7Zi+c4rnKd1csxwEW1liaPTWmGOecww2dt2hE",
-	"/9P+3RnLuek1O1ROiyxI2HtFg1nxOGUK2H/86c//3zDtdvsHDx795fFXf/0/l59/vvnv9sXD4bDz1/Wv",
-	"7XzuBge7N//5MH/1wvt3+8I87914T3f+Ohx2dv6y+fu1R/WF0Fwvz+i0xlUUPgrBYcXgHaLpFHKTI5mO",
-	"YkZ+TKVmKiCKLSiGY46WkClIFZq7j3q9bh4gc9g57OzulDP7u3urbuCHw+Gjn8/JcKiDi0cPPzze+euw",
-	"df4ff2r/98WjYeshPLh4FDS9sPPIPbmb+dgPvG/kZzYyFjhaCQDoqce8QFO2wFzIyX5dBrVVnk7EdO2h",
-	"BCl8BlKCUQLvBHt0z7lAW/FGGzO8qbRQ4Xc248iSa2XqkdlmjEUjOr56JufzBt/yMnMeecIFpGp3yJmR",
-	"6pzzcEGVOZBcAcybsMgLtDF7LWOARvyo6KTd20Q7lGMcDvfMfw7qpYxNPrltD7VsDjSzhhQ3I35BPjvq",
-	"Vw5TGWhZwC2sOao57HpN+QKjq1rvKWxPbQNXEggJZS5xHhII2LVV6EBbDT1M97CQ5VGWojPrQlmtqQKJ",
-	"ZSkf+zUJH5swgpyIjhPUxQ1+cDPzSspiYgKSIrQMNkSPVSFOjNqFsLt8JKOlfyChiG0GcFcrtsQOJLa6",
-	"HjGQJyCK/4SVNGwWi4t9BVJirsRSiqiwHlrKSzWTiQ4D/COWYhpa8IxUX8rJZULFlIUln+yKPJgNsmFu",
-	"cUllP1S3yN9P37wm9rkNXT3q9nYIF9bkaMj81NK/XCcYfkR6I2q8WTRM+CGUqJiqGU65bJRczTLdcO3G",
-	"q+WHxd3WEMtmziVcraNEXqHnIhNtU8SfZK0cGTKPCPJ+tKvl4UciQ/cLKwQtf5lb3mwQPdvsB/tP2CdG",
-	"qMX6yrXbtCDrNwEJEghCcWg7kNYjF5huY2bs0CaekhC3dhj4RtaE0TGicSgCpwJDDRQZu8iBPGdGLlpB",
-	"CxupHe7fqIjeTCZ3cceZOSGYDDA8s/VcaQGb7C2t3bvIYoXUbGUCjtWmDa3/La6yzZRJs2JyMnHaZDn0",
-	"BX+uO3bFD+vzwX0EKixjReRkksMFDYppXdcUElAF6PU+UhQglgYuAK1QLA9/ncPqEK6GwkHZIgYwOT4B",
-	"1aSYLFbc1tDtJYyoFbSgrxxMCjvL/1YMigB8NEcbLKT154DRWM8a8B+ZskU0KVkkclQjLqiGPD4XqC6v",
-	"CkHq8mq97GmbrFvJk+d1t8H79yfPzf1q2MKYCin4mMaGqvMOOYkUmdOIGU0u90XBeZWTrBzTE6ve7R/0",
-	"d8rKdbd3dBTtjg/avUmftp+Md1n7aHTQa++z7mSXPhn3on6/oHH/ugEqN0HrOzk9ES9lMr8lP/Ogh524",
-	"8uY41TPS73RzWF6ga9UqCtGbtfZtV78bmbUFCay5Xu854NiOCL3Qv5lRTRMq9GWz5mao+0CBAtchr+jS",
-	"1ROF4Dg/+7IaFJB38rsMEIfQqM3W6anL3SmU8oaEVfULrGGqWNKM7Ntkw3sKpjvrR+aaEbUwegFNZIo5",
-	"U+i2shdEZ7XJ7r7JX2LB2QzXRJ8Ap9lOePKYzYrYnD8IeX+XR3KbcKRG9OA3gvn4wZ7dpgzDXTJHQKDR",
-	"hg4DjEpaD47ocgXuGdpwewzDWwDNUb4a0SMDfWxKC+Pqsl4BybHqIDyyDFVnfrwdUl2ORXBPiGGlUJsc",
-	"NYGL3Nxlg7ZYBXOtGNqD9ptbRUZ9GTQwBJBRiCCzDh7L7Wu3FQJ3QNYm0BWPSG1qC+6bFRBY9xOjZjMg",
-	"ShEXDu+XThFuQObb2N+JmET6NEPgtnlzaqk0myNyBeLf3B02bhOgxQJVEWuxHJxofly7IPVYLoW6azk0",
-	"rtE4gUoPqVhCQqicOGRcMG65UBckMU/UjtNIM1jliKkrD1rDiZVZUm3Qgi7AB2B0SaBvrbBp5+Fs/Q0s",
-	"l1YnAnXUrxyMk6uOXA23yHwHKw25JVfD9rz4XpEyfZbFFQFuhQlmVFtQtJVxwfiWkTkX0e0nU9qK3syy",
-	"ARTIVOhmxZ6F0PfqbmWfLDTcksRUTFM6ZTmci+FciYy9BEYbtgVl0jQdwVmGmBH0UHTI92YXGFVe05EC",
-	"59ucTBiLVEDe/6XbPdwPhuL9X/rd/iF8C/88svGZ8Eb3GMMu8EYnygiqYmxjN1ky58KouhSKtgES8NMy",
-	"OqdZtCu20GS01KCcDYX5V8kkXrXLHf4h7HKvXMZgDQSsefTA2c7R2+AKrZYtKHLBBOWPpwvdlkq1e/3u",
-	"yOyuzaPW7kH+fs2u7xL9GhRjX4GNhiKN4xCsd+7K+YPHw5qf4rghLDZLlahDgyjqakZeg3TmAaEkluaI",
-	"L2iCzEOTuVSaHOwVUp0dF3ERGvZWUBYudhHTJfre8MBTEsk55WIosMmYUaWJvpYkpiMWqwBUQYyYDTvW",
-	"RxJ2yIdazRESgxEpHPiM4GMZoamGvH757bPcKY3pjkOR52Ab5jKesfGVK4xxv3E7Llk02xnDYef8hF+c",
-	"vxYX599/vDg/phfn38UX8Nvz6KJBN/3jBP/4yTeVjXhItCS9/mFlaxEhb39BmV2YCo0Ac6BpmBfMjUwT",
-	"1EnsThkKu1WeBUTJDJg3q6BrXQJG/aTkii1HkibYkFRmC5GYgc2CuJl5dVgYVUtALUzNucKrDOriD6y7",
-	"TWk4LFIYnUgBBNJQ5HX2UF6cyUQTuw1swRKX85BfmiodzyAUmY7GEZtMZyFwwR+vWaKXKS/7ieuNFmVO",
-	"f3j/nL4ADFnLjLJQYHT/wgc1RqiPG8idZdRciKSuwZjEUSEmRBN8qcMpIV3ruQ4h7jPMxMc5ozaqAJRc",
-	"W3uWxuXb576gKi0W5cemgGFX9K+WyEkirW/+aG//yc49VcLTDYZBrgjo+LYqYyFUi7yGdHPc1+Y8YVhE",
-	"niVlg6TK8VxVbCko8bkqPsRF2lSCbDbCNPVCekrFiWpKE2FPjRkF9rkT0byUAgixiuW0bODaKx/M20Sw",
-	"vTVb1bJAnaTMwYzb+u2OLl5MW15nv2qjavIqnhVhaW0pcrORVoP77B8deRt/r9utQ/fJ8l+b4+nqdtfa",
-	"/IsNg/xDV1FUPQ4zu0ZlaisS59Z3XR/k59J2M+j1DFY822ErDn99JIshmp0OrtMoZoSDwX/CcdW9Kkke",
-	"DBTll1xc2voMwX2UUDIiI/0FqymB4Gar/hcyW7LfJjIZ8SiCf2OswaWcTAyT8Aowc2HmMTXiculJVpq5",
-	"ULmpruRs/qv//RVbek+yuKhWudis93dCIZQAAtsBkZRGc44hUrHZmiy6tLsFYuL1TEaXxVCjnJSWYuaH",
-	"iZGw7b/9VRcSNPBL7a3zgi7NGl9CZBJNphY3ciwFupwuMzjcRSLnC33po9IW6sRjSnZpfMiCLyOe6KVF",
-	"UGGJW24PVDczx2KZsgxAL2GpYjZaak7F8tIikin/N1SPVatamDdoKtFcV0m7XBe7zir3FohQr+K6qAdA",
-	"ucvRoo0WI2OH+OuMhLUWuYXR+dZf3fOFfmZf/gV8I0LpJIXIfLXZ2E78LwBrF41Wm339nXsbEXWidKw3",
-	"+/CtffnGQ07+IhVebO0j10cVyzcHwkabZBqzDUn3Dl7duLYKfuTVVYHyDpt8c2berNg/74lO11YTg5q5",
-	"kGg1BoQ/NNHaY7LZOL+3L9d6cFxLhTsWz4WlhSP+7cyxxSNW59OZu8OtFiCQTmTyu0m5qzmk9b4FMNS6",
-	"eeahkyBEzbmIIMVgKdMEoOUwuWC1+XbvD2G+LfGp+ghy+xS1UagU5HI16dT8+PWzt2TvCRjqMpu+IeyC",
-	"JTO6AJwPaNLa3RI25VJ0yIccMj/IqkBClViB5jEv3cM1XIm67vWKOF9VwIPP/WD35mH7/Lj9wwX+sHuz",
-	"81f7w+f+zc5fV1Bmo2AFG1B+fJtqxx+svg4xBtuEEayAH4RzPCAheuRsfLS5qB8oNDk+zeoVF+s7eIWK",
-	"g/zeBz/gLMNOtFGSxydEJuYPrABRDK1GV2CwRYnjDaobuytyVZWCazjiI4ZGtxULtLrssPUZo7iYQbAK",
-	"L7WN5rn4DmrBXKs0gewjTSYcMao3Uu6Le65UsKRfVfBvB9dohd57ubNKbeUVuJprCHsrl0lCNSvndiPA",
-	"pKCgeRu3yW/gOnrnZKTi7ODnPO/m+IRMpNEtFBkxxSN4JrGMAcXI6BlVK7KgDAcyp7kKWb8ZvXZ/fXqt",
-	"Nl9ZiZBpzcVUbYWPulJrgeRBm5dRny+IEATm1JcyB+9H2/k9qiPbKAC3FeUrgHlIsXVVyeHezPdNg33Q",
-	"Fo3O8okQZzQvLgkSIV1aMf8pCWP+kYVFAcUWFEKk06ckTJg2g80bNd9gGWXX3Ihl1ajrS/i4utIxZmPY",
-	"Jlco7meWqhniYmuScCYiKLZUXzolE/IL+b75V4KlOgFTEbCPGExVC6pnTPPxiqF8n18pjWWzHLCyvUqd",
-	"Xwz9Ge4Khepf5g9EWcOXFblmCYMUjfX47BtAtL/FZbgvBGa7qhZ52a0xunFgUa0kwNUtxEMI62KfdCls",
-	"0bb4AAVwYFZeJN4KbaV38AdQV+oAoN+m2oFIbbeM5mwUUuoQRMrDeSJOVndJFpBOGDNai2OwNQRUw+xK",
-	"sXPbwmFiLNd9xs7dLjytLObjz3VC4rus3eYIZhszN2OxjcJ2zCxdQGXQhvxTr+5kI6QFwGyHHXJsD68H",
-	"0DPwQKAsdv8mWDzlKGmu66DDfln8izVsZ4uo9wqx74QCtAVuBdZu/YVAffIg681BfWwRn61PMH6OhYiq",
-	"B/kO9YQqabLrivoUPq+s0jdMK+tJhmJSDxSCr2GdqQDRUm0lp6e2lJsFHFCJvgw7v3RamVfjdgVbUEyH",
-	"HfLM8P0i/hvi22AwDdzZAKmqILM7x5AFEgC7qMlgySvXbFQIdsvzoZjeHNbF9lW7/A2mJ6ohStsG7xup",
-	"N5Idh7cMjgTf1DQFPgpYEuAqDEG0rtQTdSYkF2oOXsW6U35anxzohuVAfXFYRSuN8tAIbbUFUMy57pAQ",
-	"tUE1MPwlhOtBWQ1RBU76UjAPj+OqYCiyL426wEIiF0zgi6hbeM3QKFLFthKqmcrNrSHlod1XgQXVtU2B",
-	"Y1qR45OhyDtHois3XPMiAuXrAvKiZ2sRUZDvVaCBXZWAxFJeKQd+kRWzCqW4RGDMkNCxzsuN1DRf1HR8",
-	"gmbOUksll0wAw28FrayT5iVXm675xmY43ElF8BhgQc4WV7JVBK1U8B9TZh/rJGVmcMj9GkY3YlMqHEhr",
-	"LKdtjkX3ppIh5ujSMXwupljCB9jnPdZGgyJJzXJWXqDIFQV0uJl+QTyMMlRXqqHA2Jcopco1FhrJi2RC",
-	"+C1Qi0U2wvZWJVT5ogk0VF/L5CpLRMKqTjDnWE6nEMIZZFGP/e5up9vp9XY73cf9vSw32/DRZU0kVRXF",
-	"58sUcs03DyrSIKKyT9aPmZ1buKBsAGgS5GVZqA6yMiywazsuwfkSmXJzXc1aemFMYpQBqo9TUKP73a4X",
-	"V7uSeP2ayLs6n2rBT1ogbmFjFiYDeyE/HXXX3ymfiveLf6e6BGXDc7y0ozVq0jWL4zZG+NhoaPNZkN3w",
-	"MsmvEjynUE0YBb697i4ph9qElev/og7HMA+RGpyXxYOtEpNPzfW6RgyEKzi0JgHgjQhwb6SbkUxt1mEd",
-	"mrAg/JdGPcTq5zhCq/ndXtK8nY/py+S/WjGos6XkC4u2PaChn1zr3FyrxONTIHiDcnRs702oAyq83M08",
-	"L2pV7a17uhKEzIor2Q08psKwWwkoloW6BA1lfNdV4u11+3vrizQkDbljOKoHKksHymRTJB9A+dy5jEQN",
-	"DuuaLWKjHs24C3dI3T44o9ON8sfqUa/JM5clgubjPBl9vWtv/1f37NVD636AxJTR0lXORbOrTHSuCaEj",
-	"gCfoCthYZDe0Xu1QrBfSEdttVfmBB4rARe+qYiOEZWFBKix9vhG+7CubsUCV4lPB7iudOM+dR/q6XCIn",
-	"ThAta9LlayP/sJbwA3UfqfJ3KuF8OclLadyijrMtwFEllJG7/GIqqkIRPWPzEk0AwxSMFDl8QMNcf8m6",
-	"05Zll0AQamtjcP2U0Bx3NFf/r2fSVouGyKu5YvFHZtX2zWtT37G4WKkCxqZXnWnphf209lR8yA+AVT1Y",
-	"rBic440OwowCrDXkyMAeWLX0EFCbCxD3emsXsDDG4KzC+F2oqUBJwhbxMshismx8lo18ctPKCtujHpcn",
-	"F3yR+OI6nERvKLn+ng3GjGQF+iW47CVkVKIAbr5py8mkbinXA2FW1Yr6ZXUjy70Zm9GpBEh5UYcPuhWp",
-	"NrVsgNrrUB3u3axgiwm7QMisFhakSfunR7AgT/fycDSReXUQVCOZsuiSCy3vT3lwl5/pCzsAAOAgu8aL",
-	"4FLO/FZD92t6OySgRcJlArvodqzsrfuuOq+/yWuSJgDrghuhfss37eGEKRl//EKJBK7x2h0LWarwGM0B",
-	"mBiDtb6VkPInFl0CX7qfcb0HFueVDrZ9bC72rKTjZvkMuJpePoOViDecnnm7Xm4xDd2vuKIZnd+Tyo7F",
-	"/u4gcEIT9yNx3r5Y6RfKIeG6kDmCCfVVnpmZVe9lKXIc4pn0ZETTyTXlmovpJUQt3M88TyEA4roipRju",
-	"b7qzdmaK99oDhbLKwENGzsPKM9ADJqJ6bC+3d4bCQbJDc5nkg5Ha0sVkOEOSx6WGzaB09fhq1bK1XqaO",
-	"U/ny9WtO0qleybW2g4qA/O+JpUQ2glLqdf8QyTgVXabZs5JvaedNKdQDRB6cnXr06PCJ4a/ujYhHga8I",
-	"vQfrCKFzKaZFP+5Q5H5qEWVvSBdX5DVqxblKks62FQdLIlGFHp5ERHOadAi6WawTJRQQzFpwK8QSk4ht",
-	"lOuMT2dg1puy2iQVN5KmoGJEd8iGkJuGMlDzBdgNF0xEqGg4TmQ4BaYJN/d6Vo86UDUlrjr8if8XZiGk",
-	"CW6aiCe2XJWcQGwzF9MOeVE9xUNRe4xL5/O3nKGBBP3A9eyVl/hzG/m8pkbz6hyimGpPR0LGam+zPDgI",
-	"IatkHJlXQal/muFc9bpde/LcD+QV/9pP9tjIRNqQVlRJvKhHBFSblc92qp0Dziki98ICOCGiQqz3Z88C",
-	"8u7lM7K7u3tko1HYJzrW5vbnn8jE7F4QAUnEpzavysfK6nf7B+1er93vn3WPBrvdQbfb6fV39/YPfijg",
-	"Zpm7uK35vLw9i3XH+8W648Nh9Hnvpv2we95rH1383DvvtvsXO9nf573+xXAY/bx73u1d7Jw9NP9j/u6f",
-	"d9u7FzuD82573/yQ/WM47JgmD25+qN2o70+ezej6oiM6SesD08NUMdNCSBQzvIiEPHL5fjMKEeQ2usO5",
-	"HjrkFXMARBY5yghhgs5ZRDJdwsHg10SwbmqSWH1cCuo4VX4cwYyqXB7Mgm2dIA3iHY02Pg/PoNHaU4GW",
-	"onI+kk74dOqKDbmcC5WO5ly38yKPJb9x8XmI5e9UZfSQROLAivO3qcKEbEIFSm8OLFTakA0wvxhGXvB3",
-	"lsdUbXq9N9SvXanW5t70unuH+08OYOM+p5rW3FYTEkZU07Z1nbqyPfiXrTsGsaAdkr1r6wu6qvtYVd1G",
-	"poQAtRRaWd99kZd9d7tdRswlbkKInM5ALajDn7HpooouayOzb+0zv0fYql+oumA9NtNtag3WpS+8P2nM",
-	"nw6zZ6GLrjo+IafPv22ClK7hFHCAsRw24MUXwLsp8DnHOszkAtSArrmFAnBAV3XlINZQcs40jew2XxlU",
-	"7ib5yn0AwTiJVutg5zflYu9PjB74lia6dLGvClhsDO0pGA6ymKSg4FNCUG1zAPNs8bqA3c1zvrkD3Gl5",
-	"lHV0uli1r57NUnFVLxlPEjpnxa31QJH3J9kusQEX5AUdz4jpAu4XQET078H887yeel3ld7sbNhMlLZO8",
-	"ubiVey2u46s1tc23rSwODLUeuNnWZivVeL0jP5qUysHdJkGkjimgp1RbuwiupJUNihj660Mx7Ycnt7fE",
-	"bbye8xJnuMXmqTCV2/SbrCm/51UqszX4tlhahAPbJL5YxlGeKZsvktlkXmrjNpVtgQNU48AC/N+20mxh",
-	"WmafzL/xCfyBB83+wQB9DHIn3Be4bYt/tezpMYxvhIUQfWHH/Zmhc5VklQ2D01byQn8j1WONQGHGwlV5",
-	"L8VUsKbB1hEed8gTK9HIjr2eStk1WReSZzlmkRS6lhPedzmY9fvY3IP+NoZxbRrNWHrZo0i++WpZQcbk",
-	"ndS99GpBfDGU1l+nmLYLgbcTRnkXsEc3kHqLUAUb176+Bcd+D96Du5QhPba+J7+uUk1es9J0qQrp6nMu",
-	"/MZ79x3sVt31TADOZ0McW9H2nbkXW796bcUCJn4cty5qY9dqV2xtSH6lKsFNpVKaH8tmbk/IP2Yg2UqH",
-	"ZoyFXaQrSqCltd+CTeUst+cXLT9mT2QGfX/Yu91sM0AG+3qDSz4NzHhfcSRag9acLs6RphcWL6UUILap",
-	"ayRzcjjQhBCPUti5i5eibsH9mI/bRHrUREE0RjRgTCYRjOFKx1JekeLUHzoj6k5WOX+S6jRBGYsL8v7s",
-	"WZ7fw8iS0YSAD61wkBrMpLtF9bhfrDrxsN/tnx+0jy5+7nfPd9tH1gjaw3997t/87H79vHuzc3/m1IfW",
-	"ntoLjm52/vrwh5/P/9K+aPxsZ/U63i3CoyYsgk6dNumqP3ugHtnByyI2vmzY823KmeWRIauCPX5HXLnW",
-	"TAX363u1LYRI4XYVeXbXPdyvGez1ajgMe1dyRdwHDVX4NtUR5frIGcgCr6dnvckv49CZEVteAUt2RYEy",
-	"UCAw8nslv3Ic/nGqIULScq/sS4QmxBp+zhAyFGAKgG/HdM6weaA/ZN7IKyaeoiXYMlWjIClDxZ9YIuus",
-	"PGMoLo/ICHVnHbMsIRwXgI3c+B6Yy2g82wy/aE0BBgSGjRnAPa8ZiQWqCghqV5BKLMZxGrHofoZicQA3",
-	"IMj99JfNY8OZ2+iy7LP7GEU9FKIdT93q1KpfiiW1RTEc99gu6TPL+NzUGXerk14x2rq8SmilOk2odDJO",
-	"jZBzatrCiYwYTVhynGJJefzrpVuTv384qzjRkCp5zjkcrfDtm9Mz8tjo/I9jOeUCQ0u9X21GeBgQwEcH",
-	"LS90OVvmfQXQ8DasRRhRSkxthNRQICoEJL53yLFLk3NlVuSCZcHCLtLUDY9Bm6MU6qHmD10WfSQhs2Io",
-	"3iQ+RsHDUF1d/s///X/hTnF+C96+YkuV+cCs4DeDYJsE3KQPFAk/taE4duiBSSKOA7IxWEq4DIDc+eUw",
-	"0xqsMFJ8DTgLbyZrvALWueIifhz0Q4YLy6NcJiiEAWoUwXF8JaQISwSjhjDzj6HIpwnz8uEmOuSUMXJ+",
-	"nKPjcykuHgIy4WNa+HUHZ8/NLGaMRjBzROZq/aP9RrRx0u03k5widMG/hfIHhqTmAECIx52DmbwsbLf1",
-	"a9IeoVSet9dtuAj7tIhlwhI1IMzc1AhVXaqYZr0XqWIJ6G4dgi5usyRYpmmcYHDScigwrx7oDQS2OJh2",
-	"06gykMuMfmSFkuqulrrdlVyTKdM2Y2gSy2uFNcfytHOVYXVgjrZD6TB/cKUTqmWiPKQOiy2Ab6EFIH8I",
-	"PiYH7Q2Xfgl1JktcfZ/ErUHLYxMFkcX83MeY7k1ydr1zaUPiHn/OsoNvHmMjbVy4MMgRUZB3SGfDQEkZ",
-	"azLl+/PHlCXLfHviR1mdjeLmvLkB+NCJrBusLRKBuM0YCIiZvnjcFGHzEYsGXvoXcLMsyM85+6zkxeY2",
-	"+ggKUUECdAaG6ZC6oeoUn7PAUsrwAoCpMnzuT38iLyFNSWm2UOaXXqfAqBWfinQRkjm9Kuy8oI7JOyec",
-	"fS87KZ2h6BvOYH2UOA6qSIhGav4TMIQB+RoYIBmm3e7uGN6Cf7LQBhzBbkKCjWkcd4Zit1Na9AzKJ4N8",
-	"XrEpXAhFiCA/WqIDca9Dwm9eNHxDedtlkIUZ2k8uOQNVv5YRt6f276dvXqNa/7KNsbmgZkoXJlPyZxot",
-	"QY7TuWENgAoEbGCZnXNysEe+5V87uGujnsoJEezaCwR1CEZmT9diIUFEGxTS+5Z/jdhYcL0qjQ66CTef",
-	"zOQ1wK+iL8iZ0a0xSk58F74KIJJdmQWeW2QS4YJ+gnzwGByHG3bppg4ztBFMp8+/xZiabyS8drZcsFM4",
-	"QO6KjaS9zGwepC0CYdG+RyyW1xZLOGE64UwFZIGhfT4yk4VccdB77igUry3zY5s8enRMFixRUjx6BHcl",
-	"3UziCRplmqe1kpA9PA7tpeP6tpwh73xzoQTTCY18E+bp8CCKuSe4Rh8llrcsdAjD5zpHinr0CMPV4Ec3",
-	"CIAIK97WYdbSKJHXCrK0Q4DuOJVpMmahm0omt92BgSeMkTkXqbZy27F/PyPwF44UTyPG0TQyHkPNwKIO",
-	"A4Dr+3ff2XvYHyrcDgiaBhfDUGRVmIwMNaapYsUpkzEVRuCEE4LCjnpq6I/MqngR5dAT7rRmMfgwx0eP",
-	"LHyV6jx6RI4dQpUF66OZMAuQVbCpylvW1XrwQQtJCcXQzM8BYaSKDYaidtdquBe49nrLAIsWlANCq008",
-	"ybBPAIVZKh0gPbIqc3ZwU8pFzn5iCkkGb1zCSA5XCLtoxJgw44sCi+7CnP3BIVH5KFkPw71uj3gln8Kd",
-	"DjmV5IqxRSFqz7wBTHYoMBtR0xEEai8SaQjJFFEzCnHltu0gIx/WpYXKuFeIF8eonaWWCYv8eRIuQOQG",
-	"NLsiD5GpDiszeGpvJryb7TYIScyVVm6onnjIVY7tZPeOURjtxslUgIcIKgcBRTtEMVxEjgVX7GHskFOQ",
-	"PR6iDFqDEQhf2ku67MYSUg+FEYyVl0L0iStMdl/KdOBhyZBwr7sXBlmAccyvGIL05MYmPKRozpSp7pAX",
-	"KBw4vQtvT1vKV2ISG+7VrJ4wd7ofasHEatBzABNy0VV1SEngu0FbDbcJGVJkwY+Wzo7vIKkNr+QKcLLN",
-	"/WWWyBeuO+REo7pGyziAZgkymcsGpRvZHH+yoIguqSpeuk0AM0PlIQagnoETn4oU8tQ4qz2aoaKGRz3d",
-	"Nc/KdQ/j2HNJ0TmLnpKQiiWgSWJXV2wZkFBIwULcA0MBd4aRr2N3oc9kHCGncdvZ3NiuUK4LawMO7qEf",
-	"ZAVq/OF7LIYrxK/KgKhCtyxj7bzKOQTio0fQXr1KG1iaGCmGjvUqLMVB5S7MWeJQNGrfxfwgvHCyF4zq",
-	"5h9p2wCCCwC6nS3dl5VAyap1cpRwhiLHS4FjZg54QKCengWqROOrDbx1n4M/uoFHgKGEZGoxjxzXw1jo",
-	"oXBShLklbXx0DtpdNhrZbc2VvRsDTMM0VL8ur3OAFKmu7hu3sVX2UZhbTsI8e4on+ZlH24tDPkPQAhgC",
-	"XBVdUimzGO50huLUz+310WisNg83CUJSOCgySw4o1cM0eRi+fX9GHgOU5uPPNjPx5rFrKtzxNR5kpk9x",
-	"F3mYIXgi8E1XC82CiioXEFLcTMAligonMtJIdkB4wo0gJ/lzG8GNdMvVUpDnrXWDqUotdme2cyfZnj6Q",
-	"ieC8Ibu2vhnDMYRmSZ4rZysi/UumiaBx5iqF0DXMNEHazq34YUNFc+aGF0XCjaZjb0doYLmwmhGEM4CG",
-	"kCVFmxNuGrSMD+s8h045QOgwLqbm7431Q0SF/Zc0opmEIsYxXaqiq6WQ6uFEkGzNXBaC69TrQD3+XERE",
-	"c2JyiAombIYO+VrqGYpaGFbdBjHYlrF+GBqd7zH81bZf77jrFOL2DfMeCr+QDSi1Fh81NCQNB4YoP1tc",
-	"vZ+J+Yz8DKYHw21/Hoqf2+129v/m1RDh+sjPJMzB/cyfZxl3w9YQNS5ZZkHB8Pmjh6mAW2fnkWniOYs1",
-	"LTRRjbsdEIhdQhcWjsEW6P6ZhDnOtPnzlkjSrrkIrjozHClYYTRM2IrudtG5csKg2WsupyQfFo2WdlgO",
-	"Fd9rCTkzQOC7W1QW0rAHaPE2o7ym3OL/Yk0u14XN3jB9vIR/1g63FFMMHw8FCHWmAeS0LowBbyTQcZHt",
-	"YwhbnnCGrvunFq5YV2EajTZkDVrQfppYNcsNdyi84u+Z3jCWkbmN3lJlgb3t1tZu/SIJAueVkNdOCmYq",
-	"NWc5Z0XY8MjcGnZnWn2bR2UfAwjlMAQ4FZDfYlY+yFYOpGJHYusbHZCxFIKNNUr+Lj8eAg5o6uIMQghL",
-	"G4QonXm4z5CRxHG/fEeVbsOCtU+e2ywbrjOfh0dfmFUAIpdY2uOP7tcZM7qHpnGMCYDkw0zCVeAi7c1G",
-	"ozFMyF65fZDKccPRWEmIQTbL06Doe7of9my6BbYsNSudhqmtNIi3kyGrPV9GSf5oRAIHJxA6uHe8TED+",
-	"hLx0s8n7e2QGWkZOXCaipzmx7Z67nhlpBk4IhlBaxzOCwFstm8dMjJnVlbC4BrJA/AS5Um/f2XWsP9PX",
-	"10FOGpA97x2HOYpp9KhCIsyutP3+jYqpaSBdPHqUa0uG1h7NBg4+JeMieY6Nvd4yW3acHZUOOcNVg8Tz",
-	"MY3jXK1fea0glDmuaMIyW5o9WFNA80lkOp0FZCGh1Q3uqtIF+9wwNBQ4HHAUmHTyqzG0IY0hlny9xrw0",
-	"XI0sm+RBBs3eISeChDTVMiwK3VNbBWGOb2DVKZ+HRoBCxGMGB2VZKCwF7MnspoFZOVt+xBYkKXNb8jDE",
-	"fwyITS8Pd6zxDTuyJYlgOVzsiZETWMQ1i4bi4UarY1sJd0Bwjrga0wSvueMi1oiXs+jOnj1m2X1CkXtr",
-	"GUdDEfr13MPCDZYdm4Z9h6SVk0lYQLvJ1gaXFiBHXE29a0gwPK4AhoxjqcyBkAlsDPjnZFKs6wh3Rh7q",
-	"A0bPbLcAK7NLZL3EQ4EIvG5VZVK3eHnl8HDnKVESj2NJ6AdJwwXtkzeicTN4BeyGgiIswpwNCgjfmUFN",
-	"YRga0GmFWdSCn4UkZhRMfRm6lsMpC2x4uAdTmJTQWOxpWhbgXDIIguMTI/3Zumj+jgKNGO4Bpj1qa4nr",
-	"bhVS04z7PCtcah0C5qHDVfOhDYEfPPMcDECFLG26kDlmDo5NZ2unHG2+37Tfn3hmN/DcunINibn66Sj2",
-	"AFnsvQjpqHKS1Rq2yhOkZIP6zn042KfWNZdzWpCAOigJ29zGnzMPsC8Dmxds3toTI4E9Tvnjj08ej2Fy",
-	"/tN9mM5BaYr2C/91mLD5nU7bKQ9RTiOEGJlDaWdyJl+Rz6Rk+g6t7fvPn0EXvwnJzdPCp9xcMUvyFaFq",
-	"Kcbk4Q75Cr1y5CE1W5xMmB7PHoZ//oxkvHFje/xnu1FPfFdbQD5nw7nZ2en8S0nxcKfQJWh54Cb9CrBC",
-	"nmNGt1n7M/fo4WdCF3xAit06IgZeF4Wm7XX5FcGh28mV+gfP1lfEbreHnwk30rCdSu5LG9jWgnzAdneZ",
-	"M52kDDsfijOonsenPCvTsDDscp4qDbjOImOdLu2VWLh1+xneZJmcFZAQ1iqrdOUxI9+u8hTs2kORuUCk",
-	"raON3SgnbyARjJxz5o/BYRAkqZ5BzJ+1D+VpuxFUDFqV8A/uCTEtIgcIxsCtAYUX0SUDYsrAbdpFwhY0",
-	"YadMRA4KxEZ/DggshyE5JPx7ns0bb2N+JiMZLQek4d1B9q+OivmYPWz3dsgNudkxA3jn2Ibb+Y5zmbsf",
-	"94aTOZy4LxNUh5DjpVgo1oLsKTlnKBBC1p6ZrVGLQboYeMEThh8ORRYUaL369rLNPKhQJ4yMmL5mmVcF",
-	"rXXOLJmN2tqhMJzS7ksXdpJJbkbPFVkex1CYq5djRlGJIT96dIoSjL0IQCr2ltueLCnGLLtxQHWyYnss",
-	"sfga2meN6ElClS/ww53Qk41tuyDOJKmRFIDBQc8DX2lEw4onlng2Fu78D1kxaOuFGzErX7mJablYWGUw",
-	"NNKxGQzsayNPKJIuOuQZDBjvYcffiu5JuQjtDQDHKLEMyBVmweFN4aYcyQSqnApk3EMRvnv/+vLFu3dv",
-	"3oW5xgfXUYiSNyIt+O5AEHJywjsDW5LIxPoc3M5wcXGuukNFN8+xFlzsgdPyKgnWVjd0ebyI89DJ7BdD",
-	"cVyMC0YrAaZr5WqzhYewUhvGHGTZZE89B54VMkmWsgoJd0UACtukoVYYDEWICV5WB8+SvDLFNZTiORi1",
-	"ICbq/2fvXZfbOLZ0wVfJg+kIkp4iSFGSZYHhmENLso2xLLFFartnDAUriUoAuVnIxK4sCMJRKKJ/zQPM",
-	"Q/SD9ZOcyLVWXqpQIABeJEvG/rEtFuqSmZW1rt/6FotNPPgwHcUKmaal1lfggHaCPUGfWBs8B6msVR9d",
-	"ir61e9/kkvs6lw5tffweMaa4u5eCY1Y6YZP4kxw3iD2FpDWSz373HXPEVjjQmcxzX/pdqa8OTqJLtuK3",
-	"Iyr+qPIXO0e7uuh2ZRdIPNwOtm75s7dn569/T1ktQgNx8DS6iuZx7vHfVs9Aj+dL3r+iicVRAxYFDYJI",
-	"XCNmgB+iN7SCZZgVetJTNVsU4nuVS8j6IrHRwZJSr+8m6Df5OAPovzqNCjcQTgLBeWovcMZrTwVsCzwM",
-	"MyoVO4/ElZB2fmSpj6ApuS6xlt4Eymi0KagFWl17uagXtO80TtMTN0dYUq/gKHNUL9UPuYC4l0nHaTz7",
-	"zq2z8vaceXvv4KNjU7RSckCtSnET/CxzYRL7ieUh0xeYQ6J+2i5ITgi3CtcR+Aoo9+wfFM2zf6O9Xpdt",
-	"WIL19NHjJwlL+WSSE9zngE78P61Fmu55Y+Qj/oexHgD9eq0O67XcyeYA8h1wgwsUSL1WEl0hy5wu+Yc/",
-	"kTWciLFRe+ajo6PoOEozvIN9Z1ALgayQjEOPed8AS6uy4P2yXbmvFYt49fUDJWVxITM8+/DB06fZw/73",
-	"+w8GR3z/Sf+h2H96+f2D/cficPCQP+k/yI6OKjcQ+AZaHfbnR9ZrUdkKrRYtQ1IZUKn1hTUO8TikI+0P",
-	"R4eH7NM7vPEn+xKeA5rV2hQk5AE6ZIU6k5lQpRxI6FoIDyG575VAISLVUmsg3qbkhbN0navmvlD7tB0D",
-	"H1bbCmO3QmmUOve5VlU14HM99LEU8JHtr+l/7JMdu9/NUpdp9AkO90EdM95TUCBZ0Gi1xi/Muu1khcH3",
-	"6XKVP9gP5PtHLBdlCU4ukrBBxGQ+GQll9tqkdU3K4N0Yl0mGMAN977Cxeoo2Fnwo3z89fLDnwwQebucc",
-	"FCTdZ1D7SjeBRmZo1heC8ouFmAABAYV9PLcTqG6vpNFtSqkpO90DrG8XG3PaKX1jr9kH49ID69rsvBDo",
-	"ouhMNIb/e4pMU/zeQNwb4fHVkEkggEdIq5aaZbqDkub/IOMO3iIiBP9MxzzHJlsX9EP6btcLiIUf99ju",
-	"o8PDvU58J2oZQNbphFuLBLM48MEjggZUHOTeoGbYw0rtBwGMsNJYFxGgS+gNYP4kQDJ9bVXbfl/f/Sw/",
-	"xJu4/R1OZzHpHU1n4Uc/nRNEwzH/i332VAGzBWX0w092Z+LmDVWJM6ApLQgdOCus4wgzPbb2RX9aGGs0",
-	"QjolsDVHtCTOEsglhGEY++6ltd6mE6ev6dmYaHFfg4PZQuKX4VMIjfhSqqs01ATWlkdmYjzRpVD9+cWV",
-	"mDctUu2UyptPu+HH/d8EAWfGk3IOKhH85sQtR50flLLVdlNY4wVne4Zxzrdvu89hSwAazb5yKFOwe1oM",
-	"BqLv37PS5cVAT1UWD90fhME+wsH6PCAATia8HCXeEQngDetr68L/4L8/4GkQFOhEzGbwxIBkhgOPBkzi",
-	"2Uj0r6haJaGuPlCFi6DE+EVYx1pnlfZ08Xe38CvM6DEtv50EQtDQ9vCJFgxM2vngHXBYb00UqAFprFh6",
-	"Yu+bxsvJ+30xAd1UX9PwCwzjexpGQCzQksS22FhkkiP/Fe7ZE7iJ27MwMDxUtWTAgoF30ZDcJ7JvyqbT",
-	"2Cd8nmueXYBO5sWwMvyFH+0MHjykGYCAsns0iBkHUtfEQhXA+BCHho83iRMH9hSlS5E4VDpda7/CCllc",
-	"ghjyaL/nwlAhDqQzga3IMGO1Ds9DnIfmOVVUgSGyC1jdC7AAosk2nwEzfhzPWBrH1lN9R5Xqr7CrrIcT",
-	"jTogKNJn2K583/oDAFGovkY38gXzLR70wo92vEdH8Xit2ES9gmxOsQnZgXmML1Eaj6Ux0soeL7sr4ghm",
-	"jcLZKh36anVRiP6iQVGTsm63FaCw5ZLZNPwM6+/mQ+F2ROOOJyVl6lH4vxeFIQCQ8gEw+7F2B/u/87I/",
-	"SjsQk7OLkrCJKEZ8YqyYSpygBc0iSRxBNFCWzi/Hyir3F1ZuQfIdcDssfXHOh/DK0Fb4Y6TBWAIqG2ct",
-	"TFVUCFedee0nkBQPFiQFATAjMHdsibqmLtFuuwbuXldqGFhuUGXwQ2VA+HhdOHCrs1BARErjbWFcWIhc",
-	"Jphn80UHx5XqSzL7wHWnxSdAer2zMbap7w7iIFOpdUKNslyIEqcWw72jiUWH/bTqGHg7VIiZcQdswUoq",
-	"a8/PNIQApDAhPCsp+Odm5CfuzJFodOw3ISYhnECwr8rzE4KP4yGQhnaBkZ/CJxDrr7BfCHCLeG6aXmT0",
-	"c/w6vYqvk/wE/V6vaVRZjO+zusig5sZ6GXDarVyEcAVN+meE9SBsgzgF3AQCnDMatj8Ig3VKpw5/puA3",
-	"ZTp2HPY5cbY/WAAwC39uNWmywNHgJ1THavtIOwBi6e8AVg1IVTethR660ezqv/lJnjAjh2p/OrHCw3Xo",
-	"UKGHL8o36vSLm0vYHQhPSxESjzBV1xYeVnwpAJ3GCkXjFxCOi4cZHYYRPo33TAROXrZXKtvfNTBdkhpA",
-	"0wtFQVzU6oF4/5yaEibiBj0T/OrC7cR42JUfKirRHQSbm5u53avDqTCmE6fjgNG9r8djraj7NveeLKPC",
-	"YvJsHBV/2DfxG7PimAYLHUawkiAaaTgar68DNCAFMmT4HR3GbKShL6wTeGbxlcJIfge3xjFUV/cxJCu8",
-	"rvpVz5gelEI5PVXwUlxAWKa2Z6PjsKhPqx8lCnmKK4PHGWjCaT8kBIRWJVqNpLsM7moARVF8YQJYZSt6",
-	"cT5/QMZZ1yIAmOmk8j/w2dM3vBQv7SAJLERcLyhSx5KUZvphv68NQgq8gjVBc+iLMVfzCwromqr+qP0Y",
-	"1kJrNobWL1CZRWBpNGRc4ZoMUse5m3CQutoTHxjdx3/CEFqBbzhcUfnEmpenzZ6jGMTNSxWfUDXGp6Ue",
-	"c+gtk8/dvLm8+NdUlzyerjvW9MapEms4hY0IQz7p+moe9J8BLOJUVkL+DVTuMU3uTgZsZktnkYTKxegb",
-	"LaYKMMbuaUHl+p3tEpcQYHC7O3bNpbqYFHpol7GiMZtP8V9oSLFV8aiNnr0pZZ4TTn52/URJ68OrkvWb",
-	"Xwn/muLxjaUZg3W7ZPzu94oUXByoN3gq+sbl3t0B8J11AY5FLGZACdaCDUk8m1Bc4mq7uG/g518XcncZ",
-	"96IoyUp96eIPMP4heil4wOOgAE8VGGuNMy0BvSOhFOPk/NmvjfCqKBuLAUOW2ssIaAd3aBDxERdegyqt",
-	"/xhGTndy7s0gvPS4fAQ++vgZaRTrikkMphOUIrEGkNmCwQ9ZPiv2Gq1+/2tFL0Wd0WFVKHZB6grq9eww",
-	"OxEqWQDFgN0dM15kbBcXMmGpA0YmUSfCxPch3IN9xvtXCCuz17TZ6yLCuYUKQ/od4h7urrCjSw3hZOo0",
-	"GPy6GCXrKvM5jjMifZPR3jwFh9PvTeIXIvxl3Yut/lZZQHJcwSl3J7hoF371oLQC8Q0V9Ve+Nutx4o3w",
-	"UgcmxdQd7kccdpDGhEeimLfPTEDgG117j1vHXv1uqhTVuyj1Bd6qFuCq/liZbK0TaRWeTK+uapE7YAwo",
-	"TsSk0Ht7hU+iZGxZa0oSKbAAW60qMX/cDxHNZMJo1jHEmNiRxg03omZsgBPDEEnXcus7BMDKurBZmkHo",
-	"/RuPPxxt+ByXd6ptHFY8lQaEtRUyAJ0+boIYxDHPxpWu/FAZbJQ5Jo8zAubWMbMB5m6fXYHsJtWvJ0I+",
-	"U5zBD5sbNuCmDFEFntVz2D6KUn0LXF44h7C2jdzhIL0jg6cQzMxk2R/Rm6jtIaiqj2MkncYlvtVbczOI",
-	"4C3RBMLRSG/WAC9JvR8wSmRY2gBqgyoHD7CKBhdR1TuQPM2o0BOUcnDZCAqc4yr56isI+Kdo/P5g+Igp",
-	"pMf8T1VSFufMY9H9oLKtZjyOQsTy5CJE7msDWHZSxb466XrNjeAr0t7x1R4sBxxZLp5gD+RAYhU799EL",
-	"CR932Kr2reWaZwubNfywx3Yf+yBKNDyJlVN4EjSk8wmaQgCxYn0NG/Kw0VCska+nZW0cdBQG8WhxEJnE",
-	"DGhIgUB4q/rg6CFQvbQwWTq67CEDkefMyBzItzBCPJZZFnAUjVsmeuqk0KXu67z2WHcYntuwASAxC9IA",
-	"St1VGX1EUyU+TES/XFjl6LGqSe/Gx+sPxrhlngf2O0CiBbZJsDYAVUXqux3hfzGmTuVfZSHt92Tdp1Xb",
-	"ESUvxQHRo0Zm64K73j4YWoUAQjS/sTR9rQZyOC0WXmnlt2ULXPnCcBKBjYVKQoCRwP4DgET4T4/6qCSo",
-	"cZ7ngoqn3EyOq32XQtJQ5JPIg4kq3kgMw18Xl1NTyRNHhytfJr0DuL31qKf9UXCeyWcCx6bjlU5NNwYK",
-	"BfyhPxL9q2D8oje2/BP2wQ2q9GoMfNBvTSOH3UOhAHCTPPtSGPuqsRyjxolItgIbbK71lWHcb6DscmFt",
-	"6VBldBkv+SU3dXkH3DVuRzsPdTpZd7Gyy4up4u+5zOuJ3+ovzUPxe8jV2PoGCFi/jhoZY/4UFqXE3Krx",
-	"JdaaP319dp6uClD4mTg8azwHOtb0mu2XNpqWQKmR6Zk6RnYBw4aa6dr4SmwlYz+zpneNgNjACoXJ0Wql",
-	"qzdqgPvxIpNFWf2couONiw2JAXtOWPWBLCPkVgIx33xe6XyOXxD1iV65KVh34LqKm4SVdQkS/G904Kte",
-	"Nx6DsSOkBipfquUhS0QTxjMjlFqbgaXrqiSp5ZbbVWSqzfXUpTCDygFI5SkfCnAXXyJGohDsEnzGorCu",
-	"qR6wNMf4KtCh+w6ou48PXe0D3JzPE8D00e97oSo4oJOSKnsLSI+eIvwN4YQcViz/sddS4kPZa6WIUPvh",
-	"6Icf9jpsoCHHI8sILIbRQo7YWHS9osB0m3VLE4BFUIDOodGyynoqAhbFaQjnKOTSgJ8O6zoo9NhBUd8g",
-	"7xwC3dznB5CRBQKsBqCbG96IvwdG6NJQHA3VbwewUkSxuPAZ95TjT6G2EnE1G9t10CDD53s+bpLJwUAU",
-	"dgAQuEP0LD7Rvj5rG1dCeLGIdFKlp1xoMuCRXem+mzQaF3Rnt4hjMdbF3G3vK6q09TRZQxSEiCmKi4T2",
-	"I5aIhRjslZhTO1K3dm32GsUS8o3rsah837XQLJu5qKwsMVx/ZL84V8FN+xi2rGLpo8OnbFksGZjwfsZI",
-	"PWStk0qRehIkspuECyW4o847hb2xi9G2hCF2IX2pESiSJgQ82EsIg82qe+MNVMSIjPCVbR9qbI5fg5Xk",
-	"9kdTzBc5eOAxj46OWGMcGuaOsGzftaQQiDKxXqSzzBxazDUW6qCagAALnCANG8gPjuDNbzSnCsHK9Rj3",
-	"3xzTH3KNAVNfjSwTcgceS+GG5n+m+eJ2JZxlLBjAm+VUc4+hayxia7OIgQhWz/B5wASRFEN0hv+m4TsB",
-	"24xR4GMMkIA2S0/fntsXC8Fp+4/nL16+OH9B+OZfXpynSMRs73Yl5m0sXYNP1GF0a9UvvGRDDS3h3b5y",
-	"ddPpo6On9hGPD4/wPw8xiPr48BFkxoKnotFjmvF5h3E2EDOwSE3iCBaAyYKmn+npJWGu3/MCsj8FV5ke",
-	"O4pFo7UiTu+aDiVR+g/E8hjfFdZKJOuS4GSpHh7b6MCSEC2Rou8Bt4xDBLmbQMkHhA+xEuDBg8PEft2w",
-	"H35o/9B+uEdktaBLeirtDvZfaSUIP0Th5GoNVfrQrhWxHoGJCjLeegqwTfC9uxA5FEb68I0boCNuxW8Y",
-	"RHGEpFxKOZRiVQg5Nq4c0vcSiKYSgaCwnhGeSBx2jkHWlZnZSeyYiKLJGsyuXH6qjBCqw2Q9luvExeWc",
-	"KT0LKFEgtlUiQiv5EGBPpY8eHLEmUNhyjAD3yjObQoGjV3M44E49nhQJiZ+wjJa4z3h/hDVatLExlezG",
-	"vZsqvQ8KKd07dm/K+LoCROkbSMfDdbWiIiiCpd0M2WiyCyJ0/5iC+VPA3+lBSIaH3DdBzazignw5GdMd",
-	"TLT5vLs9aYCJqRoVWk85uNiuOynmwOWF85+zPbxnNV/fjvLp+6c6l31HclNNs0Op23ugRA3GDvJnjoSb",
-	"NNRDGbYLYd99KcrB/qgsJ3wi9wteCjAq96l+e6/D0h5Qivdax//68cHh4fHsxyOw1R4cHoalksoqad80",
-	"IFxT/Pj4yXH544MUJ/r4CcwVur5wx1aMBgEyGTmgV5v9JOYA+Bp5o6eyY4+esgpAAljtgl7BwkoVAAah",
-	"wQltXjX3w2+zMwT7GFeQ5WASdowORYDFhfbLSDwzq7NKPTaM8AN+K/A8D/CB+llJjMJCEHaCDEr2MqoS",
-	"76ldmO0iGMKVhWhfPxEFwSv9dhjewuMK9tr1Cg5koBAIGquUrUFGeExMdDLDDBYeKAR7e/4sYa6nFtEl",
-	"GfmBDQqkieO5q4WB7fr/Wv8so0vfdp978sU+V1rJPs9Zrmei2O9b1xzUMU6xKKF0BGnwIAqjBwy6agKv",
-	"rL3X+yc4kqePvz/ai0gsPBn3SAJxsqMEiPRSlfi7Vn13ctr1HRwoSDxgZ2LMrcB2OlKqIRX5/eFkI2xr",
-	"Yn6yI/7uu8TV+yoxY2OptIfLAqQRg73ZnGzfDpwWZElCf9Oy+lCZ6Sn4lIjJPJJgeIX7gQfuYzyJ9Hfi",
-	"EplQEkQlOPbQlbRyAsujgGQ80BdiaEuqnmoq+2qzLpQHBqNhkQHsDzRRRKyWv/suiIEx/2dYno7dy34l",
-	"UNOCQezVWUwxe+zh1DsGgM8J4iDBrSROvOOQAvErii2o3J/HMewAuTh1Ro0edEGFY0BtGM9ohnkyah+Y",
-	"ffcd2s8FOJvFlYBFsqoWoMcM+35EpU5V9hlKSeviCjQkCBRHn2u/srFW5ciAHx0kvkFvB00xlj6nx1lH",
-	"xReswXfy5NHjPfuAJJj8GQcoMbRI5Cw9s3ZGWb3sh8dPH1HvkFz2hTICG9G7SsBWp3UysUp9/6h9GHo2",
-	"RMc+JS0zHY95MbfHSTgmS8jyMRwlsli2UQVF1MsBWnrZjdjqtM7o+E+8f4UtimkXtTqtw/YDHICeCMUn",
-	"stVpPYRD0KhkBD04kMMFenRo09QT19SICIgNnahy7LaAMucOS8uR/aC7mS9x9DanzNDDqbB26IHnIjRp",
-	"lV2sgfPI7mUqMcfoOn4EoTN9hQsilY7BoMp96VxwXOU2ezNVUSgk+Hz+pZQaWB+s0IlIH4Diwnq5RPvg",
-	"mHlqTI0JS39/cXZ28suLs4uzVyenZ7++Pif7eQFM4GMxSKTlJosGU08tJGwDWXcxVYGubu26eHaudW4S",
-	"KOS1w8bdx4kljgqeO56SCV1HnufG52+cZqGhIiEtUqRi9MZatIYPRKcB+lX1TKGsEz4yL/a6WavTKqbq",
-	"5Je3XdivTv4v7YoeTjmIHgdNUt4lruT4J53NsVMx1MFAF5paEQy02PrAx5Mcu9TAdXJ5R2p37oEd6pup",
-	"cq0DoemV7xt0bVPc+oWVDltlMcVu7STw7N2ODg9rs1govapPA1/9WpNAoogNJwBxcxz7YjujYqqAdTxi",
-	"5Xjz9tXFz91X3bNfXzzHAECgJYGuPY9wjk3PDex0P/HML5u95MHqS94qTgUqIsOLHq6+6GdXGIBXPFp9",
-	"xStd/qynih7x/VoXnPiyPbzq6VpX2a/xXJ/g+7XXPVhjQsBvpfVLXgzxYQ8er7N0vlztd5FJfj6f4MVH",
-	"R+s90c+Rlv5ojRmedP/dmvH2/MfrbIku5TXOwKOAoCBee7TWdvqFl2LG53jJGgt5hhnhtyHzhpeusUXo",
-	"UecIVKh0yQMpF/fH+xNbXb37lHystQ+Lf2m6otrSzZ/9LrZLrB50LhX2fSEKJPtNu4a2f7as/rc3RDez",
-	"1Xls/4n2sv3Z0RJS/3+wUgBdg3blBYWjouMIkmwlrYhksh3wQvUfrGoVGY4gigO3Oi2llaBObRr6Y5F9",
-	"1cH8E5f4Y3blzrWLfT3RpX1/Q1E2NlwtRJXUEuIADkxJ7Uy9qYlGh8MlVflyXH01pszaCxpwKMqTrgs+",
-	"bq4HB6+0EhCDIyV4rQ5ZpQndFLLVWiSM+VPSwvjayouQGjq+dH0FFF/UqIEi+J1dZXIN7X1fnPPhsvvT",
-	"aQdwjr1xLtWV68fb50U82iW3gCsOnjuwIPDOQsNUxBKue4NTBz2MblASndnPRHRz/R2Qj+f1wCkKO52H",
-	"a2qy33Vm3Z1sq5fX1VrnWv/O1ZwWwdxee91QFX05nfILAN3jDy/SJFyiFK+La+tBwubeSM6Fj6j7vPXp",
-	"3UrRTpBO7Ex5iwclS5zmF5C6rZLTyQXUFCTPZH+E6amIfQxrGYxn9QMevwoBnUPR91SFsm+Brq8G94eu",
-	"oJNAgQ90GCWRdC/EpAHsPS18qTTUhvYU1da+VqS9fA1Uras5RPlodL4gyoUGkCXXYG219SSfrXHizR1J",
-	"HMZtNGmTR1lRpkebKlP33lbqxWfuzPtXjYEW3FHNSbN1xrZCf22hj3t1tdwPTkNs4Idv4joTH6NLMFMI",
-	"jsR6hMs1LPsDMt7uTf6fY++362pNsFSj7GCPMyv6Hc9vREhLGX6qpqOObr4lGPR8svI54vjvKU7V4FoJ",
-	"tnsNl3u8Qulem51UR2tCfUtNrrd7CnBI1WocZB7B8lLXIeC4zoNf1YBQUn4pQhFFk+RetLPvXnRv6gf5",
-	"lVkpur3Z/6VEd8XTaUJprfJ8omv8JTCYrUZYMzzXVW/gE1k7UPZWUd9P+yQibPrGVBAGlhp1kPupolbo",
-	"O3LyZG2FEr7Ud5trCXfLJWEgQJhSVyD44ghUk3LCw8dpMsSCYpkTYIU8J1oMUEZ8oBJsLhDyGQrbSHsg",
-	"37Pr32ES4BvULLUnRNSUv2jmYCHIAWLEv1z7VKILdnk2uBeNuXYG6pUUjHtM6hVTQaSarptZSDHh7A9j",
-	"Xmt3W+L6cR3WEJsQc/r2l7VAa1IJuTRRUAwbMy1qhcWXFUBPnkEZh+QeecwO4aUBoVUrcTK/1Tls7swP",
-	"s2vF0jzD5hFwxUAXY162Oi2pyu8ftZLWmH+Q4+m41Xlw6P6XtMZS4cFD39pfqlIM4cYf9od63x7dN1dy",
-	"su+S9fvEd9vqDHhuxCf7GS1Ol14jq3TBCl26wmuO20RQV1nsUAp9ghQtkocm+VqSEQHLewq5nAtuRr7C",
-	"Gji2nalitzRxvGuN4FN8Gfh6G9cWR1dZ3XhFHx7VVzRaywd3uZZnBMUudcBq+1WZVaoL3LfbXjIpe/1a",
-	"+6U6u6M73CefN2JMfCkbxIvpc76JkeQvbTSVHKwHIViyQFjLncSCGwXStbHYV+JDGQ93G4fduuT35ZKf",
-	"6hw5jCKNu2Poe/jrhGTJabw3n/ys1MVKp7xOlQHVzLAOnSiuqQvfBgQkYWqFCtZMumvEByRnjGBLxtN9",
-	"HC8QQlwJMcHfYXTUid3eJQG0dyCekIS8HukZwnoRnAggcMqv9tRuKjJZXmQSOWqte98tI1AwX+h65xhp",
-	"TCBVrTWTocq0EHXAqpNSa8ScN8UEIlPQz81ZCCEfqins7YhSIw6NDhW9LGPe6ClDfCrA2pJUqVLA6PEU",
-	"jAvkEq7FH/JmNFmaizm6L4pE4uZClhfSrFSnlCw8Md2yayL5j42I1r38BZy9OZzptL5qGwGbHmy4KH5n",
-	"rDst4bpAbTClcEWjbeGAD9twy18s3LIOEuoUCcc/LxhqG+NZiPHQ57lWjGcRaRRHfYJIWAosukE4KMAq",
-	"V4WDGkIc2HBXsfVa+Vulj9XIsiFsjl0aegqJJ61mpwpHaq6rPLnDr8Ra5u0MzNNCR5UZdq0zUSCEqqav",
-	"6XRN7dSptfY6va0XdCouY1AOP827zzdWqy+5Qf/JmnzJJqd31b+DT76Gc3tnkFo/182BtVWvcpn+oYy+",
-	"L16pY22hYTxgbF2po/3uj1BwL9nGgBnPoBFSlRfDWbLC9efyLf6O40gIIhGwTYOGvbFNJG+91rW91jPa",
-	"0lW/9bO6qxO5fyXmyxMAJ3nuOOCxhgw6o8rCWBcNuS618SCZ94KJDxNZoN8B3MrUlwDFLvTMDW1QPVcA",
-	"ddxsjoKfdn+zI9xYfMqxLNcRnM+AraT1+QOHbuGvF6w0/ao8BYKYlYIVLrX7ZMw/dPGKo8MQWwXemSZx",
-	"+1pRpFwPlrz8G4cUk9ZLqa5WnQvnfJNBw7+5NAW+/CX2Mv1UkZAvpSn9FowFo5NbFfGIoPdlwbFnYEcj",
-	"8h/v6MoOcRquy3BgUsW0Tj6nWFGou6f+LC5711N/UGFbSveCnoaOYIqQflgkrJVAEmdRVho9UFANugOF",
-	"ts1ukVyv3RElNLEpRRsfjEfiJwfWFUc948fM2WBa+Paumhq+0MVJSHW6lhglcW10fEFgXzDeU3BfdE1Y",
-	"nK6F4nUgN7JyH5cwzyg7JpSjmwNSE2jugioNmSMoqGWoBx3F43rKDw/SbtoxD8LSn0HibgY/Ays+BPhm",
-	"wOFijivjgDE08ka1mee5cX4GMSaxS0Hd9OCNAP1wT90YowkLRoL5i8bZ7PtaqXxeiQ+kfyNZaUZ6shrP",
-	"GU108+ha89X3EFjbYC6ZU6cbziJc1+jWQJcbbuhTAhvI59xw79L119c9oJUVP+qb04LbONfXo7dx60eq",
-	"dqnu7utMnLkP8s+PrZxfitxKymmR22+Bq6H1lEYit38aPS36gn5mvda/nb09PX395vzip5OzFxdv37z0",
-	"Hk2vxXq9nmJs/1fWazW3a/NXn7/+7cWrXovt71shwXagQ3UPEA3YWfkPcWm1/YQaNPda2A0LmjP3Km4Z",
-	"9l6uVObhIS7xv1pdXIJf2Gu966lPOz0Froeb9y86zBr+HaaMEiJhoihY50fHltCOheVuv/yQECCr3SBF",
-	"P/ZUr3zFx2JhUr3yDKbUcVfjn3BBr4yPkcZ+I3iWsIYf/rBzThavO+lWT39N/jGc+inpqU97PSUHML3/",
-	"8SNTMmfw9FwP2z/zkue7oij2eupTTw3GZfu0kKrM1a4TnL+J+R47OCD+c4jYaNUXteUNPeLDMleOheXW",
-	"ypROLLMfGQdgjFv0WJHvwnZRsKo7blF3YKMYWtM/d+I9spOwncoOsQe4tP/vd8fOO1iR456yA9G5aOd6",
-	"6Cd7JeZ7x0tmWwsjT40o4hjyRF5Y08kdWafONCompa/r4CPdxxWRZiIXpVheJRRb3EOtszbDtvJUEuSo",
-	"pqk5T1Sik0ScIRG3FlAgC5VF9DLQ+ogS0mQwhk50yDDjTWLiPipNZHOaks/bDDQp8FHDeK8r6Fmkcoj1",
-	"9YJtsiQQSXa5i5N8a/HDv68ORJtsHR0Y4Xrp66TdsMS93SzqB9sxRPym5egg10OplvPh/CSGUhn4BA2S",
-	"NYkPjkqRq6aulcFTddDBSndRPKXSibONHXvpy5qaKc+BHQxxI6/tyrKj9qG/b08Bdxh20H/y6GkgmHzU",
-	"ftg+ijxXPy7izbGCOd1j2B8OaBmwsykELynD4+wDwS6nZQkUYkCHY9+c+DDJdYEUWVdIDXWiHGN4RCzn",
-	"O11WmI1dZ1+/Pk2NuhOmhHQsjxEeRWl7pKcQojMWQIkXt4h7cHh46N6SJ9I9rjn5nkVH55kw2IDoHLkK",
-	"13R4b1yTmOthV31ZR9cJ+JVu3ks71s191YXL4gF92J/NZvt25+5Pi1woa+1mtxvhz7oYbzo8uuYGlDur",
-	"Vhe+5dVBbBAGsOc2SQxWrmr0nuOuo4Ucjsqa/wwC5wy/j1UeNJx7v75zF5vAPQsNg7f+cLMtcEKUmH8R",
-	"W6Ci2EE9Bu0Yq3VrD9yPW+vV9qKbCr2E0U/lGf+f9NW1+3qMHqdXoXBKnxrLj3RhBLuEnrvzXmsjV5Q2",
-	"h3dFya17JWa79M8/ZDn6iRvx9s3L3V5rVJYT0zk4cN5TZYh7a7t9SLC74ACDiKt4vrFMhpu9sEu0ZIFO",
-	"aXmuWZyNnNPK4lTWxl5wg/VJateBRNzFxWhHQtKeuHdjfzcX3ru1owb3kIgXdz+ySzvWIu+wnWvGusO8",
-	"w1o6NuS64wwWAXrMAl/KTu2d7IReOx220/hGdpxvvHTA9v7rjTnBkXZowG00XLE7v3sMOdVNhFCbFHF/",
-	"ig1wPS2XW+AvnMnm+t57S7ViV4eOGo6IttKdaomTXY7EeMHNRsrZ9f1s6GOih8B1bg3FeyC0yPXw9bS8",
-	"h1roJZ64W+vQ8Pgv7oz/jVA2FQX8QmXITn+dBr7RF7ok6mU/WTImr/lmg49cdXUpzazEbNErjr5xIoGt",
-	"u8knVRmAuLOeorOosfQTlvE57FoideZq7q8D/+/hIZ6CZbyAiQQWdCp1rQ5YGk+vMDWig0T8LoXqW74Y",
-	"aCMcccMupFUT7IQUaipw3tanTHqKRIr9lcbv8s3SMDCUO3HPh9DpTtJaVNoboVMtFDQwSaDedQjsTL6b",
-	"NMk47NVuMFttn6RlZh3rOYUHUSDa20SEQtTKBE7GUSSVyo+ZZtaRl4J601Pa2r1YlMedOu09Sx8dPsAf",
-	"LwoxBVRsbVfg2xtAn5hyBF0uYA1gNJWdEfCyCC6Ae/u20/aiNN5NRHgU9tH3h9h6xPVC8ENRSPGHnYwe",
-	"HLoKbEdjXyHtR5r2c34J7f/ID3D9S8wI2l35IeDfdi/66ANqYmzgkOv+VRJ1nYg2j9+vAM+Qg54iXAF0",
-	"T7XbISMsgn1J0JrIBZJdO1X7OTot6nus2kdiNDYX3Ijsc8ZKat7qFw2arOfWk8+8ecxk4cJvLzIBotw1",
-	"CR3EX/RfO0RBD4G5vcEGJtsYxVdhUy0QEzbYFrgh785eCuaRC0IvRRL/P9Zgo9j1jglB6wAdthoc9FdS",
-	"tTUuxZArLOHw4NNFnPCZG8C3BxSO1/ZaaebX4AZoYSeCbgcXdkP9EnDhSKwKla0lUl/Y7eZnvgUc//3K",
-	"NxbhxrFn2Swql3iI7pqDj/Sv9cAR3hx2rUU9ZKEhpAM1dsR4F0WSUmy8E3hToTEYltg32ZrR9/HNRkf+",
-	"xlCFzcMpBAZfvferZsLtoAm0BavYBCOHajpZHmbxMP7AgUAfDJV2VtEJoeeOVNiJjEEnMusMvlWyrzPq",
-	"Svbq59+eBej9bCRLwcwE0O6F3SI95Wgpoj7Gccc47DL6Cv3QEbYYcKPAVrhpm9xxcMR97tKe+4O924Oj",
-	"H1h/xAvet8tzbO9OVajSMMHN3J40nNK0qL0gdII7YjPBry7cLckNP1FzGAz0LuPQ3Zooi8lbhjgBli+O",
-	"uAq4f+w3hN3tZNmBaBL1t9W5QydA077Dh3DoQunygud2fe3kzoCwwnfJs54z0Hpezn2jJSMKQ+1EsZmW",
-	"XUr7uwvpA6aGwvppE9Ifmwwj3j96Dx2yeyGIU4u1PMWcwwUwd6XtG7vqdo++nXwluIYzGOzmTnr9unuA",
-	"3689h1di9tYAof+6o6fTG31z98Uuw90jauVawxEyjLfwxNcQ+290Lqxphl/VPZNKQIL0nF+R7txiC76Q",
-	"3x6A87RJPx+6ABXvXwFeYJXDQpYfxVElzV+RUHeY578VYtwOfiHrjQrjztLe1+Sjq3jvZbEccFpy+V78",
-	"r+WV39SasZaBoc8PeK0JpchL66SgbZSJCSQstPL0CCI30DwaqDsq94CCQFn2lOsa2qRrh6J8Kd8LJYxp",
-	"3TqSoq9WqppfBc/L0Qaaxl/QjFCjuQIfiXx/C4KIzWX/NXKmW32bMLT/K5I1I5zUO9goY3EtI4xTp6sw",
-	"Co2dn37/8h2f1jVC7sgCiQOhd0LNORQlPOtagwVHAx2Vnq2YMNF38rHI/Knb2NiW2mTTxkgQTACM/DWm",
-	"jOenUlhaezAWB244y4MAb7AQ3VQCZjsm+NRWF4EicuEzn2+4nJaLITJ2QjD9/rQorJsZ3Sj4uiGd3g8I",
-	"3mt8U4cHKWOkMmKilvuoSx5y87ZAMAhn/HxZnzV+sdeXXFcGfYMC8iXXr+HDLgl/VqI1gDMhJtJ7DYP+",
-	"YTelf3c3E3NbX+5rCcTirkWZNgkfbJP/t8zwn06yG5R1ulbgBx/pX8DWN4haLi5pEkoGn2+C7kOy1vS/",
-	"MlV63bYVb49SBnAcZPP1eV/DZbbEPqy2f/zCxuJ0NV1EfcQbM7BGVzY3moYmlzc3Hbdc7FvT755Nv9Jv",
-	"U+QiIgkQCTMncu6S4I6+H0eRPm0yHB0FFMUuSECddNvstcrnS6TZmM87gMEEDKQHGmLIwx6feWjuwo0T",
-	"aGdTZYwsNaAm2S4IxD2EZaIxiItWOPvW50eaqbsbxOPNrbM1ZNvpwhNvQp29/B73gAP860js0L0s8B3G",
-	"TvwNOh1vebO3OMNvWZe8ccmQ69VHMIKdzdoGWHazcgHKFTR8J4UG72GZhYv1U+9F4QA60OJBmKsdw/Da",
-	"Oikq8HobJlU/n2bLOE1P6bHfHlQxWtDrFQmddwOgIl56S5wijXPLaroNpH7+LgAAM5x4GeBkmjuywNu/",
-	"jNH0d9/MBsDd14sp7vsCdbwd6lnNkQRdltQOsdZYvc3ewuHS5euodogiYFQoVEiRQR0M8rFDEwCa0sFH",
-	"/Ac2QaLOOVR5hr8wnmH7OfAcprmIWuqcdB2V/4hTeVsurZBVnsJUjNusSz2J7G2G2FnAjhOKib5nv8mf",
-	"7BL832evXy0n5iTR8kVjpGtRUuJAz0RpjcBNOsktXPilSDWdFN9w5MssbGy7NOPYP/oWgvzOGtokrZca",
-	"F2mlXnDn1bN6NOVr/YCgDem7Wv+i08I3kcGw4TqXvsUAY/w2vjnNtA5gKnrnXXVa6GEhjNn6Il8ZR9tz",
-	"EBuclNAyXXzXcCu6+Y0oSqMragnBDvu33elUZkOh9hZRXHaBuZojSOsFSmH2ssw8o+mk0Nm0X+IJVu26",
-	"k2Z17lNQz0R9+kYMppBmLbBpP7Sq60DLOeSZ0O9F0d6U6hSk+RKiU5Q8FRxYVakBEOwZTrdpsj0rV+1U",
-	"r51or3xjp9lhjP35zpSFVMOP60/3010gyVCnNTOP0irAy+27ue5EU0X+0Ymb6U7TRPGcAuf55856kwvE",
-	"pIRCq3eYarD5lvrX1iW7zmxFqy61yjn16XSwL2dEFWA4kXnS0bilFOKtGpJKN7Xz7ris7wvYSbSs29zR",
-	"Nnf0ubzdX8RqDVvzdjf6KnHDX5v0cdkUEBquO66VHMc+c5OLQQneqzTYqd+6vd47pU66lR6tqu/4IDzv",
-	"y5BLBbQYh0/pygt/QbpXpRx1Yg8be3BV6ZWr+FgAZhSKoK1z77JPvt0IS7uDfZBFVEaDo7AXQa0NMGP4",
-	"VDvNGfuHcB8raHKFK77A5iIyFo/fjg98+NX4wD7JhEw/YWfcCdaUtvNaTqbb+V+Lr/jXafFK/rlv8Qnu",
-	"4dE610EWWdpN8TN0Qdx6pF9b5wyU4osNYpfqyyU2t4uzXo/emulpnrFLwQwAWLULuA6ooTgElgnSAPR/",
-	"1GFcDlz9gFWP0OnPWtsEbJ2bUox9ZBfdB+CFtGoHhGZiHZCiFEpkJLH8SByBOGHGXoVYtYH+rb7Xlm8s",
-	"Swqw9thcq0ZAbDVOtqDgFuUqTbl02A4rSKX98V/QZTWBPiE+v3ghs1Ysz3meQ37zeslO5suH/aHeL+cT",
-	"sW+u5GRfwzB4vj/R0u7aVmfAcyM+ff68nlTvteyLNVWajyxuqNnCdQsKbnG3bp2YrRPz+Rp3487cwJFh",
-	"t8OyRV7NUgGP9gEC62/uMa1ILXoPCCU8EClaVYCdAClo47maZtx0nPJyTQuVhgrCyFECYgFiFkwYyPue",
-	"ErzIpSica5IASk7nObBMYtc/R2hLCsmxQ0GzCrJ2JbhNro04JDUTxktiL0Qm3DY7cVUdnui22n7cEV7K",
-	"wjQ7XLUMaextyUU3q4Nu5lALDErBEO2RuZ4iBtpukmaIX2xv3zYxmWzov92/C/RSvhf3EuJym4/CgEzp",
-	"2V8hKxj7UjNZjrKCr5Wx+4POVVtn6g4zdTd3qbbezY28G3Jp7zXjtv8fDDhmrsm8Hfzb6ZvXv5+eX3Sf",
-	"Oy16r8m4tRNfVlQt5L1OYx2Aia8JafDbpphANNYzTBWds0uPyjbL+Bw44XYv1skvmsinnccah2mlYZdT",
-	"mZdMqgT9VIqjuowQe+2sFYTkQ+c34wNn3jpgVeOgpxatA5dPadDcNel+9yz296KP34hSFlHI7p5Usl11",
-	"l5374ip5q0lvrUm36vBG6tBZdRvlx6zEte7CfDV3S3p0eJgizQrkgHjJL5H8Dn7Hppj4CYd+9wIlJjUN",
-	"uVJ6ZmJWejjqBOdoCkmUnsqgiv51ORLFTBrB0seHD9OIj1JngqXZ5cU0LGaasBSffZHJopyn1hFMs4JL",
-	"JdUw7WDvAEoiGSi4gg781OLzpLtj2HSCHUvcgLi5EtkSFpk3gmfya6WRCesOr/5zssj89UiyzkYQB4y3",
-	"6VCUfqss5bGhiMz1FNV0UrUy4DgAYpJQBLhjKuHp/rRkRuZClfm847+6QiD/oWdZTKFXQop1gSx9KdVV",
-	"ylBDUd7XB94nfNjcGUeakrotf4M1JNFruvYTcytwgxoSvPSWNSSNO2VbQ7KtIfmrVdFBvUnp5YWTje7I",
-	"9RXYjQ7Y6wl0RHGpMZctRE4d5OGNLnC2BRK9Ugm0w8EY5Iol+wJAMDzrWFeszxW7FD3lS1R8YxrH0hv6",
-	"3FI94PLSDvriv2hpx7pJtGfRiG/AfdN49T3Ueaw7HSds156Bv6DRFKI9N+MGutNhjeXXXu2Bm/Sk+4Ze",
-	"yQpuNjFDE98+GC+l4vGV17nz/IWvdLn6KjjJX3IGNvf5dQ12/JXxuZ8Sa3fR2732wqCfrakTlsVcfxn5",
-	"Pe66312R8LUX+bPs/oTRrvsa8HE4w1BFs878qIom3ujbKpptFc3fwBaxloM3HJYZI3ddcEM3/6wFN6Us",
-	"c4HVNF1UlOzRkwcPMDut1dCX00Qajk5HYvKR3dMZNVa1Ftbrfqkvobxko2IanPySahqUQJVqmgb7AUpq",
-	"zu2EOgz/d92keuXzMKX1JnQX5TJkFzTXy9A84d2UOJGdxhlgTUwWT2Bn1fjrvMyBjgLHVKVjvoaOgg4d",
-	"fPRQsk/XMu/SlK3xDB09eWn90AeHh84eNgnTeRacU/Y6z4K1jKU+0GDRWtQ9hUXbDaPwDHHpkuDaTc3r",
-	"L4NSw9H+IctRUP4bWqe1i6+xVO8Ed23Nmbfd9QyaZyNexkZNIcx0LN52yVBZ0WPQnpvZWyxe+o8na1/8",
-	"jydw+VSd/PK2u8KK+uVt980ULA0jVOZnufYkF65cNc7oWhynKfVkvfU5K/Vk4tZnCyTcxm3um0nPx1gg",
-	"l2KlfAyj3jias5F0RknnMvEgpBfbMbmiTBfPAXY8iGMnQL6sB0yWTBeOdATwdKkpeTk1KRvr9xTwdroM",
-	"mg2k1rNP2X//f/8/SydCZVIN6a9CGJ2/Fxn92c+1EVmaQN7KlGIC3QigkTEACwuhIVQFXYx6yt8sie+k",
-	"C38jN4wxn7Oh9hgDHE/cJRqhjHaKRjsUAk7KTpfnkKbpKWIsoXTco8OnoSNzwZUBWJFvmGQfSqNiXLlF",
-	"oBFlshD9Mp+32bNcG6CTcz8h0TVUkEXIyJ4CpjmZ51VwY4fAi0qXMcXLice5u1q3sQB7RypAvvs22gSX",
-	"wAUjEheqPdMDlnJ5MdaZSJeMCuAZFaylLpg12LDJNcJsEzZV0dCsLo25GFk5LRTWFJx0WaoHA+qbrak/",
-	"tN+NxDBrzxcZ0wPkijEit7tuV4d05aPDh/b5KAnTPXzmIhEktpB274pmDY25oVH0SNDuGIvxJTTPiEup",
-	"j/FHA8mq2hPbLFXTPE+x9hDwKsAKqbT+X9bmdDGvK2EQ1GpEPmD2Jad0zgVQ99BCOCytT/36GYC1Cc25",
-	"cRe4r+AYIaxh29mPwn969HyMyLpRuUrHhh29d9MyRXpQE4DWzmSmGcCzjesR7qRG6ZvM9xR9/IEbyPVD",
-	"f3CULi94vLEFexcFjyOuMj0YrM4qc5W9Hgwiw4Be0ermFdEko8vLQl5jagWDGU7bPBbd+NT7qLdcdxlO",
-	"8bz7CUnfb+nlCN/9OuFFu02EPXmLblo/FokL+0qXaNJsqy63Vvl1LP2rYpgLQSBHzZ+4A2guXhCLXjjO",
-	"jZFDFR8p+bByBingm8STDrjcL6LsRmNsCT1hE3H3OxOXoA7BGkM32tUBkSDchWodU8kBex3vqLCV2GPc",
-	"9BQiePahABUX7ZjAtVdSZYQ9G+kZ1ANBhCEBu0oq9icOVKrhu12gsTkw7gCZcJhyhuan0H8snlPSUy59",
-	"bE8w7J9aKihFdXU8xVQZZ1n2BQn3gVRY8wP2JTB1z9G/QLs0JlXEdPVIz4AnQg9KoXoKesjO/dExV3MI",
-	"wlnTkPSHuRJALI5mFKwZmp2uDM0B+EIXXGumRtP0NVhTlUMzLrfwUL9lh0BG0eFTxuWFVBdEy9iJVqin",
-	"+nosDHJHNr5q57pAENHzTJBXQGY6R3vun1NTsgHIx8oaeZCgtd7ghClZzbxkucC2/+9duxx6H9Z5uRTD",
-	"KRn8x17lWpMYEd/OxnMVYtYts+e2XQ/aFV+HoabaRjvgQRuXixzZi1Jf4CRSNhZckcWK7wncDvICYY9I",
-	"9LGUmEULiRAw/zF51vfAT+9XL0x4LsrjUHCH7Wjs8XhrOsp4+xYuCz0zsD/SF/bzOoOweerQ2H2uAMop",
-	"VMbSSk4kTdhQvodWy9jKbVDocU9ds3r49e1jq/IUWpXjoQs41Gh9L6RcNwa0cVPCxLrP1wGrRad31b9D",
-	"BfcakedSfCgPQDrtGx8mjA1QYqheZX+Gebq08domaLgUhr8UKYqAWD0gYdpmXYoQIC9rppVA7w6/xRSw",
-	"pEv7HsFNIJ4DQiu1y7cPA9jvPk8dssduHk2lFrgSx2yh6wFCIDWzMqW9jYOua5cSwvRcB8jHWmbesyhO",
-	"6J8s1m91f9L996ku+e0tvKO1XvIvvBQzPr+VUWgvXePF0aPO5VjoafmZbcnkI4k8ws80G5koHQgSt2MW",
-	"CfC5vINKuVfXZcsP/u28++y3F1AkF6nFmyTR185VE8uVCunqAoxt3wS4piwwcV1SnHqPQaJaDuDi//Ej",
-	"UzLHQ70y18P2z7zk+a4oij177JP9PzOTZX9EUq7zI/6jvVvOJ4Lu1udGuNT4c5GXvIM3HIzL9mkhVbmL",
-	"15AjtVe/5o0woqxfk6vdXov993/+ly+FRytFSTXs9FoLN3mulWi8R6+nsJmINaVbCY2fklttKBCs3gkd",
-	"1GX38v1rOuFmz3Qm3IJ9unGOHuw5SMzvYroel1wPQo/k+rul15rtwZtgjN4Vrbd/RYwxBjPcyezr2eng",
-	"Ieaa27ZNmelp2Qa/iC4mzb537M69LAS/Oo5vVtj3Fm5mB61z0c71cHdn2Zvbue6GVvEuuV/8FnfcujtI",
-	"q8yuuysq8eX3DW/U39iKDLyle6M1h5XLC/e1t8GdqLuaN6Hpi5JJa7imq1pyxObxLJjAKnJN6p05nL8l",
-	"wRxa1pojxhp+e6UV5DduYKbeqLwisuZvV2IRcSJ+kTqLKh/7BvBcYUpnrm1RAluUwP1Xd7jaCRojtN1b",
-	"jFA6q/E+8AGNhSJn9aCbCyT63CoEiThUetp/GhdsOcaYkixR0SI0LdYQBx8jPRWFH9Kest7tf//nf6HD",
-	"btI2+wMieiGsspCErmkOCI2AtsCQHkTlSp2gwiEyARww5kGPDg/TvWNmdLWOFuNB4Hy7TOxCjJCiRIiL",
-	"KMRQKKuTRIeVxVSkjJsrQ5x4mFsO68ijCFt0Rztd4QZt31wuSmxLXQZWp5z3RU9F9E2XYqALIPDjpQ9R",
-	"YaqfFmckrZEypziCmU5EYUQmsovLeYqlxDGF7aXA2GF0Yppg8JM2a+CFsgtggN/phPkVkJqmZk0cw3LB",
-	"HVQkVv60vJ68YaOAKSVsbx0zdVHQoSgxpIdR0EA0YU2UTJo+LzKMfkLuG7EKlAEXypVCmSt43xIDeOlY",
-	"ZyJPHRkwvTE4GPXIoTJYPRiIwhz7AilZJlHllUuH02LQPuF4MwoEunKrJL4tEFdpFTBICGTo1MVOVL8a",
-	"GMEAcLC8MOsWkb87Lc6Cl7EGP4b7PuMcfL7Opc9q071pZVfTHe4ho15MwadZOS2fgomNvhsENZfFM+Pt",
-	"5b8lqqsmyVk1Be+Fq6vPVV/k6xqAz+DsXGQhZLeB+RguqjokL8hBu+5aPOf1INyj7lb/NO8+X4VxtVeE",
-	"e3yC+PDGXaDIcfzS+4eUhd01NKT72i+3rgH8m++xrcOzTjoAV+yVLs/oA/t2sSZ3loH46nw6eLf3HP3f",
-	"PPT/uQroWK8V/KBeCz0htkHJmxvwkqK3ZfmDWgncgqEF+YA3NQ/tLkrXvIHTXLzWEBNP2EdW9xVZcw3a",
-	"WtHcZSHZCJh657GBl8GjCxTro+mYK+zoBK2dZqN554Yocsx6R0hyBx1RoqcIFIL9TtHxcqhy+yyPJN9N",
-	"T0/On/3aiHcggisPed+ro+ilge5ZBD33RQFVvsEkuFXophWCG63aLFW6FOD4Rd24KoARbD8DTqksoVih",
-	"yc+qAke/qJMFb3ddlPNNCTCWXH4PPhK+3It1kdsieg13Cz2OqBXDhtuSK3598ONnUFWzxQ9/w7adlQSh",
-	"cgVqkpzaWxtLHAmeZBFfXNH4Pvp6I7TwOKo4XlqGXm3sEhecJ0F1BZynVWsG4bm6yDAaX4Y/XEs0X6QO",
-	"3WU4wZegiRrvKQTMstlIs4HOcz2juDZeAeF+qraCGbKxNEZQy3AfyYW/oJ5/Gcuer6P+9nLBlTrSVepr",
-	"SZ38WtngqEz7FqngJYwGW7q9bQb3m8jg8pASHQeh49SBP/R507cnWRZD/y/nEc1fx/25UCYLldeXc5T7",
-	"kGXCxKW/Dwl8iG3gv10ZyI6x2tDwuXWlsMTYe1SQvFQ6KAYsPyVtRQXcex2q+YbMcQSDj+aA+mh5fXJj",
-	"0TRHHc14PgO/VKq4NQxurYyStkmcppQ+8OwSqVDoANWyvI86k0NV77p1Cccw7NNuT12JOVagKyEyXFTY",
-	"G9YnTVHFRskToaBcII3z5tMiT2HJA+CUxj0o9Dhx3DI9lVaz7anPknLly43pyvHUAMbKkc5AmtED0Vw9",
-	"xi652tJYIyhZlq/tqX9NdQn81FO7G6aThP33f/7XHq5xtKMcgi7P/SLj8NOpp5BMfVBheULSqasv6ijD",
-	"deso5mfxmCNFQhtyjYQmnHfTZGT9wffBM+le3mrUGp0YGRzrryPJrujasG1WV1f7U/31Gy5kdGGjn+82",
-	"+owbxrPs/rJYW49967Fv7bOKfXaSZZHxgsCrOrKuaqB9hryMe+BnJTUkqU08haUz5Ih3zbppD25KU0jz",
-	"WZKyIel4bb6mqosgWUN7fa3R3kUix+2R5jyOm0SUxLHL2neD3FkxxuU8g65WwBENrqwxdxXkS4NFyeq8",
-	"0ZohJAj33EsCibwT+4CqawKVtvaoQweONVCOi0UfK45QQcvgjndjjDUxtREQZOL9kgEgUciipy5BYiRU",
-	"p963fgNuRRMzmWP/KN9MSoxDwgbAjt3Sd8R0NZKlJy4yQjAhreOUMIX/QGxhQM7KMVxZYBsXJJ9yf6Yv",
-	"zvmQ2IDWSJ8Rwm+J19VT8BJZqfVyuxk4or+o0ayuobKuGcx2sDe1eavX3oPBu9Y8kJJ77aGvMC/ha9na",
-	"ll9D08qtkfnVdI1GwxG+rb+I1Qhy/MuZjD/JPLdqB7qKecYAILv7w9pL1EhkvKnxaKe1xHK0cvJaszES",
-	"53WbcYPh3oX1CBul2XSEWSy1G9ceZ92C3NCUq/B73I9JR1QjYKVgWYjv3+kNn+U01VGYNHU8MWBXidyI",
-	"hNahEIKNpZpiWcIv8r1gqQuDpkrMWESTsjst8r0UqBhdgJTHvUcgpCvHwnVmY8R8JBRSY0KRP/JAou1H",
-	"UcpSs0sB9CqKQSebIZeqw9Lap5US9wsTg4Holwz63y21wOJeG3ffb3RTK6a8rj9IDf5N/UHWtmaqVzUD",
-	"Y+yPW5qRbZhnU7plpDrSBeMRdVIkEhpguN4Rh79k+JRANSl7yYf9QkwEx3cCfkITBHMqD6wzCaJ1ST2l",
-	"LggzmfMo4KAHLPUc/QwrZOJKN2gn6EMscgBCqtA5CK7Urgb5iqaR+g1q0VKZecIfJ4utZFzMwSDtGfLU",
-	"shSSRRUONKpNNKC9gHnKkXMRjxdnuTZlTwUgr29AimL4n1qqyiA10WfNsY4wfXR0xKIXcTGWZgwstDFX",
-	"F0RaMnYpcq2GBm00mk1PAV7FFV2W4kPZQVphqCThMnPMWZeCiUyWyO/lg4Tg+lPKcCbz3HHOsUvR51Mj",
-	"gkeO2gHJLRC4BwWs7jwMTQA7niyTaJFLrReWxfM8gU7x5a5uUZGh194qzXjJ96PEmCcw9nlYV+7p3ngx",
-	"LUdt9rqy0aB20W9GXxfLswStECiWzee0B1K74VI/5gkUXdrz5hPRU6ld4zRMqRC+ZBFJxaVhcqg0VLie",
-	"CcF6rWdR4KXXqlfQ7tM4U1yxEGSBmMjystqI57CcFgpu+ytXQ3vpdIKkcNg2XE+iLXjs8rf0EdcsJz1B",
-	"Prk2sp8XnuCjG74qmbkJR1VvREA4qOQ7/fb1OVWotqVcK7wv+8VTYat+D2yH+NJ5WYrxpEwZcfvhckNT",
-	"HnuJRtmgZ6rDsoJmiK8KS4TD+67ez+8gGuOOsfMZQ9YeZZ9dQMMH4uZ2TrVBxFdQL/q2a/doY9Xo2qlJ",
-	"d4+NyZdr190AAH1XtHf+nW3MeuevfDaaOizWsiI/BDzA1hzYlw66ze7RDvvz+etXL96ltcDWf+z/QxR9",
-	"ke+fdPffdvfpSfvXNwJxEa7FOW1tzVtQ2q0T17L7+fMGtewTt+R5fxnyvGqRnFBxXjZYrzXjlccJmsh6",
-	"B0ubAm/W1n78BXNqS3yGxvgM4xJ/zK7cubHzcDv8NpC2etH257s0skjOnv9WRd92qjm1mO55qjKiwPc/",
-	"yyxBSyMYWD0VNytbMKDB1Lbm6uW8+hapQQRYTN4Uop+G/L0AUzlm0fVnNllf1o6fqn691chO3UM6XmxW",
-	"bE33lBsjTcmVtV5LnWeMW3uJXc57Kh2LklsV1Eb5DT1kFtjLiPg3A+BkNUHnfkL6ZKVnievd4pOa42Xg",
-	"9ahh2BduzLYR1jwa9g3Q5sE8rODNHxw+WI03X1rM4Hbl7TDnWxz5NoD1OXHkFbmOEa1VmrARWV5XNrek",
-	"flzmH99LQgFpMhZ5o1YxgFk1iO789ZxjSNqBrj0mGFw8QsFzMg3C+krpGfjVMmNzETDRGDGpjCTxcYoR",
-	"n0wEwcyh8SAgRKD9KAUMAEnODQTcbuFVx+0P7z5x0MAs/kovY2L75iL2W9G1HuFFJZbW/I02SqxmooO+",
-	"Y8dp3SIkv66RHUIjjSb2z7qAApHp2JP6VWzqzsbCCRgRJUTkiHo4cadA4MNAb4lqODIFvJlLQiLfnbNE",
-	"m4RCrWvsNlR016Giv7tg3FqC9ydOsRPzzQTqZzIB3z9Zkeo8MbWESuqFHHWFdGI0hmYEscqeIICkE3Gv",
-	"1nMiIJeFlVhiklKF4SXvX/VUSPWN9EwdsxR766BJxd2fb4CqhZJWKb/URZnaX5HC5fOnRP7xZJsU+VqT",
-	"Iv94sk2LbNMi27TINi3yedIisab8trMiZGps4rOdOJTpcn8vXfS5IoOFnpmudq1AZ29Vzta92rpXW/fq",
-	"jtwrQ59Vs2zLc8b7fT1Vpak3SYL8I9U8GsHE/pjLnPEsK4QxvpOqYpz1RVFyqdiMz33WErue+p8KnYvm",
-	"LktvYYALs6yO81c9w+aSTYOAofI8R7xamz3jBnXdWyX7OoMGsmMXfR/zshSFHQpJwlanxTP+P1tJy7or",
-	"1uso5q2kpfjY/iTs81qxXBzzDy+FGtp9cvT4UdIaS+X+DmlFUxZSQdP2piS7W/EdvyzRWIaYj2kajD27",
-	"ta6MfqPxw/gWWlXReq1m/XAn3qRRFV57S2qy5o9pS012Q033N1dcPBtLtaTIkH5qyPq6jyCoHFQCFZ2D",
-	"hz4tzZWCTY95AbxfXB1fat1m3YWyAYyuuUwmVDQR8dQ0F8aVntWFOEFoespNEZA0qHqCHW330oGRQzWd",
-	"YCztTKgSM6DQzwiJujCeBsSOOOoO9a7pa2grRfxXkjr3gHS/KDk0pL5lxZXVY1864kYnrlH0bkd706L3",
-	"6rX3wfK01kS8wF6/Q4i/otlfwZ8h1Es+bU1w366px1CAsXN9Nww441PSQgrXNc5Hqle87NO3KM7XCZe9",
-	"sB/yOb+iB20L478enYUyJVI0jKqt5ozs3QYt1hiPsr/7YNQ6QSPSgd5NOvho/3Mhs09LHabXQbX4qjaZ",
-	"uaZvQNSCTWndOQYX0MBvyBGjZyomlrH6Dy6CyiYjsKYPz+spulGbpe6SNGqtRnf3MNQIrwog1yUay0mi",
-	"LwwF3VDOJy03vbUp/O5LR2xxn9tw1F+3cNmL0nVdgI2EgJUcDmcJkmDReSAmqzAQws9DpCaToP2M/bdQ",
-	"+E9Zthl288akAVavlvjBQf9NJE8ItY6kK0bcJFifC5EoMvS1IjGMFazHjPuKAFGifxAo6MUM3ZjAugu+",
-	"RiEGhTCjtM2ew4CxWtQ9uKdghMC2JYyRWplQhas0iPI+VyzXQ0gNQN10iITjvDMGGlGasuAlOldzGF0H",
-	"3RN76gWc0pg7iEzE27gN9D5WM5viOlTN/wSDUiuTDX6oN0jTN1x7Dw1cvrDT4VoAYYH2jBeZ2eYh1rb/",
-	"X3JTnoB1uTX/vzLzH+U9J/1AwijohpXarGb/u9Yn79Yz9A9ik/LmenDaxM8hqNu5NdepCA7bmRjvLERt",
-	"nMmUj7jzzTFLP35KWT8XvDBegfiWX8AFAIQF3snINPAzwr0ldJ0mUobIMbDuh/MbxtzqyJLJsgPhueCH",
-	"iBx54rHrtdLMTPuj8Ozd9NHho3QPRuSdFPQ6qB4hpSX2COdoCJTwCgQPwCcCyh1T7WOR+ibwWjHk2Kzf",
-	"qEknTqals/1vpRQx47JCGZyGh22u1hovvg+9lvG13aVNQoHhkubaOb9LDe13pWfOCR5vVdtWUX3DXtgr",
-	"qMXy38DtFRdMxa5KU3I8UPWgCIV/E1lepvvTscCAxbTIW53WAWgsGs+CzpJDhdw2iXVdgOdGqohbyPk6",
-	"cCDyyfp6LCj/HvLV9jOEgFsmzSTn81d42D1EIkXiAusfsg0T01+kNRwgmIpeAG4FXTLjYnMi3evn2kg1",
-	"jAbjuqgtjuecflkczB++nty3s0GQea302/A5IiFcVU618Zk7k5iTPRWStwOiYUYNf+rjDKXQi6tG9FFE",
-	"fX3STQjoZ31MQ7tjH+rncdvFb0k2PCtQUi1blorralgpqNmKvfJST3HdMmGuABtHMP34uZNCjyeNL+SU",
-	"fmlGT2ChI03Y5RQJvbhrrY5nI16mewnztfj7Uwnv4OSX/bfdaASAxFl8fEwl1bTWPsUPHMmVVci1viKK",
-	"Lavm8NUjfsYrRMH7I+LHisYyJRjMwovwkIaFgfwm5sjwRWZlzRbsu/Y3J6fxpPlE7l+JeeOzTrsMflp8",
-	"1mmhL6MU7iTnJaBqkJxzqkI4GsE19LCR4HmjDPgVf/j07tP/DgAA//8=",
+	"7L37dhu5kT/+Klhmf8f2hKRJ6mbRJyer8WWizPiylhxnY+pLgmyQRNQEOA20ZcZRzj7NPtg+ye+gCuhG",
+	"d6NJiqInM5PNHxOLfQMKhUJdP/WlMZGLpRRMaNXof2mwz3SxjBn8++y79+fvUvGO/Zgypc0vKl0saLJq",
+	"9BtnZMGUojPWaDY+0Thl5vJECs0+60b/41WzMZXJDU0iFr1N5NK877bZsM+oRv+jvVvoRr9xOWdEsYkU",
+	"EZnMaTJjhCsyTeSCdA/Jm4mWY5a0G80Gjxr9xkLNWt1Gs5HImDX6jVSxpHF71WwkqTg315NUwHWlqWb4",
+	"WT1PGI3gaqd7ehodTI5b3WmPtk4mB6x1Oj7uto5YZ3pATybdqNdrNBtaytiM8ur2tgl0uNAJo4sSDQSh",
+	"Qt2whMgpkYKRJWcTjyCNiGraJ18GDb1askGjP2i8e/96eHF59u7yxfNBoznIRgYXtxkbPAVThUdgsoPG",
+	"7UAMRPVrly/+fDl89eLi4uy7F/hZeNyuQvmrh7TbaZ1EnXHryeToqNWbnk6PO1GHHo5P8KsyxtdSpbjS",
+	"VOjtPvzszevLF6/v9emIxZrim+dUXJOVTNvbffzF6+c7f7jm/WYNX56/Pr/4w94XsWG47fw5V3Qcs6i8",
+	"4xRLPrGE3HA9l6kmZ+fFvRcZlqN8GLnHm42Iacpj8/C5ZVVFaMKIuuF6MmcRkVPDuUTPubKvN/sswR0/",
+	"5IUdc0Q7ndZJp9NpPTH/6eT/i+x2S1Wjf9g5bTY017A5z86JNxpDwUa/8XiZyHHMFuqxP1jYaOfn4h37",
+	"xNlNceoXmk6nJJbymlCdTWTKE6XDJOBimOB7PBrgW/B3oueMnJ0/UPZtTwnXZCIXTBGqCHXCzWxsc6fm",
+	"k2umdyDNQWcNaazw4IJkgw2RKJ8M0ugVVxMppnyWJmUeeb9UIKdIwqapYgoGj+v6QJFrtiIyIQsZsThM",
+	"t0Xh1R7tLoFc8Co+Yd7r78M33UOPOEedXoE45aGEKFO8B6nzWp4BWUubJ46JltdMKHLDhCZcaEkSRpUU",
+	"XMzCxBByiCsUIESqWERoHBOulXvxmE1lwgwjjdmMCqKlXeEdSNM7WkOaGf3EiHBvr6FNPnqky5tPLIkl",
+	"jWpZhisis3sMn0yoENJMxhDKSIswmfKH1jDM5pfvwj+n8IxOVkaENPo6SZlPtYMC1QrjDFHMuwFJ9jaR",
+	"Wk5kXEMwJ4eUXDA952JGWKxYmEhL96p6Eo0Tec1QICdEGSbNX5wK9nnJJno3Mh2tJ1ORudxICUsSWcdc",
+	"2XSQUP+ZSk2LVLqUkiyoWOXHjiaUaL6oIdCP8AqfOjeycGSNmSHETcK1ZoJMZWKUAEJjc/SudqHKeB1V",
+	"DntFUQ3Dw12fLmuIglNAirxjaimFYuUj3CjbMdMs37sZLajWbLHUjX632ZgkjGoWDanRjnud3nGr2231",
+	"eped0/5Bt989anc7nYPDo780mo0pF1zNhyjLGv2G0nKZ/Vz/iuP2YafX7Z7gKxKlhyDF6r94eNDtdHp/",
+	"cVr4NhpUI1P4h3d6Bs6nfkMumaD88WypW1KpVrfXGXtCseFICdsZzufSVzZo+Gki/LsPxicnrRPa6bWe",
+	"TDusNe5GvckBO5wedY4bzUYKpo7hWBBWSCzV6HeabhxciuzXXrfZWCZysdTeTz3DbvbAyZ+/LfLLi0/O",
+	"EPO20o1Ey0KBOmIMLJ9t+DCxD9+Jyj67MQHHwpTGijUbzI7h4xf8Z2bZWVuNiut8B4BmbtRWxX5s9Lu3",
+	"zeBDoLDXPdQz1ltMlR7aPwsU2Wh46Yw8nuUFG7tPep1OxyjxMKQ+UZomOqTS4wWjlRfJeTcrJePCuxkC",
+	"wO/wSIDjcVC4VgNDYDMdHvXJNqPqd0OTtcZUc+AWKDesrM2z9ft727/ft9m2fv9BtnSRFCz4MfP7fRfO",
+	"SqlBo/9l0PiJVr1Ce0ug5qDB1ZDygT2SBg2a6rlMcHDXXOB3zA235jXZSQE/rxH0eH/huLC8L5fw2TSn",
+	"QUF4DVB6DaqSbgC71ZmtbseWxNcbUT3tPv7fcfevetxdAa9c8gWTqa43RRSPzdER1BW1fbhel454RIx5",
+	"kVvY5pldtES6Xnc+LGiJ+cBC+qG7Cufb2/Pv2SqwU67ZqmnGm/qWxMcv67ZI77Tf6bTNYHudMsMetcY9",
+	"w3z08LB1GnVY63DyZNplPXowPu407LFr1NrKi7udfrfXPzxsH3W6vYMD82JBF2ZSH9iYqDlsu2XCpvyz",
+	"2YbXw7O/iMvP4/P/ZNcXUck922yoiVyC29fyruobvT1jZdU3ir2ZMeWNZkOK4ZjNaTxtXBkdAdZ0WJ5W",
+	"h7VOJp1u6wk9Omj1psfsKDqcHIx7tIE8NpkwpS4N45UtE8OLTXCNULgJDXiwKbpHZMFFqn1l4ksDb0Mu",
+	"bvQbbPXH+fi7CX/D/3j+/m/n3df8XJ0v9PIvz86Pz//6v//9P+3//e//aTQb7POSJ0wNuWj0Tzsdw0jT",
+	"hKl59iKV6CHeitLIcs2Y0cTZ7ZOJTIWuqj+z8u7Ynj8yl1um8C1wE80SOmH/YSMA7YlcVJjpCesetk7G",
+	"3UmLdieHrYPoeNyZnLKTabeTLzmOzRt96ECw89qRxX+iKQAfgQhh0Ssb7ihM5QPXc2QkFDR6TjW5oQo1",
+	"zaLHZGdF3XsuTcwkH9tN83gb2f+Y8pZ73rwNlAkzHqNKmHMlVVouDLs1PYX9w5wJEklyTmZMk8WKLKRg",
+	"KzKmk+vfNzYe2L02Ss/q8bn+2AHFJ1vTO59yhuWeUTFhccyiWhtcFBZLyLGMVkQwFpWWazf9BL0m+XE1",
+	"ceMpniMwxdufj96ypQ7iTeZnpoN0KipIp97efjanYsbeUqVuZBKF45tC6jlLyNLeVJC1aZIwoYfZNaOd",
+	"JQmbaDKXiWJkbJgnWZkjk934tylNlzFEFah9P+xCGJMUn1iiqJnVa6nN8bXUW/n3J96TAYXJvzwUUg+p",
+	"e3VVf4okU6g4wT3o3/dfsIsK1fNDID3P2+hP2ftq2EFbPw2gHuzQfM8H1/TSE9QSSCfYDVOaAGPmlPNe",
+	"CGpaTQD8xupBKEjoRCtQIbhWxAnVghZRVZ921oryEdpjqWaIdn3LIfo7BN3zL72WOvyZlzIhExnHjM7S",
+	"ot6Uf+xbHsdczMi1kDfoxjKcJQVrkw+UayCcnrOF/8FLIELNzOBHwzd0LFOj6BMuPkk+KbiXI6YmCV/C",
+	"xug3zuFkxrlGRN8YQ8F810swcJx5ju8ihyfdriHLTSLFzBvae8WSGrFRVc3W6SZbiJCKVoVDiJA365gS",
+	"w307aoh3sSDMVyr6//Pr1ds/cHnyX8//PPvT4eKPnclfku74w+S/Pv94ffHkD6Knf7g5Sl/IE35GT6ff",
+	"/fU/o4Pvf0kGhlkFpzfVL0CmWvksydUypquhnepZRMkP8hOLKXAu+6xZImiMY3HPtwwbNu470LApsWm8",
+	"67nmwOeaiUeRn3iaayyC7AWTTqfbOol6vdYpO5y2jujx+GTyJDplnel/uCG0ufhEYx5V9sCah8upSB7J",
+	"gzbDtys8tQPE3lI53zZd6uerpT//9r2gnyiPURsuH9IR1XRMFcwrkjchrSYaD1PvFSVVJntBrtDsGonv",
+	"Hm8dZH7uvlocWUWVKY0dCMLUNcR+guEOo6dU8+2KQY4+Mcq7864fnnR93/xSKm5OwUGjb640PQe6fW3b",
+	"Mgt4gtVkzhZ0aPQtbr3EGfscwx1yAkpwvd85P0/QOz/RFRe2Y250TO/oRlfp+K9sou/s8jekwfFk7vXy",
+	"iIoe+i22XJbCla2m2mohv/ghN6DU3kSAmaYvWQqv8xYxJCAKKoHjIMtAJRbxHzf7JV+V7W3QXQxK3Fkl",
+	"FoZs0Lk5/e1Yi2OH7YanRa0a94wag4TEUsxYQmI5I1yUTnF72hhxYN84gWzX+th/lNCpvovXIVvt/5Ip",
+	"+GFWMk08TwxkAnJB9DxhRuat1BZS/5cTTOFqCCRzMtduiCyWtN5pYVPm+matcGWyH2tmdtQ/7HhHYnbv",
+	"eOVrAhTGPDba8KTTax1Eh+xoetw56T7p/ULCNbAlir6S0+N6Z8kLo0hd0oof/cwJoIovNzukQQcbani2",
+	"eEInILCocA8DK6NRyFrmKUKjKGFK7ZKOelqXc/mi8GriBlY5oP1xAwmsvnr+PEQH68nBVSZzatMinZJL",
+	"eChxzlOBqwQqvZIrMqFxbIzWOd0lC7V3UkuRfJBryFEZqyHKS8q3d7OmznGVZbl9BV9rMc+upLP94pyt",
+	"U6DvL9zT+lImYx5F5T3zWjqXD1cErKfqDplmj5aUeysyHuCTnoofx/IGXrmLml/MYfe0+pfeOCpbIx+k",
+	"me0fqIjeTKdBleIHZg5/SebpggpVCgwtcMpmW3jvWeMAu/QsSHJDhVaE4qv9N2cHO9wxxOvuA8x8oizS",
+	"4RZyw+M4kKFoF2YODw9xDxdWxsqrG6oI3gTprNmkd8mf79ZJrj9kHwitizfGwnyRpFVaKrpww296Y69f",
+	"pvWCqmOU527v4PDoGMKVd/VD5sMPvf6w2++cGE2l1wVNxdxtbg0ud1k2rRcckA/gsli2mFkmrYww2+hA",
+	"bTbSZVRHtPKsUsWS4faxW1hmRmM9r2b+mwGwuOAHzwd+DY+eR2yxlJqJyepcvE3kzGgINXxiebhJlDYb",
+	"JRURbMJVYK/w/LVDLszxhC/2D3v3Pk8H8kbT+p6tICGm+K1dRNxkbcazv7m870PVCBfEG3plt9XNskTY",
+	"V1wtqJ6UFwi+kEXOIcfabIeNafX+Vxfu1QWJFKBk4RMuCGcJee9jww9ulUnojXAt/bL7gHgCNa8yxaY0",
+	"jbUrTsL6mxCB3NN3n9ZBofyk429sqzDWlgdkX8UJgD/1WcIiJjSncWlPfTByIRxkdXOAFwwn3htKp07R",
+	"YCAYScremUmfXSyJo8Lp0y3INzMsUhxWgBbV0Xtk8XgkEMrJtgVXREv0RqyhkM9EGPrx7ImQRJGCEXiZ",
+	"YaSuOaZ7R0fkE1d8HDNydvHs/BxOKTrRLIHDG9bcFe/Cx7WUQzsubk6eOaMR8GLMF1w3+r2jo2ZjKYEn",
+	"DGVKw8DC3R0KN/JF6VQXhRe33rqFKRPNW5y3NKELpgMRHuDZH1OWrMgyu6l+Yfx7PKmf/WzWIhXXQt4I",
+	"w7xzKEDEj8Arw5SXqR7K6TChAlyJQH0Yk0d8QxyP+PjzDiTv9DaR3J9jLbHzmzwyv8OcuECi3hlRTCkO",
+	"5akUDWssVKgnNSbWleSDzbqzWX4cjQUctiU3vHbXGqK18sENqJYmeINHjyAhcOhOGGTjvyslCumO+yRE",
+	"5/ArECKhwvltC+kGiVxArMNIrEks1XqOyN9S2H3WVLFliDOJzvPia3chBK2zVzJC+AOqp0Z+lyHJD1Tp",
+	"s2jBRVUjNRo7oeYaVzqhWoZEEaj1cFNFQeKYRFR9DbmZS0Mf6/7eZXuwOmL8EBp0hRjeqIEI/BN7C56H",
+	"KhXQI2EzcbyqQVcvOC4p54slFSvwf0E2BvlBR+tNul7HxkOCAdOjSafbOhn3aOs06nZah+xk+oQej3sT",
+	"sF+5UDpJJ2Y1jcXxJomgbHTOl8h176TWLInoInPo30hyI5Nro/w6t/4ykVE6MQMzy+XGfeOlSqTjuNa9",
+	"1XvSP+y2O53Dbhf8VUkaY7bEOzZNRYTEAq1b0+m0DyYwJORA2Wwb0iScxRTzTxDWlALcNAlnIopX6427",
+	"3lG/22n3ep2j7hPz/Sxu1IWVlbNz8VIm5bgneIjfnKV6Tnrtjhnfwl/GWUKFdknTng65RVKNMS5tbgKN",
+	"aCEpJxtQOMFHkT9evHkdyu8pv2iLgZhvvaKxmRgL5yG+lrryQbupF+7Bod2XZXEPMSYr5o2yZ95jNT4u",
+	"yPvLl60nu4i4bp0ykM2E5AOqbOrqqIEI6HJ4yVg0ppPrIg3ONZmzeFmW84tFVpGIpiPXTSMBbCnV+v18",
+	"WNrPu1TuJFRzMWv0G1ASvM61UfiYN19Vn9YmIsgkDFVO/UtkiTQDE6W8PEW32OTMTRKPgOWS0URZ55qx",
+	"dabmFKAkYcZaxozTmzmfzDGmOjbvSVjMqGLKSeEtA6p+1OCO4U1DIPTC3J0+V7fNxmt2815VDRTBboLp",
+	"RU5QxVzsWCLRDSQ7vWaf9Zo82XOtiGCfdTkd0RXHWKqenrY63Vane9kxe6WP/FbKByQ9G8n6qXP9snzs",
+	"arrSGVmwiFNi5BwoUnLJEuQvq1viwR1yYOVZzKEcpsqL8mI2jJtC9rP3+V1k+ZOCLD/OZfnrLB27Loup",
+	"NHpLp5cyFVH1CNNzlrCmMTPMTMyeUzUEmcILQtFiIdEdaP7eZa7FIOhhca7us8Fp4kU7wxqIIrlgcN6a",
+	"g2hKVdglYF4WxCZyqriQfprIDeU2qRyf2CWA0qvTwc2s10IPFQdrZ19NZqSBlOdcchc32vrkCSflMdO5",
+	"uVP6+HpxfVBM8SidZ1HnCYq9J7Q3bXXYYXQ0OR6f0CenlfOMq6EAYuwqvpGahp8vg4BFCFY1p58YSdgy",
+	"5kEj1+6Ioa5DKrL1DUE0K6cZ+smoD3bKt5isYTHYsXodVlF1EoY4b+kqljS6lPIHc6yXKgg/sYQcH5Lv",
+	"+bcBqizx0SH4JuHh8kaDjbqgK6Tv8dHRwTEZrzQDlJqF3CkS0CkYu10vgGyngj5cO54KFaqDBiowERkW",
+	"2SZqucR7wyFLmmr5lWOWP0mYMZ/kPzfS+NamFL4ALSaqLg1mdBI61cymObgsRDC1Z8Z4DrCuvWfI7HvL",
+	"OkEcmf0ML8/cgddsid7R7AuGFjt7jQ9PukW3McxhF7dxMXjf9SxFRz6Sz7O6I8q0ALonYNHABUxA2uUY",
+	"XnpvGWZ5NqFUBnDG2yih9Vnc2xHW9aKE/nxInvFToUVgwEiOqjvMJpr+6v1d93FhOQrt0YeFS/E2CeiG",
+	"H0CXk2kckTFDaDeIPlsm81eqBiD3v2QK0zOkgMw0giXdEUIg0TwXSKXLpUw0iZi6bufWmlopzRZgVedv",
+	"3UKol0F21+eu2bywIGGcd7IKExdTzSxBJnMrmKo7Ft6c+TjL29X6f818snvAh5JnceO7d1FwMKU9pODg",
+	"3Ig/rMDeLQ09J8oF05qLmaqrydpmD/9sN1t5b+XTDuBBIJGKcBA/rdDayX3+Fd3iV4ZcOKYzda7PVZ07",
+	"mhsloFS9bB98EXFd41fGS+Fi3f/KywzAygJH5A1dtcm5hixhRdIlllDnhQfeZ2vAMs4EYfDV6gG10dO3",
+	"05DW67tH62zBr+q6A0ppVyS4Mb/zgSLgCNuyitS+vuRRr/HN7ehY9z3f5nvvqGY/GPUxJN8BBtSKXLCw",
+	"pAi6wxKq2TC2bynKd8VA4CxkwvI3mRHBz5D4u3sAfzsQUDNFko+uIuYLoweaYNpB7fJiFN6a5Bh+rWTc",
+	"1gEG4ftnTDDz2bUAFqGXugfz8iVM4o82FduDyYHQ2ZiVFMwS3hJExqow/iC0UfTDSq0f4TU8acXt/8V0",
+	"9xLTTZD0+1WJ38mYvZb6DLdneUEheR9oRYnSYJGGbDVzG+J92Nd4kuGNiLGYGt41ADV10ADPzpgRqq5t",
+	"nueuHuPjupoAM7O85qBGIJQHbkhywWgymb9jKo2rxaHW5jTLRKtVousRssoeE3uOZhaGEny5ZBpeY5Nw",
+	"XWgOOnZsNgZur0Lp3ncvTUES5sOwp6gdhQXxMIZKcJhlSI6ru7tvml/uEvO0hMyXIxwpXh8M3Uh9L1jr",
+	"z71AG76RNkEAl1/Lsl3B9kk+seTbVK1q1IxYzrhYp2RgsvRwbF7h6xhVPSVhEH/hO2UOd59sjRqAcyJ2",
+	"RBUx4g8YJQjkRFaER0yXWi6t8NAsZst5wce4GWCvW8DyAIgrN/BSsNY+eQrO1EPz5MlBp9M5rGLHnFLA",
+	"zTg6aj0xnHU87Y579DB6wk475t4lvO6g3Wl3uwftzuPe4VpMysDngIswYtRvvJJ/43FMHx+1O+Thn7vd",
+	"p+QHLtLP5POT4+Hx4SPykidsKj8/7h4etdcIgu6Ty16n3wUD4fio2zsoksQBjNTR5KTf6fW7cDIfdbsF",
+	"mky6tNPqnIx7rZNJt9M6ZYdR66hHO5OT6GB6DOF1S5NOtx+Nn/QP+/3Hh0/WE6X6vQJRnjN1fbZcPu61",
+	"u+Qhf3PxyG4lPhPvlzUK390zCLZKdUJwi0CG60uI3xnLLYC+GSY0CuvDorBei9Ap3h1Nnp0fn18v//yn",
+	"Z388bbODTnvSi8V48bIT/fmPsSHc/fAVf49Frqiu/263QeR04mK2ZXXtnCry11RB45FU7KGy9iuUsyo3",
+	"p194RWsoFrclHNmvLxx3/6q/8qt3iMXhijzDTPByvw34NeBod/UryIlZGnkoBsSVfc1TkjDIEOcavfC7",
+	"2BTjOl/ypc1Id0OpaALFseYz/8D1PJxPCPC0tBYg8lfDj4Woyb9GeuTVz3MXBlz75b338f8E4ddYAqPT",
+	"gWb1jqVV7CHL6WmwkBZRLhKGV9fUTmXFs9jqrE3OtcqKtLL6ob6tGCF0RnerG5nUVRPBBAmMNCwivZkA",
+	"U0r5iorVGWpBoXpu/lnPbbHdmipULeXQmIdD6t4Ush3dRZuUZvvBIc7sZ0jB33/Vtu+irgwkTKLyVDxC",
+	"oeKpaoxrOPuUvWUNkfJbimlXtn8l5FSo6isJRBowmrN3QhVM7mxG+Ujr6eTuATIlvA5s9zv+CXr/UbJM",
+	"uEy4XjWJpjNlLXI8hMiUs7gI+KUUnwmG7iSRxrHD0RzCrbAUMokgEwfwMW+NsoofaPQbcz6DinI6A8/v",
+	"GPMkgRDTVESIFPz+/Nmc6jvFC9YDJN9JpnqH81WzoRM+m8Fs8jBEyznX/MFu23N4x6F8KTYTXtLE4u9V",
+	"HXJr1QPLN/AUpEiVEiby+ap0vOC6NFert+3W5GpdH6sdG+3ax14xTYMIidB2qKYvLny8pTRb1rbONWRq",
+	"5YO0oI3d9ffn/aTy+6s9ge/5jvUtheEdTETbjRpxptZTAu/ZmuZ37PS0ptGTv3ofn795/eIKMStLvPin",
+	"k//jxn9JbsR/vgv0B/uZ8elOtXN3Oy1womH81DsYLbeB82UbMPp1R0vzyx0bkwXmAuVRW1e33QZPSS8p",
+	"pGa8Wbd4tFHeC7q2ow5U+9D1QGS/5iY2zUaaUWh/oGulxjO3uBCpnjOh+YRW8nZeywyxoazmp6Xnylp+",
+	"XrcmGIscyGeGO7GLz+ygzh6EKrXSaCqafHnAOHmbKGvYMOL0Eh7yKfA2plxUuq1mNMgeH0IBHlah11bw",
+	"ZRiFxrjBcoD71e1NCwnlRzlFvIl5nwiTJTgHoA64KdbAD37AwKiruwrGiio1G/mba3GXv2W2B3+gpqzS",
+	"ByNU+rouaFWtz9+hM1hW9vonGvOI1tUhnJEFVwpqn2Bhqiz0KXu+pgIByhjGCaPXilCSpHFWv2UkXEIn",
+	"OlziYVjJ5vJ4RRw4jF3gljp1CGc5BdZULlSnaYj3gdHrt1nEsNIieyHFOm/MDaPXQ+96MRPcw/1iVK2M",
+	"JJylFkm4Sq1iZpFHsOz9u9CsW0czM3F/ahV6FecGghoxtUDdwSrkamsbM/F8t6s8Ty8XQZgk+/Ddy2fk",
+	"tNvtNI11Cxe6R+2jdvf4EdAHt4fZLMtlbOQll+LxXxXEDTLGcq4VgICHqgX6+QcmZnpuAb/srJRO3L5/",
+	"cUln4WHblDHD2ze2oEnN5Y1oYlqYRcEyPCST0PCftJ+0D0qDHzQOBo1GzQiPD40iozWDgOL/GzQ+/ttv",
+	"Wv+4+u2g8e+N8tCbjc+tmWyZH1vqmi9bEoZO41bGKfZALQAdvmPLmK5QJhRn/DZhUP8BqXhJysjNHICd",
+	"ciAeF0vG5ErCaBLzHKLQYUTa2r9RCU9tVKBDeZlce0kpYwbIoNtP7gcurquzGQ3STudgkiYx/IM9JQmL",
+	"fzdoCPZZDxojXK4nvSdPHjVzN+iSzlibnI2BDpBTatNfrX/UW0Z4u4vG/x6Sa3931DE/944naaJk8rvr",
+	"H3vpWedP8+7iu9mfou7qcNFJT26++0vnyX9NQ4Oq44pe5/DJfVb/B4mbJczkS6rnGYeD4o+6Z3G+d8o7",
+	"uOeGzDK2qwNGFRwOGhrHDPJHRYSwGITRyZwsZcwnqz4ZJaNiwlTMproJzA2p2uYwd/mvIz2yDjU1EA+h",
+	"AqDFmZ625lov6ZK3EqoZLHHLCrxH7YEobWtM8Hya/K7zVP+u29h+yndZyow0b2GaIQJR7RMCs0BVk4x+",
+	"9Ohh5nyTzZlsOeXwhH/8XbfTeXrzu97XmrIxEM6mFuywONsLOwEtIR/OD2v4aLiQdavSyYSV2LrrD3kq",
+	"kwXFZEYN0AQL+pkv0kWj/+QYsIQWXODf3Ww+ZrCYG7z9hAKe1bVHj81pv3j+/QNlowLEYckX1+RTke2Y",
+	"MIP9aH6+Cu2zDx8+nHnWR3ggk7nZaGLGUGIenxx5B1z5cPsWugOThNF48btBwyrxg0YTIVl/NyhiAILI",
+	"211S3DYbMRfXqH189/78XRoQcWcWmQQAzs++a70/N0POdI9zozUlqTDP57bOtzJaFUseG//uDr+2UX5/",
+	"8zi71DSPw2vKtwAIop4njEZ112+zLr7Vkb9jNHKLnz1ZGfuMaS8TC/wgCGSpgo19146hjiHxdzuWB8pr",
+	"WFUcCzLnmuH4Hoe1I1HVQfzAlQbXmUcOVR1DzJX2+/3vMIS8T2/NyuANhOvq57EN7R5W5Nmcas8LtYap",
+	"oTRVk0nMmQiMSDERZSKnyuK8lnO3Yf7SSNEzv2asuSwjJxuG+qeTrzzYOh4r963N63/riWy4zvP+7sB0",
+	"WZOm59hXqDw0ex3q3fgUKysJxXLF6nhsY6E98OELEbHIJnZXR/UCy3ZcLNbmW1THw0T2jvJA7DPhQXSy",
+	"YeQN6EAXgMK76nheSmi0AbqsdddYlAsWEp4osGw7tAqFUOeojClr2ZWNS60bEojxEE0Mz9z/02+mdVLq",
+	"rYxjEJiI97FJVNYNZUs+AXCtPAG1rKfRZDK3LYhD+95cdlla5RH8GPiodRmV24WUdjOjmPdQcDgXPz33",
+	"25nssm8BjjPwbUwzylMVXGuYwDLAGyqyzrkG/911AMDP4s+FpPbSHZ6HpgjmWHOeOvkYZpD7yLTXdMEi",
+	"vxltcQSvASLIc9E2CVVZ2wA+CWzYZV6bXBlQnpVWNxx2U7dXLjRN9GYFZ1Jq5b0TUdhN/bkeeeV1dZ/P",
+	"j/Jdvu1w0kIfFlLXfhWe2+2TpdKK4pe/Y5pQm8PnXPbWyMlsn40r4n9htzEypTfq4faQ+5rqeCcf0med",
+	"t+kMCPbMZ3U/6V5z0ECyqWI/AlBldcwobpZUz9uly0XknxpCYkVDkHhvHdhGcZy2BmLdIlZAbireTXMh",
+	"eP4s8do9vu1qoWuUN3t9S+XNVlbvQXnLxlW3JPnAaoexO1XeWSSGWj5AqIYgH5RBl8ufL1S61mj8w8I4",
+	"6hUlgE8w40Eh04T6TLtIrldm8Cja6yAxmzksILPNjvU+eXedGnXbpkbnKndJtyhjN5THVrxuQRhSc5jP",
+	"aXBjm4seCbcxmRJ46P25dTrsILa9MYUMz/Co1lugxUGBCbrDsD7JaxYh7nBoWOYyjOOarUJDMNft05WN",
+	"v+TDa7Za+/0LLZfLuqUyFz2ShEwiubzPouCT9ZvN+pLW2SVlN9K3q/PnO4vAOpMkE0I4p6AQ2t0quOQL",
+	"FnNRZw7eYGXkcskEi8BO2DQQ+7p7DGUnG3Xdtzcaqc3y8Dy1Ib+Sp17UnlLPAB4NiFRzZGLxyu5HlR1A",
+	"HbN4A6hbpdTLS9llmewIXOJI7fdrzcg0S1+5u2UU/mq2RWq/OWN6tw9+4HoeJfRG1C25uyGomdzYi7uu",
+	"9235iVzWnD8Ph0E8pf+BIhzCSIBQarg5h4MvSaV10Y1/T9i00W/85rFRMaQwovAxXlWPz5+jLxwOgdoh",
+	"vT03JwgOh5yJFcEqCbVkiEgN6Ivv358/RzgqjJoKKfiExtB0w6IsA4R43YTyA+e+kzHi4q3M2yYFQtEO",
+	"elVLMpNECvTetYnhBplq8OXkALZjNuMizzqwALQ+9GwhOtUpYcq6GU4RiDUcCDw+9AOBp53OSff0tHd0",
+	"eHLYOT3tejHBzr1igs8gY2BdvHtJZwxnrNoEWn1jyYe5NvqBi+sRwUCtUw7tA1OZsKeY3yfJmJEFjRhJ",
+	"l+1GmBqYulAXyu32nsCUs78L6Sofz1p/oa2/dVqnw9bVb++XsQL2ak0SAGQUSYc1bAwpmKsDza6bGmII",
+	"+zOLGDSrbPSPOs014d/eHoO/MC88JUL7+sNcqhygGWBehGaRvwOaRMNNZnfHsT2PVJtkGE2wAVYyBYKY",
+	"hVeMQWGbsFksIeLkJ9RdtvXWM3cTXy1DrsgP0O0E08PySTeJYkZMaxaR8Qpy76gqUoLGpQi4c53ZHJam",
+	"Pa0x322IMKtRHQlgcLWcf9gpsP5BkfVp62/Dqy/d5kHndjBo+38+bK65+OhLp9k9vd1bdlfQ4ngF6XVc",
+	"E0WnkLulmA3buPwIqIbtlxK4oLkuAniAtj6dsgliF7VrWnIORN6Ts0kiPp2yxCEKs08sWdmXtMkFY+Tj",
+	"O6YTztTVQ0CHe5zgnza1ptiy0y5RuUXnumyBejH1b61/3Fc8nU9fuW7BVVrjSYsqmxTxinCUyKMXl3Q2",
+	"cu1NUUwr1sRj+4YrRkaH3d6oTUbfwF1UrNoE0ujpDGA2jaiziSFNoiSaERR8FAnDlN5lIj+vyAJWXIKn",
+	"6eHow2NIOhw1yWjQOGjN/saXg8boEWT10YLflS7YOupPW69sm+DtRMQLobleXdKZ7Sw7fS0FqyHcZU4g",
+	"l4xmZJgR6P3cZ4adpi3cUbOYlMgVGR10DkfAxoB0gnnK1cTMgegetLvt3qP1kzWjvd+Mf6A2xFenw/Go",
+	"gLKJ4Plu3k1bdTyhC9YnNqGxqGFiGmEfL4l0MWYJ/jRq5uqBrRW1RdUEItqYVkzGq4EY2cftdfu8OVDG",
+	"ibxRAPI6wvirTJMJG4H8gJGNjYRQLJ4a/dNMxm8D6lqhoKdhILgifCZkwqK+75TRcyZsrBZGbGQNFL41",
+	"beyWklHCFNMjcgMHH49AJoFPDGZMOmvW0SxBC0bfAi/CXRIRveU7F/8Jp0VwFUFcUkVGhY+ZJYD2OMuY",
+	"TtgCjnQ5LZESCGabKGViGeeAe98qdWCAKStJEgbUNMd5PvGytpONPbrLrK0Q9IhXIoAly3pFfhNbZ5r+",
+	"XbnsXDtKLDDRjwoyAjYZtb8WB7ip/sxYwJ4j7a+9/uXpQ8b1er2ca7aoquXkDH+QU4C9t3fBIttMcrfj",
+	"u+QV/xY4iH3WfTxDaVa1Yq0dDK0PRJa4TRaMCltfwDGV2XFgKVv3qPMzthBsUKHuxLAa7jonhBdZuKfN",
+	"jg6WuqGgn2XdSHJPzD0HYiMZdSOxgZCv6wrxEpXuOZt6+y8vmvy6c/HNvXtN5b1iSd1ErNvw687EuRrv",
+	"NY9bh/itmPUH/mcqsSI5K9n9Uqg7skVRv4X6IwCCBNniQhM/usdDn3b3PnafuW0WAeY3PedD2puxbzfT",
+	"tzhknG4g0dsWVIBAXo9m33Q92QFwKV1aQ0S4FQeZT9V1nsHRzztfa0IHQvMFawIOk0XVhFfC3xFdobj2",
+	"assKFSGhOdp7c8o0/GKJVl4tsdXD9nZXfNDKqg/WPp3XKdzmicyvpYbcIlcwvQszRVzRcbwFX5ydP3e3",
+	"3kLiRt4icfOjWe/I26Zf0b3pwTz/7rbZ4Ll9br69TOTMGKYbX+LZ9efirXvqthnoIrjpVeXOhbfNEpDi",
+	"phcUIBv3tbuKXUL9VgWwVVzeQQJtgLeqpjPvS6HJ0g2FKLK/XXbn2m9p9B3V7IaudufXBVcTKaZ8liZb",
+	"Me2rwv3IuWLrBT87f+2tNeVDVxuzxZNv3a17k6KQrJYubQZbwqYgInUOMYarbEEUiJIL5vGEPe+o8MLz",
+	"e1tXr6p9h3V1hTv+Fr9mq81bG58r+SiNrLAvzCJx277qbfbAbTPQaH7TWyo97fe29m7nTqCdmlnIMSNL",
+	"mihzYlICxgbJposb+FpAPTHs/PwS9IUAow8A6SwIINSatxu2iiFr/Lzz0eIXOQzzlslb7Nln3pP+OEpH",
+	"wIKrhfP2bSv/X7lnbpsBHIJNL6ogH+xtcbPOjSB0lZYSm7gVUBCekhGW8Y+IoitFbqC7B3mD7lXfdCNj",
+	"Zoxg26cG9WJj7WY3FwTJQGQoHbhGKFH8BWwjBJHhDL8x7Q5sUW33uonq5Ya4+yU6V9iaNkE9FJwDuAtq",
+	"uPBnsxu+zqGymRXImYJePhDWye+fs3gJhHuxoDyGGPKOtIIihKF2b1hLHe9j+9WmPHvD6kpcEdYynyM0",
+	"ihLA1YDKlGTMo2jnyU7959dONf/S3pY+t6Ghj1C+9lDnZKYMh4cu5IOoiVwyRSJpbi3pEB8+fGiVq37X",
+	"KRLlImEYp1URL/mCyVTvrinq/AUbNDX3qa+1p3hkNS8sVhTEDG1/6lfYwNlRE9uvkbUPgp79k62Wc6FZ",
+	"ImiM/WpemCN4ZzUX37SFMmpv3BMBwc+cJ3abeaD3P5YzG4O3lPMD9zwCEWc142cJi8xGpbG6p5Y/Kb5p",
+	"G7Xc//i+zeaNgh5UMVf49jUk3g9U6bNowXc9RKCghroXrKVn/qm9kPG1JEyAU4jA97nSCQAWZV2fYzbV",
+	"wEaZ8oJ4fDtNNNec3Es2uWu8T+5NuufYUjawlgt2KlYeHpXbcSMchUuic+SAqtZ7UGLqnt9EBPzQ3veN",
+	"SiewX8QMHayZi2El00S5WWauv5/FgQRevzu4Lv0J7FE9KCSWCImZ567HJ9fKRnbNZ38WnrvXUr+SEZ/y",
+	"ELbXBz+fppJIUxqEA0Rb93W4x3234HD9F3Bz/yt5pUFGlA38X6Vj4fiQfM+/NXu5aevXBLux0dimc96Y",
+	"nS6kZk3S7T0x9yN9bI7EC2gHt+uB4ZJihix/zXrylD67F/K8sMnHFjeDqzwtnybMSMJYCkM0SLDPHV4u",
+	"JytmVGkvld9wle16K+jCaCGYTzqCaOeoTZ7J5QoiiANhJNQ1Y8s8dy3mSiuEbcOKANuVt/j+TLIljGYd",
+	"YNAh9jaB7DdeREPdZXW8F23rjgx8fG8s7BDCOCZ2oyID+XGCjFyq5uhptr0tpreYMbQZbL20qxDemSqQ",
+	"4bH0X7OBJMXP7o0etgm3mWY2GuCbnGNx+qj22Hpb25YIwjT3tJm03MYdZq0l//NwGnjdgTaeBXkrpT3G",
+	"LvxmSlZJhJGSh9i81lDwEWg65VZLX8Hcqrbn3mFhKl2uN+ZVFL+6P+LKmBUUbyhw4p8wmHOBYCfvBf1E",
+	"eXwP04vyofzEEnNibqVFvclvNsMeD9PiENY+/vxbf8CGUl4z4E0Pe72SgfdL7Yw2b4BCR6i9rZOL0Jrj",
+	"KaKajqlimXe14C+0VqV22f5O9Rfypk0uk5V1vcdU7zOIW+4m+XOw1X4GamylGebPwh7Dqb6W+pmtOtox",
+	"1PIZ/YxDc8JsF3CxT5w/t1GXPNauEyryvO1tzqnL/Ik9LxeAmVKdqmpQw1XPgHgM9Mnb5SzYOb+uGeiw",
+	"t6WAOvPb2P3TkvRQVzV/QTs3SNjTUhI51djy4heeaGeJbdM5fnoG+Ses7a9g1bDFi0z4335axTvTuNNq",
+	"j5m1z78PtGrZd4wj60RT8tZWFfGvoXS/F8tEmjEYle5Zvh73VDN+DllAzVJjjk1vKDQB+TnlEFW1l8wa",
+	"A58VphINhANbsY3JaloK7bCyNa15Nu+ewAj2StgHft+iJskqkYli2uwmO1cykREXs6xIUbDajiSlPZY3",
+	"OFm3s+xdMNAPiRQzv5fMPzEi2/y1iUuUiRWhiXiiENYo9NuBFMr9S81sVhkKPfhPqxGYN8LiOhA5tTj0",
+	"5AW1sAeZ83TBFmOW2CI2uAv8BMrC4CwTw6Kau4y1iG1JzGfmViBnrGm4Wgfr6DibMFd518YSt6w5zdHR",
+	"wXG5rr5SPriowzb9MF/lhYvmuLNJ70ZsLZlcxqz0vaNOZ9uvnQM/0jh+M4UGSpsKfq7uAFyxqEXQNVS7",
+	"mcu4CBcOdUqa1bsx3EAMszgsV8hk/nyOj3U7+VRpklBQtbDcKTSEay6g3Na2cQYmA1QM2/7B69l3FSAh",
+	"Ng8LAJHg8cML78obJgZfhY0QQoNMUpEVCq5Haqi8Ne+g8LWW2J1g9bStEPXd+9fDi8uzd5cvnjeajcsX",
+	"f74cvnpxcXH23Qv8ufzjszevL1+8rvz84rV53P51Mbx4ffb24g9vzG3P3l9cvnnVaMKXXp6/Pr/4A3zK",
+	"/Pni3bs374IrkLeh3IpQ78+fU03vQqxbv87uIw4gH4gc/5VNwLjwmbuKNpxH06Z5T46ycMuOyhJkadb8",
+	"cCf5xAMMeoYdcbIRj3bg0vA2uvTQrQGgIlUsGTWJ0nQ6xU5bGHA1xt0o212jwv5FhLV1W6+0KlgOKaG3",
+	"n6Nj3SK9S4VXGEIjDFbR+K23GlhPWeqv9S4VZzMm9LlYpnrknWojt2FHrm9YoaL1lX/EYURR28gg9lc1",
+	"JwTiRGAdYJEv1ovjQt8Ge6YiAKnNoWuTNyJe5dAEjhG5gtjh1sL7Gbw0KL57nU6nKr/XyEYcIJYF2HSk",
+	"JBVNcgOwSDlSJknYklF9TxG6RVFvYYe7R90UvBOxwlNGjCzo59Z4pRkcZIdPjk6ODaedG0ssTdgzq7NU",
+	"dYOs6Ikw6BSbo7g4UCcyUumSJYpFLBr1s0a8WsprIsFxr4s9Zz1vsA8zTxTl0UDktVcsVoxMeaJ0m4wm",
+	"rvvLqA/lWWC0UXVtLSzDtm0yihLKBRezUR9RCDB0AF9ViL/qN6OyE4MxOUBhSO4Eaw1BrygKIauwjSxk",
+	"gTt3y1V1pSK5Zin4UyyEg7+UpnHsLrnE62Yjmy7KipoSCAgPQWinEihqNhwtoEDbZsU2G/laBU+qs/NX",
+	"NaxANRnbXqtVBHhVQkslI5pqObJasp6zheu5kDcVGEHq1gh6N+b3gAg2m0wOhA0YG0axnVPgNsw7GMnp",
+	"dERiRu0XMpy1rKtEcalSLZEoU0NfOZ3WzD9D9w7aCjMmGGKfOZwcicZqmggsnM+RSIsS0nqpN6qf9ja/",
+	"LXVwMewJdZNIjahzmAoXhMluQiIHc1shD8QDFlWb5If3U1gO8zhTE7pk0d1PcyNtAH+Mx1yv4HeKCVp+",
+	"++z1VLjkC6Y0XSzNYyziehjBKTsJLMsf5A1ZULEixqZU7gyPIiNiEraQn9DLbtFefAGw8iiBCnU9lkg+",
+	"8fsCS9bTh7kM+bUMkjcPgNtvm8WG+Juef+l1688fzlZlOw3VW5+rZhUcUwADmfOijZ9IlEYHx36/YvYA",
+	"vLxoITuJvuAaAAutvLKNIuxGbOdq52Y8Ra6GUbiHwGWSMoBEtRjIqMggE86Yxl+V1+ze76UaZgPsUL8t",
+	"F3xv7s4N4iG/u0VWC2eT++BcojacowmkizlNyDlJcjXJb8Xh2ramQvM4gN6/vcEvIxZvIssruOm26RKg",
+	"bDbWVs0cbaaSD1R0kxgOEmS8KqyrYgzEpp2aw+nLnJZckXHKY024WC9Uutj8eS8gRfX8lCfhbscVhrcw",
+	"Fzew66i2RIDEvohNuNEK6Rh1QrsH8la9gC+Zq3PtxqZhfgVBVDryMmUCD7eNwxmv9rChXKUM8Ed4MPYI",
+	"uu9quybi28qPC7z/tgALf+/5utwPV+KB2X1GS9rDy50O+UAVBZX3NceCtlk2bsqC0eu99k5yKHXOk7Ue",
+	"HLQ/Qw6AAqQv0r6ZKYdOzLnPFHSmoK+gpA3saMPt5MQuWo8wV52sXJpaZS9CMT31S6BL/X9LB2SZejAk",
+	"/yNBO3fLVSy1YNoQGKACnEFAw6zbrxmy2bwJX3BBNRJ/QZfLrLsOOPXDtHtuLuKnm41IClZ7oxTM3efi",
+	"rDWKHVx19yaMRqu6W9+Zi/mdiun6OxXT7k7A/6y7E/CU8M7bjJtWr3MQZ/OzFGyLjV941fpbPTpuutWb",
+	"ysa3ZkTf/NKMkptu9dfn9qrKgwHf2YVcZLDjGRv6Xc5KJmap+cq9Ba1fbgX2EsJjEC1BnHsm7ZaahTNu",
+	"w2ekRcLFYi6wa+GfQICnhDqJzmPmh6wEJqSBaKsXPJlr0QE8O7rac8FrIwHQlAF51GywmnW6zLofNK0j",
+	"hCdEJgAV+mKx1Cs8h6AgYEIXzK9k38qv+RoQdTPuKYalQn7NrFNcOKiIAL2lfg4lVbXYY8GqqkVttWoE",
+	"l4V2pfMGcx3vvF52uHTrj7fvrVG0xhNCVe4QbJMRimvwdk9LrsanqK/nXj5zA2hQhaiac+KpdDZjSg8T",
+	"towB3TxdLGjC/2aOI51wc1Cv9yVdZDpZqI9EfjwrTUWk+mSEJwwXs1HT2kxjBtUiaJA8JSNnQ0XZHZlh",
+	"lp/rkK6UtbR7SkZ4goyaA+E5VJsOT76oHUjBnhZ8u806327Bg0tCDtzmQGDmlFkkz4dm1ICiny6bOTg+",
+	"7Rzzs6/oGd3ozHxX03ZwOzvGG9aSiQgHldfUNBuZ7h7+fE2rsTPhQEGaGbFt3zGHqFzVx3Z0nUEJmtq/",
+	"18WMFTIifaxxFNCICu+yh+/kZgGZkKp924BuwFlOlvlOEzCe7Hoj2qVnNZgzxrKrm4QL9a894GDJQekB",
+	"JYhN+eewx9KNCXvHwGASNpEzwRVDdO2S57VbiicdFbonqOthoc/Ll24v0L4CzVp5/TUJbD/gOX5ippQl",
+	"ZtuPya7Vq6QtXwHMnE13X+BdttyFT/ak/tiXZSE/38/FtcqNemn0oZCx5w3HMlDGFVko2E5xs6mX81b9",
+	"OQgyBA68JvijYi4yt2gTz4bMAoZu3YSrwsGvuJjFrGVby/n8V8378bt3/L/B4HOn0xoMPndfDgafT16a",
+	"f56+vPrGXFE1F+ufCvLuGWSV1XQsBq9D1oeTOvBpiBXNzYaTZu9jnAl6TxyfHJ5mvSfIUbv7KKBRwxfz",
+	"3Lxy/3QRgdNBkdGZTZuGKF2ffMtowhJiWzh4b8n6OLxZ0h9T6PuCgWZV2u+HndPNaRNOvvPg6CbSSGj0",
+	"vNqGcVlWHkjv9d7Jg+7RwfEm9yRwfaFt6SaDKVRhGU71OYtv6EqR0RiIWci+wJ8251wUFrDwtQLxypMI",
+	"7j/c7cHz3EoC2GEFH/G+DvKJ1659O6mWNWQPyWwjzjKtDRq7mF+stEJ9suDeRiREO0tb+J3/bp9Td/Kj",
+	"+bgSYZNNSAjyT6gAtCXs28/rTDPsy7+hDwzcdAeFZPujKiT9cUyZoM9mvFnU54Z1aOWcoUy138oFl802",
+	"mOluDjxs2tZYIOfypDdmI1m3dMhbW0z7bWYJVhAwkdBlJrBR8LFCccA6ID4fZiqbePZwMYW129vuKOs8",
+	"Mf/51vznmfnPi21PKsFuNlY1ZLY9uynUNBR8nmUilF4dYp5iDtSdssfyDEDQFLxG0Vme1rl2SVlZEy2e",
+	"OdfRwSIYrLDRkFyJNSbY9bGrkLU2qSAjHkGKmutbNhCFxmXE71vmXgkB3mvGlsqllECfMmjg8gy2lZ26",
+	"5dhRKF1tfWoFpAtRjpFjSJ/rG70JVCio5iDgZzFXlzTRisQcCo5t/78R/Dhq1+U1FpLL5I3wIqeZPx57",
+	"oWq1zQjz3tnYwWlkRjrKG04mtr2N4ZSRu5pl1m3INeYYl7q9DXEakDt3c+wmI1B3zTPPrcLWJqMvtyNC",
+	"1XXuv8lzbrx4vk4TURUfdwsXJ8w5JQrtZWrGaz2KbsiGN9JE2KCGCza57O6ayEYdMUHJ342QZ4CMY10L",
+	"bTIyy2qTPan2kiDcef1A5XoLblDPTckVJG+Jp2a7Zi0rNYhuOUMK3HA9H4hRbuSMmmTMJhT1bKozA8k1",
+	"KwRxQGOITeC2FFJbvBJv7Sw/ls25snB09lN+T0gcFl9ddIhs7dxAi+Hg4OD0kfPwkmmq08SKOkHeXz7z",
+	"UwtXjCYEfKZPicDEKyv6uAJkPyJT2/8oO6wiqllL80XJ8DooGv69TuG0etjr9D4et06v/t7rfDxonV4N",
+	"BtHfex+7+K8vvdu/u1+/HNw+aj3swKW/dz92Wr2r/O+P3R48efCx0716dPnQ/B++qdM6uHrU/9hpHZkf",
+	"sn88HAza5qXd5unto98//MvfP/62dVX72KN79HXcxfPy07kYar0GuANmDDrhTtMEdgz4/ODsQ83ZOhKu",
+	"2UrZVpKlPLQ05SXlpZR+Z/70lZdO65S2pldfnty2sn8fbvHvoL9o1/oD6+mwlL2qlXbFk3oncbcmgp0d",
+	"8WuPAHz+kn3WjazfUHSnUwDCouWM2HpbpRLWrq8EQCq9lvpeJBJS74k+dx46om3cZ/B16bSFezcZ0uYV",
+	"z70HINlFbxYR+OQl3FrJwIdfi4OuJ8R7xZL7kMH1+ifnFa06cGhXybWVefya3WQW8k7Wyz0MZmcrrzdt",
+	"0GzOAytbhp3x/ttmWdG4ZjV9I0FOO62z6NvLsGjJ94wtrfuPEsUmCavUPp0UZLX5c53P/vgw5LMvEcqM",
+	"uUqbq7XKYI61k8eYPK+2mhsrBFwJ0EfaI7VvRm5F67z25svXzk7IOtU6gwg7et3JC+UPKk3i2lb/0ib9",
+	"+GbINJGLJklYTDX/xJxVYkHCC4d4wlsJg67bE3b3MiGvUnRT2ll+Z8DGuKo39zMa2rx5o9TeBEo+yiTP",
+	"C3CAwzhGytD1+JKzOAqHK85cVezU3PMAdZ9KnfE6Hw1t/e3qo905NT4YbxR/cvWX1RyvUoDEpUYAUpVO",
+	"Uj13/X22iZFgw9FqykQlcaJVvfaTBFM+5podTrTRzBQTv9q00W9QsSpRUdWfXNu4or2VuF2TV2xYzzmU",
+	"EXUUWItmkK+MTuYWGYz6jOOP56BTTEG7yxCdDVGbW9joNxZ0+REpeVWgE0vqmR3VfeomV8goR4+ooYE1",
+	"HhRjIJCxHi17gbmv6HO37USaRMgEg+5Z4Ru48kUOVyQFGbM5jaduN7vXhjxkEVfLmK6G29hez/FeRzgP",
+	"G2196S3WVlpzOgu2UkVGf269Ea1vYbCtN9NRAW3Bj0n2nqwTEv/W+sfVb4Oy4WuEiXN3SjUYXIgD+/QJ",
+	"aTleTuM2kBCZWG5ap3q8spmreZ6vgF71dLlkIiIjq7dDs+ZCS/871Huf7QGUYocCf0yq3Rj2sxG+dQbK",
+	"c6aua4h8UWz/Nwe6sYhI5NSIqetQqFhvLt6CD57BnRsL/Khv3wLqQxNBmjHt8aaY426TVVhCVV3RXoX+",
+	"EUXUkV1kOszkJUVaVhdwSic60xpwFclLmZCRtecw831okY9HfTIy2tQIKzu1HKHcc7grEQPGtfQ380CR",
+	"VZL6R3eV+tkktpH5f1VStN/RG6+6vGSE1tuvxXqD0jpW8iy8hM58seQEgkH7L49x7N0kY6zAdxirD6BU",
+	"e3KN0QiZI1Ru920Hgx74tDFioRrTCX9Ayk4ie0TGsc2mbTcyIJ/6Ui6MiSYsZlSxAsupB0Y1XaBlAxFt",
+	"iBkk8DmvLb1jM0gFtCxpk3jNXRwRipwI6nV6x61ut9U7Dmb9qRSYZ691eE0/E7uZe+21sUiyMLzfsRRD",
+	"EGOZ6juZQ1+hBMiNJ5OiXNxxSDpmG3cX3LV2X/WCuyp8BH3wxX4T27UYtcQ5G234fkTqJVqbvPjEkpUH",
+	"XgaY+ZkAUxlhFnRFIGYyEOYbn1vIu6M2eUuVgjRb/wlzVqPOR66FvOkDHaRgCl8kF7lszOR/1XgaXn3p",
+	"Ng86t4NB2/9zs/shkwNNd8iW9mdRUjXtuWgPm7UH8eYCiPrT956Z+TrDOBFSYNdzUcCgsyigULHEts/b",
+	"z5WMMhZJNWV/zmi0F+l6mcdGi/0YXNHE/gU6IP1n3yqWFZALLRNIKioEDouaJ7EYl1AxXnYNupIBj/eA",
+	"WEFu8myRTcaH0Yr9lK05tN6C3AaEpPmV5U/mZU0VyoyAyH0SScGs8pWXfOcwEqCeWSkIoeWb3PkmExb1",
+	"7RaNtfmJiwnL80KgzqxJ/iq5QA31Jy1eokVAgnsAJnhQets5Qneyc6QIF5Xco/zUyutKSY6bUJku7mOh",
+	"bfbCxRPWpWQVmwGCAI6l4akJxfK1HFHzY4NG9D/s3+2JXJivZpvKBQcKjtPDYhy0uJ0yv/q//ebf/79B",
+	"2un0jh9889vHv/v9/xt++fvtP1pXDweD9u833/boS6d5fHD7Hw/zW6+8f7euzPXurXf10e8Hg/aj325/",
+	"f3CrvhCa69UlnQXOtNE3IzihGNxDNJ0B/E4k03HMyI+p1Ew1iWJLilU2Y1ALFlRhFsNpt9vJ856ftJ+0",
+	"Dx5VdKXDdY6Vh4PBN3//SAYD3bz65uGHx49+P2h8/LfftP5x9c2g8RAuXH3TrLvh0Tfuyv2yAjxbOpi7",
+	"FPEomIG7n9iDX8+ff+m+xfvXwSo3l2EzwmIu59uzLnflojxPcwQKsL6xW5aPc0fJyP1ZQrLK8oubDTrD",
+	"al/K8+Qa86+V0myx2fUCUwiKjMxjYMgvVluQHx5xLuMv26lchWeKdZIVneserg//C1/TBxGK2kzpxJWl",
+	"ZwdHwHVffHPYlUgXFjzKvHNjBKYqpnJSBCw0iJyUB1pydXjxktNO56R7eto7Ojw57Jyedv14SfXa5oCG",
+	"+SmOa+IafjV2rTZkyyVBHyoh5D71VB8In1rkatSD/rnqzU7gDRHTwSO9ZAvfCxd4zwARO2lWtpB0Wxdy",
+	"RVuyMBSWXGvxKAybMRaN6eT6mVwsaly9qyyj0DNNAMusTS7ZZ51llC6pMsc5V4CDLiw0Ia2FNMnUJ2O8",
+	"VJwhnbukwJcT358cmv8ch22UbR656xeCShKE62pwT4zxhi5GEG+u6RDQsgDsH9iqeV+yAGiUkWkq759o",
+	"U2KNfGhiUwBESoCqcnZjo3xwVI+8pmejggshKDhDsa4q0nZ2vh0FXArbCIKciE4ScFGbBoH55HTBdFat",
+	"jqQYWQ1nhGmMheIhWvT1jmW08jfkjylLVhkCfNDoiV0Xlep6xECeJlH8b9gF1EIbOMcNnkFQQL+SIiqs",
+	"h5ZyqOYy0aMm/hFLMbMxCJnqoZwOEypmbFRK1F0DjrAFRMIdVNzshyqL/PHizWtir9t6xtNO9xHhwuah",
+	"GDI/tfQHEnsrBz8ivbGtGugB2FuUEhVTNa84ESFTZZNvEIdrGS8oD4vcVufMT2MGR+s4kdeYzpYZxik2",
+	"aGCNvHVCXibi/WhXy2uwgALd7zzYbPjL3PBmg+2lDD/YfwKfGJNYXAt5I4JsWvAU1CHtE6hMcHC0gPUg",
+	"l4jBYGbs4BifkhGy9qjpZ94kjE4QrlIR2BWYf67IxKWT50AKctloNvAlweH+gYrozXR6nxxNMydEWwWB",
+	"Z1jP9d6z7n9pk6GKIlZIzdaiMlhf3LX14//qj7LtXFFmxeR06nxR5XoI/Dm07YoPhkHCfIhmbMFN5HSa",
+	"4+n2i1gfNxSc8gK8gj6UMrT0aLqqpEKjf/x1AatDuBoI1+sFm+SQs3NwbBQRRIpsDZ8dwogazQZ8K0db",
+	"xo/lfysGXfI+ma0NMbLwPmA01vOaBglMpTEaW2SZyHFAXVA14C6uelleFyqX5fVm3dO+MrSS589Dp8H7",
+	"9+fPzflqxMKECin4hMYQ/GyT80iRBY2YC+9aTGyzX+U0A8E8sc6ho+Peo7JrrtM9PY0OJset7rRHWyeT",
+	"A9Y6HR93W0esMz2gJ5Nu1OsV/HX/3KqF22bjBzk7Fy9lsrijPPN68zh15c1Zquek1+7kfWuArtVUGSjp",
+	"CyY9nVnAbhTWFkU/cLzuuQrVjghTk382o5olVOhhveVmqPtAgQHXJq+wRXlWMeVD8lQzxfOP/CKrhqFe",
+	"Zrt1euoAHew8oCQAUYzUT7CGqWJJfeubugjAU3D82+RirhlRS2MX0ESmCKRh49p4QLTXO/z3Tf6SCM5m",
+	"uKEkASTNbsqTJ2zWFGz8Ssj7i9ySu9So1LbXeSOY32DH89uU+1SV3BFQfbJluBFLVTYnF7oC8j1j/+8O",
+	"8n8HJHbK18M8Zl0R6rBCuBqGDZAczB1q5spY7ubHu0G55wB1e4KRLtVf5FB6XOTuLlvJwypA3MV6D/Tf",
+	"/LPzw7i2qKIKYUU3YSY7vnas0HQbZCOqSnGLBGOGyDdrcJH3GjwspeG7hjgQgCM32XC4DqDPP81aVFkw",
+	"FYzPYTINgqLuLxy5teDBZgTbRgSrj4ZRvTI5mfWOMRYnUOkhFStACZJT1zoGnFsuRook5ol65CzSrO9Q",
+	"xNS1h7e4MRJaF//M5uF8/bX53JWJQMrmtcP2xc0dysHPYgdrHbmlUMPusnivrSR8kcUVAWmFqCNUW6Ts",
+	"tcWieJfROZfR3SdTYkVvZtkACmQqfGYNz0I9dJVb2WcbmF2RmIpZCrm7rgzDSK5Exh6qTZa4SwXRdAx7",
+	"GTLOMELRJn8yXGBMeU3HqonZzFPGItUk73/b6Tw5ag7E+9/2Or0n8Cz889QW7cEdnTNM2sITnSijqIqJ",
+	"LehjyYILY+pS6GoOrXKells2mEW7ZktNxisNxtlAmH+VXOJVv9yTX4Vf7pWDkQnkZptLD5zvHKMN6TLH",
+	"hvc9KHLJBOWPZ0vdkkq1ur3O2HDX9qVMe9C/X7Ob+5RENosFkSBGRyKN4xF479yR8ysvklybU5DVz4cg",
+	"Aou2mtHXAOOqTyiJpdniS5qg8NBkIZUmx4cF/CsnRVx+lz0VlO0hsozpCmNvuOEpieSCcjEQ+MqYUaWJ",
+	"vpEkpmMWqyaYglhGOWrbGMmoTT4ELUdAi8JWWiBnBJ/ICF015PXL75/lQWnEwBmIHJjLCJfJnE2uXefI",
+	"/Wb9OQShjDMGg/bHc3718bW4+vinT1cfz+jVxx/iK/jteXRVY5v+elIHfUSGCiM+IVqSbu9JhbWIkHc/",
+	"oAwXpkIj6jhYGuYGcyLTBG0SyykDYVnlWZMomZU+OJBoFxIw5icl12w1ljTBF0llWIjEDHwWxM3Ma1TK",
+	"qFpBznlq9hUeZdNUuWRk2Etms0gBZRKAizsQeSN61BfnMtHEsoHt6OkK4fNDMysEoeNJxKazOVaA/HjD",
+	"Er1KeTlOHHZalCX9k/1L+kK3gKAwyupDMfwLD9RUVdyhIZ2rdAg2HsBRKa88q9rTwoFXko6NXI8ga3yU",
+	"qY8LRrOOW1y5sgwal0+fffUvsA0KPtVVkb71qigqBbK1FW6uum3dgNdkw3VCcJ2uP39wuZNE2iyB08Oj",
+	"k0d7alqva1yUXBHwNizxgULSGHkNaGi4w8zOxgSNHMSjmiZ4FKzcgjmpdZkqLuenku6zVR6pl1xUqt0J",
+	"dBHGL9UWvNvrTln0Kt4h2SuWs7Kr7bAsIu6SS/fWbBorjHWSsqzGiSjzeUcXL7uOxNS6hKvesrr45mWx",
+	"awreRgwjrceePTo99Xj5sBPk5pqqPz+zL8RdG+EBtiwAHD22b1ePR5mHpTK1Nbgumz8dTjd0qFJZZ7Cs",
+	"61XGYUEx5G3NINHsdHCdxjEjHEIPU46r7jU09lCKKR9yMbTtA5v76HZslFf6EzY+BhVyCJppEXgh+83V",
+	"lA0RGTLC9R3zKILLmAgxlNOpkRsRWyylZmKyMoRZJnJmdPnSlQVXC6on82Lf5SxXKQ/6eL/6z1+zlXcl",
+	"S9ryM5ksmnn2d0JFVhkHPTRotOCYvxUbbmXR0DIQlPvouYyGxTyonLqWiOaHqVH/7b99RhAS3AND7S39",
+	"kq7Msg8hbYomM9vpYCIFxsOGWQMX25rT76OSUM2GkM7EXI/80vhskWnEE72yZQkscRzgtYHJfMXYZDyD",
+	"fE9YqphN5VpQsRpaDG3l/4a2u4IsL5rquVmnCcUxpUKly6VMNIuGCxZx6vLJYAlocYo3jF4P18an3wIR",
+	"wva315f0xutvZEwsGbseNfWlsKB+i9UWp/liqZ/Zm3+CwI1QOkmh6EhtN7Zz/wnoDoMete2e/sHdjRiw",
+	"UTrR2z341t586/X6+So9SW3nYveNaveZvHUTOkzTmG1Jundw69bdQPEhrxMoNCTc5plLc2fFObsnOt1Y",
+	"M1HRFXZlc+AMQA4PEGLzOP9kbw6Gl/LSde/YxX1haeGIfzdfcXGLhQJOC7e51RJ01KlMfjHVxIFNGg58",
+	"gBfZzTPP6wS9asFFBPUPK5kmAIaOlQ/rfcuHvwrfcklOhdPb7VU0laG3rStDpzPz47fP3pLDE/AiZgEH",
+	"Q9glS+Z0CeWC8ErrFEzYjEvRJh/yJm9N92LwnXCBvjuvFsW9uJIS3u0WkamrEH1fes2D24etj2etv1zh",
+	"Dwe3j35vf/jSu330+zWU2SqTwma7n5237wjyz20CxC45DmsA82Ef98kIw4U2edsc1A8U+kOfWtjWZqkj",
+	"4YgqxZWmQo+a+bkPQcp5hvZvUzjPzolMzB/Ys7CY941xSszRMtq1e+3mtFMLqL4ONcsdkev66t3AFh8z",
+	"9AiuWSC7hjW2pQ1oo7qYNQ0RXt0dzdHjHDigOVZpYnFgphydLFvZ+0WeK5WO9qo2/3370e9+ZpXelfeM",
+	"zui5buUyTSiwco4bAdgzhw/aNqbzMziO3jkdqTg7+DkvCjo7J1NpbAtFxkzxCK5JbLxHMW17TtWaEi0j",
+	"gcxurjZZ245eB/98eq33aFmNkGnNxUzt1NFjrdUClY22aCRczIjoKmbXl8oa92Pt/BLNkV0MgLuq8hWI",
+	"d6RYsNf6gn5ujVfajAnOzZxvalyGIzBm8mIn7IyRWUCoEdKVVfOfklHMP7FRUUGxLXCxN8dTMkqYNoPN",
+	"X2qeARzr7HVjNhDeR6pNZ2FYjWYjxlIR+8o1hvulpWrWI6AxTTgTEbQHDjf7zJT8QjFy/pRgqU7AVQTi",
+	"Iwbv1ZLqOdN8smYof6rDxfMaPbtWQPYodUE7DLZkEQqITnBhccHxZkVuWMKgfmRzR7Etmoq9xWXYV88g",
+	"u6q2V5BbY4wxwaJmiHB3UA8h54x91qWcSvvGBxaGUxTTBNdYK93jX4G5EmpZ9DbVDvZ4t2U0e6NQ74ew",
+	"xx4yMXG6uqsAgVrHmNEgyMLOoMU1sysl9u3awAETzfaZ2He33Lmymo8/h5TEd9l769OrbULfnMU2RdwJ",
+	"s3RphF9dcew7RqPVBrwNaAw1apMzu3k97LG+B1tsu81tAzNWTuHmOgR2/dOCc2wQOzuk5FeIfS+Asx1A",
+	"NWDhfiq8sjwDfHu8Mtt2ducdjI9j69zqRr5HB9xKDe+mNrSFxyur9B2zGKO2/fEDhXDh2Bm5if09bO/h",
+	"p7b5uEVDUIkejto/dc3bO7NdN4oFxfSoTZ4ZuV/CjQTwHcz0gTMbmoBY1NSs6wmQAMRFoLwm77W6NsvF",
+	"3rbr/lBMb485Y78VXP4a1xPVkEJuKwuM1hvJtusQBIEE39U0AzkKQBcQKhyBao3eJF+iq2IePEQVQ7v8",
+	"Ily56Ibl2tDgsIpeGuXh59v+gGCYc9122Lqqb+TLCI4HZS1E1XTal4J5eBJXNQcie9KYC2xE5JIJvBFt",
+	"C+81NIpU8V0J1Uzl7tYR5SPLV03bBsa+CmLVipydD0T+cSS6csM1N2JrN13oFeD5WkTUzHkVaGBXpUli",
+	"Ka+VQ+bI2i+PLESwo8g8BJLbJCMphtjxYZQjwtWMomgQ+XTPYqqWmK4gAmbpkqPMP7Kv1bOI2pZHtnbb",
+	"IecV/Bnov3W+u5Jvo9lIBf8xZfayTlJmBsdoMpm/g2L/UCqXA7NIcqXfQQDpyZwhKp95xaaG33uKjHkA",
+	"G8bklRacyy6vGyGiMYC53K5HF/zgzaOgL02NNMtq3oqsUYANhWK60JrvtZAkq53ESZqPPiXUhxnKe8Vt",
+	"XdCmBF8uWY025jKy7Y5yVytkdlsXUk0zSn6w0cuY0U9MOdtl0Pjf//6fQWNr/r5kn/UFmy0qGNIHIaf0",
+	"duFeRHzxwr17r+qzrJi3nfUbG6/J7Sp6/+5PpCDQthFc+5lsDoYyl3YTeluzHa6EK5YzusF4secsB8zy",
+	"5sbCxgvU9Wq29pjNqHBNlGI5a3EBh9JMMuwJtHLqLRczbLENyuImUbZ1hohtYl5vVeYNxK3WmvW1mUyY",
+	"suOxCd/qWoXTFIudffeXqQGNgFMRQ9GGrYQAarHIFju075QGs6xr6qNvZHKd1YRi13WYcyxnM8imzzsR",
+	"9DoH7U672z1odx73DjOYDKM1rgKppFVANar0MFX7T2xxzINuQzDI2WfXUsOpH6CO21z8pJm3Taa6mTWz",
+	"Aa5tZ9sVVdAwg9fSC9PDo6zh4SQFp2Gv0/FKHNYSL9Q0IpRBUsgKKRC3wJiFyQAv5LsjuLH5TLxf/iv1",
+	"DS2H2eKVHW2bnJEbFsctzGe0hSnmsWZmz8gkV5xxn5pVsObtYeeAlBMLRxVj5yoESJ0nhPY/lo2hnTAi",
+	"LowxscHoBYNjZNUIkI3YgNL1dXla2+1LEP5TA9COmTk7cITWz3V3u/puEfWvA0Vgjb72jnY+LNru2LK+",
+	"YuCC+uucARdA8BpX0Jk9N43UBWBwp1vlJarreuPv6UgQMmt+bhl4QoURt1Zd8vuG6vBE0FtlJDdKeVWB",
+	"ke4dbm6imtSU8eKoHqisMjNT55F8gKp27zavAUD9DSxic7zNuAtnSIgPLulsq1LecPsS8swV7GGwLMcF",
+	"2ZzIcPRPz2MI90j4ADWC45UNZtogk0x07vcptQPa2tagm9Inwi4G30ZZ102R5otlA9rOhCfnqCfDZSE1",
+	"+cPlqx8CWVVQfLBB2c6TqMBtgcpZDcZ2GOrA2MdmzO2NmS0bGN3FS82og8yNDoc1fVUfKAIakrEcEP2K",
+	"YcOhnJMrZ+FiK4z0V7bWjSrFZ4LtCxIjx39BxvR6toEeRrQMQL4EE8SFHMto9UDtA+5lZ/vOLMNwmvcI",
+	"3oo8hc7C4R6BfpdoVaGInrNFiSbFPl7tNchME69f713Gy5LgSWeEjN/m14odh0JjO9/pzU1/uS44tXIv",
+	"8c1cGsvGJeguFIs/Meu23drdVWpYudlJ9Nx7oNrad1sdwbzphX00uCs+5BvA2mwsVgz28VYbYU6hNQNU",
+	"VwIPrFt6qLvINa+9O2YzPphATgOWeUBXMUoStoxXzSx116bx2gRZN61UaB5DsiuoRXkN2lcpQwlh/XpD",
+	"yR0f2WDMSNYgOENmlwRUALRczDMtOZ2GlnIzmHPVHgsvqxtZHvTejk4lUOWrEMb1TqTa1iUE/gLnKt+7",
+	"P8Z2AvRjAtDkH6A+/N0jWDMvFK4EF9roz09mLBpyoeX+G4Sab+EHAMS+mR3jRYBE57cM0P2G3g3Nbplw",
+	"mQAX3U2UvXXPVef1B3lD0gSgyZARwixfx8MJUzL+9JXqzdzLgxwLSAtwGf0oWD85wg68Qsq/sWgIcmk/",
+	"43oPIs45+7gi9hvbqz1r6bhjHMSaEltOz9wd1lvMi/arrmhGF3vydRgb/F4KJ7xiPxpnFgravEyXcOvX",
+	"KjXkulBgWIz05jLz64ePrCvkhnLNxWwIyW37mecF5MndVLQUI/3N56yDnuK59kChrtL30P3z6qMMuIeJ",
+	"KIxP6XhnIFxbEXhdpvlgQY90qXvOA+dJqUE9sGoYIxSjZv6kvaCaM/n8iFtdLWf1SK63S5+vawH/L4EH",
+	"SLaCA+x2fhU1mxVbpj4klbO0C0MJP/nGhsfdrsdQGJ8a+eruiHjU9A2h9+BWInQhoc+7l8czEHk6k4iy",
+	"O6RLP/VeatW5Si3nevzBf2v94+q3ayjy1lOlajUimtPE9uInNvo0ElDzUIjHxBKxJmwxxJzP5uAPnbFg",
+	"LaMbSV3tCeICZUPIXUNZY44lAoIwEaGh4SSRkRSIJlH/1ctwTkPVB7tu8yf+X1islibINBFPbMNWOQWH",
+	"IBezNnlR3cUDEdzGpf35cy7kQ4J+4Hr+yqsPvYt+Dp0971JqGlPt2UgoWO1plueQIuyijCNzKxj1TzOs",
+	"xm6nY3ee+4G84t/6NYFb+ZZrqk8rOSxhVNtQ3Wege6gz7Rz4WxF9HhbAKREVYr2/fNYk714+IwcHB6c2",
+	"aZF9phNtTn/+mUwN94IKSCI+s+W3Pt5jr9M7bnW7rV7vsnPaP+j0O512t3dweHT8lwL2ozmLW5ovyux5",
+	"Uqw4Pymw52AQfTm8bT3sfOy2Tq/+3v3YafWuHmV/f+z2rgaD6O8HHzvdq0eXD83/mb97Hzutg6tH/Y+d",
+	"1pH5IfvHYNA2rzy+/UuQUd+fP5vTzY2zdJKG65dGqWLmDSOimJFFZMQjVxY+p1BoZNNiXMymTV4xB6Jn",
+	"0Q+NEibogkUksyVcK5dAocO2Lon126VgjlPlJ2DMqcr1wawmwynSoN7RaOv98AxeGtwV6Ckqp3bphM9m",
+	"rmGeK81T6XjBdSvPVyx3Vy5cH2ELV1UZPdQaOsD9/G6qrm2rZYHamwO8ljbXBdwvRpAXAsXlMVVfvTmM",
+	"7HdvVxtLNLudwydHJ8fAuM+ppoHTakpGEdW0ZWPOrvUc/mV7Z0LJQJtk99oeuU3r8jaapnIpPSMA6RtZ",
+	"Xd89kQokEcu4XUbM1fdDJrXOsI+oQy6zqAKKroIFPHdONtgj4OFP1CE3jOp3l365oSq39+e1MBuj7NrI",
+	"paWdnZOL59/XtUUISArYwA8U4RHGNgvJ0xTknBMdZnJNtIBuuEWMcRCJoZZGGyi5YJpGls3X1h65Sb5y",
+	"D0AWU6LVptYp20qx9+fGDnxLk1JyanddnnptTlTBcZAlczULMSVsDGE2YA4qEqrr2B4ahDtctoZHWUen",
+	"q3V89WyeiuuwZjxNbPvxnLUeKPL+POMSm6lCXtDJnJhPwPmC+cTeOZg/Dt4sVVPl57hhO1XSCsnbqzuF",
+	"1+KQXL10OY9ZkN9phXdGngGBGm4+YPuLlvqU31MeTUstTe9SR8ijuv6u2vpF/Cz6Uh+YzTms9sHzu3vi",
+	"tl7PRUky3IF5KkLlLt9NNrSQ9bpt2j6yOywtokZuk5gt4ygHVMgXyTCZVwG/S3d2kADVBLom/n9LabZs",
+	"YAZKy12BP3Cj2T8YJNVDiZ17Atm2+FfD7h4j+MbYzNdXdtyfGYhjSVfZMqtvrSz0GSkMSQXNhQtH5V4a",
+	"gmFfnp0zPO5RTlyikR17mErZMRnKZbQSs0iKcG7SvluabeZjcw4WiqTMuLZNAy3d7FEkZ76gKMiEvNO6",
+	"V14/o6+G7/0TqbtOBlkF19UO2Amjvguo1VtovUVEmwhtQI2J2vkQggbUlhL7PUQP7tNK+8zGnvzegAH4",
+	"C6XpShVQTRZc+C/v7jvZrcr1TABCdE0eW9H3nYUXG//0/sCFvi5x3LgK5q4FV2xjLUOls85tpdunn8tm",
+	"Tk+AqWCg2UqHg491c9I11tHS+m/Bp3KZ+/OLnh/DE5lD3x/2QSdjBgA62exwyaeBwChrtkSj31jQ5Uek",
+	"6ZWF1SoliG0bGsmCHA5bZ4RbadS+T5QitOB+zsddMj0CWRC1GQ2Yk0kEY7jSsZTXpDj1h86J+sglIpNp",
+	"qtMEdSwuyPvLZ3lhFCMrRhMCMbTCRqpxkx4UzeNesXPSw16n9/G4dXr1917n40Hr1DpBu/ivL73bv7tf",
+	"vxzcPtqfO/Wh9ad2m6e3j37/8C9///jb1lXtY4/Wr+P9MjwCaRF05qxJeo0097Cfso2XZWx83Xzxu7Tk",
+	"zDND1iV7/IKkctBNBefre7Ur0lThdBV5WdweztesYcJ61CR7VnJF3AM1nWS3tRHl5swZAAsJ0zPs8ssk",
+	"dObEltcgkl1juww7Dpz8XtvKvIPLJNWQIWmlV/YkIthiH1rnCBkIcAXAsxO6YPh6oD+ULMlrJp6iJ9gK",
+	"VWMgKUPFv7FEhrw8EzqZM9sjIbTXsTwV0nEB/86N74E5jCbz7WDuOpu68VjYKi7FppHY6o4mQesKarDF",
+	"JE4jFu1nKBYudguC7Od72Ty2nLnNLsse28cowoi5djyh1QmaX4olwXZKTnrsVi2blcpuG4y7006vOG1d",
+	"QSq8pTpN6NY1SY2Sc2HehRMZM5qw5CzV8/yvl25N/vjhshJEQ6rkxfqwtUZv31xcksfG5n8cyxkXmFrq",
+	"/WpL6UdNAm00wMobuWI3c7+CDiI2rUUYVUrMbIbUQCB4ECAGtMmZqy90rcLkkmXJwi7T1A2PwTvHKfT0",
+	"zi86+IFIQmXFQLxJfGiahyN1Pfzf//6f0aPi/Ja8dc1WKouBWcVvDsk2CYRJHygy+txSE7lkIw9zGOF+",
+	"UIzBUsJhAOTOD4e51uCFkeJbgNd5M90QFbDBFZfx46B/MvhwHuU6QSENUKMKjuMrIQVZIhgzhJl/DEQ+",
+	"TZiXDzfUJheMkY9neRMVLsXVQwCwfUwLvz7C2XMzizmjEcwcARwbf269ES2cdOvNNKcIXfLvoUuOIanZ",
+	"AFj3dt9kJq983bF+oF4U2r16vG7TRdjnZSwTlqg+Yeakxo4Gpa6fNnqRKpaA7dYmGOI2S4KtBicJJiet",
+	"BgIBCYDeQGALl2yZRpXxvub0E3ta0DUiNgE+Q67kmsyYthVD01jeKOybmdfrqwyiCYvbHTiT+YMrnVAt",
+	"E+UBNFlQBrwLPQD5RYgxuQ4QcOiXwMmyit/3SdzoNzwxUVBZzM89zOneptjZ25c2Je7xl6ys+vYxvqSF",
+	"Czdq5ohYKDuk82Ggpox9BXP+/DFlySpnT3woa8dUZM7bW0CZnsrQYG0vIYT3x0RALJHG7aYIW4xZ1PfK",
+	"v0CaZUl+LthnNS+2sNlH0EwRKsczzGTX0AE6J/IFa1pKGVkAaIZGzv3mN+QllCkpzZbK/NJtFwS14jOR",
+	"LkdkQa8LnNcMCXkXhLP3ZTulPRA9IxlsjBLHQRUZoZOa/w0EQp98CwKQDNJO52ACd8E/2cgmHAE3IcEm",
+	"NI7bA3HQLi16hviWARKtYQqXQjFCLDgtMYB42Caj717UPEN5y1WQjTJQuFxzBqp+KyNud+0fL968RrP+",
+	"ZQtzc8HMlC5NphTPNFaCnKQLIxoAPA7EwCrb5+T4kHzPv3VdEYx5KqdEsBsvEdQB3RmeDkLmQUYbNIP9",
+	"nn+LEIpwvCqNAbopN4/M5Q2gdGMsyLnRrTNKTv0QvmpCJrsyC7ywkC7CJf0088Fjchwy7MpNHWZoM5gu",
+	"nn+POTXfSbjtcrVkF7CB3BEbSXuY2TpI2yvINoUYs1jeWMj5hOmEM9UkS0zt8wH8LFaNQ2h1W6F4bJkf",
+	"W+Sbb87IkiVKim++gbOSbqfxNGt1mqdBTchuHgeT03bftpIh//j2SgmWExr9ZpTjCIAq5q7gGn2S2KK5",
+	"8EEYPtc5UuA332C6GvzoBgFIksXTepS9aZzIGwVV2iPAPLmQaTJhIzeVTG+7hwBPGCMLLlJt9bYz/3xG",
+	"fEgcKe5GzKOpFTyGmk0LTg843+/f/WDPYX+ocDogtiYcDAORNeszOtSEpooVp0wmVBiFE3YIKjvqqaE/",
+	"CqviQZRjdrjdmuXgwxy/+cbifqn2N9+QMwftZTFdaabMAtYXMFWZZV1LIB/blpTAbs38HIJIqlh/IIJc",
+	"q+Fc4Nr7Wob0tKQcgLxt4UkGGgNg/VLpJtIj609qBzejXOTiJ6ZQZPDGFYzkqLbARWPGhBlf1My67Vr/",
+	"g4Pw8uHFHo4OO13idQYcPWqTC0muGVsWsvbMHSBkBwKrETUdQ6L2MpGGkEwRNaeQV27f3czIh73Vobv7",
+	"NcKKMmpnqWXCIn+ehAtQuQH0tChDZKpHlRk8tScTns2WDUYk5korN1RPPeQqB8WyvGMMRss4mQnwELFH",
+	"IaHoEVEMF5FjXy67GdvkAnSPh6iDBqBk4Ul7SJfDWELqgTCKsfJKiD5zhcXuK5n2PRAeMjrsHI6aWYJx",
+	"zK8ZohvlzibcpOjOlKlukxeoHDi7C09P245eYhEb8mrWE5872w+tYGIt6AWgMLnsqhDEFMRu0FfDbUGG",
+	"FFnyo6WzkztIaiMruYJ2Cub8MkvkK9cA8QHmGi3DxZolyHQum5RudHP8yWLnuqKqeOWYAGaGxkMMCEd9",
+	"pz4VKeSZcdZ6NENFC496tmtelesuxrEXkqILFj0lIypWADqMn7pm/z97777cxpHmC75KHmxHkNQpQhQt",
+	"2S0wHHtoXWyuZUkjUu3ZNXxYSVQCqGYhE11ZEIRRK2L+2gfYh5gHmyfZyO+SmVUokABFSrYaEzFtEXXL",
+	"zMr67t/vt0hEqo1WKe6Bvgad4ezrghX62BQZShrezk5jM9k7l7WBBI/QDzyPWTz8SMTkFoG/PIJXyq9l",
+	"UHFWOUDg3rsH92t3aRNaE2fFyEF1FZZub0kXBpHY1yu973p/ECocf4Jz3eJPmm6A4AIAC0gMr54py/M8",
+	"52jh9HXAS4HPzH3giQDaVcIzxuArFd7y5ZCPXiEjIFAivFucZyz1sBa6r9mKcFqS6qMDt0MzaETbOrek",
+	"GxNsw3SrPm++5wRXZPntvuKNbf1FaYicpKF7Ki/DN4+xF4aMQ9ACGAKoigOxxMab7nX7+jTu7Y3RaMib",
+	"B02CkBSM4UbLAYxuqhK76eu3Z+I+QCnf/0CdiR/v863SvdjjQWF6hLsowgzBLwLPZMpMwp62XBBS30wg",
+	"JeoOJwrSzHTBeMKNYIbhOFVw47oFtxTseYpuKEtvP+3SeqUctuMvmb6+Z8h/f+8eiWvKzTiJoStVhl45",
+	"Is77u5mVWhY+VQqla9hpwjDMaH5QqWgQbqgoytx5OqQd4QaLqfJg2UqDh+Cbot0X7m5Igo+wttk5QMy1",
+	"XI/c32v7hwge/nfjTDMD9PeFXNh6qqXW6sEmiH9n3IXAD40eYO9/qEPJsZmcooMJm6ErfjDVGE0tLKve",
+	"BzOYgMN3U+fz3Ye/9unqPVanULfvhHdfx3xn4NQSsGzqljTtuUX5JwES/lO4y8Q/IfTgpO0/+/qf+/v7",
+	"/v/dqSniHIp/ijSgIro/z7x0w7sh3F658EXBcPm93ZkGrbN3z93iqSoqWbvFct1tT0DtEqawcAxIMOBu",
+	"EOgI3J8bEg7w7TJQdW44RqvaaJTOevFLzy0bg26vcU9JGJbMFjQsJk+J7oSSGZhSWIuaWht2DyPebpRz",
+	"mRP+O1I38iOoe8M94zn8s3W4jZpiuLivwahzN0BJy2UMqJHAx0WxjyVsoeEMU/dHhGpfLeNbOm+IAlpw",
+	"/1lJbhYPt68D5GXwGwYmc9rotbTE/0Bbu+L3lxkwOC+1mbMVrOzMfctBFOGNL5zWoJ1J/naeNXMMYJTD",
+	"EOCrgP4W9+YT/+bAKuYlptxoTwyM1mpQoeXP/fFQcCBnXGeQQllaL0XrLKIHgI6kHPfLC2mrfXhh+ydP",
+	"qcsmr3zOI1pfmFUCJpde0OeP6dexcr5HJYsCGwDFr2MDqoAr7d1GkwVMiFTuIVjluOFkYQ3UILvXs8LR",
+	"j3w/fLJ7LIhlU6nG1zAiQlrUTm5Z6ftyTvI7ZxIwnEDKrCCoTMD+hL50t8kPH4oxeBlhcZXOjsJi056b",
+	"j501A18IllBS4hm5QsjLzgulB4p8JeRgQhGIl6BUevCI4zqUz4z9dbCTeuJhdA6DtWIbPbqQiE9s6Lk/",
+	"ST1yN5hN790L3pJb62jNegyf4qVI6LEh9eZj2YX/VLriDN8aNJ4PZFEEt/5KtYKMF/hGS+VjafRhjQDN",
+	"pzSz0TgRUwN3XUNXNRTsUyfQ0OBg4CgI6QTVmFJJY4rM4HPsS8O34btJdjyDR1ecaJHKWWXSutE9IrKc",
+	"CZ6B5ISxDM0AhSgvFHwoixr/IIgnt5t67s0RSxXxVjWlrdhN8R89Qe3l6R4F3/BBxFwHr4NrT5ydoLK8",
+	"Ullf7671dugu6R4YzlluB7JENXdcxxqJehb526PPzOsTidK7MkXW127Bc32Oc0hrGsx/Niv2HS6tGQ7T",
+	"GtqNfzf4agFyhKlX59BgeLwEGDIojHUfhClhY8A/h8M6/S/ojFDqA0FPv1tAlNEroixxXyN0Mb9VU7a9",
+	"PDubqtKqTGXp3pGwBj/HhtEPlgYX7YtXeuVmiHhO+1oiLMJE9WrQ6D6gZrEMDdbpirAogZ+lzDbhcQ48",
+	"TllC5eERTGHZQGOhr2lRg3PxEATHJ876I/rMeEeBRwx6QFXRalcG3zs5pO42fLnnt6aEgDvIuGoxtCHI",
+	"gydRggFWwbdN1zrH3IdD7Wz7sxxjvj/uvz2Jwm6QuWVWn9KpfnlRRIAspBehHdUMPSU9OU/Qkg3uex7j",
+	"6B5Rai5IWrCAumgJU2/jP30GOLaB3QnUt/ads8Duz/L77767P4DJxUcfwXS+bUyRrohPhwm73+Vof5an",
+	"aKcJIZzNYSsOOYvvxQfRCH2nFPv+ywfwxT+m4uNR7dLcqZiF+F5Iu9ADsbsnvsesnNiVbouLoaoG4930",
+	"Lx9wGT/y2O7/hTbqSZxqS8QHP5yPe3vdv1ujd/dqjwQvD9Kk3wNWyFPs6Hbv/owP7X4Qcpr3RP2xvIhJ",
+	"9IjarUldfi9w6DS5xvMhs/W9oO22+0HkzhqmqYRcWo/uloQB0+5y33Q5U/jwvj4DktV8lHt+i6kTl5OZ",
+	"rQAQW3vRyW2vgnDq6TLUZN7OSkQK78oTIkbCKI6rHEFcu699CsRo3Nv4GMv2Bi6Cs3PO4jEwBkE5q8ZQ",
+	"80fxodC2mwGx3FUN/5Ce0KM6coBWCtIawM+LKRkwU3q8aaelmspSnSqdMRQIVX/2BLwOt+TQ8B9lNj9G",
+	"G/ODuDDZoidWnNvz/+raIh+o3f0He+Kj+LjnBvCGxQbvfJZcTvfj3mCbg819U6I7hBJvhnziBLJnzUSh",
+	"QYioy7oCtxisi15UPOHkYV/7okDK6pOy9RlUoJMUF6qaK59VwWgdhyX9qCkOheWUtC+57MRbbs7P1b6P",
+	"o6+d6s2xo6ghkO/dO0ULhhQBWMXR66Yvy+iB8hoHXCcy2wuDHJ0Yn3Wmp0hteMG7e2lkG9N9wZwpZ85S",
+	"AAEHT+7FTiMGViKzJIqx5Jx/4MZtzsJdKLKveGKVmU7JGUyddewGA/va2RNWzKZd8QQGjHqY5Vs9PWmm",
+	"KWkA+IxKEkDMaIPDG4GmvDAlkGFrFNx9nb55+/L82Zs3r96kweMDdZSi5Y1IC3E6EIycsPAcYCtLU1LO",
+	"gXcG18UxLcaSbx6wFrj2gL28pQZr8g25jxdxHro+ftHXx/W6YIwSYLtWcJsJHoKsNqw58N1kR1ECj4xM",
+	"4VtWkZqrBkBBt3SrlSZ9nWKDF/ngvsnLO66p0U8hqAU1USI28eDDZIgVMk0rYy7BAe0Fe4I+sS54Drl2",
+	"Vn10KfrW/L7JJfd9Lj3a+vg9Ykxxdy8Fx6xiYZP4kxgbxJ1C0hrBZ+/dEwxshQOd50XhW79r/dXBSeRk",
+	"K347quaPan8xO9r1RXcruwTiwTvYueVP3p6evfolFY0IDcTB0+gqmseZr/92ekZCZZIcXNLE4qiBiIIG",
+	"QSSuETPAD9EbWsEyzEoz7euGLQrxvdolZH2R2OhhS6nXd1P0m3ycAfRfE0ZFWggngeB87S5g47WvQ20L",
+	"PAwzKjU7j8SVyt38yFIfm7kVF6bCXnobIKPRpgi8kDXtxVEvYHm2rOkJmyMsqVdwlDlqtuqHXEBMAtNj",
+	"jefeuXNW3p4Jb+/d/xC4AD/eHxKjNW6C53mhbOI+sSJk+gJyiLZVORtgRoeC5FThVsM6Al8B5Z77g6J5",
+	"7m+015uyDVuwHj989F0iUjmdFlTuc59O/J/OIk33vDHyAf8jRB8K/fqdnuh3+GR7H/IdcINzFEj9ThJd",
+	"kVcFXfI3f6JoORFjo+7Mh4eH0e8ozfAO7p1BLwSiQgopylnhbUcAlpODqlu7rxOLePXVAyVlcZ5nePbB",
+	"g8ePs28G3+4/GB7K/e8G36j9xxffPth/pA6G38jvBg+yw8PaDRS+gU5P/PZB9DvUtkKrRcuQ1AZUGXPu",
+	"jEP8HdKR7sDhwYH4+Dve+KN7CU+hmtXZFCTkoXTICXWRZ0pX+TAHclt4CMl9rwRKFakWOOZsKQwUdCl5",
+	"wZYuu2r8hbqn7Vj4sLpOGPMKpVHq3Odadd2AL8zIx1LAR3ZH03/fJzt2/yRLOdPoExz8QR0J2dfQIFnS",
+	"aI3BL8y57WSFwffJucq/ug/k24eiUFUFTi6CsEHEZDEdK233uqR1bSrg3VjOJEOYgb532Fh9TRsLPpRv",
+	"Hx882PNhAl9uxw4Kgu4L6H2lmwADHJr1paL8YqmmAEBAYR+P7QSq2ytpdJtSmPQF3wOsb46NsXZK37hr",
+	"9sG49IV1XXFWKnRRTKZaw/99TaYpfm8g7q3y9dWQSaACj5BWrYzITA8lzf9Bxh28RawQ/C2dyALZyc7p",
+	"QPr7rhcQSwf3xO7Dg4O9Xnwnogwg63QqnUWCWRz44LGCBlQc5N6gZ9iXlboPAhBhc+tcRChdQm8A8yeh",
+	"JNP3VnXd93Xvef4+3sTdezid5aR3NJ2lg346x1gNJ/wR9+yZBmQLyuiHQ25n4uYNXYlzgCktqTpwXjrH",
+	"EWZ65OyLway0zmiEdEpAa45gSdgSKHIIwwhx74Wz3mZT1tf0bEy08NfAZbaQ+BX4FKpGfJHryzT0BDaW",
+	"J8/UZGoqpQeL80u1aFukxim1N5+ehIP7PysqnJlMqwWoRPCbE16OJj4oZavdpnDGC872FOOcb9+ePIUt",
+	"AdVo7pVDm4Lb02o4VAP/nrWpzodmprN46P5HGOxDHKzPA0LByVRW48Q7IqF4I0cmYj7gvz/AaVAU6MSa",
+	"zeCJAciMBBwNmMSTsRpcUrdKQqw+0IWLRYnxi3COtclqvH7xd7d0FGb0iJbfTQJL0ND28IkWDEy6+eAd",
+	"cFhvbRSoAWmsRXrs7pvGyykHAzUF3dRc03AEhvEtDSNULNCSxLbYRGW5RPwr3LPHcBPeszAw/KluyYAF",
+	"A++iJblPYN+UTaexT+WiMDI7B50sy1Ft+EsH3QwefEMzAAHl9mgQM1ykbgiFKhTjQxwaPt4kThy4U7Sp",
+	"VMJV6XSt+wprYHEJ1pBH+71QlhpxIJ0JaEVWWKd1ZBHiPDTPmaYODJWdw+qegwUQTbb9DJjxo3jGuWW0",
+	"nvo7qnV/hV3lPJxo1KGCIn1idOVej/MHoESh/hp55EvmWzzopYNuvIeH8Xid2ES9gmhOsQnZg3lMLlAa",
+	"T3Jrcyd7vOyuiSOYNQpnp3ToqzVlqQbLBkVDyvJuK0Fh5ytm03IY1p/nE0jZsb+TMvUo/N+p0lIBkPYB",
+	"MPexngz3f5HVYJz2ICbnFiURU1WO5dQ6MZWwoAXNkpM4gmhgXrFfjp1V/Bd2bkHyHep2RPrsTI7glaGt",
+	"8OvYgLEEUDZsLcx01AhXn3njEEiKB0uSggowo2Lu2BJlUpdot11R7t5UahhYblFlcKA2IHy8Kbm4lS0U",
+	"EJG59bYwLixELhPMs/mmg6Na9yWZfeC60+JTQXqTEtrogeqKk2EcZKqMSYgoi0OUOLW43DuaWPSzn1az",
+	"Bt4NFWJmkgtbsJPK2fNzAyGAXNkQns0p+Mcz8hNncyQanfhZqWkIJ1DZV+35CZWP408gDd0CIz6FTyA2",
+	"X+GgVOAWycK2vcjocPw6vYpvgvwE/d7sadRZXN/ndJFFzY39MuC0O7kI4Qqa9HMs68GyDcIU4AmEcs5o",
+	"2P5HGCwrnWb5MwW/KdOxw7XPCdv+YAHALPy59aTJEkaDn1CzVttH2qEglv4OxaqhUpWntUQ+HM2uecxP",
+	"8ljYfKT3Z1MnPJihQwfyY5RvRJGMm0u5HQhPS7EkHstUJVd1uhVfWYBOY4Wm8XMIx8XDjH6GET6O90xU",
+	"nLxqr9S2PzO/rkgNoOmFoiBuavWFeH+f2QomwoOeK3l5zjsxHnbtQE0l8o9gc0u7cHt1NFPW9uJ0HCC6",
+	"D8xkYjTRlkvvyQpqLCbPhqH4w76J35gTxzRYYBjBToJopOHXeH25oAEhkCHDz3AY87EBQl0WeHb5lcJI",
+	"fgG3hhGq6/sYkhVeV/1k5sIMK6VZT5WyUucQlmns2eh3WNTH9Y8ShTzFlcHjDDDhtB8SKoTWFVqNpLss",
+	"7mooiqL4whRqlZ3oxfn8Chln04gAYKaT2v/AZ0/fyEq9cIOkYiHCekGROslJaabv9wfGYkmBV7A2aA5z",
+	"PpF6cU4BXVvXH42DYS2MEROgfoHOLCqWRkOGG9fyIHXY3YQftarmprwkPDC6j/+EIbQC33C4ovaJtS9P",
+	"VzxFMYiblzo+oWtMziozkcAtUyx43jI//8fMVDKeLv/W9sapE2s0g40IQz4+8d086D9DsQirrIT8G+jc",
+	"E4bcnQzQzFbOIgmdi9E3Ws401Bjz04LK9TubE5cQYODdHbvmuT6flmbklrGmMdtP8V9oSLHV61FbPXtb",
+	"5UVBdfLzqydKWh9eVd68+aXyryke3yS3wKS7avx8vCYFlwfqDZ6avuHcO/8AvrMpwbGIxQwowUawIYln",
+	"E5pLuLfLsx2H14XYXZZfFCVZiZcu/gDjA9FLwR98HRTUUwXEWsumJVTv5NCKcXz25KfW8qooG4sBQ5G6",
+	"y6jQDu7QIuIjLLwWVdo8GEZOd2L3Zhheetw+Ah99/Iw0inXFIAazKUqRWAPk2ZLBD1k+J/ZarX5/tKaX",
+	"Ikp5WBWKXZC6gn49N8xeVJWsAGLA7Y65LDOxiwuZiJQLI5OIiTDxPIR7sM/k4BLLytw1XfGqjOrcQoch",
+	"HYe4B98VdnRlIJxMTIPBr4urZLkzX+I4I9C3PNqbWHPMW3NqcG3Osb267sQ2joEHe7DX82XLlDjMreBT",
+	"uUSSsG4u1bRqDLbAcBV6n85RFCMjjOZAifMhSn+7nkgLVIDO/WVHnHId0AIZ5vUaHOkwMcRNorrSpnde",
+	"P1bbGOSQQ7CBT+AoHkozUMZhkgRWUJMizpPGG+GlXCSLKUn8znDYQctQnRXF8n3GBQL6GLLw9fgQDevy",
+	"VClaeV6Zc7xVI3BXP1ibbINhtV52TVuy7mlwwQ8YBFhrQ/vxJT6JksxVg2wlUsyhHLeunP3vfoho/lPt",
+	"abM2GhNWbjPgcCPIyZYyaRgi2RDS+UShEGfdcmCaQeA0jscffm0RM6sZeFuHFU+lpXLcCU8oCT9qK52I",
+	"Y7mtK107UBtslBEnTzoqOG7WAofyfffsWilyUv96oopuip/4YUsrhtJWIVois2Zu3keH6m9B5ufs6Da2",
+	"Ef8ctFJkyJVK2HleDcb0Jhp7CNAC4thPr3WJP+mt8Qyisp1oAuHXyB5oFPIkTZ5j1DSwtKFYD7o3fOFY",
+	"NLgIgp+L/2lGpZmilIPLxtC4HXf/119BqOuKxu9/DB8xhSqFP1QHm+EgBYIJDGvbai7j6EosT85DRqIx",
+	"gFUn1ezG4xNvkWBRGVkl8dW+CBCwvzhO4n4oAJwrDlpELyR83GGrurdWGJktbdZwYE/sPvLBoWh4OXaE",
+	"4UlAtOcTT6UCwMjmGrbkl6OhOOfFzKrGOOhXGMTD5UFkOWZ2Q2oHwnb1B0cPga6spcnSr6seMlRFIWxe",
+	"AKgYRr4neZaF+pDWLRM9dVqaygxM0Xgs/wzPbdkAkHAGaQAt/LqKPqKZVu+nalAtrXL0WN2md+Pfmw/G",
+	"eGxRBFQ/qLALKJpgbUC1GKnvblTXjLkCamurytx9T84tvG47ouSl+CZGChCxu5TMWYQhYzC5ovlNcjsw",
+	"epiPZuXSK60dW7XAtS8MJxFQZqjVBZAW3D+gQAr/6atZaol3nOeZoqYwnslRnU8qJENVMY08s6iTj8Qw",
+	"/HV+MbO1/Hf0c+3LpHcAt5dWTGaDcQgKkC8IDlvPK52GbgzQEHhgMFaDy2DUo5e5+hP2QRvqYGsN6NCx",
+	"tpHD7qEQB7h/HlUqjP26sRyhxonAwwLKbWHMpRXSb6DsYmlt6afa6DJZyQtpm/IOMHl4R7PnPZuuu1jZ",
+	"xflMy3cyL5oJ7fqR9qH4PcS9w57YAfvyUSNjLoPCvZRwvG58ibPmX786PUuvC7z4mXCdbjwH+q3tNbsv",
+	"bTyrACokM3N9hKgJFt2t+vgqpMhxn1nbu8ZC34B2hUnfegevN2oA0/I8y8uq/jlFv7cuNiQ83Dlh1Yd5",
+	"FVWkJRDLLhY1Rnf8goj/+tpNIU6GzJZuE1E1JUiIK2Bgoh5NwN9g7FgqBB099baXFaIJ47RR9V1XgKXL",
+	"3Z9EJca7iky1hZlxajaoHCgVfS1HCtzFF+hMl0pcgM9Yls41NcPgNldqYj2z6+6jA+7pgJvLRQK1inR8",
+	"L3Q7h6qrpI5KA9Kjr6muiOqfuAau+L7f0ep91e+kWHn318O//nWvJ4YGcld5FRXBYRRUYs0vul5RwL0r",
+	"TiobCqagsV4CgbTO+joqmIrTK+woFLkFPx3WdViaCZfYvkE8PSzg488PSmGWgL1aCvh4eGP5DpCuK0vx",
+	"QVS/PagBI+jIpc+4rxkXhugy4i49scslT1Yu9nw8KMuHQ1W6AUBAEquC8Ynu9TnbuBaajEUkS5W+5pBr",
+	"qLNmSAKeNBoXdGdexImamHLB2/uSOog9/NcIBSHWSsXNT/sR+sVSbPlSLYhmldeuK16hWEIcdTNRte+7",
+	"EXIWc4425xWmIQ7dF8ed6bSPKa6UPjx4LFbFyAHh7zlmICAbn9Sa75MgkXkSHErgX9k7hb2xi1HERGBN",
+	"RvrCYAFMmlBBxV5CteWivjfeQKePyqhutOtDqO1xebCSeH+0xbIRWwge8/DwULTG12HuWG7u2VhKhdUz",
+	"zotky4yr4JgwqYdqAgIscEJuxTB/z8B1fqOxKgQr19fu/8wIhoihBgiEDRBQyIn4GhEemj9M88XtSvWj",
+	"sWAAb1YSlgCG5LE5rysiZCVYPSsXodaJpBhWnfhvGr4TsM0EBT4mUOrQFenrt2fuxULQ3f3j6bMXz86e",
+	"Ud32j8/OUgSYdne7VIsutuTBJ8q1x42uHlmJkQGqe95X3A+ePjx87B7x6OAQ//MNBocfHTyEjF/wVAx6",
+	"THO56AkphmoOFqlNGDgCEDpo+pmZXVAt+TtZQlarlDozE4aOtMZowipv6FASpX/DGiXr2W6dRHIuCU6W",
+	"+vyRHgiWhOCWNH0PuGW40olvAq0sED7EDocHDw4S93XDfvhr96/db/YIhBd0SV+nJ8P9l0YrqouiMHm9",
+	"Nyz9xq0VoTmBiQoy3nkKsE3wvXPoHxo+ffiGB8iAtPgNgyiOKkRXQiml2O1Cjg23eXqOhGgqUXEX9mnC",
+	"Ewmbj5FxuX3OTWLHRtBTzmBmGICZtkrpnsibsVwWFxcLoc08VL8CYK9WURWWDwH2dfrwwaFoK3ZbXfsg",
+	"vfLMZtC46dUcDrjXjCdFQuIHbA8mTDc5GGPvGW1sTJHzuHdTbfZBIaV7R/ymrO+XwO4DC2UGcF2jWQqa",
+	"e2k3Q5ad7IKoa2FCwfwZ1BWaYUjyh5w+ldA5xQV1AGRM9zCB6OsJ3ElDTLg1IN76msvgdvmkGNtXluw/",
+	"Z3t4z3odQjeqE9h/bYp8wOA99fIBaOF7B1CvwdhBXNCx4klDn5cVuxD23c9VNdwfV9VUTvP9UlYKjMp9",
+	"6kvf64m0D1Dp/c7RP75/cHBwNP/+EGy1BwcHYaly7ZS0J0MI15TfP/ruqPr+QYoTffQdzBXYbCSjMKNB",
+	"gAhNXMDWFT+oBRSyjb3RU9uxh49FrfAD0PqCXsGGUR0KJwJxC21evfDD74pTLGKy3GjG5R9ujFwdgU2T",
+	"7stIPOIsW6W+5o3qIvxWkEURyiKaZyVxdRkWlyeIDOUuo+73vt6F2S4XeXC7i/F9IVEQvMYjJPAWvl5i",
+	"r9vsTEFkDYXFcLV2PMh0TwhhL88wg4U/lEq8PXuSCOYKIxgom78XwxLh72TBPT6wXf8f559ldOnbk6ce",
+	"VHIgtdH5QBaiMHNV7g+caw7qGKdYVtASg/B+EIUxQwFsoYCX6+717jscyeNH3x7uReAcHmR8nAMgNEMd",
+	"RHqpDmje6Co8fn3imSkoSDwUp2oincBmHZnrETUv/sqyEbY1IVq5Ed+7l3Afs1ZzMcm18WXAUKqJwd5s",
+	"QbZvD04LsiShv2lZfajM9jV8SoTQHkkwvIIPyIDpjCeR/k44kQmtTtRa5H66zJ2cwLYvAE8PsIwY2sp1",
+	"X7e1s3XFCbQ9BqNhGdnsVzRRVKyW790LYmAi/x6Wp+f2sl8J1LRgEHt1FkPnHvky8R0LBd0J1neCW0lY",
+	"f0chBeJXFKm1+M+juJwCMUZNRgQWpqSGOEh0xzOaY56MaBGze/fQfi7B2SwvFSySU7VQUi2QzyRq4aqj",
+	"6lBK2pSXoCFBoDAssPvKJkZXYwt+dJD4Fr0dNMVE+pQe5xwV34gH38l3Dx/tuQckweTPJJRIA/WjFOmp",
+	"szOq+mV/ffT4IXGiFPlAaauQYJ87HDu9zvHUKfX9w+5B4KKIfvuYdOxsMpHlwv1OwjFZQQKA4SiVxbKN",
+	"OkMijgqgKnMbsdPrnNLvP8jBJVIv0y7q9DoH3Qc4ADNVWk7zTq/zDfwEBCxj4BZBbBrgHjG2jevXNgAW",
+	"COWdIIDctoD27Z5Iq7H7oE8yX87gbc48Qw+nhkZihh5j0aZ11LQWLCe3l6l1HqPr+BEExv0axkWaMzJD",
+	"HdOTXXBc5a54M9NRKCT4fP6lVAbQLJzQicAsALrDebkEZ8GIQw0EykSkvzw7PT3+8dnp+enL49enP706",
+	"I/t5qZjAx2IQIIwniwZTXy8lbAMIeTnTAYZv7X5/cWZMYRNoUHbDxt0nCf2OGrl7HmoKXUdZFNbnb1iz",
+	"0FARaBehXzF64yxaK4eq11LSVvdMoV0VPjIv9k6yTq9TzvTxj29PYL+y/F/J9h5OuR89Dshffk+4lfoH",
+	"ky2QgRn6e4Bdp9HcA9Rh7+VkWiD7DlyXr2ba5nPvu6G+mWmmRAQyL8+HdCXZb/PCGnNYVc6QhZ4Enrvb",
+	"4cFBYxZLLWXNaeCrX2sSCICx4QQgbo5jX6ZpKmca0NQjtJE3b1+ePz95eXL607OnGAAIcCvARvQQ59j2",
+	"3IC694PM/LK5Sx5cf8lbLanxRmV40TfXX/ScGx7wiofXX/HSVM/NTNMjvl3rgmPfjohXPV7rKvc1nplj",
+	"fL/uugdrTAhwu4x5IcsRPuzBo3WWzrfh/aKyXJ4tpnjx4eF6T/RzpKU/XGOGxyf/5sx4d/6jdbbECeU1",
+	"TsGjgKAgXnu41nb6UVZqLhd4yRoLeYoZ4bch84aXrrFF6FFnWKhQY/8DKRfz/v2GFF6/f0w+NGjR4iNt",
+	"V9Sp6vzZv8d2idOD7FIhnw1BO7lvmol6f+s4/e9uiG5mp/fI/RPtZXeY4RbBU1EZWClQXYN25TmFo6Lf",
+	"sfizk3Qi8MxuqBdqHnCqVWU4gigO3Ol1tNGKGOgM8H6RfdXD/JPM8WB2yee6xb4awNO9v5GqWolkS1UH",
+	"64Q4ABdTEk2rNzXR6OC6pDoOEPeNY8qsu6QBR6o6PuHg4+Z6cPjSaAUxOFKCV+qQ6zQhTyG7XouEMX9M",
+	"Ohhfu/YihLyOL11fAcUXtWqgqPzOrTK5hu6+z87kaNX96bT7cI67cZHrS+YZHsgyHu2KW8AV959ysSDg",
+	"6QIRLNYSrnuD11x6GN2gIpi25wTgc/UdEGfo1ZAVhZvON2tqsl9M5tydbKuX19VaZ8b8IvWCFsF+uva6",
+	"oSr6cjrlRyjgjz+8SJPIHKV4U1w7DxI290ZyLnxEJ087H3+/VrRTSScybn7Cg5IVTvMzSN3WQffypaop",
+	"SJ7lgzGmpyJUNezRsB6tEPAJa8B6XEXf1zUowiUYwka5P7CdTgO0P8B8VAQ+vhSThmLvWelbwKHnta+p",
+	"Z/iVJu3le7sabO0Q5aPR+UYvDg0g+q/FnnHnST5Z48SbO5I4jE/RpG0eZU2ZHm6qTPm9XasXn/CZd68a",
+	"A9x56ITZOmNbob+20Me9er3cD05DbOCHb+IqEx+jSzBTCI7EekTma1j298l4uzP5f4acdlf1mmCrRtVD",
+	"7jYn+hm/OALapQw/dQkSU52nOgMuKyefI+6CvpbU5W60ErtXYNTHK5TudcVxfbQ29Lc05Hq3r6EOqd6N",
+	"g4gq2DbLzAdHTXz/ugaEVvkLFZoo2iT3sp19+6J7Uz/Ir8y1otub/V9KdNc8nbYqres8n+gafwkMZqsR",
+	"1gzPneg38ImsHSh7q4nP1D2JgKi+MhWEgaVWHcSHamqFviOWJ2srlPCl/r65luBbrggDQYVp3DZMRTWp",
+	"pHr4OE2GtaDY5gS1Qh7rLS5QxvpArcRCYclnaGwj7YE41sxLYhPAUTQidSdEkJs/QgMyBtoBxcSqfzAt",
+	"LMEgc54N7kVjbpyBeiUF4x6TeuVMEVgos7SFFBPO/iDG6+bbEoYRM8dhbUKMVTxYRe3WphKK3EZBMezc",
+	"XtYKyy8rFD15ZGgcEj/ySBzASwOgrk7CMr/TO0g6ubsLQGmGLC/MrhNL8wxJMeCKoSknsur0Ormuvn3Y",
+	"SToT+T6fzCad3oMD/r+kM8k1/niQAJIxnq9GcOP3+yOz737dt5f5dJ+T9fuE49vpDWVh1Uf3GS1Pl16j",
+	"qLF7Bfax8Jpj+gtiy0XmVeA/0rRIvjTJ95KMqbC8rxGjupR27DusATucTRW3pQm73hgsPsWXga+3dW1x",
+	"dLXVjVf0m8PmikZr+eA21/KUSrErE2q1/arMa90F/O12V0zKXb/WfqnP7vAW98nnjRgTDswG8WL6nG9i",
+	"JPlLW00lLuvBEqy8xLKWW4kFtwqkK2OxL9X7Kh7uNg67dcnvyiV/bQrEZoo07o6l7+GPE5Ilp/HOfPLT",
+	"ypTXOuVNqAzoZoZ16EVxTVN6ehOQhIDlgj2TfI16j6CTUdmS9XAfR0uAEJdKTfE4jI4Y5t1dEqj2DsAT",
+	"OVVej80cy3qxOBGKwCm/2te7qcry6jzLEXvXufcnVVQULJfY/Bhpxwaw2AZJDnWmhagDdp1UxmDNeVtM",
+	"IDIF/dzYQgj5UENhbwaAjTA0etT0sgp5o68t4akAaktSh0oBo8dDSy6BSzB1IeJmtFmayzm6L1qJJO15",
+	"Xp3n9lp1SsnCY3tSndhI/iPB0rqXP4OzNy9net1ctY0Kmx5suCh+Z6w7LcXsVhtMKVzRaltw4cM23PIH",
+	"C7esUwn1GoHUP28x1DbGsxTjoc9zrRjPcqVRHPUJImFlYdENwkGhrPK6cFBLiAOJhPXqvrr44dBAid3I",
+	"eUvYHNkn+hoBNZ1mpw5HIg3WHtzhJ0It83YG5mmBKWaObHw2CoRQ1/QVDN5EE0+U4etwdi/pVFzGoBx+",
+	"WJw83VitvpAW/Sdn8iWbnH6i/w188jWc21srqfVz3bywtu5VrtI/lNH3zSvNWlsgwocaW251dN/9IQru",
+	"FdsYasYzIHiq42KwJauYd8xTFx7FkRCsRED6CQN7Y5tI3nqta3utp7Sl637rZ3VXp/n+pVqsTgAcFwVj",
+	"22MPGTC+5qV1LhpiXRrri2TeKUGgo+A/KmiCBb4FFLvABRzoXT1WADGJtkfBX5/87Ea4sfjMJ3m1juB8",
+	"Amglnc8fOOSFv1qw0vTr8hQAYq4VrHCp2ycT+f4Erzg8CLFVwJ1pE7evNEXKzXDFy79xSDHpvMj15XXn",
+	"wjlfZdDwX1yaAg/ACnuZDtUk5IvcVn4LxoKR5VZNPGLR+6rg2BOwo7HyH+/IbYc4DWZPDkiqmNYpFhQr",
+	"Cn33xDvD2bu+/pUa21K6F3A1MsAUVfphk7DRCsGpVVUjsKCgGrAeBTpqXiTmEB5TQhPJNrr4YPwlfnJA",
+	"XWHoGT9mKYaz0tPWGiKyoYuTkOpkqo+KsDZ6viFwoITsa7gvuiYiTtdC8zqAGzm5j0tYZJQdU5rh5gDU",
+	"BEhrUKUhcgQFtSxx61E8rq/98CDtZhh5EJb+FBJ3czgMaP8Q4JsDhos9qo0DxtCKG9UVHueG/QxCTBIX",
+	"ilgC4Y0A/HBf37hGExaMBPMXjbO593Wt8nmp3pP+jWSlHZvp9fWc0UQ3j661X30HgbUN5pKxOt1wFuG6",
+	"VrcG2HukpU8JbCCfc8O9S9df3feAVlb8qK9OC27jXH8evY1bP1K1K3X3wGTqlD/I3z50CnmhCicpZ2Xh",
+	"vgWpR85TGqvC/WnNrBwoOiz6nb+cvn39+tWbs/Mfjk+fnb9988J7NP2O6Pf7Woj9n0S/005D568+e/Xz",
+	"s5f9jtjfd0JC7ADzdh8qGpAx+ld14bT9lIin+x1k+QLS6X7NLUNO6VpnHv4kc/yv0ecX4Bf2O7/39ced",
+	"vgbXg+f9owmzhn+HKaOESIQqS9H7ntESurGw3B1U7xMqyOq2SNEPfd2vXsqJWppUvzqFKfX4avwTLuhX",
+	"8W+ksd8omSWi5cCvbs7J8nXHJ/XTX5F/DKd+TPr6415f50OY3v/4Xui8EPD0woy6z2Uli11Vlnt9/bGv",
+	"h5Oq+7rMdVXoXRacP6vFnrh/n/DPIWJj9EA1ljdw34dlrv0WlttoW7FYFt8LCYUxvOixIt+F7aJhVXd4",
+	"UXdgo1ha09924j2yk4id2g5xP8jc/a/fHTu/w4oc9bUbiClUtzAjP9lLtdg7WjHbRhh5ZlUZx5Cn+bkz",
+	"nfiXdfpMo2ZS+rruf6D7cBNppgpVqdVdQrHFPTIm6wqky6eWIIaaJtKhqEUniTBDImwtgEBWOovgZYDS",
+	"iRLSZDAGhj1EmPEmMWEfVTayOW0lF10BmhTwqGG8VzX0LEM5xPp6yTZZEYgku5zjJF9b/PBfVweiTbaO",
+	"DozqeunrpN2wwr3dLOoH2zFE/GbV+H5hRrlejYfzgxrl2sInaBGsSb1nKEWp29g4g6fKpYM11lQ8pcYw",
+	"2kUmYvqyZnYmC0AHw7qRV25lxWH3wN+3rwE7DACLvv3u4eMAMPmw+033MPJc/bgIN8cJ5nRPIO8dwDIg",
+	"YysELynDw/aBEhezqgIIMYDDcW9OvZ8WpkSIrEuEhjrWjBgeAct5Bs8asjEzFvv1aSMgT4RWOaM8RvUo",
+	"2rhf+hpLdCYKIPFi6rsHBwcH/JY8kO5Rw8n3KDqmyJRFAqIzxCpc0+G9cU9iYUYn+ss6uizgr3XzXrix",
+	"bu6rLl0WD+j9/nw+33c7d39WFko7azf7tBE+N+Vk0+HRNTeA3LludeFbvj6IDcIA9twmicHaVa3ec8ym",
+	"WuajcdXwn0HgnOL3cZ0HDefere98guR2TwIR8tYfbrcFjgkS8w9iC9QUO6jHoB1jte7sgbtxa73aXnZT",
+	"gSMZ/VSZyf9FX113YCbocXoVCqcMiDB/bEqrxAVwCS/6nY1cUdoc3hUlt+6lmu/SP3/Nq/EP0qq3b17s",
+	"9jvjqpra3v377D3Vhri3ttuHALtLDjCIuJrnG8tkuNkzt0QrFug1Lc8Vi7ORc1pbnNrauAtusD5J4zqQ",
+	"iLu4GN1ISLoT927s7xbKe7du1OAeEvDi7gdx4cZaFj2xc8VYd4R3WCtGQ246zmARoMes8KXsNN7JTuDa",
+	"6Ymd1jeyw77xygG7+6835gRH2qMBd9FwPUcafHoMOdVtgFCbNHF/jA1wM6tWW+DP2GRjPn9vqdbs6sCo",
+	"wUC0NXaqFU52NVaTJTcbIWfX97OBx8SMAOvcGYp3AGhRmNGrWXUHvdArPHFe60Dk/Ad3xv+FqmxqCviZ",
+	"zhCd/ioNfKMvdEXUy32yZExe8c0GH7nu6lKaWav5slccfeMEAtt0k4/rMgDrzvqaziLC7O9EJhewawnU",
+	"WeqFvw78v28O8BRs44WaSEBBp1bX+oBz6+EVZlb1EIifU6ie8sUCPXKEDbuUVk2QCSn0VOC8gUW4r0mk",
+	"uKM0fs4351aAodyLOR8C011Oa1GjN0KnWmkgMEmg33UE6EyeJZtkHHLQW8xWuyeZPHOO9YLCgygQ3W0i",
+	"QCGiMoGTcRRJrfNjboRz5HNFnPuUtuYXi/K414S9F+nDgwd48LxUM6iKbewKfHtD4ImpxsByAWsAo6nt",
+	"jFAvi8UFcG9Pp+0uSuPdRIBHYR99e4DUI8yF4IeiEeIPmYweHHAHNsPY10D7Eab9TF4A/R/5AcxfYsdA",
+	"d+WHgH+7veijD6iJkcChMIPLJGKdiDaP369QnpEP+5rqCoA91W2HjGoR3EsCaiIOJDOdqvscWYt6jlX3",
+	"SIzGFkpalX3OWEnDW/2iQZP13HrymTePmSxd+PVFJkCUM0noMP6i/9ghCnoIzO0NEphsYxR/CptqCZiw",
+	"xbbADXl79lIwjzgIvbKS+P92BhvFrndsCFqH0mGnwUF/JXVb40KNpMYWDl98ulwnfMoD+PoKheO1vVKa",
+	"+TW4QbUwi6BPKxfmoX6JcuFIrCqdrSVSn7nt5me+LTj+12vfWC43jj3LdlG5wkPka+5/oH+tVxzhzWGm",
+	"FvUlCy0hHeixI8S7KJKUIvFOwE0FYjBssW+zNaPv46uNjvwLlypsHk6hYvDr937dTPi00gTagvXaBJuP",
+	"9Gy6Osziy/gDBgJ9MNTaWa9OCJw7uUYmMgFMZM4ZfKvzgcmIlezl85+fhNL7+TivlLBTqHYv3Rbpa4al",
+	"iHiMY8Y4ZBl9iX7oGCkGeBRIhZt2yR0HR9znLt25f3V3e3D4VzEYy1IO3PIcubtTF2puhZJ24U4azWha",
+	"RC8ITHCHYq7k5TnfktzwY72AwQB3mQR2a4IsJm8Z4gTYvjiWOtT9I98QstvlVQ+iScRvawquTgDSvoNv",
+	"4KdzbapzWbj1dZM7BcAKz5LnPGeA9bxYeKIlq0pLdKJIpuWW0h3nkD7U1FBYP22r9EeSYaz3j95Dj+xe",
+	"COI0Yi2PMedwDshdaffGrrrbo2+nf5K6hlMY7OZOevO6Oyi/X3sOL9X8rQVA/3VHT6e3+ub8xa6qu8eq",
+	"lSsNR8gwfoInvobYf2MK5Uwz/KruGFQCEqRn8pJ057a24Av57aFwnjbp56suQMX7RygvcMphKcuP4qiW",
+	"5q9JqFvM839Sxbgb/FLWGxXGraW9r8hH1+u9V8VywGm5Bvv1VwzMIIk80zlnyl5SDmlqLFBLBzBYrC8k",
+	"l1+8puOUEQELE1g2mUWXqB84YYWQDH2NMXb3XFkCnsiwNNgg6SNCHj/V3aJHQf2UB5RG9Jv+TE5FUEH5",
+	"CMBjwcCpSMv/2oC5RHCHdpTaVkRasFHA8rGK0iVwjyMPN3IBaQJvFunM97Z6/mswe3JblbIype2KJ6E+",
+	"XRH9Kr4T61EemWccilC54bTeyEkG3fLlxNFfq4SHiTxrQUiRyNO7+5hyiTNdQDZzzPz/iNrCGG0irwBz",
+	"3W+UKNFCW4VScOnDBwf+tHOCEEhX4eKuQsO9rhDa7VLelOtE8eA57lO3658NL2I9wBa4IAQft4CstxYu",
+	"NRN1PWq9spcb47DWLroSgRVYfrFf3KCwuTUU1nWwV/Ec2PFnY4UMZVjbs/bVCE4S32IbHuWs1hrzYUHz",
+	"DIXZFhVnbVQcCMLOY+MjsoHJZqkFn1T4jMmm2QzHDPHK8G+AjMd6uX3rZC1/0GAqMNa7KZcAo4xGMPxG",
+	"wcrAaE19KoW0laX+tBxgpZQcAJg4sIPTfnEKc2Amkxq18WBWlu4Hr0mx/IYqMh6xBRJ6WiSZyFwnQ8Ow",
+	"fe0J2hGhH3mhmQ7F/Y5U9RhLo8JBKEHh0kBQPs60Hc8qKzIz173wgNVgaF+J0nZvfZPhxOffJixb+HU9",
+	"LbcxKpu/ciM8Ng6fIWwaAZp0t0pgqwRuBo0WOyzraYE2Ctwif6f+YzXEGUazm5KbHEYgcCLfzwnWokDj",
+	"LlNTEItGe1dRFVY5WQgYlbV7kMwM0rdNTo5U9SJ/p7SytvPJNrC5vFY2/KRkUY03EAn+gvZWLJorAG/m",
+	"7z4BCXHzz/GKgNpJ/W3C0P7PaCuNcVK/w0ZBv2GlycBx4+uK8Vspjn/58tTG60bbbynUHlf83Ir3M1IV",
+	"POtK5wVHA9TBT66ZMPFUyInK/KlbL2eL4bkpAzBkzaEZ/IqYvQdi1oghdX+i7vNwVme73yDimq1VhuzY",
+	"kDx2uggUEdeJ+MK6i1m1XAsijqkf3bsU4UYhqRvqxgehVfWKJCw3PlRxSy42/6xOxq54yM35b2EQHOX/",
+	"ssnZ+MVejS1WG/QNkNJWXL9GsnZFnU+tLAEaKiice6dm/K9uU/p3dzMxt01a/lkqjnDXokybhg+2LdG5",
+	"KsM1m2Y3wC8iTH17/wP9C2Dph0plF3JweXUqLPCr7IRkiXCm/6Wt88h0nXh7mAroO0HaGl/gbGWerbAP",
+	"YUDPeSxf2FicXY+L2BzxxlQj0ZWtLoVbID26uem4JR3bmn53bPpVfpsi6C5JgEiYsci5TSR3+n6YC2zW",
+	"Zjgy1jHFLkhAHZ90xStdLFZIs4lc9CACDKFl31GHIQ/3+9z3oC7dOAHe1nr2vDLQHih2QSDuYf8hGoO4",
+	"aCXbt74QsJ2jqkU83tw6W0O2vV564k04olbf4w4a3v44EjvQdAdg/9iJb97s6q43uOWWIGrbUPc165I3",
+	"XPV3tfoIRjDbrF3oP25XLoAtiobvtDTgPayycBEo5J0quROFi712rMBrm+wfQGBlRa4HxSxbRd7xmh77",
+	"9fXkRQt6tSKh827QkYeXfmJDHo1zS9+xDaR+fro7KOWYehnAMo1/WSKoW0Xd8YtnbYUu5qvFlPQEuD1v",
+	"h3r6LmT7yivi/UcrxXPpdcVb+LnifB2BZFAEjBAxylxlAPiAxGNQPUJTuv8B/4Fsv0QRSxAreETIDMv6",
+	"wHOYFSrijj0+Yc66saQasiJ3QlZ7rg416YoTIt91txkhhZ4bJ6BmfCt+zn9wS/B/nb56uZqBgkTLF42R",
+	"rsW9gAM9VZUzAjcp1Vu68EuxR7AU33Dkqyxs5BeeSwsdVZ8gyG+NuTXpvDC4SNfqBT6vmdWjKV/pBwRt",
+	"SN/V+he9Lj1bKoYN17n0LQYY47fx1WmmdTqDond+ol+XZlQqa7e+yJ8MjPwpiA1JSmiVLr7tviK6+Y24",
+	"OKIrGgnBnvjL7myWZyOl95bbldwCS73AbqRnKIXFiyrz1B3T0mSzQYUnOLXLJ82bJB+gnonj440aziDN",
+	"Sn0awMneA251BFQ071TZ3ZTTA6T5CkYPlDy1hqe6UoOOpyc43bbJ9p1cdVO9cqL96o2bZk8I8dvvtipz",
+	"Pfqw/nQ/3kbLFOq0dooNWgV4uQOe6040VSTamPJMd9omiueUOM/fdtabXGDgoHarJpVyi8230r92LtlV",
+	"ZitadalTzqlPp4c2Jrcsklgr6NeYOxnrrVqSSje18265IeML2Em0rNvc0TZ39Lm83R/V9Rq24e1u9FXi",
+	"hr8y6cPZlDk2AaBgdZLjyGduCjWswHvNrRgUbsIZNOmhd1pxK4D3iRH8EZsyPcDpSOYa8B8PHtOV5/6C",
+	"dK/OrcFiDxkspY65joE1CWpGobfTOfecffK8miI9Ge6DLCK8CByFuwhAJQAC0qfaac5IlCl9rKDNFa75",
+	"ApuLyFg8fj0+8MGfxgf2SSZsRw4741ZqTWk7r+Vk8s7/s/iKn0cRrONckn/OC4ju4eE610EWGZorngPd",
+	"/9Yj/bNRRKIUJyW1jr5cYXNznPXq6q25mRWZuFACuvoo/np8AurGB5appAFw7jGJJvIh9w849QiU9s7a",
+	"psLWha3UxEd20X0AAgSndkBoJs4BKSvAUECJ5UfCTFlUM/YyxKrdGLvCk0rjUM7zjBRg47GF0a0FsfU4",
+	"2ZKCW5arNOWKaztWdZT78dTaymVRQH7zaslO5ssftnk81+9MPlBrqjQfWdxQs4XrlhTc8m7dOjFbJ+az",
+	"OTG0MzdwZMSn1bJFXs1KAY/2ARbW39xjuia16D0glPDAGOBUAVLeU9DGQ9DMpe2x8mJ2fm2ggzBylBhg",
+	"RkN/OMj7vlayLHJVsmuSQJWcKQqgU0B6e2ZuIYXEMMjAykjWbg5u07zMq0ppTGomQlbUFI6d211xzF0d",
+	"ntHlQjklw9cxs0NOsC9LDlcjQxp7W/mym9VDN3NkFAalYIhLiD3tJX6xvf2piclkQ//t7l2gF/k7dSch",
+	"Lt58FAYU2sz/CFnB2Jea59U4K+VaGbtf6Vy9daZuMVN3c5dq693cyLshl/ZOM277/y4ATPWKzNv9v7x+",
+	"8+qX12fnJ09Zi95pMm7txJcTVUt5r9exDsDE15Q0+KemmEA0NjNMNZ2zS4/KNsv43GfhdifWyY+GWJbY",
+	"Y43DtLkVF7O8qESuE/RTKY7KGSHxiq0VLMkHinPrA2feOhB146Cvl60Dzqe0aO6GdL99urY70cdvVJWX",
+	"UcjujlSyW3XOzn1xlbzVpJ+sSbfq8EbqkK26jfJjTuI6d2FxPXZLenhwkHpcRJHJSl4gyjscT7AzHj5h",
+	"5qhETy5ntC9xqc3cxvRr8CsLzvEMkih9nUEX/atqrMp5bpVIHx18k0ZIXSZTIs0uzmdhMdNEpPjs8ywv",
+	"qwXih2WlzHWuR2kPSfIoiWSh4QqgAwkr7Phkx4rZlPCWaEDSXqpsBYrMGyWz/M8KIxPWHV7950SR+eOh",
+	"QZ+OIQ4Yb9ORqvxWWYljY5UsB+OVX83zHKBFMWwjLhak4qu8KhSBG/nT8YvgLhR38pwSuwth5aIHTdw2",
+	"EaZMQi1NEvoHd2xgXdSmUoiAJy6UhfLqajBWFuDssDOhh3QEEjoEnSnqRItNCOuWh3hh3qkAxaQVxEjU",
+	"+8oCP6J6XwFqE4TYZ4G7tpqbviaoPGGG9UgIRD/Sf6Q+YjFVZlooUS2mSuS6MoCt65ZVXJj3PYDbgLGJ",
+	"ycxW7lnQ/AgjBbqEIa3q0JQTxuqll7hjhTNZZ3Kkun2d9jvV3ODN+p0U7DB8EqYMpJiOS2lVIlJTwvhU",
+	"7p6Fk0/3gfABhk35grzqitN8pC2QH9bgqYj8QUBAX+TWmXpGj9BS5OsljAWNwtrkxBA2Dt2wh7Eg656U",
+	"UFwIFsTOBmM3cCg663cg7gWHcawEJPJqGDFPPDo4ELQZEmZnVLaC3916lFJfQp1CltFDKuMExGAMSMJA",
+	"72mP3Mzg7TsRb4w7RCSNsA/wFcMWSnHtrM6nU1WluAFzLawaTdwn2xN2bOYI0Cix2p5Vg7EErpzCgFMx",
+	"zkfjIh+Nq3aBjK8SMQbtdVkYBBowvNOGBnIwJGsBfReyE8ASMlIZArGsyNL8o9PM9scSeiLfv1B65HQ2",
+	"9BRNcs1/P3CDrJyQ6/Q6//u3/93vvz842O/33z943u+//+65++fj57//z790fCsS1g12Pi4DGbuPfWIs",
+	"kLXOiop9DexPmkhERqhN8vCgfT5AMdoOZPzoSiTjRzGS8YM7RTL+Yu1otLprMMS5jfWGzr4RTVy4Qb01",
+	"7dGGnWk0ZPzeL7a9advetD8uGiWKY7aYYosoMsHI6moC17RDPjgzjX65mjLTY/vHDZxHK2ytWhXBYFYJ",
+	"mxdKV8WiF4PGAx+T170pCNYU4RtE6j6QVODnQuV5vj5iihZLa6vvSg33p2/1jV7TlbKVV+AGUhUv/cRW",
+	"39adshWnW3H6h0R4r7y8YPnJv1wNlNMaJ38FjCa+aIuLuhD6ED3O6AIOASHxHCHVcLmyRe46clmhVllm",
+	"PZGzT+ncWeok9kT5wXMazkpsyEX1sLoDl774L9qBu26t05NoxDeAKGy9+g7acdedDgvbtWfgL2iNWNGe",
+	"m0srDNAVfA1NubhJj0/e0Cu5BkJXzTES6x6MlxLGz7XX8Xn+wpemuv4qOMlfgmDhZ1cR/vsr43M/Js7u",
+	"ord75YVBPztTJyzLNUQqFJ7m635hm/HKi/xZIKDj4MGVl0FeJIwTw8XrvkAcKJMEcJv0OitDbdLxJ7Jt",
+	"k962Sf8LWDHO5vAmxyoz5rY7qunmn7WjGiKm2C59QvHHh989eIDlh0aPfL90pBvpdKRYjYOVYJu9GlTm",
+	"AvqHN+qWxsmvaJdGCVRrl26xPKBn+sxNqCfw/66aVL96Gqa03oRuox+aLIr2hmiaJ7ybCiey0zoDbHrO",
+	"4gnsXDf+JsNkwBvDMdWJJa/AG6Of7n/wvQIfr6RWoCk7szuvrChk5TzYBwcHPtDSpJd8BXF/n5iCLIGS",
+	"mOzpa0TlaRmFhwBOV2RPb2qYf5k2BBztr3k1DmbDhnZt4+IrbNzbInE4yyeqyLW6zuais8h6enuynv30",
+	"ZCyr2IYqlZ1N1NuT0yspkwhsEs7N3C2WL/3bd2tf/Lfv4PKZPv7x7ck1ptePb0/ezDRaezrzs1x7kktX",
+	"XjfO6Focp63MdL31Oa3MdMrrs20v2YaJ7hpf2Yd0IOUKNLVRc93GwaONRHrghfsdMqJYUVEXjk8YqoPD",
+	"R4CZDGHzBGoEgAZNmJKz5piEtpWsZjYVE/OO4uusAIGCKjVTpVPx3//v/yfSqdJZrkf0V6msKd6pjP4c",
+	"FMaqLE2gmslWagocVUDTC2n3Uhnk+q16Qva1v1kS38mU/kY8jIlciJHxlac4nq441gthIL6FDS5uitZw",
+	"bSpOyk1XFlC809eEY0dFWg8PHnvOj6qUmuiauwJZk91DaVRCal4EGlGWl2pQFYuueFIYCyDDfAjpTwBX",
+	"IOqX6WvAH86Lol7o0aOWFm2qGPjv2Hc/MgLCRIGRhLUfGqeNyywXVuCCEbQfIRKYoUhlfj4xmUpXjAqK",
+	"dmsdOIY5pYfwvt7lap6ImY6GdgYMkAGhW1SzUmOn6fGJSM1wmGJxgtExoWPgHXDnq0yYISIIWlW4Xbdr",
+	"QhHbw4Nv3PNREqZ7+MxleHD3EOvfFc36wlRjWAd3jaHo5+QCKNVigJ0jPGihhKnxxK5I9awoUkSkgCpm",
+	"wArXxvyHM1Q5xHaJJUh5ZVUxFO4lp3TOOQA60kJwh5UvCPQzABPVCsPIOfwVHGGFSth27qPwnx49n4qK",
+	"6ImMf9Gyo/duCl5BD2prq1JQwCSgac8i2KP/Ajh0LSeqr+njD4iRbsGBY/swXQ2DcWOz9zZgMMZSZ2Y4",
+	"vL7WUOrs1XAYGQb0iq6nNIsmGV1elfkVplawsuG0zUPfrU+9CxSOdZfhNZ53NxHwuwXkGOO7Xycm6baJ",
+	"cidva97XD2Diwr40FZo0WyyOrVV+FXfTdYHPpcgREzYl/AOai+eErRx+l9bmIx3/UslR7QxSwDcJQt2X",
+	"+X4ZpURaA1KnRHUdGJ3YxKXKimCNoRvN3eEkCHehh9vWUs5exzNBilZ7Qtq+XiYbP6LK4cscOL2dQTM2",
+	"c6x4tTOn3J1dlWvxGw4016PfdwHckHjPcz0iEw4z3APniAArbTynpK85W+1OsOLvJgdmb9/dXc60Zcty",
+	"oEi4D3ONneBgXwJ/ywL9C7RLY6htzI6PzRzQw8ywUhqrwS8W/teJ1AuI3DnTkPSHvVRAN4NmFKwZmp0M",
+	"TsBtHdK/CmemRtP0nfkzXQBFKy88dPW7IZBRdPBYyPw81+cE1t2LVqivkWcdirBbXzW7LhB59Ohj5BWQ",
+	"mS7Rnvv7zFZiCPKxtka+dcRZb3DCjKxmWYlCSYh4vlOB4x1K3g3gAczI4D/yKteZxNgHyDYe4wY4t8yd",
+	"2xUpdI1e93XYVABbsTVc59DF5SJH9rwy5ziJFOrMyWLF9wRuB3mBsEdy9LG0mkcLiRVn/mPyXECBtciv",
+	"XpjwQlVHAYYBSQrd7/HWZCIh9xYuSjO3sD9SZEKHWHvKPXoDqaHBR+lMpLVESpqIUe4cJUkEv8PSTPr6",
+	"itXDr28fzrap2zYp/nQOP6Wr2fGjPO3G9XPSVjCx9Qns6fTb5KMn3pLr7M8wz40J6cOlm9PSgy+ORfuZ",
+	"0Qq9O/wWU+gwWsmGCTeBeA4IrdQt3z4MYP/kacqFRMR3Dx8ersSRWOLCwopLA70G3W0cdF27lApaz0yo",
+	"MFnLzHsSxQn9kzfg4D8++beZqeSnW3iHa73kH2Wl5nLxSUahu3SNF0ePOssnysyqz2xLJh9I5FG5zpX0",
+	"/1iBt2OXaZFkfgv4CS+vSrHf/8vZyZOfnwF0QqQWb5J5XzvBTdinOuS4SzC2OQN82lAWmO2uKE69JyC7",
+	"nQ/h4v/xvdB5gT/1q8KMus9lJYtdVZZ77reP7n/sPK8GY5Jyve/xH93dajFVdLeBtIrz6U9VUcke3nA4",
+	"qbqvy1xXu3gNOVJ7zWveKKuq5jWF3u13xH//5395gCS0UnSuR71+Z+kmT41Wrffo9zVSzDlTupPQ+Cm5",
+	"1QXYiPqd0EFddS/PatgLN3tiMsUL9vHGiX2w5yCbv4s5flxyM/TvtmkI7NJrzfbgTQhB74rW278iIYSA",
+	"Ge5k7vXs9PAngER3Xm7XVpmZVV3wi+hi0ux7R3zuRank5VF8s9K9t3AzN2hTqG5hRrs7q97czlU3dIp3",
+	"xf3it7jD684VtHl21V1Ria++b3ij/sZOZOAt+Y02HFaZn/PX3gV3oulq3gS8OUomreGaXkfUFpvH82AC",
+	"68g1afK1sb+Vgzm0irAtLm38+jo5yG/cwEy9UTdHZM1/WkdHhJT9Rdo66mUbG1QDK1uxubatEthWCdx9",
+	"Mwm3atAYgYx5OULJVuNd1Ae09qWcNoNuHEj0uVUIEgHcgXL/tBxsOcKYUl6hosV6tlhD3P8Q6ako/JD2",
+	"tfNu//s//wsddpt2xa8Q0QthlaUkdENzQGgEtAWG9KijPkGFQxBTOGDMgx4eHKR7R8KaOroKxoPA+eZM",
+	"7FKMkKJEWBdRqpHSTiepnqjKmUqFtJeWkJIxtxzWUUYRtuiObrqKB+3eXKEqBUCWVcD6LORA9XUE6nmh",
+	"hqYEWGdZ+RAVpvppcca5M1IWFEews6kqrcpUdn6xSBFgJiY2uFAYO4xOTJMAhXF8EqGFugWwANtwLPwK",
+	"5Iam5kwcKwoluVQkVv60vB7Sa6OAKSVsPzlmylHQkaowpIdR0AA/5kyULLcDWWYY/YTcN9YqUAZcae68",
+	"spfwvnMM4KUTk6kiZYoIemPwY8ScSOAoZjhUpT2KkDCSqNGL0+G0GLRPJN6MAoHc3ZXEtwU4U6NDDRIW",
+	"MvSaYidqlw04sVBwsLoP7BMif7faCwYvYw3UNP4+4xx8sc6lTxrTvWkjWdsd7iCjXs7Ap7keUIEzLrHR",
+	"d4Og5qp4Zry9/LdEbdwkOeum4J0guA6kHqhiXQPwCZxdqCyE7DYwH8NFdYfkGTloV12L57wahns03eof",
+	"FidPr6txdVeEe3yE+PDG3KDkOH7p/UPKwu0aGtJd7ZdPbjn8F99jW4dnnXQArthLU53SB/b11prcWgbi",
+	"z4e34t7tHUf/Nw/9f66uO9HvBD+o30FPSGzQJ8cDXtEptyp/0OibWzK0IB/wpuGh3Ua/mzdw2jveWmLi",
+	"ifggmr6iaG9cWyuauyokGxWm3nps4EXw6ALxzng2kRoRhoDwcz5e9G5YRY5Z76iSnEtHtOprKgpBFnx0",
+	"vLiq3D3LV5Lvpq+Pz5781FrvQLCnvuR9r1lFn1vgVKXSc98UUEehToJbhW5aqaQ1uitSbSoFjl/E0Vor",
+	"GEFSQnBK8wqaFdr8rHrh6Bd1suDtrlvlfFO8jRWX34GPhC/3fN3KbRW9htstPY4At8OG20Ju//nKj59A",
+	"V822fvgrtu2cJAidK9CTxGpv7VriSPAky/XFNY3vo683qhaeRB3HK3vX63R/cZd6BIkc6jwjFGRTZhiN",
+	"r8IfTJTrO9uBc1BS+RIA+Mq+xoJZMR8bMTRFYeYU18YrINxP3VYwQzHJrVVYdhwiufAXgACsAvX7JaAc",
+	"fm254Fof6XXqa0Vz/VrZ4KhN+xNSwStgELboftsM7leRwZUhJdoCrep/+rzp2+Msi0v/ESmfUAV7/OdS",
+	"myx0Xl8sUO5DlgkTl/4+JPAhtoH/5jaQHQA2t3LhXClsMfYeFSQvtQmKAdtPSVtRA/dej3q+IXMclcFH",
+	"c0B9tLo/ubVpWqKOFrKYg1+a65gwELdWRknbJE5T5j7w7EHw5UQJ6JaVA6IYgK7edfsSjmDYr0/6+lIt",
+	"sANdK5XhosLecD5piio2Sp4oDe0CaZw3n5VFCkseCk5p3MPSTBIGpOnrtJ5tT32WVGrfbkxXAma+0tyG",
+	"gGlGX4jG/Ri75Grn1hlByap8bV//Y2YqYC2Zud0wmybiv//zv/ZwjaMdxRV0ReEXmRgCZh6xMvVBhdUJ",
+	"SVZXX9RRhuvWUcxP4jFHioQ25BoJTTjvpsnI5oPvAtaSX971VWt0YmRwrL+OJLuia8O2ub672p/qr99w",
+	"IaMLW/183uhzaYXMsrvLYm099q3HvrXPavbZcZZFxgsWXjUr6+oG2mfIy/ADPysSIkltAjes2JBjVhYz",
+	"FA9uim1I81mRsiHpeGW+pq6LIFlDe32t0d5GIof3SHsehycRJXHcsg54kDvXjHE1OCH3CjA64bU95txB",
+	"vjJYlFyfN1ozhAThnjtJIJF34h5Qd02g09b9ytWBEwMI52rZx4ojVLIwWvW8GwPMLMB2NDZCDioBBYkq",
+	"L/v6AiRGQn3qA+c34Fa0MXA6Mv14ilE1CQkbKHY8qTxPOvdIVoFbTCnPc6XxH1hbGCpn8wlcWSK5H4JP",
+	"8Z/pszM5IjSgNdJnVOG3wuvqa3iJojJmtd0MkNRf1GjWVyBnNwxmN9ib2rz1a+/A4F1rHogAvvbQrzEv",
+	"4WvZ2pZ/BirzrZH55VhfR25O7ayvdKjFcIRv6w9iNYIc/3Im4w95UTi1A1yzHjEAwO5+dfYS8ZZMNjUe",
+	"3bRWWI5OTl5pNkbivGkzbjDc27AeYaO0m44wi5V249rjbFqQG5pyNXyPuzHpCGoErBRsC/Gs7t7wWY1t",
+	"HYVJU8aJibg/cR1KpcQk1zNsS/gxf6dEymHQVKu5iGBSdmdlsZcCFCMHSGVMdQIh3XyimK9XEPKRIrZN",
+	"aPJHHEi0/ShKiayco/yd0gKIc0Yy1z2RNj6tlLBfhBoO1aASwIq80gKLqT1un4V+UyumuoqOpFH+TXQk",
+	"a1sz9avaC2PcwS3MyDbMsyncMkIdmVLICDopEgktZbjeEYe/8vApgWrSCihWSzVVEt8JkdGuV4JZRWDx",
+	"19AH7FgC/aknyXuIG42uZhJRBugsOIYWslBDWQrsryFXGoBunS8K+kP8aLgPrK/TqSG4V74EOBJTgOJK",
+	"qbQSuxBT5xakXVxGFIeXalrRMiNgK9zDudtmSBKe2zdX8RTQumwq6o7d+F7T2NcpvIBRO8Vt1z577fKP",
+	"Wy7qsGZyvev4VNlLavRYX+TWLmqVuLz13LYC/n6n5UZuw3wZ3gR4z2djxb1B2xKOre640xKOOQLyTb1l",
+	"2OLxkaq4mzIOp0Jm+f3BWIKwWNWSb0oquy9kFLN2Ytdzw3glEJqlQbj7KH0+BKVSmgJs39QtCoUbbSt6",
+	"KLQzp3nmMeNYZTnjejmNj8iZCHUuUqg3qMFokmKx4AABeCHjOxIUpBSFsVVfh14QjsySJf93k+vaIA0h",
+	"MC6wFT19eHgoIl1+PsktMd5HcI8QrM/EhSqMHll082k2fQ0lj9y3X6n3VQ/3CDQjyjxj8MULJVSWVwgR",
+	"6fNMyBOPVSfzvCgYtlRcqIGcWRXpbtCoiI+Etd+AgcDnYXQbAFbzKokWuTJmaVk8VCC4JR4xgRcVQd7d",
+	"rdJMVnI/qq3wGPi+lIcRA/iNl7Nq3BWvahsN2t/9ZvTQCjJL0JEFvIViQXsgdRsu9WOeQt++O28xVX2d",
+	"ujVOw5RK5bvekZcityIfaQMgCadKiX7nSRS773eaIAz7NM4UVyzE6SGsvhqZIYLKrWalhtv+JPXIXTqb",
+	"Iq4ooG5WZhptwSMuAaKPuOF8mylCknaRQKP0GFEn4avKM55w1DhNGLbDWsmM376+LAcAG6hcB96X++IJ",
+	"G8G8A8BcfOmyqtRkWqWC4GFxuUHeuUsMygYz1z2RlTRDfFWIMhHed/1+fgfRGHesm88ECr/QfHYLaOVQ",
+	"3dxVrnMM/QkgB96euD3aCjywdnUL32Nj/P7GdTfoobkt5FT/zjYGTvVXPhnPuJx3VZ841szB1hy6lw66",
+	"ze3Rnvjt6auXz35PG7bsv+//TZUDVewfn+y/PdmnJ+1fzSXFRu7ynLYm5yegoq6TGnH7+fPmRdwTt/ir",
+	"fxj81XqftdJxaU+wXhvGq4xz/JE1D5Y25W6crf3oC5ZlrAg7tYb4hczxYHbJ536MnIdPawEC3G8v2n77",
+	"PY0sktOnPzdjU7WahpgxYKYzYlHxh/MsQUsjGFh9HZNkLhnQYGo7c/ViUX+LxDEEFpM3hejQSL5TYCrH",
+	"QOz+zDbry9nxMz1oslXtND2ko2V6fWe6p9La3FZSO+u1MkUmpLOXxMWir9OJqqRTQV2U30BDtgSASdjx",
+	"GdTe12s8+BAi8GszT5j+y9fFTFb1P0Wck1+YEHSjdqVo2DdoWArmYa1l6cHBg+tbllb2w/Gu/LS2pW0c",
+	"axvH+pytSDW5jtH66zRha1SrqWxuJ8i15B/fSU4akZaWoQevA5F0ahDd+athKxH3CV17zFFzPELDczID",
+	"wvpSmzn41XkmFiq01WDEpDaSxMcpMBqJnUrAXQtFhkB7TQEDaEaSFgJun+BVxwy6t597biGneGlWgXl+",
+	"dUnfrehaDzOpFktr/0ZbJVY7Vs6AAdY6n5DVXdfIDqGRVhP7uSmhx3A28biwNZu6t7FwAlDdHCJyhF6f",
+	"8CkQ+LBAT1QPR6ZQssx1LAiZypZom1BoEI9vQ0W3HSr6VxeMW0vw7sQpkvnfTKB+JhPw3XfXpDqPbSOh",
+	"knohR8TCLEbj6r4gVsV3WIPYi+C7mzkRkMvKSSw1TalJ/UIOLvs6pPrGZq6PRIr0bGhSSf7zDaB9UdIq",
+	"lRemrFJ3FFHAPn9K5G/fbZMif9akyN++26ZFtmmRbVpkmxb5PGmRWFN+3VkRMjU28dmOuVFhtb+XLvtc",
+	"kcFCz0yvd61AZ29Vzta92rpXW/fqltwrS59Vu2wrCiEHAzODgu86zx7kH6lt3iqh9icyL4TMslJZ68m4",
+	"tZBioMpK5lrM5cJnLZE42x8qTaHaifrewgCXZlkf509mjvzEbYOAocqiwHq1rngiLeq6tzofmAw4yCcc",
+	"fZ/IqlKlGwpJwk6vIzP5vzpJx7krzusoF52ko+XEHVLueZ1YLk7k+xdKj9w+OXz0MOlMcs1/h7Sircpc",
+	"Q917W5KdV3zHL0s0lhHmY9oG487urCuj3xj8ML4GtkNar+uBo/jEm3Ad4rWfiG7Z/jFt0S1vqOn+xRWX",
+	"zCa5XtGnTodasr78EQSVg0qgpnPwp48rc6Vg02NeAO8XA6xUxnTFyVLbAEbXOJMJTbGEXTgrlOXu5aYQ",
+	"pxKavuYpQiVNaCGj1OusGt+3+UjPphhLO1W6wgwoUOIh1iPG0wAbGEfdI/qzgQFmQoJQzIn8DaT7eSUv",
+	"lU67n9i06/TYl4640Ylr4Ka40d4UN6V+7V0ABa41ES+w1yeZ8le0+yt4GEK95NM2BPen8UKNFBg7Vze9",
+	"wRkfkw6igK9xPqKF42Ufv0Zxvk647Jn7kM/kJT1oi63y59FZKFMiRSOo22ohyN5t0WKt8Sh33Aej1gka",
+	"kQ70btL9D+4/53n2caXD9CqoFt/VlmfMGwpYX8hrzudYXEDLvdd5Kcxcx9hkTv/BRdDZZBX29OF5fU03",
+	"6oqUL0kjdk66uy9DjepVoch1hcZiSfSFS0E3lPNJh6e3NgrsXemIbd3nNhz1x8W+8KJ0XRdgIyHgJAfX",
+	"WYIkWHYeCAwxDITq5yFSk+Wg/az7t9L4z7wCTIlyQegW2L1a4QcHFM6IvxN6HUlXjKVNsD8XIlFk6BtN",
+	"Yhg7WI+E9B0BqkL/ILCYqDm6MQG4HXyNUg1LZcdpVzyFAWO3KD+4r2GEANiorM2NtqELVxsQ5QOpRWFG",
+	"kBqAvukQCcd5ZwI0Ym6rUlboXC1gdD10T9yp53BKa+4gMhE/xW2g93E9ODauQ938TzAodW2ywQ/1Bmn6",
+	"lmvvgAPsCzsdzCKHDdpzWWZ2m4dY2/5/IW11DNbl1vz/k5n/KO8l6QcSRkE3XKvNGvY/s2f9vp6hfz82",
+	"KW+uB2dt+BxO1YCGkRNFTXDIiGW9s+A0EVeu4VJH9Cv2SKQfPqZiUChZWq9APGskYAEAYIF3MjIDEL9w",
+	"b3f+KwZliBwD536w34CgUJXIqx6E54IfogqkGikVNpkJOxuMw7N304cHD9M9GJF3UtDroH6ElJbYVzhH",
+	"Q6CEVwB4ADwRUO6Yap+oVJSqmpXa6UOBMM3NG7XpxOmsYtv/k5QiZlyuUQavw8M2V2utF9+FXsvk2u7S",
+	"JqHAcEl775zfpZb2uzbzAEC2VW1bRfX1emEvoRfLfwOfrrhgKm5V2pLjAaoHRSj8m/BWMzOYTRQGLGZl",
+	"0el17oPGovEs6ax8pBHbJnGuC+Dc5DrCFmJfB36IfLKBmSjKv4d8tfsMIeCW5XZayMVL/JkfkiNo3xJw",
+	"LALWE1hspDW4IJiaXqDcCoiW42Zzwm0dFMbmehQNhok4l8dzRkeWB/Or7yf3jGhYZN5o/bZyEcOENbkz",
+	"+UwC3/dQSN4OiIYZccY1xxlaoZcG+jzXGXQE4lTgiR4eEikV8lK4TW6jZ1kly0HrG8IDLW+HYKqIpeH4",
+	"JKGCQufLWtqF+9Cnj9s73g15y5MC9NWq5a+5yFZUinjB3JUXZobvJ1P2EmrwqB0gfu60NJNp64t/TUfa",
+	"qzSwoZImzLlLqpLcddbNk7Gs0r1E+J7//VmOWJw/7r89iUYAFT/Lj48hq9rW2pcSAJx/bRUKYy4Jysup",
+	"U8ZqNDZSvEoOxoTDFY1lRuU2Sy/Cl04sDeRntUAkMTJfGzbngJnajl/Hk5bTfP9SLVqf9fpEwKHlZ0EQ",
+	"KKLQoL5XouwI7xkM5zLDSh6u1UGBuvw8hrtcetrr0lxEielpISuoFULU6pkOQfbag8ZKFq2S7Sc88PH3",
+	"j/9/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -415,11 +415,11 @@ WITH allowed AS (
             count(*) AS last_day
         FROM ai_responses AS r
         WHERE r.requested_by = $5 AND r.created_at > clock_timestamp() - interval '1 day'
-            AND greatest($11::integer, $12::integer, $13::integer) > 0
+            AND greatest($12::integer, $13::integer, $14::integer) > 0
     ) AS recent
-    WHERE ($11 = 0 OR recent.running < $11)
-        AND ($12 = 0 OR recent.last_minute < $12)
-        AND ($13 = 0 OR recent.last_day < $13)
+    WHERE ($12 = 0 OR recent.running < $12)
+        AND ($13 = 0 OR recent.last_minute < $13)
+        AND ($14 = 0 OR recent.last_day < $14)
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
@@ -429,11 +429,12 @@ noted AS (
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
 )
 SELECT
     $1, $2, $3, $4, $5, $6::uuid,
-    clock_timestamp() + make_interval(secs => $7::integer), $8, $9, $10
+    clock_timestamp() + make_interval(secs => $7::integer), $8, $9, $10,
+    $11
 FROM allowed
 RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
 `
@@ -449,6 +450,7 @@ type CreateAIResponseParams struct {
 	Kind          AIResponseKind
 	CustomerID    *uuid.UUID
 	Review        *AIReview
+	PromptVersion *int32
 	MaxRunning    int32
 	MaxPerMinute  int32
 	MaxPerDay     int32
@@ -467,6 +469,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.Kind,
 		arg.CustomerID,
 		arg.Review,
+		arg.PromptVersion,
 		arg.MaxRunning,
 		arg.MaxPerMinute,
 		arg.MaxPerDay,
@@ -757,7 +760,8 @@ SELECT
     coalesce(draft.review = 'pending', false)::boolean AS draft_waits,
     coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
     coalesce(failure.error_code, '')::text AS failure,
-    coalesce(failure.seconds, 0)::double precision AS failure_seconds
+    coalesce(failure.seconds, 0)::double precision AS failure_seconds,
+    live.version AS prompt_version
 FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
@@ -811,6 +815,8 @@ LEFT JOIN LATERAL (
     WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
         AND latest.finished_at + pause.length > clock_timestamp()
 ) AS failure ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
 WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
 `
 
@@ -832,13 +838,15 @@ type FindTurnRow struct {
 	StaffSpokeLast     bool
 	Failure            string
 	FailureSeconds     float64
+	PromptVersion      *int32
 }
 
 // A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
 // message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 // draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 // upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
-// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string.
+// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
+// the live prompt's; NULL is the one that is built in.
 func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error) {
 	row := q.db.QueryRow(ctx, findTurn,
 		arg.PauseSeconds,
@@ -885,6 +893,7 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.StaffSpokeLast,
 		&i.Failure,
 		&i.FailureSeconds,
+		&i.PromptVersion,
 	)
 	return i, err
 }

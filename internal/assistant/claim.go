@@ -199,7 +199,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 		message = &turn.TurnMessageID
 	}
 	var err error
-	if c.conversation, err = cl.conversations.to(ctx, nil, turn.Ticket, message); err != nil {
+	if c.conversation, err = cl.conversations.to(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {
@@ -215,7 +215,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 	c.started = true
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
 		ID: c.response.ID, TicketID: turn.Ticket.ID, TurnMessageID: message, RequestedBy: &by.actor.ID,
-		Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review,
+		Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review, PromptVersion: turn.PromptVersion,
 		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
 	})

@@ -134,7 +134,7 @@ func newMachine(t *rapid.T, w *modelWorld) *machine {
 }
 
 func (m *machine) newReplica(t *rapid.T) *modelReplica {
-	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8})
+	s, err := store.Open(m.t.Context(), store.Config{URL: m.url, MaxConns: 8, Lazy: true})
 	require.NoError(t, err)
 	o := DefaultOptions(m.client, io.Discard)
 	o.Patience = time.Minute

@@ -33,12 +33,22 @@ func (c conversations) of(ctx context.Context, response sqlc.AIResponse) (upstre
 	if err != nil {
 		return nil, err
 	}
-	return c.to(ctx, nil, t, response.TurnMessageID)
+	return c.to(ctx, response.PromptVersion, t, response.TurnMessageID)
 }
 
-// to returns what is sent upstream to answer a turn: the conversation up to there. The prompt is nil for the one that is built
-// in.
+// to returns what is sent upstream to answer a turn by a version of the prompt: the conversation up to there.
 func (c conversations) to(
+	ctx context.Context, version *int32, t sqlc.Ticket, turn *uuid.UUID,
+) (upstream.Conversation, error) {
+	p, err := c.prompts.Version(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	return c.by(ctx, p, t, turn)
+}
+
+// by returns what is sent upstream to answer a turn by a prompt, which is nil for the one that is built in.
+func (c conversations) by(
 	ctx context.Context, p *sqlc.Prompt, t sqlc.Ticket, turn *uuid.UUID,
 ) (upstream.Conversation, error) {
 	if turn == nil {

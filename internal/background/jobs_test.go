@@ -35,7 +35,9 @@ func run(t *testing.T, jobs *background.Jobs) (stop func()) {
 	return stop
 }
 
-func newJobs(s *store.Store) *background.Jobs { return background.NewJobs(s, slog.New(slog.DiscardHandler)) }
+func newJobs(s *store.Store) *background.Jobs {
+	return background.NewJobs(s, slog.New(slog.DiscardHandler))
+}
 
 func TestTaskRunsOnceInAPeriodOverAllReplicas(t *testing.T) {
 	t.Parallel()

@@ -20,10 +20,10 @@ func (s *Server) CreateAIResponse(
 		return nil, err
 	}
 	if !started {
-		return api.CreateAIResponse200JSONResponse{Body: toAIResponse(response)}, nil
+		return api.CreateAIResponse200JSONResponse{Body: toAIResponse(actorFrom(ctx))(response)}, nil
 	}
 	return api.CreateAIResponse201JSONResponse{
-		Body:    toAIResponse(response),
+		Body:    toAIResponse(actorFrom(ctx))(response),
 		Headers: api.CreateAIResponse201ResponseHeaders{Location: aiResponsesPath + "/" + response.ID.String()},
 	}, nil
 }
@@ -42,7 +42,7 @@ func (s *Server) ListAIResponses(
 		return nil, err
 	}
 	return api.ListAIResponses200JSONResponse{
-		Body:    convertAll(responses, toAIResponse),
+		Body:    convertAll(responses, toAIResponse(actor)),
 		Headers: api.ListAIResponses200ResponseHeaders{Link: s.cursors.link(actor, path, page, next)},
 	}, nil
 }
@@ -55,7 +55,7 @@ func (s *Server) GetAIResponse(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetAIResponse200JSONResponse{Body: toAIResponse(response)}, nil
+	return api.GetAIResponse200JSONResponse{Body: toAIResponse(actorFrom(ctx))(response)}, nil
 }
 
 // CancelAIResponse ends an AI response that is being written.
@@ -66,7 +66,7 @@ func (s *Server) CancelAIResponse(
 	if err != nil {
 		return nil, err
 	}
-	return api.CancelAIResponse202JSONResponse(toAIResponse(response)), nil
+	return api.CancelAIResponse202JSONResponse(toAIResponse(actorFrom(ctx))(response)), nil
 }
 
 // PublishAIResponse stores a draft as a message.
@@ -89,7 +89,7 @@ func (s *Server) DiscardAIResponse(
 	if err != nil {
 		return nil, err
 	}
-	return api.DiscardAIResponse200JSONResponse{Body: toAIResponse(response)}, nil
+	return api.DiscardAIResponse200JSONResponse{Body: toAIResponse(actorFrom(ctx))(response)}, nil
 }
 
 // ListAIResponseEvents returns the events of an AI response after one of them, and waits for the next ones.

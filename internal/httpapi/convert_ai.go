@@ -15,7 +15,19 @@ import (
 
 // The bridge between rows and the wire, of the AI's answers.
 
-func toAIResponse(r sqlc.AIResponse) api.AIResponse {
+// toAIResponse converts AI responses for the actor.
+func toAIResponse(actor auth.Actor) func(sqlc.AIResponse) api.AIResponse {
+	return func(r sqlc.AIResponse) api.AIResponse {
+		response := toCustomersAIResponse(r)
+		if actor.IsStaff() {
+			response.PromptVersion = r.PromptVersion
+		}
+		return response
+	}
+}
+
+// toCustomersAIResponse leaves out what only staff see.
+func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 	response := api.AIResponse{
 		ID:           r.ID,
 		TicketID:     r.TicketID,

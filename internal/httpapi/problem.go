@@ -63,6 +63,7 @@ var problems = map[apperr.Code]problemKind{
 	apperr.HandedOff:               {status: http.StatusConflict, title: "Handed off"},
 	apperr.NotInReview:             {status: http.StatusConflict, title: "Not in review"},
 	apperr.IdempotencyInProgress:   {status: http.StatusConflict, title: "Idempotency key in progress", retryable: true},
+	apperr.PositionExpired:         {status: http.StatusGone, title: "Position expired"},
 	apperr.PreconditionFailed:      {status: http.StatusPreconditionFailed, title: "Precondition failed"},
 	apperr.PayloadTooLarge:         {status: http.StatusRequestEntityTooLarge, title: "Payload too large"},
 	apperr.UnsupportedMediaType:    {status: http.StatusUnsupportedMediaType, title: "Unsupported media type"},

@@ -55,6 +55,8 @@ type Config struct {
 	// TransactionPooler says that the URL leads to a pooler that gives each transaction another session, such as
 	// PgBouncer with pool_mode=transaction. The sessions' limits must then be set in the database; CheckBudget says which are missing.
 	TransactionPooler bool
+	// Lazy opens connections only when they are needed. Otherwise some are ready for the next burst.
+	Lazy bool
 }
 
 // Check reports whether the driver understands the URL, without connecting. The error quotes nothing of it.
@@ -100,6 +102,9 @@ func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err err
 		return nil
 	}
 	applySettings(pc, cfg.TransactionPooler)
+	if !cfg.Lazy {
+		pc.MinIdleConns = minIdleConns
+	}
 	journaled := make(chan struct{}, 1)
 	if pc.MaxConns < minSharedConns {
 		shared, err = newPool(ctx, pc, pc.MaxConns, journaled)
@@ -130,7 +135,7 @@ func applySettings(pc *pgxpool.Config, transactionPooler bool) {
 func newPool(ctx context.Context, pc *pgxpool.Config, maxConns int32, journaled chan struct{}) (pooled, error) {
 	pc = pc.Copy()
 	pc.MaxConns = maxConns
-	pc.MinIdleConns = min(minIdleConns, maxConns)
+	pc.MinIdleConns = min(pc.MinIdleConns, maxConns)
 	pc.ShouldPing = noteIdle
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

@@ -20,9 +20,13 @@ const superuser = "support"
 // folder is where the data of one major version is: a subfolder of Options.Dir that appears complete, by one rename, or not
 // at all.
 type folder struct {
-	base  string
-	major int
+	base   string
+	major  int
+	initdb initdbFunc
 }
+
+// initdbFunc makes a cluster in an empty data folder, and returns what it has to say.
+type initdbFunc func(ctx context.Context, programs binaries, who account, data string, args []string) (string, error)
 
 func (f folder) path() string     { return filepath.Join(f.base, strconv.Itoa(f.major)) }
 func (f folder) lock() string     { return f.path() + ".lock" }
@@ -48,7 +52,7 @@ func (f folder) prepare(ctx context.Context, programs binaries, who account, o O
 				programs.version, strings.Join(others, " and "), f.base)
 		}
 		o.tell("Creating a PostgreSQL %s database in %s.", programs.version, f.path())
-		err = f.create(ctx, programs, who, o.Unsafe || o.Dir == "")
+		err = f.create(ctx, programs, who, o)
 	}
 	if err != nil {
 		return "", err
@@ -97,7 +101,7 @@ func (f folder) otherMajors() (majors []string) {
 }
 
 // create runs initdb in a temporary sibling and renames that when it is complete.
-func (f folder) create(ctx context.Context, programs binaries, who account, unsafe bool) (err error) {
+func (f folder) create(ctx context.Context, programs binaries, who account, o Options) (err error) {
 	temp, err := os.MkdirTemp(f.base, filepath.Base(f.path())+".init-*")
 	if err != nil {
 		return err
@@ -112,14 +116,18 @@ func (f folder) create(ctx context.Context, programs binaries, who account, unsa
 		return err
 	}
 	data := filepath.Join(temp, "data")
-	args := []string{"-D", data, "-U", superuser, "--auth=scram-sha-256", "--pwfile=" + password, "-E", "UTF8"}
-	if unsafe {
+	auth := "scram-sha-256"
+	if o.Trust {
+		auth = "trust"
+	}
+	args := []string{"-D", data, "-U", superuser, "--auth=" + auth, "--pwfile=" + password, "-E", "UTF8"}
+	if o.Unsafe || o.Dir == "" {
 		args = append(args, "--no-sync")
 	}
-	output, err := initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
+	output, err := f.initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
 	if err != nil && ctx.Err() == nil && strings.Contains(output, "locale") {
 		// Older systems, among them macOS before 15, lack this locale.
-		output, err = initdb(ctx, programs, who, data, append(args, "--locale=C"))
+		output, err = f.initdb(ctx, programs, who, data, append(args, "--locale=C"))
 	}
 	if err != nil {
 		return fmt.Errorf("initdb: %w; its last lines:\n%s", err, lastLines(output))

@@ -52,6 +52,10 @@ type Options struct {
 	// throw-away servers only.
 	Unsafe bool
 
+	// Trust lets in everybody on this machine without a password, which is slow to check for tests that connect thousands of
+	// times. It counts when the data folder is created.
+	Trust bool
+
 	// Log receives the server's own log, from another goroutine, until the server has ended; the server waits for a slow
 	// writer. Nil writes server.log in the data folder and keeps one older file beside it.
 	Log io.Writer

@@ -2,7 +2,5 @@
 
 package storetest
 
-// memoryDir returns "": the server makes a folder among the temporary files.
+// memoryDir returns "": the server keeps its files among the temporary ones.
 func memoryDir() string { return "" }
-
-func removeDir(string) error { return nil }

@@ -10,7 +10,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,12 +17,14 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/db"
@@ -38,6 +39,8 @@ const maxConnectTries = 10
 // tests that have passed, and may fail the run.
 func Main(m *testing.M, checks ...func() error) {
 	flag.Parse()
+	// Tests leave much garbage and little else: memory is cheaper than collecting it often.
+	debug.SetGCPercent(400)
 	if !isSet("test.parallel") {
 		_ = flag.Set("test.parallel", strconv.Itoa(parallelPerCPU*runtime.GOMAXPROCS(0)))
 	}
@@ -72,7 +75,7 @@ func New(t testing.TB) *store.Store {
 // Open returns a Store on the database, closed when the test ends.
 func Open(t testing.TB, databaseURL string) *store.Store {
 	t.Helper()
-	s, err := store.Open(context.Background(), store.Config{URL: databaseURL, MaxConns: 8})
+	s, err := store.Open(context.Background(), store.Config{URL: databaseURL, MaxConns: 8, Lazy: true})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	// On a machine that is busy with other tests, the first connection may take longer than a request waits for one.
@@ -101,9 +104,9 @@ func NewEmptyURL(t testing.TB) string {
 // Exec runs a statement on the database, for what the product has no query for.
 func Exec(t testing.TB, databaseURL, sql string, args ...any) {
 	t.Helper()
-	conn, hangUp := connect(t, databaseURL)
-	defer hangUp()
-	_, err := conn.Exec(context.Background(), sql, args...)
+	pool, done := poolOf(t, databaseURL)
+	defer done()
+	_, err := pool.Exec(context.Background(), sql, args...)
 	require.NoError(t, err)
 }
 
@@ -130,20 +133,20 @@ func LockTable(t testing.TB, databaseURL, table string) (release func()) {
 // QueryInt runs a query for one number.
 func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	t.Helper()
-	conn, hangUp := connect(t, databaseURL)
-	defer hangUp()
+	pool, done := poolOf(t, databaseURL)
+	defer done()
 	var n int
-	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&n))
+	require.NoError(t, pool.QueryRow(context.Background(), sql, args...).Scan(&n))
 	return n
 }
 
 // QueryText runs a query for one text.
 func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 	t.Helper()
-	conn, hangUp := connect(t, databaseURL)
-	defer hangUp()
+	pool, done := poolOf(t, databaseURL)
+	defer done()
 	var s string
-	require.NoError(t, conn.QueryRow(context.Background(), sql, args...).Scan(&s))
+	require.NoError(t, pool.QueryRow(context.Background(), sql, args...).Scan(&s))
 	return s
 }
 
@@ -151,14 +154,17 @@ func create(t testing.TB, admin, options string) string {
 	t.Helper()
 	name := "support_test_" + randomName()
 	Exec(t, admin, "CREATE DATABASE "+name+" STRATEGY file_copy "+options)
+	databaseURL := withDatabase(t, admin, name)
+	forget := keepPool(t, databaseURL)
 	t.Cleanup(func() {
+		forget()
 		if t.Failed() && os.Getenv("TEST_KEEP_DATABASES") != "" {
 			t.Log("kept database", name)
 			return
 		}
 		Exec(t, admin, "DROP DATABASE "+name+" WITH (FORCE)")
 	})
-	return withDatabase(t, admin, name)
+	return databaseURL
 }
 
 func connect(t testing.TB, databaseURL string) (conn *pgx.Conn, hangUp func()) {
@@ -182,12 +188,44 @@ func randomName() string {
 	return hex.EncodeToString(raw)
 }
 
+// pools are connections to the databases of tests that are running, by URL. Most of the cost of a query is that of its connection.
+var pools sync.Map
+
+// keepPool keeps connections to a database for Exec and the queries, until forget is called.
+func keepPool(t testing.TB, databaseURL string) (forget func()) {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(databaseURL)
+	require.NoError(t, err)
+	cfg.MaxConns = 8
+	// Tests change schemas, and end sessions.
+	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return true }
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	require.NoError(t, err)
+	pools.Store(databaseURL, pool)
+	return func() {
+		pools.Delete(databaseURL)
+		pool.Close()
+	}
+}
+
+// poolOf returns the kept connections to a database, or for once a new one.
+func poolOf(t testing.TB, databaseURL string) (pool *pgxpool.Pool, done func()) {
+	t.Helper()
+	if kept, ok := pools.Load(databaseURL); ok {
+		return kept.(*pgxpool.Pool), func() {} //nolint:errcheck,forcetypeassert // It holds nothing else.
+	}
+	pool, err := pgxpool.New(context.Background(), databaseURL)
+	require.NoError(t, err)
+	return pool, pool.Close
+}
+
 var shared struct {
 	mu       sync.Mutex
 	server   *pgembed.Server
 	admin    string
 	template string
-	dir      string
+	forget   func()
 }
 
 // prepare returns the server's address and the name of the migrated template, both made at the first call.
@@ -197,14 +235,17 @@ func prepare(t testing.TB) (admin, template string) {
 	defer shared.mu.Unlock()
 	if shared.template == "" {
 		shared.admin = startServer(t)
+		shared.forget = keepPool(t, shared.admin)
 		shared.template = migrateTemplate(t, shared.admin)
 	}
 	return shared.admin, shared.template
 }
 
-// settings suit many small databases that nobody keeps: no write-ahead log worth the name, and no vacuum.
+// settings suit many small databases that nobody keeps: no write-ahead log worth the name, no vacuum, and one plan for each
+// statement of a connection, which rarely runs it more than a few times.
 var settings = map[string]string{
 	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
+	"plan_cache_mode": "force_generic_plan",
 	"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
 }
 
@@ -213,9 +254,8 @@ func startServer(t testing.TB) string {
 	if databaseURL := os.Getenv("TEST_DATABASE_URL"); databaseURL != "" {
 		return databaseURL
 	}
-	shared.dir = memoryDir()
 	server, err := pgembed.Start(context.Background(), pgembed.Options{
-		Dir: shared.dir, Unsafe: true, Download: true, Log: io.Discard, Settings: settings,
+		Temp: memoryDir(), Unsafe: true, Trust: true, Download: true, Log: io.Discard, Settings: settings,
 	})
 	require.NoError(t, err)
 	shared.server = server
@@ -248,6 +288,9 @@ func migrateTemplate(t testing.TB, admin string) string {
 	require.NoError(t, err)
 	require.NoError(t, m.Up())
 	require.NoError(t, m.Close())
+	// The first connection writes a cache of the catalog to a file, which the clones then have.
+	_, hangUp := connect(t, withDatabase(t, admin, name))
+	hangUp()
 	_, err = conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true")
 	require.NoError(t, err)
 	return name
@@ -270,8 +313,11 @@ func migrationsHash(t testing.TB) string {
 func stop() error {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
+	if shared.forget != nil {
+		shared.forget()
+	}
 	if shared.server == nil {
 		return nil
 	}
-	return errors.Join(shared.server.Stop(), removeDir(shared.dir))
+	return shared.server.Stop()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
@@ -219,4 +220,61 @@ func TestManyPromptsAtOnce(t *testing.T) {
 	// Each has taken the place of the one before it.
 	require.Equal(t, many-1, storetest.QueryInt(t, s.DatabaseURL, `SELECT count(*) FROM (SELECT data->'from' AS old,
 		lag(data->'to') OVER (ORDER BY id) AS before FROM journal_outbox WHERE type = 'prompt.published') AS e WHERE old = before`))
+}
+
+// systemPrompts are those of the requests that upstream got, in their order.
+func systemPrompts(s *apitest.Server) (texts []string) {
+	for _, record := range s.Simulator.Requests() {
+		texts = append(texts, string(record.Chat.Messages[0].Content))
+	}
+	return texts
+}
+
+// abandon makes what is being written look as if its owner had been killed long ago.
+func abandon(t *testing.T, s *apitest.Server) {
+	t.Helper()
+	storetest.Exec(t, s.DatabaseURL, `UPDATE ai_responses
+		SET owner_id = gen_random_uuid(), lease_expires_at = now() - interval '1 second' WHERE status = 'streaming'`)
+}
+
+// An answer is written by the prompt that was live when it began, whichever replica writes it in the end.
+func TestAnswerIsWrittenByThePromptThatWasLive(t *testing.T) {
+	t.Parallel()
+	one, other := twoReplicas(t, apitest.Options{})
+	admin, customer := one.Staff(t, sqlc.UserRoleAdmin), one.Customer(t)
+	elsewhere := customer.With(t, other, customer.Token)
+	answered := func(user *apitest.User) {
+		t.Helper()
+		require.NotNil(t, user.Stream(t, customer.NewTicket(t).ID).ReadAll().Done)
+	}
+	answered(elsewhere)
+	first := newPrompt(t, admin, client.PromptSettings{Company: "First Ltd"})
+	answered(elsewhere)
+	publishPrompt(t, admin, first.ID)
+	ticket := customer.NewTicket(t)
+	enqueue(t, other, groqsim.Script{Gates: []groqsim.Gate{{Name: "killed", After: 2}}})
+	stream := elsewhere.Stream(t, ticket.ID)
+	requireHeld(t, other, "killed")
+	publishPrompt(t, admin, newPrompt(t, admin, client.PromptSettings{Company: "Second Ltd"}).ID)
+	abandon(t, one)
+	require.NotNil(t, stream.ReadAll().Done)
+	answered(elsewhere)
+
+	var companies []string
+	for _, text := range systemPrompts(one) {
+		_, settings, _ := strings.Cut(text, `{"company":"`)
+		company, _, _ := strings.Cut(settings, `"`)
+		companies = append(companies, company)
+		require.NotContains(t, text, ticket.Title)
+	}
+	require.Equal(t, []string{"", "", "First Ltd", "First Ltd", "Second Ltd"}, companies)
+	listed, err := admin.ListAIResponsesWithResponse(t.Context(), ticket.ID, nil)
+	require.NoError(t, err)
+	require.Equal(t, first.Version, *(*listed.JSON200)[0].PromptVersion)
+	seen, err := customer.GetAIResponseWithResponse(t.Context(), (*listed.JSON200)[0].ID, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, seen.StatusCode())
+	require.Nil(t, seen.JSON200.PromptVersion)
+	require.Equal(t, "- - 1 2", storetest.QueryText(t, one.DatabaseURL,
+		"SELECT string_agg(coalesce(prompt_version::text, '-'), ' ' ORDER BY created_at) FROM ai_responses"))
 }
