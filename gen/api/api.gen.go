@@ -267,6 +267,24 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -818,6 +836,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -834,6 +853,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -1035,6 +1056,99 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1434,6 +1548,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1504,6 +1633,9 @@ type CreatedMessage struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1513,6 +1645,57 @@ type CreatedMessage struct {
 	// Unanswered Why no answer comes by itself.
 	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -1791,6 +1974,9 @@ type Message struct {
 
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
@@ -2074,6 +2260,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -2091,7 +2283,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2582,6 +2775,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2613,6 +2824,195 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2689,6 +3089,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -2977,6 +3387,13 @@ type GetMessageFeedbackParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// RedactMessageParams defines parameters for RedactMessage.
+type RedactMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListPromptsParams defines parameters for ListPrompts.
 type ListPromptsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3241,6 +3658,86 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3306,6 +3803,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3916,6 +4422,9 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx echo.Context, params ListPromptsParams) error
@@ -4015,6 +4524,39 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4789,6 +5331,42 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// RedactMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactMessage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactMessage(ctx, messageID, params)
 	return err
 }
 
@@ -5956,6 +6534,381 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6019,6 +6972,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -6045,6 +7009,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
+	router.POST(options.BaseURL+"/messages/:message_id/redact", wrapper.RedactMessage, options.OperationMiddlewares["redactMessage"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -10411,6 +11376,171 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessageRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+	Params    RedactMessageParams
+}
+
+type RedactMessageResponseObject interface {
+	VisitRedactMessageResponse(w http.ResponseWriter) error
+}
+
+type RedactMessage200JSONResponse Message
+
+func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17385,6 +18515,2120 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -17456,6 +20700,9 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
@@ -17555,6 +20802,39 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -18340,6 +21620,32 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactMessage operation middleware
+func (sh *strictHandler) RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error {
+	var request RedactMessageRequestObject
+
+	request.MessageID = messageID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactMessage(ctx.Request().Context(), request.(RedactMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactMessageResponseObject); ok {
+		return validResponse.VisitRedactMessageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19487,812 +22793,1254 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37dhu5kT/+Klhmf8f2hKRJ6mbRJyer8WWizPiylhxnY+pLgmyQRNQEOA20ZcZRzj7NPtg+ye+gCuhG",
-	"d6NJiqInM5PNHxOLfQMKhUJdP/WlMZGLpRRMaNXof2mwz3SxjBn8++y79+fvUvGO/Zgypc0vKl0saLJq",
-	"9BtnZMGUojPWaDY+0Thl5vJECs0+60b/41WzMZXJDU0iFr1N5NK877bZsM+oRv+jvVvoRr9xOWdEsYkU",
-	"EZnMaTJjhCsyTeSCdA/Jm4mWY5a0G80Gjxr9xkLNWt1Gs5HImDX6jVSxpHF71WwkqTg315NUwHWlqWb4",
-	"WT1PGI3gaqd7ehodTI5b3WmPtk4mB6x1Oj7uto5YZ3pATybdqNdrNBtaytiM8ur2tgl0uNAJo4sSDQSh",
-	"Qt2whMgpkYKRJWcTjyCNiGraJ18GDb1askGjP2i8e/96eHF59u7yxfNBoznIRgYXtxkbPAVThUdgsoPG",
-	"7UAMRPVrly/+fDl89eLi4uy7F/hZeNyuQvmrh7TbaZ1EnXHryeToqNWbnk6PO1GHHo5P8KsyxtdSpbjS",
-	"VOjtPvzszevLF6/v9emIxZrim+dUXJOVTNvbffzF6+c7f7jm/WYNX56/Pr/4w94XsWG47fw5V3Qcs6i8",
-	"4xRLPrGE3HA9l6kmZ+fFvRcZlqN8GLnHm42Iacpj8/C5ZVVFaMKIuuF6MmcRkVPDuUTPubKvN/sswR0/",
-	"5IUdc0Q7ndZJp9NpPTH/6eT/i+x2S1Wjf9g5bTY017A5z86JNxpDwUa/8XiZyHHMFuqxP1jYaOfn4h37",
-	"xNlNceoXmk6nJJbymlCdTWTKE6XDJOBimOB7PBrgW/B3oueMnJ0/UPZtTwnXZCIXTBGqCHXCzWxsc6fm",
-	"k2umdyDNQWcNaazw4IJkgw2RKJ8M0ugVVxMppnyWJmUeeb9UIKdIwqapYgoGj+v6QJFrtiIyIQsZsThM",
-	"t0Xh1R7tLoFc8Co+Yd7r78M33UOPOEedXoE45aGEKFO8B6nzWp4BWUubJ46JltdMKHLDhCZcaEkSRpUU",
-	"XMzCxBByiCsUIESqWERoHBOulXvxmE1lwgwjjdmMCqKlXeEdSNM7WkOaGf3EiHBvr6FNPnqky5tPLIkl",
-	"jWpZhisis3sMn0yoENJMxhDKSIswmfKH1jDM5pfvwj+n8IxOVkaENPo6SZlPtYMC1QrjDFHMuwFJ9jaR",
-	"Wk5kXEMwJ4eUXDA952JGWKxYmEhL96p6Eo0Tec1QICdEGSbNX5wK9nnJJno3Mh2tJ1ORudxICUsSWcdc",
-	"2XSQUP+ZSk2LVLqUkiyoWOXHjiaUaL6oIdCP8AqfOjeycGSNmSHETcK1ZoJMZWKUAEJjc/SudqHKeB1V",
-	"DntFUQ3Dw12fLmuIglNAirxjaimFYuUj3CjbMdMs37sZLajWbLHUjX632ZgkjGoWDanRjnud3nGr2231",
-	"eped0/5Bt989anc7nYPDo780mo0pF1zNhyjLGv2G0nKZ/Vz/iuP2YafX7Z7gKxKlhyDF6r94eNDtdHp/",
-	"cVr4NhpUI1P4h3d6Bs6nfkMumaD88WypW1KpVrfXGXtCseFICdsZzufSVzZo+Gki/LsPxicnrRPa6bWe",
-	"TDusNe5GvckBO5wedY4bzUYKpo7hWBBWSCzV6HeabhxciuzXXrfZWCZysdTeTz3DbvbAyZ+/LfLLi0/O",
-	"EPO20o1Ey0KBOmIMLJ9t+DCxD9+Jyj67MQHHwpTGijUbzI7h4xf8Z2bZWVuNiut8B4BmbtRWxX5s9Lu3",
-	"zeBDoLDXPdQz1ltMlR7aPwsU2Wh46Yw8nuUFG7tPep1OxyjxMKQ+UZomOqTS4wWjlRfJeTcrJePCuxkC",
-	"wO/wSIDjcVC4VgNDYDMdHvXJNqPqd0OTtcZUc+AWKDesrM2z9ft727/ft9m2fv9BtnSRFCz4MfP7fRfO",
-	"SqlBo/9l0PiJVr1Ce0ug5qDB1ZDygT2SBg2a6rlMcHDXXOB3zA235jXZSQE/rxH0eH/huLC8L5fw2TSn",
-	"QUF4DVB6DaqSbgC71ZmtbseWxNcbUT3tPv7fcfevetxdAa9c8gWTqa43RRSPzdER1BW1fbhel454RIx5",
-	"kVvY5pldtES6Xnc+LGiJ+cBC+qG7Cufb2/Pv2SqwU67ZqmnGm/qWxMcv67ZI77Tf6bTNYHudMsMetcY9",
-	"w3z08LB1GnVY63DyZNplPXowPu407LFr1NrKi7udfrfXPzxsH3W6vYMD82JBF2ZSH9iYqDlsu2XCpvyz",
-	"2YbXw7O/iMvP4/P/ZNcXUck922yoiVyC29fyruobvT1jZdU3ir2ZMeWNZkOK4ZjNaTxtXBkdAdZ0WJ5W",
-	"h7VOJp1u6wk9Omj1psfsKDqcHIx7tIE8NpkwpS4N45UtE8OLTXCNULgJDXiwKbpHZMFFqn1l4ksDb0Mu",
-	"bvQbbPXH+fi7CX/D/3j+/m/n3df8XJ0v9PIvz86Pz//6v//9P+3//e//aTQb7POSJ0wNuWj0Tzsdw0jT",
-	"hKl59iKV6CHeitLIcs2Y0cTZ7ZOJTIWuqj+z8u7Ynj8yl1um8C1wE80SOmH/YSMA7YlcVJjpCesetk7G",
-	"3UmLdieHrYPoeNyZnLKTabeTLzmOzRt96ECw89qRxX+iKQAfgQhh0Ssb7ihM5QPXc2QkFDR6TjW5oQo1",
-	"zaLHZGdF3XsuTcwkH9tN83gb2f+Y8pZ73rwNlAkzHqNKmHMlVVouDLs1PYX9w5wJEklyTmZMk8WKLKRg",
-	"KzKmk+vfNzYe2L02Ss/q8bn+2AHFJ1vTO59yhuWeUTFhccyiWhtcFBZLyLGMVkQwFpWWazf9BL0m+XE1",
-	"ceMpniMwxdufj96ypQ7iTeZnpoN0KipIp97efjanYsbeUqVuZBKF45tC6jlLyNLeVJC1aZIwoYfZNaOd",
-	"JQmbaDKXiWJkbJgnWZkjk934tylNlzFEFah9P+xCGJMUn1iiqJnVa6nN8bXUW/n3J96TAYXJvzwUUg+p",
-	"e3VVf4okU6g4wT3o3/dfsIsK1fNDID3P2+hP2ftq2EFbPw2gHuzQfM8H1/TSE9QSSCfYDVOaAGPmlPNe",
-	"CGpaTQD8xupBKEjoRCtQIbhWxAnVghZRVZ921oryEdpjqWaIdn3LIfo7BN3zL72WOvyZlzIhExnHjM7S",
-	"ot6Uf+xbHsdczMi1kDfoxjKcJQVrkw+UayCcnrOF/8FLIELNzOBHwzd0LFOj6BMuPkk+KbiXI6YmCV/C",
-	"xug3zuFkxrlGRN8YQ8F810swcJx5ju8ihyfdriHLTSLFzBvae8WSGrFRVc3W6SZbiJCKVoVDiJA365gS",
-	"w307aoh3sSDMVyr6//Pr1ds/cHnyX8//PPvT4eKPnclfku74w+S/Pv94ffHkD6Knf7g5Sl/IE35GT6ff",
-	"/fU/o4Pvf0kGhlkFpzfVL0CmWvksydUypquhnepZRMkP8hOLKXAu+6xZImiMY3HPtwwbNu470LApsWm8",
-	"67nmwOeaiUeRn3iaayyC7AWTTqfbOol6vdYpO5y2jujx+GTyJDplnel/uCG0ufhEYx5V9sCah8upSB7J",
-	"gzbDtys8tQPE3lI53zZd6uerpT//9r2gnyiPURsuH9IR1XRMFcwrkjchrSYaD1PvFSVVJntBrtDsGonv",
-	"Hm8dZH7uvlocWUWVKY0dCMLUNcR+guEOo6dU8+2KQY4+Mcq7864fnnR93/xSKm5OwUGjb640PQe6fW3b",
-	"Mgt4gtVkzhZ0aPQtbr3EGfscwx1yAkpwvd85P0/QOz/RFRe2Y250TO/oRlfp+K9sou/s8jekwfFk7vXy",
-	"iIoe+i22XJbCla2m2mohv/ghN6DU3kSAmaYvWQqv8xYxJCAKKoHjIMtAJRbxHzf7JV+V7W3QXQxK3Fkl",
-	"FoZs0Lk5/e1Yi2OH7YanRa0a94wag4TEUsxYQmI5I1yUTnF72hhxYN84gWzX+th/lNCpvovXIVvt/5Ip",
-	"+GFWMk08TwxkAnJB9DxhRuat1BZS/5cTTOFqCCRzMtduiCyWtN5pYVPm+matcGWyH2tmdtQ/7HhHYnbv",
-	"eOVrAhTGPDba8KTTax1Eh+xoetw56T7p/ULCNbAlir6S0+N6Z8kLo0hd0oof/cwJoIovNzukQQcbani2",
-	"eEInILCocA8DK6NRyFrmKUKjKGFK7ZKOelqXc/mi8GriBlY5oP1xAwmsvnr+PEQH68nBVSZzatMinZJL",
-	"eChxzlOBqwQqvZIrMqFxbIzWOd0lC7V3UkuRfJBryFEZqyHKS8q3d7OmznGVZbl9BV9rMc+upLP94pyt",
-	"U6DvL9zT+lImYx5F5T3zWjqXD1cErKfqDplmj5aUeysyHuCTnoofx/IGXrmLml/MYfe0+pfeOCpbIx+k",
-	"me0fqIjeTKdBleIHZg5/SebpggpVCgwtcMpmW3jvWeMAu/QsSHJDhVaE4qv9N2cHO9wxxOvuA8x8oizS",
-	"4RZyw+M4kKFoF2YODw9xDxdWxsqrG6oI3gTprNmkd8mf79ZJrj9kHwitizfGwnyRpFVaKrpww296Y69f",
-	"pvWCqmOU527v4PDoGMKVd/VD5sMPvf6w2++cGE2l1wVNxdxtbg0ud1k2rRcckA/gsli2mFkmrYww2+hA",
-	"bTbSZVRHtPKsUsWS4faxW1hmRmM9r2b+mwGwuOAHzwd+DY+eR2yxlJqJyepcvE3kzGgINXxiebhJlDYb",
-	"JRURbMJVYK/w/LVDLszxhC/2D3v3Pk8H8kbT+p6tICGm+K1dRNxkbcazv7m870PVCBfEG3plt9XNskTY",
-	"V1wtqJ6UFwi+kEXOIcfabIeNafX+Vxfu1QWJFKBk4RMuCGcJee9jww9ulUnojXAt/bL7gHgCNa8yxaY0",
-	"jbUrTsL6mxCB3NN3n9ZBofyk429sqzDWlgdkX8UJgD/1WcIiJjSncWlPfTByIRxkdXOAFwwn3htKp07R",
-	"YCAYScremUmfXSyJo8Lp0y3INzMsUhxWgBbV0Xtk8XgkEMrJtgVXREv0RqyhkM9EGPrx7ImQRJGCEXiZ",
-	"YaSuOaZ7R0fkE1d8HDNydvHs/BxOKTrRLIHDG9bcFe/Cx7WUQzsubk6eOaMR8GLMF1w3+r2jo2ZjKYEn",
-	"DGVKw8DC3R0KN/JF6VQXhRe33rqFKRPNW5y3NKELpgMRHuDZH1OWrMgyu6l+Yfx7PKmf/WzWIhXXQt4I",
-	"w7xzKEDEj8Arw5SXqR7K6TChAlyJQH0Yk0d8QxyP+PjzDiTv9DaR3J9jLbHzmzwyv8OcuECi3hlRTCkO",
-	"5akUDWssVKgnNSbWleSDzbqzWX4cjQUctiU3vHbXGqK18sENqJYmeINHjyAhcOhOGGTjvyslCumO+yRE",
-	"5/ArECKhwvltC+kGiVxArMNIrEks1XqOyN9S2H3WVLFliDOJzvPia3chBK2zVzJC+AOqp0Z+lyHJD1Tp",
-	"s2jBRVUjNRo7oeYaVzqhWoZEEaj1cFNFQeKYRFR9DbmZS0Mf6/7eZXuwOmL8EBp0hRjeqIEI/BN7C56H",
-	"KhXQI2EzcbyqQVcvOC4p54slFSvwf0E2BvlBR+tNul7HxkOCAdOjSafbOhn3aOs06nZah+xk+oQej3sT",
-	"sF+5UDpJJ2Y1jcXxJomgbHTOl8h176TWLInoInPo30hyI5Nro/w6t/4ykVE6MQMzy+XGfeOlSqTjuNa9",
-	"1XvSP+y2O53Dbhf8VUkaY7bEOzZNRYTEAq1b0+m0DyYwJORA2Wwb0iScxRTzTxDWlALcNAlnIopX6427",
-	"3lG/22n3ep2j7hPz/Sxu1IWVlbNz8VIm5bgneIjfnKV6Tnrtjhnfwl/GWUKFdknTng65RVKNMS5tbgKN",
-	"aCEpJxtQOMFHkT9evHkdyu8pv2iLgZhvvaKxmRgL5yG+lrryQbupF+7Bod2XZXEPMSYr5o2yZ95jNT4u",
-	"yPvLl60nu4i4bp0ykM2E5AOqbOrqqIEI6HJ4yVg0ppPrIg3ONZmzeFmW84tFVpGIpiPXTSMBbCnV+v18",
-	"WNrPu1TuJFRzMWv0G1ASvM61UfiYN19Vn9YmIsgkDFVO/UtkiTQDE6W8PEW32OTMTRKPgOWS0URZ55qx",
-	"dabmFKAkYcZaxozTmzmfzDGmOjbvSVjMqGLKSeEtA6p+1OCO4U1DIPTC3J0+V7fNxmt2815VDRTBboLp",
-	"RU5QxVzsWCLRDSQ7vWaf9Zo82XOtiGCfdTkd0RXHWKqenrY63Vane9kxe6WP/FbKByQ9G8n6qXP9snzs",
-	"arrSGVmwiFNi5BwoUnLJEuQvq1viwR1yYOVZzKEcpsqL8mI2jJtC9rP3+V1k+ZOCLD/OZfnrLB27Loup",
-	"NHpLp5cyFVH1CNNzlrCmMTPMTMyeUzUEmcILQtFiIdEdaP7eZa7FIOhhca7us8Fp4kU7wxqIIrlgcN6a",
-	"g2hKVdglYF4WxCZyqriQfprIDeU2qRyf2CWA0qvTwc2s10IPFQdrZ19NZqSBlOdcchc32vrkCSflMdO5",
-	"uVP6+HpxfVBM8SidZ1HnCYq9J7Q3bXXYYXQ0OR6f0CenlfOMq6EAYuwqvpGahp8vg4BFCFY1p58YSdgy",
-	"5kEj1+6Ioa5DKrL1DUE0K6cZ+smoD3bKt5isYTHYsXodVlF1EoY4b+kqljS6lPIHc6yXKgg/sYQcH5Lv",
-	"+bcBqizx0SH4JuHh8kaDjbqgK6Tv8dHRwTEZrzQDlJqF3CkS0CkYu10vgGyngj5cO54KFaqDBiowERkW",
-	"2SZqucR7wyFLmmr5lWOWP0mYMZ/kPzfS+NamFL4ALSaqLg1mdBI61cymObgsRDC1Z8Z4DrCuvWfI7HvL",
-	"OkEcmf0ML8/cgddsid7R7AuGFjt7jQ9PukW3McxhF7dxMXjf9SxFRz6Sz7O6I8q0ALonYNHABUxA2uUY",
-	"XnpvGWZ5NqFUBnDG2yih9Vnc2xHW9aKE/nxInvFToUVgwEiOqjvMJpr+6v1d93FhOQrt0YeFS/E2CeiG",
-	"H0CXk2kckTFDaDeIPlsm81eqBiD3v2QK0zOkgMw0giXdEUIg0TwXSKXLpUw0iZi6bufWmlopzRZgVedv",
-	"3UKol0F21+eu2bywIGGcd7IKExdTzSxBJnMrmKo7Ft6c+TjL29X6f818snvAh5JnceO7d1FwMKU9pODg",
-	"3Ig/rMDeLQ09J8oF05qLmaqrydpmD/9sN1t5b+XTDuBBIJGKcBA/rdDayX3+Fd3iV4ZcOKYzda7PVZ07",
-	"mhsloFS9bB98EXFd41fGS+Fi3f/KywzAygJH5A1dtcm5hixhRdIlllDnhQfeZ2vAMs4EYfDV6gG10dO3",
-	"05DW67tH62zBr+q6A0ppVyS4Mb/zgSLgCNuyitS+vuRRr/HN7ehY9z3f5nvvqGY/GPUxJN8BBtSKXLCw",
-	"pAi6wxKq2TC2bynKd8VA4CxkwvI3mRHBz5D4u3sAfzsQUDNFko+uIuYLoweaYNpB7fJiFN6a5Bh+rWTc",
-	"1gEG4ftnTDDz2bUAFqGXugfz8iVM4o82FduDyYHQ2ZiVFMwS3hJExqow/iC0UfTDSq0f4TU8acXt/8V0",
-	"9xLTTZD0+1WJ38mYvZb6DLdneUEheR9oRYnSYJGGbDVzG+J92Nd4kuGNiLGYGt41ADV10ADPzpgRqq5t",
-	"nueuHuPjupoAM7O85qBGIJQHbkhywWgymb9jKo2rxaHW5jTLRKtVousRssoeE3uOZhaGEny5ZBpeY5Nw",
-	"XWgOOnZsNgZur0Lp3ncvTUES5sOwp6gdhQXxMIZKcJhlSI6ru7tvml/uEvO0hMyXIxwpXh8M3Uh9L1jr",
-	"z71AG76RNkEAl1/Lsl3B9kk+seTbVK1q1IxYzrhYp2RgsvRwbF7h6xhVPSVhEH/hO2UOd59sjRqAcyJ2",
-	"RBUx4g8YJQjkRFaER0yXWi6t8NAsZst5wce4GWCvW8DyAIgrN/BSsNY+eQrO1EPz5MlBp9M5rGLHnFLA",
-	"zTg6aj0xnHU87Y579DB6wk475t4lvO6g3Wl3uwftzuPe4VpMysDngIswYtRvvJJ/43FMHx+1O+Thn7vd",
-	"p+QHLtLP5POT4+Hx4SPykidsKj8/7h4etdcIgu6Ty16n3wUD4fio2zsoksQBjNTR5KTf6fW7cDIfdbsF",
-	"mky6tNPqnIx7rZNJt9M6ZYdR66hHO5OT6GB6DOF1S5NOtx+Nn/QP+/3Hh0/WE6X6vQJRnjN1fbZcPu61",
-	"u+Qhf3PxyG4lPhPvlzUK390zCLZKdUJwi0CG60uI3xnLLYC+GSY0CuvDorBei9Ap3h1Nnp0fn18v//yn",
-	"Z388bbODTnvSi8V48bIT/fmPsSHc/fAVf49Frqiu/263QeR04mK2ZXXtnCry11RB45FU7KGy9iuUsyo3",
-	"p194RWsoFrclHNmvLxx3/6q/8qt3iMXhijzDTPByvw34NeBod/UryIlZGnkoBsSVfc1TkjDIEOcavfC7",
-	"2BTjOl/ypc1Id0OpaALFseYz/8D1PJxPCPC0tBYg8lfDj4Woyb9GeuTVz3MXBlz75b338f8E4ddYAqPT",
-	"gWb1jqVV7CHL6WmwkBZRLhKGV9fUTmXFs9jqrE3OtcqKtLL6ob6tGCF0RnerG5nUVRPBBAmMNCwivZkA",
-	"U0r5iorVGWpBoXpu/lnPbbHdmipULeXQmIdD6t4Ush3dRZuUZvvBIc7sZ0jB33/Vtu+irgwkTKLyVDxC",
-	"oeKpaoxrOPuUvWUNkfJbimlXtn8l5FSo6isJRBowmrN3QhVM7mxG+Ujr6eTuATIlvA5s9zv+CXr/UbJM",
-	"uEy4XjWJpjNlLXI8hMiUs7gI+KUUnwmG7iSRxrHD0RzCrbAUMokgEwfwMW+NsoofaPQbcz6DinI6A8/v",
-	"GPMkgRDTVESIFPz+/Nmc6jvFC9YDJN9JpnqH81WzoRM+m8Fs8jBEyznX/MFu23N4x6F8KTYTXtLE4u9V",
-	"HXJr1QPLN/AUpEiVEiby+ap0vOC6NFert+3W5GpdH6sdG+3ax14xTYMIidB2qKYvLny8pTRb1rbONWRq",
-	"5YO0oI3d9ffn/aTy+6s9ge/5jvUtheEdTETbjRpxptZTAu/ZmuZ37PS0ptGTv3ofn795/eIKMStLvPin",
-	"k//jxn9JbsR/vgv0B/uZ8elOtXN3Oy1womH81DsYLbeB82UbMPp1R0vzyx0bkwXmAuVRW1e33QZPSS8p",
-	"pGa8Wbd4tFHeC7q2ow5U+9D1QGS/5iY2zUaaUWh/oGulxjO3uBCpnjOh+YRW8nZeywyxoazmp6Xnylp+",
-	"XrcmGIscyGeGO7GLz+ygzh6EKrXSaCqafHnAOHmbKGvYMOL0Eh7yKfA2plxUuq1mNMgeH0IBHlah11bw",
-	"ZRiFxrjBcoD71e1NCwnlRzlFvIl5nwiTJTgHoA64KdbAD37AwKiruwrGiio1G/mba3GXv2W2B3+gpqzS",
-	"ByNU+rouaFWtz9+hM1hW9vonGvOI1tUhnJEFVwpqn2Bhqiz0KXu+pgIByhjGCaPXilCSpHFWv2UkXEIn",
-	"OlziYVjJ5vJ4RRw4jF3gljp1CGc5BdZULlSnaYj3gdHrt1nEsNIieyHFOm/MDaPXQ+96MRPcw/1iVK2M",
-	"JJylFkm4Sq1iZpFHsOz9u9CsW0czM3F/ahV6FecGghoxtUDdwSrkamsbM/F8t6s8Ty8XQZgk+/Ddy2fk",
-	"tNvtNI11Cxe6R+2jdvf4EdAHt4fZLMtlbOQll+LxXxXEDTLGcq4VgICHqgX6+QcmZnpuAb/srJRO3L5/",
-	"cUln4WHblDHD2ze2oEnN5Y1oYlqYRcEyPCST0PCftJ+0D0qDHzQOBo1GzQiPD40iozWDgOL/GzQ+/ttv",
-	"Wv+4+u2g8e+N8tCbjc+tmWyZH1vqmi9bEoZO41bGKfZALQAdvmPLmK5QJhRn/DZhUP8BqXhJysjNHICd",
-	"ciAeF0vG5ErCaBLzHKLQYUTa2r9RCU9tVKBDeZlce0kpYwbIoNtP7gcurquzGQ3STudgkiYx/IM9JQmL",
-	"fzdoCPZZDxojXK4nvSdPHjVzN+iSzlibnI2BDpBTatNfrX/UW0Z4u4vG/x6Sa3931DE/944naaJk8rvr",
-	"H3vpWedP8+7iu9mfou7qcNFJT26++0vnyX9NQ4Oq44pe5/DJfVb/B4mbJczkS6rnGYeD4o+6Z3G+d8o7",
-	"uOeGzDK2qwNGFRwOGhrHDPJHRYSwGITRyZwsZcwnqz4ZJaNiwlTMproJzA2p2uYwd/mvIz2yDjU1EA+h",
-	"AqDFmZ625lov6ZK3EqoZLHHLCrxH7YEobWtM8Hya/K7zVP+u29h+yndZyow0b2GaIQJR7RMCs0BVk4x+",
-	"9Ohh5nyTzZlsOeXwhH/8XbfTeXrzu97XmrIxEM6mFuywONsLOwEtIR/OD2v4aLiQdavSyYSV2LrrD3kq",
-	"kwXFZEYN0AQL+pkv0kWj/+QYsIQWXODf3Ww+ZrCYG7z9hAKe1bVHj81pv3j+/QNlowLEYckX1+RTke2Y",
-	"MIP9aH6+Cu2zDx8+nHnWR3ggk7nZaGLGUGIenxx5B1z5cPsWugOThNF48btBwyrxg0YTIVl/NyhiAILI",
-	"211S3DYbMRfXqH189/78XRoQcWcWmQQAzs++a70/N0POdI9zozUlqTDP57bOtzJaFUseG//uDr+2UX5/",
-	"8zi71DSPw2vKtwAIop4njEZ112+zLr7Vkb9jNHKLnz1ZGfuMaS8TC/wgCGSpgo19146hjiHxdzuWB8pr",
-	"WFUcCzLnmuH4Hoe1I1HVQfzAlQbXmUcOVR1DzJX2+/3vMIS8T2/NyuANhOvq57EN7R5W5Nmcas8LtYap",
-	"oTRVk0nMmQiMSDERZSKnyuK8lnO3Yf7SSNEzv2asuSwjJxuG+qeTrzzYOh4r963N63/riWy4zvP+7sB0",
-	"WZOm59hXqDw0ex3q3fgUKysJxXLF6nhsY6E98OELEbHIJnZXR/UCy3ZcLNbmW1THw0T2jvJA7DPhQXSy",
-	"YeQN6EAXgMK76nheSmi0AbqsdddYlAsWEp4osGw7tAqFUOeojClr2ZWNS60bEojxEE0Mz9z/02+mdVLq",
-	"rYxjEJiI97FJVNYNZUs+AXCtPAG1rKfRZDK3LYhD+95cdlla5RH8GPiodRmV24WUdjOjmPdQcDgXPz33",
-	"25nssm8BjjPwbUwzylMVXGuYwDLAGyqyzrkG/911AMDP4s+FpPbSHZ6HpgjmWHOeOvkYZpD7yLTXdMEi",
-	"vxltcQSvASLIc9E2CVVZ2wA+CWzYZV6bXBlQnpVWNxx2U7dXLjRN9GYFZ1Jq5b0TUdhN/bkeeeV1dZ/P",
-	"j/Jdvu1w0kIfFlLXfhWe2+2TpdKK4pe/Y5pQm8PnXPbWyMlsn40r4n9htzEypTfq4faQ+5rqeCcf0med",
-	"t+kMCPbMZ3U/6V5z0ECyqWI/AlBldcwobpZUz9uly0XknxpCYkVDkHhvHdhGcZy2BmLdIlZAbireTXMh",
-	"eP4s8do9vu1qoWuUN3t9S+XNVlbvQXnLxlW3JPnAaoexO1XeWSSGWj5AqIYgH5RBl8ufL1S61mj8w8I4",
-	"6hUlgE8w40Eh04T6TLtIrldm8Cja6yAxmzksILPNjvU+eXedGnXbpkbnKndJtyhjN5THVrxuQRhSc5jP",
-	"aXBjm4seCbcxmRJ46P25dTrsILa9MYUMz/Co1lugxUGBCbrDsD7JaxYh7nBoWOYyjOOarUJDMNft05WN",
-	"v+TDa7Za+/0LLZfLuqUyFz2ShEwiubzPouCT9ZvN+pLW2SVlN9K3q/PnO4vAOpMkE0I4p6AQ2t0quOQL",
-	"FnNRZw7eYGXkcskEi8BO2DQQ+7p7DGUnG3Xdtzcaqc3y8Dy1Ib+Sp17UnlLPAB4NiFRzZGLxyu5HlR1A",
-	"HbN4A6hbpdTLS9llmewIXOJI7fdrzcg0S1+5u2UU/mq2RWq/OWN6tw9+4HoeJfRG1C25uyGomdzYi7uu",
-	"9235iVzWnD8Ph0E8pf+BIhzCSIBQarg5h4MvSaV10Y1/T9i00W/85rFRMaQwovAxXlWPz5+jLxwOgdoh",
-	"vT03JwgOh5yJFcEqCbVkiEgN6Ivv358/RzgqjJoKKfiExtB0w6IsA4R43YTyA+e+kzHi4q3M2yYFQtEO",
-	"elVLMpNECvTetYnhBplq8OXkALZjNuMizzqwALQ+9GwhOtUpYcq6GU4RiDUcCDw+9AOBp53OSff0tHd0",
-	"eHLYOT3tejHBzr1igs8gY2BdvHtJZwxnrNoEWn1jyYe5NvqBi+sRwUCtUw7tA1OZsKeY3yfJmJEFjRhJ",
-	"l+1GmBqYulAXyu32nsCUs78L6Sofz1p/oa2/dVqnw9bVb++XsQL2ak0SAGQUSYc1bAwpmKsDza6bGmII",
-	"+zOLGDSrbPSPOs014d/eHoO/MC88JUL7+sNcqhygGWBehGaRvwOaRMNNZnfHsT2PVJtkGE2wAVYyBYKY",
-	"hVeMQWGbsFksIeLkJ9RdtvXWM3cTXy1DrsgP0O0E08PySTeJYkZMaxaR8Qpy76gqUoLGpQi4c53ZHJam",
-	"Pa0x322IMKtRHQlgcLWcf9gpsP5BkfVp62/Dqy/d5kHndjBo+38+bK65+OhLp9k9vd1bdlfQ4ngF6XVc",
-	"E0WnkLulmA3buPwIqIbtlxK4oLkuAniAtj6dsgliF7VrWnIORN6Ts0kiPp2yxCEKs08sWdmXtMkFY+Tj",
-	"O6YTztTVQ0CHe5zgnza1ptiy0y5RuUXnumyBejH1b61/3Fc8nU9fuW7BVVrjSYsqmxTxinCUyKMXl3Q2",
-	"cu1NUUwr1sRj+4YrRkaH3d6oTUbfwF1UrNoE0ujpDGA2jaiziSFNoiSaERR8FAnDlN5lIj+vyAJWXIKn",
-	"6eHow2NIOhw1yWjQOGjN/saXg8boEWT10YLflS7YOupPW69sm+DtRMQLobleXdKZ7Sw7fS0FqyHcZU4g",
-	"l4xmZJgR6P3cZ4adpi3cUbOYlMgVGR10DkfAxoB0gnnK1cTMgegetLvt3qP1kzWjvd+Mf6A2xFenw/Go",
-	"gLKJ4Plu3k1bdTyhC9YnNqGxqGFiGmEfL4l0MWYJ/jRq5uqBrRW1RdUEItqYVkzGq4EY2cftdfu8OVDG",
-	"ibxRAPI6wvirTJMJG4H8gJGNjYRQLJ4a/dNMxm8D6lqhoKdhILgifCZkwqK+75TRcyZsrBZGbGQNFL41",
-	"beyWklHCFNMjcgMHH49AJoFPDGZMOmvW0SxBC0bfAi/CXRIRveU7F/8Jp0VwFUFcUkVGhY+ZJYD2OMuY",
-	"TtgCjnQ5LZESCGabKGViGeeAe98qdWCAKStJEgbUNMd5PvGytpONPbrLrK0Q9IhXIoAly3pFfhNbZ5r+",
-	"XbnsXDtKLDDRjwoyAjYZtb8WB7ip/sxYwJ4j7a+9/uXpQ8b1er2ca7aoquXkDH+QU4C9t3fBIttMcrfj",
-	"u+QV/xY4iH3WfTxDaVa1Yq0dDK0PRJa4TRaMCltfwDGV2XFgKVv3qPMzthBsUKHuxLAa7jonhBdZuKfN",
-	"jg6WuqGgn2XdSHJPzD0HYiMZdSOxgZCv6wrxEpXuOZt6+y8vmvy6c/HNvXtN5b1iSd1ErNvw687EuRrv",
-	"NY9bh/itmPUH/mcqsSI5K9n9Uqg7skVRv4X6IwCCBNniQhM/usdDn3b3PnafuW0WAeY3PedD2puxbzfT",
-	"tzhknG4g0dsWVIBAXo9m33Q92QFwKV1aQ0S4FQeZT9V1nsHRzztfa0IHQvMFawIOk0XVhFfC3xFdobj2",
-	"assKFSGhOdp7c8o0/GKJVl4tsdXD9nZXfNDKqg/WPp3XKdzmicyvpYbcIlcwvQszRVzRcbwFX5ydP3e3",
-	"3kLiRt4icfOjWe/I26Zf0b3pwTz/7rbZ4Ll9br69TOTMGKYbX+LZ9efirXvqthnoIrjpVeXOhbfNEpDi",
-	"phcUIBv3tbuKXUL9VgWwVVzeQQJtgLeqpjPvS6HJ0g2FKLK/XXbn2m9p9B3V7IaudufXBVcTKaZ8liZb",
-	"Me2rwv3IuWLrBT87f+2tNeVDVxuzxZNv3a17k6KQrJYubQZbwqYgInUOMYarbEEUiJIL5vGEPe+o8MLz",
-	"e1tXr6p9h3V1hTv+Fr9mq81bG58r+SiNrLAvzCJx277qbfbAbTPQaH7TWyo97fe29m7nTqCdmlnIMSNL",
-	"mihzYlICxgbJposb+FpAPTHs/PwS9IUAow8A6SwIINSatxu2iiFr/Lzz0eIXOQzzlslb7Nln3pP+OEpH",
-	"wIKrhfP2bSv/X7lnbpsBHIJNL6ogH+xtcbPOjSB0lZYSm7gVUBCekhGW8Y+IoitFbqC7B3mD7lXfdCNj",
-	"Zoxg26cG9WJj7WY3FwTJQGQoHbhGKFH8BWwjBJHhDL8x7Q5sUW33uonq5Ya4+yU6V9iaNkE9FJwDuAtq",
-	"uPBnsxu+zqGymRXImYJePhDWye+fs3gJhHuxoDyGGPKOtIIihKF2b1hLHe9j+9WmPHvD6kpcEdYynyM0",
-	"ihLA1YDKlGTMo2jnyU7959dONf/S3pY+t6Ghj1C+9lDnZKYMh4cu5IOoiVwyRSJpbi3pEB8+fGiVq37X",
-	"KRLlImEYp1URL/mCyVTvrinq/AUbNDX3qa+1p3hkNS8sVhTEDG1/6lfYwNlRE9uvkbUPgp79k62Wc6FZ",
-	"ImiM/WpemCN4ZzUX37SFMmpv3BMBwc+cJ3abeaD3P5YzG4O3lPMD9zwCEWc142cJi8xGpbG6p5Y/Kb5p",
-	"G7Xc//i+zeaNgh5UMVf49jUk3g9U6bNowXc9RKCghroXrKVn/qm9kPG1JEyAU4jA97nSCQAWZV2fYzbV",
-	"wEaZ8oJ4fDtNNNec3Es2uWu8T+5NuufYUjawlgt2KlYeHpXbcSMchUuic+SAqtZ7UGLqnt9EBPzQ3veN",
-	"SiewX8QMHayZi2El00S5WWauv5/FgQRevzu4Lv0J7FE9KCSWCImZ567HJ9fKRnbNZ38WnrvXUr+SEZ/y",
-	"ELbXBz+fppJIUxqEA0Rb93W4x3234HD9F3Bz/yt5pUFGlA38X6Vj4fiQfM+/NXu5aevXBLux0dimc96Y",
-	"nS6kZk3S7T0x9yN9bI7EC2gHt+uB4ZJihix/zXrylD67F/K8sMnHFjeDqzwtnybMSMJYCkM0SLDPHV4u",
-	"JytmVGkvld9wle16K+jCaCGYTzqCaOeoTZ7J5QoiiANhJNQ1Y8s8dy3mSiuEbcOKANuVt/j+TLIljGYd",
-	"YNAh9jaB7DdeREPdZXW8F23rjgx8fG8s7BDCOCZ2oyID+XGCjFyq5uhptr0tpreYMbQZbL20qxDemSqQ",
-	"4bH0X7OBJMXP7o0etgm3mWY2GuCbnGNx+qj22Hpb25YIwjT3tJm03MYdZq0l//NwGnjdgTaeBXkrpT3G",
-	"LvxmSlZJhJGSh9i81lDwEWg65VZLX8Hcqrbn3mFhKl2uN+ZVFL+6P+LKmBUUbyhw4p8wmHOBYCfvBf1E",
-	"eXwP04vyofzEEnNibqVFvclvNsMeD9PiENY+/vxbf8CGUl4z4E0Pe72SgfdL7Yw2b4BCR6i9rZOL0Jrj",
-	"KaKajqlimXe14C+0VqV22f5O9Rfypk0uk5V1vcdU7zOIW+4m+XOw1X4GamylGebPwh7Dqb6W+pmtOtox",
-	"1PIZ/YxDc8JsF3CxT5w/t1GXPNauEyryvO1tzqnL/Ik9LxeAmVKdqmpQw1XPgHgM9Mnb5SzYOb+uGeiw",
-	"t6WAOvPb2P3TkvRQVzV/QTs3SNjTUhI51djy4heeaGeJbdM5fnoG+Ses7a9g1bDFi0z4335axTvTuNNq",
-	"j5m1z78PtGrZd4wj60RT8tZWFfGvoXS/F8tEmjEYle5Zvh73VDN+DllAzVJjjk1vKDQB+TnlEFW1l8wa",
-	"A58VphINhANbsY3JaloK7bCyNa15Nu+ewAj2StgHft+iJskqkYli2uwmO1cykREXs6xIUbDajiSlPZY3",
-	"OFm3s+xdMNAPiRQzv5fMPzEi2/y1iUuUiRWhiXiiENYo9NuBFMr9S81sVhkKPfhPqxGYN8LiOhA5tTj0",
-	"5AW1sAeZ83TBFmOW2CI2uAv8BMrC4CwTw6Kau4y1iG1JzGfmViBnrGm4Wgfr6DibMFd518YSt6w5zdHR",
-	"wXG5rr5SPriowzb9MF/lhYvmuLNJ70ZsLZlcxqz0vaNOZ9uvnQM/0jh+M4UGSpsKfq7uAFyxqEXQNVS7",
-	"mcu4CBcOdUqa1bsx3EAMszgsV8hk/nyOj3U7+VRpklBQtbDcKTSEay6g3Na2cQYmA1QM2/7B69l3FSAh",
-	"Ng8LAJHg8cML78obJgZfhY0QQoNMUpEVCq5Haqi8Ne+g8LWW2J1g9bStEPXd+9fDi8uzd5cvnjeajcsX",
-	"f74cvnpxcXH23Qv8ufzjszevL1+8rvz84rV53P51Mbx4ffb24g9vzG3P3l9cvnnVaMKXXp6/Pr/4A3zK",
-	"/Pni3bs374IrkLeh3IpQ78+fU03vQqxbv87uIw4gH4gc/5VNwLjwmbuKNpxH06Z5T46ycMuOyhJkadb8",
-	"cCf5xAMMeoYdcbIRj3bg0vA2uvTQrQGgIlUsGTWJ0nQ6xU5bGHA1xt0o212jwv5FhLV1W6+0KlgOKaG3",
-	"n6Nj3SK9S4VXGEIjDFbR+K23GlhPWeqv9S4VZzMm9LlYpnrknWojt2FHrm9YoaL1lX/EYURR28gg9lc1",
-	"JwTiRGAdYJEv1ovjQt8Ge6YiAKnNoWuTNyJe5dAEjhG5gtjh1sL7Gbw0KL57nU6nKr/XyEYcIJYF2HSk",
-	"JBVNcgOwSDlSJknYklF9TxG6RVFvYYe7R90UvBOxwlNGjCzo59Z4pRkcZIdPjk6ODaedG0ssTdgzq7NU",
-	"dYOs6Ikw6BSbo7g4UCcyUumSJYpFLBr1s0a8WsprIsFxr4s9Zz1vsA8zTxTl0UDktVcsVoxMeaJ0m4wm",
-	"rvvLqA/lWWC0UXVtLSzDtm0yihLKBRezUR9RCDB0AF9ViL/qN6OyE4MxOUBhSO4Eaw1BrygKIauwjSxk",
-	"gTt3y1V1pSK5Zin4UyyEg7+UpnHsLrnE62Yjmy7KipoSCAgPQWinEihqNhwtoEDbZsU2G/laBU+qs/NX",
-	"NaxANRnbXqtVBHhVQkslI5pqObJasp6zheu5kDcVGEHq1gh6N+b3gAg2m0wOhA0YG0axnVPgNsw7GMnp",
-	"dERiRu0XMpy1rKtEcalSLZEoU0NfOZ3WzD9D9w7aCjMmGGKfOZwcicZqmggsnM+RSIsS0nqpN6qf9ja/",
-	"LXVwMewJdZNIjahzmAoXhMluQiIHc1shD8QDFlWb5If3U1gO8zhTE7pk0d1PcyNtAH+Mx1yv4HeKCVp+",
-	"++z1VLjkC6Y0XSzNYyziehjBKTsJLMsf5A1ZULEixqZU7gyPIiNiEraQn9DLbtFefAGw8iiBCnU9lkg+",
-	"8fsCS9bTh7kM+bUMkjcPgNtvm8WG+Juef+l1688fzlZlOw3VW5+rZhUcUwADmfOijZ9IlEYHx36/YvYA",
-	"vLxoITuJvuAaAAutvLKNIuxGbOdq52Y8Ra6GUbiHwGWSMoBEtRjIqMggE86Yxl+V1+ze76UaZgPsUL8t",
-	"F3xv7s4N4iG/u0VWC2eT++BcojacowmkizlNyDlJcjXJb8Xh2ramQvM4gN6/vcEvIxZvIssruOm26RKg",
-	"bDbWVs0cbaaSD1R0kxgOEmS8KqyrYgzEpp2aw+nLnJZckXHKY024WC9Uutj8eS8gRfX8lCfhbscVhrcw",
-	"Fzew66i2RIDEvohNuNEK6Rh1QrsH8la9gC+Zq3PtxqZhfgVBVDryMmUCD7eNwxmv9rChXKUM8Ed4MPYI",
-	"uu9quybi28qPC7z/tgALf+/5utwPV+KB2X1GS9rDy50O+UAVBZX3NceCtlk2bsqC0eu99k5yKHXOk7Ue",
-	"HLQ/Qw6AAqQv0r6ZKYdOzLnPFHSmoK+gpA3saMPt5MQuWo8wV52sXJpaZS9CMT31S6BL/X9LB2SZejAk",
-	"/yNBO3fLVSy1YNoQGKACnEFAw6zbrxmy2bwJX3BBNRJ/QZfLrLsOOPXDtHtuLuKnm41IClZ7oxTM3efi",
-	"rDWKHVx19yaMRqu6W9+Zi/mdiun6OxXT7k7A/6y7E/CU8M7bjJtWr3MQZ/OzFGyLjV941fpbPTpuutWb",
-	"ysa3ZkTf/NKMkptu9dfn9qrKgwHf2YVcZLDjGRv6Xc5KJmap+cq9Ba1fbgX2EsJjEC1BnHsm7ZaahTNu",
-	"w2ekRcLFYi6wa+GfQICnhDqJzmPmh6wEJqSBaKsXPJlr0QE8O7rac8FrIwHQlAF51GywmnW6zLofNK0j",
-	"hCdEJgAV+mKx1Cs8h6AgYEIXzK9k38qv+RoQdTPuKYalQn7NrFNcOKiIAL2lfg4lVbXYY8GqqkVttWoE",
-	"l4V2pfMGcx3vvF52uHTrj7fvrVG0xhNCVe4QbJMRimvwdk9LrsanqK/nXj5zA2hQhaiac+KpdDZjSg8T",
-	"towB3TxdLGjC/2aOI51wc1Cv9yVdZDpZqI9EfjwrTUWk+mSEJwwXs1HT2kxjBtUiaJA8JSNnQ0XZHZlh",
-	"lp/rkK6UtbR7SkZ4goyaA+E5VJsOT76oHUjBnhZ8u806327Bg0tCDtzmQGDmlFkkz4dm1ICiny6bOTg+",
-	"7Rzzs6/oGd3ozHxX03ZwOzvGG9aSiQgHldfUNBuZ7h7+fE2rsTPhQEGaGbFt3zGHqFzVx3Z0nUEJmtq/",
-	"18WMFTIifaxxFNCICu+yh+/kZgGZkKp924BuwFlOlvlOEzCe7Hoj2qVnNZgzxrKrm4QL9a894GDJQekB",
-	"JYhN+eewx9KNCXvHwGASNpEzwRVDdO2S57VbiicdFbonqOthoc/Ll24v0L4CzVp5/TUJbD/gOX5ippQl",
-	"ZtuPya7Vq6QtXwHMnE13X+BdttyFT/ak/tiXZSE/38/FtcqNemn0oZCx5w3HMlDGFVko2E5xs6mX81b9",
-	"OQgyBA68JvijYi4yt2gTz4bMAoZu3YSrwsGvuJjFrGVby/n8V8378bt3/L/B4HOn0xoMPndfDgafT16a",
-	"f56+vPrGXFE1F+ufCvLuGWSV1XQsBq9D1oeTOvBpiBXNzYaTZu9jnAl6TxyfHJ5mvSfIUbv7KKBRwxfz",
-	"3Lxy/3QRgdNBkdGZTZuGKF2ffMtowhJiWzh4b8n6OLxZ0h9T6PuCgWZV2u+HndPNaRNOvvPg6CbSSGj0",
-	"vNqGcVlWHkjv9d7Jg+7RwfEm9yRwfaFt6SaDKVRhGU71OYtv6EqR0RiIWci+wJ8251wUFrDwtQLxypMI",
-	"7j/c7cHz3EoC2GEFH/G+DvKJ1659O6mWNWQPyWwjzjKtDRq7mF+stEJ9suDeRiREO0tb+J3/bp9Td/Kj",
-	"+bgSYZNNSAjyT6gAtCXs28/rTDPsy7+hDwzcdAeFZPujKiT9cUyZoM9mvFnU54Z1aOWcoUy138oFl802",
-	"mOluDjxs2tZYIOfypDdmI1m3dMhbW0z7bWYJVhAwkdBlJrBR8LFCccA6ID4fZiqbePZwMYW129vuKOs8",
-	"Mf/51vznmfnPi21PKsFuNlY1ZLY9uynUNBR8nmUilF4dYp5iDtSdssfyDEDQFLxG0Vme1rl2SVlZEy2e",
-	"OdfRwSIYrLDRkFyJNSbY9bGrkLU2qSAjHkGKmutbNhCFxmXE71vmXgkB3mvGlsqllECfMmjg8gy2lZ26",
-	"5dhRKF1tfWoFpAtRjpFjSJ/rG70JVCio5iDgZzFXlzTRisQcCo5t/78R/Dhq1+U1FpLL5I3wIqeZPx57",
-	"oWq1zQjz3tnYwWlkRjrKG04mtr2N4ZSRu5pl1m3INeYYl7q9DXEakDt3c+wmI1B3zTPPrcLWJqMvtyNC",
-	"1XXuv8lzbrx4vk4TURUfdwsXJ8w5JQrtZWrGaz2KbsiGN9JE2KCGCza57O6ayEYdMUHJ342QZ4CMY10L",
-	"bTIyy2qTPan2kiDcef1A5XoLblDPTckVJG+Jp2a7Zi0rNYhuOUMK3HA9H4hRbuSMmmTMJhT1bKozA8k1",
-	"KwRxQGOITeC2FFJbvBJv7Sw/ls25snB09lN+T0gcFl9ddIhs7dxAi+Hg4OD0kfPwkmmq08SKOkHeXz7z",
-	"UwtXjCYEfKZPicDEKyv6uAJkPyJT2/8oO6wiqllL80XJ8DooGv69TuG0etjr9D4et06v/t7rfDxonV4N",
-	"BtHfex+7+K8vvdu/u1+/HNw+aj3swKW/dz92Wr2r/O+P3R48efCx0716dPnQ/B++qdM6uHrU/9hpHZkf",
-	"sn88HAza5qXd5unto98//MvfP/62dVX72KN79HXcxfPy07kYar0GuANmDDrhTtMEdgz4/ODsQ83ZOhKu",
-	"2UrZVpKlPLQ05SXlpZR+Z/70lZdO65S2pldfnty2sn8fbvHvoL9o1/oD6+mwlL2qlXbFk3oncbcmgp0d",
-	"8WuPAHz+kn3WjazfUHSnUwDCouWM2HpbpRLWrq8EQCq9lvpeJBJS74k+dx46om3cZ/B16bSFezcZ0uYV",
-	"z70HINlFbxYR+OQl3FrJwIdfi4OuJ8R7xZL7kMH1+ifnFa06cGhXybWVefya3WQW8k7Wyz0MZmcrrzdt",
-	"0GzOAytbhp3x/ttmWdG4ZjV9I0FOO62z6NvLsGjJ94wtrfuPEsUmCavUPp0UZLX5c53P/vgw5LMvEcqM",
-	"uUqbq7XKYI61k8eYPK+2mhsrBFwJ0EfaI7VvRm5F67z25svXzk7IOtU6gwg7et3JC+UPKk3i2lb/0ib9",
-	"+GbINJGLJklYTDX/xJxVYkHCC4d4wlsJg67bE3b3MiGvUnRT2ll+Z8DGuKo39zMa2rx5o9TeBEo+yiTP",
-	"C3CAwzhGytD1+JKzOAqHK85cVezU3PMAdZ9KnfE6Hw1t/e3qo905NT4YbxR/cvWX1RyvUoDEpUYAUpVO",
-	"Uj13/X22iZFgw9FqykQlcaJVvfaTBFM+5podTrTRzBQTv9q00W9QsSpRUdWfXNu4or2VuF2TV2xYzzmU",
-	"EXUUWItmkK+MTuYWGYz6jOOP56BTTEG7yxCdDVGbW9joNxZ0+REpeVWgE0vqmR3VfeomV8goR4+ooYE1",
-	"HhRjIJCxHi17gbmv6HO37USaRMgEg+5Z4Ru48kUOVyQFGbM5jaduN7vXhjxkEVfLmK6G29hez/FeRzgP",
-	"G2196S3WVlpzOgu2UkVGf269Ea1vYbCtN9NRAW3Bj0n2nqwTEv/W+sfVb4Oy4WuEiXN3SjUYXIgD+/QJ",
-	"aTleTuM2kBCZWG5ap3q8spmreZ6vgF71dLlkIiIjq7dDs+ZCS/871Huf7QGUYocCf0yq3Rj2sxG+dQbK",
-	"c6aua4h8UWz/Nwe6sYhI5NSIqetQqFhvLt6CD57BnRsL/Khv3wLqQxNBmjHt8aaY426TVVhCVV3RXoX+",
-	"EUXUkV1kOszkJUVaVhdwSic60xpwFclLmZCRtecw831okY9HfTIy2tQIKzu1HKHcc7grEQPGtfQ380CR",
-	"VZL6R3eV+tkktpH5f1VStN/RG6+6vGSE1tuvxXqD0jpW8iy8hM58seQEgkH7L49x7N0kY6zAdxirD6BU",
-	"e3KN0QiZI1Ru920Hgx74tDFioRrTCX9Ayk4ie0TGsc2mbTcyIJ/6Ui6MiSYsZlSxAsupB0Y1XaBlAxFt",
-	"iBkk8DmvLb1jM0gFtCxpk3jNXRwRipwI6nV6x61ut9U7Dmb9qRSYZ691eE0/E7uZe+21sUiyMLzfsRRD",
-	"EGOZ6juZQ1+hBMiNJ5OiXNxxSDpmG3cX3LV2X/WCuyp8BH3wxX4T27UYtcQ5G234fkTqJVqbvPjEkpUH",
-	"XgaY+ZkAUxlhFnRFIGYyEOYbn1vIu6M2eUuVgjRb/wlzVqPOR66FvOkDHaRgCl8kF7lszOR/1XgaXn3p",
-	"Ng86t4NB2/9zs/shkwNNd8iW9mdRUjXtuWgPm7UH8eYCiPrT956Z+TrDOBFSYNdzUcCgsyigULHEts/b",
-	"z5WMMhZJNWV/zmi0F+l6mcdGi/0YXNHE/gU6IP1n3yqWFZALLRNIKioEDouaJ7EYl1AxXnYNupIBj/eA",
-	"WEFu8myRTcaH0Yr9lK05tN6C3AaEpPmV5U/mZU0VyoyAyH0SScGs8pWXfOcwEqCeWSkIoeWb3PkmExb1",
-	"7RaNtfmJiwnL80KgzqxJ/iq5QA31Jy1eokVAgnsAJnhQets5Qneyc6QIF5Xco/zUyutKSY6bUJku7mOh",
-	"bfbCxRPWpWQVmwGCAI6l4akJxfK1HFHzY4NG9D/s3+2JXJivZpvKBQcKjtPDYhy0uJ0yv/q//ebf/79B",
-	"2un0jh9889vHv/v9/xt++fvtP1pXDweD9u833/boS6d5fHD7Hw/zW6+8f7euzPXurXf10e8Hg/aj325/",
-	"f3CrvhCa69UlnQXOtNE3IzihGNxDNJ0B/E4k03HMyI+p1Ew1iWJLilU2Y1ALFlRhFsNpt9vJ856ftJ+0",
-	"Dx5VdKXDdY6Vh4PBN3//SAYD3bz65uGHx49+P2h8/LfftP5x9c2g8RAuXH3TrLvh0Tfuyv2yAjxbOpi7",
-	"FPEomIG7n9iDX8+ff+m+xfvXwSo3l2EzwmIu59uzLnflojxPcwQKsL6xW5aPc0fJyP1ZQrLK8oubDTrD",
-	"al/K8+Qa86+V0myx2fUCUwiKjMxjYMgvVluQHx5xLuMv26lchWeKdZIVneserg//C1/TBxGK2kzpxJWl",
-	"ZwdHwHVffHPYlUgXFjzKvHNjBKYqpnJSBCw0iJyUB1pydXjxktNO56R7eto7Ojw57Jyedv14SfXa5oCG",
-	"+SmOa+IafjV2rTZkyyVBHyoh5D71VB8In1rkatSD/rnqzU7gDRHTwSO9ZAvfCxd4zwARO2lWtpB0Wxdy",
-	"RVuyMBSWXGvxKAybMRaN6eT6mVwsaly9qyyj0DNNAMusTS7ZZ51llC6pMsc5V4CDLiw0Ia2FNMnUJ2O8",
-	"VJwhnbukwJcT358cmv8ch22UbR656xeCShKE62pwT4zxhi5GEG+u6RDQsgDsH9iqeV+yAGiUkWkq759o",
-	"U2KNfGhiUwBESoCqcnZjo3xwVI+8pmejggshKDhDsa4q0nZ2vh0FXArbCIKciE4ScFGbBoH55HTBdFat",
-	"jqQYWQ1nhGmMheIhWvT1jmW08jfkjylLVhkCfNDoiV0Xlep6xECeJlH8b9gF1EIbOMcNnkFQQL+SIiqs",
-	"h5ZyqOYy0aMm/hFLMbMxCJnqoZwOEypmbFRK1F0DjrAFRMIdVNzshyqL/PHizWtir9t6xtNO9xHhwuah",
-	"GDI/tfQHEnsrBz8ivbGtGugB2FuUEhVTNa84ESFTZZNvEIdrGS8oD4vcVufMT2MGR+s4kdeYzpYZxik2",
-	"aGCNvHVCXibi/WhXy2uwgALd7zzYbPjL3PBmg+2lDD/YfwKfGJNYXAt5I4JsWvAU1CHtE6hMcHC0gPUg",
-	"l4jBYGbs4BifkhGy9qjpZ94kjE4QrlIR2BWYf67IxKWT50AKctloNvAlweH+gYrozXR6nxxNMydEWwWB",
-	"Z1jP9d6z7n9pk6GKIlZIzdaiMlhf3LX14//qj7LtXFFmxeR06nxR5XoI/Dm07YoPhkHCfIhmbMFN5HSa",
-	"4+n2i1gfNxSc8gK8gj6UMrT0aLqqpEKjf/x1AatDuBoI1+sFm+SQs3NwbBQRRIpsDZ8dwogazQZ8K0db",
-	"xo/lfysGXfI+ma0NMbLwPmA01vOaBglMpTEaW2SZyHFAXVA14C6uelleFyqX5fVm3dO+MrSS589Dp8H7",
-	"9+fPzflqxMKECin4hMYQ/GyT80iRBY2YC+9aTGyzX+U0A8E8sc6ho+Peo7JrrtM9PY0OJset7rRHWyeT",
-	"A9Y6HR93W0esMz2gJ5Nu1OsV/HX/3KqF22bjBzk7Fy9lsrijPPN68zh15c1Zquek1+7kfWuArtVUGSjp",
-	"CyY9nVnAbhTWFkU/cLzuuQrVjghTk382o5olVOhhveVmqPtAgQHXJq+wRXlWMeVD8lQzxfOP/CKrhqFe",
-	"Zrt1euoAHew8oCQAUYzUT7CGqWJJfeubugjAU3D82+RirhlRS2MX0ESmCKRh49p4QLTXO/z3Tf6SCM5m",
-	"uKEkASTNbsqTJ2zWFGz8Ssj7i9ySu9So1LbXeSOY32DH89uU+1SV3BFQfbJluBFLVTYnF7oC8j1j/+8O",
-	"8n8HJHbK18M8Zl0R6rBCuBqGDZAczB1q5spY7ubHu0G55wB1e4KRLtVf5FB6XOTuLlvJwypA3MV6D/Tf",
-	"/LPzw7i2qKIKYUU3YSY7vnas0HQbZCOqSnGLBGOGyDdrcJH3GjwspeG7hjgQgCM32XC4DqDPP81aVFkw",
-	"FYzPYTINgqLuLxy5teDBZgTbRgSrj4ZRvTI5mfWOMRYnUOkhFStACZJT1zoGnFsuRook5ol65CzSrO9Q",
-	"xNS1h7e4MRJaF//M5uF8/bX53JWJQMrmtcP2xc0dysHPYgdrHbmlUMPusnivrSR8kcUVAWmFqCNUW6Ts",
-	"tcWieJfROZfR3SdTYkVvZtkACmQqfGYNz0I9dJVb2WcbmF2RmIpZCrm7rgzDSK5Exh6qTZa4SwXRdAx7",
-	"GTLOMELRJn8yXGBMeU3HqonZzFPGItUk73/b6Tw5ag7E+9/2Or0n8Cz889QW7cEdnTNM2sITnSijqIqJ",
-	"LehjyYILY+pS6GoOrXKells2mEW7ZktNxisNxtlAmH+VXOJVv9yTX4Vf7pWDkQnkZptLD5zvHKMN6TLH",
-	"hvc9KHLJBOWPZ0vdkkq1ur3O2HDX9qVMe9C/X7Ob+5RENosFkSBGRyKN4xF479yR8ysvklybU5DVz4cg",
-	"Aou2mtHXAOOqTyiJpdniS5qg8NBkIZUmx4cF/CsnRVx+lz0VlO0hsozpCmNvuOEpieSCcjEQ+MqYUaWJ",
-	"vpEkpmMWqyaYglhGOWrbGMmoTT4ELUdAi8JWWiBnBJ/ICF015PXL75/lQWnEwBmIHJjLCJfJnE2uXefI",
-	"/Wb9OQShjDMGg/bHc3718bW4+vinT1cfz+jVxx/iK/jteXRVY5v+elIHfUSGCiM+IVqSbu9JhbWIkHc/",
-	"oAwXpkIj6jhYGuYGcyLTBG0SyykDYVnlWZMomZU+OJBoFxIw5icl12w1ljTBF0llWIjEDHwWxM3Ma1TK",
-	"qFpBznlq9hUeZdNUuWRk2Etms0gBZRKAizsQeSN61BfnMtHEsoHt6OkK4fNDMysEoeNJxKazOVaA/HjD",
-	"Er1KeTlOHHZalCX9k/1L+kK3gKAwyupDMfwLD9RUVdyhIZ2rdAg2HsBRKa88q9rTwoFXko6NXI8ga3yU",
-	"qY8LRrOOW1y5sgwal0+fffUvsA0KPtVVkb71qigqBbK1FW6uum3dgNdkw3VCcJ2uP39wuZNE2iyB08Oj",
-	"k0d7alqva1yUXBHwNizxgULSGHkNaGi4w8zOxgSNHMSjmiZ4FKzcgjmpdZkqLuenku6zVR6pl1xUqt0J",
-	"dBHGL9UWvNvrTln0Kt4h2SuWs7Kr7bAsIu6SS/fWbBorjHWSsqzGiSjzeUcXL7uOxNS6hKvesrr45mWx",
-	"awreRgwjrceePTo99Xj5sBPk5pqqPz+zL8RdG+EBtiwAHD22b1ePR5mHpTK1Nbgumz8dTjd0qFJZZ7Cs",
-	"61XGYUEx5G3NINHsdHCdxjEjHEIPU46r7jU09lCKKR9yMbTtA5v76HZslFf6EzY+BhVyCJppEXgh+83V",
-	"lA0RGTLC9R3zKILLmAgxlNOpkRsRWyylZmKyMoRZJnJmdPnSlQVXC6on82Lf5SxXKQ/6eL/6z1+zlXcl",
-	"S9ryM5ksmnn2d0JFVhkHPTRotOCYvxUbbmXR0DIQlPvouYyGxTyonLqWiOaHqVH/7b99RhAS3AND7S39",
-	"kq7Msg8hbYomM9vpYCIFxsOGWQMX25rT76OSUM2GkM7EXI/80vhskWnEE72yZQkscRzgtYHJfMXYZDyD",
-	"fE9YqphN5VpQsRpaDG3l/4a2u4IsL5rquVmnCcUxpUKly6VMNIuGCxZx6vLJYAlocYo3jF4P18an3wIR",
-	"wva315f0xutvZEwsGbseNfWlsKB+i9UWp/liqZ/Zm3+CwI1QOkmh6EhtN7Zz/wnoDoMete2e/sHdjRiw",
-	"UTrR2z341t586/X6+So9SW3nYveNaveZvHUTOkzTmG1Jundw69bdQPEhrxMoNCTc5plLc2fFObsnOt1Y",
-	"M1HRFXZlc+AMQA4PEGLzOP9kbw6Gl/LSde/YxX1haeGIfzdfcXGLhQJOC7e51RJ01KlMfjHVxIFNGg58",
-	"gBfZzTPP6wS9asFFBPUPK5kmAIaOlQ/rfcuHvwrfcklOhdPb7VU0laG3rStDpzPz47fP3pLDE/AiZgEH",
-	"Q9glS+Z0CeWC8ErrFEzYjEvRJh/yJm9N92LwnXCBvjuvFsW9uJIS3u0WkamrEH1fes2D24etj2etv1zh",
-	"Dwe3j35vf/jSu330+zWU2SqTwma7n5237wjyz20CxC45DmsA82Ef98kIw4U2edsc1A8U+kOfWtjWZqkj",
-	"4YgqxZWmQo+a+bkPQcp5hvZvUzjPzolMzB/Ys7CY941xSszRMtq1e+3mtFMLqL4ONcsdkev66t3AFh8z",
-	"9AiuWSC7hjW2pQ1oo7qYNQ0RXt0dzdHjHDigOVZpYnFgphydLFvZ+0WeK5WO9qo2/3370e9+ZpXelfeM",
-	"zui5buUyTSiwco4bAdgzhw/aNqbzMziO3jkdqTg7+DkvCjo7J1NpbAtFxkzxCK5JbLxHMW17TtWaEi0j",
-	"gcxurjZZ245eB/98eq33aFmNkGnNxUzt1NFjrdUClY22aCRczIjoKmbXl8oa92Pt/BLNkV0MgLuq8hWI",
-	"d6RYsNf6gn5ujVfajAnOzZxvalyGIzBm8mIn7IyRWUCoEdKVVfOfklHMP7FRUUGxLXCxN8dTMkqYNoPN",
-	"X2qeARzr7HVjNhDeR6pNZ2FYjWYjxlIR+8o1hvulpWrWI6AxTTgTEbQHDjf7zJT8QjFy/pRgqU7AVQTi",
-	"Iwbv1ZLqOdN8smYof6rDxfMaPbtWQPYodUE7DLZkEQqITnBhccHxZkVuWMKgfmRzR7Etmoq9xWXYV88g",
-	"u6q2V5BbY4wxwaJmiHB3UA8h54x91qWcSvvGBxaGUxTTBNdYK93jX4G5EmpZ9DbVDvZ4t2U0e6NQ74ew",
-	"xx4yMXG6uqsAgVrHmNEgyMLOoMU1sysl9u3awAETzfaZ2He33Lmymo8/h5TEd9l769OrbULfnMU2RdwJ",
-	"s3RphF9dcew7RqPVBrwNaAw1apMzu3k97LG+B1tsu81tAzNWTuHmOgR2/dOCc2wQOzuk5FeIfS+Asx1A",
-	"NWDhfiq8sjwDfHu8Mtt2ducdjI9j69zqRr5HB9xKDe+mNrSFxyur9B2zGKO2/fEDhXDh2Bm5if09bO/h",
-	"p7b5uEVDUIkejto/dc3bO7NdN4oFxfSoTZ4ZuV/CjQTwHcz0gTMbmoBY1NSs6wmQAMRFoLwm77W6NsvF",
-	"3rbr/lBMb485Y78VXP4a1xPVkEJuKwuM1hvJtusQBIEE39U0AzkKQBcQKhyBao3eJF+iq2IePEQVQ7v8",
-	"Ily56Ibl2tDgsIpeGuXh59v+gGCYc9122Lqqb+TLCI4HZS1E1XTal4J5eBJXNQcie9KYC2xE5JIJvBFt",
-	"C+81NIpU8V0J1Uzl7tYR5SPLV03bBsa+CmLVipydD0T+cSS6csM1N2JrN13oFeD5WkTUzHkVaGBXpUli",
-	"Ka+VQ+bI2i+PLESwo8g8BJLbJCMphtjxYZQjwtWMomgQ+XTPYqqWmK4gAmbpkqPMP7Kv1bOI2pZHtnbb",
-	"IecV/Bnov3W+u5Jvo9lIBf8xZfayTlJmBsdoMpm/g2L/UCqXA7NIcqXfQQDpyZwhKp95xaaG33uKjHkA",
-	"G8bklRacyy6vGyGiMYC53K5HF/zgzaOgL02NNMtq3oqsUYANhWK60JrvtZAkq53ESZqPPiXUhxnKe8Vt",
-	"XdCmBF8uWY025jKy7Y5yVytkdlsXUk0zSn6w0cuY0U9MOdtl0Pjf//6fQWNr/r5kn/UFmy0qGNIHIaf0",
-	"duFeRHzxwr17r+qzrJi3nfUbG6/J7Sp6/+5PpCDQthFc+5lsDoYyl3YTeluzHa6EK5YzusF4secsB8zy",
-	"5sbCxgvU9Wq29pjNqHBNlGI5a3EBh9JMMuwJtHLqLRczbLENyuImUbZ1hohtYl5vVeYNxK3WmvW1mUyY",
-	"suOxCd/qWoXTFIudffeXqQGNgFMRQ9GGrYQAarHIFju075QGs6xr6qNvZHKd1YRi13WYcyxnM8imzzsR",
-	"9DoH7U672z1odx73DjOYDKM1rgKppFVANar0MFX7T2xxzINuQzDI2WfXUsOpH6CO21z8pJm3Taa6mTWz",
-	"Aa5tZ9sVVdAwg9fSC9PDo6zh4SQFp2Gv0/FKHNYSL9Q0IpRBUsgKKRC3wJiFyQAv5LsjuLH5TLxf/iv1",
-	"DS2H2eKVHW2bnJEbFsctzGe0hSnmsWZmz8gkV5xxn5pVsObtYeeAlBMLRxVj5yoESJ0nhPY/lo2hnTAi",
-	"LowxscHoBYNjZNUIkI3YgNL1dXla2+1LEP5TA9COmTk7cITWz3V3u/puEfWvA0Vgjb72jnY+LNru2LK+",
-	"YuCC+uucARdA8BpX0Jk9N43UBWBwp1vlJarreuPv6UgQMmt+bhl4QoURt1Zd8vuG6vBE0FtlJDdKeVWB",
-	"ke4dbm6imtSU8eKoHqisMjNT55F8gKp27zavAUD9DSxic7zNuAtnSIgPLulsq1LecPsS8swV7GGwLMcF",
-	"2ZzIcPRPz2MI90j4ADWC45UNZtogk0x07vcptQPa2tagm9Inwi4G30ZZ102R5otlA9rOhCfnqCfDZSE1",
-	"+cPlqx8CWVVQfLBB2c6TqMBtgcpZDcZ2GOrA2MdmzO2NmS0bGN3FS82og8yNDoc1fVUfKAIakrEcEP2K",
-	"YcOhnJMrZ+FiK4z0V7bWjSrFZ4LtCxIjx39BxvR6toEeRrQMQL4EE8SFHMto9UDtA+5lZ/vOLMNwmvcI",
-	"3oo8hc7C4R6BfpdoVaGInrNFiSbFPl7tNchME69f713Gy5LgSWeEjN/m14odh0JjO9/pzU1/uS44tXIv",
-	"8c1cGsvGJeguFIs/Meu23drdVWpYudlJ9Nx7oNrad1sdwbzphX00uCs+5BvA2mwsVgz28VYbYU6hNQNU",
-	"VwIPrFt6qLvINa+9O2YzPphATgOWeUBXMUoStoxXzSx116bx2gRZN61UaB5DsiuoRXkN2lcpQwlh/XpD",
-	"yR0f2WDMSNYgOENmlwRUALRczDMtOZ2GlnIzmHPVHgsvqxtZHvTejk4lUOWrEMb1TqTa1iUE/gLnKt+7",
-	"P8Z2AvRjAtDkH6A+/N0jWDMvFK4EF9roz09mLBpyoeX+G4Sab+EHAMS+mR3jRYBE57cM0P2G3g3Nbplw",
-	"mQAX3U2UvXXPVef1B3lD0gSgyZARwixfx8MJUzL+9JXqzdzLgxwLSAtwGf0oWD85wg68Qsq/sWgIcmk/",
-	"43oPIs45+7gi9hvbqz1r6bhjHMSaEltOz9wd1lvMi/arrmhGF3vydRgb/F4KJ7xiPxpnFgravEyXcOvX",
-	"KjXkulBgWIz05jLz64ePrCvkhnLNxWwIyW37mecF5MndVLQUI/3N56yDnuK59kChrtL30P3z6qMMuIeJ",
-	"KIxP6XhnIFxbEXhdpvlgQY90qXvOA+dJqUE9sGoYIxSjZv6kvaCaM/n8iFtdLWf1SK63S5+vawH/L4EH",
-	"SLaCA+x2fhU1mxVbpj4klbO0C0MJP/nGhsfdrsdQGJ8a+eruiHjU9A2h9+BWInQhoc+7l8czEHk6k4iy",
-	"O6RLP/VeatW5Si3nevzBf2v94+q3ayjy1lOlajUimtPE9uInNvo0ElDzUIjHxBKxJmwxxJzP5uAPnbFg",
-	"LaMbSV3tCeICZUPIXUNZY44lAoIwEaGh4SSRkRSIJlH/1ctwTkPVB7tu8yf+X1islibINBFPbMNWOQWH",
-	"IBezNnlR3cUDEdzGpf35cy7kQ4J+4Hr+yqsPvYt+Dp0971JqGlPt2UgoWO1plueQIuyijCNzKxj1TzOs",
-	"xm6nY3ee+4G84t/6NYFb+ZZrqk8rOSxhVNtQ3Wege6gz7Rz4WxF9HhbAKREVYr2/fNYk714+IwcHB6c2",
-	"aZF9phNtTn/+mUwN94IKSCI+s+W3Pt5jr9M7bnW7rV7vsnPaP+j0O512t3dweHT8lwL2ozmLW5ovyux5",
-	"Uqw4Pymw52AQfTm8bT3sfOy2Tq/+3v3YafWuHmV/f+z2rgaD6O8HHzvdq0eXD83/mb97Hzutg6tH/Y+d",
-	"1pH5IfvHYNA2rzy+/UuQUd+fP5vTzY2zdJKG65dGqWLmDSOimJFFZMQjVxY+p1BoZNNiXMymTV4xB6Jn",
-	"0Q+NEibogkUksyVcK5dAocO2Lon126VgjlPlJ2DMqcr1wawmwynSoN7RaOv98AxeGtwV6Ckqp3bphM9m",
-	"rmGeK81T6XjBdSvPVyx3Vy5cH2ELV1UZPdQaOsD9/G6qrm2rZYHamwO8ljbXBdwvRpAXAsXlMVVfvTmM",
-	"7HdvVxtLNLudwydHJ8fAuM+ppoHTakpGEdW0ZWPOrvUc/mV7Z0LJQJtk99oeuU3r8jaapnIpPSMA6RtZ",
-	"Xd89kQokEcu4XUbM1fdDJrXOsI+oQy6zqAKKroIFPHdONtgj4OFP1CE3jOp3l365oSq39+e1MBuj7NrI",
-	"paWdnZOL59/XtUUISArYwA8U4RHGNgvJ0xTknBMdZnJNtIBuuEWMcRCJoZZGGyi5YJpGls3X1h65Sb5y",
-	"D0AWU6LVptYp20qx9+fGDnxLk1JyanddnnptTlTBcZAlczULMSVsDGE2YA4qEqrr2B4ahDtctoZHWUen",
-	"q3V89WyeiuuwZjxNbPvxnLUeKPL+POMSm6lCXtDJnJhPwPmC+cTeOZg/Dt4sVVPl57hhO1XSCsnbqzuF",
-	"1+KQXL10OY9ZkN9phXdGngGBGm4+YPuLlvqU31MeTUstTe9SR8ijuv6u2vpF/Cz6Uh+YzTms9sHzu3vi",
-	"tl7PRUky3IF5KkLlLt9NNrSQ9bpt2j6yOywtokZuk5gt4ygHVMgXyTCZVwG/S3d2kADVBLom/n9LabZs",
-	"YAZKy12BP3Cj2T8YJNVDiZ17Atm2+FfD7h4j+MbYzNdXdtyfGYhjSVfZMqtvrSz0GSkMSQXNhQtH5V4a",
-	"gmFfnp0zPO5RTlyikR17mErZMRnKZbQSs0iKcG7SvluabeZjcw4WiqTMuLZNAy3d7FEkZ76gKMiEvNO6",
-	"V14/o6+G7/0TqbtOBlkF19UO2Amjvguo1VtovUVEmwhtQI2J2vkQggbUlhL7PUQP7tNK+8zGnvzegAH4",
-	"C6XpShVQTRZc+C/v7jvZrcr1TABCdE0eW9H3nYUXG//0/sCFvi5x3LgK5q4FV2xjLUOls85tpdunn8tm",
-	"Tk+AqWCg2UqHg491c9I11tHS+m/Bp3KZ+/OLnh/DE5lD3x/2QSdjBgA62exwyaeBwChrtkSj31jQ5Uek",
-	"6ZWF1SoliG0bGsmCHA5bZ4RbadS+T5QitOB+zsddMj0CWRC1GQ2Yk0kEY7jSsZTXpDj1h86J+sglIpNp",
-	"qtMEdSwuyPvLZ3lhFCMrRhMCMbTCRqpxkx4UzeNesXPSw16n9/G4dXr1917n40Hr1DpBu/ivL73bv7tf",
-	"vxzcPtqfO/Wh9ad2m6e3j37/8C9///jb1lXtY4/Wr+P9MjwCaRF05qxJeo0097Cfso2XZWx83Xzxu7Tk",
-	"zDND1iV7/IKkctBNBefre7Ur0lThdBV5WdweztesYcJ61CR7VnJF3AM1nWS3tRHl5swZAAsJ0zPs8ssk",
-	"dObEltcgkl1juww7Dpz8XtvKvIPLJNWQIWmlV/YkIthiH1rnCBkIcAXAsxO6YPh6oD+ULMlrJp6iJ9gK",
-	"VWMgKUPFv7FEhrw8EzqZM9sjIbTXsTwV0nEB/86N74E5jCbz7WDuOpu68VjYKi7FppHY6o4mQesKarDF",
-	"JE4jFu1nKBYudguC7Od72Ty2nLnNLsse28cowoi5djyh1QmaX4olwXZKTnrsVi2blcpuG4y7006vOG1d",
-	"QSq8pTpN6NY1SY2Sc2HehRMZM5qw5CzV8/yvl25N/vjhshJEQ6rkxfqwtUZv31xcksfG5n8cyxkXmFrq",
-	"/WpL6UdNAm00wMobuWI3c7+CDiI2rUUYVUrMbIbUQCB4ECAGtMmZqy90rcLkkmXJwi7T1A2PwTvHKfT0",
-	"zi86+IFIQmXFQLxJfGiahyN1Pfzf//6f0aPi/Ja8dc1WKouBWcVvDsk2CYRJHygy+txSE7lkIw9zGOF+",
-	"UIzBUsJhAOTOD4e51uCFkeJbgNd5M90QFbDBFZfx46B/MvhwHuU6QSENUKMKjuMrIQVZIhgzhJl/DEQ+",
-	"TZiXDzfUJheMkY9neRMVLsXVQwCwfUwLvz7C2XMzizmjEcwcARwbf269ES2cdOvNNKcIXfLvoUuOIanZ",
-	"AFj3dt9kJq983bF+oF4U2r16vG7TRdjnZSwTlqg+Yeakxo4Gpa6fNnqRKpaA7dYmGOI2S4KtBicJJiet",
-	"BgIBCYDeQGALl2yZRpXxvub0E3ta0DUiNgE+Q67kmsyYthVD01jeKOybmdfrqwyiCYvbHTiT+YMrnVAt",
-	"E+UBNFlQBrwLPQD5RYgxuQ4QcOiXwMmyit/3SdzoNzwxUVBZzM89zOneptjZ25c2Je7xl6ys+vYxvqSF",
-	"Czdq5ohYKDuk82Ggpox9BXP+/DFlySpnT3woa8dUZM7bW0CZnsrQYG0vIYT3x0RALJHG7aYIW4xZ1PfK",
-	"v0CaZUl+LthnNS+2sNlH0EwRKsczzGTX0AE6J/IFa1pKGVkAaIZGzv3mN+QllCkpzZbK/NJtFwS14jOR",
-	"LkdkQa8LnNcMCXkXhLP3ZTulPRA9IxlsjBLHQRUZoZOa/w0EQp98CwKQDNJO52ACd8E/2cgmHAE3IcEm",
-	"NI7bA3HQLi16hviWARKtYQqXQjFCLDgtMYB42Caj717UPEN5y1WQjTJQuFxzBqp+KyNud+0fL968RrP+",
-	"ZQtzc8HMlC5NphTPNFaCnKQLIxoAPA7EwCrb5+T4kHzPv3VdEYx5KqdEsBsvEdQB3RmeDkLmQUYbNIP9",
-	"nn+LEIpwvCqNAbopN4/M5Q2gdGMsyLnRrTNKTv0QvmpCJrsyC7ywkC7CJf0088Fjchwy7MpNHWZoM5gu",
-	"nn+POTXfSbjtcrVkF7CB3BEbSXuY2TpI2yvINoUYs1jeWMj5hOmEM9UkS0zt8wH8LFaNQ2h1W6F4bJkf",
-	"W+Sbb87IkiVKim++gbOSbqfxNGt1mqdBTchuHgeT03bftpIh//j2SgmWExr9ZpTjCIAq5q7gGn2S2KK5",
-	"8EEYPtc5UuA332C6GvzoBgFIksXTepS9aZzIGwVV2iPAPLmQaTJhIzeVTG+7hwBPGCMLLlJt9bYz/3xG",
-	"fEgcKe5GzKOpFTyGmk0LTg843+/f/WDPYX+ocDogtiYcDAORNeszOtSEpooVp0wmVBiFE3YIKjvqqaE/",
-	"CqviQZRjdrjdmuXgwxy/+cbifqn2N9+QMwftZTFdaabMAtYXMFWZZV1LIB/blpTAbs38HIJIqlh/IIJc",
-	"q+Fc4Nr7Wob0tKQcgLxt4UkGGgNg/VLpJtIj609qBzejXOTiJ6ZQZPDGFYzkqLbARWPGhBlf1My67Vr/",
-	"g4Pw8uHFHo4OO13idQYcPWqTC0muGVsWsvbMHSBkBwKrETUdQ6L2MpGGkEwRNaeQV27f3czIh73Vobv7",
-	"NcKKMmpnqWXCIn+ehAtQuQH0tChDZKpHlRk8tScTns2WDUYk5korN1RPPeQqB8WyvGMMRss4mQnwELFH",
-	"IaHoEVEMF5FjXy67GdvkAnSPh6iDBqBk4Ul7SJfDWELqgTCKsfJKiD5zhcXuK5n2PRAeMjrsHI6aWYJx",
-	"zK8ZohvlzibcpOjOlKlukxeoHDi7C09P245eYhEb8mrWE5872w+tYGIt6AWgMLnsqhDEFMRu0FfDbUGG",
-	"FFnyo6WzkztIaiMruYJ2Cub8MkvkK9cA8QHmGi3DxZolyHQum5RudHP8yWLnuqKqeOWYAGaGxkMMCEd9",
-	"pz4VKeSZcdZ6NENFC496tmtelesuxrEXkqILFj0lIypWADqMn7pm/z97777cxpHmC75KHmxHkNQpQhQt",
-	"2S0wHHtoXWyuZUkjUu3ZNXxYSVQCqGYhE11ZEIRRK2L+2gfYh5gHmyfZyO+SmVUokABFSrYaEzFtEXXL",
-	"zMr67t/vt0hEqo1WKe6Bvgad4ezrghX62BQZShrezk5jM9k7l7WBBI/QDzyPWTz8SMTkFoG/PIJXyq9l",
-	"UHFWOUDg3rsH92t3aRNaE2fFyEF1FZZub0kXBpHY1yu973p/ECocf4Jz3eJPmm6A4AIAC0gMr54py/M8",
-	"52jh9HXAS4HPzH3giQDaVcIzxuArFd7y5ZCPXiEjIFAivFucZyz1sBa6r9mKcFqS6qMDt0MzaETbOrek",
-	"GxNsw3SrPm++5wRXZPntvuKNbf1FaYicpKF7Ki/DN4+xF4aMQ9ACGAKoigOxxMab7nX7+jTu7Y3RaMib",
-	"B02CkBSM4UbLAYxuqhK76eu3Z+I+QCnf/0CdiR/v863SvdjjQWF6hLsowgzBLwLPZMpMwp62XBBS30wg",
-	"JeoOJwrSzHTBeMKNYIbhOFVw47oFtxTseYpuKEtvP+3SeqUctuMvmb6+Z8h/f+8eiWvKzTiJoStVhl45",
-	"Is77u5mVWhY+VQqla9hpwjDMaH5QqWgQbqgoytx5OqQd4QaLqfJg2UqDh+Cbot0X7m5Igo+wttk5QMy1",
-	"XI/c32v7hwge/nfjTDMD9PeFXNh6qqXW6sEmiH9n3IXAD40eYO9/qEPJsZmcooMJm6ErfjDVGE0tLKve",
-	"BzOYgMN3U+fz3Ye/9unqPVanULfvhHdfx3xn4NQSsGzqljTtuUX5JwES/lO4y8Q/IfTgpO0/+/qf+/v7",
-	"/v/dqSniHIp/ijSgIro/z7x0w7sh3F658EXBcPm93ZkGrbN3z93iqSoqWbvFct1tT0DtEqawcAxIMOBu",
-	"EOgI3J8bEg7w7TJQdW44RqvaaJTOevFLzy0bg26vcU9JGJbMFjQsJk+J7oSSGZhSWIuaWht2DyPebpRz",
-	"mRP+O1I38iOoe8M94zn8s3W4jZpiuLivwahzN0BJy2UMqJHAx0WxjyVsoeEMU/dHhGpfLeNbOm+IAlpw",
-	"/1lJbhYPt68D5GXwGwYmc9rotbTE/0Bbu+L3lxkwOC+1mbMVrOzMfctBFOGNL5zWoJ1J/naeNXMMYJTD",
-	"EOCrgP4W9+YT/+bAKuYlptxoTwyM1mpQoeXP/fFQcCBnXGeQQllaL0XrLKIHgI6kHPfLC2mrfXhh+ydP",
-	"qcsmr3zOI1pfmFUCJpde0OeP6dexcr5HJYsCGwDFr2MDqoAr7d1GkwVMiFTuIVjluOFkYQ3UILvXs8LR",
-	"j3w/fLJ7LIhlU6nG1zAiQlrUTm5Z6ftyTvI7ZxIwnEDKrCCoTMD+hL50t8kPH4oxeBlhcZXOjsJi056b",
-	"j501A18IllBS4hm5QsjLzgulB4p8JeRgQhGIl6BUevCI4zqUz4z9dbCTeuJhdA6DtWIbPbqQiE9s6Lk/",
-	"ST1yN5hN790L3pJb62jNegyf4qVI6LEh9eZj2YX/VLriDN8aNJ4PZFEEt/5KtYKMF/hGS+VjafRhjQDN",
-	"pzSz0TgRUwN3XUNXNRTsUyfQ0OBg4CgI6QTVmFJJY4rM4HPsS8O34btJdjyDR1ecaJHKWWXSutE9IrKc",
-	"CZ6B5ISxDM0AhSgvFHwoixr/IIgnt5t67s0RSxXxVjWlrdhN8R89Qe3l6R4F3/BBxFwHr4NrT5ydoLK8",
-	"Ullf7671dugu6R4YzlluB7JENXdcxxqJehb526PPzOsTidK7MkXW127Bc32Oc0hrGsx/Niv2HS6tGQ7T",
-	"GtqNfzf4agFyhKlX59BgeLwEGDIojHUfhClhY8A/h8M6/S/ojFDqA0FPv1tAlNEroixxXyN0Mb9VU7a9",
-	"PDubqtKqTGXp3pGwBj/HhtEPlgYX7YtXeuVmiHhO+1oiLMJE9WrQ6D6gZrEMDdbpirAogZ+lzDbhcQ48",
-	"TllC5eERTGHZQGOhr2lRg3PxEATHJ876I/rMeEeBRwx6QFXRalcG3zs5pO42fLnnt6aEgDvIuGoxtCHI",
-	"gydRggFWwbdN1zrH3IdD7Wz7sxxjvj/uvz2Jwm6QuWVWn9KpfnlRRIAspBehHdUMPSU9OU/Qkg3uex7j",
-	"6B5Rai5IWrCAumgJU2/jP30GOLaB3QnUt/ads8Duz/L77767P4DJxUcfwXS+bUyRrohPhwm73+Vof5an",
-	"aKcJIZzNYSsOOYvvxQfRCH2nFPv+ywfwxT+m4uNR7dLcqZiF+F5Iu9ADsbsnvsesnNiVbouLoaoG4930",
-	"Lx9wGT/y2O7/hTbqSZxqS8QHP5yPe3vdv1ujd/dqjwQvD9Kk3wNWyFPs6Hbv/owP7X4Qcpr3RP2xvIhJ",
-	"9IjarUldfi9w6DS5xvMhs/W9oO22+0HkzhqmqYRcWo/uloQB0+5y33Q5U/jwvj4DktV8lHt+i6kTl5OZ",
-	"rQAQW3vRyW2vgnDq6TLUZN7OSkQK78oTIkbCKI6rHEFcu699CsRo3Nv4GMv2Bi6Cs3PO4jEwBkE5q8ZQ",
-	"80fxodC2mwGx3FUN/5Ce0KM6coBWCtIawM+LKRkwU3q8aaelmspSnSqdMRQIVX/2BLwOt+TQ8B9lNj9G",
-	"G/ODuDDZoidWnNvz/+raIh+o3f0He+Kj+LjnBvCGxQbvfJZcTvfj3mCbg819U6I7hBJvhnziBLJnzUSh",
-	"QYioy7oCtxisi15UPOHkYV/7okDK6pOy9RlUoJMUF6qaK59VwWgdhyX9qCkOheWUtC+57MRbbs7P1b6P",
-	"o6+d6s2xo6ghkO/dO0ULhhQBWMXR66Yvy+iB8hoHXCcy2wuDHJ0Yn3Wmp0hteMG7e2lkG9N9wZwpZ85S",
-	"AAEHT+7FTiMGViKzJIqx5Jx/4MZtzsJdKLKveGKVmU7JGUyddewGA/va2RNWzKZd8QQGjHqY5Vs9PWmm",
-	"KWkA+IxKEkDMaIPDG4GmvDAlkGFrFNx9nb55+/L82Zs3r96kweMDdZSi5Y1IC3E6EIycsPAcYCtLU1LO",
-	"gXcG18UxLcaSbx6wFrj2gL28pQZr8g25jxdxHro+ftHXx/W6YIwSYLtWcJsJHoKsNqw58N1kR1ECj4xM",
-	"4VtWkZqrBkBBt3SrlSZ9nWKDF/ngvsnLO66p0U8hqAU1USI28eDDZIgVMk0rYy7BAe0Fe4I+sS54Drl2",
-	"Vn10KfrW/L7JJfd9Lj3a+vg9Ykxxdy8Fx6xiYZP4kxgbxJ1C0hrBZ+/dEwxshQOd50XhW79r/dXBSeRk",
-	"K347quaPan8xO9r1RXcruwTiwTvYueVP3p6evfolFY0IDcTB0+gqmseZr/92ekZCZZIcXNLE4qiBiIIG",
-	"QSSuETPAD9EbWsEyzEoz7euGLQrxvdolZH2R2OhhS6nXd1P0m3ycAfRfE0ZFWggngeB87S5g47WvQ20L",
-	"PAwzKjU7j8SVyt38yFIfm7kVF6bCXnobIKPRpgi8kDXtxVEvYHm2rOkJmyMsqVdwlDlqtuqHXEBMAtNj",
-	"jefeuXNW3p4Jb+/d/xC4AD/eHxKjNW6C53mhbOI+sSJk+gJyiLZVORtgRoeC5FThVsM6Al8B5Z77g6J5",
-	"7m+015uyDVuwHj989F0iUjmdFlTuc59O/J/OIk33vDHyAf8jRB8K/fqdnuh3+GR7H/IdcINzFEj9ThJd",
-	"kVcFXfI3f6JoORFjo+7Mh4eH0e8ozfAO7p1BLwSiQgopylnhbUcAlpODqlu7rxOLePXVAyVlcZ5nePbB",
-	"g8ePs28G3+4/GB7K/e8G36j9xxffPth/pA6G38jvBg+yw8PaDRS+gU5P/PZB9DvUtkKrRcuQ1AZUGXPu",
-	"jEP8HdKR7sDhwYH4+Dve+KN7CU+hmtXZFCTkoXTICXWRZ0pX+TAHclt4CMl9rwRKFakWOOZsKQwUdCl5",
-	"wZYuu2r8hbqn7Vj4sLpOGPMKpVHq3Odadd2AL8zIx1LAR3ZH03/fJzt2/yRLOdPoExz8QR0J2dfQIFnS",
-	"aI3BL8y57WSFwffJucq/ug/k24eiUFUFTi6CsEHEZDEdK233uqR1bSrg3VjOJEOYgb532Fh9TRsLPpRv",
-	"Hx882PNhAl9uxw4Kgu4L6H2lmwADHJr1paL8YqmmAEBAYR+P7QSq2ytpdJtSmPQF3wOsb46NsXZK37hr",
-	"9sG49IV1XXFWKnRRTKZaw/99TaYpfm8g7q3y9dWQSaACj5BWrYzITA8lzf9Bxh28RawQ/C2dyALZyc7p",
-	"QPr7rhcQSwf3xO7Dg4O9Xnwnogwg63QqnUWCWRz44LGCBlQc5N6gZ9iXlboPAhBhc+tcRChdQm8A8yeh",
-	"JNP3VnXd93Xvef4+3sTdezid5aR3NJ2lg346x1gNJ/wR9+yZBmQLyuiHQ25n4uYNXYlzgCktqTpwXjrH",
-	"EWZ65OyLway0zmiEdEpAa45gSdgSKHIIwwhx74Wz3mZT1tf0bEy08NfAZbaQ+BX4FKpGfJHryzT0BDaW",
-	"J8/UZGoqpQeL80u1aFukxim1N5+ehIP7PysqnJlMqwWoRPCbE16OJj4oZavdpnDGC872FOOcb9+ePIUt",
-	"AdVo7pVDm4Lb02o4VAP/nrWpzodmprN46P5HGOxDHKzPA0LByVRW48Q7IqF4I0cmYj7gvz/AaVAU6MSa",
-	"zeCJAciMBBwNmMSTsRpcUrdKQqw+0IWLRYnxi3COtclqvH7xd7d0FGb0iJbfTQJL0ND28IkWDEy6+eAd",
-	"cFhvbRSoAWmsRXrs7pvGyykHAzUF3dRc03AEhvEtDSNULNCSxLbYRGW5RPwr3LPHcBPeszAw/KluyYAF",
-	"A++iJblPYN+UTaexT+WiMDI7B50sy1Ft+EsH3QwefEMzAAHl9mgQM1ykbgiFKhTjQxwaPt4kThy4U7Sp",
-	"VMJV6XSt+wprYHEJ1pBH+71QlhpxIJ0JaEVWWKd1ZBHiPDTPmaYODJWdw+qegwUQTbb9DJjxo3jGuWW0",
-	"nvo7qnV/hV3lPJxo1KGCIn1idOVej/MHoESh/hp55EvmWzzopYNuvIeH8Xid2ES9gmhOsQnZg3lMLlAa",
-	"T3Jrcyd7vOyuiSOYNQpnp3ToqzVlqQbLBkVDyvJuK0Fh5ytm03IY1p/nE0jZsb+TMvUo/N+p0lIBkPYB",
-	"MPexngz3f5HVYJz2ICbnFiURU1WO5dQ6MZWwoAXNkpM4gmhgXrFfjp1V/Bd2bkHyHep2RPrsTI7glaGt",
-	"8OvYgLEEUDZsLcx01AhXn3njEEiKB0uSggowo2Lu2BJlUpdot11R7t5UahhYblFlcKA2IHy8Kbm4lS0U",
-	"EJG59bYwLixELhPMs/mmg6Na9yWZfeC60+JTQXqTEtrogeqKk2EcZKqMSYgoi0OUOLW43DuaWPSzn1az",
-	"Bt4NFWJmkgtbsJPK2fNzAyGAXNkQns0p+Mcz8hNncyQanfhZqWkIJ1DZV+35CZWP408gDd0CIz6FTyA2",
-	"X+GgVOAWycK2vcjocPw6vYpvgvwE/d7sadRZXN/ndJFFzY39MuC0O7kI4Qqa9HMs68GyDcIU4AmEcs5o",
-	"2P5HGCwrnWb5MwW/KdOxw7XPCdv+YAHALPy59aTJEkaDn1CzVttH2qEglv4OxaqhUpWntUQ+HM2uecxP",
-	"8ljYfKT3Z1MnPJihQwfyY5RvRJGMm0u5HQhPS7EkHstUJVd1uhVfWYBOY4Wm8XMIx8XDjH6GET6O90xU",
-	"nLxqr9S2PzO/rkgNoOmFoiBuavWFeH+f2QomwoOeK3l5zjsxHnbtQE0l8o9gc0u7cHt1NFPW9uJ0HCC6",
-	"D8xkYjTRlkvvyQpqLCbPhqH4w76J35gTxzRYYBjBToJopOHXeH25oAEhkCHDz3AY87EBQl0WeHb5lcJI",
-	"fgG3hhGq6/sYkhVeV/1k5sIMK6VZT5WyUucQlmns2eh3WNTH9Y8ShTzFlcHjDDDhtB8SKoTWFVqNpLss",
-	"7mooiqL4whRqlZ3oxfn8Chln04gAYKaT2v/AZ0/fyEq9cIOkYiHCekGROslJaabv9wfGYkmBV7A2aA5z",
-	"PpF6cU4BXVvXH42DYS2MEROgfoHOLCqWRkOGG9fyIHXY3YQftarmprwkPDC6j/+EIbQC33C4ovaJtS9P",
-	"VzxFMYiblzo+oWtMziozkcAtUyx43jI//8fMVDKeLv/W9sapE2s0g40IQz4+8d086D9DsQirrIT8G+jc",
-	"E4bcnQzQzFbOIgmdi9E3Ws401Bjz04LK9TubE5cQYODdHbvmuT6flmbklrGmMdtP8V9oSLHV61FbPXtb",
-	"5UVBdfLzqydKWh9eVd68+aXyryke3yS3wKS7avx8vCYFlwfqDZ6avuHcO/8AvrMpwbGIxQwowUawIYln",
-	"E5pLuLfLsx2H14XYXZZfFCVZiZcu/gDjA9FLwR98HRTUUwXEWsumJVTv5NCKcXz25KfW8qooG4sBQ5G6",
-	"y6jQDu7QIuIjLLwWVdo8GEZOd2L3Zhheetw+Ah99/Iw0inXFIAazKUqRWAPk2ZLBD1k+J/ZarX5/tKaX",
-	"Ikp5WBWKXZC6gn49N8xeVJWsAGLA7Y65LDOxiwuZiJQLI5OIiTDxPIR7sM/k4BLLytw1XfGqjOrcQoch",
-	"HYe4B98VdnRlIJxMTIPBr4urZLkzX+I4I9C3PNqbWHPMW3NqcG3Osb267sQ2joEHe7DX82XLlDjMreBT",
-	"uUSSsG4u1bRqDLbAcBV6n85RFCMjjOZAifMhSn+7nkgLVIDO/WVHnHId0AIZ5vUaHOkwMcRNorrSpnde",
-	"P1bbGOSQQ7CBT+AoHkozUMZhkgRWUJMizpPGG+GlXCSLKUn8znDYQctQnRXF8n3GBQL6GLLw9fgQDevy",
-	"VClaeV6Zc7xVI3BXP1ibbINhtV52TVuy7mlwwQ8YBFhrQ/vxJT6JksxVg2wlUsyhHLeunP3vfoho/lPt",
-	"abM2GhNWbjPgcCPIyZYyaRgi2RDS+UShEGfdcmCaQeA0jscffm0RM6sZeFuHFU+lpXLcCU8oCT9qK52I",
-	"Y7mtK107UBtslBEnTzoqOG7WAofyfffsWilyUv96oopuip/4YUsrhtJWIVois2Zu3keH6m9B5ufs6Da2",
-	"Ef8ctFJkyJVK2HleDcb0Jhp7CNAC4thPr3WJP+mt8Qyisp1oAuHXyB5oFPIkTZ5j1DSwtKFYD7o3fOFY",
-	"NLgIgp+L/2lGpZmilIPLxtC4HXf/119BqOuKxu9/DB8xhSqFP1QHm+EgBYIJDGvbai7j6EosT85DRqIx",
-	"gFUn1ezG4xNvkWBRGVkl8dW+CBCwvzhO4n4oAJwrDlpELyR83GGrurdWGJktbdZwYE/sPvLBoWh4OXaE",
-	"4UlAtOcTT6UCwMjmGrbkl6OhOOfFzKrGOOhXGMTD5UFkOWZ2Q2oHwnb1B0cPga6spcnSr6seMlRFIWxe",
-	"AKgYRr4neZaF+pDWLRM9dVqaygxM0Xgs/wzPbdkAkHAGaQAt/LqKPqKZVu+nalAtrXL0WN2md+Pfmw/G",
-	"eGxRBFQ/qLALKJpgbUC1GKnvblTXjLkCamurytx9T84tvG47ouSl+CZGChCxu5TMWYQhYzC5ovlNcjsw",
-	"epiPZuXSK60dW7XAtS8MJxFQZqjVBZAW3D+gQAr/6atZaol3nOeZoqYwnslRnU8qJENVMY08s6iTj8Qw",
-	"/HV+MbO1/Hf0c+3LpHcAt5dWTGaDcQgKkC8IDlvPK52GbgzQEHhgMFaDy2DUo5e5+hP2QRvqYGsN6NCx",
-	"tpHD7qEQB7h/HlUqjP26sRyhxonAwwLKbWHMpRXSb6DsYmlt6afa6DJZyQtpm/IOMHl4R7PnPZuuu1jZ",
-	"xflMy3cyL5oJ7fqR9qH4PcS9w57YAfvyUSNjLoPCvZRwvG58ibPmX786PUuvC7z4mXCdbjwH+q3tNbsv",
-	"bTyrACokM3N9hKgJFt2t+vgqpMhxn1nbu8ZC34B2hUnfegevN2oA0/I8y8uq/jlFv7cuNiQ83Dlh1Yd5",
-	"FVWkJRDLLhY1Rnf8goj/+tpNIU6GzJZuE1E1JUiIK2Bgoh5NwN9g7FgqBB099baXFaIJ47RR9V1XgKXL",
-	"3Z9EJca7iky1hZlxajaoHCgVfS1HCtzFF+hMl0pcgM9Yls41NcPgNldqYj2z6+6jA+7pgJvLRQK1inR8",
-	"L3Q7h6qrpI5KA9Kjr6muiOqfuAau+L7f0ep91e+kWHn318O//nWvJ4YGcld5FRXBYRRUYs0vul5RwL0r",
-	"TiobCqagsV4CgbTO+joqmIrTK+woFLkFPx3WdViaCZfYvkE8PSzg488PSmGWgL1aCvh4eGP5DpCuK0vx",
-	"QVS/PagBI+jIpc+4rxkXhugy4i49scslT1Yu9nw8KMuHQ1W6AUBAEquC8Ynu9TnbuBaajEUkS5W+5pBr",
-	"qLNmSAKeNBoXdGdexImamHLB2/uSOog9/NcIBSHWSsXNT/sR+sVSbPlSLYhmldeuK16hWEIcdTNRte+7",
-	"EXIWc4425xWmIQ7dF8ed6bSPKa6UPjx4LFbFyAHh7zlmICAbn9Sa75MgkXkSHErgX9k7hb2xi1HERGBN",
-	"RvrCYAFMmlBBxV5CteWivjfeQKePyqhutOtDqO1xebCSeH+0xbIRWwge8/DwULTG12HuWG7u2VhKhdUz",
-	"zotky4yr4JgwqYdqAgIscEJuxTB/z8B1fqOxKgQr19fu/8wIhoihBgiEDRBQyIn4GhEemj9M88XtSvWj",
-	"sWAAb1YSlgCG5LE5rysiZCVYPSsXodaJpBhWnfhvGr4TsM0EBT4mUOrQFenrt2fuxULQ3f3j6bMXz86e",
-	"Ud32j8/OUgSYdne7VIsutuTBJ8q1x42uHlmJkQGqe95X3A+ePjx87B7x6OAQ//MNBocfHTyEjF/wVAx6",
-	"THO56AkphmoOFqlNGDgCEDpo+pmZXVAt+TtZQlarlDozE4aOtMZowipv6FASpX/DGiXr2W6dRHIuCU6W",
-	"+vyRHgiWhOCWNH0PuGW40olvAq0sED7EDocHDw4S93XDfvhr96/db/YIhBd0SV+nJ8P9l0YrqouiMHm9",
-	"Nyz9xq0VoTmBiQoy3nkKsE3wvXPoHxo+ffiGB8iAtPgNgyiOKkRXQiml2O1Cjg23eXqOhGgqUXEX9mnC",
-	"Ewmbj5FxuX3OTWLHRtBTzmBmGICZtkrpnsibsVwWFxcLoc08VL8CYK9WURWWDwH2dfrwwaFoK3ZbXfsg",
-	"vfLMZtC46dUcDrjXjCdFQuIHbA8mTDc5GGPvGW1sTJHzuHdTbfZBIaV7R/ymrO+XwO4DC2UGcF2jWQqa",
-	"e2k3Q5ad7IKoa2FCwfwZ1BWaYUjyh5w+ldA5xQV1AGRM9zCB6OsJ3ElDTLg1IN76msvgdvmkGNtXluw/",
-	"Z3t4z3odQjeqE9h/bYp8wOA99fIBaOF7B1CvwdhBXNCx4klDn5cVuxD23c9VNdwfV9VUTvP9UlYKjMp9",
-	"6kvf64m0D1Dp/c7RP75/cHBwNP/+EGy1BwcHYaly7ZS0J0MI15TfP/ruqPr+QYoTffQdzBXYbCSjMKNB",
-	"gAhNXMDWFT+oBRSyjb3RU9uxh49FrfAD0PqCXsGGUR0KJwJxC21evfDD74pTLGKy3GjG5R9ujFwdgU2T",
-	"7stIPOIsW6W+5o3qIvxWkEURyiKaZyVxdRkWlyeIDOUuo+73vt6F2S4XeXC7i/F9IVEQvMYjJPAWvl5i",
-	"r9vsTEFkDYXFcLV2PMh0TwhhL88wg4U/lEq8PXuSCOYKIxgom78XwxLh72TBPT6wXf8f559ldOnbk6ce",
-	"VHIgtdH5QBaiMHNV7g+caw7qGKdYVtASg/B+EIUxQwFsoYCX6+717jscyeNH3x7uReAcHmR8nAMgNEMd",
-	"RHqpDmje6Co8fn3imSkoSDwUp2oincBmHZnrETUv/sqyEbY1IVq5Ed+7l3Afs1ZzMcm18WXAUKqJwd5s",
-	"QbZvD04LsiShv2lZfajM9jV8SoTQHkkwvIIPyIDpjCeR/k44kQmtTtRa5H66zJ2cwLYvAE8PsIwY2sp1",
-	"X7e1s3XFCbQ9BqNhGdnsVzRRVKyW790LYmAi/x6Wp+f2sl8J1LRgEHt1FkPnHvky8R0LBd0J1neCW0lY",
-	"f0chBeJXFKm1+M+juJwCMUZNRgQWpqSGOEh0xzOaY56MaBGze/fQfi7B2SwvFSySU7VQUi2QzyRq4aqj",
-	"6lBK2pSXoCFBoDAssPvKJkZXYwt+dJD4Fr0dNMVE+pQe5xwV34gH38l3Dx/tuQckweTPJJRIA/WjFOmp",
-	"szOq+mV/ffT4IXGiFPlAaauQYJ87HDu9zvHUKfX9w+5B4KKIfvuYdOxsMpHlwv1OwjFZQQKA4SiVxbKN",
-	"OkMijgqgKnMbsdPrnNLvP8jBJVIv0y7q9DoH3Qc4ADNVWk7zTq/zDfwEBCxj4BZBbBrgHjG2jevXNgAW",
-	"COWdIIDctoD27Z5Iq7H7oE8yX87gbc48Qw+nhkZihh5j0aZ11LQWLCe3l6l1HqPr+BEExv0axkWaMzJD",
-	"HdOTXXBc5a54M9NRKCT4fP6lVAbQLJzQicAsALrDebkEZ8GIQw0EykSkvzw7PT3+8dnp+enL49enP706",
-	"I/t5qZjAx2IQIIwniwZTXy8lbAMIeTnTAYZv7X5/cWZMYRNoUHbDxt0nCf2OGrl7HmoKXUdZFNbnb1iz",
-	"0FARaBehXzF64yxaK4eq11LSVvdMoV0VPjIv9k6yTq9TzvTxj29PYL+y/F/J9h5OuR89Dshffk+4lfoH",
-	"ky2QgRn6e4Bdp9HcA9Rh7+VkWiD7DlyXr2ba5nPvu6G+mWmmRAQyL8+HdCXZb/PCGnNYVc6QhZ4Enrvb",
-	"4cFBYxZLLWXNaeCrX2sSCICx4QQgbo5jX6ZpKmca0NQjtJE3b1+ePz95eXL607OnGAAIcCvARvQQ59j2",
-	"3IC694PM/LK5Sx5cf8lbLanxRmV40TfXX/ScGx7wiofXX/HSVM/NTNMjvl3rgmPfjohXPV7rKvc1nplj",
-	"fL/uugdrTAhwu4x5IcsRPuzBo3WWzrfh/aKyXJ4tpnjx4eF6T/RzpKU/XGOGxyf/5sx4d/6jdbbECeU1",
-	"TsGjgKAgXnu41nb6UVZqLhd4yRoLeYoZ4bch84aXrrFF6FFnWKhQY/8DKRfz/v2GFF6/f0w+NGjR4iNt",
-	"V9Sp6vzZv8d2idOD7FIhnw1BO7lvmol6f+s4/e9uiG5mp/fI/RPtZXeY4RbBU1EZWClQXYN25TmFo6Lf",
-	"sfizk3Qi8MxuqBdqHnCqVWU4gigO3Ol1tNGKGOgM8H6RfdXD/JPM8WB2yee6xb4awNO9v5GqWolkS1UH",
-	"64Q4ABdTEk2rNzXR6OC6pDoOEPeNY8qsu6QBR6o6PuHg4+Z6cPjSaAUxOFKCV+qQ6zQhTyG7XouEMX9M",
-	"Ohhfu/YihLyOL11fAcUXtWqgqPzOrTK5hu6+z87kaNX96bT7cI67cZHrS+YZHsgyHu2KW8AV959ysSDg",
-	"6QIRLNYSrnuD11x6GN2gIpi25wTgc/UdEGfo1ZAVhZvON2tqsl9M5tydbKuX19VaZ8b8IvWCFsF+uva6",
-	"oSr6cjrlRyjgjz+8SJPIHKV4U1w7DxI290ZyLnxEJ087H3+/VrRTSScybn7Cg5IVTvMzSN3WQffypaop",
-	"SJ7lgzGmpyJUNezRsB6tEPAJa8B6XEXf1zUowiUYwka5P7CdTgO0P8B8VAQ+vhSThmLvWelbwKHnta+p",
-	"Z/iVJu3le7sabO0Q5aPR+UYvDg0g+q/FnnHnST5Z48SbO5I4jE/RpG0eZU2ZHm6qTPm9XasXn/CZd68a",
-	"A9x56ITZOmNbob+20Me9er3cD05DbOCHb+IqEx+jSzBTCI7EekTma1j298l4uzP5f4acdlf1mmCrRtVD",
-	"7jYn+hm/OALapQw/dQkSU52nOgMuKyefI+6CvpbU5W60ErtXYNTHK5TudcVxfbQ29Lc05Hq3r6EOqd6N",
-	"g4gq2DbLzAdHTXz/ugaEVvkLFZoo2iT3sp19+6J7Uz/Ir8y1otub/V9KdNc8nbYqres8n+gafwkMZqsR",
-	"1gzPneg38ImsHSh7q4nP1D2JgKi+MhWEgaVWHcSHamqFviOWJ2srlPCl/r65luBbrggDQYVp3DZMRTWp",
-	"pHr4OE2GtaDY5gS1Qh7rLS5QxvpArcRCYclnaGwj7YE41sxLYhPAUTQidSdEkJs/QgMyBtoBxcSqfzAt",
-	"LMEgc54N7kVjbpyBeiUF4x6TeuVMEVgos7SFFBPO/iDG6+bbEoYRM8dhbUKMVTxYRe3WphKK3EZBMezc",
-	"XtYKyy8rFD15ZGgcEj/ySBzASwOgrk7CMr/TO0g6ubsLQGmGLC/MrhNL8wxJMeCKoSknsur0Ormuvn3Y",
-	"SToT+T6fzCad3oMD/r+kM8k1/niQAJIxnq9GcOP3+yOz737dt5f5dJ+T9fuE49vpDWVh1Uf3GS1Pl16j",
-	"qLF7Bfax8Jpj+gtiy0XmVeA/0rRIvjTJ95KMqbC8rxGjupR27DusATucTRW3pQm73hgsPsWXga+3dW1x",
-	"dLXVjVf0m8PmikZr+eA21/KUSrErE2q1/arMa90F/O12V0zKXb/WfqnP7vAW98nnjRgTDswG8WL6nG9i",
-	"JPlLW00lLuvBEqy8xLKWW4kFtwqkK2OxL9X7Kh7uNg67dcnvyiV/bQrEZoo07o6l7+GPE5Ilp/HOfPLT",
-	"ypTXOuVNqAzoZoZ16EVxTVN6ehOQhIDlgj2TfI16j6CTUdmS9XAfR0uAEJdKTfE4jI4Y5t1dEqj2DsAT",
-	"OVVej80cy3qxOBGKwCm/2te7qcry6jzLEXvXufcnVVQULJfY/Bhpxwaw2AZJDnWmhagDdp1UxmDNeVtM",
-	"IDIF/dzYQgj5UENhbwaAjTA0etT0sgp5o68t4akAaktSh0oBo8dDSy6BSzB1IeJmtFmayzm6L1qJJO15",
-	"Xp3n9lp1SsnCY3tSndhI/iPB0rqXP4OzNy9net1ctY0Kmx5suCh+Z6w7LcXsVhtMKVzRaltw4cM23PIH",
-	"C7esUwn1GoHUP28x1DbGsxTjoc9zrRjPcqVRHPUJImFlYdENwkGhrPK6cFBLiAOJhPXqvrr44dBAid3I",
-	"eUvYHNkn+hoBNZ1mpw5HIg3WHtzhJ0It83YG5mmBKWaObHw2CoRQ1/QVDN5EE0+U4etwdi/pVFzGoBx+",
-	"WJw83VitvpAW/Sdn8iWbnH6i/w188jWc21srqfVz3bywtu5VrtI/lNH3zSvNWlsgwocaW251dN/9IQru",
-	"FdsYasYzIHiq42KwJauYd8xTFx7FkRCsRED6CQN7Y5tI3nqta3utp7Sl637rZ3VXp/n+pVqsTgAcFwVj",
-	"22MPGTC+5qV1LhpiXRrri2TeKUGgo+A/KmiCBb4FFLvABRzoXT1WADGJtkfBX5/87Ea4sfjMJ3m1juB8",
-	"Amglnc8fOOSFv1qw0vTr8hQAYq4VrHCp2ycT+f4Erzg8CLFVwJ1pE7evNEXKzXDFy79xSDHpvMj15XXn",
-	"wjlfZdDwX1yaAg/ACnuZDtUk5IvcVn4LxoKR5VZNPGLR+6rg2BOwo7HyH+/IbYc4DWZPDkiqmNYpFhQr",
-	"Cn33xDvD2bu+/pUa21K6F3A1MsAUVfphk7DRCsGpVVUjsKCgGrAeBTpqXiTmEB5TQhPJNrr4YPwlfnJA",
-	"XWHoGT9mKYaz0tPWGiKyoYuTkOpkqo+KsDZ6viFwoITsa7gvuiYiTtdC8zqAGzm5j0tYZJQdU5rh5gDU",
-	"BEhrUKUhcgQFtSxx61E8rq/98CDtZhh5EJb+FBJ3czgMaP8Q4JsDhos9qo0DxtCKG9UVHueG/QxCTBIX",
-	"ilgC4Y0A/HBf37hGExaMBPMXjbO593Wt8nmp3pP+jWSlHZvp9fWc0UQ3j661X30HgbUN5pKxOt1wFuG6",
-	"VrcG2HukpU8JbCCfc8O9S9df3feAVlb8qK9OC27jXH8evY1bP1K1K3X3wGTqlD/I3z50CnmhCicpZ2Xh",
-	"vgWpR85TGqvC/WnNrBwoOiz6nb+cvn39+tWbs/Mfjk+fnb9988J7NP2O6Pf7Woj9n0S/005D568+e/Xz",
-	"s5f9jtjfd0JC7ADzdh8qGpAx+ld14bT9lIin+x1k+QLS6X7NLUNO6VpnHv4kc/yv0ecX4Bf2O7/39ced",
-	"vgbXg+f9owmzhn+HKaOESIQqS9H7ntESurGw3B1U7xMqyOq2SNEPfd2vXsqJWppUvzqFKfX4avwTLuhX",
-	"8W+ksd8omSWi5cCvbs7J8nXHJ/XTX5F/DKd+TPr6415f50OY3v/4Xui8EPD0woy6z2Uli11Vlnt9/bGv",
-	"h5Oq+7rMdVXoXRacP6vFnrh/n/DPIWJj9EA1ljdw34dlrv0WlttoW7FYFt8LCYUxvOixIt+F7aJhVXd4",
-	"UXdgo1ha09924j2yk4id2g5xP8jc/a/fHTu/w4oc9bUbiClUtzAjP9lLtdg7WjHbRhh5ZlUZx5Cn+bkz",
-	"nfiXdfpMo2ZS+rruf6D7cBNppgpVqdVdQrHFPTIm6wqky6eWIIaaJtKhqEUniTBDImwtgEBWOovgZYDS",
-	"iRLSZDAGhj1EmPEmMWEfVTayOW0lF10BmhTwqGG8VzX0LEM5xPp6yTZZEYgku5zjJF9b/PBfVweiTbaO",
-	"DozqeunrpN2wwr3dLOoH2zFE/GbV+H5hRrlejYfzgxrl2sInaBGsSb1nKEWp29g4g6fKpYM11lQ8pcYw",
-	"2kUmYvqyZnYmC0AHw7qRV25lxWH3wN+3rwE7DACLvv3u4eMAMPmw+033MPJc/bgIN8cJ5nRPIO8dwDIg",
-	"YysELynDw/aBEhezqgIIMYDDcW9OvZ8WpkSIrEuEhjrWjBgeAct5Bs8asjEzFvv1aSMgT4RWOaM8RvUo",
-	"2rhf+hpLdCYKIPFi6rsHBwcH/JY8kO5Rw8n3KDqmyJRFAqIzxCpc0+G9cU9iYUYn+ss6uizgr3XzXrix",
-	"bu6rLl0WD+j9/nw+33c7d39WFko7azf7tBE+N+Vk0+HRNTeA3LludeFbvj6IDcIA9twmicHaVa3ec8ym",
-	"WuajcdXwn0HgnOL3cZ0HDefere98guR2TwIR8tYfbrcFjgkS8w9iC9QUO6jHoB1jte7sgbtxa73aXnZT",
-	"gSMZ/VSZyf9FX113YCbocXoVCqcMiDB/bEqrxAVwCS/6nY1cUdoc3hUlt+6lmu/SP3/Nq/EP0qq3b17s",
-	"9jvjqpra3v377D3Vhri3ttuHALtLDjCIuJrnG8tkuNkzt0QrFug1Lc8Vi7ORc1pbnNrauAtusD5J4zqQ",
-	"iLu4GN1ISLoT927s7xbKe7du1OAeEvDi7gdx4cZaFj2xc8VYd4R3WCtGQ246zmARoMes8KXsNN7JTuDa",
-	"6Ymd1jeyw77xygG7+6835gRH2qMBd9FwPUcafHoMOdVtgFCbNHF/jA1wM6tWW+DP2GRjPn9vqdbs6sCo",
-	"wUC0NXaqFU52NVaTJTcbIWfX97OBx8SMAOvcGYp3AGhRmNGrWXUHvdArPHFe60Dk/Ad3xv+FqmxqCviZ",
-	"zhCd/ioNfKMvdEXUy32yZExe8c0GH7nu6lKaWav5slccfeMEAtt0k4/rMgDrzvqaziLC7O9EJhewawnU",
-	"WeqFvw78v28O8BRs44WaSEBBp1bX+oBz6+EVZlb1EIifU6ie8sUCPXKEDbuUVk2QCSn0VOC8gUW4r0mk",
-	"uKM0fs4351aAodyLOR8C011Oa1GjN0KnWmkgMEmg33UE6EyeJZtkHHLQW8xWuyeZPHOO9YLCgygQ3W0i",
-	"QCGiMoGTcRRJrfNjboRz5HNFnPuUtuYXi/K414S9F+nDgwd48LxUM6iKbewKfHtD4ImpxsByAWsAo6nt",
-	"jFAvi8UFcG9Pp+0uSuPdRIBHYR99e4DUI8yF4IeiEeIPmYweHHAHNsPY10D7Eab9TF4A/R/5AcxfYsdA",
-	"d+WHgH+7veijD6iJkcChMIPLJGKdiDaP369QnpEP+5rqCoA91W2HjGoR3EsCaiIOJDOdqvscWYt6jlX3",
-	"SIzGFkpalX3OWEnDW/2iQZP13HrymTePmSxd+PVFJkCUM0noMP6i/9ghCnoIzO0NEphsYxR/CptqCZiw",
-	"xbbADXl79lIwjzgIvbKS+P92BhvFrndsCFqH0mGnwUF/JXVb40KNpMYWDl98ulwnfMoD+PoKheO1vVKa",
-	"+TW4QbUwi6BPKxfmoX6JcuFIrCqdrSVSn7nt5me+LTj+12vfWC43jj3LdlG5wkPka+5/oH+tVxzhzWGm",
-	"FvUlCy0hHeixI8S7KJKUIvFOwE0FYjBssW+zNaPv46uNjvwLlypsHk6hYvDr937dTPi00gTagvXaBJuP",
-	"9Gy6Osziy/gDBgJ9MNTaWa9OCJw7uUYmMgFMZM4ZfKvzgcmIlezl85+fhNL7+TivlLBTqHYv3Rbpa4al",
-	"iHiMY8Y4ZBl9iX7oGCkGeBRIhZt2yR0HR9znLt25f3V3e3D4VzEYy1IO3PIcubtTF2puhZJ24U4azWha",
-	"RC8ITHCHYq7k5TnfktzwY72AwQB3mQR2a4IsJm8Z4gTYvjiWOtT9I98QstvlVQ+iScRvawquTgDSvoNv",
-	"4KdzbapzWbj1dZM7BcAKz5LnPGeA9bxYeKIlq0pLdKJIpuWW0h3nkD7U1FBYP22r9EeSYaz3j95Dj+xe",
-	"COI0Yi2PMedwDshdaffGrrrbo2+nf5K6hlMY7OZOevO6Oyi/X3sOL9X8rQVA/3VHT6e3+ub8xa6qu8eq",
-	"lSsNR8gwfoInvobYf2MK5Uwz/KruGFQCEqRn8pJ057a24Av57aFwnjbp56suQMX7RygvcMphKcuP4qiW",
-	"5q9JqFvM839Sxbgb/FLWGxXGraW9r8hH1+u9V8VywGm5Bvv1VwzMIIk80zlnyl5SDmlqLFBLBzBYrC8k",
-	"l1+8puOUEQELE1g2mUWXqB84YYWQDH2NMXb3XFkCnsiwNNgg6SNCHj/V3aJHQf2UB5RG9Jv+TE5FUEH5",
-	"CMBjwcCpSMv/2oC5RHCHdpTaVkRasFHA8rGK0iVwjyMPN3IBaQJvFunM97Z6/mswe3JblbIype2KJ6E+",
-	"XRH9Kr4T61EemWccilC54bTeyEkG3fLlxNFfq4SHiTxrQUiRyNO7+5hyiTNdQDZzzPz/iNrCGG0irwBz",
-	"3W+UKNFCW4VScOnDBwf+tHOCEEhX4eKuQsO9rhDa7VLelOtE8eA57lO3658NL2I9wBa4IAQft4CstxYu",
-	"NRN1PWq9spcb47DWLroSgRVYfrFf3KCwuTUU1nWwV/Ec2PFnY4UMZVjbs/bVCE4S32IbHuWs1hrzYUHz",
-	"DIXZFhVnbVQcCMLOY+MjsoHJZqkFn1T4jMmm2QzHDPHK8G+AjMd6uX3rZC1/0GAqMNa7KZcAo4xGMPxG",
-	"wcrAaE19KoW0laX+tBxgpZQcAJg4sIPTfnEKc2Amkxq18WBWlu4Hr0mx/IYqMh6xBRJ6WiSZyFwnQ8Ow",
-	"fe0J2hGhH3mhmQ7F/Y5U9RhLo8JBKEHh0kBQPs60Hc8qKzIz173wgNVgaF+J0nZvfZPhxOffJixb+HU9",
-	"LbcxKpu/ciM8Ng6fIWwaAZp0t0pgqwRuBo0WOyzraYE2Ctwif6f+YzXEGUazm5KbHEYgcCLfzwnWokDj",
-	"LlNTEItGe1dRFVY5WQgYlbV7kMwM0rdNTo5U9SJ/p7SytvPJNrC5vFY2/KRkUY03EAn+gvZWLJorAG/m",
-	"7z4BCXHzz/GKgNpJ/W3C0P7PaCuNcVK/w0ZBv2GlycBx4+uK8Vspjn/58tTG60bbbynUHlf83Ir3M1IV",
-	"POtK5wVHA9TBT66ZMPFUyInK/KlbL2eL4bkpAzBkzaEZ/IqYvQdi1oghdX+i7vNwVme73yDimq1VhuzY",
-	"kDx2uggUEdeJ+MK6i1m1XAsijqkf3bsU4UYhqRvqxgehVfWKJCw3PlRxSy42/6xOxq54yM35b2EQHOX/",
-	"ssnZ+MVejS1WG/QNkNJWXL9GsnZFnU+tLAEaKiice6dm/K9uU/p3dzMxt01a/lkqjnDXokybhg+2LdG5",
-	"KsM1m2Y3wC8iTH17/wP9C2Dph0plF3JweXUqLPCr7IRkiXCm/6Wt88h0nXh7mAroO0HaGl/gbGWerbAP",
-	"YUDPeSxf2FicXY+L2BzxxlQj0ZWtLoVbID26uem4JR3bmn53bPpVfpsi6C5JgEiYsci5TSR3+n6YC2zW",
-	"Zjgy1jHFLkhAHZ90xStdLFZIs4lc9CACDKFl31GHIQ/3+9z3oC7dOAHe1nr2vDLQHih2QSDuYf8hGoO4",
-	"aCXbt74QsJ2jqkU83tw6W0O2vV564k04olbf4w4a3v44EjvQdAdg/9iJb97s6q43uOWWIGrbUPc165I3",
-	"XPV3tfoIRjDbrF3oP25XLoAtiobvtDTgPayycBEo5J0quROFi712rMBrm+wfQGBlRa4HxSxbRd7xmh77",
-	"9fXkRQt6tSKh827QkYeXfmJDHo1zS9+xDaR+fro7KOWYehnAMo1/WSKoW0Xd8YtnbYUu5qvFlPQEuD1v",
-	"h3r6LmT7yivi/UcrxXPpdcVb+LnifB2BZFAEjBAxylxlAPiAxGNQPUJTuv8B/4Fsv0QRSxAreETIDMv6",
-	"wHOYFSrijj0+Yc66saQasiJ3QlZ7rg416YoTIt91txkhhZ4bJ6BmfCt+zn9wS/B/nb56uZqBgkTLF42R",
-	"rsW9gAM9VZUzAjcp1Vu68EuxR7AU33Dkqyxs5BeeSwsdVZ8gyG+NuTXpvDC4SNfqBT6vmdWjKV/pBwRt",
-	"SN/V+he9Lj1bKoYN17n0LQYY47fx1WmmdTqDond+ol+XZlQqa7e+yJ8MjPwpiA1JSmiVLr7tviK6+Y24",
-	"OKIrGgnBnvjL7myWZyOl95bbldwCS73AbqRnKIXFiyrz1B3T0mSzQYUnOLXLJ82bJB+gnonj440aziDN",
-	"Sn0awMneA251BFQ071TZ3ZTTA6T5CkYPlDy1hqe6UoOOpyc43bbJ9p1cdVO9cqL96o2bZk8I8dvvtipz",
-	"Pfqw/nQ/3kbLFOq0dooNWgV4uQOe6040VSTamPJMd9omiueUOM/fdtabXGDgoHarJpVyi8230r92LtlV",
-	"ZitadalTzqlPp4c2Jrcsklgr6NeYOxnrrVqSSje18265IeML2Em0rNvc0TZ39Lm83R/V9Rq24e1u9FXi",
-	"hr8y6cPZlDk2AaBgdZLjyGduCjWswHvNrRgUbsIZNOmhd1pxK4D3iRH8EZsyPcDpSOYa8B8PHtOV5/6C",
-	"dK/OrcFiDxkspY65joE1CWpGobfTOfecffK8miI9Ge6DLCK8CByFuwhAJQAC0qfaac5IlCl9rKDNFa75",
-	"ApuLyFg8fj0+8MGfxgf2SSZsRw4741ZqTWk7r+Vk8s7/s/iKn0cRrONckn/OC4ju4eE610EWGZorngPd",
-	"/9Yj/bNRRKIUJyW1jr5cYXNznPXq6q25mRWZuFACuvoo/np8AurGB5appAFw7jGJJvIh9w849QiU9s7a",
-	"psLWha3UxEd20X0AAgSndkBoJs4BKSvAUECJ5UfCTFlUM/YyxKrdGLvCk0rjUM7zjBRg47GF0a0FsfU4",
-	"2ZKCW5arNOWKaztWdZT78dTaymVRQH7zaslO5ssftnk81+9MPlBrqjQfWdxQs4XrlhTc8m7dOjFbJ+az",
-	"OTG0MzdwZMSn1bJFXs1KAY/2ARbW39xjuia16D0glPDAGOBUAVLeU9DGQ9DMpe2x8mJ2fm2ggzBylBhg",
-	"RkN/OMj7vlayLHJVsmuSQJWcKQqgU0B6e2ZuIYXEMMjAykjWbg5u07zMq0ppTGomQlbUFI6d211xzF0d",
-	"ntHlQjklw9cxs0NOsC9LDlcjQxp7W/mym9VDN3NkFAalYIhLiD3tJX6xvf2piclkQ//t7l2gF/k7dSch",
-	"Lt58FAYU2sz/CFnB2Jea59U4K+VaGbtf6Vy9daZuMVN3c5dq693cyLshl/ZOM277/y4ATPWKzNv9v7x+",
-	"8+qX12fnJ09Zi95pMm7txJcTVUt5r9exDsDE15Q0+KemmEA0NjNMNZ2zS4/KNsv43GfhdifWyY+GWJbY",
-	"Y43DtLkVF7O8qESuE/RTKY7KGSHxiq0VLMkHinPrA2feOhB146Cvl60Dzqe0aO6GdL99urY70cdvVJWX",
-	"UcjujlSyW3XOzn1xlbzVpJ+sSbfq8EbqkK26jfJjTuI6d2FxPXZLenhwkHpcRJHJSl4gyjscT7AzHj5h",
-	"5qhETy5ntC9xqc3cxvRr8CsLzvEMkih9nUEX/atqrMp5bpVIHx18k0ZIXSZTIs0uzmdhMdNEpPjs8ywv",
-	"qwXih2WlzHWuR2kPSfIoiWSh4QqgAwkr7Phkx4rZlPCWaEDSXqpsBYrMGyWz/M8KIxPWHV7950SR+eOh",
-	"QZ+OIQ4Yb9ORqvxWWYljY5UsB+OVX83zHKBFMWwjLhak4qu8KhSBG/nT8YvgLhR38pwSuwth5aIHTdw2",
-	"EaZMQi1NEvoHd2xgXdSmUoiAJy6UhfLqajBWFuDssDOhh3QEEjoEnSnqRItNCOuWh3hh3qkAxaQVxEjU",
-	"+8oCP6J6XwFqE4TYZ4G7tpqbviaoPGGG9UgIRD/Sf6Q+YjFVZlooUS2mSuS6MoCt65ZVXJj3PYDbgLGJ",
-	"ycxW7lnQ/AgjBbqEIa3q0JQTxuqll7hjhTNZZ3Kkun2d9jvV3ODN+p0U7DB8EqYMpJiOS2lVIlJTwvhU",
-	"7p6Fk0/3gfABhk35grzqitN8pC2QH9bgqYj8QUBAX+TWmXpGj9BS5OsljAWNwtrkxBA2Dt2wh7Eg656U",
-	"UFwIFsTOBmM3cCg663cg7gWHcawEJPJqGDFPPDo4ELQZEmZnVLaC3916lFJfQp1CltFDKuMExGAMSMJA",
-	"72mP3Mzg7TsRb4w7RCSNsA/wFcMWSnHtrM6nU1WluAFzLawaTdwn2xN2bOYI0Cix2p5Vg7EErpzCgFMx",
-	"zkfjIh+Nq3aBjK8SMQbtdVkYBBowvNOGBnIwJGsBfReyE8ASMlIZArGsyNL8o9PM9scSeiLfv1B65HQ2",
-	"9BRNcs1/P3CDrJyQ6/Q6//u3/93vvz842O/33z943u+//+65++fj57//z790fCsS1g12Pi4DGbuPfWIs",
-	"kLXOiop9DexPmkhERqhN8vCgfT5AMdoOZPzoSiTjRzGS8YM7RTL+Yu1otLprMMS5jfWGzr4RTVy4Qb01",
-	"7dGGnWk0ZPzeL7a9advetD8uGiWKY7aYYosoMsHI6moC17RDPjgzjX65mjLTY/vHDZxHK2ytWhXBYFYJ",
-	"mxdKV8WiF4PGAx+T170pCNYU4RtE6j6QVODnQuV5vj5iihZLa6vvSg33p2/1jV7TlbKVV+AGUhUv/cRW",
-	"39adshWnW3H6h0R4r7y8YPnJv1wNlNMaJ38FjCa+aIuLuhD6ED3O6AIOASHxHCHVcLmyRe46clmhVllm",
-	"PZGzT+ncWeok9kT5wXMazkpsyEX1sLoDl774L9qBu26t05NoxDeAKGy9+g7acdedDgvbtWfgL2iNWNGe",
-	"m0srDNAVfA1NubhJj0/e0Cu5BkJXzTES6x6MlxLGz7XX8Xn+wpemuv4qOMlfgmDhZ1cR/vsr43M/Js7u",
-	"ord75YVBPztTJyzLNUQqFJ7m635hm/HKi/xZIKDj4MGVl0FeJIwTw8XrvkAcKJMEcJv0OitDbdLxJ7Jt",
-	"k962Sf8LWDHO5vAmxyoz5rY7qunmn7WjGiKm2C59QvHHh989eIDlh0aPfL90pBvpdKRYjYOVYJu9GlTm",
-	"AvqHN+qWxsmvaJdGCVRrl26xPKBn+sxNqCfw/66aVL96Gqa03oRuox+aLIr2hmiaJ7ybCiey0zoDbHrO",
-	"4gnsXDf+JsNkwBvDMdWJJa/AG6Of7n/wvQIfr6RWoCk7szuvrChk5TzYBwcHPtDSpJd8BXF/n5iCLIGS",
-	"mOzpa0TlaRmFhwBOV2RPb2qYf5k2BBztr3k1DmbDhnZt4+IrbNzbInE4yyeqyLW6zuais8h6enuynv30",
-	"ZCyr2IYqlZ1N1NuT0yspkwhsEs7N3C2WL/3bd2tf/Lfv4PKZPv7x7ck1ptePb0/ezDRaezrzs1x7kktX",
-	"XjfO6Focp63MdL31Oa3MdMrrs20v2YaJ7hpf2Yd0IOUKNLVRc93GwaONRHrghfsdMqJYUVEXjk8YqoPD",
-	"R4CZDGHzBGoEgAZNmJKz5piEtpWsZjYVE/OO4uusAIGCKjVTpVPx3//v/yfSqdJZrkf0V6msKd6pjP4c",
-	"FMaqLE2gmslWagocVUDTC2n3Uhnk+q16Qva1v1kS38mU/kY8jIlciJHxlac4nq441gthIL6FDS5uitZw",
-	"bSpOyk1XFlC809eEY0dFWg8PHnvOj6qUmuiauwJZk91DaVRCal4EGlGWl2pQFYuueFIYCyDDfAjpTwBX",
-	"IOqX6WvAH86Lol7o0aOWFm2qGPjv2Hc/MgLCRIGRhLUfGqeNyywXVuCCEbQfIRKYoUhlfj4xmUpXjAqK",
-	"dmsdOIY5pYfwvt7lap6ImY6GdgYMkAGhW1SzUmOn6fGJSM1wmGJxgtExoWPgHXDnq0yYISIIWlW4Xbdr",
-	"QhHbw4Nv3PNREqZ7+MxleHD3EOvfFc36wlRjWAd3jaHo5+QCKNVigJ0jPGihhKnxxK5I9awoUkSkgCpm",
-	"wArXxvyHM1Q5xHaJJUh5ZVUxFO4lp3TOOQA60kJwh5UvCPQzABPVCsPIOfwVHGGFSth27qPwnx49n4qK",
-	"6ImMf9Gyo/duCl5BD2prq1JQwCSgac8i2KP/Ajh0LSeqr+njD4iRbsGBY/swXQ2DcWOz9zZgMMZSZ2Y4",
-	"vL7WUOrs1XAYGQb0iq6nNIsmGV1elfkVplawsuG0zUPfrU+9CxSOdZfhNZ53NxHwuwXkGOO7Xycm6baJ",
-	"cidva97XD2Diwr40FZo0WyyOrVV+FXfTdYHPpcgREzYl/AOai+eErRx+l9bmIx3/UslR7QxSwDcJQt2X",
-	"+X4ZpURaA1KnRHUdGJ3YxKXKimCNoRvN3eEkCHehh9vWUs5exzNBilZ7Qtq+XiYbP6LK4cscOL2dQTM2",
-	"c6x4tTOn3J1dlWvxGw4016PfdwHckHjPcz0iEw4z3APniAArbTynpK85W+1OsOLvJgdmb9/dXc60Zcty",
-	"oEi4D3ONneBgXwJ/ywL9C7RLY6htzI6PzRzQw8ywUhqrwS8W/teJ1AuI3DnTkPSHvVRAN4NmFKwZmp0M",
-	"TsBtHdK/CmemRtP0nfkzXQBFKy88dPW7IZBRdPBYyPw81+cE1t2LVqivkWcdirBbXzW7LhB59Ohj5BWQ",
-	"mS7Rnvv7zFZiCPKxtka+dcRZb3DCjKxmWYlCSYh4vlOB4x1K3g3gAczI4D/yKteZxNgHyDYe4wY4t8yd",
-	"2xUpdI1e93XYVABbsTVc59DF5SJH9rwy5ziJFOrMyWLF9wRuB3mBsEdy9LG0mkcLiRVn/mPyXECBtciv",
-	"XpjwQlVHAYYBSQrd7/HWZCIh9xYuSjO3sD9SZEKHWHvKPXoDqaHBR+lMpLVESpqIUe4cJUkEv8PSTPr6",
-	"itXDr28fzrap2zYp/nQOP6Wr2fGjPO3G9XPSVjCx9Qns6fTb5KMn3pLr7M8wz40J6cOlm9PSgy+ORfuZ",
-	"0Qq9O/wWU+gwWsmGCTeBeA4IrdQt3z4MYP/kacqFRMR3Dx8ersSRWOLCwopLA70G3W0cdF27lApaz0yo",
-	"MFnLzHsSxQn9kzfg4D8++beZqeSnW3iHa73kH2Wl5nLxSUahu3SNF0ePOssnysyqz2xLJh9I5FG5zpX0",
-	"/1iBt2OXaZFkfgv4CS+vSrHf/8vZyZOfnwF0QqQWb5J5XzvBTdinOuS4SzC2OQN82lAWmO2uKE69JyC7",
-	"nQ/h4v/xvdB5gT/1q8KMus9lJYtdVZZ77reP7n/sPK8GY5Jyve/xH93dajFVdLeBtIrz6U9VUcke3nA4",
-	"qbqvy1xXu3gNOVJ7zWveKKuq5jWF3u13xH//5395gCS0UnSuR71+Z+kmT41Wrffo9zVSzDlTupPQ+Cm5",
-	"1QXYiPqd0EFddS/PatgLN3tiMsUL9vHGiX2w5yCbv4s5flxyM/TvtmkI7NJrzfbgTQhB74rW278iIYSA",
-	"Ge5k7vXs9PAngER3Xm7XVpmZVV3wi+hi0ux7R3zuRank5VF8s9K9t3AzN2hTqG5hRrs7q97czlU3dIp3",
-	"xf3it7jD684VtHl21V1Ria++b3ij/sZOZOAt+Y02HFaZn/PX3gV3oulq3gS8OUomreGaXkfUFpvH82AC",
-	"68g1afK1sb+Vgzm0irAtLm38+jo5yG/cwEy9UTdHZM1/WkdHhJT9Rdo66mUbG1QDK1uxubatEthWCdx9",
-	"Mwm3atAYgYx5OULJVuNd1Ae09qWcNoNuHEj0uVUIEgHcgXL/tBxsOcKYUl6hosV6tlhD3P8Q6ako/JD2",
-	"tfNu//s//wsddpt2xa8Q0QthlaUkdENzQGgEtAWG9KijPkGFQxBTOGDMgx4eHKR7R8KaOroKxoPA+eZM",
-	"7FKMkKJEWBdRqpHSTiepnqjKmUqFtJeWkJIxtxzWUUYRtuiObrqKB+3eXKEqBUCWVcD6LORA9XUE6nmh",
-	"hqYEWGdZ+RAVpvppcca5M1IWFEews6kqrcpUdn6xSBFgJiY2uFAYO4xOTJMAhXF8EqGFugWwANtwLPwK",
-	"5Iam5kwcKwoluVQkVv60vB7Sa6OAKSVsPzlmylHQkaowpIdR0AA/5kyULLcDWWYY/YTcN9YqUAZcae68",
-	"spfwvnMM4KUTk6kiZYoIemPwY8ScSOAoZjhUpT2KkDCSqNGL0+G0GLRPJN6MAoHc3ZXEtwU4U6NDDRIW",
-	"MvSaYidqlw04sVBwsLoP7BMif7faCwYvYw3UNP4+4xx8sc6lTxrTvWkjWdsd7iCjXs7Ap7keUIEzLrHR",
-	"d4Og5qp4Zry9/LdEbdwkOeum4J0guA6kHqhiXQPwCZxdqCyE7DYwH8NFdYfkGTloV12L57wahns03eof",
-	"FidPr6txdVeEe3yE+PDG3KDkOH7p/UPKwu0aGtJd7ZdPbjn8F99jW4dnnXQArthLU53SB/b11prcWgbi",
-	"z4e34t7tHUf/Nw/9f66uO9HvBD+o30FPSGzQJ8cDXtEptyp/0OibWzK0IB/wpuGh3Ua/mzdw2jveWmLi",
-	"ifggmr6iaG9cWyuauyokGxWm3nps4EXw6ALxzng2kRoRhoDwcz5e9G5YRY5Z76iSnEtHtOprKgpBFnx0",
-	"vLiq3D3LV5Lvpq+Pz5781FrvQLCnvuR9r1lFn1vgVKXSc98UUEehToJbhW5aqaQ1uitSbSoFjl/E0Vor",
-	"GEFSQnBK8wqaFdr8rHrh6Bd1suDtrlvlfFO8jRWX34GPhC/3fN3KbRW9htstPY4At8OG20Ju//nKj59A",
-	"V822fvgrtu2cJAidK9CTxGpv7VriSPAky/XFNY3vo683qhaeRB3HK3vX63R/cZd6BIkc6jwjFGRTZhiN",
-	"r8IfTJTrO9uBc1BS+RIA+Mq+xoJZMR8bMTRFYeYU18YrINxP3VYwQzHJrVVYdhwiufAXgACsAvX7JaAc",
-	"fm254Fof6XXqa0Vz/VrZ4KhN+xNSwStgELboftsM7leRwZUhJdoCrep/+rzp2+Msi0v/ESmfUAV7/OdS",
-	"myx0Xl8sUO5DlgkTl/4+JPAhtoH/5jaQHQA2t3LhXClsMfYeFSQvtQmKAdtPSVtRA/dej3q+IXMclcFH",
-	"c0B9tLo/ubVpWqKOFrKYg1+a65gwELdWRknbJE5T5j7w7EHw5UQJ6JaVA6IYgK7edfsSjmDYr0/6+lIt",
-	"sANdK5XhosLecD5piio2Sp4oDe0CaZw3n5VFCkseCk5p3MPSTBIGpOnrtJ5tT32WVGrfbkxXAma+0tyG",
-	"gGlGX4jG/Ri75Grn1hlByap8bV//Y2YqYC2Zud0wmybiv//zv/ZwjaMdxRV0ReEXmRgCZh6xMvVBhdUJ",
-	"SVZXX9RRhuvWUcxP4jFHioQ25BoJTTjvpsnI5oPvAtaSX971VWt0YmRwrL+OJLuia8O2ub672p/qr99w",
-	"IaMLW/183uhzaYXMsrvLYm099q3HvrXPavbZcZZFxgsWXjUr6+oG2mfIy/ADPysSIkltAjes2JBjVhYz",
-	"FA9uim1I81mRsiHpeGW+pq6LIFlDe32t0d5GIof3SHsehycRJXHcsg54kDvXjHE1OCH3CjA64bU95txB",
-	"vjJYlFyfN1ozhAThnjtJIJF34h5Qd02g09b9ytWBEwMI52rZx4ojVLIwWvW8GwPMLMB2NDZCDioBBYkq",
-	"L/v6AiRGQn3qA+c34Fa0MXA6Mv14ilE1CQkbKHY8qTxPOvdIVoFbTCnPc6XxH1hbGCpn8wlcWSK5H4JP",
-	"8Z/pszM5IjSgNdJnVOG3wuvqa3iJojJmtd0MkNRf1GjWVyBnNwxmN9ib2rz1a+/A4F1rHogAvvbQrzEv",
-	"4WvZ2pZ/BirzrZH55VhfR25O7ayvdKjFcIRv6w9iNYIc/3Im4w95UTi1A1yzHjEAwO5+dfYS8ZZMNjUe",
-	"3bRWWI5OTl5pNkbivGkzbjDc27AeYaO0m44wi5V249rjbFqQG5pyNXyPuzHpCGoErBRsC/Gs7t7wWY1t",
-	"HYVJU8aJibg/cR1KpcQk1zNsS/gxf6dEymHQVKu5iGBSdmdlsZcCFCMHSGVMdQIh3XyimK9XEPKRIrZN",
-	"aPJHHEi0/ShKiayco/yd0gKIc0Yy1z2RNj6tlLBfhBoO1aASwIq80gKLqT1un4V+UyumuoqOpFH+TXQk",
-	"a1sz9avaC2PcwS3MyDbMsyncMkIdmVLICDopEgktZbjeEYe/8vApgWrSCihWSzVVEt8JkdGuV4JZRWDx",
-	"19AH7FgC/aknyXuIG42uZhJRBugsOIYWslBDWQrsryFXGoBunS8K+kP8aLgPrK/TqSG4V74EOBJTgOJK",
-	"qbQSuxBT5xakXVxGFIeXalrRMiNgK9zDudtmSBKe2zdX8RTQumwq6o7d+F7T2NcpvIBRO8Vt1z577fKP",
-	"Wy7qsGZyvev4VNlLavRYX+TWLmqVuLz13LYC/n6n5UZuw3wZ3gR4z2djxb1B2xKOre640xKOOQLyTb1l",
-	"2OLxkaq4mzIOp0Jm+f3BWIKwWNWSb0oquy9kFLN2Ytdzw3glEJqlQbj7KH0+BKVSmgJs39QtCoUbbSt6",
-	"KLQzp3nmMeNYZTnjejmNj8iZCHUuUqg3qMFokmKx4AABeCHjOxIUpBSFsVVfh14QjsySJf93k+vaIA0h",
-	"MC6wFT19eHgoIl1+PsktMd5HcI8QrM/EhSqMHll082k2fQ0lj9y3X6n3VQ/3CDQjyjxj8MULJVSWVwgR",
-	"6fNMyBOPVSfzvCgYtlRcqIGcWRXpbtCoiI+Etd+AgcDnYXQbAFbzKokWuTJmaVk8VCC4JR4xgRcVQd7d",
-	"rdJMVnI/qq3wGPi+lIcRA/iNl7Nq3BWvahsN2t/9ZvTQCjJL0JEFvIViQXsgdRsu9WOeQt++O28xVX2d",
-	"ujVOw5RK5bvekZcityIfaQMgCadKiX7nSRS773eaIAz7NM4UVyzE6SGsvhqZIYLKrWalhtv+JPXIXTqb",
-	"Iq4ooG5WZhptwSMuAaKPuOF8mylCknaRQKP0GFEn4avKM55w1DhNGLbDWsmM376+LAcAG6hcB96X++IJ",
-	"G8G8A8BcfOmyqtRkWqWC4GFxuUHeuUsMygYz1z2RlTRDfFWIMhHed/1+fgfRGHesm88ECr/QfHYLaOVQ",
-	"3dxVrnMM/QkgB96euD3aCjywdnUL32Nj/P7GdTfoobkt5FT/zjYGTvVXPhnPuJx3VZ841szB1hy6lw66",
-	"ze3Rnvjt6auXz35PG7bsv+//TZUDVewfn+y/PdmnJ+1fzSXFRu7ynLYm5yegoq6TGnH7+fPmRdwTt/ir",
-	"fxj81XqftdJxaU+wXhvGq4xz/JE1D5Y25W6crf3oC5ZlrAg7tYb4hczxYHbJ536MnIdPawEC3G8v2n77",
-	"PY0sktOnPzdjU7WahpgxYKYzYlHxh/MsQUsjGFh9HZNkLhnQYGo7c/ViUX+LxDEEFpM3hejQSL5TYCrH",
-	"QOz+zDbry9nxMz1oslXtND2ko2V6fWe6p9La3FZSO+u1MkUmpLOXxMWir9OJqqRTQV2U30BDtgSASdjx",
-	"GdTe12s8+BAi8GszT5j+y9fFTFb1P0Wck1+YEHSjdqVo2DdoWArmYa1l6cHBg+tbllb2w/Gu/LS2pW0c",
-	"axvH+pytSDW5jtH66zRha1SrqWxuJ8i15B/fSU4akZaWoQevA5F0ahDd+athKxH3CV17zFFzPELDczID",
-	"wvpSmzn41XkmFiq01WDEpDaSxMcpMBqJnUrAXQtFhkB7TQEDaEaSFgJun+BVxwy6t597biGneGlWgXl+",
-	"dUnfrehaDzOpFktr/0ZbJVY7Vs6AAdY6n5DVXdfIDqGRVhP7uSmhx3A28biwNZu6t7FwAlDdHCJyhF6f",
-	"8CkQ+LBAT1QPR6ZQssx1LAiZypZom1BoEI9vQ0W3HSr6VxeMW0vw7sQpkvnfTKB+JhPw3XfXpDqPbSOh",
-	"knohR8TCLEbj6r4gVsV3WIPYi+C7mzkRkMvKSSw1TalJ/UIOLvs6pPrGZq6PRIr0bGhSSf7zDaB9UdIq",
-	"lRemrFJ3FFHAPn9K5G/fbZMif9akyN++26ZFtmmRbVpkmxb5PGmRWFN+3VkRMjU28dmOuVFhtb+XLvtc",
-	"kcFCz0yvd61AZ29Vzta92rpXW/fqltwrS59Vu2wrCiEHAzODgu86zx7kH6lt3iqh9icyL4TMslJZ68m4",
-	"tZBioMpK5lrM5cJnLZE42x8qTaHaifrewgCXZlkf509mjvzEbYOAocqiwHq1rngiLeq6tzofmAw4yCcc",
-	"fZ/IqlKlGwpJwk6vIzP5vzpJx7krzusoF52ko+XEHVLueZ1YLk7k+xdKj9w+OXz0MOlMcs1/h7Sircpc",
-	"Q917W5KdV3zHL0s0lhHmY9oG487urCuj3xj8ML4GtkNar+uBo/jEm3Ad4rWfiG7Z/jFt0S1vqOn+xRWX",
-	"zCa5XtGnTodasr78EQSVg0qgpnPwp48rc6Vg02NeAO8XA6xUxnTFyVLbAEbXOJMJTbGEXTgrlOXu5aYQ",
-	"pxKavuYpQiVNaCGj1OusGt+3+UjPphhLO1W6wgwoUOIh1iPG0wAbGEfdI/qzgQFmQoJQzIn8DaT7eSUv",
-	"lU67n9i06/TYl4640Ylr4Ka40d4UN6V+7V0ABa41ES+w1yeZ8le0+yt4GEK95NM2BPen8UKNFBg7Vze9",
-	"wRkfkw6igK9xPqKF42Ufv0Zxvk647Jn7kM/kJT1oi63y59FZKFMiRSOo22ohyN5t0WKt8Sh33Aej1gka",
-	"kQ70btL9D+4/53n2caXD9CqoFt/VlmfMGwpYX8hrzudYXEDLvdd5Kcxcx9hkTv/BRdDZZBX29OF5fU03",
-	"6oqUL0kjdk66uy9DjepVoch1hcZiSfSFS0E3lPNJh6e3NgrsXemIbd3nNhz1x8W+8KJ0XRdgIyHgJAfX",
-	"WYIkWHYeCAwxDITq5yFSk+Wg/az7t9L4z7wCTIlyQegW2L1a4QcHFM6IvxN6HUlXjKVNsD8XIlFk6BtN",
-	"Yhg7WI+E9B0BqkL/ILCYqDm6MQG4HXyNUg1LZcdpVzyFAWO3KD+4r2GEANiorM2NtqELVxsQ5QOpRWFG",
-	"kBqAvukQCcd5ZwI0Ym6rUlboXC1gdD10T9yp53BKa+4gMhE/xW2g93E9ODauQ938TzAodW2ywQ/1Bmn6",
-	"lmvvgAPsCzsdzCKHDdpzWWZ2m4dY2/5/IW11DNbl1vz/k5n/KO8l6QcSRkE3XKvNGvY/s2f9vp6hfz82",
-	"KW+uB2dt+BxO1YCGkRNFTXDIiGW9s+A0EVeu4VJH9Cv2SKQfPqZiUChZWq9APGskYAEAYIF3MjIDEL9w",
-	"b3f+KwZliBwD536w34CgUJXIqx6E54IfogqkGikVNpkJOxuMw7N304cHD9M9GJF3UtDroH6ElJbYVzhH",
-	"Q6CEVwB4ADwRUO6Yap+oVJSqmpXa6UOBMM3NG7XpxOmsYtv/k5QiZlyuUQavw8M2V2utF9+FXsvk2u7S",
-	"JqHAcEl775zfpZb2uzbzAEC2VW1bRfX1emEvoRfLfwOfrrhgKm5V2pLjAaoHRSj8m/BWMzOYTRQGLGZl",
-	"0el17oPGovEs6ax8pBHbJnGuC+Dc5DrCFmJfB36IfLKBmSjKv4d8tfsMIeCW5XZayMVL/JkfkiNo3xJw",
-	"LALWE1hspDW4IJiaXqDcCoiW42Zzwm0dFMbmehQNhok4l8dzRkeWB/Or7yf3jGhYZN5o/bZyEcOENbkz",
-	"+UwC3/dQSN4OiIYZccY1xxlaoZcG+jzXGXQE4lTgiR4eEikV8lK4TW6jZ1kly0HrG8IDLW+HYKqIpeH4",
-	"JKGCQufLWtqF+9Cnj9s73g15y5MC9NWq5a+5yFZUinjB3JUXZobvJ1P2EmrwqB0gfu60NJNp64t/TUfa",
-	"qzSwoZImzLlLqpLcddbNk7Gs0r1E+J7//VmOWJw/7r89iUYAFT/Lj48hq9rW2pcSAJx/bRUKYy4Jysup",
-	"U8ZqNDZSvEoOxoTDFY1lRuU2Sy/Cl04sDeRntUAkMTJfGzbngJnajl/Hk5bTfP9SLVqf9fpEwKHlZ0EQ",
-	"KKLQoL5XouwI7xkM5zLDSh6u1UGBuvw8hrtcetrr0lxEielpISuoFULU6pkOQfbag8ZKFq2S7Sc88PH3",
-	"j/9/AAAA//8=",
+	"7L37ltu4kTD+Kljt/o7tRJIl9b195mTbt5lOfIvdHidj9SdBIiQxTQEaArSs8XTO9zTfg+2T/A6qABIk",
+	"QerS8mRmsvlj4hZJoFAoFOpeXxpjMV8IzriSjfMvDfaZzhcRg39ffPv+8m3C37IfEyaV/kUm8zmNV43z",
+	"xgWZMynplDWajU80Sph+PBZcsc+qcf7xutmYiHhJ44AFb2Kx0OPdNhvmG9k4/2je5qpx3riaMSLZWPCA",
+	"jGc0njISSjKJxZx0D8nrsRIjFrcbzUYYNM4bczltdRvNRiwi1jhvJJLFjdvrZiNO+KV+HiccnktFFcNp",
+	"1SxmNICnne7ZWXAwPm51Jz3aOhkfsNbZ6LjbOmKdyQE9GXeDXq/RbCghIg3l9e1tE/DwTsWMzgs44IRy",
+	"uWQxERMiOCOLkI0dhDQCqug5+dJvqNWC9Rvn/cbb968G764u3l49e9pvNPspZPBwE9jgK1gqfAKL7Tdu",
+	"+7zPy7NdPfvb1eDls3fvLr59htPC52YXirMe0m6ndRJ0Rq3T8dFRqzc5mxx3gg49HJ3grCLCYamUoVSU",
+	"q80mfvL61dWzV3eaOmCRojjyjPIbshJJe7PJn716uvPEFePrPXx++ery3Xd738SGprbLp6Gko4gFxRMn",
+	"WfyJxWQZqplIFLm4zJ+9QJMcDQeB/bzZCJiiYaQ/vjSkKgmNGZHLUI1nLCBioimXqFkozfD6nMV44gdh",
+	"7sQc0U6nddLpdFqn+j+d7H+BOW6JbJwfds6aDRUqOJwXl8SBRmOwcd54uIjFKGJz+dAFFg7a5SV/yz6F",
+	"bJlf+jtFJxMSCXFDqEoXMgljqfwoCPkgxnEcHOAo+DtRM0YuLu9JM9ojEioyFnMmCZWEWuamD7Z+U4Xj",
+	"G6Z2QM1BpwY1hnmEnKTA+lCULQZx9DKUY8En4TSJizTyfiGBT5GYTRLJJACP+3pPkhu2IiImcxGwyI+3",
+	"eW5oB3dXgC4YKhwzZ/i70E330EHOUaeXQ04RFB9m8u8gdl6JC0Br4fBEEVHihnFJlowrEnIlSMyoFDzk",
+	"Uz8yuBjgDnkQkUgWEBpFJFTSDjxiExEzTUgjNqWcKGF2eAfU9I5qUDOlnxjhdvQK3GTQI15ef2JxJGhQ",
+	"STKhJCJ9R9PJmHIu9GI0ojS38KMp+6iGYNYPvgv9nME3Kl5pFtI4V3HCXKwd5LCWg9OHMecFRNmbWCgx",
+	"FlEFwiwfkmLO1CzkU8IiyfxIWtihqlE0isUNQ4YcE6mJNBs44ezzgo3Vbmg6qkdTnrgspITFsagirnQ5",
+	"iKi/JkLRPJauhCBzylfZtaMIJSqcVyDoRxjCxc5S5K6sEdOIWMahUoyTiYi1EEBopK/e1S5YGdVh5bCX",
+	"Z9UAHp76ZFGBFFwCYuQtkwvBJSte4VrYjphi2dlNcUGVYvOFapx3m41xzKhiwYBq6bjX6R23ut1Wr3fV",
+	"OTs/6J53j9rdTufg8OiHRrMxCXkoZwPkZY3zhlRikf5cPcRx+7DT63ZPcIhYqgFwseoZDw+6nU7vByuF",
+	"byJBNVKBf7DVN3A/nTfEgnEaPpwuVEtI2er2OiOHKTYsKuE4w/1cmGWNhJ/E3H37YHRy0jqhnV7rdNJh",
+	"rVE36I0P2OHkqHPcaDYSUHU0xQKzQmTJxnmnaeEIBU9/7XWbjUUs5gvl/NTT5GYunOz72zy9PPtkFTHn",
+	"KC0FahYSxBGtYLlkEw5i8/FWWHbJjXG4FiY0kqzZYAaGj1/wn6lmZ3Q1ym+yEwCSuRZbJfuxcd69bXo/",
+	"AoG96qOe1t4iKtXA/JnDyFrFS6XocTQvONjnpNfpdLQQDyCdE6lorHwiPT7QUnkendtpKSkVbqcIAL3D",
+	"Jx6KR6Bwr/oawXo5YXBONoHqvOtbrFGmmn27QZliZXSejcfvbT6+q7NtPP5BunWB4Mw7mf79rhtnuFS/",
+	"cf6l3/iFdr2Ee4OgZr8RygEN++ZK6jdoomYiRuBuQo7z6Bdu9TDpTQE/1zB6fD93XRjaFwuYNslwkGNe",
+	"feRe/TKn68NptWqrPbEF9vWal2+7j/973f27XnfXQCtX4ZyJRFWrIjKM9NXhlRWV+bhalg7CgGj1ItOw",
+	"9Te7SIm0XnY+zEmJGWA++dA+hfvtzeVf2MpzUm7YqqnhTVxN4uOXuiPSOzvvdNoa2F6nSLBHrVFPEx89",
+	"PGydBR3WOhyfTrqsRw9Gx52GuXa1WFsauNs57/bODw/bR51u7+BAD8zpXC/qAxsROYNjt4jZJPysj+HN",
+	"4OIHfvV5dPlXdvMuKJhnmw05Fgsw+xraledabk9JWZ5rwV6vmIaNZkPwwYjNaDRpXGsZAfZ0UFxWh7VO",
+	"xp1u65QeHbR6k2N2FByOD0Y92kAaG4+ZlFea8IqaiabFJphGKLyECjzoFN0jMg95olxh4ksDX0Mqbpw3",
+	"2OrPs9G34/B1+OfL9z9ddl+Fl/JyrhY/PLk8vvzH//zf/9f+n//7/xrNBvu8CGMmByFvnJ91OpqQJjGT",
+	"s3QgGasBvorcyFDNiNHY6u3jsUi4Kos/0+Lp2Jw+UpNbKvDN8RBNYzpm/208AO2xmJeI6ZR1D1sno+64",
+	"Rbvjw9ZBcDzqjM/YyaTbybYcYXOg910IZl07kvgvtASgI2AhLHhp3B25pXwI1QwJCRmNmlFFllSipJm3",
+	"mOwsqDvfJbFe5ENzaB5uwvsf0rBlv9ejgTCh4dGihL5XEqnEXJNb0xHYP8wYJ4Egl2TKFJmvyFxwtiIj",
+	"Or75U2Pthd1rI/csX5/11w4IPumebn3LaZJ7QvmYRRELKnVwntssLkYiWBHOWFDYrt3kE7SaZNfV2MKT",
+	"v0dgibe/HrllQxnEWcyvTAbplESQTrW+/WRG+ZS9oVIuRRz4/ZtcqBmLycK8lOO1SRwzrgbpMy2dxTEb",
+	"KzITsWRkpIknXukrky3d16Siiwi8CtSMD6cQYBL8E4sl1at6JZS+vhZqI/v+2PnSIzC5jwdcqAG1Q5fl",
+	"p0AwiYITvIP2fXeAXUSonusC6TnWRnfJzqx+A231MgB7cEKzM+/d0yuHUQtAHWdLJhUBwsww5wwIYlqF",
+	"A3xp5CBkJHSsJIgQoZLEMtWcFFEWn3aWijIIzbVUAaLZ36KLfgunezbTK6H80zwXMRmLKGJ0muTlpmyy",
+	"x2EUhXxKbrhYohlLU5bgrE0+0FAB4tSMzd0JrwAJFSuDHzXd0JFItKBPQv5JhOOceTlgchyHCzgY541L",
+	"uJlxrQFRS60o6HmdAANLmZc4Fjk86XY1Wpax4FMHtPeSxRVsoyya1ckmG7CQklSFIHxgo5kQN14oXrGl",
+	"cVlKQnlA0rCLSty4Mj1dRYJqiCZJFJmj6BBp29yGmbqb/nLdbKCEMlNqIc8fPtRDtp0VP9Qgy4cyWSxE",
+	"7K4mwJNWdcTQebmjvLuNPqRnKWkzT29Wb74Lxcnfn/5t+v3h/M+d8Q9xd/Rh/PfPP968O/2O99SL5VHy",
+	"TJyEF/Rs8u0//hoc/OW3pC5lu2CIqmYbluaNHVWPKqLLQzuu3aMF1QprKiaW6FWyccw0LMuZZOPB99/O",
+	"osvvXkV/P/hzFDx5/OmH8PFsFD6O2LfP1fjbz9GLJxc/vQwfh+xvf/1ma2pfBJsuffuDYQXz6s1IZXf3",
+	"XIdyEdHVwFDfRUDJC/GJRRRYI/usWMxphORhv29pPtfYmXbMKH5ddR289dRz4KJw7GDkF15mjcqZUW2n",
+	"022dBL1e64wdTlpH9Hh0Mj4Nzlhn8t8WhHbIP9EoDMokX/1xMdbNQblXKX28QrHQg+wNtb9N4/F+vWrg",
+	"08fvOf1EwwjVraIUGFBFR1TCugKx9InNwWiQOEMUZOV0gExi3jXUo3u8cRTDUztrHrKSrFyAHRDC5A04",
+	"F73+NC0IlwM68160c6K1Q+u+OTzpus6fhZCh5ur9xrl+0nQ8NAW2Ca4GOZ6xOR1ogT40boiUfI7hDTEG",
+	"LavasZExV3T/jFXJR2KJGz0fO/ppZDL6BxurrX1KGjUIT+q/KUKUdwFtcOTSGMF0N+VGG/nF9ekCpvbG",
+	"AvQyXc6SG87ZRB+DyN2PloIMARVIxP1cn5dsVzY3cuxiscCTVbz5b6+bjZkWyAysedjhuOFtUaknPKFa",
+	"4yWR4FMWk0hMScgLt7i5bTQ7MCOOIZy6OrgkiOlEbWPWSnf77yIBQ99KJLFj6oNQ05ATNYuZ5nkruQHX",
+	"/+1460I5AJRZnmsOROqsrLeKmZjMc71XuDPpjxUrOzo/7DhXYvruaOVKAhRgHmnhd9zptQ6CQ3Y0Oe6c",
+	"dE97vxF/IByJvDHu7LjaGvdMC1JXtOSoubAMqOQsSC9pkMEGCr7N39AxMCzK7cdAymh1YC39FaFBEDMp",
+	"d4l3PqsK6n2WG5pYwEoXtAs3oMDIq5dPfXgwpkLcZTKjJu7WCrkk9EVmOiJwGUGFIUNJxjSKWADMY5dw",
+	"1ZNKjGRA1qCjBKtGynMabm7HT6xlNA2j/ArG/HwgZ0Fm+81Z8yeA39+4Kf+5iEdhEBTPzCthbYqhJKA9",
+	"lU/IJP20INwblnEPv3RE/CgSSxhyFzE/nyThSPXPHThKRyMDUq/2O8qD15OJV6R4wfTlL8gsmVMuC57H",
+	"OS5ZHwtnnBoL65WjQZIl5UoSikO7I6cXO7wxwOd2AqanKLJ0eIUswyjyhMCajZnBxwM8w7mdMfxqSSXB",
+	"lyBeOl30Lgka3SrO9V06gW9fHBhz60WUlnEp6dyC33Rgr96mekbV0cJzt3dweHRctqttYOjOwPcNf9g9",
+	"75xoSaXXBUlFv61f9W53kTfVMw4IOLFhUhusLOVWmpmttdDXWuSKq0okiwebBwfANjMaqVk5tUQDwKKc",
+	"oyUD/AY+vQzYfCEU4+PVJX8Ti6mWECroxNBwk0ilD0rCAziEK89ZCbNhByHX1xMO7F72djxHBnKgaf2F",
+	"rSDiKj/XLixuXBtS7x4uZ35ISwo5cUAvnbaqVRYQ+zKUc6rGxQ2CGdLQDAji18dhbd6GO+vcDp3jSB5M",
+	"5qawXl6DyDtfG673tIhCB8Ja/KXvAfI4Sl5FjE1oEimb/YYJXj4E2a+3X9ZBLr+p4x5sIzBW5p+ks+IC",
+	"wJ76JGYB4yqkUeFMfdB8we/Ft2uAAQZjZ4TCrZNXGAi6KtMxU+6ziyZxlLt9ujn+psEiebA8uChD76DF",
+	"oRGPdy09FqEkSqA1ogZDLhGhN87RJ3wcRXBGYDBNSF19TfeOjsinUIajiJGLd08uL+GWomPFYri8Yc9t",
+	"djhMroQYGLhCffPMGA2AFqNwHqrGee/oqNlYCKAJjZkCGJgZvkNmULYpnfKmhPmjV7cxRaQ5m/OGxnTO",
+	"lMfDAzT7Y8LiFVmkL1VvjPuOw/XTn/VeJPyGiyXXxDuDDFecBIb0Y14kaiAmg5hyMCUC9gEmB/kaOQ7y",
+	"8ecdUN7prUO5u8ZKZGcvOWh+i0GXnkjQCyKZlCHkP1NUrDETphrVGLlZ4A8mrNOEkYaoLCDYBt0w7K5J",
+	"arX8wQJUiRN8wcGHFxEIumUGKfzbYiIXT7tPRHQOvwIiYsqt3TYXzxKLOfg6NMcaR0LWU0Q2Su70GVXF",
+	"5LlOBRrP88Pugghapa+kiHABqsZG9pZGyQsq1UUwD3lZItUSO6H6WShVTJXwsSIQ6+GlkoAUYpRaeRiy",
+	"nAmNH2P+3uV4sCpkvPABXUKGAzUgIfzE3oDloYwFtEiYUC8nLdUmpI4Kwvl8QfkK7F/g4ycvVFCv0vU6",
+	"xh/idZgejTvd1smoR1tnQbfTOmQnk1N6POqNQX8NuVRxMta7qTWO13EAecmzcIFU91YoxeKAzlOD/lKQ",
+	"pYhvtPBrzfqLWATJWAOmt8vCvXSiV5JRVGne6p2eH3bbnc5htwv2qjiJMIziLZskPEBkgdSt6GRyDiow",
+	"RHxBXnYbIlesxhSFn8CtKTiYaeKQ8SBa1St3vaPzbqfd63WOuqd6/tRv1IWdFdNL/lzERb8nWIhfXyRq",
+	"RnrtjoZv7m7jNKZc2ah8R4bcIGpLK5cmNoEGNBf1lQLkjyCT5M/vXr/yBZAVB9oAED3XSxrphTF/oOsr",
+	"oUoTmkM9tx8OzLkssnvwMRk2r4U9PY6R+EJO3l89b53uwuK6VcJAuhKSAVQ61GWoAQlocnjOWDCi40KE",
+	"06UiMxYtinx+Pk9TXlF1DFVTcwCTq1d/ng8L53mX1LCYqpBPG+cNyDmvM23kJnPWK6vjJnkAoaq+1Lx/",
+	"iyiRpmehNCwu0W42ubCLxCtgsWA0lsa4pnWdib4FKImZ1pYxpHk5C8cz9KmO9DgxixiVTFouvKFD1fUa",
+	"bOne1AhCK8z2+Lm+bTZeseV7WVZQOFt6w4sso4pCvmMOTtcT7PSKfVY1gdiXShLOPqtihKjNvjJYPTtr",
+	"dbqtTveqo8/KOdJbIUST9Iwn65cOv0wD/svhShdkzoKQEs3nQJASCxYjfRnZEi9unwErC5P3xTCVBsqy",
+	"JdFvCuH1zvS78PLTHC8/znj5qzTevyqKqQC9wdNzkfCgfIWpGYtZU6sZeiX6zMkKhExgAJ+3mAs0B+q/",
+	"d1lr3gl6mF+rnda7THxoVlhRA0vMGdy3+iKaUOk3CejBvMWvrCjOhRsmsqShyVrAL3ZxoPSqZHC96tra",
+	"VnlgzerLwYzUE1Ofce78QasPnrBcHkPpmzvlJ9Sz64N8iEfhPgs6p8j2Tmlv0uqww+BofDw6oadnpfss",
+	"lAMOyNiVfSM2NT1feStiYTW0Gf3ESMwWUehVcs2JGKiqUlgmgcZbLs1Khm4w6r2d4i3GNSQGJ1bVFcMq",
+	"L0Ij5w1NZG0SxQumSMC0LhKH+s6mYY4CbRS6jc96g2HoV0K80GJCIeX1E4vJ8SH5S/jYg2UTwT4AWyd8",
+	"XDy4cPDndIX7dXx0dHBMRivFoKzSXOzkWejklOeu45A2S0GbsIGnhNUy0IAFxgNNcpt4QRf4rt8FShMl",
+	"vrIP9BdxW2aL/Nd6Ls3GGIJ/inRd9AhAKpUSZMSgAJkngmZgQvw7G2xNVQbO+KAuu0OLcgM72wZj+zCN",
+	"tGpSVdoKFUXz52DzVBPAmwntfAbSZFAmaYysJXSimAk3sdGgYPKYCu6TzOw7A2bGLcpmUaD5KgyemmVv",
+	"2AKt1OkMmoZ2tt4fnnTz5ntYwy7m+3wQRdfR2C36SLbOMicp4gLwHoNmCQ8wEGwXcWjhjDJI4518ISXg",
+	"FDHeWmM7urNBsut4a931kCzyqoQLD8CIjrJZ0gT8/u7tjncxJVoM7dGWiFvxJvbI6B9AphZJFFgWilEA",
+	"hsjcnaqohP13kcDyNCogQpBg7YYAa53RLCbLpIqRgMmbdqY1y5VUbA7WjWzUDS7DYjXt+hhCE5/nRYy1",
+	"EpfrQUZUMYOQ8cwwpvKJhZFTW3PxuBo7vF5P+g7YsrJoehx7F0ETUwt8giaujbhgec5uAfQMKe+YUiGf",
+	"yqrcuE3O8K/2sBXPVrZsT+EXRFK+7ssvy7R2cmN8RffEtUYXwnQhL9WlrHILhFoIKJQpMB8+C0JVYd/H",
+	"R/6s/L9n6R6g7YJBeElXbXKpIFpbkmSBtRKyBBBn2oqqOBecMJi1fEGttbjuBFK9MHpUp5N/VRMqYErZ",
+	"ZM21cbb3JAGD5IbZvGb4gmejwka6o4PD9UDo+d5SxV5o8dHH36Her2G5oJkK7jVLxlSxQWRGyfN3yYDh",
+	"zEXMspE0RPAzBGDvHkixWbVfvUSSQVdi8znoAScsoGNVdRac3W2mpfuXINErImk+xqLKrFVnP27We2k+",
+	"xga861/KFWMn9JWU6/TOjw7b3e7pAaY17HSmTERP5XnC8BNji8K4g1KoeVUpNhx/yjjT+1xbGsg3qP0w",
+	"swu9ZfoA1xmaIN4kE/iwfK4zqr7dB1mKYRdHBalwXXEU0Byx1QEG+XmD7jcs+mUkUXdpSutrft3EDZjQ",
+	"rMXcmv8bIrGXEIkYUb9fzeatiNgroS6QyxY3FHJhAFeUSAWGBZ/KrV/D+kxmGIfBv+YR1iaAsfqgbfQb",
+	"YNgcMULljQmb3tUBc1yVYqNXlqXwVPD1IuAaJe8Yjcezt0wmUTnX2pgO9DbRctJ1fUXDosHQ8PBUUZQ8",
+	"XCyYgmFMTLv1dEOHpfU63e21L3ti+0wvRGEGhhGGDBSm6JLWN71gFksoXW9vvWx+2ebeMojMtsMfeFF/",
+	"oa3FvhP74K49h5twLW68Bbd+L9t2Dccn/sTix4lcVUiLkZiGvE5WxNyDwUgP4YqKZXEzZuCjCXcKxO+e",
+	"blyEA9dEDEQlNuICjBwEQoxLzCOiCyUWhnkoFrHFLGcqXl8QtZsrjQMlCS3ghdgH8+UZ+BIO9ZcnB51O",
+	"57Bsmz+jUIbm6Kh1qinreNId9ehhcMrOOvrdBQx30O60u92Ddudh77C2hrBnOqAidMCeN16Kn8Ioog+P",
+	"2h1y/2/d7iPyIuTJZ/L59HhwfPiAPA9jNhGfH3YPj9o1jKB7etXrnHdBzzs+6vYO8iix9XqqcHKipdIu",
+	"3MxH3W4OJ+Mu7bQ6J6Ne62Tc7bTO2GHQOurRzvgkOJgcQ7SKwUmnex6MTs8Pz88fHp7WI6U8Xw4pT5m8",
+	"uVgsHvbaXXI/fP3ugTlK4ZS/X1QIfNsH5GwUOYi1YjwB48/BHa4VcE+1ZD+ikVkf5pl1bUVl/vZo/OTy",
+	"+PJm8bfvn/z5rM0OOu1xL+Kj+fNO8Lc/R2lRrZ3r4f4Jc8ZRCfhmNyAyPIV8umGy+oxK8o9EQqOohO8h",
+	"Uf0rZIdLu6bfeIK4zxW9YfnI3583+u5JtMWhd3BF4448wcSKorEEfvX4S2w6GFJimpXhc+WF0gzziMQM",
+	"Ei5Chbr1LjrFqMolcGUSPCwoJUkgD2u28g+hmvnDc6GcOK0s6Pu7ocec8+vfI9r4+td5Cj0emuLZ+/i/",
+	"jPBrbIGW6UCyesuScikvQ+mJNy8di8bEDJ/WpCKmuejYmrJNLpVMcx7TdLxzk4BF6JTuloY1rkrOgwUS",
+	"gNTPIp2VAFEK8ZLy1QVKQb7yCOFnNTO5qzVJ3UqIgVYPbSCR9OqO9qGJ8TT9O7Eu+GfIaNl/EQTX01AC",
+	"xI+i4lIcRKHgKSuUa7j7pHmlBknZK/moQ9NvGEJjZHlIAg4jdMrtHVE5lTtdUQZpNZ7sO4CmOKwqjv5t",
+	"+Al6tVKyiEMRh2rVJIpOpdHI8RIik5BFeQ+NlOGUMzQn8SSKbFnaAbwKWyHiAAKqoNzsrRZWcYLGeWMW",
+	"TqFAA52C5XeEYceAiEnCA6zs/v7yyYyqrbwQ9QXtt+KpzuV83WyoOJxOYTWZc6NljWsusJv2iN8RlC/5",
+	"5u8LGptylmWDXK14YOgGvoJIt0LcS7ZemYzmoSqs1chtuzUlrOs7uGNjdPPZS6aot+AotImr6GMOk7ek",
+	"YovKVucaTa0MSFMDtVv/ftb/L3u/3MP9jmPUt4CHMRgPNoMay7bVYwLf2RjnW3bmq2nM5+7ex6evXz27",
+	"xhKwBVr8/uR/qfHfkhrxn289/Rx/ZXS6UyrqdrcFLtRfjngLpeXWc79s0jyk7mppftmykaRnLZBtuHGy",
+	"6K33lnRieyrg1RKOVNT2P3vPaW0HNEieo/V1/X7PTceajSTF0P5qGBYahd3iRiRqxrgKx7QUfvVKpAVQ",
+	"imJ+UviuKOVnaaCcscDWzE3LuOxiMzuo0gch6bMATUmSLwKMizfxzpoMg5BewUcuBt5ENOSl7tgpDtLP",
+	"B5DPikUdKhNi05KfWrnBrI67pcFOcnkBRxlGnIU5U/jR4l0DYAfMFDXVPD+gY9SmMXp9RaVEmmzkyjLm",
+	"j9lYzJn0pmiW+hbhWHWRUBAfwrPmRU0yWhWqG2fdXtQs5DX9WlCT8iSv1/nJyhU2dmgemSauf0+jMKBV",
+	"GSwXZB5KCdmLQAtlqv2Ufl+RuwIJMKOY0RtJKImTKM3A1Ew1pmPlTw7S1GvCh5z0HwRjl4JpnaoahRkG",
+	"anJeysvUyPvA6M2b1ElZ2EIxnwteZwBaMnozcJ7ncwicyn2MypVmvtPE1AIvYysfzOQgLB1/F5x1q3Cm",
+	"F+4urYSv/NoQV7+Dtk2/msZL+RzJ0NfPPLD5k56O5jZFsrtVimRt6XB4t1edTtmtwbrbmqLrZkbhEtwj",
+	"WUL8DimT1yUErj6Eaua36Noml8REqdp6/8YJXp1+2ms2UnOoRn2Q4MU9mMvG+UG32eDJfKQPadeGrUq9",
+	"wMc0IFOqGJbSNT16a/SBUpLpUaenJfncdL3TbLre2lGPPaP2Ooeag+yRWo5/I9SSEQuGSZcrK9sI5hgS",
+	"A+rCorUgrsJokF+DM8U70xeu6FMAY79pGudKGjH7FIpEDvzxLAc+XlNoPffXD0efgm9n0Th8/NMPH16t",
+	"fvjbX6ej3t+nf/9wOP3hb7PZ6G+P5Q/vltOXP11+4yLDw3FKDPzj/3JwPwcHwQ/LxAIekcmUW17qrc8k",
+	"bpnFymdqAOYb3X/7/Ak563Y7TU0l8KB71D5qd48fgMCAoGjpcbGItM4SCv7wHxJ896mkZd0b0NUIEkDp",
+	"5xeMT9XM1LA1p0qq2Mrez67o1A+2CdvWwt7S5IbLmVjyJoZmm8KuWqgSsQ/80/Zp+6AAfL9x0G80KiA8",
+	"PtTbrRSDoJ7/0298/I//bP3z+o/9xn81iqA3G59bU9HSP7bkTbhoCQCdRq1UdDJKba52NzIAFJLzK34T",
+	"M0ilhXD4OGFkOYNapVltScviMcGBMBpHYVZ125Y9N+UnhoUSwcMcHorbZFvyCxExKHa/+eJehPymvJph",
+	"P+l0DsZJHME/2CMSs+ibPtQ96DeGuF2nvdPTB83MFbnQh4dcjAAPkNdhEluMj9LZRhjdRsT9CfKUvjnq",
+	"6J97x+MkliL+5ubHXnLR+X7WnX87/T7org7nneRk+e0PndO/T3xAVVFFr3N4epfdfyHwsPiJfEHVLKVw",
+	"ML4h88ivd6vYvzseyDT5zdM/F24o0LxoFDHI4eABVnojjI5nZCGicLw6J8N4mA9ajthENbFNr4i15jZn",
+	"NgdlqIZGJpJ9fh+SKVshU5OW5oV0EbZiqhhsccswvAftPi8ca0yyeBR/03mkvuk2Nl/yNluZouYNLNOH",
+	"IKpcRGAmhmyS4Y8OPvSal+mayYZL9i/4x2+6nc6j5Te9r7VkpuLVxcTU786v9p1ZgBIQk+6GFrgNHiDz",
+	"RSbjMSuQddcFeSLiOcWEAgXVtub0czhP5o3z02MojzkPOf7dTdejgcX8nM0X5PFu1l49Jq/s3dO/3JPG",
+	"M09se6T8nnzKkx3jGtiP+udr3zn78OHDhWMB9AMynumDxqcMOebxyZFzwRUvt8eMxnAh0Gj+Tb9hZIV+",
+	"o4ldBr7p58taA8vbnVPcNhtRyFGKu/j2/eXbxMPiLkyxPSi4c/Ft6/2lBjmVPS61XBUnXH+f2Rsfi2CV",
+	"rx7R+C97+bVHIlj950On13ec4DDFV8CipmYxo0HVc72GrGpYHvK3jAZ289MvS7BPmXKiocEXgbXZpQll",
+	"tJ+ivlALQxVB4u8GlnvS6cGahwWJswYc1+pfC4ksA/EilArcVw46ZBmGKJQOQuQuIDyhfMyiiAVVO4Mv",
+	"kFCVpx/Doz3syJMZVY4nqIaoocqHIuMoZNwDkWQ8SFlOmcTDSsrdhPgLkKJ3vAbWjJeRkzWgfn/ylYGt",
+	"ojFj101Dg7NSKtVI1lTneGB3ILqnDLpMOibGPGj4HICzBbdKUATwzodUhc0DkbMbVEFhe2w+xYadJSjw",
+	"ORQwCCdYKoNQrD/hgQff3sNpeMYDFpgUrzJUzzCB10ZlmcjLMjyMp2MUATHf+IHopGBknZ1BIoFKCmV4",
+	"ngvoYAcStXHcmLJlzMfCkW2aPsMlDKHkU4IpNb+kcMk6kOAy8eFEU+7dp349qeKVb0QUAdvGAm7rGHYV",
+	"KBvSCVStzVJRitIijcczOM6hl1HqxzZeuwjBj55JjSen2IevwFMYxQjInOs5P/XM7RO4C/eAOveeuTHg",
+	"OAtatD0XPdsAI5Q4rvXY/ZdtrYXT4s+59LbCGznHyRqOq8nDcmk/gdyFs76icxbY4jBlCF5BrUzHWdsk",
+	"VKb9uMKx58AusmIzJYCy+PQqcNiy6qy8UzRW68UsVNDvJma9Ystq6SJwEu2rps8Eil3mtgWIfRNzoSpn",
+	"he92m7KQZJmf+VumCDXR/NZ5b1StVANbuyPuDLvByKRaqw2YS+5rKgWdPEiVMkkRpkrBZMrUTlKJHxC3",
+	"qmo9QNZ/WAfR08zH6IfMDrIWxM/2IvVfgqmV8W43YcWlDCk6kv0I1fLL+4useUHVrF14nC97WYFPzAP1",
+	"ovGNrTSXh9NkjtYRfKnCY8kerR947+oFPrvD3LaCTIWga55vKOiaejR7EHRTuKq2JAOsEozdsfLWlCGr",
+	"pAOsU+alg2Lnl+L0ufogFTraIAdHtVAJtcM0PMiQm1DVwmySbdjvvbb3CmS5HlnBfEZvGKFLusrVIfOY",
+	"n2Cgqgu1FqQMFOs4rmTW7xiE/2bZZyUgcIh1jLqeHaYAQX6c/6JNGSFmkGftTyvUNpNsl6luBRm1WGOs",
+	"CFP+eVYsbB2yllhDYLFgnAXVeHPqju2kc79lMtES6ox6ObB+6ND6JtaIGD56f2nseTvIIg5MPpuOH6p6",
+	"404eKLDu7ADWJ3HDAuxS4wNLPwY4btjKB4J+br4ucehFOLhha8haKJoZabJAhyIYi4gCP5Im3sEDCoyU",
+	"H2gX4nmnxGJRRTz6obNJPsuDWNyFTPDLaj5tDMd16n/RZvx4dfl059vzikm17lRToupFQ+WIvLtsSZX5",
+	"Ib1ETdiG7xLd3QJwFc5ZFPIq00+el4V8PSBmuDuAspM9qm7utQapZhE8R+zNnmRB0pVS1hOobQ1IqhD5",
+	"MK5md1HLAFBFLA4AVbuUONHou2yTgcDGblfOX2kyStKg9e2tIGbyyqPqzF+pVSZuoPtOR9W/9vSgVq58",
+	"ytRuy16vSu9dh87PnI+2rbDFZe14/Epqeay7Q7SqY1xjOoeQ+1B9RU3eghWqWRDTJa/iDfYFLzRL83BX",
+	"xnBb/CK7GS+f+j30jiXoniSoYEAfEs32suZ7hTu0zvH+XzGbNM4b//lQ61KC64v7IT6VDy+fopsWhKhK",
+	"kN5cagkMwSEXfEUwiV4uGPb/gh4L799fPsWi0xjQwwUPxzSCFqempxU0bKtaUCaw3XUx+l55I7Im1Z4o",
+	"KdtgRQkyFURwdOm0yQdTajpEvca0qRmxacizgDjTZsZtMJMLnOgUOsfYFU6w3Yo/RuX40I1ROet0Trpn",
+	"Z72jw5PDztlZ1wlX6dwpXOUJBLPVhWIt6JThimWbaKWXY0UA/Wz4IuQ3Q4IxRFbTMx9MRMweYfoX9EKa",
+	"04CRZNFu+LGBUXVVUUbd3iksOf07F0n58aL1A2391GmdDVrXf7xbMCUY5iri0yDYVdjq0pJQXKttKVa1",
+	"NOwU5K4sYBOaRKpxftRp1kQm9fYYlwTrQnHCd64/zITM2jBBFVCuWOCegCZR8JI+3VFks8vaJC3hCwdg",
+	"JRJAiN54yRjUPeEmwNKHnEyU2eZYb7xyu3AMqi6vOhzPTORytugmkUyzacUCMlpBnhSVeUzQqBCcVYjN",
+	"bhqxDkP/B9hMJahCAQBXSfmHnRzpH+RJn7Z+Glx/6TYPOrf9ftv9836z5uGDL51m9+x2b4HHXo39JUR+",
+	"g2VsAmHFkhlfvg3dA7PLeSG2+Iat9EczqIwjCZtM2BhL27ZJVw/TOzoin0IZjiJGLt49ubzs8/GMxnSs",
+	"r9UmCcLJhMW2bxDTMoEZpE3eMUY+vmVKyzXX96F4+MMY/zRRn7BDyNGyLSpEO9cGQ1azqf9o/fOu7Oly",
+	"8hIrDftwjTctytaCRysSIkcePrui0yG2ArHJjZI18dpehpKR4WG3N2yT4R/gLcpXbQJZ1nQKzTQ0qzMx",
+	"i00iBYptFIyxMcP0y0UsPq/IHHYcZDlyf/jhIcTDD5tk2G8ctKY/hYt+Y/gAAs5pzhlH56wO+5MWrnpT",
+	"FvGMq1CtrugUw4IuJ68EZxWIu8oQZOOkNQ/TDP08cw5IFUYRMdVwm/l4+VCS4UHncJg2pqCYU1rOGejz",
+	"7kG72+49qF+shvZuK35BTdxHlQwXBrnWDtgiz667aYpSacH8nJhY+7yEiRHu5/gIE7fwp2EzEw/ymWgE",
+	"gq0wBZSMVn0+NJ+b5+Z7faGMYrGU0MpliEE5IonHbAj8AyAbaQ4hWTTR8qdejBW+oIm+aTyLdrE+DyUJ",
+	"p1zELDh3jZpqxrgJ4AGIwaCnaKzZOwT0UDKMmWRqSJZw8YUB8CQwcMOKSadmH/UWtAD6Fti8tomRd7bv",
+	"kv818epPaSdQKskwN5neAmhGDIbKOVzpYlJApULNi+M9bdgyrgHPvhHqQEeWhpPEDLCpr/Ns4UVpJ4U9",
+	"2GbVhgk6yCsgwKClXpBfR9appL8tlV0qi4k5xqBTToZAJsP216IAu9RfGQmYe6T9tfe/uHxIBqqXy0PF",
+	"5mWxnFzgD2ICze3MW7DJJsnJnvgueRk+Bgpin9U53qE0rTBgtB2Mt+rzNKeIzBnlJvUtxCwbS4GFRJKj",
+	"zq9YQzAuyqobw0i4dUYIx5l5R50dDSxVoKCdpQ6SzBJzR0CMW7IKEuPV/LqmECd69Y6rqdb/spo6X3ct",
+	"rrp3p6W8lyyuWoix7H7dlVhr8B3XUbBuVi3JGje/7pp8ptT9ru+dyYUvrhGK1riN4lEjBMlbf1F125jc",
+	"+k2B8kPjwFmFf4OZXwb9d8X6bVavwViZ/5oILIOW1gn7kku0NmVR/ggJ19B9Am4s65790X7um9q++9BO",
+	"c9vMNydc953bDlHDvtlK3yDIuFxPZpvJIIVrvr4TYpMIrM8LVZ6ThVFvueUjIElQeZMFi54bHQJ67tA+",
+	"V+GcNaH4s2nlAUPC3wFdoRDgJNPnUmB9azTvZphpuNmhrSw9dKOPzes227KVplvWfp0lZt5mmVuvhHqH",
+	"pTl2J6YglHQUbUAXF5dP7au3EPcY8kEWTrjm00v+Fl+9bbpl5NZ9mIX63zYbYWb10XMvYjGNmZRrB3Gs",
+	"RZf8jf3qttngQs2wucaApkEVtUO9wi+uhAnCuG0WujesGyDXJ2Jfpyu27GwGlbec/ohwVGzYnlahNywf",
+	"oMdLoEH3kkLUhntcdqfaxzT41pSq2Zle56EcCz4Jp0m8EdG+zL2PlMs33vCLy1fOXtNwYJOBN/jyjX11",
+	"b1wU4uKThQmWj9kEWKTK6prjLpvKjUSKOXNowlx5lDshSnvbV6f23Q77ajOV3SN+w1brjzZ+V7B8a15h",
+	"Bkz9u5sO9Sb94FYrdpFW9lgwiLPl1Y7y0n5h8bG3vbcndwyt+PVGjhhZ0FjqG5MSEMRIulw8wDccCqjA",
+	"yc8eQTNKMCVAFXzTeQBK8LQbJm3zlVC2kNWOW+pmdWILSme8Whw+cb504ShcAfNQzq0NeVP+/9J+c9v0",
+	"VCJcN1Cp9uHeNhcM1NDZQjNdqYQIoHpGrg7iIzLEQn5DIulKkiW0FCWv0WjvGgTIiEWCT01zXBSNFfus",
+	"0pdzjKTP09KguEfIUdwNbGPdY00ZV0K8oPGU7UgWpsDSQAkxiOw4tVh/g1+k8+4X6aEkAEaMciiYnPAU",
+	"VFDhr+Y0fJ1LZT0pkAsJDYTBWZi9P2PRAhD3bE7DCCITdsQV5DsOlB2hFjvOZPuVphx9I1N+WUtPR2gQ",
+	"xFBZE5Jg41EYBDsvduJ+X7vUbKa9bX1mmYHmxdneQ0q1XjJcHioXZSTHYsEkCYR+tSBDfPjwoVUsc1In",
+	"SBSrogCcRkS8CudMJGp3SVFlA6yR1OxUX+tMhYGRvLA6AycatP2JX34FZ0dJbL9K1j4QevEv1louuWIx",
+	"pxE2yX2mr+CdxVwcaQNh1Ly4JwSC9yLL/dHrQJ9SJKYmssNgzg0HCQNgcUYyfhKzQB9UGsk7Svnj/Eib",
+	"iOXu5PtWm9cyehDFbI791+B4L6hUF8E83PUSgXxUageoxWc21V7Q+EoQxsEoRGD+UKoYKjQuQU0ZYSk4",
+	"IKNUeMEmADstNJOc7CDrzDXOlHvj7lkxTeOuzRg75SunAKc9cUOEwoZmWnRAAY07YGJiv1+HBJxo7+dG",
+	"JmM4L3yKBtbUxLASSSztKlPT36/iQgKr3xamS3cBexQPcuFKXGDiC5ppljRU0sQL6Gl/FZa7V0K9FEE4",
+	"CX3FTD+4UVql8KwCELYCbN3s8I6dN2dw/Tcwc/87WaWBRxQV/N+lYeH4kPwlfKzPctNkFWc9QZrWeKNP",
+	"OheKNUm3d6rfR/yYyJtnULN71wvDhlqZ0t/riaI47V7Q88yEtJsSXaHMkj1ozDQnjATXSIO0jczgZSP9",
+	"IkalchJENFVpchoxiIwNiIlSHoK3c9gmT8QCSwL0ueZQN4wtsojIKJRKYp1azDOBJ7QwfsrZYkbTtrNo",
+	"EHsTQ0xlmO+HssvuOANtao70TL43ErYlUUNMF0BBBqIuORnaAODho/R4m0ZifMpQZzDlRmyBjZ2xAnFD",
+	"C3eYNSjJT7s3fCAksMwUGqCbjGJx+Sj2mJIMphfyJJE7oyBXw3VTbcmdHm4DpyXx2rsg69+8R9+F28HZ",
+	"CIkAKbmvJWbE4AOQdIr9nb+CuvVWREyrBqb/zW4bE4uIDdw2OmvjKvKz7g+5ImI5wRvS5sJP6Mx5h3XV",
+	"3nP6iYbRHVQvGg7EJxbrG3MjKep19rIGezRI8iDUfv70sQuwxhTYLAajRK53CqKd5rF+FWi/0EN5/QHI",
+	"taHe2z5ZDy0k/VJFR1Sy1LqasxcarVLZHBIr+nOxbJOreGVM7xFV+3Ti5oTAX4mu9isQY206XSgJgvGr",
+	"0Mdwqa+EemJy2XZ0tXxGO+NA3zCbOVzMF5dPjdcl87WrmPIsG2CTe+oq+2LP23XPRiqWnRo2JwvYo6c5",
+	"/y53wc7xdU1PW/8NGdSF2zv/Xxakh7Kq/gt6yEPAnhKCiInCPpu/8UA7g2wTzvHLE8i/YG9/B7uGfWVF",
+	"HP70ywreqcSdlBvb1n7/3tMfdt8+jrT9bcFaWxbEv4bQ/Z4vYqFh0CLdk2w/7ihm/BqigJqF1pzrRsi1",
+	"Af01xRCVpZdUGwObFYYS9bmt9WS6oVf0Md5hZyv6Aa8/PR4I9orYe26z5CZJ89uJZEqfJrNWMhZByKdp",
+	"6itnlS3YCmcs6+hWd7LMWwDoh1jwqdtN9l/okW3+3tgl8sQS08TS5eDWyHXchRDK/XPNdFVp2x2wn/ry",
+	"dUy1ECImpvEOeUZNMY3UeDpn8xGLTWokvAV2AmmKKy1iTaIqtBFrAdsQmU/0q4DOSFF/wg5mZ4ZszGw+",
+	"ZxsTJ9NufEdHB8fFag2lpNR5VfnXD7NVlg6rrzsT9K7Z1oKJRcQK8x11OpvOdgn0SKPo9QRaVK5L+Lne",
+	"ohzKvLJYP6Q5zUSU748CqUqKVZsxLCCaWGyVW4hk/nyJn3U72VJpHFMQtTDjyQfCTcghiRsL9iORQa0V",
+	"0+8q4Tbc3NP3yrYP95S3wesnzI1FpQylolz5h8LOTz4g44Sn6af19T9Ko2Yto77WFtsbrBq3JaS+ff9q",
+	"8O7q4u3Vs6eNZuPq2d+uBi+fvXt38e0z/Ln445PXr66evSr9/OyV/tz89W7w7tXFm3ffvdavPXn/7ur1",
+	"y0YTZnp++ery3Xcwlf7z2du3r996dyDrXLwRot5fPqWKboOsWzfP7iMCkAEiRv9gY1AuXOIuNzbIvGmT",
+	"rAlZkbmlV2Wh4ndEQ747fwo9BHqBLQBTiIc7UKn/GF05jTSg7EkiWTxsEqnoZIKtRdHhqpW7YXq6hrnz",
+	"i6UV645eYVcwHVJAd3+Lx6pNeptwJzGEBuisotEbZzcwn7LQUPRtwi+mjKtLvkjU0LnVhvbADm2j1Fye",
+	"9Ev3ikOPojKeQdtv2VYfwTzAPF3Us+Ncoypzp2JZaBND1yaQOJsWvLCEGErwHW7MvJ/AoF723et0OmX+",
+	"XcMbEUBMCzDhSHHCm2QJxbayasEkZgtG1R1Z6AYpyLkTbj+1S3BuxBJNaTYyp59bo5VicJEdnh6dHGtK",
+	"u9SaWBKzJ0ZmKcsGadITYTxggVMbyJYKI0OZLFgsWcCC4Tmh2D+IKCFuiADDfUZs6O7MrMFuRxuoO9/n",
+	"We4ViyQjkzCWqk2GY9vubngO6VmgtFF5YzQsTbZtMgxiGvKQT4fnWNsCXQcwq8Qa1G73TbMwgMnW44fg",
+	"TtDWsJQaRSZkBLahKYRh791iVl0hSa5ZcP7kE+HgL6moXhX+YQOvm410ucgrKlIgwD0Erp2So6jZsLiA",
+	"HG0TFdtsZHvlvakuLl9WkAJVZMSwzFC52YwsFGsmQ5ooMTRSspqxuW3vlPUvGkLo1hCaVWfvAAvWh0z0",
+	"uXEYa0IxTdrgNYw7GIrJZEgiRs0MafW+tIFVfqsSJRApE41fMZlUrD9tjuHVFaaMM6yoZ6svCVRWk5hj",
+	"7nxWCDnPIY2Veq34aV67bVbftR+ckKBlLBTWMsRQOG+XiSYEcjB7FDJHPFarJdnl/Qi2Q3/O5JguWLD9",
+	"ba65DVS1C6NQrbC2AQZouS3q67FwFc6ZVHS+0J+xIFSDAG7ZsWdbvhNLMqd8RbROKe0dHgSaxcRsLj6h",
+	"ld3UEHIZwMrBBArU1RVqsoXftVxpNX6YjZCvJZCs9w68fttsTEIeytkgZlRWu5Ds98/h5bf4bvpxuiub",
+	"SajO/lw3yyVXORCQvi/aOEUsFRo49juLPgMweF5Dthx9Hioog2n4lWm3ZA5iOxM711fpDOUg8LfguYoT",
+	"BoV2TQl2FGSQCKdM4a9gs/I0j/eTgdZuNqeCv+i3M4V4EG6vkVUWScpscDZQG+7RGMLFrCRkjSSZmOR2",
+	"/bJ96hOuwsjT/GZzhV8ELFqHlpfw0m3TBkCZaKyNulebSCW3/NUy1hTEyWiV21fJGLBNszRb/TE1WoaS",
+	"jJIwUgRbsVQzlW4H/reX0lfV9JQF4W5GFZq2MBbXc+qoMkiAwL6AjUMtFdIRyoTmDBjECI5VSzNxrt1Y",
+	"B+ZXYESFKy8VJvByWwvOaLWHA2UzZYA+/MCYK+iuuy3TykSb8Q9bOyjXleLO67WxHzbFA6P7tJS0h8Gt",
+	"DHlP5hmVM5slwSVeE3goc0qvM+xWfCixxpNaCw7qnz4DQK5QtK36ZIVDy+bsNDmZyWsrKEgDO+pwOxmx",
+	"89ojrFXFKxumVjqLkExP3RToOV0RmYzHDE9i4YIsYg9Acifx6rkb7mKhg+EaxwDlYAwCHEKATMzoXIOs",
+	"D28czkNOFSJ/TheLtDkdGPX9uHuqH+LUzUYgOKt8UXBm37N+1grBDp7ad2NGg1XVq2/1w+xNyVT1m5Ip",
+	"+yZUla16E+op4Zu3KTWtXmWlwfXPgrMNDn5uqPpXHTyue9VZytpRU6SvHzTF5LpX3f25vS7ToMd29k7M",
+	"02L2KRm6DVULKmahAdWdGa2bbgX6EpbHIEoAO3dU2g0lC6vc+u9IU18Zk7lAr4V/AgIeEWo5ehgx12XF",
+	"MSANWFs140lNi7ZsuMWruRec5iRQ8NTDj5oNVrFPV2lPjaYxhIQxETEUoH02X6gV3kOQEABdYpxM9o3s",
+	"mq+gTnNKPXm3lM+umTZa9TsVsexzoUtIQVTNd+4wompeWi0rwUWmXernwmzDWKcVLG5d/fX2F6MU1VhC",
+	"qMwMgm0yRHYN1u5JwdT4COX1zMqnXwAJKudVs0Y8mUynTKpBzBYR1MxP5nMahz/p60jFob6o621JVdUi",
+	"sTtJdj1LRXkgz8kQb5iQT4dNozONGGSLoELyiAytDhWkb6SKWXavQ7hS2hH2ERniDTJs9rljUG3aLgV5",
+	"6UBw9ihn221W2XZzFlziM+A2+xwjp/QmOTY06FaZs9OlKwfDp1ljdvflLaNrjZlvK7r2bqbHOGAtGA8Q",
+	"qCynBq9/kN3901c0gLzgtihIM0W26QZp63SX5bEdTWeQgib3b3XRsEJEpFvBHhk09hqw0cNbmVmAJyRy",
+	"3zqgBTiNydLzNKHGk9lvrHbpaA36jjHkahdhXf21FxxsOQg9IASxSfjZb7G0MGFHIgAmZmMx5aFkWLO9",
+	"YHntFvxJR7meHPJmkOse9KXb8zRFQbVW3HxNBJsJHMNPxKQ0yGy7PtlauUqY9BWombPu7Xf4lkl3Ccd7",
+	"En/MYKnLz7VzhUpmSr3Q8pBP2XPAMQSUUkXqCjZLXK/qZbRVfQ8CD4ELrwn2qCjkqVm0iXdDqgGrUEEC",
+	"VO7ilyGfRqxlOlu69FeO+3F7wvyffv9zp9Pq9z93n/f7n0+e63+ePb/+g34iKx5Wf+Wl3QuIKruygXIe",
+	"q0PaqpnakubgK5rpAyf02Uc/E3Q0OT45PEs7mpCjdveBR6KGGbPYvIpm1ZIML0zYNHjpzsljRmMWE9MY",
+	"xBkl7Q7yekF/TKCbEDqaZeG8H3bO1odNWP4eeqEbC82h0fJqOkWmUXnAveutkwfdo4PjdeZJoPpcZ+t1",
+	"CpMvw9If6nMRLelKkuEIkJmLvsCf1sdc5DYwN1sOecVFeM8fnnbvfW44AZywnI14Xxe5FbE252pP7Bc+",
+	"nq3ZWSq1Qbsg/YvhVihP5szbWAnRrNIkfme/m+/kVnY0t66EX2XjApz8Y8qh2lIIbQ3DKtVsTsO17gEo",
+	"ereNQLL5VeXj/ghTyujTFa9n9Zli7ds5qyhT5TYIwm0zbYu66x0P6441JsjZOOm10UjGLO2z1ubDfptp",
+	"gBU4TAT0LvIcFPwslxxQV4jPLTOVLjz9OB/C2u1tdpV1TvV/Huv/PNH/ebbpTcXZcm1WQ6rbs2UupyFn",
+	"8ywioTC0j3jyMVBbRY9lEYAgKTjt+9M4rUtlg7LS1mxhalxHAwtnsMNaQrIp1hhgd469qoy2STkZhgGE",
+	"qNlueH2ea4dH3G54dkhw8N4wtpA2pAS630FboCdwrMzSDcUOfeFq9aEVEC5EQ/QcQ/jcOTRk1yIUZHMQ",
+	"sLPopwsaK0miEBKOTVfJIfw4bFfFNeaCy8SSO57T1B6PHXaV3ARCY/949/Qv2BdsqCEdZm1MY9M0SVPK",
+	"0D5NI+vWxBqH6Je6vfVRGqA7M3PsxiNQds0iz43A1ibDL7dDQuVNZr/JYm4cf75KYl5mH9u5i2NmjRK5",
+	"pkUV8BqLogVZ00YSc+PUsM4mG91d4dmoQiYI+bsh8gIq4xjTQpsM9baaYE+qnCAIe1/fk5ncggfUMVOG",
+	"EoK3+CN9XNNGqApYt5giBpahmvX5MFNyhk0yYmOKcjZVqYJkW2ACO6AR+CbwWHKhTL0SZ+8MPRbVuSJz",
+	"tPpT9o6PHeaHzhtENjZuoMZwcHBw9sBaeMkkUUlsWB0n76+euKGFK0ZjAjbTR4Rj4JVhfaGEyn5EJKar",
+	"VnpZBVSxlgrnBcXrIK/49zq52+p+r9P7eNw6u/651/l40Dq77veDn3sfu/ivL73bn+2vXw5uH7Tud+DR",
+	"z92PnVbvOvv7Y7cHXx587HSvH1zd1/+HI3VaB9cPzj92Wkf6h/Qf9/v9th602zy7ffCn+z/8/PGPrevK",
+	"zx7coVvoLpaXX87EUGk1wBMwZdBfeZLEcGLA5gd3H0rOxpBww1bSNCgtxKElSVgQXgrhd/pPV3jptM5o",
+	"a3L95fS2lf77cIN/e+1Fu+YfGEuHwex1JbfL39Q7sbsaD3Z6xddeAfj9FfusGmm/oWCrWwDcosWI2Gpd",
+	"peTWrs4EQCy9EupOKOJC7Qk/W4OO1TbuAnxVOG3u3XWKtB7iqfMBBLuo9SwCv7yCV0sR+PBrHuhqRLyX",
+	"LL4LGsxNquXvolTtubTL6NpIPX7FlqmGvJP2cgeF2erK9aoN4NK0OLsLOk2HsjuRVdqDLUdXppri5nYa",
+	"M4ypqVgVc0fTznmQ//eIDNUs5MNM/UplioYRLuWG8GNL+dtmI4mjDT95//ZFaf/019VbFmS+sA0jBfD9",
+	"22ZRNrxhFQ1k4Wq1ikLeHJuWDyZ/YWxhLLaUSDaOWSld7SR3veo/69wsx4c+N0sBNxrmMm6ua+X3rDxS",
+	"5hZ0HBFyphVHsP5AQ3kH1a7mvxGus3SpL187oCRtWW11WGzCtpXh0AXK0KzPqw4XM1QFczTHSSzmTRKz",
+	"iKrwE7OKpKnrnpO74rAVM2i/P2bbZ3Y5yb3rIgWzNz1q4XW1hSbFoUl10HrI0pOlU0R5ljMFFBYql3bM",
+	"Ad+ae3loB0/XWo4ye4fvFc+M+XzjY2M4ul2UNKd73ZEBG/jzkEWB37F2YfO3J/qdeyillzLi66yJtPXT",
+	"9UfDMCqshQ4U39tM4XI0YsGVZ4N4oKaaihM1s52oNvHmYcPlcnBPKcSnVX72i7j9PmY6CC600UxFaDcv",
+	"unHeoHxVwKKsFgo2cZo4O3FbEwGvT5x1fWB9XCA+mhYnZnQ8MzXsqEs4LjwHnXyw5DYgWm23Mgq2cd6Y",
+	"08VHxOR1Dk8sriZ2VEypXVwu9wFt9xoHRs2VjMGhwszJdAD9Xt47ZBrfNAkXMYaHpCma4HTiWWEtwcmI",
+	"zWg0sUzMDuuz5QahXER0NdjESvAU37WIc6r41SeJYxawMfykYQFUkuHfWq956zEA23o9Gebqgrje895p",
+	"HZP4j9Y/r//o5Q1fI6AhM/y1PXzXiVhw8eMT7pzo202Kl6S3UdO4f6KVibHOItL1Lp4TulgwHpCh0TCh",
+	"Wf3SLSm9RWWCiz2UT9mhFAWGf691UBtfdJ0q/ZTJmwokv8s3qpwB3lhABFJqwOSNL6hBrU8zhAkv4M21",
+	"qajUtcSAftLEcuIYoLvMZ2OYsCoWU1mVXlrCf0CxPs4uPB1W8pwiLssbOKFjlQpLuIvkuYjJ0FgeMEdj",
+	"YGp0D8/JUAuRQ8xBVmKIfM9WCAoYEK7Bv14HsqwC1z/aluuni9iE5/9DCt5+S5dOHYSCXlttaclnxhT2",
+	"sRQR5IQeZ5slxuC23H8ilyXvJhlhrQhbDfgeFBUY36DfTGS1VDeb2xbs90x9qSSBvGHL/KGmexyYKzKK",
+	"TNx3u5GWnKpOOkTvfcwiRiXLkZy8pyXyOUqnEHsB3q0Yppszyo0Tx5IZBK0akjTh5vqtEGtpWRbU6/SO",
+	"W91uq3fsjU+VCRDPXjNGm27OQDPzLymtiKUBI25vXXSWjcB0sU1xoP0nq1l4Ui4a8i1BUhFbe7rgrdpz",
+	"1fOeKv8V9MFl+01sLKTFEmsWN4EmQ1LN0drkGdiVsjJ70N0hZWAyRcycrgh49/pcz/G5hbQ7bJM3VEoI",
+	"CHe/0Hc1ynzkhovlOeBBcCZxIDHPeGPK/8vK0+D6S7d50Lnt99vun+utLikfaNpLtnA+85yqae5Fc9nU",
+	"XsTrU3Wqb9875pCotBoPFxz78/NctURTrxZy69jmGSaZkFGsmlNOLpmxbQycNdz1KvPi5zuH2PSe/TN0",
+	"6EmRzpVPgCHvlIgh/C3n4s5LnsRUY4XaBkUjtk1ucWgPkOWlJkcXWad8aKnYDS6cQZM4iMLB4km/s0jf",
+	"LAGvhJkhIPmcBIIzI3xlxQmygicgnhkuCEEQy8zmKGIWnJsjGin9U8jHLItggozIJvmHCDlKqL9omh3N",
+	"l864Q2kPp+jjZvbfnfQcwf3pT3dIlDb8upQ8ZhdUxIudzHfMnlnPV13wYL5tJTDgSGiaGlNMtMxqv35s",
+	"0ID+t/m7PRZzPWt6qKwbK2cvPsx77PPHKXUn/Md//tf/1086nd7xvT/88eE3f/o/gy8/3/6zdX2/32//",
+	"af1rD750mscHt/99P3v12vl361o/7946Tx/8qd9vP/jj5u97j+ozrkK1uqJTz502/MMQbigG7xBFp1Ao",
+	"KhDJKGLkx0QoJptEsgXFfLARiAVzKjHe5qzb7WQR+qft0/bBg5KsdFhnWLnf7//h54+k31fN6z/c//Dw",
+	"wZ/6jY//8Z+tf17/od+4Dw+u/9CseuHBH+yTu8WvOLq0N8ouCANvrPh+XC5u5YlspruWmbjx5mPaWLAh",
+	"ph1a215qlDfOrUdZrRTQvrGvm1uRkZKh/bNQcy2NhG826BTz0mmYhYHpf62kYvP1phdYgpdlpBYDjX6+",
+	"2gD98Ik1GX/ZTOTKfZPP6C3JXHcwfbgzfE0bhM8zM6FjW0AhvTg8pvv8yH5TIp2bMmd6zLUemDKbylDh",
+	"0dDAc1IEtGDqcPwlZ53OSffsrHd0eHLYOTvruv6S8rP1Dg39UxRV+DXcugGV0pBJ7AV5qFDL+ZEj+oAL",
+	"zNRYRznoXyve7FRmJGDKe6UXdOE7VbDecymTnSQrk/K8qQm5JC2ZgikGXbWVUzSZMRaM6PjmiZjPK0y9",
+	"qzT21VFNoOpem1yxzyqNfV5Qqa/zUELFfm6KaNLK4jup+KSVl5IxpLNNskYxReP0UP/n2K+jbPLJtjN4",
+	"hSRw11VU6NHKG5oYgb3Z9liAy1wLCs9RzTroecqbaZ4ms06fJnhb84cmtq/Amh5Q/4AtjZcPruqh055v",
+	"mDMheBmnz9dVrgmf3m9HHpPCJowgQ6LlBCGvjP7AzAc6Zyqtq4CoGBoJZ4gBt7k0N5q39Y5EsHIP5I8J",
+	"i1dprwKv0hPZfj/l/YgAPU0iw5+wX60pwmENN3gHQamHleBBbj+UEAM5E7EaNvGPSPCp8UGIRA3EZBBT",
+	"PmXDQkh5TRmPDYp5bCHipj+USeTP716/Iua5ybw963QfkJCb8BuN5kcG/4BiZ+fgR8Q3NgAEOQC74FIi",
+	"IypnJSMiBOissw0iuIbwvPwwT21VxvwkYnC1jmJxg4GXqWKcYCsR1siafGQJTc6PZrecViDI0N0emc2G",
+	"u80NZzXYCE3Tg/kn0IlWifkNF0vuJdOcpaCqJwSBHBpbOBmqkogFVgvRK7aFQx+RIZL2sOkGHMWMjrGw",
+	"qiRwKjBTQpKxTXzISn6IRaPZwEG84H5HefB6MrlLNLFeE9YFBoanSc92iTTmf2FiwPIslgvFauuHGFvc",
+	"jbHj/+6vss1MUXrHxGRibVHFzB382Xfs8h/6y9m5xcSxWTwRk0lW+fk8X5VmScEoz8Eq6Bb9huYzTZs/",
+	"Z5qHuhEKc9gdEso+t12JsJ0TubgEw0a+1k2erGHaAUDUaDZgrqwuOE6W/S0Z9HP8pI82+Mj854DRSM0q",
+	"WnkwmUSobJFFLEYecUFWlCGyefbiJpdjL27Wy55mSN9OXj713Qbv318+1ferZgtjygUPxzQC52ebXAaS",
+	"zGnArHvXVG/X51VM0nKtJ8Y4dHTce1A0zXW6Z2fBwfi41Z30aOtkfMBaZ6PjbuuIdSYH9GTcDXq9nL3u",
+	"X5tfc9tsvBDTS/5cxPMt+ZnTRcqKK68vEjUjvXYn67AEeC2HykDyqTfo6cKUlkdmbfo9eK7XPedLG4iy",
+	"mNFfBVTTmHI1qNbcNHbvSVDg2uQlNtPP4vCd4lHlnIZskt9kfjtkdm22T49s6RGzDkhewXpb8hfYw0Sy",
+	"uLpJU5UH4BEY/k1MdagYkQutF9BYJFjyxfi18YJo1xv8943+YuaFXeGa5BngNLsJTw6zqUkt+p2g9zd5",
+	"JHfJpqpsBPWaM7cVlGO3KXZUK5gjIOlmQ3cjZuisDy60pQ723KVi93YUW/QMoGF9QdK0f0dVVZtQDvwK",
+	"SNZ2ALI7i10H9I/bNR2IWaAV0z0H7S1N5BDUkdA7aeyBS7rCVMYswhdLiHAy/GhBuR6WKsmb+DG3TEZW",
+	"A3JPldoL+TJZtcqQZ3Y6k0bCyhDm8nPQ8PSvDmwLlSncK7Fy77qy5PZAWhpu2pO9tnBR/mx7nZ1I8DWl",
+	"x/fq9SzkD9ieU+A5JMsUnFB5Gjw8SrvAmXpF6FjEKCCsO7w/P+rGHBP7fWzqyix/6i+clzL4tD2TVpUB",
+	"S/cpX0EhLjGx3ZnAKmedu4jiMJYPrCqdtvYKmLxxSpqudeFWOW7TdVgnRWUgemkhEGt6Y8tn4+H2JQ+k",
+	"To9aC3TBR7L7JbLXbi0uywolAW6FhX2oMsXoa/Ox8S0tLC+C7RdTIEVnZSkAOTTlpqmhWSg5UKZW9tl4",
+	"lFckonyaQNCxzR/RnCsWkVM4Ko04ppwoOoKzDKFy6Fppk+81FYxppJ/KJoZhTxgLZJO8/2Onc3rU7PP3",
+	"f+x1eqfwLfzzzCRZwhudC4w2Q1GESC1h87FJwGTxPORaR6cxs92oHhW7ouhNu2ELRUYrBVpln+t/FWz5",
+	"ZYPi6e/CoPjSVmryBJXrR/es0R/dJMkia7/gmn7EgnEaPpwuVEtI2er2OiNNXZvnYO1BcXjFlnfJ5Wzm",
+	"MzmBjQ55EkVDMDvaK+d3nt1ZGwyRlqjwVeHMK5laXoMycueEkkjoI76gMTIPReZCKnJ8mCsxZ7mIDUwz",
+	"t4I0bXoWEV2h0xAPPCWBmNOQ9zkOGTEqFVFLQSI6YpFsgg6L+Z/DtnHuDNvkg1flhYJs2K0O+AwPxyJA",
+	"GxN59fwvTzJvOpaZ6vOs9p1mLuMZG9/Y5qz7DVe0RbpSyuj32x8vw+uPr/j1x+8/XX+8oNcfX0TX8NvT",
+	"4LpCqf79xDy6RU9KhHhKlCDd3mmJtAgX219QmgoTrrCwP2ga+gV9I9MYdRJDKX1uSOVJk0iR5mzYOuzW",
+	"l6H1Zkpu2GokaIwDCalJiEQMjC3ErszpBcyoXEGwfKLPFV5lk0TaKGo4S/qwCA75HVB6us/TNRp5cSZi",
+	"RQwZmKa5tnBBdmmmGSx0NA7YZDrD1JUflyxWqyQsOrj91pYipz/dP6fPNeTwMqM0sRX91vBBRTrIFj0f",
+	"bYqGt7cHQiWdvLJy2xhbH5Z0jMt9COHuw1R8nDOaNrULpc0noVHx9tlXixDTA+RTVfrrGyf9o5TZW5ma",
+	"Z9Py6gCuCePr+CrimibA/u2OY2HCG84Oj04e7NZSy8ywLtLtSm8MWBsW+EEu2o28goKDeML0ycbIkqzo",
+	"Sjm+8cibcgZrknUhNjZYqRSntFEArBMVVUg68jTqxpkqM/XNcyssOqn6EKUWiWnRRnhYZBHbBAG+0YfG",
+	"MGMVJyxNziJST2/x4oQFkogaW3bZzFflmL3KNybC14gmpPryzkdnZw4tH3a81FyRruiGJPqoa21dgw0z",
+	"F4cPzejy4TC1sJSWVlOHZ/3U/jhJW7gtbb6XNpZLKczLhpyj6UWaWQ7u0yhiJASfySTEXXd6hjuFwGk4",
+	"CPnAdOhs7qOhuBZe6S/YWxxEyAFIpvmKEelvNhlugMVXA9zfURgE8BgjOAZiMtF8I2DzhVCMj1caMYtY",
+	"TLUsX3gyD+WcqvEs39o8DbLKvFXOr+73N2zlPEmjzdwQLNMwIP07pjxN6YM2NTSYhxh4FmlqZcHAEBDk",
+	"KamZCAb5AK4MuwaJ+oeJFv/Nv11C4ALMAwPlbL0pLTeAeC8aT00zkbHg6MgbpD2STPdbt1VRTBUbQBwW",
+	"/ikiVoDPZMcGYaxWJp+CxZYCnE5Lqa0Y+/inXRVilkhmYtDmlK8Gpky9dH9D3V1CeBpN1Ezv05giTAmX",
+	"yWIhYsWCwZwFIbWBcLAFNL/EJaM3g1rH+htAgl//dlr/Lp0WYlrFEpFtA1WdwwviN19tcJvPF+qJefkX",
+	"8DhxqeIEsqXkZrBdul9AAya0qG329Qv7NpZZDpKx2uzDN+blW6ed1ldp+2uag9s5yg2esu5oaDBNIrYh",
+	"6t7Cqxs33MWPnGa70PNzk2+u9Jsl4+zeHXQrbHxoq0oAOpxKFuvh/N687HUvZTn3zrWL58LgwiJ/O1tx",
+	"/oj5HE5ze7jlAmTUiYh/M2nQnkPqd3yAFdmuMwtIBblqHvIAEjdWIomh3wCmbNTblg9/F7blAp/yx+Wb",
+	"p6gqQ/tomz9Pp/rHx0/ekMMTsCKmDgeN2AWLZ3QBeY4wpDEKxmwaCt4mH7I+ik07MNhOQo62OyeJxg5c",
+	"imXvdvPF38u1Bb/0mge391sfL1o/XOMPB7cP/mR++NK7ffCnGsxsFAJiwvQvLttb9tEITeTGLsEZNT0p",
+	"4ByfkyG6C03Uub6o70m0hz4ylZGbhaafQyplKBXlatjM7n1wUs7Shhom9vTikohY/4FtQfMB6+inxOAy",
+	"LV3bYdfHy5qeBXXlvuwVWde6cglHfMTQIlizQWYPK3RL49BGcTHty8OdhEGalb2zVQ31tUpjU8BmEqKR",
+	"ZSN9P09zhZzXXlnn366HhxF693JnFcbK2rKn+KzbuVQS8uycpUYoxJrVPdrUp/MruI7eWhkpvzr4Octm",
+	"urgkE6F1C0lGTIYBPBPY25JivPmMyprcMs2B9Gku9zHcDF8H/3p81Vu0jETIlAr5VO7UNKdWa4GUTJPt",
+	"4s/CxLIw+tQX8jH3o+38FtWRXRSAbUX5UhcFxNi1r6jfnH5ujVZKwwT3ZkY3FSbDISgzWZYWNp9JNSCU",
+	"COnKiPmPyDAKP7FhXkAxXaax/c0jMoyZ0sBmg+pvoIhyOtyI9bkzSbmvM4DVaDYizHExQ9Yo7lcGq2kb",
+	"jsYkDhkPoAO3v59uKuTnsqizrzhLVAymImAfEVivFlTNmArHNaB8X1XQz+mlbrttmavUOu3Q2ZJ6KMA7",
+	"EXJTlBpflmTJYgaJL+ub9m3Qt+8NbsO+2nKZXTXtuOweo48JNjUtZbeFeAgxZ+yzKsRUmhHvmfqhPB8m",
+	"WKOtdI9/B+qKryvYm0TZes27baM+G7lERazX7JRUJlZWt6krkKQZMeqtDrFzteWK1RUC+3Zt6oGBZvsM",
+	"7Nsudq4o5uPPPiHxbTpudVy4CeibscjEtltmliw086vK6n3LaLBaUygEeq8N2+TCHF6naNp5KRp7o/po",
+	"xdjzUPmqdP+yVUXWsJ0dcglKyL5TZbYdqoHAxv1ShdayCPDNC62Zzs47n2D8HLtTlw/yHZpMl5KP13V6",
+	"zn1e2qVvmSmOajqM35NY5xybjzexuYRp7/3I9Pc3ZRxkrAbD9i+drPeWaS58p65J9opQgoyYbUWUCnql",
+	"zdJSz2BRGbeRq8FpLn601KdUv1PQRndtrEkeMP/eS6bW8lDJ1LBNnuhLslAdFEosYVgUCDjQ4cbUxk1b",
+	"+gC9AG/1JFFlvZ9rQ4LMa7syE8nU5pWFzFxefFXY6aiCeHuThqFVhEC0bccy8Lq4drkpXDpQzgT8qkPQ",
+	"Q9D05l5/Mp80AC5YH0t8589PtWDZHksIVt6kJZ0uCaZfKVgxQtW2FZTluWbGQ7hLpVGnZdOKqhLW4VxP",
+	"stnn6Zdat2JDIhaM44uoiDnD0CCQ+bFiqpjMbNNDGg4NXTVNjyMzFDj2Jbm47PNsckS6tODqF7HVpMp1",
+	"hHAMUzxoZrQKODC70iSREDfS1l9J28EPTSFoi5GZrxSyxoLp0iOHuYHsr+S+O9mDJhkKPsBGIMOsUGAF",
+	"2Hl1092o1GNtsG/TTQAtNvRMgk8Z4Wg0G+nE1eQlN6Wvje2jSLU5wxF2I7NG0oIRqdlIePhjwsxjFSdM",
+	"A8doPJ69hXIQvpg5W+4kzrQrWyRKjWcM6zbqITzSdM5/vScXpFOCZUklnAwWpClEFkKs1wF2iXZ1/ckP",
+	"zjpygulEc8I0KzJPJbnCspBu6dvzvWbspNm1uEg96SNC3UJUWd/LjTMHJQ8XC1Yh9trQd3Ma7dMSmu2x",
+	"h5jeFJMfjJs4YvQTk1ZJ7Df+5//+v35jY/q+Yp/VOzadl6qMH/is/5v51bEmkONX33v6pCHFrIW2m31a",
+	"E0SXN7PeHUneUuyah+1nsVm5nJkwh9A5mm1/ymE+b9QC4zj502A7Q5trM0jfoVBdcbRHbEq5bbMViWkr",
+	"5HChTQXDrlErq0eEfAqXOUrl61jZxqE40C/A7/BE9R1jShz1IO18NB4zaeAxkfXyRvrjQfNdyvcXEgNN",
+	"zRMeQXaMSTkBbLHAZJW0t4o3WlS1fVJLEd+kybdQ3AXXHInpFNIWsl4Vvc5Bu9Pudg/anYe9w7SQipY4",
+	"V56Y3XLJPSrVIJH7jyCyxIP2WbB8sM+26YqVRECUN0kPcTNrAU+h9SCiHai2nR5XFF/9BF6JL4zDD9JO",
+	"oOMErLO9TsfJJalFnq+tiC9UJxd+k0NujjBziwFayE6H92CHU/5+8e/UA7noz4xWBto2uSBLFkUtDBw1",
+	"GUD6s2aqC4k4E7rxnOpdMHaEw84BKUZwDkuK0rWvZHkWeXv+sahI7VRF5J1WRNYozKCsDI0YAbwRO7Pa",
+	"zj+PKvvBcRL+0iWKR0zfHQihMShur5NvF7rwdWo+GIWxvaONADZt9+rDrmBgoyfqDAnvAOEVNrcLc29q",
+	"rgul461sleUCF87617hBuSCTJMamlkjAY8o1uzXikttQV/kXgmZBzbmRy8tSofHe4fruwnFFvjRCdU+m",
+	"KbCpOI/og7p7d+5/7Gm5sIZETDC9hjt3h/jo4IpON8qZ9je4IU9sZiR6JbMCLOsjRo7+5QEj/i4aHyAZ",
+	"c7QyXmPjzROxymxGhYZRG+sadF2cit/E4Ooodf02abZZJnLAqvDkEuVkeMyFIt9dvXzhCV+DLI81wnYW",
+	"rQZmCxTOKqqw+2tKaP1Yw9xeG0K0htCtY1pD7SVuNDjUdN69JwlISFpzwPpoDFtSZZRcugvnG1XRf2mS",
+	"CqmU4ZSzfdUeyQrtIGE6Xf1ADiNKeGrreCPxuRiJYHVP7qOuzs76nd6GwSTrIr0RenK9p/1dJN0+4rKE",
+	"ETVj8wJO8p3e2jW1u8ZOR+dt4GWx96bTTMZtBG3Yji33Y3ojqvVtoUOVM2plFublTGjNxkZCzyWLPjFj",
+	"wd3Y3FVoabreSPTU+aDc/HlTGUGP9Mx86j0VH7IDYHQ2FkkG53ijgzCj0LwD0liBBuq2HtxmmeS1d8Ns",
+	"SgdjCB5BLx30naMkZoto1UxjpE28tIlEtstKuAojiCoGsShL9vsq+T6+atAOKJnhIwVGQ1JT4xtC6ASU",
+	"X0DNRX/TEpOJbyvXl/su62P+bbWQZdEFm+GpUHb72lcFfSdUbWoSAnuBNZXv3R5jekW6PgEaBCyAmiru",
+	"6eGsmWVkl5wLbbTnx1MWDEKuxP5byOq5cAJoc9BMr/F8CU1rt/TgfUm3Kxu4iEMRAxVtx8re2O/K6/pO",
+	"LEkSQw04JAQ/yVdXlJQi+vSVEvvs4F6KhZIW8BjtKJioOsRykVyIn1gwAL60H7jeA4uzxr5QEjPH5mJP",
+	"LR539IMYVWLD5em3/XKLHmi/4opidL4nW4fWwe8kcMIQ+5E4U1fQ+m26gle/Vk5nqHKZnHlPb8Yzv777",
+	"yJhCljRUIZ8OIIpwP+t8BwGJy5KUorm/ns4Y6Cnea/ckyirnTv+HLM0rrZDEeOAvBGppp89t4xkYLpV8",
+	"MHNK2BhJa4FzuFS/uvSuvxgres3cRTtONavyuR63qqTZ8pVcrZc+zUvU/4aFF8lGdRe7nd9FcmxJl6l2",
+	"SWUkbd1Q3I3DMe5xe+rRFRZONH+1bwRh0HQVofdgViJ0Lvg0H9LT51koFA/SN4SN83UGNeJcKWm2vtDj",
+	"f7T+ef3HGoy8cUSpSomIZjhpkwvb2h6EDw7JJTl/TCSwqIfJOpmF0xnYQ6fMmzRqIalK8sECTCkImWko",
+	"bd2ywMorjAeoaFhOpDkFlu2onvXKH9NQtsHWHf7Y/QuzApMYiSYIY9PSV0zAIBjyaZs8K5/iPvce48L5",
+	"/DVnTCJCP4Rq9tJJxN1GPofer9vk9EZUOToSMlZzm2Xxp1jfUkSBfhWU+kdpUcxup2NOnv2BvAwfu8mX",
+	"G9mWK9J8SzEs/vLBvgRbT39Zq9rZKnv5/gSwAVaIKCHr/dWTJnn7/Ak5ODg4MwGP7DMdK337h5/JRFMv",
+	"iIAkCKcmz9ktrNnr9I5b3W6r17vqnJ0fdM47nXa3d3B4dPxDrsimvotbKpwXyfMkn9p/kiPPfj/4cnjb",
+	"ut/52G2dXf/c/dhp9a4fpH9/7Pau+/3g54OPne71g6v7+v/0372PndbB9YPzj53Wkf4h/Ue/39ZDHt/+",
+	"4CXU95dPZnR9azUVJ/7Y8GEimR5hSCTTvIgMw8Dm388oZHSZsBjrs2mTl8xWKzRlJrUQxumcBSTVJWyz",
+	"H09GyaYmifrjklPHqXQDMGZUZvJgmvxiBWkQ72iw8Xl4AoN6TwVaioqhXSoOp1PbUtHmQMpkNA9VK4tX",
+	"LPbfzj0fYpNfWYIekjptZ4PsbSpvTDNujtKbrSwuTKwLmF80I885ioswlYde70Z2+/vLtbmw3c7h6dHJ",
+	"MRDuU6qo57aakGFAFW0Zn7NtToh/me6qkJvRJum7poty05i8taQpbUjPEKohDo2sb79IOKKIpdQuAmYL",
+	"KUAUtkqLTFFbIs6Ub5B05c2U2jrYYI+VJX+hHsr+8onbdFT2pRO+v6ysZzJMnw1tWNrFJXn39C9V/Sc8",
+	"nAIO8D1JwgB9m7ngaQp8zrIOvbgmakDL0JTmsbUofU2v1mByzhQNDJnXJnnZRb60H0AUU6zkuuY6m3Kx",
+	"95daD3xD40JwarcuTr0yJipnOEiDuZo5nxJ24NAHMKve4ssJ2bwGS2gL4DUczFo8XdfR1ZNZwm/8kvEk",
+	"Ng3qM9K6J8n7y5RKTKQKeUbHM6KngPsF44mdezD7HKxZsiKd0lLDZqKkYZK311u51yIfX72yMY+pk99K",
+	"hVuX+AGG6u/yYDrQFjrZ35EfTQpNb7dJ2AyDqg7AythF3Cj6QsOd9TGs5sPL7S1xG+/nvMAZtiCeElPZ",
+	"Zt54TZNhpx+r6TS8w9Ziec5NArNFFGSVK7JN0kTmlBrYpX8/cIByAF0T/78lFVs0MAKlZZ/AH3jQzB8M",
+	"guohPc9+gWSb/6thTo9mfCNs9+wKO/bPtFpmQVbZMKqvlhe6hORPFoX207mrci8t47AB0s4RHnfI2y7g",
+	"yMDux1J6TfpiGQ3HzKPCH5u076Z36+lY34O5JCkN16ZhoIWXHYxkxOdlBSmTt1L3ymkc9dUKqf9C4q7l",
+	"QUbAtbkDZsEo70J58A2k3nzpoAB1QIWB2hkIXgVqQ479HrwHd2m2fmF8T273SE+dEanoSubKx8xD7g7e",
+	"3XewW5nqGYdS3BVxbHnbd+pebPzLO0jnGuhEUePaG7vm3bG1uQylFka3pX6wbiybvj2hHggDyVbYhgOY",
+	"NydsByMljP0WbCpXmT0/b/nRNJEa9F2wDzopMUBFmfUGl2wZWIGm5kg0zhtzuviIOL029csKAWKbukZS",
+	"J4ctYjTEozRs38VL4dtwN+Zjm0gPTxREZUQDxmQSzhjudCTEDckv/b41oj6wgchkkqgkRhkr5OT91ZMs",
+	"MYqRFaMxAR9a7iBVmEkP8upxL9+i6n6v0/t43Dq7/rnX+XjQOjNG0C7+60vv9mf765eD2wf7M6feN/bU",
+	"bvPs9sGf7v/w88c/tq4rP3tQv493i/DwhEXQqdUm6Q3i3CmylR68NGLj68aLb9P7NIsMqQv2+A1xZa+Z",
+	"Cu7X93LXkl6525VnaXF7uF/TzhT15anMXRlKYj+o6DW8qY4o1kfOQKGRGnzeqb5NXmAxdSD2g9F8TMVm",
+	"KrdZSy5g+bqyBKgBVwMKiQ9g80tk3S6aCj4hw3CZNhkCWoaERlIYmUhmmMh6B+1nv00ni3VbbtDwxrxt",
+	"9l5ujccr+KoihEw/yxpGZSJJVuQIajhyscRATY7JtSQKJbYPiCJj/plvFbBpkrg2AP/92xcVhO+3daeE",
+	"kXpvxA3IIrZ1ZlqdErxbTmPcbJ/HiYLQYHNtp19ijWzsdG0tgH0ONjD4dkznDIeHYwK5euKG8UfoAjHS",
+	"xA2HijqS/MRi4TNvjul4xkwXFt8lh3nZEIcOu2Phu6elsPFss0KanXX9vkxhvFDwdZCYtKYmQbMCFB/g",
+	"4ygJ8KTcHRRTkHoDhOxnvnQdG67chFWmn+0DCn9NbgOPb3e8dgfJYm/DNntt7pYmnuaIb+qF3uqKK3kr",
+	"bCY2jOJbpmEVlb3aBPjl8RCivQPqZdS0uNnNuvbLX3c2rhfCzYC72Fr+RAq4DO2dtf/sGHTpWbt1eqvy",
+	"qScsPQiDPDTrDOOVg5+b1ntjpn8g1q5GhofdzhC0buTP1teNVmCwOh2RgK5kBXS5AlpT7Mmiv81XMnX8",
+	"KfjsK8X15tcwgxJteh3lsHPHYrbFgdxWRPJ6BXYWZCQbx0wN9p2m7ijuDvxanAHBDmxhQRYHhlBkunkI",
+	"N3aRPADF1NSGSSWwzeWuHfvK7yIilRgnppwj0Nl2pbu/XbMhM9lFFqBR9gOnASaG41K7EStPLeUkxq5m",
+	"vv4H34kliQRUMTISXMjJPIyiUP7/7L3rchs5li76KtiajpDkoaiL7ao2FRWzVb5Uacpleyy5PWcXvZUQ",
+	"EySzlQTYiaRpjtsR8+s8wHmIebB+khNYFwCZTIqkLNlVbk7EdFnJvABI5Lqv7wPKN3u9ir3/3Up6HrNI",
+	"CyPynq4uwGM4C68TC6iRnEH8rme0Vj3PRkIQBFgVA82MvtCeilG5YAYuIyyy8+dn9J23kCQnsmHd/8CS",
+	"AA59obCOFIB3qI1G/Hx+/uqYMc0QSoRIB3mTZyW1MhJ5SiROWKhDhKWrgRIL2CryqmikmdXo81IySng2",
+	"btvlCIHFxIs8ZNwIzNnIrIhNIpbI0RvjIbTTtq1njydm3xVMr2UY8vy2m58MdVNg5FLeO+IodRoYnA3E",
+	"Wa4tbqGoo1KrdhOqxNwCQKZ0fclxHaEqsajWhl4dKiAJ9Sifu3gxH1V4Vg8Plhuxnu0+mlirIgiuETxP",
+	"SJI0Sx7c7gY7JacSCLvdNHw047SE2iWqw2Qszr0sTcj/Dfp2ISztBRjNzdLK9MvQoGcbgHyX7MRmH+xz",
+	"srx31HzIHKlO0GD0cTJu7C+j+vu17BKtPpRMnXnro8+IQ14jLAca1EoWeaZs2dxLGc/hekhn2IDbNkA7",
+	"UzIAN2ZfRbYbYVy6h94i2POqkfTa5xSF1Bcmx3lu7gxQOPz5tN0k6qmd76qsbffnWNsu3n08bN0/+NTt",
+	"tuM/G0uz6UEXq22gJiMoukOLE/WhmazyYS/FZ2xeu8UZb2/+wN4rszwnEHEskax8TtSTx54NrLM7wX9j",
+	"kRIOrS0+UEfuygJVWhv426wcnjBB7fqeKgni+eYMGd1zYXMGn1RtwVg5DVOzQ9fssPAjXKnDwr8+32PB",
+	"17crq3pN5+BCzx0K6wF7LrNlIUtT2IVQCneMkV/z0BYgO4fVcMZhRyTlMNMJAtdN41ISt8exhpwxZJM+",
+	"ZMHBDZsOjXO4EaMtDfhFPooItXBR/2kV2noIvNN9SDAtngqi/i+uzrpjEH9qy7aQMAb4jNuV9JC5XnN4",
+	"0AEB2BBRNwMPXc2Halce4cGaxANzw79G0p6Bj95URqbVlD34OG3F3QtO3g7NVLNf32sovxsX6n1mJvZ3",
+	"FYhohwDJUkk4pOWprzdd3mqc4TWrfT4bL+oUWp4pCpyvUjsnKM/d7y2cMibeTZ8KvQqVK2nVdQyIJ1gm",
+	"zk8MiLlEJtAmVX2n1kfQLA9Xw4aLIjILgtG1DYGGwOVMJK9enp0ny1B0HlWmMyzLsf23zv7+jpvJwd6j",
+	"d/yP9t67e3xs99/+3u3+Rjn7zrt/7Xbf7e50oPTDHXz38aD14NPuv+3sQ9XNvQWUuX6zNctUN6W+m1SY",
+	"H0jyPLssJMzWWb1npdSpLFLxlkkPoEZjTuXVwAgfVstepkOrehe/nez9H5zhv+6/+/jg/qcfmlnFrOpN",
+	"iqycnbmvBrf3pZKFKk4m5TD89YxF37+/PZ/rLMOMSUCwhlgDvDGxLyflcD83A9CFReUo4UsnLQEk/rAE",
+	"CX+K7nwKZmFblcb4DsEGdDWycQCMdlucMOgmaxYzVh5Bh+FXeHgK7nk5KSEs5H9kTO7UANxYV78sYr6G",
+	"ncReXfzjv/8n2a3Ob5ztXamZ9Y1hVA01hA50dN23rUg+7NmeGaskYjxF/gxU4CC0IIAMyx1eldvEboMZ",
+	"/SNwTjjZe22rDHUccRs8U2N48uIsDYUyFWyMEuvScHw1Jg1ahLaAYmA16+owTZhXTMfRFmdKid/cBlK6",
+	"zHqwBu92gD4T3nw4uouzz9wshkqmMHOkj9v6z72Xeg8nvfeyH1ZEjrNf1AzS6SjqEQzyczv8I0xn3voN",
+	"8SE5qqK1Uw+1+jDOTaEK2xFKOxEOfOpqbySz3AOuUkvPxKoCgp5tgX2f7pW4HU6KzpZy1tWI0g3rDQtM",
+	"ZK20aWydQGco36vjSgFOqnqwz0jhl2KgSoLR6+dmiio+ArG2nrcEEZ/Zrq2a4IG1hJDK8Sy0SMOP0HjF",
+	"/PMYPKqy/XgY3DdFvtXZisREpZzBHT5C530VBODouySciP2PHmv40z7eZA9fXNIKjDEoOwwX9mL5mMyN",
+	"VtH+/NvEeXV+e+JFF4xfW92cnz4Bx23fNA3WTsZjU5RILo7oGIgbjJ+bFWp0qdJOhIkI0swjX3AHHFVl",
+	"qBG15GtxcioATtkztjKd/EhJXWYjZ93CSjlZAFxqTs79y7+IZ2Cc21KNrTty2K4IameRTcaJGMmrys5r",
+	"NQl57kyj8/yX0u7qIycZqHEPx+EMFuzcyP4LBEJH/AgCUHQnBwf3e3AW/FMl1IUPuwkXrIfh9/vt2kv3",
+	"FErBw1q8KbivOEFypdKgU/WgLZKfni64RmZ7HBtOPMtSyEjAqv5oUrZi/v3s5QusdX22h4A1oNcN947X",
+	"mvycA2Z6kxEE4+RIWRADM/+di+8eiF+yH5mTnUxHraYROgozR7k93chBBTAP4vDoz+5WmLMB9WpL7Frr",
+	"Z+6SoZkCRzCG+7i3hCq0TT/ua7Ut8F0hsTUingPNnfCtMHhEjMANO+Opwwyprf/syS9oDv1k4DRndp/B",
+	"B8QqNjWkzAgcFL3kjDL7lyo3UyK8LlSJttYY8S5iRiwicGB+SP4UqmrLHdwT9+6diLEqrNH37oGulKtZ",
+	"PK2FNs1xoyVEHw9zR7T52SQZwsNXN0oQY9PZN0nwcsAU41/wHb13nnj9gTD8rAxMWvfuIYYDHORBADVb",
+	"VVsn/k6XhZlagC5OgAjgzEyKnkp4Kt5u+wwBXiglRpmelGS3ncT6GQnXcKTBp7hG8LjVbBE1NrAMv3n9",
+	"nPRwPFTQDkhWB4qhq8eykCNVKmD66MmJVdUpi57UzuCELwSNHXvs1h+FVVURBSB7/lo9MBXM8d49IsOx",
+	"7Xv3xAnz3RCjpPTGLBDgwKaqb1n4AmvMmqJGtUnROBjNxKpOVzfu2hL0AkWsqltYjGUGNMKUQPWpYqAK",
+	"N9Z5rqwSwLiiwQ1kpoP4cW5xu6tfMopa4NSEXXSplHbjS1vEFaGijC5s15hzZyd5cHCIV18UamJVstsW",
+	"Z0ZcKTWuQFm4M0DIdjVCdJbyEtCLxoVxC6mssEMIW/C9W375JjqFCHduelfI06ckzbI0hUrjeYpMg8kN",
+	"tbZVGWImZTI3g2PSTKibaRskUHRqeaiReQhxNmKKob3z2pmQuHG8C0D8etBlvyuswpeYFQLCRPgxtp2L",
+	"2u/jubaJmxGuJCVd7+3SpuxqZxjbCFfvQ2Yx5TMzk07ETCGSBwcPkpZH3cmzK4WUH6EQFT9SzACYSdkW",
+	"T9E4YL8LtSdaQMgJU9JelUBXZktkPXC+H3rBguJEI6AmYciBJt4VaGjCOs6MUMqM9oggtM4sd3CpnazM",
+	"LJC5O/3lXlFsXAPuPbhrss6/6F6Bt7koMOZsczxEZJSMNJjPeBPAzNB5yIH2o8PmU3WFIjeOvEc3VPTw",
+	"ZOS7Bqha/jHPoz4tOVLpsUikngGLJz7qSs1aItFGqwT3QFeDzoDaCVboQ5OnKGl4OzuNjb6J9VgPIMEj",
+	"SHAfUYuHH4mYzCIbjqe1Sfi19EputQwUkffuwf2aXdoWrYmzYmSvvI5rsjOnC4NI7OqF3ncVNA8Vjj/B",
+	"uW7xJ003wJA6RP4KbG1o+cWiA5jRl2VXBxIB+MzcB94SeTaCtI1OuTCb0Gj4cggeL5ARECgR3i3OUpZ6",
+	"CBDU1WxFOC1JoEGBWb4eNKJtnVnSjS3EJnWrPq2/5xauyPzbfckb2/qLkhA5SQKkYFaEbx5jL8yjhEje",
+	"MARQFQci0xCfuvAKPtltd/VZDHgbUzSQN+9Lm/z75uWAGlRVip3k1ZtzsQ9Uo/sfCa7z0z7fKtmNPR4U",
+	"pse4iyIgffwi8Mwpod0SmavlLunqZgIpUXU4UZCmpg3GE24E0w+/E6wRrltwS8Gep+iGsvT2kzatV8Jh",
+	"O/6S6esDmwi+NxTX1F3jJIYuIemUheLjbSv+aiaFlrnvHwQ8B4RfY25SND8IPyUIN1QUReY8HdKOZRys",
+	"hwIEDR6CRwp2X7i7IQk+Iq9l5wCJiDI9cH+v7B8iG+9fjTPNTAEAsXJmq20YFfwzNkH8O2NoLn5o9AC7",
+	"/7HKr8RmMuUeYTO0xY+mHKKphaV5e2AGU7piJ3E+3z78tUdX77I6BTArJ7y7UPnEMI/g1BLbYuKWNOm4",
+	"Rfk7pfj+Ltxl4u8QenDS9u9d/fe9vT3//+7UBMm/xN9FEqjC3J/ntYShr0FipBy4/N7ORIPW2b3nbvFE",
+	"5aWs3GIejKYjIAuL7S04BmTsdjcI/N7uzzUZvPl2Kag6NxyjVWU0Sqed+KVD0YMhPqKEgdbCsGQ6o2HJ",
+	"dFa/E0rmtJB97xabCjZxByPebpRTmRE/cqHeZ2rKjyBIM/eMZ/DPxuHWgHbg4q4Go87dACUt9/aiRgIf",
+	"F8U+1Z/7CgGsLTkmdudynvTNeUMU0IL7Twpys3i4XR144ILf0DOp00avpCVC9TgT595fasDgvNJmylaw",
+	"shP3LQdRhDe+dFqDdib521lazzGAUQ5DgK8CQN/cm2/5NwdWMS8x9U11fCUsWP4MGg1duHLCzbcJYDV0",
+	"ErTOIr5tSFJnuF+eS1vuwQvbO31C0HNZ6XMe0fpShhDop2dcmQutWUPlfI9S5jmiYoq3QwOqgOGnoEo5",
+	"hwmRyj0Cqxw3HKZrSzN2r2eBox/5fvhk91gQy6ZUta9hAPl3NhXcstL35ZxkKPphjO2EafZRmYD9CWDN",
+	"bpMfPRBD8DLC4iqdHofF5pKTobNm4AtBXBFqSkPyffKys1zpniJfyYwgKAciEC9BqXT4kOM6VOIX++tg",
+	"J3XEg+gczgQjtjS6kEjaaei5P0s9cDeYjO/dC96SW+tozTpctuelSACeI/XmY9m5/1Ta4hzfGqAx92Se",
+	"B7f+WrWCFPL4RgvlY2n0YQ2A4qIwk8GwJcYG7rqCrqop2CdOoKHBwWwqENIJqjEhnI8E6mxQPiPwtw0Q",
+	"a9ueEr8tTrVI5KQ0SdXohu2MXAXuDJCkSSxDU6DmyHIFHwp0OfiONhBPbjd13JvDZjOF0nhO2oqdBP/R",
+	"4XrJZJeCb/ig8eQyz+wQXge3D0OnTpqVKu3qnZXeDt0l2QXDOc1sTxao5k6qAPwRkCd/e/SZeX0iUXqX",
+	"Jk+72i14pi9wDklFg/nPZsG+w6U1/X5SoYDw7wZfLeDwC5lP4X0C6ubJHIp+LzcWqsoL2BhYYB4/i3VG",
+	"aNaGoKffLdRwAa+IssRdjXye/FahpHDu5dnJWBVWpSpNdo+FNfg51ox+sDQYyUq81As3A4QUccRdLREr",
+	"nJsmmC/YB9QsYjPAOl0TFiVGoIQp2D34tyfvaRFmUsTdVdQoCuhrmlU4Djwu98mps/6oHCzeUeARgx5Q",
+	"ZbTapcH3Tg6puw1fjp8sfFJgU7kfmWwo5vsCefA4SjDAKngs4QqcovtwCONxb5JhzPenvTenUdgNMre4",
+	"71qicKpfXuYRSwHpRcBoNX1M4JqpJucJcIrBfc9icsljSs0FSYvVmmgJE+Dn330GOLaB3QkE5vi9s8D2",
+	"J9n+++/3ezC5+NeHMJ3valOkK+LTYcLuuBzsTbIE7TQhhLM5bMkhZ/GD+Chqoe+EYt9/+gi++KdEfDqu",
+	"XJo5FTMTPwhpZ7ondnbFD5iVEzvSbXHRV2VvuJP86SMu4yce2/6faKOexqm2lvjoh/Npd7f9V2v0zm7l",
+	"keDlQZr0Byhme4Iwx+7dn/NPOx+FHGcdUX0sL2IrekTl1qQufxA4dJpc7fmQ2fpB0Hbb+SgyZw3TVEIu",
+	"rUN3a4UB0+5y33QxUfjwrna7yBTZIPMVh2MnLkcTWwJLrPaik7FgBfUP0WWoybyd1RIJvKuEezYiYRTH",
+	"VY4hrt3VPgViNO5tfIxlewMXwdk55/EYGJi7mJRDwAOg+FDAsk1tK2QyG1GwIT2hB1U4ba0UpDXEJcQz",
+	"MKgl87zDm3ZcqLEs1JnSKePjE35HR8DrcEsOKNhRZvNTtDE/Qr9RRyw4t+P/1bZ51lM7e4e74pP4tOsG",
+	"8JrFBu98llxO9+PeYJuDzX1ToDuEEs/Z8pnvlrBmpNAg5PYXcIvBuuhExRNOHnZ1KPXFrD4pW59BVUDO",
+	"dqnKqfJZFYzWcVjSj5riUAi1QPuSy0685eb8XO3Bzbraqd4MYfZqAvnevTO0YEgRgFUcvW76sozuKa9x",
+	"wHUisz03wBDouwXzXCQ2vOCd3SSyjem+YM4UE2cpgICDJ3dipxEDK5FZEsVYMs4/MJoxZ+EuFdlXPLHS",
+	"jMfkDCbOOnaDgX3t7AkLXTyPYcCoh1m+VdOTZpyQBoDPqCABRF82DW8AmvLSFE5GZRoFd1cnr9+8uHj6",
+	"+vXL10nw+EAdJWh5I/x4nA4EIycsPAfYisIUlHPgncF1ccwVP+ebBwByrj1gL28OdZh8Qwa3RfDzto9f",
+	"dPVJFTMEowRY2hrcZsJMJ6sNaw48xOJxpSVzhDYN47gCCmUVlZ1u6VYraXV1gqiH5IN75EPvuCZGP4Gg",
+	"FtREidjEgw+TC3jJNIUGU+eAdoI9QZ9YGzyHTDurPrq00p/KLrkHf+vQ1sfvEWOKO7sJOGYlC5uWP4kB",
+	"890pJK2RkfHePcFsLzjQaZbnHg+5AjocnEROtuK3oyr+qPYXs6NdXXS3snPI9ryDnVv++M3Z+ctfE1GL",
+	"0EAcPImuonmce2yYDGtdtbiUvSuaWAVHIQoaBJG4QswAP0RvaAXLMC3MuKtrtijE9yqXkPVFYqODOKte",
+	"343Rb/JxBtB/dW4BaSGcBILzlbuAjdeuDrUt8DDMqFTsPBJXKnPzI0t9aKZWXJoSAaZt4FFFmwLD/3Pa",
+	"i6Nessz0wLKmJ8D6sKRewVHmqI5fHXIBbolYmHdY47l37pyVN+fC23v7H5lizEnJvlKpe8u4CZ5lubIt",
+	"94nlIdMX4PS1LYtJDzM6FCSnCrcKAQj4Cij33B8UzXN/o71el22IS/jowcPvWyKR43FO5T77dOK/Oos0",
+	"2fXGyEf8jxBdKPTrbnVEd4tPtvuQ78AuXRRI3a1WdEVW5nTJX/yJouFE6i7f6ogHR0fRcZRmeAfosTbp",
+	"jKjShBTFJPe2I7AtyV7ZrtzXiUW8+vqBkrK4yFI8++Dw0aP0fu+7vcP+kdz7vndf7T26/O5w76E66N+X",
+	"3/cO06Ojyg0UvoGtjvjto+huEa4VrRYtQ6syoNKYC2cc4nFIR7ofjg4OxKd3eONP7iU8gWpW6ARAIQ+l",
+	"Q4A+kKVKl1k/U8WxSOAhJPe9EihUpFrgN2dLYaCgTckLtnTZVeMv1D1t28KH1XbCmFcoiVLnPteqqwZ8",
+	"bgY+lkJ9Hkok/7lHduzeaZpwptEnOPiDOhayqwE1tKDRGoNfmHPbyQqD75NzlX92H8h3D0SuyhKcXGQm",
+	"gojJbDxU2u62SevaRMC7sZxJhjADfe+wsbqaNhZ8KN89Ojjc9WECX27HDgoyUQsAhKWbTJWvtCoU5RcL",
+	"NYaeFAr7eMITUN1eSaPblMCkL/keYH1zbIy1U/LaXbMHxqUvrGuL80Khi2JS1Rj+72oyTfF7A3Fvla+v",
+	"hkwCFXiEtGppRGo6KGn+hYw7eItYIfhbMpJ53xQjAO+BH5J3O15AzP24K3YeHBzsduI7EfgEWadj6SwS",
+	"zOLAB08wFk7FQe4NgHR9Wan7IIAmMbPORYTSJfQGMH8SSjI97lrbfV/3nmUf4k3cvofTmU96R9OZ+9FP",
+	"5wSr4YT/xT17ogHunTL64Se3M3HzBqjOKXD3FVQdOC2c4wgzPXb2RW9SWGc0QjolUJhGWP1sCeQZhGGE",
+	"uPfcWW+TMetrejYmWvhr4DJbSPwKfApVIz7P9FUSYB1ry5OlajQ2pdK92cWVmjUtUu2UyptPTsOPe78o",
+	"KpwZjctZK0I0oeWok+ZRttptCme84GzPMM755s3pE9gSUI3mXjm0Kbg9rfp91fPvWZvyom8mOo2H7g/C",
+	"YB/gYH0eEApOxrIctrwjEoo3nK9tCv+D//4AvFxRoBNrNoMnBswLEsDlYRKPh6p3Rd0qLeqDBWhaLEqM",
+	"X4RzrE0a461Uvru5X2FGD2n53SSwBA1tD59owcCkmw/eAYf1xkaBGpDGWiQn7r5JvJwBGae+puEXGMZ3",
+	"NIxQsUBLEttiI5VmErv9cM+ewE14z8LA8FDVkgELBuEI5pP7BLJA2XQaOyEgXYBOlsWgMvy5H90MDu/T",
+	"DDy2WhAzXKRuiJolFONDHBo+3lacOHCnaFOqFlel07XuK6wwKLWwhjza7zmACUGxsnaWcw/KN6zTOjIP",
+	"cR6a50RTB4ZKL2B1L8ACiCbbfAbM+GE848wyhUX1HVW6v8Kuch5ONOpQQZE8Nrp0r8f5A1CiUH2NPPI5",
+	"8y0e9NyPbrxHR/F4ndhEvYIUJ7EJ2YF5jC5RGo8yazMne7zsrogj7CkG4eyUDn21pigA5KlmUNSkLO+2",
+	"AhR2tmA2DT/D+vN8KNyO1biMAsfC/70qLBUAaR8Acx/raX/vV1n2hkkHYnIISDRWxVCOrRNTLRa0oFky",
+	"EkcQDcxK9suxs4r/ws4tSL5D3Y5Inp7LAbwytBXeDg0YS8DvwNbCREeNcNWZ134CSXE4JymoADMq5o4t",
+	"0SEDKYXddk25e12pYWC5QZXBD5UB4eNNwcWtbKGAiAREGbSFcWEhcumhO6jp4LjSfUlmH7jutPhUkD6s",
+	"dt5h17o47cdBptKYljO7QXRiiBKnFpd7RxOLDvtp1Wvg3VAhZia5sAU7qZw9PzUQAsiUDeHZjIJ/PCM/",
+	"cTZHotGJX5Qah3AClX1Vnt+i8nE8BNLQLTCCtvsEYv0V9goFbpHMbdOLjH6OX6dX8XXmi6Df6z2NOo3r",
+	"+5wusqi5sV8GnHYnFyFcQZN+hmU9WLZBeMM8gVDOGQ3bH4TBstKplz9T8JsyHdtc+9xi2x8sAJiFP7ea",
+	"NJkDLvcTqtdq+0g7FMTS36FYNVSq8rTceYuMlPpvfpIngIWwNxk74cG09STi4MEg37AclzaXcjsQnpZg",
+	"STyWqUqu6nQrvrAAncYKgLIXEI6LhxkdhhE+ivdMVJy8aK9Utj/Vgy1KDaDphaIgbmr1hXh/ndgSJsKD",
+	"nip5dcE7MR525YeKSuSDYHNLC6Bog4mythOn44DmuGdGIwOuk/M+vScrqLGYPBvmpw77Jn5jThzTYIF2",
+	"HzsJopGGo/H6ckED8oJChp/BbKdD4yxGL/Ds/CuFkfwKbg3Ttlb3MSQrvK7yUG2spwpZqgsIy9T2bHQc",
+	"FvVR9aNEIU9xZfA4A3euR38c+mSYKbzusrirEQ4E4wtjqFV2ohfn8xYyzqYWAcBMJ7X/gc+evJaleu4G",
+	"ScVCBNePInWUkdJMPuz1jMWSAq9gbdAc5mIk9Yxx12xVf9R+DGthjHC/UGcWFUsTfCWJjyxIHXY34aBW",
+	"5dQUV0SSQ/fxnzCEVuAbDldUPrHm5WmLJ4YQNt3mpY5P6BqTk9KMpLM38nzG85bZxd8mppTxdPlY0xun",
+	"TqzBBDYiDPnk1HfzoP8MxSKsslrk30DnHuB0uj9ToPhZOItW6FyMvtFigpCT/LSgcv3O5sQlBBh4d8eu",
+	"eaYvxoUZuGWsaMzmU/wXGlJs1XrURs8eMc6wTn56/URJ68Oryuo3v1L+NcXjG2V2BNbtgvHz7xUpOD9Q",
+	"b/BU9A3n3vkA+M6mAMciFjOgBGvBhlY8m9Bcwr1duDmm0obXhYQ2ll8UJVl7ubFVOVT5IXopeMDXQUE9",
+	"VaBxtGxaQvVOBq0YJ+ePf24sr4qysQQPmrjLqNAO7tAg4iOCqAZVWv8xjJzuxO5NP7z0uH0EPvr4GUkU",
+	"64pBDCZjlCKxBsjSOYMfsnxO7DVa/f7Xil7yFZm0KhS7IHUF/XpumJ2oKlkBxIDbHVNZpGIHF7IlEi6M",
+	"hOppAABO3b/pfe/CPpO9Kywrc9e0xcsiqnMLHYb0O8Q9+K6wowlZEMmtIr8urpLlznyJ44yYkLJob2LN",
+	"MW9NxukiEKmqE1v7DTzYg92OL1umxGEWAWNSiSRh3VypcVkbbI7hKvQ+naMoBkYYzYES50MU/nYdkeSo",
+	"AJ37y4445TqgBTLM6xU40mFiyKlAdaV177z6W2VjkEMOwQY+oRXQ7LISlXGYJIEVVKSI86TxRngpF8li",
+	"ShK/Mxx20DJUZ0WxfJ9xgYA+hix8PT5Ew9o8VYpWXpTmAm9VC9xVf6xMlly25rJr2pJVT4MLfsAgwFob",
+	"2o8v8EmUZKZ8ni+ZihRzKMetKmd/3A8RzX+qPa3XRmPCym0GHG7Ew9ZQJg1DJBtCOp8oFOKsWg5MMxhK",
+	"p5svTL8fjz8cbRAzsJvwDKwU5crW5mHFU2moHHfCE0rCj5tKJ+JYbuNKV36oDDbKiJMnHRUc12uBQ/m+",
+	"e3alFLlV/Xqiim6Kn/hhA/eBLUO0RKb13LyPDlXfgswu2NGtbSM+HLRSZMgVSthpVvaG9CZqewjQAuLY",
+	"T6dxiT/rrfEMorKdaALhaGQP1Ap5WvFXCskk0DSwtKFYD7o3fOFYNLiIl5qL/2lGhRkHzE6EWKx0/1df",
+	"QajrisbvD4aPmEKVwv9UBZvhIAWCCfQr22oq4+hKLE8uQkaiNoBFJ1XsxpNTb5FgURlZJfHVvggQsL84",
+	"TuIO5ADOFQctohcSPu6wVd1by41M5zZr+GFX7Dz0waFoeBl2hOFJbhAh8VQoIJOqr2FDfjkaCoH218ZB",
+	"R2EQD+YHkWaY2Q2pHQjbVR8cPQS6suYmS0cXPaSv8lzYLAdQMYx8j7I0DfUhjVsmeipTD9Qey4fhuQ0b",
+	"ABLOIA2ghV+X0Uc00erDWPXKuVWOHqub9G58vP5gjMfmeUD1gwq7wLAF1gZUi5H6bkd1zZgroLa2ssjc",
+	"9+TcwmXbESUvxTcxUoA0toXMqHEcQ8ZgckXzG2W2Z3Q/G0yKuVda+W3RAle+MJxEQJmhVhdAWnD/gAIp",
+	"/KevZqkk3nGe54qawngmx8xBjR9BSIaqfBx5ZlEnH4lh+OvicmIr+e/ocOXLpHcAt5dWjAC4lIMC5AuC",
+	"w9bxSqemGwM0BP7QG6reVTDq0ctc/An7oA11sDUGdOi3ppHD7qEQB7h/HlUqjH3ZWI5R40TgYYEBLwfo",
+	"T+k3UHo5t7Z0qDK6VJbyUtq6vANMHt7R7HlPxqsuVnp5MdHyvczyekK7+kvzUPwe4t7hgP0OffmokTGX",
+	"QeFeSjguG1/LWfMACrss8OJnwnW68RzoWNNrBozkSQlQIamZ6mNETbDoblXHV0I2Cj6zpneNhb4B7QqT",
+	"vtUOXm/UAKblRZoVZfVzio43LjYkPNw5YdX7WRlVpLUglg1w5IGGAr8gIjdauinEKVgXubSlbYmyLkFC",
+	"XAEDE9VoAh6DsWOpEHT0VNteFogmjNNG1XdtAZYud3+6F085aberyFSbmQmnZoPKgVLRV3KgwF18js50",
+	"ocQl+IxF4VxT0w9uc6lGUCYHeYCdhwfc0wE3l7MW1CrS77uh2zlUXbWqqDQgPbqa6oqo/olr4PIfukDy",
+	"0d1KsPLuz0d//vNuR/QN5K6yMiqCwyioxJpfdL2igDtSuviCKWisl3+bKMSzigqm4vQKOwrIX0qMnf3C",
+	"jLjE9jXi6WEBH39+UAozB+zVUMDHwxvK98CCWVqKD6L67UANGEFHzn3GXc24MMQhH3fpiR0uebJytuvj",
+	"QWnW76uCSUWwwJKe6F6fs40roclYRLJU6WoOuYY6a4YkCARBAJiAd+ZFHKmRKWa8va+og9jDfw1QEGKt",
+	"VNz8tBehX8zFlq8U1tmEtWuLlyiWkGPVjFTl+66FnMWUo81ZiWmII/fFcWc67WOKKyUPDh6JRTFyQPh7",
+	"hhkIyMa3Ks33rSCReRIcSuCj7J3C3tjBKGKLSKKS5wYLYJIWFVTstqi2XFT3BnIZqJTqRts+hNoclwcr",
+	"ifdHUywbsYXgMQ+OjkRjfB3mjuXmFK9zrwqrZ5wXyZYZV8Ex9UMH1QQEWOCEzIp+9oGB6/xGY1VoPQOD",
+	"2xi/MIIhYqgBAmENBBRyIr5GhIfmf6b54nal+tFYMIA3KwlLAEPy2JzXFhGyEqyelbNQ60RSDKtO/DcN",
+	"3wnYZoICHyModWiL5NWbc/diIeju/vHk6fOn50+pbvunp+cJAky7u12pWRtb8uAT5drjWlePLMXAOAvK",
+	"7yvuB08eHD1yj3h4cIT/uY/B4YcHDyDjFzwV4jydyllHSNFXU7BIbYuBIwChg6afmskl1ZK/l8CNJQqp",
+	"UzNi6EhrjCas8poOJVH6F6xRAmXjQWacS4KTpT5/KGnFJSG4JU3fA24ZrnTimyDl5dBMqcPh8PCg5b5u",
+	"2A9/bv+5fX+XQHhBl3R1ctrfe2G0orooCpNXe8OS+26tCM0JTFSQ8c5TgG2C751D/9Dw6cM3PEAGpMVv",
+	"GERxVCG6EEopwW4Xcmy4zdPzJ0dTiYq7sE8TnkjYfIyMy+1zbhLbNoKecgYzwwBMtFVKd0RWj+WyuLic",
+	"CW2mofoVAHu1iqqwfAiwq5MHh0eiqdhtce2D9MoznUDjpldzOOBOPZ4UCYkfsT2YMN1kb6hstLExRc7j",
+	"3km02QOFlOwe85uyvl8Cuw8slBnAdbVmKWjupd3MjAVoGTCZD2LFMhKPQTDVQOcArVG/zbEevNsB5obO",
+	"/v50Om1b+pnuads9M9oVh+2D9gHkEaAQK3MSO5ApAN0Cdq+SSq0w2oXODc/Zw4gXHsyuRjLboWajGh7U",
+	"UCJmrr99ybwnYHJ53khm/rxUA6kh8e3bFV4j6hzLtVBA+5BBbYV0bw7SO7ARernpXVUfa7OBluWkUIhY",
+	"BGqggPI0/4ttieT9YSvxu9T5DN89cJLj519PHu+d/Xxy9PA7xE5KsrTtZ9J2H0sS2UOCkOq3LeDX2LY4",
+	"n5pAucs49t65gF7cntN+GEikZrY2t8VzKW3yMe6uqvKYYH+QHxOe8o///h887lwgd+jjP/77fz59SqhT",
+	"nhiY+B23GMkMVyifiSy19ClNoWfTvVaNVHTMyeRW0p0/DSj3VlHxX0y0zH380jozxJaoQrHR3l2FPS8U",
+	"NibQtKMPHxIGzzo8CDYYFKLjF2uKK/TDprJwm+VpkJsQnAYrlFCyWoH2NBKQgaWLgJewUNLtdQh8xQHP",
+	"h4Fxw2++lrh/EP591BIPW8LplMMHzvOBwQaTD1L+UuRZWeaKOn69Zmw7WXj0iJQ86GHULpWyh/EE0Yoi",
+	"IhiyoFmomH7/GPmsuVDPInSOThGdhZisocwM2n0VTj/mvAaMGb4jezD0Lp2sQ0ZpEu64UjBYwocioRFK",
+	"WSRVoWP1VFs8CcOHopeiyN6rrnZLrWfCFIiTmbZEIQuVO5OUApAgTaFmiWRp1AM2otQo8IS6ZfElU6FC",
+	"itdhpFCUUGiiQ++Gq7PcSX0sX6gBZnY1FxXv8EkxUrosOBqZ7uI9q1Vd7ajqau+VybMeQ6FVi7GgIRrf",
+	"S3AdEWV5qHjSIPut2IEk2l6myv6eUw1ynO0VslTgou8RysduRyRdIJ7obh3/7YfDg4Pj6Q9HIIYPDw7C",
+	"UmXauTx+o4drih8efn9c/nCY4EQffg9zzVUfXTpYTXSv8JPlcuC2+FHNoCx46F3Iiv4/eiQqZXSAfRqs",
+	"dBQHOpShcammZVNAz/zw2+IMS0Itt+1yMR3sQKo1wxZ0t4NbHr+bfXxfQUxVZn4rACUVF5nVz2rFtbrY",
+	"qtNCXeEuIyyRrt6B2c6XzO36z5O77KKUIk2Exoe38NVnu+16nx/iFCksLa40N0Pd0IjwSrMU6wHwQKHE",
+	"m/PHLeGM4vv37z8iUD2bfRD9AsFEZc4dk7Bd/49TIyld+ub0iYfo7UltdNaTucjNVBV7PWkVOjc4xaKE",
+	"BkMES4WYtukLUGOAPu7u9f57HMmjh98d7UZQR56yYZgBvD5ryMjKr9JD1Hq0T16dep4fSrn1xZkaSWf+",
+	"sseR6QG1gr9lSxO2NeEDuhHfu9diLaXV1Il/45sqQPdh6iydUSShA6cFWdKiv2lZfeLBdjV8SsR3EUkw",
+	"vIJ/kAEhH08ib6jFZSHQOEqNmu7QVebkhOdfa0Ugt5goyHRXNzUHt8Vpza6bx4l8iw6fip2ce/eCGBjJ",
+	"v4bl6bi97FcC/RYIL3jnIAYiP/ZNN9sWzNIWVstDkI6QU49DQtmvqC0hTEl/HsfFaYjYbFKiA0JVY/pY",
+	"NhTPaIpVB6JQI/NepffuYTSigNBdcaVgkZzjAg0qAtmhoobYKkYZFfiY4gr8DRAoDLLuvrKR0eXQQlQy",
+	"SHyLsSN0bEXyhB6XGe0jo+jGfv/g4S7qSx9ASSXSxoJTJ5Iz57WV1cv+/PDRA2KYyrOeIs7y0C++1dk6",
+	"GTsXae+ofRCYfaJjn1pbdjIayWLmjpNwbC2gVMHgvkpj2UZ9dhHjTxto38vcPemMjv8oe1dKp1utLdpF",
+	"W52tg/YhDsCMlZbjbKuzdR8OAZ3VEJiaEOkLmJyMbeKBtDW4GuLMIEA1ty0ADAPYSt0HfZr64jDvwWcp",
+	"xosq2E6m7xFrbVLFoGxAxnN7mYBIMFeJH4H1CPsVxKAkY5ybKkIyBzRxldvi9URHgeXgu/mXUhrABnJC",
+	"J4IGAiCkce62Txmhk9bxfFsi+fXp2dnJT0/PLs5enLw6+/nlOUUj5kqzfGQb4RZ5smgwdfVc+UugdCgm",
+	"OoCaroyeIs6NyW0L4B7csHH3ScISJViMjgfuw0CczHPrs+GsWWioCFuOQNoYC3emr5V91WkoEK7G+aD5",
+	"Hz4yL/ZO063OVjHRJz+9OYX9yvJ/IW9oOGU/ehxQab1rMTDFjyYF0toedksCV1mtVdIdUx/kaJwjlxlc",
+	"RySwTc/lc/fdUF9PNEEzIDWiZ5e7jmZ07sIK2ygRX3qB5+52dHBQm8Vcg259GvjqV5oEwgmtOQHIQuLY",
+	"50nviokGbooIu+n1mxcXz05fnJ79/PQJhlMDeBVwuz3AOTY9N2CY/ihTv2zuksPll7yB5khTZP+lUrzo",
+	"/vKLnnH7GF7xYPkVL0z5zEw0PeK7lS448c3deNWjla5yX+O5wcgAXHe4woQABdGY57IY4MMOH66ydL6p",
+	"+VeVZvJ8NsaLj45We6KfIy390QozPDn9D2fGu/MfrrIlTilLfAYeBaRY8NqjlbbTT7JUUznDS1ZYyDOs",
+	"r3kT6hjw0hW2CD3qHMu+KlyqIOViFtXfkBDxHVDCV0gm41+arqgSf/qz38V2idOD7FIhOxgB5Skg7S/l",
+	"wMndLaf/3Q3RzdzqPHT/RHvZ/czgtRRwAysFInBoV15QcD86jqX0W62tCIq4Haov6z841Yr8+x/2oqza",
+	"VmdLG62Iz9MAiyLZVx3M5ssMf0yv+Fy32NfDIbv3N2im42V6JA99DHEALk0vgSU7mJpodHCVZxVVjVE4",
+	"sAChPacBB6o8OeVUzvp6sP/CaAUZDVKC1+qQZZqQp5Au1yJhzJ9aW5itWHoREgjEl66ugOKLGjVQVMzs",
+	"VplcQ3ffp+dysOj+dNo+nONunGf6Crm0sZY6evCCW8AV+0+49BrQyd2iUGX2qjd4xYXc0Q1KAr18RnBo",
+	"198BUdte9llRuOncX1GT/WpS5+6kG728qtY6N+ZXqWe0CPbztdcNVdHX0yk/QTtU/OFFmkRmKMXr4tp5",
+	"kLC515Jz4SM6fbL16d1S0U4F8shf/BkPai1wmp9iEqYCYZrN1aBCKULWG2KyP8KoxI4367FfAe21AlPK",
+	"PUldXQF2nQN1rTVPAXf0OBClAGhSSVQOczFpaJ2ZFB5QAxAEupoQGF5q0l6+U5ZCSqG8zBpuN/Bts5UM",
+	"KSTRKGXxeIUTb+5I4jA+R5M2eZQVZXq0rjLl97ZULz7mM+9eNQbyiNBXuHHGNkJ/ZaGPe3W53A9OQ2zg",
+	"h2/iOhMfo0swUwiOxHpEZitY9vtkvN2Z/D9HhtDrOvew8a3sIBOmE/2MBh/BllO9FPVcE++nJ44EZkAn",
+	"nyMmmK6WhBlitBI71zB+xCuU7EKWPx6tDd2CNbkOSfiDR6La24j4VAhCwDwyx3W2lKoGBOCRSxVa0pok",
+	"97ydffuie10/yK/MUtHtzf6vJbornk5Tzesyzye6xl8Cg9lohBXDc6f6NXwiKwfK3mhih3ZPIli/b0wF",
+	"YWCpUQfxTxW1Qt8Ry5OVFUr4Ut+tryX4lgvCQFCvH4MwUFFNIqm7KE6TYWU9No1CuZhHzozbPbDaWisx",
+	"U1hAH9qESXsgKwCzPNkWoNIakbgTIgDjnwDOAQPtgAll1d+YZJtA5TnPBveiMdfOQL2SgHGPSb1iogh6",
+	"mTkvQ4oJZ38Qsx/wbQkRjnk4sTYhRn7vLSLKbFIJeWajoBjiYMxrhfmXFYqePM4+DokfeSwO4KUB7OFW",
+	"i2X+VuegtZW5uwAwccjywuy2YmmeIsUQXNE3xUiWW52tTJffPdhqbY3kh2w0GW11Dg/4/1pbo0zjwYMW",
+	"VC7i+WoAN/6wNzB77uievcrGe5ys3yNU9K1OX+ZWfXKf0fx0uVatwpUYuBzDa47JhIh7HHmssSSOFsmX",
+	"JvnOvCG16WBNmugV0g49XgUwMbCp4rY0MYEYg6X8+DLw9TauLY6usrrxit4/qq9otJaHt7mWZ1RUWZrQ",
+	"+eJXZVrp1eJvt71gUu76lfZLdXZHt7hPvmzEmFC11ogX0+d8EyPJX9poKnFZD5ZgZQWWtdxKLLhRIF0b",
+	"i32hPpTxcDdx2I1Lflcu+SuTI9JdpHG3uaXi9xOSJafxznzys9IUS53yOvAQYEPAOnSiuKYpPFkUSEJA",
+	"xsIOdL5GfUAI36hsyXrwpOM5eB2sFwft6ka3baFVx92lBb0zAcaHy9SHZoplvVicCC01lF/t6p1EpVl5",
+	"kWaIZO7c+9MyKgqWc9yojFtmA/R2jXKM+nxD1AF7+EpjsIOnKSYQmYJ+bmwhhHyoobA3w2lHiEQdaiFc",
+	"hGPU1ZbQqQADq1UFngKjxwP1zkH1MBEsohA1WZrzObqvWokk7UVWXmR2qTqlZOGJPS1PbST/ka5u1cuf",
+	"wtnrlzO9qq/aWoVNh2suit8Zq05LMVfgGlMKVzTaFlz4sAm3/M7CLatUQr1CWoovWwy1ifHMxXjo81wp",
+	"xjNfaRRHfYJIWFhYdINwUCirXBYOaghxIC27XtylHD8c2tER2yFrCJsjl09XIzyx0+zUL04U7NpD5fxM",
+	"GJDezsA8LfBuTZHb1EaBEMKgoJhWoQA6tALJcIyhLuoDhJa6IaDIqw9lwG6kDrdSNulUXMagHH6cnT5Z",
+	"W60+lxb9J2fytdY5/VT/B/jkKzi3t1ZS6+e6fmFt1atcpH8oo++bV+q1tqnRCmtsuXHcffdHKLgXbGOo",
+	"GU+h07qKMsSWrGIWR08EexxHQrASAXuRDeyNTSJ547Wu7LWe0Zau+q1f1F0dZ3tXarY4AXCS58wUgj1k",
+	"wJ+dFda5aIgcbKwvknmvBEE4g/+ooAkW2GtQ7AKzeiDL9sgrxMvcHAV/dfqLG+Ha4jMbZeUqgvMxYD9t",
+	"ffnAIS/89YKVpl+VpwC3tVSwwqVun4zkh1O84uggxFYBxatJ3L7UFCk3/QUv/8YhxdbW80xfLTsXzvkm",
+	"g4b/5NIUWFUW2Mv0U0VCPs9s6bdgLBhZblXEIxa9LwqOPQY7Giv/8Y7cdojTYC76gEuNaZ18RrGi0HdP",
+	"LF6cvevqt9TYltC9gPmW4fqo0g+bhI1WCPWvygodEAXVgEMukPvzIjEj+5ASmkhd1MYH45H4yQHDioG8",
+	"/Jil6E8KTwJuiBaMLm6FVCcTJ5WEXNTxDYE9JWRXw33RNRFxuhaa1wEqzsl9XMI8peyY0gzeCRBRQAGG",
+	"Kg1xeCioZYmplOJxXe2HB2k3wziusPRnkLibws/AnQIBvikgYtnjyjhgDI0ofG3hUcPYzyD8OXGpiHMV",
+	"3giAuXf1jWs0YcFIMH/VOJt7X0uVzwv1gfRvJCvt0IyX13NGE10/utZ89R0E1taYS8rqdM1ZhOsa3Rrg",
+	"QpOWPiWwgXzODfcuXX993wNaWfGjvjktuIlz/XH0Nm79SNUu1N09k6oz/iB/+7iVy0uVO0k5KXL3LUg9",
+	"cJ7SUOXuT2smRU/Rz6K79aezN69evXx9fvHjydnTizevn3uPprslut2uFmLvZ9Hdaib19Fefv/zl6Yvu",
+	"ltjbc0JCbH90F3ahogEhtN6qS6ftx0Tj391CzkSg8O9W3DJG4Io68/CQzPC/Rl9cgl/Y3XrX1Z+2uxpc",
+	"D573TybMGv4dpowSoiVUUYjOD4yW0I6F5U6v/NCigqx2gxT92NXd8oUcqblJdcszmFKHr8Y/4YJuGR8j",
+	"jf1aybQlGn546+bcmr/u5LR6+kvyj+HUT62u/rTb1Vkfpve/fhA6ywU8PTeD9jNZynxHFcVuV3/q6v6o",
+	"bL8qMl3meocF5y9qtiv294lNAiI2RvdUbXndh30GIjgsc+VYWG6jbcliWfwgJBTG8KLHinwHtouGVd3m",
+	"Rd2GjWJpTX/bjvfIdktsV3aIOyAz979+d2y/gxU57mo3EJOrdm4GfrJXarZ7vGC2tTDyxKoijiGPswtn",
+	"OvGRVfpMo2ZS+rr2P9J9uIk0Vbkq1eIuodjiHhiTEkYbtwQxcD9RuEUtOq0IMyTC1gJAeaXTCF4GwNco",
+	"IU0GY+ArRYQZbxIT9lFpI5vTlnLWFqBJAd0fxntdQ888lEOsr+dskwWBSLLLOU7yrcUP/3l1INpkq+jA",
+	"qK6Xvk7aDQvc2/WifrAdQ8RvUg73czPI9GI8nB/VINMWPkGLYE3qAwPTSt3EbRw8VS4drHBQ4ykVvuY2",
+	"8rrTlzWxE5kDOhjWjbx0KyuO2gf+vl0N2GEAWPTd9w8eBbjeB+377aPIc/XjItwcJ5iTXYEsogDLgPzX",
+	"ELykDA/bB0pcTsoSIMQADse9OfVhnJsCIbKuLCFUMv9CBCzn+ZArOPHM/+7XJ7DqQGciYcRpBPtkVDKq",
+	"R9HGHelqLNEZKYDEi4lEDw8ODvgteVjy45qT71F0TJ4qi3Ru54hVuKLDe+OexNwMTvXXdXRZwC918567",
+	"sa7vq85dFg/ow950Ot1zO3dvUuRKO2s3/bwRPjPFaN3h0TU3gNxZtrrwLS8PYoMwgD23TmKwclWj9xxz",
+	"UxfZYFjW/GcQOGf4fSzzoOHcu/WdT5Eq9HGgld/4w822wAlBYv5ObIGKYgf1GLRjrNadPXA3bq1X2/Nu",
+	"KjDOo58qU/m/6atr98wIPU6vQuGUnikKENmmsEpcAjP7rLu1litKm8O7ouTWvVDTHfrn26wc/iitevP6",
+	"+U53i4HK2XuqDHF3ZbcPAXbnHGAQcRXPN5bJcLOnbokWLNArWp5rFmct57SyOJW1cRfcYH1atetAIu7g",
+	"YrQjIelO3L2xv5sr7926UYN7SMCLOx8BBf1NkXfE9jVj3RbeYS0ZDbnuOINFgB6zwpeyXXsn24G5rCO2",
+	"G9/INvvGCwfs7r/amFs40g4NuI2G6wX8xY8hp7oJEGqdJu5PsQFuJuViC/wpm2wkY4KlWrGrAz8RA9FW",
+	"uP4WONnlUI3m3GyEnF3dzwZWKDMA5ghnKN4BoEVuBi8n5R30Qi/wxHmtAy3+79wZ/yeqsqko4Kc6Jc6A",
+	"azTwjb7QBVEv98mSMXnNNxt85KqrS2lmrabzXnH0jRMIbN1NPqnKAKw762o6S6HD/T1C+SvAaAO3U8/8",
+	"deD/3T/AU7CNF2oiAQWdWl2rA86sh1eYWNVBWhNOoXoCLQtk8xE27FxatYW8cqGnAucNnOxdTSLF/Urj",
+	"53xzZgUYyp2YQSfwhma0FhWyOHSqlQY6qBb0uw4AncmwI0wyDhpjjcVstXuSyVLnWM8oPIgC0d0mAhQi",
+	"Yig4GUfRqnR+TI1wjnymLJZBUdqaXyzK404d9l4kDw4O8ceLQk2gKra2K/Dt9YF1qxwCZxCsAYymsjNC",
+	"vSwWF8C9M/Q4UJ0l8W4iwKOwj747QCIn5kLwQ9EI8YdEL4GBg2HsK6D9CNN+Li+BTJX8AGaDskMgD/RD",
+	"wL/dXvTRB9TESOCQm95VK+LwiTaP369IUNLvaqorALoPtx1SqkVwLwk4VziQzOTU7nNkLeoZq90jMRqb",
+	"K2lV+iVjJTVv9asGTVZz68lnXj9mMnfhtxeZAFHOlMv9+Iv+fYco6CEwN+RcSjcxij+ETTUHTNhgW+CG",
+	"vD17KZhHHIReWEn8/ziDjWLX2zYErUPpsNPgoL9aVVsD2MCwhcMXn87XCZ/xAL69QuF4ba+VZn4NblAt",
+	"zCLo88qFeahfo1w4EqtKpyuJ1Kduu/mZbwqO//naN+bLjWPPsllULvAQ+Zr9j/Sv1YojvDnMRM2+ZKEh",
+	"pAM9doR4F0WSEiTeCbipQAyGLfZNtmb0fXyz0ZF/4lKF9cMpVAy+fO9XzYTPK02gLVitTbDZQE/Gi8Ms",
+	"vow/YCDQB0OtndXqhMC5k2lkIhPAROacwTc665mUWMlePPvlcSi9nw6zUgk7hmr3wm2RrmZYiogVPmaM",
+	"Q87mF+iHDpFigEeBxOJJm9xxcMR97tKd+2d3t8OjP4veUBay55bn2N2dulAzK5S0M3fSYELTInpBYII7",
+	"ElMlry74luSGn+gZDAa4y5wcKYcEWUzeMsQJApWqr/tHviFkt8vKDpIxIlu4ybk6AUj7Du7DoQttyguZ",
+	"u/V1kzsDwArPkuc8Z4D1ZEpbse8eYImcGcm03FK63zmkDzU1FNZPmir9kbId6/2j99BhclUDXQiVWMsj",
+	"zDlcAHJX0r6xq+726JvxH6Su4QwGu76TXr/uDsrvV57DCzV9YwHQf9XR0+mNvjl/sYvq7rFq5VrDETKM",
+	"n+GJryD2X5tcOdMMv6o7BpWABOm5vCLduakt+Ep+eyicp0365aoLUPH+HsoLnHKYy/KjOKqk+SsS6hbz",
+	"/J9VMe4GP5f1RoVxa2nva/LR1XrvRbEccFqWYL++xcDMeKy0SpkcP1WWqLbF2Fgg6g9gsFhfSC6/eEW/",
+	"U0YEydadGcQsukT9wAkrhGToaoyxu+fKAvBE+oXBBkkfEfL4qe4WHQrqJzygJKLf9GdyKoIKygcAHgsG",
+	"Tkla/m0N5hLBHZpRahsRacFGYe5zTJfAPY493MglpAm8WaRT39sKNhIsjDN7MlsWsjSFbYvHoT5dEf0q",
+	"vhPrUR672hNt+mbWWiMnGXTzlxvr8dx8JTxM5GkDQgqyeIudR5RLnGjg8oZgHdhHiNrCGG0iKwFz3W+U",
+	"KNFCW4VScMmDwwN/2gVBCCSLcHEXoeEuK4R2u5Q35SpRPHiO+9Tt6mfDi1gNsAUuCMHHDSDrrYVLzUgt",
+	"R61X9mptHNbKRdcisALLL/aLGxQ2t4bCugr2Kp4DO/58qJChDGt7Vr4awUniW2zCo5zVWmE+LGieojDb",
+	"oOKsjIoDQdhpbHxENjDZLJXgkwqfMdk06+GYIV4Z/g2Q8Vgvt2edrOUPGkwFxno3xRxglNEIhl8rWOkZ",
+	"ralPJZe2tNSflgGslJI9ABMHdnDaL05h9sxoVKE27k2Kwh3wmhTLb6gi4yFbIKGnRZKJzHUyNAzb1Z6g",
+	"HRH6kRea6VDccaSqx1gaFQ5CCQqXBoLycabtcFJakZqp7oQHLAZD+0aUtnvr6wwnPv82YdnC0dW03Nqo",
+	"bP7KtfDYOHyGsGkEaNLeKIGNErgZNFrssKymBZoocPPsvfqvxRBnGM2uS25yGIHAiXw/J1jzHI27VI1B",
+	"LBrtXUWVW+VkIWBUVu5BMjNI3yY5OVDl8+y90srarc+2gc3VUtnws5J5OVxDJPgLmluxaK4AvJm9/wwk",
+	"xPU/x2sCaqfVtwlD+7doKw1xUu9go6DfsNBk4LjxsmL8RorjX78+tfGq0fZbCrXHFT+34v0MVAnPutZ5",
+	"wdEAdfDjJRMmngo5Uqk/dePlbDA812UAhqw5NINfE7P3QMwaMaT2R2qfh7M42/0aEddspTJk24bksdNF",
+	"oIi4TsQX1l1OyvlaEHFC/ejepQg3CkndUDfeC62q1yRhufGhjFtysflncTJ2wUNuzn8Lg+Ao/9dNzsYv",
+	"9npsscqgb4CUtuD6FZK1C+p8KmUJ0FBB4dw7NePfuk3p393NxNwmaflHqTjCXYsybRw+2KZE56IM12Sc",
+	"3gC/iDD17f5H+hfA0veVSi9l7+r6VFjgV9kOyRLhTP8rW+WRaTvx9iAR0HeCtDW+wNnKLF1gH8KAnvFY",
+	"vrKxOFmOi1gf8dpUI9GVjS6FWyA9uLnpuCEd25h+d2z6lX6bIuguSYBImLHIuU0kd/p+mAts0mQ4MtYx",
+	"xS5IQJ2ctsVLnc8WSLORnHUgAgyhZd9RhyEPd3zqe1DnbtwC3tZq9rw00B4odkAg7mL/IRqDuGgF27e+",
+	"ELCZo6pBPN7cOltBtr2ae+JNOKIW3+MOGt5+PxI70HQHYP/Yia/f7PquN7jlhiBq01D3LeuS11z1d736",
+	"CEYw26xt6D9uVi6ALXqd4VuoVPbK9ekoa/qnMXJxDoXZcipnqDQizklAQzClAmO45TFBO74ei09thSMx",
+	"7VTga/R4AaShCjNC9nD/ngOUSaFGanSpCuUxCuciDZj15HHaUs4sVXHQQ5BqCJdNpReyTLhJHmBv3KYX",
+	"yW/8+zu64cmp05e50QNAYZEpQt+f6Oo86hxYIzkTf5u4dcpKSO1mRHgkbVcngegr4XITBjM8JSpsN03k",
+	"jpS50UoMfI+Qe/xZjPWCbOSYMWaqKwQqhGb8rASsh+NK40BW+tejhUEkidcwdcRP5XXEJDPHiMg0+Jw+",
+	"efcIZiu8fXSYtfmf6W2v0C6PJ94VNaNTu8FuswrxdLWZbkip/slpB88BUKNBFDsBvFDZfE6V+d5/Cmj0",
+	"aao297roT78+PTs7+enpxekTUkU3QW1fuaycP9S50vLXsUTBCvMRa7jPLQfnh86VhFfE2A4/L43Ku+ep",
+	"IL2oWcj5WP3Bkwhv3RQEqcGUGBcGApGLgmWIOfZeFdzUynXj21bgtXUiMeDCtCLTvXySLuIBe0WP/fba",
+	"+6MFvd4npfNu0NyPl35mbz+Nc8MEtsnJfnkVBlWhYy8DWGPxkTmu20Vuya+eAB4AUa4XU9Jz6Xd8SMsz",
+	"gSJxaFaKiS6znAIenpa3Ld7A4ZJLfwhvi5JpBK5VZCoF7Ch0LKAQlaa0/xH/AY7amNjmCa0NfxEyxQ4B",
+	"cHgmuYpo6E9Omf52KMk5yjMnZLWn/VKjtjglHn93mwGy8bpxgs3/nfgl+9Etwb+fvXyxmMyKRMtXTbeu",
+	"ROOEAz1TpXNP1qn6n7vwaxFRsRRfc+SL3AbY2FD3O5Kp+gxBfmsk8K2t5wYXaale4PPqBUI05WtDikEb",
+	"0ne1+kWvCk+8jhnIVS59g7nK+G18c5pplSbj6J2f6leFGRTK2k1Y8w/Ga/IExIYkJbRIF992izLd/Ea0",
+	"XtEVtZhTR/xpZzLJ0oHSu/Odz26BpZ5hY/NTlMLieZl6FrBxYdKJ81rdCU7t8knTOl8YqGeiC3ut+hMI",
+	"4xVRiK4jhhRJHAnzXhXtdenBQJovIAdDyVPpna4qNWiefozTbZps18lVN9VrJ9otX7tpdoQQv72zZZHp",
+	"wcfVp/vpNrqvUac1s3XRKsDL7fFct6OpImfXmGe63TRRPKfAef62vdrkApkXufaxpRr51LHNt9C/di7Z",
+	"dWYrWnWJU86Jj7qGjmi3LJIIsOgoGn5owGLpdkN9yk3tvFvu7fwKdhIt66YMZROw/VLe7k9quYatebtr",
+	"fZW44a+tH+HCDIoYo2B1kuPYF4Hkql+C95pZ0cvdhFPo90fvtOSuQu8TI4404jt4rPSBzDRASR88oisv",
+	"/AXJbpWmi8UekmFL7dxcX1Ws5UhB+wnARDjnngtZPEW3SE77eyCLCHoKR+EuAnwqQJP2VXs0Z+Tclj5W",
+	"0OQKV3yB9UVkLB6/HR/44A/jA/t6FUQ2CTvjVtpWaDuv5GTyzv+j+IpfRhGs4lySf84LiO7h0SrXQUEa",
+	"9Gk+k1nOl2480j8O2zRKcVJSq+jLBTY3x1mvLwSfmkmeikuulzAccHXqxgeWqbIDKHMwiSayPrciOvU4",
+	"VYUCa5t6ZGa2VCMf2Y2KSpzaAaHZcg5IUQIcE0osPxIm3aTy8xchVu3G2BZvCdYywaFcZCkpwNpjc6Mb",
+	"ay6qcbI5BTcvV2nKJZeJLgKn8eOpINTIPIdSqeslO5kvv1scmky/N1lPrajSfGRxTc0WrptTcPO7dePE",
+	"bJyYL+bE0M5cw5ERn1cWH3k1CwU82gfrlzxWPaYlqUXvAaGEB/IhpwrApeKgjUezm0rbYeXVIt8m1Auy",
+	"oxSX2rWghlJ3tZJFnqmCXZMWFNybPIdqPfdHVjIJXFxqeEkEz2TtZuA2cdkhJDVbQpaEL4MgMG1xwg2i",
+	"vqKyWq7IJFEZIcjNOVy1DGnsbWXzblYH3UyoWYRFzGwN0s9tkuZugdje/tzEZGtN/+3uXaDn2Xt1JyEu",
+	"3nwUBsTSwa+fFYx9qWlWDtNCrpSxe0vn6o0zdYuZupu7VBvv5kbeDbm0d5pxu65ck9Xon169fvnrq/OL",
+	"0yesRe80Gbdy4suJqrm816tYB2Dia0wa/HNTTCAa6xmmis7ZoUel62V89lm43Yl18pMhwkb2WOMwbWbF",
+	"5STLS5HpFvqpFEfljJB4ydYKdvdRcwQHzrx1IKrGQVfPWwecT2nQ3DXp/vVr+1fSx69VmRVRyO6OVLJb",
+	"dc7OfXWVvNGkn61JN+rwRuqQrbq18mNO4jp3YbYcBi45OjhIPMSySGUpL5EwBn5vIcgOfMJMd42eXMbA",
+	"oeJKm6mNmVzhKAvO4QSSKF2dAiDPy3KoimlmlUgeHtxPItBPkyqRpJcXk7CYSUsk+OyLNCvKGUKRpoXM",
+	"dKYHSQf5dimJZKF3G/rXCHb05HTbismYoBtpQNJeqXQBIN1rJdPsj4pIF9YdXv2XBKT7/RFLnA0hDhhv",
+	"04Eq/VZZCIlnlSx6w4VfzbMMUMoxbCMuZ6Tiy6zMFeEk+tPxi+DuH3cytyzOhJWzDuDB2JYwRSvU0rRC",
+	"S9u2DQTO2pQKwXTFpbJQXl32hsoCMi52JnSQ2UgC2IAzRZ1osS2CzechXpr3KqA6agUxEvWhtEC1TH2Q",
+	"GGKfBBr8cmq6mlB3helXIyEQ/Uj+lviIxViZca5EORsrkenSAEy/W1ZxaT50ALkLxiZGE1u6ZwGOAowU",
+	"mJf6tKp9U4wY9p9e4rYVzmSdyIFqd3XS3SqnBm/W3UrADsMnYcpAivGwkFa1RGIKGJ/K3LNw8skecEfB",
+	"sClfAH2i2UBb4FGuIF0Sj5SAgL7IrDP1jB6gpcjXSxgLGoWVyYk+bBzfDAqxIOue1KK4ECyInfSGbuBQ",
+	"dNbdgrgX/IxjJUyyl/2IxOrhwYGgzdBiomdlSzgObcBSX0GdQprSQ0rjBERvCKQEwBRuj93M4O07EW+M",
+	"+4n4nmEf4CuGLYQdwInV2XisygQ3YKaFVYOR+2Q7wg7NFLGeJVbbs2owlngaEhhwIobZYJhng2HZLJDx",
+	"VSJcsV2WhUHMIsM7rW8gB0OyFoD8ITsBhGMDlSKm24Iszd+26tn+WEKP5IfnSg+czoaeolGm+e9DN8jS",
+	"Cbmtztb//e3/drsfDg72ut0Ph8+63Q/fP3P/fPTs3b/+acu3ImHd4NaneU4EaHU10FNnJ3nJvgb2J40k",
+	"gixVJnl00DwfYCtv5kR4eC0pwsOYFOHwTkkRvlo7Gq3uCmSzbmO9prNvxDgbblBtTXu4ZmcaDRm/98tN",
+	"b9qmN+33C2yN4pgtptgiikwwsrrqGHjN6FHOTKMj17Nve5qguIHzeIGtVaki6E1KYbNc6TKfdWL+GaB2",
+	"9Lo3AcGaIBKUSNwHkgj8XKg8z9dHjNFiaWz1Xajh/vCtvtFrula28grcQKripZ/Z6tu4UzbidCNOf5dk",
+	"MaWXFyw/+cj1mHuNcfKXQI7mi7a4qAtRlNHjjC7gEBBy2BLoHZcrE/YOuaxQqyzTjsjYp3TuLHUSyxKK",
+	"o1uR59SfFNiQS+APCztw6Yv/qh24q9Y6PY5GfAO048ar76Add9XpsLBdeQb+gsaIFe25qbTCAPPRt9CU",
+	"i5v05PQ1vZIlaPxqipFY92C8lNGPll3nUZL4whemXH4VnOQvQVCsc3Ol9NIr43M/tZzdRW/32guDfnam",
+	"TliWJZxsFJ7m635lm/Hai/xZIKDj4MG1l0FeJIwTw8WrvkAcKPMNcZv0KitDbdLxJ7Jpk960Sf8TWDHO",
+	"5vAmxyIz5rY7qunmX7SjGiKm2C59SvHHB98fHmL5odED3y8d6UY6Hdna42Al2GYve6W5hP7htbqlcfIL",
+	"2qVRAlXapRssD+iZPncT6gj8v+sm1S2fhCmtNqHb6Icmi6K5IZrmCe+mxIlsN84Am57TeALby8ZfJ6sO",
+	"aGY4pipH9TV4Y3Ro/6PvFfh0LUsTTdmZ3VlpRS5L58EeHhz4QEudqfolxP19YgrBQiUme7oaUXkaRuGB",
+	"7JIF2dObGuZfpw0BR/s2K4fBbFjTrq1dfI2Ne1t8UOfZSOWZVstsLjqLrKc3p6vZT4+HsoxtqELZyUi9",
+	"OT27ln2RcKvh3NTdYv7Sv3y/8sV/+R4un+iTn96cLjG9fnpz+nqi0drTqZ/lypOcu3LZOKNrcZy2NOPV",
+	"1uesNOMxr8+mvWQTJrprqgYf0iEEZCvi5rq1g0drifRAMfsOMqJYUVEVjo8ZqoPDRwDjC2HzFtQIAKOq",
+	"MAVnzTEJbUtZTmwiRuY9xddZAQKbZWLGSifiH//v/yeSsdJppgf0V6Gsyd+rlP7s5cYClrTRSthSjYHu",
+	"Ehj/Ie1eKAORsazsCNnV/mat+E6m8DfiYYzkTAyMrzzF8bTFiZ4JA/EtbHBxU7SGa1NxUm66Mofina4m",
+	"HDsq0npw8MjTh5WF1MizmrTFGcTc3ENpVAD0jYtAI0qzQvXKfNYWj3NjEauafkJ4bcAViPpluhqoDLI8",
+	"rxZ6dKilRZsyBv478d2PjIAwUmAkYe2HxmnjMsuZFbhgBO1HiASmLxKZXYxMqpIFo5oHDDeFcFaeBTsM",
+	"m69aYqKjoZ0DmXQg+xDlpNDYaXpyKhLT7xOYuNExN3SgMHLnq1SYPiIIWpW7XbdjQhHbg4P77vkoCZNd",
+	"fOY804h7iPXvimZ9acohrIO7xlD0c3QJ7KwxwM4x/mihhKn2xLZI9CTPE0SkgCpmoB3RxvyXM1Q5xHaF",
+	"JUhZaVXeF+4lJ3TOBQA60kJwh5UvCPQzABPVCsPIOfwVHGOFSth27qPwnx49n4qK6ImMf9Gwo3dvCl5B",
+	"D2pqq1JQwCSgac8i2KP/Ajh0LUeqq+njD4iRCPyePDg8ShbDYNzY7L0NGIyh1Knp95fXGkqdvuz3I8OA",
+	"XtFydtRoktHlZZFdY2oFKxtOWz/03fjUu0DhWHUZXuF5dxMBv1tAjiG++1Vikm6bKHfypuZ99QAmLuwL",
+	"U6JJs8Hi2Fjl19FALgt8zkWOmPuxxQfQXLwgbOVwXFqbDXR8pJSDyhmkgG8ShNqX2V4RpUQaA1KBZCWQ",
+	"1pi4LDVYY8yO04/V9w70cNtKytnreOZa02oXOGGwJHgPYElw0Y6pcvgq0yl1JAzNFCte7cQpd2dXZVr8",
+	"hgPN9ODdDoAb7ls+QCYcZrh7zhEBgvt4Tq2u5my1O8GKv5pMA0AJd3cXE23ZsuwRnY7oZxo7wcG+BCq4",
+	"GfoXaJfGUNuYHR+aKaCHmX6pNFaDX8780ZHUM4jcOdOQ9Ie9Qr4fNKNgzdDsZHACbuuQ/lU4MzWapu/M",
+	"n+gc2N554aGr3w2BjKKDR0JmF5m+ILDuTrRCXd0zI2WxCLvxVbPrApFHjz5GXgGZ6RLtub9ObCn6IB8r",
+	"a+RbR5z1BidMyGqWpciVhIjne+ZjpvfhnJdLNZiQwX/sVa4zibEPkG08xg1wbpk7ty0S6Bpd9nXYRKRG",
+	"WWEN1zm0cbnIkb0ozQVOIoE6c7JY8T2B20FeIOyRDH0srabRQmLFmf+YPK2grHIsIcMQT3imyuMAw4B8",
+	"x+54vDWZk9C9hcvCTC3sj+Sp+7zOINaecI8eESZBC05SSaQkLTHInKMkRWmulCaiqmtWD7++PTjbJm7b",
+	"JHjoAg41Wt9zedq16+ekLWFip09WqY2LTj/V/wEV1iuEq0v1odwH6bRnfZgwNkCJAm2Z/RnmybnmlU3Q",
+	"cCkMf2H/ELZJmT4J07Y4pQgBFu2nRiv07vBbTKDDaCGxNtwE4jkgtBK3fHswgL3TJwkXErnNY6gBF1fi",
+	"WMzRamLFpYFegw2508p2KRW0nptQYbKSmfc4ihP6JzOowQrPPTn9j4kp5edbeEcrveSfZKmmcvZZRqG7",
+	"dIUXR486z0bKTMovbEu2PpLIo3KdBQXX+BVjBd62nWdYlNkt4Ce8uC7Fvv+n89PHvzwF6IRILd4p2RVh",
+	"n+qQ4y7A2OYM8FlNWWC2u6Q49a6A7HbWh4v/1w9CZzke6pa5GbSfyVLmO6oodt2xT+5/7DQre0OScp0f",
+	"8B/tnXI2VnS3nrSK8+lPVF7KDt6wPyrbr4pMlzt4DTlSu/VrXiuryvo1ud7pbol//Pf/BKpIsFJ0pged",
+	"7tbcTZ4YrRrv0e1qZKt1pvRWi8ZPya02wEZU74QO6qJ7eYLkTrjZY5MqXrBPN07sgz0H2fwdzPHjkpu+",
+	"f7d1Q2CHXmu6C29CCHpXtN7+FQkhBMxwO3WvZ7uDhwAS3Xm5bVumZlK2wS+ii0mz7x7zuZeFklfH8c0K",
+	"997CzdygTa7auRnsbC96c9vX3dAp3gX3i9/iNq87V9Bm6XV3RSW++L7hjfobO5GBt+Q3WnNYKyxtzp2o",
+	"u5o3AW+OkkkruKbLiNpi83gaTGAduSZ1vjb2t5CPdBFhW1za+O11cpDfuIaZeqNujsia/7yOjggp+6u0",
+	"dVTLNtaoBla2ZHNtUyWwqRK4+2YSbtVgAmnTb4pQstV4F/UBjX0pZ/WgGwcSfW4VgkQAd6DcPy0HW44x",
+	"psR0zVjPFmuI/Y+RnorCD0lXO+/2H//9P+iw26Qt3kJEL4RV5pLQNc0BoRHQFhjSo476FiocgpjCAWMe",
+	"9OjgINk9BrprW8XJtKUE55szsXMxQooSYV1EoQZKO52kOqIsJioR0l5ZQkrG3HJYRxlF2KI7uukqHrR7",
+	"c7kqFQBZlgHrM5c91dURqOel6psCYJ1lWSMTp8UZZs5ImVEcIdC3XlzOEgSYiYkNLhXGDiuU3wEKYxG7",
+	"uPArkBmamjNxrMiV5FKRWPnT8npIr7UCppSw/eyYKUdBB6rEkB5GQQP8mDNRPK2tz31jrQJlwJXmzit7",
+	"Be87wwBeMjKpyhOmiKA3Bgcj5kQCRzH9virscYSE0YoavTgdTotB+0TizSgQyN1drfi2AGdqdKhBwkKG",
+	"Tl3sRO2yAScWCg4W94F9RuTvVnvB4GWsgJrG32ecg89XufRxbbo3bSRrusMdZNSLCfg0ywEVOOMSG303",
+	"CGouimfG28t/S9TGTZKzagreCYJrT+qeylc1AB/D2blKQ8huDfMxXFR1SJ6Sg3bdtXjOy364R92t/nF2",
+	"+mRZjau7ItzjE8SH1+YGJcfxa+8fUhZu19CQ7mq/fHbL4T/5Hts4PKukA3DFXpjyjD6wb7fW5NYyEH88",
+	"vBX3bu84+r9+6P9Ldd2J7lbwg7pb6AmJNfrkeMALOuUW5Q9qfXNzhhbkA17XPLTb6HfzBk5zx1tDTLwl",
+	"Poq6ryiaG9dWiuYuCslGham3Hht4Hjy6QLwznIykRoQhIPycDmedG1aRY9Y7qiTn0hGtupqKQpAFHx0v",
+	"rip3z/KV5DvJq5Pzxz831jsQ7Kkved+tV9FnFjhVqfTcNwVUUahbwa1CN61Q0hrdFok2pQLHL+JorRSM",
+	"ICkhOKVZCc0KTX5WtXD0qzpZ8HZXrXK+Kd7GgsvvwEfCl3uxauW2il7D7ZYeR4DbYcNtILf/eOXHj6Gr",
+	"ZlM//A3bdk4ShM4V6ElitbdyLXEkeFrz9cUVje+jrzeqFh5FHccLe9erdH9xl3oEiRzqPCMUZFOkGI0v",
+	"wx9MlOs724FzUFL5EgD4yq7GglkxHRrRN3luphTXxisg3E/dVjBDMcqsVVh2HCK58BeAACwC9fs1oBx+",
+	"a7ngSh/pMvW1oLl+pWxw1Kb9GangBTAIG3S/TQb3m8jgypASbYBW9Ye+bPr2JE3j0n9EyidUwQ7/Odcm",
+	"C53XlzOU+5BlwsSlvw8JfIht4L+5DWQbgM2tnDlXCluMvUcFyUttgmLA9lPSVtTAvduhnm/IHEdl8NEc",
+	"UB8t7k9ubJqWqKOFzKfgl2Y6JgzErZVS0rYVpykzH3j2IPhypAR0y8oeUQxAV++qfQnHMOxXp119pWbY",
+	"ga6VSnFRYW84nzRBFRslT5SGdoEkzptPijyBJQ8FpzTufmFGLQak6eqkmm1PfJZUat9uTFcCZr7S3IaA",
+	"aUZfiMb9GDvkamfWGUGtRfnarv7bxJTAWjJxu2Eybol//Pf/7OIaRzuKK+jy3C8yMQRMPGJl4oMKixOS",
+	"rK6+qqMM162imB/HY44UCW3IFRKacN5Nk5H1B98FrCW/vOVVa3RiZHCsvo4ku6Jrw7ZZ3l3tT/XXr7mQ",
+	"0YWNfj5v9Km0Qqbp3WWxNh77xmPf2GcV++wkTSPjBQuv6pV1VQPtC+Rl+IFfFAmRpDaBG5ZsyDEri+mL",
+	"w5tiG9J8FqRsSDpem6+p6iJI1tBeX2m0t5HI4T3SnMfhSURJHLesPR7k9pIxLgYn5F4BRidc2mPOHeQL",
+	"g0Wt5XmjFUNIEO65kwQSeSfuAVXXBDpt3VGuDhwZQDhX8z5WHKGSudGq490YYGYBtqOhEbJXCihIVFnR",
+	"1ZcgMVrUp95zfgNuRRsDpyPTj6cYVaOQsIFix9PS86Rzj2QZuMWU8jxXGv+BtYWhcjYbwZUFkvsh+BT/",
+	"mTw9lwNCA1ohfUYVfgu8rq6GlyhKYxbbzQBJ/VWNZn0NcnbNYHaDvanNW732DgzeleaBCOArD32JeQlf",
+	"y93bllG1U6FS2StXwnp8DafWTOSNjbpB5f7DsscO3Jya2WPppwYDFL7R34n1Cfrg65meP2Z57tQXcNZ6",
+	"5AEAzXvr7C7iPxmta4S6aS2wQJ28vdb8jNRC3fZcY7i3YYXCRmk2QWEWC+3Plce52BJ1z/4ckOwqhsjd",
+	"mI0EZwKWELaeeOZ4b1wtxs+OQrEJY9FE/KK4RoVSYpTpCbY+/JS9VyLhUGui1VREUCw7kyLfTQDukYOw",
+	"MqZTgbBxNlLMCSwIXUkRoycACSDWJNqXFAlF5s9B9l5pAeQ8A5npjkhqn11C+DJC9fuqVwpgXl5o5cX0",
+	"IbfPdL+upVReR3lSKzEnypOVLabqVc3FN+7HDZTJJpS0LqQzwimZQsgInikSCQ2lvl7Ewl9Z+JRAbWkF",
+	"NK6FGiuJ74QIb1cr8ywjQPolFAXbloCFqon4DmJTozvbimgJdBqcTwuZrr4sBPbwkLsOYLrO3wXdIn4y",
+	"3GvW1cnYEKQsXwI8jAnAfSVUvomdjolzPZI2LiOKwys1LmmZERQW7uFcetMnCc8toou4EGhd1hV1J258",
+	"r2jsqxR3wKidUrcrn71yicktF45YM1runj5R9oqaSVYXuZWLGiUubz23rabQBFYaMXAb5utwM8B7Ph8q",
+	"7j/alIlsdMedlolMEfRv7C3DBm+QVMXdlIo4FTLJ9ntDCcJiUdu/Kai0P5dRXNyJXc8/45VAaMgG4e4z",
+	"AVkflEphcrB9E7coFNK0jQil0DKdZKnHpWOV5Yzr+VIBROdEOHWRQE1DBaqTFIsF5wgAEhlDkuAmpciN",
+	"Lbs69Jtw9Jcs+b+aTFcGaQjlcYbt7smDoyMR6fKLUWaJVT+ClISEQCouVW70wGIIgGbT1VBWydgApfpQ",
+	"dnCPQMOjzFIGeLxUQqVZiTCUPpeFXPRY2TLN8pyhUcWl6smJVZHuBo2KGExYXw44C3weRtABxDUrW9Ei",
+	"l8bMLYuHIwS3xKMy8KIikLy7VZLKUu5F9RseZ9+XCzEqAb/xYlIO2+JlZaNBi73fjB6+QaYtdHIB0yGf",
+	"0R5I3IZL/JjHgA3gzpuNVVcnbo2TMKVC+c565L7IrMgG2gAQw5lSorv1OMoPdLfqQA97NM4EVyzkAiB0",
+	"vxj9IYLjLSeFhtv+LPXAXToZI3YpIHuWZhxtwWMuM6KPuOZ8mzHCnraRpKPwOFSn4avKUp5w1JxNOLn9",
+	"SlmO376+9AdAIagkCN6X++IJf8G8B1BefOmyLNVoXCaCIGhxuUHeuUsMygYz1R2RFjRDfFWIZBHed/V+",
+	"fgfRGLetm88IisvQfHYLaGVf3dxVrvIY/QFgDd6cuj3aCG6wcgUN32NtjoDadTfo07ktdFb/ztYGZ/VX",
+	"Ph5OuGR4US861uXB1uy7lw66ze3RjvjtycsXT98lNVv2P/f+ooqeyvdOTvfenO7Rk/au56tiI3d+ThuT",
+	"8zOQV1dJm7j9/GVzJu6JG4zX3w3Ga7WXW+m4fChYrzXjVcZ1BJE1D5Y25XWcrf3wK5Z+LAg7NYb4hczw",
+	"x/SKz/0UOQ+f12YE2OJetP32LokskrMnv9RjU5W6iZiVYKJTYmrxP2dpCy2NYGB1dUzEOWdAg6ntzNXL",
+	"WfUtEo8RWEzeFKKfBvK9AlM5Bnv3ZzZZX86On+henRFru+4hHc9T+DvTPZHWZraU2lmvpclTIZ29JC5n",
+	"XZ2MVCmdCmqj/AaqszmQTcKnT6G+v1pHwj8hyr820xZTjPnam9GiHquI1/Irk46u1RIVDfsGTVHBPKy0",
+	"RR0eHC5vi1rYc8e78vNaozZxrE0c60u2O1XkOkbrl2nCxqhWXdncTpBrzj++k5w0ojnNwxsuA6p0ahDd",
+	"+euhMRFbCl17zFFzPELDc1IDwvpKmyn41VkqZiq07mDEpDKSlo9TYDQSu6GAHxcKGYFamwIG0PAkLQTc",
+	"PsOrjll6bz/33ECA8cIsAgz95pK+G9G1Gi5TJZbW/I02SqxmPJ4eg7htfUZWd1UjO4RGGk3sZ6aAPsbJ",
+	"yGPPVmzqztrCCYB7M4jIEUJ+i0+BwIcFCqRqODKBsmiuY0FYVrZEm4RCjdx8Eyq67VDRP7tg3FiCdydO",
+	"X8PHezOB+oVMwPffL0l1nthaQiXxQo7Ii1mMxtV9QayK77EGsRNBhNdzIiCXlZNYapxQI/yl7F11dUj1",
+	"Dc1UH4sEKeDQpJL852tAFKOkVSIvTVEm7ldEGvvyKZG/fL9JivxRkyJ/+X6TFtmkRTZpkU1a5MukRWJN",
+	"+W1nRcjUWMdnO+FGhcX+XjLvc0UGCz0zWe5agc7eqJyNe7Vxrzbu1S25V5Y+q2bZludC9npmAgXfVS4/",
+	"yD9Sa75VQu2NZJYLmaaFstYTfmshRU8Vpcy0mMqZz1oiObf/qTC5aiYDfAMDnJtldZw/mylyIDcNAoYq",
+	"8xzr1drisbSo697orGdS4DkfcfR9JMtSFW4oJAm3Olsylf97q7Xl3BXndRSzrdaWliP3k3LP24rl4kh+",
+	"eK70wO2To4cPWlujTPPfIa1oyyLTUPfelGTnFd/2yxKNZYD5mKbBuLO3VpXRrw1+GN8CoyKt13JwKj7x",
+	"JnyKeO1nImg2f0wbBM0barp/csUl01GmF/Sw008NWV/+CILKQSVQ0Tl46NPCXCnY9JgXwPvFIC6lMW1x",
+	"Otc2gNE1zmRCUyzhI05yZbmzuS7EqYSmq3mKUEkTWsgo9Toph/s2G+jJGGNpZ0qXmAEF2j3Ek8R4GuAP",
+	"46g7RLHWM8B+SDCNGRHMgXS/KOWV0kn7M5t2nR772hE3OnEFbBY32ptis1SvvQswwpUm4gX26kRW/opm",
+	"fwV/hlAv+bQ1wf153FMDBcbO9U1vcMan1hYija9wPiKS42WfvkVxvkq47Kn7kM/lFT1og7vyx9FZKFMi",
+	"RSOo22omyN5t0GKN8Sj3exUWY0nQiHSgd5P2P7r/XGTpp4UO08ugWnxXW5YyNyngiSF3Op9jcQEt915n",
+	"hTBTHeOfOf0HF0Fnk1XY04fndTXdqC0SviSJGEDp7r4MNapXhSLXBRqLJdFXLgVdU863tnh6KyPN3pWO",
+	"2NR9bsJRv1/sCy9KV3UB1hICTnJwnSVIgnnngQAXw0Cofh4iNWkG2s+6fyuN/8xKwJQoZoRugd2rJX5w",
+	"QBON+Duh15F0xVDaFvbnQiSKDH2jSQxjB+uxkL4jQJXoHwSmFDVFNyaAw4OvUah+oewwaYsnMGDsFuUH",
+	"dzWMEEAhlbWZ0TZ04WoDorwntcjNAFID0DcdIuE471SARsxsWcgSnasZjK6D7ok79QJOacwdRCbi57gN",
+	"9D6WA3DjOlTN/xYGpZYmG/xQb5Cmb7j2DnjGvrLTwUx12KA9lUVqN3mIle3/59KWJ2Bdbsz/P5j5j/Je",
+	"kn4gYRR0w1JtVrP/maHr3WqG/n5sUt5cD06a8DmcqgENI0eKmuCQdct6Z8FpIq5cw6WOKF7ssUg+fkpE",
+	"L1eysF6BeGZKwAIAwALvZKQGYITh3u78lwzKEDkGzv1gvwFBoUqRlR0IzwU/ROVIZ1IobDITdtIbhmfv",
+	"JA8OHiS7MCLvpKDXQf0ICS2xr3COhkAJrwDwAHgioNwx1T5SiShUOSm004cCoaDrN2rSieNJybb/ZylF",
+	"zLgsUQavwsPWV2uNF9+FXkvlyu7SOqHAcElz75zfpZb2uzbTAEC2UW0bRfXtemEvoBfLfwO3orim6nJo",
+	"zNVeqvLsvSoyZfc/0rELOjZbGrriE4kPGSqbe26wpi+U7A0FIbgAWxWCMc1zAc7Fkt7iMJ7Qzb92WIkm",
+	"uYJHUxv426wcnuACrIOod/1dGqUjv4dAS00LbzeRpU1k6YsZ34iUungzRoKLRE0thOSPrh1Fqn00vl5p",
+	"VTG3Xyj6c33LvenZixLhZ0hhGBYJ+hpaYM0gQKYsoZGOxWhWEjhWK8SYoDc34allaUJNv1kp+jLLbYt8",
+	"/7LIVCqk7WrExoP+Eq2mAA/eWD1Kw6IZ3UHH7tGawnesdJrpwXLbGc+rq44bS91lkjZib5eXZlIScrdV",
+	"c8H8Dcvb74hBY2Os3kiwU+F/VWgtlOZV2Ot52R7J5etLSfmkeikpw1BiXtOqXqHQ0pkvB33Lz/n2yMDj",
+	"JVzFLL1RGSNrgs8rY2x+kV+mjLFaMcPzubYI5gUM0k99Uwm5qYQEHOcgS9YwY68xAyNgaEtMdSJV9gqh",
+	"5d68fk54DM44NFT7aBXwT4vf+Kt+t/MvdMx/6LtMmSw9GDIYl0Mz7erSCGcI92c+AhzXMbohAK4uYIMx",
+	"Xjs+t1B4u6GZat9//Ob1cySPvlQiGZbl2CIMb06sJ1KMJ5d51vP1mUaLsSlK8eeDlnjw4L4wBYStYaKH",
+	"B0cPiNIOU60QUZZ5bqZiXGTvZam6WqtyaoorCvfCMxPqOhv5IhqrSuiATpjL6O3TH39++fKXi5Pnz1++",
+	"TdripBQjY0txeHDgXyw8TX3IiIC8VhKKxaDl1Pjzj51GVKWiVePWBr+eU2kBbbotzlBHRYQvdY6Xrv68",
+	"etFbNdlvGua2Q8RaWqFilMZ706LRucvvoG50jdmkQVmsySFd0TLz/gZttXoRqVdpuAFX0mpP4NQ00uir",
+	"6sPoksimeuJd6pWujk6HV+PcmpWezh5QNIrClGEP4Le15B5wQVq94lNrq4z0/PXkEcpW1w7jqytdSzW1",
+	"lTf9zdkGm9zDH69GlqXLQoPmtlkJ+e43YiGskQtOihyJBcHo6OzvO3HdJrnc7pnRPjxqn7YO0PS565zf",
+	"Yt2Vv3W5kZwEa3erJbr1NvTu1ru16AjpsgWMhCQDkJSwQkVYVWjARvjm9fOOEOvNsIuERB3x2ztsGvy4",
+	"4iw/EYth1oeR/68fhM5yAePIzaD9TJYy31FFsdvVn7q6Pyrbr4pMl7neYbWEUnVX7O+jicgMfT31mdyI",
+	"9IAF9Ii8pLAtJkXeEdurrdc2bIiSlmu7ukrbLbFdW6Ptd8yg6IZlctXOzcDPHu3j3eMF01+dD+z6eEmI",
+	"XlNuDg2AeQ/jKcaZ2X5wpnLfFFCv6OzjEA9vC+epV7uM0WPA0siRGbm/oLQDmqJkUWTvG7pvq6bIKliN",
+	"sYGTWTKm0w1O4zejaNDkXEHRLAsZthbnoOmkEBVE9899jddll792Vnkl52J9r2I1d2KTFd5khb9wVniZ",
+	"BLi1FPBqvQRTrvyH6kTogGqLEzGWE/v/s3cFu43bQPRXiFy6C8gOWuwpN2PRtEbRIki3yCUFTFu0LUQm",
+	"DVFq6sP+e8GZITWSqI1sZ7tJVrfAijQjSuJwOG/eU2kISg9K7dvxshaw3BhoDp6KBZ52JdYyB4Xh3JrQ",
+	"iyDvtb9cYOX3GPkrdpm6vMtsYVjGvgQXwwP1anQ9cIlZ9UIs3crPtoTndkrqx22Wq37wPw/ep+4Bras8",
+	"Hwjgb2/iuKfmBvLpaq/7t5N3kOLGvwZY8ptO8mMPwLhZ8WYQ/QlOzRzIf/aisjevukwbW5vRpeddQ0XG",
+	"Q3dQRNFlSTUepFX0FNfA76pSPs83lI9//CBSefhyQZvtpp4JlfoT2PUu3gSzT/rklnQPVjNT51THa9DQ",
+	"WVXy2vsXUycPdza8Xt5EUI3JwpgsHE855Kf2H/jC+39KHfqjAq6uT8aHfhEXSl8NFuAxcGFJXAovp+/7",
+	"leCoWCtQQ4YNRrEDfGhTp78eQtjiFI9Sl6TWPxOFWiln7157goguqJRkk11EamckIVy9o1j1HhCoBBUA",
+	"17QRudEbVYhCydWW2M+FNc7HBBmaqBMAb4ilOh6IQAFzVhMuuQdAZOogHgsgBbOG4jvxBKKE2ZqCbBzm",
+	"ymuP35ZjaUCudMvdPT7b6Tl9QLZzLFa3/j6GRF706/isJ5wXzX3o08FM263DliGfVim+0SM+9+Xic8fE",
+	"7JWBgptbTDZz0YiFrOcDCrdCMeA5JjZAP54/Iv8OUQb7JdAOw/y3KnxTcU1khFr9W4qfPoitqQpLrCEB",
+	"Nu1OzDZuoGCvb2nKbRJIQ4BlUKf32oPJsO1jCHZsGNWg6MOzJaDphPfG6A0986hvqiYEIJNqh/jMIj2J",
+	"0HcDbgSu8/ytJccmi+5RDQ1WHjF0bLAK50WDVf1qjfty3/lkeotivI3Ux/ovZcjseT6a4LJU9ivNpZ2u",
+	"N0plXGYSco6ps79I/BSZZw8KabjLrSrsVNwqmbp5C9MS6ChWYgvil+JR6ZLVb0xxr32NJWyHW6JYQlpZ",
+	"Vr+JzFgcFzg2wb2kJrgztqkiu3WdjscnkKghlXg1YM6xK++td+W5uSp8kqevtcE3d5sxwYRPxCjk9Sjg",
+	"b4sL4NSsqh198lWRX1xdXMKkR350YkG20ZneiGqfiNxsNu7vTPNlJvHfwQ+Mp29lfEf0tNYwcB8IBLo0",
+	"s26O+AN/9kYyRB62WguJMEhkyN3HmIS8SBw13tSLXHYFZN+zYpUbm+kNc4Z4iCL+fKIjXWfuPBDBe5GQ",
+	"8KBcr8OYzObCygOqY3ilVk6jUY+eNqXfpIM2nsANxdzc1dL9bT9refyOo9cZBBdPtgQW/ZXE8kDNmO6l",
+	"tcyWVbJYRZ8QHog8HZA98ZcUs3lCIlPQyk5v4QSqbvhO87chi1iazUlKpXf4G7SJVpQqz/2wU1yjxizQ",
+	"ZSKJSG53XxjiN2gbv6EjceUOFNmmG/Z89qSc9W5RWfVxK8vF+0RIazNbSl1OqgxGfvbL5K858wBUYLrm",
+	"P9ai7DEfZkFeQtr2KOQAIViX8MmrXUI1TmMZGRNwvCA/P/OlIgmWzoMIchodR35TB+s5ZNyKosVDtpL+",
+	"idzwm5b7bPKgDlFbN3MBh7q2gBgUZdDLngY8eM5AplakqO7i9VtwFu3a+/mfniG+6zUBr3BpxMFUBb3W",
+	"fBRZt2HbWN3Q2zF3U5gl00bY57IEuRq406LSNc9z4762SubRifRXPPD578//BQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -766,7 +766,7 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
@@ -841,9 +841,10 @@ type FindTurnRow struct {
 	PromptVersion      *int32
 }
 
-// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
-// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
-// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
+// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
+// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
+// answer. failure is the error code of the turn's newest response as long as
 // upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 // upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
 // the live prompt's; NULL is the one that is built in.
@@ -1063,24 +1064,55 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 }
 
 const listExistingAIResponses = `-- name: ListExistingAIResponses :many
-SELECT id
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
 FROM ai_responses
 WHERE id = ANY($1::uuid[])
 `
 
-func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
+func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error) {
 	rows, err := q.db.Query(ctx, listExistingAIResponses, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []AIResponse{}
 	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
+		var i AIResponse
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.TurnMessageID,
+			&i.Status,
+			&i.Attempt,
+			&i.Model,
+			&i.LastSeq,
+			&i.MessageID,
+			&i.FinishReason,
+			&i.ErrorCode,
+			&i.PromptTokens,
+			&i.CompletionTokens,
+			&i.ReasoningTokens,
+			&i.CachedTokens,
+			&i.LeaseExpiresAt,
+			&i.CreatedAt,
+			&i.FirstTokenAt,
+			&i.FinishedAt,
+			&i.OwnerID,
+			&i.RequestedBy,
+			&i.Crashes,
+			&i.HasEvents,
+			&i.Kind,
+			&i.CustomerID,
+			&i.Content,
+			&i.Review,
+			&i.ReviewedBy,
+			&i.ReviewedAt,
+			&i.EditDistance,
+			&i.PromptVersion,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -1258,7 +1290,7 @@ noted AS (
 INSERT INTO messages (id, ticket_id, author, content, created_at)
 SELECT draft.id, draft.ticket_id, 'ai', $1::text, draft.written_at
 FROM draft
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
 `
 
 type PublishAIResponseParams struct {
@@ -1290,6 +1322,7 @@ func (q *Queries) PublishAIResponse(ctx context.Context, arg PublishAIResponsePa
 		&i.SupersededBy,
 		&i.ClientID,
 		&i.IsNote,
+		&i.RedactedAt,
 	)
 	return i, err
 }
@@ -1443,7 +1476,7 @@ WITH ended AS (
         error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
         last_seq = r.last_seq + (r.status = 'streaming')::integer,
         finished_at = coalesce(r.finished_at, clock_timestamp())
-    WHERE r.ticket_id = $1 AND r.kind = 'answer'
+    WHERE r.ticket_id = $1 AND (r.kind = 'answer' OR $2::boolean)
         AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'))
     RETURNING
         r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id,
@@ -1452,7 +1485,7 @@ WITH ended AS (
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
     SELECT
-        'ai_response.superseded', $2, $3::uuid, ended.ticket_id, ended.id, ended.customer_id,
+        'ai_response.superseded', $3, $4::uuid, ended.ticket_id, ended.id, ended.customer_id,
         jsonb_build_object('kind', ended.kind)
     FROM ended
 )
@@ -1464,14 +1497,20 @@ WHERE ended.unfinished
 
 type SupersedeAIResponsesParams struct {
 	TicketID  uuid.UUID
+	AllKinds  bool
 	ActorKind ActorKind
 	ActorID   uuid.UUID
 }
 
-// Whatever is being written in this ticket is not published, nor is a draft that waits for review. The ticket's row must be
-// locked.
+// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
+// for too. The ticket's row must be locked.
 func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, supersedeAIResponses, arg.TicketID, arg.ActorKind, arg.ActorID)
+	result, err := q.db.Exec(ctx, supersedeAIResponses,
+		arg.TicketID,
+		arg.AllKinds,
+		arg.ActorKind,
+		arg.ActorID,
+	)
 	if err != nil {
 		return 0, err
 	}
