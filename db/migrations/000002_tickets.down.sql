@@ -13,6 +13,7 @@ DROP FUNCTION keep_ticket_tags();
 DROP TABLE team_members;
 DROP TABLE teams;
 DROP TYPE ticket_priority;
+DROP TYPE handoff_reason;
 DROP TYPE ai_mode;
 DROP TYPE ticket_status;
 

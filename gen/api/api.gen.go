@@ -180,6 +180,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -201,6 +225,27 @@ func (e AIResponseStatus) Valid() bool {
 	case AIResponseStatusStreaming:
 		return true
 	case AIResponseStatusSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
 		return true
 	default:
 		return false
@@ -405,6 +450,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -462,6 +534,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -477,6 +550,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -490,6 +564,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
@@ -514,6 +589,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -545,6 +622,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -570,6 +649,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotAcceptable:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeNotInReview:
 		return true
 	case ProblemCodeNothingToAnswer:
 		return true
@@ -690,6 +771,21 @@ func (e Rating) Valid() bool {
 	case RatingDown:
 		return true
 	case RatingUp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
 		return true
 	default:
 		return false
@@ -1059,69 +1155,6 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
-// Defines values for ListStaffTicketsParamsSort.
-const (
-	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
-	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
-	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
-func (e ListStaffTicketsParamsSort) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsSortNewest:
-		return true
-	case ListStaffTicketsParamsSortPriority:
-		return true
-	case ListStaffTicketsParamsSortWaiting:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsStatus.
-const (
-	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
-	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
-	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
-	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
-	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
-func (e ListStaffTicketsParamsStatus) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsStatusClosed:
-		return true
-	case ListStaffTicketsParamsStatusOpen:
-		return true
-	case ListStaffTicketsParamsStatusPending:
-		return true
-	case ListStaffTicketsParamsStatusResolved:
-		return true
-	case ListStaffTicketsParamsStatusUnresolved:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsAIState.
-const (
-	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
-func (e ListStaffTicketsParamsAIState) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsAIStateAnswering:
-		return true
-	default:
-		return false
-	}
-}
-
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1205,10 +1238,16 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, once it is complete, whatever was published of it. Plain text; show it escaped.
+	Content string `json:"content,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1227,6 +1266,12 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty"`
+
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1238,7 +1283,16 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1288,10 +1342,16 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1409,9 +1469,6 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// Count A count of tickets. 10,000 means that many or more.
-type Count = int32
-
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1448,6 +1505,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1458,31 +1518,15 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
-// CreateTeamRequest A new team.
-type CreateTeamRequest struct {
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
-}
-
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
-	// tickets, and among those that no service opened.
-	ExternalID TicketExternalID `json:"external_id,omitempty"`
-
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
-
-	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
-	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1557,6 +1601,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -1803,6 +1890,20 @@ type FieldErrorCode string
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
+
 // Health The result of a probe.
 type Health struct {
 	// Status Always `ok`.
@@ -1848,12 +1949,6 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
-}
-
-// MergeTicketRequest Where a conversation goes on.
-type MergeTicketRequest struct {
-	// Into The other ticket.
-	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2110,6 +2205,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2127,6 +2228,28 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
+
+// ReadyEvent `event: ready`. A draft is complete: `content` is the deltas since the last reset, joined. Only staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -2247,24 +2370,6 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
-// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
-type StaffTicketCounts struct {
-	// AIAnswering Those in which the AI is writing an answer.
-	AIAnswering Count `json:"ai_answering"`
-
-	// All All that are `open` or `pending`.
-	All Count `json:"all"`
-
-	// Mine Those that are `open` or `pending` and given to you.
-	Mine Count `json:"mine"`
-
-	// Snoozed Those that are snoozed.
-	Snoozed Count `json:"snoozed"`
-
-	// Unassigned Those that are `open` or `pending` and nobody's.
-	Unassigned Count `json:"unassigned"`
-}
-
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2306,34 +2411,6 @@ type Tag = string
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
-// Team A group of staff that tickets are given to.
-type Team struct {
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
-
-	// UpdatedAt When its name or its members last changed.
-	UpdatedAt Timestamp `json:"updated_at"`
-}
-
-// TeamMemberIDs The accounts that are its members.
-type TeamMemberIDs = []ID
-
-// TeamName The team's name, one line of text, as a ticket's title is.
-type TeamName = string
-
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
 	// Match Whether it is what was searched for.
@@ -2373,6 +2450,15 @@ type Ticket struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2429,18 +2515,6 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
-type TicketResult struct {
-	// Changed Whether the ticket is as the change says.
-	Changed bool `json:"changed"`
-
-	// Problem Why it is not. Absent when it is.
-	Problem *Problem `json:"problem,omitempty"`
-
-	// TicketID The ticket.
-	TicketID ID `json:"ticket_id"`
-}
-
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2478,6 +2552,15 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2525,9 +2608,6 @@ type TicketWithMessages struct {
 	// after a reply by staff, and once the ticket is resolved.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
-
-// TimeFilter A time (RFC 3339) in UTC before the year 10000.
-type TimeFilter = string
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
@@ -2643,13 +2723,16 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
-// UpdateTeamRequest A change of a team. What is left out stays as it is.
-type UpdateTeamRequest struct {
-	// MemberIds The accounts that take the place of its members.
-	MemberIds *[]ID `json:"member_ids,omitempty"`
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
 
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name,omitempty"`
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
 }
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
@@ -2681,37 +2764,6 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
-}
-
-// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
-type UpdateTicketsRequest struct {
-	// AddTags Words by which staff sort tickets, in their order.
-	AddTags Tags `json:"add_tags,omitempty"`
-
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
-	// publish or discard them, and `off` leaves the ticket to humans.
-	AIMode AIMode `json:"ai_mode,omitempty"`
-
-	// AssigneeID The enabled account of staff that the tickets are given to.
-	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
-
-	// Priority How urgent a ticket is. A new one is `normal`.
-	Priority TicketPriority `json:"priority,omitempty"`
-
-	// RemoveTags Words by which staff sort tickets, in their order.
-	RemoveTags Tags `json:"remove_tags,omitempty"`
-
-	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
-	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
-
-	// Status Where a ticket stands.
-	Status TicketStatus `json:"status,omitempty"`
-
-	// TeamID The team that the tickets are given to.
-	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
-
-	// TicketIds The tickets.
-	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -3028,11 +3080,6 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
-// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-//
-// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-type TeamID = ID
-
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3101,6 +3148,9 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
@@ -3130,12 +3180,6 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
-
-// TicketNotMerged An error (RFC 9457).
-type TicketNotMerged = Problem
-
-// TicketNotOpened An error (RFC 9457).
-type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3176,6 +3220,13 @@ type CancelAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -3191,6 +3242,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3413,129 +3471,6 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// ListStaffTicketsParams defines parameters for ListStaffTickets.
-type ListStaffTicketsParams struct {
-	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
-	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
-	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
-
-	// Status The status; `unresolved` is `open` or `pending`.
-	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
-
-	// Priority The priority.
-	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
-
-	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
-	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
-
-	// Team The team that has the ticket, or `none` for what is no team's.
-	Team string `form:"team,omitempty" json:"team,omitempty"`
-
-	// Tag A tag, as it stands.
-	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
-
-	// Requester The account of the customer.
-	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
-
-	// ExternalID What the ticket is called elsewhere.
-	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
-
-	// AIMode The AI mode.
-	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
-
-	// AIState `answering` is where the AI is writing an answer.
-	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
-
-	// Snoozed Whether it is snoozed.
-	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
-
-	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
-
-	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
-
-	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
-
-	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
-
-	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
-
-	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
-
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsSort string
-
-// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsStatus string
-
-// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsAIState string
-
-// UpdateTicketsParams defines parameters for UpdateTickets.
-type UpdateTicketsParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// CountStaffTicketsParams defines parameters for CountStaffTickets.
-type CountStaffTicketsParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListTeamsParams defines parameters for ListTeams.
-type ListTeamsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// CreateTeamParams defines parameters for CreateTeam.
-type CreateTeamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// GetTeamParams defines parameters for GetTeam.
-type GetTeamParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// UpdateTeamParams defines parameters for UpdateTeam.
-type UpdateTeamParams struct {
-	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
-	IfMatch *EntityTags `json:"If-Match,omitempty"`
-}
-
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3603,8 +3538,8 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// MergeTicketParams defines parameters for MergeTicket.
-type MergeTicketParams struct {
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3629,9 +3564,6 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
-	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3809,6 +3741,9 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -3836,15 +3771,6 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
-// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
-type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
-
-// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
-type CreateTeamJSONRequestBody = CreateTeamRequest
-
-// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
-type UpdateTeamJSONRequestBody = UpdateTeamRequest
-
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
@@ -3854,8 +3780,8 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
-// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
-type MergeTicketJSONRequestBody = MergeTicketRequest
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4316,6 +4242,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4370,6 +4330,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4400,9 +4362,15 @@ type ServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4484,30 +4452,6 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
-	// UpdateTickets Change many tickets
-	// (POST /staff/tickets/bulk)
-	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx echo.Context, params ListTeamsParams) error
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx echo.Context, params CreateTeamParams) error
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx echo.Context, teamID TeamID) error
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4529,9 +4473,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
-	// MergeTicket Merge a ticket into another one
-	// (POST /tickets/{ticket_id}/merge)
-	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4721,6 +4665,42 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// DiscardAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiscardAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // ListAIResponseEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	var err error
@@ -4774,6 +4754,42 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// PublishAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5684,384 +5700,6 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
-// ListStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListStaffTicketsParams
-	// ------------- Optional query parameter "sort" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
-	}
-
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// ------------- Optional query parameter "priority" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
-	}
-
-	// ------------- Optional query parameter "assignee" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
-	}
-
-	// ------------- Optional query parameter "team" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
-	}
-
-	// ------------- Optional query parameter "tag" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
-	}
-
-	// ------------- Optional query parameter "requester" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
-	}
-
-	// ------------- Optional query parameter "external_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_mode" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_state" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
-	}
-
-	// ------------- Optional query parameter "snoozed" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListStaffTickets(ctx, params)
-	return err
-}
-
-// UpdateTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateTicketsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTickets(ctx, params)
-	return err
-}
-
-// CountStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CountStaffTicketsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CountStaffTickets(ctx, params)
-	return err
-}
-
-// ListTeams converts echo context to params.
-func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListTeamsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListTeams(ctx, params)
-	return err
-}
-
-// CreateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateTeam(ctx, params)
-	return err
-}
-
-// DeleteTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteTeam(ctx, teamID)
-	return err
-}
-
-// GetTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTeam(ctx, teamID, params)
-	return err
-}
-
-// UpdateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch EntityTags
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTeam(ctx, teamID, params)
-	return err
-}
-
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -6332,8 +5970,8 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
-// MergeTicket converts echo context to params.
-func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+// HandOffTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "ticket_id" -------------
 	var ticketID TicketID
@@ -6344,7 +5982,7 @@ func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	}
 
 	// Parameter object where we will unmarshal all parameters from the context
-	var params MergeTicketParams
+	var params HandOffTicketParams
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "Idempotency-Key" -------------
@@ -6364,7 +6002,7 @@ func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	err = w.Handler.HandOffTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -6446,21 +6084,6 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
-	}
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch IfMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -7364,19 +6987,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
-	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
-	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
-	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
-	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
-	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
-	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
-	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
-	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -7384,6 +6999,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
@@ -7493,6 +7110,15 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
+type NotInReviewResponseHeaders struct {
+	RetryAfter *int32
+}
+type NotInReviewApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotInReviewResponseHeaders
+}
+
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -7540,24 +7166,6 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
-
-type TicketNotMergedResponseHeaders struct {
-	RetryAfter *int32
-}
-type TicketNotMergedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers TicketNotMergedResponseHeaders
-}
-
-type TicketNotOpenedResponseHeaders struct {
-	RetryAfter *int32
-}
-type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers TicketNotOpenedResponseHeaders
-}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8257,6 +7865,216 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 	return err
 }
 
+type DiscardAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       DiscardAIResponseParams
+}
+
+type DiscardAIResponseResponseObject interface {
+	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
+}
+
+type DiscardAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type DiscardAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers DiscardAIResponse200ResponseHeaders
+}
+
+func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAIResponseEventsRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       ListAIResponseEventsParams
@@ -8428,6 +8246,250 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       PublishAIResponseParams
+	Body         *PublishAIResponseJSONRequestBody
+}
+
+type PublishAIResponseResponseObject interface {
+	VisitPublishAIResponseResponse(w http.ResponseWriter) error
+}
+
+type PublishAIResponse201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type PublishAIResponse201JSONResponse struct {
+	Body    Message
+	Headers PublishAIResponse201ResponseHeaders
+}
+
+func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13229,1533 +13291,6 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
-type ListStaffTicketsRequestObject struct {
-	Params ListStaffTicketsParams
-}
-
-type ListStaffTicketsResponseObject interface {
-	VisitListStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type ListStaffTickets200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListStaffTickets200JSONResponse struct {
-	Body    []Ticket
-	Headers ListStaffTickets200ResponseHeaders
-}
-
-func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets304Response = NotModifiedResponse
-
-func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTicketsRequestObject struct {
-	Params UpdateTicketsParams
-	Body   *UpdateTicketsJSONRequestBody
-}
-
-type UpdateTicketsResponseObject interface {
-	VisitUpdateTicketsResponse(w http.ResponseWriter) error
-}
-
-type UpdateTickets200JSONResponse []TicketResult
-
-func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTicketsRequestObject struct {
-	Params CountStaffTicketsParams
-}
-
-type CountStaffTicketsResponseObject interface {
-	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type CountStaffTickets200ResponseHeaders struct {
-	ETag *string
-}
-
-type CountStaffTickets200JSONResponse struct {
-	Body    StaffTicketCounts
-	Headers CountStaffTickets200ResponseHeaders
-}
-
-func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets304Response = NotModifiedResponse
-
-func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeamsRequestObject struct {
-	Params ListTeamsParams
-}
-
-type ListTeamsResponseObject interface {
-	VisitListTeamsResponse(w http.ResponseWriter) error
-}
-
-type ListTeams200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListTeams200JSONResponse struct {
-	Body    []Team
-	Headers ListTeams200ResponseHeaders
-}
-
-func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams304Response = NotModifiedResponse
-
-func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListTeams400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeamRequestObject struct {
-	Params CreateTeamParams
-	Body   *CreateTeamJSONRequestBody
-}
-
-type CreateTeamResponseObject interface {
-	VisitCreateTeamResponse(w http.ResponseWriter) error
-}
-
-type CreateTeam201ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateTeam201JSONResponse struct {
-	Body    Team
-	Headers CreateTeam201ResponseHeaders
-}
-
-func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-}
-
-type DeleteTeamResponseObject interface {
-	VisitDeleteTeamResponse(w http.ResponseWriter) error
-}
-
-type DeleteTeam204Response struct {
-}
-
-func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params GetTeamParams
-}
-
-type GetTeamResponseObject interface {
-	VisitGetTeamResponse(w http.ResponseWriter) error
-}
-
-type GetTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type GetTeam200JSONResponse struct {
-	Body    Team
-	Headers GetTeam200ResponseHeaders
-}
-
-func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam304Response = NotModifiedResponse
-
-func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type GetTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params UpdateTeamParams
-	Body   *UpdateTeamJSONRequestBody
-}
-
-type UpdateTeamResponseObject interface {
-	VisitUpdateTeamResponse(w http.ResponseWriter) error
-}
-
-type UpdateTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type UpdateTeam200JSONResponse struct {
-	Body    Team
-	Headers UpdateTeam200ResponseHeaders
-}
-
-func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
-	PreconditionFailedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -14937,36 +13472,6 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
-type CreateTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateTicket200JSONResponse struct {
-	Body    Ticket
-	Headers CreateTicket200ResponseHeaders
-}
-
-func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -15064,7 +13569,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketNotOpenedApplicationProblemPlusJSONResponse
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -16364,27 +14869,27 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
-type MergeTicketRequestObject struct {
+type HandOffTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
-	Params   MergeTicketParams
-	Body     *MergeTicketJSONRequestBody
+	Params   HandOffTicketParams
+	Body     *HandOffTicketJSONRequestBody
 }
 
-type MergeTicketResponseObject interface {
-	VisitMergeTicketResponse(w http.ResponseWriter) error
+type HandOffTicketResponseObject interface {
+	VisitHandOffTicketResponse(w http.ResponseWriter) error
 }
 
-type MergeTicket200ResponseHeaders struct {
+type HandOffTicket200ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
 }
 
-type MergeTicket200JSONResponse struct {
+type HandOffTicket200JSONResponse struct {
 	Body    Ticket
-	Headers MergeTicket200ResponseHeaders
+	Headers HandOffTicket200ResponseHeaders
 }
 
-func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16402,11 +14907,11 @@ func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.Respo
 	return err
 }
 
-type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
 	BadRequestApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -16418,11 +14923,11 @@ func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16435,11 +14940,11 @@ func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
 	ForbiddenApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16452,11 +14957,11 @@ func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -16468,11 +14973,11 @@ func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
 	NotAcceptableApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -16484,11 +14989,11 @@ func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketNotMergedApplicationProblemPlusJSONResponse
+type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketClosedApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16503,11 +15008,11 @@ func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
 	PayloadTooLargeApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -16519,11 +15024,11 @@ func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
 	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16536,11 +15041,11 @@ func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
 	UnprocessableContentApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -16552,11 +15057,11 @@ func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16577,11 +15082,11 @@ func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
 	InternalServerErrorApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -16593,11 +15098,11 @@ func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicke
 	return err
 }
 
-type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
 	ServiceUnavailableApplicationProblemPlusJSONResponse
 }
 
-func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16816,7 +15321,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    Message
+	Body    CreatedMessage
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -16932,22 +15437,6 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateMessage412ApplicationProblemPlusJSONResponse struct {
-	PreconditionFailedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -22151,9 +20640,15 @@ type StrictServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -22235,30 +20730,6 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
-	// UpdateTickets Change many tickets
-	// (POST /staff/tickets/bulk)
-	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -22280,9 +20751,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
-	// MergeTicket Merge a ticket into another one
-	// (POST /tickets/{ticket_id}/merge)
-	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -22478,6 +20949,32 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
+// DiscardAIResponse operation middleware
+func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
+	var request DiscardAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
+		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -22498,6 +20995,55 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishAIResponse operation middleware
+func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
+	var request PublishAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	var body PublishAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
+		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -23380,277 +21926,6 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
-// ListStaffTickets operation middleware
-func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
-	var request ListStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
-		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateTickets operation middleware
-func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
-	var request UpdateTicketsRequestObject
-
-	request.Params = params
-
-	var body UpdateTicketsJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
-		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CountStaffTickets operation middleware
-func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
-	var request CountStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CountStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
-		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListTeams operation middleware
-func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
-	var request ListTeamsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListTeams")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
-		return validResponse.VisitListTeamsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateTeam operation middleware
-func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
-	var request CreateTeamRequestObject
-
-	request.Params = params
-
-	var body CreateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
-		return validResponse.VisitCreateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteTeam operation middleware
-func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
-	var request DeleteTeamRequestObject
-
-	request.TeamID = teamID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
-		return validResponse.VisitDeleteTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetTeam operation middleware
-func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
-	var request GetTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
-		return validResponse.VisitGetTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateTeam operation middleware
-func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
-	var request UpdateTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	var body UpdateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
-		return validResponse.VisitUpdateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -23900,14 +22175,14 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 	return nil
 }
 
-// MergeTicket operation middleware
-func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
-	var request MergeTicketRequestObject
+// HandOffTicket operation middleware
+func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
+	var request HandOffTicketRequestObject
 
 	request.TicketID = ticketID
 	request.Params = params
 
-	var body MergeTicketJSONRequestBody
+	var body HandOffTicketJSONRequestBody
 	var err error
 	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
 		// A request validator built on kin-openapi's openapi3filter with
@@ -23931,18 +22206,18 @@ func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params
 	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
 	}
 	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "MergeTicket")
+		handler = middleware(handler, "HandOffTicket")
 	}
 
 	response, err := handler(ctx, request)
 
 	if err != nil {
 		return err
-	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
-		return validResponse.VisitMergeTicketResponse(ctx.Response())
+	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
+		return validResponse.VisitHandOffTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -24874,904 +23149,898 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTj8Koh2v2M7kWRJfW+fOdn2baYT3+Juj5Ox+idBIiQxTQEaAnRb4+mcfZp9sH2S76AKIEES",
-	"pC4tz3gmmz8mbpEECoVCoe71uTEW84XgjCvZOP3cYJ/ofBEx+PfZt+/O3yb8LfsxYVLpX2Qyn9N42Tht",
-	"nJE5k5JOWaPZ+EijhOnHY8EV+6Qapx+umo2JiG9oHLDgTSwWerzbZsN8IxunH8zbXDVOG5czRiQbCx6Q",
-	"8YzGU0ZCSSaxmJPuPnk9VmLE4naj2QiDxmljLqetbqPZiEXEGqeNRLK4cXvVbMQJP9fP44TDc6moYjit",
-	"msWMBvC00z05CfbGh63upEdbR+M91joZHXZbB6wz2aNH427Q6zWaDSVEpKG8ur1tAh4uVMzovIADTiiX",
-	"NywmYkIEZ2QRsrGDkEZAFT0ln/sNtVywfuO033j77tXg4vLs7eWzp/1Gs59CBg/XgQ2+gqXCJ7DYfuO2",
-	"z/u8PNvls79fDl4+u7g4+/YZTgufm10ozrpPu53WUdAZtY7HBwet3uRkctgJOnR/dISzigiHpVKGUlGu",
-	"1pv4yetXl89e3WnqgEWK4sgzyq/JUiTt9SZ/9urp1hNXjK/38Pn5q/OL73a+iQ1NbedPQ0lHEQuKJ06y",
-	"+COLyU2oZiJR5Ow8f/YCTXI0HAT282YjYIqGkf743JCqJDRmRN6EajxjARETTblEzUJphtfnLMYTPwhz",
-	"J+aAdjqto06n0zrW/+lk/wvMcUtk43S/c9JsqFDB4Tw7Jw40GoON08bDRSxGEZvLhy6wcNDOX4ZyLPgk",
-	"nCZxcf3vFhLOIInZJJFMEgVcQ8N8T5JrtiQiJnMRsMiPlnluaAc3mvucncNQ4Zg5w98FJ919BycHnV4O",
-	"J0VQfIjJv4PYeSXOYBMLhBFFRIlrxiW5YVyRkCtBYkal4CGf+pHBxQDpwYOIRLKA0CgioZJ24BGbiJiR",
-	"UJERm1JOlDD0tAVqegc1qJnSj4xwO3oFbjLoES+vP7I4EjSoJJlQEpG+o+lkTDkXejEaUfok+NGUfVRD",
-	"MKsH34Z+TuAbFS/18WicqjhhLtb2cljLwenDmPMCouxNLJQYi6gCYZZZSDFnahbyKWGRZH4kLexQ1Sga",
-	"xeKaIbOJidREmg2ccPZpwcZqOzQd1KMpT1wWUsLiWFQRV7ocRNTfEqFoHkuXQpA55cuMpSpCiQrnFQj6",
-	"EYZwsXMjcux4xDQibuJQKcbJRMT6giM00tfKchusjOqwst/Lc2gAD099sqhACi4BMfKWyYXgkhWvJy1I",
-	"Rkyx7OymuKBKsflCNU67zcY4ZlSxYEC15Nfr9A5b3W6r17vsnJzudU+7B+1up7O3f/BDo9mYhDyUswHy",
-	"ssZpQyqxSH+uHuKwvd/pdbtHOEQs1QC4WPWM+3vdTqf3g5Uw15EOGqkwO9joG7ifThtiwTgNH04XqiWk",
-	"bHV7nZHDFBsWlXCcw/E1K279Cuk1ibn79t7o6Kh1RDu91vGkw1qjbtAb77H9yUHnsNFsJCDGa4oFZoXI",
-	"ko3TTtPCEQqe/trrNhuLWMwXyvmpp8nNXDjZ97d5enn20SoZzlG6ESg1Sy1Dg/Lgkk04iM3HG2HZJTfG",
-	"4VqY0EiyZoMZGD58xn+mWovRQyi/zk4ASJ1aJJPsx8Zp97bp/QiE0aqPeloziahUA/NnDiMrlQqVosfR",
-	"KuBgn5Jep9PRAiqAdEqkorHyiav4QEuceXRuJoGnVLiZkAv0Dp94KB6Bwr3qawTr5YTBKVkHqtOub7FG",
-	"UWj27QZlSoOR59cev7f++K4+svb4e+nWBYIz72T697tunOFS/cbp537jF9r1Eu4Ngpr9RigHNOybK6nf",
-	"oImaiRiBuw45zqNfuNXDpDcF/FzD6PH93HVhaF8sYNokw0GOefWRe/XLnK4Pp9WqZPbEFtjXa16+7T78",
-	"33X373rdXQGtXIZzJhJVrYrIMNJXh1dWVObjalk6CAOi1QtzS4QcJM9tpERaLzvv56TEDDCffGifwv32",
-	"5vyvbOk5Kdds2dTwJq4m8eFz3RHpnZx2Om0NbK9TJNiD1qiniY/u77dOgg5r7Y+PJ13Wo3ujw07DXLta",
-	"rC0N3O2cdnun+/vtg063t7enB+Z0rhf1no2InMGxW8RsEn7Sx/B6cPYDv/w0Ov8bu74ICqbHZkOOxQJM",
-	"moZ25amW21NSlqdasNcrpmGj2RB8MGIzGk0aV1pGgD0dFJfVYa2jcafbOqYHe63e5JAdBPvjvVGPNpDG",
-	"xmMm5aUmvKJmommxCaYRCi+hAg86RfeAzEOeKFeY+NzA15CKG6cNtvzLbPTtOHwd/uX83U/n3VfhuTyf",
-	"q8UPT84Pz//5v//9P+3//e//aTQb7NMijJkchLxxetLpaEKaxEzO0oFkrAb4KnIjQzUjRmOrt4/HIuGq",
-	"LP5Mi6djffpIzUmpwDfHQzSN6Zj9l7Fut8diXiKmY9bdbx2NuuMW7Y73W3vB4agzPmFHk24n23KEzYHe",
-	"dyGYdW1J4r/QEjQdPaF8zKKIBZVKXSqMqhlVhIuRCJaEMxbkLSZbXniohmf8b2zhyTMmwMPt13MRrnmp",
-	"OYv5yi61TulO61QrcE9mlE/ZGyrljYgDvzOICzVjMVmYl3KHN4ljxtUgfaav+zhmY0VmIpaMjDTxxEvN",
-	"g9mN+5pUdBExrQZRM76WEOHwPRH8I4sl1at6JZTmhwu1lsF47HzpuYHdxwMu1IDaocsXciCYxJsY3kGD",
-	"sTvANndyzzWl9xzzlbtkZ1a/xa96GYA9OKHZmffuqV6kPfsCUMfZDZOKAGFmmHMGhHu/wlt4Yy5WZCR0",
-	"rCTcSaGSZJxIJeYszl1L5ft462s2g/AlirAVIJr9LfozN/BQZjO9Eso/zXMRk7GIIkanSf4iziZ7HEZR",
-	"yKfkmosbtItoyhKctcl7GipAnJqxuTvhJaPzinUpfQas02jO5iMWS7JkyoNuM7M7LiC3YmT4UdMjHemx",
-	"KSch/yjCcc4OGjA5jsMFHLjTxjm5odLgMCDqRku0ej2Ol9dS/DmORfaPul2N7ptY5EB7J1lcwY7KMkTd",
-	"JboGaypd/wjCezaaCXHtheIVuyGGNAnlAUl935W4cYVPuowE1RBNkigyR9wh/ra5ZTO9LP3lqtlIYr3U",
-	"mVILefrwoR6y7az4oQZZPpTJYiFidzUBnuCqo4teti0Fs00Edz1LSex+er18810ojv7x9O/T7/fnf+mM",
-	"f4i7o/fjf3z68fri+DveUy9uDpJn4ig8oyeTb//5t2Dvr78luT7bBUNUNdtwY97YUkauIro8tOPaPVpQ",
-	"rVmlMmqJXiUbx0zDcjOTbDz4/ttZdP7dq+gfe3+JgiePP/4QPp6NwscR+/a5Gn/7KXrx5Oynl+HjkP39",
-	"b99sTO2LYN2lb34wzN1Usxn2+sqd61AuIrocGOo7Cyh5IT6yiAJrZJ8UizmNkDzs9y3N5xpb044Zxa9U",
-	"rYK3nnr2XBSOHYz8wsus0Y0yqu10uq2joNdrnbD9SeuAHo6OxsfBCetM/suC0A75RxqFQZnkqz8uBhw5",
-	"KDdSRR7lj5cobnqQjTZP/S+QZzPU6BVuHhS1Qt/qtVGyLGs59RoFGGpTPG+swGgEPX38jtOPNIxQjStK",
-	"lwFVdEQlrCsQNz5xPBgNEmeIggyeDpBJ4tvGJHQP13a3P7Wz5iEryeAF2AEhTF6DF8zr+NECdjmqLu/u",
-	"OSVa67R+hv2jruulWAgZaq7eb5zqJ03HlVBgm2ATl+MZm9OBVhRCYy9PyecQ3hBj0N6qLfAZc0U/xViV",
-	"jPmWuNFEv6VDQSajf7Kx2tj5oVGD8KSOhiJEeV/FGkcuDdRKd1OutZGfXecjYGpnLEAv0+UsueGcTfQx",
-	"iNz9aCnIEFCBRNzP9XnJdmV948k2lhA8WcWb//aq2ZhpgczAmocdjhveFpV6whOqNWkSCT5lMYnElIS8",
-	"cIub20azAz3iM33dXNKS3fXMblPJ9peyMripBgq+zfOxGLaVcvsx6Gqo87GW/orQIIiZlNuE5p1UheY9",
-	"yw1NLGAlNubCDSgwt/r5Ux8ejKEGd5nMqAmjs6IACX2BVo6gUEZQYchQkjGNIq07zqjaJvrsqBIjGZA1",
-	"6CjBqpHynIbrW1ETa5dKo6K+gCk1H5dVuNl+c7bUCeD3N25IfS7iURgExTPzSliLTigJyJjlEzJJPy2I",
-	"QIZl3MMvHUEoisQNDLmNMJSP53Vkn+cOHKWjkQGpV/sd5cHrycTLeF+wiSJKkFkyp1wWIn7muGR9LGAc",
-	"RiM1K0e8hloNjnLmupRcxDV8eh6w+UIoxsfLc/4mFlPN6cpyqKRzRgyKmkSqMIpIwgMWkxu69GxGmA07",
-	"CLk+Zjiwy7TseA4vd6Bp/ZUtwRGcn2ubrRrXRvq57M2ZH6KlQ04c0Eu7WbXKAmJfhnJO1bi4QTADcLsb",
-	"KjG2UNP4ynBSd9a5HTpH8x5M5qawvgKDyDuTv2uDL6LQgbAWf+l7gDyON0gRYxOaRAqtvTau3Ycg+/Xm",
-	"y9rLhV13XEOrufgqw2LTWXEBoD0/iVnAuAppVDhT72PBp35fkF0DDDAYOyMU+Fpe8CFo8E7HTK3B20hE",
-	"Bznm1s3ZmzVYJA+WBxdl6B20ODTisaWmxyKURAmUPWsw5BIR2l4ducjHUQRnBAbThNTVPLZ3cEA+hjIc",
-	"RYycXTw5PwdVgo4Vi+FugD23CVkwuRJiYOAK9c2phWygxSich6px2js40NI20ITGTAEMTMbaImA525RO",
-	"eVPC/NGr25gi0pzNeUNjOmfKY88Dmv0xYfGSLNKXqjfGfcfh+unPei8Sfs3FDdfEqwVhaiaBIf2YF4ka",
-	"iMkgphwUR8A+wOQgXyPHQT7+vAXKO71VKHfXWIns7CUHzW8xFsQToKIVJal1STwFGi8YoFuNagwoKfAH",
-	"E21ioltCFHoQbINuGHbb2Pla/mABqsQJvuDgw4sIBN0ygxT+TTGRC/PZJSI6+18AETHlVkvPeUVjMQfL",
-	"luZY40jIeorIRsmdPqMimvSbqUBTSX7YbRBBqzTGFBEuQNXYyN7SKHlBpToL5iEvS6QRlYpQ/SyUKqZK",
-	"+FgRhLfBSyUBKcRYh/Iw5GYmNH6MsWOb48GqkPHCB3QJGQ7UgITwI3sDGlQZC6hZmYABJ1vG5smMCsL5",
-	"fEH5EvR48OiQFyqoN4/3Osb65TWPH4w73dbRqEdbJ0G309pnR5Njejjqjfe6wJulipOx3k2tcbyOA0iX",
-	"moULpLq3QikWB8bzHnII5b8R8bUWfgO6hLt3EYsgGWvA9HZZuG8cX2UyiirV9N7x6X633ensd7ugd8dJ",
-	"hE6zt2yS8ACRBVK3opPJKZlRHkDcAKSLtcFPaTWmKPwIRmzBQd2MQ8aDSOO3zrl2cNrttHu9zkH3WM+f",
-	"Wgm7sLNies6fi7ho5QZL1+uzRM1Ir93R8M3dbZzGlCsbLOjIkGv46BOpZVTwRNGA5nz8KUD+eAFJ/nLx",
-	"+pUvXKA40BqA6Lle0kgvjPnDpbTGX5zQHOq5/XBgzmWR3UMAnmHzWtjT4xiJL+Tk3eXz1vE2LK5bJQyk",
-	"KyEZQKVDXYYakMDiaX38SJAsonBMVU4TDLkSm3iZjPvtOWPBiI4LbvNzRWYsWhSvk/k8TfhBDTVUTc1o",
-	"TKZCPdvYL7CNbQLjY6pCPm2cNiDjruaQ5Sdz1iurg3F4AHFVvsSEfwvXY9OzUBoWl2g3m5zZReJNs1gw",
-	"GksTmqRVqom+bCiJmVbKMf7uZhaOZ/rrmIz0ODGLGJVMWmZvGfwKBLlG1k2oxyAIjT2b4+fqttl4xW7e",
-	"ybIexNmN12dt+WEU8i0jkLseD/or9knVRA2eK0k4+6SKYUc29txg9eSk1em2Ot3Ljj4rp0hvhbgf0jOG",
-	"/186pieNTi37wM/InAUhJZqdgrwmFixG+jIiLMoHPjtZFtPpc4yXBspyRdDNBLGgzvTbXBnHuSvjMLsy",
-	"XqXBqVWu8QL0Bk/PRcKD8k2pZixmTa3N6JXoMycrEDKBAXzONS7Q6qj/3mateZ/Rfn6tdlrvMvGhWWE5",
-	"RoR6QhUz3pUnNQo8YbS/3zoZd3qtvWCfHUwOO0fdY63KWz6HEYrNrcJJ6xnW3ul+tbS8F3SO8eAf096k",
-	"1WH7wcH4cHREj09KHD2UAw7I2JaBITb1jl56K2JcaIGXzOhHRmK2iEKvNmloYqCqSmGYeGdzvVvLbOaH",
-	"5EicKb+8t5WDdlylT5kVZqU2KkissAiNnDc0kbWxqS+YIgHTQn8c6luLhjkKtMF91u39BqP7LoV4oS/K",
-	"QsrLRxaTw33y1/CxB8smMHAARkX4uKisgkQ7p0vcr8ODg71DMloqBmUV5mIrE34np6V2HQ+WWQoaXw08",
-	"JayWgQYsMB5okgMCqHAjIXU0yQLf9bu2aKLEirMGUl+3t7d/cFgO2VwjhnoTBymo5FaIXQOYVGnMFlkf",
-	"sl0v4HZPO0earfS6GKIpWTxYP63J2RhD8E+Rroumd4hQV4KMGBQg8bjcByZysrPG1lQFNo/36oJmtTAz",
-	"sLOtMbYP00irJgK4rVAjM38O1o/gBbyZiJlnIE8FZZLGgCVCJ4oZ/7QNsgHbwlRwn2xi3xkwM25ROokC",
-	"zVdh8NT+ec0WaA5OZ9A0tLWZfP+om7eTwxq2sZPv5VTjrqMaW/SRbJ1lTlLEBeA9Bt0KHmDkSOH6EnMG",
-	"XFEf8wmVflfEwhllkAZI5DDthOFYt6gx0tzZ8td13KLuekgWqlHChQdgREfZ/ndGgphO1O/ewHcXm53F",
-	"0A6NdrgVb2L2MWQ3Ba8umEpEEgWWhaK73RCZu1MVVR7/IRJYnkYFhBQRLGoRYK0TmgpSxETgk4DJ63am",
-	"N8qlVGwO+n026hqXYbFSZH3QkQno8SLGmmPL9aAiqphByHhmGFP5xMLIqVG3eFyNwVuvJ30HrDlZkCKO",
-	"vY2giRGbPkET10ZcsDxntwB6hpQLplTIp7Iq5WCdM/zVHrbi2cqW7Un8RiTl875/Waa1lb/gC/oBrjS6",
-	"EmUzJSoTTTMVioDhZs1UmlscvmABrrAlbWkIdi21er63VLEXWsjwcQGoCmcOJugvgnvNNzFVbBCZUfJc",
-	"QDIgy7mIWTaShgh+hri+7f3a69WE00skGXQlZpCDHnDCAjpWLPBmwpw5u9tM81BvQO5TRNK8y7vK+FFn",
-	"Z2vWW7M/xAa8q1/KZG0n9BUe6fROD/bb3e7xHkbLbmX9MAEWlecJowGMxQLdwKWafFUFO3D8KeNM73Nt",
-	"vr9vUPthZj14y/QBrjNHgPs/EwuwyJozqr4DBll8fxdHVVqg9guPrutYn2rD1v7PWbwTZ3GMqN+t6PlW",
-	"ROyVUGfI4IobCtHNgCtKpALNz6cT6dew3oEZxuGtr3mEOXkwVh/EwX4DLE8jRqi8NgGk29qID6uCpvXK",
-	"sqDsCpZaBFyj5ILReDx7y2QSlXOMjG6nt4mWk43qS84ULTqGfaaSvOThYsEUDGOie60zDsq7rxa6b116",
-	"0XL2lrH7iMIMDGMxNlCYYgNaIfCCWSwdcLW5ean5eZMrwyAy2w6/b7j+LlmJfcc96649h5twJW68BSx+",
-	"L9t2Bccn/sjix4lcVghqkZiGvE5MwyjswUgP4UppZUkvZmBED7cKSe4er518imsiBqISG3EBRg4CwZYl",
-	"5hHRhRILwzwUi9hilrPlra5Y1c2lhEOJHwt4wT1rvjwBY+++/vJor9Pp7JeNpycU0q8PDlrHmrIOJ91R",
-	"j+4Hx+yko99dwHB77U67291rdx729muLvHmmAypCD9lp46X4KYwi+vCg3SH3/97tPiIvQp58Ip+ODweH",
-	"+w/I8zBmE/HpYXf/oF3DCLrHl73OaffgdL/TPjzo9vbyKLF56lU4OdICYRdu5oNuN4eTcZd2Wp2jUa91",
-	"NO52WidsP2gd9GhnfBTsTQ7BoW5w0umeBqPj0/3T04f7x/VIKc+XQ8pTJq/PFouHvXaX3A9fXzwwRymc",
-	"8neLiiiezWMG1oqhAiceOlueeCqtnZEfk5AprSjxsqcFJVNQ3LrNBo2ixmnvqNmYh1pe2dc8VoiftJix",
-	"12wknEoZTrn+s9stTO1R862Ph0oUlohkjIR5vf934+xZxKGIQ6XXPguns4bnfqBTECRHpnbQ1a/pDmo2",
-	"DBseyFDz9PrlIW1DMqYnRPs5+MVjxnxlE/0HGufYzwsFtaUV+duD8ZPzw/Prxd+/f/KXkzbb67THvYiP",
-	"5s87wd//EqVFSx6aCJWH62z0Qxq2bMXgP2O2Kep532wHxG2Kp5BP10xznVFJ/plI6BiR8B2kuH6BvFJp",
-	"1/QbTy299FSTgLJf2JhozVIvnRoV1xZHqXJtYl2xQRgAL1grHuyqWSw7VssZOqVISL1qH3/WyFhTlPlN",
-	"LVlzK1/0wZqF2H5/AQiphrL1dVMceovoAyOiYNJK0fIJv3pcZDbVDnlOmvHi896G0gzziMQMkllChYay",
-	"bawUoyov0KVJnrGglHSLPKzZyr32CX0O0fw4R1op5PToUwmurGD7KLCmM4YtQ4bA3jlnyO6bIDGTIvr4",
-	"1eQNbYynPZdtvA/VzB8+rp8QWlkd9XfDOnKu6X+PaPirr5NhVipWv0896ivaAuAHWnx8y5JyFydD6Ym3",
-	"PAPWgIkZPq3JyE1LMmDjuDY5VzJN/U2zUk9NHiKhU7pdNuK4KkcVFkgAUv9t5qwEiFKIl5Qvz1A18VUJ",
-	"CT+pmUnhrqltoIQYzClf2jA/6TUc2ocmAtt018Miy58gsWv3tUBcD28JED+KiktxEIXaoKywrIKYIs0r",
-	"NUjKXsnHBJtOlxC4JstDEnDUQ5EmuXNE5eyt6YoySKvxZN8BNMVhVaXpb8OP0EmREmtcaRJFp9KYY/ES",
-	"IpOQRXnPOBqp0JfAkyiytTgH8CpshYgDCHeEGpu3PutN0VoDjRsSHmCZ7HfnT2ZUbeT9ra8OvhFPdS7n",
-	"q2ZDxeF0CqvJnMot61lxgV23O/GWoHzOtx1e0NjU8Ct7Y2rFA0M38BXEoRai0rL1ymQ0D1VhrUZu265l",
-	"WF1XsC1b8prPXjJFvVUWoYlTRQddmLwlFVtUNtnVaGplQJrCj93697PuXNn75e7BdxyjvvkwjMF4sB7U",
-	"WIWtHhP4zto437BvVk3bLHf3Pjx9/erZFda9LNDi90f/R43/ltSI/3zr6bb2ldHpVqnSm90WuFB/DdYN",
-	"lJZbz/2yTseEuqul+XnDNm+etUA27NrJzLfeW9KJqayAN+0rjzrKO67nZ1xBiYBSZmhafqYoXSaF74rC",
-	"ZZYdyxkLbOXVtIjONpaevSo1BHJhC9CUBMgiwHDhcxMEz4KXLAjpJXzkYuBNRENeapma4iD9fABpvlhS",
-	"ozJPOC0cqWVqTPW5W3bwJJcscpBhxFmYM4UfLd41AHZAO67ueWIk1GIscd72DqcfpV/pjlpdseI9+hZt",
-	"xqzX613K2SqOLL1Dv0U7I8Ck6BQuTuPxyykBQTCwIrxIlBYP85F5aK103Vmud2IVI1vLoHiVraiytPJj",
-	"NhZzJr35zaVeKjhWXYAoxO7xrKFKk4yWhVrCWQcKNQt5TQ8JBN9T+6AuhqFcB2aLzmtp3YPvaRQGtCr9",
-	"64zMQykh9RfOTPl0f0y/r0j8guyxUczotSSUxEmUpi+PBVcxHSt/Zp0+5Sa008mdQzC2KevXqaqkmWGg",
-	"JmGsvEyNvPeMXr9JA0hKLcjngtfZZ24YvR44z/MJOE59SUblUuu208RU3i5jKx9o6iAsHX8bnHWrcKYX",
-	"7i6thK/82hBXv4NWMl9NM5h8gnHoawYc2ORjTztgm1/c3Si/uLZQN7zbq85FrvFe58rld920QlyCeyRL",
-	"iN8i3/iqhMDl+1DN/AZX29CPUGXK4WJ1fRM4Up273Uubv+NJDRIUcAZz2Tjd6zYbPJmP9CHt6oNpo1ga",
-	"j2lAplQxLPgMil6tuF7K0D7o9LSgnZuud5xN11s56qFn1F5nX3OQHVLL4W+EWjJiweyRcv1viDGC2jCE",
-	"xqwuW6TZSLgKo0F+Dc4UF6ZXVdHkD7Z408jKlTRi9jEUiRz4Y8D2fLym0A7rb+8PPgbfzqJx+PinH96/",
-	"Wv7w979NR71/TP/xfn/6w99ns9HfH8sfLm6mL386/8ZFhofjlBj4h//j4H4ODoIfFjMGPCKTKbfh01uf",
-	"aSYypTRHXQLPA7n/9vkTctLtdpqaSuBB96B90O4ePgCBAUHR0uMC69yFgj/8pwTXeippWe8DdFqB7Gn6",
-	"6QXjUzUzlZbNqZIqttrEs0s69YNtUmq0sHdjCivImbjhTUybMeWHtVAlYh/4x+3j9l4B+H5jr99oVEB4",
-	"uK+3WykGgXD/r9/48If/aP3r6k/9xn82iqA3G59aU9HSP7bkdbhoCQCdRq1UdMJOv/kK88gAUEjOr/hN",
-	"zCAPHXSmOGHkZgYVdbMKqJbFYxEdwmgchVlteFuc39RuGRYKWQ9zeChuk+1nLUTEKN9ocS9Cfl1ezbCf",
-	"dDp74ySO4B/sEYlZ9E0fiob0G0PcruPe8fGDZuYpXOjDQ85GgAeoqmzy/YwL0dlGGN1Gkf4Z0je/Oejo",
-	"n3uH4ySWIv7m+sdectb5ftadfzv9Pugu9+ed5Ojm2x86x/+Y+ICqoopeZ//4Lrv/QuBh8RP5gqpZSuFg",
-	"G0PmkV/vRvGydzyQaU6wp6cn3FCgedEoYpBfxwMsFEgYHc/IQkTheHlKhvEwn1ASsYlqYutQEWvNbc5s",
-	"fuBQDY1MJPv8PhSCaIVMTVqaF9JF2IqpYrDFLcPwHrT7vHCsMQHuUfxN55H6pttYf8mbbGWKmjewTB+C",
-	"qHIRgVlyskmGPzr40Gu+SddM1lyyf8E/ftPtdB7dfNP7UktmKl6eTUyV+fxqL8wClIB8Idfz77YhgaxE",
-	"mYzHrEDWXRfkiYjnFJO91B7YoemncJ7MG6fHh1DEdR5y/LubrkcDi7mT6y/I43ysvXoU9se+ePrXe9I4",
-	"zoltRpTfk495smNcA/tB/3zlO2fv378/cyylfkDGM33Q+JQhxzw8OnAuuOLl9pjRGC4EGs2/6TeMrNBv",
-	"NLEXxjf9fPF1YHnbc4rbZiMKOUpxZ9++O3+beFjcmanVCNWqzr5tvTvXIKeyx7mWq+KE6+8zu+xjESzz",
-	"pVca/2kvv/ZIBMv/eOj0H44THKb4CljU1CxmNKh6rteQldzLQ/6W0cBufvplCfYpU04GAbgKsIOANJGG",
-	"9lPUF2phqCJI/N3Ack86fSHzsCBx1oDjhtvVQiLLQLwIpQLvkoMOWYYhCqWDELkNCE8oH7MoYkHVzuAL",
-	"JFTl6cfwaAc78mRGlVMAooaooUSOIuMoZNwDkWQ8SFlOmcTDSspdh/gLkKLzugbWjJeRoxWgfn/0hYGt",
-	"ojFj100jd7M6RNVI1lTnOEi3ILqnLGKKBZfeA4gPvQQXwKNLTNIozMrofJ05HbOmd1qNEFshr2L+96na",
-	"nAchZ6uogOIZD1hgUmvLMDzDwgk2IMoEPZbhYDwdowiE+cYPRCcFI+skC9IGFI8pw/NcQC84kJaNU8bU",
-	"82M+9ows0fQ1LfEClGpKMKWmlRQuWQcSXBQ+nGiqvPvUrydVfPCNiCJgyVjZcBUzrgJlTY4IBY2zhJ2i",
-	"JEjj8QyOauhlgvrxZeoBzEPwo2dS46WxnQ48vAJjbbN4Pds90IMGGKHEzaw37D9tczWcGX/OpfUW3sg5",
-	"JaAvQCVe4KlbaTcXHAtHKuRKeJE2zzoObMTRurBjZeaNnQgqD+AKtqzpzLJyP6Xdhf2+onMWuO3p8xC8",
-	"gmq0jo8a8pVta7lw7Dn5i6xQVwmgLMa8Chx2U3XoLhSN1WpZDLX4u8lir9hNtQgSOJVSqqbPpI5t5rYl",
-	"vn0Tc6EqZ4XvtpuykL2cn/lbpgg1Efk2ZsHoY6matnJH3Bm2g5FJtVJlMEf7S2oOnTxIlUJEEaZKSWLK",
-	"1FZihB8Qt25xPUDWyVgH0dPMEemHzA6yEsRPKmty7rlNU1Pk3a7Uitsd0mwk+xE6MpT3F++YBVWzduFx",
-	"vrBsBT4xwdqLxje2lmMeTpOSXUfwpRqqJaO1fuC9vxb47A5z2xJgVUs3L/hnx2fbz/7WlEqsxDfWUvTi",
-	"u9jFpzh9rpBShcI0yMFRLQVCfUMNDzK+JpT/0fpeKInJxPdfjzsFslwzsWDLoteM0Bu6zNVK9NiCYKCq",
-	"i6sWpAwU68WtZIoXDEJls0ytEhA4xCqGWM92UoAgl8x/oaUMB0sgZB1zK/Qsk5iW6VoFKa9YB7EIU/55",
-	"VtBwFbJusAjGYsE4C6rx5tRG3EoZfctkoiXBGfVyOv3QofV1TAMxfPTu3BjXtrjzHZh8BhY/VPWWljxQ",
-	"YGrZAqyP4poF2HHIB5Z+DHBcs6UPBP3cfF26wBbh4JqtIGuhaGa9yKIOimAsIgr8SJrgAw8oMFJ+oG2I",
-	"50KJxaKKePRDZ5N8pgKxuAuZ4JfVfNpYcev09aIB9/Hy/OnW+vplpXNDMTr3XlvbmbEumVSr2Aclql7W",
-	"U44Mu83eVyng6W1tgjW8y95cx05nnbMIqnB5580zzZCvBsQMdwdQtrJU1c290lTVLILnyLHZkyw0ulKc",
-	"ewL1LwBJ4BEtw4nRNNvLdAYA/9Ew04eV8253POycFQTqLLqKMhIn3n4b0jAQ2CjxyvkrDWhJGh6/uSnF",
-	"TF7JHpz5K1XTxA2p34o9+NeeMofKlU+Z2m7Zq/XxnSvi+Znzcb0VBr2sa5Zf0y2PdXeIlnXMckznENwf",
-	"qi9oDrBghWoWxPSGV/Ej+4IXmhvzcFtmdFv8Irv2z5/6723HnHRPEtSeoF2QZrVZl8iCgFDn4v/PmE0a",
-	"p43/eKgVRcG1VPIQn8qH50/RIQwSYiVIb861eIngkDO+JJirJBcMs5KgFcq7d+dPseo/hg5xwcMxjaDl",
-	"r2k9B50FqxaUSaN3XYy+y96IrGm7Jx7L9kFSgkwFERwdTG3y3tT6D1FpM92kRmwa8iz0znSDcvtA5UI0",
-	"OoUGT3aFE+yK5I+GOdx3o2FOOp2j7slJ72D/aL9zctJ1AmM6dwqMeQJhc3VBXws6Zbhi2SZao+dYGkA/",
-	"G74I+fWQYLSSVWPNBxMRs0eYkActy+Y0YCRZtBt+bGD8XlU8U7d3DEtO/87FbH44a/1AWz91WieD1tWf",
-	"7ha2Cda9ikg4CKsVtry/JBTXajv/VS0NG3q5KwvYhCaRapwedJo1MVC9HUZAwbpQnPCd6/czIbNuaVAL",
-	"misWuCegSRS8pE93FNk8tjZJK5DBAViKBBCiN14yBgVQuAnl9CEnE2U2OdZrr9wuHMO3y6sOxzMTI50t",
-	"ukkk02xasYCMlpCRRWUeEzQqhIEVosCbRqzDJIOBLfJWgQIArpLy9zs50t/Lkz5t/TS4+txt7nVu+/22",
-	"++f9Zs3DB587ze7J7c5CnL3miJcQYw5mvwkEMEtmIgtskCDYlE4LUczXbKk/mkGJHEnYZMLGWOC8Tbp6",
-	"mN7BAfkYynAUMXJ28eT8vM/HMxrTsb5WmyQIJxMW2/ZeTMsEZpA2uWCMfHjLlJZrru5DC4mHMf5p4kth",
-	"h5CjZVtUiKuuDbusZlN/aP3rruzpfPIS6837cI03LcrWgkdLEiJHHj67pNMhwZa5hk1L1sRr+yaUjAz3",
-	"u71hmwz/CG9RvmwTMBrQKWQga1ZnoiObRAoU2yhYmmOGiZ6LWHxakjnsOMhy5P7w/UOIvB82ybDf2GtN",
-	"fwoX/cbwAYS205xHj85ZHfYnLVz1uiziGVehWl7SKQYgnU9eCc4qEHeZIchGZGsephn6qUYgGtWlCqOI",
-	"mJrozXxkfijJcK+zP0w7A1HMXi1nJ/R5d6/dbfce1C9WQ3u3Fb+gJgqlSoYLg1xvHexkadfdNNWptGB+",
-	"SkxUf17CxFj6U3yEKWL407CZiQf5nDcCYV2YbEpGyz4fms/Nc/O9vlBGsbiR0EtriCFCIonHbAj8AyAb",
-	"aQ4hWTTR8qdejBW+9LVj+0Oj0a/PQ0nCKRcxC05di62aMW7CiQBisFYqGmv2DuFFlAxjJpkakhu4+MIA",
-	"eBJY72HFpFOzj3oLWgB9Cwx6m0TjO9t3zv+WePWntGEvlWSYm0xvgYihbzQdszlc6WJSQKVCzYvjPW3Y",
-	"Mq4Bz74R6kBHloaTxAywqa/zbOFFaSeFPdhk1YYJOsgrIMCgpV6QX0XWqaS/KZWdK4uJOYbyUE6GQCbD",
-	"9peiALvUr4wEzD3S/tL7X1w+pB3Vy+WhYvOyWE7O8AcxgR6U5i3YZJNOZU98l7wMHwMFsU/qFO9QmtYy",
-	"MNoORp/1eZq9ROaMcpNkF2I+j6XAQsrKQecr1hCM/7XqxjASbp0RwvHU3lFnRwNLFShoZ6mDJLPE3BEQ",
-	"43OtgsS4bL+sKcSJpb3jai4ZnVctRTE6/7LrsFbzuy6iUonNSo5/4YU4OuudlvJOsrhqIcY8/WVXYk3a",
-	"d1xHwURbtSRrof2ya/LZg3e7vgtTOqC4Rqjxk5nXrVoL6oP+ourKNKUI1gXKD40DZxX+DWZ+GfTfFeu3",
-	"WXkLYyr/WyKwqFta2PxzLi/dVJH5E+SnQ4MbuHatA/1H+7lvavvuQzvNbTPf4nbVd25TXQ37eit9Y6r9",
-	"w3I9iYAm4RZklfp+uk0isNow1KxOFkZH55aPgDhE5XUWNntqFCFoH0f7XIVz1oRS1qZbEAwJfwd0iZKM",
-	"U3sglzHsW6N5N8NMw02mbWXZtGt9bF63yamtNDu19ussj/U2S3R7JdQFVjLZnpiCUNJRtAZdnJ0/ta/e",
-	"NhthZkcahHywiMU0ZlKuHMWxP53zN/ar22aDCzXDZjqmYdjKoV7hF5fCxKxkDRnGaQOQ2gFy3UJ2Reqx",
-	"5S0zqBpm61WcnSPd2ihHrZSvWfpAj5dAZ/4bCrEnLu1uT0KPafCtKbOzNfHMQzkWfBJOk3gtCnqZe/8W",
-	"Aon52ht+dv7K2WsaDmwi8xpfvrGv7oylQbh+sjAx/DGbAL9SWcl03GWAlwVEijlzaMLcP5Q7EV0721en",
-	"bt8W+2qzrN0jfs2Wq482flewpWteYQZMPcbrDvUm/eBWq4qRVh9ZMIiz5dWO8tJ+YfGxs723J3cskiiA",
-	"jRwxsqCx1NcXJSAVkXS5eICvORR/gZOfPYImx2CcgAL7pqkBlA9qN0zK6SuhbBGuLbfUzUjF1sbOeLU4",
-	"fOJ86cJRuALmoZxbq/S6/P+l/ea26amiuGqgUt3GnW0umLyhaYZmulIJEUDlj1wNx0dkiEUIh0TSpSQ3",
-	"0KqavEY3gGtiICMWCT6VWPcG5VTFPqn05Rwj6fO0/CvuEXIUdwPbWFJZU8alEC9obDrZbU4WpjjUQAkx",
-	"iOw4tVh/g1+k8+4W6aEkAEaMQiEYsfAUVFDhV3MavsylspoUyJmExvTgfszen7FoAYh7NqdhBLEOW+IK",
-	"8kkHyo5Qix1nst1KU47wn2mirKWnIzQIYqgKCkm+8SgMgq0XO3G/r11qNtPOtj4zk0BT/GzvIWVcLxku",
-	"D5WLW5JjsWCSBEK/WpAh3r9/3yqWaKkTJIoVXQBOIyJehnMmErW9pKiyAVZIanaqL3WmwsBIXlhZghMN",
-	"2u7EL7+Cs6UktlslaxcIPfuVtZZzrljMaYTN15/pK3hrMRdHWkMYNS/uCIHgD8lSpfQ60EsViamJFTGY",
-	"cwNMwgBYnJGMn8Qs0AeVRvKOUv44P9I6Yrk7+a7V5pWMHkQxW8PgS3C8F1Sqs2AebnuJQJostQPU4jOb",
-	"aidofCUI42ChITB/KFUM1SVvQE0ZYRk7IKNUeMGuW1stNJOc7CCrzDXOlDvj7lkhUOMAzhg75UuneKg9",
-	"cUOEwgZ7WnRAgZA7YGJiv1+FBJxo5+dGJmM4L3yK1s7UxLAUSSztKl+KIJyEvgKe7914oVKgUOGg2aqn",
-	"dYcL3gGgi4a6X9pW+e9kWoSNLmppv0vt8HCf/DV8rIm9aTJps6YUTauB66PAhWJN0u0d6/cRPyYg4xkU",
-	"jd721NsIHFN7ejVRFKfdCXqemUhnU0cqlFkOAI2Z5gyR4BppEM2fWS1sAFjEqFRO3oCmKk1OIwYBkwEx",
-	"watD8B8N2+SJWGAafJ9rdnHN2CILlItCqSQWSsX0A3hCC+OnbCZmNG1LilaNNzGE2oX5hhzb7I4z0Lo2",
-	"Jc/kOyNhW5MzxChyvI0gGI+ToY0LHT5Kj7dpNMWnDAU/U8rCFpXYGisQTrJwh1mBkvy0O8MHQgLLTKEB",
-	"uskoFpePd5cpQ2B65U4SuTUKckVE1xV53enhNnBa1q68C7L+vjs0QLsdfs1Nj43M72uxBzH4AESBYv/f",
-	"LyAzvxUR0/KdacCy3cbEImIDt4/LSk91ftbdIVdELCc9QTZV+BEt8hdYs+sdpx9pGN1BfqbhQHxksb4x",
-	"1xJpXmcva7BHgyQPQu3nTx+7AGtMgeI5GCVytWcHle3H+lWg/UKP3dUHINemeGf7ZN1skAtKFR1RyVIT",
-	"Wc7oY1QDZVMLrFLNxU2bXMZLYz+NqNqlJy4nBH4VFqCvQoy1WVahJAjGV+EOx6W+EuqJSXHa0l7+CY1F",
-	"A33DrGc1N1+cPzWm88xhqmLKsyDxde6py+yLHW/XPRv7VbZM21QdYI8pHrG05NdC97tB6Vd1fvS9DlU2",
-	"A0IjLUkvUwcBehlNnBvC+mjjQ4YGgOyoleKmdnDYXkNxkV/1rH2FNnbrJcZ9Rk0tlGToLHj4de0n3vBu",
-	"A7FtBMCtwxQdoYQ6MKwjlaQw/6qxjqig6r9kOOUY96iEIGKisAvubzxe0SDbBOL88gTyK+zt72DXsOuz",
-	"iMOfflltO1Wzk3Lb6drv33m6N+/aO5U2py7Y2cva95fQtN/xRSw0DFqPe5Ltxx1lrK8hfqtZaAi7aoRc",
-	"89mvKfqrfPumJhgwVOP13ue21phpkV/RZXyLna3o1r369Hgg2Cli77mtzJskrXVAJFP6NJm1krEIQj5N",
-	"06A5q2z8VzhjWR/BupNl3gJA38eCT90exr+iL735e2OXyBNLTBNr4YNjMdfnGYJfd88101WlzZ7AaeJL",
-	"ezKVY4iYmHZP5Bk1hVVSj8mczUcsNmmy8BYYB6UptLWINYmq0MYaBmxNZD7RrwI6I0X9eU+YqRuyMbO5",
-	"vW1Mok17QB4c7B0WK3eUEpTnVXWO38+WWWq0vu5MuoJmWwsmFhErzHfQ6aw72znQI42i1xNojLoqb+pq",
-	"g9I488ruD5AtNhNRvisPZHwpVm27tIBoYrHlnCEG/dM5ftbtZEulcUxB1MLEMR8I1yGHhH7sAIFEBnV3",
-	"TJe1hNtEAU+3Ndu03lPqCK+fMDcWlTKUinLlHwr7jfmAjBOepiLX14IpjZo1KvtSW2xvsGrclpD69t2r",
-	"wcXl2dvLZ08bzcbls79fDl4+u7g4+/YZ/lz88cnrV5fPXpV+fvZKf27+uhhcvDp7c/Hda/3ak3cXl69f",
-	"Npow0/PzV+cX38FU+s9nb9++fuvdgaxf9lqIenf+lCq6CbJu3XTFDwhABogY/ZONQblwibvcKSNzoU+y",
-	"1ndF5pZelYXS9hEN+fb8KfQQ6Bk2nkwhHm5Bpf5jdOl0ZoESOIlk8bBJpKKTCTa0xSgLrdwN09M1zJ1f",
-	"LLNZd/QKu4JZpRqgZorHqk16m3AnpYcG6KGm0RtnNzAttdDG9m3Cz6aMq3O+SNTQudWG9sAObXveXLr5",
-	"S/eKwzACZcIBbJdvW4kGzUh5uqhnx7n2aOZOxfrnJvqxTSD/OC1+YgkxlBAwsDbzfgKDetl3r9PplPl3",
-	"DW9EADGhwwSSxQlvkhsovJaVxSYxWzCq7shC18jkzp1w+6ldgnMjlmhKs5E5/dQaLRWDi2z/+ODoUFPa",
-	"udbEkpg9MTJLWTZI09UI4wELnDpRtmwcGcpkwWLJAhYMTwkls2ROOVFCXBMB3jqVt2A7LiC3RRI0WOjz",
-	"LGuORZKRSRhL1SbDsW2yODyFxDpQ2qi8NhqWJts2GQYxDXnIp8NTrHOC/kKYVWKxdbehlVkYwGQbT0BY",
-	"LmhrWFaPIhMyAtvQFEWx924xH7KQ3tgseHzzKYzwl1RUrwr/sCHzzUa6XOQVFckr4BMGf27JO9xsWFxA",
-	"qruJZ242sr3y3lRn5y8rSIEqMmJYcqrcvUgWioWTIU2UGBopWc3Y3DY+yxpiDaFm9hBapGfvAAvWh0z0",
-	"uYkS0YQShHJMY+DLcww2GorJZEgiRs0MaSVHgQQoC1uVKIFImWj8ismkYv1phyOvrjBlnGF1RVuJS6Cy",
-	"msQcSxBkRbHzHNJYqVeKn+a126ZpAIWt+Os/ugznTCo6X+jPmI2Qr50mawkEr982G5OQh3I2iBmV1a4y",
-	"+/1zePktvpt+nAK7npzjgH3VLBdx5SRUyHXaOEUsFarJu51FEw8MntezLF+YhwoKaxqqN12gzHa2M+Fl",
-	"dd1PtxvMhkJzZU2jzExio6CB1cUQxmcvK6vHZjeZ2+nLNrBPuAojTyOe9XUyEbBoFSpewku3TRuYZqLk",
-	"1mprbSLI3GpVN7HeHk5GSyNDoAwnGRTGt0uzxRpTu1IoySgJI0WwLUx1lapuB/63k0pV+j2o/RlGoVpi",
-	"8ZTJBEJz0qos6x1aWzcl18rgziRlozRsRD3G4WnWtoPBLeO/J/Ok68xmd+sGTyVuU05SdYbdiDITq/HU",
-	"ql0oNPqk9lylX1vxxnJ0S/h2mhzn9gr4Bea7peC1leUpL/LBWlW8tAFlJe4IXmnqZpwWeuObxY2EiBjl",
-	"JewBSO4kXuF0zV0s9LFbYc2jHDQ4wGHaCV+DrGWJOJyHnCpE/pwuFmnrNLDE+XH3VD/EqZuNQHBW+aLg",
-	"zL5nnSMV9yg8te9Cyc6qV9/qh/ZNKPZZ9SZUiME3b1MaWb7KKjbrnwVnaxzn3FD1rzrYWfWqs5SVo6ao",
-	"XPWmi8rbqzK5eHTTCzFPC4enFON2wCyIcIVORnfmic5sms8tTeEAogRwXkdkXG+iVHj0zmZr2QJnvYmF",
-	"MhwYEPCIUMt8w4i5JmGOUV7Ahap5RKq62xLNFq+GhTuNIKC4pId1NBusYp8u0/4FTaNohDERMRT7fDZf",
-	"qCVeGRBlDx05nBzftewGr6Ambko9ebOvz26Qdsb0G+2xxG6hI0NBzsh3STByRl7UKPdHKPLXUu8MZjt8",
-	"Or07cevqb6KqunDYTCG7jKSiPJCnZIj8VOvaTSMzjhhkMaBA9ogMrQwZpG+kgml2iz0iQ+SQw2afO1p+",
-	"05ZRz99+gusvHINDs8rgkDMrEJ9Vodnn6M7XcqSj2EGvwJzymK4VtHGzqoy359X1VRp2Rf+7M26T/Jvp",
-	"ak0zPFvJt3zhb6khQjaS3L0WpWGFOBm3xjWyFaxGbgNJN1KbgJITuWvl0gKceur1PE2o2TIyghaUknPE",
-	"Us0ZDb3YRVgHUC1bhi2H+xfuYzYJP5UJ4DsTWXsN98A05BKAidlYTHkoGVZ1LpgZuwUr40Guar+8HuT6",
-	"i3zu9jxtE4ClQG/GL4dgM4Gja0ZMSoPMtmupr5UbhMlkgBoYq96+wLdM5kM43tGlbQZLDcGuah0qmaaz",
-	"K6FvcZ824YBjCCilitRBYJa4WpfIaMtvtEt5iNRacBNU4CjkqZmjiew4VbFUqCAXJnddyZBPI9Yy/fZc",
-	"+it7g92uEf+v3//U6bT6/U/d5/3+p6Pn+p8nz6/+qJ/IiofVX3lp9wxiDSp6sINam3aqpbboMVgQZ/rA",
-	"CX320foIPQ8Oj/ZP0p4H5KDdfeCRA2HGLGKjolevJMMzE0wHtttT8pjRmMXEtA5wRkn7B7xe0B8T6DeC",
-	"7gdZOO/7nZPVzjTL30MvdGOhOTQae0wvuTRWA7h3vUFkr3uwd7jKIgJUn2vsu0oh8CXb+R3AZ9ENXUoy",
-	"HAEycz45/Gm1Jy63gbnZcsgrLsJ7/vC0e+9zwwnghOXMUru6yK2Msz5Xe2K/8PFszc5SsQkaiuhfDLdC",
-	"ES5nUcOYdbNKkwOc/W6+kxsZatx8f7+iwQW4fsaUQ/WUEBqfhVUKxZyGKy2SUMRqE4Fk/avKx/0RppTR",
-	"pytezeozddC3c1a9o8ptIYLbZhqbdFfbOlcda8yVstFzK33Uxu7pMwfmg8GaqdsdbLQCupt4Dgp+lgsZ",
-	"rSus5ZaNSReefpwPbOr21rvKOsf6P4/1f57o/zxb96bi7GZlrGuqkbKbXKRrzqhWREJhaB/x5D3jG8UU",
-	"ZHEhICk43ctT7/25sq76tHlTmFpv0SzAGeywlpBsti2GXZxiNxuj7lFOhmEAgQu2X1af5xpmEbdflh0S",
-	"HDbXjC2kdTRCfyxoHPIEjpVZuqHYoS+IoTK4BQQpcCLTED1BEFRxCm2itQgFMb4ErAP66YLGSpIohNxT",
-	"03duCD8O21XRLrmQA3HDHWdNavDFHpxKrgNh1tAdOwcNNaTDrNFhbNqqaEoZ2qdpvMWKCLQwAJZ7e+uj",
-	"tIr7EHuxAAC2/V630+x0Om4PkjnlS43NuUlbX+GYqbeVNBu49ZmVYzt+hXJ0FhtphMc2GX6+HRIqr2Xq",
-	"YMq8wo6vUCUxL7OyzbxlMbMWilyLlQp4jU3OgqzpNIm5seBbz4qNP6ww45c3FpEJCsd2iDyDgi3GzNEm",
-	"Q01iJhyJKsfBamWHezKToZBZOIa+UEJ4AX+kWUfatlHBNSKmiIGbUM36fJgpXMMmGbExRZmfqlRZsw37",
-	"gDWZ3EpkEVwoU0bD2TtzNoqqZZFRW10ue8fHmvND540zaxtaUHvZ29s7eWBtpGSSqCQ2bJeTd5dP3OCX",
-	"JaMxgUP0iHAGUTKGDYcSqoYRkZgeQOkhDKhiLRXOC0rgXt4I0evkbs77vU7vw2Hr5OrnXufDXuvkqt8P",
-	"fu596OK/Pvduf7a/ft67fdC634FHP3c/dFq9q+zvD90efLn3odO9enB5X/8fjtRp7V09OP3QaR3oH9J/",
-	"3O/323rQbvPk9sGf7//w84c/ta4qP3twh96G21iBfjlzR6UFA0/AlEE32EkSw4kB+yPcwyajGI0a12wp",
-	"TTtFlLVTmkiSsCBIFcI99Z+uINVpndDW5Orz8W0r/ff+Gv/22q62jZA1VheD2atKbpeXGrZidzXu2lTc",
-	"qL0C8PtL9kl53KvVYaS4gFdC3Ql6LtSvBfolo/O7gK6Mv7cYqTofQeOglQdKz49hsedP5bq2Xv0RnnEf",
-	"xdUsFmSiOy23IvAs9+4q44Ie4qnzAViT0hT09b7PUu4xQEWt5nT44SW8ettsJAvJYuXruw9ijBvtp1mY",
-	"P10+K5GABVZDcB5KBUrKBNs3QFgDT2snrBHQgMvJ70D1rr6TLL7LnhrxRCtYRbXJIwmV934t+8crdpOa",
-	"QLZST+9gEbHGkHrdFXBpGkTdBZ2mv9OdzkjawSp3SEzlxPUNcWYYUz/Ra46DPsW2Exik/TwiQzUL+TDT",
-	"r1NBrWEkdrkm/NhVXJ+1OFrzk3dvX5T2T39dvWVB5uxcM4AB379tFgXua1bRQxTkFat95e3tab1X8lfG",
-	"FsYkT4lk45iVslSOcjKL/rPOj3a47/OjFXCjYS7j5qpWKcqqemR+X8fTJGfihiOvg57iDqrNJm1MgR5k",
-	"I4ZWUsXsAt8rrtt8vvbSzanEpUMnYxhg1bLBUP08ZFHg936d2dS7iX7nHoqvpWTGOpMfbf109cFseoVJ",
-	"z4Hie5vkVY5JK/jbbHwIlHNRcaJmtv3LOi437JtajhspRY+0ys9+Ed/ch0w4x4U2mul16qa0NU4blC8L",
-	"WJTVjH0dz4azE7dejpqleFn/BNYzBeKjaTFZRsczUziHuoTjwrPXyQfXbQKiVQMrYyEbp405XXxATF7l",
-	"8MTiamJHjY3axeViotHArnFg9D/JGBwqTHpJB9Dv5V04pttEk3ARYwxHml0DniGe1UQRnIzYjEYTa86x",
-	"w/oMrkEoFxFdDtYRrJ/iuxZxBam0Nt44DKxFJPXdU0mGf2+95q3HAGzr9WSYS+l2Xdy94zom8YfWv67+",
-	"5OUNXyLqILOItT181wkrcPHju6CdaM118s5T02bT+GiipYm0zeKSObTcp4sF4wEZGv0Oek7fuCWAN0gq",
-	"PdtB5vsWWcQYBLzSi2wcxnWK7FMmryuQfJHvDjcDvLGACKTUgMlrX+SBWp3bAxOewZu3zRVODeqaKEDG",
-	"zNQlrJXpxuSb2CcWU8kC/26U8B9QLG2wDU+HlTyniMvyBk7oWKXZaLiL5LmIydCowhipPzA1lYenZDiJ",
-	"xXyI6WNKDJHv2eIOAQPCNfjX60CWVeD6B5ty/XQR6/D8f0rB22/pjZPCWtBNqlX/fH5EYR9LYTtOVGu2",
-	"WWIMvsXdp3FZ8m6SEab52uqt9yAfdHyNzi2RFWpcb25bYN0ztVaZFxHF+8k6liFoGK7IKDIhxe1GWi2k",
-	"OhkJXewxixiVLEdy8p5WP+YonUKABLh9sBaj69kyZAZV0A1Jmkhm/VaIZVAsC+p1eoetbrfVO/QGkcoE",
-	"iGenmWRNNxy9mTleFKNzkkZ1uA0t0Ys0AvVzk7oOu09ZsvCkXDTkG4KkIrbydMFbteeq5z1V/ivovcv2",
-	"m9jNQ4sl1l5sokGGpJqjtckzsA1kFZKgGn/KwGSKmDldEnB79bme41MLaXfYJm+olBA27X6h72qU+cg1",
-	"FzengAfBmcSBxDzjjSn/LytPg6vP3eZe57bfb7t/rtacUz7QtJds4XzmOVXT3Ivmsqm9iFdngVTfvndM",
-	"T1BpIQUuOHao5rlCV6bUIGRYsfWTFzIho1jwoJy3MGObGKlquOtl5t7Od3qwmSO7Z+jQQyCdK59bQS6U",
-	"iCFGLef7zUuexBTSg4TioiHS5k04tAfI8lKTo4usUj60VOxGAM6gMxOEymDdi99ZOG6WsFXCzBCQfEoC",
-	"wZkRvrKkZZtXYbL7DReE6ICbNLgF8kdOzRGNlP4p5GOWhRlBBl2T/FOEHCXUXzSDi+bz1e+QT+/U61rD",
-	"wbatniM484oXd0iXNfy6lJdkF1TEi53Md8yeWe9FXYRfvlccMOBIaJoaU8zhy8r2fWjQgP6X+bs9FnM9",
-	"a3qorCsiV8RlP+/Kzh+n1CT8h//4z/+vn3Q6vcN7f/zTw2/+/P8Gn3++/Vfr6n6/3/7z6tcefO40D/du",
-	"/+t+9uqV8+/WlX7evXWePvhzv99+8Kf13/ce1WdchWp5SaeeO234xyHcUAzeIYpOocZHIJJRxMiPiVBM",
-	"NolkC4pZUyMQC+ZUYiDKSbfbycLoj9vH7b0HJVlpv86wcr/f/+PPH0i/r5pXf7z//uGDP/cbH/7wH61/",
-	"Xf2x37gPD67+2Kx64cEf7ZO7BXY4urQ3FC4wkXBFRrMT5pJmkmjGks1012IDmh94NtyYj4DjpgbEzChv",
-	"HBSPshoKoH1jHy63mBYlQ/tnoVxOGq7ebNAp5jHTMIuP0v9aSsXmq00vsAQvy0gtBhr9fLkG+uETazL+",
-	"vJ7IlfsmnyxakrnuYPpwZ/iSNgifZ2ZCxzaNPr04PKb7/Mh+UyKdM7RK6zFXemDKbCpDhUdDA89JEdCC",
-	"qcPxl5x0Okfdk5Pewf7RfufkpOv6S8rPVjs09E9RVOHXcFPSK6Uhk/4K8lChDOcjR/QBF5gpj4ty0K8r",
-	"3mxVbCJgynulF3ThOxUf3XFBi60kK5MYvK4JuSQtmbIZBl219TM0mTEWjOj4+omYzytMvcs0KNRRTW5E",
-	"HMg2uWSfVBoUvKBSX+ehhGLL3NQ/o5UlWFLxSSsvJWNIZ5OMimIexfG+/s+hX0dZ55NNZ/AKSeCuq6jT",
-	"opU3NDECe7OdOQCXuerhnqOadTzzlD3SPE1mnRlNVLPmD02sPI7lImjMyITdGC8fXNVDp53aMGdC8DJO",
-	"n6+rXM43vd8OPCaFdRhBhkTLCUJeVWvApCfQOVNpvQFExdBIOEOMRM3lotG8rXckgqV7IH9MWLxMy0x7",
-	"lZ7Itmoo70cE6GkSGf6E/UVNfQdruME7CEogLAUPcvuhhBjImYjVsIl/RIJPjQ9CJGogJoOY8ikbFmKt",
-	"aypErFEnYgMRN/2hTCJ/uXj9ipjnJj32pNN9QEJuEhw0mh8Z/AOKnZ2DHxHf2LAN5ADsWkqJjKiclYyI",
-	"UDVzlW0QwTWE5+WHeWqrMuYnEYOrdRSLawyeSxXjBKvAs0ZWnz3LOnJ+NLvlVHFHhu72NGw23G1uOKvB",
-	"HjaaHsw/gU60SsyvubjhXjLNWQqqynkTSC6xNS+hWodYYE0NvWJbre8RGSJpD5tu9krM6HjGMLEKTgWm",
-	"EEgythkBWWEMsWg0GziIF9zvGI3UrKL6NJOmLz4li1iMPGxSVpQlsUnA4jqXACyuV9+5Zkgf4Zw/9Z2C",
-	"d+/On2q+otExplzwcEwjcPq0yXkgyZwGzLq1TMFRzZjFJC1fd2SU4oPD3oOiSaLTPTkJ9saHre6kR1tH",
-	"4z3WOhkddlsHrDPZo0fjbtDr5ewUv27A/W2z8UJMz/lzEc83jMF0Gh9YNv36LFEz0mt3sqYAgNdyiABk",
-	"xnmDPc5MNVQkUlOi2MNWdpzMaSDKYuW+CqimMeVqUC2xauzekyC4tslLbPqcxZBmB8kTj5tN8ptMvoVU",
-	"j/X26ZGti2DWAYHXARuHAZO/wB4mksXVfQWqLJ+PwOAJy7iZhYoRudDyEI1FgvUojD9vDsC26w2du0Z/",
-	"MWrYrnBF4Ddwmu0Cvh1mUxMW/ztB72/ySG6TCQAdRu+SKmPKmeUr0k8Fk0R40ie0nOvHqNuu8StKhysV",
-	"nNAL8COyognEa87cNhCO4l/splLQZyHyfk1/FYbpr45OswntbZK1l3gEpjAoDS3HdFEVh7bCSLRlwZV1",
-	"K4SEckDD+mKJZ+emBmNV7ZJQDrhQvlsgThh4vjE5zw3xnTIFP0rPkNUOgZgFWrPZcdTXjQk9gWoBeieN",
-	"QemGLjGfKQsRxUIRnAw/WFCuhql2L8CuGy/NmXOLIWSl9gaj5S4cLiZ739JeVhQw5Jmhx+QhsDKEucLG",
-	"aLn4tSOjQmWKikqsKrqqurE9kJaGm/ZkryxPkz/bXm8ZEnxNBeOdus0KAei23wS4nshNCk7afcQt0fQo",
-	"7QBjqtKgZwrDSLhJFdyVI25tjvlX/cHavrDyp/7yaCmDT1szUG6wdJ/yJZRbEhPbmQHMOtY7iCgOY/mg",
-	"aRCWtvUImLx2Cleu9AFWef7SdVgrd2Ukc2khEKx4bUv74uH2RZ+nVvNaE2bByL79JbLTNgAuywolAW6F",
-	"5VuoMjWta5My8S3IuQ02X0yBFJ2VpQDk0JSbpoZmIWO8TK3sk3FJLklE+TSBqFWbgKA5VywipzxQGrJK",
-	"OVF0BGcZYq3QNt8m32sqGNNIP5VNjOOdMBbIJnn3p07n+KDZ5+/+1Ov0juFb+OeJaYMCb3TOMFwJRREi",
-	"tUzKx6ZFCovnIacR9pGJ2Vx81Kol3BROKdpQkmu2UGS0VKCe97n+V8EYXHauHP8unCsvbQ0cT1SyfnTP",
-	"Wo3Rzp4ssirurg1NLBin4cPpQrWElK1urzPS1LV+Es8ONLBX7OYuyYDNfCogsNEhT6JoCOZ1e+X8ztMD",
-	"a73paZ66r9ZiXlvX8hoUCzsllERCH/EFjZF5KDIXUpHD/VwhMctFbGSTuRWkaT60iOgSvU544CkJxJyG",
-	"vM9xyIhRqYi6ESSiIxbJJhgDMIFw2DbegWGbvPfaDqDsFvAH5DM8HIsAjXXk1fO/PsncsVjAp8+zCmea",
-	"uYxnbHxtG7PtNt7Nlj9KKaPfb384D68+vOJXH77/ePXhjF59eBFdwW9Pg6sK68TvJ2jOrXxQIsRjogTp",
-	"9o5LpEW42PyCamLJNKyYDpqGfkHfyDRGncRQSp8bUnnSJFKkQf+22rYxSkHBW0qu2XIkaIwDCalJiEQM",
-	"rFbErszpA8ioXEK0daLPFV5lk0TaMFw4S/qwCA4JAlBguM+zPs8oL85ErIghA9Mwj5maj9mlmaZA0NE4",
-	"YJPpDHMffrxhsVomYdFD6jdbFTn98e45fa5ZgJcZpZmR6PiEDyryCTbo1GVj/L19BxAq6SQmlVta2Cqg",
-	"pGN8tkOIlx6m4uOc0bRbUihtQgKNirfPrtoXmP4EH6vyJ984+QOl1NDK3C6b11UHcE0cmLeSoG1/7d3u",
-	"OBbGP36yf3D0YEc9oVWFkTqUBKwNpj95LlyKvIJSbnjC9MnG0ITUoiHLAXIH3pwlbHZfF6Nho11KgS5r",
-	"RVA6YTWFrBVPk06cqTLV2zy3wqKT6w1hTpGYFm2E+0UWsUkU2Rt9aAwzVnHC0uweIvX0Fi9OXBmJqHEK",
-	"lM18VR7uy3zTFHyNaEKqr4t5cHLi0PJ+x0vNFflubkybj7pWJsavmfo2tL315cNhamEpLS2Jw1bMJizW",
-	"t8OmU/sD7Wz1prSHV9qfKqUwLxtyjqYXaWY5uE+jiJEQnE+TEHfd6RfqlHveQfdQLa3SX7CRKMiMAxBF",
-	"8zUG0t9s+tQA61gGuKGjMAjgcRiw+UIoxsfLQcj1aqZaXi88mYdyTtV4lm9dmkbiZK4951f3+2u2dJ6k",
-	"IUlunI4p/Z7+HVOe5n1BwxEazEOMToo0RbJgYIgEklnUTASDfJRPhlCDN/3DRIv4+G+t8g+Us7umZtQA",
-	"goBoPDVtIMaCoztrkLaXMa0STT9UZqwrbADBOcy2lS7AY1ImgzBWSxNkz2K7yU6TmtT+i31503r4MUsk",
-	"M4FJc8qXA1NgXLq/oT4uIWaJJmqm92VMEaaEy2SxELFiwWDOgpDa6ChAOc0v8YbR60Ft1MEbQIJfp3b6",
-	"RN7YoLyzc1CbRBSYhi7ViZ0gUvPlGjf0fKGemJd/AS8SlypOIIVGrgfbufsFtM5BK9l6X7+wb2NR2iAZ",
-	"q/U+fGNe1t9ZGt15CQEMXIM2rXaOcmseyD+BJr9oBE0itibq3sKra/fixI+cPpzQDnCdby71myWD686d",
-	"bktstGZLDQA6nPIGq+H83rzsdRllidjOVYrnwuDCIn8z+2/+iPmcSHN7uOUC5M6JiH8zubGeQ+p3ZoBl",
-	"2K4TM4avudbeeUDmIQ8gmn8pkhgqxWMcf729eP93YS8u8Cl/sLZ5iuovdJa1SdV0qn98/OQN2T8Cy2Dq",
-	"RNCIXbB4RheQ/AZDGkNfzKah4G3yPmtB10zbntNY6xtoj3MyK+zApQDnbjdfKrtccO5zr7l3e7/14az1",
-	"wxX+sHf74M/mh8+92wd/rsHMWmEdJnb77Ly9YQeE0ERjbBNwUdNNAM7xKRmiC9CEIuuL+p5EG+cjU/I0",
-	"39jvERlSKUOpKFfDZnbvg+NxlrZCMIG5Z+dExPoPcGMWopjR94iRd1qAtsOuDiY2Fd7rakDZK5J9DNlN",
-	"VaALHPERQytfzQaZPazQF42TGsXFtKMKd7LIaFYLzZa609cqjU1Vk0mIhpO1dPg8zRUSIXtlPf6u/cG3",
-	"v7MKY2Udm1N81u1cKgl5ds5SoyRUXmfFcNb103wF19FbKyMVai2Dd0E50vREaN1CkhGTYQDPBHYlpBiM",
-	"P6OyJuFIcyB9mssd6NbD196vj696K5WRCJlSIZ/KrVqM1GotkKeHN05Fah7WCtGnvpCktxtt57eojmyj",
-	"AGwqypcK2yPGvJ3O5/RTa7RUGia4NzO6qTADDkGZyVJ3sFVHqgGhREiXRsx/RIZR+JEN8wKKacmLzUIe",
-	"kWHMlAY2G1R/A5V10+FGrM+dScotcQGsRrOhP8UEVVh/teJ+abCatq5pTOKQ8SBaNpoVnVBTIT+XWpt9",
-	"xVmiYjANAfuIwEC1oGrGVDiuAeX7qipvTu9m2yfJXKXWEYcOlNTrAB6HkJtKxfiyJDcsZpAVtEYHo9Ud",
-	"194kytZ93S7mWaMzV3wI6746pVmJFe9sKggke0WMerPMt67a6msq9CZRhfiubQu8Y7zRLuO7NguhKkqG",
-	"+LNPrnibjlsdHmziumYsMiHOlv6ThT4vVdmBppHm1jjEz7EZaBmVd+jpWcTOysaauc9LqPqWmTJ3pqHr",
-	"PYkVa7HXaxPLhJtuqo9MO2WTkCtjNRi2f+n0o7dMn4M79TCwh1QJrSmYxgApdy5tlmZVg0WlAzVXTc1w",
-	"OzSvpdUMtvKedlc6ffOA+fdeMrWibAZ6rtvkiWZThTpvUCwD4xOgMaBU2O7uoy0Lp2yFY6gi5slmyFpt",
-	"1vrmzWvbFYmAFaxfI8LM5cVXhXJNFQS+mnhofa8Hom37h4Cp1FWmpxCLD4np4PwYgvCA+rLLgGQ+ehf8",
-	"JD5edOHPuLNg2Y4HCFZeD5VOvWvTkg1Uj1C1bS1MeRozGgyhkp60LQWb1sghYR1O6INs9nn6pRaI2JCI",
-	"BeP4IkpPzjA0CGR+rJgqJjOD0pCGQ0NXTWK8IDgUONwkOTvv82xyRLq04OoXsZuWytX2drRJHjQzWgUc",
-	"mF1pkkiIa2kz6dPuu0NT0tNiZOYraqmxYPotyGFuIPsrue9O9qBJhoIPsKT7MCv5VAF2XkZ0Nyp1Mxns",
-	"27hvQIuNAZHgCEI4Gs1GOnE1ecl16WttowZSbU7bw94g1rJR0PyajYSHPybMPFZxwjRwjMbj2VtIcPcF",
-	"r5jsDAjCyWWNgN+TYQUuPcSqXtE77NVvYNIKgTCFeMxOWwj1I6NMtKsrib131pFLrZhoTpimJ+WpJFci",
-	"EPKefHu+09D5NM0NF6knfUSoW1Iky+9bO4VH8nCxYBV1RGwMqjmN9mkJzfbYQ3Bdisn3xrcTMfqRSSum",
-	"9xv/+9//02+sTd+X7JO6YNN5qV7sns9kt54zDDMyHWfYzvOYDClmXULdNLCaaJa8beTuSPIW1dU8bDeL",
-	"TTNXbmbCHELnaLb9uT/5BC4LjOOZS6NeDG2uTOW6QKG64miP2JRy2zAlEtNWyOFCM2m0ZLS0ekTIp9id",
-	"GaTyHba9h/7X1QpU1nvaqAdpDwto/I/wmBBXeS0resfnGrHuzo8NfVsTHkGYuon9BmyxwIR3tzcKElhU",
-	"NfBQNyK+TrPgsGE3rDkS0ynED2dVx3udvXan3e3utTsPe/tpaQgtcS49wXPl4klUqkEid+/2t8SDRhXw",
-	"aLNPtny+lURAlDfRx3Ez63JLoYkUoh2otp0eVxRf/QReiS8MiA3SvlzjBJw1vU7HCequRZ6vQLzPv57z",
-	"meeQmyPM3GKAFrLT4T3Y4ZS/W/w7dSQsOiGipYG2Tc7IDYuiFkZ3mVB8/Vkz1YVEnAndeE71Lhg7wn5n",
-	"jxTDroYlRenKV3w2i4g7/VBUpLaqi3Ch5Su8haH9ukcs/k7cYHd1I4ajZXjGYtYml+DJSUP+JRfiJxaY",
-	"hu3Utufm0dJbchJ1ImPRWu/gY4943x0ILiVrUM0cIlrqxGadaR7nbVNPdvc5z6IoW/pQX7q48QvGg5BP",
-	"sWP/PETr9S6WVzcZXqT66GjGshQJ5rnjhuwcADMuckVOpQyn/AtMU7VOLkYiWN6TZblmju4/B6ZmntIy",
-	"nCAVVByKeJUVCTT4oZGtQWAAVT5tbPKost0VJ+EvXYF1xPQRQAjNrm1uqNrMCf9lKhIYK0p7S8MZbNr2",
-	"xVVdadnGAdRZ1y4A4RWG6DMjTGpRBCpjW4Ujy1St6++/IzmJi7SBuyHgMeVaBjE6hElFQoT7F4K2cs11",
-	"UPSRpTrKvf2VUT6mmawnMgWguifTBM1Ux0X0QXm9JolZRFX4MY1RwqDldbMCfBXlV5CICQPXcOcEKx8d",
-	"XNLpWhm9/v4d5InN28NIm6w8yOrYh4NfPfTB3yTgPaQKjpbmujZORhGrzJBa6IeztgJOV0Vc+O1ul4z6",
-	"crTINBbJIq1iYcJaHEHIXrk701HXVd9+sXb0XyjgOC3sKmL4t21zVog99uk4pgKcg4HNYoXzCKkrfOak",
-	"szowrk2MZqdqjEDVxFhdFl8hQ8T+QOL31gbItaDV9fWk2XJNMIo1MJNztOLAYy4U+e7y5QtPRCQkCq0w",
-	"BWUBkGBUR9NBRbV3f+mRGUOY2yuj0lbcODYyW0PtpWo0h9d0+L0nCejvoeCmHiHD1lfZlVISSudrVet/",
-	"aXJPjdS9qxI1WT0mh/vixqR8t1yCyZvckakMdy+/tLX1UW/DYJJ1q15PV3J7XPu7Vbr9ymUJI2rG5gWc",
-	"5DvKtWtKvI2dztGbwMtiL+PXt73bcNrc/7YqlOnBqFa3nw5VzuWS+T9vZoJEYmqD6+eSRR+Z8S+u7Ywp",
-	"tE5d7cJ46nxQbjK97pWpR3pmPvWeivfZATAWRRZJZowxaxyEGYUmIXDvAg3UbT0EdWQq0M7dhikdjCG4",
-	"DGNIoL8dJTFbRMtmGnZvQvBNcLtdVsJVGEGg+kaGb7CKWofg7mUa7G3oej5pELAASri4u8BZM0sAL7lQ",
-	"0XjE4ikLBraa6G5bnuq5cAIoy99MrwPpL3KaYd16IG7oZlUKF3EoYiCyzY7EG/tdeV3fiRuSxFByDo6F",
-	"7xTUFrCUIvr4hXIO7eAezIUSKmjAY7RvYQ7t0LXaDYC+dwPXOzgq1qURytSCt/b1WYvHLb29Rjdcc3n6",
-	"bf/9pwfa7bWnZewdGa8Ynd9NcDEC/y4kl9ThvXqbLuHVL6f95RS9fDxLxjO/vJPc2LZuKLgJBtAVdDfr",
-	"vIAGozel205zfz2dcUNSMkvmlN+TeOedZp4KJwMtLcjEeOCvO2ppp89toxQYLr1BMalL2J6n1qTqcKl+",
-	"daVff+1XjA1wF+2EDljVwY0rqNLRy1dytX7ztK6p/b9FnUeyVpnHbud3kbdbkomrHe8ZSVtnO3ejDY0v",
-	"0p56dPiHE81f7RtBGDRdgfodmGYInQvoXO8ELvZ5FvDJg/SN1HnlDGrEuVI+b31dyT+0/nX1pxqMvHFE",
-	"qUqJiGY4aZMz24odhA8OeS85r3MkbiCCziTEzMLpDAzcU+bNZ7WQVIUqmoifsenhmLk49F9zyj0uYXMZ",
-	"1Oc3ZNtMMVIHv4LCBX7DzCKrwLVmK3Hzge/uWjoCUXZdW7HqVy7aXbaX5ip0G/RWM9eqXDLb/MDgPjMX",
-	"pe2TFljDB520jUyw1tNidZhqCrr0R+GVHSR1jDx2/0IrfRIjAwjC2LQTFhMbD9Amz8ocuc+9LLnAa7/m",
-	"xFxE6PtQzV46+d6b6FrQd3aT1PGIKkffxUvSSCZZxgSWRhVRoF8FRf9RWk+12+kYLmp/IC/Dx26O71q2",
-	"9ops8lLUpb/ytC+P29Pb1qrptkBjvrUFbMCcPQ+jirZ4KpwzLPe3t7d38gAKcV4+ycLOGFkyGhO4u3MG",
-	"ey0qtfTXBSPyQb4oRL4S7/1ep98PPvduf+596LZOrswfH/bMv/duH7Tud+DRz90PnVbvKvv7Q7en3/l5",
-	"70One/Xg8r7+P/1370OntXf14PRDp3Wgf0j/cb/fb+tBu82T2wd/vv/Dzx/+1Lqq/OxBBfVaabqEu3eX",
-	"T5rEIs7kN7BPdKy0GBx+IhN99IHPkiCcmloEbkHbXqd32Op2W73eZefkdK9z2um0u729/YPDH3LFbSsw",
-	"3TvKY/ooh2m98P3b3SHT4PLw9gcvnt6dP5nR1X1sVJz4U8GGiWR6hCGRTDNyMgwDWyNjRtU92bRRsNaN",
-	"1CYvma0SavxhWhvhdM4CkirVtlsZ8Etff4Z1vJp1vCZnl7LXP8ZbzqjMFCM1MxGfVqMEPYcGazOTJzCo",
-	"l6Vgc9piJLeKw+nUHnqbpyyT0TxUrSw9odg4Pfd8iN2ZZQl6SLy2HUWyt6m8Nl3UOaoxtqK/MKGtYIfU",
-	"t2AuBKYIU3no1QEyGAFTyTkL+erdzv7xwdEhEO5Tqqjnqp+QYUAVbZloGttVEv8ybXEhFbNN0ndN++um",
-	"8SFolUtaVjqEKqRDo/TaLxKOKGIptYuA2WInkHSl0kJw1JZmNCVWJF366HrzMKodVnT9hZpf+8uWbtIK",
-	"25e//e68subQMH02tFHoZ+fk4ulfq/q+eDgFHOB7koQBOotzuVIU+JxlHXpxTTQF3ISmfJatAevr2rcC",
-	"k3OmaGDIvG6T00W+tB9A0HKs5KqmVutysXfnl+yTekPjQi5Kty4trTIEOmdBS2O3mzknHXa+0Qcwq7Dk",
-	"SwFdv05SaItUNhzMWjxd1dHVk1nCr/1qxSQ2WmlGWvckeXeeUomJwSPP6HhG9BRwv2D6kHMPZp+DWRdu",
-	"IA+TsNSwnhxumOTt1Ub+ysjHVy9tikMaNWFF6o3LcAFD9XdXMa2DY2bM1chk78iPJoVuxfUloZ13U0eg",
-	"z/WsjIHQTZorNLpanbJiPjzfXG9fez/nBc6wAfGUmMom88YrukMbEQM4EbaI3mJrsWTuOnlYIgqy6jLZ",
-	"JmkiczqBeUJxVoYGAwcohwY38f9bUrFFA0N6WvYJ/IEHzfzBIIcOsvHtF0i2+b8a5vRoxjfCPt2usGP/",
-	"TCvaFmSVNeOVa3mhS0j+2hDQNzx3Ve6kVSM2Hts6ZAYROIi3YAMFHBnY/VhKr0mfzm44Zh4V/mCvXTeb",
-	"XE3H+h7M5URruNYNcC+87GAEfDOXjM63zfgyRlkTp6ev0lKlIKnoUprwPbSczkPuDt0t1zB0Q15XBW0q",
-	"eo2yXNp/8RcL4dyA424Wi3tbvVl36G1b2C40Je9iw+4aP1jeYsahCH5FaGDeP+CGZv/KbXZzrauiqHHl",
-	"DQf07tjK5MVS87DbUktrNzxQ35+SqSZhINsK2+oDE+WF7R2mhDF/g1WlkJeV2X40TaS+LRfsvU5KDFDE",
-	"a7XJJVuGjTsvWxWy1l5zuviAOL0yVQYLMXfreglTf1/T1EUc4lEatu/isPNtuBv+tEnQkycgqDK4B8Nc",
-	"CWcMdzoS4prkl57Zn22SBZkkKolRyvriJuneh8PWydXPvY61Q3/V1mnfPt4t2Mnju6PTyivL8SmnwUtf",
-	"NhdmEwdmFiRVF/f0G+LKq+5XuW0BNlA+nbQhLMU2Ezdr3bOFWzUIBpaaVgfMNX/FW7icIvUV3sPbs2W8",
-	"IDfai11ycvl/rPxXYuWb8r3fxDlIQ0VkXUWk7TUnm1u2QTm0qmAWWaO1vpPblrvNqUE8K1iyA0Uobd5V",
-	"X7rVsNNQEvuBx761iTlPrI72hRKQNRffnSqP5jVLU6FvNxjNx4GuZx01a8kl61xVVlQ34GpAIekP3DOJ",
-	"rNtFU1s1ZBji2yZDQMuQ0EgKc23KDBNZe8Xd7LdpDLZqyw0a3pi3zd7LjfF4CV9VBKTpZ1lPzUx3zMrP",
-	"QklsLm4wuYRj2SMShRKj+6LIWOrnG0XVmUoCa4D/7u2LCsL3uyVTwkgd7eIalEbbXTwt9g2BCBMnkjvd",
-	"53GipaWJvZTTL7HlCMP2nMZZ0+fgroBvIYzSWLeoxGhKcc34I/RWG2HhmkOtU0l+YrHweaLGdDxjpomd",
-	"j81jxSzIwYLdsfDd0+ryeLZeXfLOqpaoeksiBm3cVkBiUnqbBC3AUBaOj6MkwJNyd1BMf481ELKb+dJ1",
-	"rLlykwqSfrYLKPwtTgw8vt3xXrbSG+KWXZvbFfBKq3etGzC00RVXcizbGlkwim+ZhlVUtrMVEEKFhxAj",
-	"MaCSYU3HwO0cIb/8dWeDmyFEHriLbY1EpIDL0N5Zu88MxegL62JMb1U+9aTSBWGQh2aVD7Ny8FPTnXjM",
-	"9A/E+t/IcL/bGYJ5FPmzDUtChx24uQ9IQJeyArpcaeMptrjT3+ar/Duub3z2hXKR8muYQfFsvY5yqpwT",
-	"0rPBgdxURPKH7G8ryEg2jpka7LpWkqOXO/BrcQYEOyw1lsU7IxSZ5h3CjV0kD0AxNVU7UwlsfbmrmJq3",
-	"NjPZXEQqMU6se4RAZ9uV7v5m9VjMZGdZLF05ZCeNBTQcl9qN8OSRBEmMTWLnFeUMIwH1ZY0EF3IyD6Mo",
-	"lNBBV9ZfsXuHa93z6PD38iAuSNbtN6vRpiW8U5dBzekSHC1jwTkbp83dTB0sDGCERP40OdAkXdjYRvjM",
-	"VIm+fHFhznkTew46Mqz+D6AE2vrEDPMloCSqyXQh311evnlkq01jPTvTptkSeahMGr/pRZdPjsECeVQl",
-	"ss+hwyg0/4ryrNGsrNCNODBCiV2NJrsIixPbVtUWZCQE2+Xa9pH2sVjs1VPhRUZKuydNR5+m6d2zjui1",
-	"qiWP3W3/zBDiCkKuCVFy2rjrGxiUDYhHKCI3xqRZm9VcKm1WQgAEtWzOOep6zptG8wXQ86BCjdexCb2p",
-	"Rub/z967L7dxq/mir4KtWVWSPC3qYjmJqUrNVmwn0Y5jeyx5efYOvdUQGyR7qQlwNZqmOV4+NX+dBzgP",
-	"MQ+2nuQUvguAJpsSqYudOJyqWbGafQHQ6O/+/X6Pa1T0+3vXG7H0QmsTS2qC4ArB85QkSbPkwe1uEN1h",
-	"IqfuQ3TT8NGMkwrKTKlknlkSdvIsJf836NuFhCHnYDQ3SyvTqwKogG2gWLlmJzb7YLcpyLknwARmlXeC",
-	"BoOl41FjTzz1ma1kl2j1oWIm8jsffY4vBootE47SK1kWubJVM/5DPIeryXZgA27aQLpDoX7cmD0V2W7E",
-	"PuAeeoc0PMvGyWc+pyhgvrCOiefmzgCFw59Py01iNgf/TZ0E9+EcCe75u4/7ycO9T51OK/6zsYuGHnS+",
-	"3AZqMoKiOyRcUxUa4Gsf9rXI+c1rt9CKDuYP7L0qLwrKKWI1e+1zIhwB9mxgnd0J/huLlHBo4fSBOnJX",
-	"FqjSmYG/zavBMfP9r+6pkiCeb0KU0T0XNiHySfVWw6UzFjN26IqdhH6ES3US+tfnewn5+lZtVa9AO1jo",
-	"uUMPFKCC57YqZWVKG2Hh3KRj9cbsZTMe2gLOnbAazjhsi7Qa5DpF9ORJ3OTi9vgkSqYnIu1BuRK4YZOB",
-	"cQ43AgVnAbvPRxGhbDnCzKiTDg1y6PMd11Ch56aCfGyLC2nvmV6NoGQs5IPdQ+5Y0kNiesXhQbMa4FlF",
-	"jWc8dDUfql16hHsrUsLNDf8KSXsKPnpTxa9WE/bg47QVN5o5eTswE81+fbehUnpUqve5GdvfVSCiFQIk",
-	"10rCAS3P7HrT5UnjDK9Y7bPpaFFT5/WZokChL7VzgorC/Z7glLFCyvRAB5SiVIWSVl1FKH2MHT38xMBl",
-	"QjRvLVLV92p9BM3yaDlM2CgisyAYPbMh0BC4mIr01cvTs3Re9Ndl/+PadAZVNbL/1t7d3XIz2dt5/I7/",
-	"0dp594CPbf/bPzqd36jEoP3uXzudd9tbbSjscAfffdxLDj9t/9vWLpRHPtj+t2YdMVj0LYJMdVPquUmF",
-	"+YEkL/KLUsJsndV7WkmdyTITb5mODorp5lTeDCL2o3pRy2RgVff8t+Od/4Mz/Nfddx8PH376vmHc+C2N",
-	"y7yanrqvBrf3hZKlKo/H1SD89SOLvv/19myuCRgzJoFbCGIN8MbErhxXg93C9HPiQIiOEvNPmoj3ssgx",
-	"CJ3yp+jOp2BWQnwJEN8hqKOORp5EIDhqiWNGfmfNYkbKo/4xtgkPT8E9L8YVhIX8j8yWlBmA2uzol2XM",
-	"pLeV2svzf/7Xf6fb9fmN8p1LNbW+h5eKnQaAmoOu+6YV6Ycd2zUjlUYE8shsiAochBYEkGG5w6tym9ht",
-	"MKN/ADZAJ3uv7Gqk5lCG7mHSwoQt6DwLlT01PK8KC4hxfDMch7QILQF9G2ra0WGaMK+YKLElTpUSv7kN",
-	"pHSVd2EN3m0BGzm8+XB0G2efu1kMlMxg5thOsPEfOy/1Dk5652UvrIgc5b+oKaTTUdQjEPJtUYkith3e",
-	"+g3xITms82gRVoj6MCpMqUrbFko7ET4141KonaHMC4/6T92XY6tKCHq2BLbou1fidjgpOlvJaUcjfxKs",
-	"NywwlVzSprGz1KYD+V4d1QpwMtWFfUYKvxJ9VRGEbK8wE1TxEb2Q9YySyMXDdm3dBA98ksQhhWehRRp+",
-	"hB5Z+o2CR3UeVs/F8KYsNtobkZiolTO4wwfovC9DQxF9l1TptfvRF1x92sWb7OCLS5PA5Ymyw9Sg8YUs",
-	"jFbR/vz72Hl1fnviRedMolDfnJ/cJHLdM02DtePRyJQVJFcJ0QvJK/Bzs0INL1TWjvCAQZp5tC5uVqaq",
-	"DDUk6Bktjk8EcHp4AnwCEBZDJXWVD511CyvlZAGwXDs59y//In4E49xWamTdkf1WTVA7i2w8SsVQXtZ2",
-	"XtIk5LmJmM7zX0qrow+cZKAeaxyHM1iwyS7/TxAIbfEDCEDRGe/tPezCWfBPlRJgCuwmXLAuht8ftmZe",
-	"uie3DR7W4k3BEBAp0t5WBp2qw5ZIf3q24BqZ73BsOPX8tyEjAav6g8nYivlfpy9fYCXrjzsIsgd63TDM",
-	"x0w/tnPATHc8hGCcHCoLYmDqv3PxzaH4Jf8hoX51Mh21mkSIbszp6/Z0IzswwBmJ/YPv3K0wZwPq1VbY",
-	"YNzL3SUDM3ELTuE+bgOkVhrTiyEIbAK+KyS2hsRApxm0JAmDR2Qk3LBT38rmZkgILKdPf0Fz6CcDpzmz",
-	"+xQ+IFaxmSFlRsDY6CXnlNm/UIWZIIGRKFWFttYIcZ1irmKi1oNFVzrjT6GuttzBHfHgwbEYqdIa/eAB",
-	"6Eq5nMWTLLRpjhotIfp4mNWvxc8myRAevrxRgvjSzr5Jg5cDphj/gu/ovfPEZx8Iw8+rwHH84AHC7cBB",
-	"HgSQZte1dervdFGaiQXY/hTYqE7NuOyqlKfi7bZbCPBSKTHM9bgiu+041s9IhY0jDT7FFYLHrWYiNG57",
-	"LaR48/o56eF4qKAdkEYcFENHj2Qph6pSwMHYlWOr6lMWXamdwQlfCBo79sitPwqruiKKoAbpa/VgmjDH",
-	"Bw+IptS2HjwQx8xESlz/0huzzKg2v2XhC2T2TRLR4rh+gKJxMJqxVe2Obty1FegFiljVt7AYybxsCV8V",
-	"41PFE+f9GOs8V1YJYFzR4Poy10H8OLe41dEvGfkV7oxnul10oZR248sSIixTUUYXtmvMhrqVHu7t49Xn",
-	"pRpblW63xKkRl0qNaqhD7gwQsh2NsOKVvACUvlFp3EIqK+wAwhZ878Qv31hnEOEuTPcSGdSVpFlWplRZ",
-	"PE+RazC5oda2LkPMuErnZnBEmgl1M22DFIpOLQ81Mg8hzkYcnrR3XjsTEjeOdwGI+RwAUbaFVfgS81JA",
-	"mIjq5gVwLeK5tok1H64kJT3bhKtN1dHOMLYRFvCH3GLKZ2rG7YgeTaSHe4dp4gHSivxSIe9cKETFjxQz",
-	"AGZctcQzNA7Y70LtiRYQsnVWtFclEEnbCqm3nO+HXrCgONEQ+PEYHaaJERM6T7GOMydkVaM9eBOtM8sd",
-	"XGonK3NnQmfK6S/3imLjGjhfwF2Ts8z47hV4m4sCY842x0Oblpg7ER25mPImgJmh81AA91ybzaf6CkVu",
-	"HHmPbqjo4cnIdw3w+vxjzB4JzbRHIpV6moK1AI+6VNNEpNpoleIe6GjQGVA7wQp9YIoMJQ1vZ6ex0Tex",
-	"HpYHJHhEh+EjavHwIxGTW+Qp9YSjKb+WLtBp1jg33Ct660OOsy5tQmvirBjZrYLn4F+Rv1F7ThcGkdjR",
-	"C73vOtAvKhx/Qh/ab8InTTfAkDpE/kpsbUj8YtEBzOjLqqMDgQ58Zu4DT0SRDyFtozMuzCbgML4cgscL",
-	"ZAQESoR3i/OMpR5iuXU0WxFOSxK+G98KiuVr+oi2dW5JNyaIp+5WfTL7nhNckfm3+5I3tvUXpSFykgYY",
-	"5LwM3zzGXpjhFp6CQwBVsSdyDfGpc6/g0+1WR5/GIP0xPRF58760yb9vXg6oQVWV2EpfvTkTu2417e5H",
-	"ghj/tMu3SrdjjweF6RHuoohEBr8IPHNCCP1O11AnilVFb2YzgZSoO5woSDPTAuMJN4Lphd8JgQ7XLbil",
-	"YM9TdENZevtpi9aLaU79l0xfH9hE8L2huKbuGicxdAVJpzwUH29a8TczLrUsfHcgQO8gUiau7ZDMD4K6",
-	"CsINFUWZO0+HtGMVB+uhAEGDh+DZDdwX7m5Igg/j+Sk7B8iGmeu++3tp/1CWzjv6m3GmmSkB1F5Obb0N",
-	"owZVySaIf2eMosgPjR5gdz/WST7ZTKbcI2yGlvjBVAM0tbA0bwfMYEpXbKXO59uFv3bo6m1Wp4A76IR3",
-	"R8dEbeDUEg9+6pY0bbtF+Qel+P4h3GXiHxB6cNL2Hx39j52dHf//7tQUGWjFP0Qa+Grdn2czCUNfg8Sg",
-	"ZnD5g62xBq2z/cDd4qkqKlm7xTxuWFtAFhbbW3AMgH0EY3jt/uVv8KRQssRvamrGuNkhaYbeMnjJ+G6F",
-	"ee8kGt4uA1XnhmO0qo1G6awdv3QoejBEipkyJibfh6Ah3Z1+hH823msGsAwu7miwuNwNUAxyWy2qC3BA",
-	"USZTcbhP32Phx5FA+oVqnhbYuSoUbYL7j0vygXi4HR2YgoNR3zWZUxWvpMW1qqXJ3OJmBqzBS20mbKIq",
-	"O3YfWpATeOMLJ9Jp25AznGezCQCwmGEIWuUg6ui1aGfC8cpSL1PbV6eCNc7kEwBhIMeMXJACuGQ7RYsp",
-	"CROExHGO7/C5tNUOvKedk6eE3JlXPg8RLStl7SSkA7laFtqlBsr5A5UsCkRkFm8HBsQzo/dB5XDhPusp",
-	"qcEDsJTRlMIUamVG7q0scL4jfwyf7B4LotJUamaH9iEnzurbCQDa885xhUIc5uqgDwnEhqZ2YSB9cMbS",
-	"waEYgOUfFlfp7CgsNpeBDJyFAd8WgqFSoxhglrHnmxdKdxX5L2YIgTIQS3gJSor9RxxrobK72IcG26Ut",
-	"DqNzODuLHBXo1nXHUF9Nz/1Z6r67wXj04EHwYNxaR2vW5lI6/2UH3E5SOT6+XPgvpCXO8K0Bq0NXFkVw",
-	"ta8U9V2pu6rAN1oqH9+i76kPVFmlGfcHiRgZuOsS+mNG6T2Jgnyg9zz0cg19MhEeEnNnnGPc5aedNyeR",
-	"6wvZE/TvnKtsx0N5UUTsJvQdAKSt6WESxUw0GTAA6wwmdB7Tgx5ReDysLFZMoTYifNR/+CxMrIfcCYR9",
-	"+a0TtLvjfPf9t7tdmFz86yOYzjczU6Qr4tNhwu647O+M8xTFsRDCyRhbcdhHfC8+ipnwU0rxp798BHv4",
-	"Uyo+HdUuzd2WmorvhbRT3RVb2+J7jIyLLTmReSV6quoOttK/fMRl/MRj2/0L2SYncbg7ER/9cD5tb7f+",
-	"Zo3e2q49EiwtSFV8DwUlTxEV2r37M/5p66OQo7wt6o/lRUyiR9RuTZ/H9wKHTpObeT5El78XtN22Porc",
-	"KT2aSohnt+luSRgw7S7VRrBfeHhHu11kyryf+6qfkfssh2NbAV249p8oQ+cKquGny2xLnOggVxORwrtK",
-	"uW468gJi3+YIYksd7cOQRuPexsdYli+4CE6uncVjYBzzclwNoCeXfLQA/ZvZJGQTGkHDIUSo+3X0cefE",
-	"g5y4AJ8CHUtZFG3etKNSjWSpTpXOmIuBeujbAl6HW3IADY+yC5+ijfkRav7bYsG5bf+vli3yrtra2d8W",
-	"n8SnbTeA1yw2eOdjsAyBm3FvIEkR8NDJbAoBGrB6UPM63Z37imVrhgoVAJegg2kKuqEdJTCdndfRodwO",
-	"M2ukEH0WQ+kM+kaqifKRTfSYOTTgR02+ILY7077k1K+X1M7W1B6DpqOdj+Dcklqew0d+obyVavNAC0av",
-	"m74so7sKcv45VPa3xDGp6cIAQ6Xv2CkKkdrwgre200gX0n3BFy/HuqNRwMGT27FtiM5NZDpEfk7OMUAG",
-	"f+ZI+IUSKssrxZ7haWVGI7L5UqcN3WBgXzsX0UIl/RMYMKpGlm/1FIEZpaQB4DMqSQDRl03Dc5oxBSTT",
-	"FBxLmFdHp6/fvDh/9vr1y9dpsPBAHaWoaRGtPQ7JAyZjWHh2csvSlBT3453BtSkYZ2gwwQNeO+f/2Kqb",
-	"A2kmW5CxgBErvuV9iI4+rvftozOA5WXBOiaIeTLoMe/nAY+Pam1RYIsJD3sLoJ11EHu6pVutNOnoFBHf",
-	"KTrsodm9oZoa/RQcS6hLEKkdj1RpVebu5D5MLqJDajls8nIGZzvYE/SJtUSalTJ3XmZ8aa1HjE1wj5TX",
-	"pq2P3yP69VvbKRhiFQubxJ/E/ALuFJLWblgYNiRmIRzoJC8KDx9dw2gORiEnPPDbUTX7U/uL2bCuL7pb",
-	"2TkiAN7Bzgx/8ub07OWvqZhxxCAWlUZX0TzOPD5DjvVmWlzI7iVNrNbLHDkJQSQu4SPgh+gNrWAZZqUZ",
-	"dfSEjP9p5GPXLiHri8RGG2Fpvb4DGPXIrwD9N0vF4LwzoHzKdf+Vu4CN144O+WV4GEY1a3YeiSt0JfHr",
-	"d0Ow4sJUiMdtA48v2hQYgpvTXuzcyirXfcuanvD9w5J6BUfR21m47xCPc0vEwrzNGs+9c+c/vDkT3t7b",
-	"/cjUhE5K9pTK3FvGTfBjXjiXtjKmCNH2wD6gbVWOuxhVpUAVVZnU+FLAV0C55/4gp939jfb6rGxD5K/H",
-	"h4++TUQqR6OCUu67dOK/Oos03fbGyEf8jxAdKLbpbLRFZ4NPtrsQc8ROORRInY0kuiKvCrrkr/5E0XAi",
-	"dXhutMXhwUF0HKUZ3gH6HE02JYpFIUU5LrztCMxeslu1avd1YhGvvnqgpCzO8wzP3tt//Dh72P1mZ793",
-	"IHe+7T5UO48vvtnfeaT2eg/lt9397OCgdgOFb2CjLX77KDobhC1Dq0XLkNQGVBlz7oxDPA4pAffDwd6e",
-	"+PQOb/zJvYSnUFEG1bgo5CF9Dx3AeaZ0lfdyVR6JFB5Cct8rgVJFqgV+c7YUxn5bFEBkS5ddNf5C3dM2",
-	"LXxYLSeMeYXSKH3l8x26bsAXpk9xGMu11kqk/7FDduzOSZZytN8HGfmDOhKyowFitaTRGoNf2MUUzG7M",
-	"/MnK5wu+cx/IN4eiUFUFTi4SOTlraDAdDZS22y3SujYV8G4sZ3MAL5O+d9hYHU0bCz6Ubx7v7W+T8JFT",
-	"X/LCDgoyoQtAz6WbTJSvdigVxfhLNYK6cCyUCPwwoLq9kka3KYVJX/A9wPpmeCvWTulrd80OGJe+uKUl",
-	"zkqFLorJVGOUr6PJNMXvDcS9Vb7GEQKGlGQNqY3KiMy0UdL8Cxl38BaxSue3dCiLnimHAKABP6TvtryA",
-	"mPtxW2wd7u1tt+M7UQM4Wacj6SySNgwUPnhqJXcqDuLfgDrsS7vcBwH0qrl1LiKUD6A3gGHSUBblsY9a",
-	"7vt68GP+Id7ErQc4nfnEUzSduR/9dI6xIkX4X9yzxxrQ8SmrFn5yOxM3b8A1nQDnZ0kVOpPSOY4w0yNn",
-	"X3THpXVGI4RPA/VxRG3AlkCRQxhGiAfPnfU2HrG+pmdjYJW/Bi51g+SLwKdQRdDzXF+mAVptZnnyTA1H",
-	"plK6Oz2/VNOmRZo5pfbm05Pw484vipLXw1E1TSJUAVqOWYJGyhi5TeGMF5ztKYI7vHlz8hS2BFSEuFcO",
-	"pcJuT6teT3X9e9amOu+Zsc7iofuDMNhDHKwP90PSdySrQeIdkZBAdb62Kf0P/vsDhiNFCA1YNxU8MSCq",
-	"kIDFD5N4MlDdS6oYT6gXDXB8sTAofhHOsTZZjHlQ++7mfoUZPaLld5PAMhC0PXxgFYxBmA/eAYf1xkaB",
-	"GpDGWqTH7r5pvJwBnWJ2TcMvMIxvaBgha0hLEttiQ5XlEjtucM8ew014z8LA8FDdkgELBluC5xNs1OhM",
-	"GS0aO6GQnINOlmW/Nvy5H90M9h/SDDy+URAzXChqiMkmFMRCUR98vEkcoHanaFOphCtD6Vr3FdYIpxKs",
-	"44z2ewGAHlAwqJ3l3IUUqnVaRxYhzkPzHGuqglbZOazuOVgA0WSbz4AZP4pnnFtm/Ki/o1oHRthVzsOJ",
-	"Rh2ymOkToyv3epw/AGnC+mvkkc+Zb/Gg53504z04iMfrxCbqFWSEiU3INsxjeIHSeJhbmzvZ42V3TRxh",
-	"Xx8IZ6d06Ks1ZQlAKzMGxYyU5d1WgsLOF8ym4WdYf54PcyFDRRwjMbHwf69KS0l47QNg7mM96e38Kqvu",
-	"IG1DTA5BQUaqHMiRdWIqYUELmiUncQTRwLxivxy7G/gv7J6AZBvkzkX67Ez24ZWhrfB2YJBt+ZJy97gH",
-	"o2aU+sxnfgJJsT8nKagIKiqojC3RAYOZhN12RcnprFLDwHKDKoMfagPCx5uSC8zYQgERCagOaAvjwkLk",
-	"0rfPU+HvUa0Disw+cN1p8akodFDvfsHOUXHSi4NMlTGJM7tBdGKIEqcWl1xGE4sO+2nN1qG6oULMTHL+",
-	"GrsZnD0/MRACyJUN4dmcgn88Iz9xNkei0YlflBqFcAKVXtSen1AJJx4CaegWGBHuJZKUD9XsK+yWCtwi",
-	"WdimFxn9HL9Or+JnAcqDfp/tK9JZXGPjdJFFzY016+C0O7kI4Qqa9I+Yvcc0LWF+8gRCSVU0bH8QBstK",
-	"Z7YEkYLflOnY5PrDhG1/sABgFv7cetJkDjzYT2i2XtJH2qEojf4OBWOhWoyn5c5bZKTM/uYneQz9yDvj",
-	"kRMehJTHIg4eDPINS+Jocym3A+FpKZalYqmYZ/ZxK76wCJTGCqCO5xCOi4cZHYYRPo73TFQguGiv1LY/",
-	"lX0sSg2g6YWiIG4s88UwfxvbCibCg54oeXnOOzEedu2Hmkrkg2BzSwvARP2xsrYdp+OAUrtrhkMDrpPz",
-	"Pr0nK6i5jzwb5kIP+yZ+Y04c02ALaatzrOaNRhqOxuvLNWpIo1rACyZAycnAOIvRCzw7/0phJL+CW8Ms",
-	"t/V9DMkKr6s8XBLrqVJW6hzCMjN7NjoOi/q4/lGikKe4MnicgWrYI7ANfDLMlF53WdzV2JKP8YUR1As6",
-	"0YvzeQsZZzMTAcBMJ7XggM+evpaVeu4GmQpETUPIbBSpw5yUZvphp2sslhR4BWuD5jDnQ6mnjH1k6/pj",
-	"5sewFsYI9wt1R1DBIkHIkfjIg9RhdxMOalVNTHlJjEJ0H/8JQ2gFvuFwRe0Ta16elnhqCOXObV7quoLO",
-	"DTmuzFA6e6MopjxvmZ//fWwqGU+XjzW9ceqG6I9hI8KQj098RT36z1DCzCorIf8GumcAK8/9mQEf0sJZ",
-	"JKF7KPpGyzHCvvHTgsr1O5sTlxBg4N0du+a5Ph+Vpu+WsaYxm0/xX2hIsdXLzho9e8QZwlrVydUTJa0P",
-	"ryqfvfml8q8pHt8wt0OwbheMn3+vScH5gXqDp6ZvOPfOB8B3NiU4FrGYASU4E2xI4tmEAm/ur8DNMZE2",
-	"vC6ii+EXRUnWbmFsXQ7VfoheCh5gLwEbLwLrpWXTEqp3ciiHPj578nNjRW2UjSWIvtRdlm6jJzQC83tO",
-	"xEdsWg2qdPbHMHK6E7s3vfDS4xJu+OjjZ6RRrCtuJB6PUIrEGiDP5gx+yPI5sddo9ftfa3rJFwzTqlDs",
-	"gtQV9My4YbajKkQFbb5ud0xkmYktXMhEpISa5f5JIJyZ+ze9723YZ7J7CfxqcE1LvAwhBZ9CdM/H3yHu",
-	"wXeFHU3oXsgfE/l1cVUcd8dKHGdEG5VHexNrDHlrMlYOAbnUndiZ38CD3dtu+zJFShzmETgd8sMx3sSl",
-	"GlUzgy0wXIXep3MURd8IozlQ4nyI0t+uLdICFaBzf9kRp1wHtCGFeb0CRzpMDHHNR+OLAiAL6955/bfa",
-	"xiCHHIINfEISEKXyCpVxmCQ1DNekiPOk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh628hGtbiqVK0",
-	"8rwy53irmcBd/cfaZMllay6zpC1Z9zS44AcMAqy1of34Ap9ESWbK5/mSqUgxs4Myo5v5cJAmkQIulbCT",
-	"vOoOVAYMCjkBMIVAitGxz95uqirAcZIhIZ1jBJmZiCLJS4WUaLNgt6XOxPBxhqjcIppAOBrJ8ZkCjCRe",
-	"XUgCgIQAGReKrKDK1hf8RIOL6JcJpZ9s9aelGQW8M4SnqnVOUj8hTSDU40Tj9wf98E8pxCT8T/VGfXYu",
-	"sREz1PK49Z7I2CuO98F5iCTPDGDRSTV9f3ziNQkWA5E2ia/2xVuAm8L+rTtQALBJ7GxGL6Qy+L5stFXd",
-	"WyuMzOY2a/hhW2w98k59NLwcC/bxJDeIkDAoFRBxzK5hQ14wGgoBHs+Mg47CIA7nB5HlmJELIXkIt9Qf",
-	"HD0EqufnJktHFz2kp4pC2LwAQBaMWA7zLAt5/cYtEz2VYZtnHsuH4bkNGwAShSANoP1RV9FHNNbqw0h1",
-	"q7lVjh6rm+RlfHz2wRhHK4qAiASVUYGdBLQEVPmQ2G1F9agY46X2g6rM3ffkzPnrtiO65xSXQg8PuVpL",
-	"mVPTHYb6QFVG8xvmtmt0L++Py7lXWvtt0QLXvjCcROjQJ0Zl6FIFamWTqQL/6asQaglTnOeZouJ9nskR",
-	"xZbpIwhJLFWMIos66rggMQx/nV+MbS1vGR2ufZn0DuD2zsMD0Dd25siGB0O77ZXOhYLkINezhrZa/KE7",
-	"UN3LYIyhd7D4E/bONnUaNDri9FvTyGH3kGsKZrtH5Ahjv24sR6hxIuCVwB5UAGya9Bsou5hbWzpUG10m",
-	"K3kh7ay8AzwD3tHsMY1Hyy5WdnE+1vK9zIvZRGT9l+ah+D3ErV0BNxd6GlEjYwyawnSUKLpufImzwgBQ",
-	"7zqH2c+E6yvjOdCxptcM+JLjCtqsMzPRR9hxatFMro+vgiwCfGZN7xoLNANSCCbr6p1W3qgBPLDzLC+r",
-	"+ucUHW9cbAhUu3PCqvfyKqokSiAGCVCuAcIbvyAihrh2U4gTsC4KaSubiGpWggR/EB3KuheIx2DsWOIB",
-	"nRj1doUFognja1HVVEuAHzOhCnr34imX6HYVmWpTM+aUWlA5UOL3yjnv7t/P0QkqlbgAW78snUthesHd",
-	"qdQQypsgfrv1aI9r8eHmcppAjRn9vh260kK1TFLv6Afp0dFUD0J1K1y7VHzfAYD0zkaKFVPfHXz33XZb",
-	"9AzkHPIqKl7C6JXEWk0sbo4CpQiH7wtdoO9R/n2sEAskKnSJw+Kc/kPuN2I7c/4gl0a+RiwiLLzizw9K",
-	"GOZAURoKr3h4A/keGMQqS3EdVL9tqN0h2K25z7ijuaeeiNLj7iqxxaUqVk63vR+f5b2eKhmQHQvj6Inu",
-	"9TnbuBZSikUkS5WO5lBZqI/ljtFArgD9rHhnXsShGppyytv7EjlmAnRKHwUh1rjETSs7UefwXEzwUmF9",
-	"RFi7lniJYgn56cxQ1b7vmVChmHCUMK8wfHzgvjjuIKR9TPGA9HDvsVgU2wR0pB8xcgxZ1KTWJJkEicyT",
-	"gEbP6ChtGNwbWxj9SYhgI31usHAhTSgRvp1QTbCo7w3EgVYZ1fu1fOirOZ4KVhLvj6YYJOIywGMODw5E",
-	"Y1wU5o5lwp6Hv1RY9eC8SLbMuHqJYbPbqCbAI4cTcit6+QcG/fEbjVWh9ejVbmP8wuhPiD8D6E0zAGoQ",
-	"y/a5fR6a/5nmi9uV6v5iwQDerKSeTwylYlNVS0SoFLB6Vk5DjQpJMawW8N80fCdgm8F2hapCo4tpS6Sv",
-	"3py5FwvBUvePp8+ePzt7RvW2Pz07SxGc093tUk1b2EoFnyjXjM50Y8hK9I2zoPy+4hbv9PDgsXvEo70D",
-	"/M9DDOo92juETE3wVIgvbiKnbSFFT03AIrUJN/hCJzVNPzPjC6oBfi+BV0SUUmdmyLBb1hhNOK8zOpRE",
-	"6V+xtgSUjW/Qdy4JTpYaW6EUEZeEoCo0fQ+4ZbhChW+CdGEDM6HK9P39vcR93bAfvmt913q4TQCGoEs6",
-	"Oj3p7bwwWlE9C4U36z096UO3VoSEASYqyHjnKcA2wffOIVto1PPhGx4gg/nhNwyiOKrsWwhDkWKXAjk2",
-	"3J7nuSejqURFOdhfB08kXCNGFeS2JzeJTRvBdjiDmakex9oqpdsin43Bsbi4mAptJqFqEcAOtYqqZzx6",
-	"T0enh/sHoqlIaXHOWnrlmY2h4c6rORxwezaeFAmJH7Ctk/BwZHegbLSxMbXJ495KtdkBhZRuH/Gbsr7O",
-	"HavGLaSH4bqZJhdoyqTdzGjPaBkwEQLi7DFQgkEgugCFDS0tv80hRr/bAtTr9u7uZDJpWfqZ7mlbXTPc",
-	"FvutvdYexH+hgCZ3EjsAUQNUNXYdkkqtsQGFinvPd0DV9V4K5zMEfW1qEpnB0hhIxBv0t68YMx5MLs+5",
-	"xaxpF6ovNSQsfZn5a0TsYbkWCh8fMSCgkO7NQVgeNkK3MN3L+mNt3teyGpcKASVADZRQVuR/sYlI3+8n",
-	"qd+lzmf45tBJjp9/PX6yc/rz8cGjbxDaIs2zlp9Jy30saWQPCUL53bSAM2Bb4mxiAl0hYwB75wJ6KLtO",
-	"+2EgkZqQWtzOzCWQ6ce4K6aOAY99HX5MeMo//+u/8bhzgdyhj//8r//+9CmlDmdir+B3nDAKDK5QMRV5",
-	"ZulTmkCvnXutGml8mM/CraQ7fxIQgq2ioq2YpJL7r6V1ZoitUIVig7S7CnsVKGxMgDMHHz6kjG2yvxds",
-	"MCggxi/WlJfoh01k6TbLsyA3ITgNViiBmCSBMi4SkIHhhAAysMDN7XUIfMUBz0cBrdxvvkQ83Av/PkjE",
-	"o0Q4nbJ/6DwfGGww+SBVK0WRV1WhqFPTa8aWk4UHj0nJgx5G7VJLV4/GiCoRgeiTBc1CxfR6R8gFygVW",
-	"FoxZKKA0bumQBRTKg6BNU+H0Y75Q61aG78geDL1LJ+uQjZOEO64UDJZwPEhohBIESdXDWPXSEk/D8KFY",
-	"oSzz96qj3VLrqTAlYoxliShlqQpnklIAEqQp1JqQLI16d4aU0gKONbcsvtQlVLbwOgwVihIKTbTp3XBV",
-	"jTuph2nnGbCxjuZi0C0+KUaZlSVHI7NtvGe9GqcVVcvsvDJF3p3SG68X0UAjK76X4DoiQuVA8aRB9lux",
-	"lZWyV+3kqurtONUgR/lOKSsFLvoOoTNst0XaAdDuzsbR37/f39s7mnx/AGJ4f28vLFWuncvjN3q4pvz+",
-	"0bdH1ff7KU700bcwV6DGl4wHjO4VfrJcxtkSP6gplHMOvAtZ0/8Hj0Wt/Alw44KVjuJAh/KhQC9OpoCe",
-	"+uG3xCmW8llut+QiKNiBVCOErcNuByce+5R9fF/5SdVBfisAnQcXB82elcQ1lthikaCucJcRBkRHb8Fs",
-	"50udtv3nyd1RUUqRJkLjw1v4qqHt1mx/lvu0UbFGXc785QBnC2rzDPO4eKBU4s3Zk0Q4o/jhw4ePCfzI",
-	"5h9Er0QgNllwpxts1//j1EhGl745eerhDbtSG513ZSEKM1HlTldahc4NTrGsoDEMgeYgpm16AtQYILe6",
-	"e73/Fkfy+NE3B9sRRI2Hux7kAE3MGjKy8uvQ2jO9tcevTjxHAqXceuJUDaUzf9njyHWfWnjfsqUJ25pw",
-	"nNyIHzxIWEtpNXHi3/hieNB9mDrLphRJaMNpQZYk9Dctq0882I6GT4mwwiMJhlfwDzKgC+NJ5A0lnM6H",
-	"hj9qsHOHLnMnJzx3TRIBBGKiINcd3dTU2RInM3bdPIzXW3T4VOzkPHgQxMBQ/i0sT9vtZb8S6LdAeME7",
-	"BzGI65Fvlti0YJYmWOUMQTpCnTsKCWW/oraCMCX9eRQXFSHapcmISgFVjelhuUc8I0jHw4scmvcqe/AA",
-	"oxElhO7KSwWL5BwXaCwQyKwRNTISYqHF8D0VZpjyEvwNECgMUOu+sqHR1cBCVDJIfIuxI3RsRfqUHpcb",
-	"7SOj6MZ+e/hoG/WlD6BkEin3wKkT6anz2qr6Zd89enxI7BxF3lXE9xr6fDfaG8cj5yLtHLT2AitCdOxT",
-	"smHHw6Esp+44CcdkARw9BvdVFss26o+K2BKAaNttxI32xikd/0F2L5XONpIN2kUb7Y291j4OwIyUlqN8",
-	"o73xEA4BFcgAWC4QoQlYMIxt4tCyMzAjhDdOQFhuWwCIATC9uQ/6JPNFPd6DzzOMF9UweUzPo/3ZtI4V",
-	"NlMPD+Fs7QEkMFeJH4H16MQ1pJc0Z3ySOrokBzRxlVvi9VhHgeXgu/mXUhnAdHFCJ4J0AQCbUeG2TxWh",
-	"yM1iISYi/fXZ6enxT89Oz09fHL86/fnlGUUj5kpqfGQbKtH9IqHB1NFz5S8BDrsc6wA+tzTqhTgzprAJ",
-	"tOm7YePuk4T5RnAGbdKzHY2BOFkU1mfDWbPQUBHyFUFIMRbuTF8re6rdUNhZj/NB0zZ8ZF7snWQb7Y1y",
-	"rI9/enMC+5Xl/0LOtXDKbvQ4oCF5lzCgwA8mA8K/Lna5Ac/LTIubO6Y+yOGoQB4YuI4I9Jqey+fuuqG+",
-	"HmtqqUdaKc/McxVF29yFNaY2Ig3zAs/d7WBvb2YWc42Vs9PAV7/UJBAGZsUJQBYSxz5PGFSONeB6R5g7",
-	"r9+8OP/x5MXJ6c/PnmI4NYAOAS/OIc6x6bkBtO8Hmfllc5fsX3/JG2hqM2X+nyrDix5ef9GP3PaDVxxe",
-	"f8ULU/1oxpoe8c1SFxz7ply86vFSV7mv8cxgZACu219iQoBeZ8xzWfbxYfuPllk634z6q8pyeTYd4cUH",
-	"B8s90c+Rlv5giRken/y7M+Pd+Y+W2RInlCU+BY8CUix47cFS2+knWamJnOIlSyzkKdbXvAl1DHjpEluE",
-	"HnVG7PcxDx1IuZiB7jckk3oHdLo1gq74l6Yr6qRp/ux3sV3i9CC7VMisQgBnCgiPK9l3cnfD6X93Q3Qz",
-	"N9qP3D/RXnY/kybggBtYKRCBQ7vynIL70XEsgd5INiLszVaovpz9AQnhcQRRVm2jvaGNVsSFZoCBiuyr",
-	"NmbzZY4/Zpd8rlvsq/E/3fvrN1MZMrUEamIMMSS+pLgChtFgaqLRwVWedTQsRk/AAoTWnAbsq+r4hFM5",
-	"q+vB3gujFWQ0SAleqUOu04Q8hex6LRLG/MlTTl93EeI7x5cur4Diixo1UAQQ5VaZXEN332dnsr/o/nTa",
-	"Lpzjblzk+hI548YVQQX+SCBSi+4Bl+wi1tXLHotpd7OHS+qRX03mnI1srRWX1Rlnxvwq9ZQWwd5ed9xQ",
-	"EXw5if4TNJHE2z6S4zJHGTorLJ3/tvFpVSkTPr6Tpxuf3l0rWKk8HZkXb/GgZIHL+gxTIDXgx3yuAhQK",
-	"AfLuAFPtEbIf9glZj5gJGJk1cEfu5OjoGhzmHBTmTMsJsF6OAoo8QM1UBHg9FxGGvqZx6WEIoO+6o6lv",
-	"/aUm3eH7CymgE4q7rOFif99sWMtPSmK8dn7ckyVOvLkbh8O4jR5r8udqquxgVVXG7+1arfSEz7x/xeRf",
-	"XtSNtXaF1kJ/aaGPe/V6uR9M9ti8Dt/EVQY2xnZgphCaiPWIzJewq3f56QvMa6iDjJsSKVmZSqrajsOP",
-	"WLGIzTiQhvdIUnEZLVaxaSWmCgsTQ/sVlZUhSi4QpSCywngEHZ7uhAjQ7ydob8QABmAkWPV3Jn4jkFWO",
-	"X8K9aMwzZ2ARaApiG4Ol5VgRFCHzsITQHc5+L0YD5tsSQgpzw2DOJ0ZC7S4ib2kS00VuI2cD+0LnRfX8",
-	"ywrJZI87i0PiRx6JPXhpAAO0kbAg3mjvNXMKw+w2YhGbIeQ+XNFjDvZcV98cIiV8PhwPN9r7e/x/wHyN",
-	"BwMlf64r1Ycbf9jpmx13dMde5qMdToLsEEroRrsnC6s+uU9xfrpcA1DjCglcJuE1x+D6xIeH3GpYakCL",
-	"5FO+vuNhQOXPmOsX3VLage/fBGRihnxxW5qQsY3BEkl8GYv5mml0tdWNV/ThweyKRmu5f5dreUrFKpUJ",
-	"FcV+VSa1Gnj+dlsLJuWuX2q/1Gd3cIf75PN64oQysYIfTp/zTSwXf2mj/cLpUkxt5yWmC+/Ex24USFd6",
-	"2S/Uhyoe7trDXhtb92VsvTIFIr9EGneTS1V/P852yAZdZ201WBBQXpvrJTnggRgVcT3mPW6Cju1oRMMR",
-	"JxWXuWPC1DvsLYB+qhVBoYMLMM8TpNKwkZ1BrTNX0G0RlRuVLy5DsDVnHOEyhtX/YXrydGU/9rm0KJ7c",
-	"u0tWOf1E/zuovCV0x51lAv1cV88H1oX2ItUReL7x5c2mCJGsLuKqA2f4AKXggm2M/LtQIF5vjuSQhmLS",
-	"AM87chQbGhjCwRJqA3tj7YGvlcLSSuGUtnRdLXxWbTDKdy7VdLF/fVwUDEyJpW9A15SXQJuMQDXG+uji",
-	"eyUIMQhg9BTU7gJYKordGTZq3zBGNEDNTuark1/cCFcWn/kwr5YRnE+gZXXj89vlvPBXC1aafl2eQpfw",
-	"tYIVLnX7ZCg/nOAVB3vBdYHm4yZx+1KTI2p6C17+jS32ZON5ri+vOxfO+Spt8j+5NAUQz2Zxyj/VJOTz",
-	"3FZ+C8aCkeVWTTxirn5RpucJFBpgwQLekaslY/74mAkfoybFlAAjQrsAgUZzcKyjmVU/pXsB0UrMXw6N",
-	"M1CkrBUiy83Q0xOoCkCWBy45XiRP+k/xQkTKbeGD8Uj85NB6y/3HfsxS9Mal55wyhEJNF0cUvYzTW1HD",
-	"ZdvXMXaVkB0N98XaDRFHQ6HmHjrcndzHJSwyCj4pzZgj0NkKiNOo0rB90LOkI14AwQV47vYEo1qG4Wdg",
-	"6U8hLjaBn3MmNq8m0Mhrj2rjgDE0gge0hG92Zj+D2ubFhSKKD3gjQOLX0TdObsGCkWD+ooWK7n1dq3xe",
-	"qA+kfyNZaQdmdH0iLJro6jWOzVcvUei4v+IqrDCXjNXpirMI1zW6NQC9LS19SmAD+ZAW7l26/uqCEbSy",
-	"4kd9dVpwmULFV8j28XlrFd/oUWm6ykJvIDFi/Mn1Nm79SNUu1N1dk6lT/iB/+7hRyAtVOEk5Lgv3LUjd",
-	"d57SQBXuTwtk7PSz6Gz85fTNq1cvX5+d/3B8+uz8zevn3qPpbIhOp6OF2PlZdDaaOST81Wcvf3n2orMh",
-	"dnackBCbQJvXgYQBdv6+VRdO24+INa6zgRD9wBjXqbll3DgcFRTiIZnjf40+vwC/sLPxrqM/bXY0uB48",
-	"759MmDX8O0wZJUQiVFmK9vfc5NGKheVWt/qQUL6z1SBFP3Z0p3ohh2puUp3qFKbU5qvxT7igU8XHSGO/",
-	"VjJLRMMPb92ck/nrjk/qp78k/xhO/ZR09Kftjs57ML3/8b3QeSHg6YXpt36UlSy2VFlud/Snju4Nq9ar",
-	"MtdVobdYcP6ipttid5dAMCFiY3RXzSxvIK4My1w7FpYb6bTx7p50mxc9VuRbsF00rOomL+ombBRLa/rb",
-	"ZrxHNhOxWdsh7oDM3f/63bH5DlbkqKPdQEyhWoXp+8lequn20YLZziTtx1aVUZGtHOXnznTiI8uUx0Y1",
-	"sPR17X6k+3Dta6YKVanF5VWxxd03JqPWcq6lYrxBQgyPapuSqNUpagkGHDyls6grDnrGwYj3BmOgx8DG",
-	"OG8SU8tmZSOb01Zy2hKgSQGUEMZ7VSXUfAdKrK/nbJMFgUiyyzlO8rXFD/+8OhBtsmV0YFRhQ18n7YYF",
-	"7u1qUT/YjiHiN64Gu4Xp53pxG98Pqp9rC5+gxR5T9YHxdKRuotIJnipn5muUR3hKjR6ohTRi9GWN7VgW",
-	"0NSMXaQv3cqKg9aev29HQ8sz0np+e/g4oAwdth62DiLP1Y+L2v2cYE63BZJWQDcJ0i1B8JIyPGwfKHEx",
-	"rirofIYuPvfm1IdRYUrs7L20BKzBsJFRP7yn36nB2zHdmF+fJvbARGjEKOFmaqo40sYd6WhAnc2HCjr5",
-	"Y96K/b29PX5LHk3taMbJ981/psiURfTwM4RYWNLhvXExZ2H6J/rLOros4K918567sa7uq85dFg/ow85k",
-	"MtlxO3dnXBYKWHmz243wR1MOVx0eXXODTsHrVhe+5euD2CAMYM+tkhisXdXoPcdUSGXeH1Qz/jMInFP8",
-	"Pq7zoOHc+/WdT5CZ4klgMVv7w822wDEhefxObIGaYgf1GLRjrNadPXA/bq1X2/NuKhCcoZ8qM/k/6atr",
-	"dc0QPU6vQuGULrFdDkxplbgAIrBpZ2MlV5Q2h3dFya17oSZb9M+3eTX4QVr15vXzrc4G46ux91Qb4vbS",
-	"bh/iAs05wCDiap5vLJPhZs/cEi1YoFe0PFcszkrOaW1xamvjLrjB+iQz14FE3MLFaEVC0p24fWN/t1De",
-	"u3WjBveQ8CK2PgJ425uyaIvNK8a6KbzDWjGI06zjDBYBeswKX8rmzDvZDIDrbbHZ+EY22TdeOGB3/+XG",
-	"nOBI2zTgFhquSBnKjyGnuqmPdZXq90+xAW7G1WIL/BmbbEzG6S3Vml0dYJUZP6dGUbDAya4GxF4fu9mI",
-	"lLO8nw1g1qYPgJfOULyHTqDC9F+Oq3vo/1ngic8Tn/7OnfE/UZVNTQE/0xlBHV6hgW/0hS6IerlPlozJ",
-	"K77Z4CPPMPFimlmrybxXHH3jhF0z6yYf12UA1p11NJ1FbHffIgKhgtZycDv11F8H/t/DPTwFu2SgJhLA",
-	"26iTpD7g3HoYt7FVbURj5RSqx/22wG0WQdrMpVUThMP3IoHmDRRgHU0ixf1K4+d8c24FGMrtGPg30J3k",
-	"tBY1jHt0qpUGFOsE2kn60NbqKe5IxiGBpMVstXuSyTPnWE8pPEhkyWOrok5MwrOGk5nfOOqxiQmViYMf",
-	"opD8YlEet2fR+kR6uLcvYo7nZHZX4NvrAVh4NQCoY2SR7gUL1Dd3Ur0sFhfAvevU2PFuok7RsI++2UP8",
-	"aYZw9ENBymrCpw3AoYy+V8MaRHS5M3lhieLc7XcGsbYD4DzwQ8C/gUWbow+oiRF3sjDdyySCHo42j9+v",
-	"iKva62iqKwCUUrcdMqpFcC8JoGI5kMycWu5zZC3qibbcIzEaWyhpVfY5YyUz3uoXDZos59aTz7x6zGTu",
-	"wq8vMgGinJmievEX/fsOUdBDYG4IFZ2tYxR/CJtqDtGhwbbADXl39lIwjzgIvbCS+H87gy1Q3/ugdSgd",
-	"dhoc9FdStzUAxBxbOHzx6Xyd8CkP4OsrFI7X9kpp5tfgBtXCLIJuVy7MQ/0S5cKRWFU6W0qkPnPbzc98",
-	"XXD852vfmC83jj3LZlG5wEPka3Y/0r+WK47w5jDzS/mShYaQDvTYEcZqFElKES84AM4Anvkm1BM32ZrR",
-	"9/HVRkf+xKUKq4dTqBj8+r1fNxNuV5pAW7Bem2Dzvh6PFodZfBm/L93hD4ZaO+vVCQEqONcIoC4AQN05",
-	"g2903jUZgam/+PGXJ6H0fjLIKyXsCKrdS7dFOppJHyIyuxjoHqmmXqAfOkBkRB4F8qGlLXLHwRH3uUt3",
-	"7nfubvsH34nuQJay65bnyN2dulBzK5S0U3dSf0zTIlYEALA/EBMlL8/5luSGH+spDAYg1yVQHBLWE3nL",
-	"ECcIDDC+7h9hkhGUP6/ayCGBJGemUIG2PD3cewiHkLa5cOvrJncKxCUe3N95zkOZKc/EI3bdAyxxSiEG",
-	"uFtK9zuH9KGmhsL6aVOlPzLNYb1/9B7azAljoAuhFmt5jDmHcwDGSFs3dtXdHn0z+oPUNZzCYFd30mev",
-	"u4fy+6Xn8EJN3lhAQlx29HR6o2/OX+yiunusWrnScIQM4y088SXE/mtTKGea4Vd1z8jAkCA9k5ekO9e1",
-	"BV/Ibw+F87RJP191ASre30N5gVMOc1l+FEe1NH9NQt1hnv9WFeNu8HNZb1QYd5b2viIfXa/3XhTLAafl",
-	"Gmi1txiYQSZR5vTLlCWGMDEyFvgFA9Ya1heSyy9e0e+UEUGOOGcGMfkPYWZywgohGToaY+zuubIEPJFe",
-	"abBB0keEPDyZu0WbgvopDyiNWEP8mZyKoIJy4NRGA6ciLf92BkUKwR2aQeAaAd/ARmHKNhEoJ4883MgF",
-	"pAm8WaQz39vqSRDB7MltBTTUtiWehPp0Rawx+E6sB1FiskkoQuWG03ojJxl085ebwOfvK+FhIs8aEFKI",
-	"Mn/rMeUSiZm6RpztDCiC7hZ5tQ2GLm+UKNFCW4VScOnh/p4/7ZwgBNJFsHOLwOauK4R2u5Q35TJRPHiO",
-	"+9Tt8mfDi1gOsAUuCMHHNd7ZnYVLzVBda1E+VfZyZZiz2kVXApwBORH2ixsi8L8rkLNloM3wHNjxZwOF",
-	"wOpY27P01QhOEt9iHR7lrNYS82FB8wyF2RoVZ2lUHAjCTmLjI7KByWapBZ9U+IzJplkNxwzxyvBvQGTF",
-	"erkd62Qtf9BgKjCUqinnAKOYj36mYKVrtKY+lUICnyL0p+UAKwV0ljmRmtF+cQqza4bDGiNTd1yW7oDX",
-	"pFh+QxUZEY0q97RIZsmkOhkahu1ozyuHALhIZ8V8b+44MuxhLI0KB6EEhUsDQfk403YwrqzIzES3wwMW",
-	"g6F9JUrbvfVVhhOff5ewbOHoclpuZVQ2f+VKeGwcPkPYNAI0aa2VwFoJ3AwaLXZYltMCTcw9Rf5e/edi",
-	"iDOiTpyR3OQwim4gh5BAFY3GXaZGIBaN9q6iKixQ5QNGZe0eJDOD9G2Sk31VPc/fK62s3bi1DWwur5UN",
-	"PytZVIMVRIK/oLkVi+YKwJv5+1sgIa7+OV4RUDupv00Y2r9FW2mAk3oHGwX9hoUmA8eNryvGb2Rm+vXL",
-	"MzItG22/o1B7XPFzJ95PX1XwrCudFxxNsjEaV0+umTDBQMuhyvypay9njeG5KnUSZM2hGfyKmL2nvdCI",
-	"IbU7VLs8nMXZ7teIuGZrlSGbNiSPnS4CRcR1Ir6w7mJczdeCiGPqR/cuRbhRSOqGuvFuaFW9IgnLjQ9V",
-	"3JKLzT+Lk7ELHnJz4iAYBEf5v2xyNn6xV2OL1QZ9A6S0BdcvkaxdUOdTK0uAhgoK596rGf/WbUr/7m4m",
-	"5tZJyz9KxRHuWpRpo/DBNiU6F2W4xqPsBvhFTNW9+5H+BbD0vYiUcXEqrEZS7muPnOl/6Uv8GZQ+Pdw7",
-	"TAX0nbjj01DgbGWeLbAP6wSRX9hYHF+Pizg74uWl1vyVzUTQQIN5c9NxzemxNv3u2fSr/DZF0F2SAJEw",
-	"Y5Fzl0ju9P0wseW4yXBkrGOKXZCAOj5piZe6mC6QZkM5bUMEGELLvqMOQx7u+MT3oM7dOAFatHr2vDLQ",
-	"Hii2QCBuY/8hGoO4aCXbt74QsMm0a+DPvY11toRsezX3xNVts6vucQ8Nb78fiR2oKQOwf+zE34AL+feP",
-	"aft5JPO6oe7r1CWvuervavURjGC2WVvQf9ysXABb9CrDt1SZ7FarcyvP6J/GyMUZFGbLiZyi0pCexh7R",
-	"EEylwBhOPCZo29dj8alJOBLTTqk6WzMyGIOGKs0QyTn9ew5QJqUaquGFKpXHKJyLNGDWk8eJHMlYxUEP",
-	"QaohXDaVncsq5SZ5gL1xm16kv/Hv7+iGxydOXxZG9wGFRWYIfX98Nes0lO3/fezWKa8gtZsT4ZG0HZ3a",
-	"8UiVVmXAJo3lJgxmeEJMk26aFkvxC6OV6PseIff40xjrBck+MWPMVFcIVAjN+HkFWA9HtcaBvPKvRwuD",
-	"SBKvYeqIn8rriElmjhGRaXCbPnn3CNqC94AOszK9Ir3tJdrl8UQe+srad5HW9QttI7vNKsTT1WayJqX6",
-	"2qBo+25vNkPR0k817XIGgBoNotgJ4IXK5jZV5jv/IaDRp6na3Ouiv/z67PT0+Kdn5ydPSRXdBLV96bJy",
-	"/lDnSstfxxIFK8yHrOFuWw7OD50rCa+JsS1+XhaVdwdlT7+2vKhJalzcQRXM/JDltivL7BYk3Q2mxKg0",
-	"EIhcFCxDzLH3quSmVq4b37QCr50lEstK2XP6RHeLcbaIB+wVPfbra++PFvRqn5TOu0FzP156y95+Guea",
-	"CWydk/38KgyqQkdeBrDG4iP1FGu+mAXsV+SHYoSeq8WUtEKidGr7kJZnAkXi0Lwihn4MeIzGF0VuBypr",
-	"iTdwuOLSH8LbomQagWuVucoAOwodCyhEpSntfsR/gKM2KtX7XE1SQmvDX4TMsEMAHJ5xwc4O+QBEfzuQ",
-	"5BwVuROy2tN+qWFLnFQWjH13mz6y8bpxgs3/jfgl/8Etwf86ffliMZkViZYvmm5disYJB3qqKueerFL1",
-	"P3fhlyKiYim+4sgXuQ2wsaHudygzdQtBHjtyULAwXewN8bXRNf4SpxMMLtK1eoHPmy0QoilfGVIM2pC+",
-	"q+UveoUXuGsxA7nMpW8wVxm/ja9OMy3TZBy98xP9qjT9Ulm7Dmv+wXhNnoLYkKSEFuniu25RppvfiNYr",
-	"umIm5tQWf9kaj/Osr/T2fOezW2Cpp9jY/AylsHheZZ4FbFSabOy8VneCU7t80mSWLwzUM9GFvVa9MYTx",
-	"yihE1xYDiiQOhXmvytaq9GAgzReQg6HkqfVO15UaNE8/wek2Tbbj5Kqb6pUT7VSv3TTbQojf3tmqzHX/",
-	"4/LT/XQX3deo05rZumgV4OV2ea6b0VSRs2vEM91smiieU+I8f9tcbnKBzGvWtZ+zWyMPO7YAF3rbzkG7",
-	"yohFGy91qjr1MdjQH+0WSRIdFh1FMxDNWSzkbqhWuanVd8ednl/AaqJlXRelrMO3n8v3/Uldr29nfN+V",
-	"vkrc8FdWk3CZBsWPUcw6yXHkS0IK1avAl82t6BZuwhl0/6OvWnGPofeQEVUa0R48cnpf5hqApfce05Xn",
-	"/oJ0u07axWIPqbGldk6vrzHWcqigGQVAI5yrz2UtnrBbpCe9HZBFBESFo3AXAVoVYEv7Gj6aMzJwSx85",
-	"aHKMa57B6iIyFo9fj0e894fxiH31CuKchJ1xJ00stJ2Xcjl55/9RPMfPowiWcTXJW+cFRGfxYJnroDwN",
-	"ujZ/lHnBl6790z8O9zRKcVJSi/TlyhY4x2CvLhKfmHGRiQuupTAcjHXKxwedqeoD6HQwwSbyHrcpOmU5",
-	"UaUC25v6Z6a2UkMf9Y0KTpwSAhGaOOekrACqCeWXHwkTclJp+osQx3ZjbIm3BHmZ4lDO84zU4cxjC6Mb",
-	"6zHqMbQ5dTcvZWnKFZeQLgKu8eOpodfIooAyqqvlPBkzv1uMmly/N3lXLangfNRxRT0XrptTd/O7de3S",
-	"rF2az+bS0M5cwa0RtyuZj3ychQIerYXVyyHr/tM1aUfvD6GEB2IipwrAweIQjke6m0jbZlWWkKcTagnZ",
-	"bYrL8BKor9QdrWRZ5KpkRyWBYnxTFFDJ5/7IKyaIi8sQL4j8mWzfHJwoLkmEhGciZEXYMwgQ0xLH3Dzq",
-	"qy3rpYxMIJUTutyc+zWTPY19r3ze6Wqj0wn1jLCIuZ2B+3ObpLmTILa+b5u0TFb05u7fIXqev1f3EvDi",
-	"zUdBQSwr/PIZw9izmuTVICvlUtm8t3SuXrtWd5jFu7mDtfZ1buTrkIN7r9m4q0o5WY3+5dXrl7++Ojs/",
-	"ecpa9F4TdUsnxZyomsuJvYp1ACbFRqTBb5t+AtE4m32q6ZwtelRzoSclF7we3FjaO2Xhdy/Wy0+GyB7Z",
-	"o42DurkVF+O8qESuE/RjKerK+SPxkq0Z7AykxgoOs3nrQdSNh46etx44+9Kg2Wek/5fvC1hKX79WVV5G",
-	"Ab57Utlu1TmX98VV9lrT3lrTrtXljdQlW33X6stVJbJzN6bXQ8ylB3t7qYdvFpms5AWS0cDvCQL4wCfO",
-	"VNroCeYMSioutZnYmCUWjrJgHYwhJdPRGYD9vKwGqpzkVon00d7DNAIUNZkSaXZxPg6LnSYixWefZ3lZ",
-	"TRHmNCtlrnPdT9vI5UspKQt94dAbR5CmxyebVoxHBAtJA5L2UmULwO5eK5nlf1S0u7Du8Oo/J9jd74+0",
-	"4nQAccR4m/ZV5bfKQrg9q2TZHSz8an7MAQEdwz7iYkomQJVXhSIMRn86fhHcWeRO5nbIqbBy2gasGZsI",
-	"UyahTicJ7XKbNpBDa1MpBOoVF8pC6XbVHSgLqLvY9dBG1iQJQAbOlHWixyYEyc9DvDDvVUCM1ApiLOpD",
-	"ZYHGmXosMUQ/DhT71cR0NCH6CtOrR1IgepL+PfURj5Eyo0KJajpSIteVAQoAt6ziwnxoAyoYjE0Mx7Zy",
-	"zwKMBhgpsDr1aFV7phwypQC9xE0rnMk7ln3V6ui0s1FNDN6ss5GCnYZPwpSDFKNBKa1KRGpKGJ/K3bNw",
-	"8ukO8FLBsCnfAD2oeV9b4GiuoWgSR5WAhIDIrTMFje6jJcnXSxgLGo21yYkebBzfaAqxJOuelFBcCRbE",
-	"jrsDN3AoaOtsQNwMfsaxEt7Zy15EkPVob0/QZkiYRFrZCo5Di7HUl1D1kGX0kMo4AdEdAOEBsJDbIzcz",
-	"ePtOxBvjfiIuadgH+IphC2F3cWp1PhqpKsUNmGthVX/oPtm2sAMzQRxpiZX8rBqMJQ6IFAacikHeHxR5",
-	"f1A1C2R8lQiFbK/L4iAekuGd1jOQwyFZCyQBkN0AMrO+yhAvbkGW5+8bs7UDsYQeyg/Ple47nQ79SsNc",
-	"89/7bpCVE3Ib7Y3/+9v/7XQ+7O3tdDof9n/sdD58+6P75+Mf3/3rXzZ8mxPWJG58mudbgDZaA/16dlxU",
-	"7Itg79NQIoBTbZIHe83zASb0Zr6FR1cSLjyKCRf275Vw4Yu1utHqLkFk6zbWazr7Rmy24Qb1trdHK3a9",
-	"0ZDxe79Y972t+95+v6DZKI7ZYootosgEI6trFl+vGZkKzDRnK+3S8avbftGUEoGPCCCocn1hPoCqAp9m",
-	"2Cb9hKrbyRawUyj31cuLCp0hNEaQNMr0RGpNWXELHBmXojDm0gIyt7hw2lNlQo+HFwRMxeOwZlaWi56i",
-	"lJcWKcjsVIBkATtAQ1aODcIit4x0ClQu7Y4GQ0GKYW6tM1pS972mHB2DIg98mpJMcZ5j+SPcT9oKTEAq",
-	"hHA/+9JsyHlNzRgJGtxwh+Y9DcY6K6Gj3VNV5sYJBgFo10VkSUBItaRaT9GcASvtgiHChiAFzUg5L7CF",
-	"nFfOH4RVsRGOmBu7e6seTAypspA4ajAeSo0yFHKXtiJeI4L8Skdlbtwnw/flqtLUPRld0ZHSmXsy3ga0",
-	"9bjsK+37yCXSDvDmYpYpXJpgndAMFtgjbpM1q+8NXB53L+109G/hQLglz8N9X0tZHbaS1dgeiXSsS2VN",
-	"8V6hmdww8bqRFc5fNBO4c20uPHB3bzdYvDE64HyrbmEs/CN6wLKT4dkvKunxq7OsF4479xVftuCxNWD2",
-	"gYx3ZSLSoUrho07dV53OwNihxKqv7HCRrSqtcyOU2lhgoj78pmahHtQs1K2h+ocbwT9+29t5LHd67z5+",
-	"92nH//twiX/vH3zaXtqarZQcNi/IoqWAS3AtGsuxlBwuOfHD+sQ/06yPRSX7CeUVbCV1tngusr9oKo/m",
-	"vIylltuzQPeIsQeF4KIBkPoCuz4MwzsH4zFUvS1eYfdn7P3cYnHn13YlV+NKpFzoBZBFobIoXrhgSdQH",
-	"tMNmC/6iRdg/+O4qF/B/7Pw/K7h7xydiaLKFw5H5uft5aUl1fPKrO73hYSmGd0Fp5gwoRnWhVFsDgFn6",
-	"mnpImZ87ka4aJbp/xlKy+m2ty8tqY/4TcVe8EIQXvECv4Om1YdATL4wplNS32UEvkW8UtlFuyQApRSEr",
-	"VYqt1z8+EQ8fPny8vWiRiPn0HOqXVlAzQ/Uj2J0bi4fEBVXElc6DW35MyH95R4N6QiSbzpi88WoRivad",
-	"rlZtYDdeMx7Zna7ZWSSZQS06u43xANFGFTbXXcVUp5y1vun6kl14p+t740nc+F3wLG75Lv7wQE2RC3x1",
-	"9Cr2uW4QvMJLb4nWRINdx6nWcarPhs/EgQCfYYvDTvB3FHU6WCHqtHsxLi4Xs+RgdbX0DZwaUyKmR0Td",
-	"+3t7cR4xr6wqepjh8w2j0AYPPaJ0KbTv19vhmdQTH+OuSDoafKi8OxCj0lwUaujOHarqCCMQ7mqEB2BW",
-	"bFkUmGSTQwXBrLP6LcXATEIMDxmELxQWZE9kSTSfQ3kJXTwVwasSs5wYyHLYDn1FmMYoIEntHUEMDEBZ",
-	"le3ovLo55w5q6YXhpc+JAUWxiuvJzeIhrw7qvuDye2iAXTZXgmO5Ra4kvkFd6ewvo3TeYtdAV2KkED4f",
-	"DjXMhnARmhkW7StlBV03iv5hVBY1ig6lnrK8vVJf7dUrw/AST0SU8AGUruck7sNxCh5GRyrZr53BjvUd",
-	"grXWtSiEqBancH42k9pqgPaZYL0IN7BeyKyvLJGdQGIHGasp9rW/l+zt7cV5D7ihKaGKYh5KBi68Okfx",
-	"mUky/RIta+I/wSuWVyFN1zYWmeFY1n2Za6v8xiIO0yJ3aJZXSg7tlSy5VWAV4AdTmRtQVYjKzCMIz+ct",
-	"z+A5Xx/Ys1+/q206OOsmthywvN8ucOCevQZ5XourLxVEoC+fJRT+fTV7WmNUALEPrXOGlRyCb6LdqDNO",
-	"1oEZAwKwJU4qQQjNajjCBHYT2vEZJkG/oJ8LadhraWX9YG9AKdtw7T0gHi81DxRnSw+dTm80pmAPTKQV",
-	"lI35GvCOM1Uo2pNXdjs/hfMyVg59VV1/DZ9MIZ5rzyeQ4/AK1hDHa4jjPyqEFIgIUhzNqiiKAyg5JITZ",
-	"7FoeNrjD7kf3H4Z1xY94Xn3hR8vqi7D6OYitoPLP1+y0hawATxGqe6iRZJjrsbsBYktNwZt33nhTIDeS",
-	"JMsShVfU54WXZmuSqT87Ljjsg1U+Gto5V340yWLYY3ePhPnsrEB2P9sIV3wzs+3uPb/PbfCsY0drAfCZ",
-	"YYoXf/13w33ttjyDVcCn2W4uQGLFuWkBCziJZQRoyQtTDVoixUPneWZT4L0hlK4YjYuu8sjDpXK6FJET",
-	"Z0GEO/pqFGHQmsuDCDcLrqb5hrvDE/MeTJiA3wmRA+djnZUQOsMP9w/SlkgfpEhtFGq3USKEMiCe6NIF",
-	"QM90lVfTMwkQwbdyenEEy2V2b+T0Nl17DzndL+L03gOe8VrSr/GE/3R4wkvbtZwSvtYZvKal7n+bcRl6",
-	"2OKA/NECEIMavG93XAmbF0pXxbTtUUdQeUVN7dT9liBxNnWy4fdOKPq1nrZFjWY3zd9+PWWfv5OKzy+R",
-	"uolikkNV9qk+6uqA4a/uxIxnvs7+rFudV2h1jstNY5lMR26QLXo5UtqGwkmud4HupRJrRaMLGJ4JvjGB",
-	"ItcTkxDnPnUPAyuJzNrOCMNEeEd7BlEftguoJr1xiUScRPqM/c4Wl5/6gFHwD+UUcupxw5X7Z575lmPn",
-	"afjOq7ZIoyarlB2Y8ciqsmoLZ+JSc62visVpdjTd3fQQSCduLMytyDNC/nPahXyNLQC72l5MHEpf/hdN",
-	"pi0Lw/4kGvGNM2ozV9+De7HsdLzQXa0Nd6GXEdUa+z1R22pcgvyHTbp9Sm6Q4vyyr2MiLbTtfx2pTpQZ",
-	"xyev6Qu52rZ4oSaIuecejJcS0/611/F5/sIXprr+KjjJX3IKIHhn5lLpa6+Mz6Xc7BLGUzAYne0dlsVe",
-	"fRkBEfJ1vzI6yDWGGp0F6j6GibryMnCvwzgRGHDZF4gDxbWJstBLrAznoaNP5E+ZicYFeGEq7F5dhx2+",
-	"YmvYvWJvui4yh++akZdu/lkZeQEVD+l2Twhj7vDb/X1soze67/l2I61Ip2PtTwxIBzb+y25lLoB/diW2",
-	"XW5waaTbxU+vRrfbYAIC5+6Zm1Bb4P9dNalO9TRMabkJ3QWfLtkSzYS6NE94NxVOZLNxBkiam8UT2Lxu",
-	"/JuLKHO5W2Lpkgtqfvjo+aQ+XV2/jFN2flZeWWj1thW0EDKYVkLAQhRhES8B29GDjwISpJII6NnR6U/P",
-	"zkTTKHb5inQBQu5NPaQvQ1WFo3UuZTAYVrRoZy6+wrq9EypGWOKhKnKtrrO26Cyym96cLGc5PRnIKrae",
-	"SmXHQ/XmhOyaK699Dedm7hbzl/7126Uv/uu3cPlYH//05uQao+unNyevxxrtPJ35WS49ybkrrxtndC2O",
-	"01ZmtNz6nFZmNOL1WZcrrMON92lgUWkDOdZccRQTMK4chFyt6AGuXq7sgYGvxYXJppjBSRhfMa8Q3RAC",
-	"lgg0jO2KKaAMxjhhQPjYZxi6f/6//1/AocO/Alod/ImwcWkCwT9bqRGCMlb5EIsSS2UgwppXbSE7OkLz",
-	"i+5kSn8jHgYEOY1nH8HxtMSxnmIRA+Wy3RStYQRG6nDPfe97Rw8kwOYTEP/h3mOR6/eyyLPzqpTaQoY2",
-	"bQlozoOH0qiE1LwINKIsL1W3KqYt8aQwAP/ot4bSmSUm6ohTraNzS/iRNTDvNuXltakC9dksMKSzkiCn",
-	"khG+t8Zp4zLLqRW4YPg2CbWqLUyvl4qBBAT18E5Nr+eWCEBibHt+pKJ5oDivsfaDJERz09EcrXbDIeq4",
-	"sa7ygqaWynFlUsQowCA6jmTTBgwbH9GGZafyGajOYXQEQwFxLMNx9pVPfx4xxEJfVe61PnQ/oRhNWyLV",
-	"46JIkY4cwtJudanNNsTJLlUECyHc+0rpnHOYS4rTZfwcz98QkC6dtWnd7sVZ84Y+wlqcsINiNEd+PjXH",
-	"0ROZ/Lxhc27flLmcHtTEoqcAb15APZeF+qewmTmbIYeQAIDv2BcRDd2CW6oeugYZ4gtxoLvdb3q966kh",
-	"pM5e9nqRjmdczFWwJKLLqzK/wmoKBjOcdjsIintNJyy7DK/wvPsJY6+rl74cAZGPIRKm27rsaW0eN5nH",
-	"oUTqygjkZ8POWC0atCvznTLKSjRGhtAlRWOKDSYTc4B4Y4CiOlw8TGJsCwh3ba2GwGtozJpro9W2kLaj",
-	"kX9lBzjkcdGOiKblMtcZ0T8BTJQRGBhIwCrKtfgNB5rr/rutcuyks+UD22iAYclC13kEtpJlFc8pCQad",
-	"O8GKv5lcA3Q5U/GWY03PN7qrSDT3co20vdBnVELSDw19UY1LjYXFVPGA5Q4DM1HvAROoUhqpdy6m/ihg",
-	"hpQotD301iViHFI9BNzXZ5z/NraV6IGgqT3ME145IwZOGJPxKCtRKAkxvPdKEN0Om7XAgjzWaLYeec3j",
-	"LENkN2RTh01ehuFqiRS4Mq/bZjZFwC5ruAKkhT4JuWbnlTnHSaQxlgpayQBfz5hebrFz9Bq0mkSbD8v5",
-	"/K6El9JVNsDMhtULE56q6iiQT7vf8Hj8jhmy3b2Fi9JMLDAFpc/cPj2F6HHKzINdqYGWTOlMpLXUQJpA",
-	"5QoU3JhLpYHCuqOvWD3cxjtwtk2dWZDioXM41GiEzuUcVy5OlLaCiTnXO1nl9BP97wCiuUQAtlIfql34",
-	"zHesD3zFdhi+r2vNsDBPzpt+Wh68mC+F4S9kPUNyN9MjqQRt8+AbItVQBqjizsnBbzGFpsCFHYRwE4hQ",
-	"wNefuuXbgQHsnDxNucRKMaq//7CPYpmJtVdYzmqAEGHdibi0gUfVwmcmVEssZS89iSJf/slM5bzEc49P",
-	"/n1sKnl7U+lgqZf8k6zURE5vZV25S5d4cfSos3yozLj6zEZZ8pFEHpWeLKCJwa8YaxM3+aOKjDaZ3wFr",
-	"9Iurksa7fzk7efLLMyCMjtTiTXLJS6dsAdvTCReftS0Rc5NymqczygLztxVFXrcF5GvzHlz8P74XOi/w",
-	"UKcqTL/1o6xksaXKctsd++T+x07yqjsgKdf+Hv/R2qqmI0V360qrOEP8VBWVbOMNe8Oq9arMdbWF15BH",
-	"sj17zWtlVTV7TaG3Ohvin//136BTibaqn2ud6367szF3k6dGq8Z7dDraVgaqVG1nI6HxU7qmBWTZ9Tuh",
-	"p7foXtrQTmuHmz0xmeIF+3TjVDXYc5Cf3sKsNS656fl3O2sIbNFrzbbhTQhB74rW278iIYSAGW5m7vVs",
-	"tvGQEOQutmyVmXHVAgeDLibNvn3E516USl4exTcr3XsLN3ODNoVqFaa/tbnozW1edUOneBfcL36Lm7zu",
-	"XFucZ1fdFZX44vuGN+pv7EQG3pLf6IznJ/Nz/tpb4H40UereIj2yhI93DYdVzTyeBBNY10hU4h6L4M7k",
-	"YA5hxeV8i0xcpvf1tclQbmUFM/VGrTKRNX+7dhmoy6eBfOGemb6qVqhsVbZic22d917nve+/zYabWGiM",
-	"AP46H+pjq/E+Mt6NHTuns9Erjsj5FCMEiYCkWbl/Wg62HGF9Vl6hosUKrVhD7H6M9FQUfkgB7j3953/9",
-	"NzrsNm2JtxAaC2GV3M4kT2c0B4RGQFtgbIx4gBNUOEYrzCC6HzEdCH00R8KaOie8ZJKrkJCcC7Zx2wXk",
-	"hkvVV9rpJEW9PkLaSyLoo6RyWEcZRdiiO7rpKh60e3OFqgBbYRY7oaMp/omJ4Z4p3VMBEJhCVJi8psUZ",
-	"5M5ImVIcwY5HqrQqU9n5xTRF6IZoBxL8kY1PTJNA4H18IrRBnsES3rQFsulj4VcgNzQ1Z+JYUSjJxQ+x",
-	"8qfl5QwUruLQZKqYQVQAIqnCRh1gyIJuej1V2qOI8jqJusY4kUqKk5ZW4s0odsatYkl8275xH6EOhSiY",
-	"Am/PfqlR+67fMpiqXtyVdYtg2Z12ZkE49Vpb4rXf0nH2tljm0icz071pW1fTHe6DDWAMbsASwNQU7Y/t",
-	"pBvEAReFAOPt5S1kaitv7PG6sw6iWjeQ1F1VLGszPYGzC5WFKNcKFle4qG7DPyOf5qpr8ZyXvXCPWU/0",
-	"h+nJ0+sKHd0V4R4360VjX+tL7x+Sr27X0JDua7/cuuPsT77H1j7CMhF0XLEXpjqlD+zrrXO4s6D9H49Y",
-	"3b3bew6Yrx4t/1ytV6KzEVyHzgY6D2KFZike8IJ2qUUh95nmqTlDC0Lor2ecmrtoevIGTnPbU0MYOREf",
-	"xax7JZq7l5YKgC6KYkIhMJTm3bUz/asv/46r2uslxwEEwpdUcH1BA9VTPlRtgs/jtqlqBkRDWufu4M/e",
-	"YQy3rCFo0J6Pi4i9d8r10VwLDT5t35iM4EFTPOHczSZthZpn8thkqdBl7+jIZ1d5PGmls7gAusmBipFv",
-	"vqjvlI3x9+tLUH8NQ17d/2m8+OtBtYj3PO2jC1MNat+H/T1AK6yNtZXrWRF7al2T+gdDmIXXFhoUZvth",
-	"mmmN5qpOURlsJBucBeVO4kVlqDepKR1GDaILW41jUVJvKk5Ch0soYtSmYgWIapbjwfiHpqo734g8gagM",
-	"1eYAa6jsaCyrFJOBET1TFGZCQVu8AmLZ1FEDMxTD3FqFxamgkKHtA/6Cnu1FcIC+7fXrS3TW2v6u17CN",
-	"vdBLpTqjrtpb5DkXdK2vKZ3W6cmvIj0pQ75vGIQOKwJ/6PPmJo+zLPJtxMU0AhNs859zrZCISz5lTqq3",
-	"RD4d7kMCH6IQDM2HSaFNKyojrJwCHSd6QewlQWZOm6AYsMWQtBX12263qUUX0qJRjXc0B9RHzU2uYlGP",
-	"q8R2UyGLiZxaMcm1XdzIGE1UZhm0CyzXyqgNtDu7H6gknj3SoZLQvbg458Vy9rZOW/KZGhvhumWUz5N4",
-	"ejdNcM1dfg9kYMvPiL4UrxpX8Fb5ikZvjzfeRNLOu7c01lq/reStPQHxtO48XFsATRbAcZZF6hHrVmYL",
-	"k+omwGeI0fMDPys0GklbQjur2FSg4Blwc98U7IzmsyB8T4L1yth9XYdA4J72+lKjvYugPu+R5pg+TyIK",
-	"6Ltl7fIgN68Z42K0smWDDHOdrEk9VeArnW4UjoDQwb0kDsjSdQ+om7nQkuiOchnV0ABItpq31+NohyyM",
-	"Vm1vEkPWwFgFAQvZrQRUbqm87OgLkA0JdcZ2nTmIm87GmQOM8PtwvxoKDcV3fVVBVdhJRXgCoZmMy7im",
-	"wipFeYBEaPwH9lWGEsN8CFeWUIhFuDP8J7LvYCKj0WCuFwpSXdcCC76j4SWKypjFpizg0H7R5IM21bJ4",
-	"2m6wN7VK69feg0m61DwQ9veubFD4Wu7fAI1qXEqVyW61FMzbazjVmTjRHNaG7JoU9s+SfEBTE77R34md",
-	"CfrgyxmZP+RF4dTXpTYT61u0AWTrrbOwiEJjuKq56aa1wNZ08vZKQzNSC7NW5grDvQt7EzZKs7EJs1ho",
-	"aS49zsU2p3v2bfBx62AL92M2Eu4DWEJYo8/zDMbVYujcqAwqZdAOsN1UYVVCa1QqxSTIrY7+KX+vRDou",
-	"ixRwBLWaiAizYmtcFtspwMNxe7SMORQgmpgPqTlDZoLwXJRG5D3ouEZsOrQvqemyMuJCAdaFFsDv0pe5",
-	"bot05rNLCYhDqF5PdSsxUOUVAcuYM+BOjL3bMflfxXMwU1hMPAdLW0z1q5pxwtyPa8yHddBoVTRXxJ0x",
-	"pZARjk0kEhoKPL2Ihb/y8CmB2oIKhA87pRopie8EfJFli/uqCIv6GnTyTUsILPWkbhthadGdTSJEcp1F",
-	"RW+JkFb0ZCmkjdx1AN90/i7oFvGT4Q6jjk5HhiAo+RJgA0wBFymt43061yNt4TKiOLxUo4qWGUEk4R7O",
-	"pTc9kvDcS7cIBp3WZVVRd+zG94rGvkx6BkbtlLpd+uylyxXuuAjBmiUYcZ8qe0ktBMuL3NpFjRKXt57b",
-	"VkAs5rRc322YLwPLDu/5bKC462RdcrDWHfdacjBBdLSRtwwbvEFSFfdTduBUyDjf7Q4kCItF/dGmpJru",
-	"QkYRcCd2PfWEVwIUb920KNx9zJ+IxEtTgO2bukVJmYawCRMxr1odneaZB/BileWM6yi/TwYy4gEi/LJw",
-	"l82AA5JiseAcAZIcg+0RLp8UhbFVR4cuA47+kiX/N5Pr2iANweFNsS84PTw4EJEuPx/mdgg1CTH2HhEr",
-	"XqjC6L7FEIAvXYcSPV8mrz5Ubdwj0OYm84yR8C6UUFleIV6fz1pBhJqqJCZ5UTAYo7hQXTm2Ki5YdxoV",
-	"wWrc2vV60JDO52EEHWAj8yqJFrkyZm5ZPG4buCW+fZ0XFYGn3a3STFZyZ+xJK1OPy+1LT7h9m994Oa4G",
-	"LfGyttGgksNvRt/nLrMEnVxofi+mtAdSt+FSP+YRtPq786Yj1dGpW+M0TKlUvp8aYe9zK/K+NtCxfqqU",
-	"6Gw8ifIDnY3ZjvgdGmeKKxZyARC6X9wmHwGAVuNSw21/lrrvLh2PEOQRIBArM4q24BHjRNJHPON8mxHi",
-	"Q7YQn7/0gD0n4avKM55w1B5ByJy9Wi2N3740bOqep35zeF/uiycwUPMeYEDxpcuqUsNRlQrst6flBnnn",
-	"LjEoG8xEt0VW0gzxVWHLf3jf9fv5HURj3LRuPkMoVELz2S2glT11c1e5TmHyB2hmf3Pi9mhjS/vS9TF8",
-	"j5UxxWeuu0Ebx13BWPp3tjKKpb/yyWDM5aeLOpCxjBq2Zs+9dNBtbo+2xW9PX7549i6dsWX/Y+evquyq",
-	"Yuf4ZOfNyQ49aedqqho2cufntDY5bwFRuUzaxO3nz5szcU9cg2H+bsAw6x28znAMhULBep0xXmVcRxBZ",
-	"82BpU17H2dqP7rvII1ncKLog7NQY4hcyxx+zSz73U+Q83K5lBUCYvWj77V0aWSSnT3+ZjU3V6ibiNtCx",
-	"zojZwf+cZwlaGsHA6uiYg2/OgAZT25mrF9P6W6Ri4UCLDu4O/tSX7xWYyjEqtj+zyfpydvxYd51deVZ3",
-	"m+oe0tE8C7wz3VNpbW4rqZ31WpkiE9LZS+Ji2tHpUFXSqaAWym9gOZpDIyQg7wxqxet1JPwTwqFrM0mY",
-	"XcjX3gwX9etElHZfmG9wpfaaaNg3aLAJ5mGtxWZ/b//6FpuF/Vu8K2/XZrOOY63jWJ+zdaYm1zFaf50m",
-	"bIxqzSqbuwlyzfnH95KTRgyfeRy46xD9nBpEd/5qDEFEFELXHnPUHI/Q8JzMgLC+1GYCfnWeiamqyE/X",
-	"FDGpjSTxcQqMRmJnDVBjQiEjsOpSwADwGqSFgNstvOqYoPPuc88NTAEvzCJkxa8u6bsWXcuh8dRiac3f",
-	"aKPEakZh6TJ018YtsrrLGtkhNNJoYv9oSuDDHA89SGfNpm6vLJwA4TSHiBxBiXusFgh8WOCKqYcjUyiL",
-	"5joWiOd5A7lJKMzwGq9DRXcdKvqzC8a1JXh/4hS5wm8mUD+TCfj+22tSncd2JqGSeiFHHcIetSqq7gti",
-	"VXyLNYjtCEt5NicCclk5iaVGKTVVX8juZUeHVN/ATPSRSJErC00qyX++VtIC8ZXUmUjlhSmr1P1a4vHP",
-	"nhL567frpMgfNSny12/XaZF1WmSdFlmnRT5PWiTWlF93VoRMjVV8tmNuVFjs76XzPldksNAz0+tdK9DZ",
-	"a5Wzdq/W7tXavboj98rSZ9Us24pCyG7XjKHgu056BvlHas23SqidocwLIbOsVNZ6ZmQtpOiqspK5FhM5",
-	"9VlLZDH2P5WmUM2saW9ggHOzrI/zZzNBstimQcBQZVFgvVpLPJEWdd0bnXdNBoTQQ46+D2VVqdINhSTh",
-	"RntDZvJ/biQbzl1xXkc53Ug2tBy6n5R73kYsF4fyw3Ol+26fHDw6TDaGuea/Q1rRVmWuoe69KcnOK77p",
-	"lyUaSx/zMU2DcWdvLCujXxv8ML4G6jlar+u55/jEmxDP4bW3RGNs/pjWaIw31HR/csUls2GuF/Sw008N",
-	"WV/+CILKQSVQ0zl46NPCXCnY9JgXwPvFIC6VMS1xMtc2gNE1zmRCUyxaf+W4UJY7m2eFOJXQdDRPESpp",
-	"QgsZpV7H1WDX5n09HmEs7VTpCjOgwE+G2IQYTwMsWxx1m4i1ugZo4gj43434cO+xAOl+XkkgmL9l067T",
-	"Y1864kYnLoHN4kZ7U2yW+rX3gM2y3ES8wF6evshf0eyv4M8Q6iWfdkZw345xqK/A2Lm66Q3O+JRsjEcZ",
-	"b6qrz4fzMrzs09cozpcJlz1zH/KZvKQHrXFX/jg6C2VKpGgEdVtNBdm7DVqsMR7lfq/DYlwTNCId6N2k",
-	"3Y/uP+d59mmhw/QyqBbf1ZZnLXFKrVnQPVtOwzkWF9By73VeCjPRMf6Z039wEXQ2WYU9fXheR9ONWiLl",
-	"S9KI95Hu7stQo3pVKHJdoLFYEn3hUtAV5XyywdNbGkf2vnTEuu5zHY76/WJfeFG6rAuwkhBwkoPrLEES",
-	"zDsPBLgYBkL18xCpyXLQftb9W2n8Z14BpkQ5JXQL7F6t8INzTgJCFUW9jqQrBtIm2J8LkSgy9I0mMYwd",
-	"rEdC+o4AVaF/EFg31ATdmItpzdcoVa9UdpC2xFMYMHaL8oM7GkYIoJDK2txoG7pwCay8K7UoTB9SA9A3",
-	"HSLhOO9MgEbMbVXKCp2rKYyuje6JO/UcTmnMHUQm4q3opPB9XM8diutQN/8TDEpdm2zwQ71Bmr7h2nug",
-	"ofrCTgezUGOD9kSWmV3nIZa2/59LWx2Ddbk2//9g5j/Ke0n6gYRR0A3XarMZ+x+FYtao6RoM/d3YpLy5",
-	"Hhw34XM4VQMaRg4VNcEhg5P1zkLEMU+mfEQXYo9E+vFTKrqFkqX1CoR/RiwAACzwTkZmAEYY7u3Of8mg",
-	"DJFj4NwP9hsQFKoSedWG8FzwQ1QBDOCqVNhkJuy4OwjP3koP9w7TbRiRd1LQ66B+hJSW2Fc4R0OghFcA",
-	"eAA8EVDumGofqlSUqhqXGpjwEQp69kZNOnE0rtj2v5VSxIzLNcrgVXjY6mqt8eL70GuZXNpdWiUUGC5p",
-	"7p3zu9TSftdmEgDI1qptrai+Xi/sBfRi+W/gThTXRF0MjLncyVSRv1dlruzuRzp2Tsem14au+EQiPIXK",
-	"5q4brOkJJbsDQQguQDaFYEzzvHJzsaS3OIyndPMvHVaiSS7h0cwM/G1eDY5xAVZB1Lv6Lo3Skd8Dvgbn",
-	"RdLC23VkaR1Z+mzGNyKlLt6MkeAiUTMTQvJHV44izXw0vl5pWTG3Wyr6c3XLvenZixLhp0iHFxYJ+hoS",
-	"sGYQIFNW0EjHYjSvCBwrCTEm6M1NeWp5llLTb16JnswLm5DvX5W5yoS0HY3YeNBfotUE4MEbq0dpWDSj",
-	"e+jYPVhR+I6UznLdv952xvNmVceNpe51kjYh3yu3Ql6YcUXI3VbNBfPXVHC/IwaNtbF6I8FOhf91obVQ",
-	"mtdhr+dleySXry4l5ZNmS0kZhhLzmlZ1S4WWznw56Ft+ztdHLB0v4TJm6Y3KGFkT3K6MsflFfp4yxnrF",
-	"DM/nyiKYFzBIP/V1JeS6EhJwnIMsWcGMvcIMjIChLTHViUzZS4SWe/P6OeExOOPQUO2jVV0A3fmNv+p3",
-	"W/9Cx/yHvi0scCczz7LSFRiXAzPp6MoIZwj3pj4CHNcxuiEAri5ggzFeOz63VHi7gZlo33/85vVzMRxb",
-	"ACtOB1U1sgjDWxDriRSj8UWRd319ptFiZMpKfLeXiMPDh8KUELaGie7vHRwSpR2mWiGiLIvCTMSozN/L",
-	"SnW0VtXElJcU7oVnptR1NvRFNFZV0AGdMpfR22c//Pzy5S/nx8+fv3ybtsRxJYbGVmJ/b8+/WHia+pAT",
-	"mfVMSSgWg1YT488/chpRVYpWjVsb/HpOpAW06ZY4RR0VEb7Mcrx09O3qRe/UZL9pmNsOEGtpiYpRGu9N",
-	"i0bnLr+HutEVZpMFZbHaPLKalpn3N2irzRaRepWGG3AprfYUTs0ijb6sPowuiWyqp96lXurq6HR4Nc6t",
-	"Werp7AFFoyhNFfYAflvX3OP/Z+/aetvGmehf4ecXJ4Ai41v0yYt9MIqmG+x2EWRb9KEOENqibaI0aYhS",
-	"U2OR/77gzFCibokcp5dk9dbakXkRyZnhnDkHHkiqT9xFoyyw8/eLRwhbnTu8X+31LGFqK2/6xfkGQ+7h",
-	"+WFk/enS6dA8tSqh//VHqRDWxAXzVKGwIDgd08nEHdcxncvx0mwn0NSElg7I9LnnXNxi3ZOf5r6QnA7W",
-	"+Shi83oZ+nx0fZAcIT3WoUhIZwCKElakCKsGDdQIP1z9OWXssBHOUZBoyj5dY9HgPz1HeUcqhnIFPf/f",
-	"b0xLxaAfyqzjc55xdSLS9HSu7+Z6tc3iy1TqTOkTb5bwVD1lkwm6iF6hbymO1EakBjrkEf2UwrLIUzVl",
-	"437zNYYFkdF0jauzNI7YuDZH42uvoOi6ZZSIlVkXo0f/+PTXjuH31wO7/76kvL2m3Bw6AM0I4w3eM3v/",
-	"wbnKK5MCXtH5x+V9eMxcpF6tMsaIAaGRW7N1/wNoBxRF8TSVX1qqb6uuSB+uxtDBkZac6WTgaXwxhgZd",
-	"zh6G5qErw6g7B01/VN4KYvjnduN92eUfnVXuFVwcHlX0CyeGrPCQFf7OWeGHToAnSwH3qyW49ch/QCdC",
-	"BVTMZmzHcyuSwih9FmJXt5elgOXaQHFwzG7wsSlbcQUKw8qaohaBz7X/uYKV32Pkp8HPlOndoC00y1iX",
-	"4Gx4Qb3a6g9MMKq+YQvn+dma8NxWcH27kUp0g/9D4/3YO6BVrlRPAH/9Ese9NTeRD2d73Z89+gapvfFv",
-	"AZb8oYf8UAMwXFa8GER/hEdzCOQ/2qnsjKsmSeVqs9X1/FhRkfHQHRRRdFFSiQepJT3ZOfC7iiQ85yvK",
-	"x/9/xRK+vz+hHdymHgmV+hvY9UYvgtknefBKugOrKcUx2fESNHRUlrzs/U+TJy9G1j9fXkVQDcHCECwc",
-	"Tjnkj/Zx6Hh/p9Ch2yqgd/1ofOi9uFDaNZiAR8OFKXHOvJy+r1eCb9lKgBoyXDCyLeBDqzr95RTCFSe7",
-	"5Tojtf4ZS8VSuPbm2hNENEGlJJvsLFI9IinM1QnZqlNAoBJUALqmDVNGr0XKUsGXG2I/Z9a4PkbI0ESV",
-	"ADigINTxQAQymLOScMm9ACJTB/FYACmYFSTfiScQJcxWZGTbYa5h7vHHciz1iJWuwu4eHu10PN4j2jkU",
-	"q1vujz6WF/t1eNRTPNca+9DWwUjb+WGLIp4WCa7oAZ/78+Jzh8DsmYGCq1dMVjprFJispwMK10wx4DnO",
-	"bAH9eHqL/A6sDNZLYDsB5r+W4YvZOZERavE1Y7+8YhuTp5ZYQwrYtHtQrt1EwV3fwmSbqCANAZZBncy1",
-	"B5Nh2Ucf7Fg/qkHWhWeLQNMJxxbQG3rmUV9UTQjAQKod7HNg6UmEvmlwW+A6T19acmiw6F5VX2PlEUOH",
-	"GqviuVZjVS6t4V7uP36YXqEYbyX0sX6n9Dk9j0cTTDJhv9FZ2qh6o1DGRSZFzBG79m8if0Qq+VkgDXe2",
-	"EamN2ZXgiTu3MCyBimLBNiB+yW6FzoL8jUnn2udYiutwSxRLSCsb5G9aTqwQFzgUwf1MRXBHXFO13NY1",
-	"Kh4fQKIWocSzAXMOVXkvvSrPnVXFlny8rw19c8NsE0x4T4xCXo8C/m3RAU7MMt/Sls9TNZqOJnDoUT8a",
-	"tkCutdRrlu8ipsx67f4tdehmEv8dfBDw9C2Nr4iOSw0Dt0HA0CXSujPiL/zYNyIReVgrLSTCICaRuy9g",
-	"EvIicVR4Uzq5wS8g+55lS2Ws1OugM8RD1NKf9/RNszNvPEVSyGO0kipzp0zELMSrMBfgj4uk4D3fCbNT",
-	"UHNSSoWIbdAd4Mlpmxzgz5F6Yb62dOhtavIdSA4ROTsgJbBnEINg9JGZcOCCb1uHDZ832/jo0Rd+6iNS",
-	"W3QN+oUwu2CW71ESxMvThtwh5ZLRJvM3k1C7VBBiBV3ceuH/Zi/f+a+aHT2XYFHL8evEy19ZtthTBarb",
-	"qTaceMHTZeuyxC9aliS8QP+TbHYRkbIW1O/T1juDVCNu5HALyJaWZhe0KDqnv8IVaVkmlPLTTsacqtFA",
-	"jIp0McN2d6khUod645f0TbtcCSqL04D9Yia5sJOb3IrXG57dnEaMWyttxnV2lkuY+dnbsw8XQQ9A+qbZ",
-	"/OtSib6tD7NCU4Pb+iwowE2sMtpMESV2jQ0YqIDYBkUJgr7kpDvTeBGFhkijI3+IvfXEOc6NqpGvLbl/",
-	"I5fhoPlOnn0W+9a2Li8YfNVxzKD2e9ZRdQjvGRjk0gQlbbxoDZqOZntvvnRM8cfOJmAJZ4btTZ7Ssg5n",
-	"MSixrDdWVjE3mrtMzSIQhNgpnoFGD4w0zXVJbl0Z10Zw1Wo9fscv7q7v/g0AAP//",
+	"7L37ltu4kTD+Kljt/o7tRJIl9b195mTbt5lOfIvdHidj9SdBIiQxTQEaArSs8XTO9zTfg+2T/A6qABIk",
+	"QerS8mRmsvlj4hZJoFAoFOpeXxpjMV8IzriSjfMvDfaZzhcRg39ffPv+8m3C37IfEyaV/kUm8zmNV43z",
+	"xgWZMynplDWajU80Sph+PBZcsc+qcf7xutmYiHhJ44AFb2Kx0OPdNhvmG9k4/2je5qpx3riaMSLZWPCA",
+	"jGc0njISSjKJxZx0D8nrsRIjFrcbzUYYNM4bczltdRvNRiwi1jhvJJLFjdvrZiNO+KV+HiccnktFFcNp",
+	"1SxmNICnne7ZWXAwPm51Jz3aOhkfsNbZ6LjbOmKdyQE9GXeDXq/RbCghIg3l9e1tE/DwTsWMzgs44IRy",
+	"uWQxERMiOCOLkI0dhDQCqug5+dJvqNWC9Rvn/cbb968G764u3l49e9pvNPspZPBwE9jgK1gqfAKL7Tdu",
+	"+7zPy7NdPfvb1eDls3fvLr59htPC52YXirMe0m6ndRJ0Rq3T8dFRqzc5mxx3gg49HJ3grCLCYamUoVSU",
+	"q80mfvL61dWzV3eaOmCRojjyjPIbshJJe7PJn716uvPEFePrPXx++ery3Xd738SGprbLp6Gko4gFxRMn",
+	"WfyJxWQZqplIFLm4zJ+9QJMcDQeB/bzZCJiiYaQ/vjSkKgmNGZHLUI1nLCBioimXqFkozfD6nMV44gdh",
+	"7sQc0U6nddLpdFqn+j+d7H+BOW6JbJwfds6aDRUqOJwXl8SBRmOwcd54uIjFKGJz+dAFFg7a5SV/yz6F",
+	"bJlf+jtFJxMSCXFDqEoXMgljqfwoCPkgxnEcHOAo+DtRM0YuLu9JM9ojEioyFnMmCZWEWuamD7Z+U4Xj",
+	"G6Z2QM1BpwY1hnmEnKTA+lCULQZx9DKUY8En4TSJizTyfiGBT5GYTRLJJACP+3pPkhu2IiImcxGwyI+3",
+	"eW5oB3dXgC4YKhwzZ/i70E330EHOUaeXQ04RFB9m8u8gdl6JC0Br4fBEEVHihnFJlowrEnIlSMyoFDzk",
+	"Uz8yuBjgDnkQkUgWEBpFJFTSDjxiExEzTUgjNqWcKGF2eAfU9I5qUDOlnxjhdvQK3GTQI15ef2JxJGhQ",
+	"STKhJCJ9R9PJmHIu9GI0ojS38KMp+6iGYNYPvgv9nME3Kl5pFtI4V3HCXKwd5LCWg9OHMecFRNmbWCgx",
+	"FlEFwiwfkmLO1CzkU8IiyfxIWtihqlE0isUNQ4YcE6mJNBs44ezzgo3Vbmg6qkdTnrgspITFsagirnQ5",
+	"iKi/JkLRPJauhCBzylfZtaMIJSqcVyDoRxjCxc5S5K6sEdOIWMahUoyTiYi1EEBopK/e1S5YGdVh5bCX",
+	"Z9UAHp76ZFGBFFwCYuQtkwvBJSte4VrYjphi2dlNcUGVYvOFapx3m41xzKhiwYBq6bjX6R23ut1Wr3fV",
+	"OTs/6J53j9rdTufg8OiHRrMxCXkoZwPkZY3zhlRikf5cPcRx+7DT63ZPcIhYqgFwseoZDw+6nU7vByuF",
+	"byJBNVKBf7DVN3A/nTfEgnEaPpwuVEtI2er2OiOHKTYsKuE4w/1cmGWNhJ/E3H37YHRy0jqhnV7rdNJh",
+	"rVE36I0P2OHkqHPcaDYSUHU0xQKzQmTJxnmnaeEIBU9/7XWbjUUs5gvl/NTT5GYunOz72zy9PPtkFTHn",
+	"KC0FahYSxBGtYLlkEw5i8/FWWHbJjXG4FiY0kqzZYAaGj1/wn6lmZ3Q1ym+yEwCSuRZbJfuxcd69bXo/",
+	"AoG96qOe1t4iKtXA/JnDyFrFS6XocTQvONjnpNfpdLQQDyCdE6lorHwiPT7QUnkendtpKSkVbqcIAL3D",
+	"Jx6KR6Bwr/oawXo5YXBONoHqvOtbrFGmmn27QZliZXSejcfvbT6+q7NtPP5BunWB4Mw7mf79rhtnuFS/",
+	"cf6l3/iFdr2Ee4OgZr8RygEN++ZK6jdoomYiRuBuQo7z6Bdu9TDpTQE/1zB6fD93XRjaFwuYNslwkGNe",
+	"feRe/TKn68NptWqrPbEF9vWal2+7j/973f27XnfXQCtX4ZyJRFWrIjKM9NXhlRWV+bhalg7CgGj1ItOw",
+	"9Te7SIm0XnY+zEmJGWA++dA+hfvtzeVf2MpzUm7YqqnhTVxN4uOXuiPSOzvvdNoa2F6nSLBHrVFPEx89",
+	"PGydBR3WOhyfTrqsRw9Gx52GuXa1WFsauNs57/bODw/bR51u7+BAD8zpXC/qAxsROYNjt4jZJPysj+HN",
+	"4OIHfvV5dPlXdvMuKJhnmw05Fgsw+xraledabk9JWZ5rwV6vmIaNZkPwwYjNaDRpXGsZAfZ0UFxWh7VO",
+	"xp1u65QeHbR6k2N2FByOD0Y92kAaG4+ZlFea8IqaiabFJphGKLyECjzoFN0jMg95olxh4ksDX0Mqbpw3",
+	"2OrPs9G34/B1+OfL9z9ddl+Fl/JyrhY/PLk8vvzH//zf/9f+n//7/xrNBvu8CGMmByFvnJ91OpqQJjGT",
+	"s3QgGasBvorcyFDNiNHY6u3jsUi4Kos/0+Lp2Jw+UpNbKvDN8RBNYzpm/208AO2xmJeI6ZR1D1sno+64",
+	"Rbvjw9ZBcDzqjM/YyaTbybYcYXOg910IZl07kvgvtASgI2AhLHhp3B25pXwI1QwJCRmNmlFFllSipJm3",
+	"mOwsqDvfJbFe5ENzaB5uwvsf0rBlv9ejgTCh4dGihL5XEqnEXJNb0xHYP8wYJ4Egl2TKFJmvyFxwtiIj",
+	"Or75U2Pthd1rI/csX5/11w4IPumebn3LaZJ7QvmYRRELKnVwntssLkYiWBHOWFDYrt3kE7SaZNfV2MKT",
+	"v0dgibe/HrllQxnEWcyvTAbplESQTrW+/WRG+ZS9oVIuRRz4/ZtcqBmLycK8lOO1SRwzrgbpMy2dxTEb",
+	"KzITsWRkpIknXukrky3d16Siiwi8CtSMD6cQYBL8E4sl1at6JZS+vhZqI/v+2PnSIzC5jwdcqAG1Q5fl",
+	"p0AwiYITvIP2fXeAXUSonusC6TnWRnfJzqx+A231MgB7cEKzM+/d0yuHUQtAHWdLJhUBwsww5wwIYlqF",
+	"A3xp5CBkJHSsJIgQoZLEMtWcFFEWn3aWijIIzbVUAaLZ36KLfgunezbTK6H80zwXMRmLKGJ0muTlpmyy",
+	"x2EUhXxKbrhYohlLU5bgrE0+0FAB4tSMzd0JrwAJFSuDHzXd0JFItKBPQv5JhOOceTlgchyHCzgY541L",
+	"uJlxrQFRS60o6HmdAANLmZc4Fjk86XY1Wpax4FMHtPeSxRVsoyya1ckmG7CQklSFIHxgo5kQN14oXrGl",
+	"cVlKQnlA0rCLSty4Mj1dRYJqiCZJFJmj6BBp29yGmbqb/nLdbKCEMlNqIc8fPtRDtp0VP9Qgy4cyWSxE",
+	"7K4mwJNWdcTQebmjvLuNPqRnKWkzT29Wb74Lxcnfn/5t+v3h/M+d8Q9xd/Rh/PfPP968O/2O99SL5VHy",
+	"TJyEF/Rs8u0//hoc/OW3pC5lu2CIqmYbluaNHVWPKqLLQzuu3aMF1QprKiaW6FWyccw0LMuZZOPB99/O",
+	"osvvXkV/P/hzFDx5/OmH8PFsFD6O2LfP1fjbz9GLJxc/vQwfh+xvf/1ma2pfBJsuffuDYQXz6s1IZXf3",
+	"XIdyEdHVwFDfRUDJC/GJRRRYI/usWMxphORhv29pPtfYmXbMKH5ddR289dRz4KJw7GDkF15mjcqZUW2n",
+	"022dBL1e64wdTlpH9Hh0Mj4Nzlhn8t8WhHbIP9EoDMokX/1xMdbNQblXKX28QrHQg+wNtb9N4/F+vWrg",
+	"08fvOf1EwwjVraIUGFBFR1TCugKx9InNwWiQOEMUZOV0gExi3jXUo3u8cRTDUztrHrKSrFyAHRDC5A04",
+	"F73+NC0IlwM68160c6K1Q+u+OTzpus6fhZCh5ur9xrl+0nQ8NAW2Ca4GOZ6xOR1ogT40boiUfI7hDTEG",
+	"LavasZExV3T/jFXJR2KJGz0fO/ppZDL6BxurrX1KGjUIT+q/KUKUdwFtcOTSGMF0N+VGG/nF9ekCpvbG",
+	"AvQyXc6SG87ZRB+DyN2PloIMARVIxP1cn5dsVzY3cuxiscCTVbz5b6+bjZkWyAysedjhuOFtUaknPKFa",
+	"4yWR4FMWk0hMScgLt7i5bTQ7MCOOIZy6OrgkiOlEbWPWSnf77yIBQ99KJLFj6oNQ05ATNYuZ5nkruQHX",
+	"/+1460I5AJRZnmsOROqsrLeKmZjMc71XuDPpjxUrOzo/7DhXYvruaOVKAhRgHmnhd9zptQ6CQ3Y0Oe6c",
+	"dE97vxF/IByJvDHu7LjaGvdMC1JXtOSoubAMqOQsSC9pkMEGCr7N39AxMCzK7cdAymh1YC39FaFBEDMp",
+	"d4l3PqsK6n2WG5pYwEoXtAs3oMDIq5dPfXgwpkLcZTKjJu7WCrkk9EVmOiJwGUGFIUNJxjSKWADMY5dw",
+	"1ZNKjGRA1qCjBKtGynMabm7HT6xlNA2j/ArG/HwgZ0Fm+81Z8yeA39+4Kf+5iEdhEBTPzCthbYqhJKA9",
+	"lU/IJP20INwblnEPv3RE/CgSSxhyFzE/nyThSPXPHThKRyMDUq/2O8qD15OJV6R4wfTlL8gsmVMuC57H",
+	"OS5ZHwtnnBoL65WjQZIl5UoSikO7I6cXO7wxwOd2AqanKLJ0eIUswyjyhMCajZnBxwM8w7mdMfxqSSXB",
+	"lyBeOl30Lgka3SrO9V06gW9fHBhz60WUlnEp6dyC33Rgr96mekbV0cJzt3dweHRctqttYOjOwPcNf9g9",
+	"75xoSaXXBUlFv61f9W53kTfVMw4IOLFhUhusLOVWmpmttdDXWuSKq0okiwebBwfANjMaqVk5tUQDwKKc",
+	"oyUD/AY+vQzYfCEU4+PVJX8Ti6mWECroxNBwk0ilD0rCAziEK89ZCbNhByHX1xMO7F72djxHBnKgaf2F",
+	"rSDiKj/XLixuXBtS7x4uZ35ISwo5cUAvnbaqVRYQ+zKUc6rGxQ2CGdLQDAji18dhbd6GO+vcDp3jSB5M",
+	"5qawXl6DyDtfG673tIhCB8Ja/KXvAfI4Sl5FjE1oEimb/YYJXj4E2a+3X9ZBLr+p4x5sIzBW5p+ks+IC",
+	"wJ76JGYB4yqkUeFMfdB8we/Ft2uAAQZjZ4TCrZNXGAi6KtMxU+6ziyZxlLt9ujn+psEiebA8uChD76DF",
+	"oRGPdy09FqEkSqA1ogZDLhGhN87RJ3wcRXBGYDBNSF19TfeOjsinUIajiJGLd08uL+GWomPFYri8Yc9t",
+	"djhMroQYGLhCffPMGA2AFqNwHqrGee/oqNlYCKAJjZkCGJgZvkNmULYpnfKmhPmjV7cxRaQ5m/OGxnTO",
+	"lMfDAzT7Y8LiFVmkL1VvjPuOw/XTn/VeJPyGiyXXxDuDDFecBIb0Y14kaiAmg5hyMCUC9gEmB/kaOQ7y",
+	"8ecdUN7prUO5u8ZKZGcvOWh+i0GXnkjQCyKZlCHkP1NUrDETphrVGLlZ4A8mrNOEkYaoLCDYBt0w7K5J",
+	"arX8wQJUiRN8wcGHFxEIumUGKfzbYiIXT7tPRHQOvwIiYsqt3TYXzxKLOfg6NMcaR0LWU0Q2Su70GVXF",
+	"5LlOBRrP88Pugghapa+kiHABqsZG9pZGyQsq1UUwD3lZItUSO6H6WShVTJXwsSIQ6+GlkoAUYpRaeRiy",
+	"nAmNH2P+3uV4sCpkvPABXUKGAzUgIfzE3oDloYwFtEiYUC8nLdUmpI4Kwvl8QfkK7F/g4ycvVFCv0vU6",
+	"xh/idZgejTvd1smoR1tnQbfTOmQnk1N6POqNQX8NuVRxMta7qTWO13EAecmzcIFU91YoxeKAzlOD/lKQ",
+	"pYhvtPBrzfqLWATJWAOmt8vCvXSiV5JRVGne6p2eH3bbnc5htwv2qjiJMIziLZskPEBkgdSt6GRyDiow",
+	"RHxBXnYbIlesxhSFn8CtKTiYaeKQ8SBa1St3vaPzbqfd63WOuqd6/tRv1IWdFdNL/lzERb8nWIhfXyRq",
+	"RnrtjoZv7m7jNKZc2ah8R4bcIGpLK5cmNoEGNBf1lQLkjyCT5M/vXr/yBZAVB9oAED3XSxrphTF/oOsr",
+	"oUoTmkM9tx8OzLkssnvwMRk2r4U9PY6R+EJO3l89b53uwuK6VcJAuhKSAVQ61GWoAQlocnjOWDCi40KE",
+	"06UiMxYtinx+Pk9TXlF1DFVTcwCTq1d/ng8L53mX1LCYqpBPG+cNyDmvM23kJnPWK6vjJnkAoaq+1Lx/",
+	"iyiRpmehNCwu0W42ubCLxCtgsWA0lsa4pnWdib4FKImZ1pYxpHk5C8cz9KmO9DgxixiVTFouvKFD1fUa",
+	"bOne1AhCK8z2+Lm+bTZeseV7WVZQOFt6w4sso4pCvmMOTtcT7PSKfVY1gdiXShLOPqtihKjNvjJYPTtr",
+	"dbqtTveqo8/KOdJbIUST9Iwn65cOv0wD/svhShdkzoKQEs3nQJASCxYjfRnZEi9unwErC5P3xTCVBsqy",
+	"JdFvCuH1zvS78PLTHC8/znj5qzTevyqKqQC9wdNzkfCgfIWpGYtZU6sZeiX6zMkKhExgAJ+3mAs0B+q/",
+	"d1lr3gl6mF+rnda7THxoVlhRA0vMGdy3+iKaUOk3CejBvMWvrCjOhRsmsqShyVrAL3ZxoPSqZHC96tra",
+	"VnlgzerLwYzUE1Ofce78QasPnrBcHkPpmzvlJ9Sz64N8iEfhPgs6p8j2Tmlv0uqww+BofDw6oadnpfss",
+	"lAMOyNiVfSM2NT1feStiYTW0Gf3ESMwWUehVcs2JGKiqUlgmgcZbLs1Khm4w6r2d4i3GNSQGJ1bVFcMq",
+	"L0Ij5w1NZG0SxQumSMC0LhKH+s6mYY4CbRS6jc96g2HoV0K80GJCIeX1E4vJ8SH5S/jYg2UTwT4AWyd8",
+	"XDy4cPDndIX7dXx0dHBMRivFoKzSXOzkWejklOeu45A2S0GbsIGnhNUy0IAFxgNNcpt4QRf4rt8FShMl",
+	"vrIP9BdxW2aL/Nd6Ls3GGIJ/inRd9AhAKpUSZMSgAJkngmZgQvw7G2xNVQbO+KAuu0OLcgM72wZj+zCN",
+	"tGpSVdoKFUXz52DzVBPAmwntfAbSZFAmaYysJXSimAk3sdGgYPKYCu6TzOw7A2bGLcpmUaD5KgyemmVv",
+	"2AKt1OkMmoZ2tt4fnnTz5ntYwy7m+3wQRdfR2C36SLbOMicp4gLwHoNmCQ8wEGwXcWjhjDJI4518ISXg",
+	"FDHeWmM7urNBsut4a931kCzyqoQLD8CIjrJZ0gT8/u7tjncxJVoM7dGWiFvxJvbI6B9AphZJFFgWilEA",
+	"hsjcnaqohP13kcDyNCogQpBg7YYAa53RLCbLpIqRgMmbdqY1y5VUbA7WjWzUDS7DYjXt+hhCE5/nRYy1",
+	"EpfrQUZUMYOQ8cwwpvKJhZFTW3PxuBo7vF5P+g7YsrJoehx7F0ETUwt8giaujbhgec5uAfQMKe+YUiGf",
+	"yqrcuE3O8K/2sBXPVrZsT+EXRFK+7ssvy7R2cmN8RffEtUYXwnQhL9WlrHILhFoIKJQpMB8+C0JVYd/H",
+	"R/6s/L9n6R6g7YJBeElXbXKpIFpbkmSBtRKyBBBn2oqqOBecMJi1fEGttbjuBFK9MHpUp5N/VRMqYErZ",
+	"ZM21cbb3JAGD5IbZvGb4gmejwka6o4PD9UDo+d5SxV5o8dHH36Her2G5oJkK7jVLxlSxQWRGyfN3yYDh",
+	"zEXMspE0RPAzBGDvHkixWbVfvUSSQVdi8znoAScsoGNVdRac3W2mpfuXINErImk+xqLKrFVnP27We2k+",
+	"xga861/KFWMn9JWU6/TOjw7b3e7pAaY17HSmTERP5XnC8BNji8K4g1KoeVUpNhx/yjjT+1xbGsg3qP0w",
+	"swu9ZfoA1xmaIN4kE/iwfK4zqr7dB1mKYRdHBalwXXEU0Byx1QEG+XmD7jcs+mUkUXdpSutrft3EDZjQ",
+	"rMXcmv8bIrGXEIkYUb9fzeatiNgroS6QyxY3FHJhAFeUSAWGBZ/KrV/D+kxmGIfBv+YR1iaAsfqgbfQb",
+	"YNgcMULljQmb3tUBc1yVYqNXlqXwVPD1IuAaJe8Yjcezt0wmUTnX2pgO9DbRctJ1fUXDosHQ8PBUUZQ8",
+	"XCyYgmFMTLv1dEOHpfU63e21L3ti+0wvRGEGhhGGDBSm6JLWN71gFksoXW9vvWx+2ebeMojMtsMfeFF/",
+	"oa3FvhP74K49h5twLW68Bbd+L9t2Dccn/sTix4lcVUiLkZiGvE5WxNyDwUgP4YqKZXEzZuCjCXcKxO+e",
+	"blyEA9dEDEQlNuICjBwEQoxLzCOiCyUWhnkoFrHFLGcqXl8QtZsrjQMlCS3ghdgH8+UZ+BIO9ZcnB51O",
+	"57Bsmz+jUIbm6Kh1qinreNId9ehhcMrOOvrdBQx30O60u92Ddudh77C2hrBnOqAidMCeN16Kn8Ioog+P",
+	"2h1y/2/d7iPyIuTJZ/L59HhwfPiAPA9jNhGfH3YPj9o1jKB7etXrnHdBzzs+6vYO8iix9XqqcHKipdIu",
+	"3MxH3W4OJ+Mu7bQ6J6Ne62Tc7bTO2GHQOurRzvgkOJgcQ7SKwUmnex6MTs8Pz88fHp7WI6U8Xw4pT5m8",
+	"uVgsHvbaXXI/fP3ugTlK4ZS/X1QIfNsH5GwUOYi1YjwB48/BHa4VcE+1ZD+ikVkf5pl1bUVl/vZo/OTy",
+	"+PJm8bfvn/z5rM0OOu1xL+Kj+fNO8Lc/R2lRrZ3r4f4Jc8ZRCfhmNyAyPIV8umGy+oxK8o9EQqOohO8h",
+	"Uf0rZIdLu6bfeIK4zxW9YfnI3583+u5JtMWhd3BF4448wcSKorEEfvX4S2w6GFJimpXhc+WF0gzziMQM",
+	"Ei5Chbr1LjrFqMolcGUSPCwoJUkgD2u28g+hmvnDc6GcOK0s6Pu7ocec8+vfI9r4+td5Cj0emuLZ+/i/",
+	"jPBrbIGW6UCyesuScikvQ+mJNy8di8bEDJ/WpCKmuejYmrJNLpVMcx7TdLxzk4BF6JTuloY1rkrOgwUS",
+	"gNTPIp2VAFEK8ZLy1QVKQb7yCOFnNTO5qzVJ3UqIgVYPbSCR9OqO9qGJ8TT9O7Eu+GfIaNl/EQTX01AC",
+	"xI+i4lIcRKHgKSuUa7j7pHmlBknZK/moQ9NvGEJjZHlIAg4jdMrtHVE5lTtdUQZpNZ7sO4CmOKwqjv5t",
+	"+Al6tVKyiEMRh2rVJIpOpdHI8RIik5BFeQ+NlOGUMzQn8SSKbFnaAbwKWyHiAAKqoNzsrRZWcYLGeWMW",
+	"TqFAA52C5XeEYceAiEnCA6zs/v7yyYyqrbwQ9QXtt+KpzuV83WyoOJxOYTWZc6NljWsusJv2iN8RlC/5",
+	"5u8LGptylmWDXK14YOgGvoJIt0LcS7ZemYzmoSqs1chtuzUlrOs7uGNjdPPZS6aot+AotImr6GMOk7ek",
+	"YovKVucaTa0MSFMDtVv/ftb/L3u/3MP9jmPUt4CHMRgPNoMay7bVYwLf2RjnW3bmq2nM5+7ex6evXz27",
+	"xhKwBVr8/uR/qfHfkhrxn289/Rx/ZXS6UyrqdrcFLtRfjngLpeXWc79s0jyk7mppftmykaRnLZBtuHGy",
+	"6K33lnRieyrg1RKOVNT2P3vPaW0HNEieo/V1/X7PTceajSTF0P5qGBYahd3iRiRqxrgKx7QUfvVKpAVQ",
+	"imJ+UviuKOVnaaCcscDWzE3LuOxiMzuo0gch6bMATUmSLwKMizfxzpoMg5BewUcuBt5ENOSl7tgpDtLP",
+	"B5DPikUdKhNi05KfWrnBrI67pcFOcnkBRxlGnIU5U/jR4l0DYAfMFDXVPD+gY9SmMXp9RaVEmmzkyjLm",
+	"j9lYzJn0pmiW+hbhWHWRUBAfwrPmRU0yWhWqG2fdXtQs5DX9WlCT8iSv1/nJyhU2dmgemSauf0+jMKBV",
+	"GSwXZB5KCdmLQAtlqv2Ufl+RuwIJMKOY0RtJKImTKM3A1Ew1pmPlTw7S1GvCh5z0HwRjl4JpnaoahRkG",
+	"anJeysvUyPvA6M2b1ElZ2EIxnwteZwBaMnozcJ7ncwicyn2MypVmvtPE1AIvYysfzOQgLB1/F5x1q3Cm",
+	"F+4urYSv/NoQV7+Dtk2/msZL+RzJ0NfPPLD5k56O5jZFsrtVimRt6XB4t1edTtmtwbrbmqLrZkbhEtwj",
+	"WUL8DimT1yUErj6Eaua36Noml8REqdp6/8YJXp1+2ms2UnOoRn2Q4MU9mMvG+UG32eDJfKQPadeGrUq9",
+	"wMc0IFOqGJbSNT16a/SBUpLpUaenJfncdL3TbLre2lGPPaP2Ooeag+yRWo5/I9SSEQuGSZcrK9sI5hgS",
+	"A+rCorUgrsJokF+DM8U70xeu6FMAY79pGudKGjH7FIpEDvzxLAc+XlNoPffXD0efgm9n0Th8/NMPH16t",
+	"fvjbX6ej3t+nf/9wOP3hb7PZ6G+P5Q/vltOXP11+4yLDw3FKDPzj/3JwPwcHwQ/LxAIekcmUW17qrc8k",
+	"bpnFymdqAOYb3X/7/Ak563Y7TU0l8KB71D5qd48fgMCAoGjpcbGItM4SCv7wHxJ896mkZd0b0NUIEkDp",
+	"5xeMT9XM1LA1p0qq2Mrez67o1A+2CdvWwt7S5IbLmVjyJoZmm8KuWqgSsQ/80/Zp+6AAfL9x0G80KiA8",
+	"PtTbrRSDoJ7/0298/I//bP3z+o/9xn81iqA3G59bU9HSP7bkTbhoCQCdRq1UdDJKba52NzIAFJLzK34T",
+	"M0ilhXD4OGFkOYNapVltScviMcGBMBpHYVZ125Y9N+UnhoUSwcMcHorbZFvyCxExKHa/+eJehPymvJph",
+	"P+l0DsZJHME/2CMSs+ibPtQ96DeGuF2nvdPTB83MFbnQh4dcjAAPkNdhEluMj9LZRhjdRsT9CfKUvjnq",
+	"6J97x+MkliL+5ubHXnLR+X7WnX87/T7org7nneRk+e0PndO/T3xAVVFFr3N4epfdfyHwsPiJfEHVLKVw",
+	"ML4h88ivd6vYvzseyDT5zdM/F24o0LxoFDHI4eABVnojjI5nZCGicLw6J8N4mA9ajthENbFNr4i15jZn",
+	"NgdlqIZGJpJ9fh+SKVshU5OW5oV0EbZiqhhsccswvAftPi8ca0yyeBR/03mkvuk2Nl/yNluZouYNLNOH",
+	"IKpcRGAmhmyS4Y8OPvSal+mayYZL9i/4x2+6nc6j5Te9r7VkpuLVxcTU786v9p1ZgBIQk+6GFrgNHiDz",
+	"RSbjMSuQddcFeSLiOcWEAgXVtub0czhP5o3z02MojzkPOf7dTdejgcX8nM0X5PFu1l49Jq/s3dO/3JPG",
+	"M09se6T8nnzKkx3jGtiP+udr3zn78OHDhWMB9AMynumDxqcMOebxyZFzwRUvt8eMxnAh0Gj+Tb9hZIV+",
+	"o4ldBr7p58taA8vbnVPcNhtRyFGKu/j2/eXbxMPiLkyxPSi4c/Ft6/2lBjmVPS61XBUnXH+f2Rsfi2CV",
+	"rx7R+C97+bVHIlj950On13ec4DDFV8CipmYxo0HVc72GrGpYHvK3jAZ289MvS7BPmXKiocEXgbXZpQll",
+	"tJ+ivlALQxVB4u8GlnvS6cGahwWJswYc1+pfC4ksA/EilArcVw46ZBmGKJQOQuQuIDyhfMyiiAVVO4Mv",
+	"kFCVpx/Doz3syJMZVY4nqIaoocqHIuMoZNwDkWQ8SFlOmcTDSsrdhPgLkKJ3vAbWjJeRkzWgfn/ylYGt",
+	"ojFj101Dg7NSKtVI1lTneGB3ILqnDLpMOibGPGj4HICzBbdKUATwzodUhc0DkbMbVEFhe2w+xYadJSjw",
+	"ORQwCCdYKoNQrD/hgQff3sNpeMYDFpgUrzJUzzCB10ZlmcjLMjyMp2MUATHf+IHopGBknZ1BIoFKCmV4",
+	"ngvoYAcStXHcmLJlzMfCkW2aPsMlDKHkU4IpNb+kcMk6kOAy8eFEU+7dp349qeKVb0QUAdvGAm7rGHYV",
+	"KBvSCVStzVJRitIijcczOM6hl1HqxzZeuwjBj55JjSen2IevwFMYxQjInOs5P/XM7RO4C/eAOveeuTHg",
+	"OAtatD0XPdsAI5Q4rvXY/ZdtrYXT4s+59LbCGznHyRqOq8nDcmk/gdyFs76icxbY4jBlCF5BrUzHWdsk",
+	"VKb9uMKx58AusmIzJYCy+PQqcNiy6qy8UzRW68UsVNDvJma9Ystq6SJwEu2rps8Eil3mtgWIfRNzoSpn",
+	"he92m7KQZJmf+VumCDXR/NZ5b1StVANbuyPuDLvByKRaqw2YS+5rKgWdPEiVMkkRpkrBZMrUTlKJHxC3",
+	"qmo9QNZ/WAfR08zH6IfMDrIWxM/2IvVfgqmV8W43YcWlDCk6kv0I1fLL+4useUHVrF14nC97WYFPzAP1",
+	"ovGNrTSXh9NkjtYRfKnCY8kerR947+oFPrvD3LaCTIWga55vKOiaejR7EHRTuKq2JAOsEozdsfLWlCGr",
+	"pAOsU+alg2Lnl+L0ufogFTraIAdHtVAJtcM0PMiQm1DVwmySbdjvvbb3CmS5HlnBfEZvGKFLusrVIfOY",
+	"n2Cgqgu1FqQMFOs4rmTW7xiE/2bZZyUgcIh1jLqeHaYAQX6c/6JNGSFmkGftTyvUNpNsl6luBRm1WGOs",
+	"CFP+eVYsbB2yllhDYLFgnAXVeHPqju2kc79lMtES6ox6ObB+6ND6JtaIGD56f2nseTvIIg5MPpuOH6p6",
+	"404eKLDu7ADWJ3HDAuxS4wNLPwY4btjKB4J+br4ucehFOLhha8haKJoZabJAhyIYi4gCP5Im3sEDCoyU",
+	"H2gX4nmnxGJRRTz6obNJPsuDWNyFTPDLaj5tDMd16n/RZvx4dfl059vzikm17lRToupFQ+WIvLtsSZX5",
+	"Ib1ETdiG7xLd3QJwFc5ZFPIq00+el4V8PSBmuDuAspM9qm7utQapZhE8R+zNnmRB0pVS1hOobQ1IqhD5",
+	"MK5md1HLAFBFLA4AVbuUONHou2yTgcDGblfOX2kyStKg9e2tIGbyyqPqzF+pVSZuoPtOR9W/9vSgVq58",
+	"ytRuy16vSu9dh87PnI+2rbDFZe14/Epqeay7Q7SqY1xjOoeQ+1B9RU3eghWqWRDTJa/iDfYFLzRL83BX",
+	"xnBb/CK7GS+f+j30jiXoniSoYEAfEs32suZ7hTu0zvH+XzGbNM4b//lQ61KC64v7IT6VDy+fopsWhKhK",
+	"kN5cagkMwSEXfEUwiV4uGPb/gh4L799fPsWi0xjQwwUPxzSCFqempxU0bKtaUCaw3XUx+l55I7Im1Z4o",
+	"KdtgRQkyFURwdOm0yQdTajpEvca0qRmxacizgDjTZsZtMJMLnOgUOsfYFU6w3Yo/RuX40I1ROet0Trpn",
+	"Z72jw5PDztlZ1wlX6dwpXOUJBLPVhWIt6JThimWbaKWXY0UA/Wz4IuQ3Q4IxRFbTMx9MRMweYfoX9EKa",
+	"04CRZNFu+LGBUXVVUUbd3iksOf07F0n58aL1A2391GmdDVrXf7xbMCUY5iri0yDYVdjq0pJQXKttKVa1",
+	"NOwU5K4sYBOaRKpxftRp1kQm9fYYlwTrQnHCd64/zITM2jBBFVCuWOCegCZR8JI+3VFks8vaJC3hCwdg",
+	"JRJAiN54yRjUPeEmwNKHnEyU2eZYb7xyu3AMqi6vOhzPTORytugmkUyzacUCMlpBnhSVeUzQqBCcVYjN",
+	"bhqxDkP/B9hMJahCAQBXSfmHnRzpH+RJn7Z+Glx/6TYPOrf9ftv9836z5uGDL51m9+x2b4HHXo39JUR+",
+	"g2VsAmHFkhlfvg3dA7PLeSG2+Iat9EczqIwjCZtM2BhL27ZJVw/TOzoin0IZjiJGLt49ubzs8/GMxnSs",
+	"r9UmCcLJhMW2bxDTMoEZpE3eMUY+vmVKyzXX96F4+MMY/zRRn7BDyNGyLSpEO9cGQ1azqf9o/fOu7Oly",
+	"8hIrDftwjTctytaCRysSIkcePrui0yG2ArHJjZI18dpehpKR4WG3N2yT4R/gLcpXbQJZ1nQKzTQ0qzMx",
+	"i00iBYptFIyxMcP0y0UsPq/IHHYcZDlyf/jhIcTDD5tk2G8ctKY/hYt+Y/gAAs5pzhlH56wO+5MWrnpT",
+	"FvGMq1CtrugUw4IuJ68EZxWIu8oQZOOkNQ/TDP08cw5IFUYRMdVwm/l4+VCS4UHncJg2pqCYU1rOGejz",
+	"7kG72+49qF+shvZuK35BTdxHlQwXBrnWDtgiz667aYpSacH8nJhY+7yEiRHu5/gIE7fwp2EzEw/ymWgE",
+	"gq0wBZSMVn0+NJ+b5+Z7faGMYrGU0MpliEE5IonHbAj8AyAbaQ4hWTTR8qdejBW+oIm+aTyLdrE+DyUJ",
+	"p1zELDh3jZpqxrgJ4AGIwaCnaKzZOwT0UDKMmWRqSJZw8YUB8CQwcMOKSadmH/UWtAD6Fti8tomRd7bv",
+	"kv818epPaSdQKskwN5neAmhGDIbKOVzpYlJApULNi+M9bdgyrgHPvhHqQEeWhpPEDLCpr/Ns4UVpJ4U9",
+	"2GbVhgk6yCsgwKClXpBfR9appL8tlV0qi4k5xqBTToZAJsP216IAu9RfGQmYe6T9tfe/uHxIBqqXy0PF",
+	"5mWxnFzgD2ICze3MW7DJJsnJnvgueRk+Bgpin9U53qE0rTBgtB2Mt+rzNKeIzBnlJvUtxCwbS4GFRJKj",
+	"zq9YQzAuyqobw0i4dUYIx5l5R50dDSxVoKCdpQ6SzBJzR0CMW7IKEuPV/LqmECd69Y6rqdb/spo6X3ct",
+	"rrp3p6W8lyyuWoix7H7dlVhr8B3XUbBuVi3JGje/7pp8ptT9ru+dyYUvrhGK1riN4lEjBMlbf1F125jc",
+	"+k2B8kPjwFmFf4OZXwb9d8X6bVavwViZ/5oILIOW1gn7kku0NmVR/ggJ19B9Am4s65790X7um9q++9BO",
+	"c9vMNydc953bDlHDvtlK3yDIuFxPZpvJIIVrvr4TYpMIrM8LVZ6ThVFvueUjIElQeZMFi54bHQJ67tA+",
+	"V+GcNaH4s2nlAUPC3wFdoRDgJNPnUmB9azTvZphpuNmhrSw9dKOPzes227KVplvWfp0lZt5mmVuvhHqH",
+	"pTl2J6YglHQUbUAXF5dP7au3EPcY8kEWTrjm00v+Fl+9bbpl5NZ9mIX63zYbYWb10XMvYjGNmZRrB3Gs",
+	"RZf8jf3qttngQs2wucaApkEVtUO9wi+uhAnCuG0WujesGyDXJ2Jfpyu27GwGlbec/ohwVGzYnlahNywf",
+	"oMdLoEH3kkLUhntcdqfaxzT41pSq2Zle56EcCz4Jp0m8EdG+zL2PlMs33vCLy1fOXtNwYJOBN/jyjX11",
+	"b1wU4uKThQmWj9kEWKTK6prjLpvKjUSKOXNowlx5lDshSnvbV6f23Q77ajOV3SN+w1brjzZ+V7B8a15h",
+	"Bkz9u5sO9Sb94FYrdpFW9lgwiLPl1Y7y0n5h8bG3vbcndwyt+PVGjhhZ0FjqG5MSEMRIulw8wDccCqjA",
+	"yc8eQTNKMCVAFXzTeQBK8LQbJm3zlVC2kNWOW+pmdWILSme8Whw+cb504ShcAfNQzq0NeVP+/9J+c9v0",
+	"VCJcN1Cp9uHeNhcM1NDZQjNdqYQIoHpGrg7iIzLEQn5DIulKkiW0FCWv0WjvGgTIiEWCT01zXBSNFfus",
+	"0pdzjKTP09KguEfIUdwNbGPdY00ZV0K8oPGU7UgWpsDSQAkxiOw4tVh/g1+k8+4X6aEkAEaMciiYnPAU",
+	"VFDhr+Y0fJ1LZT0pkAsJDYTBWZi9P2PRAhD3bE7DCCITdsQV5DsOlB2hFjvOZPuVphx9I1N+WUtPR2gQ",
+	"xFBZE5Jg41EYBDsvduJ+X7vUbKa9bX1mmYHmxdneQ0q1XjJcHioXZSTHYsEkCYR+tSBDfPjwoVUsc1In",
+	"SBSrogCcRkS8CudMJGp3SVFlA6yR1OxUX+tMhYGRvLA6AycatP2JX34FZ0dJbL9K1j4QevEv1louuWIx",
+	"pxE2yX2mr+CdxVwcaQNh1Ly4JwSC9yLL/dHrQJ9SJKYmssNgzg0HCQNgcUYyfhKzQB9UGsk7Svnj/Eib",
+	"iOXu5PtWm9cyehDFbI791+B4L6hUF8E83PUSgXxUageoxWc21V7Q+EoQxsEoRGD+UKoYKjQuQU0ZYSk4",
+	"IKNUeMEmADstNJOc7CDrzDXOlHvj7lkxTeOuzRg75SunAKc9cUOEwoZmWnRAAY07YGJiv1+HBJxo7+dG",
+	"JmM4L3yKBtbUxLASSSztKlPT36/iQgKr3xamS3cBexQPcuFKXGDiC5ppljRU0sQL6Gl/FZa7V0K9FEE4",
+	"CX3FTD+4UVql8KwCELYCbN3s8I6dN2dw/Tcwc/87WaWBRxQV/N+lYeH4kPwlfKzPctNkFWc9QZrWeKNP",
+	"OheKNUm3d6rfR/yYyJtnULN71wvDhlqZ0t/riaI47V7Q88yEtJsSXaHMkj1ozDQnjATXSIO0jczgZSP9",
+	"IkalchJENFVpchoxiIwNiIlSHoK3c9gmT8QCSwL0ueZQN4wtsojIKJRKYp1azDOBJ7QwfsrZYkbTtrNo",
+	"EHsTQ0xlmO+HssvuOANtao70TL43ErYlUUNMF0BBBqIuORnaAODho/R4m0ZifMpQZzDlRmyBjZ2xAnFD",
+	"C3eYNSjJT7s3fCAksMwUGqCbjGJx+Sj2mJIMphfyJJE7oyBXw3VTbcmdHm4DpyXx2rsg69+8R9+F28HZ",
+	"CIkAKbmvJWbE4AOQdIr9nb+CuvVWREyrBqb/zW4bE4uIDdw2OmvjKvKz7g+5ImI5wRvS5sJP6Mx5h3XV",
+	"3nP6iYbRHVQvGg7EJxbrG3MjKep19rIGezRI8iDUfv70sQuwxhTYLAajRK53CqKd5rF+FWi/0EN5/QHI",
+	"taHe2z5ZDy0k/VJFR1Sy1LqasxcarVLZHBIr+nOxbJOreGVM7xFV+3Ti5oTAX4mu9isQY206XSgJgvGr",
+	"0Mdwqa+EemJy2XZ0tXxGO+NA3zCbOVzMF5dPjdcl87WrmPIsG2CTe+oq+2LP23XPRiqWnRo2JwvYo6c5",
+	"/y53wc7xdU1PW/8NGdSF2zv/Xxakh7Kq/gt6yEPAnhKCiInCPpu/8UA7g2wTzvHLE8i/YG9/B7uGfWVF",
+	"HP70ywreqcSdlBvb1n7/3tMfdt8+jrT9bcFaWxbEv4bQ/Z4vYqFh0CLdk2w/7ihm/BqigJqF1pzrRsi1",
+	"Af01xRCVpZdUGwObFYYS9bmt9WS6oVf0Md5hZyv6Aa8/PR4I9orYe26z5CZJ89uJZEqfJrNWMhZByKdp",
+	"6itnlS3YCmcs6+hWd7LMWwDoh1jwqdtN9l/okW3+3tgl8sQS08TS5eDWyHXchRDK/XPNdFVp2x2wn/ry",
+	"dUy1ECImpvEOeUZNMY3UeDpn8xGLTWokvAV2AmmKKy1iTaIqtBFrAdsQmU/0q4DOSFF/wg5mZ4ZszGw+",
+	"ZxsTJ9NufEdHB8fFag2lpNR5VfnXD7NVlg6rrzsT9K7Z1oKJRcQK8x11OpvOdgn0SKPo9QRaVK5L+Lne",
+	"ohzKvLJYP6Q5zUSU748CqUqKVZsxLCCaWGyVW4hk/nyJn3U72VJpHFMQtTDjyQfCTcghiRsL9iORQa0V",
+	"0+8q4Tbc3NP3yrYP95S3wesnzI1FpQylolz5h8LOTz4g44Sn6af19T9Ko2Yto77WFtsbrBq3JaS+ff9q",
+	"8O7q4u3Vs6eNZuPq2d+uBi+fvXt38e0z/Ln445PXr66evSr9/OyV/tz89W7w7tXFm3ffvdavPXn/7ur1",
+	"y0YTZnp++ery3Xcwlf7z2du3r996dyDrXLwRot5fPqWKboOsWzfP7iMCkAEiRv9gY1AuXOIuNzbIvGmT",
+	"rAlZkbmlV2Wh4ndEQ747fwo9BHqBLQBTiIc7UKn/GF05jTSg7EkiWTxsEqnoZIKtRdHhqpW7YXq6hrnz",
+	"i6UV645eYVcwHVJAd3+Lx6pNeptwJzGEBuisotEbZzcwn7LQUPRtwi+mjKtLvkjU0LnVhvbADm2j1Fye",
+	"9Ev3ikOPojKeQdtv2VYfwTzAPF3Us+Ncoypzp2JZaBND1yaQOJsWvLCEGErwHW7MvJ/AoF723et0OmX+",
+	"XcMbEUBMCzDhSHHCm2QJxbayasEkZgtG1R1Z6AYpyLkTbj+1S3BuxBJNaTYyp59bo5VicJEdnh6dHGtK",
+	"u9SaWBKzJ0ZmKcsGadITYTxggVMbyJYKI0OZLFgsWcCC4Tmh2D+IKCFuiADDfUZs6O7MrMFuRxuoO9/n",
+	"We4ViyQjkzCWqk2GY9vubngO6VmgtFF5YzQsTbZtMgxiGvKQT4fnWNsCXQcwq8Qa1G73TbMwgMnW44fg",
+	"TtDWsJQaRSZkBLahKYRh791iVl0hSa5ZcP7kE+HgL6moXhX+YQOvm410ucgrKlIgwD0Erp2So6jZsLiA",
+	"HG0TFdtsZHvlvakuLl9WkAJVZMSwzFC52YwsFGsmQ5ooMTRSspqxuW3vlPUvGkLo1hCaVWfvAAvWh0z0",
+	"uXEYa0IxTdrgNYw7GIrJZEgiRs0MafW+tIFVfqsSJRApE41fMZlUrD9tjuHVFaaMM6yoZ6svCVRWk5hj",
+	"7nxWCDnPIY2Veq34aV67bVbftR+ckKBlLBTWMsRQOG+XiSYEcjB7FDJHPFarJdnl/Qi2Q3/O5JguWLD9",
+	"ba65DVS1C6NQrbC2AQZouS3q67FwFc6ZVHS+0J+xIFSDAG7ZsWdbvhNLMqd8RbROKe0dHgSaxcRsLj6h",
+	"ld3UEHIZwMrBBArU1RVqsoXftVxpNX6YjZCvJZCs9w68fttsTEIeytkgZlRWu5Ds98/h5bf4bvpxuiub",
+	"SajO/lw3yyVXORCQvi/aOEUsFRo49juLPgMweF5Dthx9Hioog2n4lWm3ZA5iOxM711fpDOUg8LfguYoT",
+	"BoV2TQl2FGSQCKdM4a9gs/I0j/eTgdZuNqeCv+i3M4V4EG6vkVUWScpscDZQG+7RGMLFrCRkjSSZmOR2",
+	"/bJ96hOuwsjT/GZzhV8ELFqHlpfw0m3TBkCZaKyNulebSCW3/NUy1hTEyWiV21fJGLBNszRb/TE1WoaS",
+	"jJIwUgRbsVQzlW4H/reX0lfV9JQF4W5GFZq2MBbXc+qoMkiAwL6AjUMtFdIRyoTmDBjECI5VSzNxrt1Y",
+	"B+ZXYESFKy8VJvByWwvOaLWHA2UzZYA+/MCYK+iuuy3TykSb8Q9bOyjXleLO67WxHzbFA6P7tJS0h8Gt",
+	"DHlP5hmVM5slwSVeE3goc0qvM+xWfCixxpNaCw7qnz4DQK5QtK36ZIVDy+bsNDmZyWsrKEgDO+pwOxmx",
+	"89ojrFXFKxumVjqLkExP3RToOV0RmYzHDE9i4YIsYg9Acifx6rkb7mKhg+EaxwDlYAwCHEKATMzoXIOs",
+	"D28czkNOFSJ/TheLtDkdGPX9uHuqH+LUzUYgOKt8UXBm37N+1grBDp7ad2NGg1XVq2/1w+xNyVT1m5Ip",
+	"+yZUla16E+op4Zu3KTWtXmWlwfXPgrMNDn5uqPpXHTyue9VZytpRU6SvHzTF5LpX3f25vS7ToMd29k7M",
+	"02L2KRm6DVULKmahAdWdGa2bbgX6EpbHIEoAO3dU2g0lC6vc+u9IU18Zk7lAr4V/AgIeEWo5ehgx12XF",
+	"MSANWFs140lNi7ZsuMWruRec5iRQ8NTDj5oNVrFPV2lPjaYxhIQxETEUoH02X6gV3kOQEABdYpxM9o3s",
+	"mq+gTnNKPXm3lM+umTZa9TsVsexzoUtIQVTNd+4wompeWi0rwUWmXernwmzDWKcVLG5d/fX2F6MU1VhC",
+	"qMwMgm0yRHYN1u5JwdT4COX1zMqnXwAJKudVs0Y8mUynTKpBzBYR1MxP5nMahz/p60jFob6o621JVdUi",
+	"sTtJdj1LRXkgz8kQb5iQT4dNozONGGSLoELyiAytDhWkb6SKWXavQ7hS2hH2ERniDTJs9rljUG3aLgV5",
+	"6UBw9ihn221W2XZzFlziM+A2+xwjp/QmOTY06FaZs9OlKwfDp1ljdvflLaNrjZlvK7r2bqbHOGAtGA8Q",
+	"qCynBq9/kN3901c0gLzgtihIM0W26QZp63SX5bEdTWeQgib3b3XRsEJEpFvBHhk09hqw0cNbmVmAJyRy",
+	"3zqgBTiNydLzNKHGk9lvrHbpaA36jjHkahdhXf21FxxsOQg9IASxSfjZb7G0MGFHIgAmZmMx5aFkWLO9",
+	"YHntFvxJR7meHPJmkOse9KXb8zRFQbVW3HxNBJsJHMNPxKQ0yGy7PtlauUqY9BWombPu7Xf4lkl3Ccd7",
+	"En/MYKnLz7VzhUpmSr3Q8pBP2XPAMQSUUkXqCjZLXK/qZbRVfQ8CD4ELrwn2qCjkqVm0iXdDqgGrUEEC",
+	"VO7ilyGfRqxlOlu69FeO+3F7wvyffv9zp9Pq9z93n/f7n0+e63+ePb/+g34iKx5Wf+Wl3QuIKruygXIe",
+	"q0PaqpnakubgK5rpAyf02Uc/E3Q0OT45PEs7mpCjdveBR6KGGbPYvIpm1ZIML0zYNHjpzsljRmMWE9MY",
+	"xBkl7Q7yekF/TKCbEDqaZeG8H3bO1odNWP4eeqEbC82h0fJqOkWmUXnAveutkwfdo4PjdeZJoPpcZ+t1",
+	"CpMvw9If6nMRLelKkuEIkJmLvsCf1sdc5DYwN1sOecVFeM8fnnbvfW44AZywnI14Xxe5FbE252pP7Bc+",
+	"nq3ZWSq1Qbsg/YvhVihP5szbWAnRrNIkfme/m+/kVnY0t66EX2XjApz8Y8qh2lIIbQ3DKtVsTsO17gEo",
+	"ereNQLL5VeXj/ghTyujTFa9n9Zli7ds5qyhT5TYIwm0zbYu66x0P6441JsjZOOm10UjGLO2z1ubDfptp",
+	"gBU4TAT0LvIcFPwslxxQV4jPLTOVLjz9OB/C2u1tdpV1TvV/Huv/PNH/ebbpTcXZcm1WQ6rbs2UupyFn",
+	"8ywioTC0j3jyMVBbRY9lEYAgKTjt+9M4rUtlg7LS1mxhalxHAwtnsMNaQrIp1hhgd469qoy2STkZhgGE",
+	"qNlueH2ea4dH3G54dkhw8N4wtpA2pAS630FboCdwrMzSDcUOfeFq9aEVEC5EQ/QcQ/jcOTRk1yIUZHMQ",
+	"sLPopwsaK0miEBKOTVfJIfw4bFfFNeaCy8SSO57T1B6PHXaV3ARCY/949/Qv2BdsqCEdZm1MY9M0SVPK",
+	"0D5NI+vWxBqH6Je6vfVRGqA7M3PsxiNQds0iz43A1ibDL7dDQuVNZr/JYm4cf75KYl5mH9u5i2NmjRK5",
+	"pkUV8BqLogVZ00YSc+PUsM4mG91d4dmoQiYI+bsh8gIq4xjTQpsM9baaYE+qnCAIe1/fk5ncggfUMVOG",
+	"EoK3+CN9XNNGqApYt5giBpahmvX5MFNyhk0yYmOKcjZVqYJkW2ACO6AR+CbwWHKhTL0SZ+8MPRbVuSJz",
+	"tPpT9o6PHeaHzhtENjZuoMZwcHBw9sBaeMkkUUlsWB0n76+euKGFK0ZjAjbTR4Rj4JVhfaGEyn5EJKar",
+	"VnpZBVSxlgrnBcXrIK/49zq52+p+r9P7eNw6u/651/l40Dq77veDn3sfu/ivL73bn+2vXw5uH7Tud+DR",
+	"z92PnVbvOvv7Y7cHXx587HSvH1zd1/+HI3VaB9cPzj92Wkf6h/Qf9/v9th602zy7ffCn+z/8/PGPrevK",
+	"zx7coVvoLpaXX87EUGk1wBMwZdBfeZLEcGLA5gd3H0rOxpBww1bSNCgtxKElSVgQXgrhd/pPV3jptM5o",
+	"a3L95fS2lf77cIN/e+1Fu+YfGEuHwex1JbfL39Q7sbsaD3Z6xddeAfj9FfusGmm/oWCrWwDcosWI2Gpd",
+	"peTWrs4EQCy9EupOKOJC7Qk/W4OO1TbuAnxVOG3u3XWKtB7iqfMBBLuo9SwCv7yCV0sR+PBrHuhqRLyX",
+	"LL4LGsxNquXvolTtubTL6NpIPX7FlqmGvJP2cgeF2erK9aoN4NK0OLsLOk2HsjuRVdqDLUdXppri5nYa",
+	"M4ypqVgVc0fTznmQ//eIDNUs5MNM/UplioYRLuWG8GNL+dtmI4mjDT95//ZFaf/019VbFmS+sA0jBfD9",
+	"22ZRNrxhFQ1k4Wq1ikLeHJuWDyZ/YWxhLLaUSDaOWSld7SR3veo/69wsx4c+N0sBNxrmMm6ua+X3rDxS",
+	"5hZ0HBFyphVHsP5AQ3kH1a7mvxGus3SpL187oCRtWW11WGzCtpXh0AXK0KzPqw4XM1QFczTHSSzmTRKz",
+	"iKrwE7OKpKnrnpO74rAVM2i/P2bbZ3Y5yb3rIgWzNz1q4XW1hSbFoUl10HrI0pOlU0R5ljMFFBYql3bM",
+	"Ad+ae3loB0/XWo4ye4fvFc+M+XzjY2M4ul2UNKd73ZEBG/jzkEWB37F2YfO3J/qdeyillzLi66yJtPXT",
+	"9UfDMCqshQ4U39tM4XI0YsGVZ4N4oKaaihM1s52oNvHmYcPlcnBPKcSnVX72i7j9PmY6CC600UxFaDcv",
+	"unHeoHxVwKKsFgo2cZo4O3FbEwGvT5x1fWB9XCA+mhYnZnQ8MzXsqEs4LjwHnXyw5DYgWm23Mgq2cd6Y",
+	"08VHxOR1Dk8sriZ2VEypXVwu9wFt9xoHRs2VjMGhwszJdAD9Xt47ZBrfNAkXMYaHpCma4HTiWWEtwcmI",
+	"zWg0sUzMDuuz5QahXER0NdjESvAU37WIc6r41SeJYxawMfykYQFUkuHfWq956zEA23o9Gebqgrje895p",
+	"HZP4j9Y/r//o5Q1fI6AhM/y1PXzXiVhw8eMT7pzo202Kl6S3UdO4f6KVibHOItL1Lp4TulgwHpCh0TCh",
+	"Wf3SLSm9RWWCiz2UT9mhFAWGf691UBtfdJ0q/ZTJmwokv8s3qpwB3lhABFJqwOSNL6hBrU8zhAkv4M21",
+	"qajUtcSAftLEcuIYoLvMZ2OYsCoWU1mVXlrCf0CxPs4uPB1W8pwiLssbOKFjlQpLuIvkuYjJ0FgeMEdj",
+	"YGp0D8/JUAuRQ8xBVmKIfM9WCAoYEK7Bv14HsqwC1z/aluuni9iE5/9DCt5+S5dOHYSCXlttaclnxhT2",
+	"sRQR5IQeZ5slxuC23H8ilyXvJhlhrQhbDfgeFBUY36DfTGS1VDeb2xbs90x9qSSBvGHL/KGmexyYKzKK",
+	"TNx3u5GWnKpOOkTvfcwiRiXLkZy8pyXyOUqnEHsB3q0Yppszyo0Tx5IZBK0akjTh5vqtEGtpWRbU6/SO",
+	"W91uq3fsjU+VCRDPXjNGm27OQDPzLymtiKUBI25vXXSWjcB0sU1xoP0nq1l4Ui4a8i1BUhFbe7rgrdpz",
+	"1fOeKv8V9MFl+01sLKTFEmsWN4EmQ1LN0drkGdiVsjJ70N0hZWAyRcycrgh49/pcz/G5hbQ7bJM3VEoI",
+	"CHe/0Hc1ynzkhovlOeBBcCZxIDHPeGPK/8vK0+D6S7d50Lnt99vun+utLikfaNpLtnA+85yqae5Fc9nU",
+	"XsTrU3Wqb9875pCotBoPFxz78/NctURTrxZy69jmGSaZkFGsmlNOLpmxbQycNdz1KvPi5zuH2PSe/TN0",
+	"6EmRzpVPgCHvlIgh/C3n4s5LnsRUY4XaBkUjtk1ucWgPkOWlJkcXWad8aKnYDS6cQZM4iMLB4km/s0jf",
+	"LAGvhJkhIPmcBIIzI3xlxQmygicgnhkuCEEQy8zmKGIWnJsjGin9U8jHLItggozIJvmHCDlKqL9omh3N",
+	"l864Q2kPp+jjZvbfnfQcwf3pT3dIlDb8upQ8ZhdUxIudzHfMnlnPV13wYL5tJTDgSGiaGlNMtMxqv35s",
+	"0ID+t/m7PRZzPWt6qKwbK2cvPsx77PPHKXUn/Md//tf/1086nd7xvT/88eE3f/o/gy8/3/6zdX2/32//",
+	"af1rD750mscHt/99P3v12vl361o/7946Tx/8qd9vP/jj5u97j+ozrkK1uqJTz502/MMQbigG7xBFp1Ao",
+	"KhDJKGLkx0QoJptEsgXFfLARiAVzKjHe5qzb7WQR+qft0/bBg5KsdFhnWLnf7//h54+k31fN6z/c//Dw",
+	"wZ/6jY//8Z+tf17/od+4Dw+u/9CseuHBH+yTu8WvOLq0N8ouCANvrPh+XC5u5YlspruWmbjx5mPaWLAh",
+	"ph1a215qlDfOrUdZrRTQvrGvm1uRkZKh/bNQcy2NhG826BTz0mmYhYHpf62kYvP1phdYgpdlpBYDjX6+",
+	"2gD98Ik1GX/ZTOTKfZPP6C3JXHcwfbgzfE0bhM8zM6FjW0AhvTg8pvv8yH5TIp2bMmd6zLUemDKbylDh",
+	"0dDAc1IEtGDqcPwlZ53OSffsrHd0eHLYOTvruv6S8rP1Dg39UxRV+DXcugGV0pBJ7AV5qFDL+ZEj+oAL",
+	"zNRYRznoXyve7FRmJGDKe6UXdOE7VbDecymTnSQrk/K8qQm5JC2ZgikGXbWVUzSZMRaM6PjmiZjPK0y9",
+	"qzT21VFNoOpem1yxzyqNfV5Qqa/zUELFfm6KaNLK4jup+KSVl5IxpLNNskYxReP0UP/n2K+jbPLJtjN4",
+	"hSRw11VU6NHKG5oYgb3Z9liAy1wLCs9RzTroecqbaZ4ms06fJnhb84cmtq/Amh5Q/4AtjZcPruqh055v",
+	"mDMheBmnz9dVrgmf3m9HHpPCJowgQ6LlBCGvjP7AzAc6Zyqtq4CoGBoJZ4gBt7k0N5q39Y5EsHIP5I8J",
+	"i1dprwKv0hPZfj/l/YgAPU0iw5+wX60pwmENN3gHQamHleBBbj+UEAM5E7EaNvGPSPCp8UGIRA3EZBBT",
+	"PmXDQkh5TRmPDYp5bCHipj+USeTP716/Iua5ybw963QfkJCb8BuN5kcG/4BiZ+fgR8Q3NgAEOQC74FIi",
+	"IypnJSMiBOissw0iuIbwvPwwT21VxvwkYnC1jmJxg4GXqWKcYCsR1siafGQJTc6PZrecViDI0N0emc2G",
+	"u80NZzXYCE3Tg/kn0IlWifkNF0vuJdOcpaCqJwSBHBpbOBmqkogFVgvRK7aFQx+RIZL2sOkGHMWMjrGw",
+	"qiRwKjBTQpKxTXzISn6IRaPZwEG84H5HefB6MrlLNLFeE9YFBoanSc92iTTmf2FiwPIslgvFauuHGFvc",
+	"jbHj/+6vss1MUXrHxGRibVHFzB382Xfs8h/6y9m5xcSxWTwRk0lW+fk8X5VmScEoz8Eq6Bb9huYzTZs/",
+	"Z5qHuhEKc9gdEso+t12JsJ0TubgEw0a+1k2erGHaAUDUaDZgrqwuOE6W/S0Z9HP8pI82+Mj854DRSM0q",
+	"WnkwmUSobJFFLEYecUFWlCGyefbiJpdjL27Wy55mSN9OXj713Qbv318+1ferZgtjygUPxzQC52ebXAaS",
+	"zGnArHvXVG/X51VM0nKtJ8Y4dHTce1A0zXW6Z2fBwfi41Z30aOtkfMBaZ6PjbuuIdSYH9GTcDXq9nL3u",
+	"X5tfc9tsvBDTS/5cxPMt+ZnTRcqKK68vEjUjvXYn67AEeC2HykDyqTfo6cKUlkdmbfo9eK7XPedLG4iy",
+	"mNFfBVTTmHI1qNbcNHbvSVDg2uQlNtPP4vCd4lHlnIZskt9kfjtkdm22T49s6RGzDkhewXpb8hfYw0Sy",
+	"uLpJU5UH4BEY/k1MdagYkQutF9BYJFjyxfi18YJo1xv8943+YuaFXeGa5BngNLsJTw6zqUkt+p2g9zd5",
+	"JHfJpqpsBPWaM7cVlGO3KXZUK5gjIOlmQ3cjZuisDy60pQ723KVi93YUW/QMoGF9QdK0f0dVVZtQDvwK",
+	"SNZ2ALI7i10H9I/bNR2IWaAV0z0H7S1N5BDUkdA7aeyBS7rCVMYswhdLiHAy/GhBuR6WKsmb+DG3TEZW",
+	"A3JPldoL+TJZtcqQZ3Y6k0bCyhDm8nPQ8PSvDmwLlSncK7Fy77qy5PZAWhpu2pO9tnBR/mx7nZ1I8DWl",
+	"x/fq9SzkD9ieU+A5JMsUnFB5Gjw8SrvAmXpF6FjEKCCsO7w/P+rGHBP7fWzqyix/6i+clzL4tD2TVpUB",
+	"S/cpX0EhLjGx3ZnAKmedu4jiMJYPrCqdtvYKmLxxSpqudeFWOW7TdVgnRWUgemkhEGt6Y8tn4+H2JQ+k",
+	"To9aC3TBR7L7JbLXbi0uywolAW6FhX2oMsXoa/Ox8S0tLC+C7RdTIEVnZSkAOTTlpqmhWSg5UKZW9tl4",
+	"lFckonyaQNCxzR/RnCsWkVM4Ko04ppwoOoKzDKFy6Fppk+81FYxppJ/KJoZhTxgLZJO8/2Onc3rU7PP3",
+	"f+x1eqfwLfzzzCRZwhudC4w2Q1GESC1h87FJwGTxPORaR6cxs92oHhW7ouhNu2ELRUYrBVpln+t/FWz5",
+	"ZYPi6e/CoPjSVmryBJXrR/es0R/dJMkia7/gmn7EgnEaPpwuVEtI2er2OiNNXZvnYO1BcXjFlnfJ5Wzm",
+	"MzmBjQ55EkVDMDvaK+d3nt1ZGwyRlqjwVeHMK5laXoMycueEkkjoI76gMTIPReZCKnJ8mCsxZ7mIDUwz",
+	"t4I0bXoWEV2h0xAPPCWBmNOQ9zkOGTEqFVFLQSI6YpFsgg6L+Z/DtnHuDNvkg1flhYJs2K0O+AwPxyJA",
+	"GxN59fwvTzJvOpaZ6vOs9p1mLuMZG9/Y5qz7DVe0RbpSyuj32x8vw+uPr/j1x+8/XX+8oNcfX0TX8NvT",
+	"4LpCqf79xDy6RU9KhHhKlCDd3mmJtAgX219QmgoTrrCwP2ga+gV9I9MYdRJDKX1uSOVJk0iR5mzYOuzW",
+	"l6H1Zkpu2GokaIwDCalJiEQMjC3ErszpBcyoXEGwfKLPFV5lk0TaKGo4S/qwCA75HVB6us/TNRp5cSZi",
+	"RQwZmKa5tnBBdmmmGSx0NA7YZDrD1JUflyxWqyQsOrj91pYipz/dP6fPNeTwMqM0sRX91vBBRTrIFj0f",
+	"bYqGt7cHQiWdvLJy2xhbH5Z0jMt9COHuw1R8nDOaNrULpc0noVHx9tlXixDTA+RTVfrrGyf9o5TZW5ma",
+	"Z9Py6gCuCePr+CrimibA/u2OY2HCG84Oj04e7NZSy8ywLtLtSm8MWBsW+EEu2o28goKDeML0ycbIkqzo",
+	"Sjm+8cibcgZrknUhNjZYqRSntFEArBMVVUg68jTqxpkqM/XNcyssOqn6EKUWiWnRRnhYZBHbBAG+0YfG",
+	"MGMVJyxNziJST2/x4oQFkogaW3bZzFflmL3KNybC14gmpPryzkdnZw4tH3a81FyRruiGJPqoa21dgw0z",
+	"F4cPzejy4TC1sJSWVlOHZ/3U/jhJW7gtbb6XNpZLKczLhpyj6UWaWQ7u0yhiJASfySTEXXd6hjuFwGk4",
+	"CPnAdOhs7qOhuBZe6S/YWxxEyAFIpvmKEelvNhlugMVXA9zfURgE8BgjOAZiMtF8I2DzhVCMj1caMYtY",
+	"TLUsX3gyD+WcqvEs39o8DbLKvFXOr+73N2zlPEmjzdwQLNMwIP07pjxN6YM2NTSYhxh4FmlqZcHAEBDk",
+	"KamZCAb5AK4MuwaJ+oeJFv/Nv11C4ALMAwPlbL0pLTeAeC8aT00zkbHg6MgbpD2STPdbt1VRTBUbQBwW",
+	"/ikiVoDPZMcGYaxWJp+CxZYCnE5Lqa0Y+/inXRVilkhmYtDmlK8Gpky9dH9D3V1CeBpN1Ezv05giTAmX",
+	"yWIhYsWCwZwFIbWBcLAFNL/EJaM3g1rH+htAgl//dlr/Lp0WYlrFEpFtA1WdwwviN19tcJvPF+qJefkX",
+	"8DhxqeIEsqXkZrBdul9AAya0qG329Qv7NpZZDpKx2uzDN+blW6ed1ldp+2uag9s5yg2esu5oaDBNIrYh",
+	"6t7Cqxs33MWPnGa70PNzk2+u9Jsl4+zeHXQrbHxoq0oAOpxKFuvh/N687HUvZTn3zrWL58LgwiJ/O1tx",
+	"/oj5HE5ze7jlAmTUiYh/M2nQnkPqd3yAFdmuMwtIBblqHvIAEjdWIomh3wCmbNTblg9/F7blAp/yx+Wb",
+	"p6gqQ/tomz9Pp/rHx0/ekMMTsCKmDgeN2AWLZ3QBeY4wpDEKxmwaCt4mH7I+ik07MNhOQo62OyeJxg5c",
+	"imXvdvPF38u1Bb/0mge391sfL1o/XOMPB7cP/mR++NK7ffCnGsxsFAJiwvQvLttb9tEITeTGLsEZNT0p",
+	"4ByfkyG6C03Uub6o70m0hz4ylZGbhaafQyplKBXlatjM7n1wUs7Shhom9vTikohY/4FtQfMB6+inxOAy",
+	"LV3bYdfHy5qeBXXlvuwVWde6cglHfMTQIlizQWYPK3RL49BGcTHty8OdhEGalb2zVQ31tUpjU8BmEqKR",
+	"ZSN9P09zhZzXXlnn366HhxF693JnFcbK2rKn+KzbuVQS8uycpUYoxJrVPdrUp/MruI7eWhkpvzr4Octm",
+	"urgkE6F1C0lGTIYBPBPY25JivPmMyprcMs2B9Gku9zHcDF8H/3p81Vu0jETIlAr5VO7UNKdWa4GUTJPt",
+	"4s/CxLIw+tQX8jH3o+38FtWRXRSAbUX5UhcFxNi1r6jfnH5ujVZKwwT3ZkY3FSbDISgzWZYWNp9JNSCU",
+	"COnKiPmPyDAKP7FhXkAxXaax/c0jMoyZ0sBmg+pvoIhyOtyI9bkzSbmvM4DVaDYizHExQ9Yo7lcGq2kb",
+	"jsYkDhkPoAO3v59uKuTnsqizrzhLVAymImAfEVivFlTNmArHNaB8X1XQz+mlbrttmavUOu3Q2ZJ6KMA7",
+	"EXJTlBpflmTJYgaJL+ub9m3Qt+8NbsO+2nKZXTXtuOweo48JNjUtZbeFeAgxZ+yzKsRUmhHvmfqhPB8m",
+	"WKOtdI9/B+qKryvYm0TZes27baM+G7lERazX7JRUJlZWt6krkKQZMeqtDrFzteWK1RUC+3Zt6oGBZvsM",
+	"7Nsudq4o5uPPPiHxbTpudVy4CeibscjEtltmliw086vK6n3LaLBaUygEeq8N2+TCHF6naNp5KRp7o/po",
+	"xdjzUPmqdP+yVUXWsJ0dcglKyL5TZbYdqoHAxv1ShdayCPDNC62Zzs47n2D8HLtTlw/yHZpMl5KP13V6",
+	"zn1e2qVvmSmOajqM35NY5xybjzexuYRp7/3I9Pc3ZRxkrAbD9i+drPeWaS58p65J9opQgoyYbUWUCnql",
+	"zdJSz2BRGbeRq8FpLn601KdUv1PQRndtrEkeMP/eS6bW8lDJ1LBNnuhLslAdFEosYVgUCDjQ4cbUxk1b",
+	"+gC9AG/1JFFlvZ9rQ4LMa7syE8nU5pWFzFxefFXY6aiCeHuThqFVhEC0bccy8Lq4drkpXDpQzgT8qkPQ",
+	"Q9D05l5/Mp80AC5YH0t8589PtWDZHksIVt6kJZ0uCaZfKVgxQtW2FZTluWbGQ7hLpVGnZdOKqhLW4VxP",
+	"stnn6Zdat2JDIhaM44uoiDnD0CCQ+bFiqpjMbNNDGg4NXTVNjyMzFDj2Jbm47PNsckS6tODqF7HVpMp1",
+	"hHAMUzxoZrQKODC70iSREDfS1l9J28EPTSFoi5GZrxSyxoLp0iOHuYHsr+S+O9mDJhkKPsBGIMOsUGAF",
+	"2Hl1092o1GNtsG/TTQAtNvRMgk8Z4Wg0G+nE1eQlN6Wvje2jSLU5wxF2I7NG0oIRqdlIePhjwsxjFSdM",
+	"A8doPJ69hXIQvpg5W+4kzrQrWyRKjWcM6zbqITzSdM5/vScXpFOCZUklnAwWpClEFkKs1wF2iXZ1/ckP",
+	"zjpygulEc8I0KzJPJbnCspBu6dvzvWbspNm1uEg96SNC3UJUWd/LjTMHJQ8XC1Yh9trQd3Ma7dMSmu2x",
+	"h5jeFJMfjJs4YvQTk1ZJ7Df+5//+v35jY/q+Yp/VOzadl6qMH/is/5v51bEmkONX33v6pCHFrIW2m31a",
+	"E0SXN7PeHUneUuyah+1nsVm5nJkwh9A5mm1/ymE+b9QC4zj502A7Q5trM0jfoVBdcbRHbEq5bbMViWkr",
+	"5HChTQXDrlErq0eEfAqXOUrl61jZxqE40C/A7/BE9R1jShz1IO18NB4zaeAxkfXyRvrjQfNdyvcXEgNN",
+	"zRMeQXaMSTkBbLHAZJW0t4o3WlS1fVJLEd+kybdQ3AXXHInpFNIWsl4Vvc5Bu9Pudg/anYe9w7SQipY4",
+	"V56Y3XLJPSrVIJH7jyCyxIP2WbB8sM+26YqVRECUN0kPcTNrAU+h9SCiHai2nR5XFF/9BF6JL4zDD9JO",
+	"oOMErLO9TsfJJalFnq+tiC9UJxd+k0NujjBziwFayE6H92CHU/5+8e/UA7noz4xWBto2uSBLFkUtDBw1",
+	"GUD6s2aqC4k4E7rxnOpdMHaEw84BKUZwDkuK0rWvZHkWeXv+sahI7VRF5J1WRNYozKCsDI0YAbwRO7Pa",
+	"zj+PKvvBcRL+0iWKR0zfHQihMShur5NvF7rwdWo+GIWxvaONADZt9+rDrmBgoyfqDAnvAOEVNrcLc29q",
+	"rgul461sleUCF87617hBuSCTJMamlkjAY8o1uzXikttQV/kXgmZBzbmRy8tSofHe4fruwnFFvjRCdU+m",
+	"KbCpOI/og7p7d+5/7Gm5sIZETDC9hjt3h/jo4IpON8qZ9je4IU9sZiR6JbMCLOsjRo7+5QEj/i4aHyAZ",
+	"c7QyXmPjzROxymxGhYZRG+sadF2cit/E4Ooodf02abZZJnLAqvDkEuVkeMyFIt9dvXzhCV+DLI81wnYW",
+	"rQZmCxTOKqqw+2tKaP1Yw9xeG0K0htCtY1pD7SVuNDjUdN69JwlISFpzwPpoDFtSZZRcugvnG1XRf2mS",
+	"CqmU4ZSzfdUeyQrtIGE6Xf1ADiNKeGrreCPxuRiJYHVP7qOuzs76nd6GwSTrIr0RenK9p/1dJN0+4rKE",
+	"ETVj8wJO8p3e2jW1u8ZOR+dt4GWx96bTTMZtBG3Yji33Y3ojqvVtoUOVM2plFublTGjNxkZCzyWLPjFj",
+	"wd3Y3FVoabreSPTU+aDc/HlTGUGP9Mx86j0VH7IDYHQ2FkkG53ijgzCj0LwD0liBBuq2HtxmmeS1d8Ns",
+	"SgdjCB5BLx30naMkZoto1UxjpE28tIlEtstKuAojiCoGsShL9vsq+T6+atAOKJnhIwVGQ1JT4xtC6ASU",
+	"X0DNRX/TEpOJbyvXl/su62P+bbWQZdEFm+GpUHb72lcFfSdUbWoSAnuBNZXv3R5jekW6PgEaBCyAmiru",
+	"6eGsmWVkl5wLbbTnx1MWDEKuxP5byOq5cAJoc9BMr/F8CU1rt/TgfUm3Kxu4iEMRAxVtx8re2O/K6/pO",
+	"LEkSQw04JAQ/yVdXlJQi+vSVEvvs4F6KhZIW8BjtKJioOsRykVyIn1gwAL60H7jeA4uzxr5QEjPH5mJP",
+	"LR539IMYVWLD5em3/XKLHmi/4opidL4nW4fWwe8kcMIQ+5E4U1fQ+m26gle/Vk5nqHKZnHlPb8Yzv777",
+	"yJhCljRUIZ8OIIpwP+t8BwGJy5KUorm/ns4Y6Cnea/ckyirnTv+HLM0rrZDEeOAvBGppp89t4xkYLpV8",
+	"MHNK2BhJa4FzuFS/uvSuvxgres3cRTtONavyuR63qqTZ8pVcrZc+zUvU/4aFF8lGdRe7nd9FcmxJl6l2",
+	"SWUkbd1Q3I3DMe5xe+rRFRZONH+1bwRh0HQVofdgViJ0Lvg0H9LT51koFA/SN4SN83UGNeJcKWm2vtDj",
+	"f7T+ef3HGoy8cUSpSomIZjhpkwvb2h6EDw7JJTl/TCSwqIfJOpmF0xnYQ6fMmzRqIalK8sECTCkImWko",
+	"bd2ywMorjAeoaFhOpDkFlu2onvXKH9NQtsHWHf7Y/QuzApMYiSYIY9PSV0zAIBjyaZs8K5/iPvce48L5",
+	"/DVnTCJCP4Rq9tJJxN1GPofer9vk9EZUOToSMlZzm2Xxp1jfUkSBfhWU+kdpUcxup2NOnv2BvAwfu8mX",
+	"G9mWK9J8SzEs/vLBvgRbT39Zq9rZKnv5/gSwAVaIKCHr/dWTJnn7/Ak5ODg4MwGP7DMdK337h5/JRFMv",
+	"iIAkCKcmz9ktrNnr9I5b3W6r17vqnJ0fdM47nXa3d3B4dPxDrsimvotbKpwXyfMkn9p/kiPPfj/4cnjb",
+	"ut/52G2dXf/c/dhp9a4fpH9/7Pau+/3g54OPne71g6v7+v/0372PndbB9YPzj53Wkf4h/Ue/39ZDHt/+",
+	"4CXU95dPZnR9azUVJ/7Y8GEimR5hSCTTvIgMw8Dm388oZHSZsBjrs2mTl8xWKzRlJrUQxumcBSTVJWyz",
+	"H09GyaYmifrjklPHqXQDMGZUZvJgmvxiBWkQ72iw8Xl4AoN6TwVaioqhXSoOp1PbUtHmQMpkNA9VK4tX",
+	"LPbfzj0fYpNfWYIekjptZ4PsbSpvTDNujtKbrSwuTKwLmF80I885ioswlYde70Z2+/vLtbmw3c7h6dHJ",
+	"MRDuU6qo57aakGFAFW0Zn7NtToh/me6qkJvRJum7poty05i8taQpbUjPEKohDo2sb79IOKKIpdQuAmYL",
+	"KUAUtkqLTFFbIs6Ub5B05c2U2jrYYI+VJX+hHsr+8onbdFT2pRO+v6ysZzJMnw1tWNrFJXn39C9V/Sc8",
+	"nAIO8D1JwgB9m7ngaQp8zrIOvbgmakDL0JTmsbUofU2v1mByzhQNDJnXJnnZRb60H0AUU6zkuuY6m3Kx",
+	"95daD3xD40JwarcuTr0yJipnOEiDuZo5nxJ24NAHMKve4ssJ2bwGS2gL4DUczFo8XdfR1ZNZwm/8kvEk",
+	"Ng3qM9K6J8n7y5RKTKQKeUbHM6KngPsF44mdezD7HKxZsiKd0lLDZqKkYZK311u51yIfX72yMY+pk99K",
+	"hVuX+AGG6u/yYDrQFjrZ35EfTQpNb7dJ2AyDqg7AythF3Cj6QsOd9TGs5sPL7S1xG+/nvMAZtiCeElPZ",
+	"Zt54TZNhpx+r6TS8w9Ziec5NArNFFGSVK7JN0kTmlBrYpX8/cIByAF0T/78lFVs0MAKlZZ/AH3jQzB8M",
+	"guohPc9+gWSb/6thTo9mfCNs9+wKO/bPtFpmQVbZMKqvlhe6hORPFoX207mrci8t47AB0s4RHnfI2y7g",
+	"yMDux1J6TfpiGQ3HzKPCH5u076Z36+lY34O5JCkN16ZhoIWXHYxkxOdlBSmTt1L3ymkc9dUKqf9C4q7l",
+	"QUbAtbkDZsEo70J58A2k3nzpoAB1QIWB2hkIXgVqQ479HrwHd2m2fmF8T273SE+dEanoSubKx8xD7g7e",
+	"3XewW5nqGYdS3BVxbHnbd+pebPzLO0jnGuhEUePaG7vm3bG1uQylFka3pX6wbiybvj2hHggDyVbYhgOY",
+	"NydsByMljP0WbCpXmT0/b/nRNJEa9F2wDzopMUBFmfUGl2wZWIGm5kg0zhtzuviIOL029csKAWKbukZS",
+	"J4ctYjTEozRs38VL4dtwN+Zjm0gPTxREZUQDxmQSzhjudCTEDckv/b41oj6wgchkkqgkRhkr5OT91ZMs",
+	"MYqRFaMxAR9a7iBVmEkP8upxL9+i6n6v0/t43Dq7/rnX+XjQOjNG0C7+60vv9mf765eD2wf7M6feN/bU",
+	"bvPs9sGf7v/w88c/tq4rP3tQv493i/DwhEXQqdUm6Q3i3CmylR68NGLj68aLb9P7NIsMqQv2+A1xZa+Z",
+	"Cu7X93LXkl6525VnaXF7uF/TzhT15anMXRlKYj+o6DW8qY4o1kfOQKGRGnzeqb5NXmAxdSD2g9F8TMVm",
+	"KrdZSy5g+bqyBKgBVwMKiQ9g80tk3S6aCj4hw3CZNhkCWoaERlIYmUhmmMh6B+1nv00ni3VbbtDwxrxt",
+	"9l5ujccr+KoihEw/yxpGZSJJVuQIajhyscRATY7JtSQKJbYPiCJj/plvFbBpkrg2AP/92xcVhO+3daeE",
+	"kXpvxA3IIrZ1ZlqdErxbTmPcbJ/HiYLQYHNtp19ijWzsdG0tgH0ONjD4dkznDIeHYwK5euKG8UfoAjHS",
+	"xA2HijqS/MRi4TNvjul4xkwXFt8lh3nZEIcOu2Phu6elsPFss0KanXX9vkxhvFDwdZCYtKYmQbMCFB/g",
+	"4ygJ8KTcHRRTkHoDhOxnvnQdG67chFWmn+0DCn9NbgOPb3e8dgfJYm/DNntt7pYmnuaIb+qF3uqKK3kr",
+	"bCY2jOJbpmEVlb3aBPjl8RCivQPqZdS0uNnNuvbLX3c2rhfCzYC72Fr+RAq4DO2dtf/sGHTpWbt1eqvy",
+	"qScsPQiDPDTrDOOVg5+b1ntjpn8g1q5GhofdzhC0buTP1teNVmCwOh2RgK5kBXS5AlpT7Mmiv81XMnX8",
+	"KfjsK8X15tcwgxJteh3lsHPHYrbFgdxWRPJ6BXYWZCQbx0wN9p2m7ijuDvxanAHBDmxhQRYHhlBkunkI",
+	"N3aRPADF1NSGSSWwzeWuHfvK7yIilRgnppwj0Nl2pbu/XbMhM9lFFqBR9gOnASaG41K7EStPLeUkxq5m",
+	"vv4H34kliQRUMTISXMjJPIyiUP7/7L3rchs5li76KtiajpDkoaiL7ao2FRWzVb5Uacpleyy5PWcXvZUQ",
+	"EySzlQTYiaRpjtsR8+s8wHmIebB+khNYFwCZTIqkLNlVbk7EdFnJvABI5Lqv7wPKN3u9ir3/3Up6HrNI",
+	"CyPynq4uwGM4C68TC6iRnEH8rme0Vj3PRkIQBFgVA82MvtCeilG5YAYuIyyy8+dn9J23kCQnsmHd/8CS",
+	"AA59obCOFIB3qI1G/Hx+/uqYMc0QSoRIB3mTZyW1MhJ5SiROWKhDhKWrgRIL2CryqmikmdXo81IySng2",
+	"btvlCIHFxIs8ZNwIzNnIrIhNIpbI0RvjIbTTtq1njydm3xVMr2UY8vy2m58MdVNg5FLeO+IodRoYnA3E",
+	"Wa4tbqGoo1KrdhOqxNwCQKZ0fclxHaEqsajWhl4dKiAJ9Sifu3gxH1V4Vg8Plhuxnu0+mlirIgiuETxP",
+	"SJI0Sx7c7gY7JacSCLvdNHw047SE2iWqw2Qszr0sTcj/Dfp2ISztBRjNzdLK9MvQoGcbgHyX7MRmH+xz",
+	"srx31HzIHKlO0GD0cTJu7C+j+vu17BKtPpRMnXnro8+IQ14jLAca1EoWeaZs2dxLGc/hekhn2IDbNkA7",
+	"UzIAN2ZfRbYbYVy6h94i2POqkfTa5xSF1Bcmx3lu7gxQOPz5tN0k6qmd76qsbffnWNsu3n08bN0/+NTt",
+	"tuM/G0uz6UEXq22gJiMoukOLE/WhmazyYS/FZ2xeu8UZb2/+wN4rszwnEHEskax8TtSTx54NrLM7wX9j",
+	"kRIOrS0+UEfuygJVWhv426wcnjBB7fqeKgni+eYMGd1zYXMGn1RtwVg5DVOzQ9fssPAjXKnDwr8+32PB",
+	"17crq3pN5+BCzx0K6wF7LrNlIUtT2IVQCneMkV/z0BYgO4fVcMZhRyTlMNMJAtdN41ISt8exhpwxZJM+",
+	"ZMHBDZsOjXO4EaMtDfhFPooItXBR/2kV2noIvNN9SDAtngqi/i+uzrpjEH9qy7aQMAb4jNuV9JC5XnN4",
+	"0AEB2BBRNwMPXc2Halce4cGaxANzw79G0p6Bj95URqbVlD34OG3F3QtO3g7NVLNf32sovxsX6n1mJvZ3",
+	"FYhohwDJUkk4pOWprzdd3mqc4TWrfT4bL+oUWp4pCpyvUjsnKM/d7y2cMibeTZ8KvQqVK2nVdQyIJ1gm",
+	"zk8MiLlEJtAmVX2n1kfQLA9Xw4aLIjILgtG1DYGGwOVMJK9enp0ny1B0HlWmMyzLsf23zv7+jpvJwd6j",
+	"d/yP9t67e3xs99/+3u3+Rjn7zrt/7Xbf7e50oPTDHXz38aD14NPuv+3sQ9XNvQWUuX6zNctUN6W+m1SY",
+	"H0jyPLssJMzWWb1npdSpLFLxlkkPoEZjTuXVwAgfVstepkOrehe/nez9H5zhv+6/+/jg/qcfmlnFrOpN",
+	"iqycnbmvBrf3pZKFKk4m5TD89YxF37+/PZ/rLMOMSUCwhlgDvDGxLyflcD83A9CFReUo4UsnLQEk/rAE",
+	"CX+K7nwKZmFblcb4DsEGdDWycQCMdlucMOgmaxYzVh5Bh+FXeHgK7nk5KSEs5H9kTO7UANxYV78sYr6G",
+	"ncReXfzjv/8n2a3Ob5ztXamZ9Y1hVA01hA50dN23rUg+7NmeGaskYjxF/gxU4CC0IIAMyx1eldvEboMZ",
+	"/SNwTjjZe22rDHUccRs8U2N48uIsDYUyFWyMEuvScHw1Jg1ahLaAYmA16+owTZhXTMfRFmdKid/cBlK6",
+	"zHqwBu92gD4T3nw4uouzz9wshkqmMHOkj9v6z72Xeg8nvfeyH1ZEjrNf1AzS6SjqEQzyczv8I0xn3voN",
+	"8SE5qqK1Uw+1+jDOTaEK2xFKOxEOfOpqbySz3AOuUkvPxKoCgp5tgX2f7pW4HU6KzpZy1tWI0g3rDQtM",
+	"ZK20aWydQGco36vjSgFOqnqwz0jhl2KgSoLR6+dmiio+ArG2nrcEEZ/Zrq2a4IG1hJDK8Sy0SMOP0HjF",
+	"/PMYPKqy/XgY3DdFvtXZisREpZzBHT5C530VBODouySciP2PHmv40z7eZA9fXNIKjDEoOwwX9mL5mMyN",
+	"VtH+/NvEeXV+e+JFF4xfW92cnz4Bx23fNA3WTsZjU5RILo7oGIgbjJ+bFWp0qdJOhIkI0swjX3AHHFVl",
+	"qBG15GtxcioATtkztjKd/EhJXWYjZ93CSjlZAFxqTs79y7+IZ2Cc21KNrTty2K4IameRTcaJGMmrys5r",
+	"NQl57kyj8/yX0u7qIycZqHEPx+EMFuzcyP4LBEJH/AgCUHQnBwf3e3AW/FMl1IUPuwkXrIfh9/vt2kv3",
+	"FErBw1q8KbivOEFypdKgU/WgLZKfni64RmZ7HBtOPMtSyEjAqv5oUrZi/v3s5QusdX22h4A1oNcN947X",
+	"mvycA2Z6kxEE4+RIWRADM/+di+8eiF+yH5mTnUxHraYROgozR7k93chBBTAP4vDoz+5WmLMB9WpL7Frr",
+	"Z+6SoZkCRzCG+7i3hCq0TT/ua7Ut8F0hsTUingPNnfCtMHhEjMANO+Opwwyprf/syS9oDv1k4DRndp/B",
+	"B8QqNjWkzAgcFL3kjDL7lyo3UyK8LlSJttYY8S5iRiwicGB+SP4UqmrLHdwT9+6diLEqrNH37oGulKtZ",
+	"PK2FNs1xoyVEHw9zR7T52SQZwsNXN0oQY9PZN0nwcsAU41/wHb13nnj9gTD8rAxMWvfuIYYDHORBADVb",
+	"VVsn/k6XhZlagC5OgAjgzEyKnkp4Kt5u+wwBXiglRpmelGS3ncT6GQnXcKTBp7hG8LjVbBE1NrAMv3n9",
+	"nPRwPFTQDkhWB4qhq8eykCNVKmD66MmJVdUpi57UzuCELwSNHXvs1h+FVVURBSB7/lo9MBXM8d49IsOx",
+	"7Xv3xAnz3RCjpPTGLBDgwKaqb1n4AmvMmqJGtUnROBjNxKpOVzfu2hL0AkWsqltYjGUGNMKUQPWpYqAK",
+	"N9Z5rqwSwLiiwQ1kpoP4cW5xu6tfMopa4NSEXXSplHbjS1vEFaGijC5s15hzZyd5cHCIV18UamJVstsW",
+	"Z0ZcKTWuQFm4M0DIdjVCdJbyEtCLxoVxC6mssEMIW/C9W375JjqFCHduelfI06ckzbI0hUrjeYpMg8kN",
+	"tbZVGWImZTI3g2PSTKibaRskUHRqeaiReQhxNmKKob3z2pmQuHG8C0D8etBlvyuswpeYFQLCRPgxtp2L",
+	"2u/jubaJmxGuJCVd7+3SpuxqZxjbCFfvQ2Yx5TMzk07ETCGSBwcPkpZH3cmzK4WUH6EQFT9SzACYSdkW",
+	"T9E4YL8LtSdaQMgJU9JelUBXZktkPXC+H3rBguJEI6AmYciBJt4VaGjCOs6MUMqM9oggtM4sd3CpnazM",
+	"LJC5O/3lXlFsXAPuPbhrss6/6F6Bt7koMOZsczxEZJSMNJjPeBPAzNB5yIH2o8PmU3WFIjeOvEc3VPTw",
+	"ZOS7Bqha/jHPoz4tOVLpsUikngGLJz7qSs1aItFGqwT3QFeDzoDaCVboQ5OnKGl4OzuNjb6J9VgPIMEj",
+	"SHAfUYuHH4mYzCIbjqe1Sfi19EputQwUkffuwf2aXdoWrYmzYmSvvI5rsjOnC4NI7OqF3ncVNA8Vjj/B",
+	"uW7xJ003wJA6RP4KbG1o+cWiA5jRl2VXBxIB+MzcB94SeTaCtI1OuTCb0Gj4cggeL5ARECgR3i3OUpZ6",
+	"CBDU1WxFOC1JoEGBWb4eNKJtnVnSjS3EJnWrPq2/5xauyPzbfckb2/qLkhA5SQKkYFaEbx5jL8yjhEje",
+	"MARQFQci0xCfuvAKPtltd/VZDHgbUzSQN+9Lm/z75uWAGlRVip3k1ZtzsQ9Uo/sfCa7z0z7fKtmNPR4U",
+	"pse4iyIgffwi8Mwpod0SmavlLunqZgIpUXU4UZCmpg3GE24E0w+/E6wRrltwS8Gep+iGsvT2kzatV8Jh",
+	"O/6S6esDmwi+NxTX1F3jJIYuIemUheLjbSv+aiaFlrnvHwQ8B4RfY25SND8IPyUIN1QUReY8HdKOZRys",
+	"hwIEDR6CRwp2X7i7IQk+Iq9l5wCJiDI9cH+v7B8iG+9fjTPNTAEAsXJmq20YFfwzNkH8O2NoLn5o9AC7",
+	"/7HKr8RmMuUeYTO0xY+mHKKphaV5e2AGU7piJ3E+3z78tUdX77I6BTArJ7y7UPnEMI/g1BLbYuKWNOm4",
+	"Rfk7pfj+Ltxl4u8QenDS9u9d/fe9vT3//+7UBMm/xN9FEqjC3J/ntYShr0FipBy4/N7ORIPW2b3nbvFE",
+	"5aWs3GIejKYjIAuL7S04BmTsdjcI/N7uzzUZvPl2Kag6NxyjVWU0Sqed+KVD0YMhPqKEgdbCsGQ6o2HJ",
+	"dFa/E0rmtJB97xabCjZxByPebpRTmRE/cqHeZ2rKjyBIM/eMZ/DPxuHWgHbg4q4Go87dACUt9/aiRgIf",
+	"F8U+1Z/7CgGsLTkmdudynvTNeUMU0IL7Twpys3i4XR144ILf0DOp00avpCVC9TgT595fasDgvNJmylaw",
+	"shP3LQdRhDe+dFqDdib521lazzGAUQ5DgK8CQN/cm2/5NwdWMS8x9U11fCUsWP4MGg1duHLCzbcJYDV0",
+	"ErTOIr5tSFJnuF+eS1vuwQvbO31C0HNZ6XMe0fpShhDop2dcmQutWUPlfI9S5jmiYoq3QwOqgOGnoEo5",
+	"hwmRyj0Cqxw3HKZrSzN2r2eBox/5fvhk91gQy6ZUta9hAPl3NhXcstL35ZxkKPphjO2EafZRmYD9CWDN",
+	"bpMfPRBD8DLC4iqdHofF5pKTobNm4AtBXBFqSkPyffKys1zpniJfyYwgKAciEC9BqXT4kOM6VOIX++tg",
+	"J3XEg+gczgQjtjS6kEjaaei5P0s9cDeYjO/dC96SW+tozTpctuelSACeI/XmY9m5/1Ta4hzfGqAx92Se",
+	"B7f+WrWCFPL4RgvlY2n0YQ2A4qIwk8GwJcYG7rqCrqop2CdOoKHBwWwqENIJqjEhnI8E6mxQPiPwtw0Q",
+	"a9ueEr8tTrVI5KQ0SdXohu2MXAXuDJCkSSxDU6DmyHIFHwp0OfiONhBPbjd13JvDZjOF0nhO2oqdBP/R",
+	"4XrJZJeCb/ig8eQyz+wQXge3D0OnTpqVKu3qnZXeDt0l2QXDOc1sTxao5k6qAPwRkCd/e/SZeX0iUXqX",
+	"Jk+72i14pi9wDklFg/nPZsG+w6U1/X5SoYDw7wZfLeDwC5lP4X0C6ubJHIp+LzcWqsoL2BhYYB4/i3VG",
+	"aNaGoKffLdRwAa+IssRdjXye/FahpHDu5dnJWBVWpSpNdo+FNfg51ox+sDQYyUq81As3A4QUccRdLREr",
+	"nJsmmC/YB9QsYjPAOl0TFiVGoIQp2D34tyfvaRFmUsTdVdQoCuhrmlU4Djwu98mps/6oHCzeUeARgx5Q",
+	"ZbTapcH3Tg6puw1fjp8sfFJgU7kfmWwo5vsCefA4SjDAKngs4QqcovtwCONxb5JhzPenvTenUdgNMre4",
+	"71qicKpfXuYRSwHpRcBoNX1M4JqpJucJcIrBfc9icsljSs0FSYvVmmgJE+Dn330GOLaB3QkE5vi9s8D2",
+	"J9n+++/3ezC5+NeHMJ3valOkK+LTYcLuuBzsTbIE7TQhhLM5bMkhZ/GD+Chqoe+EYt9/+gi++KdEfDqu",
+	"XJo5FTMTPwhpZ7ondnbFD5iVEzvSbXHRV2VvuJP86SMu4yce2/6faKOexqm2lvjoh/Npd7f9V2v0zm7l",
+	"keDlQZr0Byhme4Iwx+7dn/NPOx+FHGcdUX0sL2IrekTl1qQufxA4dJpc7fmQ2fpB0Hbb+SgyZw3TVEIu",
+	"rUN3a4UB0+5y33QxUfjwrna7yBTZIPMVh2MnLkcTWwJLrPaik7FgBfUP0WWoybyd1RIJvKuEezYiYRTH",
+	"VY4hrt3VPgViNO5tfIxlewMXwdk55/EYGJi7mJRDwAOg+FDAsk1tK2QyG1GwIT2hB1U4ba0UpDXEJcQz",
+	"MKgl87zDm3ZcqLEs1JnSKePjE35HR8DrcEsOKNhRZvNTtDE/Qr9RRyw4t+P/1bZ51lM7e4e74pP4tOsG",
+	"8JrFBu98llxO9+PeYJuDzX1ToDuEEs/Z8pnvlrBmpNAg5PYXcIvBuuhExRNOHnZ1KPXFrD4pW59BVUDO",
+	"dqnKqfJZFYzWcVjSj5riUAi1QPuSy0685eb8XO3Bzbraqd4MYfZqAvnevTO0YEgRgFUcvW76sozuKa9x",
+	"wHUisz03wBDouwXzXCQ2vOCd3SSyjem+YM4UE2cpgICDJ3dipxEDK5FZEsVYMs4/MJoxZ+EuFdlXPLHS",
+	"jMfkDCbOOnaDgX3t7AkLXTyPYcCoh1m+VdOTZpyQBoDPqCABRF82DW8AmvLSFE5GZRoFd1cnr9+8uHj6",
+	"+vXL10nw+EAdJWh5I/x4nA4EIycsPAfYisIUlHPgncF1ccwVP+ebBwByrj1gL28OdZh8Qwa3RfDzto9f",
+	"dPVJFTMEowRY2hrcZsJMJ6sNaw48xOJxpSVzhDYN47gCCmUVlZ1u6VYraXV1gqiH5IN75EPvuCZGP4Gg",
+	"FtREidjEgw+TC3jJNIUGU+eAdoI9QZ9YGzyHTDurPrq00p/KLrkHf+vQ1sfvEWOKO7sJOGYlC5uWP4kB",
+	"890pJK2RkfHePcFsLzjQaZbnHg+5AjocnEROtuK3oyr+qPYXs6NdXXS3snPI9ryDnVv++M3Z+ctfE1GL",
+	"0EAcPImuonmce2yYDGtdtbiUvSuaWAVHIQoaBJG4QswAP0RvaAXLMC3MuKtrtijE9yqXkPVFYqODOKte",
+	"343Rb/JxBtB/dW4BaSGcBILzlbuAjdeuDrUt8DDMqFTsPBJXKnPzI0t9aKZWXJoSAaZt4FFFmwLD/3Pa",
+	"i6Nessz0wLKmJ8D6sKRewVHmqI5fHXIBbolYmHdY47l37pyVN+fC23v7H5lizEnJvlKpe8u4CZ5lubIt",
+	"94nlIdMX4PS1LYtJDzM6FCSnCrcKAQj4Cij33B8UzXN/o71el22IS/jowcPvWyKR43FO5T77dOK/Oos0",
+	"2fXGyEf8jxBdKPTrbnVEd4tPtvuQ78AuXRRI3a1WdEVW5nTJX/yJouFE6i7f6ogHR0fRcZRmeAfosTbp",
+	"jKjShBTFJPe2I7AtyV7ZrtzXiUW8+vqBkrK4yFI8++Dw0aP0fu+7vcP+kdz7vndf7T26/O5w76E66N+X",
+	"3/cO06Ojyg0UvoGtjvjto+huEa4VrRYtQ6syoNKYC2cc4nFIR7ofjg4OxKd3eONP7iU8gWpW6ARAIQ+l",
+	"Q4A+kKVKl1k/U8WxSOAhJPe9EihUpFrgN2dLYaCgTckLtnTZVeMv1D1t28KH1XbCmFcoiVLnPteqqwZ8",
+	"bgY+lkJ9Hkok/7lHduzeaZpwptEnOPiDOhayqwE1tKDRGoNfmHPbyQqD75NzlX92H8h3D0SuyhKcXGQm",
+	"gojJbDxU2u62SevaRMC7sZxJhjADfe+wsbqaNhZ8KN89Ojjc9WECX27HDgoyUQsAhKWbTJWvtCoU5RcL",
+	"NYaeFAr7eMITUN1eSaPblMCkL/keYH1zbIy1U/LaXbMHxqUvrGuL80Khi2JS1Rj+72oyTfF7A3Fvla+v",
+	"hkwCFXiEtGppRGo6KGn+hYw7eItYIfhbMpJ53xQjAO+BH5J3O15AzP24K3YeHBzsduI7EfgEWadj6SwS",
+	"zOLAB08wFk7FQe4NgHR9Wan7IIAmMbPORYTSJfQGMH8SSjI97lrbfV/3nmUf4k3cvofTmU96R9OZ+9FP",
+	"5wSr4YT/xT17ogHunTL64Se3M3HzBqjOKXD3FVQdOC2c4wgzPXb2RW9SWGc0QjolUJhGWP1sCeQZhGGE",
+	"uPfcWW+TMetrejYmWvhr4DJbSPwKfApVIz7P9FUSYB1ry5OlajQ2pdK92cWVmjUtUu2UyptPTsOPe78o",
+	"KpwZjctZK0I0oeWok+ZRttptCme84GzPMM755s3pE9gSUI3mXjm0Kbg9rfp91fPvWZvyom8mOo2H7g/C",
+	"YB/gYH0eEApOxrIctrwjEoo3nK9tCv+D//4AvFxRoBNrNoMnBswLEsDlYRKPh6p3Rd0qLeqDBWhaLEqM",
+	"X4RzrE0a461Uvru5X2FGD2n53SSwBA1tD59owcCkmw/eAYf1xkaBGpDGWiQn7r5JvJwBGae+puEXGMZ3",
+	"NIxQsUBLEttiI5VmErv9cM+ewE14z8LA8FDVkgELBuEI5pP7BLJA2XQaOyEgXYBOlsWgMvy5H90MDu/T",
+	"DDy2WhAzXKRuiJolFONDHBo+3lacOHCnaFOqFlel07XuK6wwKLWwhjza7zmACUGxsnaWcw/KN6zTOjIP",
+	"cR6a50RTB4ZKL2B1L8ACiCbbfAbM+GE848wyhUX1HVW6v8Kuch5ONOpQQZE8Nrp0r8f5A1CiUH2NPPI5",
+	"8y0e9NyPbrxHR/F4ndhEvYIUJ7EJ2YF5jC5RGo8yazMne7zsrogj7CkG4eyUDn21pigA5KlmUNSkLO+2",
+	"AhR2tmA2DT/D+vN8KNyO1biMAsfC/70qLBUAaR8Acx/raX/vV1n2hkkHYnIISDRWxVCOrRNTLRa0oFky",
+	"EkcQDcxK9suxs4r/ws4tSL5D3Y5Inp7LAbwytBXeDg0YS8DvwNbCREeNcNWZ134CSXE4JymoADMq5o4t",
+	"0SEDKYXddk25e12pYWC5QZXBD5UB4eNNwcWtbKGAiAREGbSFcWEhcumhO6jp4LjSfUlmH7jutPhUkD6s",
+	"dt5h17o47cdBptKYljO7QXRiiBKnFpd7RxOLDvtp1Wvg3VAhZia5sAU7qZw9PzUQAsiUDeHZjIJ/PCM/",
+	"cTZHotGJX5Qah3AClX1Vnt+i8nE8BNLQLTCCtvsEYv0V9goFbpHMbdOLjH6OX6dX8XXmi6Df6z2NOo3r",
+	"+5wusqi5sV8GnHYnFyFcQZN+hmU9WLZBeMM8gVDOGQ3bH4TBstKplz9T8JsyHdtc+9xi2x8sAJiFP7ea",
+	"NJkDLvcTqtdq+0g7FMTS36FYNVSq8rTceYuMlPpvfpIngIWwNxk74cG09STi4MEg37AclzaXcjsQnpZg",
+	"STyWqUqu6nQrvrAAncYKgLIXEI6LhxkdhhE+ivdMVJy8aK9Utj/Vgy1KDaDphaIgbmr1hXh/ndgSJsKD",
+	"nip5dcE7MR525YeKSuSDYHNLC6Bog4mythOn44DmuGdGIwOuk/M+vScrqLGYPBvmpw77Jn5jThzTYIF2",
+	"HzsJopGGo/H6ckED8oJChp/BbKdD4yxGL/Ds/CuFkfwKbg3Ttlb3MSQrvK7yUG2spwpZqgsIy9T2bHQc",
+	"FvVR9aNEIU9xZfA4A3euR38c+mSYKbzusrirEQ4E4wtjqFV2ohfn8xYyzqYWAcBMJ7X/gc+evJaleu4G",
+	"ScVCBNePInWUkdJMPuz1jMWSAq9gbdAc5mIk9Yxx12xVf9R+DGthjHC/UGcWFUsTfCWJjyxIHXY34aBW",
+	"5dQUV0SSQ/fxnzCEVuAbDldUPrHm5WmLJ4YQNt3mpY5P6BqTk9KMpLM38nzG85bZxd8mppTxdPlY0xun",
+	"TqzBBDYiDPnk1HfzoP8MxSKsslrk30DnHuB0uj9ToPhZOItW6FyMvtFigpCT/LSgcv3O5sQlBBh4d8eu",
+	"eaYvxoUZuGWsaMzmU/wXGlJs1XrURs8eMc6wTn56/URJ68Oryuo3v1L+NcXjG2V2BNbtgvHz7xUpOD9Q",
+	"b/BU9A3n3vkA+M6mAMciFjOgBGvBhlY8m9Bcwr1duDmm0obXhYQ2ll8UJVl7ubFVOVT5IXopeMDXQUE9",
+	"VaBxtGxaQvVOBq0YJ+ePf24sr4qysQQPmrjLqNAO7tAg4iOCqAZVWv8xjJzuxO5NP7z0uH0EPvr4GUkU",
+	"64pBDCZjlCKxBsjSOYMfsnxO7DVa/f7Xil7yFZm0KhS7IHUF/XpumJ2oKlkBxIDbHVNZpGIHF7IlEi6M",
+	"hOppAABO3b/pfe/CPpO9Kywrc9e0xcsiqnMLHYb0O8Q9+K6wowlZEMmtIr8urpLlznyJ44yYkLJob2LN",
+	"MW9NxukiEKmqE1v7DTzYg92OL1umxGEWAWNSiSRh3VypcVkbbI7hKvQ+naMoBkYYzYES50MU/nYdkeSo",
+	"AJ37y4445TqgBTLM6xU40mFiyKlAdaV177z6W2VjkEMOwQY+oRXQ7LISlXGYJIEVVKSI86TxRngpF8li",
+	"ShK/Mxx20DJUZ0WxfJ9xgYA+hix8PT5Ew9o8VYpWXpTmAm9VC9xVf6xMlly25rJr2pJVT4MLfsAgwFob",
+	"2o8v8EmUZKZ8ni+ZihRzKMetKmd/3A8RzX+qPa3XRmPCym0GHG7Ew9ZQJg1DJBtCOp8oFOKsWg5MMxhK",
+	"p5svTL8fjz8cbRAzsJvwDKwU5crW5mHFU2moHHfCE0rCj5tKJ+JYbuNKV36oDDbKiJMnHRUc12uBQ/m+",
+	"e3alFLlV/Xqiim6Kn/hhA/eBLUO0RKb13LyPDlXfgswu2NGtbSM+HLRSZMgVSthpVvaG9CZqewjQAuLY",
+	"T6dxiT/rrfEMorKdaALhaGQP1Ap5WvFXCskk0DSwtKFYD7o3fOFYNLiIl5qL/2lGhRkHzE6EWKx0/1df",
+	"QajrisbvD4aPmEKVwv9UBZvhIAWCCfQr22oq4+hKLE8uQkaiNoBFJ1XsxpNTb5FgURlZJfHVvggQsL84",
+	"TuIO5ADOFQctohcSPu6wVd1by41M5zZr+GFX7Dz0waFoeBl2hOFJbhAh8VQoIJOqr2FDfjkaCoH218ZB",
+	"R2EQD+YHkWaY2Q2pHQjbVR8cPQS6suYmS0cXPaSv8lzYLAdQMYx8j7I0DfUhjVsmeipTD9Qey4fhuQ0b",
+	"ABLOIA2ghV+X0Uc00erDWPXKuVWOHqub9G58vP5gjMfmeUD1gwq7wLAF1gZUi5H6bkd1zZgroLa2ssjc",
+	"9+TcwmXbESUvxTcxUoA0toXMqHEcQ8ZgckXzG2W2Z3Q/G0yKuVda+W3RAle+MJxEQJmhVhdAWnD/gAIp",
+	"/KevZqkk3nGe54qawngmx8xBjR9BSIaqfBx5ZlEnH4lh+OvicmIr+e/ocOXLpHcAt5dWjAC4lIMC5AuC",
+	"w9bxSqemGwM0BP7QG6reVTDq0ctc/An7oA11sDUGdOi3ppHD7qEQB7h/HlUqjH3ZWI5R40TgYYEBLwfo",
+	"T+k3UHo5t7Z0qDK6VJbyUtq6vANMHt7R7HlPxqsuVnp5MdHyvczyekK7+kvzUPwe4t7hgP0OffmokTGX",
+	"QeFeSjguG1/LWfMACrss8OJnwnW68RzoWNNrBozkSQlQIamZ6mNETbDoblXHV0I2Cj6zpneNhb4B7QqT",
+	"vtUOXm/UAKblRZoVZfVzio43LjYkPNw5YdX7WRlVpLUglg1w5IGGAr8gIjdauinEKVgXubSlbYmyLkFC",
+	"XAEDE9VoAh6DsWOpEHT0VNteFogmjNNG1XdtAZYud3+6F085aberyFSbmQmnZoPKgVLRV3KgwF18js50",
+	"ocQl+IxF4VxT0w9uc6lGUCYHeYCdhwfc0wE3l7MW1CrS77uh2zlUXbWqqDQgPbqa6oqo/olr4PIfukDy",
+	"0d1KsPLuz0d//vNuR/QN5K6yMiqCwyioxJpfdL2igDtSuviCKWisl3+bKMSzigqm4vQKOwrIX0qMnf3C",
+	"jLjE9jXi6WEBH39+UAozB+zVUMDHwxvK98CCWVqKD6L67UANGEFHzn3GXc24MMQhH3fpiR0uebJytuvj",
+	"QWnW76uCSUWwwJKe6F6fs40roclYRLJU6WoOuYY6a4YkCARBAJiAd+ZFHKmRKWa8va+og9jDfw1QEGKt",
+	"VNz8tBehX8zFlq8U1tmEtWuLlyiWkGPVjFTl+66FnMWUo81ZiWmII/fFcWc67WOKKyUPDh6JRTFyQPh7",
+	"hhkIyMa3Ks33rSCReRIcSuCj7J3C3tjBKGKLSKKS5wYLYJIWFVTstqi2XFT3BnIZqJTqRts+hNoclwcr",
+	"ifdHUywbsYXgMQ+OjkRjfB3mjuXmFK9zrwqrZ5wXyZYZV8Ex9UMH1QQEWOCEzIp+9oGB6/xGY1VoPQOD",
+	"2xi/MIIhYqgBAmENBBRyIr5GhIfmf6b54nal+tFYMIA3KwlLAEPy2JzXFhGyEqyelbNQ60RSDKtO/DcN",
+	"3wnYZoICHyModWiL5NWbc/diIeju/vHk6fOn50+pbvunp+cJAky7u12pWRtb8uAT5drjWlePLMXAOAvK",
+	"7yvuB08eHD1yj3h4cIT/uY/B4YcHDyDjFzwV4jydyllHSNFXU7BIbYuBIwChg6afmskl1ZK/l8CNJQqp",
+	"UzNi6EhrjCas8poOJVH6F6xRAmXjQWacS4KTpT5/KGnFJSG4JU3fA24ZrnTimyDl5dBMqcPh8PCg5b5u",
+	"2A9/bv+5fX+XQHhBl3R1ctrfe2G0orooCpNXe8OS+26tCM0JTFSQ8c5TgG2C751D/9Dw6cM3PEAGpMVv",
+	"GERxVCG6EEopwW4Xcmy4zdPzJ0dTiYq7sE8TnkjYfIyMy+1zbhLbNoKecgYzwwBMtFVKd0RWj+WyuLic",
+	"CW2mofoVAHu1iqqwfAiwq5MHh0eiqdhtce2D9MoznUDjpldzOOBOPZ4UCYkfsT2YMN1kb6hstLExRc7j",
+	"3km02QOFlOwe85uyvl8Cuw8slBnAdbVmKWjupd3MjAVoGTCZD2LFMhKPQTDVQOcArVG/zbEevNsB5obO",
+	"/v50Om1b+pnuads9M9oVh+2D9gHkEaAQK3MSO5ApAN0Cdq+SSq0w2oXODc/Zw4gXHsyuRjLboWajGh7U",
+	"UCJmrr99ybwnYHJ53khm/rxUA6kh8e3bFV4j6hzLtVBA+5BBbYV0bw7SO7ARernpXVUfa7OBluWkUIhY",
+	"BGqggPI0/4ttieT9YSvxu9T5DN89cJLj519PHu+d/Xxy9PA7xE5KsrTtZ9J2H0sS2UOCkOq3LeDX2LY4",
+	"n5pAucs49t65gF7cntN+GEikZrY2t8VzKW3yMe6uqvKYYH+QHxOe8o///h887lwgd+jjP/77fz59SqhT",
+	"nhiY+B23GMkMVyifiSy19ClNoWfTvVaNVHTMyeRW0p0/DSj3VlHxX0y0zH380jozxJaoQrHR3l2FPS8U",
+	"NibQtKMPHxIGzzo8CDYYFKLjF2uKK/TDprJwm+VpkJsQnAYrlFCyWoH2NBKQgaWLgJewUNLtdQh8xQHP",
+	"h4Fxw2++lrh/EP591BIPW8LplMMHzvOBwQaTD1L+UuRZWeaKOn69Zmw7WXj0iJQ86GHULpWyh/EE0Yoi",
+	"IhiyoFmomH7/GPmsuVDPInSOThGdhZisocwM2n0VTj/mvAaMGb4jezD0Lp2sQ0ZpEu64UjBYwocioRFK",
+	"WSRVoWP1VFs8CcOHopeiyN6rrnZLrWfCFIiTmbZEIQuVO5OUApAgTaFmiWRp1AM2otQo8IS6ZfElU6FC",
+	"itdhpFCUUGiiQ++Gq7PcSX0sX6gBZnY1FxXv8EkxUrosOBqZ7uI9q1Vd7ajqau+VybMeQ6FVi7GgIRrf",
+	"S3AdEWV5qHjSIPut2IEk2l6myv6eUw1ynO0VslTgou8RysduRyRdIJ7obh3/7YfDg4Pj6Q9HIIYPDw7C",
+	"UmXauTx+o4drih8efn9c/nCY4EQffg9zzVUfXTpYTXSv8JPlcuC2+FHNoCx46F3Iiv4/eiQqZXSAfRqs",
+	"dBQHOpShcammZVNAz/zw2+IMS0Itt+1yMR3sQKo1wxZ0t4NbHr+bfXxfQUxVZn4rACUVF5nVz2rFtbrY",
+	"qtNCXeEuIyyRrt6B2c6XzO36z5O77KKUIk2Exoe38NVnu+16nx/iFCksLa40N0Pd0IjwSrMU6wHwQKHE",
+	"m/PHLeGM4vv37z8iUD2bfRD9AsFEZc4dk7Bd/49TIyld+ub0iYfo7UltdNaTucjNVBV7PWkVOjc4xaKE",
+	"BkMES4WYtukLUGOAPu7u9f57HMmjh98d7UZQR56yYZgBvD5ryMjKr9JD1Hq0T16dep4fSrn1xZkaSWf+",
+	"sseR6QG1gr9lSxO2NeEDuhHfu9diLaXV1Il/45sqQPdh6iydUSShA6cFWdKiv2lZfeLBdjV8SsR3EUkw",
+	"vIJ/kAEhH08ib6jFZSHQOEqNmu7QVebkhOdfa0Ugt5goyHRXNzUHt8Vpza6bx4l8iw6fip2ce/eCGBjJ",
+	"v4bl6bi97FcC/RYIL3jnIAYiP/ZNN9sWzNIWVstDkI6QU49DQtmvqC0hTEl/HsfFaYjYbFKiA0JVY/pY",
+	"NhTPaIpVB6JQI/NepffuYTSigNBdcaVgkZzjAg0qAtmhoobYKkYZFfiY4gr8DRAoDLLuvrKR0eXQQlQy",
+	"SHyLsSN0bEXyhB6XGe0jo+jGfv/g4S7qSx9ASSXSxoJTJ5Iz57WV1cv+/PDRA2KYyrOeIs7y0C++1dk6",
+	"GTsXae+ofRCYfaJjn1pbdjIayWLmjpNwbC2gVMHgvkpj2UZ9dhHjTxto38vcPemMjv8oe1dKp1utLdpF",
+	"W52tg/YhDsCMlZbjbKuzdR8OAZ3VEJiaEOkLmJyMbeKBtDW4GuLMIEA1ty0ADAPYSt0HfZr64jDvwWcp",
+	"xosq2E6m7xFrbVLFoGxAxnN7mYBIMFeJH4H1CPsVxKAkY5ybKkIyBzRxldvi9URHgeXgu/mXUhrABnJC",
+	"J4IGAiCkce62Txmhk9bxfFsi+fXp2dnJT0/PLs5enLw6+/nlOUUj5kqzfGQb4RZ5smgwdfVc+UugdCgm",
+	"OoCaroyeIs6NyW0L4B7csHH3ScISJViMjgfuw0CczHPrs+GsWWioCFuOQNoYC3emr5V91WkoEK7G+aD5",
+	"Hz4yL/ZO063OVjHRJz+9OYX9yvJ/IW9oOGU/ehxQab1rMTDFjyYF0toedksCV1mtVdIdUx/kaJwjlxlc",
+	"RySwTc/lc/fdUF9PNEEzIDWiZ5e7jmZ07sIK2ygRX3qB5+52dHBQm8Vcg259GvjqV5oEwgmtOQHIQuLY",
+	"50nviokGbooIu+n1mxcXz05fnJ79/PQJhlMDeBVwuz3AOTY9N2CY/ihTv2zuksPll7yB5khTZP+lUrzo",
+	"/vKLnnH7GF7xYPkVL0z5zEw0PeK7lS448c3deNWjla5yX+O5wcgAXHe4woQABdGY57IY4MMOH66ydL6p",
+	"+VeVZvJ8NsaLj45We6KfIy390QozPDn9D2fGu/MfrrIlTilLfAYeBaRY8NqjlbbTT7JUUznDS1ZYyDOs",
+	"r3kT6hjw0hW2CD3qHMu+KlyqIOViFtXfkBDxHVDCV0gm41+arqgSf/qz38V2idOD7FIhOxgB5Skg7S/l",
+	"wMndLaf/3Q3RzdzqPHT/RHvZ/czgtRRwAysFInBoV15QcD86jqX0W62tCIq4Haov6z841Yr8+x/2oqza",
+	"VmdLG62Iz9MAiyLZVx3M5ssMf0yv+Fy32NfDIbv3N2im42V6JA99DHEALk0vgSU7mJpodHCVZxVVjVE4",
+	"sAChPacBB6o8OeVUzvp6sP/CaAUZDVKC1+qQZZqQp5Au1yJhzJ9aW5itWHoREgjEl66ugOKLGjVQVMzs",
+	"VplcQ3ffp+dysOj+dNo+nONunGf6Crm0sZY6evCCW8AV+0+49BrQyd2iUGX2qjd4xYXc0Q1KAr18RnBo",
+	"198BUdte9llRuOncX1GT/WpS5+6kG728qtY6N+ZXqWe0CPbztdcNVdHX0yk/QTtU/OFFmkRmKMXr4tp5",
+	"kLC515Jz4SM6fbL16d1S0U4F8shf/BkPai1wmp9iEqYCYZrN1aBCKULWG2KyP8KoxI4367FfAe21AlPK",
+	"PUldXQF2nQN1rTVPAXf0OBClAGhSSVQOczFpaJ2ZFB5QAxAEupoQGF5q0l6+U5ZCSqG8zBpuN/Bts5UM",
+	"KSTRKGXxeIUTb+5I4jA+R5M2eZQVZXq0rjLl97ZULz7mM+9eNQbyiNBXuHHGNkJ/ZaGPe3W53A9OQ2zg",
+	"h2/iOhMfo0swUwiOxHpEZitY9vtkvN2Z/D9HhtDrOvew8a3sIBOmE/2MBh/BllO9FPVcE++nJ44EZkAn",
+	"nyMmmK6WhBlitBI71zB+xCuU7EKWPx6tDd2CNbkOSfiDR6La24j4VAhCwDwyx3W2lKoGBOCRSxVa0pok",
+	"97ydffuie10/yK/MUtHtzf6vJbornk5Tzesyzye6xl8Cg9lohBXDc6f6NXwiKwfK3mhih3ZPIli/b0wF",
+	"YWCpUQfxTxW1Qt8Ry5OVFUr4Ut+tryX4lgvCQFCvH4MwUFFNIqm7KE6TYWU9No1CuZhHzozbPbDaWisx",
+	"U1hAH9qESXsgKwCzPNkWoNIakbgTIgDjnwDOAQPtgAll1d+YZJtA5TnPBveiMdfOQL2SgHGPSb1iogh6",
+	"mTkvQ4oJZ38Qsx/wbQkRjnk4sTYhRn7vLSLKbFIJeWajoBjiYMxrhfmXFYqePM4+DokfeSwO4KUB7OFW",
+	"i2X+VuegtZW5uwAwccjywuy2YmmeIsUQXNE3xUiWW52tTJffPdhqbY3kh2w0GW11Dg/4/1pbo0zjwYMW",
+	"VC7i+WoAN/6wNzB77uievcrGe5ys3yNU9K1OX+ZWfXKf0fx0uVatwpUYuBzDa47JhIh7HHmssSSOFsmX",
+	"JvnOvCG16WBNmugV0g49XgUwMbCp4rY0MYEYg6X8+DLw9TauLY6usrrxit4/qq9otJaHt7mWZ1RUWZrQ",
+	"+eJXZVrp1eJvt71gUu76lfZLdXZHt7hPvmzEmFC11ogX0+d8EyPJX9poKnFZD5ZgZQWWtdxKLLhRIF0b",
+	"i32hPpTxcDdx2I1Lflcu+SuTI9JdpHG3uaXi9xOSJafxznzys9IUS53yOvAQYEPAOnSiuKYpPFkUSEJA",
+	"xsIOdL5GfUAI36hsyXrwpOM5eB2sFwft6ka3baFVx92lBb0zAcaHy9SHZoplvVicCC01lF/t6p1EpVl5",
+	"kWaIZO7c+9MyKgqWc9yojFtmA/R2jXKM+nxD1AF7+EpjsIOnKSYQmYJ+bmwhhHyoobA3w2lHiEQdaiFc",
+	"hGPU1ZbQqQADq1UFngKjxwP1zkH1MBEsohA1WZrzObqvWokk7UVWXmR2qTqlZOGJPS1PbST/ka5u1cuf",
+	"wtnrlzO9qq/aWoVNh2suit8Zq05LMVfgGlMKVzTaFlz4sAm3/M7CLatUQr1CWoovWwy1ifHMxXjo81wp",
+	"xjNfaRRHfYJIWFhYdINwUCirXBYOaghxIC27XtylHD8c2tER2yFrCJsjl09XIzyx0+zUL04U7NpD5fxM",
+	"GJDezsA8LfBuTZHb1EaBEMKgoJhWoQA6tALJcIyhLuoDhJa6IaDIqw9lwG6kDrdSNulUXMagHH6cnT5Z",
+	"W60+lxb9J2fytdY5/VT/B/jkKzi3t1ZS6+e6fmFt1atcpH8oo++bV+q1tqnRCmtsuXHcffdHKLgXbGOo",
+	"GU+h07qKMsSWrGIWR08EexxHQrASAXuRDeyNTSJ547Wu7LWe0Zau+q1f1F0dZ3tXarY4AXCS58wUgj1k",
+	"wJ+dFda5aIgcbKwvknmvBEE4g/+ooAkW2GtQ7AKzeiDL9sgrxMvcHAV/dfqLG+Ha4jMbZeUqgvMxYD9t",
+	"ffnAIS/89YKVpl+VpwC3tVSwwqVun4zkh1O84uggxFYBxatJ3L7UFCk3/QUv/8YhxdbW80xfLTsXzvkm",
+	"g4b/5NIUWFUW2Mv0U0VCPs9s6bdgLBhZblXEIxa9LwqOPQY7Giv/8Y7cdojTYC76gEuNaZ18RrGi0HdP",
+	"LF6cvevqt9TYltC9gPmW4fqo0g+bhI1WCPWvygodEAXVgEMukPvzIjEj+5ASmkhd1MYH45H4yQHDioG8",
+	"/Jil6E8KTwJuiBaMLm6FVCcTJ5WEXNTxDYE9JWRXw33RNRFxuhaa1wEqzsl9XMI8peyY0gzeCRBRQAGG",
+	"Kg1xeCioZYmplOJxXe2HB2k3wziusPRnkLibws/AnQIBvikgYtnjyjhgDI0ofG3hUcPYzyD8OXGpiHMV",
+	"3giAuXf1jWs0YcFIMH/VOJt7X0uVzwv1gfRvJCvt0IyX13NGE10/utZ89R0E1taYS8rqdM1ZhOsa3Rrg",
+	"QpOWPiWwgXzODfcuXX993wNaWfGjvjktuIlz/XH0Nm79SNUu1N09k6oz/iB/+7iVy0uVO0k5KXL3LUg9",
+	"cJ7SUOXuT2smRU/Rz6K79aezN69evXx9fvHjydnTizevn3uPprslut2uFmLvZ9Hdaib19Fefv/zl6Yvu",
+	"ltjbc0JCbH90F3ahogEhtN6qS6ftx0Tj391CzkSg8O9W3DJG4Io68/CQzPC/Rl9cgl/Y3XrX1Z+2uxpc",
+	"D573TybMGv4dpowSoiVUUYjOD4yW0I6F5U6v/NCigqx2gxT92NXd8oUcqblJdcszmFKHr8Y/4YJuGR8j",
+	"jf1aybQlGn546+bcmr/u5LR6+kvyj+HUT62u/rTb1Vkfpve/fhA6ywU8PTeD9jNZynxHFcVuV3/q6v6o",
+	"bL8qMl3meocF5y9qtiv294lNAiI2RvdUbXndh30GIjgsc+VYWG6jbcliWfwgJBTG8KLHinwHtouGVd3m",
+	"Rd2GjWJpTX/bjvfIdktsV3aIOyAz979+d2y/gxU57mo3EJOrdm4GfrJXarZ7vGC2tTDyxKoijiGPswtn",
+	"OvGRVfpMo2ZS+rr2P9J9uIk0Vbkq1eIuodjiHhiTEkYbtwQxcD9RuEUtOq0IMyTC1gJAeaXTCF4GwNco",
+	"IU0GY+ArRYQZbxIT9lFpI5vTlnLWFqBJAd0fxntdQ888lEOsr+dskwWBSLLLOU7yrcUP/3l1INpkq+jA",
+	"qK6Xvk7aDQvc2/WifrAdQ8RvUg73czPI9GI8nB/VINMWPkGLYE3qAwPTSt3EbRw8VS4drHBQ4ykVvuY2",
+	"8rrTlzWxE5kDOhjWjbx0KyuO2gf+vl0N2GEAWPTd9w8eBbjeB+377aPIc/XjItwcJ5iTXYEsogDLgPzX",
+	"ELykDA/bB0pcTsoSIMQADse9OfVhnJsCIbKuLCFUMv9CBCzn+ZArOPHM/+7XJ7DqQGciYcRpBPtkVDKq",
+	"R9HGHelqLNEZKYDEi4lEDw8ODvgteVjy45qT71F0TJ4qi3Ru54hVuKLDe+OexNwMTvXXdXRZwC918567",
+	"sa7vq85dFg/ow950Ot1zO3dvUuRKO2s3/bwRPjPFaN3h0TU3gNxZtrrwLS8PYoMwgD23TmKwclWj9xxz",
+	"UxfZYFjW/GcQOGf4fSzzoOHcu/WdT5Eq9HGgld/4w822wAlBYv5ObIGKYgf1GLRjrNadPXA3bq1X2/Nu",
+	"KjDOo58qU/m/6atr98wIPU6vQuGUnikKENmmsEpcAjP7rLu1litKm8O7ouTWvVDTHfrn26wc/iitevP6",
+	"+U53i4HK2XuqDHF3ZbcPAXbnHGAQcRXPN5bJcLOnbokWLNArWp5rFmct57SyOJW1cRfcYH1atetAIu7g",
+	"YrQjIelO3L2xv5sr7926UYN7SMCLOx8BBf1NkXfE9jVj3RbeYS0ZDbnuOINFgB6zwpeyXXsn24G5rCO2",
+	"G9/INvvGCwfs7r/amFs40g4NuI2G6wX8xY8hp7oJEGqdJu5PsQFuJuViC/wpm2wkY4KlWrGrAz8RA9FW",
+	"uP4WONnlUI3m3GyEnF3dzwZWKDMA5ghnKN4BoEVuBi8n5R30Qi/wxHmtAy3+79wZ/yeqsqko4Kc6Jc6A",
+	"azTwjb7QBVEv98mSMXnNNxt85KqrS2lmrabzXnH0jRMIbN1NPqnKAKw762o6S6HD/T1C+SvAaAO3U8/8",
+	"deD/3T/AU7CNF2oiAQWdWl2rA86sh1eYWNVBWhNOoXoCLQtk8xE27FxatYW8cqGnAucNnOxdTSLF/Urj",
+	"53xzZgUYyp2YQSfwhma0FhWyOHSqlQY6qBb0uw4AncmwI0wyDhpjjcVstXuSyVLnWM8oPIgC0d0mAhQi",
+	"Yig4GUfRqnR+TI1wjnymLJZBUdqaXyzK404d9l4kDw4O8ceLQk2gKra2K/Dt9YF1qxwCZxCsAYymsjNC",
+	"vSwWF8C9M/Q4UJ0l8W4iwKOwj747QCIn5kLwQ9EI8YdEL4GBg2HsK6D9CNN+Li+BTJX8AGaDskMgD/RD",
+	"wL/dXvTRB9TESOCQm95VK+LwiTaP369IUNLvaqorALoPtx1SqkVwLwk4VziQzOTU7nNkLeoZq90jMRqb",
+	"K2lV+iVjJTVv9asGTVZz68lnXj9mMnfhtxeZAFHOlMv9+Iv+fYco6CEwN+RcSjcxij+ETTUHTNhgW+CG",
+	"vD17KZhHHIReWEn8/ziDjWLX2zYErUPpsNPgoL9aVVsD2MCwhcMXn87XCZ/xAL69QuF4ba+VZn4NblAt",
+	"zCLo88qFeahfo1w4EqtKpyuJ1Kduu/mZbwqO//naN+bLjWPPsllULvAQ+Zr9j/Sv1YojvDnMRM2+ZKEh",
+	"pAM9doR4F0WSEiTeCbipQAyGLfZNtmb0fXyz0ZF/4lKF9cMpVAy+fO9XzYTPK02gLVitTbDZQE/Gi8Ms",
+	"vow/YCDQB0OtndXqhMC5k2lkIhPAROacwTc665mUWMlePPvlcSi9nw6zUgk7hmr3wm2RrmZYiogVPmaM",
+	"Q87mF+iHDpFigEeBxOJJm9xxcMR97tKd+2d3t8OjP4veUBay55bn2N2dulAzK5S0M3fSYELTInpBYII7",
+	"ElMlry74luSGn+gZDAa4y5wcKYcEWUzeMsQJApWqr/tHviFkt8vKDpIxIlu4ybk6AUj7Du7DoQttyguZ",
+	"u/V1kzsDwArPkuc8Z4D1ZEpbse8eYImcGcm03FK63zmkDzU1FNZPmir9kbId6/2j99BhclUDXQiVWMsj",
+	"zDlcAHJX0r6xq+726JvxH6Su4QwGu76TXr/uDsrvV57DCzV9YwHQf9XR0+mNvjl/sYvq7rFq5VrDETKM",
+	"n+GJryD2X5tcOdMMv6o7BpWABOm5vCLduakt+Ep+eyicp0365aoLUPH+HsoLnHKYy/KjOKqk+SsS6hbz",
+	"/J9VMe4GP5f1RoVxa2nva/LR1XrvRbEccFqWYL++xcDMeKy0SpkcP1WWqLbF2Fgg6g9gsFhfSC6/eEW/",
+	"U0YEydadGcQsukT9wAkrhGToaoyxu+fKAvBE+oXBBkkfEfL4qe4WHQrqJzygJKLf9GdyKoIKygcAHgsG",
+	"Tkla/m0N5hLBHZpRahsRacFGYe5zTJfAPY493MglpAm8WaRT39sKNhIsjDN7MlsWsjSFbYvHoT5dEf0q",
+	"vhPrUR672hNt+mbWWiMnGXTzlxvr8dx8JTxM5GkDQgqyeIudR5RLnGjg8oZgHdhHiNrCGG0iKwFz3W+U",
+	"KNFCW4VScMmDwwN/2gVBCCSLcHEXoeEuK4R2u5Q35SpRPHiO+9Tt6mfDi1gNsAUuCMHHDSDrrYVLzUgt",
+	"R61X9mptHNbKRdcisALLL/aLGxQ2t4bCugr2Kp4DO/58qJChDGt7Vr4awUniW2zCo5zVWmE+LGieojDb",
+	"oOKsjIoDQdhpbHxENjDZLJXgkwqfMdk06+GYIV4Z/g2Q8Vgvt2edrOUPGkwFxno3xRxglNEIhl8rWOkZ",
+	"ralPJZe2tNSflgGslJI9ABMHdnDaL05h9sxoVKE27k2Kwh3wmhTLb6gi4yFbIKGnRZKJzHUyNAzb1Z6g",
+	"HRH6kRea6VDccaSqx1gaFQ5CCQqXBoLycabtcFJakZqp7oQHLAZD+0aUtnvr6wwnPv82YdnC0dW03Nqo",
+	"bP7KtfDYOHyGsGkEaNLeKIGNErgZNFrssKymBZoocPPsvfqvxRBnGM2uS25yGIHAiXw/J1jzHI27VI1B",
+	"LBrtXUWVW+VkIWBUVu5BMjNI3yY5OVDl8+y90srarc+2gc3VUtnws5J5OVxDJPgLmluxaK4AvJm9/wwk",
+	"xPU/x2sCaqfVtwlD+7doKw1xUu9go6DfsNBk4LjxsmL8RorjX78+tfGq0fZbCrXHFT+34v0MVAnPutZ5",
+	"wdEAdfDjJRMmngo5Uqk/dePlbDA812UAhqw5NINfE7P3QMwaMaT2R2qfh7M42/0aEddspTJk24bksdNF",
+	"oIi4TsQX1l1OyvlaEHFC/ejepQg3CkndUDfeC62q1yRhufGhjFtysflncTJ2wUNuzn8Lg+Ao/9dNzsYv",
+	"9npsscqgb4CUtuD6FZK1C+p8KmUJ0FBB4dw7NePfuk3p393NxNwmaflHqTjCXYsybRw+2KZE56IM12Sc",
+	"3gC/iDD17f5H+hfA0veVSi9l7+r6VFjgV9kOyRLhTP8rW+WRaTvx9iAR0HeCtDW+wNnKLF1gH8KAnvFY",
+	"vrKxOFmOi1gf8dpUI9GVjS6FWyA9uLnpuCEd25h+d2z6lX6bIuguSYBImLHIuU0kd/p+mAts0mQ4MtYx",
+	"xS5IQJ2ctsVLnc8WSLORnHUgAgyhZd9RhyEPd3zqe1DnbtwC3tZq9rw00B4odkAg7mL/IRqDuGgF27e+",
+	"ELCZo6pBPN7cOltBtr2ae+JNOKIW3+MOGt5+PxI70HQHYP/Yia/f7PquN7jlhiBq01D3LeuS11z1d736",
+	"CEYw26xt6D9uVi6ALXqd4VuoVPbK9ekoa/qnMXJxDoXZcipnqDQizklAQzClAmO45TFBO74ei09thSMx",
+	"7VTga/R4AaShCjNC9nD/ngOUSaFGanSpCuUxCuciDZj15HHaUs4sVXHQQ5BqCJdNpReyTLhJHmBv3KYX",
+	"yW/8+zu64cmp05e50QNAYZEpQt+f6Oo86hxYIzkTf5u4dcpKSO1mRHgkbVcngegr4XITBjM8JSpsN03k",
+	"jpS50UoMfI+Qe/xZjPWCbOSYMWaqKwQqhGb8rASsh+NK40BW+tejhUEkidcwdcRP5XXEJDPHiMg0+Jw+",
+	"efcIZiu8fXSYtfmf6W2v0C6PJ94VNaNTu8FuswrxdLWZbkip/slpB88BUKNBFDsBvFDZfE6V+d5/Cmj0",
+	"aao297roT78+PTs7+enpxekTUkU3QW1fuaycP9S50vLXsUTBCvMRa7jPLQfnh86VhFfE2A4/L43Ku+ep",
+	"IL2oWcj5WP3Bkwhv3RQEqcGUGBcGApGLgmWIOfZeFdzUynXj21bgtXUiMeDCtCLTvXySLuIBe0WP/fba",
+	"+6MFvd4npfNu0NyPl35mbz+Nc8MEtsnJfnkVBlWhYy8DWGPxkTmu20Vuya+eAB4AUa4XU9Jz6Xd8SMsz",
+	"gSJxaFaKiS6znAIenpa3Ld7A4ZJLfwhvi5JpBK5VZCoF7Ch0LKAQlaa0/xH/AY7amNjmCa0NfxEyxQ4B",
+	"cHgmuYpo6E9Omf52KMk5yjMnZLWn/VKjtjglHn93mwGy8bpxgs3/nfgl+9Etwb+fvXyxmMyKRMtXTbeu",
+	"ROOEAz1TpXNP1qn6n7vwaxFRsRRfc+SL3AbY2FD3O5Kp+gxBfmsk8K2t5wYXaale4PPqBUI05WtDikEb",
+	"0ne1+kWvCk+8jhnIVS59g7nK+G18c5pplSbj6J2f6leFGRTK2k1Y8w/Ga/IExIYkJbRIF992izLd/Ea0",
+	"XtEVtZhTR/xpZzLJ0oHSu/Odz26BpZ5hY/NTlMLieZl6FrBxYdKJ81rdCU7t8knTOl8YqGeiC3ut+hMI",
+	"4xVRiK4jhhRJHAnzXhXtdenBQJovIAdDyVPpna4qNWiefozTbZps18lVN9VrJ9otX7tpdoQQv72zZZHp",
+	"wcfVp/vpNrqvUac1s3XRKsDL7fFct6OpImfXmGe63TRRPKfAef62vdrkApkXufaxpRr51LHNt9C/di7Z",
+	"dWYrWnWJU86Jj7qGjmi3LJIIsOgoGn5owGLpdkN9yk3tvFvu7fwKdhIt66YMZROw/VLe7k9quYatebtr",
+	"fZW44a+tH+HCDIoYo2B1kuPYF4Hkql+C95pZ0cvdhFPo90fvtOSuQu8TI4404jt4rPSBzDRASR88oisv",
+	"/AXJbpWmi8UekmFL7dxcX1Ws5UhB+wnARDjnngtZPEW3SE77eyCLCHoKR+EuAnwqQJP2VXs0Z+Tclj5W",
+	"0OQKV3yB9UVkLB6/HR/44A/jA/t6FUQ2CTvjVtpWaDuv5GTyzv+j+IpfRhGs4lySf84LiO7h0SrXQUEa",
+	"9Gk+k1nOl2480j8O2zRKcVJSq+jLBTY3x1mvLwSfmkmeikuulzAccHXqxgeWqbIDKHMwiSayPrciOvU4",
+	"VYUCa5t6ZGa2VCMf2Y2KSpzaAaHZcg5IUQIcE0osPxIm3aTy8xchVu3G2BZvCdYywaFcZCkpwNpjc6Mb",
+	"ay6qcbI5BTcvV2nKJZeJLgKn8eOpINTIPIdSqeslO5kvv1scmky/N1lPrajSfGRxTc0WrptTcPO7dePE",
+	"bJyYL+bE0M5cw5ERn1cWH3k1CwU82gfrlzxWPaYlqUXvAaGEB/IhpwrApeKgjUezm0rbYeXVIt8m1Auy",
+	"oxSX2rWghlJ3tZJFnqmCXZMWFNybPIdqPfdHVjIJXFxqeEkEz2TtZuA2cdkhJDVbQpaEL4MgMG1xwg2i",
+	"vqKyWq7IJFEZIcjNOVy1DGnsbWXzblYH3UyoWYRFzGwN0s9tkuZugdje/tzEZGtN/+3uXaDn2Xt1JyEu",
+	"3nwUBsTSwa+fFYx9qWlWDtNCrpSxe0vn6o0zdYuZupu7VBvv5kbeDbm0d5pxu65ck9Xon169fvnrq/OL",
+	"0yesRe80Gbdy4suJqrm816tYB2Dia0wa/HNTTCAa6xmmis7ZoUel62V89lm43Yl18pMhwkb2WOMwbWbF",
+	"5STLS5HpFvqpFEfljJB4ydYKdvdRcwQHzrx1IKrGQVfPWwecT2nQ3DXp/vVr+1fSx69VmRVRyO6OVLJb",
+	"dc7OfXWVvNGkn61JN+rwRuqQrbq18mNO4jp3YbYcBi45OjhIPMSySGUpL5EwBn5vIcgOfMJMd42eXMbA",
+	"oeJKm6mNmVzhKAvO4QSSKF2dAiDPy3KoimlmlUgeHtxPItBPkyqRpJcXk7CYSUsk+OyLNCvKGUKRpoXM",
+	"dKYHSQf5dimJZKF3G/rXCHb05HTbismYoBtpQNJeqXQBIN1rJdPsj4pIF9YdXv2XBKT7/RFLnA0hDhhv",
+	"04Eq/VZZCIlnlSx6w4VfzbMMUMoxbCMuZ6Tiy6zMFeEk+tPxi+DuH3cytyzOhJWzDuDB2JYwRSvU0rRC",
+	"S9u2DQTO2pQKwXTFpbJQXl32hsoCMi52JnSQ2UgC2IAzRZ1osS2CzechXpr3KqA6agUxEvWhtEC1TH2Q",
+	"GGKfBBr8cmq6mlB3helXIyEQ/Uj+lviIxViZca5EORsrkenSAEy/W1ZxaT50ALkLxiZGE1u6ZwGOAowU",
+	"mJf6tKp9U4wY9p9e4rYVzmSdyIFqd3XS3SqnBm/W3UrADsMnYcpAivGwkFa1RGIKGJ/K3LNw8skecEfB",
+	"sClfAH2i2UBb4FGuIF0Sj5SAgL7IrDP1jB6gpcjXSxgLGoWVyYk+bBzfDAqxIOue1KK4ECyInfSGbuBQ",
+	"dNbdgrgX/IxjJUyyl/2IxOrhwYGgzdBiomdlSzgObcBSX0GdQprSQ0rjBERvCKQEwBRuj93M4O07EW+M",
+	"+4n4nmEf4CuGLYQdwInV2XisygQ3YKaFVYOR+2Q7wg7NFLGeJVbbs2owlngaEhhwIobZYJhng2HZLJDx",
+	"VSJcsV2WhUHMIsM7rW8gB0OyFoD8ITsBhGMDlSKm24Iszd+26tn+WEKP5IfnSg+czoaeolGm+e9DN8jS",
+	"Cbmtztb//e3/drsfDg72ut0Ph8+63Q/fP3P/fPTs3b/+acu3ImHd4NaneU4EaHU10FNnJ3nJvgb2J40k",
+	"gixVJnl00DwfYCtv5kR4eC0pwsOYFOHwTkkRvlo7Gq3uCmSzbmO9prNvxDgbblBtTXu4ZmcaDRm/98tN",
+	"b9qmN+33C2yN4pgtptgiikwwsrrqGHjN6FHOTKMj17Nve5qguIHzeIGtVaki6E1KYbNc6TKfdWL+GaB2",
+	"9Lo3AcGaIBKUSNwHkgj8XKg8z9dHjNFiaWz1Xajh/vCtvtFrula28grcQKripZ/Z6tu4UzbidCNOf5dk",
+	"MaWXFyw/+cj1mHuNcfKXQI7mi7a4qAtRlNHjjC7gEBBy2BLoHZcrE/YOuaxQqyzTjsjYp3TuLHUSyxKK",
+	"o1uR59SfFNiQS+APCztw6Yv/qh24q9Y6PY5GfAO048ar76Add9XpsLBdeQb+gsaIFe25qbTCAPPRt9CU",
+	"i5v05PQ1vZIlaPxqipFY92C8lNGPll3nUZL4whemXH4VnOQvQVCsc3Ol9NIr43M/tZzdRW/32guDfnam",
+	"TliWJZxsFJ7m635lm/Hai/xZIKDj4MG1l0FeJIwTw8WrvkAcKPMNcZv0KitDbdLxJ7Jpk960Sf8TWDHO",
+	"5vAmxyIz5rY7qunmX7SjGiKm2C59SvHHB98fHmL5odED3y8d6UY6Hdna42Al2GYve6W5hP7htbqlcfIL",
+	"2qVRAlXapRssD+iZPncT6gj8v+sm1S2fhCmtNqHb6Icmi6K5IZrmCe+mxIlsN84Am57TeALby8ZfJ6sO",
+	"aGY4pipH9TV4Y3Ro/6PvFfh0LUsTTdmZ3VlpRS5L58EeHhz4QEudqfolxP19YgrBQiUme7oaUXkaRuGB",
+	"7JIF2dObGuZfpw0BR/s2K4fBbFjTrq1dfI2Ne1t8UOfZSOWZVstsLjqLrKc3p6vZT4+HsoxtqELZyUi9",
+	"OT27ln2RcKvh3NTdYv7Sv3y/8sV/+R4un+iTn96cLjG9fnpz+nqi0drTqZ/lypOcu3LZOKNrcZy2NOPV",
+	"1uesNOMxr8+mvWQTJrprqgYf0iEEZCvi5rq1g0drifRAMfsOMqJYUVEVjo8ZqoPDRwDjC2HzFtQIAKOq",
+	"MAVnzTEJbUtZTmwiRuY9xddZAQKbZWLGSifiH//v/yeSsdJppgf0V6Gsyd+rlP7s5cYClrTRSthSjYHu",
+	"Ehj/Ie1eKAORsazsCNnV/mat+E6m8DfiYYzkTAyMrzzF8bTFiZ4JA/EtbHBxU7SGa1NxUm66Mofina4m",
+	"HDsq0npw8MjTh5WF1MizmrTFGcTc3ENpVAD0jYtAI0qzQvXKfNYWj3NjEauafkJ4bcAViPpluhqoDLI8",
+	"rxZ6dKilRZsyBv478d2PjIAwUmAkYe2HxmnjMsuZFbhgBO1HiASmLxKZXYxMqpIFo5oHDDeFcFaeBTsM",
+	"m69aYqKjoZ0DmXQg+xDlpNDYaXpyKhLT7xOYuNExN3SgMHLnq1SYPiIIWpW7XbdjQhHbg4P77vkoCZNd",
+	"fOY804h7iPXvimZ9acohrIO7xlD0c3QJ7KwxwM4x/mihhKn2xLZI9CTPE0SkgCpmoB3RxvyXM1Q5xHaF",
+	"JUhZaVXeF+4lJ3TOBQA60kJwh5UvCPQzABPVCsPIOfwVHGOFSth27qPwnx49n4qK6ImMf9Gwo3dvCl5B",
+	"D2pqq1JQwCSgac8i2KP/Ajh0LUeqq+njD4iRCPyePDg8ShbDYNzY7L0NGIyh1Knp95fXGkqdvuz3I8OA",
+	"XtFydtRoktHlZZFdY2oFKxtOWz/03fjUu0DhWHUZXuF5dxMBv1tAjiG++1Vikm6bKHfypuZ99QAmLuwL",
+	"U6JJs8Hi2Fjl19FALgt8zkWOmPuxxQfQXLwgbOVwXFqbDXR8pJSDyhmkgG8ShNqX2V4RpUQaA1KBZCWQ",
+	"1pi4LDVYY8yO04/V9w70cNtKytnreOZa02oXOGGwJHgPYElw0Y6pcvgq0yl1JAzNFCte7cQpd2dXZVr8",
+	"hgPN9ODdDoAb7ls+QCYcZrh7zhEBgvt4Tq2u5my1O8GKv5pMA0AJd3cXE23ZsuwRnY7oZxo7wcG+BCq4",
+	"GfoXaJfGUNuYHR+aKaCHmX6pNFaDX8780ZHUM4jcOdOQ9Ie9Qr4fNKNgzdDsZHACbuuQ/lU4MzWapu/M",
+	"n+gc2N554aGr3w2BjKKDR0JmF5m+ILDuTrRCXd0zI2WxCLvxVbPrApFHjz5GXgGZ6RLtub9ObCn6IB8r",
+	"a+RbR5z1BidMyGqWpciVhIjne+ZjpvfhnJdLNZiQwX/sVa4zibEPkG08xg1wbpk7ty0S6Bpd9nXYRKRG",
+	"WWEN1zm0cbnIkb0ozQVOIoE6c7JY8T2B20FeIOyRDH0srabRQmLFmf+YPK2grHIsIcMQT3imyuMAw4B8",
+	"x+54vDWZk9C9hcvCTC3sj+Sp+7zOINaecI8eESZBC05SSaQkLTHInKMkRWmulCaiqmtWD7++PTjbJm7b",
+	"JHjoAg41Wt9zedq16+ekLWFip09WqY2LTj/V/wEV1iuEq0v1odwH6bRnfZgwNkCJAm2Z/RnmybnmlU3Q",
+	"cCkMf2H/ELZJmT4J07Y4pQgBFu2nRiv07vBbTKDDaCGxNtwE4jkgtBK3fHswgL3TJwkXErnNY6gBF1fi",
+	"WMzRamLFpYFegw2508p2KRW0nptQYbKSmfc4ihP6JzOowQrPPTn9j4kp5edbeEcrveSfZKmmcvZZRqG7",
+	"dIUXR486z0bKTMovbEu2PpLIo3KdBQXX+BVjBd62nWdYlNkt4Ce8uC7Fvv+n89PHvzwF6IRILd4p2RVh",
+	"n+qQ4y7A2OYM8FlNWWC2u6Q49a6A7HbWh4v/1w9CZzke6pa5GbSfyVLmO6oodt2xT+5/7DQre0OScp0f",
+	"8B/tnXI2VnS3nrSK8+lPVF7KDt6wPyrbr4pMlzt4DTlSu/VrXiuryvo1ud7pbol//Pf/BKpIsFJ0pged",
+	"7tbcTZ4YrRrv0e1qZKt1pvRWi8ZPya02wEZU74QO6qJ7eYLkTrjZY5MqXrBPN07sgz0H2fwdzPHjkpu+",
+	"f7d1Q2CHXmu6C29CCHpXtN7+FQkhBMxwO3WvZ7uDhwAS3Xm5bVumZlK2wS+ii0mz7x7zuZeFklfH8c0K",
+	"997CzdygTa7auRnsbC96c9vX3dAp3gX3i9/iNq87V9Bm6XV3RSW++L7hjfobO5GBt+Q3WnNYKyxtzp2o",
+	"u5o3AW+OkkkruKbLiNpi83gaTGAduSZ1vjb2t5CPdBFhW1za+O11cpDfuIaZeqNujsia/7yOjggp+6u0",
+	"dVTLNtaoBla2ZHNtUyWwqRK4+2YSbtVgAmnTb4pQstV4F/UBjX0pZ/WgGwcSfW4VgkQAd6DcPy0HW44x",
+	"psR0zVjPFmuI/Y+RnorCD0lXO+/2H//9P+iw26Qt3kJEL4RV5pLQNc0BoRHQFhjSo476FiocgpjCAWMe",
+	"9OjgINk9BrprW8XJtKUE55szsXMxQooSYV1EoQZKO52kOqIsJioR0l5ZQkrG3HJYRxlF2KI7uukqHrR7",
+	"c7kqFQBZlgHrM5c91dURqOel6psCYJ1lWSMTp8UZZs5ImVEcIdC3XlzOEgSYiYkNLhXGDiuU3wEKYxG7",
+	"uPArkBmamjNxrMiV5FKRWPnT8npIr7UCppSw/eyYKUdBB6rEkB5GQQP8mDNRPK2tz31jrQJlwJXmzit7",
+	"Be87wwBeMjKpyhOmiKA3Bgcj5kQCRzH9virscYSE0YoavTgdTotB+0TizSgQyN1drfi2AGdqdKhBwkKG",
+	"Tl3sRO2yAScWCg4W94F9RuTvVnvB4GWsgJrG32ecg89XufRxbbo3bSRrusMdZNSLCfg0ywEVOOMSG303",
+	"CGouimfG28t/S9TGTZKzagreCYJrT+qeylc1AB/D2blKQ8huDfMxXFR1SJ6Sg3bdtXjOy364R92t/nF2",
+	"+mRZjau7ItzjE8SH1+YGJcfxa+8fUhZu19CQ7mq/fHbL4T/5Hts4PKukA3DFXpjyjD6wb7fW5NYyEH88",
+	"vBX3bu84+r9+6P9Ldd2J7lbwg7pb6AmJNfrkeMALOuUW5Q9qfXNzhhbkA17XPLTb6HfzBk5zx1tDTLwl",
+	"Poq6ryiaG9dWiuYuCslGham3Hht4Hjy6QLwznIykRoQhIPycDmedG1aRY9Y7qiTn0hGtupqKQpAFHx0v",
+	"rip3z/KV5DvJq5Pzxz831jsQ7Kkved+tV9FnFjhVqfTcNwVUUahbwa1CN61Q0hrdFok2pQLHL+JorRSM",
+	"ICkhOKVZCc0KTX5WtXD0qzpZ8HZXrXK+Kd7GgsvvwEfCl3uxauW2il7D7ZYeR4DbYcNtILf/eOXHj6Gr",
+	"ZlM//A3bdk4ShM4V6ElitbdyLXEkeFrz9cUVje+jrzeqFh5FHccLe9erdH9xl3oEiRzqPCMUZFOkGI0v",
+	"wx9MlOs724FzUFL5EgD4yq7GglkxHRrRN3luphTXxisg3E/dVjBDMcqsVVh2HCK58BeAACwC9fs1oBx+",
+	"a7ngSh/pMvW1oLl+pWxw1Kb9GangBTAIG3S/TQb3m8jgypASbYBW9Ye+bPr2JE3j0n9EyidUwQ7/Odcm",
+	"C53XlzOU+5BlwsSlvw8JfIht4L+5DWQbgM2tnDlXCluMvUcFyUttgmLA9lPSVtTAvduhnm/IHEdl8NEc",
+	"UB8t7k9ubJqWqKOFzKfgl2Y6JgzErZVS0rYVpykzH3j2IPhypAR0y8oeUQxAV++qfQnHMOxXp119pWbY",
+	"ga6VSnFRYW84nzRBFRslT5SGdoEkzptPijyBJQ8FpzTufmFGLQak6eqkmm1PfJZUat9uTFcCZr7S3IaA",
+	"aUZfiMb9GDvkamfWGUGtRfnarv7bxJTAWjJxu2Eybol//Pf/7OIaRzuKK+jy3C8yMQRMPGJl4oMKixOS",
+	"rK6+qqMM162imB/HY44UCW3IFRKacN5Nk5H1B98FrCW/vOVVa3RiZHCsvo4ku6Jrw7ZZ3l3tT/XXr7mQ",
+	"0YWNfj5v9Km0Qqbp3WWxNh77xmPf2GcV++wkTSPjBQuv6pV1VQPtC+Rl+IFfFAmRpDaBG5ZsyDEri+mL",
+	"w5tiG9J8FqRsSDpem6+p6iJI1tBeX2m0t5HI4T3SnMfhSURJHLesPR7k9pIxLgYn5F4BRidc2mPOHeQL",
+	"g0Wt5XmjFUNIEO65kwQSeSfuAVXXBDpt3VGuDhwZQDhX8z5WHKGSudGq490YYGYBtqOhEbJXCihIVFnR",
+	"1ZcgMVrUp95zfgNuRRsDpyPTj6cYVaOQsIFix9PS86Rzj2QZuMWU8jxXGv+BtYWhcjYbwZUFkvsh+BT/",
+	"mTw9lwNCA1ohfUYVfgu8rq6GlyhKYxbbzQBJ/VWNZn0NcnbNYHaDvanNW732DgzeleaBCOArD32JeQlf",
+	"y93bllG1U6FS2StXwnp8DafWTOSNjbpB5f7DsscO3Jya2WPppwYDFL7R34n1Cfrg65meP2Z57tQXcNZ6",
+	"5AEAzXvr7C7iPxmta4S6aS2wQJ28vdb8jNRC3fZcY7i3YYXCRmk2QWEWC+3Plce52BJ1z/4ckOwqhsjd",
+	"mI0EZwKWELaeeOZ4b1wtxs+OQrEJY9FE/KK4RoVSYpTpCbY+/JS9VyLhUGui1VREUCw7kyLfTQDukYOw",
+	"MqZTgbBxNlLMCSwIXUkRoycACSDWJNqXFAlF5s9B9l5pAeQ8A5npjkhqn11C+DJC9fuqVwpgXl5o5cX0",
+	"IbfPdL+upVReR3lSKzEnypOVLabqVc3FN+7HDZTJJpS0LqQzwimZQsgInikSCQ2lvl7Ewl9Z+JRAbWkF",
+	"NK6FGiuJ74QIb1cr8ywjQPolFAXbloCFqon4DmJTozvbimgJdBqcTwuZrr4sBPbwkLsOYLrO3wXdIn4y",
+	"3GvW1cnYEKQsXwI8jAnAfSVUvomdjolzPZI2LiOKwys1LmmZERQW7uFcetMnCc8toou4EGhd1hV1J258",
+	"r2jsqxR3wKidUrcrn71yicktF45YM1runj5R9oqaSVYXuZWLGiUubz23rabQBFYaMXAb5utwM8B7Ph8q",
+	"7j/alIlsdMedlolMEfRv7C3DBm+QVMXdlIo4FTLJ9ntDCcJiUdu/Kai0P5dRXNyJXc8/45VAaMgG4e4z",
+	"AVkflEphcrB9E7coFNK0jQil0DKdZKnHpWOV5Yzr+VIBROdEOHWRQE1DBaqTFIsF5wgAEhlDkuAmpciN",
+	"Lbs69Jtw9Jcs+b+aTFcGaQjlcYbt7smDoyMR6fKLUWaJVT+ClISEQCouVW70wGIIgGbT1VBWydgApfpQ",
+	"dnCPQMOjzFIGeLxUQqVZiTCUPpeFXPRY2TLN8pyhUcWl6smJVZHuBo2KGExYXw44C3weRtABxDUrW9Ei",
+	"l8bMLYuHIwS3xKMy8KIikLy7VZLKUu5F9RseZ9+XCzEqAb/xYlIO2+JlZaNBi73fjB6+QaYtdHIB0yGf",
+	"0R5I3IZL/JjHgA3gzpuNVVcnbo2TMKVC+c565L7IrMgG2gAQw5lSorv1OMoPdLfqQA97NM4EVyzkAiB0",
+	"vxj9IYLjLSeFhtv+LPXAXToZI3YpIHuWZhxtwWMuM6KPuOZ8mzHCnraRpKPwOFSn4avKUp5w1JxNOLn9",
+	"SlmO376+9AdAIagkCN6X++IJf8G8B1BefOmyLNVoXCaCIGhxuUHeuUsMygYz1R2RFjRDfFWIZBHed/V+",
+	"fgfRGLetm88IisvQfHYLaGVf3dxVrvIY/QFgDd6cuj3aCG6wcgUN32NtjoDadTfo07ktdFb/ztYGZ/VX",
+	"Ph5OuGR4US861uXB1uy7lw66ze3RjvjtycsXT98lNVv2P/f+ooqeyvdOTvfenO7Rk/au56tiI3d+ThuT",
+	"8zOQV1dJm7j9/GVzJu6JG4zX3w3Ga7WXW+m4fChYrzXjVcZ1BJE1D5Y25XWcrf3wK5Z+LAg7NYb4hczw",
+	"x/SKz/0UOQ+f12YE2OJetP32LokskrMnv9RjU5W6iZiVYKJTYmrxP2dpCy2NYGB1dUzEOWdAg6ntzNXL",
+	"WfUtEo8RWEzeFKKfBvK9AlM5Bnv3ZzZZX86On+henRFru+4hHc9T+DvTPZHWZraU2lmvpclTIZ29JC5n",
+	"XZ2MVCmdCmqj/AaqszmQTcKnT6G+v1pHwj8hyr820xZTjPnam9GiHquI1/Irk46u1RIVDfsGTVHBPKy0",
+	"RR0eHC5vi1rYc8e78vNaozZxrE0c60u2O1XkOkbrl2nCxqhWXdncTpBrzj++k5w0ojnNwxsuA6p0ahDd",
+	"+euhMRFbCl17zFFzPELDc1IDwvpKmyn41VkqZiq07mDEpDKSlo9TYDQSu6GAHxcKGYFamwIG0PAkLQTc",
+	"PsOrjll6bz/33ECA8cIsAgz95pK+G9G1Gi5TJZbW/I02SqxmPJ4eg7htfUZWd1UjO4RGGk3sZ6aAPsbJ",
+	"yGPPVmzqztrCCYB7M4jIEUJ+i0+BwIcFCqRqODKBsmiuY0FYVrZEm4RCjdx8Eyq67VDRP7tg3FiCdydO",
+	"X8PHezOB+oVMwPffL0l1nthaQiXxQo7Ii1mMxtV9QayK77EGsRNBhNdzIiCXlZNYapxQI/yl7F11dUj1",
+	"Dc1UH4sEKeDQpJL852tAFKOkVSIvTVEm7ldEGvvyKZG/fL9JivxRkyJ/+X6TFtmkRTZpkU1a5MukRWJN",
+	"+W1nRcjUWMdnO+FGhcX+XjLvc0UGCz0zWe5agc7eqJyNe7Vxrzbu1S25V5Y+q2bZludC9npmAgXfVS4/",
+	"yD9Sa75VQu2NZJYLmaaFstYTfmshRU8Vpcy0mMqZz1oiObf/qTC5aiYDfAMDnJtldZw/mylyIDcNAoYq",
+	"8xzr1drisbSo697orGdS4DkfcfR9JMtSFW4oJAm3Olsylf97q7Xl3BXndRSzrdaWliP3k3LP24rl4kh+",
+	"eK70wO2To4cPWlujTPPfIa1oyyLTUPfelGTnFd/2yxKNZYD5mKbBuLO3VpXRrw1+GN8CoyKt13JwKj7x",
+	"JnyKeO1nImg2f0wbBM0barp/csUl01GmF/Sw008NWV/+CILKQSVQ0Tl46NPCXCnY9JgXwPvFIC6lMW1x",
+	"Otc2gNE1zmRCUyzhI05yZbmzuS7EqYSmq3mKUEkTWsgo9Toph/s2G+jJGGNpZ0qXmAEF2j3Ek8R4GuAP",
+	"46g7RLHWM8B+SDCNGRHMgXS/KOWV0kn7M5t2nR772hE3OnEFbBY32ptis1SvvQswwpUm4gX26kRW/opm",
+	"fwV/hlAv+bQ1wf153FMDBcbO9U1vcMan1hYija9wPiKS42WfvkVxvkq47Kn7kM/lFT1og7vyx9FZKFMi",
+	"RSOo22omyN5t0GKN8Sj3exUWY0nQiHSgd5P2P7r/XGTpp4UO08ugWnxXW5YyNyngiSF3Op9jcQEt915n",
+	"hTBTHeOfOf0HF0Fnk1XY04fndTXdqC0SviSJGEDp7r4MNapXhSLXBRqLJdFXLgVdU863tnh6KyPN3pWO",
+	"2NR9bsJRv1/sCy9KV3UB1hICTnJwnSVIgnnngQAXw0Cofh4iNWkG2s+6fyuN/8xKwJQoZoRugd2rJX5w",
+	"QBON+Duh15F0xVDaFvbnQiSKDH2jSQxjB+uxkL4jQJXoHwSmFDVFNyaAw4OvUah+oewwaYsnMGDsFuUH",
+	"dzWMEEAhlbWZ0TZ04WoDorwntcjNAFID0DcdIuE471SARsxsWcgSnasZjK6D7ok79QJOacwdRCbi57gN",
+	"9D6WA3DjOlTN/xYGpZYmG/xQb5Cmb7j2DnjGvrLTwUx12KA9lUVqN3mIle3/59KWJ2Bdbsz/P5j5j/Je",
+	"kn4gYRR0w1JtVrP/maHr3WqG/n5sUt5cD06a8DmcqgENI0eKmuCQdct6Z8FpIq5cw6WOKF7ssUg+fkpE",
+	"L1eysF6BeGZKwAIAwALvZKQGYITh3u78lwzKEDkGzv1gvwFBoUqRlR0IzwU/ROVIZ1IobDITdtIbhmfv",
+	"JA8OHiS7MCLvpKDXQf0ICS2xr3COhkAJrwDwAHgioNwx1T5SiShUOSm004cCoaDrN2rSieNJybb/ZylF",
+	"zLgsUQavwsPWV2uNF9+FXkvlyu7SOqHAcElz75zfpZb2uzbTAEC2UW0bRfXtemEvoBfLfwO3orim6nJo",
+	"zNVeqvLsvSoyZfc/0rELOjZbGrriE4kPGSqbe26wpi+U7A0FIbgAWxWCMc1zAc7Fkt7iMJ7Qzb92WIkm",
+	"uYJHUxv426wcnuACrIOod/1dGqUjv4dAS00LbzeRpU1k6YsZ34iUungzRoKLRE0thOSPrh1Fqn00vl5p",
+	"VTG3Xyj6c33LvenZixLhZ0hhGBYJ+hpaYM0gQKYsoZGOxWhWEjhWK8SYoDc34allaUJNv1kp+jLLbYt8",
+	"/7LIVCqk7WrExoP+Eq2mAA/eWD1Kw6IZ3UHH7tGawnesdJrpwXLbGc+rq44bS91lkjZib5eXZlIScrdV",
+	"c8H8Dcvb74hBY2Os3kiwU+F/VWgtlOZV2Ot52R7J5etLSfmkeikpw1BiXtOqXqHQ0pkvB33Lz/n2yMDj",
+	"JVzFLL1RGSNrgs8rY2x+kV+mjLFaMcPzubYI5gUM0k99Uwm5qYQEHOcgS9YwY68xAyNgaEtMdSJV9gqh",
+	"5d68fk54DM44NFT7aBXwT4vf+Kt+t/MvdMx/6LtMmSw9GDIYl0Mz7erSCGcI92c+AhzXMbohAK4uYIMx",
+	"Xjs+t1B4u6GZat9//Ob1cySPvlQiGZbl2CIMb06sJ1KMJ5d51vP1mUaLsSlK8eeDlnjw4L4wBYStYaKH",
+	"B0cPiNIOU60QUZZ5bqZiXGTvZam6WqtyaoorCvfCMxPqOhv5IhqrSuiATpjL6O3TH39++fKXi5Pnz1++",
+	"TdripBQjY0txeHDgXyw8TX3IiIC8VhKKxaDl1Pjzj51GVKWiVePWBr+eU2kBbbotzlBHRYQvdY6Xrv68",
+	"etFbNdlvGua2Q8RaWqFilMZ706LRucvvoG50jdmkQVmsySFd0TLz/gZttXoRqVdpuAFX0mpP4NQ00uir",
+	"6sPoksimeuJd6pWujk6HV+PcmpWezh5QNIrClGEP4Le15B5wQVq94lNrq4z0/PXkEcpW1w7jqytdSzW1",
+	"lTf9zdkGm9zDH69GlqXLQoPmtlkJ+e43YiGskQtOihyJBcHo6OzvO3HdJrnc7pnRPjxqn7YO0PS565zf",
+	"Yt2Vv3W5kZwEa3erJbr1NvTu1ru16AjpsgWMhCQDkJSwQkVYVWjARvjm9fOOEOvNsIuERB3x2ztsGvy4",
+	"4iw/EYth1oeR/68fhM5yAePIzaD9TJYy31FFsdvVn7q6Pyrbr4pMl7neYbWEUnVX7O+jicgMfT31mdyI",
+	"9IAF9Ii8pLAtJkXeEdurrdc2bIiSlmu7ukrbLbFdW6Ptd8yg6IZlctXOzcDPHu3j3eMF01+dD+z6eEmI",
+	"XlNuDg2AeQ/jKcaZ2X5wpnLfFFCv6OzjEA9vC+epV7uM0WPA0siRGbm/oLQDmqJkUWTvG7pvq6bIKliN",
+	"sYGTWTKm0w1O4zejaNDkXEHRLAsZthbnoOmkEBVE9899jddll792Vnkl52J9r2I1d2KTFd5khb9wVniZ",
+	"BLi1FPBqvQRTrvyH6kTogGqLEzGWE/v/s3cFu43bQPRXiFy6C8gOWuwpN2PRtEbRIki3yCUFTFu0LUQm",
+	"DVFq6sP+e8GZITWSqI1sZ7tJVrfAijQjSuJwOG/eU2kISg9K7dvxshaw3BhoDp6KBZ52JdYyB4Xh3JrQ",
+	"iyDvtb9cYOX3GPkrdpm6vMtsYVjGvgQXwwP1anQ9cIlZ9UIs3crPtoTndkrqx22Wq37wPw/ep+4Bras8",
+	"Hwjgb2/iuKfmBvLpaq/7t5N3kOLGvwZY8ptO8mMPwLhZ8WYQ/QlOzRzIf/aisjevukwbW5vRpeddQ0XG",
+	"Q3dQRNFlSTUepFX0FNfA76pSPs83lI9//CBSefhyQZvtpp4JlfoT2PUu3gSzT/rklnQPVjNT51THa9DQ",
+	"WVXy2vsXUycPdza8Xt5EUI3JwpgsHE855Kf2H/jC+39KHfqjAq6uT8aHfhEXSl8NFuAxcGFJXAovp+/7",
+	"leCoWCtQQ4YNRrEDfGhTp78eQtjiFI9Sl6TWPxOFWiln7157goguqJRkk11EamckIVy9o1j1HhCoBBUA",
+	"17QRudEbVYhCydWW2M+FNc7HBBmaqBMAb4ilOh6IQAFzVhMuuQdAZOogHgsgBbOG4jvxBKKE2ZqCbBzm",
+	"ymuP35ZjaUCudMvdPT7b6Tl9QLZzLFa3/j6GRF706/isJ5wXzX3o08FM263DliGfVim+0SM+9+Xic8fE",
+	"7JWBgptbTDZz0YiFrOcDCrdCMeA5JjZAP54/Iv8OUQb7JdAOw/y3KnxTcU1khFr9W4qfPoitqQpLrCEB",
+	"Nu1OzDZuoGCvb2nKbRJIQ4BlUKf32oPJsO1jCHZsGNWg6MOzJaDphPfG6A0986hvqiYEIJNqh/jMIj2J",
+	"0HcDbgSu8/ytJccmi+5RDQ1WHjF0bLAK50WDVf1qjfty3/lkeotivI3Ux/ovZcjseT6a4LJU9ivNpZ2u",
+	"N0plXGYSco6ps79I/BSZZw8KabjLrSrsVNwqmbp5C9MS6ChWYgvil+JR6ZLVb0xxr32NJWyHW6JYQlpZ",
+	"Vr+JzFgcFzg2wb2kJrgztqkiu3WdjscnkKghlXg1YM6xK++td+W5uSp8kqevtcE3d5sxwYRPxCjk9Sjg",
+	"b4sL4NSsqh198lWRX1xdXMKkR350YkG20ZneiGqfiNxsNu7vTPNlJvHfwQ+Mp29lfEf0tNYwcB8IBLo0",
+	"s26O+AN/9kYyRB62WguJMEhkyN3HmIS8SBw13tSLXHYFZN+zYpUbm+kNc4Z4iCL+fKIjXWfuPBDBe5GQ",
+	"8KBcr8OYzObCygOqY3ilVk6jUY+eNqXfpIM2nsANxdzc1dL9bT9refyOo9cZBBdPtgQW/ZXE8kDNmO6l",
+	"tcyWVbJYRZ8QHog8HZA98ZcUs3lCIlPQyk5v4QSqbvhO87chi1iazUlKpXf4G7SJVpQqz/2wU1yjxizQ",
+	"ZSKJSG53XxjiN2gbv6EjceUOFNmmG/Z89qSc9W5RWfVxK8vF+0RIazNbSl1OqgxGfvbL5K858wBUYLrm",
+	"P9ai7DEfZkFeQtr2KOQAIViX8MmrXUI1TmMZGRNwvCA/P/OlIgmWzoMIchodR35TB+s5ZNyKosVDtpL+",
+	"idzwm5b7bPKgDlFbN3MBh7q2gBgUZdDLngY8eM5AplakqO7i9VtwFu3a+/mfniG+6zUBr3BpxMFUBb3W",
+	"fBRZt2HbWN3Q2zF3U5gl00bY57IEuRq406LSNc9z4762SubRifRXPPD578//BQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

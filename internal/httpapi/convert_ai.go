@@ -31,6 +31,7 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 	response := api.AIResponse{
 		ID:           r.ID,
 		TicketID:     r.TicketID,
+		Kind:         api.AIResponseKind(r.Kind),
 		Turn:         r.TurnMessageID,
 		Status:       api.AIResponseStatus(r.Status),
 		Attempt:      r.Attempt,
@@ -50,7 +51,69 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 			Retryable: problems[apperr.Code(*r.ErrorCode)].retryable,
 		}
 	}
+	if r.CustomerID == nil {
+		addReview(&response, r)
+	}
 	return response
+}
+
+// addReview adds what there is to a response that only staff see.
+func addReview(shown *api.AIResponse, r sqlc.AIResponse) {
+	if r.Content != nil {
+		shown.Content = *r.Content
+	}
+	if r.Review == nil {
+		return
+	}
+	shown.IsDraft, shown.Review = true, api.AIReview(*r.Review)
+	shown.EditDistance, shown.ReviewedBy, shown.ReviewedAt = r.EditDistance, r.ReviewedBy, toOptionalTimestamp(r.ReviewedAt)
+}
+
+// toUnanswered says why a customer gets no answer by themselves.
+func toUnanswered(why *apperr.Error) *api.Unanswered {
+	kind := problems[why.Code]
+	unanswered := api.Unanswered{Code: api.ProblemCode(why.Code), Detail: why.Detail, Retryable: kind.retryable}
+	if unanswered.Detail == "" {
+		unanswered.Detail = kind.title
+	}
+	return &unanswered
+}
+
+// toCreatedMessage converts a message and what has become of the answer to it, if that was asked for.
+func toCreatedMessage(actor auth.Actor, m sqlc.Message, begun *assistant.Begun) api.CreatedMessage {
+	said := toMessage(actor)(m)
+	created := api.CreatedMessage{
+		ID:           said.ID,
+		TicketID:     said.TicketID,
+		Content:      said.Content,
+		IsAI:         said.IsAI,
+		Author:       said.Author,
+		IsNote:       said.IsNote,
+		CreatedAt:    said.CreatedAt,
+		SupersededBy: said.SupersededBy,
+	}
+	switch {
+	case begun == nil:
+	case begun.Refused != nil:
+		created.Unanswered = toUnanswered(begun.Refused)
+	default:
+		created.AIResponseURL = streamPath(m.TicketID)
+		if begun.ID != uuid.Nil {
+			created.AIResponseID = &begun.ID
+		}
+	}
+	return created
+}
+
+func toReadyEvent(e eventlog.Ready) api.ReadyEvent {
+	event := api.ReadyEvent{Type: api.ReadyEventTypeReady, AIResponseID: e.Response.ID, Usage: toUsage(e.Response)}
+	if e.Response.Content != nil {
+		event.Content = *e.Response.Content
+	}
+	if e.Response.FinishReason != nil {
+		event.FinishReason = api.FinishReason(*e.Response.FinishReason)
+	}
+	return event
 }
 
 func toOptionalTimestamp(t *time.Time) api.Timestamp {
@@ -109,6 +172,8 @@ func toNumberedEvent(e eventlog.Event) api.NumberedEvent {
 		_ = numbered.Event.FromResetEvent(toResetEvent(e))
 	case eventlog.Done:
 		_ = numbered.Event.FromDoneEvent(toDoneEvent(e))
+	case eventlog.Ready:
+		_ = numbered.Event.FromReadyEvent(toReadyEvent(e))
 	case eventlog.Failed:
 		_ = numbered.Event.FromFailedEvent(toFailedEvent(e))
 	}

@@ -161,3 +161,7 @@ func staffList(p api.ListStaffTicketsParams) string {
 	}
 	return staffTicketsPath + "?" + query.Encode()
 }
+
+func fromHandOffTicketRequest(r api.HandOffTicketRequest) ticket.Handoff {
+	return ticket.Handoff{Reason: sqlc.HandoffReason(r.Reason), Note: r.Note}
+}

@@ -30,29 +30,32 @@ const fuzzChecks = "3"
 // refusals are the statuses below 500 with which a request that is right in every way may still be refused, because of
 // what it names or of where that stands.
 var refusals = map[string][]int{
-	"signUp":           {http.StatusForbidden, http.StatusConflict},
-	"logIn":            {http.StatusUnauthorized},
-	"refreshSession":   {http.StatusUnauthorized},
-	"changePassword":   {http.StatusUnauthorized},
-	"createUser":       {http.StatusConflict},
-	"createAPIKey":     {http.StatusUnprocessableEntity},                                // There is no such service.
-	"createTeam":       {http.StatusUnprocessableEntity},                                // There is no such account.
-	"updateTeam":       {http.StatusUnprocessableEntity, http.StatusPreconditionFailed}, // There is no such account.
-	"createTicket":     {http.StatusForbidden},                                          // Customers do not name tickets.
-	"mergeTicket":      {http.StatusUnprocessableEntity},                                // There is no such ticket.
-	"createWebhook":    {http.StatusUnprocessableEntity},                                // Nothing may be sent to the URL.
-	"updateWebhook":    {http.StatusUnprocessableEntity},
-	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
-	"createMessage":    {http.StatusConflict, http.StatusPreconditionFailed},
-	"createAIResponse": {http.StatusConflict},
-	"streamAIResponse": {http.StatusConflict},
-	"sendUIMessage":    {http.StatusConflict},
-	"sendUIMessageV7":  {http.StatusConflict},
-	"runAGUI":          {http.StatusConflict},
-	"createPrompt":     {http.StatusUnprocessableEntity}, // Its texts are too long together.
-	"updatePrompt":     {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
-	"publishPrompt":    {http.StatusPreconditionFailed},
-	"previewPrompt":    {http.StatusNotFound}, // There is no such ticket.
+	"signUp":            {http.StatusForbidden, http.StatusConflict},
+	"logIn":             {http.StatusUnauthorized},
+	"refreshSession":    {http.StatusUnauthorized},
+	"changePassword":    {http.StatusUnauthorized},
+	"createUser":        {http.StatusConflict},
+	"createAPIKey":      {http.StatusUnprocessableEntity},                                // There is no such service.
+	"createTeam":        {http.StatusUnprocessableEntity},                                // There is no such account.
+	"updateTeam":        {http.StatusUnprocessableEntity, http.StatusPreconditionFailed}, // There is no such account.
+	"createTicket":      {http.StatusForbidden},                                          // Customers do not name tickets.
+	"mergeTicket":       {http.StatusUnprocessableEntity},                                // There is no such ticket.
+	"createWebhook":     {http.StatusUnprocessableEntity},                                // Nothing may be sent to the URL.
+	"updateWebhook":     {http.StatusUnprocessableEntity},
+	"updateTicket":      {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
+	"createMessage":     {http.StatusConflict, http.StatusPreconditionFailed},
+	"createAIResponse":  {http.StatusConflict},
+	"streamAIResponse":  {http.StatusConflict},
+	"sendUIMessage":     {http.StatusConflict},
+	"sendUIMessageV7":   {http.StatusConflict},
+	"runAGUI":           {http.StatusConflict},
+	"createPrompt":      {http.StatusUnprocessableEntity}, // Its texts are too long together.
+	"updatePrompt":      {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
+	"publishPrompt":     {http.StatusPreconditionFailed},
+	"previewPrompt":     {http.StatusNotFound}, // There is no such ticket.
+	"publishAIResponse": {http.StatusConflict},
+	"discardAIResponse": {http.StatusConflict},
+	"handOffTicket":     {http.StatusConflict},
 }
 
 // fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
