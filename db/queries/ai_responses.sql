@@ -64,6 +64,28 @@ LEFT JOIN live_prompt AS l ON true
 LEFT JOIN prompts AS live ON live.id = l.prompt_id
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
+-- name: FindAsked :one
+-- A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
+-- written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
+-- prompt_version is the live prompt's; NULL is the one that is built in.
+SELECT
+    sqlc.embed(t),
+    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
+    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    live.version AS prompt_version
+FROM tickets AS t
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = @kind
+LEFT JOIN LATERAL (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.ticket_id = t.id AND r.kind = @kind AND r.status = 'completed' AND r.ticket_version = t.version + t.note_version
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS standing ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
+WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
+
 -- name: CreateAIResponse :one
 -- No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 WITH allowed AS (
@@ -89,12 +111,13 @@ noted AS (
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version,
+    ticket_version
 )
 SELECT
     @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id::uuid,
     clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(customer_id), sqlc.narg(review),
-    sqlc.narg(prompt_version)
+    sqlc.narg(prompt_version), sqlc.narg(ticket_version)
 FROM allowed
 RETURNING *;
 
@@ -338,6 +361,52 @@ SET status = 'completed', message_id = r.id, finish_reason = @finish_reason::tex
     cached_tokens = @cached_tokens, finished_at = mine.written_at
 FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone
 WHERE r.id = mine.id AND gone.responses >= 0
+RETURNING r.*;
+
+-- name: CompleteStaffAIResponse :one
+-- Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
+-- for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
+-- not end at last_seq.
+WITH mine AS (
+    SELECT r.id, r.ticket_id, r.kind, r.review, r.attempt, r.last_seq + 1 AS seq
+    FROM ai_responses AS r
+    WHERE r.id = @id AND r.owner_id = @owner_id::uuid AND r.attempt = @attempt AND r.last_seq = @last_seq
+        AND r.status = 'streaming'
+    FOR NO KEY UPDATE OF r
+),
+replaced AS (
+    UPDATE ai_responses AS before
+    SET status = 'superseded'
+    FROM mine
+    WHERE before.ticket_id = mine.ticket_id AND before.status = 'completed' AND before.review = 'pending'
+        AND mine.review IS NOT NULL
+    RETURNING before.id AS id, before.ticket_id AS ticket_id
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT mine.id, mine.seq, 'done', mine.attempt, ''
+    FROM mine
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
+    SELECT entry.type, 'ai', entry.ticket_id, entry.id, entry.data
+    FROM (
+        SELECT 1 AS place, 'ai_response.superseded' AS type, replaced.ticket_id, replaced.id,
+            jsonb_build_object('kind', 'answer') AS data
+        FROM replaced
+        UNION ALL
+        SELECT 2, CASE WHEN mine.review IS NULL THEN 'ai_response.completed' ELSE 'ai_response.drafted' END,
+            mine.ticket_id, mine.id, jsonb_build_object('kind', mine.kind, 'finish_reason', @finish_reason::text)
+        FROM mine
+    ) AS entry
+    ORDER BY entry.place
+)
+UPDATE ai_responses AS r
+SET status = 'completed', content = @content::text, finish_reason = @finish_reason::text, last_seq = mine.seq,
+    prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reasoning_tokens = @reasoning_tokens,
+    cached_tokens = @cached_tokens, finished_at = clock_timestamp()
+FROM mine, (SELECT count(*) AS drafts FROM replaced) AS gone
+WHERE r.id = mine.id AND gone.drafts >= 0
 RETURNING r.*;
 
 -- name: FailAIResponse :one

@@ -180,6 +180,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -216,6 +240,27 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -431,6 +476,7 @@ const (
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
@@ -511,6 +557,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -633,6 +681,21 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -690,6 +753,30 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -959,6 +1046,10 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
+	Content string `json:"content,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -981,6 +1072,9 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -999,6 +1093,9 @@ type AIResponse struct {
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1041,6 +1138,9 @@ type AIResponseEvents struct {
 	// LastSeq The number to go on after.
 	LastSeq int64 `json:"last_seq"`
 }
+
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
 
 // AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1162,6 +1262,22 @@ type ClientMessage struct {
 	Role                 interface{}            `json:"role,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
+
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
@@ -1712,6 +1828,29 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
+
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
 	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
@@ -1743,6 +1882,9 @@ type Scope string
 
 // Scopes What an API key may do.
 type Scopes = []Scope
+
+// Sentiment How the customer sounds.
+type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2010,6 +2152,27 @@ type TicketWithMessages struct {
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2299,6 +2462,9 @@ type NotFound = Problem
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
+
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
@@ -2310,6 +2476,9 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
+
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -2353,6 +2522,13 @@ type GetAIResponseParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
@@ -2570,6 +2746,13 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -2735,6 +2918,9 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
+
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
@@ -3189,6 +3375,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -3243,6 +3463,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -3270,6 +3492,9 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
@@ -3357,6 +3582,9 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -3480,6 +3708,42 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
+// ApplyAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -4421,6 +4685,42 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
+// CreateAIRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAIRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
+	return err
+}
+
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -5093,11 +5393,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -5211,6 +5513,15 @@ type NotModifiedResponse struct {
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
+type NothingToApplyResponseHeaders struct {
+	RetryAfter *int32
+}
+type NothingToApplyApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NothingToApplyResponseHeaders
+}
+
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
@@ -5224,6 +5535,15 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
+}
+
+type RequestNotStartedResponseHeaders struct {
+	RetryAfter *int32
+}
+type RequestNotStartedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -5767,6 +6087,220 @@ type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       ApplyAIResponseParams
+}
+
+type ApplyAIResponseResponseObject interface {
+	VisitApplyAIResponseResponse(w http.ResponseWriter) error
+}
+
+type ApplyAIResponse200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyAIResponse200JSONResponse struct {
+	Body    Ticket
+	Headers ApplyAIResponse200ResponseHeaders
+}
+
+func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NothingToApplyApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11051,6 +11585,276 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	return err
 }
 
+type CreateAIRequestRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateAIRequestParams
+	Body     *CreateAIRequestJSONRequestBody
+}
+
+type CreateAIRequestResponseObject interface {
+	VisitCreateAIRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateAIRequest200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateAIRequest200JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest200ResponseHeaders
+}
+
+func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateAIRequest201JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest201ResponseHeaders
+}
+
+func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
+	RequestNotStartedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponseRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   StreamAIResponseParams
@@ -15003,6 +15807,9 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
@@ -15090,6 +15897,9 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -15226,6 +16036,32 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 		return err
 	} else if validResponse, ok := response.(GetAIResponseResponseObject); ok {
 		return validResponse.VisitGetAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApplyAIResponse operation middleware
+func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
+	var request ApplyAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
+		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16207,6 +17043,55 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
+// CreateAIRequest operation middleware
+func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
+	var request CreateAIRequestRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateAIRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAIRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
+		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -16856,694 +17741,722 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGSURNgNMALTMe7dmn2QfbJ/kOqgA0",
-	"+kZRlDyZTHbP2YnFvgGFQqGuv/rSGsv5QgomtGoNvrTYZzpfpAz+ffzd+5N3S/GO/bRkSptf1HI+p9mq",
-	"NWgdkzlTik5ZK2p9oumSmctjKTT7rFuDj+dRayKzK5olLHmbyYV533XUss+o1uCjvVvo1qB1NmNEsbEU",
-	"CRnPaDZlhCsyyeSc9PbIm7GWI5Z1WlGLJ61Ba66m7V4ramUyZa1Ba6lY1ro+j1rZUpyY69lSwHWlqWb4",
-	"WT3LGE3gard3dJTsjg/avUmftp+Md1n7aHTQa++z7mSXPhn3kn6/FbW0lKkZ5fn1dQR0ONUZo/MSDQSh",
-	"Ql2xjMgJkYKRBWfjgCCthGo6IF+GLb1asGFrMGy9e//64vTs+N3Zi+fDVjT0I4OLm4wNnoKpwiMw2WHr",
-	"eiiGovq1sxd/Obt49eL09Pi7F/hZeNyuQvmre7TXbT9JuqP24Xh/v92fHE0OukmX7o2e4Fdliq+lSnGl",
-	"qdCbffjZm9dnL17f6dMJSzXFN8+ouCQruexs9vEXr59v/eGG95s1fHny+uT0T/e+iC3DbSfPuaKjlCXl",
-	"HadY9oll5IrrmVxqcnxS3HuJYTnKLxL3eNRKmKY8NQ+fWFZVhGaMqCuuxzOWEDkxnEv0jCv7erPPMtzx",
-	"F7ywY/Zpt9t+0u1224fmP938/xK73ZaqNdjrHkUtzTVszuMTEozGULA1aD1eZHKUsrl6HA4WNtrJK67G",
-	"Ukz4dJmV5/9+oWAPkoxNloopokFqmDE/UOSSrYjMyFwmLK0ny7zw6oA2Rvocn8Cr+JgFr78LTXp7AU32",
-	"u/0CTcpDqSNM8R6kzmt5DItYYow0JVpeMqHIFROacKElyRhVUnAxrSeGkBfIDzWEWCqWEJqmhGvlXjxi",
-	"E5kxwjUZsSkVREvLT1uQpr+/hjRT+okR4d7eQJt89EiXN59YlkqaNLIMV0T6ewyfjKkQ0kzGEMrshHoy",
-	"5Q+tYZibX74N/xzBMzpbme3RGuhsyUKq7RaoVhhnHcWCG5BkbzOp5VimDQRzwkLJOdMzLqaEpYrVE2nh",
-	"XtVMolEmLxkKm4wow6T5i5eCfV6wsd6OTPvryVRkLjdSwrJMNjGXnw4S6j+WUtMilc6kJHMqVrlI1YQS",
-	"zecNBPoJXhFS50oWxPGIGUJcZVxrJshEZuaAIzQ1x8pqG6qM1lFlr1+U0DA83PXLRQNRcApIkXdMLaRQ",
-	"rHw8GUUyZZrle9fTgmrN5gvdGvSi1jhjVLPkghrNr9/tH7R7vXa/f9Y9Guz2Br39Tq/b3d3b/2srak24",
-	"4Gp2gbKsNWgpLRf+5+ZXHHT2uv1e7wm+IlP6AqRY8xf3dnvdbv+vTsPcRDtoeWX24lbPwPk0aMkFE5Q/",
-	"ni50WyrV7vW7o0AothwpYTvz8SUrL/0N2usyE+Hdu6MnT9pPaLffPpx0WXvUS/rjXbY32e8etKLWEtR4",
-	"w7EgrJBYqjXoRm4cXAr/a78XtRaZnC908FPfsJs9cPLnr4v88uKTMzKCrXQlUWtWRocG4yFkG36R2Ydv",
-	"ReWQ3ZiAY2FCU8WiFrNj+PgF/+mtFmuHUHGZ7wDQOo1KpthPrUHvOqp9CJTRpof6xjJJqdIX9s8CRW40",
-	"KrQnT2BVwMYekH632zUKKgxpQJSmma5TV/GC0TiL5LydBu658HZKLvA7PFLD8TgoXKuhIbCZDk8GZJNR",
-	"DXp1k7WGQjR0C5QbDVaf3/j9/c3fH9ojG79/1y9dIgWr/Zj5/a4LZ6XUsDX4Mmz9Qqteob0lUDRscXVB",
-	"+dAeScMWXeqZzHBwl1zgd8wN1+Y1/qSAn9cIery/cFxY3pcL+Owyp0FBeA1Reg2rkm4Iu9WZZG7HlsTX",
-	"G1E97T7+33H3r3rcnQOvnPE5k0vdbIoonpqjo1ZX1PbhZl064Qkx5oU9JbgAzXMbLZGu1533ClpiPrA6",
-	"/dBdhfPt7cn3bFWzUy7ZKjLjXYaWxMcv67ZI/2jQ7XbMYPvdMsPut0d9w3x0b699lHRZe298OOmxPt0d",
-	"HXRb9tg1am3lxb3uoNcf7O119ru9/u6uebGgczOpD2xE1Ay23SJjE/7ZbMPLi+O/irPPo5P/YJenScn1",
-	"GLXUWC7ApWl5Vw2M3u5ZWQ2MYm9mTHkraklxMWIzmk5a50ZHgDW9KE+ry9pPxt1e+5Du77b7kwO2n+yN",
-	"d0d92kIeG4+ZUmeG8cqWieHFCFwjFG5CAx5sit4+mXOx1KEy8aWFtyEXtwYttvrzbPTdmL/hfz55//eT",
-	"3mt+ok7mevHXZycHJ3/73//+n87//vf/tKIW+7zgGVMXXLQGR92uYaRJxtTMv0hl+gJvRWlkuWbEaObs",
-	"9vFYLoWuqj/T8u7YnD+8O8krfHPcRNOMjtm/W+92ZyznFWY6ZL299pNRb9ymvfFeezc5GHXHR+zJpNfN",
-	"lxzHFoy+7kCw89qSxX+hKRg+ekbFmKUpSxqNOq+M6hnVRMiRTFZEMJYUPSZbHnhohufyb+zGUxRMQIfr",
-	"X89BuOGhFkzmV3aodStnWrfZgHs2o2LK3lKlrmSW1AeDhNQzlpGFvamweZdZxoS+8NfMcZ9lbKzJTGaK",
-	"kZFhnmxlZDC7Cm9Tmi5SZswgat9vNETYfM+k+MQyRc2sXktt5OFCb+QwHgdP1pzA4eULIfUFda+uHsiJ",
-	"ZApPYrgHHcbhC7Y5k/uhK70fuK/CKQdfrff4NU8DqAc7NN/ztWtqJun2vgTSCXbFlCbAmDnlghfCud8Q",
-	"LbyyBysKEjrWCs4krhUZL5WWc5YVjqXqebz1MZuP8BWqsA1DtOtbjmfeIkKZf+m11PWfeSkzMpZpyuh0",
-	"WTyI8499y9OUiym5FPIK/SKGs6RgHfKBcg2E0zM2Dz94BkRomBn8aPiGjuTSaI6Ei0+Sjwv+yoSpccYX",
-	"sDEGrRNyRZWda0L0ldE8zXeDaKzjzBN8F9l70usZslxlUkyDob1XLGsQG9Wzft1ht4EIqRzTOIQEebOJ",
-	"KTF+tKXKcRuV1HylolA+v1y9/ROXT/7z+V+mP+7N/9wd/zXrjT6M//PzT5enh38Sff3D1f7yhXzCj+nR",
-	"5Lu//Uey+/0/k8ZqVsFu8TUL4KRAgSW5WqR0dWGnepxQ8oP8xFIKnMs+a5YJmuJY3PNtw4atuw60Xje9",
-	"abzruWY35JpxQJFfeJprVEz/gnG322s/Sfr99hHbm7T36cHoyfgwOWLdyb+7IXS4+ERTnlT2wJqHy3kb",
-	"AcmtcC6S/NsVnto1xEbXkfkXqAU5acwMb59bcoPa2u/gAV1VFtcrZuDv8nS+tR5oCPT82/eCfqI8RW24",
-	"fEgnVNMRVTCvRF7VaTXJ6GIZvKKkyvgX5ArNtqHd3sHGUcvn7qvFkVVUmdLYgSDIvo3nyjNqNCSSSjFl",
-	"GUnllHBREiuW/c34zBtfGP4/oxV7+tixTsWm87SFrXOh4dkiYTNYEircw5C4gWc5a5unCE2SjCm1TcrF",
-	"UVPKxYvCq4kbWIWu4biBBFbMnDyvo4NVwJF/yYza9AgnmwivC6AHkqtKoNIrjepMjbUECuI2WQVPGimS",
-	"D3INOSpjNUR5Sfnm1vHS2Rs+2v0VTORivL201f7pbOQJ0Pef3EB+KbMRT5LynnktnabOFYFDr7pDJv7R",
-	"kky2IuMBPhlI5jSVV/DKbaRzMU8rEMYvg3FUtkY+SDPbP1GRvJlMagXvD2yijbU4W86pUKVI7hynbLYF",
-	"vIfRVM+qmUzGgGBpwQzz7CIv4dGThM0XUjMxXp2It5mcGklXPRgVnTNiSRQRpXmakqVIWEau6KpmMXj+",
-	"2gsuzDbDF4dCy70vkOXBaNrfsxU4+Ivf2mapxmszOELxFnwfsuC4IMHQK6vZNMsSYV9xNad6XF4g+AJI",
-	"O2MeQs6I4fEb04TCr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+IJ7AE6RMsQldphqteJevWEcg",
-	"9/Ttp7VbSKfrhoa5Pfga0538V3ECoM4/y1jChOY0Le2pD8aur/fxuTnACy7GwRtKcq2o+BB0ZPh3eu/B",
-	"NhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI9KI6iSIFI/Ayw0g9I2P7+/vk",
-	"E1d8lDJyfPrs5ATMGzrWLIOzAdbcJdrDx7WUF3Zc3JycM0YT4MWUz7luDfr7+1FrIYEnDGVKw8Ak+y0S",
-	"0fJF6VYXhRe33rqFKRMtWJy3NKNzpmscDMCzPy1ZtiILf1PzwoT3BFLf/2zWYikuhbwShnmNIkztR+CV",
-	"9ZSXS30hJxcZFVAvAdSHMQXEN8QJiI8/b0Hybv8mkodzbCR2flNA5ncY46sJPBpDSSkOqeQUDQRMvGom",
-	"NQYKS/LBRhFt1JKj0oPDtuSG126bE7lWPrgBNdIEbwjoUUsIHLoTBn78t6VEIXx7n4To7n0FQmRUKI6u",
-	"44K3O5NzYmwAI7HGqVTrOSJ/S2H3WRPRplVPJbpviq/dhhC0yWL0hAgH1EyN/C5Dkh+o0sfJnIuqRppS",
-	"pQk117jSGdWyThRB2gLcVFGQOMawqq8hVzNp6GOdHdtsD9ZEjB/qBl0hRjBqIAL/xN6CBVWlAlpWNhAU",
-	"ZEG7/OdRSTmfL6hYgR0PwQDyg07W++v6Xeuhr/XX7Y+7vfaTUZ+2j5Jet73HnkwO6cGoP97tgWxWOluO",
-	"zWoai+NNlkAa/IwvkOveSa1ZltA5WABcQIrmlcwujfKb0BWcvYtMJsuxGZhZLjfuq8BTvxyljWZ6/3Cw",
-	"1+t0u3u9Htjd2TJFZ/07NlmKBIkFWremk8mAzKhIIB4EZQAd8NI7iynln8CrJgWYmxlnIkkNfZeLpJF8",
-	"+4Net9Pvd/d7h+b7n1imYGf3YGXl9ES8lFk5bRU8XW+Ol3pG+p2uGd88XMZpRoV2SSCBDrlBTGepjI4K",
-	"rnGa0EJMyA+oPr6kyJ9P37yuCy+VX7TBQMy3XtHUTIzVh8GNxV/+oN3Uc/fghd2XZXEPiRVWzBtlz7zH",
-	"anxckPdnL9uH24i4XpMy4GdC8gFVNnV11EAEdNS/ZCwZ0fFlkQYnmsxYuijL+fncZ1ij6ch1ZCSATQ1d",
-	"v5/3Svt5m0zEjGoupq1BC0oc1nB/8WPBfFVzVFUkEMiuywT9lwhSRDUTpbw8RbfY5NhNEo+AxYLRTNkY",
-	"s7F1JuYUoCRjxlrGhIerGR/PzNMZGZn3ZCxlVDHlpLCTvDcQKPR+3oZ7LIHQC3N7+pxfR63X7Oq9qhoo",
-	"gl3VRrecoEq52DLlq1cTa3vNPus1aRonWhHBPutyNNwl+1mqHh21u712t3fWNXtlgPxWCkeTvvXI/9Kh",
-	"Zp8OVI2WHZM5SzglRs6BIiUXLEP+srolHtx1Dqw8iaYuhFZ5UZ6ci/EfSL4JPr+NLD8syPKDXJa/9tlA",
-	"TUG00ugtnV7KpUiqR5iesYxFxswwMzF7TjUQZAIvqIt6CYnuQPP3NnMtBnP2inN1n62dJl60M6xGk2lN",
-	"zkkuu4qsRkEmjPb22kfjbr+9m+yx/clB90nv0NjYTs5hqkm0Vf7OeoG1O9hrVmN3k+4hbvxD2p+0u2wv",
-	"2R8fjJ7Qw6OKROfqQgAxthVgSE2zome1JcinRhMlM/rJWPCLlNeaeZYnLnRT7bFNMLPHu3OZ5gFCgczp",
-	"5eWDrSKn4yZDx84wr21uYLHSJAxx3tJVKmlyJuUP5mAr5QR/Yhk52CPf829rqLLARy/AOwcPl60+UA3n",
-	"dIX0Pdjf3z0go5VmUHc6l1v5wrsFc68XhILsVNCLacdToUJ10EAFJhLDIrBgDfEYXM2ILPDe+hgRXWp5",
-	"w94ALa3X393bP4Ck6dsmr90m0gi2rVM6NxiMt77ySa7PlVuvkPYG3SdGDPR7IAbMYX6xed43LEwGuiX4",
-	"KDCkXdq+cs6AywzZJlTV+0gXwVsufOS2sIOD/AAXr7HW451dEr0gXhPOh+Qx5AqX1gwYyVF1TByTJKMT",
-	"/Zv3PNzFmeAodI/eBFyKtxn7xNlVKdwEpqJcpgkZMQQNgDigZbJwpRpghf5TLmF6hhSQ60CwijLB4lrq",
-	"DxKilouFzDRJmLrs5HqzWinN5mDf5G/dQLiUoYnWZ0PYTINawjg/URWAIKWaWYKMZzawUN2x8GbvbSpv",
-	"V+uJM/Px94A1m2dP4bu3OWj7B00HLc6NhMOq2buloedEOWXa2PKqKTlzkz38q91s5b2VT7um0giJVCw0",
-	"+mWF1laOzK/ooDSW9tuldjmljZUNuQpJwHDdMOn4Gl9f8oA12NJbOsJCT5X53juq2Q98znWdFAAYErsx",
-	"QR+UotZ8zahmF6l9S1EKKAZsOZcZy99kRgQ/Q8LR9gG3zUBIzBRJPrqKMCiMHmiCYcLG5cWomTUgMFxS",
-	"wSRpKljE90+ZMCY9W1vvVPdS92CeXPqOaZ4BDF6N1hEGQww72P3wf+GPewl/ZEj6+9VZ3smUvZb6GHdG",
-	"eUEhXw9oRYnSEPKvU6bNbViZZV8TbMo3IsW0d3jXEPSIYQtMwBEjVF3alKhtnSsHTWmAZmZ5mmHDXiwP",
-	"3JDkFNKavl2qVYOISuWUi3UCChOjLkbmFaF8qsq4jJEryo2M3EYoHW6coI5zInZEFTqEA0YSQP5DRStJ",
-	"6ULLBWhVlGiWssXMsOItioN7hbIRqKZ0Ay85Zu2TR2A27pknn+x2u929apnSEYUSjf399qGxeg8mvVGf",
-	"7iWH7Khr7l3A63Y73U6vt9vpPu7vra2nr/kcWKnoGxu0Xsm/8zSlj/c7XfLwL73eU/IDF8vP5PPhwcXB",
-	"3g55yTM2kZ8f9/b2O11Ut+tI0js863cHvf3BXrdzsN/r7xZJ4mpZmmjyZNDtD3ogWvZ7vQJNxj3abXef",
-	"jPrtJ+Net33E9pL2fp92x0+S3ckBuNItTbq9QTI6HOwNBo/3DtcTpfq9AlGeM3V5vFg87nd65CF/c7qD",
-	"cYJTPhXvFw2FfLePFmwU1kQcoppslpfgqcwYq0MOqCc0ekT2isGotegC4t3++NnJwcnl4i8/PvvzUYft",
-	"djvjfipG85fd5C9/Tg3hMjO7xzZm8HgTv81jytsONOePmJiPR/032w0ipxMX0w0rAmZUkb8tFYAmLsU9",
-	"VAN8hRR85eb0T56FX+d13LDy9bfneDRrfjevY/nVW3gdcUWeYdZXGSsQfq1x5bhcVeREnzJW52Xkyr7m",
-	"KckYZINxjX6ebZSiUZO34sxmn7mhVDSB4ljzmX/gelafO2CuENqIRfCb4ceCX+5fIxXi/Ne5C2ucR+W9",
-	"9/H/BOHXWAKj04Fm9Y4tq5ipltOXtUUzWJmXMby6Jk/aF8ogTHOHnGjlE7J9rvDAZocSOqXb5YiOmzKH",
-	"YYIERlovIoOZAFNK+YqK1TFqQXW1W/yzntnE+jUVJ1rKC2MeXlD3pjrb0V204XeLZY2QJp8h3e7+K7RC",
-	"91ZlIPUkKk8lIBQqnqrBuIazT9lb1hApv6UYYLa48hC1U9VXEvBSQumsundCFUxuP6N8pM10cvcAmTLe",
-	"hOvyHf8EuOWULDIuM65XEdF0qqxFjocQmXCWFhGtlOJTwTD7SCzT1EE2XMCtsBQyS6BYA6AYro2yih9o",
-	"DVozPoXqMToF19UIM0KAEJOlSBCU5v3JsxnVt/I1rsfiuZVMDQ7n86ilMz6dwmxyF2bbtfgIB7tpL5At",
-	"h/Kl2ORjQTML14uNRTZWDyzfwFNQRVMKyeXzVcvRnOvSXK3eth1A7zoM3i0bYNjHXjFNzdsRydSDp1rI",
-	"1IZ+FfDxttJs0djSwpCpnQ/S4r321t+fY+Hm91d7ddzxHetbfcA7mEg2GzXWxq+nBN6zMc1viVK7BqQ2",
-	"XL2Pz9+8fnGO2LMlXvzxyf9x478kN+I/39VgG//K+HSrPPnbnRY40TB1sxV4RTc2Wq5rzpdNcM/WHS3R",
-	"l1uCKtfMBVKhN85kv649JYOAcsN4fRcntFHeC/N9JjQf00qo+bX0RYFl7XJZeq6sXOap0YKxxOHh+NLG",
-	"bVw1u01mCCRCl0ZTUSDLA4YDX9gMIJa8YgmnZ/BQSIG3KeWi0qDA08A/fgE53ljo1Jgk7uE8jE6N2cF3",
-	"Sw2fFDLl9nOKBBMLPlFPlto5AHXAOl6DMPgB43Eusbk2RFFJiszf3Ajk9C0byzlTtUnbFaS/uuqKdbGS",
-	"agnYFmC6vrLiR5ryhDYlWB6TOVcKkothYaos9Mk/35BaCfmZo4zRS0UoyZapT5AeS6EzOtb1teeGlWwM",
-	"PCgvx2FsU9HfbQLRyCmwJiWzOk1DvA+MXr71gapKV5m5FOucAFeMXl4E14spbgG0BKNqZQyo6dKCblWp",
-	"VYzIBwTz79+GZr0mmpmJh1Or0Ks4Nwh0IGwDNmiEko4qeKeZeL7bFQajigUvYM2Th+9ePiNHvV43MkYV",
-	"XOjtd/Y7vYMdoA9uD7NZFovUyEsuxeO/KXBXe8ZyFv14xuZwkM3p5x+YmOqZxZSws1I6c/v+xRmd1g/b",
-	"ploY3r6yJfRqJq9EhOkUFmjB8JDM6oZ/2Dns7JYGP2ztDluthhEe7JnzU2sGcaz/N2x9/Lfftf/r/A/D",
-	"1u9b5aFHrc/tqWybH9vqki/aEoZO07bnFMSqLmLpvGOLlK5QJhRn/DZjkNgKKSzZkpGrGbPd+Gyttwth",
-	"YlUCYTRLeY6C42CIbHJ9XILsiAt0KC+TQ2SXMmVU3GpyP3BxWZ1NPFx2u7vjZZbCP9hTkrH0m2FLsM96",
-	"2IpxuQ77h4c7Ue59W9Ap65DjEdAB8CNsxpZ1ywXLCG93QeA/Qj7YN/td83P/YLzMlMy+ufypvzzu/jjr",
-	"zb+b/pj0Vnvz7vLJ1Xd/7R7+56RuUE1c0e/uHd5l9X+QuFnqmXxB9cxzOOibqOwV53urcPcdN6RPMqwO",
-	"+APUdMFBQ9OUQd6VSLDykjA6npGFTPl4NSBxFhfzdFI20REwN2QXmsPc5Y3FOrZ+HDUUDyGzvM2ZnrRn",
-	"Wi/ogrczqhkscdsKvJ3OUJS2NSZGPc2+6T7V3/Ram0/5NkvpSfMWpllHIKpDQmD2lIpI/FNADzPnKz9n",
-	"suGU6yf80ze9bvfp1Tf9rzVlprPV8cTi6RRne2onoCWkYYXe9BBwDbLV1HI8ZiW27oVDnshsDgYOF3oX",
-	"bDv6mc+X89bg8ADK1edc4N89Px8zWMyp23xCNQ69tUePRoT30+ffP1DWGe2bBxbX5FOR7Zgwg/1ofj6v",
-	"22cfPnw4DqyP+oGMZ2ajiSlDiXnwZD844MqH27fQUINkjKbzb4Ytq8QPWxGifn0zLMLMgMjbXlJcR62U",
-	"i8uwPXR1Dse2+BWwAI+/a78/MUP2uofr0myez22db2WyKtZytH7vDr+OUX5/99hfyps9l28BnJ2g3XPN",
-	"dWje4WsYiyN/x2jiFt8/WRn7lOkgAQjMb8RKUrVN69aOoYkh8Xc7lgcqgOQtjgWZc81wwhD22pGo6iB+",
-	"4EqDxyYgh6qOIeVKhy2ythhC3omkYWXwBsJ19fPYaOMeVuTZjOoAhXoNU0PNjSbjlDNRMyLFROJFTpXF",
-	"eSPnbsL8pZGiQ3jNWHNZRp7cMNQfn3zlwTbxWLkzR17Y1Exkw3WB03ELpnshEpbYvN3qwF5gWrkLtdlw",
-	"enUcTPh3lMdgn6kfRNcPA3pSvpk0sf5baXsxY/PKm/afbbO57SYAOJ2aZcLUgTz86CBqa4YDb6gwkvO7",
-	"/N4heOJn8edComrpjsD8LYKxNAgrx3z1hLoLw7ymc5aEvQyKI3gNBc6B/ysiNG9Tzsc1R8kir1WqDCjP",
-	"NGkaDrtq4plTTTN98+kxLnWC2Yoo7KpZaCYJoW5Bmj6fy8ltvu1QHuo+LKRu/Co8t90nS+nSxS9/x6AZ",
-	"tO+6BsuPh7lXLG9ckfAL242RKX2jkmMl29fUdbr5kD7rvAFwjYDzDoG7STk0Wirj8C14o9oxo7gxZnmn",
-	"dLlYL95ASMxSriXeW1eiWRynzWtet4iV0uiK68hcqNWIFnjtDt92BVpNU7c31H8dr23/9Xe2ArKR3lgi",
-	"WUvvMjhZ+fMF7LAGteWiMI7mgxnKFrXvkxVBbZPRuqAPGLY0rRX59zpIzASsF0R+U2GufI5C3aDL2LTC",
-	"XJ8pneHlmsny2IrXcXhqaQ7NGa3dQOZiQMJN9L4MHnp/Yi2nLcRjMKY67bl+VOvV6OKgQI/eYlif5GXY",
-	"qqo8LHMZxnHJVnVDMNft0xW5uOAXl2y19vunWi4WTUtlLgYkqTNE5eIui4JPNm82axCv04PLtvC3q5Pn",
-	"W+vBeT1JgxDCOdUKoTOXWn1rKmBAtFHsYi9G+Dz4D6tfx0zm7WWvHUDT7IMBNM1/GUSL70ACF85t/H6j",
-	"/bH0QeXbq9T1X/Vr3vjNKdPbffAD17Mko1eiacndDbVH7ZW9uO16X5efyDfPyfN652SgLT5QhINzFwDN",
-	"jfaU4wCWttk6n+PvMzZpDVq/e2zOTCnM3n6MV9Xjk+dBS+nGIb09MSIRh0OOxYpgyqxaMARiA7CX9+9P",
-	"niOuAcYyhBR8TFNAW7XgYoAd1zShXILecTLPIFS1LtCyoFNGRmzKheoQaMeEKa7mWvwDF5cxwQiBO9Dt",
-	"AxOZsaeYWCLJiJE5TRhZLjplzHk7JYyZNcUQev1D8L/7vwtx0o/H7b/S9t+77aOL9vkf7i1UWnvyvYJY",
-	"NddE0QkEQhWzvhkXbICKhkEpGgrNULAIE06NyYSNsf6809BCYSjyHgoRSfhkwjKHO8Q+sWxlX9Ihp4yR",
-	"j++YzjhT5w8BouBxhn/aOFWxxYKleLmlwjrXezPp/639X3cm+eSV6+5SpTVuEJS0UqQrwpHL4hdndBq7",
-	"dhTIeopFuNuuuGIk3uv14w6JH8XY+mzVIVCwR6cAs6IIdVGWiCiJ8U8KunLGMD9mkcnPKzKHFZcTs34P",
-	"4w+PIYIfRyQetnbb07/zxbAV70CInBbsbDpn66g/ab+ybV0227AvhOZ6dUanthPI5LUUrIFwZzmBXGR3",
-	"JZeA2TcwBESzADsD2ZL1qBjh54rEu929GNgYqlUx6aea5TAUvd1Or9PfWT9ZM9q7zfgHqtBqbxK9PCmg",
-	"rIBm5ucd2cqRMZ2zAbHZAcWDAWPyA7wklvMRy/CnOMpFnuvBh4UxBNzDmKNDRquhiO3j9rp9vkOOySiT",
-	"VwpAfmKYxalcZmMWg/yAkY2MhFAsnZhjA/rDBW0bHHAnarxDwRXhUyEzlgxC40DPmCCYpwYjNrIGkpcj",
-	"At4IQkmcMcV0TK5mUgHNZtYviDMm3TXraJagDaNvgzZ7m6h+sHwn4j9A+NeuIohLqkhc+JhZApkBoCcd",
-	"s7nhE0OTIimBYBb01otlnAPufXtQYbN8K0kyBtSUItytpcMp9WNPbjNrKwQD4pUIANkrtYkOkDUlwYnM",
-	"5kZUwanqgDcNPy0sLGkqxdTeBZxks3LcgvfIK/4tsA/7rAcoQqnPALQHOHrSh8InwZA5o8LmanFMC3H7",
-	"qpT5sN9tIBnMKyRWwqD7FD7SHGzv32Oo3fo2mgSG9V6sUx0DB8cdNS1Ui5uGgtrxupHk+vMdB2IdKk0j",
-	"sf6Yr6vABsGoO84GbbumyaCJ93XnkpuRd5yKMdqaJpL3YPyKM3EG4p3mcW2edtF3sOL+YymxqMAX1n8p",
-	"5HDaBNM/QC4nYLmAbHEekp/c43Wfdvc+dp+5jor4cjc9FyLambFvNtO3OGScbk3SjE1OA4G8Hswuci2U",
-	"oGZ6ubB6aN6o18h8qi7zgM0gb1SjCR0KzecsglJqC4wDr4S/E7pCcR3k6Ray6+rmaO/NKdMKE8/aeebZ",
-	"Rg/b210iV9tncq19Os/5us6TQl5LDaFEXNXtmClvt3wjPz13t15Hje04b3pLfXfQ66gGf/ymV5Uxz6+j",
-	"EjDJTS8oQKDcF6sXEfZ9bvfxCfKti0Vk0EJjozRh7GoXdCsNeXd7FvqWJt9Rza7oanvmmXM1lmLCp8ts",
-	"Iw56Vbj/GsJ9YuMFPz55Hax12Gv55iffulvvTaRBoNh3lc7YBOSVzkv2cZVhvCwJmrCGVgwVgcv+3tY1",
-	"KNfZYl2bOjreuLVrW3EaWVHpWrjhq/LGkddRTZOmm95S6Qd1b2vvdu4YALDNQo4YWdBMmeOLljtaBm0p",
-	"7c7PLwFQJNhgNd0qbXqWb5qytZwPs7cu8nYjG+zZZ8GT4ThKR8A8aEi8qfz3TYyvo5oCq5teVCnpurfF",
-	"9Vj7IHSVlhJhtwvlXU9JjPVJMVF0pcgVwH2SN+jqCu0oMmLGIlVYI2Lb6rPP2t9cECRDkXcTB1qjRAkX",
-	"sIMlvYYzwpYWW7BFtVHETVQvt9K4X6JzhU0tMlQKwVLHXdDAhb+a3fB1DpWbWYEcKwD3BRd7fv+MpQsg",
-	"3Is55SnEKLakFSQAXmj3hrXUCT52v9pUoPznnd2LzaphtoVe/1tMdhI+v3aqLwtd9+9l6XODFoCF87U3",
-	"ZhFMOXIdufOQGjbwIok0t5Z0iA8fPrTL5QzrFIly9QOM06qIZ3zO5FJvrynq/AU3aGruU19rT/GEFHuA",
-	"maHdn/pVb+BsqYndr5F1HwQ9/gdbLa5rPuI/v4DW+duquba7/s3KaNCG/x4ICE7fPNnLzAOd8amc2nio",
-	"pVwYROUJiDirGT8L2uDfTcsfF9+0iVr+rNSD/z7N5hsFPahiLun8a0i8QofoLQgb9Fq+iZ75p+6FjK8l",
-	"YQI8NOX+065PT8omGtio0odxi4mW2hZu4K45LjY5vBfpvra54yrsKWl3XIyjcEkajhy+3eKWlJi4528i",
-	"wkvfAvFe941ajmG/iCl6O72LAVpEulm+kgmf8Lpi9w9hTLwSDC9tNIcQsG5zwT3XDc0Jf1Ff5b+SaxEW",
-	"uqbh4W/POsSejYbZI5uYLNiV72Do21RCn1QWkV7/0NyP9KntuLcNiWp62N1IpOrH741Orkga2MRlAUFW",
-	"gyCxS7CJn3oesmhaYsoSS5hKX7OtqFLqDnYzSYqfvTd63KaFWp6tbwGBwaF7R+1Ky00MZ6tXhZ8HkRPg",
-	"8t4ocHIQ43v0coYwxvY4gZGSh9g2xlBwB86bMsjxV1DMqp19tliYSoOcG8Ohxa/eH3GNkR8e0YB9xD+h",
-	"2/cUSxLfC/qJ8vQOShrlF/ITy4xY3ujcfJPfbIY9ulgWh7D28effhgO+jgp9g256OOhSBLxfAhK+eQMU",
-	"sJjvbZ1cLIdrRRKq6Ygq5v0wBc+C1T+1y9F0lpuQVx1ylq2sky6l+j7DPeU+Dv94N8OvQleqtKH4VcRc",
-	"caqvpcZKiW0XjH1Gj8SFOWE2c83aJ06eW/9sHpXTGRWKOzikTc6ps/yJe14uwHOheqmq7k+X8wzisQah",
-	"fpuzYOu0mKgG235DAXUcAsj/w3JrUFc1fwGQOuTZaCmJnGhE/fwnz4+xxLaB31+eQf4Ba/sbWDVEuZUZ",
-	"//svq3h7jXtZhdld+/z7GrTa+/aGejDekl+nqoh/DaX7vVhk0ozBqHTP8vW4o5rxa8gXiErYpDe9oYCD",
-	"+mvKNqhqL94aA8cIJh0MhUNSsJDgDajKW6xsAzrxzbunZgT3StgHIXRzRHz9GFFMm91k50rGMuFi6ktL",
-	"BGsEZS3tsRzjdd3OsnfBQD9kUkxDON1/YOwm+q2JS5SJFaGJqD/gyC5ADkOy1f1LTT8rD8QHVS5Vn/sb",
-	"wWxRlpxYKD7ygo5nGK9wZUhzNh+xzNaewF3gJ1C25niRGRbV3OW2JGxDYj4ztwI5U03rk+yx/IWzMXMF",
-	"Mx2sTPH4vPv7uwflashK0c+8CYHow2yFFUfuuLPpsUZsLZhcpKz0vX1bC7PB106AH2mavpkAhvRNefrn",
-	"G9fRhOBqdVS7msm0iJgG5QWaNbsx3EAMszjEJch5/HyCj/W6+VRpllFQtbBKoW4Il1xA7Z9toARMBsiU",
-	"FgFzKVxiag0SpsNPr66WxOOHF96VtyqofRViQdYNMlsKX9+zvr628tYcRPJrLbE7wZppWyHqu/evL07P",
-	"jt+dvXjeilpnL/5ydvHqxenp8Xcv8Ofyj8/evD578bry84vX5nH71+nF6evjt6d/emNue/b+9OzNq1YE",
-	"X3p58vrk9E/wKfPni3fv3ryrXYG8a9ZGhHp/8pxqehtiXYflMR9xAPlA5OhvbAzGRcjcVUywPGQzyWFJ",
-	"y8LNH5UlwCPf/2Er+cRrGPQYQYH9iOMtuLR+G50FGHRQVrxULIsj7JhPbL98cnwCxl3sd1dc2L8IZ7Fu",
-	"65VWBauYJLQ3cHRsWqR3SxGkkNMEg1U0fRusBpZBlSDG3y3F8ZQJfSIWSx0Hp1rsNmzsoNMLhWivwiPO",
-	"TNuoYUa6JdBGH36y1b1YvlPki/XiuABdac9UhC+y2TYd4nv6Q520Y0SuiBn0xsL7Gby0Vnz3u+bgKsvv",
-	"NbIRB4gJxDZxIVuKiFzN+HgW4OyQjC0Y1XcUoRvU4hV2uHvUTSE4ESs8ZcTInH5uj1aawUG2d7j/5MBw",
-	"2omxxJYZe2Z1lqpu4MsjsEdmUHvvUAtJrJYLlimWsCQeEEpmyzkVREt5SSQ47nNmw3Bn7g0OwSCJojwZ",
-	"irxKg6WK2X7FJB47ANx4AIUcYLRRdWktLMO2HRInGeWCi2k8wOJh27nRfFUhelOIx20nBmNycGSQBgbW",
-	"GkK0UxRCVmGLbaWxO3fL9TelcpqoFPwplszAX0rTNHWXXIpm1PLTRVnRkCwN4SEI7VQCRVHL0QLqKm3+",
-	"XNTK16r2pDo+edXAClSTkW03U8VpBCIFoEckpkstY6sl6xmbO2TUHPozBoSmGNpX5PeACDabTA6FDRgb",
-	"Rkm4GtMM5PIcEfNjOZnEJGXUfsFxmJbIgKq0VNiwF77ZilpyMmmYf9i4vmoruNaPSdBvEozVZSaw3jWH",
-	"fSpKSN/R/gb10952Xexwtf6hMz5nStP5wjzGXEbm2s/kQJFw+3VUbGh20/Mvg25r+cN+sJvpOcGwz6Mq",
-	"2A/0Kwep08FPZMp2ur/frxjmgZcX7SwnF+ZcaxBXkxAU1C5nJ1debpLgUQG28JZKcyNQQO4mcVl3IOoy",
-	"w6HKHVbOjs1PshDT1DUXWQrN0xp4xs1tMpmw9CZSvIKboBss5KjYhJmNWg7YZJIQAuIqM8sjyGhldQjU",
-	"4RRjoFbYqTkAHO9X4oqMljzVBBs9N0M/9LBF0b3AP5j7AE+Jp9gFF8YKUXrb/GjTTXuK918XOrDfmaVc",
-	"wNZlcGJKDvTQvfvLneB/oIqsG3zNrZZt8oPLVNBUg9feijOXzuJZa3b5/rYVrT3EU7BrFXmJ7hjffaYg",
-	"uWsV/JLw3VLx2srzVFT5rgudp2sA17C1cljhVOpbUmqSVKYeDCn8SK1yuuEqltCNb/DmUQEWHNDQdykx",
-	"Qza6RMbnXFCNxJ/TxcID6oInrp52z81F/HTUSqRgjTdKwdx9LjjScI7CVXcvwCA13frOXHR3AoBS052A",
-	"SIB3XnseWb220CDg4o9aUrANtnPhVetvDahz063BVG58qyflTXeGpISOnRUw7CpmqpwzZ8V5jgmxvksq",
-	"XAka9c4yMfiakXMrW6hKtATJG6iMm33IK4+1X3P4YCBZrzKprQQGAjwl1AlfnrLQJSww4QOkULOMyNuS",
-	"Wdg7R9dSn7YHChGbakRH1GIN62RGj9cia2jwjEB3+Q55MV/oFR4ZkHA7pnMW1pRt5Dd4DThjnnuKbt86",
-	"v4HHS6932iNsmZZkaswDhL0q6xkHezV6RlHV6FZUjbJ8rcCIMof7HiC649KtP4lOvQZSB7qZH0bY3GxA",
-	"YpSnxtaOrM44YpDQjArZUxI7HTLxd3jFND/FnpIYJWQcDUVg5UcOmrJ4+klhnggcDlGTw6HgViB1XoVo",
-	"KDCcb/TIwLAzx1zRePRzBWvcziqX7UVz/SYLuwG++li4otLIz9ZiWTsMvuqBv6WF+HnBM6bu34oyY4U8",
-	"mRA3EMUKIjy6nLJbmU3AyUt138alG7CP1JvvRIARMLKKFkAXBWqpkYyWX9wkXABorViGJYfzF85jNuGf",
-	"qwzwJ5tkdwnnwJQLBYPJ2FhOBVcM8RhLbsZeycu4X0BCVZcXBRzaL73+dRUXFUQKQKt/PQLbDwS2ZsqU",
-	"ssTshJ76tXqDtEnNUHN9092neJdNgubjezq07cu8Izg0raF7uy2f1NKc4nXWRDAcy0CeK3yAwE7xZlsi",
-	"5616p52XIcpYwRGYwCkX3s0RoTj2Jha03iVcFY4rxcU0ZW3zXIn/qtHgEIn3/w2Hn7vd9nD4ufdyOPz8",
-	"5KX559HL80fmimq42PxULe8eQ65BQ7cZMGt9bwfqkATBgzgzG06avY/eR9tMcO8obya43+nt1OiB8MU8",
-	"Y6PcABLa+ANe6LFNpgPf7YDYXoQWjjV4i8dkfbOgPy0BwxnDD6q03/e6RzcH05x856K5PSU6eyxmu8/V",
-	"AOm93iGy29vfPbjJIwJcX2iFcZNBUFd3Ux8APk6v6EqReATELMTk8KebI3GFBSx8rUC88iRq9x/u9trz",
-	"3EoC2GEFt9R9HeTjoNXWZlLNN9Oqk9lGnHm1CUCazS9WWqEKV/CoIZKOnaVCt3z+u31O3cpRE9aX1hsa",
-	"QkLoZ0wFVOtjzzXeZFBgT7UbMJ3hplsoJJsfVXXS3zV0s4Lez/hmUZ+bg3Ur58w7qkNYZlw2Cxbdu9nX",
-	"edO2xrIJlz13Y4za+j3r3IHFZLDIh93BRysBMbpmo+BjhZTRdUAuIUyBn3jQUD5MbOr1NzvKuofmP9+a",
-	"/zwz/3mx6Ukl2NWNua7eImVXhUzXglOtTITSq+uYpxgZv1VOQZ4XAppC0HzIR+9PtAvVe0B87r23rls5",
-	"rLDRkFzhHaZdDBAh3Jp7VJCYJ5C44HoQDEWhCQEJexC4V0LA5pKxhXKBRug5AHjcz8IuepZj47okhsbk",
-	"lg+uD7mxJSOfVDEwehOoUJDjS8A7YK4uaKYVSTmUoUkFulYMP8adpmyXQsqBvBJBsMY7fLEdiVabjDDv",
-	"x4Ro7LEZaZw3xMgsWrnhlNhd9fkWN2Sg8QRE7vV1HaeVeiZuJyNQd83zEa3C1iHxl+uYUHWpfFAnj8QG",
-	"8Tm9zERVfNwuQpUx5xUoYIU3jNf6wdyQDW8sM2G95i6a4XL+GlznTcQEJX87Qh5DUb51LXRIbJbVpgBR",
-	"HQQ13Xn9QOV6C27QwLnGFYT0xVOzXed0BVlC4BIiWk6RAldcz4Yizo2cOCIjNqaoZ1PtDSTXeATEAU0N",
-	"41loYCG1rWIP1s7yY9mcKwtHZz/l99SJw+Kriw6RjZ0baDHs7u4e7Ti/JJks9TKzok6Q92fPwoSTFaMZ",
-	"AU/fUyIYZKZY0ccVIMMQubRg9v6wSqhmbc3nJcNrt2j497uF0+phv9v/eNA+Ov+53/242z46Hw6Tn/sf",
-	"e/ivL/3rn92vX3avd9oPu3Dp597Hbrt/nv/9sdeHJ3c/dnvnO2cPzf/gm7rt3fOdwcdue9/84P/xcDjs",
-	"mJf2oqPrnT8+/OvPH//QPm98bOcOPVq28bz8ci6GRq8B7oAp0+YknSwz2DHg84OzDzVn60i4ZCtl28Kg",
-	"fut5YrnkJeWllGJp/gyVl277iLYn518Or9v+33sb/LvWX7RtVqr1dFjKnjdKu+JJvZW4WxMi9Uf82iMA",
-	"nz9jn3VNSLM5dfOZb517l9G7trz/gKFjefRdBt+U/1S49yYb17ziefAAJDrom3cvPnkGt1ZSJuHX4qCb",
-	"CfFesewuZHCd8MhJReGtOU+r5NrIcn3NrrzxupVhcQdbttKXvJmWQcvODeOYeP91VNYBLllDhx4QoU4h",
-	"LLrdPMwY+Z6xhfXMUaLYOGOVZPUnBTFq/lznTj/Yq3OnlwhlxlylzflaPS0HR8jDP4HDWc2MgQBWPrRr",
-	"A1KD4+YlZ2lS7w0+dqUoE3PPAzxaKsU960xg2v77+Uc7+wYTNxjFj67ooZqjUfI/u3gpwEPobKlnDn57",
-	"Exc0NuepxlEr0dR29dov4qv+mB+cONFW5JX+sMSjNWhRsSpRUTVLn008fcFKXNeaWHnJg/PXgRmNDEg9",
-	"mBej45mF46Ah44Tj2e0Wk01uM0SnojXmBrUGrTldfERKnhfoVNeR9LjgyKRucoUcQXQ4GRpY3UwxBpsK",
-	"k8D9C8x9RZemRfuNiJAZxjR9tjl4SkWOESAFGbEZTSfO1HKvrXNAJFwtUrq62ES1fY73OsIFgCTr612w",
-	"oMFaKz6WRRWJ/9J+I9rfwmDbbyZxocRx876XDc0Xv1IULrdWq7G2QpgtpE/dSRVkL21Shxk0NUefZbqy",
-	"mWd5np6Atn50sWAiIbHVvaCxWaH74S2KrI7voRJ0i6o6TIq7MapiAyjrlMyQaW/iUkO+MHQyAwhV8DFi",
-	"wdBvLI6ZZ7pVKBPDkgxIIgWLUTrl2d4uIcWWRVjTB1w8V94rqPO2jLCaiiguxiz3z0LqYUT+JrlA79Qv",
-	"mvpGi4n+dyhECAqdN7CStt0QUrDa5J475Bnb3VNJ6HITKtPFfaxum71wxsO60EgR1BkcWKk0PDWmmPyY",
-	"4x18bNGE/rv9uzOWc/NVv6mcJVCoftsr+iMaeiP/2+9+//8Nl91u/+DBoz88/uaP/+/iy8/X/9U+fzgc",
-	"dv548207X7rRwe71vz/Mbz0P/t0+N9d718HVnT8Oh52dP2x+f+1WDbrAVvfqoxjiAQzuIZpOoTgqkctR",
-	"yshPS6mZiohiC4rpZqMVFJlQVdPHlhx2Dju7O+XSwu7euhP44XD46OePZDjU0fmjhx8e7/xx2Pr4b79r",
-	"/9f5o2HrIVw4fxQ13bDzyF25m3cuzMZtlGc28w8kWgmB4GkgvMDascggKMn+sQJqqzz7hOnaTQla+Ay0",
-	"BJbcEXfhnnP5t5KNNidyU22hIu9sxYAl19rSAcNmjCUjOr58JufzhtDdyvvmA+XiSmaJ0fONVudiMwuq",
-	"zIb0XbOx9JM2Vp94AWjUj4pN2r1NMLkcQj7cM/85qNcyNnnktl+oFXNgmTWUqBj1C/oeo33lQB2BlgXg",
-	"pJqtmuO+1lR8GVvVBqeAPbXNC8gg445lNlOeZoxM2JU16MBajQNQ2biQ+l3Wor13oWzWVJFMfB74fk0W",
-	"+CaCICeikwR1aVkf3MyCxmSYao2kiK2AjTEgUEjDoXYhLJePZLIKN6RrgmwbZ9epLWlzw+cUyBMRxf+O",
-	"UN42td2lFgIpMft7JUVSWA8t5YWayUzHEf6RSjGNbfXuUl/IyUVGxZTFpZDXmuT4DVLkb3FI+R+qLPLn",
-	"0zevib1uMwOPur0dwoWNMxsyP7X0L3ebgx+R3ghbK6CBuO12rlKqZjjlm1uUhyLTDdcyXq08LHJbQ6qQ",
-	"2ZdwtI4yeYneZ6/aLhEAi7VyaKo84SL40a5WAGCFAj1Edo5a4TKHPXwRvtPwg/0n8IlRarFLXy2bFnT9",
-	"JiQjAjF+V+4PhQpygeUEZsauUPkpiZG14yhMIsgYHc8Y5pTArsBIriJjF5jNawLkohW18CW1w/0To6me",
-	"NQDvMGVb0FCyyOSoRkyqhooMl/8oLwu5j/Ly5jPXvrKOceqaPB9j82YugBx562az9B1ykigypwkzGmze",
-	"RwcEs5z4yt0nVq3dP+jvlI2Kbu/oKNkdH7R7kz5tPxnvsvbR6KDX3mfdyS59Mu4l/X7B0vjHxj2vo9YP",
-	"cnoiXspsfsuYUID55sT0m+OlnpF+p5vjoQFdq94gSAqq9eu57nfIpBadpUas3HMemx0RRlB+NaOaZlTo",
-	"i2aN1VD3gQLFtUNe0ZXrxgM5F8FGqglo5R/5p8w7hIj7Zuv01KWEFxrhsTFPmPoF1nCpWNYMqdbku3gK",
-	"LguYxtWMa0bUwuhDNJNLTMVHdz2Zw2A7610V903+kgj2M7whcgqSZrsAdCBs1sSVfyPk/afcktuE0hth",
-	"24wlFgC3BfZqGf+wZIZBkHxDRylG1NHm2SRJtkNyQLin4MEBMBc1povKYbBZ3GLLEolNc/q5uqB8fXnz",
-	"8Ymtmm6qNuDqQkhdJ7yyJYM6YEztCYOQU6bhR1XzyjV4Ib7G9GK0ugdnl0uhdUuYV8NykZv5NuEgr4iU",
-	"grBPxvQpIHqg3Xqrso+vg2KSt33u3Azr4fjasULkNsiNdRnFLVKbMY18swa6415m7hJrS5FmB7RGp1jF",
-	"KnM2rkLmPPXQh7YcQ62UZnPsSYdgAHeHuzE62K0Ez/dcVMsg4C03Lsj39ltrGl7kmGRUWCo9pGIFdUZy",
-	"4iDJwKh3IX4kMc/UTmQJ5vHsEqYug4ptp1b6Wq2oBZ8A32craiF9a5VNOw/n42wQubQ6EehCeOkwLVxb",
-	"umqY2ftM1zqwSi7W7WXxveJfhSKLKwLSCusWqLZgLmtz2vAuo3MukttPpsSKwcz8AApkKnxmDc9C2maV",
-	"W9lnC2mzIikV0yWdshwlwEiuTKZBXYxNV4H+FJqOYC9DrBw9sx3yo+ECY8prOlIQdJiTCWOJisj7P3S7",
-	"h/vRULz/Q7/bP4Rn4Z9HFv8P7ugeY7gZT3SijKIqxhYbkGVzLoypS6Fbxlx+MoYFnBQBBgNX5JItNBmt",
-	"NBhnQ2H+VXIFVl3rh78J1/orV4hSA+xmLj1wPkP0sroOV2UPilwwQfnj6UK3pVLtXr87Mty1ebbOPejf",
-	"r9nVXbL+omLOH4jRWCzTNAbnqjtyfuN5gOanNG1IB/RpvnVFxqXezFxgldyAUJJKs8UXNEPhoclcKk0O",
-	"9goVdE6KuMi0PRWURd1cpHSFMQfc8JQkck65GAp8Zcqo0kRfSZLSEUtVBKYgZgrGHesbjjvkQ63lCPVm",
-	"IB9Qzgg+lgm6asjrl98/y4NxWEUzFHlpnxEu4xkbXzpE4vvNV3A1SJ4zhsPOxxN+/vG1OP/446fzj8f0",
-	"/OMP6Tn89jw5b7BNfztJD2HieIURD4mW0OC1zFpEyNsfUIYLl0IjVBBYGuYGcyLTDG0SyylDYVnlWUSU",
-	"9ICCvnUZuiQA6YGSS7YaSZrhi6QyLERSBj4L4mYWAGAzqlYA4bSEnudwlEFD0oENMygNm0UKYxMpQNYY",
-	"irzBCeqLM5lpYtnAIkUzW+ycH5rQOZoqEtPROGGT6SwGKfjTFcv0asnL8bF6p0VZ0h/ev6QvoGTVCiOf",
-	"AolhL3igxgn1aQO9s4z2BxmkNYBbOCosNW7CcnPl76RrI3Yx5LvFXn2cM+phQrlyTb9oWj597gu3ywJz",
-	"fWpKlHTdVmqJnGXSxiSP9vaf7NxTCxLd4BjkioCNb9vhFFJUyGuoYkS+NvsJw8Hej6Bsckg5j6UKWQK9",
-	"ldbFxV2GQSW5YCOAtyCVoYQKX4MJj19qzKS2152KFqRSQ2pJKqdlB9deeWPeJnPnrWFVKwJ1tmQOHtU2",
-	"znR0CXJ58ganVR9VU1TxrIjRZ3tAGkZajxmxf3QUMP5et1sHGuFrt5rziOq468a88w2Tm2PXykk9jr1f",
-	"ozK1ZcbbGZuwzMjk2366PrnJlZx5yFgPh+o5bM3mr4/g26ba5gZcp1HKCAeH/4Tjqgfw9AG6yD2A1Rsd",
-	"kf6CuPWgqdn+qlFNz1VYvRFPEvh3UxPdqL7vXQEWv66fV/5r+PwlWwVXfM5Hq9zJq7a9qwWzo8mcY/pH",
-	"atiPJReWIyDfV89kclFMo8ipZ4lkfpgYLRr/bazqCx0s5YKuzDJeQJYFzaYWYqzSKj+qtoqPik03o2rD",
-	"btdc6yLhmV61ik2mCwCI5UbExY7qdT1ca/pOV7ucRU397uraEpabDNZ52rD9fb3ZGmCQX7msp+MTsExk",
-	"mliwQOf4q/WyLYwdd/NxPF/oZ/bmXyDeIZTOlpBlrDYb20n4BMAyoiNqs6d/cHcj+EKyHOvNHnxrbzbP",
-	"OR699y4DmBkELQDcN6qwj9xoHdBAAv2My5RtSLp3cOvGOO/4UIDxDlDTmzxzZu6s+DTviU5X1rqCBmRQ",
-	"NIL9oNHtGuD43zzOH+3NtVEZ96bCuYn7wtLCEf92LtbiFquL08zd5lYLUDInMvunKR+q2aT18QJwvrp5",
-	"YlHVpTAGskjInIsE0qVXcpkBChEmSq93ye79JlyyJTlVnw1rr6KFCV0LXN0ZnZofv332luw9Aeeb99Mb",
-	"wi5YNqMLqDuHV1pfWsamXIoO+ZDDG0e+pQ603BLo8gpS192LKxmkvV4REqZavP2lH+1eP2x/PG7/9Rx/",
-	"2L3e+aP94Uv/euePayizUQKCTY49vk3ruA/WBoe8gW1SA9YgVcE+HpAYo2w219Mc1A8UuhGf+uZvIZmf",
-	"hl3fovzch9jezMNs2czH4xMiM/MHRApLaaIY3ou26Be3Qas4d0SyT5xdNaVkwBYfMXSkrVmg9T3cbBwY",
-	"1UWP1ieCMh2a1xW7snHoc59BJYUmE45wphsZ7EWeKyGy96tG+117z2x/ZpXelXcDaW7IFqyc14RqVs5x",
-	"oyJUXaKieZtQyK/gOHrndKTi7ODnvIbg+IRMpLEtFBkxxRO4JhHxmmK284yqNRUdRgKZ3VxFN96MXrv/",
-	"eHqtd0lZjZBpzcVUbQWlt9ZqgUIoPHEaap+wnNrs+lIV1P1YO/+M5sg2BsBtVfkKgBNS7KYWj3Bu5nzT",
-	"4POzHfh8bQRC0nkLCDVCurJq/lMSp/wTi4sKSt5/C5KH4oxpM9j8peYZQKnxrxsx39qvvt2Ca9JnHsUK",
-	"QN7UJjmgVQjR2JpknIkkXbWiBpR9r+QXahfzpwRb6gxcQyA+UvBGLaieMc3Ha4by47p2Zg7nJuxmlse6",
-	"MEbhjlBob2L+QNQfvFmRK5YxKLu4e9syM+aldhgq2+UaG3IW8BkQQyWAOSFOvXO59lBNkzJaW8a7NQJK",
-	"HXjm26UupVBti+iFKT33mUJ1uyylsmaIP9fpFe/8e5sTWW3q1IylNhnX9zReQGOrhvIrC9K+NQ3xcQSa",
-	"r5LyDnjxZercCNpeeLxCqu+YVjakA80CHihEf8E+AhFCblmk/qe2VYeteFSZvii3qf769R1BO63GUnuM",
-	"d3bIM7PzigA0WGCPUW3AUYbmYgp66eRAZEACwA65j96mWxSWY3O0jevK7bdql7/BXqQa0iVtFq05qhLZ",
-	"caB94P0L7cMpoPlAMSv482M4D9EErOkT7nI+wfVft71O66t03LAcMhwOq2haqQAOyaLpgjbNdYfEqMKp",
-	"QcZoEgN+jrJqnYqc3a5gHkHAXEVD4Z80ZzyLiVwwgTeiQhC8hiaJKr4ro5qp3EcSUx5bvopsKz77KggY",
-	"KXJ8MhT5x5Hoyg3X3IhAqLoA/RQYSCKJcl4FGthViUgq5aVy1be+WUEsxQUic8WEjnUOJ13z+qJ6EhLU",
-	"RzgslVxWLwy/FbX8R5qXXG265hvbzshJxep1EEHOgC4ZGFFrKfhPS2Yv62zJzOBQ+jX2gp5S4VDiUjlt",
-	"c2yqMpUMQc9WTuBzMUWIdhCf99j7AkDwm0+6HIDeNX1xwF1hwxNM91GXqqGBxNdolYVtjVXQBAny4IBa",
-	"vkP5rVpk8UUTapm+ktmlrwhA1H6YcyqnU8ilinz6Ub+72+l2er3dTvdxf88XSRo5uqpJaajCCHydRl05",
-	"86D2C6EH9tkGH/y+hQPKZmJlUQ67TXXkYbaBazuu0vAChXJz36RaemFyUOJROcdL8Kr1u90gwW0t8fo1",
-	"KTB1gZBCcKNA3AJjFiYDvJDvjrrj75RPxfvFvxK4bdlblK7saDvkmFyxNG1jGN6mJZrHIn/Cyyw/SnCf",
-	"Qrc4VPj2urukHB+PK8f/eR2QUp66MPhYVg+2qhAMerU2qoFwBMfWKAPZCGcxaDcjubTlP3VwhoLwXxp2",
-	"CRtK4ghtlPH2mubtHMO/QDvt22u+2Ox3a0SlsMrN+abXqcenQPAG4+jYnpvQ50kERVR5gcK63gr3dCQI",
-	"6cHzLQOPqTDiVgKMlstA7fheYjVS4IZOa71uf+/GyNMyayjiwFE9UD4v3+umSD7A1IhIxlKq+ScfN8NE",
-	"mk3T0uqA4G5gEZuaZMZdOEPq+OCMTjcq5KiH3STPXLo2Rn/yqtCb/fH7/3B3fD223wfIEB+tXGc0dHzJ",
-	"TOeWUKk98aYqu6H1+ihAvZKOgPfr8I8fKAIHvet6iBhahQWpiPT5RgB3r2zqMFWKTwW7r7q+vIgV6euS",
-	"+p06QbSsqVutTdfBXnEP1H3UrN6pRd/FJMfyvkWfPosAXiWU0btCNHdVoYiesXmJJtjTm2ZhHW/DXH/J",
-	"voJWZJeqkWvBuXneptycP7n5fzWTthsgpEvMFUs/MWu2b9578I4dKkoQ3JsedeZNL+yjtbviQ74BrOnB",
-	"UsVgH2+0EWbQrhiT1YEH1i09ZMHlCsS9NwT2fDCGcAEm3QGoMyUZW6SryCdS2KQKm66Qdw62jUvF7ZtI",
-	"uzLdezdPbdMxlwVzReHgZwnUvYWrIFiU5+9bBdHcjZugg1XS2ZQlF1xoeX9KqBOi5lv4AUCyi/xxUEQL",
-	"cW6cpn7Nt8HYy7jMgMlutyXeuueq8/qTvCLLDOr0bVPS6i5Yw+IZUzL99JWySN3LayhnbGR3Gc1KzIrG",
-	"noBKSPl3llwAf9/PuN7DVglajNlvbH58rqXjZsmsuJpBMqvVrDacnrm7/vwzL7rfY08zOr8n08+YJHdS",
-	"XOAV96O53L5z0ldKIOa6kDaMFZJVmendc/eyFP7AMTpCrmuYj1xRrrmYXgAU/v3M8xRQ9a8qp52R/uZz",
-	"1l9JyWw5p+KBwjNvkMN0BDmFvooVG4qv4Z2hcNii8Dp/gmKannRA/84hEUipYTPKUD1gTrWHVpCm7UyH",
-	"fP2aM7SrR3KtDVpRtP41wTHIRtgYve5vIhO7ohM3e+hzlnZe+UJjG9vk1O16jAzwiZGv7o6EJ1GoUL8H",
-	"K5vQuRTTYjxwKPJ4p0j8HdIBxAcvtepcJUN729Y5JZWoQo9AI6I5TToE3fXWGR8LyGQquKdTeQUVZDbF",
-	"acanM3APTVlthrIbSVNGGZbr+iHkLgaPUrsA/9OCiQT94E4SGUmBNWLNXz2rLyOtuqTWbf4s/AtTUJcZ",
-	"Mk3CM9t3wRipGRwOHfKiuouHonYbl/bnrzk9Fwn6gevZqyDr+zb6eU13vvUJ5CnVgY2EgtWeZnmSCWKQ",
-	"yDQxt4Jx+NQDl/S6Xbvz3A/kFf82zPTdyNXWkFNeybqth3hSm/Xyc6adQ0IoQjHCAjglokKs92fPIuI6",
-	"C9usBvaZjrU5/flnMjHcCyogSfjUJtWH4Cf9bv+g3eu1+/2z7tFgtzvodju9/u7e/sFfC0AoDa2F+8Um",
-	"iP1iE8ThMPmyd31/LYNtx+CD67/WMur7k2czenND0rq+9XBIxEvFzBtiopiRRdBd3hZ7zKh+oCKXJeBc",
-	"2B3yijlECQsFYpQwQecsId6WcLjGNV3cNnVJrN8uBXOcqjAe7brugz7oOzg5Rdr3cN9wPzyDl9buCmxj",
-	"UU5G1xmfTh1qvku4VcvRnOt23q2oFH8sXo+xj4uqjB4yiB36ZH637/fuWiSv7fnu42blMVVffXNULWzC",
-	"pG5MvO519w73nxwA4z6nmtacVhMSJ1TTtg3BOfx5/Ms20ICcwg7x99pGOa4FqNE0lctwiAE7I7a6vnti",
-	"KVyrecftMmGuagdSrbSvaKYOUMDWCim6quPr28de7xGH5Bdqk1MPtnGbpjl1icjvTxqL52J/LXZZOscn",
-	"5PT5900YoTWSAjYw9nUEAOACGisFOedEh5lchBbQFbd1oA65pA7f+wZKzpmmiWXztS3P3CRfuQcgqSPT",
-	"6iYc4U2l2PsTYwe+pZkuHezrEt8aU0QKjgOf2xIVYhOIkmo2YF4qWJf4uXnBH3doC62Aso5O5+v46tls",
-	"KS7rNeNJRuesyFoPFHl/4rnEBu7JCzqeEfMJOF8A4io8B/PH88agdS1MLTdspkpaIXl9fqswTVonV2ua",
-	"dG7bIhMEaj0Sp20yUmpWdkd5NCn1NblNv8M6oYARN239IriSVjcogiLfnNJnHzy5vSdu4/WclyTDLZin",
-	"IlRu893shj4yVsWw7TMXVdzyTZYWsV82yVOVaZKXSeWLZJgsQI3epkUbSIBqPlGE/9tWmi3Mm9ln82+8",
-	"An/gRrN/MICagRx89wSybfGvlt09RvCNsKNPqOy4Pz00S0lX2TDJaa0sDBmpvtAcOgwVjsp7QcdHkOqt",
-	"MwXu0Pa0RCM79noq+WOyLrXLSswiKXStJLxvfP+b+dicgyEbw7g2zYor3RxQBFzS6NPYNicWAxph94Wa",
-	"sjel6UrZZChsSzznInx5774zcaqkZALQwBqSbIoOVR+zav3DOzAVkHPTtHVem1izRZP8OuziSp/8Z2Gi",
-	"jRHJynfE19JhHiL8u3TQxVpapyAY6me5k7joTjA84b3E/9he+msbyDf7273nPLI14zFupfhOXePrFjxM",
-	"JLhN+kBNaL0xTI4JY0QwhiudSnlJilN/6DxzO76v6GSplxke3FyQ92fP8uIDRlaMZgQCM4WN1OB72y3a",
-	"XP0iNvXDfrf/8aB9dP5zv/txt31kPWs9/NeX/vXP7tcvu9c79+eje2iddL3o6Hrnjw//+vPHP7TPGx/b",
-	"Wb+Od0sbqIm106kzUeil7aGZdyzxG8+nAXzdnMzbND3J0w3WZRD8E0nl68bz9b3atsK8cLqKvPTkHs5X",
-	"D465vlranpVcEfdAQ6+eTQ0PeXM6BpSo1tOz3o/kJbT3jMpLEMmudYCHGQDPcdAYJEfrHS+NRjBx0ss/",
-	"iWBH2OnHWddDoX3v5DGdM3w90B/KAuQlE7aHtxWqRutWhop/Z5mscx2MofUmlm3X7XUsAYNcQYBKcON7",
-	"YA6j8WwzRIQbYJoRai5lACB5w0gs9EVEUGWHOkcxTpcJS+5nKBZZaAOC3M/3/Dw2nLlNWfKP3cco6sGV",
-	"7HjqVqdWp1e1TX1z6bFdRZovR9s0wnOrnV7xBLqiL3hLdZqAhz5eGiXn1LwLJzJiNGOZMUjzv166Nfnz",
-	"h7NKZAapkhfEwtaK3745PSOPjSH5OJVTLjBfMfjVlqvGEQHEVXCAxa6gxNyvAGzW5koIo0qJqU27GQos",
-	"WYeq3A45djU8DoxdLpjPQHXpi254DN45WkLXtPyiK/FNJKR9D8WbLCygfhiry4v//e//iXeK81vw9iVb",
-	"KR9YsYrfDDI4Moi9PVAk/tyGFppxAE+FReYoxmAp4TAAcueHw0xrMO2l+BaKwN9MbnA1W4+9SyNxdeke",
-	"aY4nuU5QyC2zDdJxfKUydksEY4Yw84+hyKcJ8wpr4TvklDHy8TjH2+VSnD8ErKPHtPDrDs6em1nY5uJR",
-	"C4FbWn9pvxFtnHT7zSSnCF3w7wFA2ZDUbADIG7hzhkxQIupYv6YmCxrqBLxucxDY50UqM5apAWHQ7hvA",
-	"L0t9VaxLfKlYBrZbh2Dc1CwJNnMYZ5jxshoKLPoFegOBLbKWZRpVRpmY0U+s0HjVdVy1XMk1mTJtyxkm",
-	"qbxS2Jkkr4lVHkgAC0gdhID5gyudUS0zFcAI2MJnvAs9APlFCFw4sFA49EuQGL6q7n2WtgatQEwUVBbz",
-	"cx8ThTcpKAz2pc2zevzFly5eP8aXtHHh4iiHa0DZIZ0PAzVl7NyQ86drgm/ZEx/ySN1F5ry+BkCyiawb",
-	"rIWdRiRIzC7DMkTcboqw+Yglg6A2BaSZzxxzESSrebG5TWmBdhXYutzBaznsT+hNwecsspQysgAwdIyc",
-	"+93vyEuooVCaLZT5pdcpCGrFp2K5iMmcXhY4L6oT8i6yY+/zO6UzFH0jGWzgC8dBFYnR88n/DgJhQL4F",
-	"AUiGy253dwx3wT9ZbLNYgJuQYGOapp2h2O2UFt3jjHgQyTVM4eLyMSKQaIlRqb0Oib970fAM5W1X3hJ7",
-	"KJJccwaqfisTbnftn0/fvEaz/mUbEz7BzJQu96IUJDNWghwv50Y0AGQJiIGV3+fkYI98z791AJrGPJUT",
-	"IthVkF3o4FUMT9cCtUCaFLTb+Z5/i8A9cLwqjVGfCTePzOQVALphgMH5Zq0zSk7CuLCKID1amQWeW9gE",
-	"4TJJonzwmHGFDLtyU4cZ2rSY0+ffY6LGdxJuO1st2ClsIHfEJtIeZrZIy8JKW/zQEUvllUUnzJjOOFMR",
-	"WWC+WAgbY/EggOhMJG4rFI8t82ObPHp0TBYsU1I8egRnJd1M44kadZqntZqQ3TwOiqLjvm0lQ/7xzZUS",
-	"rHUy+k2c1+qCKuau4Bp9ktgEq/BBGD7XOYzNo0eYAwU/ukEAflHxtI79m0aZvFJQQhoDrsCpXGZjFrup",
-	"eL3tDgI8Y4zMuVhqq7cdh+czohLhSHE3YnJGo+Ax1IwsjiHgV75/94M9h8OhwumAiE5wMAyF7+NgdKgx",
-	"XSpWnDIZU2EUTtghqOyop4b+KKyKB1FeF+92q0/shjk+emSxdVTn0SNy7OBzLJIY9cos4OkAU5VZ1qFH",
-	"h4hqpASxZubnqvSXig2GopZrNZwLXAdf82gqC8oBwM9WM3hgBsB1lEpHSA/fi8YObkq5yMVPSiFz/Y2r",
-	"Qsix1ICLRowJM74kstATzPkfHExOCOHzMN7r9kjQRCLe6ZBTSS4ZWxRSwcwdIGSHAkvcNB1B9u8ik4aQ",
-	"TBE1o5CsbN8defJh9zron3eJYFaM2llqmbEknCfhAlRugNoqyhC51HFlBk/tyYRns2WDmKRcaeWGGqiH",
-	"XOXAM5Z3jMFoGcebAA8R8QqyVHaIYriIHCHc7WbskFPQPR6iDloDYAZP2kO6HMYSUg+FUYxVUJfymSus",
-	"xF3J5SAAuiDxXncvjnzWasovGSKI5M4m3KTozpRL3SEvUDlwdheenrbhn8TKKORV33WQO9sPrWBiLeg5",
-	"IJ24lJ06GBeI3aCvhtssfyl8Rp2ls5M7SGojK7kC5E1zfpklCpXrDjnRaK7RMkiZWQKvc9lMZ6Ob+8b0",
-	"CDeDlTrpyjEBzAyNhxRQRAZOfSpSKDDjrPVohooWHg1s17zU011M0yAkRecseUpiKlYAdYefumSriMRC",
-	"ChYjDwwFnBlGv07dgT6TaYKSxrFz5HvtK58rBRI8KM32kPfh8AMRwxWC63iUnNgty1ibNSvUf5sl+uBy",
-	"yCsmbWRpYrQYOtbrgN4GlbMwF4lD0Wh9F4tO8MDxNxjTLdzS9gVY+QzQW7b5jwdV9z29OGo4Q5GDOcA2",
-	"Mxs8ItChx6LoofPVZnO6xyEe3SAjwFFCvFnMEyf1MMF2KJwWYU5Jm3SbY7qWnUaWrbmyZ6Ptlm2oflVe",
-	"5wgpUl3dN46xlX8ozj0ncV6Sw7N8z6PvxcEywVdwCHBUdEmlUVO80xmK07BgNITKsNY8nCRYL+9wkiw5",
-	"APyfafIwfvv+jDwGnL/HX2y52/Vj96p4J7R4UJg+RS4KAA1wR+CdrruKRTxUroV4kZlAShQNThSkieyA",
-	"8oSMICf5dZsWjHTLzVLQ5613g6lKx1bntnM72e4+0Ilgv6G4trEZIzGEZllegGV7LPxNLjNBUx8qhXwo",
-	"LF9A2s6t+mHzD3PhhgdFxo2lY09HeMFqYS0jSGcAC8FX2podbl5oBR92g4ydcYC4RlxMzd8b24cIWfk3",
-	"aVQzCa0OU7pSxVBLoX7AqSB+zVxqu/to8AH1+EsRrsmpyTEamMAMHfKt1DNUtTBXtw1qsG12+TA2Nt9j",
-	"+Kttn95xxykkgxvhPRQhND4YtRa8MTYkjQeGKD9b0K+fiXmM/AyuByNtfx6Kn9vttv9/c2uMWGLkZxLn",
-	"yGPmzzMv3fBtCGmVrXymKTz+6OFSwKmz88i84jlLNS28oprMOSCQ/40hLByDbeP5M4lzEFzz5y1hbt3r",
-	"EjjqzHCkYIXRMGH7vtpF58opg4bXXKGCe4/N1zdvegn/rH1XKYsUHh4K0LjMC1AMuhwDPC7AAEWZjBlz",
-	"eYkRxtWfWqBTXQV4M6aKa+Js3r/MrA3khjsUQf9Wr9SPZWKOirdUWUhgy3faETeRoA1eCnnlVFSmlmaj",
-	"5XICXzwyIt2yjTWGeVIOAIDGjK2DGQdRZ5dFGBXOUdbGKwdkLIVgY43auCuEhiQAunSx/xgy/gexa2Tt",
-	"JwilJxzX8AeqdBvWqX3y3JZTcO3jEAFZYTIRqEFiZbckhkRnzNgDmqYpVnqRDzMJ4tmlVBvupanZ1it7",
-	"DPZBU0ZViqZKQrKpWZUG4zuwx/DL5rMgKqVmJQ6d2n5CeGIYAWB53hiun6D3uq0bjx0+NAp40AmhANko",
-	"S/09MgPNPycuE8nTnNiW1a5mRsOAvYUVKjYYjKjR1vLlKRNjZu0XxENHsYSPoKTo7Ttfi40xhjY06C4D",
-	"shfc40AKsV4azTrE5ZT2u3+iYmpesFw8epRbMIbWAc0GDifD7+y8mMIeOd6/nPod0iFnuGpQYTymaZqb",
-	"2mtFPWIf44pmzPu37H6aAmxLJpfTWUQWEt66wflROvSeBU4+OPd8PVyhJCAivk6hveTod/mu/f4kMH0h",
-	"euLwnDOzw+koDSrt7T6AOiM58R3ErAIDtXagQvMQL+6pdY/nlAVB18HTyBat/OyjMOE5ZG6wBQlPjKB9",
-	"vOSPPz15PIbJhVf3YToHpSnaJ8LbYcLmdzptL3mM4pgQYmSM0s7tQ74hX0jJ/RRb/9Pvv4A+fB2T66eF",
-	"R7lhqRX5hlC1EmPycId8g55x8pBeUa7JhOnx7GH8+y9Ixms3tse/t7rJSejujsgXP5zrnZ3O35QUD3cK",
-	"nwRNC0IV30AR+HMs1TNrf+YuPfxC6IIPSPGzjohR8InCq+32+Ibg0O3kSt8H7/I3xLLbwy+Em0PPTiX3",
-	"Zw/s26J8wJa72AArsODjQ3EGPTH4lHsc54XZlvOl0gD8KPwW9Z2YLR6rfUx1yInI5WpEYlir2NV/BlZA",
-	"aNs8Bd/SUHg3pLTd8fAzyskXJIKRa2fhGFxxabbUM8i7sTZaXo+VQEuBdZWc4CIU02JJqDHiQU6MwKZA",
-	"w5Km6cAx7SJjC5qxUyYSV+NtM7AGBJbDkBwqOYPownXAmF/ISCarAWm4d+D/1VEpH7OH7d4OuSbXO2YA",
-	"75zYcJyPzjKspkPeQMAMwESiyQocNKD14Mm7xPZPFj1JyTnDA8B1FQfVFM6GQRDANHreUPjEHBtZswei",
-	"j2IwkQDMtr5i3rOJFrNzDfhRW1sQU5osX7rQr5fURtcUPpd6KIyNYMySQpzDe34B+cC2vYFTMFhuu7Ok",
-	"GLMIW+oo1JDsMZ1KQEuzPhJz1JBY5Qv8cCcOzkL7XrDFs6UYChRw8OVBqBuicROoDoGdw50P0Ld4s57w",
-	"ESMs4Zo5y/BUy8XC6nyxOQ3NYICvjYmoyHLRIc9gwHg0OvlWDBHIRWxPAIIdyVEAOeR2HJ45GWMoL4nB",
-	"sIR5DUX87v3rixfv3r15F+caHhxHsW9LHUcFl7ycFE58Z+RCM3pcHMcZLjfFwT9XVPC8iNbF/5xWV6mc",
-	"s7qgK9DCAt6OtyGG4riYm4fGADR1D7RjW/drFXqM+/kqtKeBE93qYsTXIkElRbGy2L7SUCuOhiLGMlzr",
-	"Hfb1sl5RjaV4DoYl5CWQOG/5HMPGdLXzCHMEyYigcA5yfcJusQ6JXcPv8FHUpd16WxXc55oPLOvjfkS7",
-	"/uFODIqYdsIm8je5om9zi5XWZljoNrSIJTjQK56mvqavUDiXK4Uu4IF7hxX0T+Efdop1keiGspXqbMfB",
-	"Rg1/9v707M2rmJQMMfBFxcFTdh5nPgfTnDPQuW1Ex5d2YqGVQAIjIReJG9gIuBG9opVrhkkmF0PhWmOu",
-	"Ahu78IjVvqzYGGCtkD/voLY1sCvg/CvXxxvrDKBkuJi+NQ845XUo8vgyfAy9mgU9z4orNCVx95shKDKS",
-	"GoskVY4piTqF7ZFSPr2ccQsdlpQ76W3RdU5Sf8BZ7225BjP3x4Vg5wN34pk1N/bD+zPi9b3HXxxMlpGS",
-	"E9tNCpngJU+NSaulTHNve14SHnTJc44qm2VSALEAWwHlnvnDGu3mb9TXy7INyyCO9vafRCSmi0VqQ+6P",
-	"7Y1/MBppvOOVkS/4P4QMIdlm2BqQYcvdrB5XurYPW1HwBNepfeRHfyOpuRFdIObOvX4/+B2lGb7BrBnk",
-	"IyPcF6HQOdJ3yJBCZ3SsO4X3GrGIT68fqD0sLniCd3d7R0fJ7vig3Zv0afvJeJe1j0YHvfY+60526ZNx",
-	"L+n3Cy9guAKtAfn4hQxbNnXcUsuSISoMCBr8SzHF3yEkYC70u11yfY4vvjaL8BwyyoxOYYU8hO+NUCc8",
-	"YULzCYe2RvARK/f9IZCx4GgptQXsWAei03SdqeZ2qPnaAwUbq2OEsaNQHISvfLxDFBX4VE6tH0ahb8Rc",
-	"jf/Stnps+ySJnbffOxndhnpK6FBAkVJmRyttS9HRCtRujPxR7eMFh2aDHOyRlGkNRi6i6xhtaLZazJhQ",
-	"Ox176qqYwNooF82BihO734GxhsIyFmyUg6Nub8cKH7ryKS/OQEFUXgL1Z/Yl0OkE1fqMWR9/xhZQWYqJ",
-	"EjloBxzd/pBGsym2rRbtO0D7drUR7nSK35ln2qBc+uSWDjnLGJooMmG1Xr6hsKop7jcQ94r5HEdwGNog",
-	"ax7a0JIkcoCS5ndWuYNVxCydj/GcptiF48JeiM8fegFRubhDHu51uzuD8E0WU9hqpwtqNJIBDBQ2PEax",
-	"4YgD/zfU7fnULrMhAOqPK2MiQvoAWgPoJs3Tonx9Q8fsr0cv+eeQiTuPcDrVwFMwncpFP51jzEgh/or5",
-	"9lJAybKNquWXDGci8+aVQVeAP5fZDJ2rzBiOMNOnRr8YLzNllEZwn+YwnEG9udMEUg5uGEIe/WC0t+XC",
-	"ndf22+hYdbvBpbpB8IXgV2xG0A9cXMZ5XU6JPDxh84XUTIxXF5dsVUek0i2FlY9P8ovt75kNXs8XegVH",
-	"ItjNkSNHGfjNRowMUxjlBWcLSY6UvH9/8hxYAjJCzJJDqrDhaTaZsLFfZyH1xUQuRRIO3f8Ig93DwXp3",
-	"PwR9F1TPIm+I5AFUY2vLzF/w+w9gZxiz8QvIm8otMezpCwXSMIlnMza+tBnjkYX9h0o4TAwKF8IY1jIp",
-	"9K8J913lKsxo35LfTALTQFD38I5VUAZhPvgGHNZ7FThqQBoLEh+b98YhOel4zBZwNpVpml+BYRzYYeRR",
-	"Q0uSUBebs4RTBDZBnj2GlziehYHhT0VNBjQYWIuaAJtFcbURLTv2BV2lkiYXcCbTbFoYfuWimUFv184A",
-	"BJTh0VzMuERRaeFF8oRYSOqDzRuFDmpzi5CaRS4z1D5rdmEBBSjCPM6A31OmbDI8hC8AhkIRZU4dmuZ+",
-	"HjvPpbBZ0Cy5AOpegAYQTLb+DpjxfjhjrhwMQ3GNChUYOVcZCycYdR7FjJ9hk/y2sQcgTFhcRjfyivoW",
-	"Drpy0Yy33w/Ha8QmnisI0xGqkAOYBzT4NWzPleJG9njZXRBHMGsUzubQsbtWZhkbVxWKkpR13JbBgc0b",
-	"ZlNzGejv5mPd7ZgRN19oG5BD4W+b2VuQXOsAM5v1ZNJ+RfV4Fg/AJ2eIEpEFy2Z0oYyYipyghZOFW3EE",
-	"3kCunV2O1Q3uL6yegGAbxM5J/OKMTmHJUFf4MJOgLAEIl9MWliIoRinOvHQJJEWvIilsElSQUBlqog6t",
-	"P+C2NSmn5UMNHcs1RxlcKAwIPy8zl2DmNBQQkVx5XRgJC55LYCDEmofE36eFCiir9oHpbolvk0LLrQ+x",
-	"j+3JJHQyaSkj20nDuShxamHKZTCx4Gc/rXIeqhkq+Myoi19jNYPR568kuAA4U7l7llvnn5uRn7hTR4LR",
-	"ke8ZW+TuBJt6Ufh+ZFM48SeQhobAWCNOETB3zspLOM4YmEU0VXULGVwOl9Mf8WWgjfx8L9cViSTMsTFn",
-	"kcKTG3PWwWg3chHcFXbSLzF6j2FaW9frJpCnVAXD9j/CYN2hU05BtM5vG+l44PIPI6f7gwYAs/D3FoMm",
-	"lTppP6H/n713XW7byPbFX6U3a6okTVGUrNiThKrUfyu2k+gfx9JY8mSfE7qEFtEkMQK7udGAaW6Xq/an",
-	"8wDnIfaDzZOc6rVWXwACJKiLb+F8mMggLt2Nxrqv369aL+ki7VCURv/2BWO+WsxOa4lkL5hd9Tc3yROm",
-	"k7HcL2ZGeFjodelJ/lC+ERUgbi5hdiA8LcKyVCwVs7yxsOKNRaA0VmjcvIJwXDjM4DCM8PtwzwQFgk17",
-	"pbT9LcNZQ2oATS8UBWFjmSuG+Wehc+SRp0HPBb+5sjsxHHbph5JKtAfB5uZ6YfbquBBa98N0HED1DtV0",
-	"qiTRc3LnyTJq7iPPxmIs+30TvjEjjmmwAB2P1bzBSP3RcH1tjRpiW6bwgqklfT5RQBxnBZ5efqUwkt/A",
-	"rbHQo+V9DMkKp6t+UXOmRrmQVk9lPBdXEJap7NngOCzq9+WPEoU8xZXB4/T4r7QfulSMKHO0Gkl3adzV",
-	"UARB8YUZ1Asa0Yvz+R0yzqoSAcBMJ7XggM8eveK5eGEGGTEN2SDEW0CROk1IaUbv9odKY0mBU7Daaw51",
-	"NeVycUUBXV3WH5Uf/VooxaaA6Q/dEVSwiIaMbR5JvNSx7iYcJNpbwuSh+7hPGEIr8A37K0qfWP3y9Ngz",
-	"FIO4eanrComPi1xNOZAGpAs7b55c/Wehch5O1x6re+PUDTEuYCPCkE9OXUU9+s9QwmxVVpf8G+ieYYrc",
-	"nRgQhRpn0fXdQ8E3mhUS6vzs07zKdTvbJi4hwGB3d+iaJ/JqlqmxWcaSxqw/xX2hPsVWLjur9ex1nqQp",
-	"1arOV0+UtD68qqR68xvhXlM4vmmip2DdNozf/l6SgssDdQZPSd/Y3Ls9AL6zysCxCMUMKMFKsKEbzsYX",
-	"eNv+Cu6YmdzrQvwcbV8UJVmJcCj8AMMfgpeCBxx9FFTpeihCbU1LqN5JoBz65PLpL7UVtUE2FgOGLDKX",
-	"RXvoCc3A/F4S8QEeVY0qrf7oR053su7NyL/0sIQbPvrwGVEQ6wobiYsZSpFQAyTxksEPWT4j9mqtfvdr",
-	"SS8F1KmwKhS7IHUFPTNmmP2gClFAm6/ZHXOexWwXF7LLIiJUMH86iqmuI5jag33GhzeAUAbX9NiZDym4",
-	"FKJ5Pv4OcQ97V9jRuYJwMlFIeb8urIqz3bEcxxkALyXB3jwHh9PtTcL4mBXXaaInVS+2/FtpAclxBafc",
-	"nmCjXfjVg9Ly4BPUWFv62ozHiTfCS+lOlLrD/YjD9tKY6pEo5u0yExD4Rtfe1akima+dKkX1rnJ1hbeq",
-	"BLjKP5YmW6GYK5cj0qsrW+S2MAYUJ9ak0Ht7iU+iZGxeQZsPFJg15Cs6zB72X12gqDLB9DzJhxMRA5oQ",
-	"JHUSHQQclAx9235d9h3HSQqXGwcCMhgBrpr7eiKCSQQFERlV7PzxoCwhmIA/Gsi7SqFCt0rQh18SyAJf",
-	"jATVqK4wJhhcgB1LiDVk0z7L1Ax3J1w2geawsMOQ+u5oAr5uJRi/O+iGf0GhGOZ+Kje0WycMGxZ9zYtZ",
-	"7zkPvcdwH1z5iGtlAE0nlfTiyamTuFg0Q1I3vNoVOQG+iPUDzYEUAEBCpyx4IbnC96WDrWreWqp4vLRZ",
-	"/Q97bPeJc36D4SVY2I4nAUOMC6xnAkCpqmtYkz8LhmKMM1XklXHQURjE4+VBxAlmrnzoGsIS5QcHD4Eq",
-	"86XJ0tGmh4xEmjKdpABcgpG9aRLHPv9du2WCp84ylauhSiuPtYfhuTUbABJqIA2gTVDmwUdUSPFuJob5",
-	"0ioHj5V18jI8Xn0wxpvS1CMHQQWRR+oCLQHVMCR2e0HdJsZCqUw/zxLzPRmzd912RDeW4jfoCSEqaMYt",
-	"2D6GxMDxC+Y3TfRQyVEyLrKlV1r6rWmBS18YTsJ3skOVm8ZuTvMHFIDgny5bX0os4jwvBRW525kcl4kQ",
-	"fLJHpLPA8gw6E0gMw7+urgtdyu8Fh0tfJr0DuL3xhIrhxDs9ZOuCQdp3SudaQBLN1n369lP8YTgRwxtv",
-	"tKAV3fwJO6eUKvJrHVb6rW7ksHvIhQPz1iFX+LGvG8sxapwAoMQj6aVK3WjG3QaKr5fWlg6VRhfznF9z",
-	"XZV30Pdvd7T1LIpZ28WKr68Kyd/yJK0m7Mq/1A/F7SHbAmWRFzn2/qFGxlgthbMoobJufF1jhZ2fXVxG",
-	"6xxLNxNbhxjOgY7VvWbzpU2KHNqRYzWXx9iZqdlYMVUZX47Y7uYzq3vXWMjoETUwqVXuSHJGDeBmXcVJ",
-	"lpc/p+B47WJDQNec41d9lORBxU0XYnXpokRFil8QETeu3RTsdGRpPnWX5VUJ4v0mdLzK3hIeg7FjKQR0",
-	"LJTL+htEE8ahguqiHgPnZE6V5sSBYXcVmWoLVdjUk1c5UAp3bpxc8/cLzG1ngl2DrZ9lxqVQIxalGBcD",
-	"KFlHSbb75NDWrMPN+aILtVj0+57v3vJVJd1y5ztIj4Gkugmq77A1PukPg44U7/JBJ8LKou+Ovvtur89G",
-	"CmLzSR4U+WCUh2NNIxYBBwHFHjvNtS8Igf5ADsyHMh7IoCAkDB/bNFmaaPCvYF1HmZraEsJXiNmDBUr2",
-	"84NU/xJ4SE2Bkh3ehL8FNM1cU/wD1W8falwInmrpMx5I23tOkNxhFxLbtSUdmi/2nL8bJ6ORyCyfPBaQ",
-	"0RPN6zO2cSn0EopIK1UG0oaUfB2p7ay0k0bjgu5sF3Eqpipb2O0NwApZADEyRkGItSBhc8d+0GG7FDu7",
-	"EQviB7Nr12NnKJYQq1VNRen7roTU2NxG05Icw6xH5ouznXa0j2HLShY9PvyeNcUAAUXoJ4ywQraxW2om",
-	"7HqJbCcBDZHBUdowuDd2MUrSZZhzjl4oTPBHXUoY73WpdpaV98Yr6GQQMdXF9VyIqD7uCFaS3R91sTrE",
-	"L4DHPD46YrXxQ5g7ltM6xPdMYHWA8SKtZWarfCyxVd+T9eIJiWaj5J0Fx3EbzapCsHJdbfKvFiUJcVoA",
-	"5agCNAYxX5cDt0NzP9N8cbtSfVwoGMCb5dQbiSFHbD7qsQC9AVZP84Wv5SAphll1903DdwK2GWxXqL5T",
-	"Ml30WHT++tK8WAgqmj+ePX/x/PI51aX+/PwyQhBLc7cbsehhyxF8ora2stK1wHM2VsDRaveVbYWOHh99",
-	"bx7x5PAI//MNBr+eHD6GjIb3VBR6THO+6DPORmIOFqnu2kZY6Dim6cequKZa2bc8g6h9xmWsphaeSisl",
-	"LQ1xWYeSKP0H1mBoR9NmJJJxSXCy1ACKFASwJATpIOl7wC1jKznsTaBUH8I+WMH96NFh13zdsB++633X",
-	"+2aPgP5AlwxkdDraf6mkoLoPCgOWe1+ib8xaEWIEmKgg442nANsE37sj/u6xEx++sQO0oHf4DQd8yFgC",
-	"0wTXEGE1Pzk2to3N4TAHUwmKV7APDZ5I+D8Wfc+2B5lJ7OgA3sIYzBb2uJBaCNlnSTUGZ8XF9YJJNffV",
-	"fQAKKEVQZeJQbgYyevzoiNUV8zTndrlTnnEBjWlOzeGA+9V4UiAkfsT2R8KN4cMJ9tbQxsYUoB33biTV",
-	"PiikaO/Yvint6sGxulpDGhWuqzSDQPMi7WbIIpJdEFRlTykIW0DdlBr5JKbPWVKJkFFckOckY7qPCRKX",
-	"LzUnjTChUIGRGUhb5rNrTwrxA5HBF9q69vCe5TxrL8iD7p+rNBkuSBCV06PQovQW4OS8sYPYYxNhJ42U",
-	"yGw3zvgo309EPtqf5PmMz5L9jOcCjMp96rvd67NoAHCsg87xf/7w6PDweP7DEdhqjw4P/VIl0ihpB7js",
-	"r8l+ePLtcf7Dowgn+uRbmCsg5nOL9IgGAQJN2AKdHvtRLKBQZ+KMntKOPfqelRLbgAjk9Qo2xEmfGPbg",
-	"8LR55cINv8cusEhD20Yam94GZnbK/mJTmPkyug7VzlqlrqaH8r5uK/A09Wnf6lndsHoGi2e7CHBhLqPu",
-	"3oHchdkuJ7FtOb9yde9BELzEVcDwFi4fvNerVt4blwJEUh70r9kvB0iisAsixswDHsgEq2MKrmUIxu36",
-	"v41/FtOlr0+fOeCqIZdKAuV9quYi2x8a1xzUMU4xy6HkHyGEIAqjRgxorgCTz9zr7bc4ku+f/O1oLwAf",
-	"cECmkwRAJ20rd6CXyqCpla6pk/NTh35NQeIRuxBTbgS21ZGJHFNz1u9WNsK2JoQOM+K//rVr+zSlmLNp",
-	"IpUrc4RSNAz2xguyffvInO5kSZf+TcvqQmV6IOFTIhTYQILhFfYH7nEj8STS312bgIJWDmqdMIduEiMn",
-	"sK1FWs55VC8Y2krkQNa16/TYKbR1eaNhGaDldzRRRKiW//pXLwam/J9+efpmL7uVQE0LBrFTZyE837Er",
-	"g93RULDaxfo1cCsJT+jYp0DciiJ9h/3ncZguRhwzFRNItsqo4QdgocIZQQLp2vGx//WvaD9n4GxmNwIW",
-	"yahaKBlliJketKgQFpXGgBOlElV2AxoSBIqFHjRf2VTJfKLBj/YSX6O3g6YYi57R44yj4hqN4Dv59vGT",
-	"PfOArjf5Yw4loEAvxVl0YeyMvHzZd0++f0y462kyFFILZIa1HVydfudkZpT6/lHv0ONdB8c+dDu6mE55",
-	"tjDHSTh2G4CGMRwl4lC2UeV7gIMNdCjIzd+5oOM/8uENcgbSLur0O4e9RzgANROSz5JOv/MNHAKQ9wng",
-	"lyP2BuCbK11HUqcrDeSEJEsQJ2ZbQHtqn0X5xHzQp3FUZfiGlvrLKtqCGjkcJx2VUWAqlY4QgJGuNRij",
-	"6/gReKrYUg8/ko7b78XjhlkXHFe5x14VMgiFeJ/PvZRcQbe+ETpBsz5AExgvl9r1LaJKBeWqy6Lfnl9c",
-	"nPz8/OLq4uXJ+cUvZ5dkPy8lgV0sBmoMK5TCA7mUsPVAp1khPaxQ635mdqlUqrvQgGmGjbuP5yW29T7p",
-	"2YFE15GnqXb5G6tZaKgI5ofwchi9MRat5iPRrynZKXum0I4HH5kTe6dxp9/JCnny8+tT5OQl+d9IU+pP",
-	"OQgeBwDzb7q2VfRHFQOh2RD7FwDBv9K8APQkjt3/fQeuS5opIu25B2aorwppaZeAMMRxLqwkFKxeWGIn",
-	"ybMC6VNJ4Jm7HR0eVmax1DJTnQa++laTwAb/DScAcXMc+zIVRFZIQGwN0BRevX559dPpy9OLX54/wwCA",
-	"h5MAxoPHOMe653o4ph957JbNXPJo/SWvJafGAhHjRd+sv+gnW9CNVzxef8VLlf+kCkmP+FurC05cuxVe",
-	"9X2rq8zXeKlO8P2a6x61mBDgEin1gmdjfNijJ22WzrUZ/SbihF8uZnjx0VG7J7o50tIftZjhyenfjRlv",
-	"zn/SZkucUl7jAjwKCAritUetttPPPBdz5Cp/0mZnXGBG+LXPvOGlLbYIPeoSCxVKDEMg5UJuIeI3f/Oh",
-	"+75CvRL+UndFmQ7Hnf0mtEuMHrQuFWLmE3SN+aYtGeAfHaP/O8D5PARj4Yn5E+1l87Ml9yVCXrBSoLoG",
-	"7corCkcFx7G4rdPtBKhqPV8vVP3BqFYkLX63H8SBO/2OVFIQy40CbhGyr/qYf+IJ/hjf2HPNYq9GdjPv",
-	"byzqiaSzENQDQwxdVwRHVHDO1ESjw9YllXFObF8spsx6SxpwLPKTUxt83FwPjl4qKSAGR0pwpQ5Zpwnt",
-	"FOL1WsSP+UO3Q+zT6y5C5M7w0vYKKLyoVgMF0B9mlck1NPd9fsnHTfen0w7gHHPjNJE3yAZU5AQC9RPB",
-	"gzTdAy45QBSTs5EV0+Zm37TUI7+p2Dgb8VYrttUZl0r9xuWCFkHfXXfcUhF8Oon+M5QHh9s+kOM8QRla",
-	"FZbGfwMixI2kjP/4Tp91PrxZK1ipoBI5te7woG6Dy/ocEqdlSK9kqWYJUlfJcILJoQCzCSvAtcNCA/Sz",
-	"EmyXrT0eyBLQ2RLIWaVIGvjMZh4fGEAEcoIyXYoIQ8V6kbkGU+ioG0jqSDyTpDtc50iFjxVibDQ610Zi",
-	"HXPEFtXYkWr8uKctTry9G4fDuIseq/PnSqrsaFNVZt/bWq301J758IrJvTwH0JXorSu0FfqthT7u1fVy",
-	"35vsoXntv4lVBjbGdmCmjoDb6hGetLCrD+zTG8xrqNwhVGz4DChZGXGqMwzDj8SHLLHgg8ceIyQs/MK6",
-	"CynYQmApjW8YoEIIxD8ECHzsmS1m0LtjTgigmn5WzKbbsCdWi/+0lD4En2fjl3AvGnPlDCxbikBsY7A0",
-	"KwSBTFmEfR+6w9kfhjiP9rbU+25R/zHnE2LcDZtg+evEdJrowNlAYPJlUb38snwy2SEK4pDsI4/ZIbw0",
-	"AHjodK0gBj7iOrZImF0nFLExginDFSHj8d8e1zEer+E8bk0dbj7F5enSa2QlFHiPUu9fcwibTExHyJqT",
-	"QPacFsmlfF2N7oQK9gYSsQ0zrieu4wgwJ20zv9nShHmqFBb14MtoZuKk0ZVWdzWHdLCWj+5zLS+oxC1X",
-	"vgbOrcq8VLVpv91ew6TM9a32S3l2R/e4Tz6uJ079wxv44fQ538ZycZfW2i82XYqp7STDdOG9+Ni1Amml",
-	"l/1SvMvD4W497K2x9VDG1rlKsac/0Lg7mr6Hz8fZ9tmgddZWjQUBWMCJbMnuC5R32LG97HETKOBAIs4B",
-	"O81tYSYmTJ3D3gNQj1IRFDq4AOA5R5B0HdgZVOy9gkiFSHqIuaUNdcqScYTL6Ff/x8Xps4392Bdco3gy",
-	"7667yemn8u+g8lrojnvLBLq5bp4PLAvtJtXhGVzx5VVThEhDFLAQgTN8hFKwYRsjsyLg7pbbeWxIQ1g4",
-	"aIcofxwaGhjCQVRABXtj64FvlUJrpXBBW7qsFj6qNiA660aJf5KmjuO5a2EOoGira6EVlHbRxbeCIRU2",
-	"NGoDlI/lvwaxW+EZdS0ORPBQ72Sen/5qRrix+EymSd5GcD6FJqvOx7fL7cKvFqw0/bI8hb62tYIVLjX7",
-	"ZMrfneIVR4fedYF2uTpxeybJEVWjhpd/a4u923mRyJt158I5X6VN/ieXpgDPVi9O7U8lCfki0bnbgqFg",
-	"tHKrJB4xV9+U6XkKhQYlkn+qlgyZgUOOY4yapAtqcfbtAgQHaoNjA2n5kiO6F0Doh8y00HAIRcpSIGZQ",
-	"hXiYYAAAjNazBNlFcnTOFC9EDMQePhiPhE/2zWK2Y86NmbNRkTk2EUX4onRxQL5oERhzahHquzrGoWAc",
-	"qKa7WGUeEMcDBpKinkwj93EJ05iCT0LaLnnoxQIsUVRp2PDi+G+xw5UaXB0rbxejWsoCJsDSX0BcbA4/",
-	"J5ayNp9D65k+Lo0DxlDb7tpjrj3P+hnU6MmuhedBJ3qmgbx1cgsWjATzJy1UNO9rrfJ5Kd6R/g1kpZ6o",
-	"2fpEWDDRzWsc669uUej4aMNV2GAusVWnG87CX1fr1gCoKtf0KYEN5EJauHfp+tUFI2hlhY/66rRgm0LF",
-	"c8Rx/7i1iq/lLFNDoQF2i7DO/+R6G7d+oGobdfdQxeLCfpB/vO+k/FqkRlIWWWq+BS7HxlOaiNT8UwPN",
-	"Lv3MBp2/XLw+Pz97dXn148nF86vXr144j2bQYYPBQDK2/wsbdOrRwd3Vl2e/Pn856LD9fSMk2A4QIg0g",
-	"YYBEPr+La6PtZ8QHNOgg+DJwAQ1KbhlS/ZQKCvEQT/C/Sl5dg1846LwZyA87Awmuh533z8rPGv72U0YJ",
-	"0WUiy1j/B9vk0QuF5e4wf9elfGevRoq+H8hB/pJPxdKkBvkFTKlvr8Z/wgWDPDxGGvuV4HGX1fzwu5lz",
-	"d/m6k9Py6WfkH8OpH7oD+WFvIJMRTO/ffmAySRk8PVXj3k885+muyLK9gfwwkKNp3jvPEpmnctcKzl/F",
-	"Yo8dHBBsG0RslByKyvJ6SjK/zKVjfrmRKBXv7uhU7aKHinwXtouEVd2xi7oDG0XTmv6xE+6RnS7bKe0Q",
-	"c4An5v/d7th5AytyPJBmICoVvVSN3WRvxGLvuGG2laR9oUUWFNnyWXJlTCd7pE15bFADS1/XwXu6j619",
-	"jUUqctFcXhVa3GOlYkuBT7VUFiGLsGCD2qZu0OoUtAQDcpOQcdAVB0i7YMQ7g9EDn2NjnDOJqWUz14HN",
-	"qXO+6DHQpACjBeNdVQm13IES6usl26QhEEl2uY2TfG3xwz+vDkSbrI0ODCps6Ouk3dDg3m4W9YPt6CN+",
-	"RT45SNU4kc1tfD+KcSI1fIIae0zFO4sAwWUdSYL3VG1mvkRmgaeUiB96SBBDX1ahC55CUzN2kZ6ZlWVH",
-	"vUN334GElmckbPv28fceF+Nx75veUeC5unFRu58RzNEeQzhy6CZBIg0IXlKGx9oHgl0XeQ6dz9DFZ96c",
-	"eDdLVYadvTfY0XoiLdBZ0A/viBVKgEyWSMatTx0vVJdJpMC0zdRUcSSVOTKQgJOYTAV08oeI5I8ODw/t",
-	"W3L4P8cVJ981/6k0FkTffokQCy0d3lsXc6ZqfCo/raNrBfxaN++FGevmvurSZeGA3u3P5/N9s3P3iywV",
-	"wLcY322EP6lsuunw6JpbdAquW134ltcHsUEYwJ7bJDFYuqrWew5JLrJkPMkr/jMInAv8PtZ50HDuw/rO",
-	"p4g5/tTz02z94Xpb4ISQPD4TW6Ck2EE9eu0YqnVjDzyMW+vU9rKbCtQ16KfymP87fXW9oZqix+lUKJwy",
-	"JB6zicq0YNdA8bIYdDZyRWlzOFeU3LqXYr5Lf/6e5JMfuRavX73YHXQmeT7T/YMD6z2VhrjX2u1DXKAl",
-	"BxhEXMnzDWUy3Oy5WaKGBTqn5VmxOBs5p6XFKa2NueAW69OtXAcScRcXoxcISXPi3q393VQ479aMGtxD",
-	"wovYfc+uzViztM92Vox1hzmHNbcgTlXHGSwC9JgFvpSdyjvZ8RDBfbZT+0Z2rG/cOGBz/3Zj7uJI+zTg",
-	"HhquSAZnH0NOdV0f6ybV7x9CA1wVebMF/tyabJZmzVmqJbvaA4Fa/JwSqHaDk51PiJc4dLMRKae9nw3w",
-	"q2oMEG3GUHyATqBUjc+K/AH6fxo88WVKu8/cGf8TVdmUFPBzGSOo3ioNfKsvtCHqZT5ZMiZXfLPeR65w",
-	"LGKaWYr5slccfOOEXVN1k0/KMgDrzgaSziIeo29ZzBewawmLisuFuw78v28O8RTskoGaSABvo06S8oAT",
-	"7WDcCi36iB9oU6gOqVYDa00AabOUVu0igLMTCTRvoBYdSBIp5lcav803J5qBodwPoSo9QH9Ca1FCZUan",
-	"WkjAXe1CO8kY2lodeRHJOKQG05itNk9SSWwc6wWFB4kGs9Ai6MQkBFY42TJXBj02IVUmsStDFNK+WJTH",
-	"/SpaH4seHz5iIXtnt7or8O2NAN42nwA4J/KDjrwF6po7qV4Wiwvg3mXS03A3Uaeo30d/O0TEVAvh6IaC",
-	"ZKQEwPzo0DY4WfS9EtYgostd8mtN5LVmv1vYVT0BlG43BPw3ctVT9AE1MeJOpmp40w3AMoPN4/YrlGck",
-	"o4GkugIgfTHbIaZaBPOSAFHZBpItC4z5HK0WddQw5pEYjU0F10Tm/5FiJRVv9ZMGTdq59eQzbx4zWbrw",
-	"64tMgCi33Caj8Iv+vEMU9BCY2yvEXd3GKL4Im2oJ0aHGtsANeX/2kjePbBC6sZL4fxmDzZMau6C1Lx02",
-	"Gpw4tEu2xrUYc4ktHK74dLlO+MIO4OsrFA7XdqU0c2twi2phK4LuVi5sh/opyoUDsSpk3EqkPjfbzc18",
-	"W3D852vfWC43Dj3LelHZ4CHaaw7e01/tiiOcOWwZUVzJQk1IB3rsCGM1iCRFiBfsAWcAz3wH6onrbM3g",
-	"+/hqoyN/4lKFzcMpVAy+fu+XzYS7lSbQFizXJuhkLItZc5jFlfG70h37wVBrZ7k6wUMFJxIB1BkAqBtn",
-	"8LVMhiomMPWXP/361JfezydJLpieQbV7ZrbIQCbEYxDQL4VA90iO8hL90Imlq8dRIINP1CN3HBxxl7s0",
-	"535n7vbo6Ds2nPCMD83yHJu7UxdqlcMffVSwzgHA/ojNBb+5srckN/xELmAwALnOgZSLsJ7IW4Y4AbYv",
-	"Trj0df8Ik4yg/AmwYtvgCPzsiHajx4ffwCEkGkVC+6jHLoDa1oH7c0vpfr1w+NBaZJpYUBAD3Cyl+d2G",
-	"9KGmhsL6UV2lP3IjYb1/8B76ZPdCEKcSa/kecw5EWd27tatu9ujr2RdS13ABg93cSa9e9wDl963n8FLM",
-	"X2tAQmw7ejq91je3X2xT3T1Wraw0HCHDeAdPvIXYf6VSYUwz/KoeGBkYEqSX/IZ057a24BP57b5wnjbp",
-	"x6suQMX7OZQXGOWwlOVHcVRK85ck1D3m+e9UMW4Gv5T1RoVxb2nvFfnocr13UywHnJY0eSv+q7nz21LG",
-	"lzMw9PmxocfMRPZDtI1iMYOEhZIOHkGkGjivALqjdA9oCEzygbRkJ3W6dizyF8lbIYXWnTtHUtTNWlXz",
-	"i+BpPtlA07gL6ivUaK6AR5K8vQNAxOayf4WcOS2/TRja/xfImglO6g1slKlYiQhj1em6GoVawOrfPj1Q",
-	"dVsj5J4skDAQei/IV2ORw7NWGiw4mm5nVuRP10yY0LH4VMTu1G1sbAttsimitOM9XGXKODRQia21B1Nx",
-	"YIfTHAR4hY3ouhQw29Hepza6CBSRDZ+5fMN1kS+HyNgJlekPiwwYh4MbeV/Xp9OHvoJ3hW9q60HysFIZ",
-	"a6KafdSGh9weTxkGYY2fT+uzhi92dct1adC3aCBvuL6FD9sQ/ixFa6DOxPKlPqSU+91sSvfubifmtr7c",
-	"lxKIxV2LMm3mP9g6/6/J8C9m8S3aOi2D2cF7+gvQ+kYBV0UDtwkZfI67zYVkjel/4yofLFZf9PjwcUQE",
-	"556JFhCgeBI32Idl3oxPbCwW6+EiqiNuL7WWr6znxwJ2kNubjluo063p98CmX+62qWXbRRhJL8ysyLlP",
-	"gDv6fizfR1FnOFoIKMvPSES2pz12JtNFgzSb8kUfajChBtIVGnpa67krzV26cRfQ4suIkbmCqkm2CwJx",
-	"D8sy0RjERcusfevyI3WmXQ2t0F2ssxay7XzpiZvbZqvu8QB1gJ+PxPaMHR7vMHTib0ER9flD/Xwcybyt",
-	"M/w6dckrmwxZrT68EWxt1h6UZdcrF4BcQcN3linwHposXOyfKtGhC2BV3tEMr62CosYZHwHr/zAt4iZM",
-	"03N67NdXqhgs6GpFQufdolARL71jnSKNc4tqug2k3gMyDDCf1iPD0E/LZYYzJwOsTLNH3lRZkpoQTX9D",
-	"rEvbbbBaTHHNOEqnvrNDHao5gqAnObENVRjpeuw1HM5tvo56hygCRo1CWSJi6INBPHYgAaApHbzHPyCs",
-	"MMvE20TMI+o8w18Yj5HdBUnKU9syZHlmEcp/wqm9LU2MkJUOwlRMgekfMPrNbcbILGDGCc1Ef2O/Jj+a",
-	"Jfj/L85eNgNzkmj5pDHSVpCUONALkRsjcBOilqULPxWoppXiG468ycKGjQ0FPVMeizsI8jDKDlmGRTPt",
-	"n702uMZdYnSCwkVaqxfsedWsHk15pR/gtSF9V+0vOscLzLUYNmxz6WsMMIZv46vTTG0KpoJ3firPMzXO",
-	"hNZbX+QLw2h7BmKDkxJq0sX3XW5FN78VRGlwRSUh2Gd/2S2KJB4LubdcxWUWmMsFFmk9RynMXuSxQzSd",
-	"ZSouhjmeYNSuPWlexT4F9UzQp6/EqIA0awZl1EznfDTqswm1Dk+Zeiuy3qZQpyDNG4BOUfKU6sDKSg0K",
-	"wZ7idOsmOzBy1Ux15UQH+SszzT5j7I83Os8SOX7ffrof7qOSDHVaPfIorQK83KGd604wVcQfndmZ7tRN",
-	"FM/JcJ5/7LSbnAcmpSq0Kp9njc3X6F8bl2yV2YpWXWSUc+TS6WBfWv58zQnMk46GlFJYb1WTVLqtnXfP",
-	"bX2fwE6iZd3mjra5o4/l7QK5/BoNW/F2N/oqccOvTPrYbAoIDfKCQXIcu8xNKkY5eK+JRiJc4/Y67xTp",
-	"W3ngEyMmBuJBONyXMU8kwGIcfk9XXrkLor0y5KgVe0jsUWZhBjBpqBmFJmjj3Nvsk6MbYdHpaB9kEbXR",
-	"4CjMRdBrA8gYLtVOc0b+EO5iBXWucMkX2FxEhuLx6/GBD78YH3iJFt7ujHupNaXt3MrJtDv/S/EVP44i",
-	"aONckn9uFxDdw6M210EWOTGb4idgQdx6pF8acwZKcVJSbfRlg81t46yrq7fmqkhjdi2YhgJWZQOuljQc",
-	"AstU0gDwf5hEY8nI9g8Y9QhMf8bapsLWhc7F1EV20X0AXEijdkBodo0DkuVCipgklhuJBRCnmrGXPlat",
-	"gb/VcW05YllSgJXHpkrWFsSW42QtKOtpyrmt7WgiFnfjKbGL8zSF/OZqyU7my2fLIZ7ItyoZipYqzUUW",
-	"N9Rs/rolBbe8W7dOzNaJ+WhODO3MDRwZdrdatsCraRTwaB9gYf3tPaY1qUXnAaGEByBFowqQCZCCNg6r",
-	"ac513yovS1ooFXQQBo4SAAsQsmCXgbwfSMGzNBGZdU26UCWn0hRQJpH1zwLakkKy6FBAVkHWbgJuk6UR",
-	"h6Rml/Gc0AsRCbfHTmxXhwO6LdOPW8DLJNP1DlclQxp6W8mym9VHN3OsBAalYIjmyEIVWANtNkl9iV9o",
-	"b981Mdnd0H97eBfoRfJWPEiIy24+CgMyqeafQ1Yw9KXmST6JM94qY/c7nSu3ztQ9Zupu71JtvZtbeTfk",
-	"0j5oxm3/PxhgzKzIvB385fzV2W/nl1enz6wWfdBkXOvElxFVS3mv81AHYOJrRhr8rikmEI3VDFNJ5+zS",
-	"o+LNMj4HVrg9iHXysyLwaeuxhmHaRLPrIklzlsgu+qkUR7UZIXZmrRUsyQfmN+0CZ846YGXjYCCXrQOb",
-	"T6nR3BXpfv8o9g+ij1+JPMmCkN0DqWSz6jY798lV8laT3lmTbtXhrdShteo2yo8ZiWvchcV67Jbo6PAw",
-	"QpgVyAHxnF8j+B38jqSY+Al7vnuBEpNIQ26kmusQlR6OWsE5KSCJMpAxdNGf5RORzRMtWPTk8JsowKNU",
-	"sWBRfH1V+MWMuizCZ1/FSZYvIuMIRnHGE5nIcdRH7gBKImlouAIGfqL4PDnd0ayYIWOJHRDXNyJuQJF5",
-	"JXicfKkwMn7d4dV/TBSZzw8k62ICccBwm45F7rZKI44NRWRWQ1TTSeXOgGNfENP1TYA7uhSeHhY500kq",
-	"ZJ4u+u6rywTiHzqUxQi4EiLsC2TRi0TeRAw1FOV9XeB9xsf1zDiJzolt+SvsIQle08pPzK7ALXpI8NI7",
-	"9pDU7pRtD8m2h+Rz66KDfpPcyQsrG+2R1R3YtQ7Y2QwYUWxqzGYLEVMHcXiDC6xtgUCv1AJt62A0YsWS",
-	"fQFFMDzuG1dsyCW7FgPpWlQcMY1F6fU8t9QP2NzaQV/8J23taJtEexqM+BbYN7VXP0CfR9vpWGHbegbu",
-	"glpTiPbcnGtgp8Meyy+92wM36cnpK3ola7DZxBxNfPNgvJSax9deZ89zF75U+fqr4CR3yQXY3JerCHbc",
-	"leG5H7rG7qK3u/JCr5+NqeOXRa++jPwee91vtkl45UXuLLM/YbRtXwM+Dmfou2jazI+6aMKNvu2i2XbR",
-	"/AlsEWM5OMOhyRi574YbuvlHbbjJkzwV2E1zioqSPf720SPMTis5du00gYaj0xGYfGL2dEzEqsbCOhvm",
-	"6hraSzZqpsHJN3TToAQqddPU2A/QUnNpJtRn+L9Vkxrkz/yU2k3oPtplyC6o75ehecK7yXEiO7UzwJ6Y",
-	"OJzAzrrxV3GZPRwFjqkMx7wCjoIOHbx3pWQfViLv0pSN8QyMnjw3fuijw0NrD+suU2nsnVN2lsbeWsZW",
-	"HyBYNBb1QGLTds0oHEJc1BBcu615/Wmq1HC0vyf5xCv/Da3TysUrLNV7qbs25szr03YGzdMJz0OjJhO6",
-	"mIrXp2SorOEYNOfG5hbLl/7j29YX/+NbuLyQJz+/Pl1jRf38+vRVAZaGFjJ2s2w9yaUr140zuBbHqXM1",
-	"a7c+F7mazez6bAsJt3Gbh0bSczEWyKUYKR+WUW8czdlIOqOks5l4ENLLdEy2KdPGcwAdD+LYXQBfViOW",
-	"5ExlFnQE6ukinfO80BGbqrcU8La6DMgGIuPZR+xf/+f/smgmZJzIMf0rE1qlb0VM/xymSos46kLeSudi",
-	"BmwEQGQMhYWZUBCqAhajgXQ364Z3Upm7kR3GlC/YWLkaAxxPyBKNpYxmilrZKgSclJkuTyFNM5CEWELp",
-	"uMeH33tG5oxLDWVFjjDJPJRGxbi0i0AjipNMDPN00WNPU6UBTs7+hEDX0EEWVEYOJCDNJWlaLm7sU/Gi",
-	"VHkI8XLi6txtr9tUgL2TSKh8dzTaVC6BC4ZvkydXUxWLPlOjUQQNw6V3qkYjs0STYsql7i+PlNUPFOdV",
-	"SDdITENKNZA27AekUVgAGiLXRLzIVYT9eBiNXMZ0RDZou+zUPAcc28D5PBH0oqdieg08GGFX9DH+qCHv",
-	"BCxYIytGox6LZJGmEbYRQukJADxKpf7LmI82fHUjNNanapGOmHlfEZ1zBXMhLnBbFuuyuG4GYDgCzzbO",
-	"2m7oY6xG9TvI7G/3FdHzMbhqR2WbFms2595tOw7pQXW1sGYmc8Wg0lpbum8rAHLHFz+Q9B17mB9Lbf7o",
-	"KGruXby1MXofvYtm96vRaH2CmMv4bDQKdDy9ovU8FMEkg8vzLFlhNXnbF07bPKxc+9SHaJ1suwzneN7D",
-	"RJcfoItya/i1DAriC3qpcrQttu2PW/N4FVz+umDiUjTGYuR37QG0264Izs4f51onYxkeyfm4dAapz9sE",
-	"dg54sp8FaYbaIA+6pDoA0be2JtUceIhq9GdtQw6JsV1om9GlZKzT0BaTWoo9xvVAYinNPnSC4qIdU5Xr",
-	"TSJjKgKbqDk05oCr3wWrKJHsDxxoIsdvdgFP5kDbA3togGHuF1hIgQgsnFPXG3TmBM3+qRIJPaG2oSYr",
-	"JD0fYBdQNI8Sic03QCUAkNkLNPRZXmSyhG6IeeOJmgNggxrlQg4kkLku3NEplwuIhhnDjqS/vhGA8E1g",
-	"hXBfYqzX7J+FztkIBE3pYa7szRgxcEJBxiPPWSqQyP6tJYDR1qyFXqZCotl67DSPsQyxhtmaOtbkNY4G",
-	"mrjEqrpmm2miidbKptJ76JOQa3aVqyucRMSmgltyfrSSoU2J/BpY7AS9BinmwebDoia3Kx2OuUdcd6vn",
-	"J7wQ+bFvIUOCFXM8fMcWBN28hetMzTVw90TPzT69gEBwZOuLh1xCcaKQMYtKUf6oy8bJWyAPRnKyUaam",
-	"A7li9XAb7yP5dgTk23joCg7VGqFLScSNS7S4zmFixvXubnL6qfw79CS3iKXm4l1+AJ/5vnaBr9AOI8zl",
-	"dWaYn6dNhLa2xPylMPzG2kcs8VQjkko9dko+LyKNxkoKdHLwW4ygOrKRyQduAhEK+Pojs3z7MID902eR",
-	"rVUxm0dR8wCuxDFbwvHHoj7FhmoqetvIXlsDj2omL5UvYmhlLz0NIl/uyaI9efvJ6d8LlfO7m0pHrV7y",
-	"zzwXc764k3VlLm3x4uhRl8lUqCL/yEZZ9z2JPKoIqbfWUDpQkdeOXoZ058k99H69XJX/PfjL5enTX59D",
-	"21egFm+TFm6dfSXcJukTsBlYrY7WtqIsMBWbU+R1j0HqNRnBxf/2A5NJiocGearGvZ94ztNdkWV75tgH",
-	"8396nuTDCUm5/g/4R283X8wE3Q347ynZ+0ykOe/jDUfTvHeeJTLfxWvII9mrXvNKaJFXr0nl7qDD/vXf",
-	"/+Oau9FKkYkc9wedpZs8U1LU3mMwkETYz/Wg06XxU7qmBy1v5Tuhp9d0L8fI0vc3e6piYRfsw62zzmDP",
-	"Qap5FxPQuORq5Fl/q++WXmu8B2+CMXpXtN7uFTHGGMxwJzavZ6ePh5ila+3pPFZF3gMHgy4mzb53bM+9",
-	"zgS/OQ5vlpn35m9mBq1S0UvVeHen6c3trLqhUbwN9wvf4o5dd1ukmcSr7opKvPm+/o26GxuRgbe0b7Ti",
-	"+fHkyn7tPXA/qj7bbYDngvRICx9vHclEaB7PvQksA3euyjVhHZcEzKEmsomweu7raxag3MoGZuqtGgYC",
-	"a/5uTQMByt8n6RwoI4xvUHAqdG7NtW3ee5v3fvh+BdsNQGMEIrnlUJ+1Gh8i413b+nBRjV7ZiJxLMUKQ",
-	"iEPvovlT22DLMZZaJTkqWiy2CjXEwftATwXhh2ggjXf7r//+H3TYddRjv0NozIdVEl1JnlY0B4RGQFtg",
-	"bAzCW7nqosKh9ngcMKYDjw4Po71jplW5MxTjQeB824TkUrCNokSYG87EWEijk0Sf5VkhIsb1jSaUN0yx",
-	"+nXkQYQtuKOZrrCDNm8uFTkSLecepyjlQzGQASDRtRipDCDpeO5CVJi8psWZJMZIWVAcQRczkWkRi/jq",
-	"ehFhc2wIynotjJ+vwxOjLkYRabN6pCOzABoQi06YW4FE0dSMiaNZKrgtfgiVPy2vgyOAVZyqWKSRRYSl",
-	"ScLBgCiFeiHVaCQyfey6ZJK8G7Tf2EQqKU5aWo43o9iZ7bnphrcF9CIlfSEKpsD71S81aGL0sFCQqm7u",
-	"zrlDsOxeO3QgnNoCJMFu6TB7m7a59Gllurdt76m7wwPkYrMC3IC103Lh/9BOukUcsCkEGG4vZyFTcy0J",
-	"m7L19CCATUMuhyJtazM9hbNTEfso1wYWl7+obMM/J59m1bV4ztnI36Pqif64OH22rtDRXOHv8QFCqhtT",
-	"AZGv9an3D8lXs2toSA+1X+7cCPYn32NbH6FNBB1X7KXKL+gD+3rrHO4taP/FuUHwbh84YL55tPxjdVGx",
-	"Qce7DoMOOg9sg74nO+CGzqemkHulD2rJ0IIQ+quKU3Mf/UvOwKnvYKoJI3fZe1Z1r1h9I1KrAGhTFHMa",
-	"tJ009iKV0b3DrqOur5v1pRFSGYcASkNUFqMDm/t/WF4M16kEEOOcMn7ApMEHEos12Hyi2EilqZqTK4hX",
-	"gIdMdbrggLBporUg3kjjtkExKfwLmrqaoFZcM83XFz4tNRO05Em/VQA16NW5Q/S0oa1ti7myDXp+FUFP",
-	"7qOIUy906knPP1rE8ySONeMugna9CLBe+vafSw0W0H5zvUC5D1EmjPW5+5DAB9sG/7YliDvABKz5osdO",
-	"qM/ENadAvE8qrxiwcYG0FXXx7PWp8QeCrUHlWDAH1Ef1rTOsqXOGYxOL5SOeJ3JFUMuKvE8a0YLr2gj3",
-	"p+GYbxuWWrr8AWBn2s+IdqJTPa0n46+ojSbYXTTnmvE4frhgwtYh3qxn4Cl8/tui/69YTZ7EcaBDMGVU",
-	"zQmW9eRHcI/tAz8yoy/sHcIMya0+JQwEYy0/ui1kCM2nwXMm6bjSbS4rAqLkhfG2Gu19+NN2j9S703YS",
-	"gS+NXLo0yJ01Y2zG/LBVThb0Y22biW0i6Za9dJdkvFV3CfjXm4OvtzcHzQPKtiB0A5ijNoM5VQD0J5aN",
-	"2jAkAERdfWc36i7LJ0oL8Or5MGeQNBVJNpDXIBu61JQyNIYabjod4gciaruDcBdTYukcixwSsqe546Gx",
-	"ddw2g7pgWggmEmOpdpnEP7ClwWf3kylcmSF4MrZ8238iUzE2dNRaleUcPaVUG8zcgYSXyHKlmo1MQGb7",
-	"pBamXAEgV7EuzWBva1qWr30Au7LVPBAI774MSfhatlbkl0AVszUnvxiuNjQR4dv6TOxDkOOfzjj8MUlT",
-	"o3YAy991NQEuxe/GMiL43ummZqKZVoONaOTkSgMxEOdV63CD4d6HnQgbpd5IhFk0Woitx1m1FTc05Uo9",
-	"iA9j0lE7JFgpWLrmWHOc4dMMDhdkByPbywp2lUi16NI6ZEKwaSILrAP7OXkrWFRkaQTwOlLMWdDKuVtk",
-	"6V4EqCm2a4iHiL9Qv5dMheVDYNTmLCQC0kAjEkK2oO1HvQi5YtcCWkAlcL1DuVefRZVPK6L+VCZGIzHM",
-	"GbBONFpgIcLt/bP8bGrF5KtQeSv1NoTK29qaKV9VD59hfty2Qm4DOpuCnGE7tsoYD9q7A5FQU/fgXG74",
-	"V+I/JVBN0lzybj8TM8HxnYCfUJfzLpID40yCaG2o+VYZlbSmPAgtqBGLHDImw5JE58juaCTxcMGUZARC",
-	"KlMpCK7IrAb5iroW5yHJewMZJbFrSray2EjGII1C0g0xDhBSikVAi10CPKD6aQ3aC7rjLYAAYQ1wliqd",
-	"D6SvnHC0PyiG/6kSWRqkohb/BdY6R4+PjljwIq6miZ4CYFSIJwAxlZhdi1TJsUYbjWYzkFAgYAvDc/Eu",
-	"J+5UKN3jSWy7+68FE3GSIwaBCweC6085mnmSphZggl2LIS+08B45agdswDNrNxpBkb09D0MTAIWR5N1g",
-	"kXOllpbF9aKDTnEl+XZREUzL3CqKec73C8doEDmsMZf4siXp9o1nRT7psbPSRgOgLbcZXe0+j7tohUBB",
-	"f7qgPRCZDRe5Mc+gfcGct5iJgYzMGkd+SplwNeII5Zdoloylgir8CyHYoPM0CLwMOtUq/30aZ4Qr5oMs",
-	"EBNpLv0PQE3yIpNw21+4HJtLixkCVyBZn5oFW/DYYl/QR1yxnNQMMS96iDmYuSbEU/9VJbGdcFBmTGgj",
-	"VGgf7q9g+1NHANXQw/syXzwBnKi3AG2CL53nuZjO8ohhDwEtN0Bhm0sUygY1l30WZzRDfFXYxuDfd/l+",
-	"bgfRGHe0mc8U0qQo+8wCaj4St7dzyrCsX0CB/utTs0dry/RbZw/tPTbGSatcd4uq/PuC5nDvbGNkDnfl",
-	"00lhi1+aqqqxiAu25si8dNBtZo/22R/Pzl4+fxNVAlv/sf8PkQ1Fun9yuv/6dJ+etL8aftdGuJbntLU1",
-	"7wC70SauZfbzxw1qmSduAT4+G4CPclWyMRx9BtZbrxXjlYcJmsB6B0ubAm/G1n7y0NmzbnPxa4PPUBuf",
-	"YTzBH+Mbe27oPNytYBaApZxo++NNFFgkF89+LZc79ss5tRDbrZAxoVW6n5O4i5aGN7AGMqQIWDKgwdQ2",
-	"5ur1ovwWCcsVLCZnCtFPY/5WgKkcIn25M+usL2PHF3Jo7MrLsttU9pCOlynCjOkeca0TnXNprNdcpTHj",
-	"xl5i14uBjKYi50YF9VB+A3LzEsICgZPFUKlWTtDZnxDiTap51zGM2qTmtKlaOIDp/8R0CBsV9wbDvkV5",
-	"rzcPSwW+jw4frS/wbawet7vybkW+28LdbQDrYxbuluQ6RrTWacLaUt6qsrkjPE2Tf/wgCQXsS1zubV+H",
-	"UmDUILrzq3ERsEsSXXtMMNh4hITnxAqE9Y1Uc/Crk5gtRE5+uqSISWkkXRenmPDZTEjsuwe6D6gQAdIf",
-	"ChgArCfXEHC7g1cdko7cf+KgBv3wpWpCi/jqIvZb0dWuw7AUS6v/RmslVn1n2dC2I3fuEJJva2T70Eit",
-	"if2TyoDjo5g64JGSTd3fWDgBaksCETmCR+vaUyDwoQH/thyOjKDezCYhIZ7nDOQ6oVDhatqGiu47VPRn",
-	"F4xbS/DhxCnyn91OoH4kE/Dtt2tSnSe6klCJnJAjAhcrRsPSDC9W2bdYQNIP8KGqORGQy8JILDGLqKXr",
-	"mg9vBtKn+iZqLo9ZhPjfaFJx+89XgmsA8+YyZhG/VlkemV8zPP7RUyL/+HabFPlSkyL/+HabFtmmRbZp",
-	"kW1a5OOkRUJN+XVnRcjU2MRnO7FVps3+XrTscwUGCz0zWu9agc7eqpyte7V1r7bu1T25V5o+q3rZlqaM",
-	"D4eqkLmuArlD/pF6HrVgYn/Kk5TxOM6E1o7tSTLOhiLLeSLZnC9c1hKZmdxPmUpFPRL8axjg0izL4/xF",
-	"zZEAp24QMFTH6ttjT7lGXfdaJkMVA8nV1EbfpzzPRWaGQpKw0+/wmP97p9sx7orxOrJFp9uRfGp+EuZ5",
-	"nVAuTvm7F0KOzT45evK425km0v7bpxV1niUS2NLrkux2xXfcsgRjGWM+pm4w5uxOWxn9SuGH8TXA6dN6",
-	"rcfTtyfeBkwfr70jFlT9x7TFgrqlpvuTKy4eTxPZ0GRIP9Vkfe1H4FUOKoGSzsFDHxpzpWDTY14A7xd2",
-	"x+dK9djpUtsARtdsJhM6mtD6A/ZF23pWFeJUQjOQdopQSYOqx9vRZi8d6GQsixnG0i6EzDEDCpjriIyE",
-	"8TRA0sNR9wksfKgA+p7ADBOiPQfpfpXzG2TIvlPHldFjnzriRie2aHo3o71t03v52gdoem83ESew20My",
-	"uyvq/RX8GUK95NNWBPfdUJTHAoyd1fDDcMaHLpGGtzgfeWPxsg9fozhvEy57bj7kS35DD9o2xn85Ogtl",
-	"SqBoGHVbLRjZuzVarDYeZX53wag2QSPSgc5NOnhv/nOVxB8aHaYzr1pcV1sS99gFtWYBk2e28OdoXEAN",
-	"vyFGjJrLEFjG6D+4CDqbtMCePjxvIOlGPRbZS6KAy4Lu7spQg3pVKHJt0FhWEn3iUtAN5Xy3Y6fXGmXv",
-	"oXTEtu5zG476fBuXnSht6wJsJASM5LB1liAJlp0HQrLyA6H6eYjUxAloP23+FhL/TPIeQ8ZBTBpg92qO",
-	"H5xxEhBnIuh1JF0x4bqL/bkQiSJDX0kSw9jBesy46wgQOfoHHvNbzNGNuV6UfI1MjDKhJ1GPPYMBY7eo",
-	"ffBAwggBbUtonSipfReuVCDKh1yyVI0hNQB90z4SjvOOGWjEROcZz9G5WsDo+uiemFOv4JTa3EFgIt7F",
-	"baD3sZ4PBdehbP53MSi1NtnghnqLNH3NtQ/AKvSJnQ7u2P1HucjmPIv1Ng/R2v5/wXV+Atbl1vz/wsx/",
-	"lPec9AMJI68b1mqziv2PQjGu1XQ1hv5BaFLeXg8WdfgcghgZjblOTXDIH6GdsxDw5pEpH4CV62MWvf8Q",
-	"sWEqeKadArE/IxYAABY4JyNWgM8I9zbnn1lQhsAxMO6H9Rum3OjInCV5nxEpOPkhIgVWM5EJbDJjuhhO",
-	"/LN3o8eHj6M9GJFzUtDroH6EiJbYVTgHQ6CElwd4ADwRUO6Yap+KyBFVKskQY7N6ozqdOCtya/vfSSli",
-	"xmWNMjj3D9tcrdVe/BB6Leat3aVNQoH+kvreObdLNe13qebWCZ5uVdtWUX3FXthL6MVy38DdFRdMxaxK",
-	"XXLcQ/UQV6v5m8DyYjUspgIDFkWWdvqdA9BYNJ4lnZWMJWLbdI3rAjg3iQywhayvAwcCn2yopoLy7z5f",
-	"bT5DCLjFiZ6lfPESD9uHJAiRuIT6h2jDhPQXaA1bEExNL549Nmw2J9C9Yap0IsfBYEjn1Iznkn5ZHszv",
-	"rp/c8YdgkXml9VvzBVZC2K6cMtOUPZOQkx0UkrMDgmEGDCvVcfpW6OVVI/gogr4+Oe1SoZ/xMTXtjn3o",
-	"n8dtF76lpOZZHpKqaVlKrqtmuUhT1wl/rQpct1joG6iNozL98LmzTE1ntS/knH6pr57ARkeasM0pUvXi",
-	"rrE6nk54Hu11mevF3y8SeAcnP++/Pg1GAJU4y48PoaTq1tql+AEjubQKqVI3BLFl1By+eqyfcQpR8OGE",
-	"8LGCsRRUBrP0IlxJw9JAfhULRPgis7JiCw65fSPn4aT5LNm/EYvaZ52fMvhp+VnnmboOUrizlOdQVYPg",
-	"nIXUASlz8LCJ4GmtDPgFf/jw5sP/CwAA//8=",
+	"7L2Ldhs3kj/8KljOfMdWpkmT1M2iT86s4ktGk/iylhzPjqm/GmSDJEZNgGmAlhlHe/Zp9sH2Sb6DKgCN",
+	"vlEUJSeZzO45m7HYN6BQKNT1V59bYzlfSMGEVq3B5xb7ROeLlMG/j799d/J2Kd6yH5dMafOLWs7nNFu1",
+	"Bq1jMmdK0SlrRa2PNF0yc3kshWafdGvw4TxqTWR2RbOEJW8yuTDvu45a9hnVGnywdwvdGrTOZowoNpYi",
+	"IeMZzaaMcEUmmZyT3h55PdZyxLJOK2rxpDVozdW03WtFrUymrDVoLRXLWtfnUStbihNzPVsKuK401Qw/",
+	"q2cZowlc7faOjpLd8UG7N+nT9uF4l7WPRge99j7rTnbp4biX9PutqKWlTM0oz6+vI6DDqc4YnZdoIAgV",
+	"6oplRE6IFIwsOBsHBGklVNMB+Txs6dWCDVuDYevtu1cXp2fHb8+ePxu2oqEfGVzcZGzwFEwVHoHJDlvX",
+	"QzEU1a+dPf/b2cXL56enx98+x8/C43YVyl/do71u+zDpjtqPx/v77f7kaHLQTbp0b3SIX5UpvpYqxZWm",
+	"Qm/24aevX509f3WnTycs1RTfPKPikqzksrPZx5+/erb1hxveb9bwxcmrk9O/3Psitgy3nTzjio5SlpR3",
+	"nGLZR5aRK65ncqnJ8Ulx7yWG5Si/SNzjUSthmvLUPHxiWVURmjGirrgez1hC5MRwLtEzruzrzT7LcMdf",
+	"8MKO2afdbvuw2+22H5v/dPP/S+x2W6rWYK97FLU017A5j09IMBpDwdag9WiRyVHK5upROFjYaCcvuRpL",
+	"MeHTZVae/7uFgj1IMjZZKqaIBqlhxvxAkUu2IjIjc5mwtJ4s88KrA9oY6XN8Aq/iYxa8/i406e0FNNnv",
+	"9gs0KQ+ljjDFe5A6r+QxLGKJMdKUaHnJhCJXTGjChZYkY1RJwcW0nhhCXiA/1BBiqVhCaJoSrpV78YhN",
+	"ZMYI12TEplQQLS0/bUGa/v4a0kzpR0aEe3sDbfLRI11ef2RZKmnSyDJcEenvMXwypkJIMxlDKLMT6smU",
+	"P7SGYW5++Tb8cwTP6GxltkdroLMlC6m2W6BaYZx1FAtuQJK9yaSWY5k2EMwJCyXnTM+4mBKWKlZPpIV7",
+	"VTOJRpm8ZChsMqIMk+YvXgr2acHGejsy7a8nU5G53EgJyzLZxFx+Okio/1hKTYtUOpOSzKlY5SJVE0o0",
+	"nzcQ6Ed4RUidK1kQxyNmCHGVca2ZIBOZmQOO0NQcK6ttqDJaR5W9flFCw/Bw1y8XDUTBKSBF3jK1kEKx",
+	"8vFkFMmUaZbvXU8LqjWbL3Rr0Ita44xRzZILajS/frd/0O712v3+WfdosNsb9PY7vW53d2//762oNeGC",
+	"q9kFyrLWoKW0XPifm19x0Nnr9nu9Q3xFpvQFSLHmL+7t9rrd/t+dhrmJdtDyyuzFrZ6B82nQkgsmKH80",
+	"Xei2VKrd63dHgVBsOVLCdubjS1Ze+hu012Umwrt3R4eH7UPa7bcfT7qsPeol/fEu25vsdw9aUWsJarzh",
+	"WBBWSCzVGnQjNw4uhf+134tai0zOFzr4qW/YzR44+fPXRX55/tEZGcFWupKoNSujQ4PxELINv8jsw7ei",
+	"cshuTMCxMKGpYlGL2TF8+Iz/9FaLtUOouMx3AGidRiVT7MfWoHcd1T4EymjTQ31jmaRU6Qv7Z4EiNxoV",
+	"2pMnsCpgYw9Iv9vtGgUVhjQgStNM16mreMFonEVy3k4D91x4OyUX+B0eqeF4HBSu1dAQ2EyHJwOyyagG",
+	"vbrJWkMhGroFyo0Gq89v/P7+5u8P7ZGN37/rly6RgtV+zPx+14WzUmrYGnwetn6hVa/Q3hIoGra4uqB8",
+	"aI+kYYsu9UxmOLhLLvA75oZr8xp/UsDPawQ93l84LizvywV8dpnToCC8hii9hlVJN4Td6kwyt2NL4uu1",
+	"qJ52H/7vuPtXPe7OgVfO+JzJpW42RRRPzdFRqytq+3CzLp3whBjzwp4SXIDmuY2WSNfrznsFLTEfWJ1+",
+	"6K7C+fbm5Du2qtkpl2wVmfEuQ0viw+d1W6R/NOh2O2aw/W6ZYffbo75hPrq31z5Kuqy9N3486bE+3R0d",
+	"dFv22DVqbeXFve6g1x/s7XX2u73+7q55saBzM6n3bETUDLbdImMT/slsw8uL47+Ls0+jk/9gl6dJyfUY",
+	"tdRYLsClaXlXDYze7llZDYxib2ZMeStqSXExYjOaTlrnRkeANb0oT6vL2ofjbq/9mO7vtvuTA7af7I13",
+	"R33aQh4bj5lSZ4bxypaJ4cUIXCMUbkIDHmyK3j6Zc7HUoTLxuYW3IRe3Bi22+uts9O2Yv+Z/PXn300nv",
+	"FT9RJ3O9+PvTk4OTf/zvf/9P53//+39aUYt9WvCMqQsuWoOjbtcw0iRjauZfpDJ9gbeiNLJcM2I0c3b7",
+	"eCyXQlfVn2l5d2zOH96d5BW+OW6iaUbH7N+td7szlvMKMz1mvb324ag3btPeeK+9mxyMuuMjdjjpdfMl",
+	"x7EFo687EOy8tmTxX2gKwEfq8oXMzjJOp6zBy6/hYrga5phuDVr2giHFUyrGLE1Z0mgbep1Wz6gmQo5k",
+	"siKCsaToeNny3ERrPhejYzeeonwDcl7/ds7TDc/GYDK/sbOxWzkau8124NMZFVP2hip1JbOkntuE1DOW",
+	"kYW9qSADllnGhL7w14zWkGVsrMlMZoqRkWGebGVEObsKb1OaLlJmrClq3w8cDGOS4iPLFDWzeiW1EasL",
+	"vZHfeRw8WXOQh5cvhNQX1L26eq4nkik80OEe9DuHL9jmaO+HHvl+4AULpxx8td5x2DwNoB7s0HzP166p",
+	"maTb+xJIJ9gVU5oAY+aUC14I6kODOLqy5zMKEjrWCo42rhUZL5WWc5YVTrfqsb71aZ2P8CVqwg1DtOtb",
+	"DoveItCZf+mV1PWfeSEzMpZpyuh0WTzP8499w9OUiym5FPIK3SuGs6RgHfKecg2E0zM2Dz94BkRomBn8",
+	"aPiGjuTSKKCEi4+SjwvHQ8LUOOML2BiD1gm5osrONSH6yiiw5rtBUNdx5gm+i+wd9nqGLFeZFNNgaO8U",
+	"yxrERlVlWHdmbiBCKqc9DiFB3mxiSgxDbam53EazNV+p6KXPLldv/sLl4X8++9v0h735X7vjv2e90fvx",
+	"f3768fL08V9EX39/tb98Lg/5MT2afPuP/0h2v/tnUnzNKtgtvmYBnBQosCRXi5SuLuxUjxNKvpcfWUqB",
+	"c9knzTJBUxyLe75t2LB114HWq7g3jXc91+yGXDMOKPILT3ONpupfMO52e+3DpN9vH7G9SXufHowOx4+T",
+	"I9ad/LsbQoeLjzTlSWUPrHm4nP4RkNwK5yLJv1nhqV1DbPRABYqtv+k62iJF5Qa1td/BA7qqLK5XzMBt",
+	"5ul8az3QEOjZN+8E/Uh5itpw+ZBOqKYjqmBeibyq02qS0cUyeEVJlfEvyBWabSPEvYONg5/P3FeLI6uo",
+	"MqWxA0GQfRvPlafUaEgklWLKMpLKKeGiJFYs+5vxmTc+N/x/Ritm+bFjnYpp6GkLW+dCw7NFwmawJFS4",
+	"hyH/A89y1jZPEZokGVNqm8yNo6bMjeeFVxM3sApdw3EDCayYOXlWRwergCP/khm1WRZONhFeF4cPJFeV",
+	"QKVXGtWZGmsJFMRtkhMOGymSD3INOSpjNUR5Qfnm1vHS2Rs+aP4FTORi2L601f7pbOQJ0Pef3EB+IbMR",
+	"T5LynnklnabOFYFDr7pDJv7Rkky2IuMBPhlI5jSVV/DKbaRzMd0rEMYvgnFUtkY+SDPbv1CRvJ5MagXv",
+	"92yijbU4W86pUKWA8BynbLYFvIfRVM+qCVHGgGBpwQzz7CIv4dGThM0XUjMxXp2IN5mcGklXPRgVnTNi",
+	"SRQRpXmakqVIWEau6KpmMXj+2gsuzDbDF4dCy70vkOXBaNrfsRXECYrf2mapxmsTQULxFnwfkum4IMHQ",
+	"K6vZNMsSYV9yNad6XF4g+AJIO2MeQuqJ4fEbs43Cr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+",
+	"IJ7AE6RMsQldphqteJf2WEcg9/Ttp7VbyMrrhoa5Pfgas6b8V3ECoM4/zVjChOY0Le2p98aur/fxuTnA",
+	"Cy7GwRtKcq2o+BB0ZPh3eu/BNhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI",
+	"9KI6iSIFI/Ayw0g9I2P7+/vkI1d8lDJyfPr05ATMGzrWLIOzAdbc5evDx7WUF3Zc3JycM0YT4MWUz7lu",
+	"Dfr7+1FrIYEnDGVKw8Bc/S3y2fJF6VYXhRe33rqFKRMtWJw3NKNzpmscDMCzPy5ZtiILf1PzwoT3BFLf",
+	"/2zWYikuhbwShnmNIkztR+CV9ZSXS30hJxcZFRCRAerDmALiG+IExMeftyB5t38TycM5NhI7vykg81sM",
+	"FdbEL42hpBSHjHSKBgLmbzWTGuONJflgg5E2+MlR6cFhW3LDa7dNrVwrH9yAGmmCNwT0qCUEDt0JAz/+",
+	"21KiEAW+T0J0974AITIqFEfXccHbnck5MTaAkVjjVKr1HJG/pbD7rIlos7OnEt03xdduQwjaZDF6QoQD",
+	"aqZGfpchyfdU6eNkzkVVI02p0oSaa1zpjGpZJ4og+wFuqihIHGNY1deQq5k09LHOjm22B2sixvd1g64Q",
+	"Ixg1EIF/ZG/AgqpSAS0rGwgKkqldGvWopJzPF1SswI6HYAD5Xifr/XX9rvXQ1/rr9sfdXvtw1Kfto6TX",
+	"be+xw8ljejDqj3d7IJuVzpZjs5rG4nidJZBNP+ML5Lq3UmuWJXQOFgAXkOl5JbNLo/wmdAVn7yKTyXJs",
+	"BmaWy437KvDUL0dpo5nefzzY63W63b1eD+zubJmis/4tmyxFgsQCrVvTyWRAZlQkEA+CaoIOeOmdxZTy",
+	"j+BVkwLMzYwzkaSGvstF0ki+/UGv2+n3u/u9x+b7H1mmYGf3YGXl9ES8kFk5+xU8Xa+Pl3pG+p2uGd88",
+	"XMZpRoV2uSSBDrlBTGepjI4KrnGa0EJMyA+oPr6kyF9PX7+qCy+VX7TBQMy3XtLUTIzVh8GNxV/+oN3U",
+	"c/fghd2XZXEPiRVWzBtlz7zHanxckHdnL9qPtxFxvSZlwM+E5AOqbOrqqIEI6Kh/wVgyouPLIg1ONJmx",
+	"dFGW8/O5T9RG05HryEgAm2G6fj/vlfbzNgmNGdVcTFuDFlRKrOH+4seC+armqKpIIJBdl1D6LxGkiGom",
+	"Snl5im6xybGbJB4BiwWjmbIxZmPrTMwpQEnGjLWMCQ9XMz6emaczMjLvyVjKqGLKSWEneW8gUOj9vA33",
+	"WAKhF+b29Dm/jlqv2NU7VTVQBLuqjW45QZVysWXmWK8m1vaKfdJr0jROtCKCfdLlaLjLGbRUPTpqd3vt",
+	"bu+sa/bKAPmtFI4mfeuR/6VDzT4dqBotOyZzlnBKjJwDRUouWIb8ZXVLPLjrHFh5Ek1dCK3yojzHF+M/",
+	"kHwTfH4bWf64IMsPcln+ymcDNQXRSqO3dHohlyKpHmF6xjIWGTPDzMTsOdVAkAm8oC7qJSS6A83f28y1",
+	"GMzZK87VfbZ2mnjRzrAaTaY1OSe57CqyGgWZMNrbax+Nu/32brLH9icH3cPeY2NjOzmHqSbRVvk76wXW",
+	"7mCvWY3dTbqPceM/pv1Ju8v2kv3xweiQPj6qSHSuLgQQY1sBhtQ0K3pWW8l8ajRRMqMfjQW/SHmtmWd5",
+	"4kI3lTDbBDN7vDuXaR4gFMicXl4+2CpyOm4ydOwM8xLpBhYrTaJInMUiXZVpw9O0WCl6A3HgHdV8Q1dJ",
+	"hKTIqzYxofdeQ6YhKexo1lIC7jGEeENXqaTJmZTfmxO+lGP9kWXkYI98x7+pocACH70ANyU8XDZ/QUee",
+	"0xUy2sH+/u4BGa00gzreudwqKNAt2L29ICZmp4LuXDueChGqgwYqMJEYdgDObQhMIVtHZIH31gfL6FLL",
+	"G4QEqKu9/u7e/gEkod82i+82IVcw8p32vcFgvBmaT3J90uB6zbw36B4aedjvgTw0Ws3F5nn0sDAZKNng",
+	"rMHYfmmvyjkDLjNkm1BV7yxeBG+58CHswnYNEiVc4Mqa0Xf2zfSCwFU4H5IH0ytcWjNgJEfVQ3NMkoxO",
+	"9O/eBXMXr4qj0D26VXAp3mTsI2dXpbgb2MxymSZkxBCEAQKilsnClWqAafpPuYTpGVJA0oc9SxIsVqb+",
+	"RCVquVjITJOEqctObkColdJsDoZe/tYNhEsZ6ml9WohNuagljHOYVQEdUqqZJch4ZiMs1R0Lb/Zut/J2",
+	"tS5JMx9/D5j1eRoZvnsbjaN/0HTM4txIOKyavVsaek6UU6Y1F1PVlKW6yR7+zW628t7Kp11TuYVEKhZu",
+	"/bJCayuP7hf01J4bci21S65tLPHIdWkCFvyG2dfX+PqSK7DBqbClRzB02ZnvvaWafc/nXNdJAYB1sRsT",
+	"9EEpau34jGp2kdq3FKWAYsCWc5mx/E1mRPAzZF5tH3ncDNTFTJHko6sIg8LogSYYL21cXgwfWksK40YV",
+	"jJemAlB8/5QJZj67tvCr7qXuwTzL9i3TPANYwRqtI4wKGXaw++H/4kD3EgfKkPT3q7O8lSl7JfUx7ozy",
+	"gkLiItCKEqUh96FOmTa3YYmafU2wKV+LFPP/4V1D0COGLTABR4xQdWlzw7b1Mh005UOameX5lg17sTxw",
+	"Q5JTyO/6ZqlWDSIqlVMu1gkozBC7GJlXhPKpKuMyRq4oNzJyG6H0eONMfZwTsSOq0CEcMJIAEkEqWklK",
+	"F1ouQKuiRLOULWaGFW9RbN0r1M9AWakbeMlDbZ88ArNxzzx5uNvtdveq9VpHFGpV9vfbj43VezDpjfp0",
+	"L3nMjrrm3gW8brfT7fR6u53uo/7eWnyCms+BlYpOwkHrpfyJpyl9tN/pkod/6/WekO+5WH4inx4fXBzs",
+	"7ZAXPGMT+elRb2+/00V1u44kvcdn/e6gtz/Y63YO9nv93SJJXFFPE00OB93+oAeiZb/XK9Bk3KPddvdw",
+	"1G8fjnvd9hHbS9r7fdodHya7kwOIKViadHuDZPR4sDcYPNp7vJ4o1e8ViPKMqcvjxeJRv9MjD/nr0x0M",
+	"mJzyqXi3aKhovH3YZKP47qmmmWbJqftSKcUJ/52nOP1jqQBXcSnuIdO/uHEPRv1u+5D1xm3aney1Hyf9",
+	"0f74kB1RQASwvmccEP+JbZ5xjyUKzhdz66T7L5hGj5haNSlVL8BdnjFWh4JRz+RI4L1iRHQtUoZ4uz9+",
+	"enJwcrn42w9P/3rUYbvdzrifitH8RTf5219TM/fM0PeRDVw92oRijyhvO7ftn5H0OOuvtxtETicuphuW",
+	"pXxhRr2XOpA7cuVvphTk1G3IBrHl/l1F5ci3cv6e1QaPF9awkE/gfTprvTRwHhs1QlkfSgbK5Qax9N8S",
+	"ANaXkpZ3xLe6Haf19m4H0FgXXtiw1v/3F2EwC3m38EL51VuEF3BFnmKeaxlkFX6t8dm67HxkL58kWxdO",
+	"4Mq+5gnJGOS/co0O3W2sn1GTW/LM5tu6oVRU/uJY85m/53pWny1lrhDaiL7yu+HHggP+XyP56/y3uQtr",
+	"vMTlvffh/wThl1gCY7yBGv+WLatg05bTl7Vlgnj8ZwyvrqkM8aWBiG/fISda+RIUXx0xsPnwhE7pdlnx",
+	"46ZaCZgggZHWi8hgJsCUUr6kYnWM6lpdtSr/pGe2lGhNjZ2W8mJOxeqCujfVOYncRZtwZJsAIIjTJ0gw",
+	"vv+a1NCPXRlIPYnKUwkIhVaOavCiwdmn7C1riJTfUswksQ05IDyvqq8kEI4AsAB174Qq+Nb8jPKRNtPJ",
+	"3QNkasb++5Z/hIYPlCwyLjOuVxHRdKqs6w0PITLhLC1i+CnFp4JhvqVYpqkDqbmAW2EpZJZAeRqAz1wb",
+	"dRU/0Bq0ZnwK9bJ0Cj7qEebAASGMQYEwXO9Ons6ovlVQYT362K1kanA4n0ctnfHpFGaTxyrarjdSONhN",
+	"myhtOZTPxe5IC5pZnHPsyLSxemD5Bp6CusFS7D2fr1qO5lyX5mr1tu2QzdeBl2/ZOcg+9pJpat6OENAe",
+	"ddpiTTc0+oGPt5Vmi8ZeQIZM7XyQFii7t/7+HEQ8v7/a5OiO71jfIwnewUSy2ajRAF9PCbxnY5rfEt57",
+	"Dbp3uHofnr1+9fwcQbtLvPjD4f9x478kN+I/39aAwv/G+HSryqDbnRY40TBZvRWEPzY2Wq5rzpdNkB7X",
+	"HS3R51ui0dfMBYo/Nq7dua49JYPMkYbx+vZ3aKO8E+b7TGg+ppWcklfSl0GXtctl6bmycpkXgwjGEocA",
+	"5ou5t3HV7DaZIVD6URpNRYEsDxgOfGFT/VjykiWcnsFDIQXepJSLSmcXTwP/+AVUtWBpZ2NZjAcwMjo1",
+	"1kPcrRhmUkiJ3c8pEkws+EQ9WWrnANQB63gNpup7DLy7Uo7aWGQl+zl/cyN03TdsLOdM1ZapVLBN6+rJ",
+	"1gVFq0WvW6CQ+1qyH2jKE9qUSX1M5lwpqCGAhamy0Ef/fEMONSRijzJGLxWhJFumviRkLIXO6FjXo20Y",
+	"VrLJLgGgBg5jGwyTbhNsUE6BNbnX1Wka4r1n9PKNj0hX2nHNpVjnBLhi9PIiuF7MZQ3AdBhVK2NATZcW",
+	"ZrBKrWLqTUAw//5taNZropmZeDi1Cr2Kc4NABwLVYGdbKGKrwhWbiee7XWHks1jiB9Y8efj2xVNy1Ot1",
+	"I2NUwYXefme/0zvYAfrg9jCbZbFIjbzkUjz6hwJ3tWcsZ9GPZ2wOB9mcfvqeiameWRQdOyulM7fvn5/R",
+	"af2wbU6V4e0rCxqiZvJKRJg3ZaFlDA/JrG74jzuPO7ulwQ9bu8NWq2GEB3vm/NSaQdD0/w1bH/7tD+3/",
+	"Ov/TsPXHVnnoUetTeyrb5se2uuSLtoSh07TtOQXR+YvoYW/ZIqUrlAnFGb/JGGSwQ65atmTkasZsG1OL",
+	"buHLnKAOizCapTzH/XLAa7aKJi6BFMUFOpSXybWykDJlVNxqct9zcVmdTTxcdru742WWwj/YE5Kx9Oth",
+	"S7BPetiKcbke9x8/3oly79uCTlmHHI+ADoCYY1MzrVsuWEZ4u8s4+DMkfn693zU/9w/Gy0zJ7OvLH/vL",
+	"4+4Ps9782+kPSW+1N+8uD6++/Xv38X9O6gbVxBX97t7ju6z+9xI3Sz2TL6ieeQ4HfROVveJ8b5VbcccN",
+	"6bOJqwN+D1WscNDQNGWQYCkSrDUnjI5nZCFTPl4NSJzFxYS8lE10BMwNacTmMHcJorGOrR9HDcVDKCFp",
+	"c6Yn7ZnWC7rg7YxqBkvctgJvpzMUpW2NGZBPsq+7T/TXvdbmU77NUnrSvIFp1hGI6pAQmCapIhL/GNDD",
+	"zPnKz5lsOOX6Cf/4da/bfXL1df9LTZnpbHU8sQhixdme2gloCYkSoTc9hJiEtFS1HI9Zia174ZAnMpuD",
+	"gcOF3gXbjn7i8+W8NXh8AAAdcy7w756fjxksJs9uPqEah97ao0djjenps+8eKOuM9l1Xi2vysch2TJjB",
+	"fjA/n9fts/fv3x8H1kf9QMYzs9HElKHEPDjcDw648uH2DXQiIhmj6fzrYcsq8cNWhDiHXw+LwFog8raX",
+	"FNdRK+XiMuyrX53DsS33B/TT42/b707MkL3u4drbm+dzW+cbmayKRVutP7rDr2OU3z888pfyLvnlWwBZ",
+	"LOiTX3Mduh75qu3iyN8ymrjF909Wxj5lOsg2A/Mb0eFUbbfPtWNoYkj83Y7lgQpAyItjQeZcM5wwhL12",
+	"JKo6iO+50uCxCcihqmNIudJhb8FthrCAOnmM49Rw1GKRrqAmhk8MX3EF6ROVku/iuKAQ+x5WKm8M1cA2",
+	"eAPhujoG7Ht0H4OYUR00BViz46DyT5NxypmoGZFiIvHysLr/eOO22mRnlkaK3uo1Y80FLTm8Yag/HH7h",
+	"wTZtgHKjpLy8spnIZksEHtEtdsRzkbDEVg9UB/Yci1tcHNDG+qvjYMK/ozwG+0z9ILp+GNBp+PWkifXf",
+	"SNthH1sS3yQcbPPkbTcBoJvVLBPmNeSxUYcYXjMceEOFkZxT6I8OUBk/iz8X0uVLdwS2eREbq0GSOuar",
+	"J9RdGOYVnbMkbC1THMErgFkInHMRocqjMPNxjfxc5BWTlQHlaTBNw2FXZtm9V68kBNSl2/u+ZqtGePrW",
+	"XA6U7fZUYVdNrAvlDTefsONSf7AtR9Esu5OEUMcXTZ/PxfU233bYP3UfFlI3fhWe2+6TpfqF4pe/ZZrQ",
+	"oKUncCEqPF75vnFFwi9sN0am9I2KoBWwX1If7OZD+qTz7vI1ctY7Te4mbNGwq4zD93ePaseMUm9B9axT",
+	"ulwEz2ggJOZy1xLvjatXL47TZn+vW8QKTkTFvWYu1CpmC7x2h2+7atWmqdsb6r+O17b/+ltbDt5Ib6wX",
+	"r6V3GbKy/PkComSD9nRRGEezfgA13Np3T4yg0NOq8E6Brz157nWQmC1ZL4j8psJ6grw3QYNKZVMvc7Wq",
+	"pEqUC8jLYytex+GppTm7Z7R2A5mLAQk3UT8zeOjdibUutxCPwZjqlPj6Ua3X5ouDAnV+i2F9lJdhA8Py",
+	"sMxlGMclW9UNwVy3T1fk4oJfXLLV2u+farlYNC2VuRiQpM5Yl4u7LAo+2bzZrNNgnTpe9hd8szp5trU6",
+	"ntfcNAghnFOtEDpz6ee3pgIGjRvFLnbohc+Dj7X6dcz23l722gE0zT4YQNP8l0FE/Q4kcCHvxu83mkFL",
+	"H3i/vWZf/1W/5o3fnDK93Qffcz1LMnolmpbc3VB71F7Zi9uu93X5iXzznDyrd+AG2uIDRTg4wKHNhdGe",
+	"cnTY0jZb55f9Y8YmrUHrD4/MmSmF2duP8Kp6dPIMXWgg1RqH9ObEiEQcDjkWK4JpxWrBEJ4TkK/evTt5",
+	"hiAvGO8RUvAxTQGD20JOAqJo04RyCXrHyTyFcN66YNSCThkZsSkXqkOgSR+mAZtr8fdcXMYEoyjuQLcP",
+	"TGTGnmDyjSQjRuY0YWS56JQ7kdgpYVyxKc7S6z+GGIX/uxBL/nDc/jtt/9RtH120z/90b+Hk2pPvJcTz",
+	"uSaKTiBYrJh1EbmADFR9DEoRY2iRhVXRcGpMJmyMYBydhsY6Q5F31olIwicTljkQNvaRZSv7kg45ZYx8",
+	"eMt0xpk6fwh4LY8y/NPG8oqNdyzFy4121oUnmkn/b+3/ujPJJy9dz68qrXGDoKSVIl0RjlwWPz+j09g1",
+	"KULWUyzC3XbFFSPxXq8fd0j8VYwNMVcdAkWNdAqYU4pQF4mKiJIYI0Znd8Ywh2iRyU8rMocVl+APfxi/",
+	"fwRZDnFE4mFrtz39iS+GrXgH0ghowc6mc7aO+pP2S9vsa7MN+1xorldndGr7Q01eScEaCHeWE8hFv1dy",
+	"CQCmg9yzj/3iLH5HVMyC4IrEu929GNgYKnoxMaqaCTIUvd1Or9PfWT9ZM9q7zfh7qtBqbxK9PClAToFm",
+	"5ucd2eqaMZ2zAbEZFMWDAfMWBnhJLOcjluFPcZSLPNeZFYuHCHipMY+JjFZDEdvH7XX7fIcck1EmrxQg",
+	"nsUwi1O5zMYsBvkBIxsZCaFYOjHHBnQNDZr5ODhn1HiHgivCp0JmLBmExoGeMUEwlw9GbGQNJHhHBLwR",
+	"hJI4Y4rpmFzNpAKazax7EmdMumvW0SxBG0bfBm32NpkPwfKdiP8A4V+7iiAuqSJx4WNmCWQGMM90zOaG",
+	"TwxNiqQEglkodC+WcQ649+1BBXqTspIkY0BNKcLdWjqcUj/25DaztkIwIF6JAJDhU5sMApllEnzZbG5E",
+	"FZyqDoXY8NPCglWnUkztXcBJNnPJLXiPvOTfAPuwT3qAIpT6LEl7gKNDfyh8ohCZMypsPhvH1Bm3r0rZ",
+	"IfvdBpLBvEJiJQx6EuIjzQkJ/XtMR7C+jSaBYb0X61THwMFxR00L1eKmoaB2vG4kuf58x4FYh0rTSKw/",
+	"5ssqsEFM7I6zQduuaTJo4n3ZueRm5B2nYoy2ponknXm/4EycgXineVybp12GAlhx/7GUWHjhwQc+F/Jc",
+	"bRLunyDfFcCVQLY4D8mP7vG6T7t7H7nPXEdFsM2bngvhPc3YN5vpGxwyTrcmscgm8IFAXo/sGbnGelBX",
+	"vlxYPTRv325kPlWXecBmkLcv04QOheZzFkG5uUWqglfC3wldobgOcpkLGYh1c7T35pRphcl57Tw7b6OH",
+	"7e0u2a3ts93WPp3nxV3niTOvpLZIadszU96E/0Z+euZuvY4amzTf9Jb6ntHXUU1XipteVe6EcR2VwFtu",
+	"ekEBJua+WL3Yd8Xnvx+fIN+6WARCPG2USo29ToMe1iHvbs9C39DkW6rZFV1tzzxzrsZSTPh0mW3EQS8L",
+	"919DuE9svODHJ6+CtQ478N/85Bt3672JNAgULxc2epyxCcgrncMa4CrDeFkStOYOrRgqApf9va1rkPyw",
+	"xbo29fm9cWvXNmg2sqLSy3bDV+XthK+jmtZ9N72l0iXw3tbe7dwxdAMwCzliZEEzZY4vWu5zHDQrtjs/",
+	"vwSouWCD1fQwtllivpXW1nI+TCK7yJtQbbBnnwZPhuMoHQHzoE39pvLft7a/jmqK0G56UaXs7d4W1zce",
+	"AaGrtJTYg6BQAveExFjDFRNFV4pcAfYxeY2urtCOIiNmLFKFdTSopBrT099cECRD4Us0cY1QooQL2MGy",
+	"Z8MZYX+fLdii2jXnJqqX+wrdL9G5wg4/GSqFYKnjLmjgwt/Mbvgyh8rNrECOFSCdg4s9v3/G0gUQ7vmc",
+	"8hRiFFvSCvIQL7R7w1rqBB+7X20qUP6trsQVYW3zOUKTJIOiyuuo9UJmI54kW092Ej6/dqr5l+5t6XOD",
+	"FlDW87U3ZhFMGQ4PXQipYVtHkkhza0mHeP/+fbtc8rFOkShXiMA4rYp4xudMLvX2mqLOX3CDpuY+9aX2",
+	"FE9IsTOkGdr9qV/1Bs6Wmtj9Gln3QdDjX9lqORGaZYKmCIb/3BzBW6u5+KYNlFF74z0REJy+ebKXmQc6",
+	"41M5tfFQS7kwiMoTEHFWM36ascRsVJqqO2r54+KbNlHLw4/ft9l8o6AHVczlvn8Jifc9VfoYGuhvR9ig",
+	"A/9N9Mw/dS9kfCUJE+ChIfB9rnQG1eq+aVnKJhrYqNKdd4uJlprZbuCuOS62vr0X6b625e8q7DRsd1yM",
+	"o3BJGo4cvgnvlpSYuOdvIsIL3xj3XveNWo5hv4gpeju9iwEaB7tZvpQJn/A6QID3YUy8EgwvbTSHorBu",
+	"c8E91w0ta39RX+W/kmvRLXSpDe6vr3xE1da6m6+C72t7TwrhDT18fxP+2ZoWvr8/Ex+7EBt6Rza7XLAr",
+	"35PXd6CGFugsIr3+Y3M/MHl9D9ltSFTTlfVGIlU/fm90cmgAwJoulQtSUwSJXZZU/MQLAgsbJ6YssYSp",
+	"dOrciiqlfpc3k6T42Xujx22aguYlFxb5Grzyd1SRtdzE+2GV4/DzcG4EANQ3nho5Wvc9uqpDvG6rE8BI",
+	"yUNshGYouAMir4zm/QW0a+uK//1ELu9bjzs+QSyiUhjpVz6Mqi0Gt1izSqe+G1MRil+9vz0hU1ZQjwGb",
+	"jX/EkMspViW/E/Qj5ekdDCTKL+RHlpnTdCMufZ3fbIY9ulgWh7D28WffhAM2lAr6Ad70cNAuEURWCej8",
+	"ZrlVwIq/t3VyG4BrRRKq6Ygq5n2gBa+etf20y492u0XIqw45y1bWQZ5SfZ+h1nKfmd+Clv0bsFMqbXJ+",
+	"EyIMp/pKaqxS2nbB2Cf0Bl4YxWCzsIh94uSZjY3kEXGdUaG4g2vbRL04y5+45+UCvCmql6oaenD1BiAe",
+	"azpobHMWbJ2SFtX03thQQB2HDS5+tbw2NDHMX9DoAXLctJRETjSiEv+T56ZZYltN75dnkF9hbX8Hq4Yo",
+	"3DLjP/2y9pI3lJZVGPC1z7+rQdO+70iEBwsv+VSr9tOXsJXeiUUmzRiMSvc0X487qhm/hVydqISdfNMb",
+	"CjjNv6VMn6r24o1o8Gdhws9QOBQT27KgAfV9i5VtQE+/effUjOBeCfsghJaPiK/dJIpps5vsXMlYJlxM",
+	"fVmXYI2g0aU9lmNQr9tZ9i4Y6PtMimkI9/0rxk2j35u4RJlYEZoI/AVBpAIkOiQ63r/U9LPyQKFQYVaN",
+	"d70WzBZEyomFCiXP6XiGsUJXAjhn8xHLbN0X3AV+AmXr/ReZYVHNXV5ZwjYk5lNzK5Az1bS+wAVLzzgb",
+	"M1es1sGqMI8fvr+/e1CuRK4U3M2b0L/ez1ZY7eeOO5uabsTWgslFykrf27d1aBt87QT4kabp6wlg3N9U",
+	"I3O+cQ1biK9YR7WrmUyLoIlQ2qNZsxvDDcQwi0M7g3zjTyf4WK+bT5VmGQVVCyuE6oZwyQXU3doGb8Bk",
+	"gJxrEXqXwiWF1yD1uv4O1dWSePzwwrvyViq1r0Ks2rpBZkvha+vW17ZX3pqD3H6pJXYnWDNtK0R9++7V",
+	"xenZ8duz589aUevs+d/OLl4+Pz09/vY5/lz+8enrV2fPX1V+fv7KPG7/Or04fXX85vQvr81tT9+dnr1+",
+	"2YrgSy9OXp2c/gU+Zf58/vbt67e1K5B39duIUO9OnlFNb0Os67A07QMOIB+IHP2DjcG4CJm7iseXR9om",
+	"OWxyWbj5o7IENub702wln3hSh9EIsS4/4ngLLq3fRoWG7FyReKlYFkcIA4nNEDBAbIy72O+uuLB/EUpm",
+	"3dYrrQpWEEpov+Lo2LRIb5ciKN+gCcYYafomWA0sQSy1QHi7FMdTJvSJWCx1HJxqsduwsWvtUCgCfRke",
+	"cWbaRg0z0i0hcDqYn2xlPZbOFflivTguoNfaMxWhw2ymW4e8FukqxyhwjMgVMYPeWHg/hZfWiu9+1xxc",
+	"Zfm9RjbiADF53yYNZUsRkasZH88CjCuSsQWj+o4idIM62MIOd4+6KQQnYoWnjBiZ00/t0UozOMj2Hu8f",
+	"HhhOOzGW2DJjT63OUtUNfGkS9vANcC8cYiiJ1XLBMsUSlsQDQslsOaeCaCkviQTHfc5sGKXOvcEhHixR",
+	"lCdDkVdIsVQx20+dxGOHgR0PoIgKjDaqLq2FZdi2Q+Iko1xwMY0HWLhvO8uarypETgv7BdiJwZgcFCCk",
+	"YIK1hi0kKAohq7DFtsrfnbvl2rdSKVtUCv4Uy9XgL6VpmrpLLj06avnpoqxoKFSA8BCEdiqBoqjlaAE1",
+	"zTZ3NWrla1V7Uh2fvGxgBarJyLbDqmKkApECwDES06WWsdWS9YzNHThyjv4bAzpaDO118ntABJtNJofC",
+	"xvkNoyRcjWkGcnmOHT1iOZnEJGXUfsFxmJbIgKq0VNhQHL7ZilpyMmmYv8dRrbUVXGvaJOiHC8bqMhNY",
+	"a55DrhUlpPVS36h+2tvCnvS1i2FPqKtMaoZfhrlFUCjNHNfnqRIA1AObzgMe14NhkvwofwKLQ7geCqbG",
+	"dMGSDjm22VHmmb+evn6FZL7dgW8EEoA68RTbFcNwYM5B18H1hDrjc6Y0nS/MY8xlgK8lbQ5MC7dfR8Um",
+	"kzc9/yLogJk/7Ae7mW4XDPs8qoKLCbMaIGk7+IlMaXQN3O9XDPfAy4u2pZOFc641iOhJCEJsWbiTK2w3",
+	"nVpRy6jqmy/Md+bu3Lq74Lc3LxrhTHKHkssNhkMhM3tZuWPdWfz5mR8iL7s2UUuheVoDIru59SoTlt5E",
+	"lpdwE/T1hiQsmxG2UfMYmy0VAtVcZWZRBRmtrLaF2q5iDBQwOzUH0+U9cFyR0ZKnmmDL/maAmh42m7sX",
+	"kJpmAeHa2G3KUad4fx4SvxeWcqFtl2eOOWfadw/ZcJfi/XVb1GOuBfmoYPl37oGG0LX97kRwR/kDVdxi",
+	"AVUcV9m2cshOBdsjeO2tdtDS2bBrDWnfUb1ih4XoNJanIn9Guw3qPlM4l2pNttLRsqUqvZUvsajEw1x1",
+	"tnLZQhXZj838w3rRUqesUlu+MvVgSOFHas2NDVexhBV/g3+WCrDJgYa+L5YZstEOMz7ngmok/pwuFh6e",
+	"HHyr9bR7Zi7ip6NWIgVrvFEK5u5z4a4GLQGuunuNlbZquvWtuZjfqZhuvlMx7e4E4LqmOyGfEu+89ty0",
+	"emUhmSC8E7WkYBts/MKr1t8a0PGmW4Op3PhWT/SbX+opedOt4fpA4+lKv4IqrLWcM2fsezYM2zGUNP0S",
+	"evWdBW1YqaBnbGWxBIiWcOwElsVmH/I2Ru3XHIQjiGs0L+CfQIAnhDqJzlMWRg4E5gWBaGsWPHl3TYtM",
+	"6uhaajf6QCGoXo08ilqsYZ3M6PFaZO1RnhGZAczh8/lCr/AcgnT6MZ2zsOx3I/fSK4CC9NxTjA7UuZd8",
+	"S4v62A4iS2pJpsaKRGTCspJ1sFejZBX1rG5FzyoL7QrSM3OtOYKmG7h064+376w6v8YgpSr3y3RIjOIa",
+	"nI7l9txPUNPMnS2FVjzecne+FLWcTpnSFxlbpADLC12a+U/QThxVqfUm/anXHetAnfPjGRuMDkiMJwwX",
+	"0ziy2v6IQa0FqtJPSOxUtMTf4U2K/Fx/QmI8M+JoKAJPVuSgj4v6gBTmicCpFjU51QquM1LnOYuGAlNW",
+	"zLIEzgtz8BcdJH6u4HGys8pPu6JL6iYvUkN7hGPhQAsiP1vbK8FhvFZVoC09Ap8WPGPq/q1mM1bIBQtx",
+	"aVEmIoKwy5u8lZkM23Cp7tuZ4Abss1HMdyLAoBlZ1ROg8QJF3Yh1yy9uEi7IufZMgSUHPQP0Djbhn6oM",
+	"8BebSHoJh9iUCwWDydhYTgVXDPF+S670XsmTvl9A2laXFwWc88+9/nUVdxvkIbTu+HIEth8IvAQpU8oS",
+	"sxNGo9aqMtIm7gOmx013n+JdNtGfj+9J47Av88GO0CnCtfLl+VoaFaTOvgqGYxnIc4UPgtkp3mxd5bzV",
+	"fPSADIEzJgLnRcqFd2tFKI690Qnt7wlXhbNWcTFNWds8V+K/asZDiPT+/4bDT91uezj81HsxHH46fGH+",
+	"efTi/CtzRTVcbH6qlnePIZ+moZsZOCR87yDqkGrBSz4zG06avY8edtvQd+8ob+i73+nt1Cix8MU8K6nc",
+	"hFkkYOcrEh/bhFGITwyI7Qds4b6Dt3jM79cL+uMSegRgiE2V9vte9+jmgLGT71w0t4hGN53tCeLzkUB6",
+	"r3dl7fb2dw9u8mUB1xdaLd1ko9SVBNYnORynV3SlSDwCYhbizvjTzdHmwgIWvlYgXnkStfsPd3vteW4l",
+	"AeywgkPxvg7ycdBRcjOp5ntG1slsI8682gRNAMwvVlqhClfwhSJSm52lwtBT/rt9Tt3KdRVWLNZbSUJC",
+	"eHNMBaDBYGtR3mQNYevQG3oGwE23UEg2P6rqpL/rW2oFvZ/xzaI+t2XrVs7ZplSHsP+4bLYZQe9mL/VN",
+	"2xpLg1yG6I15GNbbWucgLSY8Rj61BLzrADhQ5/TDxwpp0euAwkIYHD9x/3Axea/X3+wo6z42//nG/Oep",
+	"+c/zTU8qwa5uzOf25jS7KmRzF9yMZSKUXl3HPMXsj1vlzeS5T6ApBM3tfIbKiXbpKL7hCvf+bPRpCAYr",
+	"bDQkV1yKqUUD7EBhzT0qSMwTSM5xPW6GotDkhoQ9btwrIUB3ydhCuWA69LSBfg9Pwy6tlmPjukSd9UFl",
+	"SJSgHCN/kDg0MHoTqFCQx07AtWGuLmimFUk5lFpKBbpWDD/GnaaMrkJajbwSQZjNu8Cx3ZVWm4ww7/eH",
+	"3T5iM9I4b7iU2W4YhlNid9XnFN2QZckTELnX13WcVmwMvJ2ICL0mHNY0kUUXSHHpLmt9L3HBLQK+AvgX",
+	"Ou3wSAYPPxMJuBWs0yTGTIEwdcIIVGMWPiEx+lNiLLpdZFxmXK8ioulURSSlYrqkUzYUhjXNUcnn0CrH",
+	"/HnlPH2SzJBziZxMSr6G7Tw5t4malsQJ0O587Uqij+guS5lnT1vVu0Piz9cxoeoyd37leSNBZF0vM1Fd",
+	"8NtFiTPm/DuFriIN4/WLZMdDMYUFI0IuUucylBvCQk3EBHNtO0IeA/KLdRJ1SGw2qE1YpDpIR3Ca1wOV",
+	"a6AoagMfL1eQgCSeGCY0ewAa4Gg4hOUUKXDF9Wwo4txcjSMyYmOKFhPV3tR1LcpAsNMUAjvI1UJqC5US",
+	"rJ2VLGXDvMyXzhLO76lj0uKri66tjd1UaPvt7u4e7Tj3OJks9TKzh5Yg786ehulxK0YzAg7nJ0RgRpE9",
+	"xLgCDDkil7btjVc7EqpZ24iDot6xW3Th9LsFveNhv9v/cNA+Ov+53/2w2z46Hw6Tn/sfevivz/3rn92v",
+	"n3evd9oPu3Dp596Hbrt/nv/9odeHJ3c/dHvnO2cPzf/gm7rt3fOdwYdue9/84P/xcDjsmJf2oqPrnT8/",
+	"/PvPH/7UPm98bOcO3dy28aH9cs6iRv8P7oAp00Ynmiwz2DHgvQUtBm0g6xK6ZCtlG8ihpeJ5YrnkJTW0",
+	"lB9m/gzV0G77iLYn558fX7f9v/c2+Het52/bHHrrs7KUbT46ijrXVuJuTfjfK2trjwB8/ox90jXh+uZE",
+	"86e+yf5dRu8a+P8KQ0cwh7sMvilbs3DvTd4K84pnwQOQbKRv3r345BncWknwhl+Lg24mxDvFsruQwfXM",
+	"JScV06XmPK2SayMfxCt25d0QW5mId/BKOIfEevsRfRN59GrDcDrefx2VdYBL1tDLD0SoUwiLDlQPSEq+",
+	"Y2xhfayUKDbOWKW05rAgRs2f6wIjB3t1gZGyosxWNbQ5X6un5VAueSAvCB2omTH1wF8DjV2B1OCCe8FZ",
+	"mtT79Y9d4dzE3PMAj5ZKKeI6ZwZt/3T+wc6+wVkRjOIHV6JVzT8qRRJc2B7AbHS21DPXqGOTYAK28auG",
+	"8ytB/Xb12i8SdfiQH5w40Vbklf6wIK01aFGxKlFRNUufTXy2wUpc15pYeYGW87yCQwQZkHrESEbHMwse",
+	"REPGCcez2y2mR91miE5Fa8x7aw1ac7r4gJQ8L9Cprnf5ccElTd3kCnm66Do0NLC6mWIMNhWWrPgXmPuK",
+	"zmnbFyAiQmYYnfa1MeDzFjmiiRRkxGY0nThTy722zpWUcLVI6epiE9X2Gd7rCBfAJ62vzsPyK2ut+Kgk",
+	"VST+W/u1aH8Dg22/nsSFguzNO2Q3tGn+QvHU3FqtRk0LAdOQPnUnVZBvt0nVuHc7RNb7nK5sVmWegyqg",
+	"ATBdLJhISGx1L2iBWuiTfIuS0ON7qFvfogYYEz5vjI/ZUNg6JTNk2pu41JAvDILNAGwdvMVY3vg7i0jn",
+	"uZlVjyQsyYAkUrAYpVNeceFSi2wRlzV9wMVz5f27Om/gDKupiOJizHJPOyTLRuQfkgv0Tv2iGZi0WKJz",
+	"hxKiAJZhAytp2w0hRb0/9Q459Hb3VPIK3YTKdHEfq9tmz53xsC7IVWz/AA6sVBqeGlPMwc3RWT60aEL/",
+	"3f7dGcu5+arfVM4SKNTq7hX9EcXt5JXof/vDH/+/4bLb7R88+OpPj77+8/+7+Pzz9X+1zx8Oh50/33zb",
+	"zududLB7/e8P81vPg3+3z8313nVwdefPw2Fn50+b31+7VYN+8dW9+lUMkR0G94B/n0ALqeUoZeTHpdRM",
+	"RUSxBcXEwdEKysOoqul4Tx53Hnd2d8qF0N29dSfww+Hwq58/kOFQR+dfPXz/aOfPw9aHf/tD+7/Ovxq2",
+	"HsKF86+ipht2vnJX7uadC5PCG+WZzeEEiVbCS3kSCC+wdiyOEUqyX1dAbVVDkjBduylBC5+BlsCSO6LE",
+	"3HOdylay0Wa3bqotVOSdrYax5FpbFmPYjLFkRMeXT+V83hCEXXnffKBcXMksMXq+0epcbGZBldmQXAEq",
+	"lrCF6rSxssoLQKN+VGzS7m3SAsrJAI/3zH8O6rWMTR657RdqxRxYZg3lV0b9WqR0bCulHQQt0LIA81az",
+	"VXOU6pqqS2Or2uAUsKe2GR4Z5E6yzBZsQHI7u7IGHVircQCBHRcqEMpatPculM2aaoDUlyPs1xQjbCII",
+	"ciI6SVCXYPfezSxoYYpJ80iK2ArYGAMChYQqahfCcvlIJqtwQ0LTVI8HVqu2pA5Ts7oeKZAnIor/hP0i",
+	"bIWFC3QDKTGPfyVFUlgPLeWFmslMxxH+kUoxjS3WwFJfyMlFRsWUxaWQ15oajQ0qNW5xSPkfqizy19PX",
+	"r4i9bnM8j7q9HcKFjTMbMj+x9C/3pYUfkd4Y7zeLhsUohBKVUjWrFPkDvMl6kemGaxmvVh4Wua0h6cvs",
+	"SzhaR5m8RO+zV22XCNfHWjmQXp46E/xoVyuA20OBHuLQR61wmcNu/wg2bPjB/hP4xCi12M+3lk0Lun4T",
+	"7hqBGL8DJ4GSE7nAwhAzYwcx8ITEyNpxFCYRZIyOZwyzg2BXYCRXkbELzObVHXLRilr4ktrh/oXRVM8a",
+	"YMKYss3qKFlkclQjJlVDbY3LZJWXhSxWeXnzmWtfWcc4J8/qdsG7dyfPjFwx5BhTIQUf09Qw/bxDThJF",
+	"5jRhRoPNO+6BYJYTXz1/aNXa/YP+Ttmo6PaOjpLd8UG7N+nT9uF4l7WPRge99j7rTnbp4biX9PsFS+PX",
+	"jXteR63v5fREvJDZ/JYxoQCh0onp18dLPSP9TjdHbwS6Vr1BkN5V69dzfXKRSS2WVI1YueeMRDsijKD8",
+	"ZkY1zajQF80aq6HuAwWKa4e8pCvXtw9yLoKNVBPQyj/yT5lBChH3zdbpiUvuL7TMZWOeMPULrOFSsawZ",
+	"ALLJd/EEXBY2V45rRtTC6EM0k0tMl0N3PZnDYDvrXRX3Tf6SCPYzvCFyCpJmuwB0IGzWxJV/J+T9p9yS",
+	"24TSG0EmjSUWwEwG9moZrbVkhkGQfENHKUbUb8bQcsnEtZhXxEFebRO32LLYZdPqDK4uKF9fZe+xwZrq",
+	"Rri6EFLXCa9syaAcHVN7wiDklGn4UdW8cg1mj68Wvhit7sHZ5VJo3RLmdc1c5Ga+TTjIa1ulIOyjMX0K",
+	"aDVot96qgOfLIAkhqINCVIebIGscXztWiNwGubHCprhFanPfkW/WwNLcy8xdYm0p0uxgIekU65FlzsZV",
+	"2KonHqjVFtaoldJsjt1rEZPi7nBJm0CYFaiKKGabZqBXH62v8PRy0iMoUmGp9JCKFVSMyYlH9svyPAJL",
+	"Yp6pncgSzKNvJkxdBrX3Tq30VXdRCz4Bvs9W1EL61iqbdh7Ox9kgcml1ItCv+NJBq7gGttUws/eZrnVg",
+	"lVys28vie8WgC0UWVwSkFVagUG2BitbmtOFdRudcJLefTIkVg5n5ARTIVPjMGp6FtM0qt7JPFq5p5UtF",
+	"crwHI7kymQYVTjZdBbrpaDqCvQyxcvTMdsgPhguMKa/pSEHQYU4mjCUqIu/+1O0+3o+G4t2f+t3+Y3gW",
+	"/nlk0Urhju4xhpvxRCfKKKpibJFMWTbnwpi6FHr7zOVHY1jASRGgaXBFLtlCk9FKg3E2FOZfJVdg1bX+",
+	"+HfhWn/pClFqwBXNpQfOZ4heVtePr+xBkQsmKH80Xei2VKrd63dHhrs2z9a5B/37Fbu6S9ZfVMz5AzEa",
+	"i2WaxuBcdUfO7zwP0PyUpg3pgD7Nt65cvGirGX0N6h0HhJJUmi2+oBkKD03mUmlysFeohXRSxEWm7amg",
+	"LEbwIqUrjDnghqckkXPKxVDgK1NGlSb6SpKUjliqIjAFMVMw7ljfcNwh72stR6gcBPmAckbwsUzQVUNe",
+	"vfjuaR6MwyqaociLNI1wGc/Y+NLhp99vvoKrQfKcMRx2Ppzw8w+vxPmHHz6efzim5x++T8/ht2fJeYNt",
+	"+vtJeggTxyuM+JhoCV3Ey6yFXeBveUAZLlwKjaBPYGmYG8yJTDO0SSynDIVllacRUdKDZfpGi+iSAMwO",
+	"Si7ZaiRphi+SyrAQSRn4LIibWQDXz6haAZLY0uwrPMqg6/XAhhmUhs0ihbGJFGCkDEXejgn1xZnMNLFs",
+	"YHHtmS1bzw9NtRzPIAWTjsYJm0xnMUjBH69YpldLXo6P1TstypL+8f1L+gJYW60w8imQGPaCB2qcUB83",
+	"0DvLSJaQQVqD+4ajwqLxJkhBB2RAujZiF0O+W+zVxzmjHqqXK9eikKbl0+e+4OMsPtzHpkRJ1xuqlshZ",
+	"Jm1M8mhv/3Dnnhom6QbHIFcEbHzbvKuQokJeQRUj8rXZTxgO9n4EZZNDynksVfAZ6AS3Li7uMgwqyQUb",
+	"4QwGqQylHhY1HSzwS42Z1Pa6U9GCVGpILUnltOzg2itvzNtk7rwxrGpFoM6WzEH/2ja/ji5BLk/ejrnq",
+	"o2qKKp4VoSJtx1rDSOvRP/aPjgLG3+t26+A/fO1Wcx5RHXfdmHe+YXJz7BrPqUex92tUprbMeDtjE5YZ",
+	"mXzbT9cnN7mSMw+H7KF+PYet2fz1EfwzxCI3N+A6jVJGODj8JxxXPWimEeDE3ENrDaMj0l+wywZoarYb",
+	"dFTTIRpWb8STBP7d1PI7qu/SWWjiUdd9MP81fP6SrYIrPuejVe47WNuM2sIS0mTOMf0jNezHkgvLEZDv",
+	"q2cyuSimUeTUs0QyP0yMFo3/Nlb1hQ6WMvxtgZAQC7oyK3sBiRc0m1r8uLEUGFm68LiUFh3fd7pAn0be",
+	"NRirBktDREl7kfBMr1rFLvkFdMtyJ3UHpJWxpWKtuibUNY3zq20ao6aGnXV9VctdUuucb2+ACPWWbNAa",
+	"4KoMOZImFgnS+QJrHW8LY9rdfELPF/qpvfkXCIEIpbMlJB6rzcZ2Ej4BmJvom9rs6e/d3YjHkCzHerMH",
+	"39ibzXOOR++9ZQgmC0E/D/eNKqYnV65LDLoelynbkHRv4daN2y/gQ0HrBUBW3+SZM3Nnxc15T3S6sgYX",
+	"dFCEOhJsaI+e2KC9xs3j/MHeXBuocW8qHKW4LywtHPFv53UtbrG60M3cbW61AL1zIrN/moqimk1aH0IA",
+	"f6ybJ9ZZXQpjM4uEzLlIIIN6JZcZQExh7vR6L+3e78JLW5JT9Qmy9ioandCkw5Wi0an58Zunb8jeIfjj",
+	"vOveEHbBshldQCk6vNK61zI25VJ0yPscuzryPcGgZ6BAL1iQze5eXEkq7fWKKDHVeu7P/Wj3+mH7w3H7",
+	"7+f4w+71zp/tD5/71zt/XkOZjXISbL7s8W16X763ZjmkEmyTLbAGhgz28YDEGHiz6Z/moH6g0LP4xHev",
+	"LEKrB20rA6QvCPfNPIaaTYY8PiEyM38g8lgxcxQjftEWDS836HXpjkj2kbOrpiwN2OIjhr61NQu0vgml",
+	"DQ2juuihGEVQuUPzUmNXSW6OVZpBcYUmE45YtRvZ8EWeK/UK6Fft+Lu2hNr+zCq9K29+09xRMlg5rwnV",
+	"rJzjRugIgIrmbaIjv4Hj6K3TkYqzg5/zsoLjEzKRxrZQZMQUT+CaRDhzignQM6rWFHkYCWR2cxW6ejN6",
+	"7f769FrvpbIaIdOai6m6K1Bi1WqB2ig8cRrKobDC2uz6UmHU/Vg7/4zmyDYGwG1V+QqmE1Lsph61cG7m",
+	"fNPgBrQtRH25BKLU5T0vQSOkK6vmPyFxyj+yuKig5G3xIJ8ozpg2g81fap7BRpnudSPme5PW99JwXUbN",
+	"o1gUyJv6vAe0ClEbW5OMM5GAK6S+hYJX8gvljPlTgi11Bt4iEB8pOKgWVM+Y5uM1Q/lhXZdBB30TNhnM",
+	"w18YtnBHKDTeMX8gEBDerMgVyxhUYty9m6AZ81I7WJXt0o8NOQuQDQirEiCfEKfeufR7KLBJGa2t7N0a",
+	"FKUOT/PNUpeyqrYF+cIsn/vMqrpd4lJZM8Sf6/SKt/69zbmtNptqxlKbn+ubsi+gj1tDRVbQJayxyBtw",
+	"PeMOOXbtdGWGGqJF4XGdjaIQzGIQAKZYQOhNcCsgn3Eo8tRarutwdn7ZYvEGGwdSEI0+cvtU6co63Aky",
+	"Y4sib2zC9wshYOSZuZsjYNjWEFtvbnwc21tU9/gdulSUt+2NrSIKj1dW6VumlQ0/QouSBwqRirB7Cbaj",
+	"dv1BntgGQbY6V2X6Iu780rVIQbPCNRJDMR13yFNzJBTBkhAMAjMwAL0dWjcq6OCVg+YBCUBe3EfX8K32",
+	"h2J6cwwE+63a5W9wZFANqb0249voUInsOIBJcEuHjospCFIovIbYUwyKWqUxnHNIuPxkCFPV7fLT+ooy",
+	"NyyHYojDKtr8KoDussjPYOZx3SEx2hZqYORLDCeHsvaGipxDScE8AomroqHwTxrlk8VELpjAG1FTDV5D",
+	"k0QV35VRzVTuvIspjy1fRbYlqn0VBDcVOT4ZivzjSHTlhmtuRNBeXYApCyx3kUQ5rwIN7KpEJJXyUrlK",
+	"cd8iJZbiAlHkYkLHOoc+r3l9UW8OCepDb5ZKLgMdht+KWv4jzUuuNl3zjZ06yElFpAUQQc6zU7J8o9ZS",
+	"8B+XzF7W2ZKZwTnE/OYGaXlnP7m05Sm+4lMqrtGwyHV8wabU/kjFNKs/7U5R6jZQZcSmVDgkxVRO2xxb",
+	"SE0lQ2DAlTtouJhiQwoQ2/fY6QdafjSrfnm7DdfiyoHbhe2dMCVOXaqGdjlfojEgNu1XQcs3yBUFarHE",
+	"poPeqiEgXzQh++krmV36qhnsUQJzTuV0CvmGkU/R63d3O91Or7fb6T7q7/lCYiO/VzVpP1WojS/TljBn",
+	"HjQHQTdmn2w0zssLOBhttmIW5dD0VEceih64tuOqcS/wMGjuEldLL0ygSzxy7XgJbuZ+txskga4lXr8m",
+	"TawuMliI9hWIW2DMwmSAF/LdUXfsnvKpeLf4VwKALrtP05UdrbHcrliatjFVxabumscir1nILD/CcJ9C",
+	"b0xUNPe6u6ScMBJX1I7zOrCxPL1n8KGslmxVRRt04G5UP+Hoj62XAmQj6ABBM5cmyE9B+C8NTYbtc3GE",
+	"1uK8vYZ7u0jJlynWtOpXZ0uNG1u4b406FlaCumDNOrX8FAjeYJQd23MTutqJoNAwL+JZ13/kno4EIX2D",
+	"CcvAYyqMuJUANeeytDu+c2KNFLihr2Sv29+7MRS7zBoKnXBUD5SvXfE6MZIPcGcikrEUFDEXp8TMsk1T",
+	"N+vAEm9gEZu+Z8ZdOEPq+OCMTjcqdqqHpiVPXUkDhkPzyumbA1T7v3p8qh7/8j1UUYxWrg8keoJlpnML",
+	"rNRJflNTwdB6fVis3jjAphDrMMIfKAIHvevxijhzhQWpiPT5RiCQL216PVWKTwW7r9rXvNAb6esKX5w6",
+	"QbSsqe2uzV/DzpgP1H3Udd+pIenFJMe7v0VXUouSXyWU0bvCjgeqQhE9Y/MSTTQ2rs/CWveGuf6SXVSt",
+	"yC5V7NcC2HP9hNAcHDB3O1zNpO19CvlDc8XSj8y6CzbvtHrHLi4lmPpNjzrzpuf20dpd8T7fANb0YKli",
+	"sI832ggzaM6OBR3AA+uWHtJCcwXi3tufez4YQ/wMs1AB+Nx2Iox8ZpHNMrL5O3mfdNumWdy+Zb4rZb93",
+	"89Q25nNpYVcUDn6WQG1ouAqCRXmNi1UQzd24CTqIJJBNWXLBhZb3p4Q6IWq+hR8AtMfIHwdFRB3nxmnq",
+	"Tn8bHErbDvK2W+KNe646r7/IK7LMAMvCtmCu7oI1LJ4xJdOPXyit2r28hnLGRnaX0azEMgHsgKqElD+x",
+	"5AL4+37G9Q62StCGz35j8+NzLR03y+7G1Qyyu61mteH0zN3155950f0ee5rR+T2ZfsYkuZPiAq+4H83l",
+	"9t3FvlBGPdeFPHqsIq7KTO+eu5el8AeO0RFyXcN85IpyzcX0AsLu9zPPU4jgX1VOOyP9zeesv5KS2XJO",
+	"xQOFZ94gh7IJkmx9pTcTST2gkeOdoXD4u9jM152gmLcqXVJB3rjXS6lhMxJXPahUtc9cULfgTId8/ZpL",
+	"FqpHcq0NWlG0/jUBZMhG+DG97u+iNKGiEzd76HOWdl75QvMn2wjY7XqMDPCJka/ujoQnUahQvwMrm9C5",
+	"FNNiHHIo8jirSPwd0uXFBC+16lylZGHb9lIllag2EGg1IprTpEPQXW+d8bGA1L6CezqVV1BRaXP+Znw6",
+	"A/fQlNWm7LuRNKVYYkm7H0LuYvBIzgvwPy2YSNAP7iSRkRRYNNn81bP6UuuqS2rd5s/CvzAne5kh0yQ8",
+	"s71JjJGaweHQIc+ru3goardxaX/+lvPVkaDvuZ69DMogbqOf13SwXF9RkVId2EgoWO1plie3IE6PTBNz",
+	"KxiHTzy4T6/btTvP/UBe8m/C1PeNXG0NRRaVNPR6GDS1Wb9LZ9o5tJAiXCksgFMiKsR6d/Y0Iq77ts2m",
+	"YJ/oWJvTn38iE8O9oAKShE9tlUkIENTv9g/avV673z/rHg12u4Nut9Pr7+7tH/y9ABbU0H67X2wU2i82",
+	"Ch0Ok8971/fXVtt21T64/ns9o2KD/+YT4PgkRARsbNE7oyK5kJPJmu4xqJO5zF7XhEwozWjiIuhYSFTN",
+	"E0jX1tHVlLPV1dF1fqECt9Akv40hbjZEY38CcH2bk8YopEZQ5vt7i24/Kkx6WZtj428MbMvSCtCplfRX",
+	"1uekazqCbeem379BanhS28EFnBJOMsr50xO5Th1+d/J0Rm9uYa2zZX1ZTLxUzLwhNquUqA6JeeJqAWdU",
+	"P1CRy5lxAZ0OeckcBpEFjzImiaBzlhBvWTsk/Jp85E0ddOsPj4JziqowO2NGVW4d+dxpZ1aCsUOTjVf4",
+	"Kby09ozAxkflWiWd8enU9Vlx9RhqOZpz3c7725Wi8cXrMXb+UpXRQ4GJwyvO76YKi7V9U32HFyptIgw4",
+	"I41aU4gil8dUffXNMeawbZ+6sS6n1917vH94AIz7jGpao7tNSJxQTds2IO06luBftuUSZPZ2iL/XtlZz",
+	"TaON3aVcvk8MaEuxtXzdE0uBJGKe22XCXFEnJDxqD3hBHQSNFReKrmrz7G+diXCPyFW/UGO1enim27RZ",
+	"u64VYo211bG/FucnLjl99l0TqnSNpIANjJ2AQSMo4HdTkHNOdJjJRegPuOIWJsBhXdV1hLiBknOmaWLZ",
+	"fG2JgJvkS/cApDhlWt2EPL+pFHt3csY+6Tc00yU1d136aWPCVMGN5jO9okKkDnG1zQbMK8nr0q83rwfn",
+	"DoynFVDW0el8HV89nS3FZb2dOMnonBVZ64Ei7048l9g0FvKcjmfEfALOFwBFDM/B/PG8lXRd02vLDZsZ",
+	"VlZIXp/fKmiZ1snVmrbO2zZVBoFaj91s21KV2lveUR5NSp2wblPuUycUMP6srZcQV9LqBkUY/ZsTXO2D",
+	"J7f3S2+8nvOSZLgF81SEym2+m93QecyqGLbh8qJavrXJ0iJa2CZZ2zJN8irafJEMkwV9BrZp6gkSoJpd",
+	"F+H/tpVmC/Nm9sn8G6/AH7jR7B8MwMmgEsY9gWxb/Ktld48RfCPsARcqO+5Pj9xV0lU2TPlbKwtDRqrH",
+	"IYGedIWj8l76qWBbg63zZu5Q9VeikR17PZX8MVmX6GglZpEUulYS3ndHmJv52JyDIRvDuDbNES3dHFAE",
+	"AjRo+G+bIY7hvYI7ploVrTRdKZsaiI3s51yEL+/dd15alZRMAH5kQ8pZMbzgI7itX71nXwFrPU1b57Vp",
+	"ZrUrdmP2fAXt/rrSgStMOzMiGWqUGahL0qHkYsMQ6cDutbQucjDUz/KQSdGdYHjCx0zCYe92PTNA/fvN",
+	"Vnw+DayXrzNUcyz6OV18QJqeW4COUi7XptEnH0eKLKRIjFsp7twlEFS34Nv78CqJJo1JI5g+SQRjuNKp",
+	"lJekOPWHzk+94ztRT5Z6meHBzQV5d/Y0L8VhZMVoRiBMWdhIDZ7o3aLN1S92M3jY7/Y/HLSPzn/udz/s",
+	"to+sn7mH//rcv/7Z/fp593rn/jzWD63LuhcdXe/8+eHff/7wp/Z542M769fxbkk0NZkn3tmp6aXtupz3",
+	"uPIbzyfFfNkM5du0ycqTb9bl0/wTSeXrxvP1ndoWgKRwuoq8EOsezlcPp7weTMOelVwR90BDd7dNDQ95",
+	"c3ISFIrX01Otjw55z6i8BJHsms14FBrwHAetpHJ89/HSaAQTJ738k4iFh73hnHU9FNp32x/TOcPXA/2h",
+	"SEZeMvEE3YtWqBqtWxkq/sQyWec6GEOzZgRPqNvrWBAJmbOApOPG98AcRuPZZoA5NwD7IxJpygBf+IaR",
+	"WGSkiKDKDlW/YpwuE5bcz1As8NwGBLmf7/l5bDhzm8DnH7uPUdRj79nx1K1OrU6vatvA59Jju/pMX5y5",
+	"aYTnVju94gl0JZDwluo0IWY4Xhol59S8CycyYjRjmTFI879euDX56/uzSmQGqZKXh8PWit+8Pj0jj4wh",
+	"+SiVUy4wezf41RZvxxEBQG5wgMWuvMrcrwCL3GYOCaNKialNQhsKBI6AGvUOOXYVba59h1wwn4/tknnd",
+	"8Bi8c7SEPpv5RVfwnkgoghiK11kIY/AwVpcX//vf/xPvFOe34O1LtlI+sGIVvxnkM2UQe3ugSPypDU2X",
+	"4wC9EKEeUIzBUsJhAOTOD4eZ1mDaS/ENQDG8ntzgarYee5dU5dAhPBApT3KdoJBpqVEFx/GVwCQsEYwZ",
+	"wsw/hiKfJswrRKTokFPGyIfjHI6dS3H+EKDwHtHCrzs4e25mMWM0Qah6wPVq/a39WrRx0u3Xk5widMG/",
+	"A8h9Q1KzASCL5s75YkHBtGP9mgpFaMEW8LrNyGGfFqnMWKYGhJmTGrGRS524rEt8qVgGtluHYNzULAm2",
+	"/xlnmP+1GgosgQd6A4Et8KJlGlXGepnRj6zQqtv16LZcyTWZMm2LeyapvFLYyyqvEFcezgPLqR2Qh/mD",
+	"K51RLTMVgHlYGAC8Cz0A+UUIXDgsaTj0S8A0vsb0XZa2Bq1ATBRUFvNzH9PmNymvDfalzTp89NkX8l4/",
+	"wpe0ceHiKAdNQdkhnQ8DNWXs9ZPz549Llq1y9sSHfG+HInNeXwNe5UTWDdZ2JUCgYMy1xKJc3G6KsPmI",
+	"JYOgUgukmc+jdBEkq3mxuU3wggZHUKvs0RcdNDR0M+JzFllKGVkASFZGzv3hD+QFVBQpzRbK/NLrFAS1",
+	"4lOxXMRkTi8LnBfVCXkX2bH3+Z3SGYq+kQw28IXjoIrE6PnkP4FAGJBvQACS4bLb3R3DXfBPFtucLuAm",
+	"JNiYpmlnKHY7pUX3aD8eY3gNU7i4fIw4QFpiVGqvQ+Jvnzc8Q3nbFXvFHhAo15yBqt/IhNtd+9fT16/Q",
+	"rH/RxvRnMDOly70oBcmMlSDHy7kRDQAcBGJg5fc5Odgj3/FvHL6yMU/lhAh2FeTaOpAjw9O1cEmQNAgN",
+	"2r7j3yB8FhyvSmPUZ8LNIzN5BXifGGBwvlnrjJKTMC6sIigWUGaB5xZERLhMkigfPOYfIsOu3NRhhjYt",
+	"5vTZd5io8a2E285WC3YKG8gdsYm0h5ktWbRdByy89Iil8sqC12ZMZ5ypiCwwezIEb7LoKA6dz22F4rFl",
+	"fmyTr746JguWKSm++grOSrqZxhM16jRPajUhu3kcMEvHfdtKhvzjmyslWPln9Js4r1wHVcxdwTX6KLFt",
+	"YuGDMHyuczCpr77CHCj40Q0CUMSKp3Xs3zTK5JWCJL4YUDZO5TIbs9hNxettdxDgGWNkzsVSW73tODyf",
+	"ERsMR4q7EZMzGgWPoWZkYW4B3vjd2+/tORwOFU4HxFWDg2EofOcfo0ON6VKx4pTJmAqjcMIOQWVHPTH0",
+	"R2FVPIhylAi3W32ZA8zxq68s0pTqfPUVOXZgUhbPj3plFtClgKnKLOuaC4S4hqQEdGjm5zArlooNhqKW",
+	"azWcC1wHX/PYQgvKAd/V1vZ4mBKA/ZVKR0gP373MDm5KucjFT0qhjuO1q8nJEQ2Bi0aMCTO+JLJALMz5",
+	"HxxoVAho9TDe6/ZI0GMo3umQU0kuGVsUUsHMHSBkhwILPjUdQS78IpOGkEwRNaOQum/fHXnyYb9T6Lh6",
+	"iZByjNpZapmxJJwn4QJUbgC8K8oQudRxZQZP7MmEZ7Nlg5ikXGnlhhqoh1zlMEyWd4zBaBnHmwAPEXcO",
+	"slR2iGK4iBw7fNjN2CGnoHs8RB20BkYQnrSHdDmMJaQeCqMYq6BK6xNXWJe+kstBAPtC4r3uXhz5HO6U",
+	"XzLE08mdTbhJ0Z0pl7pDnqNy4OwuPD1ti1iJdYLIq75PLXe2H1rBxFrQc8D9cSk7daBGELtBXw23NS9S",
+	"+Iw6S2cnd5DURlZyBcDM5vwySxQq1x1yotFco2WoQLMEXueyef9GN8efLG6iq1tLV44JYGZoPKSAqTNw",
+	"6lORQoEZZ61HM1S08Ghgu+aFz+5imgYhKTpnyRMSU7ECwEn81CVbRSQWUrAYeWAo4Mww+nXqDvSZTBOU",
+	"NI6dzYntGrC6XCmQ4AFQge+IEg4/EDFcIdSUx4yK3bKMtVmzAhqCWaL3rqKiYtJGliZGi6FjvQ5ucVA5",
+	"C3OROBSN1nexBAsPHH+DMd3CLW1fgDgAAERn28X5nhu+CyRHDWco8nR62GZmg0cEGrhZLEt0vtpsTvc4",
+	"xKMbZAQ4Sog3i3nipB4m2A6F0yLMKWmTbnPI77LTyLI1V/ZsjLDS1VD9qrzOEVKkurqvHWMr/1Cce07i",
+	"vECNZ/meR9+LAymDr+AQ4Kjokkprv3inMxSnYfl0WKxgrXk4SRA9wqGGWXJAbximycP4zbsz8gjQNh99",
+	"tsWf14/cq+Kd0OJBYfoEuSiA98AdgXe65lsWd1RZtL0SM4GUKBqcKEgT2QHlCRlBTvLrNi0Y6ZabpaDP",
+	"W+8GU5Ue385t53ay3X2gE8F+Q3FtYzNGYgjNsrwc0bbg+YdcZoKmPlQK+VBYzIO0nVv1w+Yf5sIND4qM",
+	"G0vHno7wgtXCWkaQzgAWgq87NzvcvNAKPuwfHDvjAFG+uJiavze2DxE49h/SqGYSmuOmdKWKoZZC/YBT",
+	"QfyaudR299HgA+rR5yJ4mVOTYzQwgRk65BupZ6hqYa5uG9Rg2x75YWxsvkfwV9s+veOOU0gGN8J7KMLO",
+	"KWDUWijT2JA0Hhii/Gwh8H4m5jHyM7gejLT9eSh+brfb/v/NrTEi65GfSZzj8Jk/z7x0w7chwFu28pmm",
+	"8PhXD5cCTp2dr8wrnrFU08IrqsmcAwL53xjCwjHYxs8/kziHojZ/3hJs2r0ugaPODEcKVhgNE7ZTuKuS",
+	"Uk4ZNLzmChXyYdFkZYflMPWDN6FkzgH0XSJ+BUMfT1hZqIJ337A1AeYjL+CfteMtZarCw0MBWp15AYpa",
+	"l8eARxIYuSj3MSsvL+rD2P0TC2msq5CKxhyyHi14/zKzdpYb7lAEXcW94TCWiTmO3lBlwb8tb2u3gIkE",
+	"jfNSyCunBjO1NJs5l0X44pE5NixrWoObJ+UgA2jl2NCecRCndumFURMdZW1MdEDGUgg21qjxO+gBSDSg",
+	"S5dfEENVwSBGrSyAhIbyFo588j1Vug3r1D55Zks2uPaxjoCsMJkIVC2xstsew64zBiV6NE2xtpK8n0k4",
+	"AlzatmEwmgIL2qO2D9o4MhNNlYSEVrMqDQZ+YPPhl81nQRxLzUq7YGpb2uGpBOVwuK+McfzRqAIOqSF2",
+	"SPB4iIDeCSX/RiHr75EZWBc5cZlInuTEtqx2NTNaDOxfrIKxAWfEh7fWNU+ZGDNrI2FLDhR9+AhKo96+",
+	"8+fYOGZop4N+NCB7wT0OFhQRCtB0RCRcab/7Fyqm5gXLxVdf5VaSoXVAs4FDpvHSIy/YsMea92Gnfod0",
+	"yBmuGtT0j2ma5ub82uMEUc5xRTPmfWh2P00BKCmTy+ksIgsJb93gjCodrE8DRyKcrb7mrlB2EBFfC9Fe",
+	"cvTtfNt+dxKY1xChccjtmdnhdJQG2BZ2H0Atk5z4JpZWSYJ6PlDTeYjQ+MS64HPKgqDr4IlnC2N+9pGe",
+	"8KwzN9iih0MjaB8t+aOPh4/GMLnw6j5M56A0RftEeDtM2PxOp+0lj1EcE0KMjFHauZbI1+QzKbm4Yuvj",
+	"+uNn0LmvY3L9pPAoNyy1Il8TqlZiTB7ukK/R+04e0ivKNZkwPZ49jP/4Gcl47cb26I9W/zkJXeoR+eyH",
+	"c72z0/mHkuLhTuGToM1BOORrgF14huWAZu3P3KWHnwld8AEpftYRMQo+UXi13R5fExy6nVzp++DB/ppY",
+	"dnv4mXBz6Nmp5D7zgX1blA/YchcbYJUXfHwozqAtE59yj5y+MNtyvlQaoFaF36KuZopYBGT7mOqQE5HL",
+	"1YjEsFa+601gaYT20xPwXw2Fd3VK26AVP6OcfEEiGLl2Fo7BFbBmSz2D3B5rB+Y1Xwk0D1lXLQpuSDEt",
+	"lp0KxsB9CR290PUKYmngmHaRsQXN2CkTiUNVsFleAwLLYUgO1aJBBOM6YMzPZCST1YA03Dvw/+qolI/Z",
+	"w3Zvh1yT6x0zgLdObDjOR4ccVuwhbyBEjfIKmcxQ68GTd4kdCC1emZJzhgcAlHyY2Rr1F86GQRAkNbrk",
+	"UPjkHxu9sweij5RAyyAyYvqKee8pWuXO/eBHbe1NTJuyfOnCy15SG31W+HztoTB2iDF9CrEU710GrBHb",
+	"eQ1OwWC57c6SYswi7OqmUEOyx3QqsRET+mHMUUNilS/ww504OAvte0GLzZZiKFDAwZcHoW6IBlSgOgS2",
+	"FHd+Rt9l1HrbR4ywhGvmrM9TLRcLq/PF5jQ0gwG+NmaoIstFhzyFAePR6ORbMQwhF7E9AWAbZVYAuV4J",
+	"ODxzMsZQwhKD8QrzGor47btXF8/fvn39Ns41PDiOYjxpsUw3dPvLSeHEd4Z0lsnM+hYdZ7j8Fwe4XlHB",
+	"80JdF2N0Wl2lOs/qgq4IDIuEO95OGYrjYv4fGgMpNTyQa8e2ttgq9Bhb9JVuTwJHvdXFiK93gmqNYvWy",
+	"faWhVhwNRYylvtYD7WtyvaIaS/EMjFfIfSCxWi5Yplhi3mQ2pqvPtyAWWspLUDgHuT5ht1iHxElGubFk",
+	"w0dRl3brbVVwn88+sKyP+xF9Bw93YlDEtBM2kb/JFZabW6y0NsNC16TFCMKBXvE09XWDheK8XCl0QRXc",
+	"O6ygfwr/sFOsi0Q3lK1UgDsONmr403enZ69fxqRkiIG/Kw6esvM483me5pyB5qEjOr60EwutBBIYCblI",
+	"3MBGwI3oFa1cM0wyuRgK1515FdjxhUes9mXFxgDrkfx5B/WzgV0B51+5Bt9YZwDexMX0jXnAKa9Dkcew",
+	"4WPoOS3oeVZcoSmJu98MQZGR1FiIqXIUV9QpbDek8unljFto8qfcSW8Lu3OS+gPOeojLdZ65zy9sLzBw",
+	"J55Zc2M/vDsjXt979NkB0xkpObENDZEJXvDUmLRayjT36Odl50GjVucMs5ksBaAMsBVQ7pk/rNFu/kZ9",
+	"vSzbsNTiaG//MCIxXSxSG9Z/ZG/8k9FI4x2vjHzG/yFkCAk9w9aADFvuZvUI/JrwggsUSMNWFDzBdWof",
+	"+cHfSGpuRBeIuXOv3w9+R2mGbzBrBjnPCLBHKDQv9j1ppNAZHetO4b1GLOLT6wdqD4sLnuDd3d7RUbI7",
+	"Pmj3Jn3aPhzvsvbR6KDX3mfdyS49HPeSfr/wAoYr0BqQD5/JsGXT0y21LBmiwoC0lBdGOcTfIexgLvS7",
+	"XXJ9ji++NovwDLLWjE5hhTykCBihTnjChOYTDg3M4CNW7vtDIGPB0VLqTNuxTkqn6TpTze1Q87UHCjZW",
+	"xwhjR6E4CJH5mIooKvCpnFo/jELfiLka/61t9dj2SRK7iIJ3ZLoN9YTQoYBCqMyOVtqu1qMVqN0YXaTa",
+	"xyQemw1ysEdSpjUYuYhnZbSh2WoxY0LtdOypq2ICa6NcxAiqWux+B8YaCstYsFEOjrq9HSt86Mqn1TgD",
+	"BXGwCdS4OXAg5jMqMmbjCBlbQPUqJmPkwCBwdPtDGs2m2Hb7te8A7dvVX7jTKX5rnmmDcukTaDrkLGNo",
+	"osiE1Xr5hsKqprjfQNwr5vMowWFoA7l5+ERLksgBSpo/WOUOVhEzgT7Ec5pi35sLeyE+f+gFROXiDnm4",
+	"1+3uDMI3WRRvq50uqNFIBjBQ2PD/P3vvuty2seWPvkoPa1dJSkG0rNg7CVWpM4rtODpxbG/L3plzwpTQ",
+	"IpoktsBuDrphmuNy1Xw6D3AeYh5snuRfvdbqC0Dwpotv4f6wY4G4dDca6/pbv4WZclBxEGOH2kAPH7Mf",
+	"BJBr5tq6iABRQG8Aw6QBeuVrKLr2+/rm5/xdvIm73+B0FpNb0XQWfvTTOUXUC/O/2GdXEsqiKXMXfrI7",
+	"EzdvqD6aAeNjSSigWWkdR5jpibUvBlWprdEI4dNAfBvVtDtLoMghDMPYN8+s9VZNnb6mZ2Ng1X0NDk4H",
+	"CR6GTyHU0bNcXqWh9qexPHkmJlNlhBzML67EvG2RGqfU3nx6Fn48/FVQgnwyNXNQieA3J245mlSLlJWy",
+	"m8IaLzhbAFJy9ubN2WPYEoA6sa8c4Mh2T4vhUAz8e5bKXAxVJbN46P4gDPYBDtaH+yGxPOVmnHhHJCRp",
+	"ra+tSv+D//6A2kYIypEANit4YthWHoqwYRKPxmJwRaj0hBptQLUdgo/iF2Eda5XVOkbF393CrzCjh7T8",
+	"dhIINUHbwwdWwRiE+eAdcFhvdBSoAWksWXpq75vGy8kHAzEF3dRc0/ALDOPvNIyQmaQliW2xichyjuQp",
+	"uGdP4SZuz8LA8FDdkgELBt5FSxKPeJMpa0Zjn/J5oXh2ATqZl6Pa8Bd+tDO4/y3NAASU3aNBzDgwqiIK",
+	"kwC6BeAgfLxJHKC2p0hlROLQp3St/QprTEMJYkWj/V4ITYB7SF8A1YVm2modXoQ4D82zkoS0FtkFrO4F",
+	"WADRZNvPgBk/jGeca0f1UH9HtSqPsKushxONOmRK00fYufjQ+gOQiqy/RjfyBfMtHvTCj3a8x8fxeK3Y",
+	"RL2CVCCxCdmDeUCPebvtc61zK3u87K6JI5g1CmerdOirVWUpBosGRUPKut1WgsLOl8ym5WdYfzcfCrcj",
+	"6m4yNZSQQ+H/FhvpEy01BcDsx3o2PPyNm8E47UFMzi5KwqaiHPOptmIqcYIWNEtO4giigblxfjlWULi/",
+	"sEIDkm2Qn2fpk9d8BK8MbYXfxwqMJSD6ctZCJaOCl/rMGz+BpLi/ICkIaBWBNmNL1PXHiHbbClhrU6lh",
+	"YLlFlcEPtQHh41XpQGzOQgERmWtvC+PCQuQS+7pzDy4+qVVZkdkHrjstPgFPm81GsWP12TAOMhmlEupd",
+	"40KUOLUY1hlNLDrsp9XEutqhQsyMu/w1VkxYe36mIASQCx3CszkF/9yM/MSdORKNjv0qxDSEEwjeUXt+",
+	"QjBRPATS0C4w1qFzpKieiOYrHJQC3CJe6LYXGf0cv06v4ptkHkG/N2uXZBbjeKwu0qi5ERcPTruVixCu",
+	"oEn/jNl7TNNS7bCbQIBtRcP2B2GwTuk0YY4U/KZMx57DOCbO9gcLAGbhz60nTRZqsf2EmphMH2kH4Bv9",
+	"HUBpAZHmprXQ1jKaXfM3P8lTpvORPKymAbfhRRw8GOQbNd/EzSXsDoSnpQh9RTia6xANK74UaEpjheLQ",
+	"CwjHxcOMDsMIf4j3TARCXLZXatvf9RRckhpA0wtFQVy85gE3/6q0gYm4Qc8Ev7pwOzEedu2Hmkp0B8Hm",
+	"5npu9+qoElr34nQckGMP1GSiJDXE5d6TZVRASJ6NYzUP+yZ+Y1Yc02ChWQMihqORhqPx+jocHPJnFvCC",
+	"qex9NlbQqtEJPL34SmEkv4Fb4+hN6/sYkhVeV/2iZkwNjZBOT5XciAsIyzT2bHQcFvWH+keJQp7iyuBx",
+	"Bo5Z2g8JAR6lQauRdJfGXQ0gCIovTAGTaEUvzud3yDirRgQAM51U5gM+e/qKG/HMDjJlGrJByOmAInWS",
+	"k9JM3x0OlEZIgVewOmgOdTHhcn5BAV1d1x+NH8NaKMUm0EUDKjAIFImGjCtQyYPUce4mHKRG08T7Q/fx",
+	"nzCEVuAbDlfUPrH25emyxygGcfNSZRe2Gq+MmnBo01HM3bx5fvGflTI8nq471vbGqeJiVMFGhCGfnnnU",
+	"PvrPAJN2Kish/wYqdJgidycD1qKls0hChVL0jZaVBCyhe1pQuX5nu8QlBBjc7o5d81xeTEs1sstY05jt",
+	"p/gvNKTY6rCzVs9em7woCA87Wz1R0vrwqvLmza+Ef03x+Ca5noB1u2T87veaFFwcqDd4avrG5d7dAfCd",
+	"VQmORSxmQAk2gg1JPJsAInc1HNz3QvOvCzl6tHtRlGSlFl/xBxj/EL0UPOAbtgESONAdamdaAnonB8j1",
+	"6etHv7SidqNsLAYMWWovSw/QE5qC+b0g4iPOqxZV2vwxjJzu5NybYXjpMUwcPvr4GWkU64qLlaspSpFY",
+	"A+TZgsEPWT4r9lqtfv9rTS9FzYphVSh2QeoK6nLsMHsRClFAKbHdHTNeZmwfFzJhKbUwsf/0Td0S39Lt",
+	"APYZH1wBCxpc02UvQkjBpxDt8/F3iHu4u8KONgrCydS0Lfh1MSrOVeByHGdE7pRHe/MlOJx+bxKPyLS6",
+	"LHI9bnqx9d9qC0iOKzjl7gQX7cKvHpRWILig4t3a12Y9TrwRXkp3otQd7kccdpDGhEeimLfPTEDgG117",
+	"j1PF9tluqhTVuzDqAm/VCHDVf6xNttHUsQ5HpFdXt8gdMAYUJ2JS6L09xydRMtY0GO2jUJwfz3RazJeN",
+	"1f5WG2rcNR3dIaKGEcxAA42GfUdH6dXx3NRKaN21kV51/kVDtbrDQRhE+rMUTM9yMxiLDIiUINeU6ygO",
+	"omTscvfaQAE4cLIDuPVrILESUcr5jzolhkjQW6m1EHyYIEJLRBMIRyMx3MBPJM1OnfiBg4gKGCkAyXq8",
+	"TjS4iDbXryrOqFRT/GjgsjHUxcXFlVRySBMIcJpo/P6gH/45RYiY/6ley+98Q6zVDFAcu94zHju18fa8",
+	"CIHgxgCWnVRT16dnXhEgloeUQXy1x14BtYpzT+2BArhPYl8xeiFG4fvS0Va1b61QPFvYrOGHA7b/0Pvk",
+	"0fByxNvjSdAqysf7SwF8XM01bEnrRUOxNqOqTGMcdBQG8WBxEFmOCbUQUYdoSf3B0UMA/L4wWTq67CFD",
+	"URRM5wVwtmDAcZJnWUjLt26Z6KnTUhk1UEXjse4wPLdlA0CeD6QBVEhKE31ElRTvpmJgFlY5eqxsE+Px",
+	"8eaDMQxWFIE0CYBNgaQMJCCAdEjCdiM4KYZoqXrAlLn9nqw1vm47ondNYSV00JAQteSuzwBG6sAfjeY3",
+	"yfVAyWE+qsqFV1r7bdkC174wnEQo4gfwncZCVvsPwKXgPz2IoJbvxHm+FoS9dzM5qfeACDkoUUwjgzgq",
+	"mCAxDH9dXFa6ptqiw7Uvk94B3N46aNVgHHwxMsHBTu55pXMpILfn4Kih8hZ/GIzF4CrYUmjcL/+Eva9M",
+	"hQKtfjT91jZy2D3kWYLV7Uk7wtjXjeUENU7EzRJIBAulrjTjfgNllwtrS4dqo8u44ZdcN+UdUB64He0c",
+	"nmq66WJllxeV5G95XjTziPVf2ofi95CrzAptuaDsETUyhpApykZ5nnXjS6xx+PLF+et0nb/rZ+LgkfEc",
+	"6Fjba7Zf2rgyUImdqZk8waJUzUaKqcb4DNLa28+s7V0jvjKQiWCurV4o5Y0aoAy7yPLS1D+n6HjrYkOc",
+	"2Z4TVn2YmwgIlEAIsZjXehLjF0QdXNduCnY2dP1+dcJMU4IEdw79wboTh8dg7IjQgEKKerXBEtGE4bEI",
+	"9NRl4DPNCABP7T/criJTba4qlxELKgcQei+t723//QxT7qVgl+CClKX1dNSQpQWG64BF1/cm3H945KD0",
+	"cHM+TwAiRr8fhKKyAHZJ6kX/ID36kuAcBDtx0KPix35Hinem30kR8PT98fffH/TYUEHKIDcR9ghte45Q",
+	"S8QmR3HOLjszOuBUoGyRQwtUmfVlhFOJo9oue1fkGtw+WNdhqSYO2fgK6YoQN+U+P0AgLPCmtOCm3PDG",
+	"/C0QiRpNYRlUvz2A3hAz18Jn3Jeu7J7YyOPiKLbvkCaazw+8G57lw6Eo7QAgDoRgTHyifX3WNq5FhGIR",
+	"6aRKX7pIV4C3uoJPN2k0LujObhEnYqLKudvewClRRuwqIxSECFGJa04Oo+LihZDelZhTazS3dl32AsUS",
+	"0tSqiah9341IH7qFaIVj9PfYfnGuAJD2MWxZydIHRz+wZaFJIFD6GQO/kARNajWOSZDIbhJQpxkdpQ2D",
+	"e2MfgzcJw1R4+kwh7iBNKI99kBCkl9X3xisosBAZwfW6PnLVHg4FK8ntj7YQIlI3wGMeHB+z1rAmzB1R",
+	"vp7svhQIWrBepLPMHPjI9fTqha7deEKu2TB/53iB/EZzqhCsXA+Z/tURRCFFDRA8NTjWIBTtU/NuaP5n",
+	"mi9uV4LtxYIBvFlOJZsYCcWaqC6LiCtg9TSfB4gJSTFM9vtvGr4TsM1guwIoUMli3mXpyzev7YuFWKf9",
+	"x+Mnz568fkJw2adPXqfI32nvdiXmXayEgk/UQT4bxRTcsJGCZs1uX7kK7fTB8Q/2EQ+PjvE/32JM7uHR",
+	"A0i0BE9Focc04/Me42woZmCR6sTV50IhNE0/U9UlQXjf8hKSCSWXmZo4Zi6tlHT9yOs6lETpPxEaon1h",
+	"vJVI1iXByVJdKnZfgCUhNgtJ3wNuGQcwcTeBCgKIRiGw/P79o8R+3bAfvu9+3/32gDgOQZf0ZXo2PHyu",
+	"pCA4CkUn6yU56bd2rYgsA0xUkPHWU4Btgu/dRVyhzs6Hb9wAHd8ffsNRY3RE5ixjqkixyIAcG1dd5ymo",
+	"o6lEmBosj4MnEvWRIx50VUt2Ens6YvawBrNjfK6kFkL2WN4MDTpxcTlnUs0C6BD4EKWIwC8+aNeX6YP7",
+	"x6wNY7Q85cy98swqqJfzag4H3GvGkyIh8RNWZRJlDh+MseSHNjZmJt2491OpDkEhpQcn7k1pD1NH0LeG",
+	"7C5c16hRgZpK2s2Q3CS7IAKLTyg2XAGcSw1DbjWkUgm5ZBUXpF/JmO5h3sance1JQ8xzNBh0+tKhj/bd",
+	"STF1IrbyhmqzA7xnPf3bjdKzhy9VkQ/mJIjqWVuonHoLTHrB2EHatbFwk8be6GwfeC8Oc2GGh2Njpnya",
+	"H5bcCDAqD6kc+KDH0j4w0fY7J//54/2jo5PZj8dgq90/OgpLlUurpD3XdLim/PHhdyfmx/spTvThdzBX",
+	"aBbAHcklGgTIf+FwQ132k5gDfmjsjZ7ajj3+gdXy7UCGFPQK1unJkK8OvPi0eeXcD7/LzhE7ol19j8u6",
+	"2zG6pDTWqtkvI/GEfs4q9VAjSkf7rcCLImSjm2clMagHMb0J8m7Yy6jouC/3YbaLuXVXZaA8HD8Kgtfa",
+	"NDC8hU9TH3SbBQHWpQCRZKKyOvflQH8sLM7IMCGCB0rB2lqGt7YKx+36/1r/LKNL35w99pxdAy6VzAe8",
+	"wObIhwPrmoM6ximWBioRkD0JojBqyKDDF9AR2nu9/Q5H8sPDvx8fRJwInsN1nAPfpqswj/RSnS+2Ucx1",
+	"+vLME39TkHjIzsWEW4HtdGQuR1Qz9ruTjbCtiTjEjvibbxJXPirFjE1yqTz6EhByGOzN5mT79uC0IEsS",
+	"+puW1YfKdF/Cp0QEuJEEwyvcDzxQZuJJpL8TlxeDChOq6LCHrnIrJ7DaBrhpA+sVhrZy2ZdtVURddgbV",
+	"ZsFoWOSN+R1NFBGr5W++CWJgwv8Vlqdn97JfCdS0YBB7dRYzE554dO6eBhxtgrA6cCuJSukkpED8imLn",
+	"EvfnSZzFRgo3lRE/uCqpDgkYseIZQQIJXuREvRXZN9+g/VyCs1leCVgkq2oBycqQLj6qnCEaLo0BJ0qT",
+	"qfIKNCQIFMe6aL+yiZJmrMGPDhJfo7eDphhLH9PjrKPi65/gO/nuwcMD+4AkmPwZB2QqdNbiLD23doap",
+	"X/b9wx8eEOV8kQ+E1AKb4rrCsk6vczq1Sv3wuHsUqL6jYx+Sjq4mE17O7XESjskSjmUMR4kslm0EyI8o",
+	"wKETjN2InV7nnI7/xAdX2C6RdlGn1znq3scBqKmQfJp3ep1v4RDw24+Buh0pQYDaXem2/ny6UddOJLrE",
+	"vGK3BVTN9lhqxvaDPsvSZnNzqPR/3SSBUENPYaXTOjlNA4AJARjpK5Yxuo4fQeiSW6MWwH7r7nsJlGnO",
+	"BcdV7rJXlYxCIcHn8y/FKCARsEIn4hAAxgTr5RKLgCN6aRB8JSz97cn5+enTJ+cX589PX57/8uI12c8L",
+	"uWkfiwHoY6Obcl8uJGwDx2tZycB2tHGZNXutVKETqAu1w8bdx02t0XyP9GxfouvIi0L7/I3TLDRU5DFE",
+	"Zj2M3liLVvOh6LUgieqeKVQJwkfmxd5Z1ul1ykqePn1zhu2ISf4v7dAaTrkXPQ649f9MXAXrTyqDXm4D",
+	"LKuA5gWNmgrozPKOT6YFNjeA6/Ll3THduffsUF9V0nWcgl4pvt3Eyl6KzQtrjVlMWWHnWBJ49m7HR0eN",
+	"WSxU8jSnga9+o0kg78CWE4C4OY59sQtGWUkgq41IHl69eX7x89nzs/NfnjzGAEBguYBmDw9wjm3PDSxR",
+	"P/HML5u95P76S95ITvUOIsOLvl1/0c8OZ45XPFh/xXNlflaVpEf8faMLTn0VGF71w0ZX2a/xtTrF92uv",
+	"u7/BhIAuSalnvBzhw+4/3GTpfPXTbyLL+ev5FC8+Pt7siX6OtPTHG8zw9Owf1oy35z/cZEucUV7jHDwK",
+	"CAritccbbaen3IgZtml/uMnOOMeM8JuQecNLN9gi9KjXCFSoNVcCKRe3VaLW7n9+SN43us7Ev7RdUe8E",
+	"5M/+M7ZLrB50LhW2CyBGHftNuz6If3Ss/u9Au+sBGAsP7T/RXrY/u77G1IsYrBRA16BdeUHhqOg4Yu46",
+	"SScie+sGvFDzB6tasV/zu8MoDtzpdaSSghr8KGirQvZVD/NPPMcfsyt3rl3s1YRz9v2NRHsP7TLmGsEQ",
+	"Q+KxedQFz5uadbRXnX7Fletiyqy7oAFHwpyeueDj9npw+FxJATE4UoIrdcg6TeimkK3XImHMH5IONd5e",
+	"dxESisaXbq6A4otaNVAE3bOrTK6hve+T13y07P502j04x964yOUVNkKqDHFT/UysJcvuAZfcQ3KVF0Mn",
+	"pu3Nvt1Qj/ymMutsZDutuKnOeK3Ub1zOaRH0zXXHNRXBp5PoTwG1HG/7SI7zHGVoU1ha/w16QG4lZcLH",
+	"d/a48+HPtYL1HgBrsZvYDZ6TLPFYn/p2Ih4DLpjr4+xiGzXUrqPE1djWN/Tbi/v4uruNuQ6oGaPYmLxM",
+	"l9EA1B0GVzA+aPhw2ObcwCrcRLi3OTk3ku84gbVyGiswtpDO/oJWyewyJoSjiDiziIfnuuI66bSlpddd",
+	"G13jL4GR7yTvdv4IfOSbOgdvJLXIsQ8jzoOvTNqjMd0q7t1PNQkOC+hrCFqkdzC8yZw2fFQzrwlEVpf1",
+	"PGc123gDS5gQ8HcmsZ8A0qVODZkvgEwBa5APxpjNj7j/sJJIe05NYNGs0T+6Gpa+rBFmLpBlNoptoPfm",
+	"NPDMAxmNIUrshRQeyLKq9EQFUJndl1TZ/kKSKvEViI3e4ZAUodH5ckQXSUWOao3MBn3Zl482OPH6cTcc",
+	"xp3qpuNtfQ/33taqp0fuzLv3JBaVVq53saudlb6xlY57db2hHkR9HA8J38SqiAgG42GmEEuuK4NNxL97",
+	"+pJ4CEAtqbsCfAaELkk5AcPjfBH17peI0ONZ4JqKkboIlJOCzQViH0OFFyHXkEcX2rUg90I1hRpQe0JE",
+	"+fdUMYePQG4FLf7TtZ8jGlaXcIJ70ZgbZyDONAWxjdmtshJEVui6wYRcC87+KOYLdrclDhXXoQaT9DFX",
+	"6mBZC5k2MV3kOooOYYOLRVG9+LIC+scz0+KQ3CNP2BG8NCAK6iROEEPv/LbOxjC7TixiMyTlhyvi7vx/",
+	"f9DWnX9Nf367Y0fq0B491Ff59NBlrQ+JR7TTG/JCiw/2U1ycLr1GVusmErqdhNcc0+9TVz7s8JYD3IkW",
+	"yTuEvqhiTAjrvkSO3JLrsa9cBe5iRwpjtzRxZyuFKEx8Gcu7RtPoaqsbr+i3x80Vjdby/m2u5Tlhko0K",
+	"oGW/KrMazN59u90lk7LXb7Rf6rM7vsV98nFDp8RDsUXglD7n61gu/tJW+8XhWxCLlJeI77iVoGirQFoZ",
+	"Fn0u3pl4uLuQ6M7Yuitj66UqkBsm0rh7mr6Hzyc6GtL366ytFgsCOOVzuWEnemjPiswfix43kcv2JfLl",
+	"sDPjkPSIcPEOexfIoWqoVXRwgQh6hs02dGRnUHXOioZc1OyNOoBt0oJrwTjCZQyr/9P87PHWfuwzrlE8",
+	"2XeXbHP6mfwHqLwNdMetQTf8XLcHcNSF9jLVEbqN48trYjqwnV3UzQ6c4WOUgku2MXYBBv72ev2lC2kI",
+	"11bAdyY5iQ0NDOEguyzwcYidB75TChsrhXPa0nW18FG1wTQ/vBLz5f71aVE46krEKkNDp7yE5s1I0eMT",
+	"VdgG6t00L5FZAyjhiE4VxW6jJ7avSaNGQe1O5suzX+0Itxaf+SQ3mwjOR1AV2/n4drlb+NWClaZfl6dQ",
+	"iLxWsMKldp9M+LszvOL4KLguUN/cJm5fSHJE1XDJy79BXuxZLq/WnQvnfJU2+V9cmgLN55I8FP1Uk5DP",
+	"cm38FowFo5NbNfGI4KplmZ5HgAxDhBne0cHb4y72MccWRk2KOXFShPouopV2wbG+dL39U7oXtGKJu6hD",
+	"hThUlUiB3HONJvnE2wKk5qHbnFsk1yLMdbxFLt0uPhiPxE8O1b2uxNmPmbNhVfquVIp4quniqImvY/I1",
+	"VNPZ88DzgWC8L+G+CLZjcTQUiqSgiN7KfVzCIqPgk5CO1gSKZ4GTGlUaVij6Xu1ISUCMBL6DfIJRLeUY",
+	"bmDpzyEuNoOfc9de3cygVlif1MYBY2jlJ+gyX0/t/AyqzGeXgpqAwBuBNn99ee3kFiwYCeZPiiy372ut",
+	"8nku3pH+jWSlHqvp+kRYNNHtQentV2+ATL+/5SpsMZfMqdMtZxGua3VrgJyba/qUwAbyIS3cu3T9aoQf",
+	"Wlnxo746LbgJsvwl9gP5uODyvwJ+ZEu9jVs/UrVLdfdAZeLcfZB/vO8U/FIUVlJWZWG/BS5H1lMai8L+",
+	"qaFdO/3M+p2/nb95+fLFq9cXP52eP7l48+qZ92j6Hdbv9yVjh7+wfqe9y4S/+vWLX58873fY4aEVEmwP",
+	"Guv1IWGADeF+F5dW20+pr1y/gyT+0FOuX3PLsGVcDeWCh3iO/1Xy4hL8wn7nz778sNeX4Hq4eT9VYdbw",
+	"7zBllBAJE2XJej+6qrxuLCz3B+ZdQvnObosUfd+XffOcT8TCpPrmHKbUc1fjn3BB38THSGO/EjxLWMsP",
+	"v9s5J4vXnZ7VT39B/jGc+iHpyw8HfZkPYXr/9iOTecHg6YUadX/mhhf7oiwP+vJDXw4npvuyzKUp5L4T",
+	"nL+K+QG7d494NiFio+RANJY3tLYMy1w7FpYbG27j3X1bbrfosSLfh+0iYVX33KLuwUbRtKZ/7MV7ZC9h",
+	"e7UdYg/w3P6/3x17f8KKnPSlHYgqRLdQIz/ZKzE/OFky20bSvtKijKoi+DS/sKaTO7JJPUNUtEBf1733",
+	"dB9XrJCJQhixHF4VW9wjpbIuw26YhKVylIbEKR5hm5KoNjXicACqPSGzqIwZGNvBiPcGY2iggZXM3iTW",
+	"HnUbbE5t+LzLQJMC7yGMdxUSarFkMNbXC7bJkkAk2eUuTvK1xQ//ujoQbbJNdGCEsKGvk3bDEvd2u6gf",
+	"bMcQ8avM+F6hRrlcXnf9kxjlUsMnqJEUQLxzlD1ctjXbCZ6qy8zXmiLhKbUGQl1sNEZfVqUrXgALBZb9",
+	"v7Ary467R/6+fQkcFdj487sHPwQiowfdb7vHkefqx0X12VYwpwcM21pA+R82ZILgJWV4nH0g2GVlDFBV",
+	"QNm1fXPi3bRQJVIxXCEFwal0zJQRgYlv0FNj0HMNyfz6tPUXTJjEVsqO/YIQR1LZI30J5QH5RAD1StzZ",
+	"4v7R0ZF7S56w7aTh5PtqbVVkQiNv+mvkxNnQ4b02mLNQozP5aR1dJ+DXunnP7Fi391UXLosH9O5wNpsd",
+	"2p17WJWFgL692c1G+LMqJ9sOj665Rmn32rINu4/WB7FBGMCe2yYxWLuq1XuOmyWV+WhsGv4zCJxz/D7W",
+	"edBw7t36zmfYu+JR6HO284fbbYFTol76TGyBmmIH9Ri0Y6zWrT1wN26tV9uLbiq0QEM/lWf83+mr6w7U",
+	"BD1Or0LhlAH1wxyrUgt2Ca3C5v3OVq4obQ7vipJb91zM9umfv+dm/BPX4s2rZ/v9ztiYqe7du+e8p9oQ",
+	"DzZ2+5DIbcEBBhFX83xjmQw3e2KXaMkCvaTlWbE4WzmntcWprY294BrrkzSuA4m4j4vRjYSkPfHg2v5u",
+	"Ibx3a0cN7iER/Oy/Z5d2rGXRY3srxrrHvMNqHOte03EGiwA9ZoEvZa/xTvYCp3uP7bW+kT3nGy8dsL3/",
+	"ZmNOcKQ9GnAXDVdsKuoeQ051G/HANuj3D7EBriqz3AJ/4kw2167TW6o1uzowNzvCs1oXhCVOthlTf/vY",
+	"zUZqs839bODLViPg1LSG4h1UAhVq9KIyd1D/s8QTX2yN+pk7438hlE1NAT+RGbKgrtLA1/pCl0S97CdL",
+	"xuSKbzb4yI1evZhmlmK26BVH3ziRjTXd5NO6DEDcWV/SWdQP7zuW8TnsWiIP5HLurwP/79sjPAWrZAAT",
+	"CWybVElSH3CuPe9mpUUPCV9dCtVTi2vofhZxkC2kVRNk3PcigeYNLar7kkSK/ZXG7/LNuWZgKPdibuHQ",
+	"USWntajR6KNTLSQQZSdQTjICHgLfBI9kHLaY1Jittk9SeWYd6zmFB6mdcqVFVIlJlNlwsuuAHNXYxC2X",
+	"qUs/RCHdi0V53GvSq7L0wdF9FneBTpq7At/eEPjIzRjYlLHP9DBYoL64k/CyCC6Ae9ebZ8e7iSpFwz76",
+	"+xFSXDvOXT8UbGpNjPn3j1yBk6NLrZHDIh3oa36pqQm63e+OJ1uPoa2CHwL+DX22XfQBNTESBRdqcJVE",
+	"7MbR5vH7FeAZ+bAvCVcAXbrsdsgIi2BfElDgu0Cya9tlP0enRX0vL/tIjMYWgmuRfcxYScNb/aRBk83c",
+	"evKZt4+ZLFz49UUmQJS7ZlTD+Iv+vEMU9BCY2yskyt7FKL4Im2qBgqfFtsANeXv2UjCPXBB6KZL4/7EG",
+	"W2iO74PWATpsNTjor6Rua1yKEZdYwuHBp4s44XM3gK8PKByv7Upp5tfgGmhhJ4JuBhd2Q/0UcOFIrAqZ",
+	"bSRSn9jt5me+Axz/9co3FuHGsWfZLiqXeIjumnvv6V+bgSO8OexaWHnIQktIB2rsiBQ7iiSlSPAeCGeg",
+	"AcUe4InbbM3o+/hqoyN/YajC9uEUAoOv3/t1M+Fm0ATagnVsgs5HspouD7N4GL+H7rgPhko76+iEwO2e",
+	"S+x4waDjhXUG38h8oDLqfvH8518fBej9bJwbwfQU0O6l3SJ9mVPjmahfXtyZBLtZPUc/dIxUtm4U2HIt",
+	"7ZI7Do64z13ac7+3d7t//D0bjHnJB3Z5TuzdqQo110xwPbcnjSqaFrWxgY4jx2wm+NWFuyW54adyDoOB",
+	"HhkcuigS1xN5yxAnwPLFMZcB94+89thFJTc9iCZRHzVViNCwPX1w9C0cws7QhV1fO7lzaJHuu7FYz3nC",
+	"MwGFlkTor0WpqW0VNm2wS2l/dyF9wNRQWD9tQ/pjMzvE+0fvoUd2LwRxGrGWHzDncAHEGGn32q663aNv",
+	"pl8IruEcBru9k9687g7g9xvP4bmYvdFAXbvp6On0Vt/cfbHLcPeIWllpOEKG8Qae+AZi/5UqhDXN8Ku6",
+	"Y+pESJC+5lekO3fYgk/ktwfgPG3Sj4cuQMX7OcALrHJYyPKjOKql+WsS6hbz/DdCjNvBL2S9UWHcWtp7",
+	"RT66jvdeFssBp6XI34r/Wl75TS2AGhkY+vzYIHBmYrtatI0yMYWEhZKeHkEUGpoUAnVH7R5QEJibvnTd",
+	"qdp07UiYZ/lbIYXWnRtHUtTVWlXzi+CFGW+hafwF7Qg1mivwkeRvb0AQsb3sXyFnzupvE4b2f0WyZoyT",
+	"+hM2ykSsZIRx6nQdRqG1w8Bvn76zwKZGyC1ZIHEg9FaYr0bCwLNWGiw4mqQzrcyjNRMmdiw+EZk/dRcb",
+	"21GbbNsCwDeqXWXKeDZQiaW19ybinhvO8iDAKyxE17WA2Z4OPrXVRaCIXPjM5xsuK7MYImOnBNMfVCW0",
+	"iI9uFHzdkE4fBATvCt/U4UFMjFRGTNRyH3XJQ67PpwyDcMbPp/VZ4xe7uuS6NuhrFJAvuX4DH3ZJ+LMW",
+	"rQGciWtwfZdS7ne7Kf27u56Y2/lyX0ogFnctyrRp+GDb/L9lhn+Ndn/jsk7XcvLee/oXsPUNo+ZCS5pR",
+	"1dqT7IVqSmZN/yuPfHBcfemDowcpAzhO1DocGKB4ni2xD+uNjj6xsVitp4tojnhzqbV4ZXtDQ2jndH3T",
+	"cUd1ujP97tj0M36buvboSCMZhJkTObdJcEffj+v3UbUZjo4CyjXUpc7jZ132QhbzJdJswuc9wGACBtID",
+	"DRPffH7mobkLN06ALb7OGGkUoCbZPgjEA4RlojGIi1Y6+9bnR9pMu5Y+cDexzjaQbS8Xnri9bbbqHneA",
+	"A/x8JHbo2BH4DmMn/ho9/XbdoXY4w69Zl7xyyZDV6iMYwc5m7QIsu125RK2npqUC72GZhYv1U9TV3sn0",
+	"TOirPc3w2iYpalbyodEsl4OiypZxmr6kx359UMVoQVcrEjrvGkBFvPSGOEUa547VdBdI/fjd9QBmOPUy",
+	"wMk0d+TPZpekZYymvyHXpas2WC2muGYcpVPP26Ge1RxJ0HND3YYaHem67A0cNi5fR7VDFAGjQqEyFxnU",
+	"wSAfOzQBoCnde4//gLDCtBRvczFLqfIMf2E8w+4u4DlUhSsZco3Bkcp/zKm8rcitkJWewlRMuuzMaODo",
+	"t7cZYWcBO04oJvo7+zX/yS7B/33+4vlyYk4SLZ80RroRJSUO9FwYawRu06hl4cJPRarppPiWI19mYcPG",
+	"BkDPhGefRdvWpPNM4SKt1QvuvGZWj6a80g8I2pC+q80veokX2GsxbLjJpW8wwBi/ja9OM20CmIre+Zl8",
+	"WapRKbTe+SJfGEfbYxAbnJTQMl1823Aruvm1KEqjKxoJwR77235V5dlIyINFFJddYC7nCNJ6glKYPTOZ",
+	"ZzSdliqrBgZPsGrXnTRrcp+Ceibq01diWEGatQQYNXYc7/nG5BOm3oqyuy3VKUjzJUSnKHlqOLC6UgMg",
+	"2COcbttk+1au2qmunGjfvLLT7DHG/vhTmzKXo/ebT/fDbSDJUKe1M4/SKsDLHbi57kVTRf7RqZvpXttE",
+	"8ZwS5/nH3maTC8SkTarRP9u6e7ZYgEu9beugrTJi0cZLrapOfXIdrM0ZEQdoTtSedDRuMIXoq5YU03Wt",
+	"vlsu8vsEVhMt6y6TtMskfSzf96lYr28bvu9WXyVu+JUpIJdbAaFBPjFIjhOfxynE0IAvm2tsi2udYO+r",
+	"YjNXHnnIyJCB7BCeBWbEcwkkGUc/0JUX/oL0oE5A6sQetvmo92QGamlAkEJJtHX1XS7KNx9h6dnwEGQR",
+	"FdXgKOxFUHkDPBk+8U5zxm4i3EcO2hzjmmewvYiMxePX4xEffTEe8UKTeLczbgV5Stt5I5fT7fwvxXP8",
+	"OIpgE1eTvHW3gOgsHm9yHeSUc7spfoaeiDv/9Evro4FSnJTUMn25tQXuYrCrkV0zVRUZuxRMA7hVuWCs",
+	"aygOQWeCOwA1ICbYWD50tQVWWUIXQGt7E+h1ro2Y+KgvuhbAGWmVEIjQxDonpRFSZCS//EgcuTjhyZ6H",
+	"OLaG3q6+D5dvOkvqsPHYQslWsGw9hrZBO3uasnG4j2VNx/14ap3HeVFA7nO1nCdj5rPtL57LtyofiA0V",
+	"nI86bqnnwnUL6m5xt+5cmp1L89FcGtqZW7g17GY4t8jHWSrg0VpA0P31/ac1aUfvD6GEB5JFqwqwSyCF",
+	"cDyP04zrnlNlrqGhVFBdGLlNQDpArIMJA3nfl4KXRS5K56gkgKBTRQEMlNgR0JHdkkJyzFHQyIJs3xyc",
+	"KNdiHBKeCeOGmA2RJbfLTl3FhyfBrbcmd2SYeanb3a9G9jT2vfJFp6uHTudICQxRwRDtkbmqEB9tN0k7",
+	"/C+2vm+atEy29Obu3iF6lr8VdxLwcpuPgoJMqtnnkDGMPatZbsZZyTfK5v1O58qda3WLWbzrO1g7X+da",
+	"vg45uHeajTv8Dwb8Myuycvf+9vLVi99evr44e+y06J0m6jZOillRtZATexnrAEyKTUmD3zT9BKKxmX2q",
+	"6Zx9elTWlg2il9b1erCzsXfqhN+dWC9PFRFXO482Durmml1WeWFYLhP0Yynq6vJH7IWzZhDOD13jtA+z",
+	"eeuB1Y2Hvly0Hlz2pUWzN6T/7TPg34m+fiVMXkYBvjtS2XbVXS7vk6vsnaa9sabdqctrqUtn9a3Vl9tK",
+	"ZOtuzNfzwqTHR0cpUrhARokbfonEevA7NtzETzz00hcoUakhyZVUMx0z3sNRJ1jHFaRk+jKDCv0XZizK",
+	"Wa4FSx8efZtGXJcqEyzNLi+qsNhpwlJ89kWWl2aeWkcyzUqey1yO0h72JaCUlIZiLujuT+1DT8/2NKum",
+	"2A3FDYjrK5EtYah5JXiWf6kUNWHd4dV/TIaaz4+A63wMccR4m46E8VtlKUcORXRW01/TSfWqg5MAtklC",
+	"geGeroW3B5VhOi+ENMW857+6UiC3omdwTKEPQ4o1hyx9lsurlKEGoyyyD9xP+ai9606uDXVy/grrU6LX",
+	"tPITcytwjfoUvPSG9SmtO2VXn7KrT/ncKvSglsV4eeFkozuyurq71UF7MYVuKy615rKNyNeDHL/RBc62",
+	"QBJZKq92qBqNPLRkXwCkhmc966oNuGSXoi99+YtveuMYgEMPXao1XF42Ql/8Jy0b2TQJ9yga8TV4dVqv",
+	"voMakk2n44TtxjPwF7SaQrTnZlxD5zus3/zSK0lwk56euRe2mvZNzMKZH5LoYnyf66/GUl1/KVW1r73O",
+	"necvfK7M+qvgJH/JORjsr1d1/vFXxud+SKzRRltj5YVBuVs7KSyLXn0ZOU3uut9c9fLKi/xZdnPDaDd9",
+	"Dfg4nGEo79lkflTeE38lu/KeXXnPX8CQsWaHtzqWWTK3XQlEN/+olUAmN4XAMp8z1LLswXf372NqXMmR",
+	"r/OJ1COdjozpY7unM+r4as2zFwOjLqHuZasqH5z8kjIflEC1Mp8W4wNqfV7bCfUY/m/VpPrmcZjSZhO6",
+	"jToeMiraC3lonvBuDE5kr3UGWKyTxRPYWzf+vWWlOrT2dZ7oFTwZdOjee49j+7CSEpimbC1vaDXKjXVi",
+	"7x8dOWNaJ0wVWfBs2YsiC6Y21iBB50drjvclVpO3jMJT16VLInPXtc0/DUQOR/t7bsZB+W9p2jYuXmHm",
+	"3goE3Jozb842M2gejbmJjZpS6Goi3pyRobKm+aE9N7O3WLz0n99tfPE/v4PLK3n69M3ZGivq6ZuzVxVY",
+	"GlrIzM9y40kuXLlunNG1OE5t1HSz9Tk3ajp167NDMe6CPndN8ecDNJCIsVI+xnBvHQraSjqjpHNpfhDS",
+	"i32iXH2oCwYBbR8EwRNghVZDlhumSseGAmC+VBtuKp2yiXpL0XKny6ALQqqmQqbsf/+//5+lUyGzXI7o",
+	"r1JoVbwVGf05KJQWWZpA0ksbMYU2CdBhGVCNpVAQ54L2Sn3pb5bEd1Klv5EbxoTP2Uh5AAOOJ25fjThK",
+	"O0WtHMQBJ2WnywvI8fQlUalQLu/B0Q+hVXTJpQZMk+/kZB9Ko2JcukWgEWV5KQammHfZo0Jp4LlzPyED",
+	"NxSzRbDMvgQKvLwo6sjKHiEnpTIx98ypB9m7sruJAHsnlwC79/29CYuBC4Zvk+cXE5WJHlPDYQqVzLV3",
+	"qoZDu0TjasKl7i2OlLUPFOdVST9IzGFK1ZcuZgjdrBB9GlPqpLwyKsXSQAxlLpJNYptqt+xUxwfNv6EZ",
+	"9VjQi56IySU06IjLtU/wRw1JK2jPNXRiNO2yVFZFkWJFI+BagHlSKvVf1nx0sa8roREcq0UxZPZ9pXTO",
+	"BcyFmpQ7TK5PAfsZgOEIDcBx1m5DnyAUNuwgu7/9V0TPx8isG5Wrn2zZnAfXLX6kB7UBce1MZooBzFu7",
+	"PuROABjfyL4v6TsO/EOu5/r943R5GeW1jdHbKKO0u18Nh+uzy1xmL4bDSMfTK1rfICOaZHS5KfMVVlOw",
+	"feG07WPSrU+9iyrOTZfhJZ53N6HpOyjo3Bl+GwYF8QU9VwZti10l5s48XsXjvy6YuBCNceT9iTuAdtsF",
+	"8eyF41zrfCTjI4aPameQ+rxOYOcezw8d3GV7BG7dNG9N8J4bXprIMD89gySuYpkKhgyYGKUwVSm1S86i",
+	"xWRd/wJFYJ0mATQxNyy9yqW1vBExCsofbtmXWkAnMp5ZGQqFRhhYghm7vfSe5xfuL1gPzL2gtfK///0/",
+	"9/C9wQOA19tAQ2Qw78C4TrFsSbOUlEtKRkJfRsPtsjNDjBGXYqAm0NKWolnB/EJTy/VRjZnLoWeaUTNe",
+	"ZtFaul5c1nTk+ip6cJf97ixankM33MgWmggu0UByrdhwSiag87yh6ozqNJw7gf50YI8dslRXo5HQ5qIU",
+	"02KeOmuQA6n5HF9RsG8BiMejucO6WMtNcBll/8m2JNYM2DT+8XbV+5LZfwsNl+SmS0Ox32T+XyJFaqBZ",
+	"vWMFbKJLVZmErvW0vew0tL1zbJmuQq22dIldZnB6rE3vdixEc8lYZCQY2D5AJg9wZGgUpYwWSwOMM1dW",
+	"WiXMigukMSIGI+uk1F+E9V0WRx19H7ilcglG6jQXAwEBZOLAhLvbLUrj6Pqm4is/BWsizVMGlpK9u0Eb",
+	"HHZOMIaZ/QABS1/zmhrrBhuBsPW4bNDM2K3REqxFSE5/WpZOJ+zXNd91G3B7e/hUX/2syutaxY/qq3Wn",
+	"hvF2izHfYhZRwnuJWRwrAB8gIGhkQXjWmmF8J+V68F1snJ2HryfDN0vYg+0y+4v4gydkS6y6Fs95MQz3",
+	"aKIKfpqfPV4XZrZXhHvYVbgGQ6y1AMT6NmDneN5t75sz3CU0irvaHzeF7fyl99TOId3EIaXZP1eGvpSv",
+	"2K08PftHpQz/SjgjTvVVTKcD9nDc6i2/U7zJvb+9Pnv06xOocY28vY8EQ2H9jjUQEVPiLfR+h22BHaGV",
+	"XAIe8WYP4kcM+aQNJEnTOAIwya+5zHqrz7OneLvuNgAizkFoR4iEydA8soS9BxO7x/b88u2xdqBHZMF3",
+	"ndptLftaGgkIKqQV7oHSW0d9/lzWiUoXQhctcm7JSSA/Zh/YO3QN0+1j9a5tlhQHjGvrwNuP+RAIqXCO",
+	"J1RMa9eDasnGagb8IJD0TyA/kkv2Bw40l6M/94Hylvz6XI4O0HFCCPmAFwWaBvGckpDasSdo9i+VS6Cm",
+	"crweZSXp+cAFiUHaYS6RAwS6HUJXrzmm/Jh1eGoNGBB+PlYziAmooRGyL+39Luf+6ITLObi7ovRxYH0l",
+	"oAkZ9VOA+4IlPOaa/avShg0h5Fh7mK+eAw/VnlBRGokbVggOwJy3rketdgkuoFSpJDq7Jz4GzU1fYqm0",
+	"89hc8is3LtlF/uWabaYpqqBVCPpAAoic8AujLnASKUQIdBxPALYUsvphsXPMH0oxizYf1kb5XelbrYXQ",
+	"il+9MOG5MCeByQZ7wNrj8Tt2fdrsW7gs1UxDe+EUTKRz+OJ9UGrAJdQ4CpmxtCZo04SN8rcQL8H+6cNS",
+	"TfpyxerhNj6Es3UKTj0euoBDremoBTjx1pVeXBuY2NnjTaq4otPP5D+AGm0DVJUR7wxG2w61h8DEfgS1",
+	"hVrrSft5Okj0NRwJGP7SEkqsFFVDkkoQxIIsMTZDyZQUGEDEbzGFIsulzYbhJoBVgK8/tct3CAM4PHuc",
+	"upIXu3kUcRTgSpywhVaDWBuoIBzU3WF8NrWsqfTytQqOzUYm7qMIA+Of7HhhPqaVe7zRS37KjZjx+Y0M",
+	"Y3vpBi+OHvU6nwhVmY+cnknek8ij2pD2vA1KB7LL9/Ri17nbMMsPn29lmePyXccy39iWJjJpGaDYJeSv",
+	"nBl63lAWdaP6gIHdnA/h4n/7kcm8wEN9U6hR92dueLEvyvLAHvtg/0/PcjMYk5Tr/Yj/6O6b+VTQ3QZc",
+	"C2eEPxaF4T284XBiui/LXJp9vIacyIPmNa+EFqZ5TSH3+x32v//9P55jDq0UmctRr99ZuMljJUXrPfp9",
+	"iR08rU3aSWj8BNzsAvNO/U6Y8112L980thdu9khlwi3Yh2u7F2DPgUuxj54GLrka+nfbNAS8j3EAb4Ix",
+	"ele03v4VMcYYzHAvs69nr4eHoOOE9fC72mSqMl1I/tDFpNmtm4LnXpaCX53ENyvtews3s4NWhegWarS/",
+	"t+zN7a26oVW8S+4Xv8U9t+4uCZVnq+6KSnz5fcMb9Te2IgNv6d7odRy1GwAlN/Dx1vXBjM3jWTCB62md",
+	"ejtM57jkYA4t64cZ19F9fZwDhLLcwky9Fu9AHPO+EfdAlFL5JAQE9SZoW5SeCm3iGPIOAb9DwN8t7UE9",
+	"/6ih1/0i6MdZjXeBfV8FsFmMyHkMBwSJWhA2J9dGx/RlAx7TZQgLCGGVdYAACI2AtsDYmEFYUDtSoC8J",
+	"KnDCtKoTTGE8CJxvB01eCLa53DCgxEsxEtLqJNFjpqxEyri+0kQ2j2DrsI48irBFd7TTFW7Q9s0Vwgjg",
+	"AjaBLrngA9GXES/ypRiqEpjxufEhKoSx0+KMc2ukzCmOoKupKLXIRHZxOU+RYyvOgDskUXRimmAUkTZr",
+	"IFy2CwAQDnbK/ArkiqZmTRzNCsFdGUSs/Gl5PeshrOJEZaJIXZsamiQcjHq5EqWSGg5FqU882UZukojF",
+	"w0GqSXHS0nK8GcXOHHVHEt8WSJSVDCUpCIbvNb/UiAspsFMDTGk18OSawbJbRZ5AOHUDLka3pWMcd7HJ",
+	"pY8a070J9qR5hzsAn5QVuAEbYAko2l/DBnxtQJQBlwNRbGozPYKzC5GFKNcOi/KJ9g/J1y8AmPJX32M7",
+	"H2GTCDqu2A6a8lW7QfBu7zhgvn20/CMCWYLr0O+g87ANisUNeAWMpS3k3oJjqRlaEEJ/1XBqbgOo4g2c",
+	"5UiVRhg5Ye9Z0726C6TKJCKgWMpKUm8yFvOPJFHhiYdGALgeoSGqzNCBNeEP16zTc5ZApzNOGT8oVOB9",
+	"iWANNhsrNlRFoWbkCuIVCJzHil1wQNgk11og5AUcdCgrhb+A3mUZY6un1fj6wqc1WoF1VtoS2pSNAqgR",
+	"a8cNoqdLCG521K27oOdXEfTkIYo4CULHKXx/6ONGPE+zrFE+Fyhje+7PBaoFqNO7pOpAiDJhrM/fhwQ+",
+	"2Db4bwdB3IOCRc3nXXZKjBOepgLifVIFxYAUBqStiM/joEcUIBBsjZBj0RxQH7WTaLBlHBoc6SwYL2ZQ",
+	"8ZbLFUEtJ/I+aUQLrttEuD+Kx3zdsNTC5XfAXrv5jGgnetWz8WTCFa3RBLeLZlwznmV3F0zYOcTbsQc8",
+	"gs9/V/7/FavJ0yyLdAimjJo5wbqe/AjusXvgR6UaJZFJ7KHG6VNiQ7TW8v3rkofSfJZ4ziQdV7rNdUUA",
+	"PjPt9Y1Gexv+tNsj7e60m0TkS9tlHbhB7q0Z43L2T4dycvSfawknHJ1EUvfSfZLxWjwT4F/fCcMEmYP2",
+	"AXVbEKoB7FGXwZwo6BcgFo3aOCQA/cJ73m7UCTNjpQV49XxgGCRNRV725SXIhoSKUgbWUMNNp+M2BNgc",
+	"zneKExMighgJAwnZM+PJBhyO22VQ50wLwURuLdWESfwHljSE7H4+gStL7MGE5G/uz9T6lUTh1WpV1nP0",
+	"lFJdYub2JTIQGKWWG5nA0f5JLUy5gkq+YV3awV7XtKxfewd25UbzQEr82zIk4WvZWZFfQsfanTn55ZT/",
+	"gokI39ZnYh+CHP90xuFPeVFYtQMtAX1VEzBU/m4tI+IBmmxrJtppLbERrZxcaSBG4rxpHW4x3NuwE2Gj",
+	"tBuJMIulFuLG42zailuacrUaxLsx6agcEqwUhK755ryBmmopTXyUHUxdLSvYVaLQIqF1KIVgk1xWiAN7",
+	"mr8VLK3KIgWiXSlmLCrl3K/K4iAF/lRXNcTjxkGA38snwrVVZFTmLCRS00IhEpK3ou1HtQhGsUsBJaCS",
+	"QRuqEc9lj6WNTyul+lQmhkMxMAyaVy61wOJeN7ffTHhbK8as6s/TwNtQf56NrZn6Ve1EmvbHXSnkLqCz",
+	"Ld05lmOrkvGovDsSCS24B+9yw195+JRANUl7ybvDUkwFx3cCfkJbzrvK71lnEkTrEsy3KgnSWvAotKCG",
+	"LPU9MhhCEr0ju6exF6gPpuRDEFKlKkBwpXY1yFfUrTwPwACX5pkvSnay2ErGKI1C0g05DpDdkNnLGoQH",
+	"hJ/WoL00UhASsx5yDXBWKG36MiAnfPdgFMP/UrmsDVJRif8csc7pg+NjFr2Ii0muJ0AdHfMJQEwlY5ei",
+	"UHKk0Uaj2fQlAAQcMNyId6aHvIIA3eN55qr7LwUTWW6Qg8CHA8H1pxzNLC8KRzDBLsWAV1oEjxy1Axbg",
+	"2bUbDgFk787D0ARQYeQmiRbZKLWwLL4WHXSKh+S7RUVabXurNOOGH1a+MWLqWcd94stB0t0bLysz7rIX",
+	"tY0GrJt+M3rsPs8ST9MJp+AeSO2GS/2Yp1C+YM+bT0VfpnaN0zClUniMOJL655rlI6kAhX8uBOt3HkWB",
+	"l36nifI/pHGmuGIhyIKkiEuh/xGpialKCbf9hcuRvbSaBj5KbdQ02oInjvuCPuKG5aSmyHnRxe4DpS9C",
+	"PAtfVZ65CUcwY2IbIaB9vL+i7U8VAYShh/dlv3giOFFvgdoEXzo3RkymJiXqSFpuaIplL1EoG9RM9lhW",
+	"0gzxVWEZQ3jf9fv5HURj3NN2PhNIk6Lsswuo+VBc386pN2j5AgD6b87sHm2F6W+cPXT32JoxvXHdNVD5",
+	"t0XN4d/Z1swc/spH48qBX5ahqhHEBVtzaF866Da7R3vsj8cvnj/5M20Etv7j8J+iHIji8PTs8M3ZIT3p",
+	"cHUjHhfhWpzTzta8Ae3GJnEtu58/blDLPnFH8PHZEHzUUcnAKe1VYrBeG8YrjxM0kfUOljYF3qyt/fCu",
+	"s2fJcvDrEp+hNT7DeI4/Zlfu3Nh5uBlgFoilvGj74880skjOH/9ahzv26jm1mNutkhn1rfA/51mClkYw",
+	"sPoybha4YECDqW3N1ct5/S1SVxewmLwpRD+N+FtBlOYh5+XPbLO+rB1fyYFj1o7cprqHdLLYadya7inX",
+	"OteGS2u9GlVkjFt7iV3O+zKdCMOtCuqi/IYeTgsMC0ROlgFSrZ6gcz8hxZtUs8T1TvJJzckytHDUsO8T",
+	"N0bcCtwbDfsa8N5gHtYAvveP7q8H+C5Fj7tdeTOQ7w64uwtgfUzgbk2uY0RrnSZshfI2lc0N6WmW+cd3",
+	"klDAusTF2vZ1LAVWDW7SKgGrJNG1xwSDi0dIeE6mQFhfSTUDvzrP2FwY8tMlRUxqI0l8nGLMp1Mhse4e",
+	"Gn8CQgTa/1LAAGg9uYaA2w286rj96O0nDlrYD5+rZWwRX13Efie6NqswrMXS2r/RVonVXlk2cOXInRuE",
+	"5Dc1skNopNXE/lmV0O2zmnjikZpN3dtaOAFrSw4ROaJHS9wpEPjQwH9bD0emUSciCgt6A7lNKDS6Nu9C",
+	"RbcdKvqrC8adJXh34hQ7oV9PoH4kE/Dtd2tSnae6kVBJvZCjVq5OjMbQjCBW2XcIIOlF/FDNnAjIZWEl",
+	"lpimVNJ1yQdXfRlSfWM1kycsRf5vNKm4+/OV4BrIvLnMWMovVWlS+2uJxz96SuSf3+2SIl9qUuSf3+3S",
+	"Iru0yC4tskuLfJy0SKwpv+6sCJka2/hspw5lutzfSxd9rshgoWem610r0Nk7lbNzr3bu1c69uiX3StNn",
+	"1S7bisI1kNZNInfIP1LNoxZMHE54XjCeZaXQ2nd7koyzgSgNzyWb8bnPWmJnJv9TqQrRzgT/Bga4MMv6",
+	"OH9RM2yA0zYIbL5dFIhX67JHXKOueyPzgcqgydXERd+pcXUncTKz0+vwjP97J+lYd8V6HeW8k3Qkn9if",
+	"hH1eJ5aLE/7umZAju0+OHz5IOpNcur9DWlGbMpcjuy/bkuxuxff8skRjGWE+pm0w9uzOpjL6lcIP42ug",
+	"06f1Ws+n7068Dpk+XntDLqj2j2nHBXVNTfcXV1w8m+RySZEh/dSS9XUfQVA5qARqOgcPfViaKwWbHvMC",
+	"eL+4Ot4o1WVnC2UDGF1zmUyoaKIG9VVBbfpbhDhBaPrSTRGQNKh6gh1t99I9nY9kNcVY2rmQBjOgwLmO",
+	"zEgYTwMmPRx1j8jCBwqo74nM0I74wdEPDKT7heHQNO+GFVdWj33qiBuduEHRux3tdYve69feQdH7ZhPx",
+	"AntzSmZ/Rbu/gj9DqJd82obgvhmL8kiAsbOafhjO+JB0qmnmNtXq8+G8DC/78DWK803CZU/sh/yaX9GD",
+	"doXxX47OQpkSKRpG1VZzRvZuixZrjUfZ330wapOgEelA7ybde2//c5FnH5Y6TC+CavFVbXnWZedUmgWd",
+	"PMt5OEfjAmr4DTli1EzGxDJW/8FFUNmkBdb04Xl9STfqstRdkka9LOjuHoYa4VUB5LpEYzlJ9ImhoFvK",
+	"+aTjprcxy95d6Ygd7nMXjvp8C5e9KN3UBdhKCFjJ4XCWIAkWnQdisgoDIfw8RGqyHLSftv8WEv+Zmy7D",
+	"joOYNMDqVYMfnHUSkGciqnUkXTHmOsH6XIhEkaGvJIlhrGA9YdxXBAiD/kHg/BYzdGMu5zVfoxTDUuhx",
+	"2mWPYcBYLeoe3JcwQmDbElrnSupQhSsViPIBl6xQI0gNQN10iITjvDMGGjHXpuQGnas5jK6H7ok99QJO",
+	"ac0dRCbiTdwGeh/r+6HgOtTN/wSDUmuTDX6o10jTt1x7B12FPrHTwX13/6ER5YyXmd7lITa2/59xbU7B",
+	"utyZ/1+Y+Y/ynpN+IGEUdMNabdaw/1EoZq2arsXQvxeblNfXg1UbP4egjozWXKciOOwfob2zEPXNI1M+",
+	"IivXJyx9/yFlg0LwUnsF4n5GLgAgLPBORqaAnxHubc9/4UgZIsfAuh/Ob5hwqyMNy02PUVNw8kNEAV3N",
+	"RCmwyIzpajAOz95PHxw9SA9gRN5JQa+D6hFSWmKPcI6GQAmvQPAAfCKg3DHVPhGpb1SpJEOOzeaN2nTi",
+	"tDLO9r+RUsSMyxpl8DI8bHu11nrxXei1jG/sLm0TCgyXtNfO+V2qab9LNXNO8GSn2naK6iv2wp5DLZb/",
+	"Bm6uuGAqdlXakuOBqod6tdp/E1lepgbVRGDAoiqLTq9zDzQWjWdBZ+Ujidw2iXVdgOcmlxG3kPN14EDk",
+	"kw3URFD+PeSr7WcIAbcs19OCz5/jYfeQHCkSF1j/kG2YmP4ireEAwVT0ErrHxsXmRLo3KJTO5SgaDOmc",
+	"lvG8pl8WB/O7ryf3/UMQZN4o/dZ8jkgIV5VT7zTlziTmZE+F5O2AaJhRh5XmOEMp9OKqEX0UUV+fniUE",
+	"9LM+pqbdcQj187jt4reUtzwrUFItW5aa66qZEUXhK+EvVYXrlgl9Bdg4gunHz52WajJtfSEv6Zd29AQW",
+	"OtKEXU6R0Iv71up4NOYmPUiYr8U/rHJ4B6dPD9+cRSMAJM7i42Mqqba19il+4EiurUKh1BVRbFk1h68e",
+	"8TNeIQo+GBM/VjSWimAwCy/CQxoWBvKrmCPDF5mVDVtwwN0beRlPmk/zwysxb33WyzMGPy0+62WpLqMU",
+	"7rTgBlA1SM5ZSR01ZY4eNha8aJUBv+APH/788H8CAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

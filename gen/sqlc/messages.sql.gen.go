@@ -492,6 +492,51 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 	return items, nil
 }
 
+const listTranscript = `-- name: ListTranscript :many
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+FROM messages
+WHERE ticket_id = $1 AND superseded_by IS NULL AND (NOT is_note OR $2::boolean)
+ORDER BY created_at DESC
+LIMIT $3
+`
+
+type ListTranscriptParams struct {
+	TicketID uuid.UUID
+	Notes    bool
+	MaxRows  int32
+}
+
+// The newest messages of a ticket, newest first, as staff see them, or without their notes.
+func (q *Queries) ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error) {
+	rows, err := q.db.Query(ctx, listTranscript, arg.TicketID, arg.Notes, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Message{}
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.Author,
+			&i.AuthorID,
+			&i.Content,
+			&i.CreatedAt,
+			&i.SupersededBy,
+			&i.ClientID,
+			&i.IsNote,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const putMessageFeedback = `-- name: PutMessageFeedback :one
 WITH entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)

@@ -28,6 +28,10 @@ type Querier interface {
 	// the one that stood goes first. The message has the response's id, so readers know it from the first event on. No row: the
 	// response is no longer this attempt's to complete, or its log does not end at last_seq.
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
+	// Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
+	// for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
+	// not end at last_seq.
+	CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
 	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
@@ -80,6 +84,10 @@ type Querier interface {
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
+	// A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
+	// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
+	// prompt_version is the live prompt's; NULL is the one that is built in.
+	FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
@@ -153,6 +161,8 @@ type Querier interface {
 	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
+	// The newest messages of a ticket, newest first, as staff see them, or without their notes.
+	ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error)
 	// Which of the limits that every session must have are not set.
 	ListUnlimitedSettings(ctx context.Context) ([]string, error)
 	// With the customers of all services or only those of one.

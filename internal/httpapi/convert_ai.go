@@ -20,9 +20,23 @@ func toAIResponse(actor auth.Actor) func(sqlc.AIResponse) api.AIResponse {
 	return func(r sqlc.AIResponse) api.AIResponse {
 		response := toCustomersAIResponse(r)
 		if actor.IsStaff() {
-			response.PromptVersion = r.PromptVersion
+			response.PromptVersion, response.Triage = r.PromptVersion, toTriage(assistant.TriageOf(r))
 		}
 		return response
+	}
+}
+
+func toTriage(t *assistant.Triage) *api.Triage {
+	if t == nil {
+		return nil
+	}
+	return &api.Triage{
+		Priority:  api.TicketPriority(t.Priority),
+		Tags:      t.Tags,
+		Language:  t.Language,
+		Sentiment: api.Sentiment(t.Sentiment),
+		HandOff:   t.HandOff,
+		Reason:    t.Reason,
 	}
 }
 
@@ -31,6 +45,7 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 	response := api.AIResponse{
 		ID:           r.ID,
 		TicketID:     r.TicketID,
+		Kind:         api.AIResponseKind(r.Kind),
 		Turn:         r.TurnMessageID,
 		Status:       api.AIResponseStatus(r.Status),
 		Attempt:      r.Attempt,
@@ -50,7 +65,21 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 			Retryable: problems[apperr.Code(*r.ErrorCode)].retryable,
 		}
 	}
+	if r.CustomerID == nil && r.Content != nil {
+		response.Content = *r.Content
+	}
 	return response
+}
+
+func toReadyEvent(e eventlog.Ready) api.ReadyEvent {
+	event := api.ReadyEvent{Type: api.ReadyEventTypeReady, AIResponseID: e.Response.ID, Usage: toUsage(e.Response)}
+	if e.Response.Content != nil {
+		event.Content = *e.Response.Content
+	}
+	if e.Response.FinishReason != nil {
+		event.FinishReason = api.FinishReason(*e.Response.FinishReason)
+	}
+	return event
 }
 
 func toOptionalTimestamp(t *time.Time) api.Timestamp {
@@ -109,6 +138,8 @@ func toNumberedEvent(e eventlog.Event) api.NumberedEvent {
 		_ = numbered.Event.FromResetEvent(toResetEvent(e))
 	case eventlog.Done:
 		_ = numbered.Event.FromDoneEvent(toDoneEvent(e))
+	case eventlog.Ready:
+		_ = numbered.Event.FromReadyEvent(toReadyEvent(e))
 	case eventlog.Failed:
 		_ = numbered.Event.FromFailedEvent(toFailedEvent(e))
 	}
@@ -117,6 +148,10 @@ func toNumberedEvent(e eventlog.Event) api.NumberedEvent {
 
 func fromCreateAIResponseRequest(r api.CreateAIResponseRequest) assistant.Request {
 	return assistant.Request{Regenerate: r.Regenerate, Model: r.Model}
+}
+
+func fromCreateAIRequestRequest(r api.CreateAIRequestRequest) (kind sqlc.AIResponseKind, model string) {
+	return sqlc.AIResponseKind(r.Kind), r.Model
 }
 
 func toStartEvent(e eventlog.Start) api.StartEvent {

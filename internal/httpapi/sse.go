@@ -179,6 +179,8 @@ func EncodeEvent(e eventlog.Event) []byte {
 		return frame("reset", &e.ID, toResetEvent(e))
 	case eventlog.Done:
 		return frame("done", &e.ID, toDoneEvent(e))
+	case eventlog.Ready:
+		return frame("ready", &e.ID, toReadyEvent(e))
 	case eventlog.Failed:
 		return frame("failed", &e.ID, toFailedEvent(e))
 	default:

@@ -10,7 +10,8 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// Event is one step of an AI response, as its readers get it: a Start, then Deltas and Resets, then a Done or a Failed.
+// Event is one step of an AI response, as its readers get it: a Start, then Deltas and Resets, then a Done, a Ready or a
+// Failed.
 type Event interface {
 	// id names the event. The Start of a stream has the number 0, and so has a Reset that only tells one reader to begin
 	// over.
@@ -41,6 +42,12 @@ type Done struct {
 	Message  sqlc.Message
 }
 
+// Ready is the end of a response that only staff see: its text is complete, and no message.
+type Ready struct {
+	ID       EventID
+	Response sqlc.AIResponse
+}
+
 // Failed is the end of a response that has no message.
 type Failed struct {
 	ID  EventID
@@ -51,6 +58,7 @@ func (e Start) id() EventID  { return EventID{ResponseID: e.Response.ID} }
 func (e Delta) id() EventID  { return e.ID }
 func (e Reset) id() EventID  { return e.ID }
 func (e Done) id() EventID   { return e.ID }
+func (e Ready) id() EventID  { return e.ID }
 func (e Failed) id() EventID { return e.ID }
 
 // IDOf names the event.
@@ -116,7 +124,7 @@ func ParseEventID(s string) EventID {
 // IsEnd reports whether no event comes after this one.
 func IsEnd(e Event) bool {
 	switch e.(type) {
-	case Done, Failed:
+	case Done, Ready, Failed:
 		return true
 	default:
 		return false

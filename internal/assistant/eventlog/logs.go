@@ -86,6 +86,11 @@ func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 // rebuild fills the feed of a response that has ended and whose events were deleted: the whole text is one delta.
 func (l logs) rebuild(ctx context.Context, f *Feed, response sqlc.AIResponse) error {
 	end := EndOf(response)
+	text := EventID{ResponseID: response.ID, Seq: response.LastSeq - 1, Attempt: response.Attempt}
+	if response.CustomerID == nil && response.Content != nil {
+		f.publish(l.entries([]Event{Delta{ID: text, Content: *response.Content}, Ready{ID: end, Response: response}})...)
+		return nil
+	}
 	if response.MessageID == nil {
 		code := apperr.Internal
 		if response.ErrorCode != nil {
@@ -98,7 +103,6 @@ func (l logs) rebuild(ctx context.Context, f *Feed, response sqlc.AIResponse) er
 	if err != nil {
 		return err
 	}
-	text := EventID{ResponseID: response.ID, Seq: response.LastSeq - 1, Attempt: response.Attempt}
 	f.publish(l.entries([]Event{
 		Delta{ID: text, Content: message.Content},
 		Done{ID: end, Response: response, Message: message},
@@ -124,6 +128,9 @@ func (l logs) event(ctx context.Context, row sqlc.AIResponseEvent) (Event, error
 		response, err := l.store.GetAIResponse(ctx, row.AIResponseID)
 		if err != nil {
 			return nil, err
+		}
+		if response.CustomerID == nil {
+			return Ready{ID: id, Response: response}, nil
 		}
 		message, err := l.store.GetMessage(ctx, *response.MessageID)
 		return Done{ID: id, Response: response, Message: message}, err

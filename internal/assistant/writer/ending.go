@@ -35,7 +35,7 @@ type answer struct {
 	usage        upstream.Usage
 }
 
-// complete stores the answer as a message, ends the response and its log, all of it or nothing, and publishes the end.
+// complete stores the answer, ends the response and its log, all of it or nothing, and publishes the end.
 // The lock on the ticket lets either this or a human win.
 func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 	lastSeq, err := o.flush(ctx)
@@ -56,14 +56,14 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 			return err
 		}
 		for {
-			response, err = e.store.CompleteAIResponse(ctx, end)
+			response, err = e.keep(ctx, o, end)
 			if !errors.Is(err, store.ErrNoRows) {
 				return err
 			}
 			if response, err = e.store.GetAIResponse(ctx, o.response.ID); err != nil {
 				return err
 			}
-			if response.MessageID != nil && response.Attempt == o.response.Attempt {
+			if response.FinishReason != nil && response.Attempt == o.response.Attempt {
 				return nil // This very commit went through before, and only the database's word of it was lost.
 			}
 			if err := e.repair(ctx, o, response); err != nil {
@@ -74,10 +74,27 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 	if err != nil {
 		return err
 	}
+	if response.CustomerID == nil {
+		e.hub.Publish(o.feed, eventlog.Ready{ID: eventlog.EndOf(response), Response: response})
+		return nil
+	}
 	e.hub.Publish(o.feed, eventlog.Done{ID: eventlog.EndOf(response), Response: response, Message: sqlc.Message{
 		ID: response.ID, TicketID: response.TicketID, Author: sqlc.MessageAuthorAI, Content: end.Content, CreatedAt: *response.FinishedAt,
 	}})
 	return nil
+}
+
+// keep stores what was generated: as a message, or, of a response that only staff see, with the response.
+func (e ending) keep(ctx context.Context, o *owner, end sqlc.CompleteAIResponseParams) (sqlc.AIResponse, error) {
+	if o.response.CustomerID == nil {
+		return e.store.CompleteStaffAIResponse(ctx, sqlc.CompleteStaffAIResponseParams{
+			ID: end.ID, OwnerID: end.OwnerID, Attempt: end.Attempt, LastSeq: end.LastSeq,
+			Content: end.Content, FinishReason: end.FinishReason,
+			PromptTokens: end.PromptTokens, CompletionTokens: end.CompletionTokens,
+			ReasoningTokens: end.ReasoningTokens, CachedTokens: end.CachedTokens,
+		})
+	}
+	return e.store.CompleteAIResponse(ctx, end)
 }
 
 // giveUp ends a response that has no answer and returns why it ended. One that is somebody else's by now is left to

@@ -62,6 +62,9 @@ func (r *Run) Frame(entry eventlog.Entry) []byte {
 	case eventlog.Done:
 		r.end(f)
 		r.finish(f)
+	case eventlog.Ready:
+		r.end(f)
+		r.finish(f)
 	case eventlog.Failed:
 		r.fail(f, e.Err)
 	}

@@ -77,6 +77,11 @@ func (c *Chat) Frame(entry eventlog.Entry) []byte {
 		c.reset(f, e)
 	case eventlog.Done:
 		c.done(f, e)
+	case eventlog.Ready:
+		c.end(f)
+		f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeFinishStep})
+		f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeFinish})
+		f.WriteString(doneFrame)
 	case eventlog.Failed:
 		c.fail(f, e.Err)
 	}

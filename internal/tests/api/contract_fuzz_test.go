@@ -46,6 +46,7 @@ var refusals = map[string][]int{
 	"createPrompt":     {http.StatusUnprocessableEntity}, // Its texts are too long together.
 	"updatePrompt":     {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
 	"publishPrompt":    {http.StatusPreconditionFailed},
+	"applyAIResponse":  {http.StatusConflict},
 	"previewPrompt":    {http.StatusNotFound}, // There is no such ticket.
 }
 
