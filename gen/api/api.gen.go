@@ -282,6 +282,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -291,6 +306,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -478,6 +520,7 @@ const (
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -561,6 +604,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -735,6 +780,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -746,6 +792,8 @@ func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
 		return true
+	case ScopeEvents:
+		return true
 	case ScopeOnBehalf:
 		return true
 	case ScopeTicketsRead:
@@ -753,6 +801,27 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
 		return true
 	default:
 		return false
@@ -1429,6 +1498,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1461,6 +1582,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1660,6 +1802,9 @@ type NumberedEvent struct {
 	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
 	Seq int64 `json:"seq"`
 }
+
+// Position A place in the one order of events.
+type Position = int64
 
 // Problem An error (RFC 9457).
 type Problem struct {
@@ -1877,11 +2022,41 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
 type Scopes = []Scope
+
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
 
 // Sentiment How the customer sounds.
 type Sentiment string
@@ -1976,6 +2151,15 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2365,8 +2549,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2382,6 +2580,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2467,6 +2671,9 @@ type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2630,6 +2837,46 @@ type SignUpParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -2710,6 +2957,22 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -2819,6 +3082,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3531,6 +3810,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3570,6 +3855,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3606,6 +3894,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -4142,6 +4433,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -4539,6 +4949,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetReadiness(ctx)
+	return err
+}
+
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
 	return err
 }
 
@@ -5005,6 +5464,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5390,6 +5905,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -5416,6 +5932,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5523,6 +6042,8 @@ type NothingToApplyApplicationProblemPlusJSONResponse struct {
 }
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -8378,6 +8899,383 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -10724,6 +11622,178 @@ type GetReadiness503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13428,6 +14498,191 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendUIMessageRequestObject struct {
 	Params SendUIMessageParams
 	Body   *SendUIMessageJSONRequestBody
@@ -15846,6 +17101,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -15885,6 +17146,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -15921,6 +17185,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -16476,6 +17743,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	return nil
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetLiveness operation middleware
 func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 	var request GetLivenessRequestObject
@@ -16889,6 +18206,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetReadinessResponseObject); ok {
 		return validResponse.VisitGetReadinessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17343,6 +18685,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SendUIMessage operation middleware
 func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
 	var request SendUIMessageRequestObject
@@ -17741,722 +19109,785 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMdWpkmT1M2iT86s4ktGk/iylhzPjqm/GmSDJEZNgGmAlhlHe/Zp9sH2Sb6DKgCN",
-	"vlEUJSeZzO45m7HYN6BQKNT1V59bYzlfSMGEVq3B5xb7ROeLlMG/j799d/J2Kd6yH5dMafOLWs7nNFu1",
-	"Bq1jMmdK0SlrRa2PNF0yc3kshWafdGvw4TxqTWR2RbOEJW8yuTDvu45a9hnVGnywdwvdGrTOZowoNpYi",
-	"IeMZzaaMcEUmmZyT3h55PdZyxLJOK2rxpDVozdW03WtFrUymrDVoLRXLWtfnUStbihNzPVsKuK401Qw/",
-	"q2cZowlc7faOjpLd8UG7N+nT9uF4l7WPRge99j7rTnbp4biX9PutqKWlTM0oz6+vI6DDqc4YnZdoIAgV",
-	"6oplRE6IFIwsOBsHBGklVNMB+Txs6dWCDVuDYevtu1cXp2fHb8+ePxu2oqEfGVzcZGzwFEwVHoHJDlvX",
-	"QzEU1a+dPf/b2cXL56enx98+x8/C43YVyl/do71u+zDpjtqPx/v77f7kaHLQTbp0b3SIX5UpvpYqxZWm",
-	"Qm/24aevX509f3WnTycs1RTfPKPikqzksrPZx5+/erb1hxveb9bwxcmrk9O/3Psitgy3nTzjio5SlpR3",
-	"nGLZR5aRK65ncqnJ8Ulx7yWG5Si/SNzjUSthmvLUPHxiWVURmjGirrgez1hC5MRwLtEzruzrzT7LcMdf",
-	"8MKO2afdbvuw2+22H5v/dPP/S+x2W6rWYK97FLU017A5j09IMBpDwdag9WiRyVHK5upROFjYaCcvuRpL",
-	"MeHTZVae/7uFgj1IMjZZKqaIBqlhxvxAkUu2IjIjc5mwtJ4s88KrA9oY6XN8Aq/iYxa8/i406e0FNNnv",
-	"9gs0KQ+ljjDFe5A6r+QxLGKJMdKUaHnJhCJXTGjChZYkY1RJwcW0nhhCXiA/1BBiqVhCaJoSrpV78YhN",
-	"ZMYI12TEplQQLS0/bUGa/v4a0kzpR0aEe3sDbfLRI11ef2RZKmnSyDJcEenvMXwypkJIMxlDKLMT6smU",
-	"P7SGYW5++Tb8cwTP6GxltkdroLMlC6m2W6BaYZx1FAtuQJK9yaSWY5k2EMwJCyXnTM+4mBKWKlZPpIV7",
-	"VTOJRpm8ZChsMqIMk+YvXgr2acHGejsy7a8nU5G53EgJyzLZxFx+Okio/1hKTYtUOpOSzKlY5SJVE0o0",
-	"nzcQ6Ed4RUidK1kQxyNmCHGVca2ZIBOZmQOO0NQcK6ttqDJaR5W9flFCw/Bw1y8XDUTBKSBF3jK1kEKx",
-	"8vFkFMmUaZbvXU8LqjWbL3Rr0Ita44xRzZILajS/frd/0O712v3+WfdosNsb9PY7vW53d2//762oNeGC",
-	"q9kFyrLWoKW0XPifm19x0Nnr9nu9Q3xFpvQFSLHmL+7t9rrd/t+dhrmJdtDyyuzFrZ6B82nQkgsmKH80",
-	"Xei2VKrd63dHgVBsOVLCdubjS1Ze+hu012Umwrt3R4eH7UPa7bcfT7qsPeol/fEu25vsdw9aUWsJarzh",
-	"WBBWSCzVGnQjNw4uhf+134tai0zOFzr4qW/YzR44+fPXRX55/tEZGcFWupKoNSujQ4PxELINv8jsw7ei",
-	"cshuTMCxMKGpYlGL2TF8+Iz/9FaLtUOouMx3AGidRiVT7MfWoHcd1T4EymjTQ31jmaRU6Qv7Z4EiNxoV",
-	"2pMnsCpgYw9Iv9vtGgUVhjQgStNM16mreMFonEVy3k4D91x4OyUX+B0eqeF4HBSu1dAQ2EyHJwOyyagG",
-	"vbrJWkMhGroFyo0Gq89v/P7+5u8P7ZGN37/rly6RgtV+zPx+14WzUmrYGnwetn6hVa/Q3hIoGra4uqB8",
-	"aI+kYYsu9UxmOLhLLvA75oZr8xp/UsDPawQ93l84LizvywV8dpnToCC8hii9hlVJN4Td6kwyt2NL4uu1",
-	"qJ52H/7vuPtXPe7OgVfO+JzJpW42RRRPzdFRqytq+3CzLp3whBjzwp4SXIDmuY2WSNfrznsFLTEfWJ1+",
-	"6K7C+fbm5Du2qtkpl2wVmfEuQ0viw+d1W6R/NOh2O2aw/W6ZYffbo75hPrq31z5Kuqy9N3486bE+3R0d",
-	"dFv22DVqbeXFve6g1x/s7XX2u73+7q55saBzM6n3bETUDLbdImMT/slsw8uL47+Ls0+jk/9gl6dJyfUY",
-	"tdRYLsClaXlXDYze7llZDYxib2ZMeStqSXExYjOaTlrnRkeANb0oT6vL2ofjbq/9mO7vtvuTA7af7I13",
-	"R33aQh4bj5lSZ4bxypaJ4cUIXCMUbkIDHmyK3j6Zc7HUoTLxuYW3IRe3Bi22+uts9O2Yv+Z/PXn300nv",
-	"FT9RJ3O9+PvTk4OTf/zvf/9P53//+39aUYt9WvCMqQsuWoOjbtcw0iRjauZfpDJ9gbeiNLJcM2I0c3b7",
-	"eCyXQlfVn2l5d2zOH96d5BW+OW6iaUbH7N+td7szlvMKMz1mvb324ag3btPeeK+9mxyMuuMjdjjpdfMl",
-	"x7EFo687EOy8tmTxX2gKwEfq8oXMzjJOp6zBy6/hYrga5phuDVr2giHFUyrGLE1Z0mgbep1Wz6gmQo5k",
-	"siKCsaToeNny3ERrPhejYzeeonwDcl7/ds7TDc/GYDK/sbOxWzkau8124NMZFVP2hip1JbOkntuE1DOW",
-	"kYW9qSADllnGhL7w14zWkGVsrMlMZoqRkWGebGVEObsKb1OaLlJmrClq3w8cDGOS4iPLFDWzeiW1EasL",
-	"vZHfeRw8WXOQh5cvhNQX1L26eq4nkik80OEe9DuHL9jmaO+HHvl+4AULpxx8td5x2DwNoB7s0HzP166p",
-	"maTb+xJIJ9gVU5oAY+aUC14I6kODOLqy5zMKEjrWCo42rhUZL5WWc5YVTrfqsb71aZ2P8CVqwg1DtOtb",
-	"DoveItCZf+mV1PWfeSEzMpZpyuh0WTzP8499w9OUiym5FPIK3SuGs6RgHfKecg2E0zM2Dz94BkRomBn8",
-	"aPiGjuTSKKCEi4+SjwvHQ8LUOOML2BiD1gm5osrONSH6yiiw5rtBUNdx5gm+i+wd9nqGLFeZFNNgaO8U",
-	"yxrERlVlWHdmbiBCKqc9DiFB3mxiSgxDbam53EazNV+p6KXPLldv/sLl4X8++9v0h735X7vjv2e90fvx",
-	"f3768fL08V9EX39/tb98Lg/5MT2afPuP/0h2v/tnUnzNKtgtvmYBnBQosCRXi5SuLuxUjxNKvpcfWUqB",
-	"c9knzTJBUxyLe75t2LB114HWq7g3jXc91+yGXDMOKPILT3ONpupfMO52e+3DpN9vH7G9SXufHowOx4+T",
-	"I9ad/LsbQoeLjzTlSWUPrHm4nP4RkNwK5yLJv1nhqV1DbPRABYqtv+k62iJF5Qa1td/BA7qqLK5XzMBt",
-	"5ul8az3QEOjZN+8E/Uh5itpw+ZBOqKYjqmBeibyq02qS0cUyeEVJlfEvyBWabSPEvYONg5/P3FeLI6uo",
-	"MqWxA0GQfRvPlafUaEgklWLKMpLKKeGiJFYs+5vxmTc+N/x/Ritm+bFjnYpp6GkLW+dCw7NFwmawJFS4",
-	"hyH/A89y1jZPEZokGVNqm8yNo6bMjeeFVxM3sApdw3EDCayYOXlWRwergCP/khm1WRZONhFeF4cPJFeV",
-	"QKVXGtWZGmsJFMRtkhMOGymSD3INOSpjNUR5Qfnm1vHS2Rs+aP4FTORi2L601f7pbOQJ0Pef3EB+IbMR",
-	"T5LynnklnabOFYFDr7pDJv7Rkky2IuMBPhlI5jSVV/DKbaRzMd0rEMYvgnFUtkY+SDPbv1CRvJ5MagXv",
-	"92yijbU4W86pUKWA8BynbLYFvIfRVM+qCVHGgGBpwQzz7CIv4dGThM0XUjMxXp2IN5mcGklXPRgVnTNi",
-	"SRQRpXmakqVIWEau6KpmMXj+2gsuzDbDF4dCy70vkOXBaNrfsRXECYrf2mapxmsTQULxFnwfkum4IMHQ",
-	"K6vZNMsSYV9yNad6XF4g+AJIO2MeQuqJ4fEbs43Cr87dqws8X0PJwiecD8gS8s7sH/pWyiQMRriWfv4+",
-	"IJ7AE6RMsQldphqteJf2WEcg9/Ttp7VbyMrrhoa5Pfgas6b8V3ECoM4/zVjChOY0Le2p98aur/fxuTnA",
-	"Cy7GwRtKcq2o+BB0ZPh3eu/BNhrRfkG49Qr+CTMsUhxWDS2qow/IEvBIjSfBbwuuiJaoe66hUMhE6HkI",
-	"9KI6iSIFI/Ayw0g9I2P7+/vkI1d8lDJyfPr05ATMGzrWLIOzAdbc5evDx7WUF3Zc3JycM0YT4MWUz7lu",
-	"Dfr7+1FrIYEnDGVKw8Bc/S3y2fJF6VYXhRe33rqFKRMtWJw3NKNzpmscDMCzPy5ZtiILf1PzwoT3BFLf",
-	"/2zWYikuhbwShnmNIkztR+CV9ZSXS30hJxcZFRCRAerDmALiG+IExMeftyB5t38TycM5NhI7vykg81sM",
-	"FdbEL42hpBSHjHSKBgLmbzWTGuONJflgg5E2+MlR6cFhW3LDa7dNrVwrH9yAGmmCNwT0qCUEDt0JAz/+",
-	"21KiEAW+T0J0974AITIqFEfXccHbnck5MTaAkVjjVKr1HJG/pbD7rIlos7OnEt03xdduQwjaZDF6QoQD",
-	"aqZGfpchyfdU6eNkzkVVI02p0oSaa1zpjGpZJ4og+wFuqihIHGNY1deQq5k09LHOjm22B2sixvd1g64Q",
-	"Ixg1EIF/ZG/AgqpSAS0rGwgKkqldGvWopJzPF1SswI6HYAD5Xifr/XX9rvXQ1/rr9sfdXvtw1Kfto6TX",
-	"be+xw8ljejDqj3d7IJuVzpZjs5rG4nidJZBNP+ML5Lq3UmuWJXQOFgAXkOl5JbNLo/wmdAVn7yKTyXJs",
-	"BmaWy437KvDUL0dpo5nefzzY63W63b1eD+zubJmis/4tmyxFgsQCrVvTyWRAZlQkEA+CaoIOeOmdxZTy",
-	"j+BVkwLMzYwzkaSGvstF0ki+/UGv2+n3u/u9x+b7H1mmYGf3YGXl9ES8kFk5+xU8Xa+Pl3pG+p2uGd88",
-	"XMZpRoV2uSSBDrlBTGepjI4KrnGa0EJMyA+oPr6kyF9PX7+qCy+VX7TBQMy3XtLUTIzVh8GNxV/+oN3U",
-	"c/fghd2XZXEPiRVWzBtlz7zHanxckHdnL9qPtxFxvSZlwM+E5AOqbOrqqIEI6Kh/wVgyouPLIg1ONJmx",
-	"dFGW8/O5T9RG05HryEgAm2G6fj/vlfbzNgmNGdVcTFuDFlRKrOH+4seC+armqKpIIJBdl1D6LxGkiGom",
-	"Snl5im6xybGbJB4BiwWjmbIxZmPrTMwpQEnGjLWMCQ9XMz6emaczMjLvyVjKqGLKSWEneW8gUOj9vA33",
-	"WAKhF+b29Dm/jlqv2NU7VTVQBLuqjW45QZVysWXmWK8m1vaKfdJr0jROtCKCfdLlaLjLGbRUPTpqd3vt",
-	"bu+sa/bKAPmtFI4mfeuR/6VDzT4dqBotOyZzlnBKjJwDRUouWIb8ZXVLPLjrHFh5Ek1dCK3yojzHF+M/",
-	"kHwTfH4bWf64IMsPcln+ymcDNQXRSqO3dHohlyKpHmF6xjIWGTPDzMTsOdVAkAm8oC7qJSS6A83f28y1",
-	"GMzZK87VfbZ2mnjRzrAaTaY1OSe57CqyGgWZMNrbax+Nu/32brLH9icH3cPeY2NjOzmHqSbRVvk76wXW",
-	"7mCvWY3dTbqPceM/pv1Ju8v2kv3xweiQPj6qSHSuLgQQY1sBhtQ0K3pWW8l8ajRRMqMfjQW/SHmtmWd5",
-	"4kI3lTDbBDN7vDuXaR4gFMicXl4+2CpyOm4ydOwM8xLpBhYrTaJInMUiXZVpw9O0WCl6A3HgHdV8Q1dJ",
-	"hKTIqzYxofdeQ6YhKexo1lIC7jGEeENXqaTJmZTfmxO+lGP9kWXkYI98x7+pocACH70ANyU8XDZ/QUee",
-	"0xUy2sH+/u4BGa00gzreudwqKNAt2L29ICZmp4LuXDueChGqgwYqMJEYdgDObQhMIVtHZIH31gfL6FLL",
-	"G4QEqKu9/u7e/gEkod82i+82IVcw8p32vcFgvBmaT3J90uB6zbw36B4aedjvgTw0Ws3F5nn0sDAZKNng",
-	"rMHYfmmvyjkDLjNkm1BV7yxeBG+58CHswnYNEiVc4Mqa0Xf2zfSCwFU4H5IH0ytcWjNgJEfVQ3NMkoxO",
-	"9O/eBXMXr4qj0D26VXAp3mTsI2dXpbgb2MxymSZkxBCEAQKilsnClWqAafpPuYTpGVJA0oc9SxIsVqb+",
-	"RCVquVjITJOEqctObkColdJsDoZe/tYNhEsZ6ml9WohNuagljHOYVQEdUqqZJch4ZiMs1R0Lb/Zut/J2",
-	"tS5JMx9/D5j1eRoZvnsbjaN/0HTM4txIOKyavVsaek6UU6Y1F1PVlKW6yR7+zW628t7Kp11TuYVEKhZu",
-	"/bJCayuP7hf01J4bci21S65tLPHIdWkCFvyG2dfX+PqSK7DBqbClRzB02ZnvvaWafc/nXNdJAYB1sRsT",
-	"9EEpau34jGp2kdq3FKWAYsCWc5mx/E1mRPAzZF5tH3ncDNTFTJHko6sIg8LogSYYL21cXgwfWksK40YV",
-	"jJemAlB8/5QJZj67tvCr7qXuwTzL9i3TPANYwRqtI4wKGXaw++H/4kD3EgfKkPT3q7O8lSl7JfUx7ozy",
-	"gkLiItCKEqUh96FOmTa3YYmafU2wKV+LFPP/4V1D0COGLTABR4xQdWlzw7b1Mh005UOameX5lg17sTxw",
-	"Q5JTyO/6ZqlWDSIqlVMu1gkozBC7GJlXhPKpKuMyRq4oNzJyG6H0eONMfZwTsSOq0CEcMJIAEkEqWklK",
-	"F1ouQKuiRLOULWaGFW9RbN0r1M9AWakbeMlDbZ88ArNxzzx5uNvtdveq9VpHFGpV9vfbj43VezDpjfp0",
-	"L3nMjrrm3gW8brfT7fR6u53uo/7eWnyCms+BlYpOwkHrpfyJpyl9tN/pkod/6/WekO+5WH4inx4fXBzs",
-	"7ZAXPGMT+elRb2+/00V1u44kvcdn/e6gtz/Y63YO9nv93SJJXFFPE00OB93+oAeiZb/XK9Bk3KPddvdw",
-	"1G8fjnvd9hHbS9r7fdodHya7kwOIKViadHuDZPR4sDcYPNp7vJ4o1e8ViPKMqcvjxeJRv9MjD/nr0x0M",
-	"mJzyqXi3aKhovH3YZKP47qmmmWbJqftSKcUJ/52nOP1jqQBXcSnuIdO/uHEPRv1u+5D1xm3aney1Hyf9",
-	"0f74kB1RQASwvmccEP+JbZ5xjyUKzhdz66T7L5hGj5haNSlVL8BdnjFWh4JRz+RI4L1iRHQtUoZ4uz9+",
-	"enJwcrn42w9P/3rUYbvdzrifitH8RTf5219TM/fM0PeRDVw92oRijyhvO7ftn5H0OOuvtxtETicuphuW",
-	"pXxhRr2XOpA7cuVvphTk1G3IBrHl/l1F5ci3cv6e1QaPF9awkE/gfTprvTRwHhs1QlkfSgbK5Qax9N8S",
-	"ANaXkpZ3xLe6Haf19m4H0FgXXtiw1v/3F2EwC3m38EL51VuEF3BFnmKeaxlkFX6t8dm67HxkL58kWxdO",
-	"4Mq+5gnJGOS/co0O3W2sn1GTW/LM5tu6oVRU/uJY85m/53pWny1lrhDaiL7yu+HHggP+XyP56/y3uQtr",
-	"vMTlvffh/wThl1gCY7yBGv+WLatg05bTl7Vlgnj8ZwyvrqkM8aWBiG/fISda+RIUXx0xsPnwhE7pdlnx",
-	"46ZaCZgggZHWi8hgJsCUUr6kYnWM6lpdtSr/pGe2lGhNjZ2W8mJOxeqCujfVOYncRZtwZJsAIIjTJ0gw",
-	"vv+a1NCPXRlIPYnKUwkIhVaOavCiwdmn7C1riJTfUswksQ05IDyvqq8kEI4AsAB174Qq+Nb8jPKRNtPJ",
-	"3QNkasb++5Z/hIYPlCwyLjOuVxHRdKqs6w0PITLhLC1i+CnFp4JhvqVYpqkDqbmAW2EpZJZAeRqAz1wb",
-	"dRU/0Bq0ZnwK9bJ0Cj7qEebAASGMQYEwXO9Ons6ovlVQYT362K1kanA4n0ctnfHpFGaTxyrarjdSONhN",
-	"myhtOZTPxe5IC5pZnHPsyLSxemD5Bp6CusFS7D2fr1qO5lyX5mr1tu2QzdeBl2/ZOcg+9pJpat6OENAe",
-	"ddpiTTc0+oGPt5Vmi8ZeQIZM7XyQFii7t/7+HEQ8v7/a5OiO71jfIwnewUSy2ajRAF9PCbxnY5rfEt57",
-	"Dbp3uHofnr1+9fwcQbtLvPjD4f9x478kN+I/39aAwv/G+HSryqDbnRY40TBZvRWEPzY2Wq5rzpdNkB7X",
-	"HS3R51ui0dfMBYo/Nq7dua49JYPMkYbx+vZ3aKO8E+b7TGg+ppWcklfSl0GXtctl6bmycpkXgwjGEocA",
-	"5ou5t3HV7DaZIVD6URpNRYEsDxgOfGFT/VjykiWcnsFDIQXepJSLSmcXTwP/+AVUtWBpZ2NZjAcwMjo1",
-	"1kPcrRhmUkiJ3c8pEkws+EQ9WWrnANQB63gNpup7DLy7Uo7aWGQl+zl/cyN03TdsLOdM1ZapVLBN6+rJ",
-	"1gVFq0WvW6CQ+1qyH2jKE9qUSX1M5lwpqCGAhamy0Ef/fEMONSRijzJGLxWhJFumviRkLIXO6FjXo20Y",
-	"VrLJLgGgBg5jGwyTbhNsUE6BNbnX1Wka4r1n9PKNj0hX2nHNpVjnBLhi9PIiuF7MZQ3AdBhVK2NATZcW",
-	"ZrBKrWLqTUAw//5taNZropmZeDi1Cr2Kc4NABwLVYGdbKGKrwhWbiee7XWHks1jiB9Y8efj2xVNy1Ot1",
-	"I2NUwYXefme/0zvYAfrg9jCbZbFIjbzkUjz6hwJ3tWcsZ9GPZ2wOB9mcfvqeiameWRQdOyulM7fvn5/R",
-	"af2wbU6V4e0rCxqiZvJKRJg3ZaFlDA/JrG74jzuPO7ulwQ9bu8NWq2GEB3vm/NSaQdD0/w1bH/7tD+3/",
-	"Ov/TsPXHVnnoUetTeyrb5se2uuSLtoSh07TtOQXR+YvoYW/ZIqUrlAnFGb/JGGSwQ65atmTkasZsG1OL",
-	"buHLnKAOizCapTzH/XLAa7aKJi6BFMUFOpSXybWykDJlVNxqct9zcVmdTTxcdru742WWwj/YE5Kx9Oth",
-	"S7BPetiKcbke9x8/3oly79uCTlmHHI+ADoCYY1MzrVsuWEZ4u8s4+DMkfn693zU/9w/Gy0zJ7OvLH/vL",
-	"4+4Ps9782+kPSW+1N+8uD6++/Xv38X9O6gbVxBX97t7ju6z+9xI3Sz2TL6ieeQ4HfROVveJ8b5VbcccN",
-	"6bOJqwN+D1WscNDQNGWQYCkSrDUnjI5nZCFTPl4NSJzFxYS8lE10BMwNacTmMHcJorGOrR9HDcVDKCFp",
-	"c6Yn7ZnWC7rg7YxqBkvctgJvpzMUpW2NGZBPsq+7T/TXvdbmU77NUnrSvIFp1hGI6pAQmCapIhL/GNDD",
-	"zPnKz5lsOOX6Cf/4da/bfXL1df9LTZnpbHU8sQhixdme2gloCYkSoTc9hJiEtFS1HI9Zia174ZAnMpuD",
-	"gcOF3gXbjn7i8+W8NXh8AAAdcy7w756fjxksJs9uPqEah97ao0djjenps+8eKOuM9l1Xi2vysch2TJjB",
-	"fjA/n9fts/fv3x8H1kf9QMYzs9HElKHEPDjcDw648uH2DXQiIhmj6fzrYcsq8cNWhDiHXw+LwFog8raX",
-	"FNdRK+XiMuyrX53DsS33B/TT42/b707MkL3u4drbm+dzW+cbmayKRVutP7rDr2OU3z888pfyLvnlWwBZ",
-	"LOiTX3Mduh75qu3iyN8ymrjF909Wxj5lOsg2A/Mb0eFUbbfPtWNoYkj83Y7lgQpAyItjQeZcM5wwhL12",
-	"JKo6iO+50uCxCcihqmNIudJhb8FthrCAOnmM49Rw1GKRrqAmhk8MX3EF6ROVku/iuKAQ+x5WKm8M1cA2",
-	"eAPhujoG7Ht0H4OYUR00BViz46DyT5NxypmoGZFiIvHysLr/eOO22mRnlkaK3uo1Y80FLTm8Yag/HH7h",
-	"wTZtgHKjpLy8spnIZksEHtEtdsRzkbDEVg9UB/Yci1tcHNDG+qvjYMK/ozwG+0z9ILp+GNBp+PWkifXf",
-	"SNthH1sS3yQcbPPkbTcBoJvVLBPmNeSxUYcYXjMceEOFkZxT6I8OUBk/iz8X0uVLdwS2eREbq0GSOuar",
-	"J9RdGOYVnbMkbC1THMErgFkInHMRocqjMPNxjfxc5BWTlQHlaTBNw2FXZtm9V68kBNSl2/u+ZqtGePrW",
-	"XA6U7fZUYVdNrAvlDTefsONSf7AtR9Esu5OEUMcXTZ/PxfU233bYP3UfFlI3fhWe2+6TpfqF4pe/ZZrQ",
-	"oKUncCEqPF75vnFFwi9sN0am9I2KoBWwX1If7OZD+qTz7vI1ctY7Te4mbNGwq4zD93ePaseMUm9B9axT",
-	"ulwEz2ggJOZy1xLvjatXL47TZn+vW8QKTkTFvWYu1CpmC7x2h2+7atWmqdsb6r+O17b/+ltbDt5Ib6wX",
-	"r6V3GbKy/PkComSD9nRRGEezfgA13Np3T4yg0NOq8E6Brz157nWQmC1ZL4j8psJ6grw3QYNKZVMvc7Wq",
-	"pEqUC8jLYytex+GppTm7Z7R2A5mLAQk3UT8zeOjdibUutxCPwZjqlPj6Ua3X5ouDAnV+i2F9lJdhA8Py",
-	"sMxlGMclW9UNwVy3T1fk4oJfXLLV2u+farlYNC2VuRiQpM5Yl4u7LAo+2bzZrNNgnTpe9hd8szp5trU6",
-	"ntfcNAghnFOtEDpz6ee3pgIGjRvFLnbohc+Dj7X6dcz23l722gE0zT4YQNP8l0FE/Q4kcCHvxu83mkFL",
-	"H3i/vWZf/1W/5o3fnDK93Qffcz1LMnolmpbc3VB71F7Zi9uu93X5iXzznDyrd+AG2uIDRTg4wKHNhdGe",
-	"cnTY0jZb55f9Y8YmrUHrD4/MmSmF2duP8Kp6dPIMXWgg1RqH9ObEiEQcDjkWK4JpxWrBEJ4TkK/evTt5",
-	"hiAvGO8RUvAxTQGD20JOAqJo04RyCXrHyTyFcN66YNSCThkZsSkXqkOgSR+mAZtr8fdcXMYEoyjuQLcP",
-	"TGTGnmDyjSQjRuY0YWS56JQ7kdgpYVyxKc7S6z+GGIX/uxBL/nDc/jtt/9RtH120z/90b+Hk2pPvJcTz",
-	"uSaKTiBYrJh1EbmADFR9DEoRY2iRhVXRcGpMJmyMYBydhsY6Q5F31olIwicTljkQNvaRZSv7kg45ZYx8",
-	"eMt0xpk6fwh4LY8y/NPG8oqNdyzFy4121oUnmkn/b+3/ujPJJy9dz68qrXGDoKSVIl0RjlwWPz+j09g1",
-	"KULWUyzC3XbFFSPxXq8fd0j8VYwNMVcdAkWNdAqYU4pQF4mKiJIYI0Znd8Ywh2iRyU8rMocVl+APfxi/",
-	"fwRZDnFE4mFrtz39iS+GrXgH0ghowc6mc7aO+pP2S9vsa7MN+1xorldndGr7Q01eScEaCHeWE8hFv1dy",
-	"CQCmg9yzj/3iLH5HVMyC4IrEu929GNgYKnoxMaqaCTIUvd1Or9PfWT9ZM9q7zfh7qtBqbxK9PClAToFm",
-	"5ucd2eqaMZ2zAbEZFMWDAfMWBnhJLOcjluFPcZSLPNeZFYuHCHipMY+JjFZDEdvH7XX7fIcck1EmrxQg",
-	"nsUwi1O5zMYsBvkBIxsZCaFYOjHHBnQNDZr5ODhn1HiHgivCp0JmLBmExoGeMUEwlw9GbGQNJHhHBLwR",
-	"hJI4Y4rpmFzNpAKazax7EmdMumvW0SxBG0bfBm32NpkPwfKdiP8A4V+7iiAuqSJx4WNmCWQGMM90zOaG",
-	"TwxNiqQEglkodC+WcQ649+1BBXqTspIkY0BNKcLdWjqcUj/25DaztkIwIF6JAJDhU5sMApllEnzZbG5E",
-	"FZyqDoXY8NPCglWnUkztXcBJNnPJLXiPvOTfAPuwT3qAIpT6LEl7gKNDfyh8ohCZMypsPhvH1Bm3r0rZ",
-	"IfvdBpLBvEJiJQx6EuIjzQkJ/XtMR7C+jSaBYb0X61THwMFxR00L1eKmoaB2vG4kuf58x4FYh0rTSKw/",
-	"5ssqsEFM7I6zQduuaTJo4n3ZueRm5B2nYoy2ponknXm/4EycgXineVybp12GAlhx/7GUWHjhwQc+F/Jc",
-	"bRLunyDfFcCVQLY4D8mP7vG6T7t7H7nPXEdFsM2bngvhPc3YN5vpGxwyTrcmscgm8IFAXo/sGbnGelBX",
-	"vlxYPTRv325kPlWXecBmkLcv04QOheZzFkG5uUWqglfC3wldobgOcpkLGYh1c7T35pRphcl57Tw7b6OH",
-	"7e0u2a3ts93WPp3nxV3niTOvpLZIadszU96E/0Z+euZuvY4amzTf9Jb6ntHXUU1XipteVe6EcR2VwFtu",
-	"ekEBJua+WL3Yd8Xnvx+fIN+6WARCPG2USo29ToMe1iHvbs9C39DkW6rZFV1tzzxzrsZSTPh0mW3EQS8L",
-	"919DuE9svODHJ6+CtQ478N/85Bt3672JNAgULxc2epyxCcgrncMa4CrDeFkStOYOrRgqApf9va1rkPyw",
-	"xbo29fm9cWvXNmg2sqLSy3bDV+XthK+jmtZ9N72l0iXw3tbe7dwxdAMwCzliZEEzZY4vWu5zHDQrtjs/",
-	"vwSouWCD1fQwtllivpXW1nI+TCK7yJtQbbBnnwZPhuMoHQHzoE39pvLft7a/jmqK0G56UaXs7d4W1zce",
-	"AaGrtJTYg6BQAveExFjDFRNFV4pcAfYxeY2urtCOIiNmLFKFdTSopBrT099cECRD4Us0cY1QooQL2MGy",
-	"Z8MZYX+fLdii2jXnJqqX+wrdL9G5wg4/GSqFYKnjLmjgwt/Mbvgyh8rNrECOFSCdg4s9v3/G0gUQ7vmc",
-	"8hRiFFvSCvIQL7R7w1rqBB+7X20qUP6trsQVYW3zOUKTJIOiyuuo9UJmI54kW092Ej6/dqr5l+5t6XOD",
-	"FlDW87U3ZhFMGQ4PXQipYVtHkkhza0mHeP/+fbtc8rFOkShXiMA4rYp4xudMLvX2mqLOX3CDpuY+9aX2",
-	"FE9IsTOkGdr9qV/1Bs6Wmtj9Gln3QdDjX9lqORGaZYKmCIb/3BzBW6u5+KYNlFF74z0REJy+ebKXmQc6",
-	"41M5tfFQS7kwiMoTEHFWM36ascRsVJqqO2r54+KbNlHLw4/ft9l8o6AHVczlvn8Jifc9VfoYGuhvR9ig",
-	"A/9N9Mw/dS9kfCUJE+ChIfB9rnQG1eq+aVnKJhrYqNKdd4uJlprZbuCuOS62vr0X6b625e8q7DRsd1yM",
-	"o3BJGo4cvgnvlpSYuOdvIsIL3xj3XveNWo5hv4gpeju9iwEaB7tZvpQJn/A6QID3YUy8EgwvbTSHorBu",
-	"c8E91w0ta39RX+W/kmvRLXSpDe6vr3xE1da6m6+C72t7TwrhDT18fxP+2ZoWvr8/Ex+7EBt6Rza7XLAr",
-	"35PXd6CGFugsIr3+Y3M/MHl9D9ltSFTTlfVGIlU/fm90cmgAwJoulQtSUwSJXZZU/MQLAgsbJ6YssYSp",
-	"dOrciiqlfpc3k6T42Xujx22aguYlFxb5Grzyd1SRtdzE+2GV4/DzcG4EANQ3nho5Wvc9uqpDvG6rE8BI",
-	"yUNshGYouAMir4zm/QW0a+uK//1ELu9bjzs+QSyiUhjpVz6Mqi0Gt1izSqe+G1MRil+9vz0hU1ZQjwGb",
-	"jX/EkMspViW/E/Qj5ekdDCTKL+RHlpnTdCMufZ3fbIY9ulgWh7D28WffhAM2lAr6Ad70cNAuEURWCej8",
-	"ZrlVwIq/t3VyG4BrRRKq6Ygq5n2gBa+etf20y492u0XIqw45y1bWQZ5SfZ+h1nKfmd+Clv0bsFMqbXJ+",
-	"EyIMp/pKaqxS2nbB2Cf0Bl4YxWCzsIh94uSZjY3kEXGdUaG4g2vbRL04y5+45+UCvCmql6oaenD1BiAe",
-	"azpobHMWbJ2SFtX03thQQB2HDS5+tbw2NDHMX9DoAXLctJRETjSiEv+T56ZZYltN75dnkF9hbX8Hq4Yo",
-	"3DLjP/2y9pI3lJZVGPC1z7+rQdO+70iEBwsv+VSr9tOXsJXeiUUmzRiMSvc0X487qhm/hVydqISdfNMb",
-	"CjjNv6VMn6r24o1o8Gdhws9QOBQT27KgAfV9i5VtQE+/effUjOBeCfsghJaPiK/dJIpps5vsXMlYJlxM",
-	"fVmXYI2g0aU9lmNQr9tZ9i4Y6PtMimkI9/0rxk2j35u4RJlYEZoI/AVBpAIkOiQ63r/U9LPyQKFQYVaN",
-	"d70WzBZEyomFCiXP6XiGsUJXAjhn8xHLbN0X3AV+AmXr/ReZYVHNXV5ZwjYk5lNzK5Az1bS+wAVLzzgb",
-	"M1es1sGqMI8fvr+/e1CuRK4U3M2b0L/ez1ZY7eeOO5uabsTWgslFykrf27d1aBt87QT4kabp6wlg3N9U",
-	"I3O+cQ1biK9YR7WrmUyLoIlQ2qNZsxvDDcQwi0M7g3zjTyf4WK+bT5VmGQVVCyuE6oZwyQXU3doGb8Bk",
-	"gJxrEXqXwiWF1yD1uv4O1dWSePzwwrvyViq1r0Ks2rpBZkvha+vW17ZX3pqD3H6pJXYnWDNtK0R9++7V",
-	"xenZ8duz589aUevs+d/OLl4+Pz09/vY5/lz+8enrV2fPX1V+fv7KPG7/Or04fXX85vQvr81tT9+dnr1+",
-	"2YrgSy9OXp2c/gU+Zf58/vbt67e1K5B39duIUO9OnlFNb0Os67A07QMOIB+IHP2DjcG4CJm7iseXR9om",
-	"OWxyWbj5o7IENub702wln3hSh9EIsS4/4ngLLq3fRoWG7FyReKlYFkcIA4nNEDBAbIy72O+uuLB/EUpm",
-	"3dYrrQpWEEpov+Lo2LRIb5ciKN+gCcYYafomWA0sQSy1QHi7FMdTJvSJWCx1HJxqsduwsWvtUCgCfRke",
-	"cWbaRg0z0i0hcDqYn2xlPZbOFflivTguoNfaMxWhw2ymW4e8FukqxyhwjMgVMYPeWHg/hZfWiu9+1xxc",
-	"Zfm9RjbiADF53yYNZUsRkasZH88CjCuSsQWj+o4idIM62MIOd4+6KQQnYoWnjBiZ00/t0UozOMj2Hu8f",
-	"HhhOOzGW2DJjT63OUtUNfGkS9vANcC8cYiiJ1XLBMsUSlsQDQslsOaeCaCkviQTHfc5sGKXOvcEhHixR",
-	"lCdDkVdIsVQx20+dxGOHgR0PoIgKjDaqLq2FZdi2Q+Iko1xwMY0HWLhvO8uarypETgv7BdiJwZgcFCCk",
-	"YIK1hi0kKAohq7DFtsrfnbvl2rdSKVtUCv4Uy9XgL6VpmrpLLj06avnpoqxoKFSA8BCEdiqBoqjlaAE1",
-	"zTZ3NWrla1V7Uh2fvGxgBarJyLbDqmKkApECwDES06WWsdWS9YzNHThyjv4bAzpaDO118ntABJtNJofC",
-	"xvkNoyRcjWkGcnmOHT1iOZnEJGXUfsFxmJbIgKq0VNhQHL7ZilpyMmmYv8dRrbUVXGvaJOiHC8bqMhNY",
-	"a55DrhUlpPVS36h+2tvCnvS1i2FPqKtMaoZfhrlFUCjNHNfnqRIA1AObzgMe14NhkvwofwKLQ7geCqbG",
-	"dMGSDjm22VHmmb+evn6FZL7dgW8EEoA68RTbFcNwYM5B18H1hDrjc6Y0nS/MY8xlgK8lbQ5MC7dfR8Um",
-	"kzc9/yLogJk/7Ae7mW4XDPs8qoKLCbMaIGk7+IlMaXQN3O9XDPfAy4u2pZOFc641iOhJCEJsWbiTK2w3",
-	"nVpRy6jqmy/Md+bu3Lq74Lc3LxrhTHKHkssNhkMhM3tZuWPdWfz5mR8iL7s2UUuheVoDIru59SoTlt5E",
-	"lpdwE/T1hiQsmxG2UfMYmy0VAtVcZWZRBRmtrLaF2q5iDBQwOzUH0+U9cFyR0ZKnmmDL/maAmh42m7sX",
-	"kJpmAeHa2G3KUad4fx4SvxeWcqFtl2eOOWfadw/ZcJfi/XVb1GOuBfmoYPl37oGG0LX97kRwR/kDVdxi",
-	"AVUcV9m2cshOBdsjeO2tdtDS2bBrDWnfUb1ih4XoNJanIn9Guw3qPlM4l2pNttLRsqUqvZUvsajEw1x1",
-	"tnLZQhXZj838w3rRUqesUlu+MvVgSOFHas2NDVexhBV/g3+WCrDJgYa+L5YZstEOMz7ngmok/pwuFh6e",
-	"HHyr9bR7Zi7ip6NWIgVrvFEK5u5z4a4GLQGuunuNlbZquvWtuZjfqZhuvlMx7e4E4LqmOyGfEu+89ty0",
-	"emUhmSC8E7WkYBts/MKr1t8a0PGmW4Op3PhWT/SbX+opedOt4fpA4+lKv4IqrLWcM2fsezYM2zGUNP0S",
-	"evWdBW1YqaBnbGWxBIiWcOwElsVmH/I2Ru3XHIQjiGs0L+CfQIAnhDqJzlMWRg4E5gWBaGsWPHl3TYtM",
-	"6uhaajf6QCGoXo08ilqsYZ3M6PFaZO1RnhGZAczh8/lCr/AcgnT6MZ2zsOx3I/fSK4CC9NxTjA7UuZd8",
-	"S4v62A4iS2pJpsaKRGTCspJ1sFejZBX1rG5FzyoL7QrSM3OtOYKmG7h064+376w6v8YgpSr3y3RIjOIa",
-	"nI7l9txPUNPMnS2FVjzecne+FLWcTpnSFxlbpADLC12a+U/QThxVqfUm/anXHetAnfPjGRuMDkiMJwwX",
-	"0ziy2v6IQa0FqtJPSOxUtMTf4U2K/Fx/QmI8M+JoKAJPVuSgj4v6gBTmicCpFjU51QquM1LnOYuGAlNW",
-	"zLIEzgtz8BcdJH6u4HGys8pPu6JL6iYvUkN7hGPhQAsiP1vbK8FhvFZVoC09Ap8WPGPq/q1mM1bIBQtx",
-	"aVEmIoKwy5u8lZkM23Cp7tuZ4Abss1HMdyLAoBlZ1ROg8QJF3Yh1yy9uEi7IufZMgSUHPQP0Djbhn6oM",
-	"8BebSHoJh9iUCwWDydhYTgVXDPF+S670XsmTvl9A2laXFwWc88+9/nUVdxvkIbTu+HIEth8IvAQpU8oS",
-	"sxNGo9aqMtIm7gOmx013n+JdNtGfj+9J47Av88GO0CnCtfLl+VoaFaTOvgqGYxnIc4UPgtkp3mxd5bzV",
-	"fPSADIEzJgLnRcqFd2tFKI690Qnt7wlXhbNWcTFNWds8V+K/asZDiPT+/4bDT91uezj81HsxHH46fGH+",
-	"efTi/CtzRTVcbH6qlnePIZ+moZsZOCR87yDqkGrBSz4zG06avY8edtvQd+8ob+i73+nt1Cix8MU8K6nc",
-	"hFkkYOcrEh/bhFGITwyI7Qds4b6Dt3jM79cL+uMSegRgiE2V9vte9+jmgLGT71w0t4hGN53tCeLzkUB6",
-	"r3dl7fb2dw9u8mUB1xdaLd1ko9SVBNYnORynV3SlSDwCYhbizvjTzdHmwgIWvlYgXnkStfsPd3vteW4l",
-	"AeywgkPxvg7ycdBRcjOp5ntG1slsI8682gRNAMwvVlqhClfwhSJSm52lwtBT/rt9Tt3KdRVWLNZbSUJC",
-	"eHNMBaDBYGtR3mQNYevQG3oGwE23UEg2P6rqpL/rW2oFvZ/xzaI+t2XrVs7ZplSHsP+4bLYZQe9mL/VN",
-	"2xpLg1yG6I15GNbbWucgLSY8Rj61BLzrADhQ5/TDxwpp0euAwkIYHD9x/3Axea/X3+wo6z42//nG/Oep",
-	"+c/zTU8qwa5uzOf25jS7KmRzF9yMZSKUXl3HPMXsj1vlzeS5T6ApBM3tfIbKiXbpKL7hCvf+bPRpCAYr",
-	"bDQkV1yKqUUD7EBhzT0qSMwTSM5xPW6GotDkhoQ9btwrIUB3ydhCuWA69LSBfg9Pwy6tlmPjukSd9UFl",
-	"SJSgHCN/kDg0MHoTqFCQx07AtWGuLmimFUk5lFpKBbpWDD/GnaaMrkJajbwSQZjNu8Cx3ZVWm4ww7/eH",
-	"3T5iM9I4b7iU2W4YhlNid9XnFN2QZckTELnX13WcVmwMvJ2ICL0mHNY0kUUXSHHpLmt9L3HBLQK+AvgX",
-	"Ou3wSAYPPxMJuBWs0yTGTIEwdcIIVGMWPiEx+lNiLLpdZFxmXK8ioulURSSlYrqkUzYUhjXNUcnn0CrH",
-	"/HnlPH2SzJBziZxMSr6G7Tw5t4malsQJ0O587Uqij+guS5lnT1vVu0Piz9cxoeoyd37leSNBZF0vM1Fd",
-	"8NtFiTPm/DuFriIN4/WLZMdDMYUFI0IuUucylBvCQk3EBHNtO0IeA/KLdRJ1SGw2qE1YpDpIR3Ca1wOV",
-	"a6AoagMfL1eQgCSeGCY0ewAa4Gg4hOUUKXDF9Wwo4txcjSMyYmOKFhPV3tR1LcpAsNMUAjvI1UJqC5US",
-	"rJ2VLGXDvMyXzhLO76lj0uKri66tjd1UaPvt7u4e7Tj3OJks9TKzh5Yg786ehulxK0YzAg7nJ0RgRpE9",
-	"xLgCDDkil7btjVc7EqpZ24iDot6xW3Th9LsFveNhv9v/cNA+Ov+53/2w2z46Hw6Tn/sfevivz/3rn92v",
-	"n3evd9oPu3Dp596Hbrt/nv/9odeHJ3c/dHvnO2cPzf/gm7rt3fOdwYdue9/84P/xcDjsmJf2oqPrnT8/",
-	"/PvPH/7UPm98bOcO3dy28aH9cs6iRv8P7oAp00Ynmiwz2DHgvQUtBm0g6xK6ZCtlG8ihpeJ5YrnkJTW0",
-	"lB9m/gzV0G77iLYn558fX7f9v/c2+Het52/bHHrrs7KUbT46ijrXVuJuTfjfK2trjwB8/ox90jXh+uZE",
-	"86e+yf5dRu8a+P8KQ0cwh7sMvilbs3DvTd4K84pnwQOQbKRv3r345BncWknwhl+Lg24mxDvFsruQwfXM",
-	"JScV06XmPK2SayMfxCt25d0QW5mId/BKOIfEevsRfRN59GrDcDrefx2VdYBL1tDLD0SoUwiLDlQPSEq+",
-	"Y2xhfayUKDbOWKW05rAgRs2f6wIjB3t1gZGyosxWNbQ5X6un5VAueSAvCB2omTH1wF8DjV2B1OCCe8FZ",
-	"mtT79Y9d4dzE3PMAj5ZKKeI6ZwZt/3T+wc6+wVkRjOIHV6JVzT8qRRJc2B7AbHS21DPXqGOTYAK28auG",
-	"8ytB/Xb12i8SdfiQH5w40Vbklf6wIK01aFGxKlFRNUufTXy2wUpc15pYeYGW87yCQwQZkHrESEbHMwse",
-	"REPGCcez2y2mR91miE5Fa8x7aw1ac7r4gJQ8L9Cprnf5ccElTd3kCnm66Do0NLC6mWIMNhWWrPgXmPuK",
-	"zmnbFyAiQmYYnfa1MeDzFjmiiRRkxGY0nThTy722zpWUcLVI6epiE9X2Gd7rCBfAJ62vzsPyK2ut+Kgk",
-	"VST+W/u1aH8Dg22/nsSFguzNO2Q3tGn+QvHU3FqtRk0LAdOQPnUnVZBvt0nVuHc7RNb7nK5sVmWegyqg",
-	"ATBdLJhISGx1L2iBWuiTfIuS0ON7qFvfogYYEz5vjI/ZUNg6JTNk2pu41JAvDILNAGwdvMVY3vg7i0jn",
-	"uZlVjyQsyYAkUrAYpVNeceFSi2wRlzV9wMVz5f27Om/gDKupiOJizHJPOyTLRuQfkgv0Tv2iGZi0WKJz",
-	"hxKiAJZhAytp2w0hRb0/9Q459Hb3VPIK3YTKdHEfq9tmz53xsC7IVWz/AA6sVBqeGlPMwc3RWT60aEL/",
-	"3f7dGcu5+arfVM4SKNTq7hX9EcXt5JXof/vDH/+/4bLb7R88+OpPj77+8/+7+Pzz9X+1zx8Oh50/33zb",
-	"zududLB7/e8P81vPg3+3z8313nVwdefPw2Fn50+b31+7VYN+8dW9+lUMkR0G94B/n0ALqeUoZeTHpdRM",
-	"RUSxBcXEwdEKysOoqul4Tx53Hnd2d8qF0N29dSfww+Hwq58/kOFQR+dfPXz/aOfPw9aHf/tD+7/Ovxq2",
-	"HsKF86+ipht2vnJX7uadC5PCG+WZzeEEiVbCS3kSCC+wdiyOEUqyX1dAbVVDkjBduylBC5+BlsCSO6LE",
-	"3HOdylay0Wa3bqotVOSdrYax5FpbFmPYjLFkRMeXT+V83hCEXXnffKBcXMksMXq+0epcbGZBldmQXAEq",
-	"lrCF6rSxssoLQKN+VGzS7m3SAsrJAI/3zH8O6rWMTR657RdqxRxYZg3lV0b9WqR0bCulHQQt0LIA81az",
-	"VXOU6pqqS2Or2uAUsKe2GR4Z5E6yzBZsQHI7u7IGHVircQCBHRcqEMpatPculM2aaoDUlyPs1xQjbCII",
-	"ciI6SVCXYPfezSxoYYpJ80iK2ArYGAMChYQqahfCcvlIJqtwQ0LTVI8HVqu2pA5Ts7oeKZAnIor/hP0i",
-	"bIWFC3QDKTGPfyVFUlgPLeWFmslMxxH+kUoxjS3WwFJfyMlFRsWUxaWQ15oajQ0qNW5xSPkfqizy19PX",
-	"r4i9bnM8j7q9HcKFjTMbMj+x9C/3pYUfkd4Y7zeLhsUohBKVUjWrFPkDvMl6kemGaxmvVh4Wua0h6cvs",
-	"SzhaR5m8RO+zV22XCNfHWjmQXp46E/xoVyuA20OBHuLQR61wmcNu/wg2bPjB/hP4xCi12M+3lk0Lun4T",
-	"7hqBGL8DJ4GSE7nAwhAzYwcx8ITEyNpxFCYRZIyOZwyzg2BXYCRXkbELzObVHXLRilr4ktrh/oXRVM8a",
-	"YMKYss3qKFlkclQjJlVDbY3LZJWXhSxWeXnzmWtfWcc4J8/qdsG7dyfPjFwx5BhTIQUf09Qw/bxDThJF",
-	"5jRhRoPNO+6BYJYTXz1/aNXa/YP+Ttmo6PaOjpLd8UG7N+nT9uF4l7WPRge99j7rTnbp4biX9PsFS+PX",
-	"jXteR63v5fREvJDZ/JYxoQCh0onp18dLPSP9TjdHbwS6Vr1BkN5V69dzfXKRSS2WVI1YueeMRDsijKD8",
-	"ZkY1zajQF80aq6HuAwWKa4e8pCvXtw9yLoKNVBPQyj/yT5lBChH3zdbpiUvuL7TMZWOeMPULrOFSsawZ",
-	"ALLJd/EEXBY2V45rRtTC6EM0k0tMl0N3PZnDYDvrXRX3Tf6SCPYzvCFyCpJmuwB0IGzWxJV/J+T9p9yS",
-	"24TSG0EmjSUWwEwG9moZrbVkhkGQfENHKUbUb8bQcsnEtZhXxEFebRO32LLYZdPqDK4uKF9fZe+xwZrq",
-	"Rri6EFLXCa9syaAcHVN7wiDklGn4UdW8cg1mj68Wvhit7sHZ5VJo3RLmdc1c5Ga+TTjIa1ulIOyjMX0K",
-	"aDVot96qgOfLIAkhqINCVIebIGscXztWiNwGubHCprhFanPfkW/WwNLcy8xdYm0p0uxgIekU65FlzsZV",
-	"2KonHqjVFtaoldJsjt1rEZPi7nBJm0CYFaiKKGabZqBXH62v8PRy0iMoUmGp9JCKFVSMyYlH9svyPAJL",
-	"Yp6pncgSzKNvJkxdBrX3Tq30VXdRCz4Bvs9W1EL61iqbdh7Ox9kgcml1ItCv+NJBq7gGttUws/eZrnVg",
-	"lVys28vie8WgC0UWVwSkFVagUG2BitbmtOFdRudcJLefTIkVg5n5ARTIVPjMGp6FtM0qt7JPFq5p5UtF",
-	"crwHI7kymQYVTjZdBbrpaDqCvQyxcvTMdsgPhguMKa/pSEHQYU4mjCUqIu/+1O0+3o+G4t2f+t3+Y3gW",
-	"/nlk0Urhju4xhpvxRCfKKKpibJFMWTbnwpi6FHr7zOVHY1jASRGgaXBFLtlCk9FKg3E2FOZfJVdg1bX+",
-	"+HfhWn/pClFqwBXNpQfOZ4heVtePr+xBkQsmKH80Xei2VKrd63dHhrs2z9a5B/37Fbu6S9ZfVMz5AzEa",
-	"i2WaxuBcdUfO7zwP0PyUpg3pgD7Nt65cvGirGX0N6h0HhJJUmi2+oBkKD03mUmlysFeohXRSxEWm7amg",
-	"LEbwIqUrjDnghqckkXPKxVDgK1NGlSb6SpKUjliqIjAFMVMw7ljfcNwh72stR6gcBPmAckbwsUzQVUNe",
-	"vfjuaR6MwyqaociLNI1wGc/Y+NLhp99vvoKrQfKcMRx2Ppzw8w+vxPmHHz6efzim5x++T8/ht2fJeYNt",
-	"+vtJeggTxyuM+JhoCV3Ey6yFXeBveUAZLlwKjaBPYGmYG8yJTDO0SSynDIVllacRUdKDZfpGi+iSAMwO",
-	"Si7ZaiRphi+SyrAQSRn4LIibWQDXz6haAZLY0uwrPMqg6/XAhhmUhs0ihbGJFGCkDEXejgn1xZnMNLFs",
-	"YHHtmS1bzw9NtRzPIAWTjsYJm0xnMUjBH69YpldLXo6P1TstypL+8f1L+gJYW60w8imQGPaCB2qcUB83",
-	"0DvLSJaQQVqD+4ajwqLxJkhBB2RAujZiF0O+W+zVxzmjHqqXK9eikKbl0+e+4OMsPtzHpkRJ1xuqlshZ",
-	"Jm1M8mhv/3Dnnhom6QbHIFcEbHzbvKuQokJeQRUj8rXZTxgO9n4EZZNDynksVfAZ6AS3Li7uMgwqyQUb",
-	"4QwGqQylHhY1HSzwS42Z1Pa6U9GCVGpILUnltOzg2itvzNtk7rwxrGpFoM6WzEH/2ja/ji5BLk/ejrnq",
-	"o2qKKp4VoSJtx1rDSOvRP/aPjgLG3+t26+A/fO1Wcx5RHXfdmHe+YXJz7BrPqUex92tUprbMeDtjE5YZ",
-	"mXzbT9cnN7mSMw+H7KF+PYet2fz1EfwzxCI3N+A6jVJGODj8JxxXPWimEeDE3ENrDaMj0l+wywZoarYb",
-	"dFTTIRpWb8STBP7d1PI7qu/SWWjiUdd9MP81fP6SrYIrPuejVe47WNuM2sIS0mTOMf0jNezHkgvLEZDv",
-	"q2cyuSimUeTUs0QyP0yMFo3/Nlb1hQ6WMvxtgZAQC7oyK3sBiRc0m1r8uLEUGFm68LiUFh3fd7pAn0be",
-	"NRirBktDREl7kfBMr1rFLvkFdMtyJ3UHpJWxpWKtuibUNY3zq20ao6aGnXV9VctdUuucb2+ACPWWbNAa",
-	"4KoMOZImFgnS+QJrHW8LY9rdfELPF/qpvfkXCIEIpbMlJB6rzcZ2Ej4BmJvom9rs6e/d3YjHkCzHerMH",
-	"39ibzXOOR++9ZQgmC0E/D/eNKqYnV65LDLoelynbkHRv4daN2y/gQ0HrBUBW3+SZM3Nnxc15T3S6sgYX",
-	"dFCEOhJsaI+e2KC9xs3j/MHeXBuocW8qHKW4LywtHPFv53UtbrG60M3cbW61AL1zIrN/moqimk1aH0IA",
-	"f6ybJ9ZZXQpjM4uEzLlIIIN6JZcZQExh7vR6L+3e78JLW5JT9Qmy9ioandCkw5Wi0an58Zunb8jeIfjj",
-	"vOveEHbBshldQCk6vNK61zI25VJ0yPscuzryPcGgZ6BAL1iQze5eXEkq7fWKKDHVeu7P/Wj3+mH7w3H7",
-	"7+f4w+71zp/tD5/71zt/XkOZjXISbL7s8W16X763ZjmkEmyTLbAGhgz28YDEGHiz6Z/moH6g0LP4xHev",
-	"LEKrB20rA6QvCPfNPIaaTYY8PiEyM38g8lgxcxQjftEWDS836HXpjkj2kbOrpiwN2OIjhr61NQu0vgml",
-	"DQ2juuihGEVQuUPzUmNXSW6OVZpBcYUmE45YtRvZ8EWeK/UK6Fft+Lu2hNr+zCq9K29+09xRMlg5rwnV",
-	"rJzjRugIgIrmbaIjv4Hj6K3TkYqzg5/zsoLjEzKRxrZQZMQUT+CaRDhzignQM6rWFHkYCWR2cxW6ejN6",
-	"7f769FrvpbIaIdOai6m6K1Bi1WqB2ig8cRrKobDC2uz6UmHU/Vg7/4zmyDYGwG1V+QqmE1Lsph61cG7m",
-	"fNPgBrQtRH25BKLU5T0vQSOkK6vmPyFxyj+yuKig5G3xIJ8ozpg2g81fap7BRpnudSPme5PW99JwXUbN",
-	"o1gUyJv6vAe0ClEbW5OMM5GAK6S+hYJX8gvljPlTgi11Bt4iEB8pOKgWVM+Y5uM1Q/lhXZdBB30TNhnM",
-	"w18YtnBHKDTeMX8gEBDerMgVyxhUYty9m6AZ81I7WJXt0o8NOQuQDQirEiCfEKfeufR7KLBJGa2t7N0a",
-	"FKUOT/PNUpeyqrYF+cIsn/vMqrpd4lJZM8Sf6/SKt/69zbmtNptqxlKbn+ubsi+gj1tDRVbQJayxyBtw",
-	"PeMOOXbtdGWGGqJF4XGdjaIQzGIQAKZYQOhNcCsgn3Eo8tRarutwdn7ZYvEGGwdSEI0+cvtU6co63Aky",
-	"Y4sib2zC9wshYOSZuZsjYNjWEFtvbnwc21tU9/gdulSUt+2NrSIKj1dW6VumlQ0/QouSBwqRirB7Cbaj",
-	"dv1BntgGQbY6V2X6Iu780rVIQbPCNRJDMR13yFNzJBTBkhAMAjMwAL0dWjcq6OCVg+YBCUBe3EfX8K32",
-	"h2J6cwwE+63a5W9wZFANqb0249voUInsOIBJcEuHjospCFIovIbYUwyKWqUxnHNIuPxkCFPV7fLT+ooy",
-	"NyyHYojDKtr8KoDussjPYOZx3SEx2hZqYORLDCeHsvaGipxDScE8AomroqHwTxrlk8VELpjAG1FTDV5D",
-	"k0QV35VRzVTuvIspjy1fRbYlqn0VBDcVOT4ZivzjSHTlhmtuRNBeXYApCyx3kUQ5rwIN7KpEJJXyUrlK",
-	"cd8iJZbiAlHkYkLHOoc+r3l9UW8OCepDb5ZKLgMdht+KWv4jzUuuNl3zjZ06yElFpAUQQc6zU7J8o9ZS",
-	"8B+XzF7W2ZKZwTnE/OYGaXlnP7m05Sm+4lMqrtGwyHV8wabU/kjFNKs/7U5R6jZQZcSmVDgkxVRO2xxb",
-	"SE0lQ2DAlTtouJhiQwoQ2/fY6QdafjSrfnm7DdfiyoHbhe2dMCVOXaqGdjlfojEgNu1XQcs3yBUFarHE",
-	"poPeqiEgXzQh++krmV36qhnsUQJzTuV0CvmGkU/R63d3O91Or7fb6T7q7/lCYiO/VzVpP1WojS/TljBn",
-	"HjQHQTdmn2w0zssLOBhttmIW5dD0VEceih64tuOqcS/wMGjuEldLL0ygSzxy7XgJbuZ+txskga4lXr8m",
-	"TawuMliI9hWIW2DMwmSAF/LdUXfsnvKpeLf4VwKALrtP05UdrbHcrliatjFVxabumscir1nILD/CcJ9C",
-	"b0xUNPe6u6ScMBJX1I7zOrCxPL1n8KGslmxVRRt04G5UP+Hoj62XAmQj6ABBM5cmyE9B+C8NTYbtc3GE",
-	"1uK8vYZ7u0jJlynWtOpXZ0uNG1u4b406FlaCumDNOrX8FAjeYJQd23MTutqJoNAwL+JZ13/kno4EIX2D",
-	"CcvAYyqMuJUANeeytDu+c2KNFLihr2Sv29+7MRS7zBoKnXBUD5SvXfE6MZIPcGcikrEUFDEXp8TMsk1T",
-	"N+vAEm9gEZu+Z8ZdOEPq+OCMTjcqdqqHpiVPXUkDhkPzyumbA1T7v3p8qh7/8j1UUYxWrg8keoJlpnML",
-	"rNRJflNTwdB6fVis3jjAphDrMMIfKAIHvevxijhzhQWpiPT5RiCQL216PVWKTwW7r9rXvNAb6esKX5w6",
-	"QbSsqe2uzV/DzpgP1H3Udd+pIenFJMe7v0VXUouSXyWU0bvCjgeqQhE9Y/MSTTQ2rs/CWveGuf6SXVSt",
-	"yC5V7NcC2HP9hNAcHDB3O1zNpO19CvlDc8XSj8y6CzbvtHrHLi4lmPpNjzrzpuf20dpd8T7fANb0YKli",
-	"sI832ggzaM6OBR3AA+uWHtJCcwXi3tufez4YQ/wMs1AB+Nx2Iox8ZpHNMrL5O3mfdNumWdy+Zb4rZb93",
-	"89Q25nNpYVcUDn6WQG1ouAqCRXmNi1UQzd24CTqIJJBNWXLBhZb3p4Q6IWq+hR8AtMfIHwdFRB3nxmnq",
-	"Tn8bHErbDvK2W+KNe646r7/IK7LMAMvCtmCu7oI1LJ4xJdOPXyit2r28hnLGRnaX0azEMgHsgKqElD+x",
-	"5AL4+37G9Q62StCGz35j8+NzLR03y+7G1Qyyu61mteH0zN3155950f0ee5rR+T2ZfsYkuZPiAq+4H83l",
-	"9t3FvlBGPdeFPHqsIq7KTO+eu5el8AeO0RFyXcN85IpyzcX0AsLu9zPPU4jgX1VOOyP9zeesv5KS2XJO",
-	"xQOFZ94gh7IJkmx9pTcTST2gkeOdoXD4u9jM152gmLcqXVJB3rjXS6lhMxJXPahUtc9cULfgTId8/ZpL",
-	"FqpHcq0NWlG0/jUBZMhG+DG97u+iNKGiEzd76HOWdl75QvMn2wjY7XqMDPCJka/ujoQnUahQvwMrm9C5",
-	"FNNiHHIo8jirSPwd0uXFBC+16lylZGHb9lIllag2EGg1IprTpEPQXW+d8bGA1L6CezqVV1BRaXP+Znw6",
-	"A/fQlNWm7LuRNKVYYkm7H0LuYvBIzgvwPy2YSNAP7iSRkRRYNNn81bP6UuuqS2rd5s/CvzAne5kh0yQ8",
-	"s71JjJGaweHQIc+ru3goardxaX/+lvPVkaDvuZ69DMogbqOf13SwXF9RkVId2EgoWO1plie3IE6PTBNz",
-	"KxiHTzy4T6/btTvP/UBe8m/C1PeNXG0NRRaVNPR6GDS1Wb9LZ9o5tJAiXCksgFMiKsR6d/Y0Iq77ts2m",
-	"YJ/oWJvTn38iE8O9oAKShE9tlUkIENTv9g/avV673z/rHg12u4Nut9Pr7+7tH/y9ABbU0H67X2wU2i82",
-	"Ch0Ok8971/fXVtt21T64/ns9o2KD/+YT4PgkRARsbNE7oyK5kJPJmu4xqJO5zF7XhEwozWjiIuhYSFTN",
-	"E0jX1tHVlLPV1dF1fqECt9Akv40hbjZEY38CcH2bk8YopEZQ5vt7i24/Kkx6WZtj428MbMvSCtCplfRX",
-	"1uekazqCbeem379BanhS28EFnBJOMsr50xO5Th1+d/J0Rm9uYa2zZX1ZTLxUzLwhNquUqA6JeeJqAWdU",
-	"P1CRy5lxAZ0OeckcBpEFjzImiaBzlhBvWTsk/Jp85E0ddOsPj4JziqowO2NGVW4d+dxpZ1aCsUOTjVf4",
-	"Kby09ozAxkflWiWd8enU9Vlx9RhqOZpz3c7725Wi8cXrMXb+UpXRQ4GJwyvO76YKi7V9U32HFyptIgw4",
-	"I41aU4gil8dUffXNMeawbZ+6sS6n1917vH94AIz7jGpao7tNSJxQTds2IO06luBftuUSZPZ2iL/XtlZz",
-	"TaON3aVcvk8MaEuxtXzdE0uBJGKe22XCXFEnJDxqD3hBHQSNFReKrmrz7G+diXCPyFW/UGO1enim27RZ",
-	"u64VYo211bG/FucnLjl99l0TqnSNpIANjJ2AQSMo4HdTkHNOdJjJRegPuOIWJsBhXdV1hLiBknOmaWLZ",
-	"fG2JgJvkS/cApDhlWt2EPL+pFHt3csY+6Tc00yU1d136aWPCVMGN5jO9okKkDnG1zQbMK8nr0q83rwfn",
-	"DoynFVDW0el8HV89nS3FZb2dOMnonBVZ64Ei7048l9g0FvKcjmfEfALOFwBFDM/B/PG8lXRd02vLDZsZ",
-	"VlZIXp/fKmiZ1snVmrbO2zZVBoFaj91s21KV2lveUR5NSp2wblPuUycUMP6srZcQV9LqBkUY/ZsTXO2D",
-	"J7f3S2+8nvOSZLgF81SEym2+m93QecyqGLbh8qJavrXJ0iJa2CZZ2zJN8irafJEMkwV9BrZp6gkSoJpd",
-	"F+H/tpVmC/Nm9sn8G6/AH7jR7B8MwMmgEsY9gWxb/Ktld48RfCPsARcqO+5Pj9xV0lU2TPlbKwtDRqrH",
-	"IYGedIWj8l76qWBbg63zZu5Q9VeikR17PZX8MVmX6GglZpEUulYS3ndHmJv52JyDIRvDuDbNES3dHFAE",
-	"AjRo+G+bIY7hvYI7ploVrTRdKZsaiI3s51yEL+/dd15alZRMAH5kQ8pZMbzgI7itX71nXwFrPU1b57Vp",
-	"ZrUrdmP2fAXt/rrSgStMOzMiGWqUGahL0qHkYsMQ6cDutbQucjDUz/KQSdGdYHjCx0zCYe92PTNA/fvN",
-	"Vnw+DayXrzNUcyz6OV18QJqeW4COUi7XptEnH0eKLKRIjFsp7twlEFS34Nv78CqJJo1JI5g+SQRjuNKp",
-	"lJekOPWHzk+94ztRT5Z6meHBzQV5d/Y0L8VhZMVoRiBMWdhIDZ7o3aLN1S92M3jY7/Y/HLSPzn/udz/s",
-	"to+sn7mH//rcv/7Z/fp593rn/jzWD63LuhcdXe/8+eHff/7wp/Z542M769fxbkk0NZkn3tmp6aXtupz3",
-	"uPIbzyfFfNkM5du0ycqTb9bl0/wTSeXrxvP1ndoWgKRwuoq8EOsezlcPp7weTMOelVwR90BDd7dNDQ95",
-	"c3ISFIrX01Otjw55z6i8BJHsms14FBrwHAetpHJ89/HSaAQTJ738k4iFh73hnHU9FNp32x/TOcPXA/2h",
-	"SEZeMvEE3YtWqBqtWxkq/sQyWec6GEOzZgRPqNvrWBAJmbOApOPG98AcRuPZZoA5NwD7IxJpygBf+IaR",
-	"WGSkiKDKDlW/YpwuE5bcz1As8NwGBLmf7/l5bDhzm8DnH7uPUdRj79nx1K1OrU6vatvA59Jju/pMX5y5",
-	"aYTnVju94gl0JZDwluo0IWY4Xhol59S8CycyYjRjmTFI879euDX56/uzSmQGqZKXh8PWit+8Pj0jj4wh",
-	"+SiVUy4wezf41RZvxxEBQG5wgMWuvMrcrwCL3GYOCaNKialNQhsKBI6AGvUOOXYVba59h1wwn4/tknnd",
-	"8Bi8c7SEPpv5RVfwnkgoghiK11kIY/AwVpcX//vf/xPvFOe34O1LtlI+sGIVvxnkM2UQe3ugSPypDU2X",
-	"4wC9EKEeUIzBUsJhAOTOD4eZ1mDaS/ENQDG8ntzgarYee5dU5dAhPBApT3KdoJBpqVEFx/GVwCQsEYwZ",
-	"wsw/hiKfJswrRKTokFPGyIfjHI6dS3H+EKDwHtHCrzs4e25mMWM0Qah6wPVq/a39WrRx0u3Xk5widMG/",
-	"A8h9Q1KzASCL5s75YkHBtGP9mgpFaMEW8LrNyGGfFqnMWKYGhJmTGrGRS524rEt8qVgGtluHYNzULAm2",
-	"/xlnmP+1GgosgQd6A4Et8KJlGlXGepnRj6zQqtv16LZcyTWZMm2LeyapvFLYyyqvEFcezgPLqR2Qh/mD",
-	"K51RLTMVgHlYGAC8Cz0A+UUIXDgsaTj0S8A0vsb0XZa2Bq1ATBRUFvNzH9PmNymvDfalzTp89NkX8l4/",
-	"wpe0ceHiKAdNQdkhnQ8DNWXs9ZPz549Llq1y9sSHfG+HInNeXwNe5UTWDdZ2JUCgYMy1xKJc3G6KsPmI",
-	"JYOgUgukmc+jdBEkq3mxuU3wggZHUKvs0RcdNDR0M+JzFllKGVkASFZGzv3hD+QFVBQpzRbK/NLrFAS1",
-	"4lOxXMRkTi8LnBfVCXkX2bH3+Z3SGYq+kQw28IXjoIrE6PnkP4FAGJBvQACS4bLb3R3DXfBPFtucLuAm",
-	"JNiYpmlnKHY7pUX3aD8eY3gNU7i4fIw4QFpiVGqvQ+Jvnzc8Q3nbFXvFHhAo15yBqt/IhNtd+9fT16/Q",
-	"rH/RxvRnMDOly70oBcmMlSDHy7kRDQAcBGJg5fc5Odgj3/FvHL6yMU/lhAh2FeTaOpAjw9O1cEmQNAgN",
-	"2r7j3yB8FhyvSmPUZ8LNIzN5BXifGGBwvlnrjJKTMC6sIigWUGaB5xZERLhMkigfPOYfIsOu3NRhhjYt",
-	"5vTZd5io8a2E285WC3YKG8gdsYm0h5ktWbRdByy89Iil8sqC12ZMZ5ypiCwwezIEb7LoKA6dz22F4rFl",
-	"fmyTr746JguWKSm++grOSrqZxhM16jRPajUhu3kcMEvHfdtKhvzjmyslWPln9Js4r1wHVcxdwTX6KLFt",
-	"YuGDMHyuczCpr77CHCj40Q0CUMSKp3Xs3zTK5JWCJL4YUDZO5TIbs9hNxettdxDgGWNkzsVSW73tODyf",
-	"ERsMR4q7EZMzGgWPoWZkYW4B3vjd2+/tORwOFU4HxFWDg2EofOcfo0ON6VKx4pTJmAqjcMIOQWVHPTH0",
-	"R2FVPIhylAi3W32ZA8zxq68s0pTqfPUVOXZgUhbPj3plFtClgKnKLOuaC4S4hqQEdGjm5zArlooNhqKW",
-	"azWcC1wHX/PYQgvKAd/V1vZ4mBKA/ZVKR0gP373MDm5KucjFT0qhjuO1q8nJEQ2Bi0aMCTO+JLJALMz5",
-	"HxxoVAho9TDe6/ZI0GMo3umQU0kuGVsUUsHMHSBkhwILPjUdQS78IpOGkEwRNaOQum/fHXnyYb9T6Lh6",
-	"iZByjNpZapmxJJwn4QJUbgC8K8oQudRxZQZP7MmEZ7Nlg5ikXGnlhhqoh1zlMEyWd4zBaBnHmwAPEXcO",
-	"slR2iGK4iBw7fNjN2CGnoHs8RB20BkYQnrSHdDmMJaQeCqMYq6BK6xNXWJe+kstBAPtC4r3uXhz5HO6U",
-	"XzLE08mdTbhJ0Z0pl7pDnqNy4OwuPD1ti1iJdYLIq75PLXe2H1rBxFrQc8D9cSk7daBGELtBXw23NS9S",
-	"+Iw6S2cnd5DURlZyBcDM5vwySxQq1x1yotFco2WoQLMEXueyef9GN8efLG6iq1tLV44JYGZoPKSAqTNw",
-	"6lORQoEZZ61HM1S08Ghgu+aFz+5imgYhKTpnyRMSU7ECwEn81CVbRSQWUrAYeWAo4Mww+nXqDvSZTBOU",
-	"NI6dzYntGrC6XCmQ4AFQge+IEg4/EDFcIdSUx4yK3bKMtVmzAhqCWaL3rqKiYtJGliZGi6FjvQ5ucVA5",
-	"C3OROBSN1nexBAsPHH+DMd3CLW1fgDgAAERn28X5nhu+CyRHDWco8nR62GZmg0cEGrhZLEt0vtpsTvc4",
-	"xKMbZAQ4Sog3i3nipB4m2A6F0yLMKWmTbnPI77LTyLI1V/ZsjLDS1VD9qrzOEVKkurqvHWMr/1Cce07i",
-	"vECNZ/meR9+LAymDr+AQ4Kjokkprv3inMxSnYfl0WKxgrXk4SRA9wqGGWXJAbximycP4zbsz8gjQNh99",
-	"tsWf14/cq+Kd0OJBYfoEuSiA98AdgXe65lsWd1RZtL0SM4GUKBqcKEgT2QHlCRlBTvLrNi0Y6ZabpaDP",
-	"W+8GU5Ue385t53ay3X2gE8F+Q3FtYzNGYgjNsrwc0bbg+YdcZoKmPlQK+VBYzIO0nVv1w+Yf5sIND4qM",
-	"G0vHno7wgtXCWkaQzgAWgq87NzvcvNAKPuwfHDvjAFG+uJiavze2DxE49h/SqGYSmuOmdKWKoZZC/YBT",
-	"QfyaudR299HgA+rR5yJ4mVOTYzQwgRk65BupZ6hqYa5uG9Rg2x75YWxsvkfwV9s+veOOU0gGN8J7KMLO",
-	"KWDUWijT2JA0Hhii/Gwh8H4m5jHyM7gejLT9eSh+brfb/v/NrTEi65GfSZzj8Jk/z7x0w7chwFu28pmm",
-	"8PhXD5cCTp2dr8wrnrFU08IrqsmcAwL53xjCwjHYxs8/kziHojZ/3hJs2r0ugaPODEcKVhgNE7ZTuKuS",
-	"Uk4ZNLzmChXyYdFkZYflMPWDN6FkzgH0XSJ+BUMfT1hZqIJ337A1AeYjL+CfteMtZarCw0MBWp15AYpa",
-	"l8eARxIYuSj3MSsvL+rD2P0TC2msq5CKxhyyHi14/zKzdpYb7lAEXcW94TCWiTmO3lBlwb8tb2u3gIkE",
-	"jfNSyCunBjO1NJs5l0X44pE5NixrWoObJ+UgA2jl2NCecRCndumFURMdZW1MdEDGUgg21qjxO+gBSDSg",
-	"S5dfEENVwSBGrSyAhIbyFo588j1Vug3r1D55Zks2uPaxjoCsMJkIVC2xstsew64zBiV6NE2xtpK8n0k4",
-	"AlzatmEwmgIL2qO2D9o4MhNNlYSEVrMqDQZ+YPPhl81nQRxLzUq7YGpb2uGpBOVwuK+McfzRqAIOqSF2",
-	"SPB4iIDeCSX/RiHr75EZWBc5cZlInuTEtqx2NTNaDOxfrIKxAWfEh7fWNU+ZGDNrI2FLDhR9+AhKo96+",
-	"8+fYOGZop4N+NCB7wT0OFhQRCtB0RCRcab/7Fyqm5gXLxVdf5VaSoXVAs4FDpvHSIy/YsMea92Gnfod0",
-	"yBmuGtT0j2ma5ub82uMEUc5xRTPmfWh2P00BKCmTy+ksIgsJb93gjCodrE8DRyKcrb7mrlB2EBFfC9Fe",
-	"cvTtfNt+dxKY1xChccjtmdnhdJQG2BZ2H0Atk5z4JpZWSYJ6PlDTeYjQ+MS64HPKgqDr4IlnC2N+9pGe",
-	"8KwzN9iih0MjaB8t+aOPh4/GMLnw6j5M56A0RftEeDtM2PxOp+0lj1EcE0KMjFHauZbI1+QzKbm4Yuvj",
-	"+uNn0LmvY3L9pPAoNyy1Il8TqlZiTB7ukK/R+04e0ivKNZkwPZ49jP/4Gcl47cb26I9W/zkJXeoR+eyH",
-	"c72z0/mHkuLhTuGToM1BOORrgF14huWAZu3P3KWHnwld8AEpftYRMQo+UXi13R5fExy6nVzp++DB/ppY",
-	"dnv4mXBz6Nmp5D7zgX1blA/YchcbYJUXfHwozqAtE59yj5y+MNtyvlQaoFaF36KuZopYBGT7mOqQE5HL",
-	"1YjEsFa+601gaYT20xPwXw2Fd3VK26AVP6OcfEEiGLl2Fo7BFbBmSz2D3B5rB+Y1Xwk0D1lXLQpuSDEt",
-	"lp0KxsB9CR290PUKYmngmHaRsQXN2CkTiUNVsFleAwLLYUgO1aJBBOM6YMzPZCST1YA03Dvw/+qolI/Z",
-	"w3Zvh1yT6x0zgLdObDjOR4ccVuwhbyBEjfIKmcxQ68GTd4kdCC1emZJzhgcAlHyY2Rr1F86GQRAkNbrk",
-	"UPjkHxu9sweij5RAyyAyYvqKee8pWuXO/eBHbe1NTJuyfOnCy15SG31W+HztoTB2iDF9CrEU710GrBHb",
-	"eQ1OwWC57c6SYswi7OqmUEOyx3QqsRET+mHMUUNilS/ww504OAvte0GLzZZiKFDAwZcHoW6IBlSgOgS2",
-	"FHd+Rt9l1HrbR4ywhGvmrM9TLRcLq/PF5jQ0gwG+NmaoIstFhzyFAePR6ORbMQwhF7E9AWAbZVYAuV4J",
-	"ODxzMsZQwhKD8QrzGor47btXF8/fvn39Ns41PDiOYjxpsUw3dPvLSeHEd4Z0lsnM+hYdZ7j8Fwe4XlHB",
-	"80JdF2N0Wl2lOs/qgq4IDIuEO95OGYrjYv4fGgMpNTyQa8e2ttgq9Bhb9JVuTwJHvdXFiK93gmqNYvWy",
-	"faWhVhwNRYylvtYD7WtyvaIaS/EMjFfIfSCxWi5Yplhi3mQ2pqvPtyAWWspLUDgHuT5ht1iHxElGubFk",
-	"w0dRl3brbVVwn88+sKyP+xF9Bw93YlDEtBM2kb/JFZabW6y0NsNC16TFCMKBXvE09XWDheK8XCl0QRXc",
-	"O6ygfwr/sFOsi0Q3lK1UgDsONmr403enZ69fxqRkiIG/Kw6esvM483me5pyB5qEjOr60EwutBBIYCblI",
-	"3MBGwI3oFa1cM0wyuRgK1515FdjxhUes9mXFxgDrkfx5B/WzgV0B51+5Bt9YZwDexMX0jXnAKa9Dkcew",
-	"4WPoOS3oeVZcoSmJu98MQZGR1FiIqXIUV9QpbDek8unljFto8qfcSW8Lu3OS+gPOeojLdZ65zy9sLzBw",
-	"J55Zc2M/vDsjXt979NkB0xkpObENDZEJXvDUmLRayjT36Odl50GjVucMs5ksBaAMsBVQ7pk/rNFu/kZ9",
-	"vSzbsNTiaG//MCIxXSxSG9Z/ZG/8k9FI4x2vjHzG/yFkCAk9w9aADFvuZvUI/JrwggsUSMNWFDzBdWof",
-	"+cHfSGpuRBeIuXOv3w9+R2mGbzBrBjnPCLBHKDQv9j1ppNAZHetO4b1GLOLT6wdqD4sLnuDd3d7RUbI7",
-	"Pmj3Jn3aPhzvsvbR6KDX3mfdyS49HPeSfr/wAoYr0BqQD5/JsGXT0y21LBmiwoC0lBdGOcTfIexgLvS7",
-	"XXJ9ji++NovwDLLWjE5hhTykCBihTnjChOYTDg3M4CNW7vtDIGPB0VLqTNuxTkqn6TpTze1Q87UHCjZW",
-	"xwhjR6E4CJH5mIooKvCpnFo/jELfiLka/61t9dj2SRK7iIJ3ZLoN9YTQoYBCqMyOVtqu1qMVqN0YXaTa",
-	"xyQemw1ysEdSpjUYuYhnZbSh2WoxY0LtdOypq2ICa6NcxAiqWux+B8YaCstYsFEOjrq9HSt86Mqn1TgD",
-	"BXGwCdS4OXAg5jMqMmbjCBlbQPUqJmPkwCBwdPtDGs2m2Hb7te8A7dvVX7jTKX5rnmmDcukTaDrkLGNo",
-	"osiE1Xr5hsKqprjfQNwr5vMowWFoA7l5+ERLksgBSpo/WOUOVhEzgT7Ec5pi35sLeyE+f+gFROXiDnm4",
-	"1+3uDMI3WRRvq50uqNFIBjBQ2PD/P3vvuty2seWPvkoPa1dJSkG0rNg7CVWpM4rtODpxbG/L3plzwpTQ",
-	"IpoktsBuDrphmuNy1Xw6D3AeYh5snuRfvdbqC0Dwpotv4f6wY4G4dDca6/pbv4WZclBxEGOH2kAPH7Mf",
-	"BJBr5tq6iABRQG8Aw6QBeuVrKLr2+/rm5/xdvIm73+B0FpNb0XQWfvTTOUXUC/O/2GdXEsqiKXMXfrI7",
-	"EzdvqD6aAeNjSSigWWkdR5jpibUvBlWprdEI4dNAfBvVtDtLoMghDMPYN8+s9VZNnb6mZ2Ng1X0NDk4H",
-	"CR6GTyHU0bNcXqWh9qexPHkmJlNlhBzML67EvG2RGqfU3nx6Fn48/FVQgnwyNXNQieA3J245mlSLlJWy",
-	"m8IaLzhbAFJy9ubN2WPYEoA6sa8c4Mh2T4vhUAz8e5bKXAxVJbN46P4gDPYBDtaH+yGxPOVmnHhHJCRp",
-	"ra+tSv+D//6A2kYIypEANit4YthWHoqwYRKPxmJwRaj0hBptQLUdgo/iF2Eda5XVOkbF393CrzCjh7T8",
-	"dhIINUHbwwdWwRiE+eAdcFhvdBSoAWksWXpq75vGy8kHAzEF3dRc0/ALDOPvNIyQmaQliW2xichyjuQp",
-	"uGdP4SZuz8LA8FDdkgELBt5FSxKPeJMpa0Zjn/J5oXh2ATqZl6Pa8Bd+tDO4/y3NAASU3aNBzDgwqiIK",
-	"kwC6BeAgfLxJHKC2p0hlROLQp3St/QprTEMJYkWj/V4ITYB7SF8A1YVm2modXoQ4D82zkoS0FtkFrO4F",
-	"WADRZNvPgBk/jGeca0f1UH9HtSqPsKushxONOmRK00fYufjQ+gOQiqy/RjfyBfMtHvTCj3a8x8fxeK3Y",
-	"RL2CVCCxCdmDeUCPebvtc61zK3u87K6JI5g1CmerdOirVWUpBosGRUPKut1WgsLOl8ym5WdYfzcfCrcj",
-	"6m4yNZSQQ+H/FhvpEy01BcDsx3o2PPyNm8E47UFMzi5KwqaiHPOptmIqcYIWNEtO4giigblxfjlWULi/",
-	"sEIDkm2Qn2fpk9d8BK8MbYXfxwqMJSD6ctZCJaOCl/rMGz+BpLi/ICkIaBWBNmNL1PXHiHbbClhrU6lh",
-	"YLlFlcEPtQHh41XpQGzOQgERmWtvC+PCQuQS+7pzDy4+qVVZkdkHrjstPgFPm81GsWP12TAOMhmlEupd",
-	"40KUOLUY1hlNLDrsp9XEutqhQsyMu/w1VkxYe36mIASQCx3CszkF/9yM/MSdORKNjv0qxDSEEwjeUXt+",
-	"QjBRPATS0C4w1qFzpKieiOYrHJQC3CJe6LYXGf0cv06v4ptkHkG/N2uXZBbjeKwu0qi5ERcPTruVixCu",
-	"oEn/jNl7TNNS7bCbQIBtRcP2B2GwTuk0YY4U/KZMx57DOCbO9gcLAGbhz60nTRZqsf2EmphMH2kH4Bv9",
-	"HUBpAZHmprXQ1jKaXfM3P8lTpvORPKymAbfhRRw8GOQbNd/EzSXsDoSnpQh9RTia6xANK74UaEpjheLQ",
-	"CwjHxcOMDsMIf4j3TARCXLZXatvf9RRckhpA0wtFQVy85gE3/6q0gYm4Qc8Ev7pwOzEedu2Hmkp0B8Hm",
-	"5npu9+qoElr34nQckGMP1GSiJDXE5d6TZVRASJ6NYzUP+yZ+Y1Yc02ChWQMihqORhqPx+jocHPJnFvCC",
-	"qex9NlbQqtEJPL34SmEkv4Fb4+hN6/sYkhVeV/2iZkwNjZBOT5XciAsIyzT2bHQcFvWH+keJQp7iyuBx",
-	"Bo5Z2g8JAR6lQauRdJfGXQ0gCIovTAGTaEUvzud3yDirRgQAM51U5gM+e/qKG/HMDjJlGrJByOmAInWS",
-	"k9JM3x0OlEZIgVewOmgOdTHhcn5BAV1d1x+NH8NaKMUm0EUDKjAIFImGjCtQyYPUce4mHKRG08T7Q/fx",
-	"nzCEVuAbDlfUPrH25emyxygGcfNSZRe2Gq+MmnBo01HM3bx5fvGflTI8nq471vbGqeJiVMFGhCGfnnnU",
-	"PvrPAJN2Kish/wYqdJgidycD1qKls0hChVL0jZaVBCyhe1pQuX5nu8QlBBjc7o5d81xeTEs1sstY05jt",
-	"p/gvNKTY6rCzVs9em7woCA87Wz1R0vrwqvLmza+Ef03x+Ca5noB1u2T87veaFFwcqDd4avrG5d7dAfCd",
-	"VQmORSxmQAk2gg1JPJsAInc1HNz3QvOvCzl6tHtRlGSlFl/xBxj/EL0UPOAbtgESONAdamdaAnonB8j1",
-	"6etHv7SidqNsLAYMWWovSw/QE5qC+b0g4iPOqxZV2vwxjJzu5NybYXjpMUwcPvr4GWkU64qLlaspSpFY",
-	"A+TZgsEPWT4r9lqtfv9rTS9FzYphVSh2QeoK6nLsMHsRClFAKbHdHTNeZmwfFzJhKbUwsf/0Td0S39Lt",
-	"APYZH1wBCxpc02UvQkjBpxDt8/F3iHu4u8KONgrCydS0Lfh1MSrOVeByHGdE7pRHe/MlOJx+bxKPyLS6",
-	"LHI9bnqx9d9qC0iOKzjl7gQX7cKvHpRWILig4t3a12Y9TrwRXkp3otQd7kccdpDGhEeimLfPTEDgG117",
-	"j1PF9tluqhTVuzDqAm/VCHDVf6xNttHUsQ5HpFdXt8gdMAYUJ2JS6L09xydRMtY0GO2jUJwfz3RazJeN",
-	"1f5WG2rcNR3dIaKGEcxAA42GfUdH6dXx3NRKaN21kV51/kVDtbrDQRhE+rMUTM9yMxiLDIiUINeU6ygO",
-	"omTscvfaQAE4cLIDuPVrILESUcr5jzolhkjQW6m1EHyYIEJLRBMIRyMx3MBPJM1OnfiBg4gKGCkAyXq8",
-	"TjS4iDbXryrOqFRT/GjgsjHUxcXFlVRySBMIcJpo/P6gH/45RYiY/6ley+98Q6zVDFAcu94zHju18fa8",
-	"CIHgxgCWnVRT16dnXhEgloeUQXy1x14BtYpzT+2BArhPYl8xeiFG4fvS0Va1b61QPFvYrOGHA7b/0Pvk",
-	"0fByxNvjSdAqysf7SwF8XM01bEnrRUOxNqOqTGMcdBQG8WBxEFmOCbUQUYdoSf3B0UMA/L4wWTq67CFD",
-	"URRM5wVwtmDAcZJnWUjLt26Z6KnTUhk1UEXjse4wPLdlA0CeD6QBVEhKE31ElRTvpmJgFlY5eqxsE+Px",
-	"8eaDMQxWFIE0CYBNgaQMJCCAdEjCdiM4KYZoqXrAlLn9nqw1vm47ondNYSV00JAQteSuzwBG6sAfjeY3",
-	"yfVAyWE+qsqFV1r7bdkC174wnEQo4gfwncZCVvsPwKXgPz2IoJbvxHm+FoS9dzM5qfeACDkoUUwjgzgq",
-	"mCAxDH9dXFa6ptqiw7Uvk94B3N46aNVgHHwxMsHBTu55pXMpILfn4Kih8hZ/GIzF4CrYUmjcL/+Eva9M",
-	"hQKtfjT91jZy2D3kWYLV7Uk7wtjXjeUENU7EzRJIBAulrjTjfgNllwtrS4dqo8u44ZdcN+UdUB64He0c",
-	"nmq66WJllxeV5G95XjTziPVf2ofi95CrzAptuaDsETUyhpApykZ5nnXjS6xx+PLF+et0nb/rZ+LgkfEc",
-	"6Fjba7Zf2rgyUImdqZk8waJUzUaKqcb4DNLa28+s7V0jvjKQiWCurV4o5Y0aoAy7yPLS1D+n6HjrYkOc",
-	"2Z4TVn2YmwgIlEAIsZjXehLjF0QdXNduCnY2dP1+dcJMU4IEdw79wboTh8dg7IjQgEKKerXBEtGE4bEI",
-	"9NRl4DPNCABP7T/criJTba4qlxELKgcQei+t723//QxT7qVgl+CClKX1dNSQpQWG64BF1/cm3H945KD0",
-	"cHM+TwAiRr8fhKKyAHZJ6kX/ID36kuAcBDtx0KPix35Hinem30kR8PT98fffH/TYUEHKIDcR9ghte45Q",
-	"S8QmR3HOLjszOuBUoGyRQwtUmfVlhFOJo9oue1fkGtw+WNdhqSYO2fgK6YoQN+U+P0AgLPCmtOCm3PDG",
-	"/C0QiRpNYRlUvz2A3hAz18Jn3Jeu7J7YyOPiKLbvkCaazw+8G57lw6Eo7QAgDoRgTHyifX3WNq5FhGIR",
-	"6aRKX7pIV4C3uoJPN2k0LujObhEnYqLKudvewClRRuwqIxSECFGJa04Oo+LihZDelZhTazS3dl32AsUS",
-	"0tSqiah9341IH7qFaIVj9PfYfnGuAJD2MWxZydIHRz+wZaFJIFD6GQO/kARNajWOSZDIbhJQpxkdpQ2D",
-	"e2MfgzcJw1R4+kwh7iBNKI99kBCkl9X3xisosBAZwfW6PnLVHg4FK8ntj7YQIlI3wGMeHB+z1rAmzB1R",
-	"vp7svhQIWrBepLPMHPjI9fTqha7deEKu2TB/53iB/EZzqhCsXA+Z/tURRCFFDRA8NTjWIBTtU/NuaP5n",
-	"mi9uV4LtxYIBvFlOJZsYCcWaqC6LiCtg9TSfB4gJSTFM9vtvGr4TsM1guwIoUMli3mXpyzev7YuFWKf9",
-	"x+Mnz568fkJw2adPXqfI32nvdiXmXayEgk/UQT4bxRTcsJGCZs1uX7kK7fTB8Q/2EQ+PjvE/32JM7uHR",
-	"A0i0BE9Focc04/Me42woZmCR6sTV50IhNE0/U9UlQXjf8hKSCSWXmZo4Zi6tlHT9yOs6lETpPxEaon1h",
-	"vJVI1iXByVJdKnZfgCUhNgtJ3wNuGQcwcTeBCgKIRiGw/P79o8R+3bAfvu9+3/32gDgOQZf0ZXo2PHyu",
-	"pCA4CkUn6yU56bd2rYgsA0xUkPHWU4Btgu/dRVyhzs6Hb9wAHd8ffsNRY3RE5ixjqkixyIAcG1dd5ymo",
-	"o6lEmBosj4MnEvWRIx50VUt2Ens6YvawBrNjfK6kFkL2WN4MDTpxcTlnUs0C6BD4EKWIwC8+aNeX6YP7",
-	"x6wNY7Q85cy98swqqJfzag4H3GvGkyIh8RNWZRJlDh+MseSHNjZmJt2491OpDkEhpQcn7k1pD1NH0LeG",
-	"7C5c16hRgZpK2s2Q3CS7IAKLTyg2XAGcSw1DbjWkUgm5ZBUXpF/JmO5h3sance1JQ8xzNBh0+tKhj/bd",
-	"STF1IrbyhmqzA7xnPf3bjdKzhy9VkQ/mJIjqWVuonHoLTHrB2EHatbFwk8be6GwfeC8Oc2GGh2Njpnya",
-	"H5bcCDAqD6kc+KDH0j4w0fY7J//54/2jo5PZj8dgq90/OgpLlUurpD3XdLim/PHhdyfmx/spTvThdzBX",
-	"aBbAHcklGgTIf+FwQ132k5gDfmjsjZ7ajj3+gdXy7UCGFPQK1unJkK8OvPi0eeXcD7/LzhE7ol19j8u6",
-	"2zG6pDTWqtkvI/GEfs4q9VAjSkf7rcCLImSjm2clMagHMb0J8m7Yy6jouC/3YbaLuXVXZaA8HD8Kgtfa",
-	"NDC8hU9TH3SbBQHWpQCRZKKyOvflQH8sLM7IMCGCB0rB2lqGt7YKx+36/1r/LKNL35w99pxdAy6VzAe8",
-	"wObIhwPrmoM6ximWBioRkD0JojBqyKDDF9AR2nu9/Q5H8sPDvx8fRJwInsN1nAPfpqswj/RSnS+2Ucx1",
-	"+vLME39TkHjIzsWEW4HtdGQuR1Qz9ruTjbCtiTjEjvibbxJXPirFjE1yqTz6EhByGOzN5mT79uC0IEsS",
-	"+puW1YfKdF/Cp0QEuJEEwyvcDzxQZuJJpL8TlxeDChOq6LCHrnIrJ7DaBrhpA+sVhrZy2ZdtVURddgbV",
-	"ZsFoWOSN+R1NFBGr5W++CWJgwv8Vlqdn97JfCdS0YBB7dRYzE554dO6eBhxtgrA6cCuJSukkpED8imLn",
-	"EvfnSZzFRgo3lRE/uCqpDgkYseIZQQIJXuREvRXZN9+g/VyCs1leCVgkq2oBycqQLj6qnCEaLo0BJ0qT",
-	"qfIKNCQIFMe6aL+yiZJmrMGPDhJfo7eDphhLH9PjrKPi65/gO/nuwcMD+4AkmPwZB2QqdNbiLD23doap",
-	"X/b9wx8eEOV8kQ+E1AKb4rrCsk6vczq1Sv3wuHsUqL6jYx+Sjq4mE17O7XESjskSjmUMR4kslm0EyI8o",
-	"wKETjN2InV7nnI7/xAdX2C6RdlGn1znq3scBqKmQfJp3ep1v4RDw24+Buh0pQYDaXem2/ny6UddOJLrE",
-	"vGK3BVTN9lhqxvaDPsvSZnNzqPR/3SSBUENPYaXTOjlNA4AJARjpK5Yxuo4fQeiSW6MWwH7r7nsJlGnO",
-	"BcdV7rJXlYxCIcHn8y/FKCARsEIn4hAAxgTr5RKLgCN6aRB8JSz97cn5+enTJ+cX589PX57/8uI12c8L",
-	"uWkfiwHoY6Obcl8uJGwDx2tZycB2tHGZNXutVKETqAu1w8bdx02t0XyP9GxfouvIi0L7/I3TLDRU5DFE",
-	"Zj2M3liLVvOh6LUgieqeKVQJwkfmxd5Z1ul1ykqePn1zhu2ISf4v7dAaTrkXPQ649f9MXAXrTyqDXm4D",
-	"LKuA5gWNmgrozPKOT6YFNjeA6/Ll3THduffsUF9V0nWcgl4pvt3Eyl6KzQtrjVlMWWHnWBJ49m7HR0eN",
-	"WSxU8jSnga9+o0kg78CWE4C4OY59sQtGWUkgq41IHl69eX7x89nzs/NfnjzGAEBguYBmDw9wjm3PDSxR",
-	"P/HML5u95P76S95ITvUOIsOLvl1/0c8OZ45XPFh/xXNlflaVpEf8faMLTn0VGF71w0ZX2a/xtTrF92uv",
-	"u7/BhIAuSalnvBzhw+4/3GTpfPXTbyLL+ev5FC8+Pt7siX6OtPTHG8zw9Owf1oy35z/cZEucUV7jHDwK",
-	"CAritccbbaen3IgZtml/uMnOOMeM8JuQecNLN9gi9KjXCFSoNVcCKRe3VaLW7n9+SN43us7Ev7RdUe8E",
-	"5M/+M7ZLrB50LhW2CyBGHftNuz6If3Ss/u9Au+sBGAsP7T/RXrY/u77G1IsYrBRA16BdeUHhqOg4Yu46",
-	"SScie+sGvFDzB6tasV/zu8MoDtzpdaSSghr8KGirQvZVD/NPPMcfsyt3rl3s1YRz9v2NRHsP7TLmGsEQ",
-	"Q+KxedQFz5uadbRXnX7Fletiyqy7oAFHwpyeueDj9npw+FxJATE4UoIrdcg6TeimkK3XImHMH5IONd5e",
-	"dxESisaXbq6A4otaNVAE3bOrTK6hve+T13y07P502j04x964yOUVNkKqDHFT/UysJcvuAZfcQ3KVF0Mn",
-	"pu3Nvt1Qj/ymMutsZDutuKnOeK3Ub1zOaRH0zXXHNRXBp5PoTwG1HG/7SI7zHGVoU1ha/w16QG4lZcLH",
-	"d/a48+HPtYL1HgBrsZvYDZ6TLPFYn/p2Ih4DLpjr4+xiGzXUrqPE1djWN/Tbi/v4uruNuQ6oGaPYmLxM",
-	"l9EA1B0GVzA+aPhw2ObcwCrcRLi3OTk3ku84gbVyGiswtpDO/oJWyewyJoSjiDiziIfnuuI66bSlpddd",
-	"G13jL4GR7yTvdv4IfOSbOgdvJLXIsQ8jzoOvTNqjMd0q7t1PNQkOC+hrCFqkdzC8yZw2fFQzrwlEVpf1",
-	"PGc123gDS5gQ8HcmsZ8A0qVODZkvgEwBa5APxpjNj7j/sJJIe05NYNGs0T+6Gpa+rBFmLpBlNoptoPfm",
-	"NPDMAxmNIUrshRQeyLKq9EQFUJndl1TZ/kKSKvEViI3e4ZAUodH5ckQXSUWOao3MBn3Zl482OPH6cTcc",
-	"xp3qpuNtfQ/33taqp0fuzLv3JBaVVq53saudlb6xlY57db2hHkR9HA8J38SqiAgG42GmEEuuK4NNxL97",
-	"+pJ4CEAtqbsCfAaELkk5AcPjfBH17peI0ONZ4JqKkboIlJOCzQViH0OFFyHXkEcX2rUg90I1hRpQe0JE",
-	"+fdUMYePQG4FLf7TtZ8jGlaXcIJ70ZgbZyDONAWxjdmtshJEVui6wYRcC87+KOYLdrclDhXXoQaT9DFX",
-	"6mBZC5k2MV3kOooOYYOLRVG9+LIC+scz0+KQ3CNP2BG8NCAK6iROEEPv/LbOxjC7TixiMyTlhyvi7vx/",
-	"f9DWnX9Nf367Y0fq0B491Ff59NBlrQ+JR7TTG/JCiw/2U1ycLr1GVusmErqdhNcc0+9TVz7s8JYD3IkW",
-	"yTuEvqhiTAjrvkSO3JLrsa9cBe5iRwpjtzRxZyuFKEx8Gcu7RtPoaqsbr+i3x80Vjdby/m2u5Tlhko0K",
-	"oGW/KrMazN59u90lk7LXb7Rf6rM7vsV98nFDp8RDsUXglD7n61gu/tJW+8XhWxCLlJeI77iVoGirQFoZ",
-	"Fn0u3pl4uLuQ6M7Yuitj66UqkBsm0rh7mr6Hzyc6GtL366ytFgsCOOVzuWEnemjPiswfix43kcv2JfLl",
-	"sDPjkPSIcPEOexfIoWqoVXRwgQh6hs02dGRnUHXOioZc1OyNOoBt0oJrwTjCZQyr/9P87PHWfuwzrlE8",
-	"2XeXbHP6mfwHqLwNdMetQTf8XLcHcNSF9jLVEbqN48trYjqwnV3UzQ6c4WOUgku2MXYBBv72ev2lC2kI",
-	"11bAdyY5iQ0NDOEguyzwcYidB75TChsrhXPa0nW18FG1wTQ/vBLz5f71aVE46krEKkNDp7yE5s1I0eMT",
-	"VdgG6t00L5FZAyjhiE4VxW6jJ7avSaNGQe1O5suzX+0Itxaf+SQ3mwjOR1AV2/n4drlb+NWClaZfl6dQ",
-	"iLxWsMKldp9M+LszvOL4KLguUN/cJm5fSHJE1XDJy79BXuxZLq/WnQvnfJU2+V9cmgLN55I8FP1Uk5DP",
-	"cm38FowFo5NbNfGI4KplmZ5HgAxDhBne0cHb4y72MccWRk2KOXFShPouopV2wbG+dL39U7oXtGKJu6hD",
-	"hThUlUiB3HONJvnE2wKk5qHbnFsk1yLMdbxFLt0uPhiPxE8O1b2uxNmPmbNhVfquVIp4quniqImvY/I1",
-	"VNPZ88DzgWC8L+G+CLZjcTQUiqSgiN7KfVzCIqPgk5CO1gSKZ4GTGlUaVij6Xu1ISUCMBL6DfIJRLeUY",
-	"bmDpzyEuNoOfc9de3cygVlif1MYBY2jlJ+gyX0/t/AyqzGeXgpqAwBuBNn99ee3kFiwYCeZPiiy372ut",
-	"8nku3pH+jWSlHqvp+kRYNNHtQentV2+ATL+/5SpsMZfMqdMtZxGua3VrgJyba/qUwAbyIS3cu3T9aoQf",
-	"Wlnxo746LbgJsvwl9gP5uODyvwJ+ZEu9jVs/UrVLdfdAZeLcfZB/vO8U/FIUVlJWZWG/BS5H1lMai8L+",
-	"qaFdO/3M+p2/nb95+fLFq9cXP52eP7l48+qZ92j6Hdbv9yVjh7+wfqe9y4S/+vWLX58873fY4aEVEmwP",
-	"Guv1IWGADeF+F5dW20+pr1y/gyT+0FOuX3PLsGVcDeWCh3iO/1Xy4hL8wn7nz778sNeX4Hq4eT9VYdbw",
-	"7zBllBAJE2XJej+6qrxuLCz3B+ZdQvnObosUfd+XffOcT8TCpPrmHKbUc1fjn3BB38THSGO/EjxLWMsP",
-	"v9s5J4vXnZ7VT39B/jGc+iHpyw8HfZkPYXr/9iOTecHg6YUadX/mhhf7oiwP+vJDXw4npvuyzKUp5L4T",
-	"nL+K+QG7d494NiFio+RANJY3tLYMy1w7FpYbG27j3X1bbrfosSLfh+0iYVX33KLuwUbRtKZ/7MV7ZC9h",
-	"e7UdYg/w3P6/3x17f8KKnPSlHYgqRLdQIz/ZKzE/OFky20bSvtKijKoi+DS/sKaTO7JJPUNUtEBf1733",
-	"dB9XrJCJQhixHF4VW9wjpbIuw26YhKVylIbEKR5hm5KoNjXicACqPSGzqIwZGNvBiPcGY2iggZXM3iTW",
-	"HnUbbE5t+LzLQJMC7yGMdxUSarFkMNbXC7bJkkAk2eUuTvK1xQ//ujoQbbJNdGCEsKGvk3bDEvd2u6gf",
-	"bMcQ8avM+F6hRrlcXnf9kxjlUsMnqJEUQLxzlD1ctjXbCZ6qy8zXmiLhKbUGQl1sNEZfVqUrXgALBZb9",
-	"v7Ary467R/6+fQkcFdj487sHPwQiowfdb7vHkefqx0X12VYwpwcM21pA+R82ZILgJWV4nH0g2GVlDFBV",
-	"QNm1fXPi3bRQJVIxXCEFwal0zJQRgYlv0FNj0HMNyfz6tPUXTJjEVsqO/YIQR1LZI30J5QH5RAD1StzZ",
-	"4v7R0ZF7S56w7aTh5PtqbVVkQiNv+mvkxNnQ4b02mLNQozP5aR1dJ+DXunnP7Fi391UXLosH9O5wNpsd",
-	"2p17WJWFgL692c1G+LMqJ9sOj665Rmn32rINu4/WB7FBGMCe2yYxWLuq1XuOmyWV+WhsGv4zCJxz/D7W",
-	"edBw7t36zmfYu+JR6HO284fbbYFTol76TGyBmmIH9Ri0Y6zWrT1wN26tV9uLbiq0QEM/lWf83+mr6w7U",
-	"BD1Or0LhlAH1wxyrUgt2Ca3C5v3OVq4obQ7vipJb91zM9umfv+dm/BPX4s2rZ/v9ztiYqe7du+e8p9oQ",
-	"DzZ2+5DIbcEBBhFX83xjmQw3e2KXaMkCvaTlWbE4WzmntcWprY294BrrkzSuA4m4j4vRjYSkPfHg2v5u",
-	"Ibx3a0cN7iER/Oy/Z5d2rGXRY3srxrrHvMNqHOte03EGiwA9ZoEvZa/xTvYCp3uP7bW+kT3nGy8dsL3/",
-	"ZmNOcKQ9GnAXDVdsKuoeQ051G/HANuj3D7EBriqz3AJ/4kw2167TW6o1uzowNzvCs1oXhCVOthlTf/vY",
-	"zUZqs839bODLViPg1LSG4h1UAhVq9KIyd1D/s8QTX2yN+pk7438hlE1NAT+RGbKgrtLA1/pCl0S97CdL",
-	"xuSKbzb4yI1evZhmlmK26BVH3ziRjTXd5NO6DEDcWV/SWdQP7zuW8TnsWiIP5HLurwP/79sjPAWrZAAT",
-	"CWybVElSH3CuPe9mpUUPCV9dCtVTi2vofhZxkC2kVRNk3PcigeYNLar7kkSK/ZXG7/LNuWZgKPdibuHQ",
-	"USWntajR6KNTLSQQZSdQTjICHgLfBI9kHLaY1Jittk9SeWYd6zmFB6mdcqVFVIlJlNlwsuuAHNXYxC2X",
-	"qUs/RCHdi0V53GvSq7L0wdF9FneBTpq7At/eEPjIzRjYlLHP9DBYoL64k/CyCC6Ae9ebZ8e7iSpFwz76",
-	"+xFSXDvOXT8UbGpNjPn3j1yBk6NLrZHDIh3oa36pqQm63e+OJ1uPoa2CHwL+DX22XfQBNTESBRdqcJVE",
-	"7MbR5vH7FeAZ+bAvCVcAXbrsdsgIi2BfElDgu0Cya9tlP0enRX0vL/tIjMYWgmuRfcxYScNb/aRBk83c",
-	"evKZt4+ZLFz49UUmQJS7ZlTD+Iv+vEMU9BCY2yskyt7FKL4Im2qBgqfFtsANeXv2UjCPXBB6KZL4/7EG",
-	"W2iO74PWATpsNTjor6Rua1yKEZdYwuHBp4s44XM3gK8PKByv7Upp5tfgGmhhJ4JuBhd2Q/0UcOFIrAqZ",
-	"bSRSn9jt5me+Axz/9co3FuHGsWfZLiqXeIjumnvv6V+bgSO8OexaWHnIQktIB2rsiBQ7iiSlSPAeCGeg",
-	"AcUe4InbbM3o+/hqoyN/YajC9uEUAoOv3/t1M+Fm0ATagnVsgs5HspouD7N4GL+H7rgPhko76+iEwO2e",
-	"S+x4waDjhXUG38h8oDLqfvH8518fBej9bJwbwfQU0O6l3SJ9mVPjmahfXtyZBLtZPUc/dIxUtm4U2HIt",
-	"7ZI7Do64z13ac7+3d7t//D0bjHnJB3Z5TuzdqQo110xwPbcnjSqaFrWxgY4jx2wm+NWFuyW54adyDoOB",
-	"HhkcuigS1xN5yxAnwPLFMZcB94+89thFJTc9iCZRHzVViNCwPX1w9C0cws7QhV1fO7lzaJHuu7FYz3nC",
-	"MwGFlkTor0WpqW0VNm2wS2l/dyF9wNRQWD9tQ/pjMzvE+0fvoUd2LwRxGrGWHzDncAHEGGn32q663aNv",
-	"pl8IruEcBru9k9687g7g9xvP4bmYvdFAXbvp6On0Vt/cfbHLcPeIWllpOEKG8Qae+AZi/5UqhDXN8Ku6",
-	"Y+pESJC+5lekO3fYgk/ktwfgPG3Sj4cuQMX7OcALrHJYyPKjOKql+WsS6hbz/DdCjNvBL2S9UWHcWtp7",
-	"RT66jvdeFssBp6XI34r/Wl75TS2AGhkY+vzYIHBmYrtatI0yMYWEhZKeHkEUGpoUAnVH7R5QEJibvnTd",
-	"qdp07UiYZ/lbIYXWnRtHUtTVWlXzi+CFGW+hafwF7Qg1mivwkeRvb0AQsb3sXyFnzupvE4b2f0WyZoyT",
-	"+hM2ykSsZIRx6nQdRqG1w8Bvn76zwKZGyC1ZIHEg9FaYr0bCwLNWGiw4mqQzrcyjNRMmdiw+EZk/dRcb",
-	"21GbbNsCwDeqXWXKeDZQiaW19ybinhvO8iDAKyxE17WA2Z4OPrXVRaCIXPjM5xsuK7MYImOnBNMfVCW0",
-	"iI9uFHzdkE4fBATvCt/U4UFMjFRGTNRyH3XJQ67PpwyDcMbPp/VZ4xe7uuS6NuhrFJAvuX4DH3ZJ+LMW",
-	"rQGciWtwfZdS7ne7Kf27u56Y2/lyX0ogFnctyrRp+GDb/L9lhn+Ndn/jsk7XcvLee/oXsPUNo+ZCS5pR",
-	"1dqT7IVqSmZN/yuPfHBcfemDowcpAzhO1DocGKB4ni2xD+uNjj6xsVitp4tojnhzqbV4ZXtDQ2jndH3T",
-	"cUd1ujP97tj0M36buvboSCMZhJkTObdJcEffj+v3UbUZjo4CyjXUpc7jZ132QhbzJdJswuc9wGACBtID",
-	"DRPffH7mobkLN06ALb7OGGkUoCbZPgjEA4RlojGIi1Y6+9bnR9pMu5Y+cDexzjaQbS8Xnri9bbbqHneA",
-	"A/x8JHbo2BH4DmMn/ho9/XbdoXY4w69Zl7xyyZDV6iMYwc5m7QIsu125RK2npqUC72GZhYv1U9TV3sn0",
-	"TOirPc3w2iYpalbyodEsl4OiypZxmr6kx359UMVoQVcrEjrvGkBFvPSGOEUa547VdBdI/fjd9QBmOPUy",
-	"wMk0d+TPZpekZYymvyHXpas2WC2muGYcpVPP26Ge1RxJ0HND3YYaHem67A0cNi5fR7VDFAGjQqEyFxnU",
-	"wSAfOzQBoCnde4//gLDCtBRvczFLqfIMf2E8w+4u4DlUhSsZco3Bkcp/zKm8rcitkJWewlRMuuzMaODo",
-	"t7cZYWcBO04oJvo7+zX/yS7B/33+4vlyYk4SLZ80RroRJSUO9FwYawRu06hl4cJPRarppPiWI19mYcPG",
-	"BkDPhGefRdvWpPNM4SKt1QvuvGZWj6a80g8I2pC+q80veokX2GsxbLjJpW8wwBi/ja9OM20CmIre+Zl8",
-	"WapRKbTe+SJfGEfbYxAbnJTQMl1823Aruvm1KEqjKxoJwR77235V5dlIyINFFJddYC7nCNJ6glKYPTOZ",
-	"ZzSdliqrBgZPsGrXnTRrcp+Ceibq01diWEGatQQYNXYc7/nG5BOm3oqyuy3VKUjzJUSnKHlqOLC6UgMg",
-	"2COcbttk+1au2qmunGjfvLLT7DHG/vhTmzKXo/ebT/fDbSDJUKe1M4/SKsDLHbi57kVTRf7RqZvpXttE",
-	"8ZwS5/nH3maTC8SkTarRP9u6e7ZYgEu9beugrTJi0cZLrapOfXIdrM0ZEQdoTtSedDRuMIXoq5YU03Wt",
-	"vlsu8vsEVhMt6y6TtMskfSzf96lYr28bvu9WXyVu+JUpIJdbAaFBPjFIjhOfxynE0IAvm2tsi2udYO+r",
-	"YjNXHnnIyJCB7BCeBWbEcwkkGUc/0JUX/oL0oE5A6sQetvmo92QGamlAkEJJtHX1XS7KNx9h6dnwEGQR",
-	"FdXgKOxFUHkDPBk+8U5zxm4i3EcO2hzjmmewvYiMxePX4xEffTEe8UKTeLczbgV5Stt5I5fT7fwvxXP8",
-	"OIpgE1eTvHW3gOgsHm9yHeSUc7spfoaeiDv/9Evro4FSnJTUMn25tQXuYrCrkV0zVRUZuxRMA7hVuWCs",
-	"aygOQWeCOwA1ICbYWD50tQVWWUIXQGt7E+h1ro2Y+KgvuhbAGWmVEIjQxDonpRFSZCS//EgcuTjhyZ6H",
-	"OLaG3q6+D5dvOkvqsPHYQslWsGw9hrZBO3uasnG4j2VNx/14ap3HeVFA7nO1nCdj5rPtL57LtyofiA0V",
-	"nI86bqnnwnUL6m5xt+5cmp1L89FcGtqZW7g17GY4t8jHWSrg0VpA0P31/ac1aUfvD6GEB5JFqwqwSyCF",
-	"cDyP04zrnlNlrqGhVFBdGLlNQDpArIMJA3nfl4KXRS5K56gkgKBTRQEMlNgR0JHdkkJyzFHQyIJs3xyc",
-	"KNdiHBKeCeOGmA2RJbfLTl3FhyfBrbcmd2SYeanb3a9G9jT2vfJFp6uHTudICQxRwRDtkbmqEB9tN0k7",
-	"/C+2vm+atEy29Obu3iF6lr8VdxLwcpuPgoJMqtnnkDGMPatZbsZZyTfK5v1O58qda3WLWbzrO1g7X+da",
-	"vg45uHeajTv8Dwb8Myuycvf+9vLVi99evr44e+y06J0m6jZOillRtZATexnrAEyKTUmD3zT9BKKxmX2q",
-	"6Zx9elTWlg2il9b1erCzsXfqhN+dWC9PFRFXO482Durmml1WeWFYLhP0Yynq6vJH7IWzZhDOD13jtA+z",
-	"eeuB1Y2Hvly0Hlz2pUWzN6T/7TPg34m+fiVMXkYBvjtS2XbVXS7vk6vsnaa9sabdqctrqUtn9a3Vl9tK",
-	"ZOtuzNfzwqTHR0cpUrhARokbfonEevA7NtzETzz00hcoUakhyZVUMx0z3sNRJ1jHFaRk+jKDCv0XZizK",
-	"Wa4FSx8efZtGXJcqEyzNLi+qsNhpwlJ89kWWl2aeWkcyzUqey1yO0h72JaCUlIZiLujuT+1DT8/2NKum",
-	"2A3FDYjrK5EtYah5JXiWf6kUNWHd4dV/TIaaz4+A63wMccR4m46E8VtlKUcORXRW01/TSfWqg5MAtklC",
-	"geGeroW3B5VhOi+ENMW857+6UiC3omdwTKEPQ4o1hyx9lsurlKEGoyyyD9xP+ai9606uDXVy/grrU6LX",
-	"tPITcytwjfoUvPSG9SmtO2VXn7KrT/ncKvSglsV4eeFkozuyurq71UF7MYVuKy615rKNyNeDHL/RBc62",
-	"QBJZKq92qBqNPLRkXwCkhmc966oNuGSXoi99+YtveuMYgEMPXao1XF42Ql/8Jy0b2TQJ9yga8TV4dVqv",
-	"voMakk2n44TtxjPwF7SaQrTnZlxD5zus3/zSK0lwk56euRe2mvZNzMKZH5LoYnyf66/GUl1/KVW1r73O",
-	"necvfK7M+qvgJH/JORjsr1d1/vFXxud+SKzRRltj5YVBuVs7KSyLXn0ZOU3uut9c9fLKi/xZdnPDaDd9",
-	"Dfg4nGEo79lkflTeE38lu/KeXXnPX8CQsWaHtzqWWTK3XQlEN/+olUAmN4XAMp8z1LLswXf372NqXMmR",
-	"r/OJ1COdjozpY7unM+r4as2zFwOjLqHuZasqH5z8kjIflEC1Mp8W4wNqfV7bCfUY/m/VpPrmcZjSZhO6",
-	"jToeMiraC3lonvBuDE5kr3UGWKyTxRPYWzf+vWWlOrT2dZ7oFTwZdOjee49j+7CSEpimbC1vaDXKjXVi",
-	"7x8dOWNaJ0wVWfBs2YsiC6Y21iBB50drjvclVpO3jMJT16VLInPXtc0/DUQOR/t7bsZB+W9p2jYuXmHm",
-	"3goE3Jozb842M2gejbmJjZpS6Goi3pyRobKm+aE9N7O3WLz0n99tfPE/v4PLK3n69M3ZGivq6ZuzVxVY",
-	"GlrIzM9y40kuXLlunNG1OE5t1HSz9Tk3ajp167NDMe6CPndN8ecDNJCIsVI+xnBvHQraSjqjpHNpfhDS",
-	"i32iXH2oCwYBbR8EwRNghVZDlhumSseGAmC+VBtuKp2yiXpL0XKny6ALQqqmQqbsf/+//5+lUyGzXI7o",
-	"r1JoVbwVGf05KJQWWZpA0ksbMYU2CdBhGVCNpVAQ54L2Sn3pb5bEd1Klv5EbxoTP2Uh5AAOOJ25fjThK",
-	"O0WtHMQBJ2WnywvI8fQlUalQLu/B0Q+hVXTJpQZMk+/kZB9Ko2JcukWgEWV5KQammHfZo0Jp4LlzPyED",
-	"NxSzRbDMvgQKvLwo6sjKHiEnpTIx98ypB9m7sruJAHsnlwC79/29CYuBC4Zvk+cXE5WJHlPDYQqVzLV3",
-	"qoZDu0TjasKl7i2OlLUPFOdVST9IzGFK1ZcuZgjdrBB9GlPqpLwyKsXSQAxlLpJNYptqt+xUxwfNv6EZ",
-	"9VjQi56IySU06IjLtU/wRw1JK2jPNXRiNO2yVFZFkWJFI+BagHlSKvVf1nx0sa8roREcq0UxZPZ9pXTO",
-	"BcyFmpQ7TK5PAfsZgOEIDcBx1m5DnyAUNuwgu7/9V0TPx8isG5Wrn2zZnAfXLX6kB7UBce1MZooBzFu7",
-	"PuROABjfyL4v6TsO/EOu5/r943R5GeW1jdHbKKO0u18Nh+uzy1xmL4bDSMfTK1rfICOaZHS5KfMVVlOw",
-	"feG07WPSrU+9iyrOTZfhJZ53N6HpOyjo3Bl+GwYF8QU9VwZti10l5s48XsXjvy6YuBCNceT9iTuAdtsF",
-	"8eyF41zrfCTjI4aPameQ+rxOYOcezw8d3GV7BG7dNG9N8J4bXprIMD89gySuYpkKhgyYGKUwVSm1S86i",
-	"xWRd/wJFYJ0mATQxNyy9yqW1vBExCsofbtmXWkAnMp5ZGQqFRhhYghm7vfSe5xfuL1gPzL2gtfK///0/",
-	"9/C9wQOA19tAQ2Qw78C4TrFsSbOUlEtKRkJfRsPtsjNDjBGXYqAm0NKWolnB/EJTy/VRjZnLoWeaUTNe",
-	"ZtFaul5c1nTk+ip6cJf97ixankM33MgWmggu0UByrdhwSiag87yh6ozqNJw7gf50YI8dslRXo5HQ5qIU",
-	"02KeOmuQA6n5HF9RsG8BiMejucO6WMtNcBll/8m2JNYM2DT+8XbV+5LZfwsNl+SmS0Ox32T+XyJFaqBZ",
-	"vWMFbKJLVZmErvW0vew0tL1zbJmuQq22dIldZnB6rE3vdixEc8lYZCQY2D5AJg9wZGgUpYwWSwOMM1dW",
-	"WiXMigukMSIGI+uk1F+E9V0WRx19H7ilcglG6jQXAwEBZOLAhLvbLUrj6Pqm4is/BWsizVMGlpK9u0Eb",
-	"HHZOMIaZ/QABS1/zmhrrBhuBsPW4bNDM2K3REqxFSE5/WpZOVZq1huCpvvpZlQ27NlIU6xr3us17XZyG",
-	"X6s7NYu3m858i1lE6e4lRnEs/n14gICRBaFZa2bxnRTrwVexcW4evp0MdwUhD7bL6y+iD56QJbHqWjzn",
-	"xTDco4kp+Gl+9nhdkNleEe5hV+Ea/LBW/4v1TcDO8bzb3jdnuEtoFHe1P24K2vlL76mdO7qJO0qzf64M",
-	"fSlfsVN5evaPShn+lTBGnOqrmEwHrOG40Vt+p2iTe397ffbo1ydQ4Rr5eh8JhML6HWseIqLE2+f9DtsC",
-	"OUIruQQ64s0eRI8Y8kgbOJKmcQRQkl9zmfVWn2dP8ZbZbcBDnHvQjg8Jk6F5ZAl7DwZ2j+355dtj7TCP",
-	"yH7vOrXbWvS1NA4QVEgr2AOlt466/LmcExUuhB5a5NqSi0BezD5wd+gaottH6l3TLCkOGNfWfbcf8yHQ",
-	"UeEcT6iU1q4HVZKN1QzYQSDln0B2JJfsDxxoLkd/7gPhLXn1uRwdoNuEAPIBLwo0DeI5JSGxY0/Q7F8q",
-	"l0BM5Vg9ykrS84EJEkO0w1wiAwj0OoSeXnNM+DHr7tTaLyD4fKxmEBFQQyNkX9r7Xc790QmXc3B2Remj",
-	"wPpKQAsy6qYA9wVLeMw1+1elDRtCwLH2MF87B/6pPaGiJBI3rBAcYDlvXYda7dJbQKhSSXR1T3wEmpu+",
-	"xEJp56+51FduXKqLvMs120xTTEGrEPKB9A+54BdGXeAkUogP6DiaAFwpZPXDYueYPZRiFm0+rIzyu9I3",
-	"WguBFb96YcJzYU4Cjw12gLXH43fsurTZt3BZqpmG5sIpmEjn8MX7kNSAS6hwFDJjaU3Qpgkb5W8hWoLd",
-	"04elmvTlitXDbXwIZ+sUXHo8dAGHWpNRC2Direu8uDYwsbPHm9RwRaefyX8AMdoGmCoj3hmMtR1qD4CJ",
-	"/QhqCrXWC/fzdIDoazgSMPylBZRYJ6qGJJUghAU5YmyFkikpMHyI32IKJZZLWw3DTQCpAF9/apfvEAZw",
-	"ePY4dQUvdvMoYijAlThhC40GsTJQQTCou0P4bGpZU+HlaxUcm41M3EcRAsY/2bHCfEwr93ijl/yUGzHj",
-	"8xsZxvbSDV4cPep1PhGqMh85OZO8J5FHlSHtWRuUDmSX7+nFnnO3YZYfPt/KMsflu45lvrEtTVTSMgCx",
-	"S8heOTP0vKEs6kb1AQO7OR/Cxf/2I5N5gYf6plCj7s/c8GJflOWBPfbB/p+e5WYwJinX+xH/0d0386mg",
-	"uw24Fs4IfywKw3t4w+HEdF+WuTT7eA05kQfNa14JLUzzmkLu9zvsf//7fzzDHFopMpejXr+zcJPHSorW",
-	"e/T7Evt3Wpu0k9D4CbbZBd6d+p0w47vsXr5lbC/c7JHKhFuwD9d2L8CeA5diHz0NXHI19O+2aQh4H+MA",
-	"3gRj9K5ovf0rYowxmOFeZl/PXg8PQb8J6+F3tclUZbqQ+qGLSbNbNwXPvSwFvzqJb1ba9xZuZgetCtEt",
-	"1Gh/b9mb21t1Q6t4l9wvfot7bt1dCirPVt0Vlfjy+4Y36m9sRQbe0r3R6zhqN4BJbuDjreuCGZvHs2AC",
-	"15M69WaYznHJwRxa1g0zrqL7+hgHCGO5hZl6LdaBOOZ9I+aBKKXySegH6i3Qtig8FdrEMeQd/n2Hf79b",
-	"0oN6/lFDp/tFyI+zGu8C+b4KXrMYkfMIDggSteBrTq6NjenLBjimyxAUEMIq6+AAEBoBbYGxMYOgoHac",
-	"QF8SUOCEaVWnl8J4EDjfDpi8EGxzuWHAiJdiJKTVSaLHTFmJlHF9pYlqHqHWYR15FGGL7minK9yg7Zsr",
-	"hBHABGwCWXLBB6IvI1bkSzFUJfDic+NDVAhip8UZ59ZImVMcQVdTUWqRiezicp4iw1acAXc4oujENMEo",
-	"Im3WQLdsFwAAHOyU+RXIFU3NmjiaFYK7IohY+dPyes5DWMWJykSRuiY1NEk4GHVyJUIlNRyKUp94qo3c",
-	"JBGHhwNUk+KkpeV4M4qdOeKOJL4tUCgrGQpSEArfa36pERNS4KYGkNJq2Mk1g2W3ijuBcOoGTIxuS8co",
-	"7mKTSx81pnsT7EnzDncAPikrcAM2wBJQtL+GDfjagCgDLgei2NRmegRnFyILUa4dFuUT7R+Sr18AMOWv",
-	"vsd2PsImEXRcsR005at2g+Dd3nHAfPto+UcEsgTXod9B52EbFIsb8AoYS1vIvQXHUjO0IIT+quHU3AZQ",
-	"xRs4y5EqjTBywt6zpnt1F0iVSUQ/sZSTpN5iLGYfSaKyEw+NAGg9QkNUmaEDa8IfrlWnZyyBPmecMn5Q",
-	"psD7EsEabDZWbKiKQs3IFcQrEDaP9brggLBJrrVAyAs46FBUCn8BucsyvlZPqvH1hU9rpALrrLQlpCkb",
-	"BVAjzo4bRE+X0NvsiFt3Qc+vIujJQxRxEoSOU/j+0MeNeJ5mWaN4LhDG9tyfC0QLUKV3SbWBEGXCWJ+/",
-	"Dwl8sG3w3w6CuAfliprPu+yU+CY8SQXE+6QKigEJDEhbEZvHQY8IQCDYGiHHojmgPmqn0GDLGDQ4klkw",
-	"Xsyg3i2XK4JaTuR90ogWXLeJcH8Uj/m6YamFy++Au3bzGdFO9Kpn48mEK1qjCW4XzbhmPMvuLpiwc4i3",
-	"4w54BJ//rvj/K1aTp1kW6RBMGTVzgnU9+RHcY/fAj0o0SiKTuEON06fEhWit5fvXpQ6l+SzxnEk6rnSb",
-	"64oAfGba6xuN9jb8abdH2t1pN4nIl7bLOnCD3FszxuXcnw7l5Mg/19JNODKJpO6l+yTjtVgmwL++E34J",
-	"MgftA+q2IFQD2KMugzlR0C1ALBq1cUgAuoX3vN2oE2bGSgvw6vnAMEiairzsy0uQDQkVpQysoYabTsdN",
-	"CLA1nO8TJyZEAzESBhKyZ8ZTDTgct8ugzpkWgoncWqoJk/gPLGkI2f18AleW2IEJqd/cn6n1K4nAq9Wq",
-	"rOfoKaW6xMztS+QfMEotNzKBof2TWphyBZF8w7q0g72uaVm/9g7syo3mgYT4t2VIwteysyK/hH61O3Py",
-	"yyn/BRMRvq3PxD4EOf7pjMOf8qKwagcaAvqqJuCn/N1aRsQCNNnWTLTTWmIjWjm50kCMxHnTOtxiuLdh",
-	"J8JGaTcSYRZLLcSNx9m0Fbc05Wo1iHdj0lE5JFgpCF3zrXkDMdVSkvgoO5i6Wlawq0ShRULrUArBJrms",
-	"EAf2NH8rWFqVRQo0u1LMWFTKuV+VxUEK7KmuaojHbYMAv5dPhGuqyKjMWUgkpoVCJKRuRduPahGMYpcC",
-	"SkAlgyZUI57LHksbn1ZK9alMDIdiYBi0rlxqgcWdbm6/lfC2VoxZ1Z2ngbeh7jwbWzP1q9ppNO2Pu1LI",
-	"XUBnW7JzLMdWJeNReXckElpwD97lhr/y8CmBapL2kneHpZgKju8E/IS2nHeV37POJIjWJZhvVRKkteBR",
-	"aEENWeo7ZDCEJHpHdk9jJ1AfTMmHIKRKVYDgSu1qkK+oW3kegP8tzTNflOxksZWMURqFpBtyHCC3IbOX",
-	"NQgPCD+tQXtpJCAkXj3kGuCsUNr0ZUBO+N7BKIb/pXJZG6SiEv85Yp3TB8fHLHoRF5NcT4A4OuYTgJhK",
-	"xi5FoeRIo41Gs+lLAAg4YLgR70wPWQUBusfzzFX3XwomstwgB4EPB4LrTzmaWV4UjmCCXYoBr7QIHjlq",
-	"ByzAs2s3HALI3p2HoQmgwshNEi2yUWphWXwtOugUD8l3i4qk2vZWacYNP6x8W8TUc477xJeDpLs3XlZm",
-	"3GUvahsNODf9ZvTYfZ4lnqQTTsE9kNoNl/oxT6F8wZ43n4q+TO0ap2FKpfAYcaT0zzXLR1IBCv9cCNbv",
-	"PIoCL/1OE+V/SONMccVCkAUpEZdC/yNSE1OVEm77C5cje2k1DWyU2qhptAVPHPcFfcQNy0lNkfOii70H",
-	"Sl+EeBa+qjxzE45gxsQ2QkD7eH9F258qAghDD+/LfvFEcKLeArUJvnRujJhMTUrEkbTc0BLLXqJQNqiZ",
-	"7LGspBniq8IyhvC+6/fzO4jGuKftfCaQJkXZZxdQ86G4vp1Tb8/yBQD035zZPdoK0984e+jusTVfeuO6",
-	"a6Dyb4uaw7+zrZk5/JWPxpUDvyxDVSOIC7bm0L500G12j/bYH49fPH/yZ9oIbP3H4T9FORDF4enZ4Zuz",
-	"Q3rS4eo2PC7CtTinna15A9qNTeJadj9/3KCWfeKO4OOzIfioo5KBUdqrxGC9NoxXHidoIusdLG0KvFlb",
-	"++FdZ8+S5eDXJT5Da3yG8Rx/zK7cubHzcDPALBBLedH2x59pZJGcP/61Dnfs1XNqMbdbJTPqWuF/zrME",
-	"LY1gYPVl3CpwwYAGU9uaq5fz+lukni5gMXlTiH4a8beCCM1Dzsuf2WZ9WTu+kgPHqx25TXUP6WSxz7g1",
-	"3VOuda4Nl9Z6NarIGLf2Eruc92U6EYZbFdRF+Q0dnBYYFoicLAOkWj1B535CijepZonrnOSTmpNlaOGo",
-	"Xd8nbou4Fbg3GvY14L3BPKwBfO8f3V8P8F2KHne78mYg3x1wdxfA+pjA3Zpcx4jWOk3YCuVtKpsb0tMs",
-	"84/vJKGAdYmLte3rWAqsGtykUQJWSaJrjwkGF4+Q8JxMgbC+kmoGfnWesbkw5KdLipjURpL4OMWYT6dC",
-	"Yt09tP0EhAg0/6WAAdB6cg0Btxt41XHz0dtPHLSwHz5Xy9givrqI/U50bVZhWIultX+jrRKrvbJs4MqR",
-	"OzcIyW9qZIfQSKuJ/bMqoddnNfHEIzWbure1cALWlhwickSPlrhTIPChgf+2Ho5Moz5EFBb0BnKbUGj0",
-	"bN6Fim47VPRXF4w7S/DuxCn2Qb+eQP1IJuDb79akOk91I6GSeiFHjVydGI2hGUGssu8QQNKL+KGaORGQ",
-	"y8JKLDFNqaTrkg+u+jKk+sZqJk9YivzfaFJx9+crwTWQeXOZsZRfqtKk9tcSj3/0lMg/v9slRb7UpMg/",
-	"v9ulRXZpkV1aZJcW+ThpkVhTft1ZETI1tvHZTh3KdLm/ly76XJHBQs9M17tWoLN3KmfnXu3cq517dUvu",
-	"labPql22FYVrH62bRO6Qf6SaRy2YOJzwvGA8y0qhte/2JBlnA1Eanks243OftcTOTP6nUhWinQn+DQxw",
-	"YZb1cf6iZtgAp20Q2Hq7KBCv1mWPuEZd90bmA5VBk6uJi75T2+pO4mRmp9fhGf/3TtKx7or1Osp5J+lI",
-	"PrE/Cfu8TiwXJ/zdMyFHdp8cP3yQdCa5dH+HtKI2ZS5Hdl+2Jdndiu/5ZYnGMsJ8TNtg7NmdTWX0K4Uf",
-	"xtdAp0/rtZ5P3514HTJ9vPaGXFDtH9OOC+qamu4vrrh4NsnlkiJD+qkl6+s+gqByUAnUdA4e+rA0Vwo2",
-	"PeYF8H5xdbxRqsvOFsoGMLrmMplQ0UTt6auCmvS3CHGC0PSlmyIgaVD1BDva7qV7Oh/JaoqxtHMhDWZA",
-	"gXMdmZEwngZMejjqHpGFDxRQ3xOZoR3xg6MfGEj3C8Ohad4NK66sHvvUETc6cYOidzva6xa916+9g6L3",
-	"zSbiBfbmlMz+inZ/BX+GUC/5tA3BfTMW5ZEAY2c1/TCc8SHpVNPMbarV58N5GV724WsU55uEy57YD/k1",
-	"v6IH7QrjvxydhTIlUjSMqq3mjOzdFi3WGo+yv/tg1CZBI9KB3k26997+5yLPPix1mF4E1eKr2vKsy86p",
-	"NAs6eZbzcI7GBdTwG3LEqJmMiWWs/oOLoLJJC6zpw/P6km7UZam7JI16WdDdPQw1wqsCyHWJxnKS6BND",
-	"QbeU80nHTW9jlr270hE73OcuHPX5Fi57UbqpC7CVELCSw+EsQRIsOg/EZBUGQvh5iNRkOWg/bf8tJP4z",
-	"N12GHQcxaYDVqwY/OOskIM9EVOtIumLMdYL1uRCJIkNfSRLDWMF6wrivCBAG/YPA+S1m6MZczmu+RimG",
-	"pdDjtMsew4CxWtQ9uC9hhMC2JbTOldShClcqEOUDLlmhRpAagLrpEAnHeWcMNGKuTckNOldzGF0P3RN7",
-	"6gWc0po7iEzEm7gN9D7W90PBdaib/wkGpdYmG/xQr5Gmb7n2DroKfWKng/vu/kMjyhkvM73LQ2xs/z/j",
-	"2pyCdbkz/78w8x/lPSf9QMIo6Ia12qxh/6NQzFo1XYuhfy82Ka+vB6s2fg5BHRmtuU5FcNg/QntnIeqb",
-	"R6Z8RFauT1j6/kPKBoXgpfYKxP2MXABAWOCdjEwBPyPc257/wpEyRI6BdT+c3zDhVkcalpseo6bg5IeI",
-	"ArqaiVJgkRnT1WAcnr2fPjh6kB7AiLyTgl4H1SOktMQe4RwNgRJegeAB+ERAuWOqfSJS36hSSYYcm80b",
-	"tenEaWWc7X8jpYgZlzXK4GV42PZqrfXiu9BrGd/YXdomFBguaa+d87tU036Xauac4MlOte0U1VfshT2H",
-	"Wiz/DdxcccFU7Kq0JccDVQ/1arX/JrK8TA2qicCARVUWnV7nHmgsGs+CzspHErltEuu6AM9NLiNuIefr",
-	"wIHIJxuoiaD8e8hX288QAm5ZrqcFnz/Hw+4hOVIkLrD+IdswMf1FWsMBgqnoJXSPjYvNiXRvUCidy1E0",
-	"GNI5LeN5Tb8sDuZ3X0/u+4cgyLxR+q35HJEQriqn3mnKnUnMyZ4KydsB0TCjDivNcYZS6MVVI/ooor4+",
-	"PUsI6Gd9TE274xDq53HbxW8pb3lWoKRatiw111UzI4rCV8JfqgrXLRP6CrBxBNOPnzst1WTa+kJe0i/t",
-	"6AksdKQJu5wioRf3rdXxaMxNepAwX4t/WOXwDk6fHr45i0YASJzFx8dUUm1r7VP8wJFcW4VCqSui2LJq",
-	"Dl894me8QhR8MCZ+rGgsFcFgFl6EhzQsDORXMUeGLzIrG7bggLs38jKeNJ/mh1di3vqsl2cMflp81stS",
-	"XUYp3GnBDaBqkJyzkjpqyhw9bCx40SoDfsEfPvz54f8EAAD//w==",
+	"7L37dhs3kj/+Klju/o7tTJMmqTt95szKt4wm8WUteTwbU18RZIMkRk2AaYCWGUd79mn2wfZJfgdVABp9",
+	"IymKTjKZnT8yFvsGFAqFun7qS2MkZ3MpmNCq0fvSYJ/pbJ4w+Pfpt+/P3i3EO/bjgiltflGL2Yymy0av",
+	"cUpmTCk6YY2o8YkmC2Yuj6TQ7LNu9D5eRo2xTG9oGrP4bSrn5n23UcM+oxq9j/ZuoRu9xsWUEcVGUsRk",
+	"NKXphBGuyDiVM9LZJ29GWg5Z2mpEDR43eo2ZmjQ7jaiRyoQ1eo2FYmnj9jJqpAtxZq6nCwHXlaaa4Wf1",
+	"NGU0hqvtzslJvDc6bHbGXdo8Gu2x5snwsNM8YO3xHj0adeJutxE1tJSJGeXl7W0EdDjXKaOzAg0EoULd",
+	"sJTIMZGCkTlno4AgjZhq2iNf+g29nLN+o9dvvHv/+ur84vTdxYvn/UbU9yODi5uMDZ6CqcIjMNl+47Yv",
+	"+qL8tYsXf7u4evXi/Pz02xf4WXjcrkLxq/u0024exe1h83h0cNDsjk/Gh+24TfeHR/hVmeBrqVJcaSr0",
+	"Zh9+9ub1xYvX9/p0zBJN8c1TKq7JUi5am338xevnW3+45v1mDV+evT47//POF7FhuO3sOVd0mLC4uOMU",
+	"Sz+xlNxwPZULTU7P8nsvNixH+VXsHo8aMdOUJ+bhM8uqitCUEXXD9WjKYiLHhnOJnnJlX2/2WYo7/orn",
+	"dswBbbebR+12u3ls/tPO/hfb7bZQjd5++yRqaK5hc56ekWA0hoKNXuPxPJXDhM3U43CwsNHOXnE1kmLM",
+	"J4u0OP/3cwV7kKRsvFBMEQ1Sw4z5gSLXbElkSmYyZkk1WWa5Vwe0MdLn9AxexUcseP19aNLZD2hy0O7m",
+	"aFIcShVh8vcgdV7LU1jEAmMkCdHymglFbpjQhAstScqokoKLSTUxhLxCfqggxEKxmNAkIVwr9+IhG8uU",
+	"Ea7JkE2oIFpaftqCNN2DFaSZ0E+MCPf2Gtpko0e6vPnE0kTSuJZluCLS32P4ZESFkGYyhlBmJ1STKXto",
+	"BcOsf/k2/HMCz+h0abZHo6fTBQuptpejWm6cVRQLbkCSvU2lliOZ1BDMCQslZ0xPuZgQlihWTaS5e1U9",
+	"iYapvGYobFKiDJNmL14I9nnORno7Mh2sJlOeudxICUtTWcdcfjpIqP9YSE3zVLqQksyoWGYiVRNKNJ/V",
+	"EOhHeEVInRuZE8dDZghxk3KtmSBjmZoDjtDEHCvLbagyXEWV/W5eQsPwcNcv5jVEwSkgRd4xNZdCseLx",
+	"ZBTJhGmW7V1PC6o1m811o9eJGqOUUc3iK2o0v267e9jsdJrd7kX7pLfX6XUOWp12e2//4IdG1BhzwdX0",
+	"CmVZo9dQWs79z/WvOGztt7udzhG+IlX6CqRY/Rf39zrtdvcHp2Fuoh00vDJ7dadn4HzqNeScCcofT+a6",
+	"KZVqdrrtYSAUG46UsJ356JoVl36N9rpIRXj33vDoqHlE293m8bjNmsNO3B3tsf3xQfuwETUWoMYbjgVh",
+	"hcRSjV47cuPgUvhfu52oMU/lbK6Dn7qG3eyBkz1/m+eXF5+ckRFspRuJWrMyOjQYDyHb8KvUPnwnKofs",
+	"xgQcC2OaKBY1mB3Dxy/4T2+1WDuEiutsB4DWaVQyxX5s9Dq3UeVDoIzWPdQ1lklClb6yf+Yostao0J48",
+	"gVUBG7tHuu122yioMKQeUZqmukpdxQtG48yT824auOfCuym5wO/wSAXH46BwrfqGwGY6PO6RTUbV61RN",
+	"1hoKUd8tUGY0WH1+4/d3N39/aI9s/P49v3SxFKzyY+b3+y6clVL9Ru9Lv/ELrXqJ9pZAUb/B1RXlfXsk",
+	"9Rt0oacyxcFdc4HfMTfcmtf4kwJ+XiHo8f7ccWF5X87hs4uMBjnh1Ufp1S9Luj7sVmeSuR1bEF9vRPm0",
+	"+/h/x90/63F3CbxywWdMLnS9KaJ4Yo6OSl1R24frdemYx8SYF/aU4AI0z220RLpad97PaYnZwKr0Q3cV",
+	"zre3Z9+xZcVOuWbLyIx3EVoSH7+s2iLdk1673TKD7baLDHvQHHYN89H9/eZJ3GbN/dHxuMO6dG942G7Y",
+	"Y9eotaUXd9q9Tre3v986aHe6e3vmxYLOzKQ+sCFRU9h285SN+WezDa+vTn8QF5+HZ//Brs/jgusxaqiR",
+	"nINL0/Ku6hm93bOy6hnF3syY8kbUkOJqyKY0GTcujY4Aa3pVnFabNY9G7U7zmB7sNbvjQ3YQ74/2hl3a",
+	"QB4bjZhSF4bxipaJ4cUIXCMUbkIDHmyKzgGZcbHQoTLxpYG3IRc3eg22/Mt0+O2Iv+F/OXv/01nnNT9T",
+	"ZzM9/+HZ2eHZ3//3v/+n9b///T+NqME+z3nK1BUXjd5Ju20YaZwyNfUvUqm+wltRGlmuGTKaOrt9NJIL",
+	"ocvqz6S4OzbnD+9O8grfDDfRJKUj9u/Wu90ayVmJmY5ZZ795NOyMmrQz2m/uxYfD9uiEHY077WzJcWzB",
+	"6KsOBDuvLVn8F5oC8JG6finTi5TTCavx8mu4GK6GOaYbvYa9YEjxjIoRSxIW19qGXqfVU6qJkEMZL4lg",
+	"LM47XrY8N9Gaz8ToyI0nL9+AnLe/nfN0w7MxmMxv7Gxsl47Gdr0d+GxKxYS9pUrdyDSu5jYh9ZSlZG5v",
+	"ysmARZoyoa/8NaM1pCkbaTKVqWJkaJgnXRpRzm7C25Sm84QZa4ra9wMHw5ik+MRSRc2sXkttxOpcb+R3",
+	"HgVPVhzk4eUrIfUVda8un+uxZAoPdLgH/c7hC7Y52ruhR74beMHCKQdfrXYc1k8DqAc7NNvzlWtqJun2",
+	"vgTSCXbDlCbAmBnlgheC+lAjjm7s+YyChI60gqONa0VGC6XljKW50618rG99WmcjfIWacM0Q7foWw6J3",
+	"CHRmX3otdfVnXsqUjGSSMDpZ5M/z7GNPeZJwMSHXQt6ge8VwlhSsRT5QroFwespm4QcvgAg1M4MfDd/Q",
+	"oVwYBZRw8UnyUe54iJkapXwOG6PXOCM3VNm5xkTfGAXWfDcI6jrOPMN3kf2jTseQ5SaVYhIM7b1iaY3Y",
+	"KKsMq87MDURI6bTHIcTIm3VMiWGoLTWXu2i25islvfT59fLtn7k8+s/nf5v8dX/2l/boh7Qz/DD6z88/",
+	"Xp8f/1l09fc3B4sX8oif0pPxt3//j3jvu38kxdesgt3iKxbASYEcS3I1T+jyyk71NKbke/mJJRQ4l33W",
+	"LBU0wbG455uGDRv3HWi1irtuvKu5Zi/kmlFAkV94mis0Vf+CUbvdaR7F3W7zhO2Pmwf0cHg0Oo5PWHv8",
+	"724ILS4+0YTHpT2w4uFi+kdAciuc8yR/usRTu4LY6IEKFFt/0220RYrKGrW128IDuqwsrlbMwG3m6Xxn",
+	"PdAQ6PnT94J+ojxBbbh4SMdU0yFVMK9Y3lRpNfHwahG8oqDK+BdkCs22EeLO4cbBz+fuq/mRlVSZwtiB",
+	"IExdQ0yi0g1v9JRyjlPe+d4jRnl3Xt/9o07oM55Lxc0p2G/0zJUocOza17Yss4CHUo2mbEavjL7FrffS",
+	"s88h3CFHoATX+0Oz8wS9xiNdcq065kaH6ZbuXbUY/p2N9J1d0YY0OB7v9i2OKO853mDL+bQZv5pqo4X8",
+	"EoaCgFI7EwFmmqFkyb0uWMQqAZFTCRwHWQYqsEj4uNkv2apsboNuY1DiziqwMGTgTc3pb8eaHztsNzwt",
+	"atW4Z9QYJCSRYsJSksgJ4aJwitvTxogD88YX5ri5oCUv2KlbppInxosyOKmuNDybl2MpLCsV7mFIt0LV",
+	"mTXNU4TGccqU2iZR6qQuUepF7tXEDawkxsJxAwnsqX72vIoO1t7FVSZTapOanCpAeFXaS6AolAlUeKWx",
+	"VGmSGNV+SvU2uUBHtRTJBrmCHKWxGqK8pHxzZ9TCmfc+R+UreKTyWTKFk+0fziU1Bvr+g/ujXsp0yOO4",
+	"uGdeS2cYc0VAxyzvkLF/tKACWZHxAJ8MFKEkkTfwym2UoXx2ZaD7vAzGUdoa2SDNbP9MRfxmPK4UvN+z",
+	"sSZakuliRoUq5F/McMpmW8B7GE30tJx/aOx1luS8Hp5d5DU8ehaz2VxqJkbLM/E2lRMj6cp6qKIzRiyJ",
+	"IqI0TxKyEDFLyQ1dViwGz157xYXZZvjiUGi59wWyPBhN8zu2hLBc/lvbLNVoZd5VKN6C70PuKhckGHpp",
+	"NetmWSDsK65mVI+KCwRfAGl3QxVmehkeX5vcF3515l6d4/kKSuY+4VyulpD3Zv/QlVkkYTDClfTz9wHx",
+	"BJ4gRYqN6SLR6DRzWcZVBHJP331ae7kk2HboB7MHX22Sov8qTgCs52cpi5nQnCaFPfUhlWJS7VJ3c4AX",
+	"XI2CNxTkWl7xIeg39O/0zrptNKKDnHDr5NyBZlgkP6wKWpRHH5Al4JEKx53fFlwRLVH3XEGhkInQ0Rfo",
+	"RVUSRQpG4GWGkTpGxnYPDsgnrvgwYeT0/NnZGZgSdKRZCmcDrLkrj4GPaymv7Li4OTmNkg28mPAZ141e",
+	"9+DAaNvAE4YyhWFgacwW6aPZorTLi8LzW2/VwhSJFizOW5rSGdMV/jzg2R8XLF2Sub+pfmHCewKp7382",
+	"a7EQ10LeCMO8RhGm9iPwymrKy4W+kuOrlAowHIH6MKaA+IY4AfHx5y1I3u6uI3k4x1piZzcFZH6HkfmK",
+	"dAFjKCljS+IuMHTBdMl6UmN4vyAfbOzf5hpwVHpw2Jbc8NptM5lXygc3oFqa4A0BPSoJgUN3wsCP/66U",
+	"yCVd7JIQ7f2vQIiUCmel54JLqZyBZ8tIrFEi1WqOyN6S233WRLTFEBOJrpL8a7chBK2zGD0hwgHVUyO7",
+	"y5Dke6r0aTzjoqyRJlRpQs01rnRKtawSRZBsBDeVFCSOIePya8jNVBr6WGfHNtuD1RHj+6pBl4gRjBqI",
+	"wD+xt2BBlamAlpWNuwa1C65qYVhQzmdzKpZgx0PsjXyv49Xu8W7ber8q3eMHo3aneTTs0uZJ3Gk399nR",
+	"+JgeDrujvQ7IZqXTxcisprE43qQxFK9M+Ry57p3UmqUxnYEFwAUkVt/I9NoovzFdwtk7T2W8GJmBmeVy",
+	"474JAmOLYVJrpnePe/udVru93+mA3Z0uEoyNvWPjhYiRWKB1azoe98iUihjCr1C804KgmLOYEv4JnNhS",
+	"gLmZcibixNB3MY9ryXfQ67Rb3W77oHNsvu+9hB1YWTk5Ey9lWvRyg6frzelCT0m31Tbjm4XLOEmp0C51",
+	"K9AhNwihLpTRUSESRWOaC8H6AVWHcxX5y/mb11XR3OKLNhiI+dYrmpiJseqsE2PxFz9oN/XMPXhl92VR",
+	"3EMekxXzRtkz77EaHxfk/cXL5vE2Iq5Tpwz4mZBsQKVNXR41EAEdti8Zi4d0dJ2nwZkmU5bMi3J+NvN1",
+	"EWg6ch0ZCWATulfv5/3Cft4mfzilmotJo9eAwqQV3J//WDBfVZ/EIGLIG6nK3/6niAlGFROlvDhFt9jk",
+	"1E0Sj4D5nNFU2ZQOY+uMzSlAScqMtYz5RTdTPpqap1MyNO9JWcKoYspJYSd51xAo9H7ehXssgdALc3f6",
+	"XN5Gjdfs5r0qGyiC3VQGk52gSrjYMlGzUxHafs0+6xVZUWdaEcE+62LyiUvRtVQ9OWm2O81256Jt9koP",
+	"+a2Q/UG61iP/S2d2+Oy7cnD6lMxYzCkxcg4UKTlnKfKX1S3x4K5yYGU5a1UR69KLspR6jP9Arlvw+W1k",
+	"+XFOlh9msvy1T76ri1kXRm/p9FIuRFw+wvSUpSwyZoaZidlzqoYgY3hBVdRLSHQHmr+3mWs+mLOfn6v7",
+	"bOU08aKdYTl5g1akeGWyK89qFGTCcH+/eTJqd5t78T47GB+2jzrHxsZ2cg4zu6Kt0uVWC6y93n69GrsX",
+	"t49x4x/T7rjZZvvxwehweESPT0oSnasrAcTYVoAhNc2KXlQCB5wbTZRM6Sdjwc8TXmnmWZ640nWIATaf",
+	"0x7vzmWaBQgFMqeXlw+2ipyO6gwdO8MMkaCGxQqTyBNnPk+WRdrwJMkXZq8hDryjnN7rCveQFFmRNObP",
+	"7zRkGpLCjmYlJeAeQ4i3dJlIGl9I+b054QslDZ9YSg73yXf8aQUF5vjoFbgp4eGi+Qs68owukdEODw72",
+	"DslwqRmUzc/kVkGBds7u7QQxMTsVdOfa8ZSIUB40UIGJ2LADcG5NYArZOiJzvLc6WEYXWq4REqCudrp7",
+	"+weHUPNx16TZu4Rcwch32vcGg/FmaDbJ1Tm6qzXzTq99ZORhtwPy0Gg1V5uXrcDC2FySF6DQxOWlwVQe",
+	"Qsea2citSz8Bq3ti7OgK1rX3XDH73qJ6kMRGsMHLvWfwms3RUeq/YGixtQN5/6iT9yDDHLbxIO/ljMZO",
+	"YDQ68pFsnuUdUaQF0D0F4wYuYE5FQUbKGYPdbdh1TFW1k34evOXKpw7kKB0kqLiAoXVf3Nsn1gkChuF8",
+	"SJbEUKJFxYCRHGXP2CmJUzrWv3vX1328WY5CO3Rn4VK8Tdknzm4K8U7wVchFEpMhQ6wZCERbJgtXqgaN",
+	"7j/lAqZnSAHJNvYMjxGTgXpNhqjFfC5TTWKmrluZ4aaWSrMZGNjZWzcQ6kVEu9XpODbVpZIwzlFZxq1J",
+	"qGaWIKOpFUzlHQtv9u7O4na1rmAzH38PuFOy9D189zaaHuYyVqk3ODcSDqti7xaGnhHlnGnNxUTVJeNv",
+	"sod/s5utuLeyaVcUqCKR8vWpv6zQ2sqT/hU95JeGXAvtaghqK9kyG4aA52TDIpNbfH3BBVvjzNnSExu6",
+	"Ss333lHNvjdKRpUUAPQquzFBD5ei0n+SUs2uEvuWvBRQDNhyJlOWvcmMCH6GjLftI76bYVeZKZJsdCVh",
+	"kBs90ATj1LXLi2Fba8FivK4EZVVX547vnzDBzGdX1rdWvdQ9mGU3v2PaaGLVWkcYjTPsYPfD/8XfdhJ/",
+	"S5H0u9VZ3smEvZb6FHdGcUEhYRRoRYnSYDJUKdPmNqzEta8JNuUbkWCZE7yrD3pEvwGm95ARqq5tTt62",
+	"3r3DujxUM7Msz7VmLxYHbkhyzmg6mr5japGUyzasUWCWiZbrN1ZjKhRNWodZ4FRAJfh8boz8j18aNmHS",
+	"hVEAv3i9tnYb8otR0LZMh0YSZsOwvj47ClteazTJymEWi2Uv725fR1/uEp+yhMyWozqqtzpwtZb6QWAt",
+	"nHuONnwtbSpLq38vy3YJ2yf9xNKnC7WsOeETOeFi1fmOia1XQ/OK8HgvqwgpIzeUGxVjmzP9eON6PpwT",
+	"sSMqiZFwwChBIH+tJDwSOtdyboWHZgmbT3NOoPWQLJ1clS2AT7iBFwJr9skT8HbtmyeP9trt9n65qvuE",
+	"QkXrwUHz2HDW4bgz7NL9+JidtM29c3jdXqvd6nT2Wu3H3f2VKEYVnwMuwthGr/FK/sSThD4+aLXJw791",
+	"Ok/I91wsPpPPx4dXh/uPyEuesrH8/Lizf9BaIQg6xxfddq9z0Ntvtw4POt29PElc6W8dTY567W6vAyfz",
+	"QaeTo8moQ9vN9tGw2zwaddrNE7YfNw+6tD06ivfGhxAKtTRpd3rx8Li33+s93j9eTZTy93JEec7U9el8",
+	"/rjb6pCH/M35I7uV+ES8n9fgHtw92rtRWsq5pqlm8bn7UiEzE/+dZWb+faEAfXkhdlCglN+4h8Nuu3nE",
+	"jKRpj/ebx3F3eDA6YicUcIOszMcB8Z/Y5oVCWFnlXMh3lrJfsfoHS34rMkFfQpQvZawKK6uayZHA+/mD",
+	"ciWelnh3MHp2dnh2Pf/bX5/95aTF9tqtUTcRw9nLdvy3vyRm7qmh72Mbb3+8CcUeU9500aY/Ielx1n/c",
+	"bhAZnbiYbFhN95UZdSfla/fkyt9MBdu525A1Ysv9u4zdlW3l7D3LDR7PrWEuDcq7RFeqzXAeGzVCWRdk",
+	"CrbZBilAvyWYzK8lLe+Jgnk3Tuvs3w3GuSoquiEi0O8vMOoNh62josVXbxEVxRV5hun5RSh2+LUi5OGK",
+	"ipC9fG5/VTSOK/uaJyRlkLbPNcZDtnEeDOu8+he2TMANpaTy58eazfwD19PqJE9zhdBajLbfDT/m4lf/",
+	"HDmrl7/NXVgRZCnuvY//Jwi/xhIY4w3U+HdsUW5JYTl9UVndjMd/yvDqioI2X9GMXXBa5EwrXznni7p6",
+	"toyH0AndrphnVFfiBRMkMNJqERnMBJhSyldULE9RXasqsuef9dRWQK4oDdZSXs2oWF5R96YqJ5G7aPMk",
+	"basghHr8DHURuy+lD8NApYFUk6g4lYBQaOWoGi8anH3K3rKCSNkt+QQ427YLsltU+ZUEonmAcaJ2Tqic",
+	"b83PKBtpPZ3cPUCmeoTgb/knaAtFyTzlMuV6GRFNJ8q63vAQImPOkjzSr1J8Ihj6jcUiSRyU3RXcCksh",
+	"0xhyogCi7taoq/iBRq8x5RMo86cTCPEMMXUXCGEMCgTrfH/2bEr1nWJyqzFK7yRTg8P5MmrolE8mMJss",
+	"1Nd0XvRwsJu2WtxyKF/yPRTnNLUQWGXP+0r1wPINPAXJaoXUlWy+ajGccV2Yq9Xbtut/sqrFyZb9Be1j",
+	"r5imlSBl0JGiph0gfLypNJvXdgw0ZGpmg7S4aZ3V92etRrL7y60Q7/mO1Z0U4R1MxJuNGg3w1ZTAezam",
+	"+R2bgKzoARKu3sfnb16/uETYuAIv/vXo/7jxn5Ib8Z/vKlrH/Mb4dKuCxrudFjjRagjDOxgttxXnyyZ4",
+	"0KuOlujLHXvWVMwFatY2Ljm8rTwlg8SrmvH6Jrloo7wX5vtMaD6ipZSs19KjNxS1y0XhuaJymdWwCcZi",
+	"B1zoMSi2cdXs1ZkhULFWGE1JgSwOGA58YTNlWfyKxZxewEMhBd4mlItS/zdPA//4FRTjYUV6bTWfx10z",
+	"OjXWA9yvhm+cyyg/yCgSTCz4RDVZKucA1AHreAXy+gcMvLsKtMpYZKloI3tzLeLmUzaSM6Yqq+tKCOhV",
+	"ZbCrgqLlWv0tepX4Eti/0oTHtK4Q4ZTMuFJQ+gQLU2ahT/75mhIEqGMYpoxeK0JJukh8JdtICp3Ska6u",
+	"8TCsZHPFgioOHMY20EvtOrSzjAIrShfK0zTE+8Do9VsfkS417ZxJscoJcMPo9VVwPZ8KHmCAMaqWxoCa",
+	"LCw6apla+cy1gGD+/dvQrFNHMzPxcGoleuXnBoEOxNfC/vdQe1tuamAmnu12hZHPfGUyWPPk4buXz8hJ",
+	"p9OOjFEFFzoHrYNW5/AR0Ae3h9ks83li5CWX4vHfFbirPWM5ix7Af6FsgX7+nomJnlrwLzsrpVO3719c",
+	"0En1sG1KouHtG1vRpKbyRkSYdmgRsQwPybRq+Met49ZeYfD9xl6/0agZ4eG+OT+1ZhA0/X/9xsd/+dfm",
+	"f13+od/4t0Zx6FHjc3Mim+bHprrm86aEodOk6TkFe/jkQQ/fsXlClygT8jN+mzIoAIFUz3TByM2U2Wbn",
+	"FpTHV2dC+ShhNE14Blfo8CJt8d+ggK02yNGhuEyu4ZWUCaPiTpP7novr8mwG/UW7vTdapAn8gz0hKUv+",
+	"2G8I9ln3GwNcruPu8fGjKPO+zemEtcjpEOgAQF82s9m65YJlhLe7jIM/Qd70Hw/a5ufu4WiRKpn+8frH",
+	"7uK0/ddpZ/bt5K9xZ7k/ay+Obr79oX38n+OqQdVxRbe9f3yf1f9e4mapZvI51VPP4aBvorKXn++dcivu",
+	"uSF9Mn55wB+g+B4OGpokDPKTRYwQGYTR0ZTMZcJHyx4ZpIN8Ql7CxjoC5oYsfHOYu/zqgR5YP47qi4dQ",
+	"gdXkTI+bU63ndM6bKdUMlrhpBd6jVl8UtjUmED9J/9h+ov/YaWw+5bsspSfNW5hmFYGoDgmBWcYqIoMf",
+	"A3qYOd/4OZMNp1w94R//2Gm3n9z8sfu1psx0ujwdW+DD/GzP7QS0hESJ0JseIuNCVrdajEaswNadcMhj",
+	"mc4oJsvqPbDt6Gc+W8waveNDwBWacYF/d/x8zGAx93zzCVU49FYePRpL48+ff/dAWWe0782eX5NPebZj",
+	"wgz2o/n5smqfffjw4TSwPqoHMpqajSYmDCXm4dFBcMAVD7en0K+QpIwmsz/2G1aJ7zcihGf9Yz+PBwgi",
+	"b3tJcRs1Ei6uUfv49v3Zu0WFiDu1KCUA2nz6bfP9mRmy1z3OjNaULoR5PrN1nsp4ma95bPybO/xaRvn9",
+	"18f+UmQeh9cUbwFARD1NGY3rrkNvRA82kR/5O0Zjt/j+ydLYJ0wH2WZgfiOoparsCb5yDHUMib/bsTxQ",
+	"QauS/FiQOVcMJwxhrxyJKg/ie640eGwCcqjyGBKudNiBeJshzAHeA+M4FRw1nydLKCnjY8NXXEH6RAmp",
+	"Ij8uwI/YwUpl7SNr2AZvIFyXx4DdEXcxiCnVQeugFTsOCmc1GSWciYoRKSZiLw/L+4/XbqtNdmZhpOit",
+	"XjHWTNCSozVD/evRVx5s3QYotlPMqpPriWy2ROAR3WJHvBAxi231QHlgL7A2zMUBbay/PA4m/DuKY7DP",
+	"VA+i7YeR9R8ChQAKK8vjeSmhgwAotNZnY7EuWJUERallu+GUdgQqHqUx+Y4tflxq1ZBAllfRxKzN/T/9",
+	"ZlwnDd7KJAGpiagf6+Rl3VA2lAuAtpUlPxaVNZqOprYDZdX+MpddhlBxBD9WfNT6jRw+ZsWOwRSTLEzt",
+	"ek5UkAHeUNrTzj/3bw6SH7+MP+cqFwp3BG6SPLpizaHm5ED1At1n776mMxaHvQDzI3gNQD2BnzQiVHkc",
+	"fz6q2DDzrPa7NKAsI6luOOzGsJt3sBbksbp2YthXn1acY76XqoP1vDtV2E3dloFKk/XKzqjQ0HXLUdQf",
+	"o3FQyln3+ezk3ObbDj2u6sNC6tqvwnPbfbJQSpL/8rdMExr0YAcuRN3T20FrVyT8wnZjZEqv1cntWfc1",
+	"VfN2NqTPOmvWViHfvf/qfkK+5ryBfEfFfgQAy/KYUerNqZ62CpfzMEA1hMS0+krivXXIG/lx2kT8VYtY",
+	"QrwpeTrNhcpjaI7X7vFtV3dfN3V7Q/XX8dr2X39ngS1q6Y3IF5X0LoIeFz+fq16uUWSvcuOo10sAjUL7",
+	"dtcR1Nxaa8rZUpUnz04HiYmr1YLIbyos7ci629RotzYLNtNwC6pEEQqjOLb8dRyeWpize0orN5C5GJBw",
+	"E0sghYfen1lDfwvxGIypyp6qHtVqwyo/KLCsthjWJ3kddpwuDstchnFcs2XVEMx1+3RJLs751TVbrvz+",
+	"uZbzed1SmYsBSaosEDm/z6Lgk/WbzfpvVpkBRdfN0+XZ863NgDoLwAshnFOlELpwlQB3psIFn7GEizrr",
+	"6wYrLudzJlgMZsG6gdjX3WMoW5mEq7691iaMisMLjufsSpbuUHtKPQNMMiASRAfK48Q6he2PKjuAOmYJ",
+	"BlC3SosgF2SbZbIjcMkatd+vtRoXPmXk7oZQ9Vf9Fqn95oTp7T74getpnNIbUbfk7oZKzeTGXtx2vW+L",
+	"T2Sy5ux5deghUK4fKMIhdAOwoIabMzj2glRaFVH4t5SNG73Gvz42KoYURhQ+xqvq8dlzdP7CIVA7pLdn",
+	"5gTB4ZBTsSSYEK/mDPGwAfLw/fuz54juhZFKIQUf0QSaXliMZ4DwrptQduDcdzJGXLyVWduiivCvwzvV",
+	"kkwkkQKdZS1iuEEuNPhGM9TYIZtwkUX6LepriPeaiwi1C0CuboZjRD+tDr4d7ofBt5N2+6hzctI92D/a",
+	"b5+cdII4XPtecbhnEKVfFWOe0wnDGasWgZbBmN1vrg2+5+J6QDA46pRD+8BYpuwJ5tRJMmRkRmNGFvNW",
+	"o5oamC5QFz7tdI9hyv7vXIrIx9PmD7T5U7t5ctW8/MP9skTALqwJvEMWj3QAv4pQnKtDqq6bGgL3hjOL",
+	"GTSLbPQO2tGKkGt3hwFXmBeeElX7+sNUqgwVGaB7hGZxuAMiouEms7uNvY1OyhbxuFuwAZZyAQQxC68Y",
+	"gxomYTNHqoiTnVB32dYbz9xNfDmv8jx+gG4jmJKVTToiihkxrVlMhkvId6MqTwmaFKLOhebmkT2tMcfs",
+	"CrFN4zoSwOBqOX+/nWP9vTzr0+ZPV5dfOtFe+7bfb4V/PoxWXHz0pR11Tm53llFVaXG8gpQ2romiY8iX",
+	"UsxGSVxOAhQ+9gpJU9DcFoFBQFsfj9kI8ahaNS0x+yLriRmRmI/HLHUwvuwTS5f2JS1yzhj5+I7plDN1",
+	"+RAQ/x6n+KdNZ8m3zLRLVGyRuSpCXy+m/qX5X/cVT2fjV65bb5nWeNKiyiZFsiQcJfLgxQWdDFx7URTT",
+	"ikV4bN9wxchgv9MdtMjgmwG2sl+2CNT10wmglhpRZ5MxIqIkmhEY700ZptHOU/l5SWaw4hJCwg8HHx5D",
+	"ot8gIoN+Y685+YnP+43BI8ikozn/Jp2xVdQfN1/ZNr2biYgXQnO9vKAT29l1/FoKVkO4i4xALgHMyDAj",
+	"0HtZcBs7PVsIqyifCMgVGey19wfAxgBqgbnB5WTIvujstTqt7qPVkzWjvd+Mv6c2olanw/E4B1qKiPVu",
+	"3pEtMB3RGesRm0SY1zAxda+Hl8RiNmQp/jSIMvXAlgXa+lkCgVpM5SXDZV8M7OP2un3eHCjDVN4owMwd",
+	"YLhTLtIRG4D8gJENjYRQLBkb/RP6/QdtOF0jFvQ09AVXhE+ETFncC50yesqEDY3CiI2sgRqnyIZKKRmk",
+	"TDE9IDdw8PEYZBL4xGDGpL1iHc0SNGH0TfAi3CX5L1i+M/EfcFpUriKIS6rIIPcxswQyhQYtdMRmcKTL",
+	"cYGUQDDbxMiLZZwD7n2r1IEBpqwkSRlQ0xzn2cSL2o4fe3yXWVshGBCvQABLltWK/Dq29pr+XbnsTDtK",
+	"zDC5jgoyADYZtL4WB7ip/sZYwJ4jra+9/sXpQ5bzar2cazYrq+XkFH+QY8Cat3fBItvsbbfjO+QVfwoc",
+	"xD7rHp6h1FeKWGsHI+l94ZOlyYxRYXP6OaYPOw4sZMgetH/DFoINKtSdGFbDXeWECCIL97TZ0cFSNxT0",
+	"s6waSeaJuedAbCSjbiQ2EPJ1XSFBXtA9Z1Nv/2UoTl93LqG5d6+pvFcsrZuIdRt+3Zk4V+O95nFrnnZZ",
+	"muAP/I+FxOJTD8D0JVfrYwuR/gA1PwAwCbLFhSZ+dI9Xfdrd+9h95jbK4/Wvey7sEGDGvtlM3+KQcboV",
+	"ydW2iAEE8urmAJHriQ7YOou5NUSEW3GQ+VRdZ5kSvazztCa0LzSfsQggdyxaJ7wS/o7pEsV1UM+Vq8Ko",
+	"mqO9N6NMIyxQaGYVChs9bG93Cf9Nn/G/8umsNuA2Sx5+LbVFi92emWKu6DDZgC9Oz567W2+jBs+M5Ssu",
+	"ruapnBgrce1bAiP7TLx1T91GFQ0F172q2MTwNioA2K17QQ4qb1esnm+Z6WsAT8+Qb10SAMJcblROZt63",
+	"gDZDNxRCuiHvbs9CT2n8LdXshi63Z54ZVyMpxnyySDfioFe5+28hz0ZsvOCnZ6+Dtab8yhWHbPDkW3fr",
+	"zkQaZGgt5jZtK2VjkFc6g3bCVYbxspgoOWMBT9jDh4ogVr6zdQ2yDrdYV1e5Em7xa7Zcv7XxuYLD0MgK",
+	"+0IfFtv0VW/9A7dRRdf1dW8pNXjf2dq7nTuChmJmIYeMzGmqzPFFCWj+xE8XN/C1gIJa2PnZJWi8ARYY",
+	"AIFZ8DUotm41bKa874K8tZwPE+mvsv7BG+zZZ8GT4TgKR8CMq5lzvW0q/1+5Z26jikL8dS8qlf7vbHF9",
+	"70IQukpLiW3McjAAT8gA69gHRNGlIjfQPoW8QV9naEeRITMWqcJaYlRSjenpb84Jkr7wMBW4RihRwgVs",
+	"IfSL4YywNesWbFFueLqO6sWWsLslOlfYnDVFpRAsddwFNVz4m9kNX+dQWc8K5FRBsySIsWT3T1kyB8K9",
+	"mFGeQEB3S1pBAcCVdm9YSZ3gY7vVpgLl3+pKXBHWNJ8jNI5TAJaAqox0yON468mOw+dXTjX70s6WPjNo",
+	"oVFTtvZQ42OmDIeHziVnYEd+Ektza0GH+PDhQ7NY9rpKkShWycI4rYp4wWdMLvT2mqLOXrBGU3Of+lp7",
+	"isck39TfDG136le1gbOlJrZbI2sXBD39la2WM6FZKmiCDYFemCN4azUX37SBMmpv3BEBwembZVmbeaAr",
+	"PpETGxC3lAuj6DwGEWc142cpi81GpYm6p5Y/yr9pE7U8/Piuzea1gh5UMVd09jUk3vdU6dN4xrc9RKCK",
+	"hLoXrKRn9qmdkPG1JEyAh4bA97nSKSD2+L7HCRtrYCOvvCA68FYTzTQn95J17prgkzuT7hm4ko1yZYKd",
+	"imUAyOR23ABH4TLaHDmgovMelBi759cRAT+0832jFiPYL2KC3k7vYljKRarcLF/JmI95FSjShzApopQN",
+	"UdhoDklq1eaCe2DQRUfdL+2r/GdyLbqFtsOfz5Plb0P5yC+DG9eGqwC371AhzOX1CFkEtfhN+GeLpvbv",
+	"0sQ/3Cff8aeG3pEt6xLsxgYpI+dGMashpGYR6XSPzf3A5C514AV0X9tWdLtckSuWvWY1eQqf3Ql5Xtic",
+	"XIvewFWWrU5TFjTQh7zzzPXkUpUSRpUOMtyNaLANfgWdGX0A0ywHEAQctMgzOV9CYK0vjMy/ZmyepXQl",
+	"XGmFCGKYKG8bEOff78+KlFHfAwNdU29TSArjeWDObVYneNGmjsGKj++MhR1YFcd8Z1QpIG1MkIHLYBw8",
+	"8TLaohqLCUPt3ZbrusLZrakCiQ/z8DVrSJL/7M7oYfuNm2n60QDfZByL00cFxJah2sYsEDC5p/Wi5SaO",
+	"KWu3hJ+HIz3oj7L2QM+ayewwihC2k7HqGoyUPMQ+vYaCj+A0Kjab+QqGj42S/H6CyrtWsU/PECqzEOH7",
+	"lfWEcgP5Ldas1Id9bZZI/qu72xMyYTnLBcq1+CeMhp0jUst7QT9RntzDdqX8Sn5iqVF0NuLSN9nNZtjD",
+	"q0V+CCsff/40HLChVNCuet3DQTdvEFmFPjzr5VauldHO1sltAKNVxFTTIVXMu6dzDldrlmtXu+B2i5A3",
+	"LXKRLm3sIqF6l1HwYhvE34IB9BswIUtdHH8TIgyn+lrqZ7aGastY1Wd01F4ZxWCziJV94uy5DVtlyQo6",
+	"pSLLQt9EvbjIntjxcgEcKtULVY4KuVogEI8VDd62OQu2zhaMKlrDbSigTsP+a79ayiGaGOYv6EMG6Yda",
+	"SiLHGptm/IOnDVpiW03vl2eQX2Ftfwerhk1iZMp/+mXtJW8oLcpdalY+/76i2cuug0S+l03B3V22n76G",
+	"rfRezFNpxmBUumfZetxTzfgtpFFFhdYe696QayPyW0rCKmsv3ogGVyPmYvWFg46xHbVqmhJtsbI1zX3W",
+	"756KEeyUsA/CzkcR8XXVRDFtdpOdKxnJmIuJL7kUrLanSWGPZS1SVu0sexcM9EMqxSTsRvMrhrSj35u4",
+	"RJlYEpoIhgrxvVzHHshB3b3U9LPyOPbg9i6HIt8Ii1JB5Ngi2ZMX1II4eJ/3jM2GLLUleXAX+AmUBfWZ",
+	"p4ZFNXcpfzHbkJjPzK1AzkTT6tojrArkbMRcHWELC/Z8e5uDg73DIkpAqRhyVoeI+mG6zMowzXFnqwaM",
+	"2JozOU9Y4XsH7famXzsDfqRJ8mYMLZjWlS9d3gGGY1YL/2uodjOVSR7TG6quNKt3Y7iBGGZxCLCQCv75",
+	"DB/rtLOp0jSloGph8VbVEK65gOJh238YmAwwPmwDiYVw+foVjSRc+7EKWBU8fnjuXVmnv8pXYSuFqkGm",
+	"C+HLHlfjTpTemvVg+FpL7E6wetqWiPru/eur84vTdxcvnjeixsWLv11cvXpxfn767Qv8ufjjszevL168",
+	"Lv384rV53P51fnX++vTt+Z/fmNuevT+/ePOqEcGXXp69Pjv/M3zK/Pni3bs37ypXIGs6vRGh3p89p5re",
+	"hVi3YdXgRxxANhA5/DsbgXERMncZozgLgo6zrh5F4eaPygIAq2+fuJV84nEVbjXEuvyIB1twafU2ugig",
+	"uQFuY6FYOogQGht7dWHs3hh3A7+7Brn9i3hxq7ZeYVWwuFNCd0BHx7pFercQQWUNjTHGSJO3wWpgdWih",
+	"Q9e7hTidMKHPxHyhB8GpNnAbduA6j+Xqc1+FRxwGgrUN6MLpYH6yqBdY1Zjni9XiONdcwZ6pCKdqkxBb",
+	"5I1IlhnQgmNEriDku7HwfgYvrRTf3Xa7XZbfK2QjDhDrKmw+V7oQEbkBkKcM95OkbM6ovqcI3aBEObfD",
+	"3aNuCsGJWOIpI0Zm9HNzuNQMDrL944OjQ8NpZ8YSW6TsmdVZyrqBrxojTMQsDjBpHEQVGajFnKWKxSwe",
+	"9Agl08WMCqKlvCYSHPcZs2GUOvMGhxj5RFEe90VWvMYSxciYp0q3yGDkWrQMelDfBkYbVdfWwjJs2yKD",
+	"OKVccDEZ9BBTAUMH8FWFaLJhOys7MRiTg0eG7Fiw1hDCi6IQsgrbwAIwuHO3WJZYqDKMCsGffCUh/KU0",
+	"TRJ3yWWuRw0/XZQVNTUkEB6C0E4pUBQ1HC2g3NymFUeNbK0qT6rTs1c1rEA1GdpurWXceFXAfiUDutBy",
+	"YLVkPWUz1zAi64gwAAjUAXR/zO4BEWw2mewLG+c3jBJzNaIpyOUZposM5Hg8IAmj9gseNU4iA6rCUi20",
+	"RKKMDX3leFwzf48tX2krTJhgiOTmUH8kGquLVCAMQIarmpeQ1ku9Vv20t91G9WfthyAd7yaVGjH0EFI2",
+	"glQb5rg+S5UAEC3YdL4JRDVAOMmO8iewOITrvmBqROcsBng+SFwzz/zl/M1rJPPdDnwjkABwjSdcL+F3",
+	"Oh7DnIOm2KsJdcFnTGk6m5vHmEvOX0naDKwfbr+N8j3Q1z3/MmjQnj3sB7uZbhcM+zIqg2QKsxogaVv4",
+	"iVRpdA3s9iuGe+DledvSycIZ1wBcaHe6bcxgWbiVKWzrcRWNqr75wnxn7s6suyt+d/OiFmkmcyi5tG04",
+	"FFJIWXPHurP4szM/7EbhupguhOZJBbD+5tarjFmyjiyv4KbbyCVh2YywjXob2mypEEPoJjWLKshwabUt",
+	"1HYVY6CA2ak5CD3vgeOKDBc80YSDDV2PHdTBXsg7wQ+qFxCuy/KmHHWO99/mMLzvzVIutO1KADDnTPvm",
+	"dhvuUry/aot6PMQgVRgs/9YOaGgOqx0QwR3lD1R+iwVUcVxlux4jO+Vsj+C1d9pBC2fDrjSk0QyossNy",
+	"OLHII5E/o90GdZ/JnUuVJlvhaNlSld7Kl5hX4mGuOl26bKGS7IeicBqW8hYauRa6RhepB0MKP1Jpbmy4",
+	"ioX+OWv8s1SATQ409G1bzZCNdpjyGRdUI/FndD73LVvAt1pNu+fmIn46asRSsNobpWDuPhfuqtES4Kq7",
+	"11hpy7pb35mL2Z2K6fo7FdPuTgCVrLsT8inxzlvPTcvXGTKw+VkKtsHGz71q9a0BHdfdGkxl7Vs90de/",
+	"1FNy3a3h+txelnmwwoVxLmcey9qzYdiiqqDpFzp63FvQhkUkesqWFuaBaAnHTmBZbPYhb2NUfs3Bq4K4",
+	"RvMC/gkEeEKok+g8YWHkQGBeEIi2esGTNX+3qMGOroVu+A8U4h1WyKOowWrW6cJD6kfWHuUpkSngT76Y",
+	"zfUSzyFIpx/RGQsrsjdyL70GmFbPPfnoQJV7ybf5qo7tIOproUlAQcnKA/dbJSuvZ5Uh+4tCu9TOgbl2",
+	"ZUEjMly61cfbd1adX2GQUpX5ZVpkgOIanI7jgsfnCWqambMl157QW+7Ol6IWkwlT+ipl8wQgsxezGU35",
+	"T+Y4sqrXapP+3OuOVc0JsuMZ+9/3yABPGC4mg8hq+0MGtRaoSj8hA6eixf4Ob1Jk5/oTMsAzYxD1ReDJ",
+	"ihwseV4fkMI8ETjVojqnWs51Rqo8Z1FfYMqKWZbAeWEO/ryDxM8VPE52Vtlpl3dJrfMi1bSMOhUOTyLy",
+	"s7X9oxwyblkF2tIjADVTavdWsxkr5IKFmNEoExHd2+VN3slMhm24ULt2JrgB+2wU850I4IGGVvUE1MJA",
+	"UTdi3fKLm4QLcq48U2DJQc8AvYON+ecyA/zZJpJewyE24ULBYFI2khPBFUOU5IIrvVPwpB/kUPDV9VWu",
+	"X8eXTreiDQHIQ2hn9vUIbD8QeAkSppQlZiuMRq1UZaRN3Ae4lXV3n+NdNtGfj3akcdiX+WBH6BThWnnk",
+	"BC2NClJlXwXDsQzkucIHwewU11tXGW/VHz0gQ+CMicB5kXDh3VoRimNvdEKTY8JV7qxVXEwS1rQtwkL+",
+	"K2c8hF0Y/l+//7ndbvb7nzsv+/3PRy/NP09eXn5jrqiai/VPVfLuKeTT1HR4BYeE76dIHYgweMmnZsNJ",
+	"s/fRww49BA6P9k98DwFy0Oo8qlBi4YtZVlKx7bSIwc5XZHBqE0YhPtEjTxlNWUosFH/wFo/H/2ZOf1xA",
+	"/w4MsanCft9vn6wPGDv5zitHN5JGQqObzjb+8vlIIL1Xu7L2Ogd7h+t8WcD1ufaT62yUqpLA6iSH0+SG",
+	"LhUZDIGYubgz/rQ+2pxbwNzXcsQrTqJy/+FurzzPrSSAHZZzKO7qIB8FXbY3k2q+j3aVzDbizKtN0KDD",
+	"/GKlFapwOV8ogujZWdpK5ex3+5y6k+sqrFistpKEhPDmiAoA6sF267zOGsJ26mv6ecBNd1BINj+qqqS/",
+	"6+VuBb2f8XpRn9myVSvnbFOqw5YcuGy2UUhnvZd63bbG0iCXIbo2D8N6W6scpPmEx8inloB3HbAgqpx+",
+	"+FguLXoVhluIUOQn7h/OJ+91upsdZe1j85+n5j/PzH9ebHpSCXazNp/bm9PsJpfNnXMzFolQeHUV8+Sz",
+	"P+6UN5PlPoGmEDT89RkqZ9qlo/hmSNz7s9GnIRissNGQXHEpphb1sDuMNfeoIAMeQ3KO6z/VF7kGVCTs",
+	"P+VeCQG6a8bmygXTod8UNOJ4Fnautxw7qErUWR1UhkQJyjHyB4lDPaM3gQoFeewEXBvm6pymWpGEQ6ml",
+	"7eM2gB8HrbqMrlxajbwRQZjNu8Cxp6VWm4ww64GMnXgGZqSDrHFgatuUGE4ZuKs+p2hNliWPQeTe3lZx",
+	"GpD79MxSejsREXpNOKxpLPMukPzSXVf6XgY5twj4CuBf6LTDIxk8/EzE4FawTpMBZgqEqRNGoBqz8AkZ",
+	"oD9lgEW385TLlOtlRDSdqIgkVEwWdML6wrCmOSr5DNpYmT9vnKdPkilyLpHjccHXsJ0n5y5R04I4Adpd",
+	"rlxJ9BHdZymz7GmrerfI4MvtgFB1nTm/sryRILKuF6koL/jdosQpc/6dXMOXmvH6RbLjoZjCghEhF6lz",
+	"Gco1YaE6YoK5th0hTwGUxzqJWmRgNqhNWKQ6SEdwmtcDlWmgKGoDHy9XkIAknhgm9E0kNRzCcoIUuOF6",
+	"2heDzFwdRGTIRhQtJqq9qevaB4JgpwkEdpCrhdQWKiVYOytZioZ5kS+dJZzdU8Wk+VfnXVsbu6nQ9tvb",
+	"2zt55NzjZLzQi9QeWoK8v3gWpsctGU0JOJyfEIEZRfYQ4wrg/Yhc2I5EXu2IqWZNIw7yesde3oXTbef0",
+	"jofddvfjYfPk8udu++Ne8+Sy349/7n7s4L++dG9/dr9+2bt91HzYhks/dz62m93L7O+PnS48ufex3bl8",
+	"dPHQ/B++qd3cu3zU+9huHpgf/D8e9vst89JOdHL76E8Pf/j54x+al7WPPbpHp8VtfGi/nLOo1v+DO2DC",
+	"oDfteJHCjgHvLWgxaANZl9A1Wyrb3BEtFc8TiwUvqKGF/DDzZ6iGtpsntDm+/HJ82/T/3t/g35Wev21z",
+	"6K3PylK2/ujI61xbibsV4X+vrK08AvD5C/ZZV4Tr6xPNcQKvpb7X6IXUv9bQEczhPoOvy9bM3bvOW2Fe",
+	"8Tx4AJKN9Prdi09ewK2lBG/4NT/oekK8Vyy9DxlcY3xyVjJdKs7TMrk28kG8ZjfeDbGViXgPr4RzSKy2",
+	"H9E3kUWvNgyn4/23UVEHuGY1TRZBhDqFMO9A9Vix5DvG5tbHSolio5SVSmuOcmLU/LkqMHK4XxUYKSrK",
+	"bFlBm8uVeloG5ZIF8oLQgZoaUw/8NdB0GUgNLriXnCVxtV//1BXOjc09D/BoKZUirnJm0OZPlx/t7Guc",
+	"FcEo/upKtMr5R4VIggvbA5iNThd66nqobBJMwA6L5XB+KajfLF/7RaIOH7ODEyfaiLzSHxakNXoNKpYF",
+	"Kqp66bOJzzZYidtKEysr0HKeV8STBAakHsyT0dHUggfRkHHC8ey18+lRdxmiU9Fq894avcaMzj8iJS9z",
+	"dGJpPbOjNkXd5HJ5uug6NDSwupliDDYVlqz4F5j78s5p27IhIkKmGJ32tTHg8xYZookUZMimNBk7U8u9",
+	"tsqVFHM1T+jyahPV9jne6wgXwCetrs7D8itrrfioJFVk8LfmG9F8CoNtvhkPcgXZuX73x1u0UP9K8dTM",
+	"Wi1HTXMB05A+VSdVkG+3SdW4dztE1vucLG1WZZaDKqA5N53PmYjJwOpe0J0218P8DiWhpzuoW9+iBhgT",
+	"PtfGx2wobJWS+Zyp6xoin+dbrE2BbixG0EZGYqauq2Kqen2VCnzwFO5cWwNEQ/MB0sNdq3VIybvJ51/b",
+	"rA6WUsXi6tUo0T+mCEywjUyHmbykSMvyAo7pSPtaMlxF8lKmZGB1cszKvrKYtoMeGYxTORtg8ZeWA5R7",
+	"DpohZsC4lv5mHr4wKRzxwV2lvp/EJjL/70qK1jt6ExSgFgyJehsknwtfWMdSQkKQbJgtlhxB1GT3BUmO",
+	"vSMyxCJdB8P4AKo5R9fotg9aqW/2bd98vfxpY4hAs3En/AEDOY3tEZkkNtOz1fBYH/UFMhg8TFnCqGI5",
+	"llMPjB4+Q+0UQr/gkk3hc0EfbsdmgEJtWdImmJq7OIKYOBHUbXcPm51Os3tY6cdWC2CenVY3RWGWcJQ5",
+	"RTWjM+Lj1WFXyMzff6fo9Vcoo3Hj8VKUizsOSSds7e6Cu1buq27lrqo+gj6EYj/ClhhGLXG+HBvnHpB6",
+	"idYiLz6xdBngGwEauhdgWQv4GV0ScEn3hfnG5yby7qBFjHEMCaHhE+asRp2PXAt50wM6SMEUvkjOWLlo",
+	"s2w8XV1+6UR77dt+vxX+ud6E9HIgcodsYX/mJVVkz0V72Kw8iNcn59efvvfMGtceBkFIgW0bRA6mygIF",
+	"Yqxt85zyTMkowhWU08mnjMY7ka4XWegpj7TvEvp3L9ABw91/K5/yTs61TCH7JheXyWuexMLgQWls0b3j",
+	"0tkD3gNiVXJTYIusMz6MVhzmNk2hvREkASBqxe8s0TAruSkHmoHIPRJLwazylRXSuoxxW5tvpSBE7m58",
+	"2B4y43t2iyba/MTFiGUJFFADFZG/Sy5QQ/1FC2tovvL6HpXhAdrWBs7vbe0cKarD5PcojbTyulQu4iZU",
+	"pIv7WNU2e+F8wqtyl/IN10AAJ9Lw1IhiaVUGuvexQWP67/bv1kjOzFf9pnIO3hwEy34+zJTfTt43+i//",
+	"+m//X3/RbncPH3zzh8d//NP/u/ry8+1/NS8f9vutP62/7dGXdnS4d/vvD7NbL4N/Ny/N9c5tcPXRn/r9",
+	"1qM/bH5/5VZ9ITTXyws6qTjTBt8M4IRicA+kbRBo2roYJoz8uJCaqYgoNqdYDzIEtWBGFQaJTzqddpYg",
+	"fNw6bu09KulK+6scKw/7/W9+/kj6fR1dfvPww+NHf+o3Pv7Lvzb/6/KbfuMhXLj8Jqq74dE37sr9gq6B",
+	"LV2Z5BPbHJ+ioNmJcPE58kawZF+6b/F2XRYQuo9A4noHIp6iXCvnqX+S1fWD9Y19kEIoLEoG7s8C2I1P",
+	"xI0adIKVqJRnuQvmX0ul2Wy966U2GSfzGBjyi+UG5IdHnMv4y2YqV+6ZfA1fSee6h+sj/MLX9EFURWfG",
+	"dORKpv3BUeG6z7+52pVIZxZfxrxzbQSmLKYyUlRYaBA5KQ604OoI4iUn7fZR5+Ske7B/tN8+OemE8ZLy",
+	"tfUBDfNTktTENcJK4VptyBb2gT5UANF8Eqg+EAKz4LaoB/266s1WwAIx05VHesEWvhd06I7BC7bSrGzJ",
+	"46Yu5JK2ZCESLLlWYiUYNmMsHtLR9TM5m9W4epc+YSswTW5kGqsWuWCftU/Ym1NljnOuACpZWPQyWgu3",
+	"4dUnY7yUnCHtu+SKFzPEj/fNfw6rbZRNHrnrFyqVJAjX1WByGOMNXYwg3lxfEqBlDvu7YqtmrYsqoHiM",
+	"TFNZZzybcWjkQ4S44VjFDxXP7MZG+eCoHgR9kQY5F0Kl4KyKdZWzZv35dlDhUthEEGREdJKAi7oqapt4",
+	"TWdM+0pqJMXAajgDzBLLVdnQvK93KONluCF/XLB06UGiK42exDVaKK9HAuSJiOI/YX9HW3bvHDd4BkFx",
+	"91KKOLceWsorNZWpHkT4RyLFxMYg5EJfyfFVSsWEDQp5kCsK9zco37+Diut/KLPIX87fvCb2ui38O2l3",
+	"HhEubPKxIfMTS38gcbBy8CPSG5PAQQ/ArpGUqISqacmJCJiX63yDOFzLeJXyMM9tdc78RcLgaB2m8hpT",
+	"krxhvEAMd9bI0NWzeorgR7taAQY7CvSwOVnUCJe5EcwGO9AYfrD/BD4xJrG4FvJGVLJpzlNQB8ZNIPHb",
+	"IVYCDoGcI1qAmbHDnXtCBsjagyjMLE8ZHU0ZlozArsD0XkVGLls3K/mX80bUwJdUDvfPjCZ6WoMdzZRt",
+	"Lk/JPJXDCjGpagAXXHmjvM6VNsrr9WeufWUV45w9r9oF79+fPTdyxZBjRIUUfEQTCPq0yFmsyIzGzIW1",
+	"LFyoEcxy7CHVjqxRfHDYfVR0SbQ7Jyfx3uiw2Rl3afNotMeaJ8PDTvOAtcd79GjUibvdnJ/i102GvY0a",
+	"38vJmXgp09kdEwWDtgVOTL85Xegp6bbaGaQ/0LWcIgA1P5XJHqcWyxSZ1AIMV4iVHZep2RFhWt1vZlST",
+	"lAp9Va+xGuo+UKC4tsgrbLrrE/GDjVSR5Zh95B+yrBDSsDdbpyeu4tvOA9JZYzbiMVO/wBouFEvruwLU",
+	"eT6fgMPTFlBxzYiaG32IpnKBNVQ2njeDwbZWOzp3Tf6CCPYzXJNOC5Jmu6zkQNisSDb+nZD3H3JLbpNf",
+	"Xdt54I1gYe+BwF4ttvAomGGQOb1hmAXTrNcnVbkK00ogZOJwkLdJZtsSAWHTkn2urihfDb3mAaPrwAS4",
+	"uhJSVwmvdMEgYIv1HmFm6oRp+FFVvHIFkKuHkLoaLnfhbrd1lW4JM7ArLjIz32ahZ4BHEvyO6TIPYYp2",
+	"66+dF8O1RfpTCPW3DsfU8bVjhchtkLWwC/ktUhkrQb5ZgVW606BJIf3Y9QqAwAO58cPxnSNC6JEnvnuH",
+	"RVvAuAQmESBQ4e7CMBsLHoS23jQSUn60GvbHy0kPq0+FpdJDKpYAIyLHHu49DWJDSGKeqkeRJZhvyRAz",
+	"dR0Asq2NANXFffw8nI+zNo+1NBFIVbt2eJu4uatyj73PdKUDq+Bi3V4W7xSYPBRZXBGQVghLQLVFr11Z",
+	"6IR3GZ1zHt99MgVWDGbmB5AjU+4zK3gWavnK3Mo+24DU0uMHZCCARnKlMglgL3zCIhVE0yHsZci0Qc9s",
+	"i/zVcIEx5TUdqgizOMeMxSoi7//Qbh8fRH3x/g/ddvcYnoV/ntgWFnBH+xSTVfBEJ8ooqmJk21uwdMaF",
+	"MXUpNHydyU/GsICTIoBY5Ipcs7kmw6UG46wvzL8KrsCya/34d+Faf+XQCSpyUs2lB85niF5W16S96EGR",
+	"cyYofzyZ66ZUqtnptoeGuzYv4diB/v2a3dynFCzKF4KBGB2IRZIMwLnqjpzfeXHYyliqr/2swhDL22pG",
+	"XwMQnB6hJJFmi89pisJDk5lUmhzu5wBynBRxeS32VFC2ccw8oUuMOeCGpySWM8pFX+ArE0aVJvpGkoQO",
+	"WaIiMAWxfGzQsr7hQYt8qLQcAU4G5APKGcFHMkZXDXn98rtnWTAOoRX6IkPuMcJlNGWja9dUa7fZTg6Y",
+	"wnNGv9/6eMYvP74Wlx//+uny4ym9/Ph9cgm/PY8va2zT30/KVFhNXGLEY6Il6XSPS6xFhLz7AWW4cCE0",
+	"IgGDpWFuMCcyTdEmsZzSF5ZVnkVESZ/y7bvvo0sCgBwpuWbLoaQpvkgqw0IkYeCzIG5mQQ83RtUScm0X",
+	"Zl/hUTZeKJeECXvJbBYpID0cgDP7IuvRi/riVKaaWDawzc6YxTLLDk2fAE+Ho5iNJ1PMfP/xhqV6ueDF",
+	"+Fi106Io6Y93L+lzCN6VwsjXxWHYCx6oySa/Q8chl+FdCQaOo1JBWUoZZ96h25G2jdgNIFt24NXHGaO+",
+	"fwtXLh2dJsXTZ1eY4hY0/FNd9dzbIHu8VBhYW9njqnpWDXhFFlC7Cs/PtS6uXO40lTY6erJ/cPRoR/18",
+	"dY2LkisC3gbbWzqXLENeA8gO7jCzszEw7T0aqpwedVBZsYKNyldF6F2uQynNYaP8uSCpolCzUNFgEb9U",
+	"W+hrrztlMaj0hSSXRE6Krrb9ooi4Sw7RW7NprDDW6YL52g6izOcdXYKsIpJQ6xIue8vq4psX+U4GeBsx",
+	"jLQanPLg5CTg5f12JTfXVDuFGU1V3LW2LHrDwqeB64uuHg+8h6U0tUXKmykbs9ScDnf9dHWalUNE8d16",
+	"fCcaz2GVYijYmpVEs9PBdRomjHAIPYw5rnrQ6zGAMd1B50ejrdJfsAkk6IxXoIrmK8z9b6545goRxmJc",
+	"0CGPY7jMYzabS83EaHnFhZnNxOjrhSszrmZUj6b5tpNV/fKzX8Pnr9kyuOITUhrFTvnB3ykVvuoHgPRp",
+	"POOYm5IYjmTxlWUSKGXQUxlf5XM8MoJaupkfxkbFx38bk/9KB6sb/jZHEMM5XZrFvoKsEJpOLOL5SAoM",
+	"e135Tgq2n5vvzYgOF3YF2RrMdQkuDNHW0MU81Uubdc1St+5BPwbvEsY2qx76OWULxWymyoyK5ZXF0lXh",
+	"b2iiK0hioUFP/Rh+UYv5XKaaxVczFnPq0mVgFWh+ijeMXl+tDEO/BSJUm9lBM7ubIkhmEtveBfWVfqBl",
+	"i+UGh/Zsrp/Zm3+B+IxQOl1ATYXabGxn4RPQJQIdZ5s9/b27GxEE48VIb/bgW3uzec7x6M5ryjGTCTpQ",
+	"um+Uu1BAQQL0NUW/6CJhG5LuHdy6ccNAfChoFgi9wDZ55sLcWfLB7ohON9YahJ7/UCJni4eBHEG9+/px",
+	"/tXeXBlFyipzg9MV94WlhSP+3VzC+S1WFVeauc2t5qCKjmX6D1MsWbFJq+Mb4Cx288QS0mthDHoRkxkX",
+	"MaR3L+UiBVBkTOxe7ULe/124kAtyqjp7115FixjaSroqWzoxPz599pbsH4Gz0McVDGHnLJ3SOVRDwSut",
+	"7y9lEy5Fi3zIui1Fvos1dLkX6KILUu3di0sZr51OHte0jED2pRvt3T5sfjxt/nCJP+zdPvqT/eFL9/bR",
+	"n1ZQZqOECZvMe3rWuiPYN7d5DtukMqwAzoZ93CMDjAra3FRzUD9Q6PZ8YpEFo0IzsAFViitNhQ6xqSEW",
+	"OfWo3zZT8/SMyNT8gVjZ+bRWDEdiKpbRqd1r12eXWjjeVaBA7ohknzi7qUshgS0+ZOj4W7FAvmd/NQor",
+	"xq1RXfTNA0RQVkQzcCyHfWaOVZpamIsxR1/KRmZ9nucKlXHdsml/3ybG259ZhXdl7Vo9PVetnNeEKlbO",
+	"cSP0sMvQUTYN3fwGjqN3TkfKzw5+zmoeTs/IWBrbQpEhUzyGaxIbcFHMzp5StaICxUggs5vLzZY2o9fe",
+	"r0+v1Y4rqxEyrbmYqPtC+5etFijcwhOnplYLwSPMri9Ube3G2vlHNEe2MQDuqsqXUIiRYpVtjmf0c3O4",
+	"1GZMcG5mfFPjGRyAMZPVciCuureAUCOkS6vmPyGDhH9ig7yCkjVyh2SnQcq0GWz2UvMMQK361w1ZXwQf",
+	"KXd/hGE1ooZ5FCsWYf71hvuFparvM9AYp5yJGFwh1U3/vJKfq7XMnhJsoVPwFoH4SMBnNad6yjQfrRjK",
+	"X1f1xXdgrWFb/Cw2hzEVH4iAIAQXFroWb1bkhqUMykTu3//ejHmhHRDodrnRhpw5NBoEAg2wOolT71xt",
+	"AFT/JIxWlh1vDeNZ1QHi7UIXUr62haXGFKRdpnzdLauqqBniz1V6xTv/3vrEW5vqNWWJTR52/L+YQ+fx",
+	"mnKxoK91bQU6dKIYtMgpOkog++QmAMt1vXijEKenF0B82hZGm0DyQLJlX2R5v1xXIcP+spXsNTYO5Eca",
+	"feTuedyldbgXGtAWFejYNv4XAvfJ0oY3B/exzQy33tz4ODZkLO/xe/RVLG7btc0Nc4+XVulbZgH5bFPN",
+	"BwqxdbHfZoSA5raj5RPb0taWDqtUXw1av3ShVNBef4XEUEwPWuSZORIKIGuAVIHpIdBvTGnsovXJYbJp",
+	"By8M8qKiJiPr4LdRD/ot94dienOABvutyuWvcWRQDXnHNh3d6FCxbLmWCOCWDh0XExCkUBUOsacBKGql",
+	"VubOIeGSpyFMVbXLz6vL3dywHO4+Ditv86sAbNr2KgIzj+uWA6JUPSNfBnByKGtvqMg5lBTMI5C4KuoL",
+	"/6RRPtmAyDkTeCNqqsFraByr/LtSqpnKnHcDygeWryJiI074Koh3KnJ61hfZx5Hoyg3X3IhtZnQOWDuw",
+	"3EUcZbwKNLCrEpFEymvlyth9U8+BxdN0FJlWIUpGZCDFFcKjDzL4pJpR5NXrkO4+QmeJ6bLoYZZha37/",
+	"tXoWUZvyyMZOIOS8nHWM3kDnCSpYylFjIfiPC2Yv63TBzOAYTUfTd1AhXpX/YwtcII8pV3gDoWOGEFbm",
+	"FevayO6wjbcdkzGgpEWyscvrRmguWeOrVQ/F9SGYR646ZWykmS+UyrNGDmMPKrAqG+DtsvrAF9zhJM1H",
+	"nxAaYnJkzXE2roJSgs/nrEYbc2m8dke5qyUyu60L+Ymekh9sLCxh9BNTzqzpN/73v/+n39iYvy/YZ33O",
+	"JrMS4OpelYtzs+Ah9vEJgoc7LwWzrJi1wAvbZa5ICMr7ku5PpEpUWiO4djNZX/xzM5V2EwZbs1VdPpWv",
+	"gXODCSKZPnHI8ubaarhz19GyTFTny/AjVXJhKwV98T1k0YAbJfNoCDah9kcqJmm1bn+OOmaNSBmyCRWu",
+	"00kiJ02OLd4nkmHjjqVTq7mYYMNYUFJ32IkbWvLWG7pZO1zXgt41nwjbr2N2srpWNe2sc90Nd5dvwLAj",
+	"fAIVBjZtH6jFYpuZ37pTMse8rvOGvpHptS9gxB7CMOdETiaQ+p3BhXfbe612q9PZa7Ufd/c9poPRVpcV",
+	"eY9l1COq9NVC7T49wzEPOr/AE8A+O9x7p/aAGWATx9Moax1JdeQ7TgDXtryYQNW3msFr6YW5zLHvLDVa",
+	"QFCt224H+fgriVeF7F6VB5HLbcgRN8eYuckAL2S7o1Kg8Il4P/9natBWDBYlSzvaFjklNyxJmpiYZ6so",
+	"zGORt6NkminsuE/NKlizer+9R4rpcYOSkXVZhRqbJTP2PhaNsK0ADc6NEbPG2AZDZ2DVF5CNYPEEzZbr",
+	"WvIIwn9plMghM2cHjtD61+5uz98tLvx16uatsdna0r8Ai7Y9AGSokLjQ9ConxDkQvMYFdWrPTSN1Ab3X",
+	"6XRZPeWq/sA7OhKE9A1gLQOPqDDi1qpptmAGCV49EfSSGcmNUl6VsF67+2sTTxZpTc0pjuqB8mWE3oxA",
+	"8gEEWERSloAi5rIyMI9209z1KtTrNSxik5XNuHNnSBUfXNDJRnWn1T0GyDNXXYbJHxmIxfpw/MGvHo2v",
+	"BjL/AAVtw6UNydm4l0x15m8q9OzY2Mah65IAql0boW20quUZzRbLhmWd64CcoZ4Ml4XU5M8Xr76vyA2C",
+	"LPo1ynaWCgTuElTOaoBwq+vyjV1uxtxam5+xhtFdjqIZdSVzo6NjRfPDB4qAhmQsB4RqYtgVJOPk0lk4",
+	"2wjI+JUtzKJK8Ylgu8JvyMBKkDGDxkqghxEtK/BJKtOchRzKePlA7QKbZGv7zizD1Thr5LkReXLtP6sb",
+	"eYWtXFWJInrKZgWa5JvttFbACI2Cppp3GS9LK086I2TCXpxW7DjIFNueSq/vzMl1zpmWeadvptJYNi7N",
+	"dKZY8olZd/HGbrb7tqcu9N/cVEcwb3phH63cFR+yDWBtNpYoBvt4o40wpYCfDqWAwAOrlh6qBzLNa+cO",
+	"Yc8HI0izwGIFaP1DScrmyTLyCag2GdWmebppLYTmCaRs3sm1AHanc/Xu3K63bZ9CnzaNYxYDvkG4CoJF",
+	"WXVkyTneQn90OmHxFRda7r4bnPkWfgAQiyN/HORR4Zz/K6C68/Hc0LtBeM1TLlNgsrttibfuufK8/ixv",
+	"yCIFPCbYFlW7YAWLp0zJ5NNXqr5xL6+gHFdQXg6X0R7HarIBtlsUUv7E4ivg792M6z1sFec04orYb2x+",
+	"fK6k45Z+fKuSbjg9c3f1+WdetNtjTzM625HNbGy5eyku8IrdaC4+lLF+mS7g1q9VeMV1rtwqH6nMZObX",
+	"D39Yk/qGcs3F5Aqys3Yzz3NI9LopnXZG+pvPWUcvJdPFjIoHCs+8XgbHFtRieLQSJuJqUD7HO33hMOTh",
+	"df4ExfIG6XLPnCcnkFL9ejTJamBEjPqEkw6CQs50CCNGdZVt5SO53r55vqrf7z8FCBrZCAOt0/5dVLCV",
+	"dOL60EbG0i6cketqb8O7btdjSIWPjXx1d8Q8jkKF+j24JwidSWjqG+Sh9EWWjiNif4d06ZPBS606V6ps",
+	"27ZvfkElqoygWo2IZjSxjZeJjWIMBGSA5/z6ibyB3AibGj7lkyn41SassrLLjaQuEx/BUPwQMheD70Yw",
+	"R1AEJmIMIDhJZCQF1tbXf/WiOiZf9uWt2vxp+BeW7ixS22Cep7Y7nzFSUzgcWuRFeRf3ReU2LuzP33JZ",
+	"ExL0A9fTV0G13F30c2jjdpfCu4TqwEZCwWpPsywHErHmZBKbW8E4fOIB6jrttt157gfyij8NK6Q28lHW",
+	"1OKVcjCqoTyrquAqWsU5084hXuUht2EBnBJRItb7i2cReffyGdnb2zuxSXfsMx1pc/rzz2RsuBdUQBLz",
+	"iS1GDEHufKf07kX7pLfX7rXbrU53b//g8Icc4J05i5uaz4rseZSvvz3KsWe/H3/Zv20+bH/sNE8uf+58",
+	"bDe7l4/83x873ct+P/5572O7c/no4qH5P/N392O7uXf5qPex3TwwP/h/9Pst88rD2x+qGTXllcW6YTFY",
+	"gGobpFfleXNKRXwlx+MVHdBQJ3MFIK4Nr1Ca0dilHmC9adkPnKwst66oeq4qt279QnXQoUl+F0PcbIja",
+	"HjsQMzAnjVFIjaDM9vcWHetUmC20MrXS3xjYloUVoBMr6W+sz0lX9MTdLr5xsEZqeFLbwQWcEk4yyvjT",
+	"E7lKHX5/9mxK9dqcB50uqqsnBwvFzBsGZpVi1SIDHruS8SnVD1Tkko1cJKxFXjGHo2cBEI1JIuiMxcRb",
+	"1q6bS0XZyqYOutWHR845RVWY1jKlKrOOfImNMyvB2KHxxiv8DF5aeUZg875iop5O+WTieoW5sj21GM64",
+	"bmbZp8XGsrnrA+xeqUqjhzpEh7mf3U3Vte0yK9CWcZjX0mYQgTPSqDW58HtxTOVXrw/Oh42r1dryzU57",
+	"//jg6BAY9znVtEJ3G5NBTDVt2ki+67qFf9m2gVAA0iL+XtseNLKBBGN3KZcoNQCcvoG1fN0TC4EkYp7b",
+	"Zcxc7T/kxWuPi0QdeJkVF4ouK8ux7pzCsUPMw1+oOWg1sN9dWoXeVgqxWgiOgb82yE5ccv78u7rOCBWS",
+	"AjbwA0V4jBpBLhWegpxzosNMLkJ/wA23aDIOJbGqq9EaSs6YprFl85WVZG6Sr9wDkBuWarWue8qmUuz9",
+	"2QX7rN/StJBq3FlVdVCbaZZzo/kUuSgXqcPeEGYDZoAjVVU6m8OGcIfZ1ggo6+h0uYqvnk0X4rraThyn",
+	"tvNyxloPFHl/5rnE5v+QF3Q0JeYTcL5gdnhwDmaPg29X1dRsOm7YzLCyQvL28k5By6RKrl64TFKfOuFs",
+	"pDuj0oBAre4/YFsrFlo031MejQvdHO9SFcrjutaW2noJw5qIQiuY9ZnB9sGzu/ulN17PWUEy3IF5SkLl",
+	"Lt9N13TPtCoGSCJsobnF0iKo5Cbp7jKJM7CFbJEMkwW9crZpTA0SoJyWGOH/N5Vm8wbm9TTdFfgDN5r9",
+	"g0GJBBRMuieQbfN/NezuMYJviH1MQ2XH/ekBHgu6yoa5kitlYchI1XBV0Fc1d1TupCcYtubZOm/mHsXh",
+	"BRrZsVdTyR+TVRmiVmLmSVGd8bXrrmbr+dicg7mSNzOuTZNrCzcHFIEADRr+26bWY3gv544pg2coTZfK",
+	"5vFxVLa4CF/e2XVeWpmUTADycE3KWT684CO4jV+972yuX0iSNC4r08wqV2xt2UGpY8ttqYtkmHZmRDJA",
+	"WTBQl6TDV8fSOukatmhpXeRgqF9kIZO8O8HwhI+ZhMPea3tmAJiU9VZ8Ng2EVakyVLN+KjM6/4g0vbQ4",
+	"ToVcrk2jTz6OFFnkqQFupUHrPoGgqgXf3odXSjSpTRrB9EkiGMOVTqS8JvmpP3R+6kcuZ5iMF3qR4sHN",
+	"BXl/8SyrYWJkyWhKIEyZ20g1nui9vM3VzXfkedhtdz8eNk8uf+62P+41T6yfuYP/+tK9/dn9+mXv9tHu",
+	"PNYPrcu6E53cPvrTwx9+/viH5mXtY49Wr+P9kmgqMk+8s1PTa6R50KfRbzyfFPN1U7vv0uoxS75ZlU/z",
+	"DySVb2vP1/dqW5yq3Okqsgq2HZyvHoh/NeaSPSu5Iu6Bmg6lmxoecn1yEuCJVNNTrY4Oec+ovAaR7Bqm",
+	"ebAy8BwH7RCzziCjhdEIxk56+ScRMhX7mzrrui/AvoRnR3TG8PVAf6guktdMPEH3ohWqRutWhoo/sVRW",
+	"uQ5GdDRlFpe/aq9jJSlkzgLgmhvfA3MYjaab4aq113V5sdBWXIp1I7GFGBFBlR3KpcUoWcQs3s1QLD7p",
+	"BgTZzff8PDacuU3g84/tYhTVEK12PFWrU6nTK5ZWtulx0mO7wlZf1bpphOdOO73kCXS1o/CW8jQhZjha",
+	"GCXn3LwLJzJkNGWpMUizv166NfnLh4tSZAapktXVw9YavH1zfkEeG0PycSInXGD2bvCrrXofRAT6NoAD",
+	"bODq0sz9ClpW2MwhYVQpMbFJaH2B+EJQ3N8ip64U0LWgknPm87FdMq8bHoN3DhfQKzq76JACYglFEH3x",
+	"Jg3Rax4O1PXV//73/wwe5ec3581rtlQ+sGIVvynkM6UQe3ugyOBzU43knA0CkFtEBEIxBksJhwGQOzsc",
+	"plqDaS/FU0DgeTNe42q2HnuXVOXQgTxeNY8znSCXaalRBcfxFcCELBGMGcLMP/oimybMK0QkapFzxsjH",
+	"06xrB5fi8iEgpj6muV8f4ey5mcWU0Rg7mgD8Y+NvzTeiiZNuvhlnFKFz/h10ZjEkNRsAS9Tumy8WVJo7",
+	"1q8o7YQ2ogGv24wc9nmeyJSlqkeYOakRQr/QTdK6xBeKpWC7tQjGTc2SYAu7UYr5X8u+QOwAoDcQ2OLz",
+	"WqZRRUiwKf3EnuR0jZiNgM+QK7kmE6Ztcc84kTcK+zFmpfXKozhhHbrDbzJ/cKVTqmWqAgwni5+Ad6EH",
+	"ILsIgQvXcgAO/QJ+mS/OfZ8mjV4jEBM5lcX83MW0+U3qkoN9abMOH3/xFdC3j/ElTVy4QZSBZqHskM6H",
+	"gZoy9qvL+PPHBUuXGXviQ74FUJ45b28B1ngsqwZrm9cgnjzmWmI1M243RdhsyOJeUKkF0sznUboIktW8",
+	"2MwmeEGTPijy9iC9roMAdOTjMxZZShlZAICHRs7967+Sl1BRpDSbK/NLp5UT1IpPxGI+IDN6neO8qErI",
+	"u8iOvc/vlFZfdI1ksIEvHAdVZICeT/4TCIQeeQoCkPQX7fbeCO6Cf7KBzekCbkKCjWiStPpir1VYdA8K",
+	"5zGLVjCFi8sPEC5OS4xK7bfI4NsXNc9Q3nTFXgOPG5dpzkDVpzLmdtf+5fzNazTrXzYx/RnMTOlyLwpB",
+	"MmMlyNFiZkQD4MuBGFj6fU4O98l3/KmD4TfmqRwTwW6CXFuHhWd4uhJVD5IGocnod/wpoizC8ao0Rn3G",
+	"3DwylTcAC40BBuebtc4oOQ7jwiqCYgFlFnhm0VeEyySJssFj/iEy7NJNHWZo02LOn3+HiRrfSrjtYjln",
+	"57CB3BEbS3uY2ZJF25zGdiEYskTeWIzzlOmUMxWROWZPhhh/FlbGgbi6rZA/tsyPTfLNN6dkzlIlxTff",
+	"wFlJN9N4olqd5kmlJmQ3j0O0ablvW8mQfXxzpQQr/4x+M8hK/kEVc1dwjT5JbP2b+yAMn+sMTPCbbzAH",
+	"Cn50gwCwyfxpPfBvGqbyRkES3wDgSc7lIh2xgZuK19vuIcBTxsiMi4W2ettpeD4jhCSOFHcjJmfUCh5D",
+	"zciioQMK/vt339tzOBwqnA4IvwkHQ1/4BnFGhxrRhWL5KZMRFUbhhB2Cyo56YuiPwip/EGXwGm63+jIH",
+	"mOM331iILtX65hty6lC4LOwr9coswHIBUxVZ1vWgCeFvSQEP18zPgX0sFOv1RSXXajgXuA6+5kGZ5pQD",
+	"DLit7fH4LoAOL5WOkB6+76Ud3IRykYmfhEIdxxtXk5MB3wIXDRkTZnxx5Lu4Wv+DQ9sKkcAeDvbbHRK0",
+	"ohs8apFzSa4Zm+dSwcwdIGT7Ags+NR1CLvw8lYaQTBE1pZC6b98defJhz27oGn6NyKOM2llqmbI4nCfh",
+	"AlRuwEXNyxC50IPSDJ7YkwnPZssGA5JwpZUbaqAecpXhV1neMQajZRxvAjxEeFLIUnlEFMNF5NgIym7G",
+	"FjkH3eMh6qAVaLPwpD2ki2EsIXVfGMVYBVVan7nCuvSlXPQCvBwy2G/vDyKfw53wa4ZARJmzCTcpujPl",
+	"QrfIC1QOnN2Fp6dtcy6xThB51fda5872QyuYWAt6BoBJLmWnCg0KYjfoq+G25kUKn1Fn6ezkDpLayEqu",
+	"AL/fnF9miULlGtA4wFyjRURZswRe57J5/0Y3x58svK6rW0uWjglgZmg8JABG1HPqU55CgRlnrUczVLTw",
+	"aGC7ZoXP7mKSBCEpOmPxEzKgYgm4xPipa7aMyEBIwQbIA30BZ4bRrxN3oE9lEqOkcexsTmzXRNzlSoEE",
+	"D4AKfOOscPiBiOEKMbo82NbALctImzXLoSGYJfrgKipKJm1kaWK0GDrSq+B2e6WzMBOJfVFrfedLsPDA",
+	"8TcY0y3c0vYFiAMACH62q6hvzeT7B3PUcPoiS6eHbWY2eESgz6eFPEbnq83mdI9DPLpGRoCjhHizmMdO",
+	"6mGCbV84LcKckjbpNusMUXQaWbbmyp6NEVa6GqrfFNc5QoqUV/eNY2zlHxpknpNBVqDG02zPo+/FobvB",
+	"V3AIcFS0SakD7OBRqy/Ow/LpsFjBWvNwkiB6hINbs+SAFmJMk4eDt+8vyGNAW378xRZ/3j52rxo8Ci0e",
+	"FKZPkIsCeA/cEXin69Fo4amVhSksMBNIibzBiYI0li1QnpAR5Di7btOCkW6ZWQr6vPVuMGVXf9Cy9Bo4",
+	"t53byXb3vcC+6t98Y8W1jc0YiSE0S7NyRNup7e9ykQqa+FAp5ENhMY9Dakb1w+YfZsIND4qUG0vHno7w",
+	"guWceTxtJsBC8HXnZoebF1rBZ+G4nXGA8GhcTMzfG9uHiC/+d2lUMwlt1RO6VPlQS65+wKkgfs1carv7",
+	"aPAB9fhLHvXNqckDNDCBGVrkqdRTVLUwV7cJarDFFn84MDbfY/iraZ9+5I5TSAY3wrsvwgZbYNRaDNiB",
+	"IemgZ4jys8UO/JmYx8jP4How0vbnvvi52Wz+/+y963Ibx5Yu+Cp5MDuCpA8IkbRkbYHhmEPrYnMsS2qR",
+	"2uoZQ4eVRCWA2ixkYldmCULrMOL8mgeYh+gH6yeZyLVWXqpQuPEi2TI6orfFQl0ys7LWfX2f/397aoKQ",
+	"hOx/sSQAGNo/z710w7shMl4x85WmcPl3u6UErbP3nb3FM5EbXrnFfDFnl0H9N6awcAzIQWBvEBgL7J8b",
+	"chK426Wg6uxwlBSV0QiZduOXnmlnDNq95hoVwrB4OqNhOeqV6E4omQPPiivEn6NaQQ2rKl3w7hnUE2Af",
+	"8gL+2TjeWqUqXNyTYNXZG6CodXUMqJLAyUW5j1V5oakPc/fHhHxv5rEorTtEES24f1mQn+WG25MBnjI4",
+	"Dn2VWnX0hmviiKC9bdwLTBVYnFdSTZ0ZLHRpP+Ygi/DGl1Zt0NYkhztL60kGsMphCFJkIE7p1UtrJrqV",
+	"pZxol/WVlKJv0OJ30ANQaMBLV1+QQFdBN0GrLGIOgPaWDPfJS67NPryn/dNn1LKRGZ/riJYVJtMGU0vO",
+	"6LPHtOtIQIsez3PsrWTvRwpUgCvbthuM57AFSdUegTWOm4nnWkFBq30rCxz8yOfDJ9vHgjhWRtS+giEx",
+	"n6JWgnY4/K6sc/zRmgIOqSFxhCGoRMDuhJZ/a5AdPWQj8C7C4gqZHofFpq02HVkrBr5f7IKhhDPSiJB3",
+	"neVC9gX5SMjchKIPL0FpdPjIxXMojxn76WAfddnD6ByHp4oIBeg6IoSwouf+wuXQ3qCcfPdd8JLsWkdr",
+	"1nXINF56hIYNUms+hp37L6TDzvGtQU9/n+d5cOeXqhMkw8A3WggfQ6PvaQhASYUqh6M2myi46xo6qqZY",
+	"n0aBRNCtvueu0nbQZr4XYr/MMLbz8/6708i9hgyNI/go7BfOL/MI24K+A+hlUgPPdUxGEvTzgZmexdCW",
+	"xxSCDysLgq6DGo8aY/6Xz/TEus6eQE0Pj62gfVBmDz4+ftCHycW/PoLp/FCbIl0Rnw4Ttsf5cL/MEhTH",
+	"jDErY7RxoSX2I/vMaiGuhGJcf/sMNvd1wq6PK5dmdkvN2I+M65nss9099iNG39kun/LMsIEw/dFu8rfP",
+	"uIzXbmwP/kb2z2kcUm+zz34413t7nX9qJXf3Ko8Eaw7SIT8C7MIzbAe07/7c/bT7mfFJ1mXVx7pFbEeP",
+	"qNyaPo8fGQ6dJld7PkSwf2S03XY/s8wqPZpKiJl36W7tMGDaXaKLXV7w8J48B/a+bJh5yPmJ/SzHpTaA",
+	"USv9J+p6phhBR9NlusNOZZCrbZbAu/LkaJGnEftPxxC/6kkf6lTE442P0U6+4CJYuXYej8E1sBalGUFt",
+	"D/mBoecrBY6pZd2iEIaUw2rbqRQCwpdA/IihVxBLXbdpJ4WY8EKcCZk6VAWq8uoyeB12yaFbNMpgXEcb",
+	"8zO7VOmsyxac2/X/6ug864vd/cM9ds2u9+wA3jqx4XY+BuSwYw/3BkLUaG+QqQKtHtS8JRLVEl6ZVmOB",
+	"CgCBUKUB8xd0QzdKklpbsid98Q9l70gh+kwJMMuxS2GmwkdP0St34Qc/avI3sWyK9qVLL3tJbe1Z6eu1",
+	"e9L6Idb1qeRSfHQZsEaIoBO0YPS66ctSsi/aSP6p0UIiNZ0r5OvDOIxVNSzR4QXv7iWRLqT7ghVblLIn",
+	"UcDBk7uxbYgOVGQ6RL5U5uKMnoyaou2Xgok0M8J5n2dGTSZk8yVWG9rBwL62bqhm5aTDnsKAUTU6+VZN",
+	"Q6hJQhoAPqOCBJAjmcDhWc2YQAtLAs4rzKsnk7fvXl08f/v29dskWHigjhLUtNimG4f91aCi8Z0jXRSq",
+	"oNii2xmu/sUh1c+Z4KFR1+UYnVU3151HtqBrAsMm4Y73U3rypFr/h85Azu0eCNYx9RaTQY+5Rd/pdhwF",
+	"6skWY77fCVl6Kt3LdEu7Wkm7JxNs9aUItO/J9YZqouQzcF6h9oElupyIQovU3sl+mK4/n0AsjFJXYHB2",
+	"gz1Bn1iHJWnBM+vJxpeiLe3eN5ngvp69S1sfv0eMHezuJWCIGSds2v4k11huTyFpbYeFoUnCCMKBTrM8",
+	"932Dlea8YBS6pAp+O6Jif0p/sTOsq4tuV3auA9ztYGuGP313dv76t4TVHDGIdyXRVTSPc1/nafUMcExf",
+	"8v4VTSz2EljkJASRuIaPgB+iN7SCZZgWatKTjsR/FvnxlUvI+iKx0cV+JK/voH828itA/9V78K13BuBN",
+	"mRy+sRc447UnQw4bHoaR04qdR+IKXUn8+u0QNLtUBhsxdUBxRZsiUMRVtJdzboELVjtNT43dYUm9gqMI",
+	"cb3PM8T8Yl6GrtN49p1b/+HdOfP23oPPgRbs+sGAeG9xE7zIcuvSGqXyENEPbecRn7cLhlElSwUoA3wF",
+	"lHv2D3La7d9or9dlG7ZaPHn46HGbJXwyySmt/4BO/O/WIk32vDHyGf/DWA8KenqtLuu13Mn6AcQ14QYX",
+	"KJB6rXZ0RWZyuuQf/kTWcCKGQOyZD4+OouMozfAO9p1BzTMC7DEOHPeezEdJU/C+6VTua8UiXr18oKQs",
+	"LrIUzz44fPIk/b7/w/7h4IjvP+5/L/afXP5wuP9IHAy+54/7h+nRUeUGAt9Aq8t+/8x6LSpPp9WiZWhX",
+	"BmSUurDGIR6HtIP94ejggF1/wBtf25fwDKrWrE1BQh5KBKxQZ1kqpMkGGfBcwkNI7nslUIhItdQIzDsU",
+	"pHSWrnPV3Bdqn7aj4cPqWGHsViiJUmQ+pyKrBnyuhhSH0Rgbsb8m/75Pduz+aZq4jIIPZLoP6pjxnoRG",
+	"qIJGqxR+YZczMLsxu8iNz0n83X4gPzxkuTAGnFzEs7LW0Gg2GQmp9zqkdXXC4N1olzGCrhb63mFj9SRt",
+	"LPhQfnhycLhHwofPfFmNc1AQB5tBj5sDBxK+oqIQlEcoxAS6V7EYIwCDgOr2ShrdpoRI4ekeYH27/gun",
+	"nZK39pp9MC59AU2HnRcCXRSVisYoX0+SaYrfG4h7LXwdJQQMKZEb0idGsVR1UdL8H2TcwVvESqDfkzHP",
+	"kTDogn5IPux6ATH34x7bfXhwsNeN70Qo3mSdTri1SLowUPjgMVMOKg5i7NAb6MvH7AcB4JqZti4ilCig",
+	"N4Bh0lB65XsoOvb7+u5F9inexJ3vcDrzya1oOnM/+umcYNUL87/YZ5cS2qIpcxd+sjsTN2/oPpoC4mNB",
+	"VUDTwjqOMNNja1/0y0JboxHCpwH4Nuppd5ZAnkEYhrHvXlrrrZw4fU3PxsCq+xpcOR0keBg+haqOXmby",
+	"Kgm9P7XlyVIxnigjZH92cSVmTYtUO6Xy5pPT8OP+r4IS5OOJmYFKBL+57ZajDrVIWSm7KazxgrOFQkrO",
+	"3r07fQZbAqpO7CuHcmS7p8VgIPr+PUtlLgaqlGk8dH8QBvsQB+vD/ZBYnnAzantHJCRpMyQldT/47w+g",
+	"bYSgHAnUZgVPDBAKODRhwySejkT/iqrS20S0Ad12WHwUvwjrWKu0QrUVf3dzv8KMHtHy20lgqQnaHj6w",
+	"CsYgzAfvgMN6p6NADUhjyZITe98kXk7e74sJ6Kb6moZfYBg/0DBCZpKWJLbFxiLNOIKn4J49gZu4PQsD",
+	"w0NVSwYsGHgXDUk8wk2mrBmNfcJnueLpBehkXgwrw5/70c7g8HuaAQgou0eDmHHFqIogTELRLRQOwsfb",
+	"jgPU9hSpjGi76lO61n6FFaShNtaKRvs9F5oK7iF9AVAXmmmrdXge4jw0z1JSpbVIL2B1L8ACiCbbfAbM",
+	"+FE840w7qIfqO6p0eYRdZT2caNQhU5o8RYL7fesPQCqy+hrdyOfMt3jQcz/a8R4dxeO1YhP1CkKBxCZk",
+	"F+YxvkRpPM60zqzs8bK7Io5g1iicrdKhr1YVhejPGxQ1Ket2WwEKO1swm4afYf3dfAI/M/ZxUUIOhf9H",
+	"UWhK9EsfALMf6+lg/zdu+qOkCzE5uyhtNhHFiE+0FVNtJ2hBs2QkjiAamBnnl2MHhfsLOzQg2Qb5eZY8",
+	"P+dDeGVoK7wfKTCWAOjLWQuljBpeqjOv/QSS4nBOUlChVVS0GVuijh8j2m1LylrrSg0Dyw2qDH6oDAgf",
+	"rwpXxOYsFBCRmfa2MC4sRC5hAyG7AxQXH1e6rMjsA9edFp8KT+ssrUr2RYedDuIgk1GqTdw1LkSJU4vL",
+	"OqOJRYf9tOq1rnaoEDPjLn+NHRPWnp8qCAFkQofwbEbBPzcjP3FnjkSjY78KMQnhBCrvqDy/TWWieAik",
+	"oV1g7EPnCFE9FvVX2C8EuEU8100vMvo5fp1exdfBPIJ+r/cuyTSu47G6SKPmxrp4cNqtXIRwBU36BWbv",
+	"MU1LvcNuAqFsKxq2PwiDdUqnXuZIwW/KdOy4Gse2s/3BAoBZ+HOrSZO5Xmw/oXpNpo+0Q+Eb/R2K0kJF",
+	"mpvWHB9oNLv6b36SJ0xnQ7lfTkLdhhdx8GCQb8RaiptL2B0IT0uw9BXL0bir3rIrvrDQlMYKzaEXEI6L",
+	"hxkdhhE+ifdMVIS4aK9Utr8jY1yQGkDTC0VB3LzmC27+WQLxeuoXeCr41YXbifGwKz9UVKI7CDY31zO7",
+	"V4el0Lobp+MAHLuvxmMliUmYe0+WUQMheTYO1Tzsm/iNWXFMgwWyBqwYjkYajsbr6+rgED8TqOVd2/t0",
+	"pIDj0gk8Pf9KYSS/gVvj4E2r+xiSFV5X/aKmTA2MkE5PFdyICwjL1PZsdBwW9Un1o0QhT3Fl8DgDxizt",
+	"hzYVPEqDViPpLo27GoogKL4wgZpEK3pxPu8h46xqEQDMdFKbD/jsyVtuxEs7yIRpyAYhpgOK1HFGSjP5",
+	"tN9XGksKvILVQXOoizGXswsK6Oqq/qj9GNZCKTYGFg3owKCiSDRkXINKFqSOczfhIDF0E+4P3cd/whBa",
+	"gW84XFH5xJqXp8OeoRjEzUudXcjRXho15kDTkc/cvHl28a9SGR5P1x1reuPUcTEsYSPCkE9OfdU++s9Q",
+	"Ju1UVpv8G+jQYYrcnRRQixbOoh06lKJvtCgl1BK6pwWV63e2S1xCgMHt7tg1z+TFpFBDu4wVjdl8iv9C",
+	"Q4qtWnbW6Nlrk+U51cNOl0+UtD68qqx+8yvhX1M8vnGmgdxy0fjd7xUpOD9Qb/BU9I3LvbsD4DurAhyL",
+	"WMyAEqwFG9rxbEIRuevh8ASk4XUhRo92L4qSrETxFX+A8Q/RS8EDnrANKoED3KF2piVU72RQcn1y/vSX",
+	"xqrdKBuLAUOW2MuSPfSEJmB+z4n4CPOqQZXWfwwjpzs592YQXnpcJg4fffyMJIp1xc3K5QSlSKwBsnTO",
+	"4IcsnxV7jVa//7WilyKWZ1gVil2QuoK+HDvMblSFKKCV2O6OKS9StosL2WYJUZjYf3pSt7andNuDfcb7",
+	"V4CCBtd02OsQUvApRPt8/B3iHu6usKONgnAykbYFvy6uinMduBzHGYE7ZdHexBpDtzUnCtfmAtsoq05s",
+	"7TfwYA/2ur5MkRKHmWbuVEJxc5gWV2JiaoPNMVyF3qd1FNlQMSVdoMT6EIW/XZclOSpA6/46R5xyHdDq",
+	"FOb1BhzpMDHER5mUl3mmR3XvvPpbZWOQQw7BBneCi+KhNANlHCZJTckVKWI9abwRXkp3opQkfmc47KBl",
+	"qM6KYvk+4wIBfQxZ+Ppb5FN3U6Vo5YVRF3irWuCu+mNlsjWyymqZJW3JqqfhCn7AIMBaG9qPr/BJlGQ2",
+	"NaT+KMToxzOZ5LNFY7W/VYYa0+ijm0eQN4IZIAap2a10lF4dz0ylNdhdG9kLzm+qmQzucBBykV1QCKan",
+	"mQFiaDUYYA7N7k8f31EyDiV0m4odcOBk33Drr0HCKILK88IqIeRL+AgSa/n48EdUBRJNIByN1EutLqRd",
+	"ZyBFwQWiN9R+QfGvr0OKBhfBAftVxRkVahIRaI+g3y9uGqVWSppAKBOKxu8P+uGfUeSL+Z+qGAXO58Ue",
+	"1FBiZNd7ymNnPd6eFyHAXRvAopMqZsjJqVdwWKNESi6+2teUAWSMc7vtgRwwXWIfOHohRuH70tFWtW8t",
+	"Vzyd26zhhz22+8jHGqLhZdhHgCcBBZbPYxQCcMbqa9iQroyGYm1hVZraOOgoDOLh/CDSDBOFIVMAUaDq",
+	"g6OHQFH/3GTp6KKHDESeM53lgEWDgdRxlqah3KBxy0RPnRTKqL7Ka491h+G5DRsA8pcgDaDzU5roIyql",
+	"+DQRfTO3ytFjZZMYj4/XH4zhvTwPYFBQsBXA10ACQvERSdhOVCaLoWfqijBFZr8n62Ws2o4YNaBwGTqe",
+	"CPRacMefgBFI0ODR/MaZ7is5yIZlMfdKK78tWuDKF4aTCOAEUFSosUHX/gPqbfCfvjiiksfFeZ4L6ilw",
+	"MzmucluE3JrIJ5GhHzWCkBiGvy4uS11RbdHhypdJ7wBubx3Psj8KPia5FmD/d73SuRSQs3RltqGjGH/o",
+	"j0T/KtiI6LQs/oR9DIAaIBrjA/Rb08hh95DHDN6EByMJY181lmPUOBHmTABHzJW60oz7DZRezq0tHaqM",
+	"LuWGX3Jdl3cA5eB2tHPkysm6i5VeXpSSf+RZXs+PVn9pHorfQ67jLNCNQTsnamQMjVP0kPJXq8bXtsbh",
+	"m9dn58kqP97PxJV9xnOgY02v2X5po9JAh3mqpvIYm201Wu/V8RmE67efWdO7xrrRAJKCOcRqA5g3agAK",
+	"7SLNClP9nKLjjYsN8XN7Tlj1QWaiAqc2hEbzWYVrGb8gYqZduSnY6cDxGOs2M3UJEtxU9HOrzikeg7Fj",
+	"5Qk0iFS7KBaIJgz7RcVcHQbu1ZQK+4nWxO0qMtVmqnSZvqByoPLwDR8K8D5eom9WCHYJLkhRWE9HDYIX",
+	"ZsRYe87F3UcHrkUAbs5nbSh9o9/3QrNcKOJpV8EMQHr0JJWpUDmNK6nKf+y1pPhkeq0EC7n+fvT3v+91",
+	"2UBBKiQzUU0V2vYcS0ix5jqK33bYqdGh/gbaMTlQu8q0J6P6mzha77KS1mOFSm67rtZNdRWbbxGGCevB",
+	"3OcHlRVzeDAN9WBueCP+EQBSjaZwE6rfLpQUEeLY3Gfckw5OgFDW46YvtusqaDSf7fnwQpoNBqKwA4D4",
+	"FhaZ4hPt67O2cSXSFYtIJ1V60kXwQtmua2R1k0bjgu7sFnEsxqqYue0NWBlFhBozREGIpTdxL81+1DQ9",
+	"F6q8EjOifHNr12GvUSwh/K4ai8r3XYtgoluIVjhGtY/sF+caG2kfU5gieXjwhC0KuQIw1AsMaENyt13p",
+	"3WwHiewmAf2n0VHaMLg3djEo1WaY4k9eKqynSNqUn99rU6kyq+6Nt9A4IlIqQ+z4iFxzmBesJLc/mkKj",
+	"CEkBj3l4dMQaw7Uwd6xe9iD+hcBiDOtFOsvMFVU5rrJuYCPHEzLNBtknh3fkN5pThWDl+lLwXx3wFULv",
+	"AHBVDTsOQuy+5MANzf9M88XtSuWIsWAAb5ZTKypGeLHXq8MiQA5YPc1noXSGpBgWMfhvGr4TsM1gu0Kx",
+	"o5L5rMOSN+/O7YuFGK79x7PnL5+fP6cy4J+fnyeIS2rvdiVmHezwgk/UlbLWmkS4YUMFJNRuX7nO8+Th",
+	"0RP7iEcHR/if7zHW+OjgISSQgqei0GOa8lmXcTYQU7BIddv1HUODN00/VeUllSZ/5AUkSQouUzV2iGNa",
+	"Kel41qs6lETpP7DkRfuGfyuRrEuCk6V+W2SVgCUhlA5J3wNuGVc4424CnREQjcKC+cPDg7b9umE//L3z",
+	"9873e4TdCLqkJ5PTwf4rJQWV2VDUtdpqlHxv14pAQMBEBRlvPQXYJvjeXSQZ+gd9+MYN0OEY4jccEb5j",
+	"xdEiBI4EmyfIsXFdgx5aO5pKVCuEbX/wRIJ0coCKrhvLTmJHR4gl1mB2SNal1ELILsvqoUEnLi5nTKpp",
+	"KKYEnEcpoqIeH7TryeTh4RFrqp1anErnXnmmJfQBejWHA+7W40mRkPgJu00JCoj3R9jKRBsbM65u3LuJ",
+	"VPugkJK9Y/emtC+/x2J2DVlruK7WewO9orSbIWlLdkFUBD+m2HAJZWpqEHLGIUVMFVlWcUFamYzpLuaj",
+	"fHranjTA/E0NGagnXVXVrjsphoREinLootvDe1bT2p0o7bz/RuVZf0aCqJqNho6wj4AQGIwdhJMbCTdp",
+	"5Hxnu4DnsZ8JM9gfGTPhk2y/4EaAUblPbc57XZb0AGG31zr+14+HBwfH0x+PwFY7PDgIS5VJq6Q9hna4",
+	"pvjx0eNj8+NhghN99BjmCiQI3IF3okGAuB6uHqrDfhIzqIsaeaOnsmOPnrBKHQGAPAW9gv2HMuThA94/",
+	"bV4588PvsDOsidGub8lVE9gxumQ79uDZL6PtgQqdVepLqCjN7rcCz/OQZa+f1Y6LlbBWuY14IvYyaqbu",
+	"yV2Y7XzNgOueUL7NIAqCV+gnGN7Cp9/3OvVGB+tSgEgyUbug+3KA9wubTlJMiOCBQrAmKvRGCnTcrv+P",
+	"9c9SuvTd6TOPRdbnUsmsz3Mkfd7vW9cc1DFOsTDQYYGoUBCFUQMGzGUAs2jv9fExjuTJox+O9iKsB49N",
+	"O8oAR9R1zkd6qYqDW2tSO3lz6gHNKUg8YGdizK3Adjoyk0PqhXvvZCNsawJEsSP+7ru2a4uVYsrGmVS+",
+	"qhQq/zDYm87I9u3CaUGWtOlvWlYfKtM9CZ8SAftGEgyvcD/wAAWKJ5H+bru8GHTOUKeKPXSVWTmBXUSA",
+	"uRvQvDC0lcmebOqO6rBT6KILRsM8Hs57NFFErJa/+y6IgTH/Z1iert3LfiVQ04JB7NVZjLh47KuOdzTU",
+	"B7exXBDcSoKIOg4pEL+iyMji/jyOs/MITadSwj1XBfVXQd40nhEkkOBFjtVHkX73HdrPBTibxZWARbKq",
+	"Fip0GcLgRx1BBC+mMeBEaTJVXIGGBIHi0CTtVzZW0ow0+NFB4mv0dtAUY8kzepx1VHxfF3wnjx8+2rMP",
+	"aAeTP+VQcQuMYZwlZ9bOMNXL/v7oyUOC0s+zvpBaINmva5hrdVsnE6vU9486BwHCPDp23W7pcjzmxcwe",
+	"J+HYXoAdjeEokcayjRoNImhzYLixG7HVbZ3R8Z94/wppIGkXtbqtg84hDkBNhOSTrNVtfQ+HALd/BJD0",
+	"CHUCkPVKN/EO6lq/PoEDE6KM3RbQDdxliRnZD/o0Teqk7YBgcF4Ht1ADD82lkyroTq2wFAIw0ndiY3Qd",
+	"P4LA/luBTEAeefe9BCg454LjKnfY21JGoZDg8/mXYhSAI1ihE2EjABKE9XIJHcEB2NSAy9os+e352dnJ",
+	"z8/PLs5enbw5++X1OdnPc7lpH4uBks4aS3RPziVsA3ZtUcqA4rR2+zg7VyrXbeh3tcPG3cdNhUC/S3q2",
+	"J9F15Hmuff7GaRYaKuIzImIgRm+sRav5QHQbKqSqnil0P8JH5sXeadrqtopSnvz87hRplkn+L2SeDac8",
+	"iB4HnAEf2q4z9yeVAkddH9tFgJSh1isCjDOf+HiSI2kDXJctZv105z6wQ31bSsekBRwwnkZjKUdk/cIK",
+	"4YwpSmTEJYFn73Z0cFCbxVyHUn0a+OrXmgTiKWw4AYib49jn2T2KUgIIbwRe8fbdq4sXp69Oz355/gwD",
+	"AAG9A0gsHuIcm54b0K9+4qlfNnvJ4epL3klOfRwixYu+X33RC1c/j1c8XH3FK2VeqFLSI35Y64IT392G",
+	"Vz1Z6yr7NZ6rE3y/9rrDNSYEMFBKveTFEB92+GidpfNdXb+JNOPnswlefHS03hP9HGnpj9aY4cnpv1kz",
+	"3p7/aJ0tcUp5jTPwKCAoiNcerbWdfuZGTJF+/tE6O+MMM8LvQuYNL11ji9CjzrFQoUIaBVIuposiyvoP",
+	"1+3PNTad+JemK6oMR/7sD7FdYvWgc6mQBoGQguw37fgdf29Z/d8CGu8+GAuP7D/RXrY/O75m4lgGKwWq",
+	"a9CuvKBwVHQcawlb7VYEYtcJ9UL1H6xqRR7qT/tRHLjVbUklBREXKaCLIfuqi/knnuGP6ZU71y72ciA9",
+	"+/6GopkbvIgxVDDE0Pa1ecTu503NarVXFVbGtSFjyqwzpwGHwpycuuDj5npw8EpJATE4UoJLdcgqTeim",
+	"kK7WImHM1+0WEYqvugiBUuNL11dA8UWNGigq3bOrTK6hve/zcz5cdH867QGcY2+cZ/IKCZ5KQ5hbLwiN",
+	"ZdE94JIHCBrzeuDEtL3Z92vqkd9Uap2NdKsV19UZ50r9xuWMFkHfXnfcUBF8PYn+M1Rjx9s+kuM8Qxla",
+	"F5bWfwNuy42kTPj4Tp+1rj+sFKwPoLAWWdJu8Zz2Ao/1Z0+T4mvbBXP81C62UanadVC/GumKA49gzE/s",
+	"7jbiOlTNGMVG5GW6jAZU3WFwBeODhg8GTc4NrMJthHuTk3Mr+Y4TWCmnsbNkA+nsL2iUzC5jQnUUERYY",
+	"4QvdVFy3W01p6VXXRtf4S2DkW8m7mT8CH/m6zsE7SdQ/9mGE5fCNSXs0phvFvfupIsFhAX0PQYP0DoY3",
+	"mdOGDyvmNRWRVWU9z1jFNl7DEqYK+HuT2M+h0qUKeZnNFZlCrUHWH2E2P8I0xA4p7bFCAR20Amvpelh6",
+	"sgIEOgcCWmu2AU7RScDPB5AdQ1Dfcyk8kGVl4QEYoOO8J6lj/7UkVeI7K2uc6JAUodH5NksXSUXsbY2I",
+	"DT3Zk0/XOPHmcTccxr3qpqNNfQ/33laqp6fuzPv3JOaVVqa3sautlb62lY57dbWhHkR9HA8J38SyiAgG",
+	"42GmEEuuKoN1xL97+oJ4CJRaxu2YVF2ScCoMj/NFWBSJ/T5QNOMxtOJKXSyUk4LNBNY+hg4vqlxDfGCg",
+	"oUFMiXICva32hAjK8Gdo7MSIM6BDaPEvR6tH8LIu4QT3ojHXzsA60wTENma3ilIQCKNjuQm5Fpz9QYyD",
+	"7G5L2DCOeQeT9DEGbH8RNU6TmM4zHUWHsCN2XlTPv6xQ/eMRd3FI7pHH7ABeGgAgtdpOELe6B82MzTC7",
+	"VixiUyQbgCsGjuE+k+aHh612a8w/ZeNy3OoeHrj/A15xPHjgKZ8zacQQbvxpf6j27dF9fZVN9l3Wep/w",
+	"UVvdAc+1uLaf4vx06TWyCktKYHEJrzmmFSC2QWSuy6DciRbJO4S+qWJEFdY9idi/Bdcj37kKmMwO7MZu",
+	"acIEVwqrMPFlLGbDptFVVjde0e+P6isareXhXa7lGdUkGxWKlv2qTCtl9u7b7SyYlL1+rf1Snd3RHe6T",
+	"Lxs6JXyNDQKn9DnfxHLxlzbaL66+BWuRsgLrO+4kKNookJaGRV+JTyYe7jYkujW27svYeqNyxLyJNO6O",
+	"pu/hjxMdDen7VdZWgwUBWPmZXJNhH2hnEdFk3uMm0NyeRBwgdmpcJT1WuHiHvQOgV5WqVXRwAeB6iiQi",
+	"OrIzqDtnCdEYkdgRs9k61GJzxhEuY1j9n2anzzb2Y19yjeLJvrv2Jqefyn8DlbeG7riz0g0/180LOKpC",
+	"e5HqCCzq+PLqNR1I0xex9IEzfIRScME2RnZjwKWv9l+6kIZwdAmeceU4NjQwhIOouYDHIbYe+FYprK0U",
+	"zmhLV9XCF9UGk2z/SswW+9cnee4gObFWGYiqsgJIqRGixyeqkN4KsZIAQFBAswXAxKLYrXF9+540IkBq",
+	"djLfnP5qR7ix+MzGmVlHcD6FrtjWl7fL3cIvF6w0/ao8hUbklYIVLrX7ZMw/neIVRwfBdYH+5iZx+1qS",
+	"I6oGC17+LfJiLzN5tepcOOebtMn/4tIU4EsX5KHop4qEfJlp47dgLBid3KqIRyyuWpTpeQqVYVhhhnd0",
+	"5e0xO3+MsYVRk3xGmBShv4vgsl1wrCffO1p6uhdQzMTs8NAhDl0lUiCmXo38n3BbAKw9sOi5RXLUZ47J",
+	"FzGCO/hgPBI/OXT3uhZnP2bOBmXh2bYU4W/TxRE5sUMoNtTT2fWF533BeE/CfbHYjsXRUGiSgiZ6K/dx",
+	"CfOUgk9COlgTaJ4FrG1Uadih6DnoEZKAEAk8M34bo1rKIdzA0p9BXGwKP2eONt5MoVdYH1fGAWNoxCfo",
+	"MN9P7fwM6sxnl4LITeCNAH1hT944uQULRoL5q1aW2/e1Uvm8Ep9I/0ayUo/UZHUiLJro5kXpzVevUZl+",
+	"uOEqbDCX1KnTDWcRrmt0awB0nGv6lMAG8iEt3Lt0/fIKP7Sy4kd9c1pwncryN8hz8mWLy/8K9SMb6m3c",
+	"+pGqXai7+yoVZ+6D/P1zK+eXIreSsixy+y1wObSe0kjk9k8NNPT0M+u1/nb27s2b12/PL346OXt+8e7t",
+	"S+/R9Fqs1+tJxvZ/Yb1WM3uGv/r89a/PX/VabH/fCgm2A4SBPUgYINHde3Fptf2E+PJ6LSQnAK68XsUt",
+	"Qyq8SpULHuIZ/lfJi0vwC3utDz15vdOT4Hq4ef+swqzh32HKKCHaTBQF6/7ouvI6sbDc7ZtPbcp3dhqk",
+	"6Oee7JlXfCzmJtUzZzClrrsa/4QLeiY+Rhr7reBpmzX88N7OuT1/3clp9fTX5B/Dqdftnrze68lsANP7",
+	"bz8ymeUMnp6rYecFNzzfFUWx15PXPTkYm86bIpMml7tOcP4qZnvswQPC2YSIjZJ9UVveQNkZlrlyLCw3",
+	"Eonj3T3duFv0WJHvwnaRsKo7blF3YKNoWtPfd+I9stNmO5UdYg/wzP6v3x07H2BFjnvSDkTlopOroZ/s",
+	"lZjtHS+YbS1pX2pRRF0RfJJdWNPJHVmnnyFqWqCv68Fnuo9rVkhFLoxYXF4VW9xDpdIOQ5ZPqqVykIaE",
+	"lR7VNrWj3tQIwwGg9oRMozZmQKIHI94bjIEYBDuZvUmsfdVtsDm14bMOA00KuIcw3mWVUPMtg7G+nrNN",
+	"FgQiyS53cZJvLX7419WBaJOtowOjChv6Omk3LHBvN4v6wXYMEb/SjB7kapjJxX3XP4lhJjV8ghpBAcQn",
+	"B9nDZROJUPBUXWa+QvaEp1SIkTpIoEZfVqlLngMKBbb9v7Yry446B/6+PQkYFUho+vjhkwBk9LDzfeco",
+	"8lz9uKg/2wrmZI8hXQe0/yHRFAQvKcPj7APBLktjAKoC2q7tmxOfJrkqEIrhCiEITqRDpowATDzxUAVB",
+	"zxGt+fVp4k1sM4kU0Q79giqOpLJHehLaA7KxAOiVmLHj8ODgwL0lD9h2XHPyfbe2ylOhETf9HDFx1nR4",
+	"b1zMmavhqfy6jq4T8CvdvJd2rJv7qnOXxQP6tD+dTvftzt0vi1wAH3F6uxG+UMV40+HRNTdo7V7ZtmH3",
+	"0eogNggD2HObJAYrVzV6zzEJVJENR6bmP4PAOcPvY5UHDefer+98ipwcTwN/29YfbrYFTgh66Q9iC1QU",
+	"O6jHoB1jtW7tgftxa73anndTgdoN/VSe8v9BX12nr8bocXoVCqf0iedzpAot2CVQoM16rY1cUdoc3hUl",
+	"t+6VmO7SP99nZvQT1+Ld25e7vdbImInuPnjgvKfKEPfWdvsQyG3OAQYRV/F8Y5kMN3tul2jBAr2h5Vmy",
+	"OBs5p5XFqayNveAG69OuXQcScRcXoxMJSXvi3o393Vx479aOGtxDAvjZ/cwu7ViLvMt2lox1h3mH1TjU",
+	"vbrjDBYBeswCX8pO7Z3sBEz3LttpfCM7zjdeOGB7//XG3MaRdmnAHTRckSzVPYac6ibggU2q369jA1yV",
+	"ZrEF/tyZbI6G1FuqFbs6IDc7wLMKC8ICJ9uMiLc/drMR2mx9PxvwstUQMDWtoXgPnUC5Gr4uzT30/yzw",
+	"xOcpX//gzvhfqMqmooCfyxRRUJdp4Bt9oQuiXvaTJWNyyTcbfOQaBzGmmaWYznvF0TdOYGN1N/mkKgOw",
+	"7qwn6Szi+XvMUj6DXUvggVzO/HXg/31/gKdglwzURALaJnWSVAecaY+7WWrRRcBXl0L10OIaWN0iDLK5",
+	"tGobEfe9SKB5A/lZT5JIsb/S+F2+OdMMDOVujC0cGFUyWosKjD461UICUHYb2kmGgEPgyf1IxiF1psZs",
+	"tX2SylLrWM8oPEg00aUWUScmQWbDyY7ZOeqxiamkR8Sv0ZPhxaI87tbhVVny8OCQxezW7fquwLc3ADxy",
+	"MwI0ZeTPHgQL1Dd3Ur0sFhfAvauk4PFuok7RsI9+OECIa4e564eCZN2EmH944BqcHFxqBRwW4UDP+aUm",
+	"cne73x1Oth4BrYIfAv4N/OEu+oCaGIGCc9W/akfoxtHm8fsVyjOyQU9SXQGwdNntkFItgn1JAIHvAsmO",
+	"tst+jk6Lei4v+0iMxuaCa5F+yVhJzVv9qkGT9dx68pk3j5nMXfjtRSZAlDsyqkH8Rf+xQxT0EJjbWwTK",
+	"3sYo/hQ21RwET4NtgRvy7uylYB65IPTCSuL/2xpsFLve0SFoHUqHrQYH/dWu2hqXYsgltnD44tP5OuEz",
+	"N4Bvr1A4Xtul0syvwQ2qhZ0Iul25sBvq1ygXjsSqkOlaIvW53W5+5tuC479e+8Z8uXHsWTaLygUeorvm",
+	"wWf613rFEd4cdhRWvmShIaQDPXYEih1FkhIEeA+AM0BAsQP1xE22ZvR9fLPRkb9wqcLm4RQqBl+996tm",
+	"wu1KE2gLVmsTdDaU5WRxmMWX8fvSHffBUGtntTohYLtnEhkvGDBeWGfwncz6KiX2i1cvfn0aSu+no8wI",
+	"pidQ7V7YLdKTGRHPRHx5MTMJslm9Qj90hFC2bhRIuZZ0yB0HR9znLu25f7d3Ozz6O+uPeMH7dnmO7d2p",
+	"CzXTTHA9sycNS5oW0dgA48gRmwp+deFuSW74iZzBYIAjgwOLImE9kbcMcQJsXxxxGer+EdceWVQy04Vo",
+	"EvGoqVwEwvbk4cH3cAiZoXO7vnZyZ0CR7tlYrOc85qmARksC9Nei0ERbhaQNdint7y6kDzU1FNZPmir9",
+	"kcwO6/2j99AluxeCOLVYyxPMOVwAMEbSubGrbvfou8mfpK7hDAa7uZNev+4eyu/XnsMrMX2nAbp23dHT",
+	"6Y2+uftiF9XdY9XKUsMRMoy38MTXEPtvVS6saYZf1T1DJ0KC9Jxfke7c1hZ8Jb89FM7TJv1y1QWoeP8I",
+	"5QVWOcxl+VEcVdL8FQl1h3n+W1WM28HPZb1RYdxZ2ntJPrpa770olgNOywpotfcYmEGyUkcbmAp9RTmk",
+	"idJAYRiw1rC+kFx+9oZ+p4wIWJjA5uTY2ggz0yWsEJKhJzHGbp/LC8ATGRQKGyR9RMjDk9lbdCmon7gB",
+	"JRHNkz/TpSKooBxou9HAMaTl39dQpBDcoRkErhHwDWwUsHy0oHQJ3OPYw41cQprAm0Uy9b2tnmcRzJ5M",
+	"G2C61h32NNSnC6L5wneiPYiSQ3+GIlTXcFpt5CSDbv5y4oKtVMLDRJ43IKQQK//uE8olEvl1hZvbGlDE",
+	"tcAysweGrtsoUaKFtgql4JKHhwf+tAuCEEgWwc4tAptbVQhtd6nblOtE8eA59lPX658NL2I9wBa4IAQf",
+	"t3hndxYuVWOx0qJ8JvTVxjBnlYuWApwBmxz2iysUNncGcrYOtBmeAzv+fCSQCQNre9a+GsFJ4ltsw6Mu",
+	"q7XGfJygeY7CbIuKszYqDgRhp7HxEdnAZLNUgk8ifMZk02yGY4Z4Zfg3ILJivdy+trLWfdBgKjgoVVXM",
+	"AUY5yvtawUpfSUl9KjkHAlzoT8sAVgr4hzNioaT9YhVmX43HFQq9flkU9oDXpFh+QxUZj5inA3Y9LdzR",
+	"GlOdDA1D96QnAkUAXOQfdASd9jhSomIsjQoHoQTFlQaC8rGm7ag0mqVqKrvhAYvB0L4RpW3f+ibDic+/",
+	"S1i2cHQ9LbcxKpu/ciM8Nhc+Q9g0AjTpbJXAVgncDBotdljW0wJNVGt59lH8x2KIM+K6rUluchhZP5BD",
+	"WMGa52jcpWICYlFJ7yqKXAMbP2BUVu5BMjNI3yY5ORTmZfZRSKF169Y2sLpaKRt+ETw3ow1Egr+guRWL",
+	"5grAm9nHWyAhbv45LgmonVbfJgzt/4y20ggn9QE2CvoNC00GFzdeVYzfSKX329en0Fs32n5Hofa44udO",
+	"vJ+hMPCspc4LjqbdmpTm6YoJEww0H4vUn7r1crYYnpty3UHWHJrBl8TsPe2FRAypB2PxwA1ncbb7LSKu",
+	"6UplyI4OyWOri0ARuToRX1h3WZr5WhB2Qv3o3qUINwpJ3VA33g+tqkuSsK7xwcQtudj8szgZu+AhNycO",
+	"gkG4KP/XTc7GL3Y5tlhl0DdASltw/RrJ2gV1PpWyBGiooHDuvZrx7+2m9O/uZmJum7T8s1Qc4a5FmTYJ",
+	"H2xTonNRhqvCL7c2fhFRH+sHn+lfAEs/iFh0F6fCAg/nTkiWMGv6X/kSfwdKnzw8eJgw6Duxx2ehwFnz",
+	"LF1gH1YZfb+ysViuxkWsj3h9qTV/ZTNzP/AW39x03HJ6bE2/ezb9jN+mCLpLEiASZk7k3CWSO30/jtiy",
+	"bDIcHdYxxS5IQJ2cdthrmc8WSLMxn3UhAgyhZd9RhyEPe3zqe1DnbtwGWrRq9twoaA9kuyAQ97D/EI1B",
+	"XLTC2be+ELDJtGsgPL+NdbaGbHsz98TNbbNl97iHhrc/jsQO1JQB2D924m9AXr+lQd421H3LuuStq/pb",
+	"rj6CEexs1g70Hzcrl4hjeVIo8B4WWbgIFPJRFK4TxRV77WiG19bZP9KCD4xmmeznZbqIvOMNPfbb68mL",
+	"FnS5IqHzbtCRh5fesiGPxrml79gGUr88jTyUcky8DHAyzR35UKcDXkTd8RuSOri2+uViimvGUTp1vR3q",
+	"6buQ7SszRKtbo17vsHdw2Lh8HYFkUASMEDGKTKQA+IDEY1A9QlN68Bn/AWGFSSE+ZmKaEMQK/sJ4imV9",
+	"4DmUucPGQBvacdaNONWQ5ZkVstJzdYhxh50aDWR09jZDpNCz4wTUjB/Yr9lPdgn+r7PXrxYzUJBo+aox",
+	"0rW4F3CgZ8JYI3CTUr25C78We4ST4huOfJGFDRsbinXGPBW3EORxlB2yDLPF/Pbu2ugaf4nVCQoXaaVe",
+	"cOfVs3o05aV+QNCG9F2tf9EbvMBei2HDdS59hwHG+G18c5ppnc6g6J2fyjeFGhZC660v8icDI38GYoOT",
+	"Elqki++6r4hufiMujuiKWkKwy/62W5ZZOhRyb75dyS4wlzPsRnqOUpi9NKmn7pgUKi37Bk+watedNK2T",
+	"fIB6Jo6Pt2JQQpqV+jS04YNBl40II2vM1EdRdDbl9ABpvoDRAyVPpeGpqtSg4+kpTrdpsj0rV+1Ul060",
+	"Z97aaXYZY79/0KbI5PDz+tO9vouWKdRpzRQbtArwcvturjvRVJFoY+JmutM0UTynwHn+vrPe5AIDR51T",
+	"Y85ujTzs2AJc6G1bB22ZEYs2XmJVdeKT66GpyS4SJw4LOhozKWP1VUOK6aZW3x23Z3wFq4mWdZtJ2maS",
+	"vpTv+7NYrW9rvu9GXyVu+KUpIJdbmWJLAIpZKzmOfR4nFwMDvmymWT+3E06hZQ99VeMaA7yHjFCQ2KLp",
+	"4U6HPJOABnnwhK688Bcke1WmDSf2kM+Sy5j5GDiUoIIUOj2tq+9yUZ5lkyWng32QRYQegaOwFwHEBABC",
+	"+sQ7zRlpM7mPHDQ5xhXPYHMRGYvHb8cjPvjTeMQ+5YTNyWFn3EnlKW3ntVxOt/P/LJ7jl1EE67ia5K27",
+	"BURn8Wid6yCnDK0WL4D8f+uf/tkII1GKk5JapC83tsBdDHZ5ZddUlXnKLgWDjj+KzZ6cgvLxQWcqdwAM",
+	"fEywsWzgegussgS6e2t7U9HrTBsx9lFfdC2AHMEqIRChbeucFAbwFVB++ZE4Fi2qJ3sV4th2jB3mCadx",
+	"KBdZSuqw9thcycZi2WoMbU7dzUtZmrJxdR+Lus39eCot5zzPIfe5XM6TMfOHbSzP5EeV9cWaCs5HHTfU",
+	"c+G6OXU3v1u3Ls3WpfliLg3tzA3cGna7OrfIx1ko4NFawKL7m/tPK9KO3h9CCQ9sAlYVIB0+hXA8PM2U",
+	"665TZY65XyroLozcJgc+I6F3HOR9Twpe5JkonKPShgo6ledAtYDU947VhRSSg0gGxkayfTNwoqZFZoyQ",
+	"mPBsM26oYRy7ujvsxHV8eLaXS2GVjLvOsT5kBAkz537Vsqex75XNO11ddDqHSmCICoY4h+bTXP4XW9+3",
+	"TVq2N/Tm7t8hepl9FPcS8HKbj4KCTKrpHyFjGHtW08yM0oKvlc17T+fKrWt1h1m8mztYW1/nRr4OObj3",
+	"mo3b/3cGQKtLsnIP/vbm7evf3pxfnD5zWvReE3VrJ8WsqJrLib2JdQAmxSakwW+bfgLRWM8+VXTOLj0q",
+	"bcoG0UvreD3YWts7dcLvXqyXnxUxNDmPNg7qZppdllluWCbb6MdS1NXlj9hrZ81gOT/Qo2sfZvPWA6sa",
+	"Dz05bz247EuDZq9J/7unersXff1WmKyIAnz3pLLtqrtc3ldX2VtNe2tNu1WXN1KXzupbqS83lcjW3Zit",
+	"xoVJjg4OEo+5yFJu+CUiyMPvbey6h0/c8V+iJ5g5JDF2JdVUx9RucNQJ1lEJKZmeTKFD/7UZiWKaacGS",
+	"RwffJxEKmEoFS9LLizIsdtJmCT77Is0KM0NssrTgmczkMOkiAR+lpDQ0cwEsIeGQnZzuaFZOCMuJBsT1",
+	"lUgXINS8FTzN/qwQNWHd4dV/SYSaPx7S9NkI4ojxNh0K47fKQowcLXjRHy38al5kAFuKYR92OSMTwGQm",
+	"FwSc5E/HL8J1uNiTp5QmnjHNZ11oENdtpop2qNNph97EHR0YHaUyAtH12KXQULpt+iOhASoPux66SHXA",
+	"ofvQmrJW9Og24ei6IV6qjyLAPEkBMRbxyWjgXhSfDCBCQYi+DLy4Zqp6kmD4mBpUIykQPUn+lfiIx0So",
+	"SS6YmU0Ey6RRgNtrl5Vdqk9dgPKAsbFxqY19FjRWwkiBimFAqzpQxdjhANNL3NHMmrwlH4pOTya9lpkq",
+	"vFmvlYCdhk/ClANnk1HBtWizRBUwPpHZZ+Hkk30gk4BhU74hMx12lg2lBmLFCvQVEUswSAiwTFtTUMkh",
+	"WpLueg5jQaOxMjk2gI1DN+xiLEnbJ7UprgQLosv+yA4cCtp6LYibwc84VgIpeT2IWC0eHRww2gxtx/wo",
+	"tIHjdj0KLq+g6iFN6SFGWQHRHwFKMVCH6mM7M3j7VsQrZX8iAkjYB/iKYQsluHZaZpOJMAluwEwyLYZj",
+	"+8l2mR6pKYI/cqzkd6pBaQJuTmDACRtlw1GeDUemWSDjq0T8Qr0qi4MgBsrttIGCHA7JWkD2hewGMJAM",
+	"RYogLwuyPP9q1WsHYgk95p9eCjm0Oh36lcaZdH8f2kEaK+Ra3db//P1/9nqfDg72e71Phy96vU+PX9h/",
+	"Pnnx4b//reXbnLAmsXU9D5JsP/ax0kAEW+bG+SLY+zTmiLpQmeTRQfN8gL60GST50VKU5EcxSvLhvaIk",
+	"f7VWN1rdNdjn7MZ6S2ffiIIu3KDa9vZow643GjJ+75fbvrdt39sfF+kSxbGzmGKLKDLByOqqg+I0w0lY",
+	"M42OLKfj9LwBcXPo8QJbq1KF0C8N01kupMln3RiQHrievO5NQLAmCA3BEvuBJAw/Fyr28/UVE7RYGtuI",
+	"F2q4P30bcfSalspWtwI3kKp46S3biBt3ylacbsXpHxI93nh54eSnO7IchKcxjv4a2FJ80ZcrCkNYRfQ4",
+	"owtcCAhJ7QgFxxU/a+TFI5cVKp952mWZ8ymtO0tdyp6EP3hOg7LAZl9UD4u7e+mL/6rdvevWSj2NRnwD",
+	"+MPGq++h1Xfd6Thhu/YM/AWNESvac1OumQIqhG+h4Rc36cmpe2HL0XnFNJx53Y4uxve5+mpEVPGXEvjQ",
+	"yuvcef7CV8qsvgpO8pcgijlw6a+8Mj73um2NNtoaSy8Myt3aSWFZVjC8UGzbXfebMziXXuTPAukeRx6W",
+	"XgZJlzBOjDWv+wJxoI69wPVvr7My1L8df1/b/u1t//ZfwASyBou3VxbZQHfd6k03/6Kt3hBuxT7uUwpe",
+	"Pnx8eIi1j0oOfSN3pFjpdOR+jSOdYNi97ht1CY3NG7Vx4+QX9HGjBKr0cTeYLdDMfW4n1GX4f8sm1TPP",
+	"wpTWm9BdNGqTOdLcqU3zhHdjcCI7jTPAbuw0nsDOqvHvLOrFprWvMl4uAUKjQw8++0aF66WcDzRla7Nn",
+	"RrOcG+v+Hh4c+ChNnffyNSQNfFYLUgyCY6aoJxEuqGEUHps4WZB6valV/3V6IHC07zMzCmbDhkZx7eIl",
+	"BvJdsUucZ2ORZ1KssrnoLLKe3p2uZz89HXET21CF0OVYvDs9W8rlRCiYcG5qbzF/6T8er33xPx7D5aU8",
+	"+fnd6QrT6+d3p29LidaeTP0s157k3JWrxhldi+PURk3WW58zoyYTtz7b3pZtjOm+gZ99PAjytcCfG3X2",
+	"bRx52kikB8K6D5BOxXKMqnB86lBDXOwJwJwh5t6GAgPgZ2OqcCl3zGBrw02pEzZWHyk47xQgcGMlaiJk",
+	"wv7r//3/WDIRMs3kkP4qhFb5R5HSn/1caZEmbSiF0kZMgDwL+IMhZ18IhSTEpst4T/qbteM7qcLfyA1j",
+	"zGdsqHxZK46nw07kjCkIjmF3jZ2iVq7wFSdlp8tzqPzpSQLYowqvhwdPPBmJKbgkHukOQzpn+1AaFePS",
+	"LQKNKM0K0Tf5rMOe5koD+rH7CXlZAOIgatbpSQBGzvK8WiXSpX4aqUyMSHjiWy8dGMNYgJGEhSMSp43L",
+	"zGea4YLh2+TZxVilosvUYJAAvk3lnarBwC7RqBxzqbvzI2XNA8V5ldIPkkplVE+6EKUdDvUkxUCLCS+N",
+	"ShAwAiOn8xDk9lbaLzuhO1wqM4Ip2WsURUHHl0DbFoP4HOOPGkqZkocH39ufUIwmHZbIMs8TxLmAamfA",
+	"I5dK/Ye1OV2o7QpLkTKjRT5g9n0ldM4FzCXB6bpOLV8Y6GcA1qZmyuHxuA19jJUqYQfZ/e2/Ino+FRfR",
+	"Ex2qRsPm3LspJAY9qKk9S0AhE4PmP42Akn4zuxA2H4uepO84oFLaBQce76NkMbjGjS3YuwDXsLtfDQar",
+	"aw65TF8PBpGOp1e0mjYtmmR0uSmyJVZTMJjhtM1D4I1PvQ9sj3WX4Q2edz+R8HuA+dgafmtGEvEFvVIG",
+	"bYstPsfWPF7G7rQqAjkXwnGUTm13AO22C0JfDse51tlQxkcMH1bOIPV5k2jQA57tuyLozfuyqqZ5Yz75",
+	"zPDCRIb5ySnWlLJUBUMGq5SFKQupXS4YLSYsbUNE6wp4FmhiblhylUlreWMfEdbR2lv2pBbAT8tTK0OR",
+	"0ByiUTBjt5c+8+zC/QXrgQkbtFb+63//pyNKtw8Athejge/ZmndgXCfYzK5ZQsolISOhJ6PhAl004ohd",
+	"CqQz5y5oFswvNLWA9BB6zwKfDTDpGjXlRRqtpWNotaYj11fRgzvsvbNoeZaGmm/0KgSXaCB5enSYkgk9",
+	"G95QdUZ1Es4dQ0Ur2GP7LNHlcCi0uSjEJJ8lzhrkQHUzw1cU7Ftoz+DR3GFdMiyvjooNyLYkLDXYNBUm",
+	"955kWALv+NtpKPabzP5DJAgYOa3ymMEmulSladO1nsyBnQQyZFfj7XALKkvXtssMTg8wydOOhRAwGYuM",
+	"BAPbhUaaPRwZGkUJo8WCSvQiU1ZatZkVFwhuSbiW1kmpvgjru8yPOvo+cEtlEozUSSb6AqLOhIwOd7db",
+	"lMbRYQm0y674FKyJNEsYWEr27gZtcNg5wRhm9gOEDsuK11RbN9gI1HGJyybSaI0WlHaEXPjXxW5XhVlp",
+	"CJ7oqxeqqNm1kaJYVU7sNu9Ny0L8Wt2rWbzZdGYbzCLKkS8wimPx78MDVIeZU49TxSy+FwgH+CrWTujD",
+	"t5PirqBCh82KAeaLHZ6TJbHsWjzn9SDco16I8NPs9NmqILO9ItzDrsINWAOs/herqWHP8Ly73jenuEto",
+	"FPe1P25bI/SX3lNbd3Qdd5Rm/0oZ+lK+Yafy5PTfSmX4N4IjdqKvYohFsIZj+t/sXktUHvzt/PTpr88B",
+	"9yTy9b5Q5Qrrtax5iGUo3j7vtdgG5Sa0kgvqTbzZgyUnhjzSWvFJ3TiC+pNfM5l2l59nT/GW2V3UlDj3",
+	"oLmoJEyG5pG22WcwsLtsxy/fDmuuDYns945Tu41QAAvjAEGFNFaIoPTWEfezyzlRn0RgViXXllwE8mJ2",
+	"AdFNVwrIfaTeUalKsce4tu67/Zj3AaQU53hMfcB2PQhfYKSm2L+qy7FoQ3Ykk+x3HGgmhx92gQaBvPpM",
+	"DvfQbcJ69T7PczQN4jm1Q2LHnqDZP1UmAa7UYb0VpaTnAz44hmgHmURcOGjoBqbXGSb8mHV3KqRcWOs+",
+	"UlOICKiBERJ7uy9n/uiYyxk4u6LwUWB9JYCYlji24L5gCY+4Zv8stWEDCDhWHuYRFcA/tSeUlETihuWC",
+	"Qy3PR0FUtdqltwBmr5To6h77CDQ3PYnwOc5fc6mvzLhUF3mXK7aZppiCViHkA+kfcsEvjLrASSQQH9Bx",
+	"NAEQ9Mjqh8XOMHsoxTTafNiI5Xelp98NgRW/emHCM2GOA7qh/Q2Px+/Ycffat3BZqKmGVvQETKQz+OJ9",
+	"SKrPJeBeCJmypCJokzYbZh8hWmLUlZAQpOrJJauH23gfztYJuPR46AIONSaj5iqQN24r49rAxE6frdMy",
+	"Fp1+Kv8NGo/XKMQy4pPBWNu+9gUwsR9BVKErvXA/T1dFfQNHAoa/EFYD0UPUgKQShLAgR4y97KmSAsOH",
+	"+C0mALxxhKbk/O3gJlCpAF9/YpdvHwawf/oscf01dvMowq3ClThmc/TT2IioIBjU2Vb4rGtZU5/nuQqO",
+	"zVom7tOoAsY/2WEFfkkr92itl/wzN2LKZ7cyjO2la7w4etR5NhaqNF84OdP+TCKPGlEW9CHjV4x2+Y6e",
+	"ZyK+C7N8/9VGljku300s87VtaSIYkaF6u4DslTNDz2rKompU7zGwm7MBXPzffmQyy/FQz+Rq2HnBDc93",
+	"RVHs2WPX9n/0NDP9EUm57o/4j86umU0E3a3PtXBG+DORG97FGw7GpvOmyKTZxWvIidyrX/NWaGHq1+Ry",
+	"t9di//W//9PjDqOVIjM57PZaczd5pqRovEevJ5HV3dqkrTaNn8o2O4DGWL0TZnwX3Us6QPluuNlTlQq3",
+	"YNc3di/AngOXYhc9DVxyNfDvtm4IeB9jD94EY/SuaL39K2KMMZjhTmpfz04XDwELmfXwO9qkqjQdSP3Q",
+	"xaTZrZuC514Wgl8dxzcr7HsLN7ODVrno5Gq4u7Poze0su6FVvAvuF7/FHbfuLgWVpcvuikp88X3DG/U3",
+	"tiIDb+ne6E0ctVuUSa7h463iRo/N42kwgatJnSpFunNcMjCHFnGkx0173x7AAdVYbmCm3gjkII553wro",
+	"IEqpfBW0g2pDwgZ9rkKbOIa8rX/f1r/fL8ZCNf8IqHcNJT/OaryPyvdl5TXzETlfwQFBoob6muMb18b0",
+	"ZK04psOwKCCEVVaVA0BoBLQFxsYIaK65TqAnqVDgmGlVBR3FeBA4364weS7Y5nLDUCNeiKGQVieJLjNF",
+	"KRLG9ZUmAiIstQ7ryKMIW3RHO13hBm3fXC6MAH4IEyg0ct4XPRlxZVyKgSqALYkbH6LCInZanFFmjZQZ",
+	"xRF0ORGFFqlILy5nCeKuxhlwV0cUnZi0A0LkyWlEwmEXAAo42AnzK5Apmpo1cTTLBXdNELHyp+X1SNiw",
+	"imOVijxx1IU0STgY8fsTzKYaDEShjyNMxXYEGeIKqklx0tJyvBnFzhxOSDu+LRBrKBkaUrAUvlv/UiPg",
+	"pcBYAkVKy8tObhgsu9O6EwinroHP7bZ0XMWdr3Pp09p0b1N7Ur/DPRSfFCW4AWvUElC0v1Ib8K0VovS5",
+	"7It8XZvpKZydizREuba1KF9p/5B8/RMUpvzV99jWR1gngo4rti1N+baRO+27veeA+ebR8i9YyBJch14L",
+	"nYdNqljcgJeUsTSF3BvqWCqGFoTQ39acmrsoVPEGzuJKlVoYuc0+s7p7dR+VKuMIfmIhkEmVeDaGLInA",
+	"9UNpRISnr4oUHVgT/nAE7h7mBNhvOWX8oE2B9yQWa7DpSLGBynM1JVcQr8CyeezXBQeEjTOtBZa8gIMO",
+	"TaXwFyDCLIKH/S3g5X5r4dMKqMAqK20B0spaAdQIs+MW0dMFmDhbnNht0PObCHryEEVsAOn2h75sxPMk",
+	"TWvNcwGftuv+nANagC69S+oNhCgTxvr8fUjgg22D/3YliDvQrqj5rMNOCG/Cg1RAvE+qoBgQwIC0FaF5",
+	"7HUJAASCrVHlWDQH1EfNEBpsEYIGRzALxvMp9LtlcklQy4m8rxrRguvWEe5P4zHfNCw1d/k9QOWuPyPa",
+	"iV71rD2ZcEVjNMHtoinXjKfp/QUTtg7xZtgBT+Hz3zb/f8Nq8iRNIx2CKaN6TrCqJ7+Ae+we+EXRSUlk",
+	"EuCocfrU0SypATu8Kd4ozWeB50zScanbXFUE4DPTXl9rtHfhT7s90uxOu0lEvrRd1r4b5M6KMS4GDHVV",
+	"Tg4xdCXchAOTaFe9dJ9kvBHKBPjX94IvQeagfUDVFoRuAHvUZTDHCsgJxLxRG4cEeK6k6Hq7EUiVgKhs",
+	"pBjvGwZJU5EVPXkJsqFNTSl9a6jhptMx5wGSdHn2YDEmGIihQHq5U+OhBlwdtwm0gEJ4ijqJ/8CWhpDd",
+	"z8ZwZYG8nAj95v5MrF9JAF6NVmU1R08p1QVmbk8i/oBRarGRCYDwX9XClEtw62vWpR3sTU3L6rX3YFeu",
+	"NQ/E378rQxK+lq0V+SfgVt6ak3+i9l8wEeHb+oPYhyDHv55x+FOW51btAE2072oCfMr31jIiFKDxpmai",
+	"ndYCG9HKyaUGYiTO69bhBsO9CzsRNkqzkQizWGghrj3Ouq24oSlX6UG8H5OO2iHBSsHSNTeXCJhqIbJ8",
+	"lB1MXC9rRNuL61AIwcaZLLEO7Ofso2BJWeQJwOxKMWVRK+duWeR7CaCnuq4hHrMUQf1eNhaOaptRm7Mg",
+	"olxoRELoVrT9qBcBCXWH2UchGXBeDXkmuyypfVoJ9acyMRiIvmFAaL7QAouJde7EELuVFWOWkQHV6m2I",
+	"DGhta6Z6VTOMpv1x2wq5DehsCnaO7diqYDxq745EQkPdg3e54a8sfEqgmqQAduRCTATHd0I80uvlvE1E",
+	"1bCCvGNHU2NyNSvZRdR2dDXbEWGHTINjqNuMazbgAGgYXGnC7hOoP9jPyhXe9mQyUYTQ7C4BetME4AKS",
+	"Khy2dQuSDi4jisMrMTG0zIixDPdQCO+IEt6VmC9iCaF12VTUndjxvaGxr5PphlFbxa3XPnvtfPsdZ9G1",
+	"Gq92HZ8JfUWVdeuL3MpFjRLXbT3CM8SG9KHdMF+HtQTe8/lIuGLMbc58qzvuNWc+RdCQibcMGzw+UhX3",
+	"kze3KqTMHvRHHITForYhVVBXRM6j6LQVu56ZySsBioXuaBTuPh6fDUCpFCoH2zexi0LhRt0IFQQQokmW",
+	"elwLp7KscR1l4slARpgchMdl9rIaZg4pFg0OkEYMW4JmRbgaznKlTU+G4jsXmSVL/p8qk5VBKkKJmWG7",
+	"TPLw6IhFuvxinOkxcA/EkDQQlk/ZpciVHGp082k2PQk1Zq63yIhPpot7BKq/eZY6gJhLwUSaGYSx8Rkl",
+	"iB5Tmn+a5bnDKGKXos9LLSLdDRoVe7jt2g0G0KflzsPoNqApZaYdLbJRam5ZPJwJuCW+q8stKvIy2Fsl",
+	"KTd8v/REvomnrfC1E66ryb3xojSjDntd2WgA2+w3o2//4mnb4zzDKbgHErvhEj/mCXTA2fNmE9GTiV3j",
+	"JEypEL7NCFlhMs2yoVTQyHUmBOu1nkax+16r3ii2T+NMcMVCnB5RdRd2j0W4WKYsJNz2Fy6H9tJyEgCN",
+	"tVGTaAseO/gk+ohrzreaIGxSB+lrCt/Hfhq+qix1E446VQiwinq14v0VbX9qKqM2LHhf9osnjCz1EdCx",
+	"8KVzY8R4YhLCHqblBnlnL1EoG9RUdlla0AzxVWEnXHjf1fv5HURj3NF2PmOotEHz2S6g5gNxc1e5yvD1",
+	"J+jxendq92hjp9faBSjuHhtTbtSuu0Fj112hO/l3tjG4k7/y6ah09ZOLGnOwDhi25sC+dNBtdo922e/P",
+	"Xr96/iGp2bL/vv8PUfRFvn9yuv/udJ+etL+cyc0ZufNz2pqct0BuWic1Yvfzl82L2CduMaL+MBhR1cYW",
+	"ICXwKjFYrzXjlcc5/siaB0ubcjfW1n503wUY7cX9EwvCTo0hfsYz/DG9cudeR87D7XouAJvQi7bfPySR",
+	"RXL27Nd6bKpS0xDDg5YyJeIj/3OWttHSCAZWT8YUtXMGNJja1ly9nFXfItGCgcXkTSH6acg/CuLECGUT",
+	"/swm68va8aXsO2qGyG2qekjHEekJLYk13ROudaYNl9Z6NSpPGbf2Eruc9WQyFoZbFdRB+Q0kgHMgPYRv",
+	"mUKxc7XGw/2EKKFSTduOfM/XxYwXNZxEjK9fmY53o/6QaNg36BAJ5mGlR+Tw4HB1j8jCBiS3K2/XJ7KN",
+	"Y23jWF+y96Mi1zFav0oTNka16srmboJcc/7xveSksbV9Hh5lFdCNVYPrcO1goz269pijdvEICc9JFQjr",
+	"K6mm4FdnKZsJQ366pIhJZSRtH6fAaCRCtwBzNBQZAuk8BQwAGZprCLjdwquO+avvPvfcAKD7Si0CHPrm",
+	"kr5b0bVek3olltb8jTZKrObm5L5DtGjdIqu7rpEdQiONJvYLVQBddDn22FUVm7q7sXAC4K8MInKEsNl2",
+	"p0DgQwOEejUcmURUdhQW9AZyk1Co0f5vQ0V3HSr6qwvGrSV4f+L0LXy8NxOoX8gE/Ph4RarzRNcSKokX",
+	"csQF7sRoXN0XxCp7jDWI3QhisJ4TAbksrMQSk4S6gi95/6onQ6pvpKbymCVIIYEmFXd/vhVcAx8ElylL",
+	"+KUqTGJ/LfD4F0+J/OPxNinyZ02K/OPxNi2yTYts0yLbtMiXSYvEmvLbzoqQqbGJz3biGhUW+3vJvM8V",
+	"GSz0zGS1awU6e6tytu7V1r3auld35F5p+qyaZVueM97vqxIKvqtcIJB/pLZ5LZjYH/MsZzxNC6G1JwyU",
+	"jLO+KAzPJJvymc9aIrmf/6lQuWgmE3kHA5ybZXWcv6gpcqg1DQKGyvMc69U67CnXqOveyayvUuBJHLvo",
+	"+5gbIwo7FJKErW6Lp/x/tNot665Yr6OYtdotycf2J2Gf14rl4ph/eink0O6To0cP261xJt3fIa2oTZFJ",
+	"qHtvSrK7Fd/xyxKNZYj5mKbB2LNb68rotwo/jG+BkYXWazUlizvxJnwseO0t4QSbP6YtnOANNd1fXHHx",
+	"dJzJBX3q9FND1td9BEHloBKo6Bw8dL0wVwo2PeYF8H4xwIpRqsNO59oGMLrmMpnQFIvWHxD4uu7luhCn",
+	"EpqedFOESprQQkap19KMHuhsKMsJxtLOhDSYAQXaDgTXw3gagLHiqLvEN9FXwJ5CeLh2xA8PnjCQ7heG",
+	"A+/qLZt2rR772hE3OnEN3BQ72pviplSvvQfclPUm4gX2+qj+/opmfwV/hlAv+bQ1wX07IP6hAGNnedMb",
+	"nHHdbpWT1G2q5efDeSledv0tivN1wmXP7Yd8zq/oQVtslT+PzkKZEikaRt1WM0b2boMWa4xH2d99MGqd",
+	"oBHpQO8mPfhs/3ORpdcLHabXQbX4rrYs7bAzas2C7tliFs7RuIDa9V5nBVNTGWOTWf0HF0FnkxbY04fn",
+	"9STdqMMSd0kS0SHR3X0ZalSvCkWuCzSWk0RfuRR0QznfbrnprQ3Uel86Ylv3uQ1H/XGxL7woXdcF2EgI",
+	"WMnh6ixBEsw7DwSGGAZC9fMQqUkz0H7a/ltI/GdmAFOimBG6BXavGvzgrJOAUEVRryPpihHXbezPhUgU",
+	"GfpKkhjGDtZjxn1HgDDoHwTaCDFFN+ZyVvE1CjEohB4lHfYMBozdou7BPQkjBMBGoXWmpA5duFKBKO9z",
+	"yXI1hNQA9E2HSDjOO2WgETNtCm7QuZrB6LronthTL+CUxtxBZCLexm2g97GaUgvXoWr+tzEotTLZ4Id6",
+	"gzR9w7X3QEz3lZ0OR86IDdpTXqR6m4dY2/5/ybU5Aetya/7/ycx/lPec9AMJo6AbVmqzmv2PQjFt1HQN",
+	"hv6D2KS8uR4sm/A5BJH6WnOdmuCQgkh7ZyGiXiVTPuK70Mcs+XydsH4ueKG9AnE/IxYAABZ4JyNVAPEL",
+	"97bnv3agDJFjYN0P5zcgKJRhmelCeC74ISIHYkxRCGwyY7rsj8Kzd5OHBw+TPRiRd1LQ66B+hISW2Fc4",
+	"R0OghFcAeAA8EVDumGofi8RzHSvJEKa5fqMmnTgpjbP9b6UUMeOyQhm8CQ/bXK01Xnwfei3la7tLm4QC",
+	"wyXNvXN+l2ra71JNAwDZVrVtFdW364W9gl4s/w3cXnHBVOyqNCXHA1QP0X3bfxPeaqr65VhgwKIs8la3",
+	"9QA0Fo1nTmdlQ4nYNm3rugDOTSYjbCHn68CByCfrq7Gg/HvIV9vPEAJuaaYnOZ+9wsPuIRmC9s0BxyJg",
+	"PYHFRlrDFQRT00sgII+bzQm3tZ8rnclhNBjSOQ3jOadf5gfz3veTewoqLDKvtX5rPothwupkhe5MAt/3",
+	"UEjeDoiGGZF01ccZWqHnBvoikyl0BOJU4IkeHhIpFbKC2U2uo2dpwYt+4xvCHxreDsFUEUvDyWmbCgqt",
+	"L6tpF+5Dnz5u73g3ZA1PCtBXi5a/4iJrZkSe+477S1Xi+0mFvoIaPGoHiJ87KdR40vji39AvzVUa2FBJ",
+	"E3a5S6qS3LXWzdMRN8lem/me//0yQyzOn/ffnUYjgIqf+cfHkFVNa+1LCQDOv7IKuVJXBOVl1anDalQ6",
+	"UryC90eEwxWNpaRym7kX4Usn5gbyq5ghkhiZrzWbs8/dG3kTT5pPsv0rMWt81ptTBj/NPwuCQBGFBvW9",
+	"EmVHeM9gOBcpVvK4Wh0UqPPPc3CXc097U6jLKDE9ybmBWiFErS5lCLJXHjQSPG+UbL/gD9cfrv//AAAA",
+	"//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
