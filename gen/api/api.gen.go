@@ -180,30 +180,6 @@ func (e AIMode) Valid() bool {
 	}
 }
 
-// Defines values for AIResponseKind.
-const (
-	AIResponseKindAnswer       AIResponseKind = "answer"
-	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
-	AIResponseKindSummarize    AIResponseKind = "summarize"
-	AIResponseKindTriage       AIResponseKind = "triage"
-)
-
-// Valid indicates whether the value is a known member of the AIResponseKind enum.
-func (e AIResponseKind) Valid() bool {
-	switch e {
-	case AIResponseKindAnswer:
-		return true
-	case AIResponseKindSuggestReply:
-		return true
-	case AIResponseKindSummarize:
-		return true
-	case AIResponseKindTriage:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -246,21 +222,18 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
-// Defines values for CreateAIRequestRequestKind.
+// Defines values for CreatedWebhookDisabledReason.
 const (
-	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
-	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
-	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
 )
 
-// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
-func (e CreateAIRequestRequestKind) Valid() bool {
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
 	switch e {
-	case CreateAIRequestRequestKindSuggestReply:
+	case CreatedWebhookDisabledReasonFailing:
 		return true
-	case CreateAIRequestRequestKindSummarize:
-		return true
-	case CreateAIRequestRequestKindTriage:
+	case CreatedWebhookDisabledReasonGone:
 		return true
 	default:
 		return false
@@ -518,7 +491,6 @@ const (
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
-	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -600,8 +572,6 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNothingToAnswer:
-		return true
-	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -726,21 +696,6 @@ func (e Rating) Valid() bool {
 	}
 }
 
-// Defines values for ReadyEventType.
-const (
-	ReadyEventTypeReady ReadyEventType = "ready"
-)
-
-// Valid indicates whether the value is a known member of the ReadyEventType enum.
-func (e ReadyEventType) Valid() bool {
-	switch e {
-	case ReadyEventTypeReady:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -785,6 +740,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -801,6 +757,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -822,30 +780,6 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Sentiment.
-const (
-	SentimentAngry    Sentiment = "angry"
-	SentimentNegative Sentiment = "negative"
-	SentimentNeutral  Sentiment = "neutral"
-	SentimentPositive Sentiment = "positive"
-)
-
-// Valid indicates whether the value is a known member of the Sentiment enum.
-func (e Sentiment) Valid() bool {
-	switch e {
-	case SentimentAngry:
-		return true
-	case SentimentNegative:
-		return true
-	case SentimentNeutral:
-		return true
-	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1032,6 +966,99 @@ func (e UITextPartType) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1115,10 +1142,6 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
-	// escaped. A triage is JSON.
-	Content string `json:"content,omitempty"`
-
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -1141,9 +1164,6 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
-	Kind AIResponseKind `json:"kind,omitempty"`
-
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1162,9 +1182,6 @@ type AIResponse struct {
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
-
-	// Triage What a complete triage says.
-	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1207,9 +1224,6 @@ type AIResponseEvents struct {
 	// LastSeq The number to go on after.
 	LastSeq int64 `json:"last_seq"`
 }
-
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
-type AIResponseKind string
 
 // AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1332,22 +1346,6 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// CreateAIRequestRequest What the AI is to do for staff.
-type CreateAIRequestRequest struct {
-	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-	// and sentiment, and whether to hand it off.
-	Kind CreateAIRequestRequestKind `json:"kind"`
-
-	// Model The model's name at the upstream.
-	//
-	// Examples: openai/gpt-oss-120b
-	Model Model `json:"model,omitempty"`
-}
-
-// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-// and sentiment, and whether to hand it off.
-type CreateAIRequestRequestKind string
-
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1424,6 +1422,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1463,6 +1476,57 @@ type CreatedAPIKey struct {
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -1976,29 +2040,6 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
-// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
-// staff get it.
-type ReadyEvent struct {
-	// AIResponseID The AI response that ended.
-	AIResponseID ID `json:"ai_response_id"`
-
-	// Content The text. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
-	FinishReason FinishReason `json:"finish_reason"`
-
-	// Type The kind of event.
-	Type ReadyEventType `json:"type"`
-
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
-	Usage Usage `json:"usage"`
-}
-
-// ReadyEventType The kind of event.
-type ReadyEventType string
-
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
 	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
@@ -2007,6 +2048,12 @@ type RefreshRequest struct {
 
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
+
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
 
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
@@ -2025,7 +2072,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2060,9 +2108,6 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
-
-// Sentiment How the customer sounds.
-type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2340,27 +2385,6 @@ type TicketWithMessages struct {
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
 
-// Triage What the AI thinks of a ticket.
-type Triage struct {
-	// HandOff Whether a human should answer instead of the AI.
-	HandOff bool `json:"hand_off"`
-
-	// Language The customer's language, as a tag of BCP 47.
-	Language string `json:"language"`
-
-	// Priority How urgent a ticket is. A new one is `normal`.
-	Priority TicketPriority `json:"priority"`
-
-	// Reason Why, in one sentence for staff.
-	Reason string `json:"reason"`
-
-	// Sentiment How the customer sounds.
-	Sentiment Sentiment `json:"sentiment"`
-
-	// Tags Tags that would fit, in lower case.
-	Tags []Tag `json:"tags"`
-}
-
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -2510,6 +2534,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2541,6 +2583,195 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2618,6 +2849,16 @@ type TicketID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
 
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
+
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
 
@@ -2669,9 +2910,6 @@ type NotFound = Problem
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
-// NothingToApply An error (RFC 9457).
-type NothingToApply = Problem
-
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
@@ -2686,9 +2924,6 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
-
-// RequestNotStarted An error (RFC 9457).
-type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -2732,13 +2967,6 @@ type GetAIResponseParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ApplyAIResponseParams defines parameters for ApplyAIResponse.
-type ApplyAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
@@ -3019,13 +3247,6 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
-// CreateAIRequestParams defines parameters for CreateAIRequest.
-type CreateAIRequestParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3172,6 +3393,86 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3208,9 +3509,6 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
-// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
-type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
-
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
@@ -3234,6 +3532,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3664,40 +3971,6 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
-// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
-func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
-	var body ReadyEvent
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
-func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	t.union = b
-	return err
-}
-
-// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
-func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -3752,8 +4025,6 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
-	case "ready":
-		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -3781,9 +4052,6 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
@@ -3883,9 +4151,6 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -3943,6 +4208,39 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4012,42 +4310,6 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
-// ApplyAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ApplyAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5193,42 +5455,6 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
-// CreateAIRequest converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateAIRequestParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
-	return err
-}
-
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -5884,6 +6110,381 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -5947,6 +6548,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -5958,13 +6570,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -6082,15 +6692,6 @@ type NotModifiedResponse struct {
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
-type NothingToApplyResponseHeaders struct {
-	RetryAfter *int32
-}
-type NothingToApplyApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NothingToApplyResponseHeaders
-}
-
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PositionExpiredApplicationProblemPlusJSONResponse Problem
@@ -6106,15 +6707,6 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
-}
-
-type RequestNotStartedResponseHeaders struct {
-	RetryAfter *int32
-}
-type RequestNotStartedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -6658,220 +7250,6 @@ type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       ApplyAIResponseParams
-}
-
-type ApplyAIResponseResponseObject interface {
-	VisitApplyAIResponseResponse(w http.ResponseWriter) error
-}
-
-type ApplyAIResponse200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type ApplyAIResponse200JSONResponse struct {
-	Body    Ticket
-	Headers ApplyAIResponse200ResponseHeaders
-}
-
-func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NothingToApplyApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12870,276 +13248,6 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	return err
 }
 
-type CreateAIRequestRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   CreateAIRequestParams
-	Body     *CreateAIRequestJSONRequestBody
-}
-
-type CreateAIRequestResponseObject interface {
-	VisitCreateAIRequestResponse(w http.ResponseWriter) error
-}
-
-type CreateAIRequest200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type CreateAIRequest200JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest200ResponseHeaders
-}
-
-func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateAIRequest201JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest201ResponseHeaders
-}
-
-func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
-	RequestNotStartedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
-	AIQuotaApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type StreamAIResponseRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   StreamAIResponseParams
@@ -17269,6 +17377,2120 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -17277,9 +19499,6 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
@@ -17379,9 +19598,6 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -17439,6 +19655,39 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -17521,32 +19770,6 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 		return err
 	} else if validResponse, ok := response.(GetAIResponseResponseObject); ok {
 		return validResponse.VisitGetAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ApplyAIResponse operation middleware
-func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
-	var request ApplyAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ApplyAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
-		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -18629,55 +20852,6 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
-// CreateAIRequest operation middleware
-func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
-	var request CreateAIRequestRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body CreateAIRequestJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateAIRequest")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
-		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -19348,798 +21522,1203 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3kT/+Klhmf0eS06RIzn10crJjXZyJrUs0Iytrcb5DkA2SyDQBugGKouXZs0+zD7ZP8juoAtDo",
-	"G8nhULbjbP5wNOwbUCgU6vqpz42hnM6kYEKrxunnBvtEp7OEwb/Pvnl3/nYu3rIf50xp84uaT6c0XTZO",
-	"G2dkypSiY9aIGh9pMmfm8lAKzT7pxumHq6gxkumCpjGL36RyZt53GzXsM6px+sHeLXTjtHE5YUSxoRQx",
-	"GU5oOmaEKzJK5ZR09snroZYDlrYaUYPHjdPGVI2bnUbUSGXCGqeNuWJp4/YqaqRzcW6up3MB15WmmuFn",
-	"9SRlNIar7c7JSbw3PGx2Rl3aPBrusebJ4LDTPGDt0R49GnbibrcRNbSUiRnl1e1tBHS40Cmj0wINBKFC",
-	"LVhK5IhIwciMs2FAkEZMNT0ln3sNvZyxXuO013j77tX1xeXZ28vnz3qNqOdHBhc3GRs8BVOFR2CyvcZt",
-	"T/RE+WuXz/9+ef3y+cXF2TfP8bPwuF2F4lf3aafdPIrbg+bx8OCg2R2djA7bcZvuD47wqzLB11KluNJU",
-	"6M0+/PT1q8vnr+716ZglmuKbJ1TckKWctzb7+PNXz7b+cM37zRq+OH91fvGXnS9iw3Db+TOu6CBhcXHH",
-	"KZZ+ZClZcD2Rc03OzvN7LzYsR/l17B6PGjHTlCfm4XPLqorQlBG14Ho4YTGRI8O5RE+4sq83+yzFHX/N",
-	"czvmgLbbzaN2u908Nv9pZ/+L7Xabq8bpfvskamiuYXOenZNgNIaCjdPG41kqBwmbqsfhYGGjnb/kaijF",
-	"iI/naXH+72YK9iBJ2WiumCIapIYZ8wNFbtiSyJRMZcySarJMc68OaGOkz9k5vIoPWfD6+9Cksx/Q5KDd",
-	"zdGkOJQqwuTvQeq8kmewiAXGSBKi5Q0TiiyY0IQLLUnKqJKCi3E1MYS8Rn6oIMRcsZjQJCFcK/fiARvJ",
-	"lBGuyYCNqSBaWn7agjTdgxWkGdOPjAj39hraZKNHurz+yNJE0riWZbgi0t9j+GRIhZBmMoZQZidUkyl7",
-	"aAXDrH/5NvxzAs/odGm2R+NUp3MWUm0vR7XcOKsoFtyAJHuTSi2HMqkhmBMWSk6ZnnAxJixRrJpIM/eq",
-	"ehINUnnDUNikRBkmzV48F+zTjA31dmQ6WE2mPHO5kRKWprKOufx0kFB/m0tN81S6lJJMqVhmIlUTSjSf",
-	"1hDoR3hFSJ2FzInjATOEWKRcaybISKbmgCM0McfKchuqDFZRZb+bl9AwPNz181kNUXAKSJG3TM2kUKx4",
-	"PBlFMmGaZXvX04JqzaYz3TjtRI1hyqhm8TU1ml+33T1sdjrNbveyfXK61zntHLQ67fbe/sEPjagx4oKr",
-	"yTXKssZpQ2k58z/Xv+Kwtd/udjpH+IpU6WuQYvVf3N/rtNvdH5yGuYl20PDK7PWdnoHz6bQhZ0xQ/ng8",
-	"002pVLPTbQ8CodhwpITtzIc3rLj0a7TXeSrCu/cGR0fNI9ruNo9HbdYcdOLucI/tjw7ah42oMQc13nAs",
-	"CCsklmqctiM3Di6F/7XbiRqzVE5nOvipa9jNHjjZ87d5fnn+0RkZwVZaSNSaldGhwXgI2YZfp/bhO1E5",
-	"ZDcm4FgY0USxqMHsGD58xn96q8XaIVTcZDsAtE6jkin2Y+O0cxtVPgTKaN1DXWOZJFTpa/tnjiJrjQrt",
-	"yRNYFbCxT0m33W4bBRWGdEqUpqmuUlfxgtE48+S8mwbuufBuSi7wOzxSwfE4KFyrniGwmQ6PT8kmozrt",
-	"VE3WGgpRzy1QZjRYfX7j93c3f39oj2z8/j2/dLEUrPJj5vf7LpyVUr3G6ede4xda9RLtLYGiXoOra8p7",
-	"9kjqNehcT2SKg7vhAr9jbrg1r/EnBfy8QtDj/bnjwvK+nMFn5xkNcsKrh9KrV5Z0PditziRzO7Ygvl6L",
-	"8mn34f+Ou3/V4+4KeOWST5mc63pTRPHEHB2VuqK2D9fr0jGPiTEv7CnBBWie22iJdLXuvJ/TErOBVemH",
-	"7iqcb2/Ov2XLip1yw5aRGe88tCQ+fF61Rbonp+12ywy22y4y7EFz0DXMR/f3mydxmzX3h8ejDuvSvcFh",
-	"u2GPXaPWll7caZ92uqf7+62Ddqe7t2deLOjUTOo9GxA1gW03S9mIfzLb8Ob67Adx+Wlw/jd2cxEXXI9R",
-	"Qw3lDFyalnfVqdHbPSurU6PYmxlT3ogaUlwP2IQmo8aV0RFgTa+L02qz5tGw3Wke04O9Znd0yA7i/eHe",
-	"oEsbyGPDIVPq0jBe0TIxvBiBa4TCTWjAg03ROSBTLuY6VCY+N/A25OLGaYMt/zoZfDPkr/lfz9/9dN55",
-	"xc/V+VTPfnh6fnj+j//97/9p/e9//08jarBPM54ydc1F4/Sk3TaMNEqZmvgXqVRf460ojSzXDBhNnd0+",
-	"HMq50GX1Z1zcHZvzh3cneYVviptonNIh+w/r3W4N5bTETMess988GnSGTdoZ7jf34sNBe3jCjkaddrbk",
-	"OLZg9FUHgp3Xliz+C00B+EjdvJDpZcrpmNV4+TVcDFfDHNON04a9YEjxlIohSxIW19qGXqfVE6qJkAMZ",
-	"L4lgLM47XrY8N9Gaz8To0I0nL9+AnLe/nfN0w7MxmMxv7Gxsl47Gdr0d+HRCxZi9oUotZBpXc5uQesJS",
-	"MrM35WTAPE2Z0Nf+mtEa0pQNNZnIVDEyMMyTLo0oZ4vwNqXpLGHGmqL2/cDBMCYpPrJUUTOrV1IbsTrT",
-	"G/mdh8GTFQd5ePlaSH1N3avL53osmcIDHe5Bv3P4gm2O9m7oke8GXrBwysFXqx2H9dMA6sEOzfZ85Zqa",
-	"Sbq9L4F0gi2Y0gQYM6Nc8EJQH2rE0cKezyhI6FArONq4VmQ4V1pOWZo73crH+tandTbCl6gJ1wzRrm8x",
-	"LHqHQGf2pVdSV3/mhUzJUCYJo+N5/jzPPvY1TxIuxuRGyAW6VwxnScFa5D3lGginJ2wafvASiFAzM/jR",
-	"8A0dyLlRQAkXHyUf5o6HmKlhymewMU4b52RBlZ1rTPTCKLDmu0FQ13HmOb6L7B91OoYsi1SKcTC0d4ql",
-	"NWKjrDKsOjM3ECGl0x6HECNv1jElhqG21Fzuotmar5T00mc3yzd/4fLoP5/9ffz9/vSv7eEPaWfwfvif",
-	"n368uTj+i+jq7xYH8+fyiJ/Rk9E3//hbvPftP5Pia1bBbvEVC+CkQI4luZoldHltp3oWU/Kd/MgSCpzL",
-	"PmmWCprgWNzzTcOGjfsOtFrFXTfe1VyzF3LNMKDILzzNFZqqf8Gw3e40j+Jut3nC9kfNA3o4OBoexyes",
-	"PfoPN4QWFx9pwuPSHljxcDH9IyC5Fc55kn+9xFO7gtjogQoUW3/TbbRFisoatbXbwgO6rCyuVszAbebp",
-	"fGc90BDo2dfvBP1IeYLacPGQjqmmA6pgXrFcVGk18eB6HryioMr4F2QKzbYR4s7hxsHPZ+6r+ZGVVJnC",
-	"2IEgTN1ATKLSDW/0lHKOU975fkqM8u68vvtHndBnPJOKm1Ow1zg1V6LAsWtf27LMAh5KNZywKb02+ha3",
-	"3kvPPodwhxyCElzvD83OE/QaD3XJteqYGx2mW7p31XzwDzbUd3ZFG9LgeLzbtziivOd4gy3n02b8aqqN",
-	"FvJzGAoCSu1MBJhphpIl97pgEasERE4lcBxkGajAIuHjZr9kq7K5DbqNQYk7q8DCkIE3Mae/HWt+7LDd",
-	"8LSoVeOeUmOQkESKMUtJIseEi8Ipbk8bIw7MG5+b4+aSlrxgZ26ZSp4YL8rgpLrW8GxejqWwrFS4hyHd",
-	"ClVn1jRPERrHKVNqm0Spk7pEqee5VxM3sJIYC8cNJLCn+vmzKjpYexdXmUyoTWpyqgDhVWkvgaJQJlDh",
-	"lcZSpUliVPsJ1dvkAh3VUiQb5ApylMZqiPKC8s2dUXNn3vsclS/gkcpnyRROtn86l9QI6PtP7o96IdMB",
-	"j+PinnklnWHMFQEds7xDRv7RggpkRcYDfDJQhJJELuCV2yhD+ezKQPd5EYyjtDWyQZrZ/oWK+PVoVCl4",
-	"v2MjTbQkk/mUClXIv5jilM22gPcwmuhJOf/Q2OssyXk9PLvIG3j0PGbTmdRMDJfn4k0qx0bSlfVQRaeM",
-	"WBJFRGmeJGQuYpaSBV1WLAbPXnvNhdlm+OJQaLn3BbI8GE3zW7aEsFz+W9ss1XBl3lUo3oLvQ+4qFyQY",
-	"emk162ZZIOxLrqZUD4sLBF8AabegCjO9DI+vTe4Lvzp1r87xfAUlc59wLldLyHuzf+jKLJIwGOFK+vn7",
-	"gHgCT5AixUZ0nmh0mrks4yoCuafvPq29XBJsO/SD2YOvNknRfxUnANbz05TFTGhOk8Keep9KMa52qbs5",
-	"wAuuh8EbCnItr/gQ9Bv6d3pn3TYa0UFOuHVy7kAzLJIfVgUtyqMPyBLwSIXjzm8LroiWqHuuoFDIROjo",
-	"C/SiKokiBSPwMsNIHSNjuwcH5CNXfJAwcnbx9PwcTAk61CyFswHW3JXHwMe1lNd2XNycnEbJBl5M+JTr",
-	"xmn34MBo28AThjKFYWBpzBbpo9mitMuLwvNbb9XCFIkWLM4bmtIp0xX+PODZH+csXZKZv6l+YcJ7Aqnv",
-	"fzZrMRc3Qi6EYV6jCFP7EXhlNeXlXF/L0XVKBRiOQH0YU0B8Q5yA+PjzFiRvd9eRPJxjLbGzmwIyv8XI",
-	"fEW6gDGUlLElcRcYumC6ZD2pMbxfkA829m9zDTgqPThsS2547baZzCvlgxtQLU3whoAelYTAoTth4Md/",
-	"V0rkki52SYj2/hcgREqFs9JzwaVUTsGzZSTWMJFqNUdkb8ntPmsi2mKIsURXSf612xCC1lmMnhDhgOqp",
-	"kd1lSPIdVfosnnJR1kgTqjSh5hpXOqVaVokiSDaCm0oKEseQcfk1ZDGRhj7W2bHN9mB1xPiuatAlYgSj",
-	"BiLwj+wNWFBlKqBlZeOuQe2Cq1oYFJTz6YyKJdjxEHsj3+l4tXu827ber0r3+MGw3WkeDbq0eRJ32s19",
-	"djQ6poeD7nCvA7JZ6XQ+NKtpLI7XaQzFKxM+Q657K7VmaUynYAFwAYnVC5neGOU3pks4e2epjOdDMzCz",
-	"XG7ciyAwNh8ktWZ69/h0v9Nqt/c7HbC703mCsbG3bDQXMRILtG5NR6NTMqEihvArFO+0ICjmLKaEfwQn",
-	"thRgbqaciTgx9J3P4lryHZx22q1ut33QOTbf917CDqysHJ+LFzIternB0/X6bK4npNtqm/FNw2Ucp1Ro",
-	"l7oV6JAbhFDnyuioEImiMc2FYP2AqsO5ivz14vWrqmhu8UUbDMR86yVNzMRYddaJsfiLH7SbeuoevLb7",
-	"sijuIY/Jinmj7Jn3WI2PC/Lu8kXzeBsR16lTBvxMSDag0qYujxqIgA7bF4zFAzq8ydPgXJMJS2ZFOT+d",
-	"+roINB25jowEsAndq/fzfmE/b5M/nFLNxbhx2oDCpBXcn/9YMF9Vn8QgYsgbqcrf/peICUYVE6W8OEW3",
-	"2OTMTRKPgNmM0VTZlA5j64zMKUBJyoy1jPlFiwkfTszTKRmY96QsYVQx5aSwk7xrCBR6P+/CPZZA6IW5",
-	"O32ubqPGK7Z4p8oGimCLymCyE1QJF1smanYqQtuv2Ce9IivqXCsi2CddTD5xKbqWqicnzXan2e5cts1e",
-	"OUV+K2R/kK71yP/SmR0++64cnD4jUxZzSoycA0VKzliK/GV1Szy4qxxYWc5aVcS69KIspR7jP5DrFnx+",
-	"G1l+nJPlh5ksf+WT7+pi1oXRWzq9kHMRl48wPWEpi4yZYWZi9pyqIcgIXlAV9RIS3YHm723mmg/m7Ofn",
-	"6j5bOU28aGdYTt6gFSlemezKsxoFmTDY32+eDNvd5l68zw5Gh+2jzrGxsZ2cw8yuaKt0udUCa+90v16N",
-	"3Yvbx7jxj2l31Gyz/fhgeDg4oscnJYnO1bUAYmwrwJCaZkUvK4EDLowmSib0o7HgZwmvNPMsT1zrOsQA",
-	"m89pj3fnMs0ChAKZ08vLB1tFTod1ho6dYYZIUMNihUnkiTObJcsibXiS5Auz1xAH3lFO73WFe0iKrEga",
-	"8+d3GjINSWFHs5IScI8hxBu6TCSNL6X8zpzwhZKGjywlh/vkW/51BQVm+Og1uCnh4aL5CzrylC6R0Q4P",
-	"DvYOyWCpGZTNT+VWQYF2zu7tBDExOxV059rxlIhQHjRQgYnYsANwbk1gCtk6IjO8tzpYRudarhESoK52",
-	"unv7B4dQ83HXpNm7hFzByHfa9waD8WZoNsnVObqrNfPOafvIyMNuB+Sh0WquNy9bgYWxuSTPQaGJy0uD",
-	"qTyEjjSzkVuXfgJW99jY0RWsa++5Zva9RfUgiY1gg5d7z+ANm6Gj1H/B0GJrB/L+USfvQYY5bONB3ssZ",
-	"jZ3AaHTkI9k8yzuiSAugewrGDVzAnIqCjJRTBrvbsOuIqmon/Sx4y7VPHchROkhQcQFD6764t0+sEwQM",
-	"w/mQLImhRIuKASM5yp6xMxKndKR/966v+3izHIV26M7CpXiTso+cLQrxTvBVyHkSkwFDrBkIRFsmC1eq",
-	"Bo3uP+UcpmdIAck29gyPEZOBek2GqPlsJlNNYqZuWpnhppZKsykY2NlbNxDqRUS71ek4NtWlkjDOUVnG",
-	"rUmoZpYgw4kVTOUdC2/27s7idrWuYDMffw+4U7L0PXz3Npoe5jJWqTc4NxIOq2LvFoaeEeWCac3FWNUl",
-	"42+yh3+zm624t7JpVxSoIpHy9am/rNDaypP+BT3kV4Zcc+1qCGor2TIbhoDnZMMik1t8fcEFW+PM2dIT",
-	"G7pKzffeUs2+M0pGlRQA9Cq7MUEPl6LSf5JSza4T+5a8FFAM2HIqU5a9yYwIfoaMt+0jvpthV5kpkmx0",
-	"JWGQGz3QhMV0qFlcWSNyFqxu5EEWF6D3aaJoPhhc531Y5eiKVruTP6R2eFe/lM/YfbAKIKHdPT3Yb3U6",
-	"x3uYR7qV+8GmHtTuJ4yTW5cBBkhL2GF1wAL4/jETzKzzyoLiqpe6B7N08rdMG9W3Ws0Lw59m/1kB9H8B",
-	"z50EPFMk/W6VxLcyYa+kPkNRVFxQyNAFWlGiNNhoVdaLuQ1Ln+1rAin4WiRYVwbv6oHi1muAr2PACFU3",
-	"NglyW3fqYV3ir5lZllhcI/yKAzckuWA0HU7eMjVPynUy1gozy0TLBTOrQSyKPgQHEuF0biX4bMY0vMZm",
-	"qLq4FQBGr1ePb0N+MRrxlvnnSMJsGNa5akdh65mN6l45zGJ18tXdHRrR57sId0vIbDmqw6irpf5a6geR",
-	"zHDuOdrwtbSprGX/vSzbFWyf9CNLv56rZY1KlcgxF6sUKswkvh6YV4T6VFknSxlZUG50um2UqOONCyhx",
-	"TsSOqCRGwgGjBIGEwZLwSOhMy5kVHpolbDbJed3WY+B0cmXNgPbhBl6IZNonT8C9uG+ePNprt9v75TL6",
-	"EwolxAcHzWPDWYejzqBL9+NjdtI2987gdXutdqvT2Wu1H3f3V8JGVXwOuAiDSaeNl/InniT08UGrTR7+",
-	"vdN5Qr7jYv6JfDo+vD7cf0Re8JSN5KfHnf2D1gpB0Dm+7LZPOwen++3W4UGnu5cniau1rqPJkVHdOnAy",
-	"H3Q6OZoMO7TdbB8Nus2jYafdPGH7cfOgS9vDo3hvdAixZ0uTduc0Hhyf7p+ePt4/Xk2U8vdyRHnG1M3Z",
-	"bPa42+qQh/z1xSO7lfhYvJvVAE3cPby+UR7QhaapZvGF+1IhFRb/naXC/mOuAO56LnZQEZbfuIeDbrt5",
-	"xIykaY/2m8dxd3AwPGInFICarMzHAfGf2OaVWVjK5nz2d5ayX7DcCmusK1JvX0BYNWWsCpysmsmRwPv5",
-	"g3IlgJl4ezB8en54fjP7+/dP/3rSYnvt1rCbiMH0RTv++18TM/fU0PexTXB4vAnFHlPedOG9PyPpcdZ/",
-	"2m4QGZ24GG9YvviFGXUn9YL35MrfTMnghduQNWLL/bsMlpZt5ew9yw0ez61hLu/M+6BXqs1wHhs1Qlmf",
-	"bwq22QY5V78lXNIvJS3vCTt6N07r7N8NN7sqDL0hBNPvLxLtDYetw9DFV28RhsYVeYr1EEXXIfxaEWNy",
-	"VVzIXr6Yoir8yZV9zROSMqiT4BoDUNs4DwZ1YZRLW5fhhlJS+fNjzWb+nutJdVatuUJoLSje74YfcwHD",
-	"f40k4avf5i6siGoV996H/xOEX2IJjPEGavxbNi/3ALGcPq8sJ8fjP2V4dUUFoS8hx7ZDLXKulS9V9FV0",
-	"p7ZuitAx3a56alhXUwcTJDDSahEZzASYUsqXVCzPUF2rQjXgn/TElpyuqMXWUl5PqVheU/emKieRu2gT",
-	"U21vJsTW/ASFKLvHLgjjbqWBVJOoOJWAUGjlqBovGpx9yt6ygkjZLfmMQ9snDdKJVPmVBMKnACqjdk6o",
-	"nG/NzygbaT2d3D1ApnpI5m/4R+jDRcks5TLlehkRTcfKut7wECIjzpJ8vFIpPhYM/cZiniQOO/AaboWl",
-	"kGkMSWiACXhr1FX8QOO0MeFjwFWgYwjxDDBXGghhDApER313/nRC9Z1icqtBYe8kU4PD+Spq6JSPxzCb",
-	"LNTXdF70cLCb9rbcciif800rZzS1mGNlz/tK9cDyDTwF2YGFXKFsvmo+mHJdmKvV27ZrOLOqp8yWDR3t",
-	"Yy+ZppWocNACpKb/Iny8qTSb1bZoNGRqZoO0QHWd1fdnvV2y+8u9J+/5jtWtK+EdTMSbjRoN8NWUwHs2",
-	"pvkdu66saLoSrt6HZ69fPb9CnL4CL35/9H/c+C/JjfjPtxW9en5jfLpVBendTgucaDVm5B2MltuK82UT",
-	"AO5VR0v0+Y5NgirmAkWCG9d43laekkGmW814fVditFHeCfN9JjQf0lIO3Cvp4TKK2uW88FxRucyKBgVj",
-	"sUOK9KAf27hq9urMECgRLIympEAWBwwHvrCpySx+yWJOL+GhkAJvEspFqeGep4F//BqqHxECoLZ80gPd",
-	"GZ0aCzDuVzQ5yqXwH2QUCSYWfKKaLJVzAOqAdbwC6v49Bt5dyV9lLLJUJZO9uRbi9Gs2lFOmKssZS5Dz",
-	"VXXHq4KiZXCELZrD+Jrj72nCY1pX+XFGplwpqDWDhSmz0Ef/fE3NBxSODFJGbxShJJ0nvnRwKIVO6VBX",
-	"F9UYVrK5YkHZDA5jG6yrdh28XEaBFbUi5Wka4r1n9OaNj0iXuqROpVjlBFgwenMdXM/n3gega4yqpTGg",
-	"xnMLR1umVj5zLSCYf/82NOvU0cxMPJxaiV75uUGgAwHN4JTFEvByFwkz8Wy3K4x85kvBwZonD9++eEpO",
-	"Op12ZIwquNA5aB20OoePgD64Pcxmmc0SIy+5FI//ocBd7RnLWfSAtgx1IvTTd0yM9cSirdlZKZ26ff/8",
-	"ko6rh21TEg1vL2wJmZrIhYgw7dBCkBkekmnV8I9bx629wuB7jb1eo1EzwsN9c35qzSBo+v96jQ//9ofm",
-	"f139sdf490Zx6FHjU3Msm+bHprrhs6aEodOk6TkFmyblUSbfsllClygT8jN+kzKouIFUz3TOyGLCbHd5",
-	"i4Lky2GhXpcwmiY8w4d0AJ222rJfALPr5+hQXCbXYUzKhFFxp8l9x8VNeTb93rzd3hvO0wT+wZ6QlCV/",
-	"6jUE+6R7jT4u13H3+PhRlHnfZnTMWuRsAHQAZDWb2WzdcsEywttdxsGfIVH9Twdt83P3cDhPlUz/dPNj",
-	"d37W/n7SmX4z/j7uLPen7fnR4psf2sf/OaoaVB1XdNv7x/dZ/e8kbpZqJp9RPfEcDvomKnv5+d4pt+Ke",
-	"G9JXP5QH/B7QDuCgoUnCID9ZxIhJQhgdTshMJny4PCX9tJ9PyEvYSEfA3FD2YA5zl1/d133rx1E98RBK",
-	"3pqc6VFzovWMzngzpZrBEjetwHvU6onCtsYE4ifpn9pP9J86jc2nfJel9KR5A9OsIhDVISEwy1hFpP9j",
-	"QA8z54WfM9lwytUT/vFPnXb7yeJP3S81ZabT5dnIIk3mZ3thJ6AlJEqE3vQQihiyutV8OGQFtu6EQx7J",
-	"dEoxWVbvgW1HP/HpfNo4PT4EIKcpF/h3x8/HDBZzzzefUIVDb+XRoxGL4OLZtw+UdUb7Zvj5NfmYZzsm",
-	"zGA/mJ+vqvbZ+/fvzwLro3ogw4nZaGLMUGIeHh0EB1zxcPsaGkSSlNFk+qdewyrxvUaEeLh/6uUBGEHk",
-	"bS8pbqNGwsUNah/fvDt/O68QcWcWFgZQss++ab47N0P2use50ZrSuTDPZ7bO1zJe5otMG//uDr+WUX7/",
-	"8Nhfiszj8JriLVB0pCcpo3HddWhG6dE98iN/y2jsFt8/WRr7mOkg2wzMb0QRVZVN2FeOoY4h8Xc7lgcq",
-	"6A2THwsy54rhhCHslSNR5UF8x5UGj01ADlUeQ8KVDls+bzOEGeCpYByngqNms2QJNXx8ZPiKK0ifKEGD",
-	"5McFgB07WKmsX2cN2+ANhOvyGLAd5S4GMaE6qMNbseOgUlmTYcKZqBiRYiL28rC8/3jtttpkZxZGit7q",
-	"FWPNBC05WjPU74++8GDrNkCxf2VWDl5PZLMlAo/oFjviuYhZbKsHygN7jrVhLg5oY/3lcTDh31Ecg32m",
-	"ehBtP4ys4RMoBFDJWh7PCwktG0ChtT4bCy7CqiQoSi3bfqi0I1DxKI3Jt8jx41KrhgSyvIomZm3u/+nX",
-	"ozpp8EYmCUhNhFlZJy/rhrKhXAB4syz5sais0XQ4sS0/q/aXuewyhIoj+LHio9Zv5ABJK3YMpphkYWrX",
-	"5KOCDPCG0p52/rl/dz0Q8Mv4c65yoXBH4CbJw1nWHGpODlQv0H327is6ZXHYfDE/gleAjBT4SSNClW+c",
-	"wIcVG2aWFduXBpRlJNUNhy0Mu3kHa0Eeqxsnhn31acU55pvXOhzVu1OFLeq2DFSarFd2hoUOuluOov4Y",
-	"jYNSzrrPZyfnNt92cH1VHxZS134Vntvuk4VSkvyXv2Ga0KDpPXAh6p7eDlq7IuEXthsjU3qtTm7Pui+p",
-	"mrezIX3SWXe8Cvnu/Vf3E/I15w3kOyr2IyCGlseMUm9G9aRVuJzHXaohJKbVVxLvjYM6yY/TJuKvWsQS",
-	"xFDJ02kuVB5DM7x2j2+7uvu6qdsbqr+O17b/+luLJFJLb4QaqaR3EWW6+Plc9XKNInudG0e9XgLwH9r3",
-	"F4+g5tZaU86Wqjx5djrIMqRIwQFCbxihC7rMQYlUOBDgRXXCeOWQ/FAgh7ZaJvr9jVUmWWejGkXbJuRm",
-	"ynZBqymichTHlL+Ow1Nzo0ZMaOVeNheD1dzEKEnhoXfn1uewhaQOxlRl2lWParWNlx8UGHlbDOujvAm7",
-	"jReHZS7DOG7YsmoI5rp9uiSiZ/z6hi1Xfv9Cy9msbqnMxYAkVcaQnN1nUfDJ+n1vXUmrLJKiF+nr5fmz",
-	"rS2SOmPEy0OcU6U8vHRFCXemwiWfsoSLOkNwgcWfsxkTLAYLZd1A7OvuMZStrNNV315rnkbF4QWaQnYl",
-	"y7yoPTCfAh4dEAkCFeVxYsnE9qemHUAdswQDqFuleZCWss0y2RG4vJHa79casHOfvXJ3m6z6q36L1H5z",
-	"zPR2H3zP9SRO6ULULbm7oVJJWtiL2673bfGJTNacP6uOggR6/gNFUAUASFjDzRkUf0EqrQpu/HvKRo3T",
-	"xh8eG21HCiMKH+NV9fj8Gfqh4RCoHdKbc3OC4HDImVgSzM1XM4ZY6AB3+e7d+TNEdsOgqZCCD2kCDU8s",
-	"vjfAt9dNKDtw7jsZIy7eyKxlVUUk2mHdaknGkkiBfrsWeW/x3DiqQhYxeMDGXGRJBxbxN8T6zQWn2gUQ",
-	"XzfDESLfVscBD/fDOOBJu33UOTnpHuwf7bdPTjpBSLB9r5DgU0gYWBXuntExwxmrFoF20VhoYK71v+Pi",
-	"pk8wTuuUQ/vASKbsCab3STJgZEpjRuazVqOaGpi5UBfJ7XSPYcr+71y2yoez5g+0+VO7eXLdvPrj/RJW",
-	"wEStyQGAhCLpwJ0VoThXh1JeNzUEbQ5nFjNoFNo4PWhHK6K/3R3GfmFeeEpU7ev3E6kyRGxAERKaxeEO",
-	"iIiGm8zuNqY/+ktbxEOAwQZYyjkQxCy8YgzKqYRNYqkiTnZC3WVbbzxzN/HlrMoJ+h46zWB2WDbpiChm",
-	"xLRmMRksIfWOqjwlaFIIgBca20f2tMZ0t2vEtY3rSACDq+X8/XaO9ffyrE+bP11ffe5Ee+3bXq8V/vkw",
-	"WnHx0ed21Dm53VlyV6XF8RKy68B2HUHqlmI2YOPSI6AG87SQvwWNjRGjBLT10YgNERqrVdMOtSeyfqgR",
-	"ifloxFIH4cw+snRpX9IiF4yRD2+ZTjlTVw8BfPBxin/azJp8u1S7RMX2qKuSBerF1L81/+u+4ul89NJ1",
-	"ai7TGk9aVNmkSJaEo0TuP7+k475rLYtiWrEIj+0FV4z09zvdfov0v4K7qFi2CEAM0DEg1hpRZ/NCIqIk",
-	"mhEYek4ZZvTOUvlpSaaw4hKi0w/77x9DzmE/Iv1eY685/onPeo3+I0jqozlXK52yVdQfNV/aFs2biYjn",
-	"QnO9vKRj29V39EoKVkO4y4xALhfNyDAj0E+zODt2+bZoWlE+J5Er0t9r7/c9+ivFNOVyXmZPdPZanVb3",
-	"0erJmtHeb8bfURvcq9PheJzDT8VuBW7eka11HdIpOyU2nzGvYWIW4SleEvPpgKX4Uz/K1ANboWhLeQnE",
-	"jDGrmAyWPdG3j9vr9nlzoAxSuVCAl9zHyKucp0PWB/kBIxsYCaFYMjL6p5lM2ILVNeFBT0NPcEX4WMiU",
-	"xaehU0ZPmLBRWhixkTVQbhXZqC0l/ZQppvtkAQcfj0EmgU8MZkzaK9bRLEETRt8EL8Jd8hCD5TsXf4PT",
-	"onIVQVxSRfq5j5klkCk056FDNoUjXY4KpASC2QZWXizjHHDvW6UODDBlJUnKgJrmOM8mXtR2/Njju8za",
-	"CsGAeAUCWLKsVuTXsbXX9O/KZefaUWKKeX5UkD6wSb/1pTjATfU3xgL2HGl96fUvTh8Srlfr5VyzaVkt",
-	"J2f4gxxBnwF7FyyyTSR3O75DXvKvgYPYJ32KZyj1RSvW2sGgfk/4vG0yZVTY8gKOmcyOAwvJugft37CF",
-	"YIMIdSeG1XBXOSGCcMM9bXZ0sNQNBf0sq0aSeWLuORAbyagbiQ2EfFlXSJCidM/Z1Nt/GaDUl51LaO7d",
-	"ayrvFEvrJmLdhl92Js7VeK953JqnXcIo+AP/NpdYB+uxoD7nyo5sTdQfofwIsC5BtrjQxI/u8apPu3sf",
-	"u8/cRvleDeueC7tDmLFvNtM3OGScbkWet62nAIG8ujFE5PrhA8zPfGYNEeFWHGQ+VTdZ0sZp1nVcE9oT",
-	"mk9ZBOg/FjgUXgl/x3SJ4jooLcsVhFTN0d6bUaYR1ko0s2KJjR62t7vag6YvPlj5dFamcJvlMb+S2gLX",
-	"bs9MMVd0kGzAF2fnz9ytt1GDZ8byNRfXs1SOjZW49i2BkX0u3rinbqOKZpLrXlVsYHkbFbD01r0gh9q3",
-	"K1bPt0v15Yhn58i3Lh8BETc3qmwz75tDi6kFhZBuyLvbs9DXNP6Garagy+2ZZ8rVUIoRH8/TjTjoZe7+",
-	"W0j5ERsv+Nn5q2CtKb92dSobPPnG3bozkQbJYvOZzSBL2Qjklc5QpnCVYbwsJkpOWcAT9vChIoiV72xd",
-	"gwTILdbVFdGEW/yGLddvbXyu4DA0ssK+0IfFNn3VG//AbVTRcX/dW0rN/Xe29m7nDqGZnFnIASMzmipz",
-	"fFECmj/x08UNfCOgthd2fnYJeoCABQaYZBYHDuq+Ww2btO87YG8t58Oc/uusd/QGe/Zp8GQ4jsIRMOVq",
-	"6lxvm8r/l+6Z26gCE2Ddi0ooBDtbXN+3EoSu0lJiC7scIsET0seS+j5RdKnIAjq5kNfo6wztKDJgxiJV",
-	"WNaMSqoxPf3NOUHSEx4xA9cIJUq4gC1EoTGcEbbl3YItys1u11G92A54t0TnChvzpqgUgqWOu6CGC38z",
-	"u+HLHCrrWYGcKejbBDGW7P4JS2ZAuOdTyhMI6G5JK6hFuNbuDSupE3xst9pUoPxbXYkrwprmc4TGcQoY",
-	"F1Agkg54HG892VH4/MqpZl/a2dJnBi30jMrWHsqNzJTh8NC55Aw1lDOmSCzNrQUd4v37981iBe4qRaJY",
-	"sAvjtCriJZ8yOdfba4o6e8EaTc196kvtKR5bzQtr8wQxQ9ud+lVt4Gypie3WyNoFQc9+ZavlXGiWCppg",
-	"b6Ln5gjeWs3FN22gjNobd0RAcPpmWdZmHuiKT+TYBsQt5cIoOo9BxFnN+GnKYrNRaaLuqeUP82/aRC0P",
-	"P75rs3mtoAdVzNW/fQmJ9x1V+iye8m0PEShooe4FK+mZfWonZHwlCRPgoSHwfa50CuBBvud1wkYa2Mgr",
-	"LwhUvNVEM83JvWSduyb45M6ke4bzZKNcmWCnYhlgQ7kd18dRuIw2Rw4oLr0HJUbu+XVEwA/tfN+o+RD2",
-	"ixijt9O7GJZynio3y5cy5iNehc/0PkyKKGVDFDaaA7VatbngHhh00VH3S/sq/5Vci26h7fBns2T521A+",
-	"8svgxrXhKsDtO1QIc3k9QhbxNX4T/tmiqf27NPEP98m3/GtD78iWdQm2sEHKyLlRzGoIqVlEOt1jcz8w",
-	"uUsdeA6N4LYV3S5X5Jplr1lNnsJnd0Ke5zYn1wJJcJVlq9OUGQ5NpDBEg7zzzPXkUpUSRpUOMtyNaLC9",
-	"hgWdGn0A0yz7EATst8hTOcOqw54wMv+GsVmW0pVwpRWCmWGivO2FnH+/PytSRn07DnRNvUkhKYznMUK3",
-	"WZ3gRZs6Bis+vjMWdrhZHPOdUaWAtDFB+i6Dsf/Ey2gLsCzGDLV3Wznsani3pgokPszC16whSf6zO6OH",
-	"bX1upulHA3yTcSxOHxUQW4Zqe8RAwOSe1ouWmzimrN0Sfh6O9KBVy9oDPetrs8MoQtjZxqprMFLyEFsG",
-	"Gwo+gtOo2PfmCxg+Nkry+wkq71rFPjtH1M5ChO9X1hPKvey3WLNSS/i1WSL5r+5uT8iE5SwXKNfiHzEa",
-	"doGgMe8E/Uh5cg/blfJr+ZGlRtHZiEtfZzebYQ+u5/khrHz82dfhgA2lgs7Z6x4OGouDyCq0BFovt3Jd",
-	"lXa2Tm4DGK0ippoOqGLePZ1zuFqzXLvaBbdbhFy0yGW6tLGLhOpdRsGLHRl/CwbQb8CELDWU/E2IMJzq",
-	"K6mf2hqqLWNVn9BRe20Ug80iVvaJ82c2bJUlK+iUiiwLfRP14jJ7YsfLBcisVM9VOSrkaoFAPFb0mtvm",
-	"LNg6WzCq6FK3oYA6C1vB/Woph2himL+gJRqkH2opiRxp7N/xT542aIltNb1fnkF+hbX9Hawa9quRKf/p",
-	"l7WXvKE0LzfMWfn8u4q+M7sOEvm2OgV3d9l++hK20jsxS6UZg1HpnmbrcU8147eQRhUVuoyse0Ouo8lv",
-	"KQmrrL14IxpcjZiL1RMOOsY296rpj7TFytb0GVq/eypGsFPCPgibMEXE11UTxbTZTXauZChjLsa+5FKw",
-	"2vYqhT2WdWtZtbPsXTDQ96kU47Axzq8Y0o5+b+ISZWJJaCIuK8T3cs2DIAd191LTz8pD6oPbuxyKfC0s",
-	"SgWRIwuqT55TC+Lgfd5TNh2w1JbkwV3gJ1AW1GeWGhbV3KX8xWxDYj41twI5E02ra4+wKpCzIXN1hC0s",
-	"2POddg4O9g6LKAGlYshpHTDg+8kyK8M0x52tGjBia8bkLGGF7x2025t+7Rz4kSbJ6xF0g1pXvnR1BxiO",
-	"aS0SsaHaYiKTPLw4VF1pVu/GcAMxzOLwDyEV/NM5PtZpZ1OlaUpB1cLiraoh3HABxcO2FTIwGWB82F4W",
-	"c+Hy9St6WrhOaBWwKnj88Ny7sqaDla/Crg5Vg0znwpc9rsadKL01awfxpZbYnWD1tC0R9e27V9cXl2dv",
-	"L58/a0SNy+d/v7x++fzi4uyb5/hz8cenr19dPn9V+vn5K/O4/evi+uLV2ZuLv7w2tz19d3H5+mUjgi+9",
-	"OH91fvEX+JT58/nbt6/fVq5A1v96I0K9O39GNb0LsW7DqsEPOIBsIHLwDzYE4yJk7jJcchYEHWUNRorC",
-	"zR+VBSxY38lxK/nE4yoIbYh1+RH3t+DS6m10GaCEA9zGXLG0HyFKN7YNw9i9Me76fnf1c/sX8eJWbb3C",
-	"qmBxp4RGhY6OdYv0di6CyhoaY4yRJm+C1cDq0EKzsLdzcTZmQp+L2Vz3g1Ot7zZs3zVBy9XnvgyPOAwE",
-	"axvQhdPB/GRRL7CqMc8Xq8Vxrs+DPVMRTtUmIbbIa5EsM6AFx4hcQch3Y+H9FF5aKb677Xa7LL9XyEYc",
-	"INZV2HyudC4isgCQpwz3k6Rsxqi+pwjdoEQ5t8Pdo24KwYlY4ikjRqb0U3Ow1AwOsv3jg6NDw2nnxhKb",
-	"p+yp1VnKuoGvGiNMxCwOMGkcRBXpq/mMpYrFLO6fEkom8ykVREt5QyQ47jNmwyh15g0O4foBkbgnsuI1",
-	"lihGRjxVukX6Q9ctpn8K9W1gtFF1Yy0sw7Yt0o9TygUX4/4pYipg6AC+qhBNNuysZScGY3JIzZAdC9Ya",
-	"QnhRFEJWYetbAAZ37hbLEgtVhlEh+JOvJIS/lKZJ4i65zPWo4aeLsqKmhgTCQxDaKQWKooajBZSb27Ti",
-	"qJGtVeVJdXb+soYVqCYD2zi2DGGvCtivpE/nWvatlqwnbOp6V2TNGfoAgdqHRpTZPSCCzSaTPWHj/IZR",
-	"Yq6GNAW5PMV0kb4cjfokYdR+waPGSWRAVViquZZIlJGhrxyNaubvYe4rbYUxEwyR3Bzqj0RjdZ4KhAHI",
-	"cFXzEtJ6qdeqn/a226j+rH0fpOMtUqkRQw8hZSNItWGO67NUCQDRgk3n+1FUY5WT7Ch/AotDuO4JpoZ0",
-	"xmKA54PENfPMXy9ev0Iy3+3ANwIJANd4wvUSfqejEcw56M+9mlCXfMqUptOZeYy55PyVpM36BsDtt1G+",
-	"Hfu6518EveKzh/1gN9PtgmFfRWWQTGFWAyRtCz+RKo2ugd1+xXAPvDxvWzpZOOUagAvtTrc9IiwLtzKF",
-	"bT2uolHVN1+Yb83dmXV3ze9uXtQizWQOJZe2DYdCCilr7lh3Fn925oeNMVxD1bnQPKnA+N/cepUxS9aR",
-	"5SXcdBu5JCybEbZRm0WbLRViCC1Ss6iCDJZW20JtVzEGCpidmoPQ8x44rshgzhNNONjQ9dhBHWzLvBP8",
-	"oHoB4Ro+b8pRF3j/bQ7D+94s5ULbrgQAc86077O34S7F+6u2qMdDDFKFwfJv7YCG5rDaARHcUf5A5bdY",
-	"QBXHVbYBM7JTzvYIXnunHTR3NuxKQxrNgCo7LIcTizwS+TPabVD3mdy5VGmyFY6WLVXprXyJeSUe5qrT",
-	"pcsWKsl+KAqnYSlvoadsoYF1kXowpPAjlebGhqtYaOWzxj9LBdjkQEPfQdYM2WiHKZ9yQTUSf0pnM989",
-	"Bnyr1bR7Zi7ip6NGLAWrvVEK5u5z4a4aLQGuunuNlbasu/WtuZjdqZiuv1Mx7e4EUMm6OyGfEu+89dy0",
-	"fJUhA5ufpWAbbPzcq1bfGtBx3a3BVNa+1RN9/Us9JdfdGq7P7VWZBytcGBdy6rGsPRuG3bIKmn6ho8e9",
-	"BW1YRKInbGlhHoiWcOwElsVmH/I2RuXXHLwqiGs0L+CfQIAnhDqJzhMWRg4E5gWBaKsXPFkfeosa7Oha",
-	"aMz/QCHeYYU8ihqsZp0uPaR+ZO1RnhKZAv7k8+lML/EcgnT6IZ2ysCJ7I/fSK4Bp9dyTjw5UuZd8x7Hq",
-	"2A6ivhaaBBSUrDxwv1Wy8npWGbK/KLRL7RyY65wW9ETDpVt9vH1r1fkVBilVmV+mRfoorsHpOCp4fJ6g",
-	"ppk5W3KdEr3l7nwpaj4eM6WvUzZLADJ7Pp3SlP9kjiOreq026S+87ljVnCA7nrEV/ynp4wnDxbgfWW1/",
-	"wKDWAlXpJ6TvVLTY3+FNiuxcf0L6eGb0o54IPFmRgyXP6wNSmCcCp1pU51TLuc5Ilecs6glMWTHLEjgv",
-	"zMGfd5D4uYLHyc4qO+3yLql1XqSallFnwuFJRH62tn+UQ8Ytq0BbegSgZkrt3mo2Y4VcsBAzGmUionu7",
-	"vMk7mcmwDedq184EN2CfjWK+EwE80MCqnoBaGCjqRqxbfnGTcEHOlWcKLDnoGaB3sBH/VGaAv9hE0hs4",
-	"xMZcKBhMyoZyLLhiiJJccKV3Cp70gxwKvrq5zvXr+NzpVrQhAHkI7cy+HIHtBwIvQcKUssRshdGolaqM",
-	"tIn7ALey7u4LvMsm+vPhjjQO+zIf7AidIlwrj5ygpVFBquyrYDiWgTxX+CCYneJ66yrjrfqjB2QInDER",
-	"OC8SLrxbK0Jx7I1O6LdMuMqdtYqLccKatkVYyH/ljIewC8P/6/U+tdvNXu9T50Wv9+nohfnnyYurr8wV",
-	"VXOx/qlK3j2DfJqaZrPgkPD9FKkDEQYv+cRsOGn2PnrYoYfA4dH+ie8hQA5anUcVSix8MctKKnbAFjHY",
-	"+Yr0z2zCKMQnTsnXjKYsJRaKP3iLx+N/PaM/zqF/B4bYVGG/77dP1geMnXznlaMbSiOh0U1nG3/5fCSQ",
-	"3qtdWXudg73Ddb4s4Ppc+8l1NkpVSWB1ksNZsqBLRfoDIGYu7ow/rY825xYw97Uc8YqTqNx/uNsrz3Mr",
-	"CWCH5RyKuzrIh0HD782kmm/pXSWzjTjzahM06DC/WGmFKlzOF4ogenaWtlI5+90+p+7kugorFqutJCEh",
-	"vDmkAoB6sPM7r7OGsLP7mn4ecNMdFJLNj6oq6e/ayltB72e8XtRntmzVyjnblOqwJQcum20U0lnvpV63",
-	"rbE0yGWIrs3DsN7WKgdpPuEx8qkl4F0HLIgqpx8+lkuLXoXhFiIU+Yn7h/PJe53uZkdZ+9j852vzn6fm",
-	"P883PakEW6zN5/bmNFvksrlzbsYiEQqvrmKefPbHnfJmstwn0BSChr8+Q+Vcu3QU3wyJe382+jQEgxU2",
-	"GpIrLsXUolPsDmPNPSpIn8eQnOP6T/VErgEVCftPuVdCgO6GsZlywXToNwWNOJ6GTfQtx/arEnVWB5Uh",
-	"UYJyjPxB4tCp0ZtAhYI8dgKuDXN1RlOtSMKh1NL2cevDj/1WXUZXLq1GLkQQZvMucOxpqdUmI8x6IGMn",
-	"nr4ZaT9rHJjaNiWGU/ruqs8pWpNlyWMQube3VZwG5D47t5TeTkSEXhMOaxrLvAskv3Q3lb6Xfs4tAr4C",
-	"+Bc67fBIBg8/EzG4FazTpI+ZAmHqhBGoxix8QvroT+lj0e0s5TLlehkRTccqIgkV4zkds54wrGmOSj6F",
-	"Nlbmz4Xz9EkyQc4lcjQq+Bq28+TcJWpaECdAu6uVK4k+ovssZZY9bVXvFul/vu0Tqm4y51eWNxJE1vU8",
-	"FeUFv1uUOGXOv5Nr+FIzXr9IdjwUU1gwIuQidS5DuSYsVEdMMNe2I+QZgPJYJ1GL9M0GtQmLVAfpCE7z",
-	"eqAyDRRFbeDj5QoSkMQTw4S+iaSGQ1iOkQILric90c/M1X5EBmxI0WKi2pu6rn0gCHaaQGAHuVpIbaFS",
-	"grWzkqVomBf50lnC2T1VTJp/dd61tbGbCm2/vb29k0fOPU5Gcz1P7aElyLvLp2F63JLRlIDD+QkRmFFk",
-	"DzGuAN6PyLntSOTVjphq1jTiIK937OVdON12Tu942G13Pxw2T65+7rY/7DVPrnq9+Ofuhw7+63P39mf3",
-	"6+e920fNh2249HPnQ7vZvcr+/tDpwpN7H9qdq0eXD83/4Zvazb2rR6cf2s0D84P/x8Ner2Ve2olObh/9",
-	"+eEPP3/4Y/Oq9rFH9+i0uI0P7ZdzFtX6f3AHjBn0ph3NU9gx4L0FLQZtIOsSumFLZZs7oqXieWI+5wU1",
-	"tJAfZv4M1dB284Q2R1efj2+b/t/7G/y70vO3bQ699VlZytYfHXmdaytxtyL875W1lUcAPn/JPumKcH19",
-	"ojlO4JXU9xq9kPrXGjqCOdxn8HXZmrl713krzCueBQ9AspFev3vxyUu4tZTgDb/mB11PiHeKpfchg2uM",
-	"T85LpkvFeVom10Y+iFds4d0QW5mI9/BKOIfEavsRfRNZ9GrDcDrefxsVdYAbVtNkEUSoUwjzDlSPFUu+",
-	"ZWxmfayUKDZMWam05ignRs2fqwIjh/tVgZGiosyWFbS5WqmnZVAuWSAvCB2oiTH1wF8DTZeB1OCCe8FZ",
-	"Elf79c9c4dzI3PMAj5ZSKeIqZwZt/nT1wc6+xlkRjOJ7V6JVzj8qRBJc2B7AbHQ61xPXQ2WTYAJ2WCyH",
-	"80tB/Wb52i8SdfiQHZw40Ubklf6wIK1x2qBiWaCiqpc+m/hsg5W4rTSxsgIt53lFPElgQOrBPBkdTix4",
-	"EA0ZJxzPXjufHnWXIToVrTbvrXHamNLZB6TkVY5OLK1ndtSmqJtcLk8XXYeGBlY3U4zBpsKSFf8Cc1/e",
-	"OW1bNkREyBSj0742BnzeIkM0kYIM2IQmI2dquddWuZJirmYJXV5voto+w3sd4QL4pNXVeVh+Za0VH5Wk",
-	"ivT/3nwtml/DYJuvR/1cQXau3/3xFi3Uv1A8NbNWy1HTXMA0pE/VSRXk221SNe7dDpH1PidLm1WZ5aAK",
-	"aM5NZzMmYtK3uhd0p831ML9DSejZDurWt6gBxoTPtfExGwpbpWQ+Y+qmhsgX+RZrE6AbixG0kZGYqZuq",
-	"mKpeX6UCHzyDO9fWANHQfID0cNdqHVLyFvn8a5vVwVKqWFy9GiX6xxSBCbaR6TCTFxRpWV7AER1qX0uG",
-	"q0heyJT0rU6OWdnXFtO2f0r6o1RO+1j8pWUf5Z6DZogZMK6lv5mHL0wKR3xwV6nvJ7GJzP+HkqL1li6C",
-	"AtSCIVFvg+Rz4QvrWEpICJINs8WSQ4ia7L4gybF3RAZYpOtgGB9ANefwBt32QSv1zb7tm6+XP20MEWg2",
-	"7oQ/YCCnsT0ik8RmerYaHuujvkAGg4cpSxhVLMdy6oHRw6eonULoF1yyKXwu6MPt2AxQqC1L2gRTcxdH",
-	"EBMngrrt7mGz02l2Dyv92GoOzLPT6qYozBKOMqeoZnRKfLw67AqZ+fvvFL3+AmU0bjxeinJxxyHphK3d",
-	"XXDXyn3VrdxV1UfQ+1DsR9gSw6glzpdj49x9Ui/RWuT5R5YuA3wjQEP3AixrAT+lSwIu6Z4w3/jURN7t",
-	"t4gxjiEhNHzCnNWo85EbIRenQAcpmMIXySkrF22Wjafrq8+daK992+u1wj/Xm5BeDkTukC3sz7ykiuy5",
-	"aA+blQfx+uT8+tP3nlnj2sMgCCmwbYPIwVRZoECMtW2eU54pGUW4gnI6+YTReCfS9TILPeWR9l1C/+4F",
-	"OmC4+2/lU97JhZYpZN/k4jJ5zZNYGDwojS26d1w6e8B7QKxKbgpskXXGh9GKw9ymCbQ3giQARK34nSUa",
-	"ZiU35UAzEPmUxFIwq3xlhbQuY9zW5lspCJG7hQ/bQ2b8qd2iiTY/cTFkWQIF1EBF5B+SC9RQf9HCGpqv",
-	"vL5HZXiAtrWB83tbO0eK6jD5PUojrbwulYu4CRXp4j5Wtc2eO5/wqtylfMM1EMCJNDw1pFhalYHufWjQ",
-	"mP6H/bs1lFPzVb+pnIM3B8Gynw8z5beT943+2x/+/f/rzdvt7uGDr/74+E9//n/Xn3++/a/m1cNer/Xn",
-	"9bc9+tyODvdu/+NhdutV8O/mlbneuQ2uPvpzr9d69MfN76/cqs+F5np5SccVZ1r/qz6cUAzugbQNAk1b",
-	"54OEkR/nUjMVEcVmFOtBBqAWTKnCIPFJp9POEoSPW8etvUclXWl/lWPlYa/31c8fSK+no6uvHr5//OjP",
-	"vcaHf/tD87+uvuo1HsKFq6+iuhsefeWu3C/oGtjSlUk+sc3xKQqanQgXnyNvBEv2pfsWb9dlAaH7CCSu",
-	"dyDiKcq1cp76J1ldP1jf2AcphMKipO/+LIDd+ETcqEHHWIlKeZa7YP61VJpN17teapNxMo+BIb9YbkB+",
-	"eMS5jD9vpnLlnsnX8JV0rnu4PsIvfEkfRFV0ZkSHrmTaHxwVrvv8m6tdiXRq8WXMO9dGYMpiKiNFhYUG",
-	"kZPiQAuujiBectJuH3VOTroH+0f77ZOTThgvKV9bH9AwPyVJTVwjrBSu1YZsYR/oQwUQzSeB6gMhMAtu",
-	"i3rQr6vebAUsEDNdeaQXbOF7QYfuGLxgK83Kljxu6kIuaUsWIsGSayVWgmEzxuIBHd48ldNpjat36RO2",
-	"AtNkIdNYtcgl+6R9wt6MKnOccwVQycKil9FauA2vPhnjpeQMad8lV7yYIX68b/5zWG2jbPLIXb9QqSRB",
-	"uK4Gk8MYb+hiBPHm+pIALXPY3xVbNWtdVAHFY2Sayjrj2YxDIx8ixA3HKn6oeGYLG+WDo7of9EXq51wI",
-	"lYKzKtZVzpr159tBhUthE0GQEdFJAi7qqqht4jWdMu0rqZEUfavh9DFLLFdlQ/O+3oGMl+GG/HHO0qUH",
-	"ia40ehLXaKG8HgmQJyKK/4T9HW3ZvXPc4BkExd1LKeLcemgpr9VEprof4R+JFGMbg5BzfS1H1ykVY9Yv",
-	"5EGuKNzfoHz/Diqu/6HMIn+9eP2K2Ou28O+k3XlEuLDJx4bMTyz9gcTBysGPSG9MAgc9ALtGUqISqiYl",
-	"JyJgXq7zDeJwLeNVysM8t9U58+cJg6N1kMobTEnyhvEcMdxZI0NXz+opgh/tagUY7CjQw+ZkUSNc5kYw",
-	"G+xAY/jB/hP4xJjE4kbIhahk05ynoA6Mm0Dit0OsBBwCOUO0ADNjhzv3hPSRtftRmFmeMjqcMCwZgV2B",
-	"6b2KDF22blbyL2eNqIEvqRzuXxhN9KQGO5op21yeklkqBxViUtUALrjyRnmTK22UN+vPXPvKKsY5f1a1",
-	"C969O39m5Iohx5AKKfiQJhD0aZHzWJEpjZkLa1m4UCOY5chDqh1Zo/jgsPuo6JJod05O4r3hYbMz6tLm",
-	"0XCPNU8Gh53mAWuP9ujRsBN3uzk/xa+bDHsbNb6T43PxQqbTOyYKBm0LnJh+fTbXE9JttTNIf6BrOUUA",
-	"an4qkz3OLJYpMqkFGK4QKzsuU7MjwrS638yoxikV+rpeYzXUfaBAcW2Rl9h01yfiBxupIssx+8g/ZVkh",
-	"pGFvtk5PXMW3nQeks8ZsyGOmfoE1nCuW1ncFqPN8PgGHpy2g4poRNTP6EE3lHGuobDxvCoNtrXZ07pr8",
-	"BRHsZ7gmnRYkzXZZyYGwWZFs/Dsh7z/lltwmv7q288BrwcLeA4G9WmzhUTDDIHN6wzALplmvT6pyFaaV",
-	"QMjE4SBvk8y2JQLCpiX7XF1Tvhp6zQNG14EJcHUtpK4SXumcQcAW6z3CzNQx0/CjqnhlvR87ZbFRyHec",
-	"rLSwGRNQvmtW0vpBFnSJxQ1ZZiNWbgvS/+CGctX3RqkEd2S6tHkzYXVyhn11PVjuIk5gC0Id72UoXVxk",
-	"/gmbPs/KI8xhr6LB/Wsn9HBtIQoVYhSuA2B1G9LxcOR29lq8iPzergzyIMOvAFndabSnkDftmhxAxIQs",
-	"/HB8y4sQM+WJbztiYSIwoILZD4iwuLv40cYSEzG5Nw3hlB+txivyAt73A6DCUukhFUvAP5Ejj1OfBkEt",
-	"JDFP1aPIEsz3koiZugmQ5NaGruoCVn4ezjlbm4Bbmgjk2N04oFDc3FVJ097Zu9LzVvANb3+I7BRRPRRZ",
-	"XBGQVoinQLWF3V1ZoYV3GWV5Ft99MgVWDGbmB5AjU+4zK3gWihDL3Mo+2Uja0gMfZOiFRnKlMgnwOnym",
-	"JRVE0wHsZUgRQpdyi3xvuGBIE3NVRZh+OmIsVhF598d2+/gg6ol3f+y2u8fwLPzzxPbegDvaZ5hlg6oI",
-	"UUbDFkPbl4OlUy6MjU6hU+1UfjQWEZwUATYkV+SGzTQZLDVYlT1h/lXwYZZjAse/i5jASwerUJFMay49",
-	"cM5OdA+77vJF14+cMUH54/FMN6VSzU63PTDctXntyQ4Mh1dscZ8atihfwQZitC/mSdIHr7A7cn7nVW0r",
-	"g8C+aLUK/CxvZBp9DdB7TgkliTRbfEZTFB6aTKXS5HA/h+zjpIhLyLGngrIdb2YJXWKwBDc8JbGcUi56",
-	"Al+ZMKo00QtJEjpgiYrAhsW6t37LOrX7LfK+0uQFHByQDyhnBB/KGH1M5NWLb59mUUTEhOiJDHLICJfh",
-	"hA1vXDew3aZpOUQNzxm9XuvDOb/68Epcffj+49WHM3r14bvkCn57Fl/VGNW/n1yvsAy6xIjHREvS6R6X",
-	"WIsIefcDynDhXGiEMAZLw9xgTmSaok1iOaUnLKs8jYiSPlfdwd9aXwogUFJyw5YDSVN8kVSGhUjCwNlC",
-	"3MyC5nOMqiUkCc/NvsKjbDRXLnsU9pLZLFJAXjsgfvZE1lwY9cWJTDWxbGC7tDELwpYdmj5znw6GMRuN",
-	"J5iy/+OCpXo558XAXrW3pSjpj3cv6XPQ45XCyBf0YbwOHqhJg79DqySXml6JYo6jUkE9TRkg38HykbYN",
-	"NfYhzbfv1ccpo77xDFcuj54mxdNnV2DoFu38Y13Z35sg7b1U0VhbkuTKkVYNeEX6UrsKiND1XK5c7jSV",
-	"Nqx7sn9w9GhHjYh1jW+VKwLeBtsUO5flQ14BOhDuMLOzMaLuPRqqnNd1UFlqgx3WV6UWuCSNUn7GRol/",
-	"QTZIodiiojMkfqm2Qtled8piUKIM2TmJHBd9hPtFEXGX5Kc3ZtNYYazTOfNFKUSZzzu6BOlQJKHWl112",
-	"89UFZi/zLRjwNmIYaTWq5sHJScDL++1Kbq4p0wpTsaq4a20994YVW33X0F097nsPS2lq85Q3UzZiqTkd",
-	"7vrp6vwwB+Xi2wz5FjqewyrFULA1K4lmp4PrNEgY4RAzGXFc9aBJZYC/uoOWlUZbpb9g90rQGa9BFc2X",
-	"xvvfXNXPNUKjxbigAx7HcJnHbDqTmonh8poLM5ux0dcLV6ZcTakeTvL9Mqsa/We/hs/fsGVwxWfSNIot",
-	"/oO/Uyp8uRJ0AKDxlGNSTWI4ksXXlkmgBkNPZHydT07JCGrpZn4YGRUf/21M/msdrG742wzRF2d0aRb7",
-	"GtJZaDq2UO1DKTBed+1bQNhGdL6pJDpc2DWkmTDX3rgwRFv8F/NUL226OEvdugeNJLxLGPvDeszqlM0V",
-	"syk2UyqW1xYEWIW/oYmuIPuGzvXELNWQ4pjmQs1nM5lqFl9PWcypy/OBVaD5KS4YvbleGT9/A0SoNrOD",
-	"LnyLIrpnEtumC/UliqBli+UGh/Z0pp/am3+BwJJQOp1DMYjabGzn4RPQ3gIdZ5s9/Z27G6EP4/lQb/bg",
-	"G3uzec7x6M6L4TEFC1pnum+U22dAJQU0ZEW/6DxhG5LuLdy6cadDfCjocghNzDZ55tLcWfLB7jwOt8RO",
-	"Tq5oHsgRFOqvH+f39ubKKFJWUhycrrgvLC0c8e/mEs5vsaq40tRtbjUDVXQk03+aKs+KTVod3wBnsZsn",
-	"1r7eCGPQi5hMuYghL30p5ymgOWNG+moX8v7vwoVckFPVacf2KlrE0A/TlQfTsfnx66dvyP4ROAt9XMEQ",
-	"dsbSCZ1BGRe80vr+UjbmUrTI+6xNVOTbb0N7foEuuqBGwL24lKrb6eQBWcvQaZ+70d7tw+aHs+YPV/jD",
-	"3u2jP9sfPndvH/15BWU2yvSwWchn5607opRzm6CxTQ7GCsRv2MenpI9RQZtUaw7qBwrdnk8sJGJU6GLW",
-	"p0pxpanQIag2xCInHq7cppienROZmj8Q5Dufj4vhSMwhMzq1e+36tFiLI7wKzcgdkewjZ4u63BfY4gOG",
-	"jr8VC2TXsMaEtHFrVBd91wMR1EPRDNXLgbaZY5WmFp9jxNGXspFZn+e5Qklft2za37f78vZnVuFdWZ9Z",
-	"T89VK+c1oYqVc9wIzfcyWJdNQze/gePordOR8rODn7NijbNzMpLGtlBkwBSP4ZrEzmEU08onVK0onTES",
-	"yOzmcpeozei19+vTa7XjymqETGsuxuq+PQnKVgtUnOGJU1NkhqgXZtcXys12Y+38M5oj2xgAd1XlS/DJ",
-	"SLHK/sxT+qk5WGozJjg3M76p8Qz2wZjJilAQEN5bQKgR0qVV85+QfsI/sn5eQck60EOyUz9l2gw2e6l5",
-	"BjBi/esGrCeCj5TbVsKwGlHDPIqlljD/esP90lLVN0hojFLORAyukOpuhV7JzxWJZk8JNtcpeItAfCTg",
-	"s5pRPWGaD1cM5ftVDf0dymzYzz+LzWFMxQciIAjBhcXcxZsVWbCUQX3L/Rv3mzHPtUMw3S6p25AzB6OD",
-	"CKYByChx6p0raoCypYTRynrprfFHq1pXvJnrQsrXtnjamIK0y5Svu2VVFTVD/LlKr3jr31ufMWxTvSYs",
-	"sVnPjv/nM2iZXlPnFjTkri2dhxYa/RY5Q0cJZJ8sApRf10Q4CgGGTksZvBthCUGyZU9kCctcV0Ha/rIl",
-	"+DU2DuRHGn3k7gnopXW4F4zRFqXz2O/+F0IlytKGN0clsl0Yt97c+Dh2kizv8Xs0hCxu27VdGXOPl1bp",
-	"G2aRBG030AcKQYGxUWiESOy2FecT24vX1jyrVF/3W790hddbs1/XSgzFdL9FnpojoYAOBxAbmB4CjdKU",
-	"xvZfHx2YnHa4yCAvKopJstaDGzXP33J/KKY3R5aw36pc/hpHBtWQd2zT0Y0OFcuW6+UAbunQcTEGQQrl",
-	"7BB76oOiVurB7hwSLnkawlRVu/yiuk7PDcs1DMBh5W1+FaBk2yZLYOZx3XIImurUyJc+nBzK2hsqcg4l",
-	"BfMIJK6KesI/aZRP1idyxgTeiJpq8Boaxyr/rpRqpjLnXZ/yvuWriNiIE74K4p2KnJ33RPZxJLpywzU3",
-	"Yn8cnUMEDyx3EUcZrwIN7KpEJJHyRrn6e9+NtG+BQB1FJlVQmBHpS3GNuO79DPepZhR59Tqku4/QWWK6",
-	"LHqYpcuoMf/wX6tnEbUpj2zsBELOy1nH6A10nqCCpRw15oL/OGf2sk7nzAyO0XQ4eQul7VX5P7bABfKY",
-	"coU3EDpmiL1lXrGu/+0O+4/bMRkDSloIHru8boTmkjW+WvUYYu+DeeSqU0ZGmvkKrzxr5MABoXSssnPf",
-	"LqsPfKUgTtJ89AmhIZhI1tVn4yooJfhsxmq0MZfGa3eUu1ois9u6kJ/oKfnexsISRj8y5cyaXuN///t/",
-	"eo2N+fuSfdIXbDwtIcXuVbk4NwseYgOiIHi481Iwy4pZ776wkm5FQlDel3R/IlXC6RrBtZvJ+uKfxUTa",
-	"TRhszVZ1+VS+Bs4NJohk+sQhy5trq+EuXCvOMlGdL8OPVMm5rRT0qAGQRQNulMyjIdiY2h+pGKfVuv0F",
-	"6pg1ImXAxlS4Fi2JHDc59qYfS4YdR5ZOreZijJ1uQUndYQtx6CVcb+hmfXxd73zXNSPsG4/ZyepG1fTh",
-	"zrVl3F2+AcNW9glUGNi0faAWi21mfutOyRyzupYheiHTG1/AiM2PYc6JHI8h9TvDOe+291rtVqez12o/",
-	"7u57MAqjrS4r8h7LcE1U6eu52n16hmMedH6BJ4B9coD9Tu0BM8AmjqdR1vOS6si3ygCubXkxgapvNYPX",
-	"0gtzmWPfEms4h6Bat90O8vFXEq8Kkr4qDyKX25Ajbo4xc5MBXsh2R6VA4WPxbvav1FmuGCxKlna0LXJG",
-	"FixJmpiYZ6sozGORt6NkminsuE/NKlizer+9R4rpcf2SkXVVBXebJTOefigaYVshMVwYI2aNsQ2GTt+q",
-	"LyAbweIJukTX9RIShP/S8JYDZs4OHKH1r93dnr9bXPjL1M1bY7O1pX8BFm175MpQIXGh6VVOiAsgeI0L",
-	"6syem0bqAuyw0+myespVjY13dCQI6TvXWgYeUmHErVXTbMEMErx6IuglM5IbpbwqgdR299cmnszTmppT",
-	"HNUD5csIvRmB5APssoikLAFFzGVlYB7tprnrVXDda1jEJiubcefOkCo+uKTjjepOq5sjkKeuugyTPzIQ",
-	"i/Xh+INfPRpfjcD+HgraBksbkrNxL5nqzN9UaDaysY1D1yUBVLs2QttoVa82mi2WDcs61wE5Rz0ZLgup",
-	"yV8uX35XkRsEWfRrlO0sFQjcJaic1SD4VtflG7vcjLm1Nj9jDaO7HEUz6krmRkfHiq6NDxQBDclYDogx",
-	"xbCdScbJpbNwuhEC80tbmEWV4mPBdoXfkIGVIGMGHaFADyNaVuCTVKY5CzmQ8fKB2gU2ydb2nVmG61HW",
-	"gXQj8uT6llZ3IAt70KoSRfSETQs0yXcJaq3APxoG3UDvMl6WVp50RsiETUSt2HGQKbavll7fUpTrnDMt",
-	"804vJtJYNi7NdKpY8pFZd/HGbrb79tUuNA7dVEcwb3puH63cFe+zDWBtNpYoBvt4o40woQD8DqWAwAOr",
-	"lh6qBzLNa+cOYc8HQ0izwGIF6FlEScpmyTLyCag2GdWmebppzYXmCaRs3sm1AHanc/Xu3K63/apCnzaN",
-	"YxYDvkG4CoJFWXVkyTneQn90OmbxNRda7r6NnfkWfgCgliN/HOTh7Jz/K6C68/Es6N0gvGYplykw2d22",
-	"xBv3XHlef5ELMk8Bjwm2RdUuWInupmTy8QtV37iXV1COKygvh8toj2M1WR+h24SUP7H4Gvh7N+N6B1vF",
-	"OY24IvYbmx+fK+m4pR/fqqQbTs/cXX3+mRft9tjTjE53ZDMbW+5eigu8Yjeaiw9lrF+mS7j1SxVecZ0r",
-	"t8pHKjOZ+eXDH9akXlCuuRhfQ3bWbuZ5AYlei9JpZ6S/+Zx19FIymU+peKDwzDvN4NiCWgyPVsJEXA3K",
-	"53inJxz4PbzOn6BY3iBd7pnz5ARSqlcPg1kNjIhRn3DSQVDImQ5hxKiusq18JNfbN89WNSr+lwBBIxth",
-	"oHXav4sKtpJOXB/ayFjahTNy7fhteNftegyp8JGRr+6OmMdRqFC/A/cEoVMJ3YiDPJSeyNJxROzvkC59",
-	"MnipVedKlW3bNvwvqESVEVSrEdGMJrZjNLFRjL6ADPCcXz+RC8iNsKnhEz6egF9tzCoru9xI6jLxEQzF",
-	"DyFzMfg2CjMERWAixgCCk0RGUmBtff1XL6tj8mVf3qrNn4Z/YenOPLWd8Xlq2woaIzWFw6FFnpd3cU9U",
-	"buPC/vwtlzUhQd9zPXkZVMvdRT+H/nN3KbxLqA5sJBSs9jTLciARa04msbkVjMMnHqCu027bned+IC/5",
-	"12GF1EY+yppavFIORjWUZ1UVXEWPO2faOcSrPFY4LIBTIkrEenf5NCJvXzwle3t7Jzbpjn2iQ21Of/6J",
-	"jAz3ggpIYj62xYghyJ1v8d69bJ+c7rVP2+1Wp7u3f3D4Qw7wzpzFTc2nRfY8ytffHuXYs9eLP+/fNh+2",
-	"P3SaJ1c/dz60m92rR/7vD53uVa8X/7z3od25enT50Pyf+bv7od3cu3p0+qHdPDA/+H/0ei3zysPbH6oZ",
-	"NeWVxbphMViAahukV+V5c0JFfC1HoxWt21AncwUgrn+wUJrR2KUeYL1p2Q+crCy3rqh6riq3bv1CddCh",
-	"SX4XQ9xsiNrmQBAzMCeNUUiNoMz29xat9lSYLbQytdLfGNiWhRWgYyvpF9bnpCua+W4X3zhYIzU8qe3g",
-	"Ak4JJxll/OmJXKUOvzt/OqF6bc6DTufV1ZP9uWLmDX2zSrFqkT6PXcn4hOoHKnLJRi4S1iIvmcPRswCI",
-	"xiQRdMpi4i1r14amomxlUwfd6sMj55yiKkxrmVCVWUe+xMaZlWDs0HjjFX4KL608I7DrYDFRT6d8PHZN",
-	"zlzZnpoPplw3s+zTYkfc3PU+tt1UpdFDHaLD3M/upurGtscVaMs4zGtpM4jAGWnUmlz4vTim8qvXB+fD",
-	"jttqbflmp71/fHB0CIz7jGpaobuNSD+mmjZtJN+1C8O/bL9DKABpEX+v7Wsa2UCCsbuUS5TqA05f31q+",
-	"7om5QBIxz+0yZq72H/LitcdFog68zIoLRZeV5Vh3TuHYIebhL9TVtBrY7y49Tm8rhVgtBEffX+tnJy65",
-	"ePZtXWeECkkBG/iBIjxGjSCXCk9BzjnRYSYXoT9gwS2ajENJrGrHtIaSU6ZpbNl8ZSWZm+RL9wDkhqVa",
-	"rWv7sqkUe3d+yT7pNzQtpBp3VlUd1Gaa5dxoPkUuykXqsDeE2YAZ4EhVlc7msCHcYbY1Aso6Ol2t4qun",
-	"k7m4qbYTR6ltGZ2x1gNF3p17LrH5P+Q5HU6I+QScL5gdHpyD2ePg21U1NZuOGzYzrKyQvL26U9AyqZKr",
-	"ly6T1KdOOBvpzqg0IFCr+w/YnpCF3tL3lEejQhvKu1SF8riuJ6e2XsKwJqLQCmZ9ZrB98PzufumN13Na",
-	"kAx3YJ6SULnLd9M1bT+tigGSCHt/brG0CCq5Sbq7TOIMbCFbJMNkQa+cbTpqgwQopyVG+P9NpdmsgXk9",
-	"TXcF/sCNZv9gUCIBBZPuCWTb/F8Nu3uM4BtgA9ZQ2XF/eoDHgq6yYa7kSlkYMlI1XBU0hM0dlTtpZoat",
-	"ebbOm7lHcXiBRnbs1VTyx2RVhqiVmHlSVGd87bod23o+NudgruTNjGvT5NrCzQFFIECDhv+2qfUY3su5",
-	"Y8rgGUrTpbJ5fByVLS7Cl3d2nZdWJiUTgDxck3KWDy/4CG7jV2+Ym+sXkiSNq8o0s8oVW1t2UOrYcltq",
-	"fxmmnRmRDFAWDNQl6fDVsbROuoYtWloXORjql1nIJO9OMDzhYybhsPfanhkAJmW9FZ9NA2FVqgzVrJ/K",
-	"lM4+IE2vLI5TIZdr0+iTjyNFFnmqj1up37pPIKhqwbf34ZUSTWqTRjB9kgjGcKUTKW9IfuoPnZ/6kcsZ",
-	"JqO5nqd4cHNB3l0+zWqYGFkymhIIU+Y2Uo0nei9vc3XzHXkedtvdD4fNk6ufu+0Pe80T62fu4L8+d29/",
-	"dr9+3rt9tDuP9UPrsu5EJ7eP/vzwh58//LF5VfvYo9XreL8kmorME+/s1PQGaR70afQbzyfFfNnU7ru0",
-	"esySb1bl0/wTSeXb2vP1ndoWpyp3uoqsgm0H56sH4l+NuWTPSq6Ie6Cmteqmhodcn5wEeCLV9FSro0Pe",
-	"MypvQCS7hmkerAw8x0E7xKwzyHBuNIKRk17+SYRMxf6mzrruCbAv4dkhnTJ8PdAfqovkDRNP0L1oharR",
-	"upWh4k8slVWugyEdTpjF5a/a61hJCpmzALjmxvfAHEbDyWa4au11XV4stBWXYt1IbCFGRFBlh3JpMUzm",
-	"MYt3MxSLT7oBQXbzPT+PDWduE/j8Y7sYRTVEqx1P1epU6vSKpZVtepz02K6w1Ve1bhrhudNOL3kCXe0o",
-	"vKU8TYgZDudGybkw78KJDBhNWWoM0uyvF25N/vr+shSZQapkdfWwtfpvXl9cksfGkHycyDEXmL0b/Gqr",
-	"3vsRgb4N4ADru7o0c7+ClhU2c0gYVUqMbRJaTyC+EBT3t8iZKwV0LajkjPl8bJfM64bH4J2DOTS5zi46",
-	"pIBYQhFET7xOQ/Sah311c/2///0//Uf5+c1484YtlQ+sWMVvAvlMKcTeHijS/9RUQzlj/QDkFhGBUIzB",
-	"UsJhAOTODoeJ1mDaS/E1IPC8Hq1xNVuPvUuqcuhAHq+ax5lOkMu01KiC4/gKYEKWCMYMYeYfPZFNE+YV",
-	"IhK1yAVj5MNZ1rWDS3H1EBBTH9Pcr49w9tzMYsJojB1NAP6x8ffma9HESTdfjzKK0Bn/FjqzGJKaDYAl",
-	"avfNFwsqzR3rV5R2QhvRgNdtRg77NEtkylJ1Spg5qRFCv9BN0rrE54qlYLu1CMZNzZJgC7thivlfy55A",
-	"7ACgNxDY4vNaplFFSLAJ/cie5HSNmA2Bz5AruSZjpm1xzyiRC4X9GLPSeuVRnLAO3eE3mT+40inVMlUB",
-	"hpPFT8C70AOQXYTAhWs5AId+Ab/MF+e+S5PGaSMQEzmVxfzcxbT5TeqSg31psw4ff/YV0LeP8SVNXLh+",
-	"lIFmoeyQzoeBmjL2q8v488c5S5cZe+JDvgVQnjlvbwHWeCSrBmub1yCePOZaYjUzbjdF2HTA4tOgUguk",
-	"mc+jdBEkq3mxqU3wgiZ9UOTtQXpdBwHoyMenLLKUMrIAAA+NnPvDH8gLqChSms2U+aXTyglqxcdiPuuT",
-	"Kb3JcV5UJeRdZMfe53dKqye6RjLYwBeOgyrSR88n/wkEwin5GgQg6c3b7b0h3AX/ZH2b0xU08R/SJGn1",
-	"xF6rsOgeFM5jFq1gCheX7yNcnJYYldpvkf43z2ueobzpir36Hjcu05yBql/LmNtd+9eL16/QrH/RxPRn",
-	"MDOly70oBMmMlSCH86kRDYAvB2Jg6fc5Odwn3/KvHQy/MU/liAi2CHJtHRae4elKVD1IGoQmo9/yrxFl",
-	"EY5XpTHqM+LmkYlcACw0Bhicb9Y6o+QojAurCIoFlFngqUVfES6TJMoGj/mHyLBLN3WYoU2LuXj2LSZq",
-	"fCPhtsvljF3ABnJHbCztYWZLFm1zGtuFYMASubAY5ynTKWcqIjPMngwx/iysjANxdVshf2yZH5vkq6/O",
-	"yIylSoqvvoKzkm6m8US1Os2TSk3Ibh6HaNNy37aSIfv45koJVv4Z/aaflfyDKuau4Bp9lNj6N/dBGD7X",
-	"GZjgV19hDhT86AYBYJP507rv3zRI5UJBEl8f4Eku5Dwdsr6bitfb7iHAU8bIlIu5tnrbWXg+I4QkjhR3",
-	"IyZn1AoeQ83IoqEDCv67t9/ZczgcKpwOCL8JB0NP+AZxRoca0rli+SmTIRVG4YQdgsqOemLoj8IqfxBl",
-	"8Bput/oyB5jjV19ZiC7V+uorcuZQuCzsK/XKLMByAVMVWdb1oAnhb0kBD9fMz4F9zBU77YlKrtVwLnAd",
-	"fM2DMs0oBxhwW9vj8V0AHV4qHSE9fN9LO7gx5SITPwmFOo7XriYnA74FLhowJsz44sh3cbX+B4e2FSKB",
-	"PezvtzskaEXXf9QiF5LcMDbLpYKZO0DI9gQWfGo6gFz4WSoNIZkiakIhdd++O/Lkw57d0DX8BpFHGbWz",
-	"1DJlcThPwgWo3ICLmpchcq77pRk8sScTns2WDfok4UorN9RAPeQqw6+yvGMMRss43gR4iPCkkKXyiCiG",
-	"i8ixEZTdjC1yAbrHQ9RBK9Bm4Ul7SBfDWELqnjCKsQqqtD5xhXXpSzk/DfBySH+/vd+PfA53wm8YAhFl",
-	"zibcpOjOlHPdIs9ROXB2F56ets25xDpB5FXfa5072w+tYGIt6CkAJrmUnSo0KIjdoK+G25oXKXxGnaWz",
-	"kztIaiMruQL8fnN+mSUKlWtA4wBzjRYRZc0SeJ3L5v0b3Rx/svC6rm4tWTomgJmh8ZAAGNGpU5/yFArM",
-	"OGs9mqGihUcD2zUrfHYXkyQISdEpi5+QPhVLwCXGT92wZUT6QgrWRx7oCTgzjH6duAN9IpMYJY1jZ3Ni",
-	"uybiLlcKJHgAVOAbZ4XDD0QMV4jR5cG2+m5ZhtqsWQ4NwSzRe1dRUTJpI0sTo8XQoV4Ft3taOgszkdgT",
-	"tdZ3vgQLDxx/gzHdwi1tX4A4AIDgZ7uK+tZMvn8wRw2nJ7J0ethmZoNHBPp8WshjdL7abE73OMSja2QE",
-	"OEqIN4t57KQeJtj2hNMizClpk26zzhBFp5Fla67s2Rhhpauh+qK4zhFSpLy6rx1jK/9QP/Oc9LMCNZ5m",
-	"ex59Lw7dDb6CQ4Cjok1KHWD7j1o9cRGWT4fFCtaah5ME0SMc3JolB7QQY5o87L95d0keA9ry48+2+PP2",
-	"sXtV/1Fo8aAwfYJcFMB74I7AO12PRgtPrSxMYYGZQErkDU4UpLFsgfKEjCBH2XWbFox0y8xS0Oetd4Mp",
-	"u/r9lqVX37nt3E62u+859lX/6isrrm1sxkgMoVmalSPaTm3/kPNU0MSHSiEfCot5HFIzqh82/zATbnhQ",
-	"pNxYOvZ0hBcsZ8zjaTMBFoKvO///2Xv35TaOrE/wVXKwHUHSA0IkLVktMBw7tC4217KkT6Tas2t4WElU",
-	"AshmIRNdmRCEUSti/toH2IeYB/ueZCPPOXmpQoEAeJFsGV/E1xZRt8ysrHM/v5/7wt0NSfARHLd3DhAe",
-	"Taqh+3tt/xDxxf+pnWmmgVa94HNTTbVU+ge8CRLemS9t9w9NHmAefKyivnkzOUMHEzZDh/2g7QhNLazV",
-	"3QczmLDFdzPn8z2Av/bp6j2vTqEY3AnvnkoJtsCpJQzYzC1p1nWL8m/CDvw3c5exf0PowUnbf/fUv/f3",
-	"98P/u1MzhCRk/2ZZBDB0f54H6YZ3Q2S8ch4qTeHyb3anCrTO3jfuFs9EYXnlFovFnF0G9d+YwsIxIAeB",
-	"u0FkLHB/bshJ4G+Xg6pzw9FKVEYjVN5NX7o03hh0e803KsRh8XxOw/LUK8mdUDJHnhVfiL9AtYIaVle6",
-	"4P0zqCfAPeQF/LNxvLVKVbi4p8CqczdAUevrGFAlgZOLch+r8mJTH+bujwn53i5iUTp3iCJacP9pSX6W",
-	"H25PRXjK6Dj0de7U0RtuiCOC9rb1LzDXYHFeKT3zZrAwU/cxR1mEN750aoO2JjncMq8nGcAqhyEoIUGc",
-	"0qtXzkz0K0s50S7ra6VE36LF76EHoNCAT319QQZdBd0MrbKEOQDaWyTuk5fc2H14T/unz6hlQ9qQ60iW",
-	"FSbTBlNLzemzx7TrSECLHi8K7K1kv440qABftu02GC9gC5KqPQJrHDcTL4yGglb3VpY4+InPh092jwVx",
-	"rK2ofQVDYj5FrQTtcPhdOef4vTMFPFJD5glDUImA3Qkt/84gO3rIRuBdxMUVKj+Oi01bbTZyVgx8v9gF",
-	"QwlnpBEh71oWQvUF+UjI3ISiDy9BaXT4yMdzKI+Z+ulgH3XZw+Qcj6eKCAXoOiKEsKbn/sTV0N1gOvnm",
-	"m+glubVO1qzrkWmC9IgNG6TWQgy7CF9Ih53jW4Oe/j4viujOX6tOkAwD32gpQgyNvqchACWVejoctdlE",
-	"w13X0FE1xfo0CSSCbg09d5W2gzYLvRD7U4mxnR/3350m7jVkaDzBR+m+cH5ZJNgW9B1AL5MeBK5jMpKg",
-	"nw/MdJlCWx5TCD6uLAi6Dmo8aoz5d8j0pLrOnUBND4+doH0wlQ/eP37Qh8mlRx/BdL6rTZGuSE+HCbvf",
-	"+XB/KjMUx4wxJ2OM9aEl9j37yGohroxiXH/7CDb3p4x9Oq5cKt2WmrPvGTdz1We7e+x7jL6zXT7j0rKB",
-	"sP3Rbva3j7iMn/zYHvyN7J/TNKTeZh/DcD7t7XX+abTa3as8Eqw5SId8D7ALz7Ad0L37c39o9yPjE9ll",
-	"1cf6RWwnj6jcmj6P7xkOnSZXez5EsL9ntN12PzLplB5NJcbMu3S3dhww7S7RxS4veHhPnQN7nxzKADk/",
-	"cZ/leGosYNSq8In6nilG0NF0memwUxXlaptl8K4COVriaaT+0zHEr3oqhDo18XjjY4yXL7gITq6dp2Pw",
-	"Dazl1I6gtof8wNjzlQPH1HXdohCGVMNq26kSAsKXQPyIoVcQS12/aSelmPBSnAmVe1QFqvLqMngdbsmh",
-	"WzTJYHxKNuZHdqnzeZctObcb/tUxheyL3f3DPfaJfdpzA3jrxYbf+RiQw4493BsIUWOCQaZLtHpQ806R",
-	"qJbwyoweC1QACISqLJi/oBu6SZLU2ZI9FYp/KHtHCjFkSoBZjl0KOxMheopeuQ8/hFGTv4llU7QvfXo5",
-	"SGpnz6pQr91Tzg9xrk8llxKiy4A1QgSdoAWT101fllZ90UbyT4MWEqnpQiNfH8ZhnKphmYkveHcvS3Qh",
-	"3Res2HKqegoFHDy5m9qG6EAlpkPiS0kfZwxk1BRtvxRM5NIK732eWT2ZkM2XOW3oBgP72rmhhk0nHfYU",
-	"Boyq0cu3ahpCTzLSAPAZlSSAPMkEDs9pxgxaWDJwXmFePZW9fffq4vnbt6/fZtHCA3WUoabFNt007K8H",
-	"FY3vHemy1CXFFv3O8PUvHql+wQSPjbo+x+ituoXuPLIFfRMYNgl3gp/SUyfV+j90Bgru9kC0jqm3mAx6",
-	"zC2GTrfjJFBPthgL/U7I0lPpXqZbutXK2j2VYasvRaBDT24wVDOtnoHzCrUPLDPTiSiNyN2d3Ifp+/MJ",
-	"xMJqfQUGZzfaE/SJdViWl1w6Tza9FG1p/77JBA/17F3a+vg9Yuxgdy8DQ8x6YdMOJ/nGcncKSWs3LAxN",
-	"EkYQDnQmiyL0DVaa86JR6JMq+O2Iiv2pwsXesK4uulvZhQ5wv4OdGf703dn5618yVnPEIN6VJVfRPM5D",
-	"nafTM8Axfcn7VzSx1EtgiZMQReIaPgJ+iMHQipZhXupJT3kS/3nix1cuIeuLxEYX+5GCvoP+2cSvAP1X",
-	"78F33hmAN0k1fOMu8MZrT8UcNjwMI6cVO4/EFbqS+PW7IRh2qS02YpqI4oo2RaSIq2gv79wCF6zxmp4a",
-	"u+OSBgVHEeJ6n2eM+aW8DF2v8dw7d/7Du3MW7L0HHyMt2KcHA+K9xU3wQhbOpbVaFzGiH9vOEz5vHwyj",
-	"SpYKUAb4Cij33B/ktLu/0V6vyzZstXjy8NHjNsv4ZFJQWv8BnfhfnUWa7QVj5CP+h7EeFPT0Wl3Wa/mT",
-	"zQOIa8INLlAg9Vrt5AppC7rkH+FE1nAihkDcmQ+PjpLfUZrhHdw7g5pnBNhjHDjuA5mPVrbkfdup3NeJ",
-	"Rbz6+oGSsriQOZ59cPjkSf5t/7v9w8ER33/c/1bsP7n87nD/kTgYfMsf9w/zo6PKDQS+gVaX/faR9VpU",
-	"nk6rRcvQrgzIan3hjEP8HdIO7sDRwQH79Dve+JN7Cc+gas3ZFCTkoUTACXUmc6GsHEjguYSHkNwPSqAU",
-	"iWqpEZh3KEjpLV3vqvkv1D1tx8CH1XHC2K9QlqTIQk5FVQ34Qg8pDmMwNuKOZv99n+zY/dM88xmFEMj0",
-	"H9Qx4z0FjVAljVZr/MIu52B2Y3aR25CT+Lv7QL57yAphLTi5iGflrKHRfDISyux1SOuajMG7MT5jBF0t",
-	"9L3Dxuop2ljwoXz35OBwj4QPn4eyGu+gIA42gx43Dw4kQkVFKSiPUIoJdK9iMUYEBgHVHZQ0uk0ZkcLT",
-	"PcD69v0XXjtlb901+2BchgKaDjsvBbooOheNUb6eItMUvzcQ90aEOkoIGFIiN6ZPrGa57qKk+T/IuIO3",
-	"iJVAv2VjXiBh0AUdyH7fDQJi4eAe2314cLDXTe9EKN5knU64s0i6MFD44DFTDioOYuzQGxjKx9wHAeCa",
-	"0jgXEUoU0BvAMGksvQo9FB33fX3zQn5IN3HnG5zOYnIrmc7CwTCdE6x6YeGIe/ZUQVs0Ze7iIbczcfPG",
-	"7qMZID6WVAU0K53jCDM9dvZFf1oaZzRC+DQC3yY97d4SKCSEYRj75qWz3qYTr6/p2RhY9V+DL6eDBA/D",
-	"p1DV0UuprrLY+1NbHpmL8URbofrziysxb1qk2imVN5+dxoP7PwtKkI8ndg4qEfzmtl+OOtQiZaXcpnDG",
-	"C84WCik5e/fu9BlsCag6ca8cypHdnhaDgeiH96y0vRjoqcrToYcfYbAPcbAh3A+J5Qm3o3ZwRGKSViIp",
-	"qT8Qvj+AthGCciRQmxU9MUAo4NCEDZN4OhL9K6pKbxPRBnTbYfFR+iKcY63zCtVW+t0tHIUZPaLld5PA",
-	"UhO0PUJgFYxBmA/eAYf1ziSBGpDGimUn7r5Zupy83xcT0E31NY1HYBjf0TBiZpKWJLXFxiKXHMFTcM+e",
-	"wE38noWB4U9VSwYsGHgXDUk8wk2mrBmNfcLnheb5BehkXg4rw1846GZw+C3NAASU26NRzPhiVE0QJrHo",
-	"FgoH4eNtpwFqd4rSVrR99Sld677CCtJQG2tFk/1eCEMF95C+AKgLw4zTOryIcR6a51RRpbXIL2B1L8AC",
-	"SCbbfAbM+FE6Y2k81EP1HVW6POKuch5OMuqYKc2eIsH9vvMHIBVZfY1+5AvmWzrohYNuvEdH6Xid2ES9",
-	"glAgqQnZhXmML1Eaj6Ux0smeILsr4ghmjcLZKR36anVZiv6iQVGTsn63laCw5ZLZNByG9ffzifzM2MdF",
-	"CTkU/u9FaSjRr0IAzH2sp4P9X7jtj7IuxOTcorTZRJQjPjFOTLW9oAXNIkkcQTRQWu+XYweF/ws7NCDZ",
-	"Bvl5lj0/50N4ZWgr/DrSYCwB0Je3FqYqaXipzrx2CCTF4YKkoEKrpGgztUQ9P0ay264pa60rNQwsN6gy",
-	"OFAZED5el76IzVsoICKlCbYwLixELmEDIbsDFBcfV7qsyOwD150WnwpP6yytWvVFh50O0iCT1bpN3DU+",
-	"RIlTS8s6k4klP4dp1Wtd3VAhZsZ9/ho7Jpw9P9MQApDCxPCspOCfn1GYuDdHktGxn4WYxHAClXdUnt+m",
-	"MlH8CaShW2DsQ+cIUT0W9VfYLwW4RbwwTS8yOZy+zqDi62AeUb/Xe5dUntbxOF1kUHNjXTw47U4uQriC",
-	"Jv0Cs/eYpqXeYT+BWLaVDDv8CIP1Sqde5kjBb8p07Pgax7a3/cECgFmEc6tJk4Ve7DChek1miLRD4Rv9",
-	"HYvSYkWan9YCH2gyu/qxMMkTZuRQ7U8nsW4jiDh4MMg3Yi3FzSXcDoSnZVj6iuVo3FdvuRVfWmhKY4Xm",
-	"0AsIx6XDTH6GET5J90xShLhsr1S2vydjXJIaQNMLRUHavBYKbv45BeL1PCzwTPCrC78T02FXDlRUov8R",
-	"bG5u5m6vDqfCmG6ajgNw7L4ej7UiJmEePFlGDYTk2XhU87hv0jfmxDENFsgasGI4GWn8NV1fXweH+JlA",
-	"Le/b3mcjDRyXXuCZxVcKI/kF3BoPb1rdx5CsCLrqJz1jemCF8nqq5FZcQFimtmeT32FRn1Q/ShTyFFcG",
-	"jzNizNJ+aFPBo7JoNZLuMriroQiC4gsTqEl0ohfn8ytknHUtAoCZTmrzAZ89e8uteOkGmTED2SDEdECR",
-	"OpakNLMP+31tsKQgKFgTNYe+GHM1v6CArqnqj9rBuBZaszGwaEAHBhVFoiHjG1RklDre3YQfiaGbcH/o",
-	"PuEThtAKfMPxison1rw8HfYMxSBuXursQo72qdVjDjQdxdzPm8uLf0215el0/W9Nb5w6LoZT2Igw5JPT",
-	"ULWP/jOUSXuV1Sb/Bjp0mCZ3JwfUoqWzaMcOpeQbLacKagn906LKDTvbJy4hwOB3d+qaS3UxKfXQLWNF",
-	"YzafEr7QmGKrlp01evbGyqKgetjZ9RMlrQ+vStZvfiXCa0rHN5YGyC2Xjd8fr0jBxYEGg6eib3zu3f8A",
-	"vrMuwbFIxQwowVqwoZ3OJhaR+x6OQEAaXxdi9Bj/oijJShRf6QeYHkheCv4QCNugEjjCHRpvWkL1joSS",
-	"65Pzpz81Vu0m2VgMGLLMXZbtoSc0AfN7QcQnmFcNqrR+MI6c7uTdm0F86WmZOHz06TOyJNaVNitPJyhF",
-	"Ug0g8wWDH7J8Tuw1Wv3haEUvJSzPsCoUuyB1BX05bpjdpApRQCux2x0zXuZsFxeyzTKiMHH/DKRu7UDp",
-	"tgf7jPevAAUNrumw1zGkEFKI7vl4HOIe/q6wo62GcDKRtkW/Lq2K8x24HMeZgDvJZG9ijaHfmhONa3OB",
-	"bZRVJ7Z2DDzYg71uKFOkxKE0zJ9KKG4e0+JKTGxtsAWGq9D7dI4iG2qmlQ+UOB+iDLfrsqxABejcX++I",
-	"U64DWp3ivN6AIx0nhvgok+llIc2o7p1Xj1U2BjnkEGzwJ/goHkozUMZxktSUXJEizpPGG+GldCdKSeJ3",
-	"hsOOWobqrCiWHzIuENDHkEWov0U+dT9VilZeWH2Bt6oF7qoHK5OtkVVWyyxpS1Y9DV/wAwYB1trQfnyF",
-	"T6Iks60h9SchxjCeyaSYLxurO1YZakqjj24eQd4IZoEYpGa30q/06ri0ldZgf21iL3i/qWYy+J+jkEvs",
-	"glIwM5MWiKH1YIA5NLc/Q3xHqzSU0G0qdsCBk33Dnb8GCaMEKi8Iq4yQL+EjyJzlE8IfSRVIMoH4a6Je",
-	"anUh7ToDKQouEL2x9guKf0MdUjK4BA44rCrOqNSThEB7BP1+adMotVLSBGKZUDL+8GMY/hlFvlg4VMUo",
-	"8D4v9qDGEiO33jOeOuvp9ryIAe7aAJadVDFDTk6DgsMaJVJy6dWhpgwgY7zb7X4oANMl9YGTF2I1vi+T",
-	"bFX31grN84XNGg/ssd1HIdaQDE9iHwGeBBRYIY9RCsAZq69hQ7oyGYqzhfXU1sZBv8IgHi4OIpeYKIyZ",
-	"AogCVR+cPASK+hcmS78ue8hAFAUzsgAsGgykjmWex3KDxi2TPHVSaqv7uqg91v8Mz23YAJC/BGkAnZ/K",
-	"Jh/RVIkPE9G3C6ucPFY1ifH09/qDMbxXFBEMCgq2IvgaSEAoPiIJ20nKZDH0TF0RtpTue3JexqrtiFED",
-	"Cpeh44lAryX3/AkYgQQNnsxvLE1fq4EcTsuFV1o5tmyBK18YTiKCE0BRocEGXfcPqLfBf4biiEoeF+d5",
-	"LqinwM/kuMptEXNropgkhn7SCEJiGP66uJyaimpLfq58mfQO4PbO8Zz2R9HHJNcC7P9uUDqXAnKWvsw2",
-	"dhTjgf5I9K+ijYhOy/JPOMQAqAGiMT5Ax5pGDruHPGbwJgIYSRz7qrEco8ZJMGciOGKh9ZVhPGyg/HJh",
-	"bemnyuhybvklN3V5B1AOfkd7R246WXex8suLqeLvuSzq+dHqkeahhD3kO84i3Ri0c6JGxtA4RQ8pf7Vq",
-	"fG1nHL55fXaerfLjw0x82Wc6B/qt6TW7L200tdBhnuuZOsZmW4PWe3V8FuH63WfW9K6xbjSCpGAOsdoA",
-	"FowagEK7yGVpq59T8nvjYkP83J0TV30gbVLg1IbQaDGvcC3jF0TMtCs3BTsdeB5j02a2LkGim4p+btU5",
-	"xd9g7Fh5Ag0i1S6KJaIJw35JMVeHgXs1o8J+ojXxu4pMtbme+kxfVDlQefiGDwV4Hy/RNysFuwQXpCyd",
-	"p6MH0QuzYmwC5+LuowPfIgA35/M2lL7R8b3YLBeLeNpVMAOQHj1FZSpUTuNLqorvey0lPtheK8NCrr8f",
-	"/f3ve1020JAKkTapqULbnmMJKdZcJ/HbDju1JtbfQDsmB2pXlfdUUn+TRut9VtJ5rFDJ7dbVuam+YvMt",
-	"wjBhPZj//KCyYgEPpqEezA9vxN8DQKo1FG5C9duFkiJCHFv4jHvKwwkQynra9MV2fQWN4fO9EF7I5WAg",
-	"SjcAiG9hkSk+0b0+ZxtXIl2piPRSpad8BC+W7fpGVj9pNC7ozn4Rx2Ksy7nf3oCVUSaoMUMUhFh6k/bS",
-	"7CdN0wuhyisxJ8o3v3Yd9hrFEsLv6rGofN+1CCa6hWiFY1T7yH1xvrGR9jGFKbKHB0/YspArAEO9wIA2",
-	"JHfbld7NdpTIfhLQf5r8ShsG98YuBqXaDFP82UuN9RRZm/Lze20qVWbVvfEWGkdETmWInRCRaw7zgpXk",
-	"90dTaBQhKeAxD4+OWGO4FuaO1csBxL8UWIzhvEhvmfmiKs9V1o1s5HiCNGwgP3i8o7DRvCoEKzeUgv/s",
-	"ga8QegeAq2rYcRBiDyUHfmjhMM0XtyuVI6aCAbxZTq2oGOHFXq8OSwA5YPUMn8fSGZJiWMQQvmn4TsA2",
-	"g+0KxY5aFfMOy968O3cvFmK47h/Pnr98fv6cyoB/fH6eIS6pu9uVmHewwws+UV/KWmsS4ZYNNZBQ+33l",
-	"O8+zh0dP3CMeHRzhf77FWOOjg4eQQIqeikaPacbnXcbZQMzAIjVt33cMDd40/VxPL6k0+T0vIUlScpXr",
-	"sUccM1orz7Ne1aEkSv+BJS8mNPw7ieRcEpws9dsiqwQsCaF0KPoecMv4whl/E+iMgGgUFswfHh603dcN",
-	"++Hvnb93vt0j7EbQJT2VnQ72X2klqMyGoq7VVqPsW7dWBAICJirIeOcpwDbB9+4jydA/GMI3foAexxC/",
-	"4YTwHSuOliFwZNg8QY6N7xoM0NrJVJJaIWz7gycSpJMHVPTdWG4SOyZBLHEGs0eyniojhOoyWQ8NenFx",
-	"OWdKz2IxJeA8KpEU9YSgXU9lDw+PWFPt1PJUOg/KM59CH2BQczjgbj2elAiJH7DblKCAeH+ErUy0sTHj",
-	"6se9mym9Dwop2zv2b8qE8nssZjeQtYbrar030CtKuxmStmQXJEXwY4oNT6FMTQ9izjimiKkiyykuSCuT",
-	"Md3FfFRIT7uTBpi/qSED9ZSvqtr1J6WQkEhRDl10e3jPalq7k6Sd99/oQvbnJIiq2WjoCHsPCIHR2EE4",
-	"uZHwk0bOd7YLeB77UtjB/sjaCZ/I/ZJbAUblPrU573VZ1gOE3V7r+F/fHx4cHM++PwJb7fDgIC6VVE5J",
-	"BwzteE35/aPHx/b7wwwn+ugxzBVIELgH70SDAHE9fD1Uh/0g5lAXNQpGT2XHHj1hlToCAHmKegX7D1XM",
-	"w0e8f9q8ah6G32FnWBNjfN+SryZwY/TJduzBc19GOwAVeqs0lFBRmj1sBV4UMcteP6udFithrXIb8UTc",
-	"ZdRM3VO7MNvFmgHfPaFDm0ESBK/QTzC8RUi/73XqjQ7OpQCRZJN2Qf/lAO8XNp3kmBDBH0rBmqjQGynQ",
-	"cbv+P84/y+nSd6fPAhZZnyutZJ8XSPq833euOahjnGJpocMCUaEgCqMHDJjLAGbR3ev9YxzJk0ffHe0l",
-	"WA8Bm3YkAUfUd84neqmKg1trUjt5cxoAzSlIPGBnYsydwPY6Uqoh9cL96mUjbGsCRHEj/uabtm+LVWLG",
-	"xlLpUFUKlX8Y7M3nZPt24bQoS9r0Ny1rCJWZnoJPiYB9EwmGV/gDPEKB4kmkv9s+LwadM9Sp4n66kk5O",
-	"YBcRYO5GNC8MbUnVU03dUR12Cl100WhYxMP5FU0Ukarlb76JYmDM/xmXp+v2clgJ1LRgEAd1liIuHoeq",
-	"4x0D9cFtLBcEt5Igoo5jCiSsKDKy+D+P0+w8QtPpnHDPdUn9VZA3TWcECSR4kWP9XuTffIP2cwnOZnkl",
-	"YJGcqoUKXYYw+ElHEMGLGQw4UZpMl1egIUGgeDRJ95WNtbIjA350lPgGvR00xVj2jB7nHJXQ1wXfyeOH",
-	"j/bcA9rR5M85VNwCYxhn2ZmzM2z1sr8/evKQoPQL2RfKCCT79Q1zrW7rZOKU+v5R5yBCmCe/fWq3zHQ8",
-	"5uXc/U7Csb0EOxrDUSJPZRs1GiTQ5sBw4zZiq9s6o99/4P0rpIGkXdTqtg46hzgAPRGKT2Sr2/oWfgLc",
-	"/hFA0iPUCUDWa9PEO2hq/foEDkyIMm5bQDdwl2V25D7o0zyrk7YDgsF5HdxCDwI0l8mqoDu1wlIIwKjQ",
-	"iY3RdfwIIvtvBTIBeeT99xKh4LwLjqvcYW+nKgmFRJ8vvBSrARzBCZ0EGwGQIJyXS+gIHsCmBlzWZtkv",
-	"z8/OTn58fnZx9urkzdlPr8/Jfl7ITYdYDJR01liie2ohYRuxa8upiihOa7ePs3OtC9OGflc3bNx93FYI",
-	"9LukZ3sKXUdeFCbkb7xmoaEiPiMiBmL0xlm0hg9Et6FCquqZQvcjfGRB7J3mrW6rnKqTH9+dIs0yyf+l",
-	"zLPxlAfJ44Az4Pe278z9QefAUdfHdhEgZaj1igDjzAc+nhRI2gDXyeWsn/7cB26ob6fKM2kBB0yg0biW",
-	"I7J+YYVwxpZTZMQlgefudnRwUJvFQodSfRr46teaBOIpbDgBiJvj2BfZPcqpAhDeBLzi7btXFy9OX52e",
-	"/fT8GQYAInoHkFg8xDk2PTeiX/3A87Bs7pLD1Ze8U5z6OESOF327+qIXvn4er3i4+opX2r7QU0WP+G6t",
-	"C05Cdxte9WStq9zXeK5P8P266w7XmBDAQGn9kpdDfNjho3WWLnR1/SJyyc/nE7z46Gi9J4Y50tIfrTHD",
-	"k9P/cGa8O//ROlvilPIaZ+BRQFAQrz1aazv9yK2YIf38o3V2xhlmhN/FzBteusYWoUedY6FChTQKpFxK",
-	"F0WU9b9/an+ssemkR5quqDIchbN/T+0Spwe9S4U0CIQU5L5pz+/4W8vp/xbQePfBWHjk/on2sjvs+ZqJ",
-	"YxmsFKiuQbvygsJRye9YS9hqtxIQu06sF6ofcKoVeag/7Cdx4Fa3pbQSRFykgS6G7Ksu5p+4xIP5lT/X",
-	"Lfb1QHru/Q1FMzd4mWKoYIihHWrziN0vmJrVaq8qrIxvQ8aUWWdBAw6FPTn1wcfN9eDglVYCYnCkBK/V",
-	"Ias0oZ9CvlqLxDF/areIUHzVRQiUml66vgJKL2rUQEnpnltlcg3dfZ+f8+Gy+9NpD+Acd+NCqiskeJpa",
-	"wtx6QWgsy+4BlzxA0JjXAy+m3c2+XVOP/KJz52zkW624rs441/oXrua0COb2uuOGiuDLSfQfoRo73faJ",
-	"HOcSZWhdWDr/DbgtN5Iy8eM7fdb69PtKwfoACmuRJe0Wz2kv8Vh/DDQpobZdMM9P7WMblapdD/VrkK44",
-	"8gim/MT+biNuYtWM1WxEXqbPaEDVHQZXMD5o+WDQ5NzAKtxGuDc5ObeS7ziBlXIaO0s2kM7hgkbJ7DMm",
-	"VEeRYIERvtBNxXW71ZSWXnVtck24BEa+lbyb+SPwka/rHLxTRP3jHkZYDl+ZtEdjulHc+0MVCQ4LGHoI",
-	"GqR3NLzJnLZ8WDGvqYisKuu5ZBXbeA1LmCrg701iP4dKlyrkpVwoMoVaA9kfYTY/wTTEDikTsEIBHbQC",
-	"a+l7WHqqAgS6AAJaa7YBTtFJxM8HkB1LUN8LKTyQZdMyADBAx3lPUcf+a0WqJHRW1jjRISlCowttlj6S",
-	"itjbBhEbeqqnnq5x4s3jbjiMe9VNR5v6Hv69rVRPT/2Z9+9JLCotabaxq62VvraVjnt1taEeRX0aD4nf",
-	"xHUREQzGw0whllxVBuuIf//0JfEQKLVM2zGpuiTjVBie5ouwKBL7faBoJmBopZW6WCinBJsLrH2MHV5U",
-	"uYb4wEBDg5gS0wn0troTEijDH6GxEyPOgA5hxL88rR7By/qEE9yLxlw7A+tMMxDbmN0qp4JAGD3LTcy1",
-	"4OwPUhxkf1vChvHMO5ikTzFg+8uocZrEdCFNEh3CjthFUb34smL1T0DcxSH5Rx6zA3hpAIDUantB3Ooe",
-	"NDM2w+xaqYjNkWwArhh4hnup7HcPW+3WmH+Q4+m41T088P8HvOL440GgfJbKiiHc+MP+UO+7X/fNlZzs",
-	"+6z1PuGjtroDXhjxyX2Ki9Ol18gqLCmRxSW+5pRWgNgGkblOQrkTLVJwCENTxYgqrHsKsX9LbkahcxUw",
-	"mT3YjdvShAmuNVZh4stYzoZNo6usbrqi3x7VVzRZy8O7XMszqkm2OhYth1WZVcrs/bfbWTIpd/1a+6U6",
-	"u6M73CefN3RK+BobBE7pc76J5RIubbRffH0L1iLJEus77iQo2iiQrg2LvhIfbDrcbUh0a2zdl7H1RheI",
-	"eZNo3B1D38MfJzoa0/errK0GCwKw8qVak2EfaGcR0WTR4ybQ3J5CHCB2an0lPVa4BIe9A6BXlapVdHAB",
-	"4HqGJCImsTOoO+caojEisSNms3WoxRaMI1zGuPo/zE+fbezHvuQGxZN7d+1NTj9V/wEqbw3dcWelG2Gu",
-	"mxdwVIX2MtURWdTx5dVrOpCmL2HpA2f4CKXgkm2M7MaAS1/tv/QhDeHpEgLjynFqaGAIB1FzAY9DbD3w",
-	"rVJYWymc0ZauqoXPqg0mcv9KzJf71ydF4SE5sVYZiKpkCaTUCNETElVIb4VYSQAgKKDZAmBiUezWuL5D",
-	"TxoRIDU7mW9Of3Yj3Fh8yrG06wjOp9AV2/r8drlf+OsFK02/Kk+hEXmlYIVL3T4Z8w+neMXRQXRdoL+5",
-	"Sdy+VuSI6sGSl3+LvNhLqa5WnQvnfJU2+V9cmgJ86ZI8FB2qSMiX0tiwBVPB6OVWRTxicdWyTM9TqAzD",
-	"CjO8oy9vT9n5U4wtjJoUc8KkiP1dBJftg2M99aunpad7AcVMyg4PHeLQVaIEYurVyP8JtwXA2iOLnl8k",
-	"T33mmXwRI7iDD8Zf0ifH7l7f4hzGzNlgWga2LU3423RxQk7sEYot9XR2Q+F5XzDeU3BfLLZjaTQUmqSg",
-	"id7JfVzCIqfgk1Ae1gSaZwFrG1UadigGDnqEJCBEgsCM38aolvYIN7D0ZxAXm8Fh6Wnj7Qx6hc1xZRww",
-	"hkZ8gg4L/dTez6DOfHYpiNwE3gjQF/bUjZNbsGAkmL9oZbl7XyuVzyvxgfRvIivNSE9WJ8KSiW5elN58",
-	"9RqV6YcbrsIGc8m9Ot1wFvG6RrcGQMe5oU8JbKAQ0sK9S9dfX+GHVlb6qK9OC65TWf4GeU4+b3H5X6F+",
-	"ZEO9jVs/UbVLdXdf5+LMf5C/fWwV/FIUTlJOy8J9C1wNnac0EoX70wANPR1mvdbfzt69efP67fnFDydn",
-	"zy/evX0ZPJpei/V6PcXY/k+s12pmzwhXn7/++fmrXovt7zshwXaAMLAHCQMkuvtVXDptPyG+vF4LyQmA",
-	"K69XccuQCq9S5YI/cYn/1eriEvzCXuv3nvq001Pgevh5/6jjrOHfccooIdpMlCXrfu+78jqpsNzt2w9t",
-	"ynd2GqTox57q2Vd8LBYm1bNnMKWuvxr/hAt6Nv2NNPZbwfM2azjwq5tze/G6k9Pq6a/JP4ZTP7V76tNe",
-	"T8kBTO+/fM+ULBg8vdDDzgtuebErynKvpz711GBsO29KqWyhdr3g/FnM99iDB4SzCREbrfqitryRsjMu",
-	"c+W3uNxIJI53D3TjftFTRb4L20XBqu74Rd2BjWJoTX/bSffITpvtVHaI+4FL979hd+z8Dity3FNuILoQ",
-	"nUIPw2SvxHzveMlsa0n7qRFl0hXBJ/LCmU7+l3X6GZKmBfq6Hnyk+/hmhVwUworl5VWpxT3UOu8wZPmk",
-	"WioPaUhY6UltUzvpTU0wHABqT6g8aWMGJHow4oPBGIlBsJM5mMQmVN1Gm9NYPu8w0KSAewjjva4SarFl",
-	"MNXXC7bJkkAk2eU+TvK1xQ//ujoQbbJ1dGBSYUNfJ+2GJe7tZlE/2I4x4je1oweFHkq1vO/6BzGUysAn",
-	"aBAUQHzwkD1cNZEIRU/VZ+YrZE94SoUYqYMEavRlTc2UF4BCgW3/r93KsqPOQbhvTwFGBRKaPn74JAIZ",
-	"Pex82zlKPNcwLurPdoI522NI1wHtf0g0BcFLyvB4+0Cwy6m1AFUBbdfuzYkPk0KXCMVwhRAEJ8ojUyYA",
-	"JoF4qIKg54nWwvo08Sa2mUKKaI9+QRVHSrtfegraA+RYAPRKythxeHBw4N9SAGw7rjn5oVtbF7kwiJt+",
-	"jpg4azq8Ny7mLPTwVH1ZR9cL+JVu3ks31s191YXL0gF92J/NZvtu5+5Py0IAH3F+uxG+0OV40+HRNTdo",
-	"7V7ZtuH20eogNggD2HObJAYrVzV6zykJVCmHI1vzn0HgnOH3scqDhnPv13c+RU6Op5G/besPN9sCJwS9",
-	"9AexBSqKHdRj1I6pWnf2wP24tUFtL7qpQO2GfirP+X+jr67T12P0OIMKhVP6xPM50qUR7BIo0Oa91kau",
-	"KG2O4IqSW/dKzHbpn79KO/qBG/Hu7cvdXmtk7cR0Hzzw3lNliHtru30I5LbgAIOIq3i+qUyGmz13S7Rk",
-	"gd7Q8lyzOBs5p5XFqayNu+AG69OuXQcScRcXo5MISXfi3o393UIE79aNGtxDAvjZ/cgu3VjLost2rhnr",
-	"DgsOq/Woe3XHGSwC9JgFvpSd2jvZiZjuXbbT+EZ2vG+8dMDu/uuNuY0j7dKAO2i4Ilmqfww51U3AA5tU",
-	"v39KDXA9tcst8OfeZPM0pMFSrdjVEbnZA55VWBCWONl2RLz9qZuN0Gbr+9mAl62HgKnpDMV76AQq9PD1",
-	"1N5D/88ST3yR8vUP7oz/hapsKgr4ucoRBfU6DXyjL3RJ1Mt9smRMXvPNRh+5xkGMaWYlZotecfKNE9hY",
-	"3U0+qcoArDvrKTqLeP4es5zPYdcSeCBX83Ad+H/fHuAp2CUDNZGAtkmdJNUBSxNwN6dGdBHw1adQA7S4",
-	"AVa3BINsIa3aRsT9IBJo3kB+1lMkUtxRGr/PN0vDwFDuptjCkVFF0lpUYPTRqRYKgLLb0E4yBByCQO5H",
-	"Mg6pMw1mq92TtMydYz2n8CDRRE+NSDoxCTIbTvbMzkmPTUolPSJ+jZ6KLxblcbcOr8qyhweHLGW3btd3",
-	"Bb69AeCR2xGgKSN/9iBaoKG5k+plsbgA7l0lBU93E3WKxn303QFCXHvM3TAUJOsmxPzDA9/g5OFSK+Cw",
-	"CAd6zi8Nkbu7/e5xss0IaBXCEPBv4A/30QfUxAgUXOj+VTtBN042T9ivUJ4hBz1FdQXA0uW2Q061CO4l",
-	"AQS+DyR72i73OXotGri83CMxGlsIbkT+OWMlNW/1iwZN1nPryWfePGaycOHXF5kAUe7JqAbpF/3HDlHQ",
-	"Q2BubxEoexuj+FPYVAsQPA22BW7Iu7OXonnkg9BLK4n/b2ewRdL/ELSOpcNOg4P+aldtjUsx5ApbOELx",
-	"6WKd8JkfwNdXKJyu7bXSLKzBDaqFvQi6XbmwH+qXKBdOxKpQ+Voi9bnbbmHm24Ljv177xmK5cepZNovK",
-	"JR6iv+bBR/rXesURwRz2FFahZKEhpAM9dgSKnUSSMgR4j4AzQECxA/XETbZm8n18tdGRv3CpwubhFCoG",
-	"X733q2bC7UoTaAtWaxOMHKrpZHmYJZTxh9Id/8FQa2e1OiFiu0uFjBcMGC+cM/hOyb7Oif3i1Yufn8bS",
-	"+9lIWsHMBKrdS7dFekoS8UzCl5cykyCb1Sv0Q0cIZetHgZRrWYfccXDEQ+7Snft3d7fDo7+z/oiXvO+W",
-	"59jdnbpQpWGCm7k7aTilaRGNDTCOHLGZ4FcX/pbkhp+oOQwGODI4sCgS1hN5yxAnwPbFEVex7h9x7ZFF",
-	"RdouRJOIR00XIhK2Zw8PvoWfkBm6cOvrJncGFOmBjcV5zmOeC2i0JEB/I0pDtFVI2uCW0h33IX2oqaGw",
-	"ftZU6Y9kdljvn7yHLtm9EMSpxVqeYM7hAoAxss6NXXW3R99N/iR1DWcw2M2d9Pp191B+v/YcXonZOwPQ",
-	"teuOnk5v9M39F7us7h6rVq41HCHDeAtPfA2x/1YXwplm+FXdM3QiJEjP+RXpzm1twRfy22PhPG3Sz1dd",
-	"gIr3j1Be4JTDQpYfxVElzV+RUHeY579Vxbgb/ELWGxXGnaW9r8lHV+u9l8VywGlZAa32KwZmkKzU0wbm",
-	"wlxRDmmiDVAYRqw1rC8kl5+9oeOUEQELE9icPFsbYWb6hBVCMvQUxtjdc3kJeCKDUmODZIgIBXgyd4su",
-	"BfUzP6AsoXkKZ/pUBBWUA203GjiWtPyvNRQpBHdoBoFrBHwDGwUsHyMoXQL3OA5wI5eQJghmkcpDb2vg",
-	"WQSzRxoLTNemw57G+nRBNF/4TkwAUfLoz1CE6htOq42cZNAtXk5csJVKeJjI8waEFGLl331CuUQiv65w",
-	"czsDirgWmLR7YOj6jZIkWmirUAoue3h4EE67IAiBbBns3DKwuVWF0G6X+k25ThQPnuM+dbP+2fAi1gNs",
-	"gQti8HGLd3Zn4VI9FistymfCXG0Mc1a56FqAM2CTw35xjcLmzkDO1oE2w3Ngx5+PBDJhYG3P2lcjOEl6",
-	"i2141Ge11piPFzTPUZhtUXHWRsWBIOwsNT4SG5hslkrwScTPmGyazXDMEK8M/wZEVqyX2zdO1voPGkwF",
-	"D6WqywXAKE95XytY6WulqE+l4ECAC/1pEmClgH9YEgsl7RenMPt6PK5Q6PWnZel+CJoUy2+oIuMRC3TA",
-	"vqeFe1pjqpOhYZieCkSgCICL/IOeoNP9jpSoGEujwkEoQfGlgaB8nGk7mlrDcj1T3fiA5WBoX4nSdm99",
-	"k+Gk598lLFv8dT0ttzEqW7hyIzw2Hz5D2DQCNOlslcBWCdwMGi11WNbTAk1Ua4V8L/7ncogz4rqtSW5y",
-	"GFk/kkM4wVoUaNzlYgJiUavgKorCABs/YFRW7kEyM0rfJjk5FPalfC+UMKZ1axtYX62UDT8JXtjRBiIh",
-	"XNDcikVzBeBN+f4WSIibf47XBNROq28ThvZ/JltphJP6HTYK+g1LTQYfN15VjN9IpffLl6fQWzfafkeh",
-	"9rTi5068n6Gw8KxrnRccTbs1mdqnKyZMMNB8LPJw6tbL2WJ4bsp1B1lzaAa/JmYfaC8UYkg9GIsHfjjL",
-	"s91vEXHNVCpDdkxMHjtdBIrI14mEwrrLqV2sBWEn1I8eXIp4o5jUjXXj/diqek0S1jc+2LQlF5t/lidj",
-	"lzzk5sRBMAgf5f+yydn0xV6PLVYZ9A2Q0pZcv0aydkmdT6UsARoqKJx7r2b8r25Thnd3MzG3TVr+WSqO",
-	"cNeiTJvED7Yp0bksw1Xhl1sbv4ioj82Dj/QvgKUfJCy6y1NhkYdzJyZLmDP9r0KJvwelzx4ePMwY9J24",
-	"3+exwNlwmS+xD6uMvl/YWJyuxkWsj3h9qbV4ZTNzP/AW39x03HJ6bE2/ezb9bNimCLpLEiARZl7k3CWS",
-	"O30/nthy2mQ4eqxjil2QgDo57bDXqpgvkWZjPu9CBBhCy6GjDkMe7vdZ6EFduHEbaNGq2XOroT2Q7YJA",
-	"3MP+QzQGcdFKb9+GQsAm066B8Pw21tkasu3NwhM3t82uu8c9NLz9cSR2pKaMwP6pE38D8votDfK2oe5r",
-	"1iVvfdXf9eojGsHeZu1A/3Gzckk4lpsN31LkvG8351au6Z/GyMU5FGbzGZ+j0uCMnswQDUFbAcZwO2CC",
-	"dkM9lj+1HX9JaadEla0ZGYxBQ5V6jOSc4T1HKJNSjMX4UpQiYBQuRBow6+nHSUT6qNPwIUg1hMsm8gtu",
-	"MxYo+ElUs+w3f/x3uuHJqdOXhVZDQGHhOULfn1zPOg1l+/+aunWSFlK7kgiPuOmpzEwnojQiBzZpLDfx",
-	"YIanxDTppmmwFL/QSrBh6BFyjz9LsV6Q7BMzxp7qCoEKoRlfWsB6OK40DkgbXo9iGpEk3sLUET/VryMm",
-	"mX2MiEyD2/TJu0fQFrwHdJiN6RXpba/RLo8n+qFvrH2Xad2w0Cax24xAPF2lZ1tSqr84nf85AGo0iGIn",
-	"gJcqm9tUme//dwaNPk3V5kEX/e2X52dnJz8+vzh9RqroJqjta5eV+w91obT8bSpRsMJ87DXcbcvB/UMX",
-	"SsIrYmzXPy9PyrujsqejnSBq2hUu7qgKagdyafq8zG9B0t1gSkxKDYHIZcEyxBx7L0rf1OrrxncMw2vr",
-	"RGJ5yQdOn6h+Mc2X8YC9ocd+fe39yYJe75PSeTdo7sdLb9nbT+PcMoFtc7KfX4VBVegkyACvsfwv1RSr",
-	"XM4C9gvyQ3mEnuvFFDeMo3TqhpBWYAJF4lBpiaEfAx6T6WUhzUjkHfYOfra+9IfwtiiZRuBapRQ5YEeh",
-	"YwGFqDSlBx/xH+CoTUrxXopZRmhteITxHDsEwOGZFt7ZIR+A6G9HnJyjQjohqwLtlxh32Kk1YOy72wyR",
-	"jdeNE2z+79jP8ge3BP/X2etXy8msSLR80XTrWjROONAzYZ17sknV/8KFX4qIykvxDUe+zG2AjQ11v2Oe",
-	"i1sI8tSRg4KF+XJvyF+bXBMucTpB4yKt1Av+vHqBEE352pBi1Ib0Xa1/0Ru8wF2LGch1Ln2Hucr0bXx1",
-	"mmmdJuPknZ+qN6UelsKYbVjzT8Zr8gzEBicltEwX33WLMt38RrReyRW1mFOX/W13OpX5UKi9xc5nt8Bc",
-	"zbGx+TlKYfbS5oEFbFLqfOq8VneCU7v+pFmdLwzUM9GFvRWDKYTxyiRE12UjiiSOmX4vys6m9GAgzZeQ",
-	"g6HkqfROV5UaNE8/xek2Tbbn5Kqb6rUT7dm3bppdxthvvxtbSjX8uP50P91F9zXqtGa2LloFeLl9P9ed",
-	"ZKrI2TXxM91pmiieU+I8f9tZb3KRzKvu2i/YrYmHnVqAS71t56BdZ8SijZc5VZ2FGGzsj3aLxIkOi35F",
-	"MxDNWSzkbqhWuanVd8ednl/AaqJl3RalbMO3n8v3/VGs1rc133ejrxI3/LXVJL5Mg+LHKGad5DgOJSGF",
-	"GFjwZaVh/cJNOIfuf/RVre8xDB4yokoj2kNATh9yqQBY+uAJXXkRLsj2qqRdXuwhNTZXzukNNcaKjwU0",
-	"owBohHP1fVlLIOxm2elgH2QRAVHhKNxFgFYF2NKhho/mjAzcPEQOmhzjimewuYhMxePX4xEf/Gk84lC9",
-	"gjgncWfcSRMLbee1XE6/8/8snuPnUQTruJrkrfsFRGfxaJ3roDwNujZfcFn4S7f+6Z+HexqlOCmpZfpy",
-	"Ywvcx2CvLxKf6WmRs0tfS6F9MNYpnxB0pqoPoNPBBBuTA9+m6JTlTJQCbG/qn5kbK8Yh6psUnDglBCK0",
-	"7ZyT0gJUE8qvMBJPyEml6a9iHNuNscN+JcjLDIdyIXNSh7XHFlo11mNUY2gL6m5RytKUrS8hXQZcE8ZT",
-	"Qa/hRQFlVNfLeTJm/rAYNVK917Iv1lRwIeq4oZ6L1y2ou8XdunVpti7NZ3NpaGdu4Naw25XMJz7OUgGP",
-	"1sLm5ZBV/2lF2jH4QyjhgZjIqQJwsHwIJyDdzbjpelXWJk8n1hJ6tyktw2tDfaXqKcHLQorSOyptKMbX",
-	"RQGVfO4PaT1BXFqGeEnkz2T7SnCifEkiJDzbjFvCnkGAmA478c2jodqyWsroCaQkocstuF+17Gnqe8lF",
-	"p6uLTifUM8IiSlOD+3ObpLmTILW+b5u0bG/ozd2/Q/RSvhf3EvDym4+CglhW+OUzhqlnNZN2lJd8rWze",
-	"r3Su2rpWd5jFu7mDtfV1buTrkIN7r9m460o5vRr925u3r395c35x+sxr0XtN1K2dFHOiaiEn9ibVAZgU",
-	"m5AGv236CURjPftU0Tm79KjmQk9KLgQ92FrbO/XC716slx81kT16jzYN6krDLqeysEyqNvqxFHX1+SP2",
-	"2lsz2BlIjRU+zBasB1Y1Hnpq0Xrw2ZcGzV6T/l++L2Atff1WWFkmAb57Utlu1X0u74ur7K2mvbWm3arL",
-	"G6lLb/Wt1JebSmTnbsxXQ8xlRwcHWYBvZjm3/BLJaOB4GwF84BP3VNroCUoPSsqulJ6ZlCUWfvWCdTSF",
-	"lExP5QD289qORDmTRrDs0cG3WQIoqnPBsvzyYhoXO2uzDJ99kcvSzhHmNC+5VFINsy5y+VJKykBfOPTG",
-	"EaTpyemOYdMJwULSgLi5EvkSsLu3gufyz4p2F9cdXv3nBLv745FWnI0gjphu06GwYasshdszgpf90dKv",
-	"5oUEBHQM+7DLOZkAVtpCEAZjOB2/CN9Z5E727ZBzZvi8C1gzps102Y51Ou3YLrdjIjm00lYgUC+7FAZK",
-	"t21/JAyg7mLXQxdZkzgAGThT1oke0yZIfj/ES/1eRMRIJSDGIj5YAzTO1GOJIfpppNi3M91ThOjL9KAa",
-	"SYHoSfavLEQ8JkJPCsHsfCKYVFYDBYBbVnapP3QBFQzGxsZTY92zAKMBRgqsTgNa1YEux55SgF7ijmHO",
-	"5J3yoej0VNZr2ZnGm/VaGdhp+CRMOXA2GZXciDbLdAnjE9I9Cyef7QMvFQyb8g3QgyqHygBHcwVFkziq",
-	"GCQEmDTOFNRqiJakv57DWNBorEyODWDjhEZTiCUZ96Q2xZVgQcy0P3IDh4K2XgviZnAYx0p4Z68HCUHW",
-	"o4MDRpuh7UmkhbHwO7QYc3UFVQ95Tg+x2gmI/ggID4CF3By7mcHbdyJea3eIuKRhH+Arhi2E3cWZUXIy",
-	"ETbDDSgVM2I4dp9sl5mRniGONMdKfq8atCEOiAwGnLGRHI4KORzZZoGMrxKhkM2qLA7iIWm/0wYacjgk",
-	"a4EkALIbQGY2FDnixS3J8vyrVa8dSCX0mH94KdTQ6XToVxpL5f8+dIO0Tsi1uq3/8dv/6PU+HBzs93of",
-	"Dl/0eh8ev3D/fPLi9//6t1Zoc8KaxNanRb4FaKPV0K9npoX1vgj2Po05AjhVJnl00DwfYEJv5lt4dC3h",
-	"wqOUcOHwXgkXvlirG63uGkS2bmO9pbNvxGYbb1Bte3u0YdcbDRm/98tt39u27+2PC5qN4thbTKlFlJhg",
-	"ZHXV8fWakamcmUa/XM/sHSiI0ubQ4yW2VqUKoT+1zMhCKFvMuym3DdBGBt2bgWDNEGWKZe4DyRh+LlTs",
-	"F+orJmixNLYRL9Vwf/o24uQ1XStb/QrcQKripbdsI27cKVtxuhWnf0giGhvkhZef/pfr8fwa4+ivgXgt",
-	"FH35ojBEaEaPM7nAh4CQH5cA9XzxM+H6kMsKlc887zLpfUrnzlKXMrdQat1OPKfBtMRmXwKWWNrdS1/8",
-	"F+3uXbdW6mky4hsgKTdefQ+tvutOxwvbtWcQLmiMWNGem3HDNLAqfQ0Nv7hJT079C7se6F/M4pmf2snF",
-	"+D5XX43gbOFSD8u06roA3+QvfKXt6qvgpHAJonWd6yuhVl6Znvup7Yw22hrXXhiVu7OT4rKsIIuj2La/",
-	"7hdvcF57UTgLpHsaebj2Mki6xHFirHndF4gD9URIvn97nZWh/u30+9r2b2/7t/8CJpAzWIK9sswGuutW",
-	"b7r5Z231hnAr9nGfUvDy4ePDQ6x91GoYGrkTxUqnI418GukEw+513+pLaGzeqI0bJ7+kjxslUKWPu8Fs",
-	"gWbuczehLsP/u25SPfssTmm9Cd1FozaZI82d2jRPeDcWJ7LTOAPsxs7TCeysGv/Osl5sWvsqefY1QGj0",
-	"04OPoVHh07X0UTRlZ7NLa1jBrXN/Dw8OQpSmTqH9GpIGIauFKKYcM0U9hXBBDaMICHvZktTrTa36L9MD",
-	"gaP9VdpRNBs2NIprF19jIN8VUdW5HItCKrHK5qKzyHp6d7qe/fR0xG1qQ5XCTMfi3enZtbSQBKgN5+bu",
-	"FouX/uPx2hf/4zFcPlUnP747XWF6/fju9O1UobWn8jDLtSe5cOWqcSbX4jiN1ZP11ufM6snEr8+2t2Ub",
-	"Y7pvDokQDyJoZsPSzr6NI08bifTIffs7pFOxHKMqHJ961BAfewJ8YYi5t6HAAKhemS59yh0z2MZyOzUZ",
-	"G+v3FJz3ChBoNjM9ESpj//n//n8smwiVSzWkv0phdPFe5PRnv9AGQK61EsxYMQEeTmblWEDOvhQawmrS",
-	"dhnvqXCzdnonXYYb+WGM+ZwNdShrxfF02ImaMw3BMeyucVM02he+4qTcdHkBlT89RQB7VOH18OBJ4DWz",
-	"JVdIAJt12BkE7NxDaVSAQI6LQCPKZSn6tph32NNCGwTRpkOI+w0QB0mzTk8Bx4IsimqVSJf6aZS2KSLh",
-	"SWi99GAMYwFGEhaOKJw2LjOfG4YLhm+Ty4uxzkWX6cEgA3ybyjvVg4FbotF0zJXpLo6UNQ8U5zVVYZBU",
-	"KqN7yoco3XCoJykFWsz41OoMASMwcrrIZuJuZcKyE7rDpbYjmJK7RlMUdHwJDLApiM8xHjRQypQ9PPjW",
-	"HUIxmnVYpqZFkSHOBVQ7A7WJ0vp/OpvTh9qusBRJWiOKAXPvK6NzLmAuhNzuO7VCYWCYAVibhmmPx+M3",
-	"9DFWqsQd5PZ3+Iro+VRcRE/0qBoNm3PvppAY9KCm9iwBhUwMmv8MAkqGzexD2Hwseoq+44hKieDy2cPD",
-	"o2w5uMaNLdi7ANdwu18PBqtrDrnKXw8GiY6nV7SagTWZZHK5LeU1VlM0mOG0zUPgjU+9D2yPdZfhDZ53",
-	"P5Hwe4D52Bp+a0YS8QW90hZtiy0+x9Y8vo4oclUEciGE49kh2/4HtNsuCH05/s6NkUOV/mL5sHIGqc+b",
-	"RIMecLnvi6A378uqmuaN+eQzy0trKswvUFPKcp2Sv0DZvp2WyvhcMFpMWNqGiNYV8CzQxNyy7EoqZ3lj",
-	"HxHW0bpb9pQRQHXP88ACg9EomLHfSx8TLgJYD0zYoLXyn//rfz/A9wYPQJId4wxCMO/AuM6wmd2wjJRL",
-	"RkZCTyXD7bBTSzhil6Kvx8IkDBfB/EJTC/iTofcsUuMBKb/VM17myVp6sndnOnJzlTy4w371Fi2Xeaz5",
-	"Rq9CcIUGkuf6xynZ2LMRDFVvVGfx3DFUtII9ts8yMx0OhbEXpZgU88xbgxxY8+b4iqJ9C+0ZPJk7rIvE",
-	"8uqk2IBsS8JSg00THu9WvacYlsDDJdJ2aCjum5T/U2QIGDmrUqLCJrrUU9umawOZAzsxAFfAeKQF9LgF",
-	"laVru2UGpwf4gmjHQgiYjEVGgoHtQiPNHo4MjaKM0WJBJXoptZNWbebEBbEjIa6lc1KqL8L5LoujTr4P",
-	"3FJSgZE6kaIvIOpMyOhwd7dFaRwdlkG77IpPwZlI84yBpQREPWiDw86JxjBzH+AiM1Rt3WAjUMclLpvI",
-	"kzVaUtoRc+FfFrtdl3alIXhirl7osmbXJopiVTmx37w3LQsJa3WvZvFm05lvMIskR77EKE7FfwgPUB1m",
-	"QT1OFbP4XiAc4KtYO6EP306Ou4IKHTYrBlgsdnhOlsR11+I5rwfxHvVChB/mp89WBZndFfEebhVuwBrg",
-	"9P8azGNneN5d75tT3CU0ivvaH7etEfpL76mtO7qOO0qzf6UtfSlfsVN5cvofU235V4IjdmKuUohFsIYT",
-	"L5HLey1RefC389OnPz8H3JPE1/tMlSus13LmIZahBPu812IblJvQSi6pNwlmD5acWPJIa8UndeMI6k9+",
-	"lirvXn+eOyVYZndRU+Ldg+aikjgZmkfeZh/BwO6ynbB8O6y5NqTCt0dCohEKYGkcIKqQxgqRSMca6W11",
-	"2mQaSdo9j+4g9WJ2AdHNVArIQ6Tes7IrsQfssdjguw8gpTjHY+oDdutB+AIjPcP+VTMdizZkR6Riv+FA",
-	"pRr+vgs0COTVSzXcQ7cJ69X7vCjQNEjn1I6JHXeCYf/UUgFcqcd6K6eKng/44BiiHUiFuHDQ0A2k8XNM",
-	"+DHn7lRIubDWfaRnEBHQAysU9nZfzsOvY67m4OyKMkSBzRUyAxPHFtyXuHEN++fUWDaAgGPlYQFRAfxT",
-	"d8KUkkjcskJwqOUBal3o5/bpLYDZmyp0dY9DBJrbnkL4HO+v+dSXtD7VRd7lim1mKKZgdAz5QPqHXPAL",
-	"qy9wEhnEB0waTQAEPbL6YbElZg+VmCWbDxuxwq4MTP68SmuMpL5+wnNhjyO6oTuGv6fvGIuf8C1clnpm",
-	"oBU9AxPpDL74EJIijmIIfWQVQZu12VC+h2iJ1VdCETf0NauH23gfzjYZuPT40wX81JiMWqhA3ritjBsL",
-	"Ezt9tk7LWHL6qfoPaDxeoxDLig8WY237JhTApH4EsY6v9MLDPH0V9Q0cCRj+UlgNRA/RA5JKEMKCHDH2",
-	"sudaCQwf4reYAfDGEZqSi7eDm0ClAnz9mVu+fRjA/umzzPfXuM2jCbcKV+I4lZkYssJGRA3BoC2f8tqW",
-	"NfV5nuvo2Kxl4j5NKmDCkz1W4Oe0co/Wesk/citmfH4rw9hdusaLo0edy7HQU/uZkzPtjyTyqBFlSR8y",
-	"fsVol+/4j+qOzfL9VxtZ5rh898ovTQQjKlZvl5C98mboWU1ZVI3qPQZ2sxzAxf/le6ZkgT/1bKGHnRfc",
-	"8mJXlOWe++2T+x8zk7Y/IinX/R7/0dm184mgu/W5Ed4IfyYKy7t4w8HYdt6UUtldvIacyL36NW+FEbZ+",
-	"TaF2ey32n//rfwfcYbRSlFTDbq+1cJNnWonGe/R6ylgNLYqm12rT+KlsswNojNU7YcZ32b2UB5Tvxps9",
-	"1bnwC/bpxu4F2HPgUuyip4FLrgfh3dYNgeBj7MGbYIzeFa13eEWMMQYz3Mnd69np4k/AQuY8/I6xuZ7a",
-	"DqR+6GLS7M5NwXMvS8GvjtOble69xZu5QetCdAo93N1Z9uZ2rruhU7xL7pe+xR2/7j4FJfPr7opKfPl9",
-	"4xsNN3YiA2/p3+hNHLVblEmu4eOt4kZPzeNZNIGrSZ0qRbp3XCSYQ8s40tOmva8P4IBqLDcwU28EcpDG",
-	"vG8FdJCkVL4I2kG1IWGDPldhbBpD3ta/b+vf7xdjoZp/BNS7hpIfbzXeR+X7deU1ixG5UMEBQaKG+prj",
-	"G9fG9FStOKbDsCgghlVWlQNAaAS0BcbGCGiuuU6gp6hQ4JgZXQUdxXgQON++MHkh2OZzw1AjXoqhUE4n",
-	"iS6z5VRkjJsrQwREWGod15EnEbbkjm66wg/avblCWAH8EDZSaBS8L3oq4cq4FANdAlsStyFEhUXstDgj",
-	"6YyUOcURzHQiSiNykV9czjPEXU0z4L6OKDkxa0eEyJPThITDLQAUcLATFlZAapqaM3EMKwT3TRCp8qfl",
-	"DUjYsIpjnYsi89SFNEn4MeH3J5hNPRiI0hwnmIrtBDLEF1ST4qSl5Xgzip15nJB2elsg1tAqNqRgKXy3",
-	"/qUmwEuRsQSKlK4vO7lhsOxO604gnLoGPrff0mkVd7HOpU9r071N7Un9DvdQfFJOwQ1Yo5aAov2V2oCv",
-	"rRClz1VfFOvaTE/h7ELkMcq1rUX5QvuH5OufoDDlr77Htj7COhF0XLFtacrXjdzp3u09B8w3j5Z/xkKW",
-	"6Dr0Wug8bFLF4gd8TRlLU8i9oY6lYmhBCP1tzam5i0KVYOAsr1SphZHb7COru1f3UakyTuAnlgKZVIln",
-	"U8iSBFw/lkYkePq6zNGBtfEPT+AeYE6A/ZZTxg/aFHhPYbEGm400G+ii0DNyBfEKLJvHfl1wQNhYGiOw",
-	"5AUcdGgqhb8AEWYZPOwvES/3awufVkAFVllpS5BW1gqgJpgdt4ieLsHE2eLEboOeX0XQk8coYgNId/jp",
-	"80Y8T/K81jwX8Wm7/s8FoAXo0ruk3kCIMmGsL9yHBD7YNvhvX4K4A+2Khs877ITwJgJIBcT7lI6KAQEM",
-	"SFsRmsdelwBAINiaVI4lc0B91AyhwZYhaHAEs2C8mEG/m1TXBLW8yPuiES24bh3h/jQd803DUguX3wNU",
-	"7vozop0YVM/ak4lXNEYT/C6accN4nt9fMGHrEG+GHfAUPv9t8/9XrCZP8jzRIZgyqucEq3ryM7jH/oGf",
-	"FZ2URCYBjlqvTz3Nkh6ww5vijdJ8lnjOJB2vdZurigB8Ztrra432Lvxpv0ea3Wk/icSXdsva94PcWTHG",
-	"5YChvsrJI4auhJvwYBLtqpcekow3QpkA//pe8CXIHHQPqNqC0A3gfvUZzLEGcgKxaNSmIQFeaCW6wW4E",
-	"UiUgKhtpxvuWQdJUyLKnLkE2tKkppe8MNdx0JuU8QJKuwB4sxgQDMRRIL3dqA9SAr+O2kRZQiEBRp/Af",
-	"2NIQs/tyDFeWyMuJ0G/+z8z5lQTg1WhVVnP0lFJdYub2FOIPWK2XG5kACP9FLUx1DW59zbp0g72paVm9",
-	"9h7syrXmgfj7d2VIwtdy/1Zkkl4qRc77di2k1bdwqjNxkjlsrdEtJv6flhh60zZiMDXhG/2D2JmgD76c",
-	"kfmDLAqnvoBuOnRHAc7lr87CIjSh8abmppvWElvTydtrDc1ELdStzA2Gexf2JmyUZmMTZrHU0lx7nMtt",
-	"Tvfs20DUV/sc78dspJZLsISwPM7PMwG/Wopen2QgM98vm1AD4xqVQrCxVFOsNftRvhcsm5ZFBlC+SsxY",
-	"0i66Oy2LvQwQWn1nEk+ZkKBGUI6Fp/Nm1EotiIwXmp0QHhbtS+p3QNLeoXwvFANerSGXqsuy2meXUQ8s",
-	"E4OB6FsGpOlLrbyUvOdOjL1bWUr2OsKhWk0PEQ6tbTFVr2qG6nQHt+2W26DRpoDq2PKtS8aTFvJEJDTU",
-	"VgQRC3/J+CmB2lICGJhLMREc3wlxVa+XV7cJHcQKgpAdQ83P1cxnF5Hh0Z1tJ6QgKo/Op2kzbtiAA2hi",
-	"dNcJH1CgbmE/al/c21PZRBMKtL8EKFQzgCTIqpDbzvXIOriMKA6vxMTSMiOOM9xDI4QkSnhfxr6MiYTW",
-	"ZVNRd+LG94bGvk42HUbtlLpZ++y1c/p3nKk3erzaPX0mzBVV760vcisXNUpcv/UIMxGb3oduw3wZZhR4",
-	"z+cj4Qs+t3n5re6417z8DIFJJsEybPAGSVXcT27eqZCpfNAfcRAWy1qTdEmdFwVPIuBO7Ab2p6AEKN66",
-	"Y1C4h5i/HIBSKXUBtm/mFoVCmqYRjghgSjOZB+wMr7KccZ1k+8lARigehOBl7rIaLg8pFgPOkUGcXIJ/",
-	"RUgczgptbE/FAj8f/SVL/p9aqsogNSHRzLElJ3t4dMQSXX4xlmYM/AYp7A2E/nN2KQqthgZDADSbnoI6",
-	"Nt+/ZMUH28U9AhXmXOYehOZSMJFLi1A5IWsFEWoqJZjJovA4SOxS9PnUiER3g0bFPnG3doMB9IL58zCC",
-	"DohN0raTRbZaLyxLgEwBtyR0jvlFRe4Hd6ss55bvTwNZcBaoMUJ9hu+c8m+8nNpRh72ubDSAhg6bMbSY",
-	"8bwdsKThFNwDmdtwWRjzBLrs3HnzieipzK1xFqdUitDKhMwz0jA5VBqaxc6EYL3W0yQ/0GvVm9H2aZwZ",
-	"rljMBSBy79IOtQR7y05LBbf9iauhu3Q6iaDJxupJsgWPPUQTfcQ151tPEJqpgxQ5ZeiVP41flcz9hJNu",
-	"GALFon6wdH8l258a16jVC96X++IJh0u/BwQufOncWjGe2IzwjWm5Qd65SzTKBj1TXZaXNEN8VdhtF993",
-	"9X5hB9EYd4ybzxiqedB8dgto+EDc3FWusoj9CfrI3p26PdrYTbZ2kYu/x8a0HrXrbtA8dlcIUuGdbQwg",
-	"Fa58Opr6Gs1lzT9Yawxbc+BeOug2t0e77Ldnr189/z2r2bL/ff8fouyLYv/kdP/d6T49af96tjhv5C7O",
-	"aWty3gIdap20idvPnzdn4p64xaH6w+BQVZtngPggqMRovdaMV57WESTWPFjalNdxtvaj+y7yaC/v0VgS",
-	"dmoM8TMu8WB+5c/9lDgPt+vrAPzDINp++z1LLJKzZz/XY1OVuokUgnSqciJXCodl3kZLIxpYPZXS4C4Y",
-	"0GBqO3P1cl59i0Q9BhZTMIXo0JC/F8S7EUszwplN1pez46eq7+kfErep6iEdJ8QqtCTOdM+4MdJYrpz1",
-	"anWRM+7sJXY576lsLCx3KqiD8huIBheAgAhDM4eC6modiT+ESKRKz9qe4C/U3oyXNbUkrLJfmPJ3ox6U",
-	"ZNg36EKJ5mGlD+Xw4HB1H8rSJie/K2/Xi7KNY23jWJ+zv6Qi1zFav0oTNka16srmboJcC/7xveSksX1+",
-	"EYJlFZiOU4Pr8PlgMz+69pij9vEIBc/JNQjrK6Vn4FfLnM2FJT9dUcSkMpJ2iFNgNBLhYYCdGgoZgdie",
-	"AgaAPs0NBNxu4VWnHNl3n3tuAOl9pZeBGn11Sd+t6FqvEb4SS2v+RhslVnMDdN+jZrRukdVd18iOoZFG",
-	"E/uFLoGSejoO+FgVm7q7sXACcDEJETlC8Wz7UyDwYQCmvRqOzBK6PAoLBgO5SSjggBOxsA0V3W2o6K8u",
-	"GLeW4P2J07fw8d5MoH4mE/D94xWpzhNTS6hkQcgR37gXo2l1XxSr7DHWIHYTGMN6TgTksnASS0wy6jy+",
-	"5P2rnoqpvpGeqWOWIU0FmlTc//lWcAOcE1zlLOOXurSZO1ri7589JfKPx9ukyJ81KfKPx9u0yDYtsk2L",
-	"bNMinyctkmrKrzsrQqbGJj7biW9UWO7vZYs+V2Kw0DOz1a4V6Oytytm6V1v3aute3ZF7ZeizapZtRcF4",
-	"v6+nUPBd5RuB/CO15hvBxP6Yy4LxPC+FMYGUUDHO+qK0XCo24/OQtUQCwXCo1IVoJix5BwNcmGV1nD/p",
-	"GfK0NQ0ChsqLAuvVOuwpN6jr3inZ1zlwMY599H3MrRWlGwpJwla3xXP+31rtlnNXnNdRzlvtluJjd0i4",
-	"57VSuTjmH14KNXT75OjRw3ZrLJX/O6YVjS2lgrr3piS7X/GdsCzJWIaYj2kajDu7ta6Mfqvxw/gaWF9o",
-	"vVbTvvgTb8L5gtfeErKw+WPaQhbeUNP9xRUXz8dSLelhp0MNWV//EUSVg0qgonPwp09Lc6Vg02NeAO+X",
-	"grhYrTvsdKFtAKNrPpMJTbFo/QFJsO9srgtxKqHpKT9FqKSJLWSUep3a0QMjh2o6wVjamVAWM6BADYIA",
-	"fhhPA8BXHHWXOC36GhhaCHPXjfjhwRMG0v3CcuB2vWXTrtNjXzriRieugc3iRntTbJbqtfeAzbLeRILA",
-	"Xp85IFzR7K/gYQj1kk9bE9y3A/sfCjB2rm96gzM+tVvTSe431fXnw3k5XvbpaxTn64TLnrsP+Zxf0YO2",
-	"uCt/Hp2FMiVRNIy6reaM7N0GLdYYj3LHq7AYK4JGpAODm/Tgo/vPhcw/LXWYXkfVErraZN5hZ9SaBd2z",
-	"5TyeY3ABje+9liXTM5Xinzn9BxdBZ5MR2NOH5/UU3ajDMn9JllAu0d1DGWpSrwpFrks0lpdEX7gUdEM5",
-	"32756a0NBntfOmJb97kNR/1xsS+CKF3XBdhICDjJ4essQRIsOg8EuBgHQvXzEKnJJWg/4/4tFP5TWsCU",
-	"KOeEboHdqxY/OOckIFRR0utIumLETRv7cyESRYa+ViSGsYP1mPHQESAs+geRmkLM0I25nFd8jVIMSmFG",
-	"WYc9gwFjt6h/cE/BCAEUUhgjtTKxC1dpEOV9rlihh5AagL7pGAnHeecMNKI0tuQWnas5jK6L7ok79QJO",
-	"acwdJCbibdwGeh+rabtwHarmfxuDUiuTDWGoN0jTN1x7D+R3X9jp8ASQ2KA942VutnmIte3/l9zYE7Au",
-	"t+b/n8z8R3nPST+QMIq6YaU2q9n/KBTzRk3XYOg/SE3Km+vBaRM+hyDiYGeuUxMc0hyZ4Cwk9K5kyiec",
-	"GuaYZR8/ZaxfCF6aoED8YcQCAMCC4GTkGmCE4d7u/NcelCFxDJz74f0GBIWyTNouhOeiHyIKIN8UpcAm",
-	"M2am/VF89m728OBhtgcjCk4Keh3Uj5DREocK52QIlPCKAA+AJwLKHVPtY5EFPmWtGEJB12/UpBMnU+tt",
-	"/1spRcy4rFAGb+LDNldrjRffh17L+dru0iahwHhJc+9c2KWG9rvSswhAtlVtW0X19Xphr6AXK3wDt1dc",
-	"MBW3Kk3J8QjVQ5Ti7t+Et5rr/nQsMGAxLYtWt/UANBaNZ0FnyaFCbJu2c10A50aqBFvI+zrwQ+KT9fVY",
-	"UP495qvdZwgBt1yaScHnr/Bn/xCJoH0LwLEIik9gsYnW8AXB1PQSSc7TZnPCbe0X2kg1TAZDOqdhPOd0",
-	"ZHEwv4Z+8kBzhUXmtdZvw+cpTFidENGfSQD/AQop2AHJMBMisPo4Yyv0wkBfSJVDRyBOBZ4Y4CGRtkGW",
-	"zG1ykzzLCF72G98QHmh4OwRTRUwQJ6dtKih0vqyhXbgPffq4vdPdIBueFKGvli1/xUU2zIqiCB33l3qK",
-	"7ycX5gpq8KgdIH3upNTjSeOLf0NHmqs0sKGSJuxzl1Qlueusm6cjbrO9Ngs9//tTiVicP+6/O01GABU/",
-	"i49PIaua1jqUEgBlQGUVCq2vCMrLqVOP1ahNongF748IhysZy5TKbRZeRCidWBjIz2KOSGJkvtZszj73",
-	"b+RNOmk+kftXYt74rDenDA4tPguCQAlNB/W9Ei1IfM9gOJc5VvL4Wh0UqIvP83CXC097U+rLJDE9KbiF",
-	"WiFErZ6qGGSvPGgkeNEo2X7CA59+//T/BwAA//8=",
+	"7L37ltu4kTj8Kljtfsd2IsmS+i6fObPt20wnvsXdHifT6p8EiZDENAVoCMiyxtN79mn2wfZJvoMqgARJ",
+	"kLq0PJlMNn9M3CIJFAqFQt3rS20kZnPBGVey1v1SY5/pbB4x+Pf5dx8u3i/4e/bTgkmlf5GL2YzGq1q3",
+	"dk5mTEo6YbV67RONFkw/Hgmu2GdV617f1GtjES9pHLDgXSzmery7es18I2vda/M2V7Vu7WrKiGQjwQMy",
+	"mtJ4wkgoyTgWM9I+JG9HSgxZ3KzVa2FQ69ZmctJo1+q1WESs1q0tJItrdzf1WrzgF/p5vODwXCqqGE6r",
+	"pjGjATxttc/OgoPRcaM97tDGyeiANc6Gx+3GEWuND+jJqB10OrV6TQkRaShv7u7qgIdLFTM6y+GAE8rl",
+	"ksVEjIngjMxDNnIQUguool3ypVdTqznr1bq92vsPb/qXV+fvr14879XqvQQyeLgJbPAVLBU+gcX2anc9",
+	"3uPF2a5e/PWq//rF5eX5dy9wWvjc7EJ+1kPabjVOgtawcTo6Omp0xmfj41bQoofDE5xVRDgslTKUinK1",
+	"2cTP3r65evHmXlMHLFIUR55SfktWYtHcbPIXb57vPHHJ+HoPX168ubj8fu+bWNPUdvE8lHQYsSB/4iSL",
+	"P7GYLEM1FQtFzi+yZy/QJEfDfmA/r9cCpmgY6Y8vDKlKQmNG5DJUoykLiBhryiVqGkozvD5nMZ74fpg5",
+	"MUe01WqctFqtxqn+Tyv9X2CO20LWuoets3pNhQoO5/kFcaDRGKx1a4/nsRhGbCYfu8DCQbt4HcqR4ONw",
+	"sojz6/8wl3AGSczGC8kkUcA1NMwPJLllKyJiMhMBi/xomWWGdnCjuc/5BQwVjpgz/H1w0j50cHLU6mRw",
+	"kgfFh5jsO4idN+IcNjFHGFFElLhlXJIl44qEXAkSMyoFD/nEjwwu+kgPHkQsJAsIjSISKmkHHrKxiBkJ",
+	"FRmyCeVECUNPO6Cmc1SBmgn9xAi3o5fgJoUe8fL2E4sjQYNSkgklEck7mk5GlHOhF6MRpU+CH03pRxUE",
+	"s37wXejnDL5R8Uofj1pXxQvmYu0gg7UMnD6MOS8gyt7FQomRiEoQZpmFFDOmpiGfEBZJ5kfS3A5VjqJh",
+	"LG4ZMpuYSE2k6cALzj7P2UjthqajajRlictCSlgcizLiSpaDiPrLQiiaxdKVEGRG+SplqYpQosJZCYJ+",
+	"giFc7CxFhh0PmUbEMg6VYpyMRawvOEIjfa2sdsHKsAorh50shwbw8NQv5iVIwSUgRt4zORdcsvz1pAXJ",
+	"iCmWnt0EF1QpNpurWrddr41iRhUL+lRLfp1W57jRbjc6navWWfeg3W0fNdut1sHh0Y+1em0c8lBO+8jL",
+	"at2aVGKe/Fw+xHHzsNVpt09wiFiqPnCx8hkPD9qtVudHK2FuIh3UEmG2v9U3cD91a2LOOA0fT+aqIaRs",
+	"tDutocMUaxaVcJzD0S3Lb/0a6XURc/ftg+HJSeOEtjqN03GLNYbtoDM6YIfjo9ZxrV5bgBivKRaYFSJL",
+	"1rqtuoUjFDz5tdOu1+axmM2V81NHk5u5cNLv77L08uKTVTKco7QUKDVLLUOD8uCSTdiPzcdbYdklN8bh",
+	"WhjTSLJ6jRkYrr/gPxOtxeghlN+mJwCkTi2SSfZTrdu+q3s/AmG07KOO1kwiKlXf/JnByFqlQiXocbQK",
+	"ONhd0mm1WlpABZC6RCoaK5+4ig+0xJlF53YSeEKF2wm5QO/wiYfiESjcq55GsF5OGHTJJlB1277FGkWh",
+	"3rMblCoNRp7fePzO5uO7+sjG4x8kWxcIzryT6d/vu3GGS/Vq3S+92q+06wXcGwTVe7VQ9mnYM1dSr0YX",
+	"aipiBO425DiPfuFOD5PcFPBzBaPH9zPXhaF9MYdpFykOMsyrh9yrV+R0PTitViWzJzbHvt7y4m13/X/X",
+	"3b/qdXcDtHIVzphYqHJVRIaRvjq8sqIyH5fL0kEYEK1emFsi5CB57iIl0mrZ+TAjJaaA+eRD+xTut3cX",
+	"f2Yrz0m5Zau6hnfhahLXX6qOSOes22o1NbCdVp5gjxrDjiY+enjYOAtarHE4Oh23WYceDI9bNXPtarG2",
+	"MHC71W13uoeHzaNWu3NwoAfmdKYX9ZENiZzCsZvHbBx+1sfwtn/+I7/6PLz4C7u9DHKmx3pNjsQcTJqG",
+	"dmVXy+0JKcuuFuz1imlYq9cE7w/ZlEbj2o2WEWBP+/lltVjjZNRqN07p0UGjMz5mR8Hh6GDYoTWksdGI",
+	"SXmlCS+vmWharINphMJLqMCDTtE+IrOQL5QrTHyp4WtIxbVuja3+NB1+Nwrfhn+6+PDzRftNeCEvZmr+",
+	"47OL44u//+9//0/zf//7f2r1Gvs8D2Mm+yGvdc9aLU1I45jJaTKQjFUfX0VuZKhmyGhs9fbRSCy4Koo/",
+	"k/zp2Jw+EnNSIvDN8BBNYjpi/2ms282RmBWI6ZS1Dxsnw/aoQdujw8ZBcDxsjc7YybjdSrccYXOg910I",
+	"Zl07kvivtARNR88oH7EoYkGpUpcIo2pKFeFiKIIV4YwFWYvJjhcequEp/xtZeLKMCfBw99u5CDe81JzF",
+	"/MYutVbhTmuVK3DPppRP2Dsq5VLEgd8ZxIWaspjMzUuZw7uIY8ZVP3mmr/s4ZiNFpiKWjAw18cQrzYPZ",
+	"0n1NKjqPmFaDqBlfS4hw+J4J/onFkupVvRFK88O52shgPHK+9NzA7uM+F6pP7dDFCzkQTOJNDO+gwdgd",
+	"YJc7ueOa0juO+cpdsjOr3+JXvgzAHpzQ9Mx791Qv0p59AajjbMmkIkCYKeacAeHeL/EWLs3FioyEjpSE",
+	"OylUkowWUokZizPXUvE+3vmaTSF8jSJsCYhmf/P+zC08lOlMb4TyT/NSxGQkoojRySJ7EaeTPQ2jKOQT",
+	"csvFEu0imrIEZ03ykYYKEKembOZOeAVIKFkZ/Kjphg7FQkuOJOSfRDjK2CsDJkdxOIeD0a1dkCWVZq0B",
+	"UUsteep5HW+spcwLHIscnrTbGi3LWPCJA9oHyeIStlG866suuw1YSOGaRhA+suFUiFsvFG/YkhgSIpQH",
+	"JPFRl+LGFRLpKhJUQzReRJE5ig6RNs1tmOpPyS839doi1kudKjWX3ceP9ZBNZ8WPNcjysVzM5yJ2VxPg",
+	"SSs7YugN21GA2kbA1rMUxOPnt6t334fi5G/P/zr54XD2p9box7g9/Dj62+efbi9Pv+cd9Wp5tHghTsJz",
+	"ejb+7u9/CQ7+/M8kf6e7YIiqYhuW5o0dZdkyostCO6rcoznVGlAiSxboVbJRzDQsy6lko/4P302ji+/f",
+	"RH87+FMUPHv66cfw6XQYPo3Ydy/V6LvP0atn5z+/Dp+G7K9/+WZrap8Hmy59+4Nh7pCKzbDXTOZch3Ie",
+	"0VXfUN95QMkr8YlFFFgj+6xYzGmE5GG/b2g+V9uZdswofuVnHbzV1HPgonDkYORXXmaFDpNSbavVbpwE",
+	"nU7jjB2OG0f0eHgyOg3OWGv8nxaEZsg/0SgMiiRf/nE+MMhBubn9syh/ukKx0INstE3qf4HcmaJGr3D7",
+	"4KU1elGniRJgURuplvzBoJrgeWtFQyPo+dMPnH6iYYTqVl4KDKiiQyphXYFY+sTmYNhfOEPkZOVkgFRi",
+	"3jV2oH28sVv8uZ01C1lBVs7BDghh8ha8VV4HjRaEi9FvWbdMl2jt0PoDDk/arjdhLmSouXqv1tVP6o7J",
+	"P8c2wXYtR1M2o30t0IfGrp2QzzG8IUagZZVbylPmiv6EkSoY3S1xoyl9R8O/XAz/zkZqayeFRg3CkzgE",
+	"8hBlfQobHLkkoCrZTbnRRn5xnYSAqb2xAL1Ml7NkhnM20ccgMvejpSBDQDkScT/X5yXdlc2NHLtYLPBk",
+	"5W/+u5t6baoFMgNrFnY4bnhblOoJz6jWeEkk+ITFJBITEvLcLW5uG80O9Igv9HVzRQv20XO7TQUbXcLK",
+	"4KbqK/g2y8di2FbK7ccQiIe6GWvorwgNgphJuUsI3VlZCN2LzNDEAlZgYy7cgAJzq1889+HBGFRwl8mU",
+	"mnA3KwqQ0BcQ5QgKRQTlhgwlGdEo0rrjlKpdosROSjGSAlmBjgKsGikvabi5tXNh7UdJ9NJXMHlm46dy",
+	"N9s/nc1zDPj9Jzd4vhTxMAyC/Jl5I6zlJZQEZMziCRknn+ZEIMMyHuCXjiAURWIJQ+4iDGXjbh3Z56UD",
+	"R+FopEDq1X5PefB2PPYy3ldsrIgSZLqYUS5zkTkzXLI+FjAOo5GaFiNTQ60GRxmzWkIu4hY+vQjYbC4U",
+	"46PVBX8Xi4nmdEU5VNIZIwZFdSJVGEVkwQMWkyVdeTYjTIfth1wfMxzYZVp2PIeXO9A0/sxW4LDNzrXL",
+	"Vo0qI/Jc9ubMD1HNIScO6IXdLFtlDrGvQzmjapTfIJgBuN2SSowB1DS+NuzTnXVmh87QvAeTmSmsTd8g",
+	"8t7k79rK8yh0IKzEX/IeII/jDZLH2JguIoVWWRt/7kOQ/Xr7ZR1kwqNbrqHVXHyl4avJrLgA0J6fxSxg",
+	"XIU0yp2pj7HgE7/Pxq4BBuiPnBFyfC0r+BA0TCdjJtbgXSSiowxza2fszRoskgXLg4si9A5aHBrx2FKT",
+	"YxFKogTKnhUYcokIba+OXOTjKIIzAoNpQmprHts5OiKfQhkOI0bOL59dXIAqQUeKxXA3wJ7bxCmYXAnR",
+	"N3CF+ubUQjbQYhTOQlXrdo6OtLQNNKExkwMDk6Z2CCxON6VV3JQwe/SqNiaPNGdz3tGYzpjy2POAZn9a",
+	"sHhF5slL5RvjvuNw/eRnvRcLfsvFkmvi1YIwNZPAkH7Mi4Xqi3E/phwUR8A+wOQgXyPHQT7+vAPKW511",
+	"KHfXWIrs9CUHze8xZsMTSKIVJal1STwFGi8YSFuOagz8yPEHExViolBCFHoQbINuGHbXGPdK/mABKsUJ",
+	"vuDgw4sIBN0ygwT+bTGRCcfZJyJah18BETHlVkvPeC9jMQPLluZYo0jIaopIR8mcPqMimjSZiUBTSXbY",
+	"XRBByzTGBBEuQOXYSN/SKHlFpToPZiEvSqQRlYpQ/SyUKqZK+FgRhKHBSwUBKcSYhOIwZDkVGj/G2LHL",
+	"8WBlyHjlA7qADAdqQEL4ib0DDaqIBdSsjGPfyWqx+SzDnHA+m1O+Aj0ePDrklQqqzeOdlrF+ec3jR6NW",
+	"u3Ey7NDGWdBuNQ7ZyfiUHg87o4M28Gap4sVI76bWON7GAaQ1TcM5Ut17oRSLAzoDDSDkEHK/FPGtFn4D",
+	"uoK7dx6LYDHSgOntsnAvHV/lYhiVqumd0+5hu9lqHbbboHfHiwidZu/ZeMEDRBZI3YqOx10ypTwA/z6k",
+	"dTXBT2k1pij8BEZswUHdjEPGg0jjt8q5dtRtt5qdTuuofarnT6yEbdhZMbngL0Wct3KDpevt+UJNSafZ",
+	"0vDN3G2cxJQrG9TnyJAb+OgXUsuo4ImiAc34+BOA/PECkvzp8u0bX7hAfqANANFzvaaRXhjzhzVpjT8/",
+	"oTnUM/th35zLPLuHQDnD5rWwp8cxEl/IyYerl43TXVhcu0wYSFZCUoAKh7oINSABDbYvGQuGdJTzZ18o",
+	"MmXRPM/nZ7MkYwZVx1DVNQcwof7V5/kwd553iSyPqQr5pNatQcpaBfVnJ3PWK8ujZHgAgUm+yP5/CZ9g",
+	"3bNQGuaXaDebnNtF4hUwnzMaSxMzpHWdsb4FKImZ1pYxgG05DUdT/XVMhnqcmEWMSiYtF7acdw2CXOvn",
+	"NtRjEIRWmO3xc3NXr71hyw+yqKBwtvQ6ky2jikK+Ywhv2+PafsM+q4qwuwslCWefVT4eyAZvG6yenTVa",
+	"7UarfdXSZ6WL9JYLyCEdY5H/tYNtkvDOonP6nMxYEFKi+RwIUmLOYqQvI1vixe0zYKVBkT6PdWGgNNkC",
+	"/T8QTOlMvwsvP83w8uOUl79JojvLfNY56A2eXooFD4pXmJqymNW1mqFXos+cLEHIGAbweb24QHOg/nuX",
+	"tWadOYfZtdppvcvEh2aFxeAN6okhTHlXltQo8ITh4WHjbNTqNA6CQ3Y0Pm6dtE+1jm35HIYO1neKx6xm",
+	"WAfdw3Ix9iBoneLBP6WdcaPFDoOj0fHwhJ6eFTh6KPsckLErA0Ns6h298paUuNSSKJnST1qDn0ehV80z",
+	"NNFXZbUkTMCwud6tyTR1EHIkzoRfPtjJczoqU3TMCtNaFSUklluERs47upCVQaOvmCIB09J4HOpbi4YZ",
+	"CrRRd9Yf/Q7D7q6EeKUvylzOyCcWk+ND8ufwqQfLJmKvD9Y++DivRYKoOaMr3K/jo6ODYzJcKQZ1CWZi",
+	"J9t6K6M+th3XklkKWkUNPAWsFoEGLDAeaJIDAijx7yB11Mkc3/X7nOhCiTVnDaS+dufg8Oi4GEu5QXDz",
+	"Np5L0JWtELsBMIk2ly6yOpa6WsBtd1snmq102hg7KVnc3zwvyNkYQ/DPka7zNnEIHVeCDBlU8PD4wvsm",
+	"pLG1wdaURRyPDqqiWbUw07ezbTC2D9NIqyY0t6lQVTJ/9jcPrQW8mVCWFyBPBUWSxkgiQseKGcexjX4B",
+	"pX+i1XjPkTfv9JkZNy+dRIHmqzB4Ypi8ZXO00yYzaBra2X59eNLOGrBhDbsYsA8yOmvb0Vkt+ki6ziIn",
+	"yeMC8B6DbgUPMKQjd32JGQOuqI/5mEq/j2DujNJPIhcymHbiY6y/0lhP7m2Sazv+Snc9JI2hKODCAzCi",
+	"o2iYOydBTMfqd295u48xzWJoj9Y03Ip3MfsUsmXO3QqmErGIAstC0Q9uiMzdqZIyiX8TC1ieRgXE+hCs",
+	"ChFgsRCaCFLEhMaTgMnbZqo3ypVUbAb6fTrqBpdhvtRidTSQibTxIsbaSYsFlSKqmEHIaGoYU/HEwsiJ",
+	"tTV/XI0lWq8neQesOWn0II69i6CJoZQ+QRPXRlywPGc3B3qKlEumVMgnsiwXYJMz/Js9bPmzlS7bkzmN",
+	"SMomTv+6TGsnQ/5XNNDfaHQtlE1hKM3UTFUoAoabDXNc7nD4nAW4xJa0oyHYtdTq+d5TxV5pIcPHBaCs",
+	"mjmYoL8I7jXfxFSxfmRGyXIByYAsZyJm6UgaIvgZAu52dzhvVlRNL5Gk0BWYQQZ6wAkL6EixwJuicu7s",
+	"bj2p/rkEuU8RSbO+6DLjR5WdrV5tzb6ODXg3v5bJ2k7oq9zR6nSPDpvt9ukBhrHuZP0wkQ+l5wnd9MZi",
+	"gf7ZQlG7sooXOP6Ecab3uTJh3jeo/TC1Hrxn+gBXmSPAL5+KBVilzBlV3wH9NPC+jaMqLVD7hUfXp6tP",
+	"tWFr/+fF3YsXN0bU71f0fC8i9kaoc2Rw+Q2FsGPAFSVSgebn04n0a1gwwAzj8Na3PMJkORirB+JgrwaW",
+	"pyEjVN6ayM5dbcTHZdHMemVptHQJS80DrlFyyWg8mr5nchEVk3+Mbqe3iRazgKprtuQtOoZ9JpK85OF8",
+	"zhQMY8JurTMO6qOvF7rvXHrRcvaOQfWIwhQMYzE2UJgqAFoh8IKZz+m/2d68VP+yzZVhEJluh983XH2X",
+	"rMW+4551157BTbgWN94KEL+XbbuB4xN/YvHThVyVCGqRmIS8SkzD8Oj+UA/hSmlFSS9mYEQPd4oVbp9u",
+	"nBWKayIGogIbcQFGDgJRkAXmEdG5EnPDPBSL2HyaseWtL/nUzuRqQ40cC3jOPWu+PANj76H+8uSg1Wod",
+	"Fo2nZxTyoo+OGqeaso7H7WGHHgan7Kyl353DcAfNVrPdPmi2HncOK6ukeaYDKkIPWbf2WvwcRhF9fNRs",
+	"kYd/bbefkFchX3wmn0+P+8eHj8jLMGZj8flx+/CoWcEI2qdXnVa3fdQ9bDWPj9qdgyxKbAJ5GU5OtEDY",
+	"hpv5qN3O4GTUpq1G62TYaZyM2q3GGTsMGkcd2hqdBAfjY3CoG5y02t1geNo97HYfH55WI6U4XwYpz5m8",
+	"PZ/PH3eabfIwfHv5yBylcMI/zEvKs2wfM7BRcBMmL3tiWl+CvzJmzFcPzo9oZNaHWWZdWTOOvz8aPbs4",
+	"vrid//WHZ386a7KDVnPUifhw9rIV/PVPUVLl4bGJHHi8CW98TMOGLYX6Labnofz9zW5ApHgK+WTDvMAp",
+	"leTvCwml8Bd8DzmBXyERT9o1/ZPn4vl8hRvWM/r9uQsTeWJnX2F+6B18hbgjzzD2O2+ngF89Bm2bsYKU",
+	"mASO+3wtoTTDPCExg5jwUKFau4tOMSyz2V6ZGHQLSkESyMKarvxjqKb+CEL9hNDSCnO/G3rMeCf+NQIi",
+	"b36bp9BjQs+fvev/Y4RfYwu0TAeS1Xu2KHbCMJS+8KbOYn5+zPBpRbZUki6LzXea5ELJJC0ryRjqmhwR",
+	"Qid0t0yRUVn+ECyQAKR+FumsBIhSiNeUr85RCvJlcIef1dSk11XknSoh+lo9tJEe0qs72ocmCM90KMJC",
+	"lZ8h6H7/edqukb8AiB9F+aU4iELBU5Yo13D3SfNKBZLSV7JhYaZbGMQuyOKQBHw1UEBD7h1RGZU7WVEK",
+	"aTme7DuApjgsq9b5XfgJulFRMo9DEYdqVSeKTqTRyPESIuOQRVnniJThhDM0J/FFFNk6aX14FbZCxAFE",
+	"vED9szstrOIEtW5tGk4gh5xOwPI7xLhQQMR4wQMsNfrh4tmUqq0cANUVVrfiqc7lfFOvqTicTGA1qV+h",
+	"YY1rLrCbdnjcEZQv2daNcxqb+kpFg1yleGDoBr6CUKRcYEK6XrkYzkKVW6uR23Zru1LVWWXHtobms9dM",
+	"UW8FLGiEUdKFECZvSMXmpY0KNZoaKZCmKFe7+v20w0n6frED4z3HqG7gCGMwHmwGNVbIqcYEvrMxzrfs",
+	"PVLResTdvevnb9+8uMGaZDla/OHk/6jxX5Ia8Z/vPR1rfmN0ulO23Ha3BS7UXx9vC6XlznO/bFLNuupq",
+	"qX/ZslWOZy2QELVxPtud95Z0wmpK4E1686KO8oHr+RlX4YgWAm7eiKQ0QF66XOS+ywuXaYIUZyywVfGS",
+	"Age7mGoOytQQSIfKQVMQIPMAw4XPTRwkC16zIKRX8JGLgXcRDXmh7VyCg+TzPmR6YbpzaapYUtRLy9QY",
+	"7X2/BLFxJl74KMWIszBnCj9avGsA7IB2XFE3/iP642x6k9dFUQiwT0cuLef4lI3EjElv6lahfjuOVRX7",
+	"AmEJPC3iXifDVa5+YVr1Wk1DXlG3GgV4T1pnlXummHu+Q1eWJKXzBxqFAS2LbD8ns1BKyGoCWihS7afk",
+	"+5KYdgiMH8aM3kpCSbyIksyskeAqpiPlTxrQ1GuiVpy0AARjl1JCrbLqXSkGKmLhi8vUyPvI6O27xDdW",
+	"aE86E7zK7rBk9LbvPM/GFjs1rRiVK62zTRam2mcRW9kYGgdhyfi74KxdhjO9cHdpBXxl14a4+h2Ur//N",
+	"FKDP5k6FvkaBgc2r8rQKtKlT7a1SpyqLg8K7nfI0q3YF1t0SvW03YwKX4B7JAuJ3SKW6KSBw9TFUU78h",
+	"0Tb7IVSZEnxY0df4XsvT0jpJY1g8qcECL+7+TNa6B+16jS9mQ31I2/pgWkdw7SkNyIQqhkUmQYGpFEML",
+	"yWdHrY4WIDPTdU7T6TprRz32jNppHWoOskdqOf4noZaUWDAw1tMNf0pN2juhMasKhK3XFlyFUT+7BmeK",
+	"S9MfI2/KBhuzaZ7hShox+xSKhez7wygOfLwm14LjLx+PPgXfTaNR+PTnHz++Wf34179Mhp2/Tf728XDy",
+	"41+n0+Ffn8ofL5eT1z9ffOMiw8NxCgz8+v84uJ+Dg+CHBRQBj8hkiq1/9NanErdMKM1RA8CiTh6+f/mM",
+	"nLXbrbqmEnjQPmoeNdvHj0BgQFC09DifR1pnCQV//HcJLuNE0rJWdajuDolh9PMrxidqaqo7mlMlVWxl",
+	"7xdXdOIH20QLa2FvaXJG5VQseR0jgk3JQy1UidgH/mnztHmQA75XO+jVaiUQHh/q7VaKQSzJ/+vVrv/t",
+	"3xv/dfPHXu0/annQ67XPjYlo6B8b8jacNwSATqNGIjphF8BsVVtkACgkZ1f8LmaQYgdR2PGCkeUUqvil",
+	"Vdcsi8f6AITROArTerS2ILBJSx/kimcOMnjIb5PtdSlExCjfanGvQn5bXM2gt2i1DkaLOIJ/sCckZtE3",
+	"PciH7tUGuF2nndPTR/XUAzbXh4ecDwEPUMnRpDIY15izjTC6DcT6FjJTvjlq6Z87x6NFLEX8ze1PncV5",
+	"64dpe/bd5IegvTqctRYny+9+bJ3+bewDqowqOq3D0/vs/iuBh8VP5HOqpgmFg80HmUd2vVuFnN3zQCbp",
+	"Tp4+YnBDgeZFo4hB6gAPsAYSYXQ0JXMRhaNVlwziQTZWNmJjVcd2ZSLWmtuM2dSHgRoYmUj2+EPIcW2E",
+	"TI0bmhfSediIqWKwxQ3D8B41ezx3rDG2/0n8TeuJ+qZd23zJ22xlgpp3sEwfgqhyEYEJALJOBj85+NBr",
+	"XiZrJhsu2b/gn75pt1pPlt90vtaSmYpX52NT2Ta72kuzACUgFNr1aLulzyHhQi5GI5Yj67YL8ljEM4px",
+	"7OoA7Kv0czhbzGrd02MoHDcLOf7dTtajgcW0kM0X5HGqVV49CntnXj7/8wNpHMLENkDI7smnLNkxroG9",
+	"1j/f+M7Zx48fzx0LoB+Q0VQfND5hyDGPT46cCy5/uT2FVsUkZjSafdOrGVmhV6tj/e1vetmCr8DyducU",
+	"d/VaFHKU4s6/+3DxfuFhceemDBUU4jj/rvHhQoOcyB4XWq6KF1x/n9obn4pglc0qr/2HvfyaQxGs/v2x",
+	"0/MwXuAw+VfAoqamMaNB2XNoi5xUE8pC/p7RwG5+8mUB9glTThAumMCxarE0EXT2U9QXKmEoI0j83cDy",
+	"QDq9qLKwIHFWgOOGkVVCIotAvAqlAq+Jgw5ZhCEKpYMQuQsIaY/nkp3BF0ioitNjC+M97MizKVVObmsF",
+	"UUP2vyKjKGTcA5FkPEhYTpHEw1LK3YT4c5CiU7YC1pSXkZM1oP5w8pWBLaOxfM/jtMRCOZI11TmOvx2I",
+	"7jmLWLZDZhY0fA7A2UI8BSgCeOdjosJmgcjYDUqgeMEDFpgMniIMLzA/0wbdmMC6IhyMJ2PkgTDf+IFo",
+	"JWCkneTg5occ9SI8LwX0ggHJ1ThITNkg5mOVyJ5MX7PCuUQJowBTYuZI4JJVIAHT9uFEU8j9p347LuNJ",
+	"70QUAXvEAkrrGGMZKBtyJ6ibmGYa5KUyGo+mplm175TrxzYcNw/BT55JjcfEVjr2nFuM50xjwmz3IA8a",
+	"YIQCZ7Geqf+wzVVwZvw5kz2UeyPjIFjDWfT2WG7k36D7cJA3dMYCt6trFoI3UCvOcUrWCZVJR5Zw5Dkw",
+	"87SMRgGgNPy3DBy2LKPVS0VjtV6cGOWaru+EFLYsv0UDJ4+5bPr04txlbluA0zcxF6p0VvhutylzOWzZ",
+	"mb9jilATLG2d1EalSDSNtTvizrAbjEyqtVKvuWS+pvDbyoJUevfmYSq9gCdM7XT7+gFxqwpWA2T9ZFUQ",
+	"PU99aX7I7CBrQfys0t6gnksosabd7yYquRQhA0Kyn6BecnF/kTXPqZo2c4+zZd9K8Ilpdl40vrOVlrJw",
+	"msS8KoIvVDgr2F31A+9dOcdn95jbFugoW7p5wT87Ptt99vemkFEpvrHSkRff+Rr7+ekzZQ5KZP5+Bo5y",
+	"4QmqD2l4kPHVITlfqyyhJCYf03897hXIYkWjnDmG3jJCl3SVqWTkMWfAQGUXVyVIKSjWEVnKFC8ZRDGm",
+	"STQFIHCIdQyxmu0kAEGaj/9CSxgOJsKmjeZK1BOTM5SqKDlZMF+lKA9T9nlabmgdspaYCj2fM86Ccrw5",
+	"lYt20uHeM7nQkuCUejmdfujQ+ibabQwffbgw9qEd7nwHJp+NwA9VtbEgCxRYC3YA65O4ZQH2A/CBpR8D",
+	"HLds5QNBPzdfFy6wedi/ZWvIWiiaKv2p4zwPxjyiwI+k8Z97QIGRsgPtQjyXSsznZcSjHzqb5NOwxfw+",
+	"ZIJflvNpY4isUnPzNsinq4vnO6u5V0yqdaeaElUtgilHtNxlS8rU7OQSNWEAvkv0yua2br0VV+GMRSEv",
+	"M3FkeVnI1wNihrsHKDvZXarmXmt4qefBc8TL9EkadFsqZT2DGqqAJPC1FeHEOI3dRS0DQBmxOACU7dLC",
+	"iW7eZZsMBDYWuHT+UtPMIgmC3t7aYCYvParO/KXa28INnN7pqPrXnhzU0pVPmNpt2etV1r3rqtmZs9Gb",
+	"JTavtO2DXxksjnV/iFZVjGtEZxDCHaqvqDFbsEI1DWK65GW8wb7ghWZpHu7KGO7yX6Q348Vzv8fXsbg8",
+	"kAQVDKh3r9le2uYod4dWOXL/I2bjWrf274+1LiW4vrgf41P5+OI5uv1AiCoF6d2FlsAQHHLOVwRzgeWc",
+	"YZ8ZqOX94cPFcyxbiwEiXPBwRCNoJmd6p0BrnLIFpQLbfRej75V3Im0H6om6sYX8lSATQQRH10WTfDTF",
+	"akPUa0w7hCGbhDwNsDLtDNxGBhlHfCvXocCucIxl/f0xD8eHbszDWat10j476xwdnhy2zs7aTvhD617h",
+	"D88gOKoqtGdOJwxXLJtEK70cE5v1s8GrkN8OCMakWE3PfDAWMXuC6UTQc2NGA0YW82bNjw2M0iqLWml3",
+	"TmHJyd+ZyLzr88aPtPFzq3HWb9z88X7BeWAAK4l3guBJYevTSkJxrbZ1TdnSsCOFu7KAQRP2WveoVa+I",
+	"dOnsMc4F1oXihO9cf5wKmbb7gGKGXLHAPQF1ouAlfbqjyGYrNUlSiRQOwEosACF64yVjUL6Bm4A9H3JS",
+	"UWabY73xyu3CMUi3uOpwNDWRsOmi60QyzaYVC8hwBXk3VGYxQaNcsE8u1rduxDoMJe9j0f6gDAUAXCnl",
+	"H7YypH+QJX3a+Ll/86VdP2jd9XpN98+H9YqHj7606u2zu70Fsno19tcQSQyWsTGEqUpmfNY2FAzMLt1c",
+	"rOotW+mPplDgQxI2HrMRVuhslrSa7/G013ydBOF4zGLbn4JpmcAM0iSXjJHr90xpuebmIdRAfhzjnyaK",
+	"MNuK3mxRvvV8VWBUOZv6t8Z/3Zc9XYxfY8FUH67xpkXZWvBoRULkyIMXV3QysG37kU1LVsdrexlKRgaH",
+	"7c6gSQZ/gLcoXzUJlDSjEyjHr1mdiYGrEylQbKNgjI0ZpvPNY/F5RWaw4yDLkYeDj48hvnpQJ4Ne7aAx",
+	"+Tmc92qDRxDATDNOLzpjVdgfN3DVm7KIF1yFanVFJxhmcjF+IzgrQdxViiAbd6t5mGboXY1AtDtLFUYR",
+	"MUU969n461CSwUHrcJCUtqeYo1iMQe/x9kGz3ew8ql6shvZ+K35FTXxDmQwXBpni8NiKya67bmrraMG8",
+	"S0zsdlbCxIjpLj7CRCD8aVBPxYNsZhOB4B1MKSTDVY8PzOfmufleXyjDWCwlNIMYYPCJWMQjNgD+AZAN",
+	"NYeQLBpr+VMvxm1vbxscol2sx0NJwgkXMQu6rlFTTRk3gSoAMRj0FI01e4fAFUoGMZNMDcgSLr4wAJ4E",
+	"Bm5YMWlV7KPeggZA3wCb1zYx1872XfC/LLz6U9JxjkoyyEymt0DE0PiQjtgMrnQxzqFSoebF8Z42bBnX",
+	"gGffCHWgI0vDSWIG2NTXebrwvLSTwB5ss2rDBB3k5RBg0FItyK8j60TS35bKLpTFxAxjmiknAyCTQfNr",
+	"UYBd6m+MBMw90vza+59fPiSXVMvloWKzolhOzvEHMYYmSuYt2GSTNGNPfJu8Dp8CBbHPqot3KE0y1o22",
+	"g3FNPZ7kqJAZo9ykUoWYtWEpMJeYcNT6DWsIxkVZdmMYCbfKCOE4M++ps6OBpQwUtLNUQZJaYu4JiHFL",
+	"lkFivJpf1xTiRGneczXl+l9awPbrrsVV9+61lA+SxWULMZbdr7sSaw2+5zpy1s2yJVnj5tddk8+Uut/1",
+	"XZrc6vwaoQiK25AYNUKQvPUXZbeNydXeFCg/NA6cZfg3mPl10H9frN+l+f/GyvyXhcBqTklF4y+ZxF1T",
+	"ZuOPkMALRfThxrLu2Z/s576p7buP7TR39Wx7s3XfuQ3VNOybrfQdgozL9WRKmYxEuOare6lBa/mpLVa7",
+	"mBv1lls+ApIElbdpUGbX6BDQOoT2uApnrA41bE1HAhgS/g7oCoUAJzk7k1LpW6N5N8VMzc02bKTphht9",
+	"bF632XuNJH2v8us00e8uzQR6I9QllnrYnZiCUNJhtAFdnF88t6/e1WthaoLph7w/j8UkZlKuHcUx3Vzw",
+	"d/aru7qn/fu6ofIt5+/quYrw6wbI1J7fF6nHlrdgs3ib0H9+gXRrY+i0PrthbrgebwFdWZcUQihc2t2d",
+	"hJ7S4DtTh2Rn4pmFciT4OJws4o0o6HXm/TsIU+Ubb/j5xRtnr2nYt5meG3z5zr66N5YGweCLuYkQj9kY",
+	"+JVKayXjLgO8LCBSzJhDE+b+odyJF9rbvjqFzXbYV5uG6h7xW7Zaf7Txu5wZWvMKM2DibN10qHfJB3da",
+	"y4q05sWCfpwur3KU1/YLi4+97b09uSPov6w3csjInMZSX1+UgFREkuXiAb7lUB0DTn76CBrcgV4PlbVN",
+	"NXOor9KsmZy8N0LZKkU7bqmbsodt7ZzxKnH4zPnShSN3BcxCObMG3U35/2v7zV3dU2Zu3UCFwnZ729yk",
+	"1TswXamEwK7PmSJ3T8gAq7QNiKQrSZbQppC8RQu6q52TIYsEn0gsDIJyqmKfVfJyhpH0eFL3EfcIOYq7",
+	"gU2spaop40qIVzQ23XK2JwtTPaevhOhHdpxKrL/DL5J594v0UBIAI0ahEOw/eApKqPA3cxq+zqWynhTI",
+	"uYSmpOC5S9+fsmgOiHsxo2EEYQI74gqS/PrKjlCJHWey/UpTjvCfaqKsoacjNAhiKJsImZfxMAyCnRc7",
+	"dr+vXGo60962PjWTQEPUdO8hj1cvGS4PlQn5kSMxZ5IEQr+akyE+fvzYyNewqBIk8iUvAE4jIl6FMyYW",
+	"andJUaUDrJHU7FRf60yFgZG8MPWeEw3a/sQvv4KzoyS2XyVrHwg9/wdrLRdcsZjTCBtvvtBX8M5iLo60",
+	"gTBqXtwTAsGVkCbi6HWggycSExNmYTDnxmaEAbA4Ixk/i1mgDyqN5D2l/FF2pE3EcnfyfavNaxk9iGI2",
+	"sfxrcLxXVKrzYBbueolAEia1A1TiM51qL2h8IwjjYKEhMH8oVQzl95agpgyxzheQUSK8YLudnRaaSk52",
+	"kHXmGmfKvXH3tFKi8Z2mjJ3ylVNd0Z64AUJh4yQtOqBqwz0wMbbfr0MCTrT3cyMXIzgvfILWzsTEsBKL",
+	"WNpVvhZBOA59FQ4/uqE2hRib3EGzZSGrDhe8A0DnDXW/tq3yX8m0CBud19J+l9rh8SH5c/hUE3vd5Gmm",
+	"VfvrVgPXR4ELxeqk3TnV7yN+TCzDC6iqu+upt8ErpjjveqLIT7sX9LwwQcKmuE8o0/B5GjPNGSLBNdIg",
+	"ED61WtjYqYhRqZyQe01VmpyGDGINA2LiPgfgPxo0yTMxxyTrHtfs4paxeRpjFoVSSawkiZH78ITmxk/Y",
+	"TMxo0o8QrRrvYohSC7MdC3bZHWegTW1Knsn3RsK2aGGIAdh4G0EcGycDG1I5eJIcb9Nhhk8YCn6mUIIt",
+	"WbAzViASY+4OswYl2Wn3hg+EBJaZQAN0k1IsLh/vLpPkbppkjhdyZxRkqixuKvK608Nt4PSqXHsXpI09",
+	"92iAdlt7mpseICUPtdiDGHwEokC+8edXkJnfi4hp+c50qNhtY2IRsb7b6GKtpzo76/6QKyKWkZ4gESn8",
+	"hBb5S6wI9YHTTzSM7iE/07AvPrFY35gbiTRv05c12MP+IgtC5efPn7oAa0yB4tkfLuR6zw4q20/1q0D7",
+	"ueaa6w9Apj/p3vbJutkgjZIqOqSSJSayjNHHqAbKRuVbpZqLZZNcxStjP42o2qcnLt/b/B9vAfpNiLGF",
+	"1uy/CXc4LvWNUM9MdtCO9vLPaCzq6xtmM6u5+eLiuTGdpw5TFVOexldvck9dpV/sebse2NivomXaZrkA",
+	"e/R0bd7lLtg5Yqnu6fe8IYM6d5sq/8PCnlBW1X9Bc2EIgVJCEDFW2Anvnzx0ySDb+OR/fQL5B+zt72DX",
+	"sPOjiMOff13BO5G4F8XWk5Xff/B0cNy3oTppUJkzuRUF8a8hdH/g81hoGLRI9yzdj3uKGb+FUI56rnne",
+	"uhEyjfp+S4EgRekl0cbAZoXxID1uq+eYNrklnUZ32NmSjp3rT48Hgr0i9oHbzrROkoxhIpnSp8mslYxE",
+	"EPJJkkzIWWmTpNwZS3suVZ0s8xYA+jEWfOL2e/wHutXqvzd2iTyxwDSx6DL4GDI9MSEObv9cM1lV0hgD",
+	"7Ke+DAhTf4GIsWmNQV5QU54gMZ7O2GzIYpNsBm+BnUCacjXzWJOoCm3YUcA2ROYz/SqgM1LUnwKB+W4h",
+	"GzGbIdfEVLSkX9bR0cFxPv+9kOY3Kyuo+XG6ShMM9XVnIpc125ozMY9Ybr6jVmvT2S6AHmkUvR1DE7l1",
+	"KRQ3WxSYmJWWGYfEkamIsh0MIPlDsXIzhgVEE4utGwrhqJ8v8LN2K10qjWMKohbmkPhAuA05pMViqXEk",
+	"MqheYTrSLLiNGfZ0prENfj0FQ/D6CTNjpe27vUNhbxYfkPGCJwl91RUVCqOmTV2+1hbbG6wctwWkvv/w",
+	"pn95df7+6sXzWr129eKvV/3XLy4vz797gT/nf3z29s3VizeFn1+80Z+bvy77l2/O311+/1a/9uzD5dXb",
+	"17U6zPTy4s3F5fcwlf7zxfv3b997dyDtLboRoj5cPKeKboOsOzdz6RoBSAERw7+zESgXLnEXS7Kn3rRx",
+	"2iYoz9ySqzJXQznpib4Tfwo9BHqOTboSiAc7UKn/GF05LQCgkMRCsnhQJ1LR8Rib/6HDVSt3g+R0DTLn",
+	"F4vVVR293K5ggpmA/tsWj2Wb9H7Bneh+GqCzikbvnN3ADLVcy7/3C34+YVxd8PlCDZxbbWAP7MC2Msxk",
+	"nr52rzj0KCrjGbQdUW09B8ysytJFNTvOtJIxdyoW2jWBUE0CqYhJCQFLiKEE3+HGzPsZDOpl351Wq1Xk",
+	"3xW8EQHE2G4TUxIveJ0soXxRWn+VxGzOqLonC90gqTNzwu2ndgnOjVigKc1GZvRzY7hSDC6yw9Ojk2NN",
+	"aRdaE1vE7JmRWYqyQZK5QhgPWOBUW7HFl8hALuYslixgwaBLKJkuZpQTJcQtEWC4T4kN3Z2pNdjtxQGV",
+	"vHs8TaBhkWRkHMZSNclgZBtSDbqQYwNKG5W3RsPSZNskgyCmIQ/5ZNDFagHoOoBZJVb1dfvjmYUBTLbC",
+	"OUTogbaGxakoMiEjsA1MaQF77+ZTo3KZTvWc8yebzQR/SUWjyD6y0bP1WrJc5BUlcezgHgLXTsFRVK9Z",
+	"XEDWqwltrNfSvfLeVOcXr0tIgSoyZFi4pdgmQ+bK35IBXSgxMFKymrKZbUyTdl4ZQBXYAbSTTd8BFqwP",
+	"mehx4zDWhBKEckRj4MszjDsYiPF4QCJGzQxJPTSBBChzW7VQApEy1vgV43HJ+pNWGl5dYcI4wxpltp6N",
+	"QGV1EXPMRk5Ly2Y5pO00vk78NK/dZZt0V390Fc6YVHQ2158xGyxbOU3aewJev7ONvvsxo7LcEWG/fwkv",
+	"v8d373JdwjeVcxywb+rFUoichAq5ThOniKVCNXm/s2jigcGzepblC7NQQXk6Q/Wm3YjZzmYqvKyvnue2",
+	"HdhSaC6tDJKaSWxAJLC6GCJ67GVl9dj0JnNbythmv9DT3NPxYXOdTAQsWoeK1/DSXd3GqJiAmY1agJpg",
+	"ErfmyzLW28PJcGVkCJThJGMgVpil2ZJniV0plGS4CCNFsP9Aea2Xdgv+t5d6L/o9qKAXRqFaYR2F8Ri8",
+	"9EmBhs0OrS2hkCnOfW+Ssg5bG1yLITmate1hcMv4H8gs6Tqz2d0yTbdxmzKSqjPsVpS5sBpPpdqFQqNP",
+	"as/Uy7TFLyxHt4Rvp8lwbq+An2O+OwpeO1mesiIfrFXFKxtbUuCOkMZI3eSzXB/hXNPyPPYAJHcSr3C6",
+	"4S7mGiatseZRDhoc4DDpGqxB1rJEHM5CThUif0bn86RHD1ji/Lh7rh/i1PVaIDgrfVFwZt+zzpGSexSe",
+	"2neh8F3Zq+/1Q/smlMwrexOKReCbdwmNrN6kdU/1z4KzDY5zZqjqVx3srHvVWcraURNUrnvTReXdTZFc",
+	"PLrppZgl5XcTinFbreVEuFzLjHvzRGc2zedWJoeYKAGc1xEZN5soER69s9mKkMBZl7FQhgMDAp4Qaplv",
+	"GDHXJMwx4AO4UDmPSFR3W+jU4tWwcKecOpRo87COeo2V7NNVUgW8bhSNMCYihpJ5L2ZztcIrAwJuoa69",
+	"k+63kd3gDVSWTKgna/b12Q2SFmx+oz0WqszVNc/JGdla40bOyIoaxSrjef5aqEDPbCs5p0kcbl31TVRW",
+	"IgpLkqeXkVSUB7JLBshPta5dNzLjkEFAMwpkT8jAypBB8kYimKa32BMyQA45qPe4o+XXbTHi7O0nuP7C",
+	"MTjUywwOGbMC8VkV6j2O7nwtRzqKHTSlyiiPyVpBGzerSnl7Vl1fp2GXNFo65zbft56s1nRdsvUwixf+",
+	"jhoiJCbI/WtRGlaIk3ErxSJbwZq+NqZsK7UJKHkh961cWoATT72epw7lG4ZG0IKqUo5YqjmjoRe7COsA",
+	"qmTLsOVw/8J9zMbh5yIBfG+C7G7hHpiEXAIwMRuJCQ8lw9qoOTNjO2dlPMrUvpa3/UyV/i/tjqf4OLAU",
+	"aAL29RBsJnB0zYhJaZDZdC31lXKDMEHNkA6/7u1LfMsEQYejPV3aZrDEEOyq1qGSSWarEvoW92kTDjiG",
+	"gBKqSBwEZonrdYmUtvxGu4SHSK0F10EFjkKemDnqyI4TFQsaTZNQZq4rGfJJxBqmg5RLf0VvsFt7/f/1",
+	"ep9brUav97n9stf7fPJS//Ps5c0f9BNZ8rD8Ky/tnkOsQUmzX1Brk5aI1JYOBQviVB84oc8+Wh+hcvjx",
+	"yeFZUjmcHDXbjzxyIMyYRmyUNIWUZHBugunAdtslTxmNWUxMAW5nlKQK99s5/WkBVfvR/SBz5/2wdbbe",
+	"mWb5e+iFbiQ0h0Zjj+nIlMRqAPeuNogctI8OjtdZRIDqMx0k1ykEvrwbvwP4PFrSlSSDISAz45PDn9Z7",
+	"4jIbmJktg7z8IrznD0+79z43nABOWMYsta+LfOR0Ot+MqyW9zH08W7OzRGyCsvz6F8OtUITLWNSwyJFZ",
+	"pUkHTH8338mtDDVu6q9f0eACXD8jyqGQAra8D8sUCmxpv6aKP7y0hUCy+VXl4/62n75h9MmK17P6VB30",
+	"7ZxV76hyC/Hjtpn2AO31ts51xxrTJmz03FoftbF7+syB2WCweuJ2BxutgB4BnoOCn2VCRqtq7LgVJJKF",
+	"Jx9nA5vanc2ustap/s9T/Z9n+j8vNr2pOFuujXVNNFK2zES6ZoxqeSTkhvYRT9YzvlVMQRoXApKC0yY3",
+	"8d5fKOuqT1qghIn1Fs0CnMEOawnJJt5h2EUXe0IYdY9yMggDCFywXWd6PNN2hrhdZ+yQ4LC5ZWwuraMR",
+	"usxA+f1ncKzM0g3FDnxBDKXBLSBIgROZhugJgqCKLjQ+1SIUxPgSsA7op3MaK0miENLQTPemAfw4aJZF",
+	"u2RCDsSSO86axOCLneyU3ATCtHMw9t8YaEgHabuw2DQn0JQysE+TeIs1EWhhACz37s5HaYDu1LKwG49A",
+	"2TWNRzQCW5MMvtwNCJW3MnHqpJ5Yxz+nFjEvso/tPFQxs1aBTHOAEniNHcyCrGljEXNjNbfeDBvzV2I6",
+	"L0MmCPm7IfIc6iUY00KTDPS2mhAgqhynpr2vH8hUbsED6hjXQgkuff5EH9ek4ZgC1i0miIFlqKY9PkiV",
+	"nEGdDNmIopxNVaIg2VZTwA5opAnPVG3mQpksdmfvDD3m1bk8c7T6U/qOjx1mh84aRDY2bqDGcHBwcPbI",
+	"2iXJeKEWsWF1nHy4euYGnKwYjQlY+p4QziAyxbC+UELRHiIWpntFclkFVLGGCmc5xesgq/h3Wpnb6mGn",
+	"1bk+bpzd/NJpXR80zm56veCXznUb//Wlc/eL/fXLwd2jxsMWPPqlfd1qdG7Sv6/bHfjy4LrVvnl09VD/",
+	"H47UahzcPOpetxpH+ofkHw97vaYetF0/u3v07cMff7n+Y+Om9LNH9+jKtYvl5dczMZRaDfAETBj0MRwv",
+	"YjgxYPODuw8lZ2NIuGUraRqBoXyb0MRiEeaEl1yIpf7TFV5ajTPaGN98Ob1rJP8+3ODfXnvRrlGpxtJh",
+	"MHtTyu2yN/VO7K7CRZpc8ZVXAH5/xT4rj0uzPHQTF/BGqHtBz4X6R4GO6dH3Ab4s/inz7jodVw/x3PkA",
+	"Ah3U+tOLX17Bq4WQSfg1C3Q5Ij5IFt8HDbbPNbkoCLye+7SIro001zdsmSivOykW99BlrRpbrXUALk2X",
+	"j/ug02nhvTNZJW1IMnRlyl9tbkIxw5giWF5DCvRptO1cIGHjCRmoacgHqWaUXPc1I/fJDeHHrqp39doi",
+	"jjb85MP7V4X901+Xb1mQuqk2dD3j+3f1vNh2y0p6qMGtZ2X4rKU0KdpH/szY3BhTKZFsFLNCfsFJ5ubT",
+	"f1Z5QI4PfR6QHG40zEXc3FSK1mk9i9Rj5/gI5FTrdGCYgZ6qDqqdBvZbUaAH2YihtVQxvcT38us2n2+8",
+	"dHMqcenQyREGWLdsMDG+DFkU+P0W5zZpaqzfeYBCUCENrcpYQxs/31ybTS8xxjhQ/GDTc4rRRDlPifXs",
+	"QyETFS/U1Nbw38RZgn3jih7/gt+/UXz2q3hVrlMRDxdaqyfqqZuMVOvWKF/lsCjLGfsmNmlnJ+68HDVN",
+	"zrGWZSxKB8RHk4qAjI6mpnAMdQnHheeglQ2L2gZEq0yURrHVurUZnV8jJm8yeGJxObGj3E/t4jLRrGga",
+	"1TgwWoRkDA4VpiskA+j3ssZ3UzK8TriI0fue5EWATZ+n1SwEJ0M2pdHYGgXssD5TWRDKeURX/U2UsOf4",
+	"rkWcUzqnOjMLU2+MXp14Xakkg7823vLGUwC28XY8yCTjbt6/vqQx9FfyF6d2laaH7zoOYRc/vgvaibPb",
+	"JGM4MZDVjXU9WpkYyTSilEPLYTqfMx6QgdESoOdmpjPzFumA53vIWd4h/xPDN9f6/4yrr0odes7kbQmS",
+	"L7MtfqaANxYQgZQaMHnr8xmr9VkZMOE5vHlXX2OOpq6iCzKmbSANUXvLbDS1iVphMZUs8O9GAf8BxaT0",
+	"XXg6rOQlRVwWN3BMRyrJI8JdJC9FTAbeDv6DLhmMYzEbYOKPEgPkezYtP2BAuAb/eh3IsnJc/2hbrp8s",
+	"YhOe/3cpePM9XTrJhzndpFxbzka25/axEHDhxCOmmyVG4BXafwKOJe86GWKCpi3B9wAy+Ua36JZwGkRv",
+	"NnfSUro4tVaZoYWyZf5QSDUOzBUZRSYYtFlL6jyUp5GgczRmEaOSZUhOPtDqxwylU3Btg/Mghumc7sKW",
+	"zKCUrSFJE4Oq3wqxgIVlQZ1W57jRbjc6x97wP7kA4tlrDlDdDSSup+Z7xeiMJP54tysZ+iKGoH5uk5G/",
+	"/2QTC0/CRUO+JUgqYmtPF7xVea463lPlv4I+umy/jiXZtVhirY7Gjz8g5RytSV6AbSCtbQMllRMGlja2",
+	"ntEVAedJj+s5PjeQdgdN8o5KCQGv7hf6rkaZj9xysewCHgRnEgcSs5Q3Jvy/qDz1b7606wetu16v6f65",
+	"XnNO+EDdXrK585nlVHVzL5rLpvIiXh+/X3773jOwXCUp8FxwbDPKMyWKTJE4yI1hm4edp0JGPlW9GHE+",
+	"ZdsYqSq461XqJM2W67Yx//tn6FAIOpkrGxVPLpWIIboo40HMSp7ElECDVNC8IdJGvDu0B8jyUpOji6xT",
+	"PrRU7MZuTaG9BgQ5YMWC31kgZZpqU8DMAJDcJYHgzAhfabqpjYg3edmGC4KPeZmEJUDkf9cc0Ujpn0I+",
+	"YmmACOQ+1cnfRchRQv1Vc29oNtP4HpnQTqWlDdw0u+o5gjOveHGPREfDrwsZJXZBebzYyXzH7IX1XlTF",
+	"ZmUb/gADjoSmqRHF7Ku04Np1jQb0P83fzZGY6VmTQ2VdEZnyG4dZh2j2OCUm4X/79//4/3qLVqtz/OAP",
+	"f3z8zbf/r//ll7v/atw87PWa365/7dGXVv344O4/H6av3jj/btzo5+075+mjb3u95qM/bv6+96i+4CpU",
+	"qys68dxpgz8M4IZi8A5RdALVGQKxGEaM/LQQisk6kWxOMd9lCGLBjEoMZzhrt1tpAPRp87R58KggKx1W",
+	"GVYe9np/+OWa9HqqfvOHhx8fP/q2V7v+t39v/NfNH3q1h/Dg5g/1shce/cE+uV94gKNLe4OYAhPDlGc0",
+	"e2EuSQ6AZizpTPdNE9f8wLPhxnwEHDcxIKZGeeOgeJJmv4P2jc1U3DJIlAzsn7lCJ0mgcb1GJ5iBSsM0",
+	"ykb/ayUVm603vcASvCwjsRho9PPVBuiHT6zJ+MtmIlfmm2yaX0Hmuofpw53ha9ogfJ6ZMR3ZBOjk4vCY",
+	"7rMj+02JdMbQKq3HXOuBKbKpFBUeDQ08J3lAc6YOx19y1mqdtM/OOkeHJ4ets7O26y8pPlvv0NA/RVGJ",
+	"X8NNJi6VhkziIshDuQKKTxzRB1xgprApykH/WPFmpzIBAVPeKz2nC9+rbOSeSxHsJFmZlM5NTcgFackU",
+	"PDDoqqx8oMmMsWBIR7fPxGxWYupdJaGFjmqyFHEgm+SKfVZJaOmcSn2dhxLK5HJTuYqWFs9IxCetvBSM",
+	"Ia1tYuHzEfCnh/o/x34dZZNPtp3BKySBu66kwoZW3tDECOzN9qQAXGbqPnuOatq2xlOwRvM0mbbXMrGx",
+	"mj/UsWY0JvrTmJExWxovH1zVA6cnziBjQvAyTp+vq1iINbnfjjwmhU0YQYpEywlCXpYlbgLLTct7zBRH",
+	"VAyMhDPAeMZMFhHN2nqHIli5BxKa7CcFgr1KT2SL7Bf3IwL01IkMf8YmcSYz3xpu8A6C5PWV4EFmP5QQ",
+	"fTkVsRrU8Y9I8InxQYiF6otxP6Z8wga5iN2K3P4NMvy3EHGTH4ok8qfLt2+IeW4SG89a7Uck5CZMXqP5",
+	"icE/oNjZOfgR8Y1dd0AOwNZzlMiIymnBiAj1DtfZBhFcQ3hefpiltjJj/iJicLUOY3GLwXOJYrzA+t2s",
+	"llbWTvNFnB/Nbjn1t5Ghu42p6jV3m2vOarD7iKYH80+gE60S81sultxLphlLQVkhZgIpCrZaIdRZEHOs",
+	"hqBXbOusPSEDJO1B3c2BiBkdTRmmxMCpwEB0SUY2rjwtaSDmtXoNB/GC+z2jkZqW1A1m0jQ3pmQei6GH",
+	"TcqSghI2fVPcZlI3xe36O9cM6SOci+e+U/Dhw8VzzVc0OkaUCx6OaAROnya5CCSZ0YBZt5YpFakZsxgn",
+	"hcdOjFJ8dNx5lDdJtNpnZ8HB6LjRHndo42R0wBpnw+N244i1xgf0ZNQOOp2MneIfG7Z9V6+9EpML/lLE",
+	"sy1jMJ2S9ZZNvz1fqCnpNFtpOXfAazFEAHKavMEe56aOJRKpKS7rYSt7TsMzEKWxcr8JqCYx5apfLrFq",
+	"7D6QILg2yWvs3JnGkKYHyROPm07yT5k2CQkDm+3TE5vRbtYBgdcBG4UBk7/CHi4ki8srwpdZPp+AwROW",
+	"sZyGihE51/IQjcUCKwkYf94MgG1WGzr3jf581LBd4ZrAb+A0uwV8O8ymIiz+d4Lef8ojuUsmQGnV+bec",
+	"uXXnHX01374hp4ZBwPiGbhaMLl8fVGUzaJskrWf/BCw4UItWjui8LHxqjW1jxwoPm5YkCGWfhtXV2c4v",
+	"TNG3smIJoexzoXzMK14wcNhiZpIbmTphCn6UniHL7dgxC7RAvudgpaWJmID0ZL2Txg6ypCtMw0kjGzEz",
+	"nZPBtQXlZpAopQLMkfHKxM242ddpba/+cLUPP4FJXba0l1YhC3lqnzDh86wIYaaSKirc/+iAnlCZKoYS",
+	"yxiuK6dqD6Sl4bo92WvrYWTPttfJgwRfUTJ1r96eXNy0LXAPHhOyTMBJ2h24NWGeJC0nTBkMdKhg9AMW",
+	"Ydyf/2hjjvln/cHGLpzip/56TAmDT2rBU26w9JDyFdR3EWNbCh6sEdaphSgOY/mobhCW9BEImLx1KuWt",
+	"dV2VOaySdVjjbGkAbmEhEGN3a2uJ4uH2BU0nxt5Ky1vONrz7JbLXuuMuywolAW6F9SKoMkV0K3MJ8S0t",
+	"LM+D7ReTI0VnZQkAGTRlpqmgWUiXLVIr+2w8aSsSUT5ZQLCljZvXnCsWkVOPJIm0pJwoOoSzDCFCaFJu",
+	"kh80FYxopJ/KOoafjhkLZJ18+GOrdXpU7/EPf+y0OqfwLfzzzPRdgDda5xhlg6IIkVrC5iPTk4HFs5Br",
+	"HZ1Cl9KZ+KQ1IrgpnNqXoSS3bK7IcKVAq+xx/a+cDbPoEzj9XfgEXtsCIJ5gWv3ogTV2onnYdhbPm37E",
+	"nHEaPp7MVUNI2Wh3WkNNXZvnnuxBcXjDlvfJYatnM9iAjQ74IooGYBW2V87vPKut0gmcpFf7irtllUwt",
+	"r0F1oi6hJBL6iM9pjMxDkZmQihwfZioXWS5iA3LMrSBNt5N5RFfoLMEDT0kgZjTkPY5DRoxKRdRSkIgO",
+	"WSTroMNi3tugaYzagyb56FV5oc4P8AfkMzwciQBtTOTNyz8/S72IWL2kx9OSSpq5jKZsdGs7Qe03TMvW",
+	"fkkoo9drXl+EN9dv+M31D59urs/pzfWr6AZ+ex7clCjVv59YLzdhv0CIp0QJ0u6cFkiLcLH9BaWpcMEV",
+	"lmgGTUO/oG9kGqNOYiilxw2pPKsTKZJY9aRlPNpSoMImJbdsNRQ0xoGE1CREIgbGFmJX5jQeY1SuIEh4",
+	"oc8VXmXjhbTRo3CW9GERHOLaoaJpj6eNZVFenIpYEUMGpkMXM0Xm0kszidynw1HAxpMphuz/tGSxWi3C",
+	"vGPPb23Jc/rT/XP6THVyLzNKEvrQXwcflITBb9EayIamewudI1TSyacp1tC3ZQdJy7gaBxDmO0jExxmj",
+	"SXuWUNo4ehrlb5991Us3BdE/laX9vXPC3gsZjaUpSTYdqQrgivCllq/Qou23693uOBbGrXt2eHTyaE9N",
+	"aFWJbTWUBKwNpiFyJsqHvIE6VnjC9MlGj3pi0ZDFuK4jb6oNdteuCi2wQRqF+IyNAv+caJBcsoWnKyDO",
+	"VJqhbJ5bYdFJUYbonEhM8jbCwzyL2Cb46Z0+NIYZq3jBkqQUIvX0Fi9OOBSJqLFlF818ZY7Zq2yXBnyN",
+	"aEKqrhp6dHbm0PJhy0vNJWlabiiWj7rW5nNvmLE1sM285eNBYmEpLG0Rh42YjVmsb4dtp/bHh9miQ0nT",
+	"oKQhTkJhXjbkHE0v0sxycJ+GESMh+EzGIe6606DQqS+7h3aFWlqlv2LnQpAZ+yCKZlPjk99s1k8fi/gF",
+	"uKHDMAjgcZg25u+HXK9mouX13JNZKGdUjabZXom+Ju/pr+73t2zlPEkiaWr59u7O3zHlSboSdDigwSzE",
+	"oJpIUyQL+oZIIAdDTUXQzwanpAg1eNM/jLWIj//WKn9fObtrSh31IXaFxhNTd34kODrn+kk/C9ObzTRg",
+	"ZMa6wvoQU8JsH9scPCbTLwhjtTKx4Sy2m+x0xUjsv9gINCnAHbOFZCaeZkb5qm8qGkv3N9THZa3Y+l7/",
+	"IhfzuYgVC/ozFoTUBvUAyml2iUtGb/uVzvJ3gAS/Tu00plvaWLLzC1CbRBSYDhLl+YggUvPVBjf0bK6e",
+	"mZd/BS8SlypeQOaH3Ay2C/cL6NWBVrLNvn5l38aKnMFipDb78J15WX9naXTvme8YbwV9Ie0cxV4gkDYB",
+	"XUXRCLqI2Iaoew+vbtz8Dz9yGv9B/7FNvrnSbxYMrnt3uq2ws5PNkAd0OFn56+H8wbzsdRml+cPOVYrn",
+	"wuDCIn87+2/2iPmcSDN7uOUc5M6xiP9pUjo9h9TvzADLsF0nJrrecq2984DMQh5AEPpKLGIoTY3h59X2",
+	"4sPfhb04x6f8McbmKaq/0MrS5gLTif7x6bN35PAELIOJE0Ejds7iKZ1DzhYMaQx9MZuEgjfJx7TnVT3p",
+	"swx92Dna45yEADtwIS633c7WCS7WSfvSqR/cPWxcnzd+vMEfDu4efWt++NK5e/RtBWY2CuswIcfnF80t",
+	"S66HJhpjl4CLivLlcI67ZIAuQBNBqy/qBxJtnE9Mpc5sJ7EnZJB0+x/U03sfHI/TpPa6iSc9vyAi1n+A",
+	"GzMXfIu+RwwY0wK0HXZ9DKwpb11VushekexTyJZlgS5wxIcMrXwVG1Td2N84qVFcTFo4cCf5iaYlvGyF",
+	"Nn2t0tgU4xiHaDjZSIfP0lwuf69T1OPv25B49zsrN1baIra8S7+zc4kk5Nk5S42SUHmb1nDZ1E/zG7iO",
+	"3lsZKbs6+DnNzDi/IGOhdQtJhkyGATwT2AaNYgz5lMqKPBnNgfRpLra82gxfB/94fFVbqYxEyJQK+UTu",
+	"1F+hUmuB9DK8cUoyyrDEhT71udyy/Wg7/4zqyC4KwLaifKGqN2LM21p5Rj83hiulYYJ7M6WbEjPgAJSZ",
+	"NOME+xQkGhBKhHRlxPwnZBCFn9ggK6CkTdkhsmkQM6WBTQfV30BB2GS4IetxZ5JiD04Aq1av6U8xrxLW",
+	"X664XxmsJn07auM4ZDyIVrV6SevFRMjPZISmX3G2UDGYhoB9RGCgmlM1ZSocVYDyQ1WPe1tS1m1xnzri",
+	"0IGSeB3A4xByU2AXX5ZkyWIGySz372WvYV4oW650twhujc5MzRwsV+pUFCVWvLMZDJCjFDHqTY7eudio",
+	"r6PKu4XKxXftWpcc4432Gd+1XQhVXjLEn31yxftk3PLwYBPXNWWRCXG29L+YQ7fzkqQ207lvZxzi59h9",
+	"sIjKezQRzGNnbSe/zOcFVH3HTHU200HygcRCq9hcso7VrU37xiemf6vJI5Wx6g+av3bWzHumz8G9Su/b",
+	"Q6qE1hRMPfuEOxc2S7Oq/rzUgZopAma4HZrXkiT8nbyn7bVO3yxg/r1PGtKXVntAz3WTPNNsKleeDGo8",
+	"YHwCdCKD9vymOF9SFx7oBYpfebIZ0t5+GzV436m2Aaxg89IGZi4vvkqUa6og8NXEQ+t7PRBN2/YCTKWu",
+	"Mj2BWHzIpwbnxwCEB9SXXQYks9G74Cfx8aJLf6KYBcsW6kewsnqodMo0m35UoHqEqmlLOMpuzGgwgAJw",
+	"0sjAsm6NHBLW4YQ+yHqPJ19qgYgNiJgzji+i9OQMQ4NAZseKqWIyNSgNaDgwdFUnxguCQ4HDTZLzix5P",
+	"J0ekSwuufhFbCalMSWpHm+RBPaVVwIHZlTqJhLiVNgE8afc5MJUoLUamvlqMGgumTYAcZAayv5KH7mSP",
+	"6mQgeB8rkQ/SSkUlYGdlRHejEjeTwb6N+wa0uI3yLRy1ei2ZuJy85Kb0tbFRA6k2o+1hSwtr2chpfvXa",
+	"goc/LZh5rOIF08AxGo+m7yEv2xe8YrIzIAgnkzUCfk+GhaP0EOua0+6xObiBSSsEwtSPMTttIdSPjDLR",
+	"LC+A9dFZRya1Yqw5YZKelKWSTGU7yHvy7fleQ+eTNDdcpJ70CaFuJYy0edLGKTySh/M5Kyl/YWNQzWm0",
+	"TwtotscegusSTH40vp2I0U9MWjG9V/vf//6fXm1j+r5in9Ulm8wKZU4PfCa7zZxh2OfJcYbtPY/JkGLa",
+	"ItFNA6uIZsnaRu6PJG8tWM3D9rPYJHNlORXmEDpHs+nP/ckmcFlgHM9cEvViaHNtKtclCtUlR3vIJpTb",
+	"Ph+RmDRCbOA+EQzbVqysHhHyCbaDBal8j322oeFuuQKVNru1DeZt6wW3uTqGuMpbWdKsOtOFcn9+bIb9",
+	"3iMIUzex34AtFpjw7uZWQQLzsr4Taini2yQLDjsEw5ojMZlA/HBaLLvTOmi2mu32QbP1uHOYVDTQEufK",
+	"EzxXrPlDpeov5P7d/pZ40KgCHm322VZ9t5IIiPIm+jiupy0+KfQ+QrQD1TaT44riq5/AS/GFAbFB0k5q",
+	"tABnTafVcoK6K5Hnq2vu869nfOYZ5GYIM7MYoIX0dHgPdjjhH+b/So308k6IaGWgbZJzsmRR1MDoLhOK",
+	"rz+rJ7qQiFOhG8+p3gVjRzhsHZB82NWgoCjd+GqmphFx3eu8IrVTOv+lVkTWKMygrAyMGAG8EbSWpPXA",
+	"k9KGNJyEv3aNxCHTdwdCaIJXttfJt/M3fp3ka6MwNne0EcCm7V7+0BUMrMuzypBwCQgvsbmdm3tTc12o",
+	"XWtlqzQpr6qP856uBC6SRr2GgEeUa3ZrxCWTdYEI9y8EzYKacyOXl4VKp53DtQENpt2jxwkPUD2QSS5a",
+	"Is4j+qAAVp3ELKIq/JSEY2B85qYB0L6az2tIxES8argzd4iPDq7oZKPkRX+FffLMpihhUEFaCWG9m/fo",
+	"H+7l9Zfx/ghZUcOVcfUYf4qIVWozynWs2FjXoOucy34Tg6ujVDX8oulmGXefVeHJBcrJ8JgLRb6/ev3K",
+	"E3MCodhrhO00xATMFiiclZSB9Sd3a/1Yw9xc6/dfQ+g29k1D7SVuNDhUtP57IAlISFpzwEJFDHtipJRc",
+	"uAtnG5XxfW2ye6iU4YSzfRUBSCteIGE6bYVADiNKeIpceMNnuRiKYPVA7qPAxc76nd6G/jhtY7kRejLN",
+	"L/1trNxGprKAETVlsxxOsq1mmhVFdEZOS8lt4GWx96bTTMbtRGnYjq27YZozqfV9KUOVMWqlFublVGjN",
+	"xoYvziSLPjFjwd3Y3HXfNuK57pObygh6pBfmU++p+JgeAKOzsUgyOMcbHYQpherhkE8GNFC19eA2SyWv",
+	"vRtmEzoYgfsevXTQ+IaSmM2jVT0JbDRBjiZ80C5rwVUYQSjgVqYF0DutyXXver1peuTalmkQsACS5N1d",
+	"4KyeptgVjNRNtAvHExb0Q67E/nuh6blwAqjXW0+ug2xNNGv/crBubTxLul0dqHkcihiIbLsj8c5+V1zX",
+	"92JJFjEU9YFj4TsFlSXCpIg+faWsDju4B3OhhBxleIz6OGYpDbD+FxfiZxb0gb73A9cHOCrWaBRKYubY",
+	"/PqsxOOO9nQjkm64PP22//7TA+332lOMzvakM2td7l6CCwyxH8klcSms36YrePVrJfSEKpPGk/UYpjzz",
+	"67shjEq9pKEK+aQP7cL2s85L6Dy2LNx2mvvr6Yyhl5LpYkb5A4l3Xjet6eXE+CclLxgP/JXdLO30uK2g",
+	"DsMlNyiGzQvbDM1achwu1SuvpeivrofeF3fRjnPGqg6u56YsY6p4JZfrN8+rut3+S1TSIhsV0mq3fheZ",
+	"UQWZuNy1kZK0dWdkerobN6s99ehSCceav9o3gjCouwL1BzBPEDoT0NLWCQ3p8TSkhgfJG8K2wXEGNeJc",
+	"IWNq167xOZGogA9HIqIpTkzbYWK8GAMOkcUZu34klhCjYEKOp+FkCna1CfNmDFlIyiK8saJGAkJqYkhq",
+	"8c8xs57xAB0IlhNpToE52+WzXvl940VbXtXhj92/MCVkEZv26mFsetNpJTWGy6FJXhRPcY97j3HufP6W",
+	"02UQoR9DNX3tZGFtI59DE7NtEroiqhwdCRmruc3SOEYsWCaiQL8KyuGTpMpZu9UyJ8/+QF6HT93Mm41s",
+	"lCU5XoVYCH89SF92ladRmlXtbNmkbMFp2AArRBSQ9eHqWZ28f/mMHBwcnJnAOfaZjpS+/cPPZKypF0RA",
+	"EoQTk+TmVkpL+oR3rlpn3YNWt9VqtjsHh0fHP2aqpum7uKHCWZ48T7J5nScZ8uz1gi+Hd42Hret24+zm",
+	"l/Z1q9G5eZT8fd3u3PR6wS8H1632zaOrh/r/9N+d61bj4OZR97rVONI/JP/o9Zp6yOO7H72E+uHi2ZSq",
+	"tV5eFS/8McaDhWR6hAGRTPMiMggDm3w5peqBrNvwCmv7b5LXzJafMnXDtBDG6YwFJNElbPcGOPK+wr/r",
+	"TRLVxyWjjlPpOvKnVKbyYNLl1grSIN7RYOPz8AwG9Z4KbNaVDxFScTiZ2N5ANgFGLoazUDXSuLd8I8nM",
+	"8wF2q5MF6CGjx5aqTt+m8tZ0leQovdlSscLETID5RTPyjMMxD1Nx6PXuSLdRrVybCNVuHZ4enRwD4T6n",
+	"inpuqzEZBFTRhvFd2i47+JdpEwYx/k2SvGvaAdaN6VRLmtKGhgygvNXAyPr2iwVHFLGE2kXAbBYtRPOq",
+	"pMIItTV/TO6upCsfXW/vtN5jqbBfqRmgvx7WNq0BfYlBHy5Kk9kHybOBDW86vyCXz/9cVlDcwyngAD+Q",
+	"JAzQR5YJwqXA5yzr0Iurowa0DE1dBltczNfFZA0mZ0zRwJB5ZVtou8jX9gOIhomVXNctYVMu9uFC64Hv",
+	"aJwLcmxXxTuXxtZkDAdJUFA945vAkur6AKap+77cgs0T8ENb/ajmYNbi6aaKrp5NF/zWLxmPY9NpNSWt",
+	"B5J8uEioxEQ8kBd0NCV6CrhfMC7VuQfTz8GaBTeQh0lYathMlDRM8u5mKzdN5OOrVzZ2LnEWW6lw6/oO",
+	"wFD9ZbtNK7VcS9Z78qNxrnvbNj3hw6CslZ0ydhE3GjvXQWF9LKT58GJ7S9zG+znLcYYtiKfAVLaZN17T",
+	"Lc+IGMCJsGXeDluLtdg2CfAVUZCmLaebpInMaTGxSyNa4ADFQKw6/n9DKjavYSRDwz6BP/CgmT8YBGdD",
+	"mpf9Ask2+1fNnB7N+IbYt9AVduyfSam0nKyyYXRYJS90CcmfdAh9FDNX5V56AGFHi50jBRCB/XgHNpDD",
+	"kYHdj6XkmvTFxBmOmUWFP8Zl312M1tOxvgczyTYark3DCXMvOxgBkzTaNHYNJkaHhttjypOGLhVdSRO5",
+	"FKKwFXJ38Pa+I3GKqGQcCnaWBNlkDaqJz6r2D+8zmSmzH0W1G29gzQ4N9X2NDu4KXePcQBvNkiVTdcJA",
+	"XBK2LDEm9Qjb50AJYxQERf0qNRJnzQmaJhIrsQv2wbbN/J1l+Nv5Z9sQzOj8GnF6Yyqi5KJXNrW3J5bz",
+	"uqnhMsCjNGjex/Tt23A3kGCb8AGPa73UTY4BY4QzhjsdCXFLskt/aC1zj5Lu6eOFWsR4cYecfLh6lmZt",
+	"MLJiNCbgmMkcpBLb20FW5+pkG1k87LQ618eNs5tfOq3rg8aZsay18V9fOne/2F+/HNw92p+N7qEx0rXr",
+	"Z3ePvn344y/Xf2zclH72qHof7xc24PG104lVUeit6RSetjdLDl4SBvB1g1m36ZCWhhtURRD8E3Hlu9L7",
+	"9YPcteJL5nblac7OHu7XpH51dfUSc1eGktgPSjoSbqp4iPXhGFAFoQKf9yq+kRVYTJL6fjCaddRvpseZ",
+	"tWSiKW9Ki4oZcDWgEJUNhqSFrNpFU14kZBiD0SQDQMuA0EgKIxPJFBNph4H97Lepjb1uyw0a3pm3zd7L",
+	"rfF4BV+VxCXpZ2lbiVQkSSuwQFUoLpYY/ccx849EocSCxFFkbAqzraIATYbJBuB/eP+qhPD9BtSEMBKX",
+	"gLgFWcQ22ErqXYHLxGmfl+7zaKFF4bG9tpMvseom9sO0ZqUeB8MKfDuiM4bDwzGBRCJxy/gTtKsbaUKr",
+	"m1Ij72cWC5/NbASd9bF+kO+Sw6RRCJKF3bHwPdBS2Gi6WWmu1rquIHpLIgaVzNdAYnIu6gR1VciM5qNo",
+	"EbBgP6CYEpcbIGQ/8yXr2HDlJlYv+WwfUPirfBp4fLvjVWYli71tXey1uVsOa5LAuqlrc6srrmACt2mi",
+	"MIpvmYZVlHZ0EeDsxUOIPiNI5q8omr+byebXv+5ssCjEMAF3sdWBiRRwGdo7a/+h++gnssbQ5FblE0+s",
+	"cxAGWWjWWVtLB++aBj0jpn8g1lJIBoft1gC0buTP1oGKpkUwyB+RgK5kCXSZ6j4TrPKuv80WunOM9Pjs",
+	"KwWLZtcwhfpReh3FWGbH+bjFgdxWRPKamncWZCQbxUz1951D6yjuDvxanAHBDmxhQRpchFCkunmu87Uh",
+	"D0AxNYUrEglsc7lrx+6zu4hIBcaJ+bAIdLpdye5v177ATHaeev2LzsUkasFwXGo3YuUptbmIsU+Kr6Ly",
+	"92JJIgElVowEF3IyC6MolNBERlZfsQfHG93z6Jrw8iAuSNrwJs3d1xJe12VQM7oC+91IcM5GSX1zkx+N",
+	"oRaQaZVEb5sIRxuFAZ+ZQklXry7NOa9j2X1HhtX/AZRAZduYYXAiVAUxuRnk+6urd09swSWsc2A6FVki",
+	"D5XJszLl2B12Ypk6WFh6HJpsQP3rKMsazcpyDXkCI5TY1Wiyi7A+j+3WZEFGQrCNnmwrJR+LNS1UvfYQ",
+	"Q2kPZNJj1vT/20D0WleV1u62f2YIxgEh1zhTnU5m+gYGZQM8J3nkxpjVYNNOCinvBQSA+217zlHVds30",
+	"WsuBngUVypyMjJOwHJlnmW5s7dZ6ITbpiessrJ5hBBWM57nhJH7Og+QuMP1uSaGtp15GYs24UBAQY4L7",
+	"bKHARhgMjP6b3relNTP7IDT7uZUYqzTrS3qqjK6hRL8Odh/X4VfKaLON1TSjQevjYu5NWjJB3VvJJZx9",
+	"VrYZ196hD02nWY41A1CgZjSOQiaVP0HPXUN1vVkgwAcyrTtrnAFImGPmyG6mAJ+edI+VaDe1pOeOk2NS",
+	"L/W42rXpN7B7tz1WehF5185xO99oOdcHpn/zpV0/aN31ek33T2+8r5movxkB+YQgZ4S69f6mGUqZg722",
+	"eJwfd6VSdCr+AO2pMIpMhWOMu8scJ5PoZTUbwLN+ITljziWc5kskhjqjrpRcpTnAP4Zqem5b3m2vqRpG",
+	"XIz4p86YpRH/9qVsXP/GbpicHLpl2H4C4UZh+8n2JYH79vtmBqsV6WilmjtEa0NhrFCqmCoRSydZeZf0",
+	"kJ0LeOc0tJKysyk2tHDYJQM1DfkAq2ot3XBcTeMYmGwLXA7G4AUHNWw5FVrhxgJSQVpcJbEiQoCVk9SY",
+	"rbs7hc6VY9NKv2wpWJK8POTnK1cYT5pOR0Lc6kn2zOnBc70leBBWDwUHnBB5Czormmrv01O6sip6AfwK",
+	"TnsJOrovNomzpdXgXbeVDYnX/HYqltzq9SNPTNc8Zp9CsZC/KUNEMzWQrOWEU4OeYutx+LnuXWEFtq9W",
+	"87L0k/WeorSLHOVaCYoi/byOS0bHuxhjt2gSs4hRyap6Kp1j7LGdMS3naSqdN81V/VWlj/RmOdqscJVj",
+	"kSkxRucIAgWB4YoM3r29vBoUWX+W959lljNVai6/7T5+/FCvpNU4u7H/aDZu/mB/e/TtL73etfHZd2/+",
+	"2OvdPHrYhdAP/ePNl1b98O7Rtw8fQ9TNH0qa8CXE5uepekljvah0fcDJo3AYU1itlnovFeUBjQPy0VZk",
+	"hxiNsNi3PbPqo2zYy3Iq2ah/fd74EVf4x8c3Xw4P7r7xwI1naRGHanWpTw2S95DRmMXnCzVN/3ppWd+f",
+	"Pl4V0pXQY5KW1wVbA+wYeUwXavo4EhO4C+PMr6b47aBOoC0woGBgj6J+3xizMFeHo33H5KL3OLYKgBq/",
+	"TXJuKwLam0XMWVKWxdb0sOAxGHO4UGAWSh7agsGBgFpIPf42dovJPxzI2/7//vf/DB5l1zcPG7dsJZNs",
+	"IxMNNYW0ZlTdH0gy+NyQIzFnA6eHGhb3xwscmBYYkAHd6VZpItYEJvhTKIiveW9l/oVJY7G51bZuf9IO",
+	"MQzSQJlMwQWFcWkIX67Mv0FCk0CEKVv1eLpMWJfbK6BJLhkj1+dpU+hQ8JuH0JDrMc38+ghXH+pVTBkN",
+	"YOXYXaj218Zb3sBFN96OU4zQefhn6PKtUapZPVaqu2/auFNw1pK+xz5EZ9lS0iYxl32eRyJmsewSxjUL",
+	"hw6trDGjYZRUgzR5IgvJYjB6NgkmE+ot0RRuLjqp6KrHsYQw4BsQbNq/GaKR+e4eU/qJPckE4ARsBHRm",
+	"LnxFJkyZGl/jSCzxincq7MqkqQKWo7VybVYET1sqmDLK+BZKpOlDyOaxHW3ReJRtRZLU6PwQR7VuzWET",
+	"mXAG/XMHlfdNypM659IUH3j8JSmEevcYB2ngxg3qaTuL/5+9N19uI0fzRV8FR9MRknwoarFc1aai4h6V",
+	"lyqdctkeS27PvUUfJcQEyWwlAXYiaZrjdsT8dR/gPsQ8WD/JDXwLgEwmJVKLXeXiREyXlcwFQCK//fv9",
+	"UHYYLuzF8jGZG62i/fmPifPq/PbEizydfHVzfv4MrHl90zRY4kZHulKEXEBQU/zcrFCjC5V2IsA2kGYe",
+	"ToHbqqgqQ42oz1uL4xMBWK+eA44JakdK6jIbOesWVsrJAiB6cnLu3/5NPAfj3JZqbN2R/XZFUDuLbDJO",
+	"xEheVnZeq0nIc7sTnee/lHZXHzjJQN1gOA5nsGA7QPafIBA64kcQgKI72dt72IOz4J8qodZu2E24YD0M",
+	"vz9s116653cJHtbiTcHNqgkyv5QGnarDtkh+erbgGpntcGw48RQwISMBq/qjSdmK+d+nr15irevzHURB",
+	"Ab1uuCG51jnmHDDTm4wgGCdHyoIYmPnvXHx3KH7JfmSWVzIdtZpGkBtMa+P2dCNBDmAHiP2Dv7pbYc4G",
+	"1KstsRWqn7lLhmYKrIMY7uOGBarQNv24WdK2wHeFxNaIQNg1t1e3wuARhgA37IynDjOkXvHTp7+gOfST",
+	"gdOc2X0KHxCr2NSQMiPkQuI+p8z+hcrNlCg0C1WirTVGEIWYrofQ5WHRlU75U6iqLXdwRzx4cCzGqrBG",
+	"P3gAulIuZ/G0Fto0R42WEH08DGzf5meTZAgPX94oQQBAZ98kwcsBU4x/wXf0wXni9QfC8LMy0Pw8eIDA",
+	"AHCQBwG8UVVtnfg7XRRmagFXNQGU8lMzKXoq4al4u+0WArxQSowyPSnJbjuO9TOyQeFIg09xheBxq9ki",
+	"sk0gWX375gXp4XiooB2QSQsUQ1ePZSFHqlRAQ9CTE6uqUxY9qZ3BCV8IGjv2yK0/CquqIgoo2/y1erQj",
+	"mOODB8TUYdsPHohjJuMgujvpjVlg54BNVd+yTHEe0/6JGg8gReNgNBOrOl3duGtL0AsUsapuYTGWGbBM",
+	"UgLVp4qBfNRY57mySgDjigY3kJkO4se5xe2ufsXQXIHwD3bRhVLajS9tEZC9ijK6sF1jQpCt5HBvH68+",
+	"L9TEqmS7LU6NuFRqXMFHcGeAkO1qxH0s5QVA4owL4xZSWWGHELbge7f88k10ChHu3PQukURMSZplaQqV",
+	"xvMUmQaTG2ptqzLETMpkbgZHpJlQN9M2SKDo1PJQI/MQ4mxEY0F7540zIXHjeBeAyL+gdXtbWIUvMSsE",
+	"hInwY2w7F7Xfx3NtE3EcXElKut7bpU3Z1c4wthFY28fMYspnZiadCDZfJId7h0nLQ7nk2aVCPoJQiIof",
+	"KWYAzKRsi2doHLDfhdoTLSAkrChpr0rgUrIlQrI73w+9YEFxohHwJnAfexMpBDQ0YR1nRtBXRnuYCVpn",
+	"lju41E5WZhboYZ3+cq8oNq4BlBvcNVknh3OvwNtcFBhztjkeIqY8hq/LZ7wJYGboPOTASdBh86m6QpEb",
+	"R96jGyp6eDLyXQP+Kf+Y51Gflhyp9EgkUs+AYhAfdalmLZFoo1WCe6CrQWdA7QQr9KHJU5Q0vJ2dxkbf",
+	"xHoAAZDgEV6xj6jFw49ETGaRqsNzbiT8Wnqle2cVUGT3it75kGPdpW3RmjgrRvbKq4jwOnO6MIjErl7o",
+	"fVeR2FDh+BOc6xZ/0nQDDKlD5K/A1gbP/M8HMKMvy64OCOfwmbkPvCXybARpG51yYTZBnPDlEDxeICMg",
+	"UCK8W5ylLPUQdaar2YpwWpKQaALxcD1oRNs6s6QbWwh46VZ9Wn/PLVyR+bf7ije29RclIXKSBJy6rAjf",
+	"PMZemOQFnoJDAFWxJzIN8alzr+CT7XZXn8YoqjF+PHnzvrTJv29eDqhBVaXYSl6/PRO7wIO4+4kwID/v",
+	"8q2S7djjQWF6hLsoQvnGLwLPnBKEKjFNWmIrqm0mkBJVhxMFaWraYDzhRjD98Dth5eC6BbcU7HmKbihL",
+	"bz9p03olHLbjL5m+PrCJ4HtDcU3dNU5i6BKSTlkoPt604u9mUmiZ+/5BAAlATC8mTkTzg0A5gnBDRVFk",
+	"ztMh7VjGwXooQNDgIXj4WfeFuxuS4CNmTXYOkCUl0wP399L+IVKF/t0408wUgDoqZ7bahlEB1WITxL8z",
+	"xnvih0YPsLufquQvbCZT7hE2Q1v8aMohmlpYmrcDZjClK7YS5/Ptwl87dPU2q1NASHLCuwuVT4wdCE4t",
+	"UcElbkmTjluUf1KK75/CXSb+CaEHJ23/2dX/3NnZ8f/vTk2QmUj8UySBx8j9eVZLGPoaJIZfgcsfbE00",
+	"aJ3tB+4WT1Veysot5hFOOgKysNjegmNAOmF3g0A+7P5ckV6Yb5eCqnPDMVpVRqN02olfOhQ9GCJLSRi9",
+	"i+9DIFbuTs/hn433qkGrwMVdDRaXuwGKQW68RXUBDijKZCoO9+l7LPw4Il7Ycp4uyrkqFG2C+08K8oF4",
+	"uF0dGKSCUd8zqVMVr6UlKuY4TeYWNzVgDV5qM2UTVdmJ+9CCnMAbXziRTtuGnOEsrScAwGKGIWiVgaij",
+	"16KdCccrS71MHV+dCtY4owNDZ6yccENsAjBYnQQtpoigFxLHGb7DF9KWO/Cedk6eEsZYVvo8RLSslLUD",
+	"vtoZV8tCu9RQOX+glHmO8Ifi3dCAeGacIagczt1nPSM1eACWMppSmEItzdi9lQXOd+SP4ZPdY0FUmlLV",
+	"dugAcuKsvp0AoD3vHFcoxGEw5YR5uVHAg00IqLzOWDo4FEOw/MPiKp0ehcXmMpChszDg20LYNmoUQ7Zu",
+	"8nyzXOmeIv8FSftRLOElKCn2H3GshcruYh8abJeOOIzO4ewsggijW4csf4ae+7PUA3eDyfjBg+DBuLWO",
+	"1qzDpXT+yw4IY6RyfHw5919IW5zhWwPY3Z7M8+BqXynqkXMa32ihfHyLvqcBcBkUZjIYtsTYwF2X0B81",
+	"pfckCvKB3vMgkRWcrJbw4F07kwzjLj/tvD2JXF/InjCPduG+cHmRR/DT9B0A+J7pYxLFTDUZMABACSZ0",
+	"FrNPHVF4PKwsVkyhNiIkt3/6LEysh9wJhNL1vRO0u5Ns98P3uz2YXPzrI5jOd7Up0hXx6TBhd1wOdiZZ",
+	"guJYCOFkjC057CN+EJ9ELfyUUPzpL5/AHv6ciM9HlUszt6Vm4gch7Uz3xNa2+AEj42JLTmVWir4qe8Ot",
+	"5C+fcBk/89h2/0K2yUkc7m6JT344n7e323+3Rm9tVx4JlhakKn6AgpKniF/p3v0Z/7T1Schx1hHVx/Ii",
+	"tqJHVG5Nn8cPAodOk6s9H6LLPwjablufROaUHk0lxLM7dLdWGDDtLtVBWEJ4eFe7XWSKbJD5qp+x+yxH",
+	"E1sCjZz2nyiD/Amq4afLbFuc6CBXWyKBd5Vw3XTkBcS+zRHElrrahyGNxr2Nj7EsX3ARnFw7i8fAiKvF",
+	"pBxCTy75aAGkMLWtkE1ohDeFEKEeVHFSnRMPcuICfAp0LGWed3jTjgs1loU6VTpl4GPqoe8IeB1uyQHe",
+	"NMoufI425ieo+e+IBed2/L/aNs96amtnf1t8Fp+33QDesNjgnY/BMoSYxL2BKPJAFCLTGQRowOpBzet0",
+	"d+Yrlq0ZKVQAXIIOpinohk6UwHR2XleHcjvMrJFC9FkMpVPoGymnykc20WPm0IAfNfmC2O5M+5JTv15S",
+	"O1tTe4ChrnY+gnNLKnkOH/mF8laqzQMtGL1u+rKM7inI+WdQ2d8Wx6SmcwMUQr5jJ89FYsML3tpOIl1I",
+	"9wVfvJjorkYBB0/uxLYhOjeR6RD5ORnHABmmkiPhF0qoNCsVe4anpRmPyeZLnDZ0g4F97VxEC5X0T2DA",
+	"qBpZvlVTBGackAaAz6ggAcQ80Dg8pxkTwFxLwLGEeXV18ubty/Nnb968epMECw/UUYKaFnFl45C86Vc0",
+	"Pju5RWEKivvxzuDaFCaTnTPBA7Is5//YqpuDkyRbkFELEdW27X2Irj6u9u2jM4DlZcE6JjBcMugx7+eh",
+	"GY8qbVFgiwkP0IeE9hW4XbqlW62k1dUJYtNSdNiDyHpDNTH6KTiWUJcgEjsZq8Kq1N3JfZhcRIfcH9jk",
+	"5QzOTrAn6BNriyQtZOa8zPjSSo8Ym+AegKlDWx+/R/Trt7YTMMRKFjYtfxIjIbtTSFq7YWHYkGD8caDT",
+	"LM890GUFTTIYhZzwwG9HVexP7S9mw7q66G5l5yCLeQc7M/zJ29OzV78mouaIQSwqia6ieZx5fIYM6820",
+	"uJC9S5pYpZc5chKCSFzCR8AP0RtawTJMCzPu6ikZ/7PIx65cQtYXiY0OAuh5fQeAr5FfAfqvDhrtvDPg",
+	"V8j04LW7gI3Xrg75ZXgYRjUrdh6JK3Ql8et3Q7DiwpSIHGoD0RraFBiCm9Ne7NzKMtMDy5qekIjDknoF",
+	"R9HbOjBpiMfF1Mkd1njunTv/4e2Z8Pbe7ifmjnFSsq9U6t4yboLnWe5c2tKYPETbA06ytmUx6WFUlQJV",
+	"VGVSQXYHXwHlnvuDnHb3N9rrddmG2GCPDx993xKJHI9zSrnv0on/01mkybY3Rj7hf4ToQrFNd6Mjuht8",
+	"st2FmCN2yqFA6m60oiuyMqdL/uZPFA0nUofnRkccHhxEx1Ga4R2gz9GkM+LAEVIUk9zbjkCjIXtlu3Jf",
+	"Jxbx6qsHSsriPEvx7L39x4/Th73vdvb7B3Ln+95DtfP44rv9nUdqr/9Qft/bTw8OKjdQ+AY2OuK3T6K7",
+	"QdgytFq0DK3KgEpjzp1xiMchJeB+ONjbE5/f440/u5fwFCrKoBoXhTyk76EDOEuVLrN+poojkcBDSO57",
+	"JVCoSLXAb86WwthvmwKIbOmyq8ZfqHvapoUPq+2EMa9QEqWvfL5DVw343AwoDmO51lqJ5D92yI7dOUkT",
+	"jvb7ICN/UEdCdjUg9xU0WmPwC7uYgdmNmT9Z+nzBX90H8t2hyFVZgpOLlBPOGhrOxkOl7XabtK5NBLwb",
+	"y9kcgGGj7x02VlfTxoIP5bvHe/vbJHzkzJe8sIOCVJUCQBnpJlPlqx0KRTH+Qo2hLhwLJQKSPahur6TR",
+	"bUpg0hd8D7C+Gd6KtVPyxl2zA8alL25pi7NCoYtiUtUY5etqMk3xewNxb5WvcYSAISVZQ2qjNCI1HZQ0",
+	"/0bGHbxFrNL5LRnJHDn9z+mH5P2WFxBzP26LrcO9ve1OfCdqACfrdCydRdKBgcIHT63kTsVB/BvALH1p",
+	"l/sggP8qs85FhPIB9AYwTBrKojz2Udt9Xw+eZx/jTdx+gNOZTzxF05n70U/nGCtShP/FPXuiAceXsmrh",
+	"J7czcfMGuLwpkDIVVKEzLZzjCDM9cvZFb1JYZzRC+DRw00UgzGwJ5BmEYYR48MJZb5Mx62t6NgZW+Wvg",
+	"UjdIvgh8ClUEvcj0ZRKg1WrLk6VqNDal0r3Z+aWaNS1S7ZTKm09Owo87vyhKXo/G5awVoQrQctTZkChj",
+	"5DaFM15wtqcI7vD27clT2BJQEeJeOZQKuz2t+n3V8+9Zm/K8byY6jYfuD8JgD3GwPtwPSd+xLIct74iE",
+	"BKrztU3hf/DfH3AxKEJowLqp4IkBpLYE1GCYxJOh6l1SxXiLetEAHhILg+IX4Rxrk8aYB5Xvbu5XmNEj",
+	"Wn43CSwDQdvDB1bBGIT54B1wWG9tFKgBaaxFcuzum8TLGdAp6msafoFhfEfDCFlDWpLYFhupNJPYcYN7",
+	"9hhuwnsWBoaHqpYMWDDYEjyfYKNGZ8po0dgJheQcdLIsBpXhz/3oZrD/kGbg8Y2CmOFCUUOY+6EgFor6",
+	"4ONtxQFqd4o2pWpxZShd677CCjVGC+s4o/2eA6AHFAxqZzn3IIVqndaReYjz0DwnmqqgVXoOq3sOFkA0",
+	"2eYzYMaP4hlnlrHJq++o0oERdpXzcKJRhyxm8sTo0r0e5w9AmrD6Gnnkc+ZbPOi5H914Dw7i8TqxiXoF",
+	"setjE7ID8xhdoDQeZdZmTvZ42V0RR9jXB8LZKR36ak1RANBKzaCoSVnebQUo7GzBbBp+hvXn+VC4HSvi",
+	"GImJhf8HVVhKwmsfAHMf60l/51dZ9oZJB2JyCAoyVsVQjq0TUy0WtKBZMhJHEA3MSvbLsbuB/8LuCUi2",
+	"Qe5cJM/O5ABeGdoK74YGjCVgpmFrYaKjZpTqzGs/gaTYn5MUVAQVFVTGlihTWEe77YqS07pSw8BygyqD",
+	"HyoDwsebggvM2EIBEQmoDmgL48JC5NK3z1Ph71GlA4rMPnDdafGpKHRY7X7BzlFx0o+DTKUxLaKX5xAl",
+	"Ti0uuYwmFh3206rXobqhQsxMcv4auxmcPT81EALIlA3h2YyCfzwjP3E2R6LRiV+UGodwApVeVJ7fohJO",
+	"PATS0C0wAidLZJEcqfor7BUK3CKZ26YXGf0cv06v4uvo80G/1/uKdBrX2DhdZFFzY806OO1OLkK4gib9",
+	"HLP3mKYlzE+eQCipiobtD8JgWenUSxAp+E2Zjk2uP2yx7Q8WAMzCn1tNmsyBB/sJ1eslfaQditLo71Aw",
+	"FqrFeFruvEVGSv03P8lj6EfemYyd8GA+YhJx8GCQb1gSR5tLuR0IT0uwLBVLxSRXVrkVX1gESmMFUMdz",
+	"CMfFw4wOwwgfx3smKhBctFcq25/KPhalBtD0QlEQN5b5Ypi/T2wJE+FBT5W8POedGA+78kNFJfJBsLml",
+	"BWCiwURZ24nTccBf2TOjkQHXyXmf3pMV1NxHng0Tj4Z9E78xJ45psMCnjNW80UjD0Xh9uUYNCd9yeMEE",
+	"KDkdGmcxeoFn518pjORXcGuYj6+6jyFZ4XWVh0tiPVXIUp1DWKa2Z6PjsKiPqx8lCnmKK4PHGUgRPQLb",
+	"0CfDTOF1l8VdjS35GF8YQ72gE704n3eQcTa1CABmOqkFB3z25I0s1Qs3yEQgahpCZqNIHWWkNJOPOz1j",
+	"saTAK1gbNIc5H0k9Y+wjW9UftR/DWhgjRkB0Dd0RVLBIEHIkPrIgddjdhINalVNTXBJRBd3Hf8IQWoFv",
+	"OFxR+cSal6ctnhpCuXObl7quoHNDTkozksCknc943jI7/8fElDKeLh9reuPUDTGYwEaEIR+f+Ip69J+h",
+	"hJlVVov8G+ieAaw892cKNBsLZ9EK3UPRN1pMEPaNnxZUrt/ZnLiEAAPv7tg1z/T5uDADt4wVjdl8iv9C",
+	"Q4qtWnbW6NkjzhDWqk6vnihpfXhVWf3ml8q/pnh8o8yOwLpdMH7+vSIF5wfqDZ6KvuHcOx8A39kU4FjE",
+	"YgaUYC3Y0IpnEwq8ub8CN8dU2vC6kFTC8ouiJCvyTlc+wPiH6KXgAfYSsPEi8HNZNi2heieDcujjsyc/",
+	"N1bURtlYguhL3GXJNnpCYzC/50R8RNLSoErrP4aR053YvemHlx6XcMNHHz8jiWJdcSPxZIxSJNYAWTpn",
+	"8EOWz4m9Rqvf/1rRS75gmFaFYhekrqBnxg2zE1UhKmjzdbtjKotUbOFCtkRCqFnun0wz7v5N73sb9pns",
+	"XQJtD1zTFq9CSMGnEN3z8XeIe/BdYUcTuhcSzER+XVwVx92xEscZsZFk0d7EGkPemoyVQ0AuVSe29ht4",
+	"sHvbHV+mSInDLAKnQ9ohxpu4VOOyNtgcw1XofTpHUQyMMJoDJc6HKPztOiLJUQE695cdccp1QBtSmNdr",
+	"cKTDxBDXfDy5yAGysOqdV3+rbAxyyCHYwCe0AqJUVqIyDpOkhuGKFHGeNN4IL6U7UUoSvzMcdtAyVGdF",
+	"sXyfcYGAPoYsfP0tRMPaPFWKVp6X5hxvVQvcVX+sTJZctuYyS9qSVU+DC37AIMBaG9qPL/FJlGQua9TS",
+	"kWJmB6Wmm/lwkCaRAi6UsNOs7A1VCgwKGQEwhUCK0bHP3mmqKsBxkiEhnWMEmZmIRMlLhYQ40WC3Jc7E",
+	"8HGGqNwimkA4GsnxWgFGK15dSAKAhAAZF4qsoMrWF/xEg4uIIgmln2z1p4UZB7wzhKeqdE5SPyFNINTj",
+	"ROP3B/3wTynEJPxP1UZ9di6xETPU8rj1nsrYK473wXmIJNcGsOikir4/PvGaBIuBSJvEV/viLcBNYf/W",
+	"HcgB2CR2NqMXUhp8Xzbaqu6t5Uamc5s1/LAtth55pz4aXoYF+3iSG0RIGBQKiDjqa9iQF4yGQoDHtXHQ",
+	"URjE4fwg0gwzciEkD+GW6oOjh0D1/Nxk6eiih/RVngub5QDIghHLUZamIa/fuGWipzJsc+2xfBie27AB",
+	"IFEI0gDaH3UZfUQTrT6OVa+cW+XosbpJXsbH6w/GOFqeB0QkqIwK7CSgJaDKh8RuO6pHxRgvtR+URea+",
+	"J2fOX7cd0T2nuBR6eEgBWEhm1sZQH6jKaH6jzPaM7meDSTH3Siu/LVrgyheGkwgd+lC9Z7FL1f0DClvw",
+	"n74KoZIwxXmeKSre55kcVVnPQxJL5ePIoo46LkgMw1/nFxNbyVtGhytfJr0DuL3z8AD0jZ05suHB0O54",
+	"pXOhIDnI9ayhrRZ/6A1V7zIYY+gdLP6EvbNNnQaNjjj91jRy2D3kmoLZ7hE5wtivG8sRapwIeCWwB+UA",
+	"myb9Bkov5taWDlVGl8pSXkhbl3eAZ8A7mj2myXjZxUovzidafpBZXk9EVn9pHorfQ9zaFXBzoacRNTLG",
+	"oClMR4mi68bXclYYAOpd5zD7mXB9ZTwHOtb0mgFfclJCm3VqpvoIO04tmsnV8ZVI5Ow+s6Z3jQWaASkE",
+	"k3XVTitv1AAe2HmaFWX1c4qONy42BKrdOWHV+1kZVRK1IAYJUK4Bwhu/ICKGuHZTiBOwLnJpS9sSZV2C",
+	"BH8QHcqqF4jHYOxY4gGdGNV2hQWiCeNrUdVUW4AfM6UKeiK8511FptrMTDilFlQOlPi9ds67+/cLdIIK",
+	"JS7A1i8K51KYfnB3SjWC8iaI32492uNafLi5nLWgxox+3w5daaFaplXt6Afp0dVUD0J1K1y7lP/QBYD0",
+	"7kaCFVN/PfjrX7c7om8g55CVUfESRq8k1mpicXMUKEU4fF/oAn2P8h8ThVggUaFLHBbn9B9yvxHbmfMH",
+	"uTTyDWIRYeEVf35QwjAHitJQeMXDG8oPwCBWWorroPrtQO0OwW7NfcZdzT31xL8bd1eJLS5VsXK27f34",
+	"NOv3VcGA7FgYR090r8/ZxpWQUiwiWap0NYfKQn0sd4wGcgXoZ8U78yKO1MgUM97el8gxE6BTBigIscYl",
+	"blrZiTqH52KClwrrI8LatcUrFEvIT2dGqvJ910KFYspRwqzE8PGB++K4g5D2McUDksO9x2JRbBPQkZ5j",
+	"5BiyqK1Kk2QrSGSeBDR6Rkdpw+De2MLoT4sINpIXBgsXkhYlwrdbVBMsqnsDcaBVSvV+bR/6ao6ngpXE",
+	"+6MpBom4DPCYw4MD0RgXhbljmbCndy4UVj04L5ItM65eYtjsDqoJ8MjhhMyKfvaRQX/8RmNVaD16tdsY",
+	"vzD6E+LPAHpTDUANYtk+t89D8z/TfHG7Ut1fLBjAm5XU84mhVGyqaosIlQJWz8pZqFEhKYbVAv6bhu8E",
+	"bDPYrlBVaHQ+a4vk9dsz92IhWOr+8fTZi2dnz6je9qdnZwmCc7q7XapZG1up4BPlmtFaN4YsxcA4C8rv",
+	"K27xTg4PHrtHPNo7wP88xKDeo71DyNQET4X44qZy1hFS9NUULFLb4gZf6KSm6admckE1wB8k8IqIQurU",
+	"jBh2yxqjCee1pkNJlP4Na0tA2fgGfeeS4GSpsRX5xmFJCKpC0/eAW4YrVPgmSBc2NFOqTN/f32u5rxv2",
+	"w1/bf20/3CYAQ9AlXZ2c9HdeGq2onoXCm9WenuShWytCwgATFWS88xRgm+B755AtNOr58A0PkMH88BsG",
+	"URxV9i2EoUiwS4EcG27P89yT0VSiohzsr4MnEq4Rowpy25ObxKaNYDucwcxUjxNtldIdkdVjcCwuLmZC",
+	"m2moWgSwQ62i6hmP3tPVyeH+gWgqUlqcs5ZeeaYTaLjzag4H3KnHkyIh8SO2dRIejuwNlY02NqY2edxb",
+	"iTY7oJCS7SN+U9bXuWPVuIX0MFxXa3KBpkzazYz2jJYBEyEgzh4DJRgEogtQ2NDS8tscYvT7LUC97uzu",
+	"TqfTtqWf6Z623TOjbbHf3mvvQfwXCmgyJ7EDEDVAVWPXIanUChtQqLj3fAdUXe+lcFYj6OtQk0gNS2Mo",
+	"EW/Q375kzHgwuTznFrOmXaiB1JCw9GXmbxCxh+VaKHx8xICAQro3B2F52Ai93PQuq4+12UDLclIoBJQA",
+	"NVBAWZH/xbZE8mG/lfhd6nyG7w6d5Pj51+MnO6c/Hx88+g6hLZIsbfuZtN3HkkT2kCCU300LOAO2Lc6m",
+	"JtAVMgawdy6gh7LntB8GEqkJqc3tzFwCmXyKu2KqGPDY1+HHhKf867/+G487F8gd+vSv//rvz58T6nAm",
+	"9gp+xy1GgcEVymciSy19SlPotXOvVSOND/NZuJV0508DQrBVVLQVk1Ry/7W0zgyxJapQbJB2V2GvAoWN",
+	"CXDm4OPHhLFN9veCDQYFxPjFmuIS/bCpLNxmeRbkJgSnwQolEJNWoIyLBGRgOCGADCxwc3sdAl9xwPNR",
+	"QCv3m68lHu6Ffx+0xKOWcDpl/9B5PjDYYPJBqlaKPCvLXFGnpteMbScLDx6Tkgc9jNqlkq4eTxBVIgLR",
+	"JwuahYrp94+QC5QLrCwYs1BAadzSIQsolAdBm6bC6cd8odatDN+RPRh6l07WIRsnCXdcKRgs4XiQ0Agl",
+	"CJKqh7HqpS2ehuFDsUJRZB9UV7ul1jNhCsQYS1uikIXKnUlKAUiQplBrQrI06t0ZUUoLONbcsvhSl1DZ",
+	"wuswUihKKDTRoXfDVTXupD6mnWtgY13NxaBbfFKMMisLjkam23jPajVOO6qW2Xlt8qw3ozdeLaKBRlZ8",
+	"L8F1RITKoeJJg+y3YistZL/cyVTZ33GqQY6znUKWClz0HUJn2O6IpAug3d2No3/8sL+3dzT94QDE8P7e",
+	"XliqTDuXx2/0cE3xw6Pvj8of9hOc6KPvYa5AjS8ZDxjdK/xkuYyzLX5UMyjnHHoXsqL/Dx6LSvkT4MYF",
+	"Kx3FgQ7lQ4FenEwBPfPDb4tTLOWz3G7JRVCwA6lGCFuH3Q5ueexT9vF95SdVB/mtAHQeXBxUP6sV11hi",
+	"i0ULdYW7jDAgunoLZjtf6rTtP0/ujopSijQRGh/ewlcNbbfr/Vnu00bFGnU585cDnC2ozVPM4+KBQom3",
+	"Z09awhnFDx8+fEzgRzb7KPoFArHJnDvdYLv+P06NpHTp25OnHt6wJ7XRWU/mIjdTVez0pFXo3OAUixIa",
+	"wxBoDmLapi9AjQFyq7vXh+9xJI8ffXewHUHUeLjrYQbQxKwhIyu/Cq1d6609fn3iORIo5dYXp2oknfnL",
+	"HkemB9TC+44tTdjWhOPkRvzgQYu1lFZTJ/6NL4YH3Yeps3RGkYQOnBZkSYv+pmX1iQfb1fApEVZ4JMHw",
+	"Cv5BBnRhPIm8oRan86Hhjxrs3KHLzMkJz13TigACMVGQ6a5uaupsi5OaXTcP4/UOHT4VOzkPHgQxMJJ/",
+	"D8vTcXvZrwT6LRBe8M5BDOJ65JslNi2YpS2scoYgHaHOHYWEsl9RW0KYkv48iouKEO3SpESlgKrG9LHc",
+	"I54RpOPhRY7MB5U+eIDRiAJCd8WlgkVyjgs0Fghk1ogaGQmx0GL4ngozTHEJ/gYIFAaodV/ZyOhyaCEq",
+	"GSS+xdgROrYieUqPy4z2kVF0Y78/fLSN+tIHUFKJlHvg1Ink1HltZfWyvz56fEjsHHnWU8T3Gvp8Nzob",
+	"x2PnIu0ctPcCK0J07HNrw05GI1nM3HESjq0FcPQY3FdpLNuoPypiSwCibbcRNzobp3T8R9m7VDrdaG3Q",
+	"LtrobOy193EAZqy0HGcbnY2HcAioQIbAcoEITcCCYWwTh5atwYwQ3jgBYbltASAGwPTmPuiT1Bf1eA8+",
+	"SzFeVMHkMX2P9meTKlZYrR4ewtnaA0hgrhI/AuvRiStIL0nG+CRVdEkOaOIqt8WbiY4Cy8F38y+lNIDp",
+	"4oROBOkCADbj3G2fMkKRq2MhtkTy67PT0+Ofnp2en748fn3686szikbMldT4yDZUovtFQoOpq+fKXwIc",
+	"djHRAXxuadQLcWZMblvQpu+GjbtPEuYbwRl0SM92NQbiZJ5bnw1nzUJDRchXBCHFWLgzfa3sq05DYWc1",
+	"zgdN2/CRebF3km50NoqJPv7p7QnsV5b/CznXwim70eOAhuR9iwEFfjQpEP71sMsNeF5qLW7umPooR+Mc",
+	"eWDgOiLQa3oun7vrhvpmoqmlHmmlPDPPVRRtcxdWmNqINMwLPHe3g7292izmGivr08BXv9QkEAZmxQlA",
+	"FhLHPk8YVEw04HpHmDtv3r48f37y8uT052dPMZwaQIeAF+cQ59j03ADa96NM/bK5S/avv+QtNLWZIvtP",
+	"leJFD6+/6Dm3/eAVh9df8dKUz81E0yO+W+qCY9+Ui1c9Xuoq9zWeGYwMwHX7S0wI0OuMeSGLAT5s/9Ey",
+	"S+ebUX9VaSbPZmO8+OBguSf6OdLSHywxw+OTf3dmvDv/0TJb4oSyxKfgUUCKBa89WGo7/SRLNZUzvGSJ",
+	"hTzF+pq3oY4BL11ii9Cjzoj9PuahAykXM9D9hmRS74FOt0LQFf/SdEWVNM2f/T62S5weZJcKmVUI4EwB",
+	"4XEpB07ubjj9726IbuZG55H7J9rL7mfSBBxwAysFInBoV55TcD86jiXQG62NCHuzHaov6z8gITyOIMqq",
+	"bXQ2tNGKuNAMMFCRfdXBbL7M8Mf0ks91i301/qd7f4NmKkOmlkBNjCGGli8pLoFhNJiaaHRwlWcVDYvR",
+	"E7AAoT2nAQeqPD7hVM7qerD/0mgFGQ1SglfqkOs0IU8hvV6LhDF/9pTT112E+M7xpcsroPiiRg0UAUS5",
+	"VSbX0N332ZkcLLo/nbYL57gb55m+RM64SUlQgc8JRGrRPeCSXcS6etVnMe1u9nBJPfKrSZ2zka614rI6",
+	"48yYX6We0SLY2+uOGyqCryfRf4ImknjbR3JcZihD68LS+W8bn1eVMuHjO3m68fn9tYKVytORefEWD2ot",
+	"cFmfYQqkAvyYzVWAQiFA1htiqj1C9sM+IesRMwEjswLuyJ0cXV2Bw5yDwqy1nADr5TigyAPUTEmA13MR",
+	"YehrmhQehgD6rrua+tZfadIdvr+QAjqhuMsaLvb3zYaV/KQkxmvnxz1Z4sSbu3E4jNvosSZ/rqLKDlZV",
+	"ZfzertVKT/jM+1dM/uVF3VhrV2gt9JcW+rhXr5f7wWSPzevwTVxlYGNsB2YKoYlYj8hsCbt6l5++wLyG",
+	"Osi4KZGSlYmkqu04/IgVi9iMA2l4jyQVl9FiFZtWYqawMDG0X1FZGaLkAlEKIitMxtDh6U6IAP1+gvZG",
+	"DGAARoJV/2DiNwJZ5fgl3IvGXDsDi0ATENsYLC0miqAImYclhO5w9nsxGjDflhBSmBsGcz4xEmpvEXlL",
+	"k5jOMxs5G9gXOi+q519WSCZ73FkcEj/ySOzBSwMYoI0WC+KNzl4zpzDMbiMWsSlC7sMVfeZgz3T53SFS",
+	"wmejyWijs7/H/wfM13gwUPJnulQDuPHHnYHZcUd37GU23uEkyA6hhG50+jK36rP7FOenyzUAFa6QwGUS",
+	"XnMMrk98eMithqUGtEg+5es7HoZU/oy5ftErpB36/k1AJmbIF7elCRnbGCyRxJexmK+ZRldZ3XhFHx7U",
+	"VzRay/27XMtTKlYpTago9qsyrdTA87fbXjApd/1S+6U6u4M73Cdf1hMnlIkV/HD6nG9iufhLG+0XTpdi",
+	"ajsrMF14Jz52o0C60st+qT6W8XDXHvba2LovY+u1yRH5JdK4m1yq+vtxtkM26Dprq8GCgPLaTC/JAQ/E",
+	"qIjrMe9xE3RsVyMajjgpucwdE6beYW8D9FOlCAodXIB5niKVho3sDGqduYJui6jcqHxxGYKtOeMIlzGs",
+	"/o+zk6cr+7EvpEXx5N5da5XTT/S/g8pbQnfcWSbQz3X1fGBVaC9SHYHnG19ePUWIZHURVx04wwcoBRds",
+	"Y+TfhQLxanMkhzQUkwZ43pGj2NDAEA6WUBvYG2sPfK0UllYKp7Slq2rhi2qDcbZzqWaL/evjPGdgSix9",
+	"A7qmrADaZASqMdZHFz8oQYhBAKOnoHYXwFJR7NbYqH3DGNEANTuZr09+cSNcWXxmo6xcRnA+gZbVjS9v",
+	"l/PCXy1YafpVeQpdwtcKVrjU7ZOR/HiCVxzsBdcFmo+bxO0rTY6o6S94+Te22FsbLzJ9ed25cM43aZP/",
+	"yaUpgHg2i1P+qSIhX2S29FswFowstyriEXP1izI9T6DQAAsW8I5cLRnzx8dM+Bg1yWcEGBHaBQg0moNj",
+	"Xc2s+gndC4hWYv5yaJyBImWtEFmuRk9PoCoAWR645HiRPOk/xQsRKbeND8Yj8ZND6y33H/sxS9GfFJ5z",
+	"yhAKNV0cUfQyTm9JDZcdX8fYU0J2NdwXazdEHA2FmnvocHdyH5cwTyn4pDRjjkBnKyBOo0rD9kHPko54",
+	"AQQX4LnbWxjVMgw/A0t/CnGxKfycMbF5OYVGXntUGQeMoRE8oC18szP7GdQ2Ly4UUXzAGwESv66+cXIL",
+	"FowE81ctVHTv61rl81J9JP0byUo7NOPrE2HRRFevcWy+eolCx/0VV2GFuaSsTlecRbiu0a0B6G1p6VMC",
+	"G8iHtHDv0vVXF4yglRU/6pvTgssUKr5Gto8vW6v4Vo8L01MWegOJEeNPrrdx60eqdqHu7plUnfIH+dun",
+	"jVxeqNxJykmRu29B6oHzlIYqd39aIGOnn0V34y+nb1+/fvXm7PzH49Nn52/fvPAeTXdDdLtdLcTOz6K7",
+	"0cwh4a8+e/XLs5fdDbGz44SE2ATavC4kDLDz9526cNp+TKxx3Q2E6AfGuG7FLePG4aigEA/JDP9r9PkF",
+	"+IXdjfdd/Xmzq8H14Hn/ZMKs4d9hyighWkIVhej8wE0e7VhYbvXKjy3Kd7YbpOinru6WL+VIzU2qW57C",
+	"lDp8Nf4JF3TL+Bhp7DdKpi3R8MM7N+fW/HXHJ9XTX5F/DKd+bnX15+2uzvowvf/xg9BZLuDpuRm0n8tS",
+	"5luqKLa7+nNX90dl+3WR6TLXWyw4f1GzbbG7SyCYELExuqdqyxuIK8MyV46F5UY6bby7J93mRY8V+RZs",
+	"Fw2rusmLugkbxdKa/rYZ75HNltis7BB3QGbuf/3u2HwPK3LU1W4gJlft3Az8ZC/VbPtowWxrSfuJVUVU",
+	"ZCvH2bkznfjIMuWxUQ0sfV27n+g+XPuaqlyVanF5VWxxD4xJqbWca6kYb5AQw6PaplbU6hS1BAMOntJp",
+	"1BUHPeNgxHuDMdBjYGOcN4mpZbO0kc1pSzlrC9CkAEoI472qEmq+AyXW13O2yYJAJNnlHCf51uKHf14d",
+	"iDbZMjowqrChr5N2wwL3drWoH2zHEPGblMPd3AwyvbiN70c1yLSFT9Bij6n6yHg6UjdR6QRPlTPzFcoj",
+	"PKVCD9RGGjH6siZ2InNoasYu0lduZcVBe8/ft6uh5RlpPb8/fBxQhg7bD9sHkefqx0Xtfk4wJ9sCSSug",
+	"mwTpliB4SRketg+UuJiUJXQ+Qxefe3Pq4zg3BXb2XloC1mDYyKgf3tPvVODtmG7Mr08Te2BLaMQo4WZq",
+	"qjjSxh3pakCdzUYKOvlj3or9vb09fkseTe2o5uT75j+Tp8oievgZQiws6fDeuJgzN4MT/XUdXRbw17p5",
+	"L9xYV/dV5y6LB/RxZzqd7riduzMpcgWsvOntRvjcFKNVh0fX3KBT8LrVhW/5+iA2CAPYc6skBitXNXrP",
+	"MRVSkQ2GZc1/BoFzit/HdR40nHu/vvMJMlM8CSxma3+42RY4JiSP34ktUFHsoB6DdozVurMH7set9Wp7",
+	"3k0FgjP0U2Uq/xd9de2eGaHH6VUonNIjtsuhKawSF0AENuturOSK0ubwrii5dS/VdIv++S4rhz9Kq96+",
+	"ebHV3WB8NfaeKkPcXtrtQ1ygOQcYRFzF841lMtzsmVuiBQv0mpbnisVZyTmtLE5lbdwFN1ifVu06kIhb",
+	"uBjtSEi6E7dv7O/mynu3btTgHhJexNYnAG97W+QdsXnFWDeFd1hLBnGqO85gEaDHrPClbNbeyWYAXO+I",
+	"zcY3ssm+8cIBu/svN+YWjrRDA26j4YqUofwYcqqb+lhXqX7/HBvgZlIutsCfscnGZJzeUq3Y1QFWmfFz",
+	"KhQFC5zsckjs9bGbjUg5y/vZAGZtBgB46QzFe+gEys3g1aS8h/6fBZ74PPHp79wZ/xNV2VQU8DOdEtTh",
+	"FRr4Rl/ogqiX+2TJmLzimw0+co2JF9PMWk3nveLoGyfsmrqbfFyVAVh31tV0FrHdfY8IhApay8Ht1DN/",
+	"Hfh/D/fwFOySgZpIAG+jTpLqgDPrYdwmVnUQjZVTqB732wK3WQRpM5dWbSEcvhcJNG+gAOtqEinuVxo/",
+	"55szK8BQ7sTAv4HuJKO1qGDco1OtNKBYt6CdZABtrZ7ijmQcEkhazFa7J5ksdY71jMKDRJY8sSrqxCQ8",
+	"aziZ+Y2jHpuYUJk4+CEKyS8W5XGnjtYnksO9fRFzPLfquwLfXh/AwsshQB0ji3Q/WKC+uZPqZbG4AO5d",
+	"pcaOdxN1ioZ99N0e4k8zhKMfClJWEz5tAA5l9L0K1iCiy53JC0sU526/M4i1HQLngR8C/g0s2hx9QE2M",
+	"uJO56V22IujhaPP4/Yq4qv2uproCQCl12yGlWgT3kgAqlgPJzKnlPkfWop5oyz0So7G5klalXzJWUvNW",
+	"v2rQZDm3nnzm1WMmcxd+e5EJEOXMFNWPv+jfd4iCHgJzQ6jodB2j+EPYVHOIDg22BW7Iu7OXgnnEQeiF",
+	"lcT/tzPYAvW9D1qH0mGnwUF/taq2BoCYYwuHLz6drxM+5QF8e4XC8dpeKc38GtygWphF0O3KhXmoX6Nc",
+	"OBKrSqdLidRnbrv5ma8Ljv987Rvz5caxZ9ksKhd4iHzN7if613LFEd4cZn4pX7LQENKBHjvCWI0iSQni",
+	"BQfAGcAz34R64iZbM/o+vtnoyJ+4VGH1cAoVg1+/96tmwu1KE2gLVmsTbDbQk/HiMIsv4/elO/zBUGtn",
+	"tTohQAVnGgHUBQCoO2fwrc56JiUw9ZfPf3kSSu+nw6xUwo6h2r1wW6SrmfQhIrOLge6Rauol+qFDREbk",
+	"USAfWtImdxwccZ+7dOf+1d1t/+CvojeUhey55Tlyd6cu1MwKJe3MnTSY0LSIFQEA7A/EVMnLc74lueHH",
+	"egaDAch1CRSHhPVE3jLECQIDjK/7R5hkBOXPyg5ySCDJmclVoC1PDvcewiGkbc7d+rrJnQJxiQf3d57z",
+	"SKbKM/GIXfcAS5xSiAHultL9ziF9qKmhsH7SVOmPTHNY7x+9hw5zwhjoQqjEWh5jzuEcgDGS9o1ddbdH",
+	"347/IHUNpzDY1Z30+nX3UH6/9BxequlbC0iIy46eTm/0zfmLXVR3j1UrVxqOkGG8hSe+hNh/Y3LlTDP8",
+	"qu4ZGRgSpGfyknTnurbgK/ntoXCeNumXqy5Axft7KC9wymEuy4/iqJLmr0ioO8zz36pi3A1+LuuNCuPO",
+	"0t5X5KOr9d6LYjngtFwDrfYOAzPIJMqcfqmyxBAmxsYCv2DAWsP6QnL5xWv6nTIiyBHnzCAm/yHMTE5Y",
+	"ISRDV2OM3T1XFoAn0i8MNkj6iJCHJ3O36FBQP+EBJRFriD+TUxFUUA6c2mjglKTl39VQpBDcoRkErhHw",
+	"DWwUpmwTgXLyyMONXECawJtFOvW9rZ4EEcyezJZAQ23b4kmoT1fEGoPvxHoQJSabhCJUbjitNnKSQTd/",
+	"uQl8/r4SHibyrAEhhSjztx5TLpGYqSvE2c6AIuhukZXbYOjyRokSLbRVKAWXHO7v+dPOCUIgWQQ7twhs",
+	"7rpCaLdLeVMuE8WD57hP3S5/NryI5QBb4IIQfFzjnd1ZuNSM1LUW5VNlL1eGOatcdCXAGZATYb+4IQL/",
+	"uwI5WwbaDM+BHX82VAisjrU9S1+N4CTxLdbhUc5qLTEfFjTPUJitUXGWRsWBIOw0Nj4iG5hslkrwSYXP",
+	"mGya1XDMEK8M/wZEVqyX27FO1vIHDaYCQ6maYg4wivnoawUrPaM19ankEvgUoT8tA1gpoLPMiNSM9otT",
+	"mD0zGlUYmXqTonAHvCbF8huqyIhoVLmnRTJLJtXJ0DBsV3teOQTARTor5ntzx5FhD2NpVDgIJShcGgjK",
+	"x5m2w0lpRWqmuhMesBgM7RtR2u6trzKc+Py7hGULR5fTciujsvkrV8Jj4/AZwqYRoEl7rQTWSuBm0Gix",
+	"w7KcFmhi7smzD+o/F0OcEXViTXKTwyh6gRxCAlU0GnepGoNYNNq7iiq3QJUPGJWVe5DMDNK3SU4OVPki",
+	"+6C0snbj1jawubxWNvysZF4OVxAJ/oLmViyaKwBvZh9ugYS4+ud4RUDtpPo2YWj/V7SVhjip97BR0G9Y",
+	"aDJw3Pi6YvxGZqZfvz4j07LR9jsKtccVP3fi/QxUCc+60nnB0bQ2xpPyyTUTJhhoOVKpP3Xt5awxPFel",
+	"ToKsOTSDXxGz97QXGjGkdkdql4ezONv9BhHXbKUyZNOG5LHTRaCIuE7EF9ZdTMr5WhBxTP3o3qUINwpJ",
+	"3VA33gutqlckYbnxoYxbcrH5Z3EydsFDbk4cBIPgKP/XTc7GL/ZqbLHKoG+AlLbg+iWStQvqfCplCdBQ",
+	"QeHcezXj37lN6d/dzcTcOmn5R6k4wl2LMm0cPtimROeiDNdknN4Av4ipunc/0b8Alr4fkTIuToVVSMp9",
+	"7ZEz/S99iT+D0ieHe4eJgL4Td3wWCpytzNIF9mGVIPIrG4uT63ER6yNeXmrNX9lMBA00mDc3HdecHmvT",
+	"755Nv9JvUwTdJQkQCTMWOXeJ5E7fDxNbTpoMR8Y6ptgFCajjk7Z4pfPZAmk2krMORIAhtOw76jDk4Y5P",
+	"fQ/q3I1bQItWzZ6XBtoDxRYIxG3sP0RjEBetYPvWFwI2mXYN/Lm3sc6WkG2v5564um121T3uoeHt9yOx",
+	"AzVlAPaPnfgbcCH//jFtv4xkXjfUfZu65A1X/V2tPoIRzDZrG/qPm5ULYIteZfgWKpW9cnVu5Zr+aYxc",
+	"nEFhtpzKGSoN6WnsEQ3BlAqM4ZbHBO34eiw+tRWOxLRTqsrWjAzGoKEKM0JyTv+eA5RJoUZqdKEK5TEK",
+	"5yINmPXkcSJHMlZx0EOQagiXTaXnsky4SR5gb9ymF8lv/Pt7uuHxidOXudEDQGGRKULfH1/NOg1l+/+Y",
+	"uHXKSkjtZkR4JG1XJ3YyVoVVKbBJY7kJgxmeENOkm6bFUvzcaCUGvkfIPf40xnpBsk/MGDPVFQIVQjN+",
+	"VgLWw1GlcSAr/evRwiCSxBuYOuKn8jpikpljRGQa3KZP3j2CtuA9oMOsTK9Ib3uJdnk8kYe+svZdpHX9",
+	"QtvIbrMK8XS1ma5Jqb41KNqB25vNULT0U0W7nAGgRoModgJ4obK5TZX5zn8IaPRpqjb3uugvvz47PT3+",
+	"6dn5yVNSRTdBbV+6rJw/1LnS8jexRMEK8xFruNuWg/ND50rCK2Jsi5+XRuXdQdnTr20valoVLu6gCmo/",
+	"pJntySK9BUl3gykxLgwEIhcFyxBz7IMquKmV68Y3rcBr60RiaSH7Tp/oXj5JF/GAvabHfnvt/dGCXu2T",
+	"0nk3aO7HS2/Z20/jXDOBrXOyX16FQVXo2MsA1lh8pJpizRazgP2K/FCM0HO1mJJWSJROHR/S8kygSBya",
+	"lcTQjwGP8eQiz+xQpW3xFg6XXPpDeFuUTCNwrSJTKWBHoWMBhag0pd1P+A9w1MaF+pCpaUJobfiLkCl2",
+	"CIDDM8nZ2SEfgOhvh5KcozxzQlZ72i81aouT0oKx724zQDZeN06w+b8Tv2Q/uiX436evXi4msyLR8lXT",
+	"rUvROOFAT1Xp3JNVqv7nLvxaRFQsxVcc+SK3ATY21P2OZKpuIchjRw4KFmaLvSG+NrrGX+J0gsFFulYv",
+	"8Hn1AiGa8pUhxaAN6bta/qLXeIG7FjOQy1z6FnOV8dv45jTTMk3G0Ts/0a8LMyiUteuw5h+M1+QpiA1J",
+	"SmiRLr7rFmW6+Y1ovaIrajGnjvjL1mSSpQOlt+c7n90CSz3DxuZnKIXFizL1LGDjwqQT57W6E5za5ZOm",
+	"db4wUM9EF/ZG9ScQxiuiEF1HDCmSOBLmgyraq9KDgTRfQA6GkqfSO11VatA8/QSn2zTZrpOrbqpXTrRb",
+	"vnHT7AghfntvyyLTg0/LT/fzXXRfo05rZuuiVYCX2+O5bkZTRc6uMc90s2mieE6B8/xtc7nJBTIvcu1j",
+	"SzXyqWObb6F/7Vyyq8xWtOoSp5wTH3UNHdFuWSQRYNFRNPzQgMXS7Yb6lJvaeXfc2/kV7CRa1nUZyjpg",
+	"+6W83Z/U9Rq25u2u9FXihr+yfoQLMyhijILVSY4jXwSSq34J3mtmRS93E06h3x+905K7Cr1PjDjSiO/g",
+	"sdIHMtMAJb33mK489xck21WaLhZ7SIYttXNzfVWxliMF7ScAE+Gcey5k8RTdIjnp74AsIugpHIW7CPCp",
+	"AE3aV+3RnJFzW/pYQZMrXPEFVheRsXj8dnzgvT+MD+zrVRDZJOyMO2lboe28lJPJO/+P4it+GUWwjHNJ",
+	"/jkvILqHB8tcBwVp0Kf5XGY5X7r2SP84bNMoxUlJLaMvF9jcHGe9uhB8aiZ5Ki64XsJwwNWpGx9YpsoO",
+	"oMzBJJrI+tyK6NTjVBUKrG3qkZnZUo18ZDcqKnFqB4RmyzkgRQlwTCix/EiYdJPKz1+GWLUbY1u8I1jL",
+	"BIdynqWkAGuPzY1urLmoxsnmFNy8XKUpl1wmugicxo+nglAj8xxKpa6W7GS+/G5xaDL9wWQ9taRK85HF",
+	"FTVbuG5Owc3v1rUTs3ZivpgTQztzBUdG3K4sPvJqFgp4tA9WL3msekzXpBa9B4QSHsiHnCoAl4qDNh7N",
+	"bipth5VXi3ybUC/IjlJcateCGkrd1UoWeaYKdk1aUHBv8hyq9dwfWckkcHGp4QURPJO1m4HbxGWHkNRs",
+	"CVkSvgyCwLTFMTeI+orKarkik0RlhCA353DVMqSxt5XNu1kddDOhZhEWMbM1SD+3SZq7BWJ7+7aJydaK",
+	"/tv9u0Avsg/qXkJcvPkoDIilg18/Kxj7UtOsHKaFXCpj947O1Wtn6g4zdTd3qdbezY28G3Jp7zXjdlW5",
+	"JqvRv7x+8+rX12fnJ09Zi95rMm7pxJcTVXN5r9exDsDE15g0+G1TTCAa6xmmis7Zokelq2V8dlm43Yt1",
+	"8pMhwkb2WOMwbWbFxSTLS5HpFvqpFEfljJB4xdYKdvdRcwQHzrx1IKrGQVfPWwecT2nQ3DXp/vVr+5fS",
+	"x29UmRVRyO6eVLJbdc7OfXWVvNakt9aka3V4I3XIVt1K+TEncZ27MLseBi452NtLPMSySGUpL5AwBn5v",
+	"IcgOfMJMd42eXMbAoeJSm6mNmVzhKAvO4QSSKF2dAiDPq3KoimlmlUge7T1MItBPkyqRpBfnk7CYSUsk",
+	"+OzzNCvKGUKRpoXMdKYHSQf5dimJZKF3G/rXCHb0+GTTismYoBtpQNJeqnQBIN0bJdPsj4pIF9YdXv2X",
+	"BKT7/RFLnA4hDhhv04Eq/VZZCIlnlSx6w4VfzfMMUMoxbCMuZqTiy6zMFeEk+tPxi+DuH3cytyzOhJWz",
+	"DuDB2JYwRSvU0rRCS9umDQTO2pQKwXTFhbJQXl32hsoCMi52JnSQ2UgC2IAzRZ1osS2CzechXpgPKqA6",
+	"agUxEvWxtEC1TH2QGGKfBBr8cmq6mlB3helXIyEQ/Uj+kfiIxViZca5EORsrkenSAEy/W1ZxYT52ALkL",
+	"xiZGE1u6ZwGOAowUmJf6tKp9U4wY9p9e4qYVzmSdyIFqd3XS3SinBm/W3UjADsMnYcpAivGwkFa1RGIK",
+	"GJ/K3LNw8skOcEfBsClfAH2i2UBb4FGuIF0Sj5SAgL7IrDP1jB6gpcjXSxgLGoWVyYk+bBzfDAqxIOue",
+	"1KK4ECyInfSGbuBQdNbdgLgX/IxjJUyyV/2IxOrR3p6gzdBiomdlSzgObcBSX0KdQprSQ0rjBERvCKQE",
+	"wBRuj9zM4O07EW+M+4n4nmEf4CuGLYQdwInV2XisygQ3YKaFVYOR+2Q7wg7NFLGeJVbbs2owlngaEhhw",
+	"IobZYJhng2HZLJDxVSJcsb0uC4OYRYZ3Wt9ADoZkLQD5Q3YCCMcGKkVMtwVZmn9s1LP9sYQeyY8vlB44",
+	"nQ09RaNM89/7bpClE3IbnY3/89v/6XY/7u3tdLsf9593ux+/f+7++fj5+//5lw3fioR1gxuf5zkRoNXV",
+	"QE+dneQl+xrYnzSSCLJUmeTBXvN8gK28mRPh0ZWkCI9iUoT9eyVF+GrtaLS6S5DNuo31hs6+EeNsuEG1",
+	"Ne3Rip1pNGT83i/WvWnr3rTfL7A1imO2mGKLKDLByOqqY+A1o0c5M42OXM2+7WmC4gbOowW2VqWKoDcp",
+	"hc1ypct81on5Z4Da0eveBARrgkhQInEfSCLwc6HyPF8fMUaLpbHVd6GG+8O3+kav6UrZyitwA6mKl96y",
+	"1bdxp6zF6Vqc/i7JYkovL1h+8pGrMfca4+SvgBzNF21xUReiKKPHGV3AISDksCXQOy5XJuwdclmhVlmm",
+	"HZGxT+ncWeokliUUR7ciz6k/KbAhl8AfFnbg0hf/VTtwl611ehKN+AZox41X30M77rLTYWG79Az8BY0R",
+	"K9pzU2mFAeajb6EpFzfp8ckbeiXXoPGrKUZi3YPxUkY/uu46j5LEF7405fVXwUn+EgTFOjOXSl97ZXzu",
+	"55azu+jtXnlh0M/O1AnLcg0nG4Wn+bpf2Wa88iJ/FgjoOHhw5WWQFwnjxHDxsi8QB8p8Q9wmvczKUJt0",
+	"/Ims26TXbdJ/AivG2Rze5Fhkxtx1RzXd/It2VEPEFNulTyj+ePj9/j6WHxo98P3SkW6k05GtPQ5Wgm32",
+	"qleaC+gfXqlbGie/oF0aJVClXbrB8oCe6TM3oY7A/7tqUt3yaZjSchO6i35osiiaG6JpnvBuSpzIZuMM",
+	"sOk5jSewed3462TVAc0Mx1TlqL4Cb4wO7X7yvQKfr2Rpoik7szsrrchl6TzY/b09H2ipM1W/gri/T0wh",
+	"WKjEZE9XIypPwyg8kF2yIHt6U8P867Qh4GjfZeUwmA0r2rW1i6+wce+KD+osG6k80+o6m4vOIuvp7cly",
+	"9tOToSxjG6pQdjJSb09Or2RfJNxqODd1t5i/9G/fL33x376Hyyf6+Ke3J9eYXj+9PXkz0Wjt6dTPculJ",
+	"zl153Tija3GctjTj5dbntDTjMa/Pur1kHSa6b6oGH9IhBGQr4ua6lYNHK4n0QDH7HjKiWFFRFY5PGKqD",
+	"w0cA4wth8xbUCACjqjAFZ80xCW1LWU5sIkbmA8XXWQECm2Vixkon4l//7/8nkrHSaaYH9FehrMk/qJT+",
+	"7OXGApa00UrYUo2B7hIY/yHtXigDkbGs7AjZ1f5mrfhOpvA34mGM5EwMjK88xfG0xbGeCQPxLWxwcVO0",
+	"hmtTcVJuujKH4p2uJhw7KtI63Hvs6cPKQmrkWU3a4hRibu6hNCoA+sZFoBGlWaF6ZT5riye5sYhVTT8h",
+	"vDbgCkT9Ml0NVAZZnlcLPTrU0qJNGQP/HfvuR0ZAGCkwkrD2Q+O0cZnlzApcMHybMjsfmVR1hOn3E4CR",
+	"qbxT0++7JRpORlLbzvxIRfNAcV4T7QdJ1S6mqznK6IZDbUExnmEiJ6VJEKUBg5/zpCHuVtYvO0EqXJhy",
+	"CFNy1xgKZI4ugGg1xso5wh8tVCMlh3sP3U8oRpO2SPQkzxMEl4CCZGAQ0cb8p7M5OVp2idVEWWlV3hfu",
+	"fSV0zjnMhQDSuVnK1/b5GYC1aYVhEBze0EdYbBJ2kNvf/iui51N9ED2RoSwaNuf2TXEo6EFNHVIKapEE",
+	"9N9ZxG30m5mj0HKkupq+4wD+iBjuyeH+QbIY0eLGFuxdIFq43W/6/evLBqVOX/X7kY6nV3Q90Wk0yejy",
+	"ssiusJqCwQynrR7FbnzqfQBqLLsMr/G8+wlm3wO2xtrwWzKSiC/opSnRtliDYqzN46v4GK+LQM6FcJiE",
+	"scUH0G47J5DjcFxamw10fKSUg8oZpD5vEg3aldlOEeUmGiNDge0ksMeYuD40cKAxTU0/Vr5b0ExtK7lf",
+	"r6GZ9EyrbSBnwdrcHcAHwUU7ohLey0yn1BowNFMsPXWufgusokyL33CgmR683wKUwV3LB7bRAMNUc895",
+	"BMA0H8+pFQw6d4IVfzeZBqQQbrMuJpqeD2BcKJr7mcaWbKjFBk62GRr6opwUuoJ5jWnqoZkCjJfpl0pj",
+	"WfbFzB8dST2DEJoz7Ej620sk3iEIa7gvUc9Y8feJLUUfBE3lYb4ZwhkxcMKEjEdZilxJiOF9YIZhy2Yt",
+	"dLhPNJqtR17zOMsQO9vY1GGT1zkaaOIm0Ad53TaziQAqf2s4c99Gn4Rcs/PSnOMkEqicJsMNrWRoXie/",
+	"BhY7Q69Bq2m0+bCGyu9KT5Qnq6xByJnDE56p8igACyCDrzsev2Nm2XNv4aIwUwtV5Mkzt09PIXqccNcZ",
+	"UQBBU0lSSQ0kLTHInMMpif0eqZeuWD3cxjtwtk2cWZDgoXM41GiEzmUeV64Ik7aEiTnXu7XK6Sf636Fm",
+	"eIkAbKk+lrvwme9YH/iK7TAi9brODAvz5Ozp0pZYuBSGv7AjBht/TJ+kUluckM+LZeip0QqdHPwWE+iZ",
+	"WUgVDTeBCAV8/Ylbvh0YwM7J04RLY9zmMdRSiitxJOaIIrGG0ED1/JquaGkDj0o0z0yomVjKXnoSRb78",
+	"k7lNf4nnHp/8+8SU8vam0sFSL/knWaqpnN3KunKXLvHi6FFn2UiZSfmFjbLWJxJ5VICyoIQYv2KsKdu0",
+	"85yBMrsDRICXVyWNd/9ydvLkl2cABhCpxXulbyI0Tx2ytgVYrZzTPK0pC8zflhR53RaQr836cPH/+EHo",
+	"LMdD3TI3g/ZzWcp8SxXFtjv22f2PnWZlb0hSrvMD/qO9Vc7Giu7Wk1ZxhvipykvZwRv2R2X7dZHpcguv",
+	"IY9ku37NG2VVWb8m11vdDfGv//rvQH4IVorO9KDT3Zi7yVOjVeM9ul2N/KvOJt1o0fgpXdMGIITqndDT",
+	"W3QvT/nbCTd7YlLFC/b5xqlqsOcgP72FWWtcctP377ZuCGzRa0234U0IQe+K1tu/IiGEgBlupu71bHbw",
+	"EIB8O3exbcvUTMo2OBh0MWn27SM+96JQ8vIovlnh3lu4mRu0yVU7N4OtzUVvbvOqGzrFu+B+8Vvc5HXn",
+	"mtAsvequqMQX3ze8UX9jJzLwlvxGa55fhXfMuR91n+0mcMRRemQJH+866rHYPJ4GE1hH7lydgYwdF2TY",
+	"XERBFhfrfXu9CZRbWcFMvVF/QmTN365HIcJ+/iqNCtVChBXqW5Ut2Vxb573Xee/7b4/g5gOmRDb9plAf",
+	"W433kfFu7LQ4rUevOCLnU4wQJIIGfuX+aTnYcoT1WUxAjBVasYbY/RTpqSj8kHS1827/9V//jQ67Tdri",
+	"HYTGQlhljoe5pjkgNALaAmNj1CPeQoVDoEk4YEwHHuztJdtHQOBsq8iPtoQEr09IzgXbKEqEueFCDZR2",
+	"Okl1RFlMVCKkvbSE/Ysp1rCOMoqwRXd001U8aPfmclUqgGYsA3plLnuqqyOYygvVNwUAFcuyRo9NizPM",
+	"nJEyozhCICQ9v5glCJkSQ/VfKOfnW1EhsQ7gDov4soVfgczQ1JyJY0WuJBc/xMqflteDVMEqjkyq8oR5",
+	"AmiScDCizyOEDNPvq8IeRXAIrajbhxOppDhpaSXejGJn3OLTim8LmJZGh0IUTIF36l9q1DMZwEIhVb24",
+	"GegWwbI7bQiCcOoS0Fm8pePsbb7MpU9q071pN1HTHe4hF1tMwA24vqueo/2xnXSDOOCiEGC8vbyFTL28",
+	"JGyq1tO9wHj2pO6pfFmb6Qmcnas0RLlWsLjCRVUb/hn5NFddi+e86od71D3RH2cnT68rdHRXhHt8hpDq",
+	"ygSR5Gt97f1D8tXtGhrSfe2XW/ed/cn32NpHWCaCjiv20pSn9IF9u3UOdxa0/+OBbrh3e88B89Wj5V+q",
+	"9Up0N4Lr0N1A50Gs0CzFA17QLrUo5F5rnpoztCCE/qbm1NxF05M3cJrbnhrCyC3xSdTdK9HcvbRUAHRR",
+	"FHMUtZ0sbGCqcr7ErUoRLl4ojYig8EyRogNbhj+YLc23NwHxjKSMH6C4ya7GYg0xHRrRN3lupuQK4hXg",
+	"IVOdLjggYpRZq4hN3LltUEwKf0En2CJkl18D1M23Fj6tNBNcZ6Ut6LBaKoAa9ercInq6oBduDfGyDnp+",
+	"E0FPGaKIDfha/tCXjXgep6kV0kfQEC6VoGU6/OdcgwW031zMUO5DlAljff4+JPDBtsF/cwniJqBbWjlr",
+	"i2PqM/HNKRDv0yYoBmxcIG1FXTzbHWr8gWBrVDkWzQH1UXPrjFjUOSOxiUXIfCpnVkwzfUVQi0XeV41o",
+	"wXXLCPcn8ZhvGpaau/weUG6WnxHtRK96lp5MuKIxmsC7aCqtkGl6f8GEtUO8Ws/AE/j810X/37CaPE7T",
+	"SIdgyqieE6zqyS/gHvMDvygqCYlMAhopWZ8yQrLpi/2b4ozQfBZ4ziQdr3Sbq4oAfGba60uN9i78ad4j",
+	"ze40TyLypd2y9niQm9eMcTFQCFc5MVLItW0m3ETSqnrpPsl4o+4S8K9Xp+RZ3hx0D6jagtAN4I5yBnNk",
+	"AFdQzRu1cUgA6Fs73m4EPGTAGB8aIXulgKSpyoquvgDZ0KKmlJ4z1HDT2RiuEPG1PbGPGhF3+0AhMvxJ",
+	"6dkJuY67DIj+Snl0eY3/wJaGkN3PRnBlgZQa2PLNfybOr6TG3Uarspqjp5TqAjO3q+ElitKYxUYmAMF9",
+	"VQtTX4FXV7Mu3WBvalpWr70Hu3KpeSDu3l0ZkvC13L8VGaWXCpXKXrkUwsobONWZONEc1tboGgvvz8IE",
+	"jKYmfKO/EzsT9MHXMzJ/zPLcqS9givLdUYBv8c5ZWIQ6PFrV3HTTWmBrOnl7paEZqYW6lbnCcO/C3oSN",
+	"0mxswiwWWppLj3OxzemefRtoumqf4/2YjdRyCZYQlsd5vkZvXC1GrYsykAn3y0asPrhGhVJilOkJ1pr9",
+	"lH1QIpkUeQIQPlpNRdQuujUp8u0EkFm4M0nGIMZQI5iNFDNxCWqlVsSjA81OCAuD9iX1OyDfziD7oLQA",
+	"SOyBzHRHJLXPLqEeWKH6fdUrBfCdLbTyYtDeu+eXXNVSKq8CGq7V9BDQ8NIWU/WqZogO9+O63XIdNFoV",
+	"SA1bvk0hZNRCHomEhtoKL2Lhryx8SqC2tALypEKNlcR3QjRTy+XVywgG8hpg0E1Lzc/VzGcHEeHQnW1F",
+	"YKA6Dc6nbQlpRV8WAosmyV0H3Cvn74JuET8ZLu7t6mRsCP2JLwH2kwQgCZIq1JZzPZI2LiOKw0s1LmmZ",
+	"Eb8J7uFcetMnCc9l7IsQSGldVhV1x258r2nsy2TTYdROqdulz146p3/HmXprRte7p0+VvaTqveVFbuWi",
+	"RonLW89tK2DmdFpu4DbM10FEhfd8NlRc8LnOy691x73m5acITDL2lmGDN0iq4n5y806FTLLd3lCCsFjU",
+	"mmQK6rzIZRQBd2LXoz57JUDx1k2Lwt3H/LM+KJXC5GD7Jm5RKKRpG+GIsrLd1UmWeuwMVlnOuI6y/WQg",
+	"IxQPIh8Kd1kNl4cUiwXnCEBcGOeGIHGkyI0tuzoU+HnOYrTk/24yXRmkISSaGbbkJIcHByLS5eejzBKX",
+	"ZQR7A6H/VFyo3OiBxRAAzaaroY6N+5dK9bHs4B6BCnOZpQxCc6GESrMSoXJ81goZILGUYJrlOeMgiQvV",
+	"kxOrIt2NbKjQJ+7Wrt+HXjA+DyPogNiUla1okUtj5pbFQ6aAW+I7x3hREfPR3SpJZSl3Jp7nJ/GQmL4+",
+	"gzun+I0Xk3LYFq8qGw3wIP1m9C1mMm2hkwt9Z/mM9kDiNlzixzyGLjt33mysujpxa5yEKRXKtzIh4mxm",
+	"RTbQBprFTpUS3Y0nUX6gu1FvRtuhcSa4YiEXAKH7xR1qEfZWOSmQNfdnqQfu0skY8ZUAfag042gLHjFE",
+	"E33ENefbjBGaqY3QuIXvlT8JX1WW8oSjbhgCxaJ+sHh/RdufGteo1Qvel/viCYfLfAAELnzpsizVaEyE",
+	"sD6tAvLOXWJQNpip7oi0oBniq8Juu/C+q/fzO4jGuGndfEZQzYPms1tAK/vq5q5yFT38D9BH9vbE7dHG",
+	"brKli1z4HivDedauu0Hz2F0hSPl3tjKAlL/yyXDCNZqLmn+w1hi2Zt+9dNBtbo92xG9PX7189j6p2bL/",
+	"sfM3VfRUvnN8svP2ZIeetHM1SjwbufNzWpuct0CHWiZt4vbzl82ZuCeucah+NzhUNcZaHRcKBeu1ZrzK",
+	"uI4gsubB0q4z2d5nkUdrcY/GgrBTY4hfyAx/TC/53M+R83C7vg7AP/Si7bf3SWSRnD79pR6bqtRNxBCk",
+	"E50SqLL/OUtbaGkEA6urY/qbOQMaTG1nrl7Mqm+RIMfBYvKmEP00kB8UmMoxIKU/s8n6cnb8RPecXXlW",
+	"dZuqHtLRPHGmM90TaW1mS6md9VqaPBXS2UviYtbVyUiV0qmgNspvIBiYAwIiDM0UCqqrdST8EyKRajNt",
+	"MbC/r70ZLWpqidhkvjLVz0o9KNGwb9CFEszDSh/K/t7+9X0oC5uceFferhdlHcdax7G+ZH9JRa5jtP46",
+	"TdgY1aorm7sJcs35x/eSk8b2+XkIluvAdJwaRHf+avgebOZH1x5z1ByP0PCc1ICwvtRmCn51loqZKslP",
+	"1xQxqYyk5eMUGI1EeBhgpYJCRiC0o4ABoE9LCwG3W3jVMTfW3eeeG0B6X5pFoEbfXNJ3LbqWa4SvxNKa",
+	"v9FGidXcAN1j1IyNW2R1lzWyQ2ik0cR+bgqgopqMPD5WxaburCycAFwsg4gcoXi2+BQIfFiAaa+GIxMo",
+	"i+Y6FojneQO5SSjUKAXXoaK7DhX92QXj2hK8P3GKNJ03E6hfyAT88P01qc5jW0uoJF7IEc8Yi9G4ui+I",
+	"VfE91iB2IhjDek4E5LJyEkuNE+o8vpC9y64Oqb6hmeojkSBNBZpUkv98o6QFzgmpU5HIC1OUifu1wONf",
+	"PCXyt+/XSZE/alLkb9+v0yLrtMg6LbJOi3yZtEisKb/trAiZGqv4bMfcqLDY30vmfa7IYKFnJte7VqCz",
+	"1ypn7V6t3au1e3VH7pWlz6pZtuW5kL2emUDBd5VvBPKP1JpvlVA7I5nlQqZpoaz1pIRaSNFTRSkzLaZy",
+	"5rOWSCDofypMrpoJS97CAOdmWR3nz2aKPG1Ng4ChevL5tngiLeq6tzrrmRS4GEccfR/JslSFGwpJwo3O",
+	"hkzl/9pobTh3xXkdxWyjtaHlyP2k3PM2Yrk4kh9fKD1w++Tg0WFrY5Rp/jukFW1ZZBrq3puS7Lzim35Z",
+	"orEMMB/TNBh39sayMvqNwQ/jW2B9ofW6nvaFT7wJ5wtee0vIwuaPaQ1ZeENN9ydXXDIdZXpBDzv91JD1",
+	"5Y8gqBxUAhWdg4c+L8yVgk2PeQG8XwziUhrTFidzbQMYXeNMJjTFovUHJMHc2VwX4lRC09U8RaikCS1k",
+	"lHqdlMNdmw30ZIyxtFOlS8yAAjUIAvhhPA0AX3HUHeK06BlgaCHMXTfiw73HAqT7eSmB2/WWTbtOj33t",
+	"iBuduAQ2ixvtTbFZqtfeAzbLchPxAnt55gB/RbO/gj9DqJd82prgvh3Y/0CBsXN10xuc8bm1gbTlS5yP",
+	"9OZ42edvUZwvEy575j7kM3lJD1rjrvxxdBbKlEjRCOq2mgmydxu0WGM8yv1ehcW4JmhEOtC7Sbuf3H/O",
+	"s/TzQofpVVAtvqstS9vilFqzoHu2mIVzLC6g5d7rrBBmqmP8M6f/4CLobLIKe/rwvK6mG7VFwpckEeUS",
+	"3d2XoUb1qlDkukBjsST6yqWgK8r51gZPb2kw2PvSEeu6z3U46veLfeFF6bIuwEpCwEkOrrMESTDvPBDg",
+	"YhgI1c9DpCbNQPtZ92+l8Z9ZCZgSxYzQLbB7tcQPzjkJCFUU9TqSrhhK28L+XIhEkaFvNIlh7GA9EtJ3",
+	"BKgS/YNATaGm6MZczCq+RqH6hbLDpC2ewoCxW5Qf3NUwQgCFVNZmRtvQhasNiPKe1CI3A0gNQN90iITj",
+	"vFMBGjGzZSFLdK5mMLoOuifu1HM4pTF3EJmIt3Eb6H1cT9uF61A1/1sYlLo22eCHeoM0fcO190B+95Wd",
+	"DiaAxAbtqSxSu85DLG3/v5C2PAbrcm3+/8HMf5T3kvQDCaOgG67VZjX7H4Vi2qjpGgz93dikvLkenDTh",
+	"cygiDnbmOjXBIc2R9c5CRO9KpnzEqWGPRPLpcyJ6uZKF9QqEf0YsAAAs8E5GagBGGO7tzn/FoAyRY+Dc",
+	"D/YbEBSqFFnZgfBc8ENUDuSbqlDYZCbspDcMz95KDvcOk20YkXdS0OugfoSElthXOEdDoIRXAHgAPBFQ",
+	"7phqH6nE8ykbLRAKun6jJp04npRs+99KKWLG5Rpl8Do8bHW11njxfei1VC7tLq0SCgyXNPfO+V1qab9r",
+	"Mw0AZGvVtlZU364X9hJ6sfw3cCeKa6ouhsZc7qQqzz6oIlN29xMdO6djs2tDV3xiC/0fqGzuucGavlCy",
+	"NxSE4AKMTAjGNE++NhdLeofDeEo3/9phJZrkEh5NbeDvsnJ4jAuwCqLe1XdplI78HgK9Oi28XUeW1pGl",
+	"L2Z8I1Lq4s0YCS4SNbUQkj+6chSp9tH4eqVlxdxuoejP1S33pmcvSoSfImdcWCToa2iBNYMAmbKERjoW",
+	"o1lJ4FitEGOC3tyEp5alCTX9ZqXoyyy3LfL9yyJTqZC2qxEbD/pLtJoCPHhj9SgNi2Z0Dx27BysK37HS",
+	"aaYH19vOeF5dddxY6l4naVvke2VWyAszKQm526q5YP6az+13xKCxNlZvJNip8L8qtBZK8yrs9bxsj+Ty",
+	"1aWkfFK9lJRhKDGvaVWvUGjpzJeDvuPnfHvsy/ESLmOW3qiMkTXB7coYm1/klyljrFbM8HyuLIJ5CYP0",
+	"U19XQq4rIQHHOciSFczYK8zACBjaElOdSJW9RGi5t29eEB6DMw4N1T5a1QPQnd/4q36/9W90zH/o28IC",
+	"wTCTEStdgnE5NNOuLo1whnB/5iPAcR0jsOjrfCYAG4zx2vG5hcLbDc1U+/7jt29eiNHEAlhxMizLsUUY",
+	"3pxYT6QYTy7yrOfrM40WY1OU4q97LXF4+FCYAsLWMNH9vYNDorTDVCtElGWem6kYF9kHWaqu1qqcmuKS",
+	"wr3wzIS6zka+iMaqEjqgE+Yyevfsx59fvfrl/PjFi1fvkrY4LsXI2FLs7+35FwtPUx8zYnyulYRiMWg5",
+	"Nf78I6cRValo1bi1wa/nVFpAm26LU9RREeFLneOlq29XL3qnJvtNw9x2iFhLS1SM0nhvWjQ6d/k91I2u",
+	"MJs0KIvV5pFWtMy8v0FbrV5E6lUabsCltNpTODWNNPqy+jC6JLKpnnqXeqmro9Ph1Ti3ZqmnswcUjaIw",
+	"ZdgD+G1dcw+4IK1e8bm1UUZ6/mryCGWra4fx1aWupZraypv+5myDde7hj1cjy9JloUFz16yEfPcbsRDW",
+	"yAUnRY7EgmB0dHZ3nbhuk1xu98xoFx61S1sHaPrcdc5vse7K37rcSE6CtbvREt16G3p34/1KdIR02QJG",
+	"QpIBSEpYoSKsKjRgI3z75kVHiNVm2EVCoo747T02DX5acpaficUw68PI/8cPQme5gHHkZtB+LkuZb6mi",
+	"2O7qz13dH5Xt10Wmy1xvsVpCqbotdnfRRGSGvp66JTciPWABPSIvKWyLSZF3xOZy67UJG6Kk5dqsrtJm",
+	"S2zW1mjzPTMoumGZXLVzM/CzR/t4+2jB9JfnA7s6XhKi15SbQwNg3sN4hnFmth+cqdw3BdQrOvs4xMPb",
+	"wnnq1S5j9BiwNHJkRu4vKO2ApihZFNmHhu7bqimyDFZjbOBklozpdI3T+M0oGjQ5l1A014UMW4tz0HRS",
+	"iAqi++e+xquyy187q7yUc7G6V7GcO7HOCq+zwl84K3ydBLizFPByvQRTrvyH6kTogGqLYzGWE6tSr5Qu",
+	"lRrX9WUgsBwYaA5uiwQv64i+zIFhOLfG9yLIrubbeVR+rpHvRLcJ6d3oWaiWsS/B6XAPvdpoD+yiV52I",
+	"C2f52Rrx3EhJPR1muVpc/B8r75vGgPqTPF+ygL8exHFvzS3k9dled9qNI0jND7+PYsmvKuTXPQDrYMU3",
+	"U9HfQtEcF/Lf2qhc6FftppXQZqPp+a7CIsOlO0ii6LykUA9SS3qK54DvqtJYzleYj/cPRSpnVye0o2jq",
+	"LUulTgFdb+ObQPZJrw1JL6jVzNRtsuOhaOhWWfIw+t9NntzPbPl8ebWCau0srJ2F1SGHWLRvxob3F3Id",
+	"FmsFtK5vXB96ZV0ofTWYgEfFhSlxKZhOn/uV4FfRV8CGDAFGMYL60CpPf1hCCHGKqdQlsfUfi0L1lHte",
+	"VzNAxHxRKdEmO41U90i8utoiXbUNFahUKgBD00bkRg9UIQole0NCPxfWuDG2EKGJOgFwQpGrw4UIpDCP",
+	"A+CSewEEpg7ksVCkYPqQfCecQKQw65OSbS5zjXOPXxdjaQlf6U083NW9nQWXL+HtrFqrG76PZTQvjmt1",
+	"r8df1+j70KeDnrazwy68P61S3NHr+tzfb33u2jH7gxUFV0NMNnPaKFJZd1coXFPFUM+xY33px91r5F9B",
+	"y2C/BD4nqvmvZfja4jmBEWr1sRQHh2JoJoUl1BBfNu0uzAZuoSDWd2HKYcuDhgDKoE67movJsO1jmdqx",
+	"5aAGxaJ6thZwOuHcInhDRh7lpmqqAIyo2kE/R5qeSOjnFW5Duc7dt5as6iy6V7WssuKKoVWVlb+uUVmF",
+	"rbWOy/3JhekbJOOtuD6Wv5RlpOftqwl2S2XvSZbOdb2RK+M8E+9ztN3zkxaLyDy7VAjDXQ5VYdvijZKp",
+	"k1volkBHsRJDIL8UU6XLKH9jiq7mHIsPh1uCWEJY2Sh/0yCx4rrAdRPc76kJ7hZhqoZo3VzH4zWVqN6V",
+	"+MMUc6678r71rjwnq/wneXNbG8bmptlEmHBGiELMRwH/tmgAp6Y3GdEnPynyjc7GLgg9GsecLsgGOtMD",
+	"MRm3RG4GA/fvTMdmJuHfwYEIp69nuCO6HTgM3AcCii7NrJMRL/EwPyTDysNaayEBBokMsfsiJCEmiaPG",
+	"m2DkRndA9D0rermxmR5EgyEcoobxnNEv84N5x4UIPIoWEQ/Kft+vyfGJsHKG7BjM1BrDaITV06bkIB20",
+	"8XhsqGiYo0DdXx9noMefG+jzDJQLgy3BE/lO4mJGzZhu09roWVbJotf4hvCHhrcDtCd8S3F80iKSKWhl",
+	"p124A1k33NPxbsgannR8QlQqC5e/AptoRanynJed9Bo1ZgEvE1FExs8dF4bwDeoPf02/NDN3IMk2TZjx",
+	"7Ik5ayuZWPVkKMtkuyWktZktpS53Jhms/PFPO29PohEAC8z8458EUvamMRx7eglp66uQQwlBv4RPXo1a",
+	"lOM0NgJjAowXxOePxjIhCpa5F+HpNOYG8ouaWcaQcRZFDYesJ/mNvI4nLcfZzqWaNT7r9YmAn+afBcCg",
+	"SINeLmjAg/cMYGpFiuwuzN+CUnT+ec8+LFjidwsfAVu4NGJmJgVt63gVo27D+sNCQ+/c414X5iLiRhjn",
+	"sgS6GphpMdEB57kyr6GSeaMg/Rl/+Pz+8/8fAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
