@@ -180,6 +180,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -216,6 +240,27 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -491,6 +536,7 @@ const (
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -572,6 +618,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -696,6 +744,21 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -780,6 +843,30 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1142,6 +1229,10 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
+	Content string `json:"content,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -1164,6 +1255,9 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1182,6 +1276,9 @@ type AIResponse struct {
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1224,6 +1321,9 @@ type AIResponseEvents struct {
 	// LastSeq The number to go on after.
 	LastSeq int64 `json:"last_seq"`
 }
+
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
 
 // AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1345,6 +1445,22 @@ type ClientMessage struct {
 	Role                 interface{}            `json:"role,omitempty"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
+
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
@@ -2040,6 +2156,29 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
+
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
 	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
@@ -2108,6 +2247,9 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
+
+// Sentiment How the customer sounds.
+type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2384,6 +2526,27 @@ type TicketWithMessages struct {
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2910,6 +3073,9 @@ type NotFound = Problem
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
+
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
@@ -2924,6 +3090,9 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
+
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -2967,6 +3136,13 @@ type GetAIResponseParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
@@ -3247,6 +3423,13 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3508,6 +3691,9 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
+
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
@@ -3971,6 +4157,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4025,6 +4245,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4052,6 +4274,9 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
@@ -4151,6 +4376,9 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4310,6 +4538,42 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
+// ApplyAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5455,6 +5719,42 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
+// CreateAIRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAIRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
+	return err
+}
+
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -6570,11 +6870,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -6692,6 +6994,15 @@ type NotModifiedResponse struct {
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
+type NothingToApplyResponseHeaders struct {
+	RetryAfter *int32
+}
+type NothingToApplyApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NothingToApplyResponseHeaders
+}
+
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PositionExpiredApplicationProblemPlusJSONResponse Problem
@@ -6707,6 +7018,15 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
+}
+
+type RequestNotStartedResponseHeaders struct {
+	RetryAfter *int32
+}
+type RequestNotStartedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -7250,6 +7570,220 @@ type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       ApplyAIResponseParams
+}
+
+type ApplyAIResponseResponseObject interface {
+	VisitApplyAIResponseResponse(w http.ResponseWriter) error
+}
+
+type ApplyAIResponse200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyAIResponse200JSONResponse struct {
+	Body    Ticket
+	Headers ApplyAIResponse200ResponseHeaders
+}
+
+func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NothingToApplyApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13234,6 +13768,276 @@ type UpdateTicket503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequestRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateAIRequestParams
+	Body     *CreateAIRequestJSONRequestBody
+}
+
+type CreateAIRequestResponseObject interface {
+	VisitCreateAIRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateAIRequest200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateAIRequest200JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest200ResponseHeaders
+}
+
+func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateAIRequest201JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest201ResponseHeaders
+}
+
+func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
+	RequestNotStartedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -19499,6 +20303,9 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
@@ -19598,6 +20405,9 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -19770,6 +20580,32 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 		return err
 	} else if validResponse, ok := response.(GetAIResponseResponseObject); ok {
 		return validResponse.VisitGetAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApplyAIResponse operation middleware
+func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
+	var request ApplyAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
+		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -20852,6 +21688,55 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
+// CreateAIRequest operation middleware
+func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
+	var request CreateAIRequestRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateAIRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAIRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
+		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -21878,847 +22763,876 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTj8Kljtfsd2IsmS+i6fObPt20wnvsXdHifT6p8EiZDENAVoCMiyxtN79mn2wfZJvoMqgARJ",
-	"kLq0PJlMNn9M3CIJFAqFQt3rS20kZnPBGVey1v1SY5/pbB4x+Pf5dx8u3i/4e/bTgkmlf5GL2YzGq1q3",
-	"dk5mTEo6YbV67RONFkw/Hgmu2GdV617f1GtjES9pHLDgXSzmery7es18I2vda/M2V7Vu7WrKiGQjwQMy",
-	"mtJ4wkgoyTgWM9I+JG9HSgxZ3KzVa2FQ69ZmctJo1+q1WESs1q0tJItrdzf1WrzgF/p5vODwXCqqGE6r",
-	"pjGjATxttc/OgoPRcaM97tDGyeiANc6Gx+3GEWuND+jJqB10OrV6TQkRaShv7u7qgIdLFTM6y+GAE8rl",
-	"ksVEjIngjMxDNnIQUguool3ypVdTqznr1bq92vsPb/qXV+fvr14879XqvQQyeLgJbPAVLBU+gcX2anc9",
-	"3uPF2a5e/PWq//rF5eX5dy9wWvjc7EJ+1kPabjVOgtawcTo6Omp0xmfj41bQoofDE5xVRDgslTKUinK1",
-	"2cTP3r65evHmXlMHLFIUR55SfktWYtHcbPIXb57vPHHJ+HoPX168ubj8fu+bWNPUdvE8lHQYsSB/4iSL",
-	"P7GYLEM1FQtFzi+yZy/QJEfDfmA/r9cCpmgY6Y8vDKlKQmNG5DJUoykLiBhryiVqGkozvD5nMZ74fpg5",
-	"MUe01WqctFqtxqn+Tyv9X2CO20LWuoets3pNhQoO5/kFcaDRGKx1a4/nsRhGbCYfu8DCQbt4HcqR4ONw",
-	"sojz6/8wl3AGSczGC8kkUcA1NMwPJLllKyJiMhMBi/xomWWGdnCjuc/5BQwVjpgz/H1w0j50cHLU6mRw",
-	"kgfFh5jsO4idN+IcNjFHGFFElLhlXJIl44qEXAkSMyoFD/nEjwwu+kgPHkQsJAsIjSISKmkHHrKxiBkJ",
-	"FRmyCeVECUNPO6Cmc1SBmgn9xAi3o5fgJoUe8fL2E4sjQYNSkgklEck7mk5GlHOhF6MRpU+CH03pRxUE",
-	"s37wXejnDL5R8Uofj1pXxQvmYu0gg7UMnD6MOS8gyt7FQomRiEoQZpmFFDOmpiGfEBZJ5kfS3A5VjqJh",
-	"LG4ZMpuYSE2k6cALzj7P2UjthqajajRlictCSlgcizLiSpaDiPrLQiiaxdKVEGRG+SplqYpQosJZCYJ+",
-	"giFc7CxFhh0PmUbEMg6VYpyMRawvOEIjfa2sdsHKsAorh50shwbw8NQv5iVIwSUgRt4zORdcsvz1pAXJ",
-	"iCmWnt0EF1QpNpurWrddr41iRhUL+lRLfp1W57jRbjc6navWWfeg3W0fNdut1sHh0Y+1em0c8lBO+8jL",
-	"at2aVGKe/Fw+xHHzsNVpt09wiFiqPnCx8hkPD9qtVudHK2FuIh3UEmG2v9U3cD91a2LOOA0fT+aqIaRs",
-	"tDutocMUaxaVcJzD0S3Lb/0a6XURc/ftg+HJSeOEtjqN03GLNYbtoDM6YIfjo9ZxrV5bgBivKRaYFSJL",
-	"1rqtuoUjFDz5tdOu1+axmM2V81NHk5u5cNLv77L08uKTVTKco7QUKDVLLUOD8uCSTdiPzcdbYdklN8bh",
-	"WhjTSLJ6jRkYrr/gPxOtxeghlN+mJwCkTi2SSfZTrdu+q3s/AmG07KOO1kwiKlXf/JnByFqlQiXocbQK",
-	"ONhd0mm1WlpABZC6RCoaK5+4ig+0xJlF53YSeEKF2wm5QO/wiYfiESjcq55GsF5OGHTJJlB1277FGkWh",
-	"3rMblCoNRp7fePzO5uO7+sjG4x8kWxcIzryT6d/vu3GGS/Vq3S+92q+06wXcGwTVe7VQ9mnYM1dSr0YX",
-	"aipiBO425DiPfuFOD5PcFPBzBaPH9zPXhaF9MYdpFykOMsyrh9yrV+R0PTitViWzJzbHvt7y4m13/X/X",
-	"3b/qdXcDtHIVzphYqHJVRIaRvjq8sqIyH5fL0kEYEK1emFsi5CB57iIl0mrZ+TAjJaaA+eRD+xTut3cX",
-	"f2Yrz0m5Zau6hnfhahLXX6qOSOes22o1NbCdVp5gjxrDjiY+enjYOAtarHE4Oh23WYceDI9bNXPtarG2",
-	"MHC71W13uoeHzaNWu3NwoAfmdKYX9ZENiZzCsZvHbBx+1sfwtn/+I7/6PLz4C7u9DHKmx3pNjsQcTJqG",
-	"dmVXy+0JKcuuFuz1imlYq9cE7w/ZlEbj2o2WEWBP+/lltVjjZNRqN07p0UGjMz5mR8Hh6GDYoTWksdGI",
-	"SXmlCS+vmWharINphMJLqMCDTtE+IrOQL5QrTHyp4WtIxbVuja3+NB1+Nwrfhn+6+PDzRftNeCEvZmr+",
-	"47OL44u//+9//0/zf//7f2r1Gvs8D2Mm+yGvdc9aLU1I45jJaTKQjFUfX0VuZKhmyGhs9fbRSCy4Koo/",
-	"k/zp2Jw+EnNSIvDN8BBNYjpi/2ms282RmBWI6ZS1Dxsnw/aoQdujw8ZBcDxsjc7YybjdSrccYXOg910I",
-	"Zl07kvivtARNR88oH7EoYkGpUpcIo2pKFeFiKIIV4YwFWYvJjhcequEp/xtZeLKMCfBw99u5CDe81JzF",
-	"/MYutVbhTmuVK3DPppRP2Dsq5VLEgd8ZxIWaspjMzUuZw7uIY8ZVP3mmr/s4ZiNFpiKWjAw18cQrzYPZ",
-	"0n1NKjqPmFaDqBlfS4hw+J4J/onFkupVvRFK88O52shgPHK+9NzA7uM+F6pP7dDFCzkQTOJNDO+gwdgd",
-	"YJc7ueOa0juO+cpdsjOr3+JXvgzAHpzQ9Mx791Qv0p59AajjbMmkIkCYKeacAeHeL/EWLs3FioyEjpSE",
-	"OylUkowWUokZizPXUvE+3vmaTSF8jSJsCYhmf/P+zC08lOlMb4TyT/NSxGQkoojRySJ7EaeTPQ2jKOQT",
-	"csvFEu0imrIEZ03ykYYKEKembOZOeAVIKFkZ/Kjphg7FQkuOJOSfRDjK2CsDJkdxOIeD0a1dkCWVZq0B",
-	"UUsteep5HW+spcwLHIscnrTbGi3LWPCJA9oHyeIStlG866suuw1YSOGaRhA+suFUiFsvFG/YkhgSIpQH",
-	"JPFRl+LGFRLpKhJUQzReRJE5ig6RNs1tmOpPyS839doi1kudKjWX3ceP9ZBNZ8WPNcjysVzM5yJ2VxPg",
-	"SSs7YugN21GA2kbA1rMUxOPnt6t334fi5G/P/zr54XD2p9box7g9/Dj62+efbi9Pv+cd9Wp5tHghTsJz",
-	"ejb+7u9/CQ7+/M8kf6e7YIiqYhuW5o0dZdkyostCO6rcoznVGlAiSxboVbJRzDQsy6lko/4P302ji+/f",
-	"RH87+FMUPHv66cfw6XQYPo3Ydy/V6LvP0atn5z+/Dp+G7K9/+WZrap8Hmy59+4Nh7pCKzbDXTOZch3Ie",
-	"0VXfUN95QMkr8YlFFFgj+6xYzGmE5GG/b2g+V9uZdswofuVnHbzV1HPgonDkYORXXmaFDpNSbavVbpwE",
-	"nU7jjB2OG0f0eHgyOg3OWGv8nxaEZsg/0SgMiiRf/nE+MMhBubn9syh/ukKx0INstE3qf4HcmaJGr3D7",
-	"4KU1elGniRJgURuplvzBoJrgeWtFQyPo+dMPnH6iYYTqVl4KDKiiQyphXYFY+sTmYNhfOEPkZOVkgFRi",
-	"3jV2oH28sVv8uZ01C1lBVs7BDghh8ha8VV4HjRaEi9FvWbdMl2jt0PoDDk/arjdhLmSouXqv1tVP6o7J",
-	"P8c2wXYtR1M2o30t0IfGrp2QzzG8IUagZZVbylPmiv6EkSoY3S1xoyl9R8O/XAz/zkZqayeFRg3CkzgE",
-	"8hBlfQobHLkkoCrZTbnRRn5xnYSAqb2xAL1Ml7NkhnM20ccgMvejpSBDQDkScT/X5yXdlc2NHLtYLPBk",
-	"5W/+u5t6baoFMgNrFnY4bnhblOoJz6jWeEkk+ITFJBITEvLcLW5uG80O9Igv9HVzRQv20XO7TQUbXcLK",
-	"4KbqK/g2y8di2FbK7ccQiIe6GWvorwgNgphJuUsI3VlZCN2LzNDEAlZgYy7cgAJzq1889+HBGFRwl8mU",
-	"mnA3KwqQ0BcQ5QgKRQTlhgwlGdEo0rrjlKpdosROSjGSAlmBjgKsGikvabi5tXNh7UdJ9NJXMHlm46dy",
-	"N9s/nc1zDPj9Jzd4vhTxMAyC/Jl5I6zlJZQEZMziCRknn+ZEIMMyHuCXjiAURWIJQ+4iDGXjbh3Z56UD",
-	"R+FopEDq1X5PefB2PPYy3ldsrIgSZLqYUS5zkTkzXLI+FjAOo5GaFiNTQ60GRxmzWkIu4hY+vQjYbC4U",
-	"46PVBX8Xi4nmdEU5VNIZIwZFdSJVGEVkwQMWkyVdeTYjTIfth1wfMxzYZVp2PIeXO9A0/sxW4LDNzrXL",
-	"Vo0qI/Jc9ubMD1HNIScO6IXdLFtlDrGvQzmjapTfIJgBuN2SSowB1DS+NuzTnXVmh87QvAeTmSmsTd8g",
-	"8t7k79rK8yh0IKzEX/IeII/jDZLH2JguIoVWWRt/7kOQ/Xr7ZR1kwqNbrqHVXHyl4avJrLgA0J6fxSxg",
-	"XIU0yp2pj7HgE7/Pxq4BBuiPnBFyfC0r+BA0TCdjJtbgXSSiowxza2fszRoskgXLg4si9A5aHBrx2FKT",
-	"YxFKogTKnhUYcokIba+OXOTjKIIzAoNpQmprHts5OiKfQhkOI0bOL59dXIAqQUeKxXA3wJ7bxCmYXAnR",
-	"N3CF+ubUQjbQYhTOQlXrdo6OtLQNNKExkwMDk6Z2CCxON6VV3JQwe/SqNiaPNGdz3tGYzpjy2POAZn9a",
-	"sHhF5slL5RvjvuNw/eRnvRcLfsvFkmvi1YIwNZPAkH7Mi4Xqi3E/phwUR8A+wOQgXyPHQT7+vAPKW511",
-	"KHfXWIrs9CUHze8xZsMTSKIVJal1STwFGi8YSFuOagz8yPEHExViolBCFHoQbINuGHbXGPdK/mABKsUJ",
-	"vuDgw4sIBN0ygwT+bTGRCcfZJyJah18BETHlVkvPeC9jMQPLluZYo0jIaopIR8mcPqMimjSZiUBTSXbY",
-	"XRBByzTGBBEuQOXYSN/SKHlFpToPZiEvSqQRlYpQ/SyUKqZK+FgRhKHBSwUBKcSYhOIwZDkVGj/G2LHL",
-	"8WBlyHjlA7qADAdqQEL4ib0DDaqIBdSsjGPfyWqx+SzDnHA+m1O+Aj0ePDrklQqqzeOdlrF+ec3jR6NW",
-	"u3Ey7NDGWdBuNQ7ZyfiUHg87o4M28Gap4sVI76bWON7GAaQ1TcM5Ut17oRSLAzoDDSDkEHK/FPGtFn4D",
-	"uoK7dx6LYDHSgOntsnAvHV/lYhiVqumd0+5hu9lqHbbboHfHiwidZu/ZeMEDRBZI3YqOx10ypTwA/z6k",
-	"dTXBT2k1pij8BEZswUHdjEPGg0jjt8q5dtRtt5qdTuuofarnT6yEbdhZMbngL0Wct3KDpevt+UJNSafZ",
-	"0vDN3G2cxJQrG9TnyJAb+OgXUsuo4ImiAc34+BOA/PECkvzp8u0bX7hAfqANANFzvaaRXhjzhzVpjT8/",
-	"oTnUM/th35zLPLuHQDnD5rWwp8cxEl/IyYerl43TXVhcu0wYSFZCUoAKh7oINSABDbYvGQuGdJTzZ18o",
-	"MmXRPM/nZ7MkYwZVx1DVNQcwof7V5/kwd553iSyPqQr5pNatQcpaBfVnJ3PWK8ujZHgAgUm+yP5/CZ9g",
-	"3bNQGuaXaDebnNtF4hUwnzMaSxMzpHWdsb4FKImZ1pYxgG05DUdT/XVMhnqcmEWMSiYtF7acdw2CXOvn",
-	"NtRjEIRWmO3xc3NXr71hyw+yqKBwtvQ6ky2jikK+Ywhv2+PafsM+q4qwuwslCWefVT4eyAZvG6yenTVa",
-	"7UarfdXSZ6WL9JYLyCEdY5H/tYNtkvDOonP6nMxYEFKi+RwIUmLOYqQvI1vixe0zYKVBkT6PdWGgNNkC",
-	"/T8QTOlMvwsvP83w8uOUl79JojvLfNY56A2eXooFD4pXmJqymNW1mqFXos+cLEHIGAbweb24QHOg/nuX",
-	"tWadOYfZtdppvcvEh2aFxeAN6okhTHlXltQo8ITh4WHjbNTqNA6CQ3Y0Pm6dtE+1jm35HIYO1neKx6xm",
-	"WAfdw3Ix9iBoneLBP6WdcaPFDoOj0fHwhJ6eFTh6KPsckLErA0Ns6h298paUuNSSKJnST1qDn0ehV80z",
-	"NNFXZbUkTMCwud6tyTR1EHIkzoRfPtjJczoqU3TMCtNaFSUklluERs47upCVQaOvmCIB09J4HOpbi4YZ",
-	"CrRRd9Yf/Q7D7q6EeKUvylzOyCcWk+ND8ufwqQfLJmKvD9Y++DivRYKoOaMr3K/jo6ODYzJcKQZ1CWZi",
-	"J9t6K6M+th3XklkKWkUNPAWsFoEGLDAeaJIDAijx7yB11Mkc3/X7nOhCiTVnDaS+dufg8Oi4GEu5QXDz",
-	"Np5L0JWtELsBMIk2ly6yOpa6WsBtd1snmq102hg7KVnc3zwvyNkYQ/DPka7zNnEIHVeCDBlU8PD4wvsm",
-	"pLG1wdaURRyPDqqiWbUw07ezbTC2D9NIqyY0t6lQVTJ/9jcPrQW8mVCWFyBPBUWSxkgiQseKGcexjX4B",
-	"pX+i1XjPkTfv9JkZNy+dRIHmqzB4Ypi8ZXO00yYzaBra2X59eNLOGrBhDbsYsA8yOmvb0Vkt+ki6ziIn",
-	"yeMC8B6DbgUPMKQjd32JGQOuqI/5mEq/j2DujNJPIhcymHbiY6y/0lhP7m2Sazv+Snc9JI2hKODCAzCi",
-	"o2iYOydBTMfqd295u48xzWJoj9Y03Ip3MfsUsmXO3QqmErGIAstC0Q9uiMzdqZIyiX8TC1ieRgXE+hCs",
-	"ChFgsRCaCFLEhMaTgMnbZqo3ypVUbAb6fTrqBpdhvtRidTSQibTxIsbaSYsFlSKqmEHIaGoYU/HEwsiJ",
-	"tTV/XI0lWq8neQesOWn0II69i6CJoZQ+QRPXRlywPGc3B3qKlEumVMgnsiwXYJMz/Js9bPmzlS7bkzmN",
-	"SMomTv+6TGsnQ/5XNNDfaHQtlE1hKM3UTFUoAoabDXNc7nD4nAW4xJa0oyHYtdTq+d5TxV5pIcPHBaCs",
-	"mjmYoL8I7jXfxFSxfmRGyXIByYAsZyJm6UgaIvgZAu52dzhvVlRNL5Gk0BWYQQZ6wAkL6EixwJuicu7s",
-	"bj2p/rkEuU8RSbO+6DLjR5WdrV5tzb6ODXg3v5bJ2k7oq9zR6nSPDpvt9ukBhrHuZP0wkQ+l5wnd9MZi",
-	"gf7ZQlG7sooXOP6Ecab3uTJh3jeo/TC1Hrxn+gBXmSPAL5+KBVilzBlV3wH9NPC+jaMqLVD7hUfXp6tP",
-	"tWFr/+fF3YsXN0bU71f0fC8i9kaoc2Rw+Q2FsGPAFSVSgebn04n0a1gwwAzj8Na3PMJkORirB+JgrwaW",
-	"pyEjVN6ayM5dbcTHZdHMemVptHQJS80DrlFyyWg8mr5nchEVk3+Mbqe3iRazgKprtuQtOoZ9JpK85OF8",
-	"zhQMY8JurTMO6qOvF7rvXHrRcvaOQfWIwhQMYzE2UJgqAFoh8IKZz+m/2d68VP+yzZVhEJluh983XH2X",
-	"rMW+4551157BTbgWN94KEL+XbbuB4xN/YvHThVyVCGqRmIS8SkzD8Oj+UA/hSmlFSS9mYEQPd4oVbp9u",
-	"nBWKayIGogIbcQFGDgJRkAXmEdG5EnPDPBSL2HyaseWtL/nUzuRqQ40cC3jOPWu+PANj76H+8uSg1Wod",
-	"Fo2nZxTyoo+OGqeaso7H7WGHHgan7Kyl353DcAfNVrPdPmi2HncOK6ukeaYDKkIPWbf2WvwcRhF9fNRs",
-	"kYd/bbefkFchX3wmn0+P+8eHj8jLMGZj8flx+/CoWcEI2qdXnVa3fdQ9bDWPj9qdgyxKbAJ5GU5OtEDY",
-	"hpv5qN3O4GTUpq1G62TYaZyM2q3GGTsMGkcd2hqdBAfjY3CoG5y02t1geNo97HYfH55WI6U4XwYpz5m8",
-	"PZ/PH3eabfIwfHv5yBylcMI/zEvKs2wfM7BRcBMmL3tiWl+CvzJmzFcPzo9oZNaHWWZdWTOOvz8aPbs4",
-	"vrid//WHZ386a7KDVnPUifhw9rIV/PVPUVLl4bGJHHi8CW98TMOGLYX6Labnofz9zW5ApHgK+WTDvMAp",
-	"leTvCwml8Bd8DzmBXyERT9o1/ZPn4vl8hRvWM/r9uQsTeWJnX2F+6B18hbgjzzD2O2+ngF89Bm2bsYKU",
-	"mASO+3wtoTTDPCExg5jwUKFau4tOMSyz2V6ZGHQLSkESyMKarvxjqKb+CEL9hNDSCnO/G3rMeCf+NQIi",
-	"b36bp9BjQs+fvev/Y4RfYwu0TAeS1Xu2KHbCMJS+8KbOYn5+zPBpRbZUki6LzXea5ELJJC0ryRjqmhwR",
-	"Qid0t0yRUVn+ECyQAKR+FumsBIhSiNeUr85RCvJlcIef1dSk11XknSoh+lo9tJEe0qs72ocmCM90KMJC",
-	"lZ8h6H7/edqukb8AiB9F+aU4iELBU5Yo13D3SfNKBZLSV7JhYaZbGMQuyOKQBHw1UEBD7h1RGZU7WVEK",
-	"aTme7DuApjgsq9b5XfgJulFRMo9DEYdqVSeKTqTRyPESIuOQRVnniJThhDM0J/FFFNk6aX14FbZCxAFE",
-	"vED9szstrOIEtW5tGk4gh5xOwPI7xLhQQMR4wQMsNfrh4tmUqq0cANUVVrfiqc7lfFOvqTicTGA1qV+h",
-	"YY1rLrCbdnjcEZQv2daNcxqb+kpFg1yleGDoBr6CUKRcYEK6XrkYzkKVW6uR23Zru1LVWWXHtobms9dM",
-	"UW8FLGiEUdKFECZvSMXmpY0KNZoaKZCmKFe7+v20w0n6frED4z3HqG7gCGMwHmwGNVbIqcYEvrMxzrfs",
-	"PVLResTdvevnb9+8uMGaZDla/OHk/6jxX5Ia8Z/vPR1rfmN0ulO23Ha3BS7UXx9vC6XlznO/bFLNuupq",
-	"qX/ZslWOZy2QELVxPtud95Z0wmpK4E1686KO8oHr+RlX4YgWAm7eiKQ0QF66XOS+ywuXaYIUZyywVfGS",
-	"Age7mGoOytQQSIfKQVMQIPMAw4XPTRwkC16zIKRX8JGLgXcRDXmh7VyCg+TzPmR6YbpzaapYUtRLy9QY",
-	"7X2/BLFxJl74KMWIszBnCj9avGsA7IB2XFE3/iP642x6k9dFUQiwT0cuLef4lI3EjElv6lahfjuOVRX7",
-	"AmEJPC3iXifDVa5+YVr1Wk1DXlG3GgV4T1pnlXummHu+Q1eWJKXzBxqFAS2LbD8ns1BKyGoCWihS7afk",
-	"+5KYdgiMH8aM3kpCSbyIksyskeAqpiPlTxrQ1GuiVpy0AARjl1JCrbLqXSkGKmLhi8vUyPvI6O27xDdW",
-	"aE86E7zK7rBk9LbvPM/GFjs1rRiVK62zTRam2mcRW9kYGgdhyfi74KxdhjO9cHdpBXxl14a4+h2Ur//N",
-	"FKDP5k6FvkaBgc2r8rQKtKlT7a1SpyqLg8K7nfI0q3YF1t0SvW03YwKX4B7JAuJ3SKW6KSBw9TFUU78h",
-	"0Tb7IVSZEnxY0df4XsvT0jpJY1g8qcECL+7+TNa6B+16jS9mQ31I2/pgWkdw7SkNyIQqhkUmQYGpFEML",
-	"yWdHrY4WIDPTdU7T6TprRz32jNppHWoOskdqOf4noZaUWDAw1tMNf0pN2juhMasKhK3XFlyFUT+7BmeK",
-	"S9MfI2/KBhuzaZ7hShox+xSKhez7wygOfLwm14LjLx+PPgXfTaNR+PTnHz++Wf34179Mhp2/Tf728XDy",
-	"41+n0+Ffn8ofL5eT1z9ffOMiw8NxCgz8+v84uJ+Dg+CHBRQBj8hkiq1/9NanErdMKM1RA8CiTh6+f/mM",
-	"nLXbrbqmEnjQPmoeNdvHj0BgQFC09DifR1pnCQV//HcJLuNE0rJWdajuDolh9PMrxidqaqo7mlMlVWxl",
-	"7xdXdOIH20QLa2FvaXJG5VQseR0jgk3JQy1UidgH/mnztHmQA75XO+jVaiUQHh/q7VaKQSzJ/+vVrv/t",
-	"3xv/dfPHXu0/annQ67XPjYlo6B8b8jacNwSATqNGIjphF8BsVVtkACgkZ1f8LmaQYgdR2PGCkeUUqvil",
-	"Vdcsi8f6AITROArTerS2ILBJSx/kimcOMnjIb5PtdSlExCjfanGvQn5bXM2gt2i1DkaLOIJ/sCckZtE3",
-	"PciH7tUGuF2nndPTR/XUAzbXh4ecDwEPUMnRpDIY15izjTC6DcT6FjJTvjlq6Z87x6NFLEX8ze1PncV5",
-	"64dpe/bd5IegvTqctRYny+9+bJ3+bewDqowqOq3D0/vs/iuBh8VP5HOqpgmFg80HmUd2vVuFnN3zQCbp",
-	"Tp4+YnBDgeZFo4hB6gAPsAYSYXQ0JXMRhaNVlwziQTZWNmJjVcd2ZSLWmtuM2dSHgRoYmUj2+EPIcW2E",
-	"TI0bmhfSediIqWKwxQ3D8B41ezx3rDG2/0n8TeuJ+qZd23zJ22xlgpp3sEwfgqhyEYEJALJOBj85+NBr",
-	"XiZrJhsu2b/gn75pt1pPlt90vtaSmYpX52NT2Ta72kuzACUgFNr1aLulzyHhQi5GI5Yj67YL8ljEM4px",
-	"7OoA7Kv0czhbzGrd02MoHDcLOf7dTtajgcW0kM0X5HGqVV49CntnXj7/8wNpHMLENkDI7smnLNkxroG9",
-	"1j/f+M7Zx48fzx0LoB+Q0VQfND5hyDGPT46cCy5/uT2FVsUkZjSafdOrGVmhV6tj/e1vetmCr8DyducU",
-	"d/VaFHKU4s6/+3DxfuFhceemDBUU4jj/rvHhQoOcyB4XWq6KF1x/n9obn4pglc0qr/2HvfyaQxGs/v2x",
-	"0/MwXuAw+VfAoqamMaNB2XNoi5xUE8pC/p7RwG5+8mUB9glTThAumMCxarE0EXT2U9QXKmEoI0j83cDy",
-	"QDq9qLKwIHFWgOOGkVVCIotAvAqlAq+Jgw5ZhCEKpYMQuQsIaY/nkp3BF0ioitNjC+M97MizKVVObmsF",
-	"UUP2vyKjKGTcA5FkPEhYTpHEw1LK3YT4c5CiU7YC1pSXkZM1oP5w8pWBLaOxfM/jtMRCOZI11TmOvx2I",
-	"7jmLWLZDZhY0fA7A2UI8BSgCeOdjosJmgcjYDUqgeMEDFpgMniIMLzA/0wbdmMC6IhyMJ2PkgTDf+IFo",
-	"JWCkneTg5occ9SI8LwX0ggHJ1ThITNkg5mOVyJ5MX7PCuUQJowBTYuZI4JJVIAHT9uFEU8j9p347LuNJ",
-	"70QUAXvEAkrrGGMZKBtyJ6ibmGYa5KUyGo+mplm175TrxzYcNw/BT55JjcfEVjr2nFuM50xjwmz3IA8a",
-	"YIQCZ7Geqf+wzVVwZvw5kz2UeyPjIFjDWfT2WG7k36D7cJA3dMYCt6trFoI3UCvOcUrWCZVJR5Zw5Dkw",
-	"87SMRgGgNPy3DBy2LKPVS0VjtV6cGOWaru+EFLYsv0UDJ4+5bPr04txlbluA0zcxF6p0VvhutylzOWzZ",
-	"mb9jilATLG2d1EalSDSNtTvizrAbjEyqtVKvuWS+pvDbyoJUevfmYSq9gCdM7XT7+gFxqwpWA2T9ZFUQ",
-	"PU99aX7I7CBrQfys0t6gnksosabd7yYquRQhA0Kyn6BecnF/kTXPqZo2c4+zZd9K8Ilpdl40vrOVlrJw",
-	"msS8KoIvVDgr2F31A+9dOcdn95jbFugoW7p5wT87Ptt99vemkFEpvrHSkRff+Rr7+ekzZQ5KZP5+Bo5y",
-	"4QmqD2l4kPHVITlfqyyhJCYf03897hXIYkWjnDmG3jJCl3SVqWTkMWfAQGUXVyVIKSjWEVnKFC8ZRDGm",
-	"STQFIHCIdQyxmu0kAEGaj/9CSxgOJsKmjeZK1BOTM5SqKDlZMF+lKA9T9nlabmgdspaYCj2fM86Ccrw5",
-	"lYt20uHeM7nQkuCUejmdfujQ+ibabQwffbgw9qEd7nwHJp+NwA9VtbEgCxRYC3YA65O4ZQH2A/CBpR8D",
-	"HLds5QNBPzdfFy6wedi/ZWvIWiiaKv2p4zwPxjyiwI+k8Z97QIGRsgPtQjyXSsznZcSjHzqb5NOwxfw+",
-	"ZIJflvNpY4isUnPzNsinq4vnO6u5V0yqdaeaElUtgilHtNxlS8rU7OQSNWEAvkv0yua2br0VV+GMRSEv",
-	"M3FkeVnI1wNihrsHKDvZXarmXmt4qefBc8TL9EkadFsqZT2DGqqAJPC1FeHEOI3dRS0DQBmxOACU7dLC",
-	"iW7eZZsMBDYWuHT+UtPMIgmC3t7aYCYvParO/KXa28INnN7pqPrXnhzU0pVPmNpt2etV1r3rqtmZs9Gb",
-	"JTavtO2DXxksjnV/iFZVjGtEZxDCHaqvqDFbsEI1DWK65GW8wb7ghWZpHu7KGO7yX6Q348Vzv8fXsbg8",
-	"kAQVDKh3r9le2uYod4dWOXL/I2bjWrf274+1LiW4vrgf41P5+OI5uv1AiCoF6d2FlsAQHHLOVwRzgeWc",
-	"YZ8ZqOX94cPFcyxbiwEiXPBwRCNoJmd6p0BrnLIFpQLbfRej75V3Im0H6om6sYX8lSATQQRH10WTfDTF",
-	"akPUa0w7hCGbhDwNsDLtDNxGBhlHfCvXocCucIxl/f0xD8eHbszDWat10j476xwdnhy2zs7aTvhD617h",
-	"D88gOKoqtGdOJwxXLJtEK70cE5v1s8GrkN8OCMakWE3PfDAWMXuC6UTQc2NGA0YW82bNjw2M0iqLWml3",
-	"TmHJyd+ZyLzr88aPtPFzq3HWb9z88X7BeWAAK4l3guBJYevTSkJxrbZ1TdnSsCOFu7KAQRP2WveoVa+I",
-	"dOnsMc4F1oXihO9cf5wKmbb7gGKGXLHAPQF1ouAlfbqjyGYrNUlSiRQOwEosACF64yVjUL6Bm4A9H3JS",
-	"UWabY73xyu3CMUi3uOpwNDWRsOmi60QyzaYVC8hwBXk3VGYxQaNcsE8u1rduxDoMJe9j0f6gDAUAXCnl",
-	"H7YypH+QJX3a+Ll/86VdP2jd9XpN98+H9YqHj7606u2zu70Fsno19tcQSQyWsTGEqUpmfNY2FAzMLt1c",
-	"rOotW+mPplDgQxI2HrMRVuhslrSa7/G013ydBOF4zGLbn4JpmcAM0iSXjJHr90xpuebmIdRAfhzjnyaK",
-	"MNuK3mxRvvV8VWBUOZv6t8Z/3Zc9XYxfY8FUH67xpkXZWvBoRULkyIMXV3QysG37kU1LVsdrexlKRgaH",
-	"7c6gSQZ/gLcoXzUJlDSjEyjHr1mdiYGrEylQbKNgjI0ZpvPNY/F5RWaw4yDLkYeDj48hvnpQJ4Ne7aAx",
-	"+Tmc92qDRxDATDNOLzpjVdgfN3DVm7KIF1yFanVFJxhmcjF+IzgrQdxViiAbd6t5mGboXY1AtDtLFUYR",
-	"MUU969n461CSwUHrcJCUtqeYo1iMQe/x9kGz3ew8ql6shvZ+K35FTXxDmQwXBpni8NiKya67bmrraMG8",
-	"S0zsdlbCxIjpLj7CRCD8aVBPxYNsZhOB4B1MKSTDVY8PzOfmufleXyjDWCwlNIMYYPCJWMQjNgD+AZAN",
-	"NYeQLBpr+VMvxm1vbxscol2sx0NJwgkXMQu6rlFTTRk3gSoAMRj0FI01e4fAFUoGMZNMDcgSLr4wAJ4E",
-	"Bm5YMWlV7KPeggZA3wCb1zYx1872XfC/LLz6U9JxjkoyyEymt0DE0PiQjtgMrnQxzqFSoebF8Z42bBnX",
-	"gGffCHWgI0vDSWIG2NTXebrwvLSTwB5ss2rDBB3k5RBg0FItyK8j60TS35bKLpTFxAxjmiknAyCTQfNr",
-	"UYBd6m+MBMw90vza+59fPiSXVMvloWKzolhOzvEHMYYmSuYt2GSTNGNPfJu8Dp8CBbHPqot3KE0y1o22",
-	"g3FNPZ7kqJAZo9ykUoWYtWEpMJeYcNT6DWsIxkVZdmMYCbfKCOE4M++ps6OBpQwUtLNUQZJaYu4JiHFL",
-	"lkFivJpf1xTiRGneczXl+l9awPbrrsVV9+61lA+SxWULMZbdr7sSaw2+5zpy1s2yJVnj5tddk8+Uut/1",
-	"XZrc6vwaoQiK25AYNUKQvPUXZbeNydXeFCg/NA6cZfg3mPl10H9frN+l+f/GyvyXhcBqTklF4y+ZxF1T",
-	"ZuOPkMALRfThxrLu2Z/s576p7buP7TR39Wx7s3XfuQ3VNOybrfQdgozL9WRKmYxEuOare6lBa/mpLVa7",
-	"mBv1lls+ApIElbdpUGbX6BDQOoT2uApnrA41bE1HAhgS/g7oCoUAJzk7k1LpW6N5N8VMzc02bKTphht9",
-	"bF632XuNJH2v8us00e8uzQR6I9QllnrYnZiCUNJhtAFdnF88t6/e1WthaoLph7w/j8UkZlKuHcUx3Vzw",
-	"d/aru7qn/fu6ofIt5+/quYrw6wbI1J7fF6nHlrdgs3ib0H9+gXRrY+i0PrthbrgebwFdWZcUQihc2t2d",
-	"hJ7S4DtTh2Rn4pmFciT4OJws4o0o6HXm/TsIU+Ubb/j5xRtnr2nYt5meG3z5zr66N5YGweCLuYkQj9kY",
-	"+JVKayXjLgO8LCBSzJhDE+b+odyJF9rbvjqFzXbYV5uG6h7xW7Zaf7Txu5wZWvMKM2DibN10qHfJB3da",
-	"y4q05sWCfpwur3KU1/YLi4+97b09uSPov6w3csjInMZSX1+UgFREkuXiAb7lUB0DTn76CBrcgV4PlbVN",
-	"NXOor9KsmZy8N0LZKkU7bqmbsodt7ZzxKnH4zPnShSN3BcxCObMG3U35/2v7zV3dU2Zu3UCFwnZ729yk",
-	"1TswXamEwK7PmSJ3T8gAq7QNiKQrSZbQppC8RQu6q52TIYsEn0gsDIJyqmKfVfJyhpH0eFL3EfcIOYq7",
-	"gU2spaop40qIVzQ23XK2JwtTPaevhOhHdpxKrL/DL5J594v0UBIAI0ahEOw/eApKqPA3cxq+zqWynhTI",
-	"uYSmpOC5S9+fsmgOiHsxo2EEYQI74gqS/PrKjlCJHWey/UpTjvCfaqKsoacjNAhiKJsImZfxMAyCnRc7",
-	"dr+vXGo60962PjWTQEPUdO8hj1cvGS4PlQn5kSMxZ5IEQr+akyE+fvzYyNewqBIk8iUvAE4jIl6FMyYW",
-	"andJUaUDrJHU7FRf60yFgZG8MPWeEw3a/sQvv4KzoyS2XyVrHwg9/wdrLRdcsZjTCBtvvtBX8M5iLo60",
-	"gTBqXtwTAsGVkCbi6HWggycSExNmYTDnxmaEAbA4Ixk/i1mgDyqN5D2l/FF2pE3EcnfyfavNaxk9iGI2",
-	"sfxrcLxXVKrzYBbueolAEia1A1TiM51qL2h8IwjjYKEhMH8oVQzl95agpgyxzheQUSK8YLudnRaaSk52",
-	"kHXmGmfKvXH3tFKi8Z2mjJ3ylVNd0Z64AUJh4yQtOqBqwz0wMbbfr0MCTrT3cyMXIzgvfILWzsTEsBKL",
-	"WNpVvhZBOA59FQ4/uqE2hRib3EGzZSGrDhe8A0DnDXW/tq3yX8m0CBud19J+l9rh8SH5c/hUE3vd5Gmm",
-	"VfvrVgPXR4ELxeqk3TnV7yN+TCzDC6iqu+upt8ErpjjveqLIT7sX9LwwQcKmuE8o0/B5GjPNGSLBNdIg",
-	"ED61WtjYqYhRqZyQe01VmpyGDGINA2LiPgfgPxo0yTMxxyTrHtfs4paxeRpjFoVSSawkiZH78ITmxk/Y",
-	"TMxo0o8QrRrvYohSC7MdC3bZHWegTW1Knsn3RsK2aGGIAdh4G0EcGycDG1I5eJIcb9Nhhk8YCn6mUIIt",
-	"WbAzViASY+4OswYl2Wn3hg+EBJaZQAN0k1IsLh/vLpPkbppkjhdyZxRkqixuKvK608Nt4PSqXHsXpI09",
-	"92iAdlt7mpseICUPtdiDGHwEokC+8edXkJnfi4hp+c50qNhtY2IRsb7b6GKtpzo76/6QKyKWkZ4gESn8",
-	"hBb5S6wI9YHTTzSM7iE/07AvPrFY35gbiTRv05c12MP+IgtC5efPn7oAa0yB4tkfLuR6zw4q20/1q0D7",
-	"ueaa6w9Apj/p3vbJutkgjZIqOqSSJSayjNHHqAbKRuVbpZqLZZNcxStjP42o2qcnLt/b/B9vAfpNiLGF",
-	"1uy/CXc4LvWNUM9MdtCO9vLPaCzq6xtmM6u5+eLiuTGdpw5TFVOexldvck9dpV/sebse2NivomXaZrkA",
-	"e/R0bd7lLtg5Yqnu6fe8IYM6d5sq/8PCnlBW1X9Bc2EIgVJCEDFW2Anvnzx0ySDb+OR/fQL5B+zt72DX",
-	"sPOjiMOff13BO5G4F8XWk5Xff/B0cNy3oTppUJkzuRUF8a8hdH/g81hoGLRI9yzdj3uKGb+FUI56rnne",
-	"uhEyjfp+S4EgRekl0cbAZoXxID1uq+eYNrklnUZ32NmSjp3rT48Hgr0i9oHbzrROkoxhIpnSp8mslYxE",
-	"EPJJkkzIWWmTpNwZS3suVZ0s8xYA+jEWfOL2e/wHutXqvzd2iTyxwDSx6DL4GDI9MSEObv9cM1lV0hgD",
-	"7Ke+DAhTf4GIsWmNQV5QU54gMZ7O2GzIYpNsBm+BnUCacjXzWJOoCm3YUcA2ROYz/SqgM1LUnwKB+W4h",
-	"GzGbIdfEVLSkX9bR0cFxPv+9kOY3Kyuo+XG6ShMM9XVnIpc125ozMY9Ybr6jVmvT2S6AHmkUvR1DE7l1",
-	"KRQ3WxSYmJWWGYfEkamIsh0MIPlDsXIzhgVEE4utGwrhqJ8v8LN2K10qjWMKohbmkPhAuA05pMViqXEk",
-	"MqheYTrSLLiNGfZ0prENfj0FQ/D6CTNjpe27vUNhbxYfkPGCJwl91RUVCqOmTV2+1hbbG6wctwWkvv/w",
-	"pn95df7+6sXzWr129eKvV/3XLy4vz797gT/nf3z29s3VizeFn1+80Z+bvy77l2/O311+/1a/9uzD5dXb",
-	"17U6zPTy4s3F5fcwlf7zxfv3b997dyDtLboRoj5cPKeKboOsOzdz6RoBSAERw7+zESgXLnEXS7Kn3rRx",
-	"2iYoz9ySqzJXQznpib4Tfwo9BHqOTboSiAc7UKn/GF05LQCgkMRCsnhQJ1LR8Rib/6HDVSt3g+R0DTLn",
-	"F4vVVR293K5ggpmA/tsWj2Wb9H7Bneh+GqCzikbvnN3ADLVcy7/3C34+YVxd8PlCDZxbbWAP7MC2Msxk",
-	"nr52rzj0KCrjGbQdUW09B8ysytJFNTvOtJIxdyoW2jWBUE0CqYhJCQFLiKEE3+HGzPsZDOpl351Wq1Xk",
-	"3xW8EQHE2G4TUxIveJ0soXxRWn+VxGzOqLonC90gqTNzwu2ndgnOjVigKc1GZvRzY7hSDC6yw9Ojk2NN",
-	"aRdaE1vE7JmRWYqyQZK5QhgPWOBUW7HFl8hALuYslixgwaBLKJkuZpQTJcQtEWC4T4kN3Z2pNdjtxQGV",
-	"vHs8TaBhkWRkHMZSNclgZBtSDbqQYwNKG5W3RsPSZNskgyCmIQ/5ZNDFagHoOoBZJVb1dfvjmYUBTLbC",
-	"OUTogbaGxakoMiEjsA1MaQF77+ZTo3KZTvWc8yebzQR/SUWjyD6y0bP1WrJc5BUlcezgHgLXTsFRVK9Z",
-	"XEDWqwltrNfSvfLeVOcXr0tIgSoyZFi4pdgmQ+bK35IBXSgxMFKymrKZbUyTdl4ZQBXYAbSTTd8BFqwP",
-	"mehx4zDWhBKEckRj4MszjDsYiPF4QCJGzQxJPTSBBChzW7VQApEy1vgV43HJ+pNWGl5dYcI4wxpltp6N",
-	"QGV1EXPMRk5Ly2Y5pO00vk78NK/dZZt0V390Fc6YVHQ2158xGyxbOU3aewJev7ONvvsxo7LcEWG/fwkv",
-	"v8d373JdwjeVcxywb+rFUoichAq5ThOniKVCNXm/s2jigcGzepblC7NQQXk6Q/Wm3YjZzmYqvKyvnue2",
-	"HdhSaC6tDJKaSWxAJLC6GCJ67GVl9dj0JnNbythmv9DT3NPxYXOdTAQsWoeK1/DSXd3GqJiAmY1agJpg",
-	"ErfmyzLW28PJcGVkCJThJGMgVpil2ZJniV0plGS4CCNFsP9Aea2Xdgv+t5d6L/o9qKAXRqFaYR2F8Ri8",
-	"9EmBhs0OrS2hkCnOfW+Ssg5bG1yLITmate1hcMv4H8gs6Tqz2d0yTbdxmzKSqjPsVpS5sBpPpdqFQqNP",
-	"as/Uy7TFLyxHt4Rvp8lwbq+An2O+OwpeO1mesiIfrFXFKxtbUuCOkMZI3eSzXB/hXNPyPPYAJHcSr3C6",
-	"4S7mGiatseZRDhoc4DDpGqxB1rJEHM5CThUif0bn86RHD1ji/Lh7rh/i1PVaIDgrfVFwZt+zzpGSexSe",
-	"2neh8F3Zq+/1Q/smlMwrexOKReCbdwmNrN6kdU/1z4KzDY5zZqjqVx3srHvVWcraURNUrnvTReXdTZFc",
-	"PLrppZgl5XcTinFbreVEuFzLjHvzRGc2zedWJoeYKAGc1xEZN5soER69s9mKkMBZl7FQhgMDAp4Qaplv",
-	"GDHXJMwx4AO4UDmPSFR3W+jU4tWwcKecOpRo87COeo2V7NNVUgW8bhSNMCYihpJ5L2ZztcIrAwJuoa69",
-	"k+63kd3gDVSWTKgna/b12Q2SFmx+oz0WqszVNc/JGdla40bOyIoaxSrjef5aqEDPbCs5p0kcbl31TVRW",
-	"IgpLkqeXkVSUB7JLBshPta5dNzLjkEFAMwpkT8jAypBB8kYimKa32BMyQA45qPe4o+XXbTHi7O0nuP7C",
-	"MTjUywwOGbMC8VkV6j2O7nwtRzqKHTSlyiiPyVpBGzerSnl7Vl1fp2GXNFo65zbft56s1nRdsvUwixf+",
-	"jhoiJCbI/WtRGlaIk3ErxSJbwZq+NqZsK7UJKHkh961cWoATT72epw7lG4ZG0IKqUo5YqjmjoRe7COsA",
-	"qmTLsOVw/8J9zMbh5yIBfG+C7G7hHpiEXAIwMRuJCQ8lw9qoOTNjO2dlPMrUvpa3/UyV/i/tjqf4OLAU",
-	"aAL29RBsJnB0zYhJaZDZdC31lXKDMEHNkA6/7u1LfMsEQYejPV3aZrDEEOyq1qGSSWarEvoW92kTDjiG",
-	"gBKqSBwEZonrdYmUtvxGu4SHSK0F10EFjkKemDnqyI4TFQsaTZNQZq4rGfJJxBqmg5RLf0VvsFt7/f/1",
-	"ep9brUav97n9stf7fPJS//Ps5c0f9BNZ8rD8Ky/tnkOsQUmzX1Brk5aI1JYOBQviVB84oc8+Wh+hcvjx",
-	"yeFZUjmcHDXbjzxyIMyYRmyUNIWUZHBugunAdtslTxmNWUxMAW5nlKQK99s5/WkBVfvR/SBz5/2wdbbe",
-	"mWb5e+iFbiQ0h0Zjj+nIlMRqAPeuNogctI8OjtdZRIDqMx0k1ykEvrwbvwP4PFrSlSSDISAz45PDn9Z7",
-	"4jIbmJktg7z8IrznD0+79z43nABOWMYsta+LfOR0Ot+MqyW9zH08W7OzRGyCsvz6F8OtUITLWNSwyJFZ",
-	"pUkHTH8338mtDDVu6q9f0eACXD8jyqGQAra8D8sUCmxpv6aKP7y0hUCy+VXl4/62n75h9MmK17P6VB30",
-	"7ZxV76hyC/Hjtpn2AO31ts51xxrTJmz03FoftbF7+syB2WCweuJ2BxutgB4BnoOCn2VCRqtq7LgVJJKF",
-	"Jx9nA5vanc2ustap/s9T/Z9n+j8vNr2pOFuujXVNNFK2zES6ZoxqeSTkhvYRT9YzvlVMQRoXApKC0yY3",
-	"8d5fKOuqT1qghIn1Fs0CnMEOawnJJt5h2EUXe0IYdY9yMggDCFywXWd6PNN2hrhdZ+yQ4LC5ZWwuraMR",
-	"usxA+f1ncKzM0g3FDnxBDKXBLSBIgROZhugJgqCKLjQ+1SIUxPgSsA7op3MaK0miENLQTPemAfw4aJZF",
-	"u2RCDsSSO86axOCLneyU3ATCtHMw9t8YaEgHabuw2DQn0JQysE+TeIs1EWhhACz37s5HaYDu1LKwG49A",
-	"2TWNRzQCW5MMvtwNCJW3MnHqpJ5Yxz+nFjEvso/tPFQxs1aBTHOAEniNHcyCrGljEXNjNbfeDBvzV2I6",
-	"L0MmCPm7IfIc6iUY00KTDPS2mhAgqhynpr2vH8hUbsED6hjXQgkuff5EH9ek4ZgC1i0miIFlqKY9PkiV",
-	"nEGdDNmIopxNVaIg2VZTwA5opAnPVG3mQpksdmfvDD3m1bk8c7T6U/qOjx1mh84aRDY2bqDGcHBwcPbI",
-	"2iXJeKEWsWF1nHy4euYGnKwYjQlY+p4QziAyxbC+UELRHiIWpntFclkFVLGGCmc5xesgq/h3Wpnb6mGn",
-	"1bk+bpzd/NJpXR80zm56veCXznUb//Wlc/eL/fXLwd2jxsMWPPqlfd1qdG7Sv6/bHfjy4LrVvnl09VD/",
-	"H47UahzcPOpetxpH+ofkHw97vaYetF0/u3v07cMff7n+Y+Om9LNH9+jKtYvl5dczMZRaDfAETBj0MRwv",
-	"YjgxYPODuw8lZ2NIuGUraRqBoXyb0MRiEeaEl1yIpf7TFV5ajTPaGN98Ob1rJP8+3ODfXnvRrlGpxtJh",
-	"MHtTyu2yN/VO7K7CRZpc8ZVXAH5/xT4rj0uzPHQTF/BGqHtBz4X6R4GO6dH3Ab4s/inz7jodVw/x3PkA",
-	"Ah3U+tOLX17Bq4WQSfg1C3Q5Ij5IFt8HDbbPNbkoCLye+7SIro001zdsmSivOykW99BlrRpbrXUALk2X",
-	"j/ug02nhvTNZJW1IMnRlyl9tbkIxw5giWF5DCvRptO1cIGHjCRmoacgHqWaUXPc1I/fJDeHHrqp39doi",
-	"jjb85MP7V4X901+Xb1mQuqk2dD3j+3f1vNh2y0p6qMGtZ2X4rKU0KdpH/szY3BhTKZFsFLNCfsFJ5ubT",
-	"f1Z5QI4PfR6QHG40zEXc3FSK1mk9i9Rj5/gI5FTrdGCYgZ6qDqqdBvZbUaAH2YihtVQxvcT38us2n2+8",
-	"dHMqcenQyREGWLdsMDG+DFkU+P0W5zZpaqzfeYBCUCENrcpYQxs/31ybTS8xxjhQ/GDTc4rRRDlPifXs",
-	"QyETFS/U1Nbw38RZgn3jih7/gt+/UXz2q3hVrlMRDxdaqyfqqZuMVOvWKF/lsCjLGfsmNmlnJ+68HDVN",
-	"zrGWZSxKB8RHk4qAjI6mpnAMdQnHheeglQ2L2gZEq0yURrHVurUZnV8jJm8yeGJxObGj3E/t4jLRrGga",
-	"1TgwWoRkDA4VpiskA+j3ssZ3UzK8TriI0fue5EWATZ+n1SwEJ0M2pdHYGgXssD5TWRDKeURX/U2UsOf4",
-	"rkWcUzqnOjMLU2+MXp14Xakkg7823vLGUwC28XY8yCTjbt6/vqQx9FfyF6d2laaH7zoOYRc/vgvaibPb",
-	"JGM4MZDVjXU9WpkYyTSilEPLYTqfMx6QgdESoOdmpjPzFumA53vIWd4h/xPDN9f6/4yrr0odes7kbQmS",
-	"L7MtfqaANxYQgZQaMHnr8xmr9VkZMOE5vHlXX2OOpq6iCzKmbSANUXvLbDS1iVphMZUs8O9GAf8BxaT0",
-	"XXg6rOQlRVwWN3BMRyrJI8JdJC9FTAbeDv6DLhmMYzEbYOKPEgPkezYtP2BAuAb/eh3IsnJc/2hbrp8s",
-	"YhOe/3cpePM9XTrJhzndpFxbzka25/axEHDhxCOmmyVG4BXafwKOJe86GWKCpi3B9wAy+Ua36JZwGkRv",
-	"NnfSUro4tVaZoYWyZf5QSDUOzBUZRSYYtFlL6jyUp5GgczRmEaOSZUhOPtDqxwylU3Btg/Mghumc7sKW",
-	"zKCUrSFJE4Oq3wqxgIVlQZ1W57jRbjc6x97wP7kA4tlrDlDdDSSup+Z7xeiMJP54tysZ+iKGoH5uk5G/",
-	"/2QTC0/CRUO+JUgqYmtPF7xVea463lPlv4I+umy/jiXZtVhirY7Gjz8g5RytSV6AbSCtbQMllRMGlja2",
-	"ntEVAedJj+s5PjeQdgdN8o5KCQGv7hf6rkaZj9xysewCHgRnEgcSs5Q3Jvy/qDz1b7606wetu16v6f65",
-	"XnNO+EDdXrK585nlVHVzL5rLpvIiXh+/X3773jOwXCUp8FxwbDPKMyWKTJE4yI1hm4edp0JGPlW9GHE+",
-	"ZdsYqSq461XqJM2W67Yx//tn6FAIOpkrGxVPLpWIIboo40HMSp7ElECDVNC8IdJGvDu0B8jyUpOji6xT",
-	"PrRU7MZuTaG9BgQ5YMWC31kgZZpqU8DMAJDcJYHgzAhfabqpjYg3edmGC4KPeZmEJUDkf9cc0Ujpn0I+",
-	"YmmACOQ+1cnfRchRQv1Vc29oNtP4HpnQTqWlDdw0u+o5gjOveHGPREfDrwsZJXZBebzYyXzH7IX1XlTF",
-	"ZmUb/gADjoSmqRHF7Ku04Np1jQb0P83fzZGY6VmTQ2VdEZnyG4dZh2j2OCUm4X/79//4/3qLVqtz/OAP",
-	"f3z8zbf/r//ll7v/atw87PWa365/7dGXVv344O4/H6av3jj/btzo5+075+mjb3u95qM/bv6+96i+4CpU",
-	"qys68dxpgz8M4IZi8A5RdALVGQKxGEaM/LQQisk6kWxOMd9lCGLBjEoMZzhrt1tpAPRp87R58KggKx1W",
-	"GVYe9np/+OWa9HqqfvOHhx8fP/q2V7v+t39v/NfNH3q1h/Dg5g/1shce/cE+uV94gKNLe4OYAhPDlGc0",
-	"e2EuSQ6AZizpTPdNE9f8wLPhxnwEHDcxIKZGeeOgeJJmv4P2jc1U3DJIlAzsn7lCJ0mgcb1GJ5iBSsM0",
-	"ykb/ayUVm603vcASvCwjsRho9PPVBuiHT6zJ+MtmIlfmm2yaX0Hmuofpw53ha9ogfJ6ZMR3ZBOjk4vCY",
-	"7rMj+02JdMbQKq3HXOuBKbKpFBUeDQ08J3lAc6YOx19y1mqdtM/OOkeHJ4ets7O26y8pPlvv0NA/RVGJ",
-	"X8NNJi6VhkziIshDuQKKTxzRB1xgprApykH/WPFmpzIBAVPeKz2nC9+rbOSeSxHsJFmZlM5NTcgFackU",
-	"PDDoqqx8oMmMsWBIR7fPxGxWYupdJaGFjmqyFHEgm+SKfVZJaOmcSn2dhxLK5HJTuYqWFs9IxCetvBSM",
-	"Ia1tYuHzEfCnh/o/x34dZZNPtp3BKySBu66kwoZW3tDECOzN9qQAXGbqPnuOatq2xlOwRvM0mbbXMrGx",
-	"mj/UsWY0JvrTmJExWxovH1zVA6cnziBjQvAyTp+vq1iINbnfjjwmhU0YQYpEywlCXpYlbgLLTct7zBRH",
-	"VAyMhDPAeMZMFhHN2nqHIli5BxKa7CcFgr1KT2SL7Bf3IwL01IkMf8YmcSYz3xpu8A6C5PWV4EFmP5QQ",
-	"fTkVsRrU8Y9I8InxQYiF6otxP6Z8wga5iN2K3P4NMvy3EHGTH4ok8qfLt2+IeW4SG89a7Uck5CZMXqP5",
-	"icE/oNjZOfgR8Y1dd0AOwNZzlMiIymnBiAj1DtfZBhFcQ3hefpiltjJj/iJicLUOY3GLwXOJYrzA+t2s",
-	"llbWTvNFnB/Nbjn1t5Ghu42p6jV3m2vOarD7iKYH80+gE60S81sultxLphlLQVkhZgIpCrZaIdRZEHOs",
-	"hqBXbOusPSEDJO1B3c2BiBkdTRmmxMCpwEB0SUY2rjwtaSDmtXoNB/GC+z2jkZqW1A1m0jQ3pmQei6GH",
-	"TcqSghI2fVPcZlI3xe36O9cM6SOci+e+U/Dhw8VzzVc0OkaUCx6OaAROnya5CCSZ0YBZt5YpFakZsxgn",
-	"hcdOjFJ8dNx5lDdJtNpnZ8HB6LjRHndo42R0wBpnw+N244i1xgf0ZNQOOp2MneIfG7Z9V6+9EpML/lLE",
-	"sy1jMJ2S9ZZNvz1fqCnpNFtpOXfAazFEAHKavMEe56aOJRKpKS7rYSt7TsMzEKWxcr8JqCYx5apfLrFq",
-	"7D6QILg2yWvs3JnGkKYHyROPm07yT5k2CQkDm+3TE5vRbtYBgdcBG4UBk7/CHi4ki8srwpdZPp+AwROW",
-	"sZyGihE51/IQjcUCKwkYf94MgG1WGzr3jf581LBd4ZrAb+A0uwV8O8ymIiz+d4Lef8ojuUsmQGnV+bec",
-	"uXXnHX01374hp4ZBwPiGbhaMLl8fVGUzaJskrWf/BCw4UItWjui8LHxqjW1jxwoPm5YkCGWfhtXV2c4v",
-	"TNG3smIJoexzoXzMK14wcNhiZpIbmTphCn6UniHL7dgxC7RAvudgpaWJmID0ZL2Txg6ypCtMw0kjGzEz",
-	"nZPBtQXlZpAopQLMkfHKxM242ddpba/+cLUPP4FJXba0l1YhC3lqnzDh86wIYaaSKirc/+iAnlCZKoYS",
-	"yxiuK6dqD6Sl4bo92WvrYWTPttfJgwRfUTJ1r96eXNy0LXAPHhOyTMBJ2h24NWGeJC0nTBkMdKhg9AMW",
-	"Ydyf/2hjjvln/cHGLpzip/56TAmDT2rBU26w9JDyFdR3EWNbCh6sEdaphSgOY/mobhCW9BEImLx1KuWt",
-	"dV2VOaySdVjjbGkAbmEhEGN3a2uJ4uH2BU0nxt5Ky1vONrz7JbLXuuMuywolAW6F9SKoMkV0K3MJ8S0t",
-	"LM+D7ReTI0VnZQkAGTRlpqmgWUiXLVIr+2w8aSsSUT5ZQLCljZvXnCsWkVOPJIm0pJwoOoSzDCFCaFJu",
-	"kh80FYxopJ/KOoafjhkLZJ18+GOrdXpU7/EPf+y0OqfwLfzzzPRdgDda5xhlg6IIkVrC5iPTk4HFs5Br",
-	"HZ1Cl9KZ+KQ1IrgpnNqXoSS3bK7IcKVAq+xx/a+cDbPoEzj9XfgEXtsCIJ5gWv3ogTV2onnYdhbPm37E",
-	"nHEaPp7MVUNI2Wh3WkNNXZvnnuxBcXjDlvfJYatnM9iAjQ74IooGYBW2V87vPKut0gmcpFf7irtllUwt",
-	"r0F1oi6hJBL6iM9pjMxDkZmQihwfZioXWS5iA3LMrSBNt5N5RFfoLMEDT0kgZjTkPY5DRoxKRdRSkIgO",
-	"WSTroMNi3tugaYzagyb56FV5oc4P8AfkMzwciQBtTOTNyz8/S72IWL2kx9OSSpq5jKZsdGs7Qe03TMvW",
-	"fkkoo9drXl+EN9dv+M31D59urs/pzfWr6AZ+ex7clCjVv59YLzdhv0CIp0QJ0u6cFkiLcLH9BaWpcMEV",
-	"lmgGTUO/oG9kGqNOYiilxw2pPKsTKZJY9aRlPNpSoMImJbdsNRQ0xoGE1CREIgbGFmJX5jQeY1SuIEh4",
-	"oc8VXmXjhbTRo3CW9GERHOLaoaJpj6eNZVFenIpYEUMGpkMXM0Xm0kszidynw1HAxpMphuz/tGSxWi3C",
-	"vGPPb23Jc/rT/XP6THVyLzNKEvrQXwcflITBb9EayIamewudI1TSyacp1tC3ZQdJy7gaBxDmO0jExxmj",
-	"SXuWUNo4ehrlb5991Us3BdE/laX9vXPC3gsZjaUpSTYdqQrgivCllq/Qou23693uOBbGrXt2eHTyaE9N",
-	"aFWJbTWUBKwNpiFyJsqHvIE6VnjC9MlGj3pi0ZDFuK4jb6oNdteuCi2wQRqF+IyNAv+caJBcsoWnKyDO",
-	"VJqhbJ5bYdFJUYbonEhM8jbCwzyL2Cb46Z0+NIYZq3jBkqQUIvX0Fi9OOBSJqLFlF818ZY7Zq2yXBnyN",
-	"aEKqrhp6dHbm0PJhy0vNJWlabiiWj7rW5nNvmLE1sM285eNBYmEpLG0Rh42YjVmsb4dtp/bHh9miQ0nT",
-	"oKQhTkJhXjbkHE0v0sxycJ+GESMh+EzGIe6606DQqS+7h3aFWlqlv2LnQpAZ+yCKZlPjk99s1k8fi/gF",
-	"uKHDMAjgcZg25u+HXK9mouX13JNZKGdUjabZXom+Ju/pr+73t2zlPEkiaWr59u7O3zHlSboSdDigwSzE",
-	"oJpIUyQL+oZIIAdDTUXQzwanpAg1eNM/jLWIj//WKn9fObtrSh31IXaFxhNTd34kODrn+kk/C9ObzTRg",
-	"ZMa6wvoQU8JsH9scPCbTLwhjtTKx4Sy2m+x0xUjsv9gINCnAHbOFZCaeZkb5qm8qGkv3N9THZa3Y+l7/",
-	"IhfzuYgVC/ozFoTUBvUAyml2iUtGb/uVzvJ3gAS/Tu00plvaWLLzC1CbRBSYDhLl+YggUvPVBjf0bK6e",
-	"mZd/BS8SlypeQOaH3Ay2C/cL6NWBVrLNvn5l38aKnMFipDb78J15WX9naXTvme8YbwV9Ie0cxV4gkDYB",
-	"XUXRCLqI2Iaoew+vbtz8Dz9yGv9B/7FNvrnSbxYMrnt3uq2ws5PNkAd0OFn56+H8wbzsdRml+cPOVYrn",
-	"wuDCIn87+2/2iPmcSDN7uOUc5M6xiP9pUjo9h9TvzADLsF0nJrrecq2984DMQh5AEPpKLGIoTY3h59X2",
-	"4sPfhb04x6f8McbmKaq/0MrS5gLTif7x6bN35PAELIOJE0Ejds7iKZ1DzhYMaQx9MZuEgjfJx7TnVT3p",
-	"swx92Dna45yEADtwIS633c7WCS7WSfvSqR/cPWxcnzd+vMEfDu4efWt++NK5e/RtBWY2CuswIcfnF80t",
-	"S66HJhpjl4CLivLlcI67ZIAuQBNBqy/qBxJtnE9Mpc5sJ7EnZJB0+x/U03sfHI/TpPa6iSc9vyAi1n+A",
-	"GzMXfIu+RwwY0wK0HXZ9DKwpb11VushekexTyJZlgS5wxIcMrXwVG1Td2N84qVFcTFo4cCf5iaYlvGyF",
-	"Nn2t0tgU4xiHaDjZSIfP0lwuf69T1OPv25B49zsrN1baIra8S7+zc4kk5Nk5S42SUHmb1nDZ1E/zG7iO",
-	"3lsZKbs6+DnNzDi/IGOhdQtJhkyGATwT2AaNYgz5lMqKPBnNgfRpLra82gxfB/94fFVbqYxEyJQK+UTu",
-	"1F+hUmuB9DK8cUoyyrDEhT71udyy/Wg7/4zqyC4KwLaifKGqN2LM21p5Rj83hiulYYJ7M6WbEjPgAJSZ",
-	"NOME+xQkGhBKhHRlxPwnZBCFn9ggK6CkTdkhsmkQM6WBTQfV30BB2GS4IetxZ5JiD04Aq1av6U8xrxLW",
-	"X664XxmsJn07auM4ZDyIVrV6SevFRMjPZISmX3G2UDGYhoB9RGCgmlM1ZSocVYDyQ1WPe1tS1m1xnzri",
-	"0IGSeB3A4xByU2AXX5ZkyWIGySz372WvYV4oW650twhujc5MzRwsV+pUFCVWvLMZDJCjFDHqTY7eudio",
-	"r6PKu4XKxXftWpcc4432Gd+1XQhVXjLEn31yxftk3PLwYBPXNWWRCXG29L+YQ7fzkqQ207lvZxzi59h9",
-	"sIjKezQRzGNnbSe/zOcFVH3HTHU200HygcRCq9hcso7VrU37xiemf6vJI5Wx6g+av3bWzHumz8G9Su/b",
-	"Q6qE1hRMPfuEOxc2S7Oq/rzUgZopAma4HZrXkiT8nbyn7bVO3yxg/r1PGtKXVntAz3WTPNNsKleeDGo8",
-	"YHwCdCKD9vymOF9SFx7oBYpfebIZ0t5+GzV436m2Aaxg89IGZi4vvkqUa6og8NXEQ+t7PRBN2/YCTKWu",
-	"Mj2BWHzIpwbnxwCEB9SXXQYks9G74Cfx8aJLf6KYBcsW6kewsnqodMo0m35UoHqEqmlLOMpuzGgwgAJw",
-	"0sjAsm6NHBLW4YQ+yHqPJ19qgYgNiJgzji+i9OQMQ4NAZseKqWIyNSgNaDgwdFUnxguCQ4HDTZLzix5P",
-	"J0ekSwuufhFbCalMSWpHm+RBPaVVwIHZlTqJhLiVNgE8afc5MJUoLUamvlqMGgumTYAcZAayv5KH7mSP",
-	"6mQgeB8rkQ/SSkUlYGdlRHejEjeTwb6N+wa0uI3yLRy1ei2ZuJy85Kb0tbFRA6k2o+1hSwtr2chpfvXa",
-	"goc/LZh5rOIF08AxGo+m7yEv2xe8YrIzIAgnkzUCfk+GhaP0EOua0+6xObiBSSsEwtSPMTttIdSPjDLR",
-	"LC+A9dFZRya1Yqw5YZKelKWSTGU7yHvy7fleQ+eTNDdcpJ70CaFuJYy0edLGKTySh/M5Kyl/YWNQzWm0",
-	"TwtotscegusSTH40vp2I0U9MWjG9V/vf//6fXm1j+r5in9Ulm8wKZU4PfCa7zZxh2OfJcYbtPY/JkGLa",
-	"ItFNA6uIZsnaRu6PJG8tWM3D9rPYJHNlORXmEDpHs+nP/ckmcFlgHM9cEvViaHNtKtclCtUlR3vIJpTb",
-	"Ph+RmDRCbOA+EQzbVqysHhHyCbaDBal8j322oeFuuQKVNru1DeZt6wW3uTqGuMpbWdKsOtOFcn9+bIb9",
-	"3iMIUzex34AtFpjw7uZWQQLzsr4Taini2yQLDjsEw5ojMZlA/HBaLLvTOmi2mu32QbP1uHOYVDTQEufK",
-	"EzxXrPlDpeov5P7d/pZ40KgCHm322VZ9t5IIiPIm+jiupy0+KfQ+QrQD1TaT44riq5/AS/GFAbFB0k5q",
-	"tABnTafVcoK6K5Hnq2vu869nfOYZ5GYIM7MYoIX0dHgPdjjhH+b/So308k6IaGWgbZJzsmRR1MDoLhOK",
-	"rz+rJ7qQiFOhG8+p3gVjRzhsHZB82NWgoCjd+GqmphFx3eu8IrVTOv+lVkTWKMygrAyMGAG8EbSWpPXA",
-	"k9KGNJyEv3aNxCHTdwdCaIJXttfJt/M3fp3ka6MwNne0EcCm7V7+0BUMrMuzypBwCQgvsbmdm3tTc12o",
-	"XWtlqzQpr6qP856uBC6SRr2GgEeUa3ZrxCWTdYEI9y8EzYKacyOXl4VKp53DtQENpt2jxwkPUD2QSS5a",
-	"Is4j+qAAVp3ELKIq/JSEY2B85qYB0L6az2tIxES8argzd4iPDq7oZKPkRX+FffLMpihhUEFaCWG9m/fo",
-	"H+7l9Zfx/ghZUcOVcfUYf4qIVWozynWs2FjXoOucy34Tg6ujVDX8oulmGXefVeHJBcrJ8JgLRb6/ev3K",
-	"E3MCodhrhO00xATMFiiclZSB9Sd3a/1Yw9xc6/dfQ+g29k1D7SVuNDhUtP57IAlISFpzwEJFDHtipJRc",
-	"uAtnG5XxfW2ye6iU4YSzfRUBSCteIGE6bYVADiNKeIpceMNnuRiKYPVA7qPAxc76nd6G/jhtY7kRejLN",
-	"L/1trNxGprKAETVlsxxOsq1mmhVFdEZOS8lt4GWx96bTTMbtRGnYjq27YZozqfV9KUOVMWqlFublVGjN",
-	"xoYvziSLPjFjwd3Y3HXfNuK57pObygh6pBfmU++p+JgeAKOzsUgyOMcbHYQpherhkE8GNFC19eA2SyWv",
-	"vRtmEzoYgfsevXTQ+IaSmM2jVT0JbDRBjiZ80C5rwVUYQSjgVqYF0DutyXXver1peuTalmkQsACS5N1d",
-	"4KyeptgVjNRNtAvHExb0Q67E/nuh6blwAqjXW0+ug2xNNGv/crBubTxLul0dqHkcihiIbLsj8c5+V1zX",
-	"92JJFjEU9YFj4TsFlSXCpIg+faWsDju4B3OhhBxleIz6OGYpDbD+FxfiZxb0gb73A9cHOCrWaBRKYubY",
-	"/PqsxOOO9nQjkm64PP22//7TA+332lOMzvakM2td7l6CCwyxH8klcSms36YrePVrJfSEKpPGk/UYpjzz",
-	"67shjEq9pKEK+aQP7cL2s85L6Dy2LNx2mvvr6Yyhl5LpYkb5A4l3Xjet6eXE+CclLxgP/JXdLO30uK2g",
-	"DsMlNyiGzQvbDM1achwu1SuvpeivrofeF3fRjnPGqg6u56YsY6p4JZfrN8+rut3+S1TSIhsV0mq3fheZ",
-	"UQWZuNy1kZK0dWdkerobN6s99ehSCceav9o3gjCouwL1BzBPEDoT0NLWCQ3p8TSkhgfJG8K2wXEGNeJc",
-	"IWNq167xOZGogA9HIqIpTkzbYWK8GAMOkcUZu34klhCjYEKOp+FkCna1CfNmDFlIyiK8saJGAkJqYkhq",
-	"8c8xs57xAB0IlhNpToE52+WzXvl940VbXtXhj92/MCVkEZv26mFsetNpJTWGy6FJXhRPcY97j3HufP6W",
-	"02UQoR9DNX3tZGFtI59DE7NtEroiqhwdCRmruc3SOEYsWCaiQL8KyuGTpMpZu9UyJ8/+QF6HT93Mm41s",
-	"lCU5XoVYCH89SF92ladRmlXtbNmkbMFp2AArRBSQ9eHqWZ28f/mMHBwcnJnAOfaZjpS+/cPPZKypF0RA",
-	"EoQTk+TmVkpL+oR3rlpn3YNWt9VqtjsHh0fHP2aqpum7uKHCWZ48T7J5nScZ8uz1gi+Hd42Hret24+zm",
-	"l/Z1q9G5eZT8fd3u3PR6wS8H1632zaOrh/r/9N+d61bj4OZR97rVONI/JP/o9Zp6yOO7H72E+uHi2ZSq",
-	"tV5eFS/8McaDhWR6hAGRTPMiMggDm3w5peqBrNvwCmv7b5LXzJafMnXDtBDG6YwFJNElbPcGOPK+wr/r",
-	"TRLVxyWjjlPpOvKnVKbyYNLl1grSIN7RYOPz8AwG9Z4KbNaVDxFScTiZ2N5ANgFGLoazUDXSuLd8I8nM",
-	"8wF2q5MF6CGjx5aqTt+m8tZ0leQovdlSscLETID5RTPyjMMxD1Nx6PXuSLdRrVybCNVuHZ4enRwD4T6n",
-	"inpuqzEZBFTRhvFd2i47+JdpEwYx/k2SvGvaAdaN6VRLmtKGhgygvNXAyPr2iwVHFLGE2kXAbBYtRPOq",
-	"pMIItTV/TO6upCsfXW/vtN5jqbBfqRmgvx7WNq0BfYlBHy5Kk9kHybOBDW86vyCXz/9cVlDcwyngAD+Q",
-	"JAzQR5YJwqXA5yzr0Iurowa0DE1dBltczNfFZA0mZ0zRwJB5ZVtou8jX9gOIhomVXNctYVMu9uFC64Hv",
-	"aJwLcmxXxTuXxtZkDAdJUFA945vAkur6AKap+77cgs0T8ENb/ajmYNbi6aaKrp5NF/zWLxmPY9NpNSWt",
-	"B5J8uEioxEQ8kBd0NCV6CrhfMC7VuQfTz8GaBTeQh0lYathMlDRM8u5mKzdN5OOrVzZ2LnEWW6lw6/oO",
-	"wFD9ZbtNK7VcS9Z78qNxrnvbNj3hw6CslZ0ydhE3GjvXQWF9LKT58GJ7S9zG+znLcYYtiKfAVLaZN17T",
-	"Lc+IGMCJsGXeDluLtdg2CfAVUZCmLaebpInMaTGxSyNa4ADFQKw6/n9DKjavYSRDwz6BP/CgmT8YBGdD",
-	"mpf9Ask2+1fNnB7N+IbYt9AVduyfSam0nKyyYXRYJS90CcmfdAh9FDNX5V56AGFHi50jBRCB/XgHNpDD",
-	"kYHdj6XkmvTFxBmOmUWFP8Zl312M1tOxvgczyTYark3DCXMvOxgBkzTaNHYNJkaHhttjypOGLhVdSRO5",
-	"FKKwFXJ38Pa+I3GKqGQcCnaWBNlkDaqJz6r2D+8zmSmzH0W1G29gzQ4N9X2NDu4KXePcQBvNkiVTdcJA",
-	"XBK2LDEm9Qjb50AJYxQERf0qNRJnzQmaJhIrsQv2wbbN/J1l+Nv5Z9sQzOj8GnF6Yyqi5KJXNrW3J5bz",
-	"uqnhMsCjNGjex/Tt23A3kGCb8AGPa73UTY4BY4QzhjsdCXFLskt/aC1zj5Lu6eOFWsR4cYecfLh6lmZt",
-	"MLJiNCbgmMkcpBLb20FW5+pkG1k87LQ618eNs5tfOq3rg8aZsay18V9fOne/2F+/HNw92p+N7qEx0rXr",
-	"Z3ePvn344y/Xf2zclH72qHof7xc24PG104lVUeit6RSetjdLDl4SBvB1g1m36ZCWhhtURRD8E3Hlu9L7",
-	"9YPcteJL5nblac7OHu7XpH51dfUSc1eGktgPSjoSbqp4iPXhGFAFoQKf9yq+kRVYTJL6fjCaddRvpseZ",
-	"tWSiKW9Ki4oZcDWgEJUNhqSFrNpFU14kZBiD0SQDQMuA0EgKIxPJFBNph4H97Lepjb1uyw0a3pm3zd7L",
-	"rfF4BV+VxCXpZ2lbiVQkSSuwQFUoLpYY/ccx849EocSCxFFkbAqzraIATYbJBuB/eP+qhPD9BtSEMBKX",
-	"gLgFWcQ22ErqXYHLxGmfl+7zaKFF4bG9tpMvseom9sO0ZqUeB8MKfDuiM4bDwzGBRCJxy/gTtKsbaUKr",
-	"m1Ij72cWC5/NbASd9bF+kO+Sw6RRCJKF3bHwPdBS2Gi6WWmu1rquIHpLIgaVzNdAYnIu6gR1VciM5qNo",
-	"EbBgP6CYEpcbIGQ/8yXr2HDlJlYv+WwfUPirfBp4fLvjVWYli71tXey1uVsOa5LAuqlrc6srrmACt2mi",
-	"MIpvmYZVlHZ0EeDsxUOIPiNI5q8omr+byebXv+5ssCjEMAF3sdWBiRRwGdo7a/+h++gnssbQ5FblE0+s",
-	"cxAGWWjWWVtLB++aBj0jpn8g1lJIBoft1gC0buTP1oGKpkUwyB+RgK5kCXSZ6j4TrPKuv80WunOM9Pjs",
-	"KwWLZtcwhfpReh3FWGbH+bjFgdxWRPKamncWZCQbxUz1951D6yjuDvxanAHBDmxhQRpchFCkunmu87Uh",
-	"D0AxNYUrEglsc7lrx+6zu4hIBcaJ+bAIdLpdye5v177ATHaeev2LzsUkasFwXGo3YuUptbmIsU+Kr6Ly",
-	"92JJIgElVowEF3IyC6MolNBERlZfsQfHG93z6Jrw8iAuSNrwJs3d1xJe12VQM7oC+91IcM5GSX1zkx+N",
-	"oRaQaZVEb5sIRxuFAZ+ZQklXry7NOa9j2X1HhtX/AZRAZduYYXAiVAUxuRnk+6urd09swSWsc2A6FVki",
-	"D5XJszLl2B12Ypk6WFh6HJpsQP3rKMsazcpyDXkCI5TY1Wiyi7A+j+3WZEFGQrCNnmwrJR+LNS1UvfYQ",
-	"Q2kPZNJj1vT/20D0WleV1u62f2YIxgEh1zhTnU5m+gYGZQM8J3nkxpjVYNNOCinvBQSA+217zlHVds30",
-	"WsuBngUVypyMjJOwHJlnmW5s7dZ6ITbpiessrJ5hBBWM57nhJH7Og+QuMP1uSaGtp15GYs24UBAQY4L7",
-	"bKHARhgMjP6b3relNTP7IDT7uZUYqzTrS3qqjK6hRL8Odh/X4VfKaLON1TSjQevjYu5NWjJB3VvJJZx9",
-	"VrYZ196hD02nWY41A1CgZjSOQiaVP0HPXUN1vVkgwAcyrTtrnAFImGPmyG6mAJ+edI+VaDe1pOeOk2NS",
-	"L/W42rXpN7B7tz1WehF5185xO99oOdcHpn/zpV0/aN31ek33T2+8r5movxkB+YQgZ4S69f6mGUqZg722",
-	"eJwfd6VSdCr+AO2pMIpMhWOMu8scJ5PoZTUbwLN+ITljziWc5kskhjqjrpRcpTnAP4Zqem5b3m2vqRpG",
-	"XIz4p86YpRH/9qVsXP/GbpicHLpl2H4C4UZh+8n2JYH79vtmBqsV6WilmjtEa0NhrFCqmCoRSydZeZf0",
-	"kJ0LeOc0tJKysyk2tHDYJQM1DfkAq2ot3XBcTeMYmGwLXA7G4AUHNWw5FVrhxgJSQVpcJbEiQoCVk9SY",
-	"rbs7hc6VY9NKv2wpWJK8POTnK1cYT5pOR0Lc6kn2zOnBc70leBBWDwUHnBB5Czormmrv01O6sip6AfwK",
-	"TnsJOrovNomzpdXgXbeVDYnX/HYqltzq9SNPTNc8Zp9CsZC/KUNEMzWQrOWEU4OeYutx+LnuXWEFtq9W",
-	"87L0k/WeorSLHOVaCYoi/byOS0bHuxhjt2gSs4hRyap6Kp1j7LGdMS3naSqdN81V/VWlj/RmOdqscJVj",
-	"kSkxRucIAgWB4YoM3r29vBoUWX+W959lljNVai6/7T5+/FCvpNU4u7H/aDZu/mB/e/TtL73etfHZd2/+",
-	"2OvdPHrYhdAP/ePNl1b98O7Rtw8fQ9TNH0qa8CXE5uepekljvah0fcDJo3AYU1itlnovFeUBjQPy0VZk",
-	"hxiNsNi3PbPqo2zYy3Iq2ah/fd74EVf4x8c3Xw4P7r7xwI1naRGHanWpTw2S95DRmMXnCzVN/3ppWd+f",
-	"Pl4V0pXQY5KW1wVbA+wYeUwXavo4EhO4C+PMr6b47aBOoC0woGBgj6J+3xizMFeHo33H5KL3OLYKgBq/",
-	"TXJuKwLam0XMWVKWxdb0sOAxGHO4UGAWSh7agsGBgFpIPf42dovJPxzI2/7//vf/DB5l1zcPG7dsJZNs",
-	"IxMNNYW0ZlTdH0gy+NyQIzFnA6eHGhb3xwscmBYYkAHd6VZpItYEJvhTKIiveW9l/oVJY7G51bZuf9IO",
-	"MQzSQJlMwQWFcWkIX67Mv0FCk0CEKVv1eLpMWJfbK6BJLhkj1+dpU+hQ8JuH0JDrMc38+ghXH+pVTBkN",
-	"YOXYXaj218Zb3sBFN96OU4zQefhn6PKtUapZPVaqu2/auFNw1pK+xz5EZ9lS0iYxl32eRyJmsewSxjUL",
-	"hw6trDGjYZRUgzR5IgvJYjB6NgkmE+ot0RRuLjqp6KrHsYQw4BsQbNq/GaKR+e4eU/qJPckE4ARsBHRm",
-	"LnxFJkyZGl/jSCzxincq7MqkqQKWo7VybVYET1sqmDLK+BZKpOlDyOaxHW3ReJRtRZLU6PwQR7VuzWET",
-	"mXAG/XMHlfdNypM659IUH3j8JSmEevcYB2ngxg3qaTuL/5+9N19uI0fzRV8FR9MRknwoarFc1aai4h6V",
-	"lyqdctkeS27PvUUfJcQEyWwlAXYiaZrjdsT8dR/gPsQ8WD/JDXwLgEwmJVKLXeXiREyXlcwFQCK//fv9",
-	"UHYYLuzF8jGZG62i/fmPifPq/PbEizydfHVzfv4MrHl90zRY4kZHulKEXEBQU/zcrFCjC5V2IsA2kGYe",
-	"ToHbqqgqQ42oz1uL4xMBWK+eA44JakdK6jIbOesWVsrJAiB6cnLu3/5NPAfj3JZqbN2R/XZFUDuLbDJO",
-	"xEheVnZeq0nIc7sTnee/lHZXHzjJQN1gOA5nsGA7QPafIBA64kcQgKI72dt72IOz4J8qodZu2E24YD0M",
-	"vz9s116653cJHtbiTcHNqgkyv5QGnarDtkh+erbgGpntcGw48RQwISMBq/qjSdmK+d+nr15irevzHURB",
-	"Ab1uuCG51jnmHDDTm4wgGCdHyoIYmPnvXHx3KH7JfmSWVzIdtZpGkBtMa+P2dCNBDmAHiP2Dv7pbYc4G",
-	"1KstsRWqn7lLhmYKrIMY7uOGBarQNv24WdK2wHeFxNaIQNg1t1e3wuARhgA37IynDjOkXvHTp7+gOfST",
-	"gdOc2X0KHxCr2NSQMiPkQuI+p8z+hcrNlCg0C1WirTVGEIWYrofQ5WHRlU75U6iqLXdwRzx4cCzGqrBG",
-	"P3gAulIuZ/G0Fto0R42WEH08DGzf5meTZAgPX94oQQBAZ98kwcsBU4x/wXf0wXni9QfC8LMy0Pw8eIDA",
-	"AHCQBwG8UVVtnfg7XRRmagFXNQGU8lMzKXoq4al4u+0WArxQSowyPSnJbjuO9TOyQeFIg09xheBxq9ki",
-	"sk0gWX375gXp4XiooB2QSQsUQ1ePZSFHqlRAQ9CTE6uqUxY9qZ3BCV8IGjv2yK0/CquqIgoo2/y1erQj",
-	"mOODB8TUYdsPHohjJuMgujvpjVlg54BNVd+yTHEe0/6JGg8gReNgNBOrOl3duGtL0AsUsapuYTGWGbBM",
-	"UgLVp4qBfNRY57mySgDjigY3kJkO4se5xe2ufsXQXIHwD3bRhVLajS9tEZC9ijK6sF1jQpCt5HBvH68+",
-	"L9TEqmS7LU6NuFRqXMFHcGeAkO1qxH0s5QVA4owL4xZSWWGHELbge7f88k10ChHu3PQukURMSZplaQqV",
-	"xvMUmQaTG2ptqzLETMpkbgZHpJlQN9M2SKDo1PJQI/MQ4mxEY0F7540zIXHjeBeAyL+gdXtbWIUvMSsE",
-	"hInwY2w7F7Xfx3NtE3EcXElKut7bpU3Z1c4wthFY28fMYspnZiadCDZfJId7h0nLQ7nk2aVCPoJQiIof",
-	"KWYAzKRsi2doHLDfhdoTLSAkrChpr0rgUrIlQrI73w+9YEFxohHwJnAfexMpBDQ0YR1nRtBXRnuYCVpn",
-	"lju41E5WZhboYZ3+cq8oNq4BlBvcNVknh3OvwNtcFBhztjkeIqY8hq/LZ7wJYGboPOTASdBh86m6QpEb",
-	"R96jGyp6eDLyXQP+Kf+Y51Gflhyp9EgkUs+AYhAfdalmLZFoo1WCe6CrQWdA7QQr9KHJU5Q0vJ2dxkbf",
-	"xHoAAZDgEV6xj6jFw49ETGaRqsNzbiT8Wnqle2cVUGT3it75kGPdpW3RmjgrRvbKq4jwOnO6MIjErl7o",
-	"fVeR2FDh+BOc6xZ/0nQDDKlD5K/A1gbP/M8HMKMvy64OCOfwmbkPvCXybARpG51yYTZBnPDlEDxeICMg",
-	"UCK8W5ylLPUQdaar2YpwWpKQaALxcD1oRNs6s6QbWwh46VZ9Wn/PLVyR+bf7ije29RclIXKSBJy6rAjf",
-	"PMZemOQFnoJDAFWxJzIN8alzr+CT7XZXn8YoqjF+PHnzvrTJv29eDqhBVaXYSl6/PRO7wIO4+4kwID/v",
-	"8q2S7djjQWF6hLsoQvnGLwLPnBKEKjFNWmIrqm0mkBJVhxMFaWraYDzhRjD98Dth5eC6BbcU7HmKbihL",
-	"bz9p03olHLbjL5m+PrCJ4HtDcU3dNU5i6BKSTlkoPt604u9mUmiZ+/5BAAlATC8mTkTzg0A5gnBDRVFk",
-	"ztMh7VjGwXooQNDgIXj4WfeFuxuS4CNmTXYOkCUl0wP399L+IVKF/t0408wUgDoqZ7bahlEB1WITxL8z",
-	"xnvih0YPsLufquQvbCZT7hE2Q1v8aMohmlpYmrcDZjClK7YS5/Ptwl87dPU2q1NASHLCuwuVT4wdCE4t",
-	"UcElbkmTjluUf1KK75/CXSb+CaEHJ23/2dX/3NnZ8f/vTk2QmUj8UySBx8j9eVZLGPoaJIZfgcsfbE00",
-	"aJ3tB+4WT1Veysot5hFOOgKysNjegmNAOmF3g0A+7P5ckV6Yb5eCqnPDMVpVRqN02olfOhQ9GCJLSRi9",
-	"i+9DIFbuTs/hn433qkGrwMVdDRaXuwGKQW68RXUBDijKZCoO9+l7LPw4Il7Ycp4uyrkqFG2C+08K8oF4",
-	"uF0dGKSCUd8zqVMVr6UlKuY4TeYWNzVgDV5qM2UTVdmJ+9CCnMAbXziRTtuGnOEsrScAwGKGIWiVgaij",
-	"16KdCccrS71MHV+dCtY4owNDZ6yccENsAjBYnQQtpoigFxLHGb7DF9KWO/Cedk6eEsZYVvo8RLSslLUD",
-	"vtoZV8tCu9RQOX+glHmO8Ifi3dCAeGacIagczt1nPSM1eACWMppSmEItzdi9lQXOd+SP4ZPdY0FUmlLV",
-	"dugAcuKsvp0AoD3vHFcoxGEw5YR5uVHAg00IqLzOWDo4FEOw/MPiKp0ehcXmMpChszDg20LYNmoUQ7Zu",
-	"8nyzXOmeIv8FSftRLOElKCn2H3GshcruYh8abJeOOIzO4ewsggijW4csf4ae+7PUA3eDyfjBg+DBuLWO",
-	"1qzDpXT+yw4IY6RyfHw5919IW5zhWwPY3Z7M8+BqXynqkXMa32ihfHyLvqcBcBkUZjIYtsTYwF2X0B81",
-	"pfckCvKB3vMgkRWcrJbw4F07kwzjLj/tvD2JXF/InjCPduG+cHmRR/DT9B0A+J7pYxLFTDUZMABACSZ0",
-	"FrNPHVF4PKwsVkyhNiIkt3/6LEysh9wJhNL1vRO0u5Ns98P3uz2YXPzrI5jOd7Up0hXx6TBhd1wOdiZZ",
-	"guJYCOFkjC057CN+EJ9ELfyUUPzpL5/AHv6ciM9HlUszt6Vm4gch7Uz3xNa2+AEj42JLTmVWir4qe8Ot",
-	"5C+fcBk/89h2/0K2yUkc7m6JT344n7e323+3Rm9tVx4JlhakKn6AgpKniF/p3v0Z/7T1Schx1hHVx/Ii",
-	"tqJHVG5Nn8cPAodOk6s9H6LLPwjablufROaUHk0lxLM7dLdWGDDtLtVBWEJ4eFe7XWSKbJD5qp+x+yxH",
-	"E1sCjZz2nyiD/Amq4afLbFuc6CBXWyKBd5Vw3XTkBcS+zRHElrrahyGNxr2Nj7EsX3ARnFw7i8fAiKvF",
-	"pBxCTy75aAGkMLWtkE1ohDeFEKEeVHFSnRMPcuICfAp0LGWed3jTjgs1loU6VTpl4GPqoe8IeB1uyQHe",
-	"NMoufI425ieo+e+IBed2/L/aNs96amtnf1t8Fp+33QDesNjgnY/BMoSYxL2BKPJAFCLTGQRowOpBzet0",
-	"d+Yrlq0ZKVQAXIIOpinohk6UwHR2XleHcjvMrJFC9FkMpVPoGymnykc20WPm0IAfNfmC2O5M+5JTv15S",
-	"O1tTe4ChrnY+gnNLKnkOH/mF8laqzQMtGL1u+rKM7inI+WdQ2d8Wx6SmcwMUQr5jJ89FYsML3tpOIl1I",
-	"9wVfvJjorkYBB0/uxLYhOjeR6RD5ORnHABmmkiPhF0qoNCsVe4anpRmPyeZLnDZ0g4F97VxEC5X0T2DA",
-	"qBpZvlVTBGackAaAz6ggAcQ80Dg8pxkTwFxLwLGEeXV18ubty/Nnb968epMECw/UUYKaFnFl45C86Vc0",
-	"Pju5RWEKivvxzuDaFCaTnTPBA7Is5//YqpuDkyRbkFELEdW27X2Irj6u9u2jM4DlZcE6JjBcMugx7+eh",
-	"GY8qbVFgiwkP0IeE9hW4XbqlW62k1dUJYtNSdNiDyHpDNTH6KTiWUJcgEjsZq8Kq1N3JfZhcRIfcH9jk",
-	"5QzOTrAn6BNriyQtZOa8zPjSSo8Ym+AegKlDWx+/R/Trt7YTMMRKFjYtfxIjIbtTSFq7YWHYkGD8caDT",
-	"LM890GUFTTIYhZzwwG9HVexP7S9mw7q66G5l5yCLeQc7M/zJ29OzV78mouaIQSwqia6ieZx5fIYM6820",
-	"uJC9S5pYpZc5chKCSFzCR8AP0RtawTJMCzPu6ikZ/7PIx65cQtYXiY0OAuh5fQeAr5FfAfqvDhrtvDPg",
-	"V8j04LW7gI3Xrg75ZXgYRjUrdh6JK3Ql8et3Q7DiwpSIHGoD0RraFBiCm9Ne7NzKMtMDy5qekIjDknoF",
-	"R9HbOjBpiMfF1Mkd1njunTv/4e2Z8Pbe7ifmjnFSsq9U6t4yboLnWe5c2tKYPETbA06ytmUx6WFUlQJV",
-	"VGVSQXYHXwHlnvuDnHb3N9rrddmG2GCPDx993xKJHI9zSrnv0on/01mkybY3Rj7hf4ToQrFNd6Mjuht8",
-	"st2FmCN2yqFA6m60oiuyMqdL/uZPFA0nUofnRkccHhxEx1Ga4R2gz9GkM+LAEVIUk9zbjkCjIXtlu3Jf",
-	"Jxbx6qsHSsriPEvx7L39x4/Th73vdvb7B3Ln+95DtfP44rv9nUdqr/9Qft/bTw8OKjdQ+AY2OuK3T6K7",
-	"QdgytFq0DK3KgEpjzp1xiMchJeB+ONjbE5/f440/u5fwFCrKoBoXhTyk76EDOEuVLrN+poojkcBDSO57",
-	"JVCoSLXAb86WwthvmwKIbOmyq8ZfqHvapoUPq+2EMa9QEqWvfL5DVw343AwoDmO51lqJ5D92yI7dOUkT",
-	"jvb7ICN/UEdCdjUg9xU0WmPwC7uYgdmNmT9Z+nzBX90H8t2hyFVZgpOLlBPOGhrOxkOl7XabtK5NBLwb",
-	"y9kcgGGj7x02VlfTxoIP5bvHe/vbJHzkzJe8sIOCVJUCQBnpJlPlqx0KRTH+Qo2hLhwLJQKSPahur6TR",
-	"bUpg0hd8D7C+Gd6KtVPyxl2zA8alL25pi7NCoYtiUtUY5etqMk3xewNxb5WvcYSAISVZQ2qjNCI1HZQ0",
-	"/0bGHbxFrNL5LRnJHDn9z+mH5P2WFxBzP26LrcO9ve1OfCdqACfrdCydRdKBgcIHT63kTsVB/BvALH1p",
-	"l/sggP8qs85FhPIB9AYwTBrKojz2Udt9Xw+eZx/jTdx+gNOZTzxF05n70U/nGCtShP/FPXuiAceXsmrh",
-	"J7czcfMGuLwpkDIVVKEzLZzjCDM9cvZFb1JYZzRC+DRw00UgzGwJ5BmEYYR48MJZb5Mx62t6NgZW+Wvg",
-	"UjdIvgh8ClUEvcj0ZRKg1WrLk6VqNDal0r3Z+aWaNS1S7ZTKm09Owo87vyhKXo/G5awVoQrQctTZkChj",
-	"5DaFM15wtqcI7vD27clT2BJQEeJeOZQKuz2t+n3V8+9Zm/K8byY6jYfuD8JgD3GwPtwPSd+xLIct74iE",
-	"BKrztU3hf/DfH3AxKEJowLqp4IkBpLYE1GCYxJOh6l1SxXiLetEAHhILg+IX4Rxrk8aYB5Xvbu5XmNEj",
-	"Wn43CSwDQdvDB1bBGIT54B1wWG9tFKgBaaxFcuzum8TLGdAp6msafoFhfEfDCFlDWpLYFhupNJPYcYN7",
-	"9hhuwnsWBoaHqpYMWDDYEjyfYKNGZ8po0dgJheQcdLIsBpXhz/3oZrD/kGbg8Y2CmOFCUUOY+6EgFor6",
-	"4ONtxQFqd4o2pWpxZShd677CCjVGC+s4o/2eA6AHFAxqZzn3IIVqndaReYjz0DwnmqqgVXoOq3sOFkA0",
-	"2eYzYMaP4hlnlrHJq++o0oERdpXzcKJRhyxm8sTo0r0e5w9AmrD6Gnnkc+ZbPOi5H914Dw7i8TqxiXoF",
-	"setjE7ID8xhdoDQeZdZmTvZ42V0RR9jXB8LZKR36ak1RANBKzaCoSVnebQUo7GzBbBp+hvXn+VC4HSvi",
-	"GImJhf8HVVhKwmsfAHMf60l/51dZ9oZJB2JyCAoyVsVQjq0TUy0WtKBZMhJHEA3MSvbLsbuB/8LuCUi2",
-	"Qe5cJM/O5ABeGdoK74YGjCVgpmFrYaKjZpTqzGs/gaTYn5MUVAQVFVTGlihTWEe77YqS07pSw8BygyqD",
-	"HyoDwsebggvM2EIBEQmoDmgL48JC5NK3z1Ph71GlA4rMPnDdafGpKHRY7X7BzlFx0o+DTKUxLaKX5xAl",
-	"Ti0uuYwmFh3206rXobqhQsxMcv4auxmcPT81EALIlA3h2YyCfzwjP3E2R6LRiV+UGodwApVeVJ7fohJO",
-	"PATS0C0wAidLZJEcqfor7BUK3CKZ26YXGf0cv06v4uvo80G/1/uKdBrX2DhdZFFzY806OO1OLkK4gib9",
-	"HLP3mKYlzE+eQCipiobtD8JgWenUSxAp+E2Zjk2uP2yx7Q8WAMzCn1tNmsyBB/sJ1eslfaQditLo71Aw",
-	"FqrFeFruvEVGSv03P8lj6EfemYyd8GA+YhJx8GCQb1gSR5tLuR0IT0uwLBVLxSRXVrkVX1gESmMFUMdz",
-	"CMfFw4wOwwgfx3smKhBctFcq25/KPhalBtD0QlEQN5b5Ypi/T2wJE+FBT5W8POedGA+78kNFJfJBsLml",
-	"BWCiwURZ24nTccBf2TOjkQHXyXmf3pMV1NxHng0Tj4Z9E78xJ45psMCnjNW80UjD0Xh9uUYNCd9yeMEE",
-	"KDkdGmcxeoFn518pjORXcGuYj6+6jyFZ4XWVh0tiPVXIUp1DWKa2Z6PjsKiPqx8lCnmKK4PHGUgRPQLb",
-	"0CfDTOF1l8VdjS35GF8YQ72gE704n3eQcTa1CABmOqkFB3z25I0s1Qs3yEQgahpCZqNIHWWkNJOPOz1j",
-	"saTAK1gbNIc5H0k9Y+wjW9UftR/DWhgjRkB0Dd0RVLBIEHIkPrIgddjdhINalVNTXBJRBd3Hf8IQWoFv",
-	"OFxR+cSal6ctnhpCuXObl7quoHNDTkozksCknc943jI7/8fElDKeLh9reuPUDTGYwEaEIR+f+Ip69J+h",
-	"hJlVVov8G+ieAaw892cKNBsLZ9EK3UPRN1pMEPaNnxZUrt/ZnLiEAAPv7tg1z/T5uDADt4wVjdl8iv9C",
-	"Q4qtWnbW6NkjzhDWqk6vnihpfXhVWf3ml8q/pnh8o8yOwLpdMH7+vSIF5wfqDZ6KvuHcOx8A39kU4FjE",
-	"YgaUYC3Y0IpnEwq8ub8CN8dU2vC6kFTC8ouiJCvyTlc+wPiH6KXgAfYSsPEi8HNZNi2heieDcujjsyc/",
-	"N1bURtlYguhL3GXJNnpCYzC/50R8RNLSoErrP4aR053YvemHlx6XcMNHHz8jiWJdcSPxZIxSJNYAWTpn",
-	"8EOWz4m9Rqvf/1rRS75gmFaFYhekrqBnxg2zE1UhKmjzdbtjKotUbOFCtkRCqFnun0wz7v5N73sb9pns",
-	"XQJtD1zTFq9CSMGnEN3z8XeIe/BdYUcTuhcSzER+XVwVx92xEscZsZFk0d7EGkPemoyVQ0AuVSe29ht4",
-	"sHvbHV+mSInDLAKnQ9ohxpu4VOOyNtgcw1XofTpHUQyMMJoDJc6HKPztOiLJUQE695cdccp1QBtSmNdr",
-	"cKTDxBDXfDy5yAGysOqdV3+rbAxyyCHYwCe0AqJUVqIyDpOkhuGKFHGeNN4IL6U7UUoSvzMcdtAyVGdF",
-	"sXyfcYGAPoYsfP0tRMPaPFWKVp6X5hxvVQvcVX+sTJZctuYyS9qSVU+DC37AIMBaG9qPL/FJlGQua9TS",
-	"kWJmB6Wmm/lwkCaRAi6UsNOs7A1VCgwKGQEwhUCK0bHP3mmqKsBxkiEhnWMEmZmIRMlLhYQ40WC3Jc7E",
-	"8HGGqNwimkA4GsnxWgFGK15dSAKAhAAZF4qsoMrWF/xEg4uIIgmln2z1p4UZB7wzhKeqdE5SPyFNINTj",
-	"ROP3B/3wTynEJPxP1UZ9di6xETPU8rj1nsrYK473wXmIJNcGsOikir4/PvGaBIuBSJvEV/viLcBNYf/W",
-	"HcgB2CR2NqMXUhp8Xzbaqu6t5Uamc5s1/LAtth55pz4aXoYF+3iSG0RIGBQKiDjqa9iQF4yGQoDHtXHQ",
-	"URjE4fwg0gwzciEkD+GW6oOjh0D1/Nxk6eiih/RVngub5QDIghHLUZamIa/fuGWipzJsc+2xfBie27AB",
-	"IFEI0gDaH3UZfUQTrT6OVa+cW+XosbpJXsbH6w/GOFqeB0QkqIwK7CSgJaDKh8RuO6pHxRgvtR+URea+",
-	"J2fOX7cd0T2nuBR6eEgBWEhm1sZQH6jKaH6jzPaM7meDSTH3Siu/LVrgyheGkwgd+lC9Z7FL1f0DClvw",
-	"n74KoZIwxXmeKSre55kcVVnPQxJL5ePIoo46LkgMw1/nFxNbyVtGhytfJr0DuL3z8AD0jZ05suHB0O54",
-	"pXOhIDnI9ayhrRZ/6A1V7zIYY+gdLP6EvbNNnQaNjjj91jRy2D3kmoLZ7hE5wtivG8sRapwIeCWwB+UA",
-	"myb9Bkov5taWDlVGl8pSXkhbl3eAZ8A7mj2myXjZxUovzidafpBZXk9EVn9pHorfQ9zaFXBzoacRNTLG",
-	"oClMR4mi68bXclYYAOpd5zD7mXB9ZTwHOtb0mgFfclJCm3VqpvoIO04tmsnV8ZVI5Ow+s6Z3jQWaASkE",
-	"k3XVTitv1AAe2HmaFWX1c4qONy42BKrdOWHV+1kZVRK1IAYJUK4Bwhu/ICKGuHZTiBOwLnJpS9sSZV2C",
-	"BH8QHcqqF4jHYOxY4gGdGNV2hQWiCeNrUdVUW4AfM6UKeiK8511FptrMTDilFlQOlPi9ds67+/cLdIIK",
-	"JS7A1i8K51KYfnB3SjWC8iaI32492uNafLi5nLWgxox+3w5daaFaplXt6Afp0dVUD0J1K1y7lP/QBYD0",
-	"7kaCFVN/PfjrX7c7om8g55CVUfESRq8k1mpicXMUKEU4fF/oAn2P8h8ThVggUaFLHBbn9B9yvxHbmfMH",
-	"uTTyDWIRYeEVf35QwjAHitJQeMXDG8oPwCBWWorroPrtQO0OwW7NfcZdzT31xL8bd1eJLS5VsXK27f34",
-	"NOv3VcGA7FgYR090r8/ZxpWQUiwiWap0NYfKQn0sd4wGcgXoZ8U78yKO1MgUM97el8gxE6BTBigIscYl",
-	"blrZiTqH52KClwrrI8LatcUrFEvIT2dGqvJ910KFYspRwqzE8PGB++K4g5D2McUDksO9x2JRbBPQkZ5j",
-	"5BiyqK1Kk2QrSGSeBDR6Rkdpw+De2MLoT4sINpIXBgsXkhYlwrdbVBMsqnsDcaBVSvV+bR/6ao6ngpXE",
-	"+6MpBom4DPCYw4MD0RgXhbljmbCndy4UVj04L5ItM65eYtjsDqoJ8MjhhMyKfvaRQX/8RmNVaD16tdsY",
-	"vzD6E+LPAHpTDUANYtk+t89D8z/TfHG7Ut1fLBjAm5XU84mhVGyqaosIlQJWz8pZqFEhKYbVAv6bhu8E",
-	"bDPYrlBVaHQ+a4vk9dsz92IhWOr+8fTZi2dnz6je9qdnZwmCc7q7XapZG1up4BPlmtFaN4YsxcA4C8rv",
-	"K27xTg4PHrtHPNo7wP88xKDeo71DyNQET4X44qZy1hFS9NUULFLb4gZf6KSm6admckE1wB8k8IqIQurU",
-	"jBh2yxqjCee1pkNJlP4Na0tA2fgGfeeS4GSpsRX5xmFJCKpC0/eAW4YrVPgmSBc2NFOqTN/f32u5rxv2",
-	"w1/bf20/3CYAQ9AlXZ2c9HdeGq2onoXCm9WenuShWytCwgATFWS88xRgm+B755AtNOr58A0PkMH88BsG",
-	"URxV9i2EoUiwS4EcG27P89yT0VSiohzsr4MnEq4Rowpy25ObxKaNYDucwcxUjxNtldIdkdVjcCwuLmZC",
-	"m2moWgSwQ62i6hmP3tPVyeH+gWgqUlqcs5ZeeaYTaLjzag4H3KnHkyIh8SO2dRIejuwNlY02NqY2edxb",
-	"iTY7oJCS7SN+U9bXuWPVuIX0MFxXa3KBpkzazYz2jJYBEyEgzh4DJRgEogtQ2NDS8tscYvT7LUC97uzu",
-	"TqfTtqWf6Z623TOjbbHf3mvvQfwXCmgyJ7EDEDVAVWPXIanUChtQqLj3fAdUXe+lcFYj6OtQk0gNS2Mo",
-	"EW/Q375kzHgwuTznFrOmXaiB1JCw9GXmbxCxh+VaKHx8xICAQro3B2F52Ai93PQuq4+12UDLclIoBJQA",
-	"NVBAWZH/xbZE8mG/lfhd6nyG7w6d5Pj51+MnO6c/Hx88+g6hLZIsbfuZtN3HkkT2kCCU300LOAO2Lc6m",
-	"JtAVMgawdy6gh7LntB8GEqkJqc3tzFwCmXyKu2KqGPDY1+HHhKf867/+G487F8gd+vSv//rvz58T6nAm",
-	"9gp+xy1GgcEVymciSy19SlPotXOvVSOND/NZuJV0508DQrBVVLQVk1Ry/7W0zgyxJapQbJB2V2GvAoWN",
-	"CXDm4OPHhLFN9veCDQYFxPjFmuIS/bCpLNxmeRbkJgSnwQolEJNWoIyLBGRgOCGADCxwc3sdAl9xwPNR",
-	"QCv3m68lHu6Ffx+0xKOWcDpl/9B5PjDYYPJBqlaKPCvLXFGnpteMbScLDx6Tkgc9jNqlkq4eTxBVIgLR",
-	"JwuahYrp94+QC5QLrCwYs1BAadzSIQsolAdBm6bC6cd8odatDN+RPRh6l07WIRsnCXdcKRgs4XiQ0Agl",
-	"CJKqh7HqpS2ehuFDsUJRZB9UV7ul1jNhCsQYS1uikIXKnUlKAUiQplBrQrI06t0ZUUoLONbcsvhSl1DZ",
-	"wuswUihKKDTRoXfDVTXupD6mnWtgY13NxaBbfFKMMisLjkam23jPajVOO6qW2Xlt8qw3ozdeLaKBRlZ8",
-	"L8F1RITKoeJJg+y3YistZL/cyVTZ33GqQY6znUKWClz0HUJn2O6IpAug3d2No3/8sL+3dzT94QDE8P7e",
-	"XliqTDuXx2/0cE3xw6Pvj8of9hOc6KPvYa5AjS8ZDxjdK/xkuYyzLX5UMyjnHHoXsqL/Dx6LSvkT4MYF",
-	"Kx3FgQ7lQ4FenEwBPfPDb4tTLOWz3G7JRVCwA6lGCFuH3Q5ueexT9vF95SdVB/mtAHQeXBxUP6sV11hi",
-	"i0ULdYW7jDAgunoLZjtf6rTtP0/ujopSijQRGh/ewlcNbbfr/Vnu00bFGnU585cDnC2ozVPM4+KBQom3",
-	"Z09awhnFDx8+fEzgRzb7KPoFArHJnDvdYLv+P06NpHTp25OnHt6wJ7XRWU/mIjdTVez0pFXo3OAUixIa",
-	"wxBoDmLapi9AjQFyq7vXh+9xJI8ffXewHUHUeLjrYQbQxKwhIyu/Cq1d6609fn3iORIo5dYXp2oknfnL",
-	"HkemB9TC+44tTdjWhOPkRvzgQYu1lFZTJ/6NL4YH3Yeps3RGkYQOnBZkSYv+pmX1iQfb1fApEVZ4JMHw",
-	"Cv5BBnRhPIm8oRan86Hhjxrs3KHLzMkJz13TigACMVGQ6a5uaupsi5OaXTcP4/UOHT4VOzkPHgQxMJJ/",
-	"D8vTcXvZrwT6LRBe8M5BDOJ65JslNi2YpS2scoYgHaHOHYWEsl9RW0KYkv48iouKEO3SpESlgKrG9LHc",
-	"I54RpOPhRY7MB5U+eIDRiAJCd8WlgkVyjgs0Fghk1ogaGQmx0GL4ngozTHEJ/gYIFAaodV/ZyOhyaCEq",
-	"GSS+xdgROrYieUqPy4z2kVF0Y78/fLSN+tIHUFKJlHvg1Ink1HltZfWyvz56fEjsHHnWU8T3Gvp8Nzob",
-	"x2PnIu0ctPcCK0J07HNrw05GI1nM3HESjq0FcPQY3FdpLNuoPypiSwCibbcRNzobp3T8R9m7VDrdaG3Q",
-	"LtrobOy193EAZqy0HGcbnY2HcAioQIbAcoEITcCCYWwTh5atwYwQ3jgBYbltASAGwPTmPuiT1Bf1eA8+",
-	"SzFeVMHkMX2P9meTKlZYrR4ewtnaA0hgrhI/AuvRiStIL0nG+CRVdEkOaOIqt8WbiY4Cy8F38y+lNIDp",
-	"4oROBOkCADbj3G2fMkKRq2MhtkTy67PT0+Ofnp2en748fn3686szikbMldT4yDZUovtFQoOpq+fKXwIc",
-	"djHRAXxuadQLcWZMblvQpu+GjbtPEuYbwRl0SM92NQbiZJ5bnw1nzUJDRchXBCHFWLgzfa3sq05DYWc1",
-	"zgdN2/CRebF3km50NoqJPv7p7QnsV5b/CznXwim70eOAhuR9iwEFfjQpEP71sMsNeF5qLW7umPooR+Mc",
-	"eWDgOiLQa3oun7vrhvpmoqmlHmmlPDPPVRRtcxdWmNqINMwLPHe3g7292izmGivr08BXv9QkEAZmxQlA",
-	"FhLHPk8YVEw04HpHmDtv3r48f37y8uT052dPMZwaQIeAF+cQ59j03ADa96NM/bK5S/avv+QtNLWZIvtP",
-	"leJFD6+/6Dm3/eAVh9df8dKUz81E0yO+W+qCY9+Ui1c9Xuoq9zWeGYwMwHX7S0wI0OuMeSGLAT5s/9Ey",
-	"S+ebUX9VaSbPZmO8+OBguSf6OdLSHywxw+OTf3dmvDv/0TJb4oSyxKfgUUCKBa89WGo7/SRLNZUzvGSJ",
-	"hTzF+pq3oY4BL11ii9Cjzoj9PuahAykXM9D9hmRS74FOt0LQFf/SdEWVNM2f/T62S5weZJcKmVUI4EwB",
-	"4XEpB07ubjj9726IbuZG55H7J9rL7mfSBBxwAysFInBoV55TcD86jiXQG62NCHuzHaov6z8gITyOIMqq",
-	"bXQ2tNGKuNAMMFCRfdXBbL7M8Mf0ks91i301/qd7f4NmKkOmlkBNjCGGli8pLoFhNJiaaHRwlWcVDYvR",
-	"E7AAoT2nAQeqPD7hVM7qerD/0mgFGQ1SglfqkOs0IU8hvV6LhDF/9pTT112E+M7xpcsroPiiRg0UAUS5",
-	"VSbX0N332ZkcLLo/nbYL57gb55m+RM64SUlQgc8JRGrRPeCSXcS6etVnMe1u9nBJPfKrSZ2zka614rI6",
-	"48yYX6We0SLY2+uOGyqCryfRf4ImknjbR3JcZihD68LS+W8bn1eVMuHjO3m68fn9tYKVytORefEWD2ot",
-	"cFmfYQqkAvyYzVWAQiFA1htiqj1C9sM+IesRMwEjswLuyJ0cXV2Bw5yDwqy1nADr5TigyAPUTEmA13MR",
-	"YehrmhQehgD6rrua+tZfadIdvr+QAjqhuMsaLvb3zYaV/KQkxmvnxz1Z4sSbu3E4jNvosSZ/rqLKDlZV",
-	"ZfzertVKT/jM+1dM/uVF3VhrV2gt9JcW+rhXr5f7wWSPzevwTVxlYGNsB2YKoYlYj8hsCbt6l5++wLyG",
-	"Osi4KZGSlYmkqu04/IgVi9iMA2l4jyQVl9FiFZtWYqawMDG0X1FZGaLkAlEKIitMxtDh6U6IAP1+gvZG",
-	"DGAARoJV/2DiNwJZ5fgl3IvGXDsDi0ATENsYLC0miqAImYclhO5w9nsxGjDflhBSmBsGcz4xEmpvEXlL",
-	"k5jOMxs5G9gXOi+q519WSCZ73FkcEj/ySOzBSwMYoI0WC+KNzl4zpzDMbiMWsSlC7sMVfeZgz3T53SFS",
-	"wmejyWijs7/H/wfM13gwUPJnulQDuPHHnYHZcUd37GU23uEkyA6hhG50+jK36rP7FOenyzUAFa6QwGUS",
-	"XnMMrk98eMithqUGtEg+5es7HoZU/oy5ftErpB36/k1AJmbIF7elCRnbGCyRxJexmK+ZRldZ3XhFHx7U",
-	"VzRay/27XMtTKlYpTago9qsyrdTA87fbXjApd/1S+6U6u4M73Cdf1hMnlIkV/HD6nG9iufhLG+0XTpdi",
-	"ajsrMF14Jz52o0C60st+qT6W8XDXHvba2LovY+u1yRH5JdK4m1yq+vtxtkM26Dprq8GCgPLaTC/JAQ/E",
-	"qIjrMe9xE3RsVyMajjgpucwdE6beYW8D9FOlCAodXIB5niKVho3sDGqduYJui6jcqHxxGYKtOeMIlzGs",
-	"/o+zk6cr+7EvpEXx5N5da5XTT/S/g8pbQnfcWSbQz3X1fGBVaC9SHYHnG19ePUWIZHURVx04wwcoBRds",
-	"Y+TfhQLxanMkhzQUkwZ43pGj2NDAEA6WUBvYG2sPfK0UllYKp7Slq2rhi2qDcbZzqWaL/evjPGdgSix9",
-	"A7qmrADaZASqMdZHFz8oQYhBAKOnoHYXwFJR7NbYqH3DGNEANTuZr09+cSNcWXxmo6xcRnA+gZbVjS9v",
-	"l/PCXy1YafpVeQpdwtcKVrjU7ZOR/HiCVxzsBdcFmo+bxO0rTY6o6S94+Te22FsbLzJ9ed25cM43aZP/",
-	"yaUpgHg2i1P+qSIhX2S29FswFowstyriEXP1izI9T6DQAAsW8I5cLRnzx8dM+Bg1yWcEGBHaBQg0moNj",
-	"Xc2s+gndC4hWYv5yaJyBImWtEFmuRk9PoCoAWR645HiRPOk/xQsRKbeND8Yj8ZND6y33H/sxS9GfFJ5z",
-	"yhAKNV0cUfQyTm9JDZcdX8fYU0J2NdwXazdEHA2FmnvocHdyH5cwTyn4pDRjjkBnKyBOo0rD9kHPko54",
-	"AQQX4LnbWxjVMgw/A0t/CnGxKfycMbF5OYVGXntUGQeMoRE8oC18szP7GdQ2Ly4UUXzAGwESv66+cXIL",
-	"FowE81ctVHTv61rl81J9JP0byUo7NOPrE2HRRFevcWy+eolCx/0VV2GFuaSsTlecRbiu0a0B6G1p6VMC",
-	"G8iHtHDv0vVXF4yglRU/6pvTgssUKr5Gto8vW6v4Vo8L01MWegOJEeNPrrdx60eqdqHu7plUnfIH+dun",
-	"jVxeqNxJykmRu29B6oHzlIYqd39aIGOnn0V34y+nb1+/fvXm7PzH49Nn52/fvPAeTXdDdLtdLcTOz6K7",
-	"0cwh4a8+e/XLs5fdDbGz44SE2ATavC4kDLDz9526cNp+TKxx3Q2E6AfGuG7FLePG4aigEA/JDP9r9PkF",
-	"+IXdjfdd/Xmzq8H14Hn/ZMKs4d9hyighWkIVhej8wE0e7VhYbvXKjy3Kd7YbpOinru6WL+VIzU2qW57C",
-	"lDp8Nf4JF3TL+Bhp7DdKpi3R8MM7N+fW/HXHJ9XTX5F/DKd+bnX15+2uzvowvf/xg9BZLuDpuRm0n8tS",
-	"5luqKLa7+nNX90dl+3WR6TLXWyw4f1GzbbG7SyCYELExuqdqyxuIK8MyV46F5UY6bby7J93mRY8V+RZs",
-	"Fw2rusmLugkbxdKa/rYZ75HNltis7BB3QGbuf/3u2HwPK3LU1W4gJlft3Az8ZC/VbPtowWxrSfuJVUVU",
-	"ZCvH2bkznfjIMuWxUQ0sfV27n+g+XPuaqlyVanF5VWxxD4xJqbWca6kYb5AQw6PaplbU6hS1BAMOntJp",
-	"1BUHPeNgxHuDMdBjYGOcN4mpZbO0kc1pSzlrC9CkAEoI472qEmq+AyXW13O2yYJAJNnlHCf51uKHf14d",
-	"iDbZMjowqrChr5N2wwL3drWoH2zHEPGblMPd3AwyvbiN70c1yLSFT9Bij6n6yHg6UjdR6QRPlTPzFcoj",
-	"PKVCD9RGGjH6siZ2InNoasYu0lduZcVBe8/ft6uh5RlpPb8/fBxQhg7bD9sHkefqx0Xtfk4wJ9sCSSug",
-	"mwTpliB4SRketg+UuJiUJXQ+Qxefe3Pq4zg3BXb2XloC1mDYyKgf3tPvVODtmG7Mr08Te2BLaMQo4WZq",
-	"qjjSxh3pakCdzUYKOvlj3or9vb09fkseTe2o5uT75j+Tp8oievgZQiws6fDeuJgzN4MT/XUdXRbw17p5",
-	"L9xYV/dV5y6LB/RxZzqd7riduzMpcgWsvOntRvjcFKNVh0fX3KBT8LrVhW/5+iA2CAPYc6skBitXNXrP",
-	"MRVSkQ2GZc1/BoFzit/HdR40nHu/vvMJMlM8CSxma3+42RY4JiSP34ktUFHsoB6DdozVurMH7set9Wp7",
-	"3k0FgjP0U2Uq/xd9de2eGaHH6VUonNIjtsuhKawSF0AENuturOSK0ubwrii5dS/VdIv++S4rhz9Kq96+",
-	"ebHV3WB8NfaeKkPcXtrtQ1ygOQcYRFzF841lMtzsmVuiBQv0mpbnisVZyTmtLE5lbdwFN1ifVu06kIhb",
-	"uBjtSEi6E7dv7O/mynu3btTgHhJexNYnAG97W+QdsXnFWDeFd1hLBnGqO85gEaDHrPClbNbeyWYAXO+I",
-	"zcY3ssm+8cIBu/svN+YWjrRDA26j4YqUofwYcqqb+lhXqX7/HBvgZlIutsCfscnGZJzeUq3Y1QFWmfFz",
-	"KhQFC5zsckjs9bGbjUg5y/vZAGZtBgB46QzFe+gEys3g1aS8h/6fBZ74PPHp79wZ/xNV2VQU8DOdEtTh",
-	"FRr4Rl/ogqiX+2TJmLzimw0+co2JF9PMWk3nveLoGyfsmrqbfFyVAVh31tV0FrHdfY8IhApay8Ht1DN/",
-	"Hfh/D/fwFOySgZpIAG+jTpLqgDPrYdwmVnUQjZVTqB732wK3WQRpM5dWbSEcvhcJNG+gAOtqEinuVxo/",
-	"55szK8BQ7sTAv4HuJKO1qGDco1OtNKBYt6CdZABtrZ7ijmQcEkhazFa7J5ksdY71jMKDRJY8sSrqxCQ8",
-	"aziZ+Y2jHpuYUJk4+CEKyS8W5XGnjtYnksO9fRFzPLfquwLfXh/AwsshQB0ji3Q/WKC+uZPqZbG4AO5d",
-	"pcaOdxN1ioZ99N0e4k8zhKMfClJWEz5tAA5l9L0K1iCiy53JC0sU526/M4i1HQLngR8C/g0s2hx9QE2M",
-	"uJO56V22IujhaPP4/Yq4qv2uproCQCl12yGlWgT3kgAqlgPJzKnlPkfWop5oyz0So7G5klalXzJWUvNW",
-	"v2rQZDm3nnzm1WMmcxd+e5EJEOXMFNWPv+jfd4iCHgJzQ6jodB2j+EPYVHOIDg22BW7Iu7OXgnnEQeiF",
-	"lcT/tzPYAvW9D1qH0mGnwUF/taq2BoCYYwuHLz6drxM+5QF8e4XC8dpeKc38GtygWphF0O3KhXmoX6Nc",
-	"OBKrSqdLidRnbrv5ma8Ljv987Rvz5caxZ9ksKhd4iHzN7if613LFEd4cZn4pX7LQENKBHjvCWI0iSQni",
-	"BQfAGcAz34R64iZbM/o+vtnoyJ+4VGH1cAoVg1+/96tmwu1KE2gLVmsTbDbQk/HiMIsv4/elO/zBUGtn",
-	"tTohQAVnGgHUBQCoO2fwrc56JiUw9ZfPf3kSSu+nw6xUwo6h2r1wW6SrmfQhIrOLge6Rauol+qFDREbk",
-	"USAfWtImdxwccZ+7dOf+1d1t/+CvojeUhey55Tlyd6cu1MwKJe3MnTSY0LSIFQEA7A/EVMnLc74lueHH",
-	"egaDAch1CRSHhPVE3jLECQIDjK/7R5hkBOXPyg5ySCDJmclVoC1PDvcewiGkbc7d+rrJnQJxiQf3d57z",
-	"SKbKM/GIXfcAS5xSiAHultL9ziF9qKmhsH7SVOmPTHNY7x+9hw5zwhjoQqjEWh5jzuEcgDGS9o1ddbdH",
-	"347/IHUNpzDY1Z30+nX3UH6/9BxequlbC0iIy46eTm/0zfmLXVR3j1UrVxqOkGG8hSe+hNh/Y3LlTDP8",
-	"qu4ZGRgSpGfyknTnurbgK/ntoXCeNumXqy5Axft7KC9wymEuy4/iqJLmr0ioO8zz36pi3A1+LuuNCuPO",
-	"0t5X5KOr9d6LYjngtFwDrfYOAzPIJMqcfqmyxBAmxsYCv2DAWsP6QnL5xWv6nTIiyBHnzCAm/yHMTE5Y",
-	"ISRDV2OM3T1XFoAn0i8MNkj6iJCHJ3O36FBQP+EBJRFriD+TUxFUUA6c2mjglKTl39VQpBDcoRkErhHw",
-	"DWwUpmwTgXLyyMONXECawJtFOvW9rZ4EEcyezJZAQ23b4kmoT1fEGoPvxHoQJSabhCJUbjitNnKSQTd/",
-	"uQl8/r4SHibyrAEhhSjztx5TLpGYqSvE2c6AIuhukZXbYOjyRokSLbRVKAWXHO7v+dPOCUIgWQQ7twhs",
-	"7rpCaLdLeVMuE8WD57hP3S5/NryI5QBb4IIQfFzjnd1ZuNSM1LUW5VNlL1eGOatcdCXAGZATYb+4IQL/",
-	"uwI5WwbaDM+BHX82VAisjrU9S1+N4CTxLdbhUc5qLTEfFjTPUJitUXGWRsWBIOw0Nj4iG5hslkrwSYXP",
-	"mGya1XDMEK8M/wZEVqyX27FO1vIHDaYCQ6maYg4wivnoawUrPaM19ankEvgUoT8tA1gpoLPMiNSM9otT",
-	"mD0zGlUYmXqTonAHvCbF8huqyIhoVLmnRTJLJtXJ0DBsV3teOQTARTor5ntzx5FhD2NpVDgIJShcGgjK",
-	"x5m2w0lpRWqmuhMesBgM7RtR2u6trzKc+Py7hGULR5fTciujsvkrV8Jj4/AZwqYRoEl7rQTWSuBm0Gix",
-	"w7KcFmhi7smzD+o/F0OcEXViTXKTwyh6gRxCAlU0GnepGoNYNNq7iiq3QJUPGJWVe5DMDNK3SU4OVPki",
-	"+6C0snbj1jawubxWNvysZF4OVxAJ/oLmViyaKwBvZh9ugYS4+ud4RUDtpPo2YWj/V7SVhjip97BR0G9Y",
-	"aDJw3Pi6YvxGZqZfvz4j07LR9jsKtccVP3fi/QxUCc+60nnB0bQ2xpPyyTUTJhhoOVKpP3Xt5awxPFel",
-	"ToKsOTSDXxGz97QXGjGkdkdql4ezONv9BhHXbKUyZNOG5LHTRaCIuE7EF9ZdTMr5WhBxTP3o3qUINwpJ",
-	"3VA33gutqlckYbnxoYxbcrH5Z3EydsFDbk4cBIPgKP/XTc7GL/ZqbLHKoG+AlLbg+iWStQvqfCplCdBQ",
-	"QeHcezXj37lN6d/dzcTcOmn5R6k4wl2LMm0cPtimROeiDNdknN4Av4ipunc/0b8Alr4fkTIuToVVSMp9",
-	"7ZEz/S99iT+D0ieHe4eJgL4Td3wWCpytzNIF9mGVIPIrG4uT63ER6yNeXmrNX9lMBA00mDc3HdecHmvT",
-	"755Nv9JvUwTdJQkQCTMWOXeJ5E7fDxNbTpoMR8Y6ptgFCajjk7Z4pfPZAmk2krMORIAhtOw76jDk4Y5P",
-	"fQ/q3I1bQItWzZ6XBtoDxRYIxG3sP0RjEBetYPvWFwI2mXYN/Lm3sc6WkG2v5564um121T3uoeHt9yOx",
-	"AzVlAPaPnfgbcCH//jFtv4xkXjfUfZu65A1X/V2tPoIRzDZrG/qPm5ULYIteZfgWKpW9cnVu5Zr+aYxc",
-	"nEFhtpzKGSoN6WnsEQ3BlAqM4ZbHBO34eiw+tRWOxLRTqsrWjAzGoKEKM0JyTv+eA5RJoUZqdKEK5TEK",
-	"5yINmPXkcSJHMlZx0EOQagiXTaXnsky4SR5gb9ymF8lv/Pt7uuHxidOXudEDQGGRKULfH1/NOg1l+/+Y",
-	"uHXKSkjtZkR4JG1XJ3YyVoVVKbBJY7kJgxmeENOkm6bFUvzcaCUGvkfIPf40xnpBsk/MGDPVFQIVQjN+",
-	"VgLWw1GlcSAr/evRwiCSxBuYOuKn8jpikpljRGQa3KZP3j2CtuA9oMOsTK9Ib3uJdnk8kYe+svZdpHX9",
-	"QtvIbrMK8XS1ma5Jqb41KNqB25vNULT0U0W7nAGgRoModgJ4obK5TZX5zn8IaPRpqjb3uugvvz47PT3+",
-	"6dn5yVNSRTdBbV+6rJw/1LnS8jexRMEK8xFruNuWg/ND50rCK2Jsi5+XRuXdQdnTr20valoVLu6gCmo/",
-	"pJntySK9BUl3gykxLgwEIhcFyxBz7IMquKmV68Y3rcBr60RiaSH7Tp/oXj5JF/GAvabHfnvt/dGCXu2T",
-	"0nk3aO7HS2/Z20/jXDOBrXOyX16FQVXo2MsA1lh8pJpizRazgP2K/FCM0HO1mJJWSJROHR/S8kygSBya",
-	"lcTQjwGP8eQiz+xQpW3xFg6XXPpDeFuUTCNwrSJTKWBHoWMBhag0pd1P+A9w1MaF+pCpaUJobfiLkCl2",
-	"CIDDM8nZ2SEfgOhvh5KcozxzQlZ72i81aouT0oKx724zQDZeN06w+b8Tv2Q/uiX436evXi4msyLR8lXT",
-	"rUvROOFAT1Xp3JNVqv7nLvxaRFQsxVcc+SK3ATY21P2OZKpuIchjRw4KFmaLvSG+NrrGX+J0gsFFulYv",
-	"8Hn1AiGa8pUhxaAN6bta/qLXeIG7FjOQy1z6FnOV8dv45jTTMk3G0Ts/0a8LMyiUteuw5h+M1+QpiA1J",
-	"SmiRLr7rFmW6+Y1ovaIrajGnjvjL1mSSpQOlt+c7n90CSz3DxuZnKIXFizL1LGDjwqQT57W6E5za5ZOm",
-	"db4wUM9EF/ZG9ScQxiuiEF1HDCmSOBLmgyraq9KDgTRfQA6GkqfSO11VatA8/QSn2zTZrpOrbqpXTrRb",
-	"vnHT7AghfntvyyLTg0/LT/fzXXRfo05rZuuiVYCX2+O5bkZTRc6uMc90s2mieE6B8/xtc7nJBTIvcu1j",
-	"SzXyqWObb6F/7Vyyq8xWtOoSp5wTH3UNHdFuWSQRYNFRNPzQgMXS7Yb6lJvaeXfc2/kV7CRa1nUZyjpg",
-	"+6W83Z/U9Rq25u2u9FXihr+yfoQLMyhijILVSY4jXwSSq34J3mtmRS93E06h3x+905K7Cr1PjDjSiO/g",
-	"sdIHMtMAJb33mK489xck21WaLhZ7SIYttXNzfVWxliMF7ScAE+Gcey5k8RTdIjnp74AsIugpHIW7CPCp",
-	"AE3aV+3RnJFzW/pYQZMrXPEFVheRsXj8dnzgvT+MD+zrVRDZJOyMO2lboe28lJPJO/+P4it+GUWwjHNJ",
-	"/jkvILqHB8tcBwVp0Kf5XGY5X7r2SP84bNMoxUlJLaMvF9jcHGe9uhB8aiZ5Ki64XsJwwNWpGx9YpsoO",
-	"oMzBJJrI+tyK6NTjVBUKrG3qkZnZUo18ZDcqKnFqB4RmyzkgRQlwTCix/EiYdJPKz1+GWLUbY1u8I1jL",
-	"BIdynqWkAGuPzY1urLmoxsnmFNy8XKUpl1wmugicxo+nglAj8xxKpa6W7GS+/G5xaDL9wWQ9taRK85HF",
-	"FTVbuG5Owc3v1rUTs3ZivpgTQztzBUdG3K4sPvJqFgp4tA9WL3msekzXpBa9B4QSHsiHnCoAl4qDNh7N",
-	"bipth5VXi3ybUC/IjlJcateCGkrd1UoWeaYKdk1aUHBv8hyq9dwfWckkcHGp4QURPJO1m4HbxGWHkNRs",
-	"CVkSvgyCwLTFMTeI+orKarkik0RlhCA353DVMqSxt5XNu1kddDOhZhEWMbM1SD+3SZq7BWJ7+7aJydaK",
-	"/tv9u0Avsg/qXkJcvPkoDIilg18/Kxj7UtOsHKaFXCpj947O1Wtn6g4zdTd3qdbezY28G3Jp7zXjdlW5",
-	"JqvRv7x+8+rX12fnJ09Zi95rMm7pxJcTVXN5r9exDsDE15g0+G1TTCAa6xmmis7Zokelq2V8dlm43Yt1",
-	"8pMhwkb2WOMwbWbFxSTLS5HpFvqpFEfljJB4xdYKdvdRcwQHzrx1IKrGQVfPWwecT2nQ3DXp/vVr+5fS",
-	"x29UmRVRyO6eVLJbdc7OfXWVvNakt9aka3V4I3XIVt1K+TEncZ27MLseBi452NtLPMSySGUpL5AwBn5v",
-	"IcgOfMJMd42eXMbAoeJSm6mNmVzhKAvO4QSSKF2dAiDPq3KoimlmlUge7T1MItBPkyqRpBfnk7CYSUsk",
-	"+OzzNCvKGUKRpoXMdKYHSQf5dimJZKF3G/rXCHb0+GTTismYoBtpQNJeqnQBIN0bJdPsj4pIF9YdXv2X",
-	"BKT7/RFLnA4hDhhv04Eq/VZZCIlnlSx6w4VfzfMMUMoxbCMuZqTiy6zMFeEk+tPxi+DuH3cytyzOhJWz",
-	"DuDB2JYwRSvU0rRCS9umDQTO2pQKwXTFhbJQXl32hsoCMi52JnSQ2UgC2IAzRZ1osS2CzechXpgPKqA6",
-	"agUxEvWxtEC1TH2QGGKfBBr8cmq6mlB3helXIyEQ/Uj+kfiIxViZca5EORsrkenSAEy/W1ZxYT52ALkL",
-	"xiZGE1u6ZwGOAowUmJf6tKp9U4wY9p9e4qYVzmSdyIFqd3XS3SinBm/W3UjADsMnYcpAivGwkFa1RGIK",
-	"GJ/K3LNw8skOcEfBsClfAH2i2UBb4FGuIF0Sj5SAgL7IrDP1jB6gpcjXSxgLGoWVyYk+bBzfDAqxIOue",
-	"1KK4ECyInfSGbuBQdNbdgLgX/IxjJUyyV/2IxOrR3p6gzdBiomdlSzgObcBSX0KdQprSQ0rjBERvCKQE",
-	"wBRuj9zM4O07EW+M+4n4nmEf4CuGLYQdwInV2XisygQ3YKaFVYOR+2Q7wg7NFLGeJVbbs2owlngaEhhw",
-	"IobZYJhng2HZLJDxVSJcsb0uC4OYRYZ3Wt9ADoZkLQD5Q3YCCMcGKkVMtwVZmn9s1LP9sYQeyY8vlB44",
-	"nQ09RaNM89/7bpClE3IbnY3/89v/6XY/7u3tdLsf9593ux+/f+7++fj5+//5lw3fioR1gxuf5zkRoNXV",
-	"QE+dneQl+xrYnzSSCLJUmeTBXvN8gK28mRPh0ZWkCI9iUoT9eyVF+GrtaLS6S5DNuo31hs6+EeNsuEG1",
-	"Ne3Rip1pNGT83i/WvWnr3rTfL7A1imO2mGKLKDLByOqqY+A1o0c5M42OXM2+7WmC4gbOowW2VqWKoDcp",
-	"hc1ypct81on5Z4Da0eveBARrgkhQInEfSCLwc6HyPF8fMUaLpbHVd6GG+8O3+kav6UrZyitwA6mKl96y",
-	"1bdxp6zF6Vqc/i7JYkovL1h+8pGrMfca4+SvgBzNF21xUReiKKPHGV3AISDksCXQOy5XJuwdclmhVlmm",
-	"HZGxT+ncWeokliUUR7ciz6k/KbAhl8AfFnbg0hf/VTtwl611ehKN+AZox41X30M77rLTYWG79Az8BY0R",
-	"K9pzU2mFAeajb6EpFzfp8ckbeiXXoPGrKUZi3YPxUkY/uu46j5LEF7405fVXwUn+EgTFOjOXSl97ZXzu",
-	"55azu+jtXnlh0M/O1AnLcg0nG4Wn+bpf2Wa88iJ/FgjoOHhw5WWQFwnjxHDxsi8QB8p8Q9wmvczKUJt0",
-	"/Ims26TXbdJ/AivG2Rze5Fhkxtx1RzXd/It2VEPEFNulTyj+ePj9/j6WHxo98P3SkW6k05GtPQ5Wgm32",
-	"qleaC+gfXqlbGie/oF0aJVClXbrB8oCe6TM3oY7A/7tqUt3yaZjSchO6i35osiiaG6JpnvBuSpzIZuMM",
-	"sOk5jSewed3462TVAc0Mx1TlqL4Cb4wO7X7yvQKfr2Rpoik7szsrrchl6TzY/b09H2ipM1W/gri/T0wh",
-	"WKjEZE9XIypPwyg8kF2yIHt6U8P867Qh4GjfZeUwmA0r2rW1i6+wce+KD+osG6k80+o6m4vOIuvp7cly",
-	"9tOToSxjG6pQdjJSb09Or2RfJNxqODd1t5i/9G/fL33x376Hyyf6+Ke3J9eYXj+9PXkz0Wjt6dTPculJ",
-	"zl153Tija3GctjTj5dbntDTjMa/Pur1kHSa6b6oGH9IhBGQr4ua6lYNHK4n0QDH7HjKiWFFRFY5PGKqD",
-	"w0cA4wth8xbUCACjqjAFZ80xCW1LWU5sIkbmA8XXWQECm2Vixkon4l//7/8nkrHSaaYH9FehrMk/qJT+",
-	"7OXGApa00UrYUo2B7hIY/yHtXigDkbGs7AjZ1f5mrfhOpvA34mGM5EwMjK88xfG0xbGeCQPxLWxwcVO0",
-	"hmtTcVJuujKH4p2uJhw7KtI63Hvs6cPKQmrkWU3a4hRibu6hNCoA+sZFoBGlWaF6ZT5riye5sYhVTT8h",
-	"vDbgCkT9Ml0NVAZZnlcLPTrU0qJNGQP/HfvuR0ZAGCkwkrD2Q+O0cZnlzApcMHybMjsfmVR1hOn3E4CR",
-	"qbxT0++7JRpORlLbzvxIRfNAcV4T7QdJ1S6mqznK6IZDbUExnmEiJ6VJEKUBg5/zpCHuVtYvO0EqXJhy",
-	"CFNy1xgKZI4ugGg1xso5wh8tVCMlh3sP3U8oRpO2SPQkzxMEl4CCZGAQ0cb8p7M5OVp2idVEWWlV3hfu",
-	"fSV0zjnMhQDSuVnK1/b5GYC1aYVhEBze0EdYbBJ2kNvf/iui51N9ED2RoSwaNuf2TXEo6EFNHVIKapEE",
-	"9N9ZxG30m5mj0HKkupq+4wD+iBjuyeH+QbIY0eLGFuxdIFq43W/6/evLBqVOX/X7kY6nV3Q90Wk0yejy",
-	"ssiusJqCwQynrR7FbnzqfQBqLLsMr/G8+wlm3wO2xtrwWzKSiC/opSnRtliDYqzN46v4GK+LQM6FcJiE",
-	"scUH0G47J5DjcFxamw10fKSUg8oZpD5vEg3aldlOEeUmGiNDge0ksMeYuD40cKAxTU0/Vr5b0ExtK7lf",
-	"r6GZ9EyrbSBnwdrcHcAHwUU7ohLey0yn1BowNFMsPXWufgusokyL33CgmR683wKUwV3LB7bRAMNUc895",
-	"BMA0H8+pFQw6d4IVfzeZBqQQbrMuJpqeD2BcKJr7mcaWbKjFBk62GRr6opwUuoJ5jWnqoZkCjJfpl0pj",
-	"WfbFzB8dST2DEJoz7Ej620sk3iEIa7gvUc9Y8feJLUUfBE3lYb4ZwhkxcMKEjEdZilxJiOF9YIZhy2Yt",
-	"dLhPNJqtR17zOMsQO9vY1GGT1zkaaOIm0Ad53TaziQAqf2s4c99Gn4Rcs/PSnOMkEqicJsMNrWRoXie/",
-	"BhY7Q69Bq2m0+bCGyu9KT5Qnq6xByJnDE56p8igACyCDrzsev2Nm2XNv4aIwUwtV5Mkzt09PIXqccNcZ",
-	"UQBBU0lSSQ0kLTHInMMpif0eqZeuWD3cxjtwtk2cWZDgoXM41GiEzmUeV64Ik7aEiTnXu7XK6Sf636Fm",
-	"eIkAbKk+lrvwme9YH/iK7TAi9brODAvz5Ozp0pZYuBSGv7AjBht/TJ+kUluckM+LZeip0QqdHPwWE+iZ",
-	"WUgVDTeBCAV8/Ylbvh0YwM7J04RLY9zmMdRSiitxJOaIIrGG0ED1/JquaGkDj0o0z0yomVjKXnoSRb78",
-	"k7lNf4nnHp/8+8SU8vam0sFSL/knWaqpnN3KunKXLvHi6FFn2UiZSfmFjbLWJxJ5VICyoIQYv2KsKdu0",
-	"85yBMrsDRICXVyWNd/9ydvLkl2cABhCpxXulbyI0Tx2ytgVYrZzTPK0pC8zflhR53RaQr836cPH/+EHo",
-	"LMdD3TI3g/ZzWcp8SxXFtjv22f2PnWZlb0hSrvMD/qO9Vc7Giu7Wk1ZxhvipykvZwRv2R2X7dZHpcguv",
-	"IY9ku37NG2VVWb8m11vdDfGv//rvQH4IVorO9KDT3Zi7yVOjVeM9ul2N/KvOJt1o0fgpXdMGIITqndDT",
-	"W3QvT/nbCTd7YlLFC/b5xqlqsOcgP72FWWtcctP377ZuCGzRa0234U0IQe+K1tu/IiGEgBlupu71bHbw",
-	"EIB8O3exbcvUTMo2OBh0MWn27SM+96JQ8vIovlnh3lu4mRu0yVU7N4OtzUVvbvOqGzrFu+B+8Vvc5HXn",
-	"mtAsvequqMQX3ze8UX9jJzLwlvxGa55fhXfMuR91n+0mcMRRemQJH+866rHYPJ4GE1hH7lydgYwdF2TY",
-	"XERBFhfrfXu9CZRbWcFMvVF/QmTN365HIcJ+/iqNCtVChBXqW5Ut2Vxb573Xee/7b4/g5gOmRDb9plAf",
-	"W433kfFu7LQ4rUevOCLnU4wQJIIGfuX+aTnYcoT1WUxAjBVasYbY/RTpqSj8kHS1827/9V//jQ67Tdri",
-	"HYTGQlhljoe5pjkgNALaAmNj1CPeQoVDoEk4YEwHHuztJdtHQOBsq8iPtoQEr09IzgXbKEqEueFCDZR2",
-	"Okl1RFlMVCKkvbSE/Ysp1rCOMoqwRXd001U8aPfmclUqgGYsA3plLnuqqyOYygvVNwUAFcuyRo9NizPM",
-	"nJEyozhCICQ9v5glCJkSQ/VfKOfnW1EhsQ7gDov4soVfgczQ1JyJY0WuJBc/xMqflteDVMEqjkyq8oR5",
-	"AmiScDCizyOEDNPvq8IeRXAIrajbhxOppDhpaSXejGJn3OLTim8LmJZGh0IUTIF36l9q1DMZwEIhVb24",
-	"GegWwbI7bQiCcOoS0Fm8pePsbb7MpU9q071pN1HTHe4hF1tMwA24vqueo/2xnXSDOOCiEGC8vbyFTL28",
-	"JGyq1tO9wHj2pO6pfFmb6Qmcnas0RLlWsLjCRVUb/hn5NFddi+e86od71D3RH2cnT68rdHRXhHt8hpDq",
-	"ygSR5Gt97f1D8tXtGhrSfe2XW/ed/cn32NpHWCaCjiv20pSn9IF9u3UOdxa0/+OBbrh3e88B89Wj5V+q",
-	"9Up0N4Lr0N1A50Gs0CzFA17QLrUo5F5rnpoztCCE/qbm1NxF05M3cJrbnhrCyC3xSdTdK9HcvbRUAHRR",
-	"FHMUtZ0sbGCqcr7ErUoRLl4ojYig8EyRogNbhj+YLc23NwHxjKSMH6C4ya7GYg0xHRrRN3lupuQK4hXg",
-	"IVOdLjggYpRZq4hN3LltUEwKf0En2CJkl18D1M23Fj6tNBNcZ6Ut6LBaKoAa9ercInq6oBduDfGyDnp+",
-	"E0FPGaKIDfha/tCXjXgep6kV0kfQEC6VoGU6/OdcgwW031zMUO5DlAljff4+JPDBtsF/cwniJqBbWjlr",
-	"i2PqM/HNKRDv0yYoBmxcIG1FXTzbHWr8gWBrVDkWzQH1UXPrjFjUOSOxiUXIfCpnVkwzfUVQi0XeV41o",
-	"wXXLCPcn8ZhvGpaau/weUG6WnxHtRK96lp5MuKIxmsC7aCqtkGl6f8GEtUO8Ws/AE/j810X/37CaPE7T",
-	"SIdgyqieE6zqyS/gHvMDvygqCYlMAhopWZ8yQrLpi/2b4ozQfBZ4ziQdr3Sbq4oAfGba60uN9i78ad4j",
-	"ze40TyLypd2y9niQm9eMcTFQCFc5MVLItW0m3ETSqnrpPsl4o+4S8K9Xp+RZ3hx0D6jagtAN4I5yBnNk",
-	"AFdQzRu1cUgA6Fs73m4EPGTAGB8aIXulgKSpyoquvgDZ0KKmlJ4z1HDT2RiuEPG1PbGPGhF3+0AhMvxJ",
-	"6dkJuY67DIj+Snl0eY3/wJaGkN3PRnBlgZQa2PLNfybOr6TG3Uarspqjp5TqAjO3q+ElitKYxUYmAMF9",
-	"VQtTX4FXV7Mu3WBvalpWr70Hu3KpeSDu3l0ZkvC13L8VGaWXCpXKXrkUwsobONWZONEc1tboGgvvz8IE",
-	"jKYmfKO/EzsT9MHXMzJ/zPLcqS9givLdUYBv8c5ZWIQ6PFrV3HTTWmBrOnl7paEZqYW6lbnCcO/C3oSN",
-	"0mxswiwWWppLj3OxzemefRtoumqf4/2YjdRyCZYQlsd5vkZvXC1GrYsykAn3y0asPrhGhVJilOkJ1pr9",
-	"lH1QIpkUeQIQPlpNRdQuujUp8u0EkFm4M0nGIMZQI5iNFDNxCWqlVsSjA81OCAuD9iX1OyDfziD7oLQA",
-	"SOyBzHRHJLXPLqEeWKH6fdUrBfCdLbTyYtDeu+eXXNVSKq8CGq7V9BDQ8NIWU/WqZogO9+O63XIdNFoV",
-	"SA1bvk0hZNRCHomEhtoKL2Lhryx8SqC2tALypEKNlcR3QjRTy+XVywgG8hpg0E1Lzc/VzGcHEeHQnW1F",
-	"YKA6Dc6nbQlpRV8WAosmyV0H3Cvn74JuET8ZLu7t6mRsCP2JLwH2kwQgCZIq1JZzPZI2LiOKw0s1LmmZ",
-	"Eb8J7uFcetMnCc9l7IsQSGldVhV1x258r2nsy2TTYdROqdulz146p3/HmXprRte7p0+VvaTqveVFbuWi",
-	"RonLW89tK2DmdFpu4DbM10FEhfd8NlRc8LnOy691x73m5acITDL2lmGDN0iq4n5y806FTLLd3lCCsFjU",
-	"mmQK6rzIZRQBd2LXoz57JUDx1k2Lwt3H/LM+KJXC5GD7Jm5RKKRpG+GIsrLd1UmWeuwMVlnOuI6y/WQg",
-	"IxQPIh8Kd1kNl4cUiwXnCEBcGOeGIHGkyI0tuzoU+HnOYrTk/24yXRmkISSaGbbkJIcHByLS5eejzBKX",
-	"ZQR7A6H/VFyo3OiBxRAAzaaroY6N+5dK9bHs4B6BCnOZpQxCc6GESrMSoXJ81goZILGUYJrlOeMgiQvV",
-	"kxOrIt2NbKjQJ+7Wrt+HXjA+DyPogNiUla1okUtj5pbFQ6aAW+I7x3hREfPR3SpJZSl3Jp7nJ/GQmL4+",
-	"gzun+I0Xk3LYFq8qGw3wIP1m9C1mMm2hkwt9Z/mM9kDiNlzixzyGLjt33mysujpxa5yEKRXKtzIh4mxm",
-	"RTbQBprFTpUS3Y0nUX6gu1FvRtuhcSa4YiEXAKH7xR1qEfZWOSmQNfdnqQfu0skY8ZUAfag042gLHjFE",
-	"E33ENefbjBGaqY3QuIXvlT8JX1WW8oSjbhgCxaJ+sHh/RdufGteo1Qvel/viCYfLfAAELnzpsizVaEyE",
-	"sD6tAvLOXWJQNpip7oi0oBniq8Juu/C+q/fzO4jGuGndfEZQzYPms1tAK/vq5q5yFT38D9BH9vbE7dHG",
-	"brKli1z4HivDedauu0Hz2F0hSPl3tjKAlL/yyXDCNZqLmn+w1hi2Zt+9dNBtbo92xG9PX7189j6p2bL/",
-	"sfM3VfRUvnN8svP2ZIeetHM1SjwbufNzWpuct0CHWiZt4vbzl82ZuCeucah+NzhUNcZaHRcKBeu1ZrzK",
-	"uI4gsubB0q4z2d5nkUdrcY/GgrBTY4hfyAx/TC/53M+R83C7vg7AP/Si7bf3SWSRnD79pR6bqtRNxBCk",
-	"E50SqLL/OUtbaGkEA6urY/qbOQMaTG1nrl7Mqm+RIMfBYvKmEP00kB8UmMoxIKU/s8n6cnb8RPecXXlW",
-	"dZuqHtLRPHGmM90TaW1mS6md9VqaPBXS2UviYtbVyUiV0qmgNspvIBiYAwIiDM0UCqqrdST8EyKRajNt",
-	"MbC/r70ZLWpqidhkvjLVz0o9KNGwb9CFEszDSh/K/t7+9X0oC5uceFferhdlHcdax7G+ZH9JRa5jtP46",
-	"TdgY1aorm7sJcs35x/eSk8b2+XkIluvAdJwaRHf+avgebOZH1x5z1ByP0PCc1ICwvtRmCn51loqZKslP",
-	"1xQxqYyk5eMUGI1EeBhgpYJCRiC0o4ABoE9LCwG3W3jVMTfW3eeeG0B6X5pFoEbfXNJ3LbqWa4SvxNKa",
-	"v9FGidXcAN1j1IyNW2R1lzWyQ2ik0cR+bgqgopqMPD5WxaburCycAFwsg4gcoXi2+BQIfFiAaa+GIxMo",
-	"i+Y6FojneQO5SSjUKAXXoaK7DhX92QXj2hK8P3GKNJ03E6hfyAT88P01qc5jW0uoJF7IEc8Yi9G4ui+I",
-	"VfE91iB2IhjDek4E5LJyEkuNE+o8vpC9y64Oqb6hmeojkSBNBZpUkv98o6QFzgmpU5HIC1OUifu1wONf",
-	"PCXyt+/XSZE/alLkb9+v0yLrtMg6LbJOi3yZtEisKb/trAiZGqv4bMfcqLDY30vmfa7IYKFnJte7VqCz",
-	"1ypn7V6t3au1e3VH7pWlz6pZtuW5kL2emUDBd5VvBPKP1JpvlVA7I5nlQqZpoaz1pIRaSNFTRSkzLaZy",
-	"5rOWSCDofypMrpoJS97CAOdmWR3nz2aKPG1Ng4ChevL5tngiLeq6tzrrmRS4GEccfR/JslSFGwpJwo3O",
-	"hkzl/9pobTh3xXkdxWyjtaHlyP2k3PM2Yrk4kh9fKD1w++Tg0WFrY5Rp/jukFW1ZZBrq3puS7Lzim35Z",
-	"orEMMB/TNBh39sayMvqNwQ/jW2B9ofW6nvaFT7wJ5wtee0vIwuaPaQ1ZeENN9ydXXDIdZXpBDzv91JD1",
-	"5Y8gqBxUAhWdg4c+L8yVgk2PeQG8XwziUhrTFidzbQMYXeNMJjTFovUHJMHc2VwX4lRC09U8RaikCS1k",
-	"lHqdlMNdmw30ZIyxtFOlS8yAAjUIAvhhPA0AX3HUHeK06BlgaCHMXTfiw73HAqT7eSmB2/WWTbtOj33t",
-	"iBuduAQ2ixvtTbFZqtfeAzbLchPxAnt55gB/RbO/gj9DqJd82prgvh3Y/0CBsXN10xuc8bm1gbTlS5yP",
-	"9OZ42edvUZwvEy575j7kM3lJD1rjrvxxdBbKlEjRCOq2mgmydxu0WGM8yv1ehcW4JmhEOtC7Sbuf3H/O",
-	"s/TzQofpVVAtvqstS9vilFqzoHu2mIVzLC6g5d7rrBBmqmP8M6f/4CLobLIKe/rwvK6mG7VFwpckEeUS",
-	"3d2XoUb1qlDkukBjsST6yqWgK8r51gZPb2kw2PvSEeu6z3U46veLfeFF6bIuwEpCwEkOrrMESTDvPBDg",
-	"YhgI1c9DpCbNQPtZ92+l8Z9ZCZgSxYzQLbB7tcQPzjkJCFUU9TqSrhhK28L+XIhEkaFvNIlh7GA9EtJ3",
-	"BKgS/YNATaGm6MZczCq+RqH6hbLDpC2ewoCxW5Qf3NUwQgCFVNZmRtvQhasNiPKe1CI3A0gNQN90iITj",
-	"vFMBGjGzZSFLdK5mMLoOuifu1HM4pTF3EJmIt3Eb6H1cT9uF61A1/1sYlLo22eCHeoM0fcO190B+95Wd",
-	"DiaAxAbtqSxSu85DLG3/v5C2PAbrcm3+/8HMf5T3kvQDCaOgG67VZjX7H4Vi2qjpGgz93dikvLkenDTh",
-	"cygiDnbmOjXBIc2R9c5CRO9KpnzEqWGPRPLpcyJ6uZKF9QqEf0YsAAAs8E5GagBGGO7tzn/FoAyRY+Dc",
-	"D/YbEBSqFFnZgfBc8ENUDuSbqlDYZCbspDcMz95KDvcOk20YkXdS0OugfoSElthXOEdDoIRXAHgAPBFQ",
-	"7phqH6nE8ykbLRAKun6jJp04npRs+99KKWLG5Rpl8Do8bHW11njxfei1VC7tLq0SCgyXNPfO+V1qab9r",
-	"Mw0AZGvVtlZU364X9hJ6sfw3cCeKa6ouhsZc7qQqzz6oIlN29xMdO6djs2tDV3xiC/0fqGzuucGavlCy",
-	"NxSE4AKMTAjGNE++NhdLeofDeEo3/9phJZrkEh5NbeDvsnJ4jAuwCqLe1XdplI78HgK9Oi28XUeW1pGl",
-	"L2Z8I1Lq4s0YCS4SNbUQkj+6chSp9tH4eqVlxdxuoejP1S33pmcvSoSfImdcWCToa2iBNYMAmbKERjoW",
-	"o1lJ4FitEGOC3tyEp5alCTX9ZqXoyyy3LfL9yyJTqZC2qxEbD/pLtJoCPHhj9SgNi2Z0Dx27BysK37HS",
-	"aaYH19vOeF5dddxY6l4naVvke2VWyAszKQm526q5YP6az+13xKCxNlZvJNip8L8qtBZK8yrs9bxsj+Ty",
-	"1aWkfFK9lJRhKDGvaVWvUGjpzJeDvuPnfHvsy/ESLmOW3qiMkTXB7coYm1/klyljrFbM8HyuLIJ5CYP0",
-	"U19XQq4rIQHHOciSFczYK8zACBjaElOdSJW9RGi5t29eEB6DMw4N1T5a1QPQnd/4q36/9W90zH/o28IC",
-	"wTCTEStdgnE5NNOuLo1whnB/5iPAcR0jsOjrfCYAG4zx2vG5hcLbDc1U+/7jt29eiNHEAlhxMizLsUUY",
-	"3pxYT6QYTy7yrOfrM40WY1OU4q97LXF4+FCYAsLWMNH9vYNDorTDVCtElGWem6kYF9kHWaqu1qqcmuKS",
-	"wr3wzIS6zka+iMaqEjqgE+Yyevfsx59fvfrl/PjFi1fvkrY4LsXI2FLs7+35FwtPUx8zYnyulYRiMWg5",
-	"Nf78I6cRValo1bi1wa/nVFpAm26LU9RREeFLneOlq29XL3qnJvtNw9x2iFhLS1SM0nhvWjQ6d/k91I2u",
-	"MJs0KIvV5pFWtMy8v0FbrV5E6lUabsCltNpTODWNNPqy+jC6JLKpnnqXeqmro9Ph1Ti3ZqmnswcUjaIw",
-	"ZdgD+G1dcw+4IK1e8bm1UUZ6/mryCGWra4fx1aWupZraypv+5myDde7hj1cjy9JloUFz16yEfPcbsRDW",
-	"yAUnRY7EgmB0dHZ3nbhuk1xu98xoFx61S1sHaPrcdc5vse7K37rcSE6CtbvREt16G3p34/1KdIR02QJG",
-	"QpIBSEpYoSKsKjRgI3z75kVHiNVm2EVCoo747T02DX5acpaficUw68PI/8cPQme5gHHkZtB+LkuZb6mi",
-	"2O7qz13dH5Xt10Wmy1xvsVpCqbotdnfRRGSGvp66JTciPWABPSIvKWyLSZF3xOZy67UJG6Kk5dqsrtJm",
-	"S2zW1mjzPTMoumGZXLVzM/CzR/t4+2jB9JfnA7s6XhKi15SbQwNg3sN4hnFmth+cqdw3BdQrOvs4xMPb",
-	"wnnq1S5j9BiwNHJkRu4vKO2ApihZFNmHhu7bqimyDFZjbOBklozpdI3T+M0oGjQ5l1A014UMW4tz0HRS",
-	"iAqi++e+xquyy187q7yUc7G6V7GcO7HOCq+zwl84K3ydBLizFPByvQRTrvyH6kTogGqLYzGWE6tSr5Qu",
-	"lRrX9WUgsBwYaA5uiwQv64i+zIFhOLfG9yLIrubbeVR+rpHvRLcJ6d3oWaiWsS/B6XAPvdpoD+yiV52I",
-	"C2f52Rrx3EhJPR1muVpc/B8r75vGgPqTPF+ygL8exHFvzS3k9dled9qNI0jND7+PYsmvKuTXPQDrYMU3",
-	"U9HfQtEcF/Lf2qhc6FftppXQZqPp+a7CIsOlO0ii6LykUA9SS3qK54DvqtJYzleYj/cPRSpnVye0o2jq",
-	"LUulTgFdb+ObQPZJrw1JL6jVzNRtsuOhaOhWWfIw+t9NntzPbPl8ebWCau0srJ2F1SGHWLRvxob3F3Id",
-	"FmsFtK5vXB96ZV0ofTWYgEfFhSlxKZhOn/uV4FfRV8CGDAFGMYL60CpPf1hCCHGKqdQlsfUfi0L1lHte",
-	"VzNAxHxRKdEmO41U90i8utoiXbUNFahUKgBD00bkRg9UIQole0NCPxfWuDG2EKGJOgFwQpGrw4UIpDCP",
-	"A+CSewEEpg7ksVCkYPqQfCecQKQw65OSbS5zjXOPXxdjaQlf6U083NW9nQWXL+HtrFqrG76PZTQvjmt1",
-	"r8df1+j70KeDnrazwy68P61S3NHr+tzfb33u2jH7gxUFV0NMNnPaKFJZd1coXFPFUM+xY33px91r5F9B",
-	"y2C/BD4nqvmvZfja4jmBEWr1sRQHh2JoJoUl1BBfNu0uzAZuoSDWd2HKYcuDhgDKoE67movJsO1jmdqx",
-	"5aAGxaJ6thZwOuHcInhDRh7lpmqqAIyo2kE/R5qeSOjnFW5Duc7dt5as6iy6V7WssuKKoVWVlb+uUVmF",
-	"rbWOy/3JhekbJOOtuD6Wv5RlpOftqwl2S2XvSZbOdb2RK+M8E+9ztN3zkxaLyDy7VAjDXQ5VYdvijZKp",
-	"k1volkBHsRJDIL8UU6XLKH9jiq7mHIsPh1uCWEJY2Sh/0yCx4rrAdRPc76kJ7hZhqoZo3VzH4zWVqN6V",
-	"+MMUc6678r71rjwnq/wneXNbG8bmptlEmHBGiELMRwH/tmgAp6Y3GdEnPynyjc7GLgg9GsecLsgGOtMD",
-	"MRm3RG4GA/fvTMdmJuHfwYEIp69nuCO6HTgM3AcCii7NrJMRL/EwPyTDysNaayEBBokMsfsiJCEmiaPG",
-	"m2DkRndA9D0rermxmR5EgyEcoobxnNEv84N5x4UIPIoWEQ/Kft+vyfGJsHKG7BjM1BrDaITV06bkIB20",
-	"8XhsqGiYo0DdXx9noMefG+jzDJQLgy3BE/lO4mJGzZhu09roWVbJotf4hvCHhrcDtCd8S3F80iKSKWhl",
-	"p124A1k33NPxbsgannR8QlQqC5e/AptoRanynJed9Bo1ZgEvE1FExs8dF4bwDeoPf02/NDN3IMk2TZjx",
-	"7Ik5ayuZWPVkKMtkuyWktZktpS53Jhms/PFPO29PohEAC8z8458EUvamMRx7eglp66uQQwlBv4RPXo1a",
-	"lOM0NgJjAowXxOePxjIhCpa5F+HpNOYG8ouaWcaQcRZFDYesJ/mNvI4nLcfZzqWaNT7r9YmAn+afBcCg",
-	"SINeLmjAg/cMYGpFiuwuzN+CUnT+ec8+LFjidwsfAVu4NGJmJgVt63gVo27D+sNCQ+/c414X5iLiRhjn",
-	"sgS6GphpMdEB57kyr6GSeaMg/Rl/+Pz+8/8fAAD//w==",
+	"7L37ltu2tTD+Kjg657dst5JMae7yyuoZ35JpfatnHLcZzSdBIiShQwEKAVpWnOn6nuZ7sPMkv4UNgARJ",
+	"kLqMnKTp6R+pRySBjY2NjX3fXxpjPl9wRpgUjd6XBvmM54uIwL/Pv/1w8T5h78mPCRFS/SKS+RzHq0av",
+	"cY7mRAg8JY1m4xOOEqIejzmT5LNs9K5vmo0Jj5c4Dkn4LuYLNd5ds2G+EY3etXmbyUavcTUjSJAxZyEa",
+	"z3A8JYgKNIn5HHUO0dux5CMStxvNBg0bvcZcTFudRrMR84g0eo1EkLhxd9NsxAm7UM/jhMFzIbEkelo5",
+	"iwkO4WnQOTsLD8bHrc6ki1sn4wPSOhsdd1pHJJgc4JNxJ+x2G82G5DxSUN7c3TUBD5cyJnhewAFDmIkl",
+	"iRGfIM4IWlAydhDSCLHEPfSl35CrBek3ev3G+w9vBpdX5++vXjzvN5r9FDJ4uAls8BUsFT6BxfYbd33W",
+	"Z+XZrl787Wrw+sXl5fm3L/S08LnZheKsh7gTtE7CYNQ6HR8dtbqTs8lxEAb4cHSiZ+WRHhYLQYXETG42",
+	"8bO3b65evLnX1CGJJNYjzzC7RSuetDeb/MWb5ztPXDG+2sOXF28uLr/b+yY2FLVdPKcCjyISFk+cIPEn",
+	"EqMllTOeSHR+kT97oSI5TAeh/bzZCInENFIfXxhSFQjHBIklleMZCRGfKMpFckaFGV6ds1if+AHNnZgj",
+	"HAStkyAIWqfqP0H2v9Act0Q0eofBWbMhqYTDeX6BHGgUBhu9xuNFzEcRmYvHLrBw0C5eUzHmbEKnSVxc",
+	"/4eFgDOIYjJJBBFIAtdQMD8Q6JasEI/RnIck8qNlnhvawY3iPucXMBQdE2f4++Ckc+jg5Cjo5nBSBMWH",
+	"mPw7Gjtv+DlsYoEwoghJfkuYQEvCJKJMchQTLDijbOpHBuMDTQ8eRCSChAhHEaJS2IFHZMJjgqhEIzLF",
+	"DElu6GkH1HSPalAzxZ8IYnb0Ctxk0Gu8vP1E4ojjsJJkqEA8fUfRyRgzxtViFKLUSfCjKfuohmDWD74L",
+	"/ZzBNzJeqePR6Mk4IS7WDnJYy8Hpw5jzgkbZu5hLPuZRBcIssxB8TuSMsikikSB+JC3sUNUoGsX8lmhm",
+	"EyOhiDQbOGHk84KM5W5oOqpHU564LKSIxDGvIq50ORpRf024xHksXXGO5pitMpYqEUaSzisQ9CMM4WJn",
+	"yXPseEQUIpYxlZIwNOGxuuAQjtS1stoFK6M6rBx28xwawNOnPllUIEUvQWPkPRELzgQpXk9KkIyIJNnZ",
+	"TXGBpSTzhWz0Os3GOCZYknCAleTXDbrHrU6n1e1eBWe9g06vc9TuBMHB4dEPjWZjQhkVs4HmZY1eQ0i+",
+	"SH+uHuK4fRh0O50TPUQs5AC4WPWMhwedIOj+YCXMTaSDRirMDrb6Bu6nXoMvCMP08XQhW1yIVqcbjBym",
+	"2LCohONMx7ekuPVrpNckZu7bB6OTk9YJDrqt00lAWqNO2B0fkMPJUXDcaDYSEOMVxQKz0sgSjV7QtHBQ",
+	"ztJfu51mYxHz+UI6P3UVuZkLJ/v+Lk8vLz5ZJcM5SkuupWahZGhQHlyyoYPYfLwVll1yIwyuhQmOBGk2",
+	"iIHh+ov+Z6q1GD0Es9vsBIDUqUQyQX5s9Dp3Te9HIIxWfdRVmkmEhRyYP3MYWatUyBQ9jlYBB7uHukEQ",
+	"KAEVQOohIXEsfeKqfqAkzjw6t5PAUyrcTsgFeodPPBSvgdJ71VcIVsuhYQ9tAlWv41usURSafbtBmdJg",
+	"5PmNx+9uPr6rj2w8/kG6dSFnxDuZ+v2+G2e4VL/R+9Jv/EK7XsK9QVCz36BigGnfXEn9Bk7kjMcauFvK",
+	"9DzqhTs1THpTwM81jF6/n7suDO3zBUybZDjIMa++5l79Mqfrw2m1Kpk9sQX29ZaVb7vr/73u/l2vuxug",
+	"lSs6JzyR1aqIoJG6OryyojQfV8vSIQ2RUi/MLUEZSJ67SIm4XnY+zEmJGWA++dA+hfvt3cVfyMpzUm7J",
+	"qqngTVxN4vpL3RHpnvWCoK2A7QZFgj1qjbqK+PDhYessDEjrcHw66ZAuPhgdBw1z7SqxtjRwJ+h1ur3D",
+	"w/ZR0OkeHKiBGZ6rRX0kIyRmcOwWMZnQz+oY3g7Of2BXn0cXfyW3l2HB9NhsiDFfgEnT0K7oKbk9JWXR",
+	"U4K9WjGmjWaDs8GIzHA0adwoGQH2dFBcVkBaJ+Og0zrFRwet7uSYHIWH44NRFzc0jY3HRIgrRXhFzUTR",
+	"YhNMIxhe0go86BSdIzSnLJGuMPGloV/TVNzoNcjqz7PRt2P6lv754sNPF5039EJczOXih2cXxxf/+J//",
+	"+//a//N//1+j2SCfFzQmYkBZo3cWBIqQJjERs3QgEcuBflVzI0M1I4Jjq7ePxzxhsiz+TIunY3P6SM1J",
+	"qcA314doGuMx+W9j3W6P+bxETKekc9g6GXXGLdwZH7YOwuNRMD4jJ5NOkG25hs2B3nchmHXtSOK/0BKA",
+	"jsTtSx5fxRRPSYWVX8JDdzfUNd3oNcwDhYpnmI1JFJGwUjdMZVo5wxIxPuLhCjFCwrzhZcd7U2vzGRsd",
+	"W3jy/A3QeffbuU83vBudxfzG7sagdDUG1XrgsxlmU/IOC7HkceinNsbljMRoYV7K8YAkjgmTg/SZkhri",
+	"mIwlmvFYEDRSxBOvFCsnS/c1IfEiIkqbwmZ8oGCAibNPJBZYreoNl4qtLuRGduex86XnIncfDxiXA2yH",
+	"Lt/rISdCX+jwjrY7uwPscrV3XYt817GCuUt2ZvUbDquXAdiDE5qdee+eqkXas88BdYwsiZAICDPDnDMg",
+	"iA8V7Ghp7mfNSPBYCrjaqBRonAjJ5yTO3W7la33n2zqD8LWWhCtANPtbdItu4ejMZnrDpX+alzxGYx5F",
+	"BE+T/H2eTfaURhFlU3TL+FKbVxRlcUba6COmEhAnZ2TuTngFSKhYGfyo6AaPeKIEUETZJ07HueshJGIc",
+	"0wUcjF7jAi2xMGsNkVwqAVbN6zh1LWVe6LHQ4Umno9CyjDmbOqB9ECSuYBtlkaHuztyAhZRuew3CRzKa",
+	"cX7rheINWSJDQgizEKWu7krcuLImXkUcK4gmSRSZo+gQadvchpkalv5y02wksVrqTMqF6D1+rIZsOyt+",
+	"rEAWj0WyWPDYXU2oT1rVEdNOtR3lsG3kdDVLScp+frt69x3lJ39//rfp94fzPwfjH+LO6OP4759/vL08",
+	"/Y515avlUfKCn9BzfDb59h9/DQ/+8q8kxme7YIiqZhuW5o0dReIqostDO67dowVWilQqkpboVZBxTBQs",
+	"y5kg48H3386ii+/eRH8/+HMUPnv66Qf6dDaiTyPy7Us5/vZz9OrZ+U+v6VNK/vbXb7am9kW46dK3Pxjm",
+	"DqnZDHvN5M41FYsIrwaG+s5DjF7xTyTCwBrJZ0lihiNNHvb7luJzjZ1px4zi16HWwVtPPQcuCscORn7h",
+	"ZdaoQhnVBkGndRJ2u60zcjhpHeHj0cn4NDwjweS/LQhtyj7hiIZlkq/+uBhf5KDc3P55lD9dabHQg2xt",
+	"4nQ0p/Slu+YOMVBr9KJuW0uAZW2kXvIHu2yK560VDYWg508/MPwJ00irW0UpMMQSj7CAdYV86RObw9Eg",
+	"cYYoyMrpAJnEvGsIQud4Y+/6cztrHrKSrFyAHRBCxC04vbx+HiUIl4Po8t6dHlLaoXUrHJ50XKfEgguq",
+	"uHq/0VNPmo7noMA2wQQuxjMyxwMl0FNjHk/J5xje4GPQsqoN7hlz1W6JsSzZ7i1xa4v8jv4DkYz+QcZy",
+	"a1+HQo2GJ/UrFCHKuyY2OHJpXFa6m2Kjjfzi+hoBU3tjAWqZLmfJDedsoo9B5O5HS0GGgAok4n6uzku2",
+	"K5sbOXaxWOiTVbz5726ajZkSyAysedjhuOnbolJPeIaVxosizqYkRhGfIsoKt7i5bRQ7UCO+UNfNFS6Z",
+	"Wc/tNpVMfSkrg5tqIOHbPB+LYVsxsx9DPJ/WzUhLfYVwGMZEiF0i8c6qIvFe5IZGFrASG3PhBhSYW/3i",
+	"uQ8PxqCidxnNsImas6IAor64KkdQKCOoMCQVaIyjSOmOMyx3CTY7qcRIBmQNOkqwKqS8xHRza2di7Udp",
+	"ENRXMHnmw7AKN9u/nM1zAvj9Fzd4vuTxiIZh8cy84dbyQgUCGbN8QibppwURyLCMB/pLRxCKIr6EIXcR",
+	"hvLhu47s89KBo3Q0MiDVar/DLHw7mXgZ7ysykUhyNEvmmIlCgM9cL1kdCxiH4EjOygGuVKnBUc6slpIL",
+	"v4VPL0IyX3BJ2Hh1wd7FfKo4XVkOFXhOkEFREwlJowglLCQxWuKVZzNoNuyAMnXM9MAu07LjObzcgab1",
+	"F7ICv29+rl22alwb2OeyN2d+CI6mDDmgl3azapUFxL6mYo7luLhBMANwuyUWOpRQ0fja6FF31rkdOkfz",
+	"HkzmprA2fYPIe5O/aysvotCBsBZ/6XuAPKZvkCLGJjiJpLbK2jB2H4Ls19sv6yAXZR24hlZz8VVGwaaz",
+	"6gWA9vwsJiFhkuKocKY+xpxN/T4buwYYYDB2Rijwtbzgg7RhOh0ztQbvIhEd5ZhbJ2dvVmChPFgeXJSh",
+	"d9Di0IjHlpoeCyqQ5Fr2rMGQS0Ta9urIRT6OwhlBMJgipI7isd2jI/SJCjqKCDq/fHZxAaoEHksSw90A",
+	"e27zr2ByyfnAwEXVzamEbKDFiM6pbPS6R0dK2gaaUJgpgKFzr3aIT842JShvCs0fvbqNKSLN2Zx3OMZz",
+	"Ij32PKDZHxMSr9Aifal6Y9x3HK6f/qz2ImG3jC+ZIl4lCGMzCQzpxzxP5IBPBjFmoDgC9gEmB/kKOQ7y",
+	"9c87oDzorkO5u8ZKZGcvOWh+r0M/PPEoSlESSpfUp0DhRcfjVqNax48U+IMJLjHBLFQLPRpsg24YdtdQ",
+	"+Vr+YAGqxIl+wcGHFxEadMsMUvi3xUQuqmefiAgOvwIiYsyslp7zXsZ8DpYtxbHGERf1FJGNkjt9RkU0",
+	"2TZTrk0l+WF3QQSu0hhTRLgAVWMje0uh5BUW8jycU1aWSCMsJMLqGRUyxpL7WBFEs8FLJQGJ6piE8jBo",
+	"OeMKP8bYscvxIFXIeOUDuoQMB2pAAv1E3oEGVcaC1qyMY99JjrFpMaOCcD5fYLYCPR48OuiVDOvN493A",
+	"WL+85vGjcdBpnYy6uHUWdoLWITmZnOLjUXd80AHeLGScjNVuKo3jbRxCdtSMLjTVvedSkjjEc9AAKIPI",
+	"/SWPb5XwG+IV3L2LmIfJWAGmtsvCvXR8lckoqlTTu6e9w047CA47HdC74yTSTrP3ZJKwUCMLpG6JJ5Me",
+	"mmEWgn8fssPa4Ke0GlNEP4ERmzNQN2NKWBgp/NY51456naDd7QZHnVM1f2ol7MDO8ukFe8njopUbLF1v",
+	"zxM5Q912oOCbu9s4jTGTNjbQkSE38NEnQsmo4InCIc75+FOA/PECAv358u0bX7hAcaANAFFzvcaRWhjx",
+	"hzUpjb84oTnUc/vhwJzLIruHQDnD5pWwp8YxEh9l6MPVy9bpLiyuUyUMpCtBGUClQ12GGpCgDbYvCQlH",
+	"eFzwZ19INCPRosjn5/M08UarjlQ2FQcwGQP15/mwcJ53CVCPsaRs2ug1IPOthvrzkznrFdVRMiyEwCRf",
+	"gsC/hU+w6VkopsUl2s1G53aR+gpYLAiOhYkZUrrORN0CGMVEacs6gG05o+OZ+jpGIzVOTCKCBRGWC1vO",
+	"uwZBrvVzG+oxCNJWmO3xc3PXbLwhyw+irKAwsvQ6ky2jiijbMRK443FtvyGfZU3Y3YUUiJHPshgPZGPA",
+	"DVbPzlpBpxV0rgJ1Vnqa3goBOahrLPK/dLBNGt5Zdk6fozkJKUaKz4EgxRck1vRlZEt9cfsMWFlQpM9j",
+	"XRooy9nQ/h8IpnSm34WXn+Z4+XHGy9+k0Z1VPusC9AZPL3nCwvIVJmckJk2lZqiVqDMnKhAygQF8Xi/G",
+	"tTlQ/b3LWvPOnMP8Wu203mXqh2aF5eAN7IkhzHhXntQw8ITR4WHrbBx0WwfhITmaHAcnnVOlY1s+p0MH",
+	"mzvFY9YzrIPeYbUYexAGp/rgn+LupBWQw/BofDw6wadnJY5OxYABMnZlYBqbakevvJUpLpUkimb4k9Lg",
+	"FxH1qnmGJgayqiSFCRg217s1mWYOQqaJM+WXD3bynI6rFB2zwqzkRQWJFRaRR85iEa2KuKFRlM/8X4Mc",
+	"GKMcP24zQzUqsix8naCxV5epiwoDTS0m4B2FiHc4EbXRs6+IRCFRaklM1fWNae4o2vBD65h/p+MPrzh/",
+	"pSSGQg7OJxKj40P0F/rUg1ETujgAsyd8XFSnQeae45Um3OOjo4NjNFpJAnUe5nwnJ0OQ06M7jo/NLEWb",
+	"hw08JaSWgQYsEBYq8oKTUOHo0sekiRb6Xb/zDSeSr2E6IP52ugeHR8floNINory3ceGC0cBK8xsAk6q1",
+	"2SLrg8rrJf1OLzhR/LXb0UGkgsSDzfOsnI0xBP9c03XROQAx9JKjEYGKKJ6ggIGJ7Qw22Jqq0OvxQV1Y",
+	"r5LqBna2Dcb2YVrTqolRbkutM5o/B5vHGAPeTEzPCxAswzJJ65AqhCeSGA+6DQMC68eUM5+QZt8ZEDNu",
+	"UUyLQnXBwOCphfaWLLTBOp1B0dDOhvzDk07ekg9r2MWSf5BT3juO8m7Rh7J1ljlJEReA9xiUTHigY1sK",
+	"dxWfE+CK6phPsPA7SxbOKIM0hCOHaSdQyDpujRnp3rbJjuO4ddeDsmCSEi48AGt0lC2U5yiM8UT+7k2Q",
+	"97EqWgzt0ayot+JdTD5Rsiz4ncFmxJMotCxUBwQYInN3qqLs5N95AstTqICgJyNLhbr4Ck4lSmRyBFBI",
+	"xG07U6DFSkgyB0NHNuoGl2GxdGV9WJQJOfIixhqMywWqIiyJQch4ZhhT+cTCyKnZuXhcjUlerSd9B8xa",
+	"WRilHnsXiVvHlPrETL025ILlObsF0DOkXBIpKZuKqqSITc7wb/awFc9WtmxPJrpGUj4R/ZdlWjt5NL6i",
+	"p+JGoSuRNpejMmU10yURWLA2TPa508MXTOEVRrUdLeKuyVrN9x5L8koJGT4uAGXqzMEE/YUzrx0rxpIM",
+	"IjNKngsIAmQ55zHJRlIQwc8Qebi7532zInVqiSiDrsQMctADTkiIx5KE3lydc2d3m2k11SXIfRIJnHfK",
+	"V1mB6gyOzXqz/nVswLv5pWz3dkJfJZSg2zs6bHc6pwc6nncnM5AJAak8TzpewZhutKO6VCSwqoKIHn9K",
+	"GFH7XFs5wDeo/TCzHrwn6gDXmSMgQCETC3TVN2dUdQcMsgyEjh5VKoHaLzy6zm11qg1b+1939l7c2bFG",
+	"/X5Fz/c8Im+4PNcMrrihEH8NuMJISND8fDqRek1XTjDDOLz1LYt01iCM1QdxsN8Ay9OIICxuTYjrrsby",
+	"46qwbrWyLGy8gqUWAVcouSQ4Hs/eE5FE5Swoo9upbcLldKj6GjhFi46tMWMlecHoYkEkDGPij61XEurN",
+	"rxe671x6UXL2jtkFGoUZGMZ0bqAw5RCUQuAFs1jc4GZ781LzyzZXhkFkth1+J3n9XbIW+46f2l17Djd0",
+	"LW68pTB+L9t2A8cn/kTip4lYVQhqEZ9SViem6TjxwUgN4UppZUkvJmBEpzsFTXdON06P1WtCBqISG3EB",
+	"1hwEwkFLzCPCC8kXhnlIEpHFLGfLW19Cq5NLWodiQRbwgp/afHkGxt5D9eXJQRAEh2Xj6RmGBPGjo9ap",
+	"oqzjSWfUxYfhKTkL1LsLGO6gHbQ7nYN28Lh7WFt1zjMdUJF2FfYar/lPNIrw46N2gB7+rdN5gl5RlnxG",
+	"n0+PB8eHj9BLGpMJ//y4c3jUrmEEndOrbtDrHPUOg/bxUad7kEeJzaSvwsmJEgg7cDMfdTo5nIw7OGgF",
+	"J6Nu62TcCVpn5DBsHXVxMD4JDybHEFlgcBJ0euHotHfY6z0+PK1HSnm+HFKeE3F7vlg87rY76CF9e/nI",
+	"HCU6ZR8WFXVqtg+e2CjK61LiWJLw0s5UCHTW/84Cnf+RCKiWn7A95PvlD+7xqBu0TojiNMHksHUadkdH",
+	"4xNyhqHOm+H5GiD6E9k8704nKloPytZc9ism0+kMek9g9UtwmseE+Gob+olcI/gwf1HW1j9k74/Gzy6O",
+	"L24Xf/v+2Z/P2uQgaI+7ERvNXwbh3/4cpaVGHpvwlcebYOwxpi3rvP2TRr1e9Te7AZHhibLphsmpX5lQ",
+	"95INek+q/M0khF7aA1nBtuy/y7UWs6OcjbPa4PPcHuaiClPLdq3YDPexEiOEsSTHoJttEFH3Wypr/LW4",
+	"5T2rFm9HaZ3D7cru+4ICNqzg9vuLC0gVh52DAopD7xAUoHfkmc52KRok4VeP58rm6GnySlNlfE5VKsww",
+	"T1BMIAuGSm2/2sV4MKpyzlyZrBsLSknkz8OarfwjlTN/zLR6gnBlTc3fDT3m3JD/HiHgN7/NU+jxlRXP",
+	"3vX/MsKvsQVKeQMx/j1Jyi2EDKUn3mIB+vqPiX5akx+aFgjQXcva6EKKNBE1zZHsmaw4hKd4t9y4cVXG",
+	"JCwQAaR+FumsBIiS89eYrc61uOarWUE/y5lJKK7JtJecD+aYrWxIl/AaiexDE3ZsWrvp0ryfIc1o/5Up",
+	"XG9eCRA/iopLcRCltRxRYUWDu0+YV2qQlL2Sj/80bRYhSEmUh0TglIWSQWLviMrZ1tIVZZBW48m+A2iq",
+	"ruj+Lf0EbfwwWsSUx1SumkjiqTCmN30JoQklUd4LKgSdMqLtxiyJIlsZcgCvwlbwOITQNqj4eKfEVT1B",
+	"o9eY0SlUzcBTcPGMdCQ8IEIpFLq48oeLZzMst/L01deU3oqnOpfzTbMhYzqdwmoyB2LLWtFdYDdtjbsj",
+	"KF/yPW8XODYV5cqW91rxwNANfAUxh4UIpGy9IhnNqSys1chtu/WrqmtJtWM/WPPZayKxt+YfdBCqaN8K",
+	"k7eEJIvKDq8KTa0MSFOGsFP/ftYaKnu/3Lr2nmPUd76FMQgLN4NaK+D1mNDvbIzzLZs21fRscnfv+vnb",
+	"Ny9udBXGAi1+f/K/1PhvSY36n+89rb5+Y3S6U37wdreFXqi/IugWSsud537ZpH5/3dXS/LJljzHPWiAF",
+	"dOMM3jvvLenEz1XAmzY11zrKB6bmJ0zSMS5F1r3haTGUonSZFL4rCpdZSigjJLR1QNOSLruYag6q1BBI",
+	"AC1AUxIgiwDDhc9MwDMJX5OQ4iv4yMXAuwhTVurXmeIg/XwAua26wENlcmxaxlDJ1Dqt434psZNcYsBR",
+	"hhFnYc4UfrR41wDYAe24plPGR+14twmdXl9kKZMmG7mygO1TMuZzIrzJqqWOFXqsuiA3iD9iWduKJhqt",
+	"ChVbszr/ckZZTaV+LcB7Etnr/LDlahs7tLNKk9i/xxENcVUKyzmaUyEgeRFooUy1n9LvK5JXIANmFBN8",
+	"KxBGcRKluahjzmSMx9KfHaSo14SnOfk/GoxdiqcFVfUKMwzUJL2Ul6mQ95Hg23epE7zU13nOWZ3dYUnw",
+	"7cB5nk8icKr4ESxWSmebJqa+cRlb+WA5B2Hp+LvgrFOFM7Vwd2klfOXXpnH1O2jY8ZtpuZFPkqS+Dquh",
+	"TaD09Fi1OZKdrXIka32P8G63Op+yU4N1tyh5x02N0ktwj2QJ8TvkTN6UELj6SOXMb0i07c0QlqboqK5h",
+	"bpzE1fmn3bSjtj6pYaIv7sFcNHoHnWaDJfOROqQddTBt1EHjKQ7RFEuiy+oKHT1TI4aWskyPgq4SIHPT",
+	"dU+z6bprRz32jNoNDhUH2SO1HP+LUEtGLDoCvlxlGWJCoNAHwjGpi3hvNhImaTTIr8GZ4tJ0BCqassHG",
+	"bNoFuZJGTD5RnoiBP2bnwMdrCk2H/vrx6FP47Swa06c//fDxzeqHv/11Our+ffr3j4fTH/42m43+9lT8",
+	"cLmcvv7p4hsXGR6OU2Lg1//Lwf0cHAQ/XTIW8KiZTLnZmdr6TOIWKaU5agBY1NHD9y+fobNOJ2gqKoEH",
+	"naP2Ubtz/AgEBg2Kkh4Xi0jpLJSzx/8Q4DJOJS1rVYd+FpABij+/ImwqZ6aerTlVQsZW9n5xhad+sE1a",
+	"gBL2liY5XMz4kjV16L8p8qqEKh77wD9tn7YPCsD3Gwf9RqMCwuNDtd1SEghc+j/9xvV//Gfrnzd/7Df+",
+	"q1EEvdn43JrylvqxJW7posUBdBy1UtFJ9z3N1/HWDEALyfkVv4sJ5NJCukWcELScQd3SrM5kWnAEKqIg",
+	"guOIZhW4bQl0U39iWCgXPMzhobhNtkkw5xHBbKvFvaLstryaYT8JgoNxEkfwD/IExST6pg+FD/qNod6u",
+	"0+7p6aNm5gFbqMODzkeAB6hda3KWjGvM2UYY3Ub9/QlS0L45CtTP3eNxEgsef3P7Yzc5D76fdebfTr8P",
+	"O6vDeZCcLL/9ITj9+8QHVBVVdIPD0/vs/iuuD4ufyBdYzlIKB5uPZh759W4V33jPA5nmNXo6J8INBZoX",
+	"jiICOUIs1FXfEMHjGVrwiI5XPTSMh/mg+IhMZFM3aOSx0tzmxOY4DeXQyESizx5CMnuLEjlpKV6IF7QV",
+	"Y0lgi1uG4T1q91nhWOsknifxN8ET+U2nsfmSt9nKFDXvYJk+BGHpIkJn+ogmGv7o4EOteZmuGW24ZP+C",
+	"f/ymEwRPlt90v9aSiYxX5xNTyzu/2kuzAMkhWNH1aLvNHiCzSiTjMSmQdccFecLjOdYJK/IA7Kv4M50n",
+	"80bv9BhKZc4p03930vUoYHX+1+YL8jjVaq8eqas9XT7/ywNhHMLItnzJ78mnPNkRpoC9Vj/f+M7Zx48f",
+	"zx0LoB+Q8UwdNDYlmmMenxw5F1zxcnsKPd5RTHA0/6bfMLJCv9HUHQe+6edLXAPL251T3DUbEWVaijv/",
+	"9sPF+8TD4s5N4T2ouHP+bevDhQI5lT0ulFwVJ0x9n9kbn/JwlS8f0fgve/m1Rzxc/edjp8trnOhhiq+A",
+	"RU3OYoLDqufQTz6tn5aH/D3Bod389MsS7FMinYhvMIHrOu3CRNDZT7W+UAtDFUHq3w0sD4TTfS8PiybO",
+	"GnDcMLJaSEQZiFdUSPCaOOgQZRgiKhyEiJ1AWEDFOh1L4aGoxSJaQXY+nSi6ogJCGEvF1/JwQUm0PexU",
+	"1nK/gmz0C4jKMgy6o/w+gJhh6WTY15w4qEEi0TiihHkgEoSFKT8snz9aeaw2OZkFSLXHuAbWjNGikzWg",
+	"fn/ylYGtOgDFFvRZoZdqJKsj4XgldzgRzwmEuzv2zzxo+jkAZ8uBlaAI4Z2PqX6dByJn1KiA4gULSWjy",
+	"CMswvNBZ4jYiyET9leEgLB2jCIT5xg9EkIKRNfYEsQQqZZThecmhNReI1cZ7Y4qXER8f17zTtJksnUst",
+	"/pRgSm0wKVyiDiS4UXw4URRy/6nfTqp40jseRcC7dRm3dVy7CpQNuROUsc3SIIoiI47HMzg21MuQ1GMb",
+	"K1yE4EfPpMadYwvPe86tDjbNAtZsMzcPGmCEEmexbrP/sr2u9Mz651wOY+GNnPdiDWdR22O5kX+D7sNB",
+	"3uA5Cd0m23kI3kDFSsdj2kRYpA2y6NhzYBZZMZ8SQFlschU4ZKnILfWNFm4FcWsvg7QOhec2BT05G2YX",
+	"rJBl1ZGBnNP1IlcGxO4i1xuyrL7MQ6eoQ9X02f29y9y2LLNvYsZl5azw3W5TFpJK8zN/SyTCJqDcOvKN",
+	"2pVqY2t3xJ1hNxiJkGs1A3PXfU0FIciDVCkCFGGqlAOmRO4kBPgBcUus1gNkfYl1ED3P/I1+yOwga0H8",
+	"LLOO0Z67MLU43u9CrLibIUtEkB+hin55f/UNscBy1i48ztfArMCnTkb0ovGdLTuXh9OkL9YRfKncY8k2",
+	"rR54r+yFfnaPuW21oqqlmxf8s+tnu8/+3lR1q8S3LvvmxXex80px+lzNlwrVY5CDo1qGg1JsCh7N+JpQ",
+	"qcTov1b79d7SewWyXN6tYLLCtwThJV7lyrp5TD4wUNXFVQtSBop11lYyxUsCkZ5ZolEJCD3EOoZYz3ZS",
+	"gCAVyn+hpQxHJwtn7UcrtCSTV5VpSgWRtFiyrQhT/nlWe20dspa6NsFiQRgJq/HmlHHbSZV8T0SiBNIZ",
+	"9nI69dCh9U2U7Bg++nBhbGg73PkOTD5ThR+qeptFHigwWuwA1id+S0LdJcYHlnoMcNySlQ8E9dx8XbrA",
+	"FnRwS9aQNZc4sz1kwQVFMBYRBn4kTIyBBxQYKT/QLsRzKfliUUU86qGzST5Fny/uQyb6y2o+bYy1ddp2",
+	"0U77dHXxfGdt+4oIue5UYyTrRTDpiJa7bEmVtp9eoiZUwneJXtn836234orOSURZlaUlz8soWw+IGe4e",
+	"oOxk/qmbe639p1kEzxEvsydZYHKllPUMCkoDksAfWYZTx7LsLmoZAKqIxQGgapcSJwJ8l20yENh46cr5",
+	"Ky1ESRoovr3Rw0xeeVSd+Su1t8QNLt/pqPrXnh7UypVPidxt2etV1r3rqvmZ8xGuFaa3rAeOXxksj3V/",
+	"iFZ1jGuM5xDmTuVX1JgtWFTOwhgvWRVvsC94oVmah7syhrviF9nNePHc7xV3LC4PBNIKBjT/UGwva35X",
+	"uEPrnN3/FZNJo9f4z8dKl+JMXdyP9VPx+OK59kuCEFUJ0rsLJYFpcNA5WyGdLy0WRHcfg8YGHz5cPNc1",
+	"vHUQDeOMjnEELUZNRy1omFa1oExgu+9i1L3yjmdNoj2RSbarieRoyhFn2oPSRh9N5W6q9RrTG2ZEppRl",
+	"QWimt4vb1SUXrBAU2rXYFU50jxN/XMjxoRsXchYEJ52zs+7R4clhcHbWcUJEgnuFiDyDALK68KcFnhK9",
+	"YtFGSullOvlbPRu+oux2iHTcjtX0zAcTHpMnOuUKGhDNcUhQsmg3/NjQkWxVkT2d7iksOf07F714fd76",
+	"Abd+Clpng9bNH+8XwAgGsIqYMAgw5bZYt0BYr9X28apamm7P464sJBOcRLLROwqaNdFA3T3GAsG6tDjh",
+	"O9cfZ1xkvY+gsiuTJHRPQBNJeEmd7iiyGV1tlJZlhgOw4gkgRG28IARKXDAT1OhDTibKbHOsN165XbgO",
+	"ZC6vmo5nJlo4W3QTCaLYtCQhGq0gNwmLPCZwVAiIKsRDN41Yp8PtB7qDSViFAgCukvIPgxzpH+RJH7d+",
+	"Gtx86TQPgrt+v+3++bBZ8/DRl6DZObvbW7CvV2N/DdHWYBmbQCivIMZ1bsPlwOzSK8Tz3pKV+mgGRVAE",
+	"IpMJGetyxW3UUcN0j47QJyroKCLo/PLZxUWfjWc4xmN1rTZRSCcTEttmPUTJBGaQNrokBF2/J1LJNTcP",
+	"oSD841j/aSItYYc0R8u2qBBhXBuAWM2m/qP1z/uyp4vJa1092odrfdNq2ZqzaIWo5sjDF1d4OkS6E6hh",
+	"04I09bW9pIKg4WGnO2yj4R/gLcxWbQRl3/AUepMoVmfiBJtIcC226VCkmOiUx0XMP6/QHHYcZDn0cPjx",
+	"McSgD5to2G8ctKY/0UW/MXwEQd445/TCc1KH/UlLr3pTFvGCSSpXV3iqo10uJm84IxWIu8oQZGOTFQ9T",
+	"DL2XxV0JaKVpKhw38zHqVKDhQXA4TPt8YJ3HWY7T77POQbvT7j6qX6yC9n4rfoVNmEWVDEfDXKcM3ZfO",
+	"rrtp6g8pwbyHTHx7XsLUUeU9/UgnS+mfhs1MPMhnfyGIIdJpl2i06rOh+dw8N9+rC2UU86WAzjhDHQPD",
+	"k3hMhsA/ALKR4hCCRBMlf6rFWOELmtibtrfaLtZnVCA6ZTwmYc81asoZYSZeBiAGg57EsWLvED+D0TAm",
+	"gsghWsLFR0PgSWDghhWjoGYf1Ra0APoW2Ly2iUt3tu+C/TXx6k9p+00s0DA3mdoCHkM7XDwmc7jS+aSA",
+	"Sqk1L6bvacOW9Rr02TdCHejIwnCSmAA21XWeLbwo7aSwh9us2jBBB3kFBBi01Avy68g6lfS3pbILaTEx",
+	"13HfmKEhkMmw/bUowC71N0YC5h5pf+39Ly4fEnDq5XIqybwslqNz/QOfQEc58xZsskkssie+g17Tp0BB",
+	"5LPs6TsUp1n9RtvR4VV9lubxoDnBzKSbUZ3ZYimwkLxxFPyGNQTjoqy6MYyEW2eEcJyZ99TZtYGlChRt",
+	"Z6mDJLPE3BMQ45asgsR4Nb+uKcQJFr3naqr1v6zI79ddi6vu3WspHwSJqxZiLLtfdyXWGnzPdRSsm1VL",
+	"ssbNr7smnyl1v+u7NPnnxTVCoRi3O7vWCEHyVl9U3TYmn31ToPzQOHBW4d9g5pdB/32xfpfVSDBW5r8m",
+	"XFe8Sqs+f8klN5tSJH+EJGfoagE3lnXP/mg/901t331sp7lr5ns9rvvO7S6pYN9spe80yHq5nmwyk7UJ",
+	"13x9Y8km4roUKxT0TRZGvWWWj4AkgcVtFpTZMzoE9FHCfSbpnDShzq9pEQJDwt8hXmkhwElgz6Wd+tZo",
+	"3s0w03AzMltZSuZGH5vXbYZjK01xrP06S4a8y7Kl3nBpWtTsTkwhFXgUbUAX5xfP7at3zQbNTDADygaL",
+	"mE9jIsTaURzTzQV7Z7+6azYYlzPd1GCA0wiH2qHe6C+uuImIuGsWquavGyBXn39fpB5b3jKD0lO26MH5",
+	"haZbG0One2tslD+vxkugRfUSQwiFS7u7k9BTHH5rarXsTDxzKsacTeg0iTeioNe59+8gTJVtvOHnF2+c",
+	"vcZ0YLNhN/jynX11bywNgsGThYkQj8kE+JXM6knrXQZ4SYgEnxOHJsz9g5kTL7S3fXUSHHbYV5uq6x7x",
+	"W7Jaf7T1dwUztOIVZsDU2brpUO/SD+6UlhUpzYuEgzhbXu0or+0XFh9723t7csfQjF5t5IigBY6Fur4w",
+	"AqkIpcvVB/iWQQUROPnZI+j2CXo9VB83Fd+hBk27YVID33BpKzntuKVu5qDu8emMV4vDZ86XLhyFK2BO",
+	"xdwadDfl/6/tN3dNTym+dQOViv/tbXPBWgwdBRTTFZJz3QI/VwjwCRrqSnZDJPBKoCX0bEVvtQXd1c7R",
+	"iEScTYUunqLlVEk+y/TlHCPps7Q2pt4jzVHcDWzrerOKMq44f4Vj01Roe7IwFYYGkvNBZMepxfo7/UU6",
+	"736RTgUCMGItFIL9R5+CCir8zZyGr3OprCcFdC6gQzN47rL3ZyRaAOJezDGNIExgR1xBruFA2hFqseNM",
+	"tl9pyhH+M02UtNR0CIdhDKUlIQE0HtEw3HmxE/f72qVmM+1t6zMzCXSHzvYe0onVkuHykLmQHzHmCyJQ",
+	"yNWrBRni48ePrWKdjzpBolgWBOA0IuIVnROeyN0lRZkNsEZSs1N9rTNFQyN56QoADCnQ9id++RWcHSWx",
+	"/SpZ+0Do+a+stVwwSWKGI92F+IW6gncWc/VIGwij5sU9IRBcCVkijlqHdvBEfGrCLAzm3NgMGgKLM5Lx",
+	"s5iE6qDiSNxTyh/nR9pELHcn37favJbRgyhm89u/Bsd7hYU8D+d010sEkjCxHaAWn9lUe0HjG44IAwsN",
+	"gvmpkDGUKFyCmjLStdCAjFLhRbck2mmhmeRkB1lnrnGm3Bt3z6pJGt9pxtgxWzkVKO2JG2oobJykRQcU",
+	"j7gHJib2+3VI0BPt/dyIZAznhU21tTM1Max4Egu7ytc8pBPqqwL50Q21KcXYFA6aLZ1Zd7jgHQC6aKj7",
+	"pW2V/06mRbvRBvzFIlr9NoSP/DZYuDbcBXh9jwJhLlqM8WIVr9+Efbaoav8uVfzjQ/QX+lThu2mSbbP2",
+	"FE1rRlG7wbgkTdTpnqr3gchtQMoLKB+9K+u2EUimCvX6k12cdi/oeWEivU2hKCqyHAgcE0WhEWcKaZDN",
+	"kJmebABcRLCQTt6EYg2KJ4wIBIyGyATvDsEJOGyjZ3yhM+X7TPH8W0IWWaBgRIUUumSqTr+AJ7gwfnpX",
+	"xASnjTe1aepdDKGGNN+aY5fdcQba1DDomXxvJGyrc1IdRa9FCghGZGho42KHT1IebVopsSnR0rupdmHr",
+	"TuyMFQinWbjDrEFJftq94UNDAstMoQG6yShWL18LIKZSgekGO0nEzijIlRPdVG9xp4cr3WnKuvZCzzrY",
+	"7tGL4PawNeIaQIoeKtlVY/AR3EbFDrdfQfExXpLfj1N53yL2+YWuDV7w8P3KcsJ7HhGlW5kOOrvtWcwj",
+	"MnAb8ayNEsnPur8zwSOS01wgCZB+0t6wS10U7gPDnzCN7qG7Yjrgn0isBJ2NqPRt9rICezRI8iDUfv78",
+	"qQuwwhRQz2CUiPVCsDZ0PVWvAssqNP9dz7dy/ZP3tk/2AEAKM5Z4hAVJzdM5g6tRy6XNiLGnhfFlG13F",
+	"K+O7iLDcpxc8p4D9RhSg34AKaZMDqUAajN8EC9NLfcPlM5OZt6Ov6rM21A6UYLCZx8p8cfHcuK2yYAUZ",
+	"Y5blNmwiXlxlX+x5ux7YuMuyV8hmmAF79HSV3+Uu2DlasOnpR78hgzp3m77/aiGHWsVQf0Hzcwg/lJwj",
+	"PpG6U+e/eNigQbaR9H55AvkV9vZ3sGu6My2P6U+/rL6UKkpJuTVu7fcfPB1m9+0kShvoFszdZf3pa+hK",
+	"H9gi5goGJdI9y/bjnmLGbyGMqllo7rluhFwj0d9SEFZZekmVaDA16lisPrOVq0wb74pOyDvsbEVH4fWn",
+	"xwPBXhH7wG233ERptj4SRKrTZNaKxjykbJom8jJS2cStcMaynnB1J8u8BYB+jDmbuv1of0WXdvP3xi41",
+	"TywxTV13Hfx7uZ69EIO6f66Zript3ANmb1/2kal9gvjEtO5BL7ApDZLavOdkPiKxSfSEt8BOIEypqEWs",
+	"SFRSG/IXkg2R+Uy9CuiMJPanH+lcU0rGxGantnUaaNrP7+jo4LhYe6KUYjuvKmb7cbbKknvVdWeyBhTb",
+	"WhC+iEhhvqMg2HS2C6BHHEVvJ9Dkcl360s0WxV3mlZ0GIGlrxqN8ExNIvJKk2oxhAVHEYmv2Qij45wv9",
+	"WSfIlorjGIOopfO3fCDcUgYp6brbgCYyqBxjOmYlzMbrezpn2QbknmI9+vqhubGwEFRIzKR/KN07ygdk",
+	"nLA0mba+mklp1Kzp1NfaYnuDVeO2hNT3H94MLq/O31+9eN5oNq5e/O1q8PrF5eX5ty/0z8Ufn719c/Xi",
+	"TennF2/U5+avy8Hlm/N3l9+9Va89+3B59fZ1owkzvbx4c3H5HUyl/nzx/v3b994dyHofb4SoDxfPscTb",
+	"IOvOzRq81gBkgPDRP8gYlAuXuMvtEDIn6CRrY1ZkbulVWahfHmHKdudPNPS1yABfVwrxcAcq9R+jK6cL",
+	"CBRxSQSJh03dhUM3J9W+e6XcDdPTNcydX10osu7oFXZFJ3cqgJopHqs26X3CnMwaHGofI47eObuhs0ML",
+	"LUnfJ+x8Spi8YItEDp1bbWgP7NC2Ws1lfb92rzjtCJbGoWs7NttaKjqrMU8X9ew4103K3Km6yLUJQmwj",
+	"SANOy3dYQqQCXL4bM+9nMKiXfXeDICjz7xreqAHUeRUmnitOWBMtoXRYVvsYxWRBsLwnC90goTp3wu2n",
+	"dgnOjViiKcVG5vhza7SSBC6yw9Ojk2NFaRdKE0ti8szILGXZIM0aQ4SFJHQqHdnCZ2gokgWJBQlJOOwh",
+	"jGbJHDMkOb9FHAz3GbFpL3VmDXbb8UAV/T7LktdIJAia0FjINhqObU+6YQ/y20Bpw+LWaFiKbNtoGMaY",
+	"Msqmw56u1KFdBzCr0BW13f6dZmEAk+0uANGxoK3pwnBYMyEjsA1NWQ977xbTEgtZhs2C8yefSQh/CYnV",
+	"qvQfNnK92UiXq3lFRQ4JuIfAtVNyFDUbFheQcW7CipuNbK+8N9X5xesKUsASjYgumlRuUSMKpafRECeS",
+	"D42ULGdkbntTZc2XhlCBeQjtrrN3gAWrQ8b7zPj5FaGEVIxxDHx5rsNFhnwyGaKIYDNDWouQawIUha1K",
+	"JNdImSj88smkYv1pGxuvrjAljOj6gLaWFNfKahIzXQkgK+uc55DGSr1W/DSv3TWr79qPTjjeMuZSV2bU",
+	"Fa2bEGpDLNVnoRJQmg0OXdpvyt9fA2VX+RPYHERlnxExxgsSQtFHCFxT3/z58u0bjebtLnzFkKCMH42o",
+	"XOliDpMJrNnpg1+PqCs6J0Li+UJ9Rmxwfi1qs1438PpdszGhjIrZICZYVDtf7Pcv4eX3+t304xTYzWQ7",
+	"B+ybZrn0KlO7AZy2raeIhdSmgf3OoqgHBs/rlpYXzqmEcpjmpJv2RoaE25nAtr5apxLVN9+Yv6i3M+1u",
+	"QLdXLyrrF2UGJRu2DZdCDCFr9lq3Gn9257uNr2zb9oRJGnn60myuvfKQROvQ8hpeumvaICwTEbZRM2cT",
+	"LeVWplrGalMZGq2MtKWlXUEICGBmabYwY2qBowKNEhpJpLukVFek6gTwv71UpapmECItI7MZRdlCL7kW",
+	"AvcmKevatikAOuZMpt18Nzyl+n3fEU2rbDqhwqD5t/eAQ3VZ7QEJ9ip/IPJHzMGKpaql5jmanHK6hzPs",
+	"VicosTpsrSKt1QCfHparPmxLCdk72h5QO03uXvKqbIWrZUdReidbYl6Ih7XKeGWjhUq8H5LCsZvKW+hc",
+	"bxY34jwimJWwByC5k3jVjQ13sdB+bo19FjPQyQGHaZ96BbKSDmM6pwxLjfw5XizSjmdgW/Xj7rl6qKdu",
+	"NkLOSOWLnBH7nnV3VUgJ8NS+q7S0VdWr79XD7E1BZPWbgkj7JpQqrXoT4in1m3cpNa3eZPWm1c+ckQ0O",
+	"fm6o+lcdPK571VnK2lFTpK8fNMXkulfd/bm7KdOgx4RxyedphfSUDN1umAVJv9DV6N6M1k0ikTOyMmUe",
+	"kORw7TiaxWYTpTqGdzZbtBfYtVYv4J+AgCcIW45OI+J6DpiOCwLWVs14UguPrUVt8WruBafjBVTR9PCj",
+	"ZoNU7NNV2qihafRRGiMeQ1XTF/OFXOl7CMLpofWIk5G9kXnpDRT/Takn7x3wmZfSLpl+346uJVxoPVEQ",
+	"svLtIIyQlZezyo0giky71CSE2G6fTh9PvXX119tfjDhfo5Bikdll2mio2TUYHScFi88TLWlmxpZcJ+RU",
+	"c7e2FJFMp0TIQUwWERRiT+ZzHNOf1HVkRK96lb6qBKFueZFdz0JiFooeGuobhrLpsGmk/RGBXAstSj9B",
+	"QyuihekbqUqR3etP0FDfGcNmnzmWrKYtdp+XBzhTXzhGtWaVUS1nOkM+y1mzz3TIitoWx3gBTQ9zBpJ0",
+	"rWBxMqvKbru8SWqdFamikd85s/UkmulqTVc/W2+5LALtaBGAnCmxf61ZwQqxYG4lcs0Tdc14Gze5lZoM",
+	"xzAR+zYmWIDTaBQ1TxPKA42M6AlVCx1BXbF1Qy92EdbJWXunwJaDnAFyB5nQz2UC+M4Ekt7CJTalTAAw",
+	"MRnzKaOC6NrbBVN6p2BJP8r1VhC3g1wXmC+drqe5BfBDaDL59RBsJnCsBBERwiCz7XqjakUZbgL3odzK",
+	"urcv9Vsm0J+O9yRxmMFSZ4drFKFSpJUTJFciiE+/csAxBJRSReoEM0tcr11ltFV99QAPgTumCcaLiLLU",
+	"rNXU7DhVOiWVkPqRu2sFZdOItEyHQpf+yhEPbm+P/9Pvfw6CVr//ufOy3/988lL98+zlzR/UE1HxsPor",
+	"L+2eQzxNRTN5MEikLXexLU0NVvKZOnBcnX1tYYfOFMcnh2dpZwp01O488gixMGMWlVTRdFig4bkJGAX/",
+	"RA89JTgmMTINHpxR0i4Pbxf4xwS6wmgXmyic98PgbL3D2PJ36oVuzBWH1mY60/EvjUcC7l1vyjroHB0c",
+	"r7NlAdXnOhSv01F8KYH+IIfzaIlXAg1HgMyc31n/tN7bnNvA3Gw55BUX4T1/+rR773PDCeCE5QyK+7rI",
+	"rYyzOVd7Zr/w8WzFzlKxCdq+qF8Mt9IiXM4WqovomVWaTOXsd/Od2Mp05WYs+rUkxsG9OcYMCvVQaE9H",
+	"q7ShOaZrbclQL20bgWTzq8rH/TVMKaNPV7ye1We6rG/nrG6KpdvoRW+baT/TWW+lXnesdWqQjRBdG4dh",
+	"rK0+A2k+4LGZhpaAdR1qQfiMfvqzXFh0XQ03t0JRuvD043zwXqe72VUWnKr/PFX/eab+82LTm4qR5dp4",
+	"7lSdJstcNHfOzFhEQmFoH/Hkoz+2ipvJYp9AUnDasKcRKhfShqOkLbZoas/WNg1GYIeVhGSTS3VoUU/3",
+	"HDLqHmZoSEMIzrFdzfos19YMuV3N7JDgoLslZCGsMx26mEF7l2dwrMzSDcUOfYE69U5lCJTAVHv+IHCo",
+	"B421P0tTYRiBaUM9XeBYChRRSLU03QGH8OOwXRXRlQur4UvmuNlSE7julCrFJhBmnel1f6ehgnSYtaOM",
+	"TfMbRSlD+zSNKVoTZUlDYLl3dz5KA3SfXxhM78YiXKsJhT0Ned4Ekt+6W6/tZZgzi4CtAP6ljXb6SgYL",
+	"P2EhmBWM0WSoIwXc0AnFUJVa+AQNtT1lqJNuFzHlMZWrJpJ4Kpoowmya4CnpM0Wa6qqkc2iOpv5cWksf",
+	"RzNNuYhPJgVbw26WnG28pgV2Ari7qd1JbSO6z1Zm0dNG9G6j4Ze7IcLiNjN+ZXEjjmddJjErb/h2XuKY",
+	"WPtOro1QBbzpJhl4sA5h0R4h66mzEcoVbqEqZIK6thsiz6EojzEStdFQHVATsIilE45gJa8HIpNANat1",
+	"bLxUQAASe6KIMG1NKuES5lONgSWVsz4bZurqsIlGZIy1xoRlqurappTA2HEEjh1N1YxLUyrF2TvDWYqK",
+	"eZEurSacveMj0vzQedPWxmYqrfsdHBycPbLmcTRJZBKbS4uhD1fP3PC4FcExAoPzE8R0RJG5xKiA8n6I",
+	"J6bPVSp2hFiSlmIHebnjIG/C6QY5ueNhN+heH7fObn7uBtcHrbObfj/8uXvd0f/60r372f765eDuUeth",
+	"AI9+7lwHre5N9vd1pwtfHlwHnZtHVw/V/+mRgtbBzaPeddA6Uj+k/3jY77fVoJ3m2d2jPz384efrP7Zu",
+	"Kj97dI/+nbvY0H45Y1Gl/UefgCmBjseTJIYTA9ZbkGK0DmRMQrdkJUzLUK2ppDSRJLQghhbiw9Sfrhga",
+	"tM5wa3Lz5fSulf77cIN/ey1/u8bQG5uVwWz11ZGXuXZidzXu/1RYq70C9PdX5LP0uOurA831At5weS/o",
+	"GZe/Fui6mMN9gK+K1sy9u85aoYZ47nwAwUZy/enVX17Bq6UAb/g1D3Q1Ij4IEt8HDeaSU0pOUXXx3Kdl",
+	"dG1kg3hDlqkZYicV8R5WCWuQqNcfAZemH9h90Gnaed2LrNKGZTm6MjUWNzeGmWFMpcXqWDPb+A2CzJQC",
+	"MKNsmOm46XXfMHKf2BB+3X/9rtlI4mjDTz68f1XaP/V19ZaFmcNxwwgI/f5dsyi23ZKKbqtw61kZPm/z",
+	"Tsv7or8QsjBmcYwEGceklA11krv51J91vqzjQ58vq6jbkJUHNze1onVWfSfzvTreHjFT2jmY2KD7uoNq",
+	"s0lbU6AH2RpDa6lidqnfK67bfL7x0s2p1EuHns8wwLplg7H4JSVR6PdAndsUz4l654EWgkpJs3VmN9z6",
+	"6ebabHqFWc2B4nubTFiOlCv4vGyACZRdknEiZ7bbzyZuL91hthx4Ugo/aZWf/SL+setMxNMLbTRT9dRN",
+	"nWz0GpitClgU1Yx9E++CsxN3Xo6apRJaH4GufArEh9OyswSPZ6bMFXYJx4XnIMgH8m0DolUmKiM0G73G",
+	"HC+uNSZvcngicTWxa7kf28XlIsq1kVvhwGgRghA4VDq5Kh1AvZd3o5jmIk3EeKzjKNIsLvDOsKz2Dmdo",
+	"RGY4mlijgB3WZ/QMqVhEeDXYRAl7rt+1iHMKfdXnkepEQaNXp/5zLNDwb623rPUUgG29nQxzpQNcN3P3",
+	"tI5J/Efrnzd/9PKGr+H5z+wqbQ/fdVz7Ln58F7QTGbpJfYPUQNY0fpJoZeJ/s2hptYs9hBcLwkI0NFoC",
+	"dOdeusWCt0hePt9DhYUdstV1aPJaT65x2tapQ8+JuK1A8mW+GeAM8EZCXV6UoJCIW5/3X67Pp4IJz+HN",
+	"tdlq2FV0QcZs6kLROnh0mc8UMPFHJMaChP7dKOE/xLqExi48HVbyEmtcljdwgscyzXrUu4he8hgNjfao",
+	"8wcGpvrysIeGk5jPhzpNUfKh5nu2iEhIgHAN/tU60hQ6F+Kjbbl+uohNeP4/BGft93jppEoXdJNqbTmf",
+	"tVHYx1LojBMWm20WH4N/b/+pc5a8m2ik08ltwdAHkHc8vtUOJp6VW9xsbluK3TO1UpkXEdb3k3XuQtQx",
+	"XJFRZGKS2420Kk11Kpd2c8ckIliQHMmJB0r9mGvpFIIUwHkQw3RzgpmxkVsyg3rphiRNKLR6i+pyO5YF",
+	"dYPucavTaXWPvR4XkQDx7DUPr+nGszcz870keI7SyAq3f2nmmdoqzuIrJHxZeFIuStmWIMmIrD1d8Fbt",
+	"uep6T5X/Cvrosv2mbt6ixBJrdTQRGUNUzdHa6AXYBrJKXFC3P2VgIkXMHK8QOE/6TM3xuaVpd9hG77AQ",
+	"ELrsfqHuai3zoVvGlz3AA2dE6IH4nJTTi8vK0+DmS6d5ENz1+233z/Wac8oHmvaSLZzPPKdqmnvRXDa1",
+	"F/H6NJLq2/ee+Q0yLdjBONMNRliuoJopaam9wptnP2RCRrGwRjnxYUa2MVLVcNerzEma7wlhU0/2z9Ch",
+	"20A6Vz45A11KHkOcWM6DmJc8kSnYCEncRUOkTbxwaA+Q5aUmRxdZp3woqdiNwptBIy4IV9H1VX5nIbFZ",
+	"clg5JAKQ3EMhZ8QIX1nKt81tMFUkDBcEH/MyDTCBHI6eOaKRVD9RNiZZqA9k6zXRPzhlWkL9RVPAcL5G",
+	"wD1qGDh14TZw0+yq53DmD+i4RxKv4delxCa7oCJe7GS+Y/bCei/qouzyrQGBAUdc0dQY6yTArDzkdQOH",
+	"+L/N3+0xn6tZ00NlXRG5YkGHeYdo/jilJuH/+M//+v/6SRB0jx/84Y+Pv/nT/xl8+fnun62bh/1++0/r",
+	"X3v0JWgeH9z998Ps1Rvn360b9bxz5zx99Kd+v/3oj5u/7z2qL5ikcnWFp547bfiHIdxQBN6BACME7YWT",
+	"UUTQjwmXRDSRIAusM5dGIBbMsdDhDGedTpCFsp+2T9sHj0qy0mGdYeVhv/+Hn69Rvy+bN394+PHxoz/1",
+	"G9f/8Z+tf978od94CA9u/tCseuHRH+yT+4UHOLq0NxwtNNFoRUazF+aSZnMoxpLNdN8yA1Xxatp8BBw3",
+	"NSBmRnnjoHiSVaAA7Vt37HKLtmE0tH8WyjKlIePNBp7qnGlMsygb9a+VkGS+3vRSGTaWWQwU+tlqA/TD",
+	"J9Zk/GUzkSv3TT7btCRz3cP04c7wNW0QPs/MBI9tcn96cXhM9/mR/aZEPDeVkNSYaz0wZTaVocKjoYHn",
+	"pAhowdTh+EvOguCkc3bWPTo8OQzOzjquv6T8bL1DQ/0URRV+DTenvVIaMimoIA8Vyr0+cUQfcIGZMsxa",
+	"Dvp1xZudSmCERHqv9IIufK8it3sus7GTZGWSczc1IZekJVPMw6CrtqqHIjNCwhEe3z7j83mFqXeVhhY6",
+	"qsmSx6FooyvyWaahpQss1HVOBRT1ZqbOHq4sDJOKT0p5KRlDgm2yGoq5DKeH6j/Hfh1lk0+2ncErJIG7",
+	"rqJ6jFLetIkR2JvtoAO4zFWp9xzVrMmWp2iU4mki6+FoYmMVf2jqCve63gTk5pOl8fLBVT10OngNcyYE",
+	"L+P0+brK8d3p/XbkMSlswggyJFpOQFlVvr9JEcBzItOcf42KoZFwhjqeMZcPhvO23hEPV+6B/DEh8Sot",
+	"Z+5VeiLbEqS8HxGgp4kE/Ul3IjUFIqzhRt9BUIZgxVmY2w/J+UDMeCyHTf1HxNnU+CB4Igd8Mogxm5Jh",
+	"IWK3psTEBoUmthBx0x/KJPLny7dvkHluUlTPgs4jRJkJk1dofmLwDyh2dg5+1PjW6QogB+j+phiJCItZ",
+	"yYgI1VnX2QY1uIbwvPwwT21VxvwkInC1jmJ+q4PnUsU40d0GSCPrA5Bl/jg/mt1yugVohu620Ws23G1u",
+	"OKvRvZIUPZh/Ap0olZjdMr5kXjLNWQqqysYjSFGwtVWhYgZf6LoWasW2QuITNNSkPWy6ORAxweMZ0clN",
+	"cCp0ILpAYxtXnhWn4ItGs6EH8YL7HcGRnFVUOSciibSQiRYxH3nYpKgoDWITcfltLgmX366/c82QPsK5",
+	"eO47BR8+XDxXfEWhY4wZZ3SMI3D6tNFFKNAch8S6tUxhW8WY+SQt/ndilOKj4+6jokki6JydhQfj41Zn",
+	"0sWtk/EBaZ2NjjutIxJMDvDJuBN2uzk7xa8btn3XbLzi0wv2ksfzLWMwnQYblk2/PU/kDHXbQdZ8AvBa",
+	"DhGA7DRvsMe5qbqridSUwvawlT0nVBqIsli53wRU0xgzOaiWWBV2HwgQXNvotW4PncWQZgfJE4+bTfIv",
+	"mQALCQOb7dMTW5vArAMCr0MypiERv8AeJoLE1f0rqiyfT8DgaVL9qCRILJQ8hGOe6Gw/48+bA7DtekPn",
+	"vtFfjBq2K1wT+A2cZreAb4fZ1ITF/07Q+y95JHfJBKjskfGWEbdLhqOvFpvNFNQwCBjf0M2io8vXB1XZ",
+	"XGhvyW5kK3bvEsy2Y62OTYtLUDHAtL5IYFravKrsBRUDxqWPecUJAYetzkxyI1OnRMKPwjNktR07JqES",
+	"yPccrLQ0EROQaK520thBlnil03CyyEZdY4Ch4bUF5WaYKqUczJHxysTNuHn0WZW2wWi1Dz+BSV22tJfV",
+	"k6Mss0+Y8HlShjBXJVgr3L92QA+Vppim0NU015UKtgfS0nDTnuy1lU3yZ9vr5NEEX1MOeK/enkLctG3H",
+	"AR4TtEzBSZuzuNV9nqQNckxBE+1Q0dEPuhbo/vxHG3NMXT1+UxdO+VN/Za2UwaedKzAzWHqI2Qoq9fBJ",
+	"2lEhdpxaGsU0Fo+aBmFp15OQiFun5uFa11WVwypdhzXOVgbglhYCMXa3tqStPty+oOnU2FtreSvYhne/",
+	"RPZa+99lWVQg4Fa68geWpkB0bS6hfksJy4tw+8UUSNFZWQpADk25aWpoFtJly9RKPhtP2iot0ZHV2VSc",
+	"K+aRU1kmjbTEDEk8grMMIULapNxG3ysqGONIPRVNHX46ISQUTfThj0FwetTssw9/7AbdU/gW/nlmusTA",
+	"G8G5jrLRoggSSsJmY9NBhsRzypSOjqGn8px/UhoR3BROFVMq0C1ZSDRaSdAq+0z9q2DDLPsETn8XPoHX",
+	"tgCIJ5hWPXpgjZ3aPJwsspLorumHLwjD9PF0IVtciFanG4wUdW2ee7IHxeENWd4nh62Zz2ADNjpkSRQN",
+	"wSpsr5zfeVZbrRM4Ta/2lenLK5lKXoM6Uz2EUcTVEV/gWDMPieZcSHR8mKtBZbmIDcgxt4IwvZkWEV5p",
+	"Z4k+8BiFfI4p6zM9ZESwkEguOYrwiESiCTqsznsbto1Re9hGH70qL1RsAv6g+QyjYx5qGxN68/IvzzIv",
+	"oq5e0mdZcSzFXMYzMr61fev2G6Zla7+klNHvt68v6M31G3Zz/f2nm+tzfHP9KrqB356HNxVK9e8n1stN",
+	"2C8R4imSHHW6pyXSQoxvf0EpKkyY1MW2QdNQL6gbGcdaJzGU0meGVJ41keBprLot1GxsKVArFaNbshpx",
+	"HOuBuFAkhCICxhZkV+a0SSRYrCBIOFHnSl9lk0TY6FE4S+qwcAZx7VCbts+yNthaXpzxWCJDBqafIDHl",
+	"ArNLM43cx6NxSCbTmQ7Z/3FJYrlKaNGx57e2FDn96f45fa5IvpcZpQl92l8HH1SEwW/R1MuGpnvr7Wuo",
+	"hJNPU27lYAtIosC4GocQ5jtMxcc5wWmLJCpsHD2OirfPvsr2m7r8n6rS/t45Ye+ljMbKlCSbjlQHcE34",
+	"UuArmWm7g3u3O465ceueHR6dPNpTy2xZYVulAoG1wbRvz0X5oDdQx0qfMHWytUc9tWiIclzXkTfVBtYk",
+	"6kILbJBGKT5jo8A/JxqkkGzh6WGqZ6rMUDbPrbDopChDdE7Ep0Ub4WGRRWwT/PROHRrDjGWckDQpBQk1",
+	"vcWLEw6FImxs2WUzX5Vj9irfLES/hhQh1dd/PTo7c2j5MPBSc0WalhuK5aOutfncG2ZsDR+b0cXjYWph",
+	"KS0tiWkrJhMSq9th26n98WG26FDaECtt9pRSmJcNOUfTizSzHL1Po4ggCj6TCdW77rRTdSoF76G5qpJW",
+	"8S/YZxVkxgGIovnU+PQ3m/Uz0EX8Qr2hIxqG8JiGZL7gkrDxakCZWs1UyeuFJ3Mq5liOZ/nOrmkASeaR",
+	"cn51v78lK+dJGknjhpeYquHp3zFmaboS9KrA4ZzqoJpIUSQJB4ZIIAdDzng4yAenZAg1eFM/TJSIr/+t",
+	"VP6BdHbX/W2h64Sa6kcDCGfB8dQ0FRhzpv11g7RZiWmZmLY/1QYXMoAwE2IbcRdANMl/IY3lyoSLk9ju",
+	"u9PyJDUJ607GaXX1mCSCmBCbOWargSlXLdzftIouIPoGJ3KmtmqMNUwJE8liwWNJwsGchBTbOB/YBZxf",
+	"4pLg20Gt//wdIMGvZjv9IpfFOrRRaNqDVKcogpTNVhtc2vOFfGZe/gUcS0zIOIFkELEZbBfuF9CIRRvO",
+	"Nvv6lX1bF+kMk7Hc7MN35mX1naXRvSfD6xAsaPJq5yg3eoFMCmgdrO2iSUQ2RN17eHXjnpz6I6cfJ7Tb",
+	"2+SbK/VmyQa7dz/cSvccs0nzgA4nUX89nN+bl71epCyl2Lld9bkwuLDI384knD9iPr/S3B5usQBRdMLj",
+	"f5ksT88h9fs3wFhs16lzX2+ZUuhZiOaUhRCXvuJJDHXHdUR6vQn58HdhQi7wKX/YsXmqNWLo3GrTg/FU",
+	"/fj02Tt0eALGwtSvoBC7IPEMLyCNC4Y0tr+YTClnbfQxa2jWTBvF41ipINpE5+QI2IFLobqdTr50cLl0",
+	"2pdu8+DuYev6vPXDjf7h4O7Rn8wPX7p3j/5Ug5mNIj1MFPL5RXvLevrUBGjsEoNRU5seznEPDbVX0ATV",
+	"qov6gdBmzyemeGez0G9viIWgQmIm3fLv4IucpYX1TYjp+QXisfpDl6PPx+Nqd6SOIVMytR12fVisqXhd",
+	"V83IXpHkEyXLqtgXOOIjog1/NRtk9rBChTR+ay0upv05mJMPhbOqXrZom7pWcWzqc0yotqVspNbnaa6Q",
+	"0tctq/b37RO++51VGCvriJzis27nUknIs3OWGqFNZFbWZVPXzW/gOnpvZaT86uDnLFnj/AJNuNItBBoR",
+	"QUN4xnWPO6zDymdY1KTOKA6kTnO5n9lm+Dr49fFVb7gyEiGRkrKpuG/3jLLWAhln+sapSDLTVS/UqS+k",
+	"m+1H2/lXVEd2UQC2FeVLhb41xrydxOf4c2u0kgomuDczuqmwDA5BmcmSUHTrglQD0hIhXhkx/wkaRvQT",
+	"GeYFFNPgVTdPeIKGMZEK2GxQ9Q3UiE2HG5E+cyYpN1gFsBrNhvpUp1rC+qsV9yuD1bSVR2MSU8JCMIX4",
+	"+2qmQn4uSTT7ipFExmAtAvYRgc1qgeWMSDquAeX7qnplThtj23XHXKXWN6d9KqkjApwQlJmau/plgZYk",
+	"JpDfsr551wb9u94l0lYw3S2oW6EzV0ZHVzB1iowiK97ZpAZIW4oI9uZL71x/1Ndk5V0iCyFfu5Yq1yFI",
+	"+wz52i6qqigZ6p99csX7dNzqiGET6jUjkYl6tvSfLKC5f0Wem9M6vjJ1Hpq9DNvoXBtKIPpk6VT5te2u",
+	"m26BoV4pgnejWkIQbNlnWcAylb6Str9sCn6FjgPxkUoe2T4AvbQP9ypjtEPqPOzpL1WVKAsb3rwqkekX",
+	"uvPh1p/rnqflM36P1qXFY7u2f2ju89IufUtMJUHTt/aB0EWBdUvbpq7EbprGPjFdo03Os4jlYNj+pTO8",
+	"3hPFoO/VJsLeHpIrFdb0XkjFhtJmqTt0sKh09ucK1plrWNt9U6rfydPfWRugkAfMv/eCyLXsVRA5bKNn",
+	"6v4slNKDeiQ6lgb6Hwqpu/p9spX3pC0iDczVk3mTdRStjSMxr+3KTASRm5fhMHN58VVh9cESgrRN7L4S",
+	"OEPeti1awIbvWnmmcOtA7j846oYg1aZ9BdObUeQjzcGn52OJl/6kRguWbSqhwcobSIRTUtz0TgOdmMq2",
+	"LTcqeooZD+GaFUY5E01rfROwDud6Es0+S79UkjoZIr4gTL+oxXpnGByGIj9WjCURmaVziOnQ0FUTGfec",
+	"HgqcwwKdX/RZNrlGurDgqhd12yuZK5/umDlY2MxoFXBgdqWJIs5vhS1WkDYZHpqqqRYjM1/dUIUF09JC",
+	"DHMD2V/RQ3eyR0005Gygq+YPs6paFWDnlRd3o1L/p8G+zVEAtNh4JQEeSg1Ho9lIJ64mL7EpfW1sbdNU",
+	"mzND6PYr1uRWMEk0GwmjPybEPJZxQhRwBMfj2XuoIeALtDKZRBAwlstwAh890UXO1BDrWmLvyaHlNPRU",
+	"mio3tY7MTlsI1SOj5bari7V9dNaRSwOaKE6YptLlqSRXhRFy9LzNPPeZ5pGmZOpFqkmfIOxWbckafW2c",
+	"biYYXSxIhdhr46XNabRPS2i2xx4CQVNMfjROx4jgT0RY/bHf+J//+//6jY3p+4p8lpdkOi+V5D3w2ZI3",
+	"89LqnmSOl3bvOXeGFLN2nm7KYk3kVd5od38keesWKx62n8WmWVbLGTeH0DmabX+eWj7Z0ALjuIzTCC1D",
+	"m2vTDi9td94yUq3RKIVU8MSkZKblGUC0A3tVZjpiZIrNj5hNY78SdamF+QqWMiJTzGwvnIhPW5TBRTrl",
+	"RLd2WVn9hbKpbn4N2sA6FrpxQIlpL15tUchaexu1JG1PMh4TYeAxYeDiVlS05s91at1fYAc0dk1YBKkc",
+	"Jj8CsEVCkwLR3ipqZlHVm0UueXybZorqfuiw5ohPpxBjnxWU7wYH7aDd6Ry0g8fdw7Tqh5J0V54A03Jd",
+	"LCzkIBH7j4OxxKOtjGByIZ9tZwQrAYEKYSL042bWBhdDfzCNdqDadsomtNjsJ/BKfOmg8TBtuTZOwHvZ",
+	"DQIn8aEWeb7a/76Ak1wQSQ65OcLMLQZoITsdXoZCp+zD4t+p2WTRKxetDLRtdI6WJIpaOgLSpKuoz5qp",
+	"DsbjTNjX51TtgrFfHAYHqBiHOCwpaDe+usJZ1GjvuqjA7VTy4lIpQGsUdVCShkZ8Ad4I2pLTOL6qaRND",
+	"9JeuIzoi6u7QEBpD5va2gO0c8F+nQIFRVNs72iZg03YvEeoKJDYGoM6AcQkIr7D1nZt7U3FdqO9sZbos",
+	"cbWu1/mergTG02bWhoDHmCl2a8Q0k5mkEe5fiDZHKs6tubwoVQPuHq6N8DEtUT1RKQDVA5Hma6ZqhEYf",
+	"FIlrophEIIjZ8BcdsLxpkoCvLvoaEjFR4Qru3B3io4MrPN0owdffhQI9s2l8OsomqxayPu7h6FcPe/CX",
+	"uv8ImYOjlfF9Ggcjj2Vmqyp0ddlYx8Hroi38pg1XN6prioezzTL+b2s6QBdaTobHjEv03dXrV54gLEhX",
+	"WCNsZzFXYC7RwllFqWR/AQSllyuY22sDYdYQug0GVVB7iVsbOmraYz4QCCQkpTnoYl5E943JKLl0F843",
+	"KnX92mTAYSHolJF9FcrIqsJownRab4EchiT3FILxxpMzPuLh6oHYRxGYnfU7tQ2DSdbqdSP05BrE+lu9",
+	"uc1+RQkjckbmBZzk2zG1awpNjZ22q9vAS2LvTaeYjNut1bAdW5vGNDCT63u3UpkzpmWW7eWMK83GxvPO",
+	"BYk+EWM53tjMdt9W+4UOrZvKCGqkF+ZT76n4mB0Ao7ORSBA4xxsdhBmGCvuQcwk0ULf14K7LJK+9G4RT",
+	"OhhDPIv2DkJzKIxisohWzTTS10T9mnhau6yESRpBbOxWpgXQO62pd+96vWkM5tq0cRiSEApJuLvASDNL",
+	"Qy0Zx9vaHh1PSTigTPL99wtUc+kJoKZ1M70O8nUDrf3Lwbq18SzxdrXSFjHlMRDZdkfinf2uvK7v+BIl",
+	"MRS+gmPhOwW1ZfQEjz59pTQnO7gHc1RAHj881vq4Ttsb6hp5jPOfSDgA+t4PXB/gqFijERXIzLH59VmL",
+	"xx3t+EYk3XB56m3//acG2u+1Jwme70lnVrrcvQQXGGI/kkvqyli/TVfw6tfKcKMyl9eW91RmPPPruz+M",
+	"Sr3EVFI2HUAY3H7WeQkRdcvSbae4v5rOGHoxmiVzzB4Ifef1srp3TtJLWhaGsNBf/dDSTp/ZLgMwXHqD",
+	"6jwSboP8rCXH4VL96nqj/gqU2uvjLtpxClnVwfUYVaUQlq/kav3meV1H6H+LanNoo2JzneB3kSpYkomr",
+	"XRsZSVt3BnPjSIx715567VKhE8Vf7RshDZuuQP0BzBMIzzm0fXZCUvosC+VhYfoGt3GqzqBGnCulENZX",
+	"t/uP1j9v/liDkXeOKFUpEeEMJ6Y1NzJejCGDUPucXT/iS4iNMDH4MzqdgV1tSrwpdBaSqpQHXXUmBSEz",
+	"MaT9Kha6+gRhoXYgWE6kOIUuYlA965XfJ1+25dUd/tj9S+dIJbEmmpDGpn+jUlJjuBza6EX5FPeZ9xgX",
+	"zudvOX9MI/QjlbPXTlriNvI5NPrbJsMxwtLRkTRjNbdZFj+pi/rxKFSvgnL4JK0E2AkCc/LsD+g1feqm",
+	"om1ko6xIeizFYPhrpvrSDT3NBK1qZ0uL5YuywwZYIaKErA9Xz5ro/ctn6ODg4MwE7JHPeCzV7U8/o4mi",
+	"XhABUUinJuvTrSaY9tLvXgVnvYOgFwTtTvfg8Oj4h1xlQXUXtySdF8nzJJ/ofJIjz34//HJ413oYXHda",
+	"Zzc/d66DVvfmUfr3dad70++HPx9cB52bR1cP1f+pv7vXQevg5lHvOmgdqR/Sf/T7bTXk8d0PfkKNqTcr",
+	"2s26c8oHO+FVedqcYRYO+GRS0yNPy2Q208Y2amZCEhza0AOd2Fu2A0e1ee2e9HJfXnv7F0o4d1XybRRx",
+	"dSAquzCBz0DdNEogVYwyO9879DQUbrRQbWhl+qKjWxZ2AE8Np18am5P0dE3ezb9xtIZrpKg2wDmU4i6y",
+	"mdFnimSfOPzh4tkMy7UxDzJO/JH+w0QQNcJQ7VIo2mhIQ5ubP8PygWjaYCPrCWuj18QWLDSVJpVKwvCc",
+	"hCjVrG2/H09+0KYGuvrLI2ecwsINa5lhkWlHaS6TVStB2cHhxjv8DAb13hG6vWMxUE/GdDq13eRsfqRI",
+	"RnMqW1n0abH1cO75UPc3FSXoIeHTNjfI3sbi1vQhZlqXscXFuYkgAmOkEmty7vciTOWh1zvn3dbmYm2e",
+	"bCc4PD06OQbCfY4l9shuEzQMscQt48m3fdn0X6axJGTatFH6rmkg2zSOBKV3CRsoNYSCiEOj+dovEqZR",
+	"RFJq5yGxRRYgpl6mBaiwrRJn2IXAK2/e29YhHHssLvkLtY/1V1DcppnsnZeJVdY6GabPhtmNiy6f/6Wq",
+	"BYWHU8ABfiAQDbVEkAuFx8DnLOtQi2tqe8CSmrI9thylr+/VGkzOicShIfPalD27yNf2A4gNi6VY119n",
+	"Uy724eKKfJbvcFwINe7UZR1URprlzGhpiFwz56nTTTjUAcwqu/gyfDavz0JtcbyGg1mLp5s6uno2S9it",
+	"X0+cxKY3d0ZaDwT6cJFSiYn/QS/weIbUFHC/6Ohw5x7MPgfbrqhIjrXUsJliZZjk3c1WTsvIx1evbCRp",
+	"GjphdaSty/8AQ/U3ejDNNwtNvO/JjyaFfp/bpN/SsKr5qTRWQjcnotBzZ31ksPnwYnu79Mb7OS9whi2I",
+	"p8RUtpk3XtNf1YgYwIl0k9UdtlZX79wk3J1HYVbVItskRWROU6JdWpcDByiHJTb1/7eEJIuGjutp2Sfw",
+	"hz5o5g8CKRKQbGm/0GSb/6thTo9ifCPd6dYVduyfaSXNgqyyYaxkLS90Ccmf+gudd3NX5V66xukeSDvH",
+	"zdwjC7+AIwO7H0vpNemLEDUcM48Kf8TXvvveradjdQ/mUt4UXJsG1xZedjACDhqt+O8aWq/dezlzTLlK",
+	"iZB4JUwcH9XCFmXu4J19x6WVUUkYlHiuCDnLuxdSD27jV+9MnGvMEkWNG2+YmXfH1qYdlFrj3JX6jLph",
+	"Z4olQ80QAuISt4XsdWodt51xJDcmclDUrzKXSd6coGgi9Zm4YB8EKTFAPZr1Wny2DF2/xqeoZo1r5nhx",
+	"rXF6YwpmFWK5NvU+pX6kpinxNdRHadi+jyPIt+G72/BKgSaVQSM6fBIxQvROR5zfovzSH1o79SMbM4wm",
+	"iUxifXFThj5cPctymAhaERwjcFPmDlKFJfogr3N1862PHnaD7vVx6+zm525wfdA6M3bmjv7Xl+7dz/bX",
+	"Lwd3j/ZnsX5oTNad5tndoz89/OHn6z+2bio/e1S/j/cLovFEnqTGTolvNc6dhpjpwUuDYr5uaPc2PTWz",
+	"4Ju6eJp/Ia58V3m/fhC7FgTL3a4sy2Dbw/2adjyoL25l7koqkP2gooftpooHXx+cBLVIavB5rxI4eYHF",
+	"lIrYD0bzYSub6XFmLbnY4pvKmpMGXAUo5CiAISkRdbtoivxQoiOS2mgIaBkiHAluZCKRYSLrSbOf/Tat",
+	"E9ZtuUHDO/O22XuxNR6v4KuKKD31LGtElIkkWR0kKBrI+FLHwjKdB4siKnS9+igyNoX5VjGxJt9qA/A/",
+	"vH9VQfii3i2augT4LcgitiVjWg4RXCZOw9Vsn8eJEoUn9tpOv9RFmXUHZWtW6jMwrMC3Yzwneng4JpBW",
+	"x28Je6Lt6kaaUOqmUMj7icTcZzMb4/GMmM4fvktOp1BDyDjsjoXvgZLCxrPNKjcG6/pImeJ5lLN1kJgM",
+	"pCbSuirUCWDjKAlJuB9QTAXkDRCyn/nSdWy4chO5mn62Dyj8RaANPL7d8SqzgsTeRmD22twtoztN597U",
+	"tbnVFVcygdukaRjFt0zDKip7gHFw9upDqH1GUNqipqfKbiabX/66s6HTENEH3MUWj0eCw2Vo76z9J7Jo",
+	"P5E1hqa3Kpt6Iv9DGuahWWdtrRy8Z1q6jYn6AVlLIRoedoIhaN2aP1sHqjYtgkH+CIV4JSqgy9XYmuom",
+	"IOrbfB1Ux0ivn32l0On8GmZQxU2toxzZ7zgftziQ24pIXlPzzoKMIOOYyMG+M8odxd2BX4kzINiBLSzM",
+	"Qu00FJluTuHGLpIHoBibMi6pBLa53LVjv/JdRKQS49TZ4RrobLvS3d+uu42Z7Dzz+pedi2nUguG42G7E",
+	"ylOJOYl1Gy1fwf3v+BJFHAoOGQmOMjSnUUQF9BgT9VfswfFG97x2TXh5EOMoa5GWVbJQEl7PZVBzvAL7",
+	"3ZgzRsZp+wtTLUCHWkDeYZrLYOJ9bRQGfGbKlV29ujTnvKm7sjgyrPoPoAQKn8dEh+pCjRyTqYS+u7p6",
+	"98SWPdNVP0xvO0vkVJqsQ9Otw2EnlqmDhaXPoAcTtEeI8qzRrKzQry00QoldjSK7SFfJsv39LMiaEGxr",
+	"QNt8z8diTdNtrz3EUNoDkXYlNx1jNxC91hUtt7vtnxmCcUDINc5Up/eluoFB2dClmAvIjXWOj03CKhWA",
+	"KMcAShzvwDnqGnWa7pwF0POgQtGfsXESViPzLNe/sxOsF2LTLurOwpo5RlDDeJ4bTuLnPJrcuU5GXWJo",
+	"BK2WkVozLiQExJjgPluus0XDodF/s/u2snLtAIRmP7fiE5nlQApPrd81lOjXwe7jOvxK+Z22FadiNNr6",
+	"mCy8KXwmxWEruYSRz9L2atw79NT0Jme6goYWqAmOI0qE9Kerumuor/oMBPhAZNWfjTNAE+aEOLKbKYOp",
+	"Jt1jPehNLemF4+SY1Cs9rnZt6g24cOzxaatFFF07x51ia/5C1Pbg5kuneRDc9ftt909vpLaZaLAZAfmE",
+	"IGeEpvX+Zvl6uYO9toSjH3c1AfVW/AHakzSKTJ1xHXeXO04m7dFqNrqzARbZGXOLQabZQ6mhzqgrFVdp",
+	"AfCPVM7ObUfU7TVVw4jL+S/YGbMy/8W+lM9y2dgNU5BDt0xiSSHcKIkl3b40jcV+385htSY5s1Jzh2ht",
+	"KBNHhYyx5LH4/9l78+U2cjRf9FVwNB0hyUNRi+WqNhUVc1ReqjXlsj2W3J57ij5KiAmS2UoC7ETSNMft",
+	"iPnrPsB9iHmwfpIb+BYAmUxKpBa7ysWJmC4rmQuARH779/tFrfs3aZa6MYx+zUNbAP4cVsMZhx2RlMNM",
+	"J4gxN43Lcd0ex8JkhplN+pAFBzdsOjTO4UY4tTRADfkoIhRYRS2+VfTrIXAd9yHBtHgqSAywuOTnnnH+",
+	"qfPdQsLYPeSOJT1krlccHpTVA/xGVCLPQ1fzodqlR7i3IjfB3PCvkLSn4KM31SZpNWUPPk5bcUm8k7dD",
+	"M9Xs1/caarrGhfqQmYn9TQUi2iFAcq0kHNLy1NebLm81zvCK1T6bjRe1n1yfKQoko1I7JyjP3e8tnDIm",
+	"3k0fdEAhCpUradVVlHvHWHvMTwzgtsQ30CZVfa/WR9TmtByMWxSRWRCMrm0INAQuZiJ5/er0LJkX/VXZ",
+	"/7gynWFZju2/dXZ3t9xM9nYev+d/tHfeP+Bj2//2j273V8rZd97/a7f7fnurA6Uf7uD7T3utw8/b/7a1",
+	"C1U3Dxa0zPnN1ixT3ZT6blJhfiDJ8+yikDBbZ/WellKnskjFO+ZFgBqNOZVXww18VC17mQ6t6p3/erzz",
+	"f3CG/7r7/tPhw88/NIwbv6VJkZWzU/fV4Pa+ULJQxfGkHIa/nrPo+/d3Z3PtSpgxCWDTEGuANyZ25aQc",
+	"7uZmALqwqBwlKOikJYA1HpYg4U/RnU/BLOzV0RjfIWSGrkbCDkC8botjxsdkzWLGyoMUMcIND0/BPS8m",
+	"JYSF/I8Mn50aQAbr6ldFTOmwldjL83/+9/8k29X5jbOdSzWzvtuIqqGG0OSPrvumFcnHHdszY5VEFJtI",
+	"sYEKHIQWBJBhucOrcpvYbTCjfwRailf9a/ovqI2FkQaYPcOz5WZpKJSpwI+UWJeG46uRbdAitAVUmKpZ",
+	"V4dpwrxixo62OFVK/Oo2kNJl1oM1eL8FfI3w5sPRbZx95mYxVDKFmSP53MZ/7rzSOzjpnVf9sCJynP2s",
+	"ZpBOR1GPuI23BVGI4Jd56zfEh+SoCqxOberq4zg3hSpsRyjtRDgQeKudkcxyj41KfSITqwoIerYFNhO6",
+	"V+J2OCk6W8pZVyOgNqw3LDCxg9KmsXWOnaH8oI4qBTip6sE+I4VfioEqCfGun5spqvgIb9p6ahMEZ2a7",
+	"tmqCB2ITAhXHs9AiDT9CNw8TnmPwqEoI5BFr3xb5RmcjEhOVcgZ3+ACd92XAeqPvkqA4dj95WODPu3iT",
+	"HXxxSSuQyqDsMFzYi+VjMjdaRfvz7xPn1fntiRedM9RsdXN+/gykqn3TNFg7GY9NUSKbNQKQIMQvfm5W",
+	"qNGFSjsRfCFIMw8uwm1VVJWhRoR6oMXxiQDkY08RyvzlIyWhlbhFK+VkAdCtOTn3L/8inoNxbks1tu7I",
+	"frsiqJ1FNhknYiQvKzuv1STkud2JzvNfSrurD5xkoG4wHIczWLAdIPsvEAgd8SMIQNGd7O097MFZ8E+V",
+	"ENAB7CZcsB6G3x+2ay/dsywFD2vxpuBm1QT5l0qDTtVhWyQ/PVtwjcx2ODaceCKmkJGAVf3RpGzF/Pvp",
+	"q5dY6/p8BzGBQK8bbkiudY45B8z0JiMIxsmRsiAGZv47F98dip+zH5kEnExHraYRAA2TS7k93UhTBUga",
+	"Yv/gz+5WmLMB9WpLbIXqZ+6SoZkCKS2G+7hhgSq0TT9ulrQt8F0hsTUiSgLN7dWtMHgE5cANO+Opwwyp",
+	"V/z06c9oDv1k4DRndp/CB8QqNjWkzAjHE71korCHbqApMSwXqkRba4yQIjFpFnEtMIUkfwpVteUO7ogH",
+	"D47FWBXW6AcPQFfK5Sye1kKb5qjREqKPh2ke2vxskgzh4csbJQiH6eybJHg5YIrxL/iOPjhPvP5AGH5W",
+	"BrKtBw8QGAAO8iCAva2qrRN/p4vCTC0gWySA2X9qJkVPJTwVb7fdQoAXSolRpicl2W3HsX5GTjYcafAp",
+	"rhA8bjVbxMUMHNxv37wgPRwPFbQD8tmBYujqsSzkSJUKSDl6cmJVdcqiJ7UzOOELQWPHHrn1R2FVVUQB",
+	"c56/Vo/9BXN88IB4a2z7wQNxzNQ0RDopvTELXDWwqepbFr7AGvmmqLFxUjQORjOxqtPVjbu2BL1AEavq",
+	"FhZjmQEJMSVQfaoYuKmNdZ4rqwQwrmhwA5npIH6cW9zu6lcMVBdoN2EXXSil3fjSFtE6qCijC9s1psfZ",
+	"Sg739vHq80JNrEq22+LUiEulxhV8BHcGCNmuRhTUUl4AQNS4MG4hlRV2CGELvnfLL99EpxDhzk3vEqn8",
+	"lKRZlqZQaTxPkWkwuaHWtipDzKRM5mZwRJoJdTNtgwSKTi0PNTIPIc5GpC60d944ExI3jncBiIIPWre3",
+	"hVX4ErNCQJgIP8a2c1H7fTzXNtE3wpWkpOu9XdqUXe0MYxtBF37MLKZ8ZmbSiUgkRHK4d5i0PLBRnl0q",
+	"ZOcIhaj4kWIGwEzKtniGxgH7Xag90QJC+paS9qoERjNbIkGB8/3QCxYUJxoBiwj3sTdRpEBDE9ZxZgQE",
+	"Z7SHmaB1ZrmDS+1kZWaBPdzpL/eKYuMaIOrBXZN1ikb3CrzNRYExZ5vjIeKrZDDHfMabAGaGzkMODB0d",
+	"Np+qKxS5ceQ9uqGihycj3zWgAfOPeR71acmRSo9EIvUMiD7xUZdq1hKJNloluAe6GnQG1E6wQh+aPEVJ",
+	"w9vZaWz0TawHEAAJHqF3+4haPPxIxGQWiWs8A03Cr6VXundWgQh3r+idDznWXdoWrYmzYmSvvIqOsjOn",
+	"C4NI7OqF3ncVlxAVjj/BuW7xJ003wJA6RP4KbG1o+cWiA5jRl2VXB4wp+MzcB94SeTaCtI1OuTCbIE74",
+	"cggeL5ARECgR3i3OUpZ6iDrT1WxFOC1JSDSBl74eNKJtnVnSjS2Ef3WrPq2/5xauyPzbfcUb2/qLkhA5",
+	"SQJqY1aEbx5jL0x5BE/BIYCq2BOZhvjUuVfwyXa7q09jTOEYwYu8eV/a5N83LwfUoKpSbCWv356JXWAj",
+	"3f1EiKifd/lWyXbs8aAwPcJdFGHe4xeBZ04JUJj4Xi1xd9U2E0iJqsOJgjQ1bTCecCOYfvidsHJw3YJb",
+	"CvY8RTeUpbeftGm9Eg7b8ZdMXx/YRPC9obim7honMXQJSacsFB9vWvE3Mym0zH3/IIAEIMId05ei+UGg",
+	"HEG4oaIoMufpkHYs42A9FCBo8BA8GLP7wt0NSfARvy07B8gZlOmB+3tp/xAJe/9mnGlmCsDglTNbbcOo",
+	"gGqxCeLfGeM98UOjB9jdT1UqJDaTKfcIm6EtfjTlEE0tLM3bATOY0hVbifP5duGvHbp6m9UpICQ54d2F",
+	"yidG0gSnlogRE7ekScctyj8oxfcP4S4T/4DQg5O2/+jqf+zs7Pj/d6cmyNMl/iGSwOrl/jyrJQx9DRLD",
+	"r8DlD7YmGrTO9gN3i6cqL2XlFvMIJx0BWVhsb8ExIKm3u0GgAHd/rkjyzbdLQdW54RitKqNROu3ELx2K",
+	"HgxRByWM3hWGJdMZDUums/qdUDKnhewjTymjU1FwyF5iVTdrWFOBhuZnEFCWe8hz+GfjeGvwLXBxV4NV",
+	"526Aopabe1ElgZOLcp8K0H2JABaXHBEDdDlP0ObcIYpowf0nBflZPNyuDpxtwXHomdSpo9fSEul6nIpz",
+	"LzA1YHFeajNlM1jZifuYgyzCG184tUFbkxzuLK0nGcAqhyFolYE4pVevnZnIK0v9Uh1fAQsWP+NxQ/et",
+	"nHDTbQJQW50ErbKIihuS0xnukxfSljvwnnZOnhKOWVb6XEe0rJQZBGbqGVfkQkvWUAFupcxzBBwV74YG",
+	"VABjGUF1cg5bkFTtAVjjuJkwTVuasXsrCxz8yOfDJ7vHgjg2pap9BQPIu7OJABiR+F055xiKfRi+PGEG",
+	"flQiYHcCDrYzyA4OxRC8i7C4SqdHYbG51GTorBj4fhEajprRkJefvOssV7qnyEcyIwjGgejDS1Aa7T/i",
+	"eA6V9sV+OthHHXEYncMZYITtRtcReTUNPfcvUg/cDSbjBw+Cl+TWOlqzDpfreekRUMxIrfkYdu6/kLY4",
+	"w7cGQNc9mefBnb9SnSC7PL7RQvkYGn1PA2APKcxkMGyJsYG7LqGjaor1SRRIBN3qgSgrWFwt4QHCdiYZ",
+	"xnZ+2nl7ErnXkKFhxvzCfeHyIo8A3+k7AIA/08dEjZlqMpIA5BLM9CzmezuiEHxYWazKQo1HaHH/8Jme",
+	"WNe5EwgJ7HsnaHcn2e6H73d7MLn410cwne9qU6Qr4tNhwu64HOxMsgTFsRDCyRhbcmhJ/CA+iVqIK6EY",
+	"158+gc39ORGfjyqXZm5LzcQPQtqZ7omtbfEDRt/FlpzKrBR9VfaGW8mfPuEyfuax7f6J7J+TOKTeEp/8",
+	"cD5vb7f/Zo3e2q48Eqw5SIf8AEUrTxEj0737M/5p65OQ46wjqo/lRWxFj6jcmj6PHwQOnSZXez5EsH8Q",
+	"tN22PonMKT2aSoiZd+hurTBg2l2qg9CH8PCudrvIFNkg85VFY/dZjia2BOJG7T9RBhIU1CdAl9m2ONFB",
+	"rrZEAu8q4drsyNOI/acjiF91tQ91Go17Gx9jWb7gIji5dhaPgVFdi0k5hL5f8gMDEGJqWyFj0QihCmFI",
+	"PahisWqlIHwpLsBvQedV5nmHN+24UGNZqFOlU4Yapz79joDX4ZYcIFSjDMbnaGN+gr6Cjlhwbsf/q23z",
+	"rKe2dva3xWfxedsN4A2LDd75GJBDGEvcG8jbYL1BZgq0elDzOt2d+apoa0YKFQCXuYP5C7qhEyVJnS3Z",
+	"1aGkD7N3pBB9pkTpFHpTyqny0VP0yjn84EdN/ia2VNO+5PSyl9TOntUexKirnR/iXJ9KLsVHl6GElur/",
+	"QAtGr5u+LKN7CuoKMugeaItjUtO5AdIu3xWU5yKx4QVvbSeRLqT7ghVbTHRXo4CDJ3di2xAdqMh0iHyp",
+	"jOOMDIXJ0fYLJVSalYq9z9PSjMdk8yVOG7rBwL52bqiFav0nMGBUjSzfqmkIM05IA8BnVJAAYuZ1HJ7T",
+	"jAnguiXgvMK8ujp58/bl+bM3b169SYKFB+ooQU2L2LVx2N/0KxqfHemiMAXFFnlncP0L0zfPmeABvZZz",
+	"jGzVzUFWki3IyIiInNv2fkpXH1exAdAZwBK2YB0T4C4Z9Jhb9PCPR5XWK7DFhAcBBAizKqQv3dKtVtLq",
+	"6gTxbykC7YFqvaGaGP0UnFeofRCJnYxVYVXq7uQ+TC7UI2R3aCRzBmcn2BP0ibVFkhYyc55sfGmlD41N",
+	"cA/y1KGtj98jxg62thMwxEoWNi1/EqMtu1NIWrthYWiSiDNwoNMszz2YZgWxMhiFnFTBb0dV7E/tL2bD",
+	"urrobmXnYJF5Bzsz/Mnb07NXvySi5ohBvCuJrqJ5nHkMiAxr2rS4kL1LmlilXzpyEoJIXMJHwA/RG1rB",
+	"MkwLM+7qKRn/s8iPr1xC1heJjQ6C9Hl9B6CykV8B+q8OTO28M2A0yfTgtbuAjdeuDjlseBhGTit2Hokr",
+	"dCXx63dDsOLClIhOagO1IdoUGOab017s3Moy0wPLmp7QjsOSegVHEeI6+GmI+cVk5R3WeO6dO//h7Znw",
+	"9t7uJ2ZrclKyr1Tq3jJugudZ7lza0pg8RPQDFrO2ZTHpYeSWgmFUyVJBjwdfAeWe+4Ocdvc32ut12Yb4",
+	"Y48PH33fEokcj3NK6+/Sif/qLNJk2xsjn/A/QnShoKe70RHdDT7Z7kJcE7vxUCB1N1rRFVmZ0yV/9SeK",
+	"hhOpi3SjIw4PDqLjKM3wDtBLadIZsU4JKYpJ7m1HIK6RvbJdua8Ti3j11QMlZXGepXj23v7jx+nD3nc7",
+	"+/0DufN976HaeXzx3f7OI7XXfyi/7+2nBweVGyh8Axsd8esn0d0g/BpaLVqGVmVApTHnzjjE45B2cD8c",
+	"7O2Jz+/xxp/dS3gKVWtQ8YtCHkoEoMs4S5Uus36miiORwENI7nslUKhItcBvzpbC+HKbgpRs6bKrxl+o",
+	"e9qmhQ+r7YQxr1ASpch8TkVXDfjcDCgOY7meW4nkP3fIjt05SRPOKPhAJn9QR0J2NaADFjRaY/ALu5iB",
+	"2Y3ZRVn6nMSf3Qfy3aHIVVmCk4skL84aGs7GQ6Xtdpu0rk0EvBvLGSOAeqPvHTZWV9PGgg/lu8d7+9sk",
+	"fOTMl9Wwg4LksAKAH5kxQ/mKikJRHqFQY6g9x2KMgJYPqtsraXSbEpj0Bd8DrG+G0GLtlLxx1+yAcekL",
+	"aNrirFDoophUNUb5uppMU/zeQNxb5esoIWBIidyQPimNSE0HJc2/kHEHbxErgX5NRjLvm2IEIB3wQ/J+",
+	"ywuIuR+3xdbh3t52J74TNZmTdTqWziLpwEDhg6d2dafiIMYOgJm+fMx9EMA4l1nnIkKJAnoDGCYNpVce",
+	"X6ntvq8Hz7OP8SZuP8DpzCe3ounM/einc4xVL8L/4p490YAVTJm78JPbmbh5AyTfFGjQCqoCmhbOcYSZ",
+	"Hjn7ojcprDMaIXwa2CAjoGe2BPIMwjBCPHjhrLfJmPU1PRsDq/w1cDkdJHgEPoWqjl5k+jIJ8G215clS",
+	"NRqbUune7PxSzZoWqXZK5c0nJ+HHnZ8VJchH43LWipALaDnq/GOUlXKbwhkvONtTBJB4+/bkKWwJqDpx",
+	"rxzKkd2eVv2+6vn3rE153jcTncZD9wdhsIc4WB/uh8TyWJbDlndEQpLW+dqm8D/47w/4HhShQGBtVvDE",
+	"ALZbAjIxTOLJUPUuqSq9Rf1uAEGJxUfxi3COtUljXIXKdzf3K8zoES2/mwSWmqDt4QOrYAzCfPAOOKy3",
+	"NgrUgDTWIjl2903i5QwIGPU1Db/AML6jYYTMJC1JbIuNVJpJ7OrBPXsMN+E9CwPDQ1VLBiwYbDueT+JR",
+	"MzVlzWjshHRyDjpZFoPK8Od+dDPYf0gz8BhKQcxwMaohXP9QdAuFg/DxtuIAtTtFm1K1uPqUrnVfYYV+",
+	"o4W1otF+zwE0BIoStbOce5CmtU7ryDzEeWieE02V1io9h9U9BwsgmmzzGTDjR/GMM8v459V3VOnyCLvK",
+	"eTjRqEOmNHlidOlej/MHIBVZfY088jnzLR703I9uvAcH8Xid2ES9gvj4sQnZgXmMLlAajzJrMyd7vOyu",
+	"iCPsHQTh7JQOfbWmKADMpWZQ1KQs77YCFHa2YDYNP8P683wo3I5Vd4z2xML/gyosJfq1D4C5j/Wkv/OL",
+	"LHvDpAMxOQQeGatiKMfWiakWC1rQLBmJI4gGZiX75dhBwX9hhwYk2yA/L5JnZ3IArwxthXdDA8YSsN+w",
+	"tTDRUcNLdea1n0BS7M9JCiq0ioo2Y0uUSeOj3XZFWWtdqWFguUGVwQ+VAeHjTcFFbGyhgIgE5Ai0hXFh",
+	"IXLpW/SpuPio0mVFZh+47rT4VHg6rHbYYHeqOOnHQabSmJYzu0F0YogSpxaXdUYTiw77adVrXd1QIWYm",
+	"OX+NHRPOnp8aCAFkyobwbEbBP56RnzibI9HoxM9KjUM4gco7Ks9vUZkoHgJp6BYYwZkl8raOVP0V9goF",
+	"bpHMbdOLjH6OX6dX8XWE+6Df671LOo3reJwusqi5sS4enHYnFyFcQZN+jtl7TNMSrihPIJRtRcP2B2Gw",
+	"rHTqZY4U/KZMxybXOLbY9gcLAGbhz60mTeYAiv2E6jWZPtIOhW/0dyhKCxVpPC133iIjpf6bn+Qx9Dzv",
+	"TMahbsOLOHgwyDcsu6PNpdwOhKclWPqK5WiSq7fcii8sNKWxAnDkOYTj4mFGh2GEj+M9ExUhLtorle1P",
+	"ZR+LUgNoeqEoiJvXfMHN3ya2hInwoKdKXp7zToyHXfmhohL5INjc0gL40WCirO3E6ThgjO2Z0ciA6+S8",
+	"T+/JCmogJM+GqX7DvonfmBPHNFhgMMeK4Wik4Wi8vlwHh6RyObxgAq2cDo2zGL3As/OvFEbyC7g1zPlX",
+	"3ceQrPC6ykMysZ4qZKnOISxT27PRcVjUx9WPEoU8xZXB4wzEix7lbeiTYabwusvirsa2f4wvjKEm0Yle",
+	"nM87yDibWgQAM53U5gM+e/JGluqFG2QiEJkNYblRpI4yUprJx52esVhS4BWsDZrDnI+knjG+kq3qj9qP",
+	"YS2MESOglocODCqKJJg6Eh9ZkDrsbsJBrcqpKS6JDIPu4z9hCK3ANxyuqHxizcvTFk8NIem5zUudXdAd",
+	"IielGUngrs9nPG+Znf99YkoZT5ePNb1x6rgYTGAjwpCPT3zVPvrPUCbNKqtF/g106AAen/szBSqPhbNo",
+	"hQ6l6BstJggtx08LKtfvbE5cQoCBd3fsmmf6fFyYgVvGisZsPsV/oSHFVi07a/TsEcsI62GnV0+UtD68",
+	"qqx+80vlX1M8vlFmR2DdLhg//16RgvMD9QZPRd9w7p0PgO9sCnAsYjEDSrAWbGjFswlF5NzDgZtjKm14",
+	"XUhcYflFUZIVmd4rH2D8Q/RS8AB7CdjcETjALJuWUL2TQcn18dmTvzRW7UbZWIIBTNxlyTZ6QmMwv+dE",
+	"fEQE06BK6z+GkdOd2L3ph5cel4nDRx8/I4liXXGz8mSMUiTWAFk6Z/BDls+JvUar3/9a0Uu+KJlWhWIX",
+	"pK6gL8cNsxNVISpoJXa7YyqLVGzhQrZEQshc7p9M7O/+Te97G/aZ7F0CNRBc0xavQkjBpxDd8/F3iHvw",
+	"XWFHE4IYkthEfl1cFccduBLHGTGeZNHexBpD3pqMx0NgMVUntvYbeLB72x1fpkiJwywCwENqI8a0uFTj",
+	"sjbYHMNV6H06R1EMjDCaAyXOhyj87ToiyVEBOveXHXHKdUCrU5jXa3Ckw8QQO308ucgBFrHqnVd/q2wM",
+	"csgh2MAntAJqVVaiMg6TpKbkihRxnjTeCC+lO1FKEr8zHHbQMlRnRbF8n3GBgD6GLHz9LUTD2jxVilae",
+	"l+Ycb1UL3FV/rEyWXLbmMkvaklVPgwt+wCDAWhvajy/xSZRkLmv01VGI0Y9nPM5ni8bqfqsMNUrXkptH",
+	"cPhKlMCWX7Nb6Si9OgnlTKE1mK+N7AX2m2omAx8OQi6yCwol7DQre0OVAnlERthTIb5jdBxK6DQVO+DA",
+	"yb6Rzl+DhFHEH+WFVUJ0cPARJM7y8eGPqAokmkA4GqmXWl1IK37pkJsAwQWiN9R+QfGvr0OKBhdxZPpV",
+	"xRkVZhyg3hCZq9I0Sq2UNIFQJhSN3x/0wz+lyJfwP1UxCtjnxR7UUGLk1nsqY2c93p7nIcBdG8Cikypm",
+	"yPGJV3BYo0RKLr7a15QBZAy73e5ADpgusQ8cvZDS4Puy0VZ1by03Mp3brOGHbbH1yMcaouFl2EeAJ7lB",
+	"hDxGoYCDpL6GDenKaCiE9VwbBx2FQRzODyLNMFEYMgUQBao+OHoIFPXPTZaOLnpIX+W5sFkOWDQYSB1l",
+	"aRrKDRq3TPRURqyuPZYPw3MbNgDkL0EaQOenLqOPaKLVx7HqlXOrHD1WN4nx+Hj9wRjey/MABgUFW4GY",
+	"BSQgFB+RhG1HZbIYeqauiLLI3PfkvIzrtiNGDShcho4nsh8WkknFMQIJGjya3yizPaP72WBSzL3Sym+L",
+	"FrjyheEkAjgBFBVabNB1/4B6G/ynL46o5HFxnmeKegp4JkdVwveQW1P5ODL0o0YQEsPw1/nFxFZUW3S4",
+	"8mXSO4DbO8cT8O7YxyTXAuz/jlc6FwpyllxmGzqK8YfeUPUug42ITsviT9jHAKgBojE+QL81jRx2D3nM",
+	"4E14MJIw9uvGcoQaJ8KcCcRJOSDGSb+B0ou5taVDldGlspQX0tblHUA58I5mR24yXnax0ovziZYfZJbX",
+	"86PVX5qH4vcQd5wFyGBo50SNjKFxih5S/uq68bWccQhYgtf58X4mXPYZz4GONb1mgNaclNBhnpqpPsJm",
+	"W4vWe3V8JXJYu8+s6V1j3WgAScEcYrUBzBs1AIV2nmZFWf2couONiw3xc3dOWPV+VkYFTi0IjQKKbUAv",
+	"xy+IODGu3RTiBKyLXNrStkRZlyDBTUU/t+qc4jEYO1aeQINItYtigWjCsF9UzNUW4F5NqbCfuP55V5Gp",
+	"NjMTzvQFlQOVh6/lQIH38QJ9s0KJC3BBisJ5OqYfvLBSjaDqCsLKW4/2uEUAbi5nLSh9o9+3Q7NcKOJp",
+	"VcEMQHp0NZWpUDkNl1TlP3QBG767kWAh158P/vzn7Y7oG0iFZGVUU4W2vcQSUqy5juK3yATg62+gHVP+",
+	"faIQBiWqv4mj9ZyVRNo7InpzbipXbL5BGCasB+PPDyor5vBgGurBeHhD+QHI00pL4SZUvx0oKSLEsbnP",
+	"uKsZToCoh+OmL7HFFTRWzrZ9eCHN+n1VMBY91uvRE93rc7ZxJdIVi0iWKl3NEbxQtsuNrIFXAtps8c68",
+	"iCM1MsWMt/cl0usE1JgBCkIsvYl7aXaipum5UOWlwrKNsHZt8QrFElLzmZGqfN+1CCa6hWiFY1T7wH1x",
+	"3NhI+5jCFMnh3mOxKOQKwFDPMaANyd1WpXezFSQyTwL6T6OjtGFwb2xhUKpF3CLJC4P1FEmL8vPbLSpV",
+	"FtW9gRDYKqUyxLaPyDWHecFK4v3RFBpFSAp4zOHBgWgM18LcsXrZM1sXCosxnBfJlhkXVTFieAfVBAQK",
+	"4ITMin72kfGO/EZjVWg9cLfbGD8z8BVC7wBwVQ07DkLsvuSAh+Z/pvnidqVyxFgwgDcrqRUVI7zY69UW",
+	"ESAHrJ6Vs1A6Q1IMixj8Nw3fCdhmsF2h2NHofNYWyeu3Z+7FQgzX/ePpsxfPzp5RGfBPz84SxCV1d7tU",
+	"szZ2eMEnyqWstSYRWYqBcRaU31fceZ4cHjx2j3i0d4D/eYixxkd7h5BACp4KUeVN5awjpOirKViktsV9",
+	"x9DgTdNPzeSCSpM/SKBUEYXUqRkx4pg1RhPEbU2Hkij9K5a8WN/w7ySSc0lwstRvi1TrsCSE0qHpe8At",
+	"w4UzfBNkShuaKRXM7+/vtdzXDfvhz+0/tx9uE3Yj6JKuTk76Oy+NVlRmQ1HXaqtR8tCtFYGAgIkKMt55",
+	"CrBN8L1zJBn6B334hgfIOIb4DYMojgoOFyJwJNg8QY4Ndw162s1oKlGtELb9wRMJ0okBFbkby01i00aI",
+	"Jc5gZpbLibZK6Y7I6qFBFhcXM6HNNBRTAs6jVlFRjw/adXVyuH8gmmqnFqfSpVee6QT6AL2awwF36vGk",
+	"SEj8iN2mBAUke0Nlo42NGVce91aizQ4opGT7iN+U9eX3WMxuIWsN19V6b6BXlHYzA12jZcAcEAgxyPgN",
+	"BjH4Ago4dNr8OgeW/X4LAL87u7vT6bRt6We6p233zGhb7Lf32nsQloa6nsxJ7IDBDSjd2AxJKrVChBQa",
+	"ATzVAxX9eymc1bgJO9S7UoMRGUqEWvS3LxkuH0wuTzfGhHEXaiA15FF99fsbBCtiuRbqMR8xFqKQ7s1B",
+	"tgA2Qi83vcvqY2020LKcFApxLkANFFDt5H+xLZF82G8lfpc6n+G7Qyc5/vLL8ZOd078cHzz6DhE3kixt",
+	"+5m03ceSRPaQIIDjTQvwB7YtzqYmMDUy/LF3LqC1s+e0HwYSqTeqzV3WXJmZfIqbdarw99hu4seEp/zz",
+	"v/8HjzsXyB369M///p/PnxNqvCbiDn7HLQbAwRXKZyJLLX1KU2gBdK9VI4MRU3m4lXTnR5AsVlEtWczP",
+	"yW3h0jozxJaoQrFv212FLRQUNiasnYOPHxOGXNnfCzYY1DXjF2uKS/TDprJwm+VZkJsQnAYrlLBVWoEt",
+	"LxKQgdyFcDuw7s7tdQh8xQHPRwGo3W++lni4F/590BKPWsLplP1D5/nAYIPJBxlkKfKsLHNFDaReM7ad",
+	"LDx4TEoe9DBql0oWfTxBsIuIP4AsaBYqpt8/QhpUrvuyYMxCXadxS4cEqFC1BN2jCqcfU6VatzJ8R/Zg",
+	"6F06WYdEpCTccaVgsAQvQkIjVEZIKmrGYpy2eBqGDzUURZF9UF3tllrPhCkQXi1tiUIWKncmKQUgQZpC",
+	"CQzJ0qilaESZNqCXc8viK3BCwQ2vw0ihKKHQRIfeDRf7uJP6mA2v4ax1NdeobvFJMcCuLDgamW7jPatF",
+	"Qu2oiGfntcmz3ozeeLW2B/pr8b0E1xHBOYeKJw2y34otQEfayVTZ33GqQY6znUKWClz0HQKN2O6IpAt4",
+	"5d2No7//sL+3dzT94QDE8P7eXliqTDuXx2/0cE3xw6Pvj8of9hOc6KPvYa656qNLB6uJ7hV+slxd2hY/",
+	"qhlUmQ69C1nR/wePRaUqCyDzgpWO4kCHqqbArE6mgJ754bfFKVYYWu4C5dos2IFUuoQdzW4HtzzsK/v4",
+	"viCVipb8VgAmE65Zqp/Viks/sfOjhbrCXUbQFF29BbOdr8Da9p8nN21FKUWaCI0Pb+GLmbbb9bYx92mj",
+	"Yo2ar/nLAboa1OYpppfxQKHE27MnLeGM4ocPHz4mTCabfRT9AjHoZM4NeLBd/49TIyld+vbkqUd27Elt",
+	"dNaTucjNVBU7PWkVOjc4xaKEfjXE2IOYtukLUGMAWuvu9eF7HMnjR98dbEfIOR7pe5gBKjNryMjKr6KK",
+	"11p+j1+feHoISrn1xakaSWf+sseR6QF1Fr9jSxO2NcFLuRE/eNBiLaXV1Il/42v0Qfdh6iydUSShA6cF",
+	"WdKiv2lZfeLBdjV8SgSTHkkwvIJ/kAFYGU8ib6jFVQbQh0h9f+7QZebkhKftaUXYiJgoyHRXN/WatsVJ",
+	"za6bRxd7hw6fip2cBw+CGBjJv4Xl6bi97FcC/RYIL3jnIMavPfI9HJsWzNIWFl9DkI4A945CQtmvqC0h",
+	"TEl/HsW1Tgj0aVJikUBVY/pYhRLPCNLx8CJH5oNKHzzAaEQBobviUsEiOccF+h0EkopE/ZUE1mgxfE9F",
+	"B6a4BH8DBApj87qvbGR0ObQQlQwS32LsCB1bkTylx2VG+8gourHfHz7aRn3pAyipRLZBcOpEcuq8trJ6",
+	"2Z8fPT4kYpI86ymiug3txxudjeOxc5F2Dtp7gRAiOva5tWEno5EsZu44CcfWAiR+DO6rNJZt1LYVEUUA",
+	"x7jbiBudjVM6/qPsXSqdbrQ2aBdtdDb22vs4ADNWWo6zjc7GQzgELChDIPhA4CggADG2iT7M1tBPCGqd",
+	"8LnctgBsBSC5cx/0SeprjbwHn6UYL6pABZm+Bzq0SRXCrFamD+Fs7XEtMFeJH4H1wMwVAJokY9iUKrAm",
+	"BzRxldvizURHgeXgu/mXUhqAmnFCJ0KaAVydce62TxmB29VhIFsi+eXZ6enxT89Oz09fHr8+/curM4pG",
+	"zFX6+Mg2FMj7RUKDqavnyl8CEngx0QETb2kwDnFmTG5bgB7gho27TxIUHaEsdEjPdjUG4mSeW58NZ81C",
+	"Q0W0W8RfxVi4M32t7KtOQ71pNc4HveTwkXmxd5JudDaKiT7+6e0J7FeW/wvp5sIpu9HjgIHlfYtxDn40",
+	"KXAd9rD5Dihuap137pj6KEfjHClw4DriDmx6Lp+764b6ZqKp0x8ZtTwp0VXsdHMXVkjqiC/NCzx3t4O9",
+	"vdos5vo969PAV7/UJBCdZsUJQBYSxz7PlVRMNECaR1BAb96+PH9+8vLk9C/PnmI4NWAhASXQIc6x6bkB",
+	"S/BHmfplc5fsX3/JW+i1M0X2XyrFix5ef9Fz7kbCKw6vv+KlKZ+biaZHfLfUBce+VxiverzUVe5rPDMY",
+	"GYDr9peYEIDqGfNCFgN82P6jZZbO98j+otJMns3GePHBwXJP9HOkpT9YYobHJ//hzHh3/qNltsQJZYlP",
+	"waOAFAtee7DUdvpJlmoqZ3jJEgt5ivU1b0MdA166xBahR50R8X9MwQdSLibf+xV5tN4Dk3CFmyz+pemK",
+	"Kl+cP/t9bJc4PcguFZLKEO6aAq7nUg6c3N1w+t/dEN3Mjc4j90+0l93PpAk44AZWCkTg0K48p+B+dBwr",
+	"szdaGxEkaDtUX9Z/QC58HEGUVdvobGijFdHAGSDfIvuqg9l8meGP6SWf6xb7alhS9/4GzSyOzKqBmhhD",
+	"DC1f6VwCuWowNau1s1WQLgZ1wAKE9pwGHKjy+IRTOavrwf5LoxVkNEgJXqlDrtOEPIX0ei0SxvzZs21f",
+	"dxHCTseXLq+A4osaNVBUCO1WmVxDd99nZ3Kw6P502i6c426cZ/oS6fImJSEYPidsq0X3gEt2EYLrVZ/F",
+	"tLvZwyX1yC8mdc5GutaKy+qMM2N+kXpGi2BvrztuqAi+nkT/CXpb4m0fyXGZoQytC0vnv218XlXKhI/v",
+	"5OnG5/fXCtZdaFNAzslbPKe1wGP9yZNO+U4hJcZFZoDgg2IblR4IBk63wi1QxMpqbATuQXcbShtqEEsj",
+	"huRlcn4YapgxuILxQcrdzIl2WIXbCPcmJ+dW8h0ncK2cxj69FaSzv6BRMnP+marSImRFQmu7qbhubTQV",
+	"+Vx3bXSNvwRGvpa8q/kj8JEv6xy81USk5h5GyDjfmLRHY7pR3PNPFQkOC+g7shqkdzC8yZwu5aBiXlNJ",
+	"blXWy0xUbOMlLGHqJ7o3if0Mc9YVAOFsrmQfKrey3hBroyKEWOw3tR55GbCWKyDB3BHY1RVY5TlI5Vrr",
+	"IjA0jwMbCUCWlUScMJfCA1k2KTycDeB3dDXhn7zSpEp8nzopiVCNaw13Z/mm9UpBCdQcUIb3yRIn3jzu",
+	"hsO4V910sKrvwe/tWvX0hM+8f09iXmlldh27WlvpS1vpuFevN9SDqI/jIeGbuCoigsF4mCnEkqvKYBnx",
+	"z09fEA+BwvW4uZ2qSxJJbTZxvghLzLF7EuqmPCJh3PeAZcdaiZnCSvLQL0t1wIi2DqReiNAzGQNSgDsh",
+	"Aob9CdrkMeIMWDtW/Z1JSgmsmxNOcC8ac+0MrNpPQGxjdquYKIK0Zc6wkGvB2e/FqPJ8W0LaYh4zTNLH",
+	"iNq9RURjTWI6z2wUHUJ8gXlRPf+yQvWPxy/HIfEjj8QevDSAk9tosSDe6Ow189/D7DZiEZsidQtc0TfF",
+	"SJYbnY1Ml98dbrQ2RvJjNpqMNjr7e/x/rY1RpvHgnifQz3SpBnDjjzsDs+OO7tjLbLzDWesdQpve6PRl",
+	"btVn9ynOT5eLtiqcU4ETK7zmmKSFuFuRBxRrw2iRvEPoW9SG1K+CxVmiV0g79DgAgHDP0GFuSxPDgjFY",
+	"044vA19v49ri6CqrG6/ow4P6ikZruX+Xa3lK1YWlCS0gflWmlaYl/nbbCyblrl9qv1Rnd3CH++TLhk4J",
+	"rWiFwCl9zjexXPyljfYL17dgLVJWYH3HnQRFGwXSlWHRl+pjGQ93HRJdG1v3ZWy9NjkiiEUad5N7C347",
+	"0dGQvr/O2mqwIKAfItNiOT5aIPFGfKh5j5sgyLsaUdXEScl9SVjh4h32NkAIVqpW0cEFuoApUjLZyM6g",
+	"XscraBuJEpTqzZchapwzjnAZw+r/ODt5urIf+0JaFE/u3bVWOf1E/weovCV0x52Vbvi5rl7AURXai1QH",
+	"hUJ8kWS9pgNJTyPOU3CGD1AKLtjGyBUPHT3VbnYOaSgmn/H8VUexoYEhHOx5AXQjtfbA10phaaVwSlu6",
+	"qha+qDYYZzuXarbYvz7OcwY4xlploP3LCqD4R8Azn6hCskBEngM4VgXNFgC6jWIXCCEDx5/v8CU6uWYn",
+	"8/XJz26EK4vPbJSVywjOJ4AxsPHl7XJe+KsFK02/Kk8B1uFawQqXun0ykh9P8IqDveC6AFpEk7h9pckR",
+	"Nf0FL/8WebEXmb687lw455u0yf/g0hTAoBfkoeinioR8kdnSb8FYMLLcqohHLK5alOl5ApVhWGGGd+Ty",
+	"dpwGU2gGxEKMmuQzQvgJ/V1EPsDBsa5+RwXUCd0LCLsYFoZSJNiMYrRChFJVVlDMCQULqC8CJykvEhNJ",
+	"Mi86Iq638cF4JH5ywEpgwAg/Zin6k8JzFxpiM6CLI6p3xnsvqUO+4wvPe0rIrob7YrGdiKOh0CQFkCRO",
+	"7uMS5ikFn5RmkCiAIgDmAlRp2O9NZfeWCJYI36Wr/fAgqmUYLwyW/hTiYlP4GSCfL5WF1mG3P44q44Ax",
+	"NKK9tIVHp2A/g3BOxIUiqih4I0AG29U3Tm7BgpFg/qqV5e59Xat8XqqPpH8jWWmHZnx9Iiya6OpF6c1X",
+	"L1GZvr/iKqwwl5TV6YqzCNc1ujVA4SAtfUpgA/mQFu5duv7qCj+0suJHfXNacJnK8tfIGvVli8v/CPUj",
+	"K+pt3PqRql2ou3smVaf8Qf76aSOXFyp3knJS5O5bkHrgPKWhyt2f1kyKnqKfRXfjT6dvX79+9ebs/Mfj",
+	"02fnb9+88B5Nd0N0u10txM5fRHejmYvIX3326udnL7sbYmfHCQmxCfSrXUgYIFTDO3XhtP2Y2Ee7G0j1",
+	"Asyj3YpbxkgPUZULHpIZ/tfo8wvwC7sb77v682ZXg+vB8/7JhFnDv8OUUUK0hCoK0fmBu/LasbDc6pUf",
+	"W5TvbDdI0U9d3S1fypGam1S3PIUpdfhq/BMu6JbxMdLYb5RMW6Lhh3duzq35645Pqqe/Iv8YTv3c6urP",
+	"212d9WF6/+sHobNcwNNzM2g/l6XMt1RRbHf1567uj8r26yLTZa63WHD+rGbbYneXUIshYmN0T9WWNxAg",
+	"h2WuHAvLbbQtWSyLH4SEvBMveqzIt2C7aFjVTV7UTdgoltb01814j2y2xGZlh7gDMnP/63fH5ntYkaOu",
+	"dgMxuWrnZuAne6lm20cLZltL2k+sKqKuCDnOzp3pxEeW6WeImhbo69r9RPfhZoVU5apUi8urYot7YExK",
+	"WCBcS8UAscQ8EdU2taLe1AjDAYBLlU6jNmYA+QAj3huMgWYJO5m9SWx91W2wOW0pZ20BmhRQZGG8V1VC",
+	"zbcMxvp6zjZZEIgku5zjJN9a/PCPqwPRJltGB0YVNvR10m5Y4N6uFvWD7RgifpNyuJubQaYX913/qAaZ",
+	"tvAJWgQFUB8ZAE3qJkq24KlyZr5CnYenVGjm2khHSV/WxE5kDigU2Pb/yq2sOGjv+ft2NWBUID3094eP",
+	"AyzcYfth+yDyXP24qD/bCeZkWyD5EbT/IW0fBC8pw8P2gRIXk7IEqApou3ZvTn0c56ZAKIZLS0hIjPMb",
+	"AZh4GrcKHinTVvr1aWKhbQmNoFKMfkEVR9q4I10N7QHZSAH0Ssx/tL+3t8dvycNfHtWcfN+tbfJUWWSh",
+	"OENMnCUd3hsXc+ZmcKK/rqPLAv5aN++FG+vqvurcZfGAPu5Mp9Mdt3N3JkWugN09vd0In5titOrw6Job",
+	"tHZf27bh9tH1QWwQBrDnVkkMVq5q9J5jSr0iGwzLmv8MAucUv4/rPGg493595xNkOHoS2DDX/nCzLXBM",
+	"0Eu/EVugothBPQbtGKt1Zw/cj1vr1fa8mwpEmeinylT+b/rq2j0zQo/Tq1A4pUesyUNTWCUugFBy1t1Y",
+	"yRWlzeFdUXLrXqrpFv3zXVYOf5RWvX3zYqu7wYCY7D1Vhri9tNuHQG5zDjCIuIrnG8tkuNkzt0QLFug1",
+	"Lc8Vi7OSc1pZnMrauAtusD6t2nUgEbdwMdqRkHQnbt/Y382V927dqME9JICfrU+Atvm2yDti84qxbgrv",
+	"sJaMuld3nMEiQI9Z4UvZrL2TzcCQ0RGbjW9kk33jhQN2919uzC0caYcG3EbDFamn+THkVDcBD6xS/f45",
+	"NsDNpFxsgT9jk41Jnb2lWrGrAw4+A55VOGUWONnlUI3m3GyENlvezwb2ATMAhGJnKN5DJ1BuBq8m5T30",
+	"/yzwxOcJtH/jzvgfqMqmooCf6ZSwaa/QwDf6QhdEvdwnS8bkFd9s8JFrjO6YZtZqOu8VR984gY3V3eTj",
+	"qgzAurOuprOINfV7hIxVgAUCbqee+evA/3u4h6dglwzURALaJnWSVAecWY+7ObGqg/DZnEL1RA0WODIj",
+	"DLK5tGoL+Uu8SKB5A5VkV5NIcb/S+DnfnFkBhnInRmoP/FQZrUWFlASdaqWBdqAF7SQDwCHwVKkk45CI",
+	"2GK22j3JZKlzrGcUHiTS/YlVUScmERDAycyTH/XYxMT8Q2Ir6urwYlEed+rwqiI53NvHH88LNYGq2Nqu",
+	"wLfXB3aHcgjY9LAGMJrKzgj1slhcAPf2nKruoiTeTdQpGvbRd3tIGMCYu34oGqFkEFA8ID0zXGoFHBbh",
+	"QM/kBZB2kR/ArAN2CCQ1fgj4t9uLPvqAmhiBgnPTu2xFWPHR5vH7FYGw+11NdQUAK+22Q0q1CO4lAbY3",
+	"B5KZBNF9jqxFPTOieyRGY3MlrUq/ZKyk5q1+1aDJcm49+cyrx0zmLvz2IhMgypnarx9/0b/tEAU9BOaG",
+	"2P7pOkbxu7Cp5iB4GmwL3JB3Zy8F84iD0Asrif8fZ7BR7HrThqB1KB12Ghz0V6tqawDrBLZw+OLT+Trh",
+	"Ux7At1coHK/tldLMr8ENqoVZBN2uXJiH+jXKhSOxqnS6lEh95rabn/m64PiP174xX24ce5bNonKBh8jX",
+	"7H6ify1XHOHNYSYE9CULDSEd6LEjUOwokpQgwHsAnAECik2oJ26yNaPv45uNjvyBSxVWD6dQMfj1e79q",
+	"JtyuNIG2YLU2wWYDPRkvDrP4Mn5fusMfDLV2VqsTArZ7ppHxQgDjhXMG3+qsZ1Jiv3j5/OcnofR+OsxK",
+	"JewYqt0Lt0W6mll6IvbRmJkEuQFfoh86RChbHgUSWCZtcsfBEfe5S3fun93d9g/+LHpDWcieW54jd3fq",
+	"Qs2sUNLO3EmDCU2LaGyAceRATJW8POdbkht+rGcwGODIkMBJS1hP5C1DnCBQdvm6f8S1RxaVrOwg6Q+y",
+	"UpqcqxOAHGbvIRxCnv3cra+b3CkwTXk2Fuc5j2SqPHWa2HUPsEQCiKQNbind7xzSh5oaCusnTZX+SA2K",
+	"9f7Re+gwiZeBLoRKrOUx5hzOARgjad/YVXd79O34d1LXcAqDXd1Jr193D+X3S8/hpZq+tQBdu+zo6fRG",
+	"35y/2EV191i1cqXhCBnGW3jiS4j9NyZXzjTDr+qeoRMhQXomL0l3rmsLvpLfHgrnaZN+ueoCVLy/hfIC",
+	"pxzmsvwojipp/oqEusM8/60qxt3g57LeqDDuLO19RT66Wu+9KJYDTss10GrvMDCD1M9MwpoqS5SOYmws",
+	"EMIGrDWsLySXX7ym3ykjgqSezgxitjbCzOSEFUIydDXG2N1zZQF4Iv3CYIOkjwh5eDJ3iw4F9RMeUBLR",
+	"PPkzORVBBeUDwGbrE/83aPl3NRQpBHdoBoFrBHwDG4U5NkXgCD7ycCMXkCbwZpFOfW+rZ60FsyezZSFL",
+	"U9i2eBLq0xXRfOE7sR5EidGfoQiVG06rjZxk0M1fTszalUp4mMizBoQUZIsUW48plzjRwBkJwTqwjxC1",
+	"hYmURVZug6HLGyVKtNBWoRRccri/5087JwiBZBHs3CKwuesKod0u5U25TBQPnuM+dbv82fAilgNsgQtC",
+	"8HGNd3Zn4VIzUtdalE+VvVwZ5qxy0ZUAZ8Amh/3iBoXNnYGcLQNthufAjj8bKmTCwNqepa9GcJL4Fuvw",
+	"KGe1lpgPC5pnKMzWqDhLo+JAEHYaGx+RDUw2SyX4pMJnTDbNajhmiFeGfwMiK9bL7Vgna/mDBlOBoVRN",
+	"MQcYZTRizdYKVnpGa+pTySUQ4EJ/WgawUsA/nBELJe0XpzB7ZjSqUOj1JkXhDnhNiuU3VJER8V5zT4tk",
+	"WmOqk6Fh2K72RKAIgIv8g0zQ6Y4jJSrG0qhwEEpQuDQQlI8zbYeT0orUTHUnPGAxGNo3orTdW19lOPH5",
+	"dwnLFo4up+VWRmXzV66Ex8bhM4RNI0CT9loJrJXAzaDRYodlOS3QRLWWZx/Ufy2GOCOu25rkJodR9AI5",
+	"hARufzTuUjUGsWi0dxVVbpWThYBRWbkHycwgfZvk5ECVL7IPSitrN25tA5vLa2XDX5TMy+EKIsFf0NyK",
+	"RXMF4M3swy2QEFf/HK8IqJ1U3yYM7d+irTTESb2HjYJ+w0KTgePG1xXjN1Lp/fL1KfSWjbbfUag9rvi5",
+	"E+9noEp41pXOC46mtTGelE+umTDBQMuRSv2pay9njeG5KtcdZM2hGfyKmL2nvdCIIbU7Urs8nMXZ7jeI",
+	"uGYrlSGbNiSPnS4CRcR1Ir6w7mJSzteCiGPqR/cuRbhRSOqGuvFeaFW9IgnLjQ9l3JKLzT+Lk7ELHnJz",
+	"4iAYBEf5v25yNn6xV2OLVQZ9A6S0BdcvkaxdUOdTKUuAhgoK596rGf/ObUr/7m4m5tZJy99LxRHuWpRp",
+	"4/DBNiU6F2W4KvxyS+MXEfWx3f1E/wJY+n7Eors4FRZ4ODdDskQ40//Sl/gzKH1yuHeYCOg7ccdnocDZ",
+	"yixdYB9WGX2/srE4uR4XsT7i5aXW/JXNzP3AW3xz03HN6bE2/e7Z9Cv9NkXQXZIAkTBjkXOXSO70/TCx",
+	"5aTJcGSsY4pdkIA6PmmLVzqfLZBmIznrQAQYQsu+ow5DHu741Pegzt24BbRo1ex5aaA9UGyBQNzG/kM0",
+	"BnHRCrZvfSFgk2nXQHh+G+tsCdn2eu6Jq9tmV93jHhrefjsSO1BTBmD/2Im/AXn9mgZ53VD3LeuSN1z1",
+	"d7X6CEYw26xt6D9uVi4Rx3Kz4VuoVPbK1bmVa/qnMXJxBoXZcipnqDSkoCcLREMwpQJjuOUxQTu+HotP",
+	"bYUjMe2UqrI1I4MxaKjCjJCc07/nAGVSqJEaXahCeYzCuUgDZj15nESkjzoNH4JUQ7hsKj2XZSI8BT+J",
+	"apH8yr+/pxsenzh9mRs9ABQWmSL0/fHVrNNQtv/3iVunrITUbkaER9J2dWInY1VYlQKbNJabMJjhCTFN",
+	"umlaLMXPjVZi4HuE3ONPY6wXJPvEjDFTXSFQITTjZyVgPRxVGgey0r8eLQwiSbyBqSN+Kq8jJpk5RkSm",
+	"wW365N0jaAveAzrMyvSK9LaXaJfHE3noK2vfRVrXL7SN7DarEE9Xm+malOoPTud/BoAaDaLYCeCFyuY2",
+	"VeY7/ymg0aep2tzroj/98uz09PinZ+cnT0kV3QS1femycv5Q50rL38QSBSvMR6zhblsOzg+dKwmviLEt",
+	"fl4alXcHZU+/tr2oaVW4uIMqqP2QZrYni/QWJN0NpsS4MBCIXBQsQ8yxD6rgplauG9+0Aq+tE4mlhew7",
+	"faJ7+SRdxAP2mh777bX3Rwt6tU9K592guR8vvWVvP41zzQS2zsl+eRUGVaFjLwNYY/GRaoo1W8wC9gvy",
+	"QzFCz9ViSlohUTp1fEjLM4EicWhWEkM/BjzGk4s8s0OVtsVbOFxy6Q/hbVEyjcC1ikylgB2FjgUUotKU",
+	"dj/hP8BRGxfqQ6amCaG14S9CptghAA7PJGdnh3wAor8dSnKO8swJWe1pv9SoLU5KC8a+u80A2XjdOMHm",
+	"/078nP3oluDfT1+9XExmRaLlq6Zbl6JxwoGeqtK5J6tU/c9d+LWIqFiKrzjyRW4DbGyo+x3JVN1CkMeO",
+	"HBQszBZ7Q3xtdI2/xOkEg4t0rV7g8+oFQjTlK0OKQRvSd7X8Ra/xAnctZiCXufQt5irjt/HNaaZlmoyj",
+	"d36iXxdmUChr12HN3xmvyVMQG5KU0CJdfNctynTzG9F6RVfUYk4d8aetySRLB0pvz3c+uwWWeoaNzc9Q",
+	"CosXZepZwMaFSSfOa3UnOLXLJ03rfGGgnoku7I3qTyCMV0Qhuo4YUiRxJMwHVbRXpQcDab6AHAwlT6V3",
+	"uqrUoHn6CU63abJdJ1fdVK+caLd846bZEUL8+t6WRaYHn5af7ue76L5GndbM1kWrAC+3x3PdjKaKnF1j",
+	"nulm00TxnALn+evmcpMLZF51137Obo087NgCXOhtOwftKiMWbbzEqerEx2BDf7RbJEl0WHQUzUA0Z7GQ",
+	"u6Fa5aZW3x13en4Fq4mWdV2Usg7ffinf9yd1vb6t+b4rfZW44a+sJuEyDYofo5h1kuPIl4Tkql+CL5tZ",
+	"0cvdhFPo/kdfteQeQ+8hI6o0oj145PSBzDQAS+89pivP/QXJdpW0i8UeUmNL7ZxeX2Os5UhBMwqARjhX",
+	"n8taPGG3SE76OyCLCIgKR+EuArQqwJb2NXw0Z2Tglj5y0OQYVzyD1UVkLB6/HY9473fjEfvqFcQ5CTvj",
+	"TppYaDsv5XLyzv+9eI5fRhEs42qSt84LiM7iwTLXQXkadG0+l1nOl679098P9zRKcVJSi/TlyhY4x2Cv",
+	"LhKfmkmeiguupTAcjHXKxwedqeoD6HQwwSayPrcpOmU5VYUC25v6Z2a2VCMf9Y0KTpwSAhHacs5JUQJU",
+	"E8ovPxIm5KTS9Jchju3G2BbvCPIywaGcZympw9pjc6Mb6zGqMbQ5dTcvZWnKJZeQLgKu8eOpoNfIPIcy",
+	"qqvlPBkzv1mMmkx/MFlPLangfNRxRT0XrptTd/O7de3SrF2aL+bS0M5cwa0RtyuZj3ychQIerYXVyyGr",
+	"/tM1aUfvD6GEB2IipwrAweIQjke6m0rbYVXWIk8n1BKy2xSX4bWgvlJ3tZJFnqmCHZUWFOObPIdKPvdH",
+	"VjJBXFyGeEHkz2T7ZuBEcUkiJDxbQpaEPYMAMW1xzM2jvtqyWsrIBFIZocvNuV+17Gnse2XzTlcHnU6o",
+	"Z4RFzGwN7s9tkuZOgtj6vm3SsrWiN3f/DtGL7IO6l4AXbz4KCmJZ4dfPGMae1TQrh2khl8rmvaNz9dq1",
+	"usMs3s0drLWvcyNfhxzce83GXVXKyWr0T6/fvPrl9dn5yVPWoveaqFs6KeZE1VxO7HWsAzApNiYNftv0",
+	"E4jGevaponO26FHNhZ6UXPB6cGNp75SF371YLz8ZIntkjzYO6mZWXEyyvBSZbqEfS1FXzh+JV2zNYGcg",
+	"NVZwmM1bD6JqPHT1vPXA2ZcGzV6T/l+/L2Apff1GlVkRBfjuSWW7Vedc3ldX2WtNe2tNu1aXN1KXbPVd",
+	"qy9XlcjO3ZhdDzGXHOztJR6+WaSylBdIRgO/txDABz5xptJGTzBjUFJxqc3UxiyxcJQF63ACKZmuTgHs",
+	"51U5VMU0s0okj/YeJhGgqEmVSNKL80lY7KQlEnz2eZoV5QxhTtNCZjrTg6SDXL6UkrLQFw69cQRpenyy",
+	"acVkTLCQNCBpL1W6AOzujZJp9ntFuwvrDq/+S4Ld/fZIK06HEEeMt+lAlX6rLITbs0oWveHCr+Z5Bgjo",
+	"GPYRFzMyAcqszBVhMPrT8YvgziJ3MrdDzoSVsw5gzdiWMEUr1Om0Qrvcpg3k0NqUCoF6xYWyULpd9obK",
+	"Auoudj10kDVJApCBM2Wd6LEtguTnIV6YDyogRmoFMRb1sbRA40w9lhiinwSK/XJqupoQfYXpVyMpED1J",
+	"/p74iMdYmXGuRDkbK5Hp0gAFgFtWcWE+dgAVDMYmRhNbumcBRgOMFFid+rSqfVOMmFKAXuKmFc7knciB",
+	"and10t0opwZv1t1IwE7DJ2HKQYrxsJBWtURiChifytyzcPLJDvBSwbAp3wA9qNlAW+BorqBoEkeVgISA",
+	"yKwzBY0eoCXJ10sYCxqNlcmJPmwc32gKsSTrntSiuBIsiJ30hm7gUNDW3YC4GfyMYyW8s1f9iCDr0d6e",
+	"oM3QYhJpZUs4Di3GUl9C1UOa0kNK4wREbwiEB8BCbo/czODtOxFvjPuJuKRhH+Arhi2E3cWJ1dl4rMoE",
+	"N2CmhVWDkftkO8IOzRRxpCVW8rNqMJY4IBIYcCKG2WCYZ4Nh2SyQ8VUiFLK9LouDeEiGd1rfQA6HZC2Q",
+	"BEB2A8jMBipFvLgFWZ6/b9RrB2IJPZIfXyg9cDod+pVGmea/990gSyfkNjob//fX/9vtftzb2+l2P+4/",
+	"73Y/fv/c/fPx8/f/+qcN3+aENYkbn+f5FqCN1kC/np3kJfsi2Ps0kgjgVJnkwV7zfIAJvZlv4dGVhAuP",
+	"YsKF/XslXPhqrW60uksQ2bqN9YbOvhGbbbhBte3t0YpdbzRk/N4v1n1v67633y5oNopjtphiiygywcjq",
+	"quPrNSNTOTONjlzN7O0piOLm0KMFtlalCqE3KYXNcqXLfNaJuW2ANtLr3gQEa4IoUyJxH0gi8HOhYj9f",
+	"XzFGi6WxjXihhvvdtxFHr+lK2corcAOpipfeso24caesxelanP4miWhKLy9YfvKRq/H8GuPor4B4zRd9",
+	"cVEYIjSjxxldwCEg5MclQD0ufiZcH3JZofJZph2RsU/p3FnqUpYllFq3Is+pPymw2ZeAJRZ299IX/1W7",
+	"e5etlXoSjfgGSMqNV99Dq++y02Fhu/QM/AWNESvac1NphQFWpW+h4Rc36fEJv7Crgf7VNJz5uRVdjO/z",
+	"+qsRnM1fyrBM113n4Zv4wpemvP4qOMlfgmhdZ+ZS6WuvjM/93HJGG22NKy8Myt3ZSWFZriGLo9g2X/cL",
+	"G5xXXuTPAukeRx6uvAySLmGcGGte9gXiQJkIifu3l1kZ6t+Ov691//a6f/sPYAI5g8XbK4tsoLtu9aab",
+	"f9FWbwi3Yh/3CQUvD7/f38faR6MHvpE7Uqx0OtLIx5FOMOxe9UpzAY3NK7Vx4+QX9HGjBKr0cTeYLdDM",
+	"feYm1BH4f1dNqls+DVNabkJ30ahN5khzpzbNE95NiRPZbJwBdmOn8QQ2rxv/5qJebFr7Knn2FUBodGj3",
+	"k29U+HwlfRRN2dnsWWlFLkvn/u7v7fkoTZ1C+xUkDXxWC1FMJWaKuhrhghpG4RH2kgWp15ta9V+nBwJH",
+	"+y4rh8FsWNEorl18hYF8V0RVZ9lI5ZlW19lcdBZZT29PlrOfngxlGdtQhbKTkXp7cnolLSQBasO5qbvF",
+	"/KV//X7pi//6PVw+0cc/vT25xvT66e3Jm4lGa0+nfpZLT3LuyuvGGV2L47SlGS+3PqelGY95fda9LesY",
+	"031zSPh4EEEzWxF39q0ceVpJpAfu2/eQTsVyjKpwfMKoIRx7AnxhiLm3oMAAqF6FKTjljhlsW8pyYhMx",
+	"Mh8oOM8KEGg2EzNWOhH//H//P5GMlU4zPaC/CmVN/kGl9GcvNxZAro1WwpZqDDycosxGCnL2hTIQVsvK",
+	"jpBd7W/Wiu9kCn8jHsZIzsTA+LJWHE9bHOuZMBAcw+4aN0VruPAVJ+WmK3Oo/OlqAtijCq/Dvcee16ws",
+	"pEYC2KQtTiFg5x5KowIEclwEGlGaFapX5rO2eJIbiyDa9BPifgPEQdSs09XAsZDlebVKpEP9NNqUMSLh",
+	"sW+9ZDCGkQIjCQtHNE4bl1nOrMAFw7cps/ORSVVHmH4/AXybyjs1/b5bouFkJLXtzI9UNA8U5zXRfpBU",
+	"KmO6mkOUbjjUkxQDLSZyUpoEASMwcjrPZuJuZf2yE7rDhSmHMCV3jaEo6OgCGGBjEJ8j/NFCKVNyuPfQ",
+	"/YRiNGmLRE/yPEGcC6h2BmoTbcx/OZuTQ22XWIqUlVblfeHeV0LnnMNcCLmdO7V8YaCfAVibVhjG4+EN",
+	"fYSVKmEHuf3tvyJ6PhUX0RMZVaNhc27fFBKDHtTUnqWgkElA859FQEm/mTmELUeqq+k7DqiUCC6fHO4f",
+	"JIvBNW5swd4FuIbb/abfv77mUOr0Vb8f6Xh6RdczsEaTjC4vi+wKqykYzHDa6iHwxqfeB7bHssvwGs+7",
+	"n0j4PcB8rA2/JSOJ+IJemhJtizU+x9o8vooo8roI5FwIh9khW3wA7bZzQl8Ox6W12UDHR0o5qJxB6vMm",
+	"0aBdme1wEfTqfVlV07wxn3xayqK0FeYXqCkVqYnJX6Bsv5wU2nIuGC0mLG1DROsKeBZoYlmK5DLTzvLG",
+	"PiKso3W37GqrgOpepp4FBqNRMGPeS58iLgJYD0zYoLXyz//+n118b/AAJNmxziAE8w6M6wSb2a1ISLkk",
+	"ZCR0dTTctjgpCUfsQvXMSNmI4cKbX2hqAX8y9J4Fajwg5S/NVBZptJZM9u5MR2kvowe3xTu2aGWWhppv",
+	"9CqU1GggMdc/TqkMPRveUGWjOgnnjqCiFeyxHZHYyWCgbHleqHE+S9galMCaN8NXFOxbaM+Q0dxhXTIs",
+	"r46KDci2JCw12DT+8W7Vu1pgCTxckpVtGor7JrP/UgkCRk6rlKiwiS7MpGzRtZ7MQRxbgCsQMtACMm5B",
+	"ZelabpnB6QG+INqxEAImY1GQYBBb0EizjSNDoygRtFhQiV5kxkmrlnDigtiRENfSOSnVF+F8l/lRR98H",
+	"bqlMg5E6zlRPQdSZkNHh7m6L0jjaIoF22Ws+BWcizRIBlhIQ9aANDjsnGMPCfYDzzFC1dYONQB2XuGwq",
+	"jdZoQWlHyIV/Xex2U5TXGoLH9vK5KWp2baQorisn5s1707IQv1b3ahavNp3ZCrOIcuQLjOJY/PvwANVh",
+	"5tTjVDGL7wXCAb6KpRP68O2kuCuo0GG1YoD5YodnZElcdS2e86of7lEvRPhxdvL0uiCzuyLcw63CDVgD",
+	"nP5fgnnsFM+7631zgruERnFf++O2NUJ/6D21dkeXcUdp9i9NSV/KN+xUHp/8x8SU8hvBETu2lzHEIljD",
+	"kZcos3stUdn909nJk5+fAe5J5Ot9ocoV0d1w5iGWoXj7vLshVig3oZVcUG/izR4sOSnJI60Vn9SNI6g/",
+	"+TnTaefq89wp3jK7i5oSdg+ai0rCZGgeaUt8AgO7Izb98m2K5tqQCt8eCYlGKICFcYCgQhorRAIda6C3",
+	"NXGTaSBpZx7dfuzFbAGim60UkPtIPbOya7UN7LHY4LsDIKU4xyPqA3brQfgCQzPF/lU7GakWZEcyLX7F",
+	"gWZ68H4LaBDIq8/0YBvdJqxX78k8R9MgnlMrJHbcCVb8zWQa4EoZ662YaHo+4INjiLafacSFg4ZuII2f",
+	"YcJPOHenQsqFte5DM4WIgOmXSmNv98XMHx1JPQNnVxU+CmwvkRmYOLbgvsSNa8XfJrYUfQg4Vh7mERXA",
+	"P3UnTCiJJEuRKwm1PECtC/3cnN4CmL2JRlf3yEegZdnVCJ/D/hqnvrKSU13kXV6zzSzFFKwJIR9I/5AL",
+	"fl6ac5xEAvEBG0cTAEGPrH5Y7Ayzh1pNo82HjVh+V3omf1mlNUZSX57wTJVHAd3Q/YbH43eMxU/4Fi4K",
+	"M7XQip6AiXQKX7wPSRFHMYQ+koqgTVpikH2AaElpLpUmbugrVg+38Q6cbRNw6fHQORxqTEbNVSCv3FYm",
+	"bQkTO3m6TMtYdPqJ/g9oPF6iEKtUH0uMte1YXwAT+xHEOn6tF+7nyVXUN3AkYPgLYTUQPcT0SSpBCAty",
+	"xNjLnhqtMHyI32ICwBsHaErO3w5uApUK8PUnbvl2YAA7J08T7q9xm8cQbhWuxFEsMzFkhY2IBoJBaz7l",
+	"pS1r6vM8M8GxWcrEfRJVwPgnM1bgl7RyD5Z6yT/JUk3l7FaGsbt0iRdHjzrLRspMyi+cnGl9IpFHjSgL",
+	"+pDxK0a7fJM/qjs2y3dermSZ4/LdK780EYzoUL1dQPaKzdDTmrKoGtXbAuzmrA8X/68fhM5yPNQtczNo",
+	"P5elzLdUUWy7Y5/d/9hpVvaGJOU6P+A/2lvlbKzobj1pFRvhT1Veyg7esD8q26+LTJdbeA05kdv1a94o",
+	"q8r6Nbne6m6If/73/3jcYbRSdKYHne7G3E2eGq0a79HtalsaaFG03Y0WjZ/KNtuAxli9E2Z8F91LM6B8",
+	"J9zsiUkVL9jnG7sXYM+BS7GFngYuuen7d1s3BLyPsQ1vQgh6V7Te/hUJIQTMcDN1r2ezg4eAhcx5+G1b",
+	"pmZStiH1QxeTZnduCp57USh5eRTfrHDvLdzMDdrkqp2bwdbmoje3edUNneJdcL/4LW7yunMKKkuvuisq",
+	"8cX3DW/U39iJDLwlv9GbOGq3KJNcwse7jhs9No+nwQSuJnWqFOnsuGRgDi3iSI+b9r49gAOqsVzBTL0R",
+	"yEEc874V0EGUUvkqaAfVhoQV+lyVLeMY8rr+fV3/fr8YC9X8I6DeNZT8sNV4H5XvV5XXzEfkfAUHBIka",
+	"6muOblwb09W14pi2wKKAEFa5rhwAQiOgLTA2RkBzzXUCXU2FAkfCmiroKMaDwPnmwuS5YBvnhqFGvFAD",
+	"pZ1OUh1RFhOVCGkvLREQYal1WEcZRdiiO7rpKh60e3O5KhXwQ5SBQiOXPdXVEVfGheqbAtiSZOlDVFjE",
+	"ToszzJyRMqM4gp2MVWFVqtLzi1mCuKtxBpzriKITk1ZAiDw+iUg43AJAAYc4Fn4FMkNTcyaOFbmS3AQR",
+	"K39aXo+EDas4MqnKE6YupEnCwYjfn2A2Tb+vCnsUYSq2IsgQLqgmxUlLK/FmFDtjnJBWfFsg1jA6NKRg",
+	"KXyn/qVGwEuBsQSKlK4uO7lhsOxO604gnLoEPjdv6biKO1/m0ie16d6m9qR+h3soPikm4AYsUUtA0f5K",
+	"bcC3VojSk7qn8mVtpidwdq7SEOVa16J8pf1D8vV3UJjyR99jax9hmQg6rti6NOXbRu507/aeA+arR8u/",
+	"YCFLcB26G+g8rFLFwgO+ooylKeTeUMdSMbQghP6m5tTcRaGKN3AWV6rUwsgt8UnU3av7qFQZRfATC4FM",
+	"qsSzMWRJBK4fSiMiPH1TpOjAluEPJnD3MCfAfisp4wdtCrKrsVhDTIdG9E2emym5gngFls1jvy44IGKU",
+	"Wauw5AUcdGgqhb8AEWYRPOwvAS/3WwufVkAFrrPSFiCtLBVAjTA7bhE9XYCJs8aJXQc9v4mgpwxRxAaQ",
+	"bn/oy0Y8j9O01jwX8Gk7/Occ0AJ06V1QbyBEmTDW5+9DAh9sG/w3lyBuQruilbO2OCa8CQ9SAfE+bYJi",
+	"QAAD0laE5rHdIQAQCLZGlWPRHFAfNUNoiEUIGhLBLITMp9Dvlukrglos8r5qRAuuW0a4P4nHfNOw1Nzl",
+	"9wCVu/yMaCd61bP0ZMIVjdEE3kVTaYVM0/sLJqwd4tWwA57A579u/v+G1eRxmkY6BFNG9ZxgVU9+AfeY",
+	"H/hF0UlJZBLgaMn6lGmWTF/s3xRvlOazwHMm6Xil21xVBOAz015farR34U/zHml2p3kSkS/tlrXHg9y8",
+	"ZoyLAUO5yokRQ6+Fm2AwiVbVS/dJxhuhTIB/fS/4EmQOugdUbUHoBnBHOYM5MkBOoOaN2jgkIHOjVcfb",
+	"jUCqBERlQyNkrxSQNFVZ0dUXIBta1JTSc4Yabjobcx4gSZdnD1YjgoEYKKSXOyk91ADXcZeBFlApT1Gn",
+	"8R/Y0hCy+9kIriyQlxOh3/jPxPmVBODVaFVWc/SUUl1g5nY14g+Uxiw2MgEQ/qtamPoK3PqadekGe1PT",
+	"snrtPdiVS80D8ffvypCEr+X+rcgovVSoVPbKpZBW38CpzsSJ5rC2RteY+L9bYuhV24jB1IRv9DdiZ4I+",
+	"+HpG5o9Znjv1BXTTvjsKcC7fOQuL0IRGq5qbbloLbE0nb680NCO1ULcyVxjuXdibsFGajU2YxUJLc+lx",
+	"LrY53bNvA1Ff7XO8H7ORWi7BEsLyOJ5nBH61EL0+ykAm3C8bUQPjGhVKiVGmJ1hr9lP2QYlkUuQJQPlq",
+	"NRVRu+jWpMi3E0Bo5c4kGTMhQY1gNlJM5y2olVoRGS80OyE8LNqX1O+ApL2D7IPSAni1BjLTHZHUPruE",
+	"emCF6vdVrxRAmr7QyovJe+7E2LuVpVReRThUq+khwqGlLabqVc1Qne7HdbvlOmi0KqA6tnybQsiohTwS",
+	"CQ21FV7Ewl9Z+JRAbWkFDMyFGiuJ74S4qpfLq5cRHcQ1BCGblpqfq5nPDiLDozvbikhBdBqcT9sS0oq+",
+	"BNDE4K4TPqBC3SJ+Mlzc29XJ2BAKNF8CFKoJQBIkVcht53okbVxGFIeXalzSMiOOM9zDIIQkSnguY1/E",
+	"RELrsqqoO3bje01jXyabDqN2St0uffbSOf07ztRbM7rePX2q7CVV7y0vcisXNUpc3nqEmYhN7wO3Yb4O",
+	"Mwq857Oh4oLPdV5+rTvuNS8/RWCSsbcMG7xBUhX3k5t3KmSS7faGEoTFotYkU1DnRS6jCLgTu579ySsB",
+	"irduWhTuPuaf9UGpFCYH2zdxi0IhTdsIRwQwpUmWeuwMVlnOuI6y/WQgIxQPQvAKd1kNl4cUiwXnyCJO",
+	"LsG/IiSOFLmxZVeHAj+O/pIl/zeT6cogDSHRzLAlJzk8OBCRLj8fZXYE/AYx7A2E/lNxoXKjBxZDADSb",
+	"roY6Nu5fKtXHsoN7BCrMZZYyCM2FEirNSoTK8VkriFBTKcE0y3PGQRIXqicnVkW6GzQq9om7tev3oReM",
+	"z8MIOiA2ZWUrWuTSmLll8ZAp4Jb4zjFeVOR+cLdKUlnKnYknC048NYavz+DOKX7jxaQctsWrykYDaGi/",
+	"GX2LmUxbHksaTsE9kLgNl/gxj6HLzp03G6uuTtwaJ2FKhfKtTMg8k1mRDbSBZrFTpUR340mUH+hu1JvR",
+	"dmicCa5YyAUgcu/CDrUIe6ucFBpu+xepB+7SyTiAJtvSjKMteMQQTfQR15xvM0ZopjZS5BS+V/4kfFVZ",
+	"yhOOumEIFIv6weL9FW1/alyjVi94X+6LJxwu8wEQuPCly7JUo3GZEL4xLTfIO3eJQdlgproj0oJmiK8K",
+	"u+3C+67ez+8gGuOmdfMZQTUPms9uAa3sq5u7ylUWsd9BH9nbE7dHG7vJli5y4XusTOtRu+4GzWN3hSDl",
+	"39nKAFL+yifDCddoLmr+wVpj2Jp999JBt7k92hG/Pn318tn7pGbL/ufOX1XRU/nO8cnO25MdetLO1Wxx",
+	"bOTOz2ltct4CHWqZtInbz182Z+KeuMah+s3gUFWbZ4D4wKvEYL3WjFcZ1xFE1jxY2pTXcbb2o/su8mgt",
+	"7tFYEHZqDPELmeGP6SWf+zlyHm7X1wH4h160/fo+iSyS06c/12NTlbqJGIJ0olMiV/I/Z2kLLY1gYHV1",
+	"TIM7Z0CDqe3M1YtZ9S0S9RhYTN4Uop8G8oMi3o1QmuHPbLK+nB0/0T2mf4jcpqqHdBQRq9CSONM9kdZm",
+	"tpTaWa+lyVMhnb0kLmZdnYxUKZ0KaqP8BqLBOSAgwtBMoaC6WkfCPyESqTbTFhP8+dqb0aKmlohV9itT",
+	"/q7UgxIN+wZdKME8rPSh7O/tX9+HsrDJiXfl7XpR1nGsdRzrS/aXVOQ6Ruuv04SNUa26srmbINecf3wv",
+	"OWlsn5+HYLkOTMepwWX4fLCZH117zFFzPELDc1IDwvpSmyn41VkqZqokP11TxKQykpaPU2A0EuFhgJ0a",
+	"ChmB2J4CBoA+LS0E3G7hVccc2Xefe24A6X1pFoEafXNJ37XoWq4RvhJLa/5GGyVWcwN0j1EzNm6R1V3W",
+	"yA6hkUYT+7kpgJJ6MvL4WBWburOycAJwsQwicoTi2eJTIPBhAaa9Go5MIro8Cgt6A7lJKOCAI7GwDhXd",
+	"bajojy4Y15bg/YnTN/Dx3kygfiET8MP316Q6j20toZJ4IUd84yxG4+q+IFbF91iD2IlgDOs5EZDLykks",
+	"NU6o8/hC9i67OqT6hmaqj0SCNBVoUkn+842SFjgnpE5FIi9MUSbu1wKPf/GUyF+/XydFfq9Jkb9+v06L",
+	"rNMi67TIOi3yZdIisab8trMiZGqs4rMdc6PCYn8vmfe5IoOFnplc71qBzl6rnLV7tXav1u7VHblXlj6r",
+	"ZtmW50L2emYCBd9VvhHIP1JrvlVC7YxklguZpoWy1pMSaiFFTxWlzLSYypnPWiKBoP+pMLlqJix5CwOc",
+	"m2V1nH8xU+RpaxoEDFXmOdartcUTaVHXvdVZz6TAxTji6PtIlqUq3FBIEm50NmQq//dGa8O5K87rKGYb",
+	"rQ0tR+4n5Z63EcvFkfz4QumB2ycHjw5bG6NM898hrWjLItNQ996UZOcV3/TLEo1lgPmYpsG4szeWldFv",
+	"DH4Y3wLrC63X9bQvfOJNOF/w2ltCFjZ/TGvIwhtquj+44pLpKNMLetjpp4asL38EQeWgEqjoHDz0eWGu",
+	"FGx6zAvg/WIQl9KYtjiZaxvA6BpnMqEpFq0/IAnmzua6EKcSmq7mKUIlTWgho9TrpBzu2mygJ2OMpZ0q",
+	"XWIGFKhBEMAP42kA+Iqj7hCnRc8AQwth7roRH+49FiDdz0sJ3K63bNp1euxrR9zoxCWwWdxob4rNUr32",
+	"HrBZlpuIF9jLMwf4K5r9FfwZQr3k09YE9+3A/gcKjJ2rm97gjM+tjck45U119flwXoqXff4Wxfky4bJn",
+	"7kM+k5f0oDXuyu9HZ6FMiRSNoG6rmSB7t0GLNcaj3O9VWIxrgkakA72btPvJ/ec8Sz8vdJheBdXiu9qy",
+	"tC1OqTULumeLWTjH4gJa7r3OCmGmOsY/c/oPLoLOJquwpw/P62q6UVskfEkSUS7R3X0ZalSvCkWuCzQW",
+	"S6KvXAq6opxvbfD0lgaDvS8dsa77XIejfrvYF16ULusCrCQEnOTgOkuQBPPOAwEuhoFQ/TxEatIMtJ91",
+	"/1Ya/5mVgClRzAjdArtXS/zgnJOAUEVRryPpiqG0LezPhUgUGfpGkxjGDtYjIX1HgCrRPwjUFGqKbszF",
+	"rOJrFKpfKDtM2uIpDBi7RfnBXQ0jBFBIZW1mtA1duNqAKO9JLXIzgNQA9E2HSDjOOxWgETNbFrJE52oG",
+	"o+uge+JOPYdTGnMHkYl4G7eB3sf1tF24DlXzv4VBqWuTDX6oN0jTN1x7D+R3X9npYAJIbNCeyiK16zzE",
+	"0vb/C2nLY7Au1+b/78z8R3kvST+QMAq64VptVrP/USimjZquwdDfjU3Km+vBSRM+hyLiYGeuUxMc0hxZ",
+	"7yxE9K5kykecGvZIJJ8+J6KXK1lYr0D4Z8QCAMAC72SkBmCE4d7u/FcMyhA5Bs79YL8BQaFKkZUdCM8F",
+	"P0TlQL6pCoVNZsJOesPw7K3kcO8w2YYReScFvQ7qR0hoiX2FczQESngFgAfAEwHljqn2kUo8n7LRAqGg",
+	"6zdq0onjScm2/62UImZcrlEGr8PDVldrjRffh15L5dLu0iqhwHBJc++c36WW9rs20wBAtlZta0X17Xph",
+	"L6EXy38Dd6K4pupiaMzlTqry7IMqMmV3P9Gxczo2uzZ0xSe20P+ByuaeG6zpCyV7Q0EILsDIhGBM8+Rr",
+	"c7GkdziMp3Tzrx1Wokku4dHUBv4uK4fHuACrIOpdfZdG6cjvIdCr08LbdWRpHVn6YsY3IqUu3oyR4CJR",
+	"Uwsh+aMrR5FqH42vV1pWzO0Wiv5c3XJvevaiRPgpcsaFRYK+hhZYMwiQKUtopGMxmpUEjtUKMSbozU14",
+	"almaUNNvVoq+zHLbIt+/LDKVCmm7GrHxoL9EqynAgzdWj9KwaEb30LF7sKLwHSudZnpwve2M59VVx42l",
+	"7nWStkW+V2aFvDCTkpC7rZoL5q/53H5DDBprY/VGgp0K/6tCa6E0r8Jez8v2SC5fXUrKJ9VLSRmGEvOa",
+	"VvUKhZbOfDnoO37Ot8e+HC/hMmbpjcoYWRPcroyx+UV+mTLGasUMz+fKIpiXMEg/9XUl5LoSEnCcgyxZ",
+	"wYy9wgyMgKEtMdWJVNlLhJZ7++YF4TE449BQ7aNVPQDd+ZW/6vdb/0LH/Ie+LSwQDDMZsdIlGJdDM+3q",
+	"0ghnCPdnPgIc1zECi77OZwKwwRivHZ9bKLzd0Ey17z9+++aFGE0sgBUnw7IcW4ThzYn1RIrx5CLPer4+",
+	"02gxNkUp/rzXEoeHD4UpIGwNE93fOzgkSjtMtUJEWea5mYpxkX2QpepqrcqpKS4p3AvPTKjrbOSLaKwq",
+	"oQM6YS6jd89+/MurVz+fH7948epd0hbHpRgZW4r9vT3/YuFp6mNGjM+1klAsBi2nxp9/5DSiKhWtGrc2",
+	"+PWcSgto021xijoqInypc7x09e3qRe/UZL9pmNsOEWtpiYpRGu9Ni0bnLr+HutEVZpMGZbHaPNKKlpn3",
+	"N2ir1YtIvUrDDbiUVnsKp6aRRl9WH0aXRDbVU+9SL3V1dDq8GufWLPV09oCiURSmDHsAv61r7gEXpNUr",
+	"Prc2ykjPX00eoWx17TC+utS1VFNbedPfnG2wzj38/mpkWbosNGjumpWQ734jFsIaueCkyJFYEIyOzu6u",
+	"E9dtksvtnhntwqN2aesATZ+7zvkt1l35a5cbyUmwdjdaoltvQ+9uvF+JjpAuW8BISDIASQkrVIRVhQZs",
+	"hG/fvOgIsdoMu0hI1BG/vsemwU9LzvIzsRhmfRj5//pB6CwXMI7cDNrPZSnzLVUU2139uav7o7L9ush0",
+	"mestVksoVbfF7i6aiMzQ11O35EakByygR+QlhW0xKfKO2FxuvTZhQ5S0XJvVVdpsic3aGm2+ZwZFNyyT",
+	"q3ZuBn72aB9vHy2Y/vJ8YFfHS0L0mnJzaADMexjPMM7M9oMzlfumgHpFZx+HeHhbOE+92mWMHgOWRo7M",
+	"yP0FpR3QFCWLIvvQ0H1bNUWWwWqMDZzMkjGdrnEavxlFgybnEormupBha3EOmk4KUUF0/9zXeFV2+Wtn",
+	"lZdyLlb3KpZzJ9ZZ4XVW+Atnha+TAHeWAl6ul2DKlf9QnQgdUG1xLMZyYlXqldKlUuO6vgwElgMDzcFt",
+	"keBlHdGXOTAM59b4XgTZ1Xw7j8rPNfKd6DYhvRs9C9Uy9iU4He6hVxvtgV30qhNx4Sw/WyOeGympp8Ms",
+	"V4uL/2PlfdMYUH+S50sW8NeDOO6tuYW8PtvrTrtxBKn54fdRLPlVhfy6B2AdrPhmKvpbKJrjQv5bG5UL",
+	"/ardtBLabDQ931VYZLh0B0kUnZcU6kFqSU/xHPBdVRrL+Qrz8f6hSOXs6oR2FE29ZanUKaDrbXwTyD7p",
+	"tSHpBbWambpNdjwUDd0qSx5G/5vJk/uZLZ8vr1ZQrZ2FtbOwOuQQi/bN2PD+Qq7DYq2A1vWN60OvrAul",
+	"rwYT8Ki4MCUuBdPpc78S/Cr6CtiQIcAoRlAfWuXpD0sIIU4xlboktv5jUaiecs/ragaImC8qJdpkp5Hq",
+	"HolXV1ukq7ahApVKBWBo2ojc6IEqRKFkb0jo58IaN8YWIjRRJwBOKHJ1uBCBFOZxAFxyL4DA1IE8FooU",
+	"TB+S74QTiBRmfVKyzWWuce7x62IsLeErvYmHu7q3s+DyJbydVWt1w/exjObFca3u9fjrGn0f+nTQ03Z2",
+	"2IX3p1WKO3pdn/vbrc9dO2a/s6LgaojJZk4bRSrr7gqFa6oY6jl2rC/9uHuN/AtoGeyXwOdENf+1DF9b",
+	"PCcwQq0+luLgUAzNpLCEGuLLpt2F2cAtFMT6Lkw5bHnQEEAZ1GlXczEZtn0sUzu2HNSgWFTP1gJOJ5xb",
+	"BG/IyKPcVE0VgBFVO+jnSNMTCf28wm0o17n71pJVnUX3qpZVVlwxtKqy8tc1KquwtdZxuT+4MH2DZLwV",
+	"18fyl7KM9Lx9NcFuqew9ydK5rjdyZZxn4n2Otnt+0mIRmWeXCmG4y6EqbFu8UTJ1cgvdEugoVmII5Jdi",
+	"qnQZ5W9M0dWcY/HhcEsQSwgrG+VvGiRWXBe4boL7LTXB3SJM1RCtm+t4vKYS1bsSv5tiznVX3rfeledk",
+	"lf8kb25rw9jcNJsIE84IUYj5KODfFg3g1PQmI/rkJ0W+0dnYBaFH45jTBdlAZ3ogJuOWyM1g4P6d6djM",
+	"JPw7OBDh9PUMd0S3A4eB+0BA0aWZdTLiJR7mh2RYeVhrLSTAIJEhdl+EJMQkcdR4E4zc6A6IvmdFLzc2",
+	"04NoMIRD1DCeM/plfjDvuBCBR9Ei4kHZ7/s1OT4RVs6QHYOZWmMYjbB62pQcpIM2Ho8NFQ1zFKj76+MM",
+	"9PhzA32egXJhsCV4It9JXMyoGdNtWhs9yypZ9BrfEP7Q8HaA9oRvKY5PWkQyBa3stAt3IOuGezreDVnD",
+	"k45PiEpl4fJXYBOtKFWe87KTXqPGLOBlIorI+LnjwhC+Qf3hr+mXZuYOJNmmCTOePTFnbSUTq54MZZls",
+	"t4S0NrOl1OXOJIOVP/5p5+1JNAJggZl//JNAyt40hmNPLyFtfRVyKCHol/DJq1GLcpzGRmBMgPGC+PzR",
+	"WCZEwTL3IjydxtxAflYzyxgyzqKo4ZD1JL+R1/Gk5TjbuVSzxme9PhHw0/yzABj0/xfkGvQSHBvwwPEM",
+	"PkytKAVyuwvs/hZIKYppn2sZjiAOx2kFOAmX5CtU5pcWQZM1cigi7TZEtwyxoRfDuoCi/CSkuxEKchJL",
+	"wNfVgH1aVJqHOOcZxV8ZqYk5WAtSD4hEbWwtIAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

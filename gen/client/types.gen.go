@@ -18,17 +18,20 @@ type (
 	// Its fields:
 	//
 	//	Attempt Attempt
+	//	Content string
 	//	CreatedAt Timestamp
 	//	Error *AIResponseError
 	//	FinishReason FinishReason
 	//	FinishedAt Timestamp
 	//	FirstTokenAt Timestamp
 	//	ID ID
+	//	Kind AIResponseKind
 	//	MessageID *ID
 	//	Model Model
 	//	PromptVersion *int32
 	//	Status AIResponseStatus
 	//	TicketID ID
+	//	Triage *Triage
 	//	Turn *ID
 	//	Usage Usage
 	AIResponse = plain.AIResponse
@@ -55,6 +58,8 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	AIResponseID = plain.AIResponseID
+	// AIResponseKind: What the AI was asked for. `answer` is for the customer; the others are for staff.
+	AIResponseKind = plain.AIResponseKind
 	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
@@ -113,6 +118,16 @@ type (
 	//	CurrentPassword string
 	//	NewPassword NewPassword
 	ChangePasswordRequest = plain.ChangePasswordRequest
+	// CreateAIRequestRequest: What the AI is to do for staff.
+	//
+	// Its fields:
+	//
+	//	Kind CreateAIRequestRequestKind
+	//	Model Model
+	CreateAIRequestRequest = plain.CreateAIRequestRequest
+	// CreateAIRequestRequestKind: `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	CreateAIRequestRequestKind = plain.CreateAIRequestRequestKind
 	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
 	//
 	// Its fields:
@@ -490,6 +505,8 @@ type (
 	SearchResult = plain.SearchResult
 	// SearchResultKind: What matches. Only staff find notes.
 	SearchResultKind = plain.SearchResultKind
+	// Sentiment: How the customer sounds.
+	Sentiment = plain.Sentiment
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
 	// Its fields:
@@ -609,6 +626,17 @@ type (
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
+	// Triage: What the AI thinks of a ticket.
+	//
+	// Its fields:
+	//
+	//	HandOff bool
+	//	Language string
+	//	Priority TicketPriority
+	//	Reason string
+	//	Sentiment Sentiment
+	//	Tags []Tag
+	Triage = plain.Triage
 	// UpdateTicketRequest: A change of a ticket. What is left out stays as it is.
 	//
 	// Its fields:
@@ -785,6 +813,14 @@ const (
 	AIModeOff   = plain.AIModeOff
 )
 
+// The values of AIResponseKind that the contract has.
+const (
+	AIResponseKindAnswer       = plain.AIResponseKindAnswer
+	AIResponseKindSuggestReply = plain.AIResponseKindSuggestReply
+	AIResponseKindSummarize    = plain.AIResponseKindSummarize
+	AIResponseKindTriage       = plain.AIResponseKindTriage
+)
+
 // The values of AIResponseStatus that the contract has.
 const (
 	AIResponseStatusCancelled  = plain.AIResponseStatusCancelled
@@ -797,6 +833,13 @@ const (
 // The values of AccessTokenTokenType that the contract has.
 const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
+)
+
+// The values of CreateAIRequestRequestKind that the contract has.
+const (
+	CreateAIRequestRequestKindSuggestReply = plain.CreateAIRequestRequestKindSuggestReply
+	CreateAIRequestRequestKindSummarize    = plain.CreateAIRequestRequestKindSummarize
+	CreateAIRequestRequestKindTriage       = plain.CreateAIRequestRequestKindTriage
 )
 
 // The values of CreatedWebhookDisabledReason that the contract has.
@@ -890,6 +933,7 @@ const (
 	ProblemCodeNotAcceptable           = plain.ProblemCodeNotAcceptable
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
+	ProblemCodeNothingToApply          = plain.ProblemCodeNothingToApply
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
 	ProblemCodePositionExpired         = plain.ProblemCodePositionExpired
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
@@ -960,6 +1004,14 @@ const (
 	SearchResultKindMessage = plain.SearchResultKindMessage
 	SearchResultKindNote    = plain.SearchResultKindNote
 	SearchResultKindTicket  = plain.SearchResultKindTicket
+)
+
+// The values of Sentiment that the contract has.
+const (
+	SentimentAngry    = plain.SentimentAngry
+	SentimentNegative = plain.SentimentNegative
+	SentimentNeutral  = plain.SentimentNeutral
+	SentimentPositive = plain.SentimentPositive
 )
 
 // The values of SignUpRequestRole that the contract has.

@@ -176,6 +176,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -212,6 +236,27 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -487,6 +532,7 @@ const (
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -568,6 +614,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -692,6 +740,21 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -776,6 +839,30 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1138,6 +1225,10 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
+	Content string `json:"content,omitempty,omitzero"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
@@ -1160,6 +1251,9 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty,omitzero"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1178,6 +1272,9 @@ type AIResponse struct {
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1220,6 +1317,9 @@ type AIResponseEvents struct {
 	// LastSeq The number to go on after.
 	LastSeq int64 `json:"last_seq"`
 }
+
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
 
 // AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
@@ -1341,6 +1441,22 @@ type ClientMessage struct {
 	Role                 interface{}            `json:"role,omitempty,omitzero"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
+
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty,omitzero"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
@@ -2036,6 +2152,29 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
+
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
 	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
@@ -2104,6 +2243,9 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
+
+// Sentiment How the customer sounds.
+type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2380,6 +2522,27 @@ type TicketWithMessages struct {
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = time.Time
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2906,6 +3069,9 @@ type NotFound = Problem
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
+
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
@@ -2920,6 +3086,9 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
+
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -2963,6 +3132,13 @@ type GetAIResponseParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
@@ -3243,6 +3419,13 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3504,6 +3687,9 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
+
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
@@ -3967,6 +4153,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4021,6 +4241,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4150,6 +4372,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
 	GetAIResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ApplyAIResponse Apply a triage
+	//
+	// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+	// ticket off stays with staff.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+	ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelAIResponse Cancel an AI response
 	//
@@ -4679,6 +4909,48 @@ type ClientInterface interface {
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicket(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateAIRequestWithBody Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequestWithBody(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAIRequest Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequest(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StreamAIResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
@@ -5197,6 +5469,24 @@ func (c *Client) RunAGUI(ctx context.Context, params *RunAGUIParams, body RunAGU
 // Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
 func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAIResponseRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ApplyAIResponse Apply a triage
+//
+// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+// ticket off stays with staff.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+func (c *Client) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApplyAIResponseRequest(c.Server, aiResponseID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6175,6 +6465,68 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 	return c.Client.Do(req)
 }
 
+// CreateAIRequestWithBody Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIRequestRequestWithBody(c.Server, ticketID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAIRequest Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIRequestRequest(c.Server, ticketID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StreamAIResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
@@ -7142,6 +7494,55 @@ func NewGetAIResponseRequest(server string, aiResponseID AIResponseID, params *G
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewApplyAIResponseRequest constructs an http.Request for the ApplyAIResponse method
+func NewApplyAIResponseRequest(server string, aiResponseID AIResponseID, params *ApplyAIResponseParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/apply", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -9151,6 +9552,68 @@ func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, params *Up
 	return req, nil
 }
 
+// NewCreateAIRequestRequest calls the generic CreateAIRequest builder with application/json body
+func NewCreateAIRequestRequest(server string, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAIRequestRequestWithBody(server, ticketID, params, "application/json", bodyReader)
+}
+
+// NewCreateAIRequestRequestWithBody constructs an http.Request for the CreateAIRequest method, with any body, and a specified content type
+func NewCreateAIRequestRequestWithBody(server string, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/ai-requests", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewStreamAIResponseRequest constructs an http.Request for the StreamAIResponse method
 func NewStreamAIResponseRequest(server string, ticketID TicketID, params *StreamAIResponseParams) (*http.Request, error) {
 	var err error
@@ -11006,6 +11469,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
 	GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error)
 
+	// ApplyAIResponseWithResponse Apply a triage
+	//
+	// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+	// ticket off stays with staff.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+	ApplyAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*ApplyAIResponseResponse, error)
+
 	// CancelAIResponseWithResponse Cancel an AI response
 	//
 	// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
@@ -11579,6 +12052,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
+
+	// CreateAIRequestWithBodyWithResponse Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequestWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error)
+
+	// CreateAIRequestWithResponse Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequestWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error)
 
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
@@ -12397,6 +12912,162 @@ func (r GetAIResponseResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetAIResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ApplyAIResponseResponse200Headers the declared response headers of an HTTP 200 response for ApplyAIResponse
+type ApplyAIResponseResponse200Headers struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+// ApplyAIResponseResponse401Headers the declared response headers of an HTTP 401 response for ApplyAIResponse
+type ApplyAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ApplyAIResponseResponse403Headers the declared response headers of an HTTP 403 response for ApplyAIResponse
+type ApplyAIResponseResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// ApplyAIResponseResponse409Headers the declared response headers of an HTTP 409 response for ApplyAIResponse
+type ApplyAIResponseResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// ApplyAIResponseResponse429Headers the declared response headers of an HTTP 429 response for ApplyAIResponse
+type ApplyAIResponseResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// ApplyAIResponseResponse503Headers the declared response headers of an HTTP 503 response for ApplyAIResponse
+type ApplyAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ApplyAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NothingToApply
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ApplyAIResponseResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ApplyAIResponseResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ApplyAIResponseResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ApplyAIResponseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ApplyAIResponseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ApplyAIResponseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApplyAIResponseResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON409() *NothingToApply {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ApplyAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApplyAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApplyAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApplyAIResponseResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16861,6 +17532,197 @@ func (r UpdateTicketResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateAIRequestResponse200Headers the declared response headers of an HTTP 200 response for CreateAIRequest
+type CreateAIRequestResponse200Headers struct {
+	IdempotencyReplayed *bool
+}
+
+// CreateAIRequestResponse201Headers the declared response headers of an HTTP 201 response for CreateAIRequest
+type CreateAIRequestResponse201Headers struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+// CreateAIRequestResponse401Headers the declared response headers of an HTTP 401 response for CreateAIRequest
+type CreateAIRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateAIRequestResponse403Headers the declared response headers of an HTTP 403 response for CreateAIRequest
+type CreateAIRequestResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateAIRequestResponse409Headers the declared response headers of an HTTP 409 response for CreateAIRequest
+type CreateAIRequestResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// CreateAIRequestResponse415Headers the declared response headers of an HTTP 415 response for CreateAIRequest
+type CreateAIRequestResponse415Headers struct {
+	Accept string
+}
+
+// CreateAIRequestResponse429Headers the declared response headers of an HTTP 429 response for CreateAIRequest
+type CreateAIRequestResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// CreateAIRequestResponse503Headers the declared response headers of an HTTP 503 response for CreateAIRequest
+type CreateAIRequestResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type CreateAIRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AIResponse
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *RequestNotStarted
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *AIQuota
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateAIRequestResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateAIRequestResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateAIRequestResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *CreateAIRequestResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateAIRequestResponse409Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateAIRequestResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateAIRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateAIRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateAIRequestResponse) GetJSON200() *AIResponse {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateAIRequestResponse) GetJSON201() *AIResponse {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON409() *RequestNotStarted {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON429() *AIQuota {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateAIRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateAIRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateAIRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateAIRequestResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21412,6 +22274,22 @@ func (c *ClientWithResponses) GetAIResponseWithResponse(ctx context.Context, aiR
 	return ParseGetAIResponseResponse(rsp)
 }
 
+// ApplyAIResponseWithResponse Apply a triage
+//
+// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+// ticket off stays with staff.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+func (c *ClientWithResponses) ApplyAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*ApplyAIResponseResponse, error) {
+	rsp, err := c.ApplyAIResponse(ctx, aiResponseID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApplyAIResponseResponse(rsp)
+}
+
 // CancelAIResponseWithResponse Cancel an AI response
 //
 // Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
@@ -22248,6 +23126,60 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 		return nil, err
 	}
 	return ParseUpdateTicketResponse(rsp)
+}
+
+// CreateAIRequestWithBodyWithResponse Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error) {
+	rsp, err := c.CreateAIRequestWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAIRequestResponse(rsp)
+}
+
+// CreateAIRequestWithResponse Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error) {
+	rsp, err := c.CreateAIRequest(ctx, ticketID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAIRequestResponse(rsp)
 }
 
 // StreamAIResponseWithResponse Stream the AI's answer
@@ -23347,6 +24279,186 @@ func ParseGetAIResponseResponse(rsp *http.Response) (*GetAIResponseResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetAIResponseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseApplyAIResponseResponse parses an HTTP response from a ApplyAIResponseWithResponse call
+func ParseApplyAIResponseResponse(rsp *http.Response) (*ApplyAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApplyAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NothingToApply
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ApplyAIResponseResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ApplyAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ApplyAIResponseResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers ApplyAIResponseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers ApplyAIResponseResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ApplyAIResponseResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
@@ -28396,6 +29508,227 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers UpdateTicketResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateAIRequestResponse parses an HTTP response from a CreateAIRequestWithResponse call
+func ParseCreateAIRequestResponse(rsp *http.Response) (*CreateAIRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateAIRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest RequestNotStarted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest AIQuota
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateAIRequestResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers CreateAIRequestResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateAIRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers CreateAIRequestResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateAIRequestResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateAIRequestResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateAIRequestResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateAIRequestResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
