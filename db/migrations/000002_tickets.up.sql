@@ -12,7 +12,6 @@ CREATE TYPE ticket_priority AS ENUM ('urgent', 'high', 'normal', 'low');
 -- Why a ticket was handed off to humans.
 CREATE TYPE handoff_reason AS ENUM ('wants_human', 'wrong_answer', 'cannot_answer', 'sensitive', 'other');
 
-
 -- A team that has been deleted stays until no ticket has it any longer: the sweep takes it from them in batches.
 CREATE TABLE teams (
     id         uuid        NOT NULL,

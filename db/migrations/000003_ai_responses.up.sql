@@ -19,7 +19,8 @@ CREATE TYPE ai_review AS ENUM ('pending', 'published', 'discarded');
 -- customer_id is whose ticket it is, if the customer sees the response; only staff see one without it: drafts and what staff
 -- ask for. Such a response keeps its text in content instead of a message. An answer with a review is a draft: pending until
 -- staff publish it, as it is or edited, or discard it. edit_distance is how many words of a published draft staff changed.
--- prompt_version is the prompt that it was written by; NULL is the built-in one.
+-- prompt_version is the prompt that it was written by; NULL is the built-in one. ticket_version is which state of the ticket,
+-- its notes included, staff asked about.
 CREATE TABLE ai_responses (
     id                uuid               NOT NULL,
     ticket_id         uuid               NOT NULL,
@@ -51,6 +52,7 @@ CREATE TABLE ai_responses (
     reviewed_at       timestamptz,
     edit_distance     integer,
     prompt_version    integer,
+    ticket_version    bigint,
     CONSTRAINT ai_responses_pkey PRIMARY KEY (id),
     CONSTRAINT ai_responses_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT ai_responses_turn_message_id_fkey FOREIGN KEY (turn_message_id) REFERENCES messages (id) ON DELETE CASCADE,
@@ -85,8 +87,9 @@ CREATE TABLE ai_responses (
 );
 
 -- At most one answer is written in a ticket at a time, one draft waits for review, and one answer to a turn stands, also while
--- another one is written.
+-- another one is written. Of what staff ask for, one of each kind is written in a ticket at a time.
 CREATE UNIQUE INDEX ai_responses_streaming_key ON ai_responses (ticket_id) WHERE status = 'streaming' AND kind = 'answer';
+CREATE UNIQUE INDEX ai_responses_asked_key ON ai_responses (ticket_id, kind) WHERE status = 'streaming' AND kind <> 'answer';
 CREATE UNIQUE INDEX ai_responses_review_key ON ai_responses (ticket_id) WHERE status = 'completed' AND review = 'pending';
 CREATE UNIQUE INDEX ai_responses_turn_key ON ai_responses (ticket_id, turn_message_id) NULLS NOT DISTINCT
     WHERE status = 'completed' AND message_id IS NOT NULL;

@@ -75,6 +75,28 @@ LEFT JOIN live_prompt AS l ON true
 LEFT JOIN prompts AS live ON live.id = l.prompt_id
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
+-- name: FindAsked :one
+-- A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
+-- written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
+-- prompt_version is the live prompt's; NULL is the one that is built in.
+SELECT
+    sqlc.embed(t),
+    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
+    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    live.version AS prompt_version
+FROM tickets AS t
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = @kind
+LEFT JOIN LATERAL (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.ticket_id = t.id AND r.kind = @kind AND r.status = 'completed' AND r.ticket_version = t.version + t.note_version
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS standing ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
+WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
+
 -- name: CreateAIResponse :one
 -- No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 WITH allowed AS (
@@ -100,12 +122,13 @@ noted AS (
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version,
+    ticket_version
 )
 SELECT
     @id, @ticket_id, @turn_message_id, @model, @requested_by, @owner_id::uuid,
     clock_timestamp() + make_interval(secs => @lease_seconds::integer), @kind, sqlc.narg(customer_id), sqlc.narg(review),
-    sqlc.narg(prompt_version)
+    sqlc.narg(prompt_version), sqlc.narg(ticket_version)
 FROM allowed
 RETURNING *;
 

@@ -303,6 +303,14 @@ FROM messages AS m
 WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || @turn_message_id::uuid)
 ORDER BY m.id = @turn_message_id, m.created_at;
 
+-- name: ListTranscript :many
+-- The newest messages of a ticket, newest first, as staff see them, or without their notes.
+SELECT *
+FROM messages
+WHERE ticket_id = @ticket_id AND superseded_by IS NULL AND (NOT is_note OR @notes::boolean)
+ORDER BY created_at DESC
+LIMIT @max_rows;
+
 -- name: PutMessageFeedback :one
 -- The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 WITH entered AS (

@@ -231,27 +231,6 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
-// Defines values for AIReview.
-const (
-	AIReviewDiscarded AIReview = "discarded"
-	AIReviewPending   AIReview = "pending"
-	AIReviewPublished AIReview = "published"
-)
-
-// Valid indicates whether the value is a known member of the AIReview enum.
-func (e AIReview) Valid() bool {
-	switch e {
-	case AIReviewDiscarded:
-		return true
-	case AIReviewPending:
-		return true
-	case AIReviewPublished:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -261,6 +240,27 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -450,33 +450,6 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
-// Defines values for HandoffReason.
-const (
-	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
-	HandoffReasonOther        HandoffReason = "other"
-	HandoffReasonSensitive    HandoffReason = "sensitive"
-	HandoffReasonWantsHuman   HandoffReason = "wants_human"
-	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
-)
-
-// Valid indicates whether the value is a known member of the HandoffReason enum.
-func (e HandoffReason) Valid() bool {
-	switch e {
-	case HandoffReasonCannotAnswer:
-		return true
-	case HandoffReasonOther:
-		return true
-	case HandoffReasonSensitive:
-		return true
-	case HandoffReasonWantsHuman:
-		return true
-	case HandoffReasonWrongAnswer:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -534,7 +507,6 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
-	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -550,7 +522,6 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
-	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -564,8 +535,8 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
-	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -589,8 +560,6 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
-		return true
-	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -622,8 +591,6 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
-	case ProblemCodeHandedOff:
-		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -650,9 +617,9 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
-	case ProblemCodeNotInReview:
-		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -876,6 +843,30 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1238,16 +1229,14 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, once it is complete, whatever was published of it. Plain text; show it escaped.
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
 	Content string `json:"content,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
-
-	// EditDistance How many words staff added, removed or replaced before they published it.
-	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1266,9 +1255,6 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// IsDraft True on a draft. Only staff get drafts.
-	IsDraft bool `json:"is_draft,omitempty"`
-
 	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty"`
 
@@ -1283,22 +1269,16 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
-	Review AIReview `json:"review,omitempty"`
-
-	// ReviewedAt When it was published or discarded.
-	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
-
-	// ReviewedBy The account that published or discarded it.
-	ReviewedBy *ID `json:"reviewed_by,omitempty"`
-
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1345,13 +1325,10 @@ type AIResponseEvents struct {
 // AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
-
-// AIReview What staff have decided about a draft.
-type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1469,6 +1446,22 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1505,9 +1498,6 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
-
-	// Respond Whether to start the AI's answer to it.
-	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1601,49 +1591,6 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
-}
-
-// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
-type CreatedMessage struct {
-	// AIResponseID The answer that was started.
-	AIResponseID *ID `json:"ai_response_id,omitempty"`
-
-	// AIResponseURL Where to stream the answer from, relative to the server.
-	AIResponseURL string `json:"ai_response_url,omitempty"`
-
-	// Author Who wrote a message.
-	Author MessageAuthor `json:"author"`
-
-	// Content What was said. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// IsAI Whether the AI wrote it.
-	IsAI bool `json:"is_ai"`
-
-	// IsNote True on a note. Only staff get notes.
-	IsNote bool `json:"is_note,omitempty"`
-
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
-	RedactedAt Timestamp `json:"redacted_at,omitempty"`
-
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
-	SupersededBy *ID `json:"superseded_by,omitempty"`
-
-	// TicketID The ticket it belongs to.
-	TicketID ID `json:"ticket_id"`
-
-	// Unanswered Why no answer comes by itself.
-	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -1889,20 +1836,6 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
-
-// HandOffTicketRequest Why humans are to take the ticket over.
-type HandOffTicketRequest struct {
-	// Note What staff should know.
-	Note string `json:"note,omitempty"`
-
-	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-	// not one for an AI, or something else.
-	Reason HandoffReason `json:"reason"`
-}
-
-// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-// not one for an AI, or something else.
-type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -2205,12 +2138,6 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
-type PublishAIResponseRequest struct {
-	// Content The text in place of the draft's, as in a message.
-	Content string `json:"content,omitempty"`
-}
-
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2229,7 +2156,8 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
-// ReadyEvent `event: ready`. A draft is complete: `content` is the deltas since the last reset, joined. Only staff get it.
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
 type ReadyEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
@@ -2319,6 +2247,9 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
+
+// Sentiment How the customer sounds.
+type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2451,15 +2382,6 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
-
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2553,15 +2475,6 @@ type TicketWithMessages struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
-
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2613,6 +2526,27 @@ type TicketWithMessages struct {
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2722,18 +2656,6 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
-
-// Unanswered Why no answer comes by itself.
-type Unanswered struct {
-	// Code The problem's stable identifier.
-	Code ProblemCode `json:"code"`
-
-	// Detail What happened, for people.
-	Detail string `json:"detail"`
-
-	// Retryable Whether asking for the answer again later may succeed.
-	Retryable bool `json:"retryable"`
-}
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
@@ -3148,11 +3070,11 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
-// NotInReview An error (RFC 9457).
-type NotInReview = Problem
-
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
+
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
@@ -3168,6 +3090,9 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
+
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -3213,15 +3138,15 @@ type GetAIResponseParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// CancelAIResponseParams defines parameters for CancelAIResponse.
-type CancelAIResponseParams struct {
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// DiscardAIResponseParams defines parameters for DiscardAIResponse.
-type DiscardAIResponseParams struct {
+// CancelAIResponseParams defines parameters for CancelAIResponse.
+type CancelAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3242,13 +3167,6 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// PublishAIResponseParams defines parameters for PublishAIResponse.
-type PublishAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3505,6 +3423,13 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3533,13 +3458,6 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// HandOffTicketParams defines parameters for HandOffTicket.
-type HandOffTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3741,9 +3659,6 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
-// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
-type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
-
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -3777,11 +3692,11 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
+
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
-
-// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
-type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4359,18 +4274,15 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4464,6 +4376,9 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4473,9 +4388,6 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4629,6 +4541,42 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// ApplyAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // CancelAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var err error
@@ -4662,42 +4610,6 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CancelAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
-// DiscardAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params DiscardAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -4754,42 +4666,6 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
-	return err
-}
-
-// PublishAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PublishAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5843,6 +5719,42 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
+// CreateAIRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAIRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
+	return err
+}
+
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -5967,42 +5879,6 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateAIResponse(ctx, ticketID, params)
-	return err
-}
-
-// HandOffTicket converts echo context to params.
-func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params HandOffTicketParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.HandOffTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -6991,17 +6867,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -7110,15 +6985,6 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
-type NotInReviewResponseHeaders struct {
-	RetryAfter *int32
-}
-type NotInReviewApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NotInReviewResponseHeaders
-}
-
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -7127,6 +6993,15 @@ type NotModifiedResponse struct {
 }
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
+
+type NothingToApplyResponseHeaders struct {
+	RetryAfter *int32
+}
+type NothingToApplyApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NothingToApplyResponseHeaders
+}
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -7143,6 +7018,15 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
+}
+
+type RequestNotStartedResponseHeaders struct {
+	RetryAfter *int32
+}
+type RequestNotStartedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -7700,6 +7584,220 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
+type ApplyAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       ApplyAIResponseParams
+}
+
+type ApplyAIResponseResponseObject interface {
+	VisitApplyAIResponseResponse(w http.ResponseWriter) error
+}
+
+type ApplyAIResponse200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyAIResponse200JSONResponse struct {
+	Body    Ticket
+	Headers ApplyAIResponse200ResponseHeaders
+}
+
+func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NothingToApplyApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       CancelAIResponseParams
@@ -7851,216 +7949,6 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       DiscardAIResponseParams
-}
-
-type DiscardAIResponseResponseObject interface {
-	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
-}
-
-type DiscardAIResponse200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type DiscardAIResponse200JSONResponse struct {
-	Body    AIResponse
-	Headers DiscardAIResponse200ResponseHeaders
-}
-
-func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8246,250 +8134,6 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       PublishAIResponseParams
-	Body         *PublishAIResponseJSONRequestBody
-}
-
-type PublishAIResponseResponseObject interface {
-	VisitPublishAIResponseResponse(w http.ResponseWriter) error
-}
-
-type PublishAIResponse201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type PublishAIResponse201JSONResponse struct {
-	Body    Message
-	Headers PublishAIResponse201ResponseHeaders
-}
-
-func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14138,6 +13782,276 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	return err
 }
 
+type CreateAIRequestRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateAIRequestParams
+	Body     *CreateAIRequestJSONRequestBody
+}
+
+type CreateAIRequestResponseObject interface {
+	VisitCreateAIRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateAIRequest200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateAIRequest200JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest200ResponseHeaders
+}
+
+func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateAIRequest201JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest201ResponseHeaders
+}
+
+func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
+	RequestNotStartedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponseRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   StreamAIResponseParams
@@ -14869,254 +14783,6 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
-type HandOffTicketRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   HandOffTicketParams
-	Body     *HandOffTicketJSONRequestBody
-}
-
-type HandOffTicketResponseObject interface {
-	VisitHandOffTicketResponse(w http.ResponseWriter) error
-}
-
-type HandOffTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type HandOffTicket200JSONResponse struct {
-	Body    Ticket
-	Headers HandOffTicket200ResponseHeaders
-}
-
-func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketClosedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -15321,7 +14987,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    CreatedMessage
+	Body    Message
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -20637,18 +20303,15 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -20742,6 +20405,9 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -20751,9 +20417,6 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -20923,6 +20586,32 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 	return nil
 }
 
+// ApplyAIResponse operation middleware
+func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
+	var request ApplyAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
+		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CancelAIResponse operation middleware
 func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error {
 	var request CancelAIResponseRequestObject
@@ -20949,32 +20638,6 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
-// DiscardAIResponse operation middleware
-func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
-	var request DiscardAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DiscardAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
-		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -20995,55 +20658,6 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// PublishAIResponse operation middleware
-func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
-	var request PublishAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	var body PublishAIResponseJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "PublishAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
-		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -22074,6 +21688,55 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
+// CreateAIRequest operation middleware
+func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
+	var request CreateAIRequestRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateAIRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAIRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
+		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -22169,55 +21832,6 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// HandOffTicket operation middleware
-func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
-	var request HandOffTicketRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body HandOffTicketJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "HandOffTicket")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
-		return validResponse.VisitHandOffTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -23149,898 +22763,876 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTD+Kljt/o7tRJIl9b195mTbt5lOfIvdHidj9SdBIiQxTQEaArSs8XTO9zTfg+2T/A6qABIk",
-	"QerS8mRmsvlj4hZJoFAoFOpeXxpjMV8IzriSjfMvDfaZzhcRg39ffPv+8m3C37IfEyaV/kUm8zmNV43z",
-	"xgWZMynplDWajU80Sph+PBZcsc+qcf7xutmYiHhJ44AFb2Kx0OPdNhvmG9k4/2je5qpx3riaMSLZWPCA",
-	"jGc0njISSjKJxZx0D8nrsRIjFrcbzUYYNM4bczltdRvNRiwi1jhvJJLFjdvrZiNO+KV+HiccnktFFcNp",
-	"1SxmNICnne7ZWXAwPm51Jz3aOhkfsNbZ6LjbOmKdyQE9GXeDXq/RbCghIg3l9e1tE/DwTsWMzgs44IRy",
-	"uWQxERMiOCOLkI0dhDQCqug5+dJvqNWC9Rvn/cbb968G764u3l49e9pvNPspZPBwE9jgK1gqfAKL7Tdu",
-	"+7zPy7NdPfvb1eDls3fvLr59htPC52YXirMe0m6ndRJ0Rq3T8dFRqzc5mxx3gg49HJ3grCLCYamUoVSU",
-	"q80mfvL61dWzV3eaOmCRojjyjPIbshJJe7PJn716uvPEFePrPXx++ery3Xd738SGprbLp6Gko4gFxRMn",
-	"WfyJxWQZqplIFLm4zJ+9QJMcDQeB/bzZCJiiYaQ/vjSkKgmNGZHLUI1nLCBioimXqFkozfD6nMV44gdh",
-	"7sQc0U6nddLpdFqn+j+d7H+BOW6JbJwfds6aDRUqOJwXl8SBRmOwcd54uIjFKGJz+dAFFg7a5SV/yz6F",
-	"bJlf+jtFJxMSCXFDqEoXMgljqfwoCPkgxnEcHOAo+DtRM0YuLu9JM9ojEioyFnMmCZWEWuamD7Z+U4Xj",
-	"G6Z2QM1BpwY1hnmEnKTA+lCULQZx9DKUY8En4TSJizTyfiGBT5GYTRLJJACP+3pPkhu2IiImcxGwyI+3",
-	"eW5oB3dXgC4YKhwzZ/i70E330EHOUaeXQ04RFB9m8u8gdl6JC0Br4fBEEVHihnFJlowrEnIlSMyoFDzk",
-	"Uz8yuBjgDnkQkUgWEBpFJFTSDjxiExEzTUgjNqWcKGF2eAfU9I5qUDOlnxjhdvQK3GTQI15ef2JxJGhQ",
-	"STKhJCJ9R9PJmHIu9GI0ojS38KMp+6iGYNYPvgv9nME3Kl5pFtI4V3HCXKwd5LCWg9OHMecFRNmbWCgx",
-	"FlEFwiwfkmLO1CzkU8IiyfxIWtihqlE0isUNQ4YcE6mJNBs44ezzgo3Vbmg6qkdTnrgspITFsagirnQ5",
-	"iKi/JkLRPJauhCBzylfZtaMIJSqcVyDoRxjCxc5S5K6sEdOIWMahUoyTiYi1EEBopK/e1S5YGdVh5bCX",
-	"Z9UAHp76ZFGBFFwCYuQtkwvBJSte4VrYjphi2dlNcUGVYvOFapx3m41xzKhiwYBq6bjX6R23ut1Wr3fV",
-	"OTs/6J53j9rdTufg8OiHRrMxCXkoZwPkZY3zhlRikf5cPcRx+7DT63ZPcIhYqgFwseoZDw+6nU7vByuF",
-	"byJBNVKBf7DVN3A/nTfEgnEaPpwuVEtI2er2OiOHKTYsKuE4w/1cmGWNhJ/E3H37YHRy0jqhnV7rdNJh",
-	"rVE36I0P2OHkqHPcaDYSUHU0xQKzQmTJxnmnaeEIBU9/7XWbjUUs5gvl/NTT5GYunOz72zy9PPtkFTHn",
-	"KC0FahYSxBGtYLlkEw5i8/FWWHbJjXG4FiY0kqzZYAaGj1/wn6lmZ3Q1ym+yEwCSuRZbJfuxcd69bXo/",
-	"AoG96qOe1t4iKtXA/JnDyFrFS6XocTQvONjnpNfpdLQQDyCdE6lorHwiPT7QUnkendtpKSkVbqcIAL3D",
-	"Jx6KR6Bwr/oawXo5YXBONoHqvOtbrFGmmn27QZliZXSejcfvbT6+q7NtPP5BunWB4Mw7mf79rhtnuFS/",
-	"cf6l3/iFdr2Ee4OgZr8RygEN++ZK6jdoomYiRuBuQo7z6Bdu9TDpTQE/1zB6fD93XRjaFwuYNslwkGNe",
-	"feRe/TKn68NptWqrPbEF9vWal2+7j/973f27XnfXQCtX4ZyJRFWrIjKM9NXhlRWV+bhalg7CgGj1ItOw",
-	"9Te7SIm0XnY+zEmJGWA++dA+hfvtzeVf2MpzUm7YqqnhTVxN4uOXuiPSOzvvdNoa2F6nSLBHrVFPEx89",
-	"PGydBR3WOhyfTrqsRw9Gx52GuXa1WFsauNs57/bODw/bR51u7+BAD8zpXC/qAxsROYNjt4jZJPysj+HN",
-	"4OIHfvV5dPlXdvMuKJhnmw05Fgsw+xraledabk9JWZ5rwV6vmIaNZkPwwYjNaDRpXGsZAfZ0UFxWh7VO",
-	"xp1u65QeHbR6k2N2FByOD0Y92kAaG4+ZlFea8IqaiabFJphGKLyECjzoFN0jMg95olxh4ksDX0Mqbpw3",
-	"2OrPs9G34/B1+OfL9z9ddl+Fl/JyrhY/PLk8vvzH//zf/9f+n//7/xrNBvu8CGMmByFvnJ91OpqQJjGT",
-	"s3QgGasBvorcyFDNiNHY6u3jsUi4Kos/0+Lp2Jw+UpNbKvDN8RBNYzpm/208AO2xmJeI6ZR1D1sno+64",
-	"Rbvjw9ZBcDzqjM/YyaTbybYcYXOg910IZl07kvgvtASgI2AhLHhp3B25pXwI1QwJCRmNmlFFllSipJm3",
-	"mOwsqDvfJbFe5ENzaB5uwvsf0rBlv9ejgTCh4dGihL5XEqnEXJNb0xHYP8wYJ4Egl2TKFJmvyFxwtiIj",
-	"Or75U2Pthd1rI/csX5/11w4IPumebn3LaZJ7QvmYRRELKnVwntssLkYiWBHOWFDYrt3kE7SaZNfV2MKT",
-	"v0dgibe/HrllQxnEWcyvTAbplESQTrW+/WRG+ZS9oVIuRRz4/ZtcqBmLycK8lOO1SRwzrgbpMy2dxTEb",
-	"KzITsWRkpIknXukrky3d16Siiwi8CtSMD6cQYBL8E4sl1at6JZS+vhZqI/v+2PnSIzC5jwdcqAG1Q5fl",
-	"p0AwiYITvIP2fXeAXUSonusC6TnWRnfJzqx+A231MgB7cEKzM+/d0yuHUQtAHWdLJhUBwsww5wwIYlqF",
-	"A3xp5CBkJHSsJIgQoZLEMtWcFFEWn3aWijIIzbVUAaLZ36KLfgunezbTK6H80zwXMRmLKGJ0muTlpmyy",
-	"x2EUhXxKbrhYohlLU5bgrE0+0FAB4tSMzd0JrwAJFSuDHzXd0JFItKBPQv5JhOOceTlgchyHCzgY541L",
-	"uJlxrQFRS60o6HmdAANLmZc4Fjk86XY1Wpax4FMHtPeSxRVsoyya1ckmG7CQklSFIHxgo5kQN14oXrGl",
-	"cVlKQnlA0rCLSty4Mj1dRYJqiCZJFJmj6BBp29yGmbqb/nLdbKCEMlNqIc8fPtRDtp0VP9Qgy4cyWSxE",
-	"7K4mwJNWdcTQebmjvLuNPqRnKWkzT29Wb74Lxcnfn/5t+v3h/M+d8Q9xd/Rh/PfPP968O/2O99SL5VHy",
-	"TJyEF/Rs8u0//hoc/OW3pC5lu2CIqmYbluaNHVWPKqLLQzuu3aMF1QprKiaW6FWyccw0LMuZZOPB99/O",
-	"osvvXkV/P/hzFDx5/OmH8PFsFD6O2LfP1fjbz9GLJxc/vQwfh+xvf/1ma2pfBJsuffuDYQXz6s1IZXf3",
-	"XIdyEdHVwFDfRUDJC/GJRRRYI/usWMxphORhv29pPtfYmXbMKH5ddR289dRz4KJw7GDkF15mjcqZUW2n",
-	"022dBL1e64wdTlpH9Hh0Mj4Nzlhn8t8WhHbIP9EoDMokX/1xMdbNQblXKX28QrHQg+wNtb9N4/F+vWrg",
-	"08fvOf1EwwjVraIUGFBFR1TCugKx9InNwWiQOEMUZOV0gExi3jXUo3u8cRTDUztrHrKSrFyAHRDC5A04",
-	"F73+NC0IlwM68160c6K1Q+u+OTzpus6fhZCh5ur9xrl+0nQ8NAW2Ca4GOZ6xOR1ogT40boiUfI7hDTEG",
-	"LavasZExV3T/jFXJR2KJGz0fO/ppZDL6BxurrX1KGjUIT+q/KUKUdwFtcOTSGMF0N+VGG/nF9ekCpvbG",
-	"AvQyXc6SG87ZRB+DyN2PloIMARVIxP1cn5dsVzY3cuxiscCTVbz5b6+bjZkWyAysedjhuOFtUaknPKFa",
-	"4yWR4FMWk0hMScgLt7i5bTQ7MCOOIZy6OrgkiOlEbWPWSnf77yIBQ99KJLFj6oNQ05ATNYuZ5nkruQHX",
-	"/+1460I5AJRZnmsOROqsrLeKmZjMc71XuDPpjxUrOzo/7DhXYvruaOVKAhRgHmnhd9zptQ6CQ3Y0Oe6c",
-	"dE97vxF/IByJvDHu7LjaGvdMC1JXtOSoubAMqOQsSC9pkMEGCr7N39AxMCzK7cdAymh1YC39FaFBEDMp",
-	"d4l3PqsK6n2WG5pYwEoXtAs3oMDIq5dPfXgwpkLcZTKjJu7WCrkk9EVmOiJwGUGFIUNJxjSKWADMY5dw",
-	"1ZNKjGRA1qCjBKtGynMabm7HT6xlNA2j/ArG/HwgZ0Fm+81Z8yeA39+4Kf+5iEdhEBTPzCthbYqhJKA9",
-	"lU/IJP20INwblnEPv3RE/CgSSxhyFzE/nyThSPXPHThKRyMDUq/2O8qD15OJV6R4wfTlL8gsmVMuC57H",
-	"OS5ZHwtnnBoL65WjQZIl5UoSikO7I6cXO7wxwOd2AqanKLJ0eIUswyjyhMCajZnBxwM8w7mdMfxqSSXB",
-	"lyBeOl30Lgka3SrO9V06gW9fHBhz60WUlnEp6dyC33Rgr96mekbV0cJzt3dweHRctqttYOjOwPcNf9g9",
-	"75xoSaXXBUlFv61f9W53kTfVMw4IOLFhUhusLOVWmpmttdDXWuSKq0okiwebBwfANjMaqVk5tUQDwKKc",
-	"oyUD/AY+vQzYfCEU4+PVJX8Ti6mWECroxNBwk0ilD0rCAziEK89ZCbNhByHX1xMO7F72djxHBnKgaf2F",
-	"rSDiKj/XLixuXBtS7x4uZ35ISwo5cUAvnbaqVRYQ+zKUc6rGxQ2CGdLQDAji18dhbd6GO+vcDp3jSB5M",
-	"5qawXl6DyDtfG673tIhCB8Ja/KXvAfI4Sl5FjE1oEimb/YYJXj4E2a+3X9ZBLr+p4x5sIzBW5p+ks+IC",
-	"wJ76JGYB4yqkUeFMfdB8we/Ft2uAAQZjZ4TCrZNXGAi6KtMxU+6ziyZxlLt9ujn+psEiebA8uChD76DF",
-	"oRGPdy09FqEkSqA1ogZDLhGhN87RJ3wcRXBGYDBNSF19TfeOjsinUIajiJGLd08uL+GWomPFYri8Yc9t",
-	"djhMroQYGLhCffPMGA2AFqNwHqrGee/oqNlYCKAJjZkCGJgZvkNmULYpnfKmhPmjV7cxRaQ5m/OGxnTO",
-	"lMfDAzT7Y8LiFVmkL1VvjPuOw/XTn/VeJPyGiyXXxDuDDFecBIb0Y14kaiAmg5hyMCUC9gEmB/kaOQ7y",
-	"8ecdUN7prUO5u8ZKZGcvOWh+i0GXnkjQCyKZlCHkP1NUrDETphrVGLlZ4A8mrNOEkYaoLCDYBt0w7K5J",
-	"arX8wQJUiRN8wcGHFxEIumUGKfzbYiIXT7tPRHQOvwIiYsqt3TYXzxKLOfg6NMcaR0LWU0Q2Su70GVXF",
-	"5LlOBRrP88Pugghapa+kiHABqsZG9pZGyQsq1UUwD3lZItUSO6H6WShVTJXwsSIQ6+GlkoAUYpRaeRiy",
-	"nAmNH2P+3uV4sCpkvPABXUKGAzUgIfzE3oDloYwFtEiYUC8nLdUmpI4Kwvl8QfkK7F/g4ycvVFCv0vU6",
-	"xh/idZgejTvd1smoR1tnQbfTOmQnk1N6POqNQX8NuVRxMta7qTWO13EAecmzcIFU91YoxeKAzlOD/lKQ",
-	"pYhvtPBrzfqLWATJWAOmt8vCvXSiV5JRVGne6p2eH3bbnc5htwv2qjiJMIziLZskPEBkgdSt6GRyDiow",
-	"RHxBXnYbIlesxhSFn8CtKTiYaeKQ8SBa1St3vaPzbqfd63WOuqd6/tRv1IWdFdNL/lzERb8nWIhfXyRq",
-	"RnrtjoZv7m7jNKZc2ah8R4bcIGpLK5cmNoEGNBf1lQLkjyCT5M/vXr/yBZAVB9oAED3XSxrphTF/oOsr",
-	"oUoTmkM9tx8OzLkssnvwMRk2r4U9PY6R+EJO3l89b53uwuK6VcJAuhKSAVQ61GWoAQlocnjOWDCi40KE",
-	"06UiMxYtinx+Pk9TXlF1DFVTcwCTq1d/ng8L53mX1LCYqpBPG+cNyDmvM23kJnPWK6vjJnkAoaq+1Lx/",
-	"iyiRpmehNCwu0W42ubCLxCtgsWA0lsa4pnWdib4FKImZ1pYxpHk5C8cz9KmO9DgxixiVTFouvKFD1fUa",
-	"bOne1AhCK8z2+Lm+bTZeseV7WVZQOFt6w4sso4pCvmMOTtcT7PSKfVY1gdiXShLOPqtihKjNvjJYPTtr",
-	"dbqtTveqo8/KOdJbIUST9Iwn65cOv0wD/svhShdkzoKQEs3nQJASCxYjfRnZEi9unwErC5P3xTCVBsqy",
-	"JdFvCuH1zvS78PLTHC8/znj5qzTevyqKqQC9wdNzkfCgfIWpGYtZU6sZeiX6zMkKhExgAJ+3mAs0B+q/",
-	"d1lr3gl6mF+rnda7THxoVlhRA0vMGdy3+iKaUOk3CejBvMWvrCjOhRsmsqShyVrAL3ZxoPSqZHC96tra",
-	"VnlgzerLwYzUE1Ofce78QasPnrBcHkPpmzvlJ9Sz64N8iEfhPgs6p8j2Tmlv0uqww+BofDw6oadnpfss",
-	"lAMOyNiVfSM2NT1feStiYTW0Gf3ESMwWUehVcs2JGKiqUlgmgcZbLs1Khm4w6r2d4i3GNSQGJ1bVFcMq",
-	"L0Ij5w1NZG0SxQumSMC0LhKH+s6mYY4CbRS6jc96g2HoV0K80GJCIeX1E4vJ8SH5S/jYg2UTwT4AWyd8",
-	"XDy4cPDndIX7dXx0dHBMRivFoKzSXOzkWejklOeu45A2S0GbsIGnhNUy0IAFxgNNcpt4QRf4rt8FShMl",
-	"vrIP9BdxW2aL/Nd6Ls3GGIJ/inRd9AhAKpUSZMSgAJkngmZgQvw7G2xNVQbO+KAuu0OLcgM72wZj+zCN",
-	"tGpSVdoKFUXz52DzVBPAmwntfAbSZFAmaYysJXSimAk3sdGgYPKYCu6TzOw7A2bGLcpmUaD5KgyemmVv",
-	"2AKt1OkMmoZ2tt4fnnTz5ntYwy7m+3wQRdfR2C36SLbOMicp4gLwHoNmCQ8wEGwXcWjhjDJI4518ISXg",
-	"FDHeWmM7urNBsut4a931kCzyqoQLD8CIjrJZ0gT8/u7tjncxJVoM7dGWiFvxJvbI6B9AphZJFFgWilEA",
-	"hsjcnaqohP13kcDyNCogQpBg7YYAa53RLCbLpIqRgMmbdqY1y5VUbA7WjWzUDS7DYjXt+hhCE5/nRYy1",
-	"EpfrQUZUMYOQ8cwwpvKJhZFTW3PxuBo7vF5P+g7YsrJoehx7F0ETUwt8giaujbhgec5uAfQMKe+YUiGf",
-	"yqrcuE3O8K/2sBXPVrZsT+EXRFK+7ssvy7R2cmN8RffEtUYXwnQhL9WlrHILhFoIKJQpMB8+C0JVYd/H",
-	"R/6s/L9n6R6g7YJBeElXbXKpIFpbkmSBtRKyBBBn2oqqOBecMJi1fEGttbjuBFK9MHpUp5N/VRMqYErZ",
-	"ZM21cbb3JAGD5IbZvGb4gmejwka6o4PD9UDo+d5SxV5o8dHH36Her2G5oJkK7jVLxlSxQWRGyfN3yYDh",
-	"zEXMspE0RPAzBGDvHkixWbVfvUSSQVdi8znoAScsoGNVdRac3W2mpfuXINErImk+xqLKrFVnP27We2k+",
-	"xga861/KFWMn9JWU6/TOjw7b3e7pAaY17HSmTERP5XnC8BNji8K4g1KoeVUpNhx/yjjT+1xbGsg3qP0w",
-	"swu9ZfoA1xmaIN4kE/iwfK4zqr7dB1mKYRdHBalwXXEU0Byx1QEG+XmD7jcs+mUkUXdpSutrft3EDZjQ",
-	"rMXcmv8bIrGXEIkYUb9fzeatiNgroS6QyxY3FHJhAFeUSAWGBZ/KrV/D+kxmGIfBv+YR1iaAsfqgbfQb",
-	"YNgcMULljQmb3tUBc1yVYqNXlqXwVPD1IuAaJe8Yjcezt0wmUTnX2pgO9DbRctJ1fUXDosHQ8PBUUZQ8",
-	"XCyYgmFMTLv1dEOHpfU63e21L3ti+0wvRGEGhhGGDBSm6JLWN71gFksoXW9vvWx+2ebeMojMtsMfeFF/",
-	"oa3FvhP74K49h5twLW68Bbd+L9t2Dccn/sTix4lcVUiLkZiGvE5WxNyDwUgP4YqKZXEzZuCjCXcKxO+e",
-	"blyEA9dEDEQlNuICjBwEQoxLzCOiCyUWhnkoFrHFLGcqXl8QtZsrjQMlCS3ghdgH8+UZ+BIO9ZcnB51O",
-	"57Bsmz+jUIbm6Kh1qinreNId9ehhcMrOOvrdBQx30O60u92Ddudh77C2hrBnOqAidMCeN16Kn8Ioog+P",
-	"2h1y/2/d7iPyIuTJZ/L59HhwfPiAPA9jNhGfH3YPj9o1jKB7etXrnHdBzzs+6vYO8iix9XqqcHKipdIu",
-	"3MxH3W4OJ+Mu7bQ6J6Ne62Tc7bTO2GHQOurRzvgkOJgcQ7SKwUmnex6MTs8Pz88fHp7WI6U8Xw4pT5m8",
-	"uVgsHvbaXXI/fP3ugTlK4ZS/X1QIfNsH5GwUOYi1YjwB48/BHa4VcE+1ZD+ikVkf5pl1bUVl/vZo/OTy",
-	"+PJm8bfvn/z5rM0OOu1xL+Kj+fNO8Lc/R2lRrZ3r4f4Jc8ZRCfhmNyAyPIV8umGy+oxK8o9EQqOohO8h",
-	"Uf0rZIdLu6bfeIK4zxW9YfnI3583+u5JtMWhd3BF4448wcSKorEEfvX4S2w6GFJimpXhc+WF0gzziMQM",
-	"Ei5Chbr1LjrFqMolcGUSPCwoJUkgD2u28g+hmvnDc6GcOK0s6Pu7ocec8+vfI9r4+td5Cj0emuLZ+/i/",
-	"jPBrbIGW6UCyesuScikvQ+mJNy8di8bEDJ/WpCKmuejYmrJNLpVMcx7TdLxzk4BF6JTuloY1rkrOgwUS",
-	"gNTPIp2VAFEK8ZLy1QVKQb7yCOFnNTO5qzVJ3UqIgVYPbSCR9OqO9qGJ8TT9O7Eu+GfIaNl/EQTX01AC",
-	"xI+i4lIcRKHgKSuUa7j7pHmlBknZK/moQ9NvGEJjZHlIAg4jdMrtHVE5lTtdUQZpNZ7sO4CmOKwqjv5t",
-	"+Al6tVKyiEMRh2rVJIpOpdHI8RIik5BFeQ+NlOGUMzQn8SSKbFnaAbwKWyHiAAKqoNzsrRZWcYLGeWMW",
-	"TqFAA52C5XeEYceAiEnCA6zs/v7yyYyqrbwQ9QXtt+KpzuV83WyoOJxOYTWZc6NljWsusJv2iN8RlC/5",
-	"5u8LGptylmWDXK14YOgGvoJIt0LcS7ZemYzmoSqs1chtuzUlrOs7uGNjdPPZS6aot+AotImr6GMOk7ek",
-	"YovKVucaTa0MSFMDtVv/ftb/L3u/3MP9jmPUt4CHMRgPNoMay7bVYwLf2RjnW3bmq2nM5+7ex6evXz27",
-	"xhKwBVr8/uR/qfHfkhrxn289/Rx/ZXS6UyrqdrcFLtRfjngLpeXWc79s0jyk7mppftmykaRnLZBtuHGy",
-	"6K33lnRieyrg1RKOVNT2P3vPaW0HNEieo/V1/X7PTceajSTF0P5qGBYahd3iRiRqxrgKx7QUfvVKpAVQ",
-	"imJ+UviuKOVnaaCcscDWzE3LuOxiMzuo0gch6bMATUmSLwKMizfxzpoMg5BewUcuBt5ENOSl7tgpDtLP",
-	"B5DPikUdKhNi05KfWrnBrI67pcFOcnkBRxlGnIU5U/jR4l0DYAfMFDXVPD+gY9SmMXp9RaVEmmzkyjLm",
-	"j9lYzJn0pmiW+hbhWHWRUBAfwrPmRU0yWhWqG2fdXtQs5DX9WlCT8iSv1/nJyhU2dmgemSauf0+jMKBV",
-	"GSwXZB5KCdmLQAtlqv2Ufl+RuwIJMKOY0RtJKImTKM3A1Ew1pmPlTw7S1GvCh5z0HwRjl4JpnaoahRkG",
-	"anJeysvUyPvA6M2b1ElZ2EIxnwteZwBaMnozcJ7ncwicyn2MypVmvtPE1AIvYysfzOQgLB1/F5x1q3Cm",
-	"F+4urYSv/NoQV7+Dtk2/msZL+RzJ0NfPPLD5k56O5jZFsrtVimRt6XB4t1edTtmtwbrbmqLrZkbhEtwj",
-	"WUL8DimT1yUErj6Eaua36Noml8REqdp6/8YJXp1+2ms2UnOoRn2Q4MU9mMvG+UG32eDJfKQPadeGrUq9",
-	"wMc0IFOqGJbSNT16a/SBUpLpUaenJfncdL3TbLre2lGPPaP2Ooeag+yRWo5/I9SSEQuGSZcrK9sI5hgS",
-	"A+rCorUgrsJokF+DM8U70xeu6FMAY79pGudKGjH7FIpEDvzxLAc+XlNoPffXD0efgm9n0Th8/NMPH16t",
-	"fvjbX6ej3t+nf/9wOP3hb7PZ6G+P5Q/vltOXP11+4yLDw3FKDPzj/3JwPwcHwQ/LxAIekcmUW17qrc8k",
-	"bpnFymdqAOYb3X/7/Ak563Y7TU0l8KB71D5qd48fgMCAoGjpcbGItM4SCv7wHxJ896mkZd0b0NUIEkDp",
-	"5xeMT9XM1LA1p0qq2Mrez67o1A+2CdvWwt7S5IbLmVjyJoZmm8KuWqgSsQ/80/Zp+6AAfL9x0G80KiA8",
-	"PtTbrRSDoJ7/0298/I//bP3z+o/9xn81iqA3G59bU9HSP7bkTbhoCQCdRq1UdDJKba52NzIAFJLzK34T",
-	"M0ilhXD4OGFkOYNapVltScviMcGBMBpHYVZ125Y9N+UnhoUSwcMcHorbZFvyCxExKHa/+eJehPymvJph",
-	"P+l0DsZJHME/2CMSs+ibPtQ96DeGuF2nvdPTB83MFbnQh4dcjAAPkNdhEluMj9LZRhjdRsT9CfKUvjnq",
-	"6J97x+MkliL+5ubHXnLR+X7WnX87/T7org7nneRk+e0PndO/T3xAVVFFr3N4epfdfyHwsPiJfEHVLKVw",
-	"ML4h88ivd6vYvzseyDT5zdM/F24o0LxoFDHI4eABVnojjI5nZCGicLw6J8N4mA9ajthENbFNr4i15jZn",
-	"NgdlqIZGJpJ9fh+SKVshU5OW5oV0EbZiqhhsccswvAftPi8ca0yyeBR/03mkvuk2Nl/yNluZouYNLNOH",
-	"IKpcRGAmhmyS4Y8OPvSal+mayYZL9i/4x2+6nc6j5Te9r7VkpuLVxcTU786v9p1ZgBIQk+6GFrgNHiDz",
-	"RSbjMSuQddcFeSLiOcWEAgXVtub0czhP5o3z02MojzkPOf7dTdejgcX8nM0X5PFu1l49Jq/s3dO/3JPG",
-	"M09se6T8nnzKkx3jGtiP+udr3zn78OHDhWMB9AMynumDxqcMOebxyZFzwRUvt8eMxnAh0Gj+Tb9hZIV+",
-	"o4ldBr7p58taA8vbnVPcNhtRyFGKu/j2/eXbxMPiLkyxPSi4c/Ft6/2lBjmVPS61XBUnXH+f2Rsfi2CV",
-	"rx7R+C97+bVHIlj950On13ec4DDFV8CipmYxo0HVc72GrGpYHvK3jAZ289MvS7BPmXKiocEXgbXZpQll",
-	"tJ+ivlALQxVB4u8GlnvS6cGahwWJswYc1+pfC4ksA/EilArcVw46ZBmGKJQOQuQuIDyhfMyiiAVVO4Mv",
-	"kFCVpx/Doz3syJMZVY4nqIaoocqHIuMoZNwDkWQ8SFlOmcTDSsrdhPgLkKJ3vAbWjJeRkzWgfn/ylYGt",
-	"ojFj101Dg7NSKtVI1lTneGB3ILqnDLpMOibGPGj4HICzBbdKUATwzodUhc0DkbMbVEFhe2w+xYadJSjw",
-	"ORQwCCdYKoNQrD/hgQff3sNpeMYDFpgUrzJUzzCB10ZlmcjLMjyMp2MUATHf+IHopGBknZ1BIoFKCmV4",
-	"ngvoYAcStXHcmLJlzMfCkW2aPsMlDKHkU4IpNb+kcMk6kOAy8eFEU+7dp349qeKVb0QUAdvGAm7rGHYV",
-	"KBvSCVStzVJRitIijcczOM6hl1HqxzZeuwjBj55JjSen2IevwFMYxQjInOs5P/XM7RO4C/eAOveeuTHg",
-	"OAtatD0XPdsAI5Q4rvXY/ZdtrYXT4s+59LbCGznHyRqOq8nDcmk/gdyFs76icxbY4jBlCF5BrUzHWdsk",
-	"VKb9uMKx58AusmIzJYCy+PQqcNiy6qy8UzRW68UsVNDvJma9Ystq6SJwEu2rps8Eil3mtgWIfRNzoSpn",
-	"he92m7KQZJmf+VumCDXR/NZ5b1StVANbuyPuDLvByKRaqw2YS+5rKgWdPEiVMkkRpkrBZMrUTlKJHxC3",
-	"qmo9QNZ/WAfR08zH6IfMDrIWxM/2IvVfgqmV8W43YcWlDCk6kv0I1fLL+4useUHVrF14nC97WYFPzAP1",
-	"ovGNrTSXh9NkjtYRfKnCY8kerR947+oFPrvD3LaCTIWga55vKOiaejR7EHRTuKq2JAOsEozdsfLWlCGr",
-	"pAOsU+alg2Lnl+L0ufogFTraIAdHtVAJtcM0PMiQm1DVwmySbdjvvbb3CmS5HlnBfEZvGKFLusrVIfOY",
-	"n2Cgqgu1FqQMFOs4rmTW7xiE/2bZZyUgcIh1jLqeHaYAQX6c/6JNGSFmkGftTyvUNpNsl6luBRm1WGOs",
-	"CFP+eVYsbB2yllhDYLFgnAXVeHPqju2kc79lMtES6ox6ObB+6ND6JtaIGD56f2nseTvIIg5MPpuOH6p6",
-	"404eKLDu7ADWJ3HDAuxS4wNLPwY4btjKB4J+br4ucehFOLhha8haKJoZabJAhyIYi4gCP5Im3sEDCoyU",
-	"H2gX4nmnxGJRRTz6obNJPsuDWNyFTPDLaj5tDMd16n/RZvx4dfl059vzikm17lRToupFQ+WIvLtsSZX5",
-	"Ib1ETdiG7xLd3QJwFc5ZFPIq00+el4V8PSBmuDuAspM9qm7utQapZhE8R+zNnmRB0pVS1hOobQ1IqhD5",
-	"MK5md1HLAFBFLA4AVbuUONHou2yTgcDGblfOX2kyStKg9e2tIGbyyqPqzF+pVSZuoPtOR9W/9vSgVq58",
-	"ytRuy16vSu9dh87PnI+2rbDFZe14/Epqeay7Q7SqY1xjOoeQ+1B9RU3eghWqWRDTJa/iDfYFLzRL83BX",
-	"xnBb/CK7GS+f+j30jiXoniSoYEAfEs32suZ7hTu0zvH+XzGbNM4b//lQ61KC64v7IT6VDy+fopsWhKhK",
-	"kN5cagkMwSEXfEUwiV4uGPb/gh4L799fPsWi0xjQwwUPxzSCFqempxU0bKtaUCaw3XUx+l55I7Im1Z4o",
-	"KdtgRQkyFURwdOm0yQdTajpEvca0qRmxacizgDjTZsZtMJMLnOgUOsfYFU6w3Yo/RuX40I1ROet0Trpn",
-	"Z72jw5PDztlZ1wlX6dwpXOUJBLPVhWIt6JThimWbaKWXY0UA/Wz4IuQ3Q4IxRFbTMx9MRMweYfoX9EKa",
-	"04CRZNFu+LGBUXVVUUbd3iksOf07F0n58aL1A2391GmdDVrXf7xbMCUY5iri0yDYVdjq0pJQXKttKVa1",
-	"NOwU5K4sYBOaRKpxftRp1kQm9fYYlwTrQnHCd64/zITM2jBBFVCuWOCegCZR8JI+3VFks8vaJC3hCwdg",
-	"JRJAiN54yRjUPeEmwNKHnEyU2eZYb7xyu3AMqi6vOhzPTORytugmkUyzacUCMlpBnhSVeUzQqBCcVYjN",
-	"bhqxDkP/B9hMJahCAQBXSfmHnRzpH+RJn7Z+Glx/6TYPOrf9ftv9836z5uGDL51m9+x2b4HHXo39JUR+",
-	"g2VsAmHFkhlfvg3dA7PLeSG2+Iat9EczqIwjCZtM2BhL27ZJVw/TOzoin0IZjiJGLt49ubzs8/GMxnSs",
-	"r9UmCcLJhMW2bxDTMoEZpE3eMUY+vmVKyzXX96F4+MMY/zRRn7BDyNGyLSpEO9cGQ1azqf9o/fOu7Oly",
-	"8hIrDftwjTctytaCRysSIkcePrui0yG2ArHJjZI18dpehpKR4WG3N2yT4R/gLcpXbQJZ1nQKzTQ0qzMx",
-	"i00iBYptFIyxMcP0y0UsPq/IHHYcZDlyf/jhIcTDD5tk2G8ctKY/hYt+Y/gAAs5pzhlH56wO+5MWrnpT",
-	"FvGMq1CtrugUw4IuJ68EZxWIu8oQZOOkNQ/TDP08cw5IFUYRMdVwm/l4+VCS4UHncJg2pqCYU1rOGejz",
-	"7kG72+49qF+shvZuK35BTdxHlQwXBrnWDtgiz667aYpSacH8nJhY+7yEiRHu5/gIE7fwp2EzEw/ymWgE",
-	"gq0wBZSMVn0+NJ+b5+Z7faGMYrGU0MpliEE5IonHbAj8AyAbaQ4hWTTR8qdejBW+oIm+aTyLdrE+DyUJ",
-	"p1zELDh3jZpqxrgJ4AGIwaCnaKzZOwT0UDKMmWRqSJZw8YUB8CQwcMOKSadmH/UWtAD6Fti8tomRd7bv",
-	"kv818epPaSdQKskwN5neAmhGDIbKOVzpYlJApULNi+M9bdgyrgHPvhHqQEeWhpPEDLCpr/Ns4UVpJ4U9",
-	"2GbVhgk6yCsgwKClXpBfR9appL8tlV0qi4k5xqBTToZAJsP216IAu9RfGQmYe6T9tfe/uHxIBqqXy0PF",
-	"5mWxnFzgD2ICze3MW7DJJsnJnvgueRk+Bgpin9U53qE0rTBgtB2Mt+rzNKeIzBnlJvUtxCwbS4GFRJKj",
-	"zq9YQzAuyqobw0i4dUYIx5l5R50dDSxVoKCdpQ6SzBJzR0CMW7IKEuPV/LqmECd69Y6rqdb/spo6X3ct",
-	"rrp3p6W8lyyuWoix7H7dlVhr8B3XUbBuVi3JGje/7pp8ptT9ru+dyYUvrhGK1riN4lEjBMlbf1F125jc",
-	"+k2B8kPjwFmFf4OZXwb9d8X6bVavwViZ/5oILIOW1gn7kku0NmVR/ggJ19B9Am4s65790X7um9q++9BO",
-	"c9vMNydc953bDlHDvtlK3yDIuFxPZpvJIIVrvr4TYpMIrM8LVZ6ThVFvueUjIElQeZMFi54bHQJ67tA+",
-	"V+GcNaH4s2nlAUPC3wFdoRDgJNPnUmB9azTvZphpuNmhrSw9dKOPzes227KVplvWfp0lZt5mmVuvhHqH",
-	"pTl2J6YglHQUbUAXF5dP7au3EPcY8kEWTrjm00v+Fl+9bbpl5NZ9mIX63zYbYWb10XMvYjGNmZRrB3Gs",
-	"RZf8jf3qttngQs2wucaApkEVtUO9wi+uhAnCuG0WujesGyDXJ2Jfpyu27GwGlbec/ohwVGzYnlahNywf",
-	"oMdLoEH3kkLUhntcdqfaxzT41pSq2Zle56EcCz4Jp0m8EdG+zL2PlMs33vCLy1fOXtNwYJOBN/jyjX11",
-	"b1wU4uKThQmWj9kEWKTK6prjLpvKjUSKOXNowlx5lDshSnvbV6f23Q77ajOV3SN+w1brjzZ+V7B8a15h",
-	"Bkz9u5sO9Sb94FYrdpFW9lgwiLPl1Y7y0n5h8bG3vbcndwyt+PVGjhhZ0FjqG5MSEMRIulw8wDccCqjA",
-	"yc8eQTNKMCVAFXzTeQBK8LQbJm3zlVC2kNWOW+pmdWILSme8Whw+cb504ShcAfNQzq0NeVP+/9J+c9v0",
-	"VCJcN1Cp9uHeNhcM1NDZQjNdqYQIoHpGrg7iIzLEQn5DIulKkiW0FCWv0WjvGgTIiEWCT01zXBSNFfus",
-	"0pdzjKTP09KguEfIUdwNbGPdY00ZV0K8oPGU7UgWpsDSQAkxiOw4tVh/g1+k8+4X6aEkAEaMciiYnPAU",
-	"VFDhr+Y0fJ1LZT0pkAsJDYTBWZi9P2PRAhD3bE7DCCITdsQV5DsOlB2hFjvOZPuVphx9I1N+WUtPR2gQ",
-	"xFBZE5Jg41EYBDsvduJ+X7vUbKa9bX1mmYHmxdneQ0q1XjJcHioXZSTHYsEkCYR+tSBDfPjwoVUsc1In",
-	"SBSrogCcRkS8CudMJGp3SVFlA6yR1OxUX+tMhYGRvLA6AycatP2JX34FZ0dJbL9K1j4QevEv1louuWIx",
-	"pxE2yX2mr+CdxVwcaQNh1Ly4JwSC9yLL/dHrQJ9SJKYmssNgzg0HCQNgcUYyfhKzQB9UGsk7Svnj/Eib",
-	"iOXu5PtWm9cyehDFbI791+B4L6hUF8E83PUSgXxUageoxWc21V7Q+EoQxsEoRGD+UKoYKjQuQU0ZYSk4",
-	"IKNUeMEmADstNJOc7CDrzDXOlHvj7lkxTeOuzRg75SunAKc9cUOEwoZmWnRAAY07YGJiv1+HBJxo7+dG",
-	"JmM4L3yKBtbUxLASSSztKlPT36/iQgKr3xamS3cBexQPcuFKXGDiC5ppljRU0sQL6Gl/FZa7V0K9FEE4",
-	"CX3FTD+4UVql8KwCELYCbN3s8I6dN2dw/Tcwc/87WaWBRxQV/N+lYeH4kPwlfKzPctNkFWc9QZrWeKNP",
-	"OheKNUm3d6rfR/yYyJtnULN71wvDhlqZ0t/riaI47V7Q88yEtJsSXaHMkj1ozDQnjATXSIO0jczgZSP9",
-	"IkalchJENFVpchoxiIwNiIlSHoK3c9gmT8QCSwL0ueZQN4wtsojIKJRKYp1azDOBJ7QwfsrZYkbTtrNo",
-	"EHsTQ0xlmO+HssvuOANtao70TL43ErYlUUNMF0BBBqIuORnaAODho/R4m0ZifMpQZzDlRmyBjZ2xAnFD",
-	"C3eYNSjJT7s3fCAksMwUGqCbjGJx+Sj2mJIMphfyJJE7oyBXw3VTbcmdHm4DpyXx2rsg69+8R9+F28HZ",
-	"CIkAKbmvJWbE4AOQdIr9nb+CuvVWREyrBqb/zW4bE4uIDdw2OmvjKvKz7g+5ImI5wRvS5sJP6Mx5h3XV",
-	"3nP6iYbRHVQvGg7EJxbrG3MjKep19rIGezRI8iDUfv70sQuwxhTYLAajRK53CqKd5rF+FWi/0EN5/QHI",
-	"taHe2z5ZDy0k/VJFR1Sy1LqasxcarVLZHBIr+nOxbJOreGVM7xFV+3Ti5oTAX4mu9isQY206XSgJgvGr",
-	"0Mdwqa+EemJy2XZ0tXxGO+NA3zCbOVzMF5dPjdcl87WrmPIsG2CTe+oq+2LP23XPRiqWnRo2JwvYo6c5",
-	"/y53wc7xdU1PW/8NGdSF2zv/Xxakh7Kq/gt6yEPAnhKCiInCPpu/8UA7g2wTzvHLE8i/YG9/B7uGfWVF",
-	"HP70ywreqcSdlBvb1n7/3tMfdt8+jrT9bcFaWxbEv4bQ/Z4vYqFh0CLdk2w/7ihm/BqigJqF1pzrRsi1",
-	"Af01xRCVpZdUGwObFYYS9bmt9WS6oVf0Md5hZyv6Aa8/PR4I9orYe26z5CZJ89uJZEqfJrNWMhZByKdp",
-	"6itnlS3YCmcs6+hWd7LMWwDoh1jwqdtN9l/okW3+3tgl8sQS08TS5eDWyHXchRDK/XPNdFVp2x2wn/ry",
-	"dUy1ECImpvEOeUZNMY3UeDpn8xGLTWokvAV2AmmKKy1iTaIqtBFrAdsQmU/0q4DOSFF/wg5mZ4ZszGw+",
-	"ZxsTJ9NufEdHB8fFag2lpNR5VfnXD7NVlg6rrzsT9K7Z1oKJRcQK8x11OpvOdgn0SKPo9QRaVK5L+Lne",
-	"ohzKvLJYP6Q5zUSU748CqUqKVZsxLCCaWGyVW4hk/nyJn3U72VJpHFMQtTDjyQfCTcghiRsL9iORQa0V",
-	"0+8q4Tbc3NP3yrYP95S3wesnzI1FpQylolz5h8LOTz4g44Sn6af19T9Ko2Yto77WFtsbrBq3JaS+ff9q",
-	"8O7q4u3Vs6eNZuPq2d+uBi+fvXt38e0z/Ln445PXr66evSr9/OyV/tz89W7w7tXFm3ffvdavPXn/7ur1",
-	"y0YTZnp++ery3Xcwlf7z2du3r996dyDrXLwRot5fPqWKboOsWzfP7iMCkAEiRv9gY1AuXOIuNzbIvGmT",
-	"rAlZkbmlV2Wh4ndEQ747fwo9BHqBLQBTiIc7UKn/GF05jTSg7EkiWTxsEqnoZIKtRdHhqpW7YXq6hrnz",
-	"i6UV645eYVcwHVJAd3+Lx6pNeptwJzGEBuisotEbZzcwn7LQUPRtwi+mjKtLvkjU0LnVhvbADm2j1Fye",
-	"9Ev3ikOPojKeQdtv2VYfwTzAPF3Us+Ncoypzp2JZaBND1yaQOJsWvLCEGErwHW7MvJ/AoF723et0OmX+",
-	"XcMbEUBMCzDhSHHCm2QJxbayasEkZgtG1R1Z6AYpyLkTbj+1S3BuxBJNaTYyp59bo5VicJEdnh6dHGtK",
-	"u9SaWBKzJ0ZmKcsGadITYTxggVMbyJYKI0OZLFgsWcCC4Tmh2D+IKCFuiADDfUZs6O7MrMFuRxuoO9/n",
-	"We4ViyQjkzCWqk2GY9vubngO6VmgtFF5YzQsTbZtMgxiGvKQT4fnWNsCXQcwq8Qa1G73TbMwgMnW44fg",
-	"TtDWsJQaRSZkBLahKYRh791iVl0hSa5ZcP7kE+HgL6moXhX+YQOvm410ucgrKlIgwD0Erp2So6jZsLiA",
-	"HG0TFdtsZHvlvakuLl9WkAJVZMSwzFC52YwsFGsmQ5ooMTRSspqxuW3vlPUvGkLo1hCaVWfvAAvWh0z0",
-	"uXEYa0IxTdrgNYw7GIrJZEgiRs0MafW+tIFVfqsSJRApE41fMZlUrD9tjuHVFaaMM6yoZ6svCVRWk5hj",
-	"7nxWCDnPIY2Veq34aV67bVbftR+ckKBlLBTWMsRQOG+XiSYEcjB7FDJHPFarJdnl/Qi2Q3/O5JguWLD9",
-	"ba65DVS1C6NQrbC2AQZouS3q67FwFc6ZVHS+0J+xIFSDAG7ZsWdbvhNLMqd8RbROKe0dHgSaxcRsLj6h",
-	"ld3UEHIZwMrBBArU1RVqsoXftVxpNX6YjZCvJZCs9w68fttsTEIeytkgZlRWu5Ds98/h5bf4bvpxuiub",
-	"SajO/lw3yyVXORCQvi/aOEUsFRo49juLPgMweF5Dthx9Hioog2n4lWm3ZA5iOxM711fpDOUg8LfguYoT",
-	"BoV2TQl2FGSQCKdM4a9gs/I0j/eTgdZuNqeCv+i3M4V4EG6vkVUWScpscDZQG+7RGMLFrCRkjSSZmOR2",
-	"/bJ96hOuwsjT/GZzhV8ELFqHlpfw0m3TBkCZaKyNulebSCW3/NUy1hTEyWiV21fJGLBNszRb/TE1WoaS",
-	"jJIwUgRbsVQzlW4H/reX0lfV9JQF4W5GFZq2MBbXc+qoMkiAwL6AjUMtFdIRyoTmDBjECI5VSzNxrt1Y",
-	"B+ZXYESFKy8VJvByWwvOaLWHA2UzZYA+/MCYK+iuuy3TykSb8Q9bOyjXleLO67WxHzbFA6P7tJS0h8Gt",
-	"DHlP5hmVM5slwSVeE3goc0qvM+xWfCixxpNaCw7qnz4DQK5QtK36ZIVDy+bsNDmZyWsrKEgDO+pwOxmx",
-	"89ojrFXFKxumVjqLkExP3RToOV0RmYzHDE9i4YIsYg9Acifx6rkb7mKhg+EaxwDlYAwCHEKATMzoXIOs",
-	"D28czkNOFSJ/TheLtDkdGPX9uHuqH+LUzUYgOKt8UXBm37N+1grBDp7ad2NGg1XVq2/1w+xNyVT1m5Ip",
-	"+yZUla16E+op4Zu3KTWtXmWlwfXPgrMNDn5uqPpXHTyue9VZytpRU6SvHzTF5LpX3f25vS7ToMd29k7M",
-	"02L2KRm6DVULKmahAdWdGa2bbgX6EpbHIEoAO3dU2g0lC6vc+u9IU18Zk7lAr4V/AgIeEWo5ehgx12XF",
-	"MSANWFs140lNi7ZsuMWruRec5iRQ8NTDj5oNVrFPV2lPjaYxhIQxETEUoH02X6gV3kOQEABdYpxM9o3s",
-	"mq+gTnNKPXm3lM+umTZa9TsVsexzoUtIQVTNd+4wompeWi0rwUWmXernwmzDWKcVLG5d/fX2F6MU1VhC",
-	"qMwMgm0yRHYN1u5JwdT4COX1zMqnXwAJKudVs0Y8mUynTKpBzBYR1MxP5nMahz/p60jFob6o621JVdUi",
-	"sTtJdj1LRXkgz8kQb5iQT4dNozONGGSLoELyiAytDhWkb6SKWXavQ7hS2hH2ERniDTJs9rljUG3aLgV5",
-	"6UBw9ihn221W2XZzFlziM+A2+xwjp/QmOTY06FaZs9OlKwfDp1ljdvflLaNrjZlvK7r2bqbHOGAtGA8Q",
-	"qCynBq9/kN3901c0gLzgtihIM0W26QZp63SX5bEdTWeQgib3b3XRsEJEpFvBHhk09hqw0cNbmVmAJyRy",
-	"3zqgBTiNydLzNKHGk9lvrHbpaA36jjHkahdhXf21FxxsOQg9IASxSfjZb7G0MGFHIgAmZmMx5aFkWLO9",
-	"YHntFvxJR7meHPJmkOse9KXb8zRFQbVW3HxNBJsJHMNPxKQ0yGy7PtlauUqY9BWombPu7Xf4lkl3Ccd7",
-	"En/MYKnLz7VzhUpmSr3Q8pBP2XPAMQSUUkXqCjZLXK/qZbRVfQ8CD4ELrwn2qCjkqVm0iXdDqgGrUEEC",
-	"VO7ilyGfRqxlOlu69FeO+3F7wvyffv9zp9Pq9z93n/f7n0+e63+ePb/+g34iKx5Wf+Wl3QuIKruygXIe",
-	"q0PaqpnakubgK5rpAyf02Uc/E3Q0OT45PEs7mpCjdveBR6KGGbPYvIpm1ZIML0zYNHjpzsljRmMWE9MY",
-	"xBkl7Q7yekF/TKCbEDqaZeG8H3bO1odNWP4eeqEbC82h0fJqOkWmUXnAveutkwfdo4PjdeZJoPpcZ+t1",
-	"CpMvw9If6nMRLelKkuEIkJmLvsCf1sdc5DYwN1sOecVFeM8fnnbvfW44AZywnI14Xxe5FbE252pP7Bc+",
-	"nq3ZWSq1Qbsg/YvhVihP5szbWAnRrNIkfme/m+/kVnY0t66EX2XjApz8Y8qh2lIIbQ3DKtVsTsO17gEo",
-	"ereNQLL5VeXj/ghTyujTFa9n9Zli7ds5qyhT5TYIwm0zbYu66x0P6441JsjZOOm10UjGLO2z1ubDfptp",
-	"gBU4TAT0LvIcFPwslxxQV4jPLTOVLjz9OB/C2u1tdpV1TvV/Huv/PNH/ebbpTcXZcm1WQ6rbs2UupyFn",
-	"8ywioTC0j3jyMVBbRY9lEYAgKTjt+9M4rUtlg7LS1mxhalxHAwtnsMNaQrIp1hhgd469qoy2STkZhgGE",
-	"qNlueH2ea4dH3G54dkhw8N4wtpA2pAS630FboCdwrMzSDcUOfeFq9aEVEC5EQ/QcQ/jcOTRk1yIUZHMQ",
-	"sLPopwsaK0miEBKOTVfJIfw4bFfFNeaCy8SSO57T1B6PHXaV3ARCY/949/Qv2BdsqCEdZm1MY9M0SVPK",
-	"0D5NI+vWxBqH6Je6vfVRGqA7M3PsxiNQds0iz43A1ibDL7dDQuVNZr/JYm4cf75KYl5mH9u5i2NmjRK5",
-	"pkUV8BqLogVZ00YSc+PUsM4mG91d4dmoQiYI+bsh8gIq4xjTQpsM9baaYE+qnCAIe1/fk5ncggfUMVOG",
-	"EoK3+CN9XNNGqApYt5giBpahmvX5MFNyhk0yYmOKcjZVqYJkW2ACO6AR+CbwWHKhTL0SZ+8MPRbVuSJz",
-	"tPpT9o6PHeaHzhtENjZuoMZwcHBw9sBaeMkkUUlsWB0n76+euKGFK0ZjAjbTR4Rj4JVhfaGEyn5EJKar",
-	"VnpZBVSxlgrnBcXrIK/49zq52+p+r9P7eNw6u/651/l40Dq77veDn3sfu/ivL73bn+2vXw5uH7Tud+DR",
-	"z92PnVbvOvv7Y7cHXx587HSvH1zd1/+HI3VaB9cPzj92Wkf6h/Qf9/v9th602zy7ffCn+z/8/PGPrevK",
-	"zx7coVvoLpaXX87EUGk1wBMwZdBfeZLEcGLA5gd3H0rOxpBww1bSNCgtxKElSVgQXgrhd/pPV3jptM5o",
-	"a3L95fS2lf77cIN/e+1Fu+YfGEuHwex1JbfL39Q7sbsaD3Z6xddeAfj9FfusGmm/oWCrWwDcosWI2Gpd",
-	"peTWrs4EQCy9EupOKOJC7Qk/W4OO1TbuAnxVOG3u3XWKtB7iqfMBBLuo9SwCv7yCV0sR+PBrHuhqRLyX",
-	"LL4LGsxNquXvolTtubTL6NpIPX7FlqmGvJP2cgeF2erK9aoN4NK0OLsLOk2HsjuRVdqDLUdXppri5nYa",
-	"M4ypqVgVc0fTznmQ//eIDNUs5MNM/UplioYRLuWG8GNL+dtmI4mjDT95//ZFaf/019VbFmS+sA0jBfD9",
-	"22ZRNrxhFQ1k4Wq1ikLeHJuWDyZ/YWxhLLaUSDaOWSld7SR3veo/69wsx4c+N0sBNxrmMm6ua+X3rDxS",
-	"5hZ0HBFyphVHsP5AQ3kH1a7mvxGus3SpL187oCRtWW11WGzCtpXh0AXK0KzPqw4XM1QFczTHSSzmTRKz",
-	"iKrwE7OKpKnrnpO74rAVM2i/P2bbZ3Y5yb3rIgWzNz1q4XW1hSbFoUl10HrI0pOlU0R5ljMFFBYql3bM",
-	"Ad+ae3loB0/XWo4ye4fvFc+M+XzjY2M4ul2UNKd73ZEBG/jzkEWB37F2YfO3J/qdeyillzLi66yJtPXT",
-	"9UfDMCqshQ4U39tM4XI0YsGVZ4N4oKaaihM1s52oNvHmYcPlcnBPKcSnVX72i7j9PmY6CC600UxFaDcv",
-	"unHeoHxVwKKsFgo2cZo4O3FbEwGvT5x1fWB9XCA+mhYnZnQ8MzXsqEs4LjwHnXyw5DYgWm23Mgq2cd6Y",
-	"08VHxOR1Dk8sriZ2VEypXVwu9wFt9xoHRs2VjMGhwszJdAD9Xt47ZBrfNAkXMYaHpCma4HTiWWEtwcmI",
-	"zWg0sUzMDuuz5QahXER0NdjESvAU37WIc6r41SeJYxawMfykYQFUkuHfWq956zEA23o9Gebqgrje895p",
-	"HZP4j9Y/r//o5Q1fI6AhM/y1PXzXiVhw8eMT7pzo202Kl6S3UdO4f6KVibHOItL1Lp4TulgwHpCh0TCh",
-	"Wf3SLSm9RWWCiz2UT9mhFAWGf691UBtfdJ0q/ZTJmwokv8s3qpwB3lhABFJqwOSNL6hBrU8zhAkv4M21",
-	"qajUtcSAftLEcuIYoLvMZ2OYsCoWU1mVXlrCf0CxPs4uPB1W8pwiLssbOKFjlQpLuIvkuYjJ0FgeMEdj",
-	"YGp0D8/JUAuRQ8xBVmKIfM9WCAoYEK7Bv14HsqwC1z/aluuni9iE5/9DCt5+S5dOHYSCXlttaclnxhT2",
-	"sRQR5IQeZ5slxuC23H8ilyXvJhlhrQhbDfgeFBUY36DfTGS1VDeb2xbs90x9qSSBvGHL/KGmexyYKzKK",
-	"TNx3u5GWnKpOOkTvfcwiRiXLkZy8pyXyOUqnEHsB3q0Yppszyo0Tx5IZBK0akjTh5vqtEGtpWRbU6/SO",
-	"W91uq3fsjU+VCRDPXjNGm27OQDPzLymtiKUBI25vXXSWjcB0sU1xoP0nq1l4Ui4a8i1BUhFbe7rgrdpz",
-	"1fOeKv8V9MFl+01sLKTFEmsWN4EmQ1LN0drkGdiVsjJ70N0hZWAyRcycrgh49/pcz/G5hbQ7bJM3VEoI",
-	"CHe/0Hc1ynzkhovlOeBBcCZxIDHPeGPK/8vK0+D6S7d50Lnt99vun+utLikfaNpLtnA+85yqae5Fc9nU",
-	"XsTrU3Wqb9875pCotBoPFxz78/NctURTrxZy69jmGSaZkFGsmlNOLpmxbQycNdz1KvPi5zuH2PSe/TN0",
-	"6EmRzpVPgCHvlIgh/C3n4s5LnsRUY4XaBkUjtk1ucWgPkOWlJkcXWad8aKnYDS6cQZM4iMLB4km/s0jf",
-	"LAGvhJkhIPmcBIIzI3xlxQmygicgnhkuCEEQy8zmKGIWnJsjGin9U8jHLItggozIJvmHCDlKqL9omh3N",
-	"l864Q2kPp+jjZvbfnfQcwf3pT3dIlDb8upQ8ZhdUxIudzHfMnlnPV13wYL5tJTDgSGiaGlNMtMxqv35s",
-	"0ID+t/m7PRZzPWt6qKwbK2cvPsx77PPHKXUn/Md//tf/1086nd7xvT/88eE3f/o/gy8/3/6zdX2/32//",
-	"af1rD750mscHt/99P3v12vl361o/7946Tx/8qd9vP/jj5u97j+ozrkK1uqJTz502/MMQbigG7xBFp1Ao",
-	"KhDJKGLkx0QoJptEsgXFfLARiAVzKjHe5qzb7WQR+qft0/bBg5KsdFhnWLnf7//h54+k31fN6z/c//Dw",
-	"wZ/6jY//8Z+tf17/od+4Dw+u/9CseuHBH+yTu8WvOLq0N8ouCANvrPh+XC5u5YlspruWmbjx5mPaWLAh",
-	"ph1a215qlDfOrUdZrRTQvrGvm1uRkZKh/bNQcy2NhG826BTz0mmYhYHpf62kYvP1phdYgpdlpBYDjX6+",
-	"2gD98Ik1GX/ZTOTKfZPP6C3JXHcwfbgzfE0bhM8zM6FjW0AhvTg8pvv8yH5TIp2bMmd6zLUemDKbylDh",
-	"0dDAc1IEtGDqcPwlZ53OSffsrHd0eHLYOTvruv6S8rP1Dg39UxRV+DXcugGV0pBJ7AV5qFDL+ZEj+oAL",
-	"zNRYRznoXyve7FRmJGDKe6UXdOE7VbDecymTnSQrk/K8qQm5JC2ZgikGXbWVUzSZMRaM6PjmiZjPK0y9",
-	"qzT21VFNoOpem1yxzyqNfV5Qqa/zUELFfm6KaNLK4jup+KSVl5IxpLNNskYxReP0UP/n2K+jbPLJtjN4",
-	"hSRw11VU6NHKG5oYgb3Z9liAy1wLCs9RzTroecqbaZ4ms06fJnhb84cmtq/Amh5Q/4AtjZcPruqh055v",
-	"mDMheBmnz9dVrgmf3m9HHpPCJowgQ6LlBCGvjP7AzAc6Zyqtq4CoGBoJZ4gBt7k0N5q39Y5EsHIP5I8J",
-	"i1dprwKv0hPZfj/l/YgAPU0iw5+wX60pwmENN3gHQamHleBBbj+UEAM5E7EaNvGPSPCp8UGIRA3EZBBT",
-	"PmXDQkh5TRmPDYp5bCHipj+USeTP716/Iua5ybw963QfkJCb8BuN5kcG/4BiZ+fgR8Q3NgAEOQC74FIi",
-	"IypnJSMiBOissw0iuIbwvPwwT21VxvwkYnC1jmJxg4GXqWKcYCsR1siafGQJTc6PZrecViDI0N0emc2G",
-	"u80NZzXYCE3Tg/kn0IlWifkNF0vuJdOcpaCqJwSBHBpbOBmqkogFVgvRK7aFQx+RIZL2sOkGHMWMjrGw",
-	"qiRwKjBTQpKxTXzISn6IRaPZwEG84H5HefB6MrlLNLFeE9YFBoanSc92iTTmf2FiwPIslgvFauuHGFvc",
-	"jbHj/+6vss1MUXrHxGRibVHFzB382Xfs8h/6y9m5xcSxWTwRk0lW+fk8X5VmScEoz8Eq6Bb9huYzTZs/",
-	"Z5qHuhEKc9gdEso+t12JsJ0TubgEw0a+1k2erGHaAUDUaDZgrqwuOE6W/S0Z9HP8pI82+Mj854DRSM0q",
-	"WnkwmUSobJFFLEYecUFWlCGyefbiJpdjL27Wy55mSN9OXj713Qbv318+1ferZgtjygUPxzQC52ebXAaS",
-	"zGnArHvXVG/X51VM0nKtJ8Y4dHTce1A0zXW6Z2fBwfi41Z30aOtkfMBaZ6PjbuuIdSYH9GTcDXq9nL3u",
-	"X5tfc9tsvBDTS/5cxPMt+ZnTRcqKK68vEjUjvXYn67AEeC2HykDyqTfo6cKUlkdmbfo9eK7XPedLG4iy",
-	"mNFfBVTTmHI1qNbcNHbvSVDg2uQlNtPP4vCd4lHlnIZskt9kfjtkdm22T49s6RGzDkhewXpb8hfYw0Sy",
-	"uLpJU5UH4BEY/k1MdagYkQutF9BYJFjyxfi18YJo1xv8943+YuaFXeGa5BngNLsJTw6zqUkt+p2g9zd5",
-	"JHfJpqpsBPWaM7cVlGO3KXZUK5gjIOlmQ3cjZuisDy60pQ723KVi93YUW/QMoGF9QdK0f0dVVZtQDvwK",
-	"SNZ2ALI7i10H9I/bNR2IWaAV0z0H7S1N5BDUkdA7aeyBS7rCVMYswhdLiHAy/GhBuR6WKsmb+DG3TEZW",
-	"A3JPldoL+TJZtcqQZ3Y6k0bCyhDm8nPQ8PSvDmwLlSncK7Fy77qy5PZAWhpu2pO9tnBR/mx7nZ1I8DWl",
-	"x/fq9SzkD9ieU+A5JMsUnFB5Gjw8SrvAmXpF6FjEKCCsO7w/P+rGHBP7fWzqyix/6i+clzL4tD2TVpUB",
-	"S/cpX0EhLjGx3ZnAKmedu4jiMJYPrCqdtvYKmLxxSpqudeFWOW7TdVgnRWUgemkhEGt6Y8tn4+H2JQ+k",
-	"To9aC3TBR7L7JbLXbi0uywolAW6FhX2oMsXoa/Ox8S0tLC+C7RdTIEVnZSkAOTTlpqmhWSg5UKZW9tl4",
-	"lFckonyaQNCxzR/RnCsWkVM4Ko04ppwoOoKzDKFy6Fppk+81FYxppJ/KJoZhTxgLZJO8/2Onc3rU7PP3",
-	"f+x1eqfwLfzzzCRZwhudC4w2Q1GESC1h87FJwGTxPORaR6cxs92oHhW7ouhNu2ELRUYrBVpln+t/FWz5",
-	"ZYPi6e/CoPjSVmryBJXrR/es0R/dJMkia7/gmn7EgnEaPpwuVEtI2er2OiNNXZvnYO1BcXjFlnfJ5Wzm",
-	"MzmBjQ55EkVDMDvaK+d3nt1ZGwyRlqjwVeHMK5laXoMycueEkkjoI76gMTIPReZCKnJ8mCsxZ7mIDUwz",
-	"t4I0bXoWEV2h0xAPPCWBmNOQ9zkOGTEqFVFLQSI6YpFsgg6L+Z/DtnHuDNvkg1flhYJs2K0O+AwPxyJA",
-	"GxN59fwvTzJvOpaZ6vOs9p1mLuMZG9/Y5qz7DVe0RbpSyuj32x8vw+uPr/j1x+8/XX+8oNcfX0TX8NvT",
-	"4LpCqf79xDy6RU9KhHhKlCDd3mmJtAgX219QmgoTrrCwP2ga+gV9I9MYdRJDKX1uSOVJk0iR5mzYOuzW",
-	"l6H1Zkpu2GokaIwDCalJiEQMjC3ErszpBcyoXEGwfKLPFV5lk0TaKGo4S/qwCA75HVB6us/TNRp5cSZi",
-	"RQwZmKa5tnBBdmmmGSx0NA7YZDrD1JUflyxWqyQsOrj91pYipz/dP6fPNeTwMqM0sRX91vBBRTrIFj0f",
-	"bYqGt7cHQiWdvLJy2xhbH5Z0jMt9COHuw1R8nDOaNrULpc0noVHx9tlXixDTA+RTVfrrGyf9o5TZW5ma",
-	"Z9Py6gCuCePr+CrimibA/u2OY2HCG84Oj04e7NZSy8ywLtLtSm8MWBsW+EEu2o28goKDeML0ycbIkqzo",
-	"Sjm+8cibcgZrknUhNjZYqRSntFEArBMVVUg68jTqxpkqM/XNcyssOqn6EKUWiWnRRnhYZBHbBAG+0YfG",
-	"MGMVJyxNziJST2/x4oQFkogaW3bZzFflmL3KNybC14gmpPryzkdnZw4tH3a81FyRruiGJPqoa21dgw0z",
-	"F4cPzejy4TC1sJSWVlOHZ/3U/jhJW7gtbb6XNpZLKczLhpyj6UWaWQ7u0yhiJASfySTEXXd6hjuFwGk4",
-	"CPnAdOhs7qOhuBZe6S/YWxxEyAFIpvmKEelvNhlugMVXA9zfURgE8BgjOAZiMtF8I2DzhVCMj1caMYtY",
-	"TLUsX3gyD+WcqvEs39o8DbLKvFXOr+73N2zlPEmjzdwQLNMwIP07pjxN6YM2NTSYhxh4FmlqZcHAEBDk",
-	"KamZCAb5AK4MuwaJ+oeJFv/Nv11C4ALMAwPlbL0pLTeAeC8aT00zkbHg6MgbpD2STPdbt1VRTBUbQBwW",
-	"/ikiVoDPZMcGYaxWJp+CxZYCnE5Lqa0Y+/inXRVilkhmYtDmlK8Gpky9dH9D3V1CeBpN1Ezv05giTAmX",
-	"yWIhYsWCwZwFIbWBcLAFNL/EJaM3g1rH+htAgl//dlr/Lp0WYlrFEpFtA1WdwwviN19tcJvPF+qJefkX",
-	"8DhxqeIEsqXkZrBdul9AAya0qG329Qv7NpZZDpKx2uzDN+blW6ed1ldp+2uag9s5yg2esu5oaDBNIrYh",
-	"6t7Cqxs33MWPnGa70PNzk2+u9Jsl4+zeHXQrbHxoq0oAOpxKFuvh/N687HUvZTn3zrWL58LgwiJ/O1tx",
-	"/oj5HE5ze7jlAmTUiYh/M2nQnkPqd3yAFdmuMwtIBblqHvIAEjdWIomh3wCmbNTblg9/F7blAp/yx+Wb",
-	"p6gqQ/tomz9Pp/rHx0/ekMMTsCKmDgeN2AWLZ3QBeY4wpDEKxmwaCt4mH7I+ik07MNhOQo62OyeJxg5c",
-	"imXvdvPF38u1Bb/0mge391sfL1o/XOMPB7cP/mR++NK7ffCnGsxsFAJiwvQvLttb9tEITeTGLsEZNT0p",
-	"4ByfkyG6C03Uub6o70m0hz4ylZGbhaafQyplKBXlatjM7n1wUs7Shhom9vTikohY/4FtQfMB6+inxOAy",
-	"LV3bYdfHy5qeBXXlvuwVWde6cglHfMTQIlizQWYPK3RL49BGcTHty8OdhEGalb2zVQ31tUpjU8BmEqKR",
-	"ZSN9P09zhZzXXlnn366HhxF693JnFcbK2rKn+KzbuVQS8uycpUYoxJrVPdrUp/MruI7eWhkpvzr4Octm",
-	"urgkE6F1C0lGTIYBPBPY25JivPmMyprcMs2B9Gku9zHcDF8H/3p81Vu0jETIlAr5VO7UNKdWa4GUTJPt",
-	"4s/CxLIw+tQX8jH3o+38FtWRXRSAbUX5UhcFxNi1r6jfnH5ujVZKwwT3ZkY3FSbDISgzWZYWNp9JNSCU",
-	"COnKiPmPyDAKP7FhXkAxXaax/c0jMoyZ0sBmg+pvoIhyOtyI9bkzSbmvM4DVaDYizHExQ9Yo7lcGq2kb",
-	"jsYkDhkPoAO3v59uKuTnsqizrzhLVAymImAfEVivFlTNmArHNaB8X1XQz+mlbrttmavUOu3Q2ZJ6KMA7",
-	"EXJTlBpflmTJYgaJL+ub9m3Qt+8NbsO+2nKZXTXtuOweo48JNjUtZbeFeAgxZ+yzKsRUmhHvmfqhPB8m",
-	"WKOtdI9/B+qKryvYm0TZes27baM+G7lERazX7JRUJlZWt6krkKQZMeqtDrFzteWK1RUC+3Zt6oGBZvsM",
-	"7Nsudq4o5uPPPiHxbTpudVy4CeibscjEtltmliw086vK6n3LaLBaUygEeq8N2+TCHF6naNp5KRp7o/po",
-	"xdjzUPmqdP+yVUXWsJ0dcglKyL5TZbYdqoHAxv1ShdayCPDNC62Zzs47n2D8HLtTlw/yHZpMl5KP13V6",
-	"zn1e2qVvmSmOajqM35NY5xybjzexuYRp7/3I9Pc3ZRxkrAbD9i+drPeWaS58p65J9opQgoyYbUWUCnql",
-	"zdJSz2BRGbeRq8FpLn601KdUv1PQRndtrEkeMP/eS6bW8lDJ1LBNnuhLslAdFEosYVgUCDjQ4cbUxk1b",
-	"+gC9AG/1JFFlvZ9rQ4LMa7syE8nU5pWFzFxefFXY6aiCeHuThqFVhEC0bccy8Lq4drkpXDpQzgT8qkPQ",
-	"Q9D05l5/Mp80AC5YH0t8589PtWDZHksIVt6kJZ0uCaZfKVgxQtW2FZTluWbGQ7hLpVGnZdOKqhLW4VxP",
-	"stnn6Zdat2JDIhaM44uoiDnD0CCQ+bFiqpjMbNNDGg4NXTVNjyMzFDj2Jbm47PNsckS6tODqF7HVpMp1",
-	"hHAMUzxoZrQKODC70iSREDfS1l9J28EPTSFoi5GZrxSyxoLp0iOHuYHsr+S+O9mDJhkKPsBGIMOsUGAF",
-	"2Hl1092o1GNtsG/TTQAtNvRMgk8Z4Wg0G+nE1eQlN6Wvje2jSLU5wxF2I7NG0oIRqdlIePhjwsxjFSdM",
-	"A8doPJ69hXIQvpg5W+4kzrQrWyRKjWcM6zbqITzSdM5/vScXpFOCZUklnAwWpClEFkKs1wF2iXZ1/ckP",
-	"zjpygulEc8I0KzJPJbnCspBu6dvzvWbspNm1uEg96SNC3UJUWd/LjTMHJQ8XC1Yh9trQd3Ma7dMSmu2x",
-	"h5jeFJMfjJs4YvQTk1ZJ7Df+5//+v35jY/q+Yp/VOzadl6qMH/is/5v51bEmkONX33v6pCHFrIW2m31a",
-	"E0SXN7PeHUneUuyah+1nsVm5nJkwh9A5mm1/ymE+b9QC4zj502A7Q5trM0jfoVBdcbRHbEq5bbMViWkr",
-	"5HChTQXDrlErq0eEfAqXOUrl61jZxqE40C/A7/BE9R1jShz1IO18NB4zaeAxkfXyRvrjQfNdyvcXEgNN",
-	"zRMeQXaMSTkBbLHAZJW0t4o3WlS1fVJLEd+kybdQ3AXXHInpFNIWsl4Vvc5Bu9Pudg/anYe9w7SQipY4",
-	"V56Y3XLJPSrVIJH7jyCyxIP2WbB8sM+26YqVRECUN0kPcTNrAU+h9SCiHai2nR5XFF/9BF6JL4zDD9JO",
-	"oOMErLO9TsfJJalFnq+tiC9UJxd+k0NujjBziwFayE6H92CHU/5+8e/UA7noz4xWBto2uSBLFkUtDBw1",
-	"GUD6s2aqC4k4E7rxnOpdMHaEw84BKUZwDkuK0rWvZHkWeXv+sahI7VRF5J1WRNYozKCsDI0YAbwRO7Pa",
-	"zj+PKvvBcRL+0iWKR0zfHQihMShur5NvF7rwdWo+GIWxvaONADZt9+rDrmBgoyfqDAnvAOEVNrcLc29q",
-	"rgul461sleUCF87617hBuSCTJMamlkjAY8o1uzXikttQV/kXgmZBzbmRy8tSofHe4fruwnFFvjRCdU+m",
-	"KbCpOI/og7p7d+5/7Gm5sIZETDC9hjt3h/jo4IpON8qZ9je4IU9sZiR6JbMCLOsjRo7+5QEj/i4aHyAZ",
-	"c7QyXmPjzROxymxGhYZRG+sadF2cit/E4Ooodf02abZZJnLAqvDkEuVkeMyFIt9dvXzhCV+DLI81wnYW",
-	"rQZmCxTOKqqw+2tKaP1Yw9xeG0K0htCtY1pD7SVuNDjUdN69JwlISFpzwPpoDFtSZZRcugvnG1XRf2mS",
-	"CqmU4ZSzfdUeyQrtIGE6Xf1ADiNKeGrreCPxuRiJYHVP7qOuzs76nd6GwSTrIr0RenK9p/1dJN0+4rKE",
-	"ETVj8wJO8p3e2jW1u8ZOR+dt4GWx96bTTMZtBG3Yji33Y3ojqvVtoUOVM2plFublTGjNxkZCzyWLPjFj",
-	"wd3Y3FVoabreSPTU+aDc/HlTGUGP9Mx86j0VH7IDYHQ2FkkG53ijgzCj0LwD0liBBuq2HtxmmeS1d8Ns",
-	"SgdjCB5BLx30naMkZoto1UxjpE28tIlEtstKuAojiCoGsShL9vsq+T6+atAOKJnhIwVGQ1JT4xtC6ASU",
-	"X0DNRX/TEpOJbyvXl/su62P+bbWQZdEFm+GpUHb72lcFfSdUbWoSAnuBNZXv3R5jekW6PgEaBCyAmiru",
-	"6eGsmWVkl5wLbbTnx1MWDEKuxP5byOq5cAJoc9BMr/F8CU1rt/TgfUm3Kxu4iEMRAxVtx8re2O/K6/pO",
-	"LEkSQw04JAQ/yVdXlJQi+vSVEvvs4F6KhZIW8BjtKJioOsRykVyIn1gwAL60H7jeA4uzxr5QEjPH5mJP",
-	"LR539IMYVWLD5em3/XKLHmi/4opidL4nW4fWwe8kcMIQ+5E4U1fQ+m26gle/Vk5nqHKZnHlPb8Yzv777",
-	"yJhCljRUIZ8OIIpwP+t8BwGJy5KUorm/ns4Y6Cnea/ckyirnTv+HLM0rrZDEeOAvBGppp89t4xkYLpV8",
-	"MHNK2BhJa4FzuFS/uvSuvxgres3cRTtONavyuR63qqTZ8pVcrZc+zUvU/4aFF8lGdRe7nd9FcmxJl6l2",
-	"SWUkbd1Q3I3DMe5xe+rRFRZONH+1bwRh0HQVofdgViJ0Lvg0H9LT51koFA/SN4SN83UGNeJcKWm2vtDj",
-	"f7T+ef3HGoy8cUSpSomIZjhpkwvb2h6EDw7JJTl/TCSwqIfJOpmF0xnYQ6fMmzRqIalK8sECTCkImWko",
-	"bd2ywMorjAeoaFhOpDkFlu2onvXKH9NQtsHWHf7Y/QuzApMYiSYIY9PSV0zAIBjyaZs8K5/iPvce48L5",
-	"/DVnTCJCP4Rq9tJJxN1GPofer9vk9EZUOToSMlZzm2Xxp1jfUkSBfhWU+kdpUcxup2NOnv2BvAwfu8mX",
-	"G9mWK9J8SzEs/vLBvgRbT39Zq9rZKnv5/gSwAVaIKCHr/dWTJnn7/Ak5ODg4MwGP7DMdK337h5/JRFMv",
-	"iIAkCKcmz9ktrNnr9I5b3W6r17vqnJ0fdM47nXa3d3B4dPxDrsimvotbKpwXyfMkn9p/kiPPfj/4cnjb",
-	"ut/52G2dXf/c/dhp9a4fpH9/7Pau+/3g54OPne71g6v7+v/0372PndbB9YPzj53Wkf4h/Ue/39ZDHt/+",
-	"4CXU95dPZnR9azUVJ/7Y8GEimR5hSCTTvIgMw8Dm388oZHSZsBjrs2mTl8xWKzRlJrUQxumcBSTVJWyz",
-	"H09GyaYmifrjklPHqXQDMGZUZvJgmvxiBWkQ72iw8Xl4AoN6TwVaioqhXSoOp1PbUtHmQMpkNA9VK4tX",
-	"LPbfzj0fYpNfWYIekjptZ4PsbSpvTDNujtKbrSwuTKwLmF80I885ioswlYde70Z2+/vLtbmw3c7h6dHJ",
-	"MRDuU6qo57aakGFAFW0Zn7NtToh/me6qkJvRJum7poty05i8taQpbUjPEKohDo2sb79IOKKIpdQuAmYL",
-	"KUAUtkqLTFFbIs6Ub5B05c2U2jrYYI+VJX+hHsr+8onbdFT2pRO+v6ysZzJMnw1tWNrFJXn39C9V/Sc8",
-	"nAIO8D1JwgB9m7ngaQp8zrIOvbgmakDL0JTmsbUofU2v1mByzhQNDJnXJnnZRb60H0AUU6zkuuY6m3Kx",
-	"95daD3xD40JwarcuTr0yJipnOEiDuZo5nxJ24NAHMKve4ssJ2bwGS2gL4DUczFo8XdfR1ZNZwm/8kvEk",
-	"Ng3qM9K6J8n7y5RKTKQKeUbHM6KngPsF44mdezD7HKxZsiKd0lLDZqKkYZK311u51yIfX72yMY+pk99K",
-	"hVuX+AGG6u/yYDrQFjrZ35EfTQpNb7dJ2AyDqg7AythF3Cj6QsOd9TGs5sPL7S1xG+/nvMAZtiCeElPZ",
-	"Zt54TZNhpx+r6TS8w9Ziec5NArNFFGSVK7JN0kTmlBrYpX8/cIByAF0T/78lFVs0MAKlZZ/AH3jQzB8M",
-	"guohPc9+gWSb/6thTo9mfCNs9+wKO/bPtFpmQVbZMKqvlhe6hORPFoX207mrci8t47AB0s4RHnfI2y7g",
-	"yMDux1J6TfpiGQ3HzKPCH5u076Z36+lY34O5JCkN16ZhoIWXHYxkxOdlBSmTt1L3ymkc9dUKqf9C4q7l",
-	"QUbAtbkDZsEo70J58A2k3nzpoAB1QIWB2hkIXgVqQ479HrwHd2m2fmF8T273SE+dEanoSubKx8xD7g7e",
-	"3XewW5nqGYdS3BVxbHnbd+pebPzLO0jnGuhEUePaG7vm3bG1uQylFka3pX6wbiybvj2hHggDyVbYhgOY",
-	"NydsByMljP0WbCpXmT0/b/nRNJEa9F2wDzopMUBFmfUGl2wZWIGm5kg0zhtzuviIOL029csKAWKbukZS",
-	"J4ctYjTEozRs38VL4dtwN+Zjm0gPTxREZUQDxmQSzhjudCTEDckv/b41oj6wgchkkqgkRhkr5OT91ZMs",
-	"MYqRFaMxAR9a7iBVmEkP8upxL9+i6n6v0/t43Dq7/rnX+XjQOjNG0C7+60vv9mf765eD2wf7M6feN/bU",
-	"bvPs9sGf7v/w88c/tq4rP3tQv493i/DwhEXQqdUm6Q3i3CmylR68NGLj68aLb9P7NIsMqQv2+A1xZa+Z",
-	"Cu7X93LXkl6525VnaXF7uF/TzhT15anMXRlKYj+o6DW8qY4o1kfOQKGRGnzeqb5NXmAxdSD2g9F8TMVm",
-	"KrdZSy5g+bqyBKgBVwMKiQ9g80tk3S6aCj4hw3CZNhkCWoaERlIYmUhmmMh6B+1nv00ni3VbbtDwxrxt",
-	"9l5ujccr+KoihEw/yxpGZSJJVuQIajhyscRATY7JtSQKJbYPiCJj/plvFbBpkrg2AP/92xcVhO+3daeE",
-	"kXpvxA3IIrZ1ZlqdErxbTmPcbJ/HiYLQYHNtp19ijWzsdG0tgH0ONjD4dkznDIeHYwK5euKG8UfoAjHS",
-	"xA2HijqS/MRi4TNvjul4xkwXFt8lh3nZEIcOu2Phu6elsPFss0KanXX9vkxhvFDwdZCYtKYmQbMCFB/g",
-	"4ygJ8KTcHRRTkHoDhOxnvnQdG67chFWmn+0DCn9NbgOPb3e8dgfJYm/DNntt7pYmnuaIb+qF3uqKK3kr",
-	"bCY2jOJbpmEVlb3aBPjl8RCivQPqZdS0uNnNuvbLX3c2rhfCzYC72Fr+RAq4DO2dtf/sGHTpWbt1eqvy",
-	"qScsPQiDPDTrDOOVg5+b1ntjpn8g1q5GhofdzhC0buTP1teNVmCwOh2RgK5kBXS5AlpT7Mmiv81XMnX8",
-	"KfjsK8X15tcwgxJteh3lsHPHYrbFgdxWRPJ6BXYWZCQbx0wN9p2m7ijuDvxanAHBDmxhQRYHhlBkunkI",
-	"N3aRPADF1NSGSSWwzeWuHfvK7yIilRgnppwj0Nl2pbu/XbMhM9lFFqBR9gOnASaG41K7EStPLeUkxq5m",
-	"vv4H34kliQRUMTISXMjJPIyiUP7/7L3rchs5li76KtiajpDkoaiL7ao2FRWzVb5Uacpleyy5PWcXvZUQ",
-	"EySzlQTYiaRpjtsR8+s8wHmIebB+khNYFwCZTIqkLNlVbk7EdFnJvABI5Lqv7wPKN3u9ir3/3Up6HrNI",
-	"CyPynq4uwGM4C68TC6iRnEH8rme0Vj3PRkIQBFgVA82MvtCeilG5YAYuIyyy8+dn9J23kCQnsmHd/8CS",
-	"AA59obCOFIB3qI1G/Hx+/uqYMc0QSoRIB3mTZyW1MhJ5SiROWKhDhKWrgRIL2CryqmikmdXo81IySng2",
-	"btvlCIHFxIs8ZNwIzNnIrIhNIpbI0RvjIbTTtq1njydm3xVMr2UY8vy2m58MdVNg5FLeO+IodRoYnA3E",
-	"Wa4tbqGoo1KrdhOqxNwCQKZ0fclxHaEqsajWhl4dKiAJ9Sifu3gxH1V4Vg8Plhuxnu0+mlirIgiuETxP",
-	"SJI0Sx7c7gY7JacSCLvdNHw047SE2iWqw2Qszr0sTcj/Dfp2ISztBRjNzdLK9MvQoGcbgHyX7MRmH+xz",
-	"srx31HzIHKlO0GD0cTJu7C+j+vu17BKtPpRMnXnro8+IQ14jLAca1EoWeaZs2dxLGc/hekhn2IDbNkA7",
-	"UzIAN2ZfRbYbYVy6h94i2POqkfTa5xSF1Bcmx3lu7gxQOPz5tN0k6qmd76qsbffnWNsu3n08bN0/+NTt",
-	"tuM/G0uz6UEXq22gJiMoukOLE/WhmazyYS/FZ2xeu8UZb2/+wN4rszwnEHEskax8TtSTx54NrLM7wX9j",
-	"kRIOrS0+UEfuygJVWhv426wcnjBB7fqeKgni+eYMGd1zYXMGn1RtwVg5DVOzQ9fssPAjXKnDwr8+32PB",
-	"17crq3pN5+BCzx0K6wF7LrNlIUtT2IVQCneMkV/z0BYgO4fVcMZhRyTlMNMJAtdN41ISt8exhpwxZJM+",
-	"ZMHBDZsOjXO4EaMtDfhFPooItXBR/2kV2noIvNN9SDAtngqi/i+uzrpjEH9qy7aQMAb4jNuV9JC5XnN4",
-	"0AEB2BBRNwMPXc2Halce4cGaxANzw79G0p6Bj95URqbVlD34OG3F3QtO3g7NVLNf32sovxsX6n1mJvZ3",
-	"FYhohwDJUkk4pOWprzdd3mqc4TWrfT4bL+oUWp4pCpyvUjsnKM/d7y2cMibeTZ8KvQqVK2nVdQyIJ1gm",
-	"zk8MiLlEJtAmVX2n1kfQLA9Xw4aLIjILgtG1DYGGwOVMJK9enp0ny1B0HlWmMyzLsf23zv7+jpvJwd6j",
-	"d/yP9t67e3xs99/+3u3+Rjn7zrt/7Xbf7e50oPTDHXz38aD14NPuv+3sQ9XNvQWUuX6zNctUN6W+m1SY",
-	"H0jyPLssJMzWWb1npdSpLFLxlkkPoEZjTuXVwAgfVstepkOrehe/nez9H5zhv+6/+/jg/qcfmlnFrOpN",
-	"iqycnbmvBrf3pZKFKk4m5TD89YxF37+/PZ/rLMOMSUCwhlgDvDGxLyflcD83A9CFReUo4UsnLQEk/rAE",
-	"CX+K7nwKZmFblcb4DsEGdDWycQCMdlucMOgmaxYzVh5Bh+FXeHgK7nk5KSEs5H9kTO7UANxYV78sYr6G",
-	"ncReXfzjv/8n2a3Ob5ztXamZ9Y1hVA01hA50dN23rUg+7NmeGaskYjxF/gxU4CC0IIAMyx1eldvEboMZ",
-	"/SNwTjjZe22rDHUccRs8U2N48uIsDYUyFWyMEuvScHw1Jg1ahLaAYmA16+owTZhXTMfRFmdKid/cBlK6",
-	"zHqwBu92gD4T3nw4uouzz9wshkqmMHOkj9v6z72Xeg8nvfeyH1ZEjrNf1AzS6SjqEQzyczv8I0xn3voN",
-	"8SE5qqK1Uw+1+jDOTaEK2xFKOxEOfOpqbySz3AOuUkvPxKoCgp5tgX2f7pW4HU6KzpZy1tWI0g3rDQtM",
-	"ZK20aWydQGco36vjSgFOqnqwz0jhl2KgSoLR6+dmiio+ArG2nrcEEZ/Zrq2a4IG1hJDK8Sy0SMOP0HjF",
-	"/PMYPKqy/XgY3DdFvtXZisREpZzBHT5C530VBODouySciP2PHmv40z7eZA9fXNIKjDEoOwwX9mL5mMyN",
-	"VtH+/NvEeXV+e+JFF4xfW92cnz4Bx23fNA3WTsZjU5RILo7oGIgbjJ+bFWp0qdJOhIkI0swjX3AHHFVl",
-	"qBG15GtxcioATtkztjKd/EhJXWYjZ93CSjlZAFxqTs79y7+IZ2Cc21KNrTty2K4IameRTcaJGMmrys5r",
-	"NQl57kyj8/yX0u7qIycZqHEPx+EMFuzcyP4LBEJH/AgCUHQnBwf3e3AW/FMl1IUPuwkXrIfh9/vt2kv3",
-	"FErBw1q8KbivOEFypdKgU/WgLZKfni64RmZ7HBtOPMtSyEjAqv5oUrZi/v3s5QusdX22h4A1oNcN947X",
-	"mvycA2Z6kxEE4+RIWRADM/+di+8eiF+yH5mTnUxHraYROgozR7k93chBBTAP4vDoz+5WmLMB9WpL7Frr",
-	"Z+6SoZkCRzCG+7i3hCq0TT/ua7Ut8F0hsTUingPNnfCtMHhEjMANO+Opwwyprf/syS9oDv1k4DRndp/B",
-	"B8QqNjWkzAgcFL3kjDL7lyo3UyK8LlSJttYY8S5iRiwicGB+SP4UqmrLHdwT9+6diLEqrNH37oGulKtZ",
-	"PK2FNs1xoyVEHw9zR7T52SQZwsNXN0oQY9PZN0nwcsAU41/wHb13nnj9gTD8rAxMWvfuIYYDHORBADVb",
-	"VVsn/k6XhZlagC5OgAjgzEyKnkp4Kt5u+wwBXiglRpmelGS3ncT6GQnXcKTBp7hG8LjVbBE1NrAMv3n9",
-	"nPRwPFTQDkhWB4qhq8eykCNVKmD66MmJVdUpi57UzuCELwSNHXvs1h+FVVURBSB7/lo9MBXM8d49IsOx",
-	"7Xv3xAnz3RCjpPTGLBDgwKaqb1n4AmvMmqJGtUnROBjNxKpOVzfu2hL0AkWsqltYjGUGNMKUQPWpYqAK",
-	"N9Z5rqwSwLiiwQ1kpoP4cW5xu6tfMopa4NSEXXSplHbjS1vEFaGijC5s15hzZyd5cHCIV18UamJVstsW",
-	"Z0ZcKTWuQFm4M0DIdjVCdJbyEtCLxoVxC6mssEMIW/C9W375JjqFCHduelfI06ckzbI0hUrjeYpMg8kN",
-	"tbZVGWImZTI3g2PSTKibaRskUHRqeaiReQhxNmKKob3z2pmQuHG8C0D8etBlvyuswpeYFQLCRPgxtp2L",
-	"2u/jubaJmxGuJCVd7+3SpuxqZxjbCFfvQ2Yx5TMzk07ETCGSBwcPkpZH3cmzK4WUH6EQFT9SzACYSdkW",
-	"T9E4YL8LtSdaQMgJU9JelUBXZktkPXC+H3rBguJEI6AmYciBJt4VaGjCOs6MUMqM9oggtM4sd3CpnazM",
-	"LJC5O/3lXlFsXAPuPbhrss6/6F6Bt7koMOZsczxEZJSMNJjPeBPAzNB5yIH2o8PmU3WFIjeOvEc3VPTw",
-	"ZOS7Bqha/jHPoz4tOVLpsUikngGLJz7qSs1aItFGqwT3QFeDzoDaCVboQ5OnKGl4OzuNjb6J9VgPIMEj",
-	"SHAfUYuHH4mYzCIbjqe1Sfi19EputQwUkffuwf2aXdoWrYmzYmSvvI5rsjOnC4NI7OqF3ncVNA8Vjj/B",
-	"uW7xJ003wJA6RP4KbG1o+cWiA5jRl2VXBxIB+MzcB94SeTaCtI1OuTCb0Gj4cggeL5ARECgR3i3OUpZ6",
-	"CBDU1WxFOC1JoEGBWb4eNKJtnVnSjS3EJnWrPq2/5xauyPzbfckb2/qLkhA5SQKkYFaEbx5jL8yjhEje",
-	"MARQFQci0xCfuvAKPtltd/VZDHgbUzSQN+9Lm/z75uWAGlRVip3k1ZtzsQ9Uo/sfCa7z0z7fKtmNPR4U",
-	"pse4iyIgffwi8Mwpod0SmavlLunqZgIpUXU4UZCmpg3GE24E0w+/E6wRrltwS8Gep+iGsvT2kzatV8Jh",
-	"O/6S6esDmwi+NxTX1F3jJIYuIemUheLjbSv+aiaFlrnvHwQ8B4RfY25SND8IPyUIN1QUReY8HdKOZRys",
-	"hwIEDR6CRwp2X7i7IQk+Iq9l5wCJiDI9cH+v7B8iG+9fjTPNTAEAsXJmq20YFfwzNkH8O2NoLn5o9AC7",
-	"/7HKr8RmMuUeYTO0xY+mHKKphaV5e2AGU7piJ3E+3z78tUdX77I6BTArJ7y7UPnEMI/g1BLbYuKWNOm4",
-	"Rfk7pfj+Ltxl4u8QenDS9u9d/fe9vT3//+7UBMm/xN9FEqjC3J/ntYShr0FipBy4/N7ORIPW2b3nbvFE",
-	"5aWs3GIejKYjIAuL7S04BmTsdjcI/N7uzzUZvPl2Kag6NxyjVWU0Sqed+KVD0YMhPqKEgdbCsGQ6o2HJ",
-	"dFa/E0rmtJB97xabCjZxByPebpRTmRE/cqHeZ2rKjyBIM/eMZ/DPxuHWgHbg4q4Go87dACUt9/aiRgIf",
-	"F8U+1Z/7CgGsLTkmdudynvTNeUMU0IL7Twpys3i4XR144ILf0DOp00avpCVC9TgT595fasDgvNJmylaw",
-	"shP3LQdRhDe+dFqDdib521lazzGAUQ5DgK8CQN/cm2/5NwdWMS8x9U11fCUsWP4MGg1duHLCzbcJYDV0",
-	"ErTOIr5tSFJnuF+eS1vuwQvbO31C0HNZ6XMe0fpShhDop2dcmQutWUPlfI9S5jmiYoq3QwOqgOGnoEo5",
-	"hwmRyj0Cqxw3HKZrSzN2r2eBox/5fvhk91gQy6ZUta9hAPl3NhXcstL35ZxkKPphjO2EafZRmYD9CWDN",
-	"bpMfPRBD8DLC4iqdHofF5pKTobNm4AtBXBFqSkPyffKys1zpniJfyYwgKAciEC9BqXT4kOM6VOIX++tg",
-	"J3XEg+gczgQjtjS6kEjaaei5P0s9cDeYjO/dC96SW+tozTpctuelSACeI/XmY9m5/1Ta4hzfGqAx92Se",
-	"B7f+WrWCFPL4RgvlY2n0YQ2A4qIwk8GwJcYG7rqCrqop2CdOoKHBwWwqENIJqjEhnI8E6mxQPiPwtw0Q",
-	"a9ueEr8tTrVI5KQ0SdXohu2MXAXuDJCkSSxDU6DmyHIFHwp0OfiONhBPbjd13JvDZjOF0nhO2oqdBP/R",
-	"4XrJZJeCb/ig8eQyz+wQXge3D0OnTpqVKu3qnZXeDt0l2QXDOc1sTxao5k6qAPwRkCd/e/SZeX0iUXqX",
-	"Jk+72i14pi9wDklFg/nPZsG+w6U1/X5SoYDw7wZfLeDwC5lP4X0C6ubJHIp+LzcWqsoL2BhYYB4/i3VG",
-	"aNaGoKffLdRwAa+IssRdjXye/FahpHDu5dnJWBVWpSpNdo+FNfg51ox+sDQYyUq81As3A4QUccRdLREr",
-	"nJsmmC/YB9QsYjPAOl0TFiVGoIQp2D34tyfvaRFmUsTdVdQoCuhrmlU4Djwu98mps/6oHCzeUeARgx5Q",
-	"ZbTapcH3Tg6puw1fjp8sfFJgU7kfmWwo5vsCefA4SjDAKngs4QqcovtwCONxb5JhzPenvTenUdgNMre4",
-	"71qicKpfXuYRSwHpRcBoNX1M4JqpJucJcIrBfc9icsljSs0FSYvVmmgJE+Dn330GOLaB3QkE5vi9s8D2",
-	"J9n+++/3ezC5+NeHMJ3valOkK+LTYcLuuBzsTbIE7TQhhLM5bMkhZ/GD+Chqoe+EYt9/+gi++KdEfDqu",
-	"XJo5FTMTPwhpZ7ondnbFD5iVEzvSbXHRV2VvuJP86SMu4yce2/6faKOexqm2lvjoh/Npd7f9V2v0zm7l",
-	"keDlQZr0Byhme4Iwx+7dn/NPOx+FHGcdUX0sL2IrekTl1qQufxA4dJpc7fmQ2fpB0Hbb+SgyZw3TVEIu",
-	"rUN3a4UB0+5y33QxUfjwrna7yBTZIPMVh2MnLkcTWwJLrPaik7FgBfUP0WWoybyd1RIJvKuEezYiYRTH",
-	"VY4hrt3VPgViNO5tfIxlewMXwdk55/EYGJi7mJRDwAOg+FDAsk1tK2QyG1GwIT2hB1U4ba0UpDXEJcQz",
-	"MKgl87zDm3ZcqLEs1JnSKePjE35HR8DrcEsOKNhRZvNTtDE/Qr9RRyw4t+P/1bZ51lM7e4e74pP4tOsG",
-	"8JrFBu98llxO9+PeYJuDzX1ToDuEEs/Z8pnvlrBmpNAg5PYXcIvBuuhExRNOHnZ1KPXFrD4pW59BVUDO",
-	"dqnKqfJZFYzWcVjSj5riUAi1QPuSy0685eb8XO3Bzbraqd4MYfZqAvnevTO0YEgRgFUcvW76sozuKa9x",
-	"wHUisz03wBDouwXzXCQ2vOCd3SSyjem+YM4UE2cpgICDJ3dipxEDK5FZEsVYMs4/MJoxZ+EuFdlXPLHS",
-	"jMfkDCbOOnaDgX3t7AkLXTyPYcCoh1m+VdOTZpyQBoDPqCABRF82DW8AmvLSFE5GZRoFd1cnr9+8uHj6",
-	"+vXL10nw+EAdJWh5I/x4nA4EIycsPAfYisIUlHPgncF1ccwVP+ebBwByrj1gL28OdZh8Qwa3RfDzto9f",
-	"dPVJFTMEowRY2hrcZsJMJ6sNaw48xOJxpSVzhDYN47gCCmUVlZ1u6VYraXV1gqiH5IN75EPvuCZGP4Gg",
-	"FtREidjEgw+TC3jJNIUGU+eAdoI9QZ9YGzyHTDurPrq00p/KLrkHf+vQ1sfvEWOKO7sJOGYlC5uWP4kB",
-	"890pJK2RkfHePcFsLzjQaZbnHg+5AjocnEROtuK3oyr+qPYXs6NdXXS3snPI9ryDnVv++M3Z+ctfE1GL",
-	"0EAcPImuonmce2yYDGtdtbiUvSuaWAVHIQoaBJG4QswAP0RvaAXLMC3MuKtrtijE9yqXkPVFYqODOKte",
-	"343Rb/JxBtB/dW4BaSGcBILzlbuAjdeuDrUt8DDMqFTsPBJXKnPzI0t9aKZWXJoSAaZt4FFFmwLD/3Pa",
-	"i6Nessz0wLKmJ8D6sKRewVHmqI5fHXIBbolYmHdY47l37pyVN+fC23v7H5lizEnJvlKpe8u4CZ5lubIt",
-	"94nlIdMX4PS1LYtJDzM6FCSnCrcKAQj4Cij33B8UzXN/o71el22IS/jowcPvWyKR43FO5T77dOK/Oos0",
-	"2fXGyEf8jxBdKPTrbnVEd4tPtvuQ78AuXRRI3a1WdEVW5nTJX/yJouFE6i7f6ogHR0fRcZRmeAfosTbp",
-	"jKjShBTFJPe2I7AtyV7ZrtzXiUW8+vqBkrK4yFI8++Dw0aP0fu+7vcP+kdz7vndf7T26/O5w76E66N+X",
-	"3/cO06Ojyg0UvoGtjvjto+huEa4VrRYtQ6syoNKYC2cc4nFIR7ofjg4OxKd3eONP7iU8gWpW6ARAIQ+l",
-	"Q4A+kKVKl1k/U8WxSOAhJPe9EihUpFrgN2dLYaCgTckLtnTZVeMv1D1t28KH1XbCmFcoiVLnPteqqwZ8",
-	"bgY+lkJ9Hkok/7lHduzeaZpwptEnOPiDOhayqwE1tKDRGoNfmHPbyQqD75NzlX92H8h3D0SuyhKcXGQm",
-	"gojJbDxU2u62SevaRMC7sZxJhjADfe+wsbqaNhZ8KN89Ojjc9WECX27HDgoyUQsAhKWbTJWvtCoU5RcL",
-	"NYaeFAr7eMITUN1eSaPblMCkL/keYH1zbIy1U/LaXbMHxqUvrGuL80Khi2JS1Rj+72oyTfF7A3Fvla+v",
-	"hkwCFXiEtGppRGo6KGn+hYw7eItYIfhbMpJ53xQjAO+BH5J3O15AzP24K3YeHBzsduI7EfgEWadj6SwS",
-	"zOLAB08wFk7FQe4NgHR9Wan7IIAmMbPORYTSJfQGMH8SSjI97lrbfV/3nmUf4k3cvofTmU96R9OZ+9FP",
-	"5wSr4YT/xT17ogHunTL64Se3M3HzBqjOKXD3FVQdOC2c4wgzPXb2RW9SWGc0QjolUJhGWP1sCeQZhGGE",
-	"uPfcWW+TMetrejYmWvhr4DJbSPwKfApVIz7P9FUSYB1ry5OlajQ2pdK92cWVmjUtUu2UyptPTsOPe78o",
-	"KpwZjctZK0I0oeWok+ZRttptCme84GzPMM755s3pE9gSUI3mXjm0Kbg9rfp91fPvWZvyom8mOo2H7g/C",
-	"YB/gYH0eEApOxrIctrwjEoo3nK9tCv+D//4AvFxRoBNrNoMnBswLEsDlYRKPh6p3Rd0qLeqDBWhaLEqM",
-	"X4RzrE0a461Uvru5X2FGD2n53SSwBA1tD59owcCkmw/eAYf1xkaBGpDGWiQn7r5JvJwBGae+puEXGMZ3",
-	"NIxQsUBLEttiI5VmErv9cM+ewE14z8LA8FDVkgELBuEI5pP7BLJA2XQaOyEgXYBOlsWgMvy5H90MDu/T",
-	"DDy2WhAzXKRuiJolFONDHBo+3lacOHCnaFOqFlel07XuK6wwKLWwhjza7zmACUGxsnaWcw/KN6zTOjIP",
-	"cR6a50RTB4ZKL2B1L8ACiCbbfAbM+GE848wyhUX1HVW6v8Kuch5ONOpQQZE8Nrp0r8f5A1CiUH2NPPI5",
-	"8y0e9NyPbrxHR/F4ndhEvYIUJ7EJ2YF5jC5RGo8yazMne7zsrogj7CkG4eyUDn21pigA5KlmUNSkLO+2",
-	"AhR2tmA2DT/D+vN8KNyO1biMAsfC/70qLBUAaR8Acx/raX/vV1n2hkkHYnIISDRWxVCOrRNTLRa0oFky",
-	"EkcQDcxK9suxs4r/ws4tSL5D3Y5Inp7LAbwytBXeDg0YS8DvwNbCREeNcNWZ134CSXE4JymoADMq5o4t",
-	"0SEDKYXddk25e12pYWC5QZXBD5UB4eNNwcWtbKGAiAREGbSFcWEhcumhO6jp4LjSfUlmH7jutPhUkD6s",
-	"dt5h17o47cdBptKYljO7QXRiiBKnFpd7RxOLDvtp1Wvg3VAhZia5sAU7qZw9PzUQAsiUDeHZjIJ/PCM/",
-	"cTZHotGJX5Qah3AClX1Vnt+i8nE8BNLQLTCCtvsEYv0V9goFbpHMbdOLjH6OX6dX8XXmi6Df6z2NOo3r",
-	"+5wusqi5sV8GnHYnFyFcQZN+hmU9WLZBeMM8gVDOGQ3bH4TBstKplz9T8JsyHdtc+9xi2x8sAJiFP7ea",
-	"NJkDLvcTqtdq+0g7FMTS36FYNVSq8rTceYuMlPpvfpIngIWwNxk74cG09STi4MEg37AclzaXcjsQnpZg",
-	"STyWqUqu6nQrvrAAncYKgLIXEI6LhxkdhhE+ivdMVJy8aK9Utj/Vgy1KDaDphaIgbmr1hXh/ndgSJsKD",
-	"nip5dcE7MR525YeKSuSDYHNLC6Bog4mythOn44DmuGdGIwOuk/M+vScrqLGYPBvmpw77Jn5jThzTYIF2",
-	"HzsJopGGo/H6ckED8oJChp/BbKdD4yxGL/Ds/CuFkfwKbg3Ttlb3MSQrvK7yUG2spwpZqgsIy9T2bHQc",
-	"FvVR9aNEIU9xZfA4A3euR38c+mSYKbzusrirEQ4E4wtjqFV2ohfn8xYyzqYWAcBMJ7X/gc+evJaleu4G",
-	"ScVCBNePInWUkdJMPuz1jMWSAq9gbdAc5mIk9Yxx12xVf9R+DGthjHC/UGcWFUsTfCWJjyxIHXY34aBW",
-	"5dQUV0SSQ/fxnzCEVuAbDldUPrHm5WmLJ4YQNt3mpY5P6BqTk9KMpLM38nzG85bZxd8mppTxdPlY0xun",
-	"TqzBBDYiDPnk1HfzoP8MxSKsslrk30DnHuB0uj9ToPhZOItW6FyMvtFigpCT/LSgcv3O5sQlBBh4d8eu",
-	"eaYvxoUZuGWsaMzmU/wXGlJs1XrURs8eMc6wTn56/URJ68Oryuo3v1L+NcXjG2V2BNbtgvHz7xUpOD9Q",
-	"b/BU9A3n3vkA+M6mAMciFjOgBGvBhlY8m9Bcwr1duDmm0obXhYQ2ll8UJVl7ubFVOVT5IXopeMDXQUE9",
-	"VaBxtGxaQvVOBq0YJ+ePf24sr4qysQQPmrjLqNAO7tAg4iOCqAZVWv8xjJzuxO5NP7z0uH0EPvr4GUkU",
-	"64pBDCZjlCKxBsjSOYMfsnxO7DVa/f7Xil7yFZm0KhS7IHUF/XpumJ2oKlkBxIDbHVNZpGIHF7IlEi6M",
-	"hOppAABO3b/pfe/CPpO9Kywrc9e0xcsiqnMLHYb0O8Q9+K6wowlZEMmtIr8urpLlznyJ44yYkLJob2LN",
-	"MW9NxukiEKmqE1v7DTzYg92OL1umxGEWAWNSiSRh3VypcVkbbI7hKvQ+naMoBkYYzYES50MU/nYdkeSo",
-	"AJ37y4445TqgBTLM6xU40mFiyKlAdaV177z6W2VjkEMOwQY+oRXQ7LISlXGYJIEVVKSI86TxRngpF8li",
-	"ShK/Mxx20DJUZ0WxfJ9xgYA+hix8PT5Ew9o8VYpWXpTmAm9VC9xVf6xMlly25rJr2pJVT4MLfsAgwFob",
-	"2o8v8EmUZKZ8ni+ZihRzKMetKmd/3A8RzX+qPa3XRmPCym0GHG7Ew9ZQJg1DJBtCOp8oFOKsWg5MMxhK",
-	"p5svTL8fjz8cbRAzsJvwDKwU5crW5mHFU2moHHfCE0rCj5tKJ+JYbuNKV36oDDbKiJMnHRUc12uBQ/m+",
-	"e3alFLlV/Xqiim6Kn/hhA/eBLUO0RKb13LyPDlXfgswu2NGtbSM+HLRSZMgVSthpVvaG9CZqewjQAuLY",
-	"T6dxiT/rrfEMorKdaALhaGQP1Ap5WvFXCskk0DSwtKFYD7o3fOFYNLiIl5qL/2lGhRkHzE6EWKx0/1df",
-	"QajrisbvD4aPmEKVwv9UBZvhIAWCCfQr22oq4+hKLE8uQkaiNoBFJ1XsxpNTb5FgURlZJfHVvggQsL84",
-	"TuIO5ADOFQctohcSPu6wVd1by41M5zZr+GFX7Dz0waFoeBl2hOFJbhAh8VQoIJOqr2FDfjkaCoH218ZB",
-	"R2EQD+YHkWaY2Q2pHQjbVR8cPQS6suYmS0cXPaSv8lzYLAdQMYx8j7I0DfUhjVsmeipTD9Qey4fhuQ0b",
-	"ABLOIA2ghV+X0Uc00erDWPXKuVWOHqub9G58vP5gjMfmeUD1gwq7wLAF1gZUi5H6bkd1zZgroLa2ssjc",
-	"9+TcwmXbESUvxTcxUoA0toXMqHEcQ8ZgckXzG2W2Z3Q/G0yKuVda+W3RAle+MJxEQJmhVhdAWnD/gAIp",
-	"/KevZqkk3nGe54qawngmx8xBjR9BSIaqfBx5ZlEnH4lh+OvicmIr+e/ocOXLpHcAt5dWjAC4lIMC5AuC",
-	"w9bxSqemGwM0BP7QG6reVTDq0ctc/An7oA11sDUGdOi3ppHD7qEQB7h/HlUqjH3ZWI5R40TgYYEBLwfo",
-	"T+k3UHo5t7Z0qDK6VJbyUtq6vANMHt7R7HlPxqsuVnp5MdHyvczyekK7+kvzUPwe4t7hgP0OffmokTGX",
-	"QeFeSjguG1/LWfMACrss8OJnwnW68RzoWNNrBozkSQlQIamZ6mNETbDoblXHV0I2Cj6zpneNhb4B7QqT",
-	"vtUOXm/UAKblRZoVZfVzio43LjYkPNw5YdX7WRlVpLUglg1w5IGGAr8gIjdauinEKVgXubSlbYmyLkFC",
-	"XAEDE9VoAh6DsWOpEHT0VNteFogmjNNG1XdtAZYud3+6F085aberyFSbmQmnZoPKgVLRV3KgwF18js50",
-	"ocQl+IxF4VxT0w9uc6lGUCYHeYCdhwfc0wE3l7MW1CrS77uh2zlUXbWqqDQgPbqa6oqo/olr4PIfukDy",
-	"0d1KsPLuz0d//vNuR/QN5K6yMiqCwyioxJpfdL2igDtSuviCKWisl3+bKMSzigqm4vQKOwrIX0qMnf3C",
-	"jLjE9jXi6WEBH39+UAozB+zVUMDHwxvK98CCWVqKD6L67UANGEFHzn3GXc24MMQhH3fpiR0uebJytuvj",
-	"QWnW76uCSUWwwJKe6F6fs40roclYRLJU6WoOuYY6a4YkCARBAJiAd+ZFHKmRKWa8va+og9jDfw1QEGKt",
-	"VNz8tBehX8zFlq8U1tmEtWuLlyiWkGPVjFTl+66FnMWUo81ZiWmII/fFcWc67WOKKyUPDh6JRTFyQPh7",
-	"hhkIyMa3Ks33rSCReRIcSuCj7J3C3tjBKGKLSKKS5wYLYJIWFVTstqi2XFT3BnIZqJTqRts+hNoclwcr",
-	"ifdHUywbsYXgMQ+OjkRjfB3mjuXmFK9zrwqrZ5wXyZYZV8Ex9UMH1QQEWOCEzIp+9oGB6/xGY1VoPQOD",
-	"2xi/MIIhYqgBAmENBBRyIr5GhIfmf6b54nal+tFYMIA3KwlLAEPy2JzXFhGyEqyelbNQ60RSDKtO/DcN",
-	"3wnYZoICHyModWiL5NWbc/diIeju/vHk6fOn50+pbvunp+cJAky7u12pWRtb8uAT5drjWlePLMXAOAvK",
-	"7yvuB08eHD1yj3h4cIT/uY/B4YcHDyDjFzwV4jydyllHSNFXU7BIbYuBIwChg6afmskl1ZK/l8CNJQqp",
-	"UzNi6EhrjCas8poOJVH6F6xRAmXjQWacS4KTpT5/KGnFJSG4JU3fA24ZrnTimyDl5dBMqcPh8PCg5b5u",
-	"2A9/bv+5fX+XQHhBl3R1ctrfe2G0orooCpNXe8OS+26tCM0JTFSQ8c5TgG2C751D/9Dw6cM3PEAGpMVv",
-	"GERxVCG6EEopwW4Xcmy4zdPzJ0dTiYq7sE8TnkjYfIyMy+1zbhLbNoKecgYzwwBMtFVKd0RWj+WyuLic",
-	"CW2mofoVAHu1iqqwfAiwq5MHh0eiqdhtce2D9MoznUDjpldzOOBOPZ4UCYkfsT2YMN1kb6hstLExRc7j",
-	"3km02QOFlOwe85uyvl8Cuw8slBnAdbVmKWjupd3MjAVoGTCZD2LFMhKPQTDVQOcArVG/zbEevNsB5obO",
-	"/v50Om1b+pnuads9M9oVh+2D9gHkEaAQK3MSO5ApAN0Cdq+SSq0w2oXODc/Zw4gXHsyuRjLboWajGh7U",
-	"UCJmrr99ybwnYHJ53khm/rxUA6kh8e3bFV4j6hzLtVBA+5BBbYV0bw7SO7ARernpXVUfa7OBluWkUIhY",
-	"BGqggPI0/4ttieT9YSvxu9T5DN89cJLj519PHu+d/Xxy9PA7xE5KsrTtZ9J2H0sS2UOCkOq3LeDX2LY4",
-	"n5pAucs49t65gF7cntN+GEikZrY2t8VzKW3yMe6uqvKYYH+QHxOe8o///h887lwgd+jjP/77fz59SqhT",
-	"nhiY+B23GMkMVyifiSy19ClNoWfTvVaNVHTMyeRW0p0/DSj3VlHxX0y0zH380jozxJaoQrHR3l2FPS8U",
-	"NibQtKMPHxIGzzo8CDYYFKLjF2uKK/TDprJwm+VpkJsQnAYrlFCyWoH2NBKQgaWLgJewUNLtdQh8xQHP",
-	"h4Fxw2++lrh/EP591BIPW8LplMMHzvOBwQaTD1L+UuRZWeaKOn69Zmw7WXj0iJQ86GHULpWyh/EE0Yoi",
-	"IhiyoFmomH7/GPmsuVDPInSOThGdhZisocwM2n0VTj/mvAaMGb4jezD0Lp2sQ0ZpEu64UjBYwocioRFK",
-	"WSRVoWP1VFs8CcOHopeiyN6rrnZLrWfCFIiTmbZEIQuVO5OUApAgTaFmiWRp1AM2otQo8IS6ZfElU6FC",
-	"itdhpFCUUGiiQ++Gq7PcSX0sX6gBZnY1FxXv8EkxUrosOBqZ7uI9q1Vd7ajqau+VybMeQ6FVi7GgIRrf",
-	"S3AdEWV5qHjSIPut2IEk2l6myv6eUw1ynO0VslTgou8RysduRyRdIJ7obh3/7YfDg4Pj6Q9HIIYPDw7C",
-	"UmXauTx+o4drih8efn9c/nCY4EQffg9zzVUfXTpYTXSv8JPlcuC2+FHNoCx46F3Iiv4/eiQqZXSAfRqs",
-	"dBQHOpShcammZVNAz/zw2+IMS0Itt+1yMR3sQKo1wxZ0t4NbHr+bfXxfQUxVZn4rACUVF5nVz2rFtbrY",
-	"qtNCXeEuIyyRrt6B2c6XzO36z5O77KKUIk2Exoe38NVnu+16nx/iFCksLa40N0Pd0IjwSrMU6wHwQKHE",
-	"m/PHLeGM4vv37z8iUD2bfRD9AsFEZc4dk7Bd/49TIyld+ub0iYfo7UltdNaTucjNVBV7PWkVOjc4xaKE",
-	"BkMES4WYtukLUGOAPu7u9f57HMmjh98d7UZQR56yYZgBvD5ryMjKr9JD1Hq0T16dep4fSrn1xZkaSWf+",
-	"sseR6QG1gr9lSxO2NeEDuhHfu9diLaXV1Il/45sqQPdh6iydUSShA6cFWdKiv2lZfeLBdjV8SsR3EUkw",
-	"vIJ/kAEhH08ib6jFZSHQOEqNmu7QVebkhOdfa0Ugt5goyHRXNzUHt8Vpza6bx4l8iw6fip2ce/eCGBjJ",
-	"v4bl6bi97FcC/RYIL3jnIAYiP/ZNN9sWzNIWVstDkI6QU49DQtmvqC0hTEl/HsfFaYjYbFKiA0JVY/pY",
-	"NhTPaIpVB6JQI/NepffuYTSigNBdcaVgkZzjAg0qAtmhoobYKkYZFfiY4gr8DRAoDLLuvrKR0eXQQlQy",
-	"SHyLsSN0bEXyhB6XGe0jo+jGfv/g4S7qSx9ASSXSxoJTJ5Iz57WV1cv+/PDRA2KYyrOeIs7y0C++1dk6",
-	"GTsXae+ofRCYfaJjn1pbdjIayWLmjpNwbC2gVMHgvkpj2UZ9dhHjTxto38vcPemMjv8oe1dKp1utLdpF",
-	"W52tg/YhDsCMlZbjbKuzdR8OAZ3VEJiaEOkLmJyMbeKBtDW4GuLMIEA1ty0ADAPYSt0HfZr64jDvwWcp",
-	"xosq2E6m7xFrbVLFoGxAxnN7mYBIMFeJH4H1CPsVxKAkY5ybKkIyBzRxldvi9URHgeXgu/mXUhrABnJC",
-	"J4IGAiCkce62Txmhk9bxfFsi+fXp2dnJT0/PLs5enLw6+/nlOUUj5kqzfGQb4RZ5smgwdfVc+UugdCgm",
-	"OoCaroyeIs6NyW0L4B7csHH3ScISJViMjgfuw0CczHPrs+GsWWioCFuOQNoYC3emr5V91WkoEK7G+aD5",
-	"Hz4yL/ZO063OVjHRJz+9OYX9yvJ/IW9oOGU/ehxQab1rMTDFjyYF0toedksCV1mtVdIdUx/kaJwjlxlc",
-	"RySwTc/lc/fdUF9PNEEzIDWiZ5e7jmZ07sIK2ygRX3qB5+52dHBQm8Vcg259GvjqV5oEwgmtOQHIQuLY",
-	"50nviokGbooIu+n1mxcXz05fnJ79/PQJhlMDeBVwuz3AOTY9N2CY/ihTv2zuksPll7yB5khTZP+lUrzo",
-	"/vKLnnH7GF7xYPkVL0z5zEw0PeK7lS448c3deNWjla5yX+O5wcgAXHe4woQABdGY57IY4MMOH66ydL6p",
-	"+VeVZvJ8NsaLj45We6KfIy390QozPDn9D2fGu/MfrrIlTilLfAYeBaRY8NqjlbbTT7JUUznDS1ZYyDOs",
-	"r3kT6hjw0hW2CD3qHMu+KlyqIOViFtXfkBDxHVDCV0gm41+arqgSf/qz38V2idOD7FIhOxgB5Skg7S/l",
-	"wMndLaf/3Q3RzdzqPHT/RHvZ/czgtRRwAysFInBoV15QcD86jqX0W62tCIq4Haov6z841Yr8+x/2oqza",
-	"VmdLG62Iz9MAiyLZVx3M5ssMf0yv+Fy32NfDIbv3N2im42V6JA99DHEALk0vgSU7mJpodHCVZxVVjVE4",
-	"sAChPacBB6o8OeVUzvp6sP/CaAUZDVKC1+qQZZqQp5Au1yJhzJ9aW5itWHoREgjEl66ugOKLGjVQVMzs",
-	"VplcQ3ffp+dysOj+dNo+nONunGf6Crm0sZY6evCCW8AV+0+49BrQyd2iUGX2qjd4xYXc0Q1KAr18RnBo",
-	"198BUdte9llRuOncX1GT/WpS5+6kG728qtY6N+ZXqWe0CPbztdcNVdHX0yk/QTtU/OFFmkRmKMXr4tp5",
-	"kLC515Jz4SM6fbL16d1S0U4F8shf/BkPai1wmp9iEqYCYZrN1aBCKULWG2KyP8KoxI4367FfAe21AlPK",
-	"PUldXQF2nQN1rTVPAXf0OBClAGhSSVQOczFpaJ2ZFB5QAxAEupoQGF5q0l6+U5ZCSqG8zBpuN/Bts5UM",
-	"KSTRKGXxeIUTb+5I4jA+R5M2eZQVZXq0rjLl97ZULz7mM+9eNQbyiNBXuHHGNkJ/ZaGPe3W53A9OQ2zg",
-	"h2/iOhMfo0swUwiOxHpEZitY9vtkvN2Z/D9HhtDrOvew8a3sIBOmE/2MBh/BllO9FPVcE++nJ44EZkAn",
-	"nyMmmK6WhBlitBI71zB+xCuU7EKWPx6tDd2CNbkOSfiDR6La24j4VAhCwDwyx3W2lKoGBOCRSxVa0pok",
-	"97ydffuie10/yK/MUtHtzf6vJbornk5Tzesyzye6xl8Cg9lohBXDc6f6NXwiKwfK3mhih3ZPIli/b0wF",
-	"YWCpUQfxTxW1Qt8Ry5OVFUr4Ut+tryX4lgvCQFCvH4MwUFFNIqm7KE6TYWU9No1CuZhHzozbPbDaWisx",
-	"U1hAH9qESXsgKwCzPNkWoNIakbgTIgDjnwDOAQPtgAll1d+YZJtA5TnPBveiMdfOQL2SgHGPSb1iogh6",
-	"mTkvQ4oJZ38Qsx/wbQkRjnk4sTYhRn7vLSLKbFIJeWajoBjiYMxrhfmXFYqePM4+DokfeSwO4KUB7OFW",
-	"i2X+VuegtZW5uwAwccjywuy2YmmeIsUQXNE3xUiWW52tTJffPdhqbY3kh2w0GW11Dg/4/1pbo0zjwYMW",
-	"VC7i+WoAN/6wNzB77uievcrGe5ys3yNU9K1OX+ZWfXKf0fx0uVatwpUYuBzDa47JhIh7HHmssSSOFsmX",
-	"JvnOvCG16WBNmugV0g49XgUwMbCp4rY0MYEYg6X8+DLw9TauLY6usrrxit4/qq9otJaHt7mWZ1RUWZrQ",
-	"+eJXZVrp1eJvt71gUu76lfZLdXZHt7hPvmzEmFC11ogX0+d8EyPJX9poKnFZD5ZgZQWWtdxKLLhRIF0b",
-	"i32hPpTxcDdx2I1Lflcu+SuTI9JdpHG3uaXi9xOSJafxznzys9IUS53yOvAQYEPAOnSiuKYpPFkUSEJA",
-	"xsIOdL5GfUAI36hsyXrwpOM5eB2sFwft6ka3baFVx92lBb0zAcaHy9SHZoplvVicCC01lF/t6p1EpVl5",
-	"kWaIZO7c+9MyKgqWc9yojFtmA/R2jXKM+nxD1AF7+EpjsIOnKSYQmYJ+bmwhhHyoobA3w2lHiEQdaiFc",
-	"hGPU1ZbQqQADq1UFngKjxwP1zkH1MBEsohA1WZrzObqvWokk7UVWXmR2qTqlZOGJPS1PbST/ka5u1cuf",
-	"wtnrlzO9qq/aWoVNh2suit8Zq05LMVfgGlMKVzTaFlz4sAm3/M7CLatUQr1CWoovWwy1ifHMxXjo81wp",
-	"xjNfaRRHfYJIWFhYdINwUCirXBYOaghxIC27XtylHD8c2tER2yFrCJsjl09XIzyx0+zUL04U7NpD5fxM",
-	"GJDezsA8LfBuTZHb1EaBEMKgoJhWoQA6tALJcIyhLuoDhJa6IaDIqw9lwG6kDrdSNulUXMagHH6cnT5Z",
-	"W60+lxb9J2fytdY5/VT/B/jkKzi3t1ZS6+e6fmFt1atcpH8oo++bV+q1tqnRCmtsuXHcffdHKLgXbGOo",
-	"GU+h07qKMsSWrGIWR08EexxHQrASAXuRDeyNTSJ547Wu7LWe0Zau+q1f1F0dZ3tXarY4AXCS58wUgj1k",
-	"wJ+dFda5aIgcbKwvknmvBEE4g/+ooAkW2GtQ7AKzeiDL9sgrxMvcHAV/dfqLG+Ha4jMbZeUqgvMxYD9t",
-	"ffnAIS/89YKVpl+VpwC3tVSwwqVun4zkh1O84uggxFYBxatJ3L7UFCk3/QUv/8YhxdbW80xfLTsXzvkm",
-	"g4b/5NIUWFUW2Mv0U0VCPs9s6bdgLBhZblXEIxa9LwqOPQY7Giv/8Y7cdojTYC76gEuNaZ18RrGi0HdP",
-	"LF6cvevqt9TYltC9gPmW4fqo0g+bhI1WCPWvygodEAXVgEMukPvzIjEj+5ASmkhd1MYH45H4yQHDioG8",
-	"/Jil6E8KTwJuiBaMLm6FVCcTJ5WEXNTxDYE9JWRXw33RNRFxuhaa1wEqzsl9XMI8peyY0gzeCRBRQAGG",
-	"Kg1xeCioZYmplOJxXe2HB2k3wziusPRnkLibws/AnQIBvikgYtnjyjhgDI0ofG3hUcPYzyD8OXGpiHMV",
-	"3giAuXf1jWs0YcFIMH/VOJt7X0uVzwv1gfRvJCvt0IyX13NGE10/utZ89R0E1taYS8rqdM1ZhOsa3Rrg",
-	"QpOWPiWwgXzODfcuXX993wNaWfGjvjktuIlz/XH0Nm79SNUu1N09k6oz/iB/+7iVy0uVO0k5KXL3LUg9",
-	"cJ7SUOXuT2smRU/Rz6K79aezN69evXx9fvHjydnTizevn3uPprslut2uFmLvZ9Hdaib19Fefv/zl6Yvu",
-	"ltjbc0JCbH90F3ahogEhtN6qS6ftx0Tj391CzkSg8O9W3DJG4Io68/CQzPC/Rl9cgl/Y3XrX1Z+2uxpc",
-	"D573TybMGv4dpowSoiVUUYjOD4yW0I6F5U6v/NCigqx2gxT92NXd8oUcqblJdcszmFKHr8Y/4YJuGR8j",
-	"jf1aybQlGn546+bcmr/u5LR6+kvyj+HUT62u/rTb1Vkfpve/fhA6ywU8PTeD9jNZynxHFcVuV3/q6v6o",
-	"bL8qMl3meocF5y9qtiv294lNAiI2RvdUbXndh30GIjgsc+VYWG6jbcliWfwgJBTG8KLHinwHtouGVd3m",
-	"Rd2GjWJpTX/bjvfIdktsV3aIOyAz979+d2y/gxU57mo3EJOrdm4GfrJXarZ7vGC2tTDyxKoijiGPswtn",
-	"OvGRVfpMo2ZS+rr2P9J9uIk0Vbkq1eIuodjiHhiTEkYbtwQxcD9RuEUtOq0IMyTC1gJAeaXTCF4GwNco",
-	"IU0GY+ArRYQZbxIT9lFpI5vTlnLWFqBJAd0fxntdQ888lEOsr+dskwWBSLLLOU7yrcUP/3l1INpkq+jA",
-	"qK6Xvk7aDQvc2/WifrAdQ8RvUg73czPI9GI8nB/VINMWPkGLYE3qAwPTSt3EbRw8VS4drHBQ4ykVvuY2",
-	"8rrTlzWxE5kDOhjWjbx0KyuO2gf+vl0N2GEAWPTd9w8eBbjeB+377aPIc/XjItwcJ5iTXYEsogDLgPzX",
-	"ELykDA/bB0pcTsoSIMQADse9OfVhnJsCIbKuLCFUMv9CBCzn+ZArOPHM/+7XJ7DqQGciYcRpBPtkVDKq",
-	"R9HGHelqLNEZKYDEi4lEDw8ODvgteVjy45qT71F0TJ4qi3Ru54hVuKLDe+OexNwMTvXXdXRZwC918567",
-	"sa7vq85dFg/ow950Ot1zO3dvUuRKO2s3/bwRPjPFaN3h0TU3gNxZtrrwLS8PYoMwgD23TmKwclWj9xxz",
-	"UxfZYFjW/GcQOGf4fSzzoOHcu/WdT5Eq9HGgld/4w822wAlBYv5ObIGKYgf1GLRjrNadPXA3bq1X2/Nu",
-	"KjDOo58qU/m/6atr98wIPU6vQuGUnikKENmmsEpcAjP7rLu1litKm8O7ouTWvVDTHfrn26wc/iitevP6",
-	"+U53i4HK2XuqDHF3ZbcPAXbnHGAQcRXPN5bJcLOnbokWLNArWp5rFmct57SyOJW1cRfcYH1atetAIu7g",
-	"YrQjIelO3L2xv5sr7926UYN7SMCLOx8BBf1NkXfE9jVj3RbeYS0ZDbnuOINFgB6zwpeyXXsn24G5rCO2",
-	"G9/INvvGCwfs7r/amFs40g4NuI2G6wX8xY8hp7oJEGqdJu5PsQFuJuViC/wpm2wkY4KlWrGrAz8RA9FW",
-	"uP4WONnlUI3m3GyEnF3dzwZWKDMA5ghnKN4BoEVuBi8n5R30Qi/wxHmtAy3+79wZ/yeqsqko4Kc6Jc6A",
-	"azTwjb7QBVEv98mSMXnNNxt85KqrS2lmrabzXnH0jRMIbN1NPqnKAKw762o6S6HD/T1C+SvAaAO3U8/8",
-	"deD/3T/AU7CNF2oiAQWdWl2rA86sh1eYWNVBWhNOoXoCLQtk8xE27FxatYW8cqGnAucNnOxdTSLF/Urj",
-	"53xzZgUYyp2YQSfwhma0FhWyOHSqlQY6qBb0uw4AncmwI0wyDhpjjcVstXuSyVLnWM8oPIgC0d0mAhQi",
-	"Yig4GUfRqnR+TI1wjnymLJZBUdqaXyzK404d9l4kDw4O8ceLQk2gKra2K/Dt9YF1qxwCZxCsAYymsjNC",
-	"vSwWF8C9M/Q4UJ0l8W4iwKOwj747QCIn5kLwQ9EI8YdEL4GBg2HsK6D9CNN+Li+BTJX8AGaDskMgD/RD",
-	"wL/dXvTRB9TESOCQm95VK+LwiTaP369IUNLvaqorALoPtx1SqkVwLwk4VziQzOTU7nNkLeoZq90jMRqb",
-	"K2lV+iVjJTVv9asGTVZz68lnXj9mMnfhtxeZAFHOlMv9+Iv+fYco6CEwN+RcSjcxij+ETTUHTNhgW+CG",
-	"vD17KZhHHIReWEn8/ziDjWLX2zYErUPpsNPgoL9aVVsD2MCwhcMXn87XCZ/xAL69QuF4ba+VZn4NblAt",
-	"zCLo88qFeahfo1w4EqtKpyuJ1Kduu/mZbwqO//naN+bLjWPPsllULvAQ+Zr9j/Sv1YojvDnMRM2+ZKEh",
-	"pAM9doR4F0WSEiTeCbipQAyGLfZNtmb0fXyz0ZF/4lKF9cMpVAy+fO9XzYTPK02gLVitTbDZQE/Gi8Ms",
-	"vow/YCDQB0OtndXqhMC5k2lkIhPAROacwTc665mUWMlePPvlcSi9nw6zUgk7hmr3wm2RrmZYiogVPmaM",
-	"Q87mF+iHDpFigEeBxOJJm9xxcMR97tKd+2d3t8OjP4veUBay55bn2N2dulAzK5S0M3fSYELTInpBYII7",
-	"ElMlry74luSGn+gZDAa4y5wcKYcEWUzeMsQJApWqr/tHviFkt8vKDpIxIlu4ybk6AUj7Du7DoQttyguZ",
-	"u/V1kzsDwArPkuc8Z4D1ZEpbse8eYImcGcm03FK63zmkDzU1FNZPmir9kbId6/2j99BhclUDXQiVWMsj",
-	"zDlcAHJX0r6xq+726JvxH6Su4QwGu76TXr/uDsrvV57DCzV9YwHQf9XR0+mNvjl/sYvq7rFq5VrDETKM",
-	"n+GJryD2X5tcOdMMv6o7BpWABOm5vCLduakt+Ep+eyicp0365aoLUPH+HsoLnHKYy/KjOKqk+SsS6hbz",
-	"/J9VMe4GP5f1RoVxa2nva/LR1XrvRbEccFqWYL++xcDMeKy0SpkcP1WWqLbF2Fgg6g9gsFhfSC6/eEW/",
-	"U0YEydadGcQsukT9wAkrhGToaoyxu+fKAvBE+oXBBkkfEfL4qe4WHQrqJzygJKLf9GdyKoIKygcAHgsG",
-	"Tkla/m0N5hLBHZpRahsRacFGYe5zTJfAPY493MglpAm8WaRT39sKNhIsjDN7MlsWsjSFbYvHoT5dEf0q",
-	"vhPrUR672hNt+mbWWiMnGXTzlxvr8dx8JTxM5GkDQgqyeIudR5RLnGjg8oZgHdhHiNrCGG0iKwFz3W+U",
-	"KNFCW4VScMmDwwN/2gVBCCSLcHEXoeEuK4R2u5Q35SpRPHiO+9Tt6mfDi1gNsAUuCMHHDSDrrYVLzUgt",
-	"R61X9mptHNbKRdcisALLL/aLGxQ2t4bCugr2Kp4DO/58qJChDGt7Vr4awUniW2zCo5zVWmE+LGieojDb",
-	"oOKsjIoDQdhpbHxENjDZLJXgkwqfMdk06+GYIV4Z/g2Q8Vgvt2edrOUPGkwFxno3xRxglNEIhl8rWOkZ",
-	"ralPJZe2tNSflgGslJI9ABMHdnDaL05h9sxoVKE27k2Kwh3wmhTLb6gi4yFbIKGnRZKJzHUyNAzb1Z6g",
-	"HRH6kRea6VDccaSqx1gaFQ5CCQqXBoLycabtcFJakZqp7oQHLAZD+0aUtnvr6wwnPv82YdnC0dW03Nqo",
-	"bP7KtfDYOHyGsGkEaNLeKIGNErgZNFrssKymBZoocPPsvfqvxRBnGM2uS25yGIHAiXw/J1jzHI27VI1B",
-	"LBrtXUWVW+VkIWBUVu5BMjNI3yY5OVDl8+y90srarc+2gc3VUtnws5J5OVxDJPgLmluxaK4AvJm9/wwk",
-	"xPU/x2sCaqfVtwlD+7doKw1xUu9go6DfsNBk4LjxsmL8RorjX78+tfGq0fZbCrXHFT+34v0MVAnPutZ5",
-	"wdEAdfDjJRMmngo5Uqk/dePlbDA812UAhqw5NINfE7P3QMwaMaT2R2qfh7M42/0aEddspTJk24bksdNF",
-	"oIi4TsQX1l1OyvlaEHFC/ejepQg3CkndUDfeC62q1yRhufGhjFtysflncTJ2wUNuzn8Lg+Ao/9dNzsYv",
-	"9npsscqgb4CUtuD6FZK1C+p8KmUJ0FBB4dw7NePfuk3p393NxNwmaflHqTjCXYsybRw+2KZE56IM12Sc",
-	"3gC/iDD17f5H+hfA0veVSi9l7+r6VFjgV9kOyRLhTP8rW+WRaTvx9iAR0HeCtDW+wNnKLF1gH8KAnvFY",
-	"vrKxOFmOi1gf8dpUI9GVjS6FWyA9uLnpuCEd25h+d2z6lX6bIuguSYBImLHIuU0kd/p+mAts0mQ4MtYx",
-	"xS5IQJ2ctsVLnc8WSLORnHUgAgyhZd9RhyEPd3zqe1DnbtwC3tZq9rw00B4odkAg7mL/IRqDuGgF27e+",
-	"ELCZo6pBPN7cOltBtr2ae+JNOKIW3+MOGt5+PxI70HQHYP/Yia/f7PquN7jlhiBq01D3LeuS11z1d736",
-	"CEYw26xt6D9uVi6ALXqd4VuoVPbK9ekoa/qnMXJxDoXZcipnqDQizklAQzClAmO45TFBO74ei09thSMx",
-	"7VTga/R4AaShCjNC9nD/ngOUSaFGanSpCuUxCuciDZj15HHaUs4sVXHQQ5BqCJdNpReyTLhJHmBv3KYX",
-	"yW/8+zu64cmp05e50QNAYZEpQt+f6Oo86hxYIzkTf5u4dcpKSO1mRHgkbVcngegr4XITBjM8JSpsN03k",
-	"jpS50UoMfI+Qe/xZjPWCbOSYMWaqKwQqhGb8rASsh+NK40BW+tejhUEkidcwdcRP5XXEJDPHiMg0+Jw+",
-	"efcIZiu8fXSYtfmf6W2v0C6PJ94VNaNTu8FuswrxdLWZbkip/slpB88BUKNBFDsBvFDZfE6V+d5/Cmj0",
-	"aao297roT78+PTs7+enpxekTUkU3QW1fuaycP9S50vLXsUTBCvMRa7jPLQfnh86VhFfE2A4/L43Ku+ep",
-	"IL2oWcj5WP3Bkwhv3RQEqcGUGBcGApGLgmWIOfZeFdzUynXj21bgtXUiMeDCtCLTvXySLuIBe0WP/fba",
-	"+6MFvd4npfNu0NyPl35mbz+Nc8MEtsnJfnkVBlWhYy8DWGPxkTmu20Vuya+eAB4AUa4XU9Jz6Xd8SMsz",
-	"gSJxaFaKiS6znAIenpa3Ld7A4ZJLfwhvi5JpBK5VZCoF7Ch0LKAQlaa0/xH/AY7amNjmCa0NfxEyxQ4B",
-	"cHgmuYpo6E9Omf52KMk5yjMnZLWn/VKjtjglHn93mwGy8bpxgs3/nfgl+9Etwb+fvXyxmMyKRMtXTbeu",
-	"ROOEAz1TpXNP1qn6n7vwaxFRsRRfc+SL3AbY2FD3O5Kp+gxBfmsk8K2t5wYXaale4PPqBUI05WtDikEb",
-	"0ne1+kWvCk+8jhnIVS59g7nK+G18c5pplSbj6J2f6leFGRTK2k1Y8w/Ga/IExIYkJbRIF992izLd/Ea0",
-	"XtEVtZhTR/xpZzLJ0oHSu/Odz26BpZ5hY/NTlMLieZl6FrBxYdKJ81rdCU7t8knTOl8YqGeiC3ut+hMI",
-	"4xVRiK4jhhRJHAnzXhXtdenBQJovIAdDyVPpna4qNWiefozTbZps18lVN9VrJ9otX7tpdoQQv72zZZHp",
-	"wcfVp/vpNrqvUac1s3XRKsDL7fFct6OpImfXmGe63TRRPKfAef62vdrkApkXufaxpRr51LHNt9C/di7Z",
-	"dWYrWnWJU86Jj7qGjmi3LJIIsOgoGn5owGLpdkN9yk3tvFvu7fwKdhIt66YMZROw/VLe7k9quYatebtr",
-	"fZW44a+tH+HCDIoYo2B1kuPYF4Hkql+C95pZ0cvdhFPo90fvtOSuQu8TI4404jt4rPSBzDRASR88oisv",
-	"/AXJbpWmi8UekmFL7dxcX1Ws5UhB+wnARDjnngtZPEW3SE77eyCLCHoKR+EuAnwqQJP2VXs0Z+Tclj5W",
-	"0OQKV3yB9UVkLB6/HR/44A/jA/t6FUQ2CTvjVtpWaDuv5GTyzv+j+IpfRhGs4lySf84LiO7h0SrXQUEa",
-	"9Gk+k1nOl2480j8O2zRKcVJSq+jLBTY3x1mvLwSfmkmeikuulzAccHXqxgeWqbIDKHMwiSayPrciOvU4",
-	"VYUCa5t6ZGa2VCMf2Y2KSpzaAaHZcg5IUQIcE0osPxIm3aTy8xchVu3G2BZvCdYywaFcZCkpwNpjc6Mb",
-	"ay6qcbI5BTcvV2nKJZeJLgKn8eOpINTIPIdSqeslO5kvv1scmky/N1lPrajSfGRxTc0WrptTcPO7dePE",
-	"bJyYL+bE0M5cw5ERn1cWH3k1CwU82gfrlzxWPaYlqUXvAaGEB/IhpwrApeKgjUezm0rbYeXVIt8m1Auy",
-	"oxSX2rWghlJ3tZJFnqmCXZMWFNybPIdqPfdHVjIJXFxqeEkEz2TtZuA2cdkhJDVbQpaEL4MgMG1xwg2i",
-	"vqKyWq7IJFEZIcjNOVy1DGnsbWXzblYH3UyoWYRFzGwN0s9tkuZugdje/tzEZGtN/+3uXaDn2Xt1JyEu",
-	"3nwUBsTSwa+fFYx9qWlWDtNCrpSxe0vn6o0zdYuZupu7VBvv5kbeDbm0d5pxu65ck9Xon169fvnrq/OL",
-	"0yesRe80Gbdy4suJqrm816tYB2Dia0wa/HNTTCAa6xmmis7ZoUel62V89lm43Yl18pMhwkb2WOMwbWbF",
-	"5STLS5HpFvqpFEfljJB4ydYKdvdRcwQHzrx1IKrGQVfPWwecT2nQ3DXp/vVr+1fSx69VmRVRyO6OVLJb",
-	"dc7OfXWVvNGkn61JN+rwRuqQrbq18mNO4jp3YbYcBi45OjhIPMSySGUpL5EwBn5vIcgOfMJMd42eXMbA",
-	"oeJKm6mNmVzhKAvO4QSSKF2dAiDPy3KoimlmlUgeHtxPItBPkyqRpJcXk7CYSUsk+OyLNCvKGUKRpoXM",
-	"dKYHSQf5dimJZKF3G/rXCHb05HTbismYoBtpQNJeqXQBIN1rJdPsj4pIF9YdXv2XBKT7/RFLnA0hDhhv",
-	"04Eq/VZZCIlnlSx6w4VfzbMMUMoxbCMuZ6Tiy6zMFeEk+tPxi+DuH3cytyzOhJWzDuDB2JYwRSvU0rRC",
-	"S9u2DQTO2pQKwXTFpbJQXl32hsoCMi52JnSQ2UgC2IAzRZ1osS2CzechXpr3KqA6agUxEvWhtEC1TH2Q",
-	"GGKfBBr8cmq6mlB3helXIyEQ/Uj+lviIxViZca5EORsrkenSAEy/W1ZxaT50ALkLxiZGE1u6ZwGOAowU",
-	"mJf6tKp9U4wY9p9e4rYVzmSdyIFqd3XS3SqnBm/W3UrADsMnYcpAivGwkFa1RGIKGJ/K3LNw8skecEfB",
-	"sClfAH2i2UBb4FGuIF0Sj5SAgL7IrDP1jB6gpcjXSxgLGoWVyYk+bBzfDAqxIOue1KK4ECyInfSGbuBQ",
-	"dNbdgrgX/IxjJUyyl/2IxOrhwYGgzdBiomdlSzgObcBSX0GdQprSQ0rjBERvCKQEwBRuj93M4O07EW+M",
-	"+4n4nmEf4CuGLYQdwInV2XisygQ3YKaFVYOR+2Q7wg7NFLGeJVbbs2owlngaEhhwIobZYJhng2HZLJDx",
-	"VSJcsV2WhUHMIsM7rW8gB0OyFoD8ITsBhGMDlSKm24Iszd+26tn+WEKP5IfnSg+czoaeolGm+e9DN8jS",
-	"Cbmtztb//e3/drsfDg72ut0Ph8+63Q/fP3P/fPTs3b/+acu3ImHd4NaneU4EaHU10FNnJ3nJvgb2J40k",
-	"gixVJnl00DwfYCtv5kR4eC0pwsOYFOHwTkkRvlo7Gq3uCmSzbmO9prNvxDgbblBtTXu4ZmcaDRm/98tN",
-	"b9qmN+33C2yN4pgtptgiikwwsrrqGHjN6FHOTKMj17Nve5qguIHzeIGtVaki6E1KYbNc6TKfdWL+GaB2",
-	"9Lo3AcGaIBKUSNwHkgj8XKg8z9dHjNFiaWz1Xajh/vCtvtFrula28grcQKripZ/Z6tu4UzbidCNOf5dk",
-	"MaWXFyw/+cj1mHuNcfKXQI7mi7a4qAtRlNHjjC7gEBBy2BLoHZcrE/YOuaxQqyzTjsjYp3TuLHUSyxKK",
-	"o1uR59SfFNiQS+APCztw6Yv/qh24q9Y6PY5GfAO048ar76Add9XpsLBdeQb+gsaIFe25qbTCAPPRt9CU",
-	"i5v05PQ1vZIlaPxqipFY92C8lNGPll3nUZL4whemXH4VnOQvQVCsc3Ol9NIr43M/tZzdRW/32guDfnam",
-	"TliWJZxsFJ7m635lm/Hai/xZIKDj4MG1l0FeJIwTw8WrvkAcKPMNcZv0KitDbdLxJ7Jpk960Sf8TWDHO",
-	"5vAmxyIz5rY7qunmX7SjGiKm2C59SvHHB98fHmL5odED3y8d6UY6Hdna42Al2GYve6W5hP7htbqlcfIL",
-	"2qVRAlXapRssD+iZPncT6gj8v+sm1S2fhCmtNqHb6Icmi6K5IZrmCe+mxIlsN84Am57TeALby8ZfJ6sO",
-	"aGY4pipH9TV4Y3Ro/6PvFfh0LUsTTdmZ3VlpRS5L58EeHhz4QEudqfolxP19YgrBQiUme7oaUXkaRuGB",
-	"7JIF2dObGuZfpw0BR/s2K4fBbFjTrq1dfI2Ne1t8UOfZSOWZVstsLjqLrKc3p6vZT4+HsoxtqELZyUi9",
-	"OT27ln2RcKvh3NTdYv7Sv3y/8sV/+R4un+iTn96cLjG9fnpz+nqi0drTqZ/lypOcu3LZOKNrcZy2NOPV",
-	"1uesNOMxr8+mvWQTJrprqgYf0iEEZCvi5rq1g0drifRAMfsOMqJYUVEVjo8ZqoPDRwDjC2HzFtQIAKOq",
-	"MAVnzTEJbUtZTmwiRuY9xddZAQKbZWLGSifiH//v/yeSsdJppgf0V6Gsyd+rlP7s5cYClrTRSthSjYHu",
-	"Ehj/Ie1eKAORsazsCNnV/mat+E6m8DfiYYzkTAyMrzzF8bTFiZ4JA/EtbHBxU7SGa1NxUm66Mofina4m",
-	"HDsq0npw8MjTh5WF1MizmrTFGcTc3ENpVAD0jYtAI0qzQvXKfNYWj3NjEauafkJ4bcAViPpluhqoDLI8",
-	"rxZ6dKilRZsyBv478d2PjIAwUmAkYe2HxmnjMsuZFbhgBO1HiASmLxKZXYxMqpIFo5oHDDeFcFaeBTsM",
-	"m69aYqKjoZ0DmXQg+xDlpNDYaXpyKhLT7xOYuNExN3SgMHLnq1SYPiIIWpW7XbdjQhHbg4P77vkoCZNd",
-	"fOY804h7iPXvimZ9acohrIO7xlD0c3QJ7KwxwM4x/mihhKn2xLZI9CTPE0SkgCpmoB3RxvyXM1Q5xHaF",
-	"JUhZaVXeF+4lJ3TOBQA60kJwh5UvCPQzABPVCsPIOfwVHGOFSth27qPwnx49n4qK6ImMf9Gwo3dvCl5B",
-	"D2pqq1JQwCSgac8i2KP/Ajh0LUeqq+njD4iRCPyePDg8ShbDYNzY7L0NGIyh1Knp95fXGkqdvuz3I8OA",
-	"XtFydtRoktHlZZFdY2oFKxtOWz/03fjUu0DhWHUZXuF5dxMBv1tAjiG++1Vikm6bKHfypuZ99QAmLuwL",
-	"U6JJs8Hi2Fjl19FALgt8zkWOmPuxxQfQXLwgbOVwXFqbDXR8pJSDyhmkgG8ShNqX2V4RpUQaA1KBZCWQ",
-	"1pi4LDVYY8yO04/V9w70cNtKytnreOZa02oXOGGwJHgPYElw0Y6pcvgq0yl1JAzNFCte7cQpd2dXZVr8",
-	"hgPN9ODdDoAb7ls+QCYcZrh7zhEBgvt4Tq2u5my1O8GKv5pMA0AJd3cXE23ZsuwRnY7oZxo7wcG+BCq4",
-	"GfoXaJfGUNuYHR+aKaCHmX6pNFaDX8780ZHUM4jcOdOQ9Ie9Qr4fNKNgzdDsZHACbuuQ/lU4MzWapu/M",
-	"n+gc2N554aGr3w2BjKKDR0JmF5m+ILDuTrRCXd0zI2WxCLvxVbPrApFHjz5GXgGZ6RLtub9ObCn6IB8r",
-	"a+RbR5z1BidMyGqWpciVhIjne+ZjpvfhnJdLNZiQwX/sVa4zibEPkG08xg1wbpk7ty0S6Bpd9nXYRKRG",
-	"WWEN1zm0cbnIkb0ozQVOIoE6c7JY8T2B20FeIOyRDH0srabRQmLFmf+YPK2grHIsIcMQT3imyuMAw4B8",
-	"x+54vDWZk9C9hcvCTC3sj+Sp+7zOINaecI8eESZBC05SSaQkLTHInKMkRWmulCaiqmtWD7++PTjbJm7b",
-	"JHjoAg41Wt9zedq16+ekLWFip09WqY2LTj/V/wEV1iuEq0v1odwH6bRnfZgwNkCJAm2Z/RnmybnmlU3Q",
-	"cCkMf2H/ELZJmT4J07Y4pQgBFu2nRiv07vBbTKDDaCGxNtwE4jkgtBK3fHswgL3TJwkXErnNY6gBF1fi",
-	"WMzRamLFpYFegw2508p2KRW0nptQYbKSmfc4ihP6JzOowQrPPTn9j4kp5edbeEcrveSfZKmmcvZZRqG7",
-	"dIUXR486z0bKTMovbEu2PpLIo3KdBQXX+BVjBd62nWdYlNkt4Ce8uC7Fvv+n89PHvzwF6IRILd4p2RVh",
-	"n+qQ4y7A2OYM8FlNWWC2u6Q49a6A7HbWh4v/1w9CZzke6pa5GbSfyVLmO6oodt2xT+5/7DQre0OScp0f",
-	"8B/tnXI2VnS3nrSK8+lPVF7KDt6wPyrbr4pMlzt4DTlSu/VrXiuryvo1ud7pbol//Pf/BKpIsFJ0pged",
-	"7tbcTZ4YrRrv0e1qZKt1pvRWi8ZPya02wEZU74QO6qJ7eYLkTrjZY5MqXrBPN07sgz0H2fwdzPHjkpu+",
-	"f7d1Q2CHXmu6C29CCHpXtN7+FQkhBMxwO3WvZ7uDhwAS3Xm5bVumZlK2wS+ii0mz7x7zuZeFklfH8c0K",
-	"997CzdygTa7auRnsbC96c9vX3dAp3gX3i9/iNq87V9Bm6XV3RSW++L7hjfobO5GBt+Q3WnNYKyxtzp2o",
-	"u5o3AW+OkkkruKbLiNpi83gaTGAduSZ1vjb2t5CPdBFhW1za+O11cpDfuIaZeqNujsia/7yOjggp+6u0",
-	"dVTLNtaoBla2ZHNtUyWwqRK4+2YSbtVgAmnTb4pQstV4F/UBjX0pZ/WgGwcSfW4VgkQAd6DcPy0HW44x",
-	"psR0zVjPFmuI/Y+RnorCD0lXO+/2H//9P+iw26Qt3kJEL4RV5pLQNc0BoRHQFhjSo476FiocgpjCAWMe",
-	"9OjgINk9BrprW8XJtKUE55szsXMxQooSYV1EoQZKO52kOqIsJioR0l5ZQkrG3HJYRxlF2KI7uukqHrR7",
-	"c7kqFQBZlgHrM5c91dURqOel6psCYJ1lWSMTp8UZZs5ImVEcIdC3XlzOEgSYiYkNLhXGDiuU3wEKYxG7",
-	"uPArkBmamjNxrMiV5FKRWPnT8npIr7UCppSw/eyYKUdBB6rEkB5GQQP8mDNRPK2tz31jrQJlwJXmzit7",
-	"Be87wwBeMjKpyhOmiKA3Bgcj5kQCRzH9virscYSE0YoavTgdTotB+0TizSgQyN1drfi2AGdqdKhBwkKG",
-	"Tl3sRO2yAScWCg4W94F9RuTvVnvB4GWsgJrG32ecg89XufRxbbo3bSRrusMdZNSLCfg0ywEVOOMSG303",
-	"CGouimfG28t/S9TGTZKzagreCYJrT+qeylc1AB/D2blKQ8huDfMxXFR1SJ6Sg3bdtXjOy364R92t/nF2",
-	"+mRZjau7ItzjE8SH1+YGJcfxa+8fUhZu19CQ7mq/fHbL4T/5Hts4PKukA3DFXpjyjD6wb7fW5NYyEH88",
-	"vBX3bu84+r9+6P9Ldd2J7lbwg7pb6AmJNfrkeMALOuUW5Q9qfXNzhhbkA17XPLTb6HfzBk5zx1tDTLwl",
-	"Poq6ryiaG9dWiuYuCslGham3Hht4Hjy6QLwznIykRoQhIPycDmedG1aRY9Y7qiTn0hGtupqKQpAFHx0v",
-	"rip3z/KV5DvJq5Pzxz831jsQ7Kkved+tV9FnFjhVqfTcNwVUUahbwa1CN61Q0hrdFok2pQLHL+JorRSM",
-	"ICkhOKVZCc0KTX5WtXD0qzpZ8HZXrXK+Kd7GgsvvwEfCl3uxauW2il7D7ZYeR4DbYcNtILf/eOXHj6Gr",
-	"ZlM//A3bdk4ShM4V6ElitbdyLXEkeFrz9cUVje+jrzeqFh5FHccLe9erdH9xl3oEiRzqPCMUZFOkGI0v",
-	"wx9MlOs724FzUFL5EgD4yq7GglkxHRrRN3luphTXxisg3E/dVjBDMcqsVVh2HCK58BeAACwC9fs1oBx+",
-	"a7ngSh/pMvW1oLl+pWxw1Kb9GangBTAIG3S/TQb3m8jgypASbYBW9Ye+bPr2JE3j0n9EyidUwQ7/Odcm",
-	"C53XlzOU+5BlwsSlvw8JfIht4L+5DWQbgM2tnDlXCluMvUcFyUttgmLA9lPSVtTAvduhnm/IHEdl8NEc",
-	"UB8t7k9ubJqWqKOFzKfgl2Y6JgzErZVS0rYVpykzH3j2IPhypAR0y8oeUQxAV++qfQnHMOxXp119pWbY",
-	"ga6VSnFRYW84nzRBFRslT5SGdoEkzptPijyBJQ8FpzTufmFGLQak6eqkmm1PfJZUat9uTFcCZr7S3IaA",
-	"aUZfiMb9GDvkamfWGUGtRfnarv7bxJTAWjJxu2Eybol//Pf/7OIaRzuKK+jy3C8yMQRMPGJl4oMKixOS",
-	"rK6+qqMM162imB/HY44UCW3IFRKacN5Nk5H1B98FrCW/vOVVa3RiZHCsvo4ku6Jrw7ZZ3l3tT/XXr7mQ",
-	"0YWNfj5v9Km0Qqbp3WWxNh77xmPf2GcV++wkTSPjBQuv6pV1VQPtC+Rl+IFfFAmRpDaBG5ZsyDEri+mL",
-	"w5tiG9J8FqRsSDpem6+p6iJI1tBeX2m0t5HI4T3SnMfhSURJHLesPR7k9pIxLgYn5F4BRidc2mPOHeQL",
-	"g0Wt5XmjFUNIEO65kwQSeSfuAVXXBDpt3VGuDhwZQDhX8z5WHKGSudGq490YYGYBtqOhEbJXCihIVFnR",
-	"1ZcgMVrUp95zfgNuRRsDpyPTj6cYVaOQsIFix9PS86Rzj2QZuMWU8jxXGv+BtYWhcjYbwZUFkvsh+BT/",
-	"mTw9lwNCA1ohfUYVfgu8rq6GlyhKYxbbzQBJ/VWNZn0NcnbNYHaDvanNW732DgzeleaBCOArD32JeQlf",
-	"y93bllG1U6FS2StXwnp8DafWTOSNjbpB5f7DsscO3Jya2WPppwYDFL7R34n1Cfrg65meP2Z57tQXcNZ6",
-	"5AEAzXvr7C7iPxmta4S6aS2wQJ28vdb8jNRC3fZcY7i3YYXCRmk2QWEWC+3Plce52BJ1z/4ckOwqhsjd",
-	"mI0EZwKWELaeeOZ4b1wtxs+OQrEJY9FE/KK4RoVSYpTpCbY+/JS9VyLhUGui1VREUCw7kyLfTQDukYOw",
-	"MqZTgbBxNlLMCSwIXUkRoycACSDWJNqXFAlF5s9B9l5pAeQ8A5npjkhqn11C+DJC9fuqVwpgXl5o5cX0",
-	"IbfPdL+upVReR3lSKzEnypOVLabqVc3FN+7HDZTJJpS0LqQzwimZQsgInikSCQ2lvl7Ewl9Z+JRAbWkF",
-	"NK6FGiuJ74QIb1cr8ywjQPolFAXbloCFqon4DmJTozvbimgJdBqcTwuZrr4sBPbwkLsOYLrO3wXdIn4y",
-	"3GvW1cnYEKQsXwI8jAnAfSVUvomdjolzPZI2LiOKwys1LmmZERQW7uFcetMnCc8toou4EGhd1hV1J258",
-	"r2jsqxR3wKidUrcrn71yicktF45YM1runj5R9oqaSVYXuZWLGiUubz23rabQBFYaMXAb5utwM8B7Ph8q",
-	"7j/alIlsdMedlolMEfRv7C3DBm+QVMXdlIo4FTLJ9ntDCcJiUdu/Kai0P5dRXNyJXc8/45VAaMgG4e4z",
-	"AVkflEphcrB9E7coFNK0jQil0DKdZKnHpWOV5Yzr+VIBROdEOHWRQE1DBaqTFIsF5wgAEhlDkuAmpciN",
-	"Lbs69Jtw9Jcs+b+aTFcGaQjlcYbt7smDoyMR6fKLUWaJVT+ClISEQCouVW70wGIIgGbT1VBWydgApfpQ",
-	"dnCPQMOjzFIGeLxUQqVZiTCUPpeFXPRY2TLN8pyhUcWl6smJVZHuBo2KGExYXw44C3weRtABxDUrW9Ei",
-	"l8bMLYuHIwS3xKMy8KIikLy7VZLKUu5F9RseZ9+XCzEqAb/xYlIO2+JlZaNBi73fjB6+QaYtdHIB0yGf",
-	"0R5I3IZL/JjHgA3gzpuNVVcnbo2TMKVC+c565L7IrMgG2gAQw5lSorv1OMoPdLfqQA97NM4EVyzkAiB0",
-	"vxj9IYLjLSeFhtv+LPXAXToZI3YpIHuWZhxtwWMuM6KPuOZ8mzHCnraRpKPwOFSn4avKUp5w1JxNOLn9",
-	"SlmO376+9AdAIagkCN6X++IJf8G8B1BefOmyLNVoXCaCIGhxuUHeuUsMygYz1R2RFjRDfFWIZBHed/V+",
-	"fgfRGLetm88IisvQfHYLaGVf3dxVrvIY/QFgDd6cuj3aCG6wcgUN32NtjoDadTfo07ktdFb/ztYGZ/VX",
-	"Ph5OuGR4US861uXB1uy7lw66ze3RjvjtycsXT98lNVv2P/f+ooqeyvdOTvfenO7Rk/au56tiI3d+ThuT",
-	"8zOQV1dJm7j9/GVzJu6JG4zX3w3Ga7WXW+m4fChYrzXjVcZ1BJE1D5Y25XWcrf3wK5Z+LAg7NYb4hczw",
-	"x/SKz/0UOQ+f12YE2OJetP32LokskrMnv9RjU5W6iZiVYKJTYmrxP2dpCy2NYGB1dUzEOWdAg6ntzNXL",
-	"WfUtEo8RWEzeFKKfBvK9AlM5Bnv3ZzZZX86On+henRFru+4hHc9T+DvTPZHWZraU2lmvpclTIZ29JC5n",
-	"XZ2MVCmdCmqj/AaqszmQTcKnT6G+v1pHwj8hyr820xZTjPnam9GiHquI1/Irk46u1RIVDfsGTVHBPKy0",
-	"RR0eHC5vi1rYc8e78vNaozZxrE0c60u2O1XkOkbrl2nCxqhWXdncTpBrzj++k5w0ojnNwxsuA6p0ahDd",
-	"+euhMRFbCl17zFFzPELDc1IDwvpKmyn41VkqZiq07mDEpDKSlo9TYDQSu6GAHxcKGYFamwIG0PAkLQTc",
-	"PsOrjll6bz/33ECA8cIsAgz95pK+G9G1Gi5TJZbW/I02SqxmPJ4eg7htfUZWd1UjO4RGGk3sZ6aAPsbJ",
-	"yGPPVmzqztrCCYB7M4jIEUJ+i0+BwIcFCqRqODKBsmiuY0FYVrZEm4RCjdx8Eyq67VDRP7tg3FiCdydO",
-	"X8PHezOB+oVMwPffL0l1nthaQiXxQo7Ii1mMxtV9QayK77EGsRNBhNdzIiCXlZNYapxQI/yl7F11dUj1",
-	"Dc1UH4sEKeDQpJL852tAFKOkVSIvTVEm7ldEGvvyKZG/fL9JivxRkyJ/+X6TFtmkRTZpkU1a5MukRWJN",
-	"+W1nRcjUWMdnO+FGhcX+XjLvc0UGCz0zWe5agc7eqJyNe7Vxrzbu1S25V5Y+q2bZludC9npmAgXfVS4/",
-	"yD9Sa75VQu2NZJYLmaaFstYTfmshRU8Vpcy0mMqZz1oiObf/qTC5aiYDfAMDnJtldZw/mylyIDcNAoYq",
-	"8xzr1drisbSo697orGdS4DkfcfR9JMtSFW4oJAm3Olsylf97q7Xl3BXndRSzrdaWliP3k3LP24rl4kh+",
-	"eK70wO2To4cPWlujTPPfIa1oyyLTUPfelGTnFd/2yxKNZYD5mKbBuLO3VpXRrw1+GN8CoyKt13JwKj7x",
-	"JnyKeO1nImg2f0wbBM0barp/csUl01GmF/Sw008NWV/+CILKQSVQ0Tl46NPCXCnY9JgXwPvFIC6lMW1x",
-	"Otc2gNE1zmRCUyzhI05yZbmzuS7EqYSmq3mKUEkTWsgo9Toph/s2G+jJGGNpZ0qXmAEF2j3Ek8R4GuAP",
-	"46g7RLHWM8B+SDCNGRHMgXS/KOWV0kn7M5t2nR772hE3OnEFbBY32ptis1SvvQswwpUm4gX26kRW/opm",
-	"fwV/hlAv+bQ1wf153FMDBcbO9U1vcMan1hYija9wPiKS42WfvkVxvkq47Kn7kM/lFT1og7vyx9FZKFMi",
-	"RSOo22omyN5t0GKN8Sj3exUWY0nQiHSgd5P2P7r/XGTpp4UO08ugWnxXW5YyNyngiSF3Op9jcQEt915n",
-	"hTBTHeOfOf0HF0Fnk1XY04fndTXdqC0SviSJGEDp7r4MNapXhSLXBRqLJdFXLgVdU863tnh6KyPN3pWO",
-	"2NR9bsJRv1/sCy9KV3UB1hICTnJwnSVIgnnngQAXw0Cofh4iNWkG2s+6fyuN/8xKwJQoZoRugd2rJX5w",
-	"QBON+Duh15F0xVDaFvbnQiSKDH2jSQxjB+uxkL4jQJXoHwSmFDVFNyaAw4OvUah+oewwaYsnMGDsFuUH",
-	"dzWMEEAhlbWZ0TZ04WoDorwntcjNAFID0DcdIuE471SARsxsWcgSnasZjK6D7ok79QJOacwdRCbi57gN",
-	"9D6WA3DjOlTN/xYGpZYmG/xQb5Cmb7j2DnjGvrLTwUx12KA9lUVqN3mIle3/59KWJ2Bdbsz/P5j5j/Je",
-	"kn4gYRR0w1JtVrP/maHr3WqG/n5sUt5cD06a8DmcqgENI0eKmuCQdct6Z8FpIq5cw6WOKF7ssUg+fkpE",
-	"L1eysF6BeGZKwAIAwALvZKQGYITh3u78lwzKEDkGzv1gvwFBoUqRlR0IzwU/ROVIZ1IobDITdtIbhmfv",
-	"JA8OHiS7MCLvpKDXQf0ICS2xr3COhkAJrwDwAHgioNwx1T5SiShUOSm004cCoaDrN2rSieNJybb/ZylF",
-	"zLgsUQavwsPWV2uNF9+FXkvlyu7SOqHAcElz75zfpZb2uzbTAEC2UW0bRfXtemEvoBfLfwO3orim6nJo",
-	"zNVeqvLsvSoyZfc/0rELOjZbGrriE4kPGSqbe26wpi+U7A0FIbgAWxWCMc1zAc7Fkt7iMJ7Qzb92WIkm",
-	"uYJHUxv426wcnuACrIOod/1dGqUjv4dAS00LbzeRpU1k6YsZ34iUungzRoKLRE0thOSPrh1Fqn00vl5p",
-	"VTG3Xyj6c33LvenZixLhZ0hhGBYJ+hpaYM0gQKYsoZGOxWhWEjhWK8SYoDc34allaUJNv1kp+jLLbYt8",
-	"/7LIVCqk7WrExoP+Eq2mAA/eWD1Kw6IZ3UHH7tGawnesdJrpwXLbGc+rq44bS91lkjZib5eXZlIScrdV",
-	"c8H8Dcvb74hBY2Os3kiwU+F/VWgtlOZV2Ot52R7J5etLSfmkeikpw1BiXtOqXqHQ0pkvB33Lz/n2yMDj",
-	"JVzFLL1RGSNrgs8rY2x+kV+mjLFaMcPzubYI5gUM0k99Uwm5qYQEHOcgS9YwY68xAyNgaEtMdSJV9gqh",
-	"5d68fk54DM44NFT7aBXwT4vf+Kt+t/MvdMx/6LtMmSw9GDIYl0Mz7erSCGcI92c+AhzXMbohAK4uYIMx",
-	"Xjs+t1B4u6GZat9//Ob1cySPvlQiGZbl2CIMb06sJ1KMJ5d51vP1mUaLsSlK8eeDlnjw4L4wBYStYaKH",
-	"B0cPiNIOU60QUZZ5bqZiXGTvZam6WqtyaoorCvfCMxPqOhv5IhqrSuiATpjL6O3TH39++fKXi5Pnz1++",
-	"TdripBQjY0txeHDgXyw8TX3IiIC8VhKKxaDl1Pjzj51GVKWiVePWBr+eU2kBbbotzlBHRYQvdY6Xrv68",
-	"etFbNdlvGua2Q8RaWqFilMZ706LRucvvoG50jdmkQVmsySFd0TLz/gZttXoRqVdpuAFX0mpP4NQ00uir",
-	"6sPoksimeuJd6pWujk6HV+PcmpWezh5QNIrClGEP4Le15B5wQVq94lNrq4z0/PXkEcpW1w7jqytdSzW1",
-	"lTf9zdkGm9zDH69GlqXLQoPmtlkJ+e43YiGskQtOihyJBcHo6OzvO3HdJrnc7pnRPjxqn7YO0PS565zf",
-	"Yt2Vv3W5kZwEa3erJbr1NvTu1ru16AjpsgWMhCQDkJSwQkVYVWjARvjm9fOOEOvNsIuERB3x2ztsGvy4",
-	"4iw/EYth1oeR/68fhM5yAePIzaD9TJYy31FFsdvVn7q6Pyrbr4pMl7neYbWEUnVX7O+jicgMfT31mdyI",
-	"9IAF9Ii8pLAtJkXeEdurrdc2bIiSlmu7ukrbLbFdW6Ptd8yg6IZlctXOzcDPHu3j3eMF01+dD+z6eEmI",
-	"XlNuDg2AeQ/jKcaZ2X5wpnLfFFCv6OzjEA9vC+epV7uM0WPA0siRGbm/oLQDmqJkUWTvG7pvq6bIKliN",
-	"sYGTWTKm0w1O4zejaNDkXEHRLAsZthbnoOmkEBVE9899jddll792Vnkl52J9r2I1d2KTFd5khb9wVniZ",
-	"BLi1FPBqvQRTrvyH6kTogGqLEzGWE/v/s3cFu43bQPRXiFy6C8gOWuwpN2PRtEbRIki3yCUFTFu0LUQm",
-	"DVFq6sP+e8GZITWSqI1sZ7tJVrfAijQjSuJwOG/eU2kISg9K7dvxshaw3BhoDp6KBZ52JdYyB4Xh3JrQ",
-	"iyDvtb9cYOX3GPkrdpm6vMtsYVjGvgQXwwP1anQ9cIlZ9UIs3crPtoTndkrqx22Wq37wPw/ep+4Bras8",
-	"Hwjgb2/iuKfmBvLpaq/7t5N3kOLGvwZY8ptO8mMPwLhZ8WYQ/QlOzRzIf/aisjevukwbW5vRpeddQ0XG",
-	"Q3dQRNFlSTUepFX0FNfA76pSPs83lI9//CBSefhyQZvtpp4JlfoT2PUu3gSzT/rklnQPVjNT51THa9DQ",
-	"WVXy2vsXUycPdza8Xt5EUI3JwpgsHE855Kf2H/jC+39KHfqjAq6uT8aHfhEXSl8NFuAxcGFJXAovp+/7",
-	"leCoWCtQQ4YNRrEDfGhTp78eQtjiFI9Sl6TWPxOFWiln7157goguqJRkk11EamckIVy9o1j1HhCoBBUA",
-	"17QRudEbVYhCydWW2M+FNc7HBBmaqBMAb4ilOh6IQAFzVhMuuQdAZOogHgsgBbOG4jvxBKKE2ZqCbBzm",
-	"ymuP35ZjaUCudMvdPT7b6Tl9QLZzLFa3/j6GRF706/isJ5wXzX3o08FM263DliGfVim+0SM+9+Xic8fE",
-	"7JWBgptbTDZz0YiFrOcDCrdCMeA5JjZAP54/Iv8OUQb7JdAOw/y3KnxTcU1khFr9W4qfPoitqQpLrCEB",
-	"Nu1OzDZuoGCvb2nKbRJIQ4BlUKf32oPJsO1jCHZsGNWg6MOzJaDphPfG6A0986hvqiYEIJNqh/jMIj2J",
-	"0HcDbgSu8/ytJccmi+5RDQ1WHjF0bLAK50WDVf1qjfty3/lkeotivI3Ux/ovZcjseT6a4LJU9ivNpZ2u",
-	"N0plXGYSco6ps79I/BSZZw8KabjLrSrsVNwqmbp5C9MS6ChWYgvil+JR6ZLVb0xxr32NJWyHW6JYQlpZ",
-	"Vr+JzFgcFzg2wb2kJrgztqkiu3WdjscnkKghlXg1YM6xK++td+W5uSp8kqevtcE3d5sxwYRPxCjk9Sjg",
-	"b4sL4NSsqh198lWRX1xdXMKkR350YkG20ZneiGqfiNxsNu7vTPNlJvHfwQ+Mp29lfEf0tNYwcB8IBLo0",
-	"s26O+AN/9kYyRB62WguJMEhkyN3HmIS8SBw13tSLXHYFZN+zYpUbm+kNc4Z4iCL+fKIjXWfuPBDBe5GQ",
-	"8KBcr8OYzObCygOqY3ilVk6jUY+eNqXfpIM2nsANxdzc1dL9bT9refyOo9cZBBdPtgQW/ZXE8kDNmO6l",
-	"tcyWVbJYRZ8QHog8HZA98ZcUs3lCIlPQyk5v4QSqbvhO87chi1iazUlKpXf4G7SJVpQqz/2wU1yjxizQ",
-	"ZSKJSG53XxjiN2gbv6EjceUOFNmmG/Z89qSc9W5RWfVxK8vF+0RIazNbSl1OqgxGfvbL5K858wBUYLrm",
-	"P9ai7DEfZkFeQtr2KOQAIViX8MmrXUI1TmMZGRNwvCA/P/OlIgmWzoMIchodR35TB+s5ZNyKosVDtpL+",
-	"idzwm5b7bPKgDlFbN3MBh7q2gBgUZdDLngY8eM5AplakqO7i9VtwFu3a+/mfniG+6zUBr3BpxMFUBb3W",
-	"fBRZt2HbWN3Q2zF3U5gl00bY57IEuRq406LSNc9z4762SubRifRXPPD578//BQAA//8=",
+	"7L37ltu2tTD+Kjg657dst5JMae7yyuoZ35JpfatnHLcZzSdBIiShQwEKAVpWnOn6nuZ7sPMkv4UNgARJ",
+	"kLqMnKTp6R+pRySBjY2NjX3fXxpjPl9wRpgUjd6XBvmM54uIwL/Pv/1w8T5h78mPCRFS/SKS+RzHq0av",
+	"cY7mRAg8JY1m4xOOEqIejzmT5LNs9K5vmo0Jj5c4Dkn4LuYLNd5ds2G+EY3etXmbyUavcTUjSJAxZyEa",
+	"z3A8JYgKNIn5HHUO0dux5CMStxvNBg0bvcZcTFudRrMR84g0eo1EkLhxd9NsxAm7UM/jhMFzIbEkelo5",
+	"iwkO4WnQOTsLD8bHrc6ki1sn4wPSOhsdd1pHJJgc4JNxJ+x2G82G5DxSUN7c3TUBD5cyJnhewAFDmIkl",
+	"iRGfIM4IWlAydhDSCLHEPfSl35CrBek3ev3G+w9vBpdX5++vXjzvN5r9FDJ4uAls8BUsFT6BxfYbd33W",
+	"Z+XZrl787Wrw+sXl5fm3L/S08LnZheKsh7gTtE7CYNQ6HR8dtbqTs8lxEAb4cHSiZ+WRHhYLQYXETG42",
+	"8bO3b65evLnX1CGJJNYjzzC7RSuetDeb/MWb5ztPXDG+2sOXF28uLr/b+yY2FLVdPKcCjyISFk+cIPEn",
+	"EqMllTOeSHR+kT97oSI5TAeh/bzZCInENFIfXxhSFQjHBIklleMZCRGfKMpFckaFGV6ds1if+AHNnZgj",
+	"HAStkyAIWqfqP0H2v9Act0Q0eofBWbMhqYTDeX6BHGgUBhu9xuNFzEcRmYvHLrBw0C5eUzHmbEKnSVxc",
+	"/4eFgDOIYjJJBBFIAtdQMD8Q6JasEI/RnIck8qNlnhvawY3iPucXMBQdE2f4++Ckc+jg5Cjo5nBSBMWH",
+	"mPw7Gjtv+DlsYoEwoghJfkuYQEvCJKJMchQTLDijbOpHBuMDTQ8eRCSChAhHEaJS2IFHZMJjgqhEIzLF",
+	"DElu6GkH1HSPalAzxZ8IYnb0Ctxk0Gu8vP1E4ojjsJJkqEA8fUfRyRgzxtViFKLUSfCjKfuohmDWD74L",
+	"/ZzBNzJeqePR6Mk4IS7WDnJYy8Hpw5jzgkbZu5hLPuZRBcIssxB8TuSMsikikSB+JC3sUNUoGsX8lmhm",
+	"EyOhiDQbOGHk84KM5W5oOqpHU564LKSIxDGvIq50ORpRf024xHksXXGO5pitMpYqEUaSzisQ9CMM4WJn",
+	"yXPseEQUIpYxlZIwNOGxuuAQjtS1stoFK6M6rBx28xwawNOnPllUIEUvQWPkPRELzgQpXk9KkIyIJNnZ",
+	"TXGBpSTzhWz0Os3GOCZYknCAleTXDbrHrU6n1e1eBWe9g06vc9TuBMHB4dEPjWZjQhkVs4HmZY1eQ0i+",
+	"SH+uHuK4fRh0O50TPUQs5AC4WPWMhwedIOj+YCXMTaSDRirMDrb6Bu6nXoMvCMP08XQhW1yIVqcbjBym",
+	"2LCohONMx7ekuPVrpNckZu7bB6OTk9YJDrqt00lAWqNO2B0fkMPJUXDcaDYSEOMVxQKz0sgSjV7QtHBQ",
+	"ztJfu51mYxHz+UI6P3UVuZkLJ/v+Lk8vLz5ZJcM5SkuupWahZGhQHlyyoYPYfLwVll1yIwyuhQmOBGk2",
+	"iIHh+ov+Z6q1GD0Es9vsBIDUqUQyQX5s9Dp3Te9HIIxWfdRVmkmEhRyYP3MYWatUyBQ9jlYBB7uHukEQ",
+	"KAEVQOohIXEsfeKqfqAkzjw6t5PAUyrcTsgFeodPPBSvgdJ71VcIVsuhYQ9tAlWv41usURSafbtBmdJg",
+	"5PmNx+9uPr6rj2w8/kG6dSFnxDuZ+v2+G2e4VL/R+9Jv/EK7XsK9QVCz36BigGnfXEn9Bk7kjMcauFvK",
+	"9DzqhTs1THpTwM81jF6/n7suDO3zBUybZDjIMa++5l79Mqfrw2m1Kpk9sQX29ZaVb7vr/73u/l2vuxug",
+	"lSs6JzyR1aqIoJG6OryyojQfV8vSIQ2RUi/MLUEZSJ67SIm4XnY+zEmJGWA++dA+hfvt3cVfyMpzUm7J",
+	"qqngTVxN4vpL3RHpnvWCoK2A7QZFgj1qjbqK+PDhYessDEjrcHw66ZAuPhgdBw1z7SqxtjRwJ+h1ur3D",
+	"w/ZR0OkeHKiBGZ6rRX0kIyRmcOwWMZnQz+oY3g7Of2BXn0cXfyW3l2HB9NhsiDFfgEnT0K7oKbk9JWXR",
+	"U4K9WjGmjWaDs8GIzHA0adwoGQH2dFBcVkBaJ+Og0zrFRwet7uSYHIWH44NRFzc0jY3HRIgrRXhFzUTR",
+	"YhNMIxhe0go86BSdIzSnLJGuMPGloV/TVNzoNcjqz7PRt2P6lv754sNPF5039EJczOXih2cXxxf/+J//",
+	"+//a//N//1+j2SCfFzQmYkBZo3cWBIqQJjERs3QgEcuBflVzI0M1I4Jjq7ePxzxhsiz+TIunY3P6SM1J",
+	"qcA314doGuMx+W9j3W6P+bxETKekc9g6GXXGLdwZH7YOwuNRMD4jJ5NOkG25hs2B3nchmHXtSOK/0BKA",
+	"jsTtSx5fxRRPSYWVX8JDdzfUNd3oNcwDhYpnmI1JFJGwUjdMZVo5wxIxPuLhCjFCwrzhZcd7U2vzGRsd",
+	"W3jy/A3QeffbuU83vBudxfzG7sagdDUG1XrgsxlmU/IOC7HkceinNsbljMRoYV7K8YAkjgmTg/SZkhri",
+	"mIwlmvFYEDRSxBOvFCsnS/c1IfEiIkqbwmZ8oGCAibNPJBZYreoNl4qtLuRGduex86XnIncfDxiXA2yH",
+	"Lt/rISdCX+jwjrY7uwPscrV3XYt817GCuUt2ZvUbDquXAdiDE5qdee+eqkXas88BdYwsiZAICDPDnDMg",
+	"iA8V7Ghp7mfNSPBYCrjaqBRonAjJ5yTO3W7la33n2zqD8LWWhCtANPtbdItu4ejMZnrDpX+alzxGYx5F",
+	"BE+T/H2eTfaURhFlU3TL+FKbVxRlcUba6COmEhAnZ2TuTngFSKhYGfyo6AaPeKIEUETZJ07HueshJGIc",
+	"0wUcjF7jAi2xMGsNkVwqAVbN6zh1LWVe6LHQ4Umno9CyjDmbOqB9ECSuYBtlkaHuztyAhZRuew3CRzKa",
+	"cX7rheINWSJDQgizEKWu7krcuLImXkUcK4gmSRSZo+gQadvchpkalv5y02wksVrqTMqF6D1+rIZsOyt+",
+	"rEAWj0WyWPDYXU2oT1rVEdNOtR3lsG3kdDVLScp+frt69x3lJ39//rfp94fzPwfjH+LO6OP4759/vL08",
+	"/Y515avlUfKCn9BzfDb59h9/DQ/+8q8kxme7YIiqZhuW5o0dReIqostDO67dowVWilQqkpboVZBxTBQs",
+	"y5kg48H3386ii+/eRH8/+HMUPnv66Qf6dDaiTyPy7Us5/vZz9OrZ+U+v6VNK/vbXb7am9kW46dK3Pxjm",
+	"DqnZDHvN5M41FYsIrwaG+s5DjF7xTyTCwBrJZ0lihiNNHvb7luJzjZ1px4zi16HWwVtPPQcuCscORn7h",
+	"ZdaoQhnVBkGndRJ2u60zcjhpHeHj0cn4NDwjweS/LQhtyj7hiIZlkq/+uBhf5KDc3P55lD9dabHQg2xt",
+	"4nQ0p/Slu+YOMVBr9KJuW0uAZW2kXvIHu2yK560VDYWg508/MPwJ00irW0UpMMQSj7CAdYV86RObw9Eg",
+	"cYYoyMrpAJnEvGsIQud4Y+/6cztrHrKSrFyAHRBCxC04vbx+HiUIl4Po8t6dHlLaoXUrHJ50XKfEgguq",
+	"uHq/0VNPmo7noMA2wQQuxjMyxwMl0FNjHk/J5xje4GPQsqoN7hlz1W6JsSzZ7i1xa4v8jv4DkYz+QcZy",
+	"a1+HQo2GJ/UrFCHKuyY2OHJpXFa6m2Kjjfzi+hoBU3tjAWqZLmfJDedsoo9B5O5HS0GGgAok4n6uzku2",
+	"K5sbOXaxWOiTVbz5726ajZkSyAysedjhuOnbolJPeIaVxosizqYkRhGfIsoKt7i5bRQ7UCO+UNfNFS6Z",
+	"Wc/tNpVMfSkrg5tqIOHbPB+LYVsxsx9DPJ/WzUhLfYVwGMZEiF0i8c6qIvFe5IZGFrASG3PhBhSYW/3i",
+	"uQ8PxqCidxnNsImas6IAor64KkdQKCOoMCQVaIyjSOmOMyx3CTY7qcRIBmQNOkqwKqS8xHRza2di7Udp",
+	"ENRXMHnmw7AKN9u/nM1zAvj9Fzd4vuTxiIZh8cy84dbyQgUCGbN8QibppwURyLCMB/pLRxCKIr6EIXcR",
+	"hvLhu47s89KBo3Q0MiDVar/DLHw7mXgZ7ysykUhyNEvmmIlCgM9cL1kdCxiH4EjOygGuVKnBUc6slpIL",
+	"v4VPL0IyX3BJ2Hh1wd7FfKo4XVkOFXhOkEFREwlJowglLCQxWuKVZzNoNuyAMnXM9MAu07LjObzcgab1",
+	"F7ICv29+rl22alwb2OeyN2d+CI6mDDmgl3azapUFxL6mYo7luLhBMANwuyUWOpRQ0fja6FF31rkdOkfz",
+	"HkzmprA2fYPIe5O/aysvotCBsBZ/6XuAPKZvkCLGJjiJpLbK2jB2H4Ls19sv6yAXZR24hlZz8VVGwaaz",
+	"6gWA9vwsJiFhkuKocKY+xpxN/T4buwYYYDB2Rijwtbzgg7RhOh0ztQbvIhEd5ZhbJ2dvVmChPFgeXJSh",
+	"d9Di0IjHlpoeCyqQ5Fr2rMGQS0Ta9urIRT6OwhlBMJgipI7isd2jI/SJCjqKCDq/fHZxAaoEHksSw90A",
+	"e27zr2ByyfnAwEXVzamEbKDFiM6pbPS6R0dK2gaaUJgpgKFzr3aIT842JShvCs0fvbqNKSLN2Zx3OMZz",
+	"Ij32PKDZHxMSr9Aifal6Y9x3HK6f/qz2ImG3jC+ZIl4lCGMzCQzpxzxP5IBPBjFmoDgC9gEmB/kKOQ7y",
+	"9c87oDzorkO5u8ZKZGcvOWh+r0M/PPEoSlESSpfUp0DhRcfjVqNax48U+IMJLjHBLFQLPRpsg24YdtdQ",
+	"+Vr+YAGqxIl+wcGHFxEadMsMUvi3xUQuqmefiAgOvwIiYsyslp7zXsZ8DpYtxbHGERf1FJGNkjt9RkU0",
+	"2TZTrk0l+WF3QQSu0hhTRLgAVWMje0uh5BUW8jycU1aWSCMsJMLqGRUyxpL7WBFEs8FLJQGJ6piE8jBo",
+	"OeMKP8bYscvxIFXIeOUDuoQMB2pAAv1E3oEGVcaC1qyMY99JjrFpMaOCcD5fYLYCPR48OuiVDOvN493A",
+	"WL+85vGjcdBpnYy6uHUWdoLWITmZnOLjUXd80AHeLGScjNVuKo3jbRxCdtSMLjTVvedSkjjEc9AAKIPI",
+	"/SWPb5XwG+IV3L2LmIfJWAGmtsvCvXR8lckoqlTTu6e9w047CA47HdC74yTSTrP3ZJKwUCMLpG6JJ5Me",
+	"mmEWgn8fssPa4Ke0GlNEP4ERmzNQN2NKWBgp/NY51456naDd7QZHnVM1f2ol7MDO8ukFe8njopUbLF1v",
+	"zxM5Q912oOCbu9s4jTGTNjbQkSE38NEnQsmo4InCIc75+FOA/PECAv358u0bX7hAcaANAFFzvcaRWhjx",
+	"hzUpjb84oTnUc/vhwJzLIruHQDnD5pWwp8YxEh9l6MPVy9bpLiyuUyUMpCtBGUClQ12GGpCgDbYvCQlH",
+	"eFzwZ19INCPRosjn5/M08UarjlQ2FQcwGQP15/mwcJ53CVCPsaRs2ug1IPOthvrzkznrFdVRMiyEwCRf",
+	"gsC/hU+w6VkopsUl2s1G53aR+gpYLAiOhYkZUrrORN0CGMVEacs6gG05o+OZ+jpGIzVOTCKCBRGWC1vO",
+	"uwZBrvVzG+oxCNJWmO3xc3PXbLwhyw+irKAwsvQ6ky2jiijbMRK443FtvyGfZU3Y3YUUiJHPshgPZGPA",
+	"DVbPzlpBpxV0rgJ1Vnqa3goBOahrLPK/dLBNGt5Zdk6fozkJKUaKz4EgxRck1vRlZEt9cfsMWFlQpM9j",
+	"XRooy9nQ/h8IpnSm34WXn+Z4+XHGy9+k0Z1VPusC9AZPL3nCwvIVJmckJk2lZqiVqDMnKhAygQF8Xi/G",
+	"tTlQ/b3LWvPOnMP8Wu203mXqh2aF5eAN7IkhzHhXntQw8ITR4WHrbBx0WwfhITmaHAcnnVOlY1s+p0MH",
+	"mzvFY9YzrIPeYbUYexAGp/rgn+LupBWQw/BofDw6wadnJY5OxYABMnZlYBqbakevvJUpLpUkimb4k9Lg",
+	"FxH1qnmGJgayqiSFCRg217s1mWYOQqaJM+WXD3bynI6rFB2zwqzkRQWJFRaRR85iEa2KuKFRlM/8X4Mc",
+	"GKMcP24zQzUqsix8naCxV5epiwoDTS0m4B2FiHc4EbXRs6+IRCFRaklM1fWNae4o2vBD65h/p+MPrzh/",
+	"pSSGQg7OJxKj40P0F/rUg1ETujgAsyd8XFSnQeae45Um3OOjo4NjNFpJAnUe5nwnJ0OQ06M7jo/NLEWb",
+	"hw08JaSWgQYsEBYq8oKTUOHo0sekiRb6Xb/zDSeSr2E6IP52ugeHR8floNINory3ceGC0cBK8xsAk6q1",
+	"2SLrg8rrJf1OLzhR/LXb0UGkgsSDzfOsnI0xBP9c03XROQAx9JKjEYGKKJ6ggIGJ7Qw22Jqq0OvxQV1Y",
+	"r5LqBna2Dcb2YVrTqolRbkutM5o/B5vHGAPeTEzPCxAswzJJ65AqhCeSGA+6DQMC68eUM5+QZt8ZEDNu",
+	"UUyLQnXBwOCphfaWLLTBOp1B0dDOhvzDk07ekg9r2MWSf5BT3juO8m7Rh7J1ljlJEReA9xiUTHigY1sK",
+	"dxWfE+CK6phPsPA7SxbOKIM0hCOHaSdQyDpujRnp3rbJjuO4ddeDsmCSEi48AGt0lC2U5yiM8UT+7k2Q",
+	"97EqWgzt0ayot+JdTD5Rsiz4ncFmxJMotCxUBwQYInN3qqLs5N95AstTqICgJyNLhbr4Ck4lSmRyBFBI",
+	"xG07U6DFSkgyB0NHNuoGl2GxdGV9WJQJOfIixhqMywWqIiyJQch4ZhhT+cTCyKnZuXhcjUlerSd9B8xa",
+	"WRilHnsXiVvHlPrETL025ILlObsF0DOkXBIpKZuKqqSITc7wb/awFc9WtmxPJrpGUj4R/ZdlWjt5NL6i",
+	"p+JGoSuRNpejMmU10yURWLA2TPa508MXTOEVRrUdLeKuyVrN9x5L8koJGT4uAGXqzMEE/YUzrx0rxpIM",
+	"IjNKngsIAmQ55zHJRlIQwc8Qebi7532zInVqiSiDrsQMctADTkiIx5KE3lydc2d3m2k11SXIfRIJnHfK",
+	"V1mB6gyOzXqz/nVswLv5pWz3dkJfJZSg2zs6bHc6pwc6nncnM5AJAak8TzpewZhutKO6VCSwqoKIHn9K",
+	"GFH7XFs5wDeo/TCzHrwn6gDXmSMgQCETC3TVN2dUdQcMsgyEjh5VKoHaLzy6zm11qg1b+1939l7c2bFG",
+	"/X5Fz/c8Im+4PNcMrrihEH8NuMJISND8fDqRek1XTjDDOLz1LYt01iCM1QdxsN8Ay9OIICxuTYjrrsby",
+	"46qwbrWyLGy8gqUWAVcouSQ4Hs/eE5FE5Swoo9upbcLldKj6GjhFi46tMWMlecHoYkEkDGPij61XEurN",
+	"rxe671x6UXL2jtkFGoUZGMZ0bqAw5RCUQuAFs1jc4GZ781LzyzZXhkFkth1+J3n9XbIW+46f2l17Djd0",
+	"LW68pTB+L9t2A8cn/kTip4lYVQhqEZ9SViem6TjxwUgN4UppZUkvJmBEpzsFTXdON06P1WtCBqISG3EB",
+	"1hwEwkFLzCPCC8kXhnlIEpHFLGfLW19Cq5NLWodiQRbwgp/afHkGxt5D9eXJQRAEh2Xj6RmGBPGjo9ap",
+	"oqzjSWfUxYfhKTkL1LsLGO6gHbQ7nYN28Lh7WFt1zjMdUJF2FfYar/lPNIrw46N2gB7+rdN5gl5RlnxG",
+	"n0+PB8eHj9BLGpMJ//y4c3jUrmEEndOrbtDrHPUOg/bxUad7kEeJzaSvwsmJEgg7cDMfdTo5nIw7OGgF",
+	"J6Nu62TcCVpn5DBsHXVxMD4JDybHEFlgcBJ0euHotHfY6z0+PK1HSnm+HFKeE3F7vlg87rY76CF9e/nI",
+	"HCU6ZR8WFXVqtg+e2CjK61LiWJLw0s5UCHTW/84Cnf+RCKiWn7A95PvlD+7xqBu0TojiNMHksHUadkdH",
+	"4xNyhqHOm+H5GiD6E9k8704nKloPytZc9ism0+kMek9g9UtwmseE+Gob+olcI/gwf1HW1j9k74/Gzy6O",
+	"L24Xf/v+2Z/P2uQgaI+7ERvNXwbh3/4cpaVGHpvwlcebYOwxpi3rvP2TRr1e9Te7AZHhibLphsmpX5lQ",
+	"95INek+q/M0khF7aA1nBtuy/y7UWs6OcjbPa4PPcHuaiClPLdq3YDPexEiOEsSTHoJttEFH3Wypr/LW4",
+	"5T2rFm9HaZ3D7cru+4ICNqzg9vuLC0gVh52DAopD7xAUoHfkmc52KRok4VeP58rm6GnySlNlfE5VKsww",
+	"T1BMIAuGSm2/2sV4MKpyzlyZrBsLSknkz8OarfwjlTN/zLR6gnBlTc3fDT3m3JD/HiHgN7/NU+jxlRXP",
+	"3vX/MsKvsQVKeQMx/j1Jyi2EDKUn3mIB+vqPiX5akx+aFgjQXcva6EKKNBE1zZHsmaw4hKd4t9y4cVXG",
+	"JCwQAaR+FumsBIiS89eYrc61uOarWUE/y5lJKK7JtJecD+aYrWxIl/AaiexDE3ZsWrvp0ryfIc1o/5Up",
+	"XG9eCRA/iopLcRCltRxRYUWDu0+YV2qQlL2Sj/80bRYhSEmUh0TglIWSQWLviMrZ1tIVZZBW48m+A2iq",
+	"ruj+Lf0EbfwwWsSUx1SumkjiqTCmN30JoQklUd4LKgSdMqLtxiyJIlsZcgCvwlbwOITQNqj4eKfEVT1B",
+	"o9eY0SlUzcBTcPGMdCQ8IEIpFLq48oeLZzMst/L01deU3oqnOpfzTbMhYzqdwmoyB2LLWtFdYDdtjbsj",
+	"KF/yPW8XODYV5cqW91rxwNANfAUxh4UIpGy9IhnNqSys1chtu/WrqmtJtWM/WPPZayKxt+YfdBCqaN8K",
+	"k7eEJIvKDq8KTa0MSFOGsFP/ftYaKnu/3Lr2nmPUd76FMQgLN4NaK+D1mNDvbIzzLZs21fRscnfv+vnb",
+	"Ny9udBXGAi1+f/K/1PhvSY36n+89rb5+Y3S6U37wdreFXqi/IugWSsud537ZpH5/3dXS/LJljzHPWiAF",
+	"dOMM3jvvLenEz1XAmzY11zrKB6bmJ0zSMS5F1r3haTGUonSZFL4rCpdZSigjJLR1QNOSLruYag6q1BBI",
+	"AC1AUxIgiwDDhc9MwDMJX5OQ4iv4yMXAuwhTVurXmeIg/XwAua26wENlcmxaxlDJ1Dqt434psZNcYsBR",
+	"hhFnYc4UfrR41wDYAe24plPGR+14twmdXl9kKZMmG7mygO1TMuZzIrzJqqWOFXqsuiA3iD9iWduKJhqt",
+	"ChVbszr/ckZZTaV+LcB7Etnr/LDlahs7tLNKk9i/xxENcVUKyzmaUyEgeRFooUy1n9LvK5JXIANmFBN8",
+	"KxBGcRKluahjzmSMx9KfHaSo14SnOfk/GoxdiqcFVfUKMwzUJL2Ul6mQ95Hg23epE7zU13nOWZ3dYUnw",
+	"7cB5nk8icKr4ESxWSmebJqa+cRlb+WA5B2Hp+LvgrFOFM7Vwd2klfOXXpnH1O2jY8ZtpuZFPkqS+Dquh",
+	"TaD09Fi1OZKdrXIka32P8G63Op+yU4N1tyh5x02N0ktwj2QJ8TvkTN6UELj6SOXMb0i07c0QlqboqK5h",
+	"bpzE1fmn3bSjtj6pYaIv7sFcNHoHnWaDJfOROqQddTBt1EHjKQ7RFEuiy+oKHT1TI4aWskyPgq4SIHPT",
+	"dU+z6bprRz32jNoNDhUH2SO1HP+LUEtGLDoCvlxlGWJCoNAHwjGpi3hvNhImaTTIr8GZ4tJ0BCqassHG",
+	"bNoFuZJGTD5RnoiBP2bnwMdrCk2H/vrx6FP47Swa06c//fDxzeqHv/11Our+ffr3j4fTH/42m43+9lT8",
+	"cLmcvv7p4hsXGR6OU2Lg1//Lwf0cHAQ/XTIW8KiZTLnZmdr6TOIWKaU5agBY1NHD9y+fobNOJ2gqKoEH",
+	"naP2Ubtz/AgEBg2Kkh4Xi0jpLJSzx/8Q4DJOJS1rVYd+FpABij+/ImwqZ6aerTlVQsZW9n5xhad+sE1a",
+	"gBL2liY5XMz4kjV16L8p8qqEKh77wD9tn7YPCsD3Gwf9RqMCwuNDtd1SEghc+j/9xvV//Gfrnzd/7Df+",
+	"q1EEvdn43JrylvqxJW7posUBdBy1UtFJ9z3N1/HWDEALyfkVv4sJ5NJCukWcELScQd3SrM5kWnAEKqIg",
+	"guOIZhW4bQl0U39iWCgXPMzhobhNtkkw5xHBbKvFvaLstryaYT8JgoNxEkfwD/IExST6pg+FD/qNod6u",
+	"0+7p6aNm5gFbqMODzkeAB6hda3KWjGvM2UYY3Ub9/QlS0L45CtTP3eNxEgsef3P7Yzc5D76fdebfTr8P",
+	"O6vDeZCcLL/9ITj9+8QHVBVVdIPD0/vs/iuuD4ufyBdYzlIKB5uPZh759W4V33jPA5nmNXo6J8INBZoX",
+	"jiICOUIs1FXfEMHjGVrwiI5XPTSMh/mg+IhMZFM3aOSx0tzmxOY4DeXQyESizx5CMnuLEjlpKV6IF7QV",
+	"Y0lgi1uG4T1q91nhWOsknifxN8ET+U2nsfmSt9nKFDXvYJk+BGHpIkJn+ogmGv7o4EOteZmuGW24ZP+C",
+	"f/ymEwRPlt90v9aSiYxX5xNTyzu/2kuzAMkhWNH1aLvNHiCzSiTjMSmQdccFecLjOdYJK/IA7Kv4M50n",
+	"80bv9BhKZc4p03930vUoYHX+1+YL8jjVaq8eqas9XT7/ywNhHMLItnzJ78mnPNkRpoC9Vj/f+M7Zx48f",
+	"zx0LoB+Q8UwdNDYlmmMenxw5F1zxcnsKPd5RTHA0/6bfMLJCv9HUHQe+6edLXAPL251T3DUbEWVaijv/",
+	"9sPF+8TD4s5N4T2ouHP+bevDhQI5lT0ulFwVJ0x9n9kbn/JwlS8f0fgve/m1Rzxc/edjp8trnOhhiq+A",
+	"RU3OYoLDqufQTz6tn5aH/D3Bod389MsS7FMinYhvMIHrOu3CRNDZT7W+UAtDFUHq3w0sD4TTfS8PiybO",
+	"GnDcMLJaSEQZiFdUSPCaOOgQZRgiKhyEiJ1AWEDFOh1L4aGoxSJaQXY+nSi6ogJCGEvF1/JwQUm0PexU",
+	"1nK/gmz0C4jKMgy6o/w+gJhh6WTY15w4qEEi0TiihHkgEoSFKT8snz9aeaw2OZkFSLXHuAbWjNGikzWg",
+	"fn/ylYGtOgDFFvRZoZdqJKsj4XgldzgRzwmEuzv2zzxo+jkAZ8uBlaAI4Z2PqX6dByJn1KiA4gULSWjy",
+	"CMswvNBZ4jYiyET9leEgLB2jCIT5xg9EkIKRNfYEsQQqZZThecmhNReI1cZ7Y4qXER8f17zTtJksnUst",
+	"/pRgSm0wKVyiDiS4UXw4URRy/6nfTqp40jseRcC7dRm3dVy7CpQNuROUsc3SIIoiI47HMzg21MuQ1GMb",
+	"K1yE4EfPpMadYwvPe86tDjbNAtZsMzcPGmCEEmexbrP/sr2u9Mz651wOY+GNnPdiDWdR22O5kX+D7sNB",
+	"3uA5Cd0m23kI3kDFSsdj2kRYpA2y6NhzYBZZMZ8SQFlschU4ZKnILfWNFm4FcWsvg7QOhec2BT05G2YX",
+	"rJBl1ZGBnNP1IlcGxO4i1xuyrL7MQ6eoQ9X02f29y9y2LLNvYsZl5azw3W5TFpJK8zN/SyTCJqDcOvKN",
+	"2pVqY2t3xJ1hNxiJkGs1A3PXfU0FIciDVCkCFGGqlAOmRO4kBPgBcUus1gNkfYl1ED3P/I1+yOwga0H8",
+	"LLOO0Z67MLU43u9CrLibIUtEkB+hin55f/UNscBy1i48ztfArMCnTkb0ovGdLTuXh9OkL9YRfKncY8k2",
+	"rR54r+yFfnaPuW21oqqlmxf8s+tnu8/+3lR1q8S3LvvmxXex80px+lzNlwrVY5CDo1qGg1JsCh7N+JpQ",
+	"qcTov1b79d7SewWyXN6tYLLCtwThJV7lyrp5TD4wUNXFVQtSBop11lYyxUsCkZ5ZolEJCD3EOoZYz3ZS",
+	"gCAVyn+hpQxHJwtn7UcrtCSTV5VpSgWRtFiyrQhT/nlWe20dspa6NsFiQRgJq/HmlHHbSZV8T0SiBNIZ",
+	"9nI69dCh9U2U7Bg++nBhbGg73PkOTD5ThR+qeptFHigwWuwA1id+S0LdJcYHlnoMcNySlQ8E9dx8XbrA",
+	"FnRwS9aQNZc4sz1kwQVFMBYRBn4kTIyBBxQYKT/QLsRzKfliUUU86qGzST5Fny/uQyb6y2o+bYy1ddp2",
+	"0U77dHXxfGdt+4oIue5UYyTrRTDpiJa7bEmVtp9eoiZUwneJXtn836234orOSURZlaUlz8soWw+IGe4e",
+	"oOxk/qmbe639p1kEzxEvsydZYHKllPUMCkoDksAfWYZTx7LsLmoZAKqIxQGgapcSJwJ8l20yENh46cr5",
+	"Ky1ESRoovr3Rw0xeeVSd+Su1t8QNLt/pqPrXnh7UypVPidxt2etV1r3rqvmZ8xGuFaa3rAeOXxksj3V/",
+	"iFZ1jGuM5xDmTuVX1JgtWFTOwhgvWRVvsC94oVmah7syhrviF9nNePHc7xV3LC4PBNIKBjT/UGwva35X",
+	"uEPrnN3/FZNJo9f4z8dKl+JMXdyP9VPx+OK59kuCEFUJ0rsLJYFpcNA5WyGdLy0WRHcfg8YGHz5cPNc1",
+	"vHUQDeOMjnEELUZNRy1omFa1oExgu+9i1L3yjmdNoj2RSbarieRoyhFn2oPSRh9N5W6q9RrTG2ZEppRl",
+	"QWimt4vb1SUXrBAU2rXYFU50jxN/XMjxoRsXchYEJ52zs+7R4clhcHbWcUJEgnuFiDyDALK68KcFnhK9",
+	"YtFGSullOvlbPRu+oux2iHTcjtX0zAcTHpMnOuUKGhDNcUhQsmg3/NjQkWxVkT2d7iksOf07F714fd76",
+	"Abd+Clpng9bNH+8XwAgGsIqYMAgw5bZYt0BYr9X28apamm7P464sJBOcRLLROwqaNdFA3T3GAsG6tDjh",
+	"O9cfZ1xkvY+gsiuTJHRPQBNJeEmd7iiyGV1tlJZlhgOw4gkgRG28IARKXDAT1OhDTibKbHOsN165XbgO",
+	"ZC6vmo5nJlo4W3QTCaLYtCQhGq0gNwmLPCZwVAiIKsRDN41Yp8PtB7qDSViFAgCukvIPgxzpH+RJH7d+",
+	"Gtx86TQPgrt+v+3++bBZ8/DRl6DZObvbW7CvV2N/DdHWYBmbQCivIMZ1bsPlwOzSK8Tz3pKV+mgGRVAE",
+	"IpMJGetyxW3UUcN0j47QJyroKCLo/PLZxUWfjWc4xmN1rTZRSCcTEttmPUTJBGaQNrokBF2/J1LJNTcP",
+	"oSD841j/aSItYYc0R8u2qBBhXBuAWM2m/qP1z/uyp4vJa1092odrfdNq2ZqzaIWo5sjDF1d4OkS6E6hh",
+	"04I09bW9pIKg4WGnO2yj4R/gLcxWbQRl3/AUepMoVmfiBJtIcC226VCkmOiUx0XMP6/QHHYcZDn0cPjx",
+	"McSgD5to2G8ctKY/0UW/MXwEQd445/TCc1KH/UlLr3pTFvGCSSpXV3iqo10uJm84IxWIu8oQZGOTFQ9T",
+	"DL2XxV0JaKVpKhw38zHqVKDhQXA4TPt8YJ3HWY7T77POQbvT7j6qX6yC9n4rfoVNmEWVDEfDXKcM3ZfO",
+	"rrtp6g8pwbyHTHx7XsLUUeU9/UgnS+mfhs1MPMhnfyGIIdJpl2i06rOh+dw8N9+rC2UU86WAzjhDHQPD",
+	"k3hMhsA/ALKR4hCCRBMlf6rFWOELmtibtrfaLtZnVCA6ZTwmYc81asoZYSZeBiAGg57EsWLvED+D0TAm",
+	"gsghWsLFR0PgSWDghhWjoGYf1Ra0APoW2Ly2iUt3tu+C/TXx6k9p+00s0DA3mdoCHkM7XDwmc7jS+aSA",
+	"Sqk1L6bvacOW9Rr02TdCHejIwnCSmAA21XWeLbwo7aSwh9us2jBBB3kFBBi01Avy68g6lfS3pbILaTEx",
+	"13HfmKEhkMmw/bUowC71N0YC5h5pf+39Ly4fEnDq5XIqybwslqNz/QOfQEc58xZsskkssie+g17Tp0BB",
+	"5LPs6TsUp1n9RtvR4VV9lubxoDnBzKSbUZ3ZYimwkLxxFPyGNQTjoqy6MYyEW2eEcJyZ99TZtYGlChRt",
+	"Z6mDJLPE3BMQ45asgsR4Nb+uKcQJFr3naqr1v6zI79ddi6vu3WspHwSJqxZiLLtfdyXWGnzPdRSsm1VL",
+	"ssbNr7smnyl1v+u7NPnnxTVCoRi3O7vWCEHyVl9U3TYmn31ToPzQOHBW4d9g5pdB/32xfpfVSDBW5r8m",
+	"XFe8Sqs+f8klN5tSJH+EJGfoagE3lnXP/mg/901t331sp7lr5ns9rvvO7S6pYN9spe80yHq5nmwyk7UJ",
+	"13x9Y8km4roUKxT0TRZGvWWWj4AkgcVtFpTZMzoE9FHCfSbpnDShzq9pEQJDwt8hXmkhwElgz6Wd+tZo",
+	"3s0w03AzMltZSuZGH5vXbYZjK01xrP06S4a8y7Kl3nBpWtTsTkwhFXgUbUAX5xfP7at3zQbNTDADygaL",
+	"mE9jIsTaURzTzQV7Z7+6azYYlzPd1GCA0wiH2qHe6C+uuImIuGsWquavGyBXn39fpB5b3jKD0lO26MH5",
+	"haZbG0One2tslD+vxkugRfUSQwiFS7u7k9BTHH5rarXsTDxzKsacTeg0iTeioNe59+8gTJVtvOHnF2+c",
+	"vcZ0YLNhN/jynX11bywNgsGThYkQj8kE+JXM6knrXQZ4SYgEnxOHJsz9g5kTL7S3fXUSHHbYV5uq6x7x",
+	"W7Jaf7T1dwUztOIVZsDU2brpUO/SD+6UlhUpzYuEgzhbXu0or+0XFh9723t7csfQjF5t5IigBY6Fur4w",
+	"AqkIpcvVB/iWQQUROPnZI+j2CXo9VB83Fd+hBk27YVID33BpKzntuKVu5qDu8emMV4vDZ86XLhyFK2BO",
+	"xdwadDfl/6/tN3dNTym+dQOViv/tbXPBWgwdBRTTFZJz3QI/VwjwCRrqSnZDJPBKoCX0bEVvtQXd1c7R",
+	"iEScTYUunqLlVEk+y/TlHCPps7Q2pt4jzVHcDWzrerOKMq44f4Vj01Roe7IwFYYGkvNBZMepxfo7/UU6",
+	"736RTgUCMGItFIL9R5+CCir8zZyGr3OprCcFdC6gQzN47rL3ZyRaAOJezDGNIExgR1xBruFA2hFqseNM",
+	"tl9pyhH+M02UtNR0CIdhDKUlIQE0HtEw3HmxE/f72qVmM+1t6zMzCXSHzvYe0onVkuHykLmQHzHmCyJQ",
+	"yNWrBRni48ePrWKdjzpBolgWBOA0IuIVnROeyN0lRZkNsEZSs1N9rTNFQyN56QoADCnQ9id++RWcHSWx",
+	"/SpZ+0Do+a+stVwwSWKGI92F+IW6gncWc/VIGwij5sU9IRBcCVkijlqHdvBEfGrCLAzm3NgMGgKLM5Lx",
+	"s5iE6qDiSNxTyh/nR9pELHcn37favJbRgyhm89u/Bsd7hYU8D+d010sEkjCxHaAWn9lUe0HjG44IAwsN",
+	"gvmpkDGUKFyCmjLStdCAjFLhRbck2mmhmeRkB1lnrnGm3Bt3z6pJGt9pxtgxWzkVKO2JG2oobJykRQcU",
+	"j7gHJib2+3VI0BPt/dyIZAznhU21tTM1Max4Egu7ytc8pBPqqwL50Q21KcXYFA6aLZ1Zd7jgHQC6aKj7",
+	"pW2V/06mRbvRBvzFIlr9NoSP/DZYuDbcBXh9jwJhLlqM8WIVr9+Efbaoav8uVfzjQ/QX+lThu2mSbbP2",
+	"FE1rRlG7wbgkTdTpnqr3gchtQMoLKB+9K+u2EUimCvX6k12cdi/oeWEivU2hKCqyHAgcE0WhEWcKaZDN",
+	"kJmebABcRLCQTt6EYg2KJ4wIBIyGyATvDsEJOGyjZ3yhM+X7TPH8W0IWWaBgRIUUumSqTr+AJ7gwfnpX",
+	"xASnjTe1aepdDKGGNN+aY5fdcQba1DDomXxvJGyrc1IdRa9FCghGZGho42KHT1IebVopsSnR0rupdmHr",
+	"TuyMFQinWbjDrEFJftq94UNDAstMoQG6yShWL18LIKZSgekGO0nEzijIlRPdVG9xp4cr3WnKuvZCzzrY",
+	"7tGL4PawNeIaQIoeKtlVY/AR3EbFDrdfQfExXpLfj1N53yL2+YWuDV7w8P3KcsJ7HhGlW5kOOrvtWcwj",
+	"MnAb8ayNEsnPur8zwSOS01wgCZB+0t6wS10U7gPDnzCN7qG7Yjrgn0isBJ2NqPRt9rICezRI8iDUfv78",
+	"qQuwwhRQz2CUiPVCsDZ0PVWvAssqNP9dz7dy/ZP3tk/2AEAKM5Z4hAVJzdM5g6tRy6XNiLGnhfFlG13F",
+	"K+O7iLDcpxc8p4D9RhSg34AKaZMDqUAajN8EC9NLfcPlM5OZt6Ov6rM21A6UYLCZx8p8cfHcuK2yYAUZ",
+	"Y5blNmwiXlxlX+x5ux7YuMuyV8hmmAF79HSV3+Uu2DlasOnpR78hgzp3m77/aiGHWsVQf0Hzcwg/lJwj",
+	"PpG6U+e/eNigQbaR9H55AvkV9vZ3sGu6My2P6U+/rL6UKkpJuTVu7fcfPB1m9+0kShvoFszdZf3pa+hK",
+	"H9gi5goGJdI9y/bjnmLGbyGMqllo7rluhFwj0d9SEFZZekmVaDA16lisPrOVq0wb74pOyDvsbEVH4fWn",
+	"xwPBXhH7wG233ERptj4SRKrTZNaKxjykbJom8jJS2cStcMaynnB1J8u8BYB+jDmbuv1of0WXdvP3xi41",
+	"TywxTV13Hfx7uZ69EIO6f66Zript3ANmb1/2kal9gvjEtO5BL7ApDZLavOdkPiKxSfSEt8BOIEypqEWs",
+	"SFRSG/IXkg2R+Uy9CuiMJPanH+lcU0rGxGantnUaaNrP7+jo4LhYe6KUYjuvKmb7cbbKknvVdWeyBhTb",
+	"WhC+iEhhvqMg2HS2C6BHHEVvJ9Dkcl360s0WxV3mlZ0GIGlrxqN8ExNIvJKk2oxhAVHEYmv2Qij45wv9",
+	"WSfIlorjGIOopfO3fCDcUgYp6brbgCYyqBxjOmYlzMbrezpn2QbknmI9+vqhubGwEFRIzKR/KN07ygdk",
+	"nLA0mba+mklp1Kzp1NfaYnuDVeO2hNT3H94MLq/O31+9eN5oNq5e/O1q8PrF5eX5ty/0z8Ufn719c/Xi",
+	"TennF2/U5+avy8Hlm/N3l9+9Va89+3B59fZ1owkzvbx4c3H5HUyl/nzx/v3b994dyHofb4SoDxfPscTb",
+	"IOvOzRq81gBkgPDRP8gYlAuXuMvtEDIn6CRrY1ZkbulVWahfHmHKdudPNPS1yABfVwrxcAcq9R+jK6cL",
+	"CBRxSQSJh03dhUM3J9W+e6XcDdPTNcydX10osu7oFXZFJ3cqgJopHqs26X3CnMwaHGofI47eObuhs0ML",
+	"LUnfJ+x8Spi8YItEDp1bbWgP7NC2Ws1lfb92rzjtCJbGoWs7NttaKjqrMU8X9ew4103K3Km6yLUJQmwj",
+	"SANOy3dYQqQCXL4bM+9nMKiXfXeDICjz7xreqAHUeRUmnitOWBMtoXRYVvsYxWRBsLwnC90goTp3wu2n",
+	"dgnOjViiKcVG5vhza7SSBC6yw9Ojk2NFaRdKE0ti8szILGXZIM0aQ4SFJHQqHdnCZ2gokgWJBQlJOOwh",
+	"jGbJHDMkOb9FHAz3GbFpL3VmDXbb8UAV/T7LktdIJAia0FjINhqObU+6YQ/y20Bpw+LWaFiKbNtoGMaY",
+	"Msqmw56u1KFdBzCr0BW13f6dZmEAk+0uANGxoK3pwnBYMyEjsA1NWQ977xbTEgtZhs2C8yefSQh/CYnV",
+	"qvQfNnK92UiXq3lFRQ4JuIfAtVNyFDUbFheQcW7CipuNbK+8N9X5xesKUsASjYgumlRuUSMKpafRECeS",
+	"D42ULGdkbntTZc2XhlCBeQjtrrN3gAWrQ8b7zPj5FaGEVIxxDHx5rsNFhnwyGaKIYDNDWouQawIUha1K",
+	"JNdImSj88smkYv1pGxuvrjAljOj6gLaWFNfKahIzXQkgK+uc55DGSr1W/DSv3TWr79qPTjjeMuZSV2bU",
+	"Fa2bEGpDLNVnoRJQmg0OXdpvyt9fA2VX+RPYHERlnxExxgsSQtFHCFxT3/z58u0bjebtLnzFkKCMH42o",
+	"XOliDpMJrNnpg1+PqCs6J0Li+UJ9Rmxwfi1qs1438PpdszGhjIrZICZYVDtf7Pcv4eX3+t304xTYzWQ7",
+	"B+ybZrn0KlO7AZy2raeIhdSmgf3OoqgHBs/rlpYXzqmEcpjmpJv2RoaE25nAtr5apxLVN9+Yv6i3M+1u",
+	"QLdXLyrrF2UGJRu2DZdCDCFr9lq3Gn9257uNr2zb9oRJGnn60myuvfKQROvQ8hpeumvaICwTEbZRM2cT",
+	"LeVWplrGalMZGq2MtKWlXUEICGBmabYwY2qBowKNEhpJpLukVFek6gTwv71UpapmECItI7MZRdlCL7kW",
+	"AvcmKevatikAOuZMpt18Nzyl+n3fEU2rbDqhwqD5t/eAQ3VZ7QEJ9ip/IPJHzMGKpaql5jmanHK6hzPs",
+	"VicosTpsrSKt1QCfHparPmxLCdk72h5QO03uXvKqbIWrZUdReidbYl6Ih7XKeGWjhUq8H5LCsZvKW+hc",
+	"bxY34jwimJWwByC5k3jVjQ13sdB+bo19FjPQyQGHaZ96BbKSDmM6pwxLjfw5XizSjmdgW/Xj7rl6qKdu",
+	"NkLOSOWLnBH7nnV3VUgJ8NS+q7S0VdWr79XD7E1BZPWbgkj7JpQqrXoT4in1m3cpNa3eZPWm1c+ckQ0O",
+	"fm6o+lcdPK571VnK2lFTpK8fNMXkulfd/bm7KdOgx4RxyedphfSUDN1umAVJv9DV6N6M1k0ikTOyMmUe",
+	"kORw7TiaxWYTpTqGdzZbtBfYtVYv4J+AgCcIW45OI+J6DpiOCwLWVs14UguPrUVt8WruBafjBVTR9PCj",
+	"ZoNU7NNV2qihafRRGiMeQ1XTF/OFXOl7CMLpofWIk5G9kXnpDRT/Takn7x3wmZfSLpl+346uJVxoPVEQ",
+	"svLtIIyQlZezyo0giky71CSE2G6fTh9PvXX119tfjDhfo5Bikdll2mio2TUYHScFi88TLWlmxpZcJ+RU",
+	"c7e2FJFMp0TIQUwWERRiT+ZzHNOf1HVkRK96lb6qBKFueZFdz0JiFooeGuobhrLpsGmk/RGBXAstSj9B",
+	"QyuihekbqUqR3etP0FDfGcNmnzmWrKYtdp+XBzhTXzhGtWaVUS1nOkM+y1mzz3TIitoWx3gBTQ9zBpJ0",
+	"rWBxMqvKbru8SWqdFamikd85s/UkmulqTVc/W2+5LALtaBGAnCmxf61ZwQqxYG4lcs0Tdc14Gze5lZoM",
+	"xzAR+zYmWIDTaBQ1TxPKA42M6AlVCx1BXbF1Qy92EdbJWXunwJaDnAFyB5nQz2UC+M4Ekt7CJTalTAAw",
+	"MRnzKaOC6NrbBVN6p2BJP8r1VhC3g1wXmC+drqe5BfBDaDL59RBsJnCsBBERwiCz7XqjakUZbgL3odzK",
+	"urcv9Vsm0J+O9yRxmMFSZ4drFKFSpJUTJFciiE+/csAxBJRSReoEM0tcr11ltFV99QAPgTumCcaLiLLU",
+	"rNXU7DhVOiWVkPqRu2sFZdOItEyHQpf+yhEPbm+P/9Pvfw6CVr//ufOy3/988lL98+zlzR/UE1HxsPor",
+	"L+2eQzxNRTN5MEikLXexLU0NVvKZOnBcnX1tYYfOFMcnh2dpZwp01O488gixMGMWlVTRdFig4bkJGAX/",
+	"RA89JTgmMTINHpxR0i4Pbxf4xwS6wmgXmyic98PgbL3D2PJ36oVuzBWH1mY60/EvjUcC7l1vyjroHB0c",
+	"r7NlAdXnOhSv01F8KYH+IIfzaIlXAg1HgMyc31n/tN7bnNvA3Gw55BUX4T1/+rR773PDCeCE5QyK+7rI",
+	"rYyzOVd7Zr/w8WzFzlKxCdq+qF8Mt9IiXM4WqovomVWaTOXsd/Od2Mp05WYs+rUkxsG9OcYMCvVQaE9H",
+	"q7ShOaZrbclQL20bgWTzq8rH/TVMKaNPV7ye1We6rG/nrG6KpdvoRW+baT/TWW+lXnesdWqQjRBdG4dh",
+	"rK0+A2k+4LGZhpaAdR1qQfiMfvqzXFh0XQ03t0JRuvD043zwXqe72VUWnKr/PFX/eab+82LTm4qR5dp4",
+	"7lSdJstcNHfOzFhEQmFoH/Hkoz+2ipvJYp9AUnDasKcRKhfShqOkLbZoas/WNg1GYIeVhGSTS3VoUU/3",
+	"HDLqHmZoSEMIzrFdzfos19YMuV3N7JDgoLslZCGsMx26mEF7l2dwrMzSDcUOfYE69U5lCJTAVHv+IHCo",
+	"B421P0tTYRiBaUM9XeBYChRRSLU03QGH8OOwXRXRlQur4UvmuNlSE7julCrFJhBmnel1f6ehgnSYtaOM",
+	"TfMbRSlD+zSNKVoTZUlDYLl3dz5KA3SfXxhM78YiXKsJhT0Ned4Ekt+6W6/tZZgzi4CtAP6ljXb6SgYL",
+	"P2EhmBWM0WSoIwXc0AnFUJVa+AQNtT1lqJNuFzHlMZWrJpJ4Kpoowmya4CnpM0Wa6qqkc2iOpv5cWksf",
+	"RzNNuYhPJgVbw26WnG28pgV2Ari7qd1JbSO6z1Zm0dNG9G6j4Ze7IcLiNjN+ZXEjjmddJjErb/h2XuKY",
+	"WPtOro1QBbzpJhl4sA5h0R4h66mzEcoVbqEqZIK6thsiz6EojzEStdFQHVATsIilE45gJa8HIpNANat1",
+	"bLxUQAASe6KIMG1NKuES5lONgSWVsz4bZurqsIlGZIy1xoRlqurappTA2HEEjh1N1YxLUyrF2TvDWYqK",
+	"eZEurSacveMj0vzQedPWxmYqrfsdHBycPbLmcTRJZBKbS4uhD1fP3PC4FcExAoPzE8R0RJG5xKiA8n6I",
+	"J6bPVSp2hFiSlmIHebnjIG/C6QY5ueNhN+heH7fObn7uBtcHrbObfj/8uXvd0f/60r372f765eDuUeth",
+	"AI9+7lwHre5N9vd1pwtfHlwHnZtHVw/V/+mRgtbBzaPeddA6Uj+k/3jY77fVoJ3m2d2jPz384efrP7Zu",
+	"Kj97dI/+nbvY0H45Y1Gl/UefgCmBjseTJIYTA9ZbkGK0DmRMQrdkJUzLUK2ppDSRJLQghhbiw9Sfrhga",
+	"tM5wa3Lz5fSulf77cIN/ey1/u8bQG5uVwWz11ZGXuXZidzXu/1RYq70C9PdX5LP0uOurA831At5weS/o",
+	"GZe/Fui6mMN9gK+K1sy9u85aoYZ47nwAwUZy/enVX17Bq6UAb/g1D3Q1Ij4IEt8HDeaSU0pOUXXx3Kdl",
+	"dG1kg3hDlqkZYicV8R5WCWuQqNcfAZemH9h90Gnaed2LrNKGZTm6MjUWNzeGmWFMpcXqWDPb+A2CzJQC",
+	"MKNsmOm46XXfMHKf2BB+3X/9rtlI4mjDTz68f1XaP/V19ZaFmcNxwwgI/f5dsyi23ZKKbqtw61kZPm/z",
+	"Tsv7or8QsjBmcYwEGceklA11krv51J91vqzjQ58vq6jbkJUHNze1onVWfSfzvTreHjFT2jmY2KD7uoNq",
+	"s0lbU6AH2RpDa6lidqnfK67bfL7x0s2p1EuHns8wwLplg7H4JSVR6PdAndsUz4l654EWgkpJs3VmN9z6",
+	"6ebabHqFWc2B4nubTFiOlCv4vGyACZRdknEiZ7bbzyZuL91hthx4Ugo/aZWf/SL+setMxNMLbTRT9dRN",
+	"nWz0GpitClgU1Yx9E++CsxN3Xo6apRJaH4GufArEh9OyswSPZ6bMFXYJx4XnIMgH8m0DolUmKiM0G73G",
+	"HC+uNSZvcngicTWxa7kf28XlIsq1kVvhwGgRghA4VDq5Kh1AvZd3o5jmIk3EeKzjKNIsLvDOsKz2Dmdo",
+	"RGY4mlijgB3WZ/QMqVhEeDXYRAl7rt+1iHMKfdXnkepEQaNXp/5zLNDwb623rPUUgG29nQxzpQNcN3P3",
+	"tI5J/Efrnzd/9PKGr+H5z+wqbQ/fdVz7Ln58F7QTGbpJfYPUQNY0fpJoZeJ/s2hptYs9hBcLwkI0NFoC",
+	"dOdeusWCt0hePt9DhYUdstV1aPJaT65x2tapQ8+JuK1A8mW+GeAM8EZCXV6UoJCIW5/3X67Pp4IJz+HN",
+	"tdlq2FV0QcZs6kLROnh0mc8UMPFHJMaChP7dKOE/xLqExi48HVbyEmtcljdwgscyzXrUu4he8hgNjfao",
+	"8wcGpvrysIeGk5jPhzpNUfKh5nu2iEhIgHAN/tU60hQ6F+Kjbbl+uohNeP4/BGft93jppEoXdJNqbTmf",
+	"tVHYx1LojBMWm20WH4N/b/+pc5a8m2ik08ltwdAHkHc8vtUOJp6VW9xsbluK3TO1UpkXEdb3k3XuQtQx",
+	"XJFRZGKS2420Kk11Kpd2c8ckIliQHMmJB0r9mGvpFIIUwHkQw3RzgpmxkVsyg3rphiRNKLR6i+pyO5YF",
+	"dYPucavTaXWPvR4XkQDx7DUPr+nGszcz870keI7SyAq3f2nmmdoqzuIrJHxZeFIuStmWIMmIrD1d8Fbt",
+	"uep6T5X/Cvrosv2mbt6ixBJrdTQRGUNUzdHa6AXYBrJKXFC3P2VgIkXMHK8QOE/6TM3xuaVpd9hG77AQ",
+	"ELrsfqHuai3zoVvGlz3AA2dE6IH4nJTTi8vK0+DmS6d5ENz1+233z/Wac8oHmvaSLZzPPKdqmnvRXDa1",
+	"F/H6NJLq2/ee+Q0yLdjBONMNRliuoJopaam9wptnP2RCRrGwRjnxYUa2MVLVcNerzEma7wlhU0/2z9Ch",
+	"20A6Vz45A11KHkOcWM6DmJc8kSnYCEncRUOkTbxwaA+Q5aUmRxdZp3woqdiNwptBIy4IV9H1VX5nIbFZ",
+	"clg5JAKQ3EMhZ8QIX1nKt81tMFUkDBcEH/MyDTCBHI6eOaKRVD9RNiZZqA9k6zXRPzhlWkL9RVPAcL5G",
+	"wD1qGDh14TZw0+yq53DmD+i4RxKv4delxCa7oCJe7GS+Y/bCei/qouzyrQGBAUdc0dQY6yTArDzkdQOH",
+	"+L/N3+0xn6tZ00NlXRG5YkGHeYdo/jilJuH/+M//+v/6SRB0jx/84Y+Pv/nT/xl8+fnun62bh/1++0/r",
+	"X3v0JWgeH9z998Ps1Rvn360b9bxz5zx99Kd+v/3oj5u/7z2qL5ikcnWFp547bfiHIdxQBN6BACME7YWT",
+	"UUTQjwmXRDSRIAusM5dGIBbMsdDhDGedTpCFsp+2T9sHj0qy0mGdYeVhv/+Hn69Rvy+bN394+PHxoz/1",
+	"G9f/8Z+tf978od94CA9u/tCseuHRH+yT+4UHOLq0NxwtNNFoRUazF+aSZnMoxpLNdN8yA1Xxatp8BBw3",
+	"NSBmRnnjoHiSVaAA7Vt37HKLtmE0tH8WyjKlIePNBp7qnGlMsygb9a+VkGS+3vRSGTaWWQwU+tlqA/TD",
+	"J9Zk/GUzkSv3TT7btCRz3cP04c7wNW0QPs/MBI9tcn96cXhM9/mR/aZEPDeVkNSYaz0wZTaVocKjoYHn",
+	"pAhowdTh+EvOguCkc3bWPTo8OQzOzjquv6T8bL1DQ/0URRV+DTenvVIaMimoIA8Vyr0+cUQfcIGZMsxa",
+	"Dvp1xZudSmCERHqv9IIufK8it3sus7GTZGWSczc1IZekJVPMw6CrtqqHIjNCwhEe3z7j83mFqXeVhhY6",
+	"qsmSx6FooyvyWaahpQss1HVOBRT1ZqbOHq4sDJOKT0p5KRlDgm2yGoq5DKeH6j/Hfh1lk0+2ncErJIG7",
+	"rqJ6jFLetIkR2JvtoAO4zFWp9xzVrMmWp2iU4mki6+FoYmMVf2jqCve63gTk5pOl8fLBVT10OngNcyYE",
+	"L+P0+brK8d3p/XbkMSlswggyJFpOQFlVvr9JEcBzItOcf42KoZFwhjqeMZcPhvO23hEPV+6B/DEh8Sot",
+	"Z+5VeiLbEqS8HxGgp4kE/Ul3IjUFIqzhRt9BUIZgxVmY2w/J+UDMeCyHTf1HxNnU+CB4Igd8Mogxm5Jh",
+	"IWK3psTEBoUmthBx0x/KJPLny7dvkHluUlTPgs4jRJkJk1dofmLwDyh2dg5+1PjW6QogB+j+phiJCItZ",
+	"yYgI1VnX2QY1uIbwvPwwT21VxvwkInC1jmJ+q4PnUsU40d0GSCPrA5Bl/jg/mt1yugVohu620Ws23G1u",
+	"OKvRvZIUPZh/Ap0olZjdMr5kXjLNWQqqysYjSFGwtVWhYgZf6LoWasW2QuITNNSkPWy6ORAxweMZ0clN",
+	"cCp0ILpAYxtXnhWn4ItGs6EH8YL7HcGRnFVUOSciibSQiRYxH3nYpKgoDWITcfltLgmX366/c82QPsK5",
+	"eO47BR8+XDxXfEWhY4wZZ3SMI3D6tNFFKNAch8S6tUxhW8WY+SQt/ndilOKj4+6jokki6JydhQfj41Zn",
+	"0sWtk/EBaZ2NjjutIxJMDvDJuBN2uzk7xa8btn3XbLzi0wv2ksfzLWMwnQYblk2/PU/kDHXbQdZ8AvBa",
+	"DhGA7DRvsMe5qbqridSUwvawlT0nVBqIsli53wRU0xgzOaiWWBV2HwgQXNvotW4PncWQZgfJE4+bTfIv",
+	"mQALCQOb7dMTW5vArAMCr0MypiERv8AeJoLE1f0rqiyfT8DgaVL9qCRILJQ8hGOe6Gw/48+bA7DtekPn",
+	"vtFfjBq2K1wT+A2cZreAb4fZ1ITF/07Q+y95JHfJBKjskfGWEbdLhqOvFpvNFNQwCBjf0M2io8vXB1XZ",
+	"XGhvyW5kK3bvEsy2Y62OTYtLUDHAtL5IYFravKrsBRUDxqWPecUJAYetzkxyI1OnRMKPwjNktR07JqES",
+	"yPccrLQ0EROQaK520thBlnil03CyyEZdY4Ch4bUF5WaYKqUczJHxysTNuHn0WZW2wWi1Dz+BSV22tJfV",
+	"k6Mss0+Y8HlShjBXJVgr3L92QA+Vppim0NU015UKtgfS0nDTnuy1lU3yZ9vr5NEEX1MOeK/enkLctG3H",
+	"AR4TtEzBSZuzuNV9nqQNckxBE+1Q0dEPuhbo/vxHG3NMXT1+UxdO+VN/Za2UwaedKzAzWHqI2Qoq9fBJ",
+	"2lEhdpxaGsU0Fo+aBmFp15OQiFun5uFa11WVwypdhzXOVgbglhYCMXa3tqStPty+oOnU2FtreSvYhne/",
+	"RPZa+99lWVQg4Fa68geWpkB0bS6hfksJy4tw+8UUSNFZWQpADk25aWpoFtJly9RKPhtP2iot0ZHV2VSc",
+	"K+aRU1kmjbTEDEk8grMMIULapNxG3ysqGONIPRVNHX46ISQUTfThj0FwetTssw9/7AbdU/gW/nlmusTA",
+	"G8G5jrLRoggSSsJmY9NBhsRzypSOjqGn8px/UhoR3BROFVMq0C1ZSDRaSdAq+0z9q2DDLPsETn8XPoHX",
+	"tgCIJ5hWPXpgjZ3aPJwsspLorumHLwjD9PF0IVtciFanG4wUdW2ee7IHxeENWd4nh62Zz2ADNjpkSRQN",
+	"wSpsr5zfeVZbrRM4Ta/2lenLK5lKXoM6Uz2EUcTVEV/gWDMPieZcSHR8mKtBZbmIDcgxt4IwvZkWEV5p",
+	"Z4k+8BiFfI4p6zM9ZESwkEguOYrwiESiCTqsznsbto1Re9hGH70qL1RsAv6g+QyjYx5qGxN68/IvzzIv",
+	"oq5e0mdZcSzFXMYzMr61fev2G6Zla7+klNHvt68v6M31G3Zz/f2nm+tzfHP9KrqB356HNxVK9e8n1stN",
+	"2C8R4imSHHW6pyXSQoxvf0EpKkyY1MW2QdNQL6gbGcdaJzGU0meGVJ41keBprLot1GxsKVArFaNbshpx",
+	"HOuBuFAkhCICxhZkV+a0SSRYrCBIOFHnSl9lk0TY6FE4S+qwcAZx7VCbts+yNthaXpzxWCJDBqafIDHl",
+	"ArNLM43cx6NxSCbTmQ7Z/3FJYrlKaNGx57e2FDn96f45fa5IvpcZpQl92l8HH1SEwW/R1MuGpnvr7Wuo",
+	"hJNPU27lYAtIosC4GocQ5jtMxcc5wWmLJCpsHD2OirfPvsr2m7r8n6rS/t45Ye+ljMbKlCSbjlQHcE34",
+	"UuArmWm7g3u3O465ceueHR6dPNpTy2xZYVulAoG1wbRvz0X5oDdQx0qfMHWytUc9tWiIclzXkTfVBtYk",
+	"6kILbJBGKT5jo8A/JxqkkGzh6WGqZ6rMUDbPrbDopChDdE7Ep0Ub4WGRRWwT/PROHRrDjGWckDQpBQk1",
+	"vcWLEw6FImxs2WUzX5Vj9irfLES/hhQh1dd/PTo7c2j5MPBSc0WalhuK5aOutfncG2ZsDR+b0cXjYWph",
+	"KS0tiWkrJhMSq9th26n98WG26FDaECtt9pRSmJcNOUfTizSzHL1Po4ggCj6TCdW77rRTdSoF76G5qpJW",
+	"8S/YZxVkxgGIovnU+PQ3m/Uz0EX8Qr2hIxqG8JiGZL7gkrDxakCZWs1UyeuFJ3Mq5liOZ/nOrmkASeaR",
+	"cn51v78lK+dJGknjhpeYquHp3zFmaboS9KrA4ZzqoJpIUSQJB4ZIIAdDzng4yAenZAg1eFM/TJSIr/+t",
+	"VP6BdHbX/W2h64Sa6kcDCGfB8dQ0FRhzpv11g7RZiWmZmLY/1QYXMoAwE2IbcRdANMl/IY3lyoSLk9ju",
+	"u9PyJDUJ607GaXX1mCSCmBCbOWargSlXLdzftIouIPoGJ3KmtmqMNUwJE8liwWNJwsGchBTbOB/YBZxf",
+	"4pLg20Gt//wdIMGvZjv9IpfFOrRRaNqDVKcogpTNVhtc2vOFfGZe/gUcS0zIOIFkELEZbBfuF9CIRRvO",
+	"Nvv6lX1bF+kMk7Hc7MN35mX1naXRvSfD6xAsaPJq5yg3eoFMCmgdrO2iSUQ2RN17eHXjnpz6I6cfJ7Tb",
+	"2+SbK/VmyQa7dz/cSvccs0nzgA4nUX89nN+bl71epCyl2Lld9bkwuLDI384knD9iPr/S3B5usQBRdMLj",
+	"f5ksT88h9fs3wFhs16lzX2+ZUuhZiOaUhRCXvuJJDHXHdUR6vQn58HdhQi7wKX/YsXmqNWLo3GrTg/FU",
+	"/fj02Tt0eALGwtSvoBC7IPEMLyCNC4Y0tr+YTClnbfQxa2jWTBvF41ipINpE5+QI2IFLobqdTr50cLl0",
+	"2pdu8+DuYev6vPXDjf7h4O7Rn8wPX7p3j/5Ug5mNIj1MFPL5RXvLevrUBGjsEoNRU5seznEPDbVX0ATV",
+	"qov6gdBmzyemeGez0G9viIWgQmIm3fLv4IucpYX1TYjp+QXisfpDl6PPx+Nqd6SOIVMytR12fVisqXhd",
+	"V83IXpHkEyXLqtgXOOIjog1/NRtk9rBChTR+ay0upv05mJMPhbOqXrZom7pWcWzqc0yotqVspNbnaa6Q",
+	"0tctq/b37RO++51VGCvriJzis27nUknIs3OWGqFNZFbWZVPXzW/gOnpvZaT86uDnLFnj/AJNuNItBBoR",
+	"QUN4xnWPO6zDymdY1KTOKA6kTnO5n9lm+Dr49fFVb7gyEiGRkrKpuG/3jLLWAhln+sapSDLTVS/UqS+k",
+	"m+1H2/lXVEd2UQC2FeVLhb41xrydxOf4c2u0kgomuDczuqmwDA5BmcmSUHTrglQD0hIhXhkx/wkaRvQT",
+	"GeYFFNPgVTdPeIKGMZEK2GxQ9Q3UiE2HG5E+cyYpN1gFsBrNhvpUp1rC+qsV9yuD1bSVR2MSU8JCMIX4",
+	"+2qmQn4uSTT7ipFExmAtAvYRgc1qgeWMSDquAeX7qnplThtj23XHXKXWN6d9KqkjApwQlJmau/plgZYk",
+	"JpDfsr551wb9u94l0lYw3S2oW6EzV0ZHVzB1iowiK97ZpAZIW4oI9uZL71x/1Ndk5V0iCyFfu5Yq1yFI",
+	"+wz52i6qqigZ6p99csX7dNzqiGET6jUjkYl6tvSfLKC5f0Wem9M6vjJ1Hpq9DNvoXBtKIPpk6VT5te2u",
+	"m26BoV4pgnejWkIQbNlnWcAylb6Str9sCn6FjgPxkUoe2T4AvbQP9ypjtEPqPOzpL1WVKAsb3rwqkekX",
+	"uvPh1p/rnqflM36P1qXFY7u2f2ju89IufUtMJUHTt/aB0EWBdUvbpq7EbprGPjFdo03Os4jlYNj+pTO8",
+	"3hPFoO/VJsLeHpIrFdb0XkjFhtJmqTt0sKh09ucK1plrWNt9U6rfydPfWRugkAfMv/eCyLXsVRA5bKNn",
+	"6v4slNKDeiQ6lgb6Hwqpu/p9spX3pC0iDczVk3mTdRStjSMxr+3KTASRm5fhMHN58VVh9cESgrRN7L4S",
+	"OEPeti1awIbvWnmmcOtA7j846oYg1aZ9BdObUeQjzcGn52OJl/6kRguWbSqhwcobSIRTUtz0TgOdmMq2",
+	"LTcqeooZD+GaFUY5E01rfROwDud6Es0+S79UkjoZIr4gTL+oxXpnGByGIj9WjCURmaVziOnQ0FUTGfec",
+	"HgqcwwKdX/RZNrlGurDgqhd12yuZK5/umDlY2MxoFXBgdqWJIs5vhS1WkDYZHpqqqRYjM1/dUIUF09JC",
+	"DHMD2V/RQ3eyR0005Gygq+YPs6paFWDnlRd3o1L/p8G+zVEAtNh4JQEeSg1Ho9lIJ64mL7EpfW1sbdNU",
+	"mzND6PYr1uRWMEk0GwmjPybEPJZxQhRwBMfj2XuoIeALtDKZRBAwlstwAh890UXO1BDrWmLvyaHlNPRU",
+	"mio3tY7MTlsI1SOj5bari7V9dNaRSwOaKE6YptLlqSRXhRFy9LzNPPeZ5pGmZOpFqkmfIOxWbckafW2c",
+	"biYYXSxIhdhr46XNabRPS2i2xx4CQVNMfjROx4jgT0RY/bHf+J//+//6jY3p+4p8lpdkOi+V5D3w2ZI3",
+	"89LqnmSOl3bvOXeGFLN2nm7KYk3kVd5od38keesWKx62n8WmWVbLGTeH0DmabX+eWj7Z0ALjuIzTCC1D",
+	"m2vTDi9td94yUq3RKIVU8MSkZKblGUC0A3tVZjpiZIrNj5hNY78SdamF+QqWMiJTzGwvnIhPW5TBRTrl",
+	"RLd2WVn9hbKpbn4N2sA6FrpxQIlpL15tUchaexu1JG1PMh4TYeAxYeDiVlS05s91at1fYAc0dk1YBKkc",
+	"Jj8CsEVCkwLR3ipqZlHVm0UueXybZorqfuiw5ohPpxBjnxWU7wYH7aDd6Ry0g8fdw7Tqh5J0V54A03Jd",
+	"LCzkIBH7j4OxxKOtjGByIZ9tZwQrAYEKYSL042bWBhdDfzCNdqDadsomtNjsJ/BKfOmg8TBtuTZOwHvZ",
+	"DQIn8aEWeb7a/76Ak1wQSQ65OcLMLQZoITsdXoZCp+zD4t+p2WTRKxetDLRtdI6WJIpaOgLSpKuoz5qp",
+	"DsbjTNjX51TtgrFfHAYHqBiHOCwpaDe+usJZ1GjvuqjA7VTy4lIpQGsUdVCShkZ8Ad4I2pLTOL6qaRND",
+	"9JeuIzoi6u7QEBpD5va2gO0c8F+nQIFRVNs72iZg03YvEeoKJDYGoM6AcQkIr7D1nZt7U3FdqO9sZbos",
+	"cbWu1/mergTG02bWhoDHmCl2a8Q0k5mkEe5fiDZHKs6tubwoVQPuHq6N8DEtUT1RKQDVA5Hma6ZqhEYf",
+	"FIlrophEIIjZ8BcdsLxpkoCvLvoaEjFR4Qru3B3io4MrPN0owdffhQI9s2l8OsomqxayPu7h6FcPe/CX",
+	"uv8ImYOjlfF9Ggcjj2Vmqyp0ddlYx8Hroi38pg1XN6prioezzTL+b2s6QBdaTobHjEv03dXrV54gLEhX",
+	"WCNsZzFXYC7RwllFqWR/AQSllyuY22sDYdYQug0GVVB7iVsbOmraYz4QCCQkpTnoYl5E943JKLl0F843",
+	"KnX92mTAYSHolJF9FcrIqsJownRab4EchiT3FILxxpMzPuLh6oHYRxGYnfU7tQ2DSdbqdSP05BrE+lu9",
+	"uc1+RQkjckbmBZzk2zG1awpNjZ22q9vAS2LvTaeYjNut1bAdW5vGNDCT63u3UpkzpmWW7eWMK83GxvPO",
+	"BYk+EWM53tjMdt9W+4UOrZvKCGqkF+ZT76n4mB0Ao7ORSBA4xxsdhBmGCvuQcwk0ULf14K7LJK+9G4RT",
+	"OhhDPIv2DkJzKIxisohWzTTS10T9mnhau6yESRpBbOxWpgXQO62pd+96vWkM5tq0cRiSEApJuLvASDNL",
+	"Qy0Zx9vaHh1PSTigTPL99wtUc+kJoKZ1M70O8nUDrf3Lwbq18SzxdrXSFjHlMRDZdkfinf2uvK7v+BIl",
+	"MRS+gmPhOwW1ZfQEjz59pTQnO7gHc1RAHj881vq4Ttsb6hp5jPOfSDgA+t4PXB/gqFijERXIzLH59VmL",
+	"xx3t+EYk3XB56m3//acG2u+1Jwme70lnVrrcvQQXGGI/kkvqyli/TVfw6tfKcKMyl9eW91RmPPPruz+M",
+	"Sr3EVFI2HUAY3H7WeQkRdcvSbae4v5rOGHoxmiVzzB4Ifef1srp3TtJLWhaGsNBf/dDSTp/ZLgMwXHqD",
+	"6jwSboP8rCXH4VL96nqj/gqU2uvjLtpxClnVwfUYVaUQlq/kav3meV1H6H+LanNoo2JzneB3kSpYkomr",
+	"XRsZSVt3BnPjSIx715567VKhE8Vf7RshDZuuQP0BzBMIzzm0fXZCUvosC+VhYfoGt3GqzqBGnCulENZX",
+	"t/uP1j9v/liDkXeOKFUpEeEMJ6Y1NzJejCGDUPucXT/iS4iNMDH4MzqdgV1tSrwpdBaSqpQHXXUmBSEz",
+	"MaT9Kha6+gRhoXYgWE6kOIUuYlA965XfJ1+25dUd/tj9S+dIJbEmmpDGpn+jUlJjuBza6EX5FPeZ9xgX",
+	"zudvOX9MI/QjlbPXTlriNvI5NPrbJsMxwtLRkTRjNbdZFj+pi/rxKFSvgnL4JK0E2AkCc/LsD+g1feqm",
+	"om1ko6xIeizFYPhrpvrSDT3NBK1qZ0uL5YuywwZYIaKErA9Xz5ro/ctn6ODg4MwE7JHPeCzV7U8/o4mi",
+	"XhABUUinJuvTrSaY9tLvXgVnvYOgFwTtTvfg8Oj4h1xlQXUXtySdF8nzJJ/ofJIjz34//HJ413oYXHda",
+	"Zzc/d66DVvfmUfr3dad70++HPx9cB52bR1cP1f+pv7vXQevg5lHvOmgdqR/Sf/T7bTXk8d0PfkKNqTcr",
+	"2s26c8oHO+FVedqcYRYO+GRS0yNPy2Q208Y2amZCEhza0AOd2Fu2A0e1ee2e9HJfXnv7F0o4d1XybRRx",
+	"dSAquzCBz0DdNEogVYwyO9879DQUbrRQbWhl+qKjWxZ2AE8Np18am5P0dE3ezb9xtIZrpKg2wDmU4i6y",
+	"mdFnimSfOPzh4tkMy7UxDzJO/JH+w0QQNcJQ7VIo2mhIQ5ubP8PygWjaYCPrCWuj18QWLDSVJpVKwvCc",
+	"hCjVrG2/H09+0KYGuvrLI2ecwsINa5lhkWlHaS6TVStB2cHhxjv8DAb13hG6vWMxUE/GdDq13eRsfqRI",
+	"RnMqW1n0abH1cO75UPc3FSXoIeHTNjfI3sbi1vQhZlqXscXFuYkgAmOkEmty7vciTOWh1zvn3dbmYm2e",
+	"bCc4PD06OQbCfY4l9shuEzQMscQt48m3fdn0X6axJGTatFH6rmkg2zSOBKV3CRsoNYSCiEOj+dovEqZR",
+	"RFJq5yGxRRYgpl6mBaiwrRJn2IXAK2/e29YhHHssLvkLtY/1V1DcppnsnZeJVdY6GabPhtmNiy6f/6Wq",
+	"BYWHU8ABfiAQDbVEkAuFx8DnLOtQi2tqe8CSmrI9thylr+/VGkzOicShIfPalD27yNf2A4gNi6VY119n",
+	"Uy724eKKfJbvcFwINe7UZR1URprlzGhpiFwz56nTTTjUAcwqu/gyfDavz0JtcbyGg1mLp5s6uno2S9it",
+	"X0+cxKY3d0ZaDwT6cJFSiYn/QS/weIbUFHC/6Ohw5x7MPgfbrqhIjrXUsJliZZjk3c1WTsvIx1evbCRp",
+	"GjphdaSty/8AQ/U3ejDNNwtNvO/JjyaFfp/bpN/SsKr5qTRWQjcnotBzZ31ksPnwYnu79Mb7OS9whi2I",
+	"p8RUtpk3XtNf1YgYwIl0k9UdtlZX79wk3J1HYVbVItskRWROU6JdWpcDByiHJTb1/7eEJIuGjutp2Sfw",
+	"hz5o5g8CKRKQbGm/0GSb/6thTo9ifCPd6dYVduyfaSXNgqyyYaxkLS90Ccmf+gudd3NX5V66xukeSDvH",
+	"zdwjC7+AIwO7H0vpNemLEDUcM48Kf8TXvvveradjdQ/mUt4UXJsG1xZedjACDhqt+O8aWq/dezlzTLlK",
+	"iZB4JUwcH9XCFmXu4J19x6WVUUkYlHiuCDnLuxdSD27jV+9MnGvMEkWNG2+YmXfH1qYdlFrj3JX6jLph",
+	"Z4olQ80QAuISt4XsdWodt51xJDcmclDUrzKXSd6coGgi9Zm4YB8EKTFAPZr1Wny2DF2/xqeoZo1r5nhx",
+	"rXF6YwpmFWK5NvU+pX6kpinxNdRHadi+jyPIt+G72/BKgSaVQSM6fBIxQvROR5zfovzSH1o79SMbM4wm",
+	"iUxifXFThj5cPctymAhaERwjcFPmDlKFJfogr3N1862PHnaD7vVx6+zm525wfdA6M3bmjv7Xl+7dz/bX",
+	"Lwd3j/ZnsX5oTNad5tndoz89/OHn6z+2bio/e1S/j/cLovFEnqTGTolvNc6dhpjpwUuDYr5uaPc2PTWz",
+	"4Ju6eJp/Ia58V3m/fhC7FgTL3a4sy2Dbw/2adjyoL25l7koqkP2gooftpooHXx+cBLVIavB5rxI4eYHF",
+	"lIrYD0bzYSub6XFmLbnY4pvKmpMGXAUo5CiAISkRdbtoivxQoiOS2mgIaBkiHAluZCKRYSLrSbOf/Tat",
+	"E9ZtuUHDO/O22XuxNR6v4KuKKD31LGtElIkkWR0kKBrI+FLHwjKdB4siKnS9+igyNoX5VjGxJt9qA/A/",
+	"vH9VQfii3i2augT4LcgitiVjWg4RXCZOw9Vsn8eJEoUn9tpOv9RFmXUHZWtW6jMwrMC3Yzwneng4JpBW",
+	"x28Je6Lt6kaaUOqmUMj7icTcZzMb4/GMmM4fvktOp1BDyDjsjoXvgZLCxrPNKjcG6/pImeJ5lLN1kJgM",
+	"pCbSuirUCWDjKAlJuB9QTAXkDRCyn/nSdWy4chO5mn62Dyj8RaANPL7d8SqzgsTeRmD22twtoztN597U",
+	"tbnVFVcygdukaRjFt0zDKip7gHFw9upDqH1GUNqipqfKbiabX/66s6HTENEH3MUWj0eCw2Vo76z9J7Jo",
+	"P5E1hqa3Kpt6Iv9DGuahWWdtrRy8Z1q6jYn6AVlLIRoedoIhaN2aP1sHqjYtgkH+CIV4JSqgy9XYmuom",
+	"IOrbfB1Ux0ivn32l0On8GmZQxU2toxzZ7zgftziQ24pIXlPzzoKMIOOYyMG+M8odxd2BX4kzINiBLSzM",
+	"Qu00FJluTuHGLpIHoBibMi6pBLa53LVjv/JdRKQS49TZ4RrobLvS3d+uu42Z7Dzz+pedi2nUguG42G7E",
+	"ylOJOYl1Gy1fwf3v+BJFHAoOGQmOMjSnUUQF9BgT9VfswfFG97x2TXh5EOMoa5GWVbJQEl7PZVBzvAL7",
+	"3ZgzRsZp+wtTLUCHWkDeYZrLYOJ9bRQGfGbKlV29ujTnvKm7sjgyrPoPoAQKn8dEh+pCjRyTqYS+u7p6",
+	"98SWPdNVP0xvO0vkVJqsQ9Otw2EnlqmDhaXPoAcTtEeI8qzRrKzQry00QoldjSK7SFfJsv39LMiaEGxr",
+	"QNt8z8diTdNtrz3EUNoDkXYlNx1jNxC91hUtt7vtnxmCcUDINc5Up/eluoFB2dClmAvIjXWOj03CKhWA",
+	"KMcAShzvwDnqGnWa7pwF0POgQtGfsXESViPzLNe/sxOsF2LTLurOwpo5RlDDeJ4bTuLnPJrcuU5GXWJo",
+	"BK2WkVozLiQExJjgPluus0XDodF/s/u2snLtAIRmP7fiE5nlQApPrd81lOjXwe7jOvxK+Z22FadiNNr6",
+	"mCy8KXwmxWEruYSRz9L2atw79NT0Jme6goYWqAmOI0qE9Kerumuor/oMBPhAZNWfjTNAE+aEOLKbKYOp",
+	"Jt1jPehNLemF4+SY1Cs9rnZt6g24cOzxaatFFF07x51ia/5C1Pbg5kuneRDc9ftt909vpLaZaLAZAfmE",
+	"IGeEpvX+Zvl6uYO9toSjH3c1AfVW/AHakzSKTJ1xHXeXO04m7dFqNrqzARbZGXOLQabZQ6mhzqgrFVdp",
+	"AfCPVM7ObUfU7TVVw4jL+S/YGbMy/8W+lM9y2dgNU5BDt0xiSSHcKIkl3b40jcV+385htSY5s1Jzh2ht",
+	"KBNHhYyx5LH4/9l78+U2cjRf9FVwNB0hyUNRi+WqNhUVc1ReqjXlsj2W3J57ij5KiAmS2UoC7ETSNMft",
+	"iPnrPsB9iHmwfpIb+BYAmUxKpBa7ysWJmC4rmQuARH779/tFrfs3aZa6MYx+zUNbAP4cVsMZhx2RlMNM",
+	"J4gxN43Lcd0ex8JkhplN+pAFBzdsOjTO4UY4tTRADfkoIhRYRS2+VfTrIXAd9yHBtHgqSAywuOTnnnH+",
+	"qfPdQsLYPeSOJT1krlccHpTVA/xGVCLPQ1fzodqlR7i3IjfB3PCvkLSn4KM31SZpNWUPPk5bcUm8k7dD",
+	"M9Xs1/caarrGhfqQmYn9TQUi2iFAcq0kHNLy1NebLm81zvCK1T6bjRe1n1yfKQoko1I7JyjP3e8tnDIm",
+	"3k0fdEAhCpUradVVlHvHWHvMTwzgtsQ30CZVfa/WR9TmtByMWxSRWRCMrm0INAQuZiJ5/er0LJkX/VXZ",
+	"/7gynWFZju2/dXZ3t9xM9nYev+d/tHfeP+Bj2//2j273V8rZd97/a7f7fnurA6Uf7uD7T3utw8/b/7a1",
+	"C1U3Dxa0zPnN1ixT3ZT6blJhfiDJ8+yikDBbZ/WellKnskjFO+ZFgBqNOZVXww18VC17mQ6t6p3/erzz",
+	"f3CG/7r7/tPhw88/NIwbv6VJkZWzU/fV4Pa+ULJQxfGkHIa/nrPo+/d3Z3PtSpgxCWDTEGuANyZ25aQc",
+	"7uZmALqwqBwlKOikJYA1HpYg4U/RnU/BLOzV0RjfIWSGrkbCDkC8botjxsdkzWLGyoMUMcIND0/BPS8m",
+	"JYSF/I8Mn50aQAbr6ldFTOmwldjL83/+9/8k29X5jbOdSzWzvtuIqqGG0OSPrvumFcnHHdszY5VEFJtI",
+	"sYEKHIQWBJBhucOrcpvYbTCjfwRailf9a/ovqI2FkQaYPcOz5WZpKJSpwI+UWJeG46uRbdAitAVUmKpZ",
+	"V4dpwrxixo62OFVK/Oo2kNJl1oM1eL8FfI3w5sPRbZx95mYxVDKFmSP53MZ/7rzSOzjpnVf9sCJynP2s",
+	"ZpBOR1GPuI23BVGI4Jd56zfEh+SoCqxOberq4zg3hSpsRyjtRDgQeKudkcxyj41KfSITqwoIerYFNhO6",
+	"V+J2OCk6W8pZVyOgNqw3LDCxg9KmsXWOnaH8oI4qBTip6sE+I4VfioEqCfGun5spqvgIb9p6ahMEZ2a7",
+	"tmqCB2ITAhXHs9AiDT9CNw8TnmPwqEoI5BFr3xb5RmcjEhOVcgZ3+ACd92XAeqPvkqA4dj95WODPu3iT",
+	"HXxxSSuQyqDsMFzYi+VjMjdaRfvz7xPn1fntiRedM9RsdXN+/gykqn3TNFg7GY9NUSKbNQKQIMQvfm5W",
+	"qNGFSjsRfCFIMw8uwm1VVJWhRoR6oMXxiQDkY08RyvzlIyWhlbhFK+VkAdCtOTn3L/8inoNxbks1tu7I",
+	"frsiqJ1FNhknYiQvKzuv1STkud2JzvNfSrurD5xkoG4wHIczWLAdIPsvEAgd8SMIQNGd7O097MFZ8E+V",
+	"ENAB7CZcsB6G3x+2ay/dsywFD2vxpuBm1QT5l0qDTtVhWyQ/PVtwjcx2ODaceCKmkJGAVf3RpGzF/Pvp",
+	"q5dY6/p8BzGBQK8bbkiudY45B8z0JiMIxsmRsiAGZv47F98dip+zH5kEnExHraYRAA2TS7k93UhTBUga",
+	"Yv/gz+5WmLMB9WpLbIXqZ+6SoZkCKS2G+7hhgSq0TT9ulrQt8F0hsTUiSgLN7dWtMHgE5cANO+Opwwyp",
+	"V/z06c9oDv1k4DRndp/CB8QqNjWkzAjHE71korCHbqApMSwXqkRba4yQIjFpFnEtMIUkfwpVteUO7ogH",
+	"D47FWBXW6AcPQFfK5Sye1kKb5qjREqKPh2ke2vxskgzh4csbJQiH6eybJHg5YIrxL/iOPjhPvP5AGH5W",
+	"BrKtBw8QGAAO8iCAva2qrRN/p4vCTC0gWySA2X9qJkVPJTwVb7fdQoAXSolRpicl2W3HsX5GTjYcafAp",
+	"rhA8bjVbxMUMHNxv37wgPRwPFbQD8tmBYujqsSzkSJUKSDl6cmJVdcqiJ7UzOOELQWPHHrn1R2FVVUQB",
+	"c56/Vo/9BXN88IB4a2z7wQNxzNQ0RDopvTELXDWwqepbFr7AGvmmqLFxUjQORjOxqtPVjbu2BL1AEavq",
+	"FhZjmQEJMSVQfaoYuKmNdZ4rqwQwrmhwA5npIH6cW9zu6lcMVBdoN2EXXSil3fjSFtE6qCijC9s1psfZ",
+	"Sg739vHq80JNrEq22+LUiEulxhV8BHcGCNmuRhTUUl4AQNS4MG4hlRV2CGELvnfLL99EpxDhzk3vEqn8",
+	"lKRZlqZQaTxPkWkwuaHWtipDzKRM5mZwRJoJdTNtgwSKTi0PNTIPIc5GpC60d944ExI3jncBiIIPWre3",
+	"hVX4ErNCQJgIP8a2c1H7fTzXNtE3wpWkpOu9XdqUXe0MYxtBF37MLKZ8ZmbSiUgkRHK4d5i0PLBRnl0q",
+	"ZOcIhaj4kWIGwEzKtniGxgH7Xag90QJC+paS9qoERjNbIkGB8/3QCxYUJxoBiwj3sTdRpEBDE9ZxZgQE",
+	"Z7SHmaB1ZrmDS+1kZWaBPdzpL/eKYuMaIOrBXZN1ikb3CrzNRYExZ5vjIeKrZDDHfMabAGaGzkMODB0d",
+	"Np+qKxS5ceQ9uqGihycj3zWgAfOPeR71acmRSo9EIvUMiD7xUZdq1hKJNloluAe6GnQG1E6wQh+aPEVJ",
+	"w9vZaWz0TawHEAAJHqF3+4haPPxIxGQWiWs8A03Cr6VXundWgQh3r+idDznWXdoWrYmzYmSvvIqOsjOn",
+	"C4NI7OqF3ncVlxAVjj/BuW7xJ003wJA6RP4KbG1o+cWiA5jRl2VXB4wp+MzcB94SeTaCtI1OuTCbIE74",
+	"cggeL5ARECgR3i3OUpZ6iDrT1WxFOC1JSDSBl74eNKJtnVnSjS2Ef3WrPq2/5xauyPzbfcUb2/qLkhA5",
+	"SQJqY1aEbx5jL0x5BE/BIYCq2BOZhvjUuVfwyXa7q09jTOEYwYu8eV/a5N83LwfUoKpSbCWv356JXWAj",
+	"3f1EiKifd/lWyXbs8aAwPcJdFGHe4xeBZ04JUJj4Xi1xd9U2E0iJqsOJgjQ1bTCecCOYfvidsHJw3YJb",
+	"CvY8RTeUpbeftGm9Eg7b8ZdMXx/YRPC9obim7honMXQJSacsFB9vWvE3Mym0zH3/IIAEIMId05ei+UGg",
+	"HEG4oaIoMufpkHYs42A9FCBo8BA8GLP7wt0NSfARvy07B8gZlOmB+3tp/xAJe/9mnGlmCsDglTNbbcOo",
+	"gGqxCeLfGeM98UOjB9jdT1UqJDaTKfcIm6EtfjTlEE0tLM3bATOY0hVbifP5duGvHbp6m9UpICQ54d2F",
+	"yidG0gSnlogRE7ekScctyj8oxfcP4S4T/4DQg5O2/+jqf+zs7Pj/d6cmyNMl/iGSwOrl/jyrJQx9DRLD",
+	"r8DlD7YmGrTO9gN3i6cqL2XlFvMIJx0BWVhsb8ExIKm3u0GgAHd/rkjyzbdLQdW54RitKqNROu3ELx2K",
+	"HgxRByWM3hWGJdMZDUums/qdUDKnhewjTymjU1FwyF5iVTdrWFOBhuZnEFCWe8hz+GfjeGvwLXBxV4NV",
+	"526Aopabe1ElgZOLcp8K0H2JABaXHBEDdDlP0ObcIYpowf0nBflZPNyuDpxtwXHomdSpo9fSEul6nIpz",
+	"LzA1YHFeajNlM1jZifuYgyzCG184tUFbkxzuLK0nGcAqhyFolYE4pVevnZnIK0v9Uh1fAQsWP+NxQ/et",
+	"nHDTbQJQW50ErbKIihuS0xnukxfSljvwnnZOnhKOWVb6XEe0rJQZBGbqGVfkQkvWUAFupcxzBBwV74YG",
+	"VABjGUF1cg5bkFTtAVjjuJkwTVuasXsrCxz8yOfDJ7vHgjg2pap9BQPIu7OJABiR+F055xiKfRi+PGEG",
+	"flQiYHcCDrYzyA4OxRC8i7C4SqdHYbG51GTorBj4fhEajprRkJefvOssV7qnyEcyIwjGgejDS1Aa7T/i",
+	"eA6V9sV+OthHHXEYncMZYITtRtcReTUNPfcvUg/cDSbjBw+Cl+TWOlqzDpfreekRUMxIrfkYdu6/kLY4",
+	"w7cGQNc9mefBnb9SnSC7PL7RQvkYGn1PA2APKcxkMGyJsYG7LqGjaor1SRRIBN3qgSgrWFwt4QHCdiYZ",
+	"xnZ+2nl7ErnXkKFhxvzCfeHyIo8A3+k7AIA/08dEjZlqMpIA5BLM9CzmezuiEHxYWazKQo1HaHH/8Jme",
+	"WNe5EwgJ7HsnaHcn2e6H73d7MLn410cwne9qU6Qr4tNhwu64HOxMsgTFsRDCyRhbcmhJ/CA+iVqIK6EY",
+	"158+gc39ORGfjyqXZm5LzcQPQtqZ7omtbfEDRt/FlpzKrBR9VfaGW8mfPuEyfuax7f6J7J+TOKTeEp/8",
+	"cD5vb7f/Zo3e2q48Eqw5SIf8AEUrTxEj0737M/5p65OQ46wjqo/lRWxFj6jcmj6PHwQOnSZXez5EsH8Q",
+	"tN22PonMKT2aSoiZd+hurTBg2l2qg9CH8PCudrvIFNkg85VFY/dZjia2BOJG7T9RBhIU1CdAl9m2ONFB",
+	"rrZEAu8q4drsyNOI/acjiF91tQ91Go17Gx9jWb7gIji5dhaPgVFdi0k5hL5f8gMDEGJqWyFj0QihCmFI",
+	"PahisWqlIHwpLsBvQedV5nmHN+24UGNZqFOlU4Yapz79joDX4ZYcIFSjDMbnaGN+gr6Cjlhwbsf/q23z",
+	"rKe2dva3xWfxedsN4A2LDd75GJBDGEvcG8jbYL1BZgq0elDzOt2d+apoa0YKFQCXuYP5C7qhEyVJnS3Z",
+	"1aGkD7N3pBB9pkTpFHpTyqny0VP0yjn84EdN/ia2VNO+5PSyl9TOntUexKirnR/iXJ9KLsVHl6GElur/",
+	"QAtGr5u+LKN7CuoKMugeaItjUtO5AdIu3xWU5yKx4QVvbSeRLqT7ghVbTHRXo4CDJ3di2xAdqMh0iHyp",
+	"jOOMDIXJ0fYLJVSalYq9z9PSjMdk8yVOG7rBwL52bqiFav0nMGBUjSzfqmkIM05IA8BnVJAAYuZ1HJ7T",
+	"jAnguiXgvMK8ujp58/bl+bM3b169SYKFB+ooQU2L2LVx2N/0KxqfHemiMAXFFnlncP0L0zfPmeABvZZz",
+	"jGzVzUFWki3IyIiInNv2fkpXH1exAdAZwBK2YB0T4C4Z9Jhb9PCPR5XWK7DFhAcBBAizKqQv3dKtVtLq",
+	"6gTxbykC7YFqvaGaGP0UnFeofRCJnYxVYVXq7uQ+TC7UI2R3aCRzBmcn2BP0ibVFkhYyc55sfGmlD41N",
+	"cA/y1KGtj98jxg62thMwxEoWNi1/EqMtu1NIWrthYWiSiDNwoNMszz2YZgWxMhiFnFTBb0dV7E/tL2bD",
+	"urrobmXnYJF5Bzsz/Mnb07NXvySi5ohBvCuJrqJ5nHkMiAxr2rS4kL1LmlilXzpyEoJIXMJHwA/RG1rB",
+	"MkwLM+7qKRn/s8iPr1xC1heJjQ6C9Hl9B6CykV8B+q8OTO28M2A0yfTgtbuAjdeuDjlseBhGTit2Hokr",
+	"dCXx63dDsOLClIhOagO1IdoUGOab017s3Moy0wPLmp7QjsOSegVHEeI6+GmI+cVk5R3WeO6dO//h7Znw",
+	"9t7uJ2ZrclKyr1Tq3jJugudZ7lza0pg8RPQDFrO2ZTHpYeSWgmFUyVJBjwdfAeWe+4Ocdvc32ut12Yb4",
+	"Y48PH33fEokcj3NK6+/Sif/qLNJk2xsjn/A/QnShoKe70RHdDT7Z7kJcE7vxUCB1N1rRFVmZ0yV/9SeK",
+	"hhOpi3SjIw4PDqLjKM3wDtBLadIZsU4JKYpJ7m1HIK6RvbJdua8Ti3j11QMlZXGepXj23v7jx+nD3nc7",
+	"+/0DufN976HaeXzx3f7OI7XXfyi/7+2nBweVGyh8Axsd8esn0d0g/BpaLVqGVmVApTHnzjjE45B2cD8c",
+	"7O2Jz+/xxp/dS3gKVWtQ8YtCHkoEoMs4S5Uus36miiORwENI7nslUKhItcBvzpbC+HKbgpRs6bKrxl+o",
+	"e9qmhQ+r7YQxr1ASpch8TkVXDfjcDCgOY7meW4nkP3fIjt05SRPOKPhAJn9QR0J2NaADFjRaY/ALu5iB",
+	"2Y3ZRVn6nMSf3Qfy3aHIVVmCk4skL84aGs7GQ6Xtdpu0rk0EvBvLGSOAeqPvHTZWV9PGgg/lu8d7+9sk",
+	"fOTMl9Wwg4LksAKAH5kxQ/mKikJRHqFQY6g9x2KMgJYPqtsraXSbEpj0Bd8DrG+G0GLtlLxx1+yAcekL",
+	"aNrirFDoophUNUb5uppMU/zeQNxb5esoIWBIidyQPimNSE0HJc2/kHEHbxErgX5NRjLvm2IEIB3wQ/J+",
+	"ywuIuR+3xdbh3t52J74TNZmTdTqWziLpwEDhg6d2dafiIMYOgJm+fMx9EMA4l1nnIkKJAnoDGCYNpVce",
+	"X6ntvq8Hz7OP8SZuP8DpzCe3ounM/einc4xVL8L/4p490YAVTJm78JPbmbh5AyTfFGjQCqoCmhbOcYSZ",
+	"Hjn7ojcprDMaIXwa2CAjoGe2BPIMwjBCPHjhrLfJmPU1PRsDq/w1cDkdJHgEPoWqjl5k+jIJ8G215clS",
+	"NRqbUune7PxSzZoWqXZK5c0nJ+HHnZ8VJchH43LWipALaDnq/GOUlXKbwhkvONtTBJB4+/bkKWwJqDpx",
+	"rxzKkd2eVv2+6vn3rE153jcTncZD9wdhsIc4WB/uh8TyWJbDlndEQpLW+dqm8D/47w/4HhShQGBtVvDE",
+	"ALZbAjIxTOLJUPUuqSq9Rf1uAEGJxUfxi3COtUljXIXKdzf3K8zoES2/mwSWmqDt4QOrYAzCfPAOOKy3",
+	"NgrUgDTWIjl2903i5QwIGPU1Db/AML6jYYTMJC1JbIuNVJpJ7OrBPXsMN+E9CwPDQ1VLBiwYbDueT+JR",
+	"MzVlzWjshHRyDjpZFoPK8Od+dDPYf0gz8BhKQcxwMaohXP9QdAuFg/DxtuIAtTtFm1K1uPqUrnVfYYV+",
+	"o4W1otF+zwE0BIoStbOce5CmtU7ryDzEeWieE02V1io9h9U9BwsgmmzzGTDjR/GMM8v459V3VOnyCLvK",
+	"eTjRqEOmNHlidOlej/MHIBVZfY088jnzLR703I9uvAcH8Xid2ES9gvj4sQnZgXmMLlAajzJrMyd7vOyu",
+	"iCPsHQTh7JQOfbWmKADMpWZQ1KQs77YCFHa2YDYNP8P683wo3I5Vd4z2xML/gyosJfq1D4C5j/Wkv/OL",
+	"LHvDpAMxOQQeGatiKMfWiakWC1rQLBmJI4gGZiX75dhBwX9hhwYk2yA/L5JnZ3IArwxthXdDA8YSsN+w",
+	"tTDRUcNLdea1n0BS7M9JCiq0ioo2Y0uUSeOj3XZFWWtdqWFguUGVwQ+VAeHjTcFFbGyhgIgE5Ai0hXFh",
+	"IXLpW/SpuPio0mVFZh+47rT4VHg6rHbYYHeqOOnHQabSmJYzu0F0YogSpxaXdUYTiw77adVrXd1QIWYm",
+	"OX+NHRPOnp8aCAFkyobwbEbBP56RnzibI9HoxM9KjUM4gco7Ks9vUZkoHgJp6BYYwZkl8raOVP0V9goF",
+	"bpHMbdOLjH6OX6dX8XWE+6Df671LOo3reJwusqi5sS4enHYnFyFcQZN+jtl7TNMSrihPIJRtRcP2B2Gw",
+	"rHTqZY4U/KZMxybXOLbY9gcLAGbhz60mTeYAiv2E6jWZPtIOhW/0dyhKCxVpPC133iIjpf6bn+Qx9Dzv",
+	"TMahbsOLOHgwyDcsu6PNpdwOhKclWPqK5WiSq7fcii8sNKWxAnDkOYTj4mFGh2GEj+M9ExUhLtorle1P",
+	"ZR+LUgNoeqEoiJvXfMHN3ya2hInwoKdKXp7zToyHXfmhohL5INjc0gL40WCirO3E6ThgjO2Z0ciA6+S8",
+	"T+/JCmogJM+GqX7DvonfmBPHNFhgMMeK4Wik4Wi8vlwHh6RyObxgAq2cDo2zGL3As/OvFEbyC7g1zPlX",
+	"3ceQrPC6ykMysZ4qZKnOISxT27PRcVjUx9WPEoU8xZXB4wzEix7lbeiTYabwusvirsa2f4wvjKEm0Yle",
+	"nM87yDibWgQAM53U5gM+e/JGluqFG2QiEJkNYblRpI4yUprJx52esVhS4BWsDZrDnI+knjG+kq3qj9qP",
+	"YS2MESOglocODCqKJJg6Eh9ZkDrsbsJBrcqpKS6JDIPu4z9hCK3ANxyuqHxizcvTFk8NIem5zUudXdAd",
+	"IielGUngrs9nPG+Znf99YkoZT5ePNb1x6rgYTGAjwpCPT3zVPvrPUCbNKqtF/g106AAen/szBSqPhbNo",
+	"hQ6l6BstJggtx08LKtfvbE5cQoCBd3fsmmf6fFyYgVvGisZsPsV/oSHFVi07a/TsEcsI62GnV0+UtD68",
+	"qqx+80vlX1M8vlFmR2DdLhg//16RgvMD9QZPRd9w7p0PgO9sCnAsYjEDSrAWbGjFswlF5NzDgZtjKm14",
+	"XUhcYflFUZIVmd4rH2D8Q/RS8AB7CdjcETjALJuWUL2TQcn18dmTvzRW7UbZWIIBTNxlyTZ6QmMwv+dE",
+	"fEQE06BK6z+GkdOd2L3ph5cel4nDRx8/I4liXXGz8mSMUiTWAFk6Z/BDls+JvUar3/9a0Uu+KJlWhWIX",
+	"pK6gL8cNsxNVISpoJXa7YyqLVGzhQrZEQshc7p9M7O/+Te97G/aZ7F0CNRBc0xavQkjBpxDd8/F3iHvw",
+	"XWFHE4IYkthEfl1cFccduBLHGTGeZNHexBpD3pqMx0NgMVUntvYbeLB72x1fpkiJwywCwENqI8a0uFTj",
+	"sjbYHMNV6H06R1EMjDCaAyXOhyj87ToiyVEBOveXHXHKdUCrU5jXa3Ckw8QQO308ucgBFrHqnVd/q2wM",
+	"csgh2MAntAJqVVaiMg6TpKbkihRxnjTeCC+lO1FKEr8zHHbQMlRnRbF8n3GBgD6GLHz9LUTD2jxVilae",
+	"l+Ycb1UL3FV/rEyWXLbmMkvaklVPgwt+wCDAWhvajy/xSZRkLmv01VGI0Y9nPM5ni8bqfqsMNUrXkptH",
+	"cPhKlMCWX7Nb6Si9OgnlTKE1mK+N7AX2m2omAx8OQi6yCwol7DQre0OVAnlERthTIb5jdBxK6DQVO+DA",
+	"yb6Rzl+DhFHEH+WFVUJ0cPARJM7y8eGPqAokmkA4GqmXWl1IK37pkJsAwQWiN9R+QfGvr0OKBhdxZPpV",
+	"xRkVZhyg3hCZq9I0Sq2UNIFQJhSN3x/0wz+lyJfwP1UxCtjnxR7UUGLk1nsqY2c93p7nIcBdG8Cikypm",
+	"yPGJV3BYo0RKLr7a15QBZAy73e5ADpgusQ8cvZDS4Puy0VZ1by03Mp3brOGHbbH1yMcaouFl2EeAJ7lB",
+	"hDxGoYCDpL6GDenKaCiE9VwbBx2FQRzODyLNMFEYMgUQBao+OHoIFPXPTZaOLnpIX+W5sFkOWDQYSB1l",
+	"aRrKDRq3TPRURqyuPZYPw3MbNgDkL0EaQOenLqOPaKLVx7HqlXOrHD1WN4nx+Hj9wRjey/MABgUFW4GY",
+	"BSQgFB+RhG1HZbIYeqauiLLI3PfkvIzrtiNGDShcho4nsh8WkknFMQIJGjya3yizPaP72WBSzL3Sym+L",
+	"FrjyheEkAjgBFBVabNB1/4B6G/ynL46o5HFxnmeKegp4JkdVwveQW1P5ODL0o0YQEsPw1/nFxFZUW3S4",
+	"8mXSO4DbO8cT8O7YxyTXAuz/jlc6FwpyllxmGzqK8YfeUPUug42ITsviT9jHAKgBojE+QL81jRx2D3nM",
+	"4E14MJIw9uvGcoQaJ8KcCcRJOSDGSb+B0ou5taVDldGlspQX0tblHUA58I5mR24yXnax0ovziZYfZJbX",
+	"86PVX5qH4vcQd5wFyGBo50SNjKFxih5S/uq68bWccQhYgtf58X4mXPYZz4GONb1mgNaclNBhnpqpPsJm",
+	"W4vWe3V8JXJYu8+s6V1j3WgAScEcYrUBzBs1AIV2nmZFWf2couONiw3xc3dOWPV+VkYFTi0IjQKKbUAv",
+	"xy+IODGu3RTiBKyLXNrStkRZlyDBTUU/t+qc4jEYO1aeQINItYtigWjCsF9UzNUW4F5NqbCfuP55V5Gp",
+	"NjMTzvQFlQOVh6/lQIH38QJ9s0KJC3BBisJ5OqYfvLBSjaDqCsLKW4/2uEUAbi5nLSh9o9+3Q7NcKOJp",
+	"VcEMQHp0NZWpUDkNl1TlP3QBG767kWAh158P/vzn7Y7oG0iFZGVUU4W2vcQSUqy5juK3yATg62+gHVP+",
+	"faIQBiWqv4mj9ZyVRNo7InpzbipXbL5BGCasB+PPDyor5vBgGurBeHhD+QHI00pL4SZUvx0oKSLEsbnP",
+	"uKsZToCoh+OmL7HFFTRWzrZ9eCHN+n1VMBY91uvRE93rc7ZxJdIVi0iWKl3NEbxQtsuNrIFXAtps8c68",
+	"iCM1MsWMt/cl0usE1JgBCkIsvYl7aXaipum5UOWlwrKNsHZt8QrFElLzmZGqfN+1CCa6hWiFY1T7wH1x",
+	"3NhI+5jCFMnh3mOxKOQKwFDPMaANyd1WpXezFSQyTwL6T6OjtGFwb2xhUKpF3CLJC4P1FEmL8vPbLSpV",
+	"FtW9gRDYKqUyxLaPyDWHecFK4v3RFBpFSAp4zOHBgWgM18LcsXrZM1sXCosxnBfJlhkXVTFieAfVBAQK",
+	"4ITMin72kfGO/EZjVWg9cLfbGD8z8BVC7wBwVQ07DkLsvuSAh+Z/pvnidqVyxFgwgDcrqRUVI7zY69UW",
+	"ESAHrJ6Vs1A6Q1IMixj8Nw3fCdhmsF2h2NHofNYWyeu3Z+7FQgzX/ePpsxfPzp5RGfBPz84SxCV1d7tU",
+	"szZ2eMEnyqWstSYRWYqBcRaU31fceZ4cHjx2j3i0d4D/eYixxkd7h5BACp4KUeVN5awjpOirKViktsV9",
+	"x9DgTdNPzeSCSpM/SKBUEYXUqRkx4pg1RhPEbU2Hkij9K5a8WN/w7ySSc0lwstRvi1TrsCSE0qHpe8At",
+	"w4UzfBNkShuaKRXM7+/vtdzXDfvhz+0/tx9uE3Yj6JKuTk76Oy+NVlRmQ1HXaqtR8tCtFYGAgIkKMt55",
+	"CrBN8L1zJBn6B334hgfIOIb4DYMojgoOFyJwJNg8QY4Ndw162s1oKlGtELb9wRMJ0okBFbkby01i00aI",
+	"Jc5gZpbLibZK6Y7I6qFBFhcXM6HNNBRTAs6jVlFRjw/adXVyuH8gmmqnFqfSpVee6QT6AL2awwF36vGk",
+	"SEj8iN2mBAUke0Nlo42NGVce91aizQ4opGT7iN+U9eX3WMxuIWsN19V6b6BXlHYzA12jZcAcEAgxyPgN",
+	"BjH4Ago4dNr8OgeW/X4LAL87u7vT6bRt6We6p233zGhb7Lf32nsQloa6nsxJ7IDBDSjd2AxJKrVChBQa",
+	"ATzVAxX9eymc1bgJO9S7UoMRGUqEWvS3LxkuH0wuTzfGhHEXaiA15FF99fsbBCtiuRbqMR8xFqKQ7s1B",
+	"tgA2Qi83vcvqY2020LKcFApxLkANFFDt5H+xLZF82G8lfpc6n+G7Qyc5/vLL8ZOd078cHzz6DhE3kixt",
+	"+5m03ceSRPaQIIDjTQvwB7YtzqYmMDUy/LF3LqC1s+e0HwYSqTeqzV3WXJmZfIqbdarw99hu4seEp/zz",
+	"v/8HjzsXyB369M///p/PnxNqvCbiDn7HLQbAwRXKZyJLLX1KU2gBdK9VI4MRU3m4lXTnR5AsVlEtWczP",
+	"yW3h0jozxJaoQrFv212FLRQUNiasnYOPHxOGXNnfCzYY1DXjF2uKS/TDprJwm+VZkJsQnAYrlLBVWoEt",
+	"LxKQgdyFcDuw7s7tdQh8xQHPRwGo3W++lni4F/590BKPWsLplP1D5/nAYIPJBxlkKfKsLHNFDaReM7ad",
+	"LDx4TEoe9DBql0oWfTxBsIuIP4AsaBYqpt8/QhpUrvuyYMxCXadxS4cEqFC1BN2jCqcfU6VatzJ8R/Zg",
+	"6F06WYdEpCTccaVgsAQvQkIjVEZIKmrGYpy2eBqGDzUURZF9UF3tllrPhCkQXi1tiUIWKncmKQUgQZpC",
+	"CQzJ0qilaESZNqCXc8viK3BCwQ2vw0ihKKHQRIfeDRf7uJP6mA2v4ax1NdeobvFJMcCuLDgamW7jPatF",
+	"Qu2oiGfntcmz3ozeeLW2B/pr8b0E1xHBOYeKJw2y34otQEfayVTZ33GqQY6znUKWClz0HQKN2O6IpAt4",
+	"5d2No7//sL+3dzT94QDE8P7eXliqTDuXx2/0cE3xw6Pvj8of9hOc6KPvYa656qNLB6uJ7hV+slxd2hY/",
+	"qhlUmQ69C1nR/wePRaUqCyDzgpWO4kCHqqbArE6mgJ754bfFKVYYWu4C5dos2IFUuoQdzW4HtzzsK/v4",
+	"viCVipb8VgAmE65Zqp/Viks/sfOjhbrCXUbQFF29BbOdr8Da9p8nN21FKUWaCI0Pb+GLmbbb9bYx92mj",
+	"Yo2ar/nLAboa1OYpppfxQKHE27MnLeGM4ocPHz4mTCabfRT9AjHoZM4NeLBd/49TIyld+vbkqUd27Elt",
+	"dNaTucjNVBU7PWkVOjc4xaKEfjXE2IOYtukLUGMAWuvu9eF7HMnjR98dbEfIOR7pe5gBKjNryMjKr6KK",
+	"11p+j1+feHoISrn1xakaSWf+sseR6QF1Fr9jSxO2NcFLuRE/eNBiLaXV1Il/42v0Qfdh6iydUSShA6cF",
+	"WdKiv2lZfeLBdjV8SgSTHkkwvIJ/kAFYGU8ib6jFVQbQh0h9f+7QZebkhKftaUXYiJgoyHRXN/WatsVJ",
+	"za6bRxd7hw6fip2cBw+CGBjJv4Xl6bi97FcC/RYIL3jnIMavPfI9HJsWzNIWFl9DkI4A945CQtmvqC0h",
+	"TEl/HsW1Tgj0aVJikUBVY/pYhRLPCNLx8CJH5oNKHzzAaEQBobviUsEiOccF+h0EkopE/ZUE1mgxfE9F",
+	"B6a4BH8DBApj87qvbGR0ObQQlQwS32LsCB1bkTylx2VG+8gourHfHz7aRn3pAyipRLZBcOpEcuq8trJ6",
+	"2Z8fPT4kYpI86ymiug3txxudjeOxc5F2Dtp7gRAiOva5tWEno5EsZu44CcfWAiR+DO6rNJZt1LYVEUUA",
+	"x7jbiBudjVM6/qPsXSqdbrQ2aBdtdDb22vs4ADNWWo6zjc7GQzgELChDIPhA4CggADG2iT7M1tBPCGqd",
+	"8LnctgBsBSC5cx/0SeprjbwHn6UYL6pABZm+Bzq0SRXCrFamD+Fs7XEtMFeJH4H1wMwVAJokY9iUKrAm",
+	"BzRxldvizURHgeXgu/mXUhqAmnFCJ0KaAVydce62TxmB29VhIFsi+eXZ6enxT89Oz09fHr8+/curM4pG",
+	"zFX6+Mg2FMj7RUKDqavnyl8CEngx0QETb2kwDnFmTG5bgB7gho27TxIUHaEsdEjPdjUG4mSeW58NZ81C",
+	"Q0W0W8RfxVi4M32t7KtOQ71pNc4HveTwkXmxd5JudDaKiT7+6e0J7FeW/wvp5sIpu9HjgIHlfYtxDn40",
+	"KXAd9rD5Dihuap137pj6KEfjHClw4DriDmx6Lp+764b6ZqKp0x8ZtTwp0VXsdHMXVkjqiC/NCzx3t4O9",
+	"vdos5vo969PAV7/UJBCdZsUJQBYSxz7PlVRMNECaR1BAb96+PH9+8vLk9C/PnmI4NWAhASXQIc6x6bkB",
+	"S/BHmfplc5fsX3/JW+i1M0X2XyrFix5ef9Fz7kbCKw6vv+KlKZ+biaZHfLfUBce+VxiverzUVe5rPDMY",
+	"GYDr9peYEIDqGfNCFgN82P6jZZbO98j+otJMns3GePHBwXJP9HOkpT9YYobHJ//hzHh3/qNltsQJZYlP",
+	"waOAFAtee7DUdvpJlmoqZ3jJEgt5ivU1b0MdA166xBahR50R8X9MwQdSLibf+xV5tN4Dk3CFmyz+pemK",
+	"Kl+cP/t9bJc4PcguFZLKEO6aAq7nUg6c3N1w+t/dEN3Mjc4j90+0l93PpAk44AZWCkTg0K48p+B+dBwr",
+	"szdaGxEkaDtUX9Z/QC58HEGUVdvobGijFdHAGSDfIvuqg9l8meGP6SWf6xb7alhS9/4GzSyOzKqBmhhD",
+	"DC1f6VwCuWowNau1s1WQLgZ1wAKE9pwGHKjy+IRTOavrwf5LoxVkNEgJXqlDrtOEPIX0ei0SxvzZs21f",
+	"dxHCTseXLq+A4osaNVBUCO1WmVxDd99nZ3Kw6P502i6c426cZ/oS6fImJSEYPidsq0X3gEt2EYLrVZ/F",
+	"tLvZwyX1yC8mdc5GutaKy+qMM2N+kXpGi2BvrztuqAi+nkT/CXpb4m0fyXGZoQytC0vnv218XlXKhI/v",
+	"5OnG5/fXCtZdaFNAzslbPKe1wGP9yZNO+U4hJcZFZoDgg2IblR4IBk63wi1QxMpqbATuQXcbShtqEEsj",
+	"huRlcn4YapgxuILxQcrdzIl2WIXbCPcmJ+dW8h0ncK2cxj69FaSzv6BRMnP+marSImRFQmu7qbhubTQV",
+	"+Vx3bXSNvwRGvpa8q/kj8JEv6xy81USk5h5GyDjfmLRHY7pR3PNPFQkOC+g7shqkdzC8yZwu5aBiXlNJ",
+	"blXWy0xUbOMlLGHqJ7o3if0Mc9YVAOFsrmQfKrey3hBroyKEWOw3tR55GbCWKyDB3BHY1RVY5TlI5Vrr",
+	"IjA0jwMbCUCWlUScMJfCA1k2KTycDeB3dDXhn7zSpEp8nzopiVCNaw13Z/mm9UpBCdQcUIb3yRIn3jzu",
+	"hsO4V910sKrvwe/tWvX0hM+8f09iXmlldh27WlvpS1vpuFevN9SDqI/jIeGbuCoigsF4mCnEkqvKYBnx",
+	"z09fEA+BwvW4uZ2qSxJJbTZxvghLzLF7EuqmPCJh3PeAZcdaiZnCSvLQL0t1wIi2DqReiNAzGQNSgDsh",
+	"Aob9CdrkMeIMWDtW/Z1JSgmsmxNOcC8ac+0MrNpPQGxjdquYKIK0Zc6wkGvB2e/FqPJ8W0LaYh4zTNLH",
+	"iNq9RURjTWI6z2wUHUJ8gXlRPf+yQvWPxy/HIfEjj8QevDSAk9tosSDe6Ow189/D7DZiEZsidQtc0TfF",
+	"SJYbnY1Ml98dbrQ2RvJjNpqMNjr7e/x/rY1RpvHgnifQz3SpBnDjjzsDs+OO7tjLbLzDWesdQpve6PRl",
+	"btVn9ynOT5eLtiqcU4ETK7zmmKSFuFuRBxRrw2iRvEPoW9SG1K+CxVmiV0g79DgAgHDP0GFuSxPDgjFY",
+	"044vA19v49ri6CqrG6/ow4P6ikZruX+Xa3lK1YWlCS0gflWmlaYl/nbbCyblrl9qv1Rnd3CH++TLhk4J",
+	"rWiFwCl9zjexXPyljfYL17dgLVJWYH3HnQRFGwXSlWHRl+pjGQ93HRJdG1v3ZWy9NjkiiEUad5N7C347",
+	"0dGQvr/O2mqwIKAfItNiOT5aIPFGfKh5j5sgyLsaUdXEScl9SVjh4h32NkAIVqpW0cEFuoApUjLZyM6g",
+	"XscraBuJEpTqzZchapwzjnAZw+r/ODt5urIf+0JaFE/u3bVWOf1E/weovCV0x52Vbvi5rl7AURXai1QH",
+	"hUJ8kWS9pgNJTyPOU3CGD1AKLtjGyBUPHT3VbnYOaSgmn/H8VUexoYEhHOx5AXQjtfbA10phaaVwSlu6",
+	"qha+qDYYZzuXarbYvz7OcwY4xlploP3LCqD4R8Azn6hCskBEngM4VgXNFgC6jWIXCCEDx5/v8CU6uWYn",
+	"8/XJz26EK4vPbJSVywjOJ4AxsPHl7XJe+KsFK02/Kk8B1uFawQqXun0ykh9P8IqDveC6AFpEk7h9pckR",
+	"Nf0FL/8WebEXmb687lw455u0yf/g0hTAoBfkoeinioR8kdnSb8FYMLLcqohHLK5alOl5ApVhWGGGd+Ty",
+	"dpwGU2gGxEKMmuQzQvgJ/V1EPsDBsa5+RwXUCd0LCLsYFoZSJNiMYrRChFJVVlDMCQULqC8CJykvEhNJ",
+	"Mi86Iq638cF4JH5ywEpgwAg/Zin6k8JzFxpiM6CLI6p3xnsvqUO+4wvPe0rIrob7YrGdiKOh0CQFkCRO",
+	"7uMS5ikFn5RmkCiAIgDmAlRp2O9NZfeWCJYI36Wr/fAgqmUYLwyW/hTiYlP4GSCfL5WF1mG3P44q44Ax",
+	"NKK9tIVHp2A/g3BOxIUiqih4I0AG29U3Tm7BgpFg/qqV5e59Xat8XqqPpH8jWWmHZnx9Iiya6OpF6c1X",
+	"L1GZvr/iKqwwl5TV6YqzCNc1ujVA4SAtfUpgA/mQFu5duv7qCj+0suJHfXNacJnK8tfIGvVli8v/CPUj",
+	"K+pt3PqRql2ou3smVaf8Qf76aSOXFyp3knJS5O5bkHrgPKWhyt2f1kyKnqKfRXfjT6dvX79+9ebs/Mfj",
+	"02fnb9+88B5Nd0N0u10txM5fRHejmYvIX3326udnL7sbYmfHCQmxCfSrXUgYIFTDO3XhtP2Y2Ee7G0j1",
+	"Asyj3YpbxkgPUZULHpIZ/tfo8wvwC7sb77v682ZXg+vB8/7JhFnDv8OUUUK0hCoK0fmBu/LasbDc6pUf",
+	"W5TvbDdI0U9d3S1fypGam1S3PIUpdfhq/BMu6JbxMdLYb5RMW6Lhh3duzq35645Pqqe/Iv8YTv3c6urP",
+	"212d9WF6/+sHobNcwNNzM2g/l6XMt1RRbHf1567uj8r26yLTZa63WHD+rGbbYneXUIshYmN0T9WWNxAg",
+	"h2WuHAvLbbQtWSyLH4SEvBMveqzIt2C7aFjVTV7UTdgoltb01814j2y2xGZlh7gDMnP/63fH5ntYkaOu",
+	"dgMxuWrnZuAne6lm20cLZltL2k+sKqKuCDnOzp3pxEeW6WeImhbo69r9RPfhZoVU5apUi8urYot7YExK",
+	"WCBcS8UAscQ8EdU2taLe1AjDAYBLlU6jNmYA+QAj3huMgWYJO5m9SWx91W2wOW0pZ20BmhRQZGG8V1VC",
+	"zbcMxvp6zjZZEIgku5zjJN9a/PCPqwPRJltGB0YVNvR10m5Y4N6uFvWD7RgifpNyuJubQaYX913/qAaZ",
+	"tvAJWgQFUB8ZAE3qJkq24KlyZr5CnYenVGjm2khHSV/WxE5kDigU2Pb/yq2sOGjv+ft2NWBUID3094eP",
+	"AyzcYfth+yDyXP24qD/bCeZkWyD5EbT/IW0fBC8pw8P2gRIXk7IEqApou3ZvTn0c56ZAKIZLS0hIjPMb",
+	"AZh4GrcKHinTVvr1aWKhbQmNoFKMfkEVR9q4I10N7QHZSAH0Ssx/tL+3t8dvycNfHtWcfN+tbfJUWWSh",
+	"OENMnCUd3hsXc+ZmcKK/rqPLAv5aN++FG+vqvurcZfGAPu5Mp9Mdt3N3JkWugN09vd0In5titOrw6Job",
+	"tHZf27bh9tH1QWwQBrDnVkkMVq5q9J5jSr0iGwzLmv8MAucUv4/rPGg493595xNkOHoS2DDX/nCzLXBM",
+	"0Eu/EVugothBPQbtGKt1Zw/cj1vr1fa8mwpEmeinylT+b/rq2j0zQo/Tq1A4pUesyUNTWCUugFBy1t1Y",
+	"yRWlzeFdUXLrXqrpFv3zXVYOf5RWvX3zYqu7wYCY7D1Vhri9tNuHQG5zDjCIuIrnG8tkuNkzt0QLFug1",
+	"Lc8Vi7OSc1pZnMrauAtusD6t2nUgEbdwMdqRkHQnbt/Y382V927dqME9JICfrU+Atvm2yDti84qxbgrv",
+	"sJaMuld3nMEiQI9Z4UvZrL2TzcCQ0RGbjW9kk33jhQN2919uzC0caYcG3EbDFamn+THkVDcBD6xS/f45",
+	"NsDNpFxsgT9jk41Jnb2lWrGrAw4+A55VOGUWONnlUI3m3GyENlvezwb2ATMAhGJnKN5DJ1BuBq8m5T30",
+	"/yzwxOcJtH/jzvgfqMqmooCf6ZSwaa/QwDf6QhdEvdwnS8bkFd9s8JFrjO6YZtZqOu8VR984gY3V3eTj",
+	"qgzAurOuprOINfV7hIxVgAUCbqee+evA/3u4h6dglwzURALaJnWSVAecWY+7ObGqg/DZnEL1RA0WODIj",
+	"DLK5tGoL+Uu8SKB5A5VkV5NIcb/S+DnfnFkBhnInRmoP/FQZrUWFlASdaqWBdqAF7SQDwCHwVKkk45CI",
+	"2GK22j3JZKlzrGcUHiTS/YlVUScmERDAycyTH/XYxMT8Q2Ir6urwYlEed+rwqiI53NvHH88LNYGq2Nqu",
+	"wLfXB3aHcgjY9LAGMJrKzgj1slhcAPf2nKruoiTeTdQpGvbRd3tIGMCYu34oGqFkEFA8ID0zXGoFHBbh",
+	"QM/kBZB2kR/ArAN2CCQ1fgj4t9uLPvqAmhiBgnPTu2xFWPHR5vH7FYGw+11NdQUAK+22Q0q1CO4lAbY3",
+	"B5KZBNF9jqxFPTOieyRGY3MlrUq/ZKyk5q1+1aDJcm49+cyrx0zmLvz2IhMgypnarx9/0b/tEAU9BOaG",
+	"2P7pOkbxu7Cp5iB4GmwL3JB3Zy8F84iD0Asrif8fZ7BR7HrThqB1KB12Ghz0V6tqawDrBLZw+OLT+Trh",
+	"Ux7At1coHK/tldLMr8ENqoVZBN2uXJiH+jXKhSOxqnS6lEh95rabn/m64PiP174xX24ce5bNonKBh8jX",
+	"7H6ify1XHOHNYSYE9CULDSEd6LEjUOwokpQgwHsAnAECik2oJ26yNaPv45uNjvyBSxVWD6dQMfj1e79q",
+	"JtyuNIG2YLU2wWYDPRkvDrP4Mn5fusMfDLV2VqsTArZ7ppHxQgDjhXMG3+qsZ1Jiv3j5/OcnofR+OsxK",
+	"JewYqt0Lt0W6mll6IvbRmJkEuQFfoh86RChbHgUSWCZtcsfBEfe5S3fun93d9g/+LHpDWcieW54jd3fq",
+	"Qs2sUNLO3EmDCU2LaGyAceRATJW8POdbkht+rGcwGODIkMBJS1hP5C1DnCBQdvm6f8S1RxaVrOwg6Q+y",
+	"UpqcqxOAHGbvIRxCnv3cra+b3CkwTXk2Fuc5j2SqPHWa2HUPsEQCiKQNbind7xzSh5oaCusnTZX+SA2K",
+	"9f7Re+gwiZeBLoRKrOUx5hzOARgjad/YVXd79O34d1LXcAqDXd1Jr193D+X3S8/hpZq+tQBdu+zo6fRG",
+	"35y/2EV191i1cqXhCBnGW3jiS4j9NyZXzjTDr+qeoRMhQXomL0l3rmsLvpLfHgrnaZN+ueoCVLy/hfIC",
+	"pxzmsvwojipp/oqEusM8/60qxt3g57LeqDDuLO19RT66Wu+9KJYDTss10GrvMDCD1M9MwpoqS5SOYmws",
+	"EMIGrDWsLySXX7ym3ykjgqSezgxitjbCzOSEFUIydDXG2N1zZQF4Iv3CYIOkjwh5eDJ3iw4F9RMeUBLR",
+	"PPkzORVBBeUDwGbrE/83aPl3NRQpBHdoBoFrBHwDG4U5NkXgCD7ycCMXkCbwZpFOfW+rZ60FsyezZSFL",
+	"U9i2eBLq0xXRfOE7sR5EidGfoQiVG06rjZxk0M1fTszalUp4mMizBoQUZIsUW48plzjRwBkJwTqwjxC1",
+	"hYmURVZug6HLGyVKtNBWoRRccri/5087JwiBZBHs3CKwuesKod0u5U25TBQPnuM+dbv82fAilgNsgQtC",
+	"8HGNd3Zn4VIzUtdalE+VvVwZ5qxy0ZUAZ8Amh/3iBoXNnYGcLQNthufAjj8bKmTCwNqepa9GcJL4Fuvw",
+	"KGe1lpgPC5pnKMzWqDhLo+JAEHYaGx+RDUw2SyX4pMJnTDbNajhmiFeGfwMiK9bL7Vgna/mDBlOBoVRN",
+	"MQcYZTRizdYKVnpGa+pTySUQ4EJ/WgawUsA/nBELJe0XpzB7ZjSqUOj1JkXhDnhNiuU3VJER8V5zT4tk",
+	"WmOqk6Fh2K72RKAIgIv8g0zQ6Y4jJSrG0qhwEEpQuDQQlI8zbYeT0orUTHUnPGAxGNo3orTdW19lOPH5",
+	"dwnLFo4up+VWRmXzV66Ex8bhM4RNI0CT9loJrJXAzaDRYodlOS3QRLWWZx/Ufy2GOCOu25rkJodR9AI5",
+	"hARufzTuUjUGsWi0dxVVbpWThYBRWbkHycwgfZvk5ECVL7IPSitrN25tA5vLa2XDX5TMy+EKIsFf0NyK",
+	"RXMF4M3swy2QEFf/HK8IqJ1U3yYM7d+irTTESb2HjYJ+w0KTgePG1xXjN1Lp/fL1KfSWjbbfUag9rvi5",
+	"E+9noEp41pXOC46mtTGelE+umTDBQMuRSv2pay9njeG5KtcdZM2hGfyKmL2nvdCIIbU7Urs8nMXZ7jeI",
+	"uGYrlSGbNiSPnS4CRcR1Ir6w7mJSzteCiGPqR/cuRbhRSOqGuvFeaFW9IgnLjQ9l3JKLzT+Lk7ELHnJz",
+	"4iAYBEf5v25yNn6xV2OLVQZ9A6S0BdcvkaxdUOdTKUuAhgoK596rGf/ObUr/7m4m5tZJy99LxRHuWpRp",
+	"4/DBNiU6F2W4KvxyS+MXEfWx3f1E/wJY+n7Eors4FRZ4ODdDskQ40//Sl/gzKH1yuHeYCOg7ccdnocDZ",
+	"yixdYB9WGX2/srE4uR4XsT7i5aXW/JXNzP3AW3xz03HN6bE2/e7Z9Cv9NkXQXZIAkTBjkXOXSO70/TCx",
+	"5aTJcGSsY4pdkIA6PmmLVzqfLZBmIznrQAQYQsu+ow5DHu741Pegzt24BbRo1ex5aaA9UGyBQNzG/kM0",
+	"BnHRCrZvfSFgk2nXQHh+G+tsCdn2eu6Jq9tmV93jHhrefjsSO1BTBmD/2Im/AXn9mgZ53VD3LeuSN1z1",
+	"d7X6CEYw26xt6D9uVi4Rx3Kz4VuoVPbK1bmVa/qnMXJxBoXZcipnqDSkoCcLREMwpQJjuOUxQTu+HotP",
+	"bYUjMe2UqrI1I4MxaKjCjJCc07/nAGVSqJEaXahCeYzCuUgDZj15nESkjzoNH4JUQ7hsKj2XZSI8BT+J",
+	"apH8yr+/pxsenzh9mRs9ABQWmSL0/fHVrNNQtv/3iVunrITUbkaER9J2dWInY1VYlQKbNJabMJjhCTFN",
+	"umlaLMXPjVZi4HuE3ONPY6wXJPvEjDFTXSFQITTjZyVgPRxVGgey0r8eLQwiSbyBqSN+Kq8jJpk5RkSm",
+	"wW365N0jaAveAzrMyvSK9LaXaJfHE3noK2vfRVrXL7SN7DarEE9Xm+malOoPTud/BoAaDaLYCeCFyuY2",
+	"VeY7/ymg0aep2tzroj/98uz09PinZ+cnT0kV3QS1femycv5Q50rL38QSBSvMR6zhblsOzg+dKwmviLEt",
+	"fl4alXcHZU+/tr2oaVW4uIMqqP2QZrYni/QWJN0NpsS4MBCIXBQsQ8yxD6rgplauG9+0Aq+tE4mlhew7",
+	"faJ7+SRdxAP2mh777bX3Rwt6tU9K592guR8vvWVvP41zzQS2zsl+eRUGVaFjLwNYY/GRaoo1W8wC9gvy",
+	"QzFCz9ViSlohUTp1fEjLM4EicWhWEkM/BjzGk4s8s0OVtsVbOFxy6Q/hbVEyjcC1ikylgB2FjgUUotKU",
+	"dj/hP8BRGxfqQ6amCaG14S9CptghAA7PJGdnh3wAor8dSnKO8swJWe1pv9SoLU5KC8a+u80A2XjdOMHm",
+	"/078nP3oluDfT1+9XExmRaLlq6Zbl6JxwoGeqtK5J6tU/c9d+LWIqFiKrzjyRW4DbGyo+x3JVN1CkMeO",
+	"HBQszBZ7Q3xtdI2/xOkEg4t0rV7g8+oFQjTlK0OKQRvSd7X8Ra/xAnctZiCXufQt5irjt/HNaaZlmoyj",
+	"d36iXxdmUChr12HN3xmvyVMQG5KU0CJdfNctynTzG9F6RVfUYk4d8aetySRLB0pvz3c+uwWWeoaNzc9Q",
+	"CosXZepZwMaFSSfOa3UnOLXLJ03rfGGgnoku7I3qTyCMV0Qhuo4YUiRxJMwHVbRXpQcDab6AHAwlT6V3",
+	"uqrUoHn6CU63abJdJ1fdVK+caLd846bZEUL8+t6WRaYHn5af7ue76L5GndbM1kWrAC+3x3PdjKaKnF1j",
+	"nulm00TxnALn+evmcpMLZF51137Obo087NgCXOhtOwftKiMWbbzEqerEx2BDf7RbJEl0WHQUzUA0Z7GQ",
+	"u6Fa5aZW3x13en4Fq4mWdV2Usg7ffinf9yd1vb6t+b4rfZW44a+sJuEyDYofo5h1kuPIl4Tkql+CL5tZ",
+	"0cvdhFPo/kdfteQeQ+8hI6o0oj145PSBzDQAS+89pivP/QXJdpW0i8UeUmNL7ZxeX2Os5UhBMwqARjhX",
+	"n8taPGG3SE76OyCLCIgKR+EuArQqwJb2NXw0Z2Tglj5y0OQYVzyD1UVkLB6/HY9473fjEfvqFcQ5CTvj",
+	"TppYaDsv5XLyzv+9eI5fRhEs42qSt84LiM7iwTLXQXkadG0+l1nOl679098P9zRKcVJSi/TlyhY4x2Cv",
+	"LhKfmkmeiguupTAcjHXKxwedqeoD6HQwwSayPrcpOmU5VYUC25v6Z2a2VCMf9Y0KTpwSAhHacs5JUQJU",
+	"E8ovPxIm5KTS9Jchju3G2BbvCPIywaGcZympw9pjc6Mb6zGqMbQ5dTcvZWnKJZeQLgKu8eOpoNfIPIcy",
+	"qqvlPBkzv1mMmkx/MFlPLangfNRxRT0XrptTd/O7de3SrF2aL+bS0M5cwa0RtyuZj3ychQIerYXVyyGr",
+	"/tM1aUfvD6GEB2IipwrAweIQjke6m0rbYVXWIk8n1BKy2xSX4bWgvlJ3tZJFnqmCHZUWFOObPIdKPvdH",
+	"VjJBXFyGeEHkz2T7ZuBEcUkiJDxbQpaEPYMAMW1xzM2jvtqyWsrIBFIZocvNuV+17Gnse2XzTlcHnU6o",
+	"Z4RFzGwN7s9tkuZOgtj6vm3SsrWiN3f/DtGL7IO6l4AXbz4KCmJZ4dfPGMae1TQrh2khl8rmvaNz9dq1",
+	"usMs3s0drLWvcyNfhxzce83GXVXKyWr0T6/fvPrl9dn5yVPWoveaqFs6KeZE1VxO7HWsAzApNiYNftv0",
+	"E4jGevaponO26FHNhZ6UXPB6cGNp75SF371YLz8ZIntkjzYO6mZWXEyyvBSZbqEfS1FXzh+JV2zNYGcg",
+	"NVZwmM1bD6JqPHT1vPXA2ZcGzV6T/l+/L2Apff1GlVkRBfjuSWW7Vedc3ldX2WtNe2tNu1aXN1KXbPVd",
+	"qy9XlcjO3ZhdDzGXHOztJR6+WaSylBdIRgO/txDABz5xptJGTzBjUFJxqc3UxiyxcJQF63ACKZmuTgHs",
+	"51U5VMU0s0okj/YeJhGgqEmVSNKL80lY7KQlEnz2eZoV5QxhTtNCZjrTg6SDXL6UkrLQFw69cQRpenyy",
+	"acVkTLCQNCBpL1W6AOzujZJp9ntFuwvrDq/+S4Ld/fZIK06HEEeMt+lAlX6rLITbs0oWveHCr+Z5Bgjo",
+	"GPYRFzMyAcqszBVhMPrT8YvgziJ3MrdDzoSVsw5gzdiWMEUr1Om0Qrvcpg3k0NqUCoF6xYWyULpd9obK",
+	"Auoudj10kDVJApCBM2Wd6LEtguTnIV6YDyogRmoFMRb1sbRA40w9lhiinwSK/XJqupoQfYXpVyMpED1J",
+	"/p74iMdYmXGuRDkbK5Hp0gAFgFtWcWE+dgAVDMYmRhNbumcBRgOMFFid+rSqfVOMmFKAXuKmFc7knciB",
+	"and10t0opwZv1t1IwE7DJ2HKQYrxsJBWtURiChifytyzcPLJDvBSwbAp3wA9qNlAW+BorqBoEkeVgISA",
+	"yKwzBY0eoCXJ10sYCxqNlcmJPmwc32gKsSTrntSiuBIsiJ30hm7gUNDW3YC4GfyMYyW8s1f9iCDr0d6e",
+	"oM3QYhJpZUs4Di3GUl9C1UOa0kNK4wREbwiEB8BCbo/czODtOxFvjPuJuKRhH+Arhi2E3cWJ1dl4rMoE",
+	"N2CmhVWDkftkO8IOzRRxpCVW8rNqMJY4IBIYcCKG2WCYZ4Nh2SyQ8VUiFLK9LouDeEiGd1rfQA6HZC2Q",
+	"BEB2A8jMBipFvLgFWZ6/b9RrB2IJPZIfXyg9cDod+pVGmea/990gSyfkNjob//fX/9vtftzb2+l2P+4/",
+	"73Y/fv/c/fPx8/f/+qcN3+aENYkbn+f5FqCN1kC/np3kJfsi2Ps0kgjgVJnkwV7zfIAJvZlv4dGVhAuP",
+	"YsKF/XslXPhqrW60uksQ2bqN9YbOvhGbbbhBte3t0YpdbzRk/N4v1n1v67633y5oNopjtphiiygywcjq",
+	"quPrNSNTOTONjlzN7O0piOLm0KMFtlalCqE3KYXNcqXLfNaJuW2ANtLr3gQEa4IoUyJxH0gi8HOhYj9f",
+	"XzFGi6WxjXihhvvdtxFHr+lK2corcAOpipfeso24caesxelanP4miWhKLy9YfvKRq/H8GuPor4B4zRd9",
+	"cVEYIjSjxxldwCEg5MclQD0ufiZcH3JZofJZph2RsU/p3FnqUpYllFq3Is+pPymw2ZeAJRZ299IX/1W7",
+	"e5etlXoSjfgGSMqNV99Dq++y02Fhu/QM/AWNESvac1NphQFWpW+h4Rc36fEJv7Crgf7VNJz5uRVdjO/z",
+	"+qsRnM1fyrBM113n4Zv4wpemvP4qOMlfgmhdZ+ZS6WuvjM/93HJGG22NKy8Myt3ZSWFZriGLo9g2X/cL",
+	"G5xXXuTPAukeRx6uvAySLmGcGGte9gXiQJkIifu3l1kZ6t+Ov691//a6f/sPYAI5g8XbK4tsoLtu9aab",
+	"f9FWbwi3Yh/3CQUvD7/f38faR6MHvpE7Uqx0OtLIx5FOMOxe9UpzAY3NK7Vx4+QX9HGjBKr0cTeYLdDM",
+	"feYm1BH4f1dNqls+DVNabkJ30ahN5khzpzbNE95NiRPZbJwBdmOn8QQ2rxv/5qJebFr7Knn2FUBodGj3",
+	"k29U+HwlfRRN2dnsWWlFLkvn/u7v7fkoTZ1C+xUkDXxWC1FMJWaKuhrhghpG4RH2kgWp15ta9V+nBwJH",
+	"+y4rh8FsWNEorl18hYF8V0RVZ9lI5ZlW19lcdBZZT29PlrOfngxlGdtQhbKTkXp7cnolLSQBasO5qbvF",
+	"/KV//X7pi//6PVw+0cc/vT25xvT66e3Jm4lGa0+nfpZLT3LuyuvGGV2L47SlGS+3PqelGY95fda9LesY",
+	"031zSPh4EEEzWxF39q0ceVpJpAfu2/eQTsVyjKpwfMKoIRx7AnxhiLm3oMAAqF6FKTjljhlsW8pyYhMx",
+	"Mh8oOM8KEGg2EzNWOhH//H//P5GMlU4zPaC/CmVN/kGl9GcvNxZAro1WwpZqDDycosxGCnL2hTIQVsvK",
+	"jpBd7W/Wiu9kCn8jHsZIzsTA+LJWHE9bHOuZMBAcw+4aN0VruPAVJ+WmK3Oo/OlqAtijCq/Dvcee16ws",
+	"pEYC2KQtTiFg5x5KowIEclwEGlGaFapX5rO2eJIbiyDa9BPifgPEQdSs09XAsZDlebVKpEP9NNqUMSLh",
+	"sW+9ZDCGkQIjCQtHNE4bl1nOrMAFw7cps/ORSVVHmH4/AXybyjs1/b5bouFkJLXtzI9UNA8U5zXRfpBU",
+	"KmO6mkOUbjjUkxQDLSZyUpoEASMwcjrPZuJuZf2yE7rDhSmHMCV3jaEo6OgCGGBjEJ8j/NFCKVNyuPfQ",
+	"/YRiNGmLRE/yPEGcC6h2BmoTbcx/OZuTQ22XWIqUlVblfeHeV0LnnMNcCLmdO7V8YaCfAVibVhjG4+EN",
+	"fYSVKmEHuf3tvyJ6PhUX0RMZVaNhc27fFBKDHtTUnqWgkElA859FQEm/mTmELUeqq+k7DqiUCC6fHO4f",
+	"JIvBNW5swd4FuIbb/abfv77mUOr0Vb8f6Xh6RdczsEaTjC4vi+wKqykYzHDa6iHwxqfeB7bHssvwGs+7",
+	"n0j4PcB8rA2/JSOJ+IJemhJtizU+x9o8vooo8roI5FwIh9khW3wA7bZzQl8Ox6W12UDHR0o5qJxB6vMm",
+	"0aBdme1wEfTqfVlV07wxn3xayqK0FeYXqCkVqYnJX6Bsv5wU2nIuGC0mLG1DROsKeBZoYlmK5DLTzvLG",
+	"PiKso3W37GqrgOpepp4FBqNRMGPeS58iLgJYD0zYoLXyz//+n118b/AAJNmxziAE8w6M6wSb2a1ISLkk",
+	"ZCR0dTTctjgpCUfsQvXMSNmI4cKbX2hqAX8y9J4Fajwg5S/NVBZptJZM9u5MR2kvowe3xTu2aGWWhppv",
+	"9CqU1GggMdc/TqkMPRveUGWjOgnnjqCiFeyxHZHYyWCgbHleqHE+S9galMCaN8NXFOxbaM+Q0dxhXTIs",
+	"r46KDci2JCw12DT+8W7Vu1pgCTxckpVtGor7JrP/UgkCRk6rlKiwiS7MpGzRtZ7MQRxbgCsQMtACMm5B",
+	"ZelabpnB6QG+INqxEAImY1GQYBBb0EizjSNDoygRtFhQiV5kxkmrlnDigtiRENfSOSnVF+F8l/lRR98H",
+	"bqlMg5E6zlRPQdSZkNHh7m6L0jjaIoF22Ws+BWcizRIBlhIQ9aANDjsnGMPCfYDzzFC1dYONQB2XuGwq",
+	"jdZoQWlHyIV/Xex2U5TXGoLH9vK5KWp2baQorisn5s1707IQv1b3ahavNp3ZCrOIcuQLjOJY/PvwANVh",
+	"5tTjVDGL7wXCAb6KpRP68O2kuCuo0GG1YoD5YodnZElcdS2e86of7lEvRPhxdvL0uiCzuyLcw63CDVgD",
+	"nP5fgnnsFM+7631zgruERnFf++O2NUJ/6D21dkeXcUdp9i9NSV/KN+xUHp/8x8SU8hvBETu2lzHEIljD",
+	"kZcos3stUdn909nJk5+fAe5J5Ot9ocoV0d1w5iGWoXj7vLshVig3oZVcUG/izR4sOSnJI60Vn9SNI6g/",
+	"+TnTaefq89wp3jK7i5oSdg+ai0rCZGgeaUt8AgO7Izb98m2K5tqQCt8eCYlGKICFcYCgQhorRAIda6C3",
+	"NXGTaSBpZx7dfuzFbAGim60UkPtIPbOya7UN7LHY4LsDIKU4xyPqA3brQfgCQzPF/lU7GakWZEcyLX7F",
+	"gWZ68H4LaBDIq8/0YBvdJqxX78k8R9MgnlMrJHbcCVb8zWQa4EoZ662YaHo+4INjiLafacSFg4ZuII2f",
+	"YcJPOHenQsqFte5DM4WIgOmXSmNv98XMHx1JPQNnVxU+CmwvkRmYOLbgvsSNa8XfJrYUfQg4Vh7mERXA",
+	"P3UnTCiJJEuRKwm1PECtC/3cnN4CmL2JRlf3yEegZdnVCJ/D/hqnvrKSU13kXV6zzSzFFKwJIR9I/5AL",
+	"fl6ac5xEAvEBG0cTAEGPrH5Y7Ayzh1pNo82HjVh+V3omf1mlNUZSX57wTJVHAd3Q/YbH43eMxU/4Fi4K",
+	"M7XQip6AiXQKX7wPSRFHMYQ+koqgTVpikH2AaElpLpUmbugrVg+38Q6cbRNw6fHQORxqTEbNVSCv3FYm",
+	"bQkTO3m6TMtYdPqJ/g9oPF6iEKtUH0uMte1YXwAT+xHEOn6tF+7nyVXUN3AkYPgLYTUQPcT0SSpBCAty",
+	"xNjLnhqtMHyI32ICwBsHaErO3w5uApUK8PUnbvl2YAA7J08T7q9xm8cQbhWuxFEsMzFkhY2IBoJBaz7l",
+	"pS1r6vM8M8GxWcrEfRJVwPgnM1bgl7RyD5Z6yT/JUk3l7FaGsbt0iRdHjzrLRspMyi+cnGl9IpFHjSgL",
+	"+pDxK0a7fJM/qjs2y3dermSZ4/LdK780EYzoUL1dQPaKzdDTmrKoGtXbAuzmrA8X/68fhM5yPNQtczNo",
+	"P5elzLdUUWy7Y5/d/9hpVvaGJOU6P+A/2lvlbKzobj1pFRvhT1Veyg7esD8q26+LTJdbeA05kdv1a94o",
+	"q8r6Nbne6m6If/73/3jcYbRSdKYHne7G3E2eGq0a79HtalsaaFG03Y0WjZ/KNtuAxli9E2Z8F91LM6B8",
+	"J9zsiUkVL9jnG7sXYM+BS7GFngYuuen7d1s3BLyPsQ1vQgh6V7Te/hUJIQTMcDN1r2ezg4eAhcx5+G1b",
+	"pmZStiH1QxeTZnduCp57USh5eRTfrHDvLdzMDdrkqp2bwdbmoje3edUNneJdcL/4LW7yunMKKkuvuisq",
+	"8cX3DW/U39iJDLwlv9GbOGq3KJNcwse7jhs9No+nwQSuJnWqFOnsuGRgDi3iSI+b9r49gAOqsVzBTL0R",
+	"yEEc874V0EGUUvkqaAfVhoQV+lyVLeMY8rr+fV3/fr8YC9X8I6DeNZT8sNV4H5XvV5XXzEfkfAUHBIka",
+	"6muOblwb09W14pi2wKKAEFa5rhwAQiOgLTA2RkBzzXUCXU2FAkfCmiroKMaDwPnmwuS5YBvnhqFGvFAD",
+	"pZ1OUh1RFhOVCGkvLREQYal1WEcZRdiiO7rpKh60e3O5KhXwQ5SBQiOXPdXVEVfGheqbAtiSZOlDVFjE",
+	"ToszzJyRMqM4gp2MVWFVqtLzi1mCuKtxBpzriKITk1ZAiDw+iUg43AJAAYc4Fn4FMkNTcyaOFbmS3AQR",
+	"K39aXo+EDas4MqnKE6YupEnCwYjfn2A2Tb+vCnsUYSq2IsgQLqgmxUlLK/FmFDtjnJBWfFsg1jA6NKRg",
+	"KXyn/qVGwEuBsQSKlK4uO7lhsOxO604gnLoEPjdv6biKO1/m0ie16d6m9qR+h3soPikm4AYsUUtA0f5K",
+	"bcC3VojSk7qn8mVtpidwdq7SEOVa16J8pf1D8vV3UJjyR99jax9hmQg6rti6NOXbRu507/aeA+arR8u/",
+	"YCFLcB26G+g8rFLFwgO+ooylKeTeUMdSMbQghP6m5tTcRaGKN3AWV6rUwsgt8UnU3av7qFQZRfATC4FM",
+	"qsSzMWRJBK4fSiMiPH1TpOjAluEPJnD3MCfAfisp4wdtCrKrsVhDTIdG9E2emym5gngFls1jvy44IGKU",
+	"Wauw5AUcdGgqhb8AEWYRPOwvAS/3WwufVkAFrrPSFiCtLBVAjTA7bhE9XYCJs8aJXQc9v4mgpwxRxAaQ",
+	"bn/oy0Y8j9O01jwX8Gk7/Occ0AJ06V1QbyBEmTDW5+9DAh9sG/w3lyBuQruilbO2OCa8CQ9SAfE+bYJi",
+	"QAAD0laE5rHdIQAQCLZGlWPRHFAfNUNoiEUIGhLBLITMp9Dvlukrglos8r5qRAuuW0a4P4nHfNOw1Nzl",
+	"9wCVu/yMaCd61bP0ZMIVjdEE3kVTaYVM0/sLJqwd4tWwA57A579u/v+G1eRxmkY6BFNG9ZxgVU9+AfeY",
+	"H/hF0UlJZBLgaMn6lGmWTF/s3xRvlOazwHMm6Xil21xVBOAz015farR34U/zHml2p3kSkS/tlrXHg9y8",
+	"ZoyLAUO5yokRQ6+Fm2AwiVbVS/dJxhuhTIB/fS/4EmQOugdUbUHoBnBHOYM5MkBOoOaN2jgkIHOjVcfb",
+	"jUCqBERlQyNkrxSQNFVZ0dUXIBta1JTSc4Yabjobcx4gSZdnD1YjgoEYKKSXOyk91ADXcZeBFlApT1Gn",
+	"8R/Y0hCy+9kIriyQlxOh3/jPxPmVBODVaFVWc/SUUl1g5nY14g+Uxiw2MgEQ/qtamPoK3PqadekGe1PT",
+	"snrtPdiVS80D8ffvypCEr+X+rcgovVSoVPbKpZBW38CpzsSJ5rC2RteY+L9bYuhV24jB1IRv9DdiZ4I+",
+	"+HpG5o9Znjv1BXTTvjsKcC7fOQuL0IRGq5qbbloLbE0nb680NCO1ULcyVxjuXdibsFGajU2YxUJLc+lx",
+	"LrY53bNvA1Ff7XO8H7ORWi7BEsLyOJ5nBH61EL0+ykAm3C8bUQPjGhVKiVGmJ1hr9lP2QYlkUuQJQPlq",
+	"NRVRu+jWpMi3E0Bo5c4kGTMhQY1gNlJM5y2olVoRGS80OyE8LNqX1O+ApL2D7IPSAni1BjLTHZHUPruE",
+	"emCF6vdVrxRAmr7QyovJe+7E2LuVpVReRThUq+khwqGlLabqVc1Qne7HdbvlOmi0KqA6tnybQsiohTwS",
+	"CQ21FV7Ewl9Z+JRAbWkFDMyFGiuJ74S4qpfLq5cRHcQ1BCGblpqfq5nPDiLDozvbikhBdBqcT9sS0oq+",
+	"BNDE4K4TPqBC3SJ+Mlzc29XJ2BAKNF8CFKoJQBIkVcht53okbVxGFIeXalzSMiOOM9zDIIQkSnguY1/E",
+	"RELrsqqoO3bje01jXyabDqN2St0uffbSOf07ztRbM7rePX2q7CVV7y0vcisXNUpc3nqEmYhN7wO3Yb4O",
+	"Mwq857Oh4oLPdV5+rTvuNS8/RWCSsbcMG7xBUhX3k5t3KmSS7faGEoTFotYkU1DnRS6jCLgTu579ySsB",
+	"irduWhTuPuaf9UGpFCYH2zdxi0IhTdsIRwQwpUmWeuwMVlnOuI6y/WQgIxQPQvAKd1kNl4cUiwXnyCJO",
+	"LsG/IiSOFLmxZVeHAj+O/pIl/zeT6cogDSHRzLAlJzk8OBCRLj8fZXYE/AYx7A2E/lNxoXKjBxZDADSb",
+	"roY6Nu5fKtXHsoN7BCrMZZYyCM2FEirNSoTK8VkriFBTKcE0y3PGQRIXqicnVkW6GzQq9om7tev3oReM",
+	"z8MIOiA2ZWUrWuTSmLll8ZAp4Jb4zjFeVOR+cLdKUlnKnYknC048NYavz+DOKX7jxaQctsWrykYDaGi/",
+	"GX2LmUxbHksaTsE9kLgNl/gxj6HLzp03G6uuTtwaJ2FKhfKtTMg8k1mRDbSBZrFTpUR340mUH+hu1JvR",
+	"dmicCa5YyAUgcu/CDrUIe6ucFBpu+xepB+7SyTiAJtvSjKMteMQQTfQR15xvM0ZopjZS5BS+V/4kfFVZ",
+	"yhOOumEIFIv6weL9FW1/alyjVi94X+6LJxwu8wEQuPCly7JUo3GZEL4xLTfIO3eJQdlgproj0oJmiK8K",
+	"u+3C+67ez+8gGuOmdfMZQTUPms9uAa3sq5u7ylUWsd9BH9nbE7dHG7vJli5y4XusTOtRu+4GzWN3hSDl",
+	"39nKAFL+yifDCddoLmr+wVpj2Jp999JBt7k92hG/Pn318tn7pGbL/ufOX1XRU/nO8cnO25MdetLO1Wxx",
+	"bOTOz2ltct4CHWqZtInbz182Z+KeuMah+s3gUFWbZ4D4wKvEYL3WjFcZ1xFE1jxY2pTXcbb2o/su8mgt",
+	"7tFYEHZqDPELmeGP6SWf+zlyHm7X1wH4h160/fo+iSyS06c/12NTlbqJGIJ0olMiV/I/Z2kLLY1gYHV1",
+	"TIM7Z0CDqe3M1YtZ9S0S9RhYTN4Uop8G8oMi3o1QmuHPbLK+nB0/0T2mf4jcpqqHdBQRq9CSONM9kdZm",
+	"tpTaWa+lyVMhnb0kLmZdnYxUKZ0KaqP8BqLBOSAgwtBMoaC6WkfCPyESqTbTFhP8+dqb0aKmlohV9itT",
+	"/q7UgxIN+wZdKME8rPSh7O/tX9+HsrDJiXfl7XpR1nGsdRzrS/aXVOQ6Ruuv04SNUa26srmbINecf3wv",
+	"OWlsn5+HYLkOTMepwWX4fLCZH117zFFzPELDc1IDwvpSmyn41VkqZqokP11TxKQykpaPU2A0EuFhgJ0a",
+	"ChmB2J4CBoA+LS0E3G7hVccc2Xefe24A6X1pFoEafXNJ37XoWq4RvhJLa/5GGyVWcwN0j1EzNm6R1V3W",
+	"yA6hkUYT+7kpgJJ6MvL4WBWburOycAJwsQwicoTi2eJTIPBhAaa9Go5MIro8Cgt6A7lJKOCAI7GwDhXd",
+	"bajojy4Y15bg/YnTN/Dx3kygfiET8MP316Q6j20toZJ4IUd84yxG4+q+IFbF91iD2IlgDOs5EZDLykks",
+	"NU6o8/hC9i67OqT6hmaqj0SCNBVoUkn+842SFjgnpE5FIi9MUSbu1wKPf/GUyF+/XydFfq9Jkb9+v06L",
+	"rNMi67TIOi3yZdIisab8trMiZGqs4rMdc6PCYn8vmfe5IoOFnplc71qBzl6rnLV7tXav1u7VHblXlj6r",
+	"ZtmW50L2emYCBd9VvhHIP1JrvlVC7YxklguZpoWy1pMSaiFFTxWlzLSYypnPWiKBoP+pMLlqJix5CwOc",
+	"m2V1nH8xU+RpaxoEDFXmOdartcUTaVHXvdVZz6TAxTji6PtIlqUq3FBIEm50NmQq//dGa8O5K87rKGYb",
+	"rQ0tR+4n5Z63EcvFkfz4QumB2ycHjw5bG6NM898hrWjLItNQ996UZOcV3/TLEo1lgPmYpsG4szeWldFv",
+	"DH4Y3wLrC63X9bQvfOJNOF/w2ltCFjZ/TGvIwhtquj+44pLpKNMLetjpp4asL38EQeWgEqjoHDz0eWGu",
+	"FGx6zAvg/WIQl9KYtjiZaxvA6BpnMqEpFq0/IAnmzua6EKcSmq7mKUIlTWgho9TrpBzu2mygJ2OMpZ0q",
+	"XWIGFKhBEMAP42kA+Iqj7hCnRc8AQwth7roRH+49FiDdz0sJ3K63bNp1euxrR9zoxCWwWdxob4rNUr32",
+	"HrBZlpuIF9jLMwf4K5r9FfwZQr3k09YE9+3A/gcKjJ2rm97gjM+tjck45U119flwXoqXff4Wxfky4bJn",
+	"7kM+k5f0oDXuyu9HZ6FMiRSNoG6rmSB7t0GLNcaj3O9VWIxrgkakA72btPvJ/ec8Sz8vdJheBdXiu9qy",
+	"tC1OqTULumeLWTjH4gJa7r3OCmGmOsY/c/oPLoLOJquwpw/P62q6UVskfEkSUS7R3X0ZalSvCkWuCzQW",
+	"S6KvXAq6opxvbfD0lgaDvS8dsa77XIejfrvYF16ULusCrCQEnOTgOkuQBPPOAwEuhoFQ/TxEatIMtJ91",
+	"/1Ya/5mVgClRzAjdArtXS/zgnJOAUEVRryPpiqG0LezPhUgUGfpGkxjGDtYjIX1HgCrRPwjUFGqKbszF",
+	"rOJrFKpfKDtM2uIpDBi7RfnBXQ0jBFBIZW1mtA1duNqAKO9JLXIzgNQA9E2HSDjOOxWgETNbFrJE52oG",
+	"o+uge+JOPYdTGnMHkYl4G7eB3sf1tF24DlXzv4VBqWuTDX6oN0jTN1x7D+R3X9npYAJIbNCeyiK16zzE",
+	"0vb/C2nLY7Au1+b/78z8R3kvST+QMAq64VptVrP/USimjZquwdDfjU3Km+vBSRM+hyLiYGeuUxMc0hxZ",
+	"7yxE9K5kykecGvZIJJ8+J6KXK1lYr0D4Z8QCAMAC72SkBmCE4d7u/FcMyhA5Bs79YL8BQaFKkZUdCM8F",
+	"P0TlQL6pCoVNZsJOesPw7K3kcO8w2YYReScFvQ7qR0hoiX2FczQESngFgAfAEwHljqn2kUo8n7LRAqGg",
+	"6zdq0onjScm2/62UImZcrlEGr8PDVldrjRffh15L5dLu0iqhwHBJc++c36WW9rs20wBAtlZta0X17Xph",
+	"L6EXy38Dd6K4pupiaMzlTqry7IMqMmV3P9Gxczo2uzZ0xSe20P+ByuaeG6zpCyV7Q0EILsDIhGBM8+Rr",
+	"c7GkdziMp3Tzrx1Wokku4dHUBv4uK4fHuACrIOpdfZdG6cjvIdCr08LbdWRpHVn6YsY3IqUu3oyR4CJR",
+	"Uwsh+aMrR5FqH42vV1pWzO0Wiv5c3XJvevaiRPgpcsaFRYK+hhZYMwiQKUtopGMxmpUEjtUKMSbozU14",
+	"almaUNNvVoq+zHLbIt+/LDKVCmm7GrHxoL9EqynAgzdWj9KwaEb30LF7sKLwHSudZnpwve2M59VVx42l",
+	"7nWStkW+V2aFvDCTkpC7rZoL5q/53H5DDBprY/VGgp0K/6tCa6E0r8Jez8v2SC5fXUrKJ9VLSRmGEvOa",
+	"VvUKhZbOfDnoO37Ot8e+HC/hMmbpjcoYWRPcroyx+UV+mTLGasUMz+fKIpiXMEg/9XUl5LoSEnCcgyxZ",
+	"wYy9wgyMgKEtMdWJVNlLhJZ7++YF4TE449BQ7aNVPQDd+ZW/6vdb/0LH/Ie+LSwQDDMZsdIlGJdDM+3q",
+	"0ghnCPdnPgIc1zECi77OZwKwwRivHZ9bKLzd0Ey17z9+++aFGE0sgBUnw7IcW4ThzYn1RIrx5CLPer4+",
+	"02gxNkUp/rzXEoeHD4UpIGwNE93fOzgkSjtMtUJEWea5mYpxkX2QpepqrcqpKS4p3AvPTKjrbOSLaKwq",
+	"oQM6YS6jd89+/MurVz+fH7948epd0hbHpRgZW4r9vT3/YuFp6mNGjM+1klAsBi2nxp9/5DSiKhWtGrc2",
+	"+PWcSgto021xijoqInypc7x09e3qRe/UZL9pmNsOEWtpiYpRGu9Ni0bnLr+HutEVZpMGZbHaPNKKlpn3",
+	"N2ir1YtIvUrDDbiUVnsKp6aRRl9WH0aXRDbVU+9SL3V1dDq8GufWLPV09oCiURSmDHsAv61r7gEXpNUr",
+	"Prc2ykjPX00eoWx17TC+utS1VFNbedPfnG2wzj38/mpkWbosNGjumpWQ734jFsIaueCkyJFYEIyOzu6u",
+	"E9dtksvtnhntwqN2aesATZ+7zvkt1l35a5cbyUmwdjdaoltvQ+9uvF+JjpAuW8BISDIASQkrVIRVhQZs",
+	"hG/fvOgIsdoMu0hI1BG/vsemwU9LzvIzsRhmfRj5//pB6CwXMI7cDNrPZSnzLVUU2139uav7o7L9ush0",
+	"mestVksoVbfF7i6aiMzQ11O35EakByygR+QlhW0xKfKO2FxuvTZhQ5S0XJvVVdpsic3aGm2+ZwZFNyyT",
+	"q3ZuBn72aB9vHy2Y/vJ8YFfHS0L0mnJzaADMexjPMM7M9oMzlfumgHpFZx+HeHhbOE+92mWMHgOWRo7M",
+	"yP0FpR3QFCWLIvvQ0H1bNUWWwWqMDZzMkjGdrnEavxlFgybnEormupBha3EOmk4KUUF0/9zXeFV2+Wtn",
+	"lZdyLlb3KpZzJ9ZZ4XVW+Atnha+TAHeWAl6ul2DKlf9QnQgdUG1xLMZyYlXqldKlUuO6vgwElgMDzcFt",
+	"keBlHdGXOTAM59b4XgTZ1Xw7j8rPNfKd6DYhvRs9C9Uy9iU4He6hVxvtgV30qhNx4Sw/WyOeGympp8Ms",
+	"V4uL/2PlfdMYUH+S50sW8NeDOO6tuYW8PtvrTrtxBKn54fdRLPlVhfy6B2AdrPhmKvpbKJrjQv5bG5UL",
+	"/ardtBLabDQ931VYZLh0B0kUnZcU6kFqSU/xHPBdVRrL+Qrz8f6hSOXs6oR2FE29ZanUKaDrbXwTyD7p",
+	"tSHpBbWambpNdjwUDd0qSx5G/5vJk/uZLZ8vr1ZQrZ2FtbOwOuQQi/bN2PD+Qq7DYq2A1vWN60OvrAul",
+	"rwYT8Ki4MCUuBdPpc78S/Cr6CtiQIcAoRlAfWuXpD0sIIU4xlboktv5jUaiecs/ragaImC8qJdpkp5Hq",
+	"HolXV1ukq7ahApVKBWBo2ojc6IEqRKFkb0jo58IaN8YWIjRRJwBOKHJ1uBCBFOZxAFxyL4DA1IE8FooU",
+	"TB+S74QTiBRmfVKyzWWuce7x62IsLeErvYmHu7q3s+DyJbydVWt1w/exjObFca3u9fjrGn0f+nTQ03Z2",
+	"2IX3p1WKO3pdn/vbrc9dO2a/s6LgaojJZk4bRSrr7gqFa6oY6jl2rC/9uHuN/AtoGeyXwOdENf+1DF9b",
+	"PCcwQq0+luLgUAzNpLCEGuLLpt2F2cAtFMT6Lkw5bHnQEEAZ1GlXczEZtn0sUzu2HNSgWFTP1gJOJ5xb",
+	"BG/IyKPcVE0VgBFVO+jnSNMTCf28wm0o17n71pJVnUX3qpZVVlwxtKqy8tc1KquwtdZxuT+4MH2DZLwV",
+	"18fyl7KM9Lx9NcFuqew9ydK5rjdyZZxn4n2Otnt+0mIRmWeXCmG4y6EqbFu8UTJ1cgvdEugoVmII5Jdi",
+	"qnQZ5W9M0dWcY/HhcEsQSwgrG+VvGiRWXBe4boL7LTXB3SJM1RCtm+t4vKYS1bsSv5tiznVX3rfeledk",
+	"lf8kb25rw9jcNJsIE84IUYj5KODfFg3g1PQmI/rkJ0W+0dnYBaFH45jTBdlAZ3ogJuOWyM1g4P6d6djM",
+	"JPw7OBDh9PUMd0S3A4eB+0BA0aWZdTLiJR7mh2RYeVhrLSTAIJEhdl+EJMQkcdR4E4zc6A6IvmdFLzc2",
+	"04NoMIRD1DCeM/plfjDvuBCBR9Ei4kHZ7/s1OT4RVs6QHYOZWmMYjbB62pQcpIM2Ho8NFQ1zFKj76+MM",
+	"9PhzA32egXJhsCV4It9JXMyoGdNtWhs9yypZ9BrfEP7Q8HaA9oRvKY5PWkQyBa3stAt3IOuGezreDVnD",
+	"k45PiEpl4fJXYBOtKFWe87KTXqPGLOBlIorI+LnjwhC+Qf3hr+mXZuYOJNmmCTOePTFnbSUTq54MZZls",
+	"t4S0NrOl1OXOJIOVP/5p5+1JNAJggZl//JNAyt40hmNPLyFtfRVyKCHol/DJq1GLcpzGRmBMgPGC+PzR",
+	"WCZEwTL3IjydxtxAflYzyxgyzqKo4ZD1JL+R1/Gk5TjbuVSzxme9PhHw0/yzABj0/xfkGvQSHBvwwPEM",
+	"PkytKAVyuwvs/hZIKYppn2sZjiAOx2kFOAmX5CtU5pcWQZM1cigi7TZEtwyxoRfDuoCi/CSkuxEKchJL",
+	"wNfVgH1aVJqHOOcZxV8ZqYk5WAtSD4hEbWwtIAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

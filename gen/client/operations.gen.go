@@ -24,6 +24,18 @@ func (s *Support) AskAI(ctx context.Context, ticketID TicketID, question string,
 	return AnswerOf(s.StreamAIResponse(ctx, ticketID, options...))
 }
 
+// ApplyAIResponse calls POST /ai-responses/{ai_response_id}/apply.
+//
+// Apply a triage.
+//
+// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+// ticket off stays with staff.
+func (s *Support) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewApplyAIResponseRequest(server, aiResponseID, nil)
+	})
+}
+
 // CancelAIResponse calls POST /ai-responses/{ai_response_id}/cancel.
 //
 // Cancel an AI response.
@@ -52,6 +64,29 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 		return plain.NewChangePasswordRequest(server, nil, body)
 	})
 	return err
+}
+
+// CreateAIRequest calls POST /tickets/{ticket_id}/ai-requests.
+//
+// Ask the AI for staff.
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+func (s *Support) CreateAIRequest(ctx context.Context, ticketID TicketID, body CreateAIRequestRequest, options ...CallOption) (*AIResponse, error) {
+	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateAIRequestRequest(server, ticketID, nil, body)
+	})
 }
 
 // CreateAIResponse calls POST /tickets/{ticket_id}/ai-responses.

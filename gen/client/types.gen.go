@@ -20,22 +20,18 @@ type (
 	//	Attempt Attempt
 	//	Content string
 	//	CreatedAt Timestamp
-	//	EditDistance *int32
 	//	Error *AIResponseError
 	//	FinishReason FinishReason
 	//	FinishedAt Timestamp
 	//	FirstTokenAt Timestamp
 	//	ID ID
-	//	IsDraft bool
 	//	Kind AIResponseKind
 	//	MessageID *ID
 	//	Model Model
 	//	PromptVersion *int32
-	//	Review AIReview
-	//	ReviewedAt Timestamp
-	//	ReviewedBy *ID
 	//	Status AIResponseStatus
 	//	TicketID ID
+	//	Triage *Triage
 	//	Turn *ID
 	//	Usage Usage
 	AIResponse = plain.AIResponse
@@ -64,12 +60,10 @@ type (
 	AIResponseID = plain.AIResponseID
 	// AIResponseKind: What the AI was asked for. `answer` is for the customer; the others are for staff.
 	AIResponseKind = plain.AIResponseKind
-	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
-	// AIReview: What staff have decided about a draft.
-	AIReview = plain.AIReview
 	// APIKey: An API key, without the key itself.
 	//
 	// Its fields:
@@ -124,6 +118,16 @@ type (
 	//	CurrentPassword string
 	//	NewPassword NewPassword
 	ChangePasswordRequest = plain.ChangePasswordRequest
+	// CreateAIRequestRequest: What the AI is to do for staff.
+	//
+	// Its fields:
+	//
+	//	Kind CreateAIRequestRequestKind
+	//	Model Model
+	CreateAIRequestRequest = plain.CreateAIRequestRequest
+	// CreateAIRequestRequestKind: `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	CreateAIRequestRequestKind = plain.CreateAIRequestRequestKind
 	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
 	//
 	// Its fields:
@@ -147,7 +151,6 @@ type (
 	// Its fields:
 	//
 	//	Content MessageText
-	//	Respond bool
 	CreateMessageRequest = plain.CreateMessageRequest
 	// CreateNoteRequest: A new note.
 	//
@@ -195,23 +198,6 @@ type (
 	//	Scopes Scopes
 	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
-	// CreatedMessage: A message that was added, and what becomes of the answer that was asked for with it.
-	//
-	// Its fields:
-	//
-	//	AIResponseID *ID
-	//	AIResponseURL string
-	//	Author MessageAuthor
-	//	Content string
-	//	CreatedAt Timestamp
-	//	ID ID
-	//	IsAI bool
-	//	IsNote bool
-	//	RedactedAt Timestamp
-	//	SupersededBy *ID
-	//	TicketID ID
-	//	Unanswered *Unanswered
-	CreatedMessage = plain.CreatedMessage
 	// CreatedWebhook: A new webhook with its secret, which is shown this once.
 	//
 	// Its fields:
@@ -312,16 +298,6 @@ type (
 	FieldErrorIn = plain.FieldErrorIn
 	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
-	// HandOffTicketRequest: Why humans are to take the ticket over.
-	//
-	// Its fields:
-	//
-	//	Note string
-	//	Reason HandoffReason
-	HandOffTicketRequest = plain.HandOffTicketRequest
-	// HandoffReason: Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-	// not one for an AI, or something else.
-	HandoffReason = plain.HandoffReason
 	// Health: The result of a probe.
 	//
 	// Its fields:
@@ -476,12 +452,6 @@ type (
 	PromptTone = plain.PromptTone
 	// PromptVersion: The number of the prompt, counted from 1 in the order in which prompts were made.
 	PromptVersion = plain.PromptVersion
-	// PublishAIResponseRequest: What to publish. `{}` publishes the draft as it is.
-	//
-	// Its fields:
-	//
-	//	Content string
-	PublishAIResponseRequest = plain.PublishAIResponseRequest
 	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
 	//
 	// Its fields:
@@ -535,6 +505,8 @@ type (
 	SearchResult = plain.SearchResult
 	// SearchResultKind: What matches. Only staff find notes.
 	SearchResultKind = plain.SearchResultKind
+	// Sentiment: How the customer sounds.
+	Sentiment = plain.Sentiment
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
 	// Its fields:
@@ -592,9 +564,6 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
-	//	HandedOffAt Timestamp
-	//	HandoffNote string
-	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -638,9 +607,6 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
-	//	HandedOffAt Timestamp
-	//	HandoffNote string
-	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -660,14 +626,17 @@ type (
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
-	// Unanswered: Why no answer comes by itself.
+	// Triage: What the AI thinks of a ticket.
 	//
 	// Its fields:
 	//
-	//	Code ProblemCode
-	//	Detail string
-	//	Retryable bool
-	Unanswered = plain.Unanswered
+	//	HandOff bool
+	//	Language string
+	//	Priority TicketPriority
+	//	Reason string
+	//	Sentiment Sentiment
+	//	Tags []Tag
+	Triage = plain.Triage
 	// UpdateTicketRequest: A change of a ticket. What is left out stays as it is.
 	//
 	// Its fields:
@@ -861,16 +830,16 @@ const (
 	AIResponseStatusSuperseded = plain.AIResponseStatusSuperseded
 )
 
-// The values of AIReview that the contract has.
-const (
-	AIReviewDiscarded = plain.AIReviewDiscarded
-	AIReviewPending   = plain.AIReviewPending
-	AIReviewPublished = plain.AIReviewPublished
-)
-
 // The values of AccessTokenTokenType that the contract has.
 const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
+)
+
+// The values of CreateAIRequestRequestKind that the contract has.
+const (
+	CreateAIRequestRequestKindSuggestReply = plain.CreateAIRequestRequestKindSuggestReply
+	CreateAIRequestRequestKindSummarize    = plain.CreateAIRequestRequestKindSummarize
+	CreateAIRequestRequestKindTriage       = plain.CreateAIRequestRequestKindTriage
 )
 
 // The values of CreatedWebhookDisabledReason that the contract has.
@@ -919,15 +888,6 @@ const (
 	FinishReasonStop   = plain.FinishReasonStop
 )
 
-// The values of HandoffReason that the contract has.
-const (
-	HandoffReasonCannotAnswer = plain.HandoffReasonCannotAnswer
-	HandoffReasonOther        = plain.HandoffReasonOther
-	HandoffReasonSensitive    = plain.HandoffReasonSensitive
-	HandoffReasonWantsHuman   = plain.HandoffReasonWantsHuman
-	HandoffReasonWrongAnswer  = plain.HandoffReasonWrongAnswer
-)
-
 // The values of HealthStatus that the contract has.
 const (
 	HealthStatusOk = plain.HealthStatusOk
@@ -944,7 +904,6 @@ const (
 // The values of ProblemCode that the contract has.
 const (
 	ProblemCodeAIDisabled              = plain.ProblemCodeAIDisabled
-	ProblemCodeAIInReview              = plain.ProblemCodeAIInReview
 	ProblemCodeAIMisconfigured         = plain.ProblemCodeAIMisconfigured
 	ProblemCodeAINoAnswer              = plain.ProblemCodeAINoAnswer
 	ProblemCodeAIOverloaded            = plain.ProblemCodeAIOverloaded
@@ -960,7 +919,6 @@ const (
 	ProblemCodeEmailTaken              = plain.ProblemCodeEmailTaken
 	ProblemCodeExternalIDTaken         = plain.ProblemCodeExternalIDTaken
 	ProblemCodeForbidden               = plain.ProblemCodeForbidden
-	ProblemCodeHandedOff               = plain.ProblemCodeHandedOff
 	ProblemCodeIdempotencyInProgress   = plain.ProblemCodeIdempotencyInProgress
 	ProblemCodeIdempotencyMismatch     = plain.ProblemCodeIdempotencyMismatch
 	ProblemCodeInternal                = plain.ProblemCodeInternal
@@ -974,8 +932,8 @@ const (
 	ProblemCodeMethodNotAllowed        = plain.ProblemCodeMethodNotAllowed
 	ProblemCodeNotAcceptable           = plain.ProblemCodeNotAcceptable
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
-	ProblemCodeNotInReview             = plain.ProblemCodeNotInReview
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
+	ProblemCodeNothingToApply          = plain.ProblemCodeNothingToApply
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
 	ProblemCodePositionExpired         = plain.ProblemCodePositionExpired
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
@@ -1046,6 +1004,14 @@ const (
 	SearchResultKindMessage = plain.SearchResultKindMessage
 	SearchResultKindNote    = plain.SearchResultKindNote
 	SearchResultKindTicket  = plain.SearchResultKindTicket
+)
+
+// The values of Sentiment that the contract has.
+const (
+	SentimentAngry    = plain.SentimentAngry
+	SentimentNegative = plain.SentimentNegative
+	SentimentNeutral  = plain.SentimentNeutral
+	SentimentPositive = plain.SentimentPositive
 )
 
 // The values of SignUpRequestRole that the contract has.

@@ -191,7 +191,7 @@ SET status = 'completed', message_id = r.id, finish_reason = $1::text, last_seq 
     cached_tokens = $5, finished_at = mine.written_at
 FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone
 WHERE r.id = mine.id AND gone.responses >= 0
-RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version, r.ticket_version
 `
 
 type CompleteAIResponseParams struct {
@@ -256,6 +256,117 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
+	)
+	return i, err
+}
+
+const completeStaffAIResponse = `-- name: CompleteStaffAIResponse :one
+WITH mine AS (
+    SELECT r.id, r.ticket_id, r.kind, r.review, r.attempt, r.last_seq + 1 AS seq
+    FROM ai_responses AS r
+    WHERE r.id = $7 AND r.owner_id = $8::uuid AND r.attempt = $9 AND r.last_seq = $10
+        AND r.status = 'streaming'
+    FOR NO KEY UPDATE OF r
+),
+replaced AS (
+    UPDATE ai_responses AS before
+    SET status = 'superseded'
+    FROM mine
+    WHERE before.ticket_id = mine.ticket_id AND before.status = 'completed' AND before.review = 'pending'
+        AND mine.review IS NOT NULL
+    RETURNING before.id AS id, before.ticket_id AS ticket_id
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT mine.id, mine.seq, 'done', mine.attempt, ''
+    FROM mine
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
+    SELECT entry.type, 'ai', entry.ticket_id, entry.id, entry.data
+    FROM (
+        SELECT 1 AS place, 'ai_response.superseded' AS type, replaced.ticket_id, replaced.id,
+            jsonb_build_object('kind', 'answer') AS data
+        FROM replaced
+        UNION ALL
+        SELECT 2, CASE WHEN mine.review IS NULL THEN 'ai_response.completed' ELSE 'ai_response.drafted' END,
+            mine.ticket_id, mine.id, jsonb_build_object('kind', mine.kind, 'finish_reason', $2::text)
+        FROM mine
+    ) AS entry
+    ORDER BY entry.place
+)
+UPDATE ai_responses AS r
+SET status = 'completed', content = $1::text, finish_reason = $2::text, last_seq = mine.seq,
+    prompt_tokens = $3, completion_tokens = $4, reasoning_tokens = $5,
+    cached_tokens = $6, finished_at = clock_timestamp()
+FROM mine, (SELECT count(*) AS drafts FROM replaced) AS gone
+WHERE r.id = mine.id AND gone.drafts >= 0
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version, r.ticket_version
+`
+
+type CompleteStaffAIResponseParams struct {
+	Content          string
+	FinishReason     string
+	PromptTokens     int32
+	CompletionTokens int32
+	ReasoningTokens  int32
+	CachedTokens     int32
+	ID               uuid.UUID
+	OwnerID          uuid.UUID
+	Attempt          int32
+	LastSeq          int64
+}
+
+// Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
+// for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
+// not end at last_seq.
+func (q *Queries) CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, completeStaffAIResponse,
+		arg.Content,
+		arg.FinishReason,
+		arg.PromptTokens,
+		arg.CompletionTokens,
+		arg.ReasoningTokens,
+		arg.CachedTokens,
+		arg.ID,
+		arg.OwnerID,
+		arg.Attempt,
+		arg.LastSeq,
+	)
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+		&i.OwnerID,
+		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
+		&i.Kind,
+		&i.CustomerID,
+		&i.Content,
+		&i.Review,
+		&i.ReviewedBy,
+		&i.ReviewedAt,
+		&i.EditDistance,
+		&i.PromptVersion,
+		&i.TicketVersion,
 	)
 	return i, err
 }
@@ -415,11 +526,11 @@ WITH allowed AS (
             count(*) AS last_day
         FROM ai_responses AS r
         WHERE r.requested_by = $5 AND r.created_at > clock_timestamp() - interval '1 day'
-            AND greatest($12::integer, $13::integer, $14::integer) > 0
+            AND greatest($13::integer, $14::integer, $15::integer) > 0
     ) AS recent
-    WHERE ($12 = 0 OR recent.running < $12)
-        AND ($13 = 0 OR recent.last_minute < $13)
-        AND ($14 = 0 OR recent.last_day < $14)
+    WHERE ($13 = 0 OR recent.running < $13)
+        AND ($14 = 0 OR recent.last_minute < $14)
+        AND ($15 = 0 OR recent.last_day < $15)
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
@@ -429,14 +540,15 @@ noted AS (
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version,
+    ticket_version
 )
 SELECT
     $1, $2, $3, $4, $5, $6::uuid,
     clock_timestamp() + make_interval(secs => $7::integer), $8, $9, $10,
-    $11
+    $11, $12
 FROM allowed
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 `
 
 type CreateAIResponseParams struct {
@@ -451,6 +563,7 @@ type CreateAIResponseParams struct {
 	CustomerID    *uuid.UUID
 	Review        *AIReview
 	PromptVersion *int32
+	TicketVersion *int64
 	MaxRunning    int32
 	MaxPerMinute  int32
 	MaxPerDay     int32
@@ -470,6 +583,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.CustomerID,
 		arg.Review,
 		arg.PromptVersion,
+		arg.TicketVersion,
 		arg.MaxRunning,
 		arg.MaxPerMinute,
 		arg.MaxPerDay,
@@ -506,6 +620,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
 	)
 	return i, err
 }
@@ -677,7 +792,7 @@ func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandone
 }
 
 const findAIResponse = `-- name: FindAIResponse :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE id = $1 AND (customer_id = $2::uuid OR $3::boolean)
 `
@@ -722,6 +837,83 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 		&i.ReviewedBy,
 		&i.ReviewedAt,
 		&i.EditDistance,
+		&i.PromptVersion,
+		&i.TicketVersion,
+	)
+	return i, err
+}
+
+const findAsked = `-- name: FindAsked :one
+SELECT
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version,
+    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
+    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    live.version AS prompt_version
+FROM tickets AS t
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = $1
+LEFT JOIN LATERAL (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.ticket_id = t.id AND r.kind = $1 AND r.status = 'completed' AND r.ticket_version = t.version + t.note_version
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS standing ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
+WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
+`
+
+type FindAskedParams struct {
+	Kind    AIResponseKind
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+type FindAskedRow struct {
+	Ticket        Ticket
+	RunningID     uuid.UUID
+	StandingID    uuid.UUID
+	PromptVersion *int32
+}
+
+// A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
+// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
+// prompt_version is the live prompt's; NULL is the one that is built in.
+func (q *Queries) FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error) {
+	row := q.db.QueryRow(ctx, findAsked,
+		arg.Kind,
+		arg.ID,
+		arg.ActorID,
+		arg.Staff,
+	)
+	var i FindAskedRow
+	err := row.Scan(
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.Ticket.Priority,
+		&i.Ticket.AssigneeID,
+		&i.Ticket.TeamID,
+		&i.Ticket.Tags,
+		&i.Ticket.CustomFields,
+		&i.Ticket.ServiceID,
+		&i.Ticket.ExternalID,
+		&i.Ticket.SnoozedUntil,
+		&i.Ticket.FirstResponseAt,
+		&i.Ticket.WaitingSince,
+		&i.Ticket.ResolvedAt,
+		&i.Ticket.MergedInto,
+		&i.Ticket.NoteVersion,
+		&i.RunningID,
+		&i.StandingID,
 		&i.PromptVersion,
 	)
 	return i, err
@@ -900,7 +1092,7 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 }
 
 const getAIResponse = `-- name: GetAIResponse :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE id = $1
 `
@@ -939,6 +1131,7 @@ func (q *Queries) GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, 
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
 	)
 	return i, err
 }
@@ -989,7 +1182,7 @@ func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEv
 }
 
 const listAIResponsesByTicket = `-- name: ListAIResponsesByTicket :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE ticket_id = $1 AND (customer_id IS NOT NULL OR $2::boolean)
     AND (created_at, id) < ($3::timestamptz, $4::uuid)
@@ -1052,6 +1245,7 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 			&i.ReviewedAt,
 			&i.EditDistance,
 			&i.PromptVersion,
+			&i.TicketVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -1064,7 +1258,7 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 }
 
 const listExistingAIResponses = `-- name: ListExistingAIResponses :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE id = ANY($1::uuid[])
 `
@@ -1109,6 +1303,7 @@ func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) 
 			&i.ReviewedAt,
 			&i.EditDistance,
 			&i.PromptVersion,
+			&i.TicketVersion,
 		); err != nil {
 			return nil, err
 		}

@@ -509,6 +509,52 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 	return items, nil
 }
 
+const listTranscript = `-- name: ListTranscript :many
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
+FROM messages
+WHERE ticket_id = $1 AND superseded_by IS NULL AND (NOT is_note OR $2::boolean)
+ORDER BY created_at DESC
+LIMIT $3
+`
+
+type ListTranscriptParams struct {
+	TicketID uuid.UUID
+	Notes    bool
+	MaxRows  int32
+}
+
+// The newest messages of a ticket, newest first, as staff see them, or without their notes.
+func (q *Queries) ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error) {
+	rows, err := q.db.Query(ctx, listTranscript, arg.TicketID, arg.Notes, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Message{}
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.Author,
+			&i.AuthorID,
+			&i.Content,
+			&i.CreatedAt,
+			&i.SupersededBy,
+			&i.ClientID,
+			&i.IsNote,
+			&i.RedactedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockTicketOfMessage = `-- name: LockTicketOfMessage :one
 SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version
 FROM messages AS m

@@ -748,6 +748,7 @@ type AIResponse struct {
 	ReviewedAt       *time.Time
 	EditDistance     *int32
 	PromptVersion    *int32
+	TicketVersion    *int64
 }
 
 type AIResponseEvent struct {

@@ -99,6 +99,10 @@ type Querier interface {
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
+	// A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
+	// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
+	// prompt_version is the live prompt's; NULL is the one that is built in.
+	FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error)
 	// Those that a customer sees.
 	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
 	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
@@ -200,6 +204,8 @@ type Querier interface {
 	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
+	// The newest messages of a ticket, newest first, as staff see them, or without their notes.
+	ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error)
 	// Which of the limits that every session must have are not set.
 	ListUnlimitedSettings(ctx context.Context) ([]string, error)
 	// With the customers of all services or only those of one.

@@ -43,7 +43,7 @@ type Options struct {
 	Auth auth.Options
 	// Account needs no secrets and no Logger.
 	Account account.Options
-	// Assistant needs no Prompts, Encode, Metrics or Logger.
+	// Assistant needs no Tickets, Prompts, Encode, Metrics or Logger.
 	Assistant assistant.Options
 	Ticket    ticket.Options
 	// Journal needs no Metrics or Logger.
@@ -98,11 +98,12 @@ func New(o Options) (*App, error) {
 	}
 	set := o.newMetrics()
 	prompts := prompt.NewService(o.Store)
-	o.Assistant.Prompts = prompts
+	tickets := ticket.NewService(o.Store, o.Ticket)
+	o.Assistant.Prompts, o.Assistant.Tickets = prompts, tickets
 	o.Assistant.Encode, o.Assistant.Metrics, o.Assistant.Logger = httpapi.EncodeEvent, set, o.Logger
 	o.Journal.Metrics, o.Journal.Logger = set, o.Logger
 	a := &App{
-		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Ticket),
+		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: tickets,
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),

@@ -41,6 +41,7 @@ const (
 	IdempotencyMismatch   Code = "idempotency_mismatch"
 
 	NothingToAnswer         Code = "nothing_to_answer"
+	NothingToApply          Code = "nothing_to_apply"
 	Superseded              Code = "superseded"
 	Cancelled               Code = "cancelled"
 	ConversationNotAccepted Code = "conversation_not_accepted"

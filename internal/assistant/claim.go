@@ -47,6 +47,8 @@ type Request struct {
 	// reading says that a reader asks, whose request may be repeated by whatever stands between: a turn that has just
 	// failed is not begun again.
 	reading bool
+	// kind is what staff ask for; empty is an answer.
+	kind sqlc.AIResponseKind
 }
 
 // startOrJoin returns the response of the ticket's turn, and starts to write it when there was none.
@@ -133,6 +135,9 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 		ID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(),
 	}); err != nil {
 		return err
+	}
+	if by.kind != "" {
+		return cl.claimAsked(ctx, c, by)
 	}
 	turn, err := cl.store.FindTurn(ctx, sqlc.FindTurnParams{
 		ID: by.ticketID, ActorID: by.actor.ID, Staff: by.actor.IsStaff(), PauseSeconds: int32(failurePause.Seconds()),
@@ -246,7 +251,11 @@ func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
 		return writer.Failure(err)
 	}
 	if !by.admitted {
-		return apperr.New(apperr.Draining, "The server is shutting down.").After(drainingPause)
+		return errDraining()
 	}
 	return nil
+}
+
+func errDraining() error {
+	return apperr.New(apperr.Draining, "The server is shutting down.").After(drainingPause)
 }

@@ -33,6 +33,9 @@ func (c conversations) of(ctx context.Context, response sqlc.AIResponse) (upstre
 	if err != nil {
 		return nil, err
 	}
+	if response.Kind != sqlc.AIResponseKindAnswer {
+		return c.forStaff(ctx, response.Kind, response.PromptVersion, t)
+	}
 	return c.to(ctx, response.PromptVersion, t, response.TurnMessageID)
 }
 

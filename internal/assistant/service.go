@@ -5,7 +5,7 @@
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
 // if the customer's [Budget] allows that (budget.go), with the conversation that is sent upstream (prompt.go), which staff can
-// preview (preview.go). Package writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
+// preview (preview.go). Staff ask for suggested replies, summaries and triages (staff.go, transcript.go, triage.go). Package writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
 package assistant
 
 import (
@@ -27,6 +27,7 @@ import (
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 // Options are what a Service can be told.
@@ -36,6 +37,8 @@ type Options struct {
 	// Models are the models' names at the upstream. The first one answers, and each other one when those before it
 	// cannot. There is at least one.
 	Models []string
+	// Tickets are what a triage is applied to.
+	Tickets *ticket.Service
 	// Prompts are what administrators tell the AI about the desk.
 	Prompts *prompt.Service
 	// MaxTokens is how many tokens an answer takes at most, reasoning included.
@@ -57,6 +60,7 @@ type Options struct {
 // Service starts answers and lets readers follow them, while Run runs, and until Drain.
 type Service struct {
 	store    *store.Store
+	tickets  *ticket.Service
 	prompts  *prompt.Service
 	patience time.Duration
 	hub      *eventlog.Hub
@@ -74,10 +78,10 @@ func NewService(s *store.Store, o Options) *Service {
 	hub := eventlog.NewHub(s, o.Encode, o.Logger)
 	w := writer.New(s, writer.Options{
 		Hub: hub, Models: models, MaxRunning: o.MaxRunning, Metrics: o.Metrics, Logger: o.Logger,
-		Conversation: c.of,
+		Conversation: c.of, Format: formatOf,
 	})
 	return &Service{
-		store: s, prompts: o.Prompts, patience: o.Patience, hub: hub, writer: w,
+		store: s, tickets: o.Tickets, prompts: o.Prompts, patience: o.Patience, hub: hub, writer: w,
 		claims: &claimer{store: s, writer: w, models: models, conversations: c, budget: o.Budget},
 	}
 }

@@ -28,6 +28,39 @@ func (s *Server) CreateAIResponse(
 	}, nil
 }
 
+// CreateAIRequest starts what staff ask the AI for.
+func (s *Server) CreateAIRequest(
+	ctx context.Context, r api.CreateAIRequestRequestObject,
+) (api.CreateAIRequestResponseObject, error) {
+	kind, model := fromCreateAIRequestRequest(*r.Body)
+	response, started, err := s.assistant.Ask(ctx, actorFrom(ctx), r.TicketID, kind, model)
+	if err != nil {
+		return nil, err
+	}
+	if !started {
+		return api.CreateAIRequest200JSONResponse{Body: toAIResponse(actorFrom(ctx))(response)}, nil
+	}
+	return api.CreateAIRequest201JSONResponse{
+		Body:    toAIResponse(actorFrom(ctx))(response),
+		Headers: api.CreateAIRequest201ResponseHeaders{Location: aiResponsesPath + "/" + response.ID.String()},
+	}, nil
+}
+
+// ApplyAIResponse applies a triage to its ticket.
+func (s *Server) ApplyAIResponse(
+	ctx context.Context, r api.ApplyAIResponseRequestObject,
+) (api.ApplyAIResponseResponseObject, error) {
+	actor := actorFrom(ctx)
+	t, err := s.assistant.Apply(ctx, actor, r.AIResponseID)
+	if err != nil {
+		return nil, err
+	}
+	return api.ApplyAIResponse200JSONResponse{
+		Body:    toTicket(actor)(t),
+		Headers: api.ApplyAIResponse200ResponseHeaders{ETag: ticketTag(actor, t)},
+	}, nil
+}
+
 // ListAIResponses returns a page of a ticket's AI responses.
 func (s *Server) ListAIResponses(
 	ctx context.Context, r api.ListAIResponsesRequestObject,

@@ -20,9 +20,23 @@ func toAIResponse(actor auth.Actor) func(sqlc.AIResponse) api.AIResponse {
 	return func(r sqlc.AIResponse) api.AIResponse {
 		response := toCustomersAIResponse(r)
 		if actor.IsStaff() {
-			response.PromptVersion = r.PromptVersion
+			response.PromptVersion, response.Triage = r.PromptVersion, toTriage(assistant.TriageOf(r))
 		}
 		return response
+	}
+}
+
+func toTriage(t *assistant.Triage) *api.Triage {
+	if t == nil {
+		return nil
+	}
+	return &api.Triage{
+		Priority:  api.TicketPriority(t.Priority),
+		Tags:      t.Tags,
+		Language:  t.Language,
+		Sentiment: api.Sentiment(t.Sentiment),
+		HandOff:   t.HandOff,
+		Reason:    t.Reason,
 	}
 }
 
@@ -182,6 +196,10 @@ func toNumberedEvent(e eventlog.Event) api.NumberedEvent {
 
 func fromCreateAIResponseRequest(r api.CreateAIResponseRequest) assistant.Request {
 	return assistant.Request{Regenerate: r.Regenerate, Model: r.Model}
+}
+
+func fromCreateAIRequestRequest(r api.CreateAIRequestRequest) (kind sqlc.AIResponseKind, model string) {
+	return sqlc.AIResponseKind(r.Kind), r.Model
 }
 
 func toStartEvent(e eventlog.Start) api.StartEvent {

@@ -56,6 +56,7 @@ var problems = map[apperr.Code]problemKind{
 	apperr.InvalidTransition:       {status: http.StatusConflict, title: "Invalid transition"},
 	apperr.PromptPublished:         {status: http.StatusConflict, title: "Prompt published"},
 	apperr.NothingToAnswer:         {status: http.StatusConflict, title: "Nothing to answer"},
+	apperr.NothingToApply:          {status: http.StatusConflict, title: "Nothing to apply"},
 	apperr.Superseded:              {status: http.StatusConflict, title: "Superseded"},
 	apperr.Cancelled:               {status: http.StatusConflict, title: "Cancelled"},
 	apperr.AIDisabled:              {status: http.StatusConflict, title: "AI disabled"},

@@ -17,13 +17,19 @@ import (
 // customer can say still fits beside the system prompt.
 const maxSettings = 6 << 10
 
-//go:embed prompt.tmpl
-var systemText string
-
-var systemTemplate = template.Must(template.New("prompt").Parse(systemText))
+var (
+	//go:embed prompt.tmpl
+	systemText     string
+	systemTemplate = template.Must(template.New("prompt").Parse(systemText))
+	//go:embed staff.tmpl
+	staffText     string
+	staffTemplate = template.Must(template.New("staff").Parse(staffText))
+)
 
 // systemData is all that the system prompt is made from. None of it is a customer's text.
 type systemData struct {
+	// Kind is what staff ask for.
+	Kind string
 	// Tone and Language are empty, or one of a closed list and a language tag.
 	Tone     sqlc.PromptTone
 	Language string
@@ -44,11 +50,17 @@ type settings struct {
 
 // System returns the system prompt for a ticket: by a prompt of the desk's, or, where that is nil, the one that is built in.
 func System(p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
-	data := systemData{
-		Today:    now.UTC().Format(time.DateOnly),
-		OpenedOn: t.CreatedAt.UTC().Format(time.DateOnly),
-		Status:   t.Status,
-	}
+	return write(systemTemplate, systemData{}, p, t, now)
+}
+
+// StaffSystem is System for what staff ask the AI for.
+func StaffSystem(kind sqlc.AIResponseKind, p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
+	return write(staffTemplate, systemData{Kind: string(kind)}, p, t, now)
+}
+
+func write(in *template.Template, data systemData, p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
+	data.Today, data.OpenedOn = now.UTC().Format(time.DateOnly), t.CreatedAt.UTC().Format(time.DateOnly)
+	data.Status = t.Status
 	if p != nil {
 		desk, err := encode(*p)
 		if err != nil {
@@ -57,7 +69,7 @@ func System(p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
 		data.Desk, data.Tone, data.Language = desk, p.Tone, p.Language
 	}
 	var text strings.Builder
-	if err := systemTemplate.Execute(&text, data); err != nil {
+	if err := in.Execute(&text, data); err != nil {
 		return "", fmt.Errorf("prompt: write the system prompt: %w", err)
 	}
 	return text.String(), nil

@@ -16,6 +16,7 @@ import (
 // generator generates the answers of owners.
 type generator struct {
 	models    *upstream.Models
+	format    func(kind sqlc.AIResponseKind) *upstream.Format
 	committer *committer
 	ending    ending
 	logger    *slog.Logger
@@ -35,6 +36,7 @@ func (g *generator) write(ctx context.Context, o *owner, c upstream.Conversation
 	x := &generation{generator: g, owner: o}
 	x.exchange = upstream.Exchange{
 		Models: g.models, Model: o.response.Model, Switch: x.switchTo, Take: x.take,
+		Format: g.format(o.response.Kind),
 		Logger: g.logger.With(slog.Any("ai_response_id", o.response.ID)),
 	}
 	err := x.run(ctx, c)

@@ -31,6 +31,8 @@ type Options struct {
 	Models *upstream.Models
 	// Conversation is what an answer is generated from. The reaper asks for it.
 	Conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)
+	// Format is what the text of a response must be like; nil is any text.
+	Format func(kind sqlc.AIResponseKind) *upstream.Format
 	// MaxRunning is how many answers are written at a time.
 	MaxRunning int
 	// Metrics gets what is counted.
@@ -73,7 +75,7 @@ func New(s *store.Store, o Options) *Writer {
 	)
 	w.leases = &leases{store: s, reserved: s.Reserved(), ownerID: w.id, roster: w.roster, logger: o.Logger}
 	w.generator = &generator{
-		models: o.Models, committer: w.committer, logger: o.Logger,
+		models: o.Models, format: o.Format, committer: w.committer, logger: o.Logger,
 		ending: ending{store: s, hub: o.Hub, roster: w.roster, leases: w.leases},
 	}
 	w.reaper = &reaper{

@@ -23,10 +23,21 @@ type ChatRequest struct {
 	ReasoningFormat     *string       `json:"reasoning_format,omitempty"`
 	ServiceTier         string        `json:"service_tier,omitempty"`
 
+	ResponseFormat *ResponseFormat `json:"response_format,omitempty"`
+
 	Logprobs  json.RawMessage   `json:"logprobs,omitempty"`
 	LogitBias json.RawMessage   `json:"logit_bias,omitempty"`
 	Stop      json.RawMessage   `json:"stop,omitempty"`
 	Tools     []json.RawMessage `json:"tools,omitempty"`
+}
+
+// ResponseFormat is the response_format member of a request: json_schema, json_object or text.
+type ResponseFormat struct {
+	Type       string `json:"type"`
+	JSONSchema struct {
+		Name   string `json:"name"`
+		Schema schema `json:"schema"`
+	} `json:"json_schema,omitzero"`
 }
 
 // StreamOptions is the stream_options member of a request.

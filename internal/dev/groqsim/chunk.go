@@ -1,6 +1,7 @@
 package groqsim
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/hex"
@@ -91,7 +92,7 @@ func complete(request ChatRequest, script Script, number int) completion {
 	case script.Text != "":
 		c.tokens = tokenize(script.Text)
 	default:
-		c.tokens = tokenize(supportAnswer(message, c.seed))
+		c.tokens = tokenize(cmp.Or(jsonAnswer(request.ResponseFormat, c.seed), supportAnswer(message, c.seed)))
 	}
 	if script.EmptyContent {
 		c.tokens, c.finish = nil, "length"

@@ -92,6 +92,9 @@ var operationBodies = map[string]func(*cast) string{
 	"getMessageFeedback":   noBody,
 	"putMessageFeedback":   func(*cast) string { return `{"rating":"down"}` },
 
+	"createAIRequest": func(*cast) string { return `{"kind":"summarize"}` },
+	"applyAIResponse": noBody,
+
 	"listPrompts":    noBody,
 	"createPrompt":   promptBody,
 	"getPrompt":      noBody,
@@ -231,6 +234,16 @@ func ownedTicket(t *testing.T, c *cast) string {
 	return id
 }
 
+// ownedTriage is a triage of a ticket of the owner's.
+func ownedTriage(t *testing.T, c *cast) string {
+	t.Helper()
+	asked := c.Do(t, http.MethodPost, "/tickets/"+ownedTicket(t, c)+"/ai-requests", `{"kind":"triage"}`, jsonType, c.agent.bearer())
+	require.Equal(t, http.StatusCreated, asked.Status, "%s", asked.Body)
+	id := strings.TrimPrefix(asked.Header.Get("Location"), "/ai-responses/")
+	require.Equal(t, http.StatusOK, c.Do(t, http.MethodGet, "/ai-responses/"+id+"/stream", "", c.agent.bearer()).Status)
+	return id
+}
+
 // ownedAnswer is the AI's answer to a ticket of the owner's.
 func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 	t.Helper()
@@ -358,6 +371,10 @@ func (o specOperation) ownedIDs(t *testing.T, c *cast) []string {
 	}
 	ids := make([]string, len(o.pathParameters))
 	for i, name := range o.pathParameters {
+		if o.OperationID == "applyAIResponse" {
+			ids[i] = ownedTriage(t, c)
+			continue
+		}
 		if o.OperationID == "getUser" {
 			ids[i] = c.owner.ID.String() // Their own account is all that customers see.
 			continue

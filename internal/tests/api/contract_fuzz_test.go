@@ -56,6 +56,7 @@ var refusals = map[string][]int{
 	"publishAIResponse": {http.StatusConflict},
 	"discardAIResponse": {http.StatusConflict},
 	"handOffTicket":     {http.StatusConflict},
+	"applyAIResponse":   {http.StatusConflict},
 }
 
 // fuzzed is an operation with a cast of its own, whose owner or administrator calls it.

@@ -232,6 +232,8 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"reason": "other", "note": "A note"}
 	case "createAIResponse":
 		body = map[string]string{"model": config.Defaults().GroqModel}
+	case "createAIRequest":
+		body = map[string]string{"kind": "summarize"}
 	case "createPrompt", "updatePrompt":
 		body = map[string]string{"company": "A company"}
 	case "putMessageFeedback":

@@ -26,7 +26,7 @@ func bodyWith(t *testing.T, c call, name, value string) string {
 		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`,
 		"description": `"A description"`, "rating": `"up"`, "status": `"pending"`, "content": `"A message"`,
 		"refresh_token": `"srt_"`, "current_password": `"correct horse battery"`, "new_password": `"correct horse battery"`,
-		"name": `"A name"`, "scopes": `["ai"]`, "company": `"A company"`,
+		"name": `"A name"`, "scopes": `["ai"]`, "company": `"A company"`, "kind": `"triage"`,
 	}
 	good[name] = value
 	members := []string{}

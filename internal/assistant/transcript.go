@@ -1,0 +1,72 @@
+package assistant
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/prompt"
+)
+
+// line is one thing that was written in a ticket, as the AI reads it for staff: JSON, so that no text can pass for another's.
+type line struct {
+	From string `json:"from"`
+	At   string `json:"at"`
+	Text string `json:"text"`
+}
+
+// readsNotes reports whether the AI reads notes for what staff ask for. A suggested reply is written to be sent to the
+// customer, so it must not know of them.
+func readsNotes(kind sqlc.AIResponseKind) bool { return kind != sqlc.AIResponseKindSuggestReply }
+
+// forStaff returns what is sent upstream for what staff ask for: the whole ticket, as far as it fits.
+func (c conversations) forStaff(
+	ctx context.Context, kind sqlc.AIResponseKind, version *int32, t sqlc.Ticket,
+) (upstream.Conversation, error) {
+	p, err := c.prompts.Version(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	system, err := prompt.StaffSystem(kind, p, t, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	history, err := c.store.ListTranscript(ctx, sqlc.ListTranscriptParams{
+		TicketID: t.ID, Notes: readsNotes(kind), MaxRows: historyMessages,
+	})
+	if err != nil {
+		return nil, err
+	}
+	lines := []line{{From: string(sqlc.MessageAuthorCustomer), At: t.CreatedAt.UTC().Format(time.RFC3339), Text: t.Title + "\n\n" + t.Description}}
+	for _, m := range slices.Backward(history) {
+		from := string(m.Author)
+		if m.IsNote {
+			from = "note"
+		}
+		lines = append(lines, line{From: from, At: m.CreatedAt.UTC().Format(time.RFC3339), Text: m.Content})
+	}
+	messages := make([]groq.Message, len(lines))
+	for i, l := range lines {
+		text, err := l.encode()
+		if err != nil {
+			return nil, err
+		}
+		messages[i] = groq.Message{Role: groq.RoleUser, Content: text}
+	}
+	kept := upstream.Newest(messages, promptBytes-len(system))
+	return slices.Insert(slices.Clone(kept), 0, groq.Message{Role: groq.RoleSystem, Content: system}), nil
+}
+
+func (l line) encode() (string, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(l)
+	return strings.TrimSuffix(text.String(), "\n"), err
+}

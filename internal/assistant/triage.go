@@ -1,0 +1,140 @@
+package assistant
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant/upstream"
+	"github.com/supportbackend/support/internal/groq"
+)
+
+// Triage is what the AI thinks of a ticket.
+type Triage struct {
+	Priority  sqlc.TicketPriority `json:"priority"`
+	Tags      []string            `json:"tags"`
+	Language  string              `json:"language"`
+	Sentiment string              `json:"sentiment"`
+	HandOff   bool                `json:"hand_off"`
+	Reason    string              `json:"reason"`
+}
+
+// The bounds of a triage, which the contract names too.
+const (
+	maxTriageTags  = 5
+	maxTagRunes    = 50
+	maxReasonRunes = 500
+)
+
+var (
+	sentiments  = []string{"positive", "neutral", "negative", "angry"}
+	priorities  = []sqlc.TicketPriority{sqlc.TicketPriorityLow, sqlc.TicketPriorityNormal, sqlc.TicketPriorityHigh, sqlc.TicketPriorityUrgent}
+	languageTag = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$`)
+)
+
+// triageFormat is what a triage must be like. Servers check a schema more or less strictly, if at all, so it is checked here.
+var triageFormat = &upstream.Format{
+	Schema: groq.Schema{Name: "triage", Body: json.RawMessage(`{
+		"type": "object", "additionalProperties": false,
+		"required": ["priority", "tags", "language", "sentiment", "hand_off", "reason"],
+		"properties": {
+			"priority": {"type": "string", "enum": ["low", "normal", "high", "urgent"]},
+			"tags": {"type": "array", "items": {"type": "string"}},
+			"language": {"type": "string"},
+			"sentiment": {"type": "string", "enum": ["positive", "neutral", "negative", "angry"]},
+			"hand_off": {"type": "boolean"},
+			"reason": {"type": "string"}
+		}
+	}`)},
+	Check: func(text string) (string, error) {
+		triage, err := parseTriage(text)
+		if err != nil {
+			return "", err
+		}
+		checked, err := json.Marshal(triage)
+		return string(checked), err
+	},
+}
+
+// formatOf is what the text of a response of the kind must be like; nil is any text.
+func formatOf(kind sqlc.AIResponseKind) *upstream.Format {
+	if kind == sqlc.AIResponseKindTriage {
+		return triageFormat
+	}
+	return nil
+}
+
+// parseTriage reads what a model has written. Models put JSON into fences, and write tags in many ways; what says something
+// that there is not, or leaves something out, is no triage.
+func parseTriage(text string) (Triage, error) {
+	text = strings.TrimSpace(text)
+	text = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(text, "```json"), "```"), "```")
+	var given struct {
+		Triage
+		HandOff *bool `json:"hand_off"`
+	}
+	if err := json.Unmarshal([]byte(text), &given); err != nil {
+		return Triage{}, errors.New("it is no JSON object")
+	}
+	triage := given.Triage
+	triage.Tags = cleanTags(triage.Tags)
+	triage.Reason = cleanLine(triage.Reason, maxReasonRunes)
+	switch {
+	case !slices.Contains(priorities, triage.Priority):
+		return Triage{}, errors.New("the priority is none that there is")
+	case !slices.Contains(sentiments, triage.Sentiment):
+		return Triage{}, errors.New("the sentiment is none that there is")
+	case !languageTag.MatchString(triage.Language):
+		return Triage{}, errors.New("the language is no tag")
+	case given.HandOff == nil:
+		return Triage{}, errors.New("hand_off is missing")
+	case triage.Reason == "":
+		return Triage{}, errors.New("the reason is missing")
+	}
+	triage.HandOff = *given.HandOff
+	return triage, nil
+}
+
+func cleanTags(tags []string) []string {
+	cleaned := []string{}
+	for _, tag := range tags {
+		tag = cleanLine(strings.ToLower(tag), maxTagRunes)
+		if tag != "" && !slices.Contains(cleaned, tag) && len(cleaned) < maxTriageTags {
+			cleaned = append(cleaned, tag)
+		}
+	}
+	return cleaned
+}
+
+// maxTicketTags is how many tags a ticket has at most, and maxTagsRunes how long they are together.
+const (
+	maxTicketTags = 20
+	maxTagsRunes  = 1000
+)
+
+// addTags adds tags to those of a ticket, as far as there is room.
+func addTags(tags, more []string) []string {
+	all := slices.Clone(tags)
+	for _, tag := range more {
+		size := utf8.RuneCountInString(strings.Join(all, "") + tag)
+		if !slices.Contains(all, tag) && len(all) < maxTicketTags && size <= maxTagsRunes {
+			all = append(all, tag)
+		}
+	}
+	return all
+}
+
+// cleanLine is text on one line, of so many characters at most.
+func cleanLine(text string, most int) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f && r <= 0xa0 || r == 0x2028 || r == 0x2029
+	}), " ")
+	if runes := []rune(text); len(runes) > most {
+		text = strings.TrimSpace(string(runes[:most]))
+	}
+	return text
+}
