@@ -255,6 +255,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -264,6 +279,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -450,6 +492,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -531,6 +574,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -690,6 +735,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -701,6 +747,8 @@ const (
 func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
+		return true
+	case ScopeEvents:
 		return true
 	case ScopeOnBehalf:
 		return true
@@ -1514,6 +1562,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1546,6 +1646,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1746,6 +1867,9 @@ type NumberedEvent struct {
 	Seq int64 `json:"seq"`
 }
 
+// Position A place in the one order of events.
+type Position = int64
+
 // Problem An error (RFC 9457).
 type Problem struct {
 	// Code The problem's stable identifier.
@@ -1945,8 +2069,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `webhooks` looks
-// after webhooks (role `admin`), `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2656,8 +2780,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2673,6 +2811,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2765,6 +2909,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2916,6 +3063,46 @@ type SignUpParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -3116,6 +3303,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3875,6 +4078,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3950,6 +4159,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -4480,6 +4692,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SignUp(ctx, params)
+	return err
+}
+
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
 	return err
 }
 
@@ -5359,6 +5690,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -6155,6 +6542,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -6253,6 +6643,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -8871,6 +9263,383 @@ type SignUp503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13837,6 +14606,191 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendUIMessageRequestObject struct {
 	Params SendUIMessageParams
 	Body   *SendUIMessageJSONRequestBody
@@ -18366,6 +19320,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -18441,6 +19401,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -18997,6 +19960,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 		return err
 	} else if validResponse, ok := response.(SignUpResponseObject); ok {
 		return validResponse.VisitSignUpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19846,6 +20859,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SendUIMessage operation middleware
 func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
 	var request SendUIMessageRequestObject
@@ -20595,798 +21634,838 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfsd2hqRJ6mKLPjlZ+ZZo4ttYcpyJqb8IskESoybANNCWGUd79mn2wfZJvoMqoBvd",
-	"jSYpis5kMrPnbMZi34BCoVDXX31ujOV8IQUTWjX6nxvsE50vYgb/Pv723cnbVLxlP6dMafOLSudzmiwb",
-	"/cYxmTOl6JQ1mo2PNE6ZuTyWQrNPutH/cN5sTGRyRZOIRW8SuTDvu2427DOq0f9g7xa60W+czRhRbCxF",
-	"RMYzmkwZ4YpMEjkn3X3yeqzliCXtRrPBo0a/MVfTVrfRbCQyZo1+I1UsaVyfNxtJKk7M9SQVcF1pqhl+",
-	"Vs8SRiO42ukeHUV748NWd9KjrQfjPdY6Gh12WwesM9mjD8bdqNdrNBtaytiM8vz6ugl0ONUJo/MSDQSh",
-	"Ql2xhMgJkYKRBWdjjyCNiGraJ58HDb1csEGjP2i8fffq4vTs+O3Zs6eDRnOQjQwubjI2eAqmCo/AZAeN",
-	"64EYiOrXzp79eHbx8tnp6fG3z/Cz8LhdhfJX92m303oQdUath+ODg1ZvcjQ57EQduj96gF+VMb6WKsWV",
-	"pkJv9uEnr1+dPXt1q09HLNYU3zyj4pIsZdre7OPPXj3d+sM17zdr+Pzk1cnpdztfxIbhtpOnXNFRzKLy",
-	"jlMs+cgScsX1TKaaHJ8U915kWI7yi8g93mxETFMem4dPLKsqQhNG1BXX4xmLiJwYziV6xpV9vdlnCe74",
-	"C17YMQe002k96HQ6rYfmP538/yK73VLV6O93jpoNzTVszuMT4o3GULDRb9xfJHIUs7m67w8WNtrJS67G",
-	"Ukz4NE3K83+3ULAHScImqWKKaJAaZsx3FLlkSyITMpcRi8NkmRde7dHGSJ/jE3gVHzPv9behSXffo8lB",
-	"p1egSXkoIcIU70HqvJLHsIglxohjouUlE4pcMaEJF1qShFElBRfTMDGEvEB+CBAiVSwiNI4J18q9eMQm",
-	"MmGEazJiUyqIlpaftiBN72AFaab0IyPCvb2GNvnokS6vP7IkljSqZRmuiMzuMXwypkJIMxlDKLMTwmTK",
-	"H1rBMOtfvg3/HMEzOlma7dHo6yRlPtX2ClQrjDNEMe8GJNmbRGo5lnENwZywUHLO9IyLKWGxYmEiLdyr",
-	"6kk0SuQlQ2GTEGWYNH9xKtinBRvr7ch0sJpMReZyIyUsSWQdc2XTQUL9NZWaFql0JiWZU7HMRaomlGg+",
-	"ryHQz/AKnzpXsiCOR8wQ4irhWjNBJjIxBxyhsTlWlttQZbSKKvu9ooSG4eGuTxc1RMEpIEXeMrWQQrHy",
-	"8WQUyZhplu/djBZUazZf6Ea/22yME0Y1iy6o0fx6nd5hq9tt9XpnnaP+XrffPWh3O529/YOfGs3GhAuu",
-	"Zhcoyxr9htJykf1c/4rD9n6n1+0+wFckSl+AFKv/4v5et9Pp/eQ0zE20g0amzF7c6Bk4n/oNuWCC8vvT",
-	"hW5JpVrdXmfkCcWGIyVsZz6+ZOWlX6O9ponw794bPXjQekA7vdbDSYe1Rt2oN95j+5ODzmGj2UhBjTcc",
-	"C8IKiaUa/U7TjYNLkf3a6zYbi0TOF9r7qWfYzR44+fPXRX559tEZGd5WupKoNSujQ4Px4LMNv0jswzei",
-	"ss9uTMCxMKGxYs0Gs2P48Bn/mVkt1g6h4jLfAaB1GpVMsZ8b/e51M/gQKKN1D/WMZRJTpS/snwWKrDUq",
-	"dEYez6qAjd0nvU6nYxRUGFKfKE0THVJX8YLROIvkvJkGnnHhzZRc4Hd4JMDxOChcq4EhsJkOj/pkk1H1",
-	"u6HJWkOhOXALlBsNVp/f+P29zd/v2yMbv38vW7pIChb8mPn9tgtnpdSg0f88aPxGq16hvSVQc9Dg6oLy",
-	"gT2SBg2a6plMcHCXXOB3zA3X5jXZSQE/rxD0eH/huLC8Lxfw2TSnQUF4DVB6DaqSbgC71ZlkbseWxNdr",
-	"UT3tPvz7uPtXPe7OgVfO+JzJVNebIorH5ugI6oraPlyvS0c8Isa8sKcEF6B5bqMl0tW6835BS8wHFtIP",
-	"3VU4396cfM+WgZ1yyZZNM97UtyQ+fF61RXpH/U6nbQbb65QZ9qA16hnmo/v7raOow1r744eTLuvRvdFh",
-	"p2GPXaPWVl7c7fS7vf7+fvug0+3t7ZkXCzo3k3rPRkTNYNstEjbhn8w2vLw4/kmcfRqd/JVdnkYl12Oz",
-	"ocZyAS5Ny7uqb/T2jJVV3yj2ZsaUN5oNKS5GbEbjSePc6AiwphflaXVY68G40209pAd7rd7kkB1E++O9",
-	"UY82kMfGY6bUmWG8smVieLEJrhEKN6EBDzZF94DMuUi1r0x8buBtyMWNfoMt/zIbfTvmr/lfTt79ctJ9",
-	"xU/UyVwvfnpycnjy9//7n/9t/9///G+j2WCfFjxh6oKLRv+o0zGMNEmYmmUvUom+wFtRGlmuGTGaOLt9",
-	"PJap0FX1Z1reHZvzR+ZOyhS+OW6iaULH7L+sd7s9lvMKMz1k3f3Wg1F33KLd8X5rLzocdcZH7MGk28mX",
-	"HMfmjT50INh5bcniv9EUDB89oWLM4phFtUZdpozqGdVEyJGMlkQwFhU9JlseeGiG5/Jv7MZTFExAh+vf",
-	"z0G44aHmTeZ3dqh1Kmdap96AezKjYsreUKWuZBKFg0FC6hlLyMLeVNi8aZIwoS+ya+a4TxI21mQmE8XI",
-	"yDBPsjQymF35tylNFzEzZhC17zcaImy+J1J8ZImiZlavpDbycKE3chiPvScDJ7B/+UJIfUHdq6sHciSZ",
-	"wpMY7kGHsf+Cbc7knu9K73nuK3/K3lfDHr/6aQD1YIfmez64pmaSbu9LIJ1gV0xpAoyZU857IZz7NdHC",
-	"K3uwoiChY63gTOJakXGqtJyzpHAsVc/jrY/ZfIQvUYWtGaJd33I88wYRyvxLr6QOf+a5TMhYxjGj07R4",
-	"EOcfe8zjmIspuRTyCv0ihrOkYG3ynnINhNMzNvc/eAZEqJkZ/Gj4ho5kajRHwsVHyccFf2XE1DjhC9gY",
-	"/cYJuaLKzjUi+sponua7XjTWceYJvovsP+h2DVmuEimm3tDeKZbUiI3qWb/qsNtAhFSOaRzCezaaSXkZ",
-	"HMUrdkUsCxEqIpLFqGtp4yuJdBlLakY0SePYbkWPSdv2NMztp+yX82YjTcxUZ1ovVP/+ffPKtjfj+2bI",
-	"6r5KFwuZ+LOJcKfVbTGMhm2pQN1EwTZfqajHTy+Xb77j8sHfnv44/WF//pfO+KekO3o//tunny9PH34n",
-	"evrF1UH6TD7gx/Ro8u3f/xrtff/PpH/nq2CZasUyXNk7ttRl65iuONrxyjVaUGMBZbpkhV8VGyfMjOVq",
-	"ptj44odvZ/HJd6/iv+39JY6ePP74E388G/HHMfv2uR5/+yl+8eT4l5f8MWc//vXrG3P7Itp06jffGPYM",
-	"WbEY7pgp7GuuFjFdXljuO44oeSE/spiCaGSfNEsEjZE93PMtI+caW/OOfUvY+Fk33tXcs+eTcOxR5Dee",
-	"5gobJufaTqfbehD1eq0jtj9pHdDD0YPxw+iIdSb/5YbQ5uIjjXlUZfn6h8uJQR7J7elfJPnjJaqFAWKj",
-	"b9L8C/TOnDRmhjdPXlpjF/XaqAFWrZHVmj84VDM639jQMAR6+vidoB8pj9HcKmuBEdV0RBXMK5JXIbU5",
-	"Gl2k3itKunL2glxj3jZ3oHu4cVj8qftqcWQVXbk0diAIsm+t4vKEGhWcxFJMWUJiOSVclMSKZX8zPvPG",
-	"Z4b/z2jFYXPsWKfiNMhoC1vnQsOzRcImsCRUuIchMwiVRdYyTxEaRQlTapucnqO6nJ5nhVcTN7AKXf1x",
-	"AwmsmDl5GqKDtfCQf8mM2vwbJ5sID2VoeJKrSqDSK41tRo05DhbINmkrD2opkg9yBTkqYzVEeU755u6X",
-	"1Bm0WTrFF/DBFBM6Slvtn84JMwH6/pN7YJ7LZMSjqLxnXklnCnJF4NCr7pBJ9mhJJluRcQef9CRzHMsr",
-	"eOU20rmYCOgJ4+feOCpbIx+kme13VESvJ5Og4H3BJppoSWbpnApVShWY45TNtoD3MBrrWTVVzlioLC7Y",
-	"+Rm7yEt49CRi84XUTIyXJ+JNIqdG0lUPRkXnjFgSNYnSPI5JKiKWkCu6DCwGz197wYXZZvhiX2i593my",
-	"3BtN63u2hAhS8VvbLNV4ZYqQL96870OaJRfEG3plNetmWSLsS67mVI/LCwRfAGl3RRUmJRkeX5uH5n91",
-	"7l5d4PkAJQufcE5GS8hbs7/vvCuT0BvhSvpl9wHxBJ4gZYpNaBprdBO5hNgQgdzTN5/WXiFfs+N7fuzB",
-	"V5tPl30VJwDq/JOERUxoTuPSnnqfSDENO5HdHOAFF2PvDSW5VlR8CHrKsndm7qltNKKDgnDrFhxgZlik",
-	"OKwALaqj98ji8UjAuZNtC66Ilqh7rqCQz0ToDPL0opBEkYIReJlhpK6Rsb2DA/KRKz6KGTk+fXJyAuYN",
-	"HWuWwNkAa+4qOeDjWsoLOy5uTs4ZoxHwYsznXDf6vYODZmMhgScMZUrDwCqOLTId80XpVBeFF7feqoUp",
-	"E81bnDc0oXOmAw4G4NmfU5YsySK7qX5h/Hs8qZ/9bNYiFZdCXgnDvEYRpvYj8Mow5WWqL+TkIqECCnKA",
-	"+jAmj/iGOB7x8ectSN7prSO5P8daYuc3eWR+i0HkQGTbGEpKcahVoGggYGZfPakxEl2SDzZMbcPiHJUe",
-	"HLYlN7x226TblfLBDaiWJniDR48gIXDoThhk478pJQr5AbskRGf/CxAioUJxdIUWwimJnBNjAxiJNY6l",
-	"Ws0R+VsKu8+aiDZvfyrRfVN87TaEoHUWY0YIf0D11MjvMiR5QZU+juZcVDXSmCpNqLnGlU6oliFRBHkx",
-	"cFNFQeIYJK2+hlzNpKGPdXZssz1YHTFehAZdIYY3aiAC/8jegAVVpQJaVjbS6KXZuwT7UUk5ny+oWIId",
-	"Dy5m8kJHq/11vY51Vwf9dQfjTrf1YNSjraOo22ntsweTh/Rw1BvvdUE2K52kY7OaxuJ4nURQZzHjC+S6",
-	"t1JrlkR0DhYAF5ADfCWTS6P8RnQJZ+8ikVE6NgMzy+XGfeUFT9JRXGum9x7297vtTme/2wW7O0lj9OK/",
-	"ZZNUREgs0Lo1nUz6ZEZFBAFHqDNpQ+DEWUwx/wheNSnA3Ew4E1Fs6LvK23/Q73bavV7noPvQfP8jSxTs",
-	"7C6srJyeiOcyKedFg6fr9XGqZ6TX7pjxzf1lnCZUaJdl5OmQGwQNU2V0VHCN04gWgo7ZgMIBTEX+cvr6",
-	"VSh+WX7RBgMx33pJYzMxFs6zMBZ/+YN2U8/dgxd2X5bFPWTuWDFvlD3zHqvxcUHenT1vPdxGxHXrlIFs",
-	"JiQfUGVTV0cNREBH/XPGohEdlwJsJ5rMWLwoy/n5PEvhR9OR66aRADb3ePV+3i/t521SXROquZg2+g2o",
-	"oVnB/cWPefNV9WF7EUGmRCjV+F8iSNEMTJTy8hTdYpNjN0k8AhYLRhNlkxiMrTMxpwAlCTPWMmbUXM34",
-	"eGaeTsjIvCdhMaOKKSeFneRdQyDf+3kT7rEEQi/Mzelzft1svGJX71TVQBHsKhjdcoIq5mLLnMJuINb2",
-	"in3SK/KATrQign3S5QQFl01qqXp01Op0W53uWcfslT7yWylDgPSsR/63jv5n+WbVaNkxmbOIU2LkHChS",
-	"csES5C+rW+LBHXJg5VlaoRBa5UV59jfGfyC7y/v8NrL8YUGWH+ay/FWWblYXRCuN3tLpuUxFVD3C9Iwl",
-	"rGnMDDMTs+dUDUEm8IJQ1EtIdAeav7eZazGYs1+cq/tscJp40c6wGk2mgaSmXHYVWY2CTBjt77eOxp1e",
-	"ay/aZweTw86D7kNjYzs5h7lMza0SxFYLrL3+fr0auxd1HuLGf0h7k1aH7UcH48PRA/rwqCLRuboQQIxt",
-	"BRhS06zoWbDG/dRoomRGPxoLfhHzoJlneeJC1xW32wxGe7w7l2keIBTInJm8vLNV5HRcZ+jYGebF8zUs",
-	"VpqEIc4bmqqVWWwvmCYRM9p4ws2pRXmBA10akItHv8E8oDMpX5iDspTE/pEl5HCffM8fB6hsU4guwNsH",
-	"D5etSFA153SJ63V4cLB3SEZLzaBQei638q13CuZj1wst2amgV9SOp0LV6qCBCkxEhuWAAWriO8gdTbLA",
-	"e8MxJ5pquWavgdbX7e3tHxxWk7s2yLa8SeQSbGWnxG4wmMyayye5OrlztYLb7XceGLHS62Iyl2LJxeaF",
-	"Ct7CWIZ/inxd9olDLquWZMQAUiAQC7+wOVadDZamLgVyvLcqvc4oMxfuaxu8O0Rp5FWbK9jWaCrZPy82",
-	"z/UDuiWg44OvCFMLSmJUzhnsTsNuE6rCvuqF95aLLIJekKRenoaLm1kr/tauoa4XN/PnQ/JYfmV3BwaM",
-	"5Kg6iI5JlNCJ/sN7gG7j1HEU2qFXB5fiTcI+cnZVCvuByS7TOHJbGeOxlsn8larBD/ubTGF6hhSQc0Kw",
-	"XDrCKnqaHejE5oySiKnLdm6/qKXSbA52Zv7WDYRyGYNsdVaKzfgIEsb566pIIzHVzBJkPLMBnuqOhTdn",
-	"Xr/ydrUeUTOf7B7wKuRZbPjubRSe3mGdwoNzI/6wAnu3NPScKKdMay6mqi5JdpM9/LvdbOW9lU87UFKI",
-	"RCpWFP62Qmsrh/IXdBSfG3Kl2uX21pYw5ao8AQfChsnf1/j6kieyxqexpUPS9xia772lmr3gc65DUgDw",
-	"huzGBD1aiqAbIaGaXcT2LUUpoBiw5VwmLH+TGRH8DIlf2wc+N0MbMlMk+egqwqAweqAJhmtrlxejl9aQ",
-	"w7BVBXyorjIZ3z9lgpnPrixsDL3UPZgbVW+Z4adVVhqEK/NTCtFkvLcakXSxkC7S2cW3ap4AimZAl/FD",
-	"XYbJ7C77d3BrJ8GtBEm/W03orYzZK6mPcb+VFxSyMYFWlCgNCR0hFd3choWd9jXeVn8tYixqgHcNQDsZ",
-	"NMAgHzFC1aVNeNvWdXZYl+RpZpYnkdbs8PLADUlOGU3Gs7dMpbGunPbW1DDLRKugs6tr68uGrnWpZYql",
-	"EnyxMKb/h88Nm43oYhSAY7teB7z2+cWofVvmGiMJ82FYR5odha3WNPppcJjl2svzm1vdzc83Cf5YQubL",
-	"EQ6ZrY4KraW+F7Xy516gDV9Lm2Cl7h9l2c5h+yQfWfI4VcsavSGWUy5WaQ2YNXoxMq/wlYaq4pEw8C3y",
-	"rVIouw83rt7BORE7oooY8QeMEgSSwyrCI6YLLRdWeGgWs8XMSPIbQHN0CzV1gGXgBl6KWtknj8AHtm+e",
-	"fLDX6XT2qz6lIwr1awcHrYeGsw4n3VGP7kcP2VHH3LuA1+21O+1ud6/dud/bX4lmE/gccBEGDvqNl/IX",
-	"Hsf0/kG7Q+7+2O0+Ii+4SD+RTw8PLw7375HnPGET+el+d/+gvUIQdB+e9Tr97kF/v9M+POj29ookcYV+",
-	"dTR50O/0+l04mQ+63QJNxl3aaXUejHqtB+Nup3XE9qPWQY92xg+ivckhxBktTTrdfjR62N/v9+/vP1xN",
-	"lOr3CkR5ytTl8WJxv9fukrv89ek9u5X4VLxb1JTR3zyUulHOB6IABlL9nkMYJ2EshNsTJjQK6/2isF6J",
-	"7SPeHoyfnByeXC5+/OHJX47abK/THvdiMZo/70Q//iXOqnHv24Dq/U1k433KWw6y7husWkL9++vtBpHT",
-	"iYvphuVSM6rI31MFkMWp2EGp1BeoT1JuTv/kJUqhEMqGuBN/vChKpk9sHUIpv3qLEAquyBNMiS0j9cKv",
-	"Af+qS+RHTszyaUOuf67sax6RhEGqLNdo1m5jU4zqXIhnNjXXDaWiCRTHms/8PdezcGKVuUJoLRLQH4Yf",
-	"C87yf408sfPf5y4MeHTLe+/DvwXhl1gCo9OBZvWWpVXEcsvpabCiEMuWE4ZXVxSRZFWE2CShTU60yqpV",
-	"skKKvk2dJ3RKt0ugH9eVVcAECYw0LCK9mQBTSvmSiuUxakGhwlb+Sc9s1dGKcjwt5YUxD10AXAVtR3fR",
-	"5ibZThIIKPYJcpF3X77q+5wrAwmTqDwVj1CoeKoa4xrOPmVvWUGk/JZitozt6gKhdFV9JYHQAeAKqJ0T",
-	"qmByZzPKR1pPJ3cPkCnhdahq3/KP0DWEkkXCZcL1skk0nSprkeMhRCacxUU8SaX4VDB0J4k0jh2ezQXc",
-	"Ckshkwgq2QCn5tooq/iBRr8x41MoraVT8PyOMF0OCDFJRYSQcO9OnsyovlEAYDUS3o1kqnc4nzcbOuHT",
-	"Kcwmjyu0nHPNH+ymnbi2HMrnYoutBU0sWH7VIbdSPbB8A09BiWEpTp7PV6WjOdeluVq9bTt4/FUI+Fu2",
-	"n7KPvWSamrcjjngGXW4By2u6RcHHW0qzRW1DKUOmVj5Ii7beXX1/jkSf31/tlHXLd6xutAXvYCLabNQI",
-	"HLKaEnjPxjS/IUb8Coh4f/U+PH396tk5Ir+XePGHB//mxn9JbsR/vg10Fvid8elWRUQ3Oy1won5ee8Pz",
-	"im5stFwHzpdNUEdXHS3NzzdsaRCYC9SJbFzmcx08Jb0sj5rxZj0U0UZ5J8z3mdB8TCv5H69kVjFd1i7T",
-	"0nNl5TKvGxGMRQ4sLKv73sZVs1dnhkCVSGk0FQWyPGA48IVNy2PRSxZxegYP+RR4E1MuKu2BMhpkj19A",
-	"AQxWgdZW0GRYR0anxtKJ29XNTArpqwc5RbyJeZ8IkyU4B6AOWMcr8H3fYzzOVX0EQxSVvOP8zbUod4/Z",
-	"WM6ZCla0VHB28V2rcl8gLUHkYLtNMlqWYN1ydFI942IFvigq8IFqt1XhmWpJ7hbo+Vml2w805hGtS7Q+",
-	"JnOuFBR7AC9UufZj9nxNijXkaY8SRi8VoSRJ46xgZSyFTuhYh7FADPfarBUP7gOHsQ3CSqcO1CinwIrU",
-	"7Oo0DfHeM3r5JouNVdrIzaVY5Xe4YvTywrteTHX1oH4YVUtjs01TC4JYpVYxh8YjWPb+bWjWraOZmbg/",
-	"tQq9inNDWv0BYIZ/N0DBxZISHmroFLlyk0BLJ1dR0r1RRclKzES4t1dffdJdQfUsU3D/QbfrJ/DjFPwt",
-	"WSH8FhUm5xUCLt9zPQs7El1TBkK1RSZDoFMbe62v1ullDfxwp0YpHtwXc9Xo73WbDZHOR2aTds3GdIHg",
-	"xmMakSnVDLH3wIBZqYZWanIOOj2jQBY+13uYf6639q2Hgbf2OvtGguyQWw7/SbglZxZMjA10LZ5RWw1M",
-	"aMJWJcI2G6nQPL4ozsH7xKnFMS+7ssHHbEHOfU0jYR+5TNVFOI1iLyRrSlDpf31/8DH6dhaP+eNffnr/",
-	"avnTj3+djnp/m/7t/f70px9ns9GPj9VPp1fTl7+cfO0TIyBxKgL8w78leFiCg+KHuHJARxQy1RYNZulz",
-	"jVtlnOaZAeBRJ3ffPn9CjrrdTtNwCVzoHrQP2t3De6Aw4FCM9rhYxMZm4VLc/7uCkHGmaTmv+njG5mBM",
-	"zumnF0xM9cyC3tldpXTidO9nZ3QaHrbNFjbK3pXF+FIzeSWamBFskeCMUiWT0PAfth+290qDHzT2Bo1G",
-	"zQgP981ya80gl+T/DRof/uNPrf8+//Og8Z+N8tCbjU+tqWyZH1vqki9aEoZO41amOmG3piLYJwoAVJKL",
-	"M36TMKj4gizsJGXkasZsP3oLRuVEPJZNE0aTmOcwnQ4n1VbrDkuYgsMCHcrL5HqSSRkzKm40uRdcXFZn",
-	"Mxyknc7eOE1i+Ad7RBIWfz2AMtFBY4jL9bD38OG9Zh4BW5jNQ45HQAcAuLOlDDY05i0jvN0lYn0DhRJf",
-	"H3TMz73DcZoomXx9+XMvPe78MOvOv53+EHWX+/NO+uDq2586D/82CQ2qjit6nf2Ht1n9FxI3S5jJF1TP",
-	"Mg4Hnw8Kj+J8b5RydssNmVXfBPq9wAkFlheNYwalAyJCaBjC6HhGFjLm42WfDJNhMVc2ZhPdxLYyMjGW",
-	"25y50oehHlqdSA3EXSi5bHGmJy0jC+mCtxKqGSxxywq8e+2BKG1rzO1/lHzdeaS/7jY2n/JNljIjzRuY",
-	"ZohAVPuEwAIA1STDnz16mDlfZXMmG045POGfv+52Oo+uvu59qSkznSyPJxbwszjbUzsBLSEV2o9o+4jQ",
-	"UHCh0vGYldi66w95IpM5xTx2vQf+VfqJz9N5o//wEPC05lzg391sPmawWBay+YQCQbWVR4/GHmenT7+/",
-	"o2xAOGufX1yTj0W2Y8IM9oP5+Ty0z96/f3/seQDDAxnPzEYTU4YS8/DBgXfAlQ+3x9BSkiSMxvOvBw2r",
-	"KwwaTYQl/npQxMEEkbe9pLhuNmIuUIs7/vbdyds0IOKOLToP4BMcf9t6d2KGnOkeJ0avSlJhns/9jY9l",
-	"tCwWOTf+0x1+7ZGMln+67/WmSlJ8TfkW8KjpWcJoVHcd2ldmICvFkb9lNHKLnz1ZGfuUaS8JF1zgCOaq",
-	"gm3bV46hjiHxdzuWO8rrGVIcCzLniuH4aWQrR6Kqg3jBlYaoiUcOVR1DzJX2m0RvMYS8F2fNyuANhOvq",
-	"57HV5A5W5MmMaq9NzgqmhmJ0TcYxZyIwIsVElImcKovzWs7dhPlLI8Wg7Iqx5rKMPFgz1B8efOHB1vFY",
-	"uTdlXvFfT2TDdV7gbwume8qg7bbnYiwODa/D4Bw+SWUUEdzzPjNhi4Mo+A1qRvFMRCyyFTzVMTzD+kyX",
-	"dGMT66rjYCJ7R3kQ9pnwIDrZMD4yodXrSd0GfCPjGGQBlO2ulQL4uq23ImCn5Wn1ZRWEJuOZ7aAZYmlz",
-	"2eWelkfwc+CjNjzg0E4DTIrJi3kClOsgEiADvKGyjVwY5j9dgwX8Mv5cKJUp3VHwhq/ZRmZ53NYLL9Bt",
-	"tssrOmeR32quOIJXgBflReCahKqsKwMfBw7SRQ5hUBlQnutaNxx2Vcerp5omev3ZOS51gt2KKOyq/siI",
-	"vKLdus/np8Q233YgfKEPC6lrvwrPbffJUsFW8cvfMk2o13Udlh9VmUytXrsi/he2GyNTeq2KZyXql9T0",
-	"OsUh1R405THVnjZTprc6asID8ZHFVg/IBYVWjehpHjgKj8y9ZO0QP2l7eoQPocx1dLuTCM3byjgg3V+x",
-	"nwEztbq+KJoXVM/apctFyK0aemJNWZCMbxzKTXGctgptFcNX0KUqTkZzIXhWLvDaLb7t0Cjqpm5vCH8d",
-	"r23/9bcWRKaW3ogyE6R3GWe7/PlCTX+NgntRGEe98gTILzrrKd6ESnSjn0PPdCg+DB+POx0ky0JdtZLo",
-	"lEGeXF6mUbLa3SvWSaHVe50X4G3Cp0i2y7HUMu/wVKMA26qUXAkuKWBlHJzymIrXc0CbdcS6wmLbxYIJ",
-	"FtXTzcPG2cpKeMtUatSvGQ2KF3PRY7BN7KcEHnp3Yj0QWxy03phCVmh4VKvN0eKgwB7dYlgf5aXfJrw8",
-	"LHMZxnHJlqEhmOv26cqpseAXl2wNW0vtNcjOQ7PlYSxiCkJA2QhtYCjwpuKLtmGeUy0XizrmMRe9RQq5",
-	"mOTiNmyCT9YLR+vqWmVblr1cj5cnT7e2Lc+Y0ut2NSV6td6jPX1umyWps22zk8sGmkMn15mrnrzxUmCe",
-	"Yu1Z/QRQEOHzEJ6ofh1D29sf2HYAdbP3BlA3/9RLCL0FCVz6ZO33aw38NMsbvbnNaj9ey3ve92ttgNTP",
-	"Nd2K98JzzzivduZTpreb9nrDZ+cWT/HLxYS3Gs9JDiAeNimq77r9iOpsL9AqxnQOWa9cf0G7yw2L61mU",
-	"0CtRJxvcDcHRXNmL2wqG6/ITuag/eRoOknl2+x1FOAQZofOfsc3yhhmlQ2FV7Os/EzZp9Bt/um80cinM",
-	"SXQfr6r7J08xUgJaQe2Q3pwYlQKHQ47FkmD5pFow7FgAaLzv3p08ReBJjKkLKfiYxtCWyKLwQ5OFugnl",
-	"GsgtJ/MEUiZWBfwXdMrIiE25UG0Cfcux3NFcG77g4nJIMFLttHP7wEQm7BEWGQBA+ZxGjKSLdrk5o50S",
-	"5m7UxbK7vYcQB87+LuTrfDhu/URbv3RaRxet8z/vLGUnqDm+hJwpromiE0jIUcx6513QG9T/fikrB7oG",
-	"IyAP6DiTCRsjFlm7ptfoQOTNRpsk4pMJSxwwNDNb2b6kTU4ZIx/eMm3E0fldQHu8n+CfNl+i2IvUUrzc",
-	"e3RVCLie9P/R+u9bk3zy0rVBrtIaNwgeiVLES8KRy4bPzuh06Pq2Iusp1sTddsUVI8P9bm/YJsOv4C4q",
-	"lm0C4C10Cji4ilAX7W8SJVHaUrDEE4aFC4tEflqSOaw4iGByd/j+PmSSDZtkOGjstaa/8MWgMbwHqVq0",
-	"4PGkc7aK+pPWS9v/eLMN+0xorpdndGpb5k5eScFqCHeWE8hlGC1lCs0o+oaA6HTAFtoWvqxZzDTjigz3",
-	"OvtDYGNALsJqjGq23UB099rddu/e6sma0d5uxi+oQp9gnejlUQEGF+yIbN5NiyJgztM+sVlqxYMBc8P6",
-	"eAlTnvGnYTMXecUcbgJhSiyeIKPlQAzt4/a6fb5NjskokVcKUJiHMItTmSZjNgT5ASMbGQmhWDwxx4aZ",
-	"jN/f1HW4QftsILgifCpkwqK+b1zrGRMEa5ZgxGBYaproJgFfJ6FkmDDF9JBczaQCms1shAZnTDor1tEs",
-	"QQtG3wLb6ybZZd7ynYi/pkG1J2s5QhUZFj5mlkAm0PmGjtnc8ImhSZGUGhUm6A6ViWWcA+59e1CBaqus",
-	"JEkYUFMKf7eWDqc4G3t0k1lbIegRr0QAyKIMJtxB9q4EpZTNjaiCU9V1lDH8tLD9e2IppvYu4CSbHeoW",
-	"vEte8sfAPuyT7qMIpVlplj3AMaY5EFkyJpkzKmzOMMf0RLevShl4B50aksG8fGJFDNq04yP1SV+9HaZ8",
-	"Wc9pncCwvtFVqqPnPr2lpoVqcd1QUDteNZJcf77lQKx3tG4k1rn6ZRVYLx3hlrNBJ0DdZNAX8GXnkvsb",
-	"bjkVY1fXTcTa4192Js6Gv+U8SjZp3ZScSfpl5xQygHc7v1NbRFSeI1T7+g3J0CAAxcs8UWcJ2aKkTQcV",
-	"Ho03zjr6W8r8NuS/LdWv80I36xv4ayoRtiCD7vtcqFCx9aR/hkoVQIuFE8t5iX92j4c+7e697z5z3Sy2",
-	"lVj3nN/Iwox9s5m+wSHjdAMpwTb1Ho751T0smq6DPaCypQtr3QgnR0CToOoyT8jo533CNaEDofmcNQGs",
-	"zULvwivh74guUQnwqpAKtQOhOdp7c8o0/LT6Vp5Xv9HD9naXpt7K8tRXPp1ntF/nKa+vpD7FmsbtmSni",
-	"io7iDfji+OSpu/W62eC5BX7BxcUikVNjeq59i2e5n4g37qnrZqD947pXlVtOXjdL0KfrXlAAWd0Vqxcb",
-	"nGaVa8cnyLcufp5AB+ONiqDM+1LohnVFIZLj8+72LPSYRt/agtutmWfO1ViKCZ+myUYc9LJw/zWkqIiN",
-	"F/z45JW31pRfuJKGDZ58427dmUiDRLB0YbPDEjYBeaVzUEBcZRgvi4iSc+bxhD1/qPDCljtbVw/BY4t1",
-	"dfUW/ha/ZMv1WxufK3khjaywL8xc5Ju+6k32wHUz0CN/3Vsq7fh3tvZu546h751ZyBEjC5ooc3xRAloR",
-	"yaaLG/hSQBko7Pz8EnRyAcseICQtbCcUErcbNvk861m9tZz3c9Mv8m7PG+zZJ96T/jhKR8Ccq7nz520q",
-	"/1+6Z66bATyVdS+qILjsbHGzFpsgdJWWErvtFdBcHpEhwpEMiaJLRa6gHw95jQ5U3zonIxZLMVVYAYt6",
-	"qmafdHZzQZAMRAZwhGuEEsVfwDaChhnO8DsAb8EW1b6666he7jy8W6JzhT2AE1QKwf+Du6CGC383u+HL",
-	"HCrrWYEcK+i+BYGb/P4ZixdAuGdzymOIfG1JK0jwv9DuDSup431st9qUp/znlihrmc8RGkUJ4ANB1UUy",
-	"4lG09WQn/vMrp5p/aWdLn7tJoPNXvvbGLIIpw+GhC4FaNZYLpkgkza0lHeL9+/etcrHmKkWiXNsJ47Qq",
-	"4hmfM5nq7TVFnb9gjabmPvWl9hSPrOaFNWaCmKHtTv0KGzhbamK7NbJ2QdDjf7DVciI0SwSNscPUM3ME",
-	"b63m4ps2UEbtjTsiIIQS8nxgMw8M8cRyaqPslnJ+aJ5HIOKsZvwkYZHZqDRWt9Tyx8U3baKW+x/ftdm8",
-	"VtCDKuaKyr6ExHtBlT6O5nzbQwQKMKh7wUp65p/aCRlfScIEeGgIfJ8rnQDOTNaeO2YTDWyUKS+IK7/V",
-	"RHPNyb1knbvG++TOpHsOCWSjp7lgp2LpwQi5HTfEUbjUH0cOqNi8BSUm7vl1RMAP7XzfqHQM+0VM0duZ",
-	"uRiWMk2Um+VLGfEJD0H5vPczLSopFqWN5vCPVm0uuAcGXXbU/da+yn8l1yIsdNlK+0Nah4f75Hv+2DB7",
-	"05aL5PC0TWeBm60gpGZN0u09NPcjfRLIhOFF/NdtSOS9aFPHReDjO6OTg4ABNnG5ZZArI8jQpW0NH2U8",
-	"ZPG6xZRFljBQiZd189+WKhDuX/ivWUOS4md3Rg/bYNtMMxsNKBBCQvIJS+z0UUDagi7bcmiSqq1JUMCs",
-	"2VSv8j8PIsfr/LNW4ORtknbo5fQbJdnjBEZK7mJjWkPBe3DelNsofQHFrNp6e4uFqXSwXhsOLX51d8Q1",
-	"Rr5/RAPUMf+Ibt9ThBx4J+hHyuNbKGmUX8iPLDFieaNz83V+sxn26CItDmHl408f+wM2lPIa/a572OuD",
-	"DLxfalW0fgMUuj3tbJ1cLAcqLKimI6pY5ocpeBas/qld5q+z3IS8apOzZGmddDHVuwz3lDtF/uPdDL8L",
-	"XanS6PJ3EXPFqb6SGgultl0w9gk9EhfmhNnMNWufOHlq/bN5VE4nVDhY3s3OqbP8iR0v1x2XYFR1f7pM",
-	"ehCPgR5425wFW6fFNAPd8zYUUMd+i7p/WG4N6qrmL2jVBnk2WkoiJxr7ivyT58dYYtvA72/PIP+Atf0D",
-	"rBr20ZEJ/+W3VbwzjTutNvJZ+fy7QD+cXXtDs3Y/Jb9OVRH/Ekr3O7FIpBmDUeme5OtxSzXj95Av0Cy1",
-	"Iln3hkLbk99TtkFVe8msMXCMYNLBQDj0H9t0rKZv0xYrW9P/aP3uCYxgp4S94zeHapKsKpEops1usnMl",
-	"YxlxMc0KlgSrhZwv7bEcwX7VzrJ3wUDfJ1JM/e45/8DYTfOPJi5RJlaEJqL6gSO70GEIkq12LzWzWWUw",
-	"w1A7FUqzZ7bUT04s0DB5RsczjFe44rY5m49YYiua4C7wEyhbyb5IDItq7nJbIrYhMZ+YW4GcsabhPHss",
-	"quJszFwZVhvrnbLuAwcHe4flGttKKdm8DmHw/WxpO4jY486mxxqxtWByEbPS9w5shdUGXzsBfqRx/HoC",
-	"LTnW5emfb1yd5UPHBqsTZjIu4sFChYFm9W4MNxDDLA5REXIeP53gY91OPlWaJBRULSxUCA3hkguoKLUt",
-	"moHJAHfb4nunwiWmBnC+Xbu06mpJPH544V15M8TgqxDpOjTIJBVZ1djqqu3KW3OI7C+1xO4Eq6dthahv",
-	"3726OD07fnv27Gmj2Th79uPZxctnp6fH3z7Dn8s/Pnn96uzZq8rPz16Zx+1fpxenr47fnH732tz25N3p",
-	"2euXjSZ86fnJq5PT7+BT5s9nb9++fhtcgbxT00aEenfylGp6E2Jd++UxH3AA+UDk6O9sDMaFz9xVzM88",
-	"ZDPJQdfLwi07KksgfVmHya3kEw8w6DG2PMhGPNyCS8Pb6MzDmIVi9VSxZNgkStPJBFupYFTPGHfDbHcN",
-	"C/sXcWxWbb3SqmAVk4Ruho6OdYv0NhVeCjmNMFhF4zfeamAZVKmByttUHE+Z0Cdikeqhd6oN3YYdusYw",
-	"hfLGl/4RZ6Zt1DAj3SLi+ku5mnEs3ynyxWpxXADmtmcqgsrZbJs2gXq3rPreMSJXxAx6Y+H9BF4aFN+9",
-	"jjm4yvJ7hWzEAWICsU1cSFLRJFczPp55WGMkYQtG9S1F6AaVg4Ud7h51U/BOxApPGTEyp59ao6VmcJDt",
-	"Pzx4cGg47cRYYmnCnlidpaobZOURhImIRR6ig0MlJkOVLliiWMSiYZ9QMkvnVBAt5SWR4LjPmQ3Dnbk3",
-	"2Ad7JoryaCDyKg0WK0YmPFG6TYZjB+8/7EMhBxhtVF1aC8uwbZsMo4RywcV02MeSdAwdwFcVItj53Ubs",
-	"xGBMDkIT0sDAWsMGNBSFkFXYhrZ+3Z275fqbUjlNsxT8KZbMwF9K0zh2l1yKZrORTRdlRU2yNISHILRT",
-	"CRQ1G44WUFpp8+eajXytgifV8cnLGlagmoxsQ9sqDjMQycNcI0Oaajm0WrKesblDPs+hvYcAEDeE5lz5",
-	"PSCCzSaTA2EDxoZRIq7GNAG5PMd+QEM5mQxJzKj9guMwLZEBVWmpUi2RKBNDXzmZ1Mw/w2oO2gpTJowx",
-	"CjFsxMyQaKymicCS1xx1righXd/Gdeqnve262PJw9UNnfM6UpvOFeYy5jMyVn8nBjeH262axZfq65597",
-	"/dzzh7PBbqbneMM+b1YhpAThGqVOGz+RKI1m8m6/YpgHXl60s5xcmHOtQVxNfDxru5ztXHlZJ8GbBajd",
-	"GyrNtfATuZvEZd2BqEsMhyp3WDk7Nj/JfMxy1zoNOkQGIIU3t8lkxOJ1pHgJN103XY6KTZjZqKGSTSbx",
-	"gUWuErM8goyWVodAHU4xBmqFnZqDVcr8SlyRUcpjTRBrtx5QpIsdiXcCKmLuA5QuHnO9xGL9yQSi9BkK",
-	"wGab1tXpN328yluzlAvYugxOTMkxom0HL3eC/44qsq73NbdatoUhLlNBU/VeeyPOTJ3Fs9LsQqUxpLX7",
-	"KB0ZwkLeiRcZ332mILmDCn5J+G6peG3leSqqfDBXnSxdbklFOkKtHPUrnEpd2UotIMvUgyH5Hwkqpxuu",
-	"YgmRf403jwqw4ICGWQ82M2SjSyR8zgXVSPw5XSwyEHjwxIVp99RcxE83G5EUrPZGKZi7zwVHas5RuOru",
-	"BXCtulvfmovuToDlqrsTEAnwzuuMR5avLOAMuPibDSnYBtu58KrVt3rUWXerN5W1b81Iue5On5TQabvS",
-	"wKEK1CznzFlxGcf4vTxKKlwJHvrWMtH7mpFzS1uoSrQEyeupjJt9KFMeg19zqHMgWa8Sqa0EBgI8ItQJ",
-	"Xx4z3yUsMOEDpFC9jMibrlowRUfXUhfaOwpxwAKio9lgNetkRo/XmtbQ4AmRCSCzPZsv9BKPDEi4Bchb",
-	"r6ZsI7/BK0Cvy7in6PYN+Q2yHh9hpz2C4WlJpsY8QDC1sp5xuB/QM4qqRqeiapTlawWclrleJV4XEly6",
-	"1SdRHQ4RQrnmhxG2bu2TIcpTY2s3rc44YpDQjArZIzJ0OmSU3ZEppvkp9ogMUUIOmwPhWflNB3haPP2k",
-	"ME94DodmncOh4FYgIa9CcyAwnG/0SM+wgwYMBeMxmytY43ZWuWwvmuvrLOyapgLHwhWVNrPZ2g4DDtmx",
-	"euBvaSF6Pdt3akWZsUKejI9GiWIFcUNdTtmNzCbg5FTt2rh0A84i9eY7TcAIGFlFC6CLPLXUSEbLL24S",
-	"LgC0UizDksP5C+cxm/BPVQb4zibZXcI5MOVCwWASNpZTwRVDlM+Sm7Fb8jIeFPB11eVFAd34c7d3XUXb",
-	"BZECDS++HIHtBzxbM2ZKWWK2fU/9Sr1B2qRmqLled/cp3mWToPl4R4e2fVnmCPZNa65VVj6ppTnFQ9aE",
-	"NxzLQBlXZAECO8X1tkTOW2GnXSZDlLGCm2ACx1xkbo4miuPMxIJOhoSrwnGluJjGrGWeK/FfNRrs4zv/",
-	"v8HgU6fTGgw+dZ8PBp8ePDf/PHp+/pW5omou1j8V5N1jyDWo6SYHZm3W/oc6fErwIM7MhpNm76P30bZK",
-	"3j/KWyUftLv3AnogfDHP2KhpgKTI8Ngm04Hvtk9sp2UL8uu9JUP6fb2gP6eADI7hB1Xa7/udo/XBNCff",
-	"uahvvo3OHtusIcvVAOm92iGy1z3YO1znEQGuL3RLWmcQhOpuwgHg4/iKLhUZjoCYhZgc/rQ+EldYwMLX",
-	"CsQrTyK4/3C3B89zKwlghxXcUrs6yMdeK83NpFrWLDMks404y9QmgP42v1hphSpcwaOGSDp2lgrd8vnv",
-	"9jl1I0eNX18aNjSEhNDPmAqo1seeqrzOoMCeqWuQwuGmGygkmx9VIenvGrZaQZ/NeL2oz83B0Mo5845q",
-	"H+wbl81CkHfX+zrXbWssm3DZc2tj1NbvGXIHFpPBmlnYHXy0EnDIAxsFHyukjK4CcvFhCrKJZw8XE5u6",
-	"vc2Oss5D85/H5j9PzH+ebXpSCXa1Ntc1s0jZVSHTteBUKxOh9OoQ8xQj4zfKKcjzQkBT8FrCZdH7E+1C",
-	"9VmbBZ55b9EtIBissNGQXOEdpl30EXfemntUkCGPIHHBdbYYiEJrC+J3tnCvhIDNJWML5QKN0MkCUN6f",
-	"+F1yLccOQ0kMtcktoEhBEJlyjARBUkUfmnwZFQpyfAl4B8zVBU20IjGHMjSpQNcawo/Ddl22SyHlQF4J",
-	"L1iTOXyxyY1Wm4ww75KHGP9DM9Jh3mYlsRj4hlOG7mqWb7EmA41HIHKvr0OcVuqJvJ2MQN01z0e0Club",
-	"DD9fDwlVlyoL6uSRWC8+p9NEVMXHzSJUCXNegQICfc14rR/MDdnwRpoI6zV30QyX81fjOq8jJij52xHy",
-	"GIryrWuhTYZmWW0KENVeUNOd13dUrrfgBvWca1xBSF88Mtt1TpeQJQQuIaLlFClwxfVsIIa5kTNskhEb",
-	"U9Szqc4MJNfOBsQBjQ3jWWhgIbWtYvfWzvJj2ZwrC0dnP+X3hMRh8dVFh8jGzg20GPb29o7uOb8kmaQ6",
-	"TayoE+Td2RM/4WTJaELA0/eICAaZKVb0cQXIMESmtkVCdlhFVLOW5vOS4bVXNPx7ncJpdbfX6X04bB2d",
-	"/9rrfNhrHZ0PBtGvvQ9d/Nfn3vWv7tfPe9f3Wnc7cOnX7odOq3ee//2h24Mn9z50uuf3zu6a/8E3dVp7",
-	"5/f6HzqtA/ND9o+7g0HbvLTbPLq+983dn3798OfWee1j927R+Wcbz8tv52Ko9RrgDpgybU7SSZrAjgGf",
-	"H5x9qDlbR8IlWyrbbAj124wn0pSXlJdSiqX501deOq0j2pqcf3543cr+vb/Bv4P+om2zUq2nw1L2vFba",
-	"FU/qrcTdihBpdsSvPALw+TP2SQdCmvWpm0+y1vi3Gb1ru/8PGDqWR99m8HX5T4V719m45hVPvQcg0UGv",
-	"37345BncWkmZhF+Lg64nxDvFktuQwbXAJCcVhTdwnlbJtZHl+opdZcbrVobFLWxZZ8autjqAlraVxG3I",
-	"6XX33Jqtsl4XBb6yGEubu1DsayzSUtCRAr3gXM8QKNh4RIZ6xsUwt4yy475h9T614fjPlvbISZN4w0fe",
-	"vX1RWT/zdP2Seb2vNww94/3XzbLadslqWnXBqed0+KKnNEOGI98ztrDOVOo1ufbrCx4UTj7z56oIyOF+",
-	"KAJSoo0Zc5U25ytV6xzPIo/YeTECNTM2HThmoG+jR2qvt+2NODBAbJW1Cl/5/Mx2Ai/P2z6+8dTtrsSp",
-	"523I100bXIzPOYujcNzi2BVNTcw9d1AJqpShrXLW0NYv5x/sotc4Y7xR/ODKc6rZRKVIiYvsA5CJTlI9",
-	"c0DxmwRLsDlZNeJfifu3qtd+k6jKh1zFw4k2mpl56hcjNfoNKpYlKqp6wb6JT9pbieugRM2Lc5xnGRw+",
-	"yHw0g51jdDyzwDHUZxx/PHudYlrUTYbojInaLLZGvzGniw9IyfMCnUJNs48LLnfqJlfIZkXXqKGBtSIU",
-	"Y7CpsFwhe4G5r+h8t7jUTSJkgtH3rC4CfPoiR7OQgozYjMYT5xRwrw25yiKuFjFdXmxihD3Fex3hPOic",
-	"1ZVZWHpj7eos6koVGf7Yei1aj2GwrdeTYaEYd/O+vzXNZ79QvDj3q7QDctcLCPv0CR3QXp7dJhXDmYOs",
-	"ab3r8dLmSOYZpQLamtLFgomIDK2VAI0dC91fb1AOeLyDmuUt6j8xfXNt/M+G+laZQz7TruNSQz4/yDcD",
-	"sF/whmNp2x8s4p7nZFYoM4Ql6ZNICjZE6ZTXJbjUKVvAY410cEZeZf5rnbelhdVURHExZnkkAZJkm+Tv",
-	"kgv0o/6mSZq0WJJyi5IZryR/A3t+2w0hBQumod0iI97unkrqoZtQmS7uY6Ft9syZuauCeEX4cXC1xtLw",
-	"1Jhimm6OzPGhQSP6X/bv9ljOzVezTeVs1kKd5n7Rc1bTG/4//vSf/98g7XR6h3e++vP9r7/5fxeff73+",
-	"79b53cGg/c362+597jQP967/625+67n379a5ud699q7e+2YwaN/78+b3B7eq1wW7ule/GkLkisE9RNMp",
-	"lPFFMh3FjPycSs1Ukyi2oJgYOVpCORRVgT7e5GH7YXvvXrkItrO/6gS+Oxh89esHMhjo5vlXd9/fv/fN",
-	"oPHhP/7U+u/zrwaNu3Dh/Ktm3Q33vnJXbudH9vPGa+WZzVEFiVbCynjkCS+wdiyGDUqyf6yA2qoiJGI6",
-	"uClBC5+BlsCiWyKE7LjqZCvZaLN3N9UWKvLO1rZYcq0scjFsxlg0ouPLJ3I+rwkyL7MokqdcXMkkMnq+",
-	"0epcFHFBldmQXAEikrBFyrS2TioTgEb9qNiknZukPZSTHR7um/8chrWMTR656ReCYg4ss5piKqN+Qd93",
-	"tK8c/CjQsgDxFdiqOUJxoDbR2Ko2jArsqW0GSwK5oSyxNR00YWTCrqxBB9bq0IM/HhaKFMpadOZdKJs1",
-	"VcydrGLhIFCvsIkgyInoJEEogfC9m5nXQg+LApAUQytghxi6KiSMUbsQlstHMlr6G9K1MkbnX1Btiesb",
-	"3sdAniZR/BcEnbdFGC4JFkiJdQpLKaLCemgpL9RMJnrYxD9iKaZDW2ee6gs5uUiomLJhKTi7ooxjg2KO",
-	"GxxS2Q9VFvnL6etXxF63OaxHne49woXNiDBkfmTpX+6LCD8ivRFg2Syabf5PiYqpmuGUy9AWq0WmG65l",
-	"vKA8LHJbTVKb2ZdwtI4SeYlxkky1TRGqjTVyELU8Ncj70a6WB7WGAt3HIG82/GX2u00j0KzhB/tP4BOj",
-	"1GI/ySCbFnT9OswtAtkoDpgCSmrkAgtfzIxdSf0jMkTWHjb9dJeE0fGMYfYT7ArMOVBk7FII8uoVuWg0",
-	"G/iS4HC/YzTWsxqIKKZssyRKFokcBcSkqqkdcpm68rKQpSsv15+59pUhxgl1JD/GTuNcADnyPuNm6dvk",
-	"JFJkTiNmNNi84xMIZjnJaswfWLX24LB3r2xUdLpHR9He+LDVnfRo68F4j7WORofd1gHrTPbog3E36vUK",
-	"lsY/NkJ/3Wy8kNMT8Vwm8xuG2zx0QiemXx+nekZ67U6O3Ad0rXqDIH0t6NdzfRqRSS2OUECs7Djj0o4o",
-	"D4v8LkY1TajQF/Uaq6HuHQWKa5u8pEvXNwrDhflGCoRe84/8U2bIQm7IZuv0yBUvFFo2sjGPmPoN1jBV",
-	"LKkH/6vzXTwClwVM42rGNSNqYfQhmsgUi0bQXU/mMNj2alfFrslfDhC7Ga6J8YOk2S627wmbFRkQfxDy",
-	"/lNuyW2SPmoBBo0l5kEMevZqGamzZIZBbsCGjlJMJECbZ5N07jbJoQsfgQcHYIfUmC4qh8FmcYsti3k2",
-	"rT7h6oLy1YX4xye2vr+uLoarCyF1SHglKYOKdUxC84OQU6bhRxV45Qpkm6wa+mK03IGzyyV7uyXM67a5",
-	"yM18m3CQ1+5KQRgk4xSwZ9BuvVGB0pfB28kblLfXA9A4vnas0HQbZG0FUXGLBHP7kW9WgMzsZOYuBbwU",
-	"aXaQgHSK9dYyZ+MquNOjDKTTFg6ppdJsjt0TEbbi9sBMRge7keD5notqwQ68Ze2CfG+/taI1S46eR4Wl",
-	"0l0qllARJycOPA+MehfiRxLzRN1rWoJlyIsRU5cetoBTK7OqwmYDPgG+z0azgfQNKpt2Hs7HWSNyaXUi",
-	"0C/z0qGvuAaK1TBz5jNd6cAquVi3l8U7RWrzRRZXBKQVVthQbWGHVmZf4l1G51xEN59MiRW9mWUDKJCp",
-	"8JkVPAsJxlVuZZ8s+NKSxFRMUzplOZ6FkVyJjL0KLpuuAp1UNB3BXoZYOXpm2+QHwwXGlNd0pCDoMCcT",
-	"xiLVJO/+3Ok8PGgOxLs/9zq9h/As/PPIIlXCHZ1jDDfjiU6UUVTF2KJYsmTOhTF1KfR1mcuPxrCAk8JD",
-	"C+GKXLKFJqOlBuNsIMy/Sq7Aqmv94R/Ctf7SlUwFIAjNpTvOZ4heVteLrexBkQsmKL8/XeiWVKrV7XVG",
-	"hrs2z9bZgf79il3dJuuvWcz5AzE6FGkcD8G56o6cP3geoPkpjmvSAbOE9FA5fKmLOBdYz9knlMTSbPEF",
-	"TVB4aDKXSpPD/UKtp5MiLjJtTwVl8WEXMV1izAE3PCWRnFMuBgJfGTOqNNFXksR0xGLVBFMQMwWHbesb",
-	"HrbJ+6DlCJWRIB9Qzgg+lhG6asir598/yYNxWO81EHkRqhEu4xkbXzrs7N3mK7hquYwzBoP2hxN+/uGV",
-	"OP/ww8fzD8f0/MOL+Bx+exqd19imf5ykB7/EocKID4mW0Iq4zFpEyJsfUIYLU6ER1AosDXODOZFpgjaJ",
-	"5ZSBsKzypEmUzKAvsyZ76JIATBJKLtlyJGmCL5LKsBCJGfgsiJuZB9XOqFoC2FgK3fnhKIPWuX0bZlAa",
-	"NosUxiZSgAEzEHkrHtQXZzLRxLKBxTRntiw/PzShxzlVZEhH44hNprMhSMGfr1iilykvx8fCTouypH+4",
-	"e0lfwHMLCqMsBRLDXvBAwAn1cQO9s4xLCRmkAWg4HBUWxdehDjqgBtKxEbsh5LsNM/VxzmgGaMuVa09H",
-	"4/LpsyuEOQsh97EuUdL1BQoSOUmkjUke7R88uLejZjm6xjHIFQEb3zZuKqSokFdQb4t8bfYThoMzP4Ky",
-	"ySHlPJYquA50AVsVF3cZBpXkgo2gCL1UhlL/gkD3AvxSbSa1ve5UNC+VGlJLYjktO7j2yxvzJpk7bwyr",
-	"WhGok5Q5IF/b4tXRxcvlyVvxVn1UdVHFsyKapO1WahhpNbrJwdGRx/j7nU4I3iSrMqzPIwpx19q88w2T",
-	"m4eu6Zi6P8z8GpWppQlvJWzCEiOTb/rpcHKTK47MwI0z4N6Mw1Zs/nAE37Z/NzfgOo1iRjg4/CccV91r",
-	"pODh4OygrYLREelv2GEBNDXbCbgZ6A4MqzfiUQT/rmv33Ax3aCw0cAh1nst/9Z+/ZEvvSpbz0Sj3nAs2",
-	"IrawizSac0z/iA37sejCcgTk++qZjC6KaRQ59SyRzA8To0Xjv41VfaG9pbT1lxeQZUGTqQXDG0uBYaSL",
-	"DGTTAsbbrhDMOjDy9rDNamt51wbuIuKJXjaK7dALUJ3lltnF3v+hbsOBDunVfnzNus6MoQaa5XaYIU/b",
-	"GyBC2Gz10PKvXNbT8QlYJjKOLKylc/wFvWwLY8etP47nC/3E3vwbxDuE0kkKWcZqs7Gd+E8AgCg6ojZ7",
-	"+oW7G2FConSsN3vwjb3ZPOd4dOf9MDAzCJpVuG9UAUq50Tqg1Qn6GdOYbUi6t3Drxh0J8CGvGwGAom/y",
-	"zJm5s+LT3BGdrqx1Ba3yoGgEO5ej29XrOLF+nD/Ym4NRGfemwrmJ+8LSwhH/Zi7W4hYLxWnmbnOrBSiZ",
-	"E5n805QPBTZpOF4Azlc3TyyquhTGQBYRmXMRQbr0UqYJ4GVhovRql+z+H8IlW5JT4WxYexUtTOiv4erO",
-	"6NT8+PjJG7L/AJxvmZ/eEHbBkhldQLk9vNL60hI25VK0yfsciLuZNX+C5nACXV5e6rp7cSWDtNstghdV",
-	"i7c/95p713dbH45bP53jD3vX976xP3zuXd/7ZgVlNkpAsMmxxzdpcvje2uCQN7BNasAKTDXYx30yxCib",
-	"zfU0B/UdhW7ER1mbQp/Mj/z+hM383IfY3iwDhLOZj8cnRCbmD4gUltJEMbzX3KKz4QZNDd0RyT5ydlWX",
-	"kgFbfMTQkbZigVZ3G7RxYFQXM1xJ4ZXp0Lyu2JWNm2OVJlBJocmEI/DuRgZ7kedKvQN6VaP9tl2Stj+z",
-	"Su/K+9bUtw70Vi7ThAIr57hREaouUdG8SSjkd3AcvXU6UnF28HNeQ3B8QibS2BaKjJjiEVyTiM1OMdt5",
-	"RtWKig4jgcxuruJwb0avvX88vVa7pKxGyLTmYqq2An1cabVAIRSeODW1T1hObXZ9qQpqN9bOP6M5so0B",
-	"cFNVvgI1hhRb14wUzs2cb2p8frZXZFYbgeCJmQWEGiFdWjX/ERnG/CMbFhWUvFMcJA8NE6bNYPOXmmcA",
-	"pSZ73YhlTSjDjUFcO0nzKFYA8rqG3h6tfDDRxiThTETxstGs6QeRKfmF2sX8KcFSnYBrCMRHDN6oBdUz",
-	"pvl4xVB+WNV4z+Hc+H338lgXxijcEQqNeMwfiPqDNytyxRIGZRe3b7Bnxpxqh6GyXa6xIWcBnwExVDyY",
-	"E+LUO5drD9U0MaPBMt6tEVBCMK9vUl1KodoWLA1TenaZQnWzLKWyZog/h/SKt9l76xNZberUjMU2GTfr",
-	"vr2AFmw15Ve2ncDWNMTHsSVClZS36GxQps7a9gKFxyuk+pZpZUM60NbijkL0F+x40UTILdtT4pFtKmMr",
-	"HlWiL8oN1b98fcdbZvbBrfAA3SbV0lgKFmQvk86VxTKi6mIhrVc7HKOwV520Q/daVi5eH1E96nQedI+O",
-	"egf7D/Y7R0fd1TKstPbFgYXXPuuSV4tLgMHhNnlixFQRrQfRCDAFAODRoWegghZZOVgd8AsAreyiZfEW",
-	"VfjY83DjInz7rSC9aoxrqiG31KYcm3M9km2HxQmuUt+YngL0EVT+QvBjCMoD2suB9v8uQRbiJCFZdBou",
-	"aXLDcuiBOKyiHao87CgLkg2mB9dtMkR9V/UTRqMhgA0pqwOrpnNyKJiHl12gmgORPWkUIjYkcsEE3oja",
-	"k/caGkWq+K6EaqZyh9KQ8qHlq6btsGlfBdE1RY5PBiL/OBJdueGaGxHfWBdwsjxrUkTNnFeBBnZVmiSW",
-	"8lK5UuWsB8nQYhKqId4wEHiH+5nc9d9yr0mGUlwg7tmQ0LHOYeUD4ykqf/4KZPEjS1aXMw3zhcAOfr7R",
-	"bGTfq2cXtSm/bOykQC4sWG/orXKeipIl12ykgv+cMntZJykzg2M0Gc/eQkVwqAjXFjRA3kqh0ALimAwx",
-	"PM0r1nXA2WEHMjsmo+BLi1xiF9iN0Gsj3fZz/gMLYOdRqEaYGMmWFcYUmaOAigQVN6E1/yJ9we0kzUez",
-	"3p6YUZQjNG9c9aIEXyxYDfCCS9u0Nrq7WiGz28aQj5ZR8r2N1dhO/lbtHjT+73/+d9DYmL/P2Cd9yqbz",
-	"SvvOvZALbrPgFoJJf8lW25YV8z4MfqePFakoRV/H7YnUC7U4NaJrN5PNij2uZtJuQm9rtsPlMsWaJzcY",
-	"L9KWpaxY3lxb/XSKSnLN1h6xKRUOTDSW0xbHLnFTyRAbc+nsAi6m2HMGtOwdNvOCrj71BlHeUcd1sXP4",
-	"jn4HN8wKVZeqpiPWl+j9yTV2xsi7OkK6NFCLRTYj+kY9P/miDtxSX8nkMiscwzZEMOdYTqeQctvMslR7",
-	"nb12p93t7rU793v7WS290SCXgcy3KtrMl+k8mjMPOkkgQs0+2Rh1poCAam4TdpNm3keEAsAykh24tp1t",
-	"V1RH6xtBBumFOaRRhlk9TiH40ut0vDzolcTrBTIlQ/HyQgy8QNwCYxYmA7yQ747gxuZT8W7xr4TWXw4q",
-	"xEs72jY5JlcsjluYrWWz181jzcy2kUmuROM+hfa36BfY7+yRchrVsGL4nIfw9vIMt/6HsmG0VSG513y+",
-	"1gAG42No1QiQjWCFgF03kqmtEg2h3grCf2t0PuyQjSO0ySg3t7FvFj/8MvXK1gBsb2nzw6JtD7znKwYu",
-	"hLnKMXAKBK/xoR3bcxMaVwpPt8rr2FY1i9rRkSBk1g3IMvCYCiNurbpkCxXaWXPUgBRY0zq22+ntr01Q",
-	"sD0lAkF1GNUdlZVvZeo8kg+gl5okYTHV/GOWXoH5lptmL4fwQtewiM1gNeMunCEhPjij043q/cLozOSJ",
-	"q+rBJIEcPGB92PbgHx61DUPAvodCotHStXrF+IhMdO4DwiAPTzDMs7mtQdcFi8MuBt9GWYUqTvPFsuE7",
-	"Z8LbZpR4WUhNvjt7+SKQQwKp1WuU7TxlBNwWqJzVAJCG66GNfWzG3F4bx1/D6C6XzYw6yNzocFjRX+CO",
-	"IqAhuf7XiFFZ4OTKWTjfCED2pS3NoUrxqWC7qpvPQSKQMV3RnNPDiJYBXIhgOix2Db6jdoEJcatmzReT",
-	"vFfGDTo22w4bVUIZhdXvlqIqFNEzNi/RBEBKwa+d42TUzPW37DBtz7oS2kew+QXXBadW7jG+mknbFxrS",
-	"EeeKxR+Zddxu3oX6lr3KSi0uNtURzJue2UeDu+J9vgGszcZixWAfb7QRZhRwq6EYDHhg1dJDGCzXvHbu",
-	"mM34YAzheIy6QdMEShK2iJfNLFHRJi3adEA3rayFvbiRawHsTudy3bldb9vP+r5lGkUsgrpyfxUEa+b1",
-	"cRUndRv9wsmURRdcaLk77d0JUfMt/AAgxTaz46CIxuX8Xx7VnY/nit4MOmmRcJkAk91sS7xxz1Xn9Z28",
-	"ImkCODi2PX11F6xg8YQpGX/8QlUa7uUBynEFZb1wGe1xrDrC7tBKSPkLiy6Av3czrnewVbxms/Ybmx+f",
-	"K+m4pT/dqqQbTs/cHT7/zIt2e+xpRuc7spmNLXcrxQVesRvN5eY9NL9QgQ7XhbKcYsQwl5lfPgxhTeor",
-	"yjUX0wtoNbObeZ5C15qrymlnpL/5nHX0UjJL51TcUXjm9XMYLC9nP0OJYCIKg6E53nHhbnuEZicopsFL",
-	"10jHeXI8KTWoR/ELA9JVu6l6wRlnOviRm7oKqOqRXG/fPC1qZv+C4FNkI+ypbucPUelU0YnrQxs5S7tw",
-	"RqFxnA2zul2PIRU+MfLV3RHxqOkr1O/APUHoXIppMSNkIPIUGRFld0jXgMV7qVXnKhVQ27amK6lEFXp4",
-	"GhHNadImGOewUYyhgEzhgl8/lleQo2BTiGd8OgO/2pQFK4DcSOoythEOIxtC7mLIUOAX4LhbMBFhAMFJ",
-	"IiMpsAa7/qtn4dh41Ze3avMn/l9Y4pEmyDQRT2xfI2OkJnA4tMmz6i4eiOA2Lu3P33P5CxL0Pdezl15V",
-	"1U3080Af2tUFWjHVno2EgtWeZnleImJ8yTgyt4Jx+CgDBut2OnbnuR/IS/7Yr6TZyEdZU7NVyYUIQyiq",
-	"zfrkOtPOIQ0VoY5hAZwSUSHWu7MnTfL2+ROyt7d3ZBPh2Cc61ub055/IxHAvqIAk4lNbtOaDi/U6vcNW",
-	"t9vq9c46R/29Tr/TaXd7e/sHhz8VgMbMWdzSfF5mz2Jv5V6xt/JgEH3ev27d7Xzoto7Of+1+6LR65/ey",
-	"vz90e+eDQfTr3odO9/ze2V3zP+bv3odOa+/8Xv9Dp3Vgfsj+MRi0zSsPr38KMuq7kyczur41vU7ScM7w",
-	"MFXMvGFIFDOyiAx55IopZ1TfUU2XXuF8/23ykjnEJgu1ZZQwQecsIpkt4foGBLqkbuqSWL1dCuY4VX4g",
-	"f0ZVrg9mHRKdIg3qHY023g9P4KXBXYFtosopQjrh06nrSuMKWlQ6mnPdyvPeSoHb4vUh9klTldFDhY5D",
-	"d87vpgqr3QkVqL05dFVpcybA/WIEeSHgWB5T9dXrw5F+k0O1trCp29l/ePDgEBj3KdU0cFpNyDCimrZs",
-	"7NL1d8G/bIMqyNlvk+xe24jOtdg2mqZyqSFDwKYaWl3fPZEKJBHLuF1GzFXFQnauzhBDqAPssbW4ii5D",
-	"fH3zoPUOcb5+ozZ0YTCrmzSlCxX6vDupLU4fZteGLr3p+IScPv2+DoM7IClgA2PfZIiRFZJwKcg5JzrM",
-	"5JpoAV1xi7PgkMFC/TPWUHLONI0sm69sKeom+dI9ANkwiVbrcPo3lWLvTowd+IYmpSTH7qp859rcmoLj",
-	"IEsKahZiE4hCbjZgXoofqhXYvKCeOzSjhkdZR6fzVXz1ZJaKy7BmPEnonBVZ644i704yLrEZD+QZHc+I",
-	"+QScL5iX6p2D+eN54+1Qi3DLDZupklZIXp/fKEwTh+RqoAn2ti2oQaCGka5tE69SM9BbyqNJqW/YTfoJ",
-	"86iuiZq2fhE/G7vUdGB9LqR98OTmnriN13Nekgw3YJ6KULnJd5M1fdqsimHbUy+qfUE2WVrEVtskwVfG",
-	"UV6GnC+SYTKvK8M2LVBBAlQTsZr4vy2l2aKBmQwtdwX+wI1m/2CQnA1lW+4JZNviXw27e4zgG2HHPF/Z",
-	"cX9m0GclXWXD7LCVstBnpHARIXTwKxyVO+k+g00gts4UuEVb8RKN7NjDVMqOyVBOnJWYRVKEc1x23T9n",
-	"PR+bc7BQbGPGtWk6YelmjyLgkkafxrbJxBjQ8LsbBcrKlaZLZTOXsO3/nAv/5d1dZ+JUSckEoG3WJNkU",
-	"HapZzKrxD+9wWECmj+PGeTCxJrhiaxOtK70Briv9yvxEGyOSFdNNwkBdkg5TGIt6pGsNoKV1CoKhfpY7",
-	"iYvuBMMTmZfYH/ZeJ2MGABBYb8Xn00DAgZChmiP3z+niA9L03CKclLJXNvW3Z57zpsVkGeJWGrZv4/oO",
-	"LbifSHCT9IFAaL02TI4JY0QwhisdS3lJilO/6zxz97K+3ZNUpwke3FyQd2dP8qoNRpaMJgQCM4WNVON7",
-	"2yvaXL1i74e7vU7vw2Hr6PzXXufDXuvIeta6+K/Pvetf3a+f967v7c5Hd9c66brNo+t739z96dcPf26d",
-	"1z52b/U63i5tIBBrp1NnotBL26M67wiWbbwsDeDLJrPepKlYnm6wKoPgn0gqX9eer+/UtgguhdNV5DU7",
-	"OzhfM/Dp1Wgk9qzkirgHanrhbWp4yPXpGIBqsIKetwLTKCostkh9NxQtBuo3s+PsXArZlOe1IGF2uGag",
-	"kJUNjqRUrVpFCxfCGeZgtMkQyDIkNFbS6kQqp0TeHmA3622xrtctuSXDG3u3XXt1YzqewVM1eUnmWlac",
-	"40U4ckQVQHkS8gqz/wRW/pGYKwQYjmPrU5jfKAvQVphsMPx3b1/UMH7YgZoxRhYSkJegi7ieVBl+FYRM",
-	"vI5z+TqPU6MKT9yxnT2JKJrYQtK5lQYCHCvw7JjOGb4etgkUEslLJh6hX91qE8bcVIZ4v7BEhnxmY+jp",
-	"jnhAoUMOi0YhSRZWx43vjtHCxrPNoLbW9P9ADOOYATL5mpHYmosmQVsVKqPFOE4jFu1mKBaycgOC7OZ7",
-	"2Tw2nLnN1cse28Uowqiddjyh1Qkas4olwZ4s7tjcroY1K2DdNLR5oyOu4gJ3ZaLwltA0raiobcciIdiL",
-	"mxBjRlDMvwIEfzuXzW9/3LlkUchhAuni0H6JknAYujNr96n7GCdyztDsVBXTQK5zxKPiaNZ5W2tf3rfd",
-	"dcbM/ECcp5AM97udIVjdKJ9dABVdi+CQPyARXaqa0RVAfaaI2m6eLQLXeU56vPaFkkWLc5gBHpSZRzWX",
-	"2Qs+3mBD3lRFCrqat1ZkFBsnTF/suobWM9y98Rt1BhQ78IVFeXIRjiK3zUvNoi17AImpBa7INLDN9a4t",
-	"G7ZuoyJVBCfWw+Kg8+XKVv9m7Qjsx47zqH81uJhlLViJS91CLAPQmWmCfU9CCMnfySsSS4BYsRocF2TO",
-	"45graAqjVh+xe4cbnfMYmgjKICFJ3sAmr903Gl7fF1BzugT/3VgKwcYZXrmtj8ZUC6i0yrK3bYajy8KA",
-	"xyxQ0tmLU7vPmwij7+mw5j9AEkCqTRgmJwIqiK3NIN+dnb155ACXEOcAt5gDXzFPjn14dU+cOKEOHpaB",
-	"gKYZgGcdF0WjnVmpwU5klRI3G8N2MeLzuFZLbsjICK5Lkx1gUMTarqNBf4jltDsqa8tqW+ZtoHqtQ5l1",
-	"qx3+MiTjgJJrg6leGzJzAoOxAZGTMnETrGpwZSeVkvcKASD8dnPJsapnmm2UVhp6cagAczK2QcJ6Yh4V",
-	"Wql1O+uV2KyNrDexZkEQrBA8T60kCUseZHeJ5XdXFDphmmlk3owTDQkxNrnPAQS2eDS09m9+3tZiYF6A",
-	"0hyWVnKi86ovFUANXcOJYRvsNqHDL1TR5rqiGUGD3sd0ESxaskndN9JLBPukXXOtnY+e2+asAjEDUKFm",
-	"NIk5UzpcoOfPYTV+LDDgHZXjyNpgADLmhHm6mwXgMx/dIbLspp700nbyXOq1EVc3N3MHNrx228pMohza",
-	"OeyWexOX+rpcnH/uNvc614NB2/8zmO9rP3SxGQOFlCDvDU0X/c0rlAobey14XJh2tVp0rv4A72kexxax",
-	"GPPuCtvJFno5ywbobG7I9ph3COf1EpmjzporNUdpaeDvuZ4duxZ2N7dUrSCuZvxT7521Gf/upmJe/8Zh",
-	"mJIeesO0/WyEG6XtZ8uXJe6759sFqq4oR6u13CFbG4CxuNIJ1TJRXrHyNuUhWwNylyy0GtjZnBpGOeyT",
-	"oZ5xMURUrSs/HdfwOCYmO4DL4QSi4GCGXc2kMbgRQCrKwVUyLyIkWHlFjUW43Rl0opzY7vN1U0GI8fqU",
-	"ny+MGJ71aY6lvDQf2bGkh8j1DYcHafUAOOClyLuhs6qrduMRdm6Icl4Z/gpJewo2eig3SbArZ8H7YSuX",
-	"Em/k7UxeCWfXjwM5XYuEfeQyVb8rR0Q7d5CslYQzS55qt274uRmc4Qpqny0XdeUn6yNFeVc4KowRFMfm",
-	"ehOnjIF3OcFWzyRhMaOKreqRdIy5x+6LOZynRS5v26P6i2of+clysBlwleeRqXFGlxgCFYHRkgzfvD49",
-	"G1ZFf1H2HxWmM9N6ob7p379/18yk0zo6d/9ot86/cr/d++bXweCDjdn3z/88GJzfu9uH1A/z4/nnTnP/",
-	"+t43d+9D1s1XNU31MmYLy1QzpYmZVD4/kOQxHyUUZmu03lNNRUSTiLx3QOyQo8GrTdcLsz4opr1czRQb",
-	"X3w4bv2EM/zz/fPP+3vXXwfGjXspTbhenppdg+w9YjRhyXGqZ/lfz53o+8v7s0q5EkZMcnhd8DXAipH7",
-	"NNWz+7GcwlmYFH614LfDJoE2v0CCoduK5n7rzMJaHYH+HVuLPhAI/Q8Yv21y7BAB3ckiFyyDZXGYHm54",
-	"DN45SjW4hbKLDjA4koCFNBCvEx9M/u5QXV783//87/BecX4L3rpkS5VVG9lsqBmUNaPpfkeR4aeWGssF",
-	"G3o90RCsHw9wEFrgQAZy50tlmNgwmBSPARDfyN6V9Re2jMXVVju4/qy9IY/yRJkC4ILGvDQcXwnd3xKh",
-	"TSDDlC0HIp8mzMtvEdAmp4yRD8d5k2cuxfldaLB1nxZ+vYez52YWM0YjmDl2C2r82HotWjjp1utJThG6",
-	"4N9D125DUiPqEanutmXjHuCsY/2Af4jOi1DStjCXfVrEMmGJ6hMmjAiHjqusNac8ztAgbZ1IqlgCTs82",
-	"wWJCsySGw+1BpzRdDgRCCAO9gcC2nZtlGlXu1jGjH9mjQgJOxMbAZ/bA12TKtMX4msTyCo94D2FXZU0V",
-	"EI7W6bVFFTxvqWBhlPEu1Ejzi1DN4zrUovOo2Fokw+h8l8SNfsMTE4V0BvNzD433TeBJvX1pwQfuf86A",
-	"UK/v40tauHDDZt7FAmWHdIm9mD5GYymYx58/p8aqy9gTH8rawxeZ8/oauuBNZGiwttc5th9FyAUENcXt",
-	"pgibj1jU9wDbQJplcAqurMpmZbC5rfMW5PiEANZr1tPNNZydMyo0nxvtFihlZAE0bjJy7k9/Is9BOVea",
-	"LZT5pdsuCGqjkaWLIZnTywLnNUNC3pU72fuyndIeiJ6RDLYaDMdhFBYsB+C/gEDok8cgAMkg7XT2xnAX",
-	"/JMNbWk3cBMSbIzu9712adGzfi25hVXPFK5YdYidXLREo2q/TYbfPqt5hvKW8w0Ps5YueUQCqPpYRk6L",
-	"+cvp61eY6/q8hSgocK5LV5BcqhwzBpgcp3NwxtE5UyAGltk+J4f75Hv+2HVttaqjYFce5IZrU2N4Otjw",
-	"BrADSLf30LwKYzZwvCqNpVATbh6ZySvoIojuPlewYDO05cQvllRNsF0hsDW3IOzClVc388EjDAEy7NJN",
-	"HWZoa8VPn36P6tC3Em4zavcpbCB3xEbSHmYWudD2MreR/RGL5ZVtiZkwjbrWAkEU/PY7Fl0eiM5E5LZC",
-	"8dgyP7bIV18dkwVLlBRffQVnJd1M42nW6jSPgpqQ3TwO2L7tvm0lQ/7xzZUSBAA0+s0wt3JAFXNXcI0+",
-	"Gku8/EEYPtd5d5+vvkJgAPjRDQL6QBVP62H2plEirxTgqg4BpfxUpsmYDd1UMr3tFgI8YYzMuUi11duO",
-	"/fMZuzvhSHObYoXgMdRs2uaZ0DT13dsX9hz2hwqnA3bGgoNhIBY0oXOmGbQhGNNUseKUyZgKo3DCDkFl",
-	"Rz0y9EdhVTyIcpRtt1sztCOY41df2U4dqv3VV+TYNeOw7etopsxCdw5gqjLLupblfhs/UurrZ71xMJpU",
-	"sf5ABLlWw7lgPVZFFiYLyqFrpA2gZqFiaCYqlbFc3ZEAypUd3JRykYsfYxa3B+K1g+bKG/gBF40YE2Z8",
-	"UdMC2TMvogvs6jcEuTvc73Tx6YuEpYoN77XJqSSXjC0K+AjmDhCyA4G4j5qOABJnkUhDSKaImoHbwr27",
-	"mZEvFRF4uGM5vsSmYIzaWWqZsMifJ+ECVG7ItS3KEJnqYWUGj+zJhGezZYMhJJ0qN1RPPQQ/m21jYXnn",
-	"rVEhkXEyE8D2/ILS7XtEMVxEnhBwE+FmbBsTdTLBe1WoERw8aQ/pcm2XkHogjGKsPLC2T1xhyGcp074H",
-	"m0+G+539YTODcon5JcN+BHkiKm5SjADIVLfJM1QOnN2FpydqQNiwQltepdBLSWmEZDe2H1rBxPqJ5tA3",
-	"wdWxh5pCQEET5nFyC30lRQYzYens5A6S2shKrqDdqzm/zBL5yjWAcoO5RsvN3swSZDqXdYwZ3Rx/sp3v",
-	"HHxdvHRMADND4yGGngR9pz4VKeSZcdZ6NENFC496tmuOf+ouxrFXp0XnLHpEhlQsoWUgfuqSLZtkKKRg",
-	"Q+SBgYAzA3In3IE+k3GEksaxszmx0TZRGYAASHAPrzjzqPnD90QMV9iqI+u5MXTLMtZmzQqgyGaJ3mcu",
-	"x7JJ27Q0MVoMHetV/e/6lbMwF4kDUWt9F5HY8MDJbjCmm7+l7QvQpQ6evwRLG7JO/u4HjOhTPRA5wjls",
-	"M7PBmyTmcwjbiMglZluIE/c4OI9rZAQ4SkhmFvPIST1EnRkIp0WYU9Ii0eSNhMtOI8vWXNmzsYmAl4bq",
-	"V+V1biJFqqv72jG2yh4a5p6TYY5Tx5N8z6PvxTV5ga/gEOCo6BAuwD91kR3ww3vtgTj1UVR9/HhrzWep",
-	"Tdl6O3JADirT5O7wzbszch/aH97/bDEgr++7Vw3v+RYPCtNHyEUeyjfuCLzzykKo2s6RynYrKjETSImi",
-	"wYmCNJJtUJ6QEeQkv26xcpBuuVkK+rz1bjBlV3/YtvQaOred28l294FOBPsNxbWtrjESQ2gIOvE8+fiO",
-	"In+XaSJonNUPAkgAYnq5xomoflhQjly44UGRcGPp2NNR+856SEAQYCFk8LNmh5sXWsGH/vyhMw6wSwoX",
-	"U/P3xvYhtv78uzSqmUwAdZQuVbEMowCq5VSQbM0c3pP7qPcBdf9zsfmLU5Nt7BGYoU0eSz1DVQtT81qg",
-	"Bttwxd2hsfnuw18t+/Q9d5wCQpIR3gPIfHLYgWDU2lZwQ0PSYd8Q5Vcb4vuVmMfIr+B6MNL214H4tdVq",
-	"Zf9vbh1iZyLyKxnmfYzMn2elgGGWg+TgV+Dxr+6mAk6de1+ZVzxlsaaFV1QRTvoEorBY3oJjwPbA5gV5",
-	"M2Hz5w3bBbvXRXDUmeFIwQqjYSLq+4sOSQ/SNksZOvQu9x4LYmXe9Bz+GXxXCVoFHh4I0LjMC1AMusJb",
-	"PC7AAEWZbJPDs/A9Jn48sg1jdbVdlDFVrLcJ3v//s/emy20j27rgq+Th3RGS6kLUYLlcpqKir8pDlbpc",
-	"to8kb5/uoq+QIpIktsBMbmTSNI/bEedXP0A/xHmw/SQdudbKASAokRo8FetHWQSQQI5rXt+alKQDue52",
-	"ZaggFYT6nsosq3jNNZVWjt1kdnIzBdLgpVRTJ6IKPbEHLdAJfPGFJem0bUgZzrO6AwAkZuiCFDmQOloW",
-	"aUU4N7OUy9Tx0akgjTt0YMiM5ROXEJsCDFYnRYkpKrgLjuMc1/AF12Yb1mn7+ClhjOXG+yGiaSWvHdSr",
-	"nbloWUiXGgqrDxheFAh/yN4OFZBnhzMEkcOFPdYzYoP7ICmjKIUuVKPGdlUWKN+RPoZftp8FUqmMqO3Q",
-	"AfjEHfu2BID2vFVcIRDHgSmnrs42EniQCQGV1wpL+wdsCJJ/mFwhs8Mw2S4MZGglDDhbCNtGiWJYfZs0",
-	"37wQsidIf8Ei/EiWsAlSir2HztZCYXexDg2yS4cdRM847yyCCKNah1X+FH33Ny4H9gWT8Q8/BA3GznU0",
-	"Zx0XSudPdkAYI5bj7cuFPyFtdoarBrC7PV4UQdW+ktRjDWlc0VJ4+xadpwHUMijVZDBM2FjBW5fgHzWm",
-	"9yQy8gHf8yCRFZyshHnwru1JjnaXX7ffHEeqL3hPXF3s0p5wflFE8NN0DgB8T/XRiaKmkgQYAKAEETqP",
-	"q08dknk8zCxGTCE3IiS3/8d7YWI+ZB8glK5HltDuTPKd9492ejC4+O5DGM6PtSFSi/hxGLC9zgfbkzxF",
-	"cswYszRGG2f2YT+zj6xmfkrJ/vS3jyAPf0rZp8NK09xuqRn7mXE9kz22ucV+Rss42+RTnhvWF6Y33Ez/",
-	"9hGn8ZPr287fSDY5js3dCfvou/Npa6v9D63k5lblkyBpgaviZwgoeYr4lXbtz9ytzY+Mj/MOq37WTWIS",
-	"faLyajoePzPsOg2u9n2wLv/MaLttfmS5ZXo0lGDP7tDbktBh2l2ig7CE8PGutLtIlfkg91E/Y3ssRxNt",
-	"oIyc9EfUgfwxiuGnZrrNjmWgqwlLYa1SFzcdaQGxbnMItqWu9GZIJXFv42e0oy84CZauncV9cIir5cQM",
-	"ISeXdLQAUpjpJHgTGuFNwUQoB1WcVKvEA524AJ0CFUteFB23acelGPNSnAqZOeBjyqHvMFgOO+UAbxp5",
-	"Fz5FG/MjxPx32IJnO/6vti7yntjc3ttin9inLduBE0c23M5HYxlCTOLeQBR5KBTCsxkYaEDqQc5reXfu",
-	"I5a1GglkAC4EHURT4A2dyIFp5byuDOF26Fkjhui9GEJmkDdipsJbNlFjdqYB32vSBTHdmfalc/16Sm1l",
-	"TekBhrrS6ghWLan4ObzlF8JbKTYPuGC03HSylOwJ8PnnENnfZkfEpgsFJYR8xk5RsFSHBd7cSiNeSO8F",
-	"XbycyK5EAgdf7sSyISo3kegQ6Tm5swE6mEpnCb8QTGS5EU4zPDVqPCaZL7Xc0HYG9rVVETVE0j+BDiNr",
-	"dPSt6iJQ45Q4AByjkgiQqwON3bOcMQXMtRQUSxhXV6Ynb16ePzs5eXWSBgkP2FGKnBZxZWOTvOpXOL5T",
-	"cstSlWT3czvDxaa4YrJzInhAlnX+PyfVzcFJkizoUAsR1bbtdYiuPKrm7aMygOFlQTomMFwS6NHv56EZ",
-	"DytpUSCLMQ/QhwXtK3C79Eo7W2nSlSli05J12IPIekE1VfIpKJYQl8BSPRmLUovMvskeTBdEh7U/MMnL",
-	"CpydIE/QEWuzNCt5brXMuGklR8yJ4B6AqUNbH88j6vWbWykIYsYRm8Q/5JCQ7SNErW230GxIMP7Y0Wle",
-	"FB7osoImGYRC5/DAsyMq8qf0jZ1gXZ10O7NzkMVuB1sx/Mmb07NXf6SspoiBLSqNWtE4zjw+Q47xZpJd",
-	"8N4lDaySyxwpCYEkLqEj4EH0glaQDLNSjbtySsL/LNKxK01I+iKy0UEAPc/vAPA10iuA/9VBo612BvUV",
-	"cjl4bRs44bUrg38ZPoZWzYqcR+QKVUk8/bYLml0og8ihOhRaQ5kCTXBz3Mspt9zkcqAdpyck4jClnsGR",
-	"9bYOTBrscXHp5I7jeHbNrf7w5ox5eW/no6sdY6lkX4jMrjJugud5YVVao1QRrO0BJ1lqU056aFUlQxVF",
-	"mVSQ3UFXQLpnf5DSbn+jvF6nbYgN9vjg4aOEpXw8LsjlvkMP/k8rkaZbXhj5iP8w1oVgm26rw7ot97De",
-	"AZsjZsohQeq2kqhFbgpq8nf/IGt4kDI8Wx12sL8fXUdqhm+APEeVzagGDuOsnBRedoQyGrxn2pX3WrKI",
-	"ra/uKDGL8zzDp3f3Hj/OHvR+3N7r7/PtR70HYvvxxY972w/Fbv8Bf9Tby/b3Ky8QuAKtDvvzI+u2CFuG",
-	"ZoumIal0yCh1boVDvA4uAXtjf3eXfXqHL/5kF+EpRJRBNC4SeXDfQwZwnglp8n4uykOWwkeI7nsmUIqI",
-	"tcA9K0uh7bdNBkQn6TpVzZ1Q+7UNDQerbYmxm6E0cl95f4esCvCFGpAdRrtYa8HS/9gmOXb7OEudtd8b",
-	"Gd2BOmS8KwG5r6TeKoUn7GIGYjd6/rjx/oKf7AH58YAVwhhQcrHkhJWGhrPxUEi91Sauq1MGa6OdNwdg",
-	"2Oi8w8bqStpYcFB+fLy7t0XEh898yItTULBUJQNQRnrJVPhoh1KQjb8UY4gLx0CJgGQPrNszaVSbUhj0",
-	"hXsHSN8O3spxp/TEttkG4dIHt7TZWSlQRVGZaLTydSWJpnjegNxr4WMcwWBITtbg2jCKZaqDlOZ/kHAH",
-	"q4hROn+mI15gTf9zupG+2/QEYu7mFts82N3d6sRvogRwkk7H3EokHegoHHhKJbcsDuzfAGbpQ7vsgYD6",
-	"V7m2KiKED6A2gGbSEBblsY/a9nz98Dz/EG/i9g84nHnHUzScuZt+OEcYkcL8HfvtiQQcX/KqhVt2Z+Lm",
-	"DXB5UyjKVFKEzrS0iiOM9NDKF71Jqa3QCObTUJsuAmF2kkCRgxmGsR9eWOltMnb8mr6NhlV3GlyoGzhf",
-	"GH6FIoJe5PIyDdBqtenJMzEaKyNkb3Z+KWZNk1R7pLLy6XG4uf27IOf1aGxmSYQqQNNRr4ZEHiO7Kazw",
-	"gqM9RXCHN2+On8KWgIgQu+QQKmz3tOj3Rc+vs1TmvK8mMou77i9CZw+ws97cD07fMTfDxCsiwYFqdW1V",
-	"+hv+/EEtBkEIDRg3FTQxgNTmgBoMg3gyFL1LihhPKBcN4CExMCheCKtYqyzGPKicu7m7MKKHNP12EBgG",
-	"grKHN6yCMAjjwTdgt97oyFAD1Fiy9Mi+N42nM6BT1Oc03IFu/EjdCF5DmpJYFhuJLOeYcYN79ghe4vYs",
-	"dAwvVSUZkGAwJXjewUaJzuTRor4TCsk58GReDirdn7tpR7D3gEbg8Y0CmXGBooow90NALAT1weFNYgO1",
-	"fUQqIxIXGUpt7SmslMZIMI4z2u8FAHpAwKC0knMPXKjach1eBDsPjXMiKQpaZOcwu+cgAUSDbX4CRvww",
-	"HnGuHTZ5dY0qGRhhV1kNJ+p18GKmT5Q0dnmsPgBuwuoyup7PiW9xp+du2v7u78f9tWQT+Qpi18ciZAfG",
-	"MbpAajzKtc4t7fG0u0KOMK8PiLNlOnRqVVkC0EpNoKhRWbfbSmDY+YLRNNyG+XfjIXM7RsQ5JCZH/N+L",
-	"UpMTXnoDmD2sx/3tP7jpDdMO2OQQFGQsyiEfa0umEkdogbPkRI7AGpgbp5djdoP7hdkT4GwD3zlLn53x",
-	"ASwZygpvhwqEJahM46SFiYySUaojr90CSrE3RykoCCoKqIwlUVfCOtptV4Sc1pkaGpYbWBncqHQIP69K",
-	"F2DmJBQgkYDqgLIwTixYLn36PAX+HlYyoEjsA9WdJp+CQofV7BfMHGXH/djIZJRKqLy8M1Hi0OKQy2hg",
-	"0WU/rHocqu0q2My4819jNoOV56cKTAC50ME8m5Pxz43ID9yJI1Hv2O9CjIM5gUIvKt9PKIQTLwE1tBOM",
-	"wMkcq0iORH0Je6UAtYgXumkho9vxcnoWX0efD/y9nlckszjGxvIijZwbY9ZBabd0EcwVNOjn6L1HNy1h",
-	"froBhJCqqNv+InTWMZ16CCIZv8nTseHiDxMn+4MEAKPwz1adJnPgwX5A9XhJb2mHoDT6HQLGQrSYG5Z9",
-	"bpGQUr/nB3kE+cjbk7ElHq4eMZE4+DDQNwyJo80l7A6Er6UYloqhYtxFVtkZXxgESn0FUMdzMMfF3Ywu",
-	"Qw8fx3smChBctFcq25/CPha5BlD0QlIQJ5b5YJh/TLSBgbhOTwW/PHc7Me525UaFJbqLIHNzDcBEg4nQ",
-	"uhO746B+ZU+NRgpUJ6t9ek2WUXIfaTau8GjYN/GKWXJMnYV6yhjNG/U0XI3n18WoYcG3AhaYACWnQ2Ul",
-	"Rk/w9PySQk/+ALXG1eOr7mNwVnhe5eGSHJ8quRHnYJap7dnoOkzq4+qhRCJPdmXQOENRRI/ANvTOMFV6",
-	"3qVxV2NKPtoXxhAvaEkvjucteJxVzQKAnk5KwQGdPT3hRrywnUwZoqYhZDaS1FFOTDP9sN1TGkMKPIPV",
-	"gXOo8xGXM4d9pKv8o3YzzIVSbASFriE7ggIWCUKOyEceqI5TN+GiFGaqyksqVEHv8UcYTCtwhkOLyhFr",
-	"np42e6oI5c5uXsq6gswNPjFqxKGSdjFz4+b5+T8nyvB4uO5a04pTNsRgAhsRunx07CPqUX+GEGbHshLS",
-	"byB7BrDy7M8MymwsHEUSsoeiM1pOEPbNfS2wXL+zneMSDAxud8eqeS7Px6Ua2GmscMzmR/wJDS62athZ",
-	"o2aPOEMYqzq9eqDE9WGp8vrLL4Vfprh/o1yPQLpd0H93v0IF5zvqBZ4Kv3G+d3cBdGdVgmIRkxlggjVj",
-	"QxKPJgR4u/wK3BxTrsNyYVEJ7RaKnKxYd7pyAOMb0aLgBaclYOJFqM+lnWgJ0Ts5hEMfnT35rTGiNvLG",
-	"EkRfapulW6gJjUH8niPxUZGWBlZavxl6Tm9y6k0/LHocwg2HPv5GGtm64kTiyRipSMwB8mxO4AcvnyV7",
-	"jVK/v1vhSz5gmGaFbBfEriBnxnazE0UhCkjztbtjysuMbeJEJiwl1Cz7pyszbv+m9d6CfcZ7l1C2B9q0",
-	"2atgUvAuRPt9vA92D/dW2NGE7oUFZiK9Lo6Kc9mxHPsZVSPJo735GhROvzcJ/3s8uSgA2q+qxVbvVSaQ",
-	"FFdQyt0DSUBeyg0yrQA+QYm1ldNmNU58ETalN5HrDvcjdjtQY4pHIpu390yA4RtVex+nClajthsqWfXO",
-	"jTrHV9UMXNWblcGSatMcjkhLV5XIXWAMME6MSaF1e4lfImesqZVgjhiYE+RrPMxdDqcuYlSlYHqam95Q",
-	"ZFBpICegomBwUDLWbTtN3nfsJzFcbhUI8GBExYb86UmpdhgwiNSyYq+PR2EJ0QDC1Yje1QIVknh2wVgO",
-	"JwloQQhGgmhUHxgTdS4qqEho9iTTPi3VOOCCIYxTJcOQ8u5oACFuJeq/v+i7f0qmGOZvVRPanRKGCYsh",
-	"5sXO95TH2mO8D86DxbXWgUUPVfji0bGnuBg0Q1Q3bu2DnABfxOmB9kIBACCxUhYtiFG4XjraqnbVCsWz",
-	"uc0abmyxzYde+Y26l2NgOz5kOxEM66WAghX1OWzwn0VdIWDgWj/oKnTiYL4TWY6eq2C6BrNE9cPRRyDK",
-	"fG6wdHXRR/qiKJjOCwAuQcveKM+y4P9u3DLRVx28ce2z7jJ8t2EDgEMNqAGkCUoTHaKJFB/GomfmZjn6",
-	"rGyil/H1+ofR3lQUATkIIohCFQ/gEhANQ2S3HcVtoi2UwvRNmdvzZMXe67YjqrFkv0FNCEvlldxVoEaT",
-	"GCh+0fhGue4p2c8Hk3JuSSv3Fk1w5YThIEImO0S5aczmtH9AAAj+6b31FccijvNMUJC7G8lhtTp4cPaI",
-	"YhxJnlFmApFh+HV+MdEV/150uXIyaQ3g9VYTAnA0p/SQrAsCaccznQsBTjQX9xnST/FGbyh6l0FoQSl6",
-	"8RH2SilF5DcqrHSvqeewe0iFA/HWI1eEvl/Xl0PkOBFASaiyUwC8GPcbKLuYm1u6VOldxg2/4LpO7yDv",
-	"3+1op1lMxstOVnZxPpH8Pc+LusOueqe5K34PuRSogC8LuX/IkdFWS+Yscqhc17/ESmEAPHedYulH4uIQ",
-	"4zHQtaZlBhzGiYF05ExN5SFmZmo2UEzV+mew4LE9Zk1rjYGMAVEDnVrVjCQv1ABu1nmWl6Z6nKLrjZMN",
-	"Bl37TJj1fm6iiJsEbHUAeRqgrvEEUQGFazcFOwbpouDa6ISZOgUJehMqXlVtCa9B3zEUAjIWqmH9C0gT",
-	"2qGi6KI2A+VkSpHmVBje7SoS1WZq4lxPgeVAKNxrq+Tav1+gb7sU7AJk/bK0KoXqs7RAuxhgPNoFBjvn",
-	"5sNdF7MOL+ezBGKx6P5WyN4KUSVJNfMdqEdXUtwExXe4GJ/i5y4AiXdbKUYW/bT/009bHdZXYJvPTRTk",
-	"g1YejjGNGAQcGRQRNt4HhEB+IP/nRCBmRhQQEpuPnZsMa6RRVbB+qUYuhPAEMXswQMkdP3D1z4GHNAQo",
-	"ue4N+XuotGU02T+Q/XYgxoXgqeaOcVe63HOqUxtnIbFNF9Kh+WzL67tZ3u+L0gGXYwAZfdEun5WNK6aX",
-	"mEQ6qtKVzqQU4khdZmUoQgB5n/hmN4kjMVLlzG3vS6zFEiBGBkgIMRYkTu7YjjJs52xnlwLjCMLctdkr",
-	"JEtYx02NROV810xqbOqsablBM+u+PXEu0472MWxZydKD3cdskQ0QUISeo4UVvI1JJZkwCRTZDQISIqOr",
-	"tGFwb2yilSShQhTpC4UO/jQhh/FWQrGzrLo3EC9ZZBQX1/Ymoma7I0hJbn802eoQvwA+c7C/zxrthzB2",
-	"DKf1ZZBLgdEBVot0kpmL8nHw0h1kE6CRwwO5Zv38gwPH8RvNsULtUZ7txvjdoSQhTgugHNWAxsDm633g",
-	"rmv+No0XtyvFx8WEAbRZTrmRaHLE5KM2i9AbYPY0n4VYDqJi6FX3ZxrOCchmsF0h+k7JYtZm6es3Z3Zh",
-	"waho/3j67MWzs2cUl/rrs7MUQSzt2y7FrI0pR3BEXWxlLWuBGzZQVoLy+8qlQqcH+4/tJx7u7uM/D9D4",
-	"9XD3ADwaQVOhumpTPuswzvpiChKpTlwiLGQc0/AzNbmgWNn3HOpvsJLLTI0cPJVWShIeao2HEin9O8Zg",
-	"ALPxiexWJcHBUgIo1uWGKSFIB0nnAbeMi+RwL8GyWkM1pQjuvb3dxJ5u2A8/tX9qP9gioD/gJV2ZHve3",
-	"XyopKO6DzIDV3Jf0gZ0rQowAERVovNUUYJvgujvTJiS0efON66ADvcMzDKQ4ioBbCNeQYjQ/KTYujc3X",
-	"aIyGEgWvYB4afJHwfxz6nksPsoPY0BG8hRWYXUnEidRCyA7L6zY4Ry4uZkyqaYjuA1BAKaIoE49y05Xp",
-	"wd4+awrmWezb5Z55ZhNITPNsDjvcqduTIiLxC6Y/Em4M7w2FjjY2ugBdvzdTqbaBIaVbh26ltI8Hx+hq",
-	"DW5UaFdLBoHkRdrNDhUZJQNXMADx6ByggELAtgAZDakff84hK7/bBHTozs7OdDpta7pN79Ttnhptsb32",
-	"bnsX7L8QaJJbih0AmwHSGbPziKVWquaEyHRfF4Ci0D0VzmuF7DqUTFHDnBhyxOXzrzcOWx1ELl+bylUX",
-	"uxADLsGx58OxTxDZxtG1ECD40AHnMW5XDpyZsBF6hepdVj+r84HkZlIKBF4ANlBC+I2/oxOWvt9LUr9L",
-	"rc7w44GlHL/9cfRk+/S3o/2HPyIERJpnbT+Stj0saSQPMULD3dCQj6/b7GyqQlk/h5XrlQvINexZ7oeG",
-	"RErWabu0XxcqmH6Ms0eqWOmY/+D7hI/867/+G69bFche+viv//rvT59SygSmKg9ujROHloIzVMxYnmk6",
-	"SlPISbPLKrHcjav7YGfSPj8NSLpaUHBTXMzR5SlzbcUQbZCFYiKxbYUx/WQ2JmCW/Q8fUocBsrcbZDAI",
-	"tMUTq8pL1MOmvLSb5Vmgm2CcBimUwD6SUFotIpChEggBSWAgmN3rYPiKDZ4PA6q333wJe7Ab/t5P2MOE",
-	"WZ6yd2A1H+hsEPnApclZkRtTCMpo9JyxbWnh/mNi8sCHkbtU3LrjCaIvRGDzJEE7oqL6/UOsmekCkTQI",
-	"sxBoqOzUYbVMCKOBdEaBw4/ramo7M+6NToOhtbS0DqtWEnHHmYLOEt4FEY3gqucUZYvRIW32NHQfnPpl",
-	"mb8XXWmnWs6YKhGLK0tYyUtRWJGUDJBATSEmg2hplOMyIpcW1CKz0+JDQkIEiJuHkUBSQqaJDq2Niz6x",
-	"D/XRPVsD5epKFzS56R6K0Vh56ayR2Ra+sxq10o6iSrZfqyLvzWjFq8EmkPCJ6xJUR0RyHAo3aKD9mm1m",
-	"Je+b7VyY/rZlDXycb5fcCFDRtwnFYKvD0i6AW3dbh//8eW9393D68z6Q4b3d3TBVubQqj9/ooU3588NH",
-	"h+bnvRQH+vARjBVKyHOHm4vqFR5ZF+7YZr+IGYQ9Dr0KWeH/+49ZJUwI8NWClI7kQIYwm1CGm0QBOfPd",
-	"b7NTDHnTLi3RBQvBDqRYGkyxtTs48RihTsf3EZIUReO3ApS9cEE09aeSOBYRUxES5BW2GWEldOUmjHY+",
-	"JGjLH0+XRRS5FGkg1D98hY+u2WrX85js0UbGGmUDu5MDtU2Qm2fox8ULpWBvzp4kzArFDx48eEwgQTr/",
-	"wPolApbxwmWEwXb9vy0byajpm+OnHgawx6WSeY8XrFBTUW73uBao3OAQSwMJVAjIBjZt1WfAxgDh1L7r",
-	"/SPsyeOHP+5vRVAuHhZ6mAOEr+OQkZRfhaCu5aAevT72tQTI5dZnp2LErfjrNI5cDijV9a2TNGFbE96R",
-	"7fEPPySOS0kxteRf+aBx4H3oOstmZEnowGOBliT0m6bVOx50V8JRIkztiIJhC3eDBxRefIi0ocS58yEx",
-	"jhLR7KXL3NIJX+MliYD00FGQy65sSn5ss+OaXDcPd/UWFT4RKzk//BDIwIj/I0xPx+5lPxOot4B5wSsH",
-	"MdjpoU8q2NAgliYYDQxGOkJnOwwOZT+j2oCZkn4exsE3iAqpMio5gKxG9RFkLx4RuONhIUfqvch++AGt",
-	"ESWY7spLAZNkFRcIwGdYgSJK+CNkP43mewrMUOUl6BtAUByQqz1lIyXNUINVMlB8jbYjVGxZ+pQ+lyvp",
-	"LaOoxj46eLiF/NIbUDKOpelAqWPpqdXaTLXZTw8fH1AViyLvCaqLGvJhW53W0diqSNv77d1QPSC69ilp",
-	"6cloxMuZvU7EMVkA247GfZHFtI3yiKKqAlCQ2m7EVqd1Std/4b1LIbNW0qJd1Oq0dtt72AE1FpKP81an",
-	"9QAuQcmMIVSDQCQjqBahdFOtKV2D4yBcbgKMstsCkv2hIpo90MeZT/T1Gnyeob2ogl2j+h4VT6dVTK1a",
-	"3DiYs6UHWkBfJR4C7VF8K4goae5wPKoojM6gibPcZicTGRmWg+7mF8UowD6xRCeCPgGgl3Fht4+J0Nbq",
-	"mIEJS/94dnp69Ouz0/PTl0evT397dUbWiLmQGm/ZhohtP0koMHXlXPhLgI0uJzKAtC2NDsHOlCp0Auns",
-	"ttu4+zhho1Haf4f4bFeiIY4XhfbecMdZqKsIjYpgnWgLt6Kv5n3RaQiArNr5ILkZDpkne8dZq9MqJ/Lo",
-	"1zfHsF8d/V9Ymyw8shN9Dsp1vEtc4v0vKoPCeD3MBoN6KLVUMHtNfOCjcYH1UqAdFZpr+q57dsd29WQi",
-	"KfUcyy/5CjZXlTKba1ipaEbFtTzBs2/b392tjWIuAbE+DFz6pQaBcCkrDgC8kNj3+cI65UQC/nWETXPy",
-	"5uX58+OXx6e/PXuK5tQAzgP1Yw5wjE3fDeB2v/DMT5ttsnd9kzeQ/KXK/D9Fho0eXN/ouUuPwRYH17d4",
-	"qcxzNZH0iR+XanDkk1ex1eOlWtnTeKbQMgDt9pYYEKC8KfWClwP82N7DZabOJ23+IbKcn83G2Hh/f7kv",
-	"+jHS1O8vMcKj43+3Yrx9/uEyW+KYvMSnoFGAiwXb7i+1nX7lRkz5DJssMZGnGF/zJsQxYNMltgh96oyq",
-	"xMf12oDKxZXa/sSiS++g7GylkFV8p6lFtbiYf/pdLJdYPuhUKqxAQkBgAgoDGz6wdLdl+b99IaqZrc5D",
-	"+yfKy/Y2cQJncAMpBSxwKFeek3E/uo6hwq2kFWFUtkP0Zf0GFk7HHkRetVanJZUUVDNMQaUmkq866M3n",
-	"Od7MLt2zdrKvxsm06zdoLvnnSjAgJ0YTQ+JDig1U4gyiJgodLsqzihrlUAYwAKE9xwEHwhwdO1fO6nyw",
-	"/1JJAR4NYoJX8pDrOKEbQnY9Fwl9/uRLM1/XCHGQ46bLM6C4USMHioCU7CyTamjf++yMDxa9nx7bgWfs",
-	"i4tcXmJttYkhSL3nBLa06B3QZAcxoV71HZm2L3uwJB/5Q2VW2cjWXHFZnnGm1B9czmgS9O15xw0ZwZej",
-	"6L9CskW87SM6znOkoXViafU3KPa/EpUJh+/4aevTu2sJK4WnY4XCW3woWaCyPkMXSAUgMZ+LAIVAgLw3",
-	"RFd7hICH+TTaI0sClmQFBNFlcnRlBTZyDjKylnIC1SHHAW0dIFkMAUPPWYQh/2dS+nR9yE/uSsrvfiWJ",
-	"d/g8PDLohOAurVywv0/Kq/gnOVWGtnrckyUevLkah924DR9r0ucqrGx/VVbm1u1arvTEPXn/jMkvnoc7",
-	"zPVaFVoT/aWJPu7V6+l+ENlj8TqciasEbLTtwEjBNBHzEZ4vIVfvuK8vEK8hDpJqDMAxIGdlyilqOzY/",
-	"YsQiJuOAG94jLsVhtBjFJgWbCQxMDOlXFFaGaLJQUAQRCCZjyIS0D0TAd78q5txtiDCgxT9dgTQCI3X2",
-	"S3gX9bn2BAaBpkC20VhaTgRB9rl6JcF0h6PfjVFz3WsJScTVUEGfT4wY2ltU5KSJTBe5jpQNLPMwT6rn",
-	"Fys4kz0+K3bJffKQ7cKiAVxOK3GEuNXZba69C6NrxSQ2Q2h6aNF3tcpzaX48wNLp+WgyanX2dt1/UCEa",
-	"L4bS9bk0YgAv/rA9UNv26ra+zMfbzgmyTWiarU6fF1p8skdxfrguBqBSUyPU/AjLHIPQU904rEGGoQY0",
-	"Sd7l6zMehhT+jL5+1iu5Hvr8TUDwddAodksTgrRSGCKJi7G4rjH1rjK78Yw+2K/PaDSXe3c5l6cUrGJU",
-	"iCj2szKtxMC7s9teMCjbfqn9Uh3d/h3uk8+riRMawwp6OB3nm0guvmmj/OLcpejazkt0F96Jjt1IkK7U",
-	"sl+KDybu7lrDXgtb9yVsvVYFIqREHHfDhap+Pcp28AZdJ201SBAQXpvLJWulQwFRxL+Y17gJYrUrETWG",
-	"HRsX5o4OU6+wtwEiqRIEhQouwCFPseSEjuQMSp25oiwVlTyj8MVlClHNCUc4jWH2f5kdP11Zj33BNZIn",
-	"u3bJKo8fy38HlrcE77gzT6Af6+r+wCrRXsQ6Qj1sXLy6ixCLukU13UAZ3kcquGAbY51aCBCvJkc6k4Zw",
-	"4Pq+PsdhLGigCQdDqBXsjbUGvmYKSzOFU9rSVbbwWbnBON++FLPF+vVRUfiK+YkDjYGgrcQB1SjtrYvv",
-	"BRMfxnmJsBcAjEagokh2a1WbfcIYlctpVjJfH/9ue7gy+cxHuVmGcD6BlNXW55fL3cRfTVhp+FV6ClnC",
-	"1xJWaGr3yYh/OMYW+7tBdYHk4yZy+0qSIqr6Cxb/xhJ70nqRy8vrnoVnvkuZ/C9OTQHsspmculsVCvki",
-	"18ZvwZgwOrpVIY/oq1/k6XkCgQYYsIBvdNGScZ31uGI8Wk2KGQFGhHQBAld2xrGudNXnU3oXFCSJ63xD",
-	"4gwEKUuBCGy1Mu4EqgLQ3qHmmpskXxyf7IWIKNvGD+OV+Msh9dblH/s+c9aflL42kyK0ZmoclbJ1eLaG",
-	"Ei47Po6xJxiHwv0JRpkLFltDIeYeMtwt3ccpLDIyPgnpMEcgsxWQmZGlYfqgryaOeAEEF+BrnCdo1VIO",
-	"fgam/hTsYlO4nbsC4GYKibz6sNIP6EMjeECb+WRnp2dQ2jy7EFQKA1YEit115Y2dWzBhRJi/aKCiXa9r",
-	"mc9L8YH4b0Qr9VCNr3eERQNdPcaxufUSgY57K87CCmPJHDtdcRShXaNaAxDVXNNRAhnIm7Rw71L7qwNG",
-	"UMqKP/XdccFlAhVfY1WMzxur+EaOS9UTGnIDqXLEX5xv49aPWO1C3t1TmTh1B/LPj62CX4jCUspJWdiz",
-	"wOXAakpDUdifGoqW023Wbf3t9M3r169Ozs5/OTp9dv7m5IXXaLot1u12JWPbv7Fuq7nWgm999ur3Zy+7",
-	"Lba9bYkE24Dycl1wGGDm71txYbn9mKqrdVsIZQ+V1boVtcwlDkcBhXiJ5/ivkucXoBd2W++68tNGV4Lq",
-	"4cb9qwqjhr/DkJFCJEyUJev87JI82jGx3OyZDwn5O9sNVPRjV3bNSz4Sc4PqmlMYUse1xp/QoGvia8Sx",
-	"TwTPEtZw460dczLf7ui4+vgr0o/h0U9JV37a6sq8D8P7t5+ZzAsGXy/UoP2cG15sirLc6spPXdkfmfbr",
-	"MpemkJuOcP4uZltsZ4dAMMFio2RP1KY3FHgM01y5FqYby07j231xajfpMSPfhO0iYVY33KRuwEbRNKd/",
-	"bsR7ZCNhG5UdYi/w3P7f746NdzAjh11pO6IK0S7UwA/2Usy2DheMtua0n2hRRkG2fJyfW9HJXVkmPDaK",
-	"gaXTtfOR3uNiXzNRCCMWh1fFEvdAqYxSy10slcMbJGTtKLYpiVKdopRgwMETMouy4iBnHIR4LzCGMhKY",
-	"GOdFYkrZNDqSObXhszYDTgqghNDfqyKh5jNQYn49J5ssMESSXO7sJN+b/fCvywNRJluGB0YRNnQ6aTcs",
-	"UG9Xs/rBdgwWv4kZ7hRqkMvFaXy/iEEuNRxBjTmm4oPD0+GyqeRM0FSdZ75SGggfqZTRaWO5LTpZEz3h",
-	"BSQ1YxbpKzuzbL+969/blZDyjOUvHx08DihDB+0H7f1Ic/X9onQ/S5jTLYbFHSCbBMsSgfGSPDxOPhDs",
-	"YmIMZD5DFp9dOfFhXKgSM3svNQFrONjIKB/el6mpwNu5slx+fpqq7CVMIkaJS6amiCOp7JWuBNTZfCQg",
-	"kz+u77C3u7vrVsmjqR3WlHyf/KeKTGhEDz9DiIUlFd4bB3MWanAsv6yi6wj8tWreC9vX1XXVuWZxhz5s",
-	"T6fTbbtztydlIaB6bXa7Hj5X5WjV7lGbG2QKXje7cJavN2IDMYA9t4pjsNKqUXuOSwaV+WBoavozEJxT",
-	"PB/XadDw7P3qzsdYweFJqPa11oebZYEjQvL4SmSBCmMH9hi4Y8zWrTxwP2qtZ9vzaioUAkM9lWf8f9Gp",
-	"a/fUCDVOz0LhkR5VhRyqUgt2AQWzZt3WSqoobQ6vipJa91JMN+nPt7kZ/sK1eHPyYrPbcvhqTnuqdHFr",
-	"abUPcYHmFGAgcRXNN6bJ8LJndooWTNBrmp4rJmcl5bQyOZW5sQ1uMD9JrR1QxE2cjHZEJO2DWzfWdwvh",
-	"tVvba1APCS9i8yOAt70piw7buKKvG8wrrMaBONUVZ5AIUGMWuCgbtTXZCIDrHbbRuCIbTjde2GH7/uX6",
-	"nGBPO9ThNgquWFrTfYaU6qY81lWi3z/FAriamMUS+DMnsrmilV5SrcjVAVbZ4edUShQsULLNkKq8x2o2",
-	"IuUsr2cDmLUaAOClFRTvIROoUINXE3MP+T8LNPH5AqFfuTL+F4qyqTDgZzIjqMMrOPCNTugCq5c9siRM",
-	"XnFmg45cq1iLbmYppvNacXTGCbumriYfVWkAxp11JT1FVeEeIQKhgNRyUDvlzLcD/e/BLj6CWTIQEwng",
-	"bZRJUu1wrj2M20SLDqKxOheqx/3WUAMsgrSZc6smCIfvSQKNGwo1dyWRFHuX+u/8zblmICh3YuDfUO4k",
-	"p7moYNyjUi0koFgnkE4ygLRWXwqOaBwWWtTorbZfUnlmFesZmQepqPBEiygTk/Cs4WFXBzjKsYkLD1Ot",
-	"erBCuoVFetypo/Wx9GB3j8W1kJP6rsDV6wNYuBkC1DFWW+4HCdQnd1K8LAYXwLurJaTj3USZomEf/biL",
-	"+NMOwtF3BUs7Ez5tAA516HsVrEFElzvjF5pKgdv97kCs9RBqHvgu4G+oNu2sD8iJEXeyUL3LJIIejjaP",
-	"36+Iq9rvSoorAJRSux0yikWwiwRQsc6Q7Gpq2ePouKgvtGU/idbYQnAtss9pK6lpq1/UaLKcWk868+o2",
-	"k7mG359lAki5qxTVj0/0122ioI/A2BAqOlvbKL4JmWoO0aFBtsANeXfyUhCPnBF6YSTx/2UFtlAi3hut",
-	"Q+iw5eDAv5KqrAEg5pjC4YNP5+OET10Hvr9A4Xhur6Rmfg5uEC3sSNDtwoVdV79EuHBEVoXMliKpz+x2",
-	"8yNfBxz/9dI35sONY82ymVQu0BBdm52P9NdywRFeHHb1pXzIQoNJB3LsCGM1siSliBccAGcAz3wD4omb",
-	"ZM3ofHy31pG/cKjC6uYUCga/fu9XxYTbhSbQFqzGJuh8ICfjxWYWH8bvQ3fcgaHUzmp0QoAKziUCqDMA",
-	"ULfK4BuZ91RGYOovn//+JITeT4e5EUyPIdq9tFukK13Rh6iYXQx0j6WmXqIeOkRkRNcLrIeWtkkdB0Xc",
-	"+y7tsz/Zt+3t/8R6Q17ynp2eQ/t2ykLNNRNcz+xDgwkNi6oiAID9PpsKfnnuXklq+JGcQWcAcp1DiUPC",
-	"eiJtGewEoQKMj/tHmGQE5c9NB2tIYJEzVYhQtjw92H0Al7Bsc2Hn1w7uFAqXeHB/qzmPeCZ8JR62Yz+g",
-	"qaYUYoDbqbT3nUkfYmrIrJ82RfpjpTmM94/WoeNqwijIQqjYWh6jzwFr/KftG6vqdo++GX8jcQ2n0NnV",
-	"lfR6u3sIv196DC/F9I0GJMRle0+PN+rm7sQuirvHqJUrBUfwMN5CE1+C7J+oQljRDE/VPSMDg4P0jF8S",
-	"71zHFnwhvT0EztMm/XzRBch4v4bwAssc5rz8SI4qbv4KhbpDP/+tIsZt5+e83sgw7sztfYU/uhrvvciW",
-	"A0pLkb8X/7k485sqStQ8MHT8WC9gZmItWZSNMjEGh4WSHh5BFBoqCAJ0R+UdkBCYm650xU6aeO1AmBf5",
-	"eyGF1q1bW1LU5bWs5jfBCzNcgdP4Bs0RajRWwCPJ398CIGJ12n8FnTmuriZ07f+IaM0QB/UONspIXIkI",
-	"49jpdTEKjYDVf3x5oOplhZA7kkBiQ+idIF8NhIFvXSmwYG+S1nhinlwzYELH4iOR+UfXtrE1tMmqiNK+",
-	"iuxVooxHA5WYWrszEjuuO4uNACeYiK4rBrMNHXRqy4uAETnzmfc3XEzMvImMHVGYfm9SQv326EVB1w3u",
-	"9F6I4L1CN3XxICaOVMaYqMU66oKP3BxPGTrhhJ8vq7PGC3t1ynWl0zdIIF/QfgkddoH5s2KtgTgTV336",
-	"PqncW7sp/drdjMytdblvxRCLuxZp2jgc2Cb9b5HgPxlnN0jrdBXMdj7SX4DW149qVSyobUICn6/d5k2y",
-	"VvS/9JEPDqsvPdg9SEPl5lnw+2qeZwvkw2rdjC8sLE6uh4uo93h5qjXfsrk+FlQHubnouIY6XYt+9yz6",
-	"Gb9NXbVdhJEMxMyRnLsEuKPz4+p9TJoERwcB5eozUiHb4zZ7JYvZAmo24rMOxGBCDKQPNAxlrac+NHfu",
-	"xQmgxVcRI42CqEm2CQRxC8MyURjESSudfOv9I02iXUNZodtIZ0vQttdzX1xdNrvqHfcQB/j1UOxQsSPg",
-	"HcZK/A1KRH39UD+fhzKv4wy/T15y4pwhV7OPIAQ7mbUNYdnNzAUgV1DwHZcKtIdFEi7mT1XKoQuoqryh",
-	"Gbatg6JmJe9D1f9eMckWYZq+ps9+f6GK0YRezUjouRsEKmLTW8YpUj/XqKZrQ+odIMNA5dNmZBi6NR9m",
-	"OPY0wNE0d+VdvUrSIkTTPxDr0mUbXE2muGYcqVPHy6Ee1RxB0HND1YZqFena7A1cNs5fR7lDZAGjRKEy",
-	"FxnkwSAeOxQBoCHtfMQ/wKwwLsX7XExTyjzDO4xnWN0Fi5QXLmXI1ZlFKP8hp/S2IrdEVnoIUzGCSv+A",
-	"0W9fM8DKArafkEz0I/s9/8VOwf95+urlYmBOIi1f1Ea6FCQldvRUGCsErlKoZa7hlwLVdFR8xZ4vkrBh",
-	"Y0NAz4hn4haEPLayg5dhtrjsn2sbtfFNLE9QOEnX8gX3XN2rR0O+Ug8I3JDO1fKNXmMD2xbNhss0fYMG",
-	"xng1vjvOtEzAVLTmx/J1qQal0Hqti3xjGG1PgWxwYkKLePFdh1vRy28EURq1qDkEO+xvm5NJng2E3JqP",
-	"4rITzOUMg7SeIRVmL0zmEU3HpcomPYMPWLbrHprWsU+BPRP06YnoT8DNWkIYNdOG9/sdNqTU4RFT70XZ",
-	"XhXqFKj5AqBTpDyVOLAqU4NAsCc43KbBdi1dtUO9cqBdc2KH2WGM/flOmzKXg4/LD/fTXUSSIU9rRh6l",
-	"WYDF7bmxbkRDRfzRsRvpRtNA8ZkSx/nnxnKDC8CkFIVWr+fZIPMt1K+tSnaV2IpSXWqZc+rd6SBfuvr5",
-	"mhOYJ12NS0phvFWDU+mmct4dp/V9ATmJpnXtO1r7jj6XtgvF5a/hsDVtd6VTiRv+SqeP86YA0SAtGCjH",
-	"offcFKJvQHvNNRbCtWqv106xfCuPdGLExEA8CI/7MuC5BFiM3cfU8tw3SLeqkKOO7GFhj2oVZgCThphR",
-	"SIK2yr3zPvlyIyw97m8DLaI0GuyFbQS5NoCM4V3tNGasH8K9raBJFa7oAquTyJg8fj868O43owPPlYV3",
-	"O+NOYk1pOy+lZLqd/63oip+HESyjXJJ+7iYQ1cP9ZdqBFzm3m+I5VEFca6TfWuUMpOLEpJbhlwtkbmdn",
-	"vTp6a6omRcYuBNMQwKqcwdUVDQfDMoU0APwfOtFY3nf5A5Y9QqU/K21TYOtMGzHyll1UHwAX0rIdIJqJ",
-	"VUBKI6TIiGL5njgAcYoZexls1Rrqt/paW76wLDHA2mcLJRsDYqt2siVK1tOQjYvtWFRY3PenUl2cFwX4",
-	"N6+m7CS+fLU1xHP5XuU9sSRL85bFFTlbaDfH4OZ361qJWSsxn02JoZ25giLDbhfLFmk1Cwk8ygcYWH9z",
-	"jeka16LXgJDCA5CiZQVYCZCMNh6racp1xzEvV7RQKsggjBQlABYgZMGEAb3vSsHLIhelU00SiJJTRQEo",
-	"k1j1zwHaEkNy6FBQrIKk3RzUJldGHJyaCeOG0AsRCbfNjlxWhwe6rZYfd4CXeambFa6ahzTWtvJ5NauD",
-	"auZACTRKQRftlZmaYAy03STNIX6xvH1bx2Syov52/yrQi/y9uBcTl9t8ZAZkUk2/Bq9grEtNczPMSr6U",
-	"x+4tPSvXytQdeupurlKttZsbaTek0t6rx237PxhgzFzhedv52+uTV3+8Pjs/fuq46L0645Z2fFlSNef3",
-	"eh3zAHR8jYmD39bFBKSx7mGq8JxN+lS2msdnxxG3e5FOflUEPu001thMm2t2MckLw3KZoJ5KdlTnEWKv",
-	"nLSCIflQ+U17w5mXDlhVOOjKeenA+VMaOHeNut89iv298OMTYfIyMtndE0u2s+68c1+cJa856a056Zod",
-	"3ogdOqluJf+YpbhWXZhdj92S7u/upgizAj4gbvgFgt/BfSyKiUc41LsXSDGpaMilVFMdo9LDVUc4hxNw",
-	"onRlBln0r8xQlNNcC5Y+3H2QRniUKhMszS7OJ2Ey04Sl+O3zLC/NLLWKYJqVPJe5HKQdrB1ATiQNCVdQ",
-	"gZ9KfB4db2g2GWPFEtchri9FtgBF5kTwLP9WYWTCvMPSf04Uma8PJOt0CHbAeJsOhPFbZSGOjRa87A0X",
-	"nprnOVTdQbMNVWLMS2ZyUwgCN/KP44lwWSj24Sk5dmdM81kHkrh1wlSZhFiaJOQPbuhQjEIqIzSCV14I",
-	"DeHVpjcUGopsYGZCB1EaOWQIUi3KTCeMymdQFy/UexGgmKQAG4n4YDSUjRAfDKA2gYl9Ekr6mKnqSqrp",
-	"wFS/agkB60f6z9RbLMZCjQvBzGwsWC6NAvxaO63sQn3oANwG9I2NJhqrXNozCz0FFMk+zWpflSPt+o+L",
-	"uKGZFVknfCDaXZl2W2aq8GXdVgpyGH4JXQacjYcl1yJhqSqhf1hCEwefbgMOJnSb/AW5abPTfCA11ISo",
-	"wFMRJiYDgz7LtRX1lBygpOjac+gLCoWVwbE+bBx6YQdtQdp+KSG7EEyInvSGtuMQdNZtgd0LbmNfCUjk",
-	"VT8C5Hy4u8toMySuaIXQBq7b+Si5vIQ4hSyjjxhlCURvCLU+oeqJPrQjg9W3JF4pe4tqV8A+wCWGLZTi",
-	"3GmZj8fCpLgBc8m0GIzske1AvWkGH+AYbe9Yg9KCAv+hwykb5oNhkQ+Gppkg41JSyfDrvDAINKDcTusr",
-	"8MEQrW11nHcCwFMHIkMglgVemn+26t7+mEKP+IcXQg4sz4acolEu3e8920ljiVyr0/rff/7vbvfD7u52",
-	"t/th73m3++HRc/vn4+fv/uffWj4VCeMGW+CvmafpI6Whhs2kME7XwPykEUdkhMog93ebxwOVVyoep0z0",
-	"+aQwrc7D3aRlzxk3MEfmwX4Lkqby0WSEd0e5xB97vs+5NGIAuXZ354z6YuloNLtLAOfbjXVCT98IPT+8",
-	"oJqa9nDFzDTqMp73i3Vu2jo37avNzsVN7yWmWCKKRDCSuurANc2QD1ZMoytXVxKhh6oJnIcLZK1KFEFv",
-	"YpjOCyFNMet45chKV6WIeG8KhDVF+AaW2gOSMjwuFJ7n4yPGKLE0pvou5HDffKpvtExX0lY3Azegqtj0",
-	"lqm+jTtlTU7X5PRrI6eQFmw8vXD00125Giin0U7+agyF61wEkwvqQuhD1DijBs4EhHj8hFTjwpU1QvqT",
-	"ygqxyjzrsNzplFadpUxiXz8waE79SYkJucgeFmfg0on/ohm4y8Y6PYl6fAOIwsbW95COu+xwHLFdegS+",
-	"QaPFivbclGsoIoxQGN96Ui5u0qPjE1qSayB0xRQtsfbD2JQwfq5t557zDV8qc30reMg3OQXT6NlVdRB9",
-	"y/jZT4mVu2h1r2wY+LMVdcK06KubkXnatfvDyYxXNvJPAYGOjQdXNgO/SOgnmouXXUDsKM5NSJNeZmYo",
-	"TTo+Ius06XWa9F9AirEyhxc5Fokxd51RTS//rBnVYDHFdOljsj8ePNrbw/BDJQc+XzrijfQ4Vp6JjZUg",
-	"m73qGXUB+cMrZUvj4BekSyMFqqRLN0gekDN9ZgfUYfjfVYPqmqdhSMsN6C7yoUmiaE6IpnHC2hgcyEbj",
-	"CDDpOYsHsHFd/+uFNwLeGPapWm/jCrwxurTz0ecKfLqytAIN2YrdULKdG6vB7u3uekNLApZ+r9ayV2D3",
-	"944p8BIIjs6erkRUnoZeeAjgdIH39KaC+ZdJQ8Devs3NMIgNK8q1tcZXyLh3klhnBaE3x8uJQk+G3MTi",
-	"UCn0ZCTeHJOgck0RaftsZl8x3/Tvj5Zu/PdH0Hwij359c3yNFPXrm+OTiUTBTWZ+lEsPcq7ldf2M2mI/",
-	"tVHj5ebn1Kjx2M3POlNkbfG5b6hkb50B76ml8nGe3Mp2oJWoM1I6F2oJRHq+3qZD3XCWIIA/Bgt4Au5+",
-	"1We5Yap0DnD0J2vDzUSnbKTek6nc8TKoJpWqsZAp+9f/+/+xdCxklssB/SqFVsV7kdHPXqG0yNIEApO0",
-	"EWMoN8VMPhLgQS+FAiMXlKnsSv+yJH6TKv2LXDdGfMYGygeRYn/a7MhXusRcFTtErVyYKQ7KDpcXEIfT",
-	"lQRJR/FWB7uPffkOU3KpIW7cV8S0H6VeMS7dJFCPsrwUPVPM2uxJoTTgBbtbWMkEIAKi1JeuBCjhvCiq",
-	"MRsdyk6RysQYfkc+kdGBGYwEyDsYxiFx2DjNfKYZThiuJs/PRyoTHab6/RQQYSprqvp9O0XDyYhL3Znv",
-	"KWvuKI5rIn0nKXBFdaUzGEJVUMzwiaEJUz4xKkXABbRjzoN221dpP+2EjnChzBCGZNsoskmOLqDQWQx7",
-	"c4g3NQQWQZnTviOjaZulclIUKeJEQGwxIHhLpf7Tio/O8HWJgUG50aLoM7teKT1zDmNJcbgu78mH6fkR",
-	"gOCo7e7FUbsNfYhxI2EH2f3tTxF9n0J96IsOlaJhc27dFFKCPtSU7CQgrIhBKp1GCEa/mZ1BmY9EV9I5",
-	"DjiOWJM2PdjbTxeDU9xYGL0LcAq7+1W/f30EIJfZq34/4vG0RNcXGosGGTU3ZX6F1BRkX3hsdYN041fv",
-	"Axtj2Wl4jc/dj136HmAy1oLfkkZBXKCXyqBssca3WIvHV9VDus6YOGeNcUWQEncB5bZzwisO17nW+UDG",
-	"VwwfVJ4g9nkTw84Oz7fLyM3QaORBlVRHVZKcrEnRCqEGCeqzLuOayNgm5EXrihvXc2hXdESKLcZ1V2KY",
-	"7TZAfeCkHVI07mUuM4ryH6opRpFaVT8BqSiX7E/saC4H7zYBMHBHuwtbKICh1xjKzEOl13hMSRDo7AOa",
-	"/UPlEkA/XMZ0OZH0fcDVQtLczyVmV0NYNdREmaGgz8yklBX4avQ4D9UUELlU3wiJEdYXM391xOUMrGFW",
-	"sCPqry8FlHAhNGp4L0gzVqz5x0Qb1gdCU/mYz2uwQgw8MCHhkRtWCA7muPeuwp92Yi0kq08kiq2HnvNY",
-	"yRCT1Jyo40Req2igiEtl86/ZZjplUEpXK+eEb6NOQqrZuVHnOIgUgqBJcEMpGfLQSa+Byc5Ra5BiGm0+",
-	"DIfyu9IXqgkldfzshQHPhDkMGAFYQc9ej9fYVbmxq3BRqqmGgPD0md2np2AITl0CWY9LyD4RMmNpxcqf",
-	"JmyQW4WTU/XZfqlGXXnF7OE23oandWrFghQvncOlRiF0zom4cnAX1wYGZlXvZJXHj+W/Q/jvErZUIz6Y",
-	"HTjm29obvmI5jIpqXCeGhXE6R+jSklhoCt1fmNyCOTyqT1SpzY5J58WI8kxJgUoOnsUU0l8WlmqEl4CF",
-	"Ak5/aqdvGzqwffw0dVEudvMoyg7FmThkc4WaMBxQQSB8e23ZW1bAo2jLMxXCH5aSl55Eli//ZZdxv8R3",
-	"j47/faIMv72otL/UIv/KjZjy2a2kK9t0iYWjT53lI6Em5jMLZclHInkUS7IgGhhPMYaHbej5mj08v4Pk",
-	"/pdX+X93/nZ2/OT3Z5DXH7HFm7iFl/a+EjCnDA7YEqRW5548rTELdMUasrxuMXC95n1o/G8/M5kXeKlr",
-	"CjVoP+eGF5uiLLfstU/2f3qam96QqFznZ/yjvWlmY0Fv63EtnLP3qSgM7+AL+yPTfl3m0mxiG9JItupt",
-	"ToQWpt6mkJvdFvvXf/23R+9BKUXmctDptuZe8lRJ0fiObldi/TMrk7YS6j+5a9qAaVB9E2p6i97lS+51",
-	"wsueqEy4Cft0Y68zyHPgat5EBzROuer7ta0LApu0rNkWrARjtFY0336JGGMMRriR2eXZ6OAl5urxt7XJ",
-	"1MS0QcGgxsTZtw7dsxel4JeH8ctKu27hZbbTqhDtQg02Nxat3MZVL7SMd8H74lXccPPuwjvz7Kq3IhNf",
-	"/N6wov7FlmTgK92K1jQ/np+7094G9aOus90EWThyjyyh411XRSwWj6dBBJaROlcvJuYUlxzEoUXVxOK4",
-	"u+8vzYB8KyuIqTdKNYik+dulG0Qwzl8k56BaQmaFUFWhjRPX1n7vtd/7/jMdXB4B9REqBc+b+pzUeB8e",
-	"78akidO69cpZ5LyLEYxEkIsv7J/aGVsOMdQqN8hoMdgq5hA7HyM+FZkf0q602u2//uu/UWHXaZu9BdNY",
-	"MKvkuuY8rXEOMI0At0DbGKV7J8hwCP8IO4zuwP3d3XTrkGlVhf5AexAo384hOWdsIysR+oZLMRDS8iTR",
-	"YaaciJRxfakJxhddrGEeeWRhi95ohytcp+3KFcIIQFk0AYiy4D3RlRHi5IXoqxIwh7nxJip0XtPkDHMr",
-	"pMzIjqAnY1FqkYns/GKWIvpJjLp/Iayer+MH0yTgNBwdR1CWdgI0YAocMT8DuaKhWRFHs0JwF/wQM3+a",
-	"Xo83BbM4UpkoUgf5T4OEi1ElPAK7UP2+KPVhhGyQRIk7zpFKjJOmluPLyHbmsnWS+LUAT6lkCERBF3in",
-	"flKj9MeA+wmu6sV5Pbcwlt1pbg+YU5dAwXJbOvbeFss0fVIb7k0Tg5recA++2HICasD1CfLO2h/LSTew",
-	"Ay4yAcbby0vIlJZLxKYqPd0LImePy54olpWZnsDThciClWsFiSs0qsrwz0inuaotPvOqH95R10R/mR0/",
-	"vS7Q0bYI7/gEJtWVaz2SrvWl9w/RV7trqEv3tV9unUL2F99jax1hGQs6zthLZU7pgH2/cQ53ZrT/9vAz",
-	"7Nres8F8dWv558qiYt1WUB26LVQe2Ap5T67DCzKfFpnca3lQc4IWmNBPakrNXeQveQGnOYOpwYycsI+s",
-	"rl6x5kSkpQygi6yYoyjtZGEuUrV8S5x1FEHchdCICNVOlRkqsCb8cIXPfKYS1JDh5PEDQDbelRiswaZD",
-	"xfqqKNSUVEFsARoyxemCAsJGudaCCoNbtQ2CSeEXJHUtAmn5I6DWfG/m00oywXVS2oJkqaUMqFGuzi2s",
-	"pwvS2tZoLWuj53dh9OTBitgAleUvfV6L51GWaca9BQ2RTwklpuN+ziVYQPrNxQzpPliZ0Nbn30MEH2Qb",
-	"/NuFIG4AUKXmszY7ojwTn5wC9j6pAmPAxAXiVpTFs9WhxB8wtkaRY9EYkB81p86wRZkzHJNYGC+mfKbZ",
-	"NJdXGLUcyfuiFi1otwxxfxL3+aZmqbnm9wBYs/yIaCd61rP0YEKLRmuC20VTrhnPsvszJqwV4tVyBp7A",
-	"8V8H/X/HbPIoyyIegi6juk+wyic/g3rsPvhZAUaIZBJmiHH81IEdqz7buylkCI1ngeZM1PFKtbnKCEBn",
-	"pr2+VG/vQp92e6RZnXaDiHRpO60918mNa/q4GPPDRTk50I9r00xcEklS1dK9k/FG2SWgX69eXWd5cdB+",
-	"oCoLQjaAveo8mCMFEIFiXqiNTQJQibXj5UaANga48KFivGcYOE1FXnblBdCGhJJSelZQw02nY+RBhMr2",
-	"NXrEiMqwDwSCvB8bX2jQxXGbAM4vhAeKl/gHpjQE734+gpYlVsfAlG/3M7V6JSXuNkqVVR89uVQXiLld",
-	"CYvIjFKLhUzAdPuiEqa8AnquJl3azt5UtKy2vQe5cqlxIITeXQmScFrWUuS3UAtwLU5+M8V4UUSEs/WV",
-	"yIdAx7+ccPhLXhSW7UCxJp/VBLgUb61kRMC/o1XFRDusBTKipZNXCogROa9Lhyt09y7kRNgozUIijGKh",
-	"hLh0P+uy4oqiXCUH8X5EOkqHBCkFQ9d8WUQv+CwGh4u8g6nLZY2K5+A8lEKwUS4nGAf2a/5esHRSFinA",
-	"60gxZVEq5+akLLZSQE1xWUM8xgqG+L18JFzBK0ZpzoLK1UAiEkK2oOxHuQhY1maQvxeSAfL0gOeyw9La",
-	"0UopP5WJfl/0DIOyYgslsBgb9+7LOK4qxZir8Hxr8TaE57u0NFNt1QyfYW+uUyHXBp1VQc4wHVuVjEfp",
-	"3RFJaIh78Co3/MrDUQLWJAXUKCrFWHBcE6rmNO/znuQ7VpkE0rog5luVFNJa8Mi0oPos9ciYDEMSvSK7",
-	"obH8hzem5H0gUqUqgHCldjZIV9SNOA+5aXdlmmc+KdnRYksZIzcKUTfEOEBIKWab1QAPKH5aA/eC7HgH",
-	"IEBYA5wVSpuuDJETvq4jkuF/qFxWOqkoxX+Gsc7pwf4+ixbifJRrqvcV4QmATSVjF6JQcqBRRqPRdCUE",
-	"CLjAcCM+GCqOD6F7PM9cdv+FYCLLDWIQeHMgVslCH800LwoHMMEuRI9PtAgaOXIHTMCzc9fvQ5C9ew5N",
-	"EwCFkZskmmSj1Ny0+Fx04Ck+JN9NKoJp2VelGTd8e+JrIaQea8w7vlxIulvxcmKGbfaqstEAaMtvRh+7",
-	"z7MEpRAI6C9mtAdSu+FS3+cxpC/Y52Zj0ZWpneM0DKkUPkYcofxyzfKBVBCFfyoE67aeRIaXbqse5b9N",
-	"/UxxxoKRBWwii0P/I1ATMymxsuBvXA5s08kYgSuwGrMaR1vw0GFf0CGuSU5qjJgXbcQcLH0S4nE4VXnm",
-	"BhyFGRPaCAXax/sr2v6UEUAx9LBe9sQTwIl6D9AmuOjcGDEaU9E8b68CKGzbRCFtUFPZYVlJI8SlwjSG",
-	"sN7V9/kdRH3c0HY8I3CTIu2zE6h5X9xczqnCsn4DAfpvju0ebQzTX9p76N6xMk5ard0NovLvCprDr9nK",
-	"yBy+5ZPhxAW/LIqqxiAu2Jp9u+jA2+we7bA/n756+exdWjNs/cf230XZE8X20fH2m+Nt+tL21fC7zsI1",
-	"P6a1rHkL2I1l7Fp2P39eo5b94hrg46sB+KhV9ZOxBzZIrzXhlccOmkh6B0m7Xu3vPr1nyeLg1wU6Q6N9",
-	"hvEcb2aX7tlYebhdwCwAS3nS9ue7NJJITp/+Xg137FR9ajG220RmhFbpb+dZgpJGELC6Mi4RMCdAg6ht",
-	"xdWLWXUVCcsVJCYvCtGtAX8vQFSOkb78k03Sl5XjJ7Jn5cqzqtpU1ZAO54uLWdE95Vrn2nBppVejioxx",
-	"Ky+xi1lXpiNhuGVBbaTfgNw8h7BA4GQZRKpVHXTuFkK8STVNfAl559QcLYoWjmD6v3A5hJWCe6Nu3yC8",
-	"N4iHlQDfvd296wN8F0aPu115uyDfdeDu2oD1OQN3K3QdLVrXccLGUN46s7klPM0i/fheHAqYlzif234d",
-	"SoFlg6jOX42LgFmSqNqjg8HZIyR8J1NArC+lmoJenWdsJgzp6ZIsJpWeJN5OMeTjsZCYdw/lPiBCBIr+",
-	"kMEAYD25BoPbLbTquOjI3TsOGtAPX6pFaBHfncV+TbqWyzCs2NKaz2gjxWrOLOu5dOTWLUzyywrZwTTS",
-	"KGI/VyXU+JiMPPBIRaburEycALUlB4scwaMl7hEwfGjAv62aI1OIN3NOSLDneQG5iSjUajWtTUV3bSr6",
-	"qxPGtSR4f+QU65/djKB+JhHw/aNrXJ1HuuZQST2RowIujozGoRmBrLJHGEDSifCh6j4RoMvCUiwxTiml",
-	"64L3LrsyuPqGaioPWYr43yhScffzRHANYN5cZizlF6o0qb1b4vXP7hL5+6O1U+RbdYr8/dHaLbJ2i6zd",
-	"Imu3yOdxi8Sc8vv2ipCosYrOduSiTBfre+m8zhUJLPTN9HrVCnj2muWs1au1erVWr+5IvdJ0rJppW1Ew",
-	"3uupiTS6DuQO/kfKedSCie0RzwvGs6wUWvtqT5Jx1hOl4blkUz7zXkuszORvlaoQzUjwb6CDc6Os9vM3",
-	"NcUCOE2dgK76qr5t9oRr5HVvZN5TGRS5Gjnr+4gbI0rbFaKErU6LZ/x/tZKWVVes1lHOWklL8pG9Jez3",
-	"WjFdHPEPL4Qc2H2y//AgaY1y6X4Ht6I2ZS6hWnqTk93N+IaflqgvA/THNHXGPt1alkafKDwY3wOcPs3X",
-	"9Xj67sGbgOlj21tiQTUfpjUW1A053V+ccfFslMsFSYZ0q8Hr6w5BYDnIBCo8By99WugrBZke/QL4vjg7",
-	"3ijVZsdzaQNoXXOeTMhoQukPqi+61LM6EacQmq50Q4RIGmQ9QY62e2lH5wM5GaMt7VRIgx5QwFxHZCS0",
-	"pwGSHva6Q2DhPQXQ9wRmmFPZc6Du54ZfYoXsW2VcWT72pS1u9OASSe+2tzdNeq+2vYek9+UG4gn28pDM",
-	"vkWzvoK3wdRLOm2NcN8ORXkgQNi5Gn4YnviUUNHwJZ7HurHY7NP3SM6XMZc9swf5jF/Sh9aJ8d8Oz0Ka",
-	"EjEaRtlWM0bybgMXa7RH2fveGLWM0Yh4oFeTdj7af87z7NNChelVYC0+qy3P2uyUUrOgkmc5C89onEAN",
-	"9xAjRk1lDCxj+R80gswmLTCnD5/rSnpRm6WuSRrVsqC3+zDUKF4VglwXcCxHib5wKOiKdD5pueEtjbJ3",
-	"XzxiHfe5Nkd9vYnLnpQuqwKsRAQs5XBxlkAJ5pUHQrIKHaH4ebDUZDlwP23/FhL/zE2bYcVBdBpg9qrB",
-	"A2eVBMSZiHIdiVcMuU4wPxcsUSToK0lkGDNYDxn3GQHCoH4QML/FFNWYi1lF1yhFvxR6mLbZU+gwZou6",
-	"D3cl9BDQtoTWuZI6ZOFKBaS8xyUr1ABcA5A3HSzhOO6MAUfMtSm5QeVqBr3roHpiHz2HRxp9B5GIeBu1",
-	"gdbj+nooOA9V8T9Bo9S1zgbf1Ru46Rva3kNVoS+sdHBf3b9vRDnlZabXfoil5f8XXJsjkC7X4v83Jv4j",
-	"vefEH4gYBd5wLTeryf9IFLNGTtcg6O/EIuXN+eCkCZ9DUEVGK65TEhzWj9BeWYjq5pEoH4GV60OWfvyU",
-	"sl4heKk9A3G3EQsAAAu8kpEpwGeEd9vnXzlQhkgxsOqH0xtG3PJIw3LTYVQUnPQQUUBVM1EKTDJjetIb",
-	"hm9vpge7B+kW9MgrKah1UD5CSlPsI5yjLpDDKwA8AJ4IMHd0tY9E6gtVKskQY7P+oiaeOJ4YJ/vfiimi",
-	"x+UaZvA6fGx1ttbY+D74WsaXVpdWMQWGJs25c36XatrvUk2dEjxas7Y1o/qOtbCXkIvlz8CdMK6puBgq",
-	"dbmdiSJ/L8pc6J2PdO2crs2uNV25BxPUfyCyuWc7q/pM8N6QEYILlLpAMKb5qjZztqS32I2n9PIvbVai",
-	"QS6h0dQ6/jY3wyOcAL0CKbz6LY3U0a1DqFtLE6/XlqW1ZemzCd8Ic7d4M0aEi0hNzYTkr65sRaodGh+v",
-	"tCyZ2ykF/Vxdcm/69sLK6liMJ0wS5DUkIM1Y6dWSUEikc2Q0NwSOlQQbE+Tmpm5oeZaG2uFQdTtxpc/L",
-	"XGSM665EbDzIL5FiCvitjdGj1C0a0T1k7O6vSHzHQmbLFGd+jc/VWceNqe51lJaKzYOF5UJNDMGuajFn",
-	"zF9DnH9FEOdrYfVGhJ0C/6tEayE1r2KWztP2iC5fHUrqHqqHkjoYSvRratErBUo68+Ggb913vr+ylvEU",
-	"LiOW3iiM0XGC24UxNi/k5wljrEbMuPFcGQTzEjrph76OhFxHQuba+F28mhh7hRg4xch2gGKhEkAsE/oS",
-	"oeXenLwgPAYrHCqKfdSiB6A7f7pT/W7zf9A1f9C3mIbKja7Ko5AGhMuhmnalUcwKwv2ZtwDHcYxQnlgW",
-	"MwbYYGwKFluKeSwFvm6optLnH785ecFGEw1gxenQmLFGGN6CIOs5G08uirzn4zOVZGNVGvbTbsIODh4w",
-	"VYLZGga6t7t/QLWC0NUKFmVeFGrKxmX+nhvRlVKYqSovydwL30wp62zkg2i0MJABnbpiE2+f/fLbq1e/",
-	"nx+9ePHqbdpmR4aNlDZsb3fXLyx8TXzIqZRmLSQUg0HNVPnnDy1HFEbQrLnUBj+fU64BbbrNTpFHRWj9",
-	"dYD+rrxdvOidiuw3NXPrIWItLRExSv29adDoXPN7iBtdYTRZYBarjSOrcJl5fYO2Wj2I1LM03IBLcbWn",
-	"8GgWcfRl+WHUJJKpnnqVeqnW0eOwNFatWerrTgOKelEqE/YAnq1r3gENsmqLT0nLRHz+yhecCV2dO7Sv",
-	"LtWWYmorK/3dyQZr38O3FyPrqMtCgeauy0a5t9+oTFSt+tOkLLDyEwgdnZ0dS67bRJfbPTXagU/t0NaB",
-	"Okq2ndVbtG35Z9clkhNh7bYS1q2noXdb71aqF0XNFpSMIhqAVaMqtaKqDA3KRb05edFhbLURdo09HLrD",
-	"/nyHSYMflxzlJyozlfeh5//2M5N5waAfhRq0n3PDi01Rlltd+akr+yPTfl3m0hRy07ElpKpbbGcHRURX",
-	"Xqknblm8ij6woH6Vm1LYFpOy6LCN5eZrAzaEoenaqM7SRsI2anO08c6VuLLdUoVoF2rgR4/y8dbhguEv",
-	"X8zlantJsF6Tbw4FgHkN4xnamZ38YEXlviohXtHKx8Ee3mZWU69mGaPGgKGRIzWyvyC0A5KieFnm7xuy",
-	"b6uiyDJYjbGAk2sSprM1TuN3w2hQ5FyC0VxnMkwW+6DpoWAVRPXPnsarvMtf2qu8lHKxulaxnDqx9gqv",
-	"vcKf2St8HQW4MxfwcrkEUxf5D9GJkAHVZkdszCdaZJ4pXQoxrvNLNpEmL1huQmXrFJt1WJ8XUB6y0Mrn",
-	"IvCudK/zqPwuRr4TvSa4d6NvIVvGvATLwz30aqM8sINadcourORXsS+KDKqTTYd5IRYH/8fM+6Y2oP6k",
-	"KJYM4K8bceyq2Ym83ttrH7uxBan54/cRLPlFifw6B2BtrPhuIvoTJM1xIP+thcqFetVOVjFtNoqebytV",
-	"ZFzoDhZRtFpSiAepOT3Zc8B3FVlM53kp2KUYYz3lvQOW8dnVDu3ImnrLUKlTQNdrfRfIPtm1JukFsZq5",
-	"uI13PAQN3cpLHnr/1fjJ/ciW95dXI6jWysJaWVgdcsiR9o1Y8P5MqsNiroDS9Y3jQ6+MC6VTgw54ZFzo",
-	"EudsrHRuIkxyuMv6Aqohg4GRjSA+lGvW56Ur0RymEEycbMqlwWQZdsRK0RP2e13pACLmg0qpbLLlSHWN",
-	"xLOrTeJVWxCBSqEC0DWpWKHkQJSsFLw3JPRzppXtY4IITZQJgAOKVB0XiEAM8ygALtkFIDB1KB4LQQqq",
-	"j0X8UdvBEmZ9YrLNYa6x7/HLYiwtoSudxN1dXdtZ0HwJbWfVWN1wPpbhvNiv1bUe365R96Gjg5q2lcMu",
-	"vD4tMtzR6/jcrzc+d62YfWNBwVUTk84tN4pY1t0FCtdYMcRzbGsf+nH3HPkP4DKYL4HfiWL+ax6+NntO",
-	"YIRSfDBs/4AN1aTUhBriw6Ztw3xgJwpsfRfKDBMPGgIogzLrShdMhmkfy8SOLQc1yBbFsyVQ0wnHFsEb",
-	"OuRRl1RNEYBRqXbgzxGnpyL08wy3IVzn7lNLVlUW7VIty6xcxNCqzMq3a2RWYWut7XJ/cWJ6gsV4K6qP",
-	"didlGep5+2iCHSP0PdHSuaw3UmWsZuJ1jrb9fpo4ElnklwJhuM1QlLrNTgTPLN1CtQQyigUbQvFLNhXS",
-	"RP4bVXal87F4c7gmiCWElY38Nw0UK44LXCfBfU1JcLcwUzVY6+YyHq+JRPWqxDcTzLnOyvves/IsrfJH",
-	"8uayNvTNDrOpYMIZIQq5ehTwt0YBOFO9yYiO/KQsWp3WDhA96sccL8gHMpcDNhknrFCDgf07l7GYSfh3",
-	"cCHC6esplxHdDjUM7AEBRpfl2tKIl3jZfSTHyMNaaiEBBrEcsfsiJCFXJI4Sb4KQG70B0fc06xVK53IQ",
-	"dYZwiBr6c0Z35jvz1gUiuF4kVHiQ9/t+To6OmeYzrI7hKrXGMBph9qQyzkgHaTweGyrq5iiU7q/3M5TH",
-	"n+vo8xyYiwNbgi+6N7GLGSVj2k2ro29pwcte4wrhjYbVgbIn7pXs6DihIlOQyk67cBu8brin492QN3zp",
-	"6JhKqSyc/gpsomZGFIWbduJrlJgFdZmoRGT83XGpCN+g/vHXdKe5cgcW2aYBOzx7qpy1mU60eDLkJt1K",
-	"GNc614ZLsz3JYeaPft1+cxz1AKrAzH/+SSjK3tSHI19eguv6LBQQQtA3cOTFKCEfp9IRGBNgvCA+f9SX",
-	"CZVgmVsIX05jriO/i5l2GDJWoqjhkPW4W5HX8aD5ON++FLPGb70+ZnBrwZI3ZN0l6Mo1is3UpKSNFo8r",
-	"yv+rfy6k2M597nWpLqJqBeOCGyggA2e0nMiAvIx1ZOhjQ8GLRtL2G9749O7T/x8AAP//",
+	"7L35lhu3lT/+KhjO/I6khKSK7J06Pp7WZneiLeqWlbjZXxJkgSTSRYAuoETRcs+Zp5kHmyf5HVwAVagq",
+	"VHFpynGcyR+OmrUBFxcXd/3cL40xny84I0yKRu9Lg3zG80VE4N/n3324eJ+w9+SnhAipfhHJfI7jVaPX",
+	"OEdzIgSekkaz8QlHCVGXx5xJ8lk2etc3zcaEx0schyR8F/OFet9ds2GeEY3etbmbyUavcTUjSJAxZyEa",
+	"z3A8JYgKNIn5HHUO0dux5CMStxvNBg0bvcZcTFudRrMR84g0eo1EkLhxd9NsxAm7UNfjhMF1IbEk+rNy",
+	"FhMcwtWgc3YWHoyPW51JF7dOxgekdTY67rSOSDA5wCfjTtjtNpoNyXmkRnlzd9cEOlzKmOB5gQYMYSaW",
+	"JEZ8gjgjaEHJ2CFII8QS99CXfkOuFqTf6PUb7z+8GVxenb+/evG832j205HBxU3GBk/BVOERmGy/cddn",
+	"fVb+2tWLv14NXr+4vDz/7oX+LDxuVqH41UPcCVonYTBqnY6PjlrdydnkOAgDfDg60V/lkX4tFoIKiZnc",
+	"7MPP3r65evHmXp8OSSSxfvMMs1u04kl7s4+/ePN85w9XvF+t4cuLNxeX3+99ERuK2y6eU4FHEQmLO06Q",
+	"+BOJ0ZLKGU8kOr/I771QsRymg9A+3myERGIaqYcvDKsKhGOCxJLK8YyEiE8U5yI5o8K8Xu2zWO/4Ac3t",
+	"mCMcBK2TIAhap+o/Qfa/0Gy3RDR6h8FZsyGphM15foGc0SgKNnqNx4uYjyIyF4/dwcJGu3hNxZizCZ0m",
+	"cXH+HxYC9iCKySQRRCAJUkON+YFAt2SFeIzmPCSRnyzz3Ksd2ijpc34Br6Jj4rz+PjTpHDo0OQq6OZoU",
+	"h+IjTP4eTZ03/BwWscAYUYQkvyVMoCVhElEmOYoJFpxRNvUTg/GB5gcPIRJBQoSjCFEp7ItHZMJjgqhE",
+	"IzLFDElu+GkH0nSPakgzxZ8IYvbtFbTJRq/p8vYTiSOOw0qWoQLx9B7FJ2PMGFeTUYRSO8FPpuyhGoZZ",
+	"//Jd+OcMnpHxSm2PRk/GCXGpdpCjWm6cPoo5N2iSvYu55GMeVRDMCgvB50TOKJsiEgniJ9LCvqqaRKOY",
+	"3xItbGIkFJNmL04Y+bwgY7kbmY7qyZRnLjtSROKYVzFXOh1NqL8kXOI8la44R3PMVplIlQgjSecVBPoJ",
+	"XuFSZ8lz4nhEFCGWMZWSMDThsTrgEI7UsbLahSqjOqocdvMSGoand32yqCCKnoKmyHsiFpwJUjyelCIZ",
+	"EUmyvZvSAktJ5gvZ6HWajXFMsCThACvNrxt0j1udTqvbvQrOegedXueo3QmCg8OjHxvNxoQyKmYDLcsa",
+	"vYaQfJH+XP2K4/Zh0O10TvQrYiEHIMWqv3h40AmC7o9Ww9xEO2ikyuxgq2fgfOo1+IIwTB9PF7LFhWh1",
+	"usHIEYoNS0rYznR8S4pLv0Z7TWLm3n0wOjlpneCg2zqdBKQ16oTd8QE5nBwFx41mIwE1XnEsCCtNLNHo",
+	"BU07DspZ+mu302wsYj5fSOenrmI3c+Bkz9/l+eXFJ2tkOFtpybXWLJQODcaDyzZ0EJuHt6Kyy26EwbEw",
+	"wZEgzQYxY7j+ov+ZWi3GDsHsNtsBoHUqlUyQnxq9zl3T+xAoo1UPdZVlEmEhB+bPHEXWGhUyJY9jVcDG",
+	"7qFuEARKQYUh9ZCQOJY+dVVfUBpnnpzbaeApF26n5AK/wyMejteD0mvVVwRW06FhD20yql7HN1ljKDT7",
+	"doEyo8Ho8xu/v7v5+117ZOP3H6RLF3JGvB9Tv9934YyU6jd6X/qNX2nVS7Q3BGr2G1QMMO2bI6nfwImc",
+	"8VgP7pYy/R11w516TXpSwM81gl7fnzsuDO/zBXw2yWiQE159Lb36ZUnXh91qTTK7Ywvi6y0rn3bX/3fc",
+	"/asedzfAK1d0Tngiq00RQSN1dHh1RWkertalQxoiZV6YU4Iy0Dx30RJxve58mNMSs4H59EN7Fc63dxd/",
+	"JivPTrklq6Yab+JaEtdf6rZI96wXBG012G5QZNij1qirmA8fHrbOwoC0Dsenkw7p4oPRcdAwx65Sa0sv",
+	"7gS9Trd3eNg+CjrdgwP1YobnalIfyQiJGWy7RUwm9LPahreD8x/Z1efRxV/I7WVYcD02G2LMF+DSNLwr",
+	"ekpvT1lZ9JRir2aMaaPZ4GwwIjMcTRo3SkeANR0UpxWQ1sk46LRO8dFBqzs5Jkfh4fhg1MUNzWPjMRHi",
+	"SjFe0TJRvNgE1wiGm7QBDzZF5wjNKUukq0x8aejbNBc3eg2y+tNs9N2YvqV/uvjw80XnDb0QF3O5+PHZ",
+	"xfHF3//3v/+n/b///T+NZoN8XtCYiAFljd5ZEChGmsREzNIXiVgO9K1aGhmuGREcW7t9POYJk2X1Z1rc",
+	"HZvzR+pOShW+ud5E0xiPyX8a73Z7zOclZjolncPWyagzbuHO+LB1EB6PgvEZOZl0gmzJ9dic0fsOBDOv",
+	"HVn8V5qC4qNnmI1JFJGw0qhLlVE5wxIxPuLhCjFCwrzHZMcDT5vhmfwb2/HkBRPQ4e63cxBueKg5k/mN",
+	"HWpB6UwLqg24ZzPMpuQdFmLJ49AfDGJczkiMFuam3OZN4pgwOUivqeM+jslYohmPBUEjxTzxSslgsnRv",
+	"ExIvIqLMIGzerzRE2HzPOPtEYoHVrN5wqeThQm7kMB47T3pOYPfygHE5wPbV5QM55ETokxju0Q5j9wW7",
+	"nMld15XeddxX7pSdr/o9ftXTAOrBDs32vHdN1STt3udAOkaWREgEjJlRznkhnPsV0cKlOVi1IMFjKeBM",
+	"olKgcSIkn5M4dyyVz+Odj9lshK+1ClsxRLO+xXjmFhHK7EtvuPR/5iWP0ZhHEcHTJH8QZx97SqOIsim6",
+	"ZXyp/SKKszgjbfQRUwmEkzMydz94BUSomBn8qPgGj3iiNEdE2SdOxzl/ZUjEOKYL2Bi9xgVaYmHmGiK5",
+	"VJqn+q4TjbWceaHfhQ5POh1FlmXM2dQZ2gdB4gqxUT7r6w67DURI6ZjWQ/hIRjPOb72jeEOWyLAQwixE",
+	"aYy6kjaukohXEcdqRJMkisxWdJi0bU7DzH5Kf7lpNpJYTXUm5UL0Hj9Wr2w7M36shiwei2Sx4LE7m1Dv",
+	"tKotpqNhOypQ2yjY6isl9fj57erd95Sf/O35X6c/HM7/FIx/jDujj+O/ff7p9vL0e9aVr5ZHyQt+Qs/x",
+	"2eS7v/8lPPjzP5P+na2CYaqaZViaO3bUZauYLj/ace0aLbCygFJdssSvgoxjosaynAkyHvzw3Sy6+P5N",
+	"9LeDP0Xhs6effqRPZyP6NCLfvZTj7z5Hr56d//yaPqXkr3/5ZmtuX4SbTn37jWHOkJrFsMdMbl9TsYjw",
+	"amC47zzE6BX/RCIMopF8liRmONLsYZ9vKTnX2Jl3zFv8xs+68dZzz4FLwrFDkV95mjU2TMa1QdBpnYTd",
+	"buuMHE5aR/h4dDI+Dc9IMPlPO4Q2ZZ9wRMMyy1c/XEwMckhuTv88yZ+utFroIbb2Tap/gd6ZkUbNcPvk",
+	"pTV2UbetNcCyNVKv+YNDNaXz1oaGItDzpx8Y/oRppM2tohYYYolHWMC8Qr70qc3haJA4ryjoyukLMo15",
+	"19yBzvHGYfHn9qv5kZV05cLYgSBE3EK0yhugUYpwOfstH5bpIWUd2njA4UnHjSYsuKBKqvcbPXWl6bj8",
+	"C2ITfNdiPCNzPFAKPTV+7ZR9juEOPgYrq9pTnglXHU8Yy5LT3TK3dqXv6PgXyejvZCy3DlIo0ujxpAGB",
+	"4ojyMYUNtlyaUJWupthoIb+4QUKg1N5EgJqmK1lyr3MW0Scgcuej5SDDQAUWcR9X+yVblc2dHLt4LPTO",
+	"Kp78dzfNxkwpZGas+bHDdtOnRaWd8AwrixdFnE1JjCI+RZQVTnFz2ihxoN74Qh03V7jkHz23y1Ty0aWi",
+	"DE6qgYRn83IshmXFzD4MiXjaNiMt9RTCYRgTIXZJoTurSqF7kXs1sgMriTF33EACc6pfPPfRwThU9Cqj",
+	"GTbpblYVQNSXEOUoCmUCFV5JBRrjKFK24wzLXbLETiopkg2yhhylsSqivMR0c29nYv1HafbSV3B55vOn",
+	"CifbP53PcwL0/Sd3eL7k8YiGYXHPvOHW80IFAh2zvEMm6aMFFciIjAf6SUcRiiK+hFfuogzl824d3eel",
+	"M47S1sgGqWb7PWbh28nEK3hfkYlEkqNZMsdMFDJz5nrKalvAewiO5KycmUqVGRzl3Gopu/BbePQiJPMF",
+	"l4SNVxfsXcynStKV9VCB5wQZEjWRkDSKUMJCEqMlXnkWg2avHVCmtpl+sSu07PscWe6MpvVnsoKAbf5b",
+	"uyzVuDYjzxVvzvchq5ky5Ay9tJpVsywQ9jUVcyzHxQWCL4C0W2KhcwAVj69N+3S/OrevzvG8h5K5T1if",
+	"viHkvdnf9ZUXSeiMsJZ+6X1APKZPkCLFJjiJpPbK2vxzH4Hs09tP6yCXHh24jlZz8FWmr6Zf1RMA6/lZ",
+	"TELCJMVRYU99jDmb+mM2dg7wgsHYeUNBruUVH6Qd0+k7U2/wLhrRUU64dXL+ZjUslB+Whxbl0TtkcXjE",
+	"40tNtwUVSHKte9ZQyGUi7Xt19CKfROGMIHiZYqSOkrHdoyP0iQo6igg6v3x2cQGmBB5LEsPZAGtuC6fg",
+	"45LzgRkXVSenUrKBFyM6p7LR6x4dKW0beEJRpjAMXTS1Q2JxtihBeVFofuvVLUyRaM7ivMMxnhPp8ecB",
+	"z/6UkHiFFulN1Qvj3uNI/fRntRYJu2V8yRTzKkUYm4/AK/2U54kc8MkgxgwMR6A+jMkhviKOQ3z98w4k",
+	"D7rrSO7OsZLY2U0Omd/rnA1PIokylISyJfUuUHTRibTVpNaJHwX5YLJCTBYK1UqPHrYhN7x21xz3Wvlg",
+	"B1RJE32DQw8vIfTQrTBIx78tJXLpOPskRHD4FQgRY2at9Fz0MuZz8GwpiTWOuKjniOwtud1nTERTJjPl",
+	"2lWSf+0uhMBVFmNKCHdA1dTI7lIkeYWFPA/nlJU10ggLibC6RoWMseQ+UQRpaHBTSUGiOieh/Bq0nHFF",
+	"H+Ps2GV7kCpivPINukQMZ9RABPqJvAMLqkwFbVmZwL5T1WLrWUYF5Xy+wGwFdjxEdNArGda7x7uB8X55",
+	"3eNH46DTOhl1cess7AStQ3IyOcXHo+74oAOyWcg4GavVVBbH2ziEsqYZXWiue8+lJHGI52ABUAYp90se",
+	"3yrlN8QrOHsXMQ+TsRqYWi477qUTq0xGUaWZ3j3tHXbaQXDY6YDdHSeRDpq9J5OEhZpYoHVLPJn00Ayz",
+	"EOL7UNbVhjiltZgi+gmc2JyBuRlTwsJI0bcuuHbU6wTtbjc46pyq76dewg6sLJ9esJc8Lnq5wdP19jyR",
+	"M9RtB2p8c3cZpzFm0ib1OTrkBjH6RCgdFSJROMS5GH86IH++gEB/unz7xpcuUHzRBgNR33qNIzUx4k9r",
+	"UhZ/8YNmU8/tgwOzL4viHhLljJhXyp56j9H4KEMfrl62TncRcZ0qZSCdCcoGVNrU5VEDEbTD9iUh4QiP",
+	"C/HsC4lmJFoU5fx8nlbMaNORyqaSACbVv34/Hxb28y6Z5TGWlE0bvQaUrNVwf/5jznxFdZYMCyExyZfZ",
+	"/y8RE2x6JoppcYp2sdG5naQ+AhYLgmNhcoaUrTNRpwBGMVHWsk5gW87oeKaejtFIvScmEcGCCCuFreRd",
+	"QyDX+7kN9xgCaS/M9vS5uWs23pDlB1E2UBhZeoPJVlBFlO2YwtvxhLbfkM+yJu3uQgrEyGdZzAeyyduG",
+	"qmdnraDTCjpXgdorPc1vhYQc1DUe+V872SZN7ywHp8/RnIQUIyXnQJHiCxJr/jK6pT64fQ6sLCnSF7Eu",
+	"vSgrttDxH0imdD6/iyw/zcny40yWv0mzO6ti1oXRGzq95AkLy0eYnJGYNJWZoWai9pyoIMgEXuCLejGu",
+	"3YHq713mmg/mHObnaj/rnaa+aGZYTt7AnhzCTHblWQ2DTBgdHrbOxkG3dRAekqPJcXDSOVU2tpVzOnWw",
+	"uVM+Zr3AOugdVquxB2Fwqjf+Ke5OWgE5DI/Gx6MTfHpWkuhUDBgQY1cBpqmpVvTKCylxqTRRNMOflAW/",
+	"iKjXzDM8MZBVWBImYdgc79ZlmgUImWbOVF4+2ClyOq4ydMwMM6yKChYrTEIR5x1ORG3S6CsiUUiUNh5T",
+	"dWphmuNAm3Vn49HvdNrdFeev1EFZqBn5RGJ0fIj+TJ96qGwy9gbg7YOHi1YkqJpzvNLrdXx0dHCMRitJ",
+	"AJdgznfyrQc587HjhJbMVLRX1IynRNXyoIEKhIWK5YABKuI7mjuaaKHv9ceccCL5mr0GWl+ne3B4dFzO",
+	"pdwguXmbyCXYylaJ3WAwqTWXTbI+l7pewe30ghMlVrodnTspSDzYvC7IWRjD8M81Xxd94pA6LjkaEUDw",
+	"8MTCByalMdhgaaoyjscHddmsSpkZ2K9t8G4fpTWvmtTcttSmkvlzsHlqLdDNpLK8AH0qLLO0ziRCeCKJ",
+	"CRzb7Bcw+qfKjPdseXPPgJj3FrWTKFRyFV6eOiZvyUL7adMvKB7a2X99eNLJO7BhDrs4sA9yNmvHsVkt",
+	"+VA2z7IkKdIC6B6DbQUXdEpH4fjicwJSUW3zCRb+GMHCecsgzVzIUdrJj7HxSuM9ubdLruPEK935oCyH",
+	"okQLz4A1OcqOuXMUxngif/eet/s40yyF9uhN00vxLiafKFkWwq3gKuFJFFoRquPghsnclaqASfwbT2B6",
+	"ihSQ64M0KkSowUJwqkghkxqPQiJu25ndKFZCkjnY99lbNzgMi1CL9dlAJtPGSxjrJy0DKkVYEkOQ8cwI",
+	"pvKOhTen3tbidjWeaDWf9B7w5mTZg/rduyiaOpXSp2jquSF3WJ69Wxh6RpRLIiVlU1FVC7DJHv7Nbrbi",
+	"3sqm7amc1kTKF07/ukJrJ0f+V3TQ3yhyJdKWMFRWamYmFALHzYY1Lnf69QUPcIUvaUdHsOupVd97jyV5",
+	"pZQMnxQAWDWzMcF+4czrvomxJIPIvCUvBQQBtpzzmGRvUiOCnyHhbveA82agamqKKBtdSRjkRg800WHy",
+	"yuXVUWNjQOtwYQljrQqAQb9/ShhRn62t3/a91D6YGbPvieKnOusYwsTZKaVBs5y3KpE0yPLAO/qtUul3",
+	"fl3GDTEqJjO77P+CinsJKsaa9PvVhN7ziLzh8lzvt+KCQhYs0AojIcEQ8ano6jZdv25e42z1tyzStVvw",
+	"rj5oJ/0GOEJGBGFxaxINd3VZHlcl16qZZcm7FTu8OHBFkkuC4/HsPRFJVK5FMaaGWiZcLkqphxApOhiM",
+	"KzNVLAWjiwWR8BqTBWpjQwDXvV4HvHP5Ral9O+Z4axJmwzAOTDMKU5Su9FPvMIsl5jfbezuaX7YJuhlC",
+	"ZsvhD1XWR+PWUt+JFrpzz9GGrqWNF5Dg97JsN7B94k8kfpqIVYXeEPEpZXVag87WHYzUK1yloax4xAR8",
+	"unSn1NXO6cZFinpOyIyoJEbcAWsJAkl5JeER4YXkCyM8JInIYpZzLa1HIOrkSocBssUOvBAtNE+ege/x",
+	"UD15chAEwWHZl3eGoUz36Kh1qjjreNIZdfFheErOAnXvAl530A7anc5BO3jcPawF7fJ8DrhIB2x6jdf8",
+	"ZxpF+PFRO0AP/9rpPEGvKEs+o8+nx4Pjw0foJY3JhH9+3Dk8atcIgs7pVTfodY56h0H7+KjTPciTxNYz",
+	"V9HkpBd0ex04mY86nRxNxh0ctIKTUbd1Mu4ErTNyGLaOujgYn4QHk2OI7xqaBJ1eODrtHfZ6jw9P64lS",
+	"/l6OKM+JuD1fLB532x30kL69fGS2Ep2yD4sKtJDtQ9gb5droWlpPiuVLCJ/FhPjgyfyE1sL6MC+sayHM",
+	"2Puj8bOL44vbxV9/ePanszY5CNrjbsRG85dB+Nc/RSnowGMTyH68iWx8jGnLInN+q6vFtP79zW6DyOhE",
+	"2XTDMrUZFujviQBk9oTtoUTtK9SFCTunf/LSMF/oakN4nd9f9CrVJ3YOXRVfvUPoSq/IM52KXAQkh189",
+	"/lVbQKE5Mc1j9rn+qTCveYJiAinKVGqzdhebYlTlQrwyKdF2KCVNID/WbOYfqZz5E9rUFYQrAc9+N/yY",
+	"c5b/a+Tn3fw2d6HHo1vce9f/Jwi/xhIonQ40q/ckKTdmMJyeeCs5dbl4TPTVmuKdtHpT94Jpowsp0iqh",
+	"tIClZ0oWEJ7i3QoXxlXlLDBBBCP1i0hnJsCUnL/GbHWutSBfQTH9LGem2qumDFJyPlDmoU08EF7b0V40",
+	"OWGmYY7GTfwMOeD7Lxt2fc6lgfhJVJyKQyiteIoK4xrOPmFuqSFSdks+S8k0r4JQuii/EkHoAPAcxN4J",
+	"lTO50xllI62mk70HyBTTKvDI7+gnaI6E0SKmPKZy1UQST4WxyPUhhCaURHnYXCHolBHtTmJJFFnYrgHc",
+	"CkvB4xASMACO604pq/oDjV5jRqdQ0oyn4Pkd6TRFIMQkYaFGvvxw8WyG5VYBgHrAz61kqnM43zQbMqbT",
+	"Kcwmiyu0rHPNHeymDQd3HMqXfCfBBY4N3E/ZIVerHhi+gacgM6YQJ8/mK5LRnMrCXI3etlsXkLpGHzt2",
+	"2TOPvSYSewGZoC9DRVM8+HhLSLKo7JunyNTKBmkwojr192cNN7L7yw0B7/mO+n6C8A7Cws1GrQFb6imh",
+	"79mY5lu2wqjphOGu3vXzt29e3GiIrAIv/nDyf9z4L8mN+p/vPQ1UfmN8ulPx1nanhZ6oH65tC6PlznO+",
+	"bAKuXHe0NL9s2bnFMxeoz9m4vOrOe0o6WR4V401bxWob5QNT3ydM0jEu5X+84WmlelG7TArPFZXLrF6H",
+	"ERJakLa03n4XV81BlRkC1TmF0ZQUyOKA4cBnJi2PhK9JSPEVPORS4F2EKSt1QUtpkD4+gMIjXX1bWbmU",
+	"YkwpnVonH9+vXmmSS189yijiTMz5hJ8s3jkAdcA6roEx/6jjcbbaxhuiKOV7Z2+uRBd8SsZ8ToS3kqgE",
+	"J67fVZf7AmkJLMMUb6LRqgCnl4EwyxllNTDKWoH3VBnWhWfKpdA7NAlJKwx/wBENcVWi9TmaUyGgyAZ4",
+	"ocy1n9LnK1KsIU97FBN8KxBGcRKlhUJjzmSMx9Kfw66412StOFnqehi7INsEVWBSGQVqUrPL01TE+0jw",
+	"7bs0NlbqljnnrM7vsCT4duBcz6e6OhBLBIuVstmmiQGfLFMrn0PjECx9/y4061TRTE3cnVqJXvm5aVr9",
+	"DtDUfzN46PlSHurrWxfaMh9P5zpbydPZqpKnFqsS7u1WV/10aqjuIsZ23AR+PQV3S5YIv0Nlz02JgKuP",
+	"VM78jkTbewZhaRDhNMCsib1WV0l10z6leqeGiT64B3PR6B10mg2WzEdqk3bUxrSB4MZTHKIplkRjHoIB",
+	"U6uGlmqhjoKuUiBzn+ueZp/rrn3rseet3eBQSZA9csvxPwm3ZMyiE2M9zdln2FRhIxyTukTYZiNhkkaD",
+	"/BycT1yadg1FVzb4mE0vB1fTiMknyhMx8KdRHPhkTaEjxF8+Hn0Kv5tFY/r05x8/vln9+Ne/TEfdv03/",
+	"9vFw+uNfZ7PRX5+KHy+X09c/X3zjEsMjcUoC/Pr/JLhfgoPip/H8gI5ayJQ70ailzzRukXKaYwaARx09",
+	"fP/yGTrrdIKm4hK40DlqH7U7x49AYdBDUdrjYhEpm4Vy9vjvAkLGqaZlveoANg51SvjzK8KmcmbABs2u",
+	"EjK2uveLKzz1D9tkCytlb2lKGMWML1lTZwQbBD6lVPHYN/zT9mn7oDD4fuOg32hUjPD4UC23lARySf5f",
+	"v3H9b//e+q+bP/Yb/9EoDr3Z+Nya8pb6sSVu6aLFYeg4aqWqk25KlwdZ1QJAK8n5Gb+LCVR8QRZ2nBC0",
+	"nAGoXAYCZkW8LldHBMcRzeBRLT6tqZIeFrAchzk6FJfJtl7kPCKYbTW5V5Tdlmcz7CdBcDBO4gj+QZ6g",
+	"mETf9KE8t98Y6uU67Z6ePmpmEbCF2jzofAR0AGBBU8pgQmPOMsLbbSLWt1Ao8c1RoH7uHo+TWPD4m9uf",
+	"usl58MOsM/9u+kPYWR3Og+Rk+d2PwenfJr5BVXFFNzg8vc/qv+J6s/iZfIHlLOVw8Plo4ZGf71YpZ/fc",
+	"kGn1jaetFZxQYHnhKCJQOsBCDcmDCB7P0IJHdLzqoWE8zOfKRmQim7p7Fo+V5TYntvRhKIdGJxJ99hBK",
+	"LluUyElLyUK8oK0YSwJL3DIC71G7zwrbWuf2P4m/CZ7IbzqNzae8zVKmpHkH0/QRCEuXELoAQDTR8CeH",
+	"HmrOy3TOaMMp+yf80zedIHiy/Kb7taZMZLw6nxig1fxsL80EJIdUaDei7SJxQ8GFSMZjUmDrjjvkCY/n",
+	"WOexywPwr+LPdJ7MG73TY8Axm1Om/+6k81GD1WUhm0/IE1SrPXqkbuV4+fzPD4QJCCOLx59fk095tiNM",
+	"DfZa/Xzj22cfP348dzyA/oGMZ2qjsSnREvP45Mg54IqH21PonItigqP5N/2G0RX6jaaGg/6mn8cfBZG3",
+	"u6S4azYiyrQWd/7dh4v3iUfEnRtUJMCFOP+u9eFCDTnVPS6UXhUnTD2f+Ruf8nCVL3Ju/Ic9/NojHq7+",
+	"/bHTgi9O9GuKt4BHTc5igsOq69ClNwW3yY/8PcGhXfz0ydLYp0Q6SbjgAtcgusJk0Dld+deNoYoh9e9m",
+	"LA+E0xopPxbNnDXDcdPIakciyoN4RYWEqIlDDlEeQ0SFdHvh7zCErOVwxcroGxCV5c/rjrp7WJFnMyyd",
+	"bmA1TA3F6BKNI0qYZ0SCsDAVOWUWp5WcuwnzF0aqg7I1Y81kGTpZM9QfTr7yYKt4rNiCN6v4ryay4jon",
+	"8LcD0z0nEck3bMwPTV+HwVlcmNIoQrjnY2rC5geR8xtUjOIFC0loKnjKY3ih6zNt0o1JrCuPg7D0HcVB",
+	"mGf8gwjSYWSNzeDkh5Lp8nhecmhNApqrCZAYFBviE5VaPJk2W6V9qTWM0phSN0c6LlE3JBDaPpooDrn/",
+	"p99OqmTSOx5FIB41ns86wVg1lA2lE8D4ZZUGRa0Mx+OZ6Z3s2+Xqsk3HLY7gJ89HTcTEAu969q3O58xy",
+	"wmwzGw8Z4A0lyWIjU/9he33oL+ufc9VDhTtyAYI1kkUtj5VG/gW6jwR5g+ckdJuM5kfwBqDLnKBkE2GR",
+	"NgihY8+GWWSoDqUBZem/VcMhyypevZQ4luvViXGhB/hORCHL6lM0dOqYqz6fHZy7fNviQfo+zLis/Co8",
+	"t9snCzVs+S9/RyTCJlnaBqmNSZFaGmtXxP3CbmMkQq7Ves0h8zWV3yA/pMqztzimygN4SuROp69/IC7I",
+	"Xf2AbJysbkTPs1iaf2T2JWuH+FlmrSo9h1DqTbvfSVRxKEIFhCA/AXxveX21aF5gOWsXLudRyCroqcvs",
+	"vGR8Z4F/8uM0hXl1DF8C3Cr5XdUF71m50Nfu8W0L0FE1dXOD/+v62u5ff29wdSrprYF3vPQuQr4XP5+D",
+	"OajQ+Qe5cVQrTwCGo8ajBV8TivOVyUIFMvWY/uNxr4MkafSvUhJdEkgdzCpXCo4M+4p1Uqh+r9Mc4o//",
+	"FEl3ua4+zZqNVdgEplAnswsKClgRGqg4pvz1DONnHbGWuv54sSCMhNV0c+CCdjKc3hORKPVrhr3iRV10",
+	"GGwTkzKGhz5cGKfMDgetMyafYe4fVb2Fnh8UmOg7DOsTvyWhxoT3DUtdhnHckpVvCOq6ebp0aizo4Jas",
+	"YWsucWZpZ9Hq4jAWEQYhIEzQ2jMUeFP+Rbswz6Xki0UV86iLziL5zFq+uA+b6CerhaPx/tXZlkXH39PV",
+	"xfOdbcsrIuS6XY2RrNd7pKPP7bIkVbZtenKZ2Lvv5LqyBaVbL8UVnZOIsiq/Ql6WUbZ+IOZ19xjKTs6O",
+	"um+v9XY0i8NzdLrsSpbpWqnaPAMcTSASBLjK49TJEbvrN2YAVcziDKBqlRInpXiXZTIjsAm4ld+v9Ick",
+	"aebx9ia++XjlVnW+X2kyJW628k5b1T/3dKNWznxK5G7TXm8n7t1AzH85nzJZ4WjKoP/9Flj5Xfcf0apO",
+	"cI3xHPKmqfyKZqodFpWzMMZLViUb7A3e0SzNxV0Fw13xiexkvHjuD7M6bo4HAlEIUwPmuRJ7Waubwhla",
+	"Fz39j5hMGr3Gvz9WBgxn6uB+rK+KxxfPdawNlKjKIb27UBqYHg46ZyukC3DFguheI4Dn/OHDxXMNXaqz",
+	"MhhndIwjaChm+mdAe5SqCWUK230no86VdzxrCelJdbFg7pKjKUec6XhBGylu4ImEIFUGiT8iU8qyrCYD",
+	"ae+C2eei30EBpd7OcKKh3f2JBseHbqLBWRCcdM7OukeHJ4fB2VnHyTkI7pVz8AwykuryaRZ4SvSMRRtd",
+	"YXAQWojU4SvKbodIJ4JYS888MOExeaJreKDvwhyHBCWLdsNPDZ0aVZUq0umewpTTv3PpcNfnrR9x6+eg",
+	"dTZo3fzxfhlx4HWqSDKCjEVuQWEFwnqutn1J1dR0VwJ3ZiGBRtyN3lHQrEkv6e4xuQTmpdUJ377+OOMi",
+	"a/kACIJMktDdAU0k4Sa1u6PIlgi1UQr/CRtgxRMgiFp4QQhgJjCTJecjTqbKbLOtN565nbjOjC3Pmo5n",
+	"Jv00m3QTCaLEtCQhGq2g2AWLPCVwVMiwKSTYNo1ap/O3Bxq4PawiAQyukvMPgxzrH+RZH7d+Htx86TQP",
+	"grt+v+3++bBZc/HRl6DZObvbW/ao12J/Dem7VCKBJ5AbKogJFNv8K3C79AoJordkpR6aAaqGQGQyIWMN",
+	"i9muaDfeZ1m/8SYK6WRCYtujgCidwLykjS4JQdfviVR6zc1DAB5+HOs/Tepevh25WaJi+/G6bKRqMfVv",
+	"rf+6r3i6mLzWKKU+WuuTVuvWnEUrRLVEHr64wtOhbd2uxbQgTX1sL6kgaHjY6Q7baPgHuAuzVRsBjhie",
+	"AiS7EnUm8ayJBNdqGwYPaEx0Dd0i5p9XaA4rDrocejj8+BiSmodNNOw3DlrTn+mi3xg+gqxhnIs04Tmp",
+	"o/6kpWe9qYh4wSSVqys8NV3zJ284IxWEu8oIZJNdlQxTAr2nCKidvULSKEIGSbOZT3qmAg0PgsMhsDGA",
+	"6OnCwHLid591DtqddvdR/WTVaO8341fYJBVU6XA0zCGy63Y8dt5NA2ijFPMeMgnTeQ1Tpyn39CVdfaN/",
+	"GjYz9SBfToQgY0bX8aHRqs+G5nFz3TyvDpRRzJcCGgIMdcYHT+IxGYL8gJGNlIQQJJoo/VNNxm1xbpvc",
+	"ab9Yn1GB6JTxmIQ916kpZ4SZ7BAYMTj0JI6VeIdsEYyGMRFEDtESDj4agkwCBzfMGAU166iWoAWjb4HP",
+	"a5tEZ2f5LthfEq/9lHYdwwINcx9TS8BjaH6Hx2QORzqfFEgpteXF9DltxLKeg977RqkDG1kYSRIToKY6",
+	"zrOJF7WddOzhNrM2QtAhXoEAhiz1ivw6tk41/W257EJaSsx1IjFmaAhsMmx/LQ6wU/2NsYA5R9pfe/2L",
+	"04eKjnq9nEoyL6vl6Fz/wCfQSMfcBYtsKlXsju+g1/QpcBD5LHv6DMVpmbixdnQyUZ+lhSFoTjAz9UtU",
+	"l0pYDixUAxwFv2ELwYQsq04Mo+HWOSGcuOU9bXbtYKkaivaz1I0k88TccyAmLFk1EhPV/LquECc18p6z",
+	"qbb/MtTYrzsX19y711Q+CBJXTcR4dr/uTKw3+J7zKHg3q6ZknZtfd04+V+p+53dpCpqLcwTkEbcprbYI",
+	"QfNWT1SdNqZAetNB+UfjjLOK/oYyvw7570v1u6zo3niZ/5JwDaGUwgh/yVXLGmyLP0LVLCDXw4llw7M/",
+	"2cd9n7b3PrafuWvmW1yte85tqqXGvtlM3+kh6+l6ypNMGSAc8/X9tKC9+MwixCYLY94yK0dAk8DiNsuE",
+	"7BkbAvp14D6TdE6aABxr2gDAK+HvEK+0EuBUROfqGH1zNPdmlGm4JX6trMZvo4fN7bZkrpXWzNU+nVXX",
+	"3WXlN2+4vNT4CrszU0gFHkUb8MX5xXN7612zQTMXzICywSLm05gIsfYtjuvmgr2zT901PS3A172q2Hb8",
+	"rlmAYV/3ghzg+75YPd/kPq2iP7/QfGsT15Q9u2FBtnpfAp05lxhSKFze3Z2FnuLwOwP+sTPzzKkYczah",
+	"0yTeiINe5+6/g9xQtvGCn1+8cdYa04Etr9zgyXf21r2JNMjAThYmLTsmE5BXMgMo1qsM4yUhEnxOHJ4w",
+	"5w9mTr7Q3tbVQRPbYV1t7ae7xW/Jav3W1s8V3NBKVpgXpsHWTV/1Ln3gTllZkbK8SDiIs+nVvuW1fcLS",
+	"Y29rb3fuGHrwqoUcEbTAsVDHF0agFaF0unoD3zKApICdn12CrnJg1wOctYEQB1CTdsMUwr3h0kID7bik",
+	"bp2c7iXnvK+Whs+cJ91xFI6AORVz69DdVP6/ts/cNT3YbuteVEKT29vipu2+QegKybnu/JtDlnuChhoa",
+	"bYgEXgm0hN6A6K32oLvWORqRiLOp0GgcWk+V5LNMb84Jkj5LwRb1GmmJ4i5gWwOYKs644vwVjk2Lmu3Z",
+	"wkDWDCTng8i+p5bq7/QT6Xf3S3QqEAwj1koh+H/0Lqjgwt/Mbvg6h8p6VkDnAjqBQuQuu39GogUQ7sUc",
+	"0wjSBHakFVTWDaR9Qy11nI/tV5tylP/MEiUt9TmEwzAGrEIod4xHNAx3nuzEfb52qtmX9rb0mZsEupBm",
+	"aw/Fs2rKcHjIXMqPGPMFESjk6taCDvHx48dWETiiTpEo4kzAOI2KeEXnhCdyd01RZi9Yo6nZT32tPUVD",
+	"o3npeneG1ND2p375DZwdNbH9Gln7IOj5P9hquWCSxAxHutvlC3UE76zm6jdtoIyaG/dEQAglZIU4ah46",
+	"wBPxqUmzMJRzczNoCCLOaMbPYhKqjYojcU8tf5x/0yZqufvxfZvNawU9qGK2mvtrSLxXWMjzcE53PUSg",
+	"8hHbF9TSM/vUXsj4hiPCwEOD4PtUyBgw75Zgpow0uBawUaq86B43O00005zsS9a5a5xP7k26Z/CEJnaa",
+	"CXbMVg6kod1xQz0KmydpyQFQCfegxMQ+v44I+kN73zciGcN+YVPt7UxdDCuexMLO8jUP6YT6YAU/uqk2",
+	"pRybwkazWIx1mwvugUEXHXW/tq/yX8m1CAtdtNJ+l9bh8SH6M32qmL1p6jQzqPymtcDVVmBckibqdE/V",
+	"/Zo+JpfhBUDZ7rrrbfKKQcRdzxTFz+6FPC9MkrBB1KEiS5/HMVGSIeJMEQ0S4TOvhc2diggW0km5V1yl",
+	"2GlEINcwRCbvcwjxo2EbPeOLFcRk+kyJi1tCFlmOWUSFFBq+UWfuwxVceH8qZmKC0yaA2qvxLoYsNZpv",
+	"E7DL6jgv2tSn5Pn43ljYIgVSnYCtTyPIY2NoaFMqh0/S7W3aurAp0YqfQSewOAE7UwUyMRbua9aQJP/Z",
+	"vdFDjwSmmY4G+CbjWD19fXaZInfTmXKSiJ1JkIM23FTldT8Pp4HTIHLtWZB109yjA9rtp2lOehgpeqjU",
+	"Hk3BR6AKFLttfgWd+T2PiNLvTFuI3RYm5hEZuN0l1kaq81/dH3F5RHLaExQi0U/aI3+pYZg+MPwJ0+ge",
+	"+jOmA/6JxOrE3EileZvdrIY9GiT5IdQ+/vypO2BFKTA8B6NErI/saGP7qboVeL/Q0XL9Bsg1Bd3bOtkw",
+	"G5RRYolHWJDURZZz+hjTQNqsfGtUM75so6t4ZfynEZb7jMQVG4r/4z1Avwk1ttQP/TcRDtdTfcPlM1Md",
+	"tKO//LN2Fg3UCbOZ19w8cfHcuM6zgKmMMcvyqzc5p66yJ/a8XA9s7lfZM22rXEA8elol73IW7Jyx1PQ0",
+	"Wd5QQJ27nYz/YWlPWldVf0FHX0iBkpwjPpG6/dw/eeqSIbaJyf/6DPIPWNvfwarpdos8pj//uop3qnEn",
+	"5X6Ptc9/8LRN3LejOu0KWXC5lRXxr6F0f2CLmKsxKJXuWbYe91QzfgupHM1Cx7p1b8h1x/stJYKUtZfU",
+	"GgOflc4H6TOLnmN601a099xhZSvaZK7fPZ4R7JWwD9weok2UVgwjQaTaTWauaMxDyqZpMSEjlZ2JCnss",
+	"a3RUt7PMXTDQjzFnU7fJ4j8wrNb8vYlLLRNLQlMjHUOMIdeIEvLg9i8101ml3SjAf+qrgDD4C4hPTD8K",
+	"9AIbeILUeTon8xGJTbEZ3AV+AmHgahaxYlFJbdpRSDYk5jN1K5AzkthfAqHr3SgZE1sh19alaGmTqqOj",
+	"g+Ni/XupzG9ehbr8cbbKCgzVcWcyl5XYWhC+iEjhe0dBsOnXLoAfcRS9nUDntnUlFDdbAEzMK7G9oXBk",
+	"xqN82wAo/pCk2o1hB6KYxaJMQzrq5wv9WCfIporjGIOqpWtIfEO4pQzKYjW+t2YyQK8wbWASZnOGPe1g",
+	"bFddD2CIPn5o7l1Zz2zvq3RDFN8g44SlBX31iAqlt2adVL7WEtsTrJq2JaK+//BmcHl1/v7qxfNGs3H1",
+	"4q9Xg9cvLi/Pv3uhfy7++Oztm6sXb0o/v3ijHjd/XQ4u35y/u/z+rbrt2YfLq7evG0340suLNxeX38On",
+	"1J8v3r9/+967AllDz40I9eHiOZZ4G2LduZVL13oA2UD46O9kDMaFy9xlHPQsmjbJevMUhVt6VBaAi9NG",
+	"5DvJJ+ph0HPdGSsd8XAHLvVvoysHdx+AJBJB4mETCYknE91xTwdclXE3THfXMLd/NVhd3dYrrIouMOPQ",
+	"9NrSsWqR3ifMye7HoQ5W4eidsxq6Qq3QZ+99ws6nhMkLtkjk0DnVhnbDDm3/wFzl6Wv3iNMRRWkig7YN",
+	"qcVz0JVVeb6oF8e5/i3mTNVAuyYRqo2gFDGFELCMSAXEDjcW3s/gpV7x3Q2CoCy/a2SjHqDO7TY5JXHC",
+	"mmgJ8EUZ/iqKyYJgeU8RukFRZ26H20ftFJwTscRTSozM8efWaCUJHGSHp0cnx4rTLpQllsTkmdFZyrpB",
+	"WrmCCAtJ6KCtWPAlNBTJgsSChCQc9hBGs2SOGZKc3yIOjvuM2XS4M/MGuw0wkMA07LOsgIZEgqAJjYVs",
+	"o+HYdoEa9qDGBow2LG6NhaXYto2GYYwpo2w67Gm0AB06gK8KjerrNqUzE4MxWVhxyNADa02DU2EthIzC",
+	"NjTQAvbcLZZGFSqdmoXgT76aCf4SEkeRvWSzZ5uNdLpaVlTksUN4CEI7pUBRs2FpAVWvJrWx2cjWyntS",
+	"nV+8rmAFLNGIaOCWcm8KUYC/RUOcSD40WrKckbntBpO1OxkCCuwQerhm94AIVpuM95kJGCtGCakY4xjk",
+	"8lznHQz5ZDJEEcHmCykeGtcMKApLlUiuiTJR9OWTScX80/4VXlthShjRGGUWz4ZrYzWJma5GzqBl8xLS",
+	"tvdep36a2+7ynbHrH7qicyIkni/UY8Qmy9Z+Jmv4ALff2e7ag5hgUR2IsM+/hJvf63vvCq25N9VznGHf",
+	"NMtQiAxRqaVOW38iFlKbyfv9imIeeHnezrJyYU4lwNMZrjc9PsxytjPlZT16ntt+YEuluRIZJHOT2IRI",
+	"EHUxZPTYw8rasdlJ5vZxsR12oZG4p83C5jYZD0m0jhSv4aa7ps1RMQkzG/XdNMkkLubLMlbLw9BoZXQI",
+	"rcMJQkCtMFOzkGepX4kKNEpoJJHuP1CN9dIJ4H97wXtR9wGCHo2oXGkchckEovQpQMNmm9ZCKOTAue/N",
+	"UjZga5NrdUqOEm17eLkV/A9EnnWdr9nVMp2u9TLlNFXntVtxZmItnlqzSyuNPq09h5dpwS+sRLeMbz+T",
+	"k9xeBb8gfHdUvHbyPOVVPpirjFc2t6QkHaGMEbvFZ4XmvYVO4UXqwZDcj3iV0w1XsdClaI03DzOw4ICG",
+	"aateNWSlS8R0ThmWmvhzvFikjXHAE+en3XN1UX+62Qg5I5U3ckbsfTY4UnGOwlV7LwDfVd36Xl20dwJk",
+	"XtWdABah77xLeWT1JsM9VT9zRjbYzrlX1d/qUGfdrc5U1r41JeW6O11S3t2U2cVjm17yeQq/m3KM29+s",
+	"oMIVWmbcWyY6X1NybmVqiJHkIHkdlXGzD6XKo/drFhESJOsy5tJIYCDAE4St8KURcV3CTCd8gBSqlhFZ",
+	"b34DdGrpakS4A6cOEG0e0dFskIp1ukpRwJvG0KAx4jFA5r2YL+RKHxmQcAu49k6530Z+gzeALJlyT97t",
+	"6/MbpH3P/E57DVRZwDUv6Bl5rHGjZ+RVjTLKeFG+lhDoie3f5nRm00tXfxJVQURpSPLsMNId/ntoqOWp",
+	"srWbRmccEUho1grZEzS0OmSY3pEqptkp9gQNtYQcNvvMsfKbFow4f/pxpp5wHA7NKodDzq2AfF6FZp/p",
+	"cL7SIx3DDppS5YzHdK5gjZtZZbI9b66vs7ArGi2dM1vv20xna7ouWTzM8oG/o4UIhQli/1aUGivkybhI",
+	"sVqsaExfm1O2ldkEnJyIfRuXdsBppF59pwnwDSOjaAGqlKOWKslo+MVOwgaAasUyLDmcv3Aekwn9XGaA",
+	"702S3S2cA1PKBAwmJmM+ZVQQjY1acDN2Cl7Goxz2tbgd5FD6v3S6HvBxECnQBOzrEdh8wLE1IyKEIWbb",
+	"9dTX6g3cJDVDOfy6uy/1XSYJmo73dGibl6WOYNe0plKkla2Sq1PcZ004wzEMlHJFGiAwU1xvS2S85Xfa",
+	"pTJEKCu4CSZwRFnq5mhqcZyaWNDdGVGRO64EZdOItEwHKZf/ytFgF3v9//X7n4Og1e9/7rzs9z+fvFT/",
+	"PHt58wd1RVRcrH7Ky7vnkGtQ0WEXzNq0JSK20KHgQZypDcfV3tfeR0AOPz45PEuRw9FRu/PIowfCF7OM",
+	"jYqmkAINz00yHfhue+gpwTGJkQHgdt6SonC/XeCfEkDt1+EHUdjvh8HZ+mCale/UO7oxVxJaO3tMR6Y0",
+	"VwOkd71D5KBzdHC8ziMCXJ/rILnOIPDV3fgDwOfREq8EGo6AmLmYnP5pfSQut4C5r+WIV5yEd//p3e49",
+	"z40kgB2Wc0vt6yAfO+3FN5NqaQNxn8xW4ixVmwCWX/1ipJVW4XIeNQ1yZGZpygGz381zYitHjVv66zc0",
+	"GIfQzxgzAFLQfeZplUGh+8ivQfGHm7ZQSDY/qnzS3zaxN4I+nfF6UZ+Zg76Vs+Ydli4Qv1420x6gs97X",
+	"uW5b67IJmz23NkZt/J4+d2A+GayZht3BR8uhR4Bno+jHcimjdRg7LoJEOvH04XxiU6e72VEWnKr/PFX/",
+	"eab+82LTk4qR5dpc19QiJctcpmvOqVYkQuHVPubJR8a3yinI8kJAU3Da5KbR+wtpQ/VpCxSaem+1W4AR",
+	"WGGlIdnCO5120dM9IYy5hxka0hASF2zXmT7LtZ1BbtcZ+0oI2NwSshA20AhdZgB+/xlsKzN1w7FDXxJD",
+	"ZXILKFIQRMZUR4IgqaIHjU+VCgU5vgi8A+rqAsdSoIhCGZrp3jSEH4ftqmyXXMoBXzInWJM6fHUnOyk2",
+	"GWHWOVj33xiqkQ6zdmGxaU6gOGVor6b5Fmsy0GgIIvfuzsdpQO7Ms7CbjNC6a5aPaBS2Nhp+uRsiLG5F",
+	"GtTJIrFOfE4mMSuLj+0iVDGxXoFcc4CK8Ro/mB2y4o0kZsZrbqMZNuevwnVeRUxQ8ncj5DngJRjXQhsN",
+	"1bKaFCAsnaCmPa8fiExv0RvUca5RASF99kRt17ThmATRzaeaAksqZ302zIycYRONyBhrPRvL1ECyraZA",
+	"HOBIMZ5BbWZcmip2Z+0MPxbNuaJwtPZTdo9PHOZfnXeIbOzc0BbDwcHB2SPrl0STRCaxEXUMfbh65iac",
+	"rAiOEXj6niBGIDPFiD4qALQH8cR0r0gPqxBL0pJ0XjC8DvKGfzfInVYPu0H3+rh1dvNLN7g+aJ3d9Pvh",
+	"L93rjv7Xl+7dL/bXLwd3j1oPA7j0S+c6aHVvsr+vO1148uA66Nw8unqo/k+/KWgd3DzqXQetI/VD+o+H",
+	"/X5bvbTTPLt79O3DH3+5/mPrpvKxR/foyrWL5+XXczFUeg30DpgS6GM4SWLYMeDzg7NPa87GkXBLVsI0",
+	"AtP6bcoTSUILykshxVL96SovQesMtyY3X07vWum/Dzf4t9dftGtWqvF0GMreVEq7/Em9k7irCZGmR3zt",
+	"EaCfvyKfpSekWZ26qSfwhst7jZ5x+Y8aui6Pvs/gq/Kfcveus3HVK547D0Cig1y/e/WTV3BrKWUSfs0P",
+	"upoQHwSJ70MG2+caXZQUXs95WibXRpbrG7JMjdedDIt72LLWjK23OoCWpsvHfcjptPDema3SNiQ5vjLw",
+	"V5u7UMxrDAiW15ECfRptOxco2HiChnJG2TCzjNLjvmH0PrHh+HVX1btmI4mjDR/58P5Vaf3U09VLFmZh",
+	"qg1Dz/r+u2ZRbbslFT3U4NSzOnzeU5qC9qE/E7IwzlSMBBnHpFRfcJI7+dSfdRGQ40NfBKRAGzXmMm1u",
+	"alXrDM8ii9g5MQIxUzYdOGagp6pDaqeB/VYc6CG2ptBarphd6vuK8zaPbzx1syv11KGTI7xg3bTBxfiS",
+	"kij0xy3ObdHURN3zQCtBpTK0OmcNbv18c20WvcIZ44ziB1ueU84mKkRKbGQfgExknMiZxfDfJFii+8aV",
+	"I/6luH+rfO1XiapcZyqenmijmZqnbjFSo9fAbFWgoqgW7Jv4pJ2VuPNK1Kw4x3qWNSgdMB9OEQEJHs8M",
+	"cAx2Gccdz0GQT4vaZojWmKjMYmv0GnO8uNaUvMnRicTVzK71fmwnl8tm1a5RRQNjRQhCYFPpcoX0Beq+",
+	"vPPdQIY3EeOxjr6ndRHg02cZmgVnaERmOJpYp4B9rc9VFlKxiPBqsIkR9lzfawnnQOfUV2bp0htjV6dR",
+	"VyzQ8K+tt6z1FAbbejsZ5opxN+9fX9EY+ivFizO/Stsjd52AsEsf3wHt5NltUjGcOsiaxrserUyOZJZR",
+	"yqDlMF4sCAvR0FgJ0HMz15l5i3LA8z3ULO9Q/6nTN9fG/0yor84cek7EbQWRL/MtfmZANxIirjk1JOLW",
+	"FzOW66sy4IPncOddc407GruGLuiYtoE0ZO0t89nUJmuFxFiQ0L8aJfqHWBel7yLTYSYvsaZleQEneCzT",
+	"OiK9iuglj9HQ28F/2EPDScznQ134I/lQyz1blh8SYFxDfzUPLbIKUv9oW6mfTmITmf93wVn7PV46xYcF",
+	"26TaWs5nthfWsZRw4eQjZovFxxAV2n8BjmXvJhrpAk0LwfcAKvnGtzos4TSI3uzbaUvp8qeVyQwtlK3w",
+	"ByDVODRHZBSZZNB2I8V5qC4j0cHRmEQEC5JjOfFAmR9zrZ1CaBuCBzF8zukubNkMoGwNS5ocVHUX1QAW",
+	"VgR1g+5xq9NpdY+96X8iAebZaw1Q000kbmbue0nwHKXxeLcrmY5FjMD83KYif//FJnY8qRSlbMshyYis",
+	"3V1wV+2+6np3lf8I+uiK/aaGZFdqifU6mjj+EFVLtDZ6Ab6BDNsGIJVTAZY1tp7jFYLgSZ+pb3xuad4d",
+	"ttE7LAQkvLpPqLNa63zolvFlD+jAGRH6RXyeycZU/peNp8HNl07zILjr99vun+st51QONO0hW9ifeUnV",
+	"NOeiOWxqD+L1+fvVp+89E8tlWgLPONNtRlkOosiAxEFtDNk87TxTMoql6uWM8xnZxklVI12vsiBpHq7b",
+	"5vzvX6ADEHT6rXxWPLqUPIbsolwEMa95IgOBBqWgRUekzXh3eA+I5eUmxxZZZ3wordjN3ZpBew1IctCI",
+	"Bb+zRMqs1KZEmSEQuYdCzohRvrJyU5sRb+qyjRSEGPMyTUuAzP+e2aKRVD9RNiZZggjUPjXR3zllWkP9",
+	"VWtvcL7S+B6V0A7S0gZhml3tHM6IV724R6GjkdelihI7oSJd7Md82+yFjV7U5WblG/6AAI644qkx1tVX",
+	"GeDadQOH+D/N3+0xn6uvppvKhiJy8BuH+YBofjulLuF/+/f/+P/6SRB0jx/84Y+Pv/n2/w2+/HL3X62b",
+	"h/1++9v1tz36EjSPD+7+82F2643z79aNut65c64++rbfbz/64+b3e7fqCyapXF3hqedMG/5hCCcUgXuQ",
+	"xFNAZwh5MooI+inhkogmEmSBdb3LCNSCORY6neGs0wmyBOjT9mn74FFJVzqsc6w87Pf/8Ms16vdl8+YP",
+	"Dz8+fvRtv3H9b//e+q+bP/QbD+HCzR+aVTc8+oO9cr/0AMeW9iYxhSaHqSho9iJc0hoAJViyL923TFzJ",
+	"A8+CG/cRSNzUgZg55U2A4klW/Q7Wt26m4sIgYTS0fxaATtJE42YDT3UFKqZZlo3610pIMl/veoEpeEVG",
+	"6jFQ5GerDcgPj1iX8ZfNVK7cM/kyv5LOdQ/Xh/uFr+mD8EVmJnhsC6DTg8Pjus+/2e9KxHOivdLqnWsj",
+	"MGUxlZHCY6FB5KQ40IKrw4mXnAXBSefsrHt0eHIYnJ113HhJ+dr6gIb6KYoq4hpuMXGlNmQKF0EfKgAo",
+	"PnFUHwiBGWBTrQf9Y9WbnWACQiK9R3rBFr4XbOSeoQh20qxMSeemLuSStmQADwy5apEPFJsREo7w+PYZ",
+	"n88rXL2rNLXQMU2WPA5FG12RzzJNLV1goY5zKgAmlxnkKlwJnpGqT8p4KTlDgm1y4YsZ8KeH6j/Hfhtl",
+	"k0e2/YJXSYJwXQXChjLetIsRxJvtSQG0zOE+e7Zq1rbGA1ijZJrI2muZ3FglH5oaM1oX+uOYoAlZmigf",
+	"HNVDpyfOMOdC8ApOX6yrDMSanm9HHpfCJoIgI6KVBJRVVYmbxHLT8l5XimtSDI2GM9T5jLkqIpz39Y54",
+	"uHI3JDTZTwGCvUZPZEH2y+sRAXmaSNCfdZM4U5lvHTf6DILi9RVnYW49JOcDMeOxHDb1HxFnUxOD4Ikc",
+	"8MkgxmxKhoWM3Zra/g0q/LdQcdMfyizyp8u3b5C5bgobz4LOI0SZSZNXZH5i6A8kdlYOftT01l13QA/Q",
+	"recwEhEWs5ITEfAO1/kG9XAN43nlYZ7bqpz5SUTgaB3F/FYnz6WGcaLxu0kjQ9bO6kWcH81qOfjbWqC7",
+	"jamaDXeZG85sdPcRxQ/mn8AnyiRmt4wvmZdNc56CKiBmBCUKFq0QcBb4QqMhqBlbnLUnaKhZe9h0ayBi",
+	"gsczoktiYFfoRHSBxjavPIM04ItGs6Ff4h3u9wRHclaBG0yEaW6M0SLmI4+YFBWAErZ8k9/mSjf57foz",
+	"17zSxzgXz3274MOHi+dKrihyjDHjjI5xBEGfNroIBZrjkNiwloGKVIKZT1LgsRNjFB8ddx8VXRJB5+ws",
+	"PBgftzqTLm6djA9I62x03GkdkWBygE/GnbDbzfkp/rFp23fNxis+vWAveTzfMgfTgay3YvrteSJnqNsO",
+	"Mjh3oGs5RQBqmrzJHucGx1IzqQGX9YiVPZfhmRFluXK/iVFNY8zkoFpjVdR9IEBxbaPXunNnlkOabSRP",
+	"Pm72kX/KskkoGNhsnZ7YinYzD0i8DsmYhkT8CmuYCBJXI8JXeT6fgMMTprGcUUmQWCh9CMc80UgCJp43",
+	"h8G26x2d+yZ/MWvYznBN4jdImt0Svh1hU5MW/zsh7z/lltylEqASdf4tIy7uvGOvFts3FMwwSBjfMMyi",
+	"s8vXJ1XZCto2yvDsn4AHB7BoxRgvqtKn1vg2dkR42BSSgIoBpvXobOcXBvStCiyBigHj0ie84oRAwFZX",
+	"JrmZqVMi4UfheWUN3GkKkTUYrfbhbjcVwHYJMzAvyjIz32ShZ4BOHPyO8SoPSKrt1n90XgyVBgxQaDTA",
+	"daiklq8tKzTtBlkLK5HfIt5YieabGuTRvQZNCunHFiceAg9omQ4n7RrgQqs8STs3GDQJHZfQSQQay3B/",
+	"YZiNBc+f1QMbR0LKj/phjVI5mUKqY2ao9BCzFcCk8IlFVAej3saGNIlpLB41DcFSOP6QiFsHcG5tBKgq",
+	"7pPOw/o4K/NYSxOBVLVbC8mpN7cv9zj1mdY6sAou1t1l8V7hu12RRQUCaaVhF7A0WLS1JXn6LqVzLsLt",
+	"J1NgRWdm6QByZMp9poZnoeq0zK3kswlIrVCE2TSBnEWbfq4kV8wjB9YjTVjEDEk8gr0MmTbaM9tGPygu",
+	"UKa8xCPR1FmcE0JC0UQf/hgEp0fNPvvwx27QPYVn4Z9npn0B3BGc62QVfaIjoRRVNjatDUg8p0yZuhia",
+	"fc75J2VYwEnhQEhSgW7JQqLRSoJx1mfqXwVXYNm1fvq7cK2/tjganpxUdemB9RlqL6tt0F30oPAFYZg+",
+	"ni5kiwvR6nSDkeKuzUs49qB/vyHL+5SCNfOFYCBGhyyJoiE4V+2R8zsvDquNpaZVyj6MtLytpvQ1APnp",
+	"IYwirrb4AsdaeEg050Ki48McAJCVIjavxZwKwjQNWUR4pWMOesNjFPI5pqzP9CsjgoVEcslRhEckEk0w",
+	"BXX52LBtfMPDNvrotRwBLgfkg5YzjI55qF016M3LPz/LgnEaBKTPMmQiJVzGMzK+tQ2V9pvtZCFUUs7o",
+	"99vXF/Tm+g27uf7h0831Ob65fhXdwG/Pw5sK2/T3kzLl1r2XGPEUSY463dMSayHGtz+gFBcmTGqkY7A0",
+	"1A3qRMaxtkkMp/SZYZVnTSR4mvKddl7XLgkAqsTolqxGHMf6RVwoFkIRAZ8FsjNz+ncRLFaQa5uofaWP",
+	"skkibBIm7CW1WTiD9HAABu2zrD+r1hdnPJbIsIFpdEUMVlt2aKYJ8Hg0DslkOtOZ7z8tSSxXCS3Gx/xO",
+	"i6KkP92/pM+BfHuFUVoXp8Ne8EBFNvkWHXZshrcXL1yPSjhlKWUoeovehwITsRtCtuwwVR/nBKddTqiw",
+	"6eg4Kp4++4IdN7jin6qq59452eOlwsDKyh5b1VM34JosoMCHV2jb1nqXO465iY6eHR6dPNpTL1dZ4aKk",
+	"AoG3wfQVziXLoDcAB6V3mNrZOjCdejREOT3qyFuxoptU10Xoba5DKc1ho/w5J6miULPgaa6nv1RZ6Guu",
+	"W2XRqfSFJJeIT4uutsOiiNgmh+id2jRGGMs4IWltBxLq85YuTlYRirBxCZe9ZVXxzat8swN9G1KMVA++",
+	"eXR25vDyYeDl5opqJzejycdda8uiNyx8Gtqe2OLxMPWwlKaWxLQVkwmJ1emw7af9aVYWuyftvZP2lUk5",
+	"zCuGnK3pJZqZjl6nUUQQhdDDhOpVd/r8OTCte+j6p7RV/Cs2AASdcQCqaL7CPP3NFs8MNBZeqBd0RMMQ",
+	"LtOsv/2AMjWbqdLXC1fmVMyxHM/yLQd9vdKzX93nb8nKuZImpDSKXdKdv2PM0qofaBSAwznVuSmR4kgS",
+	"DgyTQCmDnPFwkM/xyAhq6KZ+mCgVX/9bmfwD6ayuQQwaQAoIjqcGvn3MmY5xDdK2EKbFmeljSIx3hQwg",
+	"NYPYdrCF8ZiCuZDGcmVSrElsF9lpLpH6f3U/zRTHOiaJICYtZY7ZamCAgYX7m7bHRaPcQV79IpLFgseS",
+	"hAPo3W9zY4DkOD/FJcG3g9qY8zsggt+mdvq7LW1K1vkFmE08Ck0jhuqyPlCp2WqDE3q+kM/Mzb9CMIYJ",
+	"GSdQQCE2G9uF+wS0vNBess2efmXv1sCWYTKWmz34ztysnrM8uvcCcp22BO0V7TfKLTWg+gCac2onaBKR",
+	"DUn3Hm7duIeefsjpnwdtvDZ55krdWXK47olOS2P6QXN3qIczlcJADqe4ff04fzA3e0NGWRmuc5TqfWFo",
+	"YYm/nf83v8V8QaS53dxiAXrnhMf/NJWRnk3qD2aAZ9jOU9eL3jJlvbMQzSkLIZd7xZMYEJ51Fne9v/jw",
+	"d+EvLsgpf6quuarNX+gIaUtq8VT9+PTZO3R4Ap7BNIigCLsg8QwvoPQJXmkcfTGZUs7a6GPWOqqZtiuG",
+	"duZM++OcvHr74lJ6a6eTh9stw4196TYP7h62rs9bP97oHw7uHn1rfvjSvXv0bQ1lNsqOMJm759u05f9o",
+	"HASQ1LBL3kINCjjs4x4a6hCgSURVB/UDoX2cT9LG+i6Zn7gd9ZvZuQ+Bx1kKYW7SMs8vEI/VHxDGLOSw",
+	"6thjc4de/Bu04bdHJPlEybIqXwS2+IhoL1/NAtX3xzdBaq0upp0QmFNDhDMkLAt0po5VHBtMiwnVjpON",
+	"bPg8zxXK4LplO/6+fX13P7MK78o6rVY3u3dWLtWEPCtnuVEgLG4zKJRN4zS/gePovdWR8rODn7MCh/ML",
+	"NOHKthBoRAQN4RrX3cSwTsWeYVFTbqIkkNrN5c5Rm9Hr4B9Pr3ovldEIiZSUTcVObQpqrRao0tInTkVh",
+	"lkaKULu+UKK1H2vnn9Ec2cUA2FaVL4Fja4p5OxTP8efWaCXVmODczPimwg04BGMmK9zQcP+pBaQ1Qrwy",
+	"av4TNIzoJzLMKyhZb3PIbBrGRKrBZi9VzwCuavq6Eekz5yPlVpYwrEazoR7V5Ykw/2rD/cpQNW1/0ZjE",
+	"lLAwWjWaFR0MUyU/V1iZPcVIImNwDYH4iMBBtcByRiQd1wzlh7pW8RaZ1e0UnwXidAAljTpAxIEyg1Or",
+	"bxZoSWICNSH3bwmvxpxIi/q5WyK0ImcOekajfjrAnMiqd7YQAEp9IoK9NcY7Y3b6GpO8S2Qhv2tXeG+d",
+	"b7TP/K7tUqiKmqH+2adXvE/fW51la/K6ZiQymcKW/5MFNA2vqA0zDfB2pqF+XDfxK5PyHr34itRZ2xAv",
+	"93iJVN8RA3JmGjE+EBqvVPdobGqQaNMF8Ylpg2rKMUUsB8P2r1188p6ofXAvBHu7SSVXloKBhU+lc2mx",
+	"lKgaLCoDqDksLSPttHstrWXfKXraWRv0zQ/Mv/ZpX/dK0AQduW6jZ0pMFVC+ACpB5ydAQy/ocm8w7lJ4",
+	"deAXwJDyFAVkLfI26pO+E0SA7tK/MUKA+ZaXXhXGNZaQ+GryodW5HvK27R4BrlLXmJ4CWC+UJUPwYwjK",
+	"g7aXXQEk8tm7ECfxyaJLf72VHZbFu9fDytuhwkE7Nm2dwPSgsm2REEUvJjgcAo6aMDqwaFonh4B5OKkP",
+	"otln6ZNKISJDxBeE6Ru19uS8BoehyL8rxpKIzKE0xHRo+KqJTBREvwoCbgKdX/RZ9nFNdGGHq27UHXlk",
+	"DtnZsSZZ2Mx4FWhgVqWJIs5vha2jTrtmDg2go6XIzAdpqKhg0PbFMPci+yt66H7sURMNORtoQO9hBvhT",
+	"Mey8juguVBpmMtS3ed9AFrffvB1Ho9lIP1zNXmJT/trYqaG5Nmft6c4Q1rNRsPyajYTRnxJiLss4IWpw",
+	"BMfj2Xsob/Ylr5jqDEjCyVWNQNyTaPwl9Yp1PV732GPbjEkZBNzAsJiVtiNUl4wx0a7GkfrozCNXWjFR",
+	"kjCt8slzSQ4gDsqHfGu+19T5tFpMT1J99AnCLqBE1oNo4xIewehiQSpQJGwOqtmN9mqJzHbbQ3JdSsmP",
+	"JrYTEfyJCKum9xv/+9//029szN9X5LO8JNN5CS30wOey2ywYptslOcGwvdcxGVbMOg26vSxrslnyvpH7",
+	"E8kLqapk2H4mm1auLGfcbEJna7b9tT/5Ai47GCcyl2a9GN5cW8p1qZXqiq09IlPMbLuMiE9bVPdBn3Ki",
+	"uz+srB1B2VR3VQWtfI/tqqFvbbUBlfWMtX3abQcDt0e5TnEVt6Ki53OumeP+4thEt02PIE3d5H4DtUho",
+	"0rvbWyUJLKraN8glj2/TKjjdaBfmHPHpFPKHM8zpbnDQDtqdzkE7eNw9TIEBlMa58iTPlaFzsJCDROw/",
+	"7G+ZRztVIKJNPlvwdKuJgCpvso/jZtYpE0MLIU124Np2ul21+upn8Ep66YTYMO3KNE4gWNMNAiepu5Z4",
+	"PnhwX3w9FzPPETfHmLnJAC9ku8O7semUfVj8K/WjKwYhopUZbRudoyWJopbO7jKp+OqxZmoL8ThTuvU+",
+	"Vatg/AiHwQEqpl0NS4bSjQ96NMuI610XDamdquIvlSGyxmAGY2Vo1AiQjWC1pAj+Tyr7ujBEf22owRFR",
+	"Z4ceoUle2d4m3y7e+HWKr43B2N7RRwCLtjuKoKsY2JBnnSPhEghe4XM7N+emkroAAWt1q6wor64d8p6O",
+	"BMbTfreGgceYKXFr1CVTdaEJ7p+Idgsqya2lvCgBhnYP1yY0mK6JniA8jOqBSGvRUnVekw9wpJooJhGW",
+	"9FOajqHzMzdNgPZBJ69hEZPxqsadO0N8fHCFpxsVL/qB6tEzW6KkkwoyJIT1Yd6jf3iU14+G/RGqokYr",
+	"E+ox8RQey8xnVGj8sLGtgdcFl/0uBtdGqeubhbPFMuE+a8KjC60nw2XGJfr+6vUrT84JpGKvUbazFBNw",
+	"W2jlrAJN1V/crexjNeb22rj/Gka3uW9q1F7m1g6Hmg56DwQCDUlZDhrvh+jWEhknl87C+UZouK9NdQ8W",
+	"gk4Z2RcIQIZ4oRnT6c4DehiS3ANy4U2fZXzEw9UDsQ+Ai53tO7UMg0nWDXIj8uR6SPq7Qbn9QEWJInJG",
+	"5gWa5Du2tGuwaMZOZ8Ztxkti70mnhIzb0NGIHYu7YXocyfXtHanMObUyD/NyxpVlY9MX54JEn4jx4G7s",
+	"7rpvN+5CE8dNdQT1phfmUe+u+JhtAGOzkUgQ2McbbYQZBhBuqCcDHqhbegibZZrX3h2zKR+MIXyvo3TQ",
+	"PwajmCyiVTNNbDRJjiZ90E4rYZJGkAq4lWsB7E7rct27XW96B7m+ZRyGJIQieXcVGGlmJXYlJ3Vb+4Xj",
+	"KQkHlEm+/5Zi6lv6AwB720yPgzy0mPV/OVS3Pp4l3g4HahFTHgOTbbcl3tnnyvP6ni9REgOoD2wL3y6o",
+	"YfGYCB59+kpVHfblHspRATXKcFnb47pKaah79jHOfybhAPh7P+P6AFvFOo2oQOYbmx+ftXTc0Z9uVNIN",
+	"p6fu9p9/6kX7PfYkwfM92czKlruX4gKv2I/mkoYU1i/TFdz6tQp6qMyV8eQjhpnM/PphCGNSLzGVlE0H",
+	"0HVrP/O8hAZey9Jpp6S/+pxx9GI0S+aYPRD6zOtlmF5Ojn8KeUFY6Ed2s7zTZxaIHF6XnqA6bZ7bnmLW",
+	"k+NIqX41JKEfXU9HX9xJO8EZazq4kZuqiqnykVxt3zyvaxr7L4GkhTYC0uoEv4vKqJJOXB3ayFjahjNy",
+	"rdFNmNXueh1SoRMlX+0dIQ2brkL9AdwTCM85dIZ1UkP6LEupYWF6B7fdZJyXGnWuVDG1a/P1gkpUooej",
+	"EeGMJqZ7LzJRjCGDzOKcXz/iS8hRMCnHMzqdgV9tSrwVQ3YkVRneGlEjHULmYkgh7Re6sp6wUAcQrCRS",
+	"kkLXbFd/9cofGy/78uo2f+z+pUtCkth0KaexafGmjNQYDoc2elHexX3m3caF/flbLpfRBP1I5ey1U4W1",
+	"jX4OvcC2KeiKsHRsJC1YzWmW5TFqwDIehepWMA6fpChnnSAwO8/+gF7Tp27lzUY+yooar1IuhB8P0ldd",
+	"5ek3Zk07C5uUx22GBbBKRIlYH66eNdH7l8/QwcHBmUmcI5/xWKrTn35GE8W9oAKikE5NkZuLlJa22+5e",
+	"BWe9g6AXBO1O9+Dw6PjHHGqaOotbks6L7HmSr+s8ybFnvx9+ObxrPQyuO62zm18610Gre/Mo/fu6073p",
+	"98NfDq6Dzs2jq4fq/9Tf3eugdXDzqHcdtI7UD+k/+v22euXx3Y9eRv1w8WyG5door4wTf47xMBFEvWGI",
+	"BFGyCA1paIsvZ1g+EE2bXmF9/230mlj4KYMbppQwhuckRKktYZsgwJb3Af+ud0nUb5ecOY6FG8ifYZHp",
+	"g2mzWKtIg3qHw433wzN4qXdXdANfipCM6XRqW+zYAhiRjOZUtrK8t2I/xtz1oW76Jkqjh4oeC1Wd3Y3F",
+	"rWnOyLT2ZqFiucmZAPeLEuS5gGNxTOVXrw9Huv1exdpCqE5weHp0cgyM+xxL7DmtJmgYYolbJnZpm9Xo",
+	"v0y3Lcjxb6P0XtNVr2lcp0rTFDY1ZAjwVkOj69snEqZJRFJu5yGxVbSQzStThBFsMX9M7a7AKx9fbx+0",
+	"3iNU2K/UU8+Ph7VNhz1fYdCHi8pi9mF6bWjTm84v0OXzP1cBinskBWzgBwLRUMfIckm4GOScFR1qck1t",
+	"AS2pwWWw4GK+ZiBrKDknEoeGzWu7K9tJvrYPQDZMLMW6pgObSrEPF8oOfIfjQpJjpy7fuTK3Juc4SJOC",
+	"mrnYhIZUVxswK9331RZsXoBPLfpRw6GspdNNHV89myXs1q8ZT2LTsDRjrQcCfbhIucRkPKAXeDxD6hNw",
+	"vui8VOcczB4HbxacQB4hYblhM1XSCMm7m63CNJFPrl7Z3Lk0WGy1wq3xHUCg+mG7TUeyQmfTe8qjSaEJ",
+	"2jat1WlY1RFOGr+Im41d6KCwPhfSPHixvSdu4/WcFyTDFsxTEirbfDde03TOqBimU/+i3ORkk6XVWGyb",
+	"JPjyKMzKlrNFUkzmtJjYpZ8rSIByIlZT/39LSLJo6EyGlr0Cf+iNZv4gkJwNZV72Cc22+b8aZvcowTfS",
+	"7f9cZcf+mUKlFXSVDbPDamWhy0j+okNoR5g7KvfSSkd3tNg5U0ATcBDvIAYKNDJj91MpPSZ9OXFGYuZJ",
+	"4c9x2XczoPV8rM7BXLGNGtem6YSFmx2KgEta+zR2TSbWAQ23VZOnDF1IvBImc4lqZYsy9+WdfWfilElJ",
+	"GAB2ViTZ5B2qacyq8Q9v15iD2Y+ixo03sWaHvvS+Rgd3peZrbqKNEsmCyCYioC5xC0usi3q47XMguXEK",
+	"gqF+lTmJ8+4ExROpl9gd9sG2PfGdafi74ufbEMzx4lrT9MYgohSyVzb1t6ee86bBcBnqrTRs38f17Vtw",
+	"N5Fgm/QBT2i9MkyuE8YQI0SvdMT5LcpP/aH1zD1Km5BPEpnE+uCmDH24epZVbRC0IjhGEJjJbaQK39tB",
+	"3ubq5htZPOwG3evj1tnNL93g+qB1ZjxrHf2vL927X+yvXw7uHu3PR/fQOOk6zbO7R98+/PGX6z+2biof",
+	"e1S/jvdLG/DE2vHUmij41jTcztqbpRsvTQP4usms23RIy9IN6jII/omk8l3l+fpB7Ir4kjtdWVazs4fz",
+	"NcWvrkcvMWclFcg+UNHYb1PDg69PxwAUhBp63gt8I6+wmCL1/VA0H6jfzI4zc8llU95UgoqZ4aqBQlY2",
+	"OJISUbeKBl6EEp2D0UZDIMsQ4UhwoxOJjBJZh4H9rLfBxl635IYM78zdZu3F1nS8gqcq8pLUtaytRKaS",
+	"ZAgsgArF+FJn/zFd+YciKjQgcRQZn8J8qyxAU2GywfA/vH9Vwfh+B2rKGGlIgN+CLmIbbKV4VxAycdrn",
+	"Zes8TpQqPLHHdvqkRt3U/TCtW6nPwLECz47xnOjXwzaBQiJ+S9gT7Vc32oQyN4Ui3s8k5j6f2Rga1Gv8",
+	"IN8hp4tGIUkWVseO74HSwsazzaC5gnVdQdSSRASQzNeMxNRcNJG2VaEymo2jJCThfoZiIC43IMh+vpfO",
+	"Y8OZm1y99LF9jMKP8mnG41sdrzErSOxt62KPzd1qWNMC1k1Dm1sdcSUXuC0Thbf4pmlERWVHFw7BXr0J",
+	"dcwIivlrQPN3c9n8+sedTRaFHCaQLhYdGAkOh6E9s/afuq/jRNYZmp6qbOrJdQ5pmB/NOm9r5ct7pkHP",
+	"mKgfkPUUouFhJxiC1a3lsw2gatciOOSPUIhXomJ0OXSfqUZ5V8/mge4cJ72+9pWSRfNzmAF+lJpHOZfZ",
+	"CT5usSG3VZG8ruadFRlBxjGRg33X0DqGuzN+pc6AYge+sDBLLtKjyGzzQudrwx5AYmyAK1INbHO9a8fu",
+	"s7uoSCXBqeth9aCz5UpXf7v2BeZj51nUvxxcTLMWjMTFdiFWHqjNJNZ9UnyIyt/zJYo4QKwYDY4yNKdR",
+	"RAU0kRH1R+zB8UbnvA5NeGUQ4yhreJPV7isNr+cKqDlegf9uzBkj4xTf3NRH61QLqLRKs7dNhqPNwoDH",
+	"DFDS1atLs8+bGnbf0WHVf4AkgGwbE52cCKggpjYDfX919e6JBVzSOAemU5FlcipNnZWBY3fEiRXq4GHp",
+	"M2iyAfjXUV40mpkVGvKERimxs1FsF2l8HtutyQ5ZM4Jt9GRbKflErGmh6vWHGE57INIes6b/3waq1zpU",
+	"Wrva/i9DMg4ouSaY6nQyUycwGBsQOSkSN9ZVDbbspFTyXiIAhN+2lxx1bddMr7XC0PNDBZiTsQkSVhPz",
+	"LNeNrROsV2LTnrjOxJo5QVAjeJ4bSeKXPJrduS6/W2Jo66mmkXozLiQkxJjkPgsU2KLh0Ni/2XlbiZk5",
+	"AKXZL634RGZVX8KDMrqGE/022H1Ch1+pos02VlOCRnsfk4W3aMkkdW+llzDyWdpmXHsfPTWdZpnGDNAK",
+	"NcFxRImQ/gI9dw71eLPAgA9EhjtrggGaMSfE0d0MAJ/66B6RaDf1pBe2k+NSr4y42rmpO3T3brut1CSK",
+	"oZ3jTrHRcqEPzODmS6d5ENz1+233T2++r/nQYDMG8ilBzhuaNvqbVSjlNvZa8Dg/7Sq16Ez9Ad6TNIoM",
+	"wrHOu8ttJ1PoZS0boLO6Id1jziGc1UukjjpjrlQcpYWBf6Rydm5b3m1vqRpBXM74x847KzP+7U35vP6N",
+	"wzAFPXTLtP10hBul7afLlybu2+fbOarWlKNVWu6QrQ3AWFTIGEseC6dYeZfykJ0BvAsWWgXsbEYNpRz2",
+	"0FDOKBtqVK2lm46reFwnJluAy+EEouBghi1nXBncGkAqzMBVUi8iJFg5RY153N0ZdK6cmFb6VVPRkOTV",
+	"KT9fGWE8bTodcX6rPrJnSQ+R6y2HB2n1ADjgpMjboZOyq/Y+PaVrUdFLw6+RtJdgo/tykxhZWgveDVvZ",
+	"lHglb2d8yaxdP/bkdC1i8onyRPymHBHtzEGyVhLODHnKrcfh56Z3hjXUvlotqspP1keKsi5ymCkjKIrU",
+	"9aaesg6884nuFo1iEhEsSF1PpXOde2y/mMF5GqTztjmqv6r2kZ0sR5sBVzkemQpndIEhtCIwWqHhu7eX",
+	"V8Oy6M/L/rPcdGZSLsS3vcePH6qZBK2zG/uPduvmD/a3R9/+0u9fm5h97+aP/f7No4c9SP1QP958CZqH",
+	"d4++ffgYsm7+UNGEL2U2v0xVU5qoSWXzA0ke0VGMYbZK672UmIU4DtFHi8gOORq03Lc9N+ujfNrLcibI",
+	"eHB93vpRz/CPj2++HB7cfeMZt95LSUzl6lLtGs3eI4JjEp8ncpb99dKKvj99vCqVK+mISQavC74GWDH0",
+	"GCdy9jjiUzgL49yvBvx22ETQFhhIMLRbUd1vnFm6Vodp/46pRe8z3SoAMH7b6NwiAtqThS9ICstiMT3s",
+	"8Ai8c5RIcAulFy1gcMgBC6nP3sYumPzDobgd/O9//8/wUX5+C9q6JSuRVhuZbKgZlDVr0/2BQMPPLTHm",
+	"CzJ0eqhpcH99gIPQAgcykDtbKsXEisE4ewqA+Er21tZfmDIWW1ttcfvTdog0zBJlcoALUuel6fEVYP4N",
+	"EdoIMkzJqs+yacK83F4BbXRJCLo+z5pCU85uHkJDrsc49+sjPXuqZjEjOISZ6+5Cjb+23rKWnnTr7SSj",
+	"CF7QP0OXb0VSJeo1Ut19y8YdwFnL+h7/EJ7noaRNYS75vIh4TGLRQ4QpEQ4dWklrjmmUokGaOpFEkBic",
+	"nm2kiwnVkigONwedkHjVZxpCGOgNBDbt3wzTiGJ3jxn+RJ7kEnBCMgY+Mwe+RFMiDcbXJOJLfcQ7CLsi",
+	"baqg4WitXptXwbOWCgZGWd+lNdLsIlTz2I622nmUb0WSYnR+iKNGr+GIiVw6g/q5q433TeBJnX1pwAce",
+	"f0mBUO8e65e09MINm1k7Cy07uE3s1eljOOKMOPz5U6KsupQ99UNpO/k8c97dQde8CfcN1vRG1+1KNeSC",
+	"BjXV200gMh+RsOcAtoE0S+EUbFmVycogc1PnzdD5BQKs17QHnG1QOyeYSTpX2i1QSskCaPSk5Ny//zt6",
+	"Ccq5kGQh1C+ddk5QK40sWQzR/P9n792X27jVPdFXwWhWlSQPRV0sJzFVqTOKL4kmju2x5OV9TuhRQ2yQ",
+	"7KUmwNVomub2ctX+6zzAeYj9YPtJTuG7AOhmUyJ1sROHu2qvWM2+AGj0d/9+P3lZ2XmtJiHP7U50nv9S",
+	"2l194CQDdYPhOJzBgu0A2b+DQOiIn0AAiu5kb+9hD86Cf6qEWrthN+GC9TD8/rBde+me3yV4WIs3BTer",
+	"Jsj8Uhp0qg7bIvn52YJrZLbDseHEU8CEjASs6k8mZSvmf52+eom1rs93EAUF9LrhhuRa55hzwExvMoJg",
+	"nBwpC2Jg5r9z8d2h+DX7iVleyXTUahpBbjCtjdvTjQQ5gB0g9g9+cLfCnA2oV1tiK1Q/c5cMzRRYBzHc",
+	"xw0LVKFt+nGzpG2B7wqJrRGBsGtur26FwSMMAW7YGU8dZki94qdPf0Vz6GcDpzmz+xQ+IFaxqSFlRsiF",
+	"xH1Omf0LlZspUWgWqkRba4wgCjFdD6HLw6IrnfKnUFVb7uCOePDgWIxVYY1+8AB0pVzO4mkttGmOGi0h",
+	"+ngY2L7NzybJEB6+vFGCAIDOvkmClwOmGP+C7+iD88TrD4ThZ2Wg+XnwAIEB4CAPAnijqto68Xe6KMzU",
+	"Aq5qAijlp2ZS9FTCU/F22y0EeKGUGGV6UpLddhzrZ2SDwpEGn+IKweNWs0Vkm0Cy+vbNC9LD8VBBOyCT",
+	"FiiGrh7LQo5UqYCGoCcnVlWnLHpSO4MTvhA0duyRW38UVlVFFFC2+Wv1aEcwxwcPiKnDth88EMdMxkF0",
+	"d9Ibs8DOAZuqvmWZ4jym/RM1HkCKxsFoJlZ1urpx15agFyhiVd3CYiwzYJmkBKpPFQP5qLHOc2WVAMYV",
+	"DW4gMx3Ej3OL2139iqG5AuEf7KILpbQbX9oiIHsVZXRhu8aEIFvJ4d4+Xn1eqIlVyXZbnBpxqdS4go/g",
+	"zgAh29WI+1jKC4DEGRfGLaSywg4hbMH3bvnlm+gUIty56V0iiZiSNMvSFCqN5ykyDSY31NpWZYiZlMnc",
+	"DI5IM6Fupm2QQNGp5aFG5iHE2YjGgvbOG2dC4sbxLgCRf0Hr9rawCl9iVggIE+HH2HYuar+P59om4ji4",
+	"kpR0vbdLm7KrnWFsI7C2j5nFlM/MTDoRbL5IDvcOk5aHcsmzS4V8BKEQFT9SzACYSdkWz9A4YL8LtSda",
+	"QEhYUdJelcClZEuEZHe+H3rBguJEI+BN4D72JlIIaGjCOs6MoK+M9jATtM4sd3CpnazMLNDDOv3lXlFs",
+	"XAMoN7hrsk4O516Bt7koMOZsczxETHkMX5fPeBPAzNB5yIGToMPmU3WFIjeOvEc3VPTwZOS7BvxT/jHP",
+	"oz4tOVLpkUikngHFID7qUs1aItFGqwT3QFeDzoDaCVboQ5OnKGl4OzuNjb6J9QACIMEjvGIfUYuHH4mY",
+	"zCJVh+fcSPi19Er3ziqgyO4VvfMhx7pL26I1cVaM7JVXEeF15nRhEIldvdD7riKxocLxJzjXLf6k6QYY",
+	"UofIX4GtDZ75nw9gRl+WXR0QzuEzcx94S+TZCNI2OuXCbII44csheLxARkCgRHi3OEtZ6iHqTFezFeG0",
+	"JCHRBOLhetCItnVmSTe2EPDSrfq0/p5buCLzb/cVb2zrL0pC5CQJOHVZEb55jL0wyQs8BYcAqmJPZBri",
+	"U+dewSfb7a4+jVFUY/x48uZ9aZN/37wcUIOqSrGVvH57JnaBB3H3E2FAft7lWyXbsceDwvQId1GE8o1f",
+	"BJ45JQhVYpq0xFZU20wgJaoOJwrS1LTBeMKNYPrhd8LKwXULbinY8xTdUJbeftKm9Uo4bMdfMn19YBPB",
+	"94bimrprnMTQJSSdslB8vGnFP8yk0DL3/YMAEoCYXkyciOYHgXIE4YaKosicp0PasYyD9VCAoMFD8PCz",
+	"7gt3NyTBR8ya7BwgS0qmB+7vpf1DpAr9h3GmmSkAdVTObLUNowKqxSaIf2eM98QPjR5gdz9VyV/YTKbc",
+	"I2yGtvjJlEM0tbA0bwfMYEpXbCXO59uFv3bo6m1Wp4CQ5IR3FyqfGDsQnFqigkvckiYdtyj/ohTfv4S7",
+	"TPwLQg9O2v6rq/+1s7Pj/9+dmiAzkfiXSAKPkfvzrJYw9DVIDL8Clz/YmmjQOtsP3C2eqryUlVvMI5x0",
+	"BGRhsb0Fx4B0wu4GgXzY/bkivTDfLgVV54ZjtKqMRum0E790KHowRJaSMHoX34dArNydnsM/G+9Vg1aB",
+	"i7saLC53AxSD3HiL6gIcUJTJVBzu0/dY+HFEvLDlPF2Uc1Uo2gT3nxTkA/FwuzowSAWjvmdSpypeS0tU",
+	"zHGazC1uasAavNRmyiaqshP3oQU5gTe+cCKdtg05w1laTwCAxQxD0CoDUUevRTsTjleWepk6vjoVrHFG",
+	"B4bOWDnhhtgEYLA6CVpMEUEvJI4zfIcvpC134D3tnDwljLGs9HmIaFkpawd8tTOuloV2qaFy/kAp8xzh",
+	"D8W7oQHxzDhDUDmcu896RmrwACxlNKUwhVqasXsrC5zvyB/DJ7vHgqg0part0AHkxFl9OwFAe945rlCI",
+	"w2DKCfNyo4AHmxBQeZ2xdHAohmD5h8VVOj0Ki81lIENnYcC3hbBt1CiGbN3k+Wa50j1F/guS9qNYwktQ",
+	"Uuw/4lgLld3FPjTYLh1xGJ3D2VkEEUa3Dln+DD33F6kH7gaT8YMHwYNxax2tWYdL6fyXHRDGSOX4+HLu",
+	"v5C2OMO3BrC7PZnnwdW+UtQj5zS+0UL5+BZ9TwPgMijMZDBsibGBuy6hP2pK70kU5AO950EiKzhZLeHB",
+	"u3YmGcZdft55exK5vpA9YR7twn3h8iKP4KfpOwDwPdPHJIqZajJgAIASTOgsZp86ovB4WFmsmEJtREhu",
+	"//JZmFgPuRMIpet7J2h3J9nuh+93ezC5+NdHMJ3valOkK+LTYcLuuBzsTLIExbEQwskYW3LYR/woPola",
+	"+Cmh+NPfPoE9/DkRn48ql2ZuS83Ej0Lame6JrW3xI0bGxZacyqwUfVX2hlvJ3z7hMn7mse3+jWyTkzjc",
+	"3RKf/HA+b2+3/2GN3tquPBIsLUhV/AgFJU8Rv9K9+zP+aeuTkOOsI6qP5UVsRY+o3Jo+jx8FDp0mV3s+",
+	"RJd/FLTdtj6JzCk9mkqIZ3fobq0wYNpdqoOwhPDwrna7yBTZIPNVP2P3WY4mtgQaOe0/UQb5E1TDT5fZ",
+	"tjjRQa62RALvKuG66cgLiH2bI4gtdbUPQxqNexsfY1m+4CI4uXYWj4ERV4tJOYSeXPLRAkhhalshm9AI",
+	"bwohQj2o4qQ6Jx7kxAX4FOhYyjzv8KYdF2osC3WqdMrAx9RD3xHwOtySA7xplF34HG3MT1Dz3xELzu34",
+	"f7VtnvXU1s7+tvgsPm+7AbxhscE7H4NlCDGJewNR5IEoRKYzCNCA1YOa1+nuzFcsWzNSqAC4BB1MU9AN",
+	"nSiB6ey8rg7ldphZI4XosxhKp9A3Uk6Vj2yix8yhAT9q8gWx3Zn2Jad+vaR2tqb2AENd7XwE55ZU8hw+",
+	"8gvlrVSbB1owet30ZRndU5Dzz6Cyvy2OSU3nBiiEfMdOnovEhhe8tZ1EupDuC754MdFdjQIOntyJbUN0",
+	"biLTIfJzMo4BMkwlR8IvlFBpVir2DE9LMx6TzZc4begGA/vauYgWKumfwIBRNbJ8q6YIzDghDQCfUUEC",
+	"iHmgcXhOMyaAuZaAYwnz6urkzduX58/evHn1JgkWHqijBDUt4srGIXnTr2h8dnKLwhQU9+OdwbUpTCY7",
+	"Z4IHZFnO/7FVNwcnSbYgoxYiqm3b+xBdfVzt20dnAMvLgnVMYLhk0GPez0MzHlXaosAWEx6gDwntK3C7",
+	"dEu3WkmrqxPEpqXosAeR9YZqYvRTcCyhLkEkdjJWhVWpu5P7MLmIDrk/sMnLGZydYE/QJ9YWSVrIzHmZ",
+	"8aWVHjE2wT0AU4e2Pn6P6NdvbSdgiJUsbFr+JEZCdqeQtHbDwrAhwfjjQKdZnnugywqaZDAKOeGB346q",
+	"2J/aX8yGdXXR3crOQRbzDnZm+JO3p2evfktEzRGDWFQSXUXzOPP4DBnWm2lxIXuXNLFKL3PkJASRuISP",
+	"gB+iN7SCZZgWZtzVUzL+Z5GPXbmErC8SGx0E0PP6DgBfI78C9F8dNNp5Z8CvkOnBa3cBG69dHfLL8DCM",
+	"albsPBJX6Eri1++GYMWFKRE51AaiNbQpMAQ3p73YuZVlpgeWNT0hEYcl9QqOord1YNIQj4upkzus8dw7",
+	"d/7D2zPh7b3dT8wd46RkX6nUvWXcBM+z3Lm0pTF5iLYHnGRty2LSw6gqBaqoyqSC7A6+Aso99wc57e5v",
+	"tNfrsg2xwR4fPvq+JRI5HueUct+lE/+Hs0iTbW+MfML/CNGFYpvuRkd0N/hkuwsxR+yUQ4HU3WhFV2Rl",
+	"Tpf83Z8oGk6kDs+Njjg8OIiOozTDO0Cfo0lnxIEjpCgmubcdgUZD9sp25b5OLOLVVw+UlMV5luLZe/uP",
+	"H6cPe9/t7PcP5M73vYdq5/HFd/s7j9Re/6H8vrefHhxUbqDwDWx0xO+fRHeDsGVotWgZWpUBlcacO+MQ",
+	"j0NKwP1wsLcnPr/HG392L+EpVJRBNS4KeUjfQwdwlipdZv1MFUcigYeQ3PdKoFCRaoHfnC2Fsd82BRDZ",
+	"0mVXjb9Q97RNCx9W2wljXqEkSl/5fIeuGvC5GVAcxnKttRLJv+2QHbtzkiYc7fdBRv6gjoTsakDuK2i0",
+	"xuAXdjEDsxszf7L0+YIf3Afy3aHIVVmCk4uUE84aGs7GQ6Xtdpu0rk0EvBvL2RyAYaPvHTZWV9PGgg/l",
+	"u8d7+9skfOTMl7ywg4JUlQJAGekmU+WrHQpFMf5CjaEuHAslApI9qG6vpNFtSmDSF3wPsL4Z3oq1U/LG",
+	"XbMDxqUvbmmLs0Khi2JS1Rjl62oyTfF7A3Fvla9xhIAhJVlDaqM0IjUdlDT/nYw7eItYpfN7MpI5cvqf",
+	"0w/J+y0vIOZ+3BZbh3t72534TtQATtbpWDqLpAMDhQ+eWsmdioP4N4BZ+tIu90EA/1VmnYsI5QPoDWCY",
+	"NJRFeeyjtvu+HjzPPsabuP0ApzOfeIqmM/ejn84xVqQI/4t79kQDji9l1cJPbmfi5g1weVMgZSqoQmda",
+	"OMcRZnrk7IvepLDOaITwaeCmi0CY2RLIMwjDCPHghbPeJmPW1/RsDKzy18ClbpB8EfgUqgh6kenLJECr",
+	"1ZYnS9VobEqle7PzSzVrWqTaKZU3n5yEH3d+VZS8Ho3LWStCFaDlqLMhUcbIbQpnvOBsTxHc4e3bk6ew",
+	"JaAixL1yKBV2e1r1+6rn37M25XnfTHQaD90fhMEe4mB9uB+SvmNZDlveEQkJVOdrm8L/4L8/4GJQhNCA",
+	"dVPBEwNIbQmowTCJJ0PVu6SK8Rb1ogE8JBYGxS/COdYmjTEPKt/d3K8wo0e0/G4SWAaCtocPrIIxCPPB",
+	"O+Cw3tooUAPSWIvk2N03iZczoFPU1zT8AsP4joYRsoa0JLEtNlJpJrHjBvfsMdyE9ywMDA9VLRmwYLAl",
+	"eD7BRo3OlNGisRMKyTnoZFkMKsOf+9HNYP8hzcDjGwUxw4WihjD3Q0EsFPXBx9uKA9TuFG1K1eLKULrW",
+	"fYUVaowW1nFG+z0HQA8oGNTOcu5BCtU6rSPzEOeheU40VUGr9BxW9xwsgGiyzWfAjB/FM84sY5NX31Gl",
+	"AyPsKufhRKMOWczkidGlez3OH4A0YfU18sjnzLd40HM/uvEeHMTjdWIT9Qpi18cmZAfmMbpAaTzKrM2c",
+	"7PGyuyKOsK8PhLNTOvTVmqIAoJWaQVGTsrzbClDY2YLZNPwM68/zoXA7VsQxEhML/w+qsJSE1z4A5j7W",
+	"k/7Ob7LsDZMOxOQQFGSsiqEcWyemWixoQbNkJI4gGpiV7JdjdwP/hd0TkGyD3LlInp3JAbwytBXeDQ0Y",
+	"S8BMw9bCREfNKNWZ134CSbE/JymoCCoqqIwtUaawjnbbFSWndaWGgeUGVQY/VAaEjzcFF5ixhQIiElAd",
+	"0BbGhYXIpW+fp8Lfo0oHFJl94LrT4lNR6LDa/YKdo+KkHweZSmNaRC/PIUqcWlxyGU0sOuynVa9DdUOF",
+	"mJnk/DV2Mzh7fmogBJApG8KzGQX/eEZ+4myORKMTvyo1DuEEKr2oPL9FJZx4CKShW2AETpbIIjlS9VfY",
+	"KxS4RTK3TS8y+jl+nV7F19Hng36v9xXpNK6xcbrIoubGmnVw2p1chHAFTfo5Zu8xTUuYnzyBUFIVDdsf",
+	"hMGy0qmXIFLwmzIdm1x/2GLbHywAmIU/t5o0mQMP9hOq10v6SDsUpdHfoWAsVIvxtNx5i4yU+m9+ksfQ",
+	"j7wzGTvhwXzEJOLgwSDfsCSONpdyOxCelmBZKpaKSa6sciu+sAiUxgqgjucQjouHGR2GET6O90xUILho",
+	"r1S2P5V9LEoNoOmFoiBuLPPFMP+Y2BImwoOeKnl5zjsxHnblh4pK5INgc0sLwESDibK2E6fjgL+yZ0Yj",
+	"A66T8z69JyuouY88GyYeDfsmfmNOHNNggU8Zq3mjkYaj8fpyjRoSvuXwgglQcjo0zmL0As/Ov1IYyW/g",
+	"1jAfX3UfQ7LC6yoPl8R6qpClOoewTG3PRsdhUR9XP0oU8hRXBo8zkCJ6BLahT4aZwusui7saW/IxvjCG",
+	"ekEnenE+7yDjbGoRAMx0UgsO+OzJG1mqF26QiUDUNITMRpE6ykhpJh93esZiSYFXsDZoDnM+knrG2Ee2",
+	"qj9qP4a1MEaMgOgauiOoYJEg5Eh8ZEHqsLsJB7Uqp6a4JKIKuo//hCG0At9wuKLyiTUvT1s8NYRy5zYv",
+	"dV1B54aclGYkgUk7n/G8ZXb+z4kpZTxdPtb0xqkbYjCBjQhDPj7xFfXoP0MJM6usFvk30D0DWHnuzxRo",
+	"NhbOohW6h6JvtJgg7Bs/Lahcv7M5cQkBBt7dsWue6fNxYQZuGSsas/kU/4WGFFu17KzRs0ecIaxVnV49",
+	"UdL68Kqy+s0vlX9N8fhGmR2Bdbtg/Px7RQrOD9QbPBV9w7l3PgC+synAsYjFDCjBWrChFc8mFHhzfwVu",
+	"jqm04XUhqYTlF0VJVuSdrnyA8Q/RS8ED7CVg40Xg57JsWkL1Tgbl0MdnT35prKiNsrEE0Ze4y5Jt9ITG",
+	"YH7PifiIpKVBldZ/DCOnO7F70w8vPS7hho8+fkYSxbriRuLJGKVIrAGydM7ghyyfE3uNVr//taKXfMEw",
+	"rQrFLkhdQc+MG2YnqkJU0ObrdsdUFqnYwoVsiYRQs9w/mWbc/Zve9zbsM9m7BNoeuKYtXoWQgk8huufj",
+	"7xD34LvCjiZ0LySYify6uCqOu2MljjNiI8mivYk1hrw1GSuHgFyqTmztN/Bg97Y7vkyREodZBE6HtEOM",
+	"N3GpxmVtsDmGq9D7dI6iGBhhNAdKnA9R+Nt1RJKjAnTuLzvilOuANqQwr9fgSIeJIa75eHKRA2Rh1Tuv",
+	"/lbZGOSQQ7CBT2gFRKmsRGUcJkkNwxUp4jxpvBFeSneilCR+ZzjsoGWozopi+T7jAgF9DFn4+luIhrV5",
+	"qhStPC/NOd6qFrir/liZLLlszWWWtCWrngYX/IBBgLU2tB9f4pMoyVzWqKUjxcwOSk038+EgTSIFXChh",
+	"p1nZG6oUGBQyAmAKgRSjY5+901RVgOMkQ0I6xwgyMxGJkpcKCXGiwW5LnInh4wxRuUU0gXA0kuO1AoxW",
+	"vLqQBAAJATIuFFlBla0v+IkGFxFFEko/2epPCzMOeGcIT1XpnKR+QppAqMeJxu8P+uGfUohJ+J+qjfrs",
+	"XGIjZqjlces9lbFXHO+D8xBJrg1g0UkVfX984jUJFgORNomv9sVbgJvC/q07kAOwSexsRi+kNPi+bLRV",
+	"3VvLjUznNmv4YVtsPfJOfTS8DAv28SQ3iJAwKBQQcdTXsCEvGA2FAI9r46CjMIjD+UGkGWbkQkgewi3V",
+	"B0cPger5ucnS0UUP6as8FzbLAZAFI5ajLE1DXr9xy0RPZdjm2mP5MDy3YQNAohCkAbQ/6jL6iCZafRyr",
+	"Xjm3ytFjdZO8jI/XH4xxtDwPiEhQGRXYSUBLQJUPid12VI+KMV5qPyiLzH1Pzpy/bjuie05xKfTwkAKw",
+	"kMysjaE+UJXR/EaZ7RndzwaTYu6VVn5btMCVLwwnETr0oXrPYpeq+wcUtuA/fRVCJWGK8zxTVLzPMzmq",
+	"sp6HJJbKx5FFHXVckBiGv84vJraSt4wOV75Megdwe+fhAegbO3Nkw4Oh3fFK50JBcpDrWUNbLf7QG6re",
+	"ZTDG0DtY/Al7Z5s6DRodcfqtaeSwe8g1BbPdI3KEsV83liPUOBHwSmAPygE2TfoNlF7MrS0dqowulaW8",
+	"kLYu7wDPgHc0e0yT8bKLlV6cT7T8ILO8nois/tI8FL+HuLUr4OZCTyNqZIxBU5iOEkXXja/lrDAA1LvO",
+	"YfYz4frKeA50rOk1A77kpIQ269RM9RF2nFo0k6vjK5HI2X1mTe8aCzQDUggm66qdVt6oATyw8zQryurn",
+	"FB1vXGwIVLtzwqr3szKqJGpBDBKgXAOEN35BRAxx7aYQJ2Bd5NKWtiXKugQJ/iA6lFUvEI/B2LHEAzox",
+	"qu0KC0QTxteiqqm2AD9mShX0RHjPu4pMtZmZcEotqBwo8XvtnHf37xfoBBVKXICtXxTOpTD94O6UagTl",
+	"TRC/3Xq0x7X4cHM5a0GNGf2+HbrSQrVMq9rRD9Kjq6kehOpWuHYp/7ELAOndjQQrpn44+OGH7Y7oG8g5",
+	"ZGVUvITRK4m1mljcHAVKEQ7fF7pA36P850QhFkhU6BKHxTn9h9xvxHbm/EEujXyDWERYeMWfH5QwzIGi",
+	"NBRe8fCG8gMwiJWW4jqofjtQu0OwW3OfcVdzTz3x78bdVWKLS1WsnG17Pz7N+n1VMCA7FsbRE93rc7Zx",
+	"JaQUi0iWKl3NobJQH8sdo4FcAfpZ8c68iCM1MsWMt/clcswE6JQBCkKscYmbVnaizuG5mOClwvqIsHZt",
+	"8QrFEvLTmZGqfN+1UKGYcpQwKzF8fOC+OO4gpH1M8YDkcO+xWBTbBHSk5xg5hixqq9Ik2QoSmScBjZ7R",
+	"UdowuDe2MPrTIoKN5IXBwoWkRYnw7RbVBIvq3kAcaJVSvV/bh76a46lgJfH+aIpBIi4DPObw4EA0xkVh",
+	"7lgm7OmdC4VVD86LZMuMq5cYNruDagI8cjghs6KffWTQH7/RWBVaj17tNsavjP6E+DOA3lQDUINYts/t",
+	"89D8zzRf3K5U9xcLBvBmJfV8YigVm6raIkKlgNWzchZqVEiKYbWA/6bhOwHbDLYrVBUanc/aInn99sy9",
+	"WAiWun88ffbi2dkzqrf9+dlZguCc7m6XatbGVir4RLlmtNaNIUsxMM6C8vuKW7yTw4PH7hGP9g7wPw8x",
+	"qPdo7xAyNcFTIb64qZx1hBR9NQWL1La4wRc6qWn6qZlcUA3wBwm8IqKQOjUjht2yxmjCea3pUBKlf8fa",
+	"ElA2vkHfuSQ4WWpsRb5xWBKCqtD0PeCW4QoVvgnShQ3NlCrT9/f3Wu7rhv3wQ/uH9sNtAjAEXdLVyUl/",
+	"56XRiupZKLxZ7elJHrq1IiQMMFFBxjtPAbYJvncO2UKjng/f8AAZzA+/YRDFUWXfQhiKBLsUyLHh9jzP",
+	"PRlNJSrKwf46eCLhGjGqILc9uUls2gi2wxnMTPU40VYp3RFZPQbH4uJiJrSZhqpFADvUKqqe8eg9XZ0c",
+	"7h+IpiKlxTlr6ZVnOoGGO6/mcMCdejwpEhI/YVsn4eHI3lDZaGNjapPHvZVoswMKKdk+4jdlfZ07Vo1b",
+	"SA/DdbUmF2jKpN3MaM9oGTARAuLsMVCCQSC6AIUNLS2/zyFGv98C1OvO7u50Om1b+pnuads9M9oW++29",
+	"9h7Ef6GAJnMSOwBRA1Q1dh2SSq2wAYWKe893QNX1XgpnNYK+DjWJ1LA0hhLxBv3tS8aMB5PLc24xa9qF",
+	"GkgNCUtfZv4GEXtYroXCx0cMCCike3MQloeN0MtN77L6WJsNtCwnhUJACVADBZQV+V9sSyQf9luJ36XO",
+	"Z/ju0EmOX347frJz+svxwaPvENoiydK2n0nbfSxJZA8JQvndtIAzYNvibGoCXSFjAHvnAnooe077YSCR",
+	"mpDa3M7MJZDJp7grpooBj30dfkx4yn/9x3/icecCuUOf/us//vPz54Q6nIm9gt9xi1FgcIXymchSS5/S",
+	"FHrt3GvVSOPDfBZuJd3504AQbBUVbcUkldx/La0zQ2yJKhQbpN1V2KtAYWMCnDn4+DFhbJP9vWCDQQEx",
+	"frGmuEQ/bCoLt1meBbkJwWmwQgnEpBUo4yIBGRhOCCADC9zcXofAVxzwfBTQyv3ma4mHe+HfBy3xqCWc",
+	"Ttk/dJ4PDDaYfJCqlSLPyjJX1KnpNWPbycKDx6TkQQ+jdqmkq8cTRJWIQPTJgmahYvr9I+QC5QIrC8Ys",
+	"FFAat3TIAgrlQdCmqXD6MV+odSvDd2QPht6lk3XIxknCHVcKBks4HiQ0QgmCpOphrHppi6dh+FCsUBTZ",
+	"B9XVbqn1TJgCMcbSlihkoXJnklIAEqQp1JqQLI16d0aU0gKONbcsvtQlVLbwOowUihIKTXTo3XBVjTup",
+	"j2nnGthYV3Mx6BafFKPMyoKjkek23rNajdOOqmV2Xps8683ojVeLaKCRFd9LcB0RoXKoeNIg+63YSgvZ",
+	"L3cyVfZ3nGqQ42ynkKUCF32H0Bm2OyLpAmh3d+Ponz/u7+0dTX88ADG8v7cXlirTzuXxGz1cU/z46Puj",
+	"8sf9BCf66HuYK1DjS8YDRvcKP1ku42yLn9QMyjmH3oWs6P+Dx6JS/gS4ccFKR3GgQ/lQoBcnU0DP/PDb",
+	"4hRL+Sy3W3IRFOxAqhHC1mG3g1se+5R9fF/5SdVBfisAnQcXB9XPasU1lthi0UJd4S4jDIiu3oLZzpc6",
+	"bfvPk7ujopQiTYTGh7fwVUPb7Xp/lvu0UbFGXc785QBnC2rzFPO4eKBQ4u3Zk5ZwRvHDhw8fE/iRzT6K",
+	"foFAbDLnTjfYrv+PUyMpXfr25KmHN+xJbXTWk7nIzVQVOz1pFTo3OMWihMYwBJqDmLbpC1BjgNzq7vXh",
+	"exzJ40ffHWxHEDUe7nqYATQxa8jIyq9Ca9d6a49fn3iOBEq59cWpGkln/rLHkekBtfC+Y0sTtjXhOLkR",
+	"P3jQYi2l1dSJf+OL4UH3YeosnVEkoQOnBVnSor9pWX3iwXY1fEqEFR5JMLyCf5ABXRhPIm+oxel8aPij",
+	"Bjt36DJzcsJz17QigEBMFGS6q5uaOtvipGbXzcN4vUOHT8VOzoMHQQyM5D/C8nTcXvYrgX4LhBe8cxCD",
+	"uB75ZolNC2ZpC6ucIUhHqHNHIaHsV9SWEKakP4/ioiJEuzQpUSmgqjF9LPeIZwTpeHiRI/NBpQ8eYDSi",
+	"gNBdcalgkZzjAo0FApk1okZGQiy0GL6nwgxTXIK/AQKFAWrdVzYyuhxaiEoGiW8xdoSOrUie0uMyo31k",
+	"FN3Y7w8fbaO+9AGUVCLlHjh1Ijl1XltZveyHR48PiZ0jz3qK+F5Dn+9GZ+N47FyknYP2XmBFiI59bm3Y",
+	"yWgki5k7TsKxtQCOHoP7Ko1lG/VHRWwJQLTtNuJGZ+OUjv8ke5dKpxutDdpFG52NvfY+DsCMlZbjbKOz",
+	"8RAOARXIEFguEKEJWDCMbeLQsjWYEcIbJyAsty0AxACY3twHfZL6oh7vwWcpxosqmDym79H+bFLFCqvV",
+	"w0M4W3sACcxV4kdgPTpxBeklyRifpIouyQFNXOW2eDPRUWA5+G7+pZQGMF2c0IkgXQDAZpy77VNGKHJ1",
+	"LMSWSH57dnp6/POz0/PTl8evT395dUbRiLmSGh/Zhkp0v0hoMHX1XPlLgMMuJjqAzy2NeiHOjMltC9r0",
+	"3bBx90nCfCM4gw7p2a7GQJzMc+uz4axZaKgI+YogpBgLd6avlX3VaSjsrMb5oGkbPjIv9k7Sjc5GMdHH",
+	"P789gf3K8n8h51o4ZTd6HNCQvG8xoMBPJgXCvx52uQHPS63FzR1TH+VonCMPDFxHBHpNz+Vzd91Q30w0",
+	"tdQjrZRn5rmKom3uwgpTG5GGeYHn7nawt1ebxVxjZX0a+OqXmgTCwKw4AchC4tjnCYOKiQZc7whz583b",
+	"l+fPT16enP7y7CmGUwPoEPDiHOIcm54bQPt+kqlfNnfJ/vWXvIWmNlNk/65SvOjh9Rc957YfvOLw+ite",
+	"mvK5mWh6xHdLXXDsm3LxqsdLXeW+xjODkQG4bn+JCQF6nTEvZDHAh+0/WmbpfDPqbyrN5NlsjBcfHCz3",
+	"RD9HWvqDJWZ4fPK/nRnvzn+0zJY4oSzxKXgUkGLBaw+W2k4/y1JN5QwvWWIhT7G+5m2oY8BLl9gi9Kgz",
+	"Yr+PeehAysUMdL8jmdR7oNOtEHTFvzRdUSVN82e/j+0SpwfZpUJmFQI4U0B4XMqBk7sbTv+7G6KbudF5",
+	"5P6J9rL7mTQBB9zASoEIHNqV5xTcj45jCfRGayPC3myH6sv6D0gIjyOIsmobnQ1ttCIuNAMMVGRfdTCb",
+	"LzP8Mb3kc91iX43/6d7foJnKkKklUBNjiKHlS4pLYBgNpiYaHVzlWUXDYvQELEBoz2nAgSqPTziVs7oe",
+	"7L80WkFGg5TglTrkOk3IU0iv1yJhzJ895fR1FyG+c3zp8goovqhRA0UAUW6VyTV09312JgeL7k+n7cI5",
+	"7sZ5pi+RM25SElTgcwKRWnQPuGQXsa5e9VlMu5s9XFKP/GZS52yka624rM44M+Y3qWe0CPb2uuOGiuDr",
+	"SfSfoYkk3vaRHJcZytC6sHT+28bnVaVM+PhOnm58fn+tYKXydGRevMWDWgtc1meYAqkAP2ZzFaBQCJD1",
+	"hphqj5D9sE/IesRMwMisgDtyJ0dXV+Aw56Away0nwHo5DijyADVTEuD1XEQY+pomhYchgL7rrqa+9Vea",
+	"dIfvL6SATijusoaL/X2zYSU/KYnx2vlxT5Y48eZuHA7jNnqsyZ+rqLKDVVUZv7drtdITPvP+FZN/eVE3",
+	"1toVWgv9pYU+7tXr5X4w2WPzOnwTVxnYGNuBmUJoItYjMlvCrt7lpy8wr6EOMm5KpGRlIqlqOw4/YsUi",
+	"NuNAGt4jScVltFjFppWYKSxMDO1XVFaGKLlAlILICpMxdHi6EyJAv5+hvREDGICRYNU/mfiNQFY5fgn3",
+	"ojHXzsAi0ATENgZLi4kiKELmYQmhO5z9XowGzLclhBTmhsGcT4yE2ltE3tIkpvPMRs4G9oXOi+r5lxWS",
+	"yR53FofEjzwSe/DSAAZoo8WCeKOz18wpDLPbiEVsipD7cEWfOdgzXX53iJTw2Wgy2ujs7/H/AfM1HgyU",
+	"/Jku1QBu/HFnYHbc0R17mY13OAmyQyihG52+zK367D7F+elyDUCFKyRwmYTXHIPrEx8ecqthqQEtkk/5",
+	"+o6HIZU/Y65f9Apph75/E5CJGfLFbWlCxjYGSyTxZSzma6bRVVY3XtGHB/UVjdZy/y7X8pSKVUoTKor9",
+	"qkwrNfD87bYXTMpdv9R+qc7u4A73yZf1xAllYgU/nD7nm1gu/tJG+4XTpZjazgpMF96Jj90okK70sl+q",
+	"j2U83LWHvTa27svYem1yRH6JNO4ml6r+cZztkA26ztpqsCCgvDbTS3LAAzEq4nrMe9wEHdvViIYjTkou",
+	"c8eEqXfY2wD9VCmCQgcXYJ6nSKVhIzuDWmeuoNsiKjcqX1yGYGvOOMJlDKv/0+zk6cp+7AtpUTy5d9da",
+	"5fQT/b9B5S2hO+4sE+jnuno+sCq0F6mOwPONL6+eIkSyuoirDpzhA5SCC7Yx8u9CgXi1OZJDGopJAzzv",
+	"yFFsaGAIB0uoDeyNtQe+VgpLK4VT2tJVtfBFtcE427lUs8X+9XGeMzAllr4BXVNWAG0yAtUY66OLH5Qg",
+	"xCCA0VNQuwtgqSh2a2zUvmGMaICanczXJ7+6Ea4sPrNRVi4jOJ9Ay+rGl7fLeeGvFqw0/ao8hS7hawUr",
+	"XOr2yUh+PMErDvaC6wLNx03i9pUmR9T0F7z8G1vsrY0Xmb687lw455u0yf/i0hRAPJvFKf9UkZAvMlv6",
+	"LRgLRpZbFfGIufpFmZ4nUGiABQt4R66WjPnjYyZ8jJrkMwKMCO0CBBrNwbGuZlb9hO4FRCsxfzk0zkCR",
+	"slaILFejpydQFYAsD1xyvEie9J/ihYiU28YH45H4yaH1lvuP/Zil6E8KzzllCIWaLo4oehmnt6SGy46v",
+	"Y+wpIbsa7ou1GyKOhkLNPXS4O7mPS5inFHxSmjFHoLMVEKdRpWH7oGdJR7wAggvw3O0tjGoZhp+BpT+F",
+	"uNgUfs6Y2LycQiOvPaqMA8bQCB7QFr7Zmf0MapsXF4ooPuCNAIlfV984uQULRoL5qxYquvd1rfJ5qT6S",
+	"/o1kpR2a8fWJsGiiq9c4Nl+9RKHj/oqrsMJcUlanK84iXNfo1gD0trT0KYEN5ENauHfp+qsLRtDKih/1",
+	"zWnBZQoVXyPbx5etVXyrx4XpKQu9gcSI8RfX27j1I1W7UHf3TKpO+YP8/dNGLi9U7iTlpMjdtyD1wHlK",
+	"Q5W7Py2QsdPPorvxt9O3r1+/enN2/tPx6bPzt29eeI+muyG63a4WYucX0d1o5pDwV5+9+vXZy+6G2Nlx",
+	"QkJsAm1eFxIG2Pn7Tl04bT8m1rjuBkL0A2Nct+KWceNwVFCIh2SG/zX6/AL8wu7G+67+vNnV4HrwvH82",
+	"Ydbw7zBllBAtoYpCdH7kJo92LCy3euXHFuU72w1S9FNXd8uXcqTmJtUtT2FKHb4a/4QLumV8jDT2GyXT",
+	"lmj44Z2bc2v+uuOT6umvyD+GUz+3uvrzdldnfZjef/tR6CwX8PTcDNrPZSnzLVUU2139uav7o7L9ush0",
+	"mestFpy/qtm22N0lEEyI2BjdU7XlDcSVYZkrx8JyI5023t2TbvOix4p8C7aLhlXd5EXdhI1iaU1/34z3",
+	"yGZLbFZ2iDsgM/e/fndsvocVOepqNxCTq3ZuBn6yl2q2fbRgtrWk/cSqIiqylePs3JlOfGSZ8tioBpa+",
+	"rt1PdB+ufU1Vrkq1uLwqtrgHxqTUWs61VIw3SIjhUW1TK2p1ilqCAQdP6TTqioOecTDivcEY6DGwMc6b",
+	"xNSyWdrI5rSlnLUFaFIAJYTxXlUJNd+BEuvrOdtkQSCS7HKOk3xr8cO/rg5Em2wZHRhV2NDXSbthgXu7",
+	"WtQPtmOI+E3K4W5uBple3Mb3kxpk2sInaLHHVH1kPB2pm6h0gqfKmfkK5RGeUqEHaiONGH1ZEzuROTQ1",
+	"YxfpK7ey4qC95+/b1dDyjLSe3x8+DihDh+2H7YPIc/XjonY/J5iTbYGkFdBNgnRLELykDA/bB0pcTMoS",
+	"Op+hi8+9OfVxnJsCO3svLQFrMGxk1A/v6Xcq8HZMN+bXp4k9sCU0YpRwMzVVHGnjjnQ1oM5mIwWd/DFv",
+	"xf7e3h6/JY+mdlRz8n3zn8lTZRE9/AwhFpZ0eG9czJmbwYn+uo4uC/hr3bwXbqyr+6pzl8UD+rgznU53",
+	"3M7dmRS5Albe9HYjfG6K0arDo2tu0Cl43erCt3x9EBuEAey5VRKDlasaveeYCqnIBsOy5j+DwDnF7+M6",
+	"DxrOvV/f+QSZKZ4EFrO1P9xsCxwTkscfxBaoKHZQj0E7xmrd2QP349Z6tT3vpgLBGfqpMpX/k766ds+M",
+	"0OP0KhRO6RHb5dAUVokLIAKbdTdWckVpc3hXlNy6l2q6Rf98l5XDn6RVb9+82OpuML4ae0+VIW4v7fYh",
+	"LtCcAwwiruL5xjIZbvbMLdGCBXpNy3PF4qzknFYWp7I27oIbrE+rdh1IxC1cjHYkJN2J2zf2d3PlvVs3",
+	"anAPCS9i6xOAt70t8o7YvGKsm8I7rCWDONUdZ7AI0GNW+FI2a+9kMwCud8Rm4xvZZN944YDd/ZcbcwtH",
+	"2qEBt9FwRcpQfgw51U19rKtUv3+ODXAzKRdb4M/YZGMyTm+pVuzqAKvM+DkVioIFTnY5JPb62M1GpJzl",
+	"/WwAszYDALx0huI9dALlZvBqUt5D/88CT3ye+PQP7oz/hapsKgr4mU4J6vAKDXyjL3RB1Mt9smRMXvHN",
+	"Bh+5xsSLaWatpvNecfSNE3ZN3U0+rsoArDvrajqL2O6+RwRCBa3l4Hbqmb8O/L+He3gKdslATSSAt1En",
+	"SXXAmfUwbhOrOojGyilUj/ttgdssgrSZS6u2EA7fiwSaN1CAdTWJFPcrjZ/zzZkVYCh3YuDfQHeS0VpU",
+	"MO7RqVYaUKxb0E4ygLZWT3FHMg4JJC1mq92TTJY6x3pG4UEiS55YFXViEp41nMz8xlGPTUyoTBz8EIXk",
+	"F4vyuFNH6xPJ4d6+iDmeW/VdgW+vD2Dh5RCgjpFFuh8sUN/cSfWyWFwA965SY8e7iTpFwz76bg/xpxnC",
+	"0Q8FKasJnzYAhzL6XgVrENHlzuSFJYpzt98ZxNoOgfPADwH/BhZtjj6gJkbcydz0LlsR9HC0efx+RVzV",
+	"fldTXQGglLrtkFItgntJABXLgWTm1HKfI2tRT7TlHonR2FxJq9IvGSupeatfNWiynFtPPvPqMZO5C7+9",
+	"yASIcmaK6sdf9B87REEPgbkhVHS6jlH8KWyqOUSHBtsCN+Td2UvBPOIg9MJK4v/bGWyB+t4HrUPpsNPg",
+	"oL9aVVsDQMyxhcMXn87XCZ/yAL69QuF4ba+UZn4NblAtzCLoduXCPNSvUS4ciVWl06VE6jO33fzM1wXH",
+	"f732jfly49izbBaVCzxEvmb3E/1rueIIbw4zv5QvWWgI6UCPHWGsRpGkBPGCA+AM4JlvQj1xk60ZfR/f",
+	"bHTkL1yqsHo4hYrBr9/7VTPhdqUJtAWrtQk2G+jJeHGYxZfx+9Id/mCotbNanRCggjONAOoCANSdM/hW",
+	"Zz2TEpj6y+e/Pgml99NhViphx1DtXrgt0tVM+hCR2cVA90g19RL90CEiI/IokA8taZM7Do64z126c39w",
+	"d9s/+EH0hrKQPbc8R+7u1IWaWaGknbmTBhOaFrEiAID9gZgqeXnOtyQ3/FjPYDAAuS6B4pCwnshbhjhB",
+	"YIDxdf8Ik4yg/FnZQQ4JJDkzuQq05cnh3kM4hLTNuVtfN7lTIC7x4P7Ocx7JVHkmHrHrHmCJUwoxwN1S",
+	"ut85pA81NRTWT5oq/ZFpDuv9o/fQYU4YA10IlVjLY8w5nAMwRtK+savu9ujb8Z+kruEUBru6k16/7h7K",
+	"75eew0s1fWsBCXHZ0dPpjb45f7GL6u6xauVKwxEyjLfwxJcQ+29Mrpxphl/VPSMDQ4L0TF6S7lzXFnwl",
+	"vz0UztMm/XLVBah4/wjlBU45zGX5URxV0vwVCXWHef5bVYy7wc9lvVFh3Fna+4p8dLXee1EsB5yWa6DV",
+	"3mFgBplEmdMvVZYYwsTYWOAXDFhrWF9ILr94Tb9TRgQ54pwZxOQ/hJnJCSuEZOhqjLG758oC8ET6hcEG",
+	"SR8R8vBk7hYdCuonPKAkYg3xZ3IqggrKgVMbDZyStPy7GooUgjs0g8A1Ar6BjcKUbSJQTh55uJELSBN4",
+	"s0invrfVkyCC2ZPZEmiobVs8CfXpilhj8J1YD6LEZJNQhMoNp9VGTjLo5i83gc/fV8LDRJ41IKQQZf7W",
+	"Y8olEjN1hTjbGVAE3S2ychsMXd4oUaKFtgql4JLD/T1/2jlBCCSLYOcWgc1dVwjtdilvymWiePAc96nb",
+	"5c+GF7EcYAtcEIKPa7yzOwuXmpG61qJ8quzlyjBnlYuuBDgDciLsFzdE4H9XIGfLQJvhObDjz4YKgdWx",
+	"tmfpqxGcJL7FOjzKWa0l5sOC5hkKszUqztKoOBCEncbGR2QDk81SCT6p8BmTTbMajhnileHfgMiK9XI7",
+	"1sla/qDBVGAoVVPMAUYxH32tYKVntKY+lVwCnyL0p2UAKwV0lhmRmtF+cQqzZ0ajCiNTb1IU7oDXpFh+",
+	"QxUZEY0q97RIZsmkOhkahu1qzyuHALhIZ8V8b+44MuxhLI0KB6EEhUsDQfk403Y4Ka1IzVR3wgMWg6F9",
+	"I0rbvfVVhhOff5ewbOHoclpuZVQ2f+VKeGwcPkPYNAI0aa+VwFoJ3AwaLXZYltMCTcw9efZB/ftiiDOi",
+	"TqxJbnIYRS+QQ0igikbjLlVjEItGe1dR5Rao8gGjsnIPkplB+jbJyYEqX2QflFbWbtzaBjaX18qGX5TM",
+	"y+EKIsFf0NyKRXMF4M3swy2QEFf/HK8IqJ1U3yYM7f+KttIQJ/UeNgr6DQtNBo4bX1eM38jM9NvXZ2Ra",
+	"Ntp+R6H2uOLnTryfgSrhWVc6Lzia1sZ4Uj65ZsIEAy1HKvWnrr2cNYbnqtRJkDWHZvArYvae9kIjhtTu",
+	"SO3ycBZnu98g4pqtVIZs2pA8droIFBHXifjCuotJOV8LIo6pH927FOFGIakb6sZ7oVX1iiQsNz6UcUsu",
+	"Nv8sTsYueMjNiYNgEBzl/7rJ2fjFXo0tVhn0DZDSFly/RLJ2QZ1PpSwBGioonHuvZvw7tyn9u7uZmFsn",
+	"Lf8sFUe4a1GmjcMH25ToXJThmozTG+AXMVX37if6F8DS9yNSxsWpsApJua89cqb/pS/xZ1D65HDvMBHQ",
+	"d+KOz0KBs5VZusA+rBJEfmVjcXI9LmJ9xMtLrfkrm4mggQbz5qbjmtNjbfrds+lX+m2KoLskASJhxiLn",
+	"LpHc6fthYstJk+HIWMcUuyABdXzSFq90PlsgzUZy1oEIMISWfUcdhjzc8anvQZ27cQto0arZ89JAe6DY",
+	"AoG4jf2HaAziohVs3/pCwCbTroE/9zbW2RKy7fXcE1e3za66xz00vP1xJHagpgzA/rETfwMu5D8+pu2X",
+	"kczrhrpvU5e84aq/q9VHMILZZm1D/3GzcgFsUTR8x4UB72GRhYtAIR9UwZ0oXOy1aQVeW2f/SAvZL63I",
+	"dC+fpIvIO17TY7+9nrxoQa9WJHTeDTry8NJbNuTRONf0HetA6h1AoA7c19EMgUo/zZdyjL0MYJnGR97X",
+	"6YAXUXf8hqQO3FZ/tZiSVkiUTh1vh3r6LmT7ykqi1a1Rr7fFWzhccr6OQDIoAkaIGEWmUgB8QOIxqB6h",
+	"Ke1+wn9AWGFcqA+ZmiYEsYK/CJliWR94DpOcsTHQhmbOuqGkGrI8c0JWe64ONWqLk9ICGZ27zQAp9Nw4",
+	"ATXjO/Fr9pNbgv91+urlYgYKEi1fNUa6FPcCDvRUlc4IXKVUb+7Cr8UewVJ8xZEvsrBhY0Oxzkim6haC",
+	"PI6yQ5Zhtpjfnq+NrvGXOJ1gcJGu1Qt8Xj2rR1O+0g8I2pC+q+Uveo0XuGsxbLjMpW8xwBi/jW9OMy3T",
+	"GRS98xP9ujCDQlm79kX+ZGDkT0FsSFJCi3TxXfcV0c1vxMURXVFLCHbE37YmkywdKL09367kFljqGXYj",
+	"PUMpLF6UqafuGBcmnfRKPMGpXT5pWif5APVMHB9vVH8CaVbq07Cl7Pc7YkgYWSNhPqiivSqnB0jzBYwe",
+	"KHkqDU9VpQYdT09wuk2T7Tq56qZ65US75Rs3zY4Q4vf3tiwyPfi0/HQ/30XLFOq0ZooNWgV4uT2e62Y0",
+	"VSTaGPNMN5smiucUOM/fN5ebXGDgoHar2FKNfOrY5lvoXzuX7CqzFa26xCnnxKfTQxuTWxZJrBV0NOZO",
+	"xnqrhqTSTe28O27I+Ap2Ei3rOne0zh19KW/3Z3W9hq15uyt9lbjhr0z6cDZlik0AKFid5DjymZtc9Uvw",
+	"XjMrermbcApNeuidltwK4H1iBH/EpkwPcDqQmQb8x73HdOW5vyDZrnJrsNhDBkupY65jYE2CmlHo7XTO",
+	"PWefPK+mSE76OyCLCC8CR+EuAlAJgID0qXaaMxJlSh8raHKFK77A6iIyFo/fjg+896fxgX2SCduRw864",
+	"k1pT2s5LOZm88/8svuKXUQTLOJfkn/MCont4sMx1kEWG5ornQPe/9kj/bBSRKMVJSS2jLxfY3Bxnvbp6",
+	"a2omeSoulICuPoq/Hp+AuvGBZSppAJx7TKKJrM/9A049AqW9s7apsHVmSzXykV10H4AAwakdEJot54AU",
+	"JWAooMTyI2GmLKoZexli1W6MbeFJpXEo51lKCrD22NzoxoLYapxsTsHNy1Wacsm1HYs6yv14Km3lMs8h",
+	"v3m1ZCfz5Q/bPJ7pDybrqSVVmo8srqjZwnVzCm5+t66dmLUT88WcGNqZKzgy4na1bJFXs1DAo32AhfU3",
+	"95iuSS16DwglPDAGOFWAlPcUtPEQNFNpO6y8mJ1fG+ggjBwlBpjR0B8O8r6rlSzyTBXsmrSgSs7kOdAp",
+	"IL09M7eQQmIYZGBlJGs3A7dpWmRlqTQmNVtCltQUjp3bbXHMXR2e0eVCOSXD1zGzQ0awL3MOVy1DGntb",
+	"2byb1UE3c2AUBqVgiHOIPc0lfrG9fdvEZGtF/+3+XaAX2Qd1LyEu3nwUBhTaTP8IWcHYl5pm5TAt5FIZ",
+	"u3d0rl47U3eYqbu5S7X2bm7k3ZBLe68Zt51/EwCmekXmbfdvr9+8+u312fnJU9ai95qMWzrx5UTVXN7r",
+	"dawDMPE1Jg1+2xQTiMZ6hqmic7boUelqGZ9dFm73Yp38bIhliT3WOEybWXExyfJSZLqFfirFUTkjJF6x",
+	"tYIl+UBxbn3gzFsHomocdPW8dcD5lAbNXZPud0/Xdi/6+I0qsyIK2d2TSnarztm5r66S15r01pp0rQ5v",
+	"pA7ZqlspP+YkrnMXZtdjtyQHe3uJx0UUqSzlBaK8w+8t7IyHT5g5KtGTyxjtS1xqM7Ux/RocZcE5nEAS",
+	"patT6KJ/VQ5VMc2sEsmjvYdJhNRlUiWS9OJ8EhYzaYkEn32eZkU5Q/ywtJCZzvQg6SBJHiWRLDRcAXQg",
+	"YYUdn2xaMRkT3hINSNpLlS5AkXmjZJr9WWFkwrrDq/+SKDJ/PDTo0yHEAeNtOlCl3yoLcWyskkVvuPCr",
+	"eZ4BtCiGbcTFjFR8mZW5InAjfzp+EdyF4k6eUmJ3JqycdaCJ27aEKVqhlqYV+gc3bWBd1KZUiIAnLpSF",
+	"8uqyN1QW4OywM6GDdAQSOgSdKepEi20R1i0P8cJ8UAGKSSuIkaiPpQV+RPWxBNQmCLFPAndtOTVdTVB5",
+	"wvSrkRCIfiT/THzEYqzMOFeinI2VyHRpAFvXLau4MB87ALcBYxOjiS3ds6D5EUYKdAl9WtW+KUaM1Usv",
+	"cdMKZ7JO5EC1uzrpbpRTgzfrbiRgh+GTMGUgxXhYSKtaIjEFjE9l7lk4+WQHCB9g2JQvyMq2OM0G2gL5",
+	"YQWeisgfBAT0RWadqWf0AC1Fvl7CWNAorExO9GHj0A07GAuy7kktigvBgthJb+gGDkVn3Q2Ie8HPOFYC",
+	"EnnVj5gnHu3tCdoMLWZnVLaE4249CqkvoU4hTekhpXECojcEJGGg97RHbmbw9p2IN8b9RCSNsA/wFcMW",
+	"SnDtrM7GY1UmuAEzLawajNwn2xF2aKYI0Cix2p5Vg7EErpzAgBMxzAbDPBsMy2aBjK8SMQbtdVkYBBow",
+	"vNP6BnIwJGsBfReyE8ASMlApArEsyNL8c6Oe7Y8l9Eh+fKH0wOls6CkaZZr/3neDLJ2Q2+hs/J/f/0+3",
+	"+3Fvb6fb/bj/vNv9+P1z98/Hz9//j79t+FYkrBvc+DwPZOw+9pGxQNY6yUv2NbA/aSQRGaEyyYO95vkA",
+	"xWgzkPGjK5GMH8VIxvv3imT81drRaHWXYIhzG+sNnX0jmrhwg2pr2qMVO9NoyPi9X6x709a9aX9cNEoU",
+	"x2wxxRZRZIKR1VUHrmmGfHBmGh25mjLTY/vHDZxHC2ytShVBb1IKm+VKl/msE4PGAx+T170JCNYE4RtE",
+	"4j6QRODnQuV5vj5ijBZLY6vvQg33p2/1jV7TlbKVV+AGUhUvvWWrb+NOWYvTtTj9QyK8l15esPzkI1cD",
+	"5TTGyV8Bo4kv2uKiLoQ+RI8zuoBDQEg8R0g1XK5skbuOXFaoVZZpR2TsUzp3ljqJPVF+8Jz6kwIbclE9",
+	"LO7ApS/+q3bgLlvr9CQa8Q0gChuvvod23GWnw8J26Rn4CxojVrTnptIKA3QF30JTLm7S45M39EqugdBV",
+	"U4zEugfjpYTxc+11fJ6/8KUpr78KTvKXIFj42VWE//7K+NzPLWd30du98sKgn52pE5blGiIVCk/zdb+x",
+	"zXjlRf4sENBx8ODKyyAvEsaJ4eJlXyAOlEkCuE16mZWhNun4E1m3Sa/bpP8CVoyzObzJsciMueuOarr5",
+	"F+2ohogptkufUPzx8Pv9fSw/NHrg+6Uj3UinI8VqHKwE2+xVrzQX0D+8Urc0Tn5BuzRKoEq7dIPlAT3T",
+	"Z25CHYH/d9WkuuXTMKXlJnQX/dBkUTQ3RNM84d2UOJHNxhlg03MaT2DzuvHXGSYD3hiOqUoseQXeGB3a",
+	"/eR7BT5fSa1AU3Zmd1ZakcvSebD7e3s+0FKnl3wFcX+fmIIsgZKY7OlqROVpGIWHAE4WZE9vaph/nTYE",
+	"HO27rBwGs2FFu7Z28RU27l2ROJxlI5VnWl1nc9FZZD29PVnOfnoylGVsQxXKTkbq7cnplZRJBDYJ56bu",
+	"FvOX/v37pS/++/dw+UQf//z25BrT6+e3J28mGq09nfpZLj3JuSuvG2d0LY7Tlma83PqclmY85vVZt5es",
+	"w0T3ja/sQzqQcgWa2qi5buXg0UoiPfDCvYeMKFZUVIXjE4bq4PARYCZD2LwFNQJAgyZMwVlzTELbUpYT",
+	"m4iR+UDxdVaAQEGVmLHSifiv//f/E8lY6TTTA/qrUNbkH1RKf/ZyY1WatKCayZZqDBxVQNMLafdCGeT6",
+	"LTtCdrW/WSu+kyn8jXgYIzkTA+MrT3E8bXGsZ8JAfAsbXNwUreHaVJyUm67MoXinqwnHjoq0Dvcee86P",
+	"spCa6JrbAlmT3UNpVEJqXgQaUZoVqlfms7Z4khsLIMP8E9KfAK5A1C/T1YA/nOV5tdCjQy0t2pQx8N+x",
+	"735kBISRAiMJaz80ThuXWc6swAXDtymz85FJVUeYfj8BGJnKOzX9vlui4WQkte3Mj1Q0DxTnNdF+kFTt",
+	"Yrqao4xuONQWFOMZJnJSmgRRGjD4OY/07W5l/bITpMKFKYcwJXeNoUDm6ALY0WKsnCP80UI1UnK499D9",
+	"hGI0aYtET/I8QXAJKEgG2G9tzL87m5OjZZdYTZSVVuV94d5XQuecw1wSnC43S/naPj8DsDatMAyCwxv6",
+	"CItNwg5y+9t/RfR8qg+iJzKURcPm3L4pDgU9qKlDSkEtkoD+O4u4jX4zcxRajlRX03ccwB/dggNd9kGy",
+	"GNHixhbsXSBauN1v+v3rywalTl/1+5GOp1d0PTtZNMno8rLIrrCagsEMp60exW586n0Aaiy7DK/xvPsJ",
+	"Zt8Dtsba8Fsykogv6KUp0bZYg2KszeOrSJSui0DOhXCYOanFB9BuOyeQ43BcWpsNdHyklIPKGaQ+bxIN",
+	"2pXZThHlJhojQ6fEOR2oldjWpBKHQFyC/iy3aZMY24JmalvJ/XoNzUwlWm0Labt6nvX7iEp4LzMg13bm",
+	"yNBMsfTUufotsIoyLX7HgWZ68H4LUAaJgDzTg200wDDV3HMeAdDDxnNqBYPOnWDFP0wGFNu+zbqYaHo+",
+	"gHGhaO5nGluyoRYbiFRmaOiLclLoCuY1pqmHZgowXqZfKo1l2Rczf3Qk9QxCaM6wI+lvLxXwvhCENdy3",
+	"RE5eK/4xsaXog6CpPMw3QzgjBk6YkPEoS5ErCTG8DyqwlqNZCx3uE41m65HXPM4yxM42NnXY5HWOBpq4",
+	"CfRBXrfNbCKAf9cazty30Sch1+y8NOc4iQQqp8lwQysZmtfJr4HFztBr0GoabT6sofK70rPbBB4ev3ph",
+	"wjNVHgVgAaTdc8fjd8zUOO4tXBRmaqGKPEFub4geJ9x11pMaWlaUTkVSSQ0kLTHInMMpibK2X5hRV1+x",
+	"eriNd+Bs5MZP8NA5HEoW871HmceVK8KkLWFiy1Oy0+l3ybBOTBzXmWFhnitTrIdLVydaB98Qy9BToxU6",
+	"OfgtJtAzs5DfEW4CEQr4+hO3fDswgJ2TpwmXxhCDO3x4uBJHYo7dCWsIDVTPt9eRvWUNPCrRPDOhZmIp",
+	"e+lJFPnyT16BVf745H9PTClvbyodLPWSf5almsrZrawrd+kSL44edZaNlJmUX9goa30ikUcFKFcS2mNN",
+	"2aadJ/qR2R0gAry8Kmm8+7ezkye/PgMwgEgt3iSXvHTKltA8dcjaFmC1ck7ztKYsMH9bUuR1W0C+NuvD",
+	"xf/tR6GzHA91y9wM2s9lKfMtVRTb7thn9z92mpW9IUm5zo/4j/ZWORsrultPWsUZ4qcqL2UHb9gfle3X",
+	"RabLLbyGPJLt+jVvlFVl/Zpcb3U3xH/9x396yB+0UnSmB53uxtxNnhqtGu/R7WokTXM26UaLxk/pmjYA",
+	"IVTvhJ7eont5nr5OuNkTkypesM83TlWDPQf56S3MWuOSm75/t3VDYItea7oNb0IIele03v4VCSEEzHAz",
+	"da9ns4OHBJP4t22ZmknZBgeDLibNvn3E514USl4exTcr3HsLN3ODNrlq52awtbnozW1edUOneBfcL36L",
+	"m7zuXBOapVfdFZX44vuGN+pv7EQG3pLfaM3zk9k5f+1tcD/qPttN4Iij9MgSPt511GOxeTwNJrCO3Lk6",
+	"Axk7LhmYQ4soyOJivW+vN4FyKyuYqTfqT4is+dv1KETYz1+lUaFaiLBCfauyJZtr67z3Ou99/+0R3HxA",
+	"YwR64flQH1uN95Hxbuy0OK1Hrzgi51OMECSCBn7l/mk52HKE9VlZiYoWK7RiDbH7KdJTUfgh6Wrn3f7X",
+	"f/wnOuw2aYt3EBoLYZXM1pKnNc0BoRHQFhgbox7xFiocAk3CAWM68GBvL9k+EtZU8UIwHgTONyck54Jt",
+	"FCXC3HChBko7naQ6oiwmKhHSXlrC/sUUa1hHGUXYoju66SoetHtzuSoVQDOWAb0ylz3V1RFM5YXqmwKA",
+	"imXpQ1SYvKbFGWbOSJlRHMFOxqqwKlXp+cUsQciUGKr/Qjk/38YnJq0A7nB8EuFfugWwAERwLPwKZIam",
+	"5kwcK3IlufghVv60vB6kClZxZFKVJ8wTQJOEgxF9HiFkmH5fFfYogkNoRd0+nEglxUlLK/FmFDvjFp9W",
+	"fFvAtDQ6FKJgCrxT/1KjnskAFgqp6sXNQLcIlt1pQxCEU5eAzuItHWdv82UufVKb7k27iZrucA+52GIC",
+	"bsD1XfUc7Y/tpBvEAReFAOPt5S1k6uUlYVO1nu4FxrMndU/ly9pMT+DsXKUhyrWCxRUuqtrwz8inuepa",
+	"POdVP9yj7on+NDt5el2ho7si3OMzhFRXJogkX+tr7x+Sr27X0JDua7/cuu/sL77H1j7CMhF0XLGXpjyl",
+	"D+zbrXO4s6D9nw90w73bew6Yrx4t/1KtV6K7EVyH7gY6D2KFZike8IJ2qUUh91rz1JyhBSH0NzWn5i6a",
+	"nryB09z21BBGbolPou5eiebupaUCoIuimKOo7WRhA1OV8yVuVYpw8UJpRASFZ4oUHdgy/MFsab69CYhn",
+	"JGX8AMVNdjUWa4jp0Ii+yXMzJVcQrwAPmep0wQERo8xaRWzizm2DYlL4CzrBFiG7/Bagbr618GmlmeA6",
+	"K21Bh9VSAdSoV+cW0dMFvXBriJd10PObCHrKEEVswNfyh75sxPM4Ta2QPoKGcKkELdPhP+caLKD95mKG",
+	"ch+iTBjr8/chgQ+2Df6bSxA3Ad3SyllbHFOfiW9OgXifNkExYOMCaSvq4tnuUOMPBFujyrFoDqiPmltn",
+	"xKLOGYlNLELmUzmzYprpK4JaLPK+akQLrltGuD+Jx3zTsNTc5feAcrP8jGgnetWz9GTCFY3RBN5FU2mF",
+	"TNP7CyasHeLVegaewOe/Lvr/htXkcZpGOgRTRvWcYFVPfgH3mB/4RVFJSGQS0EjJ+pQRkk1f7N8UZ4Tm",
+	"s8BzJul4pdtcVQTgM9NeX2q0d+FP8x5pdqd5EpEv7Za1x4PcvGaMi4FCuMqJkUKubTPhJpJW1Uv3ScYb",
+	"dZeAf706Jc/y5qB7QNUWhG4Ad5QzmCMDuIJq3qiNQwJA39rxdiPgIQPG+NAI2SsFJE1VVnT1BciGFjWl",
+	"9JyhhpvOxnCFiK/tiX3UiLjbBwqR4U9Kz07IddxlQPRXyqPLa/wHtjSE7H42gisLpNTAlm/+M3F+JTXu",
+	"NlqV1Rw9pVQXmLldDS9RlMYsNjIBCO6rWpj6Cry6mnXpBntT07J67T3YlUvNA3H37sqQhK9lbUX+GQgE",
+	"1+bkn4bBF01E+Lb+IPYhyPGvZxz+lOW5UzvA8OS7mgCX4p2zjAgteLSqmeimtcBGdHLySgMxEud163CF",
+	"4d6FnQgbpdlIhFkstBCXHmfdVlzRlKv0IN6PSUftkGClYOma51L0hs9iRLkoO5hwL2vEuIPrUCglRpme",
+	"YB3Yz9kHJZJJkScAr6PVVEStnFuTIt9OADWFu4ZkDDAM9XvZSDFLlqA2Z0UcN9CIhJAtaPtRLwJy4Qyy",
+	"D0oLgKseyEx3RFL7tBLqTxWq31e9UgAX2UILLAbUvXvux1WtmPIqEOBavQ2BAC9tzVSvaobPcD+uWyHX",
+	"AZ1VQc6wHdsUQkbt3ZFIaKh78C43/JWFTwlUk1ZAbFSosZL4TogCarmcdxlBNF4D2rlpqTG5mpXsIFob",
+	"upqtCKhTp8ExtC0hrejLQmBBI7nSgEnlfFHQH+Jnw4W3XZ2MDSEz8SXATJIAXEBShcFybkHSxmVEcXip",
+	"xiUtM2IrwT2cu236JOG5xHwROiity6qi7tiN7zWNfZlMN4zaKW679NlL59vvOItuzeh61/GpspdUWbe8",
+	"yK1c1Chxeeu5bQWsmU7LDdyG+TpopfCez4aKizHXOfO17rjXnPkUQUPG3jJs8PhIVdxP3typkEm22xtK",
+	"EBaL2oZMQV0RuYyi007sekRmrwQoFrppUbj7eHzWB6VSmBxs38QtCoUbbSNUUFa2uzrJUo9rwSrLGddR",
+	"Jp4MZITJQVRC4S6rYeaQYrHgAAHACmPQEFyNFLmxZVeH4jvPJ4yW/D9MpiuDNIQSM8N2meTw4EBEuvx8",
+	"lFnimYwgaSAsn4oLlRs9sOjm02y6GmrMuLeoVB/LDu4RqP6WWcoAMRdKqDQrEcbGZ5SQnRHT/NMszxmj",
+	"SFyonpxYFeluZCqFHm63dv0+9GnxeRjdBjSlrGxFi1waM7csHs4E3BLf1cWLiniM7lZJKku5M/EcPImH",
+	"q/S1E9zVxG+8mJTDtnhV2WiA1eg3o2//kmkLHVnoCctntAcSt+ESP+YxdMC582Zj1dWJW+MkTKlQvs0I",
+	"0WAzK7KBNtDIdaqU6G48iWL33Y16o9gOjTPBFQtxegirL+4ei3CxykmBjLa/SD1wl07GiH0EyEClGUdb",
+	"8Ijhk+gjrjnfZoywSW2ErS18H/tJ+KqylCccdaoQYBX1asX7K9r+1FRGbVjwvtwXTxhZ5gOgY+FLl2Wp",
+	"RmMia/UpD5B37hKDssFMdUekBc0QXxV2woX3Xb2f30E0xk3r5jOCShs0n90CWtlXN3eVq8jef4Ier7cn",
+	"bo82dnotXYDC91gZarN23Q0au+4K3cm/s5XBnfyVT4YTrp9c1JiDdcCwNfvupYNuc3u0I35/+urls/dJ",
+	"zZb9t52/q6Kn8p3jk523Jzv0pJ2rEdzZyJ2f09rkvAVy0zKpEbefv2xexD1xjRH1h8GIqrHJ6riIJ1iv",
+	"NeNVxjn+yJoHS7vOMnufBRitxf0TC8JOjSF+ITP8Mb3kcz9HzsPtei4Am9CLtt/fJ5FFcvr013psqlLT",
+	"EMODTnRKgMf+5yxtoaURDKyujqlp5gxoMLWduXoxq75FggMHi8mbQvTTQH5QYCrHYJH+zCbry9nxE91z",
+	"duVZ1W2qekhH86SWznRPpLWZLaV21mtp8lRIZy+Ji1lXJyNVSqeC2ii/Afx/DqSH8C1TKHau1njwT4gS",
+	"qs20xaD7vi5mtKjhJGJ6+co0PCv1h0TDvkGHSDAPKz0i+3v71/eILGxA4l15uz6RdRxrHcf6kr0fFbmO",
+	"0frrNGFjVKuubO4myDXnH99LThpb2+fhUa4DunFqEN35q6F1sNEeXXvMUXM8QsNzUgPC+lKbKfjVWSpm",
+	"qiQ/XVPEpDKSlo9TYDQSoVuAMQqKDIFsjgIGgAwtLQTcbuFVx7xVd597bgDQfWkWAQ59c0nfteharkm9",
+	"Ektr/kYbJVZzc3KPES02bpHVXdbIDqGRRhP7uSmAJmoy8thVFZu6s7JwAuCvDCJyhLDZ4lMg8GEBQr0a",
+	"jkygZJnrWCCe5w3kJqFQo/tbh4ruOlT0VxeMa0vw/sQpUmjeTKB+IRPww/fXpDqPbS2hknghRxxgLEbj",
+	"6r4gVsX3WIPYiSAG6zkRkMvKSSw1Tqgr+EL2Lrs6pPqGZqqPRIIUEmhSSf7zjZIW+CCkTkUiL0xRJu7X",
+	"Ao9/8ZTI379fJ0X+rEmRv3+/Tous0yLrtMg6LfJl0iKxpvy2syJkaqzisx1zo8Jify+Z97kig4WemVzv",
+	"WoHOXquctXu1dq/W7tUduVeWPqtm2ZbnQvZ6ZgIF31UuEMg/Utu8VULtjGSWC5mmhbLWEwZqIUVPFaXM",
+	"tJjKmc9aIrmf/6kwuWomE3kLA5ybZXWcv5gpcqg1DQKG6onh2+KJtKjr3uqsZ1LgSRxx9H0ky1IVbigk",
+	"CTc6GzKV/3OjteHcFed1FLON1oaWI/eTcs/biOXiSH58ofTA7ZODR4etjVGm+e+QVrRlkWmoe29KsvOK",
+	"b/plicYywHxM02Dc2RvLyug3Bj+Mb4GRhdbrekoWPvEmfCx47S3hBJs/pjWc4A013V9cccl0lOkFfer0",
+	"U0PWlz+CoHJQCVR0Dh76vDBXCjY95gXwfjHASmlMW5zMtQ1gdI0zmdAUi9YfEPhy93JdiFMJTVfzFKGS",
+	"JrSQUep1Ug53bTbQkzHG0k6VLjEDCrQdCK6H8TQAY8VRd4hvomeAPYXwcN2ID/ceC5Du56UE3tVbNu06",
+	"Pfa1I2504hK4KW60N8VNqV57D7gpy03EC+zlUf39Fc3+Cv4MoV7yaWuC+3ZA/AMFxs7VTW9wxufWBlKK",
+	"L3E+Uo/jZZ+/RXG+TLjsmfuQz+QlPWiNrfLn0VkoUyJFI6jbaibI3m3QYo3xKPe7D0YtEzQiHejdpN1P",
+	"7j/nWfp5ocP0KqgW39WWpW1xSq1Z0D1bzMI5FhfQcu91Vggz1TE2mdN/cBF0NlmFPX14XlfTjdoi4UuS",
+	"iA6J7u7LUKN6VShyXaCxWBJ95VLQFeV8a4OntzRQ633piHXd5zoc9cfFvvCidFkXYCUh4CQH11mCJJh3",
+	"HggMMQyE6uchUpNmoP2s+7fS+M+sBEyJYkboFti9WuIH55wEhCqKeh1JVwylbWF/LkSiyNA3msQwdrAe",
+	"Cek7AlSJ/kGgjVBTdGMuZhVfo1D9Qtlh0hZPYcDYLcoP7moYIQA2Kmszo23owtUGRHlPapGbAaQGoG86",
+	"RMJx3qkAjZjZspAlOlczGF0H3RN36jmc0pg7iEzE27gN9D6up9TCdaia/y0MSl2bbPBDvUGavuHaeyCm",
+	"+8pOB5MzYoP2VBapXechlrb/X0hbHoN1uTb//2TmP8p7SfqBhFHQDddqs5r9j0IxbdR0DYb+bmxS3lwP",
+	"TprwORSR+jpznZrgkILIemchol4lUz7iu7BHIvn0ORG9XMnCegXCPyMWAAAWeCcjNQDxC/d2579iUIbI",
+	"MXDuB/sNCApViqzsQHgu+CEqB2JMVShsMhN20huGZ28lh3uHyTaMyDsp6HVQP0JCS+wrnKMhUMIrADwA",
+	"nggod0y1j1TiuY6NFgjTXL9Rk04cT0q2/W+lFDHjco0yeB0etrpaa7z4PvRaKpd2l1YJBYZLmnvn/C61",
+	"tN+1mQYAsrVqWyuqb9cLewm9WP4buBPFNVUXQ2Mud1KVZx9UkSm7+4mOndOx2bWhKz6xhf4PVDb33GBN",
+	"XyjZGwpCcAG2JARjmidGm4slvcNhPKWbf+2wEk1yCY+mNvB3WTk8xgVYBVHv6rs0Skd+D4H6nBberiNL",
+	"68jSFzO+ESl18WaMBBeJmloIyR9dOYpU+2h8vdKyYm63UPTn6pZ707MXJcJPkc8tLBL0NbTAmkGATFlC",
+	"Ix2L0awkcKxWiDFBb27CU8vShJp+s1L0ZZbbFvn+ZZGpVEjb1YiNB/0lWk0BAryxepSGRTO6h47dgxWF",
+	"71jpdBl+/9d4Xl113FjqXidpW+R7ZVbICzMpCbnbqrlg/pol4w/EkrE2Vm8k2Knwvyq0FkrzKuz1vGyP",
+	"5PLVpaR8Ur2UlGEoMa9pVa9QaOnMl4O+4+d8e8zI8RIuY5beqIyRNcHtyhibX+SXKWOsVszwfK4sgnkJ",
+	"g/RTX1dCrishAcc5yJIVzNgrzMAIGNoSi5xIlb1EaLm3b14QHoMzDg3VPlrVA9Cd3/mrfr/13+mY/9C3",
+	"hQXyXyYKVroE43Jopl1dGuEM4f7MR4DjOkZguNf5TAA2GOO143MLhbcbmqn2/cdv37wQo4kFsOJkWJZj",
+	"izC8ObGeSDGeXORZz9dnGi3GpijFD3stcXj4UJgCwtYw0f29g0Oim8NUK0SUZZ6bqRgX2QdZqq7Wqpya",
+	"4pLCvfDMhLrORr6IxqoSOqAT5it69+ynX169+vX8+MWLV++StjguxcjYUuzv7fkXC09THzNiY66VhGIx",
+	"aDk1/vwjpxFVqWjVuLXBr+dUWkCbbotT1FER4Uud46Wrb1cveqcm+03D3HaIWEtLVIzSeG9aNDp3+T3U",
+	"ja4wmzQoi9XmkVa0zLy/QVutXkTqVRpuwKW02lM4NY00+rL6MLoksqmeepd6qauj0+HVOLdmqaezBxSN",
+	"ojBl2AP4bV1zD7ggrV7xubVRRnr+avIIZatrh/HVpa6lmtrKm/7mbIN17uHPVyPL0mWhQXPXzIN89xsx",
+	"DdYIBCdFjuSBYHR0dneduG6TXG73zGgXHrVLWweo+Nx1zm+x7srfu9xIToK1u9ES3Xobenfj/UqUg3TZ",
+	"AtZBkgFIPFihG6wqNGAcfPvmRUeI1WbYRUKijvj9PTYNflpylp+JqTDrw8j/249CZ7mAceRm0H4uS5lv",
+	"qaLY7urPXd0fle3XRabLXG+xWkKpui12d9FEZIa+nrol/yE9YAEFIi8pbItJkXfE5nLrtQkboqTl2qyu",
+	"0mZLbNbWaPM9syS6YZlctXMz8LNH+3j7aMH0l+cDuzpeEqLXlJtDA2Dew3iGcWa2H5yp3DcF1Cs6+zjE",
+	"w9vCeerVLmP0GLA0cmRG7i8o7YCmKFkU2YeG7tuqKbIMVmNs4GSWjOl0jdP4zSgaNDmXUDTXhQxbi3PQ",
+	"dFKICqL7577Gq7LLXzurvJRzsbpXsZw7sc4Kr7PCXzgrfJ0EuLMU8HK9BFOu/IfqROiAaotjMZYTq1Kv",
+	"lC6VGtf1ZSCwHBhoDm6LBC/riL7MgWE4t8b3Isiu5tt5VH6uke9Etwnp3ehZqJaxL8HpcA+92mgP7KJX",
+	"nYgLZ/nZGvHcSEk9HWa5Wlz8Hyvvm8aA+pM8X7KAvx7EcW/NLeT12V532o0jSM0Pv49iya8q5Nc9AOtg",
+	"xTdT0d9C0RwX8t/aqFzoV+2mldBmo+n5rsIiw6U7SKLovKRQD1JLeorngO+q0ljOV5iP9w9FKmdXJ7Sj",
+	"aOotS6VOAV1v45tA9kmvDUkvqNXM1G2y46Fo6FZZ8jD6P0ye3M9s+Xx5tYJq7SysnYXVIYdYtG/GhvcX",
+	"ch0WawW0rm9cH3plXSh9NZiAR8WFKXEpmE6f+5XgV9FXwIYMAUYxgvrQKk9/WEIIcYqp1CWx9R+LQvWU",
+	"e15XM0DEfFEp0SY7jVT3SLy62iJdtQ0VqFQqAEPTRuRGD1QhCiV7Q0I/F9a4MbYQoYk6AXBCkavDhQik",
+	"MI8D4JJ7AQSmDuSxUKRg+pB8J5xApDDrk5JtLnONc49fF2NpCV/pTTzc1b2dBZcv4e2sWqsbvo9lNC+O",
+	"a3Wvx1/X6PvQp4OetrPDLrw/rVLc0ev63D9ufe7aMfuTFQVXQ0w2c9ooUll3VyhcU8VQz7FjfenH3Wvk",
+	"30DLYL8EPieq+a9l+NriOYERavWxFAeHYmgmhSXUEF827S7MBm6hINZ3Ycphy4OGAMqgTruai8mw7WOZ",
+	"2rHloAbFonq2FnA64dwieENGHuWmaqoAjKjaQT9Hmp5I6OcVbkO5zt23lqzqLLpXtayy4oqhVZWVv65R",
+	"WYWttY7L/cWF6Rsk4624Ppa/lGWk5+2rCXZLZe9Jls51vZEr4zwT73O03fOTFovIPLtUCMNdDlVh2+KN",
+	"kqmTW+iWQEexEkMgvxRTpcsof2OKruYciw+HW4JYQljZKH/TILHiusB1E9wfqQnuFmGqhmjdXMfjNZWo",
+	"3pX40xRzrrvyvvWuPCer/Cd5c1sbxuam2USYcEaIQsxHAf+2aACnpjcZ0Sc/KfKNzsYuCD0ax5wuyAY6",
+	"0wMxGbdEbgYD9+9Mx2Ym4d/BgQinr2e4I7odOAzcBwKKLs2skxEv8TA/JMPKw1prIQEGiQyx+yIkISaJ",
+	"o8abYORGd0D0PSt6ubGZHkSDIRyihvGc0S/zg3nHhQg8ihYRD8p+36/J8YmwcobsGMzUGsNohNXTpuQg",
+	"HbTxeGyoaJijQN1fH2egx58b6PMMlAuDLcET+U7iYkbNmG7T2uhZVsmi1/iG8IeGtwO0J3xLcXzSIpIp",
+	"aGWnXbgDWTfc0/FuyBqedHxCVCoLl78Cm2hFqfKcl530GjVmAS8TUUTGzx0XhvAN6g9/Tb80M3cgyTZN",
+	"mPHsiTlrK5lY9WQoy2S7JaS1mS2lLncmGaz88c87b0+iEQALzPzjnwRS9qYxHHt6CWnrq5BDCUG/hE9e",
+	"jVqU4zQ2AmMCjBfE54/GMiEKlrkX4ek05gbyq5pZxpBxFkUNh6wn+Y28jictx9nOpZo1Puv1iYCf5p8F",
+	"wKBIg14uaMCD9wxgakWK7C7M34JSdP55zz4sWOJ3Cx8BW7g0YmYmBW3reBWjbsP6w0JD79zjXhfmIuJG",
+	"GOeyBLoamGkx0QHnuTKvoZJ5oyD9BX/4/P7z/x8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

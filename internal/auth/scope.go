@@ -11,6 +11,7 @@ const (
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeAI           Scope = "ai"
 	ScopeUsers        Scope = "users"
+	ScopeEvents       Scope = "events"
 	ScopeWebhooks     Scope = "webhooks"
 	ScopeOnBehalf     Scope = "on_behalf"
 )
@@ -29,6 +30,7 @@ const (
 	ticketsWrite
 	ai
 	users
+	events
 	webhooks
 	onBehalf
 )
@@ -39,6 +41,7 @@ var scopeBits = map[Scope]scopes{
 	ScopeTicketsWrite: ticketsWrite,
 	ScopeAI:           ai,
 	ScopeUsers:        users,
+	ScopeEvents:       events,
 	ScopeWebhooks:     webhooks,
 	ScopeOnBehalf:     onBehalf,
 }

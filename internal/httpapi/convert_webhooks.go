@@ -1,14 +1,10 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/webhook"
 )
 
@@ -135,31 +131,4 @@ func toWebhookAttempt(a sqlc.WebhookAttempt) api.WebhookAttempt {
 		attempt.Response = *a.Response
 	}
 	return attempt
-}
-
-// webhookEvent is what a full delivery says of an entry of the journal.
-type webhookEvent struct {
-	Position    int64           `json:"position"`
-	Actor       webhookActor    `json:"actor"`
-	TicketID    *uuid.UUID      `json:"ticket_id,omitempty"`
-	SubjectID   *uuid.UUID      `json:"subject_id,omitempty"`
-	CustomerID  *uuid.UUID      `json:"customer_id,omitempty"`
-	Facts       json.RawMessage `json:"facts"`
-	Title       *string         `json:"title,omitempty"`
-	Description *string         `json:"description,omitempty"`
-	Content     *string         `json:"content,omitempty"`
-}
-
-type webhookActor struct {
-	Kind sqlc.ActorKind `json:"kind"`
-	ID   *uuid.UUID     `json:"id,omitempty"`
-}
-
-// EncodeEntry is what full deliveries say of an entry.
-func EncodeEntry(e journal.Entry) any {
-	return webhookEvent{
-		Position: e.Journal.Position, Actor: webhookActor{e.Journal.ActorKind, e.Journal.ActorID}, TicketID: e.Journal.TicketID,
-		SubjectID: e.Journal.SubjectID, CustomerID: e.Journal.CustomerID, Facts: e.Journal.Data,
-		Title: e.Title, Description: e.Description, Content: e.Content,
-	}
 }

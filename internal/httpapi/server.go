@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
@@ -45,6 +46,7 @@ type Options struct {
 	Assistant *assistant.Service
 	Webhooks  *webhook.Service
 	Prompts   *prompt.Service
+	Journal   *journal.Service
 	Search    *search.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
@@ -82,6 +84,7 @@ type Server struct {
 	assistant *assistant.Service
 	webhooks  *webhook.Service
 	prompts   *prompt.Service
+	journal   *journal.Service
 	search    *search.Service
 	keys      *idempotency.Service
 	readiness *readiness
@@ -132,7 +135,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal,
 		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search:  o.Search,

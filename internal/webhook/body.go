@@ -31,15 +31,15 @@ func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookD
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 || found[0].Journal.Position != *d.Position {
+	if len(found) == 0 || found[0].Position != *d.Position {
 		return nil, errExpired
 	}
 	e := found[0]
 	data := any(s.encode(e))
 	if hook.Payload == sqlc.WebhookPayloadThin {
-		data = thin{Position: e.Journal.Position, TicketID: e.Journal.TicketID, SubjectID: e.Journal.SubjectID}
+		data = thin{Position: e.Position, TicketID: e.TicketID, SubjectID: e.SubjectID}
 	}
-	return encode(body{d.Type, timestamp(e.Journal.OccurredAt), data})
+	return encode(body{d.Type, timestamp(e.OccurredAt), data})
 }
 
 // thin is what a delivery says to those who read the rest themselves.

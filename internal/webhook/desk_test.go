@@ -76,7 +76,7 @@ func newReplica(t *testing.T, o options) *replica {
 	r.Service, err = webhook.NewService(r.store, r.jobs, webhook.Options{
 		Secret: o.secrets[0], AcceptedSecrets: o.secrets[1:], Journal: r.journal, Guard: guard.New(o.allow), Resolver: o.resolver,
 		Encode: func(e journal.Entry) any {
-			return map[string]any{"position": e.Journal.Position, "facts": json.RawMessage(e.Journal.Data)}
+			return map[string]any{"position": e.Position, "facts": json.RawMessage(e.Data)}
 		},
 		Metrics: metrics.NewSet(), Logger: logger,
 	})

@@ -96,6 +96,10 @@ var operationBodies = map[string]func(*cast) string{
 	"withdrawPrompt": noBody,
 	"previewPrompt":  noBody,
 
+	"listEvents":   noBody,
+	"streamEvents": noBody,
+	"getTimeline":  noBody,
+
 	"sendUIMessage":    chatBody,
 	"sendUIMessageV7":  chatBody,
 	"resumeUIStream":   noBody,
@@ -115,6 +119,7 @@ func chatBody(*cast) string {
 }
 
 func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
+
 // operationQueries are the parameters without which an operation does not succeed.
 var operationQueries = map[string]string{"searchTickets": "?q=secret"}
 
