@@ -84,7 +84,7 @@ func TestRoutes(t *testing.T) {
 	require.True(t, slices.IsSorted(routes))
 	pages := []string{
 		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
-		"/guides/streaming", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
+		"/guides/streaming", "/guides/webhooks", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
 	}
 	require.Subset(t, routes, pages)
 	asset := regexp.MustCompile(`^/docs/assets/[a-z-]+(\.standalone)?\.[0-9a-f]{12}\.(css|js|svg|txt)$`)
@@ -182,7 +182,7 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 	reference := regexp.MustCompile(`(?:src|href)="([^"]*)"`)
 	script := regexp.MustCompile(`<script[^>]*>[^<]`)
 	for _, page := range []string{
-		"/", "/docs", "/redoc", "/guides", "/guides/quickstart", "/guides/shop", "/guides/acting-for-customers", "/guides/streaming",
+		"/", "/docs", "/redoc", "/guides", "/guides/quickstart", "/guides/shop", "/guides/acting-for-customers", "/guides/streaming", "/guides/webhooks",
 		"/guides/react", "/guides/errors", "/rules/other-rules", "/problems", "/problems/lost", "/problems/too_late",
 	} {
 		res := get(t, site, http.MethodGet, page, "Accept", "text/html,*/*;q=0.8")
