@@ -91,7 +91,7 @@ func NewUpstream(cfg config.Config, logger *slog.Logger) (*groq.Client, error) {
 	}
 	client, err := groq.New(groq.Options{
 		BaseURL: cfg.GroqAPIURL, APIKey: cfg.GroqAPIKey.Reveal(), Dialect: groq.Dialect(cfg.GroqDialect),
-		Limits: UpstreamLimits(cfg),
+		Limits: UpstreamLimits(cfg), Control: guard.New(cfg.GroqNetworks()).Control,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("GROQ_API_URL or GROQ_API_KEY: %w", err)

@@ -107,7 +107,8 @@ func (j *Jobs) Run(ctx context.Context) {
 		if err == nil {
 			err = j.client.Start(ctx)
 		}
-		if o.Note(ctx, err); err == nil {
+		o.Note(ctx, err)
+		if err == nil {
 			break
 		}
 		select {

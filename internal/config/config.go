@@ -38,7 +38,10 @@ type Config struct {
 	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"`
 	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
 	GroqDialect        string   `env:"GROQ_DIALECT"             envDefault:"auto"`
-	AllowedOrigins     []string `env:"ALLOWED_ORIGINS"`
+	// GroqAllow are the networks besides public addresses in which GroqAPIURL may lie: by default those that are private, and not
+	// those of a machine's own metadata.
+	GroqAllow      []string `env:"GROQ_ALLOW" envDefault:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,198.18.0.0/15,fc00::/7,64:ff9b::/96"`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS"`
 
 	// GroqHeaderTimeout bounds the time to the response's headers, GroqSilenceTimeout the time without a byte after them,
 	// and GroqTotalTimeout the whole answer.
@@ -101,6 +104,7 @@ type Config struct {
 	Warnings []string `env:"-"`
 
 	proxies         []*net.IPNet
+	groqNetworks    []netip.Prefix
 	webhookNetworks []netip.Prefix
 }
 
@@ -159,6 +163,9 @@ func (c Config) ProxyNetworks() []*net.IPNet { return c.proxies }
 
 // WebhookNetworks are the parsed WebhookAllow.
 func (c Config) WebhookNetworks() []netip.Prefix { return c.webhookNetworks }
+
+// GroqNetworks are the parsed GroqAllow.
+func (c Config) GroqNetworks() []netip.Prefix { return c.groqNetworks }
 
 // GroqModels are the models that may answer, in the order in which they are tried.
 func (c Config) GroqModels() []string {

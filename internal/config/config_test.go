@@ -159,6 +159,8 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 		"SUPPORT_DEBUG_ADDR":     {":6060", "6060", "127.0.0.1"},
 		"SUPPORT_DOCS":           {"yes", "on", "2"},
 		"SUPPORT_WORKERS":        {"yes", "on", "2"},
+		"SUPPORT_WEBHOOK_ALLOW":  {"10.0.0.1", "10.0.0.0/33", "receiver.example", "10.0.0.0/8,x", "*"},
+		"GROQ_ALLOW":             {"10.0.0.1", "10.0.0.0/33", "model.example", "10.0.0.0/8,x", "*"},
 		"SUPPORT_LOG_LEVEL":      {"verbose", "trace"},
 		"SUPPORT_LOG_FORMAT":     {"xml", "JSON"},
 		"SUPPORT_ADDR":           {"8000", "localhost", "::1:8000", "a:b:c"},

@@ -101,6 +101,7 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	c.validateOrigins(f)
 	c.validateProxies(f)
+	c.groqNetworks = f.networksOf("GROQ_ALLOW", c.GroqAllow)
 	c.webhookNetworks = f.networksOf("SUPPORT_WEBHOOK_ALLOW", c.WebhookAllow)
 }
 

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +37,9 @@ type Options struct {
 	// HTTPClient replaces the client's own transport. It is copied; redirects, cookies and Timeout are turned off
 	// in the copy, because a redirect would carry the key away and a timeout would cut healthy streams.
 	HTTPClient *http.Client
+	// Control is asked before each connection of the client's own transport, with the address that is dialled, and may refuse
+	// it; nil allows all.
+	Control func(network, address string, c syscall.RawConn) error
 	// Limits bounds every stream.
 	Limits Limits
 	// Dialect is the kind of server; empty means DialectAuto.
@@ -106,7 +110,7 @@ func New(o Options) (*Client, error) {
 	if !o.Limits.valid() {
 		return nil, errors.New("groq: limits must be positive")
 	}
-	client := http.Client{Transport: newTransport()}
+	client := http.Client{Transport: newTransport(o.Control)}
 	if o.HTTPClient != nil {
 		client = *o.HTTPClient
 	}
@@ -153,8 +157,8 @@ func endpointURL(base string) (*url.URL, error) {
 }
 
 // newTransport returns a transport of our own, so that nobody's change to http.DefaultTransport reaches the key.
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
+func newTransport(control func(string, string, syscall.RawConn) error) *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second, Control: control}
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,

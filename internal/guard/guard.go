@@ -74,4 +74,6 @@ func (g *Guard) AllowsNone() bool { return len(g.allow) == 0 }
 type RefusedError struct{ Addr string }
 
 // Error names the address.
-func (e *RefusedError) Error() string { return fmt.Sprintf("connections to %s are not allowed", e.Addr) }
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("connections to %s are not allowed", e.Addr)
+}

@@ -35,7 +35,7 @@ func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookD
 		return nil, errExpired
 	}
 	e := found[0]
-	data := any(s.encode(e))
+	data := s.encode(e)
 	if hook.Payload == sqlc.WebhookPayloadThin {
 		data = thin{Position: e.Position, TicketID: e.TicketID, SubjectID: e.SubjectID}
 	}

@@ -30,10 +30,10 @@ func (s *Service) Redeliver(ctx context.Context, id uuid.UUID) (sqlc.WebhookDeli
 
 // deliver makes a delivery due, together with the job that sends it.
 func (s *Service) deliver(
-	ctx context.Context, make func(ctx context.Context) (sqlc.WebhookDelivery, error),
+	ctx context.Context, write func(ctx context.Context) (sqlc.WebhookDelivery, error),
 ) (d sqlc.WebhookDelivery, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		if d, err = make(ctx); err != nil {
+		if d, err = write(ctx); err != nil {
 			return store.NotFound(err)
 		}
 		return s.enqueue(ctx, d.WebhookID)

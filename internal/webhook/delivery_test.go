@@ -129,7 +129,8 @@ func TestReplayBringsWhatHasHappenedOnceMore(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, from)
 	require.EqualValues(t, 3, until)
-	require.Equal(t, first, map[uuid.UUID]bool{to.next(t).id(t): true, to.next(t).id(t): true})
+	again := map[uuid.UUID]bool{to.next(t).id(t): true, to.next(t).id(t): true}
+	require.Equal(t, first, again)
 
 	late, _ := r.hook(t, to.URL, "ticket.created")
 	_, _, err = r.Replay(t.Context(), late.ID, 2)
@@ -171,7 +172,7 @@ func TestDeadReceiverDoesNotDelayAnother(t *testing.T) {
 		open.Add(-1)
 		answer(http.StatusBadGateway)(w, req)
 	})
-	defer sync.OnceFunc(func() { close(release) })()
+	defer close(release)
 	alive := newReceiver(t, accept)
 	r.hook(t, dead.URL)
 	r.hook(t, alive.URL)

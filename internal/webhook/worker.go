@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -116,7 +117,7 @@ func (w *worker) attempt(ctx context.Context, hook sqlc.Webhook, due []sqlc.Webh
 		})
 	}
 	sending.Wait()
-	return results, errors.Join(append(failures, ctx.Err())...)
+	return results, cmp.Or(errors.Join(failures...), ctx.Err())
 }
 
 // attemptOne makes one attempt of a delivery. One whose event has expired fails without being sent.

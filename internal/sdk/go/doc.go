@@ -39,6 +39,10 @@
 // A Support may be used by several goroutines. Where several processes share a person's session, give each a [SessionStore] of
 // the same file or row ([WithSessionStore]): one of them refreshes, under the store's lock, and the others read what it got.
 //
+// # Webhooks
+//
+// [VerifyWebhook] checks that a request to your server is a delivery by the Support Backend, and returns what it says.
+//
 // # Types
 //
 // The types of the contract, such as [Ticket], are those of package plain, which also has the client that sends one request for

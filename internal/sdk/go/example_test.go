@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/supportbackend/support/gen/client"
 	sdktest "github.com/supportbackend/support/internal/tests/sdk"
@@ -358,4 +362,39 @@ func ExampleWithIfMatch() {
 		fmt.Println("somebody was faster")
 	}
 	// Output: somebody was faster
+}
+
+func ExampleVerifyWebhook() {
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" // From CreateWebhook.
+	receiver := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			return
+		}
+		event, err := client.VerifyWebhook(secret, r.Header, body)
+		if err != nil {
+			http.Error(w, "not genuine", http.StatusBadRequest)
+			return
+		}
+		fmt.Println(event.Type, string(event.Data)) // Deliveries may come twice: remember event.ID.
+		w.WriteHeader(http.StatusNoContent)
+	})
+
+	body := `{"type":"ticket.created","timestamp":"2026-11-22T09:30:00.123456Z","data":{"position":4711}}`
+	official, _ := standardwebhooks.NewWebhook(secret)
+	for _, id := range []string{"0199d3c5-c311-7a44-9d0e-4c8f1e2a3b60", "made up"} {
+		now := time.Now()
+		signature, _ := official.Sign("0199d3c5-c311-7a44-9d0e-4c8f1e2a3b60", now, []byte(body))
+		delivery := httptest.NewRequest(http.MethodPost, "/hooks/support", strings.NewReader(body))
+		delivery.Header.Set("Webhook-Id", id)
+		delivery.Header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+		delivery.Header.Set("Webhook-Signature", signature)
+		answer := httptest.NewRecorder()
+		receiver.ServeHTTP(answer, delivery)
+		fmt.Println(answer.Code)
+	}
+	// Output:
+	// ticket.created {"position":4711}
+	// 204
+	// 400
 }

@@ -6,5 +6,6 @@ export { type CallOptions, type SupportOptions } from './options.js';
 export { type Page } from './pages.js';
 export { browserSession, type Items, type SessionStore, type Tokens, type TokensChange } from './session.js';
 export { type StreamEvent } from './stream.js';
+export { verifyWebhook, WebhookError, type WebhookEvent, type WebhookHeaders } from './webhook.js';
 export * from './support.js';
 export type * from './api/types.gen.js';

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { verifyWebhook, WebhookError } from '../src/webhook.js';
+
+// The vector of the reference library.
+const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+const body = '{"test": 2432232314}';
+const signature = 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=';
+const headers = { 'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek', 'webhook-timestamp': '1614265330', 'webhook-signature': signature };
+const at = 1_614_265_330_000;
+
+test('a delivery of the reference library is verified', async () => {
+  for (const given of [headers, new Headers(headers), { ...headers, 'Webhook-Signature': [`v1,AAAA v2,x ${signature}`], 'webhook-signature': undefined }]) {
+    const entries = Object.entries(given).filter(([, value]) => value !== undefined);
+    const event = await verifyWebhook(secret, given instanceof Headers ? given : Object.fromEntries(entries), body, at);
+    assert.equal(event.id, 'msg_p5jXN8AQM9LWM0D4loKWxJek');
+  }
+  await verifyWebhook(secret, headers, new TextEncoder().encode(body), at + 299_000);
+});
+
+test('a delivery that is not genuine is refused', async () => {
+  const wrong: [string, Record<string, string>, string, number][] = [
+    ['old', headers, body, at + 301_000],
+    ['ahead', headers, body, at - 301_000],
+    ['another id', { ...headers, 'webhook-id': 'msg_other' }, body, at],
+    ['another time', { ...headers, 'webhook-timestamp': '1614265331' }, body, at],
+    ['no time', { ...headers, 'webhook-timestamp': 'soon' }, body, at],
+    ['another body', headers, `${body} `, at],
+    ['no signature', { ...headers, 'webhook-signature': '' }, body, at],
+    ['another version', { ...headers, 'webhook-signature': signature.replace('v1', 'v2') }, body, at],
+    ['no base64', { ...headers, 'webhook-signature': 'v1,?' }, body, at],
+  ];
+  for (const [name, given, text, now] of wrong) {
+    await assert.rejects(verifyWebhook(secret, given, text, now), WebhookError, name);
+  }
+});
