@@ -231,6 +231,27 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -450,6 +471,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -507,6 +555,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -522,6 +571,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -535,6 +585,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
@@ -560,6 +611,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -591,6 +644,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -616,6 +671,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotAcceptable:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeNotInReview:
 		return true
 	case ProblemCodeNothingToAnswer:
 		return true
@@ -1146,6 +1203,69 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1238,6 +1358,9 @@ type AIResponse struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
+
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
@@ -1255,6 +1378,9 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty"`
+
 	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty"`
 
@@ -1269,7 +1395,16 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1325,10 +1460,13 @@ type AIResponseEvents struct {
 // AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1446,6 +1584,9 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
 // CreateAIRequestRequest What the AI is to do for staff.
 type CreateAIRequestRequest struct {
 	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
@@ -1498,6 +1639,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1508,15 +1652,31 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+}
+
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1591,6 +1751,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -1837,6 +2040,20 @@ type FieldErrorCode string
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
+
 // Health The result of a probe.
 type Health struct {
 	// Status Always `ok`.
@@ -1882,6 +2099,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2138,6 +2361,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2301,6 +2530,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2342,6 +2589,34 @@ type Tag = string
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
+
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
 	// Match Whether it is what was searched for.
@@ -2381,6 +2656,15 @@ type Ticket struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2437,6 +2721,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2474,6 +2770,15 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2521,6 +2826,9 @@ type TicketWithMessages struct {
 	// after a reply by staff, and once the ticket is resolved.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
+
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
@@ -2657,6 +2965,27 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
+
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2686,6 +3015,37 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+}
+
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -3002,6 +3362,11 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3070,6 +3435,9 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
@@ -3105,6 +3473,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3152,6 +3526,13 @@ type CancelAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -3167,6 +3548,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3389,6 +3777,129 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3463,6 +3974,20 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3482,6 +4007,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3659,6 +4187,9 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -3686,6 +4217,15 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
@@ -3697,6 +4237,12 @@ type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4280,9 +4826,15 @@ type ServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4364,6 +4916,30 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4388,6 +4964,12 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4613,6 +5195,42 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// DiscardAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiscardAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // ListAIResponseEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	var err error
@@ -4666,6 +5284,42 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// PublishAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5576,6 +6230,384 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5882,6 +6914,78 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// HandOffTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HandOffTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HandOffTicket(ctx, ticketID, params)
+	return err
+}
+
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5960,6 +7064,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6863,10 +7982,20 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -6875,6 +8004,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
@@ -6985,6 +8116,15 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
+type NotInReviewResponseHeaders struct {
+	RetryAfter *int32
+}
+type NotInReviewApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotInReviewResponseHeaders
+}
+
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -7050,6 +8190,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -7963,6 +9121,216 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 	return err
 }
 
+type DiscardAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       DiscardAIResponseParams
+}
+
+type DiscardAIResponseResponseObject interface {
+	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
+}
+
+type DiscardAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type DiscardAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers DiscardAIResponse200ResponseHeaders
+}
+
+func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAIResponseEventsRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       ListAIResponseEventsParams
@@ -8134,6 +9502,250 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       PublishAIResponseParams
+	Body         *PublishAIResponseJSONRequestBody
+}
+
+type PublishAIResponseResponseObject interface {
+	VisitPublishAIResponseResponse(w http.ResponseWriter) error
+}
+
+type PublishAIResponse201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type PublishAIResponse201JSONResponse struct {
+	Body    Message
+	Headers PublishAIResponse201ResponseHeaders
+}
+
+func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12935,6 +14547,1533 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -13116,6 +16255,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -13213,7 +16382,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -14783,6 +17952,502 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type HandOffTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   HandOffTicketParams
+	Body     *HandOffTicketJSONRequestBody
+}
+
+type HandOffTicketResponseObject interface {
+	VisitHandOffTicketResponse(w http.ResponseWriter) error
+}
+
+type HandOffTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type HandOffTicket200JSONResponse struct {
+	Body    Ticket
+	Headers HandOffTicket200ResponseHeaders
+}
+
+func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketClosedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -14987,7 +18652,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    Message
+	Body    CreatedMessage
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -15103,6 +18768,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -20309,9 +23990,15 @@ type StrictServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -20393,6 +24080,30 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -20417,6 +24128,12 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -20638,6 +24355,32 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
+// DiscardAIResponse operation middleware
+func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
+	var request DiscardAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
+		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -20658,6 +24401,55 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishAIResponse operation middleware
+func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
+	var request PublishAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	var body PublishAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
+		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -21540,6 +25332,277 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -21832,6 +25895,104 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// HandOffTicket operation middleware
+func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
+	var request HandOffTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body HandOffTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandOffTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
+		return validResponse.VisitHandOffTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -22763,876 +26924,980 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu2tTD+Kjg657dst5JMae7yyuoZ35JpfatnHLcZzSdBIiShQwEKAVpWnOn6nuZ7sPMkv4UNgARJ",
-	"kLqMnKTp6R+pRySBjY2NjX3fXxpjPl9wRpgUjd6XBvmM54uIwL/Pv/1w8T5h78mPCRFS/SKS+RzHq0av",
-	"cY7mRAg8JY1m4xOOEqIejzmT5LNs9K5vmo0Jj5c4Dkn4LuYLNd5ds2G+EY3etXmbyUavcTUjSJAxZyEa",
-	"z3A8JYgKNIn5HHUO0dux5CMStxvNBg0bvcZcTFudRrMR84g0eo1EkLhxd9NsxAm7UM/jhMFzIbEkelo5",
-	"iwkO4WnQOTsLD8bHrc6ki1sn4wPSOhsdd1pHJJgc4JNxJ+x2G82G5DxSUN7c3TUBD5cyJnhewAFDmIkl",
-	"iRGfIM4IWlAydhDSCLHEPfSl35CrBek3ev3G+w9vBpdX5++vXjzvN5r9FDJ4uAls8BUsFT6BxfYbd33W",
-	"Z+XZrl787Wrw+sXl5fm3L/S08LnZheKsh7gTtE7CYNQ6HR8dtbqTs8lxEAb4cHSiZ+WRHhYLQYXETG42",
-	"8bO3b65evLnX1CGJJNYjzzC7RSuetDeb/MWb5ztPXDG+2sOXF28uLr/b+yY2FLVdPKcCjyISFk+cIPEn",
-	"EqMllTOeSHR+kT97oSI5TAeh/bzZCInENFIfXxhSFQjHBIklleMZCRGfKMpFckaFGV6ds1if+AHNnZgj",
-	"HAStkyAIWqfqP0H2v9Act0Q0eofBWbMhqYTDeX6BHGgUBhu9xuNFzEcRmYvHLrBw0C5eUzHmbEKnSVxc",
-	"/4eFgDOIYjJJBBFIAtdQMD8Q6JasEI/RnIck8qNlnhvawY3iPucXMBQdE2f4++Ckc+jg5Cjo5nBSBMWH",
-	"mPw7Gjtv+DlsYoEwoghJfkuYQEvCJKJMchQTLDijbOpHBuMDTQ8eRCSChAhHEaJS2IFHZMJjgqhEIzLF",
-	"DElu6GkH1HSPalAzxZ8IYnb0Ctxk0Gu8vP1E4ojjsJJkqEA8fUfRyRgzxtViFKLUSfCjKfuohmDWD74L",
-	"/ZzBNzJeqePR6Mk4IS7WDnJYy8Hpw5jzgkbZu5hLPuZRBcIssxB8TuSMsikikSB+JC3sUNUoGsX8lmhm",
-	"EyOhiDQbOGHk84KM5W5oOqpHU564LKSIxDGvIq50ORpRf024xHksXXGO5pitMpYqEUaSzisQ9CMM4WJn",
-	"yXPseEQUIpYxlZIwNOGxuuAQjtS1stoFK6M6rBx28xwawNOnPllUIEUvQWPkPRELzgQpXk9KkIyIJNnZ",
-	"TXGBpSTzhWz0Os3GOCZYknCAleTXDbrHrU6n1e1eBWe9g06vc9TuBMHB4dEPjWZjQhkVs4HmZY1eQ0i+",
-	"SH+uHuK4fRh0O50TPUQs5AC4WPWMhwedIOj+YCXMTaSDRirMDrb6Bu6nXoMvCMP08XQhW1yIVqcbjBym",
-	"2LCohONMx7ekuPVrpNckZu7bB6OTk9YJDrqt00lAWqNO2B0fkMPJUXDcaDYSEOMVxQKz0sgSjV7QtHBQ",
-	"ztJfu51mYxHz+UI6P3UVuZkLJ/v+Lk8vLz5ZJcM5SkuupWahZGhQHlyyoYPYfLwVll1yIwyuhQmOBGk2",
-	"iIHh+ov+Z6q1GD0Es9vsBIDUqUQyQX5s9Dp3Te9HIIxWfdRVmkmEhRyYP3MYWatUyBQ9jlYBB7uHukEQ",
-	"KAEVQOohIXEsfeKqfqAkzjw6t5PAUyrcTsgFeodPPBSvgdJ71VcIVsuhYQ9tAlWv41usURSafbtBmdJg",
-	"5PmNx+9uPr6rj2w8/kG6dSFnxDuZ+v2+G2e4VL/R+9Jv/EK7XsK9QVCz36BigGnfXEn9Bk7kjMcauFvK",
-	"9DzqhTs1THpTwM81jF6/n7suDO3zBUybZDjIMa++5l79Mqfrw2m1Kpk9sQX29ZaVb7vr/73u/l2vuxug",
-	"lSs6JzyR1aqIoJG6OryyojQfV8vSIQ2RUi/MLUEZSJ67SIm4XnY+zEmJGWA++dA+hfvt3cVfyMpzUm7J",
-	"qqngTVxN4vpL3RHpnvWCoK2A7QZFgj1qjbqK+PDhYessDEjrcHw66ZAuPhgdBw1z7SqxtjRwJ+h1ur3D",
-	"w/ZR0OkeHKiBGZ6rRX0kIyRmcOwWMZnQz+oY3g7Of2BXn0cXfyW3l2HB9NhsiDFfgEnT0K7oKbk9JWXR",
-	"U4K9WjGmjWaDs8GIzHA0adwoGQH2dFBcVkBaJ+Og0zrFRwet7uSYHIWH44NRFzc0jY3HRIgrRXhFzUTR",
-	"YhNMIxhe0go86BSdIzSnLJGuMPGloV/TVNzoNcjqz7PRt2P6lv754sNPF5039EJczOXih2cXxxf/+J//",
-	"+//a//N//1+j2SCfFzQmYkBZo3cWBIqQJjERs3QgEcuBflVzI0M1I4Jjq7ePxzxhsiz+TIunY3P6SM1J",
-	"qcA314doGuMx+W9j3W6P+bxETKekc9g6GXXGLdwZH7YOwuNRMD4jJ5NOkG25hs2B3nchmHXtSOK/0BKA",
-	"jsTtSx5fxRRPSYWVX8JDdzfUNd3oNcwDhYpnmI1JFJGwUjdMZVo5wxIxPuLhCjFCwrzhZcd7U2vzGRsd",
-	"W3jy/A3QeffbuU83vBudxfzG7sagdDUG1XrgsxlmU/IOC7HkceinNsbljMRoYV7K8YAkjgmTg/SZkhri",
-	"mIwlmvFYEDRSxBOvFCsnS/c1IfEiIkqbwmZ8oGCAibNPJBZYreoNl4qtLuRGduex86XnIncfDxiXA2yH",
-	"Lt/rISdCX+jwjrY7uwPscrV3XYt817GCuUt2ZvUbDquXAdiDE5qdee+eqkXas88BdYwsiZAICDPDnDMg",
-	"iA8V7Ghp7mfNSPBYCrjaqBRonAjJ5yTO3W7la33n2zqD8LWWhCtANPtbdItu4ejMZnrDpX+alzxGYx5F",
-	"BE+T/H2eTfaURhFlU3TL+FKbVxRlcUba6COmEhAnZ2TuTngFSKhYGfyo6AaPeKIEUETZJ07HueshJGIc",
-	"0wUcjF7jAi2xMGsNkVwqAVbN6zh1LWVe6LHQ4Umno9CyjDmbOqB9ECSuYBtlkaHuztyAhZRuew3CRzKa",
-	"cX7rheINWSJDQgizEKWu7krcuLImXkUcK4gmSRSZo+gQadvchpkalv5y02wksVrqTMqF6D1+rIZsOyt+",
-	"rEAWj0WyWPDYXU2oT1rVEdNOtR3lsG3kdDVLScp+frt69x3lJ39//rfp94fzPwfjH+LO6OP4759/vL08",
-	"/Y515avlUfKCn9BzfDb59h9/DQ/+8q8kxme7YIiqZhuW5o0dReIqostDO67dowVWilQqkpboVZBxTBQs",
-	"y5kg48H3386ii+/eRH8/+HMUPnv66Qf6dDaiTyPy7Us5/vZz9OrZ+U+v6VNK/vbXb7am9kW46dK3Pxjm",
-	"DqnZDHvN5M41FYsIrwaG+s5DjF7xTyTCwBrJZ0lihiNNHvb7luJzjZ1px4zi16HWwVtPPQcuCscORn7h",
-	"ZdaoQhnVBkGndRJ2u60zcjhpHeHj0cn4NDwjweS/LQhtyj7hiIZlkq/+uBhf5KDc3P55lD9dabHQg2xt",
-	"4nQ0p/Slu+YOMVBr9KJuW0uAZW2kXvIHu2yK560VDYWg508/MPwJ00irW0UpMMQSj7CAdYV86RObw9Eg",
-	"cYYoyMrpAJnEvGsIQud4Y+/6cztrHrKSrFyAHRBCxC04vbx+HiUIl4Po8t6dHlLaoXUrHJ50XKfEgguq",
-	"uHq/0VNPmo7noMA2wQQuxjMyxwMl0FNjHk/J5xje4GPQsqoN7hlz1W6JsSzZ7i1xa4v8jv4DkYz+QcZy",
-	"a1+HQo2GJ/UrFCHKuyY2OHJpXFa6m2Kjjfzi+hoBU3tjAWqZLmfJDedsoo9B5O5HS0GGgAok4n6uzku2",
-	"K5sbOXaxWOiTVbz5726ajZkSyAysedjhuOnbolJPeIaVxosizqYkRhGfIsoKt7i5bRQ7UCO+UNfNFS6Z",
-	"Wc/tNpVMfSkrg5tqIOHbPB+LYVsxsx9DPJ/WzUhLfYVwGMZEiF0i8c6qIvFe5IZGFrASG3PhBhSYW/3i",
-	"uQ8PxqCidxnNsImas6IAor64KkdQKCOoMCQVaIyjSOmOMyx3CTY7qcRIBmQNOkqwKqS8xHRza2di7Udp",
-	"ENRXMHnmw7AKN9u/nM1zAvj9Fzd4vuTxiIZh8cy84dbyQgUCGbN8QibppwURyLCMB/pLRxCKIr6EIXcR",
-	"hvLhu47s89KBo3Q0MiDVar/DLHw7mXgZ7ysykUhyNEvmmIlCgM9cL1kdCxiH4EjOygGuVKnBUc6slpIL",
-	"v4VPL0IyX3BJ2Hh1wd7FfKo4XVkOFXhOkEFREwlJowglLCQxWuKVZzNoNuyAMnXM9MAu07LjObzcgab1",
-	"F7ICv29+rl22alwb2OeyN2d+CI6mDDmgl3azapUFxL6mYo7luLhBMANwuyUWOpRQ0fja6FF31rkdOkfz",
-	"HkzmprA2fYPIe5O/aysvotCBsBZ/6XuAPKZvkCLGJjiJpLbK2jB2H4Ls19sv6yAXZR24hlZz8VVGwaaz",
-	"6gWA9vwsJiFhkuKocKY+xpxN/T4buwYYYDB2Rijwtbzgg7RhOh0ztQbvIhEd5ZhbJ2dvVmChPFgeXJSh",
-	"d9Di0IjHlpoeCyqQ5Fr2rMGQS0Ta9urIRT6OwhlBMJgipI7isd2jI/SJCjqKCDq/fHZxAaoEHksSw90A",
-	"e27zr2ByyfnAwEXVzamEbKDFiM6pbPS6R0dK2gaaUJgpgKFzr3aIT842JShvCs0fvbqNKSLN2Zx3OMZz",
-	"Ij32PKDZHxMSr9Aifal6Y9x3HK6f/qz2ImG3jC+ZIl4lCGMzCQzpxzxP5IBPBjFmoDgC9gEmB/kKOQ7y",
-	"9c87oDzorkO5u8ZKZGcvOWh+r0M/PPEoSlESSpfUp0DhRcfjVqNax48U+IMJLjHBLFQLPRpsg24YdtdQ",
-	"+Vr+YAGqxIl+wcGHFxEadMsMUvi3xUQuqmefiAgOvwIiYsyslp7zXsZ8DpYtxbHGERf1FJGNkjt9RkU0",
-	"2TZTrk0l+WF3QQSu0hhTRLgAVWMje0uh5BUW8jycU1aWSCMsJMLqGRUyxpL7WBFEs8FLJQGJ6piE8jBo",
-	"OeMKP8bYscvxIFXIeOUDuoQMB2pAAv1E3oEGVcaC1qyMY99JjrFpMaOCcD5fYLYCPR48OuiVDOvN493A",
-	"WL+85vGjcdBpnYy6uHUWdoLWITmZnOLjUXd80AHeLGScjNVuKo3jbRxCdtSMLjTVvedSkjjEc9AAKIPI",
-	"/SWPb5XwG+IV3L2LmIfJWAGmtsvCvXR8lckoqlTTu6e9w047CA47HdC74yTSTrP3ZJKwUCMLpG6JJ5Me",
-	"mmEWgn8fssPa4Ke0GlNEP4ERmzNQN2NKWBgp/NY51456naDd7QZHnVM1f2ol7MDO8ukFe8njopUbLF1v",
-	"zxM5Q912oOCbu9s4jTGTNjbQkSE38NEnQsmo4InCIc75+FOA/PECAv358u0bX7hAcaANAFFzvcaRWhjx",
-	"hzUpjb84oTnUc/vhwJzLIruHQDnD5pWwp8YxEh9l6MPVy9bpLiyuUyUMpCtBGUClQ12GGpCgDbYvCQlH",
-	"eFzwZ19INCPRosjn5/M08UarjlQ2FQcwGQP15/mwcJ53CVCPsaRs2ug1IPOthvrzkznrFdVRMiyEwCRf",
-	"gsC/hU+w6VkopsUl2s1G53aR+gpYLAiOhYkZUrrORN0CGMVEacs6gG05o+OZ+jpGIzVOTCKCBRGWC1vO",
-	"uwZBrvVzG+oxCNJWmO3xc3PXbLwhyw+irKAwsvQ6ky2jiijbMRK443FtvyGfZU3Y3YUUiJHPshgPZGPA",
-	"DVbPzlpBpxV0rgJ1Vnqa3goBOahrLPK/dLBNGt5Zdk6fozkJKUaKz4EgxRck1vRlZEt9cfsMWFlQpM9j",
-	"XRooy9nQ/h8IpnSm34WXn+Z4+XHGy9+k0Z1VPusC9AZPL3nCwvIVJmckJk2lZqiVqDMnKhAygQF8Xi/G",
-	"tTlQ/b3LWvPOnMP8Wu203mXqh2aF5eAN7IkhzHhXntQw8ITR4WHrbBx0WwfhITmaHAcnnVOlY1s+p0MH",
-	"mzvFY9YzrIPeYbUYexAGp/rgn+LupBWQw/BofDw6wadnJY5OxYABMnZlYBqbakevvJUpLpUkimb4k9Lg",
-	"FxH1qnmGJgayqiSFCRg217s1mWYOQqaJM+WXD3bynI6rFB2zwqzkRQWJFRaRR85iEa2KuKFRlM/8X4Mc",
-	"GKMcP24zQzUqsix8naCxV5epiwoDTS0m4B2FiHc4EbXRs6+IRCFRaklM1fWNae4o2vBD65h/p+MPrzh/",
-	"pSSGQg7OJxKj40P0F/rUg1ETujgAsyd8XFSnQeae45Um3OOjo4NjNFpJAnUe5nwnJ0OQ06M7jo/NLEWb",
-	"hw08JaSWgQYsEBYq8oKTUOHo0sekiRb6Xb/zDSeSr2E6IP52ugeHR8floNINory3ceGC0cBK8xsAk6q1",
-	"2SLrg8rrJf1OLzhR/LXb0UGkgsSDzfOsnI0xBP9c03XROQAx9JKjEYGKKJ6ggIGJ7Qw22Jqq0OvxQV1Y",
-	"r5LqBna2Dcb2YVrTqolRbkutM5o/B5vHGAPeTEzPCxAswzJJ65AqhCeSGA+6DQMC68eUM5+QZt8ZEDNu",
-	"UUyLQnXBwOCphfaWLLTBOp1B0dDOhvzDk07ekg9r2MWSf5BT3juO8m7Rh7J1ljlJEReA9xiUTHigY1sK",
-	"dxWfE+CK6phPsPA7SxbOKIM0hCOHaSdQyDpujRnp3rbJjuO4ddeDsmCSEi48AGt0lC2U5yiM8UT+7k2Q",
-	"97EqWgzt0ayot+JdTD5Rsiz4ncFmxJMotCxUBwQYInN3qqLs5N95AstTqICgJyNLhbr4Ck4lSmRyBFBI",
-	"xG07U6DFSkgyB0NHNuoGl2GxdGV9WJQJOfIixhqMywWqIiyJQch4ZhhT+cTCyKnZuXhcjUlerSd9B8xa",
-	"WRilHnsXiVvHlPrETL025ILlObsF0DOkXBIpKZuKqqSITc7wb/awFc9WtmxPJrpGUj4R/ZdlWjt5NL6i",
-	"p+JGoSuRNpejMmU10yURWLA2TPa508MXTOEVRrUdLeKuyVrN9x5L8koJGT4uAGXqzMEE/YUzrx0rxpIM",
-	"IjNKngsIAmQ55zHJRlIQwc8Qebi7532zInVqiSiDrsQMctADTkiIx5KE3lydc2d3m2k11SXIfRIJnHfK",
-	"V1mB6gyOzXqz/nVswLv5pWz3dkJfJZSg2zs6bHc6pwc6nncnM5AJAak8TzpewZhutKO6VCSwqoKIHn9K",
-	"GFH7XFs5wDeo/TCzHrwn6gDXmSMgQCETC3TVN2dUdQcMsgyEjh5VKoHaLzy6zm11qg1b+1939l7c2bFG",
-	"/X5Fz/c8Im+4PNcMrrihEH8NuMJISND8fDqRek1XTjDDOLz1LYt01iCM1QdxsN8Ay9OIICxuTYjrrsby",
-	"46qwbrWyLGy8gqUWAVcouSQ4Hs/eE5FE5Swoo9upbcLldKj6GjhFi46tMWMlecHoYkEkDGPij61XEurN",
-	"rxe671x6UXL2jtkFGoUZGMZ0bqAw5RCUQuAFs1jc4GZ781LzyzZXhkFkth1+J3n9XbIW+46f2l17Djd0",
-	"LW68pTB+L9t2A8cn/kTip4lYVQhqEZ9SViem6TjxwUgN4UppZUkvJmBEpzsFTXdON06P1WtCBqISG3EB",
-	"1hwEwkFLzCPCC8kXhnlIEpHFLGfLW19Cq5NLWodiQRbwgp/afHkGxt5D9eXJQRAEh2Xj6RmGBPGjo9ap",
-	"oqzjSWfUxYfhKTkL1LsLGO6gHbQ7nYN28Lh7WFt1zjMdUJF2FfYar/lPNIrw46N2gB7+rdN5gl5RlnxG",
-	"n0+PB8eHj9BLGpMJ//y4c3jUrmEEndOrbtDrHPUOg/bxUad7kEeJzaSvwsmJEgg7cDMfdTo5nIw7OGgF",
-	"J6Nu62TcCVpn5DBsHXVxMD4JDybHEFlgcBJ0euHotHfY6z0+PK1HSnm+HFKeE3F7vlg87rY76CF9e/nI",
-	"HCU6ZR8WFXVqtg+e2CjK61LiWJLw0s5UCHTW/84Cnf+RCKiWn7A95PvlD+7xqBu0TojiNMHksHUadkdH",
-	"4xNyhqHOm+H5GiD6E9k8704nKloPytZc9ism0+kMek9g9UtwmseE+Gob+olcI/gwf1HW1j9k74/Gzy6O",
-	"L24Xf/v+2Z/P2uQgaI+7ERvNXwbh3/4cpaVGHpvwlcebYOwxpi3rvP2TRr1e9Te7AZHhibLphsmpX5lQ",
-	"95INek+q/M0khF7aA1nBtuy/y7UWs6OcjbPa4PPcHuaiClPLdq3YDPexEiOEsSTHoJttEFH3Wypr/LW4",
-	"5T2rFm9HaZ3D7cru+4ICNqzg9vuLC0gVh52DAopD7xAUoHfkmc52KRok4VeP58rm6GnySlNlfE5VKsww",
-	"T1BMIAuGSm2/2sV4MKpyzlyZrBsLSknkz8OarfwjlTN/zLR6gnBlTc3fDT3m3JD/HiHgN7/NU+jxlRXP",
-	"3vX/MsKvsQVKeQMx/j1Jyi2EDKUn3mIB+vqPiX5akx+aFgjQXcva6EKKNBE1zZHsmaw4hKd4t9y4cVXG",
-	"JCwQAaR+FumsBIiS89eYrc61uOarWUE/y5lJKK7JtJecD+aYrWxIl/AaiexDE3ZsWrvp0ryfIc1o/5Up",
-	"XG9eCRA/iopLcRCltRxRYUWDu0+YV2qQlL2Sj/80bRYhSEmUh0TglIWSQWLviMrZ1tIVZZBW48m+A2iq",
-	"ruj+Lf0EbfwwWsSUx1SumkjiqTCmN30JoQklUd4LKgSdMqLtxiyJIlsZcgCvwlbwOITQNqj4eKfEVT1B",
-	"o9eY0SlUzcBTcPGMdCQ8IEIpFLq48oeLZzMst/L01deU3oqnOpfzTbMhYzqdwmoyB2LLWtFdYDdtjbsj",
-	"KF/yPW8XODYV5cqW91rxwNANfAUxh4UIpGy9IhnNqSys1chtu/WrqmtJtWM/WPPZayKxt+YfdBCqaN8K",
-	"k7eEJIvKDq8KTa0MSFOGsFP/ftYaKnu/3Lr2nmPUd76FMQgLN4NaK+D1mNDvbIzzLZs21fRscnfv+vnb",
-	"Ny9udBXGAi1+f/K/1PhvSY36n+89rb5+Y3S6U37wdreFXqi/IugWSsud537ZpH5/3dXS/LJljzHPWiAF",
-	"dOMM3jvvLenEz1XAmzY11zrKB6bmJ0zSMS5F1r3haTGUonSZFL4rCpdZSigjJLR1QNOSLruYag6q1BBI",
-	"AC1AUxIgiwDDhc9MwDMJX5OQ4iv4yMXAuwhTVurXmeIg/XwAua26wENlcmxaxlDJ1Dqt434psZNcYsBR",
-	"hhFnYc4UfrR41wDYAe24plPGR+14twmdXl9kKZMmG7mygO1TMuZzIrzJqqWOFXqsuiA3iD9iWduKJhqt",
-	"ChVbszr/ckZZTaV+LcB7Etnr/LDlahs7tLNKk9i/xxENcVUKyzmaUyEgeRFooUy1n9LvK5JXIANmFBN8",
-	"KxBGcRKluahjzmSMx9KfHaSo14SnOfk/GoxdiqcFVfUKMwzUJL2Ul6mQ95Hg23epE7zU13nOWZ3dYUnw",
-	"7cB5nk8icKr4ESxWSmebJqa+cRlb+WA5B2Hp+LvgrFOFM7Vwd2klfOXXpnH1O2jY8ZtpuZFPkqS+Dquh",
-	"TaD09Fi1OZKdrXIka32P8G63Op+yU4N1tyh5x02N0ktwj2QJ8TvkTN6UELj6SOXMb0i07c0QlqboqK5h",
-	"bpzE1fmn3bSjtj6pYaIv7sFcNHoHnWaDJfOROqQddTBt1EHjKQ7RFEuiy+oKHT1TI4aWskyPgq4SIHPT",
-	"dU+z6bprRz32jNoNDhUH2SO1HP+LUEtGLDoCvlxlGWJCoNAHwjGpi3hvNhImaTTIr8GZ4tJ0BCqassHG",
-	"bNoFuZJGTD5RnoiBP2bnwMdrCk2H/vrx6FP47Swa06c//fDxzeqHv/11Our+ffr3j4fTH/42m43+9lT8",
-	"cLmcvv7p4hsXGR6OU2Lg1//Lwf0cHAQ/XTIW8KiZTLnZmdr6TOIWKaU5agBY1NHD9y+fobNOJ2gqKoEH",
-	"naP2Ubtz/AgEBg2Kkh4Xi0jpLJSzx/8Q4DJOJS1rVYd+FpABij+/ImwqZ6aerTlVQsZW9n5xhad+sE1a",
-	"gBL2liY5XMz4kjV16L8p8qqEKh77wD9tn7YPCsD3Gwf9RqMCwuNDtd1SEghc+j/9xvV//Gfrnzd/7Df+",
-	"q1EEvdn43JrylvqxJW7posUBdBy1UtFJ9z3N1/HWDEALyfkVv4sJ5NJCukWcELScQd3SrM5kWnAEKqIg",
-	"guOIZhW4bQl0U39iWCgXPMzhobhNtkkw5xHBbKvFvaLstryaYT8JgoNxEkfwD/IExST6pg+FD/qNod6u",
-	"0+7p6aNm5gFbqMODzkeAB6hda3KWjGvM2UYY3Ub9/QlS0L45CtTP3eNxEgsef3P7Yzc5D76fdebfTr8P",
-	"O6vDeZCcLL/9ITj9+8QHVBVVdIPD0/vs/iuuD4ufyBdYzlIKB5uPZh759W4V33jPA5nmNXo6J8INBZoX",
-	"jiICOUIs1FXfEMHjGVrwiI5XPTSMh/mg+IhMZFM3aOSx0tzmxOY4DeXQyESizx5CMnuLEjlpKV6IF7QV",
-	"Y0lgi1uG4T1q91nhWOsknifxN8ET+U2nsfmSt9nKFDXvYJk+BGHpIkJn+ogmGv7o4EOteZmuGW24ZP+C",
-	"f/ymEwRPlt90v9aSiYxX5xNTyzu/2kuzAMkhWNH1aLvNHiCzSiTjMSmQdccFecLjOdYJK/IA7Kv4M50n",
-	"80bv9BhKZc4p03930vUoYHX+1+YL8jjVaq8eqas9XT7/ywNhHMLItnzJ78mnPNkRpoC9Vj/f+M7Zx48f",
-	"zx0LoB+Q8UwdNDYlmmMenxw5F1zxcnsKPd5RTHA0/6bfMLJCv9HUHQe+6edLXAPL251T3DUbEWVaijv/",
-	"9sPF+8TD4s5N4T2ouHP+bevDhQI5lT0ulFwVJ0x9n9kbn/JwlS8f0fgve/m1Rzxc/edjp8trnOhhiq+A",
-	"RU3OYoLDqufQTz6tn5aH/D3Bod389MsS7FMinYhvMIHrOu3CRNDZT7W+UAtDFUHq3w0sD4TTfS8PiybO",
-	"GnDcMLJaSEQZiFdUSPCaOOgQZRgiKhyEiJ1AWEDFOh1L4aGoxSJaQXY+nSi6ogJCGEvF1/JwQUm0PexU",
-	"1nK/gmz0C4jKMgy6o/w+gJhh6WTY15w4qEEi0TiihHkgEoSFKT8snz9aeaw2OZkFSLXHuAbWjNGikzWg",
-	"fn/ylYGtOgDFFvRZoZdqJKsj4XgldzgRzwmEuzv2zzxo+jkAZ8uBlaAI4Z2PqX6dByJn1KiA4gULSWjy",
-	"CMswvNBZ4jYiyET9leEgLB2jCIT5xg9EkIKRNfYEsQQqZZThecmhNReI1cZ7Y4qXER8f17zTtJksnUst",
-	"/pRgSm0wKVyiDiS4UXw4URRy/6nfTqp40jseRcC7dRm3dVy7CpQNuROUsc3SIIoiI47HMzg21MuQ1GMb",
-	"K1yE4EfPpMadYwvPe86tDjbNAtZsMzcPGmCEEmexbrP/sr2u9Mz651wOY+GNnPdiDWdR22O5kX+D7sNB",
-	"3uA5Cd0m23kI3kDFSsdj2kRYpA2y6NhzYBZZMZ8SQFlschU4ZKnILfWNFm4FcWsvg7QOhec2BT05G2YX",
-	"rJBl1ZGBnNP1IlcGxO4i1xuyrL7MQ6eoQ9X02f29y9y2LLNvYsZl5azw3W5TFpJK8zN/SyTCJqDcOvKN",
-	"2pVqY2t3xJ1hNxiJkGs1A3PXfU0FIciDVCkCFGGqlAOmRO4kBPgBcUus1gNkfYl1ED3P/I1+yOwga0H8",
-	"LLOO0Z67MLU43u9CrLibIUtEkB+hin55f/UNscBy1i48ztfArMCnTkb0ovGdLTuXh9OkL9YRfKncY8k2",
-	"rR54r+yFfnaPuW21oqqlmxf8s+tnu8/+3lR1q8S3LvvmxXex80px+lzNlwrVY5CDo1qGg1JsCh7N+JpQ",
-	"qcTov1b79d7SewWyXN6tYLLCtwThJV7lyrp5TD4wUNXFVQtSBop11lYyxUsCkZ5ZolEJCD3EOoZYz3ZS",
-	"gCAVyn+hpQxHJwtn7UcrtCSTV5VpSgWRtFiyrQhT/nlWe20dspa6NsFiQRgJq/HmlHHbSZV8T0SiBNIZ",
-	"9nI69dCh9U2U7Bg++nBhbGg73PkOTD5ThR+qeptFHigwWuwA1id+S0LdJcYHlnoMcNySlQ8E9dx8XbrA",
-	"FnRwS9aQNZc4sz1kwQVFMBYRBn4kTIyBBxQYKT/QLsRzKfliUUU86qGzST5Fny/uQyb6y2o+bYy1ddp2",
-	"0U77dHXxfGdt+4oIue5UYyTrRTDpiJa7bEmVtp9eoiZUwneJXtn836234orOSURZlaUlz8soWw+IGe4e",
-	"oOxk/qmbe639p1kEzxEvsydZYHKllPUMCkoDksAfWYZTx7LsLmoZAKqIxQGgapcSJwJ8l20yENh46cr5",
-	"Ky1ESRoovr3Rw0xeeVSd+Su1t8QNLt/pqPrXnh7UypVPidxt2etV1r3rqvmZ8xGuFaa3rAeOXxksj3V/",
-	"iFZ1jGuM5xDmTuVX1JgtWFTOwhgvWRVvsC94oVmah7syhrviF9nNePHc7xV3LC4PBNIKBjT/UGwva35X",
-	"uEPrnN3/FZNJo9f4z8dKl+JMXdyP9VPx+OK59kuCEFUJ0rsLJYFpcNA5WyGdLy0WRHcfg8YGHz5cPNc1",
-	"vHUQDeOMjnEELUZNRy1omFa1oExgu+9i1L3yjmdNoj2RSbarieRoyhFn2oPSRh9N5W6q9RrTG2ZEppRl",
-	"QWimt4vb1SUXrBAU2rXYFU50jxN/XMjxoRsXchYEJ52zs+7R4clhcHbWcUJEgnuFiDyDALK68KcFnhK9",
-	"YtFGSullOvlbPRu+oux2iHTcjtX0zAcTHpMnOuUKGhDNcUhQsmg3/NjQkWxVkT2d7iksOf07F714fd76",
-	"Abd+Clpng9bNH+8XwAgGsIqYMAgw5bZYt0BYr9X28apamm7P464sJBOcRLLROwqaNdFA3T3GAsG6tDjh",
-	"O9cfZ1xkvY+gsiuTJHRPQBNJeEmd7iiyGV1tlJZlhgOw4gkgRG28IARKXDAT1OhDTibKbHOsN165XbgO",
-	"ZC6vmo5nJlo4W3QTCaLYtCQhGq0gNwmLPCZwVAiIKsRDN41Yp8PtB7qDSViFAgCukvIPgxzpH+RJH7d+",
-	"Gtx86TQPgrt+v+3++bBZ8/DRl6DZObvbW7CvV2N/DdHWYBmbQCivIMZ1bsPlwOzSK8Tz3pKV+mgGRVAE",
-	"IpMJGetyxW3UUcN0j47QJyroKCLo/PLZxUWfjWc4xmN1rTZRSCcTEttmPUTJBGaQNrokBF2/J1LJNTcP",
-	"oSD841j/aSItYYc0R8u2qBBhXBuAWM2m/qP1z/uyp4vJa1092odrfdNq2ZqzaIWo5sjDF1d4OkS6E6hh",
-	"04I09bW9pIKg4WGnO2yj4R/gLcxWbQRl3/AUepMoVmfiBJtIcC226VCkmOiUx0XMP6/QHHYcZDn0cPjx",
-	"McSgD5to2G8ctKY/0UW/MXwEQd445/TCc1KH/UlLr3pTFvGCSSpXV3iqo10uJm84IxWIu8oQZGOTFQ9T",
-	"DL2XxV0JaKVpKhw38zHqVKDhQXA4TPt8YJ3HWY7T77POQbvT7j6qX6yC9n4rfoVNmEWVDEfDXKcM3ZfO",
-	"rrtp6g8pwbyHTHx7XsLUUeU9/UgnS+mfhs1MPMhnfyGIIdJpl2i06rOh+dw8N9+rC2UU86WAzjhDHQPD",
-	"k3hMhsA/ALKR4hCCRBMlf6rFWOELmtibtrfaLtZnVCA6ZTwmYc81asoZYSZeBiAGg57EsWLvED+D0TAm",
-	"gsghWsLFR0PgSWDghhWjoGYf1Ra0APoW2Ly2iUt3tu+C/TXx6k9p+00s0DA3mdoCHkM7XDwmc7jS+aSA",
-	"Sqk1L6bvacOW9Rr02TdCHejIwnCSmAA21XWeLbwo7aSwh9us2jBBB3kFBBi01Avy68g6lfS3pbILaTEx",
-	"13HfmKEhkMmw/bUowC71N0YC5h5pf+39Ly4fEnDq5XIqybwslqNz/QOfQEc58xZsskkssie+g17Tp0BB",
-	"5LPs6TsUp1n9RtvR4VV9lubxoDnBzKSbUZ3ZYimwkLxxFPyGNQTjoqy6MYyEW2eEcJyZ99TZtYGlChRt",
-	"Z6mDJLPE3BMQ45asgsR4Nb+uKcQJFr3naqr1v6zI79ddi6vu3WspHwSJqxZiLLtfdyXWGnzPdRSsm1VL",
-	"ssbNr7smnyl1v+u7NPnnxTVCoRi3O7vWCEHyVl9U3TYmn31ToPzQOHBW4d9g5pdB/32xfpfVSDBW5r8m",
-	"XFe8Sqs+f8klN5tSJH+EJGfoagE3lnXP/mg/901t331sp7lr5ns9rvvO7S6pYN9spe80yHq5nmwyk7UJ",
-	"13x9Y8km4roUKxT0TRZGvWWWj4AkgcVtFpTZMzoE9FHCfSbpnDShzq9pEQJDwt8hXmkhwElgz6Wd+tZo",
-	"3s0w03AzMltZSuZGH5vXbYZjK01xrP06S4a8y7Kl3nBpWtTsTkwhFXgUbUAX5xfP7at3zQbNTDADygaL",
-	"mE9jIsTaURzTzQV7Z7+6azYYlzPd1GCA0wiH2qHe6C+uuImIuGsWquavGyBXn39fpB5b3jKD0lO26MH5",
-	"haZbG0One2tslD+vxkugRfUSQwiFS7u7k9BTHH5rarXsTDxzKsacTeg0iTeioNe59+8gTJVtvOHnF2+c",
-	"vcZ0YLNhN/jynX11bywNgsGThYkQj8kE+JXM6knrXQZ4SYgEnxOHJsz9g5kTL7S3fXUSHHbYV5uq6x7x",
-	"W7Jaf7T1dwUztOIVZsDU2brpUO/SD+6UlhUpzYuEgzhbXu0or+0XFh9723t7csfQjF5t5IigBY6Fur4w",
-	"AqkIpcvVB/iWQQUROPnZI+j2CXo9VB83Fd+hBk27YVID33BpKzntuKVu5qDu8emMV4vDZ86XLhyFK2BO",
-	"xdwadDfl/6/tN3dNTym+dQOViv/tbXPBWgwdBRTTFZJz3QI/VwjwCRrqSnZDJPBKoCX0bEVvtQXd1c7R",
-	"iEScTYUunqLlVEk+y/TlHCPps7Q2pt4jzVHcDWzrerOKMq44f4Vj01Roe7IwFYYGkvNBZMepxfo7/UU6",
-	"736RTgUCMGItFIL9R5+CCir8zZyGr3OprCcFdC6gQzN47rL3ZyRaAOJezDGNIExgR1xBruFA2hFqseNM",
-	"tl9pyhH+M02UtNR0CIdhDKUlIQE0HtEw3HmxE/f72qVmM+1t6zMzCXSHzvYe0onVkuHykLmQHzHmCyJQ",
-	"yNWrBRni48ePrWKdjzpBolgWBOA0IuIVnROeyN0lRZkNsEZSs1N9rTNFQyN56QoADCnQ9id++RWcHSWx",
-	"/SpZ+0Do+a+stVwwSWKGI92F+IW6gncWc/VIGwij5sU9IRBcCVkijlqHdvBEfGrCLAzm3NgMGgKLM5Lx",
-	"s5iE6qDiSNxTyh/nR9pELHcn37favJbRgyhm89u/Bsd7hYU8D+d010sEkjCxHaAWn9lUe0HjG44IAwsN",
-	"gvmpkDGUKFyCmjLStdCAjFLhRbck2mmhmeRkB1lnrnGm3Bt3z6pJGt9pxtgxWzkVKO2JG2oobJykRQcU",
-	"j7gHJib2+3VI0BPt/dyIZAznhU21tTM1Max4Egu7ytc8pBPqqwL50Q21KcXYFA6aLZ1Zd7jgHQC6aKj7",
-	"pW2V/06mRbvRBvzFIlr9NoSP/DZYuDbcBXh9jwJhLlqM8WIVr9+Efbaoav8uVfzjQ/QX+lThu2mSbbP2",
-	"FE1rRlG7wbgkTdTpnqr3gchtQMoLKB+9K+u2EUimCvX6k12cdi/oeWEivU2hKCqyHAgcE0WhEWcKaZDN",
-	"kJmebABcRLCQTt6EYg2KJ4wIBIyGyATvDsEJOGyjZ3yhM+X7TPH8W0IWWaBgRIUUumSqTr+AJ7gwfnpX",
-	"xASnjTe1aepdDKGGNN+aY5fdcQba1DDomXxvJGyrc1IdRa9FCghGZGho42KHT1IebVopsSnR0rupdmHr",
-	"TuyMFQinWbjDrEFJftq94UNDAstMoQG6yShWL18LIKZSgekGO0nEzijIlRPdVG9xp4cr3WnKuvZCzzrY",
-	"7tGL4PawNeIaQIoeKtlVY/AR3EbFDrdfQfExXpLfj1N53yL2+YWuDV7w8P3KcsJ7HhGlW5kOOrvtWcwj",
-	"MnAb8ayNEsnPur8zwSOS01wgCZB+0t6wS10U7gPDnzCN7qG7Yjrgn0isBJ2NqPRt9rICezRI8iDUfv78",
-	"qQuwwhRQz2CUiPVCsDZ0PVWvAssqNP9dz7dy/ZP3tk/2AEAKM5Z4hAVJzdM5g6tRy6XNiLGnhfFlG13F",
-	"K+O7iLDcpxc8p4D9RhSg34AKaZMDqUAajN8EC9NLfcPlM5OZt6Ov6rM21A6UYLCZx8p8cfHcuK2yYAUZ",
-	"Y5blNmwiXlxlX+x5ux7YuMuyV8hmmAF79HSV3+Uu2DlasOnpR78hgzp3m77/aiGHWsVQf0Hzcwg/lJwj",
-	"PpG6U+e/eNigQbaR9H55AvkV9vZ3sGu6My2P6U+/rL6UKkpJuTVu7fcfPB1m9+0kShvoFszdZf3pa+hK",
-	"H9gi5goGJdI9y/bjnmLGbyGMqllo7rluhFwj0d9SEFZZekmVaDA16lisPrOVq0wb74pOyDvsbEVH4fWn",
-	"xwPBXhH7wG233ERptj4SRKrTZNaKxjykbJom8jJS2cStcMaynnB1J8u8BYB+jDmbuv1of0WXdvP3xi41",
-	"TywxTV13Hfx7uZ69EIO6f66Zript3ANmb1/2kal9gvjEtO5BL7ApDZLavOdkPiKxSfSEt8BOIEypqEWs",
-	"SFRSG/IXkg2R+Uy9CuiMJPanH+lcU0rGxGantnUaaNrP7+jo4LhYe6KUYjuvKmb7cbbKknvVdWeyBhTb",
-	"WhC+iEhhvqMg2HS2C6BHHEVvJ9Dkcl360s0WxV3mlZ0GIGlrxqN8ExNIvJKk2oxhAVHEYmv2Qij45wv9",
-	"WSfIlorjGIOopfO3fCDcUgYp6brbgCYyqBxjOmYlzMbrezpn2QbknmI9+vqhubGwEFRIzKR/KN07ygdk",
-	"nLA0mba+mklp1Kzp1NfaYnuDVeO2hNT3H94MLq/O31+9eN5oNq5e/O1q8PrF5eX5ty/0z8Ufn719c/Xi",
-	"TennF2/U5+avy8Hlm/N3l9+9Va89+3B59fZ1owkzvbx4c3H5HUyl/nzx/v3b994dyHofb4SoDxfPscTb",
-	"IOvOzRq81gBkgPDRP8gYlAuXuMvtEDIn6CRrY1ZkbulVWahfHmHKdudPNPS1yABfVwrxcAcq9R+jK6cL",
-	"CBRxSQSJh03dhUM3J9W+e6XcDdPTNcydX10osu7oFXZFJ3cqgJopHqs26X3CnMwaHGofI47eObuhs0ML",
-	"LUnfJ+x8Spi8YItEDp1bbWgP7NC2Ws1lfb92rzjtCJbGoWs7NttaKjqrMU8X9ew4103K3Km6yLUJQmwj",
-	"SANOy3dYQqQCXL4bM+9nMKiXfXeDICjz7xreqAHUeRUmnitOWBMtoXRYVvsYxWRBsLwnC90goTp3wu2n",
-	"dgnOjViiKcVG5vhza7SSBC6yw9Ojk2NFaRdKE0ti8szILGXZIM0aQ4SFJHQqHdnCZ2gokgWJBQlJOOwh",
-	"jGbJHDMkOb9FHAz3GbFpL3VmDXbb8UAV/T7LktdIJAia0FjINhqObU+6YQ/y20Bpw+LWaFiKbNtoGMaY",
-	"Msqmw56u1KFdBzCr0BW13f6dZmEAk+0uANGxoK3pwnBYMyEjsA1NWQ977xbTEgtZhs2C8yefSQh/CYnV",
-	"qvQfNnK92UiXq3lFRQ4JuIfAtVNyFDUbFheQcW7CipuNbK+8N9X5xesKUsASjYgumlRuUSMKpafRECeS",
-	"D42ULGdkbntTZc2XhlCBeQjtrrN3gAWrQ8b7zPj5FaGEVIxxDHx5rsNFhnwyGaKIYDNDWouQawIUha1K",
-	"JNdImSj88smkYv1pGxuvrjAljOj6gLaWFNfKahIzXQkgK+uc55DGSr1W/DSv3TWr79qPTjjeMuZSV2bU",
-	"Fa2bEGpDLNVnoRJQmg0OXdpvyt9fA2VX+RPYHERlnxExxgsSQtFHCFxT3/z58u0bjebtLnzFkKCMH42o",
-	"XOliDpMJrNnpg1+PqCs6J0Li+UJ9Rmxwfi1qs1438PpdszGhjIrZICZYVDtf7Pcv4eX3+t304xTYzWQ7",
-	"B+ybZrn0KlO7AZy2raeIhdSmgf3OoqgHBs/rlpYXzqmEcpjmpJv2RoaE25nAtr5apxLVN9+Yv6i3M+1u",
-	"QLdXLyrrF2UGJRu2DZdCDCFr9lq3Gn9257uNr2zb9oRJGnn60myuvfKQROvQ8hpeumvaICwTEbZRM2cT",
-	"LeVWplrGalMZGq2MtKWlXUEICGBmabYwY2qBowKNEhpJpLukVFek6gTwv71UpapmECItI7MZRdlCL7kW",
-	"AvcmKevatikAOuZMpt18Nzyl+n3fEU2rbDqhwqD5t/eAQ3VZ7QEJ9ip/IPJHzMGKpaql5jmanHK6hzPs",
-	"VicosTpsrSKt1QCfHparPmxLCdk72h5QO03uXvKqbIWrZUdReidbYl6Ih7XKeGWjhUq8H5LCsZvKW+hc",
-	"bxY34jwimJWwByC5k3jVjQ13sdB+bo19FjPQyQGHaZ96BbKSDmM6pwxLjfw5XizSjmdgW/Xj7rl6qKdu",
-	"NkLOSOWLnBH7nnV3VUgJ8NS+q7S0VdWr79XD7E1BZPWbgkj7JpQqrXoT4in1m3cpNa3eZPWm1c+ckQ0O",
-	"fm6o+lcdPK571VnK2lFTpK8fNMXkulfd/bm7KdOgx4RxyedphfSUDN1umAVJv9DV6N6M1k0ikTOyMmUe",
-	"kORw7TiaxWYTpTqGdzZbtBfYtVYv4J+AgCcIW45OI+J6DpiOCwLWVs14UguPrUVt8WruBafjBVTR9PCj",
-	"ZoNU7NNV2qihafRRGiMeQ1XTF/OFXOl7CMLpofWIk5G9kXnpDRT/Takn7x3wmZfSLpl+346uJVxoPVEQ",
-	"svLtIIyQlZezyo0giky71CSE2G6fTh9PvXX119tfjDhfo5Bikdll2mio2TUYHScFi88TLWlmxpZcJ+RU",
-	"c7e2FJFMp0TIQUwWERRiT+ZzHNOf1HVkRK96lb6qBKFueZFdz0JiFooeGuobhrLpsGmk/RGBXAstSj9B",
-	"QyuihekbqUqR3etP0FDfGcNmnzmWrKYtdp+XBzhTXzhGtWaVUS1nOkM+y1mzz3TIitoWx3gBTQ9zBpJ0",
-	"rWBxMqvKbru8SWqdFamikd85s/UkmulqTVc/W2+5LALtaBGAnCmxf61ZwQqxYG4lcs0Tdc14Gze5lZoM",
-	"xzAR+zYmWIDTaBQ1TxPKA42M6AlVCx1BXbF1Qy92EdbJWXunwJaDnAFyB5nQz2UC+M4Ekt7CJTalTAAw",
-	"MRnzKaOC6NrbBVN6p2BJP8r1VhC3g1wXmC+drqe5BfBDaDL59RBsJnCsBBERwiCz7XqjakUZbgL3odzK",
-	"urcv9Vsm0J+O9yRxmMFSZ4drFKFSpJUTJFciiE+/csAxBJRSReoEM0tcr11ltFV99QAPgTumCcaLiLLU",
-	"rNXU7DhVOiWVkPqRu2sFZdOItEyHQpf+yhEPbm+P/9Pvfw6CVr//ufOy3/988lL98+zlzR/UE1HxsPor",
-	"L+2eQzxNRTN5MEikLXexLU0NVvKZOnBcnX1tYYfOFMcnh2dpZwp01O488gixMGMWlVTRdFig4bkJGAX/",
-	"RA89JTgmMTINHpxR0i4Pbxf4xwS6wmgXmyic98PgbL3D2PJ36oVuzBWH1mY60/EvjUcC7l1vyjroHB0c",
-	"r7NlAdXnOhSv01F8KYH+IIfzaIlXAg1HgMyc31n/tN7bnNvA3Gw55BUX4T1/+rR773PDCeCE5QyK+7rI",
-	"rYyzOVd7Zr/w8WzFzlKxCdq+qF8Mt9IiXM4WqovomVWaTOXsd/Od2Mp05WYs+rUkxsG9OcYMCvVQaE9H",
-	"q7ShOaZrbclQL20bgWTzq8rH/TVMKaNPV7ye1We6rG/nrG6KpdvoRW+baT/TWW+lXnesdWqQjRBdG4dh",
-	"rK0+A2k+4LGZhpaAdR1qQfiMfvqzXFh0XQ03t0JRuvD043zwXqe72VUWnKr/PFX/eab+82LTm4qR5dp4",
-	"7lSdJstcNHfOzFhEQmFoH/Hkoz+2ipvJYp9AUnDasKcRKhfShqOkLbZoas/WNg1GYIeVhGSTS3VoUU/3",
-	"HDLqHmZoSEMIzrFdzfos19YMuV3N7JDgoLslZCGsMx26mEF7l2dwrMzSDcUOfYE69U5lCJTAVHv+IHCo",
-	"B421P0tTYRiBaUM9XeBYChRRSLU03QGH8OOwXRXRlQur4UvmuNlSE7julCrFJhBmnel1f6ehgnSYtaOM",
-	"TfMbRSlD+zSNKVoTZUlDYLl3dz5KA3SfXxhM78YiXKsJhT0Ned4Ekt+6W6/tZZgzi4CtAP6ljXb6SgYL",
-	"P2EhmBWM0WSoIwXc0AnFUJVa+AQNtT1lqJNuFzHlMZWrJpJ4Kpoowmya4CnpM0Wa6qqkc2iOpv5cWksf",
-	"RzNNuYhPJgVbw26WnG28pgV2Ari7qd1JbSO6z1Zm0dNG9G6j4Ze7IcLiNjN+ZXEjjmddJjErb/h2XuKY",
-	"WPtOro1QBbzpJhl4sA5h0R4h66mzEcoVbqEqZIK6thsiz6EojzEStdFQHVATsIilE45gJa8HIpNANat1",
-	"bLxUQAASe6KIMG1NKuES5lONgSWVsz4bZurqsIlGZIy1xoRlqurappTA2HEEjh1N1YxLUyrF2TvDWYqK",
-	"eZEurSacveMj0vzQedPWxmYqrfsdHBycPbLmcTRJZBKbS4uhD1fP3PC4FcExAoPzE8R0RJG5xKiA8n6I",
-	"J6bPVSp2hFiSlmIHebnjIG/C6QY5ueNhN+heH7fObn7uBtcHrbObfj/8uXvd0f/60r372f765eDuUeth",
-	"AI9+7lwHre5N9vd1pwtfHlwHnZtHVw/V/+mRgtbBzaPeddA6Uj+k/3jY77fVoJ3m2d2jPz384efrP7Zu",
-	"Kj97dI/+nbvY0H45Y1Gl/UefgCmBjseTJIYTA9ZbkGK0DmRMQrdkJUzLUK2ppDSRJLQghhbiw9Sfrhga",
-	"tM5wa3Lz5fSulf77cIN/ey1/u8bQG5uVwWz11ZGXuXZidzXu/1RYq70C9PdX5LP0uOurA831At5weS/o",
-	"GZe/Fui6mMN9gK+K1sy9u85aoYZ47nwAwUZy/enVX17Bq6UAb/g1D3Q1Ij4IEt8HDeaSU0pOUXXx3Kdl",
-	"dG1kg3hDlqkZYicV8R5WCWuQqNcfAZemH9h90Gnaed2LrNKGZTm6MjUWNzeGmWFMpcXqWDPb+A2CzJQC",
-	"MKNsmOm46XXfMHKf2BB+3X/9rtlI4mjDTz68f1XaP/V19ZaFmcNxwwgI/f5dsyi23ZKKbqtw61kZPm/z",
-	"Tsv7or8QsjBmcYwEGceklA11krv51J91vqzjQ58vq6jbkJUHNze1onVWfSfzvTreHjFT2jmY2KD7uoNq",
-	"s0lbU6AH2RpDa6lidqnfK67bfL7x0s2p1EuHns8wwLplg7H4JSVR6PdAndsUz4l654EWgkpJs3VmN9z6",
-	"6ebabHqFWc2B4nubTFiOlCv4vGyACZRdknEiZ7bbzyZuL91hthx4Ugo/aZWf/SL+setMxNMLbTRT9dRN",
-	"nWz0GpitClgU1Yx9E++CsxN3Xo6apRJaH4GufArEh9OyswSPZ6bMFXYJx4XnIMgH8m0DolUmKiM0G73G",
-	"HC+uNSZvcngicTWxa7kf28XlIsq1kVvhwGgRghA4VDq5Kh1AvZd3o5jmIk3EeKzjKNIsLvDOsKz2Dmdo",
-	"RGY4mlijgB3WZ/QMqVhEeDXYRAl7rt+1iHMKfdXnkepEQaNXp/5zLNDwb623rPUUgG29nQxzpQNcN3P3",
-	"tI5J/Efrnzd/9PKGr+H5z+wqbQ/fdVz7Ln58F7QTGbpJfYPUQNY0fpJoZeJ/s2hptYs9hBcLwkI0NFoC",
-	"dOdeusWCt0hePt9DhYUdstV1aPJaT65x2tapQ8+JuK1A8mW+GeAM8EZCXV6UoJCIW5/3X67Pp4IJz+HN",
-	"tdlq2FV0QcZs6kLROnh0mc8UMPFHJMaChP7dKOE/xLqExi48HVbyEmtcljdwgscyzXrUu4he8hgNjfao",
-	"8wcGpvrysIeGk5jPhzpNUfKh5nu2iEhIgHAN/tU60hQ6F+Kjbbl+uohNeP4/BGft93jppEoXdJNqbTmf",
-	"tVHYx1LojBMWm20WH4N/b/+pc5a8m2ik08ltwdAHkHc8vtUOJp6VW9xsbluK3TO1UpkXEdb3k3XuQtQx",
-	"XJFRZGKS2420Kk11Kpd2c8ckIliQHMmJB0r9mGvpFIIUwHkQw3RzgpmxkVsyg3rphiRNKLR6i+pyO5YF",
-	"dYPucavTaXWPvR4XkQDx7DUPr+nGszcz870keI7SyAq3f2nmmdoqzuIrJHxZeFIuStmWIMmIrD1d8Fbt",
-	"uep6T5X/Cvrosv2mbt6ixBJrdTQRGUNUzdHa6AXYBrJKXFC3P2VgIkXMHK8QOE/6TM3xuaVpd9hG77AQ",
-	"ELrsfqHuai3zoVvGlz3AA2dE6IH4nJTTi8vK0+DmS6d5ENz1+233z/Wac8oHmvaSLZzPPKdqmnvRXDa1",
-	"F/H6NJLq2/ee+Q0yLdjBONMNRliuoJopaam9wptnP2RCRrGwRjnxYUa2MVLVcNerzEma7wlhU0/2z9Ch",
-	"20A6Vz45A11KHkOcWM6DmJc8kSnYCEncRUOkTbxwaA+Q5aUmRxdZp3woqdiNwptBIy4IV9H1VX5nIbFZ",
-	"clg5JAKQ3EMhZ8QIX1nKt81tMFUkDBcEH/MyDTCBHI6eOaKRVD9RNiZZqA9k6zXRPzhlWkL9RVPAcL5G",
-	"wD1qGDh14TZw0+yq53DmD+i4RxKv4delxCa7oCJe7GS+Y/bCei/qouzyrQGBAUdc0dQY6yTArDzkdQOH",
-	"+L/N3+0xn6tZ00NlXRG5YkGHeYdo/jilJuH/+M//+v/6SRB0jx/84Y+Pv/nT/xl8+fnun62bh/1++0/r",
-	"X3v0JWgeH9z998Ps1Rvn360b9bxz5zx99Kd+v/3oj5u/7z2qL5ikcnWFp547bfiHIdxQBN6BACME7YWT",
-	"UUTQjwmXRDSRIAusM5dGIBbMsdDhDGedTpCFsp+2T9sHj0qy0mGdYeVhv/+Hn69Rvy+bN394+PHxoz/1",
-	"G9f/8Z+tf978od94CA9u/tCseuHRH+yT+4UHOLq0NxwtNNFoRUazF+aSZnMoxpLNdN8yA1Xxatp8BBw3",
-	"NSBmRnnjoHiSVaAA7Vt37HKLtmE0tH8WyjKlIePNBp7qnGlMsygb9a+VkGS+3vRSGTaWWQwU+tlqA/TD",
-	"J9Zk/GUzkSv3TT7btCRz3cP04c7wNW0QPs/MBI9tcn96cXhM9/mR/aZEPDeVkNSYaz0wZTaVocKjoYHn",
-	"pAhowdTh+EvOguCkc3bWPTo8OQzOzjquv6T8bL1DQ/0URRV+DTenvVIaMimoIA8Vyr0+cUQfcIGZMsxa",
-	"Dvp1xZudSmCERHqv9IIufK8it3sus7GTZGWSczc1IZekJVPMw6CrtqqHIjNCwhEe3z7j83mFqXeVhhY6",
-	"qsmSx6FooyvyWaahpQss1HVOBRT1ZqbOHq4sDJOKT0p5KRlDgm2yGoq5DKeH6j/Hfh1lk0+2ncErJIG7",
-	"rqJ6jFLetIkR2JvtoAO4zFWp9xzVrMmWp2iU4mki6+FoYmMVf2jqCve63gTk5pOl8fLBVT10OngNcyYE",
-	"L+P0+brK8d3p/XbkMSlswggyJFpOQFlVvr9JEcBzItOcf42KoZFwhjqeMZcPhvO23hEPV+6B/DEh8Sot",
-	"Z+5VeiLbEqS8HxGgp4kE/Ul3IjUFIqzhRt9BUIZgxVmY2w/J+UDMeCyHTf1HxNnU+CB4Igd8Mogxm5Jh",
-	"IWK3psTEBoUmthBx0x/KJPLny7dvkHluUlTPgs4jRJkJk1dofmLwDyh2dg5+1PjW6QogB+j+phiJCItZ",
-	"yYgI1VnX2QY1uIbwvPwwT21VxvwkInC1jmJ+q4PnUsU40d0GSCPrA5Bl/jg/mt1yugVohu620Ws23G1u",
-	"OKvRvZIUPZh/Ap0olZjdMr5kXjLNWQqqysYjSFGwtVWhYgZf6LoWasW2QuITNNSkPWy6ORAxweMZ0clN",
-	"cCp0ILpAYxtXnhWn4ItGs6EH8YL7HcGRnFVUOSciibSQiRYxH3nYpKgoDWITcfltLgmX366/c82QPsK5",
-	"eO47BR8+XDxXfEWhY4wZZ3SMI3D6tNFFKNAch8S6tUxhW8WY+SQt/ndilOKj4+6jokki6JydhQfj41Zn",
-	"0sWtk/EBaZ2NjjutIxJMDvDJuBN2uzk7xa8btn3XbLzi0wv2ksfzLWMwnQYblk2/PU/kDHXbQdZ8AvBa",
-	"DhGA7DRvsMe5qbqridSUwvawlT0nVBqIsli53wRU0xgzOaiWWBV2HwgQXNvotW4PncWQZgfJE4+bTfIv",
-	"mQALCQOb7dMTW5vArAMCr0MypiERv8AeJoLE1f0rqiyfT8DgaVL9qCRILJQ8hGOe6Gw/48+bA7DtekPn",
-	"vtFfjBq2K1wT+A2cZreAb4fZ1ITF/07Q+y95JHfJBKjskfGWEbdLhqOvFpvNFNQwCBjf0M2io8vXB1XZ",
-	"XGhvyW5kK3bvEsy2Y62OTYtLUDHAtL5IYFravKrsBRUDxqWPecUJAYetzkxyI1OnRMKPwjNktR07JqES",
-	"yPccrLQ0EROQaK520thBlnil03CyyEZdY4Ch4bUF5WaYKqUczJHxysTNuHn0WZW2wWi1Dz+BSV22tJfV",
-	"k6Mss0+Y8HlShjBXJVgr3L92QA+Vppim0NU015UKtgfS0nDTnuy1lU3yZ9vr5NEEX1MOeK/enkLctG3H",
-	"AR4TtEzBSZuzuNV9nqQNckxBE+1Q0dEPuhbo/vxHG3NMXT1+UxdO+VN/Za2UwaedKzAzWHqI2Qoq9fBJ",
-	"2lEhdpxaGsU0Fo+aBmFp15OQiFun5uFa11WVwypdhzXOVgbglhYCMXa3tqStPty+oOnU2FtreSvYhne/",
-	"RPZa+99lWVQg4Fa68geWpkB0bS6hfksJy4tw+8UUSNFZWQpADk25aWpoFtJly9RKPhtP2iot0ZHV2VSc",
-	"K+aRU1kmjbTEDEk8grMMIULapNxG3ysqGONIPRVNHX46ISQUTfThj0FwetTssw9/7AbdU/gW/nlmusTA",
-	"G8G5jrLRoggSSsJmY9NBhsRzypSOjqGn8px/UhoR3BROFVMq0C1ZSDRaSdAq+0z9q2DDLPsETn8XPoHX",
-	"tgCIJ5hWPXpgjZ3aPJwsspLorumHLwjD9PF0IVtciFanG4wUdW2ee7IHxeENWd4nh62Zz2ADNjpkSRQN",
-	"wSpsr5zfeVZbrRM4Ta/2lenLK5lKXoM6Uz2EUcTVEV/gWDMPieZcSHR8mKtBZbmIDcgxt4IwvZkWEV5p",
-	"Z4k+8BiFfI4p6zM9ZESwkEguOYrwiESiCTqsznsbto1Re9hGH70qL1RsAv6g+QyjYx5qGxN68/IvzzIv",
-	"oq5e0mdZcSzFXMYzMr61fev2G6Zla7+klNHvt68v6M31G3Zz/f2nm+tzfHP9KrqB356HNxVK9e8n1stN",
-	"2C8R4imSHHW6pyXSQoxvf0EpKkyY1MW2QdNQL6gbGcdaJzGU0meGVJ41keBprLot1GxsKVArFaNbshpx",
-	"HOuBuFAkhCICxhZkV+a0SSRYrCBIOFHnSl9lk0TY6FE4S+qwcAZx7VCbts+yNthaXpzxWCJDBqafIDHl",
-	"ArNLM43cx6NxSCbTmQ7Z/3FJYrlKaNGx57e2FDn96f45fa5IvpcZpQl92l8HH1SEwW/R1MuGpnvr7Wuo",
-	"hJNPU27lYAtIosC4GocQ5jtMxcc5wWmLJCpsHD2OirfPvsr2m7r8n6rS/t45Ye+ljMbKlCSbjlQHcE34",
-	"UuArmWm7g3u3O465ceueHR6dPNpTy2xZYVulAoG1wbRvz0X5oDdQx0qfMHWytUc9tWiIclzXkTfVBtYk",
-	"6kILbJBGKT5jo8A/JxqkkGzh6WGqZ6rMUDbPrbDopChDdE7Ep0Ub4WGRRWwT/PROHRrDjGWckDQpBQk1",
-	"vcWLEw6FImxs2WUzX5Vj9irfLES/hhQh1dd/PTo7c2j5MPBSc0WalhuK5aOutfncG2ZsDR+b0cXjYWph",
-	"KS0tiWkrJhMSq9th26n98WG26FDaECtt9pRSmJcNOUfTizSzHL1Po4ggCj6TCdW77rRTdSoF76G5qpJW",
-	"8S/YZxVkxgGIovnU+PQ3m/Uz0EX8Qr2hIxqG8JiGZL7gkrDxakCZWs1UyeuFJ3Mq5liOZ/nOrmkASeaR",
-	"cn51v78lK+dJGknjhpeYquHp3zFmaboS9KrA4ZzqoJpIUSQJB4ZIIAdDzng4yAenZAg1eFM/TJSIr/+t",
-	"VP6BdHbX/W2h64Sa6kcDCGfB8dQ0FRhzpv11g7RZiWmZmLY/1QYXMoAwE2IbcRdANMl/IY3lyoSLk9ju",
-	"u9PyJDUJ607GaXX1mCSCmBCbOWargSlXLdzftIouIPoGJ3KmtmqMNUwJE8liwWNJwsGchBTbOB/YBZxf",
-	"4pLg20Gt//wdIMGvZjv9IpfFOrRRaNqDVKcogpTNVhtc2vOFfGZe/gUcS0zIOIFkELEZbBfuF9CIRRvO",
-	"Nvv6lX1bF+kMk7Hc7MN35mX1naXRvSfD6xAsaPJq5yg3eoFMCmgdrO2iSUQ2RN17eHXjnpz6I6cfJ7Tb",
-	"2+SbK/VmyQa7dz/cSvccs0nzgA4nUX89nN+bl71epCyl2Lld9bkwuLDI384knD9iPr/S3B5usQBRdMLj",
-	"f5ksT88h9fs3wFhs16lzX2+ZUuhZiOaUhRCXvuJJDHXHdUR6vQn58HdhQi7wKX/YsXmqNWLo3GrTg/FU",
-	"/fj02Tt0eALGwtSvoBC7IPEMLyCNC4Y0tr+YTClnbfQxa2jWTBvF41ipINpE5+QI2IFLobqdTr50cLl0",
-	"2pdu8+DuYev6vPXDjf7h4O7Rn8wPX7p3j/5Ug5mNIj1MFPL5RXvLevrUBGjsEoNRU5seznEPDbVX0ATV",
-	"qov6gdBmzyemeGez0G9viIWgQmIm3fLv4IucpYX1TYjp+QXisfpDl6PPx+Nqd6SOIVMytR12fVisqXhd",
-	"V83IXpHkEyXLqtgXOOIjog1/NRtk9rBChTR+ay0upv05mJMPhbOqXrZom7pWcWzqc0yotqVspNbnaa6Q",
-	"0tctq/b37RO++51VGCvriJzis27nUknIs3OWGqFNZFbWZVPXzW/gOnpvZaT86uDnLFnj/AJNuNItBBoR",
-	"QUN4xnWPO6zDymdY1KTOKA6kTnO5n9lm+Dr49fFVb7gyEiGRkrKpuG/3jLLWAhln+sapSDLTVS/UqS+k",
-	"m+1H2/lXVEd2UQC2FeVLhb41xrydxOf4c2u0kgomuDczuqmwDA5BmcmSUHTrglQD0hIhXhkx/wkaRvQT",
-	"GeYFFNPgVTdPeIKGMZEK2GxQ9Q3UiE2HG5E+cyYpN1gFsBrNhvpUp1rC+qsV9yuD1bSVR2MSU8JCMIX4",
-	"+2qmQn4uSTT7ipFExmAtAvYRgc1qgeWMSDquAeX7qnplThtj23XHXKXWN6d9KqkjApwQlJmau/plgZYk",
-	"JpDfsr551wb9u94l0lYw3S2oW6EzV0ZHVzB1iowiK97ZpAZIW4oI9uZL71x/1Ndk5V0iCyFfu5Yq1yFI",
-	"+wz52i6qqigZ6p99csX7dNzqiGET6jUjkYl6tvSfLKC5f0Wem9M6vjJ1Hpq9DNvoXBtKIPpk6VT5te2u",
-	"m26BoV4pgnejWkIQbNlnWcAylb6Str9sCn6FjgPxkUoe2T4AvbQP9ypjtEPqPOzpL1WVKAsb3rwqkekX",
-	"uvPh1p/rnqflM36P1qXFY7u2f2ju89IufUtMJUHTt/aB0EWBdUvbpq7EbprGPjFdo03Os4jlYNj+pTO8",
-	"3hPFoO/VJsLeHpIrFdb0XkjFhtJmqTt0sKh09ucK1plrWNt9U6rfydPfWRugkAfMv/eCyLXsVRA5bKNn",
-	"6v4slNKDeiQ6lgb6Hwqpu/p9spX3pC0iDczVk3mTdRStjSMxr+3KTASRm5fhMHN58VVh9cESgrRN7L4S",
-	"OEPeti1awIbvWnmmcOtA7j846oYg1aZ9BdObUeQjzcGn52OJl/6kRguWbSqhwcobSIRTUtz0TgOdmMq2",
-	"LTcqeooZD+GaFUY5E01rfROwDud6Es0+S79UkjoZIr4gTL+oxXpnGByGIj9WjCURmaVziOnQ0FUTGfec",
-	"HgqcwwKdX/RZNrlGurDgqhd12yuZK5/umDlY2MxoFXBgdqWJIs5vhS1WkDYZHpqqqRYjM1/dUIUF09JC",
-	"DHMD2V/RQ3eyR0005Gygq+YPs6paFWDnlRd3o1L/p8G+zVEAtNh4JQEeSg1Ho9lIJ64mL7EpfW1sbdNU",
-	"mzND6PYr1uRWMEk0GwmjPybEPJZxQhRwBMfj2XuoIeALtDKZRBAwlstwAh890UXO1BDrWmLvyaHlNPRU",
-	"mio3tY7MTlsI1SOj5bari7V9dNaRSwOaKE6YptLlqSRXhRFy9LzNPPeZ5pGmZOpFqkmfIOxWbckafW2c",
-	"biYYXSxIhdhr46XNabRPS2i2xx4CQVNMfjROx4jgT0RY/bHf+J//+//6jY3p+4p8lpdkOi+V5D3w2ZI3",
-	"89LqnmSOl3bvOXeGFLN2nm7KYk3kVd5od38keesWKx62n8WmWVbLGTeH0DmabX+eWj7Z0ALjuIzTCC1D",
-	"m2vTDi9td94yUq3RKIVU8MSkZKblGUC0A3tVZjpiZIrNj5hNY78SdamF+QqWMiJTzGwvnIhPW5TBRTrl",
-	"RLd2WVn9hbKpbn4N2sA6FrpxQIlpL15tUchaexu1JG1PMh4TYeAxYeDiVlS05s91at1fYAc0dk1YBKkc",
-	"Jj8CsEVCkwLR3ipqZlHVm0UueXybZorqfuiw5ohPpxBjnxWU7wYH7aDd6Ry0g8fdw7Tqh5J0V54A03Jd",
-	"LCzkIBH7j4OxxKOtjGByIZ9tZwQrAYEKYSL042bWBhdDfzCNdqDadsomtNjsJ/BKfOmg8TBtuTZOwHvZ",
-	"DQIn8aEWeb7a/76Ak1wQSQ65OcLMLQZoITsdXoZCp+zD4t+p2WTRKxetDLRtdI6WJIpaOgLSpKuoz5qp",
-	"DsbjTNjX51TtgrFfHAYHqBiHOCwpaDe+usJZ1GjvuqjA7VTy4lIpQGsUdVCShkZ8Ad4I2pLTOL6qaRND",
-	"9JeuIzoi6u7QEBpD5va2gO0c8F+nQIFRVNs72iZg03YvEeoKJDYGoM6AcQkIr7D1nZt7U3FdqO9sZbos",
-	"cbWu1/mergTG02bWhoDHmCl2a8Q0k5mkEe5fiDZHKs6tubwoVQPuHq6N8DEtUT1RKQDVA5Hma6ZqhEYf",
-	"FIlrophEIIjZ8BcdsLxpkoCvLvoaEjFR4Qru3B3io4MrPN0owdffhQI9s2l8OsomqxayPu7h6FcPe/CX",
-	"uv8ImYOjlfF9Ggcjj2Vmqyp0ddlYx8Hroi38pg1XN6prioezzTL+b2s6QBdaTobHjEv03dXrV54gLEhX",
-	"WCNsZzFXYC7RwllFqWR/AQSllyuY22sDYdYQug0GVVB7iVsbOmraYz4QCCQkpTnoYl5E943JKLl0F843",
-	"KnX92mTAYSHolJF9FcrIqsJownRab4EchiT3FILxxpMzPuLh6oHYRxGYnfU7tQ2DSdbqdSP05BrE+lu9",
-	"uc1+RQkjckbmBZzk2zG1awpNjZ22q9vAS2LvTaeYjNut1bAdW5vGNDCT63u3UpkzpmWW7eWMK83GxvPO",
-	"BYk+EWM53tjMdt9W+4UOrZvKCGqkF+ZT76n4mB0Ao7ORSBA4xxsdhBmGCvuQcwk0ULf14K7LJK+9G4RT",
-	"OhhDPIv2DkJzKIxisohWzTTS10T9mnhau6yESRpBbOxWpgXQO62pd+96vWkM5tq0cRiSEApJuLvASDNL",
-	"Qy0Zx9vaHh1PSTigTPL99wtUc+kJoKZ1M70O8nUDrf3Lwbq18SzxdrXSFjHlMRDZdkfinf2uvK7v+BIl",
-	"MRS+gmPhOwW1ZfQEjz59pTQnO7gHc1RAHj881vq4Ttsb6hp5jPOfSDgA+t4PXB/gqFijERXIzLH59VmL",
-	"xx3t+EYk3XB56m3//acG2u+1Jwme70lnVrrcvQQXGGI/kkvqyli/TVfw6tfKcKMyl9eW91RmPPPruz+M",
-	"Sr3EVFI2HUAY3H7WeQkRdcvSbae4v5rOGHoxmiVzzB4Ifef1srp3TtJLWhaGsNBf/dDSTp/ZLgMwXHqD",
-	"6jwSboP8rCXH4VL96nqj/gqU2uvjLtpxClnVwfUYVaUQlq/kav3meV1H6H+LanNoo2JzneB3kSpYkomr",
-	"XRsZSVt3BnPjSIx715567VKhE8Vf7RshDZuuQP0BzBMIzzm0fXZCUvosC+VhYfoGt3GqzqBGnCulENZX",
-	"t/uP1j9v/liDkXeOKFUpEeEMJ6Y1NzJejCGDUPucXT/iS4iNMDH4MzqdgV1tSrwpdBaSqpQHXXUmBSEz",
-	"MaT9Kha6+gRhoXYgWE6kOIUuYlA965XfJ1+25dUd/tj9S+dIJbEmmpDGpn+jUlJjuBza6EX5FPeZ9xgX",
-	"zudvOX9MI/QjlbPXTlriNvI5NPrbJsMxwtLRkTRjNbdZFj+pi/rxKFSvgnL4JK0E2AkCc/LsD+g1feqm",
-	"om1ko6xIeizFYPhrpvrSDT3NBK1qZ0uL5YuywwZYIaKErA9Xz5ro/ctn6ODg4MwE7JHPeCzV7U8/o4mi",
-	"XhABUUinJuvTrSaY9tLvXgVnvYOgFwTtTvfg8Oj4h1xlQXUXtySdF8nzJJ/ofJIjz34//HJ413oYXHda",
-	"Zzc/d66DVvfmUfr3dad70++HPx9cB52bR1cP1f+pv7vXQevg5lHvOmgdqR/Sf/T7bTXk8d0PfkKNqTcr",
-	"2s26c8oHO+FVedqcYRYO+GRS0yNPy2Q208Y2amZCEhza0AOd2Fu2A0e1ee2e9HJfXnv7F0o4d1XybRRx",
-	"dSAquzCBz0DdNEogVYwyO9879DQUbrRQbWhl+qKjWxZ2AE8Np18am5P0dE3ezb9xtIZrpKg2wDmU4i6y",
-	"mdFnimSfOPzh4tkMy7UxDzJO/JH+w0QQNcJQ7VIo2mhIQ5ubP8PygWjaYCPrCWuj18QWLDSVJpVKwvCc",
-	"hCjVrG2/H09+0KYGuvrLI2ecwsINa5lhkWlHaS6TVStB2cHhxjv8DAb13hG6vWMxUE/GdDq13eRsfqRI",
-	"RnMqW1n0abH1cO75UPc3FSXoIeHTNjfI3sbi1vQhZlqXscXFuYkgAmOkEmty7vciTOWh1zvn3dbmYm2e",
-	"bCc4PD06OQbCfY4l9shuEzQMscQt48m3fdn0X6axJGTatFH6rmkg2zSOBKV3CRsoNYSCiEOj+dovEqZR",
-	"RFJq5yGxRRYgpl6mBaiwrRJn2IXAK2/e29YhHHssLvkLtY/1V1DcppnsnZeJVdY6GabPhtmNiy6f/6Wq",
-	"BYWHU8ABfiAQDbVEkAuFx8DnLOtQi2tqe8CSmrI9thylr+/VGkzOicShIfPalD27yNf2A4gNi6VY119n",
-	"Uy724eKKfJbvcFwINe7UZR1URprlzGhpiFwz56nTTTjUAcwqu/gyfDavz0JtcbyGg1mLp5s6uno2S9it",
-	"X0+cxKY3d0ZaDwT6cJFSiYn/QS/weIbUFHC/6Ohw5x7MPgfbrqhIjrXUsJliZZjk3c1WTsvIx1evbCRp",
-	"GjphdaSty/8AQ/U3ejDNNwtNvO/JjyaFfp/bpN/SsKr5qTRWQjcnotBzZ31ksPnwYnu79Mb7OS9whi2I",
-	"p8RUtpk3XtNf1YgYwIl0k9UdtlZX79wk3J1HYVbVItskRWROU6JdWpcDByiHJTb1/7eEJIuGjutp2Sfw",
-	"hz5o5g8CKRKQbGm/0GSb/6thTo9ifCPd6dYVduyfaSXNgqyyYaxkLS90Ccmf+gudd3NX5V66xukeSDvH",
-	"zdwjC7+AIwO7H0vpNemLEDUcM48Kf8TXvvveradjdQ/mUt4UXJsG1xZedjACDhqt+O8aWq/dezlzTLlK",
-	"iZB4JUwcH9XCFmXu4J19x6WVUUkYlHiuCDnLuxdSD27jV+9MnGvMEkWNG2+YmXfH1qYdlFrj3JX6jLph",
-	"Z4olQ80QAuISt4XsdWodt51xJDcmclDUrzKXSd6coGgi9Zm4YB8EKTFAPZr1Wny2DF2/xqeoZo1r5nhx",
-	"rXF6YwpmFWK5NvU+pX6kpinxNdRHadi+jyPIt+G72/BKgSaVQSM6fBIxQvROR5zfovzSH1o79SMbM4wm",
-	"iUxifXFThj5cPctymAhaERwjcFPmDlKFJfogr3N1862PHnaD7vVx6+zm525wfdA6M3bmjv7Xl+7dz/bX",
-	"Lwd3j/ZnsX5oTNad5tndoz89/OHn6z+2bio/e1S/j/cLovFEnqTGTolvNc6dhpjpwUuDYr5uaPc2PTWz",
-	"4Ju6eJp/Ia58V3m/fhC7FgTL3a4sy2Dbw/2adjyoL25l7koqkP2gooftpooHXx+cBLVIavB5rxI4eYHF",
-	"lIrYD0bzYSub6XFmLbnY4pvKmpMGXAUo5CiAISkRdbtoivxQoiOS2mgIaBkiHAluZCKRYSLrSbOf/Tat",
-	"E9ZtuUHDO/O22XuxNR6v4KuKKD31LGtElIkkWR0kKBrI+FLHwjKdB4siKnS9+igyNoX5VjGxJt9qA/A/",
-	"vH9VQfii3i2augT4LcgitiVjWg4RXCZOw9Vsn8eJEoUn9tpOv9RFmXUHZWtW6jMwrMC3Yzwneng4JpBW",
-	"x28Je6Lt6kaaUOqmUMj7icTcZzMb4/GMmM4fvktOp1BDyDjsjoXvgZLCxrPNKjcG6/pImeJ5lLN1kJgM",
-	"pCbSuirUCWDjKAlJuB9QTAXkDRCyn/nSdWy4chO5mn62Dyj8RaANPL7d8SqzgsTeRmD22twtoztN597U",
-	"tbnVFVcygdukaRjFt0zDKip7gHFw9upDqH1GUNqipqfKbiabX/66s6HTENEH3MUWj0eCw2Vo76z9J7Jo",
-	"P5E1hqa3Kpt6Iv9DGuahWWdtrRy8Z1q6jYn6AVlLIRoedoIhaN2aP1sHqjYtgkH+CIV4JSqgy9XYmuom",
-	"IOrbfB1Ux0ivn32l0On8GmZQxU2toxzZ7zgftziQ24pIXlPzzoKMIOOYyMG+M8odxd2BX4kzINiBLSzM",
-	"Qu00FJluTuHGLpIHoBibMi6pBLa53LVjv/JdRKQS49TZ4RrobLvS3d+uu42Z7Dzz+pedi2nUguG42G7E",
-	"ylOJOYl1Gy1fwf3v+BJFHAoOGQmOMjSnUUQF9BgT9VfswfFG97x2TXh5EOMoa5GWVbJQEl7PZVBzvAL7",
-	"3ZgzRsZp+wtTLUCHWkDeYZrLYOJ9bRQGfGbKlV29ujTnvKm7sjgyrPoPoAQKn8dEh+pCjRyTqYS+u7p6",
-	"98SWPdNVP0xvO0vkVJqsQ9Otw2EnlqmDhaXPoAcTtEeI8qzRrKzQry00QoldjSK7SFfJsv39LMiaEGxr",
-	"QNt8z8diTdNtrz3EUNoDkXYlNx1jNxC91hUtt7vtnxmCcUDINc5Up/eluoFB2dClmAvIjXWOj03CKhWA",
-	"KMcAShzvwDnqGnWa7pwF0POgQtGfsXESViPzLNe/sxOsF2LTLurOwpo5RlDDeJ4bTuLnPJrcuU5GXWJo",
-	"BK2WkVozLiQExJjgPluus0XDodF/s/u2snLtAIRmP7fiE5nlQApPrd81lOjXwe7jOvxK+Z22FadiNNr6",
-	"mCy8KXwmxWEruYSRz9L2atw79NT0Jme6goYWqAmOI0qE9Kerumuor/oMBPhAZNWfjTNAE+aEOLKbKYOp",
-	"Jt1jPehNLemF4+SY1Cs9rnZt6g24cOzxaatFFF07x51ia/5C1Pbg5kuneRDc9ftt909vpLaZaLAZAfmE",
-	"IGeEpvX+Zvl6uYO9toSjH3c1AfVW/AHakzSKTJ1xHXeXO04m7dFqNrqzARbZGXOLQabZQ6mhzqgrFVdp",
-	"AfCPVM7ObUfU7TVVw4jL+S/YGbMy/8W+lM9y2dgNU5BDt0xiSSHcKIkl3b40jcV+385htSY5s1Jzh2ht",
-	"KBNHhYyx5LH4/9l78+U2cjRf9FVwNB0hyUNRi+WqNhUVc1ReqjXlsj2W3J57ij5KiAmS2UoC7ETSNMft",
-	"iPnrPsB9iHmwfpIb+BYAmUxKpBa7ysWJmC4rmQuARH779/tFrfs3aZa6MYx+zUNbAP4cVsMZhx2RlMNM",
-	"J4gxN43Lcd0ex8JkhplN+pAFBzdsOjTO4UY4tTRADfkoIhRYRS2+VfTrIXAd9yHBtHgqSAywuOTnnnH+",
-	"qfPdQsLYPeSOJT1krlccHpTVA/xGVCLPQ1fzodqlR7i3IjfB3PCvkLSn4KM31SZpNWUPPk5bcUm8k7dD",
-	"M9Xs1/caarrGhfqQmYn9TQUi2iFAcq0kHNLy1NebLm81zvCK1T6bjRe1n1yfKQoko1I7JyjP3e8tnDIm",
-	"3k0fdEAhCpUradVVlHvHWHvMTwzgtsQ30CZVfa/WR9TmtByMWxSRWRCMrm0INAQuZiJ5/er0LJkX/VXZ",
-	"/7gynWFZju2/dXZ3t9xM9nYev+d/tHfeP+Bj2//2j273V8rZd97/a7f7fnurA6Uf7uD7T3utw8/b/7a1",
-	"C1U3Dxa0zPnN1ixT3ZT6blJhfiDJ8+yikDBbZ/WellKnskjFO+ZFgBqNOZVXww18VC17mQ6t6p3/erzz",
-	"f3CG/7r7/tPhw88/NIwbv6VJkZWzU/fV4Pa+ULJQxfGkHIa/nrPo+/d3Z3PtSpgxCWDTEGuANyZ25aQc",
-	"7uZmALqwqBwlKOikJYA1HpYg4U/RnU/BLOzV0RjfIWSGrkbCDkC8botjxsdkzWLGyoMUMcIND0/BPS8m",
-	"JYSF/I8Mn50aQAbr6ldFTOmwldjL83/+9/8k29X5jbOdSzWzvtuIqqGG0OSPrvumFcnHHdszY5VEFJtI",
-	"sYEKHIQWBJBhucOrcpvYbTCjfwRailf9a/ovqI2FkQaYPcOz5WZpKJSpwI+UWJeG46uRbdAitAVUmKpZ",
-	"V4dpwrxixo62OFVK/Oo2kNJl1oM1eL8FfI3w5sPRbZx95mYxVDKFmSP53MZ/7rzSOzjpnVf9sCJynP2s",
-	"ZpBOR1GPuI23BVGI4Jd56zfEh+SoCqxOberq4zg3hSpsRyjtRDgQeKudkcxyj41KfSITqwoIerYFNhO6",
-	"V+J2OCk6W8pZVyOgNqw3LDCxg9KmsXWOnaH8oI4qBTip6sE+I4VfioEqCfGun5spqvgIb9p6ahMEZ2a7",
-	"tmqCB2ITAhXHs9AiDT9CNw8TnmPwqEoI5BFr3xb5RmcjEhOVcgZ3+ACd92XAeqPvkqA4dj95WODPu3iT",
-	"HXxxSSuQyqDsMFzYi+VjMjdaRfvz7xPn1fntiRedM9RsdXN+/gykqn3TNFg7GY9NUSKbNQKQIMQvfm5W",
-	"qNGFSjsRfCFIMw8uwm1VVJWhRoR6oMXxiQDkY08RyvzlIyWhlbhFK+VkAdCtOTn3L/8inoNxbks1tu7I",
-	"frsiqJ1FNhknYiQvKzuv1STkud2JzvNfSrurD5xkoG4wHIczWLAdIPsvEAgd8SMIQNGd7O097MFZ8E+V",
-	"ENAB7CZcsB6G3x+2ay/dsywFD2vxpuBm1QT5l0qDTtVhWyQ/PVtwjcx2ODaceCKmkJGAVf3RpGzF/Pvp",
-	"q5dY6/p8BzGBQK8bbkiudY45B8z0JiMIxsmRsiAGZv47F98dip+zH5kEnExHraYRAA2TS7k93UhTBUga",
-	"Yv/gz+5WmLMB9WpLbIXqZ+6SoZkCKS2G+7hhgSq0TT9ulrQt8F0hsTUiSgLN7dWtMHgE5cANO+Opwwyp",
-	"V/z06c9oDv1k4DRndp/CB8QqNjWkzAjHE71korCHbqApMSwXqkRba4yQIjFpFnEtMIUkfwpVteUO7ogH",
-	"D47FWBXW6AcPQFfK5Sye1kKb5qjREqKPh2ke2vxskgzh4csbJQiH6eybJHg5YIrxL/iOPjhPvP5AGH5W",
-	"BrKtBw8QGAAO8iCAva2qrRN/p4vCTC0gWySA2X9qJkVPJTwVb7fdQoAXSolRpicl2W3HsX5GTjYcafAp",
-	"rhA8bjVbxMUMHNxv37wgPRwPFbQD8tmBYujqsSzkSJUKSDl6cmJVdcqiJ7UzOOELQWPHHrn1R2FVVUQB",
-	"c56/Vo/9BXN88IB4a2z7wQNxzNQ0RDopvTELXDWwqepbFr7AGvmmqLFxUjQORjOxqtPVjbu2BL1AEavq",
-	"FhZjmQEJMSVQfaoYuKmNdZ4rqwQwrmhwA5npIH6cW9zu6lcMVBdoN2EXXSil3fjSFtE6qCijC9s1psfZ",
-	"Sg739vHq80JNrEq22+LUiEulxhV8BHcGCNmuRhTUUl4AQNS4MG4hlRV2CGELvnfLL99EpxDhzk3vEqn8",
-	"lKRZlqZQaTxPkWkwuaHWtipDzKRM5mZwRJoJdTNtgwSKTi0PNTIPIc5GpC60d944ExI3jncBiIIPWre3",
-	"hVX4ErNCQJgIP8a2c1H7fTzXNtE3wpWkpOu9XdqUXe0MYxtBF37MLKZ8ZmbSiUgkRHK4d5i0PLBRnl0q",
-	"ZOcIhaj4kWIGwEzKtniGxgH7Xag90QJC+paS9qoERjNbIkGB8/3QCxYUJxoBiwj3sTdRpEBDE9ZxZgQE",
-	"Z7SHmaB1ZrmDS+1kZWaBPdzpL/eKYuMaIOrBXZN1ikb3CrzNRYExZ5vjIeKrZDDHfMabAGaGzkMODB0d",
-	"Np+qKxS5ceQ9uqGihycj3zWgAfOPeR71acmRSo9EIvUMiD7xUZdq1hKJNloluAe6GnQG1E6wQh+aPEVJ",
-	"w9vZaWz0TawHEAAJHqF3+4haPPxIxGQWiWs8A03Cr6VXundWgQh3r+idDznWXdoWrYmzYmSvvIqOsjOn",
-	"C4NI7OqF3ncVlxAVjj/BuW7xJ003wJA6RP4KbG1o+cWiA5jRl2VXB4wp+MzcB94SeTaCtI1OuTCbIE74",
-	"cggeL5ARECgR3i3OUpZ6iDrT1WxFOC1JSDSBl74eNKJtnVnSjS2Ef3WrPq2/5xauyPzbfcUb2/qLkhA5",
-	"SQJqY1aEbx5jL0x5BE/BIYCq2BOZhvjUuVfwyXa7q09jTOEYwYu8eV/a5N83LwfUoKpSbCWv356JXWAj",
-	"3f1EiKifd/lWyXbs8aAwPcJdFGHe4xeBZ04JUJj4Xi1xd9U2E0iJqsOJgjQ1bTCecCOYfvidsHJw3YJb",
-	"CvY8RTeUpbeftGm9Eg7b8ZdMXx/YRPC9obim7honMXQJSacsFB9vWvE3Mym0zH3/IIAEIMId05ei+UGg",
-	"HEG4oaIoMufpkHYs42A9FCBo8BA8GLP7wt0NSfARvy07B8gZlOmB+3tp/xAJe/9mnGlmCsDglTNbbcOo",
-	"gGqxCeLfGeM98UOjB9jdT1UqJDaTKfcIm6EtfjTlEE0tLM3bATOY0hVbifP5duGvHbp6m9UpICQ54d2F",
-	"yidG0gSnlogRE7ekScctyj8oxfcP4S4T/4DQg5O2/+jqf+zs7Pj/d6cmyNMl/iGSwOrl/jyrJQx9DRLD",
-	"r8DlD7YmGrTO9gN3i6cqL2XlFvMIJx0BWVhsb8ExIKm3u0GgAHd/rkjyzbdLQdW54RitKqNROu3ELx2K",
-	"HgxRByWM3hWGJdMZDUums/qdUDKnhewjTymjU1FwyF5iVTdrWFOBhuZnEFCWe8hz+GfjeGvwLXBxV4NV",
-	"526Aopabe1ElgZOLcp8K0H2JABaXHBEDdDlP0ObcIYpowf0nBflZPNyuDpxtwXHomdSpo9fSEul6nIpz",
-	"LzA1YHFeajNlM1jZifuYgyzCG184tUFbkxzuLK0nGcAqhyFolYE4pVevnZnIK0v9Uh1fAQsWP+NxQ/et",
-	"nHDTbQJQW50ErbKIihuS0xnukxfSljvwnnZOnhKOWVb6XEe0rJQZBGbqGVfkQkvWUAFupcxzBBwV74YG",
-	"VABjGUF1cg5bkFTtAVjjuJkwTVuasXsrCxz8yOfDJ7vHgjg2pap9BQPIu7OJABiR+F055xiKfRi+PGEG",
-	"flQiYHcCDrYzyA4OxRC8i7C4SqdHYbG51GTorBj4fhEajprRkJefvOssV7qnyEcyIwjGgejDS1Aa7T/i",
-	"eA6V9sV+OthHHXEYncMZYITtRtcReTUNPfcvUg/cDSbjBw+Cl+TWOlqzDpfreekRUMxIrfkYdu6/kLY4",
-	"w7cGQNc9mefBnb9SnSC7PL7RQvkYGn1PA2APKcxkMGyJsYG7LqGjaor1SRRIBN3qgSgrWFwt4QHCdiYZ",
-	"xnZ+2nl7ErnXkKFhxvzCfeHyIo8A3+k7AIA/08dEjZlqMpIA5BLM9CzmezuiEHxYWazKQo1HaHH/8Jme",
-	"WNe5EwgJ7HsnaHcn2e6H73d7MLn410cwne9qU6Qr4tNhwu64HOxMsgTFsRDCyRhbcmhJ/CA+iVqIK6EY",
-	"158+gc39ORGfjyqXZm5LzcQPQtqZ7omtbfEDRt/FlpzKrBR9VfaGW8mfPuEyfuax7f6J7J+TOKTeEp/8",
-	"cD5vb7f/Zo3e2q48Eqw5SIf8AEUrTxEj0737M/5p65OQ46wjqo/lRWxFj6jcmj6PHwQOnSZXez5EsH8Q",
-	"tN22PonMKT2aSoiZd+hurTBg2l2qg9CH8PCudrvIFNkg85VFY/dZjia2BOJG7T9RBhIU1CdAl9m2ONFB",
-	"rrZEAu8q4drsyNOI/acjiF91tQ91Go17Gx9jWb7gIji5dhaPgVFdi0k5hL5f8gMDEGJqWyFj0QihCmFI",
-	"PahisWqlIHwpLsBvQedV5nmHN+24UGNZqFOlU4Yapz79joDX4ZYcIFSjDMbnaGN+gr6Cjlhwbsf/q23z",
-	"rKe2dva3xWfxedsN4A2LDd75GJBDGEvcG8jbYL1BZgq0elDzOt2d+apoa0YKFQCXuYP5C7qhEyVJnS3Z",
-	"1aGkD7N3pBB9pkTpFHpTyqny0VP0yjn84EdN/ia2VNO+5PSyl9TOntUexKirnR/iXJ9KLsVHl6GElur/",
-	"QAtGr5u+LKN7CuoKMugeaItjUtO5AdIu3xWU5yKx4QVvbSeRLqT7ghVbTHRXo4CDJ3di2xAdqMh0iHyp",
-	"jOOMDIXJ0fYLJVSalYq9z9PSjMdk8yVOG7rBwL52bqiFav0nMGBUjSzfqmkIM05IA8BnVJAAYuZ1HJ7T",
-	"jAnguiXgvMK8ujp58/bl+bM3b169SYKFB+ooQU2L2LVx2N/0KxqfHemiMAXFFnlncP0L0zfPmeABvZZz",
-	"jGzVzUFWki3IyIiInNv2fkpXH1exAdAZwBK2YB0T4C4Z9Jhb9PCPR5XWK7DFhAcBBAizKqQv3dKtVtLq",
-	"6gTxbykC7YFqvaGaGP0UnFeofRCJnYxVYVXq7uQ+TC7UI2R3aCRzBmcn2BP0ibVFkhYyc55sfGmlD41N",
-	"cA/y1KGtj98jxg62thMwxEoWNi1/EqMtu1NIWrthYWiSiDNwoNMszz2YZgWxMhiFnFTBb0dV7E/tL2bD",
-	"urrobmXnYJF5Bzsz/Mnb07NXvySi5ohBvCuJrqJ5nHkMiAxr2rS4kL1LmlilXzpyEoJIXMJHwA/RG1rB",
-	"MkwLM+7qKRn/s8iPr1xC1heJjQ6C9Hl9B6CykV8B+q8OTO28M2A0yfTgtbuAjdeuDjlseBhGTit2Hokr",
-	"dCXx63dDsOLClIhOagO1IdoUGOab017s3Moy0wPLmp7QjsOSegVHEeI6+GmI+cVk5R3WeO6dO//h7Znw",
-	"9t7uJ2ZrclKyr1Tq3jJugudZ7lza0pg8RPQDFrO2ZTHpYeSWgmFUyVJBjwdfAeWe+4Ocdvc32ut12Yb4",
-	"Y48PH33fEokcj3NK6+/Sif/qLNJk2xsjn/A/QnShoKe70RHdDT7Z7kJcE7vxUCB1N1rRFVmZ0yV/9SeK",
-	"hhOpi3SjIw4PDqLjKM3wDtBLadIZsU4JKYpJ7m1HIK6RvbJdua8Ti3j11QMlZXGepXj23v7jx+nD3nc7",
-	"+/0DufN976HaeXzx3f7OI7XXfyi/7+2nBweVGyh8Axsd8esn0d0g/BpaLVqGVmVApTHnzjjE45B2cD8c",
-	"7O2Jz+/xxp/dS3gKVWtQ8YtCHkoEoMs4S5Uus36miiORwENI7nslUKhItcBvzpbC+HKbgpRs6bKrxl+o",
-	"e9qmhQ+r7YQxr1ASpch8TkVXDfjcDCgOY7meW4nkP3fIjt05SRPOKPhAJn9QR0J2NaADFjRaY/ALu5iB",
-	"2Y3ZRVn6nMSf3Qfy3aHIVVmCk4skL84aGs7GQ6Xtdpu0rk0EvBvLGSOAeqPvHTZWV9PGgg/lu8d7+9sk",
-	"fOTMl9Wwg4LksAKAH5kxQ/mKikJRHqFQY6g9x2KMgJYPqtsraXSbEpj0Bd8DrG+G0GLtlLxx1+yAcekL",
-	"aNrirFDoophUNUb5uppMU/zeQNxb5esoIWBIidyQPimNSE0HJc2/kHEHbxErgX5NRjLvm2IEIB3wQ/J+",
-	"ywuIuR+3xdbh3t52J74TNZmTdTqWziLpwEDhg6d2dafiIMYOgJm+fMx9EMA4l1nnIkKJAnoDGCYNpVce",
-	"X6ntvq8Hz7OP8SZuP8DpzCe3ounM/einc4xVL8L/4p490YAVTJm78JPbmbh5AyTfFGjQCqoCmhbOcYSZ",
-	"Hjn7ojcprDMaIXwa2CAjoGe2BPIMwjBCPHjhrLfJmPU1PRsDq/w1cDkdJHgEPoWqjl5k+jIJ8G215clS",
-	"NRqbUune7PxSzZoWqXZK5c0nJ+HHnZ8VJchH43LWipALaDnq/GOUlXKbwhkvONtTBJB4+/bkKWwJqDpx",
-	"rxzKkd2eVv2+6vn3rE153jcTncZD9wdhsIc4WB/uh8TyWJbDlndEQpLW+dqm8D/47w/4HhShQGBtVvDE",
-	"ALZbAjIxTOLJUPUuqSq9Rf1uAEGJxUfxi3COtUljXIXKdzf3K8zoES2/mwSWmqDt4QOrYAzCfPAOOKy3",
-	"NgrUgDTWIjl2903i5QwIGPU1Db/AML6jYYTMJC1JbIuNVJpJ7OrBPXsMN+E9CwPDQ1VLBiwYbDueT+JR",
-	"MzVlzWjshHRyDjpZFoPK8Od+dDPYf0gz8BhKQcxwMaohXP9QdAuFg/DxtuIAtTtFm1K1uPqUrnVfYYV+",
-	"o4W1otF+zwE0BIoStbOce5CmtU7ryDzEeWieE02V1io9h9U9BwsgmmzzGTDjR/GMM8v459V3VOnyCLvK",
-	"eTjRqEOmNHlidOlej/MHIBVZfY088jnzLR703I9uvAcH8Xid2ES9gvj4sQnZgXmMLlAajzJrMyd7vOyu",
-	"iCPsHQTh7JQOfbWmKADMpWZQ1KQs77YCFHa2YDYNP8P683wo3I5Vd4z2xML/gyosJfq1D4C5j/Wkv/OL",
-	"LHvDpAMxOQQeGatiKMfWiakWC1rQLBmJI4gGZiX75dhBwX9hhwYk2yA/L5JnZ3IArwxthXdDA8YSsN+w",
-	"tTDRUcNLdea1n0BS7M9JCiq0ioo2Y0uUSeOj3XZFWWtdqWFguUGVwQ+VAeHjTcFFbGyhgIgE5Ai0hXFh",
-	"IXLpW/SpuPio0mVFZh+47rT4VHg6rHbYYHeqOOnHQabSmJYzu0F0YogSpxaXdUYTiw77adVrXd1QIWYm",
-	"OX+NHRPOnp8aCAFkyobwbEbBP56RnzibI9HoxM9KjUM4gco7Ks9vUZkoHgJp6BYYwZkl8raOVP0V9goF",
-	"bpHMbdOLjH6OX6dX8XWE+6Df671LOo3reJwusqi5sS4enHYnFyFcQZN+jtl7TNMSrihPIJRtRcP2B2Gw",
-	"rHTqZY4U/KZMxybXOLbY9gcLAGbhz60mTeYAiv2E6jWZPtIOhW/0dyhKCxVpPC133iIjpf6bn+Qx9Dzv",
-	"TMahbsOLOHgwyDcsu6PNpdwOhKclWPqK5WiSq7fcii8sNKWxAnDkOYTj4mFGh2GEj+M9ExUhLtorle1P",
-	"ZR+LUgNoeqEoiJvXfMHN3ya2hInwoKdKXp7zToyHXfmhohL5INjc0gL40WCirO3E6ThgjO2Z0ciA6+S8",
-	"T+/JCmogJM+GqX7DvonfmBPHNFhgMMeK4Wik4Wi8vlwHh6RyObxgAq2cDo2zGL3As/OvFEbyC7g1zPlX",
-	"3ceQrPC6ykMysZ4qZKnOISxT27PRcVjUx9WPEoU8xZXB4wzEix7lbeiTYabwusvirsa2f4wvjKEm0Yle",
-	"nM87yDibWgQAM53U5gM+e/JGluqFG2QiEJkNYblRpI4yUprJx52esVhS4BWsDZrDnI+knjG+kq3qj9qP",
-	"YS2MESOglocODCqKJJg6Eh9ZkDrsbsJBrcqpKS6JDIPu4z9hCK3ANxyuqHxizcvTFk8NIem5zUudXdAd",
-	"IielGUngrs9nPG+Znf99YkoZT5ePNb1x6rgYTGAjwpCPT3zVPvrPUCbNKqtF/g106AAen/szBSqPhbNo",
-	"hQ6l6BstJggtx08LKtfvbE5cQoCBd3fsmmf6fFyYgVvGisZsPsV/oSHFVi07a/TsEcsI62GnV0+UtD68",
-	"qqx+80vlX1M8vlFmR2DdLhg//16RgvMD9QZPRd9w7p0PgO9sCnAsYjEDSrAWbGjFswlF5NzDgZtjKm14",
-	"XUhcYflFUZIVmd4rH2D8Q/RS8AB7CdjcETjALJuWUL2TQcn18dmTvzRW7UbZWIIBTNxlyTZ6QmMwv+dE",
-	"fEQE06BK6z+GkdOd2L3ph5cel4nDRx8/I4liXXGz8mSMUiTWAFk6Z/BDls+JvUar3/9a0Uu+KJlWhWIX",
-	"pK6gL8cNsxNVISpoJXa7YyqLVGzhQrZEQshc7p9M7O/+Te97G/aZ7F0CNRBc0xavQkjBpxDd8/F3iHvw",
-	"XWFHE4IYkthEfl1cFccduBLHGTGeZNHexBpD3pqMx0NgMVUntvYbeLB72x1fpkiJwywCwENqI8a0uFTj",
-	"sjbYHMNV6H06R1EMjDCaAyXOhyj87ToiyVEBOveXHXHKdUCrU5jXa3Ckw8QQO308ucgBFrHqnVd/q2wM",
-	"csgh2MAntAJqVVaiMg6TpKbkihRxnjTeCC+lO1FKEr8zHHbQMlRnRbF8n3GBgD6GLHz9LUTD2jxVilae",
-	"l+Ycb1UL3FV/rEyWXLbmMkvaklVPgwt+wCDAWhvajy/xSZRkLmv01VGI0Y9nPM5ni8bqfqsMNUrXkptH",
-	"cPhKlMCWX7Nb6Si9OgnlTKE1mK+N7AX2m2omAx8OQi6yCwol7DQre0OVAnlERthTIb5jdBxK6DQVO+DA",
-	"yb6Rzl+DhFHEH+WFVUJ0cPARJM7y8eGPqAokmkA4GqmXWl1IK37pkJsAwQWiN9R+QfGvr0OKBhdxZPpV",
-	"xRkVZhyg3hCZq9I0Sq2UNIFQJhSN3x/0wz+lyJfwP1UxCtjnxR7UUGLk1nsqY2c93p7nIcBdG8Cikypm",
-	"yPGJV3BYo0RKLr7a15QBZAy73e5ADpgusQ8cvZDS4Puy0VZ1by03Mp3brOGHbbH1yMcaouFl2EeAJ7lB",
-	"hDxGoYCDpL6GDenKaCiE9VwbBx2FQRzODyLNMFEYMgUQBao+OHoIFPXPTZaOLnpIX+W5sFkOWDQYSB1l",
-	"aRrKDRq3TPRURqyuPZYPw3MbNgDkL0EaQOenLqOPaKLVx7HqlXOrHD1WN4nx+Hj9wRjey/MABgUFW4GY",
-	"BSQgFB+RhG1HZbIYeqauiLLI3PfkvIzrtiNGDShcho4nsh8WkknFMQIJGjya3yizPaP72WBSzL3Sym+L",
-	"FrjyheEkAjgBFBVabNB1/4B6G/ynL46o5HFxnmeKegp4JkdVwveQW1P5ODL0o0YQEsPw1/nFxFZUW3S4",
-	"8mXSO4DbO8cT8O7YxyTXAuz/jlc6FwpyllxmGzqK8YfeUPUug42ITsviT9jHAKgBojE+QL81jRx2D3nM",
-	"4E14MJIw9uvGcoQaJ8KcCcRJOSDGSb+B0ou5taVDldGlspQX0tblHUA58I5mR24yXnax0ovziZYfZJbX",
-	"86PVX5qH4vcQd5wFyGBo50SNjKFxih5S/uq68bWccQhYgtf58X4mXPYZz4GONb1mgNaclNBhnpqpPsJm",
-	"W4vWe3V8JXJYu8+s6V1j3WgAScEcYrUBzBs1AIV2nmZFWf2couONiw3xc3dOWPV+VkYFTi0IjQKKbUAv",
-	"xy+IODGu3RTiBKyLXNrStkRZlyDBTUU/t+qc4jEYO1aeQINItYtigWjCsF9UzNUW4F5NqbCfuP55V5Gp",
-	"NjMTzvQFlQOVh6/lQIH38QJ9s0KJC3BBisJ5OqYfvLBSjaDqCsLKW4/2uEUAbi5nLSh9o9+3Q7NcKOJp",
-	"VcEMQHp0NZWpUDkNl1TlP3QBG767kWAh158P/vzn7Y7oG0iFZGVUU4W2vcQSUqy5juK3yATg62+gHVP+",
-	"faIQBiWqv4mj9ZyVRNo7InpzbipXbL5BGCasB+PPDyor5vBgGurBeHhD+QHI00pL4SZUvx0oKSLEsbnP",
-	"uKsZToCoh+OmL7HFFTRWzrZ9eCHN+n1VMBY91uvRE93rc7ZxJdIVi0iWKl3NEbxQtsuNrIFXAtps8c68",
-	"iCM1MsWMt/cl0usE1JgBCkIsvYl7aXaipum5UOWlwrKNsHZt8QrFElLzmZGqfN+1CCa6hWiFY1T7wH1x",
-	"3NhI+5jCFMnh3mOxKOQKwFDPMaANyd1WpXezFSQyTwL6T6OjtGFwb2xhUKpF3CLJC4P1FEmL8vPbLSpV",
-	"FtW9gRDYKqUyxLaPyDWHecFK4v3RFBpFSAp4zOHBgWgM18LcsXrZM1sXCosxnBfJlhkXVTFieAfVBAQK",
-	"4ITMin72kfGO/EZjVWg9cLfbGD8z8BVC7wBwVQ07DkLsvuSAh+Z/pvnidqVyxFgwgDcrqRUVI7zY69UW",
-	"ESAHrJ6Vs1A6Q1IMixj8Nw3fCdhmsF2h2NHofNYWyeu3Z+7FQgzX/ePpsxfPzp5RGfBPz84SxCV1d7tU",
-	"szZ2eMEnyqWstSYRWYqBcRaU31fceZ4cHjx2j3i0d4D/eYixxkd7h5BACp4KUeVN5awjpOirKViktsV9",
-	"x9DgTdNPzeSCSpM/SKBUEYXUqRkx4pg1RhPEbU2Hkij9K5a8WN/w7ySSc0lwstRvi1TrsCSE0qHpe8At",
-	"w4UzfBNkShuaKRXM7+/vtdzXDfvhz+0/tx9uE3Yj6JKuTk76Oy+NVlRmQ1HXaqtR8tCtFYGAgIkKMt55",
-	"CrBN8L1zJBn6B334hgfIOIb4DYMojgoOFyJwJNg8QY4Ndw162s1oKlGtELb9wRMJ0okBFbkby01i00aI",
-	"Jc5gZpbLibZK6Y7I6qFBFhcXM6HNNBRTAs6jVlFRjw/adXVyuH8gmmqnFqfSpVee6QT6AL2awwF36vGk",
-	"SEj8iN2mBAUke0Nlo42NGVce91aizQ4opGT7iN+U9eX3WMxuIWsN19V6b6BXlHYzA12jZcAcEAgxyPgN",
-	"BjH4Ago4dNr8OgeW/X4LAL87u7vT6bRt6We6p233zGhb7Lf32nsQloa6nsxJ7IDBDSjd2AxJKrVChBQa",
-	"ATzVAxX9eymc1bgJO9S7UoMRGUqEWvS3LxkuH0wuTzfGhHEXaiA15FF99fsbBCtiuRbqMR8xFqKQ7s1B",
-	"tgA2Qi83vcvqY2020LKcFApxLkANFFDt5H+xLZF82G8lfpc6n+G7Qyc5/vLL8ZOd078cHzz6DhE3kixt",
-	"+5m03ceSRPaQIIDjTQvwB7YtzqYmMDUy/LF3LqC1s+e0HwYSqTeqzV3WXJmZfIqbdarw99hu4seEp/zz",
-	"v/8HjzsXyB369M///p/PnxNqvCbiDn7HLQbAwRXKZyJLLX1KU2gBdK9VI4MRU3m4lXTnR5AsVlEtWczP",
-	"yW3h0jozxJaoQrFv212FLRQUNiasnYOPHxOGXNnfCzYY1DXjF2uKS/TDprJwm+VZkJsQnAYrlLBVWoEt",
-	"LxKQgdyFcDuw7s7tdQh8xQHPRwGo3W++lni4F/590BKPWsLplP1D5/nAYIPJBxlkKfKsLHNFDaReM7ad",
-	"LDx4TEoe9DBql0oWfTxBsIuIP4AsaBYqpt8/QhpUrvuyYMxCXadxS4cEqFC1BN2jCqcfU6VatzJ8R/Zg",
-	"6F06WYdEpCTccaVgsAQvQkIjVEZIKmrGYpy2eBqGDzUURZF9UF3tllrPhCkQXi1tiUIWKncmKQUgQZpC",
-	"CQzJ0qilaESZNqCXc8viK3BCwQ2vw0ihKKHQRIfeDRf7uJP6mA2v4ax1NdeobvFJMcCuLDgamW7jPatF",
-	"Qu2oiGfntcmz3ozeeLW2B/pr8b0E1xHBOYeKJw2y34otQEfayVTZ33GqQY6znUKWClz0HQKN2O6IpAt4",
-	"5d2No7//sL+3dzT94QDE8P7eXliqTDuXx2/0cE3xw6Pvj8of9hOc6KPvYa656qNLB6uJ7hV+slxd2hY/",
-	"qhlUmQ69C1nR/wePRaUqCyDzgpWO4kCHqqbArE6mgJ754bfFKVYYWu4C5dos2IFUuoQdzW4HtzzsK/v4",
-	"viCVipb8VgAmE65Zqp/Viks/sfOjhbrCXUbQFF29BbOdr8Da9p8nN21FKUWaCI0Pb+GLmbbb9bYx92mj",
-	"Yo2ar/nLAboa1OYpppfxQKHE27MnLeGM4ocPHz4mTCabfRT9AjHoZM4NeLBd/49TIyld+vbkqUd27Elt",
-	"dNaTucjNVBU7PWkVOjc4xaKEfjXE2IOYtukLUGMAWuvu9eF7HMnjR98dbEfIOR7pe5gBKjNryMjKr6KK",
-	"11p+j1+feHoISrn1xakaSWf+sseR6QF1Fr9jSxO2NcFLuRE/eNBiLaXV1Il/42v0Qfdh6iydUSShA6cF",
-	"WdKiv2lZfeLBdjV8SgSTHkkwvIJ/kAFYGU8ib6jFVQbQh0h9f+7QZebkhKftaUXYiJgoyHRXN/WatsVJ",
-	"za6bRxd7hw6fip2cBw+CGBjJv4Xl6bi97FcC/RYIL3jnIMavPfI9HJsWzNIWFl9DkI4A945CQtmvqC0h",
-	"TEl/HsW1Tgj0aVJikUBVY/pYhRLPCNLx8CJH5oNKHzzAaEQBobviUsEiOccF+h0EkopE/ZUE1mgxfE9F",
-	"B6a4BH8DBApj87qvbGR0ObQQlQwS32LsCB1bkTylx2VG+8gourHfHz7aRn3pAyipRLZBcOpEcuq8trJ6",
-	"2Z8fPT4kYpI86ymiug3txxudjeOxc5F2Dtp7gRAiOva5tWEno5EsZu44CcfWAiR+DO6rNJZt1LYVEUUA",
-	"x7jbiBudjVM6/qPsXSqdbrQ2aBdtdDb22vs4ADNWWo6zjc7GQzgELChDIPhA4CggADG2iT7M1tBPCGqd",
-	"8LnctgBsBSC5cx/0SeprjbwHn6UYL6pABZm+Bzq0SRXCrFamD+Fs7XEtMFeJH4H1wMwVAJokY9iUKrAm",
-	"BzRxldvizURHgeXgu/mXUhqAmnFCJ0KaAVydce62TxmB29VhIFsi+eXZ6enxT89Oz09fHr8+/curM4pG",
-	"zFX6+Mg2FMj7RUKDqavnyl8CEngx0QETb2kwDnFmTG5bgB7gho27TxIUHaEsdEjPdjUG4mSeW58NZ81C",
-	"Q0W0W8RfxVi4M32t7KtOQ71pNc4HveTwkXmxd5JudDaKiT7+6e0J7FeW/wvp5sIpu9HjgIHlfYtxDn40",
-	"KXAd9rD5Dihuap137pj6KEfjHClw4DriDmx6Lp+764b6ZqKp0x8ZtTwp0VXsdHMXVkjqiC/NCzx3t4O9",
-	"vdos5vo969PAV7/UJBCdZsUJQBYSxz7PlVRMNECaR1BAb96+PH9+8vLk9C/PnmI4NWAhASXQIc6x6bkB",
-	"S/BHmfplc5fsX3/JW+i1M0X2XyrFix5ef9Fz7kbCKw6vv+KlKZ+biaZHfLfUBce+VxiverzUVe5rPDMY",
-	"GYDr9peYEIDqGfNCFgN82P6jZZbO98j+otJMns3GePHBwXJP9HOkpT9YYobHJ//hzHh3/qNltsQJZYlP",
-	"waOAFAtee7DUdvpJlmoqZ3jJEgt5ivU1b0MdA166xBahR50R8X9MwQdSLibf+xV5tN4Dk3CFmyz+pemK",
-	"Kl+cP/t9bJc4PcguFZLKEO6aAq7nUg6c3N1w+t/dEN3Mjc4j90+0l93PpAk44AZWCkTg0K48p+B+dBwr",
-	"szdaGxEkaDtUX9Z/QC58HEGUVdvobGijFdHAGSDfIvuqg9l8meGP6SWf6xb7alhS9/4GzSyOzKqBmhhD",
-	"DC1f6VwCuWowNau1s1WQLgZ1wAKE9pwGHKjy+IRTOavrwf5LoxVkNEgJXqlDrtOEPIX0ei0SxvzZs21f",
-	"dxHCTseXLq+A4osaNVBUCO1WmVxDd99nZ3Kw6P502i6c426cZ/oS6fImJSEYPidsq0X3gEt2EYLrVZ/F",
-	"tLvZwyX1yC8mdc5GutaKy+qMM2N+kXpGi2BvrztuqAi+nkT/CXpb4m0fyXGZoQytC0vnv218XlXKhI/v",
-	"5OnG5/fXCtZdaFNAzslbPKe1wGP9yZNO+U4hJcZFZoDgg2IblR4IBk63wi1QxMpqbATuQXcbShtqEEsj",
-	"huRlcn4YapgxuILxQcrdzIl2WIXbCPcmJ+dW8h0ncK2cxj69FaSzv6BRMnP+marSImRFQmu7qbhubTQV",
-	"+Vx3bXSNvwRGvpa8q/kj8JEv6xy81USk5h5GyDjfmLRHY7pR3PNPFQkOC+g7shqkdzC8yZwu5aBiXlNJ",
-	"blXWy0xUbOMlLGHqJ7o3if0Mc9YVAOFsrmQfKrey3hBroyKEWOw3tR55GbCWKyDB3BHY1RVY5TlI5Vrr",
-	"IjA0jwMbCUCWlUScMJfCA1k2KTycDeB3dDXhn7zSpEp8nzopiVCNaw13Z/mm9UpBCdQcUIb3yRIn3jzu",
-	"hsO4V910sKrvwe/tWvX0hM+8f09iXmlldh27WlvpS1vpuFevN9SDqI/jIeGbuCoigsF4mCnEkqvKYBnx",
-	"z09fEA+BwvW4uZ2qSxJJbTZxvghLzLF7EuqmPCJh3PeAZcdaiZnCSvLQL0t1wIi2DqReiNAzGQNSgDsh",
-	"Aob9CdrkMeIMWDtW/Z1JSgmsmxNOcC8ac+0MrNpPQGxjdquYKIK0Zc6wkGvB2e/FqPJ8W0LaYh4zTNLH",
-	"iNq9RURjTWI6z2wUHUJ8gXlRPf+yQvWPxy/HIfEjj8QevDSAk9tosSDe6Ow189/D7DZiEZsidQtc0TfF",
-	"SJYbnY1Ml98dbrQ2RvJjNpqMNjr7e/x/rY1RpvHgnifQz3SpBnDjjzsDs+OO7tjLbLzDWesdQpve6PRl",
-	"btVn9ynOT5eLtiqcU4ETK7zmmKSFuFuRBxRrw2iRvEPoW9SG1K+CxVmiV0g79DgAgHDP0GFuSxPDgjFY",
-	"044vA19v49ri6CqrG6/ow4P6ikZruX+Xa3lK1YWlCS0gflWmlaYl/nbbCyblrl9qv1Rnd3CH++TLhk4J",
-	"rWiFwCl9zjexXPyljfYL17dgLVJWYH3HnQRFGwXSlWHRl+pjGQ93HRJdG1v3ZWy9NjkiiEUad5N7C347",
-	"0dGQvr/O2mqwIKAfItNiOT5aIPFGfKh5j5sgyLsaUdXEScl9SVjh4h32NkAIVqpW0cEFuoApUjLZyM6g",
-	"XscraBuJEpTqzZchapwzjnAZw+r/ODt5urIf+0JaFE/u3bVWOf1E/weovCV0x52Vbvi5rl7AURXai1QH",
-	"hUJ8kWS9pgNJTyPOU3CGD1AKLtjGyBUPHT3VbnYOaSgmn/H8VUexoYEhHOx5AXQjtfbA10phaaVwSlu6",
-	"qha+qDYYZzuXarbYvz7OcwY4xlploP3LCqD4R8Azn6hCskBEngM4VgXNFgC6jWIXCCEDx5/v8CU6uWYn",
-	"8/XJz26EK4vPbJSVywjOJ4AxsPHl7XJe+KsFK02/Kk8B1uFawQqXun0ykh9P8IqDveC6AFpEk7h9pckR",
-	"Nf0FL/8WebEXmb687lw455u0yf/g0hTAoBfkoeinioR8kdnSb8FYMLLcqohHLK5alOl5ApVhWGGGd+Ty",
-	"dpwGU2gGxEKMmuQzQvgJ/V1EPsDBsa5+RwXUCd0LCLsYFoZSJNiMYrRChFJVVlDMCQULqC8CJykvEhNJ",
-	"Mi86Iq638cF4JH5ywEpgwAg/Zin6k8JzFxpiM6CLI6p3xnsvqUO+4wvPe0rIrob7YrGdiKOh0CQFkCRO",
-	"7uMS5ikFn5RmkCiAIgDmAlRp2O9NZfeWCJYI36Wr/fAgqmUYLwyW/hTiYlP4GSCfL5WF1mG3P44q44Ax",
-	"NKK9tIVHp2A/g3BOxIUiqih4I0AG29U3Tm7BgpFg/qqV5e59Xat8XqqPpH8jWWmHZnx9Iiya6OpF6c1X",
-	"L1GZvr/iKqwwl5TV6YqzCNc1ujVA4SAtfUpgA/mQFu5duv7qCj+0suJHfXNacJnK8tfIGvVli8v/CPUj",
-	"K+pt3PqRql2ou3smVaf8Qf76aSOXFyp3knJS5O5bkHrgPKWhyt2f1kyKnqKfRXfjT6dvX79+9ebs/Mfj",
-	"02fnb9+88B5Nd0N0u10txM5fRHejmYvIX3326udnL7sbYmfHCQmxCfSrXUgYIFTDO3XhtP2Y2Ee7G0j1",
-	"Asyj3YpbxkgPUZULHpIZ/tfo8wvwC7sb77v682ZXg+vB8/7JhFnDv8OUUUK0hCoK0fmBu/LasbDc6pUf",
-	"W5TvbDdI0U9d3S1fypGam1S3PIUpdfhq/BMu6JbxMdLYb5RMW6Lhh3duzq35645Pqqe/Iv8YTv3c6urP",
-	"212d9WF6/+sHobNcwNNzM2g/l6XMt1RRbHf1567uj8r26yLTZa63WHD+rGbbYneXUIshYmN0T9WWNxAg",
-	"h2WuHAvLbbQtWSyLH4SEvBMveqzIt2C7aFjVTV7UTdgoltb01814j2y2xGZlh7gDMnP/63fH5ntYkaOu",
-	"dgMxuWrnZuAne6lm20cLZltL2k+sKqKuCDnOzp3pxEeW6WeImhbo69r9RPfhZoVU5apUi8urYot7YExK",
-	"WCBcS8UAscQ8EdU2taLe1AjDAYBLlU6jNmYA+QAj3huMgWYJO5m9SWx91W2wOW0pZ20BmhRQZGG8V1VC",
-	"zbcMxvp6zjZZEIgku5zjJN9a/PCPqwPRJltGB0YVNvR10m5Y4N6uFvWD7RgifpNyuJubQaYX913/qAaZ",
-	"tvAJWgQFUB8ZAE3qJkq24KlyZr5CnYenVGjm2khHSV/WxE5kDigU2Pb/yq2sOGjv+ft2NWBUID3094eP",
-	"AyzcYfth+yDyXP24qD/bCeZkWyD5EbT/IW0fBC8pw8P2gRIXk7IEqApou3ZvTn0c56ZAKIZLS0hIjPMb",
-	"AZh4GrcKHinTVvr1aWKhbQmNoFKMfkEVR9q4I10N7QHZSAH0Ssx/tL+3t8dvycNfHtWcfN+tbfJUWWSh",
-	"OENMnCUd3hsXc+ZmcKK/rqPLAv5aN++FG+vqvurcZfGAPu5Mp9Mdt3N3JkWugN09vd0In5titOrw6Job",
-	"tHZf27bh9tH1QWwQBrDnVkkMVq5q9J5jSr0iGwzLmv8MAucUv4/rPGg493595xNkOHoS2DDX/nCzLXBM",
-	"0Eu/EVugothBPQbtGKt1Zw/cj1vr1fa8mwpEmeinylT+b/rq2j0zQo/Tq1A4pUesyUNTWCUugFBy1t1Y",
-	"yRWlzeFdUXLrXqrpFv3zXVYOf5RWvX3zYqu7wYCY7D1Vhri9tNuHQG5zDjCIuIrnG8tkuNkzt0QLFug1",
-	"Lc8Vi7OSc1pZnMrauAtusD6t2nUgEbdwMdqRkHQnbt/Y382V927dqME9JICfrU+Atvm2yDti84qxbgrv",
-	"sJaMuld3nMEiQI9Z4UvZrL2TzcCQ0RGbjW9kk33jhQN2919uzC0caYcG3EbDFamn+THkVDcBD6xS/f45",
-	"NsDNpFxsgT9jk41Jnb2lWrGrAw4+A55VOGUWONnlUI3m3GyENlvezwb2ATMAhGJnKN5DJ1BuBq8m5T30",
-	"/yzwxOcJtH/jzvgfqMqmooCf6ZSwaa/QwDf6QhdEvdwnS8bkFd9s8JFrjO6YZtZqOu8VR984gY3V3eTj",
-	"qgzAurOuprOINfV7hIxVgAUCbqee+evA/3u4h6dglwzURALaJnWSVAecWY+7ObGqg/DZnEL1RA0WODIj",
-	"DLK5tGoL+Uu8SKB5A5VkV5NIcb/S+DnfnFkBhnInRmoP/FQZrUWFlASdaqWBdqAF7SQDwCHwVKkk45CI",
-	"2GK22j3JZKlzrGcUHiTS/YlVUScmERDAycyTH/XYxMT8Q2Ir6urwYlEed+rwqiI53NvHH88LNYGq2Nqu",
-	"wLfXB3aHcgjY9LAGMJrKzgj1slhcAPf2nKruoiTeTdQpGvbRd3tIGMCYu34oGqFkEFA8ID0zXGoFHBbh",
-	"QM/kBZB2kR/ArAN2CCQ1fgj4t9uLPvqAmhiBgnPTu2xFWPHR5vH7FYGw+11NdQUAK+22Q0q1CO4lAbY3",
-	"B5KZBNF9jqxFPTOieyRGY3MlrUq/ZKyk5q1+1aDJcm49+cyrx0zmLvz2IhMgypnarx9/0b/tEAU9BOaG",
-	"2P7pOkbxu7Cp5iB4GmwL3JB3Zy8F84iD0Asrif8fZ7BR7HrThqB1KB12Ghz0V6tqawDrBLZw+OLT+Trh",
-	"Ux7At1coHK/tldLMr8ENqoVZBN2uXJiH+jXKhSOxqnS6lEh95rabn/m64PiP174xX24ce5bNonKBh8jX",
-	"7H6ify1XHOHNYSYE9CULDSEd6LEjUOwokpQgwHsAnAECik2oJ26yNaPv45uNjvyBSxVWD6dQMfj1e79q",
-	"JtyuNIG2YLU2wWYDPRkvDrP4Mn5fusMfDLV2VqsTArZ7ppHxQgDjhXMG3+qsZ1Jiv3j5/OcnofR+OsxK",
-	"JewYqt0Lt0W6mll6IvbRmJkEuQFfoh86RChbHgUSWCZtcsfBEfe5S3fun93d9g/+LHpDWcieW54jd3fq",
-	"Qs2sUNLO3EmDCU2LaGyAceRATJW8POdbkht+rGcwGODIkMBJS1hP5C1DnCBQdvm6f8S1RxaVrOwg6Q+y",
-	"UpqcqxOAHGbvIRxCnv3cra+b3CkwTXk2Fuc5j2SqPHWa2HUPsEQCiKQNbind7xzSh5oaCusnTZX+SA2K",
-	"9f7Re+gwiZeBLoRKrOUx5hzOARgjad/YVXd79O34d1LXcAqDXd1Jr193D+X3S8/hpZq+tQBdu+zo6fRG",
-	"35y/2EV191i1cqXhCBnGW3jiS4j9NyZXzjTDr+qeoRMhQXomL0l3rmsLvpLfHgrnaZN+ueoCVLy/hfIC",
-	"pxzmsvwojipp/oqEusM8/60qxt3g57LeqDDuLO19RT66Wu+9KJYDTss10GrvMDCD1M9MwpoqS5SOYmws",
-	"EMIGrDWsLySXX7ym3ykjgqSezgxitjbCzOSEFUIydDXG2N1zZQF4Iv3CYIOkjwh5eDJ3iw4F9RMeUBLR",
-	"PPkzORVBBeUDwGbrE/83aPl3NRQpBHdoBoFrBHwDG4U5NkXgCD7ycCMXkCbwZpFOfW+rZ60FsyezZSFL",
-	"U9i2eBLq0xXRfOE7sR5EidGfoQiVG06rjZxk0M1fTszalUp4mMizBoQUZIsUW48plzjRwBkJwTqwjxC1",
-	"hYmURVZug6HLGyVKtNBWoRRccri/5087JwiBZBHs3CKwuesKod0u5U25TBQPnuM+dbv82fAilgNsgQtC",
-	"8HGNd3Zn4VIzUtdalE+VvVwZ5qxy0ZUAZ8Amh/3iBoXNnYGcLQNthufAjj8bKmTCwNqepa9GcJL4Fuvw",
-	"KGe1lpgPC5pnKMzWqDhLo+JAEHYaGx+RDUw2SyX4pMJnTDbNajhmiFeGfwMiK9bL7Vgna/mDBlOBoVRN",
-	"MQcYZTRizdYKVnpGa+pTySUQ4EJ/WgawUsA/nBELJe0XpzB7ZjSqUOj1JkXhDnhNiuU3VJER8V5zT4tk",
-	"WmOqk6Fh2K72RKAIgIv8g0zQ6Y4jJSrG0qhwEEpQuDQQlI8zbYeT0orUTHUnPGAxGNo3orTdW19lOPH5",
-	"dwnLFo4up+VWRmXzV66Ex8bhM4RNI0CT9loJrJXAzaDRYodlOS3QRLWWZx/Ufy2GOCOu25rkJodR9AI5",
-	"hARufzTuUjUGsWi0dxVVbpWThYBRWbkHycwgfZvk5ECVL7IPSitrN25tA5vLa2XDX5TMy+EKIsFf0NyK",
-	"RXMF4M3swy2QEFf/HK8IqJ1U3yYM7d+irTTESb2HjYJ+w0KTgePG1xXjN1Lp/fL1KfSWjbbfUag9rvi5",
-	"E+9noEp41pXOC46mtTGelE+umTDBQMuRSv2pay9njeG5KtcdZM2hGfyKmL2nvdCIIbU7Urs8nMXZ7jeI",
-	"uGYrlSGbNiSPnS4CRcR1Ir6w7mJSzteCiGPqR/cuRbhRSOqGuvFeaFW9IgnLjQ9l3JKLzT+Lk7ELHnJz",
-	"4iAYBEf5v25yNn6xV2OLVQZ9A6S0BdcvkaxdUOdTKUuAhgoK596rGf/ObUr/7m4m5tZJy99LxRHuWpRp",
-	"4/DBNiU6F2W4KvxyS+MXEfWx3f1E/wJY+n7Eors4FRZ4ODdDskQ40//Sl/gzKH1yuHeYCOg7ccdnocDZ",
-	"yixdYB9WGX2/srE4uR4XsT7i5aXW/JXNzP3AW3xz03HN6bE2/e7Z9Cv9NkXQXZIAkTBjkXOXSO70/TCx",
-	"5aTJcGSsY4pdkIA6PmmLVzqfLZBmIznrQAQYQsu+ow5DHu741Pegzt24BbRo1ex5aaA9UGyBQNzG/kM0",
-	"BnHRCrZvfSFgk2nXQHh+G+tsCdn2eu6Jq9tmV93jHhrefjsSO1BTBmD/2Im/AXn9mgZ53VD3LeuSN1z1",
-	"d7X6CEYw26xt6D9uVi4Rx3Kz4VuoVPbK1bmVa/qnMXJxBoXZcipnqDSkoCcLREMwpQJjuOUxQTu+HotP",
-	"bYUjMe2UqrI1I4MxaKjCjJCc07/nAGVSqJEaXahCeYzCuUgDZj15nESkjzoNH4JUQ7hsKj2XZSI8BT+J",
-	"apH8yr+/pxsenzh9mRs9ABQWmSL0/fHVrNNQtv/3iVunrITUbkaER9J2dWInY1VYlQKbNJabMJjhCTFN",
-	"umlaLMXPjVZi4HuE3ONPY6wXJPvEjDFTXSFQITTjZyVgPRxVGgey0r8eLQwiSbyBqSN+Kq8jJpk5RkSm",
-	"wW365N0jaAveAzrMyvSK9LaXaJfHE3noK2vfRVrXL7SN7DarEE9Xm+malOoPTud/BoAaDaLYCeCFyuY2",
-	"VeY7/ymg0aep2tzroj/98uz09PinZ+cnT0kV3QS1femycv5Q50rL38QSBSvMR6zhblsOzg+dKwmviLEt",
-	"fl4alXcHZU+/tr2oaVW4uIMqqP2QZrYni/QWJN0NpsS4MBCIXBQsQ8yxD6rgplauG9+0Aq+tE4mlhew7",
-	"faJ7+SRdxAP2mh777bX3Rwt6tU9K592guR8vvWVvP41zzQS2zsl+eRUGVaFjLwNYY/GRaoo1W8wC9gvy",
-	"QzFCz9ViSlohUTp1fEjLM4EicWhWEkM/BjzGk4s8s0OVtsVbOFxy6Q/hbVEyjcC1ikylgB2FjgUUotKU",
-	"dj/hP8BRGxfqQ6amCaG14S9CptghAA7PJGdnh3wAor8dSnKO8swJWe1pv9SoLU5KC8a+u80A2XjdOMHm",
-	"/078nP3oluDfT1+9XExmRaLlq6Zbl6JxwoGeqtK5J6tU/c9d+LWIqFiKrzjyRW4DbGyo+x3JVN1CkMeO",
-	"HBQszBZ7Q3xtdI2/xOkEg4t0rV7g8+oFQjTlK0OKQRvSd7X8Ra/xAnctZiCXufQt5irjt/HNaaZlmoyj",
-	"d36iXxdmUChr12HN3xmvyVMQG5KU0CJdfNctynTzG9F6RVfUYk4d8aetySRLB0pvz3c+uwWWeoaNzc9Q",
-	"CosXZepZwMaFSSfOa3UnOLXLJ03rfGGgnoku7I3qTyCMV0Qhuo4YUiRxJMwHVbRXpQcDab6AHAwlT6V3",
-	"uqrUoHn6CU63abJdJ1fdVK+caLd846bZEUL8+t6WRaYHn5af7ue76L5GndbM1kWrAC+3x3PdjKaKnF1j",
-	"nulm00TxnALn+evmcpMLZF51137Obo087NgCXOhtOwftKiMWbbzEqerEx2BDf7RbJEl0WHQUzUA0Z7GQ",
-	"u6Fa5aZW3x13en4Fq4mWdV2Usg7ffinf9yd1vb6t+b4rfZW44a+sJuEyDYofo5h1kuPIl4Tkql+CL5tZ",
-	"0cvdhFPo/kdfteQeQ+8hI6o0oj145PSBzDQAS+89pivP/QXJdpW0i8UeUmNL7ZxeX2Os5UhBMwqARjhX",
-	"n8taPGG3SE76OyCLCIgKR+EuArQqwJb2NXw0Z2Tglj5y0OQYVzyD1UVkLB6/HY9473fjEfvqFcQ5CTvj",
-	"TppYaDsv5XLyzv+9eI5fRhEs42qSt84LiM7iwTLXQXkadG0+l1nOl679098P9zRKcVJSi/TlyhY4x2Cv",
-	"LhKfmkmeiguupTAcjHXKxwedqeoD6HQwwSayPrcpOmU5VYUC25v6Z2a2VCMf9Y0KTpwSAhHacs5JUQJU",
-	"E8ovPxIm5KTS9Jchju3G2BbvCPIywaGcZympw9pjc6Mb6zGqMbQ5dTcvZWnKJZeQLgKu8eOpoNfIPIcy",
-	"qqvlPBkzv1mMmkx/MFlPLangfNRxRT0XrptTd/O7de3SrF2aL+bS0M5cwa0RtyuZj3ychQIerYXVyyGr",
-	"/tM1aUfvD6GEB2IipwrAweIQjke6m0rbYVXWIk8n1BKy2xSX4bWgvlJ3tZJFnqmCHZUWFOObPIdKPvdH",
-	"VjJBXFyGeEHkz2T7ZuBEcUkiJDxbQpaEPYMAMW1xzM2jvtqyWsrIBFIZocvNuV+17Gnse2XzTlcHnU6o",
-	"Z4RFzGwN7s9tkuZOgtj6vm3SsrWiN3f/DtGL7IO6l4AXbz4KCmJZ4dfPGMae1TQrh2khl8rmvaNz9dq1",
-	"usMs3s0drLWvcyNfhxzce83GXVXKyWr0T6/fvPrl9dn5yVPWoveaqFs6KeZE1VxO7HWsAzApNiYNftv0",
-	"E4jGevaponO26FHNhZ6UXPB6cGNp75SF371YLz8ZIntkjzYO6mZWXEyyvBSZbqEfS1FXzh+JV2zNYGcg",
-	"NVZwmM1bD6JqPHT1vPXA2ZcGzV6T/l+/L2Apff1GlVkRBfjuSWW7Vedc3ldX2WtNe2tNu1aXN1KXbPVd",
-	"qy9XlcjO3ZhdDzGXHOztJR6+WaSylBdIRgO/txDABz5xptJGTzBjUFJxqc3UxiyxcJQF63ACKZmuTgHs",
-	"51U5VMU0s0okj/YeJhGgqEmVSNKL80lY7KQlEnz2eZoV5QxhTtNCZjrTg6SDXL6UkrLQFw69cQRpenyy",
-	"acVkTLCQNCBpL1W6AOzujZJp9ntFuwvrDq/+S4Ld/fZIK06HEEeMt+lAlX6rLITbs0oWveHCr+Z5Bgjo",
-	"GPYRFzMyAcqszBVhMPrT8YvgziJ3MrdDzoSVsw5gzdiWMEUr1Om0Qrvcpg3k0NqUCoF6xYWyULpd9obK",
-	"Auoudj10kDVJApCBM2Wd6LEtguTnIV6YDyogRmoFMRb1sbRA40w9lhiinwSK/XJqupoQfYXpVyMpED1J",
-	"/p74iMdYmXGuRDkbK5Hp0gAFgFtWcWE+dgAVDMYmRhNbumcBRgOMFFid+rSqfVOMmFKAXuKmFc7knciB",
-	"and10t0opwZv1t1IwE7DJ2HKQYrxsJBWtURiChifytyzcPLJDvBSwbAp3wA9qNlAW+BorqBoEkeVgISA",
-	"yKwzBY0eoCXJ10sYCxqNlcmJPmwc32gKsSTrntSiuBIsiJ30hm7gUNDW3YC4GfyMYyW8s1f9iCDr0d6e",
-	"oM3QYhJpZUs4Di3GUl9C1UOa0kNK4wREbwiEB8BCbo/czODtOxFvjPuJuKRhH+Arhi2E3cWJ1dl4rMoE",
-	"N2CmhVWDkftkO8IOzRRxpCVW8rNqMJY4IBIYcCKG2WCYZ4Nh2SyQ8VUiFLK9LouDeEiGd1rfQA6HZC2Q",
-	"BEB2A8jMBipFvLgFWZ6/b9RrB2IJPZIfXyg9cDod+pVGmea/990gSyfkNjob//fX/9vtftzb2+l2P+4/",
-	"73Y/fv/c/fPx8/f/+qcN3+aENYkbn+f5FqCN1kC/np3kJfsi2Ps0kgjgVJnkwV7zfIAJvZlv4dGVhAuP",
-	"YsKF/XslXPhqrW60uksQ2bqN9YbOvhGbbbhBte3t0YpdbzRk/N4v1n1v67633y5oNopjtphiiygywcjq",
-	"quPrNSNTOTONjlzN7O0piOLm0KMFtlalCqE3KYXNcqXLfNaJuW2ANtLr3gQEa4IoUyJxH0gi8HOhYj9f",
-	"XzFGi6WxjXihhvvdtxFHr+lK2corcAOpipfeso24caesxelanP4miWhKLy9YfvKRq/H8GuPor4B4zRd9",
-	"cVEYIjSjxxldwCEg5MclQD0ufiZcH3JZofJZph2RsU/p3FnqUpYllFq3Is+pPymw2ZeAJRZ299IX/1W7",
-	"e5etlXoSjfgGSMqNV99Dq++y02Fhu/QM/AWNESvac1NphQFWpW+h4Rc36fEJv7Crgf7VNJz5uRVdjO/z",
-	"+qsRnM1fyrBM113n4Zv4wpemvP4qOMlfgmhdZ+ZS6WuvjM/93HJGG22NKy8Myt3ZSWFZriGLo9g2X/cL",
-	"G5xXXuTPAukeRx6uvAySLmGcGGte9gXiQJkIifu3l1kZ6t+Ov691//a6f/sPYAI5g8XbK4tsoLtu9aab",
-	"f9FWbwi3Yh/3CQUvD7/f38faR6MHvpE7Uqx0OtLIx5FOMOxe9UpzAY3NK7Vx4+QX9HGjBKr0cTeYLdDM",
-	"feYm1BH4f1dNqls+DVNabkJ30ahN5khzpzbNE95NiRPZbJwBdmOn8QQ2rxv/5qJebFr7Knn2FUBodGj3",
-	"k29U+HwlfRRN2dnsWWlFLkvn/u7v7fkoTZ1C+xUkDXxWC1FMJWaKuhrhghpG4RH2kgWp15ta9V+nBwJH",
-	"+y4rh8FsWNEorl18hYF8V0RVZ9lI5ZlW19lcdBZZT29PlrOfngxlGdtQhbKTkXp7cnolLSQBasO5qbvF",
-	"/KV//X7pi//6PVw+0cc/vT25xvT66e3Jm4lGa0+nfpZLT3LuyuvGGV2L47SlGS+3PqelGY95fda9LesY",
-	"031zSPh4EEEzWxF39q0ceVpJpAfu2/eQTsVyjKpwfMKoIRx7AnxhiLm3oMAAqF6FKTjljhlsW8pyYhMx",
-	"Mh8oOM8KEGg2EzNWOhH//H//P5GMlU4zPaC/CmVN/kGl9GcvNxZAro1WwpZqDDycosxGCnL2hTIQVsvK",
-	"jpBd7W/Wiu9kCn8jHsZIzsTA+LJWHE9bHOuZMBAcw+4aN0VruPAVJ+WmK3Oo/OlqAtijCq/Dvcee16ws",
-	"pEYC2KQtTiFg5x5KowIEclwEGlGaFapX5rO2eJIbiyDa9BPifgPEQdSs09XAsZDlebVKpEP9NNqUMSLh",
-	"sW+9ZDCGkQIjCQtHNE4bl1nOrMAFw7cps/ORSVVHmH4/AXybyjs1/b5bouFkJLXtzI9UNA8U5zXRfpBU",
-	"KmO6mkOUbjjUkxQDLSZyUpoEASMwcjrPZuJuZf2yE7rDhSmHMCV3jaEo6OgCGGBjEJ8j/NFCKVNyuPfQ",
-	"/YRiNGmLRE/yPEGcC6h2BmoTbcx/OZuTQ22XWIqUlVblfeHeV0LnnMNcCLmdO7V8YaCfAVibVhjG4+EN",
-	"fYSVKmEHuf3tvyJ6PhUX0RMZVaNhc27fFBKDHtTUnqWgkElA859FQEm/mTmELUeqq+k7DqiUCC6fHO4f",
-	"JIvBNW5swd4FuIbb/abfv77mUOr0Vb8f6Xh6RdczsEaTjC4vi+wKqykYzHDa6iHwxqfeB7bHssvwGs+7",
-	"n0j4PcB8rA2/JSOJ+IJemhJtizU+x9o8vooo8roI5FwIh9khW3wA7bZzQl8Ox6W12UDHR0o5qJxB6vMm",
-	"0aBdme1wEfTqfVlV07wxn3xayqK0FeYXqCkVqYnJX6Bsv5wU2nIuGC0mLG1DROsKeBZoYlmK5DLTzvLG",
-	"PiKso3W37GqrgOpepp4FBqNRMGPeS58iLgJYD0zYoLXyz//+n118b/AAJNmxziAE8w6M6wSb2a1ISLkk",
-	"ZCR0dTTctjgpCUfsQvXMSNmI4cKbX2hqAX8y9J4Fajwg5S/NVBZptJZM9u5MR2kvowe3xTu2aGWWhppv",
-	"9CqU1GggMdc/TqkMPRveUGWjOgnnjqCiFeyxHZHYyWCgbHleqHE+S9galMCaN8NXFOxbaM+Q0dxhXTIs",
-	"r46KDci2JCw12DT+8W7Vu1pgCTxckpVtGor7JrP/UgkCRk6rlKiwiS7MpGzRtZ7MQRxbgCsQMtACMm5B",
-	"ZelabpnB6QG+INqxEAImY1GQYBBb0EizjSNDoygRtFhQiV5kxkmrlnDigtiRENfSOSnVF+F8l/lRR98H",
-	"bqlMg5E6zlRPQdSZkNHh7m6L0jjaIoF22Ws+BWcizRIBlhIQ9aANDjsnGMPCfYDzzFC1dYONQB2XuGwq",
-	"jdZoQWlHyIV/Xex2U5TXGoLH9vK5KWp2baQorisn5s1707IQv1b3ahavNp3ZCrOIcuQLjOJY/PvwANVh",
-	"5tTjVDGL7wXCAb6KpRP68O2kuCuo0GG1YoD5YodnZElcdS2e86of7lEvRPhxdvL0uiCzuyLcw63CDVgD",
-	"nP5fgnnsFM+7631zgruERnFf++O2NUJ/6D21dkeXcUdp9i9NSV/KN+xUHp/8x8SU8hvBETu2lzHEIljD",
-	"kZcos3stUdn909nJk5+fAe5J5Ot9ocoV0d1w5iGWoXj7vLshVig3oZVcUG/izR4sOSnJI60Vn9SNI6g/",
-	"+TnTaefq89wp3jK7i5oSdg+ai0rCZGgeaUt8AgO7Izb98m2K5tqQCt8eCYlGKICFcYCgQhorRAIda6C3",
-	"NXGTaSBpZx7dfuzFbAGim60UkPtIPbOya7UN7LHY4LsDIKU4xyPqA3brQfgCQzPF/lU7GakWZEcyLX7F",
-	"gWZ68H4LaBDIq8/0YBvdJqxX78k8R9MgnlMrJHbcCVb8zWQa4EoZ662YaHo+4INjiLafacSFg4ZuII2f",
-	"YcJPOHenQsqFte5DM4WIgOmXSmNv98XMHx1JPQNnVxU+CmwvkRmYOLbgvsSNa8XfJrYUfQg4Vh7mERXA",
-	"P3UnTCiJJEuRKwm1PECtC/3cnN4CmL2JRlf3yEegZdnVCJ/D/hqnvrKSU13kXV6zzSzFFKwJIR9I/5AL",
-	"fl6ac5xEAvEBG0cTAEGPrH5Y7Ayzh1pNo82HjVh+V3omf1mlNUZSX57wTJVHAd3Q/YbH43eMxU/4Fi4K",
-	"M7XQip6AiXQKX7wPSRFHMYQ+koqgTVpikH2AaElpLpUmbugrVg+38Q6cbRNw6fHQORxqTEbNVSCv3FYm",
-	"bQkTO3m6TMtYdPqJ/g9oPF6iEKtUH0uMte1YXwAT+xHEOn6tF+7nyVXUN3AkYPgLYTUQPcT0SSpBCAty",
-	"xNjLnhqtMHyI32ICwBsHaErO3w5uApUK8PUnbvl2YAA7J08T7q9xm8cQbhWuxFEsMzFkhY2IBoJBaz7l",
-	"pS1r6vM8M8GxWcrEfRJVwPgnM1bgl7RyD5Z6yT/JUk3l7FaGsbt0iRdHjzrLRspMyi+cnGl9IpFHjSgL",
-	"+pDxK0a7fJM/qjs2y3dermSZ4/LdK780EYzoUL1dQPaKzdDTmrKoGtXbAuzmrA8X/68fhM5yPNQtczNo",
-	"P5elzLdUUWy7Y5/d/9hpVvaGJOU6P+A/2lvlbKzobj1pFRvhT1Veyg7esD8q26+LTJdbeA05kdv1a94o",
-	"q8r6Nbne6m6If/73/3jcYbRSdKYHne7G3E2eGq0a79HtalsaaFG03Y0WjZ/KNtuAxli9E2Z8F91LM6B8",
-	"J9zsiUkVL9jnG7sXYM+BS7GFngYuuen7d1s3BLyPsQ1vQgh6V7Te/hUJIQTMcDN1r2ezg4eAhcx5+G1b",
-	"pmZStiH1QxeTZnduCp57USh5eRTfrHDvLdzMDdrkqp2bwdbmoje3edUNneJdcL/4LW7yunMKKkuvuisq",
-	"8cX3DW/U39iJDLwlv9GbOGq3KJNcwse7jhs9No+nwQSuJnWqFOnsuGRgDi3iSI+b9r49gAOqsVzBTL0R",
-	"yEEc874V0EGUUvkqaAfVhoQV+lyVLeMY8rr+fV3/fr8YC9X8I6DeNZT8sNV4H5XvV5XXzEfkfAUHBIka",
-	"6muOblwb09W14pi2wKKAEFa5rhwAQiOgLTA2RkBzzXUCXU2FAkfCmiroKMaDwPnmwuS5YBvnhqFGvFAD",
-	"pZ1OUh1RFhOVCGkvLREQYal1WEcZRdiiO7rpKh60e3O5KhXwQ5SBQiOXPdXVEVfGheqbAtiSZOlDVFjE",
-	"ToszzJyRMqM4gp2MVWFVqtLzi1mCuKtxBpzriKITk1ZAiDw+iUg43AJAAYc4Fn4FMkNTcyaOFbmS3AQR",
-	"K39aXo+EDas4MqnKE6YupEnCwYjfn2A2Tb+vCnsUYSq2IsgQLqgmxUlLK/FmFDtjnJBWfFsg1jA6NKRg",
-	"KXyn/qVGwEuBsQSKlK4uO7lhsOxO604gnLoEPjdv6biKO1/m0ie16d6m9qR+h3soPikm4AYsUUtA0f5K",
-	"bcC3VojSk7qn8mVtpidwdq7SEOVa16J8pf1D8vV3UJjyR99jax9hmQg6rti6NOXbRu507/aeA+arR8u/",
-	"YCFLcB26G+g8rFLFwgO+ooylKeTeUMdSMbQghP6m5tTcRaGKN3AWV6rUwsgt8UnU3av7qFQZRfATC4FM",
-	"qsSzMWRJBK4fSiMiPH1TpOjAluEPJnD3MCfAfisp4wdtCrKrsVhDTIdG9E2emym5gngFls1jvy44IGKU",
-	"Wauw5AUcdGgqhb8AEWYRPOwvAS/3WwufVkAFrrPSFiCtLBVAjTA7bhE9XYCJs8aJXQc9v4mgpwxRxAaQ",
-	"bn/oy0Y8j9O01jwX8Gk7/Occ0AJ06V1QbyBEmTDW5+9DAh9sG/w3lyBuQruilbO2OCa8CQ9SAfE+bYJi",
-	"QAAD0laE5rHdIQAQCLZGlWPRHFAfNUNoiEUIGhLBLITMp9Dvlukrglos8r5qRAuuW0a4P4nHfNOw1Nzl",
-	"9wCVu/yMaCd61bP0ZMIVjdEE3kVTaYVM0/sLJqwd4tWwA57A579u/v+G1eRxmkY6BFNG9ZxgVU9+AfeY",
-	"H/hF0UlJZBLgaMn6lGmWTF/s3xRvlOazwHMm6Xil21xVBOAz015farR34U/zHml2p3kSkS/tlrXHg9y8",
-	"ZoyLAUO5yokRQ6+Fm2AwiVbVS/dJxhuhTIB/fS/4EmQOugdUbUHoBnBHOYM5MkBOoOaN2jgkIHOjVcfb",
-	"jUCqBERlQyNkrxSQNFVZ0dUXIBta1JTSc4Yabjobcx4gSZdnD1YjgoEYKKSXOyk91ADXcZeBFlApT1Gn",
-	"8R/Y0hCy+9kIriyQlxOh3/jPxPmVBODVaFVWc/SUUl1g5nY14g+Uxiw2MgEQ/qtamPoK3PqadekGe1PT",
-	"snrtPdiVS80D8ffvypCEr+X+rcgovVSoVPbKpZBW38CpzsSJ5rC2RteY+L9bYuhV24jB1IRv9DdiZ4I+",
-	"+HpG5o9Znjv1BXTTvjsKcC7fOQuL0IRGq5qbbloLbE0nb680NCO1ULcyVxjuXdibsFGajU2YxUJLc+lx",
-	"LrY53bNvA1Ff7XO8H7ORWi7BEsLyOJ5nBH61EL0+ykAm3C8bUQPjGhVKiVGmJ1hr9lP2QYlkUuQJQPlq",
-	"NRVRu+jWpMi3E0Bo5c4kGTMhQY1gNlJM5y2olVoRGS80OyE8LNqX1O+ApL2D7IPSAni1BjLTHZHUPruE",
-	"emCF6vdVrxRAmr7QyovJe+7E2LuVpVReRThUq+khwqGlLabqVc1Qne7HdbvlOmi0KqA6tnybQsiohTwS",
-	"CQ21FV7Ewl9Z+JRAbWkFDMyFGiuJ74S4qpfLq5cRHcQ1BCGblpqfq5nPDiLDozvbikhBdBqcT9sS0oq+",
-	"BNDE4K4TPqBC3SJ+Mlzc29XJ2BAKNF8CFKoJQBIkVcht53okbVxGFIeXalzSMiOOM9zDIIQkSnguY1/E",
-	"RELrsqqoO3bje01jXyabDqN2St0uffbSOf07ztRbM7rePX2q7CVV7y0vcisXNUpc3nqEmYhN7wO3Yb4O",
-	"Mwq857Oh4oLPdV5+rTvuNS8/RWCSsbcMG7xBUhX3k5t3KmSS7faGEoTFotYkU1DnRS6jCLgTu579ySsB",
-	"irduWhTuPuaf9UGpFCYH2zdxi0IhTdsIRwQwpUmWeuwMVlnOuI6y/WQgIxQPQvAKd1kNl4cUiwXnyCJO",
-	"LsG/IiSOFLmxZVeHAj+O/pIl/zeT6cogDSHRzLAlJzk8OBCRLj8fZXYE/AYx7A2E/lNxoXKjBxZDADSb",
-	"roY6Nu5fKtXHsoN7BCrMZZYyCM2FEirNSoTK8VkriFBTKcE0y3PGQRIXqicnVkW6GzQq9om7tev3oReM",
-	"z8MIOiA2ZWUrWuTSmLll8ZAp4Jb4zjFeVOR+cLdKUlnKnYknC048NYavz+DOKX7jxaQctsWrykYDaGi/",
-	"GX2LmUxbHksaTsE9kLgNl/gxj6HLzp03G6uuTtwaJ2FKhfKtTMg8k1mRDbSBZrFTpUR340mUH+hu1JvR",
-	"dmicCa5YyAUgcu/CDrUIe6ucFBpu+xepB+7SyTiAJtvSjKMteMQQTfQR15xvM0ZopjZS5BS+V/4kfFVZ",
-	"yhOOumEIFIv6weL9FW1/alyjVi94X+6LJxwu8wEQuPCly7JUo3GZEL4xLTfIO3eJQdlgproj0oJmiK8K",
-	"u+3C+67ez+8gGuOmdfMZQTUPms9uAa3sq5u7ylUWsd9BH9nbE7dHG7vJli5y4XusTOtRu+4GzWN3hSDl",
-	"39nKAFL+yifDCddoLmr+wVpj2Jp999JBt7k92hG/Pn318tn7pGbL/ufOX1XRU/nO8cnO25MdetLO1Wxx",
-	"bOTOz2ltct4CHWqZtInbz182Z+KeuMah+s3gUFWbZ4D4wKvEYL3WjFcZ1xFE1jxY2pTXcbb2o/su8mgt",
-	"7tFYEHZqDPELmeGP6SWf+zlyHm7X1wH4h160/fo+iSyS06c/12NTlbqJGIJ0olMiV/I/Z2kLLY1gYHV1",
-	"TIM7Z0CDqe3M1YtZ9S0S9RhYTN4Uop8G8oMi3o1QmuHPbLK+nB0/0T2mf4jcpqqHdBQRq9CSONM9kdZm",
-	"tpTaWa+lyVMhnb0kLmZdnYxUKZ0KaqP8BqLBOSAgwtBMoaC6WkfCPyESqTbTFhP8+dqb0aKmlohV9itT",
-	"/q7UgxIN+wZdKME8rPSh7O/tX9+HsrDJiXfl7XpR1nGsdRzrS/aXVOQ6Ruuv04SNUa26srmbINecf3wv",
-	"OWlsn5+HYLkOTMepwWX4fLCZH117zFFzPELDc1IDwvpSmyn41VkqZqokP11TxKQykpaPU2A0EuFhgJ0a",
-	"ChmB2J4CBoA+LS0E3G7hVccc2Xefe24A6X1pFoEafXNJ37XoWq4RvhJLa/5GGyVWcwN0j1EzNm6R1V3W",
-	"yA6hkUYT+7kpgJJ6MvL4WBWburOycAJwsQwicoTi2eJTIPBhAaa9Go5MIro8Cgt6A7lJKOCAI7GwDhXd",
-	"bajojy4Y15bg/YnTN/Dx3kygfiET8MP316Q6j20toZJ4IUd84yxG4+q+IFbF91iD2IlgDOs5EZDLykks",
-	"NU6o8/hC9i67OqT6hmaqj0SCNBVoUkn+842SFjgnpE5FIi9MUSbu1wKPf/GUyF+/XydFfq9Jkb9+v06L",
-	"rNMi67TIOi3yZdIisab8trMiZGqs4rMdc6PCYn8vmfe5IoOFnplc71qBzl6rnLV7tXav1u7VHblXlj6r",
-	"ZtmW50L2emYCBd9VvhHIP1JrvlVC7YxklguZpoWy1pMSaiFFTxWlzLSYypnPWiKBoP+pMLlqJix5CwOc",
-	"m2V1nH8xU+RpaxoEDFXmOdartcUTaVHXvdVZz6TAxTji6PtIlqUq3FBIEm50NmQq//dGa8O5K87rKGYb",
-	"rQ0tR+4n5Z63EcvFkfz4QumB2ycHjw5bG6NM898hrWjLItNQ996UZOcV3/TLEo1lgPmYpsG4szeWldFv",
-	"DH4Y3wLrC63X9bQvfOJNOF/w2ltCFjZ/TGvIwhtquj+44pLpKNMLetjpp4asL38EQeWgEqjoHDz0eWGu",
-	"FGx6zAvg/WIQl9KYtjiZaxvA6BpnMqEpFq0/IAnmzua6EKcSmq7mKUIlTWgho9TrpBzu2mygJ2OMpZ0q",
-	"XWIGFKhBEMAP42kA+Iqj7hCnRc8AQwth7roRH+49FiDdz0sJ3K63bNp1euxrR9zoxCWwWdxob4rNUr32",
-	"HrBZlpuIF9jLMwf4K5r9FfwZQr3k09YE9+3A/gcKjJ2rm97gjM+tjck45U119flwXoqXff4Wxfky4bJn",
-	"7kM+k5f0oDXuyu9HZ6FMiRSNoG6rmSB7t0GLNcaj3O9VWIxrgkakA72btPvJ/ec8Sz8vdJheBdXiu9qy",
-	"tC1OqTULumeLWTjH4gJa7r3OCmGmOsY/c/oPLoLOJquwpw/P62q6UVskfEkSUS7R3X0ZalSvCkWuCzQW",
-	"S6KvXAq6opxvbfD0lgaDvS8dsa77XIejfrvYF16ULusCrCQEnOTgOkuQBPPOAwEuhoFQ/TxEatIMtJ91",
-	"/1Ya/5mVgClRzAjdArtXS/zgnJOAUEVRryPpiqG0LezPhUgUGfpGkxjGDtYjIX1HgCrRPwjUFGqKbszF",
-	"rOJrFKpfKDtM2uIpDBi7RfnBXQ0jBFBIZW1mtA1duNqAKO9JLXIzgNQA9E2HSDjOOxWgETNbFrJE52oG",
-	"o+uge+JOPYdTGnMHkYl4G7eB3sf1tF24DlXzv4VBqWuTDX6oN0jTN1x7D+R3X9npYAJIbNCeyiK16zzE",
-	"0vb/C2nLY7Au1+b/78z8R3kvST+QMAq64VptVrP/USimjZquwdDfjU3Km+vBSRM+hyLiYGeuUxMc0hxZ",
-	"7yxE9K5kykecGvZIJJ8+J6KXK1lYr0D4Z8QCAMAC72SkBmCE4d7u/FcMyhA5Bs79YL8BQaFKkZUdCM8F",
-	"P0TlQL6pCoVNZsJOesPw7K3kcO8w2YYReScFvQ7qR0hoiX2FczQESngFgAfAEwHljqn2kUo8n7LRAqGg",
-	"6zdq0onjScm2/62UImZcrlEGr8PDVldrjRffh15L5dLu0iqhwHBJc++c36WW9rs20wBAtlZta0X17Xph",
-	"L6EXy38Dd6K4pupiaMzlTqry7IMqMmV3P9Gxczo2uzZ0xSe20P+ByuaeG6zpCyV7Q0EILsDIhGBM8+Rr",
-	"c7GkdziMp3Tzrx1Wokku4dHUBv4uK4fHuACrIOpdfZdG6cjvIdCr08LbdWRpHVn6YsY3IqUu3oyR4CJR",
-	"Uwsh+aMrR5FqH42vV1pWzO0Wiv5c3XJvevaiRPgpcsaFRYK+hhZYMwiQKUtopGMxmpUEjtUKMSbozU14",
-	"almaUNNvVoq+zHLbIt+/LDKVCmm7GrHxoL9EqynAgzdWj9KwaEb30LF7sKLwHSudZnpwve2M59VVx42l",
-	"7nWStkW+V2aFvDCTkpC7rZoL5q/53H5DDBprY/VGgp0K/6tCa6E0r8Jez8v2SC5fXUrKJ9VLSRmGEvOa",
-	"VvUKhZbOfDnoO37Ot8e+HC/hMmbpjcoYWRPcroyx+UV+mTLGasUMz+fKIpiXMEg/9XUl5LoSEnCcgyxZ",
-	"wYy9wgyMgKEtMdWJVNlLhJZ7++YF4TE449BQ7aNVPQDd+ZW/6vdb/0LH/Ie+LSwQDDMZsdIlGJdDM+3q",
-	"0ghnCPdnPgIc1zECi77OZwKwwRivHZ9bKLzd0Ey17z9+++aFGE0sgBUnw7IcW4ThzYn1RIrx5CLPer4+",
-	"02gxNkUp/rzXEoeHD4UpIGwNE93fOzgkSjtMtUJEWea5mYpxkX2QpepqrcqpKS4p3AvPTKjrbOSLaKwq",
-	"oQM6YS6jd89+/MurVz+fH7948epd0hbHpRgZW4r9vT3/YuFp6mNGjM+1klAsBi2nxp9/5DSiKhWtGrc2",
-	"+PWcSgto021xijoqInypc7x09e3qRe/UZL9pmNsOEWtpiYpRGu9Ni0bnLr+HutEVZpMGZbHaPNKKlpn3",
-	"N2ir1YtIvUrDDbiUVnsKp6aRRl9WH0aXRDbVU+9SL3V1dDq8GufWLPV09oCiURSmDHsAv61r7gEXpNUr",
-	"Prc2ykjPX00eoWx17TC+utS1VFNbedPfnG2wzj38/mpkWbosNGjumpWQ734jFsIaueCkyJFYEIyOzu6u",
-	"E9dtksvtnhntwqN2aesATZ+7zvkt1l35a5cbyUmwdjdaoltvQ+9uvF+JjpAuW8BISDIASQkrVIRVhQZs",
-	"hG/fvOgIsdoMu0hI1BG/vsemwU9LzvIzsRhmfRj5//pB6CwXMI7cDNrPZSnzLVUU2139uav7o7L9ush0",
-	"mestVksoVbfF7i6aiMzQ11O35EakByygR+QlhW0xKfKO2FxuvTZhQ5S0XJvVVdpsic3aGm2+ZwZFNyyT",
-	"q3ZuBn72aB9vHy2Y/vJ8YFfHS0L0mnJzaADMexjPMM7M9oMzlfumgHpFZx+HeHhbOE+92mWMHgOWRo7M",
-	"yP0FpR3QFCWLIvvQ0H1bNUWWwWqMDZzMkjGdrnEavxlFgybnEormupBha3EOmk4KUUF0/9zXeFV2+Wtn",
-	"lZdyLlb3KpZzJ9ZZ4XVW+Atnha+TAHeWAl6ul2DKlf9QnQgdUG1xLMZyYlXqldKlUuO6vgwElgMDzcFt",
-	"keBlHdGXOTAM59b4XgTZ1Xw7j8rPNfKd6DYhvRs9C9Uy9iU4He6hVxvtgV30qhNx4Sw/WyOeGympp8Ms",
-	"V4uL/2PlfdMYUH+S50sW8NeDOO6tuYW8PtvrTrtxBKn54fdRLPlVhfy6B2AdrPhmKvpbKJrjQv5bG5UL",
-	"/ardtBLabDQ931VYZLh0B0kUnZcU6kFqSU/xHPBdVRrL+Qrz8f6hSOXs6oR2FE29ZanUKaDrbXwTyD7p",
-	"tSHpBbWambpNdjwUDd0qSx5G/5vJk/uZLZ8vr1ZQrZ2FtbOwOuQQi/bN2PD+Qq7DYq2A1vWN60OvrAul",
-	"rwYT8Ki4MCUuBdPpc78S/Cr6CtiQIcAoRlAfWuXpD0sIIU4xlboktv5jUaiecs/ragaImC8qJdpkp5Hq",
-	"HolXV1ukq7ahApVKBWBo2ojc6IEqRKFkb0jo58IaN8YWIjRRJwBOKHJ1uBCBFOZxAFxyL4DA1IE8FooU",
-	"TB+S74QTiBRmfVKyzWWuce7x62IsLeErvYmHu7q3s+DyJbydVWt1w/exjObFca3u9fjrGn0f+nTQ03Z2",
-	"2IX3p1WKO3pdn/vbrc9dO2a/s6LgaojJZk4bRSrr7gqFa6oY6jl2rC/9uHuN/AtoGeyXwOdENf+1DF9b",
-	"PCcwQq0+luLgUAzNpLCEGuLLpt2F2cAtFMT6Lkw5bHnQEEAZ1GlXczEZtn0sUzu2HNSgWFTP1gJOJ5xb",
-	"BG/IyKPcVE0VgBFVO+jnSNMTCf28wm0o17n71pJVnUX3qpZVVlwxtKqy8tc1KquwtdZxuT+4MH2DZLwV",
-	"18fyl7KM9Lx9NcFuqew9ydK5rjdyZZxn4n2Otnt+0mIRmWeXCmG4y6EqbFu8UTJ1cgvdEugoVmII5Jdi",
-	"qnQZ5W9M0dWcY/HhcEsQSwgrG+VvGiRWXBe4boL7LTXB3SJM1RCtm+t4vKYS1bsSv5tiznVX3rfeledk",
-	"lf8kb25rw9jcNJsIE84IUYj5KODfFg3g1PQmI/rkJ0W+0dnYBaFH45jTBdlAZ3ogJuOWyM1g4P6d6djM",
-	"JPw7OBDh9PUMd0S3A4eB+0BA0aWZdTLiJR7mh2RYeVhrLSTAIJEhdl+EJMQkcdR4E4zc6A6IvmdFLzc2",
-	"04NoMIRD1DCeM/plfjDvuBCBR9Ei4kHZ7/s1OT4RVs6QHYOZWmMYjbB62pQcpIM2Ho8NFQ1zFKj76+MM",
-	"9PhzA32egXJhsCV4It9JXMyoGdNtWhs9yypZ9BrfEP7Q8HaA9oRvKY5PWkQyBa3stAt3IOuGezreDVnD",
-	"k45PiEpl4fJXYBOtKFWe87KTXqPGLOBlIorI+LnjwhC+Qf3hr+mXZuYOJNmmCTOePTFnbSUTq54MZZls",
-	"t4S0NrOl1OXOJIOVP/5p5+1JNAJggZl//JNAyt40hmNPLyFtfRVyKCHol/DJq1GLcpzGRmBMgPGC+PzR",
-	"WCZEwTL3IjydxtxAflYzyxgyzqKo4ZD1JL+R1/Gk5TjbuVSzxme9PhHw0/yzABj0/xfkGvQSHBvwwPEM",
-	"PkytKAVyuwvs/hZIKYppn2sZjiAOx2kFOAmX5CtU5pcWQZM1cigi7TZEtwyxoRfDuoCi/CSkuxEKchJL",
-	"wNfVgH1aVJqHOOcZxV8ZqYk5WAtSD4hEbWwtIAAA//8=",
+	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe3exJrEs0IyuxZg4JskESmSZAN0BRtDJZ52nOg+0n+RaqgG50",
+	"N7rJ4VC27Oz84WjY3UChABQKdfnVp8ZIzuZSMKFV4/RTg32ks3nM4N9n3749f7MQb9hPC6a0+UUtZjOa",
+	"rBqnjTMyY0rRCWs0Gx9ovGDm8UgKzT7qxun762ZjLJMlTSIWvU7k3LR322zYb1Tj9L19W+jGaeNyyohi",
+	"IykiMprSZMIIV2ScyBnp7pNXIy2HLGk3mg0eNU4bMzVpdRvNRiJj1jhtLBRLGrfXzUayEOfmebIQ8Fxp",
+	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr29vm8CHC50wOivw",
+	"QBAq1JIlRI6JFIzMORt5DGlEVNNT8umqoVdzdtU4vWq8efuyf3F59uby2dOrRvMqpQwebkIbfAVDhU9g",
+	"sFeN2ytxJcq9XT7722X/xbOLi7Nvn2G38LmdhWKv+7TbaR1FnWHreHRw0OqNT8aHnahD94dH2KuMsVmq",
+	"FFeaCr1Zx09evbx89vJeXUcs1hRbnlJxQ1Zy0d6s82cvn27dcUX7Zg6fn788v/hu55PYMKvt/ClXdBiz",
+	"qLjjFEs+sIQsuZ7KhSZn5/m9F5klR3k/cp83GxHTlMfm43O7VBWhCSNqyfVoyiIix2blEj3lyjZv9lmC",
+	"O77PczvmgHY6raNOp9M6Nv/pZP+L7HZbqMbpfuek2dBcw+Y8OyceNYaDjdPGw3kihzGbqYc+sbDRzs/F",
+	"G/aBs2V+6BeajscklvKGUJ0OZMwTpcMs4KKfYDseD7AV/J3oKSNn518p29ojwjUZyRlThCpCnXAzG9u8",
+	"qfnohuktWLPXqWGNFR5ckJTYEIuywSCPXnA1kmLMJ4ukuEbezhXIKZKw8UIxBcTjvH6lyA1bEZmQmYxY",
+	"HObbLNe0x7tLYBc0xUfMa/4+66a77zHnoNPLMadISogz+XeQOy/lGbC1sHnimGh5w4QiSyY04UJLkjCq",
+	"pOBiEmaGkH2coQAjFopFhMYx4Vq5hodsLBNmFtKQTaggWtoZ3oI1vYMa1kzoB0aEa72CNxn1yJdXH1gS",
+	"SxpVLhmuiEzfMetkRIWQZjCGUUZahNmUfVSzYNY3vs36OYFvdLIyIqRxqpMF87m2l+Najs4Qx7wXkGWv",
+	"E6nlSMYVDHNySMkZ01MuJoTFioWZNHdNVbNomMgbhgI5Icos0qzhhWAf52ykt2PTQT2b8ovLUUpYksiq",
+	"xZUOBxn114XUNM+lSynJjIpVduxoQonmswoG/QRN+NxZytyRNWSGEcuEa80EGcvEKAGExuboXW3DlWEd",
+	"V/Z7eVEN5OGuX8wrmIJDQI68YWouhWLFI9wo2zHTLNu7KS+o1mw2143TbrMxShjVLOpTox33Or3DVrfb",
+	"6vUuOyene93T7kG72+ns7R/82Gg2xlxwNe2jLGucNpSW8/Tn6iYO2/udXrd7hE0kSvdBilX3uL/X7XR6",
+	"PzotfBMNqpEq/P07fQPn02lDzpmg/OFkrltSqVa31xl6QrHhWAnbGc7nQi9rNPxFIvy394ZHR60j2um1",
+	"jscd1hp2o95oj+2PDzqHjWZjAVcds2JBWCGzVOO003R0cCnSX3vdZmOeyNlcez/1zHKzB072/W1+vTz7",
+	"4C5i3lZaSrxZKFBHzAXLXza8n9iP78Rlf7kxAcfCmMaKNRvM0vD+E/4zvdnZuxoVN9kOAM3cqK2K/dQ4",
+	"7d42gx+Bwl71Uc/c3mKqdN/+mePI2ouXTtnj3bxgY5+SXqfTMUo8kHRKlKaJDqn0+MBo5Xl23u2Wkq7C",
+	"u10EYL3DJ4EVj0ThXF0ZBpvh8OiUbELVaTc0WHuZal65CcouVvbOs3H7vc3b9+9sG7e/l05dJAULdmZ+",
+	"v+/EWSl11Tj9dNX4hWa9xHvLoOZVg6s+5Vf2SLpq0IWeygSJu+EC+zEv3Jpm0pMCfq4R9Ph+7riwa1/O",
+	"odtFxoOc8LpC6XVVlnRXsFvdtdXt2IL4eiXKp937/z3u/l2Pu2tYK5d8xuRCV19FFI/N0RHUFbX9uFqX",
+	"jnhEzPUiu2Gbb7bREmm97ryf0xIzwkL6oXsK59vr87+wVWCn3LBV09C78G8S7z/VbZHeyWmn0zbE9jrF",
+	"BXvQGvbM4qP7+62TqMNa+6PjcZf16N7wsNOwx65Ra0sNdzun3d7p/n77oNPt7e2ZhgWdmUG9Y0OiprDt",
+	"5gkb849mG970z34Ulx+H539lNxdRwTzbbKiRnIPZ165ddWr09nQpq1Oj2JsRU95oNqToD9mUxuPGtdER",
+	"YE77xWF1WOto1Om2junBXqs3PmQH0f5ob9ijDVxjoxFT6tIsvOLNxKzFJphGKLyEF3i4U3QPyIyLhfaV",
+	"iU8NfA1XceO0wVZ/ng6/HfFX/M/nb38+777k5+p8puc/Pjk/PP/H//zf/9f+n//7/xrNBvs45wlTfS4a",
+	"pyedjllI44SpadqQSnQfX0VpZFfNkNHE3dtHI7kQuqz+TIq7Y/P1kZrcUoVvhptoktAR+2/rAWiP5Ky0",
+	"mI5Zd791NOyOWrQ72m/tRYfDzuiEHY27nWzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHbijvuJ7iQkJB",
+	"o6dUkyVVqGnmLSZbK+red4vEDPKh3TQPN5H9Dylvue9Na6BMGHqMKmHOlYXScmaWW9NT2N9NmSCRJOdk",
+	"wjSZrchMCrYiQzq6+VNj7YHda6P0LB+f9ccOKD7pnN75lIMlp26ey+Qy4XTCKhxXGh76U2NZYR+YZp5Q",
+	"MWJxzKLKq7zIzbmQQxmtiGAsKsz6dmoOGl+yU2/k6MkfR8Cp2y9H/dlQlfEG84WpMp2SJtOpvrY/mVIx",
+	"Ya+pUkuZROHVJqSesoTM7Us5kb1IEiZ0P31mlLwkYSNNpjJRjAzN4klW5uRlS/81pek8BucEte3DCgaa",
+	"pPjAEkXNqF5KbU7Bud7ITTDyvgzoXf7jvpC6T13TZTUskkyh/gXvoJvAb2AbTazne1J6ntHSH7LXa9jO",
+	"Wz0M4B7s0GzPB+f00pP3Elgn2JIpTWBhZpzzGgRtr0IcLa06hYKEjrQCTYRrRZxszikjZS1sa+Uqo9Ce",
+	"bhUk2vktevrv4LvPenopdbib5zIhIxnHjE4WefUr6+wxj2MuJuRGyCVaw8zKkoK1yTvKNTBOT9nM7/CS",
+	"0VnVSWD2gHOnzthsyBJFVkwH2G179tsF5la0DD+a9UiHpm0qCBcfJB/ljp2IqVHC57DhThvnoDggDyOi",
+	"l+YeY8bjxT+4FX+ObZH9o27XsHuZyBxpbxVLKsRRWXOsU502EE0lpQ9JeMeGUylvglS8ZEvrUVWEioik",
+	"USGVvPGvHHQVS2ooGi/i2G5xb/G37Smb3cbTX66bDVSgplrP1enDh6bJtjfih4Zk9VAt5nOZ+KOJcAdX",
+	"bV30rW6pjt/lumZ6KV22nt6sXn/H5dHfn/5t8sP+7M+d0Y9Jd/hu9PePP91cHH8nevr75cHimTziZ/Rk",
+	"/O0//hrt/eW3dJvLZsEuqpppWNo3trwZVS26PLWj2jmaU3OfTrXY0npVbJQwQ8tyqtio/8O30/j8u5fx",
+	"3/f+HEdPHn/4kT+eDvnjmH37XI++/Rh//+Ts5xf8MWd/++s3d17t82jTod99Y7h7Q/VkpFcLf19zNY/p",
+	"qm9X31lEyffyA4spiEb2UbNE0BiXh/u+ZeRcY+u1Y1sJX6XX0Vu/evZ8Fo48jvzCw6y5EWerttPpto6i",
+	"Xq91wvbHrQN6ODwaHUcnrDP+b0dCm4sPNOZReclXf1wMxfNYHrwzP16huhlg9oaX003DBb/cW+rTx28F",
+	"/UB5jNe4onYZUU2HVMG4IrkMqePRsL/wmijo4GkDmSa+bSRK93DjIIunrtc8ZSUdvEA7MISpG/B9Bt19",
+	"RsEux5vmnXynxNw6nXdp/6jr+6bmUnEj1a8ap+ZJ03MgFcQmeELUaMpmtG8uCtx6SdLlcwhvyBHc3qr9",
+	"LplwRe/USJdcOG5xo2NmSzeSWgz/wUb6zi4vwxqkJ3UvFSnKe6g22HJpCGM6m2qjifzku5yBUzsTAWaY",
+	"vmTJNedNYkhA5M5Ht4LsAiosEf9zs1+yWdnceLKNJQR3VvHkv71uNqZGIbO05mmH7YanReU94Qk1N2kS",
+	"SzFhCYnlhHBROMXtaWPEgW1xBNHe1bEvUULH+i7msnS2/y4XYIdcyUXiWSLh6sYF0dOEGZm3UhtI/d+O",
+	"M5GrPrDMyVy7IVJfar21zYaMnpq5wplJf6wY2cHpfsc7EtN3hytfE6BA89Aov6NOr7UX7bOD8WHnqHvc",
+	"+424K2FL5I18J4fVVr5nRpG6pCU/0pkTQCVfRnpIgw7W1/Bt/oROQGBR4T6GpYzWDNYyXxEaRQlTaptw",
+	"7JOqmONnuaaJI6x0QPt0Awusvnr+NMQHa4LEWSZTasOCnZJLeChw1FOBywwqNMkVGdE4ZhEIj22iaY8q",
+	"OZIRWcOOEq2GKc8p39w/sHAW1zTK8zM4CfJxpgWd7TfnJRgDf3/jLoLnMhnyKCrumZfS2Sq5InB7Ku+Q",
+	"cfppQbm3IuMr/NJT8eNYLqHJbdT8fA6Hp9U/9+gobY2MSDPa76iIXo3HQZXie2YOf0mmixkVquAYneGQ",
+	"zbbw2qmxsF56N0iypEIrQrFpv+X0YIc3+vjcdcBMF0WRDq+QJY/jQISunZgpfNzHPZybGSuvllQRfAnC",
+	"udNBb5M/0q2SXN+lHYTmxaMxN15kaZmXis4c+U2P9uppqhdUHaM8d3t7+weHZbvaBobujPxQ8/vd086R",
+	"0VR6XdBUzNvm1eB0F2VTveCAeBgXxbXByFJpZYTZWgt9rUWuOKqFYkl/89gFmGZGYz0tZ74YAlicc+Bk",
+	"hN/Ap+cRm82lZmK0OhevEzkxGkLFOrFruEmUNhtlISLYhKvAXuFZs30uzPGEDfuHvWvP04E8alp/YSsI",
+	"CMv3tY2IG9VG/Puby+sfsqa4IB7ppd1WNcoCY19wNaN6VJwg6CGNHIEcA7Md1qaV+L3OXNM5iRTgZK4L",
+	"5z22jLz3seF7ZYss9Cis5V/6HjBPoOZV5NiYLmLtkvMw/yzEIPf13Ye1l0u/6vgb2yqMlekxaa84ALCn",
+	"PklYxITmNC7sqXdGLoSjA9wYoIH+yGuhcOrkLwwEXaBpm6n02eYmcZA7fbo5+WbIInmyArwoU++xxVsj",
+	"Ae9aui24IlqiNaKGQ/4iQm+cd58ISRQpGIHGzELqmmO6d3BAPnDFhzEjZxdPzs/hlKIjzRI4vGHOXfI6",
+	"dK6l7Fu6uDl5poxGsBZjPuO6cdo7OGg25hLWhOFMgQxMXN8icSmblE55Unh+69VNTJFp3uS8pgmdMR3w",
+	"8MCa/WnBkhWZpy9VT4z/jif105/NXCzEjZBLYRbvFBJwsRNoMsx5udB9Oe4nVIApEbgPNHnMN8zxmI8/",
+	"b8HyTm8dy/0xVjI7e8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTrVrMbA0oJ8sFGnNsqV42UBybbshma3zaGr",
+	"lQ+OoEqe4AseP4KMQNKdMEjpvysncuG+u2REZ/8zMCKhwtltc3EyiZyBr8NIrFEsVf2KyFrJ7T57VbFp",
+	"uBOJxvN8s9swglbdV1JG+ARVcyN7y7Dke6r0WTTjoqyRGo2dUPOMK51QLUOiCNR6eKmkIHGMfis3Q5ZT",
+	"afhjzd/bbA9WxYzvQ0SXmOFRDUzgH9hrsDyUuYAWCRtC5mXNunzZYUE5n82pWIH9C3z85Hsd1V/peh3r",
+	"Dwk6TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6WQxMrNpbhyvkgjSpqd8jqvujdSaJZGNxeICUvqW",
+	"Mrkxyq8z688TGS1GhjAzXY7upRe9shjGleat3vHpfrfd6ex3u2CvShYxhlG8YeOFiJBZoHVrOh6fwhUY",
+	"IskgbbwNkSvuxhTzD+DWlALMNAlnIopX9Ze73sFpt9Pu9ToH3WPTf+o36sLMysm5eC6Tot8TLMSvzhZ6",
+	"SnrtjqFv5k/jJKFCu6QBT4fcIGrLXC5tbAKNaC7qKyUoHEGmyJ8vXr0MBZAVG9qAENPXCxqbgbFwAO1L",
+	"qUsd2k09cx/27b4sinvwMVkxb5Q9047V+Lggby+ft463EXHdKmUgHQnJCCpt6jLVwASWTOojCqPFPOYj",
+	"qnM3QS60vEvcgQ3IeM5YNKSjQiDVuSZTFs+Lx8lslib+4g2V66YRNDZjsV5s7BfExjYJcgnVXEwapw3I",
+	"vK+zoOQ688arqsMzRQSRtqEExX+LYJRmYKCUF4foJpucuUHiSTOfM5ooa8MzV6qxOWwoSZi5lGNE9nLK",
+	"R1N03Q5NOwmLGVVMOWG/od/Wd07c0YtqGITGnrvz5/q22XjJlm9V+R4k2DIYxeTkYczFlplI3UBM1Uv2",
+	"UdfEkZ9rRQT7qIuBqC4HzXL15KTV6bY63cuO2SunuN4KkaCkZx1mv3SUZ5qvUI6KOiMzFnFKjDgFfU3O",
+	"WYLry6qwqB+E7GRZlH8oVKrUUJYziu5ZyA7wut/myDjOHRmH2ZHxMk1XqAqWKlBv+fRcLkRUPin1lCWs",
+	"aW4zZiRmz6kKhoyhgZBTWki0Opq/txlr3te6nx+r6zY4THxoR1iBBCZnDI51cxCNqQpbHkxjQQgwp/EL",
+	"6UejLCm3SRf4xTZ+ml6Vqm9GXYvwlSfWjr4cM0kDofuZ5M5vtPoYDSflMWK/uVV6Rb243stHkhTOs6hz",
+	"jGLvmPbGrQ7bjw5Gh8MjenxSOs+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir6sAwWz+TxA0",
+	"zimgfszrV1uFdYxqlhjsWF0HCVYeRJ4583m8KvKGx3Eed2kNc6CNcjqYSz+1Oy/FQMJ8y53Gc/issNTU",
+	"cgLeMYx4TReqNmnle6ZJxMzdL+FGeaE8txVd1L+Lh3uNYf+XUn5v9KVCBvQHlpDDffIX/jjAUZsx0Afb",
+	"MnxclGAgAWd0hQv38OBg75AMV5oBytZMbuXJ6eSMFV0vAMAOBW3wlp4SU8tEAxeYiMzy2sTrPMd3wy5n",
+	"utDyM/ucfxE3cTbIX9dTbCfGLvinuK6LHhhIXdOSDBng0QUilvo2paKzwdRUZTyN9uqyaYxO23e9bdB2",
+	"iNO4Vm1qUFvjxdz+2d88tQf4ZkNpn4FaHZWXNEYyEzrWzIb3uOhbMDFNpAipqO6dPrPtFpXUODIHDDSe",
+	"msFv2By9AmkPZg1t7S3ZP+rm3SUwhm3cJfmgla5nIXHsI9k4y5KkyAvgewJXbHiAgXfb6IVzr5V+Gl8W",
+	"CuEBJ5T1jltb3b0NwF3PO+6Ph2SRbiVeBAhGdpTNwDbA+ndv572P6dZxaIe2W5yK10ngsvIOLhdyEUdO",
+	"hGLUhV1k/kxVAKP/XS5geIYVEJFpdakIoe9oFgNnU/NIxNRNOzMfqJXSbAZmnqzVDQ7DIrh6fcymjYcM",
+	"MsZZ5cvwoDHVzDJkNLWCqbxjoeXUtl/crtbvYcaTvgNGvSx7AdveRuPGVI6QmoljIz5Zgb1bID1jygXT",
+	"mouJqspF3GQPf7Gbrbi3smEHcICQSXkYoF9WaG3lNvqM7qBrwy6k6Uyd63NV5YbhRgkowE3YD59FXFf4",
+	"U/BRGF3h71l6DVz7wTK+pKs2OdcQHa/IYo6YF1nCjddtBUjSmSAMei0fUGtNz1uRVK+MHtQZJz6rLRk4",
+	"pV1y7Nq45q8UAcvshtnTtvmCi6fCWLylp8d3xZj+3lDNvjfqY0i+A/yzFblwM5UiaJ9NqGb92LaSl++K",
+	"gcCZyYRlLRmK4GcIeN8+cGUz8GczRJJRVxLzOeqBJyyiI121F7zZbabQI0vQ6DVRNB/TUmXfqzOkN+vd",
+	"Ve8TS971L+WTch2GEAY7vdOD/Xa3e7yHaSRb7SkbQVW5nzDcxxrlMM6jFNpfhcyH7U+YYGaeayGeQo26",
+	"DzO70BtmNnCdoQniezKFD9GUvVbN6d7PUjq72CpohevAaODmiJUvMKgymOSwIQac1UT9oWlzXwvfTfwA",
+	"FSNa7Kn5vyEpOwlJSZD1u73ZvJExeyn1GUrZ4oRC7hHwihKlwbAQunKb1xBnyzbjCfhXIkYsCGjrCm4b",
+	"Vw0wbA4ZoerGhqlv64k6rEppMiPLUqYq5HqRcMOSC0aT0fQNU4u4nNtuTQdmmmg5yb0e4LJoMHSIhO6i",
+	"qASfz5mGZmwOgXP5Q8Gt9Xe62+tQtsrdM+uQhRkZVhmyVFiQK3PfDJJZhKy6vrv1svnpLueWZWQ2HeEI",
+	"lPoDbS33vSAQf+w53vC1vAkCp/1epu0atk/ygSWPF2pVoS3GcsJFna6IuR79oWnCVxXL6mbCwEfDt0p8",
+	"6B5vDHqCYyKWopIY8QlGCQIh3SXhEdO5lnMrPDSL2XyaMxWvx8ft5qCIAFrSEV4IArFfnoAvYd98ebTX",
+	"6XT2y7b5EwqwPwcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2ayGlA93BKkJP9GnjhfyZxzF9",
+	"eNDukK//1u0+It9zsfhIPh4f9g/3H5DnPGFj+fFhd/+gXSMIuseXvc5pF+55hwfd3l6eJQ4fqYonR0Yr",
+	"7cLJfNDt5ngy6tJOq3M07LWORt1O64TtR62DHu2MjqK98SGE7ViedLqn0fD4dP/09OH+cT1Tyv3lmPKU",
+	"qZuz+fxhr90lX/NXFw/sVuIT8XZeofDdPTJpo0hNcJajL+9JANfZKJrcaIoyEWVHHmqacHvsNhs0jhun",
+	"vaNmY8aNvrJvZKyUPxs1Y6/ZWAiqFJ8I82e3W+g6YEVyLkQEXh6PiWKM8LxZ6XfjS5wnXCZcm7FP+WQa",
+	"SkKlE1Akhxaz8vrX9DY2G1YM9xU3Mr1+eLi2ETz7ws1xISkG/50lxfxjoaDk2kLsAFMhP3OHw16ndcTM",
+	"wDrj/dZx1BsejI7YCYWBWd0CCeI/s82xDRAMwjmC73yaf0bAAsTfCiThPIfYn4SxEEB+WJgig/fzClkt",
+	"iL54czB6cn54fjP/2w9P/nzSZnud9qgXi+HseSf625/jFKhwawj0PyHrcdTfbEdExicuJhsCgHzmhboT",
+	"xI17rsovBnTjwm3IiuPR/buMAJ9t5ayd1Qafh2GrCiAVNWcG6H1ZGCIFYG4R/cbgrD6XtLwnltQd0aH2",
+	"71a77TIAVwi40lgTekMs0U6NLcuhb1aFyCBwdZ9HcOhvFF5+3SziWteqAJ1SYoUZdUgRM8zY8M7ymxqy",
+	"UUtCUWwbIn3//gLZ7o93Umx6iyg2exfBHNiinwV+DYRauMx9FCRpAm0oCogr28wjkjDIjeUazfLbmCOH",
+	"VdEElzYX15FSMiLkac1GHjREmn2Izo4ZrpVCirDZlRASEW3vyWx6bTicayT23inIbt4kSZiS8YcvJg35",
+	"znza88XGO66n4Ww0qCFEK8tv/G5ERy7E6d8jue76yxSYlRaU36fB5AuaApAHRn18wxZlgFy70hdBtCfU",
+	"yROGT2sAPlKEJ6xH3ybnWqVIIinIxamFNSB0QrcDNxhVQV7AAAlQGj7NvJHAopTyBRWrM7xDhUDH+Ec9",
+	"tYgwNVBJWsr+jIqVCxdXQQ+Be2hTmmzRfqzi8xHyxHcPLebHk5QICbOoOBSPUWh6UBUuFFBTlH2lhknZ",
+	"K/ncEnRYYAC0KjdJICwIQ692zqicYyUdUUZpNZ/cO8Cm6uJv3/IPzJBPibOiNommE2X9LngIkTFncT4O",
+	"B63R6DQUizh2xR768CpMhUwiCJuHIg63ITNt0SwL9SAXIsI6TG/Pn0ypvlOsSX35qTvJVO9wvm42dMIn",
+	"ExhNFsLSci5Un9igeSWA774lKfbDmZq0IFSTJhYkvux2rVUP7LqBryCfoRDdnI1XLYYzrgtjtXrbdpXI",
+	"64qN227OtytX/YJpGoTxh9rQUGi7ovOW0mxua3GXXzFsamVE2soC3fr3s6Lf2fvNtBZ4ob74tm34NcQr",
+	"2mAi2oxqtIrVcwLf2ZjndyzHXVON25+9909fvXx2jYUVCmvxh6P/XY3/lqsR//kmUMT9C1unWyGv3O20",
+	"wIGGi3zc4dJyGzhfNinJV3e0ND/dsXp8YCwArrExNspt8JT0Irgr6DUajtLUFT1+K2ht2WPAiqD1aNm/",
+	"50rDEKJgObQ7ZPBCWd9bnIiFnjKhAfqphPiRwgoW1fxF4builp+hngjGIleJIgVH3Mbktld1HwSMkwI1",
+	"JU2+SDAO3ma1mWUYcXoJH/kceB1TLggs5hAP0s/7AN+CUGmV+C8pkL653GDu7v1QX8a57M+DjCPewLwu",
+	"wmwJjgG4A2aK6uqm9qpQTCHJO0FADOM1RPmtViORvcNoDocFEowzKiVhF1sOJzW9QYMv0KTpBDQY6+fP",
+	"CZYo6ru7lFxoI53ysdBoNvadhb6baN3O3siye52NqLKI0mM2kjOmgsgtpaqp2FZdXgBES4usdGqTDFeF",
+	"2ipZrUk95aKmWiSSH8C0qosaK+P7bVFZP8Wz+oHGPKJV+dxnZMaVAiQP2DPl3f0h/b4ikxvSwYcJozeK",
+	"UJIs4hSYxRw+CR3pcKq82eU2mN5LhkcytoFr7lQhpGccqMkALw/TMO8dozev05C9whTK2UyKOkPZktGb",
+	"vvc8n1Hr4YYzqlbmkJosbCWiMrfyof0ew9L2t+FZt4pnZuD+0Er8yo8NefU7KBr7xZR9zSOGcBbwJUQO",
+	"TSTnTcgDhnTvBBhSG8EC7/aqwUVqwghyhfG6Pk4ADsHfkiXGbwEgcl1i4Ood19Ow5duV7ic2Z8tVG7Oh",
+	"RtVgLL1mIzUbG9ZHC1Rw+jPVON3rNhtiMRuaTdp1SVwKNAIakQnVDAt5KIzBrLk3lSBXDjo9c+PJddc7",
+	"zrrrrW31MNBqr7NvJMgOV8vhb2S1ZIsFkwbLdV1cPl8CabJ1SYLmwqJ53M+PweviwlalLvpewCliS1b7",
+	"mkbCPnC5UP1w5OdeSNYUCl//9d3Bh+jbaTzij3/+8d3L1Y9/++tk2Pv75O/v9ic//m06Hf7tsfrxYjl5",
+	"8fP5Nz4zAhKnJMDf/68ED0twUPywSAXwEYVMueC+mfrsZqKyzNHsuoTZ91+/ef6EnHS7naZZJfCge9A+",
+	"aHcPH4DCgKQY7XGO+MVciof/UBDjkGpazg0ENVUBDoV+/J6JiZ7aChp2VymduNvEs0s6CZNtkxiNsre0",
+	"SElqKpeiiYmKtqyEUapkEiL/uH3c3isQf9XYu2o0Kig83DfTrTWD8Nf/c9V4/x//2frX9R+vGv/VKJLe",
+	"bHxsTWTL/NhSN3zekkA6jVup6mQv/7nKQSgAUEnOj/h1wgBYBu5MyYKR5RQqJWTI9in6HqT7EkaTmGc1",
+	"f1zRJQvGNigUKBnk+FCcJju2oZQxg1Jbmw/uey5uyqMZXC06nb3RIonhH+wRSVj8zRWggF01Bjhdx73j",
+	"4wfNzGU7N5uHnA2BD5DlbNO8rS/Xm0Zo3cWO/wmy9r856Jife4ejRaJk8s3NT73FWeeHaXf27eSHqLva",
+	"n3UWR8tvf+wc/30cIqpqVfQ6+8f3mf3vJW6W8CKfUz1NVzgYKVF45Md7pyj5e27IFAqiTDCaC+HmReOY",
+	"QUaziBAAmjA6mpK5jPlodUoGySCfwhezsW7C4gYMCHOhdhnZAz2wOpG6El8DtEiLMz1uGVlI57yVUM1g",
+	"iltW4D1oX4nCtsaU40fJN51H+ptuY/Mh32UqU9a8hmGGGES1zwjMS1ZNMvjJ44cZ8zIdM9lwyOEB//RN",
+	"t9N5tPym97mGzHSyOhvb6kH50V7YAWgJIe9+CIZfXg7ywNViNGKFZd31SR7LZEYxvVYDCO+MfuSzxaxx",
+	"enwI4PwzLvDvbjoeQyxmq28+oIAXuPbosSgLF0//8pWyEQzEFWfNz8mH/LJjwhD73vx8Hdpn7969O/Ms",
+	"pWFCRlOz0cSEocQ8PDrwDrji4faY0QQOBBrPvrlqWF3hqtHEGmffXOWL6oDI215S3DYbMReoxZ19+/b8",
+	"zSIg4s4sBjfAT55923p7bkhOdY9zo1clC2G+z+yyj2W0ymOpNf7LHX7toYxW//kwfdQ0n0MzxVfAoqan",
+	"CaNR1XMzhgxMOE/5G0YjN/nplyXaJ0x7eUPgs8HKUMqGfLpP8b5QS0PVgsTfLS1fOUdbmRZcnDXk+N6R",
+	"WkpUmYjvudLg5vPYoco0xFx5DFFbkTAH+GYM/gmsqPk8XgGgER8jdBbE3JaQiPN0AT7wDmbqCRUjFscs",
+	"qlo2+ALhukzDCB7tgogp1Z47r2bHASCfJqOYMxGgSDERpfKwvP945bbaZGcWKMUQhxpaM0FLjtaQ+sPR",
+	"Zya2agNYo3Ma352hHlYz2WwJz42+xY54yiBp6jIoHfBhcMFF8OgSU3kKvTI626RPz+Ya7NYwxOHxVvT/",
+	"Lr3T50nIGVKqqOBqRJOIRU8BcK5MBT4vigNQqAL04Ns72IHPRMQiiwBRpuoZ4vu4cD4bslumh4m0jSIh",
+	"9pswEZ2UjA9MaDweQEUDoLUyPc8lFBSHK4b1ZFlUYxY60/AcgbbLyxWxhMs0pfaolC5VRxKcriGemN1y",
+	"/65fjavk82sZx3COIb7zuhOsipQN1wlU98jSzYrqM01GUxAhPCiczePL1G2ap+CnQKfWtVUsi16QY4xi",
+	"6GwuZiHf9dQv276NxIKyY4G+MVI9i3Z1JfAD0wAtlKS8c2H+l6t0jN3izzn0i8IbOU8SFOmqnBd46hd+",
+	"yIWWw5bmQsvgpM2y8l934lsXOFc+1LAsWKUAWHNcmXXujrjwSr/PsfSSzljkQDDLFLyEmgBeYAHAerg6",
+	"z3wUkDzzDFSzRFCWoVFFDluafZs63AuqhrpxGkYKxRZQ0cD4kjWzDVfYskr2ABzGej0+I2J7Pf4lW1Zr",
+	"iJGHa1bVfaYUbtO3K3wT6lhIXdkrfLddlwW8i3zP3zJNqE2rcfEu9i6fXvHXzojfw3Y0MqXXXjethPmc",
+	"t85OnqRKHa9IU6WiN2F6Ky0vTIhfxKKeIOegrqPoaebEDlPmGllL4kenmISVitSMfT/NokLJgVw5xX6C",
+	"Km3l+cWjbk71tF14nK8yUMFPxEkIsvG1A/bO02mRFeoWfAlQv+TwMA+Cx+gcn92jbwfYWXFxsM83vDhY",
+	"+M8dXBxSuqqmJCOskoztufLGoj5XrgOEhQ6ug2LF0WL3OTjGint2P0dHtZIOUM2GHhTITQARtJPkTD1B",
+	"7WGnRJbhnwv2WXrDCF3SVQ72OWDfhIaqDtRakjJSXGRCpbC+YBCHn6WBlojAJtYJ6npxmBIEiarhgzYV",
+	"hIiv4k7YymuwzXrNrsIFJbgI6VykKf88w2Zex6wlwjnN50ywqJpvHszzVjaMN0wtjKI8pUEJbB56a30T",
+	"i1ICH709twbjLXQRj6aQXS5MVb2BLk8UWOi2IOuDvGERVkcNkWUeAx03bBUiwTy3X5ck9Jz3b9iaZS01",
+	"zYxeWSRNkYx5TEEeKRtQEyAFWso3tM3iudByPq9aPOahN0khS46c32eZ4JfVctp6JurMKUWnxOPV+dOt",
+	"T8/LSoedZnQWPLa2s35eMqXXiQ9KdL0Oqj3depu5r7JPpKe1DUAKDntr080ln7EYsDyD/eaFJhfrCbHN",
+	"3YOUrQyJdX2vtSQ2i+R5+nX2JAv3r1TnngC4DjCpQrfECLHtdTpLQHhr2O55Zb/bbQ/XZ8UC9QZdtTIW",
+	"Xg7JNkvDUuAyHyr7r7QvLtKUj7tbmmznleLB67/yyrzw00S2Eg/hsafCoXLkE6a3G/Z6O8HODQT5nvOx",
+	"6hX2zqy0a/gGXm7r/hSt6oTliM4gYYXrz2imcGRxPY0SuhRV8si9EKRmaR9uK4xui19kx/750/C57Zm5",
+	"vlIEb09Q09KI2qyifUFBqAtb+a+EjRunjf98aC6KUhit5CE+VQ/Pn2KEAWiIlSS9PjfqJZJDzsSKYP6d",
+	"mjPMtIN6fW/fnj/FAkYYDiek4CMaEylc7XUskV41oEwbve9gzFn2Oo0GD8YYumKdWpKJJFKg/69N3tmy",
+	"RRwvbbbk6ZBNuMjCSW3JUr9YaS7sqFOoQupGOMbSneEIr8N9P8LrpNM56p6c9A72j/Y7JyddL9irc69g",
+	"rycQCloXyDinE4YjVm1ibvQCcUfMs8H3XNwMCEbguWus/WAsE/YIk0yhru6MRows5u1GmBsYk1oVo9ft",
+	"HcOQ079zccjvz1o/0tbPndZJv3X9x/uFIoPVsSK6E0LFpatUpAjFsbry1FVDw6qz/sgiNqaLWDdODzrN",
+	"mri+3g6j+mBcqE6E9vW7qVRZSV+oKCE0i/wd0CQaXjK7O45dbmabpPCGsAFWcgEMMROvGAN0JWHDk0PM",
+	"yVSZu2zrjUfuBo4pCeVR89HUxv1ng24SxYyY1iwiwxVkGVKV5wSNC6GNhcyGplXrMHGm7xAkK1gAxFWu",
+	"/P1Obunv5Zc+bf3cv/7Ube51bq+u2v6fXzdrHj741Gl2T253FrYfNEe8gLwJMPuNIShfMRv44QJfwaZ0",
+	"WojMv2Er89EU8LcUYeMxG2GZlDbpmmZ6BwfkA1d8GDNydvHk/PxKjKY0oSNzrDZJxMdjlrgatMzoBLaR",
+	"NrlgjLx/w7TRa66/hkJUDxP808ZMwwyhRMumqJArUBtKXC2m/qP1r/uKp/PxC6xaE+I1nrSoW0sRrwhH",
+	"iTx4dkknAywr6VKDFWvisb3kipHBfrc3aJPBH+AtKlZtAkYDOoGseiPqbMRvkyiJahsGFSYMk5fnify4",
+	"IjOYcdDlyNeDdw8hm2TQJIOrxl5r8jOfXzUGDyBdg+Y8jXTG6rg/buGoNxURz4TmenVJJxi3dj5+KQWr",
+	"YNxlxiCXZWBkmBHop5nnQ2kex8RWVmnms024IoO9zv4gLXJIMSO7nHFzJbp77W6796B+sIba+434e2qD",
+	"hKp0OB7lygRiuXU37qaFvjOK+SmxmSp5DRPzQ07xEaY94k+DZqYe5PM4CUQDYgI1Ga6uxMB+bp/b782B",
+	"MkzkUkFZ0AFGcMlFMmIDkB9A2dBICMXisdE/zWCc8mWOHRgYd87qK8EV4RMhExad+hZbPWXCRnsBxWCt",
+	"1DQx4h2ivygZJEwxPSBLOPh4BDIJrPcwYtKpmUczBS2gvgUGvbtkmHjTdy7+ugjeny6duKSKDHKdmSmQ",
+	"CUnQCjuDI12OC6zUePMSeE5bsYxjwL1vlTq4IysrSRIG3DTHeTbworaT0h7dZdRWCHrMKzDAsqVekV+3",
+	"rFNN/66r7Fw7Tsww0okKMoBlMmh/rhXghvqFLQF7jrQ/9/wXhw+pdPV6OddsVlbLyRn+IMdQKN2+BZNs",
+	"UwTdju+SF/wxrCD2UZ/iGUpTfA5728HgvCuRZuSRGaPCJo5yzFFzK7CQhnXQ+YJvCNb/WnViWA23zgjh",
+	"eWrveWdHA0sVKWhnqaMks8TckxDrc62ixLpsP68pxAt1vudoLhmdVQ1FMzr7vONwVvP7DqLyEpvBj33m",
+	"gXh31nsN5a1iSdVArHn6847EmbTvOY6CibZqSM5C+3nHFLIH73Z8FxYOozhGwK3KzOvuWgvXB/NF1ZFp",
+	"4TU2JSpMjUdnFf8tZ34Z9t+X67cZZIs1lf91IRExMoVU/JTDWrDISH8EzAUo1QbHrnOg/+Q+D3Xt3n3o",
+	"ujHd+/Xu132XZj5b3KrNRvralhKB4QaSW20SOegqoHimKdIwQTRhrrBzk0iEMgdA/MXc3tGFkyOgDlF1",
+	"k4XzntqLEBShpVdC8xlrAk6+rXsHTcLfEV2hJuPhaeSy4ENjtO9mnGn4CeKtLEN8o4/t6y7hupVmXNd+",
+	"neVm32bJmy+ltnUXt19MEVd0GG+wLs7On7pXbyEylYt+FvC55tNz8QZfvW36iJvrPsySW26bDZ6Zrkzf",
+	"80ROEqbU2kY8k9e5eO2+um02hNRTLA5mK52ubeolfnEpbZhMVmBmlBY0qm0gV/1oV7srceJsCuB7Dvbl",
+	"7By3igusxBp1GyGImPYWIoISeBDu4m+X7VftYxp9a9Gqtl6vM65GUoz5ZJFstGhf5N7HlSs2nvCz85fe",
+	"XFPed3gAG3z52r26MykKmQuLuU1nSNgYRKTOSkDgLFuQW6LkjHlrwh55VHhBZDubVy8bZ4t5dWAF/ha/",
+	"Yav1Wxu/K5jvjaywDaZO6k2bep1+cGtup7G5sbKon2TDq23lhfvC8WNnc+927kgu4ggmcsjInCbKnJiU",
+	"gCJG0uHiBr4RgKEEOz97ZI5XtIdAwRBbpAVQuNoNmxz9UmqHZbfllPq5031AnPTaq+XhE+9Ln47CETDj",
+	"auYM4ZvK/xfum9tmAIx0XUMl+NOdTS5Y2aEIkBG6SksZAYBODgr1ERkglueAKLpSZGkkf5u8Qs+Db9Ug",
+	"QxZLMVEIH4WqsWYfdfpyTpBciRRFGecIJYo/gW2EiDcr41LK72lii3PefVlYjLW+lrIfu3Zquf4av0j7",
+	"3S3TuSJARoJ6KNjNcBdUrMIvZjd8nkNl/VIgZ+oGUKgnlHsA3FMWz4Fxz2aUxxBesSWvIMO3r10Ltdzx",
+	"OtutNuXdN7LLL2uZ7giNogTAdSHtOxnyKNp6sGP/+9qhZj3tbOozy0wiY+bNPYAImCHD4aFzoVJqJOdM",
+	"kUiaVws6xLt371pFpKM6RaIIjAR0WhXxks+YXOjtNUWdNbBGU3Ndfa49xSOreSEGiiCGtN2pX+ELzpaa",
+	"2G4vWbtg6NmvfGs5F5olgsYXoGI/M0fw1moutrSBMmpf3BEDwQWTZWeZcaBjLJYTG55iOefHtPAIRJzV",
+	"jJ8kLDIblcbqnlr+KN/SJmq53/mur81rBT2oYg5V4nNIvO+p0mfRjG97iEDGMHUN1PIz62onbHwpCRNg",
+	"FCLQP1c6AZDWJVxThogGCcsoVV6wXspWA800J9fIOnON1+XOpHuGp2t9zplgp2LlYfC6HTdAKlx8qWMH",
+	"QMbcgxNj9/06JmBHO983ajGC/SImaGBNTQwruUiUG2Vq+vsiDiSw+t3BdOkPYIfqQS7mSkjMGEIzzZJy",
+	"rWzQg+n2i7DcvZT6hYz4mIfwjN/5oWalGLMCEQ4Euq53eMf1mzO4/huYuf+drNJORljy5/N49QWJiXQa",
+	"HF0bzgK8/hmFRQEC84sQEEUrze/SOnS4T/7CHxt+N23yflbbqekscGY2hNSsSbq9Y/M+LHIXA/YMai9s",
+	"e+q7oD9bwmH9zi52uxP2PLPJFRZZkKss7YgmzKzQWArDNEggyqyWLuY0ZlRpL1XJiAYjE4YMYrQjYuPl",
+	"B+CyHrTJEzlH5I0rYY6ZG8bmWWxuzJVWiDeOGU/whBbaT4+nhNG0zDpaNV8nEN3L83Wttpkdr6FNbcqB",
+	"zne2hB20NcfEFdRGIf5XkIELRR88SmW0LZwpJgwvfhbVx+HYbM0ViGCb+82sYUm+253xAymBYabUwLrJ",
+	"ViwOH3VXi3xia/+PF2prFuSwuDe98vrdw5HuleBfe6Ajza5a/44cUECPhVazmj5QSr421x7k4AM4jZYu",
+	"fMNutM9wZ7YOtl8xBOILNJX5t7OzcyysUXAO/8p6whsZM3Mtt+XntpuzRMas71exWxvTlO91d3tCxix3",
+	"6YW8W/4BHakXCH75VtAPlMf3MHtQ3pcfWGIUnY1W6avsZUP2sL/Ik1D7+dPHPsGGU7B6+sOFWq8Eo430",
+	"sXkVRJbsz6hY9dEQrjaQW/IFFasL+/rO5sltAEANoJoOqWKpZyNnq7cWHe2S0NxuEXLZJpfJyrq9Yqp3",
+	"GUCRu4B9IRegL+AK6fJxuSJIxhchwnCoL6V+YpNht3RzfkQbf98oBps5O+0X50+txzOLc9EJFVk60Sbq",
+	"xWX2xY6n6ysXJVx2KLqkThCPKR8Ro/lLWfe7YekXtX+MOgZw1RGhsbkArVK/LgaH2IhopPXRnTcZ2vuy",
+	"rVaKsN3BZnsFMFS/6l77Al2jLrgH5xkv2FyRgTfgwZc1n3jC++VTt1EAtw5o95QS6tGwiVaS0vyrRsWj",
+	"XcH8pfhEYIS8lpLIsWai/duPbLfMtte7X36B/Apz+zuYtbeCLvRUJvznX9ZIklpHFkCAMxGsn/O3hfc/",
+	"R1ABUwqtJQX3aNlo8jkMJG/FPJGGBnOPe5LNxz11rC8h7LZZKIe/roVc6f0vKWi3fPqmljPwL+DxfiUc",
+	"KiUarN8KW++PRS9YxOklpEpvNbOLrKk+xC30tW1sze4JULBTxn6lvDiKJklRcYhi2uwmO1YykhEXkxQw",
+	"Q7DKsseFPZZVUa7bWfYtIPRdIsXktbfmfsUQqObvTVyiTCwJTSwqA3EEaQSW+QJyFnYvNdNRpaUuwdcV",
+	"SpC1GGNEjm2xS/KMWgiu1NE1Y7MhSyygArwFxkFlIRnniVmimrsQ8YhtyMwn5lVgZ6xpOEMWMR04GzGH",
+	"AtFGuIW0AvbBwd5hEeOpBGUxq0LEfzddZSAa5rizWWZGbM2ZnMes0N9Bp7Npb+ewHmkcvxpDWfh1GbbX",
+	"dwBRm1WWUYK84qmM82X/IDdYs2rbpSPELBYH/A+pQx/P8bNuJxsqTRIKqhamGIdIuOECoF+wlBIuMkBo",
+	"szVmF8LldwVqzTbBNB4ExcPjh+faokpxpanQ4aaw2mqIyGQhUtCKetSwUqtZmdbPNcXuBKvmbYmpb96+",
+	"7F9cnr25fPa00WxcPvvbZf/Fs4uLs2+f4c/FH5+8enn57GXp52cvzef2r4v+xcuz1xffvTKvPXl7cfnq",
+	"RaMJPT0/f3l+8R10Zf589ubNqzfBGYCcrM0Z9fb8KdX0Lsy69RPb3yMBGSFy+A82gsuFv7jLtZ6yyIdx",
+	"Vvi3KNzSo7JQBCWmXGwvn3gUqv8FDu6U4sEWqzS8jS69EmcAlrZQLBk0scQYlvPHgB1zuRuku2uQ278I",
+	"yFy39QqzgvgDhqBmyseqSXqzEF4mJo0wsIDGr73ZQACDQhH/NwtxNmFCn4v5Qg+8U23gNixYhnQRmOSF",
+	"f8Rh9Ie2URxwOpifLGYZmpHy66JeHOfqr9ozFStl2KD1NgGkihQmyy1EriDOY2Ph/QQaDYrvXqfTKcvv",
+	"GtmIBGIeno3/TRaiSZYA0ZkVUCAJmzOq7ylCN8D8yO1w96kbgnciltaUESMz+rE1XGkGB9n+8cHRoVlp",
+	"5+YmtkjYE6uzlHWDNMuYMBGxyEMUdACjZKAWc5YoFrFocEoolqgkWsobIsFbp/MWbM8F5NcahFI8VyJL",
+	"dmaxYmTME6XbZDByVZwHp5APDZc2qm7sDcss2zYZRAnlgovJ4BQRsdBfCL0qLMvhV4a0AwOaXIkiyKaA",
+	"2xoCsFIUQlZhG1j4LHfuFtPYC1npzYLHN595Dn8pTc2o8A+X6dRspMNFWVGRcwg+YfDnlrzDzYbjBYCi",
+	"2DSUZiObq+BJdXb+omIpUE2GDMEJy/X3VKGsBBnQhZYDqyXrKZu5CqJZZckBxEoPiJrKZfYOiGCzyeSV",
+	"sME9ZqHYOsDwGsaIDeR4PCAxo7aHFPM3rZGan6qFlsiUseGvHI8rxp/WCwveFSZMMMThdZiNEi+ri0Qg",
+	"WE1WPiEvIa2Veq36aV+7bVafte+8GNxlIjUiIGPseRPi65hb9Vl8FECgwqZLi2mGi3SR7Ch/BJNDuL4S",
+	"TI3onEUArgzRquabP1+8eolsvtuBbwQSwOXymOsV4g1h0LRFK+7TtYy65DOmNJ3NzWcs4rofwUE8Cszc",
+	"d3JJZlSsiLl2KnfMR5GRQgmbyQ9oiLfghL6MWHkcRJ27GvouG/h9cdCr+cNc1lrtGsoqFsLrt83GmAuu",
+	"pv2EUVXtB3XfP4eX3+C76cfprGymxHrzc90sY7kLs+zgSGljF4nSaAPZbS9mm0Dj+Uu0E/ozrgFf24o0",
+	"W6TS7tV2ppmuh//mqh+FCxdeJgsGCP62ngzqOrgIJ0zjr2DWsstlKGXMqKjZJuYCtPkq+It5O7sz9/nd",
+	"L22V6IuZmc4lT8FRm0D0r1OWnB0l06T8WqnkbKiMKrgQmseBkoGb2wRkxOJ1bHkBL902XTyrDa4N64Au",
+	"8tYVEsDAUx9Xc5mYFSTIcJWbV8WghI8bmoOVTu2aXJHhgseaYAG7aqHS7cD/doKpWb2essSYzVaFWVuY",
+	"HxPYdVRbJkCcdsRG3CiOdIhqo90DljFSIBx6pvG1G+vI/AyCqHBUpvoG+vTWkjNc7WBDuexVWB9hYuwR",
+	"dN/ZVila4Gbyw+H55Ups3Xu8LibMpV1isDYqF3eYXXy/Yh3SYo4NWM92wUOj8O2ACU4d/krlBarHFbdV",
+	"lnicofDI3d+9Zu8kLxfODlRrjMKrdMiWkauU4RAjnZ7rxLHrJqfbBc0eBa1ly+voVvb4/EUYxqqTlQuz",
+	"LckMiNWhPnzKjK6IWoxGDCVG4SAvcg9I8jsJXtk3nMVCfeo1Pg4qwK4FPIQAv8SWYTRCJuEzLqhG5s/o",
+	"fJ6WHgb/RJh3T81D7LrZiKRglS9Kwdx7zmVcoYDCU/cuBLpVvfrGPMzeVExXv6mYdm8CrH7Vm5CIgG/e",
+	"pqtp9TKrjWJ+loJtsPFzTdW/6vFx3aveUNa2mjJ9faMpJ9e96s/P7XV5DQbMgBdyllbzSZehXy6/cFsu",
+	"lBe9t6D1sy/hXofQWkRLOHa82/mGGpC7p4fPcltgAhPB4YoO/wQGPCLUSXQeM9/7JjCgFkRbteBJraSu",
+	"borjqz0XvOpsgPgekEfNBquYp8u0qFjT2nR4QmQCCPzPZnO9wnMI8tCgTJ6HgrORifYlFKpIV0/ewxYy",
+	"0aZl9MP+Uax7USiTVlCp86XLrEqd16rLl/Wi0C4VtLMs9Ch0U1d/vP3FXt5qjDpUZbbNNhmguAbD/bhg",
+	"NX2URf+iwTK17uQchM4eqRaTCVO6n7B5DEWDFrMZTfjP5jiyqle9WawKaRrLs2XHs9JUROqUDPCE4WIy",
+	"aNq73ZBBkiJenB6RgVPRovSN9AKZnesQeZXW+39EBniCDJpXwrMNN12Zprx2IAV7lDNTN6vM1DljNAnZ",
+	"optXAoPAzCR55kCoRZ4zOaYjBxuuHWN29uWNvGvtshn4xjb3LY+sORMREpWlcuLxD3eMcPcV5b3PhAMU",
+	"a6bMtrW+XaGSsj62pYkPMp/V7q1DhlYI7vRL+KCAxmJLLvvhTuYgkAkLteu7qiM4DS8z/TQBH9LONyJl",
+	"e7cGc8bY5eoG4aIWag84mHJQekAJYmP+MWxZdTRhSUYgJmEjORFcMSxaU/CNdQuusYNcUTJ108+VT/zU",
+	"7QWqwuH1W958TgbbDjwDVcyUssxs++7lWr1K2vQ7wNtb9/YFvmXT9fhoR+qPbSz1Xvr2OK5VZnyQRh8K",
+	"XfY8cuwCSldF6tW2Q1x/1cvWVvU5CDIEDrwm2M1iLlLzbRPPhvQGrLmGBM7cwa+4mMSsZcuJ++uvHMLk",
+	"F8X7P1dXHzud1tXVx+7zq6uPR8/NP0+eX//BPFEVD6u/Cq7dMwiQu3QxfwHriHmEqrKr6QJur6nZcNLs",
+	"fXSZQUm3w6P9k7SkGzlodx8ENGroMQszDJTH5xrqNp3ZCHBwOJ6Sx4wmLCG2MprXSloe7dWc/rSAcoro",
+	"M1eF/b7fOVkfAeLkOw9SN5JGQqOF2JbKTgMMQXrXW1H3ugd7h+vMqLDqITe+PhgzuzCFEvvDUUtn8ZKu",
+	"FBkMgZm5QBL8aX34SG4Cc73lmFccRHD/4W4PnudWEsAOy9myd3WQOxVrc6n2xH0RktlGnKVaG9RLNL9Y",
+	"aYX6ZM4Mj4lWdpQWbyT73X6n7mRH83EHwlc2ISFeYUQFIDVyqOvMq65mM8rXujEAMPcuCsnmR1VI+iNN",
+	"qaBPR7xe1GcX69DMuYsy1X6FRJw2W7exu95Bsm5bY4KvC/leG1hlTb8ha20+grmZxoqBYwcQnUIWSPws",
+	"l+dQB+LrQ1SmA08/zkfjdnubHWWdY/Ofx+Y/T8x/nm16Ugm2XJugkd7t2TKXnpGzeRaZUGg6tHjy4Vx3",
+	"CoTLghlBUxhBZcF8yNm5dvFlaW1anhrX0cAiGMyw0ZAcRATGCp5isU5726SCDHgE0XauHPCVyNUDJn45",
+	"YNckOKJvGJsrFx0D5X+hLuIT2FZ26HbFDkKRd/VRIhD5RDl6uCES8NToTaBCQWIKATuLeTqniVYk5gCY",
+	"YMtqD+DHQbsqRDMXJyeXwvPwpvZ4c3swrWxCobV/XDz9CxZGHRhKB1kd98RWjTQrZeCepkGCa8KmOfrP",
+	"bm9DK63iPMRSk0CAqy7e7TQ7nY5fYhFCS2QC2YEbeHPrrU7NBk69ufHDrG8nrnxzEof1Fcm8bSi/jG6C",
+	"RqlBzl4EZhP4F44b1QNwfTARgYXFWpMGGIbkx2UZ4W6uqI/IAA1NA4TxmCdcJlyvmkTTiWqSmIrJgk7Y",
+	"lTDbxBzbfAYVjs2fS2cClWSKu4jI8bhgdtnOxHWX4IGCaAPeBeVXOpNoPLvPVGapGfYa0CaDT7cDQtVN",
+	"ZhXMgtK8aBa9SER5wu8WLJEwZ+rK1QKtoDedJEsPxfg4dJU5F6ZLf6jwl1UxE66O2zHyDGD+rMGqTQZG",
+	"WNhoaKq9ECCnBX6lMm0Yxb5n/OYKohvFI7MIzR6AorUaFAI5QQ4suZ5eiUF2dR40yZCNKN7eqE6v3a6y",
+	"PBwyFtoBV7WQ2oKveXNnpVzRSFBcl+5Wnr0TWqT5pvNmto1NZngP3dvbO3ng/AZkvNCLxB6ggry9fOLH",
+	"3q4YTQiIw0dEYLiiPVC5AqxpIhe2WG0qTiOqWcuIg7wOtJc3J/U6OR3o616n9/6wdXL9z17n/V7r5Prq",
+	"Kvpn730X//Wpd/tP9+unvdsHra878Oif3fedVu86+/t9twdf7r3vdK8fXH5t/g9b6rT2rh+cvu+0DswP",
+	"6T++vrpqm0a7zZPbB3/6+sd/vv9j67ryswf3KMK/jT3vlzNcVdqicAdMmDb62XiRwI4BSzJoVBbQBM1T",
+	"N2ylbN3/QhTmYsELKnEh+NT86avEndYJbY2vPx3fttJ/72/w76AVctsEHWs/s5ytPjry+t9W4q4mLiJV",
+	"HGuPAPz+kn3UjbQCZnSnUwCc7cWQ8eobcClYojpVBrn0Uup7sUhIvSP+3Jn0S0Zn9yFd2+iNYjbObAhl",
+	"dNfuWtM/pv6cP1WbugbMRyhIQsu6ZrCgCd5ruBXB9bl319miTBNPvQ/A+JjC7Gz2fQYrhGFxer04xQ8v",
+	"4dXbZmMxVywJHLJvGOhKfkaDkZNhSKAMBgprf3Dw2isNd9oxVhaEICWR4kNtsONwOPkZqJ7Vt4ol95lT",
+	"qwOZ+3jxlh1Qt8pzv5G57CVbphazrawZ9zCgOdtZvakDeGnLJd+Hnbba8b32SFrPObdJLKj35nZb24yF",
+	"9q6O0XR1sSE409wPp1wMMnNMqg027LVAbUj/5cpqJIsk3vCTt2++L82f+bp6yqLMN75h5BC+f9ssavU3",
+	"IQ/7JarbzfSKl3fPpKVIyF8Ym1sPDiWKjRJWysQ9yilG5s86t+vhfsjtWrz6slWAN9e1N68MuSwLE/Ac",
+	"k2oqlxbvVoqRLWWJrPYtgRvxOssE/fS5A8ycVpPatBDN+E6OBJ8ou2ZDUTagUgHKqXfnHydy1iQJi6nm",
+	"H5gzAdgaUTmNOeGthI1ZwsSI3T1p1cMtWBc5nL0ZuNBfV1tsUx7aFC20/JQTEIssz9JBYYVx7a8du8Hv",
+	"LL0Cawd311qJMr3A94p7xn6+8baxEt0NStndvW7LgE/sOWdxFHa0nzloirF55yu8X5XAPuq8C7T18/V7",
+	"KzAqvAceFT84EIRydHLBte+C+gDuUCcLPXVVbTfx7vfAwloO9iuF/LXKz36RMID32e0RB9popqqYD/nQ",
+	"OG1QsSpwUVUrBZs4Ub2ZuK3J3EHTK7pCsUwDLD6a1shgdDS1wJLUXzg+PXudfPD0XUh0dorKqPjGaWNG",
+	"5++Rk9c5PrGkerGjSYG6weVyttCXZ3hgDRSKMdhUmBSeNmDey3uLbRHNJhEywXCxNPscnNAiwwyUggzZ",
+	"lMZjJ8RcsyHfTsTVPKar/iaXsqf4rmNc4UZTm3nCI2eyS8OEqCKDv7VeidZjILb1ajzIQR750TS94zoh",
+	"8R+tf13/MSgbPkeAU2aybQfkrhfB5PMnpNx50fib4DKlp1HTuoPjlc25yDJUzCyeEjqfMxGRgbUNDMxJ",
+	"vfQrm9wBdOVsB8hQW6DsYDrI2oAVG5tSZwR5ytRNBZMv8kXvp8A3FmEtBEYipm5CQU56fXo0dHgGb67N",
+	"sqe+DQ3uJ9lVG7Hk/ewsG2bJEqpYFJ6NEv8jitBf28h0GMlzirwsT+CYjnSqLOEskucyIQNrRsGcrb4t",
+	"FTM4JQOjRA4QXkHLAco9B34WMVi4lv9mHGnqv0/xwV2lfjqITWT+P5QU7Td06UG8FO611WajfKZcYR5L",
+	"EYJeKkI2WXIEYQy7T0B1y7tJhgiD46obfAV4KaMb9KPLDMh8s75d3ahA1+daEcA7cMIfSgslkT0i49jm",
+	"gbQbKZpedbI0RvMkLGZUsdySU18ZjXyG2inEYoFfErHKfSe6XWYQxG6XpE0/MW9xhAl0IqjX6R22ut1W",
+	"7zDozFULWDw7zXRv+jlEzcwzqM1FLA0g80QWz5zed7oFfoYkW0dPKkW5uCNJOmZrdxe8VbuvesFdFT6C",
+	"3vliv4lFSo1a4hwaNvBsQKolWps8A7tShiAKRcZSAaZSxszoioBf9kqYPj62cO0O2uQ1VQoSRPwvzFmN",
+	"Oh+5EXJ5CnyQgilsSM5YGRalfHnqX3/qNvc6t1dXbf/P9VaXVA403SFb2J95SdW056I9bGoP4vWpe9Wn",
+	"7z1zynQKNCakwGqIIgcEa6G4MeBk84yzTMkoAoKVk82m7C4GzhrpepnFX+QL2Ll0v90LdCiNlvaVT4gj",
+	"F1omEA6bC07Ia57EAk0DJkvRiO2S3by1B8wKribvLrLu8mG0Yj/YeAoFpyEqD3HhfmeR/1lCbjnaCph8",
+	"SiIpmFW+MlAVl0Fm0a+sFITwlWVmc5QJi07tFo21+YmLEcsiGiFDukn+IblADfUXTbulecife0ASeXi2",
+	"m9l/t7rnSBGOFbsHcIKV16VkUjegIl9cZ6Ft9sx5vuqCifMl8EEAx9KsqRHFxOsM1vp9g0b0v+3f7ZGc",
+	"mV7TTeXcWDl78X4+1iK/nVJ3wn/853/9f1eLTqd3+NUf/vjwmz/9n/6nf97+q3X99dVV+0/rX3vwqdM8",
+	"3Lv976+zV6+9f7euzfPurff0wZ+urtoP/rj5+8Gt+kxorleXdBI40wZ/GMAJxeAdiF00rI3kYhgz8tNC",
+	"aqaaRLE5xfzQIagFM6owUuqk2+1kGTvH7eP23oOSrrRfZ1j5+urqD/98T66udPP6D1+/e/jgT1eN9//x",
+	"n61/Xf/hqvE1PLj+Q7PqhQd/cE/uF3nk3aWDUbcRj4K5I7txufiIOVlP94V2qQqFRfPRANOQnW0vNcpb",
+	"59ajDOMJbt9YXtgHm6Vk4P4swEmmmTHNBp0gTgXlWQCf+ddKaTZbb3qpjEjNLAaG/WK1AfvhE2cy/rSZ",
+	"ypX7Jp/hX9K57mH68Hv4nDaIkGdmTEcOUCU9OAKm+3zLYVMinVkER9PmWg9MWUxlrAjc0MBzUiS0YOrw",
+	"/CUnnc5R9+Skd7B/tN85Oen6/pLys/UODfNTHFf4NXwckUptyCb6gz5UgKl/5Kk+4AKz5SNQD/p11Zut",
+	"YIcipoNHeuEufC9w/h1DG22lWVkIhE1NyCVtyQIoWXbVIimZZcZYNKSjmydyNqsw9a7SqGXvagJooW1y",
+	"yT7qNGp9TpU5zrmCYiTC4gPTSjCuVH0yl5eSMaRzl+StYsrW8b75z2H4jrLJJ3ftIagkgbuuArHLXN7Q",
+	"xAjizVWuA17mqusEtmpWETgAy2hkmsoKztuweyMfmliZBzF+AA+FLa2XD47qgVdueJAzIQQFZ8jXVU4d",
+	"Sc+3g4BJYRNBkDHRSQIuKqM/MBOKzphOcVaQFQOr4QwwVDqX9krztt6hjFb+hvxpwZJVWoYleOmJXSmz",
+	"8nzEwJ4mUfxnAGpxoDzOcINnEEC/rKSIcvOhpeyrqUz0oIl/xFJMrA9CLnRfjvsJFRM2KCQD1MD6bADu",
+	"cwcVN/2hvET+fPHqJbHPbSb+Saf7gHBhw28Mmx9Z/gOLvZmDH5HfmAkFegCYa4x+GVM1LRkRIUBnnW0Q",
+	"ybULLygP86utypi/iBkcrcNE3mDgZXoxXmCVJNbI6hdlCY7ej3a2vCpHKND9mt/Nhj/NDW80WOPRrAf7",
+	"T1gn5kosboRciuAyzVkKqsrdEMh+cpjwgFIk54geZEbsAI8fkQEu7UHTDzhKGB0hILQisCswx0WRkUtZ",
+	"ySCA5LzRbGAjQXK/oyJ6NR7fJzTajAkhz0HgmaXnql5b87+0MWB5ESukZrV4QtYWd2Pt+L/7o2wzU5SZ",
+	"MTkeO1tUMecKfw5tu/yHYXhLv07ClAKIlRyPM1D70zxK1ZKCUV6AVdCvZwB1tZouAdQWQ/cjFGYwO4Sr",
+	"K+EKrmGlOnJ2DoaNPPZVfllDt32gqNFsQF9ZyQPsLPtbMSim/MFsbfCRhfcBo7GeVlQpYmoR42WLzBM5",
+	"DKgLqgKWzOFuyJsc5oa8Wa972iZDM3n+NHQavH17/tScr0YsjKiQgo9oDM7PNjmPFJnRiDn3ri1MYfar",
+	"HKcw00fWOHRw2HtQNM11uicn0d7osNUd92jraLTHWifDw27rgHXGe/Ro1I16vZy97tfNjLptNr6Xk3Px",
+	"XCazO8ozr0CeU1denS30lPTanax4HPC1HCoDyejBoKczWzUDhbUtZRM4XneMn2ApymJGvwiqJgkVul99",
+	"czPc/UrBBa5NXtAVGTIvDt8DkyvnNGSd/CbxLiAnb7N5euSgiOw4IHkF8ffULzCHC8WS6vpzVR6AR2D4",
+	"tzHVXDOi5uZeQBO5wIR669fGA6Jdb/DfNfuLmRduhGuSZ0DSbKc8ecKmJrXod8Le3+SW3Cab6gVLJux+",
+	"OjXEIuQrl00kM8pWwJshtAxz1C/r/wXlLZcwnswAwoysKBb4SjC/XKBnACtW3SzYdSB7aUO/LaY6rY/S",
+	"dBgywdpFxJUu2iY6dkuMszsUjaG8Huk5rfFUBRfGVT98k8vqzkCCc7HsjPnxblVnEhaZG/6Oox+XNgQL",
+	"AHrMTFrD6pKuMCc0C5VGbCZBBu8dKdeDUikRu+d8/KEMXHdHpToKiUcZDDAXmcHT5uOwMoW5RCe04P3a",
+	"EYJcW0R0hZDo6+o9uA3p1nDT7ey1iHD5vR30GuOCr6npsFP3cSERw9UlBBcsWabkcB2o8PMorRRqgeDQ",
+	"Q4vhVMKmW+/KIb2xxMSCT5v6hMufhhFJUwGflvCjwnLpaypWgHAox2lpucTzkiOLeaIeOJtEWv4xYurG",
+	"w4pe6wuv8oCn43DensqI/tJAIGj3xtUlwM0dysJIvUe1pvyCs2n7Q2Sn5bp8kcUVAWmFiGlU2yoftYnt",
+	"+BbgFkR3H0xhKXojSwnIsSnXTc2aBdSN8mplH61rfpXCiWX45EZyJTL2EPnS0G0qiKZD2MsQc4g+qjb5",
+	"wayCEY3NU9XEePYxY5Fqkrd/7HSOD5pX4u0fe53eMXwL/zyx2arwRucMw/ZQFSHK6KRiZDNZWTLjgsZo",
+	"vbXlCB8Vy2KZSbthc02GKw3X8yth/lVwipQts8e/C8vsCwdWFojON4++ct4T9Dct5lldG9+GJudMUP5w",
+	"MtctqVSr2+sMzeraPJltBzewl2x5n6TYZj4lFsToQCzieAD2W3fk/M7TZGujSlKsjxC8cf62bvQ1wOc8",
+	"JZTE0mzxOU1QeGgyk0qTw/0cdqeTIi7Cz54KytZpm8d0hd5X3PCURHJGubgS2GTMqNJELyWJ6ZDFqgnG",
+	"AEykHbStl2zQJu+CtgNAusRypSBnBB/JCI115OXzvzzJwhIQae1KZKCiRriMpmx04wp47zbu0+HUpSvj",
+	"6qr9/pxfv38prt//8OH6/Rm9fv99fA2/PY2uK6wTv5/gUR89prQQj4mWpNs7Li0tIuTdD6gmopRixRS4",
+	"aZgXzIlME7yT2JVyJexSedIkSqbJL67AhXMKmXszJTdsNZQ0wYakMkuIxAysVsSNzKsXz6haQdbBwuwr",
+	"PMrGC+XC0WEvmc0iBSTKAKb/lUjHaPXFqUw0scvAFlZ3CBDZoZmmAtHhKGLjyRRzgH5askSvFrwYKRA2",
+	"WxUl/fHuJX2u0lFQGKUZwhgAAB9U5NXcoeivy3UJFk1CqpSXoFeux+WAt0nHxi4MIG9gkKqPM0bTqqZc",
+	"ucQcGhdPn13VXrLFlT5U5RG/9vJoSinSlTmOLr+xjuCaeMggeK8tFB+e7iSRNk7kZP/g6MF2tQptD+tC",
+	"Bi/NxIC1YY4f5MIGyUvA3MQdZnY2huhk6DXlQNGDYO4ejEnVxSq5qK9SwNdGkcReeFkhe6scaWV7qoQ8",
+	"sM+dsuhhHkC4XywnRRvhflFE3CWa8rXZNFYY62TB0iw3okz3ji9efCWJqXUKlM18VR7uy3zFN3yNmIVU",
+	"D0V9cHLireX9TnA1V+R9+rGdodW1FiBiwxTQwUPbuno4SC0spaHVABqt7zoccOoQ8NKqpmnFznSFBcWQ",
+	"tzWDTLPDwXkaxoxwcD6NOc56Wq6N970KC5T3uejbEs3w54yrkRRjPlkk7g0hs4gLyvvyA0tiSSP3eJ5I",
+	"LUcyxr+M8krxn0rTOO1G8xmTC10oTeYb9PsQ2mF9oY1mIxr2hwu1wn8tBP1AeQy7odmIEsoF6u+gQvZB",
+	"M81Db6S/uazCPuIPRzi/Qx5F8BhDYfpyPDZyI2KzudRMjFaGMfNETowuX3gy42pG9WgKwWfYoR+tlrn9",
+	"vF/972/YynuShu35sWy2Ekv6d0JFmhsJ9b9oNOMYwReb1cqivl1AkPClpzLq5yPhMu5aJpofxkb9t//2",
+	"F4KQYB7oa2/q/d/miH9uYfv6EEtHk4kt3DSSAr1h/bQena2I7peFS6hmfYhxwz9lzAok28zjiCd6ZXNV",
+	"WOIWhVfVLjUfj2KpbHDfDTPDWShm4/tmVKz6tiSI8n/D67yC0D+60FMzdSOKNC2EWsznMtEs6s9YxKkL",
+	"MoRZofkhLhm96dcGLbwGJoSv5F45+GURXz92Jfeq86NBIxerDQ742Vw/sS//Ak4ooXSygEw0tRlt5/4X",
+	"UOwOjWybff29exvBx6PFSG/24Wv78q1XuvCzlIKHQo9ZDfZyMb2sEiXaUBcx25B1b+DVjYuw40deAXao",
+	"r7zJN5fmzZK9duc+uxUWmXWIHcAODyVkPZ0/2JeDHqcMz8A7iXFfWF445t/NfJzfYiEf1MxtbjUHtXUs",
+	"k99Minlgk4Z9IWBYduPMgn1B1ZpxEUFSzEouEqjtgukw9ebm/d+Fubkgp8I5D/Yp3p6hVL/DJqAT8+Pj",
+	"J6/J/hEYFlMfhGHsnCVTOoccUmjS2gkTNuFStMm7rGZt0zUM5hQu0JznJSi5hkt5At1uviRCGbfxU6+5",
+	"d/t16/1Z68dr/GHv9sGf7A+fercP/lTDmY2iQmwKxNl5+441i7gN5tgmXqOm/g/s41MyQA+ijeg3B/VX",
+	"Ck2kjyzqdLNQYHlAleJKU6H9sjbgt5ymxYtsXO/ZOZGJ+QPL7OSTAdB1iYF7RuF2za6PRbaVPOqg1NwR",
+	"WVcmeAlbfMjQSFgzQXYOK66b1seN6mJaA014yZg0gxR0iJHmWKWJBQcac7S7bGQCyK+5Qj5xr2wGuFtl",
+	"G6v07uTMKrTlSGlm/KybuVQTCsycW40AcpthSm3q5vkCjqM3TkcqwN2Dc0J72vRYmruFIkOmeATPJNYR",
+	"phjLP6WqJm/PSCCzm8s1Yzfj196vz696I5fVCJnWXEzUfauClW8tkO5qM4nCGa4IuWN2fSHXdTe3nd/i",
+	"dWSbC8BdVflSbRHk2HUIMHFGP7aGK21ognMzWzcVVsQBXGayDDgsyZTegFAjpCur5j8ig5h/YIO8gmIr",
+	"+mNRqEdkkDBtiM0aNd8AQHXa3JBdCa+Tcg19IKvRbMSYP2SbrLm4X1qupsVpGuOEMxGBKSRcuzxV8nMZ",
+	"6tlXgi10AtYjEB8xGLTmVE+Z5qMaUn6oAksE0AcLcW0rG9qj1Pnx0P+SOi3AYcGFBfzGlxVZsoRBUtEG",
+	"NQfX10h9jdOwq2J1dlZtkTo3x+h2gklNYQLvoB5CGBr7qAthlrbFryw2q8hHDtbcVrqHv4PrSqhW3uuF",
+	"dljY202j2Ru5JFDEwvbgqonT1V1aECTAxowGkTe2RrKuGF0h1m/bgikYe7bLWL+7hdMV1Xz8OaQkvknb",
+	"rQ4VtzF+UxbbcHcnzBZzI/yqMqbfMBqt1oCwQJWhQZuc4VaDsKOlhxfvKi80fai601Lo9kaodBBleyWy",
+	"SHWuQ+DovyyYyxqJtEXmQWke7gWItwUIC8zpL4Vvl8WLb45vZwvsb7258XOiHXxBoYjm9rX+Sznf6wru",
+	"5z4vzdK3zGLSKqaMxvCVQnh5aA8iZaBSwZz+tGCPyJBNuFAWPUMluj9o/9I5km+YEdD3KlblTg8tyZC5",
+	"ClCpDliaLKMQ9eeVUR456FOrE6ARP131W4V4dNdGpuQJC8+9YnqteFVMD9rkiTk/C6CsgGyFQVSg+0Bh",
+	"IQtJnFZSgvUCwjWQcpWV4K8NILKvbStMFNObAzrZvoL8qjDhUQ3R+TZpw9weItl2heLAIeOb7CZw6gCK",
+	"DHhhB3BFSYtfpyejyqcYgMM2JBIvwmnBjixX2grJylu7lFecwhb4BQMH120HXK1OjTAewDGrXKnxptNi",
+	"FYzDO55U80qkX5prFxsQOWcCX8Q7mtcMjSKVbyuhmqnMbD2gfGDXVdOWlrJNQRiAImfnVyLrHJmuHLnm",
+	"RazNqnOFODyblYia2VoFHthZaZJYyhvlYG9wck0PFn/bcWQaQqA2XLDFkdQg15D7lXztd/agSQZS9LH+",
+	"yiDDZ6wgO38T9ScqdWZb7rvkFGCLC1RT4G5GOhrNRtpx9fJSm66vjU2nuGpzNiUsAufspwX7UrOxEPyn",
+	"BbOPdbJghjhGk9H0DaBwhCLsHMpMkl28HDaXHk0ZwmWaJgKKds61vSPvpId8s6QKdgaL0oQjRyHCpIDJ",
+	"ol0N+/nOG0cu/2tsJGGaQ5lfJTk8X0jODFac32V+T5qLi4M0nT4i1Mf/ypKQN84zVILP56xC7XWB8nY3",
+	"uqclNrttDxHAKSffWQ9yzOgHptz98arxP//3/101Nl7fl+yjvmCTWQncfS/kGNjM5Y5p457LfefJlnYp",
+	"ZjXn/VzVmpC7vAX2/kwKIuAbGbabwWYoRVNpN6G3NdvhBMV8lqkjxvP/p6F5dm2uzTe9YELzMO6jswCm",
+	"lCq5sLm4KcCJTMGLMjugYBNqf6RikoQvUReozFeIlCGbUOGqqsVy0uICDlKLMUCGK3d/4WICSgTeBtaJ",
+	"0I2jg6A8RNgHixYFDHPxriVpoavRiClLj43/VzcqHLWK4Xxq51E6TESKLEQMOTw2MQa4xSKb+9K+UwjU",
+	"vKrKl17K5CZNEQYsHxxzLCcTSK7ISpP0OnvtTrvb3Wt3Hvb2U9wco+muApHFZYRFqnR/oXYf1OQWD5qM",
+	"weTCProaO04DgiuETc1ImpaLMNZmWt0KVm07FROoNocXeCW/MFsgSgu/jhZgMO51Ol7GSy3zQlVkQtFD",
+	"uYigHHNzCzM3GFgL2e4IChQ+EW/n/04lr4su1nhlqW2TM7JkcdzC8Fabp2Q+a6Z3MJlkyj7uUzML1n6x",
+	"39kjxaDSQemCdh1CqM/ig0/fFy9wW4HGXBi9Dk//J3ANCR8YMypW7m6Ffq8pS1ibXIKfOs2HUkLKn1mE",
+	"Lh1CrY9bingVxKXGu5g18W628YHI4NkLDnPnLsrcvUbbxWrwaZL7bdN0dv8+z+I4G/rAHPY48XMmIi4m",
+	"A+hpxgXb1fDqOsOD1GwdI1hWcoEgIDghOyfAttu2xZGV4hPxGbqpGqeQQxmtvlJlfWqGwQ0eTc38Sst4",
+	"gqugYlMk66xXYDkYWJ0eFAasTu2qnz2qrIkpCP+lYdqHzGwBpNDO2t0NZHcLMfo8cC3WetPe0mAHk7Y9",
+	"Aruvpbsopzqr3gUwvMIAfmaVSaOKQPkMd9HJ0vgLB+DnUCuFJONFgoV9cQGPqDA6iL27+EXFdXggaKM3",
+	"UgdVH1UqttDbX19hPamAOkCqvlJp9np6t0b2AfbovWvAB8rOrFkiNg/G0J1TrELr4JJONoI7CBf5Ik9c",
+	"UjNGD2TYSesjuw5+9cCucCWhd5BHPVzZ49p63WWiMwNuoWjexhd/ui6eLGzvu2Q0lMBKJolczFOIHxu0",
+	"5ylC7sjd2R110+sb1g7t82gDWwidvYC3z5+CdWeTgATzkSsM81nSKVL0d5nAv10t1EJmReiOY+ExPQ7c",
+	"LRMiz5A6VEgv19+jcePFaGeqxvhUvRira+doFIhYRFD+3moF+pa7uuLfNBuuDbVzhm1yjlYceCykJt9d",
+	"vvg+EO8NmZJrTEFZeDcY89F0UFESJozLNGVIc3ttzO2aE8dFchmqg6sazfABnnnZE3B/51JYsFaG9TGz",
+	"I6WklM42KunzwibmW617V/hdGVidJ31xYlK5W8anC6auZVeG+2PTbW19NNPQH3MWR+oOd6UMOUlVlLTG",
+	"lgm2XOKInrJZgSf5srPtGvzLFJPujvSyJCj4zWmfgQ6O3fnvIPNsoeY86iDmWlCdvuZgCD1XT+Z3XU4l",
+	"ieXEpQ7NFIs/MOvX3NgJVKivvt518tT74DaX7n2XI9O09Mx+GtwV77INYC2KLFbMGmM22AhTCpXE4NyF",
+	"NVA39RBMkl2Bdu6uTNfBCKItMXYFiuBSkrB5vGqmSUU2wcim7rhhLYTmMaThwP0kS5j/LAmyodIUHimZ",
+	"WT4lxlBSU3AEYs4lQBihCcF805LjcWgq19ceKVsLw9PqKMti7jbjU6EGyHWoJMtWrNpU4wVrtnMg714X",
+	"xcLVvqecRhGLAJfM3z2CNTNUk5LLHY1+LJmwqO8gsndbz970hR1AzaVmeoyrMHJ3me9Lejfo3XnCZQKr",
+	"6G6i7LX7rjyu7+SSLBLAUcWFEF7y1ajMSsYfPlMmvGs8uGIBFgoeo10SkR0GvrW1D3JpN3S9BRHnXFFc",
+	"pZbXjdWeWj5uGR1g7/QbDs+8HdZbTEO7VVfM3WhHRkdGZ/dTOO1FbRcaZxogsX6aLuHVz3drz13Q8/FP",
+	"mcz8/EEV1ia5pODe6UNw/W7GeQFx+suSlmKkv+nOuo8pnmtfKdRVTr1iVFledIoyyEQUBtN2a+dKuCp4",
+	"0Fyq+WCqsXSpA84U7kmpq2r4+jCgOcaS+IP2Qk3clc+PQ6myrZSP5Op76dO8Rv1vCF5MNsIu7nZ+F2gS",
+	"pbtMdcBEtqRdkITwo1OtD9ntegzU4GMjX90bEY+a/kXoLZjUCJ1JMckHul6JLEBYROkbqdPRa9SqcyWU",
+	"iXqw5P9o/ev6jzUcee2pUpUaEc140iYYPWFjIwYCsjFz0QKxRGAsm6Y55ZMpOCYmLIiy4CipCm21kVoj",
+	"W6A7c02Zv2ZUBFz59jCoT9TKpplihBV+BXA6YYPaPIOV3EyqOxzKyruJVYiy49qpVb9yJYqynTtXdsKy",
+	"t1q4VmU4u4o+lveZmS+tCThHJDp0rjcyxdp0i5hl1SvoMhy1WXZs1QnyxP8LvSuLBAVAxBM2ctktNo6j",
+	"TZ6VJfKVCIrkgqz9kuEikKHvuJ6+8FBI7nLXatw2P90J0CSm2rvv4iFpNZMswwbxvmUcmVfBQPMoBQnv",
+	"djpWirofyAv+2Eee2MhHUoFxUorSDZdTCKGLlAN10mu6Qx3O12uCCZix5zyuqHms+Ywhhu3e3t7JA0CX",
+	"vnyShQsysmI0IXB25xwtRlVqma8Lxv+DPFRRHl7+617n6ir61Lv9Z+99t3Vybf94v2f/vXf7oPV1Bx79",
+	"s/u+0+pdZ3+/7/bMO//ce9/pXj+4/Nr8n/m7977T2rv+/9n78+U2jjRfGL6VPDwdQVJThEhKsi0wHPPR",
+	"WmyObUkjUqM5Y+iwkqgEUM1CJrqyIAgt64v5672A9yLmwvpK3shnycwCChsXyVZzIqYtFmrJ9cln/f12",
+	"27/t7z1yF/w/djqdlnvpQfL40+6/7vzX77/9y967hY/tLli9rE3Pjd2bsyeJ4IGjehj1QXYrpwbnH0TP",
+	"bX2QsyLL+4SQE6O0H+4ffrN3cLB3eHi2/7j9YL+9v986OHzw8NE3/1VDbF8w0off1kf629pIu44//HRz",
+	"g0lj+c2n/2oepzJvRJCKEUoiWpaoeqG+sQdSIy7owgOXjBMuZCe7JNe2UjLjzF4EQZo/d4ulGGANUFxN",
+	"GGCtzwTOFfumNvFIxczHc7oCZB84zcepCe6UCcKxCSB6RW6LjZPxl1Yu+RsjJ8vMDMg+HZMTcppX0NjC",
+	"uAnuSquuninxaIXI9UNNjYtWStzJJKzPZBk19JuTJwO5mqqwKsfNhbTp2Cr3htTNUmZbIs0zxjEbSEDG",
+	"oFx+Doa3xK+KgeApqu9scy2HKhPexcSEtA3l9+vnZiw7eWteWlaGMWt8IG1wE3ioAPavgNUvs7Vn+Am8",
+	"tPGAxQDCbB1MVeb9Ph+BjCVjxxfDvNoLxV0zCZH131NhK1NSXWTcegDHYdK4cLe0CDQppEajnkmbDCXo",
+	"g1fe6YS1RL7ZNs2/enWaH+bxLdQjZjCFDvYffvfo229g4T6VlWxQfHsizWQl9ygnkAn08S9cc1jI3hL+",
+	"XkTpBZA9iI2aobKsWKQANJ+SC4ifGGscIuVXu8kUA9JByWrlwXolo2+TuLBy2ggrsXEy6A2C9sNmHsgR",
+	"VSwuhFRfR9RujEwv7SVkh/dlrmNU+qaT8VOjEFuIC5n639Jw4orTpz8vovZrkBSwgbetyDPUCGqVphLk",
+	"HIsO17kEHWOTnCBOGea/iZh5xUgOVSUzWuZLETG4k7/yA1B6UVZ2FW/pulLszcmZ+lC9kuVMJd/BsqLe",
+	"hYUcNX+yr0BJaqkGSG7oNmBAwWwqoF8fyzJnIPGtaGR5nN4tW1dPBmN92Wxk90ry0YSltW3FmxO/SiiT",
+	"WDyT3YFwn4DzBYsvo3MwPA5BDrsAe4ZXw3pWKQnJT+82yroomuTqGRdq+dwvNjA3hkoFgdpMoPd2MKU4",
+	"EwZvUMheUx71YsSaDdFt8kaHGlS3kLs8Ljme4TJdXXhHD55s7sVaez6HM5Jhg8UzJ1Q2+e4SzT7GjAJJ",
+	"VJnRPFrROlOLzAfrVJOaIgsIgGGS3CKLINsaEgpXFjiABJgvcEjwv3u2UqMtTEzc41/gD9xo9IeCCmTA",
+	"MuEncNnW/9qi3eME34WBd8XKDv/pWQdmdJU1qy6WysJ4ITUj61xqM9G1o/JG2LiRW/bKiX/XALmaGSNq",
+	"e/Mo+WOyyYNFErM+FM0pqzfNJ756HbtzsIYo4dq1bpnOzM3RiITF1ygKvJBnrXsacfLeGkfVZ1J3vScI",
+	"FVwueKYOo74LzEtraL11CNYMbcAKq0tDExoNqDUl9hsIKp8pObxqiTFFkygx3Gk9c1iNtpJTW4PgHOY6",
+	"fvXBPCR4XGOxqkqgkpeodnuYzs9WM7DBUG9W/NFo8+BkURTxBqYL3Zw3MWHXTVifn2KlgZJqQS56PbAZ",
+	"1wKFsrNxPsPCOCMy3Z+xM3R/77Hc6737+N2nPf/vh2v8++Dw0wIi2aLYeteYf944Yyur5eeofGcTpree",
+	"xPnoTtUBqEsFZohh4j1EhDHM5FsZituBA2ymEDi46dya8EH5uNkP9v1iABjV1d6x0A0udFoov7baW0M5",
+	"+g3H9B2Bds8kea+b3uATFRi5N8WtlLauk2nQNOFX943PZTIuzErEugqhlcKZLoy5FPWuh8AZV/WJ3rga",
+	"l6gQ33os7fC3b/Yev/v9cJ8DaH/osFrTPF4vS7Mh6cAHEeaPrCgZxmdd3m7x5SaZFyG7c1nC5p9IKq86",
+	"X+1VkUbBTxDVqSLm6MBM1jpnZ07VLDvn1bQ60zf5gqfwfE3uH/Acvk7I0h2QG83FTUpyeyfKv5Ao31Tu",
+	"/Sn2gc9xs8ug/65uOXEx8wa4n4uy8BY46UFQv7FXJRyomUE6IGTdgCHkqXSXg+eTOM2t4AcaXACbeF7N",
+	"6jIFwDpecvBdC2K7blkSFO3NjGg9gX09Rzb1pVYd+m4hQRE11zUUqswhkja2y2aRQMRzhbUJLZHCsKRC",
+	"FtbQsWnDSASy85uZb+LZXTXlNAyv6G6ae7vxOJ7BUwsyad1vgeE+2I4BZx0YZrSZYFWcRpw9UeQW05KL",
+	"goIqw43SgQm6Zo3mv3n9y4KFb5fnhfmcCHMJRuN4xGA9xJ0DOSO9qATFz3N3XEEdJh3K/klk8FNIlk9x",
+	"tY6GyBI8C/nf5N2SFtPAzaXSR5hYQMrCpQZQbyv+rkrTFDTsyu5AEW10k5hHiEYo+oXZ4fZtO3O5O1iP",
+	"5ifm+WmkdCdyjtzoVS0hDIlEoLMecEh1txhnuFOu3xSiy1tjQG7me74fa/acatj8YzfRimbGQGpP0+w0",
+	"Hra2MTc3HJtXQ4z0cJHr5nZtdMTN5QAwKCO8pambJCoW5fKDLw2gO3wUAaBzlxBwXy1m9fmPO67KgNoe",
+	"kC7MNCqsgcOQz6ybhyLARBmOBvtTVfcbaoCzPKu3ZlW4eeHLkeCiVF3lLgiOVon04cF+Cu5RlM+cQYax",
+	"VYjlPBKZnNoFrath+PeRMdo9W+dZirIU8LdbKqKs92EALBGuH/M1vlEcaoMNuamK1FxrdFVFxqpuqarz",
+	"mwbni+zyqP1OnQHFDrEtQ6EGtiJY3jmc2LPLA4ZYEky018DW17tma4rXFiabq0hzghOB9rDRYbr87G8G",
+	"AEYfOw5pj/PZVT5tkySu5IloKIDLxiVk854PF+DnFgYAzUmDy7UY5kWRW9U1s1B+c0fsg2/WOucxN2Nh",
+	"nLvbVaPKiasACuo0vHYsoIZyCoGWrtFadT1XMgEvYq4pIMf4qmaqFuM0VHiM6BDOfjmlfZ4ghXekw7r/",
+	"gSEBlsxSYaEXYHBTiZ746ezs1RHTKiCAKm4xhjp3T3Zjaud6VR8isspqbDsaCPuBS7eoi0bqWYzDvJVs",
+	"ZaSUcG/csisQhX+ozLiCoDc2GRdCZbomoEA2V8wh9eWCKDKutG1LBJkJUWGuo3qtYrjk2W7+MmQjg5JL",
+	"2WR8+7YV7gQGYwOp3mYGt1QEX6NVqwlLc74IopLlFSSHXVDZeObnd7bp9aYCqHiXsqQWD+bjx4/jkdxf",
+	"rcTShNY6ltQEwRLB85QkSbPkweVuEJZmIqduI7pueG/GSQUZwVTdwHRAe3mWkv0bztuFzFjnoDQ3SyvT",
+	"qwIaim3gEluxEpttsOvkTt0S0guKRYSxQGfpeNQI5kEFshvpJVp9qM55tG+69TlODOTFJuylV7IscmWr",
+	"ZuCauA/LWeVgAW7bwC5Hrn5cmD0V6W5Es+M+eoN8c+v6yWe2U+QwX5hyxn1zd8CBw9un5ToxG4P/pl62",
+	"9mCubO383ceD5MH+p06nFf/ZWKpGHzpfbwE1KUHRGxJOfwvIHbWNvZIipnnsllQUsvoDa6/Ki4Jiilh4",
+	"UNtOBIDClg0yp0ob9lhMNuNrz72jjsyVBUfpTMPf5tWAFDl7BUuVBPF89bSM3rmweppvqtdIrx2xmNFD",
+	"NyyB9i1cqwTaT58vgubnW7VRXQLTstByh3I1oKHIbVXKypR2IW7dLdN0zlhoC8jlwmg45bAt0mqQ6xTh",
+	"+idxgqZb45MomJ6ItAfpSmCGTQbGGdyITJ8FsFjvRYQM8wjsp86uN8gBoGBcoyGY6woSjy7Oeb5lHlHC",
+	"wLIQDwaswpuV9BCY3rB5UFcIQHxRjSA3Xc27atdu4f6G3KdzzV8iaU/BRm9KztZqwhZ8HLbimkAnbwdm",
+	"otmu7zYktY9K9T43Y/uHckS0goNkpSQc0PDMjjc9njT2cMlon01Hi+pvV0eKWuKtZ+twRlBRuN8T7DJm",
+	"SJkepU+XqlDSqnqYei79fjpS/ouBPIv4TFt0VN+q9hHVea8HQh55ZBY4o2cWBCoCF1ORvnp5epaugix9",
+	"XOvOoKpG9l/b9+/vuJ7s7z1+x/9o7b27x9d2//X3Tuc3SjFov/uXTufd7k4bEjvcxXcf95OHn3b/dec+",
+	"pEfeW4AZ4Bdbs0x1Xeq5ToX+gSQv8otSQm+d1ntaSZ3JMhNvmXcVkunmjrwZCoZH9aSWycCq7vlvx3v/",
+	"hT38l/vvPj588On7hnbjXhqXeTU9dbsGl/eFkqUqj8fVIPz1nEXfv709m6vXxohJILMDXwPMmLgvx9Xg",
+	"fmH6OZHuRFeJai5NxHtZ5OiETnkruvvJmZUQQQ/4dwijraOREBgY9VrimKlG+GQxI+XhShmUiZun4J0X",
+	"4wrcQv5HpufLDGA7d/TLMqaM3Unt5fk//vt/0t16/0b53qWaWl9uTclOA4D7QtN924r0w57tmpFKxYWy",
+	"eUbF7KUpCL4NhBY4kGG4w1S5RewWmNE/AO3ty96KAlSq42XMMWbnTViDzrOQ2VMDIqwwgRjbN0PmS4PQ",
+	"ElBio6YdHboJ/YoZgVviVCnxm1tASld5F8bg3U45LpSFmQ9Xd7H3uevFQMkMeo7lBFv/ufdS72Gn9172",
+	"wojIUf6zmkI4HUU9Iu9fF04tonfjpd/gH5LDOnEjgRypD6PClKq0baG0E+FTMy6F2hvKvPA0M1QoO7aq",
+	"BKdnSyCagpsSt8LpoLOVnHY0EvbBeMMAU8olLRo7y+E9kO/VUS0BJ1NdWGd04FeiryrCLO8VZoJHfMRn",
+	"Zz11MpK/sV5bV8EDcTKRFuJdqJGGH6GcmX4j51GdcNyT/7wpi632ViQmaukM7vIhGu/r8B5F+5Iyve5/",
+	"9AlXn+7jS/Zw4tIkkFaj7DA1LhYhC6NVtD7/NnZWnV+e+NA5s/bUF+cn14lc90xTY+14NDJlBcFVgiJE",
+	"tiTcblao4YXK2hEAPUgzDzPIdeWUlaGGhJmlxfGJABIpJrVixHoxVBKwVBIaKScL3D9Azv3v/y2eg3Ju",
+	"KzWy7spBqyaonUY2HqViKC9rKy9pEvJc7033+Z3S6uhDJxmoHB7b4RQWrIfM/w4CoS1+AAEoOuP9/Qdd",
+	"uAv+qVJCeoLVhAPWRff7g9bMpHsW92BhLV4UjNaRIr97ZdCoetgS6Y/PFjwj8z32Daee6D1EJGBUfzAZ",
+	"azH/dvryBWayPt9DdFA41w0jssyUzjsDzHTHQ3DGyaGyIAamfp+Lbx6Kn/MfEoIWINVRq0kERcnk9W5N",
+	"N9LgAw6bODj8zr0KYzZwvNoKa8F7uXtkYCZuwMndxxWbVEpjejFahE3AdoXA1pAoTzXjyySh8Qjphgt2",
+	"6kvZXA8JLOf06c+oDv1o4Dandp/CBuIjNjN0mBETA1rJOUX2L1RhJsiYJ0pVoa41QkC6mJSfuFxh0JXO",
+	"eCvUjy13cU/cu3csRqq0Rt+7B2elXE/jSRbqNEeNmhBtHqaRbfG3STKEj6+vlCChgdNv0mDlgCrGv+Ac",
+	"vXeW+OwHofl5Fcj8791DZCS4yI1wg5nWT+vUv+miNBML0F4p0B+emnHZVSl3xett1xDgpVJimOtxRXrb",
+	"cXw+Q+uopcGmWCJ43GgmQuOy10KKN69/oXM4biqcDpDjJ+Bg6OiRLOVQVQpIf7tybFW9y6IrtVM4YYeg",
+	"smOP3PijsKofRBFGKu1WjwIMfbx3j3ixbevePXHM1NeIBQTqHyqzTOE5v2RhBzLdM4locVy/QN44aM3Y",
+	"qnZHN67aCs4F8ljVl7AYybxsCZ8V40PFE2f9GOssVz4SQLmixvVlroP4cWZxq6NfMmQ1vBnvdKvoQint",
+	"2pclxJCpooguLNeYfnsnfbh/gE+fl2psVbrbEqdGXCo1qgFEuTtAyHY08iFU8gLgRUelcQOprLADcFvw",
+	"uxM/fGOdgYe7MN1LGBbIR8Q5NqXK4n6KXIPKDbm2dRlixlU614MjOpnwbKZlkELSqeWmRuoh+NmINJrW",
+	"zmunQuLC8SbADhAoI3bNrrAKJzEvBbiJKG9eALkv3ms9NTEIAOQmhifpkJ4twtWm6minGNsIxPxDbjHk",
+	"MzXjdsTHKdKH+w/TxCM7FvmlQqLTkIiKmxQjAGZctcQzVA7Y7sLTEzUgpIeuaK3KShRK2gq5Hp3th1aw",
+	"ID/REAhZGciniYIZKk8xjzMnSGijPc4WjTPLHRxqJytzp0Jnyp1fbopi5RpIxsBck3bG/HJT4HUucow5",
+	"3RwvbVuiikZY92LKiwB6hsZDAWSnbVaf6iMUmXFkPbqmooUnI9s18ILwjzFdMRTTHolU6mkK2gJ86lJN",
+	"E5Fqo1WKa6Cj4cyA3Ak+0AemyFDS8HJ2JzbaJtYjKIEEj/iXvEctbn4kYnKLxNie4TrlaelWDGDgdWw3",
+	"RW+9y3HWpE1oTJwWI7tVsBz8FPkXtefOwiASO3qh9V1HKMcDx9/Qh/KbsKXpBehSB89fiaUNiR8suoAR",
+	"fVl1dADZhG3mNngiinwIYRudcWI2Ybzx4+A8XiAjwFEivFmcZyz1EHavo1mLcKckQfHxqyBZvnYe0bLO",
+	"LZ2NCRJBuFGfzM5zgiMyP7sveWFb/1AaPCdpwG/Py7Dn0ffClOpImwRNgKNiX+Qa/FPn/oBPd1sdfRqz",
+	"i8QQpmTN+9QmP988HJCDqiqxk756cybuu9G09z8SN8Kn+/yqdDe2eFCYHuEqiljLcEfgnROiFnFnDVWi",
+	"APZIfTGBlKgbnChIM9MC5QkXgumF3wksEMctmKWgz5N3Q1ma/bRF48W82n4n0+4DnQj2G4prqq5xEkNX",
+	"EHTKQ/LxthV/NeNSy8JXBwJKEkL84tgOSf0gVLIg3PCgKHNn6dDpWMXOekhA0GAheFoWt8PdC0nwoT8/",
+	"ZeMA6Zdz3Xd/r20fytJZR381TjUzJbBxyKmtl2HUUEVZBfFzxoCX/NHoA/b+xzqrNKvJFHuExdASP5hq",
+	"gKoWpubtgRpM4Yqd1Nl89+GvPXp6l49TgIh0wrujY2ZQMGph2UmRuiFN225QfqcQ3+/CPSZ+B9eDk7a/",
+	"d/Tve3t7/v/drSlSnovfRRoI0t2fZzMBQ5+DxPhz8Pi9nbGGU2f3nnvFU1VUsvaKeYi3toAoLJa3YBsA",
+	"pgra8Nr9y7/gSaFkiXtqasa42CFohtYyWMk4t8K8dxINX5fBUeeaY7SqtUbprB1POiQ9GGJhThm+NDRL",
+	"ZlNqlsyms29CyZyVsgf8FR6ek5xD9hKzuvmENTWSGP4GIYW6jzyHfza2dwa/Dh7uaNDq3AtQ1HLpLh5J",
+	"YOSi3KcEdJ8igMklRwK5aap5rntnDpFHC94/LsnO4uZ2dKC/D4ZD12TuOHolLc5HLRTnJjAzoHFeajNh",
+	"NVjZsdvMQRbhiy/csUFLkwzuPJsNMoBWDk2AbQFYqm7qEz91oBbzEFPhVNunwoLqzxQ9gJcgxwyTkAIE",
+	"UjtF9SwJPYUodY4L5hdpqz2YsL2Tp4Tomlc+6BGNL4UIJcQeOTUXarMGChC8ZVEgbr14OzBwFjCqI6Qp",
+	"F9AhOnMPQS3HVYXx2sqM3PQssPQj4w+/7D4LctlUamY79CEAz7oCoGXjBnNWMmT9MKMR7VqQUZpqk4Ea",
+	"x2lmhw/FAMyMMLhKZ0dhsDnnZODUGdjICNdFVWmAZcdmdl4o3VVkLJkheOVABuIjKJYOHrFjh3L8YoMd",
+	"FKW2eBjdw6FgZPJBG7I7hmRu+u5PUvfdC8aje/eCueTGOhqzNufteTES8FzpfPPO7MJvlZY4w1kD7puu",
+	"LIpg1y89V7pSd1WBM1oq70yjjdUHQsHSjPuDRIwMvHWNw2rmhH3qJBpqHMxdCT6dcDamhAWRQqINSj2k",
+	"WbIBuXSbRY9tiRMtUjmuTFrXumE5IzOcuwNEaRoLygyIEPNCwUaBMgdf0gbiya2mtps5rDZTKI6hJASt",
+	"mVK9z9VE7KT4jzYnTKa75H3DD43GF0VuBzAdXD8MpTpZXqmso3fWmh16S7oL50GW264s8Zw7rtOdRfjY",
+	"vPdom/kDRaL0rkyRdbQb8FyfYx/S2hHmt82CdYdDa3q9tEa45+cGpxaJBWQxgfkEMOvjOc6ybmEspJWX",
+	"sDAwwzz+Fp8ZoVobvJ5+tVDFBUwRhYk7+kK5F/GsQk7h3OTZ8UiVVmUqS3ePhDW4HWe0flA1GCBSvNQL",
+	"FwP4FLHFHS2RmYmrJuAl4PojldYiig6M0xK/KPGvpqJQEnx9nuCTqVITgiKMmJLLGUI42k3TGqOcZ845",
+	"PnHqH+WDxSsKTGI4B1QVjXZlcN7JInWv4cdxy8KWAqXK/cjUrjG7MsiDJ1GEAUbBQ/TXUIrdxiHo5L1x",
+	"jk7fH/fenER+Nwjd4rpLROmOfnlRRJxwdC4C9LnpYQTXTDRZTwD/D/Z7HpPhH1FsLkhaTNdEVZhwtH/3",
+	"IeBYCXY3EEbyt04Duz/O77//9n4XOhf/+gi6881MF+mJ+HbosLsu+3vjPEU9TQjhdA5bsc9ZfC8+ihnf",
+	"d0rO7798BGP8Uyo+HdUezd0RMxXfC2mnuit2dsX3GJYTO9ItcdFTVXewk/7lIw7jJ27b/b/QQj2JY22J",
+	"+Oib82l3t/VXa/TObu2TYOZBnPR7yGZ7iuwBbu7P+Kedj0KO8raof5YHMYk+UXs1HZffC2w6dW7m+xDa",
+	"+l7Qctv5KHKnDVNXQjCtTW9LQoNpdbk9XY4Vfryj3SoyZd7PfcrhyInL4di640uQDhlDrAsqIKLH8CTz",
+	"elYiUpirlIs2ImEUO1aOwLHd0T4GYjSubfyMZX0DB8HpOWdxG5jvohxXAwAEIAdRgIjPbBJCmY3kEhCf",
+	"0P06S4VWCuIa4gIcGujVkkXR5kU7KtVIlupU6YwZrAjAoy1gOtyQA7lEFNr8FC3Mj1Bw1BYL7m37f7Vs",
+	"kXfVzt7BrvgkPu26BrxmscErnyWXO/txbbDOweq+KdEcQonndPncl0tYM1SoEHL9C9jFoF20o+wJJw87",
+	"OuT6YlifDlsfQlVAhX2hqonyYRV017Ff0reaHFGItUDrkvNOvObmDF3tAbA62h29OaLXzgjke/dOUYOh",
+	"gwC04mi6aWcZ3VX+xAHTidT2wgAfuy8XLAqR2jDBO7tppBvTe0GdKcdOUwABB19ux0YjelYitSRysuQc",
+	"gGCSAA7DXSjSr7hjlRmNyBhMnXbsGgPr2ukTFsp4nkCD8Rxm+VaPT5pRSicAbKOSBBDtbGpeH07KC1M6",
+	"GZVrFNwdnb5+8+L82evXL1+nweKD4yhFzRtZPeJ4ICg5YeDZw1aWpqSgA68MToxDJ2eDbR54PTj5gK28",
+	"OTB/sg0ZMx45RVregdHRx3XQEPQSYG5rMJuJioS0Nkw68MjFR7WazCHqNAyPDuDOdbITeqUbrTTp6BTB",
+	"hMkG94DC3nBNjX4KXi1IihKxigcbkzN4STWFClNngLaDPkFbrAWWQ66dVh89WitQZZPcw3S2aenjfkSn",
+	"4s5uCoZZxcIm8TcxD427haQ18t/fuyeYjxEbOsmLwtMM1LD8g5HI0VbcO6pmj2r/MBva9UF3IztHGMMr",
+	"2JnlT96cnr38NRUzHhpwhKfRU9SPMw8Ok2OyqxYXsntJHasBKUROgyAS1/AZ4Eb0ilbQDLPSjDp6RhcF",
+	"B1/tEdK+SGy0Eb7cn3cjtJu8nwHOv1nKHmnBnQSC85V7gJXXjg7JLfAxDKnU9DwSVyp3/SNNfWAmVlyY",
+	"CnkbLBmTXqdA///c6cVeL1nlum/5pCcemDCk/oCj0NEsLUQIBrghYmHe5hPPzbkzVt6cCa/v3f/IhM5O",
+	"SvaUytws4yJ4nhfKJm6LFSHUF1hqtK3KcRdDOuQlpxS3Gq8W2Aoo99wf5M1zf6O+PivbEHbw8cNH3yYi",
+	"laNRQfk+9+nGf3EaabrrlZGP+B8hOpDp19lqi84W32zvQ8ADy3RRIHW2kuiJvCrokf/wN4qGG6m8fKst",
+	"Hh4eRtdRmuEboMjaZFMiphZSlOPC647Ahyq7Vav2XicW8enlDaXD4jzP8O79g8ePswfdb/YOeody79vu",
+	"A7X3+OKbg71Har/3QH7bPcgOD2svUDgDW23x20fR2SJgKxotGoak1qDKmHOnHOJ1iEe6Hw7398Wnd/ji",
+	"T24SnkI6K5QCoJCH3CGAH8gzpau8l6vySKTwEZL7/hAoVXS0wG9Ol0JHQYuiF6zpsqnGO9R9bdvCxmo5",
+	"YcwjlEaxcx9s1XUFvjB970uhQg8l0v/cIz127yRLOdToIxy8oY6E7GjAdy6ptcbgDnNmO2lhsD85WPmd",
+	"2yDfPBSFqiowcpH+Ejwm09FAabvbolPXpgLmxnIoGdwMtN9hYXU0LSzYKN883j/Y9W4Cn2/HBkqFJNkA",
+	"3c1cgsqnWpWKAoylGkFRCrl9PI8YHN3+kEazKYVOX/A7QPtm3xifTulr98weKJc+s64lzkqFJorJVKP7",
+	"v6NJNcX9BuLeKp9gDZEEyvAIcdXKiMy0UdL8b1LuYBYxRfC3dCiLnimHgN4DP6TvdryAmPtxV+w83N/f",
+	"bcdvIvQJ0k5H0mkkbWgobHjCsXBHHATfAPLc55W6DQGk9Ll1JiLkLqE1gPGTkJPpgddabn/de55/iBdx",
+	"6x52Zz7qHXVn7kffnWNMhxP+F/ftsQYWFQrph5/cysTFG0CVJ8CUXlJ64KR0hiP09MjpF91xaZ3SCOEU",
+	"JLEGT1agwGFNoMjBDSPEvV+c9jYe8XlN38ZAC+8GzrOFyK/Ar1A64i+5vkwDruPM8OSZGo5MpXR3en6p",
+	"pk2DNHNLbebTk/Dj3s+KMmeGo2qaRJAmNByztNYUrnaLwikv2NtT9HO+eXPyFJYEpKO5KYc6BbemVa+n",
+	"un6etanOe2ass7jp/iI09iE21scBIeNkJKtB4g2RkL3hbG1T+h/8/gNOEEWOTkzaDJYYEBpJ4GyBTjwZ",
+	"qO4llaskVAgLIOKYlRhPhDOsTRYDrtT23dyv0KNHNPyuE5iDhrqHD7SgY9L1B9+AzXpjI0cNSGMt0mP3",
+	"3jQezgCNMzum4RdoxjfUjJCyQEMS62JDleUSy/1wzR7DS3jNQsPwUl2TAQ0G8Qjmo/uEskDhdGo7QSCd",
+	"w5ksy36t+XM/uh4cPKAeeHC1IGY4S90Q41nIxgc/NGzeJA4cuFu0qVTCaen0rNuFNWLCBJPIo/VeAJoQ",
+	"ZCtrpzl3IX/DulNHFsHPQ/0cayrBUNk5jO45aABRZ5vvgB4/inucW2aGqs9RrfwrrCpn4UStDikU6ROj",
+	"Kzc9zh6AHIX6NHLL59S3uNFzP7r2Hh7G7XViE88VZA6LVcg29GN4gdJ4mFubO9njZXdNHGFRMQhnd+jQ",
+	"rjVlCShPMwrFjJTl1VbCgZ0v6E3DzzD+3B9yt2M6LsPAsfB/r0pLGUDaO8DcZj3p7f0qq+4gbYNPDhGJ",
+	"RqocyJF1YiphQQsnS07iCLyBecV2OZZW8V9YugXBd0jcEemzM9mHKUNd4e3AgLIEtEmsLYx1VAlX7/nM",
+	"TyApDuYkBWVgRtncsSY6YCSlsNqW5LvPHmroWG44yuCHWoPw86bk7FbWUEBEAqQM6sI4sOC59NgdVHVw",
+	"VCu/JLUPTHcafMpIH9RL77BsXZz0YidTZUzi1G4QneiixK7F+d5Rx6LLvluzSfCuqeAzk5zYgqVUTp+f",
+	"GHAB5MoG92xOzj/uke84qyNR68TPSo2CO4HyvmrfTyh/HC+BNHQDjPQaPoA4O4XdUoFZJAvbNJHRz/F0",
+	"+iN+lh0hnO+zRY06ixP83Flk8eTGghkw2p1cBHcFdfo5pvVg2gYBDnMHQj5n1Gx/ERrLh85s/jM5vynS",
+	"sc3Jzwnr/qABQC/8vfWgyRxyue/QbLK297RDRiz9HbJVQ6oqd8vdt0hJmf3Nd/IYwBD2xqOQ0OVFHHwY",
+	"5Bvm49LiUm4FwtdSzInHPFVPK+ZGfGEGOrUVEGXPwR0XNzO6DC18HK+ZKDt50VqpLX/KB1sUGkDVC0VB",
+	"XNXqM/H+OrYVdIQbPVHy8pxXYtzs2g+1I5Evgs4tLaCi9cfK2nYcjhsasMyGQwOmk7M+vSUrqLKYLBvr",
+	"pK/uqrBu4hlz4pgaW0hbnWMpQdTScDUeX05oQLptiPAzmu1kYJzG6AWenZ9SaMmvYNYwG3p9HUOwwp9V",
+	"HquNz6lSVuoc3DIzaza6DoP6uL4pUciTXxkszkBJ7+EfBz4Y5rRGOrssrmrEA0H/wgiSlZ3oxf68hYiz",
+	"mfEAYKST6v/AZk9fy0r94hpJyUKE148idZjToZl+2OsaiykF/oC14eQw50Oppwy8Zuvnx8yPYSyMEe4X",
+	"Ks2ibGnCryTxkQepw+YmXNSqmpjykujM6D1+C4NrBfZweKK2xZqHpyWeGoLYdIuXSj6hbEyOKzOUTt8o",
+	"iin3W+bnfxubSsbd5WtNM06lWP0xLERo8vGJL+dB+xmSRfjISsi+gdI9AOp0f2ZAxrawF0koXYz2aDlG",
+	"zEn+Wjhy/crmwCU4GHh1x6Z5rs9Hpem7YaydmM23+B0aQmz1fNRGyx5BzjBRfrK8o3Tqw1Tlsy+/VH6a",
+	"4vYNczsE7XZB+/n3mhScb6hXeGrnDcfe+QLYzqYEwyIWM3AIzjgbkrg3obqEi7twcUykDdNFXFU8URRk",
+	"7RbG1uVQ7YdoUvCCz4OCfKrAjmxZtYTsnRxqMY7PnvzUmF4VRWMJHzR1j1GiHbyhQcRHVH4NR+nsj6Hl",
+	"9CY2b3ph0uP6Edj08TfSyNcVoxiMRyhF4hMgz+YUfojyObHXqPX7X2vnks/IpFEh3wUdV1Cw55rZjrKS",
+	"FWAMuNUxkWUmdnAgE5FyYiRkTwMCcOb+TfO9C+tMdi8xrcw90xIvyyjPLZQY0u/g9+C3woomaEEkr4rs",
+	"ujhLlkvzJbYz4qzLo7WJOce8NBmoi1Ck6kbszG9gwe7vtn3aMgUO8wgZk1IkCezmUo2qmcYW6K5C69MZ",
+	"iqJvhNHsKHE2ROlf1xZpgQegM3/ZEKdYB9RAhn69AkM6dAxJFSivdNY6r/9WWxhkkIOzgW9IApxdXuFh",
+	"HDpJaAU1KeIsaXwRPspJshiSxH2GzQ6nDOVZkS/fR1zAoY8uC5+PD96wFneVvJXnlTnHV8047uo/1jpL",
+	"Jltz2jUtybqlwQk/oBBgrg2txxf4JQoyUzzPp0xFB3NIx60fzv66byKq/5R7OpsbjQErtxiwuRHNWkOa",
+	"NDSRdAjpbKKQiLNuOjD1YCDd2Xxuer24/eFqg5iB1YR3YKYoZ7Y2NyvuSkPmuBOekBJ+1JQ6EftyG0e6",
+	"9kOtsVFEnCzpKOF4Nhc4pO+7b9dSkZP67okyusl/4psN5Ae2Ct4SkhJxS9g7VJ+FeF2PRsV00Zp3v63o",
+	"pM+Ar8pc9mftH7pKIkBCWlzAnuBno+XN9vfM6ubL4bCM9MtSCTvJq+6AFsjM0gYUg9gl1W6c+WstJu5B",
+	"lE0UdSBcjdSUmfyiJBYeEOOCAxBmPOQQQlGJz2eLGkfbEB7kUcUelWYUsEQR+rGGSlBfGSHdLGq/vxhk",
+	"C3lQhf+pDoLDvhMEOejVVvtExk6fWMydh0DJTAMW3VRTZ49PvKKEuW6kLMVP+9xEwCRj9427UABoWOxL",
+	"iSYkyJywVN2sFUZmc4s1/LArdh55n1XUvBwL1fAm14gQDysVkFzNjmFD2DtqCpEJzLSDrkIjHs43Issx",
+	"4BwiTuBNrH84+ggUi811lq4u+khPFYWweQFgZ+iQH+ZZFtJWGpdM9FWmRJj5LF+G7zYsAIiDgzQAaAFd",
+	"RZtorNWHkepWc6McfVY3qQPx9dkPo5u4KALaICT+BeYvkICQxEYSthWlW2MIg6rtqjJ3+8lZq6uWIx4I",
+	"5HZFBwbyoJcyp4J29GSDJhj1b5jbrtG9vD8u56a09tuiAa7tMOxEQL+hChxAgHD/gLwt/KdPsqnlA2A/",
+	"zxTVqnFPjih0QpsgxGhVMYoMxqjAkMQw/HV+Mba1oy26XNuZNAfwemnFEABV2VdBJirYkW1/6Mwc2QGy",
+	"An/oDlT3MtgaaPwu3sLel0SFdY1+JvqtqeWwesjzAlapR7sKbV/VliM8cSJQs8DMVwAkqfQLKLuYG1u6",
+	"VGtdJit5Ie2svAOsIF7R7BAYj9YdrOzifKzle5kXs3H2+i/NTfFriEuaAyY94AXgiYwhFvJCUxx0VfsS",
+	"Z2QAWO0qf5DvCacPx32ga03TDNjN4wogTDIz0UeI5mDRCqy3r4IgGWyzprnG/OOAwoWx6HphsVdqAGvz",
+	"PMvLqr6douuNgw1xGHdPGPVeXkWJcgm42AEmPdBj4A4i0qWVi0KcgHZRSFvZRFSzEiS4O9BfUndy4DVo",
+	"O2YwQaFRvRpngWhC93GUFNgSoIBzUaqbeAqVu1VFqtrUjDliHI4cyGB9JfsKrNhf0MYvlbgAU7YsncVs",
+	"esGar9QQsvcgPLHzaJ9LTeDlcppACiX9vhuKsEMyWFJHywHp0dGU7kRpWZyaV3zfAfKRzlaKCYHfHX73",
+	"3W5b9AyE1PIqys1D3V5iKjJahFEcAKlmfB4X1PvLv40V4mxFeVxx1IftF+RVJSbRXmmGnPn7GnH+MK+Q",
+	"tx9k6MwBjjXkFXLzBvI9sHNWltyWePy2ITWNIC3ntnFHM16NpIy8qHhQ7HAmlpXTXe+myvJeT5VMdoJ5",
+	"n/RFN31ON655TGMRyVKlo9kTHNK/GSkhEBcBjgO+mQdxqIamnPLyvqTCZg9L1kdBiClccU3WXoTKMefy",
+	"vlSY/hPGriVeolhC7lczVLX9PeMJR7MQtXCMjhy6HccF87SOyd2VPtx/LBa57gF58DkGRiBJIKlhAiRB",
+	"InMn2MPBV9lohrWxg87NhMir0l8M5uWkCeV57CaU8i7qawM5FlRG6awt79ltDheAlsTro8nFjphH8JmH",
+	"h4ei0e0PfccseHIjuqnCpB5nRbJmxsl5TEnRxmMC/D5wQ25FL//AgHp+ofFRaD0zhFsYPzOyImK7ATLi",
+	"DDgphGp86go3zf9M/cXlSmmtsWAAa1YSxAFGCrBmsCUixCcYPSunIQWLpBgmw/g9DfsEdDNB/pghZGC0",
+	"RPrqzZmbWIgFuH88ffbLs7NnlE7+47OzFIGv3dsu1bSFlYKwRTkleqbYSFaib5wG5dcVl6mnDw8fu088",
+	"2j/E/zxAn/Wj/YcQiAyWCnGxTuS0LaToqQlopDZhPAsADqHuZ2Z8QSnu7yVwdolS6swMGdLSGqMJQ33m",
+	"DCVR+h+YOmU9ooyTSM4kwc4S/ABk2uKQEAyUpv2AS4YTsPglSMU5MBMqvDg42E/c7ob18F3ru9aDXQIH",
+	"hrOko9OT3t4LoxWla5H3vl6ylj5wY0UoU6Cigox3lgIsE5x3jkhAHap333ADGSgX9zCI4ihxdSHEU4pF",
+	"OGTYcPWp53WOuhLlnGH5KHyRMAMZsZer+lwntm0EieUUZkYnGGurlG6LfNbFzOLiYiq0mYSkXAAS1ipK",
+	"DvNOu45OHx4ciqYcvMUpGdIfntkY6kn9MYcNbs/6kyIh8QNWLRPWnOwOlI0WNkbuud07qTZ7cCClu0c8",
+	"U9aXcWBRhIXsB3hupoYLao5pNTOTAmoGTDKEGLYMEGQQ5DXQTEDF1m9zbAzvdoBRon3//mQyaVn6md5p",
+	"W10z3BUHrf3WPoQ3ID8sdxI7kDwADQQW1dKRWmPaCwUlnkuIgTg8yN4M+W2baqBmcKoGErF8/esr5mMB",
+	"lcvzWTIj6YXqSw3xeF9F8RrR8FiuhbzeRwy2K6SbOYg6wULoFqZ7Wf+szftaVuNSIZASHAMlZM35X2wi",
+	"0vcHSepXqbMZvnnoJMdPvx4/2Tv96fjw0TcI6ZTmWcv3pOU2SxrpQ4IQ9LctwOrYljibmEAFzPj63riA",
+	"EuGuO/3QkUg1di2u1ucM3/RjXPRV51fBsiXfJrzlH//9P3jdmUDu0sd//Pf/fPqUUgE/MUPxHCeMsIYj",
+	"VExFnlnaShMoJXXTqpEij7mi3Ei6+yPML6soJzEmgGZ4AWmdGmIrPEKx/t89haU45DYmMLfDDx9SxvQ6",
+	"2A86GOTH44415SXaYRNZusXyLMhNcE6DFkrgXUmgY40EZGAPIzwozN90ax0cX7HD81FgAvGLLxEP9sO/",
+	"DxPxKBHuTDl46CwfaGxQ+SATQYoir6pCUSGyPxlbThYePqZDHs5hPF1q2RijMYIoRQQ1pEGzUDG93hHy",
+	"bHP+oEVEH50haAwxbEP2G1QhK+x+zMUN0Df8RrZgaC6drEOmaxLuOFLQWIKtIqERMmwkJcdjUldLPA3N",
+	"h1ycsszfq452Q62nwpSI35klopSlKpxKSg5IkKaQSkWyNCpNG1LEFvhL3bD4TK6QuMXjMFQoSsg10aa5",
+	"4aQxd1MPsypmgDw7mnOdd/imGMFdluyNzHbxnfVks1aUDLb3yhR5lxHa6jliUKeN8xJMR0R/HijuNMh+",
+	"K3YgtreXq6q3544GOcr3SlkpMNH3CHxkty3SDhBidLaO/vb9wf7+0eT7QxDDB/v7Yahy7Uwev9DDM+X3",
+	"j749qr4/SLGjj76FvhaqhyYdjCaaV7hlOUu5JX5QU8hWHngTsnb+Hz4Wtew+wGQNWjqKAx2y4ziD1LIq",
+	"oKe++S1xipmqlquJOccPViClwGFlvFvBiccVZxvfJzZT8ptfCkCVxblvs3clcQoxVhAleFa4xwjipKN3",
+	"oLfzmXy7fnty8V8UUqSOUPvwFT4pbrc1W36I8EkKM55rNdeQzjQkHNU8wzQFvFAq8ebsSSKcUvzgwYPH",
+	"hPVn8w+iVyLIqSy4kBOW63+5YySjR9+cPPXQwV2pjc67shCFmahyryutQuMGu1hWUPeIIK7g0zY9AccY",
+	"oKK7d73/Flvy+NE3h7sRApOnkhjkAPvPJ2Sk5ddpK2ZKx49fnXj+IQq59cSpGkqn/rLFkes+Vai/ZU0T",
+	"ljXBFroW37uX8Cml1cSJf+NrPeDsw9BZNiVPQhtuC7Ikob9pWH3gwXY0bCXi4YgkGD7BP8iA3I83kTWU",
+	"cLYK1LNS/ai7dJk7OeF54ZIIfBcDBbnu6Kaa5ZY4mdHr5uEr36LBp2Ij5969IAaG8q9heNpuLfuRQLsF",
+	"3AveOIgB0o98LdC2BbU0wSR+cNIRoutRCCj7EbUVuCnpz6M4Zw6RpE1GNEV41JgeZjPFPZpgMoQo1dC8",
+	"V9m9e+iNKMF1V14qGCRnuEDdjEDWqqhOtw6dRkkHprwEewMECoO/u102NLoaWPBKBolv0XeEhq1In9Ln",
+	"cqO9ZxTN2G8fPtrF89I7UDKJdLZg1In01FltVf2x7x49fkjMV0XeVcSlHsrYt9pbxyNnIu0dtvYD41B0",
+	"7VOyZcfDoSyn7joJx2QB1Qs691UWyzYq/4uYiFpAR18V7kundP0H2b1UOttKtmgVbbW39lsH2AAzUlqO",
+	"8q321gO4BDRbA2CQQgAyYJgytomf0s6g6BCXB+G8uWUBGB3Aouo29Enmc9a8BZ9n6C+qQU6ZnkfStWkd",
+	"GrMBsM+tZcJHwVglbgLrkf9rQEZpzvA7deRmdmjiKLfE67GOHMvBdvOTUhmALHJCJ0IsAnymUeGWTxWB",
+	"ps7iDCci/fXZ6enxj89Oz09fHL86/enlGXkj5jLGvGcbUSC5s6gwdfRc+kugmijHOmCtrg3qIs6MKWwC",
+	"KBSu2bj6JEGcElpH2+MJoiNOFoX10XA+WaipCKeOAN/oC3eqr5U91W7IW677+QCTADaZF3sn2VZ7qxzr",
+	"4x/fnMB6Zfm/kM803HI/+hxQfL1LGC/jB5MBmW4XiziBQ22mgtNdUx/kcFQgxxo8R+S0Td/le++7pr4e",
+	"a0KMQMpGz3q3jP507sEaCyoRcnqB5952uL8/04u5uuHZbuDUr9UJRDnasAMQhcS2z5PxlWMNnBkRpNTr",
+	"Ny/On5+8ODn96dlTdKcGTC3gnHuIfWz6boBW/UFmftjcIwerH3kDNZumzP+uMnzoweqHnnNVGz7xcPUT",
+	"L0z13Iw1feKbtR449jXn+NTjtZ5yu/HMoGcAnjtYo0MAzmjML7Ls48cOHq0zdL7W+leV5fJsOsKHDw/X",
+	"+6LvIw394Ro9PD75d6fGu/sfrbMkTihKfAoWBYRY8NnDtZbTj7JSEznFR9YYyFPMr3kT8hjw0TWWCH3q",
+	"DNO+ahyvIOVidtffkKjxHVDV18gv41+anqgTkvq738V6iTsH2aRC1jLC73N7OtmqZN/J3S13/rsXopm5",
+	"1X7k/on6svuZMXXJ4QZaCnjgUK88J+d+dB0z/LeSrQghuRWyL2d/cEeryrAFUVRtq72ljVbEM2qA3ZH0",
+	"qzZG82WOP2aXfK8b7OUozW7++s00wUzb5BGZwQ/AGfMVsHcHVbOeO1sHe2NwEExAaM2dgH1VHZ9wKGfz",
+	"c7D3wmgFEQ06BJeeIatOQu5CtvoUCW3+lGxhtGLlQ8hrED+6/gEUP9R4AkWJ0G6UyTR07312JvuL3k+3",
+	"3Yd73IuLXF8ixzemeEcfXvAKeOL+U84IB9B0NyiUML7uC15xfnn0goqwOJ8TStvyNyCY3MseHxSuOw/W",
+	"PMl+NZkzd7K7c3ndU+vMmF+lntIg2OufXlc8ir7cmfIjVGnFGy86SWSOUnxWXDsLEhb3RnIubKKTp1uf",
+	"3q0U7fehUAJpla/xnWSBzfyj51X0NW9KjMrcAIcVeVdqVRhMCWKFG6CIeNzYCKaG3jaQNmRBVgZKbeII",
+	"NWRRo3sHPZQUPZo7XGAUrnO8NJlZ1zphsAMrTwqsON3gfPAPNJ4NHAFnPoeAEUq4g1c9MJKtpjSjVc9G",
+	"z/hHoOV3kncziwg2+brmyRtNXKHuY4Tx9JVJe1TnG8U9/1ST4DCAviasQXoH1Z8U+kr2awo+JQXXZb3M",
+	"RU07X0MXp4qmW5PYzzBqXoPCzueKBiB3LO8OMDsrwjrGymnrMcQBNbwGd821rR1dAwifAwefKcJ1j41H",
+	"gXALwPcqogSaCyKCLBuXHpgJkGg6mpB8Xmo6SjziAh0SIR/YGq4P8/ALtZQWyHqgGPOTNW68uucPm3Gr",
+	"Z9PhptYPz9vK4+kJ33n7tsz8oZXbO+/ZnZa+tpaOa3W1oh5EfeyRCXtimU8GwwHQU/Bm1w+DdcQ/Wdu3",
+	"Jv/PkGp6WQU4VipXbaRUdqKfWUUi+gtKcCXsDiKQ9gzEQDHr5HPEKNbRkmqvjVZiZwlzVDxC6S6kZcWt",
+	"taHqfEauQ9bU/mNRr5FHnEMEs2E+sqNZ1q36CQgAVhcq1BA3Se55x8iXNyv8yKwU3d5P86VEd83SuLMe",
+	"voT1cKJfwxa5Mx2ubjrQPmJ5svaBEnbqu81PCX7lAr89FFjFYD6UBZlKKgeN8xqwFAqr/CG/1yMwx/V5",
+	"WB6jlZgqrHgKuA50eiC7DLMF2gTQzY1I3Q0REP6PAAuEkVHAFrTqb5RmxOQknBgB76I2z9yB50oKyj1m",
+	"YZRjRRD+TJ4ccgKw9/sxiw6/lpBFmdAZk8liBpHuIsblpiOhyG0UxUA8pflTYX6yQpaq52vBJvEnj8Q+",
+	"TBrA524lLPO32vvJVu7eAgD3IS0HercVS/MMqergiZ4ph7Laam/luvrm4VayNZQf8uF4uNU+2Of/S7aG",
+	"ucaL+wmkmuP9qg8v/rDXN3vu6p69zEd7nF21R+waW+2eLKz65LbRfHc5ubjGuRs4gcM0x6R0WKfaEm8R",
+	"pNOpIDRI3m3oS6kHVFeJScSiW0o78LhHwOjDqopb0sQoZQzWXuFk4PQ2ji22rja68Yg+OJwd0WgsD25y",
+	"LE8pC74yoVTRj8qkVlzLe7e1oFPu+bXWS713hze4Tj5viI/QGTcI8NF2voqS5B9tVJU4DxNzZvMS8xBv",
+	"JHjXKJCWBs9eqA9V3Ny7wNmdSX5bJvkrUyBianTibnMN3B8nhkZG463Z5KeVKVca5bMAdhBCg3FoR35N",
+	"U3rSQZCEgLCIkCH8jPqAUPBRnqn1IHxHczBtWOADp6tr3baF2kr3lgSKHQMcHNcVDcwE6zAwmxxqICkh",
+	"pqN3UpXl1XmWIyOGM+9PqqiKQ85xbDP+pQ0UDjPUlQTMELwOWHRdGYMll00+gUgV9H1jDSEksBhyezMt",
+	"Q4Rs16aa70V4eB1tCeUQsBSTOoAhKD0e8H0OW40JxRE2rknTnE+q+KKpo9Ke59V5blcep5TdcWxPqhMb",
+	"yX+kPV338Wdw9+b5p69mR22jTNSDDQfFr4x1u6WYc3aDLoUnGnULzlS7c7f8wdwt66SuvkJ6o8+bvXrn",
+	"45nz8dD2XMvHM58aGnt9gkhYmAl6BXdQyINf5Q5qcHEAsECuF8NKxB8H/BDMx8kb3ObICdfRCHPvTnYC",
+	"+MBSER93bgGnQ638E+O0wN84QY5sGzlCCDSIfFqlAgjqGobOEbq6qHAbaqAHwEaiPlQBA5hKkivZdKbi",
+	"MIbD4YfpydONj9VfpEX7yal8ySa3n+h/B5t8DeP2xmogfF83r4SoW5WLzh+K6Ptqw9niiMxohUURjPTh",
+	"9v0hCu4FyxiKfDKAxqjDwrEmq5gN2BOKH8WeEMxEQPAIgAlWd4HkO6t1bav1lJZ03W79rObqKN+7VNPF",
+	"AYDjomDGKSz6VbbCctWEEeh9viV4tIkKAOxHBagFwIKGYte9BfBhrCreq4DiRfz+zV7wVyc/uxZuLD7z",
+	"YV6tIzifAFjf1ud3HPLALxes1P26PAV8xJWCFR5162QoP5zgE4f7wbcKsItN4valJk+56S2Y/Gukd/6S",
+	"68tV98I9X6XT8J9cmgI71wJ9mX6qSchfclv5JRgLRpZbNfGIVUqLnGNPQI/GUi18I9eJYzdaRFYdoP8x",
+	"rFNMyVcUgFKIDZKjdx39liqRU3oXMKgzvipl+iGqg9EKKWNUVaOVI6cacJFyXbP0mMsJhZYGFNBECrwW",
+	"fhivxF8OoIOMvOjbLEVvXDKbD+o2suJmJiHUyQR8FUHNtX0Fd1cJ2dHwXjRNRByuBbQRwPZ0ch+HsMgo",
+	"OqY0oy0Dph9QSeKRhsBp5NSyxHhN/riO9s2DsJth4G0Y+lMI3E3gZ+DgAgffBCAM7VGtHdCGRtjUlvAw",
+	"j2xnEGCouFDE3Q0zAqQgHX3lHE0YMBLMX9TP5uZr5eHzQn2g8zeSlXZgRqvzOaOObu5da376FhxrG/Ql",
+	"4+N0w16E5xrNGuDUlJa2EuhAPuaGa5eeX16ohlpW/Kmv7hS883P9ec5tXPrRUbvw7O6aTJ3yhvzt41Yh",
+	"L1ThJOW4LNxekLrvLKWBKtyf1ozLrqKfRWfrL6dvXr16+frs/Ifj02fnb17/4i2azpbodDpaiL2fRGer",
+	"mRzaP3328udnLzpbYm/PCQmx/dE92IGMBsQ8fKsu3Gk/6mwl+BNy77off+vUzDKGTIyKNfCSzPG/Rp9f",
+	"gF3Y2XrX0Z+2OxpMD+73jyb0Gv4duowSIhGqLEX7e4a3acXCcqdbfUgoIavVIEU/dnSneiGHaq5TneoU",
+	"utTmp/FPeKBTxdfoxH6tZJaIhh/euj4n888dn9Rvf0n2Mdz6KenoT7sdnfege//re6HzQsDXC9NvPZeV",
+	"LHZUWe529KeO7g2r1qsy11Whd1hw/qymu+L+faL/AY+N0V01M7xuY5+CCA7DXLsWhttoW7FYFt8LCYkx",
+	"POjxQb4Dy0XDqG7zoG7DQrE0pr9tx2tkOxHbtRXiLsjc/a9fHdvvYESOOto1xBSqVZi+7+ylmu4eLejt",
+	"jBt5bFUZ+5BH+blTnfjKOsAAUfU/7a77H+k9XPWfqUJVanGVUKxx943JCFSTS4KYaYWoQKMSnSQCeYrA",
+	"EIEBROkswgMDtEwKSJPCGHivERLMq8TWF48GndNWctoScJICHQu0d1lBzzz2Tnxez+kmCxyRpJezn+Rr",
+	"8x/+856BqJOtcwZGeb20O2k1LDBvN/P6wXIMHr9xNbhfmH6uFwOY/aD6ubawBS2i66kPjCQudRNHfrBU",
+	"OXVQdp1GRJimeEuN978l/u305QveWWM7lgXAOWLeyEs3suKwte/f29EA9ggIc998+/BxwFd/2HrQOows",
+	"V98uAjpzgjndFchGDTg6ojKGwIQpwsP6gRIX46oCzEfAL3Mzpz6MClMipuGlJUhhJsyJkEA9r36N2EOK",
+	"SelMWT8+gQYNKhMJ1FMjOjPDSFI+ijbuSkdjis5QAYZpTEh9sL+/z7PkeSSOZox8D3tmikxZpAU9Q3DZ",
+	"NQ3eK9ckFqZ/or+socsCfqWZ94tr6+a26txjcYM+7E0mkz23cvfGZaG003az67XwuSmHmzaPnrkCRtpK",
+	"9AG3jlY7sUEYwJrbJDBYe6rReva7yp2geX9QzdjPIHBOcX+ssqDh3tu1nU+QcvpJqQANUxb2zh5u1gWO",
+	"CcP4D6IL1A52OB7D6Rgf604fuB2z1h/b82aqcscx2qkyk/8/2nWtrhmixemPULila8oSRLYprRIXsqpU",
+	"Oe1sbWSK0uLwpiiZdS/UZIf++TavBj9Iq968/mWns8XMEmw91Zq4u7bZh4jocwYwiLia5RvLZHjZMzdE",
+	"CwboFQ3PksHZyDitDU5tbNwDVxifZOY5kIg7OBitSEi6G3evbO8Wylu3rtVgHhJS7s5HoK14UxZtsb2k",
+	"rdvCG6wVw9fPGs6gEaDFrHBStmfmZDtQTbbFduOMbLNtvLDB7v3rtTnBlrapwS1UXM/hL/4MGdVNCH6b",
+	"FHF/ihVwM64Wa+DPWGUjGRM01ZpeHQjlGDm8Rs66wMiuBmo4Z2YjRvj6djbQ+Jk+UP04RfEWAC0K0385",
+	"rm6hFnqBJc5j7cE+/ujG+D9Rlk3tAH6mMyJ5WXICX2mHLvB6uS1LyuSSPRts5LqpS2FmrSbzVnG0xwm1",
+	"e9ZMPq7LAMw762i6S6HB/S1yrygA1QSzU0/9c2D/PdjHW7CMF3IigbaCSl3rDc6th1cYW9VGHioOoXrG",
+	"QysuZPcyAvOeC6smSAQaaiqw386mTDqaRIr7ldrP8ebcClCU2zHlWSB6zmksauyeaFQrDfx9CdS79gFO",
+	"z7AhTDIOCmONxWi1+5LJM2dYT8k9iALRvSYCFCImP7gZW5HUKj8mRjhDPlcW06AobM0Ti/K4PctTItKH",
+	"+wf443mpxpAVO7MqcPZ6QJNYDYDkDcYAWlNbGSFfFpML4N05Whx4nKXxaiLAo7COvtlH5j0mr/FN0YjJ",
+	"isxcgTKJeUdqLCvIq3EmL4D9muwApu+zA2B79U3Av91a9N4HPImRcacw3cskIl2LFo9fr8go1etoyisA",
+	"fia3HDLKRXCTBCRZ7Eg2JScsTPwp2uOL7pPojS2UtCr7nL6SGWv1izpN1jPryWbe3Gcy9+DX55kAUc4c",
+	"+b14R/+xXRT0EegbkuRldz6KP4VONYck26Bb4IK8OX0pqEfshF6YSfx/nMJGvuttG5zWIXXYneBwfiV1",
+	"XQPoG7GEwyefzucJn3IDvr5E4Xhsl0ozPwZXyBZmEXS9dGFu6pdIF47EqtLZWiL1mVtuvud3Ccf/fOUb",
+	"8+nGsWXZLCoXWIj8zP2P9K/1kiO8OszM+j5locGlAzV2hHgXeZJSZEoLuKnA5Igl9k26ZrQ/vlrvyD9x",
+	"qsLm7hRKBl+99utqwvVSE2gJ1nMTbN7X49FiN4tP4w8YCLRhqLSznp0QSNJyjdSRAqgjnTH4RuddkxGN",
+	"5IvnPz8JqfeTQV4pYUeQ7V66JdLRDEsRvK41ik8k2X+BdugAOWG4FWOdqVKkLTLHwRD3sUt373fubQeH",
+	"34nuQJay64bnyL2dqlBzK5S0U3dTf0zdIj5YoO48FBMlL8/5lWSGH+spNAbIJp0cqQYEWUzWMvgJAve1",
+	"z/tHgjikI82rNrLngnMEfiaaPcDDeACXzrWpzmXhxtd17hQAKzytqbOcAdaTOcjFffcBS2z6yH7ohtL9",
+	"zi59yKkht37alOlvq7woKN8/moc2s2EbqEKo+VoeY8zhHJC70taVTXW3Rt+M/iR5DafQ2M2N9NnnbiH9",
+	"fu0+vFCTNxYYWNZtPd3eaJvzjl2Ud49ZK0sVR4gwXsMSX0PsvzaFcqoZ7qpbBpWAAOmZvKSz8y634AvZ",
+	"7SFxnhbp58suwIP3j5Be4A6HuSg/iqNamL8moW4wzn+tjHHX+LmoNx4YNxb2XhKPrud7L/LlgNGyAvv1",
+	"LTpmRiOllVMQEd5K2UuKIY2MzSEB04PBYn4hmfziFf1OERHQMIEWmWnPifqBA1YIydDR6GN335Ul4In0",
+	"SoMFkt4j5PFT3Sva5NRPuUFpxJfs7+RQBCWU9wE8FhScik75tzMwlwju0IxS24hICzoKaD5WUbgE3nHk",
+	"4UYuIEzg1SKd+dpW0JFgYJzak9uqlJUpbUs8CfnpiviycU6sR3lkEiNIQuWC03ohJyl0848b6/HcfCY8",
+	"dORZA0KKRGL1nccUSxzrAqKZA0Xc24jawhhtIq8Ac90vlCjQQkuFQnDpw4N9f9s5QQiki3BxF6HhrkqE",
+	"dquUF+U6Xjz4jtvqdv27YSLWA2yBB4Lz8Q6Q9cbcpWaoVqPWK3u5MQ5r7aGlCKxAy4714gaFzY2hsK6D",
+	"vYr3wIo/GyiklMTcnrWfRnCS+BV37lGOaq3RHxY0z1CY3aHirI2KA07YSax8RDow6Sw155MK25h0ms1w",
+	"zBCvDP8GyHjMl9uzTtbyhgZVgbHeTTkHGGU0guHPJKx0jdZUp1JIW1mqT8sBVkrJLoCJu9OXTz93YHbN",
+	"cFjjou+Oy9Jd8Ccppt9QRsYj1kBCTYskFZnzZKgZtqPBTxwQ+pHIn+lQ3HXXiZx8aZQ4CCkonBoIh49T",
+	"bQfjyorMTHQ7fGAxGNpXcmi7Wd+kOfH9NwnLFq6ud8ptjMrmn9wIj43dZwibRoAmrbtD4O4QuBo0Wmyw",
+	"rHcKNHGWF/l79ffFEGfozZ6V3GQwAoET2X5OsBYFKneZGoFYNNqbiqqwyslCwKisvYNkZpC+TXKyr6pf",
+	"8vdKK2u3rq0Dm8uVsuEnJYtqsIFI8A80l2JRXwF4M39/DSTEzbfjEofaSX02oWn/Gi2lAXbqHSwUtBsW",
+	"qgzsN16VjN/ISf/rl+eiX9fbfkOu9jjj50asn76q4FtLjRdsDXC9P1nRYeKpkEOV+VvvrJw7DM9NKdsh",
+	"ag7F4Et89h6IWSOG1P2hus/NWRztfo2Ia7aWGbJtQ/DYnUVwEHGeiE+suxhX87kg4pjq0b1JEV4Ugroh",
+	"b7wbSlWXBGG58KGKS3Kx+GdxMHbBR67OfwuNYC//lw3OxhO7HFus1ugrIKUteH6NYO2CPJ9aWgIUVJA7",
+	"91bV+LduUfq5u5qYuwta/lkyjnDVokwbhQ3bFOhcFOGq0aSvjV9EmPr2/kf6F8DS95TKLmT3cnkoLPCr",
+	"bIdgiXCq/6Wt88i0nHh7mAqoO0HaGp/gbGWeLdAPoUHPuS1fWFkcr8ZFnG3xxlQj0ZONJoUbIN2/uup4",
+	"Rzp2p/rdsupX+WWKoLskASJhxiLnJpHcaf8wF9i4SXFkrGPyXZCAOj5piZe6mC6QZkM5bYMHGFzLvqIO",
+	"XR7u+sTXoM69OAHe1nr0vDJQHih2QCDuYv0hKoM4aCXrtz4RsJmjqkE8Xl07W0O2vZr74lU4oha/4xYK",
+	"3v44EjvQdAdg/9iIn33Z8qo3eOUdQdRdQd3XfJa85qy/5cdHUIJZZ21B/XHz4QLYossU31JlslttTkc5",
+	"c/40ei7OIDFbTuQUD42IcxLQEEylQBlOPCZo2+dj8a1JuBLTTgW+Ro8XQCdUaYbIHu7nOUCZlGqohheq",
+	"VB6jcM7TgFFPbqet5NRSFgd9BKmGcNhUdi6rlIvkAfbGLXqR/sa/v6MXHp+487Iwug8oLDJD6PtjXe/H",
+	"LAfWUE7F38ZunPIKQrs5ER5J29FpIPpKOd2EwQxPiArbdRO5I2VhtBJ9XyPkPn8aY70gGzlGjJnqCoEK",
+	"oRg/rwDr4ahWOJBXfnq0MIgk8Rq6jvipPI4YZGYfEakG16mTd59gtsKbR4fZmP+ZZnuNcnm88baoGd2x",
+	"G/Q2qxBPV5vJHSnVPznt4BkAajSIYieAFx4218ky3/tPAYU+Tdnm/iz6y6/PTk+Pf3x2fvKUjqKroLav",
+	"nVbOG3Uutfx1LFEww3zIJ9x108H5o3Mp4TUxtsPfy6L07nkqSC9qFnI+1n/wJMJbVwVBalAlRqUBR+Qi",
+	"Zxlijr1XJRe1ct74thX47CyRGHBhWpHrbjHOFvGAvaLPfn3l/dGALrdJ6b4rFPfjo9es7ad23jGB3cVk",
+	"P/8RBlmhIy8D+MTiK3Nct4vMkl89ATwAoiwXU9Jz6be9S8szgSJxaF6Jsa7yghwenpa3Jd7A5YpTfwhv",
+	"i4JpBK5V5ioD7Cg0LCARlbp0/yP+Awy1EbHNE1ob/iJkhhUCYPCMCxXR0B+fMP3tQJJxVOROyGpP+6WG",
+	"LXFCPP7uNX1k43XtBJ3/G/Fz/oMbgn87ffliMZkViZYvGm5di8YJG3qqKmeebJL1P/fglyKiYim+YcsX",
+	"mQ2wsCHvdygzdQ1BfmMk8MnWLwYHaeW5wPfNJghRl5e6FMNpSPtq/YdelZ54HSOQ6zz6BmOV8Wx8dSfT",
+	"OkXG0Zyf6Fel6ZfK2ju35p+M1+QpiA1Jh9Cis/imS5Tp5Vei9YqemPE5tcVfdsbjPOsrvTtf+ewGWOop",
+	"FjY/QyksfqkyzwI2Kk02dlaru8Edu3zTZJYvDI5nogt7rXpjcOOVkYuuLQbkSRwK816VrU3pwUCaLyAH",
+	"Q8lTq52uH2pQPP0Eu9vU2Y6Tq66rSzvaqV67braFEL+9s1WZ6/7H9bv76Saqr/FMa2brolGAye1yX7ej",
+	"riJn14h7ut3UUbynxH7+tr1e5wKZ16xpP6e3RhZ2rAEutLadgbZMiUUdL3VHdep9sKE+2g2SJDosuopq",
+	"IKqzmMjdkK1yVa3vhis9v4DWRMN6l5Ry5779XLbvj2r1eTtj+260K3HBL80m4TQN8h+jmHWS48inhBSq",
+	"V4Etm1vRLVyHM6j+R1u14hpDbyEjqjSiPXjk9L7MNQBL7z+mJ8/9A+lunbSLxR5SY0vtjF6fY6zlUEEx",
+	"CoBGOFOf01o8YbdIT3p7IIsIiApb4R4CtCrAlvY5fNRnZOCW3nPQZBjXLIPNRWQsHr8ei3j/T2MR++wV",
+	"xDkJK+NGilhoOa9lcvLK/7NYjp/nIFjH1CRrnQcQjcXDdZ6D9DSo2nwu84IfvbNP/zzc0yjF6ZBadF5u",
+	"rIGzD3Z5kvjEjItMXHAuhWFnrDt8vNOZsj6ATgcDbCLvcZmiOywnqlSge1P9zNRWaui9vlHCiTuEQIQm",
+	"zjgpK4BqQvnlW8KEnJSa/iL4sV0bW+ItQV6m2JTzPKPjcOazhdGN+Rh1H9rccTcvZanLFaeQLgKu8e2p",
+	"odfIooA0quVynpSZPyxGTa7fm7yr1jzgvNdxw3MuPDd33M2v1juT5s6k+WwmDa3MDcwacb2U+cjGWSjg",
+	"UVvYPB2ybj+tCDt6ewglPBATuaMADCx24Xiku4m0bT7KErJ0Qi4hm01xGl4C+ZW6o5Usi1yVbKgkkIxv",
+	"igIy+dwfecUEcXEa4gWRP5Pum4MRxSmJEPBMhKwIewYBYlrimItHfbZlPZWRCaRyQpebM79moqex7ZXP",
+	"G11tNDohnxEGMbczcH9ukTRXEsTa93WDlsmG1tztG0S/5O/VrTi8ePGRUxDTCr98xDC2rCZ5NchKuVY0",
+	"7y3dq+9MqxuM4l3dwLqzda5k65CBe6vRuGWpnHyM/uXV65e/vjo7P3nKp+itBurWDoo5UTUXE3sVnwEY",
+	"FBvRCX7d8BOIxtnoU+3M2aFPNSd6UnDBn4Nba1unLPxuRXv50RDZI1u0sVM3t+JinBeVyHWCdix5XTl+",
+	"JF6yNoOVgVRYwW42rz2IuvLQ0fPaA0dfGk72Gen/5esC1jqvX6sqLyMH3y0d2W7UOZb3xY/su5P22ift",
+	"3XF5peOStb6V5+WmEtmZG9PVEHPp4f5+6uGbRSYreYFkNPB7ggA+sMWZShstwZxBScWlNhMbs8TCVRas",
+	"gzGEZDo6A7Cfl9VAlZPcKpE+2n+QRoCiJlMizS7Ox2Gw00Sk+O3zLC+rKcKcZqXMda77aRu5fCkkZaEu",
+	"HGrjCNL0+GTbivGIYCGpQdJeqmwB2N1rJbP8z4p2F8Ydpv5zgt398UgrTgfgR4yXaV9VfqkshNuzSpbd",
+	"wcJd8zwHBHR0+4iLKakAVV4VijAY/e24I7iyyN3M5ZBTYeW0DVgzNhGmTEKeThLK5bZtIIfWplII1Csu",
+	"lIXU7ao7UBZQd7HqoY2sSRKADJwq60SPTQiSn5t4Yd6rgBipFfhY1IfKAo0z1Viii34cKParieloQvQV",
+	"plf3pID3JP1b6j0eI2VGhRLVdKRErisDFABuWMWF+dAGVDBomxiObeW+BRgN0FJgderRqPZMOWRKAZrE",
+	"bSucyjuWfdXq6LSzVU0MvqyzlYKehl/CkIMUo0EprUpEakpon8rdt7Dz6R7wUkGzKd4ANah5X1vgaK6h",
+	"aBJHlYCAgMitUwWN7qMmyc9LaAsqjbXOiR4sHF9oCr4k676UkF8JBsSOuwPXcEho62yB3wx+xrYS3tnL",
+	"XkSQ9Wh/X9BiSJhEWtkKrkOJsdSXkPWQZfSRyjgB0R0A4QGwkNsj1zOYfSfijXE/EZc0rAOcYlhCWF2c",
+	"Wp2PRqpKcQHmWljVH7ot2xZ2YCaIIy0xk5+PBmOJAyKFBqdikPcHRd4fVM0CGacSoZDtqigO4iEZXmk9",
+	"AzEckrVAEgDRDSAz66sM8eIWRHn+tjWbOxBL6KH88IvSfXemQ73SMNf894FrZOWE3FZ76//+9n87nQ/7",
+	"+3udzoeD553Oh2+fu38+fv7uX/6y5cucMCdx69M83wKU0Rqo17PjomJbBGufhhIBnGqdPNxv7g8woTfz",
+	"LTxaSrjwKCZcOLhVwoUvVupGo7sGka1bWK/p7iux2YYX1MveHm1Y9UZNxv1+cVf3dlf39scFzUZxzBpT",
+	"rBFFKhhpXbP4es3IVKCmOV3pPl1fXvaLqpQIfEQAQZXrC/MBjiqwaYZtOp/w6HayBfQUin318qJCYwiV",
+	"ESSNMj2RWlNWXAJHyqUojLm0gMwtLtzpqTKhx8MLAqbidlgzK8tFT1HIS4sUZHYqQLKAHqAhKscKYZFb",
+	"RjoFKpd2R4OiIMUwt9YpLanbryl7xyDJA7+mJFOc55j+CO+TtgIVkBIh3M8+NRtiXlMzRoIG19yheU+N",
+	"sU5L6Gj3VZW5doJCAKfrIrIkIKRa81hPUZ0BLe2CIcKGIAXNSDkrsIWcV84ehFGxEY6Ya7ubVQ8mhlRZ",
+	"SBw1GA+lRhkKsUtbEa8RQX6lozI3bsvwezmrNHVfRlN0pHTmvoyvgdN6XPaV9nXkEmkHeHExyxQOTdBO",
+	"qAcL9BG3yJqP7y0cHvcu7c7o38KF8Eruh9tfa2kdtpLV2B6JdKxLZU3xXqGa3NDxupIV7l/UE3hzrS/c",
+	"cPdu11h8MRrg/KpuYSz8I/rAup3h3i9K6fGjs64Vjiv3FT+24LM1YPaBjFdlItKhSmFTp25XpzMwdiix",
+	"6iM7XKSrSuvMCKW2FqioD76paaiHNQ11Z6h+dy34/bf9vcdyr/fu43ef9vy/H67x74PDT7tra7OVksPm",
+	"AVk0FPAIjkVjOpaSwzU7/rDe8c/U62NRyX5CcQVbSZ0t7ovsL+rKozkrY63h9izQPWLsQSG4qAF0fIFe",
+	"H5rhjYPxGLLeFo+w+zO2fq4xuPNju5GpsRQpF2oBZFGoLPIXLhgS9QH1sNmEv2gQDg6/W2YC/q+9//8G",
+	"5t7xiRiabGFzZH7ufl5bUh2f/Opub/hYiu5dODRzBhSjvFDKrQHALL0iH1Lm506kq0aJ7r+xlqx+W6vy",
+	"stqYvyPuiheCMMELzhW8vdYM+uKFMYWS+jor6CXyjcIyyi0pIKUoZKVKsfP6+RPx4MGDx7uLBomYT88h",
+	"f2mDY2aonoPeubW4SZxQRVzp3Lj124T8lzfUqCdEsumUySuPFqFo3+ho1Rp25THjlt3omJ1FkhmORae3",
+	"MR4g6qjC5rqrmOqUo9ZXHV/SC290fK/ciSvPBffimnPxpwdqikzg5d6r2Oa6gvMKH70mWhM19s5Pdeen",
+	"+mz4TOwI8BG22O0Ef0dep8MNvE73L8bF5WKWHMyulr6AU2NIxPSIqPtgfz+OI+aVVUUPI3y+YBTK4KFG",
+	"lB6F8v16OTyTeuJn3BNJR4MNlXcHYlSai0IN3b1DVR2hB8I9jfAAzIotiwKDbHKowJl1Vn+lGJhJ8OEh",
+	"g/CFwoTsiSyJ5nMoL6GKpyJ4VWKWEwNZDtuhrgjDGAUEqb0hiI4BSKuyHZ1XV+fcwVN6oXvpc2JAka9i",
+	"NblZ3OTNQd0XPH4LBbDrxkqwLdeIlcQvqB86B+scOm+xaqAr0VMI24ddDbMuXIRmhkH7SllB7wpF/zRH",
+	"FhWKDqWesrxdel7t1zPD8BFPRJTwBZSu5yTuw3VyHkZXKtmv3cGG9Q2CtdZPUXBRLQ7h/GQmtdGA02eC",
+	"+SJcwHohs76yRHYCgR1krCbf18F+sr+/H8c94IWmhCyKeSgZeHB5jOIzk2T6IVpXxX+CT6x/hDQ925hk",
+	"hm25q8u808qvLOIwLHKDanml5NAuZcmtAqsAf5jS3ICqQlRmHkF4Pm55Bt/5+sCe/fgt1+ngrqvocsDy",
+	"fj3Hgfv2Hcjznbj6Uk4E2vksofDv5expjV4BxD60zhhWcgi2iXatzjhYB2oMCMCWOKkEITSr4QgD2E1o",
+	"x2cYBP2Cdi6EYVfSyvrGXoFStuHZW0A8XqsfKM7Wbjrd3qhMwRqYSCsoGvM14B1nqlC0JpdWOz+F+zI+",
+	"HPqqWv0M30wunpX3E8hxmII7iOM7iOM/K4QUiAg6OJqPosgPoOSQEGazlTxs8Ib7H91/GNYVN/H88YWb",
+	"lo8vwupnJ7aCzD+fs9MWsgI8RcjuoUKSYa7H7gWILTUFa95Z402O3EiSrEsUXlGdFz6a3ZFM/bPjgsM6",
+	"2GTT0MpZummSxbDH7h0J89lZgex+thGu+Gpq281bfp9b4bnzHd0JgM8MU7x4998M97Vb8gxWAVuz3ZyA",
+	"xAfntgUs4CSWEXBKXphq0BIpXjrPM5sC7w2hdMVoXPSURx4ulTtLETlxFkS4o5ejCMOpuT6IcLPgaupv",
+	"eDt8Me9Bhwn4nRA5sD/WaQmhMvzhwWHaEum9FKmNQu42SoSQBsQdXTsB6Jmu8mp6JgEi+FpGL7Zgvcju",
+	"lYzepmdvIab7RYzeW8AzvpP0d3jC/3R4wmvrtRwSXmkMriip+z9mXIYattghf7QAxKAG79sdV8LmhdJV",
+	"MW171BE8vKKidqp+S5A4myrZcL8Tin6tpm1RodlV47dfT9rnHyTj80uEbiKf5FCVfcqPWu4w/NXdmHHP",
+	"76I/d6XOG5Q6x+mmsUymK1eIFr0cKW1D4iTnu0D1Uom5otEDDM8Ee0ygyPXEJMS5T9XDwEois7ZTwjAQ",
+	"3tGeQdS77QKqSW9cIhEnkT5jvbPF4ac6YBT8QzmFmHpccOX+mWe+5NhZGr7yqi3SqMgqZQNmPLKqrNrC",
+	"qbhUXOuzYrGbHU1vNz0E0okLC3Mr8oyQ/9zpQrbGDoBd7S4mDqWd/0WDaevCsD+JWnzliNrM07dgXqzb",
+	"HS90NyvDXWhlRLnGfk3UlhqnIP9pg26fkiuEOL/sdEykhbL9ryPUiTLj+IT3z1LV4oWahDs/JdHDuL1W",
+	"Pw3yOTxKNP0rn+P7/IMvTLX6KbjJP3IKCHpn5lLplU/G91Jgdw3NK2ibTnEPw2KXP0YohvzcrwwtskLL",
+	"o7tAV4gxppY+BrZ5aCeiCq47gdhQHJsohL3GyHAQO9pf/5RhbByAF6bC0tc7n8VXrEq7KfZ67yJd+qbp",
+	"fOnln5XOFyD1kKv3hADqHn57cIA1+Eb3PVlvdKTS7Zg4FKPZgYHwsluZCyCv3Yiql6tjGrl6cevVuHob",
+	"9Ecg7D1zHWoL/L9lnepUT0OX1uvQTZDxkiLSzMZL/YS5qbAj2409QMbdLO7A9qr2by/i2+VSi7XzNahy",
+	"4qMno/q0PPkZu+yMtLyyUCduK6g/ZCSuhFCJyD0jXgIwpEcuBRhJJRENtKPTH5+diaZW3Ocn0gXwulc1",
+	"r74MzxW21tmjQWHYUB2eeXiJanwjPI4wxENV5Fqt0rboLtKb3pyspzk9Gcgq1p5KZcdD9eaE9Jqlz76G",
+	"ezP3ivlH/+PbtR/+j2/h8bE+/vHNyQql68c3J6/HGvU8nflert3JuSdXtTN6FttpKzNab3xOKzMa8fjc",
+	"5Trc+SpvU8GivAiyyjldKWZv3NiDuVnGBDy9Xs4Eo2aLC5NNMfyTMDhjXiE0Ing7EaUYax1TgCiMQcaA",
+	"LbLPGHb/+H/+3wBih38FqDv4EzHn0gQ8h7ZSI0R0rPIhZjSWyoB7Nq/aQnZ0BAUYvcmU/kXcDPCQGk9d",
+	"gu1piWM9xQwICoS7LlrD8I1UHp/7wvmOHkjA3CcU/4f7j0Wu38siz86rUmoL4d20JaCyDz5KrRJS8yBQ",
+	"i7K8VN2qmLbEk8IAdqRfGkpnlmisI0K2js4tgU/WkMDbFNTXpgq8abOokk5LgoBMRuDgGruNwyynVuCA",
+	"kZOZUldMT6QEf5UuaBVARNYo3kwM+IjsfokY66hpNeAaN0jVuNToXj4+Eanp9VLCcNQEahAw3AGy092v",
+	"MmF6CM5gVeFW3U6cy7L/wH0fJWG6i9/EAdm24ePehw7NoF5DPhDjMRhywWPij1PKfMD1iEEd+qqa/WJL",
+	"pHpcFCkSoIMj3E0JFfYGz9ylioAohJvklO45H+sqL2ggGLHHM0YEbE2nolo36LgKeBccYfZPWHYxfiR/",
+	"n8rx6ItMt96wonevypVOH2ri7VOAcC8gg8xCxlXYARw/kUMIOcDm92lLQzfglvKVVmBRfCHW9YHUmen1",
+	"VpNRSJ297PUixYCRODdBr4ger8p8iaoVtGy47XqgF7cawFh3GF7hfbfjOL9d/vcBzv063ki3TJS7+S7j",
+	"6gquS8Khu0vVutPKm7TykNa11PH52fA+NnNC3Zf5HvPrbE75V7cIGtMhTitZVpE9gFillRGZCaoQEuAo",
+	"p5dZTmXwsFrjAoWoxgwISiiAs1xWIr3MtVP4EToLKVrcKzvaKtVGF1heIbMxOsGgx7yWPsr8nP+C8cAI",
+	"Eeo7//jv/7mP8wYfgKSEyjpNFoC1QadHSGhpRUrHU0pqBiij/GqoC9bqvSqp5MoKyb66oMChskYlxQh5",
+	"T6oyoHJVBmC7wlgyVrBTPqW9jD7cEm9JubYyzwKdEBozSmpUsQjsq8IuVQGp3qu6QX/39w4BKRc0uj2R",
+	"2nG/r2x1XqpRMU1Zn5QC/sYpChoyMH/JqO8wLjky90S5MqSdAkAZLRr/eTfqHS2QXQkeyasWNcXtyfzv",
+	"KkX8s8k8hrC8MOMqoWdz3S3GGRg7FtDkhfRsPx5HvzZ0iRtmsLXArKAVC55nUjcFCYYobWVPpKhWpYIG",
+	"C0iOCIo8EU5cwMAzRlxlxKA+Ec5UmW91tD9wSeUa1NxRrroKnN3Sin87ffkC3u6WKLWjJVJgYl2xFZyS",
+	"NU0F6Fru7RVq8bBygjot3AacN+Nmxg0WApF54rCpbHVqTwi+f9HsHoDyX6VKHtvL56ac0Yyjg2IVEBAv",
+	"3qumBfmxulXFerPuTDfoRRSUX6BWx+LfeyUoE7kxLehW2MFhV6ydQQB7J8NVQZkVm2UfzGdXPCNNYtmz",
+	"eM/LXnjHbObDD9OTp6t82+6J8I6r5S5Zd/4vHvYYCMvdd9Pr5gRXCbXittbHdZOS/qnX1J05uo45Sr1/",
+	"YSraKV+xUXl88u9jU8mvpJz12F6yEtsEnCbzW82Muf+Xs5MnPz8DSv3I1vtMCTOis+XUQ8x+8fp5Z0ts",
+	"kOVCI7kgzcWrPZjpUpFFOpPzMqscQdrLz7nO2svvc7d4zewmUlnYPGjOZQmdoX5kifgICnZbbPvh2xbN",
+	"KSmR/t7iY7eRZXqhHyAcIY2JKSi9MT7HMRwT85eGqAyZtmQikBWzUxkwoOP6B+/rx4x/bbTaFdI6891t",
+	"5j2rdCWwj0dEMevGg6irAeLaCMxLSCC+kmvxGzY01/13O+XYaReWL1AoB8sturIoUDWI+5R0NJdOuBus",
+	"+KvJNdCuQVPzSpRjbTnC1FXk5O3lGuJTGGcqQTfAOCPGp8CFQdUaWKoxMBPwCJhepTTSBl9M/VXAOy1R",
+	"bfCw4ZfIz0CGmBszNK4xThb4v6Wfim1b66YUWSl7VSLGulDW1kotsEsUHNl/LGR+nutzfHXajkaoo8mF",
+	"EXsxalPNIUxwvwBFufsqRQcpXEdJ/n8d20r0wE9aGyPPMQ5mtbthTNEzWYlCSch8eq8EMRwTN7KpxIXq",
+	"jynwd+Rd77LqaCgn8Gamuy/X1iOfe6N4xe6w5AqxJniqYLjIc3BemXPsRBrD1+I8QfiRYdTdGskx1qrV",
+	"JBpIrKD0mwnWUlfF/iA/eqHDU1UdEcs7/YbX46XJLHluFi5KM7GwPlLQ7E5BUHlPWldqYIJXOhNp7XxI",
+	"EygWghonc6k0+NY6esno4e7bg7ttCp4IvHQOlxqjcHOZ2hvXg0pbQcdOnq5T6xndfqL/HXhL1khbq9SH",
+	"Cl2Ee9anC8XmD87XaueB7ydnm1/B/oHmLySaRz590yNhCp43iMkju3MGRG6mFCnuxRRwmBaCNsFLIK8D",
+	"hFbqhm8PGrB38jTlqjbFRIp+Yx/Foh49bVhBbMCHdQf+tLZBQAXaZybYY2tp5k+ifCH/ZRqQz6qcH641",
+	"yT/KSk3k9Fr6vHt0jYmjT53lQ2XG1WeOKSUfSeRRwc4CZl7cxWhObPOmumFrYu/FRgYFDt9VDIq1TQCg",
+	"U3HCxRsBJdKckPZ8OnNY1G2BXQHqft6Dh//X90LnBV7qVIXpt57LShY7qix33bVP7n/sJK+6A5Jy7e/x",
+	"H62dajpS9LautIpth6eqqGQbX9gbVq1XZa6rHXyGbN/d2WdeK6uq2WcKvdPZEv/47//BeBUyhfdzrXPd",
+	"b3e25l7y1GjV+I5OR9vKQGGw7Wwl1H5Kcm2dPJ17EwaqF71LG1pp7fCyJyZTPGCfrmwVgT4HltAOGkg4",
+	"5Kbn53ZWEfCm0S7MhBA0VzTefoqEEAJ6uJ256dlu4yUhyDHRslVmxlULIlb0MJ3szrrCey9KJS+P4peV",
+	"bt7Cy1yjTaFahenvbC+aue1lL3QH74L3xbO4zePOkbM8W/ZWPMQXvzfMqH+xExn4Sp7Rq9iX10gqXcM0",
+	"XUEbXlOPJ0EFrseiYliLYIXloA6hj3gelSQubvz6kEnIbtxATb0SOknsqr8WQkkUCfrSMCUbON9fQDtj",
+	"1/ddtcBdtcDtIpvUw6bItzOfqcRa423UCSzLCpp3JPrEE3ASNaQFHV05pQcY9uKcnpbAXIbgVlmVxQCu",
+	"ETgt0KVXYS5Tc3pDR1N+w5Gwhi1i76BBXvGQkT3nI+SQNtRHlKqvtDuTFMGrCGkvMfuFU/HDOMrIwxa9",
+	"0XVXcaPdzBWqAjjLWbjKjiZfnmsscrW2iYOJXFSY8k+DM8idkjIlP4Idj1RpVaay84tpimiZceCe05+i",
+	"G9MEnZ+0WLWBZBxwfMkM8k7EsfAjkBvqmlNxrCiU5JKR+PCn4eUU3M0cphQkubbPlL2gfVWhSw+9oOKl",
+	"jhIYstx2ZZmh9xNy4DG5iDLhleYUOXsZsp06Oh2aTBUziJxARF7YCEEIxJgwvZ4q7ZEHB8qrJEId4rR4",
+	"GgxaJxJfRo5AhhpK4tf2jZMoOtQiYUFDe1bsRPBvfv1jotjy1J8rev5uNPcHJmOlYvTa7884F79Y59En",
+	"M929Tv7P7Btug01yDDbNGvkcFHGp5Wd8bclAXam7qlhXAXwCdxcqCy67u3ygL7R+6LD4EyQH/bOvsTuD",
+	"Z51wAI7YXXrQV23Twdzesvd/c9f/Z0wmCnZQZwstoU0yibjBS1KJmuIHDblENUUL4gGvZyy0m0gW8grO",
+	"4myhGZ94Ij6KWVvxNrKFogLVG/cN/BIsOi5BN2IwHkqNZRJU2zFtX7GaHKPeUUU5p45o1dGUFALF02R4",
+	"cXW5+5avKN9JXx2fPfmpMd8hJVOYS2d2Z6vpcwsFHlSC7sEB0KpmkzVipEEzrVTSGt0SqTaVAsPPpxO2",
+	"60XdWGgERmleAWhBk51VLyD9okYWzO661c5XRU9d8Pgt2Eg4uefrVnCraBputgSZk3lqC+6PgOJ5p9dt",
+	"Vob8BNA17uqIv2Ld7ico0osK/sKxt3ZN8f/H3tfuto17ed8KHz8f0gKK03b7xyxcLLD5t52ZYDrTop1O",
+	"FxgXFWPRtjYy6RWpuMYgwF7NXtheyYLnHFKULMWynZc2o09trDeSos77+f0CwRNt9hlXNL6Pvu7VNQxY",
+	"MLei/X/1CEAhsFEVdaYEEff1oWXLKEWlVZ5A4BOwf0ZEv+SQ80wNhD0sZPXR7/KWFQR22j0hJIzX6g4i",
+	"x8HhgIaeKZWQMo/xhC92NvGwNF4oYstzgebLWAYJCJGGkxYyqaDhNCj2kDnhXtV6UuDx7YAiv5ZD3l2x",
+	"N178cFDRwz1P++hcmXnl+9C9Uv8usUWQu6TX699ZSxe8tlJZ1yHRAn2N3V7N2hqVwSAauJIuBybbBgmy",
+	"n6YuMUJb0WZDUVLFlY0CkA7fkQFABKgAUc265Db+Icnr8Fi0K8jKUKExgDrwscTWFraaKzZVWaZWlIHG",
+	"KxBkAPHRYIZskWotsEGozLnCXwDb20Yn5ZFPH17VVgX5cbuGbYTD7VS3FQCrHlC01QJcfCcFW32tVV9r",
+	"ddu1VrwsXlqUQscpAv/T3RZanSZJDWqoJKMauT83gC2R15aQlKAeBEuM/H1I4EMWwlE7YVHIEYA7ab4e",
+	"slPnBTkvCcqMpCoVAwJGkrYiyNXHI0JphRqvoGEtmAPqo3ZE0UaYU47eNOPZCiLIqdTtsJTBRHkCgbOO",
+	"wJRSAeKtPUD9fc4jBYyjdCGCh+J+TiqUWWUpGkXl3fXg5wKoJp+gouYA/tm1bfEFrNW7s7G8EGsEqpVC",
+	"JPgmYUOymKexxxVytRVCwmzisKyuyLMY3nPZj0LjnuZqETnc+rGMq8V4sS+i4tKjktKVi0Kje0uA9lCF",
+	"5OvUXbvmoxJEDECRWsq5xvK/CmW4Pa2wW7BYRux///t/Hm+8XVdgn2V+kXH4ceHZ1Tye1Lq9XsnpyEMd",
+	"7uiOIEbhui6Gw8tweoGio73boTQKztu3rKn+4C6O/dO9yt87FKWc0omBQdR9HUm2BteWO2w7Xqs/1V+/",
+	"40IGFzaGGdw3seIk8m6tfqo3rPaO/ffwo73pWUOXSZLALsPq73p5f9X2vIPiEPfAO6VlIoFPTEvG2agU",
+	"tbUe6NN9iZZoPi11IyRYry0aqaoxqBihvd5ptDdRTeL2SHMxiZtEUElil3XiBnm0ZYztTEldo1sbcLat",
+	"Gatoe/FKx+gYRLJuJY9Fjpd9QNXrArgP+6trUVgo4PwVm+5jGHzjmZJi5D00SGIpLSB+xieGQVeESPOx",
+	"PAeJERFYzsR6J7gVdZjIwoSTzz6JRVk1Ah0XZ8ZDoDqgBuNZFLQQlJaKmMT/YIND2b6TLuDKHApYiAnD",
+	"/Rm//p3PiJqgQw0PtRm0OJRjibioRql26xyYMe81FyaV6UoPbAe7r7lcvfYWbOVO80Ai0h0SeNdapvC1",
+	"3L5ZGpRc5yLhE9OJeOo9nFqzrnvztot5G7yGM/kuV7NcaN0bq98bvCEYoPCNfiPWJ+iD+zM9/5lmmVVf",
+	"F1KttIc/AgafT9buIpTzxa5GqJ1WiwVq5e215megFuq25w7DvQkrFDZKswkKs2i1PzuPs90Stc8+hLGz",
+	"CmR2O2YjYaqBJYT9r26eASh/K5lnEPCNHSAe2G4i0yKiNcqFYItUFth/+VN6KVjsArqxFCsW4ME9KvLs",
+	"cQzcUy7Uy0NKeAhOpwtqfOYJI4hHIZELDNCMkPgK7UuKtxrFzgXgyEmmCoLgG7G49tnFBHLHxHQqJobN",
+	"RS7arbyQxfxGjL2DLCVzHfN6rc+NmNc7W0zVq5orgO3BHk+tDyXtyi+JmI4qZzzAiAxEQkO/kRex8Fda",
+	"fkqgtqAg5utxLpaC4zsBX6Rrr4kJ2HG38CUfaUI3rNYYjJAoE93ZKOBIlklQgwn5tCkHMpfSXSfeEoG6",
+	"hf2kXMP7WMZLRfx27hIpvhoWA+ZoTD0kCLcQW9cjHuIyoji8EEtDy4wMdXAPhdQ2KOEdTkUbMTOty66i",
+	"7tSO7x2NvUvGCUZtlbrufHbn6pkbronRarHdPX0l9AV1tHYXuZWLGiWu23rE5YKoljO7Ye6HKBre8+9z",
+	"4Zqg+wqYXnfcagXMCpGHl94ybPAGSVXcThWMVSFFejKZcxAWbdhDKqcWg4wHcXErdj0ZvlcCJSoMCHef",
+	"CUinoFRylYHtG9tFoZCmboRJB9yWOE08OK5TWda43ixIQIhwpAZjMVROVPDCSbFocI408ndRbyJiXnOW",
+	"KW3Gsmx6ddFfsuT/U6WyMkhFUNNrxNyJnz97xgJd/mWR6gWUyIS41pAQSNi5yJScaQwB+E4KqBj1XRvi",
+	"qxnhHgHUBZ4mDmX6XDCRpAaxsH0uCyLUVLSzSrPM4bOzczHhhRZh/4TVqAgEiU1uAPbkzsMIOiDJpyYK",
+	"FtkotbEsHhMZ3BIPDeUWFVlt7a3ihBt+HFSJeNJfXwnloJHcG88LMx+yt5WNBoVFfjN6DCmeRJ7jDk7B",
+	"PRDbDRf7MS8BoMiet16KsYztGsfllHLh4X2QiDvVLJ1JBWhQH4Rg48HLID8wHtTRpo5pnDGuWJkLQEax",
+	"VgiqgBPAFLmE2/7M5cxeWixLMjdt1DLYgi9cMRN9xDXnWy0Re32IjOG5B8M8K7+qNHETDrp1CKx/Win+",
+	"8dvXFxgBMhUVHsH7sl88gUCpS2AGwJfOjRGLpYmJd42WG+SdvUShbFArOWJJTjPEV4VwWuX7rt7P7yAa",
+	"45G281lA3Ryaz3YBNZ+K/V1lKys+nt1UudIdYCt9PLN7tBFhqXPxjbvHzoTFtev26Cq6KYh4/852Roj3",
+	"V76cF64aug0QB6v/YGtO7UsH3Wb36Ij9+ertb68/xzVb9j+O/xD5RGTHp2fHH8+O6UnHH/xUrzNyN+fU",
+	"m5wHwL93SZvY/Xy3ORP7xB5o/psBmq8CygAhq1eJpfVaM155WEcQWPNgaVNex9ra/7jH0o+WsFNjiJ/x",
+	"FA8mF+7cq8B5OKyDCghOvGj783McWCQfXv1Sj01V6ibCruRCJkQb7w+nSYSWRmlgjeXTJ098TGvDgAZT",
+	"25qr5+vqW6TadbCYvClEh2b8UhAfcFma4c9ssr6sHV/IiaOlDcE0Kx7Si4DwmZbEmu4x1zrVhktrvRqV",
+	"JYxbe4mdr8cyXgjDrQoaovyOh+xUbiB9E0lOAq0L1ToSdwiphqRaRUQ/UtbeLNrax/xr3L2B7D67vYJh",
+	"79HvVZqHlY6vp0+ebu/4am0ndLvysK6vPo7Vx7HuspOrItcxWr9NEzZGterK5maCXBv+8a3kpBFSchNj",
+	"eRtatlWDXXjGEeASXXvMUbt4hITnJAqE9YVUK/Cr04StRdkghBGTykgiH6fAaCQ2en0warmEQsZVOvE9",
+	"bNBWxTUE3A7wqo1afjwjN+bmc88NLFy/qTbU8geX9O1FVzdwyEosrfkbbZRYzaCAE4ckOzggq9vVyC5D",
+	"I40m9o8qh27JYuEB8Cs29Whn4QTsASlE5Iimx0MHQeBDAw9jNRwZQ1m0q2NBbHhniTYJBRxwIBb6UNHN",
+	"hor+7oKxtwRvT5y+h493P4F6Rybg5Q9bUp2nupZQib2Qo4Z1D6IWVPeVYpX9gDWIo4CnpJ4TAbksrMQS",
+	"y5h6/M/55GIsy1TfXK3kCxYjDy2aVNz9+R5gTSlpFfNzlZvYHkW407tPifzxQ58U+V6TIn/80KdF+rRI",
+	"nxbp0yJ3kxYJNeXDzoqQqbGLz3bqGhXa/b140+cKDBZ6ZrzdtQKd3auc3r3q3avevboh90rTZ9Us27KM",
+	"8clEFVDwXSUUhvwjteZrwcTxgqcZ40mSC60djBUUx05Ebngq2YqvfdZyzi9FcChXmWhmJP4IA9yYZXWc",
+	"P6sVLHHjIGCoPMuwXm3IXnKNuu6jTCcqEWyq8oWLvi+4MSK3QyFJOBgNeML/fRANrLtivY58PYgGki/s",
+	"IWGfNwjl4oJ/fSPkzO6TZ/94Hg0WqXR/l2lFbfJUQt17U5LdrfiRX5ZgLDPMxzQNxp496Cqj3yv8MB4C",
+	"rTOt13ZcK3fiPqTOeO2B4KDNH1MPDrqnpvubKy6eLFLZ0sNOhxqyvu4jKFUOKoGKzsGfrlpzpWDTY14A",
+	"7xeCuBilhuxso20Ao2sukwlNsYTCWGRCu87muhCnEpqxdFOESpqyhYxSr4WZn+h0JoslxtI+CGkwAwrc",
+	"vwiVifE0gFbGUY+I53WigIKZwCBTYrkF6f7F8Ash4+GBTbtWj913xI1O7IDNYke7LzZL9drbwDHsNBEv",
+	"sLuzaformv0VPAyhXvJpa4L7MALMmQBj5/qmNzjjKhog3UmH85EWBS+7eojivEu47LX9kH/nF/SgHnfl",
+	"+9FZKFMCRcOo22rNyN5t0GKN8Sh7vAqLsSVoRDrQu0knf9l/vqTJVavD9LZULb6rLU0cQTrgiV2KfF2e",
+	"o3EBteu9TnOmVjLEP7P6Dy6CziYtsKcPzxtLutGQxe6SOKAhp7v7MtSgXhWKXFs0lpNE91wKuqOcjwZu",
+	"ep1Bam9LR/R1n3046tvFvvCitKsLsJMQsJLD1VmCJNh0HghwsRwI1c9DpCZJQftp+38h8b+pAUyJfE3o",
+	"Fti9avCDs04CQhUFvY6kK+ZcR9ifC5EoMvSVJDGMHawvGPcdAcKgf1CSwIgVujElBD34GrmY5kLP4yF7",
+	"BQPGblH34LGEEQIopNA6VVKXXbiEnT/hkmVqBqkB6JsuI+E474SBRky1yblB52oNoxuhe2JP/QKnNOYO",
+	"AhPxIHYzfB/bsbtxHarmf4RBqa3JBj/UPdL0DdfeAivaPTsdji4XG7RXPE90n4fobP+/4dqcgnXZm//f",
+	"mfmP8p6TfiBhVOqGrdqsZv87mtDP3Qz9k9Ck3F8PFk34HFbVgIbhC0FNcEgopr2zYDWRq1zDpQ7Ya/QL",
+	"Fv91FbNJJniuvQLx9NiABQCABd7JSBTACMO97flvHShD4BhY98P5DQgKZVhqRhCeK/0QkSFpSi6wyYzp",
+	"YjIvn/0ofv7kefwYRuSdFPQ6qB8hpiX2Fc7BECjhVQI8AJ4IKHdMtS9EzHJhilxafcgQCrp+oyaduCyM",
+	"s/0PUoqYcdmiDN6VD9tdrTVefBt6LeGd3aVdQoHlJc29c36XatrvUq1KALJetfWK6uF6Yb9BL5b/Bm5E",
+	"ca3E+Vypi+NEZOmlyFOhT/6i377Qb+utoSt3IvHvQmXzxA5WTZngkzkjBBfgxEIwpk2aw41Y0iccxiu6",
+	"+X2HlWiSHTya2sA/pWZ+iguwC6Le9XdplI7uPeBrsF4kLbzuI0t9ZOnOjG9ESm3fjIHgIlFTCyH5X3eO",
+	"ItU+Gl+v1FXMneSC/tzdcm96dlsi/AOyM5aLBH0NEVgzCJDJDTTSOTGaGgLHisoYE/Tmxm5qaRJT029q",
+	"2JSnmY7I9zd5KhLG9VgiNh70l0ixAnjwxupRGhbN6BY6dp/tKHyXQiapnG23nfG8uurYW+puk7QR+V6p",
+	"ZvxcFYaQu7XYCOb3BHHfEINGb6zuJdip8L8qtFqleRX2elO2B3L5+lJSd1K9lNTBUGJeU4tJLtDS2SwH",
+	"/eSe8/B4zsMl7GKW7lXG6DTBYWWMzS/ybsoYqxUzbj7XFsH8BoP0U+8rIftKSMBxLmXJDmbsNWZgAAyt",
+	"iamOJUJfILTcx/dvCI/BGoeKah+1AJZr9qf7qj8/+v/0m//QHztiZu7BkMG4nKvVWBrFrCE8XfsIcFjH",
+	"aIcAuLqADebw2vG5ucDbzdVK+v7jj+/fIEX1uWDx3JilRhjejFhPOFsW51k68fWZSrKlyg371ycRe/78",
+	"X5jKIWwNE3365NlzorTDVCtElHmWqRVb5uklN2IspTArlV9QuBeeGVPX2cIX0WhhoAM6dlxGn17/8+e3",
+	"b3/5cvrmzdtP8ZCdGrZQ2rCnT574FwtPE19T4lavlYRiMahZKX/+C6sRhRG0aq61wa/nimtAmx6yD6ij",
+	"AsKXOsfLWB5WL3qjJvu+YW49R6ylDhWjNN59i0Y3Lr+FutEdZpOUymJH+umKltn0N2ir1YtIvUrDDdhJ",
+	"q72CU5NAo3fVh8ElgU31yrvUna4OTodXY92aTk93HlAwilyZcg/gt7XlHnBBUr3iKhqYQM9fTx4hdHXt",
+	"ML7a6Vqqqa286QdnG/S5h++vRtZJl1aD5qZZCd3d92IhrJELFnmGxIJgdIxOTqy4HpJcHk7U4gQedUJb",
+	"B2j67HXWb9H2yj/HrpGcBOt4ELFxvQ19PPi8Ex0hXdbCSEgyAEkJK1SEVYUGbIQf378ZMbbbDMdISDRi",
+	"f37GpsG/Os7yilgM0ymM/P/9G5NpxmAcmZoNf+SGZ49Enj8ey6uxnC7M8F2eSpPJR04toVR9zE5O0ER0",
+	"DH0TcSA3Ij2ghR7RLSlsiyLPRuyo23odwYYwtFxH1VU6ithRbY2OPjsGRTsslYlhpmZ+9mgfP37RMv3u",
+	"fGDXx0vK6DXl5tAA2PQwXmOc2dkP1lSeqhzqFa19XMbDh8x66tUuY/QYsDRyoRb2LyjtgKYonufpZUP3",
+	"bdUU6YLVGBo4qSZjOulxGh+MokGTs4Oi2RYyjNpz0HRSGRVE989+jddll+87q9zJudjdq+jmTvRZ4T4r",
+	"fMdZ4W0S4MZSwN16CVau8h+qE6EDashO2ZIXWiReKV0Isazry5LAcqagOXjIYrxsxKY8A4bhTCvfi8DH",
+	"0t3Oo/K7GvlRcJsyvRs8C9Uy9iVYHe6hVxvtgRP0qmN2bi0/XSOeWwguV/M0E+3F/6Hy3jcGNC2yrGMB",
+	"fz2IY9+aXcjt2V572t4RpOaH30ax5L0K+b4HoA9WPJiK/ghFc1jIf7BR2epXnSSV0Gaj6fmpwiLjSneQ",
+	"RNF6SWU9SC3pyX4EfFeRhHK+wnz89DlL+Pr6hHYQTT2wVOoDoOsNHgSyT7I1JN1Sq5mKQ7LjZdHQQVny",
+	"cvTfTJ7cz6x7vrxaQdU7C72zsDvkkBPtR6HhfUeuQ7tWQOt67/rQa+tC6avBBDwqLkyJc+bo9F2/Ehxl",
+	"UwFsyBBgZAuoD63y9JdLCCFOtuLSEFv/KcvFRNjnjaUDiNgsKiXaZKuR6h6JV1ePSFc9hgpUKhWAoUnF",
+	"MiVnIme54JM5oZ8zrewYI0Rook4AnFDg6rhCBFKYpyXgkn0BBKYO5LFQpKCmkHwnnECkMJuSkm0ucw1z",
+	"j/eLsdTBV3ofDnd3b6fl8g7ezq61uuX30UXz4rh293r8dY2+D3066GlbO+zc+9MiwR3d1+d+u/W5vWP2",
+	"nRUFV0NMOrXaKFBZN1coXFPFUM9xrH3px81r5F9By2C/BD4nqPmvZfiG7EcCI5Tiq2HPnrO5KnJNqCG+",
+	"bNpemM7sQkGs71yZeeRBQwBlUCZj6YrJsO2jS+1YN6hB1lbPFgGnE84tgDd0yKOuqZoqAAOqdtDPgaYn",
+	"EvpNhdtQrnPzrSW7Oov2VXVVVq5iaFdl5a9rVFbl1urjcn9zYfoeyXgrro92X0oX6Xl4NcGJEfqWZOlG",
+	"1xu5MtYz8T7H0D4/jpyIzNILgTDcZi5yPWTvBU+s3EK3BDqKBZsD+SVbCWmC/I3Kx9LlWHw4XBPEEsLK",
+	"BvmbBokV1gX2TXDfUhPcAWGqhmjdRsfjlkpU70p8N8WcfVfeQ+/Ks7LKf5L729owNjvNJsKE3wlRyPFR",
+	"wP81GsCJmhQL+uSLPBuMBicg9GgcG7ognclUzlixjFimZjP7/1SGZibh38EPAU7fRLmO6GHJYWA/EFB0",
+	"SaqtjPgNf3YPSbHysNZaSIBBLEXsvgBJyJHEUeNNaeQGd0D0Pc0mmdKpnAWDIRyihvH8Tkc2B/PaQSSF",
+	"OEbTNDNWykRMg78KawH2uEg87vlSqGUGPSclVYhYBMMBnJymxQH8nFSeq68NA/opV8USKIcInB0qJXBk",
+	"4IOg92FUOHHBF43Tht83n/HJVV+4pY+IbdE+0G2E0zOm+RopQRw9bYgdUm4ZqYyLTELvkgfECoa4cMT/",
+	"m6P81R3aHOiPKWjUcv4ycfRXmp2vqQPVfqk6XHjB80njtsQDDVsSXqC7JTs9i4hZC/r36dM7hlQjfsjh",
+	"J5A2POn0jDZF6/JXsCI1MyLL3LKTMqduNCCjIl7M8LnLXBGoQ/3h7+hIM10JMovThN1mJrqwR3Ghxcs5",
+	"N/HjiHGtU224NMdFCit/+tPxx7NgBEB9s/n4lyUTfdMYTj2nBtf1VcigbmJq6GOKKLGrdIBABcA2SEoQ",
+	"jKUg3pmNF+E5RDYG8otYawecY82oGvjahLs38i6cNF+mxxdi3fisd2cMDrWIGeR+Ny1dh/CeAUEuT5DS",
+	"xpHWoOrYfN7ry5Yl/tT6CNjCRrG1KnLa1uEqBi2W9YeVXcwbj3uXq/OAEGKZcQMcPTDTvJAluHVlXnPB",
+	"s0bt8TMeuPp89X8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -371,115 +371,6 @@ func (q *Queries) CompleteStaffAIResponse(ctx context.Context, arg CompleteStaff
 	return i, err
 }
 
-const completeStaffAIResponse = `-- name: CompleteStaffAIResponse :one
-WITH mine AS (
-    SELECT r.id, r.ticket_id, r.kind, r.review, r.attempt, r.last_seq + 1 AS seq
-    FROM ai_responses AS r
-    WHERE r.id = $7 AND r.owner_id = $8::uuid AND r.attempt = $9 AND r.last_seq = $10
-        AND r.status = 'streaming'
-    FOR NO KEY UPDATE OF r
-),
-replaced AS (
-    UPDATE ai_responses AS before
-    SET status = 'superseded'
-    FROM mine
-    WHERE before.ticket_id = mine.ticket_id AND before.status = 'completed' AND before.review = 'pending'
-        AND mine.review IS NOT NULL
-    RETURNING before.id AS id, before.ticket_id AS ticket_id
-),
-logged AS (
-    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
-    SELECT mine.id, mine.seq, 'done', mine.attempt, ''
-    FROM mine
-),
-noted AS (
-    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
-    SELECT entry.type, 'ai', entry.ticket_id, entry.id, entry.data
-    FROM (
-        SELECT 1 AS place, 'ai_response.superseded' AS type, replaced.ticket_id, replaced.id,
-            jsonb_build_object('kind', 'answer') AS data
-        FROM replaced
-        UNION ALL
-        SELECT 2, CASE WHEN mine.review IS NULL THEN 'ai_response.completed' ELSE 'ai_response.drafted' END,
-            mine.ticket_id, mine.id, jsonb_build_object('kind', mine.kind, 'finish_reason', $2::text)
-        FROM mine
-    ) AS entry
-    ORDER BY entry.place
-)
-UPDATE ai_responses AS r
-SET status = 'completed', content = $1::text, finish_reason = $2::text, last_seq = mine.seq,
-    prompt_tokens = $3, completion_tokens = $4, reasoning_tokens = $5,
-    cached_tokens = $6, finished_at = clock_timestamp()
-FROM mine, (SELECT count(*) AS drafts FROM replaced) AS gone
-WHERE r.id = mine.id AND gone.drafts >= 0
-RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version
-`
-
-type CompleteStaffAIResponseParams struct {
-	Content          string
-	FinishReason     string
-	PromptTokens     int32
-	CompletionTokens int32
-	ReasoningTokens  int32
-	CachedTokens     int32
-	ID               uuid.UUID
-	OwnerID          uuid.UUID
-	Attempt          int32
-	LastSeq          int64
-}
-
-// Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
-// for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
-// not end at last_seq.
-func (q *Queries) CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error) {
-	row := q.db.QueryRow(ctx, completeStaffAIResponse,
-		arg.Content,
-		arg.FinishReason,
-		arg.PromptTokens,
-		arg.CompletionTokens,
-		arg.ReasoningTokens,
-		arg.CachedTokens,
-		arg.ID,
-		arg.OwnerID,
-		arg.Attempt,
-		arg.LastSeq,
-	)
-	var i AIResponse
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.TurnMessageID,
-		&i.Status,
-		&i.Attempt,
-		&i.Model,
-		&i.LastSeq,
-		&i.MessageID,
-		&i.FinishReason,
-		&i.ErrorCode,
-		&i.PromptTokens,
-		&i.CompletionTokens,
-		&i.ReasoningTokens,
-		&i.CachedTokens,
-		&i.LeaseExpiresAt,
-		&i.CreatedAt,
-		&i.FirstTokenAt,
-		&i.FinishedAt,
-		&i.OwnerID,
-		&i.RequestedBy,
-		&i.Crashes,
-		&i.HasEvents,
-		&i.Kind,
-		&i.CustomerID,
-		&i.Content,
-		&i.Review,
-		&i.ReviewedBy,
-		&i.ReviewedAt,
-		&i.EditDistance,
-		&i.PromptVersion,
-	)
-	return i, err
-}
-
 const countRecentAIResponses = `-- name: CountRecentAIResponses :one
 SELECT
     count(*) FILTER (WHERE status = 'streaming')::integer AS running,
@@ -641,7 +532,7 @@ UPDATE ai_responses AS r
 SET review = 'discarded', reviewed_by = $1::uuid, reviewed_at = clock_timestamp()
 FROM noted
 WHERE r.id = noted.subject_id AND r.status = 'completed' AND r.review = 'pending'
-RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version, r.ticket_version
 `
 
 type DiscardAIResponseParams struct {
@@ -685,6 +576,7 @@ func (q *Queries) DiscardAIResponse(ctx context.Context, arg DiscardAIResponsePa
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
 	)
 	return i, err
 }
@@ -845,7 +737,7 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 
 const findAsked = `-- name: FindAsked :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
     live.version AS prompt_version
@@ -911,6 +803,11 @@ func (q *Queries) FindAsked(ctx context.Context, arg FindAskedParams) (FindAsked
 		&i.Ticket.WaitingSince,
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
+		&i.Ticket.AIModeBefore,
+		&i.Ticket.HandoffReason,
+		&i.Ticket.HandoffNote,
+		&i.Ticket.HandedOffBy,
+		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
 		&i.RunningID,
 		&i.StandingID,
