@@ -106,6 +106,7 @@ func chatBody(*cast) string {
 }
 
 func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
+
 // operationQueries are the parameters without which an operation does not succeed.
 var operationQueries = map[string]string{"searchTickets": "?q=secret"}
 
