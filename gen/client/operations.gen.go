@@ -593,6 +593,22 @@ func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, b
 	})
 }
 
+// RedactMessage calls POST /messages/{message_id}/redact.
+//
+// Take away what a message said.
+//
+// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
+// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
+// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+//
+// Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
+func (s *Support) RedactMessage(ctx context.Context, messageID MessageID, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewRedactMessageRequest(server, messageID, nil)
+	})
+}
+
 // RefreshSession calls POST /auth/refresh.
 //
 // Get the session's next tokens.

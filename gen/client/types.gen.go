@@ -285,6 +285,7 @@ type (
 	//	ID ID
 	//	IsAI bool
 	//	IsNote bool
+	//	RedactedAt Timestamp
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message

@@ -662,6 +662,8 @@ type IdempotencyKey struct {
 	Headers     []byte
 	Body        []byte
 	CreatedAt   time.Time
+	UserID      uuid.UUID
+	TicketID    *uuid.UUID
 }
 
 type Journal struct {
@@ -728,6 +730,7 @@ type Message struct {
 	SupersededBy *uuid.UUID
 	ClientID     *string
 	IsNote       bool
+	RedactedAt   *time.Time
 }
 
 type MessageFeedback struct {

@@ -98,10 +98,11 @@ type Querier interface {
 	// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
 	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
+	// is the first day of all.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
-	// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
-	// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
+	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 	// After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 	// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
@@ -149,11 +150,11 @@ type Querier interface {
 	// Those that staff see, or only those that the ticket's customer sees.
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
-	// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
+	// A turn, and before it what was said earlier, without notes and what was redacted: of more than max_earlier, the newest. Answers to earlier turns belong to it
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
-	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// With the notes, for staff.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
@@ -188,6 +189,8 @@ type Querier interface {
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
+	// The ticket that a message stands in, for staff.
+	LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error)
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
@@ -201,6 +204,10 @@ type Querier interface {
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
+	// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
+	// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
+	// that goes too, and drafts are discarded. No row: it is redacted already.
+	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
 	// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
@@ -220,7 +227,8 @@ type Querier interface {
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
-	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
+	// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
+	// locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.

@@ -64,6 +64,7 @@ var operationBodies = map[string]func(*cast) string{
 	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
 	"createNote":       func(*cast) string { return `{"content":"A note."}` },
 	"streamAIResponse": noBody,
+	"redactMessage":    noBody,
 
 	"createAIResponse":     func(*cast) string { return `{}` },
 	"listAIResponses":      noBody,
