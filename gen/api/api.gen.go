@@ -222,6 +222,24 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -722,6 +740,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -738,6 +757,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -939,6 +960,99 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1308,6 +1422,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1347,6 +1476,57 @@ type CreatedAPIKey struct {
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -1869,6 +2049,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -1886,7 +2072,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2347,6 +2534,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2378,6 +2583,195 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2454,6 +2848,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -2989,6 +3393,86 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3048,6 +3532,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3715,6 +4208,39 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -5584,6 +6110,381 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -5647,6 +6548,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -16465,6 +17377,2120 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -16629,6 +19655,39 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -18463,768 +21522,1203 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObPyLaNJfFlLjmdj6i+CbJDsURNgGmjTHEd79mn2wfZJvoMqAI2+",
-	"kRRFJ5nM7jmbsdg3oFAo1PVXXxojMZsLzriSjd6XBvtMZ/OYwb/Pvn1//i7l79hPKZNK/yLT2Ywmy0av",
-	"cUZmTEo6YY2g8YnGKdOXR4Ir9lk1eh+vgsZYJAuahCx8m4i5ft9t0DDPyEbvo7mbq0avcTllRLKR4CEZ",
-	"TWkyYSSSZJyIGekckDcjJYYsaTWCRhQ2eo2ZnDQ7jaCRiJg1eo1UsqRxexU0kpSf6+tJyuG6VFQx/Kya",
-	"JoyGcLXdOT0N90dHzc64S5vHo33WPB0edZqHrD3ep8ejTtjtNoKGEiLWo7y6vQ2ADhcqYXRWoAEnlMsF",
-	"S4gYE8EZmUds5BGkEVJFe+RLv6GWc9Zv9PqNd+9fX19cnr27fPG83wj6bmRwcZOxwVMwVXgEJttv3PZ5",
-	"n5e/dvnib5fXr15cXJx9+wI/C4+bVSh+9YB22s3jsD1snowOD5vd8en4qB226cHwGL8qYnwtlTKSinK1",
-	"2YefvXl9+eL1vT4dslhRfPOU8huyFGlrs4+/eP186w/XvF+v4cvz1+cXf9n5IjY0t50/jyQdxiws7jjJ",
-	"kk8sIYtITUWqyNl5fu+FmuVodB3ax4NGyBSNYv3wuWFVSWjCiFxEajRlIRFjzblETSNpXq/3WYI7/jrK",
-	"7ZhD2m43j9vtdvNE/6ed/V9otlsqG72D9mnQUJGCzXl2TrzRaAo2eo3H80QMYzaTj/3BwkY7fxXJkeDj",
-	"aJImxfm/n0vYgyRh41QySRRIDT3mB5LcsCURCZmJkMXVZJnlXu3RRkufs3N4VTRi3uvvQ5POgUeTw3Y3",
-	"R5PiUKoIk78HqfNanMEiFhgjjokSN4xLsmBckYgrQRJGpeARn1QTg4tr5IcKQqSShYTGMYmUtC8esrFI",
-	"GIkUGbIJ5UQJw09bkKZ7uII0E/qJEW7fXkObbPRIlzefWBILGtayTCSJcPdoPhlRzoWejCaU3gnVZMoe",
-	"WsEw61++Df+cwjMqWert0eipJGU+1fZzVMuNs4pi3g1IsreJUGIk4hqCWWEhxYypacQnhMWSVRNpbl9V",
-	"T6JhIm4YCpuESM2k2YtTzj7P2UhtR6bD1WTKM5cdKWFJIuqYy00HCfUfqVA0T6VLIciM8mUmUhWhREWz",
-	"GgL9BK/wqbMQOXE8ZJoQiyRSinEyFok+4AiN9bGy3IYqw1VUOejmJTQMD3d9Oq8hCk4BKfKOybngkhWP",
-	"J61IxkyxbO86WlCl2GyuGr1O0BgljCoWXlOt+XXb3aNmp9Psdi/bp739Tq9z2Oq02/sHhz82gsY44pGc",
-	"XqMsa/QaUom5+7n+FUetg3a30znGVyRSXYMUq//iwX6n3e7+aDXMTbSDhlNmr+/0DJxPvYaYM06jx5O5",
-	"agopm51ue+gJxYYlJWznaHTDiku/RntNE+7fvT88Pm4e03a3eTJus+awE3ZH++xgfNg+agSNFNR4zbEg",
-	"rJBYstFrB3YckeDu124naMwTMZsr76euZjdz4GTP3+b55cUna2R4W2khUGuWWocG48Fnm+g6MQ/fico+",
-	"uzEOx8KYxpIFDWbG8PEL/tNZLcYOofwm2wGgdWqVTLKfGr3ObVD5ECijdQ91tWUSU6muzZ85iqw1KpQj",
-	"j2dVwMbukW673dYKKgypR6SiiapSV/GC1jjz5LybBu648G5KLvA7PFLB8TgoXKu+JrCeThT2yCaj6nWq",
-	"JmsMhaBvFygzGow+v/H7u5u/37dHNn7/vlu6UHBW+TH9+30XzkipfqP3pd/4hVa9RHtDoKDfiOQ1jfrm",
-	"SOo3aKqmIsHB3UQcv6NvuNWvcScF/LxC0OP9uePC8L6Yw2fTjAY54dVH6dUvS7o+7FZrktkdWxBfb3j5",
-	"tPv4f8fdv+pxdwW8chnNmEhVvSkio1gfHZW6ojIP1+vSYRQSbV6YUyLioHluoyXS1brzQU5LzAZWpR/a",
-	"q3C+vT3/ji0rdsoNWwZ6vKlvSXz8smqLdE977XZLD7bbLjLsYXPY1cxHDw6ap2GbNQ9GJ+MO69L94VG7",
-	"YY5drdaWXtxp9zrd3sFB67Dd6e7v6xdzOtOT+sCGRE5h280TNo4+6214c332I7/8PDz/D3ZzERZcj0FD",
-	"jsQcXJqGd2VP6+2OlWVPK/Z6xjRqBA3Br4dsSuNx40rrCLCm18VptVnzeNTuNE/o4X6zOz5ih+HBaH/Y",
-	"pQ3ksdGISXmpGa9omWheDMA1QuEmNODBpugcklnEU+UrE18aeBtycaPXYMu/ToffjqI30V/P3//jvPM6",
-	"OpfnMzX/8dn50fnf//e//6f1v//9P42gwT7Po4TJ64g3eqfttmakccLk1L1IJuoab0VpZLhmyGhi7fbR",
-	"SKRcldWfSXF3bM4fzp3kFL4ZbqJJQkfs3413uzUSsxIznbDOQfN42Bk1aWd00NwPj4bt0Sk7Hnfa2ZLj",
-	"2LzRVx0IZl5bsvgvNAXNR88oH7E4ZmGtUeeUUTWlinAxFOGScMbCvMdkywMPzfBM/o3sePKCCehw+9s5",
-	"CDc81LzJ/MYOtXbpTGvXG3DPppRP2Fsq5UIkYXUwiAs1ZQmZm5tymzdNEsbVtbumj/skYSNFpiKRjAw1",
-	"8yRLLYPZwr9NKjqPmTaDqHm/1hBh8z0T/BNLJNWzei2UlodztZHDeOQ9WXEC+5evuVDX1L66fCCHgkk8",
-	"ieEedBj7L9jmTO76rvSu577yp+x9tdrjVz8NoB7s0GzPV66pnqTd+wJIx9mCSUWAMTPKeS+Ec78mWrgw",
-	"BysKEjpSEs6kSEkySqUSM5bkjqXyebz1MZuN8BWqsDVDNOtbjGfeIUKZfem1UNWfeSkSMhJxzOgkzR/E",
-	"2ceeRnEc8Qm54WKBfhHNWYKzFvlAIwWEU1M28z94CUSomRn8qPmGDkWqNUcS8U8iGuX8lSGToySaw8bo",
-	"Nc7Jgkoz15CohdY89Xe9aKzlzHN8Fzk47nQ0WRaJ4BNvaO8lS2rERvmsX3XYbSBCSsc0DiFE3qxjSowf",
-	"baly3EUl1V8pKZTPb5Zv/xKJ4/98/rfJDwezv7ZHPyad4YfRf37+6ebi5C+8q75fHKYvxHF0Rk/H3/79",
-	"P8L97/6ZNFa9CmaLr1gAKwVyLBnJeUyX12aqZyEl34tPLKbAueyzYgmnMY7FPt/UbNi470CrddN1413N",
-	"Nfs+14w8ivzC01yhYroXjNrtTvM47Habp+xg3DykR8Pj0Ul4ytrjf7dDaEX8E42jsLQHVjxczNvwSG6E",
-	"c57kT5d4alcQG11H+l+gFmSk0TO8e27JGrW128IDuqwsrlbMwN/l6HxnPVAT6PnT95x+olGM2nDxkA6p",
-	"okMqYV6hWFRpNeHwOvVeUVBl3AsyhWbb0G7naOOo5XP71fzISqpMYexAECZvIJhQ6T/Xeko5OSnvNe8R",
-	"rbxbd+3Bccd39s6FjPQp2G/09JXA88ia17YMs4BrUY6mbEavtb4VGbejY58juEOMQAmud2Rm5wm6e0eq",
-	"5BO1zI2ezi39sjId/p2N1J19yJo0OB7nry2OKO/y3WDLuXwXt5pyo4X84sdwgFI7EwF6mr5kyb3OW8Qq",
-	"AZFTCSwHGQYqsIj/uN4v2apsboNuY1DiziqwMKTOTfXpb8aaHztsNzwtatW4Z1QbJCQWfMISEosJiXjh",
-	"FDenjRYH+o0v9HFzSUvuqzO7TCUXihNlcFJdK3g2L8cSWFbK7cOQJ4WqM2vqpwgNw4RJuU2G02ldhtOL",
-	"3KuJHVhJjPnjBhKYU/38eRUdjL2Lq0ym1GQjWVWARFX5Kp6iUCZQ4ZXaUqVxrFX7KVXbJPEc11IkG+QK",
-	"cpTGqonykkabO6NSa9675JKv4JHKp7cUTrZ/OpfUGOj7T+6PeimSYRSGxT3zWljDOJIEdMzyDhm7Rwsq",
-	"kBEZD/BJTxGKY7GAV26jDOXTIj3d56U3jtLWyAapZ/sXysM343Gl4P2ejRVRgkzTGeWykDgxwynrbQHv",
-	"YTRW03LioLbXWZzzejh2ETfw6HnIZnOhGB8tz/nbREy0pCvroZLOGDEkCohUURyTlIcsIQu6rFiMKHvt",
-	"dcT1NsMX+0LLvs+T5d5omt+xJcTT8t/aZqlGKxOmfPHmfR+STiNOvKGXVrNulgXCvorkjKpRcYHgCyDt",
-	"FlRiipbm8bVZef5XZ/bVOZ6voGTuE9blagh5b/b3XZlFEnojXEk/dx8Qj+MJUqTYmKaxQqeZTQ+uIpB9",
-	"+u7T2s9lr7Z9P5g5+GqzC91XcQJgPT9LWMi4imhc2FMfEsEn1S51Owd4wfXIe0NBruUVH4J+Q/dO56zb",
-	"RiM6zAm3Ts4dqIdF8sOqoEV59B5ZPB6pcNy5bRFJogTqniso5DMROvo8vahKogjOCLxMM1JHy9ju4SH5",
-	"FMloGDNydvHs/BxMCTpSLIGzAdbc1rXAx5UQ12ZckT45tZINvBhHs0g1et3DQ61tA09oyhSGgTUtW+R9",
-	"ZovSLi9KlN96qxamSDRvcd7ShM6YqvDnAc/+lLJkSebupvqF8e/xpL77Wa9Fym+4WHDNvFoRpuYj8Mpq",
-	"yotUXYvxdUI5GI5AfRiTR3xNHI/4+PMWJG9315Hcn2MtsbObPDK/w5B6RZxfG0pS25K4CzRdMM+xntQY",
-	"ly/IBxO0N0kCESo9OGxDbnjttinIK+WDHVAtTfAGjx6VhMChW2Hgxn9XSuSyJXZJiPbBVyBEQrm10nPB",
-	"pUTMwLOlJdYoFnI1R2Rvye0+YyKaKoaJQFdJ/rXbEILWWYyOEP6A6qmR3aVJ8j2V6iycRbyskcZUKkL1",
-	"tUiqhCpRJYogSwhuKilIEYaMy68hi6nQ9DHOjm22B6sjxvdVgy4Rwxs1ECH6xN6CBVWmAlpWJu7qFR3Y",
-	"coNhQTmfzSlfgh0PsTfyvQpXu8e7beP9qnSPH47anebxsEubp2Gn3Txgx+MTejTsjvY7IJulStKRXk1t",
-	"cbxJQqg6mUZz5Lp3QimWhHQGFkDEISN6IZIbrfyGdAln7zwRYTrSA9PLZce98AJj6TCuNdO7J72DTqvd",
-	"Puh0wO5O0hhjY+/YOOUhEgu0bkXH4x6ZUh5C+BWqbloQFLMWUxx9Aie24GBuJhHjYazpm87DWvId9jrt",
-	"VrfbPuyc6O87L2EHVlZMzvlLkRS93ODpenOWqinpttp6fDN/GScJ5crmXHk65AYh1FRqHRUiUTSkuRCs",
-	"G1B1OFeSv168eV0VzS2+aIOB6G+9orGeGKvOOtEWf/GDZlPP7IPXZl8WxT3kMRkxr5U9/R6j8UWcvL98",
-	"2TzZRsR16pQBNxOSDai0qcujBiKgw/YlY+GQjm7yNDhXZMrieVHOz2auoAFNx0gFWgKYTOzV+/mgsJ+3",
-	"SfxNqIr4pNFrQEXRCu7Pf8ybr6xPYuAh5I1UJV7/S8QEg4qJ0qg4RbvY5MxOEo+A+ZzRRJqUDm3rjPUp",
-	"QEnCtLWM+UWLaTSa6qcTMtTvSVjMqGTSSmEredcQyPd+3oV7DIHQC3N3+lzdBo3XbPFelg0UzhaVwWQr",
-	"qOKIb5lh2akIbb9mn9WKrKhzJQlnn1Ux+cTm1hqqnp42251mu3PZ1nulh/xWyP4gXeOR/6UzO1z2XTk4",
-	"fUZmLIwo0XIOFCkxZwnyl9Et8eCucmBlOWtVEevSi7JceIz/QK6b9/ltZPlJTpYfZbL8tUu+q4tZF0Zv",
-	"6PRSpDwsH2FqyhIWaDNDz0TvOVlDkDG8oCrqxQW6A/Xf28w1H8w5yM/VfrZymnjRzLCcvEErUrwy2ZVn",
-	"NQoyYXhw0DwdtbvN/fCAHY6P2sedE21jWzmHmV3BVulyqwXWfu+gXo3dD9snuPFPaHfcbLOD8HB0NDym",
-	"J6cliR7Jaw7E2FaAITX1il5WVvxfaE2UTOknbcHP46jSzDM8ca3qSv1NPqc53q3LNAsQcmROJy8fbBU5",
-	"HdUZOmaGGZRADYsVJqGJ85YuY0HDSyG+1wdbIQX/E0vI0QH5LnpaQZU5PnoN3jl4uGj1gWo4o0uk79Hh",
-	"4f4RGS4VgzLvmdjKF97OmXsdLxRkpoJeTDOeEhXKgwYqMB5qFoEFq4nH4GoGZI73VseIaKrEmr0BWlqn",
-	"u39weAQ1CnfNFb1LpBFsW6t0bjAYZ31lk1ydmrpaIe302sdaDHQ7IAb0YX69eZkFLIxJoXgB53hYXhrM",
-	"YCF0rJgJWNqsCzA2J9p8rGBdc881M+8tnopxqPczvNw5xG7YHP2D7guaFlv7TQ+OO3nHKcxhG8fpfs5W",
-	"6ni2kiUfyeZZ3hFFWgDdE9Dp4QKmEhTEppgx2N2aXcdUVvum595brl3EPEdpLy/DxsmM1X5vV1DHi5P5",
-	"8yFZ7L5Ei4oBIznKDqEzEiZ0rH73Hp/7OHEshXboxcGleJuwTxFbFMJ8YKKLNA7JkCE2CsRfDZP5K1WD",
-	"nvafIoXpaVJAjgnBYvEQMQSoO8CJTOdzkSgSMnnTyuwVuZSKzcCuzN66gVAvIrCtzkIxGR6VhLH+uTLO",
-	"SkwVMwQZTY1gKu9YeLPz8hW3q/GA6vm4e8CLkGWt4bu3UXAwha9KwcG5EX9YFXu3MPSMKBdMqYhPZF0O",
-	"+iZ7+De72Yp7K5t2RUElEilfT/nLCq2tHMhf0TF8pcmVKps6X1vAlanuBBwGG9ZW3OLrC57HGh/Glg5I",
-	"30Oov/eOKva9VjKqpACgLZmNCXq44JVug4Qqdh2bt+SlgGTAljORsOxNekTwMyR6bR/o3AxrSU+RZKMr",
-	"CYPc6IEmLKQjxcLK0ogzb3UDBwq4AL1PEUnzMdA6o3uVfydY7UX9mJjhXf1SrlL7waqC/na3d3jQ6nRO",
-	"9jF9ciur20Tca/cThoeNpYxxwRLWVV0hPL5/wjjT67yyjrbqpfbBLIv6HVNa9a1W8/yon95/RgD9X5xv",
-	"J3G+BEm/WyXxnYjZa6HOUBQVFxQSU4FWlEgFNlqV9aJvw4pf8xpPCr7hMZZTwbv6oLj1G+DrGDJC5Y3J",
-	"/dvWi3hUl++qZ5bl09YIv+LANUkuGE1G03dMpnG5PMRYYXqZaLlOZDXoQtGHYASd07klj+ZzpuA1JjHT",
-	"hmsA4Hi9enzr84vWiLdMu0YSZsMwPkUzClPGq1X3ymEWi3Kv7u7QCL7cRbgbQmbLUR09XC3111LfC+D5",
-	"c8/RJlpLm8oS7t/Lsl3B9kk+seRpKpc1KlUsJhFfpVBhAu31UL/C16fKOlnCyIJGWqfbRok62bhuEOdE",
-	"zIhKYsQfMEoQyJMrCY+YzpWYG+GhWMzm05zXbT1mSydXzQsgF3bghQCeefIU3IsH+snj/Xa7fVCuHj+l",
-	"UDl7eNg80Zx1NO4Mu/QgPGGnbX3vHF6332q3Op39Vvtx92AlzFHF54CLMIbSa7wS/4jimD4+bLXJw791",
-	"Ok/I9xFPP5PPJ0fXRwd75GWUsLH4/LhzcNhaIQg6J5fddq9z2Dtot44OO939PElsiXEdTY616taBk/mw",
-	"08nRZNSh7Wb7eNhtHo867eYpOwibh13aHh2H++MjCLkamrQ7vXB40jvo9R4fnKwmSvl7OaI8Z/LmbD5/",
-	"3G11yMPozcWe2UrRhL+f1+Ar3D2qvFH6C5a3VmQ9voSIVsJYFaBTNaFRWB/khfVK0Cf+7nD07Pzo/Gb+",
-	"tx+e/fW0xfbbrVE35sPZy3b4t7/GmnCJnt1jE1t+vIlsfEyjpsUy/DMWcKGm/M12g8joFPHJhpVjUyrJ",
-	"31MJWNYp30HV2Fco1ZJ2Tv/k1VpV0akNAUl+fwEqp09sHZ0qvnqL6BSuyDPMDi56FODXCtezrWlATnSp",
-	"xVVRkUia1zwhCYOs4UihX3obm2JY5129NFnKdiglTSA/1mzmHyI1rc4x01cIrYWI+t3wYy6O8K+RMnf1",
-	"29yFFc7u4t77+H+C8GssgdbpQLN6x9IylL3h9LSyuBIruBOGV1fU07iCSuye0SLnSrrCHVdT0jNVBIRO",
-	"6Ha1BKO6ChOYIIGRVotIbybAlEK8onx5hlpQVY1v9FlNTQHWispEJcS1Ng+vqX1Tle1oL5o0LdNiBJHm",
-	"PkNa9u4reX13fGkg1SQqTsUjFCqessa4hrNPmltWECm7JZ+IZNr9QJaBLL+SQFQFIBbkzgmVM7ndjLKR",
-	"1tPJ3gNkSqI6uL1vo0/QToaSeRKJJFLLgCg6kcYix0OIjCMW58MYUkYTztCdxNM4tkha13ArLIVIQshN",
-	"AYSsW62s4gcavcY0mkCVMZ2A53eImYNAiHHKQ8QKfH/+bErVnVz1qyES7yRTvcP5KmioJJpMYDZZBKBp",
-	"nWv+YDdt0bblUL7ke6/NaWIQeMoOuZXqgeEbeAqShgopBNl8ZTqcRaowV6O3bdc3YVVrhC37kpnHXjFF",
-	"KzGSAMm+po0YfLwpFZvXdhrTZGpmgzSwTZ3V92ctCrL7yy3U7vmO1R3Y4B2Mh5uNGjFUVlMC79mY5nds",
-	"HrCid4C/eh+fv3n94gpRqwq8+MPx/3HjvyQ34j/fVbSc+I3x6Vb1VHc7LXCi1QhqdzBabivOl03gaFcd",
-	"LcGXO/a6qJgLlMxsXPF0W3lKegkwNeN1zTXRRnnP9fcZV9GIllJjXgtXPF7ULtPCc0XlMiuh4YyFFjfN",
-	"lcBv46rZrzNDoGCmMJqSAlkcMBz43GQssvAVCyN6CQ/5FHgb04iX+kY5GrjHr6EWCAtia4uJHOyT1qkx",
-	"L/t+JUTjXGbvYUYRb2LeJ6rJUjkHoA5YxyuAnz9gPM4WwFSGKErJ89mbawH/nrKRmDFZWdxTAmCuqsJb",
-	"FSsplwpv0ePAVeD9QOMopHUJ4WdkFkkJRSiwMGUW+uSer0kFh3zyYcLojSSUJGnsCmlGgquEjlR1rr1m",
-	"JZNC4mXT4zC2QX5p14EtZRRYkUJenqYm3gdGb966QFWp2d9M8FVOgAWjN9fe9XxKrgdBxKhcagNqkhpw",
-	"xjK18gktHsHc+7ehWaeOZnri/tRK9MrPDQIdCO+DfbOh9K+Mqa4nnu12icGofGEkWPPk4buXz8hpp9MO",
-	"tFEFFzqHrcNW52gP6IPbQ2+W+TzW8jIS/PHfJbirHWNZix6wRyF9nH7+nvGJmhrsITMrqRK7719c0kn1",
-	"sE2mkubthakskVOx4AFmIxlAHs1DIqka/knrpLVfGHy/sd9vNGpGeHSgz0+lGMSx/l+/8fHf/tD8r6s/",
-	"9Rt/bBSHHjQ+NyeiqX9sypto3hQwdBo3HadgC5E85to7No/pEmVCfsZvEwaJ+JABlqSMLKbMNEk2mCA2",
-	"hInVa4TRJI4ytDQLV2eKsAYFaKdBjg7FZbKNcoSIGeV3mtz3Eb8pz2bQT9vt/VGaxPAP9oQkLP6m3+Ds",
-	"s+o3BrhcJ92Tk70g877N6YS1yNkQ6AA4Qybh0bjlvGWEt9sg8J8hf/Wbw7b+uXs0ShMpkm9ufuqmZ+0f",
-	"pp3Zt5Mfws7yYNZOjxff/tg++c9x1aDquKLbPji5z+p/L3CzVDP5nKqp43DQN1HZy8/3TuHue25IlxRd",
-	"HvAHqP2Fg4bGMYO0RR5ihT5hdDQlcxFHo2WPDJJBPk8nZmMVAHNDNrQ+zG3a5UANjB9H9vlDqIRpRkyN",
-	"m1Ol5nQeNROqGCxx0wi8vVafF7Y15hU+Sb5pP1HfdBqbT/kuS+lI8xamWUUgqnxCYPKhDMjgJ48ees4L",
-	"N2ey4ZSrJ/zTN512+8nim+7XmjJTyfJsbHDX8rO9MBNQAtKwfG+6D8wJyZ4yHY1Yga07/pDHIplRzKFT",
-	"+2Db0c/RLJ01eidHAGsyizj+3XHz0YPFlNTNJ1Th0Ft59ChsvHPx/LsH0jijXU/n/Jp8yrMd43qwH/XP",
-	"V1X77MOHD2ee9VE9kNFUbzQ+YSgxj44PvQOueLg9hT5nJGE0nn3Tbxglvt8IEB3ym34ejgxE3vaS4jZo",
-	"xBG/Qe3j2/fn79IKEXdmQBIAM/bs2+b7cz1kp3uca60pSbl+PrN1nopwma89a/zRHn4trfz+4bG7FOjH",
-	"4TXFW6AWQU0TRsO669BTzdW650f+jtHQLr57sjT2CVNeAhCY34ipJyt7Ca8cQx1D4u9mLA+k1ykhPxZk",
-	"zhXD8UPYK0ciy4P4PpIKPDYeOWR5DHEkld+5dIshZA3ialYGbyCRKn8e+5/tYEWeTanyKmBWMDXUCCoy",
-	"iiPGK0YkGQ+dyCmzeFTLuZswf2Gk6BBeMdZMlpHjNUP94fgrD7aOx4oN07JCzHoia67znI5bMN0LHrLQ",
-	"5O2WB/YCqzJsqM2E08vjYNy9ozgG80z1INpuGFmHEThzoYasPJ6XAjDCQWc0bhFT1s+qhBQKBtPvorQj",
-	"8Gwvjcn1ZHDjkquGBOKyiiZ6be7/6TfjOmnwVsQxCCYEOFgnkuqGsqFcADydLL+wqA/RZDQ1Peaq9pe+",
-	"bJNwiiP4qeKjxjVjEfAqdgxmcWSRYIsqX0EGeENpT1sX2B8t6DZ+GX/O5QwX7vA8EXn8tJpzw8qB6gW6",
-	"z959TWcs9Lt95UfwGjBJPFdkQKh0SN3RqGLDzLMy19KAsqSfuuGwRR2vXiiaqPUH+ajQK3ErorBF/fkV",
-	"etVLdZ/Pjqxtvm2Bmao+zIWq/So8t90nC5nr+S9/yxShXl9iWH7Uq5yOv3ZF/C9sN0Ym1Vp90xwyX1Pt",
-	"bGdD+qyyPkgVgtX5Zu4nXWsEPeTySfYTYMOVx4ziZk7VtFW4nIcaqSEkJoxXEu+tre7Pj9OkmK9axBKq",
-	"RsmLpy9Uyv85XrvHt22pad3UzQ3VX8dr23/9nSmer6U3VtdX0ruIJ1r8fK5gr0aDvM6No14hgIp35TrJ",
-	"BlBmphVg6JSLTf8rRf5OB1muoi8Y9/SGEbqgy1z1fIVxDC+qE8Yrh+SGAvmh1TLR7W+soMh6WNRouCbZ",
-	"NNNyC+pEsRC9OKb8dRyeTPX5PaWVe1lf9FZzE2sggYfenxt7egtJ7Y2pyqaqHtVq4yo/KLCuthjWJ3Hj",
-	"95UtDktfhnHcsGXVEPR183RJRM+j6xu2XPn9CyXm87ql0hc9klRZIWJ+n0XBJ+v3vXGTrDIFih6Sp8vz",
-	"51ubAnVWgJOHOKdKeXhpE+7vTIXLaMbiiNdZYAusNZvPGWchmAbrBmJed4+hbGUWrvr2WrswKA7P0xSy",
-	"K1lWQe2BiX3mgUjghC+PE8sBtj81zQDqmMUbQN0qpV7KxTbLZEZgcyJqv19rOaYuM+PuxlD1V90Wqf3m",
-	"hKntPvghUtMwoQtet+T2hkolaWEubrvet8UnMllz/rzaw+/p+Q8kQRUAUBA1N2egywWptMpx/8eEjRu9",
-	"xh8ea21HcC0KH+NV+fj8Obp54RCoHdLbc32C4HDIGV8SzDuXc4aot4Dw9v79+XMEM8KAIBc8GtEYoO0N",
-	"kisA9dZNKDtw7jsZLS7eiqw5SUWU1cI7KkEmggiODrMW+WAgjCJUhQxI5pBNIp4F1A3IpQ9vmQu8tAu4",
-	"lXaGY2U6n1fFuI4O/BjXabt93Dk97R4eHB+0T087Xrirfa9w1zMIhq8K5c7phOGMZYtAY1BMotfXBt9H",
-	"/GZAMAZplUPzwFgk7AmmrgkyZGRGQ0bSeatRTQ2MytdFKTvdE5iy+zuXifHxrPkjbf6j3Ty9bl796X7J",
-	"GGCi1sS3IVlGWDxTSSjO1QLz1k0NcUr9mYUMWsI1eoftYEVks7vDuCbMC0+Jqn39YSpkBgILwBlcsdDf",
-	"AQFRcJPe3dr0R0dlizjUG9gAS5ECQfTCS8agVIibBI0q4mQn1F229cYztxNfzqu8jx+gpwBmPmWTDohk",
-	"WkwrFpLhEtLKqMxTgsaF4G6hhXFgTmtM5bpGKMewjgQwuFrOP2jnWH8/z/q0+Y/rqy+dYL992++3/D8f",
-	"Bisu7n1pB53T250lLlVaHK8gcwxs1zGkJUlmIiU29A/1hb1CbhK0sERIBNDWx2M2QjSYVk3juz7POt8F",
-	"JIzGY5ZY1FL2iSVL85IWuWCMfHzHVBIxefUQ8LYeJ/inyRrJN8YzS1RshLcqEF4vpv6t+V/3FU/n41e2",
-	"J2eZ1njSosomeLwkEUrkwYtLOhnYJoIopiUL8NheRJKRwUGnO2iRwaMBNqxetgiUz9MJgDRqUWdyHgIi",
-	"BZoRFNwlCcNs1XkiPi/JDFZcjPX6PRx8eAz5dIOADPqN/ebkH9G83xjsQcIazbla6Yytov64+co049xM",
-	"RLzgKlLLSzox/RvHrwVnNYS7zAhk86y0DNMCvacJiJ4h7OdqAGSCfL5dJMlgv30wcICHFFNwyzmHfd7Z",
-	"b3Va3b3Vk9Wjvd+Mv6cmqlanw0VhDjIQAbrtvANTxzmiM9YjJlcvr2FihlwPL/F0NmQJ/jQIMvXAdk7H",
-	"MlUCwVrMmCXDZZ8PzOPmunleHyjDRCwkQIQOMOQp0mTEBiA/YGRDLSEki8da/4Su3l6zPdtuAT0NfR5J",
-	"Ek24SFjY850yasq4CY/CiLWsgVKiwIRLKRkkTDI1IAs4+KLQtD1nBGdM2ivWUS9BE0bfBC/CXXLsvOU7",
-	"5/8Bp0XlKoK4pJIMch/TSyASaMNAR2wGR7oYF0gJBDOtSpxYxjng3jdKHRhg0kiShAE19XGeTbyo7bix",
-	"h3eZtRGCHvEKBDBkWa3Ir2Nrp+nflcvOlaXEDHPYKCcDYJNB62txgJ3qb4wFzDnS+trrX5w+JBOv1ssj",
-	"xWZltZyc4Q9iDNDa5i5YZJMkbXd8h7yKngIHsc+qh2codQUZxtrBaHqfu5xkMmOUm9T5CLN0LQcWElEP",
-	"279hC8EEEepODKPhrnJCeOGGe9rs6GCpGwr6WVaNJPPE3HMgJpJRNxITCPm6rhAvN+ies6m3/zKwpK87",
-	"F9/cu9dU3kuW1E3EuA2/7kysq/Fe87jVT9tkSPAH/kcqsMbT4Rx9yZXUmHqfP0FpDUDrgWyxoYmf7ONV",
-	"n7b3PrafuQ3y8OTrnvMB0fXYN5vpWxwyTrcih9nUCoBAXo2FHtjOxwBhk86NIcLtioPMp/ImS9roZf1l",
-	"FaF9rqIZCwDZxuAUwivh75AuUVx7ZVO5YoeqOZp7M8o0/DqAZlYIsNHD5nabV990ifUrn85S8G+zHN3X",
-	"QkE6Ea7qdswURpIO4w344uz8ub31Nmj4Xdojfj1PxERbiWvf4hnZ5/ytfeo2qGgbtu5VxVZlt0EBJ27d",
-	"C3KIdLti9XxjPFdqd3aOfGvzERLofLlR1RY2o9dK2oJCSNfn3e1Z6CkNv6WKLehye+aZRXIk+DiapMlG",
-	"HPQqd/8tpPzwjRf87Py1t9Y0urY1GBs8+dbeujORBsli6dxkkCVsDPJKZQhKuMowXhYSKWbM4wlz+FDu",
-	"xcp3tq5e9fQW62oLRPwtfsOW67c2PldwGGpZYV7owmKbvuqte+A2qOitvO4tpTbOO1t7u3NH0D9JL+SQ",
-	"kTlNpD6+KAHNn7jp4ga+4VC3Cjs/uwSw92CBAd6WwTiDmuZWw2TLu16nW8t5P5n+OusSusGefeY96Y+j",
-	"cATMIjmzrrdN5f8r+8xtUFHvvu5FpQr7nS2ua9UGQlcqIbBrU67a/gkZYLn4gEi6lGQBzQvIG/R1+nYU",
-	"GTJtkUos2UUlVZue7uacIOlzhwaBa4QSxV/AFiKsaM7wO1FuwRbl/o7rqF7sgLlbokcSe1EmqBSCpY67",
-	"oIYLfzO74escKutZgZxJaFUCMZbs/imL50C4FzMaxRDQ3ZJWUARwrewbVlLH+9hutSlP+Te6UiQJa+rP",
-	"ERqGCeA3QGVGMozCcOvJjv3nV041+9LOlj4zaKFNSrb2UOejpwyHh8olZ2DfbRIKfWtBh/jw4UOzWF26",
-	"SpEoFqPCOI2KeBnNmEjV9pqiyl6wRlOzn/paeyoKSb51tx7a7tSvagNnS01st0bWLgh69itbLedcsYTT",
-	"GNtxvNBH8NZqLr5pA2XU3LgjAoLTN8uy1vNAV3wsJiYgbijnR9GjEESc0YyfJSzUG5XG8p5a/ij/pk3U",
-	"cv/juzab1wp6UMVs4dnXkHjfU6nOwlm07SECBS3UvmAlPbNP7YSMrwVhHDw0BL4fSZUAMI5r8xqzsQI2",
-	"csoLgvBuNdFMc7IvWeeu8T65M+meYRiZKFcm2ClferhHdscNcBQ2o82SA6o670GJsX1+HRHwQzvfNzId",
-	"wX7hE/R2OhfDUqSJtLN8JcJoHFVhD33wkyJK2RCFjWYBm1ZtLrgHBl101P3Svsp/JdciLHTRSvtdWodH",
-	"B+S76Klm9sBUBHG2MPGtwFrgeitwoVhAOt0TfT/Sp9wofxv6FHvBryVP4bM7Ic+L1T39s1bTkLKceS1s",
-	"lkvMqFRecrTmKtOZkdOZPkowQ28A8aNBizwTcyxY63MtLm4Ym2fZQHEklUSMJ8yxNp0j8+93YiZh1HUp",
-	"QK9GdS/9bVanojv92gUqf3xnLGzhhCJMlcXTCDKOOBnY5LfBE7e9De4snzBU/Co6lm9FlULf7/UkyX92",
-	"Z/S4S3P0rILRtM4AX/s9FV8lNvFpGJXX/zycBl4Hi7VnQdbuY4cOaL/hhznpYaTkITZY1BTcA1Wg2A7k",
-	"K+jM5RayWyxMqRPr2kh1/qu7I66IWU57gpKR6BN65C8QMeI9p59oFN9Df6bRtfjEEn1ibqTSvMlu1sMe",
-	"Xqf5Iax8/PlTf8CaUl7DynUPe/08gfcLLTfWb4Bc15KdrZMNs+njKaSKDqlkzkWWc/oY00DZ/GlrVHOx",
-	"aJHLZGn8pzFVu4zEFTue/foeoN+EGltq2PabCIfjVF8L9czUcWzpL/+MzqJrfcJs5jU3T5w/N67zLGCq",
-	"EsqzTNhNzqnL7IkdLxcgH1KVyrJn2tYjgHis6OW0zVmwdcZSUNEFakMBdea3WvrV0p5QV9V/QcshSIFS",
-	"QhAxVoiP/0+eumSIbWLyvzyD/Apr+ztYNewHIZLoH7+s4u007rTckGLl8+8r+jrs2lHt2lYUXG5lRfxr",
-	"KN3v+TwRegxapXuWrcc91YzfQipHUEDxX/eGXMeA31IiSFl7cdYY+KwwH6TPLXyFaZ5T039ki5Wt6eOx",
-	"fvdUjGCnhH3gNzkJiKvtJJIpvZvMXMlIhBGfuLIvzmrbFxT2WNYNYdXOMnfBQD8kgk/8xhO/Ylgt+L2J",
-	"S5SJJaGJoIwQY8g154A8uN1LTTcrB1kN/tNyOOQNN5XyRIwNaDV5QU0huXOezthsyBJTFgR3gZ9AGmCR",
-	"eaJZVEU27ShkGxLzmb4VyBkrWl3/gJVJERsxW8vUwqIh18ni8HD/qFipXCrImtWBk32YLrNSMH3cmcxl",
-	"LbbmTMxjVvjeYbu96dfOgR9pHL8ZQ7eVdSUUV3eAApjVwpBqqi2mIs5jC0Plh2L1bgw7EM0sFoMN0lE/",
-	"n+NjnXY2VZokFFQtLCCpGsJNxKGA0bQaBSYDnAGDFZ9ymzNcgRlvOw1VQDvg8RPl3pU19ap8FaKmVw0y",
-	"SbkrvVpd+156awa3/rWW2J5g9bQtEfXd+9fXF5dn7y5fPG8EjcsXf7u8fvXi4uLs2xf4c/HHZ29eX754",
-	"Xfr5xWv9uPnr4vri9dnbi7+80bc9e39x+eZVI4AvvTx/fX7xF/iU/vPFu3dv3lWuQNZfdiNCvT9/ThW9",
-	"C7Fu/cqljziAbCBi+Hc2AuPCZ+4yZGsWTRtnAP5F4eaOygIepeuUtpV8iioY9AzbZ7gRD7bg0uptdOlB",
-	"BEPJfypZMgiIVHQ8xrY8GHDVxt3A7a5Bbv8iZtWqrVdYFSwwE9AIzNKxbpHepdzL7qchBqto/NZbDaxQ",
-	"KzTjeZfyswnj6pzPUzXwTrWB3bAD22QoVyP4yj/iMKKoTGQQTgf9k6m8x8qqPF+sFsc5kHdzpiKko0mE",
-	"apE3PF5mxd6WESMJscONhfczeGml+O622+2y/F4hG3GAmNttckqSlAdkAUAzGfYgSdicUXVPEbpBmWRu",
-	"h9tH7RS8E7HEU1qMzOjn5nCpGBxkByeHx0ea0861JZYm7JnRWcq6gatcwW7yHi6GhckhA5nOWSJZyMJB",
-	"j1AyTWeUEyXEDRHguM+YDcOdmTfYx+oGVNQ+zwpoWCwZGUeJVC0yGNlWEYMe1NiA0UbljbGwNNu2yCBM",
-	"aMQjPhn0sK7b9DjXX5WIaOl3rjETgzFZtFjI0ANrDWGEKAoho7ANTBG4PXeLpVGFSqegEPzJVzPBX1LR",
-	"OLaXbPZs0HDTRVlRk8cO4SEI7ZQCRUHD0gJKXk1qY9DI1qrypDo7f1XDClSRoWnMWIbRlgX8STKgqRID",
-	"oyWrKZtZ4PoMmX0AMIwDaPSW3QMiWG8y0ecmYKwZJYzkiCYgl2eYdzAQ4/GAxIyaLzjkKoEMKAtLlSqB",
-	"RBlr+orxuGb+Dmq70lawTdJDrzM7GKtpwrEUOcN2zEtI46Veq36a227zvWBXP3QZzZhUdDbXjzGbLLvy",
-	"MxmON9x+G+Rb/657/qXXlzh72A12Mz3HG/ZVUAat4yRSKHVa+IlEKjSTd/sVzTzw8rydZeXCLFIAJGa4",
-	"3mC2m+VsZcrLepwzH8L5jkpzLYZD5iaxCZEg6hLI6LGHlbVjs5PMh5y3bfhSrqK4Aj17c5tMhCxeR4pX",
-	"cNNtYHNUTMLMRs25TDKJj86xSPTycDJcGh0CdTjJGKgVZmoWnMr5lSJJhmkUKxKBZViPytHBZp47QebQ",
-	"9wHWWRRHaglyh47HEKU3bUI33bQXeP9tDh333ixlA7Y2uRZTcrRo28HLreB/IPOs633NrpZph4nLlNNU",
-	"vdfeiTNTa/GsNLtQaazS2nPIhkj7wEl0y/j2MznJXangF4TvlorXVp6nvMoHc1XJ0uaWlKQjlDFSv/is",
-	"0OGv0E60SD0Ykv+RSuV0w1UsNJ9Y482jHCw4oKHr56eHrHWJJJpFnCok/ozO567fAXjiqmn3XF/ETweN",
-	"UHBWe6PgzN5ngyM15yhctfcCRFndre/0RXsngJvV3QlgEXjnreOR5esMoVL/LDjbYDvnXrX6Vo866271",
-	"prL2rY6U6+70SQm97Uu9Sso48mLmgFIdx/itWAoqXAEu/t4y0fualnNLU0NMlADJ66mMm33IKY+VX7PY",
-	"fSBZF4lQRgIDAZ4QaoVvFDPfJcwx4QOkUL2MyBr4GkhKS9dCR+MHEsG0KkRH0GA163Tp8JoDY2hECREJ",
-	"gJu9mM3VEo8MSLgd0Rnzy/028hu8BgxAxz15t2+V38C1s6l22iOkYAGBuqBn5FGhO65v+Eo86KJ8LWGF",
-	"M9uWx2u4g0u3+iS6cBpIFXh0dhhhG+AeGaA81bZ2YHTGIYOEZlTInpCB1SFDd4dTTLNT7AkZoIQcBH3u",
-	"WfmBhY3Nn36C6yc8h0NQ53DIuRVIlVch6HMM52s90jPs9DGXNx7dXMEaN7PKZHveXF9nYde09Djjtt43",
-	"cLM1/T0scmH5wN/SQoTCBLl7K0qPFfJkfExPFCuIvmpzyu5kNgEnp3LXxqUdsIvU6+8EAN8wNIoWoEp5",
-	"aqmWjIZf7CRsAGilWIYlh/MXzmM2jj6XGeAvJsnuBs6BScQlDCZhIzHhkWSIYllwM3YKXsbDHEqxvLnO",
-	"4al/6XQrYKJBpEC7ma9HYPMBz9aMmZSGmC3fU79SbxAmqRnK4dfdfYF3mSToaLSjQ9u8zDmCfdM6UtJV",
-	"tiqhT/Eqa8IbjmEgxxUuQGCmuN6WyHir2mnnZIjUVnAAJnAccefmCFAcOxMLGlGSSOaOKxnxScyapoWL",
-	"z3/laLCPkv3/+v3P7Xaz3//cednvfz5+qf95+vLqkb4iay7WP1XJu2eQa1DTDBDMWtfvilqQR/AgTvWG",
-	"E3rvo/fRtN0+OM3abh+2OnsVeiB8McvYKLYG5SFYtZIMzkwyHfhue8R07TZQyd5bHF7ymzn9KQV8dQw/",
-	"yMJ+P2ifrg+mWfke8fpG7ujsMY1ZXK4GSO/VDpH9zuH+0TqPCHB9rj3YOoOgqu6mOgB8Fi/oUpLBEIiZ",
-	"i8nhT+sjcbkFzH0tR7ziJCr3H+72yvPcSALYYTm31K4O8pHXCXUzqeZ6nVbJbC3OnNoEAOr6FyOtUIXL",
-	"edQQ5MjM0pQDZr+b5+SdHDV+6W+1ocEFhH5GlAOQArbEjeoMCmx5uwZvHW66g0Ky+VFVJf1tv10j6N2M",
-	"14v6zBysWjlr3lHlQ6bjshkg9856X+e6bY1lEzZ7bm2M2vg9q9yB+WSwwIXdwUcrAM29YqPgY7mU0VUY",
-	"Oz6ChJu4ezif2NTpbnaUtU/0f57q/zzT/3mx6UnF2WJtrquzSNkil+mac6oViVB4dRXz5CPjd8opyPJC",
-	"QFPwGjK66P25sqF616wict5bdAtwBiusNSRbeIdpFz1E7zfmHuVkEIWQuGD7g/R5rkEI8fuD2FdCwOaG",
-	"sbm0gUboBwJA6c/8JseGYwdVSQy1yS2gSEEQmUYYCYKkip7Wm0CFghxfAt4BfXVOEyVJHEEZmumzM4Af",
-	"B626bJdcyoFYcC9Y4xy+2HNMyU1GmPWoxE4JAz3SQdbYKTEw8ppTBvaqy7dYk4EWhSByb2+rOK3Q0no7",
-	"GYG6a5aPaBS2Fhl8uR0QKm+kC+pkkVgvPqfShJfFx90iVAmzXoEcjHvNeI0fzA5Z80aacOM1t9EMm/NX",
-	"4zqvIyYo+dsR8gzwEoxroUUGellNChBVXlDTntcPZKa34Ab1nGuRhJA+f6K3q2sNpUB0iwlSYBGpaZ8P",
-	"MiNnEJAhG1HUs6lyBpJtCgTigMaa8QxqMxfKVLF7a2f4sWjOFYWjtZ+ye6rEYf7VeYfIxs4NtBj29/dP",
-	"96xfkoxTlSZG1HHy/vKZn3CyZDQh4Ol7QjiDzBQj+iIJoD1EpKbPgDusQqpYU0WzguG1nzf8u+3cafWw",
-	"2+5+PGqeXv3cbX/cb55e9fvhz92PHfzXl+7tz/bXL/u3e82Hbbj0c+dju9m9yv7+2OnCk/sf252rvcuH",
-	"+n/wTe3m/tVe72O7eah/cP942O+39Es7went3p8f/vjzxz81r2of27tH/6RtPC+/nIuh1muAO2DCoOPc",
-	"OE1gx4DPD84+1JyNI+GGLaVp2YT6reOJNI0KykshxVL/6Ssv7eYpbY6vvpzcNt2/Dzb4d6W/aNusVOPp",
-	"MJS9qpV2+ZN6K3G3IkTqjviVRwA+f8k+q4qQZn3qJk7gtVD3Gj0X6tcaOpZH32fwdflPuXvX2bj6Fc+9",
-	"ByDRQa3fvfjkJdxaSpmEX/ODrifEe8mS+5DBtrsl5yWFt+I8LZNrI8v1NVs443Urw+Ietqw1Y1dbHWjR",
-	"ZjGPDeOYeP9tUNQBblhN6yQQoVYhzLvdHAIc+Y6xufHMUSLZKGGlZPXjnBjVf65ypx8dVLnTC4TSYy7T",
-	"5mqlnpaBI2ThH8/hLKfaQAArH1opAqnBcfMyYnFY7Q0+s6UoY33PAzxaSsU9q0xg2vzH1Ucz+xoT1xvF",
-	"D7booZyjUfA/23gpwEOoJFVTi4y+iQsa+yaV46ilaGqzfO0X8VV/zA5OnGgjcEq/X+LR6DUoXxaoKOul",
-	"zyaePm8lbitNrKzkwfrrEOoLGJA6nDVGR1MDx0F9xvHHs9/OJ5vcZYhWRavNDWr0GjM6/4iUvMrRqart",
-	"+FnOkUnt5HI5guhw0jQwuplkDDYVJoG7F+j78i5NA8QcEC4SjGm6bHPwlPIMI0BwMmRTGo+tqWVfW+WA",
-	"CCM5j+nyehPV9jneawnnAZKsrnfBggZjrbhYFpVk8LfmG958CoNtvhkPciWOm/dvrmmM+pWicJm1Wo61",
-	"5cJsPn2qTiove2mTOkzndgiMzzJemsyzLE+PQ8tNOp8zHpKB0b2g51yuM+kdiqzOdlAJukVVHSbFrY2q",
-	"mADKKiXzOZM3NUS+yDdOmQLdWEgEcmrI5E1VJE6tz3WHD57BnbfBGicf9c0HKLW0DVQhF2qRz1E1uQAs",
-	"oZKF1atRon9IsdR3G5kOM3lJkZblBRzTkXLVGbiK5KVIyKCyg/WgRwbjRMwGWE6hxADlni12DhkwrqG/",
-	"ngeKrILUP7yr1HeT2ETm/10K3npHF15JV8GQqLdB8vnChXUshbG9LK9sscQIfO27L2uw7B2QIZa9WWCz",
-	"B1AfNbpBZ6/XIHWzb7uWquVPa0MEWoha4Q/wlInp9k/j2KTYtRquer4+OR9DTgmLGZUsx3LygdbDZ6id",
-	"QsAQXLIJfM7rrmnZDABCDUuazD59V4SwAFYEddvdo2an0+weVSZVyRSYZ6eVFYGfnhlkTlHF6Iy4KKff",
-	"6wk9vEORqjvFPL9CCr8dj5OiEb/jkFTM1u4uuGvlvupW7qrqI+iDL/YDBLrWakmhHf+A1Eu0FnkBHeIz",
-	"xBAAqnUCLGvsOqNLAi7pPtff+NxE3h20iDaOIY3Qf0Kf1ajzkRsuFj2gg+BM4ovELJONTv53Nm3uv96E",
-	"dHIgsIdsYX/mJVVgzkVz2Kw8iNdnRdefvvdM11WusJgLjs0beQ74xUBvQcUB2zyZN1MyigXA5TzeKaPh",
-	"TqTrZRZ6yoMg20zq3Qt0gNd138rnGpMLJRLI2cjFZfKaJzHAUlBgV3Tv2Dxij/eAWJXc5Nki64wPrRX7",
-	"GTFTaFoAoWOsA/+dpadlBQwlygyAyD0SCs6M8pUV8dk8Y1PtaqQgRO4WLtirsk74oKRLIiM+YlnYHSpK",
-	"AvJ3EXHUUH/Rigaar9+8R32ph1+zgfN7WztHcFapXtyjfMzI61Kevp1QkS72Y1Xb7IX1Ca/KeMm3UQEB",
-	"HAvNUyOKNS0ZjNXHBg3pv5u/WyMx0191m8o6eHOgBgf5MFN+Oznf6L/94Y//Xz9tt7tHDx796fE3f/5/",
-	"119+vv2v5tXDfr/15/W37X1pB0f7t//+MLv1yvt380pf79x6V/f+3O+39v60+f2VW/UFV5FaXtJJxZk2",
-	"eDSAE4rBPUTRCdS8hyIdxoz8lArFZEAkm1OsIhiCWjCjEoPEp51OO0srPWmdtPb3SrrSwSrHysN+/9HP",
-	"H0m/r4KrRw8/PN77c7/x8d/+0Pyvq0f9xkO4cPUoqLth75G9cr+gq2dLV6aGhCYzpChodiJcXGa1FizZ",
-	"l+5bfKvlQcWCG/cRSFznQMRTNFLSeuqfZDXFYH1jiwofXIaSgf2zAB/h0jeDBp1gXR+NstwF/a+lVGy2",
-	"3vUCU6gUGc5joMnPlxuQHx6xLuMvm6lcuWfyxVMlneserg//C1/TB1EVnRnTkS0rdQdHhes+/+ZqVyKd",
-	"MfRK63eujcCUxVRGigoLDSInxYEWXB1evOS03T7unJ52Dw+OD9qnpx0/XlK+tj6goX+K45q4hl+iWasN",
-	"mXIw0IcKsHRPPNUHQmAGLhL1oF9Xvdmq+DpkqvJIL9jC9wLj23GB91aalSmU29SFXNKWTBm5IdfKenLN",
-	"ZoyFQzq6eSZmsxpX79IlbHmmyUIkoWyRS/ZZuYS9OZX6OI8kgI9ygwdEayEJnPqkjZeSM6R9lwzjYl7x",
-	"yYH+z1G1jbLJI3f9QqWSBOG6GtwCbbyhixHEm0X6B1rm0HQrtmrWDKQCBkTLNJk1LTIZh1o+BIjEi+XT",
-	"NGFkzBYmygdH9cDrNDLIuRAqBWdVrKsMb+nOt8MKl8ImgiAjopUEEa+rvTXpuqaRONbfIikGRsMZYJZY",
-	"rjaD5n29QxEu/Q0Jrcsd7Gql0RNb6PLyesRAnoDI6B/YesvUO1vHDZ5BUBK8FDzMrYcS4lpORaIGAf4R",
-	"Cz4xMQiRqmsxvk4on7BBIQ9yRcX0BnXTd1Bx3Q9lFvnrxZvXxFw35WKn7c4eibhJPtZkfmLoX+wODz8i",
-	"vbGXCegB2NCLEhlTOS05EQFFbp1vEIdrGK9SHua5rc6Zn8YMjtZhIm4wJckZximiIrNGhlecZeF7P5rV",
-	"8lCNUaD77X6Chr/MDW822NNB84P5J/CJNomxq34lm+Y8BXXwtgQSvy0GHFSviznWmOsZW/SqJ2SArD0I",
-	"/MzyhNHRlGGhAewKTO+VZGSzdbNCcTFvBA18SeVw/8JorKY1aKxMmpaxlMwTMawQk7KmTN8WxYmbXEGc",
-	"uFl/5ppXVjHO+fOqXfD+/flzLVc0OUaUCx6NaAxBnxY5DyWZ0ZDZsJYB4NOCWYwdnNOxMYoPj7p7RZdE",
-	"u3N6Gu6PjpqdcZc2j0f7rHk6POo0D1l7vE+PR52w2835KX7dZNjboPG9mJzzlyKZ3TFR0AMCt2L6zVmq",
-	"pqTbamcg2UDXcooAVIpUJnvYbvXIpAays0Ks7Li4yYwI0+p+M6OaJJSr63qNVVP3gQTFtUVeYT9El4jv",
-	"baSKLMfsI/+UxWiQhr3ZOj2xdcK5xvVsFIVM/gJrmEqW1ONs13k+n4DDE6axmEaKETnX+hBNRIr12Sae",
-	"N4PBtlY7OndN/oIIdjNck04Lkma7rGRP2KxINv6dkPefcktuk19di+X9hjMfzduzV4ug+AUzDDKnNwyz",
-	"YJr1+qQqW5fYIhlK+BPw4ADCpxzReV361BrfxpZ185sWekfymkarMa/Ozg2UVl0JeiSvuVBVwitJGQRs",
-	"sd7Dz0ydMAU/yopX1vuxExZqhXzHyUoLkzEBRZ96JY0fZEGXWNyQZTZivS8ng492KFcDZ5QKcEcmS5M3",
-	"49e0ZohJ18PlLuIEpiDU8l6G7RTxzD9h0udZeYQ5fEo0uH/thJ5IGWw4ieBw60Aq7Ya0PBzYnb0WZSC/",
-	"tyuDPMjwK4AodxrtKeRNW9hwiJiQhRuOA5H3kTaeOCB/Ay6AARXMfkBou93FjzaWmN/pBzYO4ZQfrUa5",
-	"cQLeIWxTbqj0kPIloGaIsQXYBm+EDWohiaNE7gWGYA6dPWTyxsMfWxu6qgtYuXlY52xtAm5pIpBjd2MR",
-	"Gm3/+3LStHP2rvS8FXzD2x8iO0Vz9kVWJAlIK6zCp8pAk66s0MK7tLI8D+8+mQIrejNzA8iRKfeZFTwL",
-	"RYhlbmWfTSRtSWLKJykkW9q8eS25EhF7KA8u05JyougQ9jKkCKFLuUV+0FwworG+KgNMPx0zFsqAvP9T",
-	"u31yGPT5+z91290TeBb+eWrQ7OGO9hlm2aAqQqTWsPnIIN2zZBZxbaNT6P04E5+0RQQnhYcoGEnovE+G",
-	"SwVWZZ/rfxV8mOWYwMnvIibwysIqVCTT6ksPrLMT3cO2X3PR9SPmjNPo8WSumkLKZqfbHmru2rz2ZAeG",
-	"w2u2uE8NW5CvYAMxOuBpHA/AK2yPnN95VdvKILArWq2CzMobmVpfA8yXHqEkFnqLz2mCwkORmZCKHB3k",
-	"8GCsFLEJOeZUkKaHxDymSwyW4IanJBQzGvE+x1fGjEpF1EKQmA5ZLAOwYbHubdAyTu1Bi3yoNHkBPQXk",
-	"A8oZHo1EiD4m8vrld8+yKCJiQvR5BlSjhctoykY3tr/ObtO0LKKG44x+v/XxPLr6+Jpfffzh09XHM3r1",
-	"8fv4Cn57Hl7VGNW/n1wvvwy6xIgnRAnS6Z6UWItwcfcDSnNhyhUC34KloW/QJzJN0CYxnNLnhlWeBUQK",
-	"l6vuGnGjLwVwCym5YcuhoAm+SEjNQiRm4GwhdmZeOydG5RKShFO9r/AoG6fSZo/CXtKbRXDIawecyD7P",
-	"2nWivjgViSKGDUzfI2agu7JD02Xu0+EoZOPJFFP2f1qwRC3TqBjYq/a2FCX9ye4lfQ7zuVIYuYI+jNfB",
-	"AzVp8HdouGJT0yvho3FU0qunKSOTWzA30jahxgGk+Q6c+jhj1DW9iKTNo6dx8fTZFQq1gZn+VFf299ZL",
-	"ey9VNNaWJNlypFUDXpG+1K6Cr7NdTCuXO0mECeueHhwe7+2otaeq8a1GkoC3wbSZzWX5kNeADoQ7TO9s",
-	"jKg7j4Ys53UdVpbaYM/iVakFNkmjlJ+xUeKflw1SKLao6LWGX6qtUDbXrbLolShDdk4sJkUf4UFRRNwl",
-	"+emt3jRGGKskZa4ohUj9eUsXLx2KxNT4sstuvrrA7GUe+x5vI5qRVmMxHp6eerx80K7k5poyLT8Vq4q7",
-	"1tZzb1ixNbAtkuXjgfOwlKaWJlEzYWOW6NPhrp+uzg+zUC6uFYtrM+I4rFIMeVuzkmhmOrhOw5iRCGIm",
-	"4whX3Wv75qF27qAJnNZW6S/YDw50xmtQRfOl8e43W/VzjdBoIS7oMApDuOw3ko+4ns1E6+uFK67FfK4D",
-	"XVXr7OxX//kbtvSuuEyaRrFptvd3QrkrVwLceBrOIkyqiTVHsvDaMAnUYKipCK/zySkZQQ3d9A9jreLj",
-	"v7XJf6281Z3TpV7Za8hdocnEoHmPBMfg3LXrEmA6Xpm2dsx4V9g15JQw2x20MB5T6RdGiVqa3HCW2EX2",
-	"eg04/y+2V3SwxglLJTP5NDPKl9cGJ1b6v6E9LhvlhuJBXWt56Gpr+vlnU8z3869yA74FIlTb1F67r4XN",
-	"JTs7B7NJxKHB5a+vRwSVmi83OKFnc/XM3PwLRJG4VEkKlR9ys7Gd+09ABwT0km329Pf2bsQ5DNOR2uzB",
-	"t+Zm/Zzl0Z1XvmO+FXTbs98od1iAsgno1YhO0DRmG5LuHdy6cUs1fMhrpwZdnTZ55lLfWXK47jzotsR+",
-	"ObZCHsjhVeWvH+cP5ubKkFFWP+wdpbgvDC0s8e/m/81vsaog0sxubjkHvXMskn+aks6KTVodzADPsJ0n",
-	"FrrecG2985DMIh5CEvpSpAkA/mL6+Wp/8cHvwl9ckFPVOcbmKpq/0CDQ1gLTif7x6bO35OAYPIMuiKAJ",
-	"O2fJlM6hZgteaRx9CZtEgrfIh6yTUOC610J3a47+OK8gwL64lJfb6eTRV8s4aV+6wf7tw+bHs+aPV/jD",
-	"/u3en80PX7q3e39eQZmN0jpMyvHZXbq0fzAOAsjG2CbhYgUoNOzjHhlgCNBk0OqD+oFEH+cT12fdJ/MT",
-	"v8F6kJ37EHicOkRrk096dk5Eov+AMGYh+RZjj8EWrdk36Mpuj0j2KWKLukQX2OJDhl6+FQu0ul26CVKj",
-	"uuiA8blX/EQzCC+L0KaPVZoYMI5xhI6TjWz4PM8V6ve6ZTv+vm1etz+zCu/KGm/W9z73Vs5pQhUrZ7lR",
-	"EipvMgyXTeM0v4Hj6J3VkfKzg5+zyoyzczIW2raQZMhkFMI1gc2lKOaQT6lcUSejJZDezeVGQpvRa//X",
-	"p9dqL5XRCJlSEZ/IrVDrV1otUF6GJ05NRRlCXOhdX6gt2421889ojmxjANxVlS9hJSPFKhvWzujn5nCp",
-	"9Jjg3Mz4psYNaJrdu4oTRH93FhBqhHRp1PwnZBBHn9ggr6Bkra4hs2mQMKUHm71UPwOAsO51Q+a66Fd3",
-	"NrT98PWjWFcJ86833C8NVV03hMY4iRgP42UjqGlo55T8XEVo9hRnqUrANQTiIwYH1ZyqKVPRaMVQfljV",
-	"OdxCyvqNw7NAHAZQXNQBIg4RNwC7eLMkC5YwKGa5f4dwPeZUWbjS7TK4NTlzmDkIV+ohihKr3tkKBqhR",
-	"ihmtLI7eGmy0qk/F21QV8ru2Bc/GfKNd5nfdLYWqqBniz1V6xTv33vr0YJPXNWWxSXG2/J/OoYd0TVGb",
-	"6Ye2NQ3xcezpViblPVqzFamztj9a7vESqb5lBp3N9OV7IBFoFVv2BYhubZriPTFdMU0dqUzU9aD1S1fN",
-	"eJ2rawEMMBjbIs/0zisgbgFsAYbcoWUR9PE2eHMO8xtIAHhOFQn6WROwjTpBb1Wuj33IN67WN9+qXP4a",
-	"e5EqyOU0Kb76qApFy+Ljg/fPtw8nkF4OJcLgzx/AeYgmoL+nZD4hFVz/Vdvrorr2yQ7LgrDjsPKmlfSQ",
-	"h03jGtCmI9WyqISylzAaDgDTTBq1TgbWbpcwDy+aL4M+d0/qM54NiJgzjjeiQuC9hoahzL8roYrJzEcy",
-	"oNHA8FVgut6bV0EMSZKz8z7PPo5El3a4+kbsOaJyKMuegcTDIONVoIFZlYDEQtxIW9Ps+gIODLiipci0",
-	"Cl4wIAPBrxEre5Bh6dSMIq/F+HR3gRBDTJuZDLP0G2S7r9WziNyURza2tZHzckYIOl2swV0wSIJGyqOf",
-	"UmYuqyRlenCMJqPpOygXrsqpMEUDkBuSK2aAcBxDPCP9inWdKHfYCdiMSeupwsCamOW1I9SXjI7bqsdl",
-	"+uDNI5fxP9bSzFXN5FkjB7gG5ThVa77TjG5XfYWT1B91PfYxayfrlLJxZYnk0XzOalAZbGqk2VH2aonM",
-	"dutCzpej5AcTcogZ/cSk1R77jf/97//pNzbmb23cXrDJrIS+uV/lSdosRoNNXbwYzc7LawwrZv3Q/Oqk",
-	"FUkWeZP9/kSqhCjVgms3k3UFFYupMJvQ25qt6pKUfF2RHYwXMHLJGIY311YYXaCuV7O1h2xCuW0/EYtJ",
-	"M8JuzRPBsJvC0qq3EZ9g70dQFnfYVBe6a9br9VlnS9tN2nYE8DspY+alvJE1nWm/Rg/+SGGHuqy7OqQk",
-	"A7VYaLKO79R7P5rXtUNQC5HcuOIsbAcKc47FZAJprRmGc7e932q3Op39Vvtx98AV2mutcVmR01WGoqFS",
-	"Xady99Foyzxo60OglX22YORW/QB13CTFJkHWz4+qwLUBAK5tue2KKmh9Q/ZKemGeZuja/YxSiCF0220v",
-	"13gl8argtqvCvrlQbo64OcbMTQZ4IdsdlRs7mvD383+lrllF33i8NKNtkTOyYHHcxKQjkyGuHwucPSOS",
-	"THHGfapXwZi3B+19UswGGpSMnasqKM8sUav3sWgMbVVlfqGNiTVGLxgcA6NGgGwEy8Mh4j+p7ZPCSfRL",
-	"Q/cNmT47cIQmp+LudvXdwmBfpybYGH2tLe18WLTtUfl8xcBG4lY5Ay6A4DWuoDNzbkIDee7pVlmt2Kqm",
-	"rTs6ErhwXTkNA48o1+LWqEumGAAJXj0R9FZBC3OQ8rIEwNk9WBtnT5Oaejoc1QPpSqScOo/kA1ymgCQs",
-	"pir65LIEMG1w07zcKijiNSxiEjH1uHNnSBUfXNLJRjV11cDv5JmtnMFYd1agvz76ePirBx+r0aU/QLHO",
-	"cGkiEMbNLxKV+X0KjRQ2tjXouphntYvBt1FW9aGi2WKZKJQ14U1TeLzMhSJ/uXz1fUUqBGQIr1G2s8wH",
-	"cFugclaDTlpdc6ztYz3m1tpw9BpGtylZetSVzI0OhxUd6R5IAhqSthwQP4dhq4aMk0tn4WwjdNlXpuiE",
-	"ShlNONtVbXoGxICM6XW7AT2MKFGBvVCZ1cnFUITLB3IXuAtb23d6Ga7HWXfFjciT68lY3V3J768pSxRR",
-	"UzYr0CTfAaW1Attl5HU6vMt4WVJ50mkh4zdINGLHwkGYnkFqfbvESOWcWpmXeDEV2rKxWXUzyeJPzLht",
-	"N3Z33bdncKEp4qY6gn7TC/No5a74kG0AY7OxWDLYxxtthCkFUGsocwIeWLX0kCydaV47d8w6PhhBVBlz",
-	"s6EfCyUJm8fLwOXbmdw7k9Vmp5VyFcWQoXYn1wLYndblunO73vTi8X3LNAxZCLXb/ipwFmSVXyUndQv9",
-	"wsmEhdcRV2L3Lbr0t/ADACMbuOMgD9Vl/V8e1a2PZ0HvBk80TyKRAJPdbUu8tc+V5/UXsSBpAlgzsC2q",
-	"dsFK5Cop4k9fqdjAvryCcpGE0lm4jPY4Fs8MEJaKC/EPFl4Df+9mXO9hq1inUSSJ+cbmx+dKOm7pTzcq",
-	"6YbT03dXn3/6Rbs99hSjsx3ZzNqWu5fiAq/YjeZy9172X6nOJFK56pJ8xDCTmV8/DGFM6gWNVMQn19DF",
-	"ajfzvICGWIvSaaelv/6ccfRSMk1nlD+QeOb1MqgpL/XcITEwHlYDjlne6XML7A2vcycoZnML26PLenI8",
-	"KdWvh/irBn3D6Is/aS84Y00HP3JTV8hTPpLr7Zvnq5qw/ksAPJGN8J067d9FwU5JJ64PbWQsbcMZuVbj",
-	"Jsxqdz2GVKKxlq/2jjAKA1+hfg/uCUJnAjqtevkgfZ6lxfDQ3SFsdxbvpUadKxXybNvMvKASlejhaUQ0",
-	"o4nphktMFGPAIeE159ePxQJyFEwm7DSaTMGvNmGVhSx2JHWJxwj04IaQuRgcRPwcC74ZDzGAYCWRlhRY",
-	"Slz/1cvq2HjZl7dq8yf+X1ipkCam63eUmJZp2khN4HBokRflXdznldu4sD9/y1UcSNAPkZq+8oqD7qKf",
-	"Q2+tu9QZxVR5NhIKVnOaZbmIiKMl4lDfCsbhEwe+1Wm3zc6zP5BX0VO/IGQjH2VN6VEpF6IaprCq6Kei",
-	"f5c17SyaTx4HGRbAKhElYr2/fBaQdy+fkf39/VOT/MY+05HSp3/0mYw194IKSMJoYmqvfAAv1766e9k+",
-	"7e23e+12q9PdPzg8+jEH5qXP4qaKZkX2PM6XGx7n2LPfD78c3DYftj92mqdXP3c+tpvdqz3398dO96rf",
-	"D3/e/9juXO1dPtT/o//ufmw396/2eh/bzUP9g/tHv9/Srzy6/bGSUd+fP5tStTbKq5K0ujxmkEqm3zAg",
-	"kmlZRAZRaGsCp1Q9kIFNr7C+/xZ5xSwqkoGz0koYpzMWEmdL2KYCsOWr8GjXuyRWb5ecOU6lH8ifUpnp",
-	"g675qlWkQb2j4cb74Rm8tHJXdNtVKUIqiSYT27LG1mXIdDiLVDPLeyv2N8xdH2ATNVkaPRSaWATl7G4q",
-	"b0yzQ47am0UwFSZnAtwvWpDnAo7FMZVfvT4c6fdPlWvrczrtg5PD4yNg3OdU0YrTakwGIVW0aWKXtvkL",
-	"/mW6V0HqeYu4e02XusC4TrWmKW1qyABQlwZG17dPpBxJxBy3i5DZ4k7IyFUO+IJaKBpTUirpsoqv7x60",
-	"3iGC1S/Uo64apukuHeuq6lXen9fWWA/ctYFNbzo7JxfPv6vDua6QFLCBH0gShRgjyyXhUpBzVnToyQVo",
-	"AS0iAxdgMa+qmmusoeSMKRoaNl/ZrdhO8pV9ALJhEiXXgfhvKsXen2s78C1NCkmOnVX5zrW5NTnHgUsK",
-	"CnKxCUT61hswqyivqg/YvC48sqA8DY+ylk5Xq/jq2TTlN9Wa8TgxDUAz1nogyftzxyUm44G8oKMp0Z+A",
-	"8wXzUr1zMHscvFlwAlUICcsNm6mSRkjeXt0pTBNXydVLmzvngsVWK7wz7AAI1Go0adPhq9Ap9J7yaFxo",
-	"KnaXVuVRWNdhTRm/iJ+NXQD2X58LaR48v7snbuP1nBUkwx2YpyRU7vLdZE0TN6NimM7383LTkE2WFiHC",
-	"NknwFXGYVdNmi6SZzOt8sE1/VJAA5USsAP+3KRWbNzCToWmvwB+40cwfDJKzoVTLPoFsm/+rYXaPFnxD",
-	"bKfnKzv2T4fgVdBVNswOWykLfUaqxiOB9n65o3InrWmw0cLWmQL5zvx3EgMFGpmxV1PJHZNVOXFGYuZJ",
-	"UZ3jsuvmOuv5WJ+DuWIbPa5N0wkLN3sUAZc0+jS2TSbGgIbf+qiiOloqupQmcylCZSvi/ss7u87EKZOS",
-	"ccCRrEmyyTtUXcyq8au3P8yhv8dx46oysWaLPu9V+Pu3pWZmfqKNFsmSqYAwUJeERcvFoh5h4feVME5B",
-	"MNQvMydx3p2gecJ5if1h79+1x7w3jeou83l0/Bmdf0SaXhmgjkL2yqb+duc5Dwy0yAC30qB1H9d31YL7",
-	"iQR3SR+oCK3XhskxYYxwxnClYyFuSH7qD61nbs819R6nKk3w4I44eX/5LKvaYGTJaEIgMJPbSDW+t/28",
-	"zdXN91d42G13Px41T69+7rY/7jdPjWetg//60r392f76Zf92b3c+uofGSdcJTm/3/vzwx58//ql5VfvY",
-	"3up1vF/aQEWsnU6siUJvTAPrrOuW23guDeDrJrPepXFXlm6wKoPgn0gq39aer+/ltkAkudOVZzU7Ozhf",
-	"HazyalANc1ZGktgHahrlbWp4iPXpGIBkUE3Paj+Sk9DOMypuQCTb9jcOjQY8x15zqwznfZRqjWBspZd7",
-	"EjHxsFudta77HOxLeHZEZwxfD/SHegpxw/gTdC8aoaq1bqmp+A+WiCrXwQj6XiO6R9Vex9o5yBUERB07",
-	"vgf6MBpNNwPOaa/D7NeLETPAGV4zEpN6HhBU2aFAlI/iNGThboZiAOg2IMhuvufmseHMTcqSe2wXo6jG",
-	"4DPjqVqdSp1eVnbUz6THdqV8ro5v0wjPnXZ6yRNoq+XgLeVpQk+PUaqVnAv9LpzIkNGEJdogzf56adfk",
-	"rx8uS5EZpEpWSQxba/D2zcUleawNycexmEQc8xW9X02d7yAgAMwNDrCBrcTR90vAJDe5ElyrUnxi0m76",
-	"HJFNoJy5Rc5s8ZNtKCLmzGWg2vRFOzwG7xym0LI0u2hro0MBad99/ibxcTMeDuTN9f/+9/8M9vLzm0fN",
-	"G7aULrBiFL8pZHAkEHt7IMngcxP6Vw88FEPEIkExBksJhwGQOzscpkqBaS/4U8D+eDNe42o2HnubRmJx",
-	"SRwgaRRmOkEut0yhCo7jK8CYGCJoM4Tpf/R5Nk2Yl4+F0iIXjJGPZxkseyT41UOAxHtMc7/u4ewjPYsp",
-	"oyHMHPG9Gn9rvuFNnHTzzTijCJ1H3wHOviap3gBYlHPfDBmvttayfkUxGzSF83jd5CCwz/NYJCyRPcL0",
-	"SY0YyYXeYMYlnkqWgO3WIhg31UuCDYlGCWa8LPscq6WB3kBgA8BomEYWwYim9BPLdT237c4NV0aKTJgy",
-	"5QzjWCwkdtfKiomlw4/ByluLHKP/iKRKqBKJ9NBjTMU43oUegOwiBC4spjQc+gXkJFeO+D6JG72GJyZy",
-	"Kov+uYuJwptUYnr70uRZPf7iaj5vH+NLmrhwgyCD60HZIawPAzVl7D6U8edPKUuWGXviQ66hQ545b28B",
-	"t3IsqgZruhMgYDBml2H9Jm43SdhsyMKeV5sC0sxljtkIktG82MyktEDLJShrdSiMFiIa+itFMxYYSmlZ",
-	"AFBrWs794Q/kJdRQSMXmUv/SaeUEtYwmPJ0PyIze5DgvqBLyNrJj7nM7pdXnXS0ZTOALx0ElGaDnM/oH",
-	"CIQeeQoCkPTTdnt/BHfBP9nAZLF4LZlHNI5bfb7fKiy6g6NyaCkrmMLG5QcIVKUERqUOWmTw7YuaZ2jU",
-	"tOUtA4dYlWnOQNWnIozMrv3rxZvXaNa/bGLCJ5iZwuZeFIJk2koQo3SmRQMgW4EYWLp9To4OyHfRU4uz",
-	"rM1TMSacLbzsQovCpXm6Es8L0qSgZdx30VPEd4PjVSqM+owj/chULAD3EwMM1jdrnFFi7MeFZQDp0VIv",
-	"8MzgTXCbSRJkg8eMK2TYpZ06zNCkxVw8/w4TNb4VcNvlcs4uYAPZIzYU5jAzRVqm+4CBmR6yWCwMiG3C",
-	"VBIxGZA55ov56GIGSAOIznhot0L+2NI/NsmjR2dkzhIp+KNHcFbSzTSeoFaneVKpCZnNYzE8WvbbRjJk",
-	"H99cKcFaJ63fDLIiZ1DF7BVco08CGznmPgjDj1QGY/boEeZAwY92EABzlz+tB+5Nw0QsJJSQDgCQ4UKk",
-	"yYgN7FSc3nYPAZ4wRmYRT5XR28788xnB63CkuBsxOaNW8GhqBgbuFmCO37/73pzD/lDhdEDgPzgY+ty1",
-	"+9E61IimkuWnTEaUa4UTdggqO/KJpj8Kq/xBlAEK2N3qErthjo8eGVAi2Xr0iJxZ3CEDOEmdMgtARMBU",
-	"RZa1TQZ84E1SQOLU87PwBqlkvT6v5FoF50KkvK85GJo5jQDn1VQzOEQLgP8VUgVID9fFzAxuQiOeiZ+Y",
-	"Qub6G1uFkEFuAhcNGeN6fGHgevIZ/4PFF/Kxjx4ODtod4vUaGuy1yIUgN4zNc6lg+g4Qsn2OJW6KDiH7",
-	"d54ITUgmiZxSSFY27w4c+bADK/SAvUHMQ0bNLJVIWOjPk0QcVG5AZMzLEJGqQWkGT8zJhGezYYMBiSOp",
-	"pB2qpx5GMkPsMbyjDUbDOM4EeIjAiJClskckw0WMsNOH2YwtcgG6x0PUQStwLuFJc0gXw1hcqD7XirH0",
-	"6lI+RxIrcZci7XkIIWRw0D4YBC5rNY5uGEKvZM4m3KTozhSpapEXqBxYuwtPT9O0VmBlFPKq65wbWdsP",
-	"rWBiLOgZQMTYlJ0q/BuI3aCvJjJZ/oK7jDpDZyt3kNRaVkYSAJr1+aWXyFeuAX8AzDVaxLLUS+B0LpPp",
-	"rHVz/MkAe9pKnXhpmQBmhsZDDPArPas+5SnkmXHGetRDRQuPerZrVuppL8axF5KiMxY+IQPKl4CIip+6",
-	"YcuADLjgbIA80OdwZmj9OrYH+lTEIUoay876xLYtYW2uFEhwrzTbdUbxh++JmEgiKpGDFxrYZRkpvWa5",
-	"+m+9RB9sDnnJpA0MTbQWQ0dqFdBnr3QWZiKxz2ut73zRCR447gZtuvlb2rwAK58Bs8z0iHO9N1w3yAg1",
-	"nD7PwBxgm+kNHhBo5GbAVtH5arI57eMQj66REeAoIc4sjkIr9TDBts+tFqFPSZN0m0F/F51Ghq0jac7G",
-	"AGv7NNUXxXUOkCLl1X1jGVu6hwaZ52SQleRESbbn0fdi8azgKzgEOCrapNTPb7DX6vMLv2DUh8ow1jyc",
-	"JFgvbwGmDDmgRwxT5OHg7ftL8hhwXh9/MeVut4/tqwZ7vsWDwvQJcpEHaIA7Au+0TbgMMK40wGwFZgIp",
-	"kTc4UZCGogXKEzKCGGfXTVow0i0zS0GfN94NJktdx63bzu5ks/teYJfcR4+MuDaxGS0xuGJJVoBlWvH8",
-	"XaQJp7ELlUI+FJYvWIxYVD9M/mEm3PCgSCJt6ZjTEV6wnDOH5Ms4WAiu0lbvcP1CI/gMELA1DhAQKuIT",
-	"/ffG9iEiG/9daNVMQJPcmC5lPtSSqx+wKohbM5vabj/qfUA+/pLHubJq8gANTGCGFnkq1BRVLczVbYIa",
-	"bFCNHw60zfcY/mqap/fscQrJ4Fp497nfQQWMWoN6OdAkHfQ0UX42aGk/E/0Y+RlcD1ra/tznPzebTff/",
-	"+tYBgrCRn8kgg2zTf1466YZvQyywZOkyTeHxRw9TDqfO3iP9iucsVjT3inIyZ49A/jeGsHAMphX1z2SQ",
-	"YaXrP++Ihm5fF8JRp4cjOMuNhnHTu9wseiStMqh5zRYq2PeYfH39ppfwz8p3FbJI4eE+B41LvwDFoM0x",
-	"wOMCDFCUyZgxl5UYYVz9icHDVmVkPG2qGG8TvD9NjA1kh9vnXg9yp9SPRKiPirdUGuR4w3fKEjcUoA3e",
-	"cLGwKiqTqd5omZzAFw+1SDdsY4zhKCwGAEBjxvb3LAJRZ5aFaxXOUtbEK3tkJDhnI4XauC2EhiQAmtrY",
-	"/wAy/nsD1Jg8PHEoPYlwDb+nUjVhnZrnz005RaRcHMIjK0wmADWIL82WxJDolGl7QNE4xkov8mEqQDzb",
-	"lGrNvTTW23ppjsEuaMqoStFYCkg21atSY3x79hh+WX8WRKVQrMChE9N2Dk8MLQAMz2vD9ZM+pm3d+MC2",
-	"EUABDzohFCBrZal7QKag+WfEZTx8khHbsNpiqjUM2FtYoWKCwdhcwFi+Ucz4iBn7BdtmoFjCR1BSdA6t",
-	"r8XEGH0bGnSXHjnw7rHojlgvjWYdApoK892/UD7RL0jnjx5lFoymtUeznsXJcDs7K6YwR47zL8duh7TI",
-	"Ja4aVBiPaBxnpvZKUY8Q+biiCXP+LbOfJgDbkoh0Mg3IXMBbNzg/CofeM8/JB+eeq4fLlQQExNUpNNMI",
-	"/S7fNt+fe6YvRE8s7H+idzgdxl6lvdkHUGckxq7RpFFgoNYOVOjIB9p7YtzjGWVB0LXwNDJFKz+7KIx/",
-	"DukbTEHCsRa0j9Po8afjxyOYnH/1EKZzVJiiecK/HSasf6eTZhoNUBwTQrSMkcq6fcg35AspuJ8Gxv/0",
-	"xy+gD98OyO2T3KORZqkl+YZQueQj8nCPfIOecfKQLmikyJip0fTh4I9fkIy3dmyP/2h0k3Pf3R2QL244",
-	"t3t7rb9LwR/u5T4JmhaEKr6BIvDnWKqn1/7SXnr4hdB51CP5z1oiBt4ncq822+MbgkM3kyt8H7zL3/z/",
-	"7L3rchtH2iZ4KznYjiDZA0IkLdktMBw7tA4217Kkj6Tas2t4WElUAqhmIRNdWRCEUShifu0F7EXMhX1X",
-	"spHvITOrUCAAHiRbRv9oi6hTZlbWe36fR9B22/0oMqf0aCohnt2lu7XDgGl3qS52YMHDe/oCqJOyYeYB",
-	"sCfusxxPbQmImdp/op7Dn4Bs6TLbEac6yNW2SOBdJdz/GXkBsW9zDLGlnvZhSEMkqvgYy/IFF8HJtYt4",
-	"DNxcWkzLEdTdkI8W+rFSYJ65qZMTQoR6WG0JdU48yIkr8CnQsZR53uVNOynURBbqXOmUe7ypAqsr4HW4",
-	"JYdOzii78CnamB/FlUnnXbHk3K7/V8fmWV/t7h/uiU/i054bwBmLDd75GCzDbjrcGwiYAZhIMp1DgAas",
-	"HtS8U2QJJPQka8YKFQDCMuoSTFPQDd0ogensvJ72hTmUWSOF6LMYSqeAT17OlI9sosfMoQE/avIFsaSJ",
-	"9iWnfr2kdram9rXUPe18BOeWVPIcPvILyAfEjgZaMHrd9GUZ3VdtZF6zaCGRms4NoKVRjMSpGpHY8IJ3",
-	"95JIF9J9wRcvprqnUcDBk7uxbYjOTWQ6RH5OxjFAzwRKkfArJVSalYo9w/PSTCZk8yVOG7rBwL52LqIV",
-	"00lHPIMBo2pk+VZNEZhJQhoAPqOCBBBD3uPwnGZMoL0kAccS5tXTydm715cvzs7enCXBwgN1lKCmxRba",
-	"OCRvBhWNz05uUZiC4n68M7g2hXGzF0zw0ETL+T+26hY658gW5AYtbODteB+ip0+qtXnoDOTS7YFgHVPf",
-	"Lxn0mPfzXWjHURCdbDHhe5GQu6PSWUy3dKuVtHs6wTZcig77fllvqCZGPwfHEuoSRGKnE1VYlbo7uQ+T",
-	"e+cR5giKEcHg7AZ7gj6xjkjSQmbOy4wvRVua3zeZ4L7WvEtbH79H9Ot39xIwxEoWNm1/Ejd9u1NIWrth",
-	"YdiQEEtwoLMsz31PX6VxLhiFnPDAb0dV7E/tL2bDurrobmUXurN5Bzsz/Nm784s3vySi5ohBLCqJrqJ5",
-	"XPgaTKdngODzSvavaWKxlyAiJyGIxDV8BPwQvaEVLMO0MJOeZgbleeRjVy4h64vERhd7hby+g97WyK8A",
-	"/Vfvj3feGUDJZHr41l3AxmtPh/wyPAyjmhU7j8QVupL49bshWHFlSmyStAFTEm2KQBxV0V7s3AIRn2VN",
-	"T03XYUm9gqPobb0HM8TjYpT4Lms8986d//DuQnh779HHQBb06dGASAdxE7zMcufSlsbkIdoeWsIjMlUO",
-	"VFGVSQXEAnwFlHvuD3La3d9or9dlG7ZBPH385Lu2SORkklPK/RGd+F+dRZrseWPkI/5HiB4U2/RaXdFr",
-	"8cn2EcQc4QaXKJB6rXZ0RVbmdMk//Ymi4UQMgbgzHx8dRb+jNMM7uHcG9cgI9yUkEAx7ahGjy0L2y07l",
-	"vk4s4tU3D5SUxWWW4tkHh0+fpt/0v90/HBzJ/e/636j9p1ffHu4/UQeDb+R3/cP06KhyA4VvoNUVv30U",
-	"vRaVjtNq0TK0KwMqjbl0xiH+DikBd+Do4EB8+h1v/Mm9hOdQUeZsChLykL53Ql1kqdJlNsiA/Q4eQnLf",
-	"K4FCRaqlxh7boQAiW7rsqvEX6p62Y+HD6jhhzCuUROkrn+/QVQM+N0OKw1iMjbijyX/fJzt2/zRNONrv",
-	"g4z8QR0L2dPQpFTQaA0xT1/NwezGzJ8sfb7gH+4D+faxyFVZgpOL6DrOGhrNJyOl7V6HtK5NBLwby9kc",
-	"6Dih7x02Vk/TxoIP5dunB4d7JHzk3Je8sIOCqLwC+s/oJkARg2Z9oSjGX6gJdJZioUQA7QDV7ZU0uk0J",
-	"MfLSPcD65t4I1k7JmbtmH4xLX9zSEReFQhfFpKoxytfTZJri9wbi3ipf4wgBQ0qyhtRGaURquihp/g8y",
-	"7uAtYpXOb8lY5khfckkHkt93vYBYOLgndh8fHOx14zsRpjBZpxPpLJIuDBQ+eMxig4qD+Df07fnSLvdB",
-	"ANRfZp2LCOUD6A1gmDSURfn+ho77vv7+MvsQb+LO33E6i4mnaDoLB/10TrAiRfgj7tlTDS3LlFULh9zO",
-	"xM0bOoNmgD9XUIXOrHCOI8z02NkX/WlhndEI4dMAwxn1m7MlkGcQhhHi76+c9TadsL6mZ2Nglb8GLnWD",
-	"5IvAp1BF0KtMXyehL6e2PFmqxhNTKt2fX16redMi1U6pvPnkNBzc/1lR8no8KeegEsFvbvNy1IHfKGPk",
-	"NoUzXnC2UOQoxbt3p89hS0BFiHvlUCrs9rQaDFTfv2dtysuBmeo0Hrr/EQb7GAfrw/2Q9J3IctT2jkhI",
-	"oGZIVcgH/PcHsDNKUf4C6qaCJ4bU79AgDZN4NlL9a6oYbxPsP3TCYWFQ/CKcY23SCvFP/N0tHIUZPaHl",
-	"d5PAMhC0PXxgFYxBmA/eAYf1zkaBGpDGWiQn7r5JvJyy31cT0E31NQ1HYBjf0jBC1pCWJLbFxirNJAKb",
-	"4J49gZvwnoWB4U9VSwYsGHgXDQk2QnGljBaNfSLnuZHpJehkWQwrw1846GZw+A3NAASU26NBzHChqCF4",
-	"kVAQC0V98PG24wC1O0WbUrW5MpSudV9hBQWojXWc0X7PlaVieEhfAAyFFdZpHZmHOA/Nc6qpClqll7C6",
-	"l2ABRJNtPgNm/CSecWYZhqH6jiodGGFXOQ8nGnXIYibPjC7d63H+AKQJq6+RR75gvsWDXjjoxnt0FI/X",
-	"iU3UKwjTEZuQXZgH8MC7bZ9ZmznZ42V3RRzBrFE4O6VDX60pCtVfNChqUpZ3WwEKO1sym4bDsP48n8Da",
-	"ij1WlJBD4f8eye4JJJcCYO5jPR3s/yLL/ijpQkzOLUpbTFQxkhPrxFSbBS1olozEEUQDs5L9cuxu4L+w",
-	"ewKSbZA7F8mLCzmEV4a2wq8jA8YSgHCxtTDVUTNKdea1QyApDhckBRVBRQWVsSXKaP3Rbruh5LSu1DCw",
-	"3KDK4EBlQPh4U3CBGVsoICIz621hXFiIXMIGQqx5KPw9rnRAkdkHrjstPhWF1jkjke78dBAHmUpj2sSk",
-	"wSFKnFpcchlNLPrZT6teh+qGCjEzyflr7GZw9vzMQAggUzaEZzMK/vGM/MTZHIlGJ35WahLCCVR6UXl+",
-	"m0o48SeQhm6BsUdcImDuWNVfYb9Q4BbJ3Da9yOhw/Dq9iq8DbQT9Xu8r0mlcY+N0kUXNjTXr4LQ7uQjh",
-	"Cpr0S8zeY5qW+np5AqGkKhq2/xEGy0qnXoJIwW/KdOxw/WGbbX+wAGAW/txq0mShT9pPqF4v6SPtUJRG",
-	"f4eCsVAtxtNaYCeMZlc/5id5Imw21PvTiRMeDL2uAzsiyjfiUMTNpdwOhKclWJaKpWJMLw4rvrQIlMYK",
-	"jZuXEI6Lhxn9DCN8Gu+ZqEBw2V6pbH+mhluSGkDTC0VB3Fjmi2H+NQU65tQv8EzJ60veifGwKwcqKpF/",
-	"BJtb2rnbq8OpsrYbp+MAqrdvxmOjiddUek9WUHMfeTaMsRz2TfzGnDimwQJ0PFbzRiMNv8bryzVqiG0J",
-	"hNPckj4bGWDcY4FnF18pjOQXcGsYerS6jyFZ4XXVT2YmzKBUmvVUIUt1CWGZ2p6NfodFfVr9KFHIU1wZ",
-	"PM6A/0r7oU3FiLpEq5F0l8VdDUUQFF+YQL2gE704n18h42xqEQDMdFILDvjsyZks1Ss3yERYyAYh3gKK",
-	"1HFGSjP5sN83FksKvIK1QXOYy7HU80sK6Nqq/qgdDGthjBgDpj90R1DBIhoy3DySBanD7ib8SHzBhMlD",
-	"9/GfMIRW4BsOV1Q+sebl6YjnKAZx81LXFTJGT0szlkAakM953jK7/PfUlDKeLv/W9MapG2I4hY0IQz45",
-	"9RX16D9DCTOrrDb5N9A9Iwy5OykgCi2dRTt0D0XfaDHVUOfHTwsq1+9sTlxCgIF3d+yaZ/pyUpihW8aK",
-	"xmw+xX+hIcVWLTtr9OxtmeU51arObp4oaX14VVn95tfKv6Z4fOPMAtXesvHz8YoUXByoN3gq+oZz7/wD",
-	"+M6mAMciFjOgBGvBhnY8m1Dgzf0Vng4xvC7Ez7H8oijJSoRD8QcYH4heCv7g6aOgSjdAEVo2LaF6J4Ny",
-	"6JOLZz81VtRG2VgMGIrEXZbsoSc0AfN7QcRHeFQNqrR+MIyc7sTuzSC89LiEGz76+BlJFOuKG4mnE5Qi",
-	"sQbI0gWDH7J8Tuw1Wv3+aEUvRZyzsCoUuyB1BT0zbpjdqApRQZuv2x0zWaRiFxeyLRIiVHD/9BRTbU8w",
-	"tQf7TPavAaEMrumINyGk4FOI7vl4HOIefFfY0aWBcDJRSAW/Lq6K4+5YieOMgJeyaG9ijSFvzYnBtbnE",
-	"FseqE1s7Bh7swV7XlylS4jCzgk8lhDXGm7hWk7I22BzDVeh9OkdRDI0wmgMlzoco/O26IslRATr3lx1x",
-	"ynVAG1KY11twpMPEELtkMr3KMzuqe+fVY5WNQQ45BBv4BI7ioTQDZRwmSQ3DFSniPGm8EV5Kd6KUJH5n",
-	"OOygZajOimL5PuMCAX0MWfj6W2R35qlStPKyNJd4q1rgrnqwMtkadV61zJK2ZNXT4IIfMAiw1ob242t8",
-	"EiWZyxqKfqSY2UGp6Wb+OUiTSAEXSthZVgIfrBkMMFnlNoIPpBgd++zdpqoCHCcZEtI5RpCZifDivFRI",
-	"CP4RdlviTAwfZ4jKLaIJhF8jOV4rwGjXiQdRQoCMC0VWUGXrC36iwUWYuITEQ7b688JMIt7cETS9xZ2T",
-	"1E9IEwj1ONH4/Y9++OcUYhL+ULVRn51LbMQMtTxuvWcy9orjfXAZIsm1ASw7qaLvT069JsFiINIm8dW+",
-	"eAtwU9i/dT/kAGwSO5vRCykNvi8bbVX31nIj04XNGg7sid0n3qmPhpdhwT6eBMw3PmFQKADbqq9hQ14w",
-	"GoozOs20rI2DfoVBPF4cRJphRi6E5CHcUn1w9BConl+YLP267CEDlefCZjkAsmDEcpylacjrN26Z6KmT",
-	"wpSmb/LaY/lneG7DBoBEIUgDaH/UZfQRTbX6MFH9cmGVo8fqJnkZ/15/MMbR8jwgIkFlVEAgAy0BVT4k",
-	"djtRPSrGeKn9oCwy9z05c37VdkT3nOJS6OEh2mkhmUQAQ32gKqP5jTPbN3qQDafFwiutHFu2wJUvDCcR",
-	"OvShes9il6r7BxS24D99FUIlYYrzvFBUvM8zOa4SPIQklsonkUUddVyQGIa/Lq+mtpK3jH6ufJn0DuD2",
-	"zsOb9kfBmSMbHgztrlc6VwqSg1zPGtpq8UB/pPrXwRhD72D5J+ydbeo0aHTE6VjTyGH3kGsKZrtH5Ahj",
-	"XzWWY9Q4EfBKQAjMjbm2QvoNlF4trC39VBldKkt5JW1d3gGeAe9o9pimk3UXK726nGr5XmZ5PRFZPdI8",
-	"FL+HuLWLESUl9jSiRsYYNIXpKFG0anxtZ4W9fXN+kaxymP1MuL4yngP91vSa3Zc2mpbQZp2amT7GjlOL",
-	"ZnJ1fCVi1rvPrOldY4FmQArBZF2108obNYAHdplmRVn9nKLfGxcbAtXunLDqg6yMKonaEIPM5xWKVfyC",
-	"iJBy5aYQpwOmL7VtUdYlSPAH0aGseoH4G4wdSzygE6ParrBENGF8Laqa6gjwY2ZUQU/cHryryFSbmymn",
-	"1ILKgRK/t855d/9+hU5QocQV2PpF4VwKMwjuTqnG1lOt7T454Fp8uLmct6HGjI7vha60UC3Trnb0g/To",
-	"aaoHoboVrl3Kv++1tPpQ9loJVkz94+gf/9jrioGBnENWRsVLGL2SWKuJxc1RoLQjTksbCl2g71ECo6NO",
-	"ezoqdInD4pz+c64hlEy7dXX+IJdGniEWERZe8ecHJQwLoCgNhVc8vJF8DyihpaW4DqrfLtTuEOzWwmfc",
-	"09xTT1DjcXeV2OVSFSvne96PT7PBQBXMk4+FcfRE9/qcbVwJKcUikqVKT3OoLNTHcscoTxqNC7ozL+JY",
-	"jU0x5+0NgBFFBJ0yREGINS5x08p+1Dm8EBO8VnPiPeO164g3KJYQg9aMVeX7roUKxYyjhFmJ4eMj98Vx",
-	"ByHtY4oHJI8PnoplsU1AR3qJkWPIorYrTZLtIJF5EtDoGf1KGwb3xi5Gf9oCc+nJK4OFC0mbEuF7baoJ",
-	"FtW9cQYdGiqler+OD301x1PBSuL90RSDRFwGeMzjoyPRGBeFuWOZsEeyLxRWPTgvki0zrl5iwq5uICHG",
-	"EzIrBtkHBv3xG41VIVi5vub6Z0Z/QvwZQG+qAahBLNvn9nlo/jDNF7cr1f3FggG8WUk9nxhKxaaqjohQ",
-	"KWD1rJyHGhWSYlgt4L9p+E7ANoPtClWFRufzjkjevrtwLxaCpe4fz1+8enHxguptf3xxkSA4p7vbtZp3",
-	"sJUKPlGuGa11Y8hSDA1wz/K+4hbv5PHRU/eIJwdH+J9vMKj35OAxZGqCp2LQY5rJeVdIMVAzsEhtmxt8",
-	"oZOapp+a6RXVAL+XBWQjCqlTM2bYLWuMZnrlqg4lUfpPrC2xnn7OSSTnkuBkqbEVqRVgSQiqQtP3gFuG",
-	"K1T4JtCCAGEfrEw/PDxou68b9sM/Ov/ofLNHAIagS3o6OR3svzZaUT0LhTerPT3JN26tCAkDTFSQ8c5T",
-	"gG2C790TmnfESQjf8AAZzA+/4YjnGUt7lsFQJNilQI4Nt+d5fOloKlFRDvbXwRMJ14hRBbntyU1ix0aw",
-	"Hc5gZjjnqbZK6a7I6jE4FhdXc6HNLFQtAtihVlH1jEfv6enk8eGRaCpSWp6zll55plNouPNqDgfcrceT",
-	"IiHxA7Z1Eh6O7I+wZ4g2NqY2edy7iTb7oJCSvWN+U9bXuWPVuIX0MFxXa3KBpkzazZAdJbsgqjYfUxB2",
-	"CvVgZhCSsyEXS6VPTnFB/paM6S4mfnwe2J00wERJDR6np7l8aZdPinERkZkY2tX28J7V/HEnyu/uvzV5",
-	"1p+TIKqmfaH16j3A5AVjBzHVRoonjVTPYjct5KDcz1Q52B+V5UROsv1ClgqMyn3qJ97riqQHMLO91vG/",
-	"vz88ODiefX8EttrhwUFYqkw7Je2BpMM1xfdPvjsuvz9McKJPvoO5AhOAZARLNAgQQIMLjzriBzWHAqSR",
-	"N3oqO/boqagk7AHpKOgVbPTTIeEdQO9p8+q5H35HnGPxieUGIU7bA+M8ZbWx2c19GW2P1sdWqa9Vony2",
-	"3woyz0M6u35WO64KwqLgNgJ3uMuoa7mnd2G2i8l5blMwvp4/CoJXOBgE3sLnufc69Y4C51KASCqjvjz+",
-	"coD8Crs7Usw84A+FEk0MyI3Mx7hd/x/nn6V06bvT5x6Qqy+10UDln5uZKvb7zjUHdYxTLEpoZUBoJIjC",
-	"mIEA+i7AGnT3ev8djuTpk2+P9iJQBQ/QOsoATJNb1CO9VAWDrXWDnbw99ajeFCQeiHM1lk5gs47M9JCa",
-	"zn5l2QjbmpBH3Ij//vc2959qNRPjTBtfvgkldhjsTedk+3aREd7Lkjb9TcvqQ2W2p+FTInTbSILhFXxA",
-	"BjxMPIn0d5sTUNCiQi0h7qfrzMkJbNfRzKWP6gVDW5nu6aY2pI44hXa1YDQsAs/8iiaKitXy3/8exMBY",
-	"/issT9ftZb8SqGnBIPbqLIYdPPblvTsWCnHbWJcHbiXhJB2HFIhfUaQl4T+P4zQ44rOZlMC/TUGNTJCg",
-	"jGcECaQrzzP/97+j/VyAs1lcK1gkp2qhFFYgFnzUekMYWxYDTpRKNMU1aEgQKAyp6L6ysdHlyIIfHSS+",
-	"RW8HTTGRPKfHOUfFN1DBd/Ld4yd77gHtYPKnEkpbgTZLiuTc2Rll9bJ/PHn6mPDk86yvtFXIeMudaa1u",
-	"62TilPr+Uecg4HhHv31qt+x0PJbF3P1OwrG9BEAZw1EqjWUbVfRH+N5A8+I2YqvbOqfff5D9a+RCpF3U",
-	"6rYOOoc4ADNRWk6yVrf1DfwE4PUjwGVHTBHAbTe2iXzP1hrjCSGXoFvctoC2265IypH7oE/TpM5cDlAB",
-	"F3UUCTPw+FQ2qaLb1Co4IQCjfcszRtfxIwgUuBVsAiRT5+8l4KGxC46r3BFnUx2FQoLP519KaQCFwAmd",
-	"CIQAIBecl0swBIwUU0Pvaovklxfn5yc/vji/PH998vb8pzcXZD8vJIF9LAZqJ2tUyT29kLANAK7FVAe4",
-	"pLX7tMWFMbltQ2OpGzbuPllWWOS7pGd7Gl1HmefW529Ys9BQEaQQYfMweuMsWisHqttQilT1TKHNED4y",
-	"L/ZO01a3VUz1yY/vTpFrmOT/UvrVcMqj6HEAnP97m1tgfzApELX1sS8DmAlqTRlAu/JBjic5MhfAddly",
-	"6ks+95Eb6tlUM50UEKF4LokbiRLrF1ZYV8piirSwJPDc3Y4ODmqzWGgFqk8DX/1ak0Dggg0nAHFzHPsi",
-	"xUUx1YBEG6FEnL17ffny9PXp+U8vnmMAIMBkAJPDY5xj03MDzNQPMvXL5i45XH3JOy2pYUKleNE3qy96",
-	"yYXqeMXj1Ve8NuVLM9X0iG/XuuDEt5HhVU/Xusp9jRfmBN+vu+5wjQkB3pIxr2QxxIcdPlln6Xz71C8q",
-	"zeTFfIIXHx2t90Q/R1r6ozVmeHL6H86Md+c/WWdLnFJe4xw8CggK4rVHa22nH2WpZsjB/mSdnXGOGeF3",
-	"IfOGl66xRehRF1ioUGFOAikXcyYRb/vvn9ofa5Qy8ZGmK6o0P/7s32O7xOlBdqmQC4Agedw3zSSHv7Wc",
-	"/m8Bl3UfjIUn7p9oL7vDTFpMRMNgpUB1DdqVlxSOin7Hor1WuxWhxXVCvVD9gFOtSMb8YT+KA7e6LW20",
-	"IvYeA5wpZF91Mf8kMzyYXvO5brFvRqxz72+omgmyixisBEMMbV8ERxR33tREo4Prkqr4LdzviymzzoIG",
-	"HKry5JSDj5vrwcFroxXE4EgJ3qhDVmlCnkK6WouEMX9qt4hVe9VFiEgaX7q+AoovatRAEaSJW2VyDd19",
-	"X1zI4bL702mP4Bx34zzT18hyNC0J3OolwZ4suwdc8gjRWd4MWEy7m32zph75xaTO2Ui3WnFdnXFhzC9S",
-	"z2kR7N11xy0VwZeT6D9C2XO87SM5LjOUoXVh6fw3IHjcSMqEj+/0eevT7ysFKxVUIlfYHR7UXuKyvoDE",
-	"aRWqLFuoWYLUVdYfYXIowqLCynbrMd4A1a0CR8a1xz1dAXBbAG+rFUkDT9sk4B4DOEJJEK0LEWGoxJ8W",
-	"vnEWOgV7mjot32jSHb4jpsYzCzE2Gp1vj2HHHDFTLXbaOj/u2Ron3t6Nw2HcRY81+XMVVXa0qSrj97ZS",
-	"Kz3jMx9eMfmXF/UPbF2hrdBfW+jjXl0t94PJHpvX4Zu4ycDG2A7M1BOLsx6R2Rp29SN++hLzGip34jYa",
-	"SlYmkuoM4/Aj8TxrLPiQacA+iQu/sO5CKzFXWEoTGgaoEAJxHQHaH3uBpxPoSXInRBBUP0JDDgYwoKvX",
-	"qn8zVRHBAnL8Eu5FY66dgWVLCYhtDJYWU0XgWcwcEEJ3OPuDGL+Sb0s9/cxmgDmfGLuvv4xuoElM55mN",
-	"nA3sZFoU1YsvKySTPVIiDokfeSwO4KUBcEWrzYIYeJabWDBhdq1YxKYIEg1XxEzO3z5uYnJeweW8NiW6",
-	"+xQXp0uvUVTQ7QP6fnjNMRw0MTghG1AG2XNaJJ/y9TW6IyrY62nEbCykHfmOI8DSZJACt6UJy9UYLOrB",
-	"l7GcYZRGV1ndm7mxo7U8vM+1PKcSt9KEGji/KrNK1SZ/u50lk3LXr7VfqrM7usd98nk9ceqL3sAPp8/5",
-	"NpaLv7TRfuF0Kaa2swLThffiYzcKpBu97NfqQxkPd+thb42thzK23pocsQoijbtj6Xv44zjbIRu0ytpq",
-	"sCAA4zjTa7IWA5UfdqIvetwEdtjTiN8gTksuzMSEqXfYOwBWUimCQgcXgElnCP5uIzuDir1vIIgh8iFi",
-	"pFmHEmbBOMJlDKv/w/z0+cZ+7CtpUTy5d9fe5PRT/R+g8tbQHfeWCfRz3TwfWBXay1RHYKbFl1dPESK9",
-	"UsSuBM7wEUrBJdsYGSMBT7jazsMhDcUw1x4p/zg2NDCEg2iHBvbG1gPfKoW1lcI5bemqWvis2oBoupdK",
-	"/JM899zVbYY5gKKtNkMrGOuji++VIIwLAH5SULuLvN4gdmv8qb7FgYgrmp3Mt6c/uxFuLD6zcVauIzif",
-	"QZNV6/Pb5bzwNwtWmn5VnkJf20rBCpe6fTKWH07xiqOD4LpAu1yTuH2jyRE1gyUv/9YWe7v1KtPXq86F",
-	"c75Km/wvLk0Bdq5ZnPKhioR8ldnSb8FYMLLcqohHzNUvy/Q8g0IDLFjAO3K1ZMx4HHM3Y9Qkn1OLc2gX",
-	"IJhTDo71NPNAJ3QvoAaIGXeh4RCKlLVCLKQaoTLBAADIbmA/4kXyNNUUL0Rsxw4+GH+Jnxyaxbhjzo9Z",
-	"isG08CwphnBT6eKIVJKRJUtqEer6Osa+EhIotNtYZR4R4gO2k6GeTCf3cQnzlIJPSnOXPPRiAUYqqjRs",
-	"ePG8vtjhSg2unm24jVEtw4AJsPTnEBebweGMqXjLGbSe2ePKOGAMje2uHeHb89jPoEZPcaUCvzvRTvX0",
-	"rZNbsGAkmL9ooaJ7XyuVz2v1gfRvJCvtyExWJ8KiiW5e49h89RqFjocbrsIGc0lZnW44i3Bdo1sDYLHS",
-	"0qcENpAPaeHepetvLhhBKyt+1FenBdcpVHyL+PSft1bxnZ4Upq8swG4RhvtfXG/j1o9U7VLd3TepOucP",
-	"8rePrVxeqdxJymmRu29B6qHzlEYqd39aoA+mw6LX+tv5u7dv35xdXP5wcv7i8t3ZK+/R9Fqi1+tpIfZ/",
-	"Er1WM+q5v/rizc8vXvdaYn/fCQmxA0RPPUgYIEHRr+rKafsJ8Rz1WggqDRxHvYpbhhRGlYJC/Elm+F+j",
-	"L6/AL+y1fu/pTzs9Da4Hz/tHE2YN/w5TRgnRFqooRPd7bvLoxMJyt19+aFO+s9MgRT/2dK98LcdqYVK9",
-	"8hym1OWr8U+4oFfGv5HGPlMybYuGA7+6ObcXrzs5rZ7+hvxjOPVTu6c/7fV0NoDp/Zfvhc5yAU/PzbDz",
-	"UpYy31VFsdfTn3p6MC47b4tMl7neZcH5s5rviUePCLYNIjZG91VteQPVWljmym9huZEAFu/uaWJ50WNF",
-	"vgvbRcOq7vCi7sBGsbSmv+3Ee2SnLXYqO8T9IDP3/3537PwOK3Lc024gJled3Az9ZK/VfO94yWxrSfup",
-	"VUVUZCsn2aUznfiXdcpjoxpY+roefaT7cO1rqnJVquXlVbHFPTQmZWp/qqVihCzCuI1qm9pRq1PUEgzI",
-	"TUqnUVccIAiDEe8NxgDojo1x3iSmls3SRjanLeW8I0CTAowWjPemSqjFDpRYXy/YJksCkWSXc5zka4sf",
-	"/nV1INpk6+jAqMKGvk7aDUvc282ifrAdQ8RvWo4e5WaY6eVtfD+oYaYtfIIWe0zVB0aAkLqJ/CF4qpyZ",
-	"r5B04CkVQosOEt/QlzW1U5lDUzN2kb5xKyuOOgf+vj0NLc9IRPfd46cBF+Nx55vOUeS5+nFRu58TzMme",
-	"QJh16CZBghAIXlKGh+0DJa6mZQmdz9DF596c+jDJTYGdvdfY0XqiGegs6of3hBEVQCYmyPHr08R31RYa",
-	"qT25mZoqjrRxv/Q04CRmYwWd/DHS+uHBwQG/JY//c1xz8n3zn8lTRbT0FwixsKbDe+tiztwMT/WXdXRZ",
-	"wK908165sW7uqy5cFg/ow/5sNtt3O3d/WuQKeCTTu43wpSnGmw6PrrlFp+Cq1YVveXUQG4QB7LlNEoOV",
-	"qxq955i8o8iGo7LmP4PAOcfvY5UHDec+rO98iljqzwLvztYfbrYFTgjJ4w9iC1QUO6jHoB1jte7sgYdx",
-	"a73aXnRTgZIH/VSZyv9GX12nb8bocXoVCqf0iZ9tZAqrxBVQ18x7rY1cUdoc3hUlt+61mu3SP3/NytEP",
-	"0qp3Z692e61RWU5s99Ej9p4qQ9xb2+1DXKAFBxhEXMXzjWUy3OyFW6IlC/SWlueGxdnIOa0sTmVt3AW3",
-	"WJ927TqQiLu4GJ1ISLoT927t7+bKe7du1OAeEl7E7kdx5cZa5F2xc8NYd4R3WEsGcao7zmARoMes8KXs",
-	"1N7JToAI7oqdxjeyw77x0gG7+6835jaOtEsD7qDhiiR3/Bhyqpv6WDepfv8UG+BmWi63wF+wycb0cd5S",
-	"rdjVAQiU8XMqoNpLnOxyRHzLsZuNSDnr+9kAv2qGANHmDMUH6ATKzfDNtHyA/p8lnvgiVd8f3Bn/C1XZ",
-	"VBTwC50iqN5NGvhWX+iSqJf7ZMmYvOGbDT5yjTsS08xazRa94ugbJ+yaupt8UpUBWHfW03QW8TN9J1I5",
-	"h11LWFRSz/114P99c4CnYJcM1EQCeBt1klQHnFkP4za1qov4gZxC9Ui1Fth4IkibhbRqGwGcvUigeQNp",
-	"TU+TSHFHafycb86sAEO5G0NVBoD+jNaigsqMTrXSgLvahnaSIbS1elImknFIeWYxW+2eZLLUOdZzCg8S",
-	"vefUqqgTkxBY4WRm5Ix6bGIKUGKNhigkv1iUx906Wp9IHh8cipiVtF3fFfj2BgBvW44AnBN5TwfBAvXN",
-	"nVQvi8UFcO8qmWu8m6hTNOyjbw8QMZUhHP1QkGSVAJgPD7jBidH3KliDiC53Ia8skfK6/c6wq3YEKN1+",
-	"CPg3cvBT9AE1MeJO5qZ/3Y7AMqPN4/crlGdkg56mugIgfXHbIaVaBPeSAFGZA8nMAuM+R9ainhrGPRKj",
-	"sbmSVqWfM1ZS81a/aNBkPbeefObNYyYLF359kQkQ5cxtMoi/6D92iIIeAnM7Q9zVbYziT2FTLSA6NNgW",
-	"uCHvz14K5hEHoZdWEv/fzmALZM0+aB1Kh50GJ27wiq1xpYZSYwuHLz5drBM+5wF8fYXC8dreKM38Gtyi",
-	"WphF0N3KhXmoX6JcOBKrSqdridQXbrv5mW8Ljv967RuL5caxZ9ksKpd4iHzNo4/0r/WKI7w5zIwovmSh",
-	"IaQDPXaEsRpFkhLECw6AM4BnvgP1xE22ZvR9fLXRkb9wqcLm4RQqBl+996tmwt1KE2gLVmsTbDbU08ny",
-	"MIsv4/elO/zBUGtntTohQAVnGgHUBQCoO2fwnc76JiUw9dcvf34WSu9no6xUwk6g2r1wW6SnM+IxiOiX",
-	"YqB7JEd5jX7oiGn4cRTI4JN0yB0HR9znLt25/3B3Ozz6h+iPZCH7bnmO3d2pCzWzQkk7dycNpzQtYkUA",
-	"APsjMVPy+pJvSW74iZ7DYAByXQIpF2E9kbcMcQJsXxxJHer+ESYZQfkzYPvm4Agc9kS7yeODb+AnJBpF",
-	"ov6kI86B2taD+0umqr+ae3xoqwpLLCiIAe6W0h3nkD7U1FBYP2mq9EduJKz3j95Dl+xeCOLUYi1PMedA",
-	"VNydW7vqbo++m/xJ6hrOYbCbO+n16x6g/H7tObxWs3cWkBDXHT2d3uib8xe7rO4eq1ZuNBwhw3gHT3wN",
-	"sX9mcuVMM/yqHhgZGBKkF/KadOe2tuAL+e2hcJ426eerLkDF+0coL3DKYSHLj+KokuavSKh7zPPfqWLc",
-	"DX4h640K497S3jfko6v13stiOeC0rIBW+xUDM8h9xyxUqbLXlEOaGAuMWAFrDesLyeUXb+k4ZUTAwgRy",
-	"ECb/IcxMTlghJENPY4zdPVcWgCcyKAw2SPqIkIcnc7foUlA/4QElEWuIP5NTEVRQDiywaOCUpOV/raFI",
-	"IbhDMwhcI+Ab2Chg+VhF6RK4x7GHG7mCNIE3i3Tqe1s9bReYPZktgTjVdsSzUJ+uiDUG34n1IEpMjwZF",
-	"qNxwWm3kJINu8XITGKh9JTxM5EUDQgqRPO8+pVwicalWqF6dAUXQ3SIr98DQ5Y0SJVpoq1AKLnl8eOBP",
-	"uyQIgWQZ7NwysLlVhdBul/KmXCeKB89xn7pd/2x4EesBtsAFIfi4xTu7t3CpGauVFuVzZa83hjmrXHQj",
-	"wBmQE2G/uCHK6fsCOVsH2gzPgR1/MVIIrI61PWtfjeAk8S224VHOaq0xHxY0L1CYbVFx1kbFgSDsLDY+",
-	"IhuYbJZK8EmFz5hsms1wzBCvDP8GRFasl9sH7mv+oMFUYChVUywARjGDcq1gpW+0pj4VoF2n/rQMYKWA",
-	"zjIjUjPaL05h9s14XGFk6k8L4MH2mhTLb6gi44nw7JLc0yKZJZPqZGgYtqc9rxwC4CKdFfO9Aes8MOx1",
-	"Yi59KEHh0kBQPs60HU1LC9T63fCA5WBoX4nSdm99k+HE598nLFv4dT0ttzEqm79yIzw2Dp8hbBoBmnS2",
-	"SmCrBG4HjRY7LOtpgSbmnjx7r/7ncogzok6sSW5yGEU/kEMgzT8ad6magFg02ruKKrdA7gwYlZV7kMwM",
-	"0rdJTg5V+Sp7r7SytnVnG9hcr5QNPymZl6MNRIK/oLkVi+YKwJvZ+zsgIW7+Od4QUDutvk0Y2v8ZbaUR",
-	"Tup32CjoNyw1GThuvKoYv5GZ6Zcvz8i0brT9nkLtccXPvXg/Q1XCs250XnA07dZkWj5bMWGCgZZjlfpT",
-	"t17OFsNzU+okT/B/U8ze015oxJB6NFaPeDjLs91niLhmK5UhOzYkj50uAkXEdSK+sO5qWi7WgogT6kf3",
-	"LkW4UUjqhrrxfmhVvSEJy40PZdySi80/y5OxSx5ye+IgGARH+b9scjZ+sTdji1UGfQuktCXXr5GsXVLn",
-	"UylLgIYKCuc+qBn/q9uU/t3dTsxtk5Z/looj3LUo0ybhg21KdC7LcE0n6S3wi5iq+9FH+hfA0g8iUsbl",
-	"qbAKSbmvPXKm/7Uv8WdQ+uTxweNEQN+J+30eCpytzNIl9mGVIPILG4vT1biI9RGvL7UWr2wmggYazNub",
-	"jltOj63p98CmX+m3KYLukgSIhBmLnPtEcqfvh4ktp02GI2MdU+yCBNTJaUe80fl8iTQby3kXIsAQWvYd",
-	"dRjycL/PfA/qwo3bQItWzZ6XBtoDxS4IxD3sP0RjEBetYPvWFwI2mXYN/Ll3sc7WkG1vF564uW120z0e",
-	"oOHtjyOxAzVlAPaPnfhbcCH/8TFtP49k3jbUfZ265Iyr/m5WH8EIZpu1A/3HzcoFsEVvMnwLlcp+uTm3",
-	"ck3/NEYuLqAwW87kHJWG9DT2iIZgSgXGcNtjgnZ9PRaf2g6/xLRTqsrWjAzGoKEKM0ZyTv+eA5RJocZq",
-	"fKUK5TEKFyINmPXkcSJHMlZx0EOQagiXTaWXsky4SR5gb9ymF8lvfPx3uuHJqdOXudFDQGGRKULfn9zM",
-	"Og1l+/+eunXKSkjtZkR4JG1PJ3Y6UYVVKbBJY7kJgxmeEtOkm6bFUvzcaCWGvkfIPf48xnpBsk/MGDPV",
-	"FQIVQjN+VgLWw3GlcSAr/evRwiCSxBlMHfFTeR0xycwxIjIN7tIn7x5BW/AB0GE2plekt71GuzyeyEPf",
-	"WPsu07p+oW1kt1mFeLrazLakVF8bFO3Q7c1mKFo6VNEuFwCo0SCKnQBeqmzuUmW+/98FNPo0VZt7XfS3",
-	"X16cn5/8+OLy9Dmpotugtq9dVs4f6kJp+VksUbDCfMwa7q7l4PzQhZLwihjb5eelUXl3UPZ0tONFTbvC",
-	"xR1UQe1Amtm+LNI7kHQ3mBKTwkAgclmwDDHH3quCm1q5bnzHCry2TiSWFnLg9Inu59N0GQ/YW3rs19fe",
-	"Hy3ozT4pnXeL5n689I69/TTOLRPYNif7+VUYVIVOvAxgjcW/VFOs2XIWsF+QH4oRem4WU9IKidKp60Na",
-	"ngkUiUOzkhj6MeAxmV7lmR2ptCPewc8ll/4Q3hYl0whcq8hUCthR6FhAISpN6dFH/Ac4apNCvc/ULCG0",
-	"NjwiZIodAuDwTHN2dsgHIPrbkSTnKM+ckNWe9kuNO+K0tGDsu9sMkY3XjRNs/m/Fz9kPbgn+r/M3r5eT",
-	"WZFo+aLp1rVonHCg56p07skmVf8LF34pIiqW4huOfJnbABsb6n7HMlV3EOSxIwcFC/Pl3hBfG13jL3E6",
-	"weAirdQLfF69QIimfGNIMWhD+q7Wv+gtXuCuxQzkOpe+w1xl/Da+Os20TpNx9M5P9dvCDAtl7Tas+Sfj",
-	"NXkOYkOSElqmi++7RZlufitar+iKWsypK/62O51m6VDpvcXOZ7fAUs+xsfkFSmHxqkw9C9ikMOnUea3u",
-	"BKd2+aRZnS8M1DPRhZ2pwRTCeEUUouuKEUUSx8K8V0VnU3owkOZLyMFQ8lR6p6tKDZqnn+F0mybbc3LV",
-	"TfXGifbKMzfNrhDit99tWWR6+HH96X66j+5r1GnNbF20CvBy+zzXnWiqyNk14ZnuNE0Uzylwnr/trDe5",
-	"QOZFrn1sqUY+dWzzLfWvnUt2k9mKVl3ilHPio66hI9otiyQCLPoVDT80YLF0u6E+5bZ23j33dn4BO4mW",
-	"dVuGsg3Yfi5v90e1WsPWvN2Nvkrc8DfWj3BhBkWMUbA6yXHsi0ByNSjBe82s6Oduwin0+6N3WnJXofeJ",
-	"EUca8R08VvpQZhqgpA+e0pWX/oJkr0rTxWIPybCldm6uryrWcqyg/QRgIpxzz4UsnqJbJKeDfZBFBD2F",
-	"o3AXAT4VoEn7qj2aM3JuSx8raHKFK77A5iIyFo9fjw988KfxgX29CiKbhJ1xL20rtJ3XcjJ55/9ZfMXP",
-	"owjWcS7JP+cFRPfwaJ3roCAN+jRfyiznS7ce6Z+HbRqlOCmpdfTlEpub46w3F4LPzDRPxRXXSxgOuDp1",
-	"4wPLVNkBlDmYRBPZgFsRnXqcqUKBtU09MnNbqrGP7EZFJU7tgNBsOwekKAGOCSWWHwmTblL5+esQq3Zj",
-	"7IhfCdYywaFcZikpwNpjc6Mbay6qcbIFBbcoV2nKJZeJLgOn8eOpINTIPIdSqZslO5kvf1gcmky/N1lf",
-	"ranSfGRxQ80WrltQcIu7devEbJ2Yz+bE0M7cwJERdyuLj7yapQIe7YPNSx6rHtOK1KL3gFDCA/mQUwXg",
-	"UnHQxqPZzaTtsvJqk28T6gXZUYpL7dpQQ6l7Wskiz1TBrkkbCu5NnkO1nvsjK5kELi41vCKCZ7J2M3Cb",
-	"uOwQkpptIUvCl0EQmI444QZRX1FZLVdkkqiMEOQWHK5ahjT2trJFN6uLbibULMIiZrYG6ec2SXO3QGxv",
-	"3zUx2d7Qf3t4F+hV9l49SIiLNx+FAbF08MtnBWNfapaVo7SQa2XsfqVz9daZusdM3e1dqq13cyvvhlza",
-	"B8243VSuyWr0b2/P3vzy9uLy9Dlr0QdNxq2d+HKiaiHv9TbWAZj4mpAGv2uKCURjPcNU0Tm79Kh0s4zP",
-	"IxZuD2Kd/GiIsJE91jhMm1lxNc3yUmS6jX4qxVE5IyTesLWC3X3UHMGBM28diKpx0NOL1gHnUxo0d026",
-	"f/na/rX08ZkqsyIK2T2QSnarztm5L66St5r0zpp0qw5vpQ7ZqtsoP+YkrnMX5qth4JKjg4PEQyyLVJby",
-	"Cglj4HgbQXbgE2a6a/TkMgYOFdfazGzM5Aq/suAcTSGJ0tMpAPK8KUeqmGVWieTJwTdJBPppUiWS9Opy",
-	"GhYzaYsEn32ZZkU5RyjStJCZzvQw6SLfLiWRLPRuQ/8awY6enO5YMZ0QdCMNSNprlS4BpDtTMs3+rIh0",
-	"Yd3h1X9OQLo/HrHE+QjigPE2HarSb5WlkHhWyaI/WvrVvMwApRzDNuJqTiq+zMpcEU6iPx2/CO7+cSdz",
-	"y+JcWDnvAh6MbQtTtEMtTTu0tO3YQOCsTakQTFdcKQvl1WV/pCwg42JnQheZjSSADThT1IkW2ybYfB7i",
-	"lXmvAqqjVhAjUR9KC1TL1AeJIfZpoMEvZ6anCXVXmEE1EgLRj+TfiY9YTJSZ5EqU84kSmS4NwPS7ZRVX",
-	"5kMXkLtgbGI8taV7FuAowEiBeWlAqzowxZhh/+kl7ljhTNapHKpOTye9VjkzeLNeKwE7DJ+EKQMpJqNC",
-	"WtUWiSlgfCpzz8LJJ/vAHQXDpnwB9IlmQ22BR7mCdEk8UgIC+iKzztQzeoiWIl8vYSxoFFYmJwawcXwz",
-	"KMSCrHtSm+JCsCB22h+5gUPRWa8FcS84jGMlTLI3g4jE6snBgaDN0GaiZ2VL+B3agKW+hjqFNKWHlMYJ",
-	"iP4ISAmAKdweu5nB23ci3hh3iPieYR/gK4YthB3AidXZZKLKBDdgpoVVw7H7ZLvCjswMsZ4lVtuzajCW",
-	"eBoSGHAiRtlwlGfDUdkskPFVIlyxXZWFQcwiwzttYCAHQ7IWgPwhOwGEY0OVIqbbkizNv1v1bH8socfy",
-	"wyulh05nQ0/RONP896EbZOmEXKvb+h+//Y9e78PBwX6v9+HwZa/34buX7p9PX/7+X//W8q1IWDfY+rTI",
-	"iQCtrgZ66uw0L9nXwP6ksUSQpcokjw6a5wNs5c2cCE9uJEV4EpMiHD4oKcIXa0ej1V2DbNZtrDM6+1aM",
-	"s+EG1da0Jxt2ptGQ8Xu/2vambXvT/rjA1iiO2WKKLaLIBCOrq46B14we5cw0+uVm9m1PExQ3cB4vsbUq",
-	"VQT9aSlslitd5vNuzD8D1I5e9yYgWBNEghKJ+0ASgZ8Llef5+ogJWiyNrb5LNdyfvtU3ek03ylZegVtI",
-	"Vbz0jq2+jTtlK0634vQPSRZTennB8pN/uRlzrzFO/gbI0XzRFhd1IYoyepzRBRwCQg5bAr3jcmXC3iGX",
-	"FWqVZdoVGfuUzp2lTmJZQnF0O/KcBtMCG3IJ/GFpBy598V+0A3fdWqdn0YhvgXbcePUDtOOuOx0WtmvP",
-	"wF/QGLGiPTeTVhhgPvoamnJxk56cntErWYHGr2YYiXUPxksZ/WjVdR4liS98bcrVV8FJ/hIExbow10qv",
-	"vDI+91Pb2V30dm+8MOhnZ+qEZVnByUbhab7uF7YZb7zInwUCOg4e3HgZ5EXCODFcvO4LxIEy3xC3Sa+z",
-	"MtQmHX8i2zbpbZv0X8CKcTaHNzmWmTH33VFNN/+sHdUQMcV26VOKPz7+7vAQyw+NHvp+6Ug30unI1h4H",
-	"K8E2e9MvzRX0D2/ULY2TX9IujRKo0i7dYHlAz/SFm1BX4P9umlSvfB6mtN6E7qMfmiyK5oZomie8mxIn",
-	"stM4A2x6TuMJ7Kwaf52sOqCZ4ZiqHNU34I3RT48++l6BTzeyNNGUndmdlVbksnQe7OHBgQ+01Jmq30Dc",
-	"3yemECxUYrKnpxGVp2EUHsguWZI9va1h/mXaEHC0v2blKJgNG9q1tYtvsHHviw/qIhurPNNqlc1FZ5H1",
-	"9O50Pfvp2UiWsQ1VKDsdq3en5zeyLxJuNZybulssXvrP79a++J/fweVTffLju9MVpteP707PphqtPZ36",
-	"Wa49yYUrV40zuhbHaUszWW99zkszmfD6bNtLtmGih6Zq8CEdQkC2Im6u2zh4tJFIDxSzv0NGFCsqqsLx",
-	"GUN1cPgIYHwhbN6GGgFgVBWm4Kw5JqFtKcupTcTYvKf4OitAYLNMzETpRPzn//v/iWSidJrpIf1VKGvy",
-	"9yqlP/u5sYAlbbQStlQToLsExn9IuxfKQGQsK7tC9rS/WTu+kyn8jXgYYzkXQ+MrT3E8HXGi58JAfAsb",
-	"XNwUreHaVJyUm67MoXinpwnHjoq0Hh889fRhZSE18qwmHXEOMTf3UBoVAH3jItCI0qxQ/TKfd8Sz3FjE",
-	"qqZDCK8NuAJRv0xPA5VBlufVQo8utbRoU8bAfye++5EREMYKjCSs/dA4bVxmObcCFwzfpswuxyZVXWEG",
-	"gwRgZCrv1AwGbolG07HUtrs4UtE8UJzXVPtBUrWL6WmOMrrhUFtQjGeYyGlpEkRpwODnImmIu5X1y06Q",
-	"ClemHMGU3DWGApnjKyBajbFyjvGghWqk5PHBN+4QitGkIxI9zfMEwSWgIBkYRLQx/9PZnBwtu8Zqoqy0",
-	"Kh8I974SOucS5kIA6dws5Wv7/AzA2rTCMAgOb+hjLDYJO8jtb/8V0fOpPoieyFAWDZtz77Y4FPSgpg4p",
-	"BbVIAvrvLOI2+s3MUWg5Vj1N33EAf0QM9+Tx4VGyHNHi1hbsfSBauN1vBoPVZYNSp28Gg0jH0ytaTXQa",
-	"TTK6vCyyG6ymYDDDaZtHsRuf+hCAGusuw1s872GC2Q+ArbE1/NaMJOILem1KtC22oBhb8/gmPsZVEciF",
-	"EA6TMLb5B7TbLgnkOPwurc2GOv6llMPKGaQ+bxMNeiSz/SLKTTRGhgLbSWCPMXF9aOBAY5qaQax8d6GZ",
-	"2lZyv15DM+mZVntAzoK1ufuAD4KLdkwlvNeZTqk1YGRmWHrqXP02WEWZFr/hQDM9/H0XUAYfWf5hDw0w",
-	"TDX3nUcATPPxnNrBoHMnWPEvk2lACuE262Kq6fkAxoWieZBpbMmGWmzgZJujoS/KaaErmNeYph6ZGcB4",
-	"mUGpNJZlX839r2Op5xBCc4YdSX97jcQ7BGEN9yXqGSv+NbWlGICgqTzMN0M4IwZOmJLxKEuRKwkxvPfM",
-	"MGzZrIUO96lGs/XYax5nGWJnG5s6bPI6RwNN3AT6IFdtM5sIoPK3hjP3HfRJyDW7LM0lTiKBymky3NBK",
-	"huZ18mtgsTP0GrSaRZsPa6j8rvREebLKGoScOTzhuSqPA7AAMvi63+N3zCx77i1cFWZmoYo8eeH26TlE",
-	"jxPuOiMKIGgqSSqpgaQthplzOCWx3yP10g2rh9t4H862iTMLEvzpEn5qNEIXMo8bV4RJW8LEnOvd3uT0",
-	"U/0fUDO8RgC2VB/KR/CZ71sf+IrtMCL1WmWGhXly9nRtSyxcCsNf2hGDjT9mQFKpI07J58Uy9NRohU4O",
-	"fosJ9MwspYqGm0CEAr7+xC3fPgxg//R5wqUxbvMYainFlTgWC0SRWENooHp+S1e0toFHJZoXJtRMrGUv",
-	"PYsiX/7J3Ka/xnNPTv9jakp5d1PpaK2X/KMs1UzO72RduUvXeHH0qItsrMy0/MxGWfsjiTwqQFlSQoxf",
-	"MdaU7dhFzkCZ3QMiwOubksaP/nZx+uznFwAGEKnFB6VvIjRPHbK2BVitnNM8rykLzN+WFHndE5CvzQZw",
-	"8X/5Xugsx596ZW6GnZeylPmuKoo999sn9392lpX9EUm57vf4j85uOZ8oultfWsUZ4ucqL2UXbzgYl523",
-	"RabLXbyGPJK9+jVnyqqyfk2ud3st8Z//638H8kOwUnSmh91ea+Emz41Wjffo9TTyrzqbtNWm8VO6pgNA",
-	"CNU7oae37F6e8rcbbvbMpIoX7NOtU9Vgz0F+ehez1rjkZuDfbd0Q2KXXmu7BmxCC3hWtt39FQggBM9xJ",
-	"3evZ6eJPAPLt3MWOLVMzLTvgYNDFpNn3jvncq0LJ6+P4ZoV7b+FmbtAmV53cDHd3lr25nZtu6BTvkvvF",
-	"b3GH151rQrP0pruiEl9+3/BG/Y2dyMBb8huteX4V3jHnftR9ttvAEUfpkTV8vFXUY7F5PAsmsI7cuToD",
-	"GTsuyLC5jIIsLtb7+noTKLeygZl6q/6EyJq/W49ChP38RRoVqoUIG9S3KluyubbNe2/z3g/fHsHNB0yJ",
-	"bAZNoT62Gh8i493YaXFej15xRM6nGCFIBA38yv3TcrDlGOuzmIAYK7RiDfHoY6SnovBD0tPOu/3P//W/",
-	"0WG3SUf8CqGxEFZZ4GGuaQ4IjYC2wNgY9Yi3UeEQaBIOGNOBRwcHyd4xEDjbKvKjLSHB6xOSC8E2ihJh",
-	"brhQQ6WdTlJdURZTlQhpry1h/2KKNayjjCJs0R3ddBUP2r25XJUKoBnLgF6Zy77q6Qim8koNTAFAxbKs",
-	"0WPT4owyZ6TMKY4QCEkvr+YJQqbEUP1Xyvn5VlRIrAO4wzK+bOFXIDM0NWfiWJErycUPsfKn5fUgVbCK",
-	"Y5OqPGGeAJok/BjR5xFChhkMVGGPIziEdtTtw4lUUpy0tBJvRrEzbvFpx7cFTEujQyEKpsC79S816pkM",
-	"YKGQql7eDHSHYNm9NgRBOHUN6Cze0nH2Nl/n0me16d62m6jpDg+Qiy2m4Aas7qrnaH9sJ90iDrgsBBhv",
-	"L28hUy8vCZuq9fQgMJ59qfsqX9dmegZn5yoNUa4NLK5wUdWGf0E+zU3X4jlvBuEedU/0h/np81WFju6K",
-	"cI9PEFLdmCCSfK0vvX9IvrpdQ0N6qP1y576zv/ge2/oI60TQccVem/KcPrCvt87h3oL2fz7QDfduHzhg",
-	"vnm0/HO1XoleK7gOvRY6D2KDZike8JJ2qWUh91rz1IKhBSH0s5pTcx9NT97AaW57aggjt8VHUXevRHP3",
-	"0loB0GVRzHHUdrK0ganK+RK3KkW4eKE0IoLCM0WKDmwZ/mC2NN/eBMQzkjJ+gOImexqLNcRsZMTA5LmZ",
-	"kSuIV4CHTHW64ICIcWatIjZx57ZBMSn8BZ1gy5BdfglQN19b+LTSTLDKSlvSYbVWADXq1blD9HRJL9wW",
-	"4mUb9Pwqgp4yRBEb8LX8T5834nmSplZIH0FDuFSClunynwsNFtB+czVHuQ9RJoz1+fuQwAfbBv/NJYg7",
-	"gG5p5bwjTqjPxDenQLxPm6AYsHGBtBV18ex1qfEHgq1R5Vg0B9RHza0zYlnnjMQmFiHzmZxbMcv0DUEt",
-	"FnlfNKIF160j3J/FY75tWGrh8gdAuVl/RrQTvepZezLhisZoAu+imbRCpunDBRO2DvFmPQPP4PPfFv1/",
-	"xWryJE0jHYIpo3pOsKonP4N7zA/8rKgkJDIJaKRkfcoIyWYgDm+LM0LzWeI5k3S80W2uKgLwmWmvrzXa",
-	"+/CneY80u9M8iciXdsva50HurBjjcqAQrnJipJCVbSbcRNKueuk+yXir7hLwrzen5FnfHHQPqNqC0A3g",
-	"fuUM5tgArqBaNGrjkADQt3a93Qh4yIAxPjJC9ksBSVOVFT19BbKhTU0pfWeo4aazMVwh4mt7Yh81Ju72",
-	"oUJk+NPSsxNyHXcZEP2V8ujyGv+BLQ0hu5+N4coCKTWw5Zv/TJxfSY27jVZlNUdPKdUlZm5Pw0sUpTHL",
-	"jUwAgvuiFqa+Aa+uZl26wd7WtKxe+wB25VrzQNy9+zIk4Wt5eCsySi8VKpX9ci2ElTM41Zk40Ry21ugW",
-	"C++vwgSMpiZ8o38QOxP0wZczMn/I8typL2CK8t1RgG/xq7OwCHV4vKm56aa1xNZ08vZGQzNSC3Urc4Ph",
-	"3oe9CRul2diEWSy1NNce53Kb0z37LtB01T7HhzEbqeUSLCEsj/N8jd64Wo5aF2UgE+6XjVh9cI0KpcQ4",
-	"01OsNfsxe69EMi3yBCB8tJqJqF10d1rkewkgs3BnkoxBjKFGMBsrZuIS1EqtiEcHmp0QFgbtS+p3QL6d",
-	"YfZeaQGQ2EOZ6a5Iap9dQj2wQg0Gql8K4DtbauXFoL33zy+5qaVU3gQ0XKvpIaDhtS2m6lXNEB3u4Lbd",
-	"chs02hRIDVu+TSFk1EIeiYSG2govYuGvLHxKoLa0AvKkQk2UxHdCNFPr5dXLCAZyBTDojqXm52rms4uI",
-	"cOjOtiMwUJ0G59O2hbRiIAuBRZPkrgPulfN3QbeIHw0X9/Z0MjGE/sSXAPtJApAESRVqy7keSQeXEcXh",
-	"tZqUtMyI3wT3cC69GZCE5zL2ZQiktC6biroTN763NPZ1sukwaqfU7dpnr53Tv+dMvTXj1e7pc2WvqXpv",
-	"fZFbuahR4vLWc9sKmDmdlhu6DfNlEFHhPV+MFBd8bvPyW93xoHn5GQKTTLxl2OANkqp4mNy8UyHT7FF/",
-	"JEFYLGtNMgV1XuQyioA7setRn70SoHjrjkXh7mP+2QCUSmFysH0TtygU0rSNcERZ2enpJEs9dgarLGdc",
-	"R9l+MpARigeRD4W7rIbLQ4rFgnMEIC6Mc0OQOFLkxpY9HQr8PGcxWvL/MpmuDNIQEs0cW3KSx0dHItLl",
-	"l+PMEpdlBHsDof9UXKnc6KHFEADNpqehjo37l0r1oeziHoEKc5mlDEJzpYRKsxKhcnzWChkgsZRgluU5",
-	"4yCJK9WXU6si3Y1sqNAn7tZuMIBeMD4PI+iA2JSV7WiRS2MWlsVDpoBb4jvHeFER89HdKkllKfennucn",
-	"8ZCYvj6DO6f4jRfTctQRbyobDfAg/Wb0LWYybaOTC31n+Zz2QOI2XOLHPIEuO3fefKJ6OnFrnIQpFcq3",
-	"MiHibGZFNtQGmsXOlRK91rMoP9Br1ZvR9mmcCa5YyAVA6H55h1qEvVVOC2TN/Unqobt0OkF8JUAfKs0k",
-	"2oLHDNFEH3HN+TYThGbqIDRu4XvlT8NXlaU84agbhkCxqB8s3l/R9qfGNWr1gvflvnjC4TLvAYELX7os",
-	"SzWeECGsT6uAvHOXGJQNZqa7Ii1ohviqsNsuvO/q/fwOojHuWDefMVTzoPnsFtDKgbq9q1xFD/8T9JG9",
-	"O3V7tLGbbO0iF77HxnCetetu0Tx2XwhS/p1tDCDlr3w2mnKN5rLmH6w1hq05cC8ddJvbo13x2/M3r1/8",
-	"ntRs2f++/09V9FW+f3K6/+50n560fzNKPBu5i3Pampx3QIdaJ23i9vPnzZm4J25xqP4wOFQ1xlodFwoF",
-	"67VmvMq4jiCy5sHSrjPZPmSRR3t5j8aSsFNjiF/IDA+m13zup8h5uFtfB+AfetH22+9JZJGcP/+5Hpuq",
-	"1E3EEKRTnRKosj+cpW20NIKB1dMx/c2CAQ2mtjNXr+bVt0iQ42AxeVOIDg3lewWmcgxI6c9ssr6cHT/V",
-	"fWdXXlTdpqqHdLxInOlM90Ram9lSame9liZPhXT2kria93QyVqV0KqiD8hsIBhaAgAhDM4WC6modCR9C",
-	"JFJtZm0G9ve1N+NlTS0Rm8wXpvrZqAclGvYtulCCeVjpQzk8OFzdh7K0yYl35d16UbZxrG0c63P2l1Tk",
-	"OkbrV2nCxqhWXdncT5BrwT9+kJw0ts8vQrCsAtNxahDd+Zvhe7CZH117zFFzPELDc1IDwvpamxn41Vkq",
-	"5qokP11TxKQykraPU2A0EuFhgJUKChmB0I4CBoA+LS0E3O7gVcfcWPefe24A6X1tloEafXVJ363oWq8R",
-	"vhJLa/5GGyVWcwN0n1EzWnfI6q5rZIfQSKOJ/dIUQEU1HXt8rIpN3d1YOAG4WAYROULxbPMpEPiwANNe",
-	"DUcmUBbNdSwQz/MGcpNQqFEKbkNF9x0q+qsLxq0l+HDiFGk6bydQP5MJ+P67FanOE1tLqCReyBHPGIvR",
-	"uLoviFXxHdYgdiMYw3pOBOSychJLTRLqPL6S/eueDqm+kZnpY5EgTQWaVJL/PFPSAueE1KlI5JUpysQd",
-	"LfD3z54S+ed326TInzUp8s/vtmmRbVpkmxbZpkU+T1ok1pRfd1aETI1NfLYTblRY7u8liz5XZLDQM5PV",
-	"rhXo7K3K2bpXW/dq617dk3tl6bNqlm15LmS/b6ZQ8F3lG4H8I7XmWyXU/lhmuZBpWihrPSmhFlL0VVHK",
-	"TIuZnPusJRII+kOFyVUzYck7GODCLKvj/MnMkKetaRAwVE8+3xHPpEVd905nfZMCF+OYo+9jWZaqcEMh",
-	"SdjqtmQq/1ur3XLuivM6inmr3dJy7A4p97xWLBfH8sMrpYdunxw9edxujTPNf4e0oi2LTEPde1OSnVd8",
-	"xy9LNJYh5mOaBuPObq0ro88MfhhfA+sLrddq2hc+8TacL3jtHSELmz+mLWThLTXdX1xxyXSc6SU97HSo",
-	"IevLH0FQOagEKjoHf/q0NFcKNj3mBfB+MYhLaUxHnC60DWB0jTOZ0BSL1h+QBHNnc12IUwlNT/MUoZIm",
-	"tJBR6nVajh7ZbKinE4ylnStdYgYUqEEQwA/jaQD4iqPuEqdF3wBDC2HuuhE/PngqQLpflhK4Xe/YtOv0",
-	"2JeOuNGJa2CzuNHeFpuleu0DYLOsNxEvsNdnDvBXNPsreBhCveTT1gT33cD+hwqMnZub3uCMT+0W0pav",
-	"cT7Sm+Nln75Gcb5OuOyF+5Av5DU9aIu78ufRWShTIkUjqNtqLsjebdBijfEod7wKi7EiaEQ60LtJjz66",
-	"/1xm6aelDtOboFp8V1uWdsQ5tWZB92wxD+dYXEDLvddZIcxMx/hnTv/BRdDZZBX29OF5PU036oiEL0ki",
-	"yiW6uy9DjepVoch1icZiSfSFS0E3lPPtFk9vbTDYh9IR27rPbTjqj4t94UXpui7ARkLASQ6uswRJsOg8",
-	"EOBiGAjVz0OkJs1A+1n3b6Xxn1kJmBLFnNAtsHu1xA/OOQkIVRT1OpKuGEnbxv5ciESRoW80iWHsYD0W",
-	"0ncEqBL9g0BNoWboxlzNK75GoQaFsqOkI57DgLFblB/c0zBCAIVU1mZG29CFqw2I8r7UIjdDSA1A33SI",
-	"hOO8UwEaMbNlIUt0ruYwui66J+7USzilMXcQmYh3cRvofaym7cJ1qJr/bQxKrUw2+KHeIk3fcO0DkN99",
-	"YaeDCSCxQXsmi9Ru8xBr2/+vpC1PwLrcmv9/MvMf5b0k/UDCKOiGldqsZv+jUEwbNV2Dof8oNilvrwen",
-	"TfgcioiDnblOTXBIc2S9sxDRu5IpH3Fq2GORfPyUiH6uZGG9AuHDiAUAgAXeyUgNwAjDvd35bxiUIXIM",
-	"nPvBfgOCQpUiK7sQngt+iMqBfFMVCpvMhJ32R+HZu8njg8fJHozIOynodVA/QkJL7CucoyFQwisAPACe",
-	"CCh3TLWPVeL5lI0WCAVdv1GTTpxMS7b976QUMeOyQhm8DQ/bXK01XvwQei2Va7tLm4QCwyXNvXN+l1ra",
-	"79rMAgDZVrVtFdXX64W9hl4s/w3cXXHBVNyqNCXHA1QPUYq7fxPeamr607HCgMW0yFvd1iPQWDSeBZ2V",
-	"DTVi27Sd6wI4N5mOsIXY14EfIp+sb8aK8u8hX+0+Qwi4pZmd5HL+Gn/mh2QI2rcAHIug+AQWG2kNLgim",
-	"ppdAch43mxNuaz83NtPDaDCkcxrGc0FHFgfzq+8n9zRXWGRea/22ch7DhNUJEflMAvj3UEjeDoiGGRGB",
-	"1ccZWqEXBvoy0yl0BOJU4IkeHhJpG7JCuE1uo2dZJYt+4xvCAw1vh2CqiAni5LRNBYXOl7W0C/ehTx+3",
-	"d7wbsoYnBeirZctfcZGtKFWe+477KzPF95Mqew01eNQOED93UpjxpPHFv6UjzVUa2FBJE+bcJVVJ7jrr",
-	"5tlIlsleW/ie//1phlicP+6/O41GABU/i4+PIaua1tqXEgBlQGUVcmOuCcrLqVPGajQ2UrxK9keEwxWN",
-	"ZUrlNgsvwpdOLAzkZzVHJDEyX2s2Z1/yG3kbT1pOsv1rNW981ttTAYcWnwVBoIimg/peiRYkvGcwnIsU",
-	"K3m4VgcF6uLzGO5y4WlvC3MVJaYnuSyhVghRq6c6BNkrDxopmTdKtp/wwKffP/3/AQAA//8=",
+	"7L37ltu4kTj8Kljtfsd2IsmS+i6fObPt20wnvsXdHifT6p8EiZDENAVoCMiyxtN79mn2wfZJvoMqgARJ",
+	"kLq0PJlMNn9M3CIJFAqFQt3rS20kZnPBGVey1v1SY5/pbB4x+Pf5dx8u3i/4e/bTgkmlf5GL2YzGq1q3",
+	"dk5mTEo6YbV67RONFkw/Hgmu2GdV617f1GtjES9pHLDgXSzmery7es18I2vda/M2V7Vu7WrKiGQjwQMy",
+	"mtJ4wkgoyTgWM9I+JG9HSgxZ3KzVa2FQ69ZmctJo1+q1WESs1q0tJItrdzf1WrzgF/p5vODwXCqqGE6r",
+	"pjGjATxttc/OgoPRcaM97tDGyeiANc6Gx+3GEWuND+jJqB10OrV6TQkRaShv7u7qgIdLFTM6y+GAE8rl",
+	"ksVEjIngjMxDNnIQUguool3ypVdTqznr1bq92vsPb/qXV+fvr14879XqvQQyeLgJbPAVLBU+gcX2anc9",
+	"3uPF2a5e/PWq//rF5eX5dy9wWvjc7EJ+1kPabjVOgtawcTo6Omp0xmfj41bQoofDE5xVRDgslTKUinK1",
+	"2cTP3r65evHmXlMHLFIUR55SfktWYtHcbPIXb57vPHHJ+HoPX168ubj8fu+bWNPUdvE8lHQYsSB/4iSL",
+	"P7GYLEM1FQtFzi+yZy/QJEfDfmA/r9cCpmgY6Y8vDKlKQmNG5DJUoykLiBhryiVqGkozvD5nMZ74fpg5",
+	"MUe01WqctFqtxqn+Tyv9X2CO20LWuoets3pNhQoO5/kFcaDRGKx1a4/nsRhGbCYfu8DCQbt4HcqR4ONw",
+	"sojz6/8wl3AGSczGC8kkUcA1NMwPJLllKyJiMhMBi/xomWWGdnCjuc/5BQwVjpgz/H1w0j50cHLU6mRw",
+	"kgfFh5jsO4idN+IcNjFHGFFElLhlXJIl44qEXAkSMyoFD/nEjwwu+kgPHkQsJAsIjSISKmkHHrKxiBkJ",
+	"FRmyCeVECUNPO6Cmc1SBmgn9xAi3o5fgJoUe8fL2E4sjQYNSkgklEck7mk5GlHOhF6MRpU+CH03pRxUE",
+	"s37wXejnDL5R8Uofj1pXxQvmYu0gg7UMnD6MOS8gyt7FQomRiEoQZpmFFDOmpiGfEBZJ5kfS3A5VjqJh",
+	"LG4ZMpuYSE2k6cALzj7P2UjthqajajRlictCSlgcizLiSpaDiPrLQiiaxdKVEGRG+SplqYpQosJZCYJ+",
+	"giFc7CxFhh0PmUbEMg6VYpyMRawvOEIjfa2sdsHKsAorh50shwbw8NQv5iVIwSUgRt4zORdcsvz1pAXJ",
+	"iCmWnt0EF1QpNpurWrddr41iRhUL+lRLfp1W57jRbjc6navWWfeg3W0fNdut1sHh0Y+1em0c8lBO+8jL",
+	"at2aVGKe/Fw+xHHzsNVpt09wiFiqPnCx8hkPD9qtVudHK2FuIh3UEmG2v9U3cD91a2LOOA0fT+aqIaRs",
+	"tDutocMUaxaVcJzD0S3Lb/0a6XURc/ftg+HJSeOEtjqN03GLNYbtoDM6YIfjo9ZxrV5bgBivKRaYFSJL",
+	"1rqtuoUjFDz5tdOu1+axmM2V81NHk5u5cNLv77L08uKTVTKco7QUKDVLLUOD8uCSTdiPzcdbYdklN8bh",
+	"WhjTSLJ6jRkYrr/gPxOtxeghlN+mJwCkTi2SSfZTrdu+q3s/AmG07KOO1kwiKlXf/JnByFqlQiXocbQK",
+	"ONhd0mm1WlpABZC6RCoaK5+4ig+0xJlF53YSeEKF2wm5QO/wiYfiESjcq55GsF5OGHTJJlB1277FGkWh",
+	"3rMblCoNRp7fePzO5uO7+sjG4x8kWxcIzryT6d/vu3GGS/Vq3S+92q+06wXcGwTVe7VQ9mnYM1dSr0YX",
+	"aipiBO425DiPfuFOD5PcFPBzBaPH9zPXhaF9MYdpFykOMsyrh9yrV+R0PTitViWzJzbHvt7y4m13/X/X",
+	"3b/qdXcDtHIVzphYqHJVRIaRvjq8sqIyH5fL0kEYEK1emFsi5CB57iIl0mrZ+TAjJaaA+eRD+xTut3cX",
+	"f2Yrz0m5Zau6hnfhahLXX6qOSOes22o1NbCdVp5gjxrDjiY+enjYOAtarHE4Oh23WYceDI9bNXPtarG2",
+	"MHC71W13uoeHzaNWu3NwoAfmdKYX9ZENiZzCsZvHbBx+1sfwtn/+I7/6PLz4C7u9DHKmx3pNjsQcTJqG",
+	"dmVXy+0JKcuuFuz1imlYq9cE7w/ZlEbj2o2WEWBP+/lltVjjZNRqN07p0UGjMz5mR8Hh6GDYoTWksdGI",
+	"SXmlCS+vmWharINphMJLqMCDTtE+IrOQL5QrTHyp4WtIxbVuja3+NB1+Nwrfhn+6+PDzRftNeCEvZmr+",
+	"47OL44u//+9//0/zf//7f2r1Gvs8D2Mm+yGvdc9aLU1I45jJaTKQjFUfX0VuZKhmyGhs9fbRSCy4Koo/",
+	"k/zp2Jw+EnNSIvDN8BBNYjpi/2ms282RmBWI6ZS1Dxsnw/aoQdujw8ZBcDxsjc7YybjdSrccYXOg910I",
+	"Zl07kvivtARNR88oH7EoYkGpUpcIo2pKFeFiKIIV4YwFWYvJjhcequEp/xtZeLKMCfBw99u5CDe81JzF",
+	"/MYutVbhTmuVK3DPppRP2Dsq5VLEgd8ZxIWaspjMzUuZw7uIY8ZVP3mmr/s4ZiNFpiKWjAw18cQrzYPZ",
+	"0n1NKjqPmFaDqBlfS4hw+J4J/onFkupVvRFK88O52shgPHK+9NzA7uM+F6pP7dDFCzkQTOJNDO+gwdgd",
+	"YJc7ueOa0juO+cpdsjOr3+JXvgzAHpzQ9Mx791Qv0p59AajjbMmkIkCYKeacAeHeL/EWLs3FioyEjpSE",
+	"OylUkowWUokZizPXUvE+3vmaTSF8jSJsCYhmf/P+zC08lOlMb4TyT/NSxGQkoojRySJ7EaeTPQ2jKOQT",
+	"csvFEu0imrIEZ03ykYYKEKembOZOeAVIKFkZ/Kjphg7FQkuOJOSfRDjK2CsDJkdxOIeD0a1dkCWVZq0B",
+	"UUsteep5HW+spcwLHIscnrTbGi3LWPCJA9oHyeIStlG866suuw1YSOGaRhA+suFUiFsvFG/YkhgSIpQH",
+	"JPFRl+LGFRLpKhJUQzReRJE5ig6RNs1tmOpPyS839doi1kudKjWX3ceP9ZBNZ8WPNcjysVzM5yJ2VxPg",
+	"SSs7YugN21GA2kbA1rMUxOPnt6t334fi5G/P/zr54XD2p9box7g9/Dj62+efbi9Pv+cd9Wp5tHghTsJz",
+	"ejb+7u9/CQ7+/M8kf6e7YIiqYhuW5o0dZdkyostCO6rcoznVGlAiSxboVbJRzDQsy6lko/4P302ji+/f",
+	"RH87+FMUPHv66cfw6XQYPo3Ydy/V6LvP0atn5z+/Dp+G7K9/+WZrap8Hmy59+4Nh7pCKzbDXTOZch3Ie",
+	"0VXfUN95QMkr8YlFFFgj+6xYzGmE5GG/b2g+V9uZdswofuVnHbzV1HPgonDkYORXXmaFDpNSbavVbpwE",
+	"nU7jjB2OG0f0eHgyOg3OWGv8nxaEZsg/0SgMiiRf/nE+MMhBubn9syh/ukKx0INstE3qf4HcmaJGr3D7",
+	"4KU1elGniRJgURuplvzBoJrgeWtFQyPo+dMPnH6iYYTqVl4KDKiiQyphXYFY+sTmYNhfOEPkZOVkgFRi",
+	"3jV2oH28sVv8uZ01C1lBVs7BDghh8ha8VV4HjRaEi9FvWbdMl2jt0PoDDk/arjdhLmSouXqv1tVP6o7J",
+	"P8c2wXYtR1M2o30t0IfGrp2QzzG8IUagZZVbylPmiv6EkSoY3S1xoyl9R8O/XAz/zkZqayeFRg3CkzgE",
+	"8hBlfQobHLkkoCrZTbnRRn5xnYSAqb2xAL1Ml7NkhnM20ccgMvejpSBDQDkScT/X5yXdlc2NHLtYLPBk",
+	"5W/+u5t6baoFMgNrFnY4bnhblOoJz6jWeEkk+ITFJBITEvLcLW5uG80O9Igv9HVzRQv20XO7TQUbXcLK",
+	"4KbqK/g2y8di2FbK7ccQiIe6GWvorwgNgphJuUsI3VlZCN2LzNDEAlZgYy7cgAJzq1889+HBGFRwl8mU",
+	"mnA3KwqQ0BcQ5QgKRQTlhgwlGdEo0rrjlKpdosROSjGSAlmBjgKsGikvabi5tXNh7UdJ9NJXMHlm46dy",
+	"N9s/nc1zDPj9Jzd4vhTxMAyC/Jl5I6zlJZQEZMziCRknn+ZEIMMyHuCXjiAURWIJQ+4iDGXjbh3Z56UD",
+	"R+FopEDq1X5PefB2PPYy3ldsrIgSZLqYUS5zkTkzXLI+FjAOo5GaFiNTQ60GRxmzWkIu4hY+vQjYbC4U",
+	"46PVBX8Xi4nmdEU5VNIZIwZFdSJVGEVkwQMWkyVdeTYjTIfth1wfMxzYZVp2PIeXO9A0/sxW4LDNzrXL",
+	"Vo0qI/Jc9ubMD1HNIScO6IXdLFtlDrGvQzmjapTfIJgBuN2SSowB1DS+NuzTnXVmh87QvAeTmSmsTd8g",
+	"8t7k79rK8yh0IKzEX/IeII/jDZLH2JguIoVWWRt/7kOQ/Xr7ZR1kwqNbrqHVXHyl4avJrLgA0J6fxSxg",
+	"XIU0yp2pj7HgE7/Pxq4BBuiPnBFyfC0r+BA0TCdjJtbgXSSiowxza2fszRoskgXLg4si9A5aHBrx2FKT",
+	"YxFKogTKnhUYcokIba+OXOTjKIIzAoNpQmprHts5OiKfQhkOI0bOL59dXIAqQUeKxXA3wJ7bxCmYXAnR",
+	"N3CF+ubUQjbQYhTOQlXrdo6OtLQNNKExkwMDk6Z2CCxON6VV3JQwe/SqNiaPNGdz3tGYzpjy2POAZn9a",
+	"sHhF5slL5RvjvuNw/eRnvRcLfsvFkmvi1YIwNZPAkH7Mi4Xqi3E/phwUR8A+wOQgXyPHQT7+vAPKW511",
+	"KHfXWIrs9CUHze8xZsMTSKIVJal1STwFGi8YSFuOagz8yPEHExViolBCFHoQbINuGHbXGPdK/mABKsUJ",
+	"vuDgw4sIBN0ygwT+bTGRCcfZJyJah18BETHlVkvPeC9jMQPLluZYo0jIaopIR8mcPqMimjSZiUBTSXbY",
+	"XRBByzTGBBEuQOXYSN/SKHlFpToPZiEvSqQRlYpQ/SyUKqZK+FgRhKHBSwUBKcSYhOIwZDkVGj/G2LHL",
+	"8WBlyHjlA7qADAdqQEL4ib0DDaqIBdSsjGPfyWqx+SzDnHA+m1O+Aj0ePDrklQqqzeOdlrF+ec3jR6NW",
+	"u3Ey7NDGWdBuNQ7ZyfiUHg87o4M28Gap4sVI76bWON7GAaQ1TcM5Ut17oRSLAzoDDSDkEHK/FPGtFn4D",
+	"uoK7dx6LYDHSgOntsnAvHV/lYhiVqumd0+5hu9lqHbbboHfHiwidZu/ZeMEDRBZI3YqOx10ypTwA/z6k",
+	"dTXBT2k1pij8BEZswUHdjEPGg0jjt8q5dtRtt5qdTuuofarnT6yEbdhZMbngL0Wct3KDpevt+UJNSafZ",
+	"0vDN3G2cxJQrG9TnyJAb+OgXUsuo4ImiAc34+BOA/PECkvzp8u0bX7hAfqANANFzvaaRXhjzhzVpjT8/",
+	"oTnUM/th35zLPLuHQDnD5rWwp8cxEl/IyYerl43TXVhcu0wYSFZCUoAKh7oINSABDbYvGQuGdJTzZ18o",
+	"MmXRPM/nZ7MkYwZVx1DVNQcwof7V5/kwd553iSyPqQr5pNatQcpaBfVnJ3PWK8ujZHgAgUm+yP5/CZ9g",
+	"3bNQGuaXaDebnNtF4hUwnzMaSxMzpHWdsb4FKImZ1pYxgG05DUdT/XVMhnqcmEWMSiYtF7acdw2CXOvn",
+	"NtRjEIRWmO3xc3NXr71hyw+yqKBwtvQ6ky2jikK+Ywhv2+PafsM+q4qwuwslCWefVT4eyAZvG6yenTVa",
+	"7UarfdXSZ6WL9JYLyCEdY5H/tYNtkvDOonP6nMxYEFKi+RwIUmLOYqQvI1vixe0zYKVBkT6PdWGgNNkC",
+	"/T8QTOlMvwsvP83w8uOUl79JojvLfNY56A2eXooFD4pXmJqymNW1mqFXos+cLEHIGAbweb24QHOg/nuX",
+	"tWadOYfZtdppvcvEh2aFxeAN6okhTHlXltQo8ITh4WHjbNTqNA6CQ3Y0Pm6dtE+1jm35HIYO1neKx6xm",
+	"WAfdw3Ix9iBoneLBP6WdcaPFDoOj0fHwhJ6eFTh6KPsckLErA0Ns6h298paUuNSSKJnST1qDn0ehV80z",
+	"NNFXZbUkTMCwud6tyTR1EHIkzoRfPtjJczoqU3TMCtNaFSUklluERs47upCVQaOvmCIB09J4HOpbi4YZ",
+	"CrRRd9Yf/Q7D7q6EeKUvylzOyCcWk+ND8ufwqQfLJmKvD9Y++DivRYKoOaMr3K/jo6ODYzJcKQZ1CWZi",
+	"J9t6K6M+th3XklkKWkUNPAWsFoEGLDAeaJIDAijx7yB11Mkc3/X7nOhCiTVnDaS+dufg8Oi4GEu5QXDz",
+	"Np5L0JWtELsBMIk2ly6yOpa6WsBtd1snmq102hg7KVnc3zwvyNkYQ/DPka7zNnEIHVeCDBlU8PD4wvsm",
+	"pLG1wdaURRyPDqqiWbUw07ezbTC2D9NIqyY0t6lQVTJ/9jcPrQW8mVCWFyBPBUWSxkgiQseKGcexjX4B",
+	"pX+i1XjPkTfv9JkZNy+dRIHmqzB4Ypi8ZXO00yYzaBra2X59eNLOGrBhDbsYsA8yOmvb0Vkt+ki6ziIn",
+	"yeMC8B6DbgUPMKQjd32JGQOuqI/5mEq/j2DujNJPIhcymHbiY6y/0lhP7m2Sazv+Snc9JI2hKODCAzCi",
+	"o2iYOydBTMfqd295u48xzWJoj9Y03Ip3MfsUsmXO3QqmErGIAstC0Q9uiMzdqZIyiX8TC1ieRgXE+hCs",
+	"ChFgsRCaCFLEhMaTgMnbZqo3ypVUbAb6fTrqBpdhvtRidTSQibTxIsbaSYsFlSKqmEHIaGoYU/HEwsiJ",
+	"tTV/XI0lWq8neQesOWn0II69i6CJoZQ+QRPXRlywPGc3B3qKlEumVMgnsiwXYJMz/Js9bPmzlS7bkzmN",
+	"SMomTv+6TGsnQ/5XNNDfaHQtlE1hKM3UTFUoAoabDXNc7nD4nAW4xJa0oyHYtdTq+d5TxV5pIcPHBaCs",
+	"mjmYoL8I7jXfxFSxfmRGyXIByYAsZyJm6UgaIvgZAu52dzhvVlRNL5Gk0BWYQQZ6wAkL6EixwJuicu7s",
+	"bj2p/rkEuU8RSbO+6DLjR5WdrV5tzb6ODXg3v5bJ2k7oq9zR6nSPDpvt9ukBhrHuZP0wkQ+l5wnd9MZi",
+	"gf7ZQlG7sooXOP6Ecab3uTJh3jeo/TC1Hrxn+gBXmSPAL5+KBVilzBlV3wH9NPC+jaMqLVD7hUfXp6tP",
+	"tWFr/+fF3YsXN0bU71f0fC8i9kaoc2Rw+Q2FsGPAFSVSgebn04n0a1gwwAzj8Na3PMJkORirB+JgrwaW",
+	"pyEjVN6ayM5dbcTHZdHMemVptHQJS80DrlFyyWg8mr5nchEVk3+Mbqe3iRazgKprtuQtOoZ9JpK85OF8",
+	"zhQMY8JurTMO6qOvF7rvXHrRcvaOQfWIwhQMYzE2UJgqAFoh8IKZz+m/2d68VP+yzZVhEJluh983XH2X",
+	"rMW+4551157BTbgWN94KEL+XbbuB4xN/YvHThVyVCGqRmIS8SkzD8Oj+UA/hSmlFSS9mYEQPd4oVbp9u",
+	"nBWKayIGogIbcQFGDgJRkAXmEdG5EnPDPBSL2HyaseWtL/nUzuRqQ40cC3jOPWu+PANj76H+8uSg1Wod",
+	"Fo2nZxTyoo+OGqeaso7H7WGHHgan7Kyl353DcAfNVrPdPmi2HncOK6ukeaYDKkIPWbf2WvwcRhF9fNRs",
+	"kYd/bbefkFchX3wmn0+P+8eHj8jLMGZj8flx+/CoWcEI2qdXnVa3fdQ9bDWPj9qdgyxKbAJ5GU5OtEDY",
+	"hpv5qN3O4GTUpq1G62TYaZyM2q3GGTsMGkcd2hqdBAfjY3CoG5y02t1geNo97HYfH55WI6U4XwYpz5m8",
+	"PZ/PH3eabfIwfHv5yBylcMI/zEvKs2wfM7BRcBMmL3tiWl+CvzJmzFcPzo9oZNaHWWZdWTOOvz8aPbs4",
+	"vrid//WHZ386a7KDVnPUifhw9rIV/PVPUVLl4bGJHHi8CW98TMOGLYX6Labnofz9zW5ApHgK+WTDvMAp",
+	"leTvCwml8Bd8DzmBXyERT9o1/ZPn4vl8hRvWM/r9uQsTeWJnX2F+6B18hbgjzzD2O2+ngF89Bm2bsYKU",
+	"mASO+3wtoTTDPCExg5jwUKFau4tOMSyz2V6ZGHQLSkESyMKarvxjqKb+CEL9hNDSCnO/G3rMeCf+NQIi",
+	"b36bp9BjQs+fvev/Y4RfYwu0TAeS1Xu2KHbCMJS+8KbOYn5+zPBpRbZUki6LzXea5ELJJC0ryRjqmhwR",
+	"Qid0t0yRUVn+ECyQAKR+FumsBIhSiNeUr85RCvJlcIef1dSk11XknSoh+lo9tJEe0qs72ocmCM90KMJC",
+	"lZ8h6H7/edqukb8AiB9F+aU4iELBU5Yo13D3SfNKBZLSV7JhYaZbGMQuyOKQBHw1UEBD7h1RGZU7WVEK",
+	"aTme7DuApjgsq9b5XfgJulFRMo9DEYdqVSeKTqTRyPESIuOQRVnniJThhDM0J/FFFNk6aX14FbZCxAFE",
+	"vED9szstrOIEtW5tGk4gh5xOwPI7xLhQQMR4wQMsNfrh4tmUqq0cANUVVrfiqc7lfFOvqTicTGA1qV+h",
+	"YY1rLrCbdnjcEZQv2daNcxqb+kpFg1yleGDoBr6CUKRcYEK6XrkYzkKVW6uR23Zru1LVWWXHtobms9dM",
+	"UW8FLGiEUdKFECZvSMXmpY0KNZoaKZCmKFe7+v20w0n6frED4z3HqG7gCGMwHmwGNVbIqcYEvrMxzrfs",
+	"PVLResTdvevnb9+8uMGaZDla/OHk/6jxX5Ia8Z/vPR1rfmN0ulO23Ha3BS7UXx9vC6XlznO/bFLNuupq",
+	"qX/ZslWOZy2QELVxPtud95Z0wmpK4E1686KO8oHr+RlX4YgWAm7eiKQ0QF66XOS+ywuXaYIUZyywVfGS",
+	"Age7mGoOytQQSIfKQVMQIPMAw4XPTRwkC16zIKRX8JGLgXcRDXmh7VyCg+TzPmR6YbpzaapYUtRLy9QY",
+	"7X2/BLFxJl74KMWIszBnCj9avGsA7IB2XFE3/iP642x6k9dFUQiwT0cuLef4lI3EjElv6lahfjuOVRX7",
+	"AmEJPC3iXifDVa5+YVr1Wk1DXlG3GgV4T1pnlXummHu+Q1eWJKXzBxqFAS2LbD8ns1BKyGoCWihS7afk",
+	"+5KYdgiMH8aM3kpCSbyIksyskeAqpiPlTxrQ1GuiVpy0AARjl1JCrbLqXSkGKmLhi8vUyPvI6O27xDdW",
+	"aE86E7zK7rBk9LbvPM/GFjs1rRiVK62zTRam2mcRW9kYGgdhyfi74KxdhjO9cHdpBXxl14a4+h2Ur//N",
+	"FKDP5k6FvkaBgc2r8rQKtKlT7a1SpyqLg8K7nfI0q3YF1t0SvW03YwKX4B7JAuJ3SKW6KSBw9TFUU78h",
+	"0Tb7IVSZEnxY0df4XsvT0jpJY1g8qcECL+7+TNa6B+16jS9mQ31I2/pgWkdw7SkNyIQqhkUmQYGpFEML",
+	"yWdHrY4WIDPTdU7T6TprRz32jNppHWoOskdqOf4noZaUWDAw1tMNf0pN2juhMasKhK3XFlyFUT+7BmeK",
+	"S9MfI2/KBhuzaZ7hShox+xSKhez7wygOfLwm14LjLx+PPgXfTaNR+PTnHz++Wf34179Mhp2/Tf728XDy",
+	"41+n0+Ffn8ofL5eT1z9ffOMiw8NxCgz8+v84uJ+Dg+CHBRQBj8hkiq1/9NanErdMKM1RA8CiTh6+f/mM",
+	"nLXbrbqmEnjQPmoeNdvHj0BgQFC09DifR1pnCQV//HcJLuNE0rJWdajuDolh9PMrxidqaqo7mlMlVWxl",
+	"7xdXdOIH20QLa2FvaXJG5VQseR0jgk3JQy1UidgH/mnztHmQA75XO+jVaiUQHh/q7VaKQSzJ/+vVrv/t",
+	"3xv/dfPHXu0/annQ67XPjYlo6B8b8jacNwSATqNGIjphF8BsVVtkACgkZ1f8LmaQYgdR2PGCkeUUqvil",
+	"Vdcsi8f6AITROArTerS2ILBJSx/kimcOMnjIb5PtdSlExCjfanGvQn5bXM2gt2i1DkaLOIJ/sCckZtE3",
+	"PciH7tUGuF2nndPTR/XUAzbXh4ecDwEPUMnRpDIY15izjTC6DcT6FjJTvjlq6Z87x6NFLEX8ze1PncV5",
+	"64dpe/bd5IegvTqctRYny+9+bJ3+bewDqowqOq3D0/vs/iuBh8VP5HOqpgmFg80HmUd2vVuFnN3zQCbp",
+	"Tp4+YnBDgeZFo4hB6gAPsAYSYXQ0JXMRhaNVlwziQTZWNmJjVcd2ZSLWmtuM2dSHgRoYmUj2+EPIcW2E",
+	"TI0bmhfSediIqWKwxQ3D8B41ezx3rDG2/0n8TeuJ+qZd23zJ22xlgpp3sEwfgqhyEYEJALJOBj85+NBr",
+	"XiZrJhsu2b/gn75pt1pPlt90vtaSmYpX52NT2Ta72kuzACUgFNr1aLulzyHhQi5GI5Yj67YL8ljEM4px",
+	"7OoA7Kv0czhbzGrd02MoHDcLOf7dTtajgcW0kM0X5HGqVV49CntnXj7/8wNpHMLENkDI7smnLNkxroG9",
+	"1j/f+M7Zx48fzx0LoB+Q0VQfND5hyDGPT46cCy5/uT2FVsUkZjSafdOrGVmhV6tj/e1vetmCr8DyducU",
+	"d/VaFHKU4s6/+3DxfuFhceemDBUU4jj/rvHhQoOcyB4XWq6KF1x/n9obn4pglc0qr/2HvfyaQxGs/v2x",
+	"0/MwXuAw+VfAoqamMaNB2XNoi5xUE8pC/p7RwG5+8mUB9glTThAumMCxarE0EXT2U9QXKmEoI0j83cDy",
+	"QDq9qLKwIHFWgOOGkVVCIotAvAqlAq+Jgw5ZhCEKpYMQuQsIaY/nkp3BF0ioitNjC+M97MizKVVObmsF",
+	"UUP2vyKjKGTcA5FkPEhYTpHEw1LK3YT4c5CiU7YC1pSXkZM1oP5w8pWBLaOxfM/jtMRCOZI11TmOvx2I",
+	"7jmLWLZDZhY0fA7A2UI8BSgCeOdjosJmgcjYDUqgeMEDFpgMniIMLzA/0wbdmMC6IhyMJ2PkgTDf+IFo",
+	"JWCkneTg5occ9SI8LwX0ggHJ1ThITNkg5mOVyJ5MX7PCuUQJowBTYuZI4JJVIAHT9uFEU8j9p347LuNJ",
+	"70QUAXvEAkrrGGMZKBtyJ6ibmGYa5KUyGo+mplm175TrxzYcNw/BT55JjcfEVjr2nFuM50xjwmz3IA8a",
+	"YIQCZ7Geqf+wzVVwZvw5kz2UeyPjIFjDWfT2WG7k36D7cJA3dMYCt6trFoI3UCvOcUrWCZVJR5Zw5Dkw",
+	"87SMRgGgNPy3DBy2LKPVS0VjtV6cGOWaru+EFLYsv0UDJ4+5bPr04txlbluA0zcxF6p0VvhutylzOWzZ",
+	"mb9jilATLG2d1EalSDSNtTvizrAbjEyqtVKvuWS+pvDbyoJUevfmYSq9gCdM7XT7+gFxqwpWA2T9ZFUQ",
+	"PU99aX7I7CBrQfys0t6gnksosabd7yYquRQhA0Kyn6BecnF/kTXPqZo2c4+zZd9K8Ilpdl40vrOVlrJw",
+	"msS8KoIvVDgr2F31A+9dOcdn95jbFugoW7p5wT87Ptt99vemkFEpvrHSkRff+Rr7+ekzZQ5KZP5+Bo5y",
+	"4QmqD2l4kPHVITlfqyyhJCYf03897hXIYkWjnDmG3jJCl3SVqWTkMWfAQGUXVyVIKSjWEVnKFC8ZRDGm",
+	"STQFIHCIdQyxmu0kAEGaj/9CSxgOJsKmjeZK1BOTM5SqKDlZMF+lKA9T9nlabmgdspaYCj2fM86Ccrw5",
+	"lYt20uHeM7nQkuCUejmdfujQ+ibabQwffbgw9qEd7nwHJp+NwA9VtbEgCxRYC3YA65O4ZQH2A/CBpR8D",
+	"HLds5QNBPzdfFy6wedi/ZWvIWiiaKv2p4zwPxjyiwI+k8Z97QIGRsgPtQjyXSsznZcSjHzqb5NOwxfw+",
+	"ZIJflvNpY4isUnPzNsinq4vnO6u5V0yqdaeaElUtgilHtNxlS8rU7OQSNWEAvkv0yua2br0VV+GMRSEv",
+	"M3FkeVnI1wNihrsHKDvZXarmXmt4qefBc8TL9EkadFsqZT2DGqqAJPC1FeHEOI3dRS0DQBmxOACU7dLC",
+	"iW7eZZsMBDYWuHT+UtPMIgmC3t7aYCYvParO/KXa28INnN7pqPrXnhzU0pVPmNpt2etV1r3rqtmZs9Gb",
+	"JTavtO2DXxksjnV/iFZVjGtEZxDCHaqvqDFbsEI1DWK65GW8wb7ghWZpHu7KGO7yX6Q348Vzv8fXsbg8",
+	"kAQVDKh3r9le2uYod4dWOXL/I2bjWrf274+1LiW4vrgf41P5+OI5uv1AiCoF6d2FlsAQHHLOVwRzgeWc",
+	"YZ8ZqOX94cPFcyxbiwEiXPBwRCNoJmd6p0BrnLIFpQLbfRej75V3Im0H6om6sYX8lSATQQRH10WTfDTF",
+	"akPUa0w7hCGbhDwNsDLtDNxGBhlHfCvXocCucIxl/f0xD8eHbszDWat10j476xwdnhy2zs7aTvhD617h",
+	"D88gOKoqtGdOJwxXLJtEK70cE5v1s8GrkN8OCMakWE3PfDAWMXuC6UTQc2NGA0YW82bNjw2M0iqLWml3",
+	"TmHJyd+ZyLzr88aPtPFzq3HWb9z88X7BeWAAK4l3guBJYevTSkJxrbZ1TdnSsCOFu7KAQRP2WveoVa+I",
+	"dOnsMc4F1oXihO9cf5wKmbb7gGKGXLHAPQF1ouAlfbqjyGYrNUlSiRQOwEosACF64yVjUL6Bm4A9H3JS",
+	"UWabY73xyu3CMUi3uOpwNDWRsOmi60QyzaYVC8hwBXk3VGYxQaNcsE8u1rduxDoMJe9j0f6gDAUAXCnl",
+	"H7YypH+QJX3a+Ll/86VdP2jd9XpN98+H9YqHj7606u2zu70Fsno19tcQSQyWsTGEqUpmfNY2FAzMLt1c",
+	"rOotW+mPplDgQxI2HrMRVuhslrSa7/G013ydBOF4zGLbn4JpmcAM0iSXjJHr90xpuebmIdRAfhzjnyaK",
+	"MNuK3mxRvvV8VWBUOZv6t8Z/3Zc9XYxfY8FUH67xpkXZWvBoRULkyIMXV3QysG37kU1LVsdrexlKRgaH",
+	"7c6gSQZ/gLcoXzUJlDSjEyjHr1mdiYGrEylQbKNgjI0ZpvPNY/F5RWaw4yDLkYeDj48hvnpQJ4Ne7aAx",
+	"+Tmc92qDRxDATDNOLzpjVdgfN3DVm7KIF1yFanVFJxhmcjF+IzgrQdxViiAbd6t5mGboXY1AtDtLFUYR",
+	"MUU969n461CSwUHrcJCUtqeYo1iMQe/x9kGz3ew8ql6shvZ+K35FTXxDmQwXBpni8NiKya67bmrraMG8",
+	"S0zsdlbCxIjpLj7CRCD8aVBPxYNsZhOB4B1MKSTDVY8PzOfmufleXyjDWCwlNIMYYPCJWMQjNgD+AZAN",
+	"NYeQLBpr+VMvxm1vbxscol2sx0NJwgkXMQu6rlFTTRk3gSoAMRj0FI01e4fAFUoGMZNMDcgSLr4wAJ4E",
+	"Bm5YMWlV7KPeggZA3wCb1zYx1872XfC/LLz6U9JxjkoyyEymt0DE0PiQjtgMrnQxzqFSoebF8Z42bBnX",
+	"gGffCHWgI0vDSWIG2NTXebrwvLSTwB5ss2rDBB3k5RBg0FItyK8j60TS35bKLpTFxAxjmiknAyCTQfNr",
+	"UYBd6m+MBMw90vza+59fPiSXVMvloWKzolhOzvEHMYYmSuYt2GSTNGNPfJu8Dp8CBbHPqot3KE0y1o22",
+	"g3FNPZ7kqJAZo9ykUoWYtWEpMJeYcNT6DWsIxkVZdmMYCbfKCOE4M++ps6OBpQwUtLNUQZJaYu4JiHFL",
+	"lkFivJpf1xTiRGneczXl+l9awPbrrsVV9+61lA+SxWULMZbdr7sSaw2+5zpy1s2yJVnj5tddk8+Uut/1",
+	"XZrc6vwaoQiK25AYNUKQvPUXZbeNydXeFCg/NA6cZfg3mPl10H9frN+l+f/GyvyXhcBqTklF4y+ZxF1T",
+	"ZuOPkMALRfThxrLu2Z/s576p7buP7TR39Wx7s3XfuQ3VNOybrfQdgozL9WRKmYxEuOare6lBa/mpLVa7",
+	"mBv1lls+ApIElbdpUGbX6BDQOoT2uApnrA41bE1HAhgS/g7oCoUAJzk7k1LpW6N5N8VMzc02bKTphht9",
+	"bF632XuNJH2v8us00e8uzQR6I9QllnrYnZiCUNJhtAFdnF88t6/e1WthaoLph7w/j8UkZlKuHcUx3Vzw",
+	"d/aru7qn/fu6ofIt5+/quYrw6wbI1J7fF6nHlrdgs3ib0H9+gXRrY+i0PrthbrgebwFdWZcUQihc2t2d",
+	"hJ7S4DtTh2Rn4pmFciT4OJws4o0o6HXm/TsIU+Ubb/j5xRtnr2nYt5meG3z5zr66N5YGweCLuYkQj9kY",
+	"+JVKayXjLgO8LCBSzJhDE+b+odyJF9rbvjqFzXbYV5uG6h7xW7Zaf7Txu5wZWvMKM2DibN10qHfJB3da",
+	"y4q05sWCfpwur3KU1/YLi4+97b09uSPov6w3csjInMZSX1+UgFREkuXiAb7lUB0DTn76CBrcgV4PlbVN",
+	"NXOor9KsmZy8N0LZKkU7bqmbsodt7ZzxKnH4zPnShSN3BcxCObMG3U35/2v7zV3dU2Zu3UCFwnZ729yk",
+	"1TswXamEwK7PmSJ3T8gAq7QNiKQrSZbQppC8RQu6q52TIYsEn0gsDIJyqmKfVfJyhpH0eFL3EfcIOYq7",
+	"gU2spaop40qIVzQ23XK2JwtTPaevhOhHdpxKrL/DL5J594v0UBIAI0ahEOw/eApKqPA3cxq+zqWynhTI",
+	"uYSmpOC5S9+fsmgOiHsxo2EEYQI74gqS/PrKjlCJHWey/UpTjvCfaqKsoacjNAhiKJsImZfxMAyCnRc7",
+	"dr+vXGo60962PjWTQEPUdO8hj1cvGS4PlQn5kSMxZ5IEQr+akyE+fvzYyNewqBIk8iUvAE4jIl6FMyYW",
+	"andJUaUDrJHU7FRf60yFgZG8MPWeEw3a/sQvv4KzoyS2XyVrHwg9/wdrLRdcsZjTCBtvvtBX8M5iLo60",
+	"gTBqXtwTAsGVkCbi6HWggycSExNmYTDnxmaEAbA4Ixk/i1mgDyqN5D2l/FF2pE3EcnfyfavNaxk9iGI2",
+	"sfxrcLxXVKrzYBbueolAEia1A1TiM51qL2h8IwjjYKEhMH8oVQzl95agpgyxzheQUSK8YLudnRaaSk52",
+	"kHXmGmfKvXH3tFKi8Z2mjJ3ylVNd0Z64AUJh4yQtOqBqwz0wMbbfr0MCTrT3cyMXIzgvfILWzsTEsBKL",
+	"WNpVvhZBOA59FQ4/uqE2hRib3EGzZSGrDhe8A0DnDXW/tq3yX8m0CBud19J+l9rh8SH5c/hUE3vd5Gmm",
+	"VfvrVgPXR4ELxeqk3TnV7yN+TCzDC6iqu+upt8ErpjjveqLIT7sX9LwwQcKmuE8o0/B5GjPNGSLBNdIg",
+	"ED61WtjYqYhRqZyQe01VmpyGDGINA2LiPgfgPxo0yTMxxyTrHtfs4paxeRpjFoVSSawkiZH78ITmxk/Y",
+	"TMxo0o8QrRrvYohSC7MdC3bZHWegTW1Knsn3RsK2aGGIAdh4G0EcGycDG1I5eJIcb9Nhhk8YCn6mUIIt",
+	"WbAzViASY+4OswYl2Wn3hg+EBJaZQAN0k1IsLh/vLpPkbppkjhdyZxRkqixuKvK608Nt4PSqXHsXpI09",
+	"92iAdlt7mpseICUPtdiDGHwEokC+8edXkJnfi4hp+c50qNhtY2IRsb7b6GKtpzo76/6QKyKWkZ4gESn8",
+	"hBb5S6wI9YHTTzSM7iE/07AvPrFY35gbiTRv05c12MP+IgtC5efPn7oAa0yB4tkfLuR6zw4q20/1q0D7",
+	"ueaa6w9Apj/p3vbJutkgjZIqOqSSJSayjNHHqAbKRuVbpZqLZZNcxStjP42o2qcnLt/b/B9vAfpNiLGF",
+	"1uy/CXc4LvWNUM9MdtCO9vLPaCzq6xtmM6u5+eLiuTGdpw5TFVOexldvck9dpV/sebse2NivomXaZrkA",
+	"e/R0bd7lLtg5Yqnu6fe8IYM6d5sq/8PCnlBW1X9Bc2EIgVJCEDFW2Anvnzx0ySDb+OR/fQL5B+zt72DX",
+	"sPOjiMOff13BO5G4F8XWk5Xff/B0cNy3oTppUJkzuRUF8a8hdH/g81hoGLRI9yzdj3uKGb+FUI56rnne",
+	"uhEyjfp+S4EgRekl0cbAZoXxID1uq+eYNrklnUZ32NmSjp3rT48Hgr0i9oHbzrROkoxhIpnSp8mslYxE",
+	"EPJJkkzIWWmTpNwZS3suVZ0s8xYA+jEWfOL2e/wHutXqvzd2iTyxwDSx6DL4GDI9MSEObv9cM1lV0hgD",
+	"7Ke+DAhTf4GIsWmNQV5QU54gMZ7O2GzIYpNsBm+BnUCacjXzWJOoCm3YUcA2ROYz/SqgM1LUnwKB+W4h",
+	"GzGbIdfEVLSkX9bR0cFxPv+9kOY3Kyuo+XG6ShMM9XVnIpc125ozMY9Ybr6jVmvT2S6AHmkUvR1DE7l1",
+	"KRQ3WxSYmJWWGYfEkamIsh0MIPlDsXIzhgVEE4utGwrhqJ8v8LN2K10qjWMKohbmkPhAuA05pMViqXEk",
+	"MqheYTrSLLiNGfZ0prENfj0FQ/D6CTNjpe27vUNhbxYfkPGCJwl91RUVCqOmTV2+1hbbG6wctwWkvv/w",
+	"pn95df7+6sXzWr129eKvV/3XLy4vz797gT/nf3z29s3VizeFn1+80Z+bvy77l2/O311+/1a/9uzD5dXb",
+	"17U6zPTy4s3F5fcwlf7zxfv3b997dyDtLboRoj5cPKeKboOsOzdz6RoBSAERw7+zESgXLnEXS7Kn3rRx",
+	"2iYoz9ySqzJXQznpib4Tfwo9BHqOTboSiAc7UKn/GF05LQCgkMRCsnhQJ1LR8Rib/6HDVSt3g+R0DTLn",
+	"F4vVVR293K5ggpmA/tsWj2Wb9H7Bneh+GqCzikbvnN3ADLVcy7/3C34+YVxd8PlCDZxbbWAP7MC2Msxk",
+	"nr52rzj0KCrjGbQdUW09B8ysytJFNTvOtJIxdyoW2jWBUE0CqYhJCQFLiKEE3+HGzPsZDOpl351Wq1Xk",
+	"3xW8EQHE2G4TUxIveJ0soXxRWn+VxGzOqLonC90gqTNzwu2ndgnOjVigKc1GZvRzY7hSDC6yw9Ojk2NN",
+	"aRdaE1vE7JmRWYqyQZK5QhgPWOBUW7HFl8hALuYslixgwaBLKJkuZpQTJcQtEWC4T4kN3Z2pNdjtxQGV",
+	"vHs8TaBhkWRkHMZSNclgZBtSDbqQYwNKG5W3RsPSZNskgyCmIQ/5ZNDFagHoOoBZJVb1dfvjmYUBTLbC",
+	"OUTogbaGxakoMiEjsA1MaQF77+ZTo3KZTvWc8yebzQR/SUWjyD6y0bP1WrJc5BUlcezgHgLXTsFRVK9Z",
+	"XEDWqwltrNfSvfLeVOcXr0tIgSoyZFi4pdgmQ+bK35IBXSgxMFKymrKZbUyTdl4ZQBXYAbSTTd8BFqwP",
+	"mehx4zDWhBKEckRj4MszjDsYiPF4QCJGzQxJPTSBBChzW7VQApEy1vgV43HJ+pNWGl5dYcI4wxpltp6N",
+	"QGV1EXPMRk5Ly2Y5pO00vk78NK/dZZt0V390Fc6YVHQ2158xGyxbOU3aewJev7ONvvsxo7LcEWG/fwkv",
+	"v8d373JdwjeVcxywb+rFUoichAq5ThOniKVCNXm/s2jigcGzepblC7NQQXk6Q/Wm3YjZzmYqvKyvnue2",
+	"HdhSaC6tDJKaSWxAJLC6GCJ67GVl9dj0JnNbythmv9DT3NPxYXOdTAQsWoeK1/DSXd3GqJiAmY1agJpg",
+	"ErfmyzLW28PJcGVkCJThJGMgVpil2ZJniV0plGS4CCNFsP9Aea2Xdgv+t5d6L/o9qKAXRqFaYR2F8Ri8",
+	"9EmBhs0OrS2hkCnOfW+Ssg5bG1yLITmate1hcMv4H8gs6Tqz2d0yTbdxmzKSqjPsVpS5sBpPpdqFQqNP",
+	"as/Uy7TFLyxHt4Rvp8lwbq+An2O+OwpeO1mesiIfrFXFKxtbUuCOkMZI3eSzXB/hXNPyPPYAJHcSr3C6",
+	"4S7mGiatseZRDhoc4DDpGqxB1rJEHM5CThUif0bn86RHD1ji/Lh7rh/i1PVaIDgrfVFwZt+zzpGSexSe",
+	"2neh8F3Zq+/1Q/smlMwrexOKReCbdwmNrN6kdU/1z4KzDY5zZqjqVx3srHvVWcraURNUrnvTReXdTZFc",
+	"PLrppZgl5XcTinFbreVEuFzLjHvzRGc2zedWJoeYKAGc1xEZN5soER69s9mKkMBZl7FQhgMDAp4Qaplv",
+	"GDHXJMwx4AO4UDmPSFR3W+jU4tWwcKecOpRo87COeo2V7NNVUgW8bhSNMCYihpJ5L2ZztcIrAwJuoa69",
+	"k+63kd3gDVSWTKgna/b12Q2SFmx+oz0WqszVNc/JGdla40bOyIoaxSrjef5aqEDPbCs5p0kcbl31TVRW",
+	"IgpLkqeXkVSUB7JLBshPta5dNzLjkEFAMwpkT8jAypBB8kYimKa32BMyQA45qPe4o+XXbTHi7O0nuP7C",
+	"MTjUywwOGbMC8VkV6j2O7nwtRzqKHTSlyiiPyVpBGzerSnl7Vl1fp2GXNFo65zbft56s1nRdsvUwixf+",
+	"jhoiJCbI/WtRGlaIk3ErxSJbwZq+NqZsK7UJKHkh961cWoATT72epw7lG4ZG0IKqUo5YqjmjoRe7COsA",
+	"qmTLsOVw/8J9zMbh5yIBfG+C7G7hHpiEXAIwMRuJCQ8lw9qoOTNjO2dlPMrUvpa3/UyV/i/tjqf4OLAU",
+	"aAL29RBsJnB0zYhJaZDZdC31lXKDMEHNkA6/7u1LfMsEQYejPV3aZrDEEOyq1qGSSWarEvoW92kTDjiG",
+	"gBKqSBwEZonrdYmUtvxGu4SHSK0F10EFjkKemDnqyI4TFQsaTZNQZq4rGfJJxBqmg5RLf0VvsFt7/f/1",
+	"ep9brUav97n9stf7fPJS//Ps5c0f9BNZ8rD8Ky/tnkOsQUmzX1Brk5aI1JYOBQviVB84oc8+Wh+hcvjx",
+	"yeFZUjmcHDXbjzxyIMyYRmyUNIWUZHBugunAdtslTxmNWUxMAW5nlKQK99s5/WkBVfvR/SBz5/2wdbbe",
+	"mWb5e+iFbiQ0h0Zjj+nIlMRqAPeuNogctI8OjtdZRIDqMx0k1ykEvrwbvwP4PFrSlSSDISAz45PDn9Z7",
+	"4jIbmJktg7z8IrznD0+79z43nABOWMYsta+LfOR0Ot+MqyW9zH08W7OzRGyCsvz6F8OtUITLWNSwyJFZ",
+	"pUkHTH8338mtDDVu6q9f0eACXD8jyqGQAra8D8sUCmxpv6aKP7y0hUCy+VXl4/62n75h9MmK17P6VB30",
+	"7ZxV76hyC/Hjtpn2AO31ts51xxrTJmz03FoftbF7+syB2WCweuJ2BxutgB4BnoOCn2VCRqtq7LgVJJKF",
+	"Jx9nA5vanc2ustap/s9T/Z9n+j8vNr2pOFuujXVNNFK2zES6ZoxqeSTkhvYRT9YzvlVMQRoXApKC0yY3",
+	"8d5fKOuqT1qghIn1Fs0CnMEOawnJJt5h2EUXe0IYdY9yMggDCFywXWd6PNN2hrhdZ+yQ4LC5ZWwuraMR",
+	"usxA+f1ncKzM0g3FDnxBDKXBLSBIgROZhugJgqCKLjQ+1SIUxPgSsA7op3MaK0miENLQTPemAfw4aJZF",
+	"u2RCDsSSO86axOCLneyU3ATCtHMw9t8YaEgHabuw2DQn0JQysE+TeIs1EWhhACz37s5HaYDu1LKwG49A",
+	"2TWNRzQCW5MMvtwNCJW3MnHqpJ5Yxz+nFjEvso/tPFQxs1aBTHOAEniNHcyCrGljEXNjNbfeDBvzV2I6",
+	"L0MmCPm7IfIc6iUY00KTDPS2mhAgqhynpr2vH8hUbsED6hjXQgkuff5EH9ek4ZgC1i0miIFlqKY9PkiV",
+	"nEGdDNmIopxNVaIg2VZTwA5opAnPVG3mQpksdmfvDD3m1bk8c7T6U/qOjx1mh84aRDY2bqDGcHBwcPbI",
+	"2iXJeKEWsWF1nHy4euYGnKwYjQlY+p4QziAyxbC+UELRHiIWpntFclkFVLGGCmc5xesgq/h3Wpnb6mGn",
+	"1bk+bpzd/NJpXR80zm56veCXznUb//Wlc/eL/fXLwd2jxsMWPPqlfd1qdG7Sv6/bHfjy4LrVvnl09VD/",
+	"H47UahzcPOpetxpH+ofkHw97vaYetF0/u3v07cMff7n+Y+Om9LNH9+jKtYvl5dczMZRaDfAETBj0MRwv",
+	"YjgxYPODuw8lZ2NIuGUraRqBoXyb0MRiEeaEl1yIpf7TFV5ajTPaGN98Ob1rJP8+3ODfXnvRrlGpxtJh",
+	"MHtTyu2yN/VO7K7CRZpc8ZVXAH5/xT4rj0uzPHQTF/BGqHtBz4X6R4GO6dH3Ab4s/inz7jodVw/x3PkA",
+	"Ah3U+tOLX17Bq4WQSfg1C3Q5Ij5IFt8HDbbPNbkoCLye+7SIro001zdsmSivOykW99BlrRpbrXUALk2X",
+	"j/ug02nhvTNZJW1IMnRlyl9tbkIxw5giWF5DCvRptO1cIGHjCRmoacgHqWaUXPc1I/fJDeHHrqp39doi",
+	"jjb85MP7V4X901+Xb1mQuqk2dD3j+3f1vNh2y0p6qMGtZ2X4rKU0KdpH/szY3BhTKZFsFLNCfsFJ5ubT",
+	"f1Z5QI4PfR6QHG40zEXc3FSK1mk9i9Rj5/gI5FTrdGCYgZ6qDqqdBvZbUaAH2YihtVQxvcT38us2n2+8",
+	"dHMqcenQyREGWLdsMDG+DFkU+P0W5zZpaqzfeYBCUCENrcpYQxs/31ybTS8xxjhQ/GDTc4rRRDlPifXs",
+	"QyETFS/U1Nbw38RZgn3jih7/gt+/UXz2q3hVrlMRDxdaqyfqqZuMVOvWKF/lsCjLGfsmNmlnJ+68HDVN",
+	"zrGWZSxKB8RHk4qAjI6mpnAMdQnHheeglQ2L2gZEq0yURrHVurUZnV8jJm8yeGJxObGj3E/t4jLRrGga",
+	"1TgwWoRkDA4VpiskA+j3ssZ3UzK8TriI0fue5EWATZ+n1SwEJ0M2pdHYGgXssD5TWRDKeURX/U2UsOf4",
+	"rkWcUzqnOjMLU2+MXp14Xakkg7823vLGUwC28XY8yCTjbt6/vqQx9FfyF6d2laaH7zoOYRc/vgvaibPb",
+	"JGM4MZDVjXU9WpkYyTSilEPLYTqfMx6QgdESoOdmpjPzFumA53vIWd4h/xPDN9f6/4yrr0odes7kbQmS",
+	"L7MtfqaANxYQgZQaMHnr8xmr9VkZMOE5vHlXX2OOpq6iCzKmbSANUXvLbDS1iVphMZUs8O9GAf8BxaT0",
+	"XXg6rOQlRVwWN3BMRyrJI8JdJC9FTAbeDv6DLhmMYzEbYOKPEgPkezYtP2BAuAb/eh3IsnJc/2hbrp8s",
+	"YhOe/3cpePM9XTrJhzndpFxbzka25/axEHDhxCOmmyVG4BXafwKOJe86GWKCpi3B9wAy+Ua36JZwGkRv",
+	"NnfSUro4tVaZoYWyZf5QSDUOzBUZRSYYtFlL6jyUp5GgczRmEaOSZUhOPtDqxwylU3Btg/Mghumc7sKW",
+	"zKCUrSFJE4Oq3wqxgIVlQZ1W57jRbjc6x97wP7kA4tlrDlDdDSSup+Z7xeiMJP54tysZ+iKGoH5uk5G/",
+	"/2QTC0/CRUO+JUgqYmtPF7xVea463lPlv4I+umy/jiXZtVhirY7Gjz8g5RytSV6AbSCtbQMllRMGlja2",
+	"ntEVAedJj+s5PjeQdgdN8o5KCQGv7hf6rkaZj9xysewCHgRnEgcSs5Q3Jvy/qDz1b7606wetu16v6f65",
+	"XnNO+EDdXrK585nlVHVzL5rLpvIiXh+/X3773jOwXCUp8FxwbDPKMyWKTJE4yI1hm4edp0JGPlW9GHE+",
+	"ZdsYqSq461XqJM2W67Yx//tn6FAIOpkrGxVPLpWIIboo40HMSp7ElECDVNC8IdJGvDu0B8jyUpOji6xT",
+	"PrRU7MZuTaG9BgQ5YMWC31kgZZpqU8DMAJDcJYHgzAhfabqpjYg3edmGC4KPeZmEJUDkf9cc0Ujpn0I+",
+	"YmmACOQ+1cnfRchRQv1Vc29oNtP4HpnQTqWlDdw0u+o5gjOveHGPREfDrwsZJXZBebzYyXzH7IX1XlTF",
+	"ZmUb/gADjoSmqRHF7Ku04Np1jQb0P83fzZGY6VmTQ2VdEZnyG4dZh2j2OCUm4X/79//4/3qLVqtz/OAP",
+	"f3z8zbf/r//ll7v/atw87PWa365/7dGXVv344O4/H6av3jj/btzo5+075+mjb3u95qM/bv6+96i+4CpU",
+	"qys68dxpgz8M4IZi8A5RdALVGQKxGEaM/LQQisk6kWxOMd9lCGLBjEoMZzhrt1tpAPRp87R58KggKx1W",
+	"GVYe9np/+OWa9HqqfvOHhx8fP/q2V7v+t39v/NfNH3q1h/Dg5g/1shce/cE+uV94gKNLe4OYAhPDlGc0",
+	"e2EuSQ6AZizpTPdNE9f8wLPhxnwEHDcxIKZGeeOgeJJmv4P2jc1U3DJIlAzsn7lCJ0mgcb1GJ5iBSsM0",
+	"ykb/ayUVm603vcASvCwjsRho9PPVBuiHT6zJ+MtmIlfmm2yaX0Hmuofpw53ha9ogfJ6ZMR3ZBOjk4vCY",
+	"7rMj+02JdMbQKq3HXOuBKbKpFBUeDQ08J3lAc6YOx19y1mqdtM/OOkeHJ4ets7O26y8pPlvv0NA/RVGJ",
+	"X8NNJi6VhkziIshDuQKKTxzRB1xgprApykH/WPFmpzIBAVPeKz2nC9+rbOSeSxHsJFmZlM5NTcgFackU",
+	"PDDoqqx8oMmMsWBIR7fPxGxWYupdJaGFjmqyFHEgm+SKfVZJaOmcSn2dhxLK5HJTuYqWFs9IxCetvBSM",
+	"Ia1tYuHzEfCnh/o/x34dZZNPtp3BKySBu66kwoZW3tDECOzN9qQAXGbqPnuOatq2xlOwRvM0mbbXMrGx",
+	"mj/UsWY0JvrTmJExWxovH1zVA6cnziBjQvAyTp+vq1iINbnfjjwmhU0YQYpEywlCXpYlbgLLTct7zBRH",
+	"VAyMhDPAeMZMFhHN2nqHIli5BxKa7CcFgr1KT2SL7Bf3IwL01IkMf8YmcSYz3xpu8A6C5PWV4EFmP5QQ",
+	"fTkVsRrU8Y9I8InxQYiF6otxP6Z8wga5iN2K3P4NMvy3EHGTH4ok8qfLt2+IeW4SG89a7Uck5CZMXqP5",
+	"icE/oNjZOfgR8Y1dd0AOwNZzlMiIymnBiAj1DtfZBhFcQ3hefpiltjJj/iJicLUOY3GLwXOJYrzA+t2s",
+	"llbWTvNFnB/Nbjn1t5Ghu42p6jV3m2vOarD7iKYH80+gE60S81sultxLphlLQVkhZgIpCrZaIdRZEHOs",
+	"hqBXbOusPSEDJO1B3c2BiBkdTRmmxMCpwEB0SUY2rjwtaSDmtXoNB/GC+z2jkZqW1A1m0jQ3pmQei6GH",
+	"TcqSghI2fVPcZlI3xe36O9cM6SOci+e+U/Dhw8VzzVc0OkaUCx6OaAROnya5CCSZ0YBZt5YpFakZsxgn",
+	"hcdOjFJ8dNx5lDdJtNpnZ8HB6LjRHndo42R0wBpnw+N244i1xgf0ZNQOOp2MneIfG7Z9V6+9EpML/lLE",
+	"sy1jMJ2S9ZZNvz1fqCnpNFtpOXfAazFEAHKavMEe56aOJRKpKS7rYSt7TsMzEKWxcr8JqCYx5apfLrFq",
+	"7D6QILg2yWvs3JnGkKYHyROPm07yT5k2CQkDm+3TE5vRbtYBgdcBG4UBk7/CHi4ki8srwpdZPp+AwROW",
+	"sZyGihE51/IQjcUCKwkYf94MgG1WGzr3jf581LBd4ZrAb+A0uwV8O8ymIiz+d4Lef8ojuUsmQGnV+bec",
+	"uXXnHX01374hp4ZBwPiGbhaMLl8fVGUzaJskrWf/BCw4UItWjui8LHxqjW1jxwoPm5YkCGWfhtXV2c4v",
+	"TNG3smIJoexzoXzMK14wcNhiZpIbmTphCn6UniHL7dgxC7RAvudgpaWJmID0ZL2Txg6ypCtMw0kjGzEz",
+	"nZPBtQXlZpAopQLMkfHKxM242ddpba/+cLUPP4FJXba0l1YhC3lqnzDh86wIYaaSKirc/+iAnlCZKoYS",
+	"yxiuK6dqD6Sl4bo92WvrYWTPttfJgwRfUTJ1r96eXNy0LXAPHhOyTMBJ2h24NWGeJC0nTBkMdKhg9AMW",
+	"Ydyf/2hjjvln/cHGLpzip/56TAmDT2rBU26w9JDyFdR3EWNbCh6sEdaphSgOY/mobhCW9BEImLx1KuWt",
+	"dV2VOaySdVjjbGkAbmEhEGN3a2uJ4uH2BU0nxt5Ky1vONrz7JbLXuuMuywolAW6F9SKoMkV0K3MJ8S0t",
+	"LM+D7ReTI0VnZQkAGTRlpqmgWUiXLVIr+2w8aSsSUT5ZQLCljZvXnCsWkVOPJIm0pJwoOoSzDCFCaFJu",
+	"kh80FYxopJ/KOoafjhkLZJ18+GOrdXpU7/EPf+y0OqfwLfzzzPRdgDda5xhlg6IIkVrC5iPTk4HFs5Br",
+	"HZ1Cl9KZ+KQ1IrgpnNqXoSS3bK7IcKVAq+xx/a+cDbPoEzj9XfgEXtsCIJ5gWv3ogTV2onnYdhbPm37E",
+	"nHEaPp7MVUNI2Wh3WkNNXZvnnuxBcXjDlvfJYatnM9iAjQ74IooGYBW2V87vPKut0gmcpFf7irtllUwt",
+	"r0F1oi6hJBL6iM9pjMxDkZmQihwfZioXWS5iA3LMrSBNt5N5RFfoLMEDT0kgZjTkPY5DRoxKRdRSkIgO",
+	"WSTroMNi3tugaYzagyb56FV5oc4P8AfkMzwciQBtTOTNyz8/S72IWL2kx9OSSpq5jKZsdGs7Qe03TMvW",
+	"fkkoo9drXl+EN9dv+M31D59urs/pzfWr6AZ+ex7clCjVv59YLzdhv0CIp0QJ0u6cFkiLcLH9BaWpcMEV",
+	"lmgGTUO/oG9kGqNOYiilxw2pPKsTKZJY9aRlPNpSoMImJbdsNRQ0xoGE1CREIgbGFmJX5jQeY1SuIEh4",
+	"oc8VXmXjhbTRo3CW9GERHOLaoaJpj6eNZVFenIpYEUMGpkMXM0Xm0kszidynw1HAxpMphuz/tGSxWi3C",
+	"vGPPb23Jc/rT/XP6THVyLzNKEvrQXwcflITBb9EayIamewudI1TSyacp1tC3ZQdJy7gaBxDmO0jExxmj",
+	"SXuWUNo4ehrlb5991Us3BdE/laX9vXPC3gsZjaUpSTYdqQrgivCllq/Qou23693uOBbGrXt2eHTyaE9N",
+	"aFWJbTWUBKwNpiFyJsqHvIE6VnjC9MlGj3pi0ZDFuK4jb6oNdteuCi2wQRqF+IyNAv+caJBcsoWnKyDO",
+	"VJqhbJ5bYdFJUYbonEhM8jbCwzyL2Cb46Z0+NIYZq3jBkqQUIvX0Fi9OOBSJqLFlF818ZY7Zq2yXBnyN",
+	"aEKqrhp6dHbm0PJhy0vNJWlabiiWj7rW5nNvmLE1sM285eNBYmEpLG0Rh42YjVmsb4dtp/bHh9miQ0nT",
+	"oKQhTkJhXjbkHE0v0sxycJ+GESMh+EzGIe6606DQqS+7h3aFWlqlv2LnQpAZ+yCKZlPjk99s1k8fi/gF",
+	"uKHDMAjgcZg25u+HXK9mouX13JNZKGdUjabZXom+Ju/pr+73t2zlPEkiaWr59u7O3zHlSboSdDigwSzE",
+	"oJpIUyQL+oZIIAdDTUXQzwanpAg1eNM/jLWIj//WKn9fObtrSh31IXaFxhNTd34kODrn+kk/C9ObzTRg",
+	"ZMa6wvoQU8JsH9scPCbTLwhjtTKx4Sy2m+x0xUjsv9gINCnAHbOFZCaeZkb5qm8qGkv3N9THZa3Y+l7/",
+	"IhfzuYgVC/ozFoTUBvUAyml2iUtGb/uVzvJ3gAS/Tu00plvaWLLzC1CbRBSYDhLl+YggUvPVBjf0bK6e",
+	"mZd/BS8SlypeQOaH3Ay2C/cL6NWBVrLNvn5l38aKnMFipDb78J15WX9naXTvme8YbwV9Ie0cxV4gkDYB",
+	"XUXRCLqI2Iaoew+vbtz8Dz9yGv9B/7FNvrnSbxYMrnt3uq2ws5PNkAd0OFn56+H8wbzsdRml+cPOVYrn",
+	"wuDCIn87+2/2iPmcSDN7uOUc5M6xiP9pUjo9h9TvzADLsF0nJrrecq2984DMQh5AEPpKLGIoTY3h59X2",
+	"4sPfhb04x6f8McbmKaq/0MrS5gLTif7x6bN35PAELIOJE0Ejds7iKZ1DzhYMaQx9MZuEgjfJx7TnVT3p",
+	"swx92Dna45yEADtwIS633c7WCS7WSfvSqR/cPWxcnzd+vMEfDu4efWt++NK5e/RtBWY2CuswIcfnF80t",
+	"S66HJhpjl4CLivLlcI67ZIAuQBNBqy/qBxJtnE9Mpc5sJ7EnZJB0+x/U03sfHI/TpPa6iSc9vyAi1n+A",
+	"GzMXfIu+RwwY0wK0HXZ9DKwpb11VushekexTyJZlgS5wxIcMrXwVG1Td2N84qVFcTFo4cCf5iaYlvGyF",
+	"Nn2t0tgU4xiHaDjZSIfP0lwuf69T1OPv25B49zsrN1baIra8S7+zc4kk5Nk5S42SUHmb1nDZ1E/zG7iO",
+	"3lsZKbs6+DnNzDi/IGOhdQtJhkyGATwT2AaNYgz5lMqKPBnNgfRpLra82gxfB/94fFVbqYxEyJQK+UTu",
+	"1F+hUmuB9DK8cUoyyrDEhT71udyy/Wg7/4zqyC4KwLaifKGqN2LM21p5Rj83hiulYYJ7M6WbEjPgAJSZ",
+	"NOME+xQkGhBKhHRlxPwnZBCFn9ggK6CkTdkhsmkQM6WBTQfV30BB2GS4IetxZ5JiD04Aq1av6U8xrxLW",
+	"X664XxmsJn07auM4ZDyIVrV6SevFRMjPZISmX3G2UDGYhoB9RGCgmlM1ZSocVYDyQ1WPe1tS1m1xnzri",
+	"0IGSeB3A4xByU2AXX5ZkyWIGySz372WvYV4oW650twhujc5MzRwsV+pUFCVWvLMZDJCjFDHqTY7eudio",
+	"r6PKu4XKxXftWpcc4432Gd+1XQhVXjLEn31yxftk3PLwYBPXNWWRCXG29L+YQ7fzkqQ207lvZxzi59h9",
+	"sIjKezQRzGNnbSe/zOcFVH3HTHU200HygcRCq9hcso7VrU37xiemf6vJI5Wx6g+av3bWzHumz8G9Su/b",
+	"Q6qE1hRMPfuEOxc2S7Oq/rzUgZopAma4HZrXkiT8nbyn7bVO3yxg/r1PGtKXVntAz3WTPNNsKleeDGo8",
+	"YHwCdCKD9vymOF9SFx7oBYpfebIZ0t5+GzV436m2Aaxg89IGZi4vvkqUa6og8NXEQ+t7PRBN2/YCTKWu",
+	"Mj2BWHzIpwbnxwCEB9SXXQYks9G74Cfx8aJLf6KYBcsW6kewsnqodMo0m35UoHqEqmlLOMpuzGgwgAJw",
+	"0sjAsm6NHBLW4YQ+yHqPJ19qgYgNiJgzji+i9OQMQ4NAZseKqWIyNSgNaDgwdFUnxguCQ4HDTZLzix5P",
+	"J0ekSwuufhFbCalMSWpHm+RBPaVVwIHZlTqJhLiVNgE8afc5MJUoLUamvlqMGgumTYAcZAayv5KH7mSP",
+	"6mQgeB8rkQ/SSkUlYGdlRHejEjeTwb6N+wa0uI3yLRy1ei2ZuJy85Kb0tbFRA6k2o+1hSwtr2chpfvXa",
+	"goc/LZh5rOIF08AxGo+m7yEv2xe8YrIzIAgnkzUCfk+GhaP0EOua0+6xObiBSSsEwtSPMTttIdSPjDLR",
+	"LC+A9dFZRya1Yqw5YZKelKWSTGU7yHvy7fleQ+eTNDdcpJ70CaFuJYy0edLGKTySh/M5Kyl/YWNQzWm0",
+	"TwtotscegusSTH40vp2I0U9MWjG9V/vf//6fXm1j+r5in9Ulm8wKZU4PfCa7zZxh2OfJcYbtPY/JkGLa",
+	"ItFNA6uIZsnaRu6PJG8tWM3D9rPYJHNlORXmEDpHs+nP/ckmcFlgHM9cEvViaHNtKtclCtUlR3vIJpTb",
+	"Ph+RmDRCbOA+EQzbVqysHhHyCbaDBal8j322oeFuuQKVNru1DeZt6wW3uTqGuMpbWdKsOtOFcn9+bIb9",
+	"3iMIUzex34AtFpjw7uZWQQLzsr4Taini2yQLDjsEw5ojMZlA/HBaLLvTOmi2mu32QbP1uHOYVDTQEufK",
+	"EzxXrPlDpeov5P7d/pZ40KgCHm322VZ9t5IIiPIm+jiupy0+KfQ+QrQD1TaT44riq5/AS/GFAbFB0k5q",
+	"tABnTafVcoK6K5Hnq2vu869nfOYZ5GYIM7MYoIX0dHgPdjjhH+b/So308k6IaGWgbZJzsmRR1MDoLhOK",
+	"rz+rJ7qQiFOhG8+p3gVjRzhsHZB82NWgoCjd+GqmphFx3eu8IrVTOv+lVkTWKMygrAyMGAG8EbSWpPXA",
+	"k9KGNJyEv3aNxCHTdwdCaIJXttfJt/M3fp3ka6MwNne0EcCm7V7+0BUMrMuzypBwCQgvsbmdm3tTc12o",
+	"XWtlqzQpr6qP856uBC6SRr2GgEeUa3ZrxCWTdYEI9y8EzYKacyOXl4VKp53DtQENpt2jxwkPUD2QSS5a",
+	"Is4j+qAAVp3ELKIq/JSEY2B85qYB0L6az2tIxES8argzd4iPDq7oZKPkRX+FffLMpihhUEFaCWG9m/fo",
+	"H+7l9Zfx/ghZUcOVcfUYf4qIVWozynWs2FjXoOucy34Tg6ujVDX8oulmGXefVeHJBcrJ8JgLRb6/ev3K",
+	"E3MCodhrhO00xATMFiiclZSB9Sd3a/1Yw9xc6/dfQ+g29k1D7SVuNDhUtP57IAlISFpzwEJFDHtipJRc",
+	"uAtnG5XxfW2ye6iU4YSzfRUBSCteIGE6bYVADiNKeIpceMNnuRiKYPVA7qPAxc76nd6G/jhtY7kRejLN",
+	"L/1trNxGprKAETVlsxxOsq1mmhVFdEZOS8lt4GWx96bTTMbtRGnYjq27YZozqfV9KUOVMWqlFublVGjN",
+	"xoYvziSLPjFjwd3Y3HXfNuK57pObygh6pBfmU++p+JgeAKOzsUgyOMcbHYQpherhkE8GNFC19eA2SyWv",
+	"vRtmEzoYgfsevXTQ+IaSmM2jVT0JbDRBjiZ80C5rwVUYQSjgVqYF0DutyXXver1peuTalmkQsACS5N1d",
+	"4KyeptgVjNRNtAvHExb0Q67E/nuh6blwAqjXW0+ug2xNNGv/crBubTxLul0dqHkcihiIbLsj8c5+V1zX",
+	"92JJFjEU9YFj4TsFlSXCpIg+faWsDju4B3OhhBxleIz6OGYpDbD+FxfiZxb0gb73A9cHOCrWaBRKYubY",
+	"/PqsxOOO9nQjkm64PP22//7TA+332lOMzvakM2td7l6CCwyxH8klcSms36YrePVrJfSEKpPGk/UYpjzz",
+	"67shjEq9pKEK+aQP7cL2s85L6Dy2LNx2mvvr6Yyhl5LpYkb5A4l3Xjet6eXE+CclLxgP/JXdLO30uK2g",
+	"DsMlNyiGzQvbDM1achwu1SuvpeivrofeF3fRjnPGqg6u56YsY6p4JZfrN8+rut3+S1TSIhsV0mq3fheZ",
+	"UQWZuNy1kZK0dWdkerobN6s99ehSCceav9o3gjCouwL1BzBPEDoT0NLWCQ3p8TSkhgfJG8K2wXEGNeJc",
+	"IWNq167xOZGogA9HIqIpTkzbYWK8GAMOkcUZu34klhCjYEKOp+FkCna1CfNmDFlIyiK8saJGAkJqYkhq",
+	"8c8xs57xAB0IlhNpToE52+WzXvl940VbXtXhj92/MCVkEZv26mFsetNpJTWGy6FJXhRPcY97j3HufP6W",
+	"02UQoR9DNX3tZGFtI59DE7NtEroiqhwdCRmruc3SOEYsWCaiQL8KyuGTpMpZu9UyJ8/+QF6HT93Mm41s",
+	"lCU5XoVYCH89SF92ladRmlXtbNmkbMFp2AArRBSQ9eHqWZ28f/mMHBwcnJnAOfaZjpS+/cPPZKypF0RA",
+	"EoQTk+TmVkpL+oR3rlpn3YNWt9VqtjsHh0fHP2aqpum7uKHCWZ48T7J5nScZ8uz1gi+Hd42Hret24+zm",
+	"l/Z1q9G5eZT8fd3u3PR6wS8H1632zaOrh/r/9N+d61bj4OZR97rVONI/JP/o9Zp6yOO7H72E+uHi2ZSq",
+	"tV5eFS/8McaDhWR6hAGRTPMiMggDm3w5peqBrNvwCmv7b5LXzJafMnXDtBDG6YwFJNElbPcGOPK+wr/r",
+	"TRLVxyWjjlPpOvKnVKbyYNLl1grSIN7RYOPz8AwG9Z4KbNaVDxFScTiZ2N5ANgFGLoazUDXSuLd8I8nM",
+	"8wF2q5MF6CGjx5aqTt+m8tZ0leQovdlSscLETID5RTPyjMMxD1Nx6PXuSLdRrVybCNVuHZ4enRwD4T6n",
+	"inpuqzEZBFTRhvFd2i47+JdpEwYx/k2SvGvaAdaN6VRLmtKGhgygvNXAyPr2iwVHFLGE2kXAbBYtRPOq",
+	"pMIItTV/TO6upCsfXW/vtN5jqbBfqRmgvx7WNq0BfYlBHy5Kk9kHybOBDW86vyCXz/9cVlDcwyngAD+Q",
+	"JAzQR5YJwqXA5yzr0Iurowa0DE1dBltczNfFZA0mZ0zRwJB5ZVtou8jX9gOIhomVXNctYVMu9uFC64Hv",
+	"aJwLcmxXxTuXxtZkDAdJUFA945vAkur6AKap+77cgs0T8ENb/ajmYNbi6aaKrp5NF/zWLxmPY9NpNSWt",
+	"B5J8uEioxEQ8kBd0NCV6CrhfMC7VuQfTz8GaBTeQh0lYathMlDRM8u5mKzdN5OOrVzZ2LnEWW6lw6/oO",
+	"wFD9ZbtNK7VcS9Z78qNxrnvbNj3hw6CslZ0ydhE3GjvXQWF9LKT58GJ7S9zG+znLcYYtiKfAVLaZN17T",
+	"Lc+IGMCJsGXeDluLtdg2CfAVUZCmLaebpInMaTGxSyNa4ADFQKw6/n9DKjavYSRDwz6BP/CgmT8YBGdD",
+	"mpf9Ask2+1fNnB7N+IbYt9AVduyfSam0nKyyYXRYJS90CcmfdAh9FDNX5V56AGFHi50jBRCB/XgHNpDD",
+	"kYHdj6XkmvTFxBmOmUWFP8Zl312M1tOxvgczyTYark3DCXMvOxgBkzTaNHYNJkaHhttjypOGLhVdSRO5",
+	"FKKwFXJ38Pa+I3GKqGQcCnaWBNlkDaqJz6r2D+8zmSmzH0W1G29gzQ4N9X2NDu4KXePcQBvNkiVTdcJA",
+	"XBK2LDEm9Qjb50AJYxQERf0qNRJnzQmaJhIrsQv2wbbN/J1l+Nv5Z9sQzOj8GnF6Yyqi5KJXNrW3J5bz",
+	"uqnhMsCjNGjex/Tt23A3kGCb8AGPa73UTY4BY4QzhjsdCXFLskt/aC1zj5Lu6eOFWsR4cYecfLh6lmZt",
+	"MLJiNCbgmMkcpBLb20FW5+pkG1k87LQ618eNs5tfOq3rg8aZsay18V9fOne/2F+/HNw92p+N7qEx0rXr",
+	"Z3ePvn344y/Xf2zclH72qHof7xc24PG104lVUeit6RSetjdLDl4SBvB1g1m36ZCWhhtURRD8E3Hlu9L7",
+	"9YPcteJL5nblac7OHu7XpH51dfUSc1eGktgPSjoSbqp4iPXhGFAFoQKf9yq+kRVYTJL6fjCaddRvpseZ",
+	"tWSiKW9Ki4oZcDWgEJUNhqSFrNpFU14kZBiD0SQDQMuA0EgKIxPJFBNph4H97Lepjb1uyw0a3pm3zd7L",
+	"rfF4BV+VxCXpZ2lbiVQkSSuwQFUoLpYY/ccx849EocSCxFFkbAqzraIATYbJBuB/eP+qhPD9BtSEMBKX",
+	"gLgFWcQ22ErqXYHLxGmfl+7zaKFF4bG9tpMvseom9sO0ZqUeB8MKfDuiM4bDwzGBRCJxy/gTtKsbaUKr",
+	"m1Ij72cWC5/NbASd9bF+kO+Sw6RRCJKF3bHwPdBS2Gi6WWmu1rquIHpLIgaVzNdAYnIu6gR1VciM5qNo",
+	"EbBgP6CYEpcbIGQ/8yXr2HDlJlYv+WwfUPirfBp4fLvjVWYli71tXey1uVsOa5LAuqlrc6srrmACt2mi",
+	"MIpvmYZVlHZ0EeDsxUOIPiNI5q8omr+byebXv+5ssCjEMAF3sdWBiRRwGdo7a/+h++gnssbQ5FblE0+s",
+	"cxAGWWjWWVtLB++aBj0jpn8g1lJIBoft1gC0buTP1oGKpkUwyB+RgK5kCXSZ6j4TrPKuv80WunOM9Pjs",
+	"KwWLZtcwhfpReh3FWGbH+bjFgdxWRPKamncWZCQbxUz1951D6yjuDvxanAHBDmxhQRpchFCkunmu87Uh",
+	"D0AxNYUrEglsc7lrx+6zu4hIBcaJ+bAIdLpdye5v177ATHaeev2LzsUkasFwXGo3YuUptbmIsU+Kr6Ly",
+	"92JJIgElVowEF3IyC6MolNBERlZfsQfHG93z6Jrw8iAuSNrwJs3d1xJe12VQM7oC+91IcM5GSX1zkx+N",
+	"oRaQaZVEb5sIRxuFAZ+ZQklXry7NOa9j2X1HhtX/AZRAZduYYXAiVAUxuRnk+6urd09swSWsc2A6FVki",
+	"D5XJszLl2B12Ypk6WFh6HJpsQP3rKMsazcpyDXkCI5TY1Wiyi7A+j+3WZEFGQrCNnmwrJR+LNS1UvfYQ",
+	"Q2kPZNJj1vT/20D0WleV1u62f2YIxgEh1zhTnU5m+gYGZQM8J3nkxpjVYNNOCinvBQSA+217zlHVds30",
+	"WsuBngUVypyMjJOwHJlnmW5s7dZ6ITbpiessrJ5hBBWM57nhJH7Og+QuMP1uSaGtp15GYs24UBAQY4L7",
+	"bKHARhgMjP6b3relNTP7IDT7uZUYqzTrS3qqjK6hRL8Odh/X4VfKaLON1TSjQevjYu5NWjJB3VvJJZx9",
+	"VrYZ196hD02nWY41A1CgZjSOQiaVP0HPXUN1vVkgwAcyrTtrnAFImGPmyG6mAJ+edI+VaDe1pOeOk2NS",
+	"L/W42rXpN7B7tz1WehF5185xO99oOdcHpn/zpV0/aN31ek33T2+8r5movxkB+YQgZ4S69f6mGUqZg722",
+	"eJwfd6VSdCr+AO2pMIpMhWOMu8scJ5PoZTUbwLN+ITljziWc5kskhjqjrpRcpTnAP4Zqem5b3m2vqRpG",
+	"XIz4p86YpRH/9qVsXP/GbpicHLpl2H4C4UZh+8n2JYH79vtmBqsV6WilmjtEa0NhrFCqmCoRSydZeZf0",
+	"kJ0LeOc0tJKysyk2tHDYJQM1DfkAq2ot3XBcTeMYmGwLXA7G4AUHNWw5FVrhxgJSQVpcJbEiQoCVk9SY",
+	"rbs7hc6VY9NKv2wpWJK8POTnK1cYT5pOR0Lc6kn2zOnBc70leBBWDwUHnBB5Czormmrv01O6sip6AfwK",
+	"TnsJOrovNomzpdXgXbeVDYnX/HYqltzq9SNPTNc8Zp9CsZC/KUNEMzWQrOWEU4OeYutx+LnuXWEFtq9W",
+	"87L0k/WeorSLHOVaCYoi/byOS0bHuxhjt2gSs4hRyap6Kp1j7LGdMS3naSqdN81V/VWlj/RmOdqscJVj",
+	"kSkxRucIAgWB4YoM3r29vBoUWX+W959lljNVai6/7T5+/FCvpNU4u7H/aDZu/mB/e/TtL73etfHZd2/+",
+	"2OvdPHrYhdAP/ePNl1b98O7Rtw8fQ9TNH0qa8CXE5uepekljvah0fcDJo3AYU1itlnovFeUBjQPy0VZk",
+	"hxiNsNi3PbPqo2zYy3Iq2ah/fd74EVf4x8c3Xw4P7r7xwI1naRGHanWpTw2S95DRmMXnCzVN/3ppWd+f",
+	"Pl4V0pXQY5KW1wVbA+wYeUwXavo4EhO4C+PMr6b47aBOoC0woGBgj6J+3xizMFeHo33H5KL3OLYKgBq/",
+	"TXJuKwLam0XMWVKWxdb0sOAxGHO4UGAWSh7agsGBgFpIPf42dovJPxzI2/7//vf/DB5l1zcPG7dsJZNs",
+	"IxMNNYW0ZlTdH0gy+NyQIzFnA6eHGhb3xwscmBYYkAHd6VZpItYEJvhTKIiveW9l/oVJY7G51bZuf9IO",
+	"MQzSQJlMwQWFcWkIX67Mv0FCk0CEKVv1eLpMWJfbK6BJLhkj1+dpU+hQ8JuH0JDrMc38+ghXH+pVTBkN",
+	"YOXYXaj218Zb3sBFN96OU4zQefhn6PKtUapZPVaqu2/auFNw1pK+xz5EZ9lS0iYxl32eRyJmsewSxjUL",
+	"hw6trDGjYZRUgzR5IgvJYjB6NgkmE+ot0RRuLjqp6KrHsYQw4BsQbNq/GaKR+e4eU/qJPckE4ARsBHRm",
+	"LnxFJkyZGl/jSCzxincq7MqkqQKWo7VybVYET1sqmDLK+BZKpOlDyOaxHW3ReJRtRZLU6PwQR7VuzWET",
+	"mXAG/XMHlfdNypM659IUH3j8JSmEevcYB2ngxg3qaTuL/5+9N19uI0fzRV8FR9MRknwoarFc1aai4h6V",
+	"lyqdctkeS27PvUUfJcQEyWwlAXYiaZrjdsT8dR/gPsQ8WD/JDXwLgEwmJVKLXeXiREyXlcwFQCK//fv9",
+	"UHYYLuzF8jGZG62i/fmPifPq/PbEizydfHVzfv4MrHl90zRY4kZHulKEXEBQU/zcrFCjC5V2IsA2kGYe",
+	"ToHbqqgqQ42oz1uL4xMBWK+eA44JakdK6jIbOesWVsrJAiB6cnLu3/5NPAfj3JZqbN2R/XZFUDuLbDJO",
+	"xEheVnZeq0nIc7sTnee/lHZXHzjJQN1gOA5nsGA7QPafIBA64kcQgKI72dt72IOz4J8qodZu2E24YD0M",
+	"vz9s116653cJHtbiTcHNqgkyv5QGnarDtkh+erbgGpntcGw48RQwISMBq/qjSdmK+d+nr15irevzHURB",
+	"Ab1uuCG51jnmHDDTm4wgGCdHyoIYmPnvXHx3KH7JfmSWVzIdtZpGkBtMa+P2dCNBDmAHiP2Dv7pbYc4G",
+	"1KstsRWqn7lLhmYKrIMY7uOGBarQNv24WdK2wHeFxNaIQNg1t1e3wuARhgA37IynDjOkXvHTp7+gOfST",
+	"gdOc2X0KHxCr2NSQMiPkQuI+p8z+hcrNlCg0C1WirTVGEIWYrofQ5WHRlU75U6iqLXdwRzx4cCzGqrBG",
+	"P3gAulIuZ/G0Fto0R42WEH08DGzf5meTZAgPX94oQQBAZ98kwcsBU4x/wXf0wXni9QfC8LMy0Pw8eIDA",
+	"AHCQBwG8UVVtnfg7XRRmagFXNQGU8lMzKXoq4al4u+0WArxQSowyPSnJbjuO9TOyQeFIg09xheBxq9ki",
+	"sk0gWX375gXp4XiooB2QSQsUQ1ePZSFHqlRAQ9CTE6uqUxY9qZ3BCV8IGjv2yK0/CquqIgoo2/y1erQj",
+	"mOODB8TUYdsPHohjJuMgujvpjVlg54BNVd+yTHEe0/6JGg8gReNgNBOrOl3duGtL0AsUsapuYTGWGbBM",
+	"UgLVp4qBfNRY57mySgDjigY3kJkO4se5xe2ufsXQXIHwD3bRhVLajS9tEZC9ijK6sF1jQpCt5HBvH68+",
+	"L9TEqmS7LU6NuFRqXMFHcGeAkO1qxH0s5QVA4owL4xZSWWGHELbge7f88k10ChHu3PQukURMSZplaQqV",
+	"xvMUmQaTG2ptqzLETMpkbgZHpJlQN9M2SKDo1PJQI/MQ4mxEY0F7540zIXHjeBeAyL+gdXtbWIUvMSsE",
+	"hInwY2w7F7Xfx3NtE3EcXElKut7bpU3Z1c4wthFY28fMYspnZiadCDZfJId7h0nLQ7nk2aVCPoJQiIof",
+	"KWYAzKRsi2doHLDfhdoTLSAkrChpr0rgUrIlQrI73w+9YEFxohHwJnAfexMpBDQ0YR1nRtBXRnuYCVpn",
+	"lju41E5WZhboYZ3+cq8oNq4BlBvcNVknh3OvwNtcFBhztjkeIqY8hq/LZ7wJYGboPOTASdBh86m6QpEb",
+	"R96jGyp6eDLyXQP+Kf+Y51Gflhyp9EgkUs+AYhAfdalmLZFoo1WCe6CrQWdA7QQr9KHJU5Q0vJ2dxkbf",
+	"xHoAAZDgEV6xj6jFw49ETGaRqsNzbiT8Wnqle2cVUGT3it75kGPdpW3RmjgrRvbKq4jwOnO6MIjErl7o",
+	"fVeR2FDh+BOc6xZ/0nQDDKlD5K/A1gbP/M8HMKMvy64OCOfwmbkPvCXybARpG51yYTZBnPDlEDxeICMg",
+	"UCK8W5ylLPUQdaar2YpwWpKQaALxcD1oRNs6s6QbWwh46VZ9Wn/PLVyR+bf7ije29RclIXKSBJy6rAjf",
+	"PMZemOQFnoJDAFWxJzIN8alzr+CT7XZXn8YoqjF+PHnzvrTJv29eDqhBVaXYSl6/PRO7wIO4+4kwID/v",
+	"8q2S7djjQWF6hLsoQvnGLwLPnBKEKjFNWmIrqm0mkBJVhxMFaWraYDzhRjD98Dth5eC6BbcU7HmKbihL",
+	"bz9p03olHLbjL5m+PrCJ4HtDcU3dNU5i6BKSTlkoPt604u9mUmiZ+/5BAAlATC8mTkTzg0A5gnBDRVFk",
+	"ztMh7VjGwXooQNDgIXj4WfeFuxuS4CNmTXYOkCUl0wP399L+IVKF/t0408wUgDoqZ7bahlEB1WITxL8z",
+	"xnvih0YPsLufquQvbCZT7hE2Q1v8aMohmlpYmrcDZjClK7YS5/Ptwl87dPU2q1NASHLCuwuVT4wdCE4t",
+	"UcElbkmTjluUf1KK75/CXSb+CaEHJ23/2dX/3NnZ8f/vTk2QmUj8UySBx8j9eVZLGPoaJIZfgcsfbE00",
+	"aJ3tB+4WT1Veysot5hFOOgKysNjegmNAOmF3g0A+7P5ckV6Yb5eCqnPDMVpVRqN02olfOhQ9GCJLSRi9",
+	"i+9DIFbuTs/hn433qkGrwMVdDRaXuwGKQW68RXUBDijKZCoO9+l7LPw4Il7Ycp4uyrkqFG2C+08K8oF4",
+	"uF0dGKSCUd8zqVMVr6UlKuY4TeYWNzVgDV5qM2UTVdmJ+9CCnMAbXziRTtuGnOEsrScAwGKGIWiVgaij",
+	"16KdCccrS71MHV+dCtY4owNDZ6yccENsAjBYnQQtpoigFxLHGb7DF9KWO/Cedk6eEsZYVvo8RLSslLUD",
+	"vtoZV8tCu9RQOX+glHmO8Ifi3dCAeGacIagczt1nPSM1eACWMppSmEItzdi9lQXOd+SP4ZPdY0FUmlLV",
+	"dugAcuKsvp0AoD3vHFcoxGEw5YR5uVHAg00IqLzOWDo4FEOw/MPiKp0ehcXmMpChszDg20LYNmoUQ7Zu",
+	"8nyzXOmeIv8FSftRLOElKCn2H3GshcruYh8abJeOOIzO4ewsggijW4csf4ae+7PUA3eDyfjBg+DBuLWO",
+	"1qzDpXT+yw4IY6RyfHw5919IW5zhWwPY3Z7M8+BqXynqkXMa32ihfHyLvqcBcBkUZjIYtsTYwF2X0B81",
+	"pfckCvKB3vMgkRWcrJbw4F07kwzjLj/tvD2JXF/InjCPduG+cHmRR/DT9B0A+J7pYxLFTDUZMABACSZ0",
+	"FrNPHVF4PKwsVkyhNiIkt3/6LEysh9wJhNL1vRO0u5Ns98P3uz2YXPzrI5jOd7Up0hXx6TBhd1wOdiZZ",
+	"guJYCOFkjC057CN+EJ9ELfyUUPzpL5/AHv6ciM9HlUszt6Vm4gch7Uz3xNa2+AEj42JLTmVWir4qe8Ot",
+	"5C+fcBk/89h2/0K2yUkc7m6JT344n7e323+3Rm9tVx4JlhakKn6AgpKniF/p3v0Z/7T1Schx1hHVx/Ii",
+	"tqJHVG5Nn8cPAodOk6s9H6LLPwjablufROaUHk0lxLM7dLdWGDDtLtVBWEJ4eFe7XWSKbJD5qp+x+yxH",
+	"E1sCjZz2nyiD/Amq4afLbFuc6CBXWyKBd5Vw3XTkBcS+zRHElrrahyGNxr2Nj7EsX3ARnFw7i8fAiKvF",
+	"pBxCTy75aAGkMLWtkE1ohDeFEKEeVHFSnRMPcuICfAp0LGWed3jTjgs1loU6VTpl4GPqoe8IeB1uyQHe",
+	"NMoufI425ieo+e+IBed2/L/aNs96amtnf1t8Fp+33QDesNjgnY/BMoSYxL2BKPJAFCLTGQRowOpBzet0",
+	"d+Yrlq0ZKVQAXIIOpinohk6UwHR2XleHcjvMrJFC9FkMpVPoGymnykc20WPm0IAfNfmC2O5M+5JTv15S",
+	"O1tTe4ChrnY+gnNLKnkOH/mF8laqzQMtGL1u+rKM7inI+WdQ2d8Wx6SmcwMUQr5jJ89FYsML3tpOIl1I",
+	"9wVfvJjorkYBB0/uxLYhOjeR6RD5ORnHABmmkiPhF0qoNCsVe4anpRmPyeZLnDZ0g4F97VxEC5X0T2DA",
+	"qBpZvlVTBGackAaAz6ggAcQ80Dg8pxkTwFxLwLGEeXV18ubty/Nnb968epMECw/UUYKaFnFl45C86Vc0",
+	"Pju5RWEKivvxzuDaFCaTnTPBA7Is5//YqpuDkyRbkFELEdW27X2Irj6u9u2jM4DlZcE6JjBcMugx7+eh",
+	"GY8qbVFgiwkP0IeE9hW4XbqlW62k1dUJYtNSdNiDyHpDNTH6KTiWUJcgEjsZq8Kq1N3JfZhcRIfcH9jk",
+	"5QzOTrAn6BNriyQtZOa8zPjSSo8Ym+AegKlDWx+/R/Trt7YTMMRKFjYtfxIjIbtTSFq7YWHYkGD8caDT",
+	"LM890GUFTTIYhZzwwG9HVexP7S9mw7q66G5l5yCLeQc7M/zJ29OzV78mouaIQSwqia6ieZx5fIYM6820",
+	"uJC9S5pYpZc5chKCSFzCR8AP0RtawTJMCzPu6ikZ/7PIx65cQtYXiY0OAuh5fQeAr5FfAfqvDhrtvDPg",
+	"V8j04LW7gI3Xrg75ZXgYRjUrdh6JK3Ql8et3Q7DiwpSIHGoD0RraFBiCm9Ne7NzKMtMDy5qekIjDknoF",
+	"R9HbOjBpiMfF1Mkd1njunTv/4e2Z8Pbe7ifmjnFSsq9U6t4yboLnWe5c2tKYPETbA06ytmUx6WFUlQJV",
+	"VGVSQXYHXwHlnvuDnHb3N9rrddmG2GCPDx993xKJHI9zSrnv0on/01mkybY3Rj7hf4ToQrFNd6Mjuht8",
+	"st2FmCN2yqFA6m60oiuyMqdL/uZPFA0nUofnRkccHhxEx1Ga4R2gz9GkM+LAEVIUk9zbjkCjIXtlu3Jf",
+	"Jxbx6qsHSsriPEvx7L39x4/Th73vdvb7B3Ln+95DtfP44rv9nUdqr/9Qft/bTw8OKjdQ+AY2OuK3T6K7",
+	"QdgytFq0DK3KgEpjzp1xiMchJeB+ONjbE5/f440/u5fwFCrKoBoXhTyk76EDOEuVLrN+poojkcBDSO57",
+	"JVCoSLXAb86WwthvmwKIbOmyq8ZfqHvapoUPq+2EMa9QEqWvfL5DVw343AwoDmO51lqJ5D92yI7dOUkT",
+	"jvb7ICN/UEdCdjUg9xU0WmPwC7uYgdmNmT9Z+nzBX90H8t2hyFVZgpOLlBPOGhrOxkOl7XabtK5NBLwb",
+	"y9kcgGGj7x02VlfTxoIP5bvHe/vbJHzkzJe8sIOCVJUCQBnpJlPlqx0KRTH+Qo2hLhwLJQKSPahur6TR",
+	"bUpg0hd8D7C+Gd6KtVPyxl2zA8alL25pi7NCoYtiUtUY5etqMk3xewNxb5WvcYSAISVZQ2qjNCI1HZQ0",
+	"/0bGHbxFrNL5LRnJHDn9z+mH5P2WFxBzP26LrcO9ve1OfCdqACfrdCydRdKBgcIHT63kTsVB/BvALH1p",
+	"l/sggP8qs85FhPIB9AYwTBrKojz2Udt9Xw+eZx/jTdx+gNOZTzxF05n70U/nGCtShP/FPXuiAceXsmrh",
+	"J7czcfMGuLwpkDIVVKEzLZzjCDM9cvZFb1JYZzRC+DRw00UgzGwJ5BmEYYR48MJZb5Mx62t6NgZW+Wvg",
+	"UjdIvgh8ClUEvcj0ZRKg1WrLk6VqNDal0r3Z+aWaNS1S7ZTKm09Owo87vyhKXo/G5awVoQrQctTZkChj",
+	"5DaFM15wtqcI7vD27clT2BJQEeJeOZQKuz2t+n3V8+9Zm/K8byY6jYfuD8JgD3GwPtwPSd+xLIct74iE",
+	"BKrztU3hf/DfH3AxKEJowLqp4IkBpLYE1GCYxJOh6l1SxXiLetEAHhILg+IX4Rxrk8aYB5Xvbu5XmNEj",
+	"Wn43CSwDQdvDB1bBGIT54B1wWG9tFKgBaaxFcuzum8TLGdAp6msafoFhfEfDCFlDWpLYFhupNJPYcYN7",
+	"9hhuwnsWBoaHqpYMWDDYEjyfYKNGZ8po0dgJheQcdLIsBpXhz/3oZrD/kGbg8Y2CmOFCUUOY+6EgFor6",
+	"4ONtxQFqd4o2pWpxZShd677CCjVGC+s4o/2eA6AHFAxqZzn3IIVqndaReYjz0DwnmqqgVXoOq3sOFkA0",
+	"2eYzYMaP4hlnlrHJq++o0oERdpXzcKJRhyxm8sTo0r0e5w9AmrD6Gnnkc+ZbPOi5H914Dw7i8TqxiXoF",
+	"setjE7ID8xhdoDQeZdZmTvZ42V0RR9jXB8LZKR36ak1RANBKzaCoSVnebQUo7GzBbBp+hvXn+VC4HSvi",
+	"GImJhf8HVVhKwmsfAHMf60l/51dZ9oZJB2JyCAoyVsVQjq0TUy0WtKBZMhJHEA3MSvbLsbuB/8LuCUi2",
+	"Qe5cJM/O5ABeGdoK74YGjCVgpmFrYaKjZpTqzGs/gaTYn5MUVAQVFVTGlihTWEe77YqS07pSw8BygyqD",
+	"HyoDwsebggvM2EIBEQmoDmgL48JC5NK3z1Ph71GlA4rMPnDdafGpKHRY7X7BzlFx0o+DTKUxLaKX5xAl",
+	"Ti0uuYwmFh3206rXobqhQsxMcv4auxmcPT81EALIlA3h2YyCfzwjP3E2R6LRiV+UGodwApVeVJ7fohJO",
+	"PATS0C0wAidLZJEcqfor7BUK3CKZ26YXGf0cv06v4uvo80G/1/uKdBrX2DhdZFFzY806OO1OLkK4gib9",
+	"HLP3mKYlzE+eQCipiobtD8JgWenUSxAp+E2Zjk2uP2yx7Q8WAMzCn1tNmsyBB/sJ1eslfaQditLo71Aw",
+	"FqrFeFruvEVGSv03P8lj6EfemYyd8GA+YhJx8GCQb1gSR5tLuR0IT0uwLBVLxSRXVrkVX1gESmMFUMdz",
+	"CMfFw4wOwwgfx3smKhBctFcq25/KPhalBtD0QlEQN5b5Ypi/T2wJE+FBT5W8POedGA+78kNFJfJBsLml",
+	"BWCiwURZ24nTccBf2TOjkQHXyXmf3pMV1NxHng0Tj4Z9E78xJ45psMCnjNW80UjD0Xh9uUYNCd9yeMEE",
+	"KDkdGmcxeoFn518pjORXcGuYj6+6jyFZ4XWVh0tiPVXIUp1DWKa2Z6PjsKiPqx8lCnmKK4PHGUgRPQLb",
+	"0CfDTOF1l8VdjS35GF8YQ72gE704n3eQcTa1CABmOqkFB3z25I0s1Qs3yEQgahpCZqNIHWWkNJOPOz1j",
+	"saTAK1gbNIc5H0k9Y+wjW9UftR/DWhgjRkB0Dd0RVLBIEHIkPrIgddjdhINalVNTXBJRBd3Hf8IQWoFv",
+	"OFxR+cSal6ctnhpCuXObl7quoHNDTkozksCknc943jI7/8fElDKeLh9reuPUDTGYwEaEIR+f+Ip69J+h",
+	"hJlVVov8G+ieAaw892cKNBsLZ9EK3UPRN1pMEPaNnxZUrt/ZnLiEAAPv7tg1z/T5uDADt4wVjdl8iv9C",
+	"Q4qtWnbW6NkjzhDWqk6vnihpfXhVWf3ml8q/pnh8o8yOwLpdMH7+vSIF5wfqDZ6KvuHcOx8A39kU4FjE",
+	"YgaUYC3Y0IpnEwq8ub8CN8dU2vC6kFTC8ouiJCvyTlc+wPiH6KXgAfYSsPEi8HNZNi2heieDcujjsyc/",
+	"N1bURtlYguhL3GXJNnpCYzC/50R8RNLSoErrP4aR053YvemHlx6XcMNHHz8jiWJdcSPxZIxSJNYAWTpn",
+	"8EOWz4m9Rqvf/1rRS75gmFaFYhekrqBnxg2zE1UhKmjzdbtjKotUbOFCtkRCqFnun0wz7v5N73sb9pns",
+	"XQJtD1zTFq9CSMGnEN3z8XeIe/BdYUcTuhcSzER+XVwVx92xEscZsZFk0d7EGkPemoyVQ0AuVSe29ht4",
+	"sHvbHV+mSInDLAKnQ9ohxpu4VOOyNtgcw1XofTpHUQyMMJoDJc6HKPztOiLJUQE695cdccp1QBtSmNdr",
+	"cKTDxBDXfDy5yAGysOqdV3+rbAxyyCHYwCe0AqJUVqIyDpOkhuGKFHGeNN4IL6U7UUoSvzMcdtAyVGdF",
+	"sXyfcYGAPoYsfP0tRMPaPFWKVp6X5hxvVQvcVX+sTJZctuYyS9qSVU+DC37AIMBaG9qPL/FJlGQua9TS",
+	"kWJmB6Wmm/lwkCaRAi6UsNOs7A1VCgwKGQEwhUCK0bHP3mmqKsBxkiEhnWMEmZmIRMlLhYQ40WC3Jc7E",
+	"8HGGqNwimkA4GsnxWgFGK15dSAKAhAAZF4qsoMrWF/xEg4uIIgmln2z1p4UZB7wzhKeqdE5SPyFNINTj",
+	"ROP3B/3wTynEJPxP1UZ9di6xETPU8rj1nsrYK473wXmIJNcGsOikir4/PvGaBIuBSJvEV/viLcBNYf/W",
+	"HcgB2CR2NqMXUhp8Xzbaqu6t5Uamc5s1/LAtth55pz4aXoYF+3iSG0RIGBQKiDjqa9iQF4yGQoDHtXHQ",
+	"URjE4fwg0gwzciEkD+GW6oOjh0D1/Nxk6eiih/RVngub5QDIghHLUZamIa/fuGWipzJsc+2xfBie27AB",
+	"IFEI0gDaH3UZfUQTrT6OVa+cW+XosbpJXsbH6w/GOFqeB0QkqIwK7CSgJaDKh8RuO6pHxRgvtR+URea+",
+	"J2fOX7cd0T2nuBR6eEgBWEhm1sZQH6jKaH6jzPaM7meDSTH3Siu/LVrgyheGkwgd+lC9Z7FL1f0DClvw",
+	"n74KoZIwxXmeKSre55kcVVnPQxJL5ePIoo46LkgMw1/nFxNbyVtGhytfJr0DuL3z8AD0jZ05suHB0O54",
+	"pXOhIDnI9ayhrRZ/6A1V7zIYY+gdLP6EvbNNnQaNjjj91jRy2D3kmoLZ7hE5wtivG8sRapwIeCWwB+UA",
+	"myb9Bkov5taWDlVGl8pSXkhbl3eAZ8A7mj2myXjZxUovzidafpBZXk9EVn9pHorfQ9zaFXBzoacRNTLG",
+	"oClMR4mi68bXclYYAOpd5zD7mXB9ZTwHOtb0mgFfclJCm3VqpvoIO04tmsnV8ZVI5Ow+s6Z3jQWaASkE",
+	"k3XVTitv1AAe2HmaFWX1c4qONy42BKrdOWHV+1kZVRK1IAYJUK4Bwhu/ICKGuHZTiBOwLnJpS9sSZV2C",
+	"BH8QHcqqF4jHYOxY4gGdGNV2hQWiCeNrUdVUW4AfM6UKeiK8511FptrMTDilFlQOlPi9ds67+/cLdIIK",
+	"JS7A1i8K51KYfnB3SjWC8iaI32492uNafLi5nLWgxox+3w5daaFaplXt6Afp0dVUD0J1K1y7lP/QBYD0",
+	"7kaCFVN/PfjrX7c7om8g55CVUfESRq8k1mpicXMUKEU4fF/oAn2P8h8ThVggUaFLHBbn9B9yvxHbmfMH",
+	"uTTyDWIRYeEVf35QwjAHitJQeMXDG8oPwCBWWorroPrtQO0OwW7NfcZdzT31xL8bd1eJLS5VsXK27f34",
+	"NOv3VcGA7FgYR090r8/ZxpWQUiwiWap0NYfKQn0sd4wGcgXoZ8U78yKO1MgUM97el8gxE6BTBigIscYl",
+	"blrZiTqH52KClwrrI8LatcUrFEvIT2dGqvJ910KFYspRwqzE8PGB++K4g5D2McUDksO9x2JRbBPQkZ5j",
+	"5BiyqK1Kk2QrSGSeBDR6Rkdpw+De2MLoT4sINpIXBgsXkhYlwrdbVBMsqnsDcaBVSvV+bR/6ao6ngpXE",
+	"+6MpBom4DPCYw4MD0RgXhbljmbCndy4UVj04L5ItM65eYtjsDqoJ8MjhhMyKfvaRQX/8RmNVaD16tdsY",
+	"vzD6E+LPAHpTDUANYtk+t89D8z/TfHG7Ut1fLBjAm5XU84mhVGyqaosIlQJWz8pZqFEhKYbVAv6bhu8E",
+	"bDPYrlBVaHQ+a4vk9dsz92IhWOr+8fTZi2dnz6je9qdnZwmCc7q7XapZG1up4BPlmtFaN4YsxcA4C8rv",
+	"K27xTg4PHrtHPNo7wP88xKDeo71DyNQET4X44qZy1hFS9NUULFLb4gZf6KSm6admckE1wB8k8IqIQurU",
+	"jBh2yxqjCee1pkNJlP4Na0tA2fgGfeeS4GSpsRX5xmFJCKpC0/eAW4YrVPgmSBc2NFOqTN/f32u5rxv2",
+	"w1/bf20/3CYAQ9AlXZ2c9HdeGq2onoXCm9WenuShWytCwgATFWS88xRgm+B755AtNOr58A0PkMH88BsG",
+	"URxV9i2EoUiwS4EcG27P89yT0VSiohzsr4MnEq4Rowpy25ObxKaNYDucwcxUjxNtldIdkdVjcCwuLmZC",
+	"m2moWgSwQ62i6hmP3tPVyeH+gWgqUlqcs5ZeeaYTaLjzag4H3KnHkyIh8SO2dRIejuwNlY02NqY2edxb",
+	"iTY7oJCS7SN+U9bXuWPVuIX0MFxXa3KBpkzazYz2jJYBEyEgzh4DJRgEogtQ2NDS8tscYvT7LUC97uzu",
+	"TqfTtqWf6Z623TOjbbHf3mvvQfwXCmgyJ7EDEDVAVWPXIanUChtQqLj3fAdUXe+lcFYj6OtQk0gNS2Mo",
+	"EW/Q375kzHgwuTznFrOmXaiB1JCw9GXmbxCxh+VaKHx8xICAQro3B2F52Ai93PQuq4+12UDLclIoBJQA",
+	"NVBAWZH/xbZE8mG/lfhd6nyG7w6d5Pj51+MnO6c/Hx88+g6hLZIsbfuZtN3HkkT2kCCU300LOAO2Lc6m",
+	"JtAVMgawdy6gh7LntB8GEqkJqc3tzFwCmXyKu2KqGPDY1+HHhKf867/+G487F8gd+vSv//rvz58T6nAm",
+	"9gp+xy1GgcEVymciSy19SlPotXOvVSOND/NZuJV0508DQrBVVLQVk1Ry/7W0zgyxJapQbJB2V2GvAoWN",
+	"CXDm4OPHhLFN9veCDQYFxPjFmuIS/bCpLNxmeRbkJgSnwQolEJNWoIyLBGRgOCGADCxwc3sdAl9xwPNR",
+	"QCv3m68lHu6Ffx+0xKOWcDpl/9B5PjDYYPJBqlaKPCvLXFGnpteMbScLDx6Tkgc9jNqlkq4eTxBVIgLR",
+	"JwuahYrp94+QC5QLrCwYs1BAadzSIQsolAdBm6bC6cd8odatDN+RPRh6l07WIRsnCXdcKRgs4XiQ0Agl",
+	"CJKqh7HqpS2ehuFDsUJRZB9UV7ul1jNhCsQYS1uikIXKnUlKAUiQplBrQrI06t0ZUUoLONbcsvhSl1DZ",
+	"wuswUihKKDTRoXfDVTXupD6mnWtgY13NxaBbfFKMMisLjkam23jPajVOO6qW2Xlt8qw3ozdeLaKBRlZ8",
+	"L8F1RITKoeJJg+y3YistZL/cyVTZ33GqQY6znUKWClz0HUJn2O6IpAug3d2No3/8sL+3dzT94QDE8P7e",
+	"XliqTDuXx2/0cE3xw6Pvj8of9hOc6KPvYa5AjS8ZDxjdK/xkuYyzLX5UMyjnHHoXsqL/Dx6LSvkT4MYF",
+	"Kx3FgQ7lQ4FenEwBPfPDb4tTLOWz3G7JRVCwA6lGCFuH3Q5ueexT9vF95SdVB/mtAHQeXBxUP6sV11hi",
+	"i0ULdYW7jDAgunoLZjtf6rTtP0/ujopSijQRGh/ewlcNbbfr/Vnu00bFGnU585cDnC2ozVPM4+KBQom3",
+	"Z09awhnFDx8+fEzgRzb7KPoFArHJnDvdYLv+P06NpHTp25OnHt6wJ7XRWU/mIjdTVez0pFXo3OAUixIa",
+	"wxBoDmLapi9AjQFyq7vXh+9xJI8ffXewHUHUeLjrYQbQxKwhIyu/Cq1d6609fn3iORIo5dYXp2oknfnL",
+	"HkemB9TC+44tTdjWhOPkRvzgQYu1lFZTJ/6NL4YH3Yeps3RGkYQOnBZkSYv+pmX1iQfb1fApEVZ4JMHw",
+	"Cv5BBnRhPIm8oRan86Hhjxrs3KHLzMkJz13TigACMVGQ6a5uaupsi5OaXTcP4/UOHT4VOzkPHgQxMJJ/",
+	"D8vTcXvZrwT6LRBe8M5BDOJ65JslNi2YpS2scoYgHaHOHYWEsl9RW0KYkv48iouKEO3SpESlgKrG9LHc",
+	"I54RpOPhRY7MB5U+eIDRiAJCd8WlgkVyjgs0Fghk1ogaGQmx0GL4ngozTHEJ/gYIFAaodV/ZyOhyaCEq",
+	"GSS+xdgROrYieUqPy4z2kVF0Y78/fLSN+tIHUFKJlHvg1Ink1HltZfWyvz56fEjsHHnWU8T3Gvp8Nzob",
+	"x2PnIu0ctPcCK0J07HNrw05GI1nM3HESjq0FcPQY3FdpLNuoPypiSwCibbcRNzobp3T8R9m7VDrdaG3Q",
+	"LtrobOy193EAZqy0HGcbnY2HcAioQIbAcoEITcCCYWwTh5atwYwQ3jgBYbltASAGwPTmPuiT1Bf1eA8+",
+	"SzFeVMHkMX2P9meTKlZYrR4ewtnaA0hgrhI/AuvRiStIL0nG+CRVdEkOaOIqt8WbiY4Cy8F38y+lNIDp",
+	"4oROBOkCADbj3G2fMkKRq2MhtkTy67PT0+Ofnp2en748fn3686szikbMldT4yDZUovtFQoOpq+fKXwIc",
+	"djHRAXxuadQLcWZMblvQpu+GjbtPEuYbwRl0SM92NQbiZJ5bnw1nzUJDRchXBCHFWLgzfa3sq05DYWc1",
+	"zgdN2/CRebF3km50NoqJPv7p7QnsV5b/CznXwim70eOAhuR9iwEFfjQpEP71sMsNeF5qLW7umPooR+Mc",
+	"eWDgOiLQa3oun7vrhvpmoqmlHmmlPDPPVRRtcxdWmNqINMwLPHe3g7292izmGivr08BXv9QkEAZmxQlA",
+	"FhLHPk8YVEw04HpHmDtv3r48f37y8uT052dPMZwaQIeAF+cQ59j03ADa96NM/bK5S/avv+QtNLWZIvtP",
+	"leJFD6+/6Dm3/eAVh9df8dKUz81E0yO+W+qCY9+Ui1c9Xuoq9zWeGYwMwHX7S0wI0OuMeSGLAT5s/9Ey",
+	"S+ebUX9VaSbPZmO8+OBguSf6OdLSHywxw+OTf3dmvDv/0TJb4oSyxKfgUUCKBa89WGo7/SRLNZUzvGSJ",
+	"hTzF+pq3oY4BL11ii9Cjzoj9PuahAykXM9D9hmRS74FOt0LQFf/SdEWVNM2f/T62S5weZJcKmVUI4EwB",
+	"4XEpB07ubjj9726IbuZG55H7J9rL7mfSBBxwAysFInBoV55TcD86jiXQG62NCHuzHaov6z8gITyOIMqq",
+	"bXQ2tNGKuNAMMFCRfdXBbL7M8Mf0ks91i301/qd7f4NmKkOmlkBNjCGGli8pLoFhNJiaaHRwlWcVDYvR",
+	"E7AAoT2nAQeqPD7hVM7qerD/0mgFGQ1SglfqkOs0IU8hvV6LhDF/9pTT112E+M7xpcsroPiiRg0UAUS5",
+	"VSbX0N332ZkcLLo/nbYL57gb55m+RM64SUlQgc8JRGrRPeCSXcS6etVnMe1u9nBJPfKrSZ2zka614rI6",
+	"48yYX6We0SLY2+uOGyqCryfRf4ImknjbR3JcZihD68LS+W8bn1eVMuHjO3m68fn9tYKVytORefEWD2ot",
+	"cFmfYQqkAvyYzVWAQiFA1htiqj1C9sM+IesRMwEjswLuyJ0cXV2Bw5yDwqy1nADr5TigyAPUTEmA13MR",
+	"YehrmhQehgD6rrua+tZfadIdvr+QAjqhuMsaLvb3zYaV/KQkxmvnxz1Z4sSbu3E4jNvosSZ/rqLKDlZV",
+	"ZfzertVKT/jM+1dM/uVF3VhrV2gt9JcW+rhXr5f7wWSPzevwTVxlYGNsB2YKoYlYj8hsCbt6l5++wLyG",
+	"Osi4KZGSlYmkqu04/IgVi9iMA2l4jyQVl9FiFZtWYqawMDG0X1FZGaLkAlEKIitMxtDh6U6IAP1+gvZG",
+	"DGAARoJV/2DiNwJZ5fgl3IvGXDsDi0ATENsYLC0miqAImYclhO5w9nsxGjDflhBSmBsGcz4xEmpvEXlL",
+	"k5jOMxs5G9gXOi+q519WSCZ73FkcEj/ySOzBSwMYoI0WC+KNzl4zpzDMbiMWsSlC7sMVfeZgz3T53SFS",
+	"wmejyWijs7/H/wfM13gwUPJnulQDuPHHnYHZcUd37GU23uEkyA6hhG50+jK36rP7FOenyzUAFa6QwGUS",
+	"XnMMrk98eMithqUGtEg+5es7HoZU/oy5ftErpB36/k1AJmbIF7elCRnbGCyRxJexmK+ZRldZ3XhFHx7U",
+	"VzRay/27XMtTKlYpTago9qsyrdTA87fbXjApd/1S+6U6u4M73Cdf1hMnlIkV/HD6nG9iufhLG+0XTpdi",
+	"ajsrMF14Jz52o0C60st+qT6W8XDXHvba2LovY+u1yRH5JdK4m1yq+vtxtkM26Dprq8GCgPLaTC/JAQ/E",
+	"qIjrMe9xE3RsVyMajjgpucwdE6beYW8D9FOlCAodXIB5niKVho3sDGqduYJui6jcqHxxGYKtOeMIlzGs",
+	"/o+zk6cr+7EvpEXx5N5da5XTT/S/g8pbQnfcWSbQz3X1fGBVaC9SHYHnG19ePUWIZHURVx04wwcoBRds",
+	"Y+TfhQLxanMkhzQUkwZ43pGj2NDAEA6WUBvYG2sPfK0UllYKp7Slq2rhi2qDcbZzqWaL/evjPGdgSix9",
+	"A7qmrADaZASqMdZHFz8oQYhBAKOnoHYXwFJR7NbYqH3DGNEANTuZr09+cSNcWXxmo6xcRnA+gZbVjS9v",
+	"l/PCXy1YafpVeQpdwtcKVrjU7ZOR/HiCVxzsBdcFmo+bxO0rTY6o6S94+Te22FsbLzJ9ed25cM43aZP/",
+	"yaUpgHg2i1P+qSIhX2S29FswFowstyriEXP1izI9T6DQAAsW8I5cLRnzx8dM+Bg1yWcEGBHaBQg0moNj",
+	"Xc2s+gndC4hWYv5yaJyBImWtEFmuRk9PoCoAWR645HiRPOk/xQsRKbeND8Yj8ZND6y33H/sxS9GfFJ5z",
+	"yhAKNV0cUfQyTm9JDZcdX8fYU0J2NdwXazdEHA2FmnvocHdyH5cwTyn4pDRjjkBnKyBOo0rD9kHPko54",
+	"AQQX4LnbWxjVMgw/A0t/CnGxKfycMbF5OYVGXntUGQeMoRE8oC18szP7GdQ2Ly4UUXzAGwESv66+cXIL",
+	"FowE81ctVHTv61rl81J9JP0byUo7NOPrE2HRRFevcWy+eolCx/0VV2GFuaSsTlecRbiu0a0B6G1p6VMC",
+	"G8iHtHDv0vVXF4yglRU/6pvTgssUKr5Gto8vW6v4Vo8L01MWegOJEeNPrrdx60eqdqHu7plUnfIH+dun",
+	"jVxeqNxJykmRu29B6oHzlIYqd39aIGOnn0V34y+nb1+/fvXm7PzH49Nn52/fvPAeTXdDdLtdLcTOz6K7",
+	"0cwh4a8+e/XLs5fdDbGz44SE2ATavC4kDLDz9526cNp+TKxx3Q2E6AfGuG7FLePG4aigEA/JDP9r9PkF",
+	"+IXdjfdd/Xmzq8H14Hn/ZMKs4d9hyighWkIVhej8wE0e7VhYbvXKjy3Kd7YbpOinru6WL+VIzU2qW57C",
+	"lDp8Nf4JF3TL+Bhp7DdKpi3R8MM7N+fW/HXHJ9XTX5F/DKd+bnX15+2uzvowvf/xg9BZLuDpuRm0n8tS",
+	"5luqKLa7+nNX90dl+3WR6TLXWyw4f1GzbbG7SyCYELExuqdqyxuIK8MyV46F5UY6bby7J93mRY8V+RZs",
+	"Fw2rusmLugkbxdKa/rYZ75HNltis7BB3QGbuf/3u2HwPK3LU1W4gJlft3Az8ZC/VbPtowWxrSfuJVUVU",
+	"ZCvH2bkznfjIMuWxUQ0sfV27n+g+XPuaqlyVanF5VWxxD4xJqbWca6kYb5AQw6PaplbU6hS1BAMOntJp",
+	"1BUHPeNgxHuDMdBjYGOcN4mpZbO0kc1pSzlrC9CkAEoI472qEmq+AyXW13O2yYJAJNnlHCf51uKHf14d",
+	"iDbZMjowqrChr5N2wwL3drWoH2zHEPGblMPd3AwyvbiN70c1yLSFT9Bij6n6yHg6UjdR6QRPlTPzFcoj",
+	"PKVCD9RGGjH6siZ2InNoasYu0lduZcVBe8/ft6uh5RlpPb8/fBxQhg7bD9sHkefqx0Xtfk4wJ9sCSSug",
+	"mwTpliB4SRketg+UuJiUJXQ+Qxefe3Pq4zg3BXb2XloC1mDYyKgf3tPvVODtmG7Mr08Te2BLaMQo4WZq",
+	"qjjSxh3pakCdzUYKOvlj3or9vb09fkseTe2o5uT75j+Tp8oievgZQiws6fDeuJgzN4MT/XUdXRbw17p5",
+	"L9xYV/dV5y6LB/RxZzqd7riduzMpcgWsvOntRvjcFKNVh0fX3KBT8LrVhW/5+iA2CAPYc6skBitXNXrP",
+	"MRVSkQ2GZc1/BoFzit/HdR40nHu/vvMJMlM8CSxma3+42RY4JiSP34ktUFHsoB6DdozVurMH7set9Wp7",
+	"3k0FgjP0U2Uq/xd9de2eGaHH6VUonNIjtsuhKawSF0AENuturOSK0ubwrii5dS/VdIv++S4rhz9Kq96+",
+	"ebHV3WB8NfaeKkPcXtrtQ1ygOQcYRFzF841lMtzsmVuiBQv0mpbnisVZyTmtLE5lbdwFN1ifVu06kIhb",
+	"uBjtSEi6E7dv7O/mynu3btTgHhJexNYnAG97W+QdsXnFWDeFd1hLBnGqO85gEaDHrPClbNbeyWYAXO+I",
+	"zcY3ssm+8cIBu/svN+YWjrRDA26j4YqUofwYcqqb+lhXqX7/HBvgZlIutsCfscnGZJzeUq3Y1QFWmfFz",
+	"KhQFC5zsckjs9bGbjUg5y/vZAGZtBgB46QzFe+gEys3g1aS8h/6fBZ74PPHp79wZ/xNV2VQU8DOdEtTh",
+	"FRr4Rl/ogqiX+2TJmLzimw0+co2JF9PMWk3nveLoGyfsmrqbfFyVAVh31tV0FrHdfY8IhApay8Ht1DN/",
+	"Hfh/D/fwFOySgZpIAG+jTpLqgDPrYdwmVnUQjZVTqB732wK3WQRpM5dWbSEcvhcJNG+gAOtqEinuVxo/",
+	"55szK8BQ7sTAv4HuJKO1qGDco1OtNKBYt6CdZABtrZ7ijmQcEkhazFa7J5ksdY71jMKDRJY8sSrqxCQ8",
+	"aziZ+Y2jHpuYUJk4+CEKyS8W5XGnjtYnksO9fRFzPLfquwLfXh/AwsshQB0ji3Q/WKC+uZPqZbG4AO5d",
+	"pcaOdxN1ioZ99N0e4k8zhKMfClJWEz5tAA5l9L0K1iCiy53JC0sU526/M4i1HQLngR8C/g0s2hx9QE2M",
+	"uJO56V22IujhaPP4/Yq4qv2uproCQCl12yGlWgT3kgAqlgPJzKnlPkfWop5oyz0So7G5klalXzJWUvNW",
+	"v2rQZDm3nnzm1WMmcxd+e5EJEOXMFNWPv+jfd4iCHgJzQ6jodB2j+EPYVHOIDg22BW7Iu7OXgnnEQeiF",
+	"lcT/tzPYAvW9D1qH0mGnwUF/taq2BoCYYwuHLz6drxM+5QF8e4XC8dpeKc38GtygWphF0O3KhXmoX6Nc",
+	"OBKrSqdLidRnbrv5ma8Ljv987Rvz5caxZ9ksKhd4iHzN7if613LFEd4cZn4pX7LQENKBHjvCWI0iSQni",
+	"BQfAGcAz34R64iZbM/o+vtnoyJ+4VGH1cAoVg1+/96tmwu1KE2gLVmsTbDbQk/HiMIsv4/elO/zBUGtn",
+	"tTohQAVnGgHUBQCoO2fwrc56JiUw9ZfPf3kSSu+nw6xUwo6h2r1wW6SrmfQhIrOLge6Rauol+qFDREbk",
+	"USAfWtImdxwccZ+7dOf+1d1t/+CvojeUhey55Tlyd6cu1MwKJe3MnTSY0LSIFQEA7A/EVMnLc74lueHH",
+	"egaDAch1CRSHhPVE3jLECQIDjK/7R5hkBOXPyg5ySCDJmclVoC1PDvcewiGkbc7d+rrJnQJxiQf3d57z",
+	"SKbKM/GIXfcAS5xSiAHultL9ziF9qKmhsH7SVOmPTHNY7x+9hw5zwhjoQqjEWh5jzuEcgDGS9o1ddbdH",
+	"347/IHUNpzDY1Z30+nX3UH6/9BxequlbC0iIy46eTm/0zfmLXVR3j1UrVxqOkGG8hSe+hNh/Y3LlTDP8",
+	"qu4ZGRgSpGfyknTnurbgK/ntoXCeNumXqy5Axft7KC9wymEuy4/iqJLmr0ioO8zz36pi3A1+LuuNCuPO",
+	"0t5X5KOr9d6LYjngtFwDrfYOAzPIJMqcfqmyxBAmxsYCv2DAWsP6QnL5xWv6nTIiyBHnzCAm/yHMTE5Y",
+	"ISRDV2OM3T1XFoAn0i8MNkj6iJCHJ3O36FBQP+EBJRFriD+TUxFUUA6c2mjglKTl39VQpBDcoRkErhHw",
+	"DWwUpmwTgXLyyMONXECawJtFOvW9rZ4EEcyezJZAQ23b4kmoT1fEGoPvxHoQJSabhCJUbjitNnKSQTd/",
+	"uQl8/r4SHibyrAEhhSjztx5TLpGYqSvE2c6AIuhukZXbYOjyRokSLbRVKAWXHO7v+dPOCUIgWQQ7twhs",
+	"7rpCaLdLeVMuE8WD57hP3S5/NryI5QBb4IIQfFzjnd1ZuNSM1LUW5VNlL1eGOatcdCXAGZATYb+4IQL/",
+	"uwI5WwbaDM+BHX82VAisjrU9S1+N4CTxLdbhUc5qLTEfFjTPUJitUXGWRsWBIOw0Nj4iG5hslkrwSYXP",
+	"mGya1XDMEK8M/wZEVqyX27FO1vIHDaYCQ6maYg4wivnoawUrPaM19ankEvgUoT8tA1gpoLPMiNSM9otT",
+	"mD0zGlUYmXqTonAHvCbF8huqyIhoVLmnRTJLJtXJ0DBsV3teOQTARTor5ntzx5FhD2NpVDgIJShcGgjK",
+	"x5m2w0lpRWqmuhMesBgM7RtR2u6trzKc+Py7hGULR5fTciujsvkrV8Jj4/AZwqYRoEl7rQTWSuBm0Gix",
+	"w7KcFmhi7smzD+o/F0OcEXViTXKTwyh6gRxCAlU0GnepGoNYNNq7iiq3QJUPGJWVe5DMDNK3SU4OVPki",
+	"+6C0snbj1jawubxWNvysZF4OVxAJ/oLmViyaKwBvZh9ugYS4+ud4RUDtpPo2YWj/V7SVhjip97BR0G9Y",
+	"aDJw3Pi6YvxGZqZfvz4j07LR9jsKtccVP3fi/QxUCc+60nnB0bQ2xpPyyTUTJhhoOVKpP3Xt5awxPFel",
+	"ToKsOTSDXxGz97QXGjGkdkdql4ezONv9BhHXbKUyZNOG5LHTRaCIuE7EF9ZdTMr5WhBxTP3o3qUINwpJ",
+	"3VA33gutqlckYbnxoYxbcrH5Z3EydsFDbk4cBIPgKP/XTc7GL/ZqbLHKoG+AlLbg+iWStQvqfCplCdBQ",
+	"QeHcezXj37lN6d/dzcTcOmn5R6k4wl2LMm0cPtimROeiDNdknN4Av4ipunc/0b8Alr4fkTIuToVVSMp9",
+	"7ZEz/S99iT+D0ieHe4eJgL4Td3wWCpytzNIF9mGVIPIrG4uT63ER6yNeXmrNX9lMBA00mDc3HdecHmvT",
+	"755Nv9JvUwTdJQkQCTMWOXeJ5E7fDxNbTpoMR8Y6ptgFCajjk7Z4pfPZAmk2krMORIAhtOw76jDk4Y5P",
+	"fQ/q3I1bQItWzZ6XBtoDxRYIxG3sP0RjEBetYPvWFwI2mXYN/Lm3sc6WkG2v5564um121T3uoeHt9yOx",
+	"AzVlAPaPnfgbcCH//jFtv4xkXjfUfZu65A1X/V2tPoIRzDZrG/qPm5ULYIteZfgWKpW9cnVu5Zr+aYxc",
+	"nEFhtpzKGSoN6WnsEQ3BlAqM4ZbHBO34eiw+tRWOxLRTqsrWjAzGoKEKM0JyTv+eA5RJoUZqdKEK5TEK",
+	"5yINmPXkcSJHMlZx0EOQagiXTaXnsky4SR5gb9ymF8lv/Pt7uuHxidOXudEDQGGRKULfH1/NOg1l+/+Y",
+	"uHXKSkjtZkR4JG1XJ3YyVoVVKbBJY7kJgxmeENOkm6bFUvzcaCUGvkfIPf40xnpBsk/MGDPVFQIVQjN+",
+	"VgLWw1GlcSAr/evRwiCSxBuYOuKn8jpikpljRGQa3KZP3j2CtuA9oMOsTK9Ib3uJdnk8kYe+svZdpHX9",
+	"QtvIbrMK8XS1ma5Jqb41KNqB25vNULT0U0W7nAGgRoModgJ4obK5TZX5zn8IaPRpqjb3uugvvz47PT3+",
+	"6dn5yVNSRTdBbV+6rJw/1LnS8jexRMEK8xFruNuWg/ND50rCK2Jsi5+XRuXdQdnTr20valoVLu6gCmo/",
+	"pJntySK9BUl3gykxLgwEIhcFyxBz7IMquKmV68Y3rcBr60RiaSH7Tp/oXj5JF/GAvabHfnvt/dGCXu2T",
+	"0nk3aO7HS2/Z20/jXDOBrXOyX16FQVXo2MsA1lh8pJpizRazgP2K/FCM0HO1mJJWSJROHR/S8kygSBya",
+	"lcTQjwGP8eQiz+xQpW3xFg6XXPpDeFuUTCNwrSJTKWBHoWMBhag0pd1P+A9w1MaF+pCpaUJobfiLkCl2",
+	"CIDDM8nZ2SEfgOhvh5KcozxzQlZ72i81aouT0oKx724zQDZeN06w+b8Tv2Q/uiX436evXi4msyLR8lXT",
+	"rUvROOFAT1Xp3JNVqv7nLvxaRFQsxVcc+SK3ATY21P2OZKpuIchjRw4KFmaLvSG+NrrGX+J0gsFFulYv",
+	"8Hn1AiGa8pUhxaAN6bta/qLXeIG7FjOQy1z6FnOV8dv45jTTMk3G0Ts/0a8LMyiUteuw5h+M1+QpiA1J",
+	"SmiRLr7rFmW6+Y1ovaIrajGnjvjL1mSSpQOlt+c7n90CSz3DxuZnKIXFizL1LGDjwqQT57W6E5za5ZOm",
+	"db4wUM9EF/ZG9ScQxiuiEF1HDCmSOBLmgyraq9KDgTRfQA6GkqfSO11VatA8/QSn2zTZrpOrbqpXTrRb",
+	"vnHT7AghfntvyyLTg0/LT/fzXXRfo05rZuuiVYCX2+O5bkZTRc6uMc90s2mieE6B8/xtc7nJBTKvums/",
+	"Z7dGHnZsAS70tp2DdpURizZe4lR14mOwoT/aLZIkOiw6imYgmrNYyN1QrXJTq++OOz2/gtVEy7ouSlmH",
+	"b7+U7/uTul7f1nzflb5K3PBXVpNwmQbFj1HMOslx5EtCctUvwZfNrOjlbsIpdP+jr1pyj6H3kBFVGtEe",
+	"PHL6QGYagKX3HtOV5/6CZLtK2sViD6mxpXZOr68x1nKkoBkFQCOcq89lLZ6wWyQn/R2QRQREhaNwFwFa",
+	"FWBL+xo+mjMycEsfOWhyjCueweoiMhaP345HvPeH8Yh99QrinISdcSdNLLSdl3I5eef/UTzHL6MIlnE1",
+	"yVvnBURn8WCZ66A8Dbo2n8ss50vX/ukfh3sapTgpqUX6cmULnGOwVxeJT80kT8UF11IYDsY65eODzlT1",
+	"AXQ6mGATWZ/bFJ2ynKpCge1N/TMzW6qRj/pGBSdOCYEIbTnnpCgBqgnllx8JE3JSafrLEMd2Y2yLdwR5",
+	"meBQzrOU1GHtsbnRjfUY1RjanLqbl7I05ZJLSBcB1/jxVNBrZJ5DGdXVcp6Mmd8tRk2mP5isp5ZUcD7q",
+	"uKKeC9fNqbv53bp2adYuzRdzaWhnruDWiNuVzEc+zkIBj9bC6uWQVf/pmrSj94dQwgMxkVMF4GBxCMcj",
+	"3U2l7bAqa5GnE2oJ2W2Ky/BaUF+pu1rJIs9UwY5KC4rxTZ5DJZ/7IyuZIC4uQ7wg8meyfTNworgkERKe",
+	"LSFLwp5BgJi2OObmUV9tWS1lZAKpjNDl5tyvWvY09r2yeaerg04n1DPCIma2BvfnNklzJ0Fsfd82adla",
+	"0Zu7f4foRfZB3UvAizcfBQWxrPDrZwxjz2qalcO0kEtl897RuXrtWt1hFu/mDtba17mRr0MO7r1m464q",
+	"5WQ1+pfXb179+vrs/OQpa9F7TdQtnRRzomouJ/Y61gGYFBuTBr9t+glEYz37VNE5W/So5kJPSi54Pbix",
+	"tHfKwu9erJefDJE9skcbB3UzKy4mWV6KTLfQj6WoK+ePxCu2ZrAzkBorOMzmrQdRNR66et564OxLg2av",
+	"Sf+v3xewlL5+o8qsiAJ896Sy3apzLu+rq+y1pr21pl2ryxupS7b6rtWXq0pk527MroeYSw729hIP3yxS",
+	"WcoLJKOB31sI4AOfOFNpoyeYMSipuNRmamOWWDjKgnU4gZRMV6cA9vOqHKpimlklkkd7D5MIUNSkSiTp",
+	"xfkkLHbSEgk++zzNinKGMKdpITOd6UHSQS5fSklZ6AuH3jiCND0+2bRiMiZYSBqQtJcqXQB290bJNPuj",
+	"ot2FdYdX/yXB7n5/pBWnQ4gjxtt0oEq/VRbC7Vkli95w4VfzPAMEdAz7iIsZmQBlVuaKMBj96fhFcGeR",
+	"O5nbIWfCylkHsGZsS5iiFep0WqFdbtMGcmhtSoVAveJCWSjdLntDZQF1F7seOsiaJAHIwJmyTvTYFkHy",
+	"8xAvzAcVECO1ghiL+lhaoHGmHksM0U8CxX45NV1NiL7C9KuRFIieJP9IfMRjrMw4V6KcjZXIdGmAAsAt",
+	"q7gwHzuACgZjE6OJLd2zAKMBRgqsTn1a1b4pRkwpQC9x0wpn8k7kQLW7OululFODN+tuJGCn4ZMw5SDF",
+	"eFhIq1oiMQWMT2XuWTj5ZAd4qWDYlG+AHtRsoC1wNFdQNImjSkBCQGTWmYJGD9CS5OsljAWNxsrkRB82",
+	"jm80hViSdU9qUVwJFsROekM3cCho625A3Ax+xrES3tmrfkSQ9WhvT9BmaDGJtLIlHIcWY6kvoeohTekh",
+	"pXECojcEwgNgIbdHbmbw9p2IN8b9RFzSsA/wFcMWwu7ixOpsPFZlghsw08Kqwch9sh1hh2aKONISK/lZ",
+	"NRhLHBAJDDgRw2wwzLPBsGwWyPgqEQrZXpfFQTwkwzutbyCHQ7IWSAIguwFkZgOVIl7cgizPPzbqtQOx",
+	"hB7Jjy+UHjidDv1Ko0zz3/tukKUTchudjf/z2//pdj/u7e10ux/3n3e7H79/7v75+Pn7//mXDd/mhDWJ",
+	"G5/n+RagjdZAv56d5CX7Itj7NJII4FSZ5MFe83yACb2Zb+HRlYQLj2LChf17JVz4aq1utLpLENm6jfWG",
+	"zr4Rm224QbXt7dGKXW80ZPzeL9Z9b+u+t98vaDaKY7aYYosoMsHI6qrj6zUjUzkzjY5czeztKYji5tCj",
+	"BbZWpQqhNymFzXKly3zWibltgDbS694EBGuCKFMicR9IIvBzoWI/X18xRoulsY14oYb7w7cRR6/pStnK",
+	"K3ADqYqX3rKNuHGnrMXpWpz+LoloSi8vWH7ykavx/Brj6K+AeM0XfXFRGCI0o8cZXcAhIOTHJUA9Ln4m",
+	"XB9yWaHyWaYdkbFP6dxZ6lKWJZRatyLPqT8psNmXgCUWdvfSF/9Vu3uXrZV6Eo34BkjKjVffQ6vvstNh",
+	"Ybv0DPwFjREr2nNTaYUBVqVvoeEXN+nxyRt6Jdcg/aspRmLdg/FSRla67jqPwMQXvjTl9VfBSf4SBNw6",
+	"M5dKX3tlfO7nlrO76O1eeWHQz87UCctyDd8bhaf5ul/ZZrzyIn8WCOg4eHDlZZA3CePEcPGyLxAHylxG",
+	"3IK9zMpQC3b8iaxbsNct2H8CK8bZHN7kWGTG3HW3Nt38i3ZrQ8QUW7FPKP54+P3+PpYvGj3wvdiRbqTT",
+	"kQk+DlaCbfaqV5oL6E1eqRMbJ7+gFRslUKUVu8HygH7sMzehjsD/u2pS3fJpmNJyE7qLXmuyKJqbrWme",
+	"8G5KnMhm4wywoTqNJ7B53fg3F7VT09pX+a+vwDKjQ7uffK/B5ysZoGjKzuzOSityWToPdn9vzwda6izY",
+	"ryDu7xNTCEQqMdnT1Yj40zAKD5KXLMie3tQw/zptDDjad1k5DGbDinZt7eIrbNy74po6y0Yqz7S6zuai",
+	"s8h6enuynP30ZCjL2IYqlJ2M1NuT0yuZHQkTG85N3S3mL/3b90tf/Lfv4fKJPv7p7ck1ptdPb0/eTDRa",
+	"ezr1s1x6knNXXjfO6Focpy3NeLn1OS3NeMzrs25PWYeJ7psGwod0CF3Zirg5b+Xg0UoiPdDXvoeMKFZU",
+	"VIXjEwb+4PARQARD2LwFNQLA1ipMwVlzTELbUpYTm4iR+UDxdVaAwJSZmLHSifjX//v/iWSsdJrpAf1V",
+	"KGvyDyqlP3u5sYBTbbQStlRjoNIUZTZSkHYvlIHIWFZ2hOxqf7NWfCdT+BvxMEZyJgbGV6bieNriWM+E",
+	"gfgWNsi4KVrDtas4KTddmUPxTlcTRh4VaR3uPfbUZGUhNXK4Jm1xCjE391AaFYCI4yLQiNKsUL0yn7XF",
+	"k9xYxMGmnxC6G1AKon6brgaahCzPq4UeHWqJ0aaMQQWPffck4ymMFBhJWPuhcdq4zHJmBS4Yvk2ZnY9M",
+	"qjrC9PsJQNRU3qnp990SDScjqW1nfqSieaA4r4n2g6RqF9PVHGV0w6G2ohgrMZGT0iSI+YDBz3lCEncr",
+	"65edABouTDmEKblrDAUyRxdA4hrj8BzhjxaqkZLDvYfuJxSjSVskepLnCUJVQMEysJNoY/7T2ZwcLbvE",
+	"aqKstCrvC/e+EjrnHOZC4OvcbOVr+/wMwNq0wjCkDm/oIyw2CTvI7W//FdHzqT6InsjAGA2bc/umqBb0",
+	"oKYOKwW1SAL69yxiQvrNzFFoOVJdTd9xAJZEfPjkcP8gWYyPcWML9i7wMdzuN/3+9WWDUqev+v1Ix9Mr",
+	"up5ENZpkdHlZZFdYTcFghtNWj2I3PvU+4DmWXYbXeN79BLPvAaljbfgtGUnEF/TSlGhbrCE21ubxVVyP",
+	"10Ug50I4TPDY4gNot50TgHI4Lq3NBjo+UspB5QxSnzeJBu3KbKeIchONkaHApBKYaUxcHxr41ZgCpx8r",
+	"3y1oxraV3K/X0EyoptU2EL9gbe4O4Ivgoh1RCe9lplNqDRiaKZaeOle/BVZRpsVvONBMD95vAYLhruUD",
+	"22iAYaq55zwCYLGP59QKBp07wYq/m0wD0gi3aRcTTc8HaC8Uzf1MY0s31GID39sMDX1RTgpdwdPGNPXQ",
+	"TAEUzPRLpbEs+2Lmj46knkEIzRl2JP3tJZL6EDw23Jdobaz4+8SWog+CpvIw3wzhjBg4YULGoyxFriTE",
+	"8D4we7FlsxY65CcazdYjr3mcZYidb2zqsMnrHA00cRPoo7xum9lEpEZZYQ1n7tvok5Brdl6ac5xEApXT",
+	"ZLihlQzN7+TXwGJn6DVoNY02H9ZQ+V3pSfhklZEI+Xh4wjNVHgVgAmQHdsfjd8wMfu4tXBRmaqGKPHnm",
+	"9ukpRI8T7kojeiFoKkkqqYGkJQaZczglMesjrdMVq4fbeAfOtokzCxI8dA6HGo3QuczjyhVh0pYwMed6",
+	"t1Y5/UT/O9QMLxGALdXHchc+8x3rA1+xHUaEYdeZYWGenD1d2hILl8LwF3bEYOOP6ZNUaosT8nmxDD01",
+	"WqGTg99iAj0zC2mo4SYQoYCvP3HLtwMD2Dl5mnBpjNs8hlpOcSWOxBwJJdYQGqieX1MhLW3gUYnmmQk1",
+	"E0vZS0+iyJd/Mrf5L/Hc45N/n5hS3t5UOljqJf8kSzWVs1tZV+7SJV4cPeosGykzKb+wUdb6RCKPClAW",
+	"lBDjV4w1ZZt2no9QZneAKPDyqqTx7l/OTp788gzABCK1eK/UUIQNqkPWtgCrlXOapzVlgfnbkiKv2wLy",
+	"tVkfLv4fPwid5XioW+Zm0H4uS5lvqaLYdsc+u/+x06zsDUnKdX7Af7S3ytlY0d160irOED9VeSk7eMP+",
+	"qGy/LjJdbuE15JFs1695o6wq69fkequ7If71X/8diBXBStGZHnS6G3M3eWq0arxHt6uR29XZpBstGj+l",
+	"a9oApFC9E3p6i+7l6YQ74WZPTKp4wT7fOFUN9hzkp7cwa41Lbvr+3dYNgS16rek2vAkh6F3RevtXJIQQ",
+	"MMPN1L2ezQ4eAgBx5y62bZmaSdkGB4MuJs2+fcTnXhRKXh7FNyvcews3c4M2uWrnZrC1uejNbV51Q6d4",
+	"F9wvfoubvO5cE5qlV90Vlfji+4Y36m/sRAbekt9ozfOrcJo596Op3foW6ZElfLzraM1i83gaTGAduXN1",
+	"djN2XJC9cxG9WVys9+31JlBuZQUz9Ub9CZE1f7sehQhJ+qs0KlQLEVaob1W2ZHNtnfde573vvz2Cmw+Y",
+	"btn0m0J9bDXeR8a7sdPitB694oicTzFCkAga+JX7p+VgyxHWZzG5MVZoxRpi91Okp6LwQ9LVzrv913/9",
+	"NzrsNmmLdxAaC2GVOY7nmuaA0AhoC4yNUY94CxUOgSrhgDEdeLC3l2wfATm0rSJH2hISvD4hORdsoygR",
+	"5oYLNVDa6STVEWUxUYmQ9tISdjCmWMM6yijCFt3RTVfxoN2by1WpANqxDOiXueypro5gLi9U3xQAdCzL",
+	"GvU2Lc4wc0bKjOIIgez0/GKWIGRKDPx/oZyfb0WFIDuAOyzi4hZ+BTJDU3MmjhW5klz8ECt/Wl4PYgWr",
+	"ODKpyhNmHaBJwsGImo8QMky/rwp7FMEhtKJuH06kkuKkpZV4M4qdcYtPK74tYGIaHQpRMAXeqX+pUc9k",
+	"ABuFVPXiZqBbBMvutCEIwqlLQGvxlo6zt/kylz6pTfem3URNd7iHXGwxATfg+q56jvbHdtIN4oCLQoDx",
+	"9vIWMvXykrCpWk/3AgPak7qn8mVtpidwdq7SEOVaweIKF1Vt+Gfk01x1LZ7zqh/uUfdEf5ydPL2u0NFd",
+	"Ee7xGUKqK5NPkq/1tfcPyVe3a2hI97Vfbt139iffY2sfYZkIOq7YS1Oe0gf27dY53FnQ/o8HuuHe7T0H",
+	"zFePln+p1ivR3QiuQ3cDnQexQrMUD3hBu9SikHuteWrO0IIQ+puaU3MXTU/ewGlue2oII7fEJ1F3r0Rz",
+	"99JSAdBFUcxR1HaysIGpyhkTtypFuHihNCKCwjNFig5sGf5g7jXf3gTENZIyfoDiJrsaizXEdGhE3+S5",
+	"mZIriFeAh0x1uuCAiFFmrSKmcue2QTEp/AWdYIuQXX4NUDffWvi00kxwnZW2oMNqqQBq1Ktzi+jpgl64",
+	"NcTLOuj5TQQ9ZYgiNuBr+UNfNuJ5nKZWSB9BQ7hUgpbp8J9zDRbQfnMxQ7kPUSaM9fn7kMAH2wb/zSWI",
+	"m4BuaeWsLY6pz8Q3p0C8T5ugGLBxgbQVdfFsd6jxB4KtUeVYNAfUR82tM2JR54zEJhYh86mcWTHN9BVB",
+	"LRZ5XzWiBdctI9yfxGO+aVhq7vJ7QLlZfka0E73qWXoy4YrGaALvoqm0Qqbp/QUT1g7xaj0DT+DzXxf9",
+	"f8Nq8jhNIx2CKaN6TrCqJ7+Ae8wP/KKoJCQyCWikZH3KCMmmL/ZvijNC81ngOZN0vNJtrioC8Jlpry81",
+	"2rvwp3mPNLvTPInIl3bL2uNBbl4zxsVAIVzlxEgh17aZcBNJq+ql+yTjjbpLwL9enbJneXPQPaBqC0I3",
+	"gDvKGcyRAVxBNW/UxiEBoH/teLsR8JABY3xohOyVApKmKiu6+gJkQ4uaUnrOUMNNZ2O4QsTX9sQ/akRM",
+	"8AOFyPAnpWc35DruMiD6K+XR5TX+A1saQnY/G8GVBVJqYMs3/5k4v5IadxutymqOnlKqC8zcroaXKEpj",
+	"FhuZAAT3VS1MfQVeXc26dIO9qWlZvfYe7Mql5oG4e3dlSMLXcv9WZJReKlQqe+VSCCtv4FRn4kRzWFuj",
+	"ayy8PwuTMJqa8I3+TuxM0Adfz8j8Mctzp76AKcp3RwG+xTtnYRHq8GhVc9NNa4Gt6eTtlYZmpBbqVuYK",
+	"w70LexM2SrOxCbNYaGkuPc7FNqd79m2g6ap9jvdjNlLLJVhCWB7n+Ry9cbUYtS7KQCbcLxux+uAaFUqJ",
+	"UaYnWGv2U/ZBiWRS5AlA+Gg1FVG76NakyLcTQGbhziQZgxhDjWA2UszEJaiVWhGPDjQ7ISwM2pfU74B8",
+	"O4Psg9ICILEHMtMdkdQ+u4R6YIXq91WvFMB3ttDKi0F7755/clVLqbwKaLhW00NAw0tbTNWrmiE63I/r",
+	"dst10GhVIDVs+TaFkFELeSQSGmorvIiFv7LwKYHa0grIkwo1VhLfCdFMLZdXLyMYyGuAQTctNT9XM58d",
+	"RIRDd7YVgYHqNDiftiWkFX1ZCCyaJHcdcK+cvwu6RfxkuLi3q5OxIfQnvgTYTxKAJEiqUFvO9UjauIwo",
+	"Di/VuKRlRvwmuIdz6U2fJDyXsS9CIKV1WVXUHbvxvaaxL5NNh1E7pW6XPnvpnP4dZ+qtGV3vnj5V9pKq",
+	"95YXuZWLGiUubz23rYCZ02m5gdswXwcRFd7z2VBxwec6L7/WHfeal58iMMnYW4YN3iCpivvJzTsVMsl2",
+	"e0MJwmJRa5IpqPMil1EE3Ildj/rslQDFWzctCncf88/6oFQKk4Ptm7hFoZCmbYQjysp2VydZ6rEzWGU5",
+	"4zrK9pOBjFA8iHwo3GU1XB5SLBacIwBxYZwbgsSRIje27OpQ4Oc5i9GS/7vJdGWQhpBoZtiSkxweHIhI",
+	"l5+PMktclhHsDYT+U3GhcqMHFkMANJuuhjo27l8q1ceyg3sEKsxlljIIzYUSKs1KhMrxWStkgMRSgmmW",
+	"54yDJC5UT06sinQ3sqFCn7hbu34fesH4PIygA2JTVraiRS6NmVsWD5kCbonvHONFRcxHd6sklaXcmXie",
+	"n8RDYvr6DO6c4jdeTMphW7yqbDTAg/Sb0beYybSFTi70neUz2gOJ23CJH/MYuuzcebOx6urErXESplQo",
+	"38qEiLOZFdlAG2gWO1VKdDeeRPmB7ka9GW2HxpngioVcAITuF3eoRdhb5aRA1tyfpR64SydjxFcC9KHS",
+	"jKMteMQQTfQR15xvM0ZopjZC4xa+V/4kfFVZyhOOumEIFIv6weL9FW1/alyjVi94X+6LJxwu8wEQuPCl",
+	"y7JUozERwvq0Csg7d4lB2WCmuiPSgmaIrwq77cL7rt7P7yAa46Z18xlBNQ+az24Breyrm7vKVfTwP0Af",
+	"2dsTt0cbu8mWLnLhe6wM51m77gbNY3eFIOXf2coAUv7KJ8MJ12guav7BWmPYmn330kG3uT3aEb89ffXy",
+	"2fukZsv+x87fVNFT+c7xyc7bkx160s7VKPFs5M7PaW1y3gIdapm0idvPXzZn4p64xqH63eBQ1RhrdVwo",
+	"FKzXmvEq4zqCyJoHS7vOZHufRR6txT0aC8JOjSF+ITP8Mb3kcz9HzsPt+joA/9CLtt/eJ5FFcvr0l3ps",
+	"qlI3EUOQTnRKoMr+5yxtoaURDKyujulv5gxoMLWduXoxq75FghwHi8mbQvTTQH5QYCrHgJT+zCbry9nx",
+	"E91zduVZ1W2qekhH88SZznRPpLWZLaV21mtp8lRIZy+Ji1lXJyNVSqeC2ii/gWBgDgiIMDRTKKiu1pHw",
+	"T4hEqs20xcD+vvZmtKipJWKT+cpUPyv1oETDvkEXSjAPK30o+3v71/ehLGxy4l15u16UdRxrHcf6kv0l",
+	"FbmO0frrNGFjVKuubO4myDXnH99LThrb5+chWK4D03FqEN35q+F7sJkfXXvMUXM8QsNzUgPC+lKbKfjV",
+	"WSpmqiQ/XVPEpDKSlo9TYDQS4WGAlQoKGYHQjgIGgD4tLQTcbuFVx9xYd597bgDpfWkWgRp9c0nfteha",
+	"rhG+Ektr/kYbJVZzA3SPUTM2bpHVXdbIDqGRRhP7uSmAimoy8vhYFZu6s7JwAnCxDCJyhOLZ4lMg8GEB",
+	"pr0ajkygLJrrWCCe5w3kJqFQoxRch4ruOlT0ZxeMa0vw/sQp0nTeTKB+IRPww/fXpDqPbS2hknghRzxj",
+	"LEbj6r4gVsX3WIPYiWAM6zkRkMvKSSw1Tqjz+EL2Lrs6pPqGZqqPRII0FWhSSf7zjZIWOCekTkUiL0xR",
+	"Ju7XAo9/8ZTI375fJ0X+qEmRv32/Tous0yLrtMg6LfJl0iKxpvy2syJkaqzisx1zo8Jify+Z97kig4We",
+	"mVzvWoHOXquctXu1dq/W7tUduVeWPqtm2ZbnQvZ6ZgIF31W+Ecg/Umu+VULtjGSWC5mmhbLWkxJqIUVP",
+	"FaXMtJjKmc9aIoGg/6kwuWomLHkLA5ybZXWcP5sp8rQ1DQKG6snn2+KJtKjr3uqsZ1LgYhxx9H0ky1IV",
+	"bigkCTc6GzKV/2ujteHcFed1FLON1oaWI/eTcs/biOXiSH58ofTA7ZODR4etjVGm+e+QVrRlkWmoe29K",
+	"svOKb/plicYywHxM02Dc2RvLyug3Bj+Mb4H1hdbretoXPvEmnC947S0hC5s/pjVk4Q013Z9cccl0lOkF",
+	"Pez0U0PWlz+CoHJQCVR0Dh76vDBXCjY95gXwfjGIS2lMW5zMtQ1gdI0zmdAUi9YfkARzZ3NdiFMJTVfz",
+	"FKGSJrSQUep1Ug53bTbQkzHG0k6VLjEDCtQgCOCH8TQAfMVRd4jTomeAoYUwd92ID/ceC5Du56UEbtdb",
+	"Nu06Pfa1I2504hLYLG60N8VmqV57D9gsy03EC+zlmQP8Fc3+Cv4MoV7yaWuC+3Zg/wMFxs7VTW9wxufW",
+	"BtKWL3E+0pvjZZ+/RXG+TLjsmfuQz+QlPWiNu/LH0VkoUyJFI6jbaibI3m3QYo3xKPd7FRbjmqAR6UDv",
+	"Ju1+cv85z9LPCx2mV0G1+K62LG2LU2rNgu7ZYhbOsbiAlnuvs0KYqY7xz5z+g4ugs8kq7OnD87qabtQW",
+	"CV+SRJRLdHdfhhrVq0KR6wKNxZLoK5eCrijnWxs8vaXBYO9LR6zrPtfhqN8v9oUXpcu6ACsJASc5uM4S",
+	"JMG880CAi2EgVD8PkZo0A+1n3b+Vxn9mJWBKFDNCt8Du1RI/OOckIFRR1OtIumIobQv7cyESRYa+0SSG",
+	"sYP1SEjfEaBK9A8CNYWaohtzMav4GoXqF8oOk7Z4CgPGblF+cFfDCAEUUlmbGW1DF642IMp7UovcDCA1",
+	"AH3TIRKO804FaMTMloUs0bmaweg66J64U8/hlMbcQWQi3sZtoPdxPW0XrkPV/G9hUOraZIMf6g3S9A3X",
+	"3gP53Vd2OpgAEhu0p7JI7ToPsbT9/0La8hisy7X5/wcz/1HeS9IPJIyCbrhWm9XsfxSKaaOmazD0d2OT",
+	"8uZ6cNKEz6GIONiZ69QEhzRH1jsLEb0rmfIRp4Y9Esmnz4no5UoW1isQ/hmxAACwwDsZqQEYYbi3O/8V",
+	"gzJEjoFzP9hvQFCoUmRlB8JzwQ9ROZBvqkJhk5mwk94wPHsrOdw7TLZhRN5JQa+D+hESWmJf4RwNgRJe",
+	"AeAB8ERAuWOqfaQSz6dstEAo6PqNmnTieFKy7X8rpYgZl2uUwevwsNXVWuPF96HXUrm0u7RKKDBc0tw7",
+	"53eppf2uzTQAkK1V21pRfbte2EvoxfLfwJ0orqm6GBpzuZOqPPugikzZ3U907JyOza4NXfGJLfR/oLK5",
+	"5wZr+kLJ3lAQggswMiEY0zz52lws6R0O4ynd/GuHlWiSS3g0tYG/y8rhMS7AKoh6V9+lUTryewj06rTw",
+	"dh1ZWkeWvpjxjUipizdjJLhI1NRCSP7oylGk2kfj65WWFXO7haI/V7fcm569KBF+ipxxYZGgr6EF1gwC",
+	"ZMoSGulYjGYlgWO1QowJenMTnlqWJtT0m5WiL7Pctsj3L4tMpULarkZsPOgv0WoK8OCN1aM0LJrRPXTs",
+	"HqwofMdKp5keXG8743l11XFjqXudpG2R75VZIS/MpCTkbqvmgvlrPrffEYPG2li9kWCnwv+q0Foozauw",
+	"1/OyPZLLV5eS8kn1UlKGocS8plW9QqGlM18O+o6f8+2xL8dLuIxZeqMyRtYEtytjbH6RX6aMsVoxw/O5",
+	"sgjmJQzST31dCbmuhAQc5yBLVjBjrzADI2BoS0x1IlX2EqHl3r55QXgMzjg0VPtoVQ9Ad37jr/r91r/R",
+	"Mf+hbwsLBMNMRqx0Ccbl0Ey7ujTCGcL9mY8Ax3WMwKKv85kAbDDGa8fnFgpvNzRT7fuP3755IUYTC2DF",
+	"ybAsxxZheHNiPZFiPLnIs56vzzRajE1Rir/utcTh4UNhCghbw0T39w4OidIOU60QUZZ5bqZiXGQfZKm6",
+	"WqtyaopLCvfCMxPqOhv5IhqrSuiATpjL6N2zH39+9eqX8+MXL169S9riuBQjY0uxv7fnXyw8TX3MiPG5",
+	"VhKKxaDl1Pjzj5xGVKWiVePWBr+eU2kBbbotTlFHRYQvdY6Xrr5dveidmuw3DXPbIWItLVExSuO9adHo",
+	"3OX3UDe6wmzSoCxWm0da0TLz/gZttXoRqVdpuAGX0mpP4dQ00ujL6sPoksimeupd6qWujk6HV+PcmqWe",
+	"zh5QNIrClGEP4Ld1zT3ggrR6xefWRhnp+avJI5Strh3GV5e6lmpqK2/6m7MN1rmHP16NLEuXhQbNXbMS",
+	"8t1vxEJYIxecFDkSC4LR0dnddeK6TXK53TOjXXjULm0doOlz1zm/xborf+tyIzkJ1u5GS3Trbejdjfcr",
+	"0RHSZQsYCUkGIClhhYqwqtCAjfDtmxcdIVabYRcJiTrit/fYNPhpyVl+JhbDrA8j/x8/CJ3lAsaRm0H7",
+	"uSxlvqWKYrurP3d1f1S2XxeZLnO9xWoJpeq22N1FE5EZ+nrqltyI9IAF9Ii8pLAtJkXeEZvLrdcmbIiS",
+	"lmuzukqbLbFZW6PN98yg6IZlctXOzcDPHu3j7aMF01+eD+zqeEmIXlNuDg2AeQ/jGcaZ2X5wpnLfFFCv",
+	"6OzjEA9vC+epV7uM0WPA0siRGbm/oLQDmqJkUWQfGrpvq6bIMliNsYGTWTKm0zVO4zejaNDkXELRXBcy",
+	"bC3OQdNJISqI7p/7Gq/KLn/trPJSzsXqXsVy7sQ6K7zOCn/hrPB1EuDOUsDL9RJMufIfqhOhA6otjsVY",
+	"TqxKvVK6VGpc15eBwHJgoDm4LRK8rCP6MgeG4dwa34sgu5pv51H5uUa+E90mpHejZ6Faxr4Ep8M99Gqj",
+	"PbCLXnUiLpzlZ2vEcyMl9XSY5Wpx8X+svG8aA+pP8nzJAv56EMe9NbeQ12d73Wk3jiA1P/w+iiW/qpBf",
+	"9wCsgxXfTEV/C0VzXMh/a6NyoV+1m1ZCm42m57sKiwyX7iCJovOSQj1ILekpngO+q0pjOV9hPt4/FKmc",
+	"XZ3QjqKptyyVOgV0vY1vAtknvTYkvaBWM1O3yY6HoqFbZcnD6H83eXI/s+Xz5dUKqrWzsHYWVoccYtG+",
+	"GRveX8h1WKwV0Lq+cX3olXWh9NVgAh4VF6bEpWA6fe5Xgl9FXwEbMgQYxQjqQ6s8/WEJIcQpplKXxNZ/",
+	"LArVU+55Xc0AEfNFpUSb7DRS3SPx6mqLdNU2VKBSqQAMTRuRGz1QhSiU7A0J/VxY48bYQoQm6gTACUWu",
+	"DhcikMI8DoBL7gUQmDqQx0KRgulD8p1wApHCrE9KtrnMNc49fl2MpSV8pTfxcFf3dhZcvoS3s2qtbvg+",
+	"ltG8OK7VvR5/XaPvQ58OetrODrvw/rRKcUev63N/v/W5a8fsD1YUXA0x2cxpo0hl3V2hcE0VQz3HjvWl",
+	"H3evkX8FLYP9EvicqOa/luFri+cERqjVx1IcHIqhmRSWUEN82bS7MBu4hYJY34Uphy0PGgIogzrtai4m",
+	"w7aPZWrHloMaFIvq2VrA6YRzi+ANGXmUm6qpAjCiagf9HGl6IqGfV7gN5Tp331qyqrPoXtWyyoorhlZV",
+	"Vv66RmUVttY6LvcnF6ZvkIy34vpY/lKWkZ63rybYLZW9J1k61/VGrozzTLzP0XbPT1osIvPsUiEMdzlU",
+	"hW2LN0qmTm6hWwIdxUoMgfxSTJUuo/yNKbqacyw+HG4JYglhZaP8TYPEiusC101wv6cmuFuEqRqidXMd",
+	"j9dUonpX4g9TzLnuyvvWu/KcrPKf5M1tbRibm2YTYcIZIQoxHwX826IBnJreZESf/KTINzobuyD0aBxz",
+	"uiAb6EwPxGTcErkZDNy/Mx2bmYR/BwcinL6e4Y7oduAwcB8IKLo0s05GvMTD/JAMKw9rrYUEGCQyxO6L",
+	"kISYJI4ab4KRG90B0fes6OXGZnoQDYZwiBrGc0a/zA/mHRci8ChaRDwo+32/JscnwsoZsmMwU2sMoxFW",
+	"T5uSg3TQxuOxoaJhjgJ1f32cgR5/bqDPM1AuDLYET+Q7iYsZNWO6TWujZ1kli17jG8IfGt4O0J7wLcXx",
+	"SYtIpqCVnXbhDmTdcE/HuyFreNLxCVGpLFz+CmyiFaXKc1520mvUmAW8TEQRGT93XBjCN6g//DX90szc",
+	"gSTbNGHGsyfmrK1kYtWToSyT7ZaQ1ma2lLrcmWSw8sc/7bw9iUYALDDzj38SSNmbxnDs6SWkra9CDiUE",
+	"/RI+eTVqUY7T2AiMCTBeEJ8/GsuEKFjmXoSn05gbyC9qZhlDxlkUNRyynuQ38jqetBxnO5dq1vis1ycC",
+	"fpp/FgCDIg16uaABD94zgKkVKbK7MH8LStH55z37sGCJ3y18BGzh0oiZmRS0reNVjLoN6w8LDb1zj3td",
+	"mIuIG2GcyxLoamCmxUQHnOfKvIZK5o2C9Gf84fP7z/9/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
