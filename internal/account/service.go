@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// Options are what a Service can be told.
+// Options configure a Service.
 type Options struct {
 	// Secret signs the refresh tokens. It has at least auth.MinSecretBytes.
 	Secret []byte

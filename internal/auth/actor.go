@@ -1,4 +1,4 @@
-// Package auth knows who is asking, by an access token, a stream token or an API key, and for which customer.
+// Package auth finds out who is asking, by an access token, a stream token or an API key, and for which customer.
 package auth
 
 import (
@@ -22,7 +22,7 @@ type Actor struct {
 	ID    uuid.UUID
 	Email string
 	Role  Role
-	// SessionID is the session that the access token is of; nil for an API key.
+	// SessionID is the session of the access token; nil for an API key.
 	SessionID uuid.UUID
 	// KeyID is the API key that the service came with; nil for an access token.
 	KeyID uuid.UUID

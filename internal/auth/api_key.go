@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// apiKeyPrefix makes an API key known wherever it turns up: in a log, or in somebody's repository.
+	// apiKeyPrefix makes an API key recognizable wherever it appears: in a log, or in a repository.
 	apiKeyPrefix = "sk_"
 	// An API key is its id, 208 random bits and a checksum, in base64url. The checksum is no secret: it spares the database
 	// the question for what is only similar to a key.
@@ -51,7 +51,7 @@ func parseAPIKey(key string) (uuid.UUID, bool) {
 	return uuid.UUID(raw[:len(uuid.UUID{})]), bytes.Equal(checksum[:apiKeyChecksum], raw[apiKeyPayload:])
 }
 
-// APIKeyPrefix returns how the key with the id begins. There is nothing secret in it.
+// APIKeyPrefix returns how the key with the id begins. It is not secret.
 func APIKeyPrefix(id uuid.UUID) string {
 	return apiKeyPrefix + base64.RawURLEncoding.EncodeToString(id[:shownKeyBytes])
 }

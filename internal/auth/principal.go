@@ -44,7 +44,7 @@ func (s *Service) Recheck(ctx context.Context, actor Actor) error {
 	return nil
 }
 
-// current returns what somebody with the actor's session, or with its API key for its account, is. It returns InvalidToken.
+// current returns the actor as its session or API key makes it now. It returns InvalidToken.
 func (s *Service) current(ctx context.Context, actor Actor) (Actor, error) {
 	if actor.KeyID == uuid.Nil {
 		p, err := s.principalOf(ctx, actor.SessionID, 0)

@@ -24,8 +24,8 @@ type principal struct {
 	keyHash      [sha256.Size]byte
 }
 
-// principalCache keeps what sessions, API keys or customers of services stand for for accountTTL, so that a busy client's
-// requests do not each ask the database who it is.
+// principalCache remembers for accountTTL whom a session, an API key or a service's customer stands for, so that a busy
+// client's requests do not each ask the database.
 type principalCache[K comparable] struct {
 	now func() time.Time
 
@@ -52,7 +52,7 @@ func (c *principalCache[K]) get(key K) (principal, bool) {
 	return entry.principal, true
 }
 
-// recall returns what was kept, however long ago: it was good then, and may have ended since.
+// recall returns what was kept, however old: it may have ended since.
 func (c *principalCache[K]) recall(key K) (principal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

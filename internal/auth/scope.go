@@ -2,7 +2,7 @@ package auth
 
 import "github.com/google/uuid"
 
-// Scope is what an API key may do, or what an operation asks of one.
+// Scope is what an API key may do, or what an operation requires of one.
 type Scope string
 
 // The scopes of API keys.
@@ -16,7 +16,7 @@ const (
 	ScopeOnBehalf     Scope = "on_behalf"
 )
 
-// What an operation may ask instead of a scope: nothing, or that there is no API key at all.
+// What an operation may require instead of a scope: nothing, or that the caller has no API key.
 const (
 	AnyScope Scope = "any"
 	NoScope  Scope = "none"

@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Options are what a Service can be told.
+// Options configure a Service.
 type Options struct {
 	// Secret signs access tokens and stream tokens. It has at least MinSecretBytes.
 	Secret []byte

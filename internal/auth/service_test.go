@@ -29,7 +29,7 @@ func newDetachedService(t *testing.T) *auth.Service {
 	return s
 }
 
-// clock is a time that only the test moves.
+// clock is a time that only the test advances.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time

@@ -1,4 +1,4 @@
-// Package config reads the settings from the environment, and says of all that is wrong with them at once.
+// Package config reads the settings from the environment, and reports everything that is wrong with them at once.
 package config
 
 import (
@@ -16,20 +16,20 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// DefaultGroqAPIURL is Groq itself. It takes no requests without a key; other servers may.
+// DefaultGroqAPIURL is Groq itself. It needs a key; other servers may not.
 const DefaultGroqAPIURL = "https://api.groq.com"
 
-// defaultGroqFallback takes over at Groq. Another server need not have it.
+// defaultGroqFallback takes over at Groq. Other servers may not have it.
 const defaultGroqFallback = "openai/gpt-oss-20b"
 
 // groqDialect is the value of GroqDialect for Groq behind a URL of one's own.
 const groqDialect = "groq"
 
-// Config is the settings. Their defaults stand here and nowhere else.
+// Config is the settings. Their defaults are here and nowhere else.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	JWTSecret   Secret `env:"JWT_SECRET"`
-	// AcceptedJWTSecrets are further secrets whose tokens are taken, while JWTSecret is being replaced.
+	// AcceptedJWTSecrets are further secrets whose tokens are accepted while JWTSecret is being replaced.
 	AcceptedJWTSecrets []Secret `env:"JWT_SECRETS_ACCEPTED"`
 	ExpireMinutes      int      `env:"EXPIRE_MINUTES"           envDefault:"15"`
 	GroqAPIKey         Secret   `env:"GROQ_API_KEY"`
@@ -81,9 +81,9 @@ type Config struct {
 	// No variable sets the following; tests change them.
 
 	// FirstEventPatience is how long a stream's response waits for the first event: long enough for most failures to get a
-	// status, and short enough that no proxy gives the server up.
+	// status, and short enough that no proxy gives up on the server.
 	FirstEventPatience time.Duration `env:"-"`
-	// StreamRecheck is how often an open stream makes sure that its reader may still have it.
+	// StreamRecheck is how often an open stream checks that its reader may still read it.
 	StreamRecheck time.Duration `env:"-"`
 	// FailedLogIns is how many wrong passwords for one e-mail address may come from one network in 15 minutes.
 	FailedLogIns int `env:"-"`
@@ -196,8 +196,8 @@ var others = []string{"SUPPORT_BASE_URL", "SUPPORT_TOKEN"}
 // deprecated are the names that the seeds' deployments may still have.
 var deprecated = map[string]string{"GROK_API_KEY": "GROQ_API_KEY", "GROK_API_URL": "GROQ_API_URL"}
 
-// Load reads the settings from variables of the form name=value. Its error names every setting that is wrong, one a
-// line, and never quotes a value.
+// Load reads the settings from variables of the form name=value. Its error names every wrong setting, one per line, and
+// never quotes a value.
 func Load(environ []string, need Need) (Config, error) {
 	variables := nonEmpty(environ)
 	var f faults

@@ -19,7 +19,7 @@ const (
 	canary = "canary-5f1d"
 
 	goodSecret = "one two three four five six seven"
-	// Further secrets, as they are while the first one is being replaced.
+	// Further secrets, as during a rotation.
 	nextSecret     = "eight nine ten eleven twelve thirteen"
 	previousSecret = "fourteen fifteen sixteen seventeen"
 

@@ -17,7 +17,7 @@ var development = map[string]string{
 	// Only this machine: the demo accounts have passwords that everybody knows.
 	"SUPPORT_ADDR":       "127.0.0.1:8000",
 	"SUPPORT_LOG_FORMAT": "text",
-	// Whoever tries it out signs many people up.
+	// People who try it out sign up many accounts.
 	"SUPPORT_SIGNUP_LIMIT": "0",
 	// Receivers under development run on this machine.
 	"SUPPORT_WEBHOOK_ALLOW": "127.0.0.0/8,::1/128",

@@ -7,7 +7,7 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a value that must not be shown. However it is printed, logged or encoded, it reads "[redacted]".
+// Secret is a value that must not be shown. Printed, logged or encoded in any way, it reads "[redacted]".
 type Secret string
 
 // Reveal returns the value, for the one place that needs it.

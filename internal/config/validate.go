@@ -45,7 +45,7 @@ const notDatabaseURL = "is not a URL of the form postgres://user:password@host:p
 // searchLanguage is what a text search configuration of PostgreSQL's may be called.
 var searchLanguage = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// examples are secrets that stand in documents, and so protect nothing.
+// examples are secrets from the documentation, which protect nothing.
 var examples = []string{"changeme", "jwtsecret", "yourjwtkey", "example", "secret", "your", "jwt", "key"}
 
 func (c *Config) validate(need Need, f *faults) {
@@ -93,7 +93,7 @@ func (c *Config) validate(need Need, f *faults) {
 		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
 	}
 	if c.DebugAddr != "" && (!IsAddr(c.DebugAddr) || strings.HasPrefix(c.DebugAddr, ":")) {
-		// All addresses of the machine are nobody's intention by accident.
+		// Nobody should listen on all addresses of the machine by accident.
 		f.add("SUPPORT_DEBUG_ADDR", "is not of the form host:port")
 	}
 	if !slices.Contains(levels, c.LogLevel) {
@@ -138,7 +138,7 @@ func (c *Config) validateAI(f *faults) {
 	f.checkRange("SUPPORT_BYTES_PER_DAY", c.BytesPerDay, 0, maxBytesPerDay, "from 1 to 1099511627776, or 0 for no limit")
 }
 
-// validateAcceptedSecrets wants of every further secret what is wanted of JWT_SECRET.
+// validateAcceptedSecrets checks further secrets by the rules for JWT_SECRET.
 func (c *Config) validateAcceptedSecrets(f *faults) {
 	if len(c.AcceptedJWTSecrets) > maxAcceptedSecrets {
 		f.add("JWT_SECRETS_ACCEPTED", "has more than 4 entries")
@@ -153,7 +153,7 @@ func (c *Config) validateAcceptedSecrets(f *faults) {
 	}
 }
 
-// validateOrigins wants origins as browsers send them, because they are compared as they are.
+// validateOrigins checks that origins are written as browsers send them, because they are compared byte for byte.
 func (c *Config) validateOrigins(f *faults) {
 	for i, origin := range c.AllowedOrigins {
 		origin = strings.TrimSpace(origin)

@@ -14,7 +14,7 @@ const (
 )
 
 // CheckBudget returns a sentence when the replicas together may ask for more connections than the database takes, and
-// none when they may not. Replicas are counted by the machines that are connected at the moment, so several on one
+// an empty one when they may not. Replicas are counted by the machines that are connected at the moment, so several on one
 // machine, and those that are yet to come, are not seen.
 //
 // Behind a pooler it is the pooler who counts connections. There it says instead which limits the sessions lack, because

@@ -14,10 +14,10 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// retryDatabaseAfter is when a request that failed because of the database is worth another try.
+// retryDatabaseAfter is when to retry a request that failed because of the database.
 const retryDatabaseAfter = time.Second
 
-// Error is a statement that PostgreSQL refused. In contrast to the driver's error it holds no values of the statement.
+// Error is a statement that PostgreSQL refused. Unlike the driver's error, it holds no values of the statement.
 type Error struct {
 	// SQLState is the error's code.
 	SQLState string
@@ -128,7 +128,7 @@ func classify(e *Error) error {
 	return e
 }
 
-// isBroken reports whether the connection ended under the statement, which the driver says in plain words only.
+// isBroken reports whether the connection ended during the statement, for which the driver has only a text.
 func isBroken(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		strings.Contains(err.Error(), "conn closed")

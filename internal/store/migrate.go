@@ -21,7 +21,7 @@ import (
 // start at once and each waits for the first.
 const migrateLockTimeout = 10 * time.Minute
 
-// Migrator changes the database's schema from one version to another. Only one runs at a time, by an advisory lock. Each
+// Migrator changes the database's schema from one version to another. An advisory lock lets only one run at a time. Each
 // version is one transaction.
 type Migrator struct {
 	m *migrate.Migrate
@@ -111,8 +111,8 @@ func (m *Migrator) checkKnown() error {
 	return nil
 }
 
-// Force records the version as the current one without running anything: the way out after another program has broken a
-// migration off. 0 is no version at all.
+// Force records the version as the current one without running anything: the way out after another program interrupted a
+// migration. 0 means an empty database.
 func (m *Migrator) Force(version int) error {
 	if version == 0 {
 		version = database.NilVersion
@@ -120,7 +120,7 @@ func (m *Migrator) Force(version int) error {
 	return ended(m.m.Force(version))
 }
 
-// Version is the current version, 0 when there is none, and whether a migration to it broke off.
+// Version returns the current version, 0 for an empty database, and whether a migration to it was interrupted.
 func (m *Migrator) Version() (version int64, dirty bool, err error) {
 	current, dirty, err := m.m.Version()
 	if errors.Is(err, migrate.ErrNilVersion) {
@@ -129,7 +129,7 @@ func (m *Migrator) Version() (version int64, dirty bool, err error) {
 	return int64(current), dirty, ended(err) //nolint:gosec // Versions are small numbers.
 }
 
-// ended makes a success of it when there was nothing left to do, and says what to do about a schema that is marked as broken.
+// ended returns nil when there was nothing to do, and says what to do about a schema that is marked as broken.
 func ended(err error) error {
 	var dirty migrate.ErrDirty
 	var short migrate.ErrShortLimit

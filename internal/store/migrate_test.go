@@ -33,7 +33,7 @@ SELECT coalesce(string_agg(line, E'\n' ORDER BY line), '') FROM (
     FROM pg_enum JOIN pg_type ON pg_type.oid = enumtypid GROUP BY typname
 ) AS lines`
 
-// versions are those that there are migrations to, in their order.
+// versions are those that migrations lead to, in order.
 func versions(t *testing.T) []uint {
 	t.Helper()
 	names, err := fs.Glob(db.Migrations, "migrations/*.up.sql")

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// OutageError says why the database cannot be used. Of the database URL it tells the server's address and nothing else.
+// OutageError says why the database cannot be used. It shows the server's address and nothing else of the database URL.
 type OutageError struct {
 	// Cause is a few words, such as "connection refused".
 	Cause string
@@ -121,8 +121,8 @@ func networkOutage(err error) OutageError {
 	}
 }
 
-// isTLS reports whether the two sides could not agree on an encrypted connection. That the server has none, the driver
-// says in plain words only.
+// isTLS reports whether the two sides could not agree on an encrypted connection. The driver has no error value for a
+// server without TLS, only a text.
 func isTLS(err error) bool {
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
@@ -140,5 +140,5 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &o) && o.Cause == causeTimeout
 }
 
-// isReadOnly reports whether a statement was to write, and the server takes no writes.
+// isReadOnly reports whether a statement failed because the server takes no writes.
 func isReadOnly(err error) bool { return sqlStateOf(err) == pgerrcode.ReadOnlySQLTransaction }

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// So many of them are kept for Reserved. A Store with few connections shares them all.
+	// reservedForAnswers connections are kept for Reserved. A Store with few connections shares them all.
 	reservedForAnswers = 2
 	minSharedConns     = 5
 
@@ -26,8 +26,8 @@ const (
 	acquireTimeout  = 2 * time.Second
 	maxIdleUnasked  = time.Second
 
-	// callTimeout bounds a whole call of a Store: the wait for a connection, the statement or the transaction, and what is
-	// tried again. As long as the network works, PostgreSQL's own limits below come first.
+	// callTimeout bounds a whole call of a Store: the wait for a connection, the statement or the transaction, and retries.
+	// As long as the network works, PostgreSQL's own limits below end it earlier.
 	callTimeout = 6500 * time.Millisecond
 )
 
@@ -59,7 +59,7 @@ type Config struct {
 	Lazy bool
 }
 
-// Check reports whether the driver understands the URL, without connecting. The error quotes nothing of it.
+// Check reports whether the driver understands the URL, without connecting. The error does not quote it.
 func (cfg Config) Check() error {
 	_, err := parseURL(cfg.URL)
 	return err
@@ -79,7 +79,7 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	if pc.ConnConfig.ConnectTimeout == 0 {
 		pc.ConnConfig.ConnectTimeout = connectTimeout
 	}
-	// The kernel notices within half a minute when the other side is gone without a word.
+	// The kernel notices within half a minute when the other side has disappeared.
 	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}

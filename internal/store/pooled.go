@@ -13,8 +13,8 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 )
 
-// pooled runs each statement on a connection of its own. In contrast to the pool's own methods it does not wait for a
-// connection longer than acquireTimeout, and for all of a statement no longer than callTimeout.
+// pooled runs each statement on a connection of its own. Unlike the pool's own methods, it waits at most acquireTimeout for
+// a connection, and at most callTimeout for the whole statement.
 type pooled struct {
 	pool     *pgxpool.Pool
 	turnover *turnover
@@ -32,7 +32,7 @@ type turnover struct{ last atomic.Int64 }
 // to, nothing is gained by more of them.
 const turnoverPause = time.Second
 
-// closeTimeout bounds the farewell to a server that takes no writes.
+// closeTimeout bounds how long a connection to a server that takes no writes may take to close.
 const closeTimeout = time.Second
 
 // bound returns a context for one statement. It ends at the deadline of the call, or the caller's own, but not when the
@@ -44,7 +44,7 @@ func bound(ctx context.Context, until time.Time) (context.Context, context.Cance
 	return context.WithDeadline(context.WithoutCancel(ctx), until)
 }
 
-// acquire returns a connection. One that has been idle is asked first whether it is alive.
+// acquire returns a connection. It checks first that one that was idle is still alive.
 func (p pooled) acquire(ctx context.Context, until time.Time) (*pgxpool.Conn, error) {
 	return p.acquireIf(ctx, until, hasBeenIdle)
 }
@@ -54,7 +54,7 @@ func (p pooled) acquireAlive(ctx context.Context, until time.Time) (*pgxpool.Con
 	return p.acquireIf(ctx, until, func(*pgxpool.Conn) bool { return true })
 }
 
-// acquireIf asks connections that doubt is cast on whether they are alive. Those that are not leave the pool.
+// acquireIf checks doubtful connections, and removes dead ones from the pool.
 func (p pooled) acquireIf(ctx context.Context, until time.Time, doubt func(*pgxpool.Conn) bool) (*pgxpool.Conn, error) {
 	if limit := time.Now().Add(acquireTimeout); limit.Before(until) {
 		until = limit
@@ -94,8 +94,8 @@ func (p pooled) acquireError(ctx context.Context, err error) error {
 // idleKey marks a connection that was idle before it was acquired.
 const idleKey = "idle"
 
-// noteIdle is what the pool calls before it hands a connection out. It must not ask the connection itself whether it is
-// alive: the pool would wait for 15 seconds to say goodbye to one that is not.
+// noteIdle is what the pool calls before it hands out a connection. It must not check the connection itself: the pool would
+// wait 15 seconds to close a dead one.
 func noteIdle(_ context.Context, p pgxpool.ShouldPingParams) bool {
 	if p.IdleDuration > maxIdleUnasked {
 		p.Conn.PgConn().CustomData()[idleKey] = true
@@ -121,7 +121,7 @@ func (p pooled) giveBack(ctx context.Context, conn *pgxpool.Conn, result error) 
 		conn.Release()
 		p.replaceAll()
 	case isTimeout(result) && conn.Conn().IsClosed():
-		// The driver says goodbye to a server that does not listen, for up to 15 seconds. The pool must not wait for that.
+		// The driver takes up to 15 seconds to close a connection to a server that does not listen. The pool must not wait for that.
 		conn.Hijack()
 	default:
 		conn.Release()

@@ -18,7 +18,7 @@ import (
 //
 //   - on a connection that is known to be alive, when the first one was lost, as all are when the database restarts, and
 //     the statement only reads or was never sent;
-//   - after a random pause, when the statement lost against another one, and so had no effect;
+//   - after a random pause, when the statement lost against another one and had no effect;
 //   - when the statement's plan was made for a schema that has changed;
 //   - on a new connection, when the server no longer takes writes: after a switch-over another one does.
 //
@@ -53,7 +53,7 @@ func (p pooled) retry(ctx context.Context, until time.Time, reads bool, try func
 	}
 }
 
-// pause waits for a random while, so that those who lost against each other do not meet again. It reports whether ctx
+// pause waits for a random time, so that those who lost against each other do not meet again. It reports whether ctx
 // allows another try.
 func pause(ctx context.Context) bool {
 	timer := time.NewTimer(txMinPause + rand.N(txMaxPause-txMinPause)) //nolint:gosec // Jitter needs no secrecy.
@@ -66,7 +66,7 @@ func pause(ctx context.Context) bool {
 	}
 }
 
-// isLost reports whether the connection ended under the statement.
+// isLost reports whether the connection ended during the statement.
 func isLost(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -92,5 +92,5 @@ func onlyReads(sql string) bool {
 	return named && slices.ContainsFunc(reading, func(word string) bool { return strings.HasPrefix(name, word) })
 }
 
-// reading are the words that the names of queries begin with which only read.
+// reading are the first words of the names of queries that only read.
 var reading = []string{"Count", "Find", "Get", "List"}

@@ -68,7 +68,7 @@ func (d *stepDriver) Run(migration io.Reader) error {
 	}
 }
 
-// explain says what has become of a migration that failed.
+// explain says what happened to a migration that failed.
 func (d *stepDriver) explain(err error) error {
 	version := max(d.target, 0)
 	var pg *pgconn.PgError

@@ -23,8 +23,8 @@ const (
 // Store runs the generated queries, each on a connection of its own, and groups of them in transactions.
 //
 // A query that fails because of the database, and not because of what was asked, returns an apperr.Error: DBUnavailable
-// when there is no connection to be had or it broke, DBBusy when the wait for a connection, a lock or an answer was too
-// long. ErrNoRows is passed on as it is.
+// when no connection can be made or it broke, DBBusy when the wait for a connection, a lock or a result was too long.
+// ErrNoRows is returned unchanged.
 type Store struct {
 	sqlc.Querier
 	db, reserved pooled

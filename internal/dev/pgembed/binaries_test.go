@@ -124,7 +124,7 @@ func TestBinariesOfThisMachine(t *testing.T) {
 	require.Regexp(t, `^\d+[\w.]*$`, found.version)
 }
 
-func TestCacheRoot(t *testing.T) { //nolint:paralleltest // It sets variables of the environment.
+func TestCacheRoot(t *testing.T) {
 	t.Setenv("HOME", "/home/a")
 	t.Setenv("XDG_CACHE_HOME", "/c")
 	root, err := cacheRoot()

@@ -245,8 +245,8 @@ func prepare(t testing.TB) (admin, template string) {
 // statement of a connection, which rarely runs it more than a few times.
 var settings = map[string]string{
 	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
-	"plan_cache_mode": "force_generic_plan",
-	"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
+	"plan_cache_mode": "force_generic_plan", "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB",
+	"checkpoint_timeout": "1h",
 }
 
 func startServer(t testing.TB) string {

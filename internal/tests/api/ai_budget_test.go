@@ -135,8 +135,8 @@ func TestTakeoverCostsNothing(t *testing.T) {
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL, `
-		INSERT INTO ai_responses (id, ticket_id, model, requested_by, owner_id, lease_expires_at)
-		VALUES (gen_random_uuid(), $1, 'm', $2, gen_random_uuid(), now() - interval '1 second')`, ticket.ID, user.ID)
+		INSERT INTO ai_responses (id, ticket_id, customer_id, model, requested_by, owner_id, lease_expires_at)
+		VALUES (gen_random_uuid(), $1, $2, 'm', $2, gen_random_uuid(), now() - interval '1 second')`, ticket.ID, user.ID)
 	answer := user.Stream(t, ticket.ID).ReadAll()
 	require.NotNil(t, answer.Done)
 	require.Equal(t, int32(2), user.AIResponse(t, answer.Done.AIResponseID).Attempt)

@@ -371,8 +371,8 @@ func TestLongLogIsReadInPieces(t *testing.T) {
 	id := uuid.Must(uuid.NewV7())
 	storetest.Exec(t, s.DatabaseURL, `
 		WITH long AS (
-			INSERT INTO ai_responses (id, ticket_id, model, owner_id, last_seq, lease_expires_at, status, error_code, finished_at)
-			VALUES ($1, $2, 'm', gen_random_uuid(), $3 + 1, now(), 'failed', 'ai_timeout', now())
+			INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, last_seq, lease_expires_at, status, error_code, finished_at)
+			VALUES ($1, $2, (SELECT user_id FROM tickets WHERE id = $2), 'm', gen_random_uuid(), $3 + 1, now(), 'failed', 'ai_timeout', now())
 			RETURNING id
 		)
 		INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)

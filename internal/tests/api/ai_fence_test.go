@@ -126,8 +126,8 @@ func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
 	// What a process leaves behind that was killed while it wrote.
 	storetest.Exec(t, s.DatabaseURL, `
 		WITH left_behind AS (
-			INSERT INTO ai_responses (id, ticket_id, model, owner_id, last_seq, lease_expires_at)
-			VALUES (gen_random_uuid(), $1, 'm', gen_random_uuid(), 1, now() - interval '1 second')
+			INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, last_seq, lease_expires_at)
+			VALUES (gen_random_uuid(), $1, (SELECT user_id FROM tickets WHERE id = $1), 'm', gen_random_uuid(), 1, now() - interval '1 second')
 			RETURNING id
 		)
 		INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -145,8 +145,8 @@ func TestAnswerThatNobodyCouldFinishFails(t *testing.T) {
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL,
-		`INSERT INTO ai_responses (id, ticket_id, model, owner_id, attempt, crashes, lease_expires_at)
-		VALUES (gen_random_uuid(), $1, 'm', gen_random_uuid(), 3, 3, now() - interval '1 second')`, ticket.ID)
+		`INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, attempt, crashes, lease_expires_at)
+		VALUES (gen_random_uuid(), $1, (SELECT user_id FROM tickets WHERE id = $1), 'm', gen_random_uuid(), 3, 3, now() - interval '1 second')`, ticket.ID)
 	failed := user.Stream(t, ticket.ID).ReadAll().Failed // The reaper comes later than the headers.
 	require.NotNil(t, failed)
 	require.Equal(t, client.AIFailureCodeAITimeout, failed.Code)

@@ -158,8 +158,8 @@ func TestChatTakesBackWhatADeadProcessWrote(t *testing.T) {
 			ticket := user.NewTicket(t)
 			storetest.Exec(t, s.DatabaseURL, `
 				WITH left_behind AS (
-					INSERT INTO ai_responses (id, ticket_id, model, owner_id, last_seq, lease_expires_at)
-					VALUES (gen_random_uuid(), $1, 'm', gen_random_uuid(), 1, now() - interval '1 second')
+					INSERT INTO ai_responses (id, ticket_id, customer_id, model, owner_id, last_seq, lease_expires_at)
+					VALUES (gen_random_uuid(), $1, (SELECT user_id FROM tickets WHERE id = $1), 'm', gen_random_uuid(), 1, now() - interval '1 second')
 					RETURNING id
 				)
 				INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)

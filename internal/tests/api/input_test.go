@@ -103,8 +103,8 @@ func storeAnswer(t *testing.T, s *apitest.Server, userID uuid.UUID) answer {
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, content, created_at)
 		VALUES ($1, $2, 'ai', 'An answer.', now())`, a.messageID, a.ticketID)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO ai_responses
-		(id, ticket_id, status, model, last_seq, message_id, finish_reason, owner_id, lease_expires_at, finished_at)
-		VALUES ($1, $2, 'completed', 'm', 2, $3, 'stop', $1, now(), now())`, a.responseID, a.ticketID, a.messageID)
+		(id, ticket_id, customer_id, status, model, last_seq, message_id, finish_reason, owner_id, lease_expires_at, finished_at)
+		VALUES ($1, $2, $4, 'completed', 'm', 2, $3, 'stop', $1, now(), now())`, a.responseID, a.ticketID, a.messageID, userID)
 	return a
 }
 

@@ -77,7 +77,7 @@ func TestMessageIsEnteredInTheJournalWithWhatItChanges(t *testing.T) {
 			AND type IN ('message.created', 'ai_response.superseded', 'ticket.status_changed') AND data->>'to' IS DISTINCT FROM 'pending'`,
 		d.ticket.ID, d.customer.ID)
 	require.Equal(t, strings.Join([]string{
-		fmt.Sprintf(`ai_response.superseded agent %s %s {}`, agent.ID, response.ID),
+		fmt.Sprintf(`ai_response.superseded agent %s %s {"kind": "answer"}`, agent.ID, response.ID),
 		fmt.Sprintf(`message.created agent %s %s {"author": "agent"}`, agent.ID, reply.ID),
 		fmt.Sprintf(`message.created customer %s %s {"author": "customer"}`, d.customer.ID, answer.ID),
 		fmt.Sprintf(`ticket.status_changed customer %s {"to": "open", "from": "pending"}`, d.customer.ID),

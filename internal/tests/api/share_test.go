@@ -13,15 +13,9 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
-	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 )
-
-func requireCode(t *testing.T, err error, code apperr.Code) {
-	t.Helper()
-	require.True(t, apperr.Is(err, code), "%v", err)
-}
 
 func TestOneAccountHasItsShareOfTheStreams(t *testing.T) {
 	t.Parallel()
