@@ -175,6 +175,24 @@ func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, option
 	})
 }
 
+// DeleteUserData calls DELETE /users/{user_id}/data.
+//
+// Erase everything of a customer.
+//
+// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+//
+// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+// accounts of staff and services: take their role first.
+func (s *Support) DeleteUserData(ctx context.Context, userID UserID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDeleteUserDataRequest(server, userID)
+	})
+	return err
+}
+
 // EndSession calls DELETE /auth/sessions/{session_id}.
 //
 // End one of your sessions.

@@ -875,4 +875,5 @@ type User struct {
 	CreatedAt    time.Time
 	TokenVersion int32
 	DisabledAt   *time.Time
+	ErasingAt    *time.Time
 }

@@ -13,6 +13,9 @@ import (
 
 type Querier interface {
 	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
+	// Closes a customer's account for good and makes it nobody's: nothing in its row says whose it was. The rest follows in batches.
+	// No row: there is no such customer. The accounts of staff and of services are not erased.
+	BeginErasure(ctx context.Context, arg BeginErasureParams) (uuid.UUID, error)
 	// Zero rows: it has ended already, or the actor does not see it. Its writer finds out by itself.
 	CancelAIResponse(ctx context.Context, arg CancelAIResponseParams) (int64, error)
 	// One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
@@ -73,6 +76,14 @@ type Querier interface {
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
+	// What the journal says of a customer besides that it happened: positions stay.
+	EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error)
+	// With the AI responses that belong to them, and their events.
+	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
+	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
+	// Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
+	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
+	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
@@ -98,6 +109,8 @@ type Querier interface {
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
+	// A request that was let in before the account was closed may have come after the last batch: it has ended by then.
+	FinishErasure(ctx context.Context, arg FinishErasureParams) error
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
 	GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKeyAccountRow, error)
@@ -138,6 +151,7 @@ type Querier interface {
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
+	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
 	// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error)

@@ -50,6 +50,7 @@ var operationBodies = map[string]func(*cast) string{
 	},
 	"getUser":          noBody,
 	"updateUser":       func(*cast) string { return `{"role":"agent"}` },
+	"deleteUserData":   noBody,
 	"putCustomer":      func(*cast) string { return `{"display_name":"Ada"}` },
 	"createAPIKey":     func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
 	"listAPIKeys":      noBody,
