@@ -237,6 +237,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -246,6 +261,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -432,6 +474,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -513,6 +556,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -672,6 +717,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -683,6 +729,8 @@ func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
 		return true
+	case ScopeEvents:
+		return true
 	case ScopeOnBehalf:
 		return true
 	case ScopeTicketsRead:
@@ -690,6 +738,27 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchResultKind.
+const (
+	SearchResultKindMessage SearchResultKind = "message"
+	SearchResultKindNote    SearchResultKind = "note"
+	SearchResultKindTicket  SearchResultKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the SearchResultKind enum.
+func (e SearchResultKind) Valid() bool {
+	switch e {
+	case SearchResultKindMessage:
+		return true
+	case SearchResultKindNote:
+		return true
+	case SearchResultKindTicket:
 		return true
 	default:
 		return false
@@ -1313,6 +1382,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1345,6 +1466,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1548,6 +1690,9 @@ type NumberedEvent struct {
 	Seq int64 `json:"seq"`
 }
 
+// Position A place in the one order of events.
+type Position = int64
+
 // Problem An error (RFC 9457).
 type Problem struct {
 	// Code The problem's stable identifier.
@@ -1741,11 +1886,41 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
 type Scopes = []Scope
+
+// SearchResult A ticket or a message that matches a search.
+type SearchResult struct {
+	// CreatedAt When the ticket was opened, or the message was written.
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Kind What matches. Only staff find notes.
+	Kind SearchResultKind `json:"kind"`
+
+	// MessageID The message or the note; absent for a ticket.
+	MessageID *ID `json:"message_id,omitempty"`
+
+	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	Snippet []TextSegment `json:"snippet"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status"`
+
+	// TicketID The ticket, or that of the message.
+	TicketID ID `json:"ticket_id"`
+
+	// Title The ticket's title.
+	Title []TextSegment `json:"title"`
+
+	// UserID The customer who opened the ticket.
+	UserID ID `json:"user_id"`
+}
+
+// SearchResultKind What matches. Only staff find notes.
+type SearchResultKind string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -1837,6 +2012,15 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// TextSegment A piece of a text, as it was written. It is text, not HTML.
+type TextSegment struct {
+	// Match Whether it is what was searched for.
+	Match bool `json:"match"`
+
+	// Text The piece.
+	Text string `json:"text"`
+}
 
 // Ticket A customer's question and where it stands.
 type Ticket struct {
@@ -2205,8 +2389,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2222,6 +2420,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2304,6 +2508,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2457,6 +2664,46 @@ type SignUpParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -2544,6 +2791,22 @@ type WithdrawPromptParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SearchTicketsParams defines parameters for SearchTickets.
+type SearchTicketsParams struct {
+	// Q What to search for.
+	Q string `form:"q" json:"q"`
+
+	// Limit The most results that a page may have.
+	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -2646,6 +2909,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3316,6 +3595,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3358,6 +3643,9 @@ type ServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -3391,6 +3679,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -3894,6 +4185,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -4330,6 +4740,55 @@ func (w *ServerInterfaceWrapper) GetReadiness(ctx echo.Context) error {
 	return err
 }
 
+// SearchTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchTicketsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchTickets(ctx, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -4757,6 +5216,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5159,6 +5674,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -5184,6 +5700,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5282,6 +5801,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -7914,6 +8435,383 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -10439,6 +11337,178 @@ func (response GetReadiness503ApplicationProblemPlusJSONResponse) VisitGetReadin
 	return err
 }
 
+type SearchTicketsRequestObject struct {
+	Params SearchTicketsParams
+}
+
+type SearchTicketsResponseObject interface {
+	VisitSearchTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type SearchTickets200JSONResponse struct {
+	Body    []SearchResult
+	Headers SearchTickets200ResponseHeaders
+}
+
+func (response SearchTickets200JSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets304Response = NotModifiedResponse
+
+func (response SearchTickets304Response) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SearchTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets400ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets401ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets403ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets406ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets429ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets500ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -12845,6 +13915,191 @@ type CreateStreamToken503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCreateStreamTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15432,6 +16687,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -15474,6 +16735,9 @@ type StrictServerInterface interface {
 	// GetReadiness Should this server get requests?
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
+	// SearchTickets Search tickets and messages
+	// (GET /search)
+	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -15507,6 +16771,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -16039,6 +17306,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	return nil
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetLiveness operation middleware
 func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 	var request GetLivenessRequestObject
@@ -16484,6 +17801,31 @@ func (sh *strictHandler) GetReadiness(ctx echo.Context) error {
 	return nil
 }
 
+// SearchTickets operation middleware
+func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsParams) error {
+	var request SearchTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchTickets(ctx.Request().Context(), request.(SearchTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchTicketsResponseObject); ok {
+		return validResponse.VisitSearchTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -16877,6 +18219,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 		return err
 	} else if validResponse, ok := response.(CreateStreamTokenResponseObject); ok {
 		return validResponse.VisitCreateStreamTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17306,710 +18674,770 @@ func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhu5kT/8Klgm37HlNGmSuliiz5ysxpeJMuPLWvI4G1N/NcgGyY6aAKeBNs14tGefZh9sn+Q7qALQ",
-	"6BtJUfJkMtk9ZycW+wYUCoW6/upLayzmC8EZV7I1+NJin+l8kTD49+l378/eZfwd+yljUulfZDaf03TV",
-	"GrROyZxJSaesFbQ+0SRj+vJYcMU+q9bg42XQmoh0SdOIRW9TsdDvuwla5hnZGnw0d3PVGrQuZoxINhY8",
-	"IuMZTaeMxJJMUjEnvQPyZqzEiKWdVtCKo9agNZfTdq8VtFKRsNaglUmWtm4ug1aa8TN9Pc04XJeKKoaf",
-	"VbOU0QiudnsnJ9H++Kjdm/Rp+8l4n7VPRke99iHrTvbpk3Ev6vdbQUsJkehRXt7cBECHc5UyOi/RgBPK",
-	"5ZKlREyI4IwsYjb2CNKKqKID8mXYUqsFG7YGw9a796+vzi9O3128eD5sBUM3Mri4zdjgKZgqPAKTHbZu",
-	"hnzIq1+7ePGXi6tXL87PT797gZ+Fx80qlL96QHvd9pOoO2ofjw8P2/3JyeSoG3XpwegJflUk+FoqZSwV",
-	"5Wq7Dz978/rixes7fTpiiaL45hnl12Qlss52H3/x+vnOH254v17Dl2evz87/dO+L2NLcdvY8lnSUsKi8",
-	"4yRLP7GULGM1E5kip2fFvRdplqPxVWQfD1oRUzRO9MNnhlUloSkjchmr8YxFREw05xI1i6V5vd5nKe74",
-	"q7iwYw5pt9t+0u1228f6P938/yKz3TLZGhx0T4KWihVsztMz4o1GU7A1aD1epGKUsLl87A8WNtrZq1iO",
-	"BZ/E0ywtz//9QsIeJCmbZJJJokBq6DE/kOSarYhIyVxELKkny7zwao82WvqcnsGr4jHzXn8XmvQOPJoc",
-	"dvsFmpSHUkeY4j1IndfiFBaxxBhJQpS4ZlySJeOKxFwJkjIqBY/5tJ4YXFwhP9QQIpMsIjRJSKykffGI",
-	"TUTKSKzIiE0pJ0oYftqBNP3DNaSZ0k+McPv2Btrko0e6vPnE0kTQqJFlYkmEu0fzyZhyLvRkNKH0Tqgn",
-	"U/7QGobZ/PJd+OcEnlHpSm+P1kClGfOptl+gWmGcdRTzbkCSvU2FEmORNBDMCgsp5kzNYj4lLJGsnkgL",
-	"+6pmEo1Scc1Q2KREaibNX5xx9nnBxmo3Mh2uJ1ORuexICUtT0cRcbjpIqP/IhKJFKl0IQeaUr3KRqggl",
-	"Kp43EOgneIVPnaUoiOMR04RYprFSjJOJSPUBR2iij5XVLlQZraPKQb8ooWF4uOuzRQNRcApIkXdMLgSX",
-	"rHw8aUUyYYrle9fRgirF5gvVGvSC1jhlVLHoimrNr9/tH7V7vXa/f9E9Gez3Br3DTq/b3T84/GsraE1i",
-	"HsvZFcqy1qAllVi4n5tfcdQ56PZ7vSf4ilSqK5BizV882O91u/2/Wg1zG+2g5ZTZq1s9A+fToCUWjNP4",
-	"8XSh2kLKdq/fHXlCsWVJCds5Hl+z8tJv0F6zlPt374+ePGk/od1++3jSZe1RL+qP99nB5LB71ApaGajx",
-	"mmNBWCGxZGvQDew4YsHdr/1e0FqkYr5Q3k99zW7mwMmfvynyy4tP1sjwttJSoNYstQ4NxoPPNvFVah6+",
-	"FZV9dmMcjoUJTSQLWsyM4eMX/KezWowdQvl1vgNA69QqmWQ/tQa9m6D2IVBGmx7qa8skoVJdmT8LFNlo",
-	"VChHHs+qgI09IP1ut6sVVBjSgEhFU1WnruIFrXEWyXk7Ddxx4e2UXOB3eKSG43FQuFZDTWA9nTgakG1G",
-	"NejVTdYYCsHQLlBuNBh9fuv397d/v2+PbP3+fbd0keCs9mP697sunJFSw9bgy7D1C616hfaGQMGwFcsr",
-	"Gg/NkTRs0UzNRIqDu445fkffcKNf404K+HmNoMf7C8eF4X2xgM9mOQ0KwmuI0mtYlXRD2K3WJLM7tiS+",
-	"3vDqaffx/467f9Xj7hJ45SKeM5GpZlNExok+Omp1RWUebtalozgi2rwwp0TMQfPcRUuk63Xng4KWmA+s",
-	"Tj+0V+F8e3v2PVvV7JRrtgr0eDPfkvj4Zd0W6Z8Mut2OHmy/W2bYw/aor5mPHhy0T6Iuax+Mjyc91qf7",
-	"o6Nuyxy7Wq2tvLjXHfT6g4ODzmG319/f1y/mdK4n9YGNiJzBtlukbBJ/1tvw+ur0r/zi8+jsP9j1eVRy",
-	"PQYtORYLcGka3pUDrbc7VpYDrdjrGdO4FbQEvxqxGU0mrUutI8CaXpWn1WXtJ+Nur31MD/fb/ckRO4wO",
-	"xvujPm0hj43HTMoLzXhly0TzYgCuEQo3oQEPNkXvkMxjnilfmfjSwtuQi1uDFlv9eTb6bhy/if989v7v",
-	"Z73X8Zk8m6vFX5+dHZ397X//+386//vf/9MKWuzzIk6ZvIp5a3DS7WpGmqRMztyLZKqu8FaURoZrRoym",
-	"1m4fj0XGVVX9mZZ3x/b84dxJTuGb4yaapnTM/t14tztjMa8w0zHrHbSfjHrjNu2ND9r70dGoOz5hTya9",
-	"br7kODZv9HUHgpnXjiz+C01B89EzyscsSVjUaNQ5ZVTNqCJcjES0IpyxqOgx2fHAQzM8l39jO56iYAI6",
-	"3Px6DsItDzVvMr+yQ61bOdO6zQbcsxnlU/aWSrkUaVQfDOJCzVhKFuamwubN0pRxdeWu6eM+TdlYkZlI",
-	"JSMjzTzpSstgtvRvk4ouEqbNIGrerzVE2HzPBP/EUkn1rF4LpeXhQm3lMB57T9acwP7lKy7UFbWvrh7I",
-	"kWAST2K4Bx3G/gt2OZP7viu977mv/Cl7X633+DVPA6gHOzTf87Vrqidp974A0nG2ZFIRYMycct4L4dxv",
-	"iBYuzcGKgoSOlYQzKVaSjDOpxJylhWOpeh7vfMzmI3yFKmzDEM36luOZt4hQ5l96LVT9Z16KlIxFkjA6",
-	"zYoHcf6xb+MkifmUXHOxRL+I5izBWYd8oLECwqkZm/sfvAAiNMwMftR8Q0ci05ojifknEY8L/sqIyXEa",
-	"L2BjDFpnZEmlmWtE1FJrnvq7XjTWcuYZvoscPOn1NFmWqeBTb2jvJUsbxEb1rF932G0hQirHNA4hQt5s",
-	"YkqMH+2octxGJdVfqSiUz69Xb/8Uiyf/+fwv0x8P5n/ujv+a9kYfxv/5+afr8+M/8b76YXmYvRBP4lN6",
-	"Mvnub/8R7X//z6Sx6lUwW3zNAlgpUGDJWC4SuroyUz2NKPlBfGIJBc5lnxVLOU1wLPb5tmbD1l0HWq+b",
-	"bhrveq7Z97lm7FHkF57mGhXTvWDc7fbaT6J+v33CDibtQ3o0ejI+jk5Yd/LvdgidmH+iSRxV9sCah8t5",
-	"Gx7JjXAukvzbFZ7aNcRG15H+F6gFOWn0DG+fW7JBbe138ICuKovrFTPwdzk631oP1AR6/u17Tj/ROEFt",
-	"uHxIR1TREZUwr0gs67SaaHSVea8oqTLuBblCs2tot3e0ddTyuf1qcWQVVaY0diAIsm/jufKMag2JJIJP",
-	"WUoSMSUxL4kVw/56fPqNLzT/X9CKPX1qWadi0znawta5UvBskbApLAnl9mFI3MCznLX1U4RGUcqk3CXl",
-	"4qQp5eJF4dXEDqxCV3/cQAIjZs6e19HBKODIv2RGTXqElU0krguge5KrSqDSK7XqTLW1BAriLlkFTxop",
-	"kg9yDTkqY9VEeUnj7a3jzNobLtr9FUzkYry9tNX+6WzkCdD3n9xAfinSURxF5T3zWlhNPZYEDr3qDpm4",
-	"R0sy2YiMB/ikJ5mTRCzhlbtI52KelieMX3rjqGyNfJB6tn+iPHozmdQK3h/YRGlrcZbNKZelSO4cp6y3",
-	"BbyH0UTNqplM2oBgScEMc+wiruHRs4jNF0IxPl6d8bepmGpJVz0YJZ0zYkgUEKniJCEZj1hKlnRVsxhx",
-	"/tqrmOtthi/2hZZ9nyfLvdG0v2crcPAXv7XLUo3XZnD44s37PmTBxZx4Q6+sZtMsS4R9Fcs5VePyAsEX",
-	"QNpp8xByRjSPb0wT8r86t68u8HwNJQufsD4gQ8g7s7/vWymT0BvhWvq5+4B4HE+QMsUmNEsUWvE2X7GO",
-	"QPbp209rv5BO1/UNc3PwNaY7ua/iBECdf5ayiHEV06S0pz5ou77ex2fnAC+4GntvKMm1ouJD0JHh3um8",
-	"B7toRIcF4dYr+Cf0sEhxWDW0qI7eI4vHIzWeBLctYkmUQN1zDYV8JkLPg6cX1UkUwRmBl2lG6mkZ2z88",
-	"JJ9iGY8SRk7Pn52dgXlDx4qlcDbAmttEe/i4EuLKjCvWJ+eM0Qh4MYnnsWoN+oeHQWshgCc0ZUrDwCT7",
-	"HRLR8kXpVhclLm69dQtTJpq3OG9pSudM1TgYgGd/yli6Igt3U/PC+Pd4Ut/9rNci49dcLLlmXq0IU/MR",
-	"eGU95UWmrsTkKqUc6iWA+jAmj/iaOB7x8ecdSN7tbyK5P8dGYuc3eWR+hzG+msCjNpSkjCGVnKKBgIlX",
-	"zaTGQGFJPpgooolaxqj04LANueG1u+ZErpUPdkCNNMEbPHrUEgKHboWBG/9tKVEI394nIboHX4EQKeUy",
-	"RtdxwdudijnRNoCWWONEyPUckb+lsPuMiWjSqqcC3TfF1+5CCNpkMTpC+ANqpkZ+lybJD1Sq02ge86pG",
-	"mlCpCNXXYqlSqkSdKIK0BbipoiDFGMOqvoYsZ0LTxzg7dtkerIkYP9QNukIMb9RAhPgTewsWVJUKaFmZ",
-	"QJCXBW3zn0cl5Xy+oHwFdjwEA8gPKlrvr+t3jYe+1l93OO722k9Gfdo+iXrd9gF7MjmmR6P+eL8Hslmq",
-	"NBvr1dQWx5s0gjT4WbxArnsnlGJpROdgAcQcUjSXIr3Wym9EV3D2LlIRZWM9ML1cdtxLz1OfjZJGM71/",
-	"PDjodbrdg14P7O40S9BZ/45NMh4hsUDrVnQyGZAZ5RHEg6AMoANeemsxJfEn8KoJDuZmGjMeJZq+2SJq",
-	"JN/hoNft9Pvdw96x/v4nlkrY2T1YWTE94y9FWk5bBU/Xm9NMzUi/09Xjm/vLOE0pVzYJxNMht4jpZFLr",
-	"qOAapxEtxITcgOrjS5L8+fzN67rwUvlFWwxEf+sVTfTEWH0YXFv85Q+aTT23D16ZfVkW95BYYcS8Vvb0",
-	"e4zGF3Py/uJl+3gXEddrUgbcTEg+oMqmro4aiICO+peMRSM6vi7S4EyRGUsWZTk/n7sMazQdYxVoCWBS",
-	"Q9fv54PSft4lEzGlKubT1qAFJQ5ruL/4MW++sjmqyiMIZNdlgv5LBCmCmonSuDxFu9jk1E4Sj4DFgtFU",
-	"mhiztnUm+hSgJGXaWsaEh+UsHs/00ykZ6fekLGFUMmmlsJW8Gwjkez9vwz2GQOiFuT19Lm+C1mu2fC+r",
-	"Bgpny9rolhVUScx3TPnq1cTaXrPPak2axpmShLPPqhwNt8l+hqonJ+1ur93tXXT1Xhkgv5XC0aRvPPK/",
-	"dKjZpQNVo2WnZM6imBIt50CREguWIn8Z3RIP7joHVp5EUxdCq7woT87F+A8k33if30WWHxdk+VEuy1+7",
-	"bKCmIFpp9IZOL0XGo+oRpmYsZYE2M/RM9J6TDQSZwAvqol5coDtQ/73LXIvBnIPiXO1na6eJF80Mq9Fk",
-	"WpNzksuuIqtRkAmjg4P2ybjbb+9HB+xwctR90jvWNraVc5hqEuyUv7NeYO0PDprV2P2oe4wb/5j2J+0u",
-	"O4gOx0ejJ/T4pCLRY3nFgRi7CjCkpl7Ri9oS5HOtiZIZ/aQt+EUS15p5hieuVFPtsUkwM8e7dZnmAUKO",
-	"zOnk5YOdIqfjJkPHzDCvbW5gsdIkNHHe0lUiaHQhxA/6YCvlBH9iKTk6IN/H39ZQZYGPXoF3Dh4uW32g",
-	"Gs7pCul7dHi4f0RGK8Wg7nQudvKFdwvmXs8LBZmpoBfTjKdCheqggQqMR5pFYMEa4jG4mgFZ4L31MSKa",
-	"KbFhb4CW1uvvHxweQdL0bZPXbhNpBNvWKp1bDMZZX/kk1+fKrVdIe4PuEy0G+j0QA/owv9o+7xsWJgXd",
-	"EnwUGNIubV8xZ8BlmmwTKut9pAvvLVcuclvYwV5+gI3XGOvxzi6Jnhev8edD8hhyhUtrBozkqDomTkmU",
-	"0on6zXse7uJMsBS6R28CLsXblH2K2bIUbgJTUWRJREYMQQMgDmiYzF+pBlih/xQZTE+TAnIdCFZRRlhc",
-	"S91BQmS2WIhUkYjJ606uN8uVVGwO9k3+1i2ESxmaaH02hMk0qCWM9RNVAQgSqpghyHhmAgvVHQtvdt6m",
-	"8nY1njg9H3cPWLN59hS+e5eDtn/UdNDi3Ig/rJq9Wxp6TpRzprQtL5uSM7fZw7/azVbeW/m0ayqNkEjF",
-	"QqNfVmjt5Mj8ig5KbWm/zZTNKW2sbMhVSAKG65ZJxzf4+pIHrMGW3tER5nuq9PfeUcV+iOexqpMCAENi",
-	"Nibog4LXmq8pVewqMW8pSgHJgC3nImX5m/SI4GdIONo94LYdCImeIslHVxEGhdEDTVhEx4pFtTnDp97q",
-	"Bg4tawkBOUUkLcbimoy/dX6GYL0372Nqhnf5S7ns7AfrKl27/cHhQafXO97HNL6drD8T+W3cTximNBYb",
-	"xqcqIDBNFaL4/injTK/z2gKzupfaB/Ns3ndMxSngDtaoeX70Se8/I4D+L950L/GmFEl/v0riO5Gw10Kd",
-	"oigqLygkSAKtKJEKcizqrBd9G5bCmdd4UvANT7DOAN41BMVt2AKbe8QIldcmB21Xb9ZRU96lnlme19kg",
-	"/MoD1yQ5hzyybzO5ajgTEjGN+boTATPRrkb6Ff6BUD1UUkaWNNaH0i6nwPHWFQE4J2JGVKGDP2AkASSc",
-	"VNTAhC6UWIAaS4liCVvMNCveohq7V6jTgfJVO/CSJ9w8eQJ2+oF+8sl+t9s9qNaFnVCoiTk8bB9rKXs0",
-	"6Y369CA6Ziddfe8CXrff6XZ6vf1O93H/YC2AQc3nwC2AzshB65X4e5wk9PFhp0se/qXXe0p+iHn2mXw+",
-	"Pro6OtgjL+OUTcTnx72Dw04X7Zs6kvSOL/rdQe9wcNDtHB32+vtFktjioSaaPNFnTw9Ey2GvV6DJuEe7",
-	"7e6TUb/9ZNzrtk/YQdQ+7NPu+Em0PzmC2IWhSbc3iEbHg4PB4PHB8XqiVL9XIMpzJq9PF4vH/U6PPIzf",
-	"nO9hYOY8nvL3i4bKyduHZ7aKIyPwU0360EtwDaeM1UE11BMaVYmDoiqxFs6BvzscPzs7Orte/OXHZ38+",
-	"6bD9bmfcT/ho/rIb/eXPiSZcqmf32ARpHm+jJzymcduiFP0RKyHwqP9mt0HkdIr5dMsSjBmV5G+ZBJTK",
-	"jN9D+cVXqHmQdk7/5GUPdW7eLUuNf3ueXr3md3Pzll+9g5sXV+QZptmVTSL4tcZ3ZpODkRNdjl6dWzeW",
-	"5jVPScog/S5W6FjbRSkaNbmHLky6nx1KRRMojjWf+YdYzeqTNfQVQhvBH34z/FhwhP5r5J5c/jp3YY23",
-	"rrz3Pv6fIPwaS6B1OtCs3rGsClJrOD2rrVLCUsiU4dU1iemuMglxsTvkTEmXAe+SswcmHZfQKd0tKXfc",
-	"lKoNEyQw0noR6c0EmFKIV5SvTlELqiuWiz+rmalkWFPio4S40ubhFbVvqrMd7UWT72DAwxFD5jPkN95/",
-	"SZzvT6wMpJ5E5al4hELFUzYY13D2SXPLGiLltxQj+gbIH8KksvpKAm5hqFWW906ogsntZpSPtJlO9h4g",
-	"Uxo3Ael8F38CoHhKFmks0litAqLoVBqLHA8hMolZUvTDShlPOcN0L54licXIuIJbYSlEGkF1DGBf3Ghl",
-	"FT/QGrRm8RTK9egUXFcjTMEBQkwyHiEK0PuzZzOqbuVrXA9+dCuZ6h3Ol0FLpfF0CrPJXZht21PFH+y2",
-	"zVd2HMqXYleVBU0NPjJ2ctlaPTB8A09B2VIpBprPV2ajeaxKczV6226IyOtAj3fsOGIee8UU1W9H6FiH",
-	"VmswahsahMDH21KxRWMPEU2mdj5IA7DbW39/Dj6c319tjnLHd6zvrQLvYDzabtQIRrCeEnjP1jS/JSzw",
-	"GlRgf/U+Pn/z+sUlgv2WePHHJ//Hjf+S3Ij/fFcDJv0r49OdChNud1rgRP1wacvzim5ttNzUnC/bAM2t",
-	"O1qCL7dEsa6ZC+Seb106cFN7SnoR/IbxurZZaKO85/r7jKt4TCux/dfCVWGWtcus9FxZucxz0TljkQUg",
-	"crWku7hq9pvMEMg8L42mokCWBwwHPjcpVyx6xaKYXsBDPgXeJjTmlY4Qjgbu8StIqsfKssasfIefonVq",
-	"TMe+Wy7+pJCaeJhTxJuY94l6stTOAagD1vEaSMcPGI+zmeS1IYpKFmr+5kbkrG/ZWMyZrM2Sr0Ar1pWz",
-	"rIuVVGvudkAvdqUsP9IkjmhTRuspmcdSQjY3LEyVhT655xtyWSEhdpQyei0JJWmWuIz0seAqpWNVX+yv",
-	"WcnEwL16fhzGLhAK3SbUkpwCa3Jgq9PUxPvA6PVbF6iqtPGZC77OCbBk9PrKu17MKfSwPBiVK21ATTOD",
-	"clalVjEi7xHMvX8XmvWaaKYn7k+tQq/i3CDQgTgZ2BETamiqaKl64vlulxiMKlYYgTVPHr57+Yyc9Hrd",
-	"QBtVcKF32Dns9I72gD64PfRmWSwSLS9jwR//TYK72jGWtejHMzaHg2xOP//A+FTNDIiHmZVUqd33Ly7o",
-	"tH7YJtVC8/bSYBbImVjyANMpDLKF5iGR1g3/uHPc2S8NftjaH7ZaDSM8OtDnp1IM4lj/b9j6+G+/a//X",
-	"5R+Grd+3ykMPWp/bU9HWP7bldbxoCxg6TdqOUxAcvAhe9I4tErpCmVCc8duUQSYxpLCkGSPLGTPtD01x",
-	"vQ1hYhkIYTRN4hx2yOI+mWqGsISREhboUF4mC4EvRMIov9Xkfoj5dXU24TDrdvfHWZrAP9hTkrLkm2GL",
-	"s89q2ApxuY77x8d7Qe59W9Ap65DTEdABADtMxpZxy3nLCG+3QeA/QgLeN4dd/XP/aJylUqTfXP/Uz067",
-	"P8568++mP0a91cG8mz1ZfvfX7vF/TuoG1cQV/e7B8V1W/weBm6WeyRdUzRyHg76Jyl5xvrcKd99xQ7qs",
-	"zuqAP0ARHRw0NEkY5F3xCEtdCaPjGVmIJB6vBiRMw2KeTsImKgDmhnROfZjbvLFQhcaPI4f8IaTyt2Om",
-	"Ju2ZUgu6iNspVQyWuG0E3l5nyEvbGhOjnqbfdJ+qb3qt7ad8m6V0pHkL06wjEFU+ITB7SgYk/Mmjh57z",
-	"0s2ZbDnl+gn/9E2v2326/Kb/tabMVLo6nRgAo+Jsz80ElIA0LN+b7iPcQbaazMZjVmLrnj/kiUjnYODE",
-	"XO2DbUc/x/Ns3hocHwE+wDzm+HfPzUcPFnPqtp9QjUNv7dGjEFL//Pn3D6RxRrtujcU1+VRkO8b1YD/q",
-	"ny/r9tmHDx9OPeujfiDjmd5ofMpQYh49OfQOuPLh9i10MCEpo8n8m2HLKPHDVoAwa98Mi7g+IPJ2lxQ3",
-	"QSuJ+bXfj7s6h1NTbQzgi6fftd+f6SE73cO2xdbP57bOtyJaFYtnWr+3h19HK7+/e+wu5d21y7dAMrXX",
-	"X7vmOnRLcUWjxZG/YzSyi++erIx9ypSXAATmN4JTydougWvH0MSQ+LsZywPpYSAXx4LMuWY4fgh77Uhk",
-	"dRA/xFKBx8Yjh6yOIYml8nuS7TCEvPVLw8rgDSRW1c9jZ5N7WJFnM6q8FP41TA1FToqMk5jxmhFJxiMn",
-	"cqosHjdy7jbMXxopOoTXjDWXZeTJhqH++OQrD7aJx8qtUPJKsmYia67znI47MN0LHrHI5O1WB/YC08pt",
-	"qM2E06vjYNy9ozwG80z9ILpuGCmVLPJ7EpQGoq8T9omlK6wIt3a/Bb6vDCliCUO3ynMKrX6Lw8pTGH5v",
-	"4Uu1Rtqxv8OgoDPpm0nTfnwrTEdubGG6SSiYZqu77kwAVarhHcxnyGOiFqi4Zjjwhgp3W2eQIwR+Fn8u",
-	"ZM+W7vBs8iIkT4MEtTuinlB34eLXdL6Oe15DmbvHLgGhebP6eFxzvi3yirX1vFM7HLZs4plzRVO1+Ugb",
-	"l/oB7UQUtmyW5FFEqF2Qps/nwnuXb1usj7oPc6EavwrP7fbJUg538cvfMWgJ7nrvwfKjhuG03Y0r4n9h",
-	"tzEyqTZqXkbcfk0FrJsP6bPK20DXCDjnpbiblENLqjIO14g5qB2zJ5lLl4uoAQ2ExNTpWuK9tYW6xXGa",
-	"ZOt1i1gpkK/4s/SFWjVtgdfu8G1bNdY0dXND/dfx2u5ff2fqYBvpjYWytfQuQ9SVP19AkGvQpa4K42g+",
-	"mKF4VbluaQEUXGlVELrBYWPbWpF/r4OsFsSWzFx6zQhd0lWhELbGTIQXNQnjtUNyQ4FMyXqZ6PY31hLk",
-	"sOgNup5Ju8z1vZI6Ua4pLY+peB2HJzN9fs9o7V7WF73V3EYvTuGh92fGstxBUntjqrMu6ke13swoDgrs",
-	"jB2G9Ulc+73TysPSl2Ec12xVNwR93TxdEdGL+OqardZ+/1yJxaJpqfRFjyR1hrpY3GVR8MnmfW8cButU",
-	"8rKv4NvV2fOdVfK83qZBHuKcauXhhU09vzUVMGDceAJgc1D4PPhXq1/HTO/djwEzgKbZewNomn/mRdPv",
-	"QAIb7m78fqMplLmg++21+/qvujVv/OaUqd0++CFWsyilS9605PaG2lN/aS7uut435SfyzXP2vN556ymu",
-	"DyTBMw0Q9rUilwNTlrbZOp/s71M2aQ1av3usj2/B9d5+jFfl47PnXo/zxiG9PdMiEYdDTvmKYEqxXDBE",
-	"BgT0offvz54j0AbGerjg8ZgmAP9r0O4AzLBpQrkEveNknkEob10gakGnjIzYNOayQ6A/GKYA62vhDzG/",
-	"DglGUOyBbh6YiJQ9xcQbQUaMzGnESLbolJsgmClhTLEpxtLrH0N8wv1diCN/PG3/lbb/3m2fXLUv/3Bv",
-	"oeTak+8VxPJBh5pAoFgy47uywRio+BiUosXQnQeLVOHUmEzYGOvzOw09PYY8b+oRkCieTFhqgbDAP2Ve",
-	"0iHnjJGP75hKYyYvHwKEw+MU/zRxvGLPD0Pxco+PdaGJZtL/W/u/7kzyySvbbqhKa9wgKGkFT1YkRi4L",
-	"X1zQaWj7oyDrSRbgblvGkpHwoNcPOyR8FGIvvlWHQEEjnQLujyTURqECIgXqxhTU9pRh/tAiFZ9XZA4r",
-	"LiZ6/R6GHx5DhkMYkHDY2m9P/x4vhq1wD1IIaMHkp3O2jvqT9ivTZ2i7DfuCq1itLujUtKaZvBacNRDu",
-	"IieQjXyvRAYgkgNNQLRQsFWVKekPihkQsSThfvcgdBg6FJOiqlkgQ97b7/Q6/b31k9WjvduMf6ASHQhN",
-	"ojeOCig0oJm5eQemsmZM52xATPZE8WDAnIUBXuLZfMRS/CkMcpFnm0Ji4RAB9znmMJHRashD87i5bp7v",
-	"kFMySsVSAupUCLM4F1k6ZiHIDxjZSEsIyZKJPjagYaHXR8QiyaLGO+SxJPGUi5RFA984UDPGCebxwYi1",
-	"rIHk7oCAY4RQEqZMMhWS5UxIoNnMuChxxqS7Zh31ErRh9G3QZm+T9eAt3xn/DxD+tasI4pJKEhY+ppdA",
-	"pIAwS8dsrvlE06RISiCYQWF2YhnngHvfHFSgN0kjSVIG1BTc362lwylxY49uM2sjBD3ilQgA2T21iSCQ",
-	"VSbAn83mWlTBqWqRYDU/LQxObiL41NwFnGSyluyC98ir+FtgH/ZZDVCEUpchaQ5wdOoPuUsSInNGucll",
-	"izFtxu6rUmbIYbeBZDAvn1gRg3Zo+EhzMkL/HlMRjC+jSWAYl8Y61dHzetxR00K1uGkoqB2vG0muP99x",
-	"IMah0jQS44/5ugqsF6y742zQtmuaDJp4X3cuuRl5x6loo61pInlT0K84E2sg3mkeN/ppm50AVtx/ZAKL",
-	"LhzwwJdCjqtJwP0D5LoC1g3IFush+ck+Xvdpe+9j+5mboAh4uOk5H2JRj327mb7FIeN0a5KKTPIeCOT1",
-	"6IqB7ekFNeXZwuiheedoLfOpvM5jR4O8c5IidMhVPGcBlJob4CB4Jfwd0RWKay+PuZB9WDdHc29OmZaf",
-	"mNfOM/O2etjcbhPd2i7Tbe3TeU7cTZ4081ooiGriqu7GTHn/74389NzeehM09ofd9Jb6drU3QQ0g/qZX",
-	"lUH4b4IScMumFxQgYu6L1YstH1zu++kZ8q0Ni6TQ02WrNGpss+i1z/V5d3cW+pZG31HFlnS1O/PMYzkW",
-	"fBJPs3QrDnpVuP8GIo986wU/PXvtrbXf/Hvzk2/trfcm0iBm7dqcp2wC8krlkAa4yjBeFnldgX0rhnLP",
-	"ZX9v6+qVM+2wrk0tRjdu7dresFpWVNpobvmqvJPpTVDTNWzTWyoNyu5t7e3OHQMiu17IESMLmkp9fNFy",
-	"i1WvT6rZ+fklANIEG6ymfapJX3NdfHaW835221Xe/2aLPfvMe9IfR+kImHsdsreV/66r9k1QU4C26UWV",
-	"krd7W1zX/AGErlRCIA58ofztKQmxfiskkq4kWQIcKnmDri7fjiIjpi1SiTU0qKRq09PdXBAkQ563twda",
-	"o0TxF7CDJc+aM/weKzuwRbVzySaql3u73C/RY4ldVlJUCsFSx13QwIW/mt3wdQ6VzaxATiWAH4OLPb9/",
-	"xpIFEO7FnMYJxCh2pBXkIl4p+4a11PE+dr/alKf8G10plqXu6TDblyIdxVG082Qn/vNrp5p/6d6WPjdo",
-	"AXg5X3ttFsGUA9siPg+pYUc5Egl9a0mH+PDhQ7tc7rFOkShXh8A4jYp4Ec+ZyNTumqLKX7BBU7Of+lp7",
-	"Ko5IsSmdHtr9qV/1Bs6Omtj9Gln3QdDTf7DVcsYVSzlNEB/7hT6Cd1Zz8U1bKKPmxnsiIDh982QvPQ90",
-	"xidiauKhhnJ+EDWOQMQZzfhZyiK9UWki76jlj4tv2kYt9z9+32bzRkEPqpjNf/8aEq/QsnwHwnrNvzfR",
-	"M//UvZDxtSCMg4em3BDdNo5K2EQBG1Uag+4w0VIfzS3cNafFrpv3It3Xdhtd+U1OzY4LcRQ2ScOSw/X/",
-	"3JESE/v8JiK8dD0573XfyGwM+4VP0dvpXAzQs9TO8pWI4klcBwbwwY+JV4LhpY1mERTWbS6456ahW+Yv",
-	"6qv8V3ItwkLXdOD87VmH2ERUM3tgEpM5W7qWmq5vKjTuZQHp9Y/1/Uif2haQu5CopqniRiJVP35vdLJF",
-	"5MAmNgsIsho4CW2CTfjU8ZBBG+NTFhnCVBrt7USVUru6zSQpfvbe6HGbnn55tr4BTAaH7h21KyW2MZyN",
-	"XuV/HkSOh1u8UeDkIM/36OX0YZ7NcQIjJQ+xrY6m4B6cN2UQ6K+gmFU7H+2wMJUGQhvDocWv3h9xtZHv",
-	"H9GADRV/QrfvOVZHvuf0E42TOyhpNL4Sn1iqxfJW5+ab/GY97NFVVhzC2seff+sP+CYo9FXa9LDXxQl4",
-	"vwS0vHkDFLCq722dbCwnVpJEVNERlcz5YQqeBaN/KpujaS03LpYdcpGujJMuoeo+wz3lPhf/eDfDr0JX",
-	"qrTp+FXEXHGqr4XCSoldF4x9Ro/ElT5htnPNmifOnhv/bB6VUynlMrZwUducUxf5E/e8XIB3Q1Umq+5P",
-	"m/MM4rEGwX+Xs2DntJigBvt/SwF16gPs/8Nya1BX1X8B0Dzk2SghiJgoREX9J8+PMcQ2gd9fnkH+AWv7",
-	"G1g1RAEWafz3X1bxdhp3VoUhXvv8+xo03/v2hjqw4pJfp6qIfw2l+z1fpEKPQat0z/L1uKOa8WvIFwhK",
-	"2K2b3lDAif01ZRtUtRdnjYFjBJMOhtyCOhjI9AbU6R1WtgG9efPuqRnBvRL2gQ9tHRBXP0YkU3o3mbmS",
-	"sYhiPnWlJZw1gtaW9liOgbtuZ5m7YKAfUsGnPtzwPzB2E/zWxCXKxIrQRAAicGQXIJkh2er+paablQMq",
-	"hCqXqs/9DWemKEtMDFQheUHHM4xX2DKkOZuPWGpqT+Au8BNIU3O8SDWLqtjmtkRsS2I+07cCORNF65Ps",
-	"sfwlZmNmC2Y6WJni8IsPD/ePytWQlaKfeRMQx4fZCiuO7HFn0mO12FowsUhY6XuHphZmi6+dAT/SJHkz",
-	"AYztTXn6l1vX0fjgc3VUW85EUkSUg/ICxZrdGHYgmlks3gjkPH4+w8d63XyqNE0pqFpYpVA3hOuYQ+2f",
-	"aTAFTAbInQYhNOM2MbUGKdTiy1dXS+DxExfelbdyqH0VYmXWDTLNuKvvWV9fW3lrDrL5tZbYnmDNtK0Q",
-	"9d3711fnF6fvLl48bwWtixd/ubh69eL8/PS7F/hz+cdnb15fvHhd+fnFa/24+ev86vz16dvzP73Rtz17",
-	"f37x5lUrgC+9PHt9dv4n+JT+88W7d2/e1a5A3lVsK0K9PwPYvlsQ68Yvj/mIA8gHIkZ/Y2MwLnzmrsKT",
-	"5SGbSQ7bWhZu7qgsYS+5/hg7yae4hkFPETTZjTjcgUvrt9GFB4cHZcWZZGkYEKnoZIJg7BjV08Zd6HZX",
-	"WNi/CGexbuuVVgWrmAS0f7B0bFqkdxn3UshphMEqmrz1VgPLoEoQ7O8yfjplXJ3xRaZC71QL7YYNLbR8",
-	"oRDtlX/E6WlrNUxLt4jA6aB/MtW9WL5T5Iv14rgA7WnOVIQvMtk2HfKGJ6u8TtoyYiyJHvTWwvsZvLRW",
-	"fPe7+uAqy+81shEHiAnEJnEhzXhAlrN4PPNwdkjKFoyqO4rQLWrxCjvcPmqn4J2IFZ7SYmROP7dHK8Xg",
-	"IDs4PnxypDntTFtiWcqeGZ2lqhu48gjsIerV3lsARRLKbMFSySIWhQNCySybU06UENdEgOM+ZzYMd+be",
-	"YB+XEhDAhjyv0mCJZKafMwnHFiA4HEAhBxhtVF4bC0uzbYeEUUpjHvNpOMDiYdPZUn9VInqTj1duJgZj",
-	"sshokAYG1hpC2FMUQkZhC02lsT13y/U3pXKaoBT8KZbMwF9S0SSxl2yKZtBy00VZ0ZAsDeEhCO1UAkVB",
-	"y9IC6ipN/lzQyteq9qQ6PXvVwApUkZFpx1OFjAQieaBHJKSZEqHRktWMzS1Ia45CGgJCUwjtPfJ7QATr",
-	"TSaG3ASMNaNEsRzTFOTyHDsKhGIyCUnCqPmC5TAlkAFlaamwoTF8sxW0xGTSMH+/sX/VVrCtMSOvHycY",
-	"q1nKsd41h30qSkjX8X+D+mluuyl2AFv/0EU8Z1LR+UI/xmxG5trP5JiVcPtNUGz4tun5l143uvxhN9jt",
-	"9Bxv2JdBFewH+rmD1OngJ1Kp0Ey+369o5oGXF+0sKxfmsVIgriY+PqlZzk6uvGyS4EEBrvCWSnMjUEDu",
-	"JrFZdyDqUs2h0h5W1o7NTzIfXtU2X8m4ipMapMjtbTIRsWQTKV7BTdAtF3JUTMLMVi0ZTDKJDwGxTPXy",
-	"cDJaGR0CdTjJGKgVZmoWAMf5lWJJRlmcKIKNsJuhH3rYwule4B/0fYCnFCfYJRjGClF60xxq2017jvff",
-	"FDrU35mlbMDWZnBiSg70GL77y63gfyCLrOt9za6WaYKEy1TQVL3X3oozM2vxrDW7XP/fitbu4ymYtQqc",
-	"RLeMbz9TkNy1Cn5J+O6oeO3keSqqfDeFztw1gGvYetqvcCr1dSk1kSpTD4bkf6RWOd1yFUtAyxu8eZSD",
-	"BQc0dF1c9JC1LpHG85hThcSf08XCYfuCJ66eds/1Rfx00IoEZ403Cs7sfTY40nCOwlV7L8AgNd36Tl+0",
-	"dwKAUtOdgEiAd944Hlm9NtAg4OIPWoKzLbZz4VXrb/Wos+lWbyob3+pIuelOn5TQ0bSCy13FTBVzZq04",
-	"xzE+7HhJhStBo95ZJnpf03JuZQpViRIgeT2VcbsPOeWx9msWHwwk6zIVykhgIMBTQq3wjRPmu4Q5JnyA",
-	"FGqWEXnbNgN7Z+la6mP3QCJiU43oCFqsYZ306PFaYAyNOCXQfb9DXswXaoVHBiTcjumc+TVlW/kNXgPO",
-	"mOOeotu3zm/goNvrnfYIW6YEmWrzAGGvynrG0UGNnlFUNboVVaMsXyswosxC0Hvg8rh060+ic6eB1IFu",
-	"5ocRNn8bkBDlqba1A6MzjhgkNKNC9pSEVoeM3B1OMc1PsackRAkZBkPuWfmBhaYsnn6C6yc8h0PQ5HAo",
-	"uBVInVchGHIM52s90jPs9DFXNB7dXMEaN7PKZXvRXN9kYTfAV59yW1QauNkaLGuLwVc98He0ED8v4pTJ",
-	"+7ei9FghT8bHDUSxggiPNqfsVmYTcHIm79u4tAN2kXr9nQAwAkZG0QLoIk8t1ZLR8IudhA0ArRXLsORw",
-	"/sJ5zCbx5yoD/Mkk2V3DOTCNuYTBpGwspjyWDPEYS27GXsnLeFhAQpXXVwUc2i+9/k0VFxVECkCrfz0C",
-	"mw94tmbCpDTE7Pie+rV6gzBJzVBzvenuc7zLJEHH43s6tM3LnCPYN62hu70pn1RCn+J11oQ3HMNAjitc",
-	"gMBMcbMtkfNWvdPOyRCpreAATOAk5s7NEaA4diYWtCYmsSwcVzLm04S19XMl/qtGg30k3v83HH7udtvD",
-	"4efey+Hw85OX+p8nLy8f6Suy4WLzU7W8ewq5Bg2Nb8Csdb0dqEUSBA/iTG84ofc+eh9Ns8WDk7zZ4mGn",
-	"t1ejB8IX84yNcoNMHoFVK0l4apLpwHc7IKZXo4Fj9d7iMFnfLOhPGWA4Y/hBlvb7QfdkczDNyveYN7fv",
-	"RGePwWx3uRogvdc7RPZ7h/tHmzwiwPWFVhibDIK6upv6APBpsqQrScIRELMQk8OfNkfiCgtY+FqBeOVJ",
-	"1O4/3O2157mRBLDDCm6p+zrIx17Xr+2kmuvrVSeztThzahOANOtfjLRCFa7gUUMkHTNLiW75/HfznLyV",
-	"o8avL603NLiA0M+YcqjWx/ZvcZNBge3dNmA6w023UEi2P6rqpL/tLWcEvZvxZlGfm4N1K2fNO6p8WGZc",
-	"NgMW3dvs69y0rbFswmbPbYxRG79nnTuwmAwWuLA7+GgFIEbXbBR8rJAyug7IxYcpcBP3Gu77iU29/nZH",
-	"WfdY/+db/Z9n+j8vtj2pOFtuzHV1FilbFjJdC061MhFKr65jnmJk/FY5BXleCGgKXvMhF70/UzZU7wDx",
-	"Y+e9td3cYYW1hmQL7zDtYoAI4cbco5yEcQSJC7YHwZAXmhAQvweBfSUEbK4ZW0gbaISeA4DH/cxv6Gc4",
-	"NqxLYmhMbvlg+7RrWzJwSRUDrTeBCgU5vgS8A/rqgqZKkiSGMjQhQdcK4cew05TtUkg5EEvuBWucwxfb",
-	"kSi5zQjzfkyIxh7qkYZ5Q4zUoJVrTgntVZdvsSEDLY5A5N7c1HFaqX3jbjICddc8H9EobB0SfrkJCZXX",
-	"0gV18kisF59TWcqr4uN2EaqUWa9AASu8YbzGD2aHrHkjS7nxmttohs35a3CdNxETlPzdCHkKRfnGtdAh",
-	"oV5WkwJElRfUtOf1A5nrLbhBPedaLCGkz5/q7TqnK8gSApcQUWKKFFjGajbkYW7khAEZsTFFPZsqZyDZ",
-	"xiMgDmiiGc9AA3OhTBW7t3aGH8vmXFk4Wvspv6dOHBZfXXSIbO3cQIthf3//ZM/6JckkU1lqRB0n7y+e",
-	"+QknK0ZTAp6+p4QzyEwxoi+WgAxDRGbA7N1hFVHF2iqelwyv/aLh3+8WTquH/W7/41H75PLnfvfjfvvk",
-	"cjiMfu5/7OG/vvRvfra/ftm/2Ws/7MKln3sfu+3+Zf73x14fntz/2O1d7l081P+Db+q29y/3Bh+77UP9",
-	"g/vHw+Gwo1/aC05u9v748K8/f/xD+7Lxsb079GjZxfPyy7kYGr0GuAOmTOmTdJKlsGPA5wdnH2rOxpFw",
-	"zVbStIVB/dbxRJbFJeWllGKp//SVl277hLYnl1+Ob9ru3wdb/LvWX7RrVqrxdBjKXjZKu+JJvZO4WxMi",
-	"dUf82iMAn79gn1VNSLM5dfOZ6+J7l9HbDsH/gKFjefRdBt+U/1S4d5ONq1/x3HsAEh3U5t2LT17ArZWU",
-	"Sfi1OOhmQryXLL0LGWwnPHJWUXhrztMqubayXF+zpTNedzIs7mDLVlqkN9PSa9m5ZRwT778JyjrANWvo",
-	"0AMi1CqERbebgxkj3zO2MJ45SiQbp6ySrP6kIEb1n+vc6UcHde70EqH0mKu0uVyrp+XgCHn4x3M4y5k2",
-	"EMDKh3ZtQGpw3LyMWRLVe4NPbSnKRN/zAI+WSnHPOhOYtv9++dHMvsHE9Ubxoy16qOZolPzPNl4K8BAq",
-	"zdTMwm9v44LG5jzVOGolmtquXvtFfNUf84MTJ9oKnNLvl3i0Bi3KVyUqymbps42nz1uJm1oTKy95sP46",
-	"MKORAakD82J0PDNwHNRnHH88+91isslthmhVtMbcoNagNaeLj0jJywKd6jqSnhYcmdROrpAjiA4nTQOj",
-	"m0nGYFNhErh7gb6v6NI0aL8B4SLFmKbLNgdPKc8xAgQnIzajycSaWva1dQ6IKJaLhK6utlFtn+O9lnAe",
-	"IMn6ehcsaDDWiotlUUnCv7Tf8Pa3MNj2m0lYKHHcvu9lQ/PFrxSFy63VaqytEGbz6VN3UnnZS9vUYXr9",
-	"1dFnmaxM5lmep8ehrR9dLBiPSGh0L2hsVuh+eIsiq9N7qATdoaoOk+I2RlVMAGWdkukz7SYu1eTzQycz",
-	"gFAFHyMWDP3G4ph5pluFMiEsyYBEgrMQpVOe7W0TUkxZhDF9wMWzdF5BlbdlhNWURMZ8zHL/LKQeBuRv",
-	"IubonfpFU99oMdH/DoUIXqHzFlbSrhtCcFab3HOHPGOzeyoJXXZCZbrYj9VtsxfWeFgXGimCOoMDKxGa",
-	"p8YUkx9zvIOPLRrRfzd/d8Zirr/qNpW1BArVbwdFf0RDb+R/+93v/79h1u32jx48+sPjb/74/66+/Hzz",
-	"X+3Lh8Nh54+bb9v70g2O9m/+/WF+66X37/alvt678a7u/XE47Oz9Yfv7a7eq1wW2ulcfhRAPYHAPUXQK",
-	"xVGRyEYJIz9lQjEZEMkWFNPNRisoMqGypo8tOe4cd/b3yqWF3YN1J/DD4fDRzx/JcKiCy0cPPzze++Ow",
-	"9fHfftf+r8tHw9ZDuHD5KGi6Ye+RvXI375yfjdsoz0zmH0i0EgLBU094gbVjkEFQkv1jBdROefYRU7Wb",
-	"ErTwGWgJLLoj7sI95/LvJBtNTuS22kJF3pmKAUOutaUDms0Yi0Z0fP1MzOcNobuV8817ysVSpJHW87VW",
-	"Z2MzCyr1hnRds7H0kzZWnzgBqNWPik3avU0wuRxCPj7Q/zmq1zK2eeS2X6gVc2CZNZSoaPUL+h6jfWVB",
-	"HYGWBeCkmq2a477WVHxpW9UEp4A9lckLSCHjjqUmU56mjEzY0hh0YK2GHqhsWEj9LmvRzrtQNmuqSCYu",
-	"D/ywJgt8G0GQE9FKgrq0rA92Zl5jMky1RlKERsCGGBAopOFQsxCGy0ciWvkb0jZBNo2z69SWpLnhcwLk",
-	"CYiM/45Q3ia13aYWAikx+3sleFRYDyXElZyJVIUB/pEIPg1N9W6mrsTkKqV8ysJSyGtNcvwWKfK3OKTc",
-	"D1UW+fP5m9fEXDeZgSfd3h6JuYkzazI/NfQvd5uDH5HeCFvLoYG46XYuEypnOOXNLcp9kWmHaxivVh4W",
-	"ua0hVUjvSzhaR6m4Ru+zU20zBMBirRyaKk+48H40q+UBWKFA95Gdg5a/zH4PX4Tv1Pxg/gl8opVa7NJX",
-	"y6YFXb8JyYhAjN+W+0OhglhgOYGesS1UfkpCZO0w8JMIUkbHM4Y5JbArMJIrydgGZvOaALFoBS18Se1w",
-	"/8RoomYNwDtMmhY0lCxSMaoRk7KhIsPmP4rrQu6juN585ppX1jFOXZPnU2zeHHMgR966WS99h5xFksxp",
-	"xLQGm/fRAcEsJq5y94lRaw+P+ntlo6LbOzmJ9sdH7d6kT9tPxvusfTI66rUPWXeyT5+Me1G/X7A0/rFx",
-	"z5ug9YOYnvGXIp3fMibkYb5ZMf3mNFMz0u90czw0oGvVGwRJQbV+Pdv9DpnUoLPUiJV7zmMzI8IIyq9m",
-	"VNOUcnXVrLFq6j6QoLh2yCu6st14IOfC20g1Aa38I/+UeYcQcd9unZ7alPBCIzw2jiMmf4E1zCRLmyHV",
-	"mnwXT8FlAdNYzmLFiFxofYimIsNUfHTXkzkMtrPeVXHf5C+JYDfDDZFTkDS7BaA9YbMmrvwbIe8/5Zbc",
-	"JZTeCNumLTEPuM2zV8v4hyUzDILkWzpKMaKONs82SbIdkgPCPQUPDoC5yDFdVA6D7eIWO5ZIbJvTH8sr",
-	"Gq8vbz49M1XTTdUGsbziQtUJrzRjUAeMqT1+EHLKFPwoa17ZjBeSskgr5PdcsLc0eByQ36tX0vhBlnSF",
-	"eSx5EAtTuzkJP9qhXIbOKBWcsE/aIsKoqZ++nBfHXo1W9+Cls7m/lvfyMt6Y5/4JkynBqiMsQJGgwX2r",
-	"epWvA7+S96vubMYjsRvS8nBgd/bGgpLi3q5N9UaGX4M5ci8ztxnBpRC5RYijUyy/Ffn+q2L9PHWYjaaO",
-	"RK6kYnNspocoBnfH6dHK460k5vcxr9ZvwFs2Lsj35ltrOnXkYGqUGyo9pHwFBVJiYrHUwBthcxOQxHEq",
-	"9wJDMAfEFzF57ZWaW33YFZkFLfgEOG1bQQvpW6slm3lY52zDWUGrE4H2idcWjMP206vGx52zd63nreQb",
-	"3v0QuVfgLl9kxZKAtMKCC6oMCs3aZDy8SyvLi+j2kymxojczN4ACmQqfWcOzkG9a5Vb22WDxrEhC+TSj",
-	"U5bDG2jJlYrEK+gxJwY01lB0BHsZgvzoUu6QHzUXjGmir0qIlszJhLFIBuT9H7rd48NgyN//od/tH8Oz",
-	"8M8TA1wId3RPMU6OqgiRWsPmYwNqyNJ5zLWNTqHNx1x80hYRnBQeeEQsyTVbKDJaKbAqh1z/q+TDrMYE",
-	"jn8TMYFXtoKmBpFOX3pgnZ3oHratucquH7FgnMaPpwvVFlK2e/3uSHPX9mlG92A4vGbLu6QrBsVkRRCj",
-	"Ic+SJASvsD1yfuMJjPqnJGnIY3T5yXXV0aWm0jHH8r4BoSQReosvaIrCQ5G5kIocHRRK/6wUsSF1cypI",
-	"Axe6SOgKgyW44SmJxJzGfMjxlQmjUhG1FCShI5bIAGxYTHEMO8apHXbIh1qTFwrlQD6gnOHxWEToYyKv",
-	"X37/LI8iYvnPkOc1iVq4jGdsfG2hlO830cIWTznOGA47H8/iy4+v+eXHHz9dfjyllx9/SC7ht+fRZYNR",
-	"/dvJ1vAz3iuMeEyUgM60ZdYiXNz+gNJcmHGFGEdgaegb9IlMU7RJDKcMuWGVZwGRwiEhup5r6EsBiApK",
-	"rtlqJGiKLxJSsxBJGDhbiJ2Zh9zNqFwB9lQGzdrhKINOqgMTH5EKNovg2iaSAAky5HlnFtQXZyJVxLCB",
-	"gbhmpko7PzSh5TWVJKSjccQm01kIUvCnJUvVKovLgb16b0tZ0h/fv6QvwHvVCiOXu4nxOnigxnv2aQu9",
-	"swxTCKmvNUhhOCqskW4CobN1+6RrQo0hJOqFTn2cM+rwTWNpu5XRpHz63BfgmEEU+9SU4WnbxNQSOU2F",
-	"CaaeHBw+2bun3imqwaMZSwI2vunjU8itIa+h/BL5Wu8njGM7P4I0WS3lBJwq1go0hVoX0LepEZWsiK2Q",
-	"6bwcjBKcfQ2YPX6pMQXcXLcqmpcDDjkxiZiWPXMH5Y15m5Sjt5pVjQhUacYsrqvp+Gnp4iUh5Z1Zq861",
-	"pnDoRRFc0DSv1Iy0Huzi8OTEY/yDbrcO7cIVnTUnQNVx18aE+S2zskPbg0o+Dp1fozK1LI3bKZuwVMvk",
-	"2366PivL1so5rFuH4+o4bM3mr089MN3A9Q24TqOEkRgiFZMYV93D1fdgUe4BZV/riPQXBNwHTc00hg1q",
-	"msXC6o3iKIJ/N3X/Deob9hXw/OsakeW/+s9fs5V3xSWrtMotyGr70hoUPhrNY8xbSTT7sejKcAQkKquZ",
-	"iK6K+R859QyR9A8TrUXjv7VVfaW8pVzQlV7GK0gPoenUYKNVevwH1R73QbFbaFDtNG67gl1FcapWrWJ3",
-	"7AJyY7mDcrEVfF3z2ZqG2dX2bEFTo766forl7oh1njbs219vtnrg6UubrnV6BpaJSCKDcmgdf7VetoW2",
-	"4zYfx/OFemZu/gUCNVyqNIP0aLnd2M78JwBPEh1R2z39g70bUSOibKy2e/CtuVk/Z3n03tsjYEoT9C6w",
-	"36jiVcZa64DOF+hnzBK2Jenewa1bA9TjQx44PWBkb/PMhb6z4tO897jWCtGHTSNrdLt6DQg2j/NHc3Nt",
-	"VMa+qXBu4r4wtLDEv52LtbjF6uI0c7u55QKUzIlI/2nqnmo2aX28AJyvdp5YDXbNtYHMIzKPeQR53iuR",
-	"pQCfhBne612yB78Jl2xJTtWn8ZqraGFCuwVbMEen+sdvn70lB0/A+eb89JqwC5bO6AIK5uGVxpeWsmks",
-	"eId8yHGZA9cLCHqFcXR5eTn39sWV1Nder4hlU606/9IP9m8etj+etv96iT/s3+z90fzwpX+z98c1lNkq",
-	"c8Jk9Z7epufdB2ODQ8LDLjkNayC2YB8PSIhRNpOkqg/qBxLdiE9d1zqfzE/9dnVBfu5DbG/m8MFMyubp",
-	"GRGp/gMihaX8VgzvBTs0utuix509ItmnmC2bcklgi48YOtLWLND65nMmDozqooMZ5F59Ec0Lom29OzTo",
-	"T6EERJFJjDisWxnsRZ4rQcn3q0b7XZvm7H5mld6VtzFp7iTnrZzThGpWznKjJFReo6J5m1DIr+A4emd1",
-	"pOLs4Oe8+OH0jEyEti0kGTEZR3BNIFQ3xTTtGZVrSlG0BNK7uQrLvB299v/x9FrvkjIaIVMq5lO5Ewbg",
-	"WqsFKrjwxGko2sI6cL3rS+Vb92Pt/DOaI7sYALdV5SvIU0ixTb0p4dzM+abB52daB7qiDsTScxYQaoR0",
-	"ZdT8pyRM4k8sLCooeeMwSB4KU6b0YPOX6mcAXse9bsRcT8L6PhG2u6B+FEsX46b+zh6tfGzJ1iSNGY+S",
-	"VStoaA/glPxC0WX+FGeZSsE1BOIjAW/UgqoZU/F4zVB+XNeHzQL0+G3Y8lgXxijsEQp9WfQfCFeEN0uy",
-	"ZCmDepG791vTY86UBX/ZLUlak7MALIHgLx4+C7HqnS0SgDKghNHa+uOdoVvqUD/fZqqUQrUrFBmm9Nxn",
-	"CtXtspTKmiH+XKdXvHPvbc7ANalTM5aYLGLXjHkBHbka6sYMuvzONMTHESG/Sso7AN2XqbMRbb7weIVU",
-	"3zElTUgHuhw8kAhbgw0QAsQKMy0GnpoeI6ZUU6bqqtxf++sXpnh9wBoxAjDe2SHP9M4rIucgMgBGtQEA",
-	"GrqiSWgClCOoAQkA9OQ+mrLuUBGPXd22Log336pd/gZ7kSpIlzRZtPqoikTHog2C98+3D6eQwQ1VuODP",
-	"D+E8RBOwpsG5zfkE13/d9jqvLy+yw7KQdjisomklPRwnAwMM2nSsOiREFU4OUkajEIB/pFHrZGDtdgnz",
-	"8ALmMhhy96Q+41lIxIJxvBEVAu81NIpk8V0pVUzmPpKQxqHhq8D0EDSvgoCRJKdnQ55/HIku7XD1jYjg",
-	"qgqYVZ6BxKMg51WggVmVgCRCXEtbNuy6LISCXyGkWEjoWOU42DWvL6onPkFdhMNQyWb1wvBbQct9pHnJ",
-	"5bZrvrXtjJxULLsHEWQN6JKBEbQyHv+UMXNZpRnTg0Pp19jEekq5hbdLxLQdYzeYqWCI1rayAj/mU8SW",
-	"B/F5j007AL2/+aTLkfNttxqLOOZ3asF0H3ktGzpffI0eX9iPWXrdmyAPDqjlWqvfqrdXvGiCW1NLkV67",
-	"igBsNwBzTsR0CrlUgUs/6nf3O91Or7ff6T7uH7jqTi1HVzUpDVX8g6/TYSxnHtR+IfTAPpvgg9u3cECZ",
-	"TKw0yPHCqQocPjhwbceWSF6hUG5u+FRLL0wOihyc6DgDr1q/2/US3NYSr1+TAlMXCCkENwrELTBmYTLA",
-	"C/nuqDv+zuMpf7/4V0LlLXuLkpUZbYeckiVLkjaG4U1aon4scCe8SPOjBPcptLlDhe+gu0/K8fGwcvxf",
-	"1iFA5akLg49l9WCn0kavyWyjGghHcGiMMpCNcBaDdjMSmSn/qcNh5CT+pfGisBMmjtBEGW+vad7OMfwL",
-	"9AG/veaLXYp3hoLyq9ysb3qdenwOBG8wjk7NuQkNqrhXRJUXKKxrCnFPRwIXDvXfMPCYci1uBeB/2QzU",
-	"jmuCViMFNrSI63X7BxsjT1naUMSBo3ogXV6+002RfAAGEpCUJVTFn1zcDBNptk1Lq0Ow28AiJjVJj7tw",
-	"htTxwQWdblXIUY8XSp7ZdG2M/uRVoZv98Yf/cHd8PSjhB8gQH61sSzd0fIlU5ZZQqa/ytiq7pvX6KEC9",
-	"ko5I/euAmx9IAge9bdeI4F+FBamI9PlWyHyvTOowlTKecnZfdX15ESvS1yb1W3WCKFFTt1qbroNN7h7I",
-	"+6hZvVNvwatJDkJ+iwaDBrq8Siitd/kw9LJCETVj8xJNsBk5Tf063oa5/pINEY3ILlUj16KKx3l/dX3+",
-	"5Ob/ciZMG0NIl5hLlnxixmzfvmniHVtrlLDDtz3q9JtemEdrd8WHfAMY04MlksE+3mojzKDPMiarAw+s",
-	"W3rIgssViHvvZOz4YAzhAky6AzRqSlK2SFaBS6QwSRUmXSFveWw6rvLbd7+2Zbr3bp6abmk2C2ZJ4eBn",
-	"EdS9+avAWZDn7xsFUd+Nm6CDVdLplEVXMVfi/pRQK0T1t/ADAMEXuOOgCHNi3ThNjaZvAw6YxiIFJrvd",
-	"lnhrn6vO609iSbIU6vRNN9XqLliL+iFF8ukrZZHal9dQTtvI9jKalZgVjc0MJRfi7yy6Av6+n3G9h63i",
-	"9UYz39j++FxLx+2SWXE1vWRWo1ltOT19d/35p190v8eeYnR+T6afNknupLjAK+5Hc7l9y6evlEAcq0La",
-	"MFZIVmWmc8/dy1K4A0frCLmuoT+ypLGK+fQKMPzvZ57n0A5gWTnttPTXnzP+Skpm2ZzyBxLPvEEO0+Hl",
-	"FLoqVuyEvoZ3htyCosLr3AmKaXrCdiiwDglPSg2b4ZHqAXOqzb+8NG1rOuTr15yhXT2Sa23QiqL1rwmO",
-	"QbbCxuh1fxOZ2BWduNlDn7O09coXOvKY7qx212NkIJ5o+WrviOIo8BXq92BlEzoXfFqMBw55Hu/kkbtD",
-	"WGR776VGnatkaO/a86ekElXo4WlENKdJh6C73jjjQw6ZTAX3dCKWUEFmUpxm8XQG7qEpq81QtiNpyijD",
-	"cl03hNzF4OB1F+B/WjAeoR/cSiItKbBGrPmrF/VlpFWX1LrNn/p/YQpqliLTRHFqGkZoIzWFw6FDXlR3",
-	"8ZDXbuPS/vw1p+ciQT/EavbKy/q+jX5e01ZwfQJ5QpVnI6FgNadZnmSCGCQiifStYBw+dcAlvW7X7Dz7",
-	"A3kVf+tn+m7lamvIKa9k3dZDPMntmhBa084iIRQxJGEBrBJRIdb7i2cBsS2RTVYD+0zHSp/+8Wcy0dwL",
-	"KiCJ4qlJqvfBT/rd/lG712v3+xfdk8F+d9Dtdnr9/YPDo78WgFAaeiL3i90b+8XujcNh9OXg5v56HZtW",
-	"x0c3f61l1Pdnz2Z0cyfVuob7cEiEmWT6DSGRTMsiaItvij1mVD2Qgc0SsC7sDnnFLKKEgQLRShincxYR",
-	"Z0tYQOaa9nPbuiTWb5eCOU6lH4/Gjt9GH3Stp6wi7ZrPb7kfnsFLa3cF9t8oJ6OrNJ5OLdy/TbiV2Wge",
-	"q3beZqkUfyxeD7EBjayMHjKILfpkfrdrVG97O69tVu/iZuUxVV+9Oarmd4+SGxOve92D48MnR8C4z6mi",
-	"NafVhIQRVbRtQnAWOB//Mp0/IKewQ9y9psOP7V2qNU1pMxxCwM4Ija5vn8i47ZFvuV1EzFbtQKqVchXN",
-	"1AIKmFohSVd1fH372Os94pD8Qv196sE2btPtpy4R+f1ZY/Fc6K6FNkvn9IycP/++CSO0RlLABsaGlIBc",
-	"XEBjpSDnrOjQkwvQAlrGpg7UIpfUAZNvoOScKRoZNl/bq81O8pV9AJI6UiU3ASBvK8Xen2k78C1NVelg",
-	"X5f41pgiUnAcuNyWoBCbQJRUvQHzUsG6xM/tC/5ii7bQ8ihr6XS5jq+ezTJ+Xa8ZT1I6Z0XWeiDJ+zPH",
-	"JSZwT17Q8YzoT8D5AhBX/jmYP553NK3rvWq4YTtV0gjJm8tbhWmSOrla0110196eIFDrkThNd5RSl7U7",
-	"yqNJqSHLbRo11gkFjLgp4xfBlTS6QREUeXNKn3nw7PaeuK3Xc16SDLdgnopQuc130w0NcIyKYfp+LqqA",
-	"69ssLWK/bJOnKpIoL5PKF0kzmYcavUtvOZAA1XyiAP+3LRVb6Dezz/rfeAX+wI1m/mAANQM5+PYJZNvi",
-	"Xy2ze7TgG2ErIl/ZsX86aJaSrrJlktNaWegzUn2hObRGKhyV9wLrjyDVO2cK3KFfa4lGZuz1VHLHZF1q",
-	"l5GYRVKoWkl4340JNvOxPgd9NoZxbZsVV7rZowi4pNGnsWtOLAY0/LYRNWVvUtGVNMlQ2E95HnP/5b37",
-	"zsSpkpJxQANrSLIpOlRdzKr1D28dVUDOTZLWZW1izQ7d/euwiysN/p/5iTZaJEvXyl8Ji3mI8O/CQhcr",
-	"YZyCYKhf5E7iojtB84TzEvvD3u86ZoACx81WfD4N28u+aqjmyMJzuviINL00FdhrO983+9ud5zwwNeMh",
-	"bqXwTu3u6xbcTyS4TfpATWi9MUyOCWOEM4YrnQhxTYpTf2g9c3uuIeokU1mKB3fMyfuLZ3nxASMrRlMC",
-	"gZnCRmrwve0Xba5+EZv6Yb/b/3jUPrn8ud/9uN8+MZ61Hv7rS//mZ/vrl/2bvfvz0T00TrpecHKz98eH",
-	"f/354x/al42P7a1fx7ulDdTE2unUmij02jT/zDuWuI3n0gC+bk7mbZqe5OkG6zII/omk8k3j+fpe7lph",
-	"XjhdeV56cg/nqwPHXF8tbc7KWBL7QEOToW0ND7E5HQNKVOvpWe9HchLaeUbFNYhk2zrAwQyA59hrDJKj",
-	"9Y4zrRFMrPRyTyLYEXb6sdb1kCvX9HlM5wxfD/SHsgBxzbhpPm6Eqta6pabi31kq6lwHY+gZimXbdXsd",
-	"S8AgVxCgEuz4HujDaDzbDhFhA0wzQs0lDAAkN4zEQF8EBFV2qHPk4ySLWHQ/QzHIQlsQ5H6+5+ax5cxN",
-	"ypJ77D5GUQ+uZMZTtzq1Or2s7UacS4/dKtJcOdq2EZ5b7fSKJ9AWfcFbqtMEPPRxppWcc/0unMiI0ZSl",
-	"2iDN/3pp1+TPHy4qkRmkSl4QC1srfPvm/II81obk40RMY475it6vplw1DAggroIDLLQFJfp+CWCzJleC",
-	"a1WKT03azZBjyTpU5XbIqa3hsWDsYsFcBqpNX7TDY/DOUQbt3vKLtsQ3EpD2PeRvUr+A+mEor6/+97//",
-	"J9wrzm8Rt6/ZSrrAilH8ZpDBkULs7YEk4ec29P4MPXgqLDJHMQZLCYcBkDs/HGZKgWkv+LdQBP5mssHV",
-	"bDz2No3E1qU7pLk4ynWCQm6Z6eyO4yuVsRsiaDOE6X8MeT5NmJdfC98h54yRj6c53m4s+OVDwDp6TAu/",
-	"7uHsYz0L0xU9aCFwS+sv7Te8jZNuv5nkFKGL+HsAUNYk1RsA8gbunCHjlYha1q+pyYKGOh6vmxwE9nmR",
-	"iJSlckAY9CkH8MtSXxXjEs8kS8F26xCMm+olwWYO4xQzXlZDjkW/QG8gsEHWMkwjyygTM/qJFTrG2lax",
-	"hitjRaZMmXKGSSKWEjuT5DWx0gEJYAGphRDQf8RSpVSJVHowAqbwGe9CD0B+EQIXFiwUDv0SJIarqnuf",
-	"Jq1ByxMTBZVF/9zHROFtCgq9fWnyrB5/caWLN4/xJW1cuDDI4RpQdgjrw0BNGTs35Pxpu/cb9sSHHFJ3",
-	"kTlvbgCQbCLqBmtgpxEJErPLsAwRt5skbD5i0cCrTQFp5jLHbATJaF5sblJaoF0F9ly38FoW+xN6U8Rz",
-	"FhhKaVkAGDpazv3ud+Ql1FBIxRZS/9LrFAS1jKc8W4RkTq8LnBfUCXkb2TH3uZ3SGfK+lgwm8IXjoJKE",
-	"6PmM/w4CYUC+BQFIhlm3uz+Gu+CfLDRZLF47yzFNks6Q73dKi+5wRhyI5BqmsHH5EBFIlMCo1EGHhN+9",
-	"aHiGxm1b3hI6KJJccwaqfiui2OzaP5+/eY1m/cs2JnyCmSls7kUpSKatBDHO5lo0AGQJiIGV2+fk6IB8",
-	"H39rATS1eSomhLOll11o4VU0T9cCtUCaFLTb+T7+FoF74HiVCqM+k1g/MhNLAHTDAIP1zRpnlJj4cWEZ",
-	"QHq01As8N7AJ3GaSBPngMeMKGXZlpw4zNGkx58+/x0SN7wTcdrFasHPYQPaIjYQ5zEyRloGVNvihI5aI",
-	"pUEnTJlKYyYDssB8MR82xuBBANEZj+xWKB5b+sc2efTolCxYKgV/9AjOSrqdxhM06jRPazUhs3ksFEXH",
-	"fttIhvzj2yslWOuk9Zswr9UFVcxewTX6JLAJVuGDMPxY5TA2jx5hDhT8aAcB+EXF0zp0bxqlYimhhDQE",
-	"XIFzkaVjFtqpOL3tDgI8ZYzMY54po7ed+uczohLhSHE3YnJGo+DR1AwMjiHgV75/94M5h/2hwumAiE5w",
-	"MAy56+OgdagxzSQrTpmMKdcKJ+wQVHbkU01/FFbFgyivi7e71SV2wxwfPTLYOrLz6BE5tfA5BkmMOmUW",
-	"8HSAqcosa9GjfUQ1UoJY0/OzVfqZZIMhr+VaBedCrLyvOTSVBY0BwM9UMzhgBsB1FFIFSA/Xi8YMbkpj",
-	"noufhELm+htbhZBjqQEXjRjjenxRYKAnmPU/WJgcH8LnYXjQ7RGviUS41yHnglwztiikguk7QMgOOZa4",
-	"KTqC7N9FKjQhmSRyRiFZ2bw7cOTD7nXQP+8awawYNbNUImWRP08Sc1C5AWqrKENEpsLKDJ6akwnPZsMG",
-	"IUliqaQdqqcexjIHnjG8ow1GwzjOBHiIiFeQpbJHJMNFjBHC3WzGDjkH3eMh6qA1AGbwpDmky2EsLtSQ",
-	"a8VYenUpn2OJlbgrkQ08oAsSHnQPwsBlrSbxNUMEkdzZhJsU3ZkiUx3yApUDa3fh6Wka/gmsjEJedV0H",
-	"Y2v7oRVMjAU9B6QTm7JTB+MCsRv01cQmy19wl1Fn6GzlDpJay8pYAvKmPr/0EvnKdYecKTTXaBmkTC+B",
-	"07lMprPWzV1HfYSbwUqdZGWZAGaGxkMCKCIDqz4VKeSZccZ61ENFC496tmte6mkvJokXkqJzFj0lIeUr",
-	"gLrDT12zVUBCLjgLkQeGHM4MrV8n9kCfiSRCSWPZWZ/Ytp2ezZUCCe6VZjvIe3/4noiJJYLrOJSc0C7L",
-	"WOk1K9R/6yX6YHPIKyZtYGiitRg6VuuA3gaVszAXiUPeaH0Xi07wwHE3aNPN39LmBVj5DNBbpvmPA1V3",
-	"Pb1i1HCGPAdzgG2mN3hAoEOPQdFD56vJ5rSPQzy6QUaAo4Q4sziOrNTDBNsht1qEPiVN0m2O6Vp2Ghm2",
-	"jqU5G023bE31ZXmdA6RIdXXfWMaW7qEw95yEeUlOnOZ7Hn0vFpYJvoJDgKOiSyqNmsK9zpCf+wWjPlSG",
-	"sebhJMF6eYuTZMgB4P9MkYfh2/cX5DHg/D3+Ysrdbh7bV4V7vsWDwvQpcpEHaIA7Au+03VUM4qG0LcSL",
-	"zARSomhwoiCNRAeUJ2QEMcmvm7RgpFtuloI+b7wbTFY6tlq3nd3JZveBTgT7DcW1ic1oicEVS/MCLNNj",
-	"4W8iSzlNXKgU8qGwfAFpOzfqh8k/zIUbHhRprC0dczrCC1YLYxlBOgNYCK7SVu9w/UIj+LAbZGiNA8Q1",
-	"ivlU/721fYiQlX8TWjUT0OowoStZDLUU6gesCuLWzKa22496H5CPvxThmqyaHKKBCczQId8KNUNVC3N1",
-	"26AGm2aXD0Nt8z2Gv9rm6T17nEIyuBbeQ+5D44NRa8AbQ03ScKCJ8rMB/fqZ6MfIz+B60NL25yH/ud1u",
-	"u//Xt4aIJUZ+JmGOPKb/vHDSDd+GkFbpymWawuOPHmYcTp29R/oVz1miaOEV1WTOAYH8bwxh4RhMG8+f",
-	"SZiD4Oo/bwlza18XwVGnhyM4K4yGcdP31Sx6LK0yqHnNFirY95h8ff2ml/DP2neVskjh4SEHjUu/AMWg",
-	"zTHA4wIMUJTJmDGXlxhhXP2pATpVVYA3barYJs76/VlqbCA73CH3+rc6pX4sIn1UvKXSQAIbvlOWuJEA",
-	"bfCai6VVUZnM9EbL5QS+eKRFumEbYwzHUTkAABoztg5mMYg6syxcq3CWsiZeOSBjwTkbK9TGbSE0JAHQ",
-	"zMb+Q8j4H4S2kbWbIJSexLiGP1Cp2rBO7bPnppwiVi4O4ZEVJhOAGsRXZktiSHTGtD2gaJJgpRf5MBMg",
-	"nm1KteZemuhtvTLHYB80ZVSlaCIFJJvqVWkwvj17DL+sPwuiUihW4tCp6SeEJ4YWAIbnteH6CXqvm7rx",
-	"0OJDo4AHnRAKkLWy1D8gM9D8c+IyHj3NiW1YbTnTGgbsLaxQMcFgRI02lm+cMD5mxn5BPHQUS/gISore",
-	"ofW1mBijb0OD7jIgB949FqQQ66XRrENcTmG++yfKp/oF2eLRo9yC0bT2aDawOBluZ+fFFObIcf7lxO2Q",
-	"DrnAVYMK4zFNktzUXivqEfsYVzRlzr9l9tMUYFtSkU1nAVkIeOsW50fp0HvmOfng3HP1cIWSgIC4OoV2",
-	"FqPf5bv2+zPP9IXoicVzTvUOp6PEq7Q3+wDqjMTEdRAzCgzU2oEKHft4cU+NezynLAi6Dp5GpmjlZxeF",
-	"8c8hfYMpSHiiBe3jLH786cnjMUzOv3oI0zkqTdE84d8OE9a/02k7i0MUx4QQLWOksm4f8g35Qkrup9D4",
-	"n37/BfThm5DcPC08GmuWWpFvCJUrPiYP98g36BknD+mSxopMmBrPHoa//4JkvLFje/x7o5uc+e7ugHxx",
-	"w7nZ2+v8TQr+cK/wSdC0IFTxDRSBP8dSPb32F/bSwy+ELuIBKX7WEjHwPlF4tdke3xAcuplc6fvgXf6G",
-	"GHZ7+IXE+tAzU8n92QPztiAfsOEuNsAKLPj4kF9AT4x4Gjsc54XelvNMKgB+5G6Luk7MBo/VPCY75Izn",
-	"cjUgIaxVaOs/PSvAt22egm9pyJ0bUpjuePgZaeULEkHLtQt/DLa4NM3UDPJujI2W12NF0FJgXSUnuAj5",
-	"tFgSqo14kBMjsCnQsKRJMrBMu0jZgqbsnPHI1nibDKwBgeXQJIdKTi+6cOMx5hcyEtFqQBruHbh/dWQS",
-	"j9nDdm+P3JCbPT2Ad1ZsWM5HZxlW0yFvIGAGYCLRaAUOGtB68OTNsP2TQU+SYs7wALBdxUE1hbNh4AUw",
-	"tZ435C4xx0TWzIHoohiMRwCzrZbMeTbRYrauATdqYwtiSpPhSxv6dZJa65rc5VIPubYRtFlSiHM4zy8g",
-	"H5i2N3AKesttdpbgYxZgSx2JGpI5phMBaGnGR6KPGhLKfIEf7oXeWWjeC7Z4mvEhRwEHXx74uiEaN57q",
-	"4Nk5sfUBuhZvxhM+YoRFsWLWMjxXYrEwOl+oT0M9GOBrbSJKki065BkMGI9GK9+KIQKxCM0JQLAjOQog",
-	"i9yOw9MnYwjlJSEYljCvIQ/fvX999eLduzfvwlzDg+ModG2pw6DgkheTwolvjVxoRo+LYznD5qZY+OeK",
-	"Cp4X0dr4n9XqKpVzRhe0BVpYwNtxNsSQnxZz89AYgKbunnZs6n6NQo9xP1eF9tRzohtdjLhaJKikKFYW",
-	"m1dqaoXBkIdYhmu8w65e1imqoeDPwbCEvAQS5i2fQ9iYtnYeYY4gGREUzkGuT5gt1iGhbfjtP4q6tF1v",
-	"o4K7XPOBYX3cj2jXP9wLQRFTVtgE7iZb9K1vMdJaDwvdhgaxBAe6jJPE1fQVCudypdAGPHDvsIL+yd3D",
-	"VrEuEl1TtlKdbTlYq+HP3p9fvHkVkpIhBr6o0HvKzOPC5WDqcwY6t43o+NpMzLcSiGck5CJxCxsBN6JT",
-	"tHLNMErFYshta8yVZ2MXHjHalxEbA6wVcucd1LZ6dgWcf+X6eG2dAZRMzKdv9QNWeR3yPL4MH0OvZkHP",
-	"M+IKTUnc/XoIkoyEwiJJmWNKok5heqSUTy9r3EKHJWlPelN0nZPUHXDGe1uuwcz9cT7Y+cCeeHrNtf3w",
-	"/oI4fe/xFwuTpaXkxHSTQiZ4GSfapFVCJLm3PS8J97rkWUeVyTIpgFiArYByT/9hjHb9N+rrZdmGZRAn",
-	"B4dPAhLSxSIxIffH5sY/aI003HPKyBf8H0KGkGwzbA3IsGVvlo8rXduHrcB7IlaJeeRHdyOpuRFdIPrO",
-	"g37f+x2lGb5BrxnkIyPcF6HQOdJ1yBBcpXSsOoX3arGIT68fqDksruII7+72Tk6i/fFRuzfp0/aT8T5r",
-	"n4yOeu1D1p3s0yfjXtTvF17AcAVaA/LxCxm2TOq4oZYhQ1AYEDT4F3yKv0NIQF/od7vk5hJffKMX4Tlk",
-	"lGmdwgh5CN9roU7iiHEVT2JoawQfMXLfHQIp846WUlvAjnEgWk3Xmmp2h+qvPZCwsTpaGFsKhV74ysU7",
-	"eFGBT8TU+GEk+kb01fAvbaPHts+i0Hr7nZPRbqinhA45FCmlZrTCtBQdrUDtxsgfVS5ecKw3yNEBSZhS",
-	"YOQiuo7WhmarxYxxudcxp64MCayNtNEcqDgx+x0Ya8gNY8FGOTrp9vaM8KErl/JiDRRE5SVQf2ZeAp1O",
-	"UK1PmfHxp2wBlaWYKJGDdsDR7Q5pNJtC02rRvAO0b1sbYU+n8J1+pg3KpUtu6ZCLlKGJIiJW6+UbcqOa",
-	"4n4DcS+Zy3EEh6EJsuahDSVIJAYoaX5nlDtYRczS+RjOaYJdOK7MhfDyoRMQlYt75OFBt7s38N9kMIWN",
-	"drqgWiMZwEBhw2MUG4448H9D3Z5L7dIbAqD+YqlNREgfQGsA3aR5WpSrb+jo/fXoZfzZZ+LOI5xONfDk",
-	"Tady0U3nFDNSiLuiv51xKFk2UbX8kuZMZN68MmgJ+HOpydBZptpwhJk+1frFOEulVhrBfZrDcHr15lYT",
-	"SGJwwxDy6AetvWULe16bb6Nj1e4Gm+oGwReCXzEZQT/E/DrM63JK5IkjNl8Ixfh4dXXNVnVEKt1SWPnw",
-	"LL/Y/p6Z4PV8oVZwJILdHFhylIHfTMRIM4VWXnC2kORIyfv3Z8+BJSAjRC85pAprnmaTCRu7deZCXU1E",
-	"xiN/6O5HGOwBDta5+yHou6BqFjhDJA+galtbpO6C238AO8OYiV9A3lRuiWFPXyiQhkk8m7HxtckYDwzs",
-	"P1TCYWKQvxDasBZRoX+Nv+8qV2FGh4b8ehKYBoK6h3OsgjII88E34LDeS89RA9KYk/BUvzf0yUnHY7aA",
-	"s6lM0/wKDOPIDCOPGhqS+LrYnEUxRWAT5NlTeInlWRgY/lTUZECDgbWoCbAZFFcT0TJjX9BVImh0BWcy",
-	"TaeF4Vcu6hn09s0MQEBpHs3FjE0UFQZeJE+IhaQ+2LyB76DWt3ChWGAzQ82zehcWUIACzOP0+D1h0iTD",
-	"Q/gCYCgkkfrUoUnu5zHzzLjJgmbRFVD3CjQAb7L1d8CMD/0Zx9LCMBTXqFCBkXOVtnC8UedRzPAZNslv",
-	"a3sAwoTFZbQjr6hv/qArF/V4+31/vFps4rmCMB2+CjmAeUCDX832sZSxlj1OdhfEEcwahbM+dMyuFWnK",
-	"xlWFoiRlLbelcGDHDbOpuQz0t/Mx7nbMiJsvlAnIofA3zewNSK5xgOnNejZpv6JqPAsH4JPTRAnIgqUz",
-	"upBaTAVW0MLJEhtxBN7AWFm7HKsb7F9YPQHBNoidk/DFBZ3CkqGu8GEmQFkCEC6rLWTcK0Ypzrx0CSRF",
-	"ryIpTBKUl1D5/7P3rsttG9m++Kv0Zk2VpCmIlhV7klCV+m/FdhL949geS57sc8KU0CKaJEZgNwfdNM3t",
-	"ctX+dB7gPMR+sP0kp3qt1ReAAC+62LHD+TCxQFy6G411/a3fii1Rx9Yf7bYVkNO6UsPAcoMqgx8qA8LH",
-	"q9IBzJyFAiIy194WxoWFyCVsIOSaB+DvSaUCisw+cN1p8QkUWm99iH1sz4ZxkMkolVAnDReixKnFkMto",
-	"YtFhP606DtUOFWJm3OWvsZrB2vNzBSGAXOgQns0p+Odm5CfuzJFodOxnIaYhnEDQi8rzE4Jw4iGQhnaB",
-	"sUacI2HuRNRf4aAU4BbxQje9yOjn+HV6FV8n2gj6vV5XJLMYY2N1kUbNjZh1cNqtXIRwBU36B8zeY5qW",
-	"6nrdBAKkKhq2PwiDdUqnDkGk4DdlOvYc/jBxtj9YADALf241abJUJ+0nVMdL+kg7gNLo7wAYC2gxN62l",
-	"JnvR7Oq/+UmeMp2P5OFsaoWHo16XockfyjdqBYibS9gdCE9LEZaKUDHXNxZWvBUESmOFws1LCMfFw4wO",
-	"wwi/jfdMBBBs2yuV7e86nLWkBtD0QlEQF5Z5MMw/Z9pgH3ka9Fzw60u3E+NhV36oqER3EGxurhd2r45m",
-	"QutenI4Dqt6BmkyUpPac3HuyjIr7yLNxHMth38RvzIpjGixQxyOaNxppOBqvr8OoIbdlAS+YStLnYwWN",
-	"45zA08uvFEbyC7g1jnq0uo8hWeF11U9qztTQCOn0VMmNuISwTG3PRsdhUb+tfpQo5CmuDB5n4H+l/ZAQ",
-	"GFEatBpJd2nc1QCCoPjCFPCCVvTifH6FjLOqRQAw00klOOCzp6+5Ec/tIFOmIRuEfAsoUic5Kc303eFA",
-	"aYQUeAWrg+ZQlxMuF5cU0NVV/VH7MayFUmwCnP5QHUGARTRkXPFIHqSOczfhILW9JU4euo//hCG0At9w",
-	"uKLyiTUvT5c9RTGIm5eqrrDx8cyoCYemAcXCzZvnl/+aKcPj6bpjTW+cqiFGM9iIMOTTM4+oR/8ZIMxO",
-	"ZSXk30D1DFPk7mTAKNQ6iyRUD0XfaDmTgPNzTwsq1+9sl7iEAIPb3bFrnsvLaalGdhkrGrP5FP+FhhRb",
-	"FXbW6NlrkxcFYVXnqydKWh9eVV6/+bXwryke3yTXE7BuW8bvfq9IweWBeoOnom9c7t0dAN9ZleBYxGIG",
-	"lGAt2JDEswkAb1dfwX1nJv+6kD9HuxdFSVZqOBR/gPEP0UvBA759FKB0AxWhdqYloHdygEOfXjz5qRFR",
-	"G2VjMWDIUntZeoCe0BTM7yURH/FRNajS+o9h5HQn594Mw0uPIdzw0cfPSKNYV1xIPJuiFIk1QJ4tGfyQ",
-	"5bNir9Hq979W9FLUOhVWhWIXpK6gZsYOsxehEAWU+drdMedlxvZxIROWUkMF+0/fYirxDaYOYJ/xwTUw",
-	"lME1XfYyhBR8CtE+H3+HuIe7K+xooyCcTC2kgl8Xo+JcdSzHcUbES3m0N1+Bw+n3JnF8TGdXRa7HdS+2",
-	"+ltlAclxBafcneCiXfjVg9IK5BNUWFv52qzHiTfCS+lOlLrD/YjDDtKY8EgU8/aZCQh8o2vvcarYzNdN",
-	"laJ6l0Zd4q1qAa7qj5XJ1lrMVeGI9OqqFrkDxoDiREwKvbcX+CRKxpoa23ykwJwhX9Nh7nD46iJFVQqm",
-	"57kZjEUGbEKQ1Ml1FHBQMvZte03ZdxwnKVxuHQjIYES8av7rSYkmERREalWx98cjWEI0gXA0knc1oEJS",
-	"b9CHXxLIggBGAjSqB8ZEg4u4Y4mxhmzap6Wa4u6Ey8ZQHBZXGFLdHU0g4Fai8fuDfvjnFIph/qdqQbtz",
-	"wrBgMWBe7HrPeew9xvvgMkRcawNoO6miF0/PvMRF0AxJ3fhqD3ICfhHnB9oDBRCAxE5Z9EKMwvelo61q",
-	"31qheLa0WcMPB2z/sXd+o+HlCGzHk6BDjA+slwJIqepr2JA/i4ZijTM1M7Vx0FEYxKPlQWQ5Zq5C6BrC",
-	"EtUHRw8BlPnSZOlo20OGoiiYzgsgLsHI3iTPspD/btwy0VOnpTJqoIraY91heG7DBoCEGkgDKBOUJvqI",
-	"ZlK8m4qBWVrl6LGySV7Gx+sPxnhTUQTmIEAQBaYu0BKAhiGx241wmxgLJZi+KXP7PVmzd912RDeW4jfo",
-	"CSEraMkd2T6GxMDxi+Y3yfVAyWE+mpVLr7TyW9sCV74wnESoZAeUm8ZqTvsPAIDgP322vpJYxHleCAK5",
-	"u5mcVBshhGSPKKaR5RlVJpAYhr8ur2a6kt+LDle+THoHcHvrCc0G4+D0kK0LBmnPK50rAUk0h/sM5af4",
-	"w2AsBtfBaEEruv0T9k4pIfIbHVb6rWnksHvIhQPz1jNXhLGvG8sJapyIoCQw6RVKXWvG/QbKrpbWlg5V",
-	"Rpdxw6+4rss7qPt3O9p5FrPppouVXV3OJH/L86KesKv+0jwUv4dcCZRjXuRY+4caGWO1FM6ihMq68SXW",
-	"Cnv18vwiXedY+pk4HGI8BzrW9JrtlzaeGShHztRcnmBlpmYjxVRtfAa53e1n1vSuEcgYGDUwqVWtSPJG",
-	"DfBmXWZ5aaqfU3S8cbEhoGvPCas+zE2EuEkgVlcsKq1I8Quixo1rNwU7G7o2nzphpi5Bgt+EjlfVW8Jj",
-	"MHaEQkDFQhXW3yKaMA4VoYu6DJyTOSHNqQeG21Vkqi3UzKWegsoBKNwr6+Tafz/H3HYp2BXY+mVpXQo1",
-	"ZGmBcTGgkvUtyfYfHznMOtycLxLAYtHvB6F6K6BKkmrlO0iPviTcBOE7HMan+K7fkeKd6XdSRBZ9c/zN",
-	"Nwc9NlQQm89NBPLBKA9HTCOCgKOAYpedGR0AIVAfyKHzocz6MgKExOFjlyYrcg3+FazrsFQTByF8jZw9",
-	"CFBynx+k+pfIQxoASm54Y/4W2DSNpvgHqt8eYFyInmrpM+5LV3tOlNxxFRLbd5AOzRcH3t/N8uFQlK6f",
-	"PALI6In29VnbuBJ6iUWkkyp96UJKAUfqKivdpNG4oDu7RZyIiSoXbnsDsUIZUYyMUBAiFiQu7jiMKmyX",
-	"YmfXYkH9wdzaddlLFEvI1aomovJ910JqbO6iabnBMOux/eJcpR3tY9iykqWPjr5lbTFAYBH6ASOskG1M",
-	"KsWESZDIbhJQEBkdpQ2De2MfoyQJw5xz+lxhgj9NKGF8kBB2llX3xmuoZBAZ4eK6PkTUHHcEK8ntj6ZY",
-	"HfIXwGMeHR+zxvghzB3htJ7xvRSIDrBepLPMHMrHNbbqhWa9eEKu2TB/58hx/EZzqhCsXI9N/tmxJCFP",
-	"C7Ac1YjGIObrc+BuaP5nmi9uV8LHxYIBvFlOtZEYcsTioy6L2Btg9TRfBCwHSTHMqvtvGr4TsM1guwL6",
-	"Tsli0WXpqzcX9sVCUNH+4+mz588unhEu9cdnFymSWNq7XYtFF0uO4BN12Mpa1QI3bKSgR6vbV64UOn10",
-	"/K19xOOjY/zPVxj8enz0CDIawVNR6DHN+aLHOBuKOVikOnGFsFBxTNPP1OyKsLJveQlR+5LLTE0cPZVW",
-	"Sro2xFUdSqL0H4jB0L5Nm5VI1iXByVIBKLYggCUhSgdJ3wNuGYfkcDcBqD6EfRDB/fDhUWK/btgP33S/",
-	"6X51QER/oEv6Mj0bHr5QUhDug8KA1dqX9Cu7VsQYASYqyHjrKcA2wffuG3932WkI37gBOtI7/IajfsgI",
-	"gWmja0gRzU+OjStj8zzM0VQi8ArWocETif/Hse+58iA7iT0d0VtYg9nRHs+kFkL2WF6PwTlxcbVgUs0D",
-	"ug9IAaWIUCae5aYv00cPj1kTmKc9t8u98sxmUJjm1RwOuFePJ0VC4nssfyTeGD4YY20NbWxMAbpx76dS",
-	"HYJCSg9O3JvSHg+O6GoNaVS4rlYMAsWLtJshi0h2QYTKnlAQdga4KTUMScyQsySIkFVckOckY7qHCRKf",
-	"L7UnDTGhUKOR6UsH89l3J8X8gdjBF8q6DvCe1TxrN8qDHr5SRT5YkCCqpkehROkt0MkFYwe5x8bCTRpb",
-	"IrP9rORDc5gLMzwcGzPl0/yw5EaAUXlIdbcHPZb2gY613zn513cPj45O5t8dg6328OgoLFUurZL2hMvh",
-	"mvK7x1+fmO8epjjRx1/DXIExnzumRzQIkGjCAXS67HuxAKDO2Bs9lR17/C2rJLaBESjoFSyIkyExHMjh",
-	"afPKhR9+l50jSEO7QhqX3obO7JT9xaIw+2UkntXOWaUe00N5X78VeFGEtG/9rCRGzyB4NkGCC3sZVff2",
-	"5T7MdjmJ7eD8yuPeoyB4pVcBw1v4fPBBt468ty4FiCQT1a+5LweaRGEVRIaZBzxQCtbUKbixQzBu1/9t",
-	"/bOMLn1z9tQTVw24VBJa3hdqLsrDgXXNQR3jFEsDkH+kEIIojBoyaHMFnHz2Xm+/xpF8+/hvxwcR+YAn",
-	"Mh3nQDrpSrkjvVQlTa1VTZ2+OvPs1xQkHrJzMeFWYDsdmcsRFWf96mQjbGti6LAj/utfE1enKcWcTXKp",
-	"PMwRoGgY7M0WZPv2sHO6lyUJ/U3L6kNlui/hUyIW2EiC4RXuBx54I/Ek0t+JS0BBKQeVTthD17mVE1jW",
-	"Il3PeVQvGNrKZV82let02RmUdQWjYZmg5Vc0UUSslv/61yAGJvyfYXl6di/7lUBNCwaxV2cxPd+Jh8Hu",
-	"aQCsJohfA7eS+IROQgrEryi273B/nsTpYuQxUxmRZKuSCn6AFiqeESSQrnw/9r/+Fe3nEpzN8lrAIllV",
-	"C5BRhpzpUYkKcVFpDDhRKlGV16AhQaA46kH7lU2UNGMNfnSQ+Bq9HTTFWPqUHmcdFV9oBN/J148eH9gH",
-	"JMHkzzhAQKG9FGfpubUzTPWybx5/+4h414t8IKQW2BnWVXB1ep3TqVXqh8fdo8B3HR37kHT0bDLh5cIe",
-	"J+GYtBANYzhKZLFsI+R7xIMN7VCwN3/nnI5/zwfX2DOQdlGn1znqPsQBqKmQfJp3ep2v4BCQvI+Bvxy5",
-	"N4DfXOmmJnW6VkBOTLJEcWK3BZSn9lhqxvaDPsvSeodvKKm/qLMtqKHncdJplQWmhnSEAIz0pcEYXceP",
-	"ILSKrdTwY9Nx970E3jDnguMqd9nrmYxCIcHn8y/FKKjWt0InKtYHagLr5VK5vmNUqbFcJSz95dn5+emP",
-	"z84vz1+cvjr/6eUF2c9LSWAfiwGMYa2lcF8uJWwD0Wk5k4FWaON6ZnahVKETKMC0w8bdx02l23qP9Gxf",
-	"ouvIi0L7/I3TLDRUJPNDejmM3liLVvOh6DVAdqqeKZTjwUfmxd5Z1ul1ypk8/fHNGfbkJfnf2qY0nPIg",
-	"ehwQzP+euFLR71UGDc0GWL8ADP614gVoT+K7+7/vwHV5e4tId+4DO9TXM+naLkHDEN9zYWVDwfqFle4k",
-	"ppxh+1QSePZux0dHtVkslczUp4GvfqNJYIH/lhOAuDmOfbkVRDmTwNgasSm8fvPi8oezF2fnPz17igGA",
-	"QCcBHQ8e4RybnhvomL7nmV82e8nD9Ze8kZwKC0SGF321/qIfHKAbr3i0/ooXyvygZpIe8beNLjj15VZ4",
-	"1bcbXWW/xgt1iu/XXvdwgwkBL5FSz3k5woc9fLzJ0vkyo19ElvOLxRQvPj7e7Il+jrT0xxvM8PTs79aM",
-	"t+c/3mRLnFFe4xw8CggK4rXHG22nH7kRc+xV/niTnXGOGeE3IfOGl26wRehRFwhUqHQYAikX9xai/ua/",
-	"f0je11qvxL80XVFth+PP/j22S6wedC4VcuYTdY39pl0zwN86Vv93oOfzAIyFx/afaC/bn11zX2rIC1YK",
-	"oGvQrrykcFR0HMFtnaQTsap1A16o/oNVrdi0+N1hFAfu9DpSSUFdbhT0FiH7qof5J57jj9m1O9cu9mpm",
-	"N/v+RqK5kXQZk3pgiCHxIDhqBedNTTQ6HC6pynPi6mIxZdZd0oAjYU7PXPBxez04fKGkgBgcKcGVOmSd",
-	"JnRTyNZrkTDmD0mHuk+vuwiZO+NLN1dA8UWNGiii/rCrTK6hve+zCz5quz+d9gDOsTcucnmN3YBmhkig",
-	"fiB6kLZ7wCUPkMXk5dCJaXuzrzbUI7+ozDob2U4rbqozLpT6hcsFLYK+ve64oSL4dBL9R4AHx9s+kuM8",
-	"RxlaF5bWf4NGiFtJmfDxnT3tfPh9rWAlQCX21LrFg5IWl/UZJE6rlF75EmYJUlf5YIzJoYizCRHg2nOh",
-	"AftZhbbLYY/7skJ0tkRyVgNJQz+zaeAHBhIBQ1SmSxFhQKzPSl9gChV1fUkViS8l6Q5fOVLrxwoxNhqd",
-	"LyNxjjlyi2qsSLV+3JMNTry5G4fDuI0ea/LnKqrseFtV5t7bWq30xJ15/4rJvzxP0JXrnSu0E/obC33c",
-	"q+vlfjDZY/M6fBOrDGyM7cBMfQNup0d4voFd/cA9vcW8BuQOsWLDZ0DJypQTzjAOP1I/ZImAD54FjpAY",
-	"+IW4CynYQiCUJhQMEBAC+Q+BAh9rZmdTqN2xJ0RUTT8q5tJtWBOrxb9cSx+iz3PxS7gXjbl2BsKWUhDb",
-	"GCwtZ4JIphzDfgjd4eyPYp5Hd1uqfXes/5jziTnuBm20/E1iush15GwgMfmyqF5+WSGZ7BkFcUjukSfs",
-	"CF4aEDx0EieIoR9xU7dImF0nFrEZkinDFXHH4789aup4vKbn8catw+2nuDxdeo2swgIfWOrDa45pk6nT",
-	"EXbNySF7TovkU74eozsmwF5fIrdhyfXYVxwB56Qr5rdbmjhPlUJQD76M9k6cNLrK6q7uIR2t5cO7XMtz",
-	"grgZFTBwflXmFdSm+3a7LZOy12+0X6qzO77DffJxPXGqH97CD6fP+SaWi7+00X5x6VJMbeclpgvvxMdu",
-	"FEgrvewX4p2Jh7vzsHfG1n0ZW69UgTX9kcbd0/Q9/HGc7ZANWmdtNVgQwAWcyw27+0LLO6zYXva4iRSw",
-	"L5HngJ0ZB8zEhKl32LtA6lEBQaGDCwSecyRJ15GdQWDvFY1UqEkPdW7ZpHXKknGEyxhW//vF2dOt/djn",
-	"XKN4su8u2eb0M/l3UHkb6I47ywT6uW6fD6wK7TbVETq44surpwixDVHUhQic4WOUgi3bGDsrAu9utZzH",
-	"hTSEo4P2jPInsaGBIRxkBVSwN3Ye+E4pbKwUzmlLV9XCR9UG1M66VeKfFoXv8Zw4mgMAbSWOWkFpH118",
-	"Kxi2woZCbaDycf2vQezW+oz6Egdq8NDsZL46+9mOcGvxmU9ys4ngfAJFVp2Pb5e7hV8tWGn6VXkKdW1r",
-	"BStcavfJhL87wyuOj4LrAuVyTeL2pSRHVA1bXv6NLfak8zyX1+vOhXO+SJv8Ty5NgZ6tWZy6nyoS8nmu",
-	"jd+CsWB0cqsiHjFX35bpeQJAg0qTf0JLxp2B4x7HGDUpFlTiHMoFiA7UBcf60vVLTuleQKEfd6aFgkMA",
-	"KUuBnEG1xsNEAwBktKFLkFsk386Z4oXIgdjFB+OR+MmhWMxVzPkxczaclb6biCJ+Ubo4ar7oGBgNlQj1",
-	"PI5xIBiHVtMJosyjxvHAgaSoJtPKfVzCIqPgk5CuSh5qsYBLFFUaFrz4/rdY4UoFrr4rb4JRLeUIE2Dp",
-	"zyEuNoefc9ey1syh9EyfVMYBY2gsd+0yX57n/Awq9GRXIvRBp/ZMfXnj5BYsGAnmTwpUtO9rrfJ5Id6R",
-	"/o1kpR6r6fpEWDTR7TGOzVdvAHR8uOUqbDGXzKnTLWcRrmt0a4BUlWv6lMAG8iEt3Lt0/WrACFpZ8aO+",
-	"OC24CVDxFfK4f1ys4hs5LdVAaKDdIq7zP7nexq0fqdpW3T1QmTh3H+Rv7zsFvxKFlZSzsrDfApcj6ymN",
-	"RWH/1NBml35m/c5fzt+8evXy9cXl96fnzy7fvH7uPZp+h/X7fcnY4U+s32lmB/dXX7z8+dmLfocdHloh",
-	"wfagIVIfEgbYyOdXcWW1/ZT6AfU7SL4MvYD6FbcMW/1UAIV4iOf4XyUvr8Av7Hd+78sPe30Jroeb948q",
-	"zBr+HaaMEiJhoixZ7ztX5NGNheX+wLxLKN/ZbZCi7/uyb17wiViaVN+cw5R67mr8Ey7om/gYaezXgmcJ",
-	"a/jhVzvnZPm607Pq6S/JP4ZTPyR9+eGgL/MhTO/fvmMyLxg8vVCj7g/c8GJflOVBX37oy+HEdF+VuTSF",
-	"3HeC82exOGAPHhBtG0RslByI2vKGlmRhmSvHwnJjo1S8u2+n6hY9VuT7sF0krOqeW9Q92Cia1vS3vXiP",
-	"7CVsr7JD7AGe2//3u2Pvd1iRk760A1GF6BZq5Cd7LRYHJy2zrSXtZ1qUEciWT/NLazq5I5vAYyMMLH1d",
-	"D97TfRz2NROFMKIdXhVb3COlMtcCn7BUjiGLuGAjbFMSlTpFJcHA3CRkFlXFAdMuGPHeYAzE51gY501i",
-	"Ktk0OrI5teGLLgNNCjRaMN5VSKjlCpRYXy/ZJi2BSLLLXZzkS4sf/nl1INpkm+jACGFDXyfthhb3druo",
-	"H2zHEPGbmfGDQo1y2V7G970Y5VLDJ6ixxlS8cwwQXDY1SQieqsvMV5pZ4CmVxg9dbBBDX9ZMz3gBRc1Y",
-	"RfrSriw77h75+/YllDxjw7avH30beDEedb/qHkeeqx8XlftZwZweMKQjh2oSbKQBwUvK8Dj7QLCrmTFQ",
-	"+QxVfPbNiXfTQpVY2XuNFa2n0hGdRfXwvrFChZDJNZLx69PUFyphEltgumJqQhxJZY/0JfAk5hMBlfwx",
-	"I/nDo6Mj95Y8/89Jzcn3xX+qyAS1b79AioUNHd4bgzkLNTqTn9bRdQJ+rZv33I51e1916bJ4QO8O5/P5",
-	"od25h7OyENBvMbvdCH9Q5WTb4dE1N6gUXLe68C2vD2KDMIA9t01isHJVo/ccN7ko89HY1PxnEDjn+H2s",
-	"86Dh3Pv1nc+Qc/xJ6E+z84ebbYFTYvL4g9gCFcUO6jFox1itW3vgftxar7aX3VRoXYN+Ks/4v9NX1x2o",
-	"CXqcXoXCKQPqYzZWpRbsClq8LPqdrVxR2hzeFSW37oWY79M/f83N+HuuxZvXz/f7nbExU9178MB5T5Uh",
-	"Hmzs9iEv0JIDDCKu4vnGMhlu9swuUcsCvaLlWbE4WzmnlcWprI294Abrk9SuA4m4j4vRjYSkPfHgxv5u",
-	"Ibx3a0cN7iHxRey/Z1d2rGXRY3srxrrHvMNqHIlT3XEGiwA9ZoEvZa/2TvYCRXCP7TW+kT3nG7cO2N5/",
-	"szEnONIeDbiLhis2g3OPIae6qY51G/T7h9gAVzPTboE/cyaba7PmLdWKXR2IQB1/ToVUu8XJNmPqSxy7",
-	"2ciUs7mfDfSragQUbdZQvIdKoEKNXs7MPdT/tHjiyy3t/uDO+J8IZVNRwM9khqR6qzTwjb7QlqiX/WTJ",
-	"mFzxzQYfudZjEdPMUsyXveLoGyfumrqbfFqVAYg760s6i/oYfc0yvoBdS1xUXC78deD/fXWEp2CVDGAi",
-	"gbyNKkmqA861p3GbadFD/kCXQvVMtRq61kSUNktp1QQJnL1IoHlDa9G+JJFif6Xxu3xzrhkYyr2YqjIQ",
-	"9Oe0FhVWZnSqhQTe1QTKSUZQ1uqbF5GMw9ZgGrPV9kkqz6xjvaDwILXBnGkRVWISAyuc7DpXRjU2catM",
-	"6q4MUUj3YlEe9+psfSx9dPSQxd07k/quwLc3BHpbMwZyTuwPOgwWqC/uJLwsggvg3tWmp/FuokrRsI/+",
-	"doSMqY7C0Q8Fm5ESAfPDI1fg5Nj3KlyDyC53wa80Na+1+93RruoxsHT7IeDf2Kueog+oiZF3slCD6yQi",
-	"y4w2j9+vAM/Ih31JuAJo+mK3Q0ZYBPuSgFHZBZJdFxj7OTot6lvD2EdiNLYQXFMz/48UK6l5q580aLKZ",
-	"W08+8/Yxk6ULv7zIBIhy19tkGH/Rf+wQBT0E5vYaeVd3MYrPwqZaYnRosC1wQ96dvRTMIxeEbkUS/y9r",
-	"sIWmxj5oHaDDVoNTD+2KrXElRlxiCYcHny7jhM/dAL48oHC8tiulmV+DG6CFnQi6HVzYDfVTwIUjsSpk",
-	"tpFIfWa3m5/5DnD85yvfWIYbx55ls6hs8RDdNQ/e0782A0d4c9h1RPGQhYaQDtTYEcdqFElKkS84EM4A",
-	"n/ke4ImbbM3o+/hioyN/YqjC9uEUAoOv3/tVM+F20ATaglVsgs5HcjZtD7N4GL+H7rgPhko7q+iEQBWc",
-	"SyRQZ0Cgbp3BNzIfqIzI1F/88POTAL2fj3MjmJ4C2r20W6Qvc+pjELVfionusTnKC/RDx65dPY4CO/ik",
-	"XXLHwRH3uUt77jf2bg+Pv2GDMS/5wC7Pib07VaHWe/ijjwrWORDYH7O54NeX7pbkhp/KBQwGKNc5NOUi",
-	"rifyliFOgOWLYy4D7h9pkpGUP4eu2C44Aj/7Rrvpo6Ov4BA2GsWG9mmXnUNrW0/uz11L96uF54fWotTU",
-	"BQU5wO1S2t9dSB8wNRTWT5uQ/tgbCfH+0Xvokd0LQZxarOVbzDlQy+rujV11u0ffTD8TXMM5DHZ7J71+",
-	"3T3A7zeewwsxf6OBCXHT0dPpjb65+2LbcPeIWllpOEKG8Rae+AZi/7UqhDXN8Ku6Z2ZgSJBe8GvSnTts",
-	"wSfy2wNwnjbpx0MXoOL9I8ALrHJYyvKjOKqk+SsS6g7z/LdCjNvBL2W9UWHcWdp7RT66ivdui+WA01Lk",
-	"b8V/tld+u5bx1QwMfX5sEDgzsfsh2kaZmELCQklPjyAKDT2vgLqjcg8oCMxNX7pmJ026diTM8/ytkELr",
-	"zq0jKep6rar5SfDCjLfQNP6CZoQazRX4SPK3tyCI2F72r5AzZ9W3CUP7/yJZM8ZJ/Q4bZSJWMsI4dboO",
-	"o9BIWP3Lpyeq3tQIuSMLJA6E3gnz1UgYeNZKgwVHk3SmM/NkzYSJHYtPROZP3cXGdtQm2zJK+76Hq0wZ",
-	"zwYqsbT2wUQ8cMNpDwK8xkJ0XQmY7engU1tdBIrIhc98vuFqZpZDZOyUYPqDWQkdh6MbBV83pNMHAcG7",
-	"wjd1eBATI5URE9Xuo7Y85OZ8yjAIZ/x8Wp81frGrS64rg75BAXnL9Rv4sC3hz0q0BnAmrl/qfUq5X+2m",
-	"9O/uZmJu58t9LoFY3LUo06bhg23y/9oM/9k0u0FZp+tg9uA9/QvY+oZRr4qW3iZk8PnebT4ka03/a498",
-	"cFx96aOjRyk1OA+daIEBiudZi31Y7ZvxiY3F2Xq6iPqIN5day1c298eC7iA3Nx13VKc70++eTT/jt6nr",
-	"tos0kkGYOZFzlwR39P24fh+zJsPRUUC5/ozUyPasy17KYtEizSZ80QMMJmAgPdAwtLWee2ju0o0TYIuv",
-	"MkYaBahJtg8C8QBhmWgM4qKVzr71+ZEm066hrdBtrLMNZNurpSdub5utusc94AD/OBI7dOwIfIexE3+D",
-	"FlF/fKqfjyOZdzjDL1OXvHbJkNXqIxjBzmbtAiy7WbkA5coqw7cUGR+Y7VtO1fRPY+TiAvLVfM4XqDR4",
-	"aHEMRSLKCDCGE0+V0sM8fNQIMAlHYjZuUW1ihY2dQEOVaoI9S+JG2FThVQpsCC48dcNSpAGBFW6c2DoK",
-	"yRDpIcjAjMsmsktuUlc7ANWAdtOz9Df3++90w9Mzqy8LJUdQnMYzZAQ8Xd2MC9AM/5rZdcoNgBly4oHm",
-	"ui/T0A+SainmnuPhjBpw2GlqRCgUSgo28tAp+/jzuAQOe6Bg5w3HAI78DVCjkBsogTmp4Cly41+PZAoL",
-	"bF7D1JFWxq0jtpJ2MSIyDW5TPmAfQVvwHormtu46QW97gyoCPNENfWvt26Z1/ULryG7TAmmGpJrvuLq/",
-	"NIYe6EDbzNBDP1W0ywXUGTWIYiuAW5XNbZLvh//BAP/UlIT3uugv1Af+8uwpqaKbkNltnG13H+pSxv11",
-	"LFEw8T5xGu62WXL30KVMeUWM7bvnZVHWe7mFsBc1G7YGznI94GV2i95lDabEtFQQiGwLlmEp9ltROqwv",
-	"tHES+npPM7y2zq+elXxo9YkcFLOsjR79FT32y6t6iBZ0tU9K592g5gEvvWXJA41zR5C+y8l+fBUGFQtT",
-	"LwOcxnJHfq83XGxzS35B2mxXuLhaTHHNOEqnng9p+QYp2E8lN9S4sNbctsvewGHjoD9UhkzJNKo5LnOR",
-	"QUktOhbQT4im9OA9/gMctWkp3uZinlIRO/7CeIaN4sDhmRXO2XEt67Er0JiTc1TkVshKz4YuJl12ZjQY",
-	"+/Y2I2xSZMcJNv/f2M/593YJ/v/zly/aOb5JtHzSdOtG7NY40HNhrHuyTc+3pQs/FT+3k+JbjrzNbYCN",
-	"DdjgCc/ELQR57MgBYGHR7g25a6Nr/CVWJyhcpLV6wZ1XBwjRlFeGFIM2pO9q84te4QX2WsxAbnLpG8xV",
-	"xm/ji9NMm2Cvo3d+Jl+ValQKrXdhzc+M7vUpiA1OSqhNF981cptufiO28+iKWsypx/6yP5vl2UjIg2VA",
-	"uF1gLheI936GUpg9N5knR5+WKptZr9WeYNWuO2lep1EH9Uws6q/FcAZhvDIK0fXYmCKJE6beirK7LWs6",
-	"SPMWznSUPBVIeVWpAab8CU63abJ9K1ftVFdOtG9e22n2GGO//a5NmcvR+82n++EuQOmo05pJzGkV4OUO",
-	"3Fz3oqkilfnUzXSvaaJ4Tonz/G1vs8kFjnNy7eutwRtsvlb/2rpkq8xWtOpSq5xTH3UF+3JO4XLNiRec",
-	"jsbdKRG63YBPuamdd8cMAZ/ATqJl3cFQdgHbj+Xt/ijWa9iat7vVV4kbfiV+xAEzKGKMgtVKjhMPAinE",
-	"0ID3mmvsqW/dXu+dYid4HvnESK+F1FKeQm7EcwkMW0ff0pWX/oL0oMpe7sQe9gjjMu4mCX0poPwE+FSs",
-	"c++ALL5zGUvPhocgi6giF0dhL4KyXSDZ8qg9mjO2IuM+VtDkCld8ge1FZCwevxwf+Oiz8YE9XgVJA8PO",
-	"uJOyFdrOGzmZbud/Lr7ix1EEmziX5J+7BUT38HiT6wCQlttN8QM0VN55pJ9bEy6U4qSkNtGXLTa3i7Ou",
-	"BoLP1azI2JXDSygXcLXqxgeWCdkBTMKYRGP50JUiWvUITYOttU01MgttxMRHdiNQiVU7IDQT64CURkiR",
-	"kcTyI3G9SAh+/iLEqjW0gvdtO32PelKAtccWSjZiLqpxsiUFtyxXacrGwUStIM3tj/+Chu0JtBzz+cVL",
-	"yEIHec6LAqBSqyU7mS/vDkfq0Cym4lBf59NDBcPgxeFU5XbXdnpDXmjx4ePn9XL5VuUDsaFK85HFLTVb",
-	"uG5JwS3v1p0Ts3NiPpoTQztzC0eG3Q4WH3k1rQIe7YPtIY9Vj2lNatF7QCjhgZPZqgJsKkxBG0/7OOe6",
-	"55SX638c8ILOUYqhdglgKGVfCl4WuSida5IA4F4VBaD1sIGw48aPoYZX1PeKrN0c3CYHO4SkZsK4ISJk",
-	"JNXvslNXIOoRlVW4ouPOzkvd7HDVMqSxt5Uvu1k9dDMBswiLmJMvulAzhCvaTdJcLRDb27dNTCZb+m/3",
-	"7wI9z9+Kewlxuc1HYUCEDn76rGDsS81zM85KvlHG7lc6V+6cqTvM1N3cpdp5NzfybsilvdeM2yq4plOj",
-	"f3n1+uUvry4uz546LXqvybiNE19WVC3lvV7FOgATX1PS4LdNMYForGeYKjpnnx6VbZfxeeCE271YJz8q",
-	"6mPhPNY4TJtrdjXLC8NymaCfSnFUlxFiL521gtV9VBzhAmfeOmBV46Avl60Dl09p0Nw16f7psf0b6ePX",
-	"wuRlFLK7J5VsV91l5z65St5p0ltr0p06vJE6dFbdVvkxK3Gtu7BYTwOXHh8dpcjYBjkgbvgV8ujC79hf",
-	"Gz9h1wUMPTkItkH/sWup5jpucANHneAczyCJ0pcZEPK8NGNRznMtWPr46Ks0orZWmWBpdnU5C4uZJizF",
-	"Z19meWkWqXUE06zkuczlKO1hGyJKImmo3Yb6NeoWfnq2p9lsis3P3IC4vhZZCyHda8Gz/HNlpAvrDq/+",
-	"YxLS/fH4Ns/HEAeMt+lIGL9VWinxKCKzutsFnVStDDgJgJgk1KXt6Up4ejAzTOeFkKZY9PxXVwqkUvaE",
-	"zSm0XUqRYoClz3N5nTLUUJT39YH3KR81N9nLtbmgyXx5NSTRa1r5ibkVuEENCV56yxqSxp2yqyHZ1ZD8",
-	"0Qryod7EeHnhZKM7sprMpdEBezmF5mouNeayhUjPh4Xi0QXOtkDOeGJTcTgYKuom+wJAMDzrWVdswCW7",
-	"En3pS1R8jztH+B9a5ruqwtbSDvriP2lpx6ZJtCfRiG9Ao9d49T3UeWw6HSdsN56Bv6DRFKI9N+caGt1i",
-	"jeXnXu2Bm/T07DW9kjU0r2KOJr59MF7qyurXXefL792FL5RZfxWc5C9BtoWLVb36/JXxuR8Sa3fR2115",
-	"YdDP1tQJy6JXX0Z+j7vuF1cCvvIif5bdnzDaTV8DPg5nGKpoNpkfVdHEG31XRbOrovkT2CLWcvCGQ5sx",
-	"ctcFN3Tzj1pwY3JTCKymOUNFyR59/fAhZqeVHPlymkjD0enY42Rs93RGPdqthfVyYNQVlJdsVUyDk2+p",
-	"pkEJVKmmabAfoKTmwk6ox/B/qybVN0/DlDab0F2Uy5Bd0FwvQ/OEd2NwInuNM8CamCyewN668ddbPASy",
-	"CxxTtbPDCjoKOvTgvYeSfVhJ4k9TtsYzNAfnxvqhD4+OnD2sE6aKLDin7GWRBWtZE5cUx+qZvsSi7YZR",
-	"eJ6TtCW4dlPz+tOg1HC0v+ZmHJT/ltZp7eIVluqd4K6tOfPmbDOD5smYm9ioKYWeTcSbMzJU1rQrtudm",
-	"9hbLl/7j640v/sfXcPlMnv745myNFfXjm7PXM7A0tJCZn+XGk1y6ct04o2txnNqo6Wbrc27UdOrWZwck",
-	"3MVt7puU18dYiOtOsxhGvXU0ZyvpjJLOZeJBSC93dnRFmS6eA4RtEMdOoI+DGrLcMFU60hHA06XacDPT",
-	"KZuotxTwdroM+hal1rNP2f/8n//L0qmQWS5H9FcptCreioz+HBRKA2ugkoJpI6bQ2IiZfCIAWFgKBaEq",
-	"aIjYl/5mSXwnVfobuWFM+IKNlMcY4Hi67NT3VEQoo52iVg6FgJOy0+UFpGn6khhLKB336Ohb3yjClFxq",
-	"gBX53ov2oTQqoHTERaARZXkpBqZYdNmTQmlkJaSfkEgRKsgiZGRfAmltXhRVcGOPwItSmZji5dTj3F2t",
-	"20SAvZNLQL7jtHGZ+UIzXDB8mzy/nKhM9JgaDlMoGK68UzUc2iUazyZc6t7ySFnzQHFeM+kHiWlIqfrS",
-	"hf2g/yQCQGPmmpTPjEqxHg+jkcv00PZW2i87Fc9dKTOGKdlrFEUWJ1fQUiuuij7BHzXknaCh5tCJ0bTL",
-	"UjkrihTLCAF6AlzRUqn/tOajC19dC434VC2KIbPvK6VzLmEuRIXpYLE+i+tnAIajtrsXZ+029AmiUcMO",
-	"svvbf0X0fAyuulG5osWGzXlw04pDelATFtbOZK4YIK01MvT4zezCwnwi+pK+40Dzg2yd6aOHx2l77eKN",
-	"jdG7qF20u18Nh+sTxFxmL4fDSMfTK1rf0iqaZHS5KfMVVlOwfeG07cPKjU+9j9LJTZfhFZ53P9Hle6ii",
-	"3Bl+GwYF8QW9UAZti1354848XtV5Z10wcSka49rtJO4A2m2XRGcXjnOt85GMjxg+qpxB6vMmgZ0HPD8s",
-	"ozRDY5An8FoHnnBF+BDAHIRuF46QfBgr330om9GVZKzX0K69hRQHQMONUJpDqATFRTshlOt1LjMCgY3V",
-	"HApzwNVPwCrKJfsNB5rL0e/7wCfzQLsDB2iAYe4XGppDT9F4Tkkw6OwJmv1T5RJqQl1BTTmT9HygXUDR",
-	"PMwlFt9AVyLovrFAQ5+ZWSkr7IaYNx6rORA2qKERsi+hL/zCH51wuYBomDXsSPrra6RYJ7JCuC+RjGv2",
-	"z5k2bAiCpvIwD3uzRgycMCPjkRtWCA7huLeul5x2Zi3UMs0kmq0nXvNYyxAxzM7UcSavdTTQxKUG7Wu2",
-	"mU4ZNG3VyqXSu+iTkGt2adQlTiJlE8ElGW5oJUOZEvk1sNg5eg1SzKPNh6Amvyt9SxRe5YdHdnQ34YUw",
-	"J6GEDHu12ePxO3b9VOxbuCrVXEMbwPSZ3afnEAhOHb6YyN4BPphWovxpwka5dTg59TlFkv0Vq4fb+BDO",
-	"1qk1C1I8dAmHGo3QpSTi1hAtrg1MzLreyTann8m/Q03yBrFUI96ZB/CZH2of+IrtMGrfsM4MC/N0idCN",
-	"LbFwKQy/FfuIEE81JKnUZWfk8yLTaKakQCcHv8UU0JGtTQHhJhChgK8/tct3CAM4PHuaOqyK3TyKigdw",
-	"JU7YUksgBPUpNlATsSOm39jAI8zkhQogho3spSdR5Ms/2RVkbfDc07O/z5ThtzeVjjd6yT9yI+Z8cSvr",
-	"yl66wYujR13kE6Fm5iMbZcl7EnmECGm21lA6EMhrTy93h+H5HdR+vViV/33wl4uzJz8/g7KvSC3eK1E/",
-	"8TbJkIAtwWr1HfJrygJTsYYirwcMUq/5EC7+t++YzAs81DeFGnV/4IYX+6IsD+yxD/b/9Dw3gzFJud53",
-	"+I/uvllMBd1twLVwyd6nojC8hzccTkz3VZlLs4/XkEdyUL/mtdDC1K8p5H6/w/7nv/47tLkBK0XmctTr",
-	"d5Zu8lRJ0XiPfl9ipy1rk3YSGj+la7pQ8la9E3p6bffyzd164WZPVCbcgn24cdYZ7DlINe9jAhqXXA39",
-	"u60bAvv0WrMDeBOM0bui9faviDHGYIZ7mX09ez08xFzn9642mZqZLjgYdDFp9oMTd+5VKfj1SXyz0r63",
-	"cDM7aFWIbqFG+3ttb25v1Q2t4m25X/wW99y6O5Bmnq26Kyrx9vuGN+pvbEUG3tK90ZrnV+kwYd2Pus92",
-	"E+K5KD2ygY+3rslEbB7PgwksI3eu3mvCOS7YS6mt2USMnvvyigUot7KFmXqjgoHImr9d0UDE8vdJKgeq",
-	"DONbAE6FNs5c2+W9d3nv+69XcNUArvmdGjaF+pzVeB8Z78bSh/N69MpF5HyKEYJEHGoX7T+1C7acINTK",
-	"tZpDsFWsIR68j/RUFH5I+9J6t//zX/+NDrtOu+xXCI2FsMpSx72a5oDQCGgLjI1BeMuoBBUOlcfjgDEd",
-	"eHx0lB6cQKs+XeX40QYSvD4huRRsoygR5oZLMRLS6iTRY6aciZRxfa2J5Q1TrGEdeRRhi+5opyvcoO2b",
-	"K4QRQMJjAk9RwQeiLyNCoisxVCVQ0nFTa4RIizPOrZGyoDhCaD11ebVIsTg2JmW9EtbP16zSrhCjiGZF",
-	"Z0TmVyBXNDVr4mhWCO7AD7Hyp+X1dASwihOViSJ1jLA0STgYNUqhWkg1HIpSn/gqmdwkUfmNS6SS4qSl",
-	"5Xgzip25mpskvi2wFykZgCiYAu/Vv9SoiDHQQkGqur065xbBsjut0IFw6gYkCW5Lx9nbYpNLn9Sme9Py",
-	"nqY73EMutpyBG7B2Wj78H9tJN4gDtoUA4+3lLWQqriVhU7We7oWwacDlQBSb2kxP4OxCZCHKtYXFFS6q",
-	"2vDPyKdZdS2e83IY7lH3RL9fnD1dB3S0V4R7fICQ6tatgMjX+tT7h+Sr3TU0pPvaL7cuBPuT77Gdj7BJ",
-	"BB1X7IUy5/SBfbk4hzsL2n92bhC823sOmG8fLf9YVVSs3wmuQ7+DzgPbou7JDbil8qkt5F6rg1oytCCE",
-	"/rrm1NxF/ZI3cJormBrCyAl7z+ruFWsuRNooANoWxZxEZSettUhVdu+46iiJmrd7aIRU1iEAaIgqM3Rg",
-	"TfjD9cXwlUpAMc4p4wedNHhfIliDzceKDVVRqDm5gngFeMiE0wUHhE1yrQX1jbRuG4BJ4S8o6mqjWvHF",
-	"NF9e+LRSTLDOSmspltoogBrV6twietpS1rbjXNkFPb+IoCcPUcRJEDrNLe0/WsTzNMt01Gf/ahFxvfTc",
-	"n0sFFlB+c7VAuQ9RJoz1+fuQwAfbBv/tIIh70AlY80WXnVKdiS9OgXifVEExYOECaSuq4jnoUeEPBFsj",
-	"5Fg0B9RHzaUzrK1yhmMRi+tHPM/liqCWE3mfNKIF120i3J/EY75pWGrp8nugndl8RrQTverZeDLhisZo",
-	"gttFc64Zz7L7CybsHOLtagaewOe/A/1/wWryNMsiHYIpo3pOsKonP4J77B74kTv6wt4hzhDj9ClxIFhr",
-	"+eFNKUNoPi2eM0nHlW5zVRFQS14Y70ajvQt/2u2RZnfaTSLypbGXLg1yb80Y2zk/HMrJkX6sLTNxRSRJ",
-	"1Uv3ScYbVZeAf709+frm5qB9QNUWhGoAe9RlMCcKiP7EslEbhwSgUVfP2406YWastACvng8Mg6SpyMu+",
-	"vALZkFBRysAaarjpdMwfiKztnsJdTKhL50gYSMieGd+HxuG4XQZ1wbQQTOTWUk2YxH9gSUPI7ucTuLJE",
-	"8mQs+XZ/YqdiLOhotCqrOXpKqbaYuX0JL5EZpdqNTGBm+6QWplxBIFezLu1gb2paVq+9B7tyo3kgEd5d",
-	"GZLwtdy/FRmll0qR8YHZiGHlNZxqTZxoDjtrdEdr92fp+YamJnyjfxA7E/TBpzMyv8+Lwqov6Angq6OA",
-	"3+JXa2ERDfBkW3PTTqvF1rTydqWhGamFupW5xXDvwt6EjdJsbMIsWi3NjcfZbnPaZ9+GZa5a53g/ZiOV",
-	"XIIlhPA435nHG1ftBHRRBjJ19bJgu4lCi4TWqBSCTXI5Q6zZj/lbwdJZWaRA4SPFnEXlovuzsjhIgZnF",
-	"VSbxmFUYMIL5RLieC4xKqYVE0hsodkJaGLQvqd7BKHYloMxUQj95gJT1WFr77FKqgWViOBQDw6CzRauV",
-	"F7Po3n0noW0tJbOK+beG6SHm340tpupVzRQd9sddueUuaLQtkRqWfKuS8aiEPBIJDdgKL2Lhrzx8SqC2",
-	"pL3k3WEppoLjOwFfpCmvPssfWIcVRGsLrlyVBJsteBS+UEOWevZNhrBH7yzvaWwU4gM2+RCEVKkKEFyp",
-	"XQ3yR3Ujl0Ruun2Z5pkvfHay2ErGKFVD0g15FJC2iqXQertCqkAYbQ2aDSrwHUkB8RlwViht+jKgM3xr",
-	"IRTD/1S5rAxSEY3AAvHU6aPjYxa9iMtJridAShVzFkDcJmNXolBypNF+o9n0JYAQHPjciHeG+rMCPJDn",
-	"mWMQuBJMZLlBngMfcoTwAuWB5nlROBILdiUGfKZF8PpRO2CRn1274RCA/O48DH8A3UZukmiRjVJLy+Lr",
-	"3UGneNi/W1Qk7LK3SjNu+OHMd01IPZ+ZT6452Lt74+XMjLvsZWWjAZmX34y+PoBnCVooUDRQLGgPpHbD",
-	"pX7MUyiRsOctpqIvU7vGaZhSKTwOHekCc83ykVSA9D8XgvU7T6LgTr9TryQ4pHGmuGIhkANxl/bygog4",
-	"xcxKCbf9icuRvXQ2RXIMbAioptEWPHH8GvQR1ywnNUVejS7yGpa+0PEsfFV55iYcQZmJ0YTA/PH+irY/",
-	"VR0QTh/el/3iiURFvQX6FHzp3BgxmZqUYZ0CLTfQbdtLFMoGNZc9lpU0Q3xVWCoR3nf1fn4H0Rj3tJ3P",
-	"BFKxKPvsAmo+FDe3c6rUr59BEcCbM7tHG0sBNs5QuntszcVWu+4GyP+7ov/w72xr9g9/5ZPxzAFs2pDb",
-	"CBSDrTm0Lx10m92jPfbb05cvnv2e1oJn/3H4D1EORHF4enb45uyQnnS4muLXRdGW57SzNW9B7bFJzMvu",
-	"548b8LJP3JGI/GFIRKrIZ2s4hixvsF5rxiuPk0CR9Q6WNgXlrK39+L4zdEk7wLbFZ2iMzzCe44/ZtTs3",
-	"dh5uB8oF8iov2n77PY0skvOnP1chlb1q3i7mj5vJjBgx/c95lqClEQysvozbECwZ0GBqW3P1alF9i8QX",
-	"CxaTN4XopxF/K8BUjtnE/JlN1pe142dyYO3Ki6rbVPWQTpbbkFnTPeVa59pwaa1Xo4qMcWsvsatFX6YT",
-	"YbhVQV2U38AOvcTiQARoGaDhqklA9xPSyEk1T3wXU5c4nbQhkqNWAJ+45cJWAOJo2DeAEAfzsAIifnj0",
-	"cD2IuBWh7nbl7YDEO3DwLoD1McHBFbmOEa11mrARLlxXNrekwGnzj+8loYC1j8v18+uYEKwaRHd+NfcC",
-	"VmKia48JBhePkPCcTIGwvpZqDn51nrGFMOSnS4qYVEaS+DjFmE+nQmJtP7QUARQKNBaigAFQh3INAbdb",
-	"eNVxY5O7Txw0MCy+UG2MFF9cxH4nujarYqzE0pq/0UaJ1Vy9NnAlz51bhOQ3NbJDaKTRxP5BldBHZDbx",
-	"5CYVm7q3tXACZpgcInJEwZa4UyDwoYFjtxqOTAHT5pKQEM/zBnKTUKj1g9qFiu46VPRnF4w7S/D+xCn2",
-	"WLuZQP1IJuDbr9ekOk91LaGSeiFHTWKcGI2hGUGssq8RQNKLOKjqORGQy8JKLDFNqWzsig+u+zKk+sZq",
-	"Lk9YihzjaFJx9+drwTUQhnOZsZRfqdKk9tcSj3/0lMg/vt4lRT7XpMg/vt6lRXZpkV1aZJcW+ThpkVhT",
-	"ftlZETI1tvHZTh3KtN3fS5d9rshgoWem610r0Nk7lbNzr3bu1c69uiP3StNn1SzbioLxwUDNpNF1snjI",
-	"P1JdpRZMHE54XjCeZaXQ2neUkoyzgSgNzyWb84XPWmL3J/9TqQrRzDb/Bga4NMvqOH9Sc2yy0zQIGKrv",
-	"HNxlT7hGXfdG5gOVQSOtiYu+T7gxorRDIUnY6XV4xv+9k3Ssu2K9jnLRSTqST+xPwj6vE8vFCX/3XMiR",
-	"3SfHjx8lnUku3d8hrahNmUvoyN6UZHcrvueXJRrLCPMxTYOxZ3c2ldGvFX4YXwJlP63Xes5+d+JNCPvx",
-	"2lvyTTV/TDu+qRtquj+54uLZJJctBYj0U0PW130EQeWgEqjoHDz0oTVXCjY95gXwfnEFvlGqy86WygYw",
-	"uuYymVDRhNYfdHh0ZWl1IU4Qmr50UwQkDaqeYEfbvfRA5yM5m2Is7VxIgxlQ4HVH9iWMpwFbH466R4Tk",
-	"AwX0+kSYmFNrdZDul4ZfYxfuW1VcWT32qSNudOIGhfV2tDctrK9eew+F9ZtNxAvszWmf/RXN/gr+DKFe",
-	"8mlrgvt2TM0jAcbO6iJ6OONDQo3JNzgfe9PiZR++RHG+Sbjsmf2QL/g1PWhXNP/56CyUKZGiYVRttWBk",
-	"7zZoscZ4lP29WtO8JmhEOtC7SQ/e2/9c5tmHVofpZVAtvqotz7rsnEqzoFtouQjnaFxADb8hD42ay5i8",
-	"xuo/uAgqm7TAmj48ry/pRl2WukvSqF8G3d3DUCO8KoBcWzSWk0SfGAq6pZxPOm56GzP53ZeO2OE+d+Go",
-	"P27hshelm7oAWwkBKzkczhIkwbLzQGxZYSCEn4dITZaD9tP230LiP3PTZdjVEJMGWL1q8IOzTgLyTES1",
-	"jqQrxlwnWJ8LkSgy9JUkMYwVrCeM+4oAYdA/CLziYo5uzNWi4muUYlgKPU677CkMGKtF3YP7EkYIjF5C",
-	"61xJHapwpQJRPuCSFWoEqQGomw6RcJx3xkAj5tqU3KBztYDR9dA9sadewimNuYPIRLyN20DvY33PFVyH",
-	"qvmfYFBqbbLBD/UGafqGa++hc9Endjpc9y4s0J7zMtO7PMTG9v9zrs0pWJc78/8zM/9R3nPSDySMgm5Y",
-	"q81q9j8KxaxR0zUY+g9ik/LmenDWxM8hqOujNdepCA57VGjvLES9+ciUjwjR9QlL339I2aAQvNRegbif",
-	"kQsACAu8k5Ep4ICEe9vzXzpShsgxsO6H8xsm3OpIw3LTY9R4nPwQUUDnNFEKLDJjejYYh2fvp4+OHqUH",
-	"MCLvpKDXQfUIKS2xRzhHQ6CEVyB4AD4RUO6Yap+I1DfDVJIhj2f9Rk06cTozzva/lVLEjMsaZfAqPGx7",
-	"tdZ48X3otYxv7C5tEwoMlzTXzvldqmm/SzV3TvDE+k8+LpaJQqCCf8oNX9NFrORaZNWH71TkTuF9md7c",
-	"C6jp8t/SvSjAjL45/AobnLlCaevLxfLbGa1WZYyUyjCGZT9NjSoEi9ZQXufQ8hUlvne78jKidgaWyqTS",
-	"vBm75JaAitaJ97ESVoqJmFxB1+CoLbrTIxgZs3/lGXmLXjdCMTgIH/YrQTQKMaS2wcGvg4vwPujH4d3/",
-	"qWZ2TzEhTZkLd2++QCIoLM8TGWTAEnY1M75yTw3xlBwTC/xKzYhT2nNGzWSmpICslufs8bkqoOZJKooP",
-	"PMvQOhh9zC6zstE+ETzfCZcLv+qIZqfTzdhOl5Fu7GHuDRiWgF2afGliRUwYL7Ri+TBu7GtP5qXR4ZFa",
-	"TQSYDcjcRVuBlgY6MAumczkQXQaGg8sFetMBIHOhpN69tB4MnTYMeOmuOcuS5q9pkU1KD2P/K9fEqB0F",
-	"ZONdXAmtOnAPzDPb+Wl/ch8GjJLallkntdszGLiRs7uN1eGM7eI1wasC2VuQmYLoVjM1mE0EhrxnZdHp",
-	"dR6Az0NzWvJ68pFEdrTECiZgSstlxE7nomVwIIrqgYxABFdAPNm9DymbLNfTgi9e4GH3kBwJeJd4Y5ET",
-	"n7hiow/XlZRQ2WTocR7TlRBtq5UGuRxFgyFp2jCeC/pleTC/ekYS3+UKy5Rq5CFWk0AE09V1Vvshev2G",
-	"/P6eTM97ktEwoz5g9XEGMo3lVSMCQmrQcHqWEFRcZGDCw+44BAYW3K/xW8obnhVIDduWpRL81MyIovBc",
-	"KlZLwh+Z0NeArqZCr/i501JNpo0v5BX90oy/w1J5mrBDpRD+fd/6rU/G3KQHCfNsLoezHN7B6Y+Hb86i",
-	"EQCWc/nxMRlh01p7kBgw+VdWoVDqmkgara2Crx4RmF79Cz4YE8NiNJYZASmXXoQHxS0N5GexIJMMAxO1",
-	"aMKAuzfyKp40n+aH12LR+KxXZwx+Wn7Wq1JdRSCgacEN4DKR3nkmdWRhRA8bC140yoCf8IcPv3/4fwEA",
-	"AP//",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObPyLaNJfFlLjmdj6i+CbJDsURNgGmjTHEd79mn2wfZJvoMqAI2+",
+	"kRRFJ5nM7jmbsdg3oFAo1PVXXxojMZsLzriSjd6XBvtMZ/OYwb/Pvn1//i7l79hPKZNK/yLT2Ywmy0av",
+	"cUZmTEo6YY2g8YnGKdOXR4Ir9lk1eh+vgsZYJAuahCx8m4i5ft9t0DDPyEbvo7mbq0avcTllRLKR4CEZ",
+	"TWkyYSSSZJyIGekckDcjJYYsaTWCRhQ2eo2ZnDQ7jaCRiJg1eo1UsqRxexU0kpSf6+tJyuG6VFQx/Kya",
+	"JoyGcLXdOT0N90dHzc64S5vHo33WPB0edZqHrD3ep8ejTtjtNoKGEiLWo7y6vQ2ADhcqYXRWoAEnlMsF",
+	"S4gYE8EZmUds5BGkEVJFe+RLv6GWc9Zv9PqNd+9fX19cnr27fPG83wj6bmRwcZOxwVMwVXgEJttv3PZ5",
+	"n5e/dvnib5fXr15cXJx9+wI/C4+bVSh+9YB22s3jsD1snowOD5vd8en4qB226cHwGL8qYnwtlTKSinK1",
+	"2YefvXl9+eL1vT4dslhRfPOU8huyFGlrs4+/eP186w/XvF+v4cvz1+cXf9n5IjY0t50/jyQdxiws7jjJ",
+	"kk8sIYtITUWqyNl5fu+FmuVodB3ax4NGyBSNYv3wuWFVSWjCiFxEajRlIRFjzblETSNpXq/3WYI7/jrK",
+	"7ZhD2m43j9vtdvNE/6ed/V9otlsqG72D9mnQUJGCzXl2TrzRaAo2eo3H80QMYzaTj/3BwkY7fxXJkeDj",
+	"aJImxfm/n0vYgyRh41QySRRIDT3mB5LcsCURCZmJkMXVZJnlXu3RRkufs3N4VTRi3uvvQ5POgUeTw3Y3",
+	"R5PiUKoIk78HqfNanMEiFhgjjokSN4xLsmBckYgrQRJGpeARn1QTg4tr5IcKQqSShYTGMYmUtC8esrFI",
+	"GIkUGbIJ5UQJw09bkKZ7uII0E/qJEW7fXkObbPRIlzefWBILGtayTCSJcPdoPhlRzoWejCaU3gnVZMoe",
+	"WsEw61++Df+cwjMqWert0eipJGU+1fZzVMuNs4pi3g1IsreJUGIk4hqCWWEhxYypacQnhMWSVRNpbl9V",
+	"T6JhIm4YCpuESM2k2YtTzj7P2UhtR6bD1WTKM5cdKWFJIuqYy00HCfUfqVA0T6VLIciM8mUmUhWhREWz",
+	"GgL9BK/wqbMQOXE8ZJoQiyRSinEyFok+4AiN9bGy3IYqw1VUOejmJTQMD3d9Oq8hCk4BKfKOybngkhWP",
+	"J61IxkyxbO86WlCl2GyuGr1O0BgljCoWXlOt+XXb3aNmp9Psdi/bp739Tq9z2Oq02/sHhz82gsY44pGc",
+	"XqMsa/QaUom5+7n+FUetg3a30znGVyRSXYMUq//iwX6n3e7+aDXMTbSDhlNmr+/0DJxPvYaYM06jx5O5",
+	"agopm51ue+gJxYYlJWznaHTDiku/RntNE+7fvT88Pm4e03a3eTJus+awE3ZH++xgfNg+agSNFNR4zbEg",
+	"rJBYstFrB3YckeDu124naMwTMZsr76euZjdz4GTP3+b55cUna2R4W2khUGuWWocG48Fnm+g6MQ/fico+",
+	"uzEOx8KYxpIFDWbG8PEL/tNZLcYOofwm2wGgdWqVTLKfGr3ObVD5ECijdQ91tWUSU6muzZ85iqw1KpQj",
+	"j2dVwMbukW673dYKKgypR6SiiapSV/GC1jjz5LybBu648G5KLvA7PFLB8TgoXKu+JrCeThT2yCaj6nWq",
+	"JmsMhaBvFygzGow+v/H7u5u/37dHNn7/vlu6UHBW+TH9+30XzkipfqP3pd/4hVa9RHtDoKDfiOQ1jfrm",
+	"SOo3aKqmIsHB3UQcv6NvuNWvcScF/LxC0OP9uePC8L6Yw2fTjAY54dVH6dUvS7o+7FZrktkdWxBfb3j5",
+	"tPv4f8fdv+pxdwW8chnNmEhVvSkio1gfHZW6ojIP1+vSYRQSbV6YUyLioHluoyXS1brzQU5LzAZWpR/a",
+	"q3C+vT3/ji0rdsoNWwZ6vKlvSXz8smqLdE977XZLD7bbLjLsYXPY1cxHDw6ap2GbNQ9GJ+MO69L94VG7",
+	"YY5drdaWXtxp9zrd3sFB67Dd6e7v6xdzOtOT+sCGRE5h280TNo4+6214c332I7/8PDz/D3ZzERZcj0FD",
+	"jsQcXJqGd2VP6+2OlWVPK/Z6xjRqBA3Br4dsSuNx40rrCLCm18VptVnzeNTuNE/o4X6zOz5ih+HBaH/Y",
+	"pQ3ksdGISXmpGa9omWheDMA1QuEmNODBpugcklnEU+UrE18aeBtycaPXYMu/ToffjqI30V/P3//jvPM6",
+	"OpfnMzX/8dn50fnf//e//6f1v//9P42gwT7Po4TJ64g3eqfttmakccLk1L1IJuoab0VpZLhmyGhi7fbR",
+	"SKRcldWfSXF3bM4fzp3kFL4ZbqJJQkfs3413uzUSsxIznbDOQfN42Bk1aWd00NwPj4bt0Sk7Hnfa2ZLj",
+	"2LzRVx0IZl5bsvgvNAXNR88oH7E4ZmGtUeeUUTWlinAxFOGScMbCvMdkywMPzfBM/o3sePKCCehw+9s5",
+	"CDc81LzJ/MYOtXbpTGvXG3DPppRP2Fsq5UIkYXUwiAs1ZQmZm5tymzdNEsbVtbumj/skYSNFpiKRjAw1",
+	"8yRLLYPZwr9NKjqPmTaDqHm/1hBh8z0T/BNLJNWzei2UlodztZHDeOQ9WXEC+5evuVDX1L66fCCHgkk8",
+	"ieEedBj7L9jmTO76rvSu577yp+x9tdrjVz8NoB7s0GzPV66pnqTd+wJIx9mCSUWAMTPKeS+Ec78mWrgw",
+	"BysKEjpSEs6kSEkySqUSM5bkjqXyebz1MZuN8BWqsDVDNOtbjGfeIUKZfem1UNWfeSkSMhJxzOgkzR/E",
+	"2ceeRnEc8Qm54WKBfhHNWYKzFvlAIwWEU1M28z94CUSomRn8qPmGDkWqNUcS8U8iGuX8lSGToySaw8bo",
+	"Nc7Jgkoz15CohdY89Xe9aKzlzHN8Fzk47nQ0WRaJ4BNvaO8lS2rERvmsX3XYbSBCSsc0DiFE3qxjSowf",
+	"baly3EUl1V8pKZTPb5Zv/xKJ4/98/rfJDwezv7ZHPyad4YfRf37+6ebi5C+8q75fHKYvxHF0Rk/H3/79",
+	"P8L97/6ZNFa9CmaLr1gAKwVyLBnJeUyX12aqZyEl34tPLKbAueyzYgmnMY7FPt/UbNi470CrddN1413N",
+	"Nfs+14w8ivzC01yhYroXjNrtTvM47Habp+xg3DykR8Pj0Ul4ytrjf7dDaEX8E42jsLQHVjxczNvwSG6E",
+	"c57kT5d4alcQG11H+l+gFmSk0TO8e27JGrW128IDuqwsrlbMwN/l6HxnPVAT6PnT95x+olGM2nDxkA6p",
+	"okMqYV6hWFRpNeHwOvVeUVBl3AsyhWbb0G7naOOo5XP71fzISqpMYexAECZvIJhQ6T/Xeko5OSnvNe8R",
+	"rbxbd+3Bccd39s6FjPQp2G/09JXA88ia17YMs4BrUY6mbEavtb4VGbejY58juEOMQAmud2Rm5wm6e0eq",
+	"5BO1zI2ezi39sjId/p2N1J19yJo0OB7nry2OKO/y3WDLuXwXt5pyo4X84sdwgFI7EwF6mr5kyb3OW8Qq",
+	"AZFTCSwHGQYqsIj/uN4v2apsboNuY1DiziqwMKTOTfXpb8aaHztsNzwtatW4Z1QbJCQWfMISEosJiXjh",
+	"FDenjRYH+o0v9HFzSUvuqzO7TCUXihNlcFJdK3g2L8cSWFbK7cOQJ4WqM2vqpwgNw4RJuU2G02ldhtOL",
+	"3KuJHVhJjPnjBhKYU/38eRUdjL2Lq0ym1GQjWVWARFX5Kp6iUCZQ4ZXaUqVxrFX7KVXbJPEc11IkG+QK",
+	"cpTGqonykkabO6NSa9675JKv4JHKp7cUTrZ/OpfUGOj7T+6PeimSYRSGxT3zWljDOJIEdMzyDhm7Rwsq",
+	"kBEZD/BJTxGKY7GAV26jDOXTIj3d56U3jtLWyAapZ/sXysM343Gl4P2ejRVRgkzTGeWykDgxwynrbQHv",
+	"YTRW03LioLbXWZzzejh2ETfw6HnIZnOhGB8tz/nbREy0pCvroZLOGDEkCohUURyTlIcsIQu6rFiMKHvt",
+	"dcT1NsMX+0LLvs+T5d5omt+xJcTT8t/aZqlGKxOmfPHmfR+STiNOvKGXVrNulgXCvorkjKpRcYHgCyDt",
+	"FlRiipbm8bVZef5XZ/bVOZ6voGTuE9blagh5b/b3XZlFEnojXEk/dx8Qj+MJUqTYmKaxQqeZTQ+uIpB9",
+	"+u7T2s9lr7Z9P5g5+GqzC91XcQJgPT9LWMi4imhc2FMfEsEn1S51Owd4wfXIe0NBruUVH4J+Q/dO56zb",
+	"RiM6zAm3Ts4dqIdF8sOqoEV59B5ZPB6pcNy5bRFJogTqniso5DMROvo8vahKogjOCLxMM1JHy9ju4SH5",
+	"FMloGDNydvHs/BxMCTpSLIGzAdbc1rXAx5UQ12ZckT45tZINvBhHs0g1et3DQ61tA09oyhSGgTUtW+R9",
+	"ZovSLi9KlN96qxamSDRvcd7ShM6YqvDnAc/+lLJkSebupvqF8e/xpL77Wa9Fym+4WHDNvFoRpuYj8Mpq",
+	"yotUXYvxdUI5GI5AfRiTR3xNHI/4+PMWJG9315Hcn2MtsbObPDK/w5B6RZxfG0pS25K4CzRdMM+xntQY",
+	"ly/IBxO0N0kCESo9OGxDbnjttinIK+WDHVAtTfAGjx6VhMChW2Hgxn9XSuSyJXZJiPbBVyBEQrm10nPB",
+	"pUTMwLOlJdYoFnI1R2Rvye0+YyKaKoaJQFdJ/rXbEILWWYyOEP6A6qmR3aVJ8j2V6iycRbyskcZUKkL1",
+	"tUiqhCpRJYogSwhuKilIEYaMy68hi6nQ9DHOjm22B6sjxvdVgy4Rwxs1ECH6xN6CBVWmAlpWJu7qFR3Y",
+	"coNhQTmfzSlfgh0PsTfyvQpXu8e7beP9qnSPH47anebxsEubp2Gn3Txgx+MTejTsjvY7IJulStKRXk1t",
+	"cbxJQqg6mUZz5Lp3QimWhHQGFkDEISN6IZIbrfyGdAln7zwRYTrSA9PLZce98AJj6TCuNdO7J72DTqvd",
+	"Puh0wO5O0hhjY+/YOOUhEgu0bkXH4x6ZUh5C+BWqbloQFLMWUxx9Aie24GBuJhHjYazpm87DWvId9jrt",
+	"VrfbPuyc6O87L2EHVlZMzvlLkRS93ODpenOWqinpttp6fDN/GScJ5crmXHk65AYh1FRqHRUiUTSkuRCs",
+	"G1B1OFeSv168eV0VzS2+aIOB6G+9orGeGKvOOtEWf/GDZlPP7IPXZl8WxT3kMRkxr5U9/R6j8UWcvL98",
+	"2TzZRsR16pQBNxOSDai0qcujBiKgw/YlY+GQjm7yNDhXZMrieVHOz2auoAFNx0gFWgKYTOzV+/mgsJ+3",
+	"SfxNqIr4pNFrQEXRCu7Pf8ybr6xPYuAh5I1UJV7/S8QEg4qJ0qg4RbvY5MxOEo+A+ZzRRJqUDm3rjPUp",
+	"QEnCtLWM+UWLaTSa6qcTMtTvSVjMqGTSSmEredcQyPd+3oV7DIHQC3N3+lzdBo3XbPFelg0UzhaVwWQr",
+	"qOKIb5lh2akIbb9mn9WKrKhzJQlnn1Ux+cTm1hqqnp42251mu3PZ1nulh/xWyP4gXeOR/6UzO1z2XTk4",
+	"fUZmLIwo0XIOFCkxZwnyl9Et8eCucmBlOWtVEevSi7JceIz/QK6b9/ltZPlJTpYfZbL8tUu+q4tZF0Zv",
+	"6PRSpDwsH2FqyhIWaDNDz0TvOVlDkDG8oCrqxQW6A/Xf28w1H8w5yM/VfrZymnjRzLCcvEErUrwy2ZVn",
+	"NQoyYXhw0DwdtbvN/fCAHY6P2sedE21jWzmHmV3BVulyqwXWfu+gXo3dD9snuPFPaHfcbLOD8HB0NDym",
+	"J6cliR7Jaw7E2FaAITX1il5WVvxfaE2UTOknbcHP46jSzDM8ca3qSv1NPqc53q3LNAsQcmROJy8fbBU5",
+	"HdUZOmaGGZRADYsVJqGJ85YuY0HDSyG+1wdbIQX/E0vI0QH5LnpaQZU5PnoN3jl4uGj1gWo4o0uk79Hh",
+	"4f4RGS4VgzLvmdjKF97OmXsdLxRkpoJeTDOeEhXKgwYqMB5qFoEFq4nH4GoGZI73VseIaKrEmr0BWlqn",
+	"u39weAQ1CnfNFb1LpBFsW6t0bjAYZ31lk1ydmrpaIe302sdaDHQ7IAb0YX69eZkFLIxJoXgB53hYXhrM",
+	"YCF0rJgJWNqsCzA2J9p8rGBdc881M+8tnopxqPczvNw5xG7YHP2D7guaFlv7TQ+OO3nHKcxhG8fpfs5W",
+	"6ni2kiUfyeZZ3hFFWgDdE9Dp4QKmEhTEppgx2N2aXcdUVvum595brl3EPEdpLy/DxsmM1X5vV1DHi5P5",
+	"8yFZ7L5Ei4oBIznKDqEzEiZ0rH73Hp/7OHEshXboxcGleJuwTxFbFMJ8YKKLNA7JkCE2CsRfDZP5K1WD",
+	"nvafIoXpaVJAjgnBYvEQMQSoO8CJTOdzkSgSMnnTyuwVuZSKzcCuzN66gVAvIrCtzkIxGR6VhLH+uTLO",
+	"SkwVMwQZTY1gKu9YeLPz8hW3q/GA6vm4e8CLkGWt4bu3UXAwha9KwcG5EX9YFXu3MPSMKBdMqYhPZF0O",
+	"+iZ7+De72Yp7K5t2RUElEilfT/nLCq2tHMhf0TF8pcmVKps6X1vAlanuBBwGG9ZW3OLrC57HGh/Glg5I",
+	"30Oov/eOKva9VjKqpACgLZmNCXq44JVug4Qqdh2bt+SlgGTAljORsOxNekTwMyR6bR/o3AxrSU+RZKMr",
+	"CYPc6IEmLKQjxcLK0ogzb3UDBwq4AL1PEUnzMdA6o3uVfydY7UX9mJjhXf1SrlL7waqC/na3d3jQ6nRO",
+	"9jF9ciur20Tca/cThoeNpYxxwRLWVV0hPL5/wjjT67yyjrbqpfbBLIv6HVNa9a1W8/yon95/RgD9X5xv",
+	"J3G+BEm/WyXxnYjZa6HOUBQVFxQSU4FWlEgFNlqV9aJvw4pf8xpPCr7hMZZTwbv6oLj1G+DrGDJC5Y3J",
+	"/dvWi3hUl++qZ5bl09YIv+LANUkuGE1G03dMpnG5PMRYYXqZaLlOZDXoQtGHYASd07klj+ZzpuA1JjHT",
+	"hmsA4Hi9enzr84vWiLdMu0YSZsMwPkUzClPGq1X3ymEWi3Kv7u7QCL7cRbgbQmbLUR09XC3111LfC+D5",
+	"c8/RJlpLm8oS7t/Lsl3B9kk+seRpKpc1KlUsJhFfpVBhAu31UL/C16fKOlnCyIJGWqfbRok62bhuEOdE",
+	"zIhKYsQfMEoQyJMrCY+YzpWYG+GhWMzm05zXbT1mSydXzQsgF3bghQCeefIU3IsH+snj/Xa7fVCuHj+l",
+	"UDl7eNg80Zx1NO4Mu/QgPGGnbX3vHF6332q3Op39Vvtx92AlzFHF54CLMIbSa7wS/4jimD4+bLXJw791",
+	"Ok/I9xFPP5PPJ0fXRwd75GWUsLH4/LhzcNhaIQg6J5fddq9z2Dtot44OO939PElsiXEdTY616taBk/mw",
+	"08nRZNSh7Wb7eNhtHo867eYpOwibh13aHh2H++MjCLkamrQ7vXB40jvo9R4fnKwmSvl7OaI8Z/LmbD5/",
+	"3G11yMPozcWe2UrRhL+f1+Ar3D2qvFH6C5a3VmQ9voSIVsJYFaBTNaFRWB/khfVK0Cf+7nD07Pzo/Gb+",
+	"tx+e/fW0xfbbrVE35sPZy3b4t7/GmnCJnt1jE1t+vIlsfEyjpsUy/DMWcKGm/M12g8joFPHJhpVjUyrJ",
+	"31MJWNYp30HV2Fco1ZJ2Tv/k1VpV0akNAUl+fwEqp09sHZ0qvnqL6BSuyDPMDi56FODXCtezrWlATnSp",
+	"xVVRkUia1zwhCYOs4UihX3obm2JY5129NFnKdiglTSA/1mzmHyI1rc4x01cIrYWI+t3wYy6O8K+RMnf1",
+	"29yFFc7u4t77+H+C8GssgdbpQLN6x9IylL3h9LSyuBIruBOGV1fU07iCSuye0SLnSrrCHVdT0jNVBIRO",
+	"6Ha1BKO6ChOYIIGRVotIbybAlEK8onx5hlpQVY1v9FlNTQHWispEJcS1Ng+vqX1Tle1oL5o0LdNiBJHm",
+	"PkNa9u4reX13fGkg1SQqTsUjFCqessa4hrNPmltWECm7JZ+IZNr9QJaBLL+SQFQFIBbkzgmVM7ndjLKR",
+	"1tPJ3gNkSqI6uL1vo0/QToaSeRKJJFLLgCg6kcYix0OIjCMW58MYUkYTztCdxNM4tkha13ArLIVIQshN",
+	"AYSsW62s4gcavcY0mkCVMZ2A53eImYNAiHHKQ8QKfH/+bErVnVz1qyES7yRTvcP5KmioJJpMYDZZBKBp",
+	"nWv+YDdt0bblUL7ke6/NaWIQeMoOuZXqgeEbeAqShgopBNl8ZTqcRaowV6O3bdc3YVVrhC37kpnHXjFF",
+	"KzGSAMm+po0YfLwpFZvXdhrTZGpmgzSwTZ3V92ctCrL7yy3U7vmO1R3Y4B2Mh5uNGjFUVlMC79mY5nds",
+	"HrCid4C/eh+fv3n94gpRqwq8+MPx/3HjvyQ34j/fVbSc+I3x6Vb1VHc7LXCi1QhqdzBabivOl03gaFcd",
+	"LcGXO/a6qJgLlMxsXPF0W3lKegkwNeN1zTXRRnnP9fcZV9GIllJjXgtXPF7ULtPCc0XlMiuh4YyFFjfN",
+	"lcBv46rZrzNDoGCmMJqSAlkcMBz43GQssvAVCyN6CQ/5FHgb04iX+kY5GrjHr6EWCAtia4uJHOyT1qkx",
+	"L/t+JUTjXGbvYUYRb2LeJ6rJUjkHoA5YxyuAnz9gPM4WwFSGKErJ89mbawH/nrKRmDFZWdxTAmCuqsJb",
+	"FSsplwpv0ePAVeD9QOMopHUJ4WdkFkkJRSiwMGUW+uSer0kFh3zyYcLojSSUJGnsCmlGgquEjlR1rr1m",
+	"JZNC4mXT4zC2QX5p14EtZRRYkUJenqYm3gdGb966QFWp2d9M8FVOgAWjN9fe9XxKrgdBxKhcagNqkhpw",
+	"xjK18gktHsHc+7ehWaeOZnri/tRK9MrPDQIdCO+DfbOh9K+Mqa4nnu12icGofGEkWPPk4buXz8hpp9MO",
+	"tFEFFzqHrcNW52gP6IPbQ2+W+TzW8jIS/PHfJbirHWNZix6wRyF9nH7+nvGJmhrsITMrqRK7719c0kn1",
+	"sE2mkubthakskVOx4AFmIxlAHs1DIqka/knrpLVfGHy/sd9vNGpGeHSgz0+lGMSx/l+/8fHf/tD8r6s/",
+	"9Rt/bBSHHjQ+NyeiqX9sypto3hQwdBo3HadgC5E85to7No/pEmVCfsZvEwaJ+JABlqSMLKbMNEk2mCA2",
+	"hInVa4TRJI4ytDQLV2eKsAYFaKdBjg7FZbKNcoSIGeV3mtz3Eb8pz2bQT9vt/VGaxPAP9oQkLP6m3+Ds",
+	"s+o3BrhcJ92Tk70g877N6YS1yNkQ6AA4Qybh0bjlvGWEt9sg8J8hf/Wbw7b+uXs0ShMpkm9ufuqmZ+0f",
+	"pp3Zt5Mfws7yYNZOjxff/tg++c9x1aDquKLbPji5z+p/L3CzVDP5nKqp43DQN1HZy8/3TuHue25IlxRd",
+	"HvAHqP2Fg4bGMYO0RR5ihT5hdDQlcxFHo2WPDJJBPk8nZmMVAHNDNrQ+zG3a5UANjB9H9vlDqIRpRkyN",
+	"m1Ol5nQeNROqGCxx0wi8vVafF7Y15hU+Sb5pP1HfdBqbT/kuS+lI8xamWUUgqnxCYPKhDMjgJ48ees4L",
+	"N2ey4ZSrJ/zTN512+8nim+7XmjJTyfJsbHDX8rO9MBNQAtKwfG+6D8wJyZ4yHY1Yga07/pDHIplRzKFT",
+	"+2Db0c/RLJ01eidHAGsyizj+3XHz0YPFlNTNJ1Th0Ft59ChsvHPx/LsH0jijXU/n/Jp8yrMd43qwH/XP",
+	"V1X77MOHD2ee9VE9kNFUbzQ+YSgxj44PvQOueLg9hT5nJGE0nn3Tbxglvt8IEB3ym34ejgxE3vaS4jZo",
+	"xBG/Qe3j2/fn79IKEXdmQBIAM/bs2+b7cz1kp3uca60pSbl+PrN1nopwma89a/zRHn4trfz+4bG7FOjH",
+	"4TXFW6AWQU0TRsO669BTzdW650f+jtHQLr57sjT2CVNeAhCY34ipJyt7Ca8cQx1D4u9mLA+k1ykhPxZk",
+	"zhXD8UPYK0ciy4P4PpIKPDYeOWR5DHEkld+5dIshZA3ialYGbyCRKn8e+5/tYEWeTanyKmBWMDXUCCoy",
+	"iiPGK0YkGQ+dyCmzeFTLuZswf2Gk6BBeMdZMlpHjNUP94fgrD7aOx4oN07JCzHoia67znI5bMN0LHrLQ",
+	"5O2WB/YCqzJsqM2E08vjYNy9ozgG80z1INpuGAmVLPQ7FxUGoq8T9oklSwSysHa/bY9TGlLIYoZuledU",
+	"0dKwshSGP1rUZa2RtuzvMKis7QkoAlDYVh7bSwHA5aDIGl+NwRpgVZITpZVpwlHapqhwlAjlGkW4cclV",
+	"QwIZXrVQmmHu/+k34zoR9VbEMUhLRF1YJyfrhrKhsAKQnyzpsaik0WQ0NY3vqja9vmwzg4oj+Knio8Zf",
+	"ZGH5KrYxppZk4WkLdV9BBnhDSdBYv5zjSfwy/pxLZC7c4blH8qBuNYeZFU7VC3QfgfKazlZt5NcAlOLt",
+	"3IBQ6eDDo1HFhplntbert3HlcNiijlcvFE3Ueu1iVGjguBVR2KL+UA29kqq6z2fn6DbftmhRVR/mQtV+",
+	"FZ7b7pOFdPr8l79lilCvWTIsPyp7zvBYuyL+F7YbI5NqrRJsTr6vqQu3syF9VllzpgrB6hxG95OuNYIe",
+	"Egwl+wkA68pj9g7JwuU8/kkNITGLvZJ4by3kQH6cJu991SKWoD5KrkV9oVL+z/HaPb5t61/rpm5uqP46",
+	"Xtv+6+9MRX8tvbHkv5LeRZDT4udzVYQ1au11bhz1CgGU4SvX3jaA2jetlUP7Xih3qBb5Ox1kubS/4HGg",
+	"N4zQBV3mSvorLHZ4UZ0wXjkkNxRIWq2WiW5/Y1lH1lijRu02GbCZ6l1QJ4rV8cUx5a/j8GSqz+8prdzL",
+	"+qK3mpuYKAk89P7cGPlbSGpvTFWGXvWoVlt8+UGBybfFsD6JG7/ZbXFY+jKM44Ytq4agr5unSyJ6Hl3f",
+	"sOXK718oMZ/XLZW+6JGkygoR8/ssCj5Zv++N72aVKVB02zxdnj/f2hSoswKcPMQ5VcrDS1sFcGcqXEYz",
+	"Fke8zgJbYAHcfM44C8E0WDcQ87p7DGUrs3DVt9fahUFxeJ6mkF3JUh1qD0xsfg9EgshAeZxYo7D9qWkG",
+	"UMcs3gDqVin18kC2WSYzApuoUfv9WssxdekidzeGqr/qtkjtNydMbffBD5Gahgld8LoltzdUKkkLc3Hb",
+	"9b4tPpHJmvPn1WEHT89/IAmqAADNqLk5Q4IuSKVV0YQ/Jmzc6DX+8FhrO4JrUfgYr8rH58/R9wyHQO2Q",
+	"3p7rEwSHQ874kmAyvJwzhOIF2Ln378+fI8ISRim54NGIxoC3b+BlAT24bkLZgXPfyWhx8VZkHVMqQr8W",
+	"c1IJMhFEcHSYtcgHg6sUoSpkkDuHbBLxLMpvkDd9zM1cNKhdANO0Mxwr0469KvB2dOAH3k7b7ePO6Wn3",
+	"8OD4oH162vFicO17xeCeQYR+VXx5TicMZyxbBLqVYma/vjb4PuI3A4KBUascmgfGImFPMJ9OkCEjMxoy",
+	"ks5bjWpqYKpAXei00z2BKbu/c+khH8+aP9LmP9rN0+vm1Z/ulyECJmpN0B0yeIQFWZWE4lwtWnDd1BA8",
+	"1Z9ZyKBPXaN32A5WhFu7Owy2wrzwlKja1x+mQmbItIDmwRUL/R0QEAU36d2tTX90VLaIg+KBDbAUKRBE",
+	"L7xkDOqXuMkaqSJOdkLdZVtvPHM78eW8yvv4ARodYDpWNumASKbFtGIhGS4h143KPCVoXIg4F/oqB+a0",
+	"xvyya8SXDOtIAIOr5fyDdo719/OsT5v/uL760gn227f9fsv/82Gw4uLel3bQOb3dWTZVpcXxCtLZwHYd",
+	"Q66UZCZ8Y/MRoOixV0iYgr6aiNMA2vp4zEYIUdOq6cbX51k7voCE0XjMEgulCiEa85IWuWCMfHzHVBIx",
+	"efUQQMAeJ/inSWXJd+szS1TszrcqOl8vpv6t+V/3FU/n41e2UWiZ1njSosomeLwkEUrkwYtLOhnYzoYo",
+	"piUL8NheRJKRwUGnO2iRwaMBdtFetgjU9NMJIEdqUWcSMQIiBZoRFNwlCcMU2nkiPi/JDFZcjPX6PRx8",
+	"eAxJfoOADPqN/ebkH9G83xjsQRYdzbla6Yytov64+cp0CN1MRLzgKlLLSzoxTSXHrwVnNYS7zAhkk7+0",
+	"DNMCvacJiJ4hbDJrUG2CfBJgJMlgv30wcCiMFPOCy4mQfd7Zb3Va3b3Vk9Wjvd+Mv6cmqlanw0VhDscQ",
+	"UcPtvANTXDqiM9YjJoEwr2Fi2l4PL/F0NmQJ/jQIMvXAtnPH2lkCEWRM4yXDZZ8PzOPmunleHyjDRCwk",
+	"4JYOMOQp0mTEBiA/YGRDLSEki8da/4RW414HQNsDAj0NfR5JEk24SFjY850yasq4CY/CiLWsgfqmwIRL",
+	"KRkkTDI1IAs4+KLQ9GJnBGdM2ivWUS9BE0bfBC/CXRL/vOU75/8Bp0XlKoK4pJIMch/TSyAS6A1BR2wG",
+	"R7oYF0gJBDP9U5xYxjng3jdKHRhg0kiShAE19XGeTbyo7bixh3eZtRGCHvEKBDBkWa3Ir2Nrp+nflcvO",
+	"laXEDBPrKCcDYJNB62txgJ3qb4wFzDnS+trrX5w+ZDiv1ssjxWZltZyc4Q9iDHjf5i5YZJO5bXd8h7yK",
+	"ngIHsc+qh2codVUixtrBaHqfu0RpMmOUm3z+CFOHLQcWsmMP279hC8EEEepODKPhrnJCeOGGe9rs6GCp",
+	"Gwr6WVaNJPPE3HMgJpJRNxITCPm6rhAvYemes6m3/zIEp687F9/cu9dU3kuW1E3EuA2/7kysq/Fe87jV",
+	"T9sMTfAH/kcqsPDUgS99ydX5mCKkP0G9D+D9gWyxoYmf7ONVn7b3PrafuQ3ymOnrnvNR2vXYN5vpWxwy",
+	"TrcisdoUMIBAXg3QHth2zICrk86NIcLtioPMp/ImS9roZU1vFaF9rqIZCwBux4Anwivh75AuUVx7tVy5",
+	"CoyqOZp7M8o0/OKEZladsNHD5nab7N902f4rn87qAm6zxOHXQkE6Ea7qdswURpIO4w344uz8ub31Nmj4",
+	"reMjfj1PxERbiWvf4hnZ5/ytfeo2qOhltu5Vxf5pt0EBvG7dC3Iwebti9Xy3Plf/d3aOfGvzERJox7lR",
+	"KRl2yNdK2oJCSNfn3e1Z6CkNv6WKLehye+aZRXIk+DiapMlGHPQqd/8tpPzwjRf87Py1t9Y0uraFIRs8",
+	"+dbeujORBsli6dxkkCVsDPJKZbBOuMowXhYSKWbM4wlz+FDuxcp3tq5eSfcW62qrVvwtfsOW67c2Pldw",
+	"GGpZYV7owmKbvuqte+A2qGj4vO4tpd7SO1t7u3NH0NRJL+SQkTlNpD6+KAHNn7jp4ga+4VBMCzs/uwRY",
+	"/GCBAQiYAV6DQutWw6TwuwasW8t5P8P/OmtdusGefeY96Y+jcATMIjmzrrdN5f8r+8xtUFGEv+5FpbL/",
+	"nS2u6x8HQlcqIbCVVA4C4AkZYA37gEi6lGQBHRXIG/R1+nYUGTJtkUqsI0YlVZue7uacIOlzB1GBa4QS",
+	"xV/AFsK+aM7w22NuwRblppPrqF5sy7lbokcSG2QmqBSCpY67oIYLfzO74escKutZgZxJ6J8CMZbs/imL",
+	"50C4FzMaxRDQ3ZJWUARwrewbVlLH+9hutSlP+Te6UiQJa+rPERqGCYBKQGVGMozCcOvJjv3nV041+9LO",
+	"lj4zaKF3S7b2UOejpwyHh8olZ2AzcBIKfWtBh/jw4UOzWPK6SpEoVsjCOI2KeBnNmEjV9pqiyl6wRlOz",
+	"n/paeyoKSb6fuB7a7tSvagNnS01st0bWLgh69itbLedcsYTTGHuEvNBH8NZqLr5pA2XU3LgjAoLTN8uy",
+	"1vNAV3wsJiYgbijnR9GjEESc0YyfJSzUG5XG8p5a/ij/pk3Ucv/juzab1wp6UMVs4dnXkHjfU6nOwlm0",
+	"7SECBS3UvmAlPbNP7YSMrwVhHDw0BL4fSZUAWo/rPRuzsQI2csoLIgNvNdFMc7IvWeeu8T65M+meASuZ",
+	"KFcm2ClfemBMdscNcBQ2o82SA6o670GJsX1+HRHwQzvfNzIdwX7hE/R2OhfDUqSJtLN8JcJoHFUBIn3w",
+	"kyJK2RCFjWZRpFZtLrgHBl101P3Svsp/JdciLHTRSvtdWodHB+S76Klm9sBUBHG2MPGtwFrgeitwoVhA",
+	"Ot0TfT/Sp9y9fxv6FBvUryVP4bM7Ic8Lk85piv8jmSU604R5/a8hZTnzWtgsl5hRqbzkaM1Vpl0kpzN9",
+	"lGCG3gDiR4MWeSbmWLDW51pc3DA2z7KB4kgqicBTmGNt2lnm3+/ETMKoa52AXo3qBv/brE5Fy/y1C1T+",
+	"+M5Y2GIcRZgqi6cRZBxxMrDJb4MnbnsbMFw+Yaj4VbRR34oqhWbk60mS/+zO6HGXju1ZBaPp5wG+9nsq",
+	"vkps4tMwKq//eTgNvLYaa8+CrAfJDh3QfhcSc9LDSMlD7PqoKbgHqkCxR8lX0JnLfW23WJhSe9i1ker8",
+	"V3dHXBGznPYEJSPRJ/TIXyBixHtOP9Eovof+TKNr8Ykl+sTcSKV5k92shz28TvNDWPn486f+gDWlvC6a",
+	"6x72mowC7xf6gKzfALlWKjtbJxtm08dTSBUdUsmciyzn9DGmgbL509ao5mLRIpfJ0vhPY6p2GYkrtmH7",
+	"9T1Avwk1ttRF7jcRDsepvhbqmanj2NJf/hmdRdf6hNnMa26eOH9uXOdZwFQllGeZsJucU5fZEzteLoBj",
+	"pCqVZc+0rUcA8VjRYGqbs2DrjKWgojXVhgLqzO//9KulPaGuqv+CPkiQAqWEIGKsELT/nzx1yRDbxOR/",
+	"eQb5Fdb2d7Bq2KRCJNE/flnF22ncablLxsrn31c0m9i1o9r10ii43MqK+NdQut/zeSL0GLRK9yxbj3uq",
+	"Gb+FVI6g0Fpg3RtybQx+S4kgZe3FWWPgs8J8kD638BWmo09NU5QtVramucj63VMxgp0S9oHfeSUgrraT",
+	"SKb0bjJzJSMRRnziyr44q+2pUNhjWYuGVTvL3AUD/ZAIPvG7YfyKYbXg9yYuUSaWhCaCMkKMIdcxBPLg",
+	"di813awcjjb4T8vhkDfcVMoTMTZI2uQFNYXkznk6Y7MhS0xZENwFfgJpgEXmiWZRFdm0o5BtSMxn+lYg",
+	"Z6xodf0DViZFbMRsLVMLi4Zce43Dw/2jYqVyqSBrVgdO9mG6zErB9HFnMpe12JozMY9Z4XuH7famXzsH",
+	"fqRx/GYMLWDWlVBc3QEKYFYLQ6qptpiKOA94DJUfitW7MexANLNYDDZIR/18jo912tlUaZJQULWwgKRq",
+	"CDcRhwJG0/8UmAxwBgyAfcptznAFkL1tf1QB7YDHT5R7V9ZprPJVCOVeNcgk5a70anXte+mtGQb811pi",
+	"e4LV07ZE1HfvX19fXJ69u3zxvBE0Ll/87fL61YuLi7NvX+DPxR+fvXl9+eJ16ecXr/Xj5q+L64vXZ28v",
+	"/vJG3/bs/cXlm1eNAL708vz1+cVf4FP6zxfv3r15V7kCWdPbjQj1/hxQpe9ArFu/cukjDiAbiBj+nY3A",
+	"uPCZuwzZmkXTxllXgaJwc0dlAY/StW/bSj5FFQx6hj093IgHW3Bp9Ta69CCCoeQ/lSwZBEQqOh5jryAM",
+	"uGrjbuB21yC3fxGzatXWK6wKFpgJ6E5m6Vi3SO9S7mX30xCDVTR+660GVqgVOgS9S/nZhHF1zuepGnin",
+	"2sBu2IHtfJSrEXzlH3EYUVQmMging/7JVN5jZVWeL1aL4xzyvDlTEdLRJEK1yBseL7Nib8uIkYTY4cbC",
+	"+xm8tFJ8d9vtdll+r5CNOEDM7TY5JUnKA7IAoJkMe5AkbM6ouqcI3aBMMrfD7aN2Ct6JWOIpLUZm9HNz",
+	"uFQMDrKDk8PjI81p59oSSxP2zOgsZd3AVa5gi3sPF8PC5JCBTOcskSxk4aBHKJmmM8qJEuKGCHDcZ8yG",
+	"4c7MG+xjdQMqap9nBTQsloyMo0SqFhmMbP+KQQ9qbMBoo/LGWFiabVtkECY04hGfDHpY120ar+uvSkS0",
+	"9NvpmInBmCxaLGTogbWGMEIUhZBR2AamCNyeu8XSqEKlU1AI/uSrmeAvqWgc20s2ezZouOmirKjJY4fw",
+	"EIR2SoGioGFpASWvJrUxaGRrVXlSnZ2/qmEFqsjQdIssw2jLAv4kGdBUiYHRktWUzSxwfYbMPgAYxgF0",
+	"n8vuARGsN5nocxMw1owSRnJEE5DLM8w7GIjxeEBiRs0XHHKVQAaUhaVKlUCijDV9xXhcM38HtV1pK9jO",
+	"7aHXLh6M1TThWIqcYTvmJaTxUq9VP81tt/kGtasfuoxmTCo6m+vHmE2WXfmZDMcbbr8N8v2I1z3/0muW",
+	"nD3sBruZnuMN+yoog9ZxEimUOi38RCIVmsm7/YpmHnh53s6ycmEWKQASM1xvMNvNcrYy5WU9zpkP4XxH",
+	"pbkWwyFzk9iESBB1CWT02MPK2rHZSeZDztvegClXUVyBnr25TSZCFq8jxSu46TawOSomYWajjmEmmcRH",
+	"51gkenk4GS6NDoE6nGQM1AozNQtO5fxKkSTDNIoVicAyrEfl6GCH0Z0gc+j7AOssiiO1BLlDx2OI0pve",
+	"pZtu2gu8/zaHjntvlrIBW5tciyk5WrTt4OVW8D+Qedb1vmZXy/ToxGXKaarea+/Emam1eFaaXag0Vmnt",
+	"OWRDpH3gJLplfPuZnOSuVPALwndLxWsrz1Ne5YO5qmRpc0tK0hHKGKlffFZoO1jocVqkHgzJ/0ilcrrh",
+	"KhaaT6zx5lEOFhzQ0DUZ1EPWukQSzSJOFRJ/Rudz1+8APHHVtHuuL+Kng0YoOKu9UXBm77PBkZpzFK7a",
+	"ewGirO7Wd/qivRPAzeruBLAIvPPW8cjydYZQqX8WnG2wnXOvWn2rR511t3pTWftWR8p1d/qkhIb7pV4l",
+	"ZRx5MXNAqY5j/FYsBRWuABd/b5nofU3LuaWpISZKgOT1VMbNPuSUx8qvWew+kKyLRCgjgYEATwi1wjeK",
+	"me8S5pjwAVKoXkZkXYUNJKWla6HN8gOJYFoVoiNosJp1unR4zYExNKKEiATAzV7M5mqJRwYk3I7ojPnl",
+	"fhv5DV4DBqDjnrzbt8pv4NrZVDvtEVKwgEBd0DPyqNAd18x8JR50Ub6WsMKZbcvjNdzBpVt9El04DaQK",
+	"PDo7jLA3cY8MUJ5qWzswOuOQQUIzKmRPyMDqkKG7wymm2Sn2hAxQQg6CPves/MDCxuZPP8H1E57DIahz",
+	"OOTcCqTKqxD0OYbztR7pGXb6mMsbj26uYI2bWWWyPW+ur7Owa1p6nHFb7xu42Zr+Hha5sHzgb2khQmGC",
+	"3L0VpccKeTI+pieKFURftTlldzKbgJNTuWvj0g7YRer1dwKAbxgaRQtQpTy1VEtGwy92EjYAtFIsw5LD",
+	"+QvnMRtHn8sM8BeTZHcD58Ak4hIGk7CRmPBIMkSxLLgZOwUv42EOpVjeXOfw1L90uhUw0SBSoN3M1yOw",
+	"+YBna8ZMSkPMlu+pX6k3CJPUDOXw6+6+wLtMEnQ02tGhbV7mHMG+aR0p6SpbldCneJU14Q3HMJDjChcg",
+	"MFNcb0tkvFXttHMyRGorOAATOI64c3MEKI6diQWNKEkkc8eVjPgkZk3TwsXnv3I02EfJ/n/9/ud2u9nv",
+	"f+687Pc/H7/U/zx9efVIX5E1F+ufquTdM8g1qGkGCGat63dFLcgjeBCnesMJvffR+2h6gR+cZr3AD1ud",
+	"vQo9EL6YZWwUW4PyEKxaSQZnJpkOfLc9YlqJG6hk7y0OL/nNnP6UAr46hh9kYb8ftE/XB9OsfI94fXd5",
+	"dPaYxiwuVwOk92qHyH7ncP9onUcEuD7XHmydQVBVd1MdAD6LF3QpyWAIxMzF5PCn9ZG43ALmvpYjXnES",
+	"lfsPd3vleW4kAeywnFtqVwf5yOuEuplUc71Oq2S2FmdObQIAdf2LkVaowuU8aghyZGZpygGz381z8k6O",
+	"Gr/0t9rQ4AJCPyPKAUgBW+JGdQYFtrxdg7cON91BIdn8qKqS/rbfrhH0bsbrRX1mDlatnDXvqPIh03HZ",
+	"DJB7Z72vc922xrIJmz23NkZt/J5V7sB8Mljgwu7goxWA5l6xUfCxXMroKowdH0HCTdw9nE9s6nQ3O8ra",
+	"J/o/T/V/nun/vNj0pOJssTbX1VmkbJHLdM051YpEKLy6innykfE75RRkeSGgKXgNGV30/lzZUL1rVhE5",
+	"7y26BTiDFdYaki28w7SLHqL3G3OPcjKIQkhcsP1B+jzXIIT4/UHsKyFgc8PYXNpAI/QDAaD0Z36TY8Ox",
+	"g6okhtrkFlCkIIhMI4wEQVJFT+tNoEJBji8B74C+OqeJkiSOoAzN9NkZwI+DVl22Sy7lQCy4F6xxDl/s",
+	"OabkJiPMelRip4SBHukga+yUGBh5zSkDe9XlW6zJQItCELm3t1WcVmhpvZ2MQN01y0c0CluLDL7cDgiV",
+	"N9IFdbJIrBefU2nCy+LjbhGqhFmvQA7GvWa8xg9mh6x5I0248ZrbaIbN+atxndcRE5T87Qh5BngJxrXQ",
+	"IgO9rCYFiCovqGnP6wcy01twg3rOtUhCSJ8/0dvVtYZSILrFBCmwiNS0zweZkTMIyJCNKOrZVDkDyTYF",
+	"AnFAY814BrWZC2Wq2L21M/xYNOeKwtHaT9k9VeIw/+q8Q2Rj5wZaDPv7+6d71i9JxqlKEyPqOHl/+cxP",
+	"OFkymhDw9D0hnEFmihF9kQTQHiJS02fAHVYhVaypolnB8NrPG/7ddu60ethtdz8eNU+vfu62P+43T6/6",
+	"/fDn7scO/utL9/Zn++uX/du95sM2XPq587Hd7F5lf3/sdOHJ/Y/tztXe5UP9P/imdnP/aq/3sd081D+4",
+	"fzzs91v6pZ3g9Hbvzw9//Pnjn5pXtY/t3aN/0jael1/OxVDrNcAdMGHQcW6cJrBjwOcHZx9qzsaRcMOW",
+	"0rRsQv3W8USaRgXlpZBiqf/0lZd285Q2x1dfTm6b7t8HG/y70l+0bVaq8XQYyl7VSrv8Sb2VuFsRInVH",
+	"/MojAJ+/ZJ9VRUizPnUTJ/BaqHuNngv1aw0dy6PvM/i6/KfcvetsXP2K594DkOig1u9efPISbi2lTMKv",
+	"+UHXE+K9ZMl9yGDb3ZLzksJbcZ6WybWR5fqaLZzxupVhcQ9b1pqxq60OtGizmMeGcUy8/zYo6gA3rKZ1",
+	"EohQqxDm3W4OAY58x9jceOYokWyUsFKy+nFOjOo/V7nTjw6q3OkFQukxl2lztVJPy8ARsvCP53CWU20g",
+	"gJUPrRSB1OC4eRmxOKz2Bp/ZUpSxvucBHi2l4p5VJjBt/uPqo5l9jYnrjeIHW/RQztEo+J9tvBTgIVSS",
+	"qqlFRt/EBY19k8px1FI0tVm+9ov4qj9mBydOtBE4pd8v8Wj0GpQvC1SU9dJnE0+ftxK3lSZWVvJg/XUI",
+	"9QUMSB3OGqOjqYHjoD7j+OPZb+eTTe4yRKui1eYGNXqNGZ1/REpe5ehU1Xb8LOfIpHZyuRxBdDhpGhjd",
+	"TDIGmwqTwN0L9H15l6YBYg4IFwnGNF22OXhKeYYRIDgZsimNx9bUsq+tckCEkZzHdHm9iWr7HO+1hPMA",
+	"SVbXu2BBg7FWXCyLSjL4W/MNbz6FwTbfjAe5EsfN+zfXNEb9SlG4zFotx9pyYTafPlUnlZe9tEkdpnM7",
+	"BMZnGS9N5lmWp8eh5SadzxkPycDoXtBzLteZ9A5FVmc7qATdoqoOk+LWRlVMAGWVkvmcyZsaIl/kG6dM",
+	"gW4sJAI5NWTypioSp9bnusMHz+DO22CNk4/65gOUWtoGqpALtcjnqJpcAJZQycLq1SjRP6RY6ruNTIeZ",
+	"vKRIy/ICjulIueoMXEXyUiRkUNnBetAjg3EiZgMsp1BigHLPFjuHDBjX0F/PA0VWQeof3lXqu0lsIvP/",
+	"LgVvvaMLr6SrYEjU2yD5fOHCOpbC2F6WV7ZYYgS+9t2XNVj2DsgQy94ssNkDqI8a3aCz12uQutm3XUvV",
+	"8qe1IQItRK3wB3jKxHT7p3FsUuxaDVc9X5+cjyGnhMWMSpZjOflA6+Ez1E4hYAgu2QQ+53XXtGwGAKGG",
+	"JU1mn74rQlgAK4K67e5Rs9Npdo8qk6pkCsyz08qKwE/PDDKnqGJ0RlyU0+/1hB7eoUjVnWKeXyGF347H",
+	"SdGI33FIKmZrdxfctXJfdSt3VfUR9MEX+wECXWu1pNCOf0DqJVqLvIAO8RliCADVOgGWNXad0SUBl3Sf",
+	"6298biLvDlpEG8eQRug/oc9q1PnIDReLHtBBcCbxRWKWyUYn/zubNvdfb0I6ORDYQ7awP/OSKjDnojls",
+	"Vh7E67Oi60/fe6brKldYzAXH5o08B/xioLeg4oBtnsybKRnFAuByHu+U0XAn0vUyCz3lQZBtJvXuBTrA",
+	"67pv5XONyYUSCeRs5OIyec2TGGApKLArundsHrHHe0CsSm7ybJF1xofWiv2MmCk0LYDQMdaB/87S07IC",
+	"hhJlBkDkHgkFZ0b5yor4bJ6xqXY1UhAidwsX7FVZJ3xQ0iWRER+xLOwOFSUB+buIOGqov2hFA83Xb96j",
+	"vtTDr9nA+b2tnSM4q1Qv7lE+ZuR1KU/fTqhIF/uxqm32wvqEV2W85NuogACOheapEcWalgzG6mODhvTf",
+	"zd+tkZjpr7pNZR28OVCDg3yYKb+dnG/03/7wx/+vn7bb3aMHj/70+Js//7/rLz/f/lfz6mG/3/rz+tv2",
+	"vrSDo/3bf3+Y3Xrl/bt5pa93br2re3/u91t7f9r8/sqt+oKrSC0v6aTiTBs8GsAJxeAeougEat5DkQ5j",
+	"Rn5KhWIyIJLNKVYRDEEtmFGJQeLTTqedpZWetE5a+3slXelglWPlYb//6OePpN9XwdWjhx8e7/253/j4",
+	"b39o/tfVo37jIVy4ehTU3bD3yF65X9DVs6UrU0NCkxlSFDQ7ES4us1oLluxL9y2+1fKgYsGN+wgkrnMg",
+	"4ikaKWk99U+ymmKwvrFFhQ8uQ8nA/lmAj3Dpm0GDTrCuj0ZZ7oL+11IqNlvveoEpVIoM5zHQ5OfLDcgP",
+	"j1iX8ZfNVK7cM/niqZLOdQ/Xh/+Fr+mDqIrOjOnIlpW6g6PCdZ9/c7Urkc4YeqX1O9dGYMpiKiNFhYUG",
+	"kZPiQAuuDi9ectpuH3dOT7uHB8cH7dPTjh8vKV9bH9DQP8VxTVzDL9Gs1YZMORjoQwVYuiee6gMhMAMX",
+	"iXrQr6vebFV8HTJVeaQXbOF7gfHtuMB7K83KFMpt6kIuaUumjNyQa2U9uWYzxsIhHd08E7NZjat36RK2",
+	"PNNkIZJQtsgl+6xcwt6cSn2cRxLAR7nBA6K1kAROfdLGS8kZ0r5LhnExr/jkQP/nqNpG2eSRu36hUkmC",
+	"cF0NboE23tDFCOLNIv0DLXNouhVbNWsGUgEDomWazJoWmYxDLR8CROLF8mmaMDJmCxPlg6N64HUaGeRc",
+	"CJWCsyrWVYa3dOfbYYVLYRNBkBHRSoKI19XemnRd00gc62+RFAOj4QwwSyxXm0Hzvt6hCJf+hoTW5Q52",
+	"tdLoiS10eXk9YiBPQGT0D2y9ZeqdreMGzyAoCV4KHubWQwlxLaciUYMA/4gFn5gYhEjVtRhfJ5RP2KCQ",
+	"B7miYnqDuuk7qLjuhzKL/PXizWtirptysdN2Z49E3CQfazI/MfQvdoeHH5He2MsE9ABs6EWJjKmclpyI",
+	"gCK3zjeIwzWMVykP89xW58xPYwZH6zARN5iS5AzjFFGRWSPDK86y8L0fzWp5qMYo0P12P0HDX+aGNxvs",
+	"6aD5wfwT+ESbxNhVv5JNc56COnhbAonfFgMOqtfFHGvM9YwtetUTMkDWHgR+ZnnC6GjKsNAAdgWm90oy",
+	"stm6WaG4mDeCBr6kcrh/YTRW0xo0ViZNy1hK5okYVohJWVOmb4vixE2uIE7crD9zzSurGOf8edUueP/+",
+	"/LmWK5ocI8oFj0Y0hqBPi5yHksxoyGxYywDwacEsxg7O6dgYxYdH3b2iS6LdOT0N90dHzc64S5vHo33W",
+	"PB0edZqHrD3ep8ejTtjt5vwUv24y7G3Q+F5MzvlLkczumCjoAYFbMf3mLFVT0m21M5BsoGs5RQAqRSqT",
+	"PWy3emRSA9lZIVZ2XNxkRoRpdb+ZUU0SytV1vcaqqftAguLaIq+wH6JLxPc2UkWWY/aRf8piNEjD3myd",
+	"ntg64VzjejaKQiZ/gTVMJUvqcbbrPJ9PwOEJ01hMI8WInGt9iCYixfpsE8+bwWBbqx2duyZ/QQS7Ga5J",
+	"pwVJs11WsidsViQb/07I+0+5JbfJr67F8n7DmY/m7dmrRVD8ghkGmdMbhlkwzXp9UpWtS2yRDCX8CXhw",
+	"AOFTjui8Ln1qjW9jy7r5TQu9I3lNo9WYV2fnBkqrrgQ9ktdcqCrhlaQMArZY7+Fnpk6Ygh9lxSvr/dgJ",
+	"C7VCvuNkpYXJmICiT72Sxg+yoEssbsgyG7Hel5PBRzuUq4EzSgW4I5OlyZvxa1ozxKTr4XIXcQJTEGp5",
+	"L8N2injmnzDp86w8whw+JRrcv3ZCT6QMNpxEcLh1IJV2Q1oeDuzOXosykN/blUEeZPgVQJQ7jfYU8qYt",
+	"bDhETMjCDceByPtIG08ckL8BF8CACmY/ILTd7uJHG0vM7/QDG4dwyo9Wo9w4Ae8Qtik3VHpI+RJQM8TY",
+	"AmyDN8IGtZDEUSL3AkMwh84eMnnj4Y+tDV3VBazcPKxztjYBtzQRyLG7sQiNtv99OWnaOXtXet4KvuHt",
+	"D5Gdojn7IiuSBKQVVuFTZaBJV1Zo4V1aWZ6Hd59MgRW9mbkB5MiU+8wKnoUixDK3ss8mkrYkMeWTFJIt",
+	"bd68llyJiD2UB5dpSTlRdAh7GVKE0KXcIj9oLhjRWF+VAaafjhkLZUDe/6ndPjkM+vz9n7rt7gk8C/88",
+	"NWj2cEf7DLNsUBUhUmvYfGSQ7lkyi7i20Sn0fpyJT9oigpPCQxSMJHTeJ8OlAquyz/W/Cj7Mckzg5HcR",
+	"E3hlYRUqkmn1pQfW2YnuYduvuej6EXPGafR4MldNIWWz020PNXdtXnuyA8PhNVvcp4YtyFewgRgd8DSO",
+	"B+AVtkfO77yqbWUQ2BWtVkFm5Y1Mra8B5kuPUBILvcXnNEHhochMSEWODnJ4MFaK2IQccypI00NiHtMl",
+	"Bktww1MSihmNeJ/jK2NGpSJqIUhMhyyWAdiwWPc2aBmn9qBFPlSavICeAvIB5QyPRiJEHxN5/fK7Z1kU",
+	"ETEh+jwDqtHCZTRloxvbX2e3aVoWUcNxRr/f+ngeXX18za8+/vDp6uMZvfr4fXwFvz0Pr2qM6t9Prpdf",
+	"Bl1ixBOiBOl0T0qsRbi4+wGluTDlCoFvwdLQN+gTmSZokxhO6XPDKs8CIoXLVXeNuNGXAriFlNyw5VDQ",
+	"BF8kpGYhEjNwthA7M6+dE6NyCUnCqd5XeJSNU2mzR2Ev6c0iOOS1A05kn2ftOlFfnIpEEcMGpu8RM9Bd",
+	"2aHpMvfpcBSy8WSKKfs/LViilmlUDOxVe1uKkv5k95I+h/lcKYxcQR/G6+CBmjT4OzRcsanplfDROCrp",
+	"1dOUkcktmBtpm1DjANJ8B059nDHqml5E0ubR07h4+uwKhdrATH+qK/t766W9lyoaa0uSbDnSqgGvSF9q",
+	"V8HX2S6mlcudJMKEdU8PDo/3dtTaU9X4ViNJwNtg2szmsnzIa0AHwh2mdzZG1J1HQ5bzug4rS22wZ/Gq",
+	"1AKbpFHKz9go8c/LBikUW1T0WsMv1VYom+tWWfRKlCE7JxaToo/woCgi7pL89FZvGiOMVZIyV5RCpP68",
+	"pYuXDkVianzZZTdfXWD2Mo99j7cRzUirsRgPT089Xj5oV3JzTZmWn4pVxV1r67k3rNga2BbJ8vHAeVhK",
+	"U0uTqJmwMUv06XDXT1fnh1koF9eKxbUZcRxWKYa8rVlJNDMdXKdhzEgEMZNxhKvutX3zUDt30AROa6v0",
+	"F+wHBzrjNaii+dJ495ut+rlGaLQQF3QYhSFc9hvJR1zPZqL19cIV12I+14GuqnV29qv//A1beldcJk2j",
+	"2DTb+zuh3JUrAW48DWcRJtXEmiNZeG2YBGow1FSE1/nklIyghm76h7FW8fHf2uS/Vt7qzulSr+w15K7Q",
+	"ZGLQvEeCY3Du2nUJMB2vTFs7Zrwr7BpySpjtDloYj6n0C6NELU1uOEvsInu9Bpz/F9srOljjhKWSmXya",
+	"GeXLa4MTK/3f0B6XjXJD8aCutTx0tTX9/LMp5vv5V7kB3wIRqm1qr93XwuaSnZ2D2STi0ODy19cjgkrN",
+	"lxuc0LO5emZu/gWiSFyqJIXKD7nZ2M79J6ADAnrJNnv6e3s34hyG6Uht9uBbc7N+zvLozivfMd8Kuu3Z",
+	"b5Q7LEDZBPRqRCdoGrMNSfcObt24pRo+5LVTg65Omzxzqe8sOVx3HnRbYr8cWyEP5PCq8teP8wdzc2XI",
+	"KKsf9o5S3BeGFpb4d/P/5rdYVRBpZje3nIPeORbJP01JZ8UmrQ5mgGfYzhMLXW+4tt55SGYRDyEJfSnS",
+	"BAB/Mf18tb/44HfhLy7IqeocY3MVzV9oEGhrgelE//j02VtycAyeQRdE0ISds2RK51CzBa80jr6ETSLB",
+	"W+RD1kkocN1robs1R3+cVxBgX1zKy+108uirZZy0L91g//Zh8+NZ88cr/GH/du/P5ocv3du9P6+gzEZp",
+	"HSbl+OwuXdo/GAcBZGNsk3CxAhQa9nGPDDAEaDJo9UH9QKKP84nrs+6T+YnfYD3Izn0IPE4dorXJJz07",
+	"JyLRf0AYs5B8i7HHYIvW7Bt0ZbdHJPsUsUVdogts8SFDL9+KBVrdLt0EqVFddMD43Ct+ohmEl0Vo08cq",
+	"TQwYxzhCx8lGNnye5wr1e92yHX/fNq/bn1mFd2WNN+t7n3sr5zShipWz3CgJlTcZhsumcZrfwHH0zupI",
+	"+dnBz1llxtk5GQttW0gyZDIK4ZrA5lIUc8inVK6ok9ESSO/mciOhzei1/+vTa7WXymiETKmIT+RWqPUr",
+	"rRYoL8MTp6aiDCEu9K4v1Jbtxtr5ZzRHtjEA7qrKl7CSkWKVDWtn9HNzuFR6THBuZnxT4wY0ze5dxQmi",
+	"vzsLCDVCujRq/hMyiKNPbJBXULJW15DZNEiY0oPNXqqfAUBY97ohc130qzsb2n74+lGsq4T51xvul4aq",
+	"rhtCY5xEjIfxshHUNLRzSn6uIjR7irNUJeAaAvERg4NqTtWUqWi0Yig/rOocbiFl/cbhWSAOAygu6gAR",
+	"h4gbgF28WZIFSxgUs9y/Q7gec6osXOl2GdyanDnMHIQr9RBFiVXvbAUD1CjFjFYWR28NNlrVp+Jtqgr5",
+	"XduCZ2O+0S7zu+6WQlXUDPHnKr3inXtvfXqwyeuastikOFv+T+fQQ7qmqM30Q9uahvg49nQrk/IerdmK",
+	"1FnbHy33eIlU3zKDzmb68j2QCLSKLfsCRLc2TfGemK6Ypo5UJup60Pqlq2a8ztW1AAYYjG2RZ3rnFRC3",
+	"ALYAQ+7Qsgj6eBu8OYf5DSQAPKeKBP2sCdhGnaC3KtfHPuQbV+ubb1Uuf429SBXkcpoUX31UhaJl8fHB",
+	"++fbhxNIL4cSYfDnD+A8RBPQ31Myn5AKrv+q7XVRXftkh2VB2HFYedNKesjDpnENaNORallUQtlLGA0H",
+	"gGkmjVonA2u3S5iHF82XQZ+7J/UZzwZEzBnHG1Eh8F5Dw1Dm35VQxWTmIxnQaGD4KjBd782rIIYkydl5",
+	"n2cfR6JLO1x9I/YcUTmUZc9A4mGQ8SrQwKxKQGIhbqStaXZ9AQcGXNFSZFoFLxiQgeDXiJU9yLB0akaR",
+	"12J8urtAiCGmzUyGWfoNst3X6llEbsojG9vayHk5IwSdLtbgLhgkQSPl0U8pM5dVkjI9OEaT0fQdlAtX",
+	"5VSYogHIDckVM0A4jiGekX7Fuk6UO+wEbMak9VRhYE3M8toR6ktGx23V4zJ98OaRy/gfa2nmqmbyrJED",
+	"XINynKo132lGt6u+wknqj7oe+5i1k3VK2biyRPJoPmc1qAw2NdLsKHu1RGa7dSHny1Hygwk5xIx+YtJq",
+	"j/3G//73//QbG/O3Nm4v2GRWQt/cr/IkbRajwaYuXoxm5+U1hhWzfmh+ddKKJIu8yX5/IlVClGrBtZvJ",
+	"uoKKxVSYTehtzVZ1SUq+rsgOxgsYuWQMw5trK4wuUNer2dpDNqHctp+IxaQZYbfmiWDYTWFp1duIT7D3",
+	"IyiLO2yqC9016/X6rLOl7SZtOwL4nZQx81LeyJrOtF+jB3+ksENd1l0dUpKBWiw0Wcd36r0fzevaIaiF",
+	"SG5ccRa2A4U5x2IygbTWDMO5295vtVudzn6r/bh74Arttda4rMjpKkPRUKmuU7n7aLRlHrT1IdDKPlsw",
+	"cqt+gDpukmKTIOvnR1Xg2gAA17bcdkUVtL4heyW9ME8zdO1+RinEELrttpdrvJJ4VXDbVWHfXCg3R9wc",
+	"Y+YmA7yQ7Y7KjR1N+Pv5v1LXrKJvPF6a0bbIGVmwOG5i0pHJENePBc6eEUmmOOM+1atgzNuD9j4pZgMN",
+	"SsbOVRWUZ5ao1ftYNIa2qjK/0MbEGqMXDI6BUSNANoLl4RDxn9T2SeEk+qWh+4ZMnx04QpNTcXe7+m5h",
+	"sK9TE2yMvtaWdj4s2vaofL5iYCNxq5wBF0DwGlfQmTk3oYE893SrrFZsVdPWHR0JXLiunIaBR5RrcWvU",
+	"JVMMgASvngh6q6CFOUh5WQLg7B6sjbOnSU09HY7qgXQlUk6dR/IBLlNAEhZTFX1yWQKYNrhpXm4VFPEa",
+	"FjGJmHrcuTOkig8u6WSjmrpq4HfyzFbOYKw7K9BfH308/NWDj9Xo0h+gWGe4NBEI4+YXicr8PoVGChvb",
+	"GnRdzLPaxeDbKKv6UNFssUwUyprwpik8XuZCkb9cvvq+IhUCMoTXKNtZ5gO4LVA5q0Enra451vaxHnNr",
+	"bTh6DaPblCw96krmRofDio50DyQBDUlbDoifw7BVQ8bJpbNwthG67CtTdEKljCac7ao2PQNiQMb0ut2A",
+	"HkaUqMBeqMzq5GIowuUDuQvcha3tO70M1+Osu+JG5Mn1ZKzuruT315QliqgpmxVoku+A0lqB7TLyOh3e",
+	"ZbwsqTzptJDxGyQasWPhIEzPILW+XWKkck6tzEu8mApt2disuplk8Sdm3LYbu7vu2zO40BRxUx1Bv+mF",
+	"ebRyV3zINoCx2VgsGezjjTbClAKoNZQ5AQ+sWnpIls40r507Zh0fjCCqjLnZ0I+FkoTN42Xg8u1M7p3J",
+	"arPTSrmKYshQu5NrAexO63LduV1vevH4vmUahiyE2m1/FTgLssqvkpO6hX7hZMLC64grsfsWXfpb+AGA",
+	"kQ3ccZCH6rL+L4/q1sezoHeDJ5onkUiAye62Jd7a58rz+otYkDQBrBnYFlW7YCVylRTxp69UbGBfXkG5",
+	"SELpLFxGexyLZwYIS8WF+AcLr4G/dzOu97BVrNMoksR8Y/PjcyUdt/SnG5V0w+npu6vPP/2i3R57itHZ",
+	"jmxmbcvdS3GBV+xGc7l7L/uvVGcSqVx1ST5imMnMrx+GMCb1gkYq4pNr6GK1m3leQEOsRem009Jff844",
+	"eimZpjPKH0g883oZ1JSXeu6QGBgPqwHHLO/0uQX2hte5ExSzuYXt0WU9OZ6U6tdD/FWDvmH0xZ+0F5yx",
+	"poMfuakr5CkfyfX2zfNVTVj/JQCeyEb4Tp3276Jgp6QT14c2Mpa24Yxcq3ETZrW7HkMq0VjLV3tHGIWB",
+	"r1C/B/cEoTMBnVa9fJA+z9JieOjuELY7i/dSo86VCnm2bWZeUIlK9PA0IprRxHTDJSaKMeCQ8Jrz68di",
+	"ATkKJhN2Gk2m4FebsMpCFjuSusRjBHpwQ8hcDA4ifo4F34yHGECwkkhLCiwlrv/qZXVsvOzLW7X5E/8v",
+	"rFRIE9P1O0pMyzRtpCZwOLTIi/Iu7vPKbVzYn7/lKg4k6IdITV95xUF30c+ht9Zd6oxiqjwbCQWrOc2y",
+	"XETE0RJxqG8F4/CJA9/qtNtm59kfyKvoqV8QspGPsqb0qJQLUQ1TWFX0U9G/y5p2Fs0nj4MMC2CViBKx",
+	"3l8+C8i7l8/I/v7+qUl+Y5/pSOnTP/pMxpp7QQUkYTQxtVc+gJdrX929bJ/29tu9drvV6e4fHB79mAPz",
+	"0mdxU0WzInse58sNj3Ps2e+HXw5umw/bHzvN06ufOx/bze7Vnvv7Y6d71e+HP+9/bHeu9i4f6v/Rf3c/",
+	"tpv7V3u9j+3mof7B/aPfb+lXHt3+WMmo78+fTalaG+VVSVpdHjNIJdNvGBDJtCwigyi0NYFTqh7IwKZX",
+	"WN9/i7xiFhXJwFlpJYzTGQuJsyVsUwHY8lV4tOtdEqu3S84cp9IP5E+pzPRB13zVKtKg3tFw4/3wDF5a",
+	"uSu67aoUIZVEk4ltWWPrMmQ6nEWqmeW9Ffsb5q4PsImaLI0eCk0sgnJ2N5U3ptkhR+3NIpgKkzMB7hct",
+	"yHMBx+KYyq9eH470+6fKtfU5nfbByeHxETDuc6poxWk1JoOQKto0sUvb/AX/Mt2rIPW8Rdy9pktdYFyn",
+	"WtOUNjVkAKhLA6Pr2ydSjiRijttFyGxxJ2TkKgd8QS0UjSkplXRZxdd3D1rvEMHqF+pRVw3TdJeOdVX1",
+	"Ku/Pa2usB+7awKY3nZ2Ti+ff1eFcV0gK2MAPJIlCjJHlknApyDkrOvTkArSAFpGBC7CYV1XNNdZQcsYU",
+	"DQ2br+xWbCf5yj4A2TCJkutA/DeVYu/PtR34liaFJMfOqnzn2tyanOPAJQUFudgEIn3rDZhVlFfVB2xe",
+	"Fx5ZUJ6GR1lLp6tVfPVsmvKbas14nJgGoBlrPZDk/bnjEpPxQF7Q0ZToT8D5gnmp3jmYPQ7eLDiBKoSE",
+	"5YbNVEkjJG+v7hSmiavk6qXNnXPBYqsV3hl2AARqNZq06fBV6BR6T3k0LjQVu0ur8iis67CmjF/Ez8Yu",
+	"APuvz4U0D57f3RO38XrOCpLhDsxTEip3+W6ypombUTFM5/t5uWnIJkuLEGGbJPiKOMyqabNF0kzmdT7Y",
+	"pj8qSIByIlaA/9uUis0bmMnQtFfgD9xo5g8GydlQqmWfQLbN/9Uwu0cLviG20/OVHfunQ/Aq6CobZoet",
+	"lIU+I1XjkUB7v9xRuZPWNNhoYetMgXxn/juJgQKNzNirqeSOyaqcOCMx86SoznHZdXOd9Xysz8FcsY0e",
+	"16bphIWbPYqASxp9GtsmE2NAw299VFEdLRVdSpO5FKGyFXH/5Z1dZ+KUSck44EjWJNnkHaouZtX41dsf",
+	"5tDf47hxVZlYs0Wf9yr8/dtSMzM/0UaLZMlUQBioS8Ki5WJRj7Dw+0oYpyAY6peZkzjvTtA84bzE/rD3",
+	"79pj3ptGdZf5PDr+jM4/Ik2vDFBHIXtlU3+785wHBlpkgFtp0LqP67tqwf1EgrukD1SE1mvD5JgwRjhj",
+	"uNKxEDckP/WH1jO355p6j1OVJnhwR5y8v3yWVW0wsmQ0IRCYyW2kGt/bft7m6ub7Kzzstrsfj5qnVz93",
+	"2x/3m6fGs9bBf33p3v5sf/2yf7u3Ox/dQ+Ok6wSnt3t/fvjjzx//1LyqfWxv9TreL22gItZOJ9ZEoTem",
+	"gXXWdcttPJcG8HWTWe/SuCtLN1iVQfBPJJVva8/X93JbIJLc6cqzmp0dnK8OVnk1qIY5KyNJ7AM1jfI2",
+	"NTzE+nQMQDKopme1H8lJaOcZFTcgkm37G4dGA55jr7lVhvM+SrVGMLbSyz2JmHjYrc5a130O9iU8O6Iz",
+	"hq8H+kM9hbhh/Am6F41Q1Vq31FT8B0tEletgBH2vEd2jaq9j7RzkCgKijh3fA30YjaabAee012H268WI",
+	"GeAMrxmJST0PCKrsUCDKR3EasnA3QzEAdBsQZDffc/PYcOYmZck9totRVGPwmfFUrU6lTi8rO+pn0mO7",
+	"Uj5Xx7dphOdOO73kCbTVcvCW8jShp8co1UrOhX4XTmTIaMISbZBmf720a/LXD5elyAxSJaskhq01ePvm",
+	"4pI81obk41hMIo75it6vps53EBAA5gYH2MBW4uj7JWCSm1wJrlUpPjFpN32OyCZQztwiZ7b4yTYUEXPm",
+	"MlBt+qIdHoN3DlNoWZpdtLXRoYC07z5/k/i4GQ8H8ub6f//7fwZ7+fnNo+YNW0oXWDGK3xQyOBKIvT2Q",
+	"ZPC5Cf2rBx6KIWKRoBiDpYTDAMidHQ5TpcC0F/wpYH+8Ga9xNRuPvU0jsbgkDpA0CjOdIJdbplAFx/EV",
+	"YEwMEbQZwvQ/+jybJszLx0JpkQvGyMezDJY9EvzqIUDiPaa5X/dw9pGexZTREGaO+F6NvzXf8CZOuvlm",
+	"nFGEzqPvAGdfk1RvACzKuW+GjFdba1m/opgNmsJ5vG5yENjneSwSlsgeYfqkRozkQm8w4xJPJUvAdmsR",
+	"jJvqJcGGRKMEM16WfY7V0kBvILABYDRMI4tgRFP6ieW6ntt254YrI0UmTJlyhnEsFhK7a2XFxNLhx2Dl",
+	"rUWO0X9EUiVUiUR66DGmYhzvQg9AdhECFxZTGg79AnKSK0d8n8SNXsMTEzmVRf/cxUThTSoxvX1p8qwe",
+	"f3E1n7eP8SVNXLhBkMH1oOwQ1oeBmjJ2H8r486eUJcuMPfEh19Ahz5y3t4BbORZVgzXdCRAwGLPLsH4T",
+	"t5skbDZkYc+rTQFp5jLHbATJaF5sZlJaoOUSlLU6FEYLEQ39laIZCwyltCwAqDUt5/7wB/ISaiikYnOp",
+	"f+m0coJaRhOezgdkRm9ynBdUCXkb2TH3uZ3S6vOulgwm8IXjoJIM0PMZ/QMEQo88BQFI+mm7vT+Cu+Cf",
+	"bGCyWLyWzCMax60+328VFt3BUTm0lBVMYePyAwSqUgKjUgctMvj2Rc0zNGra8paBQ6zKNGeg6lMRRmbX",
+	"/vXizWs06182MeETzExhcy8KQTJtJYhROtOiAZCtQAws3T4nRwfku+ipxVnW5qkYE84WXnahReHSPF2J",
+	"5wVpUtAy7rvoKeK7wfEqFUZ9xpF+ZCoWgPuJAQbrmzXOKDH248IygPRoqRd4ZvAmuM0kCbLBY8YVMuzS",
+	"Th1maNJiLp5/h4ka3wq47XI5ZxewgewRGwpzmJkiLdN9wMBMD1ksFgbENmEqiZgMyBzzxXx0MQOkAURn",
+	"PLRbIX9s6R+b5NGjMzJniRT80SM4K+lmGk9Qq9M8qdSEzOaxGB4t+20jGbKPb66UYK2T1m8GWZEzqGL2",
+	"Cq7RJ4GNHHMfhOFHKoMxe/QIc6DgRzsIgLnLn9YD96ZhIhYSSkgHAMhwIdJkxAZ2Kk5vu4cATxgjs4in",
+	"yuhtZ/75jOB1OFLcjZicUSt4NDUDA3cLMMfv331vzmF/qHA6IPAfHAx97tr9aB1qRFPJ8lMmI8q1wgk7",
+	"BJUd+UTTH4VV/iDKAAXsbnWJ3TDHR48MKJFsPXpEzizukAGcpE6ZBSAiYKoiy9omAz7wJikgcer5WXiD",
+	"VLJen1dyrYJzIVLe1xwMzZxGgPNqqhkcogXA/wqpAqSH62JmBjehEc/ET0whc/2NrULIIDeBi4aMcT2+",
+	"MHA9+Yz/weIL+dhHDwcH7Q7xeg0N9lrkQpAbxua5VDB9BwjZPscSN0WHkP07T4QmJJNETikkK5t3B458",
+	"2IEVesDeIOYho2aWSiQs9OdJIg4qNyAy5mWISNWgNIMn5mTCs9mwwYDEkVTSDtVTDyOZIfYY3tEGo2Ec",
+	"ZwI8RGBEyFLZI5LhIkbY6cNsxha5AN3jIeqgFTiX8KQ5pIthLC5Un2vFWHp1KZ8jiZW4S5H2PIQQMjho",
+	"HwwCl7UaRzcMoVcyZxNuUnRnilS1yAtUDqzdhaenaVorsDIKedV1zo2s7YdWMDEW9AwgYmzKThX+DcRu",
+	"0FcTmSx/wV1GnaGzlTtIai0rIwkAzfr80kvkK9eAPwDmGi1iWeolcDqXyXTWujn+ZIA9baVOvLRMADND",
+	"4yEG+JWeVZ/yFPLMOGM96qGihUc92zUr9bQX49gLSdEZC5+QAeVLQETFT92wZUAGXHA2QB7oczgztH4d",
+	"2wN9KuIQJY1lZ31i25awNlcKJLhXmu06o/jD90RMJBGVyMELDeyyjJRes1z9t16iDzaHvGTSBoYmWouh",
+	"I7UK6LNXOgszkdjntdZ3vugEDxx3gzbd/C1tXoCVz4BZZnrEud4brhtkhBpOn2dgDrDN9AYPCDRyM2Cr",
+	"6Hw12Zz2cYhH18gIcJQQZxZHoZV6mGDb51aL0KekSbrNoL+LTiPD1pE0Z2OAtX2a6oviOgdIkfLqvrGM",
+	"Ld1Dg8xzMshKcqIk2/Poe7F4VvAVHAIcFW1S6uc32Gv1+YVfMOpDZRhrHk4SrJe3AFOGHNAjhinycPD2",
+	"/SV5DDivj7+Ycrfbx/ZVgz3f4kFh+gS5yAM0wB2Bd9omXAYYVxpgtgIzgZTIG5woSEPRAuUJGUGMs+sm",
+	"LRjplpmloM8b7waTpa7j1m1nd7LZfS+wS+6jR0Zcm9iMlhhcsSQrwDKteP4u0oTT2IVKIR8KyxcsRiyq",
+	"Hyb/MBNueFAkkbZ0zOkIL1jOmUPyZRwsBFdpq3e4fqERfAYI2BoHCAgV8Yn+e2P7EJGN/y60aiagSW5M",
+	"lzIfasnVD1gVxK2ZTW23H/U+IB9/yeNcWTV5gAYmMEOLPBVqiqoW5uo2QQ02qMYPB9rmewx/Nc3Te/Y4",
+	"hWRwLbz73O+gAkatQb0caJIOepooPxu0tJ+Jfoz8DK4HLW1/7vOfm82m+3996wBB2MjPZJBBtuk/L510",
+	"w7chFliydJmm8PijhymHU2fvkX7FcxYrmntFOZmzRyD/G0NYOAbTivpnMsiw0vWfd0RDt68L4ajTwxGc",
+	"5UbDuOldbhY9klYZ1LxmCxXse0y+vn7TS/hn5bsKWaTwcJ+DxqVfgGLQ5hjgcQEGKMpkzJjLSowwrv7E",
+	"4GGrMjKeNlWMtwnenybGBrLD7XOvB7lT6kci1EfFWyoNcrzhO2WJGwrQBm+4WFgVlclUb7RMTuCLh1qk",
+	"G7YxxnAUFgMAoDFj+3sWgagzy8K1Cmcpa+KVPTISnLORQm3cFkJDEgBNbex/ABn/vQFqTB6eOJSeRLiG",
+	"31OpmrBOzfPnppwiUi4O4ZEVJhOAGsSXZktiSHTKtD2gaBxjpRf5MBUgnm1KteZeGuttvTTHYBc0ZVSl",
+	"aCwFJJvqVakxvj17DL+sPwuiUihW4NCJaTuHJ4YWAIbnteH6SR/Ttm58YNsIoIAHnRAKkLWy1D0gU9D8",
+	"M+IyHj7JiG1YbTHVGgbsLaxQMcFgbC5gLN8oZnzEjP2CbTNQLOEjKCk6h9bXYmKMvg0NukuPHHj3WHRH",
+	"rJdGsw4BTYX57l8on+gXpPNHjzILRtPao1nP4mS4nZ0VU5gjx/mXY7dDWuQSVw0qjEc0jjNTe6WoR4h8",
+	"XNGEOf+W2U8TgG1JRDqZBmQu4K0bnB+FQ++Z5+SDc8/Vw+VKAgLi6hSaaYR+l2+b78890xeiJxb2P9E7",
+	"nA5jr9Le7AOoMxJj12jSKDBQawcqdOQD7T0x7vGMsiDoWngamaKVn10Uxj+H9A2mIOFYC9rHafT40/Hj",
+	"EUzOv3oI0zkqTNE84d8OE9a/00kzjQYojgkhWsZIZd0+5BvyhRTcTwPjf/rjF9CHbwfk9knu0Uiz1JJ8",
+	"Q6hc8hF5uEe+Qc84eUgXNFJkzNRo+nDwxy9Ixls7tsd/NLrJue/uDsgXN5zbvb3W36XgD/dynwRNC0IV",
+	"30AR+PP/n713XW7jSNsEbyUH2xEke0CIpCW7BYZjh9bB5lqW9JFUe3YNDyuJSgDVLGSiKwuCMApFzK+9",
+	"gL2IubDvSjbyPWRmFQoEwINky+gfbRF1yszKes/v82Crnnv3F3xo96OQk6wrqo/lRWxHj6jcmj6P7wUO",
+	"nSZXez5El78XtN12P4rMKT2aSohnd+lu7TBg2l2qix1Y8PCevgDqpGyYeQDsifssx1NbAmKm9p+o5/An",
+	"IFu6zHbEqQ5ytS0SeFcJ939GXkDs2xxDbKmnfRjSEIkqPsayfMFFcHLtIh4DN5cW03IEdTfko4V+rBSY",
+	"Z27q5IQQoR5WW0KdEw9y4gp8CnQsZZ53edNOCjWRhTpXOuUeb6rA6gp4HW7JoZMzyi58ijbmR3Fl0nlX",
+	"LDm36//VsXnWV7v7h3vik/i05wZwxmKDdz4Gy7CbDvcGAmYAJpJM5xCgAasHNe8UWQIJPcmasUIFgLCM",
+	"ugTTFHRDN0pgOjuvp31hDmXWSCH6LIbSKeCTlzPlI5voMXNowI+afEEsaaJ9yalfL6mdral9LXVPOx/B",
+	"uSWVPIeP/ALyAbGjgRaMXjd9WUb3VRuZ1yxaSKSmcwNoaRQjcapGJDa84N29JNKFdF/wxYup7mkUcPDk",
+	"bmwbonMTmQ6Rn5NxDNAzgVIk/EoJlWalYs/wvDSTCdl8idOGbjCwr52LaMV00hHPYMCoGlm+VVMEZpKQ",
+	"BoDPqCABxJD3ODynGRNoL0nAsYR59XRy9u715YuzszdnSbDwQB0lqGmxhTYOyZtBReOzk1sUpqC4H+8M",
+	"rk1h3OwFEzw00XL+j626hc45sgW5QQsbeDveh+jpk2ptHjoDuXR7IFjH1PdLBj3m/XwX2nEURCdbTPhe",
+	"JOTuqHQW0y3daiXtnk6wDZeiw75f1huqidHPwbGEugSR2OlEFVal7k7uw+TeeYQ5gmJEMDi7wZ6gT6wj",
+	"krSQmfMy40vRlub3TSa4rzXv0tbH7xH9+t29BAyxkoVN25/ETd/uFJLWblgYNiTEEhzoLMtz39NXaZwL",
+	"RiEnPPDbURX7U/uL2bCuLrpb2YXubN7Bzgx/9u784s0viag5YhCLSqKraB4XvgbT6Rkg+LyS/WuaWOwl",
+	"iMhJCCJxDR8BP0RvaAXLMC3MpKeZQXke+diVS8j6IrHRxV4hr++gtzXyK0D/1fvjnXcGUDKZHr51F7Dx",
+	"2tMhvwwPw6hmxc4jcYWuJH79bghWXJkSmyRtwJREmyIQR1W0Fzu3QMRnWdNT03VYUq/gKHpb78EM8bgY",
+	"Jb7LGs+9c+c/vLsQ3t579DGQBX16NCDSQdwEL7PcubSlMXmItoeW8IhMlQNVVGVSAbEAXwHlnvuDnHb3",
+	"N9rrddmGbRBPHz/5ri0SOZnklHJ/RCf+V2eRJnveGPmI/xGiB8U2vVZX9Fp8sn0EMUe4wSUKpF6rHV2R",
+	"lTld8k9/omg4EUMg7szHR0fR7yjN8A7unUE9MsJ9CQkEw55axOiykP2yU7mvE4t49c0DJWVxmaV49sHh",
+	"06fpN/1v9w8HR3L/u/43av/p1beH+0/UweAb+V3/MD06qtxA4RtodcVvH0WvRaXjtFq0DO3KgEpjLp1x",
+	"iL9DSsAdODo4EJ9+xxt/ci/hOVSUOZuChDyk751QF1mqdJkNMmC/g4eQ3PdKoFCRaqmxx3YogMiWLrtq",
+	"/IW6p+1Y+LA6ThjzCiVR+srnO3TVgM/NkOIwFmMj7mjy3/fJjt0/TROO9vsgI39Qx0L2NDQpFTRaQ8zT",
+	"V3MwuzHzJ0ufL/iH+0C+fSxyVZbg5CK6jrOGRvPJSGm71yGtaxMB78ZyNgc6Tuh7h43V07Sx4EP59unB",
+	"4R4JHzn3JS/soCAqr4D+M7oJUMSgWV8oivEXagKdpVgoEUA7QHV7JY1uU0KMvHQPsL65N4K1U3LmrtkH",
+	"49IXt3TERaHQRTGpaozy9TSZpvi9gbi3ytc4QsCQkqwhtVEakZouSpr/g4w7eItYpfNbMpY50pdc0oHk",
+	"910vIBYO7ondxwcHe934ToQpTNbpRDqLpAsDhQ8es9ig4iD+DX17vrTLfRAA9ZdZ5yJC+QB6AxgmDWVR",
+	"vr+h476vv7/MPsSbuPN3nM5i4imazsJBP50TrEgR/oh79lRDyzJl1cIhtzNx84bOoBngzxVUoTMrnOMI",
+	"Mz129kV/WlhnNEL4NMBwRv3mbAnkGYRhhPj7K2e9TSesr+nZGFjlr4FL3SD5IvApVBH0KtPXSejLqS1P",
+	"lqrxxJRK9+eX12retEi1UypvPjkNB/d/VpS8Hk/KOahE8JvbvBx14DfKGLlN4YwXnC0UOUrx7t3pc9gS",
+	"UBHiXjmUCrs9rQYD1ffvWZvycmCmOo2H7n+EwT7GwfpwPyR9J7Ictb0jEhKoGVIV8gH//QHsjFKUv4C6",
+	"qeCJIfU7NEjDJJ6NVP+aKsbbBPsPnXBYGBS/COdYm7RC/BN/dwtHYUZPaPndJLAMBG0PH1gFYxDmg3fA",
+	"Yb2zUaAGpLEWyYm7bxIvp+z31QR0U31NwxEYxrc0jJA1pCWJbbGxSjOJwCa4Z0/gJrxnYWD4U9WSAQsG",
+	"3kVDgo1QXCmjRWOfyHluZHoJOlkWw8rwFw66GRx+QzMAAeX2aBAzXChqCF4kFMRCUR98vO04QO1O0aZU",
+	"ba4MpWvdV1hBAWpjHWe033NlqRge0hcAQ2GFdVpH5iHOQ/OcaqqCVuklrO4lWADRZJvPgBk/iWecWYZh",
+	"qL6jSgdG2FXOw4lGHbKYyTOjS/d6nD8AacLqa+SRL5hv8aAXDrrxHh3F43ViE/UKwnTEJmQX5gE88G7b",
+	"Z9ZmTvZ42V0RRzBrFM5O6dBXa4pC9RcNipqU5d1WgMLOlsym4TCsP88nsLZijxUl5FD4v0eyewLJpQCY",
+	"+1hPB/u/yLI/SroQk3OL0hYTVYzkxDox1WZBC5olI3EE0cCsZL8cuxv4L+yegGQb5M5F8uJCDuGVoa3w",
+	"68iAsQQgXGwtTHXUjFKdee0QSIrDBUlBRVBRQWVsiTJaf7Tbbig5rSs1DCw3qDI4UBkQPt4UXGDGFgqI",
+	"yMx6WxgXFiKXsIEQax4Kf48rHVBk9oHrTotPRaF1zkikOz8dxEGm0pg2MWlwiBKnFpdcRhOLfvbTqteh",
+	"uqFCzExy/hq7GZw9PzMQAsiUDeHZjIJ/PCM/cTZHotGJn5WahHAClV5Unt+mEk78CaShW2DsEZcImDtW",
+	"9VfYLxS4RTK3TS8yOhy/Tq/i60AbQb/X+4p0GtfYOF1kUXNjzTo47U4uQriCJv0Ss/eYpqW+Xp5AKKmK",
+	"hu1/hMGy0qmXIFLwmzIdO1x/2GbbHywAmIU/t5o0WeiT9hOq10v6SDsUpdHfoWAsVIvxtBbYCaPZ1Y/5",
+	"SZ4Imw31/nTihAdDr+vAjojyjTgUcXMptwPhaQmWpWKpGNOLw4ovLQKlsULj5iWE4+JhRj/DCJ/GeyYq",
+	"EFy2Vyrbn6nhlqQG0PRCURA3lvlimH9NgY459Qs8U/L6kndiPOzKgYpK5B/B5pZ27vbqcKqs7cbpOIDq",
+	"7Zvx2GjiNZXekxXU3EeeDWMsh30TvzEnjmmwAB2P1bzRSMOv8fpyjRpiWwLhNLekz0YGGPdY4NnFVwoj",
+	"+QXcGoYere5jSFZ4XfWTmQkzKJVmPVXIUl1CWKa2Z6PfYVGfVj9KFPIUVwaPM+C/0n5oUzGiLtFqJN1l",
+	"cVdDEQTFFyZQL+hEL87nV8g4m1oEADOd1IIDPntyJkv1yg0yERayQYi3gCJ1nJHSTD7s943FkgKvYG3Q",
+	"HOZyLPX8kgK6tqo/agfDWhgjxoDpD90RVLCIhgw3j2RB6rC7CT8SXzBh8tB9/CcMoRX4hsMVlU+seXk6",
+	"4jmKQdy81HWFjNHT0owlkAbkc563zC7/PTWljKfLvzW9ceqGGE5hI8KQT059RT36z1DCzCqrTf4NdM8I",
+	"Q+5OCohCS2fRDt1D0TdaTDXU+fHTgsr1O5sTlxBg4N0du+aZvpwUZuiWsaIxm0/xX2hIsVXLzho9e1tm",
+	"eU61qrObJ0paH15VVr/5tfKvKR7fOLNAtbds/Hy8IgUXB+oNnoq+4dw7/wC+synAsYjFDCjBWrChHc8m",
+	"FHhzf4WnQwyvC/FzLL8oSrIS4VD8AcYHopeCP3j6KKjSDVCElk1LqN7JoBz65OLZT40VtVE2FgOGInGX",
+	"JXvoCU3A/F4Q8REeVYMqrR8MI6c7sXszCC89LuGGjz5+RhLFuuJG4ukEpUisAbJ0weCHLJ8Te41Wvz9a",
+	"0UsR5yysCsUuSF1Bz4wbZjeqQlTQ5ut2x0wWqdjFhWyLhAgV3D89xVTbE0ztwT6T/WtAKINrOuJNCCn4",
+	"FKJ7Ph6HuAffFXZ0aSCcTBRSwa+Lq+K4O1biOCPgpSzam1hjyFtzYnBtLrHFserE1o6BB3uw1/VlipQ4",
+	"zKzgUwlhjfEmrtWkrA02x3AVep/OURRDI4zmQInzIQp/u65IclSAzv1lR5xyHdCGFOb1FhzpMDHELplM",
+	"r/LMjureefVYZWOQQw7BBj6Bo3gozUAZh0lSw3BFijhPGm+El9KdKCWJ3xkOO2gZqrOiWL7PuEBAH0MW",
+	"vv4W2Z15qhStvCzNJd6qFrirHqxMtkadVy2zpC1Z9TS44AcMAqy1of34Gp9ESeayhqIfKWZ2UGq6mX8O",
+	"0iRSwIUSdpaVwAdrBgNMVrmN4AMpRsc+e7epqgDHSYaEdI4RZGYivDgvFRKCf4TdljgTw8cZonKLaALh",
+	"10iO1wow2nXiQZQQIONCkRVU2fqCn2hwESYuIfGQrf68MJOIN3cETW9x5yT1E9IEQj1ONH7/ox/+OYWY",
+	"hD9UbdRn5xIbMUMtj1vvmYy94ngfXIZIcm0Ay06q6PuTU69JsBiItEl8tS/eAtwU9m/dDzkAm8TOZvRC",
+	"SoPvy0Zb1b213Mh0YbOGA3ti94l36qPhZViwjycB841PGBQKwLbqa9iQF4yG4oxOMy1r46BfYRCPFweR",
+	"ZpiRCyF5CLdUHxw9BKrnFyZLvy57yEDlubBZDoAsGLEcZ2ka8vqNWyZ66qQwpembvPZY/hme27ABIFEI",
+	"0gDaH3UZfURTrT5MVL9cWOXosbpJXsa/1x+McbQ8D4hIUBkVEMhAS0CVD4ndTlSPijFeaj8oi8x9T86c",
+	"X7Ud0T2nuBR6eIh2WkgmEcBQH6jKaH7jzPaNHmTDabHwSivHli1w5QvDSYQOfajes9il6v4BhS34T1+F",
+	"UEmY4jwvFBXv80yOqwQPIYml8klkUUcdFySG4a/Lq6mt5C2jnytfJr0DuL3z8Kb9UXDmyIYHQ7vrlc6V",
+	"guQg17OGtlo80B+p/nUwxtA7WP4Je2ebOg0aHXE61jRy2D3kmoLZ7hE5wthXjeUYNU4EvBIQAnNjrq2Q",
+	"fgOlVwtrSz9VRpfKUl5JW5d3gGfAO5o9pulk3cVKry6nWr6XWV5PRFaPNA/F7yFu7WJESYk9jaiRMQZN",
+	"YTpKFK0aX9tZYW/fnF8kqxxmPxOur4znQL81vWb3pY2mJbRZp2amj7Hj1KKZXB1fiZj17jNretdYoBmQ",
+	"QjBZV+208kYN4IFdpllRVj+n6PfGxYZAtTsnrPogK6NKojbEIPN5hWIVvyAipFy5KcTpgOlLbVuUdQkS",
+	"/EF0KKteIP4GY8cSD+jEqLYrLBFNGF+LqqY6AvyYGVXQE7cH7yoy1eZmyim1oHKgxO+tc97dv1+hE1Qo",
+	"cQW2flE4l8IMgrtTqrH1VGu7Tw64Fh9uLudtqDGj43uhKy1Uy7SrHf0gPXqa6kGoboVrl/Lvey2tPpS9",
+	"VoIVU/84+sc/9rpiYCDnkJVR8RJGryTWamJxcxQo7YjT0oZCF+h7lMDoqNOejgpd4rA4p/+cawgl025d",
+	"nT/IpZFniEWEhVf8+UEJwwIoSkPhFQ9vJN8DSmhpKa6D6rcLtTsEu7XwGfc099QT1HjcXSV2uVTFyvme",
+	"9+PTbDBQBfPkY2EcPdG9PmcbV0JKsYhkqdLTHCoL9bHcMcqTRuOC7syLOFZjU8x5ewNgRBFBpwxREGKN",
+	"S9y0sh91Di/EBK/VnHjPeO064g2KJcSgNWNV+b5roUIx4yhhVmL4+Mh9cdxBSPuY4gHJ44OnYllsE9CR",
+	"XmLkGLKo7UqTZDtIZJ4ENHpGv9KGwb2xi9GftsBcevLKYOFC0qZE+F6baoJFdW+cQYeGSqner+NDX83x",
+	"VLCSeH80xSARlwEe8/joSDTGRWHuWCbskewLhVUPzotky4yrl5iwqxtIiPGEzIpB9oFBf/xGY1UIVq6v",
+	"uf6Z0Z8QfwbQm2oAahDL9rl9Hpo/TPPF7Up1f7FgAG9WUs8nhlKxqaojIlQKWD0r56FGhaQYVgv4bxq+",
+	"E7DNYLtCVaHR+bwjkrfvLtyLhWCp+8fzF69eXLygetsfX1wkCM7p7nat5h1spYJPlGtGa90YshRDA9yz",
+	"vK+4xTt5fPTUPeLJwRH+5xsM6j05eAyZmuCpGPSYZnLeFVIM1AwsUtvmBl/opKbpp2Z6RTXA72UB2YhC",
+	"6tSMGXbLGqOZXrmqQ0mU/hNrS6ynn3MSybkkOFlqbEVqBVgSgqrQ9D3gluEKFb4JtCBA2Acr0w8PD9ru",
+	"64b98I/OPzrf7BGAIeiSnk5OB/uvjVZUz0LhzWpPT/KNWytCwgATFWS88xRgm+B794TmHXESwjc8QAbz",
+	"w2844nnG0p5lMBQJdimQY8PteR5fOppKVJSD/XXwRMI1YlRBbntyk9ixEWyHM5gZznmqrVK6K7J6DI7F",
+	"xdVcaDMLVYsAdqhVVD3j0Xt6Onl8eCSaipSW56ylV57pFBruvJrDAXfr8aRISPyAbZ2EhyP7I+wZoo2N",
+	"qU0e926izT4opGTvmN+U9XXuWDVuIT0M19WaXKApk3YzZEfJLoiqzccUhJ1CPZgZhORsyMVS6ZNTXJC/",
+	"JWO6i4kfnwd2Jw0wUVKDx+lpLl/a5ZNiXERkJoZ2tT28ZzV/3Inyu/tvTZ715ySIqmlfaL16DzB5wdhB",
+	"TLWR4kkj1bPYTQs5KPczVQ72R2U5kZNsv5ClAqNyn/qJ97oi6QHMbK91/O/vDw8OjmffH4GtdnhwEJYq",
+	"005JeyDpcE3x/ZPvjsvvDxOc6JPvYK7ABCAZwRINAgTQ4MKjjvhBzaEAaeSNnsqOPXoqKgl7QDoKegUb",
+	"/XRIeAfQe9q8eu6H3xHnWHxiuUGI0/bAOE9ZbWx2c19G26P1sVXqa5Uon+23gszzkM6un9WOq4KwKLiN",
+	"wB3uMupa7uldmO1icp7bFIyv54+C4BUOBoG38HnuvU69o8C5FCCSyqgvj78cIL/C7o4UMw/4Q6FEEwNy",
+	"I/Mxbtf/x/lnKV367vS5B+TqS200UPnnZqaK/b5zzUEd4xSLEloZEBoJojBmIIC+C7AG3b3ef4cjefrk",
+	"26O9CFTBA7SOMgDT5Bb1SC9VwWBr3WAnb089qjcFiQfiXI2lE9isIzM9pKazX1k2wrYm5BE34r//vc39",
+	"p1rNxDjTxpdvQokdBnvTOdm+XWSE97KkTX/TsvpQme1p+JQI3TaSYHgFH5ABDxNPIv3d5gQUtKhQS4j7",
+	"6TpzcgLbdTRz6aN6wdBWpnu6qQ2pI06hXS0YDYvAM7+iiaJitfz3vwcxMJb/CsvTdXvZrwRqWjCIvTqL",
+	"YQePfXnvjoVC3DbW5YFbSThJxyEF4lcUaUn4z+M4DY74bCYl8G9TUCMTJCjjGUEC6crzzP/972g/F+Bs",
+	"FtcKFsmpWiiFFYgFH7XeEMaWxYATpRJNcQ0aEgQKQyq6r2xsdDmy4EcHiW/R20FTTCTP6XHOUfENVPCd",
+	"fPf4yZ57QDuY/KmE0lagzZIiOXd2Rlm97B9Pnj4mPPk86yttFTLecmdaq9s6mTilvn/UOQg43tFvn9ot",
+	"Ox2PZTF3v5NwbC8BUMZwlEpj2UYV/RG+N9C8uI3Y6rbO6fcfZP8auRBpF7W6rYPOIQ7ATJSWk6zVbX0D",
+	"PwF4/Qhw2RFTBHDbjW0i37O1xnhCyCXoFrctoO22K5Jy5D7o0zSpM5cDVMBFHUXCDDw+lU2q6Da1Ck4I",
+	"wGjf8ozRdfwIAgVuBZsAydT5ewl4aOyC4yp3xNlUR6GQ4PP5l1IaQCFwQicCIQDIBeflEgwBI8XU0Lva",
+	"Ivnlxfn5yY8vzi/PX5+8Pf/pzQXZzwtJYB+LgdrJGlVyTy8kbAOAazHVAS5p7T5tcWFMbtvQWOqGjbtP",
+	"lhUW+S7p2Z5G11HmufX5G9YsNFQEKUTYPIzeOIvWyoHqNpQiVT1TaDOEj8yLvdO01W0VU33y47tT5Bom",
+	"+b+UfjWc8ih6HADn/97mFtgfTApEbX3sywBmglpTBtCufJDjSY7MBXBdtpz6ks995IZ6NtVMJwVEKJ5L",
+	"4kaixPqFFdaVspgiLSwJPHe3o4OD2iwWWoHq08BXv9YkELhgwwlA3BzHvkhxUUw1INFGKBFn715fvjx9",
+	"fXr+04vnGAAIMBnA5PAY59j03AAz9YNM/bK5Sw5XX/JOS2qYUCle9M3qi15yoTpe8Xj1Fa9N+dJMNT3i",
+	"27UuOPFtZHjV07Wucl/jhTnB9+uuO1xjQoC3ZMwrWQzxYYdP1lk63z71i0ozeTGf4MVHR+s90c+Rlv5o",
+	"jRmenP6HM+Pd+U/W2RKnlNc4B48CgoJ47dFa2+lHWaoZcrA/WWdnnGNG+F3IvOGla2wRetQFFipUmJNA",
+	"ysWcScTb/vun9scapUx8pOmKKs2PP/v32C5xepBdKuQCIEge900zyeFvLaf/W8Bl3Qdj4Yn7J9rL7jCT",
+	"FhPRMFgpUF2DduUlhaOi37For9VuRWhxnVAvVD/gVCuSMX/Yj+LArW5LG62IvccAZwrZV13MP8kMD6bX",
+	"fK5b7JsR69z7G6pmguwiBivBEEPbF8ERxZ03NdHo4LqkKn4L9/tiyqyzoAGHqjw55eDj5npw8NpoBTE4",
+	"UoI36pBVmpCnkK7WImHMn9otYtVedREiksaXrq+A4osaNVAEaeJWmVxDd98XF3K47P502iM4x904z/Q1",
+	"shxNSwK3ekmwJ8vuAZc8QnSWNwMW0+5m36ypR34xqXM20q1WXFdnXBjzi9RzWgR7d91xS0Xw5ST6j1D2",
+	"HG/7SI7LDGVoXVg6/w0IHjeSMuHjO33e+vT7SsFKBZXIFXaHB7WXuKwvIHFahSrLFmqWIHWV9UeYHIqw",
+	"qLCy3XqMN0B1q8CRce1xT1cA3BbA22pF0sDTNgm4xwCOUBJE60JEGCrxp4VvnIVOwZ6mTss3mnSH74ip",
+	"8cxCjI1G59tj2DFHzFSLnbbOj3u2xom3d+NwGHfRY03+XEWVHW2qyvi9rdRKz/jMh1dM/uVF/QNbV2gr",
+	"9NcW+rhXV8v9YLLH5nX4Jm4ysDG2AzP1xOKsR2S2hl39iJ++xLyGyp24jYaSlYmkOsM4/Eg8zxoLPmQa",
+	"sE/iwi+su9BKzBWW0oSGASqEQFxHgPbHXuDpBHqS3AkRBNWP0JCDAQzo6rXq30xVRLCAHL+Ee9GYa2dg",
+	"2VICYhuDpcVUEXgWMweE0B3O/iDGr+TbUk8/sxlgzifG7usvoxtoEtN5ZiNnAzuZFkX14ssKyWSPlIhD",
+	"4kceiwN4aQBc0WqzIAae5SYWTJhdKxaxKYJEwxUxk/O3j5uYnFdwOa9Nie4+xcXp0msUFXT7gL4fXnMM",
+	"B00MTsgGlEH2nBbJp3x9je6ICvZ6GjEbC2lHvuMIsDQZpMBtacJyNQaLevBlLGcYpdFVVvdmbuxoLQ/v",
+	"cy3PqcStNKEGzq/KrFK1yd9uZ8mk3PVr7Zfq7I7ucZ98Xk+c+qI38MPpc76N5eIvbbRfOF2Kqe2swHTh",
+	"vfjYjQLpRi/7tfpQxsPdethbY+uhjK23Jkesgkjj7lj6Hv44znbIBq2ythosCMA4zvSarMVA5Yed6Ise",
+	"N4Ed9jTiN4jTkgszMWHqHfYOgJVUiqDQwQVg0hmCv9vIzqBi7xsIYoh8iBhp1qGEWTCOcBnD6v8wP32+",
+	"sR/7SloUT+7dtTc5/VT/B6i8NXTHvWUC/Vw3zwdWhfYy1RGYafHl1VOESK8UsSuBM3yEUnDJNkbGSMAT",
+	"rrbzcEhDMcy1R8o/jg0NDOEg2qGBvbH1wLdKYW2lcE5buqoWPqs2IJrupRL/JM89d3WbYQ6gaKvN0ArG",
+	"+ujieyUI4wKAnxTU7iKvN4jdGn+qb3Eg4opmJ/Pt6c9uhBuLz2yclesIzmfQZNX6/HY5L/zNgpWmX5Wn",
+	"0Ne2UrDCpW6fjOWHU7zi6CC4LtAu1yRu32hyRM1gycu/tcXebr3K9PWqc+Gcr9Im/4tLU4CdaxanfKgi",
+	"IV9ltvRbMBaMLLcq4hFz9csyPc+g0AALFvCOXC0ZMx7H3M0YNcnn1OIc2gUI5pSDYz3NPNAJ3QuoAWLG",
+	"XWg4hCJlrRALqUaoTDAAALIb2I94kTxNNcULEduxgw/GX+Inh2Yx7pjzY5ZiMC08S4oh3FS6OCKVZGTJ",
+	"klqEur6Osa+EBArtNlaZR4T4gO1kqCfTyX1cwjyl4JPS3CUPvViAkYoqDRtePK8vdrhSg6tnG25jVMsw",
+	"YAIs/TnExWZwOGMq3nIGrWf2uDIOGENju2tH+PY89jOo0VNcqcDvTrRTPX3r5BYsGAnmL1qo6N7XSuXz",
+	"Wn0g/RvJSjsyk9WJsGiim9c4Nl+9RqHj4YarsMFcUlanG84iXNfo1gBYrLT0KYEN5ENauHfp+psLRtDK",
+	"ih/11WnBdQoV3yI+/eetVXynJ4XpKwuwW4Th/hfX27j1I1W7VHf3TarO+YP87WMrl1cqd5JyWuTuW5B6",
+	"6Dylkcrdnxbog+mw6LX+dv7u7ds3ZxeXP5ycv7h8d/bKezS9luj1elqI/Z9Er9WMeu6vvnjz84vXvZbY",
+	"33dCQuwA0VMPEgZIUPSrunLafkI8R70WgkoDx1Gv4pYhhVGloBB/khn+1+jLK/ALe63fe/rTTk+D68Hz",
+	"/tGEWcO/w5RRQrSFKgrR/Z6bPDqxsNztlx/alO/sNEjRjz3dK1/LsVqYVK88hyl1+Wr8Ey7olfFvpLHP",
+	"lEzbouHAr27O7cXrTk6rp78h/xhO/dTu6U97PZ0NYHr/5Xuhs1zA03Mz7LyUpcx3VVHs9fSnnh6My87b",
+	"ItNlrndZcP6s5nvi0SOCbYOIjdF9VVveQLUWlrnyW1huJIDFu3uaWF70WJHvwnbRsKo7vKg7sFEsrelv",
+	"O/Ee2WmLncoOcT/IzP2/3x07v8OKHPe0G4jJVSc3Qz/ZazXfO14y21rSfmpVERXZykl26Uwn/mWd8tio",
+	"Bpa+rkcf6T5c+5qqXJVqeXlVbHEPjUmZ2p9qqRghizBuo9qmdtTqFLUEA3KT0mnUFQcIwmDEe4MxALpj",
+	"Y5w3ialls7SRzWlLOe8I0KQAowXjvakSarEDJdbXC7bJkkAk2eUcJ/na4od/XR2INtk6OjCqsKGvk3bD",
+	"Evd2s6gfbMcQ8ZuWo0e5GWZ6eRvfD2qYaQufoMUeU/WBESCkbiJ/CJ4qZ+YrJB14SoXQooPEN/RlTe1U",
+	"5tDUjF2kb9zKiqPOgb9vT0PLMxLRfff4acDFeNz5pnMUea5+XNTu5wRzsicQZh26SZAgBIKXlOFh+0CJ",
+	"q2lZQuczdPG5N6c+THJTYGfvNXa0nmgGOov64T1hRAWQiQly/Po08V21hUZqT26mpoojbdwvPQ04idlY",
+	"QSd/jLR+eHBwwG/J4/8c15x83/xn8lQRLf0FQiys6fDeupgzN8NT/WUdXRbwK928V26sm/uqC5fFA/qw",
+	"P5vN9t3O3Z8WuQIeyfRuI3xpivGmw6NrbtEpuGp14VteHcQGYQB7bpPEYOWqRu85Ju8osuGorPnPIHDO",
+	"8ftY5UHDuQ/rO58ilvqzwLuz9YebbYETQvL4g9gCFcUO6jFox1itO3vgYdxar7YX3VSg5EE/Vabyv9FX",
+	"1+mbMXqcXoXCKX3iZxuZwipxBdQ1815rI1eUNod3Rcmte61mu/TPX7Ny9IO06t3Zq91ea1SWE9t99Ii9",
+	"p8oQ99Z2+xAXaMEBBhFX8XxjmQw3e+GWaMkCvaXluWFxNnJOK4tTWRt3wS3Wp127DiTiLi5GJxKS7sS9",
+	"W/u7ufLerRs1uIeEF7H7UVy5sRZ5V+zcMNYd4R3WkkGc6o4zWAToMSt8KTu1d7ITIIK7Yqfxjeywb7x0",
+	"wO7+6425jSPt0oA7aLgiyR0/hpzqpj7WTarfP8UGuJmWyy3wF2yyMX2ct1QrdnUAAmX8nAqo9hInuxwR",
+	"33LsZiNSzvp+NsCvmiFAtDlD8QE6gXIzfDMtH6D/Z4knvkjV9wd3xv9CVTYVBfxCpwiqd5MGvtUXuiTq",
+	"5T5ZMiZv+GaDj1zjjsQ0s1azRa84+sYJu6buJp9UZQDWnfU0nUX8TN+JVM5h1xIWldRzfx34f98c4CnY",
+	"JQM1kQDeRp0k1QFn1sO4Ta3qIn4gp1A9Uq0FNp4I0mYhrdpGAGcvEmjeQFrT0yRS3FEaP+ebMyvAUO7G",
+	"UJUBoD+jtaigMqNTrTTgrrahnWQIba2elIlkHFKeWcxWuyeZLHWO9ZzCg0TvObUq6sQkBFY4mRk5ox6b",
+	"mAKUWKMhCskvFuVxt47WJ5LHB4ciZiVt13cFvr0BwNuWIwDnRN7TQbBAfXMn1cticQHcu0rmGu8m6hQN",
+	"++jbA0RMZQhHPxQkWSUA5sMDbnBi9L0K1iCiy13IK0ukvG6/M+yqHQFKtx8C/o0c/BR9QE2MuJO56V+3",
+	"I7DMaPP4/QrlGdmgp6muAEhf3HZIqRbBvSRAVOZAMrPAuM+RtainhnGPxGhsrqRV6eeMldS81S8aNFnP",
+	"rSefefOYycKFX19kAkQ5c5sM4i/6jx2ioIfA3M4Qd3Ubo/hT2FQLiA4NtgVuyPuzl4J5xEHopZXE/7cz",
+	"2AJZsw9ah9Jhp8GJG7xia1ypodTYwuGLTxfrhM95AF9foXC8tjdKM78Gt6gWZhF0t3JhHuqXKBeOxKrS",
+	"6Voi9YXbbn7m24Ljv177xmK5cexZNovKJR4iX/PoI/1rveIIbw4zI4ovWWgI6UCPHWGsRpGkBPGCA+AM",
+	"4JnvQD1xk60ZfR9fbXTkL1yqsHk4hYrBV+/9qplwt9IE2oLV2gSbDfV0sjzM4sv4fekOfzDU2lmtTghQ",
+	"wZlGAHUBAOrOGXyns75JCUz99cufn4XS+9koK5WwE6h2L9wW6emMeAwi+qUY6B7JUV6jHzpiGn4cBTL4",
+	"JB1yx8ER97lLd+4/3N0Oj/4h+iNZyL5bnmN3d+pCzaxQ0s7dScMpTYtYEQDA/kjMlLy+5FuSG36i5zAY",
+	"gFyXQMpFWE/kLUOcANsXR1KHun+ESUZQ/gzYvjk4Aoc90W7y+OAb+AmJRpGoP+mIc6C29eD+kqnqr+Ye",
+	"H9qqwhILCmKAu6V0xzmkDzU1FNZPmir9kRsJ6/2j99AluxeCOLVYy1PMORAVd+fWrrrbo+8mf5K6hnMY",
+	"7OZOev26Byi/X3sOr9XsnQUkxHVHT6c3+ub8xS6ru8eqlRsNR8gw3sETX0Psn5lcOdMMv6oHRgaGBOmF",
+	"vCbdua0t+EJ+eyicp036+aoLUPH+EcoLnHJYyPKjOKqk+SsS6h7z/HeqGHeDX8h6o8K4t7T3Dfnoar33",
+	"slgOOC0roNV+xcAMct8xC1Wq7DXlkCbGAiNWwFrD+kJy+cVbOk4ZEbAwgRyEyX8IM5MTVgjJ0NMYY3fP",
+	"lQXgiQwKgw2SPiLk4cncLboU1E94QEnEGuLP5FQEFZQDCywaOCVp+V9rKFII7tAMAtcI+AY2Clg+VlG6",
+	"BO5x7OFGriBN4M0infreVk/bBWZPZksgTrUd8SzUpytijcF3Yj2IEtOjQREqN5xWGznJoFu83AQGal8J",
+	"DxN50YCQQiTPu08pl0hcqhWqV2dAEXS3yMo9MHR5o0SJFtoqlIJLHh8e+NMuCUIgWQY7twxsblUhtNul",
+	"vCnXieLBc9ynbtc/G17EeoAtcEEIPm7xzu4tXGrGaqVF+VzZ641hzioX3QhwBuRE2C9uiHL6vkDO1oE2",
+	"w3Ngx1+MFAKrY23P2lcjOEl8i214lLNaa8yHBc0LFGZbVJy1UXEgCDuLjY/IBiabpRJ8UuEzJptmMxwz",
+	"xCvDvwGRFevl9oH7mj9oMBUYStUUC4BRzKBcK1jpG62pTwVo16k/LQNYKaCzzIjUjPaLU5h9Mx5XGJn6",
+	"0wJ4sL0mxfIbqsh4Ijy7JPe0SGbJpDoZGobtac8rhwC4SGfFfG/AOg8Me52YSx9KULg0EJSPM21H09IC",
+	"tX43PGA5GNpXorTdW99kOPH59wnLFn5dT8ttjMrmr9wIj43DZwibRoAmna0S2CqB20GjxQ7Lelqgibkn",
+	"z96r/7kc4oyoE2uSmxxG0Q/kEEjzj8ZdqiYgFo32rqLKLZA7A0Zl5R4kM4P0bZKTQ1W+yt4rraxt3dkG",
+	"NtcrZcNPSublaAOR4C9obsWiuQLwZvb+DkiIm3+ONwTUTqtvE4b2f0ZbaYST+h02CvoNS00GjhuvKsZv",
+	"ZGb65cszMq0bbb+nUHtc8XMv3s9QlfCsG50XHE27NZmWz1ZMmGCg5Vil/tStl7PF8NyUOskT/N8Us/e0",
+	"FxoxpB6N1SMezvJs9xkirtlKZciODcljp4tAEXGdiC+su5qWi7Ug4oT60b1LEW4UkrqhbrwfWlVvSMJy",
+	"40MZt+Ri88/yZOySh9yeOAgGwVH+L5ucjV/szdhilUHfAiltyfVrJGuX1PlUyhKgoYLCuQ9qxv/qNqV/",
+	"d7cTc9uk5Z+l4gh3Lcq0SfhgmxKdyzJc00l6C/wipup+9JH+BbD0g4iUcXkqrEJS7muPnOl/7Uv8GZQ+",
+	"eXzwOBHQd+J+n4cCZyuzdIl9WCWI/MLG4nQ1LmJ9xOtLrcUrm4mggQbz9qbjltNja/o9sOlX+m2KoLsk",
+	"ASJhxiLnPpHc6fthYstpk+HIWMcUuyABdXLaEW90Pl8izcZy3oUIMISWfUcdhjzc7zPfg7pw4zbQolWz",
+	"56WB9kCxCwJxD/sP0RjERSvYvvWFgE2mXQN/7l2sszVk29uFJ25um910jwdoePvjSOxATRmA/WMn/hZc",
+	"yH98TNvPI5m3DXVfpy4546q/m9VHMILZZu1A/3GzcgFs0ZsM30Klsl9uzq1c0z+NkYsLKMyWMzlHpSE9",
+	"jT2iIZhSgTHc9pigXV+Pxae2wy8x7ZSqsjUjgzFoqMKMkZzTv+cAZVKosRpfqUJ5jMKFSANmPXmcyJGM",
+	"VRz0EKQawmVT6aUsE26SB9gbt+lF8hsf/51ueHLq9GVu9BBQWGSK0PcnN7NOQ9n+v6dunbISUrsZER5J",
+	"29OJnU5UYVUKbNJYbsJghqfENOmmabEUPzdaiaHvEXKPP4+xXpDsEzPGTHWFQIXQjJ+VgPVwXGkcyEr/",
+	"erQwiCRxBlNH/FReR0wyc4yITIO79Mm7R9AWfAB0mI3pFeltr9Eujyfy0DfWvsu0rl9oG9ltViGerjaz",
+	"LSnV1wZFO3R7sxmKlg5VtMsFAGo0iGIngJcqm7tUme//dwGNPk3V5l4X/e2XF+fnJz++uDx9TqroNqjt",
+	"a5eV84e6UFp+FksUrDAfs4a7azk4P3ShJLwixnb5eWlU3h2UPR3teFHTrnBxB1VQO5Bmti+L9A4k3Q2m",
+	"xKQwEIhcFixDzLH3quCmVq4b37ECr60TiaWFHDh9ovv5NF3GA/aWHvv1tfdHC3qzT0rn3aK5Hy+9Y28/",
+	"jXPLBLbNyX5+FQZVoRMvA1hj8S/VFGu2nAXsF+SHYoSem8WUtEKidOr6kJZnAkXi0Kwkhn4MeEymV3lm",
+	"RyrtiHfwc8mlP4S3Rck0AtcqMpUCdhQ6FlCISlN69BH/AY7apFDvMzVLCK0NjwiZYocAODzTnJ0d8gGI",
+	"/nYkyTnKMydktaf9UuOOOC0tGPvuNkNk43XjBJv/W/Fz9oNbgv/r/M3r5WRWJFq+aLp1LRonHOi5Kp17",
+	"sknV/8KFX4qIiqX4hiNf5jbAxoa637FM1R0EeezIQcHCfLk3xNdG1/hLnE4wuEgr9QKfVy8QoinfGFIM",
+	"2pC+q/UveosXuGsxA7nOpe8wVxm/ja9OM63TZBy981P9tjDDQlm7DWv+yXhNnoPYkKSEluni+25Rppvf",
+	"itYruqIWc+qKv+1Op1k6VHpvsfPZLbDUc2xsfoFSWLwqU88CNilMOnVeqzvBqV0+aVbnCwP1THRhZ2ow",
+	"hTBeEYXoumJEkcSxMO9V0dmUHgyk+RJyMJQ8ld7pqlKD5ulnON2myfacXHVTvXGivfLMTbMrhPjtd1sW",
+	"mR5+XH+6n+6j+xp1WjNbF60CvNw+z3Unmipydk14pjtNE8VzCpznbzvrTS6QeZFrH1uqkU8d23xL/Wvn",
+	"kt1ktqJVlzjlnPioa+iIdssiiQCLfkXDDw1YLN1uqE+5rZ13z72dX8BOomXdlqFsA7afy9v9Ua3WsDVv",
+	"d6OvEjf8jfUjXJhBEWMUrE5yHPsikFwNSvBeMyv6uZtwCv3+6J2W3FXofWLEkUZ8B4+VPpSZBijpg6d0",
+	"5aW/INmr0nSx2EMybKmdm+urirUcK2g/AZgI59xzIYun6BbJ6WAfZBFBT+Eo3EWATwVo0r5qj+aMnNvS",
+	"xwqaXOGKL7C5iIzF49fjAx/8aXxgX6+CyCZhZ9xL2wpt57WcTN75fxZf8fMognWcS/LPeQHRPTxa5zoo",
+	"SIM+zZcyy/nSrUf652GbRilOSmodfbnE5uY4682F4DMzzVNxxfUShgOuTt34wDJVdgBlDibRRDbgVkSn",
+	"HmeqUGBtU4/M3JZq7CO7UVGJUzsgNNvOASlKgGNCieVHwqSbVH7+OsSq3Rg74leCtUxwKJdZSgqw9tjc",
+	"6Maai2qcbEHBLcpVmnLJZaLLwGn8eCoINTLPoVTqZslO5ssfFocm0+9N1ldrqjQfWdxQs4XrFhTc4m7d",
+	"OjFbJ+azOTG0MzdwZMTdyuIjr2apgEf7YPOSx6rHtCK16D0glPBAPuRUAbhUHLTxaHYzabusvNrk24R6",
+	"QXaU4lK7NtRQ6p5WssgzVbBr0oaCe5PnUK3n/shKJoGLSw2viOCZrN0M3CYuO4SkZlvIkvBlEASmI064",
+	"QdRXVFbLFZkkKiMEuQWHq5Yhjb2tbNHN6qKbCTWLsIiZrUH6uU3S3C0Q29t3TUy2N/TfHt4FepW9Vw8S",
+	"4uLNR2FALB388lnB2JeaZeUoLeRaGbtf6Vy9dabuMVN3e5dq693cyrshl/ZBM243lWuyGv3b27M3v7y9",
+	"uDx9zlr0QZNxaye+nKhayHu9jXUAJr4mpMHvmmIC0VjPMFV0zi49Kt0s4/OIhduDWCc/GiJsZI81DtNm",
+	"VlxNs7wUmW6jn0pxVM4IiTdsrWB3HzVHcODMWweiahz09KJ1wPmUBs1dk+5fvrZ/LX18psqsiEJ2D6SS",
+	"3apzdu6Lq+StJr2zJt2qw1upQ7bqNsqPOYnr3IX5ahi45OjgIPEQyyKVpbxCwhg43kaQHfiEme4aPbmM",
+	"gUPFtTYzGzO5wq8sOEdTSKL0dAqAPG/KkSpmmVUieXLwTRKBfppUiSS9upyGxUzaIsFnX6ZZUc4RijQt",
+	"ZKYzPUy6yLdLSSQLvdvQv0awoyenO1ZMJwTdSAOS9lqlSwDpzpRMsz8rIl1Yd3j1nxOQ7o9HLHE+gjhg",
+	"vE2HqvRbZSkknlWy6I+WfjUvM0Apx7CNuJqTii+zMleEk+hPxy+Cu3/cydyyOBdWzruAB2PbwhTtUEvT",
+	"Di1tOzYQOGtTKgTTFVfKQnl12R8pC8i42JnQRWYjCWADzhR1osW2CTafh3hl3quA6qgVxEjUh9IC1TL1",
+	"QWKIfRpo8MuZ6WlC3RVmUI2EQPQj+XfiIxYTZSa5EuV8okSmSwMw/W5ZxZX50AXkLhibGE9t6Z4FOAow",
+	"UmBeGtCqDkwxZth/eok7VjiTdSqHqtPTSa9VzgzerNdKwA7DJ2HKQIrJqJBWtUViChifytyzcPLJPnBH",
+	"wbApXwB9otlQW+BRriBdEo+UgIC+yKwz9YweoqXI10sYCxqFlcmJAWwc3wwKsSDrntSmuBAsiJ32R27g",
+	"UHTWa0HcCw7jWAmT7M0gIrF6cnAgaDO0mehZ2RJ+hzZgqa+hTiFN6SGlcQKiPwJSAmAKt8duZvD2nYg3",
+	"xh0ivmfYB/iKYQthB3BidTaZqDLBDZhpYdVw7D7ZrrAjM0OsZ4nV9qwajCWehgQGnIhRNhzl2XBUNgtk",
+	"fJUIV2xXZWEQs8jwThsYyMGQrAUgf8hOAOHYUKWI6bYkS/PvVj3bH0vosfzwSumh09nQUzTONP996AZZ",
+	"OiHX6rb+x2//o9f7cHCw3+t9OHzZ63347qX759OXv//Xv7V8KxLWDbY+LXIiQKurgZ46O81L9jWwP2ks",
+	"EWSpMsmjg+b5AFt5MyfCkxtJEZ7EpAiHD0qK8MXa0Wh11yCbdRvrjM6+FeNsuEG1Ne3Jhp1pNGT83q+2",
+	"vWnb3rQ/LrA1imO2mGKLKDLByOqqY+A1o0c5M41+uZl929MExQ2cx0tsrUoVQX9aCpvlSpf5vBvzzwC1",
+	"o9e9CQjWBJGgROI+kETg50Lleb4+YoIWS2Or71IN96dv9Y1e042ylVfgFlIVL71jq2/jTtmK0604/UOS",
+	"xZReXrD85F9uxtxrjJO/AXI0X7TFRV2IooweZ3QBh4CQw5ZA77hcmbB3yGWFWmWZdkXGPqVzZ6mTWJZQ",
+	"HN2OPKfBtMCGXAJ/WNqBS1/8F+3AXbfW6Vk04lugHTde/QDtuOtOh4Xt2jPwFzRGrGjPzaQVBpiPvoam",
+	"XNykJ6dn9EpWoPGrGUZi3YPxUkY/WnWdR0niC1+bcvVVcJK/BEGxLsy10iuvjM/91HZ2F73dGy8M+tmZ",
+	"OmFZVnCyUXiar/uFbcYbL/JngYCOgwc3XgZ5kTBODBev+wJxoMw3xG3S66wMtUnHn8i2TXrbJv0XsGKc",
+	"zeFNjmVmzH13VNPNP2tHNURMsV36lOKPj787PMTyQ6OHvl860o10OrK1x8FKsM3e9EtzBf3DG3VL4+SX",
+	"tEujBKq0SzdYHtAzfeEm1BX4v5sm1SufhymtN6H76Icmi6K5IZrmCe+mxInsNM4Am57TeAI7q8ZfJ6sO",
+	"aGY4pipH9Q14Y/TTo4++V+DTjSxNNGVndmelFbksnQd7eHDgAy11puo3EPf3iSkEC5WY7OlpROVpGIUH",
+	"skuWZE9va5h/mTYEHO2vWTkKZsOGdm3t4hts3Pvig7rIxirPtFplc9FZZD29O13Pfno2kmVsQxXKTsfq",
+	"3en5jeyLhFsN56buFouX/vO7tS/+53dw+VSf/PjudIXp9eO707OpRmtPp36Wa09y4cpV44yuxXHa0kzW",
+	"W5/z0kwmvD7b9pJtmOihqRp8SIcQkK2Im+s2Dh5tJNIDxezvkBHFioqqcHzGUB0cPgIYXwibt6FGABhV",
+	"hSk4a45JaFvKcmoTMTbvKb7OChDYLBMzUToR//n//n8imSidZnpIfxXKmvy9SunPfm4sYEkbrYQt1QTo",
+	"LoHxH9LuhTIQGcvKrpA97W/Wju9kCn8jHsZYzsXQ+MpTHE9HnOi5MBDfwgYXN0VruDYVJ+WmK3Mo3ulp",
+	"wrGjIq3HB089fVhZSI08q0lHnEPMzT2URgVA37gINKI0K1S/zOcd8Sw3FrGq6RDCawOuQNQv09NAZZDl",
+	"ebXQo0stLdqUMfDfie9+ZASEsQIjCWs/NE4bl1nOrcAFw7cps8uxSVVXmMEgARiZyjs1g4FbotF0LLXt",
+	"Lo5UNA8U5zXVfpBU7WJ6mqOMbjjUFhTjGSZyWpoEURow+LlIGuJuZf2yE6TClSlHMCV3jaFA5vgKiFZj",
+	"rJxjPGihGil5fPCNO4RiNOmIRE/zPEFwCShIBgYRbcz/dDYnR8uusZooK63KB8K9r4TOuYS5EEA6N0v5",
+	"2j4/A7A2rTAMgsMb+hiLTcIOcvvbf0X0fKoPoicylEXD5ty7LQ4FPaipQ0pBLZKA/juLuI1+M3MUWo5V",
+	"T9N3HMAfEcM9eXx4lCxHtLi1BXsfiBZu95vBYHXZoNTpm8Eg0vH0ilYTnUaTjC4vi+wGqykYzHDa5lHs",
+	"xqc+BKDGusvwFs97mGD2A2BrbA2/NSOJ+IJemxJtiy0oxtY8vomPcVUEciGEwySMbf4B7bZLAjkOv0tr",
+	"s6GOfynlsHIGqc/bRIMeyWy/iHITjZGhwHYS2GNMXB8aONCYpmYQK99daKa2ldyv19BMeqbVHpCzYG3u",
+	"PuCD4KIdUwnvdaZTag0YmRmWnjpXvw1WUabFbzjQTA9/3wWUwUeWf9hDAwxTzX3nEQDTfDyndjDo3AlW",
+	"/MtkGpBCuM26mGp6PoBxoWgeZBpbsqEWGzjZ5mjoi3Ja6ArmNaapR2YGMF5mUCqNZdlXc//rWOo5hNCc",
+	"YUfS314j8Q5BWMN9iXrGin9NbSkGIGgqD/PNEM6IgROmZDzKUuRKQgzvPTMMWzZrocN9qtFsPfaax1mG",
+	"2NnGpg6bvM7RQBM3gT7IVdvMJgKo/K3hzH0HfRJyzS5Lc4mTSKBymgw3tJKheZ38GljsDL0GrWbR5sMa",
+	"Kr8rPVGerLIGIWcOT3iuyuMALIAMvu73+B0zy557C1eFmVmoIk9euH16DtHjhLvOiAIImkqSSmogaYth",
+	"5hxOSez3SL10w+rhNt6Hs23izIIEf7qEnxqN0IXM48YVYdKWMDHnerc3Of1U/wfUDK8RgC3Vh/IRfOb7",
+	"1ge+YjuMSL1WmWFhnpw9XdsSC5fC8Jd2xGDjjxmQVOqIU/J5sQw9NVqhk4PfYgI9M0upouEmEKGArz9x",
+	"y7cPA9g/fZ5waYzbPIZaSnEljsUCUSTWEBqont/SFa1t4FGJ5oUJNRNr2UvPosiXfzK36a/x3JPT/5ia",
+	"Ut7dVDpa6yX/KEs1k/M7WVfu0jVeHD3qIhsrMy0/s1HW/kgijwpQlpQQ41eMNWU7dpEzUGb3gAjw+qak",
+	"8aO/XZw++/kFgAFEavFB6ZsIzVOHrG0BVivnNM9rygLztyVFXvcE5GuzAVz8X74XOsvxp16Zm2HnpSxl",
+	"vquKYs/99sn9n51lZX9EUq77Pf6js1vOJ4ru1pdWcYb4ucpL2cUbDsZl522R6XIXryGPZK9+zZmyqqxf",
+	"k+vdXkv85//634H8EKwUnelht9dauMlzo1XjPXo9jfyrziZttWn8lK7pABBC9U7o6S27l6f87YabPTOp",
+	"4gX7dOtUNdhzkJ/exaw1LrkZ+HdbNwR26bWme/AmhKB3RevtX5EQQsAMd1L3ena6+BOAfDt3sWPL1EzL",
+	"DjgYdDFp9r1jPveqUPL6OL5Z4d5buJkbtMlVJzfD3Z1lb27nphs6xbvkfvFb3OF155rQLL3prqjEl983",
+	"vFF/Yycy8Jb8RmueX4V3zLkfdZ/tNnDEUXpkDR9vFfVYbB7PggmsI3euzkDGjgsybC6jIIuL9b6+3gTK",
+	"rWxgpt6qPyGy5u/WoxBhP3+RRoVqIcIG9a3KlmyubfPe27z3w7dHcPMBUyKbQVOoj63Gh8h4N3ZanNej",
+	"VxyR8ylGCBJBA79y/7QcbDnG+iwmIMYKrVhDPPoY6ako/JD0tPNu//N//W902G3SEb9CaCyEVRZ4mGua",
+	"A0IjoC0wNkY94m1UOASahAPGdODRwUGydwwEzraK/GhLSPD6hORCsI2iRJgbLtRQaaeTVFeUxVQlQtpr",
+	"S9i/mGIN6yijCFt0RzddxYN2by5XpQJoxjKgV+ayr3o6gqm8UgNTAFCxLGv02LQ4o8wZKXOKIwRC0sur",
+	"eYKQKTFU/5Vyfr4VFRLrAO6wjC9b+BXIDE3NmThW5Epy8UOs/Gl5PUgVrOLYpCpPmCeAJgk/RvR5hJBh",
+	"BgNV2OMIDqEddftwIpUUJy2txJtR7IxbfNrxbQHT0uhQiIIp8G79S416JgNYKKSqlzcD3SFYdq8NQRBO",
+	"XQM6i7d0nL3N17n0WW26t+0marrDA+Riiym4Aau76jnaH9tJt4gDLgsBxtvLW8jUy0vCpmo9PQiMZ1/q",
+	"vsrXtZmewdm5SkOUawOLK1xUteFfkE9z07V4zptBuEfdE/1hfvp8VaGjuyLc4xOEVDcmiCRf60vvH5Kv",
+	"btfQkB5qv9y57+wvvse2PsI6EXRcsdemPKcP7Outc7i3oP2fD3TDvdsHDphvHi3/XK1XotcKrkOvhc6D",
+	"2KBZige8pF1qWci91jy1YGhBCP2s5tTcR9OTN3Ca254awsht8VHU3SvR3L20VgB0WRRzHLWdLG1gqnK+",
+	"xK1KES5eKI2IoPBMkaIDW4Y/mC3NtzcB8YykjB+guMmexmINMRsZMTB5bmbkCuIV4CFTnS44IGKcWauI",
+	"Tdy5bVBMCn9BJ9gyZJdfAtTN1xY+rTQTrLLSlnRYrRVAjXp17hA9XdILt4V42QY9v4qgpwxRxAZ8Lf/T",
+	"5414nqSpFdJH0BAulaBluvznQoMFtN9czVHuQ5QJY33+PiTwwbbBf3MJ4g6gW1o574gT6jPxzSkQ79Mm",
+	"KAZsXCBtRV08e11q/IFga1Q5Fs0B9VFz64xY1jkjsYlFyHwm51bMMn1DUItF3heNaMF16wj3Z/GYbxuW",
+	"Wrj8AVBu1p8R7USvetaeTLiiMZrAu2gmrZBp+nDBhK1DvFnPwDP4/LdF/1+xmjxJ00iHYMqonhOs6snP",
+	"4B7zAz8rKgmJTAIaKVmfMkKyGYjD2+KM0HyWeM4kHW90m6uKAHxm2utrjfY+/GneI83uNE8i8qXdsvZ5",
+	"kDsrxrgcKISrnBgpZGWbCTeRtKteuk8y3qq7BPzrzSl51jcH3QOqtiB0A7hfOYM5NoArqBaN2jgkAPSt",
+	"XW83Ah4yYIyPjJD9UkDSVGVFT1+BbGhTU0rfGWq46WwMV4j42p7YR42Ju32oEBn+tPTshFzHXQZEf6U8",
+	"urzGf2BLQ8juZ2O4skBKDWz55j8T51dS426jVVnN0VNKdYmZ29PwEkVpzHIjE4DgvqiFqW/Aq6tZl26w",
+	"tzUtq9c+gF251jwQd+++DEn4Wh7eiozSS4VKZb9cC2HlDE51Jk40h601usXC+6swAaOpCd/oH8TOBH3w",
+	"5YzMH7I8d+oLmKJ8dxTgW/zqLCxCHR5vam66aS2xNZ28vdHQjNRC3crcYLj3YW/CRmk2NmEWSy3Ntce5",
+	"3OZ0z74LNF21z/FhzEZquQRLCMvjPF+jN66Wo9ZFGciE+2UjVh9co0IpMc70FGvNfszeK5FMizwBCB+t",
+	"ZiJqF92dFvleAsgs3JkkYxBjqBHMxoqZuAS1Uivi0YFmJ4SFQfuS+h2Qb2eYvVdaACT2UGa6K5LaZ5dQ",
+	"D6xQg4HqlwL4zpZaeTFo7/3zS25qKZU3AQ3XanoIaHhti6l6VTNEhzu4bbfcBo02BVLDlm9TCBm1kEci",
+	"oaG2wotY+CsLnxKoLa2APKlQEyXxnRDN1Hp59TKCgVwBDLpjqfm5mvnsIiIcurPtCAxUp8H5tG0hrRjI",
+	"QmDRJLnrgHvl/F3QLeJHw8W9PZ1MDKE/8SXAfpIAJEFShdpyrkfSwWVEcXitJiUtM+I3wT2cS28GJOG5",
+	"jH0ZAimty6ai7sSN7y2NfZ1sOozaKXW79tlr5/TvOVNvzXi1e/pc2Wuq3ltf5FYuapS4vPXctgJmTqfl",
+	"hm7DfBlEVHjPFyPFBZ/bvPxWdzxoXn6GwCQTbxk2eIOkKh4mN+9UyDR71B9JEBbLWpNMQZ0XuYwi4E7s",
+	"etRnrwQo3rpjUbj7mH82AKVSmBxs38QtCoU0bSMcUVZ2ejrJUo+dwSrLGddRtp8MZITiQeRD4S6r4fKQ",
+	"YrHgHAGIC+PcECSOFLmxZU+HAj/PWYyW/L9MpiuDNIREM8eWnOTx0ZGIdPnlOLPEZRnB3kDoPxVXKjd6",
+	"aDEEQLPpaahj4/6lUn0ou7hHoMJcZimD0FwpodKsRKgcn7VCBkgsJZhlec44SOJK9eXUqkh3Ixsq9Im7",
+	"tRsMoBeMz8MIOiA2ZWU7WuTSmIVl8ZAp4Jb4zjFeVMR8dLdKUlnK/ann+Uk8JKavz+DOKX7jxbQcdcSb",
+	"ykYDPEi/GX2LmUzb6ORC31k+pz2QuA2X+DFPoMvOnTefqJ5O3BonYUqF8q1MiDibWZENtYFmsXOlRK/1",
+	"LMoP9Fr1ZrR9GmeCKxZyARC6X96hFmFvldMCWXN/knroLp1OEF8J0IdKM4m24DFDNNFHXHO+zQShmToI",
+	"jVv4XvnT8FVlKU846oYhUCzqB4v3V7T9qXGNWr3gfbkvnnC4zHtA4MKXLstSjSdECOvTKiDv3CUGZYOZ",
+	"6a5IC5ohvirstgvvu3o/v4NojDvWzWcM1TxoPrsFtHKgbu8qV9HD/wR9ZO9O3R5t7CZbu8iF77ExnGft",
+	"uls0j90XgpR/ZxsDSPkrn42mXKO5rPkHa41haw7cSwfd5vZoV/z2/M3rF78nNVv2v+//UxV9le+fnO6/",
+	"O92nJ+3fjBLPRu7inLYm5x3QodZJm7j9/HlzJu6JWxyqPwwOVY2xVseFQsF6rRmvMq4jiKx5sLTrTLYP",
+	"WeTRXt6jsSTs1BjiFzLDg+k1n/spch7u1tcB+IdetP32exJZJOfPf67Hpip1EzEE6VSnBKrsD2dpGy2N",
+	"YGD1dEx/s2BAg6ntzNWrefUtEuQ4WEzeFKJDQ/legakcA1L6M5usL2fHT3Xf2ZUXVbep6iEdLxJnOtM9",
+	"kdZmtpTaWa+lyVMhnb0kruY9nYxVKZ0K6qD8BoKBBSAgwtBMoaC6WkfChxCJVJtZm4H9fe3NeFlTS8Qm",
+	"84WpfjbqQYmGfYsulGAeVvpQDg8OV/ehLG1y4l15t16UbRxrG8f6nP0lFbmO0fpVmrAxqlVXNvcT5Frw",
+	"jx8kJ43t84sQLKvAdJwaRHf+ZvgebOZH1x5z1ByP0PCc1ICwvtZmBn51loq5KslP1xQxqYyk7eMUGI1E",
+	"eBhgpYJCRiC0o4ABoE9LCwG3O3jVMTfW/eeeG0B6X5tloEZfXdJ3K7rWa4SvxNKav9FGidXcAN1n1IzW",
+	"HbK66xrZITTSaGK/NAVQUU3HHh+rYlN3NxZOAC6WQUSOUDzbfAoEPizAtFfDkQmURXMdC8TzvIHcJBRq",
+	"lILbUNF9h4r+6oJxawk+nDhFms7bCdTPZAK+/25FqvPE1hIqiRdyxDPGYjSu7gtiVXyHNYjdCMawnhMB",
+	"uaycxFKThDqPr2T/uqdDqm9kZvpYJEhTgSaV5D/PlLTAOSF1KhJ5ZYoycUcL/P2zp0T++d02KfJnTYr8",
+	"87ttWmSbFtmmRbZpkc+TFok15dedFSFTYxOf7YQbFZb7e8mizxUZLPTMZLVrBTp7q3K27tXWvdq6V/fk",
+	"Xln6rJplW54L2e+bKRR8V/lGIP9IrflWCbU/llkuZJoWylpPSqiFFH1VlDLTYibnPmuJBIL+UGFy1UxY",
+	"8g4GuDDL6jh/MjPkaWsaBAzVk893xDNpUde901nfpMDFOObo+1iWpSrcUEgStrotmcr/1mq3nLvivI5i",
+	"3mq3tBy7Q8o9rxXLxbH88ErpodsnR08et1vjTPPfIa1oyyLTUPfelGTnFd/xyxKNZYj5mKbBuLNb68ro",
+	"M4MfxtfA+kLrtZr2hU+8DecLXntHyMLmj2kLWXhLTfcXV1wyHWd6SQ87HWrI+vJHEFQOKoGKzsGfPi3N",
+	"lYJNj3kBvF8M4lIa0xGnC20DGF3jTCY0xaL1ByTB3NlcF+JUQtPTPEWopAktZJR6nZajRzYb6ukEY2nn",
+	"SpeYAQVqEATww3gaAL7iqLvEadE3wNBCmLtuxI8PngqQ7pelBG7XOzbtOj32pSNudOIa2CxutLfFZqle",
+	"+wDYLOtNxAvs9ZkD/BXN/goehlAv+bQ1wX03sP+hAmPn5qY3OONTu4W05Wucj/TmeNmnr1GcrxMue+E+",
+	"5At5TQ/a4q78eXQWypRI0QjqtpoLsncbtFhjPModr8JirAgakQ70btKjj+4/l1n6aanD9CaoFt/VlqUd",
+	"cU6tWdA9W8zDORYX0HLvdVYIM9Mx/pnTf3ARdDZZhT19eF5P0406IuFLkohyie7uy1CjelUocl2isVgS",
+	"feFS0A3lfLvF01sbDPahdMS27nMbjvrjYl94UbquC7CREHCSg+ssQRIsOg8EuBgGQvXzEKlJM9B+1v1b",
+	"afxnVgKmRDEndAvsXi3xg3NOAkIVRb2OpCtG0raxPxciUWToG01iGDtYj4X0HQGqRP8gUFOoGboxV/OK",
+	"r1GoQaHsKOmI5zBg7BblB/c0jBBAIZW1mdE2dOFqA6K8L7XIzRBSA9A3HSLhOO9UgEbMbFnIEp2rOYyu",
+	"i+6JO/USTmnMHUQm4l3cBnofq2m7cB2q5n8bg1Irkw1+qLdI0zdc+wDkd1/Y6WACSGzQnskitds8xNr2",
+	"/ytpyxOwLrfm/5/M/Ed5L0k/kDAKumGlNqvZ/ygU00ZN12DoP4pNytvrwWkTPoci4mBnrlMTHNIcWe8s",
+	"RPSuZMpHnBr2WCQfPyWinytZWK9A+DBiAQBggXcyUgMwwnBvd/4bBmWIHAPnfrDfgKBQpcjKLoTngh+i",
+	"ciDfVIXCJjNhp/1RePZu8vjgcbIHI/JOCnod1I+Q0BL7CudoCJTwCgAPgCcCyh1T7WOVeD5lowVCQddv",
+	"1KQTJ9OSbf87KUXMuKxQBm/DwzZXa40XP4ReS+Xa7tImocBwSXPvnN+llva7NrMAQNaK4mKpyhUq+Oey",
+	"lCuIKAtpVVp9+FZFbhXe1+nNvYaeLv8tPYgCTOmbw6+wwZnLjXW+XCy/2Wh1KmNoTIoxLPdpWlQh2LSG",
+	"8joD1nCU+N7tyoqIHQCAjtsV/n8kWi+gKtq2vY/VFoUaq/EVEM/7k4MewciY+ytLyVv0uhGawRH98Fcq",
+	"0cjVgJjng18HF+F90I/Du//LTN2eEkqXRab43nJeAwubjZRui6tp6Tv3zABPyTCxIK/MlGgJPGbUVKdG",
+	"K8hqecwen6sCaJ52RfGBZxnY59HH7AgnG90TwfMdSz33q47V7HR6OXLTFaQbu5h7A4QlICggX5qAddtC",
+	"5taIbBBzw7uTZVHa8EhrxgrMBkTuoq1ASwMk/krYTPdVR4DhwLlAbzpAyVxoqeeX1oWh04YBL535vRY0",
+	"f02LrNN6GPtfmSVShiggG+/iSmiVi3tgnunWT/uL+zBglNS2zCqpvTyDgRs5vd9YHc7YLV5TeVUAewsy",
+	"UxFid2r607HCkPe0yFvd1iPweWhOC15PNtSIjtZ2ggmQ0jIdodNxtAx+iKJ6ICOwgitUPLm9DymbNLOT",
+	"XM5f48/8kAxhXxegx5FWheDGow+XW0qobRIKdp08qcCVEPK3kwaZHkaDIWnaMJ4LOrI4mF89IoknSsQ2",
+	"pRp4iNMkEdBknVLX6zekiPFget6TjIYZUUnWxxnANBYG+jLTKfSUk8pwT/QAw0j8kxXCfQo2epZVsug3",
+	"viE80PB2COiQuIROTttUkq5ScBVgF+4D0gt+F/FuyBqeFMATly1/JchqRany3GO2OG0Mf6TKXkMVNzWU",
+	"xc+dFGY8aXzxb+lIc50ftuTThLn6hersd51//Gwky2SvLTxqzP40QzTnH/ffnUYjgJrRxcfHoIdNa+2L",
+	"0YB0prIKuTHXBAbpbCJG+zU2MjOU7I8IyTEay5QKNhdehC++WxjIz2pOph8GQGpRi77kN/I2nrScZPvX",
+	"at74rLenAg4tPutFEMNlMM0sEUuF9wyhlyLFWlCu9kRJvPg8BkxeeNrbwlxFpU2TXJZQbYq8B1NtI7sp",
+	"etBIybxRsv2EBz79/un/DwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -286,6 +286,18 @@ func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...C
 	})
 }
 
+// GetTimeline calls GET /tickets/{ticket_id}/timeline.
+//
+// List what happened in a ticket.
+//
+// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
+// `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+func (s *Support) GetTimeline(ctx context.Context, ticketID TicketID, params *GetTimelineParams, options ...CallOption) (*DeskEvents, error) {
+	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetTimelineRequest(server, ticketID, params.plain())
+	})
+}
+
 // GetUser calls GET /users/{user_id}.
 //
 // Get an account.
@@ -361,6 +373,24 @@ func (s *Support) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, op
 func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams, options ...CallOption) (*Page[APIKey], error) {
 	return callPage[APIKey](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListAPIKeysRequest(server, params.plain())
+	})
+}
+
+// ListEvents calls GET /events.
+//
+// List what happened.
+//
+// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
+// never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
+// When there is nothing yet, the answer waits up to `wait` seconds.
+//
+// Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
+// tickets, a service with the role `user` what happens in those of its customers.
+//
+// Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+func (s *Support) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (*DeskEvents, error) {
+	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListEventsRequest(server, params.plain())
 	})
 }
 
@@ -632,6 +662,43 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options .
 		return plain.NewRevokeAPIKeyRequest(server, apiKeyID)
 	})
 	return err
+}
+
+// SearchTickets iterates over all the items of GET /search, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// Search tickets and messages.
+//
+// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
+// and the notes. The best
+// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
+// seconds of being written.
+//
+// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
+// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
+// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+//
+// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
+//
+// `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+func (s *Support) SearchTickets(ctx context.Context, params *SearchTicketsParams, options ...CallOption) iter.Seq2[SearchResult, error] {
+	return items(func(cursor string) (*Page[SearchResult], error) {
+		var page SearchTicketsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.SearchTicketsPage(ctx, &page, options...)
+	})
+}
+
+// SearchTicketsPage returns one page of SearchTickets.
+func (s *Support) SearchTicketsPage(ctx context.Context, params *SearchTicketsParams, options ...CallOption) (*Page[SearchResult], error) {
+	return callPage[SearchResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewSearchTicketsRequest(server, params.plain())
+	})
 }
 
 // SignUp calls POST /auth/signup.

@@ -678,6 +678,21 @@ type Journal struct {
 	Data       []byte
 }
 
+type JournalEntry struct {
+	Position    int64
+	Type        string
+	OccurredAt  time.Time
+	ActorKind   ActorKind
+	ActorID     *uuid.UUID
+	TicketID    *uuid.UUID
+	SubjectID   *uuid.UUID
+	CustomerID  *uuid.UUID
+	Data        []byte
+	Content     *string
+	Title       *string
+	Description *string
+}
+
 type JournalHead struct {
 	ID       bool
 	Position int64
@@ -794,6 +809,26 @@ type RiverQueue struct {
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
+}
+
+type SearchDocument struct {
+	ID         uuid.UUID
+	Number     int64
+	CustomerID *uuid.UUID
+	CreatedAt  time.Time
+	Words      interface{}
+}
+
+type SearchIndex struct {
+	ID           bool
+	Language     string
+	RebuiltTo    int64
+	RebuildUntil int64
+}
+
+type SearchQueue struct {
+	Number int64
+	ID     uuid.UUID
 }
 
 type ServiceCustomer struct {

@@ -91,11 +91,23 @@ type Querier interface {
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
+	// Those that a customer sees.
+	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
+	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
+	// those that its customers see.
+	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
+	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
+	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
+	// phrase, and then these texts for the phrase. Nothing matches without a word that must be there. Matches in title and text are
+	// between the characters 1 and 2, which no text has.
+	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
 	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
+	// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
 	// is the first day of all.
@@ -122,6 +134,8 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
+	// The oldest position that is kept, or will be the first.
+	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
 	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
@@ -142,6 +156,8 @@ type Querier interface {
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
+	// Indexes what has been waiting longest, and returns how many it took.
+	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
 	// The events of many responses, of each those from a number on.
 	ListAIResponseEvents(ctx context.Context, arg ListAIResponseEventsParams) ([]AIResponseEvent, error)
 	// Those that staff see, or only those that the ticket's customer sees.
@@ -153,8 +169,7 @@ type Querier interface {
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
-	// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
-	ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error)
+	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// With the notes, for staff.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
@@ -196,6 +211,9 @@ type Querier interface {
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
+	// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
+	// do, or another replica does it.
+	RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
@@ -221,6 +239,8 @@ type Querier interface {
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
+	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
+	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
 	// locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)

@@ -22,6 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -46,6 +47,8 @@ type Options struct {
 	Ticket    ticket.Options
 	// Journal needs no Metrics or Logger.
 	Journal journal.Options
+	// SearchLanguage is a text search configuration of PostgreSQL's.
+	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
 	// Workers says whether Serve does background work: tasks and jobs that replicas share.
@@ -64,12 +67,14 @@ type App struct {
 	Assistant *assistant.Service
 	Prompts   *prompt.Service
 	Keys      *idempotency.Service
+	Search    *search.Service
 	Journal   *journal.Service
 	Jobs      *background.Jobs
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
 
+	workers   bool
 	debugAddr string
 	metrics   *metrics.Set
 	logger    *slog.Logger
@@ -96,12 +101,16 @@ func New(o Options) (*App, error) {
 		Store: o.Store, Auth: authn, Accounts: accounts, Tickets: ticket.NewService(o.Store, o.Ticket),
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
+		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
+		workers: o.Workers,
 	}
 	if a.Jobs, err = a.newJobs(o.Workers); err != nil {
 		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Prompts = a.Prompts
+	o.HTTP.Journal = a.Journal
+	o.HTTP.Search = a.Search
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics = set
 	if o.HTTP.Ready == nil {
@@ -159,7 +168,11 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.Assistant.Run(answering) })
-	for _, run := range []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run} {
+	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run}
+	if a.workers {
+		runs = append(runs, a.Search.Run)
+	}
+	for _, run := range runs {
 		running.Go(func() { run(ctx) })
 	}
 	return func() {
@@ -186,6 +199,7 @@ func (a *App) shutdown(ctx context.Context) error {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
+		a.Journal.Drain()
 		answers, cancel := context.WithTimeout(ctx, answersTimeout)
 		defer cancel()
 		a.Assistant.Drain(answers)

@@ -60,7 +60,8 @@ func OptionsOf(cfg config.Config) Options {
 			},
 			AIMode: sqlc.AIMode(cfg.AIMode),
 		},
-		Journal: journal.Options{Kept: time.Duration(cfg.JournalDays) * 24 * time.Hour},
+		SearchLanguage: cfg.SearchLanguage,
+		Journal:        journal.Options{Kept: time.Duration(cfg.JournalDays) * 24 * time.Hour},
 		HTTP: httpapi.Options{
 			Recheck:        cfg.StreamRecheck,
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,

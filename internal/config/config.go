@@ -67,6 +67,7 @@ type Config struct {
 	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
 	SignUpLimit    int        `env:"SUPPORT_SIGNUP_LIMIT"    envDefault:"10"`
 	LogInLimit     int        `env:"SUPPORT_LOGIN_LIMIT"     envDefault:"100"`
+	SearchLanguage string     `env:"SUPPORT_SEARCH_LANGUAGE" envDefault:"english"`
 	Docs           bool       `env:"SUPPORT_DOCS"            envDefault:"true"`
 	LogFormat      string     `env:"SUPPORT_LOG_FORMAT"      envDefault:"json"`
 	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`

@@ -41,6 +41,9 @@ const (
 
 const notDatabaseURL = "is not a URL of the form postgres://user:password@host:port/database"
 
+// searchLanguage is what a text search configuration of PostgreSQL's may be called.
+var searchLanguage = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
 // examples are secrets that stand in documents, and so protect nothing.
 var examples = []string{"changeme", "jwtsecret", "yourjwtkey", "example", "secret", "your", "jwt", "key"}
 
@@ -54,6 +57,9 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	if c.DBMigrateURL != "" && !isDatabaseURL(c.DBMigrateURL.Reveal()) {
 		f.add("SUPPORT_DB_MIGRATE_URL", notDatabaseURL)
+	}
+	if !searchLanguage.MatchString(c.SearchLanguage) {
+		f.add("SUPPORT_SEARCH_LANGUAGE", "is not the name of a text search configuration, such as english or simple")
 	}
 	if c.DBPooler != poolerNone && c.DBPooler != poolerTransaction {
 		f.add("SUPPORT_DB_POOLER", "is not one of none, transaction")

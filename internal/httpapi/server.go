@@ -21,7 +21,9 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -42,6 +44,8 @@ type Options struct {
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Prompts   *prompt.Service
+	Journal   *journal.Service
+	Search    *search.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
 	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
@@ -77,6 +81,8 @@ type Server struct {
 	tickets   *ticket.Service
 	assistant *assistant.Service
 	prompts   *prompt.Service
+	journal   *journal.Service
+	search    *search.Service
 	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
@@ -126,8 +132,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
+		search:  o.Search,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -115,6 +116,9 @@ func (op *Operation) checkParameter(p *openapi3.Parameter, value string) []apper
 	schema := p.Schema.Value
 	if schema.MaxLength != nil {
 		value = cutAfter(value, *schema.MaxLength+1)
+	}
+	if p.In == openapi3.ParameterInQuery && !utf8.ValidString(value) {
+		return []apperr.Field{{Code: apperr.InvalidCharacters}}
 	}
 	var typed any = value
 	if schema.Type.Is(openapi3.TypeInteger) {

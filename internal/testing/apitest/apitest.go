@@ -30,6 +30,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
@@ -85,7 +86,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
-	// Journal says that what happens goes from the outbox to the journal.
+	// Journal says that what happens goes from the outbox to the journal. Without it, streams of events end at once.
 	Journal bool
 }
 
@@ -98,6 +99,7 @@ type Server struct {
 	Accounts    *account.Service
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
+	Search      *search.Service
 	Journal     *journal.Service
 	API         *httpapi.Server
 	// Debug serves metrics and profiles.
@@ -164,8 +166,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	a, err := app.New(options)
 	require.NoError(t, err)
 	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
-	s.Journal = a.Journal
-	s.Debug = a.Debug()
+	s.Search, s.Journal, s.Debug = a.Search, a.Journal, a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)
 	server.Config = a.HTTP
@@ -176,6 +177,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	running.Go(func() { s.Assistant.Run(answering) })
 	if o.Journal {
 		running.Go(func() { s.Journal.Run(answering) })
+	} else {
+		s.Journal.Drain()
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

@@ -60,6 +60,7 @@ var operationBodies = map[string]func(*cast) string{
 	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
 	"getTicket":        noBody,
 	"updateTicket":     func(*cast) string { return `{"status":"pending"}` },
+	"searchTickets":    noBody,
 	"listMessages":     noBody,
 	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
 	"createNote":       func(*cast) string { return `{"content":"A note."}` },
@@ -84,6 +85,10 @@ var operationBodies = map[string]func(*cast) string{
 	"withdrawPrompt": noBody,
 	"previewPrompt":  noBody,
 
+	"listEvents":   noBody,
+	"streamEvents": noBody,
+	"getTimeline":  noBody,
+
 	"sendUIMessage":    chatBody,
 	"sendUIMessageV7":  chatBody,
 	"resumeUIStream":   noBody,
@@ -103,6 +108,8 @@ func chatBody(*cast) string {
 }
 
 func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
+// operationQueries are the parameters without which an operation does not succeed.
+var operationQueries = map[string]string{"searchTickets": "?q=secret"}
 
 // ticketsInBodies are the members that name a ticket in the bodies of chat clients, which have no place for it in the path.
 var ticketsInBodies = map[string]string{"sendUIMessage": "id", "sendUIMessageV7": "id", "runAGUI": "threadId"}
@@ -162,6 +169,7 @@ func ownedTicket(t *testing.T, c *cast) string {
 	said := c.Do(t, http.MethodPost, "/tickets/"+id+"/messages", `{"content":"Secret message."}`,
 		"Content-Type: application/json", c.owner.bearer())
 	require.Equal(t, http.StatusCreated, said.Status, "%s", said.Body)
+	require.NoError(t, c.Search.Index(t.Context()))
 	return id
 }
 
@@ -250,7 +258,7 @@ func (o specOperation) streams(t *testing.T) bool {
 // call sends the operation with the ids in its path.
 func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...string) apitest.Response {
 	t.Helper()
-	path, body := o.path, operationBodies[o.OperationID](c)
+	path, body := o.path+operationQueries[o.OperationID], operationBodies[o.OperationID](c)
 	for i, name := range o.pathParameters {
 		path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
 		body = strings.ReplaceAll(body, "{"+name+"}", ids[i])

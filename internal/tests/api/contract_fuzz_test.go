@@ -170,7 +170,7 @@ func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 		method: f.method, path: f.ownPath(), query: url.Values{}, header: http.Header{}, token: f.caller.token,
 	}
 	for _, p := range f.parameters() {
-		if p.Name == "cursor" || !rapid.Bool().Draw(r, "has "+p.Name) {
+		if p.Name == "cursor" || !p.Required && !rapid.Bool().Draw(r, "has "+p.Name) {
 			continue // A cursor is not to be made up.
 		}
 		value := fmt.Sprint(validValue(p.Schema, anyLength).Draw(r, p.Name))

@@ -1,0 +1,105 @@
+// Package search finds tickets and messages by their words.
+//
+// Besides the errors that they name, all methods return what store.Store returns.
+package search
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	// maxCandidates is how many matches are ranked, the newest there are.
+	maxCandidates = 500
+
+	// indexInterval is about how long a text waits until it can be found, and maxIndexed how many are indexed in one statement.
+	indexInterval = time.Second
+	maxIndexed    = 200
+)
+
+// Service searches, and keeps the index that it searches in.
+type Service struct {
+	store *store.Store
+	// language is a text search configuration of PostgreSQL's.
+	language string
+	logger   *slog.Logger
+}
+
+// NewService returns a Service on the store that knows the words of a language, a text search configuration of PostgreSQL's.
+// Where the database does not have it, words are compared as they are written ("simple").
+func NewService(s *store.Store, language string, logger *slog.Logger) *Service {
+	return &Service{store: s, language: language, logger: logger}
+}
+
+// Result is a ticket or a message that matches. ScoreAt is its place in the list: when it was written, moved by how well it
+// matches.
+type Result = sqlc.FindSearchResultsRow
+
+// Search returns a page of what matches a query, of the tickets and messages that the actor sees, the best first, and where
+// the next page begins, if there is one. It ranks the newest 500 matches.
+func (s *Service) Search(ctx context.Context, actor auth.Actor, query string, p page.Page) ([]Result, *page.Position, error) {
+	before := p.AfterOr(page.Last)
+	rows, err := s.store.FindSearchResults(ctx, sqlc.FindSearchResultsParams{
+		ActorID: actor.ID, Staff: actor.IsStaff(), Query: query, MaxCandidates: maxCandidates,
+		BeforeScoreAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	results, next := page.Cut(rows, p.Limit, func(r Result) page.Position {
+		return page.Position{CreatedAt: r.ScoreAt, ID: r.ID}
+	})
+	return results, next, nil
+}
+
+// Run indexes what is written, until ctx ends. All replicas may run it.
+func (s *Service) Run(ctx context.Context) {
+	outage := &background.Outage{While: "indexing for the search", Logger: s.logger}
+	prepared := false
+	background.Every(ctx, indexInterval, outage, func(ctx context.Context) error {
+		if !prepared {
+			if err := s.Prepare(ctx); err != nil {
+				return err
+			}
+			prepared = true
+		}
+		return s.Index(ctx)
+	})
+}
+
+// Prepare makes the language that of the index. When it was another, Index indexes again what is there.
+func (s *Service) Prepare(ctx context.Context) error {
+	changed, err := s.store.SetSearchLanguage(ctx, s.language)
+	if changed > 0 {
+		s.logger.InfoContext(ctx, "search language changed, indexing again", slog.String("setting", s.language))
+	}
+	return err
+}
+
+// Index indexes everything that is waiting for it, and, a piece at a time in between, what is indexed in another language.
+func (s *Service) Index(ctx context.Context) error {
+	for {
+		if err := background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
+			return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
+		}); err != nil {
+			return err
+		}
+		more, err := s.store.RebuildSearchIndex(ctx, maxIndexed)
+		switch {
+		case errors.Is(err, store.ErrNoRows): // There is nothing to do, or another replica does it.
+			return nil
+		case err != nil:
+			return err
+		case !more:
+			s.logger.InfoContext(ctx, "indexed again for the search")
+		}
+	}
+}
