@@ -16567,22 +16567,6 @@ func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteU
 	return err
 }
 
-type DeleteUserData406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData406ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
 	TooManyRequestsApplicationProblemPlusJSONResponse
 }
@@ -19429,15 +19413,15 @@ var swaggerSpec = []string{
 	"0cjVgJjng18HF+F90I/Du//LTN2eEkqXRab43nJeAwubjZRui6tp6Tv3zABPyTCxIK/MlGgJPGbUVKdG",
 	"K8hqecwen6sCaJ52RfGBZxnY59HH7AgnG90TwfMdSz33q47V7HR6OXLTFaQbu5h7A4QlICggX5qAddtC",
 	"5taIbBBzw7uTZVHa8EhrxgrMBkTuoq1ASwMk/krYTPdVR4DhwLlAbzpAyVxoqeeX1oWh04YBL535vRY0",
-	"f02LrNN6GPtfmSVShiggG+/iSmiVi3tgnunWT/uL+zBglNS2zCqpvTyDgRs5vd9YHc7YLV5TeVUAewsy",
-	"UxFid2r607HCkPe0yFvd1iPweWhOC15PNtSIjtZ2ggmQ0jIdodNxtAx+iKJ6ICOwgitUPLm9DymbNLOT",
-	"XM5f48/8kAxhXxegx5FWheDGow+XW0qobRIKdp08qcCVEPK3kwaZHkaDIWnaMJ4LOrI4mF89IoknSsQ2",
-	"pRp4iNMkEdBknVLX6zekiPFget6TjIYZUUnWxxnANBYG+jLTKfSUk8pwT/QAw0j8kxXCfQo2epZVsug3",
-	"viE80PB2COiQuIROTttUkq5ScBVgF+4D0gt+F/FuyBqeFMATly1/JchqRany3GO2OG0Mf6TKXkMVNzWU",
-	"xc+dFGY8aXzxb+lIc50ftuTThLn6hersd51//Gwky2SvLTxqzP40QzTnH/ffnUYjgJrRxcfHoIdNa+2L",
-	"0YB0prIKuTHXBAbpbCJG+zU2MjOU7I8IyTEay5QKNhdehC++WxjIz2pOph8GQGpRi77kN/I2nrScZPvX",
-	"at74rLenAg4tPutFEMNlMM0sEUuF9wyhlyLFWlCu9kRJvPg8BkxeeNrbwlxFpU2TXJZQbYq8B1NtI7sp",
-	"etBIybxRsv2EBz79/un/DwAA//8=",
+	"f02LrNN6GPtfmSVShiggG+/iSmiVi3tgnum2T/Gr8UbAvKi9/FXyd3kuArdker9RN5yxW7ymQqkA2xak",
+	"nyLs7dT0p2OFwetpkbe6rUfgvdCcFvyXbKgR56ztRAxgnmU6wpnjuBf8EMXn4GvHWqxQu+R2MSRf0sxO",
+	"cjl/jT/zQzIEcF0AEUeCFAIOjz5Bbg6hBkgovXWSoQI8Qhje7rvO9DAaDMnFhvFc0JHFwfzqsUU85SE2",
+	"HNVgQJxOiCAj6+S4XlMh2YuHxfM+YTTMiBSyPs4Ai7Ew0JeZTqE7nIS/e6KHCkYKn6wQ7lOw0bOskkW/",
+	"8Q3hgYa3Q5CFxAp0ctqm4nKVgtEPu3AfMFvwu4h3Q9bwpACDuGz5K+FSK0qV5x59xelV+CNV9hrqsak1",
+	"LH7upDDjSeOLf0tHmiv2sLmeJsx1LFQxv+s83WcjWSZ7beHxX/anGeIy/7j/7jQaAVR/Lj4+hi9sWmtf",
+	"Vgb0MZVVyI25JlhHZ90wbq+xkcGgZH9EmIzRWKZUernwInwZ3cJAflZzMuIwlFGLP/Qlv5G38aTlJNu/",
+	"VvPGZ709FXBo8Vkvghgug5FliSIqvGcIohQpVnVy3SZK4sXnMfTxwtPeFuYqKlKa5LKEulFkMJhqG1lA",
+	"0YNGSuaNku0nPPDp90//fwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
