@@ -222,6 +222,24 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -722,6 +740,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -738,6 +757,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -939,6 +960,99 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1308,6 +1422,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1347,6 +1476,57 @@ type CreatedAPIKey struct {
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -1869,6 +2049,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -1886,7 +2072,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2347,6 +2534,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2378,6 +2583,195 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2454,6 +2848,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -2989,6 +3393,86 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3048,6 +3532,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3718,6 +4211,39 @@ type ServerInterface interface {
 	// DeleteUserData Erase everything of a customer
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -5603,6 +6129,381 @@ func (w *ServerInterfaceWrapper) DeleteUserData(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -5667,6 +6568,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -16627,6 +17539,2120 @@ func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteU
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -16794,6 +19820,39 @@ type StrictServerInterface interface {
 	// DeleteUserData Erase everything of a customer
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -18653,775 +21712,1209 @@ func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObPyLaNJfFlLjmdj6i+CbJDsURNgGmjTHEd79mn2wfZJvoMqAI2+",
-	"kRRFJ5nM7jmbsdg3oFAo1PVXXxojMZsLzriSjd6XBvtMZ/OYwb/Pvn1//i7l79hPKZNK/yLT2Ywmy0av",
-	"cUZmTEo6YY2g8YnGKdOXR4Ir9lk1eh+vgsZYJAuahCx8m4i5ft9t0DDPyEbvo7mbq0avcTllRLKR4CEZ",
-	"TWkyYSSSZJyIGekckDcjJYYsaTWCRhQ2eo2ZnDQ7jaCRiJg1eo1UsqRxexU0kpSf6+tJyuG6VFQx/Kya",
-	"JoyGcLXdOT0N90dHzc64S5vHo33WPB0edZqHrD3ep8ejTtjtNoKGEiLWo7y6vQ2ADhcqYXRWoAEnlMsF",
-	"S4gYE8EZmUds5BGkEVJFe+RLv6GWc9Zv9PqNd+9fX19cnr27fPG83wj6bmRwcZOxwVMwVXgEJttv3PZ5",
-	"n5e/dvnib5fXr15cXJx9+wI/C4+bVSh+9YB22s3jsD1snowOD5vd8en4qB226cHwGL8qYnwtlTKSinK1",
-	"2YefvXl9+eL1vT4dslhRfPOU8huyFGlrs4+/eP186w/XvF+v4cvz1+cXf9n5IjY0t50/jyQdxiws7jjJ",
-	"kk8sIYtITUWqyNl5fu+FmuVodB3ax4NGyBSNYv3wuWFVSWjCiFxEajRlIRFjzblETSNpXq/3WYI7/jrK",
-	"7ZhD2m43j9vtdvNE/6ed/V9otlsqG72D9mnQUJGCzXl2TrzRaAo2eo3H80QMYzaTj/3BwkY7fxXJkeDj",
-	"aJImxfm/n0vYgyRh41QySRRIDT3mB5LcsCURCZmJkMXVZJnlXu3RRkufs3N4VTRi3uvvQ5POgUeTw3Y3",
-	"R5PiUKoIk78HqfNanMEiFhgjjokSN4xLsmBckYgrQRJGpeARn1QTg4tr5IcKQqSShYTGMYmUtC8esrFI",
-	"GIkUGbIJ5UQJw09bkKZ7uII0E/qJEW7fXkObbPRIlzefWBILGtayTCSJcPdoPhlRzoWejCaU3gnVZMoe",
-	"WsEw61++Df+cwjMqWert0eipJGU+1fZzVMuNs4pi3g1IsreJUGIk4hqCWWEhxYypacQnhMWSVRNpbl9V",
-	"T6JhIm4YCpuESM2k2YtTzj7P2UhtR6bD1WTKM5cdKWFJIuqYy00HCfUfqVA0T6VLIciM8mUmUhWhREWz",
-	"GgL9BK/wqbMQOXE8ZJoQiyRSinEyFok+4AiN9bGy3IYqw1VUOejmJTQMD3d9Oq8hCk4BKfKOybngkhWP",
-	"J61IxkyxbO86WlCl2GyuGr1O0BgljCoWXlOt+XXb3aNmp9Psdi/bp739Tq9z2Oq02/sHhz82gsY44pGc",
-	"XqMsa/QaUom5+7n+FUetg3a30znGVyRSXYMUq//iwX6n3e7+aDXMTbSDhlNmr+/0DJxPvYaYM06jx5O5",
-	"agopm51ue+gJxYYlJWznaHTDiku/RntNE+7fvT88Pm4e03a3eTJus+awE3ZH++xgfNg+agSNFNR4zbEg",
-	"rJBYstFrB3YckeDu124naMwTMZsr76euZjdz4GTP3+b55cUna2R4W2khUGuWWocG48Fnm+g6MQ/fico+",
-	"uzEOx8KYxpIFDWbG8PEL/tNZLcYOofwm2wGgdWqVTLKfGr3ObVD5ECijdQ91tWUSU6muzZ85iqw1KpQj",
-	"j2dVwMbukW673dYKKgypR6SiiapSV/GC1jjz5LybBu648G5KLvA7PFLB8TgoXKu+JrCeThT2yCaj6nWq",
-	"JmsMhaBvFygzGow+v/H7u5u/37dHNn7/vlu6UHBW+TH9+30XzkipfqP3pd/4hVa9RHtDoKDfiOQ1jfrm",
-	"SOo3aKqmIsHB3UQcv6NvuNWvcScF/LxC0OP9uePC8L6Yw2fTjAY54dVH6dUvS7o+7FZrktkdWxBfb3j5",
-	"tPv4f8fdv+pxdwW8chnNmEhVvSkio1gfHZW6ojIP1+vSYRQSbV6YUyLioHluoyXS1brzQU5LzAZWpR/a",
-	"q3C+vT3/ji0rdsoNWwZ6vKlvSXz8smqLdE977XZLD7bbLjLsYXPY1cxHDw6ap2GbNQ9GJ+MO69L94VG7",
-	"YY5drdaWXtxp9zrd3sFB67Dd6e7v6xdzOtOT+sCGRE5h280TNo4+6214c332I7/8PDz/D3ZzERZcj0FD",
-	"jsQcXJqGd2VP6+2OlWVPK/Z6xjRqBA3Br4dsSuNx40rrCLCm18VptVnzeNTuNE/o4X6zOz5ih+HBaH/Y",
-	"pQ3ksdGISXmpGa9omWheDMA1QuEmNODBpugcklnEU+UrE18aeBtycaPXYMu/ToffjqI30V/P3//jvPM6",
-	"OpfnMzX/8dn50fnf//e//6f1v//9P42gwT7Po4TJ64g3eqfttmakccLk1L1IJuoab0VpZLhmyGhi7fbR",
-	"SKRcldWfSXF3bM4fzp3kFL4ZbqJJQkfs3413uzUSsxIznbDOQfN42Bk1aWd00NwPj4bt0Sk7Hnfa2ZLj",
-	"2LzRVx0IZl5bsvgvNAXNR88oH7E4ZmGtUeeUUTWlinAxFOGScMbCvMdkywMPzfBM/o3sePKCCehw+9s5",
-	"CDc81LzJ/MYOtXbpTGvXG3DPppRP2Fsq5UIkYXUwiAs1ZQmZm5tymzdNEsbVtbumj/skYSNFpiKRjAw1",
-	"8yRLLYPZwr9NKjqPmTaDqHm/1hBh8z0T/BNLJNWzei2UlodztZHDeOQ9WXEC+5evuVDX1L66fCCHgkk8",
-	"ieEedBj7L9jmTO76rvSu577yp+x9tdrjVz8NoB7s0GzPV66pnqTd+wJIx9mCSUWAMTPKeS+Ec78mWrgw",
-	"BysKEjpSEs6kSEkySqUSM5bkjqXyebz1MZuN8BWqsDVDNOtbjGfeIUKZfem1UNWfeSkSMhJxzOgkzR/E",
-	"2ceeRnEc8Qm54WKBfhHNWYKzFvlAIwWEU1M28z94CUSomRn8qPmGDkWqNUcS8U8iGuX8lSGToySaw8bo",
-	"Nc7Jgkoz15CohdY89Xe9aKzlzHN8Fzk47nQ0WRaJ4BNvaO8lS2rERvmsX3XYbSBCSsc0DiFE3qxjSowf",
-	"baly3EUl1V8pKZTPb5Zv/xKJ4/98/rfJDwezv7ZHPyad4YfRf37+6ebi5C+8q75fHKYvxHF0Rk/H3/79",
-	"P8L97/6ZNFa9CmaLr1gAKwVyLBnJeUyX12aqZyEl34tPLKbAueyzYgmnMY7FPt/UbNi470CrddN1413N",
-	"Nfs+14w8ivzC01yhYroXjNrtTvM47Habp+xg3DykR8Pj0Ul4ytrjf7dDaEX8E42jsLQHVjxczNvwSG6E",
-	"c57kT5d4alcQG11H+l+gFmSk0TO8e27JGrW128IDuqwsrlbMwN/l6HxnPVAT6PnT95x+olGM2nDxkA6p",
-	"okMqYV6hWFRpNeHwOvVeUVBl3AsyhWbb0G7naOOo5XP71fzISqpMYexAECZvIJhQ6T/Xeko5OSnvNe8R",
-	"rbxbd+3Bccd39s6FjPQp2G/09JXA88ia17YMs4BrUY6mbEavtb4VGbejY58juEOMQAmud2Rm5wm6e0eq",
-	"5BO1zI2ezi39sjId/p2N1J19yJo0OB7nry2OKO/y3WDLuXwXt5pyo4X84sdwgFI7EwF6mr5kyb3OW8Qq",
-	"AZFTCSwHGQYqsIj/uN4v2apsboNuY1DiziqwMKTOTfXpb8aaHztsNzwtatW4Z1QbJCQWfMISEosJiXjh",
-	"FDenjRYH+o0v9HFzSUvuqzO7TCUXihNlcFJdK3g2L8cSWFbK7cOQJ4WqM2vqpwgNw4RJuU2G02ldhtOL",
-	"3KuJHVhJjPnjBhKYU/38eRUdjL2Lq0ym1GQjWVWARFX5Kp6iUCZQ4ZXaUqVxrFX7KVXbJPEc11IkG+QK",
-	"cpTGqonykkabO6NSa9675JKv4JHKp7cUTrZ/OpfUGOj7T+6PeimSYRSGxT3zWljDOJIEdMzyDhm7Rwsq",
-	"kBEZD/BJTxGKY7GAV26jDOXTIj3d56U3jtLWyAapZ/sXysM343Gl4P2ejRVRgkzTGeWykDgxwynrbQHv",
-	"YTRW03LioLbXWZzzejh2ETfw6HnIZnOhGB8tz/nbREy0pCvroZLOGDEkCohUURyTlIcsIQu6rFiMKHvt",
-	"dcT1NsMX+0LLvs+T5d5omt+xJcTT8t/aZqlGKxOmfPHmfR+STiNOvKGXVrNulgXCvorkjKpRcYHgCyDt",
-	"FlRiipbm8bVZef5XZ/bVOZ6voGTuE9blagh5b/b3XZlFEnojXEk/dx8Qj+MJUqTYmKaxQqeZTQ+uIpB9",
-	"+u7T2s9lr7Z9P5g5+GqzC91XcQJgPT9LWMi4imhc2FMfEsEn1S51Owd4wfXIe0NBruUVH4J+Q/dO56zb",
-	"RiM6zAm3Ts4dqIdF8sOqoEV59B5ZPB6pcNy5bRFJogTqniso5DMROvo8vahKogjOCLxMM1JHy9ju4SH5",
-	"FMloGDNydvHs/BxMCTpSLIGzAdbc1rXAx5UQ12ZckT45tZINvBhHs0g1et3DQ61tA09oyhSGgTUtW+R9",
-	"ZovSLi9KlN96qxamSDRvcd7ShM6YqvDnAc/+lLJkSebupvqF8e/xpL77Wa9Fym+4WHDNvFoRpuYj8Mpq",
-	"yotUXYvxdUI5GI5AfRiTR3xNHI/4+PMWJG9315Hcn2MtsbObPDK/w5B6RZxfG0pS25K4CzRdMM+xntQY",
-	"ly/IBxO0N0kCESo9OGxDbnjttinIK+WDHVAtTfAGjx6VhMChW2Hgxn9XSuSyJXZJiPbBVyBEQrm10nPB",
-	"pUTMwLOlJdYoFnI1R2Rvye0+YyKaKoaJQFdJ/rXbEILWWYyOEP6A6qmR3aVJ8j2V6iycRbyskcZUKkL1",
-	"tUiqhCpRJYogSwhuKilIEYaMy68hi6nQ9DHOjm22B6sjxvdVgy4Rwxs1ECH6xN6CBVWmAlpWJu7qFR3Y",
-	"coNhQTmfzSlfgh0PsTfyvQpXu8e7beP9qnSPH47anebxsEubp2Gn3Txgx+MTejTsjvY7IJulStKRXk1t",
-	"cbxJQqg6mUZz5Lp3QimWhHQGFkDEISN6IZIbrfyGdAln7zwRYTrSA9PLZce98AJj6TCuNdO7J72DTqvd",
-	"Puh0wO5O0hhjY+/YOOUhEgu0bkXH4x6ZUh5C+BWqbloQFLMWUxx9Aie24GBuJhHjYazpm87DWvId9jrt",
-	"VrfbPuyc6O87L2EHVlZMzvlLkRS93ODpenOWqinpttp6fDN/GScJ5crmXHk65AYh1FRqHRUiUTSkuRCs",
-	"G1B1OFeSv168eV0VzS2+aIOB6G+9orGeGKvOOtEWf/GDZlPP7IPXZl8WxT3kMRkxr5U9/R6j8UWcvL98",
-	"2TzZRsR16pQBNxOSDai0qcujBiKgw/YlY+GQjm7yNDhXZMrieVHOz2auoAFNx0gFWgKYTOzV+/mgsJ+3",
-	"SfxNqIr4pNFrQEXRCu7Pf8ybr6xPYuAh5I1UJV7/S8QEg4qJ0qg4RbvY5MxOEo+A+ZzRRJqUDm3rjPUp",
-	"QEnCtLWM+UWLaTSa6qcTMtTvSVjMqGTSSmEredcQyPd+3oV7DIHQC3N3+lzdBo3XbPFelg0UzhaVwWQr",
-	"qOKIb5lh2akIbb9mn9WKrKhzJQlnn1Ux+cTm1hqqnp42251mu3PZ1nulh/xWyP4gXeOR/6UzO1z2XTk4",
-	"fUZmLIwo0XIOFCkxZwnyl9Et8eCucmBlOWtVEevSi7JceIz/QK6b9/ltZPlJTpYfZbL8tUu+q4tZF0Zv",
-	"6PRSpDwsH2FqyhIWaDNDz0TvOVlDkDG8oCrqxQW6A/Xf28w1H8w5yM/VfrZymnjRzLCcvEErUrwy2ZVn",
-	"NQoyYXhw0DwdtbvN/fCAHY6P2sedE21jWzmHmV3BVulyqwXWfu+gXo3dD9snuPFPaHfcbLOD8HB0NDym",
-	"J6cliR7Jaw7E2FaAITX1il5WVvxfaE2UTOknbcHP46jSzDM8ca3qSv1NPqc53q3LNAsQcmROJy8fbBU5",
-	"HdUZOmaGGZRADYsVJqGJ85YuY0HDSyG+1wdbIQX/E0vI0QH5LnpaQZU5PnoN3jl4uGj1gWo4o0uk79Hh",
-	"4f4RGS4VgzLvmdjKF97OmXsdLxRkpoJeTDOeEhXKgwYqMB5qFoEFq4nH4GoGZI73VseIaKrEmr0BWlqn",
-	"u39weAQ1CnfNFb1LpBFsW6t0bjAYZ31lk1ydmrpaIe302sdaDHQ7IAb0YX69eZkFLIxJoXgB53hYXhrM",
-	"YCF0rJgJWNqsCzA2J9p8rGBdc881M+8tnopxqPczvNw5xG7YHP2D7guaFlv7TQ+OO3nHKcxhG8fpfs5W",
-	"6ni2kiUfyeZZ3hFFWgDdE9Dp4QKmEhTEppgx2N2aXcdUVvum595brl3EPEdpLy/DxsmM1X5vV1DHi5P5",
-	"8yFZ7L5Ei4oBIznKDqEzEiZ0rH73Hp/7OHEshXboxcGleJuwTxFbFMJ8YKKLNA7JkCE2CsRfDZP5K1WD",
-	"nvafIoXpaVJAjgnBYvEQMQSoO8CJTOdzkSgSMnnTyuwVuZSKzcCuzN66gVAvIrCtzkIxGR6VhLH+uTLO",
-	"SkwVMwQZTY1gKu9YeLPz8hW3q/GA6vm4e8CLkGWt4bu3UXAwha9KwcG5EX9YFXu3MPSMKBdMqYhPZF0O",
-	"+iZ7+De72Yp7K5t2RUElEilfT/nLCq2tHMhf0TF8pcmVKps6X1vAlanuBBwGG9ZW3OLrC57HGh/Glg5I",
-	"30Oov/eOKva9VjKqpACgLZmNCXq44JVug4Qqdh2bt+SlgGTAljORsOxNekTwMyR6bR/o3AxrSU+RZKMr",
-	"CYPc6IEmLKQjxcLK0ogzb3UDBwq4AL1PEUnzMdA6o3uVfydY7UX9mJjhXf1SrlL7waqC/na3d3jQ6nRO",
-	"9jF9ciur20Tca/cThoeNpYxxwRLWVV0hPL5/wjjT67yyjrbqpfbBLIv6HVNa9a1W8/yon95/RgD9X5xv",
-	"J3G+BEm/WyXxnYjZa6HOUBQVFxQSU4FWlEgFNlqV9aJvw4pf8xpPCr7hMZZTwbv6oLj1G+DrGDJC5Y3J",
-	"/dvWi3hUl++qZ5bl09YIv+LANUkuGE1G03dMpnG5PMRYYXqZaLlOZDXoQtGHYASd07klj+ZzpuA1JjHT",
-	"hmsA4Hi9enzr84vWiLdMu0YSZsMwPkUzClPGq1X3ymEWi3Kv7u7QCL7cRbgbQmbLUR09XC3111LfC+D5",
-	"c8/RJlpLm8oS7t/Lsl3B9kk+seRpKpc1KlUsJhFfpVBhAu31UL/C16fKOlnCyIJGWqfbRok62bhuEOdE",
-	"zIhKYsQfMEoQyJMrCY+YzpWYG+GhWMzm05zXbT1mSydXzQsgF3bghQCeefIU3IsH+snj/Xa7fVCuHj+l",
-	"UDl7eNg80Zx1NO4Mu/QgPGGnbX3vHF6332q3Op39Vvtx92AlzFHF54CLMIbSa7wS/4jimD4+bLXJw791",
-	"Ok/I9xFPP5PPJ0fXRwd75GWUsLH4/LhzcNhaIQg6J5fddq9z2Dtot44OO939PElsiXEdTY616taBk/mw",
-	"08nRZNSh7Wb7eNhtHo867eYpOwibh13aHh2H++MjCLkamrQ7vXB40jvo9R4fnKwmSvl7OaI8Z/LmbD5/",
-	"3G11yMPozcWe2UrRhL+f1+Ar3D2qvFH6C5a3VmQ9voSIVsJYFaBTNaFRWB/khfVK0Cf+7nD07Pzo/Gb+",
-	"tx+e/fW0xfbbrVE35sPZy3b4t7/GmnCJnt1jE1t+vIlsfEyjpsUy/DMWcKGm/M12g8joFPHJhpVjUyrJ",
-	"31MJWNYp30HV2Fco1ZJ2Tv/k1VpV0akNAUl+fwEqp09sHZ0qvnqL6BSuyDPMDi56FODXCtezrWlATnSp",
-	"xVVRkUia1zwhCYOs4UihX3obm2JY5129NFnKdiglTSA/1mzmHyI1rc4x01cIrYWI+t3wYy6O8K+RMnf1",
-	"29yFFc7u4t77+H+C8GssgdbpQLN6x9IylL3h9LSyuBIruBOGV1fU07iCSuye0SLnSrrCHVdT0jNVBIRO",
-	"6Ha1BKO6ChOYIIGRVotIbybAlEK8onx5hlpQVY1v9FlNTQHWispEJcS1Ng+vqX1Tle1oL5o0LdNiBJHm",
-	"PkNa9u4reX13fGkg1SQqTsUjFCqessa4hrNPmltWECm7JZ+IZNr9QJaBLL+SQFQFIBbkzgmVM7ndjLKR",
-	"1tPJ3gNkSqI6uL1vo0/QToaSeRKJJFLLgCg6kcYix0OIjCMW58MYUkYTztCdxNM4tkha13ArLIVIQshN",
-	"AYSsW62s4gcavcY0mkCVMZ2A53eImYNAiHHKQ8QKfH/+bErVnVz1qyES7yRTvcP5KmioJJpMYDZZBKBp",
-	"nWv+YDdt0bblUL7ke6/NaWIQeMoOuZXqgeEbeAqShgopBNl8ZTqcRaowV6O3bdc3YVVrhC37kpnHXjFF",
-	"KzGSAMm+po0YfLwpFZvXdhrTZGpmgzSwTZ3V92ctCrL7yy3U7vmO1R3Y4B2Mh5uNGjFUVlMC79mY5nds",
-	"HrCid4C/eh+fv3n94gpRqwq8+MPx/3HjvyQ34j/fVbSc+I3x6Vb1VHc7LXCi1QhqdzBabivOl03gaFcd",
-	"LcGXO/a6qJgLlMxsXPF0W3lKegkwNeN1zTXRRnnP9fcZV9GIllJjXgtXPF7ULtPCc0XlMiuh4YyFFjfN",
-	"lcBv46rZrzNDoGCmMJqSAlkcMBz43GQssvAVCyN6CQ/5FHgb04iX+kY5GrjHr6EWCAtia4uJHOyT1qkx",
-	"L/t+JUTjXGbvYUYRb2LeJ6rJUjkHoA5YxyuAnz9gPM4WwFSGKErJ89mbawH/nrKRmDFZWdxTAmCuqsJb",
-	"FSsplwpv0ePAVeD9QOMopHUJ4WdkFkkJRSiwMGUW+uSer0kFh3zyYcLojSSUJGnsCmlGgquEjlR1rr1m",
-	"JZNC4mXT4zC2QX5p14EtZRRYkUJenqYm3gdGb966QFWp2d9M8FVOgAWjN9fe9XxKrgdBxKhcagNqkhpw",
-	"xjK18gktHsHc+7ehWaeOZnri/tRK9MrPDQIdCO+DfbOh9K+Mqa4nnu12icGofGEkWPPk4buXz8hpp9MO",
-	"tFEFFzqHrcNW52gP6IPbQ2+W+TzW8jIS/PHfJbirHWNZix6wRyF9nH7+nvGJmhrsITMrqRK7719c0kn1",
-	"sE2mkubthakskVOx4AFmIxlAHs1DIqka/knrpLVfGHy/sd9vNGpGeHSgz0+lGMSx/l+/8fHf/tD8r6s/",
-	"9Rt/bBSHHjQ+NyeiqX9sypto3hQwdBo3HadgC5E85to7No/pEmVCfsZvEwaJ+JABlqSMLKbMNEk2mCA2",
-	"hInVa4TRJI4ytDQLV2eKsAYFaKdBjg7FZbKNcoSIGeV3mtz3Eb8pz2bQT9vt/VGaxPAP9oQkLP6m3+Ds",
-	"s+o3BrhcJ92Tk70g877N6YS1yNkQ6AA4Qybh0bjlvGWEt9sg8J8hf/Wbw7b+uXs0ShMpkm9ufuqmZ+0f",
-	"pp3Zt5Mfws7yYNZOjxff/tg++c9x1aDquKLbPji5z+p/L3CzVDP5nKqp43DQN1HZy8/3TuHue25IlxRd",
-	"HvAHqP2Fg4bGMYO0RR5ihT5hdDQlcxFHo2WPDJJBPk8nZmMVAHNDNrQ+zG3a5UANjB9H9vlDqIRpRkyN",
-	"m1Ol5nQeNROqGCxx0wi8vVafF7Y15hU+Sb5pP1HfdBqbT/kuS+lI8xamWUUgqnxCYPKhDMjgJ48ees4L",
-	"N2ey4ZSrJ/zTN512+8nim+7XmjJTyfJsbHDX8rO9MBNQAtKwfG+6D8wJyZ4yHY1Yga07/pDHIplRzKFT",
-	"+2Db0c/RLJ01eidHAGsyizj+3XHz0YPFlNTNJ1Th0Ft59ChsvHPx/LsH0jijXU/n/Jp8yrMd43qwH/XP",
-	"V1X77MOHD2ee9VE9kNFUbzQ+YSgxj44PvQOueLg9hT5nJGE0nn3Tbxglvt8IEB3ym34ejgxE3vaS4jZo",
-	"xBG/Qe3j2/fn79IKEXdmQBIAM/bs2+b7cz1kp3uca60pSbl+PrN1nopwma89a/zRHn4trfz+4bG7FOjH",
-	"4TXFW6AWQU0TRsO669BTzdW650f+jtHQLr57sjT2CVNeAhCY34ipJyt7Ca8cQx1D4u9mLA+k1ykhPxZk",
-	"zhXD8UPYK0ciy4P4PpIKPDYeOWR5DHEkld+5dIshZA3ialYGbyCRKn8e+5/tYEWeTanyKmBWMDXUCCoy",
-	"iiPGK0YkGQ+dyCmzeFTLuZswf2Gk6BBeMdZMlpHjNUP94fgrD7aOx4oN07JCzHoia67znI5bMN0LHrLQ",
-	"5O2WB/YCqzJsqM2E08vjYNy9ozgG80z1INpuGAmVLPQ7FxUGoq8T9oklSwSysHa/bY9TGlLIYoZuledU",
-	"0dKwshSGP1rUZa2RtuzvMKis7QkoAlDYVh7bSwHA5aDIGl+NwRpgVZITpZVpwlHapqhwlAjlGkW4cclV",
-	"QwIZXrVQmmHu/+k34zoR9VbEMUhLRF1YJyfrhrKhsAKQnyzpsaik0WQ0NY3vqja9vmwzg4oj+Knio8Zf",
-	"ZGH5KrYxppZk4WkLdV9BBnhDSdBYv5zjSfwy/pxLZC7c4blH8qBuNYeZFU7VC3QfgfKazlZt5NcAlOLt",
-	"3IBQ6eDDo1HFhplntbert3HlcNiijlcvFE3Ueu1iVGjguBVR2KL+UA29kqq6z2fn6DbftmhRVR/mQtV+",
-	"FZ7b7pOFdPr8l79lilCvWTIsPyp7zvBYuyL+F7YbI5NqrRJsTr6vqQu3syF9VllzpgrB6hxG95OuNYIe",
-	"Egwl+wkA68pj9g7JwuU8/kkNITGLvZJ4by3kQH6cJu991SKWoD5KrkV9oVL+z/HaPb5t61/rpm5uqP46",
-	"Xtv+6+9MRX8tvbHkv5LeRZDT4udzVYQ1au11bhz1CgGU4SvX3jaA2jetlUP7Xih3qBb5Ox1kubS/4HGg",
-	"N4zQBV3mSvorLHZ4UZ0wXjkkNxRIWq2WiW5/Y1lH1lijRu02GbCZ6l1QJ4rV8cUx5a/j8GSqz+8prdzL",
-	"+qK3mpuYKAk89P7cGPlbSGpvTFWGXvWoVlt8+UGBybfFsD6JG7/ZbXFY+jKM44Ytq4agr5unSyJ6Hl3f",
-	"sOXK718oMZ/XLZW+6JGkygoR8/ssCj5Zv++N72aVKVB02zxdnj/f2hSoswKcPMQ5VcrDS1sFcGcqXEYz",
-	"Fke8zgJbYAHcfM44C8E0WDcQ87p7DGUrs3DVt9fahUFxeJ6mkF3JUh1qD0xsfg9EgshAeZxYo7D9qWkG",
-	"UMcs3gDqVin18kC2WSYzApuoUfv9WssxdekidzeGqr/qtkjtNydMbffBD5Gahgld8LoltzdUKkkLc3Hb",
-	"9b4tPpHJmvPn1WEHT89/IAmqAADNqLk5Q4IuSKVV0YQ/Jmzc6DX+8FhrO4JrUfgYr8rH58/R9wyHQO2Q",
-	"3p7rEwSHQ874kmAyvJwzhOIF2Ln378+fI8ISRim54NGIxoC3b+BlAT24bkLZgXPfyWhx8VZkHVMqQr8W",
-	"c1IJMhFEcHSYtcgHg6sUoSpkkDuHbBLxLMpvkDd9zM1cNKhdANO0Mxwr0469KvB2dOAH3k7b7ePO6Wn3",
-	"8OD4oH162vFicO17xeCeQYR+VXx5TicMZyxbBLqVYma/vjb4PuI3A4KBUascmgfGImFPMJ9OkCEjMxoy",
-	"ks5bjWpqYKpAXei00z2BKbu/c+khH8+aP9LmP9rN0+vm1Z/ulyECJmpN0B0yeIQFWZWE4lwtWnDd1BA8",
-	"1Z9ZyKBPXaN32A5WhFu7Owy2wrzwlKja1x+mQmbItIDmwRUL/R0QEAU36d2tTX90VLaIg+KBDbAUKRBE",
-	"L7xkDOqXuMkaqSJOdkLdZVtvPHM78eW8yvv4ARodYDpWNumASKbFtGIhGS4h143KPCVoXIg4F/oqB+a0",
-	"xvyya8SXDOtIAIOr5fyDdo719/OsT5v/uL760gn227f9fsv/82Gw4uLel3bQOb3dWTZVpcXxCtLZwHYd",
-	"Q66UZCZ8Y/MRoOixV0iYgr6aiNMA2vp4zEYIUdOq6cbX51k7voCE0XjMEgulCiEa85IWuWCMfHzHVBIx",
-	"efUQQMAeJ/inSWXJd+szS1TszrcqOl8vpv6t+V/3FU/n41e2UWiZ1njSosomeLwkEUrkwYtLOhnYzoYo",
-	"piUL8NheRJKRwUGnO2iRwaMBdtFetgjU9NMJIEdqUWcSMQIiBZoRFNwlCcMU2nkiPi/JDFZcjPX6PRx8",
-	"eAxJfoOADPqN/ebkH9G83xjsQRYdzbla6Yytov64+cp0CN1MRLzgKlLLSzoxTSXHrwVnNYS7zAhkk7+0",
-	"DNMCvacJiJ4hbDJrUG2CfBJgJMlgv30wcCiMFPOCy4mQfd7Zb3Va3b3Vk9Wjvd+Mv6cmqlanw0VhDscQ",
-	"UcPtvANTXDqiM9YjJoEwr2Fi2l4PL/F0NmQJ/jQIMvXAtnPH2lkCEWRM4yXDZZ8PzOPmunleHyjDRCwk",
-	"4JYOMOQp0mTEBiA/YGRDLSEki8da/4RW414HQNsDAj0NfR5JEk24SFjY850yasq4CY/CiLWsgfqmwIRL",
-	"KRkkTDI1IAs4+KLQ9GJnBGdM2ivWUS9BE0bfBC/CXRL/vOU75/8Bp0XlKoK4pJIMch/TSyAS6A1BR2wG",
-	"R7oYF0gJBDP9U5xYxjng3jdKHRhg0kiShAE19XGeTbyo7bixh3eZtRGCHvEKBDBkWa3Ir2Nrp+nflcvO",
-	"laXEDBPrKCcDYJNB62txgJ3qb4wFzDnS+trrX5w+ZDiv1ssjxWZltZyc4Q9iDHjf5i5YZJO5bXd8h7yK",
-	"ngIHsc+qh2codVUixtrBaHqfu0RpMmOUm3z+CFOHLQcWsmMP279hC8EEEepODKPhrnJCeOGGe9rs6GCp",
-	"Gwr6WVaNJPPE3HMgJpJRNxITCPm6rhAvYemes6m3/zIEp687F9/cu9dU3kuW1E3EuA2/7kysq/Fe87jV",
-	"T9sMTfAH/kcqsPDUgS99ydX5mCKkP0G9D+D9gWyxoYmf7ONVn7b3PrafuQ3ymOnrnvNR2vXYN5vpWxwy",
-	"TrcisdoUMIBAXg3QHth2zICrk86NIcLtioPMp/ImS9roZU1vFaF9rqIZCwBux4Anwivh75AuUVx7tVy5",
-	"CoyqOZp7M8o0/OKEZladsNHD5nab7N902f4rn87qAm6zxOHXQkE6Ea7qdswURpIO4w344uz8ub31Nmj4",
-	"reMjfj1PxERbiWvf4hnZ5/ytfeo2qOhltu5Vxf5pt0EBvG7dC3Iwebti9Xy3Plf/d3aOfGvzERJox7lR",
-	"KRl2yNdK2oJCSNfn3e1Z6CkNv6WKLehye+aZRXIk+DiapMlGHPQqd/8tpPzwjRf87Py1t9Y0uraFIRs8",
-	"+dbeujORBsli6dxkkCVsDPJKZbBOuMowXhYSKWbM4wlz+FDuxcp3tq5eSfcW62qrVvwtfsOW67c2Pldw",
-	"GGpZYV7owmKbvuqte+A2qGj4vO4tpd7SO1t7u3NH0NRJL+SQkTlNpD6+KAHNn7jp4ga+4VBMCzs/uwRY",
-	"/GCBAQiYAV6DQutWw6TwuwasW8t5P8P/OmtdusGefeY96Y+jcATMIjmzrrdN5f8r+8xtUFGEv+5FpbL/",
-	"nS2u6x8HQlcqIbCVVA4C4AkZYA37gEi6lGQBHRXIG/R1+nYUGTJtkUqsI0YlVZue7uacIOlzB1GBa4QS",
-	"xV/AFsK+aM7w22NuwRblppPrqF5sy7lbokcSG2QmqBSCpY67oIYLfzO74escKutZgZxJ6J8CMZbs/imL",
-	"50C4FzMaxRDQ3ZJWUARwrewbVlLH+9hutSlP+Te6UiQJa+rPERqGCYBKQGVGMozCcOvJjv3nV041+9LO",
-	"lj4zaKF3S7b2UOejpwyHh8olZ2AzcBIKfWtBh/jw4UOzWPK6SpEoVsjCOI2KeBnNmEjV9pqiyl6wRlOz",
-	"n/paeyoKSb6fuB7a7tSvagNnS01st0bWLgh69itbLedcsYTTGHuEvNBH8NZqLr5pA2XU3LgjAoLTN8uy",
-	"1vNAV3wsJiYgbijnR9GjEESc0YyfJSzUG5XG8p5a/ij/pk3Ucv/juzab1wp6UMVs4dnXkHjfU6nOwlm0",
-	"7SECBS3UvmAlPbNP7YSMrwVhHDw0BL4fSZUAWo/rPRuzsQI2csoLIgNvNdFMc7IvWeeu8T65M+meASuZ",
-	"KFcm2ClfemBMdscNcBQ2o82SA6o670GJsX1+HRHwQzvfNzIdwX7hE/R2OhfDUqSJtLN8JcJoHFUBIn3w",
-	"kyJK2RCFjWZRpFZtLrgHBl101P3Svsp/JdciLHTRSvtdWodHB+S76Klm9sBUBHG2MPGtwFrgeitwoVhA",
-	"Ot0TfT/Sp9y9fxv6FBvUryVP4bM7Ic8Lk85piv8jmSU604R5/a8hZTnzWtgsl5hRqbzkaM1Vpl0kpzN9",
-	"lGCG3gDiR4MWeSbmWLDW51pc3DA2z7KB4kgqicBTmGNt2lnm3+/ETMKoa52AXo3qBv/brE5Fy/y1C1T+",
-	"+M5Y2GIcRZgqi6cRZBxxMrDJb4MnbnsbMFw+Yaj4VbRR34oqhWbk60mS/+zO6HGXju1ZBaPp5wG+9nsq",
-	"vkps4tMwKq//eTgNvLYaa8+CrAfJDh3QfhcSc9LDSMlD7PqoKbgHqkCxR8lX0JnLfW23WJhSe9i1ker8",
-	"V3dHXBGznPYEJSPRJ/TIXyBixHtOP9Eovof+TKNr8Ykl+sTcSKV5k92shz28TvNDWPn486f+gDWlvC6a",
-	"6x72mowC7xf6gKzfALlWKjtbJxtm08dTSBUdUsmciyzn9DGmgbL509ao5mLRIpfJ0vhPY6p2GYkrtmH7",
-	"9T1Avwk1ttRF7jcRDsepvhbqmanj2NJf/hmdRdf6hNnMa26eOH9uXOdZwFQllGeZsJucU5fZEzteLoBj",
-	"pCqVZc+0rUcA8VjRYGqbs2DrjKWgojXVhgLqzO//9KulPaGuqv+CPkiQAqWEIGKsELT/nzx1yRDbxOR/",
-	"eQb5Fdb2d7Bq2KRCJNE/flnF22ncablLxsrn31c0m9i1o9r10ii43MqK+NdQut/zeSL0GLRK9yxbj3uq",
-	"Gb+FVI6g0Fpg3RtybQx+S4kgZe3FWWPgs8J8kD638BWmo09NU5QtVramucj63VMxgp0S9oHfeSUgrraT",
-	"SKb0bjJzJSMRRnziyr44q+2pUNhjWYuGVTvL3AUD/ZAIPvG7YfyKYbXg9yYuUSaWhCaCMkKMIdcxBPLg",
-	"di813awcjjb4T8vhkDfcVMoTMTZI2uQFNYXkznk6Y7MhS0xZENwFfgJpgEXmiWZRFdm0o5BtSMxn+lYg",
-	"Z6xodf0DViZFbMRsLVMLi4Zce43Dw/2jYqVyqSBrVgdO9mG6zErB9HFnMpe12JozMY9Z4XuH7famXzsH",
-	"fqRx/GYMLWDWlVBc3QEKYFYLQ6qptpiKOA94DJUfitW7MexANLNYDDZIR/18jo912tlUaZJQULWwgKRq",
-	"CDcRhwJG0/8UmAxwBgyAfcptznAFkL1tf1QB7YDHT5R7V9ZprPJVCOVeNcgk5a70anXte+mtGQb811pi",
-	"e4LV07ZE1HfvX19fXJ69u3zxvBE0Ll/87fL61YuLi7NvX+DPxR+fvXl9+eJ16ecXr/Xj5q+L64vXZ28v",
-	"/vJG3/bs/cXlm1eNAL708vz1+cVf4FP6zxfv3r15V7kCWdPbjQj1/hxQpe9ArFu/cukjDiAbiBj+nY3A",
-	"uPCZuwzZmkXTxllXgaJwc0dlAY/StW/bSj5FFQx6hj093IgHW3Bp9Ta69CCCoeQ/lSwZBEQqOh5jryAM",
-	"uGrjbuB21yC3fxGzatXWK6wKFpgJ6E5m6Vi3SO9S7mX30xCDVTR+660GVqgVOgS9S/nZhHF1zuepGnin",
-	"2sBu2IHtfJSrEXzlH3EYUVQmMging/7JVN5jZVWeL1aL4xzyvDlTEdLRJEK1yBseL7Nib8uIkYTY4cbC",
-	"+xm8tFJ8d9vtdll+r5CNOEDM7TY5JUnKA7IAoJkMe5AkbM6ouqcI3aBMMrfD7aN2Ct6JWOIpLUZm9HNz",
-	"uFQMDrKDk8PjI81p59oSSxP2zOgsZd3AVa5gi3sPF8PC5JCBTOcskSxk4aBHKJmmM8qJEuKGCHDcZ8yG",
-	"4c7MG+xjdQMqap9nBTQsloyMo0SqFhmMbP+KQQ9qbMBoo/LGWFiabVtkECY04hGfDHpY120ar+uvSkS0",
-	"9NvpmInBmCxaLGTogbWGMEIUhZBR2AamCNyeu8XSqEKlU1AI/uSrmeAvqWgc20s2ezZouOmirKjJY4fw",
-	"EIR2SoGioGFpASWvJrUxaGRrVXlSnZ2/qmEFqsjQdIssw2jLAv4kGdBUiYHRktWUzSxwfYbMPgAYxgF0",
-	"n8vuARGsN5nocxMw1owSRnJEE5DLM8w7GIjxeEBiRs0XHHKVQAaUhaVKlUCijDV9xXhcM38HtV1pK9jO",
-	"7aHXLh6M1TThWIqcYTvmJaTxUq9VP81tt/kGtasfuoxmTCo6m+vHmE2WXfmZDMcbbr8N8v2I1z3/0muW",
-	"nD3sBruZnuMN+yoog9ZxEimUOi38RCIVmsm7/YpmHnh53s6ycmEWKQASM1xvMNvNcrYy5WU9zpkP4XxH",
-	"pbkWwyFzk9iESBB1CWT02MPK2rHZSeZDztvegClXUVyBnr25TSZCFq8jxSu46TawOSomYWajjmEmmcRH",
-	"51gkenk4GS6NDoE6nGQM1AozNQtO5fxKkSTDNIoVicAyrEfl6GCH0Z0gc+j7AOssiiO1BLlDx2OI0pve",
-	"pZtu2gu8/zaHjntvlrIBW5tciyk5WrTt4OVW8D+Qedb1vmZXy/ToxGXKaarea+/Emam1eFaaXag0Vmnt",
-	"OWRDpH3gJLplfPuZnOSuVPALwndLxWsrz1Ne5YO5qmRpc0tK0hHKGKlffFZoO1jocVqkHgzJ/0ilcrrh",
-	"KhaaT6zx5lEOFhzQ0DUZ1EPWukQSzSJOFRJ/Rudz1+8APHHVtHuuL+Kng0YoOKu9UXBm77PBkZpzFK7a",
-	"ewGirO7Wd/qivRPAzeruBLAIvPPW8cjydYZQqX8WnG2wnXOvWn2rR511t3pTWftWR8p1d/qkhIb7pV4l",
-	"ZRx5MXNAqY5j/FYsBRWuABd/b5nofU3LuaWpISZKgOT1VMbNPuSUx8qvWew+kKyLRCgjgYEATwi1wjeK",
-	"me8S5pjwAVKoXkZkXYUNJKWla6HN8gOJYFoVoiNosJp1unR4zYExNKKEiATAzV7M5mqJRwYk3I7ojPnl",
-	"fhv5DV4DBqDjnrzbt8pv4NrZVDvtEVKwgEBd0DPyqNAd18x8JR50Ub6WsMKZbcvjNdzBpVt9El04DaQK",
-	"PDo7jLA3cY8MUJ5qWzswOuOQQUIzKmRPyMDqkKG7wymm2Sn2hAxQQg6CPves/MDCxuZPP8H1E57DIahz",
-	"OOTcCqTKqxD0OYbztR7pGXb6mMsbj26uYI2bWWWyPW+ur7Owa1p6nHFb7xu42Zr+Hha5sHzgb2khQmGC",
-	"3L0VpccKeTI+pieKFURftTlldzKbgJNTuWvj0g7YRer1dwKAbxgaRQtQpTy1VEtGwy92EjYAtFIsw5LD",
-	"+QvnMRtHn8sM8BeTZHcD58Ak4hIGk7CRmPBIMkSxLLgZOwUv42EOpVjeXOfw1L90uhUw0SBSoN3M1yOw",
-	"+YBna8ZMSkPMlu+pX6k3CJPUDOXw6+6+wLtMEnQ02tGhbV7mHMG+aR0p6SpbldCneJU14Q3HMJDjChcg",
-	"MFNcb0tkvFXttHMyRGorOAATOI64c3MEKI6diQWNKEkkc8eVjPgkZk3TwsXnv3I02EfJ/n/9/ud2u9nv",
-	"f+687Pc/H7/U/zx9efVIX5E1F+ufquTdM8g1qGkGCGat63dFLcgjeBCnesMJvffR+2h6gR+cZr3AD1ud",
-	"vQo9EL6YZWwUW4PyEKxaSQZnJpkOfLc9YlqJG6hk7y0OL/nNnP6UAr46hh9kYb8ftE/XB9OsfI94fXd5",
-	"dPaYxiwuVwOk92qHyH7ncP9onUcEuD7XHmydQVBVd1MdAD6LF3QpyWAIxMzF5PCn9ZG43ALmvpYjXnES",
-	"lfsPd3vleW4kAeywnFtqVwf5yOuEuplUc71Oq2S2FmdObQIAdf2LkVaowuU8aghyZGZpygGz381z8k6O",
-	"Gr/0t9rQ4AJCPyPKAUgBW+JGdQYFtrxdg7cON91BIdn8qKqS/rbfrhH0bsbrRX1mDlatnDXvqPIh03HZ",
-	"DJB7Z72vc922xrIJmz23NkZt/J5V7sB8Mljgwu7goxWA5l6xUfCxXMroKowdH0HCTdw9nE9s6nQ3O8ra",
-	"J/o/T/V/nun/vNj0pOJssTbX1VmkbJHLdM051YpEKLy6innykfE75RRkeSGgKXgNGV30/lzZUL1rVhE5",
-	"7y26BTiDFdYaki28w7SLHqL3G3OPcjKIQkhcsP1B+jzXIIT4/UHsKyFgc8PYXNpAI/QDAaD0Z36TY8Ox",
-	"g6okhtrkFlCkIIhMI4wEQVJFT+tNoEJBji8B74C+OqeJkiSOoAzN9NkZwI+DVl22Sy7lQCy4F6xxDl/s",
-	"OabkJiPMelRip4SBHukga+yUGBh5zSkDe9XlW6zJQItCELm3t1WcVmhpvZ2MQN01y0c0CluLDL7cDgiV",
-	"N9IFdbJIrBefU2nCy+LjbhGqhFmvQA7GvWa8xg9mh6x5I0248ZrbaIbN+atxndcRE5T87Qh5BngJxrXQ",
-	"IgO9rCYFiCovqGnP6wcy01twg3rOtUhCSJ8/0dvVtYZSILrFBCmwiNS0zweZkTMIyJCNKOrZVDkDyTYF",
-	"AnFAY814BrWZC2Wq2L21M/xYNOeKwtHaT9k9VeIw/+q8Q2Rj5wZaDPv7+6d71i9JxqlKEyPqOHl/+cxP",
-	"OFkymhDw9D0hnEFmihF9kQTQHiJS02fAHVYhVaypolnB8NrPG/7ddu60ethtdz8eNU+vfu62P+43T6/6",
-	"/fDn7scO/utL9/Zn++uX/du95sM2XPq587Hd7F5lf3/sdOHJ/Y/tztXe5UP9P/imdnP/aq/3sd081D+4",
-	"fzzs91v6pZ3g9Hbvzw9//Pnjn5pXtY/t3aN/0jael1/OxVDrNcAdMGHQcW6cJrBjwOcHZx9qzsaRcMOW",
-	"0rRsQv3W8USaRgXlpZBiqf/0lZd285Q2x1dfTm6b7t8HG/y70l+0bVaq8XQYyl7VSrv8Sb2VuFsRInVH",
-	"/MojAJ+/ZJ9VRUizPnUTJ/BaqHuNngv1aw0dy6PvM/i6/KfcvetsXP2K594DkOig1u9efPISbi2lTMKv",
-	"+UHXE+K9ZMl9yGDb3ZLzksJbcZ6WybWR5fqaLZzxupVhcQ9b1pqxq60OtGizmMeGcUy8/zYo6gA3rKZ1",
-	"EohQqxDm3W4OAY58x9jceOYokWyUsFKy+nFOjOo/V7nTjw6q3OkFQukxl2lztVJPy8ARsvCP53CWU20g",
-	"gJUPrRSB1OC4eRmxOKz2Bp/ZUpSxvucBHi2l4p5VJjBt/uPqo5l9jYnrjeIHW/RQztEo+J9tvBTgIVSS",
-	"qqlFRt/EBY19k8px1FI0tVm+9ov4qj9mBydOtBE4pd8v8Wj0GpQvC1SU9dJnE0+ftxK3lSZWVvJg/XUI",
-	"9QUMSB3OGqOjqYHjoD7j+OPZb+eTTe4yRKui1eYGNXqNGZ1/REpe5ehU1Xb8LOfIpHZyuRxBdDhpGhjd",
-	"TDIGmwqTwN0L9H15l6YBYg4IFwnGNF22OXhKeYYRIDgZsimNx9bUsq+tckCEkZzHdHm9iWr7HO+1hPMA",
-	"SVbXu2BBg7FWXCyLSjL4W/MNbz6FwTbfjAe5EsfN+zfXNEb9SlG4zFotx9pyYTafPlUnlZe9tEkdpnM7",
-	"BMZnGS9N5lmWp8eh5SadzxkPycDoXtBzLteZ9A5FVmc7qATdoqoOk+LWRlVMAGWVkvmcyZsaIl/kG6dM",
-	"gW4sJAI5NWTypioSp9bnusMHz+DO22CNk4/65gOUWtoGqpALtcjnqJpcAJZQycLq1SjRP6RY6ruNTIeZ",
-	"vKRIy/ICjulIueoMXEXyUiRkUNnBetAjg3EiZgMsp1BigHLPFjuHDBjX0F/PA0VWQeof3lXqu0lsIvP/",
-	"LgVvvaMLr6SrYEjU2yD5fOHCOpbC2F6WV7ZYYgS+9t2XNVj2DsgQy94ssNkDqI8a3aCz12uQutm3XUvV",
-	"8qe1IQItRK3wB3jKxHT7p3FsUuxaDVc9X5+cjyGnhMWMSpZjOflA6+Ez1E4hYAgu2QQ+53XXtGwGAKGG",
-	"JU1mn74rQlgAK4K67e5Rs9Npdo8qk6pkCsyz08qKwE/PDDKnqGJ0RlyU0+/1hB7eoUjVnWKeXyGF347H",
-	"SdGI33FIKmZrdxfctXJfdSt3VfUR9MEX+wECXWu1pNCOf0DqJVqLvIAO8RliCADVOgGWNXad0SUBl3Sf",
-	"6298biLvDlpEG8eQRug/oc9q1PnIDReLHtBBcCbxRWKWyUYn/zubNvdfb0I6ORDYQ7awP/OSKjDnojls",
-	"Vh7E67Oi60/fe6brKldYzAXH5o08B/xioLeg4oBtnsybKRnFAuByHu+U0XAn0vUyCz3lQZBtJvXuBTrA",
-	"67pv5XONyYUSCeRs5OIyec2TGGApKLArundsHrHHe0CsSm7ybJF1xofWiv2MmCk0LYDQMdaB/87S07IC",
-	"hhJlBkDkHgkFZ0b5yor4bJ6xqXY1UhAidwsX7FVZJ3xQ0iWRER+xLOwOFSUB+buIOGqov2hFA83Xb96j",
-	"vtTDr9nA+b2tnSM4q1Qv7lE+ZuR1KU/fTqhIF/uxqm32wvqEV2W85NuogACOheapEcWalgzG6mODhvTf",
-	"zd+tkZjpr7pNZR28OVCDg3yYKb+dnG/03/7wx/+vn7bb3aMHj/70+Js//7/rLz/f/lfz6mG/3/rz+tv2",
-	"vrSDo/3bf3+Y3Xrl/bt5pa93br2re3/u91t7f9r8/sqt+oKrSC0v6aTiTBs8GsAJxeAeougEat5DkQ5j",
-	"Rn5KhWIyIJLNKVYRDEEtmFGJQeLTTqedpZWetE5a+3slXelglWPlYb//6OePpN9XwdWjhx8e7/253/j4",
-	"b39o/tfVo37jIVy4ehTU3bD3yF65X9DVs6UrU0NCkxlSFDQ7ES4us1oLluxL9y2+1fKgYsGN+wgkrnMg",
-	"4ikaKWk99U+ymmKwvrFFhQ8uQ8nA/lmAj3Dpm0GDTrCuj0ZZ7oL+11IqNlvveoEpVIoM5zHQ5OfLDcgP",
-	"j1iX8ZfNVK7cM/niqZLOdQ/Xh/+Fr+mDqIrOjOnIlpW6g6PCdZ9/c7Urkc4YeqX1O9dGYMpiKiNFhYUG",
-	"kZPiQAuuDi9ectpuH3dOT7uHB8cH7dPTjh8vKV9bH9DQP8VxTVzDL9Gs1YZMORjoQwVYuiee6gMhMAMX",
-	"iXrQr6vebFV8HTJVeaQXbOF7gfHtuMB7K83KFMpt6kIuaUumjNyQa2U9uWYzxsIhHd08E7NZjat36RK2",
-	"PNNkIZJQtsgl+6xcwt6cSn2cRxLAR7nBA6K1kAROfdLGS8kZ0r5LhnExr/jkQP/nqNpG2eSRu36hUkmC",
-	"cF0NboE23tDFCOLNIv0DLXNouhVbNWsGUgEDomWazJoWmYxDLR8CROLF8mmaMDJmCxPlg6N64HUaGeRc",
-	"CJWCsyrWVYa3dOfbYYVLYRNBkBHRSoKI19XemnRd00gc62+RFAOj4QwwSyxXm0Hzvt6hCJf+hoTW5Q52",
-	"tdLoiS10eXk9YiBPQGT0D2y9ZeqdreMGzyAoCV4KHubWQwlxLaciUYMA/4gFn5gYhEjVtRhfJ5RP2KCQ",
-	"B7miYnqDuuk7qLjuhzKL/PXizWtirptysdN2Z49E3CQfazI/MfQvdoeHH5He2MsE9ABs6EWJjKmclpyI",
-	"gCK3zjeIwzWMVykP89xW58xPYwZH6zARN5iS5AzjFFGRWSPDK86y8L0fzWp5qMYo0P12P0HDX+aGNxvs",
-	"6aD5wfwT+ESbxNhVv5JNc56COnhbAonfFgMOqtfFHGvM9YwtetUTMkDWHgR+ZnnC6GjKsNAAdgWm90oy",
-	"stm6WaG4mDeCBr6kcrh/YTRW0xo0ViZNy1hK5okYVohJWVOmb4vixE2uIE7crD9zzSurGOf8edUueP/+",
-	"/LmWK5ocI8oFj0Y0hqBPi5yHksxoyGxYywDwacEsxg7O6dgYxYdH3b2iS6LdOT0N90dHzc64S5vHo33W",
-	"PB0edZqHrD3ep8ejTtjt5vwUv24y7G3Q+F5MzvlLkczumCjoAYFbMf3mLFVT0m21M5BsoGs5RQAqRSqT",
-	"PWy3emRSA9lZIVZ2XNxkRoRpdb+ZUU0SytV1vcaqqftAguLaIq+wH6JLxPc2UkWWY/aRf8piNEjD3myd",
-	"ntg64VzjejaKQiZ/gTVMJUvqcbbrPJ9PwOEJ01hMI8WInGt9iCYixfpsE8+bwWBbqx2duyZ/QQS7Ga5J",
-	"pwVJs11WsidsViQb/07I+0+5JbfJr67F8n7DmY/m7dmrRVD8ghkGmdMbhlkwzXp9UpWtS2yRDCX8CXhw",
-	"AOFTjui8Ln1qjW9jy7r5TQu9I3lNo9WYV2fnBkqrrgQ9ktdcqCrhlaQMArZY7+Fnpk6Ygh9lxSvr/dgJ",
-	"C7VCvuNkpYXJmICiT72Sxg+yoEssbsgyG7Hel5PBRzuUq4EzSgW4I5OlyZvxa1ozxKTr4XIXcQJTEGp5",
-	"L8N2injmnzDp86w8whw+JRrcv3ZCT6QMNpxEcLh1IJV2Q1oeDuzOXosykN/blUEeZPgVQJQ7jfYU8qYt",
-	"bDhETMjCDceByPtIG08ckL8BF8CACmY/ILTd7uJHG0vM7/QDG4dwyo9Wo9w4Ae8Qtik3VHpI+RJQM8TY",
-	"AmyDN8IGtZDEUSL3AkMwh84eMnnj4Y+tDV3VBazcPKxztjYBtzQRyLG7sQiNtv99OWnaOXtXet4KvuHt",
-	"D5Gdojn7IiuSBKQVVuFTZaBJV1Zo4V1aWZ6Hd59MgRW9mbkB5MiU+8wKnoUixDK3ss8mkrYkMeWTFJIt",
-	"bd68llyJiD2UB5dpSTlRdAh7GVKE0KXcIj9oLhjRWF+VAaafjhkLZUDe/6ndPjkM+vz9n7rt7gk8C/88",
-	"NWj2cEf7DLNsUBUhUmvYfGSQ7lkyi7i20Sn0fpyJT9oigpPCQxSMJHTeJ8OlAquyz/W/Cj7Mckzg5HcR",
-	"E3hlYRUqkmn1pQfW2YnuYduvuej6EXPGafR4MldNIWWz020PNXdtXnuyA8PhNVvcp4YtyFewgRgd8DSO",
-	"B+AVtkfO77yqbWUQ2BWtVkFm5Y1Mra8B5kuPUBILvcXnNEHhochMSEWODnJ4MFaK2IQccypI00NiHtMl",
-	"Bktww1MSihmNeJ/jK2NGpSJqIUhMhyyWAdiwWPc2aBmn9qBFPlSavICeAvIB5QyPRiJEHxN5/fK7Z1kU",
-	"ETEh+jwDqtHCZTRloxvbX2e3aVoWUcNxRr/f+ngeXX18za8+/vDp6uMZvfr4fXwFvz0Pr2qM6t9Prpdf",
-	"Bl1ixBOiBOl0T0qsRbi4+wGluTDlCoFvwdLQN+gTmSZokxhO6XPDKs8CIoXLVXeNuNGXAriFlNyw5VDQ",
-	"BF8kpGYhEjNwthA7M6+dE6NyCUnCqd5XeJSNU2mzR2Ev6c0iOOS1A05kn2ftOlFfnIpEEcMGpu8RM9Bd",
-	"2aHpMvfpcBSy8WSKKfs/LViilmlUDOxVe1uKkv5k95I+h/lcKYxcQR/G6+CBmjT4OzRcsanplfDROCrp",
-	"1dOUkcktmBtpm1DjANJ8B059nDHqml5E0ubR07h4+uwKhdrATH+qK/t766W9lyoaa0uSbDnSqgGvSF9q",
-	"V8HX2S6mlcudJMKEdU8PDo/3dtTaU9X4ViNJwNtg2szmsnzIa0AHwh2mdzZG1J1HQ5bzug4rS22wZ/Gq",
-	"1AKbpFHKz9go8c/LBikUW1T0WsMv1VYom+tWWfRKlCE7JxaToo/woCgi7pL89FZvGiOMVZIyV5RCpP68",
-	"pYuXDkVianzZZTdfXWD2Mo99j7cRzUirsRgPT089Xj5oV3JzTZmWn4pVxV1r67k3rNga2BbJ8vHAeVhK",
-	"U0uTqJmwMUv06XDXT1fnh1koF9eKxbUZcRxWKYa8rVlJNDMdXKdhzEgEMZNxhKvutX3zUDt30AROa6v0",
-	"F+wHBzrjNaii+dJ495ut+rlGaLQQF3QYhSFc9hvJR1zPZqL19cIV12I+14GuqnV29qv//A1beldcJk2j",
-	"2DTb+zuh3JUrAW48DWcRJtXEmiNZeG2YBGow1FSE1/nklIyghm76h7FW8fHf2uS/Vt7qzulSr+w15K7Q",
-	"ZGLQvEeCY3Du2nUJMB2vTFs7Zrwr7BpySpjtDloYj6n0C6NELU1uOEvsInu9Bpz/F9srOljjhKWSmXya",
-	"GeXLa4MTK/3f0B6XjXJD8aCutTx0tTX9/LMp5vv5V7kB3wIRqm1qr93XwuaSnZ2D2STi0ODy19cjgkrN",
-	"lxuc0LO5emZu/gWiSFyqJIXKD7nZ2M79J6ADAnrJNnv6e3s34hyG6Uht9uBbc7N+zvLozivfMd8Kuu3Z",
-	"b5Q7LEDZBPRqRCdoGrMNSfcObt24pRo+5LVTg65Omzxzqe8sOVx3HnRbYr8cWyEP5PCq8teP8wdzc2XI",
-	"KKsf9o5S3BeGFpb4d/P/5rdYVRBpZje3nIPeORbJP01JZ8UmrQ5mgGfYzhMLXW+4tt55SGYRDyEJfSnS",
-	"BAB/Mf18tb/44HfhLy7IqeocY3MVzV9oEGhrgelE//j02VtycAyeQRdE0ISds2RK51CzBa80jr6ETSLB",
-	"W+RD1kkocN1robs1R3+cVxBgX1zKy+108uirZZy0L91g//Zh8+NZ88cr/GH/du/P5ocv3du9P6+gzEZp",
-	"HSbl+OwuXdo/GAcBZGNsk3CxAhQa9nGPDDAEaDJo9UH9QKKP84nrs+6T+YnfYD3Izn0IPE4dorXJJz07",
-	"JyLRf0AYs5B8i7HHYIvW7Bt0ZbdHJPsUsUVdogts8SFDL9+KBVrdLt0EqVFddMD43Ct+ohmEl0Vo08cq",
-	"TQwYxzhCx8lGNnye5wr1e92yHX/fNq/bn1mFd2WNN+t7n3sr5zShipWz3CgJlTcZhsumcZrfwHH0zupI",
-	"+dnBz1llxtk5GQttW0gyZDIK4ZrA5lIUc8inVK6ok9ESSO/mciOhzei1/+vTa7WXymiETKmIT+RWqPUr",
-	"rRYoL8MTp6aiDCEu9K4v1Jbtxtr5ZzRHtjEA7qrKl7CSkWKVDWtn9HNzuFR6THBuZnxT4wY0ze5dxQmi",
-	"vzsLCDVCujRq/hMyiKNPbJBXULJW15DZNEiY0oPNXqqfAUBY97ohc130qzsb2n74+lGsq4T51xvul4aq",
-	"rhtCY5xEjIfxshHUNLRzSn6uIjR7irNUJeAaAvERg4NqTtWUqWi0Yig/rOocbiFl/cbhWSAOAygu6gAR",
-	"h4gbgF28WZIFSxgUs9y/Q7gec6osXOl2GdyanDnMHIQr9RBFiVXvbAUD1CjFjFYWR28NNlrVp+Jtqgr5",
-	"XduCZ2O+0S7zu+6WQlXUDPHnKr3inXtvfXqwyeuastikOFv+T+fQQ7qmqM30Q9uahvg49nQrk/IerdmK",
-	"1FnbHy33eIlU3zKDzmb68j2QCLSKLfsCRLc2TfGemK6Ypo5UJup60Pqlq2a8ztW1AAYYjG2RZ3rnFRC3",
-	"ALYAQ+7Qsgj6eBu8OYf5DSQAPKeKBP2sCdhGnaC3KtfHPuQbV+ubb1Uuf429SBXkcpoUX31UhaJl8fHB",
-	"++fbhxNIL4cSYfDnD+A8RBPQ31Myn5AKrv+q7XVRXftkh2VB2HFYedNKesjDpnENaNORallUQtlLGA0H",
-	"gGkmjVonA2u3S5iHF82XQZ+7J/UZzwZEzBnHG1Eh8F5Dw1Dm35VQxWTmIxnQaGD4KjBd782rIIYkydl5",
-	"n2cfR6JLO1x9I/YcUTmUZc9A4mGQ8SrQwKxKQGIhbqStaXZ9AQcGXNFSZFoFLxiQgeDXiJU9yLB0akaR",
-	"12J8urtAiCGmzUyGWfoNst3X6llEbsojG9vayHk5IwSdLtbgLhgkQSPl0U8pM5dVkjI9OEaT0fQdlAtX",
-	"5VSYogHIDckVM0A4jiGekX7Fuk6UO+wEbMak9VRhYE3M8toR6ktGx23V4zJ98OaRy/gfa2nmqmbyrJED",
-	"XINynKo132lGt6u+wknqj7oe+5i1k3VK2biyRPJoPmc1qAw2NdLsKHu1RGa7dSHny1Hygwk5xIx+YtJq",
-	"j/3G//73//QbG/O3Nm4v2GRWQt/cr/IkbRajwaYuXoxm5+U1hhWzfmh+ddKKJIu8yX5/IlVClGrBtZvJ",
-	"uoKKxVSYTehtzVZ1SUq+rsgOxgsYuWQMw5trK4wuUNer2dpDNqHctp+IxaQZYbfmiWDYTWFp1duIT7D3",
-	"IyiLO2yqC9016/X6rLOl7SZtOwL4nZQx81LeyJrOtF+jB3+ksENd1l0dUpKBWiw0Wcd36r0fzevaIaiF",
-	"SG5ccRa2A4U5x2IygbTWDMO5295vtVudzn6r/bh74Arttda4rMjpKkPRUKmuU7n7aLRlHrT1IdDKPlsw",
-	"cqt+gDpukmKTIOvnR1Xg2gAA17bcdkUVtL4heyW9ME8zdO1+RinEELrttpdrvJJ4VXDbVWHfXCg3R9wc",
-	"Y+YmA7yQ7Y7KjR1N+Pv5v1LXrKJvPF6a0bbIGVmwOG5i0pHJENePBc6eEUmmOOM+1atgzNuD9j4pZgMN",
-	"SsbOVRWUZ5ao1ftYNIa2qjK/0MbEGqMXDI6BUSNANoLl4RDxn9T2SeEk+qWh+4ZMnx04QpNTcXe7+m5h",
-	"sK9TE2yMvtaWdj4s2vaofL5iYCNxq5wBF0DwGlfQmTk3oYE893SrrFZsVdPWHR0JXLiunIaBR5RrcWvU",
-	"JVMMgASvngh6q6CFOUh5WQLg7B6sjbOnSU09HY7qgXQlUk6dR/IBLlNAEhZTFX1yWQKYNrhpXm4VFPEa",
-	"FjGJmHrcuTOkig8u6WSjmrpq4HfyzFbOYKw7K9BfH308/NWDj9Xo0h+gWGe4NBEI4+YXicr8PoVGChvb",
-	"GnRdzLPaxeDbKKv6UNFssUwUyprwpik8XuZCkb9cvvq+IhUCMoTXKNtZ5gO4LVA5q0Enra451vaxHnNr",
-	"bTh6DaPblCw96krmRofDio50DyQBDUlbDoifw7BVQ8bJpbNwthG67CtTdEKljCac7ao2PQNiQMb0ut2A",
-	"HkaUqMBeqMzq5GIowuUDuQvcha3tO70M1+Osu+JG5Mn1ZKzuruT315QliqgpmxVoku+A0lqB7TLyOh3e",
-	"ZbwsqTzptJDxGyQasWPhIEzPILW+XWKkck6tzEu8mApt2disuplk8Sdm3LYbu7vu2zO40BRxUx1Bv+mF",
-	"ebRyV3zINoCx2VgsGezjjTbClAKoNZQ5AQ+sWnpIls40r507Zh0fjCCqjLnZ0I+FkoTN42Xg8u1M7p3J",
-	"arPTSrmKYshQu5NrAexO63LduV1vevH4vmUahiyE2m1/FTgLssqvkpO6hX7hZMLC64grsfsWXfpb+AGA",
-	"kQ3ccZCH6rL+L4/q1sezoHeDJ5onkUiAye62Jd7a58rz+otYkDQBrBnYFlW7YCVylRTxp69UbGBfXkG5",
-	"SELpLFxGexyLZwYIS8WF+AcLr4G/dzOu97BVrNMoksR8Y/PjcyUdt/SnG5V0w+npu6vPP/2i3R57itHZ",
-	"jmxmbcvdS3GBV+xGc7l7L/uvVGcSqVx1ST5imMnMrx+GMCb1gkYq4pNr6GK1m3leQEOsRem009Jff844",
-	"eimZpjPKH0g883oZ1JSXeu6QGBgPqwHHLO/0uQX2hte5ExSzuYXt0WU9OZ6U6tdD/FWDvmH0xZ+0F5yx",
-	"poMfuakr5CkfyfX2zfNVTVj/JQCeyEb4Tp3276Jgp6QT14c2Mpa24Yxcq3ETZrW7HkMq0VjLV3tHGIWB",
-	"r1C/B/cEoTMBnVa9fJA+z9JieOjuELY7i/dSo86VCnm2bWZeUIlK9PA0IprRxHTDJSaKMeCQ8Jrz68di",
-	"ATkKJhN2Gk2m4FebsMpCFjuSusRjBHpwQ8hcDA4ifo4F34yHGECwkkhLCiwlrv/qZXVsvOzLW7X5E/8v",
-	"rFRIE9P1O0pMyzRtpCZwOLTIi/Iu7vPKbVzYn7/lKg4k6IdITV95xUF30c+ht9Zd6oxiqjwbCQWrOc2y",
-	"XETE0RJxqG8F4/CJA9/qtNtm59kfyKvoqV8QspGPsqb0qJQLUQ1TWFX0U9G/y5p2Fs0nj4MMC2CViBKx",
-	"3l8+C8i7l8/I/v7+qUl+Y5/pSOnTP/pMxpp7QQUkYTQxtVc+gJdrX929bJ/29tu9drvV6e4fHB79mAPz",
-	"0mdxU0WzInse58sNj3Ps2e+HXw5umw/bHzvN06ufOx/bze7Vnvv7Y6d71e+HP+9/bHeu9i4f6v/Rf3c/",
-	"tpv7V3u9j+3mof7B/aPfb+lXHt3+WMmo78+fTalaG+VVSVpdHjNIJdNvGBDJtCwigyi0NYFTqh7IwKZX",
-	"WN9/i7xiFhXJwFlpJYzTGQuJsyVsUwHY8lV4tOtdEqu3S84cp9IP5E+pzPRB13zVKtKg3tFw4/3wDF5a",
-	"uSu67aoUIZVEk4ltWWPrMmQ6nEWqmeW9Ffsb5q4PsImaLI0eCk0sgnJ2N5U3ptkhR+3NIpgKkzMB7hct",
-	"yHMBx+KYyq9eH470+6fKtfU5nfbByeHxETDuc6poxWk1JoOQKto0sUvb/AX/Mt2rIPW8Rdy9pktdYFyn",
-	"WtOUNjVkAKhLA6Pr2ydSjiRijttFyGxxJ2TkKgd8QS0UjSkplXRZxdd3D1rvEMHqF+pRVw3TdJeOdVX1",
-	"Ku/Pa2usB+7awKY3nZ2Ti+ff1eFcV0gK2MAPJIlCjJHlknApyDkrOvTkArSAFpGBC7CYV1XNNdZQcsYU",
-	"DQ2br+xWbCf5yj4A2TCJkutA/DeVYu/PtR34liaFJMfOqnzn2tyanOPAJQUFudgEIn3rDZhVlFfVB2xe",
-	"Fx5ZUJ6GR1lLp6tVfPVsmvKbas14nJgGoBlrPZDk/bnjEpPxQF7Q0ZToT8D5gnmp3jmYPQ7eLDiBKoSE",
-	"5YbNVEkjJG+v7hSmiavk6qXNnXPBYqsV3hl2AARqNZq06fBV6BR6T3k0LjQVu0ur8iis67CmjF/Ez8Yu",
-	"APuvz4U0D57f3RO38XrOCpLhDsxTEip3+W6ypombUTFM5/t5uWnIJkuLEGGbJPiKOMyqabNF0kzmdT7Y",
-	"pj8qSIByIlaA/9uUis0bmMnQtFfgD9xo5g8GydlQqmWfQLbN/9Uwu0cLviG20/OVHfunQ/Aq6CobZoet",
-	"lIU+I1XjkUB7v9xRuZPWNNhoYetMgXxn/juJgQKNzNirqeSOyaqcOCMx86SoznHZdXOd9Xysz8FcsY0e",
-	"16bphIWbPYqASxp9GtsmE2NAw299VFEdLRVdSpO5FKGyFXH/5Z1dZ+KUSck44EjWJNnkHaouZtX41dsf",
-	"5tDf47hxVZlYs0Wf9yr8/dtSMzM/0UaLZMlUQBioS8Ki5WJRj7Dw+0oYpyAY6peZkzjvTtA84bzE/rD3",
-	"79pj3ptGdZf5PDr+jM4/Ik2vDFBHIXtlU3+785wHBlpkgFtp0LqP67tqwf1EgrukD1SE1mvD5JgwRjhj",
-	"uNKxEDckP/WH1jO355p6j1OVJnhwR5y8v3yWVW0wsmQ0IRCYyW2kGt/bft7m6ub7Kzzstrsfj5qnVz93",
-	"2x/3m6fGs9bBf33p3v5sf/2yf7u3Ox/dQ+Ok6wSnt3t/fvjjzx//1LyqfWxv9TreL22gItZOJ9ZEoTem",
-	"gXXWdcttPJcG8HWTWe/SuCtLN1iVQfBPJJVva8/X93JbIJLc6cqzmp0dnK8OVnk1qIY5KyNJ7AM1jfI2",
-	"NTzE+nQMQDKopme1H8lJaOcZFTcgkm37G4dGA55jr7lVhvM+SrVGMLbSyz2JmHjYrc5a130O9iU8O6Iz",
-	"hq8H+kM9hbhh/Am6F41Q1Vq31FT8B0tEletgBH2vEd2jaq9j7RzkCgKijh3fA30YjaabAee012H268WI",
-	"GeAMrxmJST0PCKrsUCDKR3EasnA3QzEAdBsQZDffc/PYcOYmZck9totRVGPwmfFUrU6lTi8rO+pn0mO7",
-	"Uj5Xx7dphOdOO73kCbTVcvCW8jShp8co1UrOhX4XTmTIaMISbZBmf720a/LXD5elyAxSJaskhq01ePvm",
-	"4pI81obk41hMIo75it6vps53EBAA5gYH2MBW4uj7JWCSm1wJrlUpPjFpN32OyCZQztwiZ7b4yTYUEXPm",
-	"MlBt+qIdHoN3DlNoWZpdtLXRoYC07z5/k/i4GQ8H8ub6f//7fwZ7+fnNo+YNW0oXWDGK3xQyOBKIvT2Q",
-	"ZPC5Cf2rBx6KIWKRoBiDpYTDAMidHQ5TpcC0F/wpYH+8Ga9xNRuPvU0jsbgkDpA0CjOdIJdbplAFx/EV",
-	"YEwMEbQZwvQ/+jybJszLx0JpkQvGyMezDJY9EvzqIUDiPaa5X/dw9pGexZTREGaO+F6NvzXf8CZOuvlm",
-	"nFGEzqPvAGdfk1RvACzKuW+GjFdba1m/opgNmsJ5vG5yENjneSwSlsgeYfqkRozkQm8w4xJPJUvAdmsR",
-	"jJvqJcGGRKMEM16WfY7V0kBvILABYDRMI4tgRFP6ieW6ntt254YrI0UmTJlyhnEsFhK7a2XFxNLhx2Dl",
-	"rUWO0X9EUiVUiUR66DGmYhzvQg9AdhECFxZTGg79AnKSK0d8n8SNXsMTEzmVRf/cxUThTSoxvX1p8qwe",
-	"f3E1n7eP8SVNXLhBkMH1oOwQ1oeBmjJ2H8r486eUJcuMPfEh19Ahz5y3t4BbORZVgzXdCRAwGLPLsH4T",
-	"t5skbDZkYc+rTQFp5jLHbATJaF5sZlJaoOUSlLU6FEYLEQ39laIZCwyltCwAqDUt5/7wB/ISaiikYnOp",
-	"f+m0coJaRhOezgdkRm9ynBdUCXkb2TH3uZ3S6vOulgwm8IXjoJIM0PMZ/QMEQo88BQFI+mm7vT+Cu+Cf",
-	"bGCyWLyWzCMax60+328VFt3BUTm0lBVMYePyAwSqUgKjUgctMvj2Rc0zNGra8paBQ6zKNGeg6lMRRmbX",
-	"/vXizWs06182MeETzExhcy8KQTJtJYhROtOiAZCtQAws3T4nRwfku+ipxVnW5qkYE84WXnahReHSPF2J",
-	"5wVpUtAy7rvoKeK7wfEqFUZ9xpF+ZCoWgPuJAQbrmzXOKDH248IygPRoqRd4ZvAmuM0kCbLBY8YVMuzS",
-	"Th1maNJiLp5/h4ka3wq47XI5ZxewgewRGwpzmJkiLdN9wMBMD1ksFgbENmEqiZgMyBzzxXx0MQOkAURn",
-	"PLRbIX9s6R+b5NGjMzJniRT80SM4K+lmGk9Qq9M8qdSEzOaxGB4t+20jGbKPb66UYK2T1m8GWZEzqGL2",
-	"Cq7RJ4GNHHMfhOFHKoMxe/QIc6DgRzsIgLnLn9YD96ZhIhYSSkgHAMhwIdJkxAZ2Kk5vu4cATxgjs4in",
-	"yuhtZ/75jOB1OFLcjZicUSt4NDUDA3cLMMfv331vzmF/qHA6IPAfHAx97tr9aB1qRFPJ8lMmI8q1wgk7",
-	"BJUd+UTTH4VV/iDKAAXsbnWJ3TDHR48MKJFsPXpEzizukAGcpE6ZBSAiYKoiy9omAz7wJikgcer5WXiD",
-	"VLJen1dyrYJzIVLe1xwMzZxGgPNqqhkcogXA/wqpAqSH62JmBjehEc/ET0whc/2NrULIIDeBi4aMcT2+",
-	"MHA9+Yz/weIL+dhHDwcH7Q7xeg0N9lrkQpAbxua5VDB9BwjZPscSN0WHkP07T4QmJJNETikkK5t3B458",
-	"2IEVesDeIOYho2aWSiQs9OdJIg4qNyAy5mWISNWgNIMn5mTCs9mwwYDEkVTSDtVTDyOZIfYY3tEGo2Ec",
-	"ZwI8RGBEyFLZI5LhIkbY6cNsxha5AN3jIeqgFTiX8KQ5pIthLC5Un2vFWHp1KZ8jiZW4S5H2PIQQMjho",
-	"HwwCl7UaRzcMoVcyZxNuUnRnilS1yAtUDqzdhaenaVorsDIKedV1zo2s7YdWMDEW9AwgYmzKThX+DcRu",
-	"0FcTmSx/wV1GnaGzlTtIai0rIwkAzfr80kvkK9eAPwDmGi1iWeolcDqXyXTWujn+ZIA9baVOvLRMADND",
-	"4yEG+JWeVZ/yFPLMOGM96qGihUc92zUr9bQX49gLSdEZC5+QAeVLQETFT92wZUAGXHA2QB7oczgztH4d",
-	"2wN9KuIQJY1lZ31i25awNlcKJLhXmu06o/jD90RMJBGVyMELDeyyjJRes1z9t16iDzaHvGTSBoYmWouh",
-	"I7UK6LNXOgszkdjntdZ3vugEDxx3gzbd/C1tXoCVz4BZZnrEud4brhtkhBpOn2dgDrDN9AYPCDRyM2Cr",
-	"6Hw12Zz2cYhH18gIcJQQZxZHoZV6mGDb51aL0KekSbrNoL+LTiPD1pE0Z2OAtX2a6oviOgdIkfLqvrGM",
-	"Ld1Dg8xzMshKcqIk2/Poe7F4VvAVHAIcFW1S6uc32Gv1+YVfMOpDZRhrHk4SrJe3AFOGHNAjhinycPD2",
-	"/SV5DDivj7+Ycrfbx/ZVgz3f4kFh+gS5yAM0wB2Bd9omXAYYVxpgtgIzgZTIG5woSEPRAuUJGUGMs+sm",
-	"LRjplpmloM8b7waTpa7j1m1nd7LZfS+wS+6jR0Zcm9iMlhhcsSQrwDKteP4u0oTT2IVKIR8KyxcsRiyq",
-	"Hyb/MBNueFAkkbZ0zOkIL1jOmUPyZRwsBFdpq3e4fqERfAYI2BoHCAgV8Yn+e2P7EJGN/y60aiagSW5M",
-	"lzIfasnVD1gVxK2ZTW23H/U+IB9/yeNcWTV5gAYmMEOLPBVqiqoW5uo2QQ02qMYPB9rmewx/Nc3Te/Y4",
-	"hWRwLbz73O+gAkatQb0caJIOepooPxu0tJ+Jfoz8DK4HLW1/7vOfm82m+3996wBB2MjPZJBBtuk/L510",
-	"w7chFliydJmm8PijhymHU2fvkX7FcxYrmntFOZmzRyD/G0NYOAbTivpnMsiw0vWfd0RDt68L4ajTwxGc",
-	"5UbDuOldbhY9klYZ1LxmCxXse0y+vn7TS/hn5bsKWaTwcJ+DxqVfgGLQ5hjgcQEGKMpkzJjLSowwrv7E",
-	"4GGrMjKeNlWMtwnenybGBrLD7XOvB7lT6kci1EfFWyoNcrzhO2WJGwrQBm+4WFgVlclUb7RMTuCLh1qk",
-	"G7YxxnAUFgMAoDFj+3sWgagzy8K1Cmcpa+KVPTISnLORQm3cFkJDEgBNbex/ABn/vQFqTB6eOJSeRLiG",
-	"31OpmrBOzfPnppwiUi4O4ZEVJhOAGsSXZktiSHTKtD2gaBxjpRf5MBUgnm1KteZeGuttvTTHYBc0ZVSl",
-	"aCwFJJvqVakxvj17DL+sPwuiUihW4NCJaTuHJ4YWAIbnteH6SR/Ttm58YNsIoIAHnRAKkLWy1D0gU9D8",
-	"M+IyHj7JiG1YbTHVGgbsLaxQMcFgbC5gLN8oZnzEjP2CbTNQLOEjKCk6h9bXYmKMvg0NukuPHHj3WHRH",
-	"rJdGsw4BTYX57l8on+gXpPNHjzILRtPao1nP4mS4nZ0VU5gjx/mXY7dDWuQSVw0qjEc0jjNTe6WoR4h8",
-	"XNGEOf+W2U8TgG1JRDqZBmQu4K0bnB+FQ++Z5+SDc8/Vw+VKAgLi6hSaaYR+l2+b78890xeiJxb2P9E7",
-	"nA5jr9Le7AOoMxJj12jSKDBQawcqdOQD7T0x7vGMsiDoWngamaKVn10Uxj+H9A2mIOFYC9rHafT40/Hj",
-	"EUzOv3oI0zkqTNE84d8OE9a/00kzjQYojgkhWsZIZd0+5BvyhRTcTwPjf/rjF9CHbwfk9knu0Uiz1JJ8",
-	"Q6hc8hF5uEe+Qc84eUgXNFJkzNRo+nDwxy9Ixls7tsd/NLrJue/uDsgXN5zbvb3W36XgD/dynwRNC0IV",
-	"30AR+PP/n713XW7jSNsEbyUH2xEke0CIpCW7BYZjh9bB5lqW9JFUe3YNDyuJSgDVLGSiKwuCMApFzK+9",
-	"gL2IubDvSjbyPWRmFQoEwINky+gfbRF1yszKes/v82Crnnv3F3xo96OQk6wrqo/lRWxHj6jcmj6P7wUO",
-	"nSZXez5El78XtN12P4rMKT2aSohnd+lu7TBg2l2qix1Y8PCevgDqpGyYeQDsifssx1NbAmKm9p+o5/An",
-	"IFu6zHbEqQ5ytS0SeFcJ939GXkDs2xxDbKmnfRjSEIkqPsayfMFFcHLtIh4DN5cW03IEdTfko4V+rBSY",
-	"Z27q5IQQoR5WW0KdEw9y4gp8CnQsZZ53edNOCjWRhTpXOuUeb6rA6gp4HW7JoZMzyi58ijbmR3Fl0nlX",
-	"LDm36//VsXnWV7v7h3vik/i05wZwxmKDdz4Gy7CbDvcGAmYAJpJM5xCgAasHNe8UWQIJPcmasUIFgLCM",
-	"ugTTFHRDN0pgOjuvp31hDmXWSCH6LIbSKeCTlzPlI5voMXNowI+afEEsaaJ9yalfL6mdral9LXVPOx/B",
-	"uSWVPIeP/ALyAbGjgRaMXjd9WUb3VRuZ1yxaSKSmcwNoaRQjcapGJDa84N29JNKFdF/wxYup7mkUcPDk",
-	"bmwbonMTmQ6Rn5NxDNAzgVIk/EoJlWalYs/wvDSTCdl8idOGbjCwr52LaMV00hHPYMCoGlm+VVMEZpKQ",
-	"BoDPqCABxJD3ODynGRNoL0nAsYR59XRy9u715YuzszdnSbDwQB0lqGmxhTYOyZtBReOzk1sUpqC4H+8M",
-	"rk1h3OwFEzw00XL+j626hc45sgW5QQsbeDveh+jpk2ptHjoDuXR7IFjH1PdLBj3m/XwX2nEURCdbTPhe",
-	"JOTuqHQW0y3daiXtnk6wDZeiw75f1huqidHPwbGEugSR2OlEFVal7k7uw+TeeYQ5gmJEMDi7wZ6gT6wj",
-	"krSQmfMy40vRlub3TSa4rzXv0tbH7xH9+t29BAyxkoVN25/ETd/uFJLWblgYNiTEEhzoLMtz39NXaZwL",
-	"RiEnPPDbURX7U/uL2bCuLrpb2YXubN7Bzgx/9u784s0viag5YhCLSqKraB4XvgbT6Rkg+LyS/WuaWOwl",
-	"iMhJCCJxDR8BP0RvaAXLMC3MpKeZQXke+diVS8j6IrHRxV4hr++gtzXyK0D/1fvjnXcGUDKZHr51F7Dx",
-	"2tMhvwwPw6hmxc4jcYWuJH79bghWXJkSmyRtwJREmyIQR1W0Fzu3QMRnWdNT03VYUq/gKHpb78EM8bgY",
-	"Jb7LGs+9c+c/vLsQ3t579DGQBX16NCDSQdwEL7PcubSlMXmItoeW8IhMlQNVVGVSAbEAXwHlnvuDnHb3",
-	"N9rrddmGbRBPHz/5ri0SOZnklHJ/RCf+V2eRJnveGPmI/xGiB8U2vVZX9Fp8sn0EMUe4wSUKpF6rHV2R",
-	"lTld8k9/omg4EUMg7szHR0fR7yjN8A7unUE9MsJ9CQkEw55axOiykP2yU7mvE4t49c0DJWVxmaV49sHh",
-	"06fpN/1v9w8HR3L/u/43av/p1beH+0/UweAb+V3/MD06qtxA4RtodcVvH0WvRaXjtFq0DO3KgEpjLp1x",
-	"iL9DSsAdODo4EJ9+xxt/ci/hOVSUOZuChDyk751QF1mqdJkNMmC/g4eQ3PdKoFCRaqmxx3YogMiWLrtq",
-	"/IW6p+1Y+LA6ThjzCiVR+srnO3TVgM/NkOIwFmMj7mjy3/fJjt0/TROO9vsgI39Qx0L2NDQpFTRaQ8zT",
-	"V3MwuzHzJ0ufL/iH+0C+fSxyVZbg5CK6jrOGRvPJSGm71yGtaxMB78ZyNgc6Tuh7h43V07Sx4EP59unB",
-	"4R4JHzn3JS/soCAqr4D+M7oJUMSgWV8oivEXagKdpVgoEUA7QHV7JY1uU0KMvHQPsL65N4K1U3LmrtkH",
-	"49IXt3TERaHQRTGpaozy9TSZpvi9gbi3ytc4QsCQkqwhtVEakZouSpr/g4w7eItYpfNbMpY50pdc0oHk",
-	"910vIBYO7ondxwcHe934ToQpTNbpRDqLpAsDhQ8es9ig4iD+DX17vrTLfRAA9ZdZ5yJC+QB6AxgmDWVR",
-	"vr+h476vv7/MPsSbuPN3nM5i4imazsJBP50TrEgR/oh79lRDyzJl1cIhtzNx84bOoBngzxVUoTMrnOMI",
-	"Mz129kV/WlhnNEL4NMBwRv3mbAnkGYRhhPj7K2e9TSesr+nZGFjlr4FL3SD5IvApVBH0KtPXSejLqS1P",
-	"lqrxxJRK9+eX12retEi1UypvPjkNB/d/VpS8Hk/KOahE8JvbvBx14DfKGLlN4YwXnC0UOUrx7t3pc9gS",
-	"UBHiXjmUCrs9rQYD1ffvWZvycmCmOo2H7n+EwT7GwfpwPyR9J7Ictb0jEhKoGVIV8gH//QHsjFKUv4C6",
-	"qeCJIfU7NEjDJJ6NVP+aKsbbBPsPnXBYGBS/COdYm7RC/BN/dwtHYUZPaPndJLAMBG0PH1gFYxDmg3fA",
-	"Yb2zUaAGpLEWyYm7bxIvp+z31QR0U31NwxEYxrc0jJA1pCWJbbGxSjOJwCa4Z0/gJrxnYWD4U9WSAQsG",
-	"3kVDgo1QXCmjRWOfyHluZHoJOlkWw8rwFw66GRx+QzMAAeX2aBAzXChqCF4kFMRCUR98vO04QO1O0aZU",
-	"ba4MpWvdV1hBAWpjHWe033NlqRge0hcAQ2GFdVpH5iHOQ/OcaqqCVuklrO4lWADRZJvPgBk/iWecWYZh",
-	"qL6jSgdG2FXOw4lGHbKYyTOjS/d6nD8AacLqa+SRL5hv8aAXDrrxHh3F43ViE/UKwnTEJmQX5gE88G7b",
-	"Z9ZmTvZ42V0RRzBrFM5O6dBXa4pC9RcNipqU5d1WgMLOlsym4TCsP88nsLZijxUl5FD4v0eyewLJpQCY",
-	"+1hPB/u/yLI/SroQk3OL0hYTVYzkxDox1WZBC5olI3EE0cCsZL8cuxv4L+yegGQb5M5F8uJCDuGVoa3w",
-	"68iAsQQgXGwtTHXUjFKdee0QSIrDBUlBRVBRQWVsiTJaf7Tbbig5rSs1DCw3qDI4UBkQPt4UXGDGFgqI",
-	"yMx6WxgXFiKXsIEQax4Kf48rHVBk9oHrTotPRaF1zkikOz8dxEGm0pg2MWlwiBKnFpdcRhOLfvbTqteh",
-	"uqFCzExy/hq7GZw9PzMQAsiUDeHZjIJ/PCM/cTZHotGJn5WahHAClV5Unt+mEk78CaShW2DsEZcImDtW",
-	"9VfYLxS4RTK3TS8yOhy/Tq/i60AbQb/X+4p0GtfYOF1kUXNjzTo47U4uQriCJv0Ss/eYpqW+Xp5AKKmK",
-	"hu1/hMGy0qmXIFLwmzIdO1x/2GbbHywAmIU/t5o0WeiT9hOq10v6SDsUpdHfoWAsVIvxtBbYCaPZ1Y/5",
-	"SZ4Imw31/nTihAdDr+vAjojyjTgUcXMptwPhaQmWpWKpGNOLw4ovLQKlsULj5iWE4+JhRj/DCJ/GeyYq",
-	"EFy2Vyrbn6nhlqQG0PRCURA3lvlimH9NgY459Qs8U/L6kndiPOzKgYpK5B/B5pZ27vbqcKqs7cbpOIDq",
-	"7Zvx2GjiNZXekxXU3EeeDWMsh30TvzEnjmmwAB2P1bzRSMOv8fpyjRpiWwLhNLekz0YGGPdY4NnFVwoj",
-	"+QXcGoYere5jSFZ4XfWTmQkzKJVmPVXIUl1CWKa2Z6PfYVGfVj9KFPIUVwaPM+C/0n5oUzGiLtFqJN1l",
-	"cVdDEQTFFyZQL+hEL87nV8g4m1oEADOd1IIDPntyJkv1yg0yERayQYi3gCJ1nJHSTD7s943FkgKvYG3Q",
-	"HOZyLPX8kgK6tqo/agfDWhgjxoDpD90RVLCIhgw3j2RB6rC7CT8SXzBh8tB9/CcMoRX4hsMVlU+seXk6",
-	"4jmKQdy81HWFjNHT0owlkAbkc563zC7/PTWljKfLvzW9ceqGGE5hI8KQT059RT36z1DCzCqrTf4NdM8I",
-	"Q+5OCohCS2fRDt1D0TdaTDXU+fHTgsr1O5sTlxBg4N0du+aZvpwUZuiWsaIxm0/xX2hIsVXLzho9e1tm",
-	"eU61qrObJ0paH15VVr/5tfKvKR7fOLNAtbds/Hy8IgUXB+oNnoq+4dw7/wC+synAsYjFDCjBWrChHc8m",
-	"FHhzf4WnQwyvC/FzLL8oSrIS4VD8AcYHopeCP3j6KKjSDVCElk1LqN7JoBz65OLZT40VtVE2FgOGInGX",
-	"JXvoCU3A/F4Q8REeVYMqrR8MI6c7sXszCC89LuGGjz5+RhLFuuJG4ukEpUisAbJ0weCHLJ8Te41Wvz9a",
-	"0UsR5yysCsUuSF1Bz4wbZjeqQlTQ5ut2x0wWqdjFhWyLhAgV3D89xVTbE0ztwT6T/WtAKINrOuJNCCn4",
-	"FKJ7Ph6HuAffFXZ0aSCcTBRSwa+Lq+K4O1biOCPgpSzam1hjyFtzYnBtLrHFserE1o6BB3uw1/VlipQ4",
-	"zKzgUwlhjfEmrtWkrA02x3AVep/OURRDI4zmQInzIQp/u65IclSAzv1lR5xyHdCGFOb1FhzpMDHELplM",
-	"r/LMjureefVYZWOQQw7BBj6Bo3gozUAZh0lSw3BFijhPGm+El9KdKCWJ3xkOO2gZqrOiWL7PuEBAH0MW",
-	"vv4W2Z15qhStvCzNJd6qFrirHqxMtkadVy2zpC1Z9TS44AcMAqy1of34Gp9ESeayhqIfKWZ2UGq6mX8O",
-	"0iRSwIUSdpaVwAdrBgNMVrmN4AMpRsc+e7epqgDHSYaEdI4RZGYivDgvFRKCf4TdljgTw8cZonKLaALh",
-	"10iO1wow2nXiQZQQIONCkRVU2fqCn2hwESYuIfGQrf68MJOIN3cETW9x5yT1E9IEQj1ONH7/ox/+OYWY",
-	"hD9UbdRn5xIbMUMtj1vvmYy94ngfXIZIcm0Ay06q6PuTU69JsBiItEl8tS/eAtwU9m/dDzkAm8TOZvRC",
-	"SoPvy0Zb1b213Mh0YbOGA3ti94l36qPhZViwjycB841PGBQKwLbqa9iQF4yG4oxOMy1r46BfYRCPFweR",
-	"ZpiRCyF5CLdUHxw9BKrnFyZLvy57yEDlubBZDoAsGLEcZ2ka8vqNWyZ66qQwpembvPZY/hme27ABIFEI",
-	"0gDaH3UZfURTrT5MVL9cWOXosbpJXsa/1x+McbQ8D4hIUBkVEMhAS0CVD4ndTlSPijFeaj8oi8x9T86c",
-	"X7Ud0T2nuBR6eIh2WkgmEcBQH6jKaH7jzPaNHmTDabHwSivHli1w5QvDSYQOfajes9il6v4BhS34T1+F",
-	"UEmY4jwvFBXv80yOqwQPIYml8klkUUcdFySG4a/Lq6mt5C2jnytfJr0DuL3z8Kb9UXDmyIYHQ7vrlc6V",
-	"guQg17OGtlo80B+p/nUwxtA7WP4Je2ebOg0aHXE61jRy2D3kmoLZ7hE5wthXjeUYNU4EvBIQAnNjrq2Q",
-	"fgOlVwtrSz9VRpfKUl5JW5d3gGfAO5o9pulk3cVKry6nWr6XWV5PRFaPNA/F7yFu7WJESYk9jaiRMQZN",
-	"YTpKFK0aX9tZYW/fnF8kqxxmPxOur4znQL81vWb3pY2mJbRZp2amj7Hj1KKZXB1fiZj17jNretdYoBmQ",
-	"QjBZV+208kYN4IFdpllRVj+n6PfGxYZAtTsnrPogK6NKojbEIPN5hWIVvyAipFy5KcTpgOlLbVuUdQkS",
-	"/EF0KKteIP4GY8cSD+jEqLYrLBFNGF+LqqY6AvyYGVXQE7cH7yoy1eZmyim1oHKgxO+tc97dv1+hE1Qo",
-	"cQW2flE4l8IMgrtTqrH1VGu7Tw64Fh9uLudtqDGj43uhKy1Uy7SrHf0gPXqa6kGoboVrl/Lvey2tPpS9",
-	"VoIVU/84+sc/9rpiYCDnkJVR8RJGryTWamJxcxQo7YjT0oZCF+h7lMDoqNOejgpd4rA4p/+cawgl025d",
-	"nT/IpZFniEWEhVf8+UEJwwIoSkPhFQ9vJN8DSmhpKa6D6rcLtTsEu7XwGfc099QT1HjcXSV2uVTFyvme",
-	"9+PTbDBQBfPkY2EcPdG9PmcbV0JKsYhkqdLTHCoL9bHcMcqTRuOC7syLOFZjU8x5ewNgRBFBpwxREGKN",
-	"S9y0sh91Di/EBK/VnHjPeO064g2KJcSgNWNV+b5roUIx4yhhVmL4+Mh9cdxBSPuY4gHJ44OnYllsE9CR",
-	"XmLkGLKo7UqTZDtIZJ4ENHpGv9KGwb2xi9GftsBcevLKYOFC0qZE+F6baoJFdW+cQYeGSqner+NDX83x",
-	"VLCSeH80xSARlwEe8/joSDTGRWHuWCbskewLhVUPzotky4yrl5iwqxtIiPGEzIpB9oFBf/xGY1UIVq6v",
-	"uf6Z0Z8QfwbQm2oAahDL9rl9Hpo/TPPF7Up1f7FgAG9WUs8nhlKxqaojIlQKWD0r56FGhaQYVgv4bxq+",
-	"E7DNYLtCVaHR+bwjkrfvLtyLhWCp+8fzF69eXLygetsfX1wkCM7p7nat5h1spYJPlGtGa90YshRDA9yz",
-	"vK+4xTt5fPTUPeLJwRH+5xsM6j05eAyZmuCpGPSYZnLeFVIM1AwsUtvmBl/opKbpp2Z6RTXA72UB2YhC",
-	"6tSMGXbLGqOZXrmqQ0mU/hNrS6ynn3MSybkkOFlqbEVqBVgSgqrQ9D3gluEKFb4JtCBA2Acr0w8PD9ru",
-	"64b98I/OPzrf7BGAIeiSnk5OB/uvjVZUz0LhzWpPT/KNWytCwgATFWS88xRgm+B794TmHXESwjc8QAbz",
-	"w2844nnG0p5lMBQJdimQY8PteR5fOppKVJSD/XXwRMI1YlRBbntyk9ixEWyHM5gZznmqrVK6K7J6DI7F",
-	"xdVcaDMLVYsAdqhVVD3j0Xt6Onl8eCSaipSW56ylV57pFBruvJrDAXfr8aRISPyAbZ2EhyP7I+wZoo2N",
-	"qU0e926izT4opGTvmN+U9XXuWDVuIT0M19WaXKApk3YzZEfJLoiqzccUhJ1CPZgZhORsyMVS6ZNTXJC/",
-	"JWO6i4kfnwd2Jw0wUVKDx+lpLl/a5ZNiXERkJoZ2tT28ZzV/3Inyu/tvTZ715ySIqmlfaL16DzB5wdhB",
-	"TLWR4kkj1bPYTQs5KPczVQ72R2U5kZNsv5ClAqNyn/qJ97oi6QHMbK91/O/vDw8OjmffH4GtdnhwEJYq",
-	"005JeyDpcE3x/ZPvjsvvDxOc6JPvYK7ABCAZwRINAgTQ4MKjjvhBzaEAaeSNnsqOPXoqKgl7QDoKegUb",
-	"/XRIeAfQe9q8eu6H3xHnWHxiuUGI0/bAOE9ZbWx2c19G26P1sVXqa5Uon+23gszzkM6un9WOq4KwKLiN",
-	"wB3uMupa7uldmO1icp7bFIyv54+C4BUOBoG38HnuvU69o8C5FCCSyqgvj78cIL/C7o4UMw/4Q6FEEwNy",
-	"I/Mxbtf/x/lnKV367vS5B+TqS200UPnnZqaK/b5zzUEd4xSLEloZEBoJojBmIIC+C7AG3b3ef4cjefrk",
-	"26O9CFTBA7SOMgDT5Bb1SC9VwWBr3WAnb089qjcFiQfiXI2lE9isIzM9pKazX1k2wrYm5BE34r//vc39",
-	"p1rNxDjTxpdvQokdBnvTOdm+XWSE97KkTX/TsvpQme1p+JQI3TaSYHgFH5ABDxNPIv3d5gQUtKhQS4j7",
-	"6TpzcgLbdTRz6aN6wdBWpnu6qQ2pI06hXS0YDYvAM7+iiaJitfz3vwcxMJb/CsvTdXvZrwRqWjCIvTqL",
-	"YQePfXnvjoVC3DbW5YFbSThJxyEF4lcUaUn4z+M4DY74bCYl8G9TUCMTJCjjGUEC6crzzP/972g/F+Bs",
-	"FtcKFsmpWiiFFYgFH7XeEMaWxYATpRJNcQ0aEgQKQyq6r2xsdDmy4EcHiW/R20FTTCTP6XHOUfENVPCd",
-	"fPf4yZ57QDuY/KmE0lagzZIiOXd2Rlm97B9Pnj4mPPk86yttFTLecmdaq9s6mTilvn/UOQg43tFvn9ot",
-	"Ox2PZTF3v5NwbC8BUMZwlEpj2UYV/RG+N9C8uI3Y6rbO6fcfZP8auRBpF7W6rYPOIQ7ATJSWk6zVbX0D",
-	"PwF4/Qhw2RFTBHDbjW0i37O1xnhCyCXoFrctoO22K5Jy5D7o0zSpM5cDVMBFHUXCDDw+lU2q6Da1Ck4I",
-	"wGjf8ozRdfwIAgVuBZsAydT5ewl4aOyC4yp3xNlUR6GQ4PP5l1IaQCFwQicCIQDIBeflEgwBI8XU0Lva",
-	"Ivnlxfn5yY8vzi/PX5+8Pf/pzQXZzwtJYB+LgdrJGlVyTy8kbAOAazHVAS5p7T5tcWFMbtvQWOqGjbtP",
-	"lhUW+S7p2Z5G11HmufX5G9YsNFQEKUTYPIzeOIvWyoHqNpQiVT1TaDOEj8yLvdO01W0VU33y47tT5Bom",
-	"+b+UfjWc8ih6HADn/97mFtgfTApEbX3sywBmglpTBtCufJDjSY7MBXBdtpz6ks995IZ6NtVMJwVEKJ5L",
-	"4kaixPqFFdaVspgiLSwJPHe3o4OD2iwWWoHq08BXv9YkELhgwwlA3BzHvkhxUUw1INFGKBFn715fvjx9",
-	"fXr+04vnGAAIMBnA5PAY59j03AAz9YNM/bK5Sw5XX/JOS2qYUCle9M3qi15yoTpe8Xj1Fa9N+dJMNT3i",
-	"27UuOPFtZHjV07Wucl/jhTnB9+uuO1xjQoC3ZMwrWQzxYYdP1lk63z71i0ozeTGf4MVHR+s90c+Rlv5o",
-	"jRmenP6HM+Pd+U/W2RKnlNc4B48CgoJ47dFa2+lHWaoZcrA/WWdnnGNG+F3IvOGla2wRetQFFipUmJNA",
-	"ysWcScTb/vun9scapUx8pOmKKs2PP/v32C5xepBdKuQCIEge900zyeFvLaf/W8Bl3Qdj4Yn7J9rL7jCT",
-	"FhPRMFgpUF2DduUlhaOi37For9VuRWhxnVAvVD/gVCuSMX/Yj+LArW5LG62IvccAZwrZV13MP8kMD6bX",
-	"fK5b7JsR69z7G6pmguwiBivBEEPbF8ERxZ03NdHo4LqkKn4L9/tiyqyzoAGHqjw55eDj5npw8NpoBTE4",
-	"UoI36pBVmpCnkK7WImHMn9otYtVedREiksaXrq+A4osaNVAEaeJWmVxDd98XF3K47P502iM4x904z/Q1",
-	"shxNSwK3ekmwJ8vuAZc8QnSWNwMW0+5m36ypR34xqXM20q1WXFdnXBjzi9RzWgR7d91xS0Xw5ST6j1D2",
-	"HG/7SI7LDGVoXVg6/w0IHjeSMuHjO33e+vT7SsFKBZXIFXaHB7WXuKwvIHFahSrLFmqWIHWV9UeYHIqw",
-	"qLCy3XqMN0B1q8CRce1xT1cA3BbA22pF0sDTNgm4xwCOUBJE60JEGCrxp4VvnIVOwZ6mTss3mnSH74ip",
-	"8cxCjI1G59tj2DFHzFSLnbbOj3u2xom3d+NwGHfRY03+XEWVHW2qyvi9rdRKz/jMh1dM/uVF/QNbV2gr",
-	"9NcW+rhXV8v9YLLH5nX4Jm4ysDG2AzP1xOKsR2S2hl39iJ++xLyGyp24jYaSlYmkOsM4/Eg8zxoLPmQa",
-	"sE/iwi+su9BKzBWW0oSGASqEQFxHgPbHXuDpBHqS3AkRBNWP0JCDAQzo6rXq30xVRLCAHL+Ee9GYa2dg",
-	"2VICYhuDpcVUEXgWMweE0B3O/iDGr+TbUk8/sxlgzifG7usvoxtoEtN5ZiNnAzuZFkX14ssKyWSPlIhD",
-	"4kceiwN4aQBc0WqzIAae5SYWTJhdKxaxKYJEwxUxk/O3j5uYnFdwOa9Nie4+xcXp0msUFXT7gL4fXnMM",
-	"B00MTsgGlEH2nBbJp3x9je6ICvZ6GjEbC2lHvuMIsDQZpMBtacJyNQaLevBlLGcYpdFVVvdmbuxoLQ/v",
-	"cy3PqcStNKEGzq/KrFK1yd9uZ8mk3PVr7Zfq7I7ucZ98Xk+c+qI38MPpc76N5eIvbbRfOF2Kqe2swHTh",
-	"vfjYjQLpRi/7tfpQxsPdethbY+uhjK23Jkesgkjj7lj6Hv44znbIBq2ythosCMA4zvSarMVA5Yed6Ise",
-	"N4Ed9jTiN4jTkgszMWHqHfYOgJVUiqDQwQVg0hmCv9vIzqBi7xsIYoh8iBhp1qGEWTCOcBnD6v8wP32+",
-	"sR/7SloUT+7dtTc5/VT/B6i8NXTHvWUC/Vw3zwdWhfYy1RGYafHl1VOESK8UsSuBM3yEUnDJNkbGSMAT",
-	"rrbzcEhDMcy1R8o/jg0NDOEg2qGBvbH1wLdKYW2lcE5buqoWPqs2IJrupRL/JM89d3WbYQ6gaKvN0ArG",
-	"+ujieyUI4wKAnxTU7iKvN4jdGn+qb3Eg4opmJ/Pt6c9uhBuLz2yclesIzmfQZNX6/HY5L/zNgpWmX5Wn",
-	"0Ne2UrDCpW6fjOWHU7zi6CC4LtAu1yRu32hyRM1gycu/tcXebr3K9PWqc+Gcr9Im/4tLU4CdaxanfKgi",
-	"IV9ltvRbMBaMLLcq4hFz9csyPc+g0AALFvCOXC0ZMx7H3M0YNcnn1OIc2gUI5pSDYz3NPNAJ3QuoAWLG",
-	"XWg4hCJlrRALqUaoTDAAALIb2I94kTxNNcULEduxgw/GX+Inh2Yx7pjzY5ZiMC08S4oh3FS6OCKVZGTJ",
-	"klqEur6Osa+EBArtNlaZR4T4gO1kqCfTyX1cwjyl4JPS3CUPvViAkYoqDRtePK8vdrhSg6tnG25jVMsw",
-	"YAIs/TnExWZwOGMq3nIGrWf2uDIOGENju2tH+PY89jOo0VNcqcDvTrRTPX3r5BYsGAnmL1qo6N7XSuXz",
-	"Wn0g/RvJSjsyk9WJsGiim9c4Nl+9RqHj4YarsMFcUlanG84iXNfo1gBYrLT0KYEN5ENauHfp+psLRtDK",
-	"ih/11WnBdQoV3yI+/eetVXynJ4XpKwuwW4Th/hfX27j1I1W7VHf3TarO+YP87WMrl1cqd5JyWuTuW5B6",
-	"6Dylkcrdnxbog+mw6LX+dv7u7ds3ZxeXP5ycv7h8d/bKezS9luj1elqI/Z9Er9WMeu6vvnjz84vXvZbY",
-	"33dCQuwA0VMPEgZIUPSrunLafkI8R70WgkoDx1Gv4pYhhVGloBB/khn+1+jLK/ALe63fe/rTTk+D68Hz",
-	"/tGEWcO/w5RRQrSFKgrR/Z6bPDqxsNztlx/alO/sNEjRjz3dK1/LsVqYVK88hyl1+Wr8Ey7olfFvpLHP",
-	"lEzbouHAr27O7cXrTk6rp78h/xhO/dTu6U97PZ0NYHr/5Xuhs1zA03Mz7LyUpcx3VVHs9fSnnh6My87b",
-	"ItNlrndZcP6s5nvi0SOCbYOIjdF9VVveQLUWlrnyW1huJIDFu3uaWF70WJHvwnbRsKo7vKg7sFEsrelv",
-	"O/Ee2WmLncoOcT/IzP2/3x07v8OKHPe0G4jJVSc3Qz/ZazXfO14y21rSfmpVERXZykl26Uwn/mWd8tio",
-	"Bpa+rkcf6T5c+5qqXJVqeXlVbHEPjUmZ2p9qqRghizBuo9qmdtTqFLUEA3KT0mnUFQcIwmDEe4MxALpj",
-	"Y5w3ialls7SRzWlLOe8I0KQAowXjvakSarEDJdbXC7bJkkAk2eUcJ/na4od/XR2INtk6OjCqsKGvk3bD",
-	"Evd2s6gfbMcQ8ZuWo0e5GWZ6eRvfD2qYaQufoMUeU/WBESCkbiJ/CJ4qZ+YrJB14SoXQooPEN/RlTe1U",
-	"5tDUjF2kb9zKiqPOgb9vT0PLMxLRfff4acDFeNz5pnMUea5+XNTu5wRzsicQZh26SZAgBIKXlOFh+0CJ",
-	"q2lZQuczdPG5N6c+THJTYGfvNXa0nmgGOov64T1hRAWQiQly/Po08V21hUZqT26mpoojbdwvPQ04idlY",
-	"QSd/jLR+eHBwwG/J4/8c15x83/xn8lQRLf0FQiys6fDeupgzN8NT/WUdXRbwK928V26sm/uqC5fFA/qw",
-	"P5vN9t3O3Z8WuQIeyfRuI3xpivGmw6NrbtEpuGp14VteHcQGYQB7bpPEYOWqRu85Ju8osuGorPnPIHDO",
-	"8ftY5UHDuQ/rO58ilvqzwLuz9YebbYETQvL4g9gCFcUO6jFox1itO3vgYdxar7YX3VSg5EE/Vabyv9FX",
-	"1+mbMXqcXoXCKX3iZxuZwipxBdQ1815rI1eUNod3Rcmte61mu/TPX7Ny9IO06t3Zq91ea1SWE9t99Ii9",
-	"p8oQ99Z2+xAXaMEBBhFX8XxjmQw3e+GWaMkCvaXluWFxNnJOK4tTWRt3wS3Wp127DiTiLi5GJxKS7sS9",
-	"W/u7ufLerRs1uIeEF7H7UVy5sRZ5V+zcMNYd4R3WkkGc6o4zWAToMSt8KTu1d7ITIIK7Yqfxjeywb7x0",
-	"wO7+6425jSPt0oA7aLgiyR0/hpzqpj7WTarfP8UGuJmWyy3wF2yyMX2ct1QrdnUAAmX8nAqo9hInuxwR",
-	"33LsZiNSzvp+NsCvmiFAtDlD8QE6gXIzfDMtH6D/Z4knvkjV9wd3xv9CVTYVBfxCpwiqd5MGvtUXuiTq",
-	"5T5ZMiZv+GaDj1zjjsQ0s1azRa84+sYJu6buJp9UZQDWnfU0nUX8TN+JVM5h1xIWldRzfx34f98c4CnY",
-	"JQM1kQDeRp0k1QFn1sO4Ta3qIn4gp1A9Uq0FNp4I0mYhrdpGAGcvEmjeQFrT0yRS3FEaP+ebMyvAUO7G",
-	"UJUBoD+jtaigMqNTrTTgrrahnWQIba2elIlkHFKeWcxWuyeZLHWO9ZzCg0TvObUq6sQkBFY4mRk5ox6b",
-	"mAKUWKMhCskvFuVxt47WJ5LHB4ciZiVt13cFvr0BwNuWIwDnRN7TQbBAfXMn1cticQHcu0rmGu8m6hQN",
-	"++jbA0RMZQhHPxQkWSUA5sMDbnBi9L0K1iCiy13IK0ukvG6/M+yqHQFKtx8C/o0c/BR9QE2MuJO56V+3",
-	"I7DMaPP4/QrlGdmgp6muAEhf3HZIqRbBvSRAVOZAMrPAuM+RtainhnGPxGhsrqRV6eeMldS81S8aNFnP",
-	"rSefefOYycKFX19kAkQ5c5sM4i/6jx2ioIfA3M4Qd3Ubo/hT2FQLiA4NtgVuyPuzl4J5xEHopZXE/7cz",
-	"2AJZsw9ah9Jhp8GJG7xia1ypodTYwuGLTxfrhM95AF9foXC8tjdKM78Gt6gWZhF0t3JhHuqXKBeOxKrS",
-	"6Voi9YXbbn7m24Ljv177xmK5cexZNovKJR4iX/PoI/1rveIIbw4zI4ovWWgI6UCPHWGsRpGkBPGCA+AM",
-	"4JnvQD1xk60ZfR9fbXTkL1yqsHk4hYrBV+/9qplwt9IE2oLV2gSbDfV0sjzM4sv4fekOfzDU2lmtTghQ",
-	"wZlGAHUBAOrOGXyns75JCUz99cufn4XS+9koK5WwE6h2L9wW6emMeAwi+qUY6B7JUV6jHzpiGn4cBTL4",
-	"JB1yx8ER97lLd+4/3N0Oj/4h+iNZyL5bnmN3d+pCzaxQ0s7dScMpTYtYEQDA/kjMlLy+5FuSG36i5zAY",
-	"gFyXQMpFWE/kLUOcANsXR1KHun+ESUZQ/gzYvjk4Aoc90W7y+OAb+AmJRpGoP+mIc6C29eD+kqnqr+Ye",
-	"H9qqwhILCmKAu6V0xzmkDzU1FNZPmir9kRsJ6/2j99AluxeCOLVYy1PMORAVd+fWrrrbo+8mf5K6hnMY",
-	"7OZOev26Byi/X3sOr9XsnQUkxHVHT6c3+ub8xS6ru8eqlRsNR8gw3sETX0Psn5lcOdMMv6oHRgaGBOmF",
-	"vCbdua0t+EJ+eyicp036+aoLUPH+EcoLnHJYyPKjOKqk+SsS6h7z/HeqGHeDX8h6o8K4t7T3Dfnoar33",
-	"slgOOC0roNV+xcAMct8xC1Wq7DXlkCbGAiNWwFrD+kJy+cVbOk4ZEbAwgRyEyX8IM5MTVgjJ0NMYY3fP",
-	"lQXgiQwKgw2SPiLk4cncLboU1E94QEnEGuLP5FQEFZQDCywaOCVp+V9rKFII7tAMAtcI+AY2Clg+VlG6",
-	"BO5x7OFGriBN4M0infreVk/bBWZPZksgTrUd8SzUpytijcF3Yj2IEtOjQREqN5xWGznJoFu83AQGal8J",
-	"DxN50YCQQiTPu08pl0hcqhWqV2dAEXS3yMo9MHR5o0SJFtoqlIJLHh8e+NMuCUIgWQY7twxsblUhtNul",
-	"vCnXieLBc9ynbtc/G17EeoAtcEEIPm7xzu4tXGrGaqVF+VzZ641hzioX3QhwBuRE2C9uiHL6vkDO1oE2",
-	"w3Ngx1+MFAKrY23P2lcjOEl8i214lLNaa8yHBc0LFGZbVJy1UXEgCDuLjY/IBiabpRJ8UuEzJptmMxwz",
-	"xCvDvwGRFevl9oH7mj9oMBUYStUUC4BRzKBcK1jpG62pTwVo16k/LQNYKaCzzIjUjPaLU5h9Mx5XGJn6",
-	"0wJ4sL0mxfIbqsh4Ijy7JPe0SGbJpDoZGobtac8rhwC4SGfFfG/AOg8Me52YSx9KULg0EJSPM21H09IC",
-	"tX43PGA5GNpXorTdW99kOPH59wnLFn5dT8ttjMrmr9wIj43DZwibRoAmna0S2CqB20GjxQ7Lelqgibkn",
-	"z96r/7kc4oyoE2uSmxxG0Q/kEEjzj8ZdqiYgFo32rqLKLZA7A0Zl5R4kM4P0bZKTQ1W+yt4rraxt3dkG",
-	"NtcrZcNPSublaAOR4C9obsWiuQLwZvb+DkiIm3+ONwTUTqtvE4b2f0ZbaYST+h02CvoNS00GjhuvKsZv",
-	"ZGb65cszMq0bbb+nUHtc8XMv3s9QlfCsG50XHE27NZmWz1ZMmGCg5Vil/tStl7PF8NyUOskT/N8Us/e0",
-	"FxoxpB6N1SMezvJs9xkirtlKZciODcljp4tAEXGdiC+su5qWi7Ug4oT60b1LEW4UkrqhbrwfWlVvSMJy",
-	"40MZt+Ri88/yZOySh9yeOAgGwVH+L5ucjV/szdhilUHfAiltyfVrJGuX1PlUyhKgoYLCuQ9qxv/qNqV/",
-	"d7cTc9uk5Z+l4gh3Lcq0SfhgmxKdyzJc00l6C/wipup+9JH+BbD0g4iUcXkqrEJS7muPnOl/7Uv8GZQ+",
-	"eXzwOBHQd+J+n4cCZyuzdIl9WCWI/MLG4nQ1LmJ9xOtLrcUrm4mggQbz9qbjltNja/o9sOlX+m2KoLsk",
-	"ASJhxiLnPpHc6fthYstpk+HIWMcUuyABdXLaEW90Pl8izcZy3oUIMISWfUcdhjzc7zPfg7pw4zbQolWz",
-	"56WB9kCxCwJxD/sP0RjERSvYvvWFgE2mXQN/7l2sszVk29uFJ25um910jwdoePvjSOxATRmA/WMn/hZc",
-	"yH98TNvPI5m3DXVfpy4546q/m9VHMILZZu1A/3GzcgFs0ZsM30Klsl9uzq1c0z+NkYsLKMyWMzlHpSE9",
-	"jT2iIZhSgTHc9pigXV+Pxae2wy8x7ZSqsjUjgzFoqMKMkZzTv+cAZVKosRpfqUJ5jMKFSANmPXmcyJGM",
-	"VRz0EKQawmVT6aUsE26SB9gbt+lF8hsf/51ueHLq9GVu9BBQWGSK0PcnN7NOQ9n+v6dunbISUrsZER5J",
-	"29OJnU5UYVUKbNJYbsJghqfENOmmabEUPzdaiaHvEXKPP4+xXpDsEzPGTHWFQIXQjJ+VgPVwXGkcyEr/",
-	"erQwiCRxBlNH/FReR0wyc4yITIO79Mm7R9AWfAB0mI3pFeltr9Eujyfy0DfWvsu0rl9oG9ltViGerjaz",
-	"LSnV1wZFO3R7sxmKlg5VtMsFAGo0iGIngJcqm7tUme//dwGNPk3V5l4X/e2XF+fnJz++uDx9TqroNqjt",
-	"a5eV84e6UFp+FksUrDAfs4a7azk4P3ShJLwixnb5eWlU3h2UPR3teFHTrnBxB1VQO5Bmti+L9A4k3Q2m",
-	"xKQwEIhcFixDzLH3quCmVq4b37ECr60TiaWFHDh9ovv5NF3GA/aWHvv1tfdHC3qzT0rn3aK5Hy+9Y28/",
-	"jXPLBLbNyX5+FQZVoRMvA1hj8S/VFGu2nAXsF+SHYoSem8WUtEKidOr6kJZnAkXi0Kwkhn4MeEymV3lm",
-	"RyrtiHfwc8mlP4S3Rck0AtcqMpUCdhQ6FlCISlN69BH/AY7apFDvMzVLCK0NjwiZYocAODzTnJ0d8gGI",
-	"/nYkyTnKMydktaf9UuOOOC0tGPvuNkNk43XjBJv/W/Fz9oNbgv/r/M3r5WRWJFq+aLp1LRonHOi5Kp17",
-	"sknV/8KFX4qIiqX4hiNf5jbAxoa637FM1R0EeezIQcHCfLk3xNdG1/hLnE4wuEgr9QKfVy8QoinfGFIM",
-	"2pC+q/UveosXuGsxA7nOpe8wVxm/ja9OM63TZBy981P9tjDDQlm7DWv+yXhNnoPYkKSEluni+25Rppvf",
-	"itYruqIWc+qKv+1Op1k6VHpvsfPZLbDUc2xsfoFSWLwqU88CNilMOnVeqzvBqV0+aVbnCwP1THRhZ2ow",
-	"hTBeEYXoumJEkcSxMO9V0dmUHgyk+RJyMJQ8ld7pqlKD5ulnON2myfacXHVTvXGivfLMTbMrhPjtd1sW",
-	"mR5+XH+6n+6j+xp1WjNbF60CvNw+z3Unmipydk14pjtNE8VzCpznbzvrTS6QeZFrH1uqkU8d23xL/Wvn",
-	"kt1ktqJVlzjlnPioa+iIdssiiQCLfkXDDw1YLN1uqE+5rZ13z72dX8BOomXdlqFsA7afy9v9Ua3WsDVv",
-	"d6OvEjf8jfUjXJhBEWMUrE5yHPsikFwNSvBeMyv6uZtwCv3+6J2W3FXofWLEkUZ8B4+VPpSZBijpg6d0",
-	"5aW/INmr0nSx2EMybKmdm+urirUcK2g/AZgI59xzIYun6BbJ6WAfZBFBT+Eo3EWATwVo0r5qj+aMnNvS",
-	"xwqaXOGKL7C5iIzF49fjAx/8aXxgX6+CyCZhZ9xL2wpt57WcTN75fxZf8fMognWcS/LPeQHRPTxa5zoo",
-	"SIM+zZcyy/nSrUf652GbRilOSmodfbnE5uY4682F4DMzzVNxxfUShgOuTt34wDJVdgBlDibRRDbgVkSn",
-	"HmeqUGBtU4/M3JZq7CO7UVGJUzsgNNvOASlKgGNCieVHwqSbVH7+OsSq3Rg74leCtUxwKJdZSgqw9tjc",
-	"6Maai2qcbEHBLcpVmnLJZaLLwGn8eCoINTLPoVTqZslO5ssfFocm0+9N1ldrqjQfWdxQs4XrFhTc4m7d",
-	"OjFbJ+azOTG0MzdwZMTdyuIjr2apgEf7YPOSx6rHtCK16D0glPBAPuRUAbhUHLTxaHYzabusvNrk24R6",
-	"QXaU4lK7NtRQ6p5WssgzVbBr0oaCe5PnUK3n/shKJoGLSw2viOCZrN0M3CYuO4SkZlvIkvBlEASmI064",
-	"QdRXVFbLFZkkKiMEuQWHq5Yhjb2tbNHN6qKbCTWLsIiZrUH6uU3S3C0Q29t3TUy2N/TfHt4FepW9Vw8S",
-	"4uLNR2FALB388lnB2JeaZeUoLeRaGbtf6Vy9dabuMVN3e5dq693cyrshl/ZBM243lWuyGv3b27M3v7y9",
-	"uDx9zlr0QZNxaye+nKhayHu9jXUAJr4mpMHvmmIC0VjPMFV0zi49Kt0s4/OIhduDWCc/GiJsZI81DtNm",
-	"VlxNs7wUmW6jn0pxVM4IiTdsrWB3HzVHcODMWweiahz09KJ1wPmUBs1dk+5fvrZ/LX18psqsiEJ2D6SS",
-	"3apzdu6Lq+StJr2zJt2qw1upQ7bqNsqPOYnr3IX5ahi45OjgIPEQyyKVpbxCwhg43kaQHfiEme4aPbmM",
-	"gUPFtTYzGzO5wq8sOEdTSKL0dAqAPG/KkSpmmVUieXLwTRKBfppUiSS9upyGxUzaIsFnX6ZZUc4RijQt",
-	"ZKYzPUy6yLdLSSQLvdvQv0awoyenO1ZMJwTdSAOS9lqlSwDpzpRMsz8rIl1Yd3j1nxOQ7o9HLHE+gjhg",
-	"vE2HqvRbZSkknlWy6I+WfjUvM0Apx7CNuJqTii+zMleEk+hPxy+Cu3/cydyyOBdWzruAB2PbwhTtUEvT",
-	"Di1tOzYQOGtTKgTTFVfKQnl12R8pC8i42JnQRWYjCWADzhR1osW2CTafh3hl3quA6qgVxEjUh9IC1TL1",
-	"QWKIfRpo8MuZ6WlC3RVmUI2EQPQj+XfiIxYTZSa5EuV8okSmSwMw/W5ZxZX50AXkLhibGE9t6Z4FOAow",
-	"UmBeGtCqDkwxZth/eok7VjiTdSqHqtPTSa9VzgzerNdKwA7DJ2HKQIrJqJBWtUViChifytyzcPLJPnBH",
-	"wbApXwB9otlQW+BRriBdEo+UgIC+yKwz9YweoqXI10sYCxqFlcmJAWwc3wwKsSDrntSmuBAsiJ32R27g",
-	"UHTWa0HcCw7jWAmT7M0gIrF6cnAgaDO0mehZ2RJ+hzZgqa+hTiFN6SGlcQKiPwJSAmAKt8duZvD2nYg3",
-	"xh0ivmfYB/iKYQthB3BidTaZqDLBDZhpYdVw7D7ZrrAjM0OsZ4nV9qwajCWehgQGnIhRNhzl2XBUNgtk",
-	"fJUIV2xXZWEQs8jwThsYyMGQrAUgf8hOAOHYUKWI6bYkS/PvVj3bH0vosfzwSumh09nQUzTONP996AZZ",
-	"OiHX6rb+x2//o9f7cHCw3+t9OHzZ63347qX759OXv//Xv7V8KxLWDbY+LXIiQKurgZ46O81L9jWwP2ks",
-	"EWSpMsmjg+b5AFt5MyfCkxtJEZ7EpAiHD0qK8MXa0Wh11yCbdRvrjM6+FeNsuEG1Ne3Jhp1pNGT83q+2",
-	"vWnb3rQ/LrA1imO2mGKLKDLByOqqY+A1o0c5M41+uZl929MExQ2cx0tsrUoVQX9aCpvlSpf5vBvzzwC1",
-	"o9e9CQjWBJGgROI+kETg50Lleb4+YoIWS2Or71IN96dv9Y1e042ylVfgFlIVL71jq2/jTtmK0604/UOS",
-	"xZReXrD85F9uxtxrjJO/AXI0X7TFRV2IooweZ3QBh4CQw5ZA77hcmbB3yGWFWmWZdkXGPqVzZ6mTWJZQ",
-	"HN2OPKfBtMCGXAJ/WNqBS1/8F+3AXbfW6Vk04lugHTde/QDtuOtOh4Xt2jPwFzRGrGjPzaQVBpiPvoam",
-	"XNykJ6dn9EpWoPGrGUZi3YPxUkY/WnWdR0niC1+bcvVVcJK/BEGxLsy10iuvjM/91HZ2F73dGy8M+tmZ",
-	"OmFZVnCyUXiar/uFbcYbL/JngYCOgwc3XgZ5kTBODBev+wJxoMw3xG3S66wMtUnHn8i2TXrbJv0XsGKc",
-	"zeFNjmVmzH13VNPNP2tHNURMsV36lOKPj787PMTyQ6OHvl860o10OrK1x8FKsM3e9EtzBf3DG3VL4+SX",
-	"tEujBKq0SzdYHtAzfeEm1BX4v5sm1SufhymtN6H76Icmi6K5IZrmCe+mxInsNM4Am57TeAI7q8ZfJ6sO",
-	"aGY4pipH9Q14Y/TTo4++V+DTjSxNNGVndmelFbksnQd7eHDgAy11puo3EPf3iSkEC5WY7OlpROVpGIUH",
-	"skuWZE9va5h/mTYEHO2vWTkKZsOGdm3t4hts3Pvig7rIxirPtFplc9FZZD29O13Pfno2kmVsQxXKTsfq",
-	"3en5jeyLhFsN56buFouX/vO7tS/+53dw+VSf/PjudIXp9eO707OpRmtPp36Wa09y4cpV44yuxXHa0kzW",
-	"W5/z0kwmvD7b9pJtmOihqRp8SIcQkK2Im+s2Dh5tJNIDxezvkBHFioqqcHzGUB0cPgIYXwibt6FGABhV",
-	"hSk4a45JaFvKcmoTMTbvKb7OChDYLBMzUToR//n//n8imSidZnpIfxXKmvy9SunPfm4sYEkbrYQt1QTo",
-	"LoHxH9LuhTIQGcvKrpA97W/Wju9kCn8jHsZYzsXQ+MpTHE9HnOi5MBDfwgYXN0VruDYVJ+WmK3Mo3ulp",
-	"wrGjIq3HB089fVhZSI08q0lHnEPMzT2URgVA37gINKI0K1S/zOcd8Sw3FrGq6RDCawOuQNQv09NAZZDl",
-	"ebXQo0stLdqUMfDfie9+ZASEsQIjCWs/NE4bl1nOrcAFw7cps8uxSVVXmMEgARiZyjs1g4FbotF0LLXt",
-	"Lo5UNA8U5zXVfpBU7WJ6mqOMbjjUFhTjGSZyWpoEURow+LlIGuJuZf2yE6TClSlHMCV3jaFA5vgKiFZj",
-	"rJxjPGihGil5fPCNO4RiNOmIRE/zPEFwCShIBgYRbcz/dDYnR8uusZooK63KB8K9r4TOuYS5EEA6N0v5",
-	"2j4/A7A2rTAMgsMb+hiLTcIOcvvbf0X0fKoPoicylEXD5ty7LQ4FPaipQ0pBLZKA/juLuI1+M3MUWo5V",
-	"T9N3HMAfEcM9eXx4lCxHtLi1BXsfiBZu95vBYHXZoNTpm8Eg0vH0ilYTnUaTjC4vi+wGqykYzHDa5lHs",
-	"xqc+BKDGusvwFs97mGD2A2BrbA2/NSOJ+IJemxJtiy0oxtY8vomPcVUEciGEwySMbf4B7bZLAjkOv0tr",
-	"s6GOfynlsHIGqc/bRIMeyWy/iHITjZGhwHYS2GNMXB8aONCYpmYQK99daKa2ldyv19BMeqbVHpCzYG3u",
-	"PuCD4KIdUwnvdaZTag0YmRmWnjpXvw1WUabFbzjQTA9/3wWUwUeWf9hDAwxTzX3nEQDTfDyndjDo3AlW",
-	"/MtkGpBCuM26mGp6PoBxoWgeZBpbsqEWGzjZ5mjoi3Ja6ArmNaapR2YGMF5mUCqNZdlXc//rWOo5hNCc",
-	"YUfS314j8Q5BWMN9iXrGin9NbSkGIGgqD/PNEM6IgROmZDzKUuRKQgzvPTMMWzZrocN9qtFsPfaax1mG",
-	"2NnGpg6bvM7RQBM3gT7IVdvMJgKo/K3hzH0HfRJyzS5Lc4mTSKBymgw3tJKheZ38GljsDL0GrWbR5sMa",
-	"Kr8rPVGerLIGIWcOT3iuyuMALIAMvu73+B0zy557C1eFmVmoIk9euH16DtHjhLvOiAIImkqSSmogaYth",
-	"5hxOSez3SL10w+rhNt6Hs23izIIEf7qEnxqN0IXM48YVYdKWMDHnerc3Of1U/wfUDK8RgC3Vh/IRfOb7",
-	"1ge+YjuMSL1WmWFhnpw9XdsSC5fC8Jd2xGDjjxmQVOqIU/J5sQw9NVqhk4PfYgI9M0upouEmEKGArz9x",
-	"y7cPA9g/fZ5waYzbPIZaSnEljsUCUSTWEBqont/SFa1t4FGJ5oUJNRNr2UvPosiXfzK36a/x3JPT/5ia",
-	"Ut7dVDpa6yX/KEs1k/M7WVfu0jVeHD3qIhsrMy0/s1HW/kgijwpQlpQQ41eMNWU7dpEzUGb3gAjw+qak",
-	"8aO/XZw++/kFgAFEavFB6ZsIzVOHrG0BVivnNM9rygLztyVFXvcE5GuzAVz8X74XOsvxp16Zm2HnpSxl",
-	"vquKYs/99sn9n51lZX9EUq77Pf6js1vOJ4ru1pdWcYb4ucpL2cUbDsZl522R6XIXryGPZK9+zZmyqqxf",
-	"k+vdXkv85//634H8EKwUnelht9dauMlzo1XjPXo9jfyrziZttWn8lK7pABBC9U7o6S27l6f87YabPTOp",
-	"4gX7dOtUNdhzkJ/exaw1LrkZ+HdbNwR26bWme/AmhKB3RevtX5EQQsAMd1L3ena6+BOAfDt3sWPL1EzL",
-	"DjgYdDFp9r1jPveqUPL6OL5Z4d5buJkbtMlVJzfD3Z1lb27nphs6xbvkfvFb3OF155rQLL3prqjEl983",
-	"vFF/Yycy8Jb8RmueX4V3zLkfdZ/tNnDEUXpkDR9vFfVYbB7PggmsI3euzkDGjgsybC6jIIuL9b6+3gTK",
-	"rWxgpt6qPyGy5u/WoxBhP3+RRoVqIcIG9a3KlmyubfPe27z3w7dHcPMBUyKbQVOoj63Gh8h4N3ZanNej",
-	"VxyR8ylGCBJBA79y/7QcbDnG+iwmIMYKrVhDPPoY6ako/JD0tPNu//N//W902G3SEb9CaCyEVRZ4mGua",
-	"A0IjoC0wNkY94m1UOASahAPGdODRwUGydwwEzraK/GhLSPD6hORCsI2iRJgbLtRQaaeTVFeUxVQlQtpr",
-	"S9i/mGIN6yijCFt0RzddxYN2by5XpQJoxjKgV+ayr3o6gqm8UgNTAFCxLGv02LQ4o8wZKXOKIwRC0sur",
-	"eYKQKTFU/5Vyfr4VFRLrAO6wjC9b+BXIDE3NmThW5Epy8UOs/Gl5PUgVrOLYpCpPmCeAJgk/RvR5hJBh",
-	"BgNV2OMIDqEddftwIpUUJy2txJtR7IxbfNrxbQHT0uhQiIIp8G79S416JgNYKKSqlzcD3SFYdq8NQRBO",
-	"XQM6i7d0nL3N17n0WW26t+0marrDA+Riiym4Aau76jnaH9tJt4gDLgsBxtvLW8jUy0vCpmo9PQiMZ1/q",
-	"vsrXtZmewdm5SkOUawOLK1xUteFfkE9z07V4zptBuEfdE/1hfvp8VaGjuyLc4xOEVDcmiCRf60vvH5Kv",
-	"btfQkB5qv9y57+wvvse2PsI6EXRcsdemPKcP7Outc7i3oP2fD3TDvdsHDphvHi3/XK1XotcKrkOvhc6D",
-	"2KBZige8pF1qWci91jy1YGhBCP2s5tTcR9OTN3Ca254awsht8VHU3SvR3L20VgB0WRRzHLWdLG1gqnK+",
-	"xK1KES5eKI2IoPBMkaIDW4Y/mC3NtzcB8YykjB+guMmexmINMRsZMTB5bmbkCuIV4CFTnS44IGKcWauI",
-	"Tdy5bVBMCn9BJ9gyZJdfAtTN1xY+rTQTrLLSlnRYrRVAjXp17hA9XdILt4V42QY9v4qgpwxRxAZ8Lf/T",
-	"5414nqSpFdJH0BAulaBluvznQoMFtN9czVHuQ5QJY33+PiTwwbbBf3MJ4g6gW1o574gT6jPxzSkQ79Mm",
-	"KAZsXCBtRV08e11q/IFga1Q5Fs0B9VFz64xY1jkjsYlFyHwm51bMMn1DUItF3heNaMF16wj3Z/GYbxuW",
-	"Wrj8AVBu1p8R7USvetaeTLiiMZrAu2gmrZBp+nDBhK1DvFnPwDP4/LdF/1+xmjxJ00iHYMqonhOs6snP",
-	"4B7zAz8rKgmJTAIaKVmfMkKyGYjD2+KM0HyWeM4kHW90m6uKAHxm2utrjfY+/GneI83uNE8i8qXdsvZ5",
-	"kDsrxrgcKISrnBgpZGWbCTeRtKteuk8y3qq7BPzrzSl51jcH3QOqtiB0A7hfOYM5NoArqBaN2jgkAPSt",
-	"XW83Ah4yYIyPjJD9UkDSVGVFT1+BbGhTU0rfGWq46WwMV4j42p7YR42Ju32oEBn+tPTshFzHXQZEf6U8",
-	"urzGf2BLQ8juZ2O4skBKDWz55j8T51dS426jVVnN0VNKdYmZ29PwEkVpzHIjE4DgvqiFqW/Aq6tZl26w",
-	"tzUtq9c+gF251jwQd+++DEn4Wh7eiozSS4VKZb9cC2HlDE51Jk40h601usXC+6swAaOpCd/oH8TOBH3w",
-	"5YzMH7I8d+oLmKJ8dxTgW/zqLCxCHR5vam66aS2xNZ28vdHQjNRC3crcYLj3YW/CRmk2NmEWSy3Ntce5",
-	"3OZ0z74LNF21z/FhzEZquQRLCMvjPF+jN66Wo9ZFGciE+2UjVh9co0IpMc70FGvNfszeK5FMizwBCB+t",
-	"ZiJqF92dFvleAsgs3JkkYxBjqBHMxoqZuAS1Uivi0YFmJ4SFQfuS+h2Qb2eYvVdaACT2UGa6K5LaZ5dQ",
-	"D6xQg4HqlwL4zpZaeTFo7/3zS25qKZU3AQ3XanoIaHhti6l6VTNEhzu4bbfcBo02BVLDlm9TCBm1kEci",
-	"oaG2wotY+CsLnxKoLa2APKlQEyXxnRDN1Hp59TKCgVwBDLpjqfm5mvnsIiIcurPtCAxUp8H5tG0hrRjI",
-	"QmDRJLnrgHvl/F3QLeJHw8W9PZ1MDKE/8SXAfpIAJEFShdpyrkfSwWVEcXitJiUtM+I3wT2cS28GJOG5",
-	"jH0ZAimty6ai7sSN7y2NfZ1sOozaKXW79tlr5/TvOVNvzXi1e/pc2Wuq3ltf5FYuapS4vPXctgJmTqfl",
-	"hm7DfBlEVHjPFyPFBZ/bvPxWdzxoXn6GwCQTbxk2eIOkKh4mN+9UyDR71B9JEBbLWpNMQZ0XuYwi4E7s",
-	"etRnrwQo3rpjUbj7mH82AKVSmBxs38QtCoU0bSMcUVZ2ejrJUo+dwSrLGddRtp8MZITiQeRD4S6r4fKQ",
-	"YrHgHAGIC+PcECSOFLmxZU+HAj/PWYyW/L9MpiuDNIREM8eWnOTx0ZGIdPnlOLPEZRnB3kDoPxVXKjd6",
-	"aDEEQLPpaahj4/6lUn0ou7hHoMJcZimD0FwpodKsRKgcn7VCBkgsJZhlec44SOJK9eXUqkh3Ixsq9Im7",
-	"tRsMoBeMz8MIOiA2ZWU7WuTSmIVl8ZAp4Jb4zjFeVMR8dLdKUlnK/ann+Uk8JKavz+DOKX7jxbQcdcSb",
-	"ykYDPEi/GX2LmUzb6ORC31k+pz2QuA2X+DFPoMvOnTefqJ5O3BonYUqF8q1MiDibWZENtYFmsXOlRK/1",
-	"LMoP9Fr1ZrR9GmeCKxZyARC6X96hFmFvldMCWXN/knroLp1OEF8J0IdKM4m24DFDNNFHXHO+zQShmToI",
-	"jVv4XvnT8FVlKU846oYhUCzqB4v3V7T9qXGNWr3gfbkvnnC4zHtA4MKXLstSjSdECOvTKiDv3CUGZYOZ",
-	"6a5IC5ohvirstgvvu3o/v4NojDvWzWcM1TxoPrsFtHKgbu8qV9HD/wR9ZO9O3R5t7CZbu8iF77ExnGft",
-	"uls0j90XgpR/ZxsDSPkrn42mXKO5rPkHa41haw7cSwfd5vZoV/z2/M3rF78nNVv2v+//UxV9le+fnO6/",
-	"O92nJ+3fjBLPRu7inLYm5x3QodZJm7j9/HlzJu6JWxyqPwwOVY2xVseFQsF6rRmvMq4jiKx5sLTrTLYP",
-	"WeTRXt6jsSTs1BjiFzLDg+k1n/spch7u1tcB+IdetP32exJZJOfPf67Hpip1EzEE6VSnBKrsD2dpGy2N",
-	"YGD1dEx/s2BAg6ntzNWrefUtEuQ4WEzeFKJDQ/legakcA1L6M5usL2fHT3Xf2ZUXVbep6iEdLxJnOtM9",
-	"kdZmtpTaWa+lyVMhnb0kruY9nYxVKZ0K6qD8BoKBBSAgwtBMoaC6WkfChxCJVJtZm4H9fe3NeFlTS8Qm",
-	"84WpfjbqQYmGfYsulGAeVvpQDg8OV/ehLG1y4l15t16UbRxrG8f6nP0lFbmO0fpVmrAxqlVXNvcT5Frw",
-	"jx8kJ43t84sQLKvAdJwaRHf+ZvgebOZH1x5z1ByP0PCc1ICwvtZmBn51loq5KslP1xQxqYyk7eMUGI1E",
-	"eBhgpYJCRiC0o4ABoE9LCwG3O3jVMTfW/eeeG0B6X5tloEZfXdJ3K7rWa4SvxNKav9FGidXcAN1n1IzW",
-	"HbK66xrZITTSaGK/NAVQUU3HHh+rYlN3NxZOAC6WQUSOUDzbfAoEPizAtFfDkQmURXMdC8TzvIHcJBRq",
-	"lILbUNF9h4r+6oJxawk+nDhFms7bCdTPZAK+/25FqvPE1hIqiRdyxDPGYjSu7gtiVXyHNYjdCMawnhMB",
-	"uaycxFKThDqPr2T/uqdDqm9kZvpYJEhTgSaV5D/PlLTAOSF1KhJ5ZYoycUcL/P2zp0T++d02KfJnTYr8",
-	"87ttWmSbFtmmRbZpkc+TFok15dedFSFTYxOf7YQbFZb7e8mizxUZLPTMZLVrBTp7q3K27tXWvdq6V/fk",
-	"Xln6rJplW54L2e+bKRR8V/lGIP9IrflWCbU/llkuZJoWylpPSqiFFH1VlDLTYibnPmuJBIL+UGFy1UxY",
-	"8g4GuDDL6jh/MjPkaWsaBAzVk893xDNpUde901nfpMDFOObo+1iWpSrcUEgStrotmcr/1mq3nLvivI5i",
-	"3mq3tBy7Q8o9rxXLxbH88ErpodsnR08et1vjTPPfIa1oyyLTUPfelGTnFd/xyxKNZYj5mKbBuLNb68ro",
-	"M4MfxtfA+kLrtZr2hU+8DecLXntHyMLmj2kLWXhLTfcXV1wyHWd6SQ87HWrI+vJHEFQOKoGKzsGfPi3N",
-	"lYJNj3kBvF8M4lIa0xGnC20DGF3jTCY0xaL1ByTB3NlcF+JUQtPTPEWopAktZJR6nZajRzYb6ukEY2nn",
-	"SpeYAQVqEATww3gaAL7iqLvEadE3wNBCmLtuxI8PngqQ7pelBG7XOzbtOj32pSNudOIa2CxutLfFZqle",
-	"+wDYLOtNxAvs9ZkD/BXN/goehlAv+bQ1wX03sP+hAmPn5qY3OONTu4W05Wucj/TmeNmnr1GcrxMue+E+",
-	"5At5TQ/a4q78eXQWypRI0QjqtpoLsncbtFhjPModr8JirAgakQ70btKjj+4/l1n6aanD9CaoFt/VlqUd",
-	"cU6tWdA9W8zDORYX0HLvdVYIM9Mx/pnTf3ARdDZZhT19eF5P0406IuFLkohyie7uy1CjelUocl2isVgS",
-	"feFS0A3lfLvF01sbDPahdMS27nMbjvrjYl94UbquC7CREHCSg+ssQRIsOg8EuBgGQvXzEKlJM9B+1v1b",
-	"afxnVgKmRDEndAvsXi3xg3NOAkIVRb2OpCtG0raxPxciUWToG01iGDtYj4X0HQGqRP8gUFOoGboxV/OK",
-	"r1GoQaHsKOmI5zBg7BblB/c0jBBAIZW1mdE2dOFqA6K8L7XIzRBSA9A3HSLhOO9UgEbMbFnIEp2rOYyu",
-	"i+6JO/USTmnMHUQm4l3cBnofq2m7cB2q5n8bg1Irkw1+qLdI0zdc+wDkd1/Y6WACSGzQnskitds8xNr2",
-	"/ytpyxOwLrfm/5/M/Ed5L0k/kDAKumGlNqvZ/ygU00ZN12DoP4pNytvrwWkTPoci4mBnrlMTHNIcWe8s",
-	"RPSuZMpHnBr2WCQfPyWinytZWK9A+DBiAQBggXcyUgMwwnBvd/4bBmWIHAPnfrDfgKBQpcjKLoTngh+i",
-	"ciDfVIXCJjNhp/1RePZu8vjgcbIHI/JOCnod1I+Q0BL7CudoCJTwCgAPgCcCyh1T7WOVeD5lowVCQddv",
-	"1KQTJ9OSbf87KUXMuKxQBm/DwzZXa40XP4ReS+Xa7tImocBwSXPvnN+llva7NrMAQNaK4mKpyhUq+Oey",
-	"lCuIKAtpVVp9+FZFbhXe1+nNvYaeLv8tPYgCTOmbw6+wwZnLjXW+XCy/2Wh1KmNoTIoxLPdpWlQh2LSG",
-	"8joD1nCU+N7tyoqIHQCAjtsV/n8kWi+gKtq2vY/VFoUaq/EVEM/7k4MewciY+ytLyVv0uhGawRH98Fcq",
-	"0cjVgJjng18HF+F90I/Du//LTN2eEkqXRab43nJeAwubjZRui6tp6Tv3zABPyTCxIK/MlGgJPGbUVKdG",
-	"K8hqecwen6sCaJ52RfGBZxnY59HH7AgnG90TwfMdSz33q47V7HR6OXLTFaQbu5h7A4QlICggX5qAddtC",
-	"5taIbBBzw7uTZVHa8EhrxgrMBkTuoq1ASwMk/krYTPdVR4DhwLlAbzpAyVxoqeeX1oWh04YBL535vRY0",
-	"f02LrNN6GPtfmSVShiggG+/iSmiVi3tgnum2T/Gr8UbAvKi9/FXyd3kuArdker9RN5yxW7ymQqkA2xak",
-	"nyLs7dT0p2OFwetpkbe6rUfgvdCcFvyXbKgR56ztRAxgnmU6wpnjuBf8EMXn4GvHWqxQu+R2MSRf0sxO",
-	"cjl/jT/zQzIEcF0AEUeCFAIOjz5Bbg6hBkgovXWSoQI8Qhje7rvO9DAaDMnFhvFc0JHFwfzqsUU85SE2",
-	"HNVgQJxOiCAj6+S4XlMh2YuHxfM+YTTMiBSyPs4Ai7Ew0JeZTqE7nIS/e6KHCkYKn6wQ7lOw0bOskkW/",
-	"8Q3hgYa3Q5CFxAp0ctqm4nKVgtEPu3AfMFvwu4h3Q9bwpACDuGz5K+FSK0qV5x59xelV+CNV9hrqsak1",
-	"LH7upDDjSeOLf0tHmiv2sLmeJsx1LFQxv+s83WcjWSZ7beHxX/anGeIy/7j/7jQaAVR/Lj4+hi9sWmtf",
-	"Vgb0MZVVyI25JlhHZ90wbq+xkcGgZH9EmIzRWKZUernwInwZ3cJAflZzMuIwlFGLP/Qlv5G38aTlJNu/",
-	"VvPGZ709FXBo8Vkvghgug5FliSIqvGcIohQpVnVy3SZK4sXnMfTxwtPeFuYqKlKa5LKEulFkMJhqG1lA",
-	"0YNGSuaNku0nPPDp90//fwAAAP//",
+	"7L37ltu4kTj8Kljtfsd2IsmS+i6fObPt20wnvsXdHifT6p8EiZDENAVoCMiyxtN79mn2wfZJvoMqgARJ",
+	"kLq0PJlMNn9M3CIJFAqFQt3rS20kZnPBGVey1v1SY5/pbB4x+Pf5dx8u3i/4e/bTgkmlf5GL2YzGq1q3",
+	"dk5mTEo6YbV67RONFkw/Hgmu2GdV617f1GtjES9pHLDgXSzmery7es18I2vda/M2V7Vu7WrKiGQjwQMy",
+	"mtJ4wkgoyTgWM9I+JG9HSgxZ3KzVa2FQ69ZmctJo1+q1WESs1q0tJItrdzf1WrzgF/p5vODwXCqqGE6r",
+	"pjGjATxttc/OgoPRcaM97tDGyeiANc6Gx+3GEWuND+jJqB10OrV6TQkRaShv7u7qgIdLFTM6y+GAE8rl",
+	"ksVEjIngjMxDNnIQUguool3ypVdTqznr1bq92vsPb/qXV+fvr14879XqvQQyeLgJbPAVLBU+gcX2anc9",
+	"3uPF2a5e/PWq//rF5eX5dy9wWvjc7EJ+1kPabjVOgtawcTo6Omp0xmfj41bQoofDE5xVRDgslTKUinK1",
+	"2cTP3r65evHmXlMHLFIUR55SfktWYtHcbPIXb57vPHHJ+HoPX168ubj8fu+bWNPUdvE8lHQYsSB/4iSL",
+	"P7GYLEM1FQtFzi+yZy/QJEfDfmA/r9cCpmgY6Y8vDKlKQmNG5DJUoykLiBhryiVqGkozvD5nMZ74fpg5",
+	"MUe01WqctFqtxqn+Tyv9X2CO20LWuoets3pNhQoO5/kFcaDRGKx1a4/nsRhGbCYfu8DCQbt4HcqR4ONw",
+	"sojz6/8wl3AGSczGC8kkUcA1NMwPJLllKyJiMhMBi/xomWWGdnCjuc/5BQwVjpgz/H1w0j50cHLU6mRw",
+	"kgfFh5jsO4idN+IcNjFHGFFElLhlXJIl44qEXAkSMyoFD/nEjwwu+kgPHkQsJAsIjSISKmkHHrKxiBkJ",
+	"FRmyCeVECUNPO6Cmc1SBmgn9xAi3o5fgJoUe8fL2E4sjQYNSkgklEck7mk5GlHOhF6MRpU+CH03pRxUE",
+	"s37wXejnDL5R8Uofj1pXxQvmYu0gg7UMnD6MOS8gyt7FQomRiEoQZpmFFDOmpiGfEBZJ5kfS3A5VjqJh",
+	"LG4ZMpuYSE2k6cALzj7P2UjthqajajRlictCSlgcizLiSpaDiPrLQiiaxdKVEGRG+SplqYpQosJZCYJ+",
+	"giFc7CxFhh0PmUbEMg6VYpyMRawvOEIjfa2sdsHKsAorh50shwbw8NQv5iVIwSUgRt4zORdcsvz1pAXJ",
+	"iCmWnt0EF1QpNpurWrddr41iRhUL+lRLfp1W57jRbjc6navWWfeg3W0fNdut1sHh0Y+1em0c8lBO+8jL",
+	"at2aVGKe/Fw+xHHzsNVpt09wiFiqPnCx8hkPD9qtVudHK2FuIh3UEmG2v9U3cD91a2LOOA0fT+aqIaRs",
+	"tDutocMUaxaVcJzD0S3Lb/0a6XURc/ftg+HJSeOEtjqN03GLNYbtoDM6YIfjo9ZxrV5bgBivKRaYFSJL",
+	"1rqtuoUjFDz5tdOu1+axmM2V81NHk5u5cNLv77L08uKTVTKco7QUKDVLLUOD8uCSTdiPzcdbYdklN8bh",
+	"WhjTSLJ6jRkYrr/gPxOtxeghlN+mJwCkTi2SSfZTrdu+q3s/AmG07KOO1kwiKlXf/JnByFqlQiXocbQK",
+	"ONhd0mm1WlpABZC6RCoaK5+4ig+0xJlF53YSeEKF2wm5QO/wiYfiESjcq55GsF5OGHTJJlB1277FGkWh",
+	"3rMblCoNRp7fePzO5uO7+sjG4x8kWxcIzryT6d/vu3GGS/Vq3S+92q+06wXcGwTVe7VQ9mnYM1dSr0YX",
+	"aipiBO425DiPfuFOD5PcFPBzBaPH9zPXhaF9MYdpFykOMsyrh9yrV+R0PTitViWzJzbHvt7y4m13/X/X",
+	"3b/qdXcDtHIVzphYqHJVRIaRvjq8sqIyH5fL0kEYEK1emFsi5CB57iIl0mrZ+TAjJaaA+eRD+xTut3cX",
+	"f2Yrz0m5Zau6hnfhahLXX6qOSOes22o1NbCdVp5gjxrDjiY+enjYOAtarHE4Oh23WYceDI9bNXPtarG2",
+	"MHC71W13uoeHzaNWu3NwoAfmdKYX9ZENiZzCsZvHbBx+1sfwtn/+I7/6PLz4C7u9DHKmx3pNjsQcTJqG",
+	"dmVXy+0JKcuuFuz1imlYq9cE7w/ZlEbj2o2WEWBP+/lltVjjZNRqN07p0UGjMz5mR8Hh6GDYoTWksdGI",
+	"SXmlCS+vmWharINphMJLqMCDTtE+IrOQL5QrTHyp4WtIxbVuja3+NB1+Nwrfhn+6+PDzRftNeCEvZmr+",
+	"47OL44u//+9//0/zf//7f2r1Gvs8D2Mm+yGvdc9aLU1I45jJaTKQjFUfX0VuZKhmyGhs9fbRSCy4Koo/",
+	"k/zp2Jw+EnNSIvDN8BBNYjpi/2ms282RmBWI6ZS1Dxsnw/aoQdujw8ZBcDxsjc7YybjdSrccYXOg910I",
+	"Zl07kvivtARNR88oH7EoYkGpUpcIo2pKFeFiKIIV4YwFWYvJjhcequEp/xtZeLKMCfBw99u5CDe81JzF",
+	"/MYutVbhTmuVK3DPppRP2Dsq5VLEgd8ZxIWaspjMzUuZw7uIY8ZVP3mmr/s4ZiNFpiKWjAw18cQrzYPZ",
+	"0n1NKjqPmFaDqBlfS4hw+J4J/onFkupVvRFK88O52shgPHK+9NzA7uM+F6pP7dDFCzkQTOJNDO+gwdgd",
+	"YJc7ueOa0juO+cpdsjOr3+JXvgzAHpzQ9Mx791Qv0p59AajjbMmkIkCYKeacAeHeL/EWLs3FioyEjpSE",
+	"OylUkowWUokZizPXUvE+3vmaTSF8jSJsCYhmf/P+zC08lOlMb4TyT/NSxGQkoojRySJ7EaeTPQ2jKOQT",
+	"csvFEu0imrIEZ03ykYYKEKembOZOeAVIKFkZ/Kjphg7FQkuOJOSfRDjK2CsDJkdxOIeD0a1dkCWVZq0B",
+	"UUsteep5HW+spcwLHIscnrTbGi3LWPCJA9oHyeIStlG866suuw1YSOGaRhA+suFUiFsvFG/YkhgSIpQH",
+	"JPFRl+LGFRLpKhJUQzReRJE5ig6RNs1tmOpPyS839doi1kudKjWX3ceP9ZBNZ8WPNcjysVzM5yJ2VxPg",
+	"SSs7YugN21GA2kbA1rMUxOPnt6t334fi5G/P/zr54XD2p9box7g9/Dj62+efbi9Pv+cd9Wp5tHghTsJz",
+	"ejb+7u9/CQ7+/M8kf6e7YIiqYhuW5o0dZdkyostCO6rcoznVGlAiSxboVbJRzDQsy6lko/4P302ji+/f",
+	"RH87+FMUPHv66cfw6XQYPo3Ydy/V6LvP0atn5z+/Dp+G7K9/+WZrap8Hmy59+4Nh7pCKzbDXTOZch3Ie",
+	"0VXfUN95QMkr8YlFFFgj+6xYzGmE5GG/b2g+V9uZdswofuVnHbzV1HPgonDkYORXXmaFDpNSbavVbpwE",
+	"nU7jjB2OG0f0eHgyOg3OWGv8nxaEZsg/0SgMiiRf/nE+MMhBubn9syh/ukKx0INstE3qf4HcmaJGr3D7",
+	"4KU1elGniRJgURuplvzBoJrgeWtFQyPo+dMPnH6iYYTqVl4KDKiiQyphXYFY+sTmYNhfOEPkZOVkgFRi",
+	"3jV2oH28sVv8uZ01C1lBVs7BDghh8ha8VV4HjRaEi9FvWbdMl2jt0PoDDk/arjdhLmSouXqv1tVP6o7J",
+	"P8c2wXYtR1M2o30t0IfGrp2QzzG8IUagZZVbylPmiv6EkSoY3S1xoyl9R8O/XAz/zkZqayeFRg3CkzgE",
+	"8hBlfQobHLkkoCrZTbnRRn5xnYSAqb2xAL1Ml7NkhnM20ccgMvejpSBDQDkScT/X5yXdlc2NHLtYLPBk",
+	"5W/+u5t6baoFMgNrFnY4bnhblOoJz6jWeEkk+ITFJBITEvLcLW5uG80O9Igv9HVzRQv20XO7TQUbXcLK",
+	"4KbqK/g2y8di2FbK7ccQiIe6GWvorwgNgphJuUsI3VlZCN2LzNDEAlZgYy7cgAJzq1889+HBGFRwl8mU",
+	"mnA3KwqQ0BcQ5QgKRQTlhgwlGdEo0rrjlKpdosROSjGSAlmBjgKsGikvabi5tXNh7UdJ9NJXMHlm46dy",
+	"N9s/nc1zDPj9Jzd4vhTxMAyC/Jl5I6zlJZQEZMziCRknn+ZEIMMyHuCXjiAURWIJQ+4iDGXjbh3Z56UD",
+	"R+FopEDq1X5PefB2PPYy3ldsrIgSZLqYUS5zkTkzXLI+FjAOo5GaFiNTQ60GRxmzWkIu4hY+vQjYbC4U",
+	"46PVBX8Xi4nmdEU5VNIZIwZFdSJVGEVkwQMWkyVdeTYjTIfth1wfMxzYZVp2PIeXO9A0/sxW4LDNzrXL",
+	"Vo0qI/Jc9ubMD1HNIScO6IXdLFtlDrGvQzmjapTfIJgBuN2SSowB1DS+NuzTnXVmh87QvAeTmSmsTd8g",
+	"8t7k79rK8yh0IKzEX/IeII/jDZLH2JguIoVWWRt/7kOQ/Xr7ZR1kwqNbrqHVXHyl4avJrLgA0J6fxSxg",
+	"XIU0yp2pj7HgE7/Pxq4BBuiPnBFyfC0r+BA0TCdjJtbgXSSiowxza2fszRoskgXLg4si9A5aHBrx2FKT",
+	"YxFKogTKnhUYcokIba+OXOTjKIIzAoNpQmprHts5OiKfQhkOI0bOL59dXIAqQUeKxXA3wJ7bxCmYXAnR",
+	"N3CF+ubUQjbQYhTOQlXrdo6OtLQNNKExkwMDk6Z2CCxON6VV3JQwe/SqNiaPNGdz3tGYzpjy2POAZn9a",
+	"sHhF5slL5RvjvuNw/eRnvRcLfsvFkmvi1YIwNZPAkH7Mi4Xqi3E/phwUR8A+wOQgXyPHQT7+vAPKW511",
+	"KHfXWIrs9CUHze8xZsMTSKIVJal1STwFGi8YSFuOagz8yPEHExViolBCFHoQbINuGHbXGPdK/mABKsUJ",
+	"vuDgw4sIBN0ygwT+bTGRCcfZJyJah18BETHlVkvPeC9jMQPLluZYo0jIaopIR8mcPqMimjSZiUBTSXbY",
+	"XRBByzTGBBEuQOXYSN/SKHlFpToPZiEvSqQRlYpQ/SyUKqZK+FgRhKHBSwUBKcSYhOIwZDkVGj/G2LHL",
+	"8WBlyHjlA7qADAdqQEL4ib0DDaqIBdSsjGPfyWqx+SzDnHA+m1O+Aj0ePDrklQqqzeOdlrF+ec3jR6NW",
+	"u3Ey7NDGWdBuNQ7ZyfiUHg87o4M28Gap4sVI76bWON7GAaQ1TcM5Ut17oRSLAzoDDSDkEHK/FPGtFn4D",
+	"uoK7dx6LYDHSgOntsnAvHV/lYhiVqumd0+5hu9lqHbbboHfHiwidZu/ZeMEDRBZI3YqOx10ypTwA/z6k",
+	"dTXBT2k1pij8BEZswUHdjEPGg0jjt8q5dtRtt5qdTuuofarnT6yEbdhZMbngL0Wct3KDpevt+UJNSafZ",
+	"0vDN3G2cxJQrG9TnyJAb+OgXUsuo4ImiAc34+BOA/PECkvzp8u0bX7hAfqANANFzvaaRXhjzhzVpjT8/",
+	"oTnUM/th35zLPLuHQDnD5rWwp8cxEl/IyYerl43TXVhcu0wYSFZCUoAKh7oINSABDbYvGQuGdJTzZ18o",
+	"MmXRPM/nZ7MkYwZVx1DVNQcwof7V5/kwd553iSyPqQr5pNatQcpaBfVnJ3PWK8ujZHgAgUm+yP5/CZ9g",
+	"3bNQGuaXaDebnNtF4hUwnzMaSxMzpHWdsb4FKImZ1pYxgG05DUdT/XVMhnqcmEWMSiYtF7acdw2CXOvn",
+	"NtRjEIRWmO3xc3NXr71hyw+yqKBwtvQ6ky2jikK+Ywhv2+PafsM+q4qwuwslCWefVT4eyAZvG6yenTVa",
+	"7UarfdXSZ6WL9JYLyCEdY5H/tYNtkvDOonP6nMxYEFKi+RwIUmLOYqQvI1vixe0zYKVBkT6PdWGgNNkC",
+	"/T8QTOlMvwsvP83w8uOUl79JojvLfNY56A2eXooFD4pXmJqymNW1mqFXos+cLEHIGAbweb24QHOg/nuX",
+	"tWadOYfZtdppvcvEh2aFxeAN6okhTHlXltQo8ITh4WHjbNTqNA6CQ3Y0Pm6dtE+1jm35HIYO1neKx6xm",
+	"WAfdw3Ix9iBoneLBP6WdcaPFDoOj0fHwhJ6eFTh6KPsckLErA0Ns6h298paUuNSSKJnST1qDn0ehV80z",
+	"NNFXZbUkTMCwud6tyTR1EHIkzoRfPtjJczoqU3TMCtNaFSUklluERs47upCVQaOvmCIB09J4HOpbi4YZ",
+	"CrRRd9Yf/Q7D7q6EeKUvylzOyCcWk+ND8ufwqQfLJmKvD9Y++DivRYKoOaMr3K/jo6ODYzJcKQZ1CWZi",
+	"J9t6K6M+th3XklkKWkUNPAWsFoEGLDAeaJIDAijx7yB11Mkc3/X7nOhCiTVnDaS+dufg8Oi4GEu5QXDz",
+	"Np5L0JWtELsBMIk2ly6yOpa6WsBtd1snmq102hg7KVnc3zwvyNkYQ/DPka7zNnEIHVeCDBlU8PD4wvsm",
+	"pLG1wdaURRyPDqqiWbUw07ezbTC2D9NIqyY0t6lQVTJ/9jcPrQW8mVCWFyBPBUWSxkgiQseKGcexjX4B",
+	"pX+i1XjPkTfv9JkZNy+dRIHmqzB4Ypi8ZXO00yYzaBra2X59eNLOGrBhDbsYsA8yOmvb0Vkt+ki6ziIn",
+	"yeMC8B6DbgUPMKQjd32JGQOuqI/5mEq/j2DujNJPIhcymHbiY6y/0lhP7m2Sazv+Snc9JI2hKODCAzCi",
+	"o2iYOydBTMfqd295u48xzWJoj9Y03Ip3MfsUsmXO3QqmErGIAstC0Q9uiMzdqZIyiX8TC1ieRgXE+hCs",
+	"ChFgsRCaCFLEhMaTgMnbZqo3ypVUbAb6fTrqBpdhvtRidTSQibTxIsbaSYsFlSKqmEHIaGoYU/HEwsiJ",
+	"tTV/XI0lWq8neQesOWn0II69i6CJoZQ+QRPXRlywPGc3B3qKlEumVMgnsiwXYJMz/Js9bPmzlS7bkzmN",
+	"SMomTv+6TGsnQ/5XNNDfaHQtlE1hKM3UTFUoAoabDXNc7nD4nAW4xJa0oyHYtdTq+d5TxV5pIcPHBaCs",
+	"mjmYoL8I7jXfxFSxfmRGyXIByYAsZyJm6UgaIvgZAu52dzhvVlRNL5Gk0BWYQQZ6wAkL6EixwJuicu7s",
+	"bj2p/rkEuU8RSbO+6DLjR5WdrV5tzb6ODXg3v5bJ2k7oq9zR6nSPDpvt9ukBhrHuZP0wkQ+l5wnd9MZi",
+	"gf7ZQlG7sooXOP6Ecab3uTJh3jeo/TC1Hrxn+gBXmSPAL5+KBVilzBlV3wH9NPC+jaMqLVD7hUfXp6tP",
+	"tWFr/+fF3YsXN0bU71f0fC8i9kaoc2Rw+Q2FsGPAFSVSgebn04n0a1gwwAzj8Na3PMJkORirB+JgrwaW",
+	"pyEjVN6ayM5dbcTHZdHMemVptHQJS80DrlFyyWg8mr5nchEVk3+Mbqe3iRazgKprtuQtOoZ9JpK85OF8",
+	"zhQMY8JurTMO6qOvF7rvXHrRcvaOQfWIwhQMYzE2UJgqAFoh8IKZz+m/2d68VP+yzZVhEJluh983XH2X",
+	"rMW+4551157BTbgWN94KEL+XbbuB4xN/YvHThVyVCGqRmIS8SkzD8Oj+UA/hSmlFSS9mYEQPd4oVbp9u",
+	"nBWKayIGogIbcQFGDgJRkAXmEdG5EnPDPBSL2HyaseWtL/nUzuRqQ40cC3jOPWu+PANj76H+8uSg1Wod",
+	"Fo2nZxTyoo+OGqeaso7H7WGHHgan7Kyl353DcAfNVrPdPmi2HncOK6ukeaYDKkIPWbf2WvwcRhF9fNRs",
+	"kYd/bbefkFchX3wmn0+P+8eHj8jLMGZj8flx+/CoWcEI2qdXnVa3fdQ9bDWPj9qdgyxKbAJ5GU5OtEDY",
+	"hpv5qN3O4GTUpq1G62TYaZyM2q3GGTsMGkcd2hqdBAfjY3CoG5y02t1geNo97HYfH55WI6U4XwYpz5m8",
+	"PZ/PH3eabfIwfHv5yBylcMI/zEvKs2wfM7BRcBMmL3tiWl+CvzJmzFcPzo9oZNaHWWZdWTOOvz8aPbs4",
+	"vrid//WHZ386a7KDVnPUifhw9rIV/PVPUVLl4bGJHHi8CW98TMOGLYX6Labnofz9zW5ApHgK+WTDvMAp",
+	"leTvCwml8Bd8DzmBXyERT9o1/ZPn4vl8hRvWM/r9uQsTeWJnX2F+6B18hbgjzzD2O2+ngF89Bm2bsYKU",
+	"mASO+3wtoTTDPCExg5jwUKFau4tOMSyz2V6ZGHQLSkESyMKarvxjqKb+CEL9hNDSCnO/G3rMeCf+NQIi",
+	"b36bp9BjQs+fvev/Y4RfYwu0TAeS1Xu2KHbCMJS+8KbOYn5+zPBpRbZUki6LzXea5ELJJC0ryRjqmhwR",
+	"Qid0t0yRUVn+ECyQAKR+FumsBIhSiNeUr85RCvJlcIef1dSk11XknSoh+lo9tJEe0qs72ocmCM90KMJC",
+	"lZ8h6H7/edqukb8AiB9F+aU4iELBU5Yo13D3SfNKBZLSV7JhYaZbGMQuyOKQBHw1UEBD7h1RGZU7WVEK",
+	"aTme7DuApjgsq9b5XfgJulFRMo9DEYdqVSeKTqTRyPESIuOQRVnniJThhDM0J/FFFNk6aX14FbZCxAFE",
+	"vED9szstrOIEtW5tGk4gh5xOwPI7xLhQQMR4wQMsNfrh4tmUqq0cANUVVrfiqc7lfFOvqTicTGA1qV+h",
+	"YY1rLrCbdnjcEZQv2daNcxqb+kpFg1yleGDoBr6CUKRcYEK6XrkYzkKVW6uR23Zru1LVWWXHtobms9dM",
+	"UW8FLGiEUdKFECZvSMXmpY0KNZoaKZCmKFe7+v20w0n6frED4z3HqG7gCGMwHmwGNVbIqcYEvrMxzrfs",
+	"PVLResTdvevnb9+8uMGaZDla/OHk/6jxX5Ia8Z/vPR1rfmN0ulO23Ha3BS7UXx9vC6XlznO/bFLNuupq",
+	"qX/ZslWOZy2QELVxPtud95Z0wmpK4E1686KO8oHr+RlX4YgWAm7eiKQ0QF66XOS+ywuXaYIUZyywVfGS",
+	"Age7mGoOytQQSIfKQVMQIPMAw4XPTRwkC16zIKRX8JGLgXcRDXmh7VyCg+TzPmR6YbpzaapYUtRLy9QY",
+	"7X2/BLFxJl74KMWIszBnCj9avGsA7IB2XFE3/iP642x6k9dFUQiwT0cuLef4lI3EjElv6lahfjuOVRX7",
+	"AmEJPC3iXifDVa5+YVr1Wk1DXlG3GgV4T1pnlXummHu+Q1eWJKXzBxqFAS2LbD8ns1BKyGoCWihS7afk",
+	"+5KYdgiMH8aM3kpCSbyIksyskeAqpiPlTxrQ1GuiVpy0AARjl1JCrbLqXSkGKmLhi8vUyPvI6O27xDdW",
+	"aE86E7zK7rBk9LbvPM/GFjs1rRiVK62zTRam2mcRW9kYGgdhyfi74KxdhjO9cHdpBXxl14a4+h2Ur//N",
+	"FKDP5k6FvkaBgc2r8rQKtKlT7a1SpyqLg8K7nfI0q3YF1t0SvW03YwKX4B7JAuJ3SKW6KSBw9TFUU78h",
+	"0Tb7IVSZEnxY0df4XsvT0jpJY1g8qcECL+7+TNa6B+16jS9mQ31I2/pgWkdw7SkNyIQqhkUmQYGpFEML",
+	"yWdHrY4WIDPTdU7T6TprRz32jNppHWoOskdqOf4noZaUWDAw1tMNf0pN2juhMasKhK3XFlyFUT+7BmeK",
+	"S9MfI2/KBhuzaZ7hShox+xSKhez7wygOfLwm14LjLx+PPgXfTaNR+PTnHz++Wf34179Mhp2/Tf728XDy",
+	"41+n0+Ffn8ofL5eT1z9ffOMiw8NxCgz8+v84uJ+Dg+CHBRQBj8hkiq1/9NanErdMKM1RA8CiTh6+f/mM",
+	"nLXbrbqmEnjQPmoeNdvHj0BgQFC09DifR1pnCQV//HcJLuNE0rJWdajuDolh9PMrxidqaqo7mlMlVWxl",
+	"7xdXdOIH20QLa2FvaXJG5VQseR0jgk3JQy1UidgH/mnztHmQA75XO+jVaiUQHh/q7VaKQSzJ/+vVrv/t",
+	"3xv/dfPHXu0/annQ67XPjYlo6B8b8jacNwSATqNGIjphF8BsVVtkACgkZ1f8LmaQYgdR2PGCkeUUqvil",
+	"Vdcsi8f6AITROArTerS2ILBJSx/kimcOMnjIb5PtdSlExCjfanGvQn5bXM2gt2i1DkaLOIJ/sCckZtE3",
+	"PciH7tUGuF2nndPTR/XUAzbXh4ecDwEPUMnRpDIY15izjTC6DcT6FjJTvjlq6Z87x6NFLEX8ze1PncV5",
+	"64dpe/bd5IegvTqctRYny+9+bJ3+bewDqowqOq3D0/vs/iuBh8VP5HOqpgmFg80HmUd2vVuFnN3zQCbp",
+	"Tp4+YnBDgeZFo4hB6gAPsAYSYXQ0JXMRhaNVlwziQTZWNmJjVcd2ZSLWmtuM2dSHgRoYmUj2+EPIcW2E",
+	"TI0bmhfSediIqWKwxQ3D8B41ezx3rDG2/0n8TeuJ+qZd23zJ22xlgpp3sEwfgqhyEYEJALJOBj85+NBr",
+	"XiZrJhsu2b/gn75pt1pPlt90vtaSmYpX52NT2Ta72kuzACUgFNr1aLulzyHhQi5GI5Yj67YL8ljEM4px",
+	"7OoA7Kv0czhbzGrd02MoHDcLOf7dTtajgcW0kM0X5HGqVV49CntnXj7/8wNpHMLENkDI7smnLNkxroG9",
+	"1j/f+M7Zx48fzx0LoB+Q0VQfND5hyDGPT46cCy5/uT2FVsUkZjSafdOrGVmhV6tj/e1vetmCr8DyducU",
+	"d/VaFHKU4s6/+3DxfuFhceemDBUU4jj/rvHhQoOcyB4XWq6KF1x/n9obn4pglc0qr/2HvfyaQxGs/v2x",
+	"0/MwXuAw+VfAoqamMaNB2XNoi5xUE8pC/p7RwG5+8mUB9glTThAumMCxarE0EXT2U9QXKmEoI0j83cDy",
+	"QDq9qLKwIHFWgOOGkVVCIotAvAqlAq+Jgw5ZhCEKpYMQuQsIaY/nkp3BF0ioitNjC+M97MizKVVObmsF",
+	"UUP2vyKjKGTcA5FkPEhYTpHEw1LK3YT4c5CiU7YC1pSXkZM1oP5w8pWBLaOxfM/jtMRCOZI11TmOvx2I",
+	"7jmLWLZDZhY0fA7A2UI8BSgCeOdjosJmgcjYDUqgeMEDFpgMniIMLzA/0wbdmMC6IhyMJ2PkgTDf+IFo",
+	"JWDEVLLA7VCZA0Q/J+wTi1dYsMya420bxBLUfJAsfk4VLYCVBjP+h+2uoeXipv0dgErb24E4AonzRdhe",
+	"CmhQA+K08dqYWkbMx7+RZ5pmawVmgWJPAVGJ7SWBS1aBBDeJb6M02d5/6rfjMkb5TkQR8Gys6rSOW5eB",
+	"siHLhGKOafpDXlSk8WhqOmj7WI9+bGOE8xD85JnUuHFs+WUPM8Eg0zRQzbY08qABRiiwO+suS2gSZ8af",
+	"MylNuTcyXos17E5vj2WR/g26D1t7Q2dVB/kNFLBzTm6dUJm0iQlHngMzT2t7VB9jLzhsWUarl4rGar2M",
+	"M8p1gt8JKWxZfrUHTnJ12fTpbb7L3LYqqG9iLlTprPDdblPmEuuyM3/HFKEmgtt6zo2ek6g/a3fEnWE3",
+	"GJlUa0Vxc/N9TYm8lQWpVCDIw1QqFUyY2kkk8APiljqsBsg676ogep46+PyQ2UHWgvhZpQ1LPZdQYuK7",
+	"301UcilCWoZkP0ER5+L+OgJF7nG2Fl0JPjH3z4vGd7b8UxZOky1YRfCFsmsFY7B+4L0r5/jsHnPbqiFl",
+	"Szcv+GfHZ7vP/t5UVyrFN5Zf8uI7X/g/P32m9kKJItLPwFEuPEFJJA0PMr46VAzQelQoiUkS9V+PewWy",
+	"WGYpZyOit4zQJV1lyit5bCwwUNnFVQlSCor1jpYyxUsGoZVpZk8BCBxiHUOsZjsJQJB75L/QEoaD2blp",
+	"97sSnckkMqV6U04WzJdOysOUfZ7WQFqHrCXmZ8/njLOgHG9OOaWdFMv3TC60JDilXk6nHzq0vonKHcNH",
+	"Hy6M0WqHO9+ByWe48ENVbcHIAgUmjB3A+iRuWYBNCnxg6ccAxy1b+UDQz83XhQtsHvZv2RqyFoqmlojU",
+	"m58HYx5R4EfSOPU9oMBI2YF2IZ5LJebzMuLRD51N8mnYYn4fMsEvy/m0sY5Wqbl5w+jT1cXzndXcKybV",
+	"ulNNiaoWwZQjWu6yJWVqdnKJmtgE3yV6ZRNut96Kq3DGopCXmTiyvCzk6wExw90DlJ3sLlVzrzW81PPg",
+	"OeJl+iSNBC6Vsp5BYVdAEjgAi3Bi8MjuopYBoIxYHADKdmnhhFzvsk0GAhugXDp/qWlmkURmb29tMJOX",
+	"HlVn/lLtbeFGc+90VP1rTw5q6conTO227PUq69511ezM2ZDSEptX2ovCrwwWx7o/RKsqxjWiM4grD9VX",
+	"1JgtWKGaBjFd8jLeYF/wQrM0D3dlDHf5L9Kb8eK53w3tWFweSIIKBhTh12wv7b2Uu0OrvMv/EbNxrVv7",
+	"98dalxJcX9yP8al8fPEcfZEgRJWC9O5CS2AIDjnnK4IJynLOsPkNFBj/8OHiOdbSxagVLng4ohF0uDMN",
+	"XaBfT9mCUoHtvovR98o7kfYo9YQC2e4CSpCJIIKj66JJPpoKuiHqNaZHw5BNQp5GfZkeC253hUx0QCvX",
+	"NsGucIy9BvyBGMeHbiDGWat10j476xwdnhy2zs7aTkxG614xGc8gYqsq3mhOJwxXLJtEK70cs631s8Gr",
+	"kN8OCAbKWE3PfDAWMXuCOU7QCGRGA0YW82bNjw0MHSsLpWl3TmHJyd+ZcMHr88aPtPFzq3HWb9z88X4R",
+	"g2AAKwnCgohOYYvmSkJxrbafTtnSsE2Gu7KAQWf4WveoVa8Iv+nsMfgG1oXihO9cf5wKmfYggQqLXLHA",
+	"PQF1ouAlfbqjyKZQNUlSHhUOwEosACF64yVjUFOCmyhCH3JSUWabY73xyu3CMXK4uOpwNDXhuemi60Qy",
+	"zaYVC8hwBclAVGYxQaNcBFIuALluxDqMb+9jJ4GgDAUAXCnlH7YypH+QJX3a+Ll/86VdP2jd9XpN98+H",
+	"9YqHj7606u2zu71F13o19tcQ3gyWsTHEzkpmHOk2Pg3MLt1cAO0tW+mPplB1RBI2HrMRlg1tlvS/7/G0",
+	"AX6dBOF4zGLbNAOc5WaQJrlkjFy/Z0rLNTcPoTDz4xj/NKGN2f74Zovy/fCrorXK2dS/Nf7rvuzpYvwa",
+	"q7j6cI03LcrWgkcrEiJHHry4opMBwUZ0hk1LVsdrexlKRgaH7c6gSQZ/gLcoXzUJ1FmjE+gRoFmdCcyr",
+	"EylQbKNgjI0Z5hjOY/F5RWaw4yDLkYeDj48h6HtQJ4Ne7aAx+Tmc92qDRxBVTTNOLzpjVdgfN3DVm7KI",
+	"F1yFanVFJxj7cjF+IzgrQdxViiAbDKx5mGboXY1AtDtLFUYRMZVG69mg8FCSwUHrcJDU26eYOFkMjO/x",
+	"9kGz3ew8ql6shvZ+K35FTXxDmQwXBpmK9dgfyq67bgr+aMG8S0xAeVbCxDDuLj7C7CT8aVBPxYNsuhWB",
+	"iCLMcyTDVY8PzOfmufleXyjDWCwldKgYYPCJWMQjNgD+AZANNYeQLBpr+VMvxu25b7suol2sx0NJwgkX",
+	"MQu6rlFTTRk3gSoAMRj0FI01e4fAFUoGMZNMDcgSLr4wAJ4EBm5YMWlV7KPeggZA3wCb1zaB4M72XfC/",
+	"LLz6U9IGj0oyyEymt0DE0I2RjtgMrnQxzqFSoebF8Z42bBnXgGffCHWgI0vDSWIG2NTXebrwvLSTwB5s",
+	"s2rDBB3k5RBg0FItyK8j60TS35bKLpTFxAwDrSknAyCTQfNrUYBd6m+MBMw90vza+59fPmS8VMvloWKz",
+	"olhOzvEHMYbOTuYt2GSTyWNPfJu8Dp8CBbHPqot3KE3S6I22g3FNPZ4kzpAZo9zkd4WYSmIpMJctcdT6",
+	"DWsIxkVZdmMYCbfKCOE4M++ps6OBpQwUtLNUQZJaYu4JiHFLlkFivJpf1xTihI7eczXl+l9aVffrrsVV",
+	"9+61lA+SxWULMZbdr7sSaw2+5zpy1s2yJVnj5tddk8+Uut/1XZqE7/waoTKL2yUZNUKQvPUXZbeNSSDf",
+	"FCg/NA6cZfg3mPl10H9frN+lRQmMlfkvC4ElppIyy18y2cSm9scfIasYKvvDjWXdsz/Zz31T23cf22nu",
+	"6tmea+u+c7u8adg3W+k7BBmX60nfMmmScM1XN3iDfvdTW0F3MTfqLbd8BCQJKm/ToMyu0SGgnwntcRXO",
+	"WB0K65o2CTAk/B3QFQoBTsZ4Js/Tt0bzboqZmpsC2UhzIDf62LxuUwobSU5h5ddp9uFdmp70RqhLrD+x",
+	"OzEFoaTDaAO6OL94bl+9q9fC1ATTD3l/HotJzKRcO4pjurng7+xXd3VPT/p1Q+X74N/Vc2Xq1w2QKYi/",
+	"L1KPLW/BDva2ysD5BdKtjaHT+uyGCet6vAW0il1SCKFwaXd3EnpKg+9McZSdiWcWypHg43CyiDeioNeZ",
+	"9+8gTJVvvOHnF2+cvaZh36afbvDlO/vq3lgaBIMv5iZCPGZj4FcqLeCMuwzwsoBIMWMOTZj7h3InXmhv",
+	"++pUW9thX21urHvEb9lq/dHG73JmaM0rzICJs3XTod4lH9xpLSvSmhcL+nG6vMpRXtsvLD72tvf25I6g",
+	"KbTeyCEjcxpLfX1RAlIRSZaLB/iWQ8kOOPnpI+i6B3o9lPs2Jdah6EuzZhIF3whlSyftuKVuHiH22nPG",
+	"q8ThM+dLF47cFTAL5cwadDfl/6/tN3d1T+27dQMVqu3tbXOT/vPAdKUSAltRZyrvPSEDLB03IJKuJFlC",
+	"70TyFi3ornZOhiwSfCKxWgnKqYp9VsnLGUbS40kxStwj5CjuBjaxwKumjCshXtHYtPDZnixMSZ++EqIf",
+	"2XEqsf4Ov0jm3S/SQ0kAjBiFQrD/4CkoocLfzGn4OpfKelIg5xI6pYLnLn1/yqI5IO7FjIYRhAnsiCtI",
+	"8usrO0IldpzJ9itNOcJ/qomyhp6O0CCIoZYjZF7GwzAIdl7s2P2+cqnpTHvb+tRMAl1a072HPF69ZLg8",
+	"VCbkR47EnEkSCP1qTob4+PFjI19Yo0qQyNfhADiNiHgVzphYqN0lRZUOsEZSs1N9rTMVBkbywnoAnGjQ",
+	"9id++RWcHSWx/SpZ+0Do+T9Ya7ngisWcRtgN9IW+gncWc3GkDYRR8+KeEAiuhDQRR68DHTyRmJgwC4M5",
+	"NzYjDIDFGcn4WcwCfVBpJO8p5Y+yI20ilruT71ttXsvoQRSzieVfg+O9olKdB7Nw10sEkjCpHaASn+lU",
+	"e0HjG0EYBwsNgflDqWKoCbgENWWIxceAjBLhBXsA7bTQVHKyg6wz1zhT7o27p+Ubje80ZeyUr5ySj/bE",
+	"DRAKGydp0QFVG+6BibH9fh0ScKK9nxu5GMF54RO0diYmhpVYxNKu8rUIwnHoK7v40Q21KcTY5A6arVVZ",
+	"dbjgHQA6b6j7tW2V/0qmRdjovJb2u9QOjw/Jn8OnmtjrJk8zbSVQtxq4PgpcKFYn7c6pfh/xY2IZXkCp",
+	"311PvQ1eMRWD1xNFftq9oOeFCRI2xX1CmYbP05hpzhAJrpEGgfCp1cLGTkWMSuWE3Guq0uQ0ZBBrGBAT",
+	"9zkA/9GgSZ6JOSZZ97hmF7eMzdMYsyiUSmJ5S4zchyc0N37CZmJGkyaJaNV4F0OUWphto7DL7jgDbWpT",
+	"8ky+NxK2lRRDDMDG2wji2DgZ2JDKwZPkeJu2N3zCUPAzhRJsyYKdsQKRGHN3mDUoyU67N3wgJLDMBBqg",
+	"m5Ricfl4d5kkd9O5c7yQO6MgU/pxU5HXnR5uA6eB5tq7IO02ukcDtNtv1Nz0ACl5qMUexOAjEAXy3Ui/",
+	"gsz8XkRMy3embcZuGxOLiPXd7htrPdXZWfeHXBGxjPQEiUjhJ7TIX2JFqA+cfqJhdA/5mYZ98YnF+sbc",
+	"SKR5m76swR72F1kQKj9//tQFWGMKFM/+cCHXe3ZQ2X6qXwXaz3X8XH8AMk1T97ZP1s0GaZRU0SGVLDGR",
+	"ZYw+RjVQNirfKtVcLJvkKl4Z+2lE1T49cfmG6/94C9BvQowt9Iv/TbjDcalvhHpmsoN2tJd/RmNRX98w",
+	"m1nNzRcXz43pPHWYqpjyNL56k3vqKv1iz9v1wMZ+FS3TNssF2KOnlfQud8HOEUt1TxPqDRnUudvp+R8W",
+	"9oSyqv4LOh5DCJQSgoixwvZ8/+ShSwbZxif/6xPIP2Bvfwe7hu0oRRz+/OsK3onEvSj2w6z8/oOnreS+",
+	"DdVJ18ycya0oiH8NofsDn8dCw6BFumfpftxTzPgthHLUcx391o2Q6R74WwoEKUoviTYGNiuMB+lxWz3H",
+	"9O4taX+6w86WtBFdf3o8EOwVsQ/cHqt1kmQME8mUPk1mrWQkgpBPkmRCzko7N+XOWNoIqupkmbcA0I+x",
+	"4BO3CeU/0K1W/72xS+SJBaaJRZfBx5Bp1AlxcPvnmsmqkm4dYD/1ZUCY+gtEjE2/DvKCmvIEifF0xmZD",
+	"FptkM3gL7ATSlKuZx5pEVWjDjgK2ITKf6VcBnZGi/hQIzHcL2YjZDLkmpqIlTbyOjg6O8/nvhTS/WVlB",
+	"zY/TVZpgqK87E7ms2daciXnEcvMdtVqbznYB9Eij6O0YOtutS6G42aLAxKy0zDgkjkxFlG2rAMkfipWb",
+	"MSwgmlhs3VAIR/18gZ+1W+lSaRxTELUwh8QHwm3IIS0WS40jkUH1CtMmZ8FtzLCnXY7tOuwpGILXT5gZ",
+	"K+0p7h0KG8b4gIwXPEnoq66oUBg17TTztbbY3mDluC0g9f2HN/3Lq/P3Vy+e1+q1qxd/veq/fnF5ef7d",
+	"C/w5/+Ozt2+uXrwp/Pzijf7c/HXZv3xz/u7y+7f6tWcfLq/evq7VYaaXF28uLr+HqfSfL96/f/veuwNp",
+	"w9ONEPXhArpGbIGsOzdz6RoBSAERw7+zESgXLnEXS7Kn3rRx2rsoz9ySqzJXQzlp1L4Tfwo9BHqOncMS",
+	"iAc7UKn/GF05LQCgkMRCsnhQJ1LR8Rg7EqLDVSt3g+R0DTLnF4vVVR293K5ggpmApuAWj2Wb9H7Bneh+",
+	"GqCzikbvnN3ADLVcH8L3C34+YVxd8PlCDZxbbWAP7MD2V8xknr52rzj0KCrjGbRtWm09B8ysytJFNTvO",
+	"9LcxdyoW2jWBUE0CqYhJCQFLiKEE3+HGzPsZDOpl351Wq1Xk3xW8EQHE2G4TUxIveJ0soXxRWn+VxGzO",
+	"qLonC90gqTNzwu2ndgnOjVigKc1GZvRzY7hSDC6yw9Ojk2NNaRdaE1vE7JmRWYqyQZK5QhgPWOBUW7HF",
+	"l8hALuYslixgwaBLKJkuZpQTJcQtEWC4T4kN3Z2pNdjtxQGVvHs8TaBhkWRkHMZSNclgZLtkDbqQYwNK",
+	"G5W3RsPSZNskgyCmIQ/5ZNDFagHoOoBZJVb1dZv2mYUBTLbCOUTogbaGxakoMiEjsA1MaQF77+ZTo3KZ",
+	"TvWc8yebzQR/SUWjyD6y0bP1WrJc5BUlcezgHgLXTsFRVK9ZXEDWqwltrNfSvfLeVOcXr0tIgSoyZFi4",
+	"pdgmQ+bK35IBXSgxMFKymrKZbUyTdl4ZQBXYAfS4Td8BFqwPmehx4zDWhBKEckRj4MszjDsYiPF4QCJG",
+	"zQxJPTSBBChzW7VQApEy1vgV43HJ+pNWGl5dYcI4wxpltp6NQGV1EXPMRk5Ly2Y5pG1/vk78NK/dZTuH",
+	"V390Fc6YVHQ2158xGyxbOU3aewJev7Pdx/sxo7LcEWG/fwkvv8d373KtyzeVcxywb+rFUoichAq5ThOn",
+	"iKVCNXm/s2jigcGzepblC7NQQXk6Q/Wm3YjZzmYqvKyvnue2HdhSaC6tDJKaSWxAJLC6GCJ67GVl9dj0",
+	"JnNbytgOxNBo3dPxYXOdTAQsWoeK1/DSXd3GqJiAmY36kppgErfmyzLW28PJcGVkCJThJGMgVpil2ZJn",
+	"iV0plGS4CCNFsP9Aea2Xdgv+t5d6L/o9qKAXRqFaYR2F8Ri89EmBhs0OrS2hkCnOfW+Ssg5bG1yLITma",
+	"te1hcMv4H8gs6Tqz2d0yncBxmzKSqjPsVpS5sBpPpdqFQqNPas/Uy7TFLyxHt4Rvp8lwbq+An2O+Owpe",
+	"O1mesiIfrFXFKxtbUuCOkMZI3eSzXHPjXCf1PPYAJHcSr3C64S7mGiatseZRDhoc4DBpZaxB1rJEHM5C",
+	"ThUif0bn86RHD1ji/Lh7rh/i1PVaIDgrfVFwZt+zzpGSexSe2neh8F3Zq+/1Q/smlMwrexOKReCbdwmN",
+	"rN6kdU/1z4KzDY5zZqjqVx3srHvVWcraURNUrnvTReXdTZFcPLrppZgl5XcTinFbreVEuFzLjHvzRGc2",
+	"zedWJoeYKAGc1xEZN5soER69s9mKkMBZl7FQhgMDAp4QaplvGDHXJMwx4AO4UDmPSFR3W+jU4tWwcKec",
+	"OpRo87COeo2V7NNVUgW8bhSNMCYihpJ5L2ZztcIrAwJuoa69k+63kd3gDVSWTKgna/b12Q2SFmx+oz0W",
+	"qszVNc/JGdla40bOyIoaxSrjef5aqEDPbCs5p0kcbl31TVRWIgpLkqeXkVSUB7JLBshPta5dNzLjkEFA",
+	"MwpkT8jAypBB8kYimKa32BMyQA45qPe4o+XXbTHi7O0nuP7CMTjUywwOGbMC8VkV6j2O7nwtRzqKHTSl",
+	"yiiPyVpBGzerSnl7Vl1fp2GXNFo65zbft56s1nRdsvUwixf+jhoiJCbI/WtRGlaIk3ErxSJbwZq+NqZs",
+	"K7UJKHkh961cWoATT72epw7lG4ZG0IKqUo5YqjmjoRe7COsAqmTLsOVw/8J9zMbh5yIBfG+C7G7hHpiE",
+	"XAIwMRuJCQ8lw9qoOTNjO2dlPMrUvpa3/UyV/i/tjqf4OLAUaAL29RBsJnB0zYhJaZDZdC31lXKDMEHN",
+	"kA6/7u1LfMsEQYejPV3aZrDEEOyq1qGSSWarEvoW92kTDjiGgBKqSBwEZonrdYmUtvxGu4SHSK0F10EF",
+	"jkKemDnqyI4TFQsaTZNQZq4rGfJJxBqmg5RLf0VvsFt7/f/1ep9brUav97n9stf7fPJS//Ps5c0f9BNZ",
+	"8rD8Ky/tnkOsQUmzX1Brk5aI1JYOBQviVB84oc8+Wh+hcvjxyeFZUjmcHDXbjzxyIMyYRmyUNIWUZHBu",
+	"gunAdtslTxmNWUxMAW5nlKQK99s5/WkBVfvR/SBz5/2wdbbemWb5e+iFbiQ0h0Zjj+nIlMRqAPeuNogc",
+	"tI8OjtdZRIDqMx0k1ykEvrwbvwP4PFrSlSSDISAz45PDn9Z74jIbmJktg7z8IrznD0+79z43nABOWMYs",
+	"ta+LfOR0Ot+MqyW9zH08W7OzRGyCsvz6F8OtUITLWNSwyJFZpUkHTH8338mtDDVu6q9f0eACXD8jyqGQ",
+	"Ara8D8sUCmxpv6aKP7y0hUCy+VXl4/62n75h9MmK17P6VB307ZxV76hyC/Hjtpn2AO31ts51xxrTJmz0",
+	"3FoftbF7+syB2WCweuJ2BxutgB4BnoOCn2VCRqtq7LgVJJKFJx9nA5vanc2ustap/s9T/Z9n+j8vNr2p",
+	"OFuujXVNNFK2zES6ZoxqeSTkhvYRT9YzvlVMQRoXApKC0yY38d5fKOuqT1qghIn1Fs0CnMEOawnJJt5h",
+	"2EUXe0IYdY9yMggDCFywXWd6PNN2hrhdZ+yQ4LC5ZWwuraMRusxA+f1ncKzM0g3FDnxBDKXBLSBIgROZ",
+	"hugJgqCKLjQ+1SIUxPgSsA7op3MaK0miENLQTPemAfw4aJZFu2RCDsSSO86axOCLneyU3ATCtHMw9t8Y",
+	"aEgHabuw2DQn0JQysE+TeIs1EWhhACz37s5HaYDu1LKwG49A2TWNRzQCW5MMvtwNCJW3MnHqpJ5Yxz+n",
+	"FjEvso/tPFQxs1aBTHOAEniNHcyCrGljEXNjNbfeDBvzV2I6L0MmCPm7IfIc6iUY00KTDPS2mhAgqhyn",
+	"pr2vH8hUbsED6hjXQgkuff5EH9ek4ZgC1i0miIFlqKY9PkiVnEGdDNmIopxNVaIg2VZTwA5opAnPVG3m",
+	"QpksdmfvDD3m1bk8c7T6U/qOjx1mh84aRDY2bqDGcHBwcPbI2iXJeKEWsWF1nHy4euYGnKwYjQlY+p4Q",
+	"ziAyxbC+UELRHiIWpntFclkFVLGGCmc5xesgq/h3Wpnb6mGn1bk+bpzd/NJpXR80zm56veCXznUb//Wl",
+	"c/eL/fXLwd2jxsMWPPqlfd1qdG7Sv6/bHfjy4LrVvnl09VD/H47UahzcPOpetxpH+ofkHw97vaYetF0/",
+	"u3v07cMff7n+Y+Om9LNH9+jKtYvl5dczMZRaDfAETBj0MRwvYjgxYPODuw8lZ2NIuGUraRqBoXyb0MRi",
+	"EeaEl1yIpf7TFV5ajTPaGN98Ob1rJP8+3ODfXnvRrlGpxtJhMHtTyu2yN/VO7K7CRZpc8ZVXAH5/xT4r",
+	"j0uzPHQTF/BGqHtBz4X6R4GO6dH3Ab4s/inz7jodVw/x3PkAAh3U+tOLX17Bq4WQSfg1C3Q5Ij5IFt8H",
+	"DbbPNbkoCLye+7SIro001zdsmSivOykW99BlrRpbrXUALk2Xj/ug02nhvTNZJW1IMnRlyl9tbkIxw5gi",
+	"WF5DCvRptO1cIGHjCRmoacgHqWaUXPc1I/fJDeHHrqp39doijjb85MP7V4X901+Xb1mQuqk2dD3j+3f1",
+	"vNh2y0p6qMGtZ2X4rKU0KdpH/szY3BhTKZFsFLNCfsFJ5ubTf1Z5QI4PfR6QHG40zEXc3FSK1mk9i9Rj",
+	"5/gI5FTrdGCYgZ6qDqqdBvZbUaAH2YihtVQxvcT38us2n2+8dHMqcenQyREGWLdsMDG+DFkU+P0W5zZp",
+	"aqzfeYBCUCENrcpYQxs/31ybTS8xxjhQ/GDTc4rRRDlPifXsQyETFS/U1Nbw38RZgn3jih7/gt+/UXz2",
+	"q3hVrlMRDxdaqyfqqZuMVOvWKF/lsCjLGfsmNmlnJ+68HDVNzrGWZSxKB8RHk4qAjI6mpnAMdQnHheeg",
+	"lQ2L2gZEq0yURrHVurUZnV8jJm8yeGJxObGj3E/t4jLRrGga1TgwWoRkDA4VpiskA+j3ssZ3UzK8TriI",
+	"0fue5EWATZ+n1SwEJ0M2pdHYGgXssD5TWRDKeURX/U2UsOf4rkWcUzqnOjMLU2+MXp14Xakkg7823vLG",
+	"UwC28XY8yCTjbt6/vqQx9FfyF6d2laaH7zoOYRc/vgvaibPbJGM4MZDVjXU9WpkYyTSilEPLYTqfMx6Q",
+	"gdESoOdmpjPzFumA53vIWd4h/xPDN9f6/4yrr0odes7kbQmSL7MtfqaANxYQgZQaMHnr8xmr9VkZMOE5",
+	"vHlXX2OOpq6iCzKmbSANUXvLbDS1iVphMZUs8O9GAf8BxaT0XXg6rOQlRVwWN3BMRyrJI8JdJC9FTAbe",
+	"Dv6DLhmMYzEbYOKPEgPkezYtP2BAuAb/eh3IsnJc/2hbrp8sYhOe/3cpePM9XTrJhzndpFxbzka25/ax",
+	"EHDhxCOmmyVG4BXafwKOJe86GWKCpi3B9wAy+Ua36JZwGkRvNnfSUro4tVaZoYWyZf5QSDUOzBUZRSYY",
+	"tFlL6jyUp5GgczRmEaOSZUhOPtDqxwylU3Btg/Mghumc7sKWzKCUrSFJE4Oq3wqxgIVlQZ1W57jRbjc6",
+	"x97wP7kA4tlrDlDdDSSup+Z7xeiMJP54tysZ+iKGoH5uk5G//2QTC0/CRUO+JUgqYmtPF7xVea463lPl",
+	"v4I+umy/jiXZtVhirY7Gjz8g5RytSV6AbSCtbQMllRMGlja2ntEVAedJj+s5PjeQdgdN8o5KCQGv7hf6",
+	"rkaZj9xysewCHgRnEgcSs5Q3Jvy/qDz1b7606wetu16v6f65XnNO+EDdXrK585nlVHVzL5rLpvIiXh+/",
+	"X3773jOwXCUp8FxwbDPKMyWKTJE4yI1hm4edp0JGPlW9GHE+ZdsYqSq461XqJM2W67Yx//tn6FAIOpkr",
+	"GxVPLpWIIboo40HMSp7ElECDVNC8IdJGvDu0B8jyUpOji6xTPrRU7MZuTaG9BgQ5YMWC31kgZZpqU8DM",
+	"AJDcJYHgzAhfabqpjYg3edmGC4KPeZmEJUDkf9cc0Ujpn0I+YmmACOQ+1cnfRchRQv1Vc29oNtP4HpnQ",
+	"TqWlDdw0u+o5gjOveHGPREfDrwsZJXZBebzYyXzH7IX1XlTFZmUb/gADjoSmqRHF7Ku04Np1jQb0P83f",
+	"zZGY6VmTQ2VdEZnyG4dZh2j2OCUm4X/79//4/3qLVqtz/OAPf3z8zbf/r//ll7v/atw87PWa365/7dGX",
+	"Vv344O4/H6av3jj/btzo5+075+mjb3u95qM/bv6+96i+4CpUqys68dxpgz8M4IZi8A5RdALVGQKxGEaM",
+	"/LQQisk6kWxOMd9lCGLBjEoMZzhrt1tpAPRp87R58KggKx1WGVYe9np/+OWa9HqqfvOHhx8fP/q2V7v+",
+	"t39v/NfNH3q1h/Dg5g/1shce/cE+uV94gKNLe4OYAhPDlGc0e2EuSQ6AZizpTPdNE9f8wLPhxnwEHDcx",
+	"IKZGeeOgeJJmv4P2jc1U3DJIlAzsn7lCJ0mgcb1GJ5iBSsM0ykb/ayUVm603vcASvCwjsRho9PPVBuiH",
+	"T6zJ+MtmIlfmm2yaX0Hmuofpw53ha9ogfJ6ZMR3ZBOjk4vCY7rMj+02JdMbQKq3HXOuBKbKpFBUeDQ08",
+	"J3lAc6YOx19y1mqdtM/OOkeHJ4ets7O26y8pPlvv0NA/RVGJX8NNJi6VhkziIshDuQKKTxzRB1xgprAp",
+	"ykH/WPFmpzIBAVPeKz2nC9+rbOSeSxHsJFmZlM5NTcgFackUPDDoqqx8oMmMsWBIR7fPxGxWYupdJaGF",
+	"jmqyFHEgm+SKfVZJaOmcSn2dhxLK5HJTuYqWFs9IxCetvBSMIa1tYuHzEfCnh/o/x34dZZNPtp3BKySB",
+	"u66kwoZW3tDECOzN9qQAXGbqPnuOatq2xlOwRvM0mbbXMrGxmj/UsWY0JvrTmJExWxovH1zVA6cnziBj",
+	"QvAyTp+vq1iINbnfjjwmhU0YQYpEywlCXpYlbgLLTct7zBRHVAyMhDPAeMZMFhHN2nqHIli5BxKa7CcF",
+	"gr1KT2SL7Bf3IwL01IkMf8YmcSYz3xpu8A6C5PWV4EFmP5QQfTkVsRrU8Y9I8InxQYiF6otxP6Z8wga5",
+	"iN2K3P4NMvy3EHGTH4ok8qfLt2+IeW4SG89a7Uck5CZMXqP5icE/oNjZOfgR8Y1dd0AOwNZzlMiIymnB",
+	"iAj1DtfZBhFcQ3hefpiltjJj/iJicLUOY3GLwXOJYrzA+t2sllbWTvNFnB/Nbjn1t5Ghu42p6jV3m2vO",
+	"arD7iKYH80+gE60S81sultxLphlLQVkhZgIpCrZaIdRZEHOshqBXbOusPSEDJO1B3c2BiBkdTRmmxMCp",
+	"wEB0SUY2rjwtaSDmtXoNB/GC+z2jkZqW1A1m0jQ3pmQei6GHTcqSghI2fVPcZlI3xe36O9cM6SOci+e+",
+	"U/Dhw8VzzVc0OkaUCx6OaAROnya5CCSZ0YBZt5YpFakZsxgnhcdOjFJ8dNx5lDdJtNpnZ8HB6LjRHndo",
+	"42R0wBpnw+N244i1xgf0ZNQOOp2MneIfG7Z9V6+9EpML/lLEsy1jMJ2S9ZZNvz1fqCnpNFtpOXfAazFE",
+	"AHKavMEe56aOJRKpKS7rYSt7TsMzEKWxcr8JqCYx5apfLrFq7D6QILg2yWvs3JnGkKYHyROPm07yT5k2",
+	"CQkDm+3TE5vRbtYBgdcBG4UBk7/CHi4ki8srwpdZPp+AwROWsZyGihE51/IQjcUCKwkYf94MgG1WGzr3",
+	"jf581LBd4ZrAb+A0uwV8O8ymIiz+d4Lef8ojuUsmQGnV+becuXXnHX01374hp4ZBwPiGbhaMLl8fVGUz",
+	"aJskrWf/BCw4UItWjui8LHxqjW1jxwoPm5YkCGWfhtXV2c4vTNG3smIJoexzoXzMK14wcNhiZpIbmTph",
+	"Cn6UniHL7dgxC7RAvudgpaWJmID0ZL2Txg6ypCtMw0kjGzEznZPBtQXlZpAopQLMkfHKxM242ddpba/+",
+	"cLUPP4FJXba0l1YhC3lqnzDh86wIYaaSKirc/+iAnlCZKoYSyxiuK6dqD6Sl4bo92WvrYWTPttfJgwRf",
+	"UTJ1r96eXNy0LXAPHhOyTMBJ2h24NWGeJC0nTBkMdKhg9AMWYdyf/2hjjvln/cHGLpzip/56TAmDT2rB",
+	"U26w9JDyFdR3EWNbCh6sEdaphSgOY/mobhCW9BEImLx1KuWtdV2VOaySdVjjbGkAbmEhEGN3a2uJ4uH2",
+	"BU0nxt5Ky1vONrz7JbLXuuMuywolAW6F9SKoMkV0K3MJ8S0tLM+D7ReTI0VnZQkAGTRlpqmgWUiXLVIr",
+	"+2w8aSsSUT5ZQLCljZvXnCsWkVOPJIm0pJwoOoSzDCFCaFJukh80FYxopJ/KOoafjhkLZJ18+GOrdXpU",
+	"7/EPf+y0OqfwLfzzzPRdgDda5xhlg6IIkVrC5iPTk4HFs5BrHZ1Cl9KZ+KQ1IrgpnNqXoSS3bK7IcKVA",
+	"q+xx/a+cDbPoEzj9XfgEXtsCIJ5gWv3ogTV2onnYdhbPm37EnHEaPp7MVUNI2Wh3WkNNXZvnnuxBcXjD",
+	"lvfJYatnM9iAjQ74IooGYBW2V87vPKut0gmcpFf7irtllUwtr0F1oi6hJBL6iM9pjMxDkZmQihwfZioX",
+	"WS5iA3LMrSBNt5N5RFfoLMEDT0kgZjTkPY5DRoxKRdRSkIgOWSTroMNi3tugaYzagyb56FV5oc4P8Afk",
+	"MzwciQBtTOTNyz8/S72IWL2kx9OSSpq5jKZsdGs7Qe03TMvWfkkoo9drXl+EN9dv+M31D59urs/pzfWr",
+	"6AZ+ex7clCjVv59YLzdhv0CIp0QJ0u6cFkiLcLH9BaWpcMEVlmgGTUO/oG9kGqNOYiilxw2pPKsTKZJY",
+	"9aRlPNpSoMImJbdsNRQ0xoGE1CREIgbGFmJX5jQeY1SuIEh4oc8VXmXjhbTRo3CW9GERHOLaoaJpj6eN",
+	"ZVFenIpYEUMGpkMXM0Xm0kszidynw1HAxpMphuz/tGSxWi3CvGPPb23Jc/rT/XP6THVyLzNKEvrQXwcf",
+	"lITBb9EayIamewudI1TSyacp1tC3ZQdJy7gaBxDmO0jExxmjSXuWUNo4ehrlb5991Us3BdE/laX9vXPC",
+	"3gsZjaUpSTYdqQrgivCllq/Qou23693uOBbGrXt2eHTyaE9NaFWJbTWUBKwNpiFyJsqHvIE6VnjC9MlG",
+	"j3pi0ZDFuK4jb6oNdteuCi2wQRqF+IyNAv+caJBcsoWnKyDOVJqhbJ5bYdFJUYbonEhM8jbCwzyL2Cb4",
+	"6Z0+NIYZq3jBkqQUIvX0Fi9OOBSJqLFlF818ZY7Zq2yXBnyNaEKqrhp6dHbm0PJhy0vNJWlabiiWj7rW",
+	"5nNvmLE1sM285eNBYmEpLG0Rh42YjVmsb4dtp/bHh9miQ0nToKQhTkJhXjbkHE0v0sxycJ+GESMh+EzG",
+	"Ie6606DQqS+7h3aFWlqlv2LnQpAZ+yCKZlPjk99s1k8fi/gFuKHDMAjgcZg25u+HXK9mouX13JNZKGdU",
+	"jabZXom+Ju/pr+73t2zlPEkiaWr59u7O3zHlSboSdDigwSzEoJpIUyQL+oZIIAdDTUXQzwanpAg1eNM/",
+	"jLWIj//WKn9fObtrSh31IXaFxhNTd34kODrn+kk/C9ObzTRgZMa6wvoQU8JsH9scPCbTLwhjtTKx4Sy2",
+	"m+x0xUjsv9gINCnAHbOFZCaeZkb5qm8qGkv3N9THZa3Y+l7/IhfzuYgVC/ozFoTUBvUAyml2iUtGb/uV",
+	"zvJ3gAS/Tu00plvaWLLzC1CbRBSYDhLl+YggUvPVBjf0bK6emZd/BS8SlypeQOaH3Ay2C/cL6NWBVrLN",
+	"vn5l38aKnMFipDb78J15WX9naXTvme8YbwV9Ie0cxV4gkDYBXUXRCLqI2Iaoew+vbtz8Dz9yGv9B/7FN",
+	"vrnSbxYMrnt3uq2ws5PNkAd0OFn56+H8wbzsdRml+cPOVYrnwuDCIn87+2/2iPmcSDN7uOUc5M6xiP9p",
+	"Ujo9h9TvzADLsF0nJrrecq2984DMQh5AEPpKLGIoTY3h59X24sPfhb04x6f8McbmKaq/0MrS5gLTif7x",
+	"6bN35PAELIOJE0Ejds7iKZ1DzhYMaQx9MZuEgjfJx7TnVT3pswx92Dna45yEADtwIS633c7WCS7WSfvS",
+	"qR/cPWxcnzd+vMEfDu4efWt++NK5e/RtBWY2CuswIcfnF80tS66HJhpjl4CLivLlcI67ZIAuQBNBqy/q",
+	"BxJtnE9Mpc5sJ7EnZJB0+x/U03sfHI/TpPa6iSc9vyAi1n+AGzMXfIu+RwwY0wK0HXZ9DKwpb11Vushe",
+	"kexTyJZlgS5wxIcMrXwVG1Td2N84qVFcTFo4cCf5iaYlvGyFNn2t0tgU4xiHaDjZSIfP0lwuf69T1OPv",
+	"25B49zsrN1baIra8S7+zc4kk5Nk5S42SUHmb1nDZ1E/zG7iO3lsZKbs6+DnNzDi/IGOhdQtJhkyGATwT",
+	"2AaNYgz5lMqKPBnNgfRpLra82gxfB/94fFVbqYxEyJQK+UTu1F+hUmuB9DK8cUoyyrDEhT71udyy/Wg7",
+	"/4zqyC4KwLaifKGqN2LM21p5Rj83hiulYYJ7M6WbEjPgAJSZNOME+xQkGhBKhHRlxPwnZBCFn9ggK6Ck",
+	"TdkhsmkQM6WBTQfV30BB2GS4IetxZ5JiD04Aq1av6U8xrxLWX664XxmsJn07auM4ZDyIVrV6SevFRMjP",
+	"ZISmX3G2UDGYhoB9RGCgmlM1ZSocVYDyQ1WPe1tS1m1xnzri0IGSeB3A4xByU2AXX5ZkyWIGySz372Wv",
+	"YV4oW650twhujc5MzRwsV+pUFCVWvLMZDJCjFDHqTY7eudior6PKu4XKxXftWpcc4432Gd+1XQhVXjLE",
+	"n31yxftk3PLwYBPXNWWRCXG29L+YQ7fzkqQ207lvZxzi59h9sIjKezQRzGNnbSe/zOcFVH3HTHU200Hy",
+	"gcRCq9hcso7VrU37xiemf6vJI5Wx6g+av3bWzHumz8G9Su/bQ6qE1hRMPfuEOxc2S7Oq/rzUgZopAma4",
+	"HZrXkiT8nbyn7bVO3yxg/r1PGtKXVntAz3WTPNNsKleeDGo8YHwCdCKD9vymOF9SFx7oBYpfebIZ0t5+",
+	"GzV436m2Aaxg89IGZi4vvkqUa6og8NXEQ+t7PRBN2/YCTKWuMj2BWHzIpwbnxwCEB9SXXQYks9G74Cfx",
+	"8aJLf6KYBcsW6kewsnqodMo0m35UoHqEqmlLOMpuzGgwgAJw0sjAsm6NHBLW4YQ+yHqPJ19qgYgNiJgz",
+	"ji+i9OQMQ4NAZseKqWIyNSgNaDgwdFUnxguCQ4HDTZLzix5PJ0ekSwuufhFbCalMSWpHm+RBPaVVwIHZ",
+	"lTqJhLiVNgE8afc5MJUoLUamvlqMGgumTYAcZAayv5KH7mSP6mQgeB8rkQ/SSkUlYGdlRHejEjeTwb6N",
+	"+wa0uI3yLRy1ei2ZuJy85Kb0tbFRA6k2o+1hSwtr2chpfvXagoc/LZh5rOIF08AxGo+m7yEv2xe8YrIz",
+	"IAgnkzUCfk+GhaP0EOua0+6xObiBSSsEwtSPMTttIdSPjDLRLC+A9dFZRya1Yqw5YZKelKWSTGU7yHvy",
+	"7fleQ+eTNDdcpJ70CaFuJYy0edLGKTySh/M5Kyl/YWNQzWm0TwtotscegusSTH40vp2I0U9MWjG9V/vf",
+	"//6fXm1j+r5in9Ulm8wKZU4PfCa7zZxh2OfJcYbtPY/JkGLaItFNA6uIZsnaRu6PJG8tWM3D9rPYJHNl",
+	"ORXmEDpHs+nP/ckmcFlgHM9cEvViaHNtKtclCtUlR3vIJpTbPh+RmDRCbOA+EQzbVqysHhHyCbaDBal8",
+	"j322oeFuuQKVNru1DeZt6wW3uTqGuMpbWdKsOtOFcn9+bIb93iMIUzex34AtFpjw7uZWQQLzsr4Taini",
+	"2yQLDjsEw5ojMZlA/HBaLLvTOmi2mu32QbP1uHOYVDTQEufKEzxXrPlDpeov5P7d/pZ40KgCHm322VZ9",
+	"t5IIiPIm+jiupy0+KfQ+QrQD1TaT44riq5/AS/GFAbFB0k5qtABnTafVcoK6K5Hnq2vu869nfOYZ5GYI",
+	"M7MYoIX0dHgPdjjhH+b/So308k6IaGWgbZJzsmRR1MDoLhOKrz+rJ7qQiFOhG8+p3gVjRzhsHZB82NWg",
+	"oCjd+GqmphFx3eu8IrVTOv+lVkTWKMygrAyMGAG8EbSWpPXAk9KGNJyEv3aNxCHTdwdCaIJXttfJt/M3",
+	"fp3ka6MwNne0EcCm7V7+0BUMrMuzypBwCQgvsbmdm3tTc12oXWtlqzQpr6qP856uBC6SRr2GgEeUa3Zr",
+	"xCWTdYEI9y8EzYKacyOXl4VKp53DtQENpt2jxwkPUD2QSS5aIs4j+qAAVp3ELKIq/JSEY2B85qYB0L6a",
+	"z2tIxES8argzd4iPDq7oZKPkRX+FffLMpihhUEFaCWG9m/foH+7l9Zfx/ghZUcOVcfUYf4qIVWozynWs",
+	"2FjXoOucy34Tg6ujVDX8oulmGXefVeHJBcrJ8JgLRb6/ev3KE3MCodhrhO00xATMFiiclZSB9Sd3a/1Y",
+	"w9xc6/dfQ+g29k1D7SVuNDhUtP57IAlISFpzwEJFDHtipJRcuAtnG5XxfW2ye6iU4YSzfRUBSCteIGE6",
+	"bYVADiNKeIpceMNnuRiKYPVA7qPAxc76nd6G/jhtY7kRejLNL/1trNxGprKAETVlsxxOsq1mmhVFdEZO",
+	"S8lt4GWx96bTTMbtRGnYjq27YZozqfV9KUOVMWqlFublVGjNxoYvziSLPjFjwd3Y3HXfNuK57pObygh6",
+	"pBfmU++p+JgeAKOzsUgyOMcbHYQpherhkE8GNFC19eA2SyWvvRtmEzoYgfsevXTQ+IaSmM2jVT0JbDRB",
+	"jiZ80C5rwVUYQSjgVqYF0DutyXXver1peuTalmkQsACS5N1d4KyeptgVjNRNtAvHExb0Q67E/nuh6blw",
+	"AqjXW0+ug2xNNGv/crBubTxLul0dqHkcihiIbLsj8c5+V1zX92JJFjEU9YFj4TsFlSXCpIg+faWsDju4",
+	"B3OhhBxleIz6OGYpDbD+FxfiZxb0gb73A9cHOCrWaBRKYubY/PqsxOOO9nQjkm64PP22//7TA+332lOM",
+	"zvakM2td7l6CCwyxH8klcSms36YrePVrJfSEKpPGk/UYpjzz67shjEq9pKEK+aQP7cL2s85L6Dy2LNx2",
+	"mvvr6Yyhl5LpYkb5A4l3Xjet6eXE+CclLxgP/JXdLO30uK2gDsMlNyiGzQvbDM1achwu1Suvpeivrofe",
+	"F3fRjnPGqg6u56YsY6p4JZfrN8+rut3+S1TSIhsV0mq3fheZUQWZuNy1kZK0dWdkerobN6s99ehSCcea",
+	"v9o3gjCouwL1BzBPEDoT0NLWCQ3p8TSkhgfJG8K2wXEGNeJcIWNq167xOZGogA9HIqIpTkzbYWK8GAMO",
+	"kcUZu34klhCjYEKOp+FkCna1CfNmDFlIyiK8saJGAkJqYkhq8c8xs57xAB0IlhNpToE52+WzXvl940Vb",
+	"XtXhj92/MCVkEZv26mFsetNpJTWGy6FJXhRPcY97j3HufP6W02UQoR9DNX3tZGFtI59DE7NtEroiqhwd",
+	"CRmruc3SOEYsWCaiQL8KyuGTpMpZu9UyJ8/+QF6HT93Mm41slCU5XoVYCH89SF92ladRmlXtbNmkbMFp",
+	"2AArRBSQ9eHqWZ28f/mMHBwcnJnAOfaZjpS+/cPPZKypF0RAEoQTk+TmVkpL+oR3rlpn3YNWt9VqtjsH",
+	"h0fHP2aqpum7uKHCWZ48T7J5nScZ8uz1gi+Hd42Hret24+zml/Z1q9G5eZT8fd3u3PR6wS8H1632zaOr",
+	"h/r/9N+d61bj4OZR97rVONI/JP/o9Zp6yOO7H72E+uHi2ZSqtV5eFS/8McaDhWR6hAGRTPMiMggDm3w5",
+	"peqBrNvwCmv7b5LXzJafMnXDtBDG6YwFJNElbPcGOPK+wr/rTRLVxyWjjlPpOvKnVKbyYNLl1grSIN7R",
+	"YOPz8AwG9Z4KbNaVDxFScTiZ2N5ANgFGLoazUDXSuLd8I8nM8wF2q5MF6CGjx5aqTt+m8tZ0leQovdlS",
+	"scLETID5RTPyjMMxD1Nx6PXuSLdRrVybCNVuHZ4enRwD4T6ninpuqzEZBFTRhvFd2i47+JdpEwYx/k2S",
+	"vGvaAdaN6VRLmtKGhgygvNXAyPr2iwVHFLGE2kXAbBYtRPOqpMIItTV/TO6upCsfXW/vtN5jqbBfqRmg",
+	"vx7WNq0BfYlBHy5Kk9kHybOBDW86vyCXz/9cVlDcwyngAD+QJAzQR5YJwqXA5yzr0Iurowa0DE1dBltc",
+	"zNfFZA0mZ0zRwJB5ZVtou8jX9gOIhomVXNctYVMu9uFC64HvaJwLcmxXxTuXxtZkDAdJUFA945vAkur6",
+	"AKap+77cgs0T8ENb/ajmYNbi6aaKrp5NF/zWLxmPY9NpNSWtB5J8uEioxEQ8kBd0NCV6CrhfMC7VuQfT",
+	"z8GaBTeQh0lYathMlDRM8u5mKzdN5OOrVzZ2LnEWW6lw6/oOwFD9ZbtNK7VcS9Z78qNxrnvbNj3hw6Cs",
+	"lZ0ydhE3GjvXQWF9LKT58GJ7S9zG+znLcYYtiKfAVLaZN17TLc+IGMCJsGXeDluLtdg2CfAVUZCmLaeb",
+	"pInMaTGxSyNa4ADFQKw6/n9DKjavYSRDwz6BP/CgmT8YBGdDmpf9Ask2+1fNnB7N+IbYt9AVduyfSam0",
+	"nKyyYXRYJS90CcmfdAh9FDNX5V56AGFHi50jBRCB/XgHNpDDkYHdj6XkmvTFxBmOmUWFP8Zl312M1tOx",
+	"vgczyTYark3DCXMvOxgBkzTaNHYNJkaHhttjypOGLhVdSRO5FKKwFXJ38Pa+I3GKqGQcCnaWBNlkDaqJ",
+	"z6r2D+8zmSmzH0W1G29gzQ4N9X2NDu4KXePcQBvNkiVTdcJAXBK2LDEm9Qjb50AJYxQERf0qNRJnzQma",
+	"JhIrsQv2wbbN/J1l+Nv5Z9sQzOj8GnF6Yyqi5KJXNrW3J5bzuqnhMsCjNGjex/Tt23A3kGCb8AGPa73U",
+	"TY4BY4QzhjsdCXFLskt/aC1zj5Lu6eOFWsR4cYecfLh6lmZtMLJiNCbgmMkcpBLb20FW5+pkG1k87LQ6",
+	"18eNs5tfOq3rg8aZsay18V9fOne/2F+/HNw92p+N7qEx0rXrZ3ePvn344y/Xf2zclH72qHof7xc24PG1",
+	"04lVUeit6RSetjdLDl4SBvB1g1m36ZCWhhtURRD8E3Hlu9L79YPcteJL5nblac7OHu7XpH51dfUSc1eG",
+	"ktgPSjoSbqp4iPXhGFAFoQKf9yq+kRVYTJL6fjCaddRvpseZtWSiKW9Ki4oZcDWgEJUNhqSFrNpFU14k",
+	"ZBiD0SQDQMuA0EgKIxPJFBNph4H97Lepjb1uyw0a3pm3zd7LrfF4BV+VxCXpZ2lbiVQkSSuwQFUoLpYY",
+	"/ccx849EocSCxFFkbAqzraIATYbJBuB/eP+qhPD9BtSEMBKXgLgFWcQ22ErqXYHLxGmfl+7zaKFF4bG9",
+	"tpMvseom9sO0ZqUeB8MKfDuiM4bDwzGBRCJxy/gTtKsbaUKrm1Ij72cWC5/NbASd9bF+kO+Sw6RRCJKF",
+	"3bHwPdBS2Gi6WWmu1rquIHpLIgaVzNdAYnIu6gR1VciM5qNoEbBgP6CYEpcbIGQ/8yXr2HDlJlYv+Wwf",
+	"UPirfBp4fLvjVWYli71tXey1uVsOa5LAuqlrc6srrmACt2miMIpvmYZVlHZ0EeDsxUOIPiNI5q8omr+b",
+	"yebXv+5ssCjEMAF3sdWBiRRwGdo7a/+h++gnssbQ5FblE0+scxAGWWjWWVtLB++aBj0jpn8g1lJIBoft",
+	"1gC0buTP1oGKpkUwyB+RgK5kCXSZ6j4TrPKuv80WunOM9PjsKwWLZtcwhfpReh3FWGbH+bjFgdxWRPKa",
+	"mncWZCQbxUz1951D6yjuDvxanAHBDmxhQRpchFCkunmu87UhD0AxNYUrEglsc7lrx+6zu4hIBcaJ+bAI",
+	"dLpdye5v177ATHaeev2LzsUkasFwXGo3YuUptbmIsU+Kr6Ly92JJIgElVowEF3IyC6MolNBERlZfsQfH",
+	"G93z6Jrw8iAuSNrwJs3d1xJe12VQM7oC+91IcM5GSX1zkx+NoRaQaZVEb5sIRxuFAZ+ZQklXry7NOa9j",
+	"2X1HhtX/AZRAZduYYXAiVAUxuRnk+6urd09swSWsc2A6FVkiD5XJszLl2B12Ypk6WFh6HJpsQP3rKMsa",
+	"zcpyDXkCI5TY1Wiyi7A+j+3WZEFGQrCNnmwrJR+LNS1UvfYQQ2kPZNJj1vT/20D0WleV1u62f2YIxgEh",
+	"1zhTnU5m+gYGZQM8J3nkxpjVYNNOCinvBQSA+217zlHVds30WsuBngUVypyMjJOwHJlnmW5s7dZ6ITbp",
+	"iessrJ5hBBWM57nhJH7Og+QuMP1uSaGtp15GYs24UBAQY4L7bKHARhgMjP6b3relNTP7IDT7uZUYqzTr",
+	"S3qqjK6hRL8Odh/X4VfKaLON1TSjQevjYu5NWjJB3VvJJZx9VrYZ196hD02nWY41A1CgZjSOQiaVP0HP",
+	"XUN1vVkgwAcyrTtrnAFImGPmyG6mAJ+edI+VaDe1pOeOk2NSL/W42rXpN7B7tz1WehF5185xO99oOdcH",
+	"pn/zpV0/aN31ek33T2+8r5movxkB+YQgZ4S69f6mGUqZg722eJwfd6VSdCr+AO2pMIpMhWOMu8scJ5Po",
+	"ZTUbwLN+ITljziWc5kskhjqjrpRcpTnAP4Zqem5b3m2vqRpGXIz4p86YpRH/9qVsXP/GbpicHLpl2H4C",
+	"4UZh+8n2JYH79vtmBqsV6WilmjtEa0NhrFCqmCoRSydZeZf0kJ0LeOc0tJKysyk2tHDYJQM1DfkAq2ot",
+	"3XBcTeMYmGwLXA7G4AUHNWw5FVrhxgJSQVpcJbEiQoCVk9SYrbs7hc6VY9NKv2wpWJK8POTnK1cYT5pO",
+	"R0Lc6kn2zOnBc70leBBWDwUHnBB5Czormmrv01O6sip6AfwKTnsJOrovNomzpdXgXbeVDYnX/HYqltzq",
+	"9SNPTNc8Zp9CsZC/KUNEMzWQrOWEU4OeYutx+LnuXWEFtq9W87L0k/WeorSLHOVaCYoi/byOS0bHuxhj",
+	"t2gSs4hRyap6Kp1j7LGdMS3naSqdN81V/VWlj/RmOdqscJVjkSkxRucIAgWB4YoM3r29vBoUWX+W959l",
+	"ljNVai6/7T5+/FCvpNU4u7H/aDZu/mB/e/TtL73etfHZd2/+2OvdPHrYhdAP/ePNl1b98O7Rtw8fQ9TN",
+	"H0qa8CXE5uepekljvah0fcDJo3AYU1itlnovFeUBjQPy0VZkhxiNsNi3PbPqo2zYy3Iq2ah/fd74EVf4",
+	"x8c3Xw4P7r7xwI1naRGHanWpTw2S95DRmMXnCzVN/3ppWd+fPl4V0pXQY5KW1wVbA+wYeUwXavo4EhO4",
+	"C+PMr6b47aBOoC0woGBgj6J+3xizMFeHo33H5KL3OLYKgBq/TXJuKwLam0XMWVKWxdb0sOAxGHO4UGAW",
+	"Sh7agsGBgFpIPf42dovJPxzI2/7//vf/DB5l1zcPG7dsJZNsIxMNNYW0ZlTdH0gy+NyQIzFnA6eHGhb3",
+	"xwscmBYYkAHd6VZpItYEJvhTKIiveW9l/oVJY7G51bZuf9IOMQzSQJlMwQWFcWkIX67Mv0FCk0CEKVv1",
+	"eLpMWJfbK6BJLhkj1+dpU+hQ8JuH0JDrMc38+ghXH+pVTBkNYOXYXaj218Zb3sBFN96OU4zQefhn6PKt",
+	"UapZPVaqu2/auFNw1pK+xz5EZ9lS0iYxl32eRyJmsewSxjULhw6trDGjYZRUgzR5IgvJYjB6NgkmE+ot",
+	"0RRuLjqp6KrHsYQw4BsQbNq/GaKR+e4eU/qJPckE4ARsBHRmLnxFJkyZGl/jSCzxincq7MqkqQKWo7Vy",
+	"bVYET1sqmDLK+BZKpOlDyOaxHW3ReJRtRZLU6PwQR7X/n713X27bWPNFX6W3ZlVJyoaoS+RkharU2Yov",
+	"iXYc22PZy3NOmC20iCaJJbCbCw2a5ni5av46D3AeYh5sPcmp/i7dDRCUSMmyE4dTNSsWiEt3o/Hdv9+v",
+	"uxWJiVo5gzt8hM77KvCk0XdJ4AP77z0Q6od9vMkevrg0CXQWKDsMF/Zi+ZgsjFbR/vzH1Hl1fnviRZ5O",
+	"vr45P3wA1ryBaRsscaMjXSlCLiCoKX5uVqjxpcq6EWAbSDMPp8BtVVSVocbU563F6ZkArFfPAccEtWMl",
+	"dZWPnXULK+VkARA9OTn3b/8mnoBxbis1se7IYacmqJ1FNp2kYiyvajsvaRPy3O5E5/kvpdPTR04yUDcY",
+	"jsMZLNgOkP8nCISu+AEEoOhNDw6+7sNZ8E+VUms37CZcsD6G37/uNF6653cJHtbyTcHNqikyv1QGnarj",
+	"jkh/fLzkGpnvcWw49RQwISMBq/qDydiK+d/nz59hreuTPURBAb1uuCG50TnmHDDTn44hGCfHyoIYmPvv",
+	"XHxzLH7Of2CWVzIdtZpFkBtMa+P2dCtBDmAHiMOjv7pbYc4G1KutsBVqkLtLRmYGrIMY7uOGBarQNoO4",
+	"WdIm4LtCYmtMIOya26uTMHiEIcANO+epwwypV/z80c9oDv1o4DRndp/DB8QqNjOkzAi5kLjPKbN/qQoz",
+	"IwrNUlVoa00QRCGm6yF0eVh0pTP+FOpqyx3cE199dSomqrRGf/UV6Eq5msWTLLVpTlotIfp4GNi+w88m",
+	"yRAevrpRggCAzr5Jg5cDphj/gu/orfPEmw+E4edVoPn56isEBoCDPAjgjapr69Tf6bI0Mwu4qimglJ+b",
+	"adlXKU/F2213EOClUmKc62lFdttprJ+RDQpHGnyKawSPW82EyDaBZPX1y6ekh+OhgnZAJi1QDD09kaUc",
+	"q0oBDUFfTq2qT1n0pXYGJ3whaOzYE7f+KKzqiiigbPPX6tGOYI5ffUVMHbbz1VfilMk4iO5OemMW2Dlg",
+	"UzW3LFOcx7R/osEDSNE4GM3Uqm5Pt+7aCvQCRazqW1hMZA4sk5RA9aliIB811nmurBLAuKLBDWWug/hx",
+	"bnGnp58zNFcg/INddKmUduPLEgKyV1FGF7ZrTAiykx4fHOLVF6WaWpXudsS5EVdKTWr4CO4MELI9jbiP",
+	"lbwESJxJadxCKivsCMIWfO/EL99UZxDhLkz/CknElKRZVqZUWTxPkWswuaHWti5DzLRKF2ZwQpoJdTNt",
+	"gxSKTi0PNTIPIc5GNBa0d146ExI3jncBiPwLWrd3hVX4EvNSQJgIP8aOc1EHAzzXthHHwZWkpJu9XdpU",
+	"Pe0MYxuBtb3LLaZ85mbajWDzRXp8cJwmHsqlyK8U8hGEQlT8SDEDYKZVRzxG44D9LtSeaAEhYUVFe1UC",
+	"l5KtEJLd+X7oBQuKE42BN4H72NtIIaChCes4c4K+MtrDTNA6s9zBpXayMrdAD+v0l3tFsXENoNzgrskm",
+	"OZx7Bd7mosCYs83xEDHlMXxdMedNADND56EAToIum0/1FYrcOPIe3VDRw5OR7xrwT/nHooj6tORYZSci",
+	"lXoOFIP4qCs1T0SqjVYp7oGeBp0BtROs0EemyFDS8HZ2Ght9E+sBBECCR3jFPqIWDz8SMblFqg7PuZHy",
+	"a+lX7p3VQJHdK3rjQ45NlzahNXFWjOxX1xHhdRd0YRCJPb3U+64jsaHC8Sc41y3+pOkGGFKHyF+JrQ2e",
+	"+Z8PYEZfVj0dEM7hM3MfeCKKfAxpG51xYTZBnPDlEDxeIiMgUCK8W5xnLPUQdaan2YpwWpKQaALxcDNo",
+	"RNs6t6QbEwS8dKs+a77nBFdk8e0+541t/UVpiJykAacuL8M3j7EXJnmBp+AQQFUciFxDfOrCK/h0t9PT",
+	"5zGKaowfT968L23y75uXA2pQVSV20hevX4l94EHcf08YkB/2+VbpbuzxoDA9wV0UoXzjF4FnzghClZgm",
+	"LbEVNTYTSIm6w4mCNDMdMJ5wI5hB+J2wcnDdglsK9jxFN5Slt592aL1SDtvxl0xfH9hE8L2huKbuGicx",
+	"dAVJpzwUH29b8XczLbUsfP8ggAQgphcTJ6L5QaAcQbihoihz5+mQdqziYD0UIGjwEDz8rPvC3Q1J8BGz",
+	"JjsHyJKS66H7e2X/EKlC/26caWZKQB2Vc1tvw6iBarEJ4t8Z4z3xQ6MH2P33dfIXNpMp9wiboSN+MNUI",
+	"TS0szdsDM5jSFTup8/n24a89unqX1SkgJDnh3YPKJ8YOBKeWqOBSt6Rp1y3KPynF90/hLhP/hNCDk7b/",
+	"7Ol/7u3t+f93p6bITCT+KdLAY+T+fNVIGPoaJIZfgcu/2plq0Dq7X7lbPFJFJWu3WEQ46QrIwmJ7C44B",
+	"6YTdDQL5sPtzTXphvl0Gqs4Nx2hVG43SWTd+6VD0YIgsJWX0Lr4PgVi5Oz2Bf7beqwGtAhf3NFhc7gYo",
+	"BrnxFtUFOKAok6k43KfvsfDjhHhhq0W6KOeqULQJ7j8tyQfi4fZ0YJAKRn3fZE5VvJCWqJjjNJlb3MyA",
+	"NXilzYxNVGWn7kMLcgJvfOlEOm0bcobzrJkAAIsZhqBVDqKOXot2JhyvLPUydX11KljjjA4MnbFyyg2x",
+	"KcBgdVO0mCKCXkgc5/gOn0pb7cF72jt7RBhjeeXzENGyUtYO+GrnXC0L7VIj5fyBShYFwh+KNyMD4plx",
+	"hqByuHCf9ZzU4BFYymhKYQq1MhP3VpY435E/hk92jwVRaSrV2KFDyImz+nYCgPa8c1yhEIfBlFPm5UYB",
+	"DzYhoPI6Y+noWIzA8g+Lq3R2Ehaby0BGzsKAbwth26hRDNm6yfPNC6X7ivwXJO1HsYSXoKQ4fMCxFiq7",
+	"i31osF264jg6h7OzCCKMbh2y/Bl67k9SD90NppOvvgoejFvraM26XErnv+yAMEYqx8eXC/+FdMQrfGsA",
+	"u9uXRRFc7WtFPXJO4xstlY9v0fc0BC6D0kyHo0RMDNx1Bf3RUHoPoyAf6D0PElnDyUqEB+/am+YYd/lx",
+	"7/VZ5PpC9oR5tEv3hcvLIoKfpu8AwPfMAJMoZqbJgAEASjCh85h96oTC42FlsWIKtREhuf3TZ2FiPeRO",
+	"IJSub52g3Z/m+2+/3e/D5OJfH8B0vmlMka6IT4cJu+NyuDfNUxTHQggnY2zFYR/xvXgvGuGnlOJPf3kP",
+	"9vCHVHw4qV2auy01F98Laee6L3Z2xfcYGRc7cibzSgxU1R/tpH95j8v4gce2/xeyTc7icHci3vvhfNjd",
+	"7fzdGr2zW3skWFqQqvgeCkoeIX6le/ev+Ked90JO8q6oP5YXMYkeUbs1fR7fCxw6Ta7xfIgufy9ou+28",
+	"F7lTejSVEM/u0t2SMGDaXaqLsITw8J52u8iU+TD3VT8T91mOp7YCGjntP1EG+RNUw0+X2Y4400GuJiKF",
+	"d5Vy3XTkBcS+zQnElnrahyGNxr2Nj7EsX3ARnFx7FY+BEVfLaTWCnlzy0QJIYWaTkE1ohTeFEKEe1nFS",
+	"nRMPcuISfAp0LGVRdHnTTko1kaU6Vzpj4GPqoe8KeB1uyQHeNMoufIg25nuo+e+KJed2/b86tsj7amfv",
+	"cFd8EB923QBestjgnY/BMoSYxL2BKPJAFCKzOQRowOpBzet0d+4rlq0ZK1QAXIIOpinohm6UwHR2Xk+H",
+	"cjvMrJFC9FkMpTPoG6lmykc20WPm0IAfNfmC2O5M+5JTv15SO1tTe4ChnnY+gnNLankOH/mF8laqzQMt",
+	"GL1u+rKM7ivI+edQ2d8Rp6SmCwMUQr5jpyhEasML3tlNI11I9wVfvJzqnkYBB0/uxrYhOjeR6RD5OTnH",
+	"ABmmkiPhl0qoLK8Ue4bnlZlMyOZLnTZ0g4F97VxEC5X0D2HAqBpZvtVTBGaSkgaAz6gkAcQ80Dg8pxlT",
+	"wFxLwbGEefV0+vL1s4vHL18+f5kGCw/UUYqaFnFl45C8GdQ0Pju5ZWlKivvxzuDaFCaTXTDBA7Is5//Y",
+	"qluAkyRbkFELEdW2432Inj6t9+2jM4DlZcE6JjBcMugx7+ehGU9qbVFgiwkP0IeE9jW4XbqlW6006ekU",
+	"sWkpOuxBZL2hmhr9CBxLqEsQqZ1OVGlV5u7kPkwuokPuD2zycgZnN9gT9Il1RJqVMndeZnxprUeMTXAP",
+	"wNSlrY/fI/r1O7spGGIVC5vEn8RIyO4UktZuWBg2JBh/HOgsLwoPdFlDkwxGISc88NtRNftT+4vZsK4v",
+	"ulvZBchi3sHODH/4+vzV819S0XDEIBaVRlfRPF55fIYc6820uJT9K5pYrZc5chKCSFzBR8AP0RtawTLM",
+	"SjPp6RkZ//PIx65dQtYXiY0uAuh5fQeAr5FfAfqvCRrtvDPgV8j18IW7gI3Xng75ZXgYRjVrdh6JK3Ql",
+	"8et3Q7Di0lSIHGoD0RraFBiCW9Be7NzKKtdDy5qekIjDknoFR9HbJjBpiMfF1Mld1njunTv/4fUr4e29",
+	"/ffMHeOk5ECpzL1l3ARP8sK5tJUxRYi2B5xkbaty2seoKgWqqMqkhuwOvgLKPfcHOe3ub7TXm7INscG+",
+	"O37wbSJSOZkUlHLfpxP/p7NI011vjLzH/wjRg2Kb3lZX9Lb4ZLsPMUfslEOB1NtKoivyqqBL/uZPFC0n",
+	"UofnVlccHx1Fx1Ga4R2gz9Fkc+LAEVKU08LbjkCjIftVp3ZfJxbx6usHSsriIs/w7IPD777Lvu5/s3c4",
+	"OJJ73/a/VnvfXX5zuPdAHQy+lt/2D7Ojo9oNFL6Bra749b3obRG2DK0WLUNSG1BlzIUzDvE4pATcD0cH",
+	"B+LDb3jjD+4lPIKKMqjGRSEP6XvoAM4zpat8kKvyRKTwEJL7XgmUKlIt8JuzpTD226EAIlu67KrxF+qe",
+	"tm3hw+o4YcwrlEbpK5/v0HUDvjBDisNYrrVWIv2PPbJj986ylKP9PsjIH9SJkD0NyH0ljdYY/MIu52B2",
+	"Y+ZPVj5f8Ff3gXxzLApVVeDkIuWEs4ZG88lIabvbIa1rUwHvxnI2B2DY6HuHjdXTtLHgQ/nmu4PDXRI+",
+	"cu5LXthBQapKAaCMdJOZ8tUOpaIYf6kmUBeOhRIByR5Ut1fS6DalMOlLvgdY3wxvxdopfemu2QPj0he3",
+	"dMSrUqGLYjLVGuXraTJN8XsDcW+Vr3GEgCElWUNqozIiM12UNP9Gxh28RazS+TUdywI5/S/oh/S3HS8g",
+	"Fn7cFTvHBwe73fhO1ABO1ulEOoukCwOFD55ayZ2Kg/g3gFn60i73QQD/VW6diwjlA+gNYJg0lEV57KOO",
+	"+76+epK/izdx5yuczmLiKZrOwo9+OqdYkSL8L+7ZUw04vpRVCz+5nYmbN8DlzYCUqaQKnVnpHEeY6Ymz",
+	"L/rT0jqjEcKngZsuAmFmS6DIIQwjxFdPnfU2nbC+pmdjYJW/Bi51g+SLwKdQRdDTXF+lAVqtsTx5psYT",
+	"Uyndn19cqXnbIjVOqb359Cz8uPezouT1eFLNkwhVgJajyYZEGSO3KZzxgrM9R3CH16/PHsGWgIoQ98qh",
+	"VNjtaTUYqL5/z9pUFwMz1Vk8dH8QBnuMg/Xhfkj6TmQ1SrwjEhKoztc2pf/Bf3/AxaAIoQHrpoInBpDa",
+	"ElCDYRIPR6p/RRXjCfWiATwkFgbFL8I51iaLMQ9q393CrzCjB7T8bhJYBoK2hw+sgjEI88E74LBe2yhQ",
+	"A9JYi/TU3TeNlzOgUzTXNPwCw/iGhhGyhrQksS02VlkuseMG9+wp3IT3LAwMD9UtGbBgsCV4McFGjc6U",
+	"0aKxEwrJBehkWQ5rw1/40c3g8Guagcc3CmKGC0UNYe6Hglgo6oOPN4kD1O4UbSqVcGUoXeu+who1RoJ1",
+	"nNF+LwDQAwoGtbOc+5BCtU7ryCLEeWieU01V0Cq7gNW9AAsgmmz7GTDjB/GMc8vY5PV3VOvACLvKeTjR",
+	"qEMWM31odOVej/MHIE1Yf4088gXzLR70wo9uvEdH8Xid2ES9gtj1sQnZhXmML1Eaj3Nrcyd7vOyuiSPs",
+	"6wPh7JQOfbWmLAFopWFQNKQs77YSFHa+ZDYtP8P683wo3I4VcYzExML/rSotJeG1D4C5j/VssPeLrPqj",
+	"tAsxOQQFmahyJCfWiamEBS1olpzEEUQD84r9cuxu4L+wewKSbZA7F+njV3IIrwxthTcjA8YSMNOwtTDV",
+	"UTNKfeaNn0BSHC5ICiqCigoqY0uUKayj3XZNyWlTqWFguUWVwQ+1AeHjTckFZmyhgIgEVAe0hXFhIXLp",
+	"2+ep8Pek1gFFZh+47rT4VBQ6qne/YOeoOBvEQabKmITo5TlEiVOLSy6jiUWH/bSadahuqBAzk5y/xm4G",
+	"Z8/PDIQAcmVDeDan4B/PyE+czZFodOJnpSYhnEClF7XnJ1TCiYdAGroFRuBkiSySY9V8hf1SgVskC9v2",
+	"IqOf49fpVXwTfT7o92Zfkc7iGhuniyxqbqxZB6fdyUUIV9Ckn2D2HtO0hPnJEwglVdGw/UEYLCudZgki",
+	"Bb8p07HN9YcJ2/5gAcAs/Ln1pMkCeLCfULNe0kfaoSiN/g4FY6FajKflzltmpDR/85M8hX7kvenECQ/m",
+	"IyYRBw8G+YYlcbS5lNuB8LQUy1KxVExyZZVb8aVFoDRWAHW8gHBcPMzoMIzwu3jPRAWCy/ZKbftT2cey",
+	"1ACaXigK4sYyXwzz96mtYCI86JmSVxe8E+Nh136oqUQ+CDa3tABMNJwqa7txOg74K/tmPDbgOjnv03uy",
+	"gpr7yLNh4tGwb+I35sQxDRb4lLGaNxppOBqvL9eoIeFbAS+YACVnI+MsRi/w7OIrhZH8Am4N8/HV9zEk",
+	"K7yu8nBJrKdKWakLCMs09mx0HBb1u/pHiUKe4srgcQZSRI/ANvLJMFN63WVxV2NLPsYXJlAv6EQvzucN",
+	"ZJxNIwKAmU5qwQGfPX0pK/XUDTIViJqGkNkoUsc5Kc303V7fWCwp8ArWBs1hLsZSzxn7yNb1R+PHsBbG",
+	"iDEQXUN3BBUsEoQciY88SB12N+GgVtXMlFdEVEH38Z8whFbgGw5X1D6x9uXpiEeGUO7c5qWuK+jckNPK",
+	"jCUwaRdznrfML/4xNZWMp8vH2t44dUMMp7ARYcinZ76iHv1nKGFmlZWQfwPdM4CV5/7MgGZj6SyS0D0U",
+	"faPlFGHf+GlB5fqdzYlLCDDw7o5d81xfTEozdMtY05jtp/gvNKTY6mVnrZ494gxhrers+omS1odXlTdv",
+	"fqX8a4rHN87tGKzbJePn32tScHGg3uCp6RvOvfMB8J1NCY5FLGZACTaCDUk8m1Dgzf0VuDlm0obXhaQS",
+	"ll8UJVmRd7r2AcY/RC8FD7CXgI0XgZ/LsmkJ1Ts5lEOfvnr4U2tFbZSNJYi+1F2W7qInNAHze0HERyQt",
+	"Laq0+WMYOd2J3ZtBeOlxCTd89PEz0ijWFTcSTycoRWINkGcLBj9k+ZzYa7X6/a81veQLhmlVKHZB6gp6",
+	"Ztwwu1EVooI2X7c7ZrLMxA4uZCJSQs1y/2Sacfdvet+7sM9k/wpoe+CajngeQgo+heiej79D3IPvCjua",
+	"0L2QYCby6+KqOO6OlTjOiI0kj/Ym1hjy1mSsHAJyqTuxjd/Agz3Y7foyRUoc5hE4HdIOMd7ElZpUjcEW",
+	"GK5C79M5imJohNEcKHE+ROlv1xVpgQrQub/siFOuA9qQwrxegCMdJoa45pPpZQGQhXXvvP5bbWOQQw7B",
+	"Bj4hCYhSeYXKOEySGoZrUsR50ngjvJTuRClJ/M5w2EHLUJ0VxfJ9xgUC+hiy8PW3EA3r8FQpWnlRmQu8",
+	"VSNwV/+xNlly2drLLGlL1j0NLvgBgwBrbWg/PsMnUZK5alBLR4qZHZSGbubDQZpECrhUws7yqj9SGTAo",
+	"5ATAFAIpRsc+e7etqgDHSYaEdI4RZGYiEiUvFVLiRIPdljoTw8cZonKLaALhaCTHGwUYSby6kAQACQEy",
+	"LhRZQZWtL/iJBhcRRRJKP9nqj0ozCXhnCE9V65ykfkKaQKjHicbvD/rhn1OISfif6o367FxiI2ao5XHr",
+	"PZOxVxzvg4sQSW4MYNlJNX1/euY1CRYDkTaJr/bFW4Cbwv6tO1AAsEnsbEYvpDL4vmy0Vd1bK4zMFjZr",
+	"+GFX7DzwTn00vBwL9vEkN4iQMCgVEHE017AlLxgNhQCPG+OgozCI48VBZDlm5EJIHsIt9QdHD4Hq+YXJ",
+	"0tFlDxmoohA2LwCQBSOW4zzLQl6/dctET2XY5sZj+TA8t2UDQKIQpAG0P+oq+oimWr2bqH61sMrRY3Wb",
+	"vIyPNx+McbSiCIhIUBkV2ElAS0CVD4ndTlSPijFeaj+oytx9T86cv2k7ontOcSn08JACsJTMrI2hPlCV",
+	"0fzGue0bPciH03LhldZ+W7bAtS8MJxE69KF6z2KXqvsHFLbgP30VQi1hivN8pah4n2dyUmc9D0ksVUwi",
+	"izrquCAxDH9dXE5tLW8ZHa59mfQO4PbOwwPQN3bmyIYHQ7vrlc6lguQg17OGtlr8oT9S/atgjKF3sPwT",
+	"9s42dRq0OuL0W9vIYfeQawpmu0fkCGO/aSwnqHEi4JXAHlQAbJr0Gyi7XFhbOlQbXSYreSltU94BngHv",
+	"aPaYppNVFyu7vJhq+VbmRTMRWf+lfSh+D3FrV8DNhZ5G1MgYg6YwHSWKbhpf4qwwANS7yWH2M+H6yngO",
+	"dKztNQO+5LSCNuvMzPQJdpxaNJPr46uQyNl9Zm3vGgs0A1IIJuvqnVbeqAE8sIssL6v65xQdb11sCFS7",
+	"c8KqD/IqqiRKIAYJUK4Bwhu/ICKGuHFTiDOwLgppK5uIqilBgj+IDmXdC8RjMHYs8YBOjHq7whLRhPG1",
+	"qGqqI8CPmVEFPRHe864iU21uppxSCyoHSvxeOOfd/fspOkGlEpdg65elcynMILg7lRpDeRPEb3ceHHAt",
+	"PtxczhOoMaPfd0NXWqiWSeod/SA9eprqQahuhWuXiu97AJDe20qxYuqvR3/9625XDAzkHPIqKl7C6JXE",
+	"Wk0sbo4CpQiH7wtdoO9R/mOqEAskKnSJw+Kc/kPuN2I7c/4gl0a+RCwiLLzizw9KGBZAUVoKr3h4I/kW",
+	"GMQqS3EdVL9dqN0h2K2Fz7inuaee+Hfj7iqxw6UqVs53vR+f5YOBKhmQHQvj6Inu9TnbuBZSikUkS5We",
+	"5lBZqI/ljtFArgD9rHhnXsSxGptyztv7CjlmAnTKEAUh1rjETSt7UefwQkzwSmF9RFi7jniOYgn56cxY",
+	"1b7vRqhQzDhKmFcYPj5yXxx3ENI+pnhAenzwnVgW2wR0pCcYOYYsalJrkkyCROZJQKNndJQ2DO6NHYz+",
+	"JESwkT41WLiQJpQI302oJljU9wbiQKuM6v06PvTVHk8FK4n3R1sMEnEZ4DHHR0eiNS4Kc8cyYU/vXCqs",
+	"enBeJFtmXL3EsNldVBPgkcMJuRWD/B2D/viNxqrQevRqtzF+ZvQnxJ8B9KYGgBrEsn1un4fmf6b54nal",
+	"ur9YMIA3K6nnE0Op2FTVEREqBayelfNQo0JSDKsF/DcN3wnYZrBdoarQ6GLeEemL16/ci4VgqfvHo8dP",
+	"H796TPW2Pz5+lSI4p7vblZp3sJUKPlGuGW10Y8hKDI2zoPy+4hbv9PjoO/eIBwdH+J+vMaj34OAYMjXB",
+	"UyG+uJmcd4UUAzUDi9Qm3OALndQ0/cxML6kG+K0EXhFRSp2ZMcNuWWM04bw2dCiJ0r9hbQkoG9+g71wS",
+	"nCw1tiLfOCwJQVVo+h5wy3CFCt8E6cJGZkaV6YeHB4n7umE//LXz187XuwRgCLqkp9Ozwd4zoxXVs1B4",
+	"s97Tk37t1oqQMMBEBRnvPAXYJvjeOWQLjXo+fMMDZDA//IZBFEeVfUthKFLsUiDHhtvzPPdkNJWoKAf7",
+	"6+CJhGvEqILc9uQmsW0j2A5nMDPV41RbpXRX5M0YHIuLy7nQZhaqFgHsUKuoesaj9/R0enx4JNqKlJbn",
+	"rKVXntkUGu68msMBd5vxpEhI/IBtnYSHI/sjZaONjalNHvdOqs0eKKR094TflPV17lg1biE9DNc1mlyg",
+	"KZN2M6M9o2XARAiIs8dACQaB6AIUNrS0/LqAGP3bDqBed/f3Z7NZx9LPdE/b6ZvxrjjsHHQOIP4LBTS5",
+	"k9gBiBqgqrHrkFRqjQ0oVNx7vgOqrvdSOG8Q9HWpSaSBpTGSiDfob18xZjyYXJ5zi1nTLtVQakhY+jLz",
+	"l4jYw3ItFD4+YEBAId2bg7A8bIR+YfpX9cfafKhlNS0VAkqAGiihrMj/YhORvj1MUr9Lnc/wzbGTHD/9",
+	"cvpw7/yn06MH3yC0RZpnHT+TjvtY0sgeEoTyu20BZ8B2xKuZCXSFjAHsnQvooew77YeBRGpC6nA7M5dA",
+	"pu/jrpg6Bjz2dfgx4Sn/+q//xuPOBXKH3v/rv/77w4eUOpyJvYLfccIoMLhCxVzkmaVPaQa9du61aqTx",
+	"YT4Lt5Lu/FlACLaKirZikkruv5bWmSG2QhWKDdLuKuxVoLAxAc4cvXuXMrbJ4UGwwaCAGL9YU16hHzaT",
+	"pdssj4PchOA0WKEEYpIEyrhIQAaGEwLIwAI3t9ch8BUHPB8EtHK/+RLx9UH491EiHiTC6ZTDY+f5wGCD",
+	"yQepWimKvKoKRZ2aXjN2nCw8+o6UPOhh1C61dPVkiqgSEYg+WdAsVMxgcIJcoFxgZcGYhQJK45YOWUCh",
+	"PAjaNBVOP+YLtW5l+I7swdC7dLIO2ThJuONKwWAJx4OERihBkFQ9jFUvHfEoDB+KFcoyf6t62i21ngtT",
+	"IsZYlohSlqpwJikFIEGaQq0JydKod2dMKS3gWHPL4ktdQmULr8NYoSih0ESX3g1X1biTBph2boCN9TQX",
+	"g+7wSTHKrCw5Gpnt4j3r1TidqFpm74Up8v6c3ni9iAYaWfG9BNcRESpHiicNst+KnayUg2ovV9Vgz6kG",
+	"Ocn3SlkpcNH3CJ1htyvSHoB297ZO/vH94cHByez7IxDDhwcHYaly7Vwev9HDNeX3D749qb4/THGiD76F",
+	"uQI1vmQ8YHSv8JPlMs6O+EHNoZxz5F3Imv4/+k7Uyp8ANy5Y6SgOdCgfCvTiZArouR9+R5xjKZ/ldksu",
+	"goIdSDVC2DrsdnDisU/Zx/eVn1Qd5LcC0HlwcVDzrCSuscQWiwR1hbuMMCB6egdmu1jqtOs/T+6OilKK",
+	"NBEaH97CVw3tdpr9We7TRsUadTnzlwOcLajNM8zj4oFSidevHibCGcVff/31dwR+ZPN3YlAiEJssuNMN",
+	"tuv/49RIRpe+Pnvk4Q37Uhud92UhCjNT5V5fWoXODU6xrKAxDIHmIKZtBgLUGCC3unu9/RZH8t2Db452",
+	"I4gaD3c9ygGamDVkZOXXobUbvbWnL848RwKl3AbiXI2lM3/Z48j1kFp437ClCduacJzciL/6KmEtpdXM",
+	"iX/ji+FB92HqLJtTJKELpwVZktDftKw+8WB7Gj4lwgqPJBhewT/IgC6MJ5E3lHA6Hxr+qMHOHbrKnZzw",
+	"3DVJBBCIiYJc93RbU2dHnDXsukUYrzfo8KnYyfnqqyAGxvLvYXm6bi/7lUC/BcIL3jmIQVxPfLPEtgWz",
+	"NMEqZwjSEercSUgo+xW1FYQp6c+TuKgI0S5NRlQKqGrMAMs94hlBOh5e5Ni8VdlXX2E0ooTQXXmlYJGc",
+	"4wKNBQKZNaJGRkIstBi+p8IMU16BvwEChQFq3Vc2NroaWYhKBolvMXaEjq1IH9HjcqN9ZBTd2G+PH+yi",
+	"vvQBlEwi5R44dSI9d15bVb/srw++OyZ2jiLvK+J7DX2+W92t04lzkfaOOgeBFSE69iHZstPxWJZzd5yE",
+	"Y7IEjh6D+yqLZRv1R0VsCUC07TbiVnfrnI7/IPtXSmdbyRbtoq3u1kHnEAdgJkrLSb7V3foaDgEVyAhY",
+	"LhChCVgwjG3j0LINmBHCGycgLLctAMQAmN7cB32W+aIe78HnGcaLapg8ZuDR/mxaxwpr1MNDOFt7AAnM",
+	"VeJHYD06cQ3pJc0Zn6SOLskBTVzljng51VFgOfhu/qVUBjBdnNCJIF0AwGZSuO1TRShyTSzERKS/PD4/",
+	"P/3x8fnF+bPTF+c/PX9F0YiFkhof2YZKdL9IaDD19EL5S4DDLqc6gM+tjHohXhlT2ATa9N2wcfdJwnwj",
+	"OIMu6dmexkCcLArrs+GsWWioCPmKIKQYC3emr5UD1W0p7KzH+aBpGz4yL/bOsq3uVjnVpz++PoP9yvJ/",
+	"KedaOGU/ehzQkPyWMKDADyYDwr8+drkBz0ujxc0dU+/keFIgDwxcRwR6bc/lc/fdUF9ONbXUI62UZ+a5",
+	"jqJt4cIaUxuRhnmB5+52dHDQmMVCY2VzGvjqV5oEwsCsOQHIQuLYFwmDyqkGXO8Ic+fl62cXT86enZ3/",
+	"9PgRhlMD6BDw4hzjHNueG0D7fpCZXzZ3yeHNl7yGpjZT5v+pMrzo65svesJtP3jF8c1XPDPVEzPV9Ihv",
+	"Vrrg1Dfl4lXfrXSV+xpfGYwMwHWHK0wI0OuMeSrLIT7s8MEqS+ebUX9RWS5fzSd48dHRak/0c6SlP1ph",
+	"hqdn/+7MeHf+g1W2xBllic/Bo4AUC157tNJ2+lFWaibneMkKC3mO9TWvQx0DXrrCFqFHvSL2+5iHDqRc",
+	"zED3K5JJ/QZ0ujWCrviXtivqpGn+7N9iu8TpQXapkFmFAM4UEB5Xcujk7pbT/+6G6GZudR+4f6K97H4m",
+	"TcABN7BSIAKHduUFBfej41gCvZVsRdibnVB92fwBCeFxBFFWbau7pY1WxIVmgIGK7KsuZvNljj9mV3yu",
+	"W+zr8T/d+xu2UxkytQRqYgwxJL6kuAKG0WBqotHBVZ51NCxGT8AChM6CBhyq6vSMUznr68HBM6MVZDRI",
+	"CV6rQ27ShDyF7GYtEsb8wVNO33QR4jvHl66ugOKLWjVQBBDlVplcQ3ffx6/kcNn96bR9OMfduMj1FXLG",
+	"TSuCCnxCIFLL7gGX7CPW1fMBi2l3s69X1CO/mMw5G9lGK66qM14Z84vUc1oEe3fdcUtF8Pkk+o/QRBJv",
+	"+0iOyxxlaFNYOv9t68O6UiZ8fGePtj78dqNgpfJ0ZF68w4OSJS7rY0yB1IAf84UKUCgEyPsjTLVHyH7Y",
+	"J2Q9YiZgZNbAHbmTo6drcJgLUJiNlhNgvZwEFHmAmqkI8HohIgx9TdPSwxBA33VPU9/6c026w/cXUkAn",
+	"FHdZw8X+vtmwlp+UxHjt/LiHK5x4ezcOh3EXPdbmz9VU2dG6qozf241a6SGfef+Kyb+8qBtr4wpthP7K",
+	"Qh/36s1yP5jssXkdvonrDGyM7cBMITQR6xGZr2BX7/PTl5jXUAcZNyVSsjKVVLUdhx+xYhGbcSAN75Gk",
+	"4jJarGLTSswVFiaG9isqK0OUXCBKQWSF6QQ6PN0JEaDfj9DeiAEMwEiw6h9M/EYgqxy/hHvRmBtnYBFo",
+	"CmIbg6XlVBEUIfOwhNAdzv4gRgPm2xJCCnPDYM4nRkLtLyNvaRPTRW4jZwP7QhdF9eLLCslkjzuLQ+JH",
+	"nogDeGkAA7SVsCDe6h60cwrD7LZiEZsh5D5cMWAO9lxX3xwjJXw+no63uocH/H/AfI0HAyV/ris1hBu/",
+	"2xuaPXd0z17lkz1OguwRSuhWdyALqz64T3FxulwDUOMKCVwm4TXH4PrEh4fcalhqQIvkU76+42FE5c+Y",
+	"6xf9UtqR798EZGKGfHFbmpCxjcESSXwZy/maaXS11Y1X9Ouj5opGa3n4MdfynIpVKhMqiv2qzGo18Pzt",
+	"dpZMyl2/0n6pz+7oI+6TT+uJE8rEGn44fc63sVz8pa32C6dLMbWdl5gu/Cg+dqtAutbLfqbeVfFwNx72",
+	"xti6L2PrhSkQ+SXSuNtcqvr7cbZDNugma6vFgoDy2lyvyAEPxKiI67HocRN0bE8jGo44q7jMHROm3mHv",
+	"APRTrQgKHVyAeZ4hlYaN7AxqnbmGbouo3Kh8cRWCrQXjCJcxrP4P87NHa/uxT6VF8eTeXbLO6Wf630Hl",
+	"raA7Plom0M91/XxgXWgvUx2B5xtfXjNFiGR1EVcdOMNHKAWXbGPk34UC8XpzJIc0FJMGeN6Rk9jQwBAO",
+	"llAb2BsbD3yjFFZWCue0petq4ZNqg0m+d6Xmy/3r06JgYEosfQO6prwE2mQEqjHWRxffKkGIQQCjp6B2",
+	"F8BSUew22Kh9wxjRALU7mS/OfnYjXFt85uO8WkVwPoSW1a1Pb5fzwl8vWGn6dXkKXcI3Cla41O2TsXx3",
+	"hlccHQTXBZqP28Ttc02OqBksefm3ttiTrae5vrrpXDjni7TJ/+TSFEA828Up/1STkE9zW/ktGAtGlls1",
+	"8Yi5+mWZnodQaIAFC3hHrpaM+eNjJnyMmhRzAowI7QIEGs3BsZ5mVv2U7gVEKzF/OTTOQJGyVogs16Cn",
+	"J1AVgCwPXHK8SJ70n+KFiJTbwQfjkfjJofWW+4/9mKUYTEvPOWUIhZoujih6Gae3oobLrq9j7Cshexru",
+	"i7UbIo6GQs09dLg7uY9LWGQUfFKaMUegsxUQp1GlYfugZ0lHvACCC/Dc7QlGtQzDz8DSn0NcbAY/50xs",
+	"Xs2gkdee1MYBY2gFD+gI3+zMfga1zYtLRRQf8EaAxK+nb53cggUjwfxZCxXd+7pR+TxT70j/RrLSjszk",
+	"5kRYNNH1axzbr16h0PFwzVVYYy4Zq9M1ZxGua3VrAHpbWvqUwAbyIS3cu3T99QUjaGXFj/ritOAqhYov",
+	"kO3j09YqvtaT0vSVhd5AYsT4k+tt3PqRql2qu/smU+f8Qf76fquQl6pwknJaFu5bkHroPKWRKtyfFsjY",
+	"6WfR2/rL+esXL56/fHXxw+n544vXL596j6a3JXq9nhZi7yfR22rnkPBXv3r+8+NnvS2xt+eEhNgG2rwe",
+	"JAyw8/eNunTafkKscb0thOgHxrhezS3jxuGooBAPyRz/a/TFJfiFva3fevrDdk+D68Hz/tGEWcO/w5RR",
+	"QiRClaXofs9NHp1YWO70q3cJ5Ts7LVL0fU/3qmdyrBYm1avOYUpdvhr/hAt6VXyMNPZLJbNEtPzwxs05",
+	"Wbzu9Kx++nPyj+HUD0lPf9jt6XwA0/sf3wudFwKeXphh54msZLGjynK3pz/09GBcdV6Uua4KvcOC82c1",
+	"3xX7+wSCCREbo/uqsbyBuDIsc+1YWG6k08a7e9JtXvRYke/AdtGwqtu8qNuwUSyt6a/b8R7ZTsR2bYe4",
+	"AzJ3/+t3x/ZvsCInPe0GYgrVKczQT/ZKzXdPlsy2kbSfWlVGRbZykl8404mPrFIeG9XA0te1/57uw7Wv",
+	"mSpUpZaXV8UW99CYjFrLuZaK8QYJMTyqbUqiVqeoJRhw8JTOoq446BkHI94bjIEeAxvjvElMLZuVjWxO",
+	"W8l5R4AmBVBCGO91lVCLHSixvl6wTZYEIsku5zjJlxY//PPqQLTJVtGBUYUNfZ20G5a4t+tF/WA7hojf",
+	"tBrtF2aY6+VtfD+oYa4tfIIWe0zVO8bTkbqNSid4qpyZr1Ee4Sk1eqAO0ojRlzW1U1lAUzN2kT53KyuO",
+	"Ogf+vj0NLc9I6/nt8XcBZei483XnKPJc/bio3c8J5nRXIGkFdJMg3RIELynDw/aBEpfTqoLOZ+jic29O",
+	"vZsUpsTO3itLwBoMGxn1w3v6nRq8HdON+fVpYw9MhEaMEm6mpoojbdyRngbU2XysoJM/5q04PDg44Lfk",
+	"0dROGk6+b/4zRaYsooe/QoiFFR3eWxdzFmZ4pj+vo8sC/kY376kb6/q+6sJl8YDe7c1msz23c/emZaGA",
+	"lTe72wifmHK87vDomlt0Ct60uvAt3xzEBmEAe26dxGDtqlbvOaZCKvPhqGr4zyBwzvH7uMmDhnPv13c+",
+	"Q2aKh4HFbOMPt9sCp4Tk8TuxBWqKHdRj0I6xWnf2wP24tV5tL7qpQHCGfqrM5P+ir67TN2P0OL0KhVP6",
+	"xHY5MqVV4hKIwOa9rbVcUdoc3hUlt+6Zmu3QP9/k1egHadXrl093eluMr8beU22Iuyu7fYgLtOAAg4ir",
+	"eb6xTIabPXZLtGSBXtDyXLM4azmntcWprY274BbrkzSuA4m4g4vRiYSkO3H31v5uobx360YN7iHhRey8",
+	"B/C212XRFdvXjHVbeIe1YhCnpuMMFgF6zApfynbjnWwHwPWu2G59I9vsGy8dsLv/amNOcKRdGnAHDVek",
+	"DOXHkFPd1se6TvX7h9gAN9NquQX+mE02JuP0lmrNrg6wyoyfU6MoWOJkVyNir4/dbETKWd3PBjBrMwTA",
+	"S2co3kMnUGGGz6fVPfT/LPHEF4lPf+fO+J+oyqamgB/rjKAOr9HAt/pCl0S93CdLxuQ132zwkRtMvJhm",
+	"1mq26BVH3zhh1zTd5NO6DMC6s56ms4jt7ltEIFTQWg5up57768D/+/oAT8EuGaiJBPA26iSpDzi3HsZt",
+	"alUX0Vg5hepxvy1wm0WQNgtp1QTh8L1IoHkDBVhPk0hxv9L4Od+cWwGGcjcG/g10JzmtRQ3jHp1qpQHF",
+	"OoF2kiG0tXqKO5JxSCBpMVvtnmTyzDnWcwoPElny1KqoE5PwrOFk5jeOemxiQmXi4IcoJL9YlMfdJlqf",
+	"SI8PDkXM8Zw0dwW+vQGAhVcjgDpGFulBsEB9cyfVy2JxAdy7To0d7ybqFA376JsDxJ9mCEc/FKSsJnza",
+	"ABzK6Hs1rEFEl3slLy1RnLv9ziDWdgScB34I+DewaHP0ATUx4k4Wpn+VRNDD0ebx+xVxVQc9TXUFgFLq",
+	"tkNGtQjuJQFULAeSmVPLfY6sRT3RlnskRmMLJa3KPmWspOGtftagyWpuPfnM68dMFi788iITIMqZKWoQ",
+	"f9G/7xAFPQTmhlDR2SZG8YewqRYQHVpsC9yQH89eCuYRB6GXVhL/385gC9T3PmgdSoedBgf9ldRtDQAx",
+	"xxYOX3y6WCd8zgP48gqF47W9Vpr5NbhFtTCLoLuVC/NQP0e5cCRWlc5WEqmP3XbzM98UHP/52jcWy41j",
+	"z7JdVC7xEPma/ff0r9WKI7w5zPxSvmShJaQDPXaEsRpFklLECw6AM4Bnvg31xG22ZvR9fLHRkT9xqcL6",
+	"4RQqBr9579fNhLuVJtAWrNcm2Hyop5PlYRZfxu9Ld/iDodbOenVCgArONQKoCwBQd87ga533TUZg6s+e",
+	"/PwwlN7PRnmlhJ1AtXvptkhPM+lDRGYXA90j1dQz9ENHiIzIo0A+tLRD7jg44j536c79q7vb4dFfRX8k",
+	"S9l3y3Pi7k5dqLkVStq5O2k4pWkRKwIA2B+JmZJXF3xLcsNP9RwGA5DrEigOCeuJvGWIEwQGGF/3jzDJ",
+	"CMqfV13kkECSM1OoQFueHh98DYeQtrlw6+smdw7EJR7c33nOY5kpz8Qj9t0DLHFKIQa4W0r3O4f0oaaG",
+	"wvppW6U/Ms1hvX/0HrrMCWOgC6EWa/kOcw4XAIyRdm7tqrs9+nryB6lrOIfBru+kN6+7h/L7lefwTM1e",
+	"W0BCXHX0dHqrb85f7LK6e6xaudZwhAzjHTzxFcT+S1MoZ5rhV3XPyMCQIH0lr0h3bmoLPpPfHgrnaZN+",
+	"uuoCVLy/h/ICpxwWsvwojmpp/pqE+oh5/jtVjLvBL2S9UWF8tLT3Nfnoer33slgOOC03QKu9wcAMMoky",
+	"p1+mLDGEiYmxwC8YsNawvpBcfvGCfqeMCHLEOTOIyX8IM5MTVgjJ0NMYY3fPlSXgiQxKgw2SPiLk4cnc",
+	"LboU1E95QGnEGuLP5FQEFZQDpzYaOBVp+TcNFCkEd2gHgWsFfAMbhSnbRKCcPPFwI5eQJvBmkc58b6sn",
+	"QQSzJ7cV0FDbjngY6tMVscbgO7EeRInJJqEIlRtO642cZNAtXm4Cn7+vhIeJPG5BSCHK/J3vKJdIzNQ1",
+	"4mxnQBF0t8irXTB0eaNEiRbaKpSCS48PD/xpFwQhkC6DnVsGNndTIbTbpbwpV4niwXPcp25XPxtexGqA",
+	"LXBBCD5u8M4+WrjUjNWNFuUjZa/WhjmrXXQtwBmQE2G/uCEC/48FcrYKtBmeAzv+1UghsDrW9qx8NYKT",
+	"xLfYhEc5q7XCfFjQPEZhtkHFWRkVB4Kws9j4iGxgsllqwScVPmOyadbDMUO8MvwbEFmxXm7POlnLHzSY",
+	"CgylasoFwCjmo28UrPSN1tSnUkjgU4T+tBxgpYDOMidSM9ovTmH2zXhcY2TqT8vSHfCaFMtvqCIjolHl",
+	"nhbJLJlUJ0PDsD3teeUQABfprJjvzR1Hhj2MpVHhIJSgcGkgKB9n2o6mlRWZmelueMByMLQvRGm7t77O",
+	"cOLzPyYsWzi6mpZbG5XNX7kWHhuHzxA2jQBNOhslsFECt4NGix2W1bRAG3NPkb9V/7kc4oyoExuSmxxG",
+	"0Q/kEBKootG4y9QExKLR3lVUhQWqfMCorN2DZGaQvm1ycqiqp/lbpZW1W3e2gc3VjbLhJyWLarSGSPAX",
+	"tLdi0VwBeDN/ewckxPU/x2sCamf1twlD+7+irTTCSf0GGwX9hqUmA8eNbyrGb2Vm+uXzMzKtGm3/SKH2",
+	"uOLno3g/Q1XBs651XnA0ydZkWj28YcIEAy3HKvOnbrycDYbnutRJkDWHZvBrYvae9kIjhtT+WO3zcJZn",
+	"u18i4pqtVYZs25A8droIFBHXifjCustptVgLIk6pH927FOFGIakb6sb7oVX1miQsNz5UcUsuNv8sT8Yu",
+	"ecjtiYNgEBzl/7zJ2fjFXo8tVhv0LZDSlly/QrJ2SZ1PrSwBGioonHuvZvwbtyn9u7udmNskLf8oFUe4",
+	"a1GmTcIH25boXJbhmk6yW+AXMVX3/nv6F8DSDyJSxuWpsBpJua89cqb/lS/xZ1D69PjgOBXQd+KOz0OB",
+	"s5V5tsQ+rBNEfmZjcXozLmJzxKtLrcUr24mggQbz9qbjhtNjY/rds+lX+W2KoLskASJhxiLnYyK50/fD",
+	"xJbTNsORsY4pdkEC6vSsI57rYr5Emo3lvAsRYAgt+446DHm44zPfg7pw4wRo0erZ88pAe6DYAYG4i/2H",
+	"aAziopVs3/pCwDbTroU/9y7W2Qqy7cXCE9e3za67xz00vP1+JHagpgzA/rETfwsu5N8/pu2nkcybhrov",
+	"U5e85Kq/69VHMILZZu1A/3G7cgFs0esM31Jlsl+tz63c0D+tkYtXUJgtZ3KOSkN6GntEQzCVAmM48Zig",
+	"XV+Pxacm4UhMO6XqbM3IYAwaqjRjJOf07zlAmZRqrMaXqlQeo3Ah0oBZTx4nciRjFQc9BKmGcNlUdiGr",
+	"lJvkAfbGbXqR/sq//0Y3PD1z+rIweggoLDJD6PvT61mnoWz/H1O3TnkFqd2cCI+k7enUTieqtCoDNmks",
+	"N2EwwzNimnTTtFiKXxitxND3CLnHn8dYL0j2iRljprpCoEJoxs8rwHo4qTUO5JV/PVoYRJJ4CVNH/FRe",
+	"R0wyc4yITIO79Mm7R9AWvAd0mLXpFeltr9Aujyfy0NfWvsu0rl9oG9ltViGerjazDSnVlwZFO3R7sx2K",
+	"ln6qaZdXAKjRIoqdAF6qbO5SZb73HwIafdqqzb0u+ssvj8/PT398fHH2iFTRbVDbVy4r5w91obT8ZSxR",
+	"sMJ8zBruruXg/NCFkvCaGNvh52VReXdQ9vRrx4uapMbFHVRB44cst31ZZncg6W4xJSalgUDksmAZYo69",
+	"VSU3tXLd+LYVeG2TSCwr5cDpE90vptkyHrAX9Ngvr70/WtDrfVI67xbN/XjpHXv7aZwbJrBNTvbTqzCo",
+	"Cp14GcAai4/UU6z5chawX5AfihF6rhdT0gqJ0qnrQ1qeCRSJQ/OKGPox4DGZXha5HamsI17D4YpLfwhv",
+	"i5JpBK5V5ioD7Ch0LKAQlaa0/x7/AY7apFRvczVLCa0NfxEyww4BcHimBTs75AMQ/e1IknNU5E7Iak/7",
+	"pcYdcVZZMPbdbYbIxuvGCTb/N+Ln/Ae3BP/7/Pmz5WRWJFo+a7p1JRonHOi5qpx7sk7V/8KFn4uIiqX4",
+	"miNf5jbAxoa637HM1B0EeezIQcHCfLk3xNdG1/hLnE4wuEg36gU+r1kgRFO+NqQYtCF9V6tf9AIvcNdi",
+	"BnKVS19jrjJ+G1+cZlqlyTh652f6RWmGpbJ2E9b8g/GaPAKxIUkJLdPFH7tFmW5+K1qv6IpGzKkr/rIz",
+	"nebZUOndxc5nt8BSz7Gx+TFKYfG0yjwL2KQ02dR5re4Ep3b5pFmTLwzUM9GFvVSDKYTxyihE1xUjiiSO",
+	"hXmrys669GAgzZeQg6HkqfVO15UaNE8/xOm2Tbbn5Kqb6rUT7VUv3TS7Qohff7NVmevh+9Wn++FjdF+j",
+	"Tmtn66JVgJfb57luR1NFzq4Jz3S7baJ4Tonz/HV7tckFMq+ma79gt0YedmwBLvW2nYN2nRGLNl7qVHXq",
+	"Y7ChP9otkiQ6LDqKZiCas1jI3VKtclur7yN3en4Gq4mWdVOUsgnffirf90d1s75t+L5rfZW44a+tJuEy",
+	"DYofo5h1kuPEl4QUalCBL5tb0S/chDPo/kdfteIeQ+8hI6o0oj145PShzDUASx98R1de+AvS3TppF4s9",
+	"pMaW2jm9vsZYy7GCZhQAjXCuPpe1eMJukZ4N9kAWERAVjsJdBGhVgC3ta/hozsjALX3koM0xrnkG64vI",
+	"WDx+OR7xwR/GI/bVK4hzEnbGR2lioe28ksvJO/+P4jl+GkWwiqtJ3jovIDqLR6tcB+Vp0LX5ROYFX7rx",
+	"T/843NMoxUlJLdOXa1vgHIO9vkh8ZqZFJi65lsJwMNYpHx90pqoPoNPBBJvIB9ym6JTlTJUKbG/qn5nb",
+	"So191DcqOHFKCERo4pyTsgKoJpRffiRMyEml6c9CHNuNsSPeEORlikO5yDNSh43HFka31mPUY2gL6m5R",
+	"ytKUKy4hXQZc48dTQ6+RRQFlVNfLeTJmfrcYNbl+a/K+WlHB+ajjmnouXLeg7hZ368al2bg0n8yloZ25",
+	"hlsj7lYyH/k4SwU8Wgvrl0PW/acb0o7eH0IJD8REThWAg8UhHI90N5O2y6osIU8n1BKy2xSX4SVQX6l7",
+	"WsmyyFXJjkoCxfimKKCSz/2RV0wQF5chXhL5M9m+OThRXJIICc9EyIqwZxAgpiNOuXnUV1vWSxmZQCon",
+	"dLkF96uRPY19r3zR6eqi0wn1jLCIuW3A/blN0t5JEFvfd01aJmt6c/fvED3N36p7CXjx5qOgIJYVfv6M",
+	"YexZzfJqlJVypWzeGzpXb1yrj5jFu72DtfF1buXrkIN7r9m460o5WY3+5cXL57+8eHVx9oi16L0m6lZO",
+	"ijlRtZATexHrAEyKTUiD3zX9BKKxmX2q6ZwdelR7oSclF7we3FrZO2Xhdy/Wy4+GyB7Zo42DurkVl9O8",
+	"qESuE/RjKerK+SPxnK0Z7AykxgoOs3nrQdSNh55etB44+9Ki2RvS//P3Baykr1+qKi+jAN89qWy36pzL",
+	"++wqe6Np76xpN+ryVuqSrb4b9eW6Etm5G/ObIebSo4OD1MM3i0xW8hLJaOD3BAF84BNnKm30BHMGJRVX",
+	"2sxszBILR1mwjqaQkunpDMB+nlcjVc5yq0T64ODrNAIUNZkSaXZ5MQ2LnSYixWdfZHlZzRHmNCtlrnM9",
+	"TLvI5UspKQt94dAbR5Cmp2fbVkwnBAtJA5L2SmVLwO5eKpnlf1S0u7Du8Oo/Jdjd74+04nwEccR4mw5V",
+	"5bfKUrg9q2TZHy39ap7kgICOYR9xOScToMqrQhEGoz8dvwjuLHInczvkXFg57wLWjE2EKZNQp5OEdrlt",
+	"G8ihtakUAvWKS2WhdLvqj5QF1F3seugia5IEIANnyjrRYxOC5OchXpq3KiBGagUxFvWuskDjTD2WGKKf",
+	"Bor9amZ6mhB9hRnUIykQPUn/kfqIx0SZSaFENZ8okevKAAWAW1Zxad51ARUMxibGU1u5ZwFGA4wUWJ0G",
+	"tKoDU46ZUoBe4rYVzuSdyqHq9HTa26pmBm/W20rBTsMnYcpBismolFYlIjUljE/l7lk4+XQPeKlg2JRv",
+	"gB7UfKgtcDTXUDSJo0pAQkDk1pmCRg/RkuTrJYwFjcba5MQANo5vNIVYknVPSiiuBAtip/2RGzgUtPW2",
+	"IG4GP+NYCe/s+SAiyHpwcCBoMyRMIq1sBcehxVjqK6h6yDJ6SGWcgOiPgPAAWMjtiZsZvH0n4o1xPxGX",
+	"NOwDfMWwhbC7OLU6n0xUleIGzLWwajh2n2xX2JGZIY60xEp+Vg3GEgdECgNOxSgfjop8OKraBTK+SoRC",
+	"tjdlcRAPyfBOGxjI4ZCsBZIAyG4AmdlQZYgXtyTL84+tZu1ALKHH8t1TpYdOp0O/0jjX/PehG2TlhNxW",
+	"d+v//Pp/er13Bwd7vd67wye93rtvn7h/fvfkt//5ly3f5oQ1iVsfFvkWoI3WQL+enRYV+yLY+zSWCOBU",
+	"m+TRQft8gAm9nW/hwbWECw9iwoXDeyVc+GytbrS6KxDZuo31ks6+FZttuEG97e3Bml1vNGT83i83fW+b",
+	"vrffL2g2imO2mGKLKDLByOpq4uu1I1M5M42OXM/s7SmI4ubQkyW2Vq0KoT+thM0Lpati3o25bYA20uve",
+	"FARriihTInUfSCrwc6FiP19fMUGLpbWNeKmG+8O3EUev6VrZyitwC6mKl96xjbh1p2zE6Uac/i6JaCov",
+	"L1h+8pHr8fxa4+jPgXjNF31xURgiNKPHGV3AISDkxyVAPS5+Jlwfclmh8llmXZGzT+ncWepSlhWUWieR",
+	"5zSYltjsS8ASS7t76Yv/rN29q9ZKPYxGfAsk5dar76HVd9XpsLBdeQb+gtaIFe25mbTCAKvSl9Dwi5v0",
+	"9OwlvZIbkP7VDCOx7sF4KSMr3XSdR2DiC5+Z6uar4CR/CQJuvTJXSt94ZXzuh8TZXfR2r70w6Gdn6oRl",
+	"uYHvjcLTfN0vbDNee5E/CwR0HDy49jLIm4RxYrh41ReIA2UuI27BXmVlqAU7/kQ2LdibFuw/gRXjbA5v",
+	"ciwzYz52tzbd/JN2a0PEFFuxzyj+ePzt4SGWLxo99L3YkW6k05EJPg5Wgm32vF+ZS+hNXqsTGye/pBUb",
+	"JVCtFbvF8oB+7FduQl2B/3fdpHrVozCl1Sb0MXqtyaJob7amecK7qXAi260zwIbqLJ7A9k3j317WTk1r",
+	"X+e/vgbLjA7tv/e9Bh+uZYCiKTuzO6+sKGTlPNjDgwMfaGmyYD+HuL9PTCEQqcRkT08j4k/LKDxIXrok",
+	"e3pbw/zztDHgaN/k1SiYDWvatY2Lr7FxPxbX1Kt8rIpcq5tsLjqLrKfXZ6vZTw9HsoptqFLZ6Vi9Pju/",
+	"ltmRMLHh3MzdYvHSv3278sV/+xYun+rTH1+f3WB6/fj67OVUo7WnMz/LlSe5cOVN44yuxXHaykxWW5/z",
+	"ykwmvD6b9pRNmOi+aSB8SIfQla2Im/PWDh6tJdIDfe1vkBHFioq6cHzIwB8cPgKIYAibJ1AjAGytwpSc",
+	"NccktK1kNbWpGJu3FF9nBQhMmamZKJ2Kf/2//59IJ0pnuR7SX6WypnirMvqzXxgLONVGK2ErNQEqTVHl",
+	"YwVp91IZiIzlVVfInvY3S+I7mdLfiIcxlnMxNL4yFcfTEad6LgzEt7BBxk3RGq5dxUm56coCind6mjDy",
+	"qEjr+OA7T01WlVIjh2vaEecQc3MPpVEBiDguAo0oy0vVr4p5RzwsjEUcbPoJobsBpSDqt+lpoEnIi6Je",
+	"6NGllhhtqhhU8NR3TzKewliBkYS1Hxqnjcss51bgguHblPnF2GSqK8xgkAJETe2dmsHALdFoOpbadhdH",
+	"KtoHivOaaj9IqnYxPc1RRjccaiuKsRJTOa1MipgPGPxcJCRxt7J+2Qmg4dJUI5iSu8ZQIHN8CSSuMQ7P",
+	"Cf5ooRopPT742v2EYjTtiFRPiyJFqAooWAZ2Em3Mfzqbk6NlV1hNlFdWFQPh3ldK51zAXAh8nZutfG2f",
+	"nwFYm1YYhtThDX2CxSZhB7n97b8iej7VB9ETGRijZXPu3hbVgh7U1mGloBZJQP+eRUxIv5k5Ci3Hqqfp",
+	"Ow7AkogPnx4fHqXL8TFubcF+DHwMt/vNYHBz2aDU2fPBINLx9IpuJlGNJhldXpX5NVZTMJjhtPWj2K1P",
+	"vQ94jlWX4QWedz/B7HtA6tgYfitGEvEFPTMV2hYbiI2NeXwd1+NNEciFEA4TPCZ8AO22CwJQDseltflQ",
+	"x0cqOaydQerzNtGgfZnvlVFuojUyFJhUAjONietDA78aU+AMYuW7A83Ytpb79RqaCdW02gXiF6zN3QN8",
+	"EVy0Eyrhvcp1Rq0BIzPD0lPn6idgFeVa/IoDzfXwtx1AMNy3fGAXDTBMNfedRwAs9vGckmDQuROs+LvJ",
+	"NSCNcJt2OdX0fID2QtE8yDW2dEMtNvC9zdHQF9W01DU8bUxTj8wMQMHMoFIay7Iv5/7oWOo5hNCcYUfS",
+	"314hqQ/BY8N9idbGir9PbSUGIGhqD/PNEM6IgROmZDzKShRKQgzvLbMXWzZroUN+qtFsPfGax1mG2PnG",
+	"pg6bvM7RQBM3hT7Km7aZTUVmlBXWcOa+gz4JuWYXlbnASaRQOU2GG1rJ0PxOfg0sdo5eg1azaPNhDZXf",
+	"lZ6ET9YZiZCPhyc8V9VJACZAdmB3PH7HzODn3sJlaWYWqsjTx26fnkP0OOWuNKIXgqaStJYaSBMxzJ3D",
+	"KYlZH2mdrlk93MZ7cLZNnVmQ4qELONRqhC5kHteuCJO2gok51ztZ5/Qz/e9QM7xCALZS76p9+Mz3rA98",
+	"xXYYEYbdZIaFeXL2dGVLLFwKw1/aEYONP2ZAUqkjzsjnxTL0zGiFTg5+iyn0zCyloYabQIQCvv7ULd8e",
+	"DGDv7FHKpTFu8xhqOcWVOBELJJRYQ2igen5DhbSygUclmq9MqJlYyV56GEW+/JO5zX+F556e/fvUVPLu",
+	"ptLRSi/5R1mpmZzfybpyl67w4uhRr/KxMtPqExtlyXsSeVSAsqSEGL9irCnbtot8hDL/CIgCz65LGu//",
+	"5dXZw58fA5hApBbvlRqKsEF1yNqWYLVyTvO8oSwwf1tR5HVXQL42H8DF/+N7ofMCD/Wqwgw7T2Qlix1V",
+	"lrvu2Af3P3aWV/0RSbnu9/iPzk41nyi6W19axRniR6qoZBdvOBhXnRdlrqsdvIY8kt3mNS+VVVXzmkLv",
+	"9LbEv/7rvwOxIlgpOtfDbm9r4SaPjFat9+j1NHK7Opt0K6HxU7qmA0AK9Tuhp7fsXp5OuBtu9tBkihfs",
+	"w61T1WDPQX56B7PWuORm4N9t0xDYodea7cKbEILeFa23f0VCCAEz3M7c69nu4iEAEHfuYsdWmZlWHXAw",
+	"6GLS7LsnfO5lqeTVSXyz0r23cDM3aFOoTmGGO9vL3tz2dTd0infJ/eK3uM3rzjWheXbdXVGJL79veKP+",
+	"xk5k4C35jTY8vxqnmXM/2tqt75AeWcHHu4nWLDaPZ8EE1pE712Q3Y8cF2TuX0ZvFxXpfXm8C5VbWMFNv",
+	"1Z8QWfN361GIkKQ/S6NCvRBhjfpWZSs21zZ5703e+/7bI7j5gOmWzaAt1MdW431kvFs7Lc6b0SuOyPkU",
+	"IwSJoIFfuX9aDracYH0WkxtjhVasIfbfR3oqCj+kPe2823/913+jw27TjngDobEQVlngeG5oDgiNgLbA",
+	"2Bj1iCeocAhUCQeM6cCjg4N09wTIoW0dOdJWkOD1CcmFYBtFiTA3XKqh0k4nqa6oyqlKhbRXlrCDMcUa",
+	"1lFGEbbojm66igft3lyhKgXQjlVAvyxkX/V0BHN5qQamBKBjWTWot2lxRrkzUuYURwhkpxeX8xQhU2Lg",
+	"/0vl/HwragTZAdxhGRe38CuQG5qaM3GsKJTk4odY+dPyehArWMWxyVSRMusATRIORtR8hJBhBgNV2pMI",
+	"DiGJun04kUqKk5ZW4s0odsYtPkl8W8DENDoUomAKvNv8UqOeyQA2Cqnq5c1AdwiWfdSGIAinrgCtxVs6",
+	"zt4Wq1z6sDHd23YTtd3hHnKx5RTcgJu76jnaH9tJt4gDLgsBxtvLW8jUy0vCpm493QsMaF/qvipWtZke",
+	"wtmFykKUaw2LK1xUt+Efk09z3bV4zvNBuEfTE/1hfvbopkJHd0W4xwcIqa5NPkm+1ufePyRf3a6hId3X",
+	"frlz39mffI9tfIRVIui4Ys9MdU4f2Jdb5/DRgvZ/PNAN927vOWC+frT8U7Veid5WcB16W+g8iDWapXjA",
+	"S9qlloXcG81TC4YWhNBfNpyaj9H05A2c9ranljByIt6Lpnsl2ruXVgqALotijqO2k6UNTHXOmLhVKcLF",
+	"C6URERSeKTN0YKvwB3Ov+fYmIK6RlPEDFDfZ01isIWYjIwamKMyMXEG8AjxkqtMFB0SMc2sVMZU7tw2K",
+	"SeEv6ARbhuzyS4C6+dLCp7VmgpustCUdVisFUKNenTtET5f0wm0gXjZBzy8i6ClDFLEFX8sf+rQRz9Ms",
+	"s0L6CBrCpRK0TJf/XGiwgPabyznKfYgyYazP34cEPtg2+G8uQdwGdEsr5x1xSn0mvjkF4n3aBMWAjQuk",
+	"raiLZ7dLjT8QbI0qx6I5oD5qb50RyzpnJDaxCFnM5NyKWa6vCWqxyPusES24bhXh/jAe823DUguX3wPK",
+	"zeozop3oVc/KkwlXtEYTeBfNpBUyy+4vmLBxiNfrGXgIn/+m6P8LVpOnWRbpEEwZNXOCdT35CdxjfuAn",
+	"RSUhkUlAIxXrU0ZINgNxeFucEZrPEs+ZpOO1bnNdEYDPTHt9pdF+DH+a90i7O82TiHxpt6x9HuT2DWNc",
+	"DhTCVU6MFHJjmwk3kSR1L90nGW/VXQL+9fqUPaubg+4BdVsQugHcUc5gjg3gCqpFozYOCQD9a9fbjYCH",
+	"DBjjIyNkvxKQNFV52dOXIBsSakrpO0MNN52N4QoRX9sT/6gxMcEPFSLDn1We3ZDruKuA6K+UR5fX+A9s",
+	"aQjZ/XwMV5ZIqYEt3/xn6vxKatxttSrrOXpKqS4xc3saXqKojFluZAIQ3Ge1MPU1eHUN69IN9ramZf3a",
+	"e7ArV5oH4u59LEMSvpb7tyKj9FKpMtmvVkJYeQmnOhMnmsPGGt1g4f1ZmITR1IRv9HdiZ4I++HxG5g95",
+	"UTj1BUxRvjsK8C3eOAuLUIfH65qbblpLbE0nb681NCO10LQy1xjux7A3YaO0G5swi6WW5srjXG5zumff",
+	"BZqu3ud4P2YjtVyCJYTlcZ7P0RtXy1Hrogxkyv2yEasPrlGplBjneoq1Zj/mb5VIp2WRAoSPVjMRtYvu",
+	"TMtiNwVkFu5MkjGIMdQI5mPFTFyCWqkV8ehAsxPCwqB9Sf0OyLczzN8qLQASeyhz3RVp47NLqQdWqMFA",
+	"9SsBfGdLrbwYtPfj80+uaylV1wENN2p6CGh4ZYupflU7RIf7cdNuuQkarQukhi3fphQyaiGPREJLbYUX",
+	"sfBXHj4lUFtaAXlSqSZK4jshmqnV8upVBAN5AzDotqXm53rms4uIcOjOJhEYqM6C82kTIa0YyFJg0SS5",
+	"64B75fxd0C3iR8PFvT2dTgyhP/ElwH6SAiRBWofacq5H2sFlRHF4pSYVLTPiN8E9nEtvBiThuYx9GQIp",
+	"rcu6ou7Uje8FjX2VbDqM2il1u/LZK+f0P3Km3prxze7pI2WvqHpvdZFbu6hV4vLWc9sKmDmdlhu6DfN5",
+	"EFHhPb8aKS743OTlN7rjXvPyMwQmmXjLsMUbJFVxP7l5p0Km+X5/JEFYLGtNMiV1XhQyioA7setRn70S",
+	"oHjrtkXh7mP++QCUSmkKsH1TtygU0rStcER51enpNM88dgarLGdcR9l+MpARigeRD4W7rIHLQ4rFgnME",
+	"IC6Mc0OQOFIUxlY9HQr8PGcxWvJ/N7muDdIQEs0cW3LS46MjEenyi3Fuicsygr2B0H8mLlVh9NBiCIBm",
+	"09NQx8b9S5V6V3Vxj0CFucwzBqG5VEJleYVQOT5rhQyQWEowy4uCcZDEperLqVWR7kY2VOgTd2s3GEAv",
+	"GJ+HEXRAbMqrJFrkypiFZfGQKeCW+M4xXlTEfHS3SjNZyb2p5/lJPSSmr8/gzil+4+W0GnXE89pGAzxI",
+	"vxl9i5nMEnRyoe+smNMeSN2GS/2YJ9Bl586bT1RPp26N0zClUvlWJkScza3Ih9pAs9i5UqK39TDKD/S2",
+	"ms1oezTOFFcs5AIgdL+8Qy3C3qqmJbLm/iT10F06nSC+EqAPVWYSbcEThmiij7jhfJsJQjN1EBq39L3y",
+	"Z+GryjOecNQNQ6BY1A8W769o+1PjGrV6wftyXzzhcJm3gMCFL11WlRpPiBDWp1VA3rlLDMoGM9NdkZU0",
+	"Q3xV2G0X3nf9fn4H0Ri3rZvPGKp50Hx2C2jlQN3eVa6jh/8B+shen7k92tpNtnKRC99jbTjPxnW3aB77",
+	"WAhS/p2tDSDlr3w4mnKN5rLmH6w1hq05cC8ddJvbo13x66Pnzx7/ljZs2f/Y+5sq+6rYOz3be322R0/a",
+	"ux4lno3cxTltTM47oEOtkjZx+/nT5kzcEzc4VL8bHKoGY62OC4WC9dowXmVcRxBZ82BpN5ls77PII1ne",
+	"o7Ek7NQa4hcyxx+zKz73Q+Q83K2vA/APvWj79bc0skjOH/3cjE3V6iZiCNKpzghU2f+cZwlaGsHA6umY",
+	"/mbBgAZT25mrl/P6WyTIcbCYvClEPw3lWwWmcgxI6c9ss76cHT/VfWdXvqq7TXUP6WSRONOZ7qm0NreV",
+	"1M56rUyRCensJXE57+l0rCrpVFAH5TcQDCwAARGGZgYF1fU6Ev4JkUi1mSUM7O9rb8bLmloiNpnPTPWz",
+	"Vg9KNOxbdKEE87DWh3J4cHhzH8rSJifelXfrRdnEsTZxrE/ZX1KT6xitv0kTtka1msrm4wS5Fvzje8lJ",
+	"Y/v8IgTLTWA6Tg2iO389fA8286NrjzlqjkdoeE5mQFhfaTMDvzrPxFxV5KdripjURpL4OAVGIxEeBlip",
+	"oJARCO0oYADo09JCwO0OXnXMjfXxc88tIL3PzDJQoy8u6bsRXas1wtdiae3faKvEam+A7jNqxtYdsrqr",
+	"GtkhNNJqYj8xJVBRTcceH6tmU3fXFk4ALpZDRI5QPBM+BQIfFmDa6+HIFMqiuY4F4nneQG4TCg1KwU2o",
+	"6GOHiv7sgnFjCd6fOEWaztsJ1E9kAr799oZU56ltJFRSL+SIZ4zFaFzdF8Sq+BZrELsRjGEzJwJyWTmJ",
+	"pSYpdR5fyv5VT4dU38jM9IlIkaYCTSrJf75U0gLnhNSZSOWlKavU/Vri8U+eEvnbt5ukyB81KfK3bzdp",
+	"kU1aZJMW2aRFPk1aJNaUX3ZWhEyNdXy2U25UWO7vpYs+V2Sw0DPTm10r0NkblbNxrzbu1ca9+kjulaXP",
+	"ql22FYWQ/b6ZQsF3nW8E8o/Umm+VUHtjmRdCZlmprPWkhFpI0VdlJXMtZnLus5ZIIOh/Kk2h2glLXsMA",
+	"F2ZZH+dPZoY8bW2DgKF68vmOeCgt6rrXOu+bDLgYxxx9H8uqUqUbCknCre6WzOT/2kq2nLvivI5yvpVs",
+	"aTl2Pyn3vK1YLo7lu6dKD90+OXpwnGyNc81/h7SircpcQ917W5KdV3zbL0s0liHmY9oG487eWlVGvzT4",
+	"YXwJrC+0XjfTvvCJt+F8wWvvCFnY/jFtIAtvqen+5IpLZuNcL+lhp59asr78EQSVg0qgpnPw0IeluVKw",
+	"6TEvgPeLQVwqYzribKFtAKNrnMmEpli0/oAkmDubm0KcSmh6mqcIlTShhYxSr9NqtG/zoZ5OMJZ2rnSF",
+	"GVCgBkEAP4ynAeArjrpLnBZ9AwwthLnrRnx88J0A6X5RSeB2vWPTrtNjnzviRieugM3iRntbbJb6tfeA",
+	"zbLaRLzAXp05wF/R7q/gzxDqJZ+2IbjvBvY/VGDsXN/0Bmd8SLaQtnyF85HeHC/78CWK81XCZY/dh/xK",
+	"XtGDNrgrfxydhTIlUjSCuq3mguzdFi3WGo9yv9dhMW4IGpEO9G7S/nv3n4s8+7DUYXoeVIvvasuzjjin",
+	"1izoni3n4RyLC2i59zovhZnpGP/M6T+4CDqbrMKePjyvp+lGHZHyJWlEuUR392WoUb0qFLku0VgsiT5z",
+	"Keiacj7Z4umtDAZ7XzpiU/e5CUf9frEvvChd1QVYSwg4ycF1liAJFp0HAlwMA6H6eYjUZDloP+v+rTT+",
+	"M68AU6KcE7oFdq9W+ME5JwGhiqJeR9IVI2kT7M+FSBQZ+kaTGMYO1hMhfUeAqtA/CNQUaoZuzOW85muU",
+	"alAqO0o74hEMGLtF+cE9DSMEUEhlbW60DV242oAo70stCjOE1AD0TYdIOM47E6ARc1uVskLnag6j66J7",
+	"4k69gFNacweRiXgXt4Hex820XbgOdfM/waDUjckGP9RbpOlbrr0H8rvP7HQwASQ2aM9kmdlNHmJl+/+p",
+	"tNUpWJcb8/8PZv6jvJekH0gYBd1wozZr2P8oFLNWTddi6O/HJuXt9eC0DZ9DEXGwM9epCQ5pjqx3FiJ6",
+	"VzLlI04NeyLS9x9S0S+ULK1XIPwzYgEAYIF3MjIDMMJwb3f+cwZliBwD536w34CgUJXIqy6E54Ifogog",
+	"31SlwiYzYaf9UXj2Tnp8cJzuwoi8k4JeB/UjpLTEvsI5GgIlvALAA+CJgHLHVPtYpZ5P2WiBUNDNG7Xp",
+	"xMm0Ytv/TkoRMy43KIMX4WHrq7XWi+9Dr2VyZXdpnVBguKS9d87vUkv7XZtZACDbiuJimSoUKvhHspI3",
+	"EFGW0qqs/vCNitwovC/Tm3sGPV3+W7oXBZjRN4dfYYszVxjrfLlYfrPR6lTG0JgMY1ju07SoQrBpDeV1",
+	"DqzhKPG925WXETsAAB0nNf5/JFovoSraJt7HSkSpxmp8CcTz/uSgRzAy5v7KM/IWvW6EZnBEP3xDJRqF",
+	"GhDzfPDr4CK8D/pxePe/m6nbU0LpqswV31vOG2Bhs5HSibicVr5zzwzwlBwTC/LSTImWwGNGTXVmtIKs",
+	"lsfs8bkqgOZJaooPPMvAPo8+Zkc42eieCJ7vWOq5X3WsZqfTq5GbriDd2MXcGyAsAUEB+dIErJsIWVgj",
+	"8kHMDe9OlmVlwyOtGSswGxC5i7YCLQ2Q+Cthc91XHQGGA+cCvekAJXOhpZ5fWheGThsGvHTm91rQ/A0t",
+	"skrrYex/5ZZIGaKAbLyLa6FVLu6BeWabPsUvxhsB86Lx8m+Sv8tzEbgls48bdXMyfKYuR8Zc7WWqyN8q",
+	"J4/239OxCzo2vzGNwScmKJThY+07hWMGQsn+SBCaF7DzITDfIhHnQl7hDQ7jEd38c6cYaJIrRLcaA3+T",
+	"V6NTXIB10FWvv0urpczvAV9DXlleeLvJMmyyDJ9M9CFq9vLNGAk/EjWNdII/urZsa3w0a4u5/VLRn+tH",
+	"cdqevawo6hz5Q8MigbWTgGeLYMmygqZqFqN5RUCJScg3AE5DylPLs5QAIPJKDGRe2ITiwM7MzIS0PY04",
+	"qdBrqNVMoKnY0klAw6IZ3QN6w9GawneidJbr4c1xFDyvqTpuLXVvkrQJxeFyMseJxcGqhcTuhtvzd8Sm",
+	"tAk43EqwUxNYXWgtleZ1CoRF2R7J5evbCvikZlsBQxKjT2dVv1Ro6Sy2Brzh53x5TPzxEq5ilt6qpJ01",
+	"wd1K2ttf5Kcpaa9XT/J8ro0QP4NB+qlvquI3VfGA6R9kyRpm7DVmYBT3s8RaKjJlrxBm9PXLp4TN44xD",
+	"Q3XwVvUBgO1X/qp/2/k3OuY/9F1hgWyeiemVrsC4HJlZT1dGOEN4MPfZwLim3Q0BMNYBJ5K5O/C5pcLb",
+	"jcxMeyyK1y+fivHUQhAyHVXVxCIke0EMWFJMppdF3ve1+kaLiSkr8deDRBwffy1MCSlMmOjhwdEx0ZtS",
+	"nHAs50IWhZmJSZm/lZXqaa2qmSmvKGQLz0ypA3nsCyqtqgANI2VeuzePf/jp+fOfL06fPn3+Ju2I00qM",
+	"ja3E4cGBf7HwNPUuJ/b/RnsANgZUM+PPPxEYnqFV4zY3v54zaYF5oCPOUUdF5F9Nvq+evlvvwEc12W+b",
+	"8rQjxN1boXuAxnvbBoKFy++hh2CN2WRBWaw3j6ymZRb9DdpqzYaCRuJzJa32CEOJkUZfVR9Gl0Q21SPv",
+	"Uq90dXQ6vBrn1qz0dPaAolGUpgp7AL+tG+4BF2T1Kz4kW1Wk568nElK2vnaYI1vpWuqvqL3pL8422OSP",
+	"/3j9Eixdlho0H5uhlu9+K0baBtHstCyQZBaMju7+vhPXHZLLnb4Z78Oj9mnrAGWru875LdZd+WuPQUVI",
+	"sPa2EtFrQpL0tn5bi5qWLlvCTksyAAlqa7S0dYUGzLSvXz7tCrHeDHtITtcVv/6GDeTvV5zlB2K0zQcw",
+	"8v/xvdB5IWAchRl2nshKFjuqLHd7+kNPD8ZV50WZ66rQO6yWUKruiv19NBGZrbWv7siTSw9YQpXLSwrb",
+	"YloWXbG92nptw4aoaLm266u0nYjtxhpt/8Zsum5YplCdwgz97NE+3j1ZMv3VuSGvj5eE6DXl5pbVXDzG",
+	"ODPbD85UHpgSatedfRzi4R3hPPU64gR6DFgmPzZj9xeU+UGDrCzL/G0LEkPdFFk1ec4DzC0Z05tc+Jej",
+	"aNDkXEHR3BQyTJbnoOmkEBVE9899jddllz93Vnkl52J9r2I1d2KTFd5khT9xVvgmCfDRUsCr9ZXNuAsM",
+	"Ss6gVq8jTsVETq3KvFK6UmrS1JeBzBhq3YzuiBQv64qBLIBtvrDG96XJnubbeYYW7pfqRrcJ6d3oWRWV",
+	"/Y0khrs8DHerPbCPXnUqLp3lZxt1hWMl9WyUF2p5I1isvG8bAxpMi2LFZq5mEMe9NbeQN2d73Wm3jiC1",
+	"P/w+Cuc/q5Df9INtghVfTHdXgqI5buq6s1G51K/az2qhzVbT802NUYxLd5BQ13lJoR6kkfQUTwDrW2Wx",
+	"nK+x4B8ei0zOr09oR9HUO5ZKnQPS6tYXgfKW3RiSXlKrmau7ZMdD0dCdsuRh9L+bPLmf2er58noF1cZZ",
+	"2DgL68PPsWjfjg3vT+Q6LNcKaF3fuj702rpQ+mowAY+KC1PiUkyMzauInwJ+FQMFzPgQYBRjqA+VVgxk",
+	"yXT9YQkhxClmUlfUu3QqStVX7nk9zWBBi0Wl1IjjNFLTI/Hqaod01S5UoFKpAAwt9BaVSvZHxIQhrHFj",
+	"TLBxhzoBcEKRq8OFCKQwTwP4nnsB1IoEROJQpGAGkHyvuFVIGyc4Ucm2l7nGucfPi7e3gq/0Mh7u+t7O",
+	"kstX8HbWrdUN38cqmhfHtb7X469r9X3o00FP29lhl96fVhnu6E197u+3PnfjmP3BioLrISboz4xV1scr",
+	"FG6oYqjn2LO+9OPja+RfQMtgvwQ+J6r5b2T4OuIJAdNq9a4SR8diZKYlNTKHsml3YT6EHt+8GolLU40S",
+	"DyAFiLM662kuJsO2j1Vqx1aDnRXL6tkS4PfDuUVQt4xCzY3RVAGIwwr6OdL0mVG2VeG2lOt8/NaSdZ1F",
+	"96pWVVZcMbSusvLXtSqrsLU2cbk/uTB9icTsNdfH8peyivS8ezXBfqXsPcnSha43cmWcZ+J9jo57fpqw",
+	"iCzyK4WUDNVIlbYjXiqZObmFbgl0FCsxAiJkMVO6ivI3puxpzrH4cLgluD2EGI/yNy0SK64L3DTB/Z6a",
+	"4O4QpmqJ1i10PN5QiepdiT9MMeemK+9L78pzssp/kre3tWFsbppt5DmvAnKLR8SBGExuRWb60zF98tOy",
+	"2Opu7YPQo3Es6IJ8qHM9FNNJIgozHLp/5zo2MwkLFQ5EmK2AAIP8PIHPxn0goOiy3DoZ8QwP80NyrDxs",
+	"tBYSqI3IEcc1gmVhwlBqvAlGbnQHRGJFrJdcD6PBEFZOy3he0S+Lg3nDhQg8ioRIaBnHhoj1rJwjUxKz",
+	"dscwGhF6kak4SAdtPB4nMBomoya1jPMX/mlxoE9yUC4eEMg9ke8kLufUjOk2rY2eZZUs+61vCH9oeTtA",
+	"gcW3FKdnCREOQis77cI9yLrhno53Q97ypNMzotVauvw1CF0rKlUUvOyk16gxCzj6iC44fu6kNIRv0Hz4",
+	"C/qlncUJYq40OM9tQiyKO+nUqocjWaW7iZDW5raSutqb5rDypz/uvT6LRgCMYIuPfwgfDtQZt43h1FMN",
+	"SdtchQJKCAYVfPJqnFCO09gIRAowXpCrJRrLlOi4Fl6Ep1ZaGMjPam4ZQ8ZZFA1Myr7kN/IinrSc5HtX",
+	"at76rBdnAn5afNbjAM1TLWnAg/cMwJplhkxfzOWFUnTxeY/fLlniN0sfAVu4MmJupiVt63gVo27D5sNC",
+	"Q+/C416U5jLiyZkUsgLqMphpOdU2AuGKHjZSsmgVpD/hDx9++/D/BwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -42,14 +42,6 @@ func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 	return ids
 }
 
-// idOf is the id of what a body shows.
-func idOf(t *testing.T, body []byte) string {
-	t.Helper()
-	var thing struct{ ID string }
-	require.NoError(t, json.Unmarshal(body, &thing))
-	return thing.ID
-}
-
 // TestCustomersNeverGetWhatIsForStaff calls every operation that a customer may call, on a ticket that is full of what they may
 // not see: by themselves, by a service for its customer, and by one without a role of staff for itself.
 func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
