@@ -3,6 +3,7 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE user_role AS ENUM ('user', 'agent', 'admin');
 
+-- erasing_at is since when everything of a customer is being erased: the row stays, and says no more of them.
 -- token_version is raised by what ends the access tokens that there are: another role, or disabling the account.
 CREATE TABLE users (
     id            uuid        NOT NULL,
@@ -12,6 +13,7 @@ CREATE TABLE users (
     created_at    timestamptz NOT NULL DEFAULT now(),
     token_version integer     NOT NULL DEFAULT 1,
     disabled_at   timestamptz,
+    erasing_at    timestamptz,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_email_check CHECK (char_length(email) BETWEEN 3 AND 254),
     CONSTRAINT users_password_hash_check CHECK (char_length(password_hash) BETWEEN 1 AND 255),
@@ -25,6 +27,8 @@ CREATE UNIQUE INDEX users_email_key ON users (lower(email));
 -- are a good order for them.
 CREATE INDEX users_created_at_id_idx ON users (created_at DESC, id DESC);
 CREATE INDEX users_email_prefix_idx ON users (email COLLATE "C");
+
+CREATE INDEX users_erasing_at_idx ON users (erasing_at) WHERE erasing_at IS NOT NULL;
 
 -- A session that is there and has not expired lives: ending one deletes its row. It keeps two refresh tokens, as SHA-256,
 -- whatever its history. The tokens say which session they are of, so one that the row does not name is known as used.

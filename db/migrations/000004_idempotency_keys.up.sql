@@ -25,6 +25,8 @@ CREATE TABLE idempotency_keys (
 -- What is old enough to be deleted.
 CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
 
+-- What is erased with a customer, and redacted in a ticket.
+CREATE INDEX idempotency_keys_user_id_idx ON idempotency_keys (user_id);
 CREATE INDEX idempotency_keys_ticket_id_idx ON idempotency_keys (ticket_id) WHERE ticket_id IS NOT NULL;
 
 COMMIT;

@@ -180,30 +180,6 @@ func (e AIMode) Valid() bool {
 	}
 }
 
-// Defines values for AIResponseKind.
-const (
-	AIResponseKindAnswer       AIResponseKind = "answer"
-	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
-	AIResponseKindSummarize    AIResponseKind = "summarize"
-	AIResponseKindTriage       AIResponseKind = "triage"
-)
-
-// Valid indicates whether the value is a known member of the AIResponseKind enum.
-func (e AIResponseKind) Valid() bool {
-	switch e {
-	case AIResponseKindAnswer:
-		return true
-	case AIResponseKindSuggestReply:
-		return true
-	case AIResponseKindSummarize:
-		return true
-	case AIResponseKindTriage:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -231,27 +207,6 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
-// Defines values for AIReview.
-const (
-	AIReviewDiscarded AIReview = "discarded"
-	AIReviewPending   AIReview = "pending"
-	AIReviewPublished AIReview = "published"
-)
-
-// Valid indicates whether the value is a known member of the AIReview enum.
-func (e AIReview) Valid() bool {
-	switch e {
-	case AIReviewDiscarded:
-		return true
-	case AIReviewPending:
-		return true
-	case AIReviewPublished:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -261,27 +216,6 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for CreateAIRequestRequestKind.
-const (
-	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
-	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
-	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
-)
-
-// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
-func (e CreateAIRequestRequestKind) Valid() bool {
-	switch e {
-	case CreateAIRequestRequestKindSuggestReply:
-		return true
-	case CreateAIRequestRequestKindSummarize:
-		return true
-	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -471,33 +405,6 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
-// Defines values for HandoffReason.
-const (
-	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
-	HandoffReasonOther        HandoffReason = "other"
-	HandoffReasonSensitive    HandoffReason = "sensitive"
-	HandoffReasonWantsHuman   HandoffReason = "wants_human"
-	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
-)
-
-// Valid indicates whether the value is a known member of the HandoffReason enum.
-func (e HandoffReason) Valid() bool {
-	switch e {
-	case HandoffReasonCannotAnswer:
-		return true
-	case HandoffReasonOther:
-		return true
-	case HandoffReasonSensitive:
-		return true
-	case HandoffReasonWantsHuman:
-		return true
-	case HandoffReasonWrongAnswer:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -555,7 +462,6 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
-	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -571,7 +477,6 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
-	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -585,9 +490,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
-	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
-	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -611,8 +514,6 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
-		return true
-	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -644,8 +545,6 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
-	case ProblemCodeHandedOff:
-		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -672,11 +571,7 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
-	case ProblemCodeNotInReview:
-		return true
 	case ProblemCodeNothingToAnswer:
-		return true
-	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -801,21 +696,6 @@ func (e Rating) Valid() bool {
 	}
 }
 
-// Defines values for ReadyEventType.
-const (
-	ReadyEventTypeReady ReadyEventType = "ready"
-)
-
-// Valid indicates whether the value is a known member of the ReadyEventType enum.
-func (e ReadyEventType) Valid() bool {
-	switch e {
-	case ReadyEventTypeReady:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -900,30 +780,6 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Sentiment.
-const (
-	SentimentAngry    Sentiment = "angry"
-	SentimentNegative Sentiment = "negative"
-	SentimentNeutral  Sentiment = "neutral"
-	SentimentPositive Sentiment = "positive"
-)
-
-// Valid indicates whether the value is a known member of the Sentiment enum.
-func (e Sentiment) Valid() bool {
-	switch e {
-	case SentimentAngry:
-		return true
-	case SentimentNegative:
-		return true
-	case SentimentNeutral:
-		return true
-	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1203,69 +1059,6 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
-// Defines values for ListStaffTicketsParamsSort.
-const (
-	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
-	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
-	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
-func (e ListStaffTicketsParamsSort) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsSortNewest:
-		return true
-	case ListStaffTicketsParamsSortPriority:
-		return true
-	case ListStaffTicketsParamsSortWaiting:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsStatus.
-const (
-	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
-	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
-	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
-	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
-	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
-func (e ListStaffTicketsParamsStatus) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsStatusClosed:
-		return true
-	case ListStaffTicketsParamsStatusOpen:
-		return true
-	case ListStaffTicketsParamsStatusPending:
-		return true
-	case ListStaffTicketsParamsStatusResolved:
-		return true
-	case ListStaffTicketsParamsStatusUnresolved:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsAIState.
-const (
-	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
-func (e ListStaffTicketsParamsAIState) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsAIStateAnswering:
-		return true
-	default:
-		return false
-	}
-}
-
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1349,17 +1142,10 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
-	// escaped. A triage is JSON.
-	Content string `json:"content,omitempty"`
-
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
-
-	// EditDistance How many words staff added, removed or replaced before they published it.
-	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1378,12 +1164,6 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// IsDraft True on a draft. Only staff get drafts.
-	IsDraft bool `json:"is_draft,omitempty"`
-
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
-	Kind AIResponseKind `json:"kind,omitempty"`
-
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1395,25 +1175,13 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
-	Review AIReview `json:"review,omitempty"`
-
-	// ReviewedAt When it was published or discarded.
-	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
-
-	// ReviewedBy The account that published or discarded it.
-	ReviewedBy *ID `json:"reviewed_by,omitempty"`
-
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
-
-	// Triage What a complete triage says.
-	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1457,16 +1225,10 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
-type AIResponseKind string
-
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
-
-// AIReview What staff have decided about a draft.
-type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1584,25 +1346,6 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// Count A count of tickets. 10,000 means that many or more.
-type Count = int32
-
-// CreateAIRequestRequest What the AI is to do for staff.
-type CreateAIRequestRequest struct {
-	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-	// and sentiment, and whether to hand it off.
-	Kind CreateAIRequestRequestKind `json:"kind"`
-
-	// Model The model's name at the upstream.
-	//
-	// Examples: openai/gpt-oss-120b
-	Model Model `json:"model,omitempty"`
-}
-
-// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-// and sentiment, and whether to hand it off.
-type CreateAIRequestRequestKind string
-
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1639,9 +1382,6 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
-
-	// Respond Whether to start the AI's answer to it.
-	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1652,31 +1392,15 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
-// CreateTeamRequest A new team.
-type CreateTeamRequest struct {
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
-}
-
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
-	// tickets, and among those that no service opened.
-	ExternalID TicketExternalID `json:"external_id,omitempty"`
-
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
-
-	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
-	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1751,49 +1475,6 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
-}
-
-// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
-type CreatedMessage struct {
-	// AIResponseID The answer that was started.
-	AIResponseID *ID `json:"ai_response_id,omitempty"`
-
-	// AIResponseURL Where to stream the answer from, relative to the server.
-	AIResponseURL string `json:"ai_response_url,omitempty"`
-
-	// Author Who wrote a message.
-	Author MessageAuthor `json:"author"`
-
-	// Content What was said. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// IsAI Whether the AI wrote it.
-	IsAI bool `json:"is_ai"`
-
-	// IsNote True on a note. Only staff get notes.
-	IsNote bool `json:"is_note,omitempty"`
-
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
-	RedactedAt Timestamp `json:"redacted_at,omitempty"`
-
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
-	SupersededBy *ID `json:"superseded_by,omitempty"`
-
-	// TicketID The ticket it belongs to.
-	TicketID ID `json:"ticket_id"`
-
-	// Unanswered Why no answer comes by itself.
-	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -2040,20 +1721,6 @@ type FieldErrorCode string
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
-// HandOffTicketRequest Why humans are to take the ticket over.
-type HandOffTicketRequest struct {
-	// Note What staff should know.
-	Note string `json:"note,omitempty"`
-
-	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-	// not one for an AI, or something else.
-	Reason HandoffReason `json:"reason"`
-}
-
-// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-// not one for an AI, or something else.
-type HandoffReason string
-
 // Health The result of a probe.
 type Health struct {
 	// Status Always `ok`.
@@ -2099,12 +1766,6 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
-}
-
-// MergeTicketRequest Where a conversation goes on.
-type MergeTicketRequest struct {
-	// Into The other ticket.
-	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2361,12 +2022,6 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
-type PublishAIResponseRequest struct {
-	// Content The text in place of the draft's, as in a message.
-	Content string `json:"content,omitempty"`
-}
-
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2384,29 +2039,6 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
-
-// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
-// staff get it.
-type ReadyEvent struct {
-	// AIResponseID The AI response that ended.
-	AIResponseID ID `json:"ai_response_id"`
-
-	// Content The text. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
-	FinishReason FinishReason `json:"finish_reason"`
-
-	// Type The kind of event.
-	Type ReadyEventType `json:"type"`
-
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
-	Usage Usage `json:"usage"`
-}
-
-// ReadyEventType The kind of event.
-type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -2477,9 +2109,6 @@ type SearchResult struct {
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
 
-// Sentiment How the customer sounds.
-type Sentiment string
-
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2530,24 +2159,6 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
-// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
-type StaffTicketCounts struct {
-	// AIAnswering Those in which the AI is writing an answer.
-	AIAnswering Count `json:"ai_answering"`
-
-	// All All that are `open` or `pending`.
-	All Count `json:"all"`
-
-	// Mine Those that are `open` or `pending` and given to you.
-	Mine Count `json:"mine"`
-
-	// Snoozed Those that are snoozed.
-	Snoozed Count `json:"snoozed"`
-
-	// Unassigned Those that are `open` or `pending` and nobody's.
-	Unassigned Count `json:"unassigned"`
-}
-
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2589,34 +2200,6 @@ type Tag = string
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
-// Team A group of staff that tickets are given to.
-type Team struct {
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
-
-	// UpdatedAt When its name or its members last changed.
-	UpdatedAt Timestamp `json:"updated_at"`
-}
-
-// TeamMemberIDs The accounts that are its members.
-type TeamMemberIDs = []ID
-
-// TeamName The team's name, one line of text, as a ticket's title is.
-type TeamName = string
-
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
 	// Match Whether it is what was searched for.
@@ -2656,15 +2239,6 @@ type Ticket struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
-
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2721,18 +2295,6 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
-type TicketResult struct {
-	// Changed Whether the ticket is as the change says.
-	Changed bool `json:"changed"`
-
-	// Problem Why it is not. Absent when it is.
-	Problem *Problem `json:"problem,omitempty"`
-
-	// TicketID The ticket.
-	TicketID ID `json:"ticket_id"`
-}
-
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2770,15 +2332,6 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
-
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2827,34 +2380,10 @@ type TicketWithMessages struct {
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
-// TimeFilter A time (RFC 3339) in UTC before the year 10000.
-type TimeFilter = string
-
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
-
-// Triage What the AI thinks of a ticket.
-type Triage struct {
-	// HandOff Whether a human should answer instead of the AI.
-	HandOff bool `json:"hand_off"`
-
-	// Language The customer's language, as a tag of BCP 47.
-	Language string `json:"language"`
-
-	// Priority How urgent a ticket is. A new one is `normal`.
-	Priority TicketPriority `json:"priority"`
-
-	// Reason Why, in one sentence for staff.
-	Reason string `json:"reason"`
-
-	// Sentiment How the customer sounds.
-	Sentiment Sentiment `json:"sentiment"`
-
-	// Tags Tags that would fit, in lower case.
-	Tags []Tag `json:"tags"`
-}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2965,27 +2494,6 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
-// Unanswered Why no answer comes by itself.
-type Unanswered struct {
-	// Code The problem's stable identifier.
-	Code ProblemCode `json:"code"`
-
-	// Detail What happened, for people.
-	Detail string `json:"detail"`
-
-	// Retryable Whether asking for the answer again later may succeed.
-	Retryable bool `json:"retryable"`
-}
-
-// UpdateTeamRequest A change of a team. What is left out stays as it is.
-type UpdateTeamRequest struct {
-	// MemberIds The accounts that take the place of its members.
-	MemberIds *[]ID `json:"member_ids,omitempty"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name,omitempty"`
-}
-
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -3015,37 +2523,6 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
-}
-
-// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
-type UpdateTicketsRequest struct {
-	// AddTags Words by which staff sort tickets, in their order.
-	AddTags Tags `json:"add_tags,omitempty"`
-
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
-	// publish or discard them, and `off` leaves the ticket to humans.
-	AIMode AIMode `json:"ai_mode,omitempty"`
-
-	// AssigneeID The enabled account of staff that the tickets are given to.
-	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
-
-	// Priority How urgent a ticket is. A new one is `normal`.
-	Priority TicketPriority `json:"priority,omitempty"`
-
-	// RemoveTags Words by which staff sort tickets, in their order.
-	RemoveTags Tags `json:"remove_tags,omitempty"`
-
-	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
-	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
-
-	// Status Where a ticket stands.
-	Status TicketStatus `json:"status,omitempty"`
-
-	// TeamID The team that the tickets are given to.
-	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
-
-	// TicketIds The tickets.
-	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -3362,11 +2839,6 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
-// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-//
-// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-type TeamID = ID
-
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3435,14 +2907,8 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
-// NotInReview An error (RFC 9457).
-type NotInReview = Problem
-
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
-
-// NothingToApply An error (RFC 9457).
-type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
@@ -3459,9 +2925,6 @@ type PromptPublished = Problem
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
-// RequestNotStarted An error (RFC 9457).
-type RequestNotStarted = Problem
-
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
 
@@ -3473,12 +2936,6 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
-
-// TicketNotMerged An error (RFC 9457).
-type TicketNotMerged = Problem
-
-// TicketNotOpened An error (RFC 9457).
-type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3512,22 +2969,8 @@ type GetAIResponseParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// ApplyAIResponseParams defines parameters for ApplyAIResponse.
-type ApplyAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// DiscardAIResponseParams defines parameters for DiscardAIResponse.
-type DiscardAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3548,13 +2991,6 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// PublishAIResponseParams defines parameters for PublishAIResponse.
-type PublishAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3777,129 +3213,6 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// ListStaffTicketsParams defines parameters for ListStaffTickets.
-type ListStaffTicketsParams struct {
-	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
-	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
-	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
-
-	// Status The status; `unresolved` is `open` or `pending`.
-	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
-
-	// Priority The priority.
-	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
-
-	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
-	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
-
-	// Team The team that has the ticket, or `none` for what is no team's.
-	Team string `form:"team,omitempty" json:"team,omitempty"`
-
-	// Tag A tag, as it stands.
-	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
-
-	// Requester The account of the customer.
-	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
-
-	// ExternalID What the ticket is called elsewhere.
-	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
-
-	// AIMode The AI mode.
-	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
-
-	// AIState `answering` is where the AI is writing an answer.
-	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
-
-	// Snoozed Whether it is snoozed.
-	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
-
-	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
-
-	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
-
-	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
-
-	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
-
-	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
-
-	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
-
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsSort string
-
-// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsStatus string
-
-// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsAIState string
-
-// UpdateTicketsParams defines parameters for UpdateTickets.
-type UpdateTicketsParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// CountStaffTicketsParams defines parameters for CountStaffTickets.
-type CountStaffTicketsParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListTeamsParams defines parameters for ListTeams.
-type ListTeamsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// CreateTeamParams defines parameters for CreateTeam.
-type CreateTeamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// GetTeamParams defines parameters for GetTeam.
-type GetTeamParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// UpdateTeamParams defines parameters for UpdateTeam.
-type UpdateTeamParams struct {
-	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
-	IfMatch *EntityTags `json:"If-Match,omitempty"`
-}
-
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3932,13 +3245,6 @@ type GetTicketParams struct {
 type UpdateTicketParams struct {
 	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
-}
-
-// CreateAIRequestParams defines parameters for CreateAIRequest.
-type CreateAIRequestParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
@@ -3974,20 +3280,6 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// HandOffTicketParams defines parameters for HandOffTicket.
-type HandOffTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// MergeTicketParams defines parameters for MergeTicket.
-type MergeTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -4007,9 +3299,6 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
-	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -4187,9 +3476,6 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
-// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
-type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
-
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -4217,32 +3503,14 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
-// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
-type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
-
-// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
-type CreateTeamJSONRequestBody = CreateTeamRequest
-
-// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
-type UpdateTeamJSONRequestBody = UpdateTeamRequest
-
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
-// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
-type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
-
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
-
-// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
-type HandOffTicketJSONRequestBody = HandOffTicketRequest
-
-// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
-type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4703,40 +3971,6 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
-// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
-func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
-	var body ReadyEvent
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
-func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	t.union = b
-	return err
-}
-
-// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
-func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4791,8 +4025,6 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
-	case "ready":
-		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4820,21 +4052,12 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4916,30 +4139,6 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
-	// UpdateTickets Change many tickets
-	// (POST /staff/tickets/bulk)
-	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx echo.Context, params ListTeamsParams) error
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx echo.Context, params CreateTeamParams) error
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx echo.Context, teamID TeamID) error
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4952,9 +4151,6 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4964,12 +4160,6 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
-	// MergeTicket Merge a ticket into another one
-	// (POST /tickets/{ticket_id}/merge)
-	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -5018,6 +4208,9 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// DeleteUserData Erase everything of a customer
+	// (DELETE /users/{user_id}/data)
+	DeleteUserData(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
@@ -5123,42 +4316,6 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	return err
 }
 
-// ApplyAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ApplyAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
 // CancelAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var err error
@@ -5192,42 +4349,6 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CancelAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
-// DiscardAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params DiscardAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5284,42 +4405,6 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
-	return err
-}
-
-// PublishAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PublishAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -6230,384 +5315,6 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
-// ListStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListStaffTicketsParams
-	// ------------- Optional query parameter "sort" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
-	}
-
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// ------------- Optional query parameter "priority" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
-	}
-
-	// ------------- Optional query parameter "assignee" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
-	}
-
-	// ------------- Optional query parameter "team" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
-	}
-
-	// ------------- Optional query parameter "tag" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
-	}
-
-	// ------------- Optional query parameter "requester" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
-	}
-
-	// ------------- Optional query parameter "external_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_mode" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_state" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
-	}
-
-	// ------------- Optional query parameter "snoozed" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListStaffTickets(ctx, params)
-	return err
-}
-
-// UpdateTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateTicketsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTickets(ctx, params)
-	return err
-}
-
-// CountStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CountStaffTicketsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CountStaffTickets(ctx, params)
-	return err
-}
-
-// ListTeams converts echo context to params.
-func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListTeamsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListTeams(ctx, params)
-	return err
-}
-
-// CreateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateTeam(ctx, params)
-	return err
-}
-
-// DeleteTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteTeam(ctx, teamID)
-	return err
-}
-
-// GetTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTeam(ctx, teamID, params)
-	return err
-}
-
-// UpdateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch EntityTags
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTeam(ctx, teamID, params)
-	return err
-}
-
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -6751,42 +5458,6 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
-// CreateAIRequest converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateAIRequestParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
-	return err
-}
-
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -6914,78 +5585,6 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
-// HandOffTicket converts echo context to params.
-func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params HandOffTicketParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.HandOffTicket(ctx, ticketID, params)
-	return err
-}
-
-// MergeTicket converts echo context to params.
-func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params MergeTicketParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.MergeTicket(ctx, ticketID, params)
-	return err
-}
-
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -7064,21 +5663,6 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
-	}
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch IfMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -7529,6 +6113,22 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// DeleteUserData converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUserData(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUserData(ctx, userID)
+	return err
+}
+
 // GetWebhookDelivery converts echo context to params.
 func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
 	var err error
@@ -7963,6 +6563,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
+	router.DELETE(options.BaseURL+"/users/:user_id/data", wrapper.DeleteUserData, options.OperationMiddlewares["deleteUserData"]...)
 	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
@@ -7982,32 +6583,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
-	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
-	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
-	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
-	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
-	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
-	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
-	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
-	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -8116,15 +6703,6 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
-type NotInReviewResponseHeaders struct {
-	RetryAfter *int32
-}
-type NotInReviewApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NotInReviewResponseHeaders
-}
-
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -8133,15 +6711,6 @@ type NotModifiedResponse struct {
 }
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
-
-type NothingToApplyResponseHeaders struct {
-	RetryAfter *int32
-}
-type NothingToApplyApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NothingToApplyResponseHeaders
-}
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -8158,15 +6727,6 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
-}
-
-type RequestNotStartedResponseHeaders struct {
-	RetryAfter *int32
-}
-type RequestNotStartedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -8190,24 +6750,6 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
-
-type TicketNotMergedResponseHeaders struct {
-	RetryAfter *int32
-}
-type TicketNotMergedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers TicketNotMergedResponseHeaders
-}
-
-type TicketNotOpenedResponseHeaders struct {
-	RetryAfter *int32
-}
-type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers TicketNotOpenedResponseHeaders
-}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8742,220 +7284,6 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
-type ApplyAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       ApplyAIResponseParams
-}
-
-type ApplyAIResponseResponseObject interface {
-	VisitApplyAIResponseResponse(w http.ResponseWriter) error
-}
-
-type ApplyAIResponse200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type ApplyAIResponse200JSONResponse struct {
-	Body    Ticket
-	Headers ApplyAIResponse200ResponseHeaders
-}
-
-func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NothingToApplyApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CancelAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       CancelAIResponseParams
@@ -9107,216 +7435,6 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       DiscardAIResponseParams
-}
-
-type DiscardAIResponseResponseObject interface {
-	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
-}
-
-type DiscardAIResponse200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type DiscardAIResponse200JSONResponse struct {
-	Body    AIResponse
-	Headers DiscardAIResponse200ResponseHeaders
-}
-
-func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9502,250 +7620,6 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       PublishAIResponseParams
-	Body         *PublishAIResponseJSONRequestBody
-}
-
-type PublishAIResponseResponseObject interface {
-	VisitPublishAIResponseResponse(w http.ResponseWriter) error
-}
-
-type PublishAIResponse201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type PublishAIResponse201JSONResponse struct {
-	Body    Message
-	Headers PublishAIResponse201ResponseHeaders
-}
-
-func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14547,1533 +12421,6 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
-type ListStaffTicketsRequestObject struct {
-	Params ListStaffTicketsParams
-}
-
-type ListStaffTicketsResponseObject interface {
-	VisitListStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type ListStaffTickets200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListStaffTickets200JSONResponse struct {
-	Body    []Ticket
-	Headers ListStaffTickets200ResponseHeaders
-}
-
-func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets304Response = NotModifiedResponse
-
-func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTicketsRequestObject struct {
-	Params UpdateTicketsParams
-	Body   *UpdateTicketsJSONRequestBody
-}
-
-type UpdateTicketsResponseObject interface {
-	VisitUpdateTicketsResponse(w http.ResponseWriter) error
-}
-
-type UpdateTickets200JSONResponse []TicketResult
-
-func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTicketsRequestObject struct {
-	Params CountStaffTicketsParams
-}
-
-type CountStaffTicketsResponseObject interface {
-	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type CountStaffTickets200ResponseHeaders struct {
-	ETag *string
-}
-
-type CountStaffTickets200JSONResponse struct {
-	Body    StaffTicketCounts
-	Headers CountStaffTickets200ResponseHeaders
-}
-
-func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets304Response = NotModifiedResponse
-
-func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeamsRequestObject struct {
-	Params ListTeamsParams
-}
-
-type ListTeamsResponseObject interface {
-	VisitListTeamsResponse(w http.ResponseWriter) error
-}
-
-type ListTeams200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListTeams200JSONResponse struct {
-	Body    []Team
-	Headers ListTeams200ResponseHeaders
-}
-
-func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams304Response = NotModifiedResponse
-
-func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListTeams400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeamRequestObject struct {
-	Params CreateTeamParams
-	Body   *CreateTeamJSONRequestBody
-}
-
-type CreateTeamResponseObject interface {
-	VisitCreateTeamResponse(w http.ResponseWriter) error
-}
-
-type CreateTeam201ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateTeam201JSONResponse struct {
-	Body    Team
-	Headers CreateTeam201ResponseHeaders
-}
-
-func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-}
-
-type DeleteTeamResponseObject interface {
-	VisitDeleteTeamResponse(w http.ResponseWriter) error
-}
-
-type DeleteTeam204Response struct {
-}
-
-func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params GetTeamParams
-}
-
-type GetTeamResponseObject interface {
-	VisitGetTeamResponse(w http.ResponseWriter) error
-}
-
-type GetTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type GetTeam200JSONResponse struct {
-	Body    Team
-	Headers GetTeam200ResponseHeaders
-}
-
-func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam304Response = NotModifiedResponse
-
-func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type GetTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params UpdateTeamParams
-	Body   *UpdateTeamJSONRequestBody
-}
-
-type UpdateTeamResponseObject interface {
-	VisitUpdateTeamResponse(w http.ResponseWriter) error
-}
-
-type UpdateTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type UpdateTeam200JSONResponse struct {
-	Body    Team
-	Headers UpdateTeam200ResponseHeaders
-}
-
-func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
-	PreconditionFailedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -16255,36 +12602,6 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
-type CreateTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateTicket200JSONResponse struct {
-	Body    Ticket
-	Headers CreateTicket200ResponseHeaders
-}
-
-func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -16382,7 +12699,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketNotOpenedApplicationProblemPlusJSONResponse
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -16937,276 +13254,6 @@ type UpdateTicket503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequestRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   CreateAIRequestParams
-	Body     *CreateAIRequestJSONRequestBody
-}
-
-type CreateAIRequestResponseObject interface {
-	VisitCreateAIRequestResponse(w http.ResponseWriter) error
-}
-
-type CreateAIRequest200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type CreateAIRequest200JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest200ResponseHeaders
-}
-
-func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateAIRequest201JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest201ResponseHeaders
-}
-
-func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
-	RequestNotStartedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
-	AIQuotaApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17952,502 +13999,6 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
-type HandOffTicketRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   HandOffTicketParams
-	Body     *HandOffTicketJSONRequestBody
-}
-
-type HandOffTicketResponseObject interface {
-	VisitHandOffTicketResponse(w http.ResponseWriter) error
-}
-
-type HandOffTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type HandOffTicket200JSONResponse struct {
-	Body    Ticket
-	Headers HandOffTicket200ResponseHeaders
-}
-
-func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketClosedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicketRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   MergeTicketParams
-	Body     *MergeTicketJSONRequestBody
-}
-
-type MergeTicketResponseObject interface {
-	VisitMergeTicketResponse(w http.ResponseWriter) error
-}
-
-type MergeTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type MergeTicket200JSONResponse struct {
-	Body    Ticket
-	Headers MergeTicket200ResponseHeaders
-}
-
-func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketNotMergedApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -18652,7 +14203,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    CreatedMessage
+	Body    Message
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -18768,22 +14319,6 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateMessage412ApplicationProblemPlusJSONResponse struct {
-	PreconditionFailedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -21862,6 +17397,148 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type DeleteUserDataRequestObject struct {
+	UserID UserID `json:"user_id"`
+}
+
+type DeleteUserDataResponseObject interface {
+	VisitDeleteUserDataResponse(w http.ResponseWriter) error
+}
+
+type DeleteUserData204Response struct {
+}
+
+func (response DeleteUserData204Response) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetWebhookDeliveryRequestObject struct {
 	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
 	Params            GetWebhookDeliveryParams
@@ -23984,21 +19661,12 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -24080,30 +19748,6 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
-	// UpdateTickets Change many tickets
-	// (POST /staff/tickets/bulk)
-	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -24116,9 +19760,6 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -24128,12 +19769,6 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
-	// MergeTicket Merge a ticket into another one
-	// (POST /tickets/{ticket_id}/merge)
-	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -24182,6 +19817,9 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// DeleteUserData Erase everything of a customer
+	// (DELETE /users/{user_id}/data)
+	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
@@ -24303,32 +19941,6 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 	return nil
 }
 
-// ApplyAIResponse operation middleware
-func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
-	var request ApplyAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ApplyAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
-		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // CancelAIResponse operation middleware
 func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error {
 	var request CancelAIResponseRequestObject
@@ -24355,32 +19967,6 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
-// DiscardAIResponse operation middleware
-func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
-	var request DiscardAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DiscardAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
-		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -24401,55 +19987,6 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// PublishAIResponse operation middleware
-func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
-	var request PublishAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	var body PublishAIResponseJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "PublishAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
-		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -25332,277 +20869,6 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
-// ListStaffTickets operation middleware
-func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
-	var request ListStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
-		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateTickets operation middleware
-func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
-	var request UpdateTicketsRequestObject
-
-	request.Params = params
-
-	var body UpdateTicketsJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
-		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CountStaffTickets operation middleware
-func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
-	var request CountStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CountStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
-		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListTeams operation middleware
-func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
-	var request ListTeamsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListTeams")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
-		return validResponse.VisitListTeamsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateTeam operation middleware
-func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
-	var request CreateTeamRequestObject
-
-	request.Params = params
-
-	var body CreateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
-		return validResponse.VisitCreateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteTeam operation middleware
-func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
-	var request DeleteTeamRequestObject
-
-	request.TeamID = teamID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
-		return validResponse.VisitDeleteTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetTeam operation middleware
-func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
-	var request GetTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
-		return validResponse.VisitGetTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateTeam operation middleware
-func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
-	var request UpdateTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	var body UpdateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
-		return validResponse.VisitUpdateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -25751,55 +21017,6 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
-// CreateAIRequest operation middleware
-func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
-	var request CreateAIRequestRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body CreateAIRequestJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateAIRequest")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
-		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -25895,104 +21112,6 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// HandOffTicket operation middleware
-func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
-	var request HandOffTicketRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body HandOffTicketJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "HandOffTicket")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
-		return validResponse.VisitHandOffTicketResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// MergeTicket operation middleware
-func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
-	var request MergeTicketRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body MergeTicketJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "MergeTicket")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
-		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -26568,6 +21687,31 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// DeleteUserData operation middleware
+func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
+	var request DeleteUserDataRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUserData(ctx.Request().Context(), request.(DeleteUserDataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUserData")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserDataResponseObject); ok {
+		return validResponse.VisitDeleteUserDataResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetWebhookDelivery operation middleware
 func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
 	var request GetWebhookDeliveryRequestObject
@@ -26924,980 +22068,853 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe3exJrEs0IyuxZg4JskESmSZAN0BRtDJZ52nOg+0n+RaqgG50",
-	"N7rJ4VC27Oz84WjY3UChABQKdfnVp8ZIzuZSMKFV4/RTg32ks3nM4N9n3749f7MQb9hPC6a0+UUtZjOa",
-	"rBqnjTMyY0rRCWs0Gx9ovGDm8UgKzT7qxun762ZjLJMlTSIWvU7k3LR322zYb1Tj9L19W+jGaeNyyohi",
-	"IykiMprSZMIIV2ScyBnp7pNXIy2HLGk3mg0eNU4bMzVpdRvNRiJj1jhtLBRLGrfXzUayEOfmebIQ8Fxp",
-	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr29vm8CHC50wOivw",
-	"QBAq1JIlRI6JFIzMORt5DGlEVNNT8umqoVdzdtU4vWq8efuyf3F59uby2dOrRvMqpQwebkIbfAVDhU9g",
-	"sFeN2ytxJcq9XT7722X/xbOLi7Nvn2G38LmdhWKv+7TbaR1FnWHreHRw0OqNT8aHnahD94dH2KuMsVmq",
-	"FFeaCr1Zx09evbx89vJeXUcs1hRbnlJxQ1Zy0d6s82cvn27dcUX7Zg6fn788v/hu55PYMKvt/ClXdBiz",
-	"qLjjFEs+sIQsuZ7KhSZn5/m9F5klR3k/cp83GxHTlMfm43O7VBWhCSNqyfVoyiIix2blEj3lyjZv9lmC",
-	"O77PczvmgHY6raNOp9M6Nv/pZP+L7HZbqMbpfuek2dBcw+Y8OyceNYaDjdPGw3kihzGbqYc+sbDRzs/F",
-	"G/aBs2V+6BeajscklvKGUJ0OZMwTpcMs4KKfYDseD7AV/J3oKSNn518p29ojwjUZyRlThCpCnXAzG9u8",
-	"qfnohuktWLPXqWGNFR5ckJTYEIuywSCPXnA1kmLMJ4ukuEbezhXIKZKw8UIxBcTjvH6lyA1bEZmQmYxY",
-	"HObbLNe0x7tLYBc0xUfMa/4+66a77zHnoNPLMadISogz+XeQOy/lGbC1sHnimGh5w4QiSyY04UJLkjCq",
-	"pOBiEmaGkH2coQAjFopFhMYx4Vq5hodsLBNmFtKQTaggWtoZ3oI1vYMa1kzoB0aEa72CNxn1yJdXH1gS",
-	"SxpVLhmuiEzfMetkRIWQZjCGUUZahNmUfVSzYNY3vs36OYFvdLIyIqRxqpMF87m2l+Najs4Qx7wXkGWv",
-	"E6nlSMYVDHNySMkZ01MuJoTFioWZNHdNVbNomMgbhgI5Icos0qzhhWAf52ykt2PTQT2b8ovLUUpYksiq",
-	"xZUOBxn114XUNM+lSynJjIpVduxoQonmswoG/QRN+NxZytyRNWSGEcuEa80EGcvEKAGExuboXW3DlWEd",
-	"V/Z7eVEN5OGuX8wrmIJDQI68YWouhWLFI9wo2zHTLNu7KS+o1mw2143TbrMxShjVLOpTox33Or3DVrfb",
-	"6vUuOyene93T7kG72+ns7R/82Gg2xlxwNe2jLGucNpSW8/Tn6iYO2/udXrd7hE0kSvdBilX3uL/X7XR6",
-	"PzotfBMNqpEq/P07fQPn02lDzpmg/OFkrltSqVa31xl6QrHhWAnbGc7nQi9rNPxFIvy394ZHR60j2um1",
-	"jscd1hp2o95oj+2PDzqHjWZjAVcds2JBWCGzVOO003R0cCnSX3vdZmOeyNlcez/1zHKzB072/W1+vTz7",
-	"4C5i3lZaSrxZKFBHzAXLXza8n9iP78Rlf7kxAcfCmMaKNRvM0vD+E/4zvdnZuxoVN9kOAM3cqK2K/dQ4",
-	"7d42gx+Bwl71Uc/c3mKqdN/+mePI2ouXTtnj3bxgY5+SXqfTMUo8kHRKlKaJDqn0+MBo5Xl23u2Wkq7C",
-	"u10EYL3DJ4EVj0ThXF0ZBpvh8OiUbELVaTc0WHuZal65CcouVvbOs3H7vc3b9+9sG7e/l05dJAULdmZ+",
-	"v+/EWSl11Tj9dNX4hWa9xHvLoOZVg6s+5Vf2SLpq0IWeygSJu+EC+zEv3Jpm0pMCfq4R9Ph+7riwa1/O",
-	"odtFxoOc8LpC6XVVlnRXsFvdtdXt2IL4eiXKp937/z3u/l2Pu2tYK5d8xuRCV19FFI/N0RHUFbX9uFqX",
-	"jnhEzPUiu2Gbb7bREmm97ryf0xIzwkL6oXsK59vr87+wVWCn3LBV09C78G8S7z/VbZHeyWmn0zbE9jrF",
-	"BXvQGvbM4qP7+62TqMNa+6PjcZf16N7wsNOwx65Ra0sNdzun3d7p/n77oNPt7e2ZhgWdmUG9Y0OiprDt",
-	"5gkb849mG970z34Ulx+H539lNxdRwTzbbKiRnIPZ165ddWr09nQpq1Oj2JsRU95oNqToD9mUxuPGtdER",
-	"YE77xWF1WOto1Om2junBXqs3PmQH0f5ob9ijDVxjoxFT6tIsvOLNxKzFJphGKLyEF3i4U3QPyIyLhfaV",
-	"iU8NfA1XceO0wVZ/ng6/HfFX/M/nb38+777k5+p8puc/Pjk/PP/H//zf/9f+n//7/xrNBvs45wlTfS4a",
-	"pyedjllI44SpadqQSnQfX0VpZFfNkNHE3dtHI7kQuqz+TIq7Y/P1kZrcUoVvhptoktAR+2/rAWiP5Ky0",
-	"mI5Zd791NOyOWrQ72m/tRYfDzuiEHY27nWzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHbijvuJ7iQkJB",
-	"o6dUkyVVqGnmLSZbK+red4vEDPKh3TQPN5H9Dylvue9Na6BMGHqMKmHOlYXScmaWW9NT2N9NmSCRJOdk",
-	"wjSZrchMCrYiQzq6+VNj7YHda6P0LB+f9ccOKD7pnN75lIMlp26ey+Qy4XTCKhxXGh76U2NZYR+YZp5Q",
-	"MWJxzKLKq7zIzbmQQxmtiGAsKsz6dmoOGl+yU2/k6MkfR8Cp2y9H/dlQlfEG84WpMp2SJtOpvrY/mVIx",
-	"Ya+pUkuZROHVJqSesoTM7Us5kb1IEiZ0P31mlLwkYSNNpjJRjAzN4klW5uRlS/81pek8BucEte3DCgaa",
-	"pPjAEkXNqF5KbU7Bud7ITTDyvgzoXf7jvpC6T13TZTUskkyh/gXvoJvAb2AbTazne1J6ntHSH7LXa9jO",
-	"Wz0M4B7s0GzPB+f00pP3Elgn2JIpTWBhZpzzGgRtr0IcLa06hYKEjrQCTYRrRZxszikjZS1sa+Uqo9Ce",
-	"bhUk2vktevrv4LvPenopdbib5zIhIxnHjE4WefUr6+wxj2MuJuRGyCVaw8zKkoK1yTvKNTBOT9nM7/CS",
-	"0VnVSWD2gHOnzthsyBJFVkwH2G179tsF5la0DD+a9UiHpm0qCBcfJB/ljp2IqVHC57DhThvnoDggDyOi",
-	"l+YeY8bjxT+4FX+ObZH9o27XsHuZyBxpbxVLKsRRWXOsU502EE0lpQ9JeMeGUylvglS8ZEvrUVWEioik",
-	"USGVvPGvHHQVS2ooGi/i2G5xb/G37Smb3cbTX66bDVSgplrP1enDh6bJtjfih4Zk9VAt5nOZ+KOJcAdX",
-	"bV30rW6pjt/lumZ6KV22nt6sXn/H5dHfn/5t8sP+7M+d0Y9Jd/hu9PePP91cHH8nevr75cHimTziZ/Rk",
-	"/O0//hrt/eW3dJvLZsEuqpppWNo3trwZVS26PLWj2jmaU3OfTrXY0npVbJQwQ8tyqtio/8O30/j8u5fx",
-	"3/f+HEdPHn/4kT+eDvnjmH37XI++/Rh//+Ts5xf8MWd/++s3d17t82jTod99Y7h7Q/VkpFcLf19zNY/p",
-	"qm9X31lEyffyA4spiEb2UbNE0BiXh/u+ZeRcY+u1Y1sJX6XX0Vu/evZ8Fo48jvzCw6y5EWerttPpto6i",
-	"Xq91wvbHrQN6ODwaHUcnrDP+b0dCm4sPNOZReclXf1wMxfNYHrwzP16huhlg9oaX003DBb/cW+rTx28F",
-	"/UB5jNe4onYZUU2HVMG4IrkMqePRsL/wmijo4GkDmSa+bSRK93DjIIunrtc8ZSUdvEA7MISpG/B9Bt19",
-	"RsEux5vmnXynxNw6nXdp/6jr+6bmUnEj1a8ap+ZJ03MgFcQmeELUaMpmtG8uCtx6SdLlcwhvyBHc3qr9",
-	"LplwRe/USJdcOG5xo2NmSzeSWgz/wUb6zi4vwxqkJ3UvFSnKe6g22HJpCGM6m2qjifzku5yBUzsTAWaY",
-	"vmTJNedNYkhA5M5Ht4LsAiosEf9zs1+yWdnceLKNJQR3VvHkv71uNqZGIbO05mmH7YanReU94Qk1N2kS",
-	"SzFhCYnlhHBROMXtaWPEgW1xBNHe1bEvUULH+i7msnS2/y4XYIdcyUXiWSLh6sYF0dOEGZm3UhtI/d+O",
-	"M5GrPrDMyVy7IVJfar21zYaMnpq5wplJf6wY2cHpfsc7EtN3hytfE6BA89Aov6NOr7UX7bOD8WHnqHvc",
-	"+424K2FL5I18J4fVVr5nRpG6pCU/0pkTQCVfRnpIgw7W1/Bt/oROQGBR4T6GpYzWDNYyXxEaRQlTaptw",
-	"7JOqmONnuaaJI6x0QPt0Awusvnr+NMQHa4LEWSZTasOCnZJLeChw1FOBywwqNMkVGdE4ZhEIj22iaY8q",
-	"OZIRWcOOEq2GKc8p39w/sHAW1zTK8zM4CfJxpgWd7TfnJRgDf3/jLoLnMhnyKCrumZfS2Sq5InB7Ku+Q",
-	"cfppQbm3IuMr/NJT8eNYLqHJbdT8fA6Hp9U/9+gobY2MSDPa76iIXo3HQZXie2YOf0mmixkVquAYneGQ",
-	"zbbw2qmxsF56N0iypEIrQrFpv+X0YIc3+vjcdcBMF0WRDq+QJY/jQISunZgpfNzHPZybGSuvllQRfAnC",
-	"udNBb5M/0q2SXN+lHYTmxaMxN15kaZmXis4c+U2P9uppqhdUHaM8d3t7+weHZbvaBobujPxQ8/vd086R",
-	"0VR6XdBUzNvm1eB0F2VTveCAeBgXxbXByFJpZYTZWgt9rUWuOKqFYkl/89gFmGZGYz0tZ74YAlicc+Bk",
-	"hN/Ap+cRm82lZmK0OhevEzkxGkLFOrFruEmUNhtlISLYhKvAXuFZs30uzPGEDfuHvWvP04E8alp/YSsI",
-	"CMv3tY2IG9VG/Puby+sfsqa4IB7ppd1WNcoCY19wNaN6VJwg6CGNHIEcA7Md1qaV+L3OXNM5iRTgZK4L",
-	"5z22jLz3seF7ZYss9Cis5V/6HjBPoOZV5NiYLmLtkvMw/yzEIPf13Ye1l0u/6vgb2yqMlekxaa84ALCn",
-	"PklYxITmNC7sqXdGLoSjA9wYoIH+yGuhcOrkLwwEXaBpm6n02eYmcZA7fbo5+WbIInmyArwoU++xxVsj",
-	"Ae9aui24IlqiNaKGQ/4iQm+cd58ISRQpGIHGzELqmmO6d3BAPnDFhzEjZxdPzs/hlKIjzRI4vGHOXfI6",
-	"dK6l7Fu6uDl5poxGsBZjPuO6cdo7OGg25hLWhOFMgQxMXN8icSmblE55Unh+69VNTJFp3uS8pgmdMR3w",
-	"8MCa/WnBkhWZpy9VT4z/jif105/NXCzEjZBLYRbvFBJwsRNoMsx5udB9Oe4nVIApEbgPNHnMN8zxmI8/",
-	"b8HyTm8dy/0xVjI7e8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTrVrMbA0oJ8sFGnNsqV42UBybbshma3zaGr",
-	"lQ+OoEqe4AseP4KMQNKdMEjpvysncuG+u2REZ/8zMCKhwtltc3EyiZyBr8NIrFEsVf2KyFrJ7T57VbFp",
-	"uBOJxvN8s9swglbdV1JG+ARVcyN7y7Dke6r0WTTjoqyRGo2dUPOMK51QLUOiCNR6eKmkIHGMfis3Q5ZT",
-	"afhjzd/bbA9WxYzvQ0SXmOFRDUzgH9hrsDyUuYAWCRtC5mXNunzZYUE5n82pWIH9C3z85Hsd1V/peh3r",
-	"Dwk6TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6WQxMrNpbhyvkgjSpqd8jqvujdSaJZGNxeICUvqW",
-	"Mrkxyq8z688TGS1GhjAzXY7upRe9shjGleat3vHpfrfd6ex3u2CvShYxhlG8YeOFiJBZoHVrOh6fwhUY",
-	"IskgbbwNkSvuxhTzD+DWlALMNAlnIopX9Ze73sFpt9Pu9ToH3WPTf+o36sLMysm5eC6Tot8TLMSvzhZ6",
-	"SnrtjqFv5k/jJKFCu6QBT4fcIGrLXC5tbAKNaC7qKyUoHEGmyJ8vXr0MBZAVG9qAENPXCxqbgbFwAO1L",
-	"qUsd2k09cx/27b4sinvwMVkxb5Q9047V+Lggby+ft463EXHdKmUgHQnJCCpt6jLVwASWTOojCqPFPOYj",
-	"qnM3QS60vEvcgQ3IeM5YNKSjQiDVuSZTFs+Lx8lslib+4g2V66YRNDZjsV5s7BfExjYJcgnVXEwapw3I",
-	"vK+zoOQ688arqsMzRQSRtqEExX+LYJRmYKCUF4foJpucuUHiSTOfM5ooa8MzV6qxOWwoSZi5lGNE9nLK",
-	"R1N03Q5NOwmLGVVMOWG/od/Wd07c0YtqGITGnrvz5/q22XjJlm9V+R4k2DIYxeTkYczFlplI3UBM1Uv2",
-	"UdfEkZ9rRQT7qIuBqC4HzXL15KTV6bY63cuO2SunuN4KkaCkZx1mv3SUZ5qvUI6KOiMzFnFKjDgFfU3O",
-	"WYLry6qwqB+E7GRZlH8oVKrUUJYziu5ZyA7wut/myDjOHRmH2ZHxMk1XqAqWKlBv+fRcLkRUPin1lCWs",
-	"aW4zZiRmz6kKhoyhgZBTWki0Opq/txlr3te6nx+r6zY4THxoR1iBBCZnDI51cxCNqQpbHkxjQQgwp/EL",
-	"6UejLCm3SRf4xTZ+ml6Vqm9GXYvwlSfWjr4cM0kDofuZ5M5vtPoYDSflMWK/uVV6Rb243stHkhTOs6hz",
-	"jGLvmPbGrQ7bjw5Gh8MjenxSOs+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir6sAwWz+TxA0",
-	"zimgfszrV1uFdYxqlhjsWF0HCVYeRJ4583m8KvKGx3Eed2kNc6CNcjqYSz+1Oy/FQMJ8y53Gc/issNTU",
-	"cgLeMYx4TReqNmnle6ZJxMzdL+FGeaE8txVd1L+Lh3uNYf+XUn5v9KVCBvQHlpDDffIX/jjAUZsx0Afb",
-	"MnxclGAgAWd0hQv38OBg75AMV5oBytZMbuXJ6eSMFV0vAMAOBW3wlp4SU8tEAxeYiMzy2sTrPMd3wy5n",
-	"utDyM/ucfxE3cTbIX9dTbCfGLvinuK6LHhhIXdOSDBng0QUilvo2paKzwdRUZTyN9uqyaYxO23e9bdB2",
-	"iNO4Vm1qUFvjxdz+2d88tQf4ZkNpn4FaHZWXNEYyEzrWzIb3uOhbMDFNpAipqO6dPrPtFpXUODIHDDSe",
-	"msFv2By9AmkPZg1t7S3ZP+rm3SUwhm3cJfmgla5nIXHsI9k4y5KkyAvgewJXbHiAgXfb6IVzr5V+Gl8W",
-	"CuEBJ5T1jltb3b0NwF3PO+6Ph2SRbiVeBAhGdpTNwDbA+ndv572P6dZxaIe2W5yK10ngsvIOLhdyEUdO",
-	"hGLUhV1k/kxVAKP/XS5geIYVEJFpdakIoe9oFgNnU/NIxNRNOzMfqJXSbAZmnqzVDQ7DIrh6fcymjYcM",
-	"MsZZ5cvwoDHVzDJkNLWCqbxjoeXUtl/crtbvYcaTvgNGvSx7AdveRuPGVI6QmoljIz5Zgb1bID1jygXT",
-	"mouJqspF3GQPf7Gbrbi3smEHcICQSXkYoF9WaG3lNvqM7qBrwy6k6Uyd63NV5YbhRgkowE3YD59FXFf4",
-	"U/BRGF3h71l6DVz7wTK+pKs2OdcQHa/IYo6YF1nCjddtBUjSmSAMei0fUGtNz1uRVK+MHtQZJz6rLRk4",
-	"pV1y7Nq45q8UAcvshtnTtvmCi6fCWLylp8d3xZj+3lDNvjfqY0i+A/yzFblwM5UiaJ9NqGb92LaSl++K",
-	"gcCZyYRlLRmK4GcIeN8+cGUz8GczRJJRVxLzOeqBJyyiI121F7zZbabQI0vQ6DVRNB/TUmXfqzOkN+vd",
-	"Ve8TS971L+WTch2GEAY7vdOD/Xa3e7yHaSRb7SkbQVW5nzDcxxrlMM6jFNpfhcyH7U+YYGaeayGeQo26",
-	"DzO70BtmNnCdoQniezKFD9GUvVbN6d7PUjq72CpohevAaODmiJUvMKgymOSwIQac1UT9oWlzXwvfTfwA",
-	"FSNa7Kn5vyEpOwlJSZD1u73ZvJExeyn1GUrZ4oRC7hHwihKlwbAQunKb1xBnyzbjCfhXIkYsCGjrCm4b",
-	"Vw0wbA4ZoerGhqlv64k6rEppMiPLUqYq5HqRcMOSC0aT0fQNU4u4nNtuTQdmmmg5yb0e4LJoMHSIhO6i",
-	"qASfz5mGZmwOgXP5Q8Gt9Xe62+tQtsrdM+uQhRkZVhmyVFiQK3PfDJJZhKy6vrv1svnpLueWZWQ2HeEI",
-	"lPoDbS33vSAQf+w53vC1vAkCp/1epu0atk/ygSWPF2pVoS3GcsJFna6IuR79oWnCVxXL6mbCwEfDt0p8",
-	"6B5vDHqCYyKWopIY8QlGCQIh3SXhEdO5lnMrPDSL2XyaMxWvx8ft5qCIAFrSEV4IArFfnoAvYd98ebTX",
-	"6XT2y7b5EwqwPwcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2ayGlA93BKkJP9GnjhfyZxzF9",
-	"eNDukK//1u0+It9zsfhIPh4f9g/3H5DnPGFj+fFhd/+gXSMIuseXvc5pF+55hwfd3l6eJQ4fqYonR0Yr",
-	"7cLJfNDt5ngy6tJOq3M07LWORt1O64TtR62DHu2MjqK98SGE7ViedLqn0fD4dP/09OH+cT1Tyv3lmPKU",
-	"qZuz+fxhr90lX/NXFw/sVuIT8XZeofDdPTJpo0hNcJajL+9JANfZKJrcaIoyEWVHHmqacHvsNhs0jhun",
-	"vaNmY8aNvrJvZKyUPxs1Y6/ZWAiqFJ8I82e3W+g6YEVyLkQEXh6PiWKM8LxZ6XfjS5wnXCZcm7FP+WQa",
-	"SkKlE1Akhxaz8vrX9DY2G1YM9xU3Mr1+eLi2ETz7ws1xISkG/50lxfxjoaDk2kLsAFMhP3OHw16ndcTM",
-	"wDrj/dZx1BsejI7YCYWBWd0CCeI/s82xDRAMwjmC73yaf0bAAsTfCiThPIfYn4SxEEB+WJgig/fzClkt",
-	"iL54czB6cn54fjP/2w9P/nzSZnud9qgXi+HseSf625/jFKhwawj0PyHrcdTfbEdExicuJhsCgHzmhboT",
-	"xI17rsovBnTjwm3IiuPR/buMAJ9t5ayd1Qafh2GrCiAVNWcG6H1ZGCIFYG4R/cbgrD6XtLwnltQd0aH2",
-	"71a77TIAVwi40lgTekMs0U6NLcuhb1aFyCBwdZ9HcOhvFF5+3SziWteqAJ1SYoUZdUgRM8zY8M7ymxqy",
-	"UUtCUWwbIn3//gLZ7o93Umx6iyg2exfBHNiinwV+DYRauMx9FCRpAm0oCogr28wjkjDIjeUazfLbmCOH",
-	"VdEElzYX15FSMiLkac1GHjREmn2Izo4ZrpVCirDZlRASEW3vyWx6bTicayT23inIbt4kSZiS8YcvJg35",
-	"znza88XGO66n4Ww0qCFEK8tv/G5ERy7E6d8jue76yxSYlRaU36fB5AuaApAHRn18wxZlgFy70hdBtCfU",
-	"yROGT2sAPlKEJ6xH3ybnWqVIIinIxamFNSB0QrcDNxhVQV7AAAlQGj7NvJHAopTyBRWrM7xDhUDH+Ec9",
-	"tYgwNVBJWsr+jIqVCxdXQQ+Be2hTmmzRfqzi8xHyxHcPLebHk5QICbOoOBSPUWh6UBUuFFBTlH2lhknZ",
-	"K/ncEnRYYAC0KjdJICwIQ692zqicYyUdUUZpNZ/cO8Cm6uJv3/IPzJBPibOiNommE2X9LngIkTFncT4O",
-	"B63R6DQUizh2xR768CpMhUwiCJuHIg63ITNt0SwL9SAXIsI6TG/Pn0ypvlOsSX35qTvJVO9wvm42dMIn",
-	"ExhNFsLSci5Un9igeSWA774lKfbDmZq0IFSTJhYkvux2rVUP7LqBryCfoRDdnI1XLYYzrgtjtXrbdpXI",
-	"64qN227OtytX/YJpGoTxh9rQUGi7ovOW0mxua3GXXzFsamVE2soC3fr3s6Lf2fvNtBZ4ob74tm34NcQr",
-	"2mAi2oxqtIrVcwLf2ZjndyzHXVON25+9909fvXx2jYUVCmvxh6P/XY3/lqsR//kmUMT9C1unWyGv3O20",
-	"wIGGi3zc4dJyGzhfNinJV3e0ND/dsXp8YCwArrExNspt8JT0Irgr6DUajtLUFT1+K2ht2WPAiqD1aNm/",
-	"50rDEKJgObQ7ZPBCWd9bnIiFnjKhAfqphPiRwgoW1fxF4builp+hngjGIleJIgVH3Mbktld1HwSMkwI1",
-	"JU2+SDAO3ma1mWUYcXoJH/kceB1TLggs5hAP0s/7AN+CUGmV+C8pkL653GDu7v1QX8a57M+DjCPewLwu",
-	"wmwJjgG4A2aK6uqm9qpQTCHJO0FADOM1RPmtViORvcNoDocFEowzKiVhF1sOJzW9QYMv0KTpBDQY6+fP",
-	"CZYo6ru7lFxoI53ysdBoNvadhb6baN3O3siye52NqLKI0mM2kjOmgsgtpaqp2FZdXgBES4usdGqTDFeF",
-	"2ipZrUk95aKmWiSSH8C0qosaK+P7bVFZP8Wz+oHGPKJV+dxnZMaVAiQP2DPl3f0h/b4ikxvSwYcJozeK",
-	"UJIs4hSYxRw+CR3pcKq82eU2mN5LhkcytoFr7lQhpGccqMkALw/TMO8dozev05C9whTK2UyKOkPZktGb",
-	"vvc8n1Hr4YYzqlbmkJosbCWiMrfyof0ew9L2t+FZt4pnZuD+0Er8yo8NefU7KBr7xZR9zSOGcBbwJUQO",
-	"TSTnTcgDhnTvBBhSG8EC7/aqwUVqwghyhfG6Pk4ADsHfkiXGbwEgcl1i4Ood19Ow5duV7ic2Z8tVG7Oh",
-	"RtVgLL1mIzUbG9ZHC1Rw+jPVON3rNhtiMRuaTdp1SVwKNAIakQnVDAt5KIzBrLk3lSBXDjo9c+PJddc7",
-	"zrrrrW31MNBqr7NvJMgOV8vhb2S1ZIsFkwbLdV1cPl8CabJ1SYLmwqJ53M+PweviwlalLvpewCliS1b7",
-	"mkbCPnC5UP1w5OdeSNYUCl//9d3Bh+jbaTzij3/+8d3L1Y9/++tk2Pv75O/v9ic//m06Hf7tsfrxYjl5",
-	"8fP5Nz4zAhKnJMDf/68ED0twUPywSAXwEYVMueC+mfrsZqKyzNHsuoTZ91+/ef6EnHS7naZZJfCge9A+",
-	"aHcPH4DCgKQY7XGO+MVciof/UBDjkGpazg0ENVUBDoV+/J6JiZ7aChp2VymduNvEs0s6CZNtkxiNsre0",
-	"SElqKpeiiYmKtqyEUapkEiL/uH3c3isQf9XYu2o0Kig83DfTrTWD8Nf/c9V4/x//2frX9R+vGv/VKJLe",
-	"bHxsTWTL/NhSN3zekkA6jVup6mQv/7nKQSgAUEnOj/h1wgBYBu5MyYKR5RQqJWTI9in6HqT7EkaTmGc1",
-	"f1zRJQvGNigUKBnk+FCcJju2oZQxg1Jbmw/uey5uyqMZXC06nb3RIonhH+wRSVj8zRWggF01Bjhdx73j",
-	"4wfNzGU7N5uHnA2BD5DlbNO8rS/Xm0Zo3cWO/wmy9r856Jife4ejRaJk8s3NT73FWeeHaXf27eSHqLva",
-	"n3UWR8tvf+wc/30cIqpqVfQ6+8f3mf3vJW6W8CKfUz1NVzgYKVF45Md7pyj5e27IFAqiTDCaC+HmReOY",
-	"QUaziBAAmjA6mpK5jPlodUoGySCfwhezsW7C4gYMCHOhdhnZAz2wOpG6El8DtEiLMz1uGVlI57yVUM1g",
-	"iltW4D1oX4nCtsaU40fJN51H+ptuY/Mh32UqU9a8hmGGGES1zwjMS1ZNMvjJ44cZ8zIdM9lwyOEB//RN",
-	"t9N5tPym97mGzHSyOhvb6kH50V7YAWgJIe9+CIZfXg7ywNViNGKFZd31SR7LZEYxvVYDCO+MfuSzxaxx",
-	"enwI4PwzLvDvbjoeQyxmq28+oIAXuPbosSgLF0//8pWyEQzEFWfNz8mH/LJjwhD73vx8Hdpn7969O/Ms",
-	"pWFCRlOz0cSEocQ8PDrwDrji4faY0QQOBBrPvrlqWF3hqtHEGmffXOWL6oDI215S3DYbMReoxZ19+/b8",
-	"zSIg4s4sBjfAT55923p7bkhOdY9zo1clC2G+z+yyj2W0ymOpNf7LHX7toYxW//kwfdQ0n0MzxVfAoqan",
-	"CaNR1XMzhgxMOE/5G0YjN/nplyXaJ0x7eUPgs8HKUMqGfLpP8b5QS0PVgsTfLS1fOUdbmRZcnDXk+N6R",
-	"WkpUmYjvudLg5vPYoco0xFx5DFFbkTAH+GYM/gmsqPk8XgGgER8jdBbE3JaQiPN0AT7wDmbqCRUjFscs",
-	"qlo2+ALhukzDCB7tgogp1Z47r2bHASCfJqOYMxGgSDERpfKwvP945bbaZGcWKMUQhxpaM0FLjtaQ+sPR",
-	"Zya2agNYo3Ma352hHlYz2WwJz42+xY54yiBp6jIoHfBhcMFF8OgSU3kKvTI626RPz+Ya7NYwxOHxVvT/",
-	"Lr3T50nIGVKqqOBqRJOIRU8BcK5MBT4vigNQqAL04Ns72IHPRMQiiwBRpuoZ4vu4cD4bslumh4m0jSIh",
-	"9pswEZ2UjA9MaDweQEUDoLUyPc8lFBSHK4b1ZFlUYxY60/AcgbbLyxWxhMs0pfaolC5VRxKcriGemN1y",
-	"/65fjavk82sZx3COIb7zuhOsipQN1wlU98jSzYrqM01GUxAhPCiczePL1G2ap+CnQKfWtVUsi16QY4xi",
-	"6GwuZiHf9dQv276NxIKyY4G+MVI9i3Z1JfAD0wAtlKS8c2H+l6t0jN3izzn0i8IbOU8SFOmqnBd46hd+",
-	"yIWWw5bmQsvgpM2y8l934lsXOFc+1LAsWKUAWHNcmXXujrjwSr/PsfSSzljkQDDLFLyEmgBeYAHAerg6",
-	"z3wUkDzzDFSzRFCWoVFFDluafZs63AuqhrpxGkYKxRZQ0cD4kjWzDVfYskr2ABzGej0+I2J7Pf4lW1Zr",
-	"iJGHa1bVfaYUbtO3K3wT6lhIXdkrfLddlwW8i3zP3zJNqE2rcfEu9i6fXvHXzojfw3Y0MqXXXjethPmc",
-	"t85OnqRKHa9IU6WiN2F6Ky0vTIhfxKKeIOegrqPoaebEDlPmGllL4kenmISVitSMfT/NokLJgVw5xX6C",
-	"Km3l+cWjbk71tF14nK8yUMFPxEkIsvG1A/bO02mRFeoWfAlQv+TwMA+Cx+gcn92jbwfYWXFxsM83vDhY",
-	"+M8dXBxSuqqmJCOskoztufLGoj5XrgOEhQ6ug2LF0WL3OTjGint2P0dHtZIOUM2GHhTITQARtJPkTD1B",
-	"7WGnRJbhnwv2WXrDCF3SVQ72OWDfhIaqDtRakjJSXGRCpbC+YBCHn6WBlojAJtYJ6npxmBIEiarhgzYV",
-	"hIiv4k7YymuwzXrNrsIFJbgI6VykKf88w2Zex6wlwjnN50ywqJpvHszzVjaMN0wtjKI8pUEJbB56a30T",
-	"i1ICH709twbjLXQRj6aQXS5MVb2BLk8UWOi2IOuDvGERVkcNkWUeAx03bBUiwTy3X5ck9Jz3b9iaZS01",
-	"zYxeWSRNkYx5TEEeKRtQEyAFWso3tM3iudByPq9aPOahN0khS46c32eZ4JfVctp6JurMKUWnxOPV+dOt",
-	"T8/LSoedZnQWPLa2s35eMqXXiQ9KdL0Oqj3depu5r7JPpKe1DUAKDntr080ln7EYsDyD/eaFJhfrCbHN",
-	"3YOUrQyJdX2vtSQ2i+R5+nX2JAv3r1TnngC4DjCpQrfECLHtdTpLQHhr2O55Zb/bbQ/XZ8UC9QZdtTIW",
-	"Xg7JNkvDUuAyHyr7r7QvLtKUj7tbmmznleLB67/yyrzw00S2Eg/hsafCoXLkE6a3G/Z6O8HODQT5nvOx",
-	"6hX2zqy0a/gGXm7r/hSt6oTliM4gYYXrz2imcGRxPY0SuhRV8si9EKRmaR9uK4xui19kx/750/C57Zm5",
-	"vlIEb09Q09KI2qyifUFBqAtb+a+EjRunjf98aC6KUhit5CE+VQ/Pn2KEAWiIlSS9PjfqJZJDzsSKYP6d",
-	"mjPMtIN6fW/fnj/FAkYYDiek4CMaEylc7XUskV41oEwbve9gzFn2Oo0GD8YYumKdWpKJJFKg/69N3tmy",
-	"RRwvbbbk6ZBNuMjCSW3JUr9YaS7sqFOoQupGOMbSneEIr8N9P8LrpNM56p6c9A72j/Y7JyddL9irc69g",
-	"rycQCloXyDinE4YjVm1ibvQCcUfMs8H3XNwMCEbguWus/WAsE/YIk0yhru6MRows5u1GmBsYk1oVo9ft",
-	"HcOQ079zccjvz1o/0tbPndZJv3X9x/uFIoPVsSK6E0LFpatUpAjFsbry1FVDw6qz/sgiNqaLWDdODzrN",
-	"mri+3g6j+mBcqE6E9vW7qVRZSV+oKCE0i/wd0CQaXjK7O45dbmabpPCGsAFWcgEMMROvGAN0JWHDk0PM",
-	"yVSZu2zrjUfuBo4pCeVR89HUxv1ng24SxYyY1iwiwxVkGVKV5wSNC6GNhcyGplXrMHGm7xAkK1gAxFWu",
-	"/P1Obunv5Zc+bf3cv/7Ube51bq+u2v6fXzdrHj741Gl2T253FrYfNEe8gLwJMPuNIShfMRv44QJfwaZ0",
-	"WojMv2Er89EU8LcUYeMxG2GZlDbpmmZ6BwfkA1d8GDNydvHk/PxKjKY0oSNzrDZJxMdjlrgatMzoBLaR",
-	"NrlgjLx/w7TRa66/hkJUDxP808ZMwwyhRMumqJArUBtKXC2m/qP1r/uKp/PxC6xaE+I1nrSoW0sRrwhH",
-	"iTx4dkknAywr6VKDFWvisb3kipHBfrc3aJPBH+AtKlZtAkYDOoGseiPqbMRvkyiJahsGFSYMk5fnify4",
-	"IjOYcdDlyNeDdw8hm2TQJIOrxl5r8jOfXzUGDyBdg+Y8jXTG6rg/buGoNxURz4TmenVJJxi3dj5+KQWr",
-	"YNxlxiCXZWBkmBHop5nnQ2kex8RWVmnms024IoO9zv4gLXJIMSO7nHFzJbp77W6796B+sIba+434e2qD",
-	"hKp0OB7lygRiuXU37qaFvjOK+SmxmSp5DRPzQ07xEaY94k+DZqYe5PM4CUQDYgI1Ga6uxMB+bp/b782B",
-	"MkzkUkFZ0AFGcMlFMmIDkB9A2dBICMXisdE/zWCc8mWOHRgYd87qK8EV4RMhExad+hZbPWXCRnsBxWCt",
-	"1DQx4h2ivygZJEwxPSBLOPh4BDIJrPcwYtKpmUczBS2gvgUGvbtkmHjTdy7+ugjeny6duKSKDHKdmSmQ",
-	"CUnQCjuDI12OC6zUePMSeE5bsYxjwL1vlTq4IysrSRIG3DTHeTbworaT0h7dZdRWCHrMKzDAsqVekV+3",
-	"rFNN/66r7Fw7Tsww0okKMoBlMmh/rhXghvqFLQF7jrQ/9/wXhw+pdPV6OddsVlbLyRn+IMdQKN2+BZNs",
-	"UwTdju+SF/wxrCD2UZ/iGUpTfA5728HgvCuRZuSRGaPCJo5yzFFzK7CQhnXQ+YJvCNb/WnViWA23zgjh",
-	"eWrveWdHA0sVKWhnqaMks8TckxDrc62ixLpsP68pxAt1vudoLhmdVQ1FMzr7vONwVvP7DqLyEpvBj33m",
-	"gXh31nsN5a1iSdVArHn6847EmbTvOY6CibZqSM5C+3nHFLIH73Z8FxYOozhGwK3KzOvuWgvXB/NF1ZFp",
-	"4TU2JSpMjUdnFf8tZ34Z9t+X67cZZIs1lf91IRExMoVU/JTDWrDISH8EzAUo1QbHrnOg/+Q+D3Xt3n3o",
-	"ujHd+/Xu132XZj5b3KrNRvralhKB4QaSW20SOegqoHimKdIwQTRhrrBzk0iEMgdA/MXc3tGFkyOgDlF1",
-	"k4XzntqLEBShpVdC8xlrAk6+rXsHTcLfEV2hJuPhaeSy4ENjtO9mnGn4CeKtLEN8o4/t6y7hupVmXNd+",
-	"neVm32bJmy+ltnUXt19MEVd0GG+wLs7On7pXbyEylYt+FvC55tNz8QZfvW36iJvrPsySW26bDZ6Zrkzf",
-	"80ROEqbU2kY8k9e5eO2+um02hNRTLA5mK52ubeolfnEpbZhMVmBmlBY0qm0gV/1oV7srceJsCuB7Dvbl",
-	"7By3igusxBp1GyGImPYWIoISeBDu4m+X7VftYxp9a9Gqtl6vM65GUoz5ZJFstGhf5N7HlSs2nvCz85fe",
-	"XFPed3gAG3z52r26MykKmQuLuU1nSNgYRKTOSkDgLFuQW6LkjHlrwh55VHhBZDubVy8bZ4t5dWAF/ha/",
-	"Yav1Wxu/K5jvjaywDaZO6k2bep1+cGtup7G5sbKon2TDq23lhfvC8WNnc+927kgu4ggmcsjInCbKnJiU",
-	"gCJG0uHiBr4RgKEEOz97ZI5XtIdAwRBbpAVQuNoNmxz9UmqHZbfllPq5031AnPTaq+XhE+9Ln47CETDj",
-	"auYM4ZvK/xfum9tmAIx0XUMl+NOdTS5Y2aEIkBG6SksZAYBODgr1ERkglueAKLpSZGkkf5u8Qs+Db9Ug",
-	"QxZLMVEIH4WqsWYfdfpyTpBciRRFGecIJYo/gW2EiDcr41LK72lii3PefVlYjLW+lrIfu3Zquf4av0j7",
-	"3S3TuSJARoJ6KNjNcBdUrMIvZjd8nkNl/VIgZ+oGUKgnlHsA3FMWz4Fxz2aUxxBesSWvIMO3r10Ltdzx",
-	"OtutNuXdN7LLL2uZ7giNogTAdSHtOxnyKNp6sGP/+9qhZj3tbOozy0wiY+bNPYAImCHD4aFzoVJqJOdM",
-	"kUiaVws6xLt371pFpKM6RaIIjAR0WhXxks+YXOjtNUWdNbBGU3Ndfa49xSOreSEGiiCGtN2pX+ELzpaa",
-	"2G4vWbtg6NmvfGs5F5olgsYXoGI/M0fw1moutrSBMmpf3BEDwQWTZWeZcaBjLJYTG55iOefHtPAIRJzV",
-	"jJ8kLDIblcbqnlr+KN/SJmq53/mur81rBT2oYg5V4nNIvO+p0mfRjG97iEDGMHUN1PIz62onbHwpCRNg",
-	"FCLQP1c6AZDWJVxThogGCcsoVV6wXspWA800J9fIOnON1+XOpHuGp2t9zplgp2LlYfC6HTdAKlx8qWMH",
-	"QMbcgxNj9/06JmBHO983ajGC/SImaGBNTQwruUiUG2Vq+vsiDiSw+t3BdOkPYIfqQS7mSkjMGEIzzZJy",
-	"rWzQg+n2i7DcvZT6hYz4mIfwjN/5oWalGLMCEQ4Euq53eMf1mzO4/huYuf+drNJORljy5/N49QWJiXQa",
-	"HF0bzgK8/hmFRQEC84sQEEUrze/SOnS4T/7CHxt+N23yflbbqekscGY2hNSsSbq9Y/M+LHIXA/YMai9s",
-	"e+q7oD9bwmH9zi52uxP2PLPJFRZZkKss7YgmzKzQWArDNEggyqyWLuY0ZlRpL1XJiAYjE4YMYrQjYuPl",
-	"B+CyHrTJEzlH5I0rYY6ZG8bmWWxuzJVWiDeOGU/whBbaT4+nhNG0zDpaNV8nEN3L83Wttpkdr6FNbcqB",
-	"zne2hB20NcfEFdRGIf5XkIELRR88SmW0LZwpJgwvfhbVx+HYbM0ViGCb+82sYUm+253xAymBYabUwLrJ",
-	"ViwOH3VXi3xia/+PF2prFuSwuDe98vrdw5HuleBfe6Ajza5a/44cUECPhVazmj5QSr421x7k4AM4jZYu",
-	"fMNutM9wZ7YOtl8xBOILNJX5t7OzcyysUXAO/8p6whsZM3Mtt+XntpuzRMas71exWxvTlO91d3tCxix3",
-	"6YW8W/4BHakXCH75VtAPlMf3MHtQ3pcfWGIUnY1W6avsZUP2sL/Ik1D7+dPHPsGGU7B6+sOFWq8Eo430",
-	"sXkVRJbsz6hY9dEQrjaQW/IFFasL+/rO5sltAEANoJoOqWKpZyNnq7cWHe2S0NxuEXLZJpfJyrq9Yqp3",
-	"GUCRu4B9IRegL+AK6fJxuSJIxhchwnCoL6V+YpNht3RzfkQbf98oBps5O+0X50+txzOLc9EJFVk60Sbq",
-	"xWX2xY6n6ysXJVx2KLqkThCPKR8Ro/lLWfe7YekXtX+MOgZw1RGhsbkArVK/LgaH2IhopPXRnTcZ2vuy",
-	"rVaKsN3BZnsFMFS/6l77Al2jLrgH5xkv2FyRgTfgwZc1n3jC++VTt1EAtw5o95QS6tGwiVaS0vyrRsWj",
-	"XcH8pfhEYIS8lpLIsWai/duPbLfMtte7X36B/Apz+zuYtbeCLvRUJvznX9ZIklpHFkCAMxGsn/O3hfc/",
-	"R1ABUwqtJQX3aNlo8jkMJG/FPJGGBnOPe5LNxz11rC8h7LZZKIe/roVc6f0vKWi3fPqmljPwL+DxfiUc",
-	"KiUarN8KW++PRS9YxOklpEpvNbOLrKk+xC30tW1sze4JULBTxn6lvDiKJklRcYhi2uwmO1YykhEXkxQw",
-	"Q7DKsseFPZZVUa7bWfYtIPRdIsXktbfmfsUQqObvTVyiTCwJTSwqA3EEaQSW+QJyFnYvNdNRpaUuwdcV",
-	"SpC1GGNEjm2xS/KMWgiu1NE1Y7MhSyygArwFxkFlIRnniVmimrsQ8YhtyMwn5lVgZ6xpOEMWMR04GzGH",
-	"AtFGuIW0AvbBwd5hEeOpBGUxq0LEfzddZSAa5rizWWZGbM2ZnMes0N9Bp7Npb+ewHmkcvxpDWfh1GbbX",
-	"dwBRm1WWUYK84qmM82X/IDdYs2rbpSPELBYH/A+pQx/P8bNuJxsqTRIKqhamGIdIuOECoF+wlBIuMkBo",
-	"szVmF8LldwVqzTbBNB4ExcPjh+faokpxpanQ4aaw2mqIyGQhUtCKetSwUqtZmdbPNcXuBKvmbYmpb96+",
-	"7F9cnr25fPa00WxcPvvbZf/Fs4uLs2+f4c/FH5+8enn57GXp52cvzef2r4v+xcuz1xffvTKvPXl7cfnq",
-	"RaMJPT0/f3l+8R10Zf589ubNqzfBGYCcrM0Z9fb8KdX0Lsy69RPb3yMBGSFy+A82gsuFv7jLtZ6yyIdx",
-	"Vvi3KNzSo7JQBCWmXGwvn3gUqv8FDu6U4sEWqzS8jS69EmcAlrZQLBk0scQYlvPHgB1zuRuku2uQ278I",
-	"yFy39QqzgvgDhqBmyseqSXqzEF4mJo0wsIDGr73ZQACDQhH/NwtxNmFCn4v5Qg+8U23gNixYhnQRmOSF",
-	"f8Rh9Ie2URxwOpifLGYZmpHy66JeHOfqr9ozFStl2KD1NgGkihQmyy1EriDOY2Ph/QQaDYrvXqfTKcvv",
-	"GtmIBGIeno3/TRaiSZYA0ZkVUCAJmzOq7ylCN8D8yO1w96kbgnciltaUESMz+rE1XGkGB9n+8cHRoVlp",
-	"5+YmtkjYE6uzlHWDNMuYMBGxyEMUdACjZKAWc5YoFrFocEoolqgkWsobIsFbp/MWbM8F5NcahFI8VyJL",
-	"dmaxYmTME6XbZDByVZwHp5APDZc2qm7sDcss2zYZRAnlgovJ4BQRsdBfCL0qLMvhV4a0AwOaXIkiyKaA",
-	"2xoCsFIUQlZhG1j4LHfuFtPYC1npzYLHN595Dn8pTc2o8A+X6dRspMNFWVGRcwg+YfDnlrzDzYbjBYCi",
-	"2DSUZiObq+BJdXb+omIpUE2GDMEJy/X3VKGsBBnQhZYDqyXrKZu5CqJZZckBxEoPiJrKZfYOiGCzyeSV",
-	"sME9ZqHYOsDwGsaIDeR4PCAxo7aHFPM3rZGan6qFlsiUseGvHI8rxp/WCwveFSZMMMThdZiNEi+ri0Qg",
-	"WE1WPiEvIa2Veq36aV+7bVafte+8GNxlIjUiIGPseRPi65hb9Vl8FECgwqZLi2mGi3SR7Ch/BJNDuL4S",
-	"TI3onEUArgzRquabP1+8eolsvtuBbwQSwOXymOsV4g1h0LRFK+7TtYy65DOmNJ3NzWcs4rofwUE8Cszc",
-	"d3JJZlSsiLl2KnfMR5GRQgmbyQ9oiLfghL6MWHkcRJ27GvouG/h9cdCr+cNc1lrtGsoqFsLrt83GmAuu",
-	"pv2EUVXtB3XfP4eX3+C76cfprGymxHrzc90sY7kLs+zgSGljF4nSaAPZbS9mm0Dj+Uu0E/ozrgFf24o0",
-	"W6TS7tV2ppmuh//mqh+FCxdeJgsGCP62ngzqOrgIJ0zjr2DWsstlKGXMqKjZJuYCtPkq+It5O7sz9/nd",
-	"L22V6IuZmc4lT8FRm0D0r1OWnB0l06T8WqnkbKiMKrgQmseBkoGb2wRkxOJ1bHkBL902XTyrDa4N64Au",
-	"8tYVEsDAUx9Xc5mYFSTIcJWbV8WghI8bmoOVTu2aXJHhgseaYAG7aqHS7cD/doKpWb2essSYzVaFWVuY",
-	"HxPYdVRbJkCcdsRG3CiOdIhqo90DljFSIBx6pvG1G+vI/AyCqHBUpvoG+vTWkjNc7WBDuexVWB9hYuwR",
-	"dN/ZVila4Gbyw+H55Ups3Xu8LibMpV1isDYqF3eYXXy/Yh3SYo4NWM92wUOj8O2ACU4d/krlBarHFbdV",
-	"lnicofDI3d+9Zu8kLxfODlRrjMKrdMiWkauU4RAjnZ7rxLHrJqfbBc0eBa1ly+voVvb4/EUYxqqTlQuz",
-	"LckMiNWhPnzKjK6IWoxGDCVG4SAvcg9I8jsJXtk3nMVCfeo1Pg4qwK4FPIQAv8SWYTRCJuEzLqhG5s/o",
-	"fJ6WHgb/RJh3T81D7LrZiKRglS9Kwdx7zmVcoYDCU/cuBLpVvfrGPMzeVExXv6mYdm8CrH7Vm5CIgG/e",
-	"pqtp9TKrjWJ+loJtsPFzTdW/6vFx3aveUNa2mjJ9faMpJ9e96s/P7XV5DQbMgBdyllbzSZehXy6/cFsu",
-	"lBe9t6D1sy/hXofQWkRLOHa82/mGGpC7p4fPcltgAhPB4YoO/wQGPCLUSXQeM9/7JjCgFkRbteBJraSu",
-	"borjqz0XvOpsgPgekEfNBquYp8u0qFjT2nR4QmQCCPzPZnO9wnMI8tCgTJ6HgrORifYlFKpIV0/ewxYy",
-	"0aZl9MP+Uax7USiTVlCp86XLrEqd16rLl/Wi0C4VtLMs9Ch0U1d/vP3FXt5qjDpUZbbNNhmguAbD/bhg",
-	"NX2URf+iwTK17uQchM4eqRaTCVO6n7B5DEWDFrMZTfjP5jiyqle9WawKaRrLs2XHs9JUROqUDPCE4WIy",
-	"aNq73ZBBkiJenB6RgVPRovSN9AKZnesQeZXW+39EBniCDJpXwrMNN12Zprx2IAV7lDNTN6vM1DljNAnZ",
-	"optXAoPAzCR55kCoRZ4zOaYjBxuuHWN29uWNvGvtshn4xjb3LY+sORMREpWlcuLxD3eMcPcV5b3PhAMU",
-	"a6bMtrW+XaGSsj62pYkPMp/V7q1DhlYI7vRL+KCAxmJLLvvhTuYgkAkLteu7qiM4DS8z/TQBH9LONyJl",
-	"e7cGc8bY5eoG4aIWag84mHJQekAJYmP+MWxZdTRhSUYgJmEjORFcMSxaU/CNdQuusYNcUTJ108+VT/zU",
-	"7QWqwuH1W958TgbbDjwDVcyUssxs++7lWr1K2vQ7wNtb9/YFvmXT9fhoR+qPbSz1Xvr2OK5VZnyQRh8K",
-	"XfY8cuwCSldF6tW2Q1x/1cvWVvU5CDIEDrwm2M1iLlLzbRPPhvQGrLmGBM7cwa+4mMSsZcuJ++uvHMLk",
-	"F8X7P1dXHzud1tXVx+7zq6uPR8/NP0+eX//BPFEVD6u/Cq7dMwiQu3QxfwHriHmEqrKr6QJur6nZcNLs",
-	"fXSZQUm3w6P9k7SkGzlodx8ENGroMQszDJTH5xrqNp3ZCHBwOJ6Sx4wmLCG2MprXSloe7dWc/rSAcoro",
-	"M1eF/b7fOVkfAeLkOw9SN5JGQqOF2JbKTgMMQXrXW1H3ugd7h+vMqLDqITe+PhgzuzCFEvvDUUtn8ZKu",
-	"FBkMgZm5QBL8aX34SG4Cc73lmFccRHD/4W4PnudWEsAOy9myd3WQOxVrc6n2xH0RktlGnKVaG9RLNL9Y",
-	"aYX6ZM4Mj4lWdpQWbyT73X6n7mRH83EHwlc2ISFeYUQFIDVyqOvMq65mM8rXujEAMPcuCsnmR1VI+iNN",
-	"qaBPR7xe1GcX69DMuYsy1X6FRJw2W7exu95Bsm5bY4KvC/leG1hlTb8ha20+grmZxoqBYwcQnUIWSPws",
-	"l+dQB+LrQ1SmA08/zkfjdnubHWWdY/Ofx+Y/T8x/nm16Ugm2XJugkd7t2TKXnpGzeRaZUGg6tHjy4Vx3",
-	"CoTLghlBUxhBZcF8yNm5dvFlaW1anhrX0cAiGMyw0ZAcRATGCp5isU5726SCDHgE0XauHPCVyNUDJn45",
-	"YNckOKJvGJsrFx0D5X+hLuIT2FZ26HbFDkKRd/VRIhD5RDl6uCES8NToTaBCQWIKATuLeTqniVYk5gCY",
-	"YMtqD+DHQbsqRDMXJyeXwvPwpvZ4c3swrWxCobV/XDz9CxZGHRhKB1kd98RWjTQrZeCepkGCa8KmOfrP",
-	"bm9DK63iPMRSk0CAqy7e7TQ7nY5fYhFCS2QC2YEbeHPrrU7NBk69ufHDrG8nrnxzEof1Fcm8bSi/jG6C",
-	"RqlBzl4EZhP4F44b1QNwfTARgYXFWpMGGIbkx2UZ4W6uqI/IAA1NA4TxmCdcJlyvmkTTiWqSmIrJgk7Y",
-	"lTDbxBzbfAYVjs2fS2cClWSKu4jI8bhgdtnOxHWX4IGCaAPeBeVXOpNoPLvPVGapGfYa0CaDT7cDQtVN",
-	"ZhXMgtK8aBa9SER5wu8WLJEwZ+rK1QKtoDedJEsPxfg4dJU5F6ZLf6jwl1UxE66O2zHyDGD+rMGqTQZG",
-	"WNhoaKq9ECCnBX6lMm0Yxb5n/OYKohvFI7MIzR6AorUaFAI5QQ4suZ5eiUF2dR40yZCNKN7eqE6v3a6y",
-	"PBwyFtoBV7WQ2oKveXNnpVzRSFBcl+5Wnr0TWqT5pvNmto1NZngP3dvbO3ng/AZkvNCLxB6ggry9fOLH",
-	"3q4YTQiIw0dEYLiiPVC5AqxpIhe2WG0qTiOqWcuIg7wOtJc3J/U6OR3o616n9/6wdXL9z17n/V7r5Prq",
-	"Kvpn730X//Wpd/tP9+unvdsHra878Oif3fedVu86+/t9twdf7r3vdK8fXH5t/g9b6rT2rh+cvu+0DswP",
-	"6T++vrpqm0a7zZPbB3/6+sd/vv9j67ryswf3KMK/jT3vlzNcVdqicAdMmDb62XiRwI4BSzJoVBbQBM1T",
-	"N2ylbN3/QhTmYsELKnEh+NT86avEndYJbY2vPx3fttJ/72/w76AVctsEHWs/s5ytPjry+t9W4q4mLiJV",
-	"HGuPAPz+kn3UjbQCZnSnUwCc7cWQ8eobcClYojpVBrn0Uup7sUhIvSP+3Jn0S0Zn9yFd2+iNYjbObAhl",
-	"dNfuWtM/pv6cP1WbugbMRyhIQsu6ZrCgCd5ruBXB9bl319miTBNPvQ/A+JjC7Gz2fQYrhGFxer04xQ8v",
-	"4dXbZmMxVywJHLJvGOhKfkaDkZNhSKAMBgprf3Dw2isNd9oxVhaEICWR4kNtsONwOPkZqJ7Vt4ol95lT",
-	"qwOZ+3jxlh1Qt8pzv5G57CVbphazrawZ9zCgOdtZvakDeGnLJd+Hnbba8b32SFrPObdJLKj35nZb24yF",
-	"9q6O0XR1sSE409wPp1wMMnNMqg027LVAbUj/5cpqJIsk3vCTt2++L82f+bp6yqLMN75h5BC+f9ssavU3",
-	"IQ/7JarbzfSKl3fPpKVIyF8Ym1sPDiWKjRJWysQ9yilG5s86t+vhfsjtWrz6slWAN9e1N68MuSwLE/Ac",
-	"k2oqlxbvVoqRLWWJrPYtgRvxOssE/fS5A8ycVpPatBDN+E6OBJ8ou2ZDUTagUgHKqXfnHydy1iQJi6nm",
-	"H5gzAdgaUTmNOeGthI1ZwsSI3T1p1cMtWBc5nL0ZuNBfV1tsUx7aFC20/JQTEIssz9JBYYVx7a8du8Hv",
-	"LL0Cawd311qJMr3A94p7xn6+8baxEt0NStndvW7LgE/sOWdxFHa0nzloirF55yu8X5XAPuq8C7T18/V7",
-	"KzAqvAceFT84EIRydHLBte+C+gDuUCcLPXVVbTfx7vfAwloO9iuF/LXKz36RMID32e0RB9popqqYD/nQ",
-	"OG1QsSpwUVUrBZs4Ub2ZuK3J3EHTK7pCsUwDLD6a1shgdDS1wJLUXzg+PXudfPD0XUh0dorKqPjGaWNG",
-	"5++Rk9c5PrGkerGjSYG6weVyttCXZ3hgDRSKMdhUmBSeNmDey3uLbRHNJhEywXCxNPscnNAiwwyUggzZ",
-	"lMZjJ8RcsyHfTsTVPKar/iaXsqf4rmNc4UZTm3nCI2eyS8OEqCKDv7VeidZjILb1ajzIQR750TS94zoh",
-	"8R+tf13/MSgbPkeAU2aybQfkrhfB5PMnpNx50fib4DKlp1HTuoPjlc25yDJUzCyeEjqfMxGRgbUNDMxJ",
-	"vfQrm9wBdOVsB8hQW6DsYDrI2oAVG5tSZwR5ytRNBZMv8kXvp8A3FmEtBEYipm5CQU56fXo0dHgGb67N",
-	"sqe+DQ3uJ9lVG7Hk/ewsG2bJEqpYFJ6NEv8jitBf28h0GMlzirwsT+CYjnSqLOEskucyIQNrRsGcrb4t",
-	"FTM4JQOjRA4QXkHLAco9B34WMVi4lv9mHGnqv0/xwV2lfjqITWT+P5QU7Td06UG8FO611WajfKZcYR5L",
-	"EYJeKkI2WXIEYQy7T0B1y7tJhgiD46obfAV4KaMb9KPLDMh8s75d3ahA1+daEcA7cMIfSgslkT0i49jm",
-	"gbQbKZpedbI0RvMkLGZUsdySU18ZjXyG2inEYoFfErHKfSe6XWYQxG6XpE0/MW9xhAl0IqjX6R22ut1W",
-	"7zDozFULWDw7zXRv+jlEzcwzqM1FLA0g80QWz5zed7oFfoYkW0dPKkW5uCNJOmZrdxe8VbuvesFdFT6C",
-	"3vliv4lFSo1a4hwaNvBsQKolWps8A7tShiAKRcZSAaZSxszoioBf9kqYPj62cO0O2uQ1VQoSRPwvzFmN",
-	"Oh+5EXJ5CnyQgilsSM5YGRalfHnqX3/qNvc6t1dXbf/P9VaXVA403SFb2J95SdW056I9bGoP4vWpe9Wn",
-	"7z1zynQKNCakwGqIIgcEa6G4MeBk84yzTMkoAoKVk82m7C4GzhrpepnFX+QL2Ll0v90LdCiNlvaVT4gj",
-	"F1omEA6bC07Ia57EAk0DJkvRiO2S3by1B8wKribvLrLu8mG0Yj/YeAoFpyEqD3HhfmeR/1lCbjnaCph8",
-	"SiIpmFW+MlAVl0Fm0a+sFITwlWVmc5QJi07tFo21+YmLEcsiGiFDukn+IblADfUXTbulecife0ASeXi2",
-	"m9l/t7rnSBGOFbsHcIKV16VkUjegIl9cZ6Ft9sx5vuqCifMl8EEAx9KsqRHFxOsM1vp9g0b0v+3f7ZGc",
-	"mV7TTeXcWDl78X4+1iK/nVJ3wn/853/9f1eLTqd3+NUf/vjwmz/9n/6nf97+q3X99dVV+0/rX3vwqdM8",
-	"3Lv976+zV6+9f7euzfPurff0wZ+urtoP/rj5+8Gt+kxorleXdBI40wZ/GMAJxeAdiF00rI3kYhgz8tNC",
-	"aqaaRLE5xfzQIagFM6owUuqk2+1kGTvH7eP23oOSrrRfZ1j5+urqD/98T66udPP6D1+/e/jgT1eN9//x",
-	"n61/Xf/hqvE1PLj+Q7PqhQd/cE/uF3nk3aWDUbcRj4K5I7txufiIOVlP94V2qQqFRfPRANOQnW0vNcpb",
-	"59ajDOMJbt9YXtgHm6Vk4P4swEmmmTHNBp0gTgXlWQCf+ddKaTZbb3qpjEjNLAaG/WK1AfvhE2cy/rSZ",
-	"ypX7Jp/hX9K57mH68Hv4nDaIkGdmTEcOUCU9OAKm+3zLYVMinVkER9PmWg9MWUxlrAjc0MBzUiS0YOrw",
-	"/CUnnc5R9+Skd7B/tN85Oen6/pLys/UODfNTHFf4NXwckUptyCb6gz5UgKl/5Kk+4AKz5SNQD/p11Zut",
-	"YIcipoNHeuEufC9w/h1DG22lWVkIhE1NyCVtyQIoWXbVIimZZcZYNKSjmydyNqsw9a7SqGXvagJooW1y",
-	"yT7qNGp9TpU5zrmCYiTC4gPTSjCuVH0yl5eSMaRzl+StYsrW8b75z2H4jrLJJ3ftIagkgbuuArHLXN7Q",
-	"xAjizVWuA17mqusEtmpWETgAy2hkmsoKztuweyMfmliZBzF+AA+FLa2XD47qgVdueJAzIQQFZ8jXVU4d",
-	"Sc+3g4BJYRNBkDHRSQIuKqM/MBOKzphOcVaQFQOr4QwwVDqX9krztt6hjFb+hvxpwZJVWoYleOmJXSmz",
-	"8nzEwJ4mUfxnAGpxoDzOcINnEEC/rKSIcvOhpeyrqUz0oIl/xFJMrA9CLnRfjvsJFRM2KCQD1MD6bADu",
-	"cwcVN/2hvET+fPHqJbHPbSb+Saf7gHBhw28Mmx9Z/gOLvZmDH5HfmAkFegCYa4x+GVM1LRkRIUBnnW0Q",
-	"ybULLygP86utypi/iBkcrcNE3mDgZXoxXmCVJNbI6hdlCY7ej3a2vCpHKND9mt/Nhj/NDW80WOPRrAf7",
-	"T1gn5kosboRciuAyzVkKqsrdEMh+cpjwgFIk54geZEbsAI8fkQEu7UHTDzhKGB0hILQisCswx0WRkUtZ",
-	"ySCA5LzRbGAjQXK/oyJ6NR7fJzTajAkhz0HgmaXnql5b87+0MWB5ESukZrV4QtYWd2Pt+L/7o2wzU5SZ",
-	"MTkeO1tUMecKfw5tu/yHYXhLv07ClAKIlRyPM1D70zxK1ZKCUV6AVdCvZwB1tZouAdQWQ/cjFGYwO4Sr",
-	"K+EKrmGlOnJ2DoaNPPZVfllDt32gqNFsQF9ZyQPsLPtbMSim/MFsbfCRhfcBo7GeVlQpYmoR42WLzBM5",
-	"DKgLqgKWzOFuyJsc5oa8Wa972iZDM3n+NHQavH17/tScr0YsjKiQgo9oDM7PNjmPFJnRiDn3ri1MYfar",
-	"HKcw00fWOHRw2HtQNM11uicn0d7osNUd92jraLTHWifDw27rgHXGe/Ro1I16vZy97tfNjLptNr6Xk3Px",
-	"XCazO8ozr0CeU1denS30lPTanax4HPC1HCoDyejBoKczWzUDhbUtZRM4XneMn2ApymJGvwiqJgkVul99",
-	"czPc/UrBBa5NXtAVGTIvDt8DkyvnNGSd/CbxLiAnb7N5euSgiOw4IHkF8ffULzCHC8WS6vpzVR6AR2D4",
-	"tzHVXDOi5uZeQBO5wIR669fGA6Jdb/DfNfuLmRduhGuSZ0DSbKc8ecKmJrXod8Le3+SW3Cab6gVLJux+",
-	"OjXEIuQrl00kM8pWwJshtAxz1C/r/wXlLZcwnswAwoysKBb4SjC/XKBnACtW3SzYdSB7aUO/LaY6rY/S",
-	"dBgywdpFxJUu2iY6dkuMszsUjaG8Huk5rfFUBRfGVT98k8vqzkCCc7HsjPnxblVnEhaZG/6Oox+XNgQL",
-	"AHrMTFrD6pKuMCc0C5VGbCZBBu8dKdeDUikRu+d8/KEMXHdHpToKiUcZDDAXmcHT5uOwMoW5RCe04P3a",
-	"EYJcW0R0hZDo6+o9uA3p1nDT7ey1iHD5vR30GuOCr6npsFP3cSERw9UlBBcsWabkcB2o8PMorRRqgeDQ",
-	"Q4vhVMKmW+/KIb2xxMSCT5v6hMufhhFJUwGflvCjwnLpaypWgHAox2lpucTzkiOLeaIeOJtEWv4xYurG",
-	"w4pe6wuv8oCn43DensqI/tJAIGj3xtUlwM0dysJIvUe1pvyCs2n7Q2Sn5bp8kcUVAWmFiGlU2yoftYnt",
-	"+BbgFkR3H0xhKXojSwnIsSnXTc2aBdSN8mplH61rfpXCiWX45EZyJTL2EPnS0G0qiKZD2MsQc4g+qjb5",
-	"wayCEY3NU9XEePYxY5Fqkrd/7HSOD5pX4u0fe53eMXwL/zyx2arwRucMw/ZQFSHK6KRiZDNZWTLjgsZo",
-	"vbXlCB8Vy2KZSbthc02GKw3X8yth/lVwipQts8e/C8vsCwdWFojON4++ct4T9Dct5lldG9+GJudMUP5w",
-	"MtctqVSr2+sMzeraPJltBzewl2x5n6TYZj4lFsToQCzieAD2W3fk/M7TZGujSlKsjxC8cf62bvQ1wOc8",
-	"JZTE0mzxOU1QeGgyk0qTw/0cdqeTIi7Cz54KytZpm8d0hd5X3PCURHJGubgS2GTMqNJELyWJ6ZDFqgnG",
-	"AEykHbStl2zQJu+CtgNAusRypSBnBB/JCI115OXzvzzJwhIQae1KZKCiRriMpmx04wp47zbu0+HUpSvj",
-	"6qr9/pxfv38prt//8OH6/Rm9fv99fA2/PY2uK6wTv5/gUR89prQQj4mWpNs7Li0tIuTdD6gmopRixRS4",
-	"aZgXzIlME7yT2JVyJexSedIkSqbJL67AhXMKmXszJTdsNZQ0wYakMkuIxAysVsSNzKsXz6haQdbBwuwr",
-	"PMrGC+XC0WEvmc0iBSTKAKb/lUjHaPXFqUw0scvAFlZ3CBDZoZmmAtHhKGLjyRRzgH5askSvFrwYKRA2",
-	"WxUl/fHuJX2u0lFQGKUZwhgAAB9U5NXcoeivy3UJFk1CqpSXoFeux+WAt0nHxi4MIG9gkKqPM0bTqqZc",
-	"ucQcGhdPn13VXrLFlT5U5RG/9vJoSinSlTmOLr+xjuCaeMggeK8tFB+e7iSRNk7kZP/g6MF2tQptD+tC",
-	"Bi/NxIC1YY4f5MIGyUvA3MQdZnY2huhk6DXlQNGDYO4ejEnVxSq5qK9SwNdGkcReeFkhe6scaWV7qoQ8",
-	"sM+dsuhhHkC4XywnRRvhflFE3CWa8rXZNFYY62TB0iw3okz3ji9efCWJqXUKlM18VR7uy3zFN3yNmIVU",
-	"D0V9cHLireX9TnA1V+R9+rGdodW1FiBiwxTQwUPbuno4SC0spaHVABqt7zoccOoQ8NKqpmnFznSFBcWQ",
-	"tzWDTLPDwXkaxoxwcD6NOc56Wq6N970KC5T3uejbEs3w54yrkRRjPlkk7g0hs4gLyvvyA0tiSSP3eJ5I",
-	"LUcyxr+M8krxn0rTOO1G8xmTC10oTeYb9PsQ2mF9oY1mIxr2hwu1wn8tBP1AeQy7odmIEsoF6u+gQvZB",
-	"M81Db6S/uazCPuIPRzi/Qx5F8BhDYfpyPDZyI2KzudRMjFaGMfNETowuX3gy42pG9WgKwWfYoR+tlrn9",
-	"vF/972/YynuShu35sWy2Ekv6d0JFmhsJ9b9oNOMYwReb1cqivl1AkPClpzLq5yPhMu5aJpofxkb9t//2",
-	"F4KQYB7oa2/q/d/miH9uYfv6EEtHk4kt3DSSAr1h/bQena2I7peFS6hmfYhxwz9lzAok28zjiCd6ZXNV",
-	"WOIWhVfVLjUfj2KpbHDfDTPDWShm4/tmVKz6tiSI8n/D67yC0D+60FMzdSOKNC2EWsznMtEs6s9YxKkL",
-	"MoRZofkhLhm96dcGLbwGJoSv5F45+GURXz92Jfeq86NBIxerDQ742Vw/sS//Ak4ooXSygEw0tRlt5/4X",
-	"UOwOjWybff29exvBx6PFSG/24Wv78q1XuvCzlIKHQo9ZDfZyMb2sEiXaUBcx25B1b+DVjYuw40deAXao",
-	"r7zJN5fmzZK9duc+uxUWmXWIHcAODyVkPZ0/2JeDHqcMz8A7iXFfWF445t/NfJzfYiEf1MxtbjUHtXUs",
-	"k99Minlgk4Z9IWBYduPMgn1B1ZpxEUFSzEouEqjtgukw9ebm/d+Fubkgp8I5D/Yp3p6hVL/DJqAT8+Pj",
-	"J6/J/hEYFlMfhGHsnCVTOoccUmjS2gkTNuFStMm7rGZt0zUM5hQu0JznJSi5hkt5At1uviRCGbfxU6+5",
-	"d/t16/1Z68dr/GHv9sGf7A+fercP/lTDmY2iQmwKxNl5+441i7gN5tgmXqOm/g/s41MyQA+ijeg3B/VX",
-	"Ck2kjyzqdLNQYHlAleJKU6H9sjbgt5ymxYtsXO/ZOZGJ+QPL7OSTAdB1iYF7RuF2za6PRbaVPOqg1NwR",
-	"WVcmeAlbfMjQSFgzQXYOK66b1seN6mJaA014yZg0gxR0iJHmWKWJBQcac7S7bGQCyK+5Qj5xr2wGuFtl",
-	"G6v07uTMKrTlSGlm/KybuVQTCsycW40AcpthSm3q5vkCjqM3TkcqwN2Dc0J72vRYmruFIkOmeATPJNYR",
-	"phjLP6WqJm/PSCCzm8s1Yzfj196vz696I5fVCJnWXEzUfauClW8tkO5qM4nCGa4IuWN2fSHXdTe3nd/i",
-	"dWSbC8BdVflSbRHk2HUIMHFGP7aGK21ognMzWzcVVsQBXGayDDgsyZTegFAjpCur5j8ig5h/YIO8gmIr",
-	"+mNRqEdkkDBtiM0aNd8AQHXa3JBdCa+Tcg19IKvRbMSYP2SbrLm4X1qupsVpGuOEMxGBKSRcuzxV8nMZ",
-	"6tlXgi10AtYjEB8xGLTmVE+Z5qMaUn6oAksE0AcLcW0rG9qj1Pnx0P+SOi3AYcGFBfzGlxVZsoRBUtEG",
-	"NQfX10h9jdOwq2J1dlZtkTo3x+h2gklNYQLvoB5CGBr7qAthlrbFryw2q8hHDtbcVrqHv4PrSqhW3uuF",
-	"dljY202j2Ru5JFDEwvbgqonT1V1aECTAxowGkTe2RrKuGF0h1m/bgikYe7bLWL+7hdMV1Xz8OaQkvknb",
-	"rQ4VtzF+UxbbcHcnzBZzI/yqMqbfMBqt1oCwQJWhQZuc4VaDsKOlhxfvKi80fai601Lo9kaodBBleyWy",
-	"SHWuQ+DovyyYyxqJtEXmQWke7gWItwUIC8zpL4Vvl8WLb45vZwvsb7258XOiHXxBoYjm9rX+Sznf6wru",
-	"5z4vzdK3zGLSKqaMxvCVQnh5aA8iZaBSwZz+tGCPyJBNuFAWPUMluj9o/9I5km+YEdD3KlblTg8tyZC5",
-	"ClCpDliaLKMQ9eeVUR456FOrE6ARP131W4V4dNdGpuQJC8+9YnqteFVMD9rkiTk/C6CsgGyFQVSg+0Bh",
-	"IQtJnFZSgvUCwjWQcpWV4K8NILKvbStMFNObAzrZvoL8qjDhUQ3R+TZpw9weItl2heLAIeOb7CZw6gCK",
-	"DHhhB3BFSYtfpyejyqcYgMM2JBIvwmnBjixX2grJylu7lFecwhb4BQMH120HXK1OjTAewDGrXKnxptNi",
-	"FYzDO55U80qkX5prFxsQOWcCX8Q7mtcMjSKVbyuhmqnMbD2gfGDXVdOWlrJNQRiAImfnVyLrHJmuHLnm",
-	"RazNqnOFODyblYia2VoFHthZaZJYyhvlYG9wck0PFn/bcWQaQqA2XLDFkdQg15D7lXztd/agSQZS9LH+",
-	"yiDDZ6wgO38T9ScqdWZb7rvkFGCLC1RT4G5GOhrNRtpx9fJSm66vjU2nuGpzNiUsAufspwX7UrOxEPyn",
-	"BbOPdbJghjhGk9H0DaBwhCLsHMpMkl28HDaXHk0ZwmWaJgKKds61vSPvpId8s6QKdgaL0oQjRyHCpIDJ",
-	"ol0N+/nOG0cu/2tsJGGaQ5lfJTk8X0jODFac32V+T5qLi4M0nT4i1Mf/ypKQN84zVILP56xC7XWB8nY3",
-	"uqclNrttDxHAKSffWQ9yzOgHptz98arxP//3/101Nl7fl+yjvmCTWQncfS/kGNjM5Y5p457LfefJlnYp",
-	"ZjXn/VzVmpC7vAX2/kwKIuAbGbabwWYoRVNpN6G3NdvhBMV8lqkjxvP/p6F5dm2uzTe9YELzMO6jswCm",
-	"lCq5sLm4KcCJTMGLMjugYBNqf6RikoQvUReozFeIlCGbUOGqqsVy0uICDlKLMUCGK3d/4WICSgTeBtaJ",
-	"0I2jg6A8RNgHixYFDHPxriVpoavRiClLj43/VzcqHLWK4Xxq51E6TESKLEQMOTw2MQa4xSKb+9K+UwjU",
-	"vKrKl17K5CZNEQYsHxxzLCcTSK7ISpP0OnvtTrvb3Wt3Hvb2U9wco+muApHFZYRFqnR/oXYf1OQWD5qM",
-	"weTCProaO04DgiuETc1ImpaLMNZmWt0KVm07FROoNocXeCW/MFsgSgu/jhZgMO51Ol7GSy3zQlVkQtFD",
-	"uYigHHNzCzM3GFgL2e4IChQ+EW/n/04lr4su1nhlqW2TM7JkcdzC8Fabp2Q+a6Z3MJlkyj7uUzML1n6x",
-	"39kjxaDSQemCdh1CqM/ig0/fFy9wW4HGXBi9Dk//J3ANCR8YMypW7m6Ffq8pS1ibXIKfOs2HUkLKn1mE",
-	"Lh1CrY9bingVxKXGu5g18W628YHI4NkLDnPnLsrcvUbbxWrwaZL7bdN0dv8+z+I4G/rAHPY48XMmIi4m",
-	"A+hpxgXb1fDqOsOD1GwdI1hWcoEgIDghOyfAttu2xZGV4hPxGbqpGqeQQxmtvlJlfWqGwQ0eTc38Sst4",
-	"gqugYlMk66xXYDkYWJ0eFAasTu2qnz2qrIkpCP+lYdqHzGwBpNDO2t0NZHcLMfo8cC3WetPe0mAHk7Y9",
-	"Aruvpbsopzqr3gUwvMIAfmaVSaOKQPkMd9HJ0vgLB+DnUCuFJONFgoV9cQGPqDA6iL27+EXFdXggaKM3",
-	"UgdVH1UqttDbX19hPamAOkCqvlJp9np6t0b2AfbovWvAB8rOrFkiNg/G0J1TrELr4JJONoI7CBf5Ik9c",
-	"UjNGD2TYSesjuw5+9cCucCWhd5BHPVzZ49p63WWiMwNuoWjexhd/ui6eLGzvu2Q0lMBKJolczFOIHxu0",
-	"5ylC7sjd2R110+sb1g7t82gDWwidvYC3z5+CdWeTgATzkSsM81nSKVL0d5nAv10t1EJmReiOY+ExPQ7c",
-	"LRMiz5A6VEgv19+jcePFaGeqxvhUvRira+doFIhYRFD+3moF+pa7uuLfNBuuDbVzhm1yjlYceCykJt9d",
-	"vvg+EO8NmZJrTEFZeDcY89F0UFESJozLNGVIc3ttzO2aE8dFchmqg6sazfABnnnZE3B/51JYsFaG9TGz",
-	"I6WklM42KunzwibmW617V/hdGVidJ31xYlK5W8anC6auZVeG+2PTbW19NNPQH3MWR+oOd6UMOUlVlLTG",
-	"lgm2XOKInrJZgSf5srPtGvzLFJPujvSyJCj4zWmfgQ6O3fnvIPNsoeY86iDmWlCdvuZgCD1XT+Z3XU4l",
-	"ieXEpQ7NFIs/MOvX3NgJVKivvt518tT74DaX7n2XI9O09Mx+GtwV77INYC2KLFbMGmM22AhTCpXE4NyF",
-	"NVA39RBMkl2Bdu6uTNfBCKItMXYFiuBSkrB5vGqmSUU2wcim7rhhLYTmMaThwP0kS5j/LAmyodIUHimZ",
-	"WT4lxlBSU3AEYs4lQBihCcF805LjcWgq19ceKVsLw9PqKMti7jbjU6EGyHWoJMtWrNpU4wVrtnMg714X",
-	"xcLVvqecRhGLAJfM3z2CNTNUk5LLHY1+LJmwqO8gsndbz970hR1AzaVmeoyrMHJ3me9Lejfo3XnCZQKr",
-	"6G6i7LX7rjyu7+SSLBLAUcWFEF7y1ajMSsYfPlMmvGs8uGIBFgoeo10SkR0GvrW1D3JpN3S9BRHnXFFc",
-	"pZbXjdWeWj5uGR1g7/QbDs+8HdZbTEO7VVfM3WhHRkdGZ/dTOO1FbRcaZxogsX6aLuHVz3drz13Q8/FP",
-	"mcz8/EEV1ia5pODe6UNw/W7GeQFx+suSlmKkv+nOuo8pnmtfKdRVTr1iVFledIoyyEQUBtN2a+dKuCp4",
-	"0Fyq+WCqsXSpA84U7kmpq2r4+jCgOcaS+IP2Qk3clc+PQ6myrZSP5Op76dO8Rv1vCF5MNsIu7nZ+F2gS",
-	"pbtMdcBEtqRdkITwo1OtD9ntegzU4GMjX90bEY+a/kXoLZjUCJ1JMckHul6JLEBYROkbqdPRa9SqcyWU",
-	"iXqw5P9o/ev6jzUcee2pUpUaEc140iYYPWFjIwYCsjFz0QKxRGAsm6Y55ZMpOCYmLIiy4CipCm21kVoj",
-	"W6A7c02Zv2ZUBFz59jCoT9TKpplihBV+BXA6YYPaPIOV3EyqOxzKyruJVYiy49qpVb9yJYqynTtXdsKy",
-	"t1q4VmU4u4o+lveZmS+tCThHJDp0rjcyxdp0i5hl1SvoMhy1WXZs1QnyxP8LvSuLBAVAxBM2ctktNo6j",
-	"TZ6VJfKVCIrkgqz9kuEikKHvuJ6+8FBI7nLXatw2P90J0CSm2rvv4iFpNZMswwbxvmUcmVfBQPMoBQnv",
-	"djpWirofyAv+2Eee2MhHUoFxUorSDZdTCKGLlAN10mu6Qx3O12uCCZix5zyuqHms+Ywhhu3e3t7JA0CX",
-	"vnyShQsysmI0IXB25xwtRlVqma8Lxv+DPFRRHl7+617n6ir61Lv9Z+99t3Vybf94v2f/vXf7oPV1Bx79",
-	"s/u+0+pdZ3+/7/bMO//ce9/pXj+4/Nr8n/m7977T2rv+/9n78+U2jjRfGL6VPDwdQVJThEhKsi0wHPPR",
-	"WmyObUkjUqM5Y+iwkqgEUM1CJrqyIAgt64v5672A9yLmwvpK3shnycwCChsXyVZzIqYtFmrJ9cln/f12",
-	"27/t7z1yF/w/djqdlnvpQfL40+6/7vzX77/9y967hY/tLli9rE3Pjd2bsyeJ4IGjehj1QXYrpwbnH0TP",
-	"bX2QsyLL+4SQE6O0H+4ffrN3cLB3eHi2/7j9YL+9v986OHzw8NE3/1VDbF8w0off1kf629pIu44//HRz",
-	"g0lj+c2n/2oepzJvRJCKEUoiWpaoeqG+sQdSIy7owgOXjBMuZCe7JNe2UjLjzF4EQZo/d4ulGGANUFxN",
-	"GGCtzwTOFfumNvFIxczHc7oCZB84zcepCe6UCcKxCSB6RW6LjZPxl1Yu+RsjJ8vMDMg+HZMTcppX0NjC",
-	"uAnuSquuninxaIXI9UNNjYtWStzJJKzPZBk19JuTJwO5mqqwKsfNhbTp2Cr3htTNUmZbIs0zxjEbSEDG",
-	"oFx+Doa3xK+KgeApqu9scy2HKhPexcSEtA3l9+vnZiw7eWteWlaGMWt8IG1wE3ioAPavgNUvs7Vn+Am8",
-	"tPGAxQDCbB1MVeb9Ph+BjCVjxxfDvNoLxV0zCZH131NhK1NSXWTcegDHYdK4cLe0CDQppEajnkmbDCXo",
-	"g1fe6YS1RL7ZNs2/enWaH+bxLdQjZjCFDvYffvfo229g4T6VlWxQfHsizWQl9ygnkAn08S9cc1jI3hL+",
-	"XkTpBZA9iI2aobKsWKQANJ+SC4ifGGscIuVXu8kUA9JByWrlwXolo2+TuLBy2ggrsXEy6A2C9sNmHsgR",
-	"VSwuhFRfR9RujEwv7SVkh/dlrmNU+qaT8VOjEFuIC5n639Jw4orTpz8vovZrkBSwgbetyDPUCGqVphLk",
-	"HIsO17kEHWOTnCBOGea/iZh5xUgOVSUzWuZLETG4k7/yA1B6UVZ2FW/pulLszcmZ+lC9kuVMJd/BsqLe",
-	"hYUcNX+yr0BJaqkGSG7oNmBAwWwqoF8fyzJnIPGtaGR5nN4tW1dPBmN92Wxk90ry0YSltW3FmxO/SiiT",
-	"WDyT3YFwn4DzBYsvo3MwPA5BDrsAe4ZXw3pWKQnJT+82yroomuTqGRdq+dwvNjA3hkoFgdpMoPd2MKU4",
-	"EwZvUMheUx71YsSaDdFt8kaHGlS3kLs8Ljme4TJdXXhHD55s7sVaez6HM5Jhg8UzJ1Q2+e4SzT7GjAJJ",
-	"VJnRPFrROlOLzAfrVJOaIgsIgGGS3CKLINsaEgpXFjiABJgvcEjwv3u2UqMtTEzc41/gD9xo9IeCCmTA",
-	"MuEncNnW/9qi3eME34WBd8XKDv/pWQdmdJU1qy6WysJ4ITUj61xqM9G1o/JG2LiRW/bKiX/XALmaGSNq",
-	"e/Mo+WOyyYNFErM+FM0pqzfNJ756HbtzsIYo4dq1bpnOzM3RiITF1ygKvJBnrXsacfLeGkfVZ1J3vScI",
-	"FVwueKYOo74LzEtraL11CNYMbcAKq0tDExoNqDUl9hsIKp8pObxqiTFFkygx3Gk9c1iNtpJTW4PgHOY6",
-	"fvXBPCR4XGOxqkqgkpeodnuYzs9WM7DBUG9W/NFo8+BkURTxBqYL3Zw3MWHXTVifn2KlgZJqQS56PbAZ",
-	"1wKFsrNxPsPCOCMy3Z+xM3R/77Hc6737+N2nPf/vh2v8++Dw0wIi2aLYeteYf944Yyur5eeofGcTpree",
-	"xPnoTtUBqEsFZohh4j1EhDHM5FsZituBA2ymEDi46dya8EH5uNkP9v1iABjV1d6x0A0udFoov7baW0M5",
-	"+g3H9B2Bds8kea+b3uATFRi5N8WtlLauk2nQNOFX943PZTIuzErEugqhlcKZLoy5FPWuh8AZV/WJ3rga",
-	"l6gQ33os7fC3b/Yev/v9cJ8DaH/osFrTPF4vS7Mh6cAHEeaPrCgZxmdd3m7x5SaZFyG7c1nC5p9IKq86",
-	"X+1VkUbBTxDVqSLm6MBM1jpnZ07VLDvn1bQ60zf5gqfwfE3uH/Acvk7I0h2QG83FTUpyeyfKv5Ao31Tu",
-	"/Sn2gc9xs8ug/65uOXEx8wa4n4uy8BY46UFQv7FXJRyomUE6IGTdgCHkqXSXg+eTOM2t4AcaXACbeF7N",
-	"6jIFwDpecvBdC2K7blkSFO3NjGg9gX09Rzb1pVYd+m4hQRE11zUUqswhkja2y2aRQMRzhbUJLZHCsKRC",
-	"FtbQsWnDSASy85uZb+LZXTXlNAyv6G6ae7vxOJ7BUwsyad1vgeE+2I4BZx0YZrSZYFWcRpw9UeQW05KL",
-	"goIqw43SgQm6Zo3mv3n9y4KFb5fnhfmcCHMJRuN4xGA9xJ0DOSO9qATFz3N3XEEdJh3K/klk8FNIlk9x",
-	"tY6GyBI8C/nf5N2SFtPAzaXSR5hYQMrCpQZQbyv+rkrTFDTsyu5AEW10k5hHiEYo+oXZ4fZtO3O5O1iP",
-	"5ifm+WmkdCdyjtzoVS0hDIlEoLMecEh1txhnuFOu3xSiy1tjQG7me74fa/acatj8YzfRimbGQGpP0+w0",
-	"Hra2MTc3HJtXQ4z0cJHr5nZtdMTN5QAwKCO8pambJCoW5fKDLw2gO3wUAaBzlxBwXy1m9fmPO67KgNoe",
-	"kC7MNCqsgcOQz6ybhyLARBmOBvtTVfcbaoCzPKu3ZlW4eeHLkeCiVF3lLgiOVon04cF+Cu5RlM+cQYax",
-	"VYjlPBKZnNoFrath+PeRMdo9W+dZirIU8LdbKqKs92EALBGuH/M1vlEcaoMNuamK1FxrdFVFxqpuqarz",
-	"mwbni+zyqP1OnQHFDrEtQ6EGtiJY3jmc2LPLA4ZYEky018DW17tma4rXFiabq0hzghOB9rDRYbr87G8G",
-	"AEYfOw5pj/PZVT5tkySu5IloKIDLxiVk854PF+DnFgYAzUmDy7UY5kWRW9U1s1B+c0fsg2/WOucxN2Nh",
-	"nLvbVaPKiasACuo0vHYsoIZyCoGWrtFadT1XMgEvYq4pIMf4qmaqFuM0VHiM6BDOfjmlfZ4ghXekw7r/",
-	"gSEBlsxSYaEXYHBTiZ746ezs1RHTKiCAKm4xhjp3T3Zjaud6VR8isspqbDsaCPuBS7eoi0bqWYzDvJVs",
-	"ZaSUcG/csisQhX+ozLiCoDc2GRdCZbomoEA2V8wh9eWCKDKutG1LBJkJUWGuo3qtYrjk2W7+MmQjg5JL",
-	"2WR8+7YV7gQGYwOp3mYGt1QEX6NVqwlLc74IopLlFSSHXVDZeObnd7bp9aYCqHiXsqQWD+bjx4/jkdxf",
-	"rcTShNY6ltQEwRLB85QkSbPkweVuEJZmIqduI7pueG/GSQUZwVTdwHRAe3mWkv0bztuFzFjnoDQ3SyvT",
-	"qwIaim3gEluxEpttsOvkTt0S0guKRYSxQGfpeNQI5kEFshvpJVp9qM55tG+69TlODOTFJuylV7IscmWr",
-	"ZuCauA/LWeVgAW7bwC5Hrn5cmD0V6W5Es+M+eoN8c+v6yWe2U+QwX5hyxn1zd8CBw9un5ToxG4P/pl62",
-	"9mCubO383ceD5MH+p06nFf/ZWKpGHzpfbwE1KUHRGxJOfwvIHbWNvZIipnnsllQUsvoDa6/Ki4Jiilh4",
-	"UNtOBIDClg0yp0ob9lhMNuNrz72jjsyVBUfpTMPf5tWAFDl7BUuVBPF89bSM3rmweppvqtdIrx2xmNFD",
-	"NyyB9i1cqwTaT58vgubnW7VRXQLTstByh3I1oKHIbVXKypR2IW7dLdN0zlhoC8jlwmg45bAt0mqQ6xTh",
-	"+idxgqZb45MomJ6ItAfpSmCGTQbGGdyITJ8FsFjvRYQM8wjsp86uN8gBoGBcoyGY6woSjy7Oeb5lHlHC",
-	"wLIQDwaswpuV9BCY3rB5UFcIQHxRjSA3Xc27atdu4f6G3KdzzV8iaU/BRm9KztZqwhZ8HLbimkAnbwdm",
-	"otmu7zYktY9K9T43Y/uHckS0goNkpSQc0PDMjjc9njT2cMlon01Hi+pvV0eKWuKtZ+twRlBRuN8T7DJm",
-	"SJkepU+XqlDSqnqYei79fjpS/ouBPIv4TFt0VN+q9hHVea8HQh55ZBY4o2cWBCoCF1ORvnp5epaugix9",
-	"XOvOoKpG9l/b9+/vuJ7s7z1+x/9o7b27x9d2//X3Tuc3SjFov/uXTufd7k4bEjvcxXcf95OHn3b/dec+",
-	"pEfeW4AZ4Bdbs0x1Xeq5ToX+gSQv8otSQm+d1ntaSZ3JMhNvmXcVkunmjrwZCoZH9aSWycCq7vlvx3v/",
-	"hT38l/vvPj588On7hnbjXhqXeTU9dbsGl/eFkqUqj8fVIPz1nEXfv709m6vXxohJILMDXwPMmLgvx9Xg",
-	"fmH6OZHuRFeJai5NxHtZ5OiETnkruvvJmZUQQQ/4dwijraOREBgY9VrimKlG+GQxI+XhShmUiZun4J0X",
-	"4wrcQv5HpufLDGA7d/TLMqaM3Unt5fk//vt/0t16/0b53qWaWl9uTclOA4D7QtN924r0w57tmpFKxYWy",
-	"eUbF7KUpCL4NhBY4kGG4w1S5RewWmNE/AO3ty96KAlSq42XMMWbnTViDzrOQ2VMDIqwwgRjbN0PmS4PQ",
-	"ElBio6YdHboJ/YoZgVviVCnxm1tASld5F8bg3U45LpSFmQ9Xd7H3uevFQMkMeo7lBFv/ufdS72Gn9172",
-	"wojIUf6zmkI4HUU9Iu9fF04tonfjpd/gH5LDOnEjgRypD6PClKq0baG0E+FTMy6F2hvKvPA0M1QoO7aq",
-	"BKdnSyCagpsSt8LpoLOVnHY0EvbBeMMAU8olLRo7y+E9kO/VUS0BJ1NdWGd04FeiryrCLO8VZoJHfMRn",
-	"Zz11MpK/sV5bV8EDcTKRFuJdqJGGH6GcmX4j51GdcNyT/7wpi632ViQmaukM7vIhGu/r8B5F+5Iyve5/",
-	"9AlXn+7jS/Zw4tIkkFaj7DA1LhYhC6NVtD7/NnZWnV+e+NA5s/bUF+cn14lc90xTY+14NDJlBcFVgiJE",
-	"tiTcblao4YXK2hEAPUgzDzPIdeWUlaGGhJmlxfGJABIpJrVixHoxVBKwVBIaKScL3D9Azv3v/y2eg3Ju",
-	"KzWy7spBqyaonUY2HqViKC9rKy9pEvJc7033+Z3S6uhDJxmoHB7b4RQWrIfM/w4CoS1+AAEoOuP9/Qdd",
-	"uAv+qVJCeoLVhAPWRff7g9bMpHsW92BhLV4UjNaRIr97ZdCoetgS6Y/PFjwj8z32Daee6D1EJGBUfzAZ",
-	"azH/dvryBWayPt9DdFA41w0jssyUzjsDzHTHQ3DGyaGyIAamfp+Lbx6Kn/MfEoIWINVRq0kERcnk9W5N",
-	"N9LgAw6bODj8zr0KYzZwvNoKa8F7uXtkYCZuwMndxxWbVEpjejFahE3AdoXA1pAoTzXjyySh8Qjphgt2",
-	"6kvZXA8JLOf06c+oDv1o4Dandp/CBuIjNjN0mBETA1rJOUX2L1RhJsiYJ0pVoa41QkC6mJSfuFxh0JXO",
-	"eCvUjy13cU/cu3csRqq0Rt+7B2elXE/jSRbqNEeNmhBtHqaRbfG3STKEj6+vlCChgdNv0mDlgCrGv+Ac",
-	"vXeW+OwHofl5Fcj8791DZCS4yI1wg5nWT+vUv+miNBML0F4p0B+emnHZVSl3xett1xDgpVJimOtxRXrb",
-	"cXw+Q+uopcGmWCJ43GgmQuOy10KKN69/oXM4biqcDpDjJ+Bg6OiRLOVQVQpIf7tybFW9y6IrtVM4YYeg",
-	"smOP3PijsKofRBFGKu1WjwIMfbx3j3ixbevePXHM1NeIBQTqHyqzTOE5v2RhBzLdM4locVy/QN44aM3Y",
-	"qnZHN67aCs4F8ljVl7AYybxsCZ8V40PFE2f9GOssVz4SQLmixvVlroP4cWZxq6NfMmQ1vBnvdKvoQint",
-	"2pclxJCpooguLNeYfnsnfbh/gE+fl2psVbrbEqdGXCo1qgFEuTtAyHY08iFU8gLgRUelcQOprLADcFvw",
-	"uxM/fGOdgYe7MN1LGBbIR8Q5NqXK4n6KXIPKDbm2dRlixlU614MjOpnwbKZlkELSqeWmRuoh+NmINJrW",
-	"zmunQuLC8SbADhAoI3bNrrAKJzEvBbiJKG9eALkv3ms9NTEIAOQmhifpkJ4twtWm6minGNsIxPxDbjHk",
-	"MzXjdsTHKdKH+w/TxCM7FvmlQqLTkIiKmxQjAGZctcQzVA7Y7sLTEzUgpIeuaK3KShRK2gq5Hp3th1aw",
-	"ID/REAhZGciniYIZKk8xjzMnSGijPc4WjTPLHRxqJytzp0Jnyp1fbopi5RpIxsBck3bG/HJT4HUucow5",
-	"3RwvbVuiikZY92LKiwB6hsZDAWSnbVaf6iMUmXFkPbqmooUnI9s18ILwjzFdMRTTHolU6mkK2gJ86lJN",
-	"E5Fqo1WKa6Cj4cyA3Ak+0AemyFDS8HJ2JzbaJtYjKIEEj/iXvEctbn4kYnKLxNie4TrlaelWDGDgdWw3",
-	"RW+9y3HWpE1oTJwWI7tVsBz8FPkXtefOwiASO3qh9V1HKMcDx9/Qh/KbsKXpBehSB89fiaUNiR8suoAR",
-	"fVl1dADZhG3mNngiinwIYRudcWI2Ybzx4+A8XiAjwFEivFmcZyz1EHavo1mLcKckQfHxqyBZvnYe0bLO",
-	"LZ2NCRJBuFGfzM5zgiMyP7sveWFb/1AaPCdpwG/Py7Dn0ffClOpImwRNgKNiX+Qa/FPn/oBPd1sdfRqz",
-	"i8QQpmTN+9QmP988HJCDqiqxk756cybuu9G09z8SN8Kn+/yqdDe2eFCYHuEqiljLcEfgnROiFnFnDVWi",
-	"APZIfTGBlKgbnChIM9MC5QkXgumF3wksEMctmKWgz5N3Q1ma/bRF48W82n4n0+4DnQj2G4prqq5xEkNX",
-	"EHTKQ/LxthV/NeNSy8JXBwJKEkL84tgOSf0gVLIg3PCgKHNn6dDpWMXOekhA0GAheFoWt8PdC0nwoT8/",
-	"ZeMA6Zdz3Xd/r20fytJZR381TjUzJbBxyKmtl2HUUEVZBfFzxoCX/NHoA/b+xzqrNKvJFHuExdASP5hq",
-	"gKoWpubtgRpM4Yqd1Nl89+GvPXp6l49TgIh0wrujY2ZQMGph2UmRuiFN225QfqcQ3+/CPSZ+B9eDk7a/",
-	"d/Tve3t7/v/drSlSnovfRRoI0t2fZzMBQ5+DxPhz8Pi9nbGGU2f3nnvFU1VUsvaKeYi3toAoLJa3YBsA",
-	"pgra8Nr9y7/gSaFkiXtqasa42CFohtYyWMk4t8K8dxINX5fBUeeaY7SqtUbprB1POiQ9GGJhThm+NDRL",
-	"ZlNqlsyms29CyZyVsgf8FR6ek5xD9hKzuvmENTWSGP4GIYW6jzyHfza2dwa/Dh7uaNDq3AtQ1HLpLh5J",
-	"YOSi3KcEdJ8igMklRwK5aap5rntnDpFHC94/LsnO4uZ2dKC/D4ZD12TuOHolLc5HLRTnJjAzoHFeajNh",
-	"NVjZsdvMQRbhiy/csUFLkwzuPJsNMoBWDk2AbQFYqm7qEz91oBbzEFPhVNunwoLqzxQ9gJcgxwyTkAIE",
-	"UjtF9SwJPYUodY4L5hdpqz2YsL2Tp4Tomlc+6BGNL4UIJcQeOTUXarMGChC8ZVEgbr14OzBwFjCqI6Qp",
-	"F9AhOnMPQS3HVYXx2sqM3PQssPQj4w+/7D4LctlUamY79CEAz7oCoGXjBnNWMmT9MKMR7VqQUZpqk4Ea",
-	"x2lmhw/FAMyMMLhKZ0dhsDnnZODUGdjICNdFVWmAZcdmdl4o3VVkLJkheOVABuIjKJYOHrFjh3L8YoMd",
-	"FKW2eBjdw6FgZPJBG7I7hmRu+u5PUvfdC8aje/eCueTGOhqzNufteTES8FzpfPPO7MJvlZY4w1kD7puu",
-	"LIpg1y89V7pSd1WBM1oq70yjjdUHQsHSjPuDRIwMvHWNw2rmhH3qJBpqHMxdCT6dcDamhAWRQqINSj2k",
-	"WbIBuXSbRY9tiRMtUjmuTFrXumE5IzOcuwNEaRoLygyIEPNCwUaBMgdf0gbiya2mtps5rDZTKI6hJASt",
-	"mVK9z9VE7KT4jzYnTKa75H3DD43GF0VuBzAdXD8MpTpZXqmso3fWmh16S7oL50GW264s8Zw7rtOdRfjY",
-	"vPdom/kDRaL0rkyRdbQb8FyfYx/S2hHmt82CdYdDa3q9tEa45+cGpxaJBWQxgfkEMOvjOc6ybmEspJWX",
-	"sDAwwzz+Fp8ZoVobvJ5+tVDFBUwRhYk7+kK5F/GsQk7h3OTZ8UiVVmUqS3ePhDW4HWe0flA1GCBSvNQL",
-	"FwP4FLHFHS2RmYmrJuAl4PojldYiig6M0xK/KPGvpqJQEnx9nuCTqVITgiKMmJLLGUI42k3TGqOcZ845",
-	"PnHqH+WDxSsKTGI4B1QVjXZlcN7JInWv4cdxy8KWAqXK/cjUrjG7MsiDJ1GEAUbBQ/TXUIrdxiHo5L1x",
-	"jk7fH/fenER+Nwjd4rpLROmOfnlRRJxwdC4C9LnpYQTXTDRZTwD/D/Z7HpPhH1FsLkhaTNdEVZhwtH/3",
-	"IeBYCXY3EEbyt04Duz/O77//9n4XOhf/+gi6881MF+mJ+HbosLsu+3vjPEU9TQjhdA5bsc9ZfC8+ihnf",
-	"d0rO7798BGP8Uyo+HdUezd0RMxXfC2mnuit2dsX3GJYTO9ItcdFTVXewk/7lIw7jJ27b/b/QQj2JY22J",
-	"+Oib82l3t/VXa/TObu2TYOZBnPR7yGZ7iuwBbu7P+Kedj0KO8raof5YHMYk+UXs1HZffC2w6dW7m+xDa",
-	"+l7Qctv5KHKnDVNXQjCtTW9LQoNpdbk9XY4Vfryj3SoyZd7PfcrhyInL4di640uQDhlDrAsqIKLH8CTz",
-	"elYiUpirlIs2ImEUO1aOwLHd0T4GYjSubfyMZX0DB8HpOWdxG5jvohxXAwAEIAdRgIjPbBJCmY3kEhCf",
-	"0P06S4VWCuIa4gIcGujVkkXR5kU7KtVIlupU6YwZrAjAoy1gOtyQA7lEFNr8FC3Mj1Bw1BYL7m37f7Vs",
-	"kXfVzt7BrvgkPu26BrxmscErnyWXO/txbbDOweq+KdEcQonndPncl0tYM1SoEHL9C9jFoF20o+wJJw87",
-	"OuT6YlifDlsfQlVAhX2hqonyYRV017Ff0reaHFGItUDrkvNOvObmDF3tAbA62h29OaLXzgjke/dOUYOh",
-	"gwC04mi6aWcZ3VX+xAHTidT2wgAfuy8XLAqR2jDBO7tppBvTe0GdKcdOUwABB19ux0YjelYitSRysuQc",
-	"gGCSAA7DXSjSr7hjlRmNyBhMnXbsGgPr2ukTFsp4nkCD8Rxm+VaPT5pRSicAbKOSBBDtbGpeH07KC1M6",
-	"GZVrFNwdnb5+8+L82evXL1+nweKD4yhFzRtZPeJ4ICg5YeDZw1aWpqSgA68MToxDJ2eDbR54PTj5gK28",
-	"OTB/sg0ZMx45RVregdHRx3XQEPQSYG5rMJuJioS0Nkw68MjFR7WazCHqNAyPDuDOdbITeqUbrTTp6BTB",
-	"hMkG94DC3nBNjX4KXi1IihKxigcbkzN4STWFClNngLaDPkFbrAWWQ66dVh89WitQZZPcw3S2aenjfkSn",
-	"4s5uCoZZxcIm8TcxD427haQ18t/fuyeYjxEbOsmLwtMM1LD8g5HI0VbcO6pmj2r/MBva9UF3IztHGMMr",
-	"2JnlT96cnr38NRUzHhpwhKfRU9SPMw8Ok2OyqxYXsntJHasBKUROgyAS1/AZ4Eb0ilbQDLPSjDp6RhcF",
-	"B1/tEdK+SGy0Eb7cn3cjtJu8nwHOv1nKHmnBnQSC85V7gJXXjg7JLfAxDKnU9DwSVyp3/SNNfWAmVlyY",
-	"CnkbLBmTXqdA///c6cVeL1nlum/5pCcemDCk/oCj0NEsLUQIBrghYmHe5hPPzbkzVt6cCa/v3f/IhM5O",
-	"SvaUytws4yJ4nhfKJm6LFSHUF1hqtK3KcRdDOuQlpxS3Gq8W2Aoo99wf5M1zf6O+PivbEHbw8cNH3yYi",
-	"laNRQfk+9+nGf3EaabrrlZGP+B8hOpDp19lqi84W32zvQ8ADy3RRIHW2kuiJvCrokf/wN4qGG6m8fKst",
-	"Hh4eRtdRmuEboMjaZFMiphZSlOPC647Ahyq7Vav2XicW8enlDaXD4jzP8O79g8ePswfdb/YOeody79vu",
-	"A7X3+OKbg71Har/3QH7bPcgOD2svUDgDW23x20fR2SJgKxotGoak1qDKmHOnHOJ1iEe6Hw7398Wnd/ji",
-	"T24SnkI6K5QCoJCH3CGAH8gzpau8l6vySKTwEZL7/hAoVXS0wG9Ol0JHQYuiF6zpsqnGO9R9bdvCxmo5",
-	"YcwjlEaxcx9s1XUFvjB970uhQg8l0v/cIz127yRLOdToIxy8oY6E7GjAdy6ptcbgDnNmO2lhsD85WPmd",
-	"2yDfPBSFqiowcpH+Ejwm09FAabvbolPXpgLmxnIoGdwMtN9hYXU0LSzYKN883j/Y9W4Cn2/HBkqFJNkA",
-	"3c1cgsqnWpWKAoylGkFRCrl9PI8YHN3+kEazKYVOX/A7QPtm3xifTulr98weKJc+s64lzkqFJorJVKP7",
-	"v6NJNcX9BuLeKp9gDZEEyvAIcdXKiMy0UdL8b1LuYBYxRfC3dCiLnimHgN4DP6TvdryAmPtxV+w83N/f",
-	"bcdvIvQJ0k5H0mkkbWgobHjCsXBHHATfAPLc55W6DQGk9Ll1JiLkLqE1gPGTkJPpgddabn/de55/iBdx",
-	"6x52Zz7qHXVn7kffnWNMhxP+F/ftsQYWFQrph5/cysTFG0CVJ8CUXlJ64KR0hiP09MjpF91xaZ3SCOEU",
-	"JLEGT1agwGFNoMjBDSPEvV+c9jYe8XlN38ZAC+8GzrOFyK/Ar1A64i+5vkwDruPM8OSZGo5MpXR3en6p",
-	"pk2DNHNLbebTk/Dj3s+KMmeGo2qaRJAmNByztNYUrnaLwikv2NtT9HO+eXPyFJYEpKO5KYc6BbemVa+n",
-	"un6etanOe2ass7jp/iI09iE21scBIeNkJKtB4g2RkL3hbG1T+h/8/gNOEEWOTkzaDJYYEBpJ4GyBTjwZ",
-	"qO4llaskVAgLIOKYlRhPhDOsTRYDrtT23dyv0KNHNPyuE5iDhrqHD7SgY9L1B9+AzXpjI0cNSGMt0mP3",
-	"3jQezgCNMzum4RdoxjfUjJCyQEMS62JDleUSy/1wzR7DS3jNQsPwUl2TAQ0G8Qjmo/uEskDhdGo7QSCd",
-	"w5ksy36t+XM/uh4cPKAeeHC1IGY4S90Q41nIxgc/NGzeJA4cuFu0qVTCaen0rNuFNWLCBJPIo/VeAJoQ",
-	"ZCtrpzl3IX/DulNHFsHPQ/0cayrBUNk5jO45aABRZ5vvgB4/inucW2aGqs9RrfwrrCpn4UStDikU6ROj",
-	"Kzc9zh6AHIX6NHLL59S3uNFzP7r2Hh7G7XViE88VZA6LVcg29GN4gdJ4mFubO9njZXdNHGFRMQhnd+jQ",
-	"rjVlCShPMwrFjJTl1VbCgZ0v6E3DzzD+3B9yt2M6LsPAsfB/r0pLGUDaO8DcZj3p7f0qq+4gbYNPDhGJ",
-	"RqocyJF1YiphQQsnS07iCLyBecV2OZZW8V9YugXBd0jcEemzM9mHKUNd4e3AgLIEtEmsLYx1VAlX7/nM",
-	"TyApDuYkBWVgRtncsSY6YCSlsNqW5LvPHmroWG44yuCHWoPw86bk7FbWUEBEAqQM6sI4sOC59NgdVHVw",
-	"VCu/JLUPTHcafMpIH9RL77BsXZz0YidTZUzi1G4QneiixK7F+d5Rx6LLvluzSfCuqeAzk5zYgqVUTp+f",
-	"GHAB5MoG92xOzj/uke84qyNR68TPSo2CO4HyvmrfTyh/HC+BNHQDjPQaPoA4O4XdUoFZJAvbNJHRz/F0",
-	"+iN+lh0hnO+zRY06ixP83Flk8eTGghkw2p1cBHcFdfo5pvVg2gYBDnMHQj5n1Gx/ERrLh85s/jM5vynS",
-	"sc3Jzwnr/qABQC/8vfWgyRxyue/QbLK297RDRiz9HbJVQ6oqd8vdt0hJmf3Nd/IYwBD2xqOQ0OVFHHwY",
-	"5Bvm49LiUm4FwtdSzInHPFVPK+ZGfGEGOrUVEGXPwR0XNzO6DC18HK+ZKDt50VqpLX/KB1sUGkDVC0VB",
-	"XNXqM/H+OrYVdIQbPVHy8pxXYtzs2g+1I5Evgs4tLaCi9cfK2nYcjhsasMyGQwOmk7M+vSUrqLKYLBvr",
-	"pK/uqrBu4hlz4pgaW0hbnWMpQdTScDUeX05oQLptiPAzmu1kYJzG6AWenZ9SaMmvYNYwG3p9HUOwwp9V",
-	"HquNz6lSVuoc3DIzaza6DoP6uL4pUciTXxkszkBJ7+EfBz4Y5rRGOrssrmrEA0H/wgiSlZ3oxf68hYiz",
-	"mfEAYKST6v/AZk9fy0r94hpJyUKE148idZjToZl+2OsaiykF/oC14eQw50Oppwy8Zuvnx8yPYSyMEe4X",
-	"Ks2ibGnCryTxkQepw+YmXNSqmpjykujM6D1+C4NrBfZweKK2xZqHpyWeGoLYdIuXSj6hbEyOKzOUTt8o",
-	"iin3W+bnfxubSsbd5WtNM06lWP0xLERo8vGJL+dB+xmSRfjISsi+gdI9AOp0f2ZAxrawF0koXYz2aDlG",
-	"zEn+Wjhy/crmwCU4GHh1x6Z5rs9Hpem7YaydmM23+B0aQmz1fNRGyx5BzjBRfrK8o3Tqw1Tlsy+/VH6a",
-	"4vYNczsE7XZB+/n3mhScb6hXeGrnDcfe+QLYzqYEwyIWM3AIzjgbkrg3obqEi7twcUykDdNFXFU8URRk",
-	"7RbG1uVQ7YdoUvCCz4OCfKrAjmxZtYTsnRxqMY7PnvzUmF4VRWMJHzR1j1GiHbyhQcRHVH4NR+nsj6Hl",
-	"9CY2b3ph0uP6Edj08TfSyNcVoxiMRyhF4hMgz+YUfojyObHXqPX7X2vnks/IpFEh3wUdV1Cw55rZjrKS",
-	"FWAMuNUxkWUmdnAgE5FyYiRkTwMCcOb+TfO9C+tMdi8xrcw90xIvyyjPLZQY0u/g9+C3woomaEEkr4rs",
-	"ujhLlkvzJbYz4qzLo7WJOce8NBmoi1Ck6kbszG9gwe7vtn3aMgUO8wgZk1IkCezmUo2qmcYW6K5C69MZ",
-	"iqJvhNHsKHE2ROlf1xZpgQegM3/ZEKdYB9RAhn69AkM6dAxJFSivdNY6r/9WWxhkkIOzgW9IApxdXuFh",
-	"HDpJaAU1KeIsaXwRPspJshiSxH2GzQ6nDOVZkS/fR1zAoY8uC5+PD96wFneVvJXnlTnHV8047uo/1jpL",
-	"Jltz2jUtybqlwQk/oBBgrg2txxf4JQoyUzzPp0xFB3NIx60fzv66byKq/5R7OpsbjQErtxiwuRHNWkOa",
-	"NDSRdAjpbKKQiLNuOjD1YCDd2Xxuer24/eFqg5iB1YR3YKYoZ7Y2NyvuSkPmuBOekBJ+1JQ6EftyG0e6",
-	"9kOtsVFEnCzpKOF4Nhc4pO+7b9dSkZP67okyusl/4psN5Ae2Ct4SkhJxS9g7VJ+FeF2PRsV00Zp3v63o",
-	"pM+Ar8pc9mftH7pKIkBCWlzAnuBno+XN9vfM6ubL4bCM9MtSCTvJq+6AFsjM0gYUg9gl1W6c+WstJu5B",
-	"lE0UdSBcjdSUmfyiJBYeEOOCAxBmPOQQQlGJz2eLGkfbEB7kUcUelWYUsEQR+rGGSlBfGSHdLGq/vxhk",
-	"C3lQhf+pDoLDvhMEOejVVvtExk6fWMydh0DJTAMW3VRTZ49PvKKEuW6kLMVP+9xEwCRj9427UABoWOxL",
-	"iSYkyJywVN2sFUZmc4s1/LArdh55n1XUvBwL1fAm14gQDysVkFzNjmFD2DtqCpEJzLSDrkIjHs43Issx",
-	"4BwiTuBNrH84+ggUi811lq4u+khPFYWweQFgZ+iQH+ZZFtJWGpdM9FWmRJj5LF+G7zYsAIiDgzQAaAFd",
-	"RZtorNWHkepWc6McfVY3qQPx9dkPo5u4KALaICT+BeYvkICQxEYSthWlW2MIg6rtqjJ3+8lZq6uWIx4I",
-	"5HZFBwbyoJcyp4J29GSDJhj1b5jbrtG9vD8u56a09tuiAa7tMOxEQL+hChxAgHD/gLwt/KdPsqnlA2A/",
-	"zxTVqnFPjih0QpsgxGhVMYoMxqjAkMQw/HV+Mba1oy26XNuZNAfwemnFEABV2VdBJirYkW1/6Mwc2QGy",
-	"An/oDlT3MtgaaPwu3sLel0SFdY1+JvqtqeWwesjzAlapR7sKbV/VliM8cSJQs8DMVwAkqfQLKLuYG1u6",
-	"VGtdJit5Ie2svAOsIF7R7BAYj9YdrOzifKzle5kXs3H2+i/NTfFriEuaAyY94AXgiYwhFvJCUxx0VfsS",
-	"Z2QAWO0qf5DvCacPx32ga03TDNjN4wogTDIz0UeI5mDRCqy3r4IgGWyzprnG/OOAwoWx6HphsVdqAGvz",
-	"PMvLqr6douuNgw1xGHdPGPVeXkWJcgm42AEmPdBj4A4i0qWVi0KcgHZRSFvZRFSzEiS4O9BfUndy4DVo",
-	"O2YwQaFRvRpngWhC93GUFNgSoIBzUaqbeAqVu1VFqtrUjDliHI4cyGB9JfsKrNhf0MYvlbgAU7YsncVs",
-	"esGar9QQsvcgPLHzaJ9LTeDlcppACiX9vhuKsEMyWFJHywHp0dGU7kRpWZyaV3zfAfKRzlaKCYHfHX73",
-	"3W5b9AyE1PIqys1D3V5iKjJahFEcAKlmfB4X1PvLv40V4mxFeVxx1IftF+RVJSbRXmmGnPn7GnH+MK+Q",
-	"tx9k6MwBjjXkFXLzBvI9sHNWltyWePy2ITWNIC3ntnFHM16NpIy8qHhQ7HAmlpXTXe+myvJeT5VMdoJ5",
-	"n/RFN31ON655TGMRyVKlo9kTHNK/GSkhEBcBjgO+mQdxqIamnPLyvqTCZg9L1kdBiClccU3WXoTKMefy",
-	"vlSY/hPGriVeolhC7lczVLX9PeMJR7MQtXCMjhy6HccF87SOyd2VPtx/LBa57gF58DkGRiBJIKlhAiRB",
-	"InMn2MPBV9lohrWxg87NhMir0l8M5uWkCeV57CaU8i7qawM5FlRG6awt79ltDheAlsTro8nFjphH8JmH",
-	"h4ei0e0PfccseHIjuqnCpB5nRbJmxsl5TEnRxmMC/D5wQ25FL//AgHp+ofFRaD0zhFsYPzOyImK7ATLi",
-	"DDgphGp86go3zf9M/cXlSmmtsWAAa1YSxAFGCrBmsCUixCcYPSunIQWLpBgmw/g9DfsEdDNB/pghZGC0",
-	"RPrqzZmbWIgFuH88ffbLs7NnlE7+47OzFIGv3dsu1bSFlYKwRTkleqbYSFaib5wG5dcVl6mnDw8fu088",
-	"2j/E/zxAn/Wj/YcQiAyWCnGxTuS0LaToqQlopDZhPAsADqHuZ2Z8QSnu7yVwdolS6swMGdLSGqMJQ33m",
-	"DCVR+h+YOmU9ooyTSM4kwc4S/ABk2uKQEAyUpv2AS4YTsPglSMU5MBMqvDg42E/c7ob18F3ru9aDXQIH",
-	"hrOko9OT3t4LoxWla5H3vl6ylj5wY0UoU6Cigox3lgIsE5x3jkhAHap333ADGSgX9zCI4ihxdSHEU4pF",
-	"OGTYcPWp53WOuhLlnGH5KHyRMAMZsZer+lwntm0EieUUZkYnGGurlG6LfNbFzOLiYiq0mYSkXAAS1ipK",
-	"DvNOu45OHx4ciqYcvMUpGdIfntkY6kn9MYcNbs/6kyIh8QNWLRPWnOwOlI0WNkbuud07qTZ7cCClu0c8",
-	"U9aXcWBRhIXsB3hupoYLao5pNTOTAmoGTDKEGLYMEGQQ5DXQTEDF1m9zbAzvdoBRon3//mQyaVn6md5p",
-	"W10z3BUHrf3WPoQ3ID8sdxI7kDwADQQW1dKRWmPaCwUlnkuIgTg8yN4M+W2baqBmcKoGErF8/esr5mMB",
-	"lcvzWTIj6YXqSw3xeF9F8RrR8FiuhbzeRwy2K6SbOYg6wULoFqZ7Wf+szftaVuNSIZASHAMlZM35X2wi",
-	"0vcHSepXqbMZvnnoJMdPvx4/2Tv96fjw0TcI6ZTmWcv3pOU2SxrpQ4IQ9LctwOrYljibmEAFzPj63riA",
-	"EuGuO/3QkUg1di2u1ucM3/RjXPRV51fBsiXfJrzlH//9P3jdmUDu0sd//Pf/fPqUUgE/MUPxHCeMsIYj",
-	"VExFnlnaShMoJXXTqpEij7mi3Ei6+yPML6soJzEmgGZ4AWmdGmIrPEKx/t89haU45DYmMLfDDx9SxvQ6",
-	"2A86GOTH44415SXaYRNZusXyLMhNcE6DFkrgXUmgY40EZGAPIzwozN90ax0cX7HD81FgAvGLLxEP9sO/",
-	"DxPxKBHuTDl46CwfaGxQ+SATQYoir6pCUSGyPxlbThYePqZDHs5hPF1q2RijMYIoRQQ1pEGzUDG93hHy",
-	"bHP+oEVEH50haAwxbEP2G1QhK+x+zMUN0Df8RrZgaC6drEOmaxLuOFLQWIKtIqERMmwkJcdjUldLPA3N",
-	"h1ycsszfq452Q62nwpSI35klopSlKpxKSg5IkKaQSkWyNCpNG1LEFvhL3bD4TK6QuMXjMFQoSsg10aa5",
-	"4aQxd1MPsypmgDw7mnOdd/imGMFdluyNzHbxnfVks1aUDLb3yhR5lxHa6jliUKeN8xJMR0R/HijuNMh+",
-	"K3YgtreXq6q3544GOcr3SlkpMNH3CHxkty3SDhBidLaO/vb9wf7+0eT7QxDDB/v7Yahy7Uwev9DDM+X3",
-	"j749qr4/SLGjj76FvhaqhyYdjCaaV7hlOUu5JX5QU8hWHngTsnb+Hz4Wtew+wGQNWjqKAx2y4ziD1LIq",
-	"oKe++S1xipmqlquJOccPViClwGFlvFvBiccVZxvfJzZT8ptfCkCVxblvs3clcQoxVhAleFa4xwjipKN3",
-	"oLfzmXy7fnty8V8UUqSOUPvwFT4pbrc1W36I8EkKM55rNdeQzjQkHNU8wzQFvFAq8ebsSSKcUvzgwYPH",
-	"hPVn8w+iVyLIqSy4kBOW63+5YySjR9+cPPXQwV2pjc67shCFmahyryutQuMGu1hWUPeIIK7g0zY9AccY",
-	"oKK7d73/Flvy+NE3h7sRApOnkhjkAPvPJ2Sk5ddpK2ZKx49fnXj+IQq59cSpGkqn/rLFkes+Vai/ZU0T",
-	"ljXBFroW37uX8Cml1cSJf+NrPeDsw9BZNiVPQhtuC7Ikob9pWH3gwXY0bCXi4YgkGD7BP8iA3I83kTWU",
-	"cLYK1LNS/ai7dJk7OeF54ZIIfBcDBbnu6Kaa5ZY4mdHr5uEr36LBp2Ij5969IAaG8q9heNpuLfuRQLsF",
-	"3AveOIgB0o98LdC2BbU0wSR+cNIRoutRCCj7EbUVuCnpz6M4Zw6RpE1GNEV41JgeZjPFPZpgMoQo1dC8",
-	"V9m9e+iNKMF1V14qGCRnuEDdjEDWqqhOtw6dRkkHprwEewMECoO/u102NLoaWPBKBolv0XeEhq1In9Ln",
-	"cqO9ZxTN2G8fPtrF89I7UDKJdLZg1In01FltVf2x7x49fkjMV0XeVcSlHsrYt9pbxyNnIu0dtvYD41B0",
-	"7VOyZcfDoSyn7joJx2QB1Qs691UWyzYq/4uYiFpAR18V7kundP0H2b1UOttKtmgVbbW39lsH2AAzUlqO",
-	"8q321gO4BDRbA2CQQgAyYJgytomf0s6g6BCXB+G8uWUBGB3Aouo29Enmc9a8BZ9n6C+qQU6ZnkfStWkd",
-	"GrMBsM+tZcJHwVglbgLrkf9rQEZpzvA7deRmdmjiKLfE67GOHMvBdvOTUhmALHJCJ0IsAnymUeGWTxWB",
-	"ps7iDCci/fXZ6enxj89Oz09fHL86/enlGXkj5jLGvGcbUSC5s6gwdfRc+kugmijHOmCtrg3qIs6MKWwC",
-	"KBSu2bj6JEGcElpH2+MJoiNOFoX10XA+WaipCKeOAN/oC3eqr5U91W7IW677+QCTADaZF3sn2VZ7qxzr",
-	"4x/fnMB6Zfm/kM803HI/+hxQfL1LGC/jB5MBmW4XiziBQ22mgtNdUx/kcFQgxxo8R+S0Td/le++7pr4e",
-	"a0KMQMpGz3q3jP507sEaCyoRcnqB5952uL8/04u5uuHZbuDUr9UJRDnasAMQhcS2z5PxlWMNnBkRpNTr",
-	"Ny/On5+8ODn96dlTdKcGTC3gnHuIfWz6boBW/UFmftjcIwerH3kDNZumzP+uMnzoweqHnnNVGz7xcPUT",
-	"L0z13Iw1feKbtR449jXn+NTjtZ5yu/HMoGcAnjtYo0MAzmjML7Ls48cOHq0zdL7W+leV5fJsOsKHDw/X",
-	"+6LvIw394Ro9PD75d6fGu/sfrbMkTihKfAoWBYRY8NnDtZbTj7JSEznFR9YYyFPMr3kT8hjw0TWWCH3q",
-	"DNO+ahyvIOVidtffkKjxHVDV18gv41+anqgTkvq738V6iTsH2aRC1jLC73N7OtmqZN/J3S13/rsXopm5",
-	"1X7k/on6svuZMXXJ4QZaCnjgUK88J+d+dB0z/LeSrQghuRWyL2d/cEeryrAFUVRtq72ljVbEM2qA3ZH0",
-	"qzZG82WOP2aXfK8b7OUozW7++s00wUzb5BGZwQ/AGfMVsHcHVbOeO1sHe2NwEExAaM2dgH1VHZ9wKGfz",
-	"c7D3wmgFEQ06BJeeIatOQu5CtvoUCW3+lGxhtGLlQ8hrED+6/gEUP9R4AkWJ0G6UyTR07312JvuL3k+3",
-	"3Yd73IuLXF8ixzemeEcfXvAKeOL+U84IB9B0NyiUML7uC15xfnn0goqwOJ8TStvyNyCY3MseHxSuOw/W",
-	"PMl+NZkzd7K7c3ndU+vMmF+lntIg2OufXlc8ir7cmfIjVGnFGy86SWSOUnxWXDsLEhb3RnIubKKTp1uf",
-	"3q0U7fehUAJpla/xnWSBzfyj51X0NW9KjMrcAIcVeVdqVRhMCWKFG6CIeNzYCKaG3jaQNmRBVgZKbeII",
-	"NWRRo3sHPZQUPZo7XGAUrnO8NJlZ1zphsAMrTwqsON3gfPAPNJ4NHAFnPoeAEUq4g1c9MJKtpjSjVc9G",
-	"z/hHoOV3kncziwg2+brmyRtNXKHuY4Tx9JVJe1TnG8U9/1ST4DCAviasQXoH1Z8U+kr2awo+JQXXZb3M",
-	"RU07X0MXp4qmW5PYzzBqXoPCzueKBiB3LO8OMDsrwjrGymnrMcQBNbwGd821rR1dAwifAwefKcJ1j41H",
-	"gXALwPcqogSaCyKCLBuXHpgJkGg6mpB8Xmo6SjziAh0SIR/YGq4P8/ALtZQWyHqgGPOTNW68uucPm3Gr",
-	"Z9PhptYPz9vK4+kJ33n7tsz8oZXbO+/ZnZa+tpaOa3W1oh5EfeyRCXtimU8GwwHQU/Bm1w+DdcQ/Wdu3",
-	"Jv/PkGp6WQU4VipXbaRUdqKfWUUi+gtKcCXsDiKQ9gzEQDHr5HPEKNbRkmqvjVZiZwlzVDxC6S6kZcWt",
-	"taHqfEauQ9bU/mNRr5FHnEMEs2E+sqNZ1q36CQgAVhcq1BA3Se55x8iXNyv8yKwU3d5P86VEd83SuLMe",
-	"voT1cKJfwxa5Mx2ubjrQPmJ5svaBEnbqu81PCX7lAr89FFjFYD6UBZlKKgeN8xqwFAqr/CG/1yMwx/V5",
-	"WB6jlZgqrHgKuA50eiC7DLMF2gTQzY1I3Q0REP6PAAuEkVHAFrTqb5RmxOQknBgB76I2z9yB50oKyj1m",
-	"YZRjRRD+TJ4ccgKw9/sxiw6/lpBFmdAZk8liBpHuIsblpiOhyG0UxUA8pflTYX6yQpaq52vBJvEnj8Q+",
-	"TBrA524lLPO32vvJVu7eAgD3IS0HercVS/MMqergiZ4ph7Laam/luvrm4VayNZQf8uF4uNU+2Of/S7aG",
-	"ucaL+wmkmuP9qg8v/rDXN3vu6p69zEd7nF21R+waW+2eLKz65LbRfHc5ubjGuRs4gcM0x6R0WKfaEm8R",
-	"pNOpIDRI3m3oS6kHVFeJScSiW0o78LhHwOjDqopb0sQoZQzWXuFk4PQ2ji22rja68Yg+OJwd0WgsD25y",
-	"LE8pC74yoVTRj8qkVlzLe7e1oFPu+bXWS713hze4Tj5viI/QGTcI8NF2voqS5B9tVJU4DxNzZvMS8xBv",
-	"JHjXKJCWBs9eqA9V3Ny7wNmdSX5bJvkrUyBianTibnMN3B8nhkZG463Z5KeVKVca5bMAdhBCg3FoR35N",
-	"U3rSQZCEgLCIkCH8jPqAUPBRnqn1IHxHczBtWOADp6tr3baF2kr3lgSKHQMcHNcVDcwE6zAwmxxqICkh",
-	"pqN3UpXl1XmWIyOGM+9PqqiKQ85xbDP+pQ0UDjPUlQTMELwOWHRdGYMll00+gUgV9H1jDSEksBhyezMt",
-	"Q4Rs16aa70V4eB1tCeUQsBSTOoAhKD0e8H0OW40JxRE2rknTnE+q+KKpo9Ke59V5blcep5TdcWxPqhMb",
-	"yX+kPV338Wdw9+b5p69mR22jTNSDDQfFr4x1u6WYc3aDLoUnGnULzlS7c7f8wdwt66SuvkJ6o8+bvXrn",
-	"45nz8dD2XMvHM58aGnt9gkhYmAl6BXdQyINf5Q5qcHEAsECuF8NKxB8H/BDMx8kb3ObICdfRCHPvTnYC",
-	"+MBSER93bgGnQ638E+O0wN84QY5sGzlCCDSIfFqlAgjqGobOEbq6qHAbaqAHwEaiPlQBA5hKkivZdKbi",
-	"MIbD4YfpydONj9VfpEX7yal8ySa3n+h/B5t8DeP2xmogfF83r4SoW5WLzh+K6Ptqw9niiMxohUURjPTh",
-	"9v0hCu4FyxiKfDKAxqjDwrEmq5gN2BOKH8WeEMxEQPAIgAlWd4HkO6t1bav1lJZ03W79rObqKN+7VNPF",
-	"AYDjomDGKSz6VbbCctWEEeh9viV4tIkKAOxHBagFwIKGYte9BfBhrCreq4DiRfz+zV7wVyc/uxZuLD7z",
-	"YV6tIzifAFjf1ud3HPLALxes1P26PAV8xJWCFR5162QoP5zgE4f7wbcKsItN4valJk+56S2Y/Gukd/6S",
-	"68tV98I9X6XT8J9cmgI71wJ9mX6qSchfclv5JRgLRpZbNfGIVUqLnGNPQI/GUi18I9eJYzdaRFYdoP8x",
-	"rFNMyVcUgFKIDZKjdx39liqRU3oXMKgzvipl+iGqg9EKKWNUVaOVI6cacJFyXbP0mMsJhZYGFNBECrwW",
-	"fhivxF8OoIOMvOjbLEVvXDKbD+o2suJmJiHUyQR8FUHNtX0Fd1cJ2dHwXjRNRByuBbQRwPZ0ch+HsMgo",
-	"OqY0oy0Dph9QSeKRhsBp5NSyxHhN/riO9s2DsJth4G0Y+lMI3E3gZ+DgAgffBCAM7VGtHdCGRtjUlvAw",
-	"j2xnEGCouFDE3Q0zAqQgHX3lHE0YMBLMX9TP5uZr5eHzQn2g8zeSlXZgRqvzOaOObu5da376FhxrG/Ql",
-	"4+N0w16E5xrNGuDUlJa2EuhAPuaGa5eeX16ohlpW/Kmv7hS883P9ec5tXPrRUbvw7O6aTJ3yhvzt41Yh",
-	"L1ThJOW4LNxekLrvLKWBKtyf1ozLrqKfRWfrL6dvXr16+frs/Ifj02fnb17/4i2azpbodDpaiL2fRGer",
-	"mRzaP3328udnLzpbYm/PCQmx/dE92IGMBsQ8fKsu3Gk/6mwl+BNy77off+vUzDKGTIyKNfCSzPG/Rp9f",
-	"gF3Y2XrX0Z+2OxpMD+73jyb0Gv4duowSIhGqLEX7e4a3acXCcqdbfUgoIavVIEU/dnSneiGHaq5TneoU",
-	"utTmp/FPeKBTxdfoxH6tZJaIhh/euj4n888dn9Rvf0n2Mdz6KenoT7sdnfege//re6HzQsDXC9NvPZeV",
-	"LHZUWe529KeO7g2r1qsy11Whd1hw/qymu+L+faL/AY+N0V01M7xuY5+CCA7DXLsWhttoW7FYFt8LCYkx",
-	"POjxQb4Dy0XDqG7zoG7DQrE0pr9tx2tkOxHbtRXiLsjc/a9fHdvvYESOOto1xBSqVZi+7+ylmu4eLejt",
-	"jBt5bFUZ+5BH+blTnfjKOsAAUfU/7a77H+k9XPWfqUJVanGVUKxx943JCFSTS4KYaYWoQKMSnSQCeYrA",
-	"EIEBROkswgMDtEwKSJPCGHivERLMq8TWF48GndNWctoScJICHQu0d1lBzzz2Tnxez+kmCxyRpJezn+Rr",
-	"8x/+856BqJOtcwZGeb20O2k1LDBvN/P6wXIMHr9xNbhfmH6uFwOY/aD6ubawBS2i66kPjCQudRNHfrBU",
-	"OXVQdp1GRJimeEuN978l/u305QveWWM7lgXAOWLeyEs3suKwte/f29EA9ggIc998+/BxwFd/2HrQOows",
-	"V98uAjpzgjndFchGDTg6ojKGwIQpwsP6gRIX46oCzEfAL3Mzpz6MClMipuGlJUhhJsyJkEA9r36N2EOK",
-	"SelMWT8+gQYNKhMJ1FMjOjPDSFI+ijbuSkdjis5QAYZpTEh9sL+/z7PkeSSOZox8D3tmikxZpAU9Q3DZ",
-	"NQ3eK9ckFqZ/or+socsCfqWZ94tr6+a26txjcYM+7E0mkz23cvfGZaG003az67XwuSmHmzaPnrkCRtpK",
-	"9AG3jlY7sUEYwJrbJDBYe6rReva7yp2geX9QzdjPIHBOcX+ssqDh3tu1nU+QcvpJqQANUxb2zh5u1gWO",
-	"CcP4D6IL1A52OB7D6Rgf604fuB2z1h/b82aqcscx2qkyk/8/2nWtrhmixemPULila8oSRLYprRIXsqpU",
-	"Oe1sbWSK0uLwpiiZdS/UZIf++TavBj9Iq968/mWns8XMEmw91Zq4u7bZh4jocwYwiLia5RvLZHjZMzdE",
-	"CwboFQ3PksHZyDitDU5tbNwDVxifZOY5kIg7OBitSEi6G3evbO8Wylu3rtVgHhJS7s5HoK14UxZtsb2k",
-	"rdvCG6wVw9fPGs6gEaDFrHBStmfmZDtQTbbFduOMbLNtvLDB7v3rtTnBlrapwS1UXM/hL/4MGdVNCH6b",
-	"FHF/ihVwM64Wa+DPWGUjGRM01ZpeHQjlGDm8Rs66wMiuBmo4Z2YjRvj6djbQ+Jk+UP04RfEWAC0K0385",
-	"rm6hFnqBJc5j7cE+/ujG+D9Rlk3tAH6mMyJ5WXICX2mHLvB6uS1LyuSSPRts5LqpS2FmrSbzVnG0xwm1",
-	"e9ZMPq7LAMw762i6S6HB/S1yrygA1QSzU0/9c2D/PdjHW7CMF3IigbaCSl3rDc6th1cYW9VGHioOoXrG",
-	"QysuZPcyAvOeC6smSAQaaiqw386mTDqaRIr7ldrP8ebcClCU2zHlWSB6zmksauyeaFQrDfx9CdS79gFO",
-	"z7AhTDIOCmONxWi1+5LJM2dYT8k9iALRvSYCFCImP7gZW5HUKj8mRjhDPlcW06AobM0Ti/K4PctTItKH",
-	"+wf443mpxpAVO7MqcPZ6QJNYDYDkDcYAWlNbGSFfFpML4N05Whx4nKXxaiLAo7COvtlH5j0mr/FN0YjJ",
-	"isxcgTKJeUdqLCvIq3EmL4D9muwApu+zA2B79U3Av91a9N4HPImRcacw3cskIl2LFo9fr8go1etoyisA",
-	"fia3HDLKRXCTBCRZ7Eg2JScsTPwp2uOL7pPojS2UtCr7nL6SGWv1izpN1jPryWbe3Gcy9+DX55kAUc4c",
-	"+b14R/+xXRT0EegbkuRldz6KP4VONYck26Bb4IK8OX0pqEfshF6YSfx/nMJGvuttG5zWIXXYneBwfiV1",
-	"XQPoG7GEwyefzucJn3IDvr5E4Xhsl0ozPwZXyBZmEXS9dGFu6pdIF47EqtLZWiL1mVtuvud3Ccf/fOUb",
-	"8+nGsWXZLCoXWIj8zP2P9K/1kiO8OszM+j5locGlAzV2hHgXeZJSZEoLuKnA5Igl9k26ZrQ/vlrvyD9x",
-	"qsLm7hRKBl+99utqwvVSE2gJ1nMTbN7X49FiN4tP4w8YCLRhqLSznp0QSNJyjdSRAqgjnTH4RuddkxGN",
-	"5IvnPz8JqfeTQV4pYUeQ7V66JdLRDEsRvK41ik8k2X+BdugAOWG4FWOdqVKkLTLHwRD3sUt373fubQeH",
-	"34nuQJay64bnyL2dqlBzK5S0U3dTf0zdIj5YoO48FBMlL8/5lWSGH+spNAbIJp0cqQYEWUzWMvgJAve1",
-	"z/tHgjikI82rNrLngnMEfiaaPcDDeACXzrWpzmXhxtd17hQAKzytqbOcAdaTOcjFffcBS2z6yH7ohtL9",
-	"zi59yKkht37alOlvq7woKN8/moc2s2EbqEKo+VoeY8zhHJC70taVTXW3Rt+M/iR5DafQ2M2N9NnnbiH9",
-	"fu0+vFCTNxYYWNZtPd3eaJvzjl2Ud49ZK0sVR4gwXsMSX0PsvzaFcqoZ7qpbBpWAAOmZvKSz8y634AvZ",
-	"7SFxnhbp58suwIP3j5Be4A6HuSg/iqNamL8moW4wzn+tjHHX+LmoNx4YNxb2XhKPrud7L/LlgNGyAvv1",
-	"LTpmRiOllVMQEd5K2UuKIY2MzSEB04PBYn4hmfziFf1OERHQMIEWmWnPifqBA1YIydDR6GN335Ul4In0",
-	"SoMFkt4j5PFT3Sva5NRPuUFpxJfs7+RQBCWU9wE8FhScik75tzMwlwju0IxS24hICzoKaD5WUbgE3nHk",
-	"4UYuIEzg1SKd+dpW0JFgYJzak9uqlJUpbUs8CfnpiviycU6sR3lkEiNIQuWC03ohJyl0848b6/HcfCY8",
-	"dORZA0KKRGL1nccUSxzrAqKZA0Xc24jawhhtIq8Ac90vlCjQQkuFQnDpw4N9f9s5QQiki3BxF6HhrkqE",
-	"dquUF+U6Xjz4jtvqdv27YSLWA2yBB4Lz8Q6Q9cbcpWaoVqPWK3u5MQ5r7aGlCKxAy4714gaFzY2hsK6D",
-	"vYr3wIo/GyiklMTcnrWfRnCS+BV37lGOaq3RHxY0z1CY3aHirI2KA07YSax8RDow6Sw155MK25h0ms1w",
-	"zBCvDP8GyHjMl9uzTtbyhgZVgbHeTTkHGGU0guHPJKx0jdZUp1JIW1mqT8sBVkrJLoCJu9OXTz93YHbN",
-	"cFjjou+Oy9Jd8Ccppt9QRsYj1kBCTYskFZnzZKgZtqPBTxwQ+pHIn+lQ3HXXiZx8aZQ4CCkonBoIh49T",
-	"bQfjyorMTHQ7fGAxGNpXcmi7Wd+kOfH9NwnLFq6ud8ptjMrmn9wIj43dZwibRoAmrbtD4O4QuBo0Wmyw",
-	"rHcKNHGWF/l79ffFEGfozZ6V3GQwAoET2X5OsBYFKneZGoFYNNqbiqqwyslCwKisvYNkZpC+TXKyr6pf",
-	"8vdKK2u3rq0Dm8uVsuEnJYtqsIFI8A80l2JRXwF4M39/DSTEzbfjEofaSX02oWn/Gi2lAXbqHSwUtBsW",
-	"qgzsN16VjN/ISf/rl+eiX9fbfkOu9jjj50asn76q4FtLjRdsDXC9P1nRYeKpkEOV+VvvrJw7DM9NKdsh",
-	"ag7F4Et89h6IWSOG1P2hus/NWRztfo2Ia7aWGbJtQ/DYnUVwEHGeiE+suxhX87kg4pjq0b1JEV4Ugroh",
-	"b7wbSlWXBGG58KGKS3Kx+GdxMHbBR67OfwuNYC//lw3OxhO7HFus1ugrIKUteH6NYO2CPJ9aWgIUVJA7",
-	"91bV+LduUfq5u5qYuwta/lkyjnDVokwbhQ3bFOhcFOGq0aSvjV9EmPr2/kf6F8DS95TKLmT3cnkoLPCr",
-	"bIdgiXCq/6Wt88i0nHh7mAqoO0HaGp/gbGWeLdAPoUHPuS1fWFkcr8ZFnG3xxlQj0ZONJoUbIN2/uup4",
-	"Rzp2p/rdsupX+WWKoLskASJhxiLnJpHcaf8wF9i4SXFkrGPyXZCAOj5piZe6mC6QZkM5bYMHGFzLvqIO",
-	"XR7u+sTXoM69OAHe1nr0vDJQHih2QCDuYv0hKoM4aCXrtz4RsJmjqkE8Xl07W0O2vZr74lU4oha/4xYK",
-	"3v44EjvQdAdg/9iIn33Z8qo3eOUdQdRdQd3XfJa85qy/5cdHUIJZZ21B/XHz4QLYossU31JlslttTkc5",
-	"c/40ei7OIDFbTuQUD42IcxLQEEylQBlOPCZo2+dj8a1JuBLTTgW+Ro8XQCdUaYbIHu7nOUCZlGqohheq",
-	"VB6jcM7TgFFPbqet5NRSFgd9BKmGcNhUdi6rlIvkAfbGLXqR/sa/v6MXHp+487Iwug8oLDJD6PtjXe/H",
-	"LAfWUE7F38ZunPIKQrs5ER5J29FpIPpKOd2EwQxPiArbdRO5I2VhtBJ9XyPkPn8aY70gGzlGjJnqCoEK",
-	"oRg/rwDr4ahWOJBXfnq0MIgk8Rq6jvipPI4YZGYfEakG16mTd59gtsKbR4fZmP+ZZnuNcnm88baoGd2x",
-	"G/Q2qxBPV5vJHSnVPznt4BkAajSIYieAFx4218ky3/tPAYU+Tdnm/iz6y6/PTk+Pf3x2fvKUjqKroLav",
-	"nVbOG3Uutfx1LFEww3zIJ9x108H5o3Mp4TUxtsPfy6L07nkqSC9qFnI+1n/wJMJbVwVBalAlRqUBR+Qi",
-	"Zxlijr1XJRe1ct74thX47CyRGHBhWpHrbjHOFvGAvaLPfn3l/dGALrdJ6b4rFPfjo9es7ad23jGB3cVk",
-	"P/8RBlmhIy8D+MTiK3Nct4vMkl89ATwAoiwXU9Jz6be9S8szgSJxaF6Jsa7yghwenpa3Jd7A5YpTfwhv",
-	"i4JpBK5V5ioD7Cg0LCARlbp0/yP+Awy1EbHNE1ob/iJkhhUCYPCMCxXR0B+fMP3tQJJxVOROyGpP+6WG",
-	"LXFCPP7uNX1k43XtBJ3/G/Fz/oMbgn87ffliMZkViZYvGm5di8YJG3qqKmeebJL1P/fglyKiYim+YcsX",
-	"mQ2wsCHvdygzdQ1BfmMk8MnWLwYHaeW5wPfNJghRl5e6FMNpSPtq/YdelZ54HSOQ6zz6BmOV8Wx8dSfT",
-	"OkXG0Zyf6Fel6ZfK2ju35p+M1+QpiA1Jh9Cis/imS5Tp5Vei9YqemPE5tcVfdsbjPOsrvTtf+ewGWOop",
-	"FjY/QyksfqkyzwI2Kk02dlaru8Edu3zTZJYvDI5nogt7rXpjcOOVkYuuLQbkSRwK816VrU3pwUCaLyAH",
-	"Q8lTq52uH2pQPP0Eu9vU2Y6Tq66rSzvaqV67braFEL+9s1WZ6/7H9bv76Saqr/FMa2brolGAye1yX7ej",
-	"riJn14h7ut3UUbynxH7+tr1e5wKZ16xpP6e3RhZ2rAEutLadgbZMiUUdL3VHdep9sKE+2g2SJDosuopq",
-	"IKqzmMjdkK1yVa3vhis9v4DWRMN6l5Ry5779XLbvj2r1eTtj+260K3HBL80m4TQN8h+jmHWS48inhBSq",
-	"V4Etm1vRLVyHM6j+R1u14hpDbyEjqjSiPXjk9L7MNQBL7z+mJ8/9A+lunbSLxR5SY0vtjF6fY6zlUEEx",
-	"CoBGOFOf01o8YbdIT3p7IIsIiApb4R4CtCrAlvY5fNRnZOCW3nPQZBjXLIPNRWQsHr8ei3j/T2MR++wV",
-	"xDkJK+NGilhoOa9lcvLK/7NYjp/nIFjH1CRrnQcQjcXDdZ6D9DSo2nwu84IfvbNP/zzc0yjF6ZBadF5u",
-	"rIGzD3Z5kvjEjItMXHAuhWFnrDt8vNOZsj6ATgcDbCLvcZmiOywnqlSge1P9zNRWaui9vlHCiTuEQIQm",
-	"zjgpK4BqQvnlW8KEnJSa/iL4sV0bW+ItQV6m2JTzPKPjcOazhdGN+Rh1H9rccTcvZanLFaeQLgKu8e2p",
-	"odfIooA0quVynpSZPyxGTa7fm7yr1jzgvNdxw3MuPDd33M2v1juT5s6k+WwmDa3MDcwacb2U+cjGWSjg",
-	"UVvYPB2ybj+tCDt6ewglPBATuaMADCx24Xiku4m0bT7KErJ0Qi4hm01xGl4C+ZW6o5Usi1yVbKgkkIxv",
-	"igIy+dwfecUEcXEa4gWRP5Pum4MRxSmJEPBMhKwIewYBYlrimItHfbZlPZWRCaRyQpebM79moqex7ZXP",
-	"G11tNDohnxEGMbczcH9ukTRXEsTa93WDlsmG1tztG0S/5O/VrTi8ePGRUxDTCr98xDC2rCZ5NchKuVY0",
-	"7y3dq+9MqxuM4l3dwLqzda5k65CBe6vRuGWpnHyM/uXV65e/vjo7P3nKp+itBurWDoo5UTUXE3sVnwEY",
-	"FBvRCX7d8BOIxtnoU+3M2aFPNSd6UnDBn4Nba1unLPxuRXv50RDZI1u0sVM3t+JinBeVyHWCdix5XTl+",
-	"JF6yNoOVgVRYwW42rz2IuvLQ0fPaA0dfGk72Gen/5esC1jqvX6sqLyMH3y0d2W7UOZb3xY/su5P22ift",
-	"3XF5peOStb6V5+WmEtmZG9PVEHPp4f5+6uGbRSYreYFkNPB7ggA+sMWZShstwZxBScWlNhMbs8TCVRas",
-	"gzGEZDo6A7Cfl9VAlZPcKpE+2n+QRoCiJlMizS7Ox2Gw00Sk+O3zLC+rKcKcZqXMda77aRu5fCkkZaEu",
-	"HGrjCNL0+GTbivGIYCGpQdJeqmwB2N1rJbP8z4p2F8Ydpv5zgt398UgrTgfgR4yXaV9VfqkshNuzSpbd",
-	"wcJd8zwHBHR0+4iLKakAVV4VijAY/e24I7iyyN3M5ZBTYeW0DVgzNhGmTEKeThLK5bZtIIfWplII1Csu",
-	"lIXU7ao7UBZQd7HqoY2sSRKADJwq60SPTQiSn5t4Yd6rgBipFfhY1IfKAo0z1Viii34cKParieloQvQV",
-	"plf3pID3JP1b6j0eI2VGhRLVdKRErisDFABuWMWF+dAGVDBomxiObeW+BRgN0FJgderRqPZMOWRKAZrE",
-	"bSucyjuWfdXq6LSzVU0MvqyzlYKehl/CkIMUo0EprUpEakpon8rdt7Dz6R7wUkGzKd4ANah5X1vgaK6h",
-	"aBJHlYCAgMitUwWN7qMmyc9LaAsqjbXOiR4sHF9oCr4k676UkF8JBsSOuwPXcEho62yB3wx+xrYS3tnL",
-	"XkSQ9Wh/X9BiSJhEWtkKrkOJsdSXkPWQZfSRyjgB0R0A4QGwkNsj1zOYfSfijXE/EZc0rAOcYlhCWF2c",
-	"Wp2PRqpKcQHmWljVH7ot2xZ2YCaIIy0xk5+PBmOJAyKFBqdikPcHRd4fVM0CGacSoZDtqigO4iEZXmk9",
-	"AzEckrVAEgDRDSAz66sM8eIWRHn+tjWbOxBL6KH88IvSfXemQ73SMNf894FrZOWE3FZ76//+9n87nQ/7",
-	"+3udzoeD553Oh2+fu38+fv7uX/6y5cucMCdx69M83wKU0Rqo17PjomJbBGufhhIBnGqdPNxv7g8woTfz",
-	"LTxaSrjwKCZcOLhVwoUvVupGo7sGka1bWK/p7iux2YYX1MveHm1Y9UZNxv1+cVf3dlf39scFzUZxzBpT",
-	"rBFFKhhpXbP4es3IVKCmOV3pPl1fXvaLqpQIfEQAQZXrC/MBjiqwaYZtOp/w6HayBfQUin318qJCYwiV",
-	"ESSNMj2RWlNWXAJHyqUojLm0gMwtLtzpqTKhx8MLAqbidlgzK8tFT1HIS4sUZHYqQLKAHqAhKscKYZFb",
-	"RjoFKpd2R4OiIMUwt9YpLanbryl7xyDJA7+mJFOc55j+CO+TtgIVkBIh3M8+NRtiXlMzRoIG19yheU+N",
-	"sU5L6Gj3VZW5doJCAKfrIrIkIKRa81hPUZ0BLe2CIcKGIAXNSDkrsIWcV84ehFGxEY6Ya7ubVQ8mhlRZ",
-	"SBw1GA+lRhkKsUtbEa8RQX6lozI3bsvwezmrNHVfRlN0pHTmvoyvgdN6XPaV9nXkEmkHeHExyxQOTdBO",
-	"qAcL9BG3yJqP7y0cHvcu7c7o38KF8Eruh9tfa2kdtpLV2B6JdKxLZU3xXqGa3NDxupIV7l/UE3hzrS/c",
-	"cPdu11h8MRrg/KpuYSz8I/rAup3h3i9K6fGjs64Vjiv3FT+24LM1YPaBjFdlItKhSmFTp25XpzMwdiix",
-	"6iM7XKSrSuvMCKW2FqioD76paaiHNQ11Z6h+dy34/bf9vcdyr/fu43ef9vy/H67x74PDT7tra7OVksPm",
-	"AVk0FPAIjkVjOpaSwzU7/rDe8c/U62NRyX5CcQVbSZ0t7ovsL+rKozkrY63h9izQPWLsQSG4qAF0fIFe",
-	"H5rhjYPxGLLeFo+w+zO2fq4xuPNju5GpsRQpF2oBZFGoLPIXLhgS9QH1sNmEv2gQDg6/W2YC/q+9//8G",
-	"5t7xiRiabGFzZH7ufl5bUh2f/Opub/hYiu5dODRzBhSjvFDKrQHALL0iH1Lm506kq0aJ7r+xlqx+W6vy",
-	"stqYvyPuiheCMMELzhW8vdYM+uKFMYWS+jor6CXyjcIyyi0pIKUoZKVKsfP6+RPx4MGDx7uLBomYT88h",
-	"f2mDY2aonoPeubW4SZxQRVzp3Lj124T8lzfUqCdEsumUySuPFqFo3+ho1Rp25THjlt3omJ1FkhmORae3",
-	"MR4g6qjC5rqrmOqUo9ZXHV/SC290fK/ciSvPBffimnPxpwdqikzg5d6r2Oa6gvMKH70mWhM19s5Pdeen",
-	"+mz4TOwI8BG22O0Ef0dep8MNvE73L8bF5WKWHMyulr6AU2NIxPSIqPtgfz+OI+aVVUUPI3y+YBTK4KFG",
-	"lB6F8v16OTyTeuJn3BNJR4MNlXcHYlSai0IN3b1DVR2hB8I9jfAAzIotiwKDbHKowJl1Vn+lGJhJ8OEh",
-	"g/CFwoTsiSyJ5nMoL6GKpyJ4VWKWEwNZDtuhrgjDGAUEqb0hiI4BSKuyHZ1XV+fcwVN6oXvpc2JAka9i",
-	"NblZ3OTNQd0XPH4LBbDrxkqwLdeIlcQvqB86B+scOm+xaqAr0VMI24ddDbMuXIRmhkH7SllB7wpF/zRH",
-	"FhWKDqWesrxdel7t1zPD8BFPRJTwBZSu5yTuw3VyHkZXKtmv3cGG9Q2CtdZPUXBRLQ7h/GQmtdGA02eC",
-	"+SJcwHohs76yRHYCgR1krCbf18F+sr+/H8c94IWmhCyKeSgZeHB5jOIzk2T6IVpXxX+CT6x/hDQ925hk",
-	"hm25q8u808qvLOIwLHKDanml5NAuZcmtAqsAf5jS3ICqQlRmHkF4Pm55Bt/5+sCe/fgt1+ngrqvocsDy",
-	"fj3Hgfv2Hcjznbj6Uk4E2vksofDv5expjV4BxD60zhhWcgi2iXatzjhYB2oMCMCWOKkEITSr4QgD2E1o",
-	"x2cYBP2Cdi6EYVfSyvrGXoFStuHZW0A8XqsfKM7Wbjrd3qhMwRqYSCsoGvM14B1nqlC0JpdWOz+F+zI+",
-	"HPqqWv0M30wunpX3E8hxmII7iOM7iOM/K4QUiAg6OJqPosgPoOSQEGazlTxs8Ib7H91/GNYVN/H88YWb",
-	"lo8vwupnJ7aCzD+fs9MWsgI8RcjuoUKSYa7H7gWILTUFa95Z402O3EiSrEsUXlGdFz6a3ZFM/bPjgsM6",
-	"2GTT0MpZummSxbDH7h0J89lZgex+thGu+Gpq281bfp9b4bnzHd0JgM8MU7x4998M97Vb8gxWAVuz3ZyA",
-	"xAfntgUs4CSWEXBKXphq0BIpXjrPM5sC7w2hdMVoXPSURx4ulTtLETlxFkS4o5ejCMOpuT6IcLPgaupv",
-	"eDt8Me9Bhwn4nRA5sD/WaQmhMvzhwWHaEum9FKmNQu42SoSQBsQdXTsB6Jmu8mp6JgEi+FpGL7Zgvcju",
-	"lYzepmdvIab7RYzeW8AzvpP0d3jC/3R4wmvrtRwSXmkMriip+z9mXIYattghf7QAxKAG79sdV8LmhdJV",
-	"MW171BE8vKKidqp+S5A4myrZcL8Tin6tpm1RodlV47dfT9rnHyTj80uEbiKf5FCVfcqPWu4w/NXdmHHP",
-	"76I/d6XOG5Q6x+mmsUymK1eIFr0cKW1D4iTnu0D1Uom5otEDDM8Ee0ygyPXEJMS5T9XDwEois7ZTwjAQ",
-	"3tGeQdS77QKqSW9cIhEnkT5jvbPF4ac6YBT8QzmFmHpccOX+mWe+5NhZGr7yqi3SqMgqZQNmPLKqrNrC",
-	"qbhUXOuzYrGbHU1vNz0E0okLC3Mr8oyQ/9zpQrbGDoBd7S4mDqWd/0WDaevCsD+JWnzliNrM07dgXqzb",
-	"HS90NyvDXWhlRLnGfk3UlhqnIP9pg26fkiuEOL/sdEykhbL9ryPUiTLj+IT3z1LV4oWahDs/JdHDuL1W",
-	"Pw3yOTxKNP0rn+P7/IMvTLX6KbjJP3IKCHpn5lLplU/G91Jgdw3NK2ibTnEPw2KXP0YohvzcrwwtskLL",
-	"o7tAV4gxppY+BrZ5aCeiCq47gdhQHJsohL3GyHAQO9pf/5RhbByAF6bC0tc7n8VXrEq7KfZ67yJd+qbp",
-	"fOnln5XOFyD1kKv3hADqHn57cIA1+Eb3PVlvdKTS7Zg4FKPZgYHwsluZCyCv3Yiql6tjGrl6cevVuHob",
-	"9Ecg7D1zHWoL/L9lnepUT0OX1uvQTZDxkiLSzMZL/YS5qbAj2409QMbdLO7A9qr2by/i2+VSi7XzNahy",
-	"4qMno/q0PPkZu+yMtLyyUCduK6g/ZCSuhFCJyD0jXgIwpEcuBRhJJRENtKPTH5+diaZW3Ocn0gXwulc1",
-	"r74MzxW21tmjQWHYUB2eeXiJanwjPI4wxENV5Fqt0rboLtKb3pyspzk9Gcgq1p5KZcdD9eaE9Jqlz76G",
-	"ezP3ivlH/+PbtR/+j2/h8bE+/vHNyQql68c3J6/HGvU8nflert3JuSdXtTN6FttpKzNab3xOKzMa8fjc",
-	"5Trc+SpvU8GivAiyyjldKWZv3NiDuVnGBDy9Xs4Eo2aLC5NNMfyTMDhjXiE0Ing7EaUYax1TgCiMQcaA",
-	"LbLPGHb/+H/+3wBih38FqDv4EzHn0gQ8h7ZSI0R0rPIhZjSWyoB7Nq/aQnZ0BAUYvcmU/kXcDPCQGk9d",
-	"gu1piWM9xQwICoS7LlrD8I1UHp/7wvmOHkjA3CcU/4f7j0Wu38siz86rUmoL4d20JaCyDz5KrRJS8yBQ",
-	"i7K8VN2qmLbEk8IAdqRfGkpnlmisI0K2js4tgU/WkMDbFNTXpgq8abOokk5LgoBMRuDgGruNwyynVuCA",
-	"kZOZUldMT6QEf5UuaBVARNYo3kwM+IjsfokY66hpNeAaN0jVuNToXj4+Eanp9VLCcNQEahAw3AGy092v",
-	"MmF6CM5gVeFW3U6cy7L/wH0fJWG6i9/EAdm24ePehw7NoF5DPhDjMRhywWPij1PKfMD1iEEd+qqa/WJL",
-	"pHpcFCkSoIMj3E0JFfYGz9ylioAohJvklO45H+sqL2ggGLHHM0YEbE2nolo36LgKeBccYfZPWHYxfiR/",
-	"n8rx6ItMt96wonevypVOH2ri7VOAcC8gg8xCxlXYARw/kUMIOcDm92lLQzfglvKVVmBRfCHW9YHUmen1",
-	"VpNRSJ297PUixYCRODdBr4ger8p8iaoVtGy47XqgF7cawFh3GF7hfbfjOL9d/vcBzv063ki3TJS7+S7j",
-	"6gquS8Khu0vVutPKm7TykNa11PH52fA+NnNC3Zf5HvPrbE75V7cIGtMhTitZVpE9gFillRGZCaoQEuAo",
-	"p5dZTmXwsFrjAoWoxgwISiiAs1xWIr3MtVP4EToLKVrcKzvaKtVGF1heIbMxOsGgx7yWPsr8nP+C8cAI",
-	"Eeo7//jv/7mP8wYfgKSEyjpNFoC1QadHSGhpRUrHU0pqBiij/GqoC9bqvSqp5MoKyb66oMChskYlxQh5",
-	"T6oyoHJVBmC7wlgyVrBTPqW9jD7cEm9JubYyzwKdEBozSmpUsQjsq8IuVQGp3qu6QX/39w4BKRc0uj2R",
-	"2nG/r2x1XqpRMU1Zn5QC/sYpChoyMH/JqO8wLjky90S5MqSdAkAZLRr/eTfqHS2QXQkeyasWNcXtyfzv",
-	"KkX8s8k8hrC8MOMqoWdz3S3GGRg7FtDkhfRsPx5HvzZ0iRtmsLXArKAVC55nUjcFCYYobWVPpKhWpYIG",
-	"C0iOCIo8EU5cwMAzRlxlxKA+Ec5UmW91tD9wSeUa1NxRrroKnN3Sin87ffkC3u6WKLWjJVJgYl2xFZyS",
-	"NU0F6Fru7RVq8bBygjot3AacN+Nmxg0WApF54rCpbHVqTwi+f9HsHoDyX6VKHtvL56ac0Yyjg2IVEBAv",
-	"3qumBfmxulXFerPuTDfoRRSUX6BWx+LfeyUoE7kxLehW2MFhV6ydQQB7J8NVQZkVm2UfzGdXPCNNYtmz",
-	"eM/LXnjHbObDD9OTp6t82+6J8I6r5S5Zd/4vHvYYCMvdd9Pr5gRXCbXittbHdZOS/qnX1J05uo45Sr1/",
-	"YSraKV+xUXl88u9jU8mvpJz12F6yEtsEnCbzW82Muf+Xs5MnPz8DSv3I1vtMCTOis+XUQ8x+8fp5Z0ts",
-	"kOVCI7kgzcWrPZjpUpFFOpPzMqscQdrLz7nO2svvc7d4zewmUlnYPGjOZQmdoX5kifgICnZbbPvh2xbN",
-	"KSmR/t7iY7eRZXqhHyAcIY2JKSi9MT7HMRwT85eGqAyZtmQikBWzUxkwoOP6B+/rx4x/bbTaFdI6891t",
-	"5j2rdCWwj0dEMevGg6irAeLaCMxLSCC+kmvxGzY01/13O+XYaReWL1AoB8sturIoUDWI+5R0NJdOuBus",
-	"+KvJNdCuQVPzSpRjbTnC1FXk5O3lGuJTGGcqQTfAOCPGp8CFQdUaWKoxMBPwCJhepTTSBl9M/VXAOy1R",
-	"bfCw4ZfIz0CGmBszNK4xThb4v6Wfim1b66YUWSl7VSLGulDW1kotsEsUHNl/LGR+nutzfHXajkaoo8mF",
-	"EXsxalPNIUxwvwBFufsqRQcpXEdJ/n8d20r0wE9aGyPPMQ5mtbthTNEzWYlCSch8eq8EMRwTN7KpxIXq",
-	"jynwd+Rd77LqaCgn8Gamuy/X1iOfe6N4xe6w5AqxJniqYLjIc3BemXPsRBrD1+I8QfiRYdTdGskx1qrV",
-	"JBpIrKD0mwnWUlfF/iA/eqHDU1UdEcs7/YbX46XJLHluFi5KM7GwPlLQ7E5BUHlPWldqYIJXOhNp7XxI",
-	"EygWghonc6k0+NY6esno4e7bg7ttCp4IvHQOlxqjcHOZ2hvXg0pbQcdOnq5T6xndfqL/HXhL1khbq9SH",
-	"Cl2Ee9anC8XmD87XaueB7ydnm1/B/oHmLySaRz590yNhCp43iMkju3MGRG6mFCnuxRRwmBaCNsFLIK8D",
-	"hFbqhm8PGrB38jTlqjbFRIp+Yx/Foh49bVhBbMCHdQf+tLZBQAXaZybYY2tp5k+ifCH/ZRqQz6qcH641",
-	"yT/KSk3k9Fr6vHt0jYmjT53lQ2XG1WeOKSUfSeRRwc4CZl7cxWhObPOmumFrYu/FRgYFDt9VDIq1TQCg",
-	"U3HCxRsBJdKckPZ8OnNY1G2BXQHqft6Dh//X90LnBV7qVIXpt57LShY7qix33bVP7n/sJK+6A5Jy7e/x",
-	"H62dajpS9LautIpth6eqqGQbX9gbVq1XZa6rHXyGbN/d2WdeK6uq2WcKvdPZEv/47//BeBUyhfdzrXPd",
-	"b3e25l7y1GjV+I5OR9vKQGGw7Wwl1H5Kcm2dPJ17EwaqF71LG1pp7fCyJyZTPGCfrmwVgT4HltAOGkg4",
-	"5Kbn53ZWEfCm0S7MhBA0VzTefoqEEAJ6uJ256dlu4yUhyDHRslVmxlULIlb0MJ3szrrCey9KJS+P4peV",
-	"bt7Cy1yjTaFahenvbC+aue1lL3QH74L3xbO4zePOkbM8W/ZWPMQXvzfMqH+xExn4Sp7Rq9iX10gqXcM0",
-	"XUEbXlOPJ0EFrseiYliLYIXloA6hj3gelSQubvz6kEnIbtxATb0SOknsqr8WQkkUCfrSMCUbON9fQDtj",
-	"1/ddtcBdtcDtIpvUw6bItzOfqcRa423UCSzLCpp3JPrEE3ASNaQFHV05pQcY9uKcnpbAXIbgVlmVxQCu",
-	"ETgt0KVXYS5Tc3pDR1N+w5Gwhi1i76BBXvGQkT3nI+SQNtRHlKqvtDuTFMGrCGkvMfuFU/HDOMrIwxa9",
-	"0XVXcaPdzBWqAjjLWbjKjiZfnmsscrW2iYOJXFSY8k+DM8idkjIlP4Idj1RpVaay84tpimiZceCe05+i",
-	"G9MEnZ+0WLWBZBxwfMkM8k7EsfAjkBvqmlNxrCiU5JKR+PCn4eUU3M0cphQkubbPlL2gfVWhSw+9oOKl",
-	"jhIYstx2ZZmh9xNy4DG5iDLhleYUOXsZsp06Oh2aTBUziJxARF7YCEEIxJgwvZ4q7ZEHB8qrJEId4rR4",
-	"GgxaJxJfRo5AhhpK4tf2jZMoOtQiYUFDe1bsRPBvfv1jotjy1J8rev5uNPcHJmOlYvTa7884F79Y59En",
-	"M929Tv7P7Btug01yDDbNGvkcFHGp5Wd8bclAXam7qlhXAXwCdxcqCy67u3ygL7R+6LD4EyQH/bOvsTuD",
-	"Z51wAI7YXXrQV23Twdzesvd/c9f/Z0wmCnZQZwstoU0yibjBS1KJmuIHDblENUUL4gGvZyy0m0gW8grO",
-	"4myhGZ94Ij6KWVvxNrKFogLVG/cN/BIsOi5BN2IwHkqNZRJU2zFtX7GaHKPeUUU5p45o1dGUFALF02R4",
-	"cXW5+5avKN9JXx2fPfmpMd8hJVOYS2d2Z6vpcwsFHlSC7sEB0KpmkzVipEEzrVTSGt0SqTaVAsPPpxO2",
-	"60XdWGgERmleAWhBk51VLyD9okYWzO661c5XRU9d8Pgt2Eg4uefrVnCraBputgSZk3lqC+6PgOJ5p9dt",
-	"Vob8BNA17uqIv2Ld7ico0osK/sKxt3ZN8f/H3tfuto17ed8KHz8f0gKK03b7xyxcLLD5t52ZYDrTop1O",
-	"FxgXFWPRtjYy6RWpuMYgwF7NXtheyYLnHFKULMWynZc2o09trDeSos77+f0CwRNt9hlXNL6Pvu7VNQxY",
-	"MLei/X/1CEAhsFEVdaYEEff1oWXLKEWlVZ5A4BOwf0ZEv+SQ80wNhD0sZPXR7/KWFQR22j0hJIzX6g4i",
-	"x8HhgIaeKZWQMo/xhC92NvGwNF4oYstzgebLWAYJCJGGkxYyqaDhNCj2kDnhXtV6UuDx7YAiv5ZD3l2x",
-	"N178cFDRwz1P++hcmXnl+9C9Uv8usUWQu6TX699ZSxe8tlJZ1yHRAn2N3V7N2hqVwSAauJIuBybbBgmy",
-	"n6YuMUJb0WZDUVLFlY0CkA7fkQFABKgAUc265Db+Icnr8Fi0K8jKUKExgDrwscTWFraaKzZVWaZWlIHG",
-	"KxBkAPHRYIZskWotsEGozLnCXwDb20Yn5ZFPH17VVgX5cbuGbYTD7VS3FQCrHlC01QJcfCcFW32tVV9r",
-	"ddu1VrwsXlqUQscpAv/T3RZanSZJDWqoJKMauT83gC2R15aQlKAeBEuM/H1I4EMWwlE7YVHIEYA7ab4e",
-	"slPnBTkvCcqMpCoVAwJGkrYiyNXHI0JphRqvoGEtmAPqo3ZE0UaYU47eNOPZCiLIqdTtsJTBRHkCgbOO",
-	"wJRSAeKtPUD9fc4jBYyjdCGCh+J+TiqUWWUpGkXl3fXg5wKoJp+gouYA/tm1bfEFrNW7s7G8EGsEqpVC",
-	"JPgmYUOymKexxxVytRVCwmzisKyuyLMY3nPZj0LjnuZqETnc+rGMq8V4sS+i4tKjktKVi0Kje0uA9lCF",
-	"5OvUXbvmoxJEDECRWsq5xvK/CmW4Pa2wW7BYRux///t/Hm+8XVdgn2V+kXH4ceHZ1Tye1Lq9XsnpyEMd",
-	"7uiOIEbhui6Gw8tweoGio73boTQKztu3rKn+4C6O/dO9yt87FKWc0omBQdR9HUm2BteWO2w7Xqs/1V+/",
-	"40IGFzaGGdw3seIk8m6tfqo3rPaO/ffwo73pWUOXSZLALsPq73p5f9X2vIPiEPfAO6VlIoFPTEvG2agU",
-	"tbUe6NN9iZZoPi11IyRYry0aqaoxqBihvd5ptDdRTeL2SHMxiZtEUElil3XiBnm0ZYztTEldo1sbcLat",
-	"Gatoe/FKx+gYRLJuJY9Fjpd9QNXrArgP+6trUVgo4PwVm+5jGHzjmZJi5D00SGIpLSB+xieGQVeESPOx",
-	"PAeJERFYzsR6J7gVdZjIwoSTzz6JRVk1Ah0XZ8ZDoDqgBuNZFLQQlJaKmMT/YIND2b6TLuDKHApYiAnD",
-	"/Rm//p3PiJqgQw0PtRm0OJRjibioRql26xyYMe81FyaV6UoPbAe7r7lcvfYWbOVO80Ai0h0SeNdapvC1",
-	"3L5ZGpRc5yLhE9OJeOo9nFqzrnvztot5G7yGM/kuV7NcaN0bq98bvCEYoPCNfiPWJ+iD+zM9/5lmmVVf",
-	"F1KttIc/AgafT9buIpTzxa5GqJ1WiwVq5e215megFuq25w7DvQkrFDZKswkKs2i1PzuPs90Stc8+hLGz",
-	"CmR2O2YjYaqBJYT9r26eASh/K5lnEPCNHSAe2G4i0yKiNcqFYItUFth/+VN6KVjsArqxFCsW4ME9KvLs",
-	"cQzcUy7Uy0NKeAhOpwtqfOYJI4hHIZELDNCMkPgK7UuKtxrFzgXgyEmmCoLgG7G49tnFBHLHxHQqJobN",
-	"RS7arbyQxfxGjL2DLCVzHfN6rc+NmNc7W0zVq5orgO3BHk+tDyXtyi+JmI4qZzzAiAxEQkO/kRex8Fda",
-	"fkqgtqAg5utxLpaC4zsBX6Rrr4kJ2HG38CUfaUI3rNYYjJAoE93ZKOBIlklQgwn5tCkHMpfSXSfeEoG6",
-	"hf2kXMP7WMZLRfx27hIpvhoWA+ZoTD0kCLcQW9cjHuIyoji8EEtDy4wMdXAPhdQ2KOEdTkUbMTOty66i",
-	"7tSO7x2NvUvGCUZtlbrufHbn6pkbronRarHdPX0l9AV1tHYXuZWLGiWu23rE5YKoljO7Ye6HKBre8+9z",
-	"4Zqg+wqYXnfcagXMCpGHl94ybPAGSVXcThWMVSFFejKZcxAWbdhDKqcWg4wHcXErdj0ZvlcCJSoMCHef",
-	"CUinoFRylYHtG9tFoZCmboRJB9yWOE08OK5TWda43ixIQIhwpAZjMVROVPDCSbFocI408ndRbyJiXnOW",
-	"KW3Gsmx6ddFfsuT/U6WyMkhFUNNrxNyJnz97xgJd/mWR6gWUyIS41pAQSNi5yJScaQwB+E4KqBj1XRvi",
-	"qxnhHgHUBZ4mDmX6XDCRpAaxsH0uCyLUVLSzSrPM4bOzczHhhRZh/4TVqAgEiU1uAPbkzsMIOiDJpyYK",
-	"FtkotbEsHhMZ3BIPDeUWFVlt7a3ihBt+HFSJeNJfXwnloJHcG88LMx+yt5WNBoVFfjN6DCmeRJ7jDk7B",
-	"PRDbDRf7MS8BoMiet16KsYztGsfllHLh4X2QiDvVLJ1JBWhQH4Rg48HLID8wHtTRpo5pnDGuWJkLQEax",
-	"VgiqgBPAFLmE2/7M5cxeWixLMjdt1DLYgi9cMRN9xDXnWy0Re32IjOG5B8M8K7+qNHETDrp1CKx/Win+",
-	"8dvXFxgBMhUVHsH7sl88gUCpS2AGwJfOjRGLpYmJd42WG+SdvUShbFArOWJJTjPEV4VwWuX7rt7P7yAa",
-	"45G281lA3Ryaz3YBNZ+K/V1lKys+nt1UudIdYCt9PLN7tBFhqXPxjbvHzoTFtev26Cq6KYh4/852Roj3",
-	"V76cF64aug0QB6v/YGtO7UsH3Wb36Ij9+ertb68/xzVb9j+O/xD5RGTHp2fHH8+O6UnHH/xUrzNyN+fU",
-	"m5wHwL93SZvY/Xy3ORP7xB5o/psBmq8CygAhq1eJpfVaM155WEcQWPNgaVNex9ra/7jH0o+WsFNjiJ/x",
-	"FA8mF+7cq8B5OKyDCghOvGj783McWCQfXv1Sj01V6ibCruRCJkQb7w+nSYSWRmlgjeXTJ098TGvDgAZT",
-	"25qr5+vqW6TadbCYvClEh2b8UhAfcFma4c9ssr6sHV/IiaOlDcE0Kx7Si4DwmZbEmu4x1zrVhktrvRqV",
-	"JYxbe4mdr8cyXgjDrQoaovyOh+xUbiB9E0lOAq0L1ToSdwiphqRaRUQ/UtbeLNrax/xr3L2B7D67vYJh",
-	"79HvVZqHlY6vp0+ebu/4am0ndLvysK6vPo7Vx7HuspOrItcxWr9NEzZGterK5maCXBv+8a3kpBFSchNj",
-	"eRtatlWDXXjGEeASXXvMUbt4hITnJAqE9YVUK/Cr04StRdkghBGTykgiH6fAaCQ2en0warmEQsZVOvE9",
-	"bNBWxTUE3A7wqo1afjwjN+bmc88NLFy/qTbU8geX9O1FVzdwyEosrfkbbZRYzaCAE4ckOzggq9vVyC5D",
-	"I40m9o8qh27JYuEB8Cs29Whn4QTsASlE5Iimx0MHQeBDAw9jNRwZQ1m0q2NBbHhniTYJBRxwIBb6UNHN",
-	"hor+7oKxtwRvT5y+h493P4F6Rybg5Q9bUp2nupZQib2Qo4Z1D6IWVPeVYpX9gDWIo4CnpJ4TAbksrMQS",
-	"y5h6/M/55GIsy1TfXK3kCxYjDy2aVNz9+R5gTSlpFfNzlZvYHkW407tPifzxQ58U+V6TIn/80KdF+rRI",
-	"nxbp0yJ3kxYJNeXDzoqQqbGLz3bqGhXa/b140+cKDBZ6ZrzdtQKd3auc3r3q3avevboh90rTZ9Us27KM",
-	"8clEFVDwXSUUhvwjteZrwcTxgqcZ40mSC60djBUUx05Ebngq2YqvfdZyzi9FcChXmWhmJP4IA9yYZXWc",
-	"P6sVLHHjIGCoPMuwXm3IXnKNuu6jTCcqEWyq8oWLvi+4MSK3QyFJOBgNeML/fRANrLtivY58PYgGki/s",
-	"IWGfNwjl4oJ/fSPkzO6TZ/94Hg0WqXR/l2lFbfJUQt17U5LdrfiRX5ZgLDPMxzQNxp496Cqj3yv8MB4C",
-	"rTOt13ZcK3fiPqTOeO2B4KDNH1MPDrqnpvubKy6eLFLZ0sNOhxqyvu4jKFUOKoGKzsGfrlpzpWDTY14A",
-	"7xeCuBilhuxso20Ao2sukwlNsYTCWGRCu87muhCnEpqxdFOESpqyhYxSr4WZn+h0JoslxtI+CGkwAwrc",
-	"vwiVifE0gFbGUY+I53WigIKZwCBTYrkF6f7F8Ash4+GBTbtWj913xI1O7IDNYke7LzZL9drbwDHsNBEv",
-	"sLuzaformv0VPAyhXvJpa4L7MALMmQBj5/qmNzjjKhog3UmH85EWBS+7eojivEu47LX9kH/nF/SgHnfl",
-	"+9FZKFMCRcOo22rNyN5t0GKN8Sh7vAqLsSVoRDrQu0knf9l/vqTJVavD9LZULb6rLU0cQTrgiV2KfF2e",
-	"o3EBteu9TnOmVjLEP7P6Dy6CziYtsKcPzxtLutGQxe6SOKAhp7v7MtSgXhWKXFs0lpNE91wKuqOcjwZu",
-	"ep1Bam9LR/R1n3046tvFvvCitKsLsJMQsJLD1VmCJNh0HghwsRwI1c9DpCZJQftp+38h8b+pAUyJfE3o",
-	"Fti9avCDs04CQhUFvY6kK+ZcR9ifC5EoMvSVJDGMHawvGPcdAcKgf1CSwIgVujElBD34GrmY5kLP4yF7",
-	"BQPGblH34LGEEQIopNA6VVKXXbiEnT/hkmVqBqkB6JsuI+E474SBRky1yblB52oNoxuhe2JP/QKnNOYO",
-	"AhPxIHYzfB/bsbtxHarmf4RBqa3JBj/UPdL0DdfeAivaPTsdji4XG7RXPE90n4fobP+/4dqcgnXZm//f",
-	"mfmP8p6TfiBhVOqGrdqsZv87mtDP3Qz9k9Ck3F8PFk34HFbVgIbhC0FNcEgopr2zYDWRq1zDpQ7Ya/QL",
-	"Fv91FbNJJniuvQLx9NiABQCABd7JSBTACMO97flvHShD4BhY98P5DQgKZVhqRhCeK/0QkSFpSi6wyYzp",
-	"YjIvn/0ofv7kefwYRuSdFPQ6qB8hpiX2Fc7BECjhVQI8AJ4IKHdMtS9EzHJhilxafcgQCrp+oyaduCyM",
-	"s/0PUoqYcdmiDN6VD9tdrTVefBt6LeGd3aVdQoHlJc29c36XatrvUq1KALJetfWK6uF6Yb9BL5b/Bm5E",
-	"ca3E+Vypi+NEZOmlyFOhT/6i377Qb+utoSt3IvHvQmXzxA5WTZngkzkjBBfgxEIwpk2aw41Y0iccxiu6",
-	"+X2HlWiSHTya2sA/pWZ+iguwC6Le9XdplI7uPeBrsF4kLbzuI0t9ZOnOjG9ESm3fjIHgIlFTCyH5X3eO",
-	"ItU+Gl+v1FXMneSC/tzdcm96dlsi/AOyM5aLBH0NEVgzCJDJDTTSOTGaGgLHisoYE/Tmxm5qaRJT029q",
-	"2JSnmY7I9zd5KhLG9VgiNh70l0ixAnjwxupRGhbN6BY6dp/tKHyXQiapnG23nfG8uurYW+puk7QR+V6p",
-	"ZvxcFYaQu7XYCOb3BHHfEINGb6zuJdip8L8qtFqleRX2elO2B3L5+lJSd1K9lNTBUGJeU4tJLtDS2SwH",
-	"/eSe8/B4zsMl7GKW7lXG6DTBYWWMzS/ybsoYqxUzbj7XFsH8BoP0U+8rIftKSMBxLmXJDmbsNWZgAAyt",
-	"iamOJUJfILTcx/dvCI/BGoeKah+1AJZr9qf7qj8/+v/0m//QHztiZu7BkMG4nKvVWBrFrCE8XfsIcFjH",
-	"aIcAuLqADebw2vG5ucDbzdVK+v7jj+/fIEX1uWDx3JilRhjejFhPOFsW51k68fWZSrKlyg371ycRe/78",
-	"X5jKIWwNE3365NlzorTDVCtElHmWqRVb5uklN2IspTArlV9QuBeeGVPX2cIX0WhhoAM6dlxGn17/8+e3",
-	"b3/5cvrmzdtP8ZCdGrZQ2rCnT574FwtPE19T4lavlYRiMahZKX/+C6sRhRG0aq61wa/nimtAmx6yD6ij",
-	"AsKXOsfLWB5WL3qjJvu+YW49R6ylDhWjNN59i0Y3Lr+FutEdZpOUymJH+umKltn0N2ir1YtIvUrDDdhJ",
-	"q72CU5NAo3fVh8ElgU31yrvUna4OTodXY92aTk93HlAwilyZcg/gt7XlHnBBUr3iKhqYQM9fTx4hdHXt",
-	"ML7a6Vqqqa286QdnG/S5h++vRtZJl1aD5qZZCd3d92IhrJELFnmGxIJgdIxOTqy4HpJcHk7U4gQedUJb",
-	"B2j67HXWb9H2yj/HrpGcBOt4ELFxvQ19PPi8Ex0hXdbCSEgyAEkJK1SEVYUGbIQf378ZMbbbDMdISDRi",
-	"f37GpsG/Os7yilgM0ymM/P/9G5NpxmAcmZoNf+SGZ49Enj8ey6uxnC7M8F2eSpPJR04toVR9zE5O0ER0",
-	"DH0TcSA3Ij2ghR7RLSlsiyLPRuyo23odwYYwtFxH1VU6ithRbY2OPjsGRTsslYlhpmZ+9mgfP37RMv3u",
-	"fGDXx0vK6DXl5tAA2PQwXmOc2dkP1lSeqhzqFa19XMbDh8x66tUuY/QYsDRyoRb2LyjtgKYonufpZUP3",
-	"bdUU6YLVGBo4qSZjOulxGh+MokGTs4Oi2RYyjNpz0HRSGRVE989+jddll+87q9zJudjdq+jmTvRZ4T4r",
-	"fMdZ4W0S4MZSwN16CVau8h+qE6EDashO2ZIXWiReKV0Isazry5LAcqagOXjIYrxsxKY8A4bhTCvfi8DH",
-	"0t3Oo/K7GvlRcJsyvRs8C9Uy9iVYHe6hVxvtgRP0qmN2bi0/XSOeWwguV/M0E+3F/6Hy3jcGNC2yrGMB",
-	"fz2IY9+aXcjt2V572t4RpOaH30ax5L0K+b4HoA9WPJiK/ghFc1jIf7BR2epXnSSV0Gaj6fmpwiLjSneQ",
-	"RNF6SWU9SC3pyX4EfFeRhHK+wnz89DlL+Pr6hHYQTT2wVOoDoOsNHgSyT7I1JN1Sq5mKQ7LjZdHQQVny",
-	"cvTfTJ7cz6x7vrxaQdU7C72zsDvkkBPtR6HhfUeuQ7tWQOt67/rQa+tC6avBBDwqLkyJc+bo9F2/Ehxl",
-	"UwFsyBBgZAuoD63y9JdLCCFOtuLSEFv/KcvFRNjnjaUDiNgsKiXaZKuR6h6JV1ePSFc9hgpUKhWAoUnF",
-	"MiVnIme54JM5oZ8zrewYI0Rook4AnFDg6rhCBFKYpyXgkn0BBKYO5LFQpKCmkHwnnECkMJuSkm0ucw1z",
-	"j/eLsdTBV3ofDnd3b6fl8g7ezq61uuX30UXz4rh293r8dY2+D3066GlbO+zc+9MiwR3d1+d+u/W5vWP2",
-	"nRUFV0NMOrXaKFBZN1coXFPFUM9xrH3px81r5F9By2C/BD4nqPmvZfiG7EcCI5Tiq2HPnrO5KnJNqCG+",
-	"bNpemM7sQkGs71yZeeRBQwBlUCZj6YrJsO2jS+1YN6hB1lbPFgGnE84tgDd0yKOuqZoqAAOqdtDPgaYn",
-	"EvpNhdtQrnPzrSW7Oov2VXVVVq5iaFdl5a9rVFbl1urjcn9zYfoeyXgrro92X0oX6Xl4NcGJEfqWZOlG",
-	"1xu5MtYz8T7H0D4/jpyIzNILgTDcZi5yPWTvBU+s3EK3BDqKBZsD+SVbCWmC/I3Kx9LlWHw4XBPEEsLK",
-	"BvmbBokV1gX2TXDfUhPcAWGqhmjdRsfjlkpU70p8N8WcfVfeQ+/Ks7LKf5L729owNjvNJsKE3wlRyPFR",
-	"wP81GsCJmhQL+uSLPBuMBicg9GgcG7ognclUzlixjFimZjP7/1SGZibh38EPAU7fRLmO6GHJYWA/EFB0",
-	"SaqtjPgNf3YPSbHysNZaSIBBLEXsvgBJyJHEUeNNaeQGd0D0Pc0mmdKpnAWDIRyihvH8Tkc2B/PaQSSF",
-	"OEbTNDNWykRMg78KawH2uEg87vlSqGUGPSclVYhYBMMBnJymxQH8nFSeq68NA/opV8USKIcInB0qJXBk",
-	"4IOg92FUOHHBF43Tht83n/HJVV+4pY+IbdE+0G2E0zOm+RopQRw9bYgdUm4ZqYyLTELvkgfECoa4cMT/",
-	"m6P81R3aHOiPKWjUcv4ycfRXmp2vqQPVfqk6XHjB80njtsQDDVsSXqC7JTs9i4hZC/r36dM7hlQjfsjh",
-	"J5A2POn0jDZF6/JXsCI1MyLL3LKTMqduNCCjIl7M8LnLXBGoQ/3h7+hIM10JMovThN1mJrqwR3Ghxcs5",
-	"N/HjiHGtU224NMdFCit/+tPxx7NgBEB9s/n4lyUTfdMYTj2nBtf1VcigbmJq6GOKKLGrdIBABcA2SEoQ",
-	"jKUg3pmNF+E5RDYG8otYawecY82oGvjahLs38i6cNF+mxxdi3fisd2cMDrWIGeR+Ny1dh/CeAUEuT5DS",
-	"xpHWoOrYfN7ry5Yl/tT6CNjCRrG1KnLa1uEqBi2W9YeVXcwbj3uXq/OAEGKZcQMcPTDTvJAluHVlXnPB",
-	"s0bt8TMeuPp89X8BAAD//w==",
+	"7L37ltu4kTj8Kljtfsd2IsmS+i6fObPt20wnvsXdHifT6p8EiZDENAVoCMiyxtN79mn2wfZJvoMqgARJ",
+	"kLq0PJlMNn9M3CIJFAqFQt3rS20kZnPBGVey1v1SY5/pbB4x+Pf5dx8u3i/4e/bTgkmlf5GL2YzGq1q3",
+	"dk5mTEo6YbV67RONFkw/Hgmu2GdV617f1GtjES9pHLDgXSzmery7es18I2vda/M2V7Vu7WrKiGQjwQMy",
+	"mtJ4wkgoyTgWM9I+JG9HSgxZ3KzVa2FQ69ZmctJo1+q1WESs1q0tJItrdzf1WrzgF/p5vODwXCqqGE6r",
+	"pjGjATxttc/OgoPRcaM97tDGyeiANc6Gx+3GEWuND+jJqB10OrV6TQkRaShv7u7qgIdLFTM6y+GAE8rl",
+	"ksVEjIngjMxDNnIQUguool3ypVdTqznr1bq92vsPb/qXV+fvr14879XqvQQyeLgJbPAVLBU+gcX2anc9",
+	"3uPF2a5e/PWq//rF5eX5dy9wWvjc7EJ+1kPabjVOgtawcTo6Omp0xmfj41bQoofDE5xVRDgslTKUinK1",
+	"2cTP3r65evHmXlMHLFIUR55SfktWYtHcbPIXb57vPHHJ+HoPX168ubj8fu+bWNPUdvE8lHQYsSB/4iSL",
+	"P7GYLEM1FQtFzi+yZy/QJEfDfmA/r9cCpmgY6Y8vDKlKQmNG5DJUoykLiBhryiVqGkozvD5nMZ74fpg5",
+	"MUe01WqctFqtxqn+Tyv9X2CO20LWuoets3pNhQoO5/kFcaDRGKx1a4/nsRhGbCYfu8DCQbt4HcqR4ONw",
+	"sojz6/8wl3AGSczGC8kkUcA1NMwPJLllKyJiMhMBi/xomWWGdnCjuc/5BQwVjpgz/H1w0j50cHLU6mRw",
+	"kgfFh5jsO4idN+IcNjFHGFFElLhlXJIl44qEXAkSMyoFD/nEjwwu+kgPHkQsJAsIjSISKmkHHrKxiBkJ",
+	"FRmyCeVECUNPO6Cmc1SBmgn9xAi3o5fgJoUe8fL2E4sjQYNSkgklEck7mk5GlHOhF6MRpU+CH03pRxUE",
+	"s37wXejnDL5R8Uofj1pXxQvmYu0gg7UMnD6MOS8gyt7FQomRiEoQZpmFFDOmpiGfEBZJ5kfS3A5VjqJh",
+	"LG4ZMpuYSE2k6cALzj7P2UjthqajajRlictCSlgcizLiSpaDiPrLQiiaxdKVEGRG+SplqYpQosJZCYJ+",
+	"giFc7CxFhh0PmUbEMg6VYpyMRawvOEIjfa2sdsHKsAorh50shwbw8NQv5iVIwSUgRt4zORdcsvz1pAXJ",
+	"iCmWnt0EF1QpNpurWrddr41iRhUL+lRLfp1W57jRbjc6navWWfeg3W0fNdut1sHh0Y+1em0c8lBO+8jL",
+	"at2aVGKe/Fw+xHHzsNVpt09wiFiqPnCx8hkPD9qtVudHK2FuIh3UEmG2v9U3cD91a2LOOA0fT+aqIaRs",
+	"tDutocMUaxaVcJzD0S3Lb/0a6XURc/ftg+HJSeOEtjqN03GLNYbtoDM6YIfjo9ZxrV5bgBivKRaYFSJL",
+	"1rqtuoUjFDz5tdOu1+axmM2V81NHk5u5cNLv77L08uKTVTKco7QUKDVLLUOD8uCSTdiPzcdbYdklN8bh",
+	"WhjTSLJ6jRkYrr/gPxOtxeghlN+mJwCkTi2SSfZTrdu+q3s/AmG07KOO1kwiKlXf/JnByFqlQiXocbQK",
+	"ONhd0mm1WlpABZC6RCoaK5+4ig+0xJlF53YSeEKF2wm5QO/wiYfiESjcq55GsF5OGHTJJlB1277FGkWh",
+	"3rMblCoNRp7fePzO5uO7+sjG4x8kWxcIzryT6d/vu3GGS/Vq3S+92q+06wXcGwTVe7VQ9mnYM1dSr0YX",
+	"aipiBO425DiPfuFOD5PcFPBzBaPH9zPXhaF9MYdpFykOMsyrh9yrV+R0PTitViWzJzbHvt7y4m13/X/X",
+	"3b/qdXcDtHIVzphYqHJVRIaRvjq8sqIyH5fL0kEYEK1emFsi5CB57iIl0mrZ+TAjJaaA+eRD+xTut3cX",
+	"f2Yrz0m5Zau6hnfhahLXX6qOSOes22o1NbCdVp5gjxrDjiY+enjYOAtarHE4Oh23WYceDI9bNXPtarG2",
+	"MHC71W13uoeHzaNWu3NwoAfmdKYX9ZENiZzCsZvHbBx+1sfwtn/+I7/6PLz4C7u9DHKmx3pNjsQcTJqG",
+	"dmVXy+0JKcuuFuz1imlYq9cE7w/ZlEbj2o2WEWBP+/lltVjjZNRqN07p0UGjMz5mR8Hh6GDYoTWksdGI",
+	"SXmlCS+vmWharINphMJLqMCDTtE+IrOQL5QrTHyp4WtIxbVuja3+NB1+Nwrfhn+6+PDzRftNeCEvZmr+",
+	"47OL44u//+9//0/zf//7f2r1Gvs8D2Mm+yGvdc9aLU1I45jJaTKQjFUfX0VuZKhmyGhs9fbRSCy4Koo/",
+	"k/zp2Jw+EnNSIvDN8BBNYjpi/2ms282RmBWI6ZS1Dxsnw/aoQdujw8ZBcDxsjc7YybjdSrccYXOg910I",
+	"Zl07kvivtARNR88oH7EoYkGpUpcIo2pKFeFiKIIV4YwFWYvJjhcequEp/xtZeLKMCfBw99u5CDe81JzF",
+	"/MYutVbhTmuVK3DPppRP2Dsq5VLEgd8ZxIWaspjMzUuZw7uIY8ZVP3mmr/s4ZiNFpiKWjAw18cQrzYPZ",
+	"0n1NKjqPmFaDqBlfS4hw+J4J/onFkupVvRFK88O52shgPHK+9NzA7uM+F6pP7dDFCzkQTOJNDO+gwdgd",
+	"YJc7ueOa0juO+cpdsjOr3+JXvgzAHpzQ9Mx791Qv0p59AajjbMmkIkCYKeacAeHeL/EWLs3FioyEjpSE",
+	"OylUkowWUokZizPXUvE+3vmaTSF8jSJsCYhmf/P+zC08lOlMb4TyT/NSxGQkoojRySJ7EaeTPQ2jKOQT",
+	"csvFEu0imrIEZ03ykYYKEKembOZOeAVIKFkZ/Kjphg7FQkuOJOSfRDjK2CsDJkdxOIeD0a1dkCWVZq0B",
+	"UUsteep5HW+spcwLHIscnrTbGi3LWPCJA9oHyeIStlG866suuw1YSOGaRhA+suFUiFsvFG/YkhgSIpQH",
+	"JPFRl+LGFRLpKhJUQzReRJE5ig6RNs1tmOpPyS839doi1kudKjWX3ceP9ZBNZ8WPNcjysVzM5yJ2VxPg",
+	"SSs7YugN21GA2kbA1rMUxOPnt6t334fi5G/P/zr54XD2p9box7g9/Dj62+efbi9Pv+cd9Wp5tHghTsJz",
+	"ejb+7u9/CQ7+/M8kf6e7YIiqYhuW5o0dZdkyostCO6rcoznVGlAiSxboVbJRzDQsy6lko/4P302ji+/f",
+	"RH87+FMUPHv66cfw6XQYPo3Ydy/V6LvP0atn5z+/Dp+G7K9/+WZrap8Hmy59+4Nh7pCKzbDXTOZch3Ie",
+	"0VXfUN95QMkr8YlFFFgj+6xYzGmE5GG/b2g+V9uZdswofuVnHbzV1HPgonDkYORXXmaFDpNSbavVbpwE",
+	"nU7jjB2OG0f0eHgyOg3OWGv8nxaEZsg/0SgMiiRf/nE+MMhBubn9syh/ukKx0INstE3qf4HcmaJGr3D7",
+	"4KU1elGniRJgURuplvzBoJrgeWtFQyPo+dMPnH6iYYTqVl4KDKiiQyphXYFY+sTmYNhfOEPkZOVkgFRi",
+	"3jV2oH28sVv8uZ01C1lBVs7BDghh8ha8VV4HjRaEi9FvWbdMl2jt0PoDDk/arjdhLmSouXqv1tVP6o7J",
+	"P8c2wXYtR1M2o30t0IfGrp2QzzG8IUagZZVbylPmiv6EkSoY3S1xoyl9R8O/XAz/zkZqayeFRg3CkzgE",
+	"8hBlfQobHLkkoCrZTbnRRn5xnYSAqb2xAL1Ml7NkhnM20ccgMvejpSBDQDkScT/X5yXdlc2NHLtYLPBk",
+	"5W/+u5t6baoFMgNrFnY4bnhblOoJz6jWeEkk+ITFJBITEvLcLW5uG80O9Igv9HVzRQv20XO7TQUbXcLK",
+	"4KbqK/g2y8di2FbK7ccQiIe6GWvorwgNgphJuUsI3VlZCN2LzNDEAlZgYy7cgAJzq1889+HBGFRwl8mU",
+	"mnA3KwqQ0BcQ5QgKRQTlhgwlGdEo0rrjlKpdosROSjGSAlmBjgKsGikvabi5tXNh7UdJ9NJXMHlm46dy",
+	"N9s/nc1zDPj9Jzd4vhTxMAyC/Jl5I6zlJZQEZMziCRknn+ZEIMMyHuCXjiAURWIJQ+4iDGXjbh3Z56UD",
+	"R+FopEDq1X5PefB2PPYy3ldsrIgSZLqYUS5zkTkzXLI+FjAOo5GaFiNTQ60GRxmzWkIu4hY+vQjYbC4U",
+	"46PVBX8Xi4nmdEU5VNIZIwZFdSJVGEVkwQMWkyVdeTYjTIfth1wfMxzYZVp2PIeXO9A0/sxW4LDNzrXL",
+	"Vo0qI/Jc9ubMD1HNIScO6IXdLFtlDrGvQzmjapTfIJgBuN2SSowB1DS+NuzTnXVmh87QvAeTmSmsTd8g",
+	"8t7k79rK8yh0IKzEX/IeII/jDZLH2JguIoVWWRt/7kOQ/Xr7ZR1kwqNbrqHVXHyl4avJrLgA0J6fxSxg",
+	"XIU0yp2pj7HgE7/Pxq4BBuiPnBFyfC0r+BA0TCdjJtbgXSSiowxza2fszRoskgXLg4si9A5aHBrx2FKT",
+	"YxFKogTKnhUYcokIba+OXOTjKIIzAoNpQmprHts5OiKfQhkOI0bOL59dXIAqQUeKxXA3wJ7bxCmYXAnR",
+	"N3CF+ubUQjbQYhTOQlXrdo6OtLQNNKExkwMDk6Z2CCxON6VV3JQwe/SqNiaPNGdz3tGYzpjy2POAZn9a",
+	"sHhF5slL5RvjvuNw/eRnvRcLfsvFkmvi1YIwNZPAkH7Mi4Xqi3E/phwUR8A+wOQgXyPHQT7+vAPKW511",
+	"KHfXWIrs9CUHze8xZsMTSKIVJal1STwFGi8YSFuOagz8yPEHExViolBCFHoQbINuGHbXGPdK/mABKsUJ",
+	"vuDgw4sIBN0ygwT+bTGRCcfZJyJah18BETHlVkvPeC9jMQPLluZYo0jIaopIR8mcPqMimjSZiUBTSXbY",
+	"XRBByzTGBBEuQOXYSN/SKHlFpToPZiEvSqQRlYpQ/SyUKqZK+FgRhKHBSwUBKcSYhOIwZDkVGj/G2LHL",
+	"8WBlyHjlA7qADAdqQEL4ib0DDaqIBdSsjGPfyWqx+SzDnHA+m1O+Aj0ePDrklQqqzeOdlrF+ec3jR6NW",
+	"u3Ey7NDGWdBuNQ7ZyfiUHg87o4M28Gap4sVI76bWON7GAaQ1TcM5Ut17oRSLAzoDDSDkEHK/FPGtFn4D",
+	"uoK7dx6LYDHSgOntsnAvHV/lYhiVqumd0+5hu9lqHbbboHfHiwidZu/ZeMEDRBZI3YqOx10ypTwA/z6k",
+	"dTXBT2k1pij8BEZswUHdjEPGg0jjt8q5dtRtt5qdTuuofarnT6yEbdhZMbngL0Wct3KDpevt+UJNSafZ",
+	"0vDN3G2cxJQrG9TnyJAb+OgXUsuo4ImiAc34+BOA/PECkvzp8u0bX7hAfqANANFzvaaRXhjzhzVpjT8/",
+	"oTnUM/th35zLPLuHQDnD5rWwp8cxEl/IyYerl43TXVhcu0wYSFZCUoAKh7oINSABDbYvGQuGdJTzZ18o",
+	"MmXRPM/nZ7MkYwZVx1DVNQcwof7V5/kwd553iSyPqQr5pNatQcpaBfVnJ3PWK8ujZHgAgUm+yP5/CZ9g",
+	"3bNQGuaXaDebnNtF4hUwnzMaSxMzpHWdsb4FKImZ1pYxgG05DUdT/XVMhnqcmEWMSiYtF7acdw2CXOvn",
+	"NtRjEIRWmO3xc3NXr71hyw+yqKBwtvQ6ky2jikK+Ywhv2+PafsM+q4qwuwslCWefVT4eyAZvG6yenTVa",
+	"7UarfdXSZ6WL9JYLyCEdY5H/tYNtkvDOonP6nMxYEFKi+RwIUmLOYqQvI1vixe0zYKVBkT6PdWGgNNkC",
+	"/T8QTOlMvwsvP83w8uOUl79JojvLfNY56A2eXooFD4pXmJqymNW1mqFXos+cLEHIGAbweb24QHOg/nuX",
+	"tWadOYfZtdppvcvEh2aFxeAN6okhTHlXltQo8ITh4WHjbNTqNA6CQ3Y0Pm6dtE+1jm35HIYO1neKx6xm",
+	"WAfdw3Ix9iBoneLBP6WdcaPFDoOj0fHwhJ6eFTh6KPsckLErA0Ns6h298paUuNSSKJnST1qDn0ehV80z",
+	"NNFXZbUkTMCwud6tyTR1EHIkzoRfPtjJczoqU3TMCtNaFSUklluERs47upCVQaOvmCIB09J4HOpbi4YZ",
+	"CrRRd9Yf/Q7D7q6EeKUvylzOyCcWk+ND8ufwqQfLJmKvD9Y++DivRYKoOaMr3K/jo6ODYzJcKQZ1CWZi",
+	"J9t6K6M+th3XklkKWkUNPAWsFoEGLDAeaJIDAijx7yB11Mkc3/X7nOhCiTVnDaS+dufg8Oi4GEu5QXDz",
+	"Np5L0JWtELsBMIk2ly6yOpa6WsBtd1snmq102hg7KVnc3zwvyNkYQ/DPka7zNnEIHVeCDBlU8PD4wvsm",
+	"pLG1wdaURRyPDqqiWbUw07ezbTC2D9NIqyY0t6lQVTJ/9jcPrQW8mVCWFyBPBUWSxkgiQseKGcexjX4B",
+	"pX+i1XjPkTfv9JkZNy+dRIHmqzB4Ypi8ZXO00yYzaBra2X59eNLOGrBhDbsYsA8yOmvb0Vkt+ki6ziIn",
+	"yeMC8B6DbgUPMKQjd32JGQOuqI/5mEq/j2DujNJPIhcymHbiY6y/0lhP7m2Sazv+Snc9JI2hKODCAzCi",
+	"o2iYOydBTMfqd295u48xzWJoj9Y03Ip3MfsUsmXO3QqmErGIAstC0Q9uiMzdqZIyiX8TC1ieRgXE+hCs",
+	"ChFgsRCaCFLEhMaTgMnbZqo3ypVUbAb6fTrqBpdhvtRidTSQibTxIsbaSYsFlSKqmEHIaGoYU/HEwsiJ",
+	"tTV/XI0lWq8neQesOWn0II69i6CJoZQ+QRPXRlywPGc3B3qKlEumVMgnsiwXYJMz/Js9bPmzlS7bkzmN",
+	"SMomTv+6TGsnQ/5XNNDfaHQtlE1hKM3UTFUoAoabDXNc7nD4nAW4xJa0oyHYtdTq+d5TxV5pIcPHBaCs",
+	"mjmYoL8I7jXfxFSxfmRGyXIByYAsZyJm6UgaIvgZAu52dzhvVlRNL5Gk0BWYQQZ6wAkL6EixwJuicu7s",
+	"bj2p/rkEuU8RSbO+6DLjR5WdrV5tzb6ODXg3v5bJ2k7oq9zR6nSPDpvt9ukBhrHuZP0wkQ+l5wnd9MZi",
+	"gf7ZQlG7sooXOP6Ecab3uTJh3jeo/TC1Hrxn+gBXmSPAL5+KBVilzBlV3wH9NPC+jaMqLVD7hUfXp6tP",
+	"tWFr/+fF3YsXN0bU71f0fC8i9kaoc2Rw+Q2FsGPAFSVSgebn04n0a1gwwAzj8Na3PMJkORirB+JgrwaW",
+	"pyEjVN6ayM5dbcTHZdHMemVptHQJS80DrlFyyWg8mr5nchEVk3+Mbqe3iRazgKprtuQtOoZ9JpK85OF8",
+	"zhQMY8JurTMO6qOvF7rvXHrRcvaOQfWIwhQMYzE2UJgqAFoh8IKZz+m/2d68VP+yzZVhEJluh983XH2X",
+	"rMW+4551157BTbgWN94KEL+XbbuB4xN/YvHThVyVCGqRmIS8SkzD8Oj+UA/hSmlFSS9mYEQPd4oVbp9u",
+	"nBWKayIGogIbcQFGDgJRkAXmEdG5EnPDPBSL2HyaseWtL/nUzuRqQ40cC3jOPWu+PANj76H+8uSg1Wod",
+	"Fo2nZxTyoo+OGqeaso7H7WGHHgan7Kyl353DcAfNVrPdPmi2HncOK6ukeaYDKkIPWbf2WvwcRhF9fNRs",
+	"kYd/bbefkFchX3wmn0+P+8eHj8jLMGZj8flx+/CoWcEI2qdXnVa3fdQ9bDWPj9qdgyxKbAJ5GU5OtEDY",
+	"hpv5qN3O4GTUpq1G62TYaZyM2q3GGTsMGkcd2hqdBAfjY3CoG5y02t1geNo97HYfH55WI6U4XwYpz5m8",
+	"PZ/PH3eabfIwfHv5yBylcMI/zEvKs2wfM7BRcBMmL3tiWl+CvzJmzFcPzo9oZNaHWWZdWTOOvz8aPbs4",
+	"vrid//WHZ386a7KDVnPUifhw9rIV/PVPUVLl4bGJHHi8CW98TMOGLYX6Labnofz9zW5ApHgK+WTDvMAp",
+	"leTvCwml8Bd8DzmBXyERT9o1/ZPn4vl8hRvWM/r9uQsTeWJnX2F+6B18hbgjzzD2O2+ngF89Bm2bsYKU",
+	"mASO+3wtoTTDPCExg5jwUKFau4tOMSyz2V6ZGHQLSkESyMKarvxjqKb+CEL9hNDSCnO/G3rMeCf+NQIi",
+	"b36bp9BjQs+fvev/Y4RfYwu0TAeS1Xu2KHbCMJS+8KbOYn5+zPBpRbZUki6LzXea5ELJJC0ryRjqmhwR",
+	"Qid0t0yRUVn+ECyQAKR+FumsBIhSiNeUr85RCvJlcIef1dSk11XknSoh+lo9tJEe0qs72ocmCM90KMJC",
+	"lZ8h6H7/edqukb8AiB9F+aU4iELBU5Yo13D3SfNKBZLSV7JhYaZbGMQuyOKQBHw1UEBD7h1RGZU7WVEK",
+	"aTme7DuApjgsq9b5XfgJulFRMo9DEYdqVSeKTqTRyPESIuOQRVnniJThhDM0J/FFFNk6aX14FbZCxAFE",
+	"vED9szstrOIEtW5tGk4gh5xOwPI7xLhQQMR4wQMsNfrh4tmUqq0cANUVVrfiqc7lfFOvqTicTGA1qV+h",
+	"YY1rLrCbdnjcEZQv2daNcxqb+kpFg1yleGDoBr6CUKRcYEK6XrkYzkKVW6uR23Zru1LVWWXHtobms9dM",
+	"UW8FLGiEUdKFECZvSMXmpY0KNZoaKZCmKFe7+v20w0n6frED4z3HqG7gCGMwHmwGNVbIqcYEvrMxzrfs",
+	"PVLResTdvevnb9+8uMGaZDla/OHk/6jxX5Ia8Z/vPR1rfmN0ulO23Ha3BS7UXx9vC6XlznO/bFLNuupq",
+	"qX/ZslWOZy2QELVxPtud95Z0wmpK4E1686KO8oHr+RlX4YgWAm7eiKQ0QF66XOS+ywuXaYIUZyywVfGS",
+	"Age7mGoOytQQSIfKQVMQIPMAw4XPTRwkC16zIKRX8JGLgXcRDXmh7VyCg+TzPmR6YbpzaapYUtRLy9QY",
+	"7X2/BLFxJl74KMWIszBnCj9avGsA7IB2XFE3/iP642x6k9dFUQiwT0cuLef4lI3EjElv6lahfjuOVRX7",
+	"AmEJPC3iXifDVa5+YVr1Wk1DXlG3GgV4T1pnlXummHu+Q1eWJKXzBxqFAS2LbD8ns1BKyGoCWihS7afk",
+	"+5KYdgiMH8aM3kpCSbyIksyskeAqpiPlTxrQ1GuiVpy0AARjl1JCrbLqXSkGKmLhi8vUyPvI6O27xDdW",
+	"aE86E7zK7rBk9LbvPM/GFjs1rRiVK62zTRam2mcRW9kYGgdhyfi74KxdhjO9cHdpBXxl14a4+h2Ur//N",
+	"FKDP5k6FvkaBgc2r8rQKtKlT7a1SpyqLg8K7nfI0q3YF1t0SvW03YwKX4B7JAuJ3SKW6KSBw9TFUU78h",
+	"0Tb7IVSZEnxY0df4XsvT0jpJY1g8qcECL+7+TNa6B+16jS9mQ31I2/pgWkdw7SkNyIQqhkUmQYGpFEML",
+	"yWdHrY4WIDPTdU7T6TprRz32jNppHWoOskdqOf4noZaUWDAw1tMNf0pN2juhMasKhK3XFlyFUT+7BmeK",
+	"S9MfI2/KBhuzaZ7hShox+xSKhez7wygOfLwm14LjLx+PPgXfTaNR+PTnHz++Wf34179Mhp2/Tf728XDy",
+	"41+n0+Ffn8ofL5eT1z9ffOMiw8NxCgz8+v84uJ+Dg+CHBRQBj8hkiq1/9NanErdMKM1RA8CiTh6+f/mM",
+	"nLXbrbqmEnjQPmoeNdvHj0BgQFC09DifR1pnCQV//HcJLuNE0rJWdajuDolh9PMrxidqaqo7mlMlVWxl",
+	"7xdXdOIH20QLa2FvaXJG5VQseR0jgk3JQy1UidgH/mnztHmQA75XO+jVaiUQHh/q7VaKQSzJ/+vVrv/t",
+	"3xv/dfPHXu0/annQ67XPjYlo6B8b8jacNwSATqNGIjphF8BsVVtkACgkZ1f8LmaQYgdR2PGCkeUUqvil",
+	"Vdcsi8f6AITROArTerS2ILBJSx/kimcOMnjIb5PtdSlExCjfanGvQn5bXM2gt2i1DkaLOIJ/sCckZtE3",
+	"PciH7tUGuF2nndPTR/XUAzbXh4ecDwEPUMnRpDIY15izjTC6DcT6FjJTvjlq6Z87x6NFLEX8ze1PncV5",
+	"64dpe/bd5IegvTqctRYny+9+bJ3+bewDqowqOq3D0/vs/iuBh8VP5HOqpgmFg80HmUd2vVuFnN3zQCbp",
+	"Tp4+YnBDgeZFo4hB6gAPsAYSYXQ0JXMRhaNVlwziQTZWNmJjVcd2ZSLWmtuM2dSHgRoYmUj2+EPIcW2E",
+	"TI0bmhfSediIqWKwxQ3D8B41ezx3rDG2/0n8TeuJ+qZd23zJ22xlgpp3sEwfgqhyEYEJALJOBj85+NBr",
+	"XiZrJhsu2b/gn75pt1pPlt90vtaSmYpX52NT2Ta72kuzACUgFNr1aLulzyHhQi5GI5Yj67YL8ljEM4px",
+	"7OoA7Kv0czhbzGrd02MoHDcLOf7dTtajgcW0kM0X5HGqVV49CntnXj7/8wNpHMLENkDI7smnLNkxroG9",
+	"1j/f+M7Zx48fzx0LoB+Q0VQfND5hyDGPT46cCy5/uT2FVsUkZjSafdOrGVmhV6tj/e1vetmCr8DyducU",
+	"d/VaFHKU4s6/+3DxfuFhceemDBUU4jj/rvHhQoOcyB4XWq6KF1x/n9obn4pglc0qr/2HvfyaQxGs/v2x",
+	"0/MwXuAw+VfAoqamMaNB2XNoi5xUE8pC/p7RwG5+8mUB9glTThAumMCxarE0EXT2U9QXKmEoI0j83cDy",
+	"QDq9qLKwIHFWgOOGkVVCIotAvAqlAq+Jgw5ZhCEKpYMQuQsIaY/nkp3BF0ioitNjC+M97MizKVVObmsF",
+	"UUP2vyKjKGTcA5FkPEhYTpHEw1LK3YT4c5CiU7YC1pSXkZM1oP5w8pWBLaOxfM/jtMRCOZI11TmOvx2I",
+	"7jmLWLZDZhY0fA7A2UI8BSgCeOdjosJmgcjYDUqgeMEDFpgMniIMLzA/0wbdmMC6IhyMJ2PkgTDf+IFo",
+	"JWDEVLLA7VCZA0Q/J+wTi1dYsMya420bxBLUfJAsfk4VLYCVBjP+h+2uoeXipv0dgErb24E4AonzRdhe",
+	"CmhQA+K08dqYWkbMx7+RZ5pmawVmgWJPAVGJ7SWBS1aBBDeJb6M02d5/6rfjMkb5TkQR8Gys6rSOW5eB",
+	"siHLhGKOafpDXlSk8WhqOmj7WI9+bGOE8xD85JnUuHFs+WUPM8Eg0zRQzbY08qABRiiwO+suS2gSZ8af",
+	"MylNuTcyXos17E5vj2WR/g26D1t7Q2dVB/kNFLBzTm6dUJm0iQlHngMzT2t7VB9jLzhsWUarl4rGar2M",
+	"M8p1gt8JKWxZfrUHTnJ12fTpbb7L3LYqqG9iLlTprPDdblPmEuuyM3/HFKEmgtt6zo2ek6g/a3fEnWE3",
+	"GJlUa0Vxc/N9TYm8lQWpVCDIw1QqFUyY2kkk8APiljqsBsg676ogep46+PyQ2UHWgvhZpQ1LPZdQYuK7",
+	"301UcilCWoZkP0ER5+L+OgJF7nG2Fl0JPjH3z4vGd7b8UxZOky1YRfCFsmsFY7B+4L0r5/jsHnPbqiFl",
+	"Szcv+GfHZ7vP/t5UVyrFN5Zf8uI7X/g/P32m9kKJItLPwFEuPEFJJA0PMr46VAzQelQoiUkS9V+PewWy",
+	"WGYpZyOit4zQJV1lyit5bCwwUNnFVQlSCor1jpYyxUsGoZVpZk8BCBxiHUOsZjsJQJB75L/QEoaD2blp",
+	"97sSnckkMqV6U04WzJdOysOUfZ7WQFqHrCXmZ8/njLOgHG9OOaWdFMv3TC60JDilXk6nHzq0vonKHcNH",
+	"Hy6M0WqHO9+ByWe48ENVbcHIAgUmjB3A+iRuWYBNCnxg6ccAxy1b+UDQz83XhQtsHvZv2RqyFoqmlojU",
+	"m58HYx5R4EfSOPU9oMBI2YF2IZ5LJebzMuLRD51N8mnYYn4fMsEvy/m0sY5Wqbl5w+jT1cXzndXcKybV",
+	"ulNNiaoWwZQjWu6yJWVqdnKJmtgE3yV6ZRNut96Kq3DGopCXmTiyvCzk6wExw90DlJ3sLlVzrzW81PPg",
+	"OeJl+iSNBC6Vsp5BYVdAEjgAi3Bi8MjuopYBoIxYHADKdmnhhFzvsk0GAhugXDp/qWlmkURmb29tMJOX",
+	"HlVn/lLtbeFGc+90VP1rTw5q6conTO227PUq69511ezM2ZDSEptX2ovCrwwWx7o/RKsqxjWiM4grD9VX",
+	"1JgtWKGaBjFd8jLeYF/wQrM0D3dlDHf5L9Kb8eK53w3tWFweSIIKBhTh12wv7b2Uu0OrvMv/EbNxrVv7",
+	"98dalxJcX9yP8al8fPEcfZEgRJWC9O5CS2AIDjnnK4IJynLOsPkNFBj/8OHiOdbSxagVLng4ohF0uDMN",
+	"XaBfT9mCUoHtvovR98o7kfYo9YQC2e4CSpCJIIKj66JJPpoKuiHqNaZHw5BNQp5GfZkeC253hUx0QCvX",
+	"NsGucIy9BvyBGMeHbiDGWat10j476xwdnhy2zs7aTkxG614xGc8gYqsq3mhOJwxXLJtEK70cs631s8Gr",
+	"kN8OCAbKWE3PfDAWMXuCOU7QCGRGA0YW82bNjw0MHSsLpWl3TmHJyd+ZcMHr88aPtPFzq3HWb9z88X4R",
+	"g2AAKwnCgohOYYvmSkJxrbafTtnSsE2Gu7KAQWf4WveoVa8Iv+nsMfgG1oXihO9cf5wKmfYggQqLXLHA",
+	"PQF1ouAlfbqjyKZQNUlSHhUOwEosACF64yVjUFOCmyhCH3JSUWabY73xyu3CMXK4uOpwNDXhuemi60Qy",
+	"zaYVC8hwBclAVGYxQaNcBFIuALluxDqMb+9jJ4GgDAUAXCnlH7YypH+QJX3a+Ll/86VdP2jd9XpN98+H",
+	"9YqHj7606u2zu71F13o19tcQ3gyWsTHEzkpmHOk2Pg3MLt1cAO0tW+mPplB1RBI2HrMRlg1tlvS/7/G0",
+	"AX6dBOF4zGLbNAOc5WaQJrlkjFy/Z0rLNTcPoTDz4xj/NKGN2f74Zovy/fCrorXK2dS/Nf7rvuzpYvwa",
+	"q7j6cI03LcrWgkcrEiJHHry4opMBwUZ0hk1LVsdrexlKRgaH7c6gSQZ/gLcoXzUJ1FmjE+gRoFmdCcyr",
+	"EylQbKNgjI0Z5hjOY/F5RWaw4yDLkYeDj48h6HtQJ4Ne7aAx+Tmc92qDRxBVTTNOLzpjVdgfN3DVm7KI",
+	"F1yFanVFJxj7cjF+IzgrQdxViiAbDKx5mGboXY1AtDtLFUYRMZVG69mg8FCSwUHrcJDU26eYOFkMjO/x",
+	"9kGz3ew8ql6shvZ+K35FTXxDmQwXBpmK9dgfyq67bgr+aMG8S0xAeVbCxDDuLj7C7CT8aVBPxYNsuhWB",
+	"iCLMcyTDVY8PzOfmufleXyjDWCwldKgYYPCJWMQjNgD+AZANNYeQLBpr+VMvxu25b7suol2sx0NJwgkX",
+	"MQu6rlFTTRk3gSoAMRj0FI01e4fAFUoGMZNMDcgSLr4wAJ4EBm5YMWlV7KPeggZA3wCb1zaB4M72XfC/",
+	"LLz6U9IGj0oyyEymt0DE0I2RjtgMrnQxzqFSoebF8Z42bBnXgGffCHWgI0vDSWIG2NTXebrwvLSTwB5s",
+	"s2rDBB3k5RBg0FItyK8j60TS35bKLpTFxAwDrSknAyCTQfNrUYBd6m+MBMw90vza+59fPmS8VMvloWKz",
+	"olhOzvEHMYbOTuYt2GSTyWNPfJu8Dp8CBbHPqot3KE3S6I22g3FNPZ4kzpAZo9zkd4WYSmIpMJctcdT6",
+	"DWsIxkVZdmMYCbfKCOE4M++ps6OBpQwUtLNUQZJaYu4JiHFLlkFivJpf1xTihI7eczXl+l9aVffrrsVV",
+	"9+61lA+SxWULMZbdr7sSaw2+5zpy1s2yJVnj5tddk8+Uut/1XZqE7/waoTKL2yUZNUKQvPUXZbeNSSDf",
+	"FCg/NA6cZfg3mPl10H9frN+lRQmMlfkvC4ElppIyy18y2cSm9scfIasYKvvDjWXdsz/Zz31T23cf22nu",
+	"6tmea+u+c7u8adg3W+k7BBmX60nfMmmScM1XN3iDfvdTW0F3MTfqLbd8BCQJKm/ToMyu0SGgnwntcRXO",
+	"WB0K65o2CTAk/B3QFQoBTsZ4Js/Tt0bzboqZmpsC2UhzIDf62LxuUwobSU5h5ddp9uFdmp70RqhLrD+x",
+	"OzEFoaTDaAO6OL94bl+9q9fC1ATTD3l/HotJzKRcO4pjurng7+xXd3VPT/p1Q+X74N/Vc2Xq1w2QKYi/",
+	"L1KPLW/BDva2ysD5BdKtjaHT+uyGCet6vAW0il1SCKFwaXd3EnpKg+9McZSdiWcWypHg43CyiDeioNeZ",
+	"9+8gTJVvvOHnF2+cvaZh36afbvDlO/vq3lgaBIMv5iZCPGZj4FcqLeCMuwzwsoBIMWMOTZj7h3InXmhv",
+	"++pUW9thX21urHvEb9lq/dHG73JmaM0rzICJs3XTod4lH9xpLSvSmhcL+nG6vMpRXtsvLD72tvf25I6g",
+	"KbTeyCEjcxpLfX1RAlIRSZaLB/iWQ8kOOPnpI+i6B3o9lPs2Jdah6EuzZhIF3whlSyftuKVuHiH22nPG",
+	"q8ThM+dLF47cFTAL5cwadDfl/6/tN3d1T+27dQMVqu3tbXOT/vPAdKUSAltRZyrvPSEDLB03IJKuJFlC",
+	"70TyFi3ornZOhiwSfCKxWgnKqYp9VsnLGUbS40kxStwj5CjuBjaxwKumjCshXtHYtPDZnixMSZ++EqIf",
+	"2XEqsf4Ov0jm3S/SQ0kAjBiFQrD/4CkoocLfzGn4OpfKelIg5xI6pYLnLn1/yqI5IO7FjIYRhAnsiCtI",
+	"8usrO0IldpzJ9itNOcJ/qomyhp6O0CCIoZYjZF7GwzAIdl7s2P2+cqnpTHvb+tRMAl1a072HPF69ZLg8",
+	"VCbkR47EnEkSCP1qTob4+PFjI19Yo0qQyNfhADiNiHgVzphYqN0lRZUOsEZSs1N9rTMVBkbywnoAnGjQ",
+	"9id++RWcHSWx/SpZ+0Do+T9Ya7ngisWcRtgN9IW+gncWc3GkDYRR8+KeEAiuhDQRR68DHTyRmJgwC4M5",
+	"NzYjDIDFGcn4WcwCfVBpJO8p5Y+yI20ilruT71ttXsvoQRSzieVfg+O9olKdB7Nw10sEkjCpHaASn+lU",
+	"e0HjG0EYBwsNgflDqWKoCbgENWWIxceAjBLhBXsA7bTQVHKyg6wz1zhT7o27p+Ubje80ZeyUr5ySj/bE",
+	"DRAKGydp0QFVG+6BibH9fh0ScKK9nxu5GMF54RO0diYmhpVYxNKu8rUIwnHoK7v40Q21KcTY5A6arVVZ",
+	"dbjgHQA6b6j7tW2V/0qmRdjovJb2u9QOjw/Jn8OnmtjrJk8zbSVQtxq4PgpcKFYn7c6pfh/xY2IZXkCp",
+	"311PvQ1eMRWD1xNFftq9oOeFCRI2xX1CmYbP05hpzhAJrpEGgfCp1cLGTkWMSuWE3Guq0uQ0ZBBrGBAT",
+	"9zkA/9GgSZ6JOSZZ97hmF7eMzdMYsyiUSmJ5S4zchyc0N37CZmJGkyaJaNV4F0OUWphto7DL7jgDbWpT",
+	"8ky+NxK2lRRDDMDG2wji2DgZ2JDKwZPkeJu2N3zCUPAzhRJsyYKdsQKRGHN3mDUoyU67N3wgJLDMBBqg",
+	"m5Ricfl4d5kkd9O5c7yQO6MgU/pxU5HXnR5uA6eB5tq7IO02ukcDtNtv1Nz0ACl5qMUexOAjEAXy3Ui/",
+	"gsz8XkRMy3embcZuGxOLiPXd7htrPdXZWfeHXBGxjPQEiUjhJ7TIX2JFqA+cfqJhdA/5mYZ98YnF+sbc",
+	"SKR5m76swR72F1kQKj9//tQFWGMKFM/+cCHXe3ZQ2X6qXwXaz3X8XH8AMk1T97ZP1s0GaZRU0SGVLDGR",
+	"ZYw+RjVQNirfKtVcLJvkKl4Z+2lE1T49cfmG6/94C9BvQowt9Iv/TbjDcalvhHpmsoN2tJd/RmNRX98w",
+	"m1nNzRcXz43pPHWYqpjyNL56k3vqKv1iz9v1wMZ+FS3TNssF2KOnlfQud8HOEUt1TxPqDRnUudvp+R8W",
+	"9oSyqv4LOh5DCJQSgoixwvZ8/+ShSwbZxif/6xPIP2Bvfwe7hu0oRRz+/OsK3onEvSj2w6z8/oOnreS+",
+	"DdVJ18ycya0oiH8NofsDn8dCw6BFumfpftxTzPgthHLUcx391o2Q6R74WwoEKUoviTYGNiuMB+lxWz3H",
+	"9O4taX+6w86WtBFdf3o8EOwVsQ/cHqt1kmQME8mUPk1mrWQkgpBPkmRCzko7N+XOWNoIqupkmbcA0I+x",
+	"4BO3CeU/0K1W/72xS+SJBaaJRZfBx5Bp1AlxcPvnmsmqkm4dYD/1ZUCY+gtEjE2/DvKCmvIEifF0xmZD",
+	"FptkM3gL7ATSlKuZx5pEVWjDjgK2ITKf6VcBnZGi/hQIzHcL2YjZDLkmpqIlTbyOjg6O8/nvhTS/WVlB",
+	"zY/TVZpgqK87E7ms2daciXnEcvMdtVqbznYB9Eij6O0YOtutS6G42aLAxKy0zDgkjkxFlG2rAMkfipWb",
+	"MSwgmlhs3VAIR/18gZ+1W+lSaRxTELUwh8QHwm3IIS0WS40jkUH1CtMmZ8FtzLCnXY7tOuwpGILXT5gZ",
+	"K+0p7h0KG8b4gIwXPEnoq66oUBg17TTztbbY3mDluC0g9f2HN/3Lq/P3Vy+e1+q1qxd/veq/fnF5ef7d",
+	"C/w5/+Ozt2+uXrwp/Pzijf7c/HXZv3xz/u7y+7f6tWcfLq/evq7VYaaXF28uLr+HqfSfL96/f/veuwNp",
+	"w9ONEPXhArpGbIGsOzdz6RoBSAERw7+zESgXLnEXS7Kn3rRx2rsoz9ySqzJXQzlp1L4Tfwo9BHqOncMS",
+	"iAc7UKn/GF05LQCgkMRCsnhQJ1LR8Rg7EqLDVSt3g+R0DTLnF4vVVR293K5ggpmApuAWj2Wb9H7Bneh+",
+	"GqCzikbvnN3ADLVcH8L3C34+YVxd8PlCDZxbbWAP7MD2V8xknr52rzj0KCrjGbRtWm09B8ysytJFNTvO",
+	"9LcxdyoW2jWBUE0CqYhJCQFLiKEE3+HGzPsZDOpl351Wq1Xk3xW8EQHE2G4TUxIveJ0soXxRWn+VxGzO",
+	"qLonC90gqTNzwu2ndgnOjVigKc1GZvRzY7hSDC6yw9Ojk2NNaRdaE1vE7JmRWYqyQZK5QhgPWOBUW7HF",
+	"l8hALuYslixgwaBLKJkuZpQTJcQtEWC4T4kN3Z2pNdjtxQGVvHs8TaBhkWRkHMZSNclgZLtkDbqQYwNK",
+	"G5W3RsPSZNskgyCmIQ/5ZNDFagHoOoBZJVb1dZv2mYUBTLbCOUTogbaGxakoMiEjsA1MaQF77+ZTo3KZ",
+	"TvWc8yebzQR/SUWjyD6y0bP1WrJc5BUlcezgHgLXTsFRVK9ZXEDWqwltrNfSvfLeVOcXr0tIgSoyZFi4",
+	"pdgmQ+bK35IBXSgxMFKymrKZbUyTdl4ZQBXYAfS4Td8BFqwPmehx4zDWhBKEckRj4MszjDsYiPF4QCJG",
+	"zQxJPTSBBChzW7VQApEy1vgV43HJ+pNWGl5dYcI4wxpltp6NQGV1EXPMRk5Ly2Y5pG1/vk78NK/dZTuH",
+	"V390Fc6YVHQ2158xGyxbOU3aewJev7Pdx/sxo7LcEWG/fwkvv8d373KtyzeVcxywb+rFUoichAq5ThOn",
+	"iKVCNXm/s2jigcGzepblC7NQQXk6Q/Wm3YjZzmYqvKyvnue2HdhSaC6tDJKaSWxAJLC6GCJ67GVl9dj0",
+	"JnNbytgOxNBo3dPxYXOdTAQsWoeK1/DSXd3GqJiAmY36kppgErfmyzLW28PJcGVkCJThJGMgVpil2ZJn",
+	"iV0plGS4CCNFsP9Aea2Xdgv+t5d6L/o9qKAXRqFaYR2F8Ri89EmBhs0OrS2hkCnOfW+Ssg5bG1yLITma",
+	"te1hcMv4H8gs6Tqz2d0yncBxmzKSqjPsVpS5sBpPpdqFQqNPas/Uy7TFLyxHt4Rvp8lwbq+An2O+Owpe",
+	"O1mesiIfrFXFKxtbUuCOkMZI3eSzXHPjXCf1PPYAJHcSr3C64S7mGiatseZRDhoc4DBpZaxB1rJEHM5C",
+	"ThUif0bn86RHD1ji/Lh7rh/i1PVaIDgrfVFwZt+zzpGSexSe2neh8F3Zq+/1Q/smlMwrexOKReCbdwmN",
+	"rN6kdU/1z4KzDY5zZqjqVx3srHvVWcraURNUrnvTReXdTZFcPLrppZgl5XcTinFbreVEuFzLjHvzRGc2",
+	"zedWJoeYKAGc1xEZN5soER69s9mKkMBZl7FQhgMDAp4QaplvGDHXJMwx4AO4UDmPSFR3W+jU4tWwcKec",
+	"OpRo87COeo2V7NNVUgW8bhSNMCYihpJ5L2ZztcIrAwJuoa69k+63kd3gDVSWTKgna/b12Q2SFmx+oz0W",
+	"qszVNc/JGdla40bOyIoaxSrjef5aqEDPbCs5p0kcbl31TVRWIgpLkqeXkVSUB7JLBshPta5dNzLjkEFA",
+	"MwpkT8jAypBB8kYimKa32BMyQA45qPe4o+XXbTHi7O0nuP7CMTjUywwOGbMC8VkV6j2O7nwtRzqKHTSl",
+	"yiiPyVpBGzerSnl7Vl1fp2GXNFo65zbft56s1nRdsvUwixf+jhoiJCbI/WtRGlaIk3ErxSJbwZq+NqZs",
+	"K7UJKHkh961cWoATT72epw7lG4ZG0IKqUo5YqjmjoRe7COsAqmTLsOVw/8J9zMbh5yIBfG+C7G7hHpiE",
+	"XAIwMRuJCQ8lw9qoOTNjO2dlPMrUvpa3/UyV/i/tjqf4OLAUaAL29RBsJnB0zYhJaZDZdC31lXKDMEHN",
+	"kA6/7u1LfMsEQYejPV3aZrDEEOyq1qGSSWarEvoW92kTDjiGgBKqSBwEZonrdYmUtvxGu4SHSK0F10EF",
+	"jkKemDnqyI4TFQsaTZNQZq4rGfJJxBqmg5RLf0VvsFt7/f/1ep9brUav97n9stf7fPJS//Ps5c0f9BNZ",
+	"8rD8Ky/tnkOsQUmzX1Brk5aI1JYOBQviVB84oc8+Wh+hcvjxyeFZUjmcHDXbjzxyIMyYRmyUNIWUZHBu",
+	"gunAdtslTxmNWUxMAW5nlKQK99s5/WkBVfvR/SBz5/2wdbbemWb5e+iFbiQ0h0Zjj+nIlMRqAPeuNogc",
+	"tI8OjtdZRIDqMx0k1ykEvrwbvwP4PFrSlSSDISAz45PDn9Z74jIbmJktg7z8IrznD0+79z43nABOWMYs",
+	"ta+LfOR0Ot+MqyW9zH08W7OzRGyCsvz6F8OtUITLWNSwyJFZpUkHTH8338mtDDVu6q9f0eACXD8jyqGQ",
+	"Ara8D8sUCmxpv6aKP7y0hUCy+VXl4/62n75h9MmK17P6VB307ZxV76hyC/Hjtpn2AO31ts51xxrTJmz0",
+	"3FoftbF7+syB2WCweuJ2BxutgB4BnoOCn2VCRqtq7LgVJJKFJx9nA5vanc2ustap/s9T/Z9n+j8vNr2p",
+	"OFuujXVNNFK2zES6ZoxqeSTkhvYRT9YzvlVMQRoXApKC0yY38d5fKOuqT1qghIn1Fs0CnMEOawnJJt5h",
+	"2EUXe0IYdY9yMggDCFywXWd6PNN2hrhdZ+yQ4LC5ZWwuraMRusxA+f1ncKzM0g3FDnxBDKXBLSBIgROZ",
+	"hugJgqCKLjQ+1SIUxPgSsA7op3MaK0miENLQTPemAfw4aJZFu2RCDsSSO86axOCLneyU3ATCtHMw9t8Y",
+	"aEgHabuw2DQn0JQysE+TeIs1EWhhACz37s5HaYDu1LKwG49A2TWNRzQCW5MMvtwNCJW3MnHqpJ5Yxz+n",
+	"FjEvso/tPFQxs1aBTHOAEniNHcyCrGljEXNjNbfeDBvzV2I6L0MmCPm7IfIc6iUY00KTDPS2mhAgqhyn",
+	"pr2vH8hUbsED6hjXQgkuff5EH9ek4ZgC1i0miIFlqKY9PkiVnEGdDNmIopxNVaIg2VZTwA5opAnPVG3m",
+	"QpksdmfvDD3m1bk8c7T6U/qOjx1mh84aRDY2bqDGcHBwcPbI2iXJeKEWsWF1nHy4euYGnKwYjQlY+p4Q",
+	"ziAyxbC+UELRHiIWpntFclkFVLGGCmc5xesgq/h3Wpnb6mGn1bk+bpzd/NJpXR80zm56veCXznUb//Wl",
+	"c/eL/fXLwd2jxsMWPPqlfd1qdG7Sv6/bHfjy4LrVvnl09VD/H47UahzcPOpetxpH+ofkHw97vaYetF0/",
+	"u3v07cMff7n+Y+Om9LNH9+jKtYvl5dczMZRaDfAETBj0MRwvYjgxYPODuw8lZ2NIuGUraRqBoXyb0MRi",
+	"EeaEl1yIpf7TFV5ajTPaGN98Ob1rJP8+3ODfXnvRrlGpxtJhMHtTyu2yN/VO7K7CRZpc8ZVXAH5/xT4r",
+	"j0uzPHQTF/BGqHtBz4X6R4GO6dH3Ab4s/inz7jodVw/x3PkAAh3U+tOLX17Bq4WQSfg1C3Q5Ij5IFt8H",
+	"DbbPNbkoCLye+7SIro001zdsmSivOykW99BlrRpbrXUALk2Xj/ug02nhvTNZJW1IMnRlyl9tbkIxw5gi",
+	"WF5DCvRptO1cIGHjCRmoacgHqWaUXPc1I/fJDeHHrqp39doijjb85MP7V4X901+Xb1mQuqk2dD3j+3f1",
+	"vNh2y0p6qMGtZ2X4rKU0KdpH/szY3BhTKZFsFLNCfsFJ5ubTf1Z5QI4PfR6QHG40zEXc3FSK1mk9i9Rj",
+	"5/gI5FTrdGCYgZ6qDqqdBvZbUaAH2YihtVQxvcT38us2n2+8dHMqcenQyREGWLdsMDG+DFkU+P0W5zZp",
+	"aqzfeYBCUCENrcpYQxs/31ybTS8xxjhQ/GDTc4rRRDlPifXsQyETFS/U1Nbw38RZgn3jih7/gt+/UXz2",
+	"q3hVrlMRDxdaqyfqqZuMVOvWKF/lsCjLGfsmNmlnJ+68HDVNzrGWZSxKB8RHk4qAjI6mpnAMdQnHheeg",
+	"lQ2L2gZEq0yURrHVurUZnV8jJm8yeGJxObGj3E/t4jLRrGga1TgwWoRkDA4VpiskA+j3ssZ3UzK8TriI",
+	"0fue5EWATZ+n1SwEJ0M2pdHYGgXssD5TWRDKeURX/U2UsOf4rkWcUzqnOjMLU2+MXp14Xakkg7823vLG",
+	"UwC28XY8yCTjbt6/vqQx9FfyF6d2laaH7zoOYRc/vgvaibPbJGM4MZDVjXU9WpkYyTSilEPLYTqfMx6Q",
+	"gdESoOdmpjPzFumA53vIWd4h/xPDN9f6/4yrr0odes7kbQmSL7MtfqaANxYQgZQaMHnr8xmr9VkZMOE5",
+	"vHlXX2OOpq6iCzKmbSANUXvLbDS1iVphMZUs8O9GAf8BxaT0XXg6rOQlRVwWN3BMRyrJI8JdJC9FTAbe",
+	"Dv6DLhmMYzEbYOKPEgPkezYtP2BAuAb/eh3IsnJc/2hbrp8sYhOe/3cpePM9XTrJhzndpFxbzka25/ax",
+	"EHDhxCOmmyVG4BXafwKOJe86GWKCpi3B9wAy+Ua36JZwGkRvNnfSUro4tVaZoYWyZf5QSDUOzBUZRSYY",
+	"tFlL6jyUp5GgczRmEaOSZUhOPtDqxwylU3Btg/Mghumc7sKWzKCUrSFJE4Oq3wqxgIVlQZ1W57jRbjc6",
+	"x97wP7kA4tlrDlDdDSSup+Z7xeiMJP54tysZ+iKGoH5uk5G//2QTC0/CRUO+JUgqYmtPF7xVea463lPl",
+	"v4I+umy/jiXZtVhirY7Gjz8g5RytSV6AbSCtbQMllRMGlja2ntEVAedJj+s5PjeQdgdN8o5KCQGv7hf6",
+	"rkaZj9xysewCHgRnEgcSs5Q3Jvy/qDz1b7606wetu16v6f65XnNO+EDdXrK585nlVHVzL5rLpvIiXh+/",
+	"X3773jOwXCUp8FxwbDPKMyWKTJE4yI1hm4edp0JGPlW9GHE+ZdsYqSq461XqJM2W67Yx//tn6FAIOpkr",
+	"GxVPLpWIIboo40HMSp7ElECDVNC8IdJGvDu0B8jyUpOji6xTPrRU7MZuTaG9BgQ5YMWC31kgZZpqU8DM",
+	"AJDcJYHgzAhfabqpjYg3edmGC4KPeZmEJUDkf9cc0Ujpn0I+YmmACOQ+1cnfRchRQv1Vc29oNtP4HpnQ",
+	"TqWlDdw0u+o5gjOveHGPREfDrwsZJXZBebzYyXzH7IX1XlTFZmUb/gADjoSmqRHF7Ku04Np1jQb0P83f",
+	"zZGY6VmTQ2VdEZnyG4dZh2j2OCUm4X/79//4/3qLVqtz/OAPf3z8zbf/r//ll7v/atw87PWa365/7dGX",
+	"Vv344O4/H6av3jj/btzo5+075+mjb3u95qM/bv6+96i+4CpUqys68dxpgz8M4IZi8A5RdALVGQKxGEaM",
+	"/LQQisk6kWxOMd9lCGLBjEoMZzhrt1tpAPRp87R58KggKx1WGVYe9np/+OWa9HqqfvOHhx8fP/q2V7v+",
+	"t39v/NfNH3q1h/Dg5g/1shce/cE+uV94gKNLe4OYAhPDlGc0e2EuSQ6AZizpTPdNE9f8wLPhxnwEHDcx",
+	"IKZGeeOgeJJmv4P2jc1U3DJIlAzsn7lCJ0mgcb1GJ5iBSsM0ykb/ayUVm603vcASvCwjsRho9PPVBuiH",
+	"T6zJ+MtmIlfmm2yaX0Hmuofpw53ha9ogfJ6ZMR3ZBOjk4vCY7rMj+02JdMbQKq3HXOuBKbKpFBUeDQ08",
+	"J3lAc6YOx19y1mqdtM/OOkeHJ4ets7O26y8pPlvv0NA/RVGJX8NNJi6VhkziIshDuQKKTxzRB1xgprAp",
+	"ykH/WPFmpzIBAVPeKz2nC9+rbOSeSxHsJFmZlM5NTcgFackUPDDoqqx8oMmMsWBIR7fPxGxWYupdJaGF",
+	"jmqyFHEgm+SKfVZJaOmcSn2dhxLK5HJTuYqWFs9IxCetvBSMIa1tYuHzEfCnh/o/x34dZZNPtp3BKySB",
+	"u66kwoZW3tDECOzN9qQAXGbqPnuOatq2xlOwRvM0mbbXMrGxmj/UsWY0JvrTmJExWxovH1zVA6cnziBj",
+	"QvAyTp+vq1iINbnfjjwmhU0YQYpEywlCXpYlbgLLTct7zBRHVAyMhDPAeMZMFhHN2nqHIli5BxKa7CcF",
+	"gr1KT2SL7Bf3IwL01IkMf8YmcSYz3xpu8A6C5PWV4EFmP5QQfTkVsRrU8Y9I8InxQYiF6otxP6Z8wga5",
+	"iN2K3P4NMvy3EHGTH4ok8qfLt2+IeW4SG89a7Uck5CZMXqP5icE/oNjZOfgR8Y1dd0AOwNZzlMiIymnB",
+	"iAj1DtfZBhFcQ3hefpiltjJj/iJicLUOY3GLwXOJYrzA+t2sllbWTvNFnB/Nbjn1t5Ghu42p6jV3m2vO",
+	"arD7iKYH80+gE60S81sultxLphlLQVkhZgIpCrZaIdRZEHOshqBXbOusPSEDJO1B3c2BiBkdTRmmxMCp",
+	"wEB0SUY2rjwtaSDmtXoNB/GC+z2jkZqW1A1m0jQ3pmQei6GHTcqSghI2fVPcZlI3xe36O9cM6SOci+e+",
+	"U/Dhw8VzzVc0OkaUCx6OaAROnya5CCSZ0YBZt5YpFakZsxgnhcdOjFJ8dNx5lDdJtNpnZ8HB6LjRHndo",
+	"42R0wBpnw+N244i1xgf0ZNQOOp2MneIfG7Z9V6+9EpML/lLEsy1jMJ2S9ZZNvz1fqCnpNFtpOXfAazFE",
+	"AHKavMEe56aOJRKpKS7rYSt7TsMzEKWxcr8JqCYx5apfLrFq7D6QILg2yWvs3JnGkKYHyROPm07yT5k2",
+	"CQkDm+3TE5vRbtYBgdcBG4UBk7/CHi4ki8srwpdZPp+AwROWsZyGihE51/IQjcUCKwkYf94MgG1WGzr3",
+	"jf581LBd4ZrAb+A0uwV8O8ymIiz+d4Lef8ojuUsmQGnV+becuXXnHX01374hp4ZBwPiGbhaMLl8fVGUz",
+	"aJskrWf/BCw4UItWjui8LHxqjW1jxwoPm5YkCGWfhtXV2c4vTNG3smIJoexzoXzMK14wcNhiZpIbmTph",
+	"Cn6UniHL7dgxC7RAvudgpaWJmID0ZL2Txg6ypCtMw0kjGzEznZPBtQXlZpAopQLMkfHKxM242ddpba/+",
+	"cLUPP4FJXba0l1YhC3lqnzDh86wIYaaSKirc/+iAnlCZKoYSyxiuK6dqD6Sl4bo92WvrYWTPttfJgwRf",
+	"UTJ1r96eXNy0LXAPHhOyTMBJ2h24NWGeJC0nTBkMdKhg9AMWYdyf/2hjjvln/cHGLpzip/56TAmDT2rB",
+	"U26w9JDyFdR3EWNbCh6sEdaphSgOY/mobhCW9BEImLx1KuWtdV2VOaySdVjjbGkAbmEhEGN3a2uJ4uH2",
+	"BU0nxt5Ky1vONrz7JbLXuuMuywolAW6F9SKoMkV0K3MJ8S0tLM+D7ReTI0VnZQkAGTRlpqmgWUiXLVIr",
+	"+2w8aSsSUT5ZQLCljZvXnCsWkVOPJIm0pJwoOoSzDCFCaFJukh80FYxopJ/KOoafjhkLZJ18+GOrdXpU",
+	"7/EPf+y0OqfwLfzzzPRdgDda5xhlg6IIkVrC5iPTk4HFs5BrHZ1Cl9KZ+KQ1IrgpnNqXoSS3bK7IcKVA",
+	"q+xx/a+cDbPoEzj9XfgEXtsCIJ5gWv3ogTV2onnYdhbPm37EnHEaPp7MVUNI2Wh3WkNNXZvnnuxBcXjD",
+	"lvfJYatnM9iAjQ74IooGYBW2V87vPKut0gmcpFf7irtllUwtr0F1oi6hJBL6iM9pjMxDkZmQihwfZioX",
+	"WS5iA3LMrSBNt5N5RFfoLMEDT0kgZjTkPY5DRoxKRdRSkIgOWSTroMNi3tugaYzagyb56FV5oc4P8Afk",
+	"MzwciQBtTOTNyz8/S72IWL2kx9OSSpq5jKZsdGs7Qe03TMvWfkkoo9drXl+EN9dv+M31D59urs/pzfWr",
+	"6AZ+ex7clCjVv59YLzdhv0CIp0QJ0u6cFkiLcLH9BaWpcMEVlmgGTUO/oG9kGqNOYiilxw2pPKsTKZJY",
+	"9aRlPNpSoMImJbdsNRQ0xoGE1CREIgbGFmJX5jQeY1SuIEh4oc8VXmXjhbTRo3CW9GERHOLaoaJpj6eN",
+	"ZVFenIpYEUMGpkMXM0Xm0kszidynw1HAxpMphuz/tGSxWi3CvGPPb23Jc/rT/XP6THVyLzNKEvrQXwcf",
+	"lITBb9EayIamewudI1TSyacp1tC3ZQdJy7gaBxDmO0jExxmjSXuWUNo4ehrlb5991Us3BdE/laX9vXPC",
+	"3gsZjaUpSTYdqQrgivCllq/Qou23693uOBbGrXt2eHTyaE9NaFWJbTWUBKwNpiFyJsqHvIE6VnjC9MlG",
+	"j3pi0ZDFuK4jb6oNdteuCi2wQRqF+IyNAv+caJBcsoWnKyDOVJqhbJ5bYdFJUYbonEhM8jbCwzyL2Cb4",
+	"6Z0+NIYZq3jBkqQUIvX0Fi9OOBSJqLFlF818ZY7Zq2yXBnyNaEKqrhp6dHbm0PJhy0vNJWlabiiWj7rW",
+	"5nNvmLE1sM285eNBYmEpLG0Rh42YjVmsb4dtp/bHh9miQ0nToKQhTkJhXjbkHE0v0sxycJ+GESMh+EzG",
+	"Ie6606DQqS+7h3aFWlqlv2LnQpAZ+yCKZlPjk99s1k8fi/gFuKHDMAjgcZg25u+HXK9mouX13JNZKGdU",
+	"jabZXom+Ju/pr+73t2zlPEkiaWr59u7O3zHlSboSdDigwSzEoJpIUyQL+oZIIAdDTUXQzwanpAg1eNM/",
+	"jLWIj//WKn9fObtrSh31IXaFxhNTd34kODrn+kk/C9ObzTRgZMa6wvoQU8JsH9scPCbTLwhjtTKx4Sy2",
+	"m+x0xUjsv9gINCnAHbOFZCaeZkb5qm8qGkv3N9THZa3Y+l7/IhfzuYgVC/ozFoTUBvUAyml2iUtGb/uV",
+	"zvJ3gAS/Tu00plvaWLLzC1CbRBSYDhLl+YggUvPVBjf0bK6emZd/BS8SlypeQOaH3Ay2C/cL6NWBVrLN",
+	"vn5l38aKnMFipDb78J15WX9naXTvme8YbwV9Ie0cxV4gkDYBXUXRCLqI2Iaoew+vbtz8Dz9yGv9B/7FN",
+	"vrnSbxYMrnt3uq2ws5PNkAd0OFn56+H8wbzsdRml+cPOVYrnwuDCIn87+2/2iPmcSDN7uOUc5M6xiP9p",
+	"Ujo9h9TvzADLsF0nJrrecq2984DMQh5AEPpKLGIoTY3h59X24sPfhb04x6f8McbmKaq/0MrS5gLTif7x",
+	"6bN35PAELIOJE0Ejds7iKZ1DzhYMaQx9MZuEgjfJx7TnVT3pswx92Dna45yEADtwIS633c7WCS7WSfvS",
+	"qR/cPWxcnzd+vMEfDu4efWt++NK5e/RtBWY2CuswIcfnF80tS66HJhpjl4CLivLlcI67ZIAuQBNBqy/q",
+	"BxJtnE9Mpc5sJ7EnZJB0+x/U03sfHI/TpPa6iSc9vyAi1n+AGzMXfIu+RwwY0wK0HXZ9DKwpb11Vushe",
+	"kexTyJZlgS5wxIcMrXwVG1Td2N84qVFcTFo4cCf5iaYlvGyFNn2t0tgU4xiHaDjZSIfP0lwuf69T1OPv",
+	"25B49zsrN1baIra8S7+zc4kk5Nk5S42SUHmb1nDZ1E/zG7iO3lsZKbs6+DnNzDi/IGOhdQtJhkyGATwT",
+	"2AaNYgz5lMqKPBnNgfRpLra82gxfB/94fFVbqYxEyJQK+UTu1F+hUmuB9DK8cUoyyrDEhT71udyy/Wg7",
+	"/4zqyC4KwLaifKGqN2LM21p5Rj83hiulYYJ7M6WbEjPgAJSZNOME+xQkGhBKhHRlxPwnZBCFn9ggK6Ck",
+	"TdkhsmkQM6WBTQfV30BB2GS4IetxZ5JiD04Aq1av6U8xrxLWX664XxmsJn07auM4ZDyIVrV6SevFRMjP",
+	"ZISmX3G2UDGYhoB9RGCgmlM1ZSocVYDyQ1WPe1tS1m1xnzri0IGSeB3A4xByU2AXX5ZkyWIGySz372Wv",
+	"YV4oW650twhujc5MzRwsV+pUFCVWvLMZDJCjFDHqTY7eudior6PKu4XKxXftWpcc4432Gd+1XQhVXjLE",
+	"n31yxftk3PLwYBPXNWWRCXG29L+YQ7fzkqQ207lvZxzi59h9sIjKezQRzGNnbSe/zOcFVH3HTHU200Hy",
+	"gcRCq9hcso7VrU37xiemf6vJI5Wx6g+av3bWzHumz8G9Su/bQ6qE1hRMPfuEOxc2S7Oq/rzUgZopAma4",
+	"HZrXkiT8nbyn7bVO3yxg/r1PGtKXVntAz3WTPNNsKleeDGo8YHwCdCKD9vymOF9SFx7oBYpfebIZ0t5+",
+	"GzV436m2Aaxg89IGZi4vvkqUa6og8NXEQ+t7PRBN2/YCTKWuMj2BWHzIpwbnxwCEB9SXXQYks9G74Cfx",
+	"8aJLf6KYBcsW6kewsnqodMo0m35UoHqEqmlLOMpuzGgwgAJw0sjAsm6NHBLW4YQ+yHqPJ19qgYgNiJgz",
+	"ji+i9OQMQ4NAZseKqWIyNSgNaDgwdFUnxguCQ4HDTZLzix5PJ0ekSwuufhFbCalMSWpHm+RBPaVVwIHZ",
+	"lTqJhLiVNgE8afc5MJUoLUamvlqMGgumTYAcZAayv5KH7mSP6mQgeB8rkQ/SSkUlYGdlRHejEjeTwb6N",
+	"+wa0uI3yLRy1ei2ZuJy85Kb0tbFRA6k2o+1hSwtr2chpfvXagoc/LZh5rOIF08AxGo+m7yEv2xe8YrIz",
+	"IAgnkzUCfk+GhaP0EOua0+6xObiBSSsEwtSPMTttIdSPjDLRLC+A9dFZRya1Yqw5YZKelKWSTGU7yHvy",
+	"7fleQ+eTNDdcpJ70CaFuJYy0edLGKTySh/M5Kyl/YWNQzWm0TwtotscegusSTH40vp2I0U9MWjG9V/vf",
+	"//6fXm1j+r5in9Ulm8wKZU4PfCa7zZxh2OfJcYbtPY/JkGLaItFNA6uIZsnaRu6PJG8tWM3D9rPYJHNl",
+	"ORXmEDpHs+nP/ckmcFlgHM9cEvViaHNtKtclCtUlR3vIJpTbPh+RmDRCbOA+EQzbVqysHhHyCbaDBal8",
+	"j322oeFuuQKVNru1DeZt6wW3uTqGuMpbWdKsOtOFcn9+bIb93iMIUzex34AtFpjw7uZWQQLzsr4Taini",
+	"2yQLDjsEw5ojMZlA/HBaLLvTOmi2mu32QbP1uHOYVDTQEufKEzxXrPlDpeov5P7d/pZ40KgCHm322VZ9",
+	"t5IIiPIm+jiupy0+KfQ+QrQD1TaT44riq5/AS/GFAbFB0k5qtABnTafVcoK6K5Hnq2vu869nfOYZ5GYI",
+	"M7MYoIX0dHgPdjjhH+b/So308k6IaGWgbZJzsmRR1MDoLhOKrz+rJ7qQiFOhG8+p3gVjRzhsHZB82NWg",
+	"oCjd+GqmphFx3eu8IrVTOv+lVkTWKMygrAyMGAG8EbSWpPXAk9KGNJyEv3aNxCHTdwdCaIJXttfJt/M3",
+	"fp3ka6MwNne0EcCm7V7+0BUMrMuzypBwCQgvsbmdm3tTc12oXWtlqzQpr6qP856uBC6SRr2GgEeUa3Zr",
+	"xCWTdYEI9y8EzYKacyOXl4VKp53DtQENpt2jxwkPUD2QSS5aIs4j+qAAVp3ELKIq/JSEY2B85qYB0L6a",
+	"z2tIxES8argzd4iPDq7oZKPkRX+FffLMpihhUEFaCWG9m/foH+7l9Zfx/ghZUcOVcfUYf4qIVWozynWs",
+	"2FjXoOucy34Tg6ujVDX8oulmGXefVeHJBcrJ8JgLRb6/ev3KE3MCodhrhO00xATMFiiclZSB9Sd3a/1Y",
+	"w9xc6/dfQ+g29k1D7SVuNDhUtP57IAlISFpzwEJFDHtipJRcuAtnG5XxfW2ye6iU4YSzfRUBSCteIGE6",
+	"bYVADiNKeIpceMNnuRiKYPVA7qPAxc76nd6G/jhtY7kRejLNL/1trNxGprKAETVlsxxOsq1mmhVFdEZO",
+	"S8lt4GWx96bTTMbtRGnYjq27YZozqfV9KUOVMWqlFublVGjNxoYvziSLPjFjwd3Y3HXfNuK57pObygh6",
+	"pBfmU++p+JgeAKOzsUgyOMcbHYQpherhkE8GNFC19eA2SyWvvRtmEzoYgfsevXTQ+IaSmM2jVT0JbDRB",
+	"jiZ80C5rwVUYQSjgVqYF0DutyXXver1peuTalmkQsACS5N1d4KyeptgVjNRNtAvHExb0Q67E/nuh6blw",
+	"AqjXW0+ug2xNNGv/crBubTxLul0dqHkcihiIbLsj8c5+V1zX92JJFjEU9YFj4TsFlSXCpIg+faWsDju4",
+	"B3OhhBxleIz6OGYpDbD+FxfiZxb0gb73A9cHOCrWaBRKYubY/PqsxOOO9nQjkm64PP22//7TA+332lOM",
+	"zvakM2td7l6CCwyxH8klcSms36YrePVrJfSEKpPGk/UYpjzz67shjEq9pKEK+aQP7cL2s85L6Dy2LNx2",
+	"mvvr6Yyhl5LpYkb5A4l3Xjet6eXE+CclLxgP/JXdLO30uK2gDsMlNyiGzQvbDM1achwu1Suvpeivrofe",
+	"F3fRjnPGqg6u56YsY6p4JZfrN8+rut3+S1TSIhsV0mq3fheZUQWZuNy1kZK0dWdkerobN6s99ehSCcea",
+	"v9o3gjCouwL1BzBPEDoT0NLWCQ3p8TSkhgfJG8K2wXEGNeJcIWNq167xOZGogA9HIqIpTkzbYWK8GAMO",
+	"kcUZu34klhCjYEKOp+FkCna1CfNmDFlIyiK8saJGAkJqYkhq8c8xs57xAB0IlhNpToE52+WzXvl940Vb",
+	"XtXhj92/MCVkEZv26mFsetNpJTWGy6FJXhRPcY97j3HufP6W02UQoR9DNX3tZGFtI59DE7NtEroiqhwd",
+	"CRmruc3SOEYsWCaiQL8KyuGTpMpZu9UyJ8/+QF6HT93Mm41slCU5XoVYCH89SF92ladRmlXtbNmkbMFp",
+	"2AArRBSQ9eHqWZ28f/mMHBwcnJnAOfaZjpS+/cPPZKypF0RAEoQTk+TmVkpL+oR3rlpn3YNWt9VqtjsH",
+	"h0fHP2aqpum7uKHCWZ48T7J5nScZ8uz1gi+Hd42Hret24+zml/Z1q9G5eZT8fd3u3PR6wS8H1632zaOr",
+	"h/r/9N+d61bj4OZR97rVONI/JP/o9Zp6yOO7H72E+uHi2ZSqtV5eFS/8McaDhWR6hAGRTPMiMggDm3w5",
+	"peqBrNvwCmv7b5LXzJafMnXDtBDG6YwFJNElbPcGOPK+wr/rTRLVxyWjjlPpOvKnVKbyYNLl1grSIN7R",
+	"YOPz8AwG9Z4KbNaVDxFScTiZ2N5ANgFGLoazUDXSuLd8I8nM8wF2q5MF6CGjx5aqTt+m8tZ0leQovdlS",
+	"scLETID5RTPyjMMxD1Nx6PXuSLdRrVybCNVuHZ4enRwD4T6ninpuqzEZBFTRhvFd2i47+JdpEwYx/k2S",
+	"vGvaAdaN6VRLmtKGhgygvNXAyPr2iwVHFLGE2kXAbBYtRPOqpMIItTV/TO6upCsfXW/vtN5jqbBfqRmg",
+	"vx7WNq0BfYlBHy5Kk9kHybOBDW86vyCXz/9cVlDcwyngAD+QJAzQR5YJwqXA5yzr0Iurowa0DE1dBltc",
+	"zNfFZA0mZ0zRwJB5ZVtou8jX9gOIhomVXNctYVMu9uFC64HvaJwLcmxXxTuXxtZkDAdJUFA945vAkur6",
+	"AKap+77cgs0T8ENb/ajmYNbi6aaKrp5NF/zWLxmPY9NpNSWtB5J8uEioxEQ8kBd0NCV6CrhfMC7VuQfT",
+	"z8GaBTeQh0lYathMlDRM8u5mKzdN5OOrVzZ2LnEWW6lw6/oOwFD9ZbtNK7VcS9Z78qNxrnvbNj3hw6Cs",
+	"lZ0ydhE3GjvXQWF9LKT58GJ7S9zG+znLcYYtiKfAVLaZN17TLc+IGMCJsGXeDluLtdg2CfAVUZCmLaeb",
+	"pInMaTGxSyNa4ADFQKw6/n9DKjavYSRDwz6BP/CgmT8YBGdDmpf9Ask2+1fNnB7N+IbYt9AVduyfSam0",
+	"nKyyYXRYJS90CcmfdAh9FDNX5V56AGFHi50jBRCB/XgHNpDDkYHdj6XkmvTFxBmOmUWFP8Zl312M1tOx",
+	"vgczyTYark3DCXMvOxgBkzTaNHYNJkaHhttjypOGLhVdSRO5FKKwFXJ38Pa+I3GKqGQcCnaWBNlkDaqJ",
+	"z6r2D+8zmSmzH0W1G29gzQ4N9X2NDu4KXePcQBvNkiVTdcJAXBK2LDEm9Qjb50AJYxQERf0qNRJnzQma",
+	"JhIrsQv2wbbN/J1l+Nv5Z9sQzOj8GnF6Yyqi5KJXNrW3J5bzuqnhMsCjNGjex/Tt23A3kGCb8AGPa73U",
+	"TY4BY4QzhjsdCXFLskt/aC1zj5Lu6eOFWsR4cYecfLh6lmZtMLJiNCbgmMkcpBLb20FW5+pkG1k87LQ6",
+	"18eNs5tfOq3rg8aZsay18V9fOne/2F+/HNw92p+N7qEx0rXrZ3ePvn344y/Xf2zclH72qHof7xc24PG1",
+	"04lVUeit6RSetjdLDl4SBvB1g1m36ZCWhhtURRD8E3Hlu9L79YPcteJL5nblac7OHu7XpH51dfUSc1eG",
+	"ktgPSjoSbqp4iPXhGFAFoQKf9yq+kRVYTJL6fjCaddRvpseZtWSiKW9Ki4oZcDWgEJUNhqSFrNpFU14k",
+	"ZBiD0SQDQMuA0EgKIxPJFBNph4H97Lepjb1uyw0a3pm3zd7LrfF4BV+VxCXpZ2lbiVQkSSuwQFUoLpYY",
+	"/ccx849EocSCxFFkbAqzraIATYbJBuB/eP+qhPD9BtSEMBKXgLgFWcQ22ErqXYHLxGmfl+7zaKFF4bG9",
+	"tpMvseom9sO0ZqUeB8MKfDuiM4bDwzGBRCJxy/gTtKsbaUKrm1Ij72cWC5/NbASd9bF+kO+Sw6RRCJKF",
+	"3bHwPdBS2Gi6WWmu1rquIHpLIgaVzNdAYnIu6gR1VciM5qNoEbBgP6CYEpcbIGQ/8yXr2HDlJlYv+Wwf",
+	"UPirfBp4fLvjVWYli71tXey1uVsOa5LAuqlrc6srrmACt2miMIpvmYZVlHZ0EeDsxUOIPiNI5q8omr+b",
+	"yebXv+5ssCjEMAF3sdWBiRRwGdo7a/+h++gnssbQ5FblE0+scxAGWWjWWVtLB++aBj0jpn8g1lJIBoft",
+	"1gC0buTP1oGKpkUwyB+RgK5kCXSZ6j4TrPKuv80WunOM9PjsKwWLZtcwhfpReh3FWGbH+bjFgdxWRPKa",
+	"mncWZCQbxUz1951D6yjuDvxanAHBDmxhQRpchFCkunmu87UhD0AxNYUrEglsc7lrx+6zu4hIBcaJ+bAI",
+	"dLpdye5v177ATHaeev2LzsUkasFwXGo3YuUptbmIsU+Kr6Ly92JJIgElVowEF3IyC6MolNBERlZfsQfH",
+	"G93z6Jrw8iAuSNrwJs3d1xJe12VQM7oC+91IcM5GSX1zkx+NoRaQaZVEb5sIRxuFAZ+ZQklXry7NOa9j",
+	"2X1HhtX/AZRAZduYYXAiVAUxuRnk+6urd09swSWsc2A6FVkiD5XJszLl2B12Ypk6WFh6HJpsQP3rKMsa",
+	"zcpyDXkCI5TY1Wiyi7A+j+3WZEFGQrCNnmwrJR+LNS1UvfYQQ2kPZNJj1vT/20D0WleV1u62f2YIxgEh",
+	"1zhTnU5m+gYGZQM8J3nkxpjVYNNOCinvBQSA+217zlHVds30WsuBngUVypyMjJOwHJlnmW5s7dZ6ITbp",
+	"iessrJ5hBBWM57nhJH7Og+QuMP1uSaGtp15GYs24UBAQY4L7bKHARhgMjP6b3relNTP7IDT7uZUYqzTr",
+	"S3qqjK6hRL8Odh/X4VfKaLON1TSjQevjYu5NWjJB3VvJJZx9VrYZ196hD02nWY41A1CgZjSOQiaVP0HP",
+	"XUN1vVkgwAcyrTtrnAFImGPmyG6mAJ+edI+VaDe1pOeOk2NSL/W42rXpN7B7tz1WehF5185xO99oOdcH",
+	"pn/zpV0/aN31ek33T2+8r5movxkB+YQgZ4S69f6mGUqZg722eJwfd6VSdCr+AO2pMIpMhWOMu8scJ5Po",
+	"ZTUbwLN+ITljziWc5kskhjqjrpRcpTnAP4Zqem5b3m2vqRpGXIz4p86YpRH/9qVsXP/GbpicHLpl2H4C",
+	"4UZh+8n2JYH79vtmBqsV6WilmjtEa0NhrFCqmCoRSydZeZf0kJ0LeOc0tJKysyk2tHDYJQM1DfkAq2ot",
+	"3XBcTeMYmGwLXA7G4AUHNWw5FVrhxgJSQVpcJbEiQoCVk9SYrbs7hc6VY9NKv2wpWJK8POTnK1cYT5pO",
+	"R0Lc6kn2zOnBc70leBBWDwUHnBB5Czormmrv01O6sip6AfwKTnsJOrovNomzpdXgXbeVDYnX/HYqltzq",
+	"9SNPTNc8Zp9CsZC/KUNEMzWQrOWEU4OeYutx+LnuXWEFtq9W87L0k/WeorSLHOVaCYoi/byOS0bHuxhj",
+	"t2gSs4hRyap6Kp1j7LGdMS3naSqdN81V/VWlj/RmOdqscJVjkSkxRucIAgWB4YoM3r29vBoUWX+W959l",
+	"ljNVai6/7T5+/FCvpNU4u7H/aDZu/mB/e/TtL73etfHZd2/+2OvdPHrYhdAP/ePNl1b98O7Rtw8fQ9TN",
+	"H0qa8CXE5uepekljvah0fcDJo3AYU1itlnovFeUBjQPy0VZkhxiNsNi3PbPqo2zYy3Iq2ah/fd74EVf4",
+	"x8c3Xw4P7r7xwI1naRGHanWpTw2S95DRmMXnCzVN/3ppWd+fPl4V0pXQY5KW1wVbA+wYeUwXavo4EhO4",
+	"C+PMr6b47aBOoC0woGBgj6J+3xizMFeHo33H5KL3OLYKgBq/TXJuKwLam0XMWVKWxdb0sOAxGHO4UGAW",
+	"Sh7agsGBgFpIPf42dovJPxzI2/7//vf/DB5l1zcPG7dsJZNsIxMNNYW0ZlTdH0gy+NyQIzFnA6eHGhb3",
+	"xwscmBYYkAHd6VZpItYEJvhTKIiveW9l/oVJY7G51bZuf9IOMQzSQJlMwQWFcWkIX67Mv0FCk0CEKVv1",
+	"eLpMWJfbK6BJLhkj1+dpU+hQ8JuH0JDrMc38+ghXH+pVTBkNYOXYXaj218Zb3sBFN96OU4zQefhn6PKt",
+	"UapZPVaqu2/auFNw1pK+xz5EZ9lS0iYxl32eRyJmsewSxjULhw6trDGjYZRUgzR5IgvJYjB6NgkmE+ot",
+	"0RRuLjqp6KrHsYQw4BsQbNq/GaKR+e4eU/qJPckE4ARsBHRmLnxFJkyZGl/jSCzxincq7MqkqQKWo7Vy",
+	"bVYET1sqmDLK+BZKpOlDyOaxHW3ReJRtRZLU6PwQR7X/n713X27bWPNFX6W3ZlVJyoaoS+RkharU2Yov",
+	"iXYc22PZy3NOmC20iCaJJbCbCw2a5ni5av46D3AeYh5sPcmp/i7dDRCUSMmyE4dTNSsWiEt3o/Hdv9+v",
+	"uxWJiVo5gzt8hM77KvCk0XdJ4AP77z0Q6od9vMkevrg0CXQWKDsMF/Zi+ZgsjFbR/vzH1Hl1fnviRZ5O",
+	"vr45P3wA1ryBaRsscaMjXSlCLiCoKX5uVqjxpcq6EWAbSDMPp8BtVVSVocbU563F6ZkArFfPAccEtWMl",
+	"dZWPnXULK+VkARA9OTn3b/8mnoBxbis1se7IYacmqJ1FNp2kYiyvajsvaRPy3O5E5/kvpdPTR04yUDcY",
+	"jsMZLNgOkP8nCISu+AEEoOhNDw6+7sNZ8E+VUms37CZcsD6G37/uNF6653cJHtbyTcHNqikyv1QGnarj",
+	"jkh/fLzkGpnvcWw49RQwISMBq/qDydiK+d/nz59hreuTPURBAb1uuCG50TnmHDDTn44hGCfHyoIYmPvv",
+	"XHxzLH7Of2CWVzIdtZpFkBtMa+P2dCtBDmAHiMOjv7pbYc4G1KutsBVqkLtLRmYGrIMY7uOGBarQNoO4",
+	"WdIm4LtCYmtMIOya26uTMHiEIcANO+epwwypV/z80c9oDv1o4DRndp/DB8QqNjOkzAi5kLjPKbN/qQoz",
+	"IwrNUlVoa00QRCGm6yF0eVh0pTP+FOpqyx3cE199dSomqrRGf/UV6Eq5msWTLLVpTlotIfp4GNi+w88m",
+	"yRAevrpRggCAzr5Jg5cDphj/gu/orfPEmw+E4edVoPn56isEBoCDPAjgjapr69Tf6bI0Mwu4qimglJ+b",
+	"adlXKU/F2213EOClUmKc62lFdttprJ+RDQpHGnyKawSPW82EyDaBZPX1y6ekh+OhgnZAJi1QDD09kaUc",
+	"q0oBDUFfTq2qT1n0pXYGJ3whaOzYE7f+KKzqiiigbPPX6tGOYI5ffUVMHbbz1VfilMk4iO5OemMW2Dlg",
+	"UzW3LFOcx7R/osEDSNE4GM3Uqm5Pt+7aCvQCRazqW1hMZA4sk5RA9aliIB811nmurBLAuKLBDWWug/hx",
+	"bnGnp58zNFcg/INddKmUduPLEgKyV1FGF7ZrTAiykx4fHOLVF6WaWpXudsS5EVdKTWr4CO4MELI9jbiP",
+	"lbwESJxJadxCKivsCMIWfO/EL99UZxDhLkz/CknElKRZVqZUWTxPkWswuaHWti5DzLRKF2ZwQpoJdTNt",
+	"gxSKTi0PNTIPIc5GNBa0d146ExI3jncBiPwLWrd3hVX4EvNSQJgIP8aOc1EHAzzXthHHwZWkpJu9XdpU",
+	"Pe0MYxuBtb3LLaZ85mbajWDzRXp8cJwmHsqlyK8U8hGEQlT8SDEDYKZVRzxG44D9LtSeaAEhYUVFe1UC",
+	"l5KtEJLd+X7oBQuKE42BN4H72NtIIaChCes4c4K+MtrDTNA6s9zBpXayMrdAD+v0l3tFsXENoNzgrskm",
+	"OZx7Bd7mosCYs83xEDHlMXxdMedNADND56EAToIum0/1FYrcOPIe3VDRw5OR7xrwT/nHooj6tORYZSci",
+	"lXoOFIP4qCs1T0SqjVYp7oGeBp0BtROs0EemyFDS8HZ2Ght9E+sBBECCR3jFPqIWDz8SMblFqg7PuZHy",
+	"a+lX7p3VQJHdK3rjQ45NlzahNXFWjOxX1xHhdRd0YRCJPb3U+64jsaHC8Sc41y3+pOkGGFKHyF+JrQ2e",
+	"+Z8PYEZfVj0dEM7hM3MfeCKKfAxpG51xYTZBnPDlEDxeIiMgUCK8W5xnLPUQdaan2YpwWpKQaALxcDNo",
+	"RNs6t6QbEwS8dKs+a77nBFdk8e0+541t/UVpiJykAacuL8M3j7EXJnmBp+AQQFUciFxDfOrCK/h0t9PT",
+	"5zGKaowfT968L23y75uXA2pQVSV20hevX4l94EHcf08YkB/2+VbpbuzxoDA9wV0UoXzjF4FnzghClZgm",
+	"LbEVNTYTSIm6w4mCNDMdMJ5wI5hB+J2wcnDdglsK9jxFN5Slt592aL1SDtvxl0xfH9hE8L2huKbuGicx",
+	"dAVJpzwUH29b8XczLbUsfP8ggAQgphcTJ6L5QaAcQbihoihz5+mQdqziYD0UIGjwEDz8rPvC3Q1J8BGz",
+	"JjsHyJKS66H7e2X/EKlC/26caWZKQB2Vc1tvw6iBarEJ4t8Z4z3xQ6MH2P33dfIXNpMp9wiboSN+MNUI",
+	"TS0szdsDM5jSFTup8/n24a89unqX1SkgJDnh3YPKJ8YOBKeWqOBSt6Rp1y3KPynF90/hLhP/hNCDk7b/",
+	"7Ol/7u3t+f93p6bITCT+KdLAY+T+fNVIGPoaJIZfgcu/2plq0Dq7X7lbPFJFJWu3WEQ46QrIwmJ7C44B",
+	"6YTdDQL5sPtzTXphvl0Gqs4Nx2hVG43SWTd+6VD0YIgsJWX0Lr4PgVi5Oz2Bf7beqwGtAhf3NFhc7gYo",
+	"BrnxFtUFOKAok6k43KfvsfDjhHhhq0W6KOeqULQJ7j8tyQfi4fZ0YJAKRn3fZE5VvJCWqJjjNJlb3MyA",
+	"NXilzYxNVGWn7kMLcgJvfOlEOm0bcobzrJkAAIsZhqBVDqKOXot2JhyvLPUydX11KljjjA4MnbFyyg2x",
+	"KcBgdVO0mCKCXkgc5/gOn0pb7cF72jt7RBhjeeXzENGyUtYO+GrnXC0L7VIj5fyBShYFwh+KNyMD4plx",
+	"hqByuHCf9ZzU4BFYymhKYQq1MhP3VpY435E/hk92jwVRaSrV2KFDyImz+nYCgPa8c1yhEIfBlFPm5UYB",
+	"DzYhoPI6Y+noWIzA8g+Lq3R2Ehaby0BGzsKAbwth26hRDNm6yfPNC6X7ivwXJO1HsYSXoKQ4fMCxFiq7",
+	"i31osF264jg6h7OzCCKMbh2y/Bl67k9SD90NppOvvgoejFvraM26XErnv+yAMEYqx8eXC/+FdMQrfGsA",
+	"u9uXRRFc7WtFPXJO4xstlY9v0fc0BC6D0kyHo0RMDNx1Bf3RUHoPoyAf6D0PElnDyUqEB+/am+YYd/lx",
+	"7/VZ5PpC9oR5tEv3hcvLIoKfpu8AwPfMAJMoZqbJgAEASjCh85h96oTC42FlsWIKtREhuf3TZ2FiPeRO",
+	"IJSub52g3Z/m+2+/3e/D5OJfH8B0vmlMka6IT4cJu+NyuDfNUxTHQggnY2zFYR/xvXgvGuGnlOJPf3kP",
+	"9vCHVHw4qV2auy01F98Laee6L3Z2xfcYGRc7cibzSgxU1R/tpH95j8v4gce2/xeyTc7icHci3vvhfNjd",
+	"7fzdGr2zW3skWFqQqvgeCkoeIX6le/ev+Ked90JO8q6oP5YXMYkeUbs1fR7fCxw6Ta7xfIgufy9ou+28",
+	"F7lTejSVEM/u0t2SMGDaXaqLsITw8J52u8iU+TD3VT8T91mOp7YCGjntP1EG+RNUw0+X2Y4400GuJiKF",
+	"d5Vy3XTkBcS+zQnElnrahyGNxr2Nj7EsX3ARnFx7FY+BEVfLaTWCnlzy0QJIYWaTkE1ohTeFEKEe1nFS",
+	"nRMPcuISfAp0LGVRdHnTTko1kaU6Vzpj4GPqoe8KeB1uyQHeNMoufIg25nuo+e+KJed2/b86tsj7amfv",
+	"cFd8EB923QBestjgnY/BMoSYxL2BKPJAFCKzOQRowOpBzet0d+4rlq0ZK1QAXIIOpinohm6UwHR2Xk+H",
+	"cjvMrJFC9FkMpTPoG6lmykc20WPm0IAfNfmC2O5M+5JTv15SO1tTe4ChnnY+gnNLankOH/mF8laqzQMt",
+	"GL1u+rKM7ivI+edQ2d8Rp6SmCwMUQr5jpyhEasML3tlNI11I9wVfvJzqnkYBB0/uxrYhOjeR6RD5OTnH",
+	"ABmmkiPhl0qoLK8Ue4bnlZlMyOZLnTZ0g4F97VxEC5X0D2HAqBpZvtVTBGaSkgaAz6gkAcQ80Dg8pxlT",
+	"wFxLwbGEefV0+vL1s4vHL18+f5kGCw/UUYqaFnFl45C8GdQ0Pju5ZWlKivvxzuDaFCaTXTDBA7Is5//Y",
+	"qluAkyRbkFELEdW2432Inj6t9+2jM4DlZcE6JjBcMugx7+ehGU9qbVFgiwkP0IeE9jW4XbqlW6006ekU",
+	"sWkpOuxBZL2hmhr9CBxLqEsQqZ1OVGlV5u7kPkwuokPuD2zycgZnN9gT9Il1RJqVMndeZnxprUeMTXAP",
+	"wNSlrY/fI/r1O7spGGIVC5vEn8RIyO4UktZuWBg2JBh/HOgsLwoPdFlDkwxGISc88NtRNftT+4vZsK4v",
+	"ulvZBchi3sHODH/4+vzV819S0XDEIBaVRlfRPF55fIYc6820uJT9K5pYrZc5chKCSFzBR8AP0RtawTLM",
+	"SjPp6RkZ//PIx65dQtYXiY0uAuh5fQeAr5FfAfqvCRrtvDPgV8j18IW7gI3Xng75ZXgYRjVrdh6JK3Ql",
+	"8et3Q7Di0lSIHGoD0RraFBiCW9Be7NzKKtdDy5qekIjDknoFR9HbJjBpiMfF1Mld1njunTv/4fUr4e29",
+	"/ffMHeOk5ECpzL1l3ARP8sK5tJUxRYi2B5xkbaty2seoKgWqqMqkhuwOvgLKPfcHOe3ub7TXm7INscG+",
+	"O37wbSJSOZkUlHLfpxP/p7NI011vjLzH/wjRg2Kb3lZX9Lb4ZLsPMUfslEOB1NtKoivyqqBL/uZPFC0n",
+	"UofnVlccHx1Fx1Ga4R2gz9Fkc+LAEVKU08LbjkCjIftVp3ZfJxbx6usHSsriIs/w7IPD777Lvu5/s3c4",
+	"OJJ73/a/VnvfXX5zuPdAHQy+lt/2D7Ojo9oNFL6Bra749b3obRG2DK0WLUNSG1BlzIUzDvE4pATcD0cH",
+	"B+LDb3jjD+4lPIKKMqjGRSEP6XvoAM4zpat8kKvyRKTwEJL7XgmUKlIt8JuzpTD226EAIlu67KrxF+qe",
+	"tm3hw+o4YcwrlEbpK5/v0HUDvjBDisNYrrVWIv2PPbJj986ylKP9PsjIH9SJkD0NyH0ljdYY/MIu52B2",
+	"Y+ZPVj5f8Ff3gXxzLApVVeDkIuWEs4ZG88lIabvbIa1rUwHvxnI2B2DY6HuHjdXTtLHgQ/nmu4PDXRI+",
+	"cu5LXthBQapKAaCMdJOZ8tUOpaIYf6kmUBeOhRIByR5Ut1fS6DalMOlLvgdY3wxvxdopfemu2QPj0he3",
+	"dMSrUqGLYjLVGuXraTJN8XsDcW+Vr3GEgCElWUNqozIiM12UNP9Gxh28RazS+TUdywI5/S/oh/S3HS8g",
+	"Fn7cFTvHBwe73fhO1ABO1ulEOoukCwOFD55ayZ2Kg/g3gFn60i73QQD/VW6diwjlA+gNYJg0lEV57KOO",
+	"+76+epK/izdx5yuczmLiKZrOwo9+OqdYkSL8L+7ZUw04vpRVCz+5nYmbN8DlzYCUqaQKnVnpHEeY6Ymz",
+	"L/rT0jqjEcKngZsuAmFmS6DIIQwjxFdPnfU2nbC+pmdjYJW/Bi51g+SLwKdQRdDTXF+lAVqtsTx5psYT",
+	"Uyndn19cqXnbIjVOqb359Cz8uPezouT1eFLNkwhVgJajyYZEGSO3KZzxgrM9R3CH16/PHsGWgIoQ98qh",
+	"VNjtaTUYqL5/z9pUFwMz1Vk8dH8QBnuMg/Xhfkj6TmQ1SrwjEhKoztc2pf/Bf3/AxaAIoQHrpoInBpDa",
+	"ElCDYRIPR6p/RRXjCfWiATwkFgbFL8I51iaLMQ9q393CrzCjB7T8bhJYBoK2hw+sgjEI88E74LBe2yhQ",
+	"A9JYi/TU3TeNlzOgUzTXNPwCw/iGhhGyhrQksS02VlkuseMG9+wp3IT3LAwMD9UtGbBgsCV4McFGjc6U",
+	"0aKxEwrJBehkWQ5rw1/40c3g8Guagcc3CmKGC0UNYe6Hglgo6oOPN4kD1O4UbSqVcGUoXeu+who1RoJ1",
+	"nNF+LwDQAwoGtbOc+5BCtU7ryCLEeWieU01V0Cq7gNW9AAsgmmz7GTDjB/GMc8vY5PV3VOvACLvKeTjR",
+	"qEMWM31odOVej/MHIE1Yf4088gXzLR70wo9uvEdH8Xid2ES9gtj1sQnZhXmML1Eaj3Nrcyd7vOyuiSPs",
+	"6wPh7JQOfbWmLAFopWFQNKQs77YSFHa+ZDYtP8P683wo3I4VcYzExML/rSotJeG1D4C5j/VssPeLrPqj",
+	"tAsxOQQFmahyJCfWiamEBS1olpzEEUQD84r9cuxu4L+wewKSbZA7F+njV3IIrwxthTcjA8YSMNOwtTDV",
+	"UTNKfeaNn0BSHC5ICiqCigoqY0uUKayj3XZNyWlTqWFguUWVwQ+1AeHjTckFZmyhgIgEVAe0hXFhIXLp",
+	"2+ep8Pek1gFFZh+47rT4VBQ6qne/YOeoOBvEQabKmITo5TlEiVOLSy6jiUWH/bSadahuqBAzk5y/xm4G",
+	"Z8/PDIQAcmVDeDan4B/PyE+czZFodOJnpSYhnEClF7XnJ1TCiYdAGroFRuBkiSySY9V8hf1SgVskC9v2",
+	"IqOf49fpVXwTfT7o92Zfkc7iGhuniyxqbqxZB6fdyUUIV9Ckn2D2HtO0hPnJEwglVdGw/UEYLCudZgki",
+	"Bb8p07HN9YcJ2/5gAcAs/Ln1pMkCeLCfULNe0kfaoSiN/g4FY6FajKflzltmpDR/85M8hX7kvenECQ/m",
+	"IyYRBw8G+YYlcbS5lNuB8LQUy1KxVExyZZVb8aVFoDRWAHW8gHBcPMzoMIzwu3jPRAWCy/ZKbftT2cey",
+	"1ACaXigK4sYyXwzz96mtYCI86JmSVxe8E+Nh136oqUQ+CDa3tABMNJwqa7txOg74K/tmPDbgOjnv03uy",
+	"gpr7yLNh4tGwb+I35sQxDRb4lLGaNxppOBqvL9eoIeFbAS+YACVnI+MsRi/w7OIrhZH8Am4N8/HV9zEk",
+	"K7yu8nBJrKdKWakLCMs09mx0HBb1u/pHiUKe4srgcQZSRI/ANvLJMFN63WVxV2NLPsYXJlAv6EQvzucN",
+	"ZJxNIwKAmU5qwQGfPX0pK/XUDTIViJqGkNkoUsc5Kc303V7fWCwp8ArWBs1hLsZSzxn7yNb1R+PHsBbG",
+	"iDEQXUN3BBUsEoQciY88SB12N+GgVtXMlFdEVEH38Z8whFbgGw5X1D6x9uXpiEeGUO7c5qWuK+jckNPK",
+	"jCUwaRdznrfML/4xNZWMp8vH2t44dUMMp7ARYcinZ76iHv1nKGFmlZWQfwPdM4CV5/7MgGZj6SyS0D0U",
+	"faPlFGHf+GlB5fqdzYlLCDDw7o5d81xfTEozdMtY05jtp/gvNKTY6mVnrZ494gxhrers+omS1odXlTdv",
+	"fqX8a4rHN87tGKzbJePn32tScHGg3uCp6RvOvfMB8J1NCY5FLGZACTaCDUk8m1Dgzf0VuDlm0obXhaQS",
+	"ll8UJVmRd7r2AcY/RC8FD7CXgI0XgZ/LsmkJ1Ts5lEOfvnr4U2tFbZSNJYi+1F2W7qInNAHze0HERyQt",
+	"Laq0+WMYOd2J3ZtBeOlxCTd89PEz0ijWFTcSTycoRWINkGcLBj9k+ZzYa7X6/a81veQLhmlVKHZB6gp6",
+	"Ztwwu1EVooI2X7c7ZrLMxA4uZCJSQs1y/2Sacfdvet+7sM9k/wpoe+CajngeQgo+heiej79D3IPvCjua",
+	"0L2QYCby6+KqOO6OlTjOiI0kj/Ym1hjy1mSsHAJyqTuxjd/Agz3Y7foyRUoc5hE4HdIOMd7ElZpUjcEW",
+	"GK5C79M5imJohNEcKHE+ROlv1xVpgQrQub/siFOuA9qQwrxegCMdJoa45pPpZQGQhXXvvP5bbWOQQw7B",
+	"Bj4hCYhSeYXKOEySGoZrUsR50ngjvJTuRClJ/M5w2EHLUJ0VxfJ9xgUC+hiy8PW3EA3r8FQpWnlRmQu8",
+	"VSNwV/+xNlly2drLLGlL1j0NLvgBgwBrbWg/PsMnUZK5alBLR4qZHZSGbubDQZpECrhUws7yqj9SGTAo",
+	"5ATAFAIpRsc+e7etqgDHSYaEdI4RZGYiEiUvFVLiRIPdljoTw8cZonKLaALhaCTHGwUYSby6kAQACQEy",
+	"LhRZQZWtL/iJBhcRRRJKP9nqj0ozCXhnCE9V65ykfkKaQKjHicbvD/rhn1OISfif6o367FxiI2ao5XHr",
+	"PZOxVxzvg4sQSW4MYNlJNX1/euY1CRYDkTaJr/bFW4Cbwv6tO1AAsEnsbEYvpDL4vmy0Vd1bK4zMFjZr",
+	"+GFX7DzwTn00vBwL9vEkN4iQMCgVEHE017AlLxgNhQCPG+OgozCI48VBZDlm5EJIHsIt9QdHD4Hq+YXJ",
+	"0tFlDxmoohA2LwCQBSOW4zzLQl6/dctET2XY5sZj+TA8t2UDQKIQpAG0P+oq+oimWr2bqH61sMrRY3Wb",
+	"vIyPNx+McbSiCIhIUBkV2ElAS0CVD4ndTlSPijFeaj+oytx9T86cv2k7ontOcSn08JACsJTMrI2hPlCV",
+	"0fzGue0bPciH03LhldZ+W7bAtS8MJxE69KF6z2KXqvsHFLbgP30VQi1hivN8pah4n2dyUmc9D0ksVUwi",
+	"izrquCAxDH9dXE5tLW8ZHa59mfQO4PbOwwPQN3bmyIYHQ7vrlc6lguQg17OGtlr8oT9S/atgjKF3sPwT",
+	"9s42dRq0OuL0W9vIYfeQawpmu0fkCGO/aSwnqHEi4JXAHlQAbJr0Gyi7XFhbOlQbXSYreSltU94BngHv",
+	"aPaYppNVFyu7vJhq+VbmRTMRWf+lfSh+D3FrV8DNhZ5G1MgYg6YwHSWKbhpf4qwwANS7yWH2M+H6yngO",
+	"dKztNQO+5LSCNuvMzPQJdpxaNJPr46uQyNl9Zm3vGgs0A1IIJuvqnVbeqAE8sIssL6v65xQdb11sCFS7",
+	"c8KqD/IqqiRKIAYJUK4Bwhu/ICKGuHFTiDOwLgppK5uIqilBgj+IDmXdC8RjMHYs8YBOjHq7whLRhPG1",
+	"qGqqI8CPmVEFPRHe864iU21uppxSCyoHSvxeOOfd/fspOkGlEpdg65elcynMILg7lRpDeRPEb3ceHHAt",
+	"PtxczhOoMaPfd0NXWqiWSeod/SA9eprqQahuhWuXiu97AJDe20qxYuqvR3/9625XDAzkHPIqKl7C6JXE",
+	"Wk0sbo4CpQiH7wtdoO9R/mOqEAskKnSJw+Kc/kPuN2I7c/4gl0a+RCwiLLzizw9KGBZAUVoKr3h4I/kW",
+	"GMQqS3EdVL9dqN0h2K2Fz7inuaee+Hfj7iqxw6UqVs53vR+f5YOBKhmQHQvj6Inu9TnbuBZSikUkS5We",
+	"5lBZqI/ljtFArgD9rHhnXsSxGptyztv7CjlmAnTKEAUh1rjETSt7UefwQkzwSmF9RFi7jniOYgn56cxY",
+	"1b7vRqhQzDhKmFcYPj5yXxx3ENI+pnhAenzwnVgW2wR0pCcYOYYsalJrkkyCROZJQKNndJQ2DO6NHYz+",
+	"JESwkT41WLiQJpQI302oJljU9wbiQKuM6v06PvTVHk8FK4n3R1sMEnEZ4DHHR0eiNS4Kc8cyYU/vXCqs",
+	"enBeJFtmXL3EsNldVBPgkcMJuRWD/B2D/viNxqrQevRqtzF+ZvQnxJ8B9KYGgBrEsn1un4fmf6b54nal",
+	"ur9YMIA3K6nnE0Op2FTVEREqBayelfNQo0JSDKsF/DcN3wnYZrBdoarQ6GLeEemL16/ci4VgqfvHo8dP",
+	"H796TPW2Pz5+lSI4p7vblZp3sJUKPlGuGW10Y8hKDI2zoPy+4hbv9PjoO/eIBwdH+J+vMaj34OAYMjXB",
+	"UyG+uJmcd4UUAzUDi9Qm3OALndQ0/cxML6kG+K0EXhFRSp2ZMcNuWWM04bw2dCiJ0r9hbQkoG9+g71wS",
+	"nCw1tiLfOCwJQVVo+h5wy3CFCt8E6cJGZkaV6YeHB4n7umE//LXz187XuwRgCLqkp9Ozwd4zoxXVs1B4",
+	"s97Tk37t1oqQMMBEBRnvPAXYJvjeOWQLjXo+fMMDZDA//IZBFEeVfUthKFLsUiDHhtvzPPdkNJWoKAf7",
+	"6+CJhGvEqILc9uQmsW0j2A5nMDPV41RbpXRX5M0YHIuLy7nQZhaqFgHsUKuoesaj9/R0enx4JNqKlJbn",
+	"rKVXntkUGu68msMBd5vxpEhI/IBtnYSHI/sjZaONjalNHvdOqs0eKKR094TflPV17lg1biE9DNc1mlyg",
+	"KZN2M6M9o2XARAiIs8dACQaB6AIUNrS0/LqAGP3bDqBed/f3Z7NZx9LPdE/b6ZvxrjjsHHQOIP4LBTS5",
+	"k9gBiBqgqrHrkFRqjQ0oVNx7vgOqrvdSOG8Q9HWpSaSBpTGSiDfob18xZjyYXJ5zi1nTLtVQakhY+jLz",
+	"l4jYw3ItFD4+YEBAId2bg7A8bIR+YfpX9cfafKhlNS0VAkqAGiihrMj/YhORvj1MUr9Lnc/wzbGTHD/9",
+	"cvpw7/yn06MH3yC0RZpnHT+TjvtY0sgeEoTyu20BZ8B2xKuZCXSFjAHsnQvooew77YeBRGpC6nA7M5dA",
+	"pu/jrpg6Bjz2dfgx4Sn/+q//xuPOBXKH3v/rv/77w4eUOpyJvYLfccIoMLhCxVzkmaVPaQa9du61aqTx",
+	"YT4Lt5Lu/FlACLaKirZikkruv5bWmSG2QhWKDdLuKuxVoLAxAc4cvXuXMrbJ4UGwwaCAGL9YU16hHzaT",
+	"pdssj4PchOA0WKEEYpIEyrhIQAaGEwLIwAI3t9ch8BUHPB8EtHK/+RLx9UH491EiHiTC6ZTDY+f5wGCD",
+	"yQepWimKvKoKRZ2aXjN2nCw8+o6UPOhh1C61dPVkiqgSEYg+WdAsVMxgcIJcoFxgZcGYhQJK45YOWUCh",
+	"PAjaNBVOP+YLtW5l+I7swdC7dLIO2ThJuONKwWAJx4OERihBkFQ9jFUvHfEoDB+KFcoyf6t62i21ngtT",
+	"IsZYlohSlqpwJikFIEGaQq0JydKod2dMKS3gWHPL4ktdQmULr8NYoSih0ESX3g1X1biTBph2boCN9TQX",
+	"g+7wSTHKrCw5Gpnt4j3r1TidqFpm74Up8v6c3ni9iAYaWfG9BNcRESpHiicNst+KnayUg2ovV9Vgz6kG",
+	"Ocn3SlkpcNH3CJ1htyvSHoB297ZO/vH94cHByez7IxDDhwcHYaly7Vwev9HDNeX3D749qb4/THGiD76F",
+	"uQI1vmQ8YHSv8JPlMs6O+EHNoZxz5F3Imv4/+k7Uyp8ANy5Y6SgOdCgfCvTiZArouR9+R5xjKZ/ldksu",
+	"goIdSDVC2DrsdnDisU/Zx/eVn1Qd5LcC0HlwcVDzrCSuscQWiwR1hbuMMCB6egdmu1jqtOs/T+6OilKK",
+	"NBEaH97CVw3tdpr9We7TRsUadTnzlwOcLajNM8zj4oFSidevHibCGcVff/31dwR+ZPN3YlAiEJssuNMN",
+	"tuv/49RIRpe+Pnvk4Q37Uhud92UhCjNT5V5fWoXODU6xrKAxDIHmIKZtBgLUGCC3unu9/RZH8t2Db452",
+	"I4gaD3c9ygGamDVkZOXXobUbvbWnL848RwKl3AbiXI2lM3/Z48j1kFp437ClCduacJzciL/6KmEtpdXM",
+	"iX/ji+FB92HqLJtTJKELpwVZktDftKw+8WB7Gj4lwgqPJBhewT/IgC6MJ5E3lHA6Hxr+qMHOHbrKnZzw",
+	"3DVJBBCIiYJc93RbU2dHnDXsukUYrzfo8KnYyfnqqyAGxvLvYXm6bi/7lUC/BcIL3jmIQVxPfLPEtgWz",
+	"NMEqZwjSEercSUgo+xW1FYQp6c+TuKgI0S5NRlQKqGrMAMs94hlBOh5e5Ni8VdlXX2E0ooTQXXmlYJGc",
+	"4wKNBQKZNaJGRkIstBi+p8IMU16BvwEChQFq3Vc2NroaWYhKBolvMXaEjq1IH9HjcqN9ZBTd2G+PH+yi",
+	"vvQBlEwi5R44dSI9d15bVb/srw++OyZ2jiLvK+J7DX2+W92t04lzkfaOOgeBFSE69iHZstPxWJZzd5yE",
+	"Y7IEjh6D+yqLZRv1R0VsCUC07TbiVnfrnI7/IPtXSmdbyRbtoq3u1kHnEAdgJkrLSb7V3foaDgEVyAhY",
+	"LhChCVgwjG3j0LINmBHCGycgLLctAMQAmN7cB32W+aIe78HnGcaLapg8ZuDR/mxaxwpr1MNDOFt7AAnM",
+	"VeJHYD06cQ3pJc0Zn6SOLskBTVzljng51VFgOfhu/qVUBjBdnNCJIF0AwGZSuO1TRShyTSzERKS/PD4/",
+	"P/3x8fnF+bPTF+c/PX9F0YiFkhof2YZKdL9IaDD19EL5S4DDLqc6gM+tjHohXhlT2ATa9N2wcfdJwnwj",
+	"OIMu6dmexkCcLArrs+GsWWioCPmKIKQYC3emr5UD1W0p7KzH+aBpGz4yL/bOsq3uVjnVpz++PoP9yvJ/",
+	"KedaOGU/ehzQkPyWMKDADyYDwr8+drkBz0ujxc0dU+/keFIgDwxcRwR6bc/lc/fdUF9ONbXUI62UZ+a5",
+	"jqJt4cIaUxuRhnmB5+52dHDQmMVCY2VzGvjqV5oEwsCsOQHIQuLYFwmDyqkGXO8Ic+fl62cXT86enZ3/",
+	"9PgRhlMD6BDw4hzjHNueG0D7fpCZXzZ3yeHNl7yGpjZT5v+pMrzo65svesJtP3jF8c1XPDPVEzPV9Ihv",
+	"Vrrg1Dfl4lXfrXSV+xpfGYwMwHWHK0wI0OuMeSrLIT7s8MEqS+ebUX9RWS5fzSd48dHRak/0c6SlP1ph",
+	"hqdn/+7MeHf+g1W2xBllic/Bo4AUC157tNJ2+lFWaibneMkKC3mO9TWvQx0DXrrCFqFHvSL2+5iHDqRc",
+	"zED3K5JJ/QZ0ujWCrviXtivqpGn+7N9iu8TpQXapkFmFAM4UEB5Xcujk7pbT/+6G6GZudR+4f6K97H4m",
+	"TcABN7BSIAKHduUFBfej41gCvZVsRdibnVB92fwBCeFxBFFWbau7pY1WxIVmgIGK7KsuZvNljj9mV3yu",
+	"W+zr8T/d+xu2UxkytQRqYgwxJL6kuAKG0WBqotHBVZ51NCxGT8AChM6CBhyq6vSMUznr68HBM6MVZDRI",
+	"CV6rQ27ShDyF7GYtEsb8wVNO33QR4jvHl66ugOKLWjVQBBDlVplcQ3ffx6/kcNn96bR9OMfduMj1FXLG",
+	"TSuCCnxCIFLL7gGX7CPW1fMBi2l3s69X1CO/mMw5G9lGK66qM14Z84vUc1oEe3fdcUtF8Pkk+o/QRBJv",
+	"+0iOyxxlaFNYOv9t68O6UiZ8fGePtj78dqNgpfJ0ZF68w4OSJS7rY0yB1IAf84UKUCgEyPsjTLVHyH7Y",
+	"J2Q9YiZgZNbAHbmTo6drcJgLUJiNlhNgvZwEFHmAmqkI8HohIgx9TdPSwxBA33VPU9/6c026w/cXUkAn",
+	"FHdZw8X+vtmwlp+UxHjt/LiHK5x4ezcOh3EXPdbmz9VU2dG6qozf241a6SGfef+Kyb+8qBtr4wpthP7K",
+	"Qh/36s1yP5jssXkdvonrDGyM7cBMITQR6xGZr2BX7/PTl5jXUAcZNyVSsjKVVLUdhx+xYhGbcSAN75Gk",
+	"4jJarGLTSswVFiaG9isqK0OUXCBKQWSF6QQ6PN0JEaDfj9DeiAEMwEiw6h9M/EYgqxy/hHvRmBtnYBFo",
+	"CmIbg6XlVBEUIfOwhNAdzv4gRgPm2xJCCnPDYM4nRkLtLyNvaRPTRW4jZwP7QhdF9eLLCslkjzuLQ+JH",
+	"nogDeGkAA7SVsCDe6h60cwrD7LZiEZsh5D5cMWAO9lxX3xwjJXw+no63uocH/H/AfI0HAyV/ris1hBu/",
+	"2xuaPXd0z17lkz1OguwRSuhWdyALqz64T3FxulwDUOMKCVwm4TXH4PrEh4fcalhqQIvkU76+42FE5c+Y",
+	"6xf9UtqR798EZGKGfHFbmpCxjcESSXwZy/maaXS11Y1X9Ouj5opGa3n4MdfynIpVKhMqiv2qzGo18Pzt",
+	"dpZMyl2/0n6pz+7oI+6TT+uJE8rEGn44fc63sVz8pa32C6dLMbWdl5gu/Cg+dqtAutbLfqbeVfFwNx72",
+	"xti6L2PrhSkQ+SXSuNtcqvr7cbZDNugma6vFgoDy2lyvyAEPxKiI67HocRN0bE8jGo44q7jMHROm3mHv",
+	"APRTrQgKHVyAeZ4hlYaN7AxqnbmGbouo3Kh8cRWCrQXjCJcxrP4P87NHa/uxT6VF8eTeXbLO6Wf630Hl",
+	"raA7Plom0M91/XxgXWgvUx2B5xtfXjNFiGR1EVcdOMNHKAWXbGPk34UC8XpzJIc0FJMGeN6Rk9jQwBAO",
+	"llAb2BsbD3yjFFZWCue0petq4ZNqg0m+d6Xmy/3r06JgYEosfQO6prwE2mQEqjHWRxffKkGIQQCjp6B2",
+	"F8BSUew22Kh9wxjRALU7mS/OfnYjXFt85uO8WkVwPoSW1a1Pb5fzwl8vWGn6dXkKXcI3Cla41O2TsXx3",
+	"hlccHQTXBZqP28Ttc02OqBksefm3ttiTrae5vrrpXDjni7TJ/+TSFEA828Up/1STkE9zW/ktGAtGlls1",
+	"8Yi5+mWZnodQaIAFC3hHrpaM+eNjJnyMmhRzAowI7QIEGs3BsZ5mVv2U7gVEKzF/OTTOQJGyVogs16Cn",
+	"J1AVgCwPXHK8SJ70n+KFiJTbwQfjkfjJofWW+4/9mKUYTEvPOWUIhZoujih6Gae3oobLrq9j7Cshexru",
+	"i7UbIo6GQs09dLg7uY9LWGQUfFKaMUegsxUQp1GlYfugZ0lHvACCC/Dc7QlGtQzDz8DSn0NcbAY/50xs",
+	"Xs2gkdee1MYBY2gFD+gI3+zMfga1zYtLRRQf8EaAxK+nb53cggUjwfxZCxXd+7pR+TxT70j/RrLSjszk",
+	"5kRYNNH1axzbr16h0PFwzVVYYy4Zq9M1ZxGua3VrAHpbWvqUwAbyIS3cu3T99QUjaGXFj/ritOAqhYov",
+	"kO3j09YqvtaT0vSVhd5AYsT4k+tt3PqRql2qu/smU+f8Qf76fquQl6pwknJaFu5bkHroPKWRKtyfFsjY",
+	"6WfR2/rL+esXL56/fHXxw+n544vXL596j6a3JXq9nhZi7yfR22rnkPBXv3r+8+NnvS2xt+eEhNgG2rwe",
+	"JAyw8/eNunTafkKscb0thOgHxrhezS3jxuGooBAPyRz/a/TFJfiFva3fevrDdk+D68Hz/tGEWcO/w5RR",
+	"QiRClaXofs9NHp1YWO70q3cJ5Ts7LVL0fU/3qmdyrBYm1avOYUpdvhr/hAt6VXyMNPZLJbNEtPzwxs05",
+	"Wbzu9Kx++nPyj+HUD0lPf9jt6XwA0/sf3wudFwKeXphh54msZLGjynK3pz/09GBcdV6Uua4KvcOC82c1",
+	"3xX7+wSCCREbo/uqsbyBuDIsc+1YWG6k08a7e9JtXvRYke/AdtGwqtu8qNuwUSyt6a/b8R7ZTsR2bYe4",
+	"AzJ3/+t3x/ZvsCInPe0GYgrVKczQT/ZKzXdPlsy2kbSfWlVGRbZykl8404mPrFIeG9XA0te1/57uw7Wv",
+	"mSpUpZaXV8UW99CYjFrLuZaK8QYJMTyqbUqiVqeoJRhw8JTOoq446BkHI94bjIEeAxvjvElMLZuVjWxO",
+	"W8l5R4AmBVBCGO91lVCLHSixvl6wTZYEIsku5zjJlxY//PPqQLTJVtGBUYUNfZ20G5a4t+tF/WA7hojf",
+	"tBrtF2aY6+VtfD+oYa4tfIIWe0zVO8bTkbqNSid4qpyZr1Ee4Sk1eqAO0ojRlzW1U1lAUzN2kT53KyuO",
+	"Ogf+vj0NLc9I6/nt8XcBZei483XnKPJc/bio3c8J5nRXIGkFdJMg3RIELynDw/aBEpfTqoLOZ+jic29O",
+	"vZsUpsTO3itLwBoMGxn1w3v6nRq8HdON+fVpYw9MhEaMEm6mpoojbdyRngbU2XysoJM/5q04PDg44Lfk",
+	"0dROGk6+b/4zRaYsooe/QoiFFR3eWxdzFmZ4pj+vo8sC/kY376kb6/q+6sJl8YDe7c1msz23c/emZaGA",
+	"lTe72wifmHK87vDomlt0Ct60uvAt3xzEBmEAe26dxGDtqlbvOaZCKvPhqGr4zyBwzvH7uMmDhnPv13c+",
+	"Q2aKh4HFbOMPt9sCp4Tk8TuxBWqKHdRj0I6xWnf2wP24tV5tL7qpQHCGfqrM5P+ir67TN2P0OL0KhVP6",
+	"xHY5MqVV4hKIwOa9rbVcUdoc3hUlt+6Zmu3QP9/k1egHadXrl093eluMr8beU22Iuyu7fYgLtOAAg4ir",
+	"eb6xTIabPXZLtGSBXtDyXLM4azmntcWprY274BbrkzSuA4m4g4vRiYSkO3H31v5uobx360YN7iHhRey8",
+	"B/C212XRFdvXjHVbeIe1YhCnpuMMFgF6zApfynbjnWwHwPWu2G59I9vsGy8dsLv/amNOcKRdGnAHDVek",
+	"DOXHkFPd1se6TvX7h9gAN9NquQX+mE02JuP0lmrNrg6wyoyfU6MoWOJkVyNir4/dbETKWd3PBjBrMwTA",
+	"S2co3kMnUGGGz6fVPfT/LPHEF4lPf+fO+J+oyqamgB/rjKAOr9HAt/pCl0S93CdLxuQ132zwkRtMvJhm",
+	"1mq26BVH3zhh1zTd5NO6DMC6s56ms4jt7ltEIFTQWg5up57768D/+/oAT8EuGaiJBPA26iSpDzi3HsZt",
+	"alUX0Vg5hepxvy1wm0WQNgtp1QTh8L1IoHkDBVhPk0hxv9L4Od+cWwGGcjcG/g10JzmtRQ3jHp1qpQHF",
+	"OoF2kiG0tXqKO5JxSCBpMVvtnmTyzDnWcwoPElny1KqoE5PwrOFk5jeOemxiQmXi4IcoJL9YlMfdJlqf",
+	"SI8PDkXM8Zw0dwW+vQGAhVcjgDpGFulBsEB9cyfVy2JxAdy7To0d7ybqFA376JsDxJ9mCEc/FKSsJnza",
+	"ABzK6Hs1rEFEl3slLy1RnLv9ziDWdgScB34I+DewaHP0ATUx4k4Wpn+VRNDD0ebx+xVxVQc9TXUFgFLq",
+	"tkNGtQjuJQFULAeSmVPLfY6sRT3RlnskRmMLJa3KPmWspOGtftagyWpuPfnM68dMFi788iITIMqZKWoQ",
+	"f9G/7xAFPQTmhlDR2SZG8YewqRYQHVpsC9yQH89eCuYRB6GXVhL/385gC9T3PmgdSoedBgf9ldRtDQAx",
+	"xxYOX3y6WCd8zgP48gqF47W9Vpr5NbhFtTCLoLuVC/NQP0e5cCRWlc5WEqmP3XbzM98UHP/52jcWy41j",
+	"z7JdVC7xEPma/ff0r9WKI7w5zPxSvmShJaQDPXaEsRpFklLECw6AM4Bnvg31xG22ZvR9fLHRkT9xqcL6",
+	"4RQqBr9579fNhLuVJtAWrNcm2Hyop5PlYRZfxu9Ld/iDodbOenVCgArONQKoCwBQd87ga533TUZg6s+e",
+	"/PwwlN7PRnmlhJ1AtXvptkhPM+lDRGYXA90j1dQz9ENHiIzIo0A+tLRD7jg44j536c79q7vb4dFfRX8k",
+	"S9l3y3Pi7k5dqLkVStq5O2k4pWkRKwIA2B+JmZJXF3xLcsNP9RwGA5DrEigOCeuJvGWIEwQGGF/3jzDJ",
+	"CMqfV13kkECSM1OoQFueHh98DYeQtrlw6+smdw7EJR7c33nOY5kpz8Qj9t0DLHFKIQa4W0r3O4f0oaaG",
+	"wvppW6U/Ms1hvX/0HrrMCWOgC6EWa/kOcw4XAIyRdm7tqrs9+nryB6lrOIfBru+kN6+7h/L7lefwTM1e",
+	"W0BCXHX0dHqrb85f7LK6e6xaudZwhAzjHTzxFcT+S1MoZ5rhV3XPyMCQIH0lr0h3bmoLPpPfHgrnaZN+",
+	"uuoCVLy/h/ICpxwWsvwojmpp/pqE+oh5/jtVjLvBL2S9UWF8tLT3Nfnoer33slgOOC03QKu9wcAMMoky",
+	"p1+mLDGEiYmxwC8YsNawvpBcfvGCfqeMCHLEOTOIyX8IM5MTVgjJ0NMYY3fPlSXgiQxKgw2SPiLk4cnc",
+	"LboU1E95QGnEGuLP5FQEFZQDpzYaOBVp+TcNFCkEd2gHgWsFfAMbhSnbRKCcPPFwI5eQJvBmkc58b6sn",
+	"QQSzJ7cV0FDbjngY6tMVscbgO7EeRInJJqEIlRtO642cZNAtXm4Cn7+vhIeJPG5BSCHK/J3vKJdIzNQ1",
+	"4mxnQBF0t8irXTB0eaNEiRbaKpSCS48PD/xpFwQhkC6DnVsGNndTIbTbpbwpV4niwXPcp25XPxtexGqA",
+	"LXBBCD5u8M4+WrjUjNWNFuUjZa/WhjmrXXQtwBmQE2G/uCEC/48FcrYKtBmeAzv+1UghsDrW9qx8NYKT",
+	"xLfYhEc5q7XCfFjQPEZhtkHFWRkVB4Kws9j4iGxgsllqwScVPmOyadbDMUO8MvwbEFmxXm7POlnLHzSY",
+	"CgylasoFwCjmo28UrPSN1tSnUkjgU4T+tBxgpYDOMidSM9ovTmH2zXhcY2TqT8vSHfCaFMtvqCIjolHl",
+	"nhbJLJlUJ0PDsD3teeUQABfprJjvzR1Hhj2MpVHhIJSgcGkgKB9n2o6mlRWZmelueMByMLQvRGm7t77O",
+	"cOLzPyYsWzi6mpZbG5XNX7kWHhuHzxA2jQBNOhslsFECt4NGix2W1bRAG3NPkb9V/7kc4oyoExuSmxxG",
+	"0Q/kEBKootG4y9QExKLR3lVUhQWqfMCorN2DZGaQvm1ycqiqp/lbpZW1W3e2gc3VjbLhJyWLarSGSPAX",
+	"tLdi0VwBeDN/ewckxPU/x2sCamf1twlD+7+irTTCSf0GGwX9hqUmA8eNbyrGb2Vm+uXzMzKtGm3/SKH2",
+	"uOLno3g/Q1XBs651XnA0ydZkWj28YcIEAy3HKvOnbrycDYbnutRJkDWHZvBrYvae9kIjhtT+WO3zcJZn",
+	"u18i4pqtVYZs25A8droIFBHXifjCustptVgLIk6pH927FOFGIakb6sb7oVX1miQsNz5UcUsuNv8sT8Yu",
+	"ecjtiYNgEBzl/7zJ2fjFXo8tVhv0LZDSlly/QrJ2SZ1PrSwBGioonHuvZvwbtyn9u7udmNskLf8oFUe4",
+	"a1GmTcIH25boXJbhmk6yW+AXMVX3/nv6F8DSDyJSxuWpsBpJua89cqb/lS/xZ1D69PjgOBXQd+KOz0OB",
+	"s5V5tsQ+rBNEfmZjcXozLmJzxKtLrcUr24mggQbz9qbjhtNjY/rds+lX+W2KoLskASJhxiLnYyK50/fD",
+	"xJbTNsORsY4pdkEC6vSsI57rYr5Emo3lvAsRYAgt+446DHm44zPfg7pw4wRo0erZ88pAe6DYAYG4i/2H",
+	"aAziopVs3/pCwDbTroU/9y7W2Qqy7cXCE9e3za67xz00vP1+JHagpgzA/rETfwsu5N8/pu2nkcybhrov",
+	"U5e85Kq/69VHMILZZu1A/3G7cgFs0esM31Jlsl+tz63c0D+tkYtXUJgtZ3KOSkN6GntEQzCVAmM48Zig",
+	"XV+Pxacm4UhMO6XqbM3IYAwaqjRjJOf07zlAmZRqrMaXqlQeo3Ah0oBZTx4nciRjFQc9BKmGcNlUdiGr",
+	"lJvkAfbGbXqR/sq//0Y3PD1z+rIweggoLDJD6PvT61mnoWz/H1O3TnkFqd2cCI+k7enUTieqtCoDNmks",
+	"N2EwwzNimnTTtFiKXxitxND3CLnHn8dYL0j2iRljprpCoEJoxs8rwHo4qTUO5JV/PVoYRJJ4CVNH/FRe",
+	"R0wyc4yITIO79Mm7R9AWvAd0mLXpFeltr9Aujyfy0NfWvsu0rl9oG9ltViGerjazDSnVlwZFO3R7sx2K",
+	"ln6qaZdXAKjRIoqdAF6qbO5SZb73HwIafdqqzb0u+ssvj8/PT398fHH2iFTRbVDbVy4r5w91obT8ZSxR",
+	"sMJ8zBruruXg/NCFkvCaGNvh52VReXdQ9vRrx4uapMbFHVRB44cst31ZZncg6W4xJSalgUDksmAZYo69",
+	"VSU3tXLd+LYVeG2TSCwr5cDpE90vptkyHrAX9Ngvr70/WtDrfVI67xbN/XjpHXv7aZwbJrBNTvbTqzCo",
+	"Cp14GcAai4/UU6z5chawX5AfihF6rhdT0gqJ0qnrQ1qeCRSJQ/OKGPox4DGZXha5HamsI17D4YpLfwhv",
+	"i5JpBK5V5ioD7Ch0LKAQlaa0/x7/AY7apFRvczVLCa0NfxEyww4BcHimBTs75AMQ/e1IknNU5E7Iak/7",
+	"pcYdcVZZMPbdbYbIxuvGCTb/N+Ln/Ae3BP/7/Pmz5WRWJFo+a7p1JRonHOi5qpx7sk7V/8KFn4uIiqX4",
+	"miNf5jbAxoa637HM1B0EeezIQcHCfLk3xNdG1/hLnE4wuEg36gU+r1kgRFO+NqQYtCF9V6tf9AIvcNdi",
+	"BnKVS19jrjJ+G1+cZlqlyTh652f6RWmGpbJ2E9b8g/GaPAKxIUkJLdPFH7tFmW5+K1qv6IpGzKkr/rIz",
+	"nebZUOndxc5nt8BSz7Gx+TFKYfG0yjwL2KQ02dR5re4Ep3b5pFmTLwzUM9GFvVSDKYTxyihE1xUjiiSO",
+	"hXmrys669GAgzZeQg6HkqfVO15UaNE8/xOm2Tbbn5Kqb6rUT7VUv3TS7Qohff7NVmevh+9Wn++FjdF+j",
+	"Tmtn66JVgJfb57luR1NFzq4Jz3S7baJ4Tonz/HV7tckFMq+ma79gt0YedmwBLvW2nYN2nRGLNl7qVHXq",
+	"Y7ChP9otkiQ6LDqKZiCas1jI3VKtclur7yN3en4Gq4mWdVOUsgnffirf90d1s75t+L5rfZW44a+tJuEy",
+	"DYofo5h1kuPEl4QUalCBL5tb0S/chDPo/kdfteIeQ+8hI6o0oj145PShzDUASx98R1de+AvS3TppF4s9",
+	"pMaW2jm9vsZYy7GCZhQAjXCuPpe1eMJukZ4N9kAWERAVjsJdBGhVgC3ta/hozsjALX3koM0xrnkG64vI",
+	"WDx+OR7xwR/GI/bVK4hzEnbGR2lioe28ksvJO/+P4jl+GkWwiqtJ3jovIDqLR6tcB+Vp0LX5ROYFX7rx",
+	"T/843NMoxUlJLdOXa1vgHIO9vkh8ZqZFJi65lsJwMNYpHx90pqoPoNPBBJvIB9ym6JTlTJUKbG/qn5nb",
+	"So191DcqOHFKCERo4pyTsgKoJpRffiRMyEml6c9CHNuNsSPeEORlikO5yDNSh43HFka31mPUY2gL6m5R",
+	"ytKUKy4hXQZc48dTQ6+RRQFlVNfLeTJmfrcYNbl+a/K+WlHB+ajjmnouXLeg7hZ368al2bg0n8yloZ25",
+	"hlsj7lYyH/k4SwU8Wgvrl0PW/acb0o7eH0IJD8REThWAg8UhHI90N5O2y6osIU8n1BKy2xSX4SVQX6l7",
+	"WsmyyFXJjkoCxfimKKCSz/2RV0wQF5chXhL5M9m+OThRXJIICc9EyIqwZxAgpiNOuXnUV1vWSxmZQCon",
+	"dLkF96uRPY19r3zR6eqi0wn1jLCIuW3A/blN0t5JEFvfd01aJmt6c/fvED3N36p7CXjx5qOgIJYVfv6M",
+	"YexZzfJqlJVypWzeGzpXb1yrj5jFu72DtfF1buXrkIN7r9m460o5WY3+5cXL57+8eHVx9oi16L0m6lZO",
+	"ijlRtZATexHrAEyKTUiD3zX9BKKxmX2q6ZwdelR7oSclF7we3FrZO2Xhdy/Wy4+GyB7Zo42DurkVl9O8",
+	"qESuE/RjKerK+SPxnK0Z7AykxgoOs3nrQdSNh55etB44+9Ki2RvS//P3Baykr1+qKi+jAN89qWy36pzL",
+	"++wqe6Np76xpN+ryVuqSrb4b9eW6Etm5G/ObIebSo4OD1MM3i0xW8hLJaOD3BAF84BNnKm30BHMGJRVX",
+	"2sxszBILR1mwjqaQkunpDMB+nlcjVc5yq0T64ODrNAIUNZkSaXZ5MQ2LnSYixWdfZHlZzRHmNCtlrnM9",
+	"TLvI5UspKQt94dAbR5Cmp2fbVkwnBAtJA5L2SmVLwO5eKpnlf1S0u7Du8Oo/Jdjd74+04nwEccR4mw5V",
+	"5bfKUrg9q2TZHy39ap7kgICOYR9xOScToMqrQhEGoz8dvwjuLHInczvkXFg57wLWjE2EKZNQp5OEdrlt",
+	"G8ihtakUAvWKS2WhdLvqj5QF1F3seugia5IEIANnyjrRYxOC5OchXpq3KiBGagUxFvWuskDjTD2WGKKf",
+	"Bor9amZ6mhB9hRnUIykQPUn/kfqIx0SZSaFENZ8okevKAAWAW1Zxad51ARUMxibGU1u5ZwFGA4wUWJ0G",
+	"tKoDU46ZUoBe4rYVzuSdyqHq9HTa26pmBm/W20rBTsMnYcpBismolFYlIjUljE/l7lk4+XQPeKlg2JRv",
+	"gB7UfKgtcDTXUDSJo0pAQkDk1pmCRg/RkuTrJYwFjcba5MQANo5vNIVYknVPSiiuBAtip/2RGzgUtPW2",
+	"IG4GP+NYCe/s+SAiyHpwcCBoMyRMIq1sBcehxVjqK6h6yDJ6SGWcgOiPgPAAWMjtiZsZvH0n4o1xPxGX",
+	"NOwDfMWwhbC7OLU6n0xUleIGzLWwajh2n2xX2JGZIY60xEp+Vg3GEgdECgNOxSgfjop8OKraBTK+SoRC",
+	"tjdlcRAPyfBOGxjI4ZCsBZIAyG4AmdlQZYgXtyTL84+tZu1ALKHH8t1TpYdOp0O/0jjX/PehG2TlhNxW",
+	"d+v//Pp/er13Bwd7vd67wye93rtvn7h/fvfkt//5ly3f5oQ1iVsfFvkWoI3WQL+enRYV+yLY+zSWCOBU",
+	"m+TRQft8gAm9nW/hwbWECw9iwoXDeyVc+GytbrS6KxDZuo31ks6+FZttuEG97e3Bml1vNGT83i83fW+b",
+	"vrffL2g2imO2mGKLKDLByOpq4uu1I1M5M42OXM/s7SmI4ubQkyW2Vq0KoT+thM0Lpati3o25bYA20uve",
+	"FARriihTInUfSCrwc6FiP19fMUGLpbWNeKmG+8O3EUev6VrZyitwC6mKl96xjbh1p2zE6Uac/i6JaCov",
+	"L1h+8pHr8fxa4+jPgXjNF31xURgiNKPHGV3AISDkxyVAPS5+Jlwfclmh8llmXZGzT+ncWepSlhWUWieR",
+	"5zSYltjsS8ASS7t76Yv/rN29q9ZKPYxGfAsk5dar76HVd9XpsLBdeQb+gtaIFe25mbTCAKvSl9Dwi5v0",
+	"9OwlvZIbkP7VDCOx7sF4KSMr3XSdR2DiC5+Z6uar4CR/CQJuvTJXSt94ZXzuh8TZXfR2r70w6Gdn6oRl",
+	"uYHvjcLTfN0vbDNee5E/CwR0HDy49jLIm4RxYrh41ReIA2UuI27BXmVlqAU7/kQ2LdibFuw/gRXjbA5v",
+	"ciwzYz52tzbd/JN2a0PEFFuxzyj+ePzt4SGWLxo99L3YkW6k05EJPg5Wgm32vF+ZS+hNXqsTGye/pBUb",
+	"JVCtFbvF8oB+7FduQl2B/3fdpHrVozCl1Sb0MXqtyaJob7amecK7qXAi260zwIbqLJ7A9k3j317WTk1r",
+	"X+e/vgbLjA7tv/e9Bh+uZYCiKTuzO6+sKGTlPNjDgwMfaGmyYD+HuL9PTCEQqcRkT08j4k/LKDxIXrok",
+	"e3pbw/zztDHgaN/k1SiYDWvatY2Lr7FxPxbX1Kt8rIpcq5tsLjqLrKfXZ6vZTw9HsoptqFLZ6Vi9Pju/",
+	"ltmRMLHh3MzdYvHSv3278sV/+xYun+rTH1+f3WB6/fj67OVUo7WnMz/LlSe5cOVN44yuxXHaykxWW5/z",
+	"ykwmvD6b9pRNmOi+aSB8SIfQla2Im/PWDh6tJdIDfe1vkBHFioq6cHzIwB8cPgKIYAibJ1AjAGytwpSc",
+	"NccktK1kNbWpGJu3FF9nBQhMmamZKJ2Kf/2//59IJ0pnuR7SX6WypnirMvqzXxgLONVGK2ErNQEqTVHl",
+	"YwVp91IZiIzlVVfInvY3S+I7mdLfiIcxlnMxNL4yFcfTEad6LgzEt7BBxk3RGq5dxUm56coCind6mjDy",
+	"qEjr+OA7T01WlVIjh2vaEecQc3MPpVEBiDguAo0oy0vVr4p5RzwsjEUcbPoJobsBpSDqt+lpoEnIi6Je",
+	"6NGllhhtqhhU8NR3TzKewliBkYS1Hxqnjcss51bgguHblPnF2GSqK8xgkAJETe2dmsHALdFoOpbadhdH",
+	"KtoHivOaaj9IqnYxPc1RRjccaiuKsRJTOa1MipgPGPxcJCRxt7J+2Qmg4dJUI5iSu8ZQIHN8CSSuMQ7P",
+	"Cf5ooRopPT742v2EYjTtiFRPiyJFqAooWAZ2Em3Mfzqbk6NlV1hNlFdWFQPh3ldK51zAXAh8nZutfG2f",
+	"nwFYm1YYhtThDX2CxSZhB7n97b8iej7VB9ETGRijZXPu3hbVgh7U1mGloBZJQP+eRUxIv5k5Ci3Hqqfp",
+	"Ow7AkogPnx4fHqXL8TFubcF+DHwMt/vNYHBz2aDU2fPBINLx9IpuJlGNJhldXpX5NVZTMJjhtPWj2K1P",
+	"vQ94jlWX4QWedz/B7HtA6tgYfitGEvEFPTMV2hYbiI2NeXwd1+NNEciFEA4TPCZ8AO22CwJQDseltflQ",
+	"x0cqOaydQerzNtGgfZnvlVFuojUyFJhUAjONietDA78aU+AMYuW7A83Ytpb79RqaCdW02gXiF6zN3QN8",
+	"EVy0Eyrhvcp1Rq0BIzPD0lPn6idgFeVa/IoDzfXwtx1AMNy3fGAXDTBMNfedRwAs9vGckmDQuROs+LvJ",
+	"NSCNcJt2OdX0fID2QtE8yDW2dEMtNvC9zdHQF9W01DU8bUxTj8wMQMHMoFIay7Iv5/7oWOo5hNCcYUfS",
+	"314hqQ/BY8N9idbGir9PbSUGIGhqD/PNEM6IgROmZDzKShRKQgzvLbMXWzZroUN+qtFsPfGax1mG2PnG",
+	"pg6bvM7RQBM3hT7Km7aZTUVmlBXWcOa+gz4JuWYXlbnASaRQOU2GG1rJ0PxOfg0sdo5eg1azaPNhDZXf",
+	"lZ6ET9YZiZCPhyc8V9VJACZAdmB3PH7HzODn3sJlaWYWqsjTx26fnkP0OOWuNKIXgqaStJYaSBMxzJ3D",
+	"KYlZH2mdrlk93MZ7cLZNnVmQ4qELONRqhC5kHteuCJO2gok51ztZ5/Qz/e9QM7xCALZS76p9+Mz3rA98",
+	"xXYYEYbdZIaFeXL2dGVLLFwKw1/aEYONP2ZAUqkjzsjnxTL0zGiFTg5+iyn0zCyloYabQIQCvv7ULd8e",
+	"DGDv7FHKpTFu8xhqOcWVOBELJJRYQ2igen5DhbSygUclmq9MqJlYyV56GEW+/JO5zX+F556e/fvUVPLu",
+	"ptLRSi/5R1mpmZzfybpyl67w4uhRr/KxMtPqExtlyXsSeVSAsqSEGL9irCnbtot8hDL/CIgCz65LGu//",
+	"5dXZw58fA5hApBbvlRqKsEF1yNqWYLVyTvO8oSwwf1tR5HVXQL42H8DF/+N7ofMCD/Wqwgw7T2Qlix1V",
+	"lrvu2Af3P3aWV/0RSbnu9/iPzk41nyi6W19axRniR6qoZBdvOBhXnRdlrqsdvIY8kt3mNS+VVVXzmkLv",
+	"9LbEv/7rvwOxIlgpOtfDbm9r4SaPjFat9+j1NHK7Opt0K6HxU7qmA0AK9Tuhp7fsXp5OuBtu9tBkihfs",
+	"w61T1WDPQX56B7PWuORm4N9t0xDYodea7cKbEILeFa23f0VCCAEz3M7c69nu4iEAEHfuYsdWmZlWHXAw",
+	"6GLS7LsnfO5lqeTVSXyz0r23cDM3aFOoTmGGO9vL3tz2dTd0infJ/eK3uM3rzjWheXbdXVGJL79veKP+",
+	"xk5k4C35jTY8vxqnmXM/2tqt75AeWcHHu4nWLDaPZ8EE1pE712Q3Y8cF2TuX0ZvFxXpfXm8C5VbWMFNv",
+	"1Z8QWfN361GIkKQ/S6NCvRBhjfpWZSs21zZ5703e+/7bI7j5gOmWzaAt1MdW431kvFs7Lc6b0SuOyPkU",
+	"IwSJoIFfuX9aDracYH0WkxtjhVasIfbfR3oqCj+kPe2823/913+jw27TjngDobEQVlngeG5oDgiNgLbA",
+	"2Bj1iCeocAhUCQeM6cCjg4N09wTIoW0dOdJWkOD1CcmFYBtFiTA3XKqh0k4nqa6oyqlKhbRXlrCDMcUa",
+	"1lFGEbbojm66igft3lyhKgXQjlVAvyxkX/V0BHN5qQamBKBjWTWot2lxRrkzUuYURwhkpxeX8xQhU2Lg",
+	"/0vl/HwragTZAdxhGRe38CuQG5qaM3GsKJTk4odY+dPyehArWMWxyVSRMusATRIORtR8hJBhBgNV2pMI",
+	"DiGJun04kUqKk5ZW4s0odsYtPkl8W8DENDoUomAKvNv8UqOeyQA2Cqnq5c1AdwiWfdSGIAinrgCtxVs6",
+	"zt4Wq1z6sDHd23YTtd3hHnKx5RTcgJu76jnaH9tJt4gDLgsBxtvLW8jUy0vCpm493QsMaF/qvipWtZke",
+	"wtmFykKUaw2LK1xUt+Efk09z3bV4zvNBuEfTE/1hfvbopkJHd0W4xwcIqa5NPkm+1ufePyRf3a6hId3X",
+	"frlz39mffI9tfIRVIui4Ys9MdU4f2Jdb5/DRgvZ/PNAN927vOWC+frT8U7Veid5WcB16W+g8iDWapXjA",
+	"S9qlloXcG81TC4YWhNBfNpyaj9H05A2c9ranljByIt6Lpnsl2ruXVgqALotijqO2k6UNTHXOmLhVKcLF",
+	"C6URERSeKTN0YKvwB3Ov+fYmIK6RlPEDFDfZ01isIWYjIwamKMyMXEG8AjxkqtMFB0SMc2sVMZU7tw2K",
+	"SeEv6ARbhuzyS4C6+dLCp7VmgpustCUdVisFUKNenTtET5f0wm0gXjZBzy8i6ClDFLEFX8sf+rQRz9Ms",
+	"s0L6CBrCpRK0TJf/XGiwgPabyznKfYgyYazP34cEPtg2+G8uQdwGdEsr5x1xSn0mvjkF4n3aBMWAjQuk",
+	"raiLZ7dLjT8QbI0qx6I5oD5qb50RyzpnJDaxCFnM5NyKWa6vCWqxyPusES24bhXh/jAe823DUguX3wPK",
+	"zeozop3oVc/KkwlXtEYTeBfNpBUyy+4vmLBxiNfrGXgIn/+m6P8LVpOnWRbpEEwZNXOCdT35CdxjfuAn",
+	"RSUhkUlAIxXrU0ZINgNxeFucEZrPEs+ZpOO1bnNdEYDPTHt9pdF+DH+a90i7O82TiHxpt6x9HuT2DWNc",
+	"DhTCVU6MFHJjmwk3kSR1L90nGW/VXQL+9fqUPaubg+4BdVsQugHcUc5gjg3gCqpFozYOCQD9a9fbjYCH",
+	"DBjjIyNkvxKQNFV52dOXIBsSakrpO0MNN52N4QoRX9sT/6gxMcEPFSLDn1We3ZDruKuA6K+UR5fX+A9s",
+	"aQjZ/XwMV5ZIqYEt3/xn6vxKatxttSrrOXpKqS4xc3saXqKojFluZAIQ3Ge1MPU1eHUN69IN9ramZf3a",
+	"e7ArV5oH4u59LEMSvpb7tyKj9FKpMtmvVkJYeQmnOhMnmsPGGt1g4f1ZmITR1IRv9HdiZ4I++HxG5g95",
+	"UTj1BUxRvjsK8C3eOAuLUIfH65qbblpLbE0nb681NCO10LQy1xjux7A3YaO0G5swi6WW5srjXG5zumff",
+	"BZqu3ud4P2YjtVyCJYTlcZ7P0RtXy1Hrogxkyv2yEasPrlGplBjneoq1Zj/mb5VIp2WRAoSPVjMRtYvu",
+	"TMtiNwVkFu5MkjGIMdQI5mPFTFyCWqkV8ehAsxPCwqB9Sf0OyLczzN8qLQASeyhz3RVp47NLqQdWqMFA",
+	"9SsBfGdLrbwYtPfj80+uaylV1wENN2p6CGh4ZYupflU7RIf7cdNuuQkarQukhi3fphQyaiGPREJLbYUX",
+	"sfBXHj4lUFtaAXlSqSZK4jshmqnV8upVBAN5AzDotqXm53rms4uIcOjOJhEYqM6C82kTIa0YyFJg0SS5",
+	"64B75fxd0C3iR8PFvT2dTgyhP/ElwH6SAiRBWofacq5H2sFlRHF4pSYVLTPiN8E9nEtvBiThuYx9GQIp",
+	"rcu6ou7Uje8FjX2VbDqM2il1u/LZK+f0P3Km3prxze7pI2WvqHpvdZFbu6hV4vLWc9sKmDmdlhu6DfN5",
+	"EFHhPb8aKS743OTlN7rjXvPyMwQmmXjLsMUbJFVxP7l5p0Km+X5/JEFYLGtNMiV1XhQyioA7setRn70S",
+	"oHjrtkXh7mP++QCUSmkKsH1TtygU0rStcER51enpNM88dgarLGdcR9l+MpARigeRD4W7rIHLQ4rFgnME",
+	"IC6Mc0OQOFIUxlY9HQr8PGcxWvJ/N7muDdIQEs0cW3LS46MjEenyi3Fuicsygr2B0H8mLlVh9NBiCIBm",
+	"09NQx8b9S5V6V3Vxj0CFucwzBqG5VEJleYVQOT5rhQyQWEowy4uCcZDEperLqVWR7kY2VOgTd2s3GEAv",
+	"GJ+HEXRAbMqrJFrkypiFZfGQKeCW+M4xXlTEfHS3SjNZyb2p5/lJPSSmr8/gzil+4+W0GnXE89pGAzxI",
+	"vxl9i5nMEnRyoe+smNMeSN2GS/2YJ9Bl586bT1RPp26N0zClUvlWJkScza3Ih9pAs9i5UqK39TDKD/S2",
+	"ms1oezTOFFcs5AIgdL+8Qy3C3qqmJbLm/iT10F06nSC+EqAPVWYSbcEThmiij7jhfJsJQjN1EBq39L3y",
+	"Z+GryjOecNQNQ6BY1A8W769o+1PjGrV6wftyXzzhcJm3gMCFL11WlRpPiBDWp1VA3rlLDMoGM9NdkZU0",
+	"Q3xV2G0X3nf9fn4H0Ri3rZvPGKp50Hx2C2jlQN3eVa6jh/8B+shen7k92tpNtnKRC99jbTjPxnW3aB77",
+	"WAhS/p2tDSDlr3w4mnKN5rLmH6w1hq05cC8ddJvbo13x66Pnzx7/ljZs2f/Y+5sq+6rYOz3be322R0/a",
+	"ux4lno3cxTltTM47oEOtkjZx+/nT5kzcEzc4VL8bHKoGY62OC4WC9dowXmVcRxBZ82BpN5ls77PII1ne",
+	"o7Ek7NQa4hcyxx+zKz73Q+Q83K2vA/APvWj79bc0skjOH/3cjE3V6iZiCNKpzghU2f+cZwlaGsHA6umY",
+	"/mbBgAZT25mrl/P6WyTIcbCYvClEPw3lWwWmcgxI6c9ss76cHT/VfWdXvqq7TXUP6WSRONOZ7qm0NreV",
+	"1M56rUyRCensJXE57+l0rCrpVFAH5TcQDCwAARGGZgYF1fU6Ev4JkUi1mSUM7O9rb8bLmloiNpnPTPWz",
+	"Vg9KNOxbdKEE87DWh3J4cHhzH8rSJifelXfrRdnEsTZxrE/ZX1KT6xitv0kTtka1msrm4wS5Fvzje8lJ",
+	"Y/v8IgTLTWA6Tg2iO389fA8286NrjzlqjkdoeE5mQFhfaTMDvzrPxFxV5KdripjURpL4OAVGIxEeBlip",
+	"oJARCO0oYADo09JCwO0OXnXMjfXxc88tIL3PzDJQoy8u6bsRXas1wtdiae3faKvEam+A7jNqxtYdsrqr",
+	"GtkhNNJqYj8xJVBRTcceH6tmU3fXFk4ALpZDRI5QPBM+BQIfFmDa6+HIFMqiuY4F4nneQG4TCg1KwU2o",
+	"6GOHiv7sgnFjCd6fOEWaztsJ1E9kAr799oZU56ltJFRSL+SIZ4zFaFzdF8Sq+BZrELsRjGEzJwJyWTmJ",
+	"pSYpdR5fyv5VT4dU38jM9IlIkaYCTSrJf75U0gLnhNSZSOWlKavU/Vri8U+eEvnbt5ukyB81KfK3bzdp",
+	"kU1aZJMW2aRFPk1aJNaUX3ZWhEyNdXy2U25UWO7vpYs+V2Sw0DPTm10r0NkblbNxrzbu1ca9+kjulaXP",
+	"ql22FYWQ/b6ZQsF3nW8E8o/Umm+VUHtjmRdCZlmprPWkhFpI0VdlJXMtZnLus5ZIIOh/Kk2h2glLXsMA",
+	"F2ZZH+dPZoY8bW2DgKF68vmOeCgt6rrXOu+bDLgYxxx9H8uqUqUbCknCre6WzOT/2kq2nLvivI5yvpVs",
+	"aTl2Pyn3vK1YLo7lu6dKD90+OXpwnGyNc81/h7SircpcQ917W5KdV3zbL0s0liHmY9oG487eWlVGvzT4",
+	"YXwJrC+0XjfTvvCJt+F8wWvvCFnY/jFtIAtvqen+5IpLZuNcL+lhp59asr78EQSVg0qgpnPw0IeluVKw",
+	"6TEvgPeLQVwqYzribKFtAKNrnMmEpli0/oAkmDubm0KcSmh6mqcIlTShhYxSr9NqtG/zoZ5OMJZ2rnSF",
+	"GVCgBkEAP4ynAeArjrpLnBZ9AwwthLnrRnx88J0A6X5RSeB2vWPTrtNjnzviRieugM3iRntbbJb6tfeA",
+	"zbLaRLzAXp05wF/R7q/gzxDqJZ+2IbjvBvY/VGDsXN/0Bmd8SLaQtnyF85HeHC/78CWK81XCZY/dh/xK",
+	"XtGDNrgrfxydhTIlUjSCuq3mguzdFi3WGo9yv9dhMW4IGpEO9G7S/nv3n4s8+7DUYXoeVIvvasuzjjin",
+	"1izoni3n4RyLC2i59zovhZnpGP/M6T+4CDqbrMKePjyvp+lGHZHyJWlEuUR392WoUb0qFLku0VgsiT5z",
+	"Keiacj7Z4umtDAZ7XzpiU/e5CUf9frEvvChd1QVYSwg4ycF1liAJFp0HAlwMA6H6eYjUZDloP+v+rTT+",
+	"M68AU6KcE7oFdq9W+ME5JwGhiqJeR9IVI2kT7M+FSBQZ+kaTGMYO1hMhfUeAqtA/CNQUaoZuzOW85muU",
+	"alAqO0o74hEMGLtF+cE9DSMEUEhlbW60DV242oAo70stCjOE1AD0TYdIOM47E6ARc1uVskLnag6j66J7",
+	"4k69gFNacweRiXgXt4Hex820XbgOdfM/waDUjckGP9RbpOlbrr0H8rvP7HQwASQ2aM9kmdlNHmJl+/+p",
+	"tNUpWJcb8/8PZv6jvJekH0gYBd1wozZr2P8oFLNWTddi6O/HJuXt9eC0DZ9DEXGwM9epCQ5pjqx3FiJ6",
+	"VzLlI04NeyLS9x9S0S+ULK1XIPwzYgEAYIF3MjIDMMJwb3f+cwZliBwD536w34CgUJXIqy6E54Ifogog",
+	"31SlwiYzYaf9UXj2Tnp8cJzuwoi8k4JeB/UjpLTEvsI5GgIlvALAA+CJgHLHVPtYpZ5P2WiBUNDNG7Xp",
+	"xMm0Ytv/TkoRMy43KIMX4WHrq7XWi+9Dr2VyZXdpnVBguKS9d87vUkv7XZtZACDbiuJimSoUKvhHspI3",
+	"EFGW0qqs/vCNitwovC/Tm3sGPV3+W7oXBZjRN4dfYYszVxjrfLlYfrPR6lTG0JgMY1ju07SoQrBpDeV1",
+	"DqzhKPG925WXETsAAB0nNf5/JFovoSraJt7HSkSpxmp8CcTz/uSgRzAy5v7KM/IWvW6EZnBEP3xDJRqF",
+	"GhDzfPDr4CK8D/pxePe/m6nbU0LpqswV31vOG2Bhs5HSibicVr5zzwzwlBwTC/LSTImWwGNGTXVmtIKs",
+	"lsfs8bkqgOZJaooPPMvAPo8+Zkc42eieCJ7vWOq5X3WsZqfTq5GbriDd2MXcGyAsAUEB+dIErJsIWVgj",
+	"8kHMDe9OlmVlwyOtGSswGxC5i7YCLQ2Q+Cthc91XHQGGA+cCvekAJXOhpZ5fWheGThsGvHTm91rQ/A0t",
+	"skrrYex/5ZZIGaKAbLyLa6FVLu6BeWabPsUvxhsB86Lx8m+Sv8tzEbgls48bdXMyfKYuR8Zc7WWqyN8q",
+	"J4/239OxCzo2vzGNwScmKJThY+07hWMGQsn+SBCaF7DzITDfIhHnQl7hDQ7jEd38c6cYaJIrRLcaA3+T",
+	"V6NTXIB10FWvv0urpczvAV9DXlleeLvJMmyyDJ9M9CFq9vLNGAk/EjWNdII/urZsa3w0a4u5/VLRn+tH",
+	"cdqevawo6hz5Q8MigbWTgGeLYMmygqZqFqN5RUCJScg3AE5DylPLs5QAIPJKDGRe2ITiwM7MzIS0PY04",
+	"qdBrqNVMoKnY0klAw6IZ3QN6w9GawneidJbr4c1xFDyvqTpuLXVvkrQJxeFyMseJxcGqhcTuhtvzd8Sm",
+	"tAk43EqwUxNYXWgtleZ1CoRF2R7J5evbCvikZlsBQxKjT2dVv1Ro6Sy2Brzh53x5TPzxEq5ilt6qpJ01",
+	"wd1K2ttf5Kcpaa9XT/J8ro0QP4NB+qlvquI3VfGA6R9kyRpm7DVmYBT3s8RaKjJlrxBm9PXLp4TN44xD",
+	"Q3XwVvUBgO1X/qp/2/k3OuY/9F1hgWyeiemVrsC4HJlZT1dGOEN4MPfZwLim3Q0BMNYBJ5K5O/C5pcLb",
+	"jcxMeyyK1y+fivHUQhAyHVXVxCIke0EMWFJMppdF3ve1+kaLiSkr8deDRBwffy1MCSlMmOjhwdEx0ZtS",
+	"nHAs50IWhZmJSZm/lZXqaa2qmSmvKGQLz0ypA3nsCyqtqgANI2VeuzePf/jp+fOfL06fPn3+Ju2I00qM",
+	"ja3E4cGBf7HwNPUuJ/b/RnsANgZUM+PPPxEYnqFV4zY3v54zaYF5oCPOUUdF5F9Nvq+evlvvwEc12W+b",
+	"8rQjxN1boXuAxnvbBoKFy++hh2CN2WRBWaw3j6ymZRb9DdpqzYaCRuJzJa32CEOJkUZfVR9Gl0Q21SPv",
+	"Uq90dXQ6vBrn1qz0dPaAolGUpgp7AL+tG+4BF2T1Kz4kW1Wk568nElK2vnaYI1vpWuqvqL3pL8422OSP",
+	"/3j9Eixdlho0H5uhlu9+K0baBtHstCyQZBaMju7+vhPXHZLLnb4Z78Oj9mnrAGWru875LdZd+WuPQUVI",
+	"sPa2EtFrQpL0tn5bi5qWLlvCTksyAAlqa7S0dYUGzLSvXz7tCrHeDHtITtcVv/6GDeTvV5zlB2K0zQcw",
+	"8v/xvdB5IWAchRl2nshKFjuqLHd7+kNPD8ZV50WZ66rQO6yWUKruiv19NBGZrbWv7siTSw9YQpXLSwrb",
+	"YloWXbG92nptw4aoaLm266u0nYjtxhpt/8Zsum5YplCdwgz97NE+3j1ZMv3VuSGvj5eE6DXl5pbVXDzG",
+	"ODPbD85UHpgSatedfRzi4R3hPPU64gR6DFgmPzZj9xeU+UGDrCzL/G0LEkPdFFk1ec4DzC0Z05tc+Jej",
+	"aNDkXEHR3BQyTJbnoOmkEBVE9899jddllz93Vnkl52J9r2I1d2KTFd5khT9xVvgmCfDRUsCr9ZXNuAsM",
+	"Ss6gVq8jTsVETq3KvFK6UmrS1JeBzBhq3YzuiBQv64qBLIBtvrDG96XJnubbeYYW7pfqRrcJ6d3oWRWV",
+	"/Y0khrs8DHerPbCPXnUqLp3lZxt1hWMl9WyUF2p5I1isvG8bAxpMi2LFZq5mEMe9NbeQN2d73Wm3jiC1",
+	"P/w+Cuc/q5Df9INtghVfTHdXgqI5buq6s1G51K/az2qhzVbT802NUYxLd5BQ13lJoR6kkfQUTwDrW2Wx",
+	"nK+x4B8ei0zOr09oR9HUO5ZKnQPS6tYXgfKW3RiSXlKrmau7ZMdD0dCdsuRh9L+bPLmf2er58noF1cZZ",
+	"2DgL68PPsWjfjg3vT+Q6LNcKaF3fuj702rpQ+mowAY+KC1PiUkyMzauInwJ+FQMFzPgQYBRjqA+VVgxk",
+	"yXT9YQkhxClmUlfUu3QqStVX7nk9zWBBi0Wl1IjjNFLTI/Hqaod01S5UoFKpAAwt9BaVSvZHxIQhrHFj",
+	"TLBxhzoBcEKRq8OFCKQwTwP4nnsB1IoEROJQpGAGkHyvuFVIGyc4Ucm2l7nGucfPi7e3gq/0Mh7u+t7O",
+	"kstX8HbWrdUN38cqmhfHtb7X469r9X3o00FP29lhl96fVhnu6E197u+3PnfjmP3BioLrISboz4xV1scr",
+	"FG6oYqjn2LO+9OPja+RfQMtgvwQ+J6r5b2T4OuIJAdNq9a4SR8diZKYlNTKHsml3YT6EHt+8GolLU40S",
+	"DyAFiLM662kuJsO2j1Vqx1aDnRXL6tkS4PfDuUVQt4xCzY3RVAGIwwr6OdL0mVG2VeG2lOt8/NaSdZ1F",
+	"96pWVVZcMbSusvLXtSqrsLU2cbk/uTB9icTsNdfH8peyivS8ezXBfqXsPcnSha43cmWcZ+J9jo57fpqw",
+	"iCzyK4WUDNVIlbYjXiqZObmFbgl0FCsxAiJkMVO6ivI3puxpzrH4cLgluD2EGI/yNy0SK64L3DTB/Z6a",
+	"4O4QpmqJ1i10PN5QiepdiT9MMeemK+9L78pzssp/kre3tWFsbppt5DmvAnKLR8SBGExuRWb60zF98tOy",
+	"2Opu7YPQo3Es6IJ8qHM9FNNJIgozHLp/5zo2MwkLFQ5EmK2AAIP8PIHPxn0goOiy3DoZ8QwP80NyrDxs",
+	"tBYSqI3IEcc1gmVhwlBqvAlGbnQHRGJFrJdcD6PBEFZOy3he0S+Lg3nDhQg8ioRIaBnHhoj1rJwjUxKz",
+	"dscwGhF6kak4SAdtPB4nMBomoya1jPMX/mlxoE9yUC4eEMg9ke8kLufUjOk2rY2eZZUs+61vCH9oeTtA",
+	"gcW3FKdnCREOQis77cI9yLrhno53Q97ypNMzotVauvw1CF0rKlUUvOyk16gxCzj6iC44fu6kNIRv0Hz4",
+	"C/qlncUJYq40OM9tQiyKO+nUqocjWaW7iZDW5raSutqb5rDypz/uvT6LRgCMYIuPfwgfDtQZt43h1FMN",
+	"SdtchQJKCAYVfPJqnFCO09gIRAowXpCrJRrLlOi4Fl6Ep1ZaGMjPam4ZQ8ZZFA1Myr7kN/IinrSc5HtX",
+	"at76rBdnAn5afNbjAM1TLWnAg/cMwJplhkxfzOWFUnTxeY/fLlniN0sfAVu4MmJupiVt63gVo27D5sNC",
+	"Q+/C416U5jLiyZkUsgLqMphpOdU2AuGKHjZSsmgVpD/hDx9++/D/BwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

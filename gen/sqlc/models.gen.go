@@ -1052,6 +1052,7 @@ type User struct {
 	CreatedAt    time.Time
 	TokenVersion int32
 	DisabledAt   *time.Time
+	ErasingAt    *time.Time
 }
 
 type Webhook struct {

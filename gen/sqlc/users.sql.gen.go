@@ -17,7 +17,7 @@ WITH created AS (
     INSERT INTO users (id, email, password_hash, role)
     VALUES ($1, $2, $3, $4)
     ON CONFLICT (lower(email)) DO NOTHING
-    RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
+    RETURNING id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
@@ -26,7 +26,7 @@ entered AS (
         jsonb_build_object('role', created.role)
     FROM created
 )
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at FROM created
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at FROM created
 `
 
 type CreateUserParams struct {
@@ -46,6 +46,7 @@ type CreateUserRow struct {
 	CreatedAt    time.Time
 	TokenVersion int32
 	DisabledAt   *time.Time
+	ErasingAt    *time.Time
 }
 
 // No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
@@ -68,12 +69,13 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (CreateU
 		&i.CreatedAt,
 		&i.TokenVersion,
 		&i.DisabledAt,
+		&i.ErasingAt,
 	)
 	return i, err
 }
 
 const findUser = `-- name: FindUser :one
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE u.id = $3 AND ($4::boolean OR u.id = $2 OR c.service_id = $2)
@@ -110,6 +112,7 @@ func (q *Queries) FindUser(ctx context.Context, arg FindUserParams) (FindUserRow
 		&i.User.CreatedAt,
 		&i.User.TokenVersion,
 		&i.User.DisabledAt,
+		&i.User.ErasingAt,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -118,7 +121,7 @@ func (q *Queries) FindUser(ctx context.Context, arg FindUserParams) (FindUserRow
 }
 
 const getUser = `-- name: GetUser :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
 FROM users
 WHERE id = $1
 `
@@ -134,12 +137,13 @@ func (q *Queries) GetUser(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.CreatedAt,
 		&i.TokenVersion,
 		&i.DisabledAt,
+		&i.ErasingAt,
 	)
 	return i, err
 }
 
 const getUserByEmail = `-- name: GetUserByEmail :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
 FROM users
 WHERE lower(email) = lower($1)
 `
@@ -155,12 +159,13 @@ func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error
 		&i.CreatedAt,
 		&i.TokenVersion,
 		&i.DisabledAt,
+		&i.ErasingAt,
 	)
 	return i, err
 }
 
 const listUsers = `-- name: ListUsers :many
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE (u.created_at, u.id) < ($3::timestamptz, $4::uuid)
@@ -210,6 +215,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUse
 			&i.User.CreatedAt,
 			&i.User.TokenVersion,
 			&i.User.DisabledAt,
+			&i.User.ErasingAt,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -225,7 +231,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUse
 }
 
 const listUsersByEmailPrefix = `-- name: ListUsersByEmailPrefix :many
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE u.email COLLATE "C" >= $3::text AND u.email COLLATE "C" < $3::text || chr(127)
@@ -278,6 +284,7 @@ func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEma
 			&i.User.CreatedAt,
 			&i.User.TokenVersion,
 			&i.User.DisabledAt,
+			&i.User.ErasingAt,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -323,7 +330,7 @@ func (q *Queries) LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE u.id = $3
@@ -355,6 +362,7 @@ func (q *Queries) LockUser(ctx context.Context, arg LockUserParams) (LockUserRow
 		&i.User.CreatedAt,
 		&i.User.TokenVersion,
 		&i.User.DisabledAt,
+		&i.User.ErasingAt,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -383,7 +391,7 @@ SET role = $1::user_role,
     disabled_at = CASE WHEN $2::boolean THEN coalesce(u.disabled_at, clock_timestamp()) END,
     token_version = u.token_version + 1
 WHERE u.id = $3
-RETURNING id, email, password_hash, role, created_at, token_version, disabled_at
+RETURNING id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
 `
 
 type UpdateUserAccessParams struct {
@@ -412,6 +420,7 @@ func (q *Queries) UpdateUserAccess(ctx context.Context, arg UpdateUserAccessPara
 		&i.CreatedAt,
 		&i.TokenVersion,
 		&i.DisabledAt,
+		&i.ErasingAt,
 	)
 	return i, err
 }

@@ -17,7 +17,10 @@ const (
 
 // Tasks are what repeats: deleting expired sessions and the counters of old attempts.
 func (s *Service) Tasks() []background.Task {
-	return []background.Task{{Name: "delete_expired_sessions", Every: sweepInterval, Do: s.Sweep}}
+	return []background.Task{
+		{Name: "delete_expired_sessions", Every: sweepInterval, Do: s.Sweep},
+		{Name: "finish_erasures", Every: erasureInterval, Do: s.FinishErasures},
+	}
 }
 
 // Sweep deletes expired sessions and the counters of old attempts, a batch at a time.

@@ -58,6 +58,16 @@ func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) 
 	return api.UpdateUser200JSONResponse(toAccount(user)), nil
 }
 
+// DeleteUserData erases everything of a customer.
+func (s *Server) DeleteUserData(
+	ctx context.Context, r api.DeleteUserDataRequestObject,
+) (api.DeleteUserDataResponseObject, error) {
+	if err := s.accounts.Erase(ctx, actorFrom(ctx), r.UserID); err != nil {
+		return nil, err
+	}
+	return api.DeleteUserData204Response{}, nil
+}
+
 // PutCustomer sets the name under which staff see a customer of the service.
 func (s *Server) PutCustomer(ctx context.Context, r api.PutCustomerRequestObject) (api.PutCustomerResponseObject, error) {
 	customer, err := s.accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, fromPutCustomerRequest(*r.Body))

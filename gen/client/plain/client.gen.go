@@ -6034,6 +6034,19 @@ type ClientInterface interface {
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteUserData Erase everything of a customer
+	//
+	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+	//
+	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+	// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+	// accounts of staff and services: take their role first.
+	//
+	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+	DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetWebhookDelivery Get a delivery with its attempts
 	//
 	// One delivery, with what came of each attempt to send it, oldest first.
@@ -8263,6 +8276,29 @@ func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, content
 // Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPutCustomerRequest(c.Server, userID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteUserData Erase everything of a customer
+//
+// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+//
+// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+// accounts of staff and services: take their role first.
+//
+// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+func (c *Client) DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserDataRequest(c.Server, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -12767,6 +12803,40 @@ func NewPutCustomerRequestWithBody(server string, userID UserID, contentType str
 	return req, nil
 }
 
+// NewDeleteUserDataRequest constructs an http.Request for the DeleteUserData method
+func NewDeleteUserDataRequest(server string, userID UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user_id", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/users/%s/data", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetWebhookDeliveryRequest constructs an http.Request for the GetWebhookDelivery method
 func NewGetWebhookDeliveryRequest(server string, webhookDeliveryID WebhookDeliveryID, params *GetWebhookDeliveryParams) (*http.Request, error) {
 	var err error
@@ -14666,6 +14736,21 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomerWithResponse(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
+
+	// DeleteUserDataWithResponse Erase everything of a customer
+	//
+	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+	//
+	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+	// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+	// accounts of staff and services: take their role first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+	DeleteUserDataWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*DeleteUserDataResponse, error)
 
 	// GetWebhookDeliveryWithResponse Get a delivery with its attempts
 	//
@@ -24716,6 +24801,119 @@ func (r PutCustomerResponse) ContentType() string {
 	return ""
 }
 
+// DeleteUserDataResponse401Headers the declared response headers of an HTTP 401 response for DeleteUserData
+type DeleteUserDataResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteUserDataResponse403Headers the declared response headers of an HTTP 403 response for DeleteUserData
+type DeleteUserDataResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteUserDataResponse429Headers the declared response headers of an HTTP 429 response for DeleteUserData
+type DeleteUserDataResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// DeleteUserDataResponse503Headers the declared response headers of an HTTP 503 response for DeleteUserData
+type DeleteUserDataResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type DeleteUserDataResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteUserDataResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DeleteUserDataResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteUserDataResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteUserDataResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserDataResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserDataResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserDataResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserDataResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetWebhookDeliveryResponse200Headers the declared response headers of an HTTP 200 response for GetWebhookDelivery
 type GetWebhookDeliveryResponse200Headers struct {
 	ETag *string
@@ -28108,6 +28306,27 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 		return nil, err
 	}
 	return ParsePutCustomerResponse(rsp)
+}
+
+// DeleteUserDataWithResponse Erase everything of a customer
+//
+// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+//
+// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+// accounts of staff and services: take their role first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+func (c *ClientWithResponses) DeleteUserDataWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*DeleteUserDataResponse, error) {
+	rsp, err := c.DeleteUserData(ctx, userID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserDataResponse(rsp)
 }
 
 // GetWebhookDeliveryWithResponse Get a delivery with its attempts
@@ -39591,6 +39810,134 @@ func ParsePutCustomerResponse(rsp *http.Response) (*PutCustomerResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers PutCustomerResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserDataResponse parses an HTTP response from a DeleteUserDataWithResponse call
+func ParseDeleteUserDataResponse(rsp *http.Response) (*DeleteUserDataResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserDataResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteUserDataResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DeleteUserDataResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteUserDataResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteUserDataResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {

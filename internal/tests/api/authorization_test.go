@@ -48,12 +48,13 @@ var operationBodies = map[string]func(*cast) string{
 	"createUser": func(*cast) string {
 		return `{"email":"new-` + uuid.NewString() + `@example.com","password":"` + apitest.Password + `","role":"agent"}`
 	},
-	"getUser":      noBody,
-	"updateUser":   func(*cast) string { return `{"role":"agent"}` },
-	"putCustomer":  func(*cast) string { return `{"display_name":"Ada"}` },
-	"createAPIKey": func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
-	"listAPIKeys":  noBody,
-	"revokeAPIKey": noBody,
+	"getUser":        noBody,
+	"updateUser":     func(*cast) string { return `{"role":"agent"}` },
+	"deleteUserData": noBody,
+	"putCustomer":    func(*cast) string { return `{"display_name":"Ada"}` },
+	"createAPIKey":   func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
+	"listAPIKeys":    noBody,
+	"revokeAPIKey":   noBody,
 
 	"createWebhook":         func(*cast) string { return `{"url":"https://shop.example/hooks"}` },
 	"listWebhooks":          noBody,

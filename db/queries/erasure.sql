@@ -1,0 +1,111 @@
+-- name: BeginErasure :one
+-- Closes a customer's account for good and makes it nobody's: nothing in its row says whose it was. The rest follows in batches.
+-- No row: there is no such customer. The accounts of staff and of services are not erased.
+WITH subject AS (
+    SELECT u.id, u.erasing_at
+    FROM users AS u
+    WHERE u.id = @id AND u.role = 'user' AND NOT EXISTS (SELECT FROM api_keys AS k WHERE k.service_id = u.id)
+    FOR NO KEY UPDATE
+),
+closed AS (
+    UPDATE users AS u
+    SET email = u.id || '@erased.invalid', password_hash = '!', token_version = u.token_version + 1,
+        disabled_at = coalesce(u.disabled_at, clock_timestamp()), erasing_at = clock_timestamp()
+    FROM subject
+    WHERE u.id = subject.id
+),
+ended AS (
+    DELETE FROM sessions AS s
+    USING subject
+    WHERE s.user_id = subject.id
+),
+unnamed AS (
+    DELETE FROM service_customers AS c
+    USING subject
+    WHERE c.user_id = subject.id
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id)
+    SELECT 'user.deleted', @actor_kind, @actor_id::uuid, subject.id
+    FROM subject
+)
+SELECT subject.id
+FROM subject;
+
+-- name: EraseMessages :execrows
+-- With the AI responses that belong to them, and their events.
+DELETE FROM messages
+WHERE id IN (
+    SELECT m.id
+    FROM tickets AS t
+    JOIN messages AS m ON m.ticket_id = t.id
+    WHERE t.user_id = @user_id
+    LIMIT @max_rows
+);
+
+-- name: EraseTickets :one
+-- Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
+WITH batch AS (
+    SELECT t.id
+    FROM tickets AS t
+    WHERE t.user_id = @user_id
+    ORDER BY t.created_at, t.id
+    LIMIT @max_rows
+    FOR UPDATE
+),
+forgotten AS (
+    DELETE FROM idempotency_keys AS k
+    USING batch
+    WHERE k.ticket_id = batch.id
+),
+waiting AS (
+    UPDATE journal_outbox AS o
+    SET data = '{}'
+    FROM batch
+    WHERE o.ticket_id = batch.id AND o.data <> '{}'
+),
+entered AS (
+    UPDATE journal AS j
+    SET data = '{}'
+    FROM batch
+    WHERE j.ticket_id = batch.id AND j.data <> '{}'
+),
+gone AS (
+    DELETE FROM tickets AS t
+    USING batch
+    WHERE t.id = batch.id
+)
+SELECT count(*)
+FROM batch;
+
+-- name: EraseJournalData :execrows
+-- What the journal says of a customer besides that it happened: positions stay.
+UPDATE journal
+SET data = '{}'
+WHERE position IN (
+    SELECT j.position
+    FROM journal AS j
+    WHERE j.customer_id = @user_id AND j.data <> '{}'
+    LIMIT @max_rows
+);
+
+-- name: EraseRememberedResponses :execrows
+DELETE FROM idempotency_keys
+WHERE id IN (SELECT k.id FROM idempotency_keys AS k WHERE k.user_id = @user_id LIMIT @max_rows);
+
+-- name: EraseUsage :execrows
+DELETE FROM daily_usage
+WHERE (user_id, day) IN (SELECT u.user_id, u.day FROM daily_usage AS u WHERE u.user_id = @user_id LIMIT @max_rows);
+
+-- name: ListErasures :many
+SELECT id
+FROM users
+WHERE erasing_at IS NOT NULL
+ORDER BY erasing_at
+LIMIT @max_rows;
+
+-- name: FinishErasure :exec
+-- A request that was let in before the account was closed may have come after the last batch: it has ended by then.
+UPDATE users
+SET erasing_at = NULL
+WHERE id = @id AND erasing_at < clock_timestamp() - make_interval(secs => @settled_seconds::integer);

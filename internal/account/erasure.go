@@ -1,0 +1,96 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	erasureInterval = time.Minute
+	// erasedAtOnce is how long a request goes on erasing. What is left then, the background work erases.
+	erasedAtOnce = 2 * time.Second
+	// maxErased bounds what one statement deletes, and maxErasedTickets the tickets, with which more goes.
+	maxErased, maxErasedTickets = 200, 50
+	// maxErasures bounds the accounts of one round.
+	maxErasures = 100
+	// settled is when every request that was let in before an account was closed has ended.
+	settled = time.Minute
+)
+
+// Erase closes a customer's account for good and erases everything of theirs: their tickets with all that was said and written
+// there, what they are called and where, and what else names them. What is more than fits into one request is erased in the
+// background, also if this server ends. The row of the account and the positions of the journal stay, and say nothing of
+// anybody. Erasing somebody again erases what has come since. It returns NotFound, also for staff and services.
+func (s *Service) Erase(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	if _, err := s.store.BeginErasure(ctx, sqlc.BeginErasureParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID}); err != nil {
+		return store.NotFound(err)
+	}
+	s.auth.ForgetAccount(id)
+	s.warn(ctx, "user erased", id, slog.Any("by_user_id", actor.ID))
+	ctx, cancel := context.WithTimeout(ctx, erasedAtOnce)
+	defer cancel()
+	if err := s.erase(ctx, id); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// FinishErasures erases what is left of customers whose erasure has begun.
+func (s *Service) FinishErasures(ctx context.Context) error {
+	ids, err := s.store.ListErasures(ctx, maxErasures)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, id := range ids {
+		err := s.erase(ctx, id)
+		if err == nil {
+			err = s.store.FinishErasure(ctx, sqlc.FinishErasureParams{ID: id, SettledSeconds: int32(settled.Seconds())})
+		}
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// erase deletes, a batch at a time and each by itself, so that it can go on wherever it was interrupted.
+func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
+	for _, step := range []struct {
+		most  int32
+		erase func(most int32) (int64, error)
+	}{
+		{maxErased, func(most int32) (int64, error) {
+			return s.store.EraseMessages(ctx, sqlc.EraseMessagesParams{UserID: id, MaxRows: most})
+		}},
+		{maxErasedTickets, func(most int32) (int64, error) {
+			return s.store.EraseTickets(ctx, sqlc.EraseTicketsParams{UserID: id, MaxRows: most})
+		}},
+		{maxErased, func(most int32) (int64, error) {
+			return s.store.EraseRememberedResponses(ctx, sqlc.EraseRememberedResponsesParams{UserID: id, MaxRows: most})
+		}},
+		{maxErased, func(most int32) (int64, error) {
+			return s.store.EraseJournalData(ctx, sqlc.EraseJournalDataParams{UserID: &id, MaxRows: most})
+		}},
+		{maxErased, func(most int32) (int64, error) {
+			return s.store.EraseUsage(ctx, sqlc.EraseUsageParams{UserID: id, MaxRows: most})
+		}},
+	} {
+		for {
+			erased, err := step.erase(step.most)
+			if err != nil {
+				return err
+			}
+			if erased < int64(step.most) {
+				break
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// forStaff is in everything that only staff may see of a customer's ticket, and nowhere else.
+const forStaff = "canary"
+
+// haunt puts a canary into every place of a ticket that is for staff alone, and returns the ids of what it adds, by the
+// parameter of the paths that it is for.
+func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
+	t.Helper()
+	path, staff := "/tickets/"+ticketID, c.agent.bearer()
+	fields := c.Do(t, http.MethodPatch, path,
+		`{"external_id":"canary-`+ticketID+`","tags":["canary"],"custom_fields":{"canary":"canary"},"priority":"high"}`, staff, jsonType)
+	require.Equal(t, http.StatusOK, fields.Status, "%s", fields.Body)
+	note := c.Do(t, http.MethodPost, path+"/notes", `{"content":"A canary note"}`, staff, jsonType)
+	require.Equal(t, http.StatusCreated, note.Status, "%s", note.Body)
+	ids := map[string][]string{"message_id": {idOf(t, note.Body)}}
+	for _, kind := range []string{"answer", "suggest_reply", "summarize", "triage"} {
+		id := uuid.Must(uuid.NewV7()).String()
+		storetest.Exec(t, c.DatabaseURL, `INSERT INTO ai_responses
+			(id, ticket_id, kind, status, model, last_seq, finish_reason, lease_expires_at, finished_at, content, review)
+			VALUES ($1, $2, $3::ai_response_kind, 'completed', 'canary', 2, 'stop', now(), now(), 'A canary draft',
+				CASE WHEN $3 = 'answer' THEN 'pending'::ai_review END)`, id, ticketID, kind)
+		storetest.Exec(t, c.DatabaseURL, `INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+			VALUES ($1, 1, 'delta', 1, 'A canary draft'), ($1, 2, 'done', 1, '')`, id)
+		ids["ai_response_id"] = append(ids["ai_response_id"], id)
+	}
+	return ids
+}
+
+// TestCustomersNeverGetWhatIsForStaff calls every operation that a customer may call, on a ticket that is full of what they may
+// not see: by themselves, by a service for its customer, and by one without a role of staff for itself.
+func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	key := c.apiKey(t, auth.RoleUser, allScopes...)
+	served := []string{key.bearer(), "X-On-Behalf-Of: customer-1"}
+	for name, caller := range map[string]struct{ header, opens []string }{
+		"the customer":               {[]string{c.owner.bearer()}, []string{c.owner.bearer()}},
+		"a service for its customer": {served, served},
+		"a service for itself":       {[]string{key.bearer()}, []string{key.bearer()}},
+	} {
+		created := c.Do(t, http.MethodPost, "/tickets", `{"title":"A title","description":"Hello."}`,
+			append(slices.Clone(caller.opens), jsonType)...)
+		require.Equal(t, http.StatusCreated, created.Status, "%s: %s", name, created.Body)
+		ticketID := idOf(t, created.Body)
+		haunted := haunt(t, c, ticketID)
+		for _, o := range specOperations(t) {
+			if o.role != sqlc.UserRoleUser || o.OperationID == "changePassword" || o.OperationID == "logOut" || isEndless(o) {
+				continue
+			}
+			for _, ids := range hauntedPaths(t, c, o, ticketID, haunted) {
+				got := o.call(t, c, ids, caller.header...)
+				require.NotContains(t, strings.ToLower(string(got.Body)), forStaff, "%s by %s: %d", o.OperationID, name, got.Status)
+				for header, values := range got.Header {
+					require.NotContains(t, strings.ToLower(strings.Join(values, " ")), forStaff, "%s by %s: %s", o.OperationID, name, header)
+				}
+			}
+		}
+		token := c.Do(t, http.MethodPost, "/tickets/"+ticketID+"/stream-tokens", "", caller.header...)
+		require.Equal(t, http.StatusCreated, token.Status, "%s: %s", name, token.Body)
+		var stream struct{ URL string }
+		require.NoError(t, json.Unmarshal(token.Body, &stream))
+		require.NotContains(t, string(c.Do(t, http.MethodGet, stream.URL, "").Body), forStaff, "the stream of %s", name)
+	}
+	for _, request := range c.Simulator.Requests() {
+		require.NotContains(t, strings.ToLower(string(request.Body)), forStaff, "the AI that answers customers")
+	}
+	seen := c.Do(t, http.MethodGet, "/tickets", "", c.agent.bearer())
+	require.Contains(t, string(seen.Body), forStaff, "staff see it")
+}
+
+// hauntedPaths are the ids with which an operation is called: each thing of the ticket that is for staff alone.
+func hauntedPaths(t *testing.T, c *cast, o specOperation, ticketID string, haunted map[string][]string) (all [][]string) {
+	t.Helper()
+	all = [][]string{{}}
+	for _, name := range o.pathParameters {
+		values := haunted[name]
+		switch {
+		case name == "ticket_id":
+			values = []string{ticketID}
+		case name == "user_id":
+			values = []string{c.owner.ID.String(), c.agent.ID.String()}
+		case len(values) == 0:
+			require.Contains(t, ownedThings, name, "nobody has said how a %s comes into being", name)
+			values = []string{ownedThings[name](t, c)}
+		}
+		var longer [][]string
+		for _, ids := range all {
+			for _, value := range values {
+				longer = append(longer, append(slices.Clone(ids), value))
+			}
+		}
+		all = longer
+	}
+	return all
+}
+
+// isEndless reports whether an operation's response has no end of its own.
+func isEndless(o specOperation) bool { return o.OperationID == "streamEvents" }
