@@ -1059,6 +1059,69 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1346,6 +1409,9 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1392,15 +1458,31 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+}
+
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1766,6 +1848,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2159,6 +2247,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2199,6 +2305,34 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
@@ -2295,6 +2429,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2379,6 +2525,9 @@ type TicketWithMessages struct {
 	// after a reply by staff, and once the ticket is resolved.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
+
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
@@ -2494,6 +2643,15 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2523,6 +2681,37 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+}
+
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -2839,6 +3028,11 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2936,6 +3130,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3213,6 +3413,129 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3280,6 +3603,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3299,6 +3629,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3503,6 +3836,15 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
@@ -3511,6 +3853,9 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4139,6 +4484,30 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4160,6 +4529,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -5312,6 +5684,384 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5582,6 +6332,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5660,6 +6446,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6563,6 +7364,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -6730,6 +7540,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -12401,6 +13229,1533 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -12582,6 +14937,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -12679,7 +15064,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -13979,6 +16364,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -14299,6 +16932,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19586,6 +22235,30 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -19607,6 +22280,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -20704,6 +23380,277 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -20947,6 +23894,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -21878,847 +24874,904 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTj8Kljtfsd2IsmS+i6fObPt20wnvsXdHifT6p8EiZDENAVoCMiyxtN79mn2wfZJvoMqgARJ",
-	"kLq0PJlMNn9M3CIJFAqFQt3rS20kZnPBGVey1v1SY5/pbB4x+Pf5dx8u3i/4e/bTgkmlf5GL2YzGq1q3",
-	"dk5mTEo6YbV67RONFkw/Hgmu2GdV617f1GtjES9pHLDgXSzmery7es18I2vda/M2V7Vu7WrKiGQjwQMy",
-	"mtJ4wkgoyTgWM9I+JG9HSgxZ3KzVa2FQ69ZmctJo1+q1WESs1q0tJItrdzf1WrzgF/p5vODwXCqqGE6r",
-	"pjGjATxttc/OgoPRcaM97tDGyeiANc6Gx+3GEWuND+jJqB10OrV6TQkRaShv7u7qgIdLFTM6y+GAE8rl",
-	"ksVEjIngjMxDNnIQUguool3ypVdTqznr1bq92vsPb/qXV+fvr14879XqvQQyeLgJbPAVLBU+gcX2anc9",
-	"3uPF2a5e/PWq//rF5eX5dy9wWvjc7EJ+1kPabjVOgtawcTo6Omp0xmfj41bQoofDE5xVRDgslTKUinK1",
-	"2cTP3r65evHmXlMHLFIUR55SfktWYtHcbPIXb57vPHHJ+HoPX168ubj8fu+bWNPUdvE8lHQYsSB/4iSL",
-	"P7GYLEM1FQtFzi+yZy/QJEfDfmA/r9cCpmgY6Y8vDKlKQmNG5DJUoykLiBhryiVqGkozvD5nMZ74fpg5",
-	"MUe01WqctFqtxqn+Tyv9X2CO20LWuoets3pNhQoO5/kFcaDRGKx1a4/nsRhGbCYfu8DCQbt4HcqR4ONw",
-	"sojz6/8wl3AGSczGC8kkUcA1NMwPJLllKyJiMhMBi/xomWWGdnCjuc/5BQwVjpgz/H1w0j50cHLU6mRw",
-	"kgfFh5jsO4idN+IcNjFHGFFElLhlXJIl44qEXAkSMyoFD/nEjwwu+kgPHkQsJAsIjSISKmkHHrKxiBkJ",
-	"FRmyCeVECUNPO6Cmc1SBmgn9xAi3o5fgJoUe8fL2E4sjQYNSkgklEck7mk5GlHOhF6MRpU+CH03pRxUE",
-	"s37wXejnDL5R8Uofj1pXxQvmYu0gg7UMnD6MOS8gyt7FQomRiEoQZpmFFDOmpiGfEBZJ5kfS3A5VjqJh",
-	"LG4ZMpuYSE2k6cALzj7P2UjthqajajRlictCSlgcizLiSpaDiPrLQiiaxdKVEGRG+SplqYpQosJZCYJ+",
-	"giFc7CxFhh0PmUbEMg6VYpyMRawvOEIjfa2sdsHKsAorh50shwbw8NQv5iVIwSUgRt4zORdcsvz1pAXJ",
-	"iCmWnt0EF1QpNpurWrddr41iRhUL+lRLfp1W57jRbjc6navWWfeg3W0fNdut1sHh0Y+1em0c8lBO+8jL",
-	"at2aVGKe/Fw+xHHzsNVpt09wiFiqPnCx8hkPD9qtVudHK2FuIh3UEmG2v9U3cD91a2LOOA0fT+aqIaRs",
-	"tDutocMUaxaVcJzD0S3Lb/0a6XURc/ftg+HJSeOEtjqN03GLNYbtoDM6YIfjo9ZxrV5bgBivKRaYFSJL",
-	"1rqtuoUjFDz5tdOu1+axmM2V81NHk5u5cNLv77L08uKTVTKco7QUKDVLLUOD8uCSTdiPzcdbYdklN8bh",
-	"WhjTSLJ6jRkYrr/gPxOtxeghlN+mJwCkTi2SSfZTrdu+q3s/AmG07KOO1kwiKlXf/JnByFqlQiXocbQK",
-	"ONhd0mm1WlpABZC6RCoaK5+4ig+0xJlF53YSeEKF2wm5QO/wiYfiESjcq55GsF5OGHTJJlB1277FGkWh",
-	"3rMblCoNRp7fePzO5uO7+sjG4x8kWxcIzryT6d/vu3GGS/Vq3S+92q+06wXcGwTVe7VQ9mnYM1dSr0YX",
-	"aipiBO425DiPfuFOD5PcFPBzBaPH9zPXhaF9MYdpFykOMsyrh9yrV+R0PTitViWzJzbHvt7y4m13/X/X",
-	"3b/qdXcDtHIVzphYqHJVRIaRvjq8sqIyH5fL0kEYEK1emFsi5CB57iIl0mrZ+TAjJaaA+eRD+xTut3cX",
-	"f2Yrz0m5Zau6hnfhahLXX6qOSOes22o1NbCdVp5gjxrDjiY+enjYOAtarHE4Oh23WYceDI9bNXPtarG2",
-	"MHC71W13uoeHzaNWu3NwoAfmdKYX9ZENiZzCsZvHbBx+1sfwtn/+I7/6PLz4C7u9DHKmx3pNjsQcTJqG",
-	"dmVXy+0JKcuuFuz1imlYq9cE7w/ZlEbj2o2WEWBP+/lltVjjZNRqN07p0UGjMz5mR8Hh6GDYoTWksdGI",
-	"SXmlCS+vmWharINphMJLqMCDTtE+IrOQL5QrTHyp4WtIxbVuja3+NB1+Nwrfhn+6+PDzRftNeCEvZmr+",
-	"47OL44u//+9//0/zf//7f2r1Gvs8D2Mm+yGvdc9aLU1I45jJaTKQjFUfX0VuZKhmyGhs9fbRSCy4Koo/",
-	"k/zp2Jw+EnNSIvDN8BBNYjpi/2ms282RmBWI6ZS1Dxsnw/aoQdujw8ZBcDxsjc7YybjdSrccYXOg910I",
-	"Zl07kvivtARNR88oH7EoYkGpUpcIo2pKFeFiKIIV4YwFWYvJjhcequEp/xtZeLKMCfBw99u5CDe81JzF",
-	"/MYutVbhTmuVK3DPppRP2Dsq5VLEgd8ZxIWaspjMzUuZw7uIY8ZVP3mmr/s4ZiNFpiKWjAw18cQrzYPZ",
-	"0n1NKjqPmFaDqBlfS4hw+J4J/onFkupVvRFK88O52shgPHK+9NzA7uM+F6pP7dDFCzkQTOJNDO+gwdgd",
-	"YJc7ueOa0juO+cpdsjOr3+JXvgzAHpzQ9Mx791Qv0p59AajjbMmkIkCYKeacAeHeL/EWLs3FioyEjpSE",
-	"OylUkowWUokZizPXUvE+3vmaTSF8jSJsCYhmf/P+zC08lOlMb4TyT/NSxGQkoojRySJ7EaeTPQ2jKOQT",
-	"csvFEu0imrIEZ03ykYYKEKembOZOeAVIKFkZ/Kjphg7FQkuOJOSfRDjK2CsDJkdxOIeD0a1dkCWVZq0B",
-	"UUsteep5HW+spcwLHIscnrTbGi3LWPCJA9oHyeIStlG866suuw1YSOGaRhA+suFUiFsvFG/YkhgSIpQH",
-	"JPFRl+LGFRLpKhJUQzReRJE5ig6RNs1tmOpPyS839doi1kudKjWX3ceP9ZBNZ8WPNcjysVzM5yJ2VxPg",
-	"SSs7YugN21GA2kbA1rMUxOPnt6t334fi5G/P/zr54XD2p9box7g9/Dj62+efbi9Pv+cd9Wp5tHghTsJz",
-	"ejb+7u9/CQ7+/M8kf6e7YIiqYhuW5o0dZdkyostCO6rcoznVGlAiSxboVbJRzDQsy6lko/4P302ji+/f",
-	"RH87+FMUPHv66cfw6XQYPo3Ydy/V6LvP0atn5z+/Dp+G7K9/+WZrap8Hmy59+4Nh7pCKzbDXTOZch3Ie",
-	"0VXfUN95QMkr8YlFFFgj+6xYzGmE5GG/b2g+V9uZdswofuVnHbzV1HPgonDkYORXXmaFDpNSbavVbpwE",
-	"nU7jjB2OG0f0eHgyOg3OWGv8nxaEZsg/0SgMiiRf/nE+MMhBubn9syh/ukKx0INstE3qf4HcmaJGr3D7",
-	"4KU1elGniRJgURuplvzBoJrgeWtFQyPo+dMPnH6iYYTqVl4KDKiiQyphXYFY+sTmYNhfOEPkZOVkgFRi",
-	"3jV2oH28sVv8uZ01C1lBVs7BDghh8ha8VV4HjRaEi9FvWbdMl2jt0PoDDk/arjdhLmSouXqv1tVP6o7J",
-	"P8c2wXYtR1M2o30t0IfGrp2QzzG8IUagZZVbylPmiv6EkSoY3S1xoyl9R8O/XAz/zkZqayeFRg3CkzgE",
-	"8hBlfQobHLkkoCrZTbnRRn5xnYSAqb2xAL1Ml7NkhnM20ccgMvejpSBDQDkScT/X5yXdlc2NHLtYLPBk",
-	"5W/+u5t6baoFMgNrFnY4bnhblOoJz6jWeEkk+ITFJBITEvLcLW5uG80O9Igv9HVzRQv20XO7TQUbXcLK",
-	"4KbqK/g2y8di2FbK7ccQiIe6GWvorwgNgphJuUsI3VlZCN2LzNDEAlZgYy7cgAJzq1889+HBGFRwl8mU",
-	"mnA3KwqQ0BcQ5QgKRQTlhgwlGdEo0rrjlKpdosROSjGSAlmBjgKsGikvabi5tXNh7UdJ9NJXMHlm46dy",
-	"N9s/nc1zDPj9Jzd4vhTxMAyC/Jl5I6zlJZQEZMziCRknn+ZEIMMyHuCXjiAURWIJQ+4iDGXjbh3Z56UD",
-	"R+FopEDq1X5PefB2PPYy3ldsrIgSZLqYUS5zkTkzXLI+FjAOo5GaFiNTQ60GRxmzWkIu4hY+vQjYbC4U",
-	"46PVBX8Xi4nmdEU5VNIZIwZFdSJVGEVkwQMWkyVdeTYjTIfth1wfMxzYZVp2PIeXO9A0/sxW4LDNzrXL",
-	"Vo0qI/Jc9ubMD1HNIScO6IXdLFtlDrGvQzmjapTfIJgBuN2SSowB1DS+NuzTnXVmh87QvAeTmSmsTd8g",
-	"8t7k79rK8yh0IKzEX/IeII/jDZLH2JguIoVWWRt/7kOQ/Xr7ZR1kwqNbrqHVXHyl4avJrLgA0J6fxSxg",
-	"XIU0yp2pj7HgE7/Pxq4BBuiPnBFyfC0r+BA0TCdjJtbgXSSiowxza2fszRoskgXLg4si9A5aHBrx2FKT",
-	"YxFKogTKnhUYcokIba+OXOTjKIIzAoNpQmprHts5OiKfQhkOI0bOL59dXIAqQUeKxXA3wJ7bxCmYXAnR",
-	"N3CF+ubUQjbQYhTOQlXrdo6OtLQNNKExkwMDk6Z2CCxON6VV3JQwe/SqNiaPNGdz3tGYzpjy2POAZn9a",
-	"sHhF5slL5RvjvuNw/eRnvRcLfsvFkmvi1YIwNZPAkH7Mi4Xqi3E/phwUR8A+wOQgXyPHQT7+vAPKW511",
-	"KHfXWIrs9CUHze8xZsMTSKIVJal1STwFGi8YSFuOagz8yPEHExViolBCFHoQbINuGHbXGPdK/mABKsUJ",
-	"vuDgw4sIBN0ygwT+bTGRCcfZJyJah18BETHlVkvPeC9jMQPLluZYo0jIaopIR8mcPqMimjSZiUBTSXbY",
-	"XRBByzTGBBEuQOXYSN/SKHlFpToPZiEvSqQRlYpQ/SyUKqZK+FgRhKHBSwUBKcSYhOIwZDkVGj/G2LHL",
-	"8WBlyHjlA7qADAdqQEL4ib0DDaqIBdSsjGPfyWqx+SzDnHA+m1O+Aj0ePDrklQqqzeOdlrF+ec3jR6NW",
-	"u3Ey7NDGWdBuNQ7ZyfiUHg87o4M28Gap4sVI76bWON7GAaQ1TcM5Ut17oRSLAzoDDSDkEHK/FPGtFn4D",
-	"uoK7dx6LYDHSgOntsnAvHV/lYhiVqumd0+5hu9lqHbbboHfHiwidZu/ZeMEDRBZI3YqOx10ypTwA/z6k",
-	"dTXBT2k1pij8BEZswUHdjEPGg0jjt8q5dtRtt5qdTuuofarnT6yEbdhZMbngL0Wct3KDpevt+UJNSafZ",
-	"0vDN3G2cxJQrG9TnyJAb+OgXUsuo4ImiAc34+BOA/PECkvzp8u0bX7hAfqANANFzvaaRXhjzhzVpjT8/",
-	"oTnUM/th35zLPLuHQDnD5rWwp8cxEl/IyYerl43TXVhcu0wYSFZCUoAKh7oINSABDbYvGQuGdJTzZ18o",
-	"MmXRPM/nZ7MkYwZVx1DVNQcwof7V5/kwd553iSyPqQr5pNatQcpaBfVnJ3PWK8ujZHgAgUm+yP5/CZ9g",
-	"3bNQGuaXaDebnNtF4hUwnzMaSxMzpHWdsb4FKImZ1pYxgG05DUdT/XVMhnqcmEWMSiYtF7acdw2CXOvn",
-	"NtRjEIRWmO3xc3NXr71hyw+yqKBwtvQ6ky2jikK+Ywhv2+PafsM+q4qwuwslCWefVT4eyAZvG6yenTVa",
-	"7UarfdXSZ6WL9JYLyCEdY5H/tYNtkvDOonP6nMxYEFKi+RwIUmLOYqQvI1vixe0zYKVBkT6PdWGgNNkC",
-	"/T8QTOlMvwsvP83w8uOUl79JojvLfNY56A2eXooFD4pXmJqymNW1mqFXos+cLEHIGAbweb24QHOg/nuX",
-	"tWadOYfZtdppvcvEh2aFxeAN6okhTHlXltQo8ITh4WHjbNTqNA6CQ3Y0Pm6dtE+1jm35HIYO1neKx6xm",
-	"WAfdw3Ix9iBoneLBP6WdcaPFDoOj0fHwhJ6eFTh6KPsckLErA0Ns6h298paUuNSSKJnST1qDn0ehV80z",
-	"NNFXZbUkTMCwud6tyTR1EHIkzoRfPtjJczoqU3TMCtNaFSUklluERs47upCVQaOvmCIB09J4HOpbi4YZ",
-	"CrRRd9Yf/Q7D7q6EeKUvylzOyCcWk+ND8ufwqQfLJmKvD9Y++DivRYKoOaMr3K/jo6ODYzJcKQZ1CWZi",
-	"J9t6K6M+th3XklkKWkUNPAWsFoEGLDAeaJIDAijx7yB11Mkc3/X7nOhCiTVnDaS+dufg8Oi4GEu5QXDz",
-	"Np5L0JWtELsBMIk2ly6yOpa6WsBtd1snmq102hg7KVnc3zwvyNkYQ/DPka7zNnEIHVeCDBlU8PD4wvsm",
-	"pLG1wdaURRyPDqqiWbUw07ezbTC2D9NIqyY0t6lQVTJ/9jcPrQW8mVCWFyBPBUWSxkgiQseKGcexjX4B",
-	"pX+i1XjPkTfv9JkZNy+dRIHmqzB4Ypi8ZXO00yYzaBra2X59eNLOGrBhDbsYsA8yOmvb0Vkt+ki6ziIn",
-	"yeMC8B6DbgUPMKQjd32JGQOuqI/5mEq/j2DujNJPIhcymHbiY6y/0lhP7m2Sazv+Snc9JI2hKODCAzCi",
-	"o2iYOydBTMfqd295u48xzWJoj9Y03Ip3MfsUsmXO3QqmErGIAstC0Q9uiMzdqZIyiX8TC1ieRgXE+hCs",
-	"ChFgsRCaCFLEhMaTgMnbZqo3ypVUbAb6fTrqBpdhvtRidTSQibTxIsbaSYsFlSKqmEHIaGoYU/HEwsiJ",
-	"tTV/XI0lWq8neQesOWn0II69i6CJoZQ+QRPXRlywPGc3B3qKlEumVMgnsiwXYJMz/Js9bPmzlS7bkzmN",
-	"SMomTv+6TGsnQ/5XNNDfaHQtlE1hKM3UTFUoAoabDXNc7nD4nAW4xJa0oyHYtdTq+d5TxV5pIcPHBaCs",
-	"mjmYoL8I7jXfxFSxfmRGyXIByYAsZyJm6UgaIvgZAu52dzhvVlRNL5Gk0BWYQQZ6wAkL6EixwJuicu7s",
-	"bj2p/rkEuU8RSbO+6DLjR5WdrV5tzb6ODXg3v5bJ2k7oq9zR6nSPDpvt9ukBhrHuZP0wkQ+l5wnd9MZi",
-	"gf7ZQlG7sooXOP6Ecab3uTJh3jeo/TC1Hrxn+gBXmSPAL5+KBVilzBlV3wH9NPC+jaMqLVD7hUfXp6tP",
-	"tWFr/+fF3YsXN0bU71f0fC8i9kaoc2Rw+Q2FsGPAFSVSgebn04n0a1gwwAzj8Na3PMJkORirB+JgrwaW",
-	"pyEjVN6ayM5dbcTHZdHMemVptHQJS80DrlFyyWg8mr5nchEVk3+Mbqe3iRazgKprtuQtOoZ9JpK85OF8",
-	"zhQMY8JurTMO6qOvF7rvXHrRcvaOQfWIwhQMYzE2UJgqAFoh8IKZz+m/2d68VP+yzZVhEJluh983XH2X",
-	"rMW+4551157BTbgWN94KEL+XbbuB4xN/YvHThVyVCGqRmIS8SkzD8Oj+UA/hSmlFSS9mYEQPd4oVbp9u",
-	"nBWKayIGogIbcQFGDgJRkAXmEdG5EnPDPBSL2HyaseWtL/nUzuRqQ40cC3jOPWu+PANj76H+8uSg1Wod",
-	"Fo2nZxTyoo+OGqeaso7H7WGHHgan7Kyl353DcAfNVrPdPmi2HncOK6ukeaYDKkIPWbf2WvwcRhF9fNRs",
-	"kYd/bbefkFchX3wmn0+P+8eHj8jLMGZj8flx+/CoWcEI2qdXnVa3fdQ9bDWPj9qdgyxKbAJ5GU5OtEDY",
-	"hpv5qN3O4GTUpq1G62TYaZyM2q3GGTsMGkcd2hqdBAfjY3CoG5y02t1geNo97HYfH55WI6U4XwYpz5m8",
-	"PZ/PH3eabfIwfHv5yBylcMI/zEvKs2wfM7BRcBMmL3tiWl+CvzJmzFcPzo9oZNaHWWZdWTOOvz8aPbs4",
-	"vrid//WHZ386a7KDVnPUifhw9rIV/PVPUVLl4bGJHHi8CW98TMOGLYX6Labnofz9zW5ApHgK+WTDvMAp",
-	"leTvCwml8Bd8DzmBXyERT9o1/ZPn4vl8hRvWM/r9uQsTeWJnX2F+6B18hbgjzzD2O2+ngF89Bm2bsYKU",
-	"mASO+3wtoTTDPCExg5jwUKFau4tOMSyz2V6ZGHQLSkESyMKarvxjqKb+CEL9hNDSCnO/G3rMeCf+NQIi",
-	"b36bp9BjQs+fvev/Y4RfYwu0TAeS1Xu2KHbCMJS+8KbOYn5+zPBpRbZUki6LzXea5ELJJC0ryRjqmhwR",
-	"Qid0t0yRUVn+ECyQAKR+FumsBIhSiNeUr85RCvJlcIef1dSk11XknSoh+lo9tJEe0qs72ocmCM90KMJC",
-	"lZ8h6H7/edqukb8AiB9F+aU4iELBU5Yo13D3SfNKBZLSV7JhYaZbGMQuyOKQBHw1UEBD7h1RGZU7WVEK",
-	"aTme7DuApjgsq9b5XfgJulFRMo9DEYdqVSeKTqTRyPESIuOQRVnniJThhDM0J/FFFNk6aX14FbZCxAFE",
-	"vED9szstrOIEtW5tGk4gh5xOwPI7xLhQQMR4wQMsNfrh4tmUqq0cANUVVrfiqc7lfFOvqTicTGA1qV+h",
-	"YY1rLrCbdnjcEZQv2daNcxqb+kpFg1yleGDoBr6CUKRcYEK6XrkYzkKVW6uR23Zru1LVWWXHtobms9dM",
-	"UW8FLGiEUdKFECZvSMXmpY0KNZoaKZCmKFe7+v20w0n6frED4z3HqG7gCGMwHmwGNVbIqcYEvrMxzrfs",
-	"PVLResTdvevnb9+8uMGaZDla/OHk/6jxX5Ia8Z/vPR1rfmN0ulO23Ha3BS7UXx9vC6XlznO/bFLNuupq",
-	"qX/ZslWOZy2QELVxPtud95Z0wmpK4E1686KO8oHr+RlX4YgWAm7eiKQ0QF66XOS+ywuXaYIUZyywVfGS",
-	"Age7mGoOytQQSIfKQVMQIPMAw4XPTRwkC16zIKRX8JGLgXcRDXmh7VyCg+TzPmR6YbpzaapYUtRLy9QY",
-	"7X2/BLFxJl74KMWIszBnCj9avGsA7IB2XFE3/iP642x6k9dFUQiwT0cuLef4lI3EjElv6lahfjuOVRX7",
-	"AmEJPC3iXifDVa5+YVr1Wk1DXlG3GgV4T1pnlXummHu+Q1eWJKXzBxqFAS2LbD8ns1BKyGoCWihS7afk",
-	"+5KYdgiMH8aM3kpCSbyIksyskeAqpiPlTxrQ1GuiVpy0AARjl1JCrbLqXSkGKmLhi8vUyPvI6O27xDdW",
-	"aE86E7zK7rBk9LbvPM/GFjs1rRiVK62zTRam2mcRW9kYGgdhyfi74KxdhjO9cHdpBXxl14a4+h2Ur//N",
-	"FKDP5k6FvkaBgc2r8rQKtKlT7a1SpyqLg8K7nfI0q3YF1t0SvW03YwKX4B7JAuJ3SKW6KSBw9TFUU78h",
-	"0Tb7IVSZEnxY0df4XsvT0jpJY1g8qcECL+7+TNa6B+16jS9mQ31I2/pgWkdw7SkNyIQqhkUmQYGpFEML",
-	"yWdHrY4WIDPTdU7T6TprRz32jNppHWoOskdqOf4noZaUWDAw1tMNf0pN2juhMasKhK3XFlyFUT+7BmeK",
-	"S9MfI2/KBhuzaZ7hShox+xSKhez7wygOfLwm14LjLx+PPgXfTaNR+PTnHz++Wf34179Mhp2/Tf728XDy",
-	"41+n0+Ffn8ofL5eT1z9ffOMiw8NxCgz8+v84uJ+Dg+CHBRQBj8hkiq1/9NanErdMKM1RA8CiTh6+f/mM",
-	"nLXbrbqmEnjQPmoeNdvHj0BgQFC09DifR1pnCQV//HcJLuNE0rJWdajuDolh9PMrxidqaqo7mlMlVWxl",
-	"7xdXdOIH20QLa2FvaXJG5VQseR0jgk3JQy1UidgH/mnztHmQA75XO+jVaiUQHh/q7VaKQSzJ/+vVrv/t",
-	"3xv/dfPHXu0/annQ67XPjYlo6B8b8jacNwSATqNGIjphF8BsVVtkACgkZ1f8LmaQYgdR2PGCkeUUqvil",
-	"Vdcsi8f6AITROArTerS2ILBJSx/kimcOMnjIb5PtdSlExCjfanGvQn5bXM2gt2i1DkaLOIJ/sCckZtE3",
-	"PciH7tUGuF2nndPTR/XUAzbXh4ecDwEPUMnRpDIY15izjTC6DcT6FjJTvjlq6Z87x6NFLEX8ze1PncV5",
-	"64dpe/bd5IegvTqctRYny+9+bJ3+bewDqowqOq3D0/vs/iuBh8VP5HOqpgmFg80HmUd2vVuFnN3zQCbp",
-	"Tp4+YnBDgeZFo4hB6gAPsAYSYXQ0JXMRhaNVlwziQTZWNmJjVcd2ZSLWmtuM2dSHgRoYmUj2+EPIcW2E",
-	"TI0bmhfSediIqWKwxQ3D8B41ezx3rDG2/0n8TeuJ+qZd23zJ22xlgpp3sEwfgqhyEYEJALJOBj85+NBr",
-	"XiZrJhsu2b/gn75pt1pPlt90vtaSmYpX52NT2Ta72kuzACUgFNr1aLulzyHhQi5GI5Yj67YL8ljEM4px",
-	"7OoA7Kv0czhbzGrd02MoHDcLOf7dTtajgcW0kM0X5HGqVV49CntnXj7/8wNpHMLENkDI7smnLNkxroG9",
-	"1j/f+M7Zx48fzx0LoB+Q0VQfND5hyDGPT46cCy5/uT2FVsUkZjSafdOrGVmhV6tj/e1vetmCr8DyducU",
-	"d/VaFHKU4s6/+3DxfuFhceemDBUU4jj/rvHhQoOcyB4XWq6KF1x/n9obn4pglc0qr/2HvfyaQxGs/v2x",
-	"0/MwXuAw+VfAoqamMaNB2XNoi5xUE8pC/p7RwG5+8mUB9glTThAumMCxarE0EXT2U9QXKmEoI0j83cDy",
-	"QDq9qLKwIHFWgOOGkVVCIotAvAqlAq+Jgw5ZhCEKpYMQuQsIaY/nkp3BF0ioitNjC+M97MizKVVObmsF",
-	"UUP2vyKjKGTcA5FkPEhYTpHEw1LK3YT4c5CiU7YC1pSXkZM1oP5w8pWBLaOxfM/jtMRCOZI11TmOvx2I",
-	"7jmLWLZDZhY0fA7A2UI8BSgCeOdjosJmgcjYDUqgeMEDFpgMniIMLzA/0wbdmMC6IhyMJ2PkgTDf+IFo",
-	"JWCkneTg5occ9SI8LwX0ggHJ1ThITNkg5mOVyJ5MX7PCuUQJowBTYuZI4JJVIAHT9uFEU8j9p347LuNJ",
-	"70QUAXvEAkrrGGMZKBtyJ6ibmGYa5KUyGo+mplm175TrxzYcNw/BT55JjcfEVjr2nFuM50xjwmz3IA8a",
-	"YIQCZ7Geqf+wzVVwZvw5kz2UeyPjIFjDWfT2WG7k36D7cJA3dMYCt6trFoI3UCvOcUrWCZVJR5Zw5Dkw",
-	"87SMRgGgNPy3DBy2LKPVS0VjtV6cGOWaru+EFLYsv0UDJ4+5bPr04txlbluA0zcxF6p0VvhutylzOWzZ",
-	"mb9jilATLG2d1EalSDSNtTvizrAbjEyqtVKvuWS+pvDbyoJUevfmYSq9gCdM7XT7+gFxqwpWA2T9ZFUQ",
-	"PU99aX7I7CBrQfys0t6gnksosabd7yYquRQhA0Kyn6BecnF/kTXPqZo2c4+zZd9K8Ilpdl40vrOVlrJw",
-	"msS8KoIvVDgr2F31A+9dOcdn95jbFugoW7p5wT87Ptt99vemkFEpvrHSkRff+Rr7+ekzZQ5KZP5+Bo5y",
-	"4QmqD2l4kPHVITlfqyyhJCYf03897hXIYkWjnDmG3jJCl3SVqWTkMWfAQGUXVyVIKSjWEVnKFC8ZRDGm",
-	"STQFIHCIdQyxmu0kAEGaj/9CSxgOJsKmjeZK1BOTM5SqKDlZMF+lKA9T9nlabmgdspaYCj2fM86Ccrw5",
-	"lYt20uHeM7nQkuCUejmdfujQ+ibabQwffbgw9qEd7nwHJp+NwA9VtbEgCxRYC3YA65O4ZQH2A/CBpR8D",
-	"HLds5QNBPzdfFy6wedi/ZWvIWiiaKv2p4zwPxjyiwI+k8Z97QIGRsgPtQjyXSsznZcSjHzqb5NOwxfw+",
-	"ZIJflvNpY4isUnPzNsinq4vnO6u5V0yqdaeaElUtgilHtNxlS8rU7OQSNWEAvkv0yua2br0VV+GMRSEv",
-	"M3FkeVnI1wNihrsHKDvZXarmXmt4qefBc8TL9EkadFsqZT2DGqqAJPC1FeHEOI3dRS0DQBmxOACU7dLC",
-	"iW7eZZsMBDYWuHT+UtPMIgmC3t7aYCYvParO/KXa28INnN7pqPrXnhzU0pVPmNpt2etV1r3rqtmZs9Gb",
-	"JTavtO2DXxksjnV/iFZVjGtEZxDCHaqvqDFbsEI1DWK65GW8wb7ghWZpHu7KGO7yX6Q348Vzv8fXsbg8",
-	"kAQVDKh3r9le2uYod4dWOXL/I2bjWrf274+1LiW4vrgf41P5+OI5uv1AiCoF6d2FlsAQHHLOVwRzgeWc",
-	"YZ8ZqOX94cPFcyxbiwEiXPBwRCNoJmd6p0BrnLIFpQLbfRej75V3Im0H6om6sYX8lSATQQRH10WTfDTF",
-	"akPUa0w7hCGbhDwNsDLtDNxGBhlHfCvXocCucIxl/f0xD8eHbszDWat10j476xwdnhy2zs7aTvhD617h",
-	"D88gOKoqtGdOJwxXLJtEK70cE5v1s8GrkN8OCMakWE3PfDAWMXuC6UTQc2NGA0YW82bNjw2M0iqLWml3",
-	"TmHJyd+ZyLzr88aPtPFzq3HWb9z88X7BeWAAK4l3guBJYevTSkJxrbZ1TdnSsCOFu7KAQRP2WveoVa+I",
-	"dOnsMc4F1oXihO9cf5wKmbb7gGKGXLHAPQF1ouAlfbqjyGYrNUlSiRQOwEosACF64yVjUL6Bm4A9H3JS",
-	"UWabY73xyu3CMUi3uOpwNDWRsOmi60QyzaYVC8hwBXk3VGYxQaNcsE8u1rduxDoMJe9j0f6gDAUAXCnl",
-	"H7YypH+QJX3a+Ll/86VdP2jd9XpN98+H9YqHj7606u2zu70Fsno19tcQSQyWsTGEqUpmfNY2FAzMLt1c",
-	"rOotW+mPplDgQxI2HrMRVuhslrSa7/G013ydBOF4zGLbn4JpmcAM0iSXjJHr90xpuebmIdRAfhzjnyaK",
-	"MNuK3mxRvvV8VWBUOZv6t8Z/3Zc9XYxfY8FUH67xpkXZWvBoRULkyIMXV3QysG37kU1LVsdrexlKRgaH",
-	"7c6gSQZ/gLcoXzUJlDSjEyjHr1mdiYGrEylQbKNgjI0ZpvPNY/F5RWaw4yDLkYeDj48hvnpQJ4Ne7aAx",
-	"+Tmc92qDRxDATDNOLzpjVdgfN3DVm7KIF1yFanVFJxhmcjF+IzgrQdxViiAbd6t5mGboXY1AtDtLFUYR",
-	"MUU969n461CSwUHrcJCUtqeYo1iMQe/x9kGz3ew8ql6shvZ+K35FTXxDmQwXBpni8NiKya67bmrraMG8",
-	"S0zsdlbCxIjpLj7CRCD8aVBPxYNsZhOB4B1MKSTDVY8PzOfmufleXyjDWCwlNIMYYPCJWMQjNgD+AZAN",
-	"NYeQLBpr+VMvxm1vbxscol2sx0NJwgkXMQu6rlFTTRk3gSoAMRj0FI01e4fAFUoGMZNMDcgSLr4wAJ4E",
-	"Bm5YMWlV7KPeggZA3wCb1zYx1872XfC/LLz6U9JxjkoyyEymt0DE0PiQjtgMrnQxzqFSoebF8Z42bBnX",
-	"gGffCHWgI0vDSWIG2NTXebrwvLSTwB5ss2rDBB3k5RBg0FItyK8j60TS35bKLpTFxAxjmiknAyCTQfNr",
-	"UYBd6m+MBMw90vza+59fPiSXVMvloWKzolhOzvEHMYYmSuYt2GSTNGNPfJu8Dp8CBbHPqot3KE0y1o22",
-	"g3FNPZ7kqJAZo9ykUoWYtWEpMJeYcNT6DWsIxkVZdmMYCbfKCOE4M++ps6OBpQwUtLNUQZJaYu4JiHFL",
-	"lkFivJpf1xTiRGneczXl+l9awPbrrsVV9+61lA+SxWULMZbdr7sSaw2+5zpy1s2yJVnj5tddk8+Uut/1",
-	"XZrc6vwaoQiK25AYNUKQvPUXZbeNydXeFCg/NA6cZfg3mPl10H9frN+l+f/GyvyXhcBqTklF4y+ZxF1T",
-	"ZuOPkMALRfThxrLu2Z/s576p7buP7TR39Wx7s3XfuQ3VNOybrfQdgozL9WRKmYxEuOare6lBa/mpLVa7",
-	"mBv1lls+ApIElbdpUGbX6BDQOoT2uApnrA41bE1HAhgS/g7oCoUAJzk7k1LpW6N5N8VMzc02bKTphht9",
-	"bF632XuNJH2v8us00e8uzQR6I9QllnrYnZiCUNJhtAFdnF88t6/e1WthaoLph7w/j8UkZlKuHcUx3Vzw",
-	"d/aru7qn/fu6ofIt5+/quYrw6wbI1J7fF6nHlrdgs3ib0H9+gXRrY+i0PrthbrgebwFdWZcUQihc2t2d",
-	"hJ7S4DtTh2Rn4pmFciT4OJws4o0o6HXm/TsIU+Ubb/j5xRtnr2nYt5meG3z5zr66N5YGweCLuYkQj9kY",
-	"+JVKayXjLgO8LCBSzJhDE+b+odyJF9rbvjqFzXbYV5uG6h7xW7Zaf7Txu5wZWvMKM2DibN10qHfJB3da",
-	"y4q05sWCfpwur3KU1/YLi4+97b09uSPov6w3csjInMZSX1+UgFREkuXiAb7lUB0DTn76CBrcgV4PlbVN",
-	"NXOor9KsmZy8N0LZKkU7bqmbsodt7ZzxKnH4zPnShSN3BcxCObMG3U35/2v7zV3dU2Zu3UCFwnZ729yk",
-	"1TswXamEwK7PmSJ3T8gAq7QNiKQrSZbQppC8RQu6q52TIYsEn0gsDIJyqmKfVfJyhpH0eFL3EfcIOYq7",
-	"gU2spaop40qIVzQ23XK2JwtTPaevhOhHdpxKrL/DL5J594v0UBIAI0ahEOw/eApKqPA3cxq+zqWynhTI",
-	"uYSmpOC5S9+fsmgOiHsxo2EEYQI74gqS/PrKjlCJHWey/UpTjvCfaqKsoacjNAhiKJsImZfxMAyCnRc7",
-	"dr+vXGo60962PjWTQEPUdO8hj1cvGS4PlQn5kSMxZ5IEQr+akyE+fvzYyNewqBIk8iUvAE4jIl6FMyYW",
-	"andJUaUDrJHU7FRf60yFgZG8MPWeEw3a/sQvv4KzoyS2XyVrHwg9/wdrLRdcsZjTCBtvvtBX8M5iLo60",
-	"gTBqXtwTAsGVkCbi6HWggycSExNmYTDnxmaEAbA4Ixk/i1mgDyqN5D2l/FF2pE3EcnfyfavNaxk9iGI2",
-	"sfxrcLxXVKrzYBbueolAEia1A1TiM51qL2h8IwjjYKEhMH8oVQzl95agpgyxzheQUSK8YLudnRaaSk52",
-	"kHXmGmfKvXH3tFKi8Z2mjJ3ylVNd0Z64AUJh4yQtOqBqwz0wMbbfr0MCTrT3cyMXIzgvfILWzsTEsBKL",
-	"WNpVvhZBOA59FQ4/uqE2hRib3EGzZSGrDhe8A0DnDXW/tq3yX8m0CBud19J+l9rh8SH5c/hUE3vd5Gmm",
-	"VfvrVgPXR4ELxeqk3TnV7yN+TCzDC6iqu+upt8ErpjjveqLIT7sX9LwwQcKmuE8o0/B5GjPNGSLBNdIg",
-	"ED61WtjYqYhRqZyQe01VmpyGDGINA2LiPgfgPxo0yTMxxyTrHtfs4paxeRpjFoVSSawkiZH78ITmxk/Y",
-	"TMxo0o8QrRrvYohSC7MdC3bZHWegTW1Knsn3RsK2aGGIAdh4G0EcGycDG1I5eJIcb9Nhhk8YCn6mUIIt",
-	"WbAzViASY+4OswYl2Wn3hg+EBJaZQAN0k1IsLh/vLpPkbppkjhdyZxRkqixuKvK608Nt4PSqXHsXpI09",
-	"92iAdlt7mpseICUPtdiDGHwEokC+8edXkJnfi4hp+c50qNhtY2IRsb7b6GKtpzo76/6QKyKWkZ4gESn8",
-	"hBb5S6wI9YHTTzSM7iE/07AvPrFY35gbiTRv05c12MP+IgtC5efPn7oAa0yB4tkfLuR6zw4q20/1q0D7",
-	"ueaa6w9Apj/p3vbJutkgjZIqOqSSJSayjNHHqAbKRuVbpZqLZZNcxStjP42o2qcnLt/b/B9vAfpNiLGF",
-	"1uy/CXc4LvWNUM9MdtCO9vLPaCzq6xtmM6u5+eLiuTGdpw5TFVOexldvck9dpV/sebse2NivomXaZrkA",
-	"e/R0bd7lLtg5Yqnu6fe8IYM6d5sq/8PCnlBW1X9Bc2EIgVJCEDFW2Anvnzx0ySDb+OR/fQL5B+zt72DX",
-	"sPOjiMOff13BO5G4F8XWk5Xff/B0cNy3oTppUJkzuRUF8a8hdH/g81hoGLRI9yzdj3uKGb+FUI56rnne",
-	"uhEyjfp+S4EgRekl0cbAZoXxID1uq+eYNrklnUZ32NmSjp3rT48Hgr0i9oHbzrROkoxhIpnSp8mslYxE",
-	"EPJJkkzIWWmTpNwZS3suVZ0s8xYA+jEWfOL2e/wHutXqvzd2iTyxwDSx6DL4GDI9MSEObv9cM1lV0hgD",
-	"7Ke+DAhTf4GIsWmNQV5QU54gMZ7O2GzIYpNsBm+BnUCacjXzWJOoCm3YUcA2ROYz/SqgM1LUnwKB+W4h",
-	"GzGbIdfEVLSkX9bR0cFxPv+9kOY3Kyuo+XG6ShMM9XVnIpc125ozMY9Ybr6jVmvT2S6AHmkUvR1DE7l1",
-	"KRQ3WxSYmJWWGYfEkamIsh0MIPlDsXIzhgVEE4utGwrhqJ8v8LN2K10qjWMKohbmkPhAuA05pMViqXEk",
-	"MqheYTrSLLiNGfZ0prENfj0FQ/D6CTNjpe27vUNhbxYfkPGCJwl91RUVCqOmTV2+1hbbG6wctwWkvv/w",
-	"pn95df7+6sXzWr129eKvV/3XLy4vz797gT/nf3z29s3VizeFn1+80Z+bvy77l2/O311+/1a/9uzD5dXb",
-	"17U6zPTy4s3F5fcwlf7zxfv3b997dyDtLboRoj5cPKeKboOsOzdz6RoBSAERw7+zESgXLnEXS7Kn3rRx",
-	"2iYoz9ySqzJXQznpib4Tfwo9BHqOTboSiAc7UKn/GF05LQCgkMRCsnhQJ1LR8Rib/6HDVSt3g+R0DTLn",
-	"F4vVVR293K5ggpmA/tsWj2Wb9H7Bneh+GqCzikbvnN3ADLVcy7/3C34+YVxd8PlCDZxbbWAP7MC2Msxk",
-	"nr52rzj0KCrjGbQdUW09B8ysytJFNTvOtJIxdyoW2jWBUE0CqYhJCQFLiKEE3+HGzPsZDOpl351Wq1Xk",
-	"3xW8EQHE2G4TUxIveJ0soXxRWn+VxGzOqLonC90gqTNzwu2ndgnOjVigKc1GZvRzY7hSDC6yw9Ojk2NN",
-	"aRdaE1vE7JmRWYqyQZK5QhgPWOBUW7HFl8hALuYslixgwaBLKJkuZpQTJcQtEWC4T4kN3Z2pNdjtxQGV",
-	"vHs8TaBhkWRkHMZSNclgZBtSDbqQYwNKG5W3RsPSZNskgyCmIQ/5ZNDFagHoOoBZJVb1dfvjmYUBTLbC",
-	"OUTogbaGxakoMiEjsA1MaQF77+ZTo3KZTvWc8yebzQR/SUWjyD6y0bP1WrJc5BUlcezgHgLXTsFRVK9Z",
-	"XEDWqwltrNfSvfLeVOcXr0tIgSoyZFi4pdgmQ+bK35IBXSgxMFKymrKZbUyTdl4ZQBXYAbSTTd8BFqwP",
-	"mehx4zDWhBKEckRj4MszjDsYiPF4QCJGzQxJPTSBBChzW7VQApEy1vgV43HJ+pNWGl5dYcI4wxpltp6N",
-	"QGV1EXPMRk5Ly2Y5pO00vk78NK/dZZt0V390Fc6YVHQ2158xGyxbOU3aewJev7ONvvsxo7LcEWG/fwkv",
-	"v8d373JdwjeVcxywb+rFUoichAq5ThOniKVCNXm/s2jigcGzepblC7NQQXk6Q/Wm3YjZzmYqvKyvnue2",
-	"HdhSaC6tDJKaSWxAJLC6GCJ67GVl9dj0JnNbythmv9DT3NPxYXOdTAQsWoeK1/DSXd3GqJiAmY1agJpg",
-	"ErfmyzLW28PJcGVkCJThJGMgVpil2ZJniV0plGS4CCNFsP9Aea2Xdgv+t5d6L/o9qKAXRqFaYR2F8Ri8",
-	"9EmBhs0OrS2hkCnOfW+Ssg5bG1yLITmate1hcMv4H8gs6Tqz2d0yTbdxmzKSqjPsVpS5sBpPpdqFQqNP",
-	"as/Uy7TFLyxHt4Rvp8lwbq+An2O+OwpeO1mesiIfrFXFKxtbUuCOkMZI3eSzXB/hXNPyPPYAJHcSr3C6",
-	"4S7mGiatseZRDhoc4DDpGqxB1rJEHM5CThUif0bn86RHD1ji/Lh7rh/i1PVaIDgrfVFwZt+zzpGSexSe",
-	"2neh8F3Zq+/1Q/smlMwrexOKReCbdwmNrN6kdU/1z4KzDY5zZqjqVx3srHvVWcraURNUrnvTReXdTZFc",
-	"PLrppZgl5XcTinFbreVEuFzLjHvzRGc2zedWJoeYKAGc1xEZN5soER69s9mKkMBZl7FQhgMDAp4Qaplv",
-	"GDHXJMwx4AO4UDmPSFR3W+jU4tWwcKecOpRo87COeo2V7NNVUgW8bhSNMCYihpJ5L2ZztcIrAwJuoa69",
-	"k+63kd3gDVSWTKgna/b12Q2SFmx+oz0WqszVNc/JGdla40bOyIoaxSrjef5aqEDPbCs5p0kcbl31TVRW",
-	"IgpLkqeXkVSUB7JLBshPta5dNzLjkEFAMwpkT8jAypBB8kYimKa32BMyQA45qPe4o+XXbTHi7O0nuP7C",
-	"MTjUywwOGbMC8VkV6j2O7nwtRzqKHTSlyiiPyVpBGzerSnl7Vl1fp2GXNFo65zbft56s1nRdsvUwixf+",
-	"jhoiJCbI/WtRGlaIk3ErxSJbwZq+NqZsK7UJKHkh961cWoATT72epw7lG4ZG0IKqUo5YqjmjoRe7COsA",
-	"qmTLsOVw/8J9zMbh5yIBfG+C7G7hHpiEXAIwMRuJCQ8lw9qoOTNjO2dlPMrUvpa3/UyV/i/tjqf4OLAU",
-	"aAL29RBsJnB0zYhJaZDZdC31lXKDMEHNkA6/7u1LfMsEQYejPV3aZrDEEOyq1qGSSWarEvoW92kTDjiG",
-	"gBKqSBwEZonrdYmUtvxGu4SHSK0F10EFjkKemDnqyI4TFQsaTZNQZq4rGfJJxBqmg5RLf0VvsFt7/f/1",
-	"ep9brUav97n9stf7fPJS//Ps5c0f9BNZ8rD8Ky/tnkOsQUmzX1Brk5aI1JYOBQviVB84oc8+Wh+hcvjx",
-	"yeFZUjmcHDXbjzxyIMyYRmyUNIWUZHBugunAdtslTxmNWUxMAW5nlKQK99s5/WkBVfvR/SBz5/2wdbbe",
-	"mWb5e+iFbiQ0h0Zjj+nIlMRqAPeuNogctI8OjtdZRIDqMx0k1ykEvrwbvwP4PFrSlSSDISAz45PDn9Z7",
-	"4jIbmJktg7z8IrznD0+79z43nABOWMYsta+LfOR0Ot+MqyW9zH08W7OzRGyCsvz6F8OtUITLWNSwyJFZ",
-	"pUkHTH8338mtDDVu6q9f0eACXD8jyqGQAra8D8sUCmxpv6aKP7y0hUCy+VXl4/62n75h9MmK17P6VB30",
-	"7ZxV76hyC/Hjtpn2AO31ts51xxrTJmz03FoftbF7+syB2WCweuJ2BxutgB4BnoOCn2VCRqtq7LgVJJKF",
-	"Jx9nA5vanc2ustap/s9T/Z9n+j8vNr2pOFuujXVNNFK2zES6ZoxqeSTkhvYRT9YzvlVMQRoXApKC0yY3",
-	"8d5fKOuqT1qghIn1Fs0CnMEOawnJJt5h2EUXe0IYdY9yMggDCFywXWd6PNN2hrhdZ+yQ4LC5ZWwuraMR",
-	"usxA+f1ncKzM0g3FDnxBDKXBLSBIgROZhugJgqCKLjQ+1SIUxPgSsA7op3MaK0miENLQTPemAfw4aJZF",
-	"u2RCDsSSO86axOCLneyU3ATCtHMw9t8YaEgHabuw2DQn0JQysE+TeIs1EWhhACz37s5HaYDu1LKwG49A",
-	"2TWNRzQCW5MMvtwNCJW3MnHqpJ5Yxz+nFjEvso/tPFQxs1aBTHOAEniNHcyCrGljEXNjNbfeDBvzV2I6",
-	"L0MmCPm7IfIc6iUY00KTDPS2mhAgqhynpr2vH8hUbsED6hjXQgkuff5EH9ek4ZgC1i0miIFlqKY9PkiV",
-	"nEGdDNmIopxNVaIg2VZTwA5opAnPVG3mQpksdmfvDD3m1bk8c7T6U/qOjx1mh84aRDY2bqDGcHBwcPbI",
-	"2iXJeKEWsWF1nHy4euYGnKwYjQlY+p4QziAyxbC+UELRHiIWpntFclkFVLGGCmc5xesgq/h3Wpnb6mGn",
-	"1bk+bpzd/NJpXR80zm56veCXznUb//Wlc/eL/fXLwd2jxsMWPPqlfd1qdG7Sv6/bHfjy4LrVvnl09VD/",
-	"H47UahzcPOpetxpH+ofkHw97vaYetF0/u3v07cMff7n+Y+Om9LNH9+jKtYvl5dczMZRaDfAETBj0MRwv",
-	"YjgxYPODuw8lZ2NIuGUraRqBoXyb0MRiEeaEl1yIpf7TFV5ajTPaGN98Ob1rJP8+3ODfXnvRrlGpxtJh",
-	"MHtTyu2yN/VO7K7CRZpc8ZVXAH5/xT4rj0uzPHQTF/BGqHtBz4X6R4GO6dH3Ab4s/inz7jodVw/x3PkA",
-	"Ah3U+tOLX17Bq4WQSfg1C3Q5Ij5IFt8HDbbPNbkoCLye+7SIro001zdsmSivOykW99BlrRpbrXUALk2X",
-	"j/ug02nhvTNZJW1IMnRlyl9tbkIxw5giWF5DCvRptO1cIGHjCRmoacgHqWaUXPc1I/fJDeHHrqp39doi",
-	"jjb85MP7V4X901+Xb1mQuqk2dD3j+3f1vNh2y0p6qMGtZ2X4rKU0KdpH/szY3BhTKZFsFLNCfsFJ5ubT",
-	"f1Z5QI4PfR6QHG40zEXc3FSK1mk9i9Rj5/gI5FTrdGCYgZ6qDqqdBvZbUaAH2YihtVQxvcT38us2n2+8",
-	"dHMqcenQyREGWLdsMDG+DFkU+P0W5zZpaqzfeYBCUCENrcpYQxs/31ybTS8xxjhQ/GDTc4rRRDlPifXs",
-	"QyETFS/U1Nbw38RZgn3jih7/gt+/UXz2q3hVrlMRDxdaqyfqqZuMVOvWKF/lsCjLGfsmNmlnJ+68HDVN",
-	"zrGWZSxKB8RHk4qAjI6mpnAMdQnHheeglQ2L2gZEq0yURrHVurUZnV8jJm8yeGJxObGj3E/t4jLRrGga",
-	"1TgwWoRkDA4VpiskA+j3ssZ3UzK8TriI0fue5EWATZ+n1SwEJ0M2pdHYGgXssD5TWRDKeURX/U2UsOf4",
-	"rkWcUzqnOjMLU2+MXp14Xakkg7823vLGUwC28XY8yCTjbt6/vqQx9FfyF6d2laaH7zoOYRc/vgvaibPb",
-	"JGM4MZDVjXU9WpkYyTSilEPLYTqfMx6QgdESoOdmpjPzFumA53vIWd4h/xPDN9f6/4yrr0odes7kbQmS",
-	"L7MtfqaANxYQgZQaMHnr8xmr9VkZMOE5vHlXX2OOpq6iCzKmbSANUXvLbDS1iVphMZUs8O9GAf8BxaT0",
-	"XXg6rOQlRVwWN3BMRyrJI8JdJC9FTAbeDv6DLhmMYzEbYOKPEgPkezYtP2BAuAb/eh3IsnJc/2hbrp8s",
-	"YhOe/3cpePM9XTrJhzndpFxbzka25/axEHDhxCOmmyVG4BXafwKOJe86GWKCpi3B9wAy+Ua36JZwGkRv",
-	"NnfSUro4tVaZoYWyZf5QSDUOzBUZRSYYtFlL6jyUp5GgczRmEaOSZUhOPtDqxwylU3Btg/Mghumc7sKW",
-	"zKCUrSFJE4Oq3wqxgIVlQZ1W57jRbjc6x97wP7kA4tlrDlDdDSSup+Z7xeiMJP54tysZ+iKGoH5uk5G/",
-	"/2QTC0/CRUO+JUgqYmtPF7xVea463lPlv4I+umy/jiXZtVhirY7Gjz8g5RytSV6AbSCtbQMllRMGlja2",
-	"ntEVAedJj+s5PjeQdgdN8o5KCQGv7hf6rkaZj9xysewCHgRnEgcSs5Q3Jvy/qDz1b7606wetu16v6f65",
-	"XnNO+EDdXrK585nlVHVzL5rLpvIiXh+/X3773jOwXCUp8FxwbDPKMyWKTJE4yI1hm4edp0JGPlW9GHE+",
-	"ZdsYqSq461XqJM2W67Yx//tn6FAIOpkrGxVPLpWIIboo40HMSp7ElECDVNC8IdJGvDu0B8jyUpOji6xT",
-	"PrRU7MZuTaG9BgQ5YMWC31kgZZpqU8DMAJDcJYHgzAhfabqpjYg3edmGC4KPeZmEJUDkf9cc0Ujpn0I+",
-	"YmmACOQ+1cnfRchRQv1Vc29oNtP4HpnQTqWlDdw0u+o5gjOveHGPREfDrwsZJXZBebzYyXzH7IX1XlTF",
-	"ZmUb/gADjoSmqRHF7Ku04Np1jQb0P83fzZGY6VmTQ2VdEZnyG4dZh2j2OCUm4X/79//4/3qLVqtz/OAP",
-	"f3z8zbf/r//ll7v/atw87PWa365/7dGXVv344O4/H6av3jj/btzo5+075+mjb3u95qM/bv6+96i+4CpU",
-	"qys68dxpgz8M4IZi8A5RdALVGQKxGEaM/LQQisk6kWxOMd9lCGLBjEoMZzhrt1tpAPRp87R58KggKx1W",
-	"GVYe9np/+OWa9HqqfvOHhx8fP/q2V7v+t39v/NfNH3q1h/Dg5g/1shce/cE+uV94gKNLe4OYAhPDlGc0",
-	"e2EuSQ6AZizpTPdNE9f8wLPhxnwEHDcxIKZGeeOgeJJmv4P2jc1U3DJIlAzsn7lCJ0mgcb1GJ5iBSsM0",
-	"ykb/ayUVm603vcASvCwjsRho9PPVBuiHT6zJ+MtmIlfmm2yaX0Hmuofpw53ha9ogfJ6ZMR3ZBOjk4vCY",
-	"7rMj+02JdMbQKq3HXOuBKbKpFBUeDQ08J3lAc6YOx19y1mqdtM/OOkeHJ4ets7O26y8pPlvv0NA/RVGJ",
-	"X8NNJi6VhkziIshDuQKKTxzRB1xgprApykH/WPFmpzIBAVPeKz2nC9+rbOSeSxHsJFmZlM5NTcgFackU",
-	"PDDoqqx8oMmMsWBIR7fPxGxWYupdJaGFjmqyFHEgm+SKfVZJaOmcSn2dhxLK5HJTuYqWFs9IxCetvBSM",
-	"Ia1tYuHzEfCnh/o/x34dZZNPtp3BKySBu66kwoZW3tDECOzN9qQAXGbqPnuOatq2xlOwRvM0mbbXMrGx",
-	"mj/UsWY0JvrTmJExWxovH1zVA6cnziBjQvAyTp+vq1iINbnfjjwmhU0YQYpEywlCXpYlbgLLTct7zBRH",
-	"VAyMhDPAeMZMFhHN2nqHIli5BxKa7CcFgr1KT2SL7Bf3IwL01IkMf8YmcSYz3xpu8A6C5PWV4EFmP5QQ",
-	"fTkVsRrU8Y9I8InxQYiF6otxP6Z8wga5iN2K3P4NMvy3EHGTH4ok8qfLt2+IeW4SG89a7Uck5CZMXqP5",
-	"icE/oNjZOfgR8Y1dd0AOwNZzlMiIymnBiAj1DtfZBhFcQ3hefpiltjJj/iJicLUOY3GLwXOJYrzA+t2s",
-	"llbWTvNFnB/Nbjn1t5Ghu42p6jV3m2vOarD7iKYH80+gE60S81sultxLphlLQVkhZgIpCrZaIdRZEHOs",
-	"hqBXbOusPSEDJO1B3c2BiBkdTRmmxMCpwEB0SUY2rjwtaSDmtXoNB/GC+z2jkZqW1A1m0jQ3pmQei6GH",
-	"TcqSghI2fVPcZlI3xe36O9cM6SOci+e+U/Dhw8VzzVc0OkaUCx6OaAROnya5CCSZ0YBZt5YpFakZsxgn",
-	"hcdOjFJ8dNx5lDdJtNpnZ8HB6LjRHndo42R0wBpnw+N244i1xgf0ZNQOOp2MneIfG7Z9V6+9EpML/lLE",
-	"sy1jMJ2S9ZZNvz1fqCnpNFtpOXfAazFEAHKavMEe56aOJRKpKS7rYSt7TsMzEKWxcr8JqCYx5apfLrFq",
-	"7D6QILg2yWvs3JnGkKYHyROPm07yT5k2CQkDm+3TE5vRbtYBgdcBG4UBk7/CHi4ki8srwpdZPp+AwROW",
-	"sZyGihE51/IQjcUCKwkYf94MgG1WGzr3jf581LBd4ZrAb+A0uwV8O8ymIiz+d4Lef8ojuUsmQGnV+bec",
-	"uXXnHX01374hp4ZBwPiGbhaMLl8fVGUzaJskrWf/BCw4UItWjui8LHxqjW1jxwoPm5YkCGWfhtXV2c4v",
-	"TNG3smIJoexzoXzMK14wcNhiZpIbmTphCn6UniHL7dgxC7RAvudgpaWJmID0ZL2Txg6ypCtMw0kjGzEz",
-	"nZPBtQXlZpAopQLMkfHKxM242ddpba/+cLUPP4FJXba0l1YhC3lqnzDh86wIYaaSKirc/+iAnlCZKoYS",
-	"yxiuK6dqD6Sl4bo92WvrYWTPttfJgwRfUTJ1r96eXNy0LXAPHhOyTMBJ2h24NWGeJC0nTBkMdKhg9AMW",
-	"Ydyf/2hjjvln/cHGLpzip/56TAmDT2rBU26w9JDyFdR3EWNbCh6sEdaphSgOY/mobhCW9BEImLx1KuWt",
-	"dV2VOaySdVjjbGkAbmEhEGN3a2uJ4uH2BU0nxt5Ky1vONrz7JbLXuuMuywolAW6F9SKoMkV0K3MJ8S0t",
-	"LM+D7ReTI0VnZQkAGTRlpqmgWUiXLVIr+2w8aSsSUT5ZQLCljZvXnCsWkVOPJIm0pJwoOoSzDCFCaFJu",
-	"kh80FYxopJ/KOoafjhkLZJ18+GOrdXpU7/EPf+y0OqfwLfzzzPRdgDda5xhlg6IIkVrC5iPTk4HFs5Br",
-	"HZ1Cl9KZ+KQ1IrgpnNqXoSS3bK7IcKVAq+xx/a+cDbPoEzj9XfgEXtsCIJ5gWv3ogTV2onnYdhbPm37E",
-	"nHEaPp7MVUNI2Wh3WkNNXZvnnuxBcXjDlvfJYatnM9iAjQ74IooGYBW2V87vPKut0gmcpFf7irtllUwt",
-	"r0F1oi6hJBL6iM9pjMxDkZmQihwfZioXWS5iA3LMrSBNt5N5RFfoLMEDT0kgZjTkPY5DRoxKRdRSkIgO",
-	"WSTroMNi3tugaYzagyb56FV5oc4P8AfkMzwciQBtTOTNyz8/S72IWL2kx9OSSpq5jKZsdGs7Qe03TMvW",
-	"fkkoo9drXl+EN9dv+M31D59urs/pzfWr6AZ+ex7clCjVv59YLzdhv0CIp0QJ0u6cFkiLcLH9BaWpcMEV",
-	"lmgGTUO/oG9kGqNOYiilxw2pPKsTKZJY9aRlPNpSoMImJbdsNRQ0xoGE1CREIgbGFmJX5jQeY1SuIEh4",
-	"oc8VXmXjhbTRo3CW9GERHOLaoaJpj6eNZVFenIpYEUMGpkMXM0Xm0kszidynw1HAxpMphuz/tGSxWi3C",
-	"vGPPb23Jc/rT/XP6THVyLzNKEvrQXwcflITBb9EayIamewudI1TSyacp1tC3ZQdJy7gaBxDmO0jExxmj",
-	"SXuWUNo4ehrlb5991Us3BdE/laX9vXPC3gsZjaUpSTYdqQrgivCllq/Qou23693uOBbGrXt2eHTyaE9N",
-	"aFWJbTWUBKwNpiFyJsqHvIE6VnjC9MlGj3pi0ZDFuK4jb6oNdteuCi2wQRqF+IyNAv+caJBcsoWnKyDO",
-	"VJqhbJ5bYdFJUYbonEhM8jbCwzyL2Cb46Z0+NIYZq3jBkqQUIvX0Fi9OOBSJqLFlF818ZY7Zq2yXBnyN",
-	"aEKqrhp6dHbm0PJhy0vNJWlabiiWj7rW5nNvmLE1sM285eNBYmEpLG0Rh42YjVmsb4dtp/bHh9miQ0nT",
-	"oKQhTkJhXjbkHE0v0sxycJ+GESMh+EzGIe6606DQqS+7h3aFWlqlv2LnQpAZ+yCKZlPjk99s1k8fi/gF",
-	"uKHDMAjgcZg25u+HXK9mouX13JNZKGdUjabZXom+Ju/pr+73t2zlPEkiaWr59u7O3zHlSboSdDigwSzE",
-	"oJpIUyQL+oZIIAdDTUXQzwanpAg1eNM/jLWIj//WKn9fObtrSh31IXaFxhNTd34kODrn+kk/C9ObzTRg",
-	"ZMa6wvoQU8JsH9scPCbTLwhjtTKx4Sy2m+x0xUjsv9gINCnAHbOFZCaeZkb5qm8qGkv3N9THZa3Y+l7/",
-	"IhfzuYgVC/ozFoTUBvUAyml2iUtGb/uVzvJ3gAS/Tu00plvaWLLzC1CbRBSYDhLl+YggUvPVBjf0bK6e",
-	"mZd/BS8SlypeQOaH3Ay2C/cL6NWBVrLNvn5l38aKnMFipDb78J15WX9naXTvme8YbwV9Ie0cxV4gkDYB",
-	"XUXRCLqI2Iaoew+vbtz8Dz9yGv9B/7FNvrnSbxYMrnt3uq2ws5PNkAd0OFn56+H8wbzsdRml+cPOVYrn",
-	"wuDCIn87+2/2iPmcSDN7uOUc5M6xiP9pUjo9h9TvzADLsF0nJrrecq2984DMQh5AEPpKLGIoTY3h59X2",
-	"4sPfhb04x6f8McbmKaq/0MrS5gLTif7x6bN35PAELIOJE0Ejds7iKZ1DzhYMaQx9MZuEgjfJx7TnVT3p",
-	"swx92Dna45yEADtwIS633c7WCS7WSfvSqR/cPWxcnzd+vMEfDu4efWt++NK5e/RtBWY2CuswIcfnF80t",
-	"S66HJhpjl4CLivLlcI67ZIAuQBNBqy/qBxJtnE9Mpc5sJ7EnZJB0+x/U03sfHI/TpPa6iSc9vyAi1n+A",
-	"GzMXfIu+RwwY0wK0HXZ9DKwpb11VushekexTyJZlgS5wxIcMrXwVG1Td2N84qVFcTFo4cCf5iaYlvGyF",
-	"Nn2t0tgU4xiHaDjZSIfP0lwuf69T1OPv25B49zsrN1baIra8S7+zc4kk5Nk5S42SUHmb1nDZ1E/zG7iO",
-	"3lsZKbs6+DnNzDi/IGOhdQtJhkyGATwT2AaNYgz5lMqKPBnNgfRpLra82gxfB/94fFVbqYxEyJQK+UTu",
-	"1F+hUmuB9DK8cUoyyrDEhT71udyy/Wg7/4zqyC4KwLaifKGqN2LM21p5Rj83hiulYYJ7M6WbEjPgAJSZ",
-	"NOME+xQkGhBKhHRlxPwnZBCFn9ggK6CkTdkhsmkQM6WBTQfV30BB2GS4IetxZ5JiD04Aq1av6U8xrxLW",
-	"X664XxmsJn07auM4ZDyIVrV6SevFRMjPZISmX3G2UDGYhoB9RGCgmlM1ZSocVYDyQ1WPe1tS1m1xnzri",
-	"0IGSeB3A4xByU2AXX5ZkyWIGySz372WvYV4oW650twhujc5MzRwsV+pUFCVWvLMZDJCjFDHqTY7eudio",
-	"r6PKu4XKxXftWpcc4432Gd+1XQhVXjLEn31yxftk3PLwYBPXNWWRCXG29L+YQ7fzkqQ207lvZxzi59h9",
-	"sIjKezQRzGNnbSe/zOcFVH3HTHU200HygcRCq9hcso7VrU37xiemf6vJI5Wx6g+av3bWzHumz8G9Su/b",
-	"Q6qE1hRMPfuEOxc2S7Oq/rzUgZopAma4HZrXkiT8nbyn7bVO3yxg/r1PGtKXVntAz3WTPNNsKleeDGo8",
-	"YHwCdCKD9vymOF9SFx7oBYpfebIZ0t5+GzV436m2Aaxg89IGZi4vvkqUa6og8NXEQ+t7PRBN2/YCTKWu",
-	"Mj2BWHzIpwbnxwCEB9SXXQYks9G74Cfx8aJLf6KYBcsW6kewsnqodMo0m35UoHqEqmlLOMpuzGgwgAJw",
-	"0sjAsm6NHBLW4YQ+yHqPJ19qgYgNiJgzji+i9OQMQ4NAZseKqWIyNSgNaDgwdFUnxguCQ4HDTZLzix5P",
-	"J0ekSwuufhFbCalMSWpHm+RBPaVVwIHZlTqJhLiVNgE8afc5MJUoLUamvlqMGgumTYAcZAayv5KH7mSP",
-	"6mQgeB8rkQ/SSkUlYGdlRHejEjeTwb6N+wa0uI3yLRy1ei2ZuJy85Kb0tbFRA6k2o+1hSwtr2chpfvXa",
-	"goc/LZh5rOIF08AxGo+m7yEv2xe8YrIzIAgnkzUCfk+GhaP0EOua0+6xObiBSSsEwtSPMTttIdSPjDLR",
-	"LC+A9dFZRya1Yqw5YZKelKWSTGU7yHvy7fleQ+eTNDdcpJ70CaFuJYy0edLGKTySh/M5Kyl/YWNQzWm0",
-	"TwtotscegusSTH40vp2I0U9MWjG9V/vf//6fXm1j+r5in9Ulm8wKZU4PfCa7zZxh2OfJcYbtPY/JkGLa",
-	"ItFNA6uIZsnaRu6PJG8tWM3D9rPYJHNlORXmEDpHs+nP/ckmcFlgHM9cEvViaHNtKtclCtUlR3vIJpTb",
-	"Ph+RmDRCbOA+EQzbVqysHhHyCbaDBal8j322oeFuuQKVNru1DeZt6wW3uTqGuMpbWdKsOtOFcn9+bIb9",
-	"3iMIUzex34AtFpjw7uZWQQLzsr4Taini2yQLDjsEw5ojMZlA/HBaLLvTOmi2mu32QbP1uHOYVDTQEufK",
-	"EzxXrPlDpeov5P7d/pZ40KgCHm322VZ9t5IIiPIm+jiupy0+KfQ+QrQD1TaT44riq5/AS/GFAbFB0k5q",
-	"tABnTafVcoK6K5Hnq2vu869nfOYZ5GYIM7MYoIX0dHgPdjjhH+b/So308k6IaGWgbZJzsmRR1MDoLhOK",
-	"rz+rJ7qQiFOhG8+p3gVjRzhsHZB82NWgoCjd+GqmphFx3eu8IrVTOv+lVkTWKMygrAyMGAG8EbSWpPXA",
-	"k9KGNJyEv3aNxCHTdwdCaIJXttfJt/M3fp3ka6MwNne0EcCm7V7+0BUMrMuzypBwCQgvsbmdm3tTc12o",
-	"XWtlqzQpr6qP856uBC6SRr2GgEeUa3ZrxCWTdYEI9y8EzYKacyOXl4VKp53DtQENpt2jxwkPUD2QSS5a",
-	"Is4j+qAAVp3ELKIq/JSEY2B85qYB0L6az2tIxES8argzd4iPDq7oZKPkRX+FffLMpihhUEFaCWG9m/fo",
-	"H+7l9Zfx/ghZUcOVcfUYf4qIVWozynWs2FjXoOucy34Tg6ujVDX8oulmGXefVeHJBcrJ8JgLRb6/ev3K",
-	"E3MCodhrhO00xATMFiiclZSB9Sd3a/1Yw9xc6/dfQ+g29k1D7SVuNDhUtP57IAlISFpzwEJFDHtipJRc",
-	"uAtnG5XxfW2ye6iU4YSzfRUBSCteIGE6bYVADiNKeIpceMNnuRiKYPVA7qPAxc76nd6G/jhtY7kRejLN",
-	"L/1trNxGprKAETVlsxxOsq1mmhVFdEZOS8lt4GWx96bTTMbtRGnYjq27YZozqfV9KUOVMWqlFublVGjN",
-	"xoYvziSLPjFjwd3Y3HXfNuK57pObygh6pBfmU++p+JgeAKOzsUgyOMcbHYQpherhkE8GNFC19eA2SyWv",
-	"vRtmEzoYgfsevXTQ+IaSmM2jVT0JbDRBjiZ80C5rwVUYQSjgVqYF0DutyXXver1peuTalmkQsACS5N1d",
-	"4KyeptgVjNRNtAvHExb0Q67E/nuh6blwAqjXW0+ug2xNNGv/crBubTxLul0dqHkcihiIbLsj8c5+V1zX",
-	"92JJFjEU9YFj4TsFlSXCpIg+faWsDju4B3OhhBxleIz6OGYpDbD+FxfiZxb0gb73A9cHOCrWaBRKYubY",
-	"/PqsxOOO9nQjkm64PP22//7TA+332lOMzvakM2td7l6CCwyxH8klcSms36YrePVrJfSEKpPGk/UYpjzz",
-	"67shjEq9pKEK+aQP7cL2s85L6Dy2LNx2mvvr6Yyhl5LpYkb5A4l3Xjet6eXE+CclLxgP/JXdLO30uK2g",
-	"DsMlNyiGzQvbDM1achwu1SuvpeivrofeF3fRjnPGqg6u56YsY6p4JZfrN8+rut3+S1TSIhsV0mq3fheZ",
-	"UQWZuNy1kZK0dWdkerobN6s99ehSCceav9o3gjCouwL1BzBPEDoT0NLWCQ3p8TSkhgfJG8K2wXEGNeJc",
-	"IWNq167xOZGogA9HIqIpTkzbYWK8GAMOkcUZu34klhCjYEKOp+FkCna1CfNmDFlIyiK8saJGAkJqYkhq",
-	"8c8xs57xAB0IlhNpToE52+WzXvl940VbXtXhj92/MCVkEZv26mFsetNpJTWGy6FJXhRPcY97j3HufP6W",
-	"02UQoR9DNX3tZGFtI59DE7NtEroiqhwdCRmruc3SOEYsWCaiQL8KyuGTpMpZu9UyJ8/+QF6HT93Mm41s",
-	"lCU5XoVYCH89SF92ladRmlXtbNmkbMFp2AArRBSQ9eHqWZ28f/mMHBwcnJnAOfaZjpS+/cPPZKypF0RA",
-	"EoQTk+TmVkpL+oR3rlpn3YNWt9VqtjsHh0fHP2aqpum7uKHCWZ48T7J5nScZ8uz1gi+Hd42Hret24+zm",
-	"l/Z1q9G5eZT8fd3u3PR6wS8H1632zaOrh/r/9N+d61bj4OZR97rVONI/JP/o9Zp6yOO7H72E+uHi2ZSq",
-	"tV5eFS/8McaDhWR6hAGRTPMiMggDm3w5peqBrNvwCmv7b5LXzJafMnXDtBDG6YwFJNElbPcGOPK+wr/r",
-	"TRLVxyWjjlPpOvKnVKbyYNLl1grSIN7RYOPz8AwG9Z4KbNaVDxFScTiZ2N5ANgFGLoazUDXSuLd8I8nM",
-	"8wF2q5MF6CGjx5aqTt+m8tZ0leQovdlSscLETID5RTPyjMMxD1Nx6PXuSLdRrVybCNVuHZ4enRwD4T6n",
-	"inpuqzEZBFTRhvFd2i47+JdpEwYx/k2SvGvaAdaN6VRLmtKGhgygvNXAyPr2iwVHFLGE2kXAbBYtRPOq",
-	"pMIItTV/TO6upCsfXW/vtN5jqbBfqRmgvx7WNq0BfYlBHy5Kk9kHybOBDW86vyCXz/9cVlDcwyngAD+Q",
-	"JAzQR5YJwqXA5yzr0Iurowa0DE1dBltczNfFZA0mZ0zRwJB5ZVtou8jX9gOIhomVXNctYVMu9uFC64Hv",
-	"aJwLcmxXxTuXxtZkDAdJUFA945vAkur6AKap+77cgs0T8ENb/ajmYNbi6aaKrp5NF/zWLxmPY9NpNSWt",
-	"B5J8uEioxEQ8kBd0NCV6CrhfMC7VuQfTz8GaBTeQh0lYathMlDRM8u5mKzdN5OOrVzZ2LnEWW6lw6/oO",
-	"wFD9ZbtNK7VcS9Z78qNxrnvbNj3hw6CslZ0ydhE3GjvXQWF9LKT58GJ7S9zG+znLcYYtiKfAVLaZN17T",
-	"Lc+IGMCJsGXeDluLtdg2CfAVUZCmLaebpInMaTGxSyNa4ADFQKw6/n9DKjavYSRDwz6BP/CgmT8YBGdD",
-	"mpf9Ask2+1fNnB7N+IbYt9AVduyfSam0nKyyYXRYJS90CcmfdAh9FDNX5V56AGFHi50jBRCB/XgHNpDD",
-	"kYHdj6XkmvTFxBmOmUWFP8Zl312M1tOxvgczyTYark3DCXMvOxgBkzTaNHYNJkaHhttjypOGLhVdSRO5",
-	"FKKwFXJ38Pa+I3GKqGQcCnaWBNlkDaqJz6r2D+8zmSmzH0W1G29gzQ4N9X2NDu4KXePcQBvNkiVTdcJA",
-	"XBK2LDEm9Qjb50AJYxQERf0qNRJnzQmaJhIrsQv2wbbN/J1l+Nv5Z9sQzOj8GnF6Yyqi5KJXNrW3J5bz",
-	"uqnhMsCjNGjex/Tt23A3kGCb8AGPa73UTY4BY4QzhjsdCXFLskt/aC1zj5Lu6eOFWsR4cYecfLh6lmZt",
-	"MLJiNCbgmMkcpBLb20FW5+pkG1k87LQ618eNs5tfOq3rg8aZsay18V9fOne/2F+/HNw92p+N7qEx0rXr",
-	"Z3ePvn344y/Xf2zclH72qHof7xc24PG104lVUeit6RSetjdLDl4SBvB1g1m36ZCWhhtURRD8E3Hlu9L7",
-	"9YPcteJL5nblac7OHu7XpH51dfUSc1eGktgPSjoSbqp4iPXhGFAFoQKf9yq+kRVYTJL6fjCaddRvpseZ",
-	"tWSiKW9Ki4oZcDWgEJUNhqSFrNpFU14kZBiD0SQDQMuA0EgKIxPJFBNph4H97Lepjb1uyw0a3pm3zd7L",
-	"rfF4BV+VxCXpZ2lbiVQkSSuwQFUoLpYY/ccx849EocSCxFFkbAqzraIATYbJBuB/eP+qhPD9BtSEMBKX",
-	"gLgFWcQ22ErqXYHLxGmfl+7zaKFF4bG9tpMvseom9sO0ZqUeB8MKfDuiM4bDwzGBRCJxy/gTtKsbaUKr",
-	"m1Ij72cWC5/NbASd9bF+kO+Sw6RRCJKF3bHwPdBS2Gi6WWmu1rquIHpLIgaVzNdAYnIu6gR1VciM5qNo",
-	"EbBgP6CYEpcbIGQ/8yXr2HDlJlYv+WwfUPirfBp4fLvjVWYli71tXey1uVsOa5LAuqlrc6srrmACt2mi",
-	"MIpvmYZVlHZ0EeDsxUOIPiNI5q8omr+byebXv+5ssCjEMAF3sdWBiRRwGdo7a/+h++gnssbQ5FblE0+s",
-	"cxAGWWjWWVtLB++aBj0jpn8g1lJIBoft1gC0buTP1oGKpkUwyB+RgK5kCXSZ6j4TrPKuv80WunOM9Pjs",
-	"KwWLZtcwhfpReh3FWGbH+bjFgdxWRPKamncWZCQbxUz1951D6yjuDvxanAHBDmxhQRpchFCkunmu87Uh",
-	"D0AxNYUrEglsc7lrx+6zu4hIBcaJ+bAIdLpdye5v177ATHaeev2LzsUkasFwXGo3YuUptbmIsU+Kr6Ly",
-	"92JJIgElVowEF3IyC6MolNBERlZfsQfHG93z6Jrw8iAuSNrwJs3d1xJe12VQM7oC+91IcM5GSX1zkx+N",
-	"oRaQaZVEb5sIRxuFAZ+ZQklXry7NOa9j2X1HhtX/AZRAZduYYXAiVAUxuRnk+6urd09swSWsc2A6FVki",
-	"D5XJszLl2B12Ypk6WFh6HJpsQP3rKMsazcpyDXkCI5TY1Wiyi7A+j+3WZEFGQrCNnmwrJR+LNS1UvfYQ",
-	"Q2kPZNJj1vT/20D0WleV1u62f2YIxgEh1zhTnU5m+gYGZQM8J3nkxpjVYNNOCinvBQSA+217zlHVds30",
-	"WsuBngUVypyMjJOwHJlnmW5s7dZ6ITbpiessrJ5hBBWM57nhJH7Og+QuMP1uSaGtp15GYs24UBAQY4L7",
-	"bKHARhgMjP6b3relNTP7IDT7uZUYqzTrS3qqjK6hRL8Odh/X4VfKaLON1TSjQevjYu5NWjJB3VvJJZx9",
-	"VrYZ196hD02nWY41A1CgZjSOQiaVP0HPXUN1vVkgwAcyrTtrnAFImGPmyG6mAJ+edI+VaDe1pOeOk2NS",
-	"L/W42rXpN7B7tz1WehF5185xO99oOdcHpn/zpV0/aN31ek33T2+8r5movxkB+YQgZ4S69f6mGUqZg722",
-	"eJwfd6VSdCr+AO2pMIpMhWOMu8scJ5PoZTUbwLN+ITljziWc5kskhjqjrpRcpTnAP4Zqem5b3m2vqRpG",
-	"XIz4p86YpRH/9qVsXP/GbpicHLpl2H4C4UZh+8n2JYH79vtmBqsV6WilmjtEa0NhrFCqmCoRSydZeZf0",
-	"kJ0LeOc0tJKysyk2tHDYJQM1DfkAq2ot3XBcTeMYmGwLXA7G4AUHNWw5FVrhxgJSQVpcJbEiQoCVk9SY",
-	"rbs7hc6VY9NKv2wpWJK8POTnK1cYT5pOR0Lc6kn2zOnBc70leBBWDwUHnBB5Czormmrv01O6sip6AfwK",
-	"TnsJOrovNomzpdXgXbeVDYnX/HYqltzq9SNPTNc8Zp9CsZC/KUNEMzWQrOWEU4OeYutx+LnuXWEFtq9W",
-	"87L0k/WeorSLHOVaCYoi/byOS0bHuxhjt2gSs4hRyap6Kp1j7LGdMS3naSqdN81V/VWlj/RmOdqscJVj",
-	"kSkxRucIAgWB4YoM3r29vBoUWX+W959lljNVai6/7T5+/FCvpNU4u7H/aDZu/mB/e/TtL73etfHZd2/+",
-	"2OvdPHrYhdAP/ePNl1b98O7Rtw8fQ9TNH0qa8CXE5uepekljvah0fcDJo3AYU1itlnovFeUBjQPy0VZk",
-	"hxiNsNi3PbPqo2zYy3Iq2ah/fd74EVf4x8c3Xw4P7r7xwI1naRGHanWpTw2S95DRmMXnCzVN/3ppWd+f",
-	"Pl4V0pXQY5KW1wVbA+wYeUwXavo4EhO4C+PMr6b47aBOoC0woGBgj6J+3xizMFeHo33H5KL3OLYKgBq/",
-	"TXJuKwLam0XMWVKWxdb0sOAxGHO4UGAWSh7agsGBgFpIPf42dovJPxzI2/7//vf/DB5l1zcPG7dsJZNs",
-	"IxMNNYW0ZlTdH0gy+NyQIzFnA6eHGhb3xwscmBYYkAHd6VZpItYEJvhTKIiveW9l/oVJY7G51bZuf9IO",
-	"MQzSQJlMwQWFcWkIX67Mv0FCk0CEKVv1eLpMWJfbK6BJLhkj1+dpU+hQ8JuH0JDrMc38+ghXH+pVTBkN",
-	"YOXYXaj218Zb3sBFN96OU4zQefhn6PKtUapZPVaqu2/auFNw1pK+xz5EZ9lS0iYxl32eRyJmsewSxjUL",
-	"hw6trDGjYZRUgzR5IgvJYjB6NgkmE+ot0RRuLjqp6KrHsYQw4BsQbNq/GaKR+e4eU/qJPckE4ARsBHRm",
-	"LnxFJkyZGl/jSCzxincq7MqkqQKWo7VybVYET1sqmDLK+BZKpOlDyOaxHW3ReJRtRZLU6PwQR7VuzWET",
-	"mXAG/XMHlfdNypM659IUH3j8JSmEevcYB2ngxg3qaTuL/5+9N19uI0fzRV8FR9MRknwoarFc1aai4h6V",
-	"lyqdctkeS27PvUUfJcQEyWwlAXYiaZrjdsT8dR/gPsQ8WD/JDXwLgEwmJVKLXeXiREyXlcwFQCK//fv9",
-	"UHYYLuzF8jGZG62i/fmPifPq/PbEizydfHVzfv4MrHl90zRY4kZHulKEXEBQU/zcrFCjC5V2IsA2kGYe",
-	"ToHbqqgqQ42oz1uL4xMBWK+eA44JakdK6jIbOesWVsrJAiB6cnLu3/5NPAfj3JZqbN2R/XZFUDuLbDJO",
-	"xEheVnZeq0nIc7sTnee/lHZXHzjJQN1gOA5nsGA7QPafIBA64kcQgKI72dt72IOz4J8qodZu2E24YD0M",
-	"vz9s116653cJHtbiTcHNqgkyv5QGnarDtkh+erbgGpntcGw48RQwISMBq/qjSdmK+d+nr15irevzHURB",
-	"Ab1uuCG51jnmHDDTm4wgGCdHyoIYmPnvXHx3KH7JfmSWVzIdtZpGkBtMa+P2dCNBDmAHiP2Dv7pbYc4G",
-	"1KstsRWqn7lLhmYKrIMY7uOGBarQNv24WdK2wHeFxNaIQNg1t1e3wuARhgA37IynDjOkXvHTp7+gOfST",
-	"gdOc2X0KHxCr2NSQMiPkQuI+p8z+hcrNlCg0C1WirTVGEIWYrofQ5WHRlU75U6iqLXdwRzx4cCzGqrBG",
-	"P3gAulIuZ/G0Fto0R42WEH08DGzf5meTZAgPX94oQQBAZ98kwcsBU4x/wXf0wXni9QfC8LMy0Pw8eIDA",
-	"AHCQBwG8UVVtnfg7XRRmagFXNQGU8lMzKXoq4al4u+0WArxQSowyPSnJbjuO9TOyQeFIg09xheBxq9ki",
-	"sk0gWX375gXp4XiooB2QSQsUQ1ePZSFHqlRAQ9CTE6uqUxY9qZ3BCV8IGjv2yK0/CquqIgoo2/y1erQj",
-	"mOODB8TUYdsPHohjJuMgujvpjVlg54BNVd+yTHEe0/6JGg8gReNgNBOrOl3duGtL0AsUsapuYTGWGbBM",
-	"UgLVp4qBfNRY57mySgDjigY3kJkO4se5xe2ufsXQXIHwD3bRhVLajS9tEZC9ijK6sF1jQpCt5HBvH68+",
-	"L9TEqmS7LU6NuFRqXMFHcGeAkO1qxH0s5QVA4owL4xZSWWGHELbge7f88k10ChHu3PQukURMSZplaQqV",
-	"xvMUmQaTG2ptqzLETMpkbgZHpJlQN9M2SKDo1PJQI/MQ4mxEY0F7540zIXHjeBeAyL+gdXtbWIUvMSsE",
-	"hInwY2w7F7Xfx3NtE3EcXElKut7bpU3Z1c4wthFY28fMYspnZiadCDZfJId7h0nLQ7nk2aVCPoJQiIof",
-	"KWYAzKRsi2doHLDfhdoTLSAkrChpr0rgUrIlQrI73w+9YEFxohHwJnAfexMpBDQ0YR1nRtBXRnuYCVpn",
-	"lju41E5WZhboYZ3+cq8oNq4BlBvcNVknh3OvwNtcFBhztjkeIqY8hq/LZ7wJYGboPOTASdBh86m6QpEb",
-	"R96jGyp6eDLyXQP+Kf+Y51Gflhyp9EgkUs+AYhAfdalmLZFoo1WCe6CrQWdA7QQr9KHJU5Q0vJ2dxkbf",
-	"xHoAAZDgEV6xj6jFw49ETGaRqsNzbiT8Wnqle2cVUGT3it75kGPdpW3RmjgrRvbKq4jwOnO6MIjErl7o",
-	"fVeR2FDh+BOc6xZ/0nQDDKlD5K/A1gbP/M8HMKMvy64OCOfwmbkPvCXybARpG51yYTZBnPDlEDxeICMg",
-	"UCK8W5ylLPUQdaar2YpwWpKQaALxcD1oRNs6s6QbWwh46VZ9Wn/PLVyR+bf7ije29RclIXKSBJy6rAjf",
-	"PMZemOQFnoJDAFWxJzIN8alzr+CT7XZXn8YoqjF+PHnzvrTJv29eDqhBVaXYSl6/PRO7wIO4+4kwID/v",
-	"8q2S7djjQWF6hLsoQvnGLwLPnBKEKjFNWmIrqm0mkBJVhxMFaWraYDzhRjD98Dth5eC6BbcU7HmKbihL",
-	"bz9p03olHLbjL5m+PrCJ4HtDcU3dNU5i6BKSTlkoPt604u9mUmiZ+/5BAAlATC8mTkTzg0A5gnBDRVFk",
-	"ztMh7VjGwXooQNDgIXj4WfeFuxuS4CNmTXYOkCUl0wP399L+IVKF/t0408wUgDoqZ7bahlEB1WITxL8z",
-	"xnvih0YPsLufquQvbCZT7hE2Q1v8aMohmlpYmrcDZjClK7YS5/Ptwl87dPU2q1NASHLCuwuVT4wdCE4t",
-	"UcElbkmTjluUf1KK75/CXSb+CaEHJ23/2dX/3NnZ8f/vTk2QmUj8UySBx8j9eVZLGPoaJIZfgcsfbE00",
-	"aJ3tB+4WT1Veysot5hFOOgKysNjegmNAOmF3g0A+7P5ckV6Yb5eCqnPDMVpVRqN02olfOhQ9GCJLSRi9",
-	"i+9DIFbuTs/hn433qkGrwMVdDRaXuwGKQW68RXUBDijKZCoO9+l7LPw4Il7Ycp4uyrkqFG2C+08K8oF4",
-	"uF0dGKSCUd8zqVMVr6UlKuY4TeYWNzVgDV5qM2UTVdmJ+9CCnMAbXziRTtuGnOEsrScAwGKGIWiVgaij",
-	"16KdCccrS71MHV+dCtY4owNDZ6yccENsAjBYnQQtpoigFxLHGb7DF9KWO/Cedk6eEsZYVvo8RLSslLUD",
-	"vtoZV8tCu9RQOX+glHmO8Ifi3dCAeGacIagczt1nPSM1eACWMppSmEItzdi9lQXOd+SP4ZPdY0FUmlLV",
-	"dugAcuKsvp0AoD3vHFcoxGEw5YR5uVHAg00IqLzOWDo4FEOw/MPiKp0ehcXmMpChszDg20LYNmoUQ7Zu",
-	"8nyzXOmeIv8FSftRLOElKCn2H3GshcruYh8abJeOOIzO4ewsggijW4csf4ae+7PUA3eDyfjBg+DBuLWO",
-	"1qzDpXT+yw4IY6RyfHw5919IW5zhWwPY3Z7M8+BqXynqkXMa32ihfHyLvqcBcBkUZjIYtsTYwF2X0B81",
-	"pfckCvKB3vMgkRWcrJbw4F07kwzjLj/tvD2JXF/InjCPduG+cHmRR/DT9B0A+J7pYxLFTDUZMABACSZ0",
-	"FrNPHVF4PKwsVkyhNiIkt3/6LEysh9wJhNL1vRO0u5Ns98P3uz2YXPzrI5jOd7Up0hXx6TBhd1wOdiZZ",
-	"guJYCOFkjC057CN+EJ9ELfyUUPzpL5/AHv6ciM9HlUszt6Vm4gch7Uz3xNa2+AEj42JLTmVWir4qe8Ot",
-	"5C+fcBk/89h2/0K2yUkc7m6JT344n7e323+3Rm9tVx4JlhakKn6AgpKniF/p3v0Z/7T1Schx1hHVx/Ii",
-	"tqJHVG5Nn8cPAodOk6s9H6LLPwjablufROaUHk0lxLM7dLdWGDDtLtVBWEJ4eFe7XWSKbJD5qp+x+yxH",
-	"E1sCjZz2nyiD/Amq4afLbFuc6CBXWyKBd5Vw3XTkBcS+zRHElrrahyGNxr2Nj7EsX3ARnFw7i8fAiKvF",
-	"pBxCTy75aAGkMLWtkE1ohDeFEKEeVHFSnRMPcuICfAp0LGWed3jTjgs1loU6VTpl4GPqoe8IeB1uyQHe",
-	"NMoufI425ieo+e+IBed2/L/aNs96amtnf1t8Fp+33QDesNjgnY/BMoSYxL2BKPJAFCLTGQRowOpBzet0",
-	"d+Yrlq0ZKVQAXIIOpinohk6UwHR2XleHcjvMrJFC9FkMpVPoGymnykc20WPm0IAfNfmC2O5M+5JTv15S",
-	"O1tTe4ChrnY+gnNLKnkOH/mF8laqzQMtGL1u+rKM7inI+WdQ2d8Wx6SmcwMUQr5jJ89FYsML3tpOIl1I",
-	"9wVfvJjorkYBB0/uxLYhOjeR6RD5ORnHABmmkiPhF0qoNCsVe4anpRmPyeZLnDZ0g4F97VxEC5X0T2DA",
-	"qBpZvlVTBGackAaAz6ggAcQ80Dg8pxkTwFxLwLGEeXV18ubty/Nnb968epMECw/UUYKaFnFl45C86Vc0",
-	"Pju5RWEKivvxzuDaFCaTnTPBA7Is5//YqpuDkyRbkFELEdW27X2Irj6u9u2jM4DlZcE6JjBcMugx7+eh",
-	"GY8qbVFgiwkP0IeE9hW4XbqlW62k1dUJYtNSdNiDyHpDNTH6KTiWUJcgEjsZq8Kq1N3JfZhcRIfcH9jk",
-	"5QzOTrAn6BNriyQtZOa8zPjSSo8Ym+AegKlDWx+/R/Trt7YTMMRKFjYtfxIjIbtTSFq7YWHYkGD8caDT",
-	"LM890GUFTTIYhZzwwG9HVexP7S9mw7q66G5l5yCLeQc7M/zJ29OzV78mouaIQSwqia6ieZx5fIYM6820",
-	"uJC9S5pYpZc5chKCSFzCR8AP0RtawTJMCzPu6ikZ/7PIx65cQtYXiY0OAuh5fQeAr5FfAfqvDhrtvDPg",
-	"V8j04LW7gI3Xrg75ZXgYRjUrdh6JK3Ql8et3Q7DiwpSIHGoD0RraFBiCm9Ne7NzKMtMDy5qekIjDknoF",
-	"R9HbOjBpiMfF1Mkd1njunTv/4e2Z8Pbe7ifmjnFSsq9U6t4yboLnWe5c2tKYPETbA06ytmUx6WFUlQJV",
-	"VGVSQXYHXwHlnvuDnHb3N9rrddmG2GCPDx993xKJHI9zSrnv0on/01mkybY3Rj7hf4ToQrFNd6Mjuht8",
-	"st2FmCN2yqFA6m60oiuyMqdL/uZPFA0nUofnRkccHhxEx1Ga4R2gz9GkM+LAEVIUk9zbjkCjIXtlu3Jf",
-	"Jxbx6qsHSsriPEvx7L39x4/Th73vdvb7B3Ln+95DtfP44rv9nUdqr/9Qft/bTw8OKjdQ+AY2OuK3T6K7",
-	"QdgytFq0DK3KgEpjzp1xiMchJeB+ONjbE5/f440/u5fwFCrKoBoXhTyk76EDOEuVLrN+poojkcBDSO57",
-	"JVCoSLXAb86WwthvmwKIbOmyq8ZfqHvapoUPq+2EMa9QEqWvfL5DVw343AwoDmO51lqJ5D92yI7dOUkT",
-	"jvb7ICN/UEdCdjUg9xU0WmPwC7uYgdmNmT9Z+nzBX90H8t2hyFVZgpOLlBPOGhrOxkOl7XabtK5NBLwb",
-	"y9kcgGGj7x02VlfTxoIP5bvHe/vbJHzkzJe8sIOCVJUCQBnpJlPlqx0KRTH+Qo2hLhwLJQKSPahur6TR",
-	"bUpg0hd8D7C+Gd6KtVPyxl2zA8alL25pi7NCoYtiUtUY5etqMk3xewNxb5WvcYSAISVZQ2qjNCI1HZQ0",
-	"/0bGHbxFrNL5LRnJHDn9z+mH5P2WFxBzP26LrcO9ve1OfCdqACfrdCydRdKBgcIHT63kTsVB/BvALH1p",
-	"l/sggP8qs85FhPIB9AYwTBrKojz2Udt9Xw+eZx/jTdx+gNOZTzxF05n70U/nGCtShP/FPXuiAceXsmrh",
-	"J7czcfMGuLwpkDIVVKEzLZzjCDM9cvZFb1JYZzRC+DRw00UgzGwJ5BmEYYR48MJZb5Mx62t6NgZW+Wvg",
-	"UjdIvgh8ClUEvcj0ZRKg1WrLk6VqNDal0r3Z+aWaNS1S7ZTKm09Owo87vyhKXo/G5awVoQrQctTZkChj",
-	"5DaFM15wtqcI7vD27clT2BJQEeJeOZQKuz2t+n3V8+9Zm/K8byY6jYfuD8JgD3GwPtwPSd+xLIct74iE",
-	"BKrztU3hf/DfH3AxKEJowLqp4IkBpLYE1GCYxJOh6l1SxXiLetEAHhILg+IX4Rxrk8aYB5Xvbu5XmNEj",
-	"Wn43CSwDQdvDB1bBGIT54B1wWG9tFKgBaaxFcuzum8TLGdAp6msafoFhfEfDCFlDWpLYFhupNJPYcYN7",
-	"9hhuwnsWBoaHqpYMWDDYEjyfYKNGZ8po0dgJheQcdLIsBpXhz/3oZrD/kGbg8Y2CmOFCUUOY+6EgFor6",
-	"4ONtxQFqd4o2pWpxZShd677CCjVGC+s4o/2eA6AHFAxqZzn3IIVqndaReYjz0DwnmqqgVXoOq3sOFkA0",
-	"2eYzYMaP4hlnlrHJq++o0oERdpXzcKJRhyxm8sTo0r0e5w9AmrD6Gnnkc+ZbPOi5H914Dw7i8TqxiXoF",
-	"setjE7ID8xhdoDQeZdZmTvZ42V0RR9jXB8LZKR36ak1RANBKzaCoSVnebQUo7GzBbBp+hvXn+VC4HSvi",
-	"GImJhf8HVVhKwmsfAHMf60l/51dZ9oZJB2JyCAoyVsVQjq0TUy0WtKBZMhJHEA3MSvbLsbuB/8LuCUi2",
-	"Qe5cJM/O5ABeGdoK74YGjCVgpmFrYaKjZpTqzGs/gaTYn5MUVAQVFVTGlihTWEe77YqS07pSw8BygyqD",
-	"HyoDwsebggvM2EIBEQmoDmgL48JC5NK3z1Ph71GlA4rMPnDdafGpKHRY7X7BzlFx0o+DTKUxLaKX5xAl",
-	"Ti0uuYwmFh3206rXobqhQsxMcv4auxmcPT81EALIlA3h2YyCfzwjP3E2R6LRiV+UGodwApVeVJ7fohJO",
-	"PATS0C0wAidLZJEcqfor7BUK3CKZ26YXGf0cv06v4uvo80G/1/uKdBrX2DhdZFFzY806OO1OLkK4gib9",
-	"HLP3mKYlzE+eQCipiobtD8JgWenUSxAp+E2Zjk2uP2yx7Q8WAMzCn1tNmsyBB/sJ1eslfaQditLo71Aw",
-	"FqrFeFruvEVGSv03P8lj6EfemYyd8GA+YhJx8GCQb1gSR5tLuR0IT0uwLBVLxSRXVrkVX1gESmMFUMdz",
-	"CMfFw4wOwwgfx3smKhBctFcq25/KPhalBtD0QlEQN5b5Ypi/T2wJE+FBT5W8POedGA+78kNFJfJBsLml",
-	"BWCiwURZ24nTccBf2TOjkQHXyXmf3pMV1NxHng0Tj4Z9E78xJ45psMCnjNW80UjD0Xh9uUYNCd9yeMEE",
-	"KDkdGmcxeoFn518pjORXcGuYj6+6jyFZ4XWVh0tiPVXIUp1DWKa2Z6PjsKiPqx8lCnmKK4PHGUgRPQLb",
-	"0CfDTOF1l8VdjS35GF8YQ72gE704n3eQcTa1CABmOqkFB3z25I0s1Qs3yEQgahpCZqNIHWWkNJOPOz1j",
-	"saTAK1gbNIc5H0k9Y+wjW9UftR/DWhgjRkB0Dd0RVLBIEHIkPrIgddjdhINalVNTXBJRBd3Hf8IQWoFv",
-	"OFxR+cSal6ctnhpCuXObl7quoHNDTkozksCknc943jI7/8fElDKeLh9reuPUDTGYwEaEIR+f+Ip69J+h",
-	"hJlVVov8G+ieAaw892cKNBsLZ9EK3UPRN1pMEPaNnxZUrt/ZnLiEAAPv7tg1z/T5uDADt4wVjdl8iv9C",
-	"Q4qtWnbW6NkjzhDWqk6vnihpfXhVWf3ml8q/pnh8o8yOwLpdMH7+vSIF5wfqDZ6KvuHcOx8A39kU4FjE",
-	"YgaUYC3Y0IpnEwq8ub8CN8dU2vC6kFTC8ouiJCvyTlc+wPiH6KXgAfYSsPEi8HNZNi2heieDcujjsyc/",
-	"N1bURtlYguhL3GXJNnpCYzC/50R8RNLSoErrP4aR053YvemHlx6XcMNHHz8jiWJdcSPxZIxSJNYAWTpn",
-	"8EOWz4m9Rqvf/1rRS75gmFaFYhekrqBnxg2zE1UhKmjzdbtjKotUbOFCtkRCqFnun0wz7v5N73sb9pns",
-	"XQJtD1zTFq9CSMGnEN3z8XeIe/BdYUcTuhcSzER+XVwVx92xEscZsZFk0d7EGkPemoyVQ0AuVSe29ht4",
-	"sHvbHV+mSInDLAKnQ9ohxpu4VOOyNtgcw1XofTpHUQyMMJoDJc6HKPztOiLJUQE695cdccp1QBtSmNdr",
-	"cKTDxBDXfDy5yAGysOqdV3+rbAxyyCHYwCe0AqJUVqIyDpOkhuGKFHGeNN4IL6U7UUoSvzMcdtAyVGdF",
-	"sXyfcYGAPoYsfP0tRMPaPFWKVp6X5hxvVQvcVX+sTJZctuYyS9qSVU+DC37AIMBaG9qPL/FJlGQua9TS",
-	"kWJmB6Wmm/lwkCaRAi6UsNOs7A1VCgwKGQEwhUCK0bHP3mmqKsBxkiEhnWMEmZmIRMlLhYQ40WC3Jc7E",
-	"8HGGqNwimkA4GsnxWgFGK15dSAKAhAAZF4qsoMrWF/xEg4uIIgmln2z1p4UZB7wzhKeqdE5SPyFNINTj",
-	"ROP3B/3wTynEJPxP1UZ9di6xETPU8rj1nsrYK473wXmIJNcGsOikir4/PvGaBIuBSJvEV/viLcBNYf/W",
-	"HcgB2CR2NqMXUhp8Xzbaqu6t5Uamc5s1/LAtth55pz4aXoYF+3iSG0RIGBQKiDjqa9iQF4yGQoDHtXHQ",
-	"URjE4fwg0gwzciEkD+GW6oOjh0D1/Nxk6eiih/RVngub5QDIghHLUZamIa/fuGWipzJsc+2xfBie27AB",
-	"IFEI0gDaH3UZfUQTrT6OVa+cW+XosbpJXsbH6w/GOFqeB0QkqIwK7CSgJaDKh8RuO6pHxRgvtR+URea+",
-	"J2fOX7cd0T2nuBR6eEgBWEhm1sZQH6jKaH6jzPaM7meDSTH3Siu/LVrgyheGkwgd+lC9Z7FL1f0DClvw",
-	"n74KoZIwxXmeKSre55kcVVnPQxJL5ePIoo46LkgMw1/nFxNbyVtGhytfJr0DuL3z8AD0jZ05suHB0O54",
-	"pXOhIDnI9ayhrRZ/6A1V7zIYY+gdLP6EvbNNnQaNjjj91jRy2D3kmoLZ7hE5wtivG8sRapwIeCWwB+UA",
-	"myb9Bkov5taWDlVGl8pSXkhbl3eAZ8A7mj2myXjZxUovzidafpBZXk9EVn9pHorfQ9zaFXBzoacRNTLG",
-	"oClMR4mi68bXclYYAOpd5zD7mXB9ZTwHOtb0mgFfclJCm3VqpvoIO04tmsnV8ZVI5Ow+s6Z3jQWaASkE",
-	"k3XVTitv1AAe2HmaFWX1c4qONy42BKrdOWHV+1kZVRK1IAYJUK4Bwhu/ICKGuHZTiBOwLnJpS9sSZV2C",
-	"BH8QHcqqF4jHYOxY4gGdGNV2hQWiCeNrUdVUW4AfM6UKeiK8511FptrMTDilFlQOlPi9ds67+/cLdIIK",
-	"JS7A1i8K51KYfnB3SjWC8iaI32492uNafLi5nLWgxox+3w5daaFaplXt6Afp0dVUD0J1K1y7lP/QBYD0",
-	"7kaCFVN/PfjrX7c7om8g55CVUfESRq8k1mpicXMUKEU4fF/oAn2P8h8ThVggUaFLHBbn9B9yvxHbmfMH",
-	"uTTyDWIRYeEVf35QwjAHitJQeMXDG8oPwCBWWorroPrtQO0OwW7NfcZdzT31xL8bd1eJLS5VsXK27f34",
-	"NOv3VcGA7FgYR090r8/ZxpWQUiwiWap0NYfKQn0sd4wGcgXoZ8U78yKO1MgUM97el8gxE6BTBigIscYl",
-	"blrZiTqH52KClwrrI8LatcUrFEvIT2dGqvJ910KFYspRwqzE8PGB++K4g5D2McUDksO9x2JRbBPQkZ5j",
-	"5BiyqK1Kk2QrSGSeBDR6Rkdpw+De2MLoT4sINpIXBgsXkhYlwrdbVBMsqnsDcaBVSvV+bR/6ao6ngpXE",
-	"+6MpBom4DPCYw4MD0RgXhbljmbCndy4UVj04L5ItM65eYtjsDqoJ8MjhhMyKfvaRQX/8RmNVaD16tdsY",
-	"vzD6E+LPAHpTDUANYtk+t89D8z/TfHG7Ut1fLBjAm5XU84mhVGyqaosIlQJWz8pZqFEhKYbVAv6bhu8E",
-	"bDPYrlBVaHQ+a4vk9dsz92IhWOr+8fTZi2dnz6je9qdnZwmCc7q7XapZG1up4BPlmtFaN4YsxcA4C8rv",
-	"K27xTg4PHrtHPNo7wP88xKDeo71DyNQET4X44qZy1hFS9NUULFLb4gZf6KSm6admckE1wB8k8IqIQurU",
-	"jBh2yxqjCee1pkNJlP4Na0tA2fgGfeeS4GSpsRX5xmFJCKpC0/eAW4YrVPgmSBc2NFOqTN/f32u5rxv2",
-	"w1/bf20/3CYAQ9AlXZ2c9HdeGq2onoXCm9WenuShWytCwgATFWS88xRgm+B755AtNOr58A0PkMH88BsG",
-	"URxV9i2EoUiwS4EcG27P89yT0VSiohzsr4MnEq4Rowpy25ObxKaNYDucwcxUjxNtldIdkdVjcCwuLmZC",
-	"m2moWgSwQ62i6hmP3tPVyeH+gWgqUlqcs5ZeeaYTaLjzag4H3KnHkyIh8SO2dRIejuwNlY02NqY2edxb",
-	"iTY7oJCS7SN+U9bXuWPVuIX0MFxXa3KBpkzazYz2jJYBEyEgzh4DJRgEogtQ2NDS8tscYvT7LUC97uzu",
-	"TqfTtqWf6Z623TOjbbHf3mvvQfwXCmgyJ7EDEDVAVWPXIanUChtQqLj3fAdUXe+lcFYj6OtQk0gNS2Mo",
-	"EW/Q375kzHgwuTznFrOmXaiB1JCw9GXmbxCxh+VaKHx8xICAQro3B2F52Ai93PQuq4+12UDLclIoBJQA",
-	"NVBAWZH/xbZE8mG/lfhd6nyG7w6d5Pj51+MnO6c/Hx88+g6hLZIsbfuZtN3HkkT2kCCU300LOAO2Lc6m",
-	"JtAVMgawdy6gh7LntB8GEqkJqc3tzFwCmXyKu2KqGPDY1+HHhKf867/+G487F8gd+vSv//rvz58T6nAm",
-	"9gp+xy1GgcEVymciSy19SlPotXOvVSOND/NZuJV0508DQrBVVLQVk1Ry/7W0zgyxJapQbJB2V2GvAoWN",
-	"CXDm4OPHhLFN9veCDQYFxPjFmuIS/bCpLNxmeRbkJgSnwQolEJNWoIyLBGRgOCGADCxwc3sdAl9xwPNR",
-	"QCv3m68lHu6Ffx+0xKOWcDpl/9B5PjDYYPJBqlaKPCvLXFGnpteMbScLDx6Tkgc9jNqlkq4eTxBVIgLR",
-	"JwuahYrp94+QC5QLrCwYs1BAadzSIQsolAdBm6bC6cd8odatDN+RPRh6l07WIRsnCXdcKRgs4XiQ0Agl",
-	"CJKqh7HqpS2ehuFDsUJRZB9UV7ul1jNhCsQYS1uikIXKnUlKAUiQplBrQrI06t0ZUUoLONbcsvhSl1DZ",
-	"wuswUihKKDTRoXfDVTXupD6mnWtgY13NxaBbfFKMMisLjkam23jPajVOO6qW2Xlt8qw3ozdeLaKBRlZ8",
-	"L8F1RITKoeJJg+y3YistZL/cyVTZ33GqQY6znUKWClz0HUJn2O6IpAug3d2No3/8sL+3dzT94QDE8P7e",
-	"XliqTDuXx2/0cE3xw6Pvj8of9hOc6KPvYa5AjS8ZDxjdK/xkuYyzLX5UMyjnHHoXsqL/Dx6LSvkT4MYF",
-	"Kx3FgQ7lQ4FenEwBPfPDb4tTLOWz3G7JRVCwA6lGCFuH3Q5ueexT9vF95SdVB/mtAHQeXBxUP6sV11hi",
-	"i0ULdYW7jDAgunoLZjtf6rTtP0/ujopSijQRGh/ewlcNbbfr/Vnu00bFGnU585cDnC2ozVPM4+KBQom3",
-	"Z09awhnFDx8+fEzgRzb7KPoFArHJnDvdYLv+P06NpHTp25OnHt6wJ7XRWU/mIjdTVez0pFXo3OAUixIa",
-	"wxBoDmLapi9AjQFyq7vXh+9xJI8ffXewHUHUeLjrYQbQxKwhIyu/Cq1d6609fn3iORIo5dYXp2oknfnL",
-	"HkemB9TC+44tTdjWhOPkRvzgQYu1lFZTJ/6NL4YH3Yeps3RGkYQOnBZkSYv+pmX1iQfb1fApEVZ4JMHw",
-	"Cv5BBnRhPIm8oRan86Hhjxrs3KHLzMkJz13TigACMVGQ6a5uaupsi5OaXTcP4/UOHT4VOzkPHgQxMJJ/",
-	"D8vTcXvZrwT6LRBe8M5BDOJ65JslNi2YpS2scoYgHaHOHYWEsl9RW0KYkv48iouKEO3SpESlgKrG9LHc",
-	"I54RpOPhRY7MB5U+eIDRiAJCd8WlgkVyjgs0Fghk1ogaGQmx0GL4ngozTHEJ/gYIFAaodV/ZyOhyaCEq",
-	"GSS+xdgROrYieUqPy4z2kVF0Y78/fLSN+tIHUFKJlHvg1Ink1HltZfWyvz56fEjsHHnWU8T3Gvp8Nzob",
-	"x2PnIu0ctPcCK0J07HNrw05GI1nM3HESjq0FcPQY3FdpLNuoPypiSwCibbcRNzobp3T8R9m7VDrdaG3Q",
-	"LtrobOy193EAZqy0HGcbnY2HcAioQIbAcoEITcCCYWwTh5atwYwQ3jgBYbltASAGwPTmPuiT1Bf1eA8+",
-	"SzFeVMHkMX2P9meTKlZYrR4ewtnaA0hgrhI/AuvRiStIL0nG+CRVdEkOaOIqt8WbiY4Cy8F38y+lNIDp",
-	"4oROBOkCADbj3G2fMkKRq2MhtkTy67PT0+Ofnp2en748fn3686szikbMldT4yDZUovtFQoOpq+fKXwIc",
-	"djHRAXxuadQLcWZMblvQpu+GjbtPEuYbwRl0SM92NQbiZJ5bnw1nzUJDRchXBCHFWLgzfa3sq05DYWc1",
-	"zgdN2/CRebF3km50NoqJPv7p7QnsV5b/CznXwim70eOAhuR9iwEFfjQpEP71sMsNeF5qLW7umPooR+Mc",
-	"eWDgOiLQa3oun7vrhvpmoqmlHmmlPDPPVRRtcxdWmNqINMwLPHe3g7292izmGivr08BXv9QkEAZmxQlA",
-	"FhLHPk8YVEw04HpHmDtv3r48f37y8uT052dPMZwaQIeAF+cQ59j03ADa96NM/bK5S/avv+QtNLWZIvtP",
-	"leJFD6+/6Dm3/eAVh9df8dKUz81E0yO+W+qCY9+Ui1c9Xuoq9zWeGYwMwHX7S0wI0OuMeSGLAT5s/9Ey",
-	"S+ebUX9VaSbPZmO8+OBguSf6OdLSHywxw+OTf3dmvDv/0TJb4oSyxKfgUUCKBa89WGo7/SRLNZUzvGSJ",
-	"hTzF+pq3oY4BL11ii9Cjzoj9PuahAykXM9D9hmRS74FOt0LQFf/SdEWVNM2f/T62S5weZJcKmVUI4EwB",
-	"4XEpB07ubjj9726IbuZG55H7J9rL7mfSBBxwAysFInBoV55TcD86jiXQG62NCHuzHaov6z8gITyOIMqq",
-	"bXQ2tNGKuNAMMFCRfdXBbL7M8Mf0ks91i301/qd7f4NmKkOmlkBNjCGGli8pLoFhNJiaaHRwlWcVDYvR",
-	"E7AAoT2nAQeqPD7hVM7qerD/0mgFGQ1SglfqkOs0IU8hvV6LhDF/9pTT112E+M7xpcsroPiiRg0UAUS5",
-	"VSbX0N332ZkcLLo/nbYL57gb55m+RM64SUlQgc8JRGrRPeCSXcS6etVnMe1u9nBJPfKrSZ2zka614rI6",
-	"48yYX6We0SLY2+uOGyqCryfRf4ImknjbR3JcZihD68LS+W8bn1eVMuHjO3m68fn9tYKVytORefEWD2ot",
-	"cFmfYQqkAvyYzVWAQiFA1htiqj1C9sM+IesRMwEjswLuyJ0cXV2Bw5yDwqy1nADr5TigyAPUTEmA13MR",
-	"YehrmhQehgD6rrua+tZfadIdvr+QAjqhuMsaLvb3zYaV/KQkxmvnxz1Z4sSbu3E4jNvosSZ/rqLKDlZV",
-	"ZfzertVKT/jM+1dM/uVF3VhrV2gt9JcW+rhXr5f7wWSPzevwTVxlYGNsB2YKoYlYj8hsCbt6l5++wLyG",
-	"Osi4KZGSlYmkqu04/IgVi9iMA2l4jyQVl9FiFZtWYqawMDG0X1FZGaLkAlEKIitMxtDh6U6IAP1+gvZG",
-	"DGAARoJV/2DiNwJZ5fgl3IvGXDsDi0ATENsYLC0miqAImYclhO5w9nsxGjDflhBSmBsGcz4xEmpvEXlL",
-	"k5jOMxs5G9gXOi+q519WSCZ73FkcEj/ySOzBSwMYoI0WC+KNzl4zpzDMbiMWsSlC7sMVfeZgz3T53SFS",
-	"wmejyWijs7/H/wfM13gwUPJnulQDuPHHnYHZcUd37GU23uEkyA6hhG50+jK36rP7FOenyzUAFa6QwGUS",
-	"XnMMrk98eMithqUGtEg+5es7HoZU/oy5ftErpB36/k1AJmbIF7elCRnbGCyRxJexmK+ZRldZ3XhFHx7U",
-	"VzRay/27XMtTKlYpTago9qsyrdTA87fbXjApd/1S+6U6u4M73Cdf1hMnlIkV/HD6nG9iufhLG+0XTpdi",
-	"ajsrMF14Jz52o0C60st+qT6W8XDXHvba2LovY+u1yRH5JdK4m1yq+vtxtkM26Dprq8GCgPLaTC/JAQ/E",
-	"qIjrMe9xE3RsVyMajjgpucwdE6beYW8D9FOlCAodXIB5niKVho3sDGqduYJui6jcqHxxGYKtOeMIlzGs",
-	"/o+zk6cr+7EvpEXx5N5da5XTT/S/g8pbQnfcWSbQz3X1fGBVaC9SHYHnG19ePUWIZHURVx04wwcoBRds",
-	"Y+TfhQLxanMkhzQUkwZ43pGj2NDAEA6WUBvYG2sPfK0UllYKp7Slq2rhi2qDcbZzqWaL/evjPGdgSix9",
-	"A7qmrADaZASqMdZHFz8oQYhBAKOnoHYXwFJR7NbYqH3DGNEANTuZr09+cSNcWXxmo6xcRnA+gZbVjS9v",
-	"l/PCXy1YafpVeQpdwtcKVrjU7ZOR/HiCVxzsBdcFmo+bxO0rTY6o6S94+Te22FsbLzJ9ed25cM43aZP/",
-	"yaUpgHg2i1P+qSIhX2S29FswFowstyriEXP1izI9T6DQAAsW8I5cLRnzx8dM+Bg1yWcEGBHaBQg0moNj",
-	"Xc2s+gndC4hWYv5yaJyBImWtEFmuRk9PoCoAWR645HiRPOk/xQsRKbeND8Yj8ZND6y33H/sxS9GfFJ5z",
-	"yhAKNV0cUfQyTm9JDZcdX8fYU0J2NdwXazdEHA2FmnvocHdyH5cwTyn4pDRjjkBnKyBOo0rD9kHPko54",
-	"AQQX4LnbWxjVMgw/A0t/CnGxKfycMbF5OYVGXntUGQeMoRE8oC18szP7GdQ2Ly4UUXzAGwESv66+cXIL",
-	"FowE81ctVHTv61rl81J9JP0byUo7NOPrE2HRRFevcWy+eolCx/0VV2GFuaSsTlecRbiu0a0B6G1p6VMC",
-	"G8iHtHDv0vVXF4yglRU/6pvTgssUKr5Gto8vW6v4Vo8L01MWegOJEeNPrrdx60eqdqHu7plUnfIH+dun",
-	"jVxeqNxJykmRu29B6oHzlIYqd39aIGOnn0V34y+nb1+/fvXm7PzH49Nn52/fvPAeTXdDdLtdLcTOz6K7",
-	"0cwh4a8+e/XLs5fdDbGz44SE2ATavC4kDLDz9526cNp+TKxx3Q2E6AfGuG7FLePG4aigEA/JDP9r9PkF",
-	"+IXdjfdd/Xmzq8H14Hn/ZMKs4d9hyighWkIVhej8wE0e7VhYbvXKjy3Kd7YbpOinru6WL+VIzU2qW57C",
-	"lDp8Nf4JF3TL+Bhp7DdKpi3R8MM7N+fW/HXHJ9XTX5F/DKd+bnX15+2uzvowvf/xg9BZLuDpuRm0n8tS",
-	"5luqKLa7+nNX90dl+3WR6TLXWyw4f1GzbbG7SyCYELExuqdqyxuIK8MyV46F5UY6bby7J93mRY8V+RZs",
-	"Fw2rusmLugkbxdKa/rYZ75HNltis7BB3QGbuf/3u2HwPK3LU1W4gJlft3Az8ZC/VbPtowWxrSfuJVUVU",
-	"ZCvH2bkznfjIMuWxUQ0sfV27n+g+XPuaqlyVanF5VWxxD4xJqbWca6kYb5AQw6PaplbU6hS1BAMOntJp",
-	"1BUHPeNgxHuDMdBjYGOcN4mpZbO0kc1pSzlrC9CkAEoI472qEmq+AyXW13O2yYJAJNnlHCf51uKHf14d",
-	"iDbZMjowqrChr5N2wwL3drWoH2zHEPGblMPd3AwyvbiN70c1yLSFT9Bij6n6yHg6UjdR6QRPlTPzFcoj",
-	"PKVCD9RGGjH6siZ2InNoasYu0lduZcVBe8/ft6uh5RlpPb8/fBxQhg7bD9sHkefqx0Xtfk4wJ9sCSSug",
-	"mwTpliB4SRketg+UuJiUJXQ+Qxefe3Pq4zg3BXb2XloC1mDYyKgf3tPvVODtmG7Mr08Te2BLaMQo4WZq",
-	"qjjSxh3pakCdzUYKOvlj3or9vb09fkseTe2o5uT75j+Tp8oievgZQiws6fDeuJgzN4MT/XUdXRbw17p5",
-	"L9xYV/dV5y6LB/RxZzqd7riduzMpcgWsvOntRvjcFKNVh0fX3KBT8LrVhW/5+iA2CAPYc6skBitXNXrP",
-	"MRVSkQ2GZc1/BoFzit/HdR40nHu/vvMJMlM8CSxma3+42RY4JiSP34ktUFHsoB6DdozVurMH7set9Wp7",
-	"3k0FgjP0U2Uq/xd9de2eGaHH6VUonNIjtsuhKawSF0AENuturOSK0ubwrii5dS/VdIv++S4rhz9Kq96+",
-	"ebHV3WB8NfaeKkPcXtrtQ1ygOQcYRFzF841lMtzsmVuiBQv0mpbnisVZyTmtLE5lbdwFN1ifVu06kIhb",
-	"uBjtSEi6E7dv7O/mynu3btTgHhJexNYnAG97W+QdsXnFWDeFd1hLBnGqO85gEaDHrPClbNbeyWYAXO+I",
-	"zcY3ssm+8cIBu/svN+YWjrRDA26j4YqUofwYcqqb+lhXqX7/HBvgZlIutsCfscnGZJzeUq3Y1QFWmfFz",
-	"KhQFC5zsckjs9bGbjUg5y/vZAGZtBgB46QzFe+gEys3g1aS8h/6fBZ74PPHp79wZ/xNV2VQU8DOdEtTh",
-	"FRr4Rl/ogqiX+2TJmLzimw0+co2JF9PMWk3nveLoGyfsmrqbfFyVAVh31tV0FrHdfY8IhApay8Ht1DN/",
-	"Hfh/D/fwFOySgZpIAG+jTpLqgDPrYdwmVnUQjZVTqB732wK3WQRpM5dWbSEcvhcJNG+gAOtqEinuVxo/",
-	"55szK8BQ7sTAv4HuJKO1qGDco1OtNKBYt6CdZABtrZ7ijmQcEkhazFa7J5ksdY71jMKDRJY8sSrqxCQ8",
-	"aziZ+Y2jHpuYUJk4+CEKyS8W5XGnjtYnksO9fRFzPLfquwLfXh/AwsshQB0ji3Q/WKC+uZPqZbG4AO5d",
-	"pcaOdxN1ioZ99N0e4k8zhKMfClJWEz5tAA5l9L0K1iCiy53JC0sU526/M4i1HQLngR8C/g0s2hx9QE2M",
-	"uJO56V22IujhaPP4/Yq4qv2uproCQCl12yGlWgT3kgAqlgPJzKnlPkfWop5oyz0So7G5klalXzJWUvNW",
-	"v2rQZDm3nnzm1WMmcxd+e5EJEOXMFNWPv+jfd4iCHgJzQ6jodB2j+EPYVHOIDg22BW7Iu7OXgnnEQeiF",
-	"lcT/tzPYAvW9D1qH0mGnwUF/taq2BoCYYwuHLz6drxM+5QF8e4XC8dpeKc38GtygWphF0O3KhXmoX6Nc",
-	"OBKrSqdLidRnbrv5ma8Ljv987Rvz5caxZ9ksKhd4iHzN7if613LFEd4cZn4pX7LQENKBHjvCWI0iSQni",
-	"BQfAGcAz34R64iZbM/o+vtnoyJ+4VGH1cAoVg1+/96tmwu1KE2gLVmsTbDbQk/HiMIsv4/elO/zBUGtn",
-	"tTohQAVnGgHUBQCoO2fwrc56JiUw9ZfPf3kSSu+nw6xUwo6h2r1wW6SrmfQhIrOLge6Rauol+qFDREbk",
-	"USAfWtImdxwccZ+7dOf+1d1t/+CvojeUhey55Tlyd6cu1MwKJe3MnTSY0LSIFQEA7A/EVMnLc74lueHH",
-	"egaDAch1CRSHhPVE3jLECQIDjK/7R5hkBOXPyg5ySCDJmclVoC1PDvcewiGkbc7d+rrJnQJxiQf3d57z",
-	"SKbKM/GIXfcAS5xSiAHultL9ziF9qKmhsH7SVOmPTHNY7x+9hw5zwhjoQqjEWh5jzuEcgDGS9o1ddbdH",
-	"347/IHUNpzDY1Z30+nX3UH6/9BxequlbC0iIy46eTm/0zfmLXVR3j1UrVxqOkGG8hSe+hNh/Y3LlTDP8",
-	"qu4ZGRgSpGfyknTnurbgK/ntoXCeNumXqy5Axft7KC9wymEuy4/iqJLmr0ioO8zz36pi3A1+LuuNCuPO",
-	"0t5X5KOr9d6LYjngtFwDrfYOAzPIJMqcfqmyxBAmxsYCv2DAWsP6QnL5xWv6nTIiyBHnzCAm/yHMTE5Y",
-	"ISRDV2OM3T1XFoAn0i8MNkj6iJCHJ3O36FBQP+EBJRFriD+TUxFUUA6c2mjglKTl39VQpBDcoRkErhHw",
-	"DWwUpmwTgXLyyMONXECawJtFOvW9rZ4EEcyezJZAQ23b4kmoT1fEGoPvxHoQJSabhCJUbjitNnKSQTd/",
-	"uQl8/r4SHibyrAEhhSjztx5TLpGYqSvE2c6AIuhukZXbYOjyRokSLbRVKAWXHO7v+dPOCUIgWQQ7twhs",
-	"7rpCaLdLeVMuE8WD57hP3S5/NryI5QBb4IIQfFzjnd1ZuNSM1LUW5VNlL1eGOatcdCXAGZATYb+4IQL/",
-	"uwI5WwbaDM+BHX82VAisjrU9S1+N4CTxLdbhUc5qLTEfFjTPUJitUXGWRsWBIOw0Nj4iG5hslkrwSYXP",
-	"mGya1XDMEK8M/wZEVqyX27FO1vIHDaYCQ6maYg4wivnoawUrPaM19ankEvgUoT8tA1gpoLPMiNSM9otT",
-	"mD0zGlUYmXqTonAHvCbF8huqyIhoVLmnRTJLJtXJ0DBsV3teOQTARTor5ntzx5FhD2NpVDgIJShcGgjK",
-	"x5m2w0lpRWqmuhMesBgM7RtR2u6trzKc+Py7hGULR5fTciujsvkrV8Jj4/AZwqYRoEl7rQTWSuBm0Gix",
-	"w7KcFmhi7smzD+o/F0OcEXViTXKTwyh6gRxCAlU0GnepGoNYNNq7iiq3QJUPGJWVe5DMDNK3SU4OVPki",
-	"+6C0snbj1jawubxWNvysZF4OVxAJ/oLmViyaKwBvZh9ugYS4+ud4RUDtpPo2YWj/V7SVhjip97BR0G9Y",
-	"aDJw3Pi6YvxGZqZfvz4j07LR9jsKtccVP3fi/QxUCc+60nnB0bQ2xpPyyTUTJhhoOVKpP3Xt5awxPFel",
-	"ToKsOTSDXxGz97QXGjGkdkdql4ezONv9BhHXbKUyZNOG5LHTRaCIuE7EF9ZdTMr5WhBxTP3o3qUINwpJ",
-	"3VA33gutqlckYbnxoYxbcrH5Z3EydsFDbk4cBIPgKP/XTc7GL/ZqbLHKoG+AlLbg+iWStQvqfCplCdBQ",
-	"QeHcezXj37lN6d/dzcTcOmn5R6k4wl2LMm0cPtimROeiDNdknN4Av4ipunc/0b8Alr4fkTIuToVVSMp9",
-	"7ZEz/S99iT+D0ieHe4eJgL4Td3wWCpytzNIF9mGVIPIrG4uT63ER6yNeXmrNX9lMBA00mDc3HdecHmvT",
-	"755Nv9JvUwTdJQkQCTMWOXeJ5E7fDxNbTpoMR8Y6ptgFCajjk7Z4pfPZAmk2krMORIAhtOw76jDk4Y5P",
-	"fQ/q3I1bQItWzZ6XBtoDxRYIxG3sP0RjEBetYPvWFwI2mXYN/Lm3sc6WkG2v5564um121T3uoeHt9yOx",
-	"AzVlAPaPnfgbcCH//jFtv4xkXjfUfZu65A1X/V2tPoIRzDZrG/qPm5ULYIteZfgWKpW9cnVu5Zr+aYxc",
-	"nEFhtpzKGSoN6WnsEQ3BlAqM4ZbHBO34eiw+tRWOxLRTqsrWjAzGoKEKM0JyTv+eA5RJoUZqdKEK5TEK",
-	"5yINmPXkcSJHMlZx0EOQagiXTaXnsky4SR5gb9ymF8lv/Pt7uuHxidOXudEDQGGRKULfH1/NOg1l+/+Y",
-	"uHXKSkjtZkR4JG1XJ3YyVoVVKbBJY7kJgxmeENOkm6bFUvzcaCUGvkfIPf40xnpBsk/MGDPVFQIVQjN+",
-	"VgLWw1GlcSAr/evRwiCSxBuYOuKn8jpikpljRGQa3KZP3j2CtuA9oMOsTK9Ib3uJdnk8kYe+svZdpHX9",
-	"QtvIbrMK8XS1ma5Jqb41KNqB25vNULT0U0W7nAGgRoModgJ4obK5TZX5zn8IaPRpqjb3uugvvz47PT3+",
-	"6dn5yVNSRTdBbV+6rJw/1LnS8jexRMEK8xFruNuWg/ND50rCK2Jsi5+XRuXdQdnTr20valoVLu6gCmo/",
-	"pJntySK9BUl3gykxLgwEIhcFyxBz7IMquKmV68Y3rcBr60RiaSH7Tp/oXj5JF/GAvabHfnvt/dGCXu2T",
-	"0nk3aO7HS2/Z20/jXDOBrXOyX16FQVXo2MsA1lh8pJpizRazgP2K/FCM0HO1mJJWSJROHR/S8kygSBya",
-	"lcTQjwGP8eQiz+xQpW3xFg6XXPpDeFuUTCNwrSJTKWBHoWMBhag0pd1P+A9w1MaF+pCpaUJobfiLkCl2",
-	"CIDDM8nZ2SEfgOhvh5KcozxzQlZ72i81aouT0oKx724zQDZeN06w+b8Tv2Q/uiX436evXi4msyLR8lXT",
-	"rUvROOFAT1Xp3JNVqv7nLvxaRFQsxVcc+SK3ATY21P2OZKpuIchjRw4KFmaLvSG+NrrGX+J0gsFFulYv",
-	"8Hn1AiGa8pUhxaAN6bta/qLXeIG7FjOQy1z6FnOV8dv45jTTMk3G0Ts/0a8LMyiUteuw5h+M1+QpiA1J",
-	"SmiRLr7rFmW6+Y1ovaIrajGnjvjL1mSSpQOlt+c7n90CSz3DxuZnKIXFizL1LGDjwqQT57W6E5za5ZOm",
-	"db4wUM9EF/ZG9ScQxiuiEF1HDCmSOBLmgyraq9KDgTRfQA6GkqfSO11VatA8/QSn2zTZrpOrbqpXTrRb",
-	"vnHT7AghfntvyyLTg0/LT/fzXXRfo05rZuuiVYCX2+O5bkZTRc6uMc90s2mieE6B8/xtc7nJBTKvums/",
-	"Z7dGHnZsAS70tp2DdpURizZe4lR14mOwoT/aLZIkOiw6imYgmrNYyN1QrXJTq++OOz2/gtVEy7ouSlmH",
-	"b7+U7/uTul7f1nzflb5K3PBXVpNwmQbFj1HMOslx5EtCctUvwZfNrOjlbsIpdP+jr1pyj6H3kBFVGtEe",
-	"PHL6QGYagKX3HtOV5/6CZLtK2sViD6mxpXZOr68x1nKkoBkFQCOcq89lLZ6wWyQn/R2QRQREhaNwFwFa",
-	"FWBL+xo+mjMycEsfOWhyjCueweoiMhaP345HvPeH8Yh99QrinISdcSdNLLSdl3I5eef/UTzHL6MIlnE1",
-	"yVvnBURn8WCZ66A8Dbo2n8ss50vX/ukfh3sapTgpqUX6cmULnGOwVxeJT80kT8UF11IYDsY65eODzlT1",
-	"AXQ6mGATWZ/bFJ2ynKpCge1N/TMzW6qRj/pGBSdOCYEIbTnnpCgBqgnllx8JE3JSafrLEMd2Y2yLdwR5",
-	"meBQzrOU1GHtsbnRjfUY1RjanLqbl7I05ZJLSBcB1/jxVNBrZJ5DGdXVcp6Mmd8tRk2mP5isp5ZUcD7q",
-	"uKKeC9fNqbv53bp2adYuzRdzaWhnruDWiNuVzEc+zkIBj9bC6uWQVf/pmrSj94dQwgMxkVMF4GBxCMcj",
-	"3U2l7bAqa5GnE2oJ2W2Ky/BaUF+pu1rJIs9UwY5KC4rxTZ5DJZ/7IyuZIC4uQ7wg8meyfTNworgkERKe",
-	"LSFLwp5BgJi2OObmUV9tWS1lZAKpjNDl5tyvWvY09r2yeaerg04n1DPCIma2BvfnNklzJ0Fsfd82adla",
-	"0Zu7f4foRfZB3UvAizcfBQWxrPDrZwxjz2qalcO0kEtl897RuXrtWt1hFu/mDtba17mRr0MO7r1m464q",
-	"5WQ1+pfXb179+vrs/OQpa9F7TdQtnRRzomouJ/Y61gGYFBuTBr9t+glEYz37VNE5W/So5kJPSi54Pbix",
-	"tHfKwu9erJefDJE9skcbB3UzKy4mWV6KTLfQj6WoK+ePxCu2ZrAzkBorOMzmrQdRNR66et564OxLg2av",
-	"Sf+v3xewlL5+o8qsiAJ896Sy3apzLu+rq+y1pr21pl2ryxupS7b6rtWXq0pk527MroeYSw729hIP3yxS",
-	"WcoLJKOB31sI4AOfOFNpoyeYMSipuNRmamOWWDjKgnU4gZRMV6cA9vOqHKpimlklkkd7D5MIUNSkSiTp",
-	"xfkkLHbSEgk++zzNinKGMKdpITOd6UHSQS5fSklZ6AuH3jiCND0+2bRiMiZYSBqQtJcqXQB290bJNPuj",
-	"ot2FdYdX/yXB7n5/pBWnQ4gjxtt0oEq/VRbC7Vkli95w4VfzPAMEdAz7iIsZmQBlVuaKMBj96fhFcGeR",
-	"O5nbIWfCylkHsGZsS5iiFep0WqFdbtMGcmhtSoVAveJCWSjdLntDZQF1F7seOsiaJAHIwJmyTvTYFkHy",
-	"8xAvzAcVECO1ghiL+lhaoHGmHksM0U8CxX45NV1NiL7C9KuRFIieJP9IfMRjrMw4V6KcjZXIdGmAAsAt",
-	"q7gwHzuACgZjE6OJLd2zAKMBRgqsTn1a1b4pRkwpQC9x0wpn8k7kQLW7OululFODN+tuJGCn4ZMw5SDF",
-	"eFhIq1oiMQWMT2XuWTj5ZAd4qWDYlG+AHtRsoC1wNFdQNImjSkBCQGTWmYJGD9CS5OsljAWNxsrkRB82",
-	"jm80hViSdU9qUVwJFsROekM3cCho625A3Ax+xrES3tmrfkSQ9WhvT9BmaDGJtLIlHIcWY6kvoeohTekh",
-	"pXECojcEwgNgIbdHbmbw9p2IN8b9RFzSsA/wFcMWwu7ixOpsPFZlghsw08Kqwch9sh1hh2aKONISK/lZ",
-	"NRhLHBAJDDgRw2wwzLPBsGwWyPgqEQrZXpfFQTwkwzutbyCHQ7IWSAIguwFkZgOVIl7cgizPPzbqtQOx",
-	"hB7Jjy+UHjidDv1Ko0zz3/tukKUTchudjf/z2//pdj/u7e10ux/3n3e7H79/7v75+Pn7//mXDd/mhDWJ",
-	"G5/n+RagjdZAv56d5CX7Itj7NJII4FSZ5MFe83yACb2Zb+HRlYQLj2LChf17JVz4aq1utLpLENm6jfWG",
-	"zr4Rm224QbXt7dGKXW80ZPzeL9Z9b+u+t98vaDaKY7aYYosoMsHI6qrj6zUjUzkzjY5czeztKYji5tCj",
-	"BbZWpQqhNymFzXKly3zWibltgDbS694EBGuCKFMicR9IIvBzoWI/X18xRoulsY14oYb7w7cRR6/pStnK",
-	"K3ADqYqX3rKNuHGnrMXpWpz+LoloSi8vWH7ykavx/Brj6K+AeM0XfXFRGCI0o8cZXcAhIOTHJUA9Ln4m",
-	"XB9yWaHyWaYdkbFP6dxZ6lKWJZRatyLPqT8psNmXgCUWdvfSF/9Vu3uXrZV6Eo34BkjKjVffQ6vvstNh",
-	"Ybv0DPwFjREr2nNTaYUBVqVvoeEXN+nxyRt6Jdcg/aspRmLdg/FSRla67jqPwMQXvjTl9VfBSf4SBNw6",
-	"M5dKX3tlfO7nlrO76O1eeWHQz87UCctyDd8bhaf5ul/ZZrzyIn8WCOg4eHDlZZA3CePEcPGyLxAHylxG",
-	"3IK9zMpQC3b8iaxbsNct2H8CK8bZHN7kWGTG3HW3Nt38i3ZrQ8QUW7FPKP54+P3+PpYvGj3wvdiRbqTT",
-	"kQk+DlaCbfaqV5oL6E1eqRMbJ7+gFRslUKUVu8HygH7sMzehjsD/u2pS3fJpmNJyE7qLXmuyKJqbrWme",
-	"8G5KnMhm4wywoTqNJ7B53fg3F7VT09pX+a+vwDKjQ7uffK/B5ysZoGjKzuzOSityWToPdn9vzwda6izY",
-	"ryDu7xNTCEQqMdnT1Yj40zAKD5KXLMie3tQw/zptDDjad1k5DGbDinZt7eIrbNy74po6y0Yqz7S6zuai",
-	"s8h6enuynP30ZCjL2IYqlJ2M1NuT0yuZHQkTG85N3S3mL/3b90tf/Lfv4fKJPv7p7ck1ptdPb0/eTDRa",
-	"ezr1s1x6knNXXjfO6Focpy3NeLn1OS3NeMzrs25PWYeJ7psGwod0CF3Zirg5b+Xg0UoiPdDXvoeMKFZU",
-	"VIXjEwb+4PARQARD2LwFNQLA1ipMwVlzTELbUpYTm4iR+UDxdVaAwJSZmLHSifjX//v/iWSsdJrpAf1V",
-	"KGvyDyqlP3u5sYBTbbQStlRjoNIUZTZSkHYvlIHIWFZ2hOxqf7NWfCdT+BvxMEZyJgbGV6bieNriWM+E",
-	"gfgWNsi4KVrDtas4KTddmUPxTlcTRh4VaR3uPfbUZGUhNXK4Jm1xCjE391AaFYCI4yLQiNKsUL0yn7XF",
-	"k9xYxMGmnxC6G1AKon6brgaahCzPq4UeHWqJ0aaMQQWPffck4ymMFBhJWPuhcdq4zHJmBS4Yvk2ZnY9M",
-	"qjrC9PsJQNRU3qnp990SDScjqW1nfqSieaA4r4n2g6RqF9PVHGV0w6G2ohgrMZGT0iSI+YDBz3lCEncr",
-	"65edABouTDmEKblrDAUyRxdA4hrj8BzhjxaqkZLDvYfuJxSjSVskepLnCUJVQMEysJNoY/7T2ZwcLbvE",
-	"aqKstCrvC/e+EjrnHOZC4OvcbOVr+/wMwNq0wjCkDm/oIyw2CTvI7W//FdHzqT6InsjAGA2bc/umqBb0",
-	"oKYOKwW1SAL69yxiQvrNzFFoOVJdTd9xAJZEfPjkcP8gWYyPcWML9i7wMdzuN/3+9WWDUqev+v1Ix9Mr",
-	"up5ENZpkdHlZZFdYTcFghtNWj2I3PvU+4DmWXYbXeN79BLPvAaljbfgtGUnEF/TSlGhbrCE21ubxVVyP",
-	"10Ug50I4TPDY4gNot50TgHI4Lq3NBjo+UspB5QxSnzeJBu3KbKeIchONkaHApBKYaUxcHxr41ZgCpx8r",
-	"3y1oxraV3K/X0EyoptU2EL9gbe4O4Ivgoh1RCe9lplNqDRiaKZaeOle/BVZRpsVvONBMD95vAYLhruUD",
-	"22iAYaq55zwCYLGP59QKBp07wYq/m0wD0gi3aRcTTc8HaC8Uzf1MY0s31GID39sMDX1RTgpdwdPGNPXQ",
-	"TAEUzPRLpbEs+2Lmj46knkEIzRl2JP3tJZL6EDw23Jdobaz4+8SWog+CpvIw3wzhjBg4YULGoyxFriTE",
-	"8D4we7FlsxY65CcazdYjr3mcZYidb2zqsMnrHA00cRPoo7xum9lEpEZZYQ1n7tvok5Brdl6ac5xEApXT",
-	"ZLihlQzN7+TXwGJn6DVoNY02H9ZQ+V3pSfhklZEI+Xh4wjNVHgVgAmQHdsfjd8wMfu4tXBRmaqGKPHnm",
-	"9ukpRI8T7kojeiFoKkkqqYGkJQaZczglMesjrdMVq4fbeAfOtokzCxI8dA6HGo3QuczjyhVh0pYwMed6",
-	"t1Y5/UT/O9QMLxGALdXHchc+8x3rA1+xHUaEYdeZYWGenD1d2hILl8LwF3bEYOOP6ZNUaosT8nmxDD01",
-	"WqGTg99iAj0zC2mo4SYQoYCvP3HLtwMD2Dl5mnBpjNs8hlpOcSWOxBwJJdYQGqieX1MhLW3gUYnmmQk1",
-	"E0vZS0+iyJd/Mrf5L/Hc45N/n5hS3t5UOljqJf8kSzWVs1tZV+7SJV4cPeosGykzKb+wUdb6RCKPClAW",
-	"lBDjV4w1ZZt2no9QZneAKPDyqqTx7l/OTp788gzABCK1eK/UUIQNqkPWtgCrlXOapzVlgfnbkiKv2wLy",
-	"tVkfLv4fPwid5XioW+Zm0H4uS5lvqaLYdsc+u/+x06zsDUnKdX7Af7S3ytlY0d160irOED9VeSk7eMP+",
-	"qGy/LjJdbuE15JFs1695o6wq69fkequ7If71X/8diBXBStGZHnS6G3M3eWq0arxHt6uR29XZpBstGj+l",
-	"a9oApFC9E3p6i+7l6YQ74WZPTKp4wT7fOFUN9hzkp7cwa41Lbvr+3dYNgS16rek2vAkh6F3RevtXJIQQ",
-	"MMPN1L2ezQ4eAgBx5y62bZmaSdkGB4MuJs2+fcTnXhRKXh7FNyvcews3c4M2uWrnZrC1uejNbV51Q6d4",
-	"F9wvfoubvO5cE5qlV90Vlfji+4Y36m/sRAbekt9ozfOrcJo596Op3foW6ZElfLzraM1i83gaTGAduXN1",
-	"djN2XJC9cxG9WVys9+31JlBuZQUz9Ub9CZE1f7sehQhJ+qs0KlQLEVaob1W2ZHNtnfde573vvz2Cmw+Y",
-	"btn0m0J9bDXeR8a7sdPitB694oicTzFCkAga+JX7p+VgyxHWZzG5MVZoxRpi91Okp6LwQ9LVzrv913/9",
-	"NzrsNmmLdxAaC2GVOY7nmuaA0AhoC4yNUY94CxUOgSrhgDEdeLC3l2wfATm0rSJH2hISvD4hORdsoygR",
-	"5oYLNVDa6STVEWUxUYmQ9tISdjCmWMM6yijCFt3RTVfxoN2by1WpANqxDOiXueypro5gLi9U3xQAdCzL",
-	"GvU2Lc4wc0bKjOIIgez0/GKWIGRKDPx/oZyfb0WFIDuAOyzi4hZ+BTJDU3MmjhW5klz8ECt/Wl4PYgWr",
-	"ODKpyhNmHaBJwsGImo8QMky/rwp7FMEhtKJuH06kkuKkpZV4M4qdcYtPK74tYGIaHQpRMAXeqX+pUc9k",
-	"ABuFVPXiZqBbBMvutCEIwqlLQGvxlo6zt/kylz6pTfem3URNd7iHXGwxATfg+q56jvbHdtIN4oCLQoDx",
-	"9vIWMvXykrCpWk/3AgPak7qn8mVtpidwdq7SEOVaweIKF1Vt+Gfk01x1LZ7zqh/uUfdEf5ydPL2u0NFd",
-	"Ee7xGUKqK5NPkq/1tfcPyVe3a2hI97Vfbt139iffY2sfYZkIOq7YS1Oe0gf27dY53FnQ/o8HuuHe7T0H",
-	"zFePln+p1ivR3QiuQ3cDnQexQrMUD3hBu9SikHuteWrO0IIQ+puaU3MXTU/ewGlue2oII7fEJ1F3r0Rz",
-	"99JSAdBFUcxR1HaysIGpyhkTtypFuHihNCKCwjNFig5sGf5g7jXf3gTENZIyfoDiJrsaizXEdGhE3+S5",
-	"mZIriFeAh0x1uuCAiFFmrSKmcue2QTEp/AWdYIuQXX4NUDffWvi00kxwnZW2oMNqqQBq1Ktzi+jpgl64",
-	"NcTLOuj5TQQ9ZYgiNuBr+UNfNuJ5nKZWSB9BQ7hUgpbp8J9zDRbQfnMxQ7kPUSaM9fn7kMAH2wb/zSWI",
-	"m4BuaeWsLY6pz8Q3p0C8T5ugGLBxgbQVdfFsd6jxB4KtUeVYNAfUR82tM2JR54zEJhYh86mcWTHN9BVB",
-	"LRZ5XzWiBdctI9yfxGO+aVhq7vJ7QLlZfka0E73qWXoy4YrGaALvoqm0Qqbp/QUT1g7xaj0DT+DzXxf9",
-	"f8Nq8jhNIx2CKaN6TrCqJ7+Ae8wP/KKoJCQyCWikZH3KCMmmL/ZvijNC81ngOZN0vNJtrioC8Jlpry81",
-	"2rvwp3mPNLvTPInIl3bL2uNBbl4zxsVAIVzlxEgh17aZcBNJq+ql+yTjjbpLwL9enbJneXPQPaBqC0I3",
-	"gDvKGcyRAVxBNW/UxiEBoH/teLsR8JABY3xohOyVApKmKiu6+gJkQ4uaUnrOUMNNZ2O4QsTX9sQ/akRM",
-	"8AOFyPAnpWc35DruMiD6K+XR5TX+A1saQnY/G8GVBVJqYMs3/5k4v5IadxutymqOnlKqC8zcroaXKEpj",
-	"FhuZAAT3VS1MfQVeXc26dIO9qWlZvfYe7Mql5oG4e3dlSMLXcv9WZJReKlQqe+VSCCtv4FRn4kRzWFuj",
-	"ayy8PwuTMJqa8I3+TuxM0Adfz8j8Mctzp76AKcp3RwG+xTtnYRHq8GhVc9NNa4Gt6eTtlYZmpBbqVuYK",
-	"w70LexM2SrOxCbNYaGkuPc7FNqd79m2g6ap9jvdjNlLLJVhCWB7n+Ry9cbUYtS7KQCbcLxux+uAaFUqJ",
-	"UaYnWGv2U/ZBiWRS5AlA+Gg1FVG76NakyLcTQGbhziQZgxhDjWA2UszEJaiVWhGPDjQ7ISwM2pfU74B8",
-	"O4Psg9ICILEHMtMdkdQ+u4R6YIXq91WvFMB3ttDKi0F7755/clVLqbwKaLhW00NAw0tbTNWrmiE63I/r",
-	"dst10GhVIDVs+TaFkFELeSQSGmorvIiFv7LwKYHa0grIkwo1VhLfCdFMLZdXLyMYyGuAQTctNT9XM58d",
-	"RIRDd7YVgYHqNDiftiWkFX1ZCCyaJHcdcK+cvwu6RfxkuLi3q5OxIfQnvgTYTxKAJEiqUFvO9UjauIwo",
-	"Di/VuKRlRvwmuIdz6U2fJDyXsS9CIKV1WVXUHbvxvaaxL5NNh1E7pW6XPnvpnP4dZ+qtGV3vnj5V9pKq",
-	"95YXuZWLGiUubz23rYCZ02m5gdswXwcRFd7z2VBxwec6L7/WHfeal58iMMnYW4YN3iCpivvJzTsVMsl2",
-	"e0MJwmJRa5IpqPMil1EE3Ildj/rslQDFWzctCncf88/6oFQKk4Ptm7hFoZCmbYQjysp2VydZ6rEzWGU5",
-	"4zrK9pOBjFA8iHwo3GU1XB5SLBacIwBxYZwbgsSRIje27OpQ4Oc5i9GS/7vJdGWQhpBoZtiSkxweHIhI",
-	"l5+PMktclhHsDYT+U3GhcqMHFkMANJuuhjo27l8q1ceyg3sEKsxlljIIzYUSKs1KhMrxWStkgMRSgmmW",
-	"54yDJC5UT06sinQ3sqFCn7hbu34fesH4PIygA2JTVraiRS6NmVsWD5kCbonvHONFRcxHd6sklaXcmXie",
-	"n8RDYvr6DO6c4jdeTMphW7yqbDTAg/Sb0beYybSFTi70neUz2gOJ23CJH/MYuuzcebOx6urErXESplQo",
-	"38qEiLOZFdlAG2gWO1VKdDeeRPmB7ka9GW2HxpngioVcAITuF3eoRdhb5aRA1tyfpR64SydjxFcC9KHS",
-	"jKMteMQQTfQR15xvM0ZopjZC4xa+V/4kfFVZyhOOumEIFIv6weL9FW1/alyjVi94X+6LJxwu8wEQuPCl",
-	"y7JUozERwvq0Csg7d4lB2WCmuiPSgmaIrwq77cL7rt7P7yAa46Z18xlBNQ+az24Breyrm7vKVfTwP0Af",
-	"2dsTt0cbu8mWLnLhe6wM51m77gbNY3eFIOXf2coAUv7KJ8MJ12guav7BWmPYmn330kG3uT3aEb89ffXy",
-	"2fukZsv+x87fVNFT+c7xyc7bkx160s7VKPFs5M7PaW1y3gIdapm0idvPXzZn4p64xqH63eBQ1RhrdVwo",
-	"FKzXmvEq4zqCyJoHS7vOZHufRR6txT0aC8JOjSF+ITP8Mb3kcz9HzsPt+joA/9CLtt/eJ5FFcvr0l3ps",
-	"qlI3EUOQTnRKoMr+5yxtoaURDKyujulv5gxoMLWduXoxq75FghwHi8mbQvTTQH5QYCrHgJT+zCbry9nx",
-	"E91zduVZ1W2qekhH88SZznRPpLWZLaV21mtp8lRIZy+Ji1lXJyNVSqeC2ii/gWBgDgiIMDRTKKiu1pHw",
-	"T4hEqs20xcD+vvZmtKipJWKT+cpUPyv1oETDvkEXSjAPK30o+3v71/ehLGxy4l15u16UdRxrHcf6kv0l",
-	"FbmO0frrNGFjVKuubO4myDXnH99LThrb5+chWK4D03FqEN35q+F7sJkfXXvMUXM8QsNzUgPC+lKbKfjV",
-	"WSpmqiQ/XVPEpDKSlo9TYDQS4WGAlQoKGYHQjgIGgD4tLQTcbuFVx9xYd597bgDpfWkWgRp9c0nfteha",
-	"rhG+Ektr/kYbJVZzA3SPUTM2bpHVXdbIDqGRRhP7uSmAimoy8vhYFZu6s7JwAnCxDCJyhOLZ4lMg8GEB",
-	"pr0ajkygLJrrWCCe5w3kJqFQoxRch4ruOlT0ZxeMa0vw/sQp0nTeTKB+IRPww/fXpDqPbS2hknghRzxj",
-	"LEbj6r4gVsX3WIPYiWAM6zkRkMvKSSw1Tqjz+EL2Lrs6pPqGZqqPRII0FWhSSf7zjZIWOCekTkUiL0xR",
-	"Ju7XAo9/8ZTI375fJ0X+qEmRv32/Tous0yLrtMg6LfJl0iKxpvy2syJkaqzisx1zo8Jify+Z97kig4We",
-	"mVzvWoHOXquctXu1dq/W7tUduVeWPqtm2ZbnQvZ6ZgIF31W+Ecg/Umu+VULtjGSWC5mmhbLWkxJqIUVP",
-	"FaXMtJjKmc9aIoGg/6kwuWomLHkLA5ybZXWcP5sp8rQ1DQKG6snn2+KJtKjr3uqsZ1LgYhxx9H0ky1IV",
-	"bigkCTc6GzKV/2ujteHcFed1FLON1oaWI/eTcs/biOXiSH58ofTA7ZODR4etjVGm+e+QVrRlkWmoe29K",
-	"svOKb/plicYywHxM02Dc2RvLyug3Bj+Mb4H1hdbretoXPvEmnC947S0hC5s/pjVk4Q013Z9cccl0lOkF",
-	"Pez0U0PWlz+CoHJQCVR0Dh76vDBXCjY95gXwfjGIS2lMW5zMtQ1gdI0zmdAUi9YfkARzZ3NdiFMJTVfz",
-	"FKGSJrSQUep1Ug53bTbQkzHG0k6VLjEDCtQgCOCH8TQAfMVRd4jTomeAoYUwd92ID/ceC5Du56UEbtdb",
-	"Nu06Pfa1I2504hLYLG60N8VmqV57D9gsy03EC+zlmQP8Fc3+Cv4MoV7yaWuC+3Zg/wMFxs7VTW9wxufW",
-	"BtKWL3E+0pvjZZ+/RXG+TLjsmfuQz+QlPWiNu/LH0VkoUyJFI6jbaibI3m3QYo3xKPd7FRbjmqAR6UDv",
-	"Ju1+cv85z9LPCx2mV0G1+K62LG2LU2rNgu7ZYhbOsbiAlnuvs0KYqY7xz5z+g4ugs8kq7OnD87qabtQW",
-	"CV+SRJRLdHdfhhrVq0KR6wKNxZLoK5eCrijnWxs8vaXBYO9LR6zrPtfhqN8v9oUXpcu6ACsJASc5uM4S",
-	"JMG880CAi2EgVD8PkZo0A+1n3b+Vxn9mJWBKFDNCt8Du1RI/OOckIFRR1OtIumIobQv7cyESRYa+0SSG",
-	"sYP1SEjfEaBK9A8CNYWaohtzMav4GoXqF8oOk7Z4CgPGblF+cFfDCAEUUlmbGW1DF642IMp7UovcDCA1",
-	"AH3TIRKO804FaMTMloUs0bmaweg66J64U8/hlMbcQWQi3sZtoPdxPW0XrkPV/G9hUOraZIMf6g3S9A3X",
-	"3gP53Vd2OpgAEhu0p7JI7ToPsbT9/0La8hisy7X5/wcz/1HeS9IPJIyCbrhWm9XsfxSKaaOmazD0d2OT",
-	"8uZ6cNKEz6GIONiZ69QEhzRH1jsLEb0rmfIRp4Y9Esmnz4no5UoW1isQ/hmxAACwwDsZqQEYYbi3O/8V",
-	"gzJEjoFzP9hvQFCoUmRlB8JzwQ9ROZBvqkJhk5mwk94wPHsrOdw7TLZhRN5JQa+D+hESWmJf4RwNgRJe",
-	"AeAB8ERAuWOqfaQSz6dstEAo6PqNmnTieFKy7X8rpYgZl2uUwevwsNXVWuPF96HXUrm0u7RKKDBc0tw7",
-	"53eppf2uzTQAkK1V21pRfbte2EvoxfLfwJ0orqm6GBpzuZOqPPugikzZ3U907JyOza4NXfGJLfR/oLK5",
-	"5wZr+kLJ3lAQggswMiEY0zz52lws6R0O4ynd/GuHlWiSS3g0tYG/y8rhMS7AKoh6V9+lUTryewj06rTw",
-	"dh1ZWkeWvpjxjUipizdjJLhI1NRCSP7oylGk2kfj65WWFXO7haI/V7fcm569KBF+ipxxYZGgr6EF1gwC",
-	"ZMoSGulYjGYlgWO1QowJenMTnlqWJtT0m5WiL7Pctsj3L4tMpULarkZsPOgv0WoK8OCN1aM0LJrRPXTs",
-	"HqwofMdKp5keXG8743l11XFjqXudpG2R75VZIS/MpCTkbqvmgvlrPrffEYPG2li9kWCnwv+q0Foozauw",
-	"1/OyPZLLV5eS8kn1UlKGocS8plW9QqGlM18O+o6f8+2xL8dLuIxZeqMyRtYEtytjbH6RX6aMsVoxw/O5",
-	"sgjmJQzST31dCbmuhAQc5yBLVjBjrzADI2BoS0x1IlX2EqHl3r55QXgMzjg0VPtoVQ9Ad37jr/r91r/R",
-	"Mf+hbwsLBMNMRqx0Ccbl0Ey7ujTCGcL9mY8Ax3WMwKKv85kAbDDGa8fnFgpvNzRT7fuP3755IUYTC2DF",
-	"ybAsxxZheHNiPZFiPLnIs56vzzRajE1Rir/utcTh4UNhCghbw0T39w4OidIOU60QUZZ5bqZiXGQfZKm6",
-	"WqtyaopLCvfCMxPqOhv5IhqrSuiATpjL6N2zH39+9eqX8+MXL169S9riuBQjY0uxv7fnXyw8TX3MiPG5",
-	"VhKKxaDl1Pjzj5xGVKWiVePWBr+eU2kBbbotTlFHRYQvdY6Xrr5dveidmuw3DXPbIWItLVExSuO9adHo",
-	"3OX3UDe6wmzSoCxWm0da0TLz/gZttXoRqVdpuAGX0mpP4dQ00ujL6sPoksimeupd6qWujk6HV+PcmqWe",
-	"zh5QNIrClGEP4Ld1zT3ggrR6xefWRhnp+avJI5Strh3GV5e6lmpqK2/6m7MN1rmHP16NLEuXhQbNXbMS",
-	"8t1vxEJYIxecFDkSC4LR0dnddeK6TXK53TOjXXjULm0doOlz1zm/xborf+tyIzkJ1u5GS3Trbejdjfcr",
-	"0RHSZQsYCUkGIClhhYqwqtCAjfDtmxcdIVabYRcJiTrit/fYNPhpyVl+JhbDrA8j/x8/CJ3lAsaRm0H7",
-	"uSxlvqWKYrurP3d1f1S2XxeZLnO9xWoJpeq22N1FE5EZ+nrqltyI9IAF9Ii8pLAtJkXeEZvLrdcmbIiS",
-	"lmuzukqbLbFZW6PN98yg6IZlctXOzcDPHu3j7aMF01+eD+zqeEmIXlNuDg2AeQ/jGcaZ2X5wpnLfFFCv",
-	"6OzjEA9vC+epV7uM0WPA0siRGbm/oLQDmqJkUWQfGrpvq6bIMliNsYGTWTKm0zVO4zejaNDkXELRXBcy",
-	"bC3OQdNJISqI7p/7Gq/KLn/trPJSzsXqXsVy7sQ6K7zOCn/hrPB1EuDOUsDL9RJMufIfqhOhA6otjsVY",
-	"TqxKvVK6VGpc15eBwHJgoDm4LRK8rCP6MgeG4dwa34sgu5pv51H5uUa+E90mpHejZ6Faxr4Ep8M99Gqj",
-	"PbCLXnUiLpzlZ2vEcyMl9XSY5Wpx8X+svG8aA+pP8nzJAv56EMe9NbeQ12d73Wk3jiA1P/w+iiW/qpBf",
-	"9wCsgxXfTEV/C0VzXMh/a6NyoV+1m1ZCm42m57sKiwyX7iCJovOSQj1ILekpngO+q0pjOV9hPt4/FKmc",
-	"XZ3QjqKptyyVOgV0vY1vAtknvTYkvaBWM1O3yY6HoqFbZcnD6H83eXI/s+Xz5dUKqrWzsHYWVoccYtG+",
-	"GRveX8h1WKwV0Lq+cX3olXWh9NVgAh4VF6bEpWA6fe5Xgl9FXwEbMgQYxQjqQ6s8/WEJIcQpplKXxNZ/",
-	"LArVU+55Xc0AEfNFpUSb7DRS3SPx6mqLdNU2VKBSqQAMTRuRGz1QhSiU7A0J/VxY48bYQoQm6gTACUWu",
-	"DhcikMI8DoBL7gUQmDqQx0KRgulD8p1wApHCrE9KtrnMNc49fl2MpSV8pTfxcFf3dhZcvoS3s2qtbvg+",
-	"ltG8OK7VvR5/XaPvQ58OetrODrvw/rRKcUev63N/v/W5a8fsD1YUXA0x2cxpo0hl3V2hcE0VQz3HjvWl",
-	"H3evkX8FLYP9EvicqOa/luFri+cERqjVx1IcHIqhmRSWUEN82bS7MBu4hYJY34Uphy0PGgIogzrtai4m",
-	"w7aPZWrHloMaFIvq2VrA6YRzi+ANGXmUm6qpAjCiagf9HGl6IqGfV7gN5Tp331qyqrPoXtWyyoorhlZV",
-	"Vv66RmUVttY6LvcnF6ZvkIy34vpY/lKWkZ63rybYLZW9J1k61/VGrozzTLzP0XbPT1osIvPsUiEMdzlU",
-	"hW2LN0qmTm6hWwIdxUoMgfxSTJUuo/yNKbqacyw+HG4JYglhZaP8TYPEiusC101wv6cmuFuEqRqidXMd",
-	"j9dUonpX4g9TzLnuyvvWu/KcrPKf5M1tbRibm2YTYcIZIQoxHwX826IBnJreZESf/KTINzobuyD0aBxz",
-	"uiAb6EwPxGTcErkZDNy/Mx2bmYR/BwcinL6e4Y7oduAwcB8IKLo0s05GvMTD/JAMKw9rrYUEGCQyxO6L",
-	"kISYJI4ab4KRG90B0fes6OXGZnoQDYZwiBrGc0a/zA/mHRci8ChaRDwo+32/JscnwsoZsmMwU2sMoxFW",
-	"T5uSg3TQxuOxoaJhjgJ1f32cgR5/bqDPM1AuDLYET+Q7iYsZNWO6TWujZ1kli17jG8IfGt4O0J7wLcXx",
-	"SYtIpqCVnXbhDmTdcE/HuyFreNLxCVGpLFz+CmyiFaXKc1520mvUmAW8TEQRGT93XBjCN6g//DX90szc",
-	"gSTbNGHGsyfmrK1kYtWToSyT7ZaQ1ma2lLrcmWSw8sc/7bw9iUYALDDzj38SSNmbxnDs6SWkra9CDiUE",
-	"/RI+eTVqUY7T2AiMCTBeEJ8/GsuEKFjmXoSn05gbyC9qZhlDxlkUNRyynuQ38jqetBxnO5dq1vis1ycC",
-	"fpp/FgCDIg16uaABD94zgKkVKbK7MH8LStH55z37sGCJ3y18BGzh0oiZmRS0reNVjLoN6w8LDb1zj3td",
-	"mIuIG2GcyxLoamCmxUQHnOfKvIZK5o2C9Gf84fP7z/9/AAAA//8=",
+	"7L37ltu4kTj8Koh2v2M7kWRJfW+fOdn2baYT3+Juj5Ox+idBIiQxTQEaAnRb4+mcfZp9sH2S76AKIEES",
+	"pC4tz3gmmz8mbpEECoVCoe71uTEW84XgjCvZOP3cYJ/ofBEx+PfZt+/O3yb8LfsxYVLpX2Qyn9N42Tht",
+	"nJE5k5JOWaPZ+EijhOnHY8EV+6Qapx+umo2JiG9oHLDgTSwWerzbZsN8IxunH8zbXDVOG5czRiQbCx6Q",
+	"8YzGU0ZCSSaxmJPuPnk9VmLE4naj2QiDxmljLqetbqPZiEXEGqeNRLK4cXvVbMQJP9fP44TDc6moYjit",
+	"msWMBvC00z05CfbGh63upEdbR+M91joZHXZbB6wz2aNH427Q6zWaDSVEpKG8ur1tAh4uVMzovIADTiiX",
+	"NywmYkIEZ2QRsrGDkEZAFT0ln/sNtVywfuO033j77tXg4vLs7eWzp/1Gs59CBg/XgQ2+gqXCJ7DYfuO2",
+	"z/u8PNvls79fDl4+u7g4+/YZTgufm10ozrpPu53WUdAZtY7HBwet3uRkctgJOnR/dISzigiHpVKGUlGu",
+	"1pv4yetXl89e3WnqgEWK4sgzyq/JUiTt9SZ/9urp1hNXjK/38Pn5q/OL73a+iQ1NbedPQ0lHEQuKJ06y",
+	"+COLyU2oZiJR5Ow8f/YCTXI0HAT282YjYIqGkf743JCqJDRmRN6EajxjARETTblEzUJphtfnLMYTPwhz",
+	"J+aAdjqto06n0zrW/+lk/wvMcUtk43S/c9JsqFDB4Tw7Jw40GoON08bDRSxGEZvLhy6wcNDOX4ZyLPgk",
+	"nCZxcf3vFhLOIInZJJFMEgVcQ8N8T5JrtiQiJnMRsMiPlnluaAc3mvucncNQ4Zg5w98FJ919BycHnV4O",
+	"J0VQfIjJv4PYeSXOYBMLhBFFRIlrxiW5YVyRkCtBYkal4CGf+pHBxQDpwYOIRLKA0CgioZJ24BGbiJiR",
+	"UJERm1JOlDD0tAVqegc1qJnSj4xwO3oFbjLoES+vP7I4EjSoJJlQEpG+o+lkTDkXejEaUfok+NGUfVRD",
+	"MKsH34Z+TuAbFS/18WicqjhhLtb2cljLwenDmPMCouxNLJQYi6gCYZZZSDFnahbyKWGRZH4kLexQ1Sga",
+	"xeKaIbOJidREmg2ccPZpwcZqOzQd1KMpT1wWUsLiWFQRV7ocRNTfEqFoHkuXQpA55cuMpSpCiQrnFQj6",
+	"EYZwsXMjcux4xDQibuJQKcbJRMT6giM00tfKchusjOqwst/Lc2gAD099sqhACi4BMfKWyYXgkhWvJy1I",
+	"Rkyx7OymuKBKsflCNU67zcY4ZlSxYEC15Nfr9A5b3W6r17vsnJzudU+7B+1up7O3f/BDo9mYhDyUswHy",
+	"ssZpQyqxSH+uHuKwvd/pdbtHOEQs1QC4WPWM+3vdTqf3g5Uw15EOGqkwO9joG7ifThtiwTgNH04XqiWk",
+	"bHV7nZHDFBsWlXCcw/E1K279Cuk1ibn79t7o6Kh1RDu91vGkw1qjbtAb77H9yUHnsNFsJCDGa4oFZoXI",
+	"ko3TTtPCEQqe/trrNhuLWMwXyvmpp8nNXDjZ97d5enn20SoZzlG6ESg1Sy1Dg/Lgkk04iM3HG2HZJTfG",
+	"4VqY0EiyZoMZGD58xn+mWovRQyi/zk4ASJ1aJJPsx8Zp97bp/QiE0aqPeloziahUA/NnDiMrlQqVosfR",
+	"KuBgn5Jep9PRAiqAdEqkorHyiav4QEuceXRuJoGnVLiZkAv0Dp94KB6Bwr3qawTr5YTBKVkHqtOub7FG",
+	"UWj27QZlSoOR59cev7f++K4+svb4e+nWBYIz72T697tunOFS/cbp537jF9r1Eu4Ngpr9RigHNOybK6nf",
+	"oImaiRiBuw45zqNfuNXDpDcF/FzD6PH93HVhaF8sYNokw0GOefWRe/XLnK4Pp9WqZPbEFtjXa16+7T78",
+	"33X373rdXQGtXIZzJhJVrYrIMNJXh1dWVObjalk6CAOi1QtzS4QcJM9tpERaLzvv56TEDDCffGifwv32",
+	"5vyvbOk5Kdds2dTwJq4m8eFz3RHpnZx2Om0NbK9TJNiD1qiniY/u77dOgg5r7Y+PJ13Wo3ujw07DXLta",
+	"rC0N3O2cdnun+/vtg063t7enB+Z0rhf1no2InMGxW8RsEn7Sx/B6cPYDv/w0Ov8bu74ICqbHZkOOxQJM",
+	"moZ25amW21NSlqdasNcrpmGj2RB8MGIzGk0aV1pGgD0dFJfVYa2jcafbOqYHe63e5JAdBPvjvVGPNpDG",
+	"xmMm5aUmvKJmommxCaYRCi+hAg86RfeAzEOeKFeY+NzA15CKG6cNtvzLbPTtOHwd/uX83U/n3VfhuTyf",
+	"q8UPT84Pz//5v//9P+3//e//aTQb7NMijJkchLxxetLpaEKaxEzO0oFkrAb4KnIjQzUjRmOrt4/HIuGq",
+	"LP5Mi6djffpIzUmpwDfHQzSN6Zj9l7Fut8diXiKmY9bdbx2NuuMW7Y73W3vB4agzPmFHk24n23KEzYHe",
+	"dyGYdW1J4r/QEjQdPaF8zKKIBZVKXSqMqhlVhIuRCJaEMxbkLSZbXniohmf8b2zhyTMmwMPt13MRrnmp",
+	"OYv5yi61TulO61QrcE9mlE/ZGyrljYgDvzOICzVjMVmYl3KHN4ljxtUgfaav+zhmY0VmIpaMjDTxxEvN",
+	"g9mN+5pUdBExrQZRM76WEOHwPRH8I4sl1at6JZTmhwu1lsF47HzpuYHdxwMu1IDaocsXciCYxJsY3kGD",
+	"sTvANndyzzWl9xzzlbtkZ1a/xa96GYA9OKHZmffuqV6kPfsCUMfZDZOKAGFmmHMGhHu/wlt4Yy5WZCR0",
+	"rCTcSaGSZJxIJeYszl1L5ft462s2g/AlirAVIJr9LfozN/BQZjO9Eso/zXMRk7GIIkanSf4iziZ7HEZR",
+	"yKfkmosbtItoyhKctcl7GipAnJqxuTvhJaPzinUpfQas02jO5iMWS7JkyoNuM7M7LiC3YmT4UdMjHemx",
+	"KSch/yjCcc4OGjA5jsMFHLjTxjm5odLgMCDqRku0ej2Ol9dS/DmORfaPul2N7ptY5EB7J1lcwY7KMkTd",
+	"JboGaypd/wjCezaaCXHtheIVuyGGNAnlAUl935W4cYVPuowE1RBNkigyR9wh/ra5ZTO9LP3lqtlIYr3U",
+	"mVILefrwoR6y7az4oQZZPpTJYiFidzUBnuCqo4teti0Fs00Edz1LSex+er18810ojv7x9O/T7/fnf+mM",
+	"f4i7o/fjf3z68fri+DveUy9uDpJn4ig8oyeTb//5t2Dvr78luT7bBUNUNdtwY97YUkauIro8tOPaPVpQ",
+	"rVmlMmqJXiUbx0zDcjOTbDz4/ttZdP7dq+gfe3+JgiePP/4QPp6NwscR+/a5Gn/7KXrx5Oynl+HjkP39",
+	"b99sTO2LYN2lb34wzN1Usxn2+sqd61AuIrocGOo7Cyh5IT6yiAJrZJ8UizmNkDzs9y3N5xpb044Zxa9U",
+	"rYK3nnr2XBSOHYz8wsus0Y0yqu10uq2joNdrnbD9SeuAHo6OxsfBCetM/suC0A75RxqFQZnkqz8uBhw5",
+	"KDdSRR7lj5cobnqQjTZP/S+QZzPU6BVuHhS1Qt/qtVGyLGs59RoFGGpTPG+swGgEPX38jtOPNIxQjStK",
+	"lwFVdEQlrCsQNz5xPBgNEmeIggyeDpBJ4tvGJHQP13a3P7Wz5iEryeAF2AEhTF6DF8zr+NECdjmqLu/u",
+	"OSVa67R+hv2jruulWAgZaq7eb5zqJ03HlVBgm2ATl+MZm9OBVhRCYy9PyecQ3hBj0N6qLfAZc0U/xViV",
+	"jPmWuNFEv6VDQSajf7Kx2tj5oVGD8KSOhiJEeV/FGkcuDdRKd1OutZGfXecjYGpnLEAv0+UsueGcTfQx",
+	"iNz9aCnIEFCBRNzP9XnJdmV948k2lhA8WcWb//aq2ZhpgczAmocdjhveFpV6whOqNWkSCT5lMYnElIS8",
+	"cIub20azAz3iM33dXNKS3fXMblPJ9peyMripBgq+zfOxGLaVcvsx6Gqo87GW/orQIIiZlNuE5p1UheY9",
+	"yw1NLGAlNubCDSgwt/r5Ux8ejKEGd5nMqAmjs6IACX2BVo6gUEZQYchQkjGNIq07zqjaJvrsqBIjGZA1",
+	"6CjBqpHynIbrW1ETa5dKo6K+gCk1H5dVuNl+c7bUCeD3N25IfS7iURgExTPzSliLTigJyJjlEzJJPy2I",
+	"QIZl3MMvHUEoisQNDLmNMJSP53Vkn+cOHKWjkQGpV/sd5cHrycTLeF+wiSJKkFkyp1wWIn7muGR9LGAc",
+	"RiM1K0e8hloNjnLmupRcxDV8eh6w+UIoxsfLc/4mFlPN6cpyqKRzRgyKmkSqMIpIwgMWkxu69GxGmA07",
+	"CLk+Zjiwy7TseA4vd6Bp/ZUtwRGcn2ubrRrXRvq57M2ZH6KlQ04c0Eu7WbXKAmJfhnJO1bi4QTADcLsb",
+	"KjG2UNP4ynBSd9a5HTpH8x5M5qawvgKDyDuTv2uDL6LQgbAWf+l7gDyON0gRYxOaRAqtvTau3Ycg+/Xm",
+	"y9rLhV13XEOrufgqw2LTWXEBoD0/iVnAuAppVDhT72PBp35fkF0DDDAYOyMU+Fpe8CFo8E7HTK3B20hE",
+	"Bznm1s3ZmzVYJA+WBxdl6B20ODTisaWmxyKURAmUPWsw5BIR2l4ducjHUQRnBAbThNTVPLZ3cEA+hjIc",
+	"RYycXTw5PwdVgo4Vi+FugD23CVkwuRJiYOAK9c2phWygxSich6px2js40NI20ITGTAEMTMbaImA525RO",
+	"eVPC/NGr25gi0pzNeUNjOmfKY88Dmv0xYfGSLNKXqjfGfcfh+unPei8Sfs3FDdfEqwVhaiaBIf2YF4ka",
+	"iMkgphwUR8A+wOQgXyPHQT7+vAXKO71VKHfXWIns7CUHzW8xFsQToKIVJal1STwFGi8YoFuNagwoKfAH",
+	"E21ioltCFHoQbINuGHbb2Pla/mABqsQJvuDgw4sIBN0ygxT+TTGRC/PZJSI6+18AETHlVkvPeUVjMQfL",
+	"luZY40jIeorIRsmdPqMimvSbqUBTSX7YbRBBqzTGFBEuQNXYyN7SKHlBpToL5iEvS6QRlYpQ/SyUKqZK",
+	"+FgRhLfBSyUBKcRYh/Iw5GYmNH6MsWOb48GqkPHCB3QJGQ7UgITwI3sDGlQZC6hZmYABJ1vG5smMCsL5",
+	"fEH5EvR48OiQFyqoN4/3Osb65TWPH4w73dbRqEdbJ0G309pnR5Njejjqjfe6wJulipOx3k2tcbyOA0iX",
+	"moULpLq3QikWB8bzHnII5b8R8bUWfgO6hLt3EYsgGWvA9HZZuG8cX2UyiirV9N7x6X633ensd7ugd8dJ",
+	"hE6zt2yS8ACRBVK3opPJKZlRHkDcAKSLtcFPaTWmKPwIRmzBQd2MQ8aDSOO3zrl2cNrttHu9zkH3WM+f",
+	"Wgm7sLNies6fi7ho5QZL1+uzRM1Ir93R8M3dbZzGlCsbLOjIkGv46BOpZVTwRNGA5nz8KUD+eAFJ/nLx",
+	"+pUvXKA40BqA6Lle0kgvjPnDpbTGX5zQHOq5/XBgzmWR3UMAnmHzWtjT4xiJL+Tk3eXz1vE2LK5bJQyk",
+	"KyEZQKVDXYYakMDiaX38SJAsonBMVU4TDLkSm3iZjPvtOWPBiI4LbvNzRWYsWhSvk/k8TfhBDTVUTc1o",
+	"TKZCPdvYL7CNbQLjY6pCPm2cNiDjruaQ5Sdz1iurg3F4AHFVvsSEfwvXY9OzUBoWl2g3m5zZReJNs1gw",
+	"GksTmqRVqom+bCiJmVbKMf7uZhaOZ/rrmIz0ODGLGJVMWmZvGfwKBLlG1k2oxyAIjT2b4+fqttl4xW7e",
+	"ybIexNmN12dt+WEU8i0jkLseD/or9knVRA2eK0k4+6SKYUc29txg9eSk1em2Ot3Ljj4rp0hvhbgf0jOG",
+	"/186pieNTi37wM/InAUhJZqdgrwmFixG+jIiLMoHPjtZFtPpc4yXBspyRdDNBLGgzvTbXBnHuSvjMLsy",
+	"XqXBqVWu8QL0Bk/PRcKD8k2pZixmTa3N6JXoMycrEDKBAXzONS7Q6qj/3mateZ/Rfn6tdlrvMvGhWWE5",
+	"RoR6QhUz3pUnNQo8YbS/3zoZd3qtvWCfHUwOO0fdY63KWz6HEYrNrcJJ6xnW3ul+tbS8F3SO8eAf096k",
+	"1WH7wcH4cHREj09KHD2UAw7I2JaBITb1jl56K2JcaIGXzOhHRmK2iEKvNmloYqCqSmGYeGdzvVvLbOaH",
+	"5EicKb+8t5WDdlylT5kVZqU2KkissAiNnDc0kbWxqS+YIgHTQn8c6luLhjkKtMF91u39BqP7LoV4oS/K",
+	"QsrLRxaTw33y1/CxB8smMHAARkX4uKisgkQ7p0vcr8ODg71DMloqBmUV5mIrE34np6V2HQ+WWQoaXw08",
+	"JayWgQYsMB5okgMCqHAjIXU0yQLf9bu2aKLEirMGUl+3t7d/cFgO2VwjhnoTBymo5FaIXQOYVGnMFlkf",
+	"sl0v4HZPO0earfS6GKIpWTxYP63J2RhD8E+Rroumd4hQV4KMGBQg8bjcByZysrPG1lQFNo/36oJmtTAz",
+	"sLOtMbYP00irJgK4rVAjM38O1o/gBbyZiJlnIE8FZZLGgCVCJ4oZ/7QNsgHbwlRwn2xi3xkwM25ROokC",
+	"zVdh8NT+ec0WaA5OZ9A0tLWZfP+om7eTwxq2sZPv5VTjrqMaW/SRbJ1lTlLEBeA9Bt0KHmDkSOH6EnMG",
+	"XFEf8wmVflfEwhllkAZI5DDthOFYt6gx0tzZ8td13KLuekgWqlHChQdgREfZ/ndGgphO1O/ewHcXm53F",
+	"0A6NdrgVb2L2MWQ3Ba8umEpEEgWWhaK73RCZu1MVVR7/IRJYnkYFhBQRLGoRYK0TmgpSxETgk4DJ63am",
+	"N8qlVGwO+n026hqXYbFSZH3QkQno8SLGmmPL9aAiqphByHhmGFP5xMLIqVG3eFyNwVuvJ30HrDlZkCKO",
+	"vY2giRGbPkET10ZcsDxntwB6hpQLplTIp7Iq5WCdM/zVHrbi2cqW7Un8RiTl875/Waa1lb/gC/oBrjS6",
+	"EmUzJSoTTTMVioDhZs1UmlscvmABrrAlbWkIdi21er63VLEXWsjwcQGoCmcOJugvgnvNNzFVbBCZUfJc",
+	"QDIgy7mIWTaShgh+hri+7f3a69WE00skGXQlZpCDHnDCAjpWLPBmwpw5u9tM81BvQO5TRNK8y7vK+FFn",
+	"Z2vWW7M/xAa8q1/KZG0n9BUe6fROD/bb3e7xHkbLbmX9MAEWlecJowGMxQLdwKWafFUFO3D8KeNM73Nt",
+	"vr9vUPthZj14y/QBrjNHgPs/EwuwyJozqr4DBll8fxdHVVqg9guPrutYn2rD1v7PWbwTZ3GMqN+t6PlW",
+	"ROyVUGfI4IobCtHNgCtKpALNz6cT6dew3oEZxuGtr3mEOXkwVh/EwX4DLE8jRqi8NgGk29qID6uCpvXK",
+	"sqDsCpZaBFyj5ILReDx7y2QSlXOMjG6nt4mWk43qS84ULTqGfaaSvOThYsEUDGOie60zDsq7rxa6b116",
+	"0XL2lrH7iMIMDGMxNlCYYgNaIfCCWSwdcLW5ean5eZMrwyAy2w6/b7j+LlmJfcc96649h5twJW68BSx+",
+	"L9t2Bccn/sjix4lcVghqkZiGvE5MwyjswUgP4UppZUkvZmBED7cKSe4er518imsiBqISG3EBRg4CwZYl",
+	"5hHRhRILwzwUi9hilrPlra5Y1c2lhEOJHwt4wT1rvjwBY+++/vJor9Pp7JeNpycU0q8PDlrHmrIOJ91R",
+	"j+4Hx+yko99dwHB77U67291rdx729muLvHmmAypCD9lp46X4KYwi+vCg3SH3/97tPiIvQp58Ip+ODweH",
+	"+w/I8zBmE/HpYXf/oF3DCLrHl73OaffgdL/TPjzo9vbyKLF56lU4OdICYRdu5oNuN4eTcZd2Wp2jUa91",
+	"NO52WidsP2gd9GhnfBTsTQ7BoW5w0umeBqPj0/3T04f7x/VIKc+XQ8pTJq/PFouHvXaX3A9fXzwwRymc",
+	"8neLiiiezWMG1oqhAiceOlueeCqtnZEfk5AprSjxsqcFJVNQ3LrNBo2ixmnvqNmYh1pe2dc8VoiftJix",
+	"12wknEoZTrn+s9stTO1R862Ph0oUlohkjIR5vf934+xZxKGIQ6XXPguns4bnfqBTECRHpnbQ1a/pDmo2",
+	"DBseyFDz9PrlIW1DMqYnRPs5+MVjxnxlE/0HGufYzwsFtaUV+duD8ZPzw/Prxd+/f/KXkzbb67THvYiP",
+	"5s87wd//EqVFSx6aCJWH62z0Qxq2bMXgP2O2Kep532wHxG2Kp5BP10xznVFJ/plI6BiR8B2kuH6BvFJp",
+	"1/QbTy299FSTgLJf2JhozVIvnRoV1xZHqXJtYl2xQRgAL1grHuyqWSw7VssZOqVISL1qH3/WyFhTlPlN",
+	"LVlzK1/0wZqF2H5/AQiphrL1dVMceovoAyOiYNJK0fIJv3pcZDbVDnlOmvHi896G0gzziMQMkllChYay",
+	"bawUoyov0KVJnrGglHSLPKzZyr32CX0O0fw4R1op5PToUwmurGD7KLCmM4YtQ4bA3jlnyO6bIDGTIvr4",
+	"1eQNbYynPZdtvA/VzB8+rp8QWlkd9XfDOnKu6X+PaPirr5NhVipWv0896ivaAuAHWnx8y5JyFydD6Ym3",
+	"PAPWgIkZPq3JyE1LMmDjuDY5VzJN/U2zUk9NHiKhU7pdNuK4KkcVFkgAUv9t5qwEiFKIl5Qvz1A18VUJ",
+	"CT+pmUnhrqltoIQYzClf2jA/6TUc2ocmAtt018Miy58gsWv3tUBcD28JED+KiktxEIXaoKywrIKYIs0r",
+	"NUjKXsnHBJtOlxC4JstDEnDUQ5EmuXNE5eyt6YoySKvxZN8BNMVhVaXpb8OP0EmREmtcaRJFp9KYY/ES",
+	"IpOQRXnPOBqp0JfAkyiytTgH8CpshYgDCHeEGpu3PutN0VoDjRsSHmCZ7HfnT2ZUbeT9ra8OvhFPdS7n",
+	"q2ZDxeF0CqvJnMot61lxgV23O/GWoHzOtx1e0NjU8Ct7Y2rFA0M38BXEoRai0rL1ymQ0D1VhrUZu265l",
+	"WF1XsC1b8prPXjJFvVUWoYlTRQddmLwlFVtUNtnVaGplQJrCj93697PuXNn75e7BdxyjvvkwjMF4sB7U",
+	"WIWtHhP4zto437BvVk3bLHf3Pjx9/erZFda9LNDi90f/R43/ltSI/3zr6bb2ldHpVqnSm90WuFB/DdYN",
+	"lJZbz/2yTseEuqul+XnDNm+etUA27NrJzLfeW9KJqayAN+0rjzrKO67nZ1xBiYBSZmhafqYoXSaF74rC",
+	"ZZYdyxkLbOXVtIjONpaevSo1BHJhC9CUBMgiwHDhcxMEz4KXLAjpJXzkYuBNRENeapma4iD9fABpvlhS",
+	"ozJPOC0cqWVqTPW5W3bwJJcscpBhxFmYM4UfLd41AHZAO67ueWIk1GIscd72DqcfpV/pjlpdseI9+hZt",
+	"xqzX613K2SqOLL1Dv0U7I8Ck6BQuTuPxyykBQTCwIrxIlBYP85F5aK103Vmud2IVI1vLoHiVraiytPJj",
+	"NhZzJr35zaVeKjhWXYAoxO7xrKFKk4yWhVrCWQcKNQt5TQ8JBN9T+6AuhqFcB2aLzmtp3YPvaRQGtCr9",
+	"64zMQykh9RfOTPl0f0y/r0j8guyxUczotSSUxEmUpi+PBVcxHSt/Zp0+5Sa008mdQzC2KevXqaqkmWGg",
+	"JmGsvEyNvPeMXr9JA0hKLcjngtfZZ24YvR44z/MJOE59SUblUuu208RU3i5jKx9o6iAsHX8bnHWrcKYX",
+	"7i6thK/82hBXv4NWMl9NM5h8gnHoawYc2ORjTztgm1/c3Si/uLZQN7zbq85FrvFe58rld920QlyCeyRL",
+	"iN8i3/iqhMDl+1DN/AZX29CPUGXK4WJ1fRM4Up273Uubv+NJDRIUcAZz2Tjd6zYbPJmP9CHt6oNpo1ga",
+	"j2lAplQxLPgMil6tuF7K0D7o9LSgnZuud5xN11s56qFn1F5nX3OQHVLL4W+EWjJiweyRcv1viDGC2jCE",
+	"xqwuW6TZSLgKo0F+Dc4UF6ZXVdHkD7Z408jKlTRi9jEUiRz4Y8D2fLym0A7rb+8PPgbfzqJx+PinH96/",
+	"Wv7w979NR71/TP/xfn/6w99ns9HfH8sfLm6mL386/8ZFhofjlBj4h//j4H4ODoIfFjMGPCKTKbfh01uf",
+	"aSYypTRHXQLPA7n/9vkTctLtdpqaSuBB96B90O4ePgCBAUHR0uMC69yFgj/8pwTXeippWe8DdFqB7Gn6",
+	"6QXjUzUzlZbNqZIqttrEs0s69YNtUmq0sHdjCivImbjhTUybMeWHtVAlYh/4x+3j9l4B+H5jr99oVEB4",
+	"uK+3WykGgXD/r9/48If/aP3r6k/9xn82iqA3G59aU9HSP7bkdbhoCQCdRq1UdMJOv/kK88gAUEjOr/hN",
+	"zCAPHXSmOGHkZgYVdbMKqJbFYxEdwmgchVlteFuc39RuGRYKWQ9zeChuk+1nLUTEKN9ocS9Cfl1ezbCf",
+	"dDp74ySO4B/sEYlZ9E0fiob0G0PcruPe8fGDZuYpXOjDQ85GgAeoqmzy/YwL0dlGGN1Gkf4Z0je/Oejo",
+	"n3uH4ySWIv7m+sdectb5ftadfzv9Pugu9+ed5Ojm2x86x/+Y+ICqoopeZ//4Lrv/QuBh8RP5gqpZSuFg",
+	"G0PmkV/vRvGydzyQaU6wp6cn3FCgedEoYpBfxwMsFEgYHc/IQkTheHlKhvEwn1ASsYlqYutQEWvNbc5s",
+	"fuBQDY1MJPv8PhSCaIVMTVqaF9JF2IqpYrDFLcPwHrT7vHCsMQHuUfxN55H6pttYf8mbbGWKmjewTB+C",
+	"qHIRgVlyskmGPzr40Gu+SddM1lyyf8E/ftPtdB7dfNP7UktmKl6eTUyV+fxqL8wClIB8Idfz77YhgaxE",
+	"mYzHrEDWXRfkiYjnFJO91B7YoemncJ7MG6fHh1DEdR5y/LubrkcDi7mT6y/I43ysvXoU9se+ePrXe9I4",
+	"zoltRpTfk495smNcA/tB/3zlO2fv378/cyylfkDGM33Q+JQhxzw8OnAuuOLl9pjRGC4EGs2/6TeMrNBv",
+	"NLEXxjf9fPF1YHnbc4rbZiMKOUpxZ9++O3+beFjcmanVCNWqzr5tvTvXIKeyx7mWq+KE6+8zu+xjESzz",
+	"pVca/2kvv/ZIBMv/eOj0H44THKb4CljU1CxmNKh6rteQldzLQ/6W0cBufvplCfYpU04GAbgKsIOANJGG",
+	"9lPUF2phqCJI/N3Ack86fSHzsCBx1oDjhtvVQiLLQLwIpQLvkoMOWYYhCqWDELkNCE8oH7MoYkHVzuAL",
+	"JFTl6cfwaAc78mRGlVMAooaooUSOIuMoZNwDkWQ8SFlOmcTDSspdh/gLkKLzugbWjJeRoxWgfn/0hYGt",
+	"ojFj100jd7M6RNVI1lTnOEi3ILqnLGKKBZfeA4gPvQQXwKNLTNIozMrofJ05HbOmd1qNEFshr2L+96na",
+	"nAchZ6uogOIZD1hgUmvLMDzDwgk2IMoEPZbhYDwdowiE+cYPRCcFI+skC9IGFI8pw/NcQC84kJaNU8bU",
+	"82M+9ows0fQ1LfEClGpKMKWmlRQuWQcSXBQ+nGiqvPvUrydVfPCNiCJgyVjZcBUzrgJlTY4IBY2zhJ2i",
+	"JEjj8QyOauhlgvrxZeoBzEPwo2dS46WxnQ48vAJjbbN4Pds90IMGGKHEzaw37D9tczWcGX/OpfUW3sg5",
+	"JaAvQCVe4KlbaTcXHAtHKuRKeJE2zzoObMTRurBjZeaNnQgqD+AKtqzpzLJyP6Xdhf2+onMWuO3p8xC8",
+	"gmq0jo8a8pVta7lw7Dn5i6xQVwmgLMa8Chx2U3XoLhSN1WpZDLX4u8lir9hNtQgSOJVSqqbPpI5t5rYl",
+	"vn0Tc6EqZ4XvtpuykL2cn/lbpgg1Efk2ZsHoY6matnJH3Bm2g5FJtVJlMEf7S2oOnTxIlUJEEaZKSWLK",
+	"1FZihB8Qt25xPUDWyVgH0dPMEemHzA6yEsRPKmty7rlNU1Pk3a7Uitsd0mwk+xE6MpT3F++YBVWzduFx",
+	"vrBsBT4xwdqLxje2lmMeTpOSXUfwpRqqJaO1fuC9vxb47A5z2xJgVUs3L/hnx2fbz/7WlEqsxDfWUvTi",
+	"u9jFpzh9rpBShcI0yMFRLQVCfUMNDzK+JpT/0fpeKInJxPdfjzsFslwzsWDLoteM0Bu6zNVK9NiCYKCq",
+	"i6sWpAwU68WtZIoXDEJls0ytEhA4xCqGWM92UoAgl8x/oaUMB0sgZB1zK/Qsk5iW6VoFKa9YB7EIU/55",
+	"VtBwFbJusAjGYsE4C6rx5tRG3EoZfctkoiXBGfVyOv3QofV1TAMxfPTu3BjXtrjzHZh8BhY/VPWWljxQ",
+	"YGrZAqyP4poF2HHIB5Z+DHBcs6UPBP3cfF26wBbh4JqtIGuhaGa9yKIOimAsIgr8SJrgAw8oMFJ+oG2I",
+	"50KJxaKKePRDZ5N8pgKxuAuZ4JfVfNpYcev09aIB9/Hy/OnW+vplpXNDMTr3XlvbmbEumVSr2Aclql7W",
+	"U44Mu83eVyng6W1tgjW8y95cx05nnbMIqnB5580zzZCvBsQMdwdQtrJU1c290lTVLILnyLHZkyw0ulKc",
+	"ewL1LwBJ4BEtw4nRNNvLdAYA/9Ew04eV8253POycFQTqLLqKMhIn3n4b0jAQ2CjxyvkrDWhJGh6/uSnF",
+	"TF7JHpz5K1XTxA2p34o9+NeeMofKlU+Z2m7Zq/XxnSvi+Znzcb0VBr2sa5Zf0y2PdXeIlnXMckznENwf",
+	"qi9oDrBghWoWxPSGV/Ej+4IXmhvzcFtmdFv8Irv2z5/6723HnHRPEtSeoF2QZrVZl8iCgFDn4v/PmE0a",
+	"p43/eKgVRcG1VPIQn8qH50/RIQwSYiVIb861eIngkDO+JJirJBcMs5KgFcq7d+dPseo/hg5xwcMxjaDl",
+	"r2k9B50FqxaUSaN3XYy+y96IrGm7Jx7L9kFSgkwFERwdTG3y3tT6D1FpM92kRmwa8iz0znSDcvtA5UI0",
+	"OoUGT3aFE+yK5I+GOdx3o2FOOp2j7slJ72D/aL9zctJ1AmM6dwqMeQJhc3VBXws6Zbhi2SZao+dYGkA/",
+	"G74I+fWQYLSSVWPNBxMRs0eYkActy+Y0YCRZtBt+bGD8XlU8U7d3DEtO/87FbH44a/1AWz91WieD1tWf",
+	"7ha2Cda9ikg4CKsVtry/JBTXajv/VS0NG3q5KwvYhCaRapwedJo1MVC9HUZAwbpQnPCd6/czIbNuaVAL",
+	"misWuCegSRS8pE93FNk8tjZJK5DBAViKBBCiN14yBgVQuAnl9CEnE2U2OdZrr9wuHMO3y6sOxzMTI50t",
+	"ukkk02xasYCMlpCRRWUeEzQqhIEVosCbRqzDJIOBLfJWgQIArpLy9zs50t/Lkz5t/TS4+txt7nVu+/22",
+	"++f9Zs3DB587ze7J7c5CnL3miJcQYw5mvwkEMEtmIgtskCDYlE4LUczXbKk/mkGJHEnYZMLGWOC8Tbp6",
+	"mN7BAfkYynAUMXJ28eT8vM/HMxrTsb5WmyQIJxMW2/ZeTMsEZpA2uWCMfHjLlJZrru5DC4mHMf5p4kth",
+	"h5CjZVtUiKuuDbusZlN/aP3rruzpfPIS6837cI03LcrWgkdLEiJHHj67pNMhwZa5hk1L1sRr+yaUjAz3",
+	"u71hmwz/CG9RvmwTMBrQKWQga1ZnoiObRAoU2yhYmmOGiZ6LWHxakjnsOMhy5P7w/UOIvB82ybDf2GtN",
+	"fwoX/cbwAYS205xHj85ZHfYnLVz1uiziGVehWl7SKQYgnU9eCc4qEHeZIchGZGsephn6qUYgGtWlCqOI",
+	"mJrozXxkfijJcK+zP0w7A1HMXi1nJ/R5d6/dbfce1C9WQ3u3Fb+gJgqlSoYLg1xvHexkadfdNNWptGB+",
+	"SkxUf17CxFj6U3yEKWL407CZiQf5nDcCYV2YbEpGyz4fms/Nc/O9vlBGsbiR0EtriCFCIonHbAj8AyAb",
+	"aQ4hWTTR8qdejBW+9LVj+0Oj0a/PQ0nCKRcxC05di62aMW7CiQBisFYqGmv2DuFFlAxjJpkakhu4+MIA",
+	"eBJY72HFpFOzj3oLWgB9Cwx6m0TjO9t3zv+WePWntGEvlWSYm0xvgYihbzQdszlc6WJSQKVCzYvjPW3Y",
+	"Mq4Bz74R6kBHloaTxAywqa/zbOFFaSeFPdhk1YYJOsgrIMCgpV6QX0XWqaS/KZWdK4uJOYbyUE6GQCbD",
+	"9peiALvUr4wEzD3S/tL7X1w+pB3Vy+WhYvOyWE7O8AcxgR6U5i3YZJNOZU98l7wMHwMFsU/qFO9QmtYy",
+	"MNoORp/1eZq9ROaMcpNkF2I+j6XAQsrKQecr1hCM/7XqxjASbp0RwvHU3lFnRwNLFShoZ6mDJLPE3BEQ",
+	"43OtgsS4bL+sKcSJpb3jai4ZnVctRTE6/7LrsFbzuy6iUonNSo5/4YU4OuudlvJOsrhqIcY8/WVXYk3a",
+	"d1xHwURbtSRrof2ya/LZg3e7vgtTOqC4Rqjxk5nXrVoL6oP+ourKNKUI1gXKD40DZxX+DWZ+GfTfFeu3",
+	"WXkLYyr/WyKwqFta2PxzLi/dVJH5E+SnQ4MbuHatA/1H+7lvavvuQzvNbTPf4nbVd25TXQ37eit9Y6r9",
+	"w3I9iYAm4RZklfp+uk0isNow1KxOFkZH55aPgDhE5XUWNntqFCFoH0f7XIVz1oRS1qZbEAwJfwd0iZKM",
+	"U3sglzHsW6N5N8NMw02mbWXZtGt9bF63yamtNDu19ussj/U2S3R7JdQFVjLZnpiCUNJRtAZdnJ0/ta/e",
+	"NhthZkcahHywiMU0ZlKuHMWxP53zN/ar22aDCzXDZjqmYdjKoV7hF5fCxKxkDRnGaQOQ2gFy3UJ2Reqx",
+	"5S0zqBpm61WcnSPd2ihHrZSvWfpAj5dAZ/4bCrEnLu1uT0KPafCtKbOzNfHMQzkWfBJOk3gtCnqZe/8W",
+	"Aon52ht+dv7K2WsaDmwi8xpfvrGv7oylQbh+sjAx/DGbAL9SWcl03GWAlwVEijlzaMLcP5Q7EV0721en",
+	"bt8W+2qzrN0jfs2Wq482flewpWteYQZMPcbrDvUm/eBWq4qRVh9ZMIiz5dWO8tJ+YfGxs723J3cskiiA",
+	"jRwxsqCx1NcXJSAVkXS5eICvORR/gZOfPYImx2CcgAL7pqkBlA9qN0zK6SuhbBGuLbfUzUjF1sbOeLU4",
+	"fOJ86cJRuALmoZxbq/S6/P+l/ea26amiuGqgUt3GnW0umLyhaYZmulIJEUDlj1wNx0dkiEUIh0TSpSQ3",
+	"0KqavEY3gGtiICMWCT6VWPcG5VTFPqn05Rwj6fO0/CvuEXIUdwPbWFJZU8alEC9obDrZbU4WpjjUQAkx",
+	"iOw4tVh/g1+k8+4W6aEkAEaMQiEYsfAUVFDhV3MavsylspoUyJmExvTgfszen7FoAYh7NqdhBLEOW+IK",
+	"8kkHyo5Qix1nst1KU47wn2mirKWnIzQIYqgKCkm+8SgMgq0XO3G/r11qNtPOtj4zk0BT/GzvIWVcLxku",
+	"D5WLW5JjsWCSBEK/WpAh3r9/3yqWaKkTJIoVXQBOIyJehnMmErW9pKiyAVZIanaqL3WmwsBIXlhZghMN",
+	"2u7EL7+Cs6UktlslaxcIPfuVtZZzrljMaYTN15/pK3hrMRdHWkMYNS/uCIHgD8lSpfQ60EsViamJFTGY",
+	"cwNMwgBYnJGMn8Qs0AeVRvKOUv44P9I6Yrk7+a7V5pWMHkQxW8PgS3C8F1Sqs2AebnuJQJostQPU4jOb",
+	"aidofCUI42ChITB/KFUM1SVvQE0ZYRk7IKNUeMGuW1stNJOc7CCrzDXOlDvj7lkhUOMAzhg75UuneKg9",
+	"cUOEwgZ7WnRAgZA7YGJiv1+FBJxo5+dGJmM4L3yK1s7UxLAUSSztKl+KIJyEvgKe7914oVKgUOGg2aqn",
+	"dYcL3gGgi4a6X9pW+e9kWoSNLmppv0vt8HCf/DV8rIm9aTJps6YUTauB66PAhWJN0u0d6/cRPyYg4xkU",
+	"jd721NsIHFN7ejVRFKfdCXqemUhnU0cqlFkOAI2Z5gyR4BppEM2fWS1sAFjEqFRO3oCmKk1OIwYBkwEx",
+	"watD8B8N2+SJWGAafJ9rdnHN2CILlItCqSQWSsX0A3hCC+OnbCZmNG1LilaNNzGE2oX5hhzb7I4z0Lo2",
+	"Jc/kOyNhW5MzxChyvI0gGI+ToY0LHT5Kj7dpNMWnDAU/U8rCFpXYGisQTrJwh1mBkvy0O8MHQgLLTKEB",
+	"uskoFpePd5cpQ2B65U4SuTUKckVE1xV53enhNnBa1q68C7L+vjs0QLsdfs1Nj43M72uxBzH4AESBYv/f",
+	"LyAzvxUR0/KdacCy3cbEImIDt4/LSk91ftbdIVdELCc9QTZV+BEt8hdYs+sdpx9pGN1BfqbhQHxksb4x",
+	"1xJpXmcva7BHgyQPQu3nTx+7AGtMgeI5GCVytWcHle3H+lWg/UKP3dUHINemeGf7ZN1skAtKFR1RyVIT",
+	"Wc7oY1QDZVMLrFLNxU2bXMZLYz+NqNqlJy4nBH4VFqCvQoy1WVahJAjGV+EOx6W+EuqJSXHa0l7+CY1F",
+	"A33DrGc1N1+cPzWm88xhqmLKsyDxde6py+yLHW/XPRv7VbZM21QdYI8pHrG05NdC97tB6Vd1fvS9DlU2",
+	"A0IjLUkvUwcBehlNnBvC+mjjQ4YGgOyoleKmdnDYXkNxkV/1rH2FNnbrJcZ9Rk0tlGToLHj4de0n3vBu",
+	"A7FtBMCtwxQdoYQ6MKwjlaQw/6qxjqig6r9kOOUY96iEIGKisAvubzxe0SDbBOL88gTyK+zt72DXsOuz",
+	"iMOfflltO1Wzk3Lb6drv33m6N+/aO5U2py7Y2cva95fQtN/xRSw0DFqPe5Ltxx1lrK8hfqtZaAi7aoRc",
+	"89mvKfqrfPumJhgwVOP13ue21phpkV/RZXyLna3o1r369Hgg2Cli77mtzJskrXVAJFP6NJm1krEIQj5N",
+	"06A5q2z8VzhjWR/BupNl3gJA38eCT90exr+iL735e2OXyBNLTBNr4YNjMdfnGYJfd88101WlzZ7AaeJL",
+	"ezKVY4iYmHZP5Bk1hVVSj8mczUcsNmmy8BYYB6UptLWINYmq0MYaBmxNZD7RrwI6I0X9eU+YqRuyMbO5",
+	"vW1Mok17QB4c7B0WK3eUEpTnVXWO38+WWWq0vu5MuoJmWwsmFhErzHfQ6aw72znQI42i1xNojLoqb+pq",
+	"g9I488ruD5AtNhNRvisPZHwpVm27tIBoYrHlnCEG/dM5ftbtZEulcUxB1MLEMR8I1yGHhH7sAIFEBnV3",
+	"TJe1hNtEAU+3Ndu03lPqCK+fMDcWlTKUinLlHwr7jfmAjBOepiLX14IpjZo1KvtSW2xvsGrclpD69t2r",
+	"wcXl2dvLZ08bzcbls79fDl4+u7g4+/YZ/lz88cnrV5fPXpV+fvZKf27+uhhcvDp7c/Hda/3ak3cXl69f",
+	"Npow0/PzV+cX38FU+s9nb9++fuvdgaxf9lqIenf+lCq6CbJu3XTFDwhABogY/ZONQblwibvcKSNzoU+y",
+	"1ndF5pZelYXS9hEN+fb8KfQQ6Bk2nkwhHm5Bpf5jdOl0ZoESOIlk8bBJpKKTCTa0xSgLrdwN09M1zJ1f",
+	"LLNZd/QKu4JZpRqgZorHqk16m3AnpYcG6KGm0RtnNzAttdDG9m3Cz6aMq3O+SNTQudWG9sAObXveXLr5",
+	"S/eKwzACZcIBbJdvW4kGzUh5uqhnx7n2aOZOxfrnJvqxTSD/OC1+YgkxlBAwsDbzfgKDetl3r9PplPl3",
+	"DW9EADGhwwSSxQlvkhsovJaVxSYxWzCq7shC18jkzp1w+6ldgnMjlmhKs5E5/dQaLRWDi2z/+ODoUFPa",
+	"udbEkpg9MTJLWTZI09UI4wELnDpRtmwcGcpkwWLJAhYMTwkls2ROOVFCXBMB3jqVt2A7LiC3RRI0WOjz",
+	"LGuORZKRSRhL1SbDsW2yODyFxDpQ2qi8NhqWJts2GQYxDXnIp8NTrHOC/kKYVWKxdbehlVkYwGQbT0BY",
+	"LmhrWFaPIhMyAtvQFEWx924xH7KQ3tgseHzzKYzwl1RUrwr/sCHzzUa6XOQVFckr4BMGf27JO9xsWFxA",
+	"qruJZ242sr3y3lRn5y8rSIEqMmJYcqrcvUgWioWTIU2UGBopWc3Y3DY+yxpiDaFm9hBapGfvAAvWh0z0",
+	"uYkS0YQShHJMY+DLcww2GorJZEgiRs0MaSVHgQQoC1uVKIFImWj8ismkYv1phyOvrjBlnGF1RVuJS6Cy",
+	"msQcSxBkRbHzHNJYqVeKn+a126ZpAIWt+Os/ugznTCo6X+jPmI2Qr50mawkEr982G5OQh3I2iBmV1a4y",
+	"+/1zePktvpt+nAK7npzjgH3VLBdx5SRUyHXaOEUsFarJu51FEw8MntezLF+YhwoKaxqqN12gzHa2M+Fl",
+	"dd1PtxvMhkJzZU2jzExio6CB1cUQxmcvK6vHZjeZ2+nLNrBPuAojTyOe9XUyEbBoFSpewku3TRuYZqLk",
+	"1mprbSLI3GpVN7HeHk5GSyNDoAwnGRTGt0uzxRpTu1IoySgJI0WwLUx1lapuB/63k0pV+j2o/RlGoVpi",
+	"8ZTJBEJz0qos6x1aWzcl18rgziRlozRsRD3G4WnWtoPBLeO/J/Ok68xmd+sGTyVuU05SdYbdiDITq/HU",
+	"ql0oNPqk9lylX1vxxnJ0S/h2mhzn9gr4Bea7peC1leUpL/LBWlW8tAFlJe4IXmnqZpwWeuObxY2EiBjl",
+	"JewBSO4kXuF0zV0s9LFbYc2jHDQ4wGHaCV+DrGWJOJyHnCpE/pwuFmnrNLDE+XH3VD/EqZuNQHBW+aLg",
+	"zL5nnSMV9yg8te9Cyc6qV9/qh/ZNKPZZ9SZUiME3b1MaWb7KKjbrnwVnaxzn3FD1rzrYWfWqs5SVo6ao",
+	"XPWmi8rbqzK5eHTTCzFPC4enFON2wCyIcIVORnfmic5sms8tTeEAogRwXkdkXG+iVHj0zmZr2QJnvYmF",
+	"MhwYEPCIUMt8w4i5JmGOUV7Ahap5RKq62xLNFq+GhTuNIKC4pId1NBusYp8u0/4FTaNohDERMRT7fDZf",
+	"qCVeGRBlDx05nBzftewGr6Ambko9ebOvz26Qdsb0G+2xxG6hI0NBzsh3STByRl7UKPdHKPLXUu8MZjt8",
+	"Or07cevqb6KqunDYTCG7jKSiPJCnZIj8VOvaTSMzjhhkMaBA9ogMrQwZpG+kgml2iz0iQ+SQw2afO1p+",
+	"05ZRz99+gusvHINDs8rgkDMrEJ9Vodnn6M7XcqSj2EGvwJzymK4VtHGzqoy359X1VRp2Rf+7M26T/Jvp",
+	"ak0zPFvJt3zhb6khQjaS3L0WpWGFOBm3xjWyFaxGbgNJN1KbgJITuWvl0gKceur1PE2o2TIyghaUknPE",
+	"Us0ZDb3YRVgHUC1bhi2H+xfuYzYJP5UJ4DsTWXsN98A05BKAidlYTHkoGVZ1LpgZuwUr40Guar+8HuT6",
+	"i3zu9jxtE4ClQG/GL4dgM4Gja0ZMSoPMtmupr5UbhMlkgBoYq96+wLdM5kM43tGlbQZLDcGuah0qmaaz",
+	"K6FvcZ824YBjCCilitRBYJa4WpfIaMtvtEt5iNRacBNU4CjkqZmjiew4VbFUqCAXJnddyZBPI9Yy/fZc",
+	"+it7g92uEf+v3//U6bT6/U/d5/3+p6Pn+p8nz6/+qJ/IiofVX3lp9wxiDSp6sINam3aqpbboMVgQZ/rA",
+	"CX320foIPQ8Oj/ZP0p4H5KDdfeCRA2HGLGKjolevJMMzE0wHtttT8pjRmMXEtA5wRkn7B7xe0B8T6DeC",
+	"7gdZOO/7nZPVzjTL30MvdGOhOTQae0wvuTRWA7h3vUFkr3uwd7jKIgJUn2vsu0oh8CXb+R3AZ9ENXUoy",
+	"HAEycz45/Gm1Jy63gbnZcsgrLsJ7/vC0e+9zwwnghOXMUru6yK2Msz5Xe2K/8PFszc5SsQkaiuhfDLdC",
+	"ES5nUcOYdbNKkwOc/W6+kxsZatx8f7+iwQW4fsaUQ/WUEBqfhVUKxZyGKy2SUMRqE4Fk/avKx/0RppTR",
+	"pytezeozddC3c1a9o8ptIYLbZhqbdFfbOlcda8yVstFzK33Uxu7pMwfmg8GaqdsdbLQCupt4Dgp+lgsZ",
+	"rSus5ZaNSReefpwPbOr21rvKOsf6P4/1f57o/zxb96bi7GZlrGuqkbKbXKRrzqhWREJhaB/x5D3jG8UU",
+	"ZHEhICk43ctT7/25sq76tHlTmFpv0SzAGeywlpBsti2GXZxiNxuj7lFOhmEAgQu2X1af5xpmEbdflh0S",
+	"HDbXjC2kdTRCfyxoHPIEjpVZuqHYoS+IoTK4BQQpcCLTED1BEFRxCm2itQgFMb4ErAP66YLGSpIohNxT",
+	"03duCD8O21XRLrmQA3HDHWdNavDFHpxKrgNh1tAdOwcNNaTDrNFhbNqqaEoZ2qdpvMWKCLQwAJZ7e+uj",
+	"tIr7EHuxAAC2/V630+x0Om4PkjnlS43NuUlbX+GYqbeVNBu49ZmVYzt+hXJ0FhtphMc2GX6+HRIqr2Xq",
+	"YMq8wo6vUCUxL7OyzbxlMbMWilyLlQp4jU3OgqzpNIm5seBbz4qNP6ww45c3FpEJCsd2iDyDgi3GzNEm",
+	"Q01iJhyJKsfBamWHezKToZBZOIa+UEJ4AX+kWUfatlHBNSKmiIGbUM36fJgpXMMmGbExRZmfqlRZsw37",
+	"gDWZ3EpkEVwoU0bD2TtzNoqqZZFRW10ue8fHmvND540zaxtaUHvZ29s7eWBtpGSSqCQ2bJeTd5dP3OCX",
+	"JaMxgUP0iHAGUTKGDYcSqoYRkZgeQOkhDKhiLRXOC0rgXt4I0evkbs77vU7vw2Hr5OrnXufDXuvkqt8P",
+	"fu596OK/Pvduf7a/ft67fdC634FHP3c/dFq9q+zvD90efLn3odO9enB5X/8fjtRp7V09OP3QaR3oH9J/",
+	"3O/323rQbvPk9sGf7//w84c/ta4qP3twh96G21iBfjlzR6UFA0/AlEE32EkSw4kB+yPcwyajGI0a12wp",
+	"TTtFlLVTmkiSsCBIFcI99Z+uINVpndDW5Orz8W0r/ff+Gv/22q62jZA1VheD2atKbpeXGrZidzXu2lTc",
+	"qL0C8PtL9kl53KvVYaS4gFdC3Ql6LtSvBfolo/O7gK6Mv7cYqTofQeOglQdKz49hsedP5bq2Xv0RnnEf",
+	"xdUsFmSiOy23IvAs9+4q44Ie4qnzAViT0hT09b7PUu4xQEWt5nT44SW8ettsJAvJYuXruw9ijBvtp1mY",
+	"P10+K5GABVZDcB5KBUrKBNs3QFgDT2snrBHQgMvJ70D1rr6TLL7LnhrxRCtYRbXJIwmV934t+8crdpOa",
+	"QLZST+9gEbHGkHrdFXBpGkTdBZ2mv9OdzkjawSp3SEzlxPUNcWYYUz/Ra46DPsW2Exik/TwiQzUL+TDT",
+	"r1NBrWEkdrkm/NhVXJ+1OFrzk3dvX5T2T39dvWVB5uxcM4AB379tFgXua1bRQxTkFat95e3tab1X8lfG",
+	"FsYkT4lk45iVslSOcjKL/rPOj3a47/OjFXCjYS7j5qpWKcqqemR+X8fTJGfihiOvg57iDqrNJm1MgR5k",
+	"I4ZWUsXsAt8rrtt8vvbSzanEpUMnYxhg1bLBUP08ZFHg936d2dS7iX7nHoqvpWTGOpMfbf109cFseoVJ",
+	"z4Hie5vkVY5JK/jbbHwIlHNRcaJmtv3LOi437JtajhspRY+0ys9+Ed/ch0w4x4U2mul16qa0NU4blC8L",
+	"WJTVjH0dz4azE7dejpqleFn/BNYzBeKjaTFZRsczUziHuoTjwrPXyQfXbQKiVQMrYyEbp405XXxATF7l",
+	"8MTiamJHjY3axeViotHArnFg9D/JGBwqTHpJB9Dv5V04pttEk3ARYwxHml0DniGe1UQRnIzYjEYTa86x",
+	"w/oMrkEoFxFdDtYRrJ/iuxZxBam0Nt44DKxFJPXdU0mGf2+95q3HAGzr9WSYS+l2Xdy94zom8YfWv67+",
+	"5OUNXyLqILOItT181wkrcPHju6CdaM118s5T02bT+GiipYm0zeKSObTcp4sF4wEZGv0Oek7fuCWAN0gq",
+	"PdtB5vsWWcQYBLzSi2wcxnWK7FMmryuQfJHvDjcDvLGACKTUgMlrX+SBWp3bAxOewZu3zRVODeqaKEDG",
+	"zNQlrJXpxuSb2CcWU8kC/26U8B9QLG2wDU+HlTyniMvyBk7oWKXZaLiL5LmIydCowhipPzA1lYenZDiJ",
+	"xXyI6WNKDJHv2eIOAQPCNfjX60CWVeD6B5ty/XQR6/D8f0rB22/pjZPCWtBNqlX/fH5EYR9LYTtOVGu2",
+	"WWIMvsXdp3FZ8m6SEab52uqt9yAfdHyNzi2RFWpcb25bYN0ztVaZFxHF+8k6liFoGK7IKDIhxe1GWi2k",
+	"OhkJXewxixiVLEdy8p5WP+YonUKABLh9sBaj69kyZAZV0A1Jmkhm/VaIZVAsC+p1eoetbrfVO/QGkcoE",
+	"iGenmWRNNxy9mTleFKNzkkZ1uA0t0Ys0AvVzk7oOu09ZsvCkXDTkG4KkIrbydMFbteeq5z1V/ivovcv2",
+	"m9jNQ4sl1l5sokGGpJqjtckzsA1kFZKgGn/KwGSKmDldEnB79bme41MLaXfYJm+olBA27X6h72qU+cg1",
+	"FzengAfBmcSBxDzjjSn/LytPg6vP3eZe57bfb7t/rtacUz7QtJds4XzmOVXT3Ivmsqm9iFdngVTfvndM",
+	"T1BpIQUuOHao5rlCV6bUIGRYsfWTFzIho1jwoJy3MGObGKlquOtl5t7Od3qwmSO7Z+jQQyCdK59bQS6U",
+	"iCFGLef7zUuexBTSg4TioiHS5k04tAfI8lKTo4usUj60VOxGAM6gMxOEymDdi99ZOG6WsFXCzBCQfEoC",
+	"wZkRvrKkZZtXYbL7DReE6ICbNLgF8kdOzRGNlP4p5GOWhRlBBl2T/FOEHCXUXzSDi+bz1e+QT+/U61rD",
+	"wbatniM484oXd0iXNfy6lJdkF1TEi53Md8yeWe9FXYRfvlccMOBIaJoaU8zhy8r2fWjQgP6X+bs9FnM9",
+	"a3qorCsiV8RlP+/Kzh+n1CT8h//4z/+vn3Q6vcN7f/zTw2/+/P8Gn3++/Vfr6n6/3/7z6tcefO40D/du",
+	"/+t+9uqV8+/WlX7evXWePvhzv99+8Kf13/ce1WdchWp5SaeeO234xyHcUAzeIYpOocZHIJJRxMiPiVBM",
+	"NolkC4pZUyMQC+ZUYiDKSbfbycLoj9vH7b0HJVlpv86wcr/f/+PPH0i/r5pXf7z//uGDP/cbH/7wH61/",
+	"Xf2x37gPD67+2Kx64cEf7ZO7BXY4urQ3FC4wkXBFRrMT5pJmkmjGks1012IDmh94NtyYj4DjpgbEzChv",
+	"HBSPshoKoH1jHy63mBYlQ/tnoVxOGq7ebNAp5jHTMIuP0v9aSsXmq00vsAQvy0gtBhr9fLkG+uETazL+",
+	"vJ7IlfsmnyxakrnuYPpwZ/iSNgifZ2ZCxzaNPr04PKb7/Mh+UyKdM7RK6zFXemDKbCpDhUdDA89JEdCC",
+	"qcPxl5x0Okfdk5Pewf7RfufkpOv6S8rPVjs09E9RVOHXcFPSK6Uhk/4K8lChDOcjR/QBF5gpj4ty0K8r",
+	"3mxVbCJgynulF3ThOxUf3XFBi60kK5MYvK4JuSQtmbIZBl219TM0mTEWjOj4+omYzytMvcs0KNRRTW5E",
+	"HMg2uWSfVBoUvKBSX+ehhGLL3NQ/o5UlWFLxSSsvJWNIZ5OMimIexfG+/s+hX0dZ55NNZ/AKSeCuq6jT",
+	"opU3NDECe7OdOQCXuerhnqOadTzzlD3SPE1mnRlNVLPmD02sPI7lImjMyITdGC8fXNVDp53aMGdC8DJO",
+	"n6+rXM43vd8OPCaFdRhBhkTLCUJeVWvApCfQOVNpvQFExdBIOEOMRM3lotG8rXckgqV7IH9MWLxMy0x7",
+	"lZ7Itmoo70cE6GkSGf6E/UVNfQdruME7CEogLAUPcvuhhBjImYjVsIl/RIJPjQ9CJGogJoOY8ikbFmKt",
+	"aypErFEnYgMRN/2hTCJ/uXj9ipjnJj32pNN9QEJuEhw0mh8Z/AOKnZ2DHxHf2LAN5ADsWkqJjKiclYyI",
+	"UDVzlW0QwTWE5+WHeWqrMuYnEYOrdRSLawyeSxXjBKvAs0ZWnz3LOnJ+NLvlVHFHhu72NGw23G1uOKvB",
+	"HjaaHsw/gU60SsyvubjhXjLNWQqqynkTSC6xNS+hWodYYE0NvWJbre8RGSJpD5tu9krM6HjGMLEKTgWm",
+	"EEgythkBWWEMsWg0GziIF9zvGI3UrKL6NJOmLz4li1iMPGxSVpQlsUnA4jqXACyuV9+5Zkgf4Zw/9Z2C",
+	"d+/On2q+otExplzwcEwjcPq0yXkgyZwGzLq1TMFRzZjFJC1fd2SU4oPD3oOiSaLTPTkJ9saHre6kR1tH",
+	"4z3WOhkddlsHrDPZo0fjbtDr5ewUv27A/W2z8UJMz/lzEc83jMF0Gh9YNv36LFEz0mt3sqYAgNdyiABk",
+	"xnmDPc5MNVQkUlOi2MNWdpzMaSDKYuW+CqimMeVqUC2xauzekyC4tslLbPqcxZBmB8kTj5tN8ptMvoVU",
+	"j/X26ZGti2DWAYHXARuHAZO/wB4mksXVfQWqLJ+PwOAJy7iZhYoRudDyEI1FgvUojD9vDsC26w2du0Z/",
+	"MWrYrnBF4Ddwmu0Cvh1mUxMW/ztB72/ySG6TCQAdRu+SKmPKmeUr0k8Fk0R40ie0nOvHqNuu8StKhysV",
+	"nNAL8COyognEa87cNhCO4l/splLQZyHyfk1/FYbpr45OswntbZK1l3gEpjAoDS3HdFEVh7bCSLRlwZV1",
+	"K4SEckDD+mKJZ+emBmNV7ZJQDrhQvlsgThh4vjE5zw3xnTIFP0rPkNUOgZgFWrPZcdTXjQk9gWoBeieN",
+	"QemGLjGfKQsRxUIRnAw/WFCuhql2L8CuGy/NmXOLIWSl9gaj5S4cLiZ739JeVhQw5Jmhx+QhsDKEucLG",
+	"aLn4tSOjQmWKikqsKrqqurE9kJaGm/ZkryxPkz/bXm8ZEnxNBeOdus0KAei23wS4nshNCk7afcQt0fQo",
+	"7QBjqtKgZwrDSLhJFdyVI25tjvlX/cHavrDyp/7yaCmDT1szUG6wdJ/yJZRbEhPbmQHMOtY7iCgOY/mg",
+	"aRCWtvUImLx2Cleu9AFWef7SdVgrd2Ukc2khEKx4bUv74uH2RZ+nVvNaE2bByL79JbLTNgAuywolAW6F",
+	"5VuoMjWta5My8S3IuQ02X0yBFJ2VpQDk0JSbpoZmIWO8TK3sk3FJLklE+TSBqFWbgKA5VywipzxQGrJK",
+	"OVF0BGcZYq3QNt8m32sqGNNIP5VNjOOdMBbIJnn3p07n+KDZ5+/+1Ov0juFb+OeJaYMCb3TOMFwJRREi",
+	"tUzKx6ZFCovnIacR9pGJ2Vx81Kol3BROKdpQkmu2UGS0VKCe97n+V8EYXHauHP8unCsvbQ0cT1SyfnTP",
+	"Wo3Rzp4ssirurg1NLBin4cPpQrWElK1urzPS1LV+Es8ONLBX7OYuyYDNfCogsNEhT6JoCOZ1e+X8ztMD",
+	"a73paZ66r9ZiXlvX8hoUCzsllERCH/EFjZF5KDIXUpHD/VwhMctFbGSTuRWkaT60iOgSvU544CkJxJyG",
+	"vM9xyIhRqYi6ESSiIxbJJhgDMIFw2DbegWGbvPfaDqDsFvAH5DM8HIsAjXXk1fO/PsncsVjAp8+zCmea",
+	"uYxnbHxtG7PtNt7Nlj9KKaPfb384D68+vOJXH77/ePXhjF59eBFdwW9Pg6sK68TvJ2jOrXxQIsRjogTp",
+	"9o5LpEW42PyCamLJNKyYDpqGfkHfyDRGncRQSp8bUnnSJFKkQf+22rYxSkHBW0qu2XIkaIwDCalJiEQM",
+	"rFbErszpA8ioXEK0daLPFV5lk0TaMFw4S/qwCA4JAlBguM+zPs8oL85ErIghA9Mwj5maj9mlmaZA0NE4",
+	"YJPpDHMffrxhsVomYdFD6jdbFTn98e45fa5ZgJcZpZmR6PiEDyryCTbo1GVj/L19BxAq6SQmlVta2Cqg",
+	"pGN8tkOIlx6m4uOc0bRbUihtQgKNirfPrtoXmP4EH6vyJ984+QOl1NDK3C6b11UHcE0cmLeSoG1/7d3u",
+	"OBbGP36yf3D0YEc9oVWFkTqUBKwNpj95LlyKvIJSbnjC9MnG0ITUoiHLAXIH3pwlbHZfF6Nho11KgS5r",
+	"RVA6YTWFrBVPk06cqTLV2zy3wqKT6w1hTpGYFm2E+0UWsUkU2Rt9aAwzVnHC0uweIvX0Fi9OXBmJqHEK",
+	"lM18VR7uy3zTFHyNaEKqr4t5cHLi0PJ+x0vNFflubkybj7pWJsavmfo2tL315cNhamEpLS2Jw1bMJizW",
+	"t8OmU/sD7Wz1prSHV9qfKqUwLxtyjqYXaWY5uE+jiJEQnE+TEHfd6RfqlHveQfdQLa3SX7CRKMiMAxBF",
+	"8zUG0t9s+tQA61gGuKGjMAjgcRiw+UIoxsfLQcj1aqZaXi88mYdyTtV4lm9dmkbiZK4951f3+2u2dJ6k",
+	"IUlunI4p/Z7+HVOe5n1BwxEazEOMToo0RbJgYIgEklnUTASDfJRPhlCDN/3DRIv4+G+t8g+Us7umZtQA",
+	"goBoPDVtIMaCoztrkLaXMa0STT9UZqwrbADBOcy2lS7AY1ImgzBWSxNkz2K7yU6TmtT+i31503r4MUsk",
+	"M4FJc8qXA1NgXLq/oT4uIWaJJmqm92VMEaaEy2SxELFiwWDOgpDa6ChAOc0v8YbR60Ft1MEbQIJfp3b6",
+	"RN7YoLyzc1CbRBSYhi7ViZ0gUvPlGjf0fKGemJd/AS8SlypOIIVGrgfbufsFtM5BK9l6X7+wb2NR2iAZ",
+	"q/U+fGNe1t9ZGt15CQEMXIM2rXaOcmseyD+BJr9oBE0itibq3sKra/fixI+cPpzQDnCdby71myWD686d",
+	"bktstGZLDQA6nPIGq+H83rzsdRllidjOVYrnwuDCIn8z+2/+iPmcSHN7uOUC5M6JiH8zubGeQ+p3ZoBl",
+	"2K4TM4avudbeeUDmIQ8gmn8pkhgqxWMcf729eP93YS8u8Cl/sLZ5iuovdJa1SdV0qn98/OQN2T8Cy2Dq",
+	"RNCIXbB4RheQ/AZDGkNfzKah4G3yPmtB10zbntNY6xtoj3MyK+zApQDnbjdfKrtccO5zr7l3e7/14az1",
+	"wxX+sHf74M/mh8+92wd/rsHMWmEdJnb77Ly9YQeE0ERjbBNwUdNNAM7xKRmiC9CEIuuL+p5EG+cjU/I0",
+	"39jvERlSKUOpKFfDZnbvg+NxlrZCMIG5Z+dExPoPcGMWopjR94iRd1qAtsOuDiY2Fd7rakDZK5J9DNlN",
+	"VaALHPERQytfzQaZPazQF42TGsXFtKMKd7LIaFYLzZa609cqjU1Vk0mIhpO1dPg8zRUSIXtlPf6u/cG3",
+	"v7MKY2Udm1N81u1cKgl5ds5SoyRUXmfFcNb103wF19FbKyMVai2Dd0E50vREaN1CkhGTYQDPBHYlpBiM",
+	"P6OyJuFIcyB9mssd6NbD196vj696K5WRCJlSIZ/KrVqM1GotkKeHN05Fah7WCtGnvpCktxtt57eojmyj",
+	"AGwqypcK2yPGvJ3O5/RTa7RUGia4NzO6qTADDkGZyVJ3sFVHqgGhREiXRsx/RIZR+JEN8wKKacmLzUIe",
+	"kWHMlAY2G1R/A5V10+FGrM+dScotcQGsRrOhP8UEVVh/teJ+abCatq5pTOKQ8SBaNpoVnVBTIT+XWpt9",
+	"xVmiYjANAfuIwEC1oGrGVDiuAeX7qipvTu9m2yfJXKXWEYcOlNTrAB6HkJtKxfiyJDcsZpAVtEYHo9Ud",
+	"194kytZ93S7mWaMzV3wI6746pVmJFe9sKggke0WMerPMt67a6msq9CZRhfiubQu8Y7zRLuO7NguhKkqG",
+	"+LNPrnibjlsdHmziumYsMiHOlv6ThT4vVdmBppHm1jjEz7EZaBmVd+jpWcTOysaauc9LqPqWmTJ3pqHr",
+	"PYkVa7HXaxPLhJtuqo9MO2WTkCtjNRi2f+n0o7dMn4M79TCwh1QJrSmYxgApdy5tlmZVg0WlAzVXTc1w",
+	"OzSvpdUMtvKedlc6ffOA+fdeMrWibAZ6rtvkiWZThTpvUCwD4xOgMaBU2O7uoy0Lp2yFY6gi5slmyFpt",
+	"1vrmzWvbFYmAFaxfI8LM5cVXhXJNFQS+mnhofa8Hom37h4Cp1FWmpxCLD4np4PwYgvCA+rLLgGQ+ehf8",
+	"JD5edOHPuLNg2Y4HCFZeD5VOvWvTkg1Uj1C1bS1MeRozGgyhkp60LQWb1sghYR1O6INs9nn6pRaI2JCI",
+	"BeP4IkpPzjA0CGR+rJgqJjOD0pCGQ0NXTWK8IDgUONwkOTvv82xyRLq04OoXsZuWytX2drRJHjQzWgUc",
+	"mF1pkkiIa2kz6dPuu0NT0tNiZOYraqmxYPotyGFuIPsrue9O9qBJhoIPsKT7MCv5VAF2XkZ0Nyp1Mxns",
+	"27hvQIuNAZHgCEI4Gs1GOnE1ecl16WttowZSbU7bw94g1rJR0PyajYSHPybMPFZxwjRwjMbj2VtIcPcF",
+	"r5jsDAjCyWWNgN+TYQUuPcSqXtE77NVvYNIKgTCFeMxOWwj1I6NMtKsrib131pFLrZhoTpimJ+WpJFci",
+	"EPKefHu+09D5NM0NF6knfUSoW1Iky+9bO4VH8nCxYBV1RGwMqjmN9mkJzfbYQ3Bdisn3xrcTMfqRSSum",
+	"9xv/+9//02+sTd+X7JO6YNN5qV7sns9kt54zDDMyHWfYzvOYDClmXULdNLCaaJa8beTuSPIW1dU8bDeL",
+	"TTNXbmbCHELnaLb9uT/5BC4LjOOZS6NeDG2uTOW6QKG64miP2JRy2zAlEtNWyOFCM2m0ZLS0ekTIp9id",
+	"GaTyHba9h/7X1QpU1nvaqAdpDwto/I/wmBBXeS0resfnGrHuzo8NfVsTHkGYuon9BmyxwIR3tzcKElhU",
+	"NfBQNyK+TrPgsGE3rDkS0ynED2dVx3udvXan3e3utTsPe/tpaQgtcS49wXPl4klUqkEid+/2t8SDRhXw",
+	"aLNPtny+lURAlDfRx3Ez63JLoYkUoh2otp0eVxRf/QReiS8MiA3SvlzjBJw1vU7HCequRZ6vQLzPv57z",
+	"meeQmyPM3GKAFrLT4T3Y4ZS/W/w7dSQsOiGipYG2Tc7IDYuiFkZ3mVB8/Vkz1YVEnAndeE71Lhg7wn5n",
+	"jxTDroYlRenKV3w2i4g7/VBUpLaqi3Ch5Su8haH9ukcs/k7cYHd1I4ajZXjGYtYml+DJSUP+JRfiJxaY",
+	"hu3Utufm0dJbchJ1ImPRWu/gY4943x0ILiVrUM0cIlrqxGadaR7nbVNPdvc5z6IoW/pQX7q48QvGg5BP",
+	"sWP/PETr9S6WVzcZXqT66GjGshQJ5rnjhuwcADMuckVOpQyn/AtMU7VOLkYiWN6TZblmju4/B6ZmntIy",
+	"nCAVVByKeJUVCTT4oZGtQWAAVT5tbPKost0VJ+EvXYF1xPQRQAjNrm1uqNrMCf9lKhIYK0p7S8MZbNr2",
+	"xVVdadnGAdRZ1y4A4RWG6DMjTGpRBCpjW4Ujy1St6++/IzmJi7SBuyHgMeVaBjE6hElFQoT7F4K2cs11",
+	"UPSRpTrKvf2VUT6mmawnMgWguifTBM1Ux0X0QXm9JolZRFX4MY1RwqDldbMCfBXlV5CICQPXcOcEKx8d",
+	"XNLpWhm9/v4d5InN28NIm6w8yOrYh4NfPfTB3yTgPaQKjpbmujZORhGrzJBa6IeztgJOV0Vc+O1ul4z6",
+	"crTINBbJIq1iYcJaHEHIXrk701HXVd9+sXb0XyjgOC3sKmL4t21zVog99uk4pgKcg4HNYoXzCKkrfOak",
+	"szowrk2MZqdqjEDVxFhdFl8hQ8T+QOL31gbItaDV9fWk2XJNMIo1MJNztOLAYy4U+e7y5QtPRCQkCq0w",
+	"BWUBkGBUR9NBRbV3f+mRGUOY2yuj0lbcODYyW0PtpWo0h9d0+L0nCejvoeCmHiHD1lfZlVISSudrVet/",
+	"aXJPjdS9qxI1WT0mh/vixqR8t1yCyZvckakMdy+/tLX1UW/DYJJ1q15PV3J7XPu7Vbr9ymUJI2rG5gWc",
+	"5DvKtWtKvI2dztGbwMtiL+PXt73bcNrc/7YqlOnBqFa3nw5VzuWS+T9vZoJEYmqD6+eSRR+Z8S+u7Ywp",
+	"tE5d7cJ46nxQbjK97pWpR3pmPvWeivfZATAWRRZJZowxaxyEGYUmIXDvAg3UbT0EdWQq0M7dhikdjCG4",
+	"DGNIoL8dJTFbRMtmGnZvQvBNcLtdVsJVGEGg+kaGb7CKWofg7mUa7G3oej5pELAASri4u8BZM0sAL7lQ",
+	"0XjE4ikLBraa6G5bnuq5cAIoy99MrwPpL3KaYd16IG7oZlUKF3EoYiCyzY7EG/tdeV3fiRuSxFByDo6F",
+	"7xTUFrCUIvr4hXIO7eAezIUSKmjAY7RvYQ7t0LXaDYC+dwPXOzgq1qURytSCt/b1WYvHLb29Rjdcc3n6",
+	"bf/9pwfa7bWnZewdGa8Ynd9NcDEC/y4kl9ThvXqbLuHVL6f95RS9fDxLxjO/vJPc2LZuKLgJBtAVdDfr",
+	"vIAGozel205zfz2dcUNSMkvmlN+TeOedZp4KJwMtLcjEeOCvO2ppp89toxQYLr1BMalL2J6n1qTqcKl+",
+	"daVff+1XjA1wF+2EDljVwY0rqNLRy1dytX7ztK6p/b9FnUeyVpnHbud3kbdbkomrHe8ZSVtnO3ejDY0v",
+	"0p56dPiHE81f7RtBGDRdgfodmGYInQvoXO8ELvZ5FvDJg/SN1HnlDGrEuVI+b31dyT+0/nX1pxqMvHFE",
+	"qUqJiGY4aZMz24odhA8OeS85r3MkbiCCziTEzMLpDAzcU+bNZ7WQVIUqmoifsenhmLk49F9zyj0uYXMZ",
+	"1Oc3ZNtMMVIHv4LCBX7DzCKrwLVmK3Hzge/uWjoCUXZdW7HqVy7aXbaX5ip0G/RWM9eqXDLb/MDgPjMX",
+	"pe2TFljDB520jUyw1tNidZhqCrr0R+GVHSR1jDx2/0IrfRIjAwjC2LQTFhMbD9Amz8ocuc+9LLnAa7/m",
+	"xFxE6PtQzV46+d6b6FrQd3aT1PGIKkffxUvSSCZZxgSWRhVRoF8FRf9RWk+12+kYLmp/IC/Dx26O71q2",
+	"9ops8lLUpb/ytC+P29Pb1qrptkBjvrUFbMCcPQ+jirZ4KpwzLPe3t7d38gAKcV4+ycLOGFkyGhO4u3MG",
+	"ey0qtfTXBSPyQb4oRL4S7/1ep98PPvduf+596LZOrswfH/bMv/duH7Tud+DRz90PnVbvKvv7Q7en3/l5",
+	"70One/Xg8r7+P/1370OntXf14PRDp3Wgf0j/cb/fb+tBu82T2wd/vv/Dzx/+1Lqq/OxBBfVaabqEu3eX",
+	"T5rEIs7kN7BPdKy0GBx+IhN99IHPkiCcmloEbkHbXqd32Op2W73eZefkdK9z2um0u729/YPDH3LFbSsw",
+	"3TvKY/ooh2m98P3b3SHT4PLw9gcvnt6dP5nR1X1sVJz4U8GGiWR6hCGRTDNyMgwDWyNjRtU92bRRsNaN",
+	"1CYvma0SavxhWhvhdM4CkirVtlsZ8Etff4Z1vJp1vCZnl7LXP8ZbzqjMFCM1MxGfVqMEPYcGazOTJzCo",
+	"l6Vgc9piJLeKw+nUHnqbpyyT0TxUrSw9odg4Pfd8iN2ZZQl6SLy2HUWyt6m8Nl3UOaoxtqK/MKGtYIfU",
+	"t2AuBKYIU3no1QEyGAFTyTkL+erdzv7xwdEhEO5Tqqjnqp+QYUAVbZloGttVEv8ybXEhFbNN0ndN++um",
+	"8SFolUtaVjqEKqRDo/TaLxKOKGIptYuA2WInkHSl0kJw1JZmNCVWJF366HrzMKodVnT9hZpf+8uWbtIK",
+	"25e//e68subQMH02tFHoZ+fk4ulfq/q+eDgFHOB7koQBOotzuVIU+JxlHXpxTTQF3ISmfJatAevr2rcC",
+	"k3OmaGDIvG6T00W+tB9A0HKs5KqmVutysXfnl+yTekPjQi5Kty4trTIEOmdBS2O3mzknHXa+0Qcwq7Dk",
+	"SwFdv05SaItUNhzMWjxd1dHVk1nCr/1qxSQ2WmlGWvckeXeeUomJwSPP6HhG9BRwv2D6kHMPZp+DWRdu",
+	"IA+TsNSwnhxumOTt1Ub+ysjHVy9tikMaNWFF6o3LcAFD9XdXMa2DY2bM1chk78iPJoVuxfUloZ13U0eg",
+	"z/WsjIHQTZorNLpanbJiPjzfXG9fez/nBc6wAfGUmMom88YrukMbEQM4EbaI3mJrsWTuOnlYIgqy6jLZ",
+	"JmkiczqBeUJxVoYGAwcohwY38f9bUrFFA0N6WvYJ/IEHzfzBIIcOsvHtF0i2+b8a5vRoxjfCPt2usGP/",
+	"TCvaFmSVNeOVa3mhS0j+2hDQNzx3Ve6kVSM2Hts6ZAYROIi3YAMFHBnY/VhKr0mfzm44Zh4V/mCvXTeb",
+	"XE3H+h7M5URruNYNcC+87GAEfDOXjM63zfgyRlkTp6ev0lKlIKnoUprwPbSczkPuDt0t1zB0Q15XBW0q",
+	"eo2yXNp/8RcL4dyA424Wi3tbvVl36G1b2C40Je9iw+4aP1jeYsahCH5FaGDeP+CGZv/KbXZzrauiqHHl",
+	"DQf07tjK5MVS87DbUktrNzxQ35+SqSZhINsK2+oDE+WF7R2mhDF/g1WlkJeV2X40TaS+LRfsvU5KDFDE",
+	"a7XJJVuGjTsvWxWy1l5zuviAOL0yVQYLMXfreglTf1/T1EUc4lEatu/isPNtuBv+tEnQkycgqDK4B8Nc",
+	"CWcMdzoS4prkl57Zn22SBZkkKolRyvriJuneh8PWydXPvY61Q3/V1mnfPt4t2Mnju6PTyivL8SmnwUtf",
+	"NhdmEwdmFiRVF/f0G+LKq+5XuW0BNlA+nbQhLMU2Ezdr3bOFWzUIBpaaVgfMNX/FW7icIvUV3sPbs2W8",
+	"IDfai11ycvl/rPxXYuWb8r3fxDlIQ0VkXUWk7TUnm1u2QTm0qmAWWaO1vpPblrvNqUE8K1iyA0Uobd5V",
+	"X7rVsNNQEvuBx761iTlPrI72hRKQNRffnSqP5jVLU6FvNxjNx4GuZx01a8kl61xVVlQ34GpAIekP3DOJ",
+	"rNtFU1s1ZBji2yZDQMuQ0EgKc23KDBNZe8Xd7LdpDLZqyw0a3pi3zd7LjfF4CV9VBKTpZ1lPzUx3zMrP",
+	"QklsLm4wuYRj2SMShRKj+6LIWOrnG0XVmUoCa4D/7u2LCsL3uyVTwkgd7eIalEbbXTwt9g2BCBMnkjvd",
+	"53GipaWJvZTTL7HlCMP2nMZZ0+fgroBvIYzSWLeoxGhKcc34I/RWG2HhmkOtU0l+YrHweaLGdDxjpomd",
+	"j81jxSzIwYLdsfDd0+ryeLZeXfLOqpaoeksiBm3cVkBiUnqbBC3AUBaOj6MkwJNyd1BMf481ELKb+dJ1",
+	"rLlykwqSfrYLKPwtTgw8vt3xXrbSG+KWXZvbFfBKq3etGzC00RVXcizbGlkwim+ZhlVUtrMVEEKFhxAj",
+	"MaCSYU3HwO0cIb/8dWeDmyFEHriLbY1EpIDL0N5Zu88MxegL62JMb1U+9aTSBWGQh2aVD7Ny8FPTnXjM",
+	"9A/E+t/IcL/bGYJ5FPmzDUtChx24uQ9IQJeyArpcaeMptrjT3+ar/Duub3z2hXKR8muYQfFsvY5yqpwT",
+	"0rPBgdxURPKH7G8ryEg2jpka7LpWkqOXO/BrcQYEOyw1lsU7IxSZ5h3CjV0kD0AxNVU7UwlsfbmrmJq3",
+	"NjPZXEQqMU6se4RAZ9uV7v5m9VjMZGdZLF05ZCeNBTQcl9qN8OSRBEmMTWLnFeUMIwH1ZY0EF3IyD6Mo",
+	"lNBBV9ZfsXuHa93z6PD38iAuSNbtN6vRpiW8U5dBzekSHC1jwTkbp83dTB0sDGCERP40OdAkXdjYRvjM",
+	"VIm+fHFhznkTew46Mqz+D6AE2vrEDPMloCSqyXQh311evnlkq01jPTvTptkSeahMGr/pRZdPjsECeVQl",
+	"ss+hwyg0/4ryrNGsrNCNODBCiV2NJrsIixPbVtUWZCQE2+Xa9pH2sVjs1VPhRUZKuydNR5+m6d2zjui1",
+	"qiWP3W3/zBDiCkKuCVFy2rjrGxiUDYhHKCI3xqRZm9VcKm1WQgAEtWzOOep6zptG8wXQ86BCjdexCb2p",
+	"Rub/z967L7dxq/mir4KtWVWSPC3qYjmJqUrNVmwn0Y5jeyx5efYOvdUQGyR7qQlwNZqmOV4+NX+dBzgP",
+	"MQ+2nuQUvguAJpsSqYudOJyqWbGafQHQ6O/+/X6Pa1T0+3vXG7H0QmsTS2qC4ArB85QkSbPkwe1uEN1h",
+	"IqfuQ3TT8NGMkwrKTKlknlkSdvIsJf836NuFhCHnYDQ3SyvTqwKogG2gWLlmJzb7YLcpyLknwARmlXeC",
+	"BoOl41FjTzz1ma1kl2j1oWIm8jsffY4vBootE47SK1kWubJVM/5DPIeryXZgA27aQLpDoX7cmD0V2W7E",
+	"PuAeeoc0PMvGyWc+pyhgvrCOiefmzgCFw59Py01iNgf/TZ0E9+EcCe75u4/7ycO9T51OK/6zsYuGHnS+",
+	"3AZqMoKiOyRcUxUa4Gsf9rXI+c1rt9CKDuYP7L0qLwrKKWI1e+1zIhwB9mxgnd0J/huLlHBo4fSBOnJX",
+	"FqjSmYG/zavBMfP9r+6pkiCeb0KU0T0XNiHySfVWw6UzFjN26IqdhH6ES3US+tfnewn5+lZtVa9AO1jo",
+	"uUMPFKCC57YqZWVKG2Hh3KRj9cbsZTMe2gLOnbAazjhsi7Qa5DpF9ORJ3OTi9vgkSqYnIu1BuRK4YZOB",
+	"cQ43AgVnAbvPRxGhbDnCzKiTDg1y6PMd11Ch56aCfGyLC2nvmV6NoGQs5IPdQ+5Y0kNiesXhQbMa4FlF",
+	"jWc8dDUfql16hHsrUsLNDf8KSXsKPnpTxa9WE/bg47QVN5o5eTswE81+fbehUnpUqve5GdvfVSCiFQIk",
+	"10rCAS3P7HrT5UnjDK9Y7bPpaFFT5/WZokChL7VzgorC/Z7glLFCyvRAB5SiVIWSVl1FKH2MHT38xMBl",
+	"QjRvLVLV92p9BM3yaDlM2CgisyAYPbMh0BC4mIr01cvTs3Re9Ndl/+PadAZVNbL/1t7d3XIz2dt5/I7/",
+	"0dp594CPbf/bPzqd36jEoP3uXzudd9tbbSjscAfffdxLDj9t/9vWLpRHPtj+t2YdMVj0LYJMdVPquUmF",
+	"+YEkL/KLUsJsndV7WkmdyTITb5mODorp5lTeDCL2o3pRy2RgVff8t+Od/4Mz/Nfddx8PH376vmHc+C2N",
+	"y7yanrqvBrf3hZKlKo/H1SD89SOLvv/19myuCRgzJoFbCGIN8MbErhxXg93C9HPiQIiOEvNPmoj3ssgx",
+	"CJ3yp+jOp2BWQnwJEN8hqKOORp5EIDhqiWNGfmfNYkbKo/4xtgkPT8E9L8YVhIX8j8yWlBmA2uzol2XM",
+	"pLeV2svzf/7Xf6fb9fmN8p1LNbW+h5eKnQaAmoOu+6YV6Ycd2zUjlUYE8shsiAochBYEkGG5w6tym9ht",
+	"MKN/ADZAJ3uv7Gqk5lCG7mHSwoQt6DwLlT01PK8KC4hxfDMch7QILQF9G2ra0WGaMK+YKLElTpUSv7kN",
+	"pHSVd2EN3m0BGzm8+XB0G2efu1kMlMxg5thOsPEfOy/1Dk5652UvrIgc5b+oKaTTUdQjEPJtUYkith3e",
+	"+g3xITms82gRVoj6MCpMqUrbFko7ET4141KonaHMC4/6T92XY6tKCHq2BLbou1fidjgpOlvJaUcjfxKs",
+	"NywwlVzSprGz1KYD+V4d1QpwMtWFfUYKvxJ9VRGEbK8wE1TxEb2Q9YySyMXDdm3dBA98ksQhhWehRRp+",
+	"hB5Z+o2CR3UeVs/F8KYsNtobkZiolTO4wwfovC9DQxF9l1TptfvRF1x92sWb7OCLS5PA5Ymyw9Sg8YUs",
+	"jFbR/vz72Hl1fnviRedMolDfnJ/cJHLdM02DtePRyJQVJFcJ0QvJK/Bzs0INL1TWjvCAQZp5tC5uVqaq",
+	"DDUk6Bktjk8EcHp4AnwCEBZDJXWVD511CyvlZAGwXDs59y//In4E49xWamTdkf1WTVA7i2w8SsVQXtZ2",
+	"XtIk5LmJmM7zX0qrow+cZKAeaxyHM1iwyS7/TxAIbfEDCEDRGe/tPezCWfBPlRJgCuwmXLAuht8ftmZe",
+	"uie3DR7W4k3BEBAp0t5WBp2qw5ZIf3q24BqZ73BsOPX8tyEjAav6g8nYivlfpy9fYCXrjzsIsgd63TDM",
+	"x0w/tnPATHc8hGCcHCoLYmDqv3PxzaH4Jf8hoX51Mh21mkSIbszp6/Z0IzswwBmJ/YPv3K0wZwPq1VbY",
+	"YNzL3SUDM3ELTuE+bgOkVhrTiyEIbAK+KyS2hsRApxm0JAmDR2Qk3LBT38rmZkgILKdPf0Fz6CcDpzmz",
+	"+xQ+IFaxmSFlRsDY6CXnlNm/UIWZIIGRKFWFttYIcZ1irmKi1oNFVzrjT6GuttzBHfHgwbEYqdIa/eAB",
+	"6Eq5nMWTLLRpjhotIfp4mNWvxc8myRAevrxRgvjSzr5Jg5cDphj/gu/ovfPEZx8Iw8+rwHH84AHC7cBB",
+	"HgSQZte1dervdFGaiQXY/hTYqE7NuOyqlKfi7bZbCPBSKTHM9bgiu+041s9IhY0jDT7FFYLHrWYiNG57",
+	"LaR48/o56eF4qKAdkEYcFENHj2Qph6pSwMHYlWOr6lMWXamdwQlfCBo79sitPwqruiKKoAbpa/VgmjDH",
+	"Bw+IptS2HjwQx8xESlz/0huzzKg2v2XhC2T2TRLR4rh+gKJxMJqxVe2Obty1FegFiljVt7AYybxsCV8V",
+	"41PFE+f9GOs8V1YJYFzR4Poy10H8OLe41dEvGfkV7oxnul10oZR248sSIixTUUYXtmvMhrqVHu7t49Xn",
+	"pRpblW63xKkRl0qNaqhD7gwQsh2NsOKVvACUvlFp3EIqK+wAwhZ878Qv31hnEOEuTPcSGdSVpFlWplRZ",
+	"PE+RazC5oda2LkPMuErnZnBEmgl1M22DFIpOLQ81Mg8hzkYcnrR3XjsTEjeOdwGI+RwAUbaFVfgS81JA",
+	"mIjq5gVwLeK5tok1H64kJT3bhKtN1dHOMLYRFvCH3GLKZ2rG7YgeTaSHe4dp4gHSivxSIe9cKETFjxQz",
+	"AGZctcQzNA7Y70LtiRYQsnVWtFclEEnbCqm3nO+HXrCgONEQ+PEYHaaJERM6T7GOMydkVaM9eBOtM8sd",
+	"XGonK3NnQmfK6S/3imLjGjhfwF2Ts8z47hV4m4sCY842x0Oblpg7ER25mPImgJmh81AA91ybzaf6CkVu",
+	"HHmPbqjo4cnIdw3w+vxjzB4JzbRHIpV6moK1AI+6VNNEpNpoleIe6GjQGVA7wQp9YIoMJQ1vZ6ex0Tex",
+	"HpYHJHhEh+EjavHwIxGTW+Qp9YSjKb+WLtBp1jg33Ct660OOsy5tQmvirBjZrYLn4F+Rv1F7ThcGkdjR",
+	"C73vOtAvKhx/Qh/ab8InTTfAkDpE/kpsbUj8YtEBzOjLqqMDgQ58Zu4DT0SRDyFtozMuzCbgML4cgscL",
+	"ZAQESoR3i/OMpR5iuXU0WxFOSxK+G98KiuVr+oi2dW5JNyaIp+5WfTL7nhNckfm3+5I3tvUXpSFykgYY",
+	"5LwM3zzGXpjhFp6CQwBVsSdyDfGpc6/g0+1WR5/GIP0xPRF58760yb9vXg6oQVWV2EpfvTkTu2417e5H",
+	"ghj/tMu3SrdjjweF6RHuoohEBr8IPHNCCP1O11AnilVFb2YzgZSoO5woSDPTAuMJN4Lphd8JgQ7XLbil",
+	"YM9TdENZevtpi9aLaU79l0xfH9hE8L2huKbuGicxdAVJpzwUH29a8TczLrUsfHcgQO8gUiau7ZDMD4K6",
+	"CsINFUWZO0+HtGMVB+uhAEGDh+DZDdwX7m5Igg/j+Sk7B8iGmeu++3tp/1CWzjv6m3GmmSkB1F5Obb0N",
+	"owZVySaIf2eMosgPjR5gdz/WST7ZTKbcI2yGlvjBVAM0tbA0bwfMYEpXbKXO59uFv3bo6m1Wp4A76IR3",
+	"R8dEbeDUEg9+6pY0bbtF+Qel+P4h3GXiHxB6cNL2Hx39j52dHf//7tQUGWjFP0Qa+Grdn2czCUNfg8Sg",
+	"ZnD5g62xBq2z/cDd4qkqKlm7xTxuWFtAFhbbW3AMgH0EY3jt/uVv8KRQssRvamrGuNkhaYbeMnjJ+G6F",
+	"ee8kGt4uA1XnhmO0qo1G6awdv3QoejBEipkyJibfh6Ah3Z1+hH823msGsAwu7miwuNwNUAxyWy2qC3BA",
+	"USZTcbhP32Phx5FA+oVqnhbYuSoUbYL7j0vygXi4HR2YgoNR3zWZUxWvpMW1qqXJ3OJmBqzBS20mbKIq",
+	"O3YfWpATeOMLJ9Jp25AznGezCQCwmGEIWuUg6ui1aGfC8cpSL1PbV6eCNc7kEwBhIMeMXJACuGQ7RYsp",
+	"CROExHGO7/C5tNUOvKedk6eE3JlXPg8RLStl7SSkA7laFtqlBsr5A5UsCkRkFm8HBsQzo/dB5XDhPusp",
+	"qcEDsJTRlMIUamVG7q0scL4jfwyf7B4LotJUamaH9iEnzurbCQDa885xhUIc5uqgDwnEhqZ2YSB9cMbS",
+	"waEYgOUfFlfp7CgsNpeBDJyFAd8WgqFSoxhglrHnmxdKdxX5L2YIgTIQS3gJSor9RxxrobK72IcG26Ut",
+	"DqNzODuLHBXo1nXHUF9Nz/1Z6r67wXj04EHwYNxaR2vW5lI6/2UH3E5SOT6+XPgvpCXO8K0Bq0NXFkVw",
+	"ta8U9V2pu6rAN1oqH9+i76kPVFmlGfcHiRgZuOsS+mNG6T2Jgnyg9zz0cg19MhEeEnNnnGPc5aedNyeR",
+	"6wvZE/TvnKtsx0N5UUTsJvQdAKSt6WESxUw0GTAA6wwmdB7Tgx5ReDysLFZMoTYifNR/+CxMrIfcCYR9",
+	"+a0TtLvjfPf9t7tdmFz86yOYzjczU6Qr4tNhwu647O+M8xTFsRDCyRhbcdhHfC8+ipnwU0rxp798BHv4",
+	"Uyo+HdUuzd2WmorvhbRT3RVb2+J7jIyLLTmReSV6quoOttK/fMRl/MRj2/0L2SYncbg7ER/9cD5tb7f+",
+	"Zo3e2q49EiwtSFV8DwUlTxEV2r37M/5p66OQo7wt6o/lRUyiR9RuTZ/H9wKHTpObeT5El78XtN22Porc",
+	"KT2aSohnt+luSRgw7S7VRrBfeHhHu11kyryf+6qfkfssh2NbAV249p8oQ+cKquGny2xLnOggVxORwrtK",
+	"uW468gJi3+YIYksd7cOQRuPexsdYli+4CE6uncVjYBzzclwNoCeXfLQA/ZvZJGQTGkHDIUSo+3X0cefE",
+	"g5y4AJ8CHUtZFG3etKNSjWSpTpXOmIuBeujbAl6HW3IADY+yC5+ijfkRav7bYsG5bf+vli3yrtra2d8W",
+	"n8SnbTeA1yw2eOdjsAyBm3FvIEkR8NDJbAoBGrB6UPM63Z37imVrhgoVAJegg2kKuqEdJTCdndfRodwO",
+	"M2ukEH0WQ+kM+kaqifKRTfSYOTTgR02+ILY7077k1K+X1M7W1B6DpqOdj+Dcklqew0d+obyVavNAC0av",
+	"m74so7sKcv45VPa3xDGp6cIAQ6Xv2CkKkdrwgre200gX0n3BFy/HuqNRwMGT27FtiM5NZDpEfk7OMUAG",
+	"f+ZI+IUSKssrxZ7haWVGI7L5UqcN3WBgXzsX0UIl/RMYMKpGlm/1FIEZpaQB4DMqSQDRl03Dc5oxBSTT",
+	"FBxLmFdHp6/fvDh/9vr1y9dpsPBAHaWoaRGtPQ7JAyZjWHh2csvSlBT3453BtSkYZ2gwwQNeO+f/2Kqb",
+	"A2kmW5CxgBErvuV9iI4+rvftozOA5WXBOiaIeTLoMe/nAY+Pam1RYIsJD3sLoJ11EHu6pVutNOnoFBHf",
+	"KTrsodm9oZoa/RQcS6hLEKkdj1RpVebu5D5MLqJDajls8nIGZzvYE/SJtUSalTJ3XmZ8aa1HjE1wj5TX",
+	"pq2P3yP69VvbKRhiFQubxJ/E/ALuFJLWblgYNiRmIRzoJC8KDx9dw2gORiEnPPDbUTX7U/uL2bCuL7pb",
+	"2TkiAN7Bzgx/8ub07OWvqZhxxCAWlUZX0TzOPD5DjvVmWlzI7iVNrNbLHDkJQSQu4SPgh+gNrWAZZqUZ",
+	"dfSEjP9p5GPXLiHri8RGG2Fpvb4DGPXIrwD9N0vF4LwzoHzKdf+Vu4CN144O+WV4GEY1a3YeiSt0JfHr",
+	"d0Ow4sJUiMdtA48v2hQYgpvTXuzcyirXfcuanvD9w5J6BUfR21m47xCPc0vEwrzNGs+9c+c/vDkT3t7b",
+	"/cjUhE5K9pTK3FvGTfBjXjiXtjKmCNH2wD6gbVWOuxhVpUAVVZnU+FLAV0C55/4gp939jfb6rGxD5K/H",
+	"h4++TUQqR6OCUu67dOK/Oos03fbGyEf8jxAdKLbpbLRFZ4NPtrsQc8ROORRInY0kuiKvCrrkr/5E0XAi",
+	"dXhutMXhwUF0HKUZ3gH6HE02JYpFIUU5LrztCMxeslu1avd1YhGvvnqgpCzO8wzP3tt//Dh72P1mZ793",
+	"IHe+7T5UO48vvtnfeaT2eg/lt9397OCgdgOFb2CjLX77KDobhC1Dq0XLkNQGVBlz7oxDPA4pAffDwd6e",
+	"+PQOb/zJvYSnUFEG1bgo5CF9Dx3AeaZ0lfdyVR6JFB5Cct8rgVJFqgV+c7YUxn5bFEBkS5ddNf5C3dM2",
+	"LXxYLSeMeYXSKH3l8x26bsAXpk9xGMu11kqk/7FDduzOSZZytN8HGfmDOhKyowFitaTRGoNf2MUUzG7M",
+	"/MnK5wu+cx/IN4eiUFUFTi4SOTlraDAdDZS22y3SujYV8G4sZ3MAL5O+d9hYHU0bCz6Ubx7v7W+T8JFT",
+	"X/LCDgoyoQtAz6WbTJSvdigVxfhLNYK6cCyUCPwwoLq9kka3KYVJX/A9wPpmeCvWTulrd80OGJe+uKUl",
+	"zkqFLorJVGOUr6PJNMXvDcS9Vb7GEQKGlGQNqY3KiMy0UdL8Cxl38BaxSue3dCiLnimHAKABP6TvtryA",
+	"mPtxW2wd7u1tt+M7UQM4Wacj6SySNgwUPnhqJXcqDuLfgDrsS7vcBwH0qrl1LiKUD6A3gGHSUBblsY9a",
+	"7vt68GP+Id7ErQc4nfnEUzSduR/9dI6xIkX4X9yzxxrQ8SmrFn5yOxM3b8A1nQDnZ0kVOpPSOY4w0yNn",
+	"X3THpXVGI4RPA/VxRG3AlkCRQxhGiAfPnfU2HrG+pmdjYJW/Bi51g+SLwKdQRdDzXF+mAVptZnnyTA1H",
+	"plK6Oz2/VNOmRZo5pfbm05Pw484vipLXw1E1TSJUAVqOWYJGyhi5TeGMF5ztKYI7vHlz8hS2BFSEuFcO",
+	"pcJuT6teT3X9e9amOu+Zsc7iofuDMNhDHKwP90PSdySrQeIdkZBAdb62Kf0P/vsDhiNFCA1YNxU8MSCq",
+	"kIDFD5N4MlDdS6oYT6gXDXB8sTAofhHOsTZZjHlQ++7mfoUZPaLld5PAMhC0PXxgFYxBmA/eAYf1xkaB",
+	"GpDGWqTH7r5pvJwBnWJ2TcMvMIxvaBgha0hLEttiQ5XlEjtucM8ew014z8LA8FDdkgELBluC5xNs1OhM",
+	"GS0aO6GQnINOlmW/Nvy5H90M9h/SDDy+URAzXChqiMkmFMRCUR98vEkcoHanaFOphCtD6Vr3FdYIpxKs",
+	"44z2ewGAHlAwqJ3l3IUUqnVaRxYhzkPzHGuqglbZOazuOVgA0WSbz4AZP4pnnFtm/Ki/o1oHRthVzsOJ",
+	"Rh2ymOkToyv3epw/AGnC+mvkkc+Zb/Gg53504z04iMfrxCbqFWSEiU3INsxjeIHSeJhbmzvZ42V3TRxh",
+	"Xx8IZ6d06Ks1ZQlAKzMGxYyU5d1WgsLOF8ym4WdYf54PcyFDRRwjMbHwf69KS0l47QNg7mM96e38Kqvu",
+	"IG1DTA5BQUaqHMiRdWIqYUELmiUncQTRwLxivxy7G/gv7J6AZBvkzkX67Ez24ZWhrfB2YJBt+ZJy97gH",
+	"o2aU+sxnfgJJsT8nKagIKiqojC3RAYOZhN12RcnprFLDwHKDKoMfagPCx5uSC8zYQgERCagOaAvjwkLk",
+	"0rfPU+HvUa0Disw+cN1p8akodFDvfsHOUXHSi4NMlTGJM7tBdGKIEqcWl1xGE4sO+2nN1qG6oULMTHL+",
+	"GrsZnD0/MRACyJUN4dmcgn88Iz9xNkei0YlflBqFcAKVXtSen1AJJx4CaegWGBHuJZKUD9XsK+yWCtwi",
+	"WdimFxn9HL9Or+JnAcqDfp/tK9JZXGPjdJFFzY016+C0O7kI4Qqa9I+Yvcc0LWF+8gRCSVU0bH8QBstK",
+	"Z7YEkYLflOnY5PrDhG1/sABgFv7cetJkDjzYT2i2XtJH2qEojf4OBWOhWoyn5c5bZKTM/uYneQz9yDvj",
+	"kRMehJTHIg4eDPINS+Jocym3A+FpKZalYqmYZ/ZxK76wCJTGCqCO5xCOi4cZHYYRPo73TFQguGiv1LY/",
+	"lX0sSg2g6YWiIG4s88UwfxvbCibCg54oeXnOOzEedu2Hmkrkg2BzSwvARP2xsrYdp+OAUrtrhkMDrpPz",
+	"Pr0nK6i5jzwb5kIP+yZ+Y04c02ALaatzrOaNRhqOxuvLNWpIo1rACyZAycnAOIvRCzw7/0phJL+CW8Ms",
+	"t/V9DMkKr6s8XBLrqVJW6hzCMjN7NjoOi/q4/lGikKe4MnicgWrYI7ANfDLMlF53WdzV2JKP8YUR1As6",
+	"0YvzeQsZZzMTAcBMJ7XggM+evpaVeu4GmQpETUPIbBSpw5yUZvphp2sslhR4BWuD5jDnQ6mnjH1k6/pj",
+	"5sewFsYI9wt1R1DBIkHIkfjIg9RhdxMOalVNTHlJjEJ0H/8JQ2gFvuFwRe0Ta16elnhqCOXObV7quoLO",
+	"DTmuzFA6e6MopjxvmZ//fWwqGU+XjzW9ceqG6I9hI8KQj098RT36z1DCzCorIf8GumcAK8/9mQEf0sJZ",
+	"JKF7KPpGyzHCvvHTgsr1O5sTlxBg4N0du+a5Ph+Vpu+WsaYxm0/xX2hIsdXLzho9e8QZwlrVydUTJa0P",
+	"ryqfvfml8q8pHt8wt0OwbheMn3+vScH5gXqDp6ZvOPfOB8B3NiU4FrGYASU4E2xI4tmEAm/ur8DNMZE2",
+	"vC6ii+EXRUnWbmFsXQ7VfoheCh5gLwEbLwLrpWXTEqp3ciiHPj578nNjRW2UjSWIvtRdlm6jJzQC83tO",
+	"xEdsWg2qdPbHMHK6E7s3vfDS4xJu+OjjZ6RRrCtuJB6PUIrEGiDP5gx+yPI5sddo9ftfa3rJFwzTqlDs",
+	"gtQV9My4YbajKkQFbb5ud0xkmYktXMhEpISa5f5JIJyZ+ze9723YZ7J7CfxqcE1LvAwhBZ9CdM/H3yHu",
+	"wXeFHU3oXsgfE/l1cVUcd8dKHGdEG5VHexNrDHlrMlYOAbnUndiZ38CD3dtu+zJFShzmETgd8sMx3sSl",
+	"GlUzgy0wXIXep3MURd8IozlQ4nyI0t+uLdICFaBzf9kRp1wHtCGFeb0CRzpMDHHNR+OLAiAL6955/bfa",
+	"xiCHHIINfEISEKXyCpVxmCQ1DNekiPOk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh628hGtbiqVK0",
+	"8rwy53irmcBd/cfaZMllay6zpC1Z9zS44AcMAqy1of34Ap9ESWbK5/mSqUgxs4Myo5v5cJAmkQIulbCT",
+	"vOoOVAYMCjkBMIVAitGxz95uqirAcZIhIZ1jBJmZiCLJS4WUaLNgt6XOxPBxhqjcIppAOBrJ8ZkCjCRe",
+	"XUgCgIQAGReKrKDK1hf8RIOL6JcJpZ9s9aelGQW8M4SnqnVOUj8hTSDU40Tj9wf98E8pxCT8T/VGfXYu",
+	"sREz1PK49Z7I2CuO98F5iCTPDGDRSTV9f3ziNQkWA5E2ia/2xVuAm8L+rTtQALBJ7GxGL6Qy+L5stFXd",
+	"WyuMzOY2a/hhW2w98k59NLwcC/bxJDeIkDAoFRBxzK5hQ14wGgoBHs+Mg47CIA7nB5HlmJELIXkIt9Qf",
+	"HD0EqufnJktHFz2kp4pC2LwAQBaMWA7zLAt5/cYtEz2VYZtnHsuH4bkNGwAShSANoP1RV9FHNNbqw0h1",
+	"q7lVjh6rm+RlfHz2wRhHK4qAiASVUYGdBLQEVPmQ2G1F9agY46X2g6rM3ffkzPnrtiO65xSXQg8PuVpL",
+	"mVPTHYb6QFVG8xvmtmt0L++Py7lXWvtt0QLXvjCcROjQJ0Zl6FIFamWTqQL/6asQaglTnOeZouJ9nskR",
+	"xZbpIwhJLFWMIos66rggMQx/nV+MbS1vGR2ufZn0DuD2zsMD0Dd25siGB0O77ZXOhYLkINezhrZa/KE7",
+	"UN3LYIyhd7D4E/bONnUaNDri9FvTyGH3kGsKZrtH5Ahjv24sR6hxIuCVwB5UAGya9Bsou5hbWzpUG10m",
+	"K3kh7ay8AzwD3tHsMY1Hyy5WdnE+1vK9zIvZRGT9l+ah+D3ErV0BNxd6GlEjYwyawnSUKLpufImzwgBQ",
+	"7zqH2c+E6yvjOdCxptcM+JLjCtqsMzPRR9hxatFMro+vgiwCfGZN7xoLNANSCCbr6p1W3qgBPLDzLC+r",
+	"+ucUHW9cbAhUu3PCqvfyKqokSiAGCVCuAcIbvyAihrh2U4gTsC4KaSubiGpWggR/EB3KuheIx2DsWOIB",
+	"nRj1doUFognja1HVVEuAHzOhCnr34imX6HYVmWpTM+aUWlA5UOL3yjnv7t/P0QkqlbgAW78snUthesHd",
+	"qdQQypsgfrv1aI9r8eHmcppAjRn9vh260kK1TFLv6Afp0dFUD0J1K1y7VHzfAYD0zkaKFVPfHXz33XZb",
+	"9AzkHPIqKl7C6JXEWk0sbo4CpQiH7wtdoO9R/n2sEAskKnSJw+Kc/kPuN2I7c/4gl0a+RiwiLLzizw9K",
+	"GOZAURoKr3h4A/keGMQqS3EdVL9tqN0h2K25z7ijuaeeiNLj7iqxxaUqVk63vR+f5b2eKhmQHQvj6Inu",
+	"9TnbuBZSikUkS5WO5lBZqI/ljtFArgD9rHhnXsShGppyytv7EjlmAnRKHwUh1rjETSs7UefwXEzwUmF9",
+	"RFi7lniJYgn56cxQ1b7vmVChmHCUMK8wfHzgvjjuIKR9TPGA9HDvsVgU2wR0pB8xcgxZ1KTWJJkEicyT",
+	"gEbP6ChtGNwbWxj9SYhgI31usHAhTSgRvp1QTbCo7w3EgVYZ1fu1fOirOZ4KVhLvj6YYJOIywGMODw5E",
+	"Y1wU5o5lwp6Hv1RY9eC8SLbMuHqJYbPbqCbAI4cTcit6+QcG/fEbjVWh9ejVbmP8wuhPiD8D6E0zAGoQ",
+	"y/a5fR6a/5nmi9uV6v5iwQDerKSeTwylYlNVS0SoFLB6Vk5DjQpJMawW8N80fCdgm8F2hapCo4tpS6Sv",
+	"3py5FwvBUvePp8+ePzt7RvW2Pz07SxGc093tUk1b2EoFnyjXjM50Y8hK9I2zoPy+4hbv9PDgsXvEo70D",
+	"/M9DDOo92juETE3wVIgvbiKnbSFFT03AIrUJN/hCJzVNPzPjC6oBfi+BV0SUUmdmyLBb1hhNOK8zOpRE",
+	"6V+xtgSUjW/Qdy4JTpYaW6EUEZeEoCo0fQ+4ZbhChW+CdGEDM6HK9P39vcR93bAfvmt913q4TQCGoEs6",
+	"Oj3p7bwwWlE9C4U36z096UO3VoSEASYqyHjnKcA2wffOIVto1PPhGx4gg/nhNwyiOKrsWwhDkWKXAjk2",
+	"3J7nuSejqURFOdhfB08kXCNGFeS2JzeJTRvBdjiDmakex9oqpdsin43Bsbi4mAptJqFqEcAOtYqqZzx6",
+	"T0enh/sHoqlIaXHOWnrlmY2h4c6rORxwezaeFAmJH7Ctk/BwZHegbLSxMbXJ495KtdkBhZRuH/Gbsr7O",
+	"HavGLaSH4bqZJhdoyqTdzGjPaBkwEQLi7DFQgkEgugCFDS0tv80hRr/bAtTr9u7uZDJpWfqZ7mlbXTPc",
+	"FvutvdYexH+hgCZ3EjsAUQNUNXYdkkqtsQGFinvPd0DV9V4K5zMEfW1qEpnB0hhIxBv0t68YMx5MLs+5",
+	"xaxpF6ovNSQsfZn5a0TsYbkWCh8fMSCgkO7NQVgeNkK3MN3L+mNt3teyGpcKASVADZRQVuR/sYlI3+8n",
+	"qd+lzmf45tBJjp9/PX6yc/rz8cGjbxDaIs2zlp9Jy30saWQPCUL53bSAM2Bb4mxiAl0hYwB75wJ6KLtO",
+	"+2EgkZqQWtzOzCWQ6ce4K6aOAY99HX5MeMo//+u/8bhzgdyhj//8r//+9CmlDmdir+B3nDAKDK5QMRV5",
+	"ZulTmkCvnXutGml8mM/CraQ7fxIQgq2ioq2YpJL7r6V1ZoitUIVig7S7CnsVKGxMgDMHHz6kjG2yvxds",
+	"MCggxi/WlJfoh01k6TbLsyA3ITgNViiBmCSBMi4SkIHhhAAysMDN7XUIfMUBz0cBrdxvvkQ83Av/PkjE",
+	"o0Q4nbJ/6DwfGGww+SBVK0WRV1WhqFPTa8aWk4UHj0nJgx5G7VJLV4/GiCoRgeiTBc1CxfR6R8gFygVW",
+	"FoxZKKA0bumQBRTKg6BNU+H0Y75Q61aG78geDL1LJ+uQjZOEO64UDJZwPEhohBIESdXDWPXSEk/D8KFY",
+	"oSzz96qj3VLrqTAlYoxliShlqQpnklIAEqQp1JqQLI16d4aU0gKONbcsvtQlVLbwOgwVihIKTbTp3XBV",
+	"jTuph2nnGbCxjuZi0C0+KUaZlSVHI7NtvGe9GqcVVcvsvDJF3p3SG68X0UAjK76X4DoiQuVA8aRB9lux",
+	"lZWyV+3kqurtONUgR/lOKSsFLvoOoTNst0XaAdDuzsbR37/f39s7mnx/AGJ4f28vLFWuncvjN3q4pvz+",
+	"0bdH1ff7KU700bcwV6DGl4wHjO4VfrJcxtkSP6gplHMOvAtZ0/8Hj0Wt/Alw44KVjuJAh/KhQC9OpoCe",
+	"+uG3xCmW8llut+QiKNiBVCOErcNuByce+5R9fF/5SdVBfisAnQcXB82elcQ1lthikaCucJcRBkRHb8Fs",
+	"50udtv3nyd1RUUqRJkLjw1v4qqHt1mx/lvu0UbFGXc785QBnC2rzDPO4eKBU4s3Zk0Q4o/jhw4ePCfzI",
+	"5h9Er0QgNllwpxts1//j1EhGl745eerhDbtSG513ZSEKM1HlTldahc4NTrGsoDEMgeYgpm16AtQYILe6",
+	"e73/Fkfy+NE3B9sRRI2Hux7kAE3MGjKy8uvQ2jO9tcevTjxHAqXceuJUDaUzf9njyHWfWnjfsqUJ25pw",
+	"nNyIHzxIWEtpNXHi3/hieNB9mDrLphRJaMNpQZYk9Dctq0882I6GT4mwwiMJhlfwDzKgC+NJ5A0lnM6H",
+	"hj9qsHOHLnMnJzx3TRIBBGKiINcd3dTU2RInM3bdPIzXW3T4VOzkPHgQxMBQ/i0sT9vtZb8S6LdAeME7",
+	"BzGI65Fvlti0YJYmWOUMQTpCnTsKCWW/oraCMCX9eRQXFSHapcmISgFVjelhuUc8I0jHw4scmvcqe/AA",
+	"oxElhO7KSwWL5BwXaCwQyKwRNTISYqHF8D0VZpjyEvwNECgMUOu+sqHR1cBCVDJIfIuxI3RsRfqUHpcb",
+	"7SOj6MZ+e/hoG/WlD6BkEin3wKkT6anz2qr6Zd89enxI7BxF3lXE9xr6fDfaG8cj5yLtHLT2AitCdOxT",
+	"smHHw6Esp+44CcdkARw9BvdVFss26o+K2BKAaNttxI32xikd/0F2L5XONpIN2kUb7Y291j4OwIyUlqN8",
+	"o73xEA4BFcgAWC4QoQlYMIxt4tCyMzAjhDdOQFhuWwCIATC9uQ/6JPNFPd6DzzOMF9UweUzPo/3ZtI4V",
+	"NlMPD+Fs7QEkMFeJH4H16MQ1pJc0Z3ySOrokBzRxlVvi9VhHgeXgu/mXUhnAdHFCJ4J0AQCbUeG2TxWh",
+	"yM1iISYi/fXZ6enxT89Oz09fHL86/fnlGUUj5kpqfGQbKtH9IqHB1NFz5S8BDrsc6wA+tzTqhTgzprAJ",
+	"tOm7YePuk4T5RnAGbdKzHY2BOFkU1mfDWbPQUBHyFUFIMRbuTF8re6rdUNhZj/NB0zZ8ZF7snWQb7Y1y",
+	"rI9/enMC+5Xl/0LOtXDKbvQ4oCF5lzCgwA8mA8K/Lna5Ac/LTIubO6Y+yOGoQB4YuI4I9Jqey+fuuqG+",
+	"HmtqqUdaKc/McxVF29yFNaY2Ig3zAs/d7WBvb2YWc42Vs9PAV7/UJBAGZsUJQBYSxz5PGFSONeB6R5g7",
+	"r9+8OP/x5MXJ6c/PnmI4NYAOAS/OIc6x6bkBtO8Hmfllc5fsX3/JG2hqM2X+nyrDix5ef9GP3PaDVxxe",
+	"f8ULU/1oxpoe8c1SFxz7ply86vFSV7mv8cxgZACu219iQoBeZ8xzWfbxYfuPllk634z6q8pyeTYd4cUH",
+	"B8s90c+Rlv5giRken/y7M+Pd+Y+W2RInlCU+BY8CUix47cFS2+knWamJnOIlSyzkKdbXvAl1DHjpEluE",
+	"HnVG7PcxDx1IuZiB7jckk3oHdLo1gq74l6Yr6qRp/ux3sV3i9CC7VMisQgBnCgiPK9l3cnfD6X93Q3Qz",
+	"N9qP3D/RXnY/kybggBtYKRCBQ7vynIL70XEsgd5INiLszVaovpz9AQnhcQRRVm2jvaGNVsSFZoCBiuyr",
+	"NmbzZY4/Zpd8rlvsq/E/3fvrN1MZMrUEamIMMSS+pLgChtFgaqLRwVWedTQsRk/AAoTWnAbsq+r4hFM5",
+	"q+vB3gujFWQ0SAleqUOu04Q8hex6LRLG/MlTTl93EeI7x5cur4Diixo1UAQQ5VaZXEN332dnsr/o/nTa",
+	"Lpzjblzk+hI548YVQQX+SCBSi+4Bl+wi1tXLHotpd7OHS+qRX03mnI1srRWX1Rlnxvwq9ZQWwd5ed9xQ",
+	"EXw5if4TNJHE2z6S4zJHGTorLJ3/tvFpVSkTPr6Tpxuf3l0rWKk8HZkXb/GgZIHL+gxTIDXgx3yuAhQK",
+	"AfLuAFPtEbIf9glZj5gJGJk1cEfu5OjoGhzmHBTmTMsJsF6OAoo8QM1UBHg9FxGGvqZx6WEIoO+6o6lv",
+	"/aUm3eH7CymgE4q7rOFif99sWMtPSmK8dn7ckyVOvLkbh8O4jR5r8udqquxgVVXG7+1arfSEz7x/xeRf",
+	"XtSNtXaF1kJ/aaGPe/V6uR9M9ti8Dt/EVQY2xnZgphCaiPWIzJewq3f56QvMa6iDjJsSKVmZSqrajsOP",
+	"WLGIzTiQhvdIUnEZLVaxaSWmCgsTQ/sVlZUhSi4QpSCywngEHZ7uhAjQ7ydob8QABmAkWPV3Jn4jkFWO",
+	"X8K9aMwzZ2ARaApiG4Ol5VgRFCHzsITQHc5+L0YD5tsSQgpzw2DOJ0ZC7S4ib2kS00VuI2cD+0LnRfX8",
+	"ywrJZI87i0PiRx6JPXhpAAO0kbAg3mjvNXMKw+w2YhGbIeQ+XNFjDvZcV98cIiV8PhwPN9r7e/x/wHyN",
+	"BwMlf64r1Ycbf9jpmx13dMde5qMdToLsEEroRrsnC6s+uU9xfrpcA1DjCglcJuE1x+D6xIeH3GpYakCL",
+	"5FO+vuNhQOXPmOsX3VLage/fBGRihnxxW5qQsY3BEkl8GYv5mml0tdWNV/ThweyKRmu5f5dreUrFKpUJ",
+	"FcV+VSa1Gnj+dlsLJuWuX2q/1Gd3cIf75PN64oQysYIfTp/zTSwXf2mj/cLpUkxt5yWmC+/Ex24USFd6",
+	"2S/Uhyoe7trDXhtb92VsvTIFIr9EGneTS1V/P852yAZdZ201WBBQXpvrJTnggRgVcT3mPW6Cju1oRMMR",
+	"JxWXuWPC1DvsLYB+qhVBoYMLMM8TpNKwkZ1BrTNX0G0RlRuVLy5DsDVnHOEyhtX/YXrydGU/9rm0KJ7c",
+	"u0tWOf1E/zuovCV0x51lAv1cV88H1oX2ItUReL7x5c2mCJGsLuKqA2f4AKXggm2M/LtQIF5vjuSQhmLS",
+	"AM87chQbGhjCwRJqA3tj7YGvlcLSSuGUtnRdLXxWbTDKdy7VdLF/fVwUDEyJpW9A15SXQJuMQDXG+uji",
+	"eyUIMQhg9BTU7gJYKordGTZq3zBGNEDNTuark1/cCFcWn/kwr5YRnE+gZXXj89vlvPBXC1aafl2eQpfw",
+	"tYIVLnX7ZCg/nOAVB3vBdYHm4yZx+1KTI2p6C17+jS32ZON5ri+vOxfO+Spt8j+5NAUQz2Zxyj/VJOTz",
+	"3FZ+C8aCkeVWTTxirn5RpucJFBpgwQLekaslY/74mAkfoybFlAAjQrsAgUZzcKyjmVU/pXsB0UrMXw6N",
+	"M1CkrBUiy83Q0xOoCkCWBy45XiRP+k/xQkTKbeGD8Uj85NB6y/3HfsxS9Mal55wyhEJNF0cUvYzTW1HD",
+	"ZdvXMXaVkB0N98XaDRFHQ6HmHjrcndzHJSwyCj4pzZgj0NkKiNOo0rB90LOkI14AwQV47vYEo1qG4Wdg",
+	"6U8hLjaBn3MmNq8m0Mhrj2rjgDE0gge0hG92Zj+D2ubFhSKKD3gjQOLX0TdObsGCkWD+ooWK7n1dq3xe",
+	"qA+kfyNZaQdmdH0iLJro6jWOzVcvUei4v+IqrDCXjNXpirMI1zW6NQC9LS19SmAD+ZAW7l26/uqCEbSy",
+	"4kd9dVpwmULFV8j28XlrFd/oUWm6ykJvIDFi/Mn1Nm79SNUu1N1dk6lT/iB/+7hRyAtVOEk5Lgv3LUjd",
+	"d57SQBXuTwtk7PSz6Gz85fTNq1cvX5+d/3B8+uz8zevn3qPpbIhOp6OF2PlZdDaaOST81Wcvf3n2orMh",
+	"dnackBCbQJvXgYQBdv6+VRdO24+INa6zgRD9wBjXqbll3DgcFRTiIZnjf40+vwC/sLPxrqM/bXY0uB48",
+	"759MmDX8O0wZJUQiVFmK9vfc5NGKheVWt/qQUL6z1SBFP3Z0p3ohh2puUp3qFKbU5qvxT7igU8XHSGO/",
+	"VjJLRMMPb92ck/nrjk/qp78k/xhO/ZR09Kftjs57ML3/8b3QeSHg6YXpt36UlSy2VFlud/Snju4Nq9ar",
+	"MtdVobdYcP6ipttid5dAMCFiY3RXzSxvIK4My1w7FpYb6bTx7p50mxc9VuRbsF00rOomL+ombBRLa/rb",
+	"ZrxHNhOxWdsh7oDM3f/63bH5DlbkqKPdQEyhWoXp+8lequn20YLZziTtx1aVUZGtHOXnznTiI8uUx0Y1",
+	"sPR17X6k+3Dta6YKVanF5VWxxd03JqPWcq6lYrxBQgyPapuSqNUpagkGHDyls6grDnrGwYj3BmOgx8DG",
+	"OG8SU8tmZSOb01Zy2hKgSQGUEMZ7VSXUfAdKrK/nbJMFgUiyyzlO8rXFD/+8OhBtsmV0YFRhQ18n7YYF",
+	"7u1qUT/YjiHiN64Gu4Xp53pxG98Pqp9rC5+gxR5T9YHxdKRuotIJnipn5muUR3hKjR6ohTRi9GWN7VgW",
+	"0NSMXaQv3cqKg9aev29HQ8sz0np+e/g4oAwdth62DiLP1Y+L2v2cYE63BZJWQDcJ0i1B8JIyPGwfKHEx",
+	"rirofIYuPvfm1IdRYUrs7L20BKzBsJFRP7yn36nB2zHdmF+fJvbARGjEKOFmaqo40sYd6WhAnc2HCjr5",
+	"Y96K/b29PX5LHk3taMbJ981/psiURfTwM4RYWNLhvXExZ2H6J/rLOros4K918567sa7uq85dFg/ow85k",
+	"MtlxO3dnXBYKWHmz243wR1MOVx0eXXODTsHrVhe+5euD2CAMYM+tkhisXdXoPcdUSGXeH1Qz/jMInFP8",
+	"Pq7zoOHc+/WdT5CZ4klgMVv7w822wDEhefxObIGaYgf1GLRjrNadPXA/bq1X2/NuKhCcoZ8qM/k/6atr",
+	"dc0QPU6vQuGULrFdDkxplbgAIrBpZ2MlV5Q2h3dFya17oSZb9M+3eTX4QVr15vXzrc4G46ux91Qb4vbS",
+	"bh/iAs05wCDiap5vLJPhZs/cEi1YoFe0PFcszkrOaW1xamvjLrjB+iQz14FE3MLFaEVC0p24fWN/t1De",
+	"u3WjBveQ8CK2PgJ425uyaIvNK8a6KbzDWjGI06zjDBYBeswKX8rmzDvZDIDrbbHZ+EY22TdeOGB3/+XG",
+	"nOBI2zTgFhquSBnKjyGnuqmPdZXq90+xAW7G1WIL/BmbbEzG6S3Vml0dYJUZP6dGUbDAya4GxF4fu9mI",
+	"lLO8nw1g1qYPgJfOULyHTqDC9F+Oq3vo/1ngic8Tn/7OnfE/UZVNTQE/0xlBHV6hgW/0hS6IerlPlozJ",
+	"K77Z4CPPMPFimlmrybxXHH3jhF0z6yYf12UA1p11NJ1FbHffIgKhgtZycDv11F8H/t/DPTwFu2SgJhLA",
+	"26iTpD7g3HoYt7FVbURj5RSqx/22wG0WQdrMpVUThMP3IoHmDRRgHU0ixf1K4+d8c24FGMrtGPg30J3k",
+	"tBY1jHt0qpUGFOsE2kn60NbqKe5IxiGBpMVstXuSyTPnWE8pPEhkyWOrok5MwrOGk5nfOOqxiQmViYMf",
+	"opD8YlEet2fR+kR6uLcvYo7nZHZX4NvrAVh4NQCoY2SR7gUL1Dd3Ur0sFhfAvevU2PFuok7RsI++2UP8",
+	"aYZw9ENBymrCpw3AoYy+V8MaRHS5M3lhieLc7XcGsbYD4DzwQ8C/gUWbow+oiRF3sjDdyySCHo42j9+v",
+	"iKva62iqKwCUUrcdMqpFcC8JoGI5kMycWu5zZC3qibbcIzEaWyhpVfY5YyUz3uoXDZos59aTz7x6zGTu",
+	"wq8vMgGinJmievEX/fsOUdBDYG4IFZ2tYxR/CJtqDtGhwbbADXl39lIwjzgIvbCS+H87gy1Q3/ugdSgd",
+	"dhoc9FdStzUAxBxbOHzx6Xyd8CkP4OsrFI7X9kpp5tfgBtXCLIJuVy7MQ/0S5cKRWFU6W0qkPnPbzc98",
+	"XXD852vfmC83jj3LZlG5wEPka3Y/0r+WK47w5jDzS/mShYaQDvTYEcZqFElKES84AM4Anvkm1BM32ZrR",
+	"9/HVRkf+xKUKq4dTqBj8+r1fNxNuV5pAW7Bem2Dzvh6PFodZfBm/L93hD4ZaO+vVCQEqONcIoC4AQN05",
+	"g2903jUZgam/+PGXJ6H0fjLIKyXsCKrdS7dFOppJHyIyuxjoHqmmXqAfOkBkRB4F8qGlLXLHwRH3uUt3",
+	"7nfubvsH34nuQJay65bnyN2dulBzK5S0U3dSf0zTIlYEALA/EBMlL8/5luSGH+spDAYg1yVQHBLWE3nL",
+	"ECcIDDC+7h9hkhGUP6/ayCGBJGemUIG2PD3cewiHkLa5cOvrJncKxCUe3N95zkOZKc/EI3bdAyxxSiEG",
+	"uFtK9zuH9KGmhsL6aVOlPzLNYb1/9B7azAljoAuhFmt5jDmHcwDGSFs3dtXdHn0z+oPUNZzCYFd30mev",
+	"u4fy+6Xn8EJN3lhAQlx29HR6o2/OX+yiunusWrnScIQM4y088SXE/mtTKGea4Vd1z8jAkCA9k5ekO9e1",
+	"BV/Ibw+F87RJP191ASre30N5gVMOc1l+FEe1NH9NQt1hnv9WFeNu8HNZb1QYd5b2viIfXa/3XhTLAafl",
+	"Gmi1txiYQSZR5vTLlCWGMDEyFvgFA9Ya1heSyy9e0e+UEUGOOGcGMfkPYWZywgohGToaY+zuubIEPJFe",
+	"abBB0keEPDyZu0WbgvopDyiNWEP8mZyKoIJy4NRGA6ciLf92BkUKwR2aQeAaAd/ARmHKNhEoJ4883MgF",
+	"pAm8WaQz39vqSRDB7MltBTTUtiWehPp0Rawx+E6sB1FiskkoQuWG03ojJxl085ebwOfvK+FhIs8aEFKI",
+	"Mn/rMeUSiZm6RpztDCiC7hZ5tQ2GLm+UKNFCW4VScOnh/p4/7ZwgBNJFsHOLwOauK4R2u5Q35TJRPHiO",
+	"+9Tt8mfDi1gOsAUuCMHHNd7ZnYVLzVBda1E+VfZyZZiz2kVXApwBORH2ixsi8L8rkLNloM3wHNjxZwOF",
+	"wOpY27P01QhOEt9iHR7lrNYS82FB8wyF2RoVZ2lUHAjCTmLjI7KByWapBZ9U+IzJplkNxwzxyvBvQGTF",
+	"erkd62Qtf9BgKjCUqinnAKOYj36mYKVrtKY+lUICnyL0p+UAKwV0ljmRmtF+cQqza4bDGiNTd1yW7oDX",
+	"pFh+QxUZEY0q97RIZsmkOhkahu1ozyuHALhIZ8V8b+44MuxhLI0KB6EEhUsDQfk403YwrqzIzES3wwMW",
+	"g6F9JUrbvfVVhhOff5ewbOHoclpuZVQ2f+VKeGwcPkPYNAI0aa2VwFoJ3AwaLXZYltMCTcw9Rf5e/edi",
+	"iDOiTpyR3OQwim4gh5BAFY3GXaZGIBaN9q6iKixQ5QNGZe0eJDOD9G2Sk31VPc/fK62s3bi1DWwur5UN",
+	"PytZVIMVRIK/oLkVi+YKwJv5+1sgIa7+OV4RUDupv00Y2r9FW2mAk3oHGwX9hoUmA8eNryvGb2Rm+vXL",
+	"MzItG22/o1B7XPFzJ95PX1XwrCudFxxNsjEaV0+umTDBQMuhyvypay9njeG5KnUSZM2hGfyKmL2nvdCI",
+	"IbU7VLs8nMXZ7teIuGZrlSGbNiSPnS4CRcR1Ir6w7mJczdeCiGPqR/cuRbhRSOqGuvFuaFW9IgnLjQ9V",
+	"3JKLzT+Lk7ELHnJz4iAYBEf5v2xyNn6xV2OL1QZ9A6S0BdcvkaxdUOdTK0uAhgoK596rGf/WbUr/7m4m",
+	"5tZJyz9KxRHuWpRpo/DBNiU6F2W4xqPsBvhFTNW9+5H+BbD0vYiUcXEqrEZS7muPnOl/6Uv8GZQ+Pdw7",
+	"TAX0nbjj01DgbGWeLbAP6wSRX9hYHF+Pizg74uWl1vyVzUTQQIN5c9NxzemxNv3u2fSr/DZF0F2SAJEw",
+	"Y5Fzl0ju9P0wseW4yXBkrGOKXZCAOj5piZe6mC6QZkM5bUMEGELLvqMOQx7u+MT3oM7dOAFatHr2vDLQ",
+	"Hii2QCBuY/8hGoO4aCXbt74QsMm0a+DPvY11toRsezX3xNVts6vucQ8Nb78fiR2oKQOwf+zE34AL+feP",
+	"aft5JPO6oe7r1CWvuervavURjGC2WVvQf9ysXABb9CrDt1SZ7FarcyvP6J/GyMUZFGbLiZyi0pCexh7R",
+	"EEylwBhOPCZo29dj8alJOBLTTqk6WzMyGIOGKs0QyTn9ew5QJqUaquGFKpXHKJyLNGDWk8eJHMlYxUEP",
+	"QaohXDaVncsq5SZ5gL1xm16kv/Hv7+iGxydOXxZG9wGFRWYIfX98Nes0lO3/fezWKa8gtZsT4ZG0HZ3a",
+	"8UiVVmXAJo3lJgxmeEJMk26aFkvxC6OV6PseIff40xjrBck+MWPMVFcIVAjN+HkFWA9HtcaBvPKvRwuD",
+	"SBKvYeqIn8rriElmjhGRaXCbPnn3CNqC94AOszK9Ir3tJdrl8UQe+srad5HW9QttI7vNKsTT1WayJqX6",
+	"2qBo+25vNkPR0k817XIGgBoNotgJ4IXK5jZV5jv/IaDRp6na3Ouiv/z67PT0+Kdn5ydPSRXdBLV96bJy",
+	"/lDnSstfxxIFK8yHrOFuWw7OD50rCa+JsS1+XhaVdwdlT7+2vKhJalzcQRXM/JDltivL7BYk3Q2mxKg0",
+	"EIhcFCxDzLH3quSmVq4b37QCr50lEstK2XP6RHeLcbaIB+wVPfbra++PFvRqn5TOu0FzP156y95+Guea",
+	"CWydk/38KgyqQkdeBrDG4iP1FGu+mAXsV+SHYoSeq8WUtEKidGr7kJZnAkXi0Lwihn4MeIzGF0VuBypr",
+	"iTdwuOLSH8LbomQagWuVucoAOwodCyhEpSntfsR/gKM2KtX7XE1SQmvDX4TMsEMAHJ5xwc4O+QBEfzuQ",
+	"5BwVuROy2tN+qWFLnFQWjH13mz6y8bpxgs3/jfgl/8Etwf86ffliMZkViZYvmm5disYJB3qqKueerFL1",
+	"P3fhlyKiYim+4sgXuQ2wsaHudygzdQtBHjtyULAwXewN8bXRNf4SpxMMLtK1eoHPmy0QoilfGVIM2pC+",
+	"q+UveoUXuGsxA7nMpW8wVxm/ja9OMy3TZBy98xP9qjT9Ulm7Dmv+wXhNnoLYkKSEFuniu25RppvfiNYr",
+	"umIm5tQWf9kaj/Osr/T2fOezW2Cpp9jY/AylsHheZZ4FbFSabOy8VneCU7t80mSWLwzUM9GFvVa9MYTx",
+	"yihE1xYDiiQOhXmvytaq9GAgzReQg6HkqfVO15UaNE8/wek2Tbbj5Kqb6pUT7VSv3TTbQojf3tmqzHX/",
+	"4/LT/XQX3deo05rZumgV4OV2ea6b0VSRs2vEM91smiieU+I8f9tcbnKBzGvWtZ+zWyMPO7YAF3rbzkG7",
+	"yohFGy91qjr1MdjQH+0WSRIdFh1FMxDNWSzkbqhWuanVd8ednl/AaqJlXRelrMO3n8v3/Uldr29nfN+V",
+	"vkrc8FdWk3CZBsWPUcw6yXHkS0IK1avAl82t6BZuwhl0/6OvWnGPofeQEVUa0R48cnpf5hqApfce05Xn",
+	"/oJ0u07axWIPqbGldk6vrzHWcqigGQVAI5yrz2UtnrBbpCe9HZBFBESFo3AXAVoVYEv7Gj6aMzJwSx85",
+	"aHKMa57B6iIyFo9fj0e894fxiH31CuKchJ1xJ00stJ2Xcjl55/9RPMfPowiWcTXJW+cFRGfxYJnroDwN",
+	"ujZ/lHnBl6790z8O9zRKcVJSi/TlyhY4x2CvLhKfmHGRiQuupTAcjHXKxwedqeoD6HQwwSbyHrcpOmU5",
+	"UaUC25v6Z6a2UkMf9Y0KTpwSAhGaOOekrACqCeWXHwkTclJp+osQx3ZjbIm3BHmZ4lDO84zU4cxjC6Mb",
+	"6zHqMbQ5dTcvZWnKFZeQLgKu8eOpodfIooAyqqvlPBkzv1uMmly/N3lXLangfNRxRT0XrptTd/O7de3S",
+	"rF2az+bS0M5cwa0RtyuZj3ychQIerYXVyyHr/tM1aUfvD6GEB2IipwrAweIQjke6m0jbZlWWkKcTagnZ",
+	"bYrL8BKor9QdrWRZ5KpkRyWBYnxTFFDJ5/7IKyaIi8sQL4j8mWzfHJwoLkmEhGciZEXYMwgQ0xLH3Dzq",
+	"qy3rpYxMIJUTutyc+zWTPY19r3ze6Wqj0wn1jLCIuZ2B+3ObpLmTILa+b5u0TFb05u7fIXqev1f3EvDi",
+	"zUdBQSwr/PIZw9izmuTVICvlUtm8t3SuXrtWd5jFu7mDtfZ1buTrkIN7r9m4q0o5WY3+5dXrl7++Ojs/",
+	"ecpa9F4TdUsnxZyomsuJvYp1ACbFRqTBb5t+AtE4m32q6ZwtelRzoSclF7we3FjaO2Xhdy/Wy0+GyB7Z",
+	"o42DurkVF+O8qESuE/RjKerK+SPxkq0Z7AykxgoOs3nrQdSNh46etx44+9Kg2Wek/5fvC1hKX79WVV5G",
+	"Ab57Utlu1TmX98VV9lrT3lrTrtXljdQlW33X6stVJbJzN6bXQ8ylB3t7qYdvFpms5AWS0cDvCQL4wCfO",
+	"VNroCeYMSioutZnYmCUWjrJgHYwhJdPRGYD9vKwGqpzkVon00d7DNAIUNZkSaXZxPg6LnSYixWefZ3lZ",
+	"TRHmNCtlrnPdT9vI5UspKQt94dAbR5CmxyebVoxHBAtJA5L2UmULwO5eK5nlf1S0u7Du8Oo/J9jd74+0",
+	"4nQAccR4m/ZV5bfKQrg9q2TZHSz8an7MAQEdwz7iYkomQJVXhSIMRn86fhHcWeRO5nbIqbBy2gasGZsI",
+	"UyahTicJ7XKbNpBDa1MpBOoVF8pC6XbVHSgLqLvY9dBG1iQJQAbOlHWixyYEyc9DvDDvVUCM1ApiLOpD",
+	"ZYHGmXosMUQ/DhT71cR0NCH6CtOrR1IgepL+PfURj5Eyo0KJajpSIteVAQoAt6ziwnxoAyoYjE0Mx7Zy",
+	"zwKMBhgpsDr1aFV7phwypQC9xE0rnMk7ln3V6ui0s1FNDN6ss5GCnYZPwpSDFKNBKa1KRGpKGJ/K3bNw",
+	"8ukO8FLBsCnfAD2oeV9b4GiuoWgSR5WAhIDIrTMFje6jJcnXSxgLGo21yYkebBzfaAqxJOuelFBcCRbE",
+	"jrsDN3AoaOtsQNwMfsaxEt7Zy15EkPVob0/QZkiYRFrZCo5Di7HUl1D1kGX0kMo4AdEdAOEBsJDbIzcz",
+	"ePtOxBvjfiIuadgH+IphC2F3cWp1PhqpKsUNmGthVX/oPtm2sAMzQRxpiZX8rBqMJQ6IFAacikHeHxR5",
+	"f1A1C2R8lQiFbK/L4iAekuGd1jOQwyFZCyQBkN0AMrO+yhAvbkGW5+8bs7UDsYQeyg/Ple47nQ79SsNc",
+	"89/7bpCVE3Ib7Y3/+9v/7XQ+7O3tdDof9n/sdD58+6P75+Mf3/3rXzZ8mxPWJG58mudbgDZaA/16dlxU",
+	"7Itg79NQIoBTbZIHe83zASb0Zr6FR1cSLjyKCRf275Vw4Yu1utHqLkFk6zbWazr7Rmy24Qb1trdHK3a9",
+	"0ZDxe79Y972t+95+v6DZKI7ZYootosgEI6trFl+vGZkKzDRnK+3S8avbftGUEoGPCCCocn1hPoCqAp9m",
+	"2Cb9hKrbyRawUyj31cuLCp0hNEaQNMr0RGpNWXELHBmXojDm0gIyt7hw2lNlQo+HFwRMxeOwZlaWi56i",
+	"lJcWKcjsVIBkATtAQ1aODcIit4x0ClQu7Y4GQ0GKYW6tM1pS972mHB2DIg98mpJMcZ5j+SPcT9oKTEAq",
+	"hHA/+9JsyHlNzRgJGtxwh+Y9DcY6K6Gj3VNV5sYJBgFo10VkSUBItaRaT9GcASvtgiHChiAFzUg5L7CF",
+	"nFfOH4RVsRGOmBu7e6seTAypspA4ajAeSo0yFHKXtiJeI4L8Skdlbtwnw/flqtLUPRld0ZHSmXsy3ga0",
+	"9bjsK+37yCXSDvDmYpYpXJpgndAMFtgjbpM1q+8NXB53L+109G/hQLglz8N9X0tZHbaS1dgeiXSsS2VN",
+	"8V6hmdww8bqRFc5fNBO4c20uPHB3bzdYvDE64HyrbmEs/CN6wLKT4dkvKunxq7OsF4479xVftuCxNWD2",
+	"gYx3ZSLSoUrho07dV53OwNihxKqv7HCRrSqtcyOU2lhgoj78pmahHtQs1K2h+ocbwT9+29t5LHd67z5+",
+	"92nH//twiX/vH3zaXtqarZQcNi/IoqWAS3AtGsuxlBwuOfHD+sQ/06yPRSX7CeUVbCV1tngusr9oKo/m",
+	"vIylltuzQPeIsQeF4KIBkPoCuz4MwzsH4zFUvS1eYfdn7P3cYnHn13YlV+NKpFzoBZBFobIoXrhgSdQH",
+	"tMNmC/6iRdg/+O4qF/B/7Pw/K7h7xydiaLKFw5H5uft5aUl1fPKrO73hYSmGd0Fp5gwoRnWhVFsDgFn6",
+	"mnpImZ87ka4aJbp/xlKy+m2ty8tqY/4TcVe8EIQXvECv4Om1YdATL4wplNS32UEvkW8UtlFuyQApRSEr",
+	"VYqt1z8+EQ8fPny8vWiRiPn0HOqXVlAzQ/Uj2J0bi4fEBVXElc6DW35MyH95R4N6QiSbzpi88WoRivad",
+	"rlZtYDdeMx7Zna7ZWSSZQS06u43xANFGFTbXXcVUp5y1vun6kl14p+t740nc+F3wLG75Lv7wQE2RC3x1",
+	"9Cr2uW4QvMJLb4nWRINdx6nWcarPhs/EgQCfYYvDTvB3FHU6WCHqtHsxLi4Xs+RgdbX0DZwaUyKmR0Td",
+	"+3t7cR4xr6wqepjh8w2j0AYPPaJ0KbTv19vhmdQTH+OuSDoafKi8OxCj0lwUaujOHarqCCMQ7mqEB2BW",
+	"bFkUmGSTQwXBrLP6LcXATEIMDxmELxQWZE9kSTSfQ3kJXTwVwasSs5wYyHLYDn1FmMYoIEntHUEMDEBZ",
+	"le3ovLo55w5q6YXhpc+JAUWxiuvJzeIhrw7qvuDye2iAXTZXgmO5Ra4kvkFd6ewvo3TeYtdAV2KkED4f",
+	"DjXMhnARmhkW7StlBV03iv5hVBY1ig6lnrK8vVJf7dUrw/AST0SU8AGUruck7sNxCh5GRyrZr53BjvUd",
+	"grXWtSiEqBancH42k9pqgPaZYL0IN7BeyKyvLJGdQGIHGasp9rW/l+zt7cV5D7ihKaGKYh5KBi68Okfx",
+	"mUky/RIta+I/wSuWVyFN1zYWmeFY1n2Za6v8xiIO0yJ3aJZXSg7tlSy5VWAV4AdTmRtQVYjKzCMIz+ct",
+	"z+A5Xx/Ys1+/q206OOsmthywvN8ucOCevQZ5XourLxVEoC+fJRT+fTV7WmNUALEPrXOGlRyCb6LdqDNO",
+	"1oEZAwKwJU4qQQjNajjCBHYT2vEZJkG/oJ8LadhraWX9YG9AKdtw7T0gHi81DxRnSw+dTm80pmAPTKQV",
+	"lI35GvCOM1Uo2pNXdjs/hfMyVg59VV1/DZ9MIZ5rzyeQ4/AK1hDHa4jjPyqEFIgIUhzNqiiKAyg5JITZ",
+	"7FoeNrjD7kf3H4Z1xY94Xn3hR8vqi7D6OYitoPLP1+y0hawATxGqe6iRZJjrsbsBYktNwZt33nhTIDeS",
+	"JMsShVfU54WXZmuSqT87Ljjsg1U+Gto5V340yWLYY3ePhPnsrEB2P9sIV3wzs+3uPb/PbfCsY0drAfCZ",
+	"YYoXf/13w33ttjyDVcCn2W4uQGLFuWkBCziJZQRoyQtTDVoixUPneWZT4L0hlK4YjYuu8sjDpXK6FJET",
+	"Z0GEO/pqFGHQmsuDCDcLrqb5hrvDE/MeTJiA3wmRA+djnZUQOsMP9w/SlkgfpEhtFGq3USKEMiCe6NIF",
+	"QM90lVfTMwkQwbdyenEEy2V2b+T0Nl17DzndL+L03gOe8VrSr/GE/3R4wkvbtZwSvtYZvKal7n+bcRl6",
+	"2OKA/NECEIMavG93XAmbF0pXxbTtUUdQeUVN7dT9liBxNnWy4fdOKPq1nrZFjWY3zd9+PWWfv5OKzy+R",
+	"uolikkNV9qk+6uqA4a/uxIxnvs7+rFudV2h1jstNY5lMR26QLXo5UtqGwkmud4HupRJrRaMLGJ4JvjGB",
+	"ItcTkxDnPnUPAyuJzNrOCMNEeEd7BlEftguoJr1xiUScRPqM/c4Wl5/6gFHwD+UUcupxw5X7Z575lmPn",
+	"afjOq7ZIoyarlB2Y8ciqsmoLZ+JSc62visVpdjTd3fQQSCduLMytyDNC/nPahXyNLQC72l5MHEpf/hdN",
+	"pi0Lw/4kGvGNM2ozV9+De7HsdLzQXa0Nd6GXEdUa+z1R22pcgvyHTbp9Sm6Q4vyyr2MiLbTtfx2pTpQZ",
+	"xyev6Qu52rZ4oSaIuecejJcS0/611/F5/sIXprr+KjjJX3IKIHhn5lLpa6+Mz6Xc7BLGUzAYne0dlsVe",
+	"fRkBEfJ1vzI6yDWGGp0F6j6GibryMnCvwzgRGHDZF4gDxbWJstBLrAznoaNP5E+ZicYFeGEq7F5dhx2+",
+	"YmvYvWJvui4yh++akZdu/lkZeQEVD+l2Twhj7vDb/X1soze67/l2I61Ip2PtTwxIBzb+y25lLoB/diW2",
+	"XW5waaTbxU+vRrfbYAIC5+6Zm1Bb4P9dNalO9TRMabkJ3QWfLtkSzYS6NE94NxVOZLNxBkiam8UT2Lxu",
+	"/JuLKHO5W2Lpkgtqfvjo+aQ+XV2/jFN2flZeWWj1thW0EDKYVkLAQhRhES8B29GDjwISpJII6NnR6U/P",
+	"zkTTKHb5inQBQu5NPaQvQ1WFo3UuZTAYVrRoZy6+wrq9EypGWOKhKnKtrrO26Cyym96cLGc5PRnIKrae",
+	"SmXHQ/XmhOyaK699Dedm7hbzl/7126Uv/uu3cPlYH//05uQao+unNyevxxrtPJ35WS49ybkrrxtndC2O",
+	"01ZmtNz6nFZmNOL1WZcrrMON92lgUWkDOdZccRQTMK4chFyt6AGuXq7sgYGvxYXJppjBSRhfMa8Q3RAC",
+	"lgg0jO2KKaAMxjhhQPjYZxi6f/6//1/AocO/Alod/ImwcWkCwT9bqRGCMlb5EIsSS2UgwppXbSE7OkLz",
+	"i+5kSn8jHgYEOY1nH8HxtMSxnmIRA+Wy3RStYQRG6nDPfe97Rw8kwOYTEP/h3mOR6/eyyLPzqpTaQoY2",
+	"bQlozoOH0qiE1LwINKIsL1W3KqYt8aQwAP/ot4bSmSUm6ohTraNzS/iRNTDvNuXltakC9dksMKSzkiCn",
+	"khG+t8Zp4zLLqRW4YPg2CbWqLUyvl4qBBAT18E5Nr+eWCEBibHt+pKJ5oDivsfaDJERz09EcrXbDIeq4",
+	"sa7ygqaWynFlUsQowCA6jmTTBgwbH9GGZafyGajOYXQEQwFxLMNx9pVPfx4xxEJfVe61PnQ/oRhNWyLV",
+	"46JIkY4cwtJudanNNsTJLlUECyHc+0rpnHOYS4rTZfwcz98QkC6dtWnd7sVZ84Y+wlqcsINiNEd+PjXH",
+	"0ROZ/Lxhc27flLmcHtTEoqcAb15APZeF+qewmTmbIYeQAIDv2BcRDd2CW6oeugYZ4gtxoLvdb3q966kh",
+	"pM5e9nqRjmdczFWwJKLLqzK/wmoKBjOcdjsIintNJyy7DK/wvPsJY6+rl74cAZGPIRKm27rsaW0eN5nH",
+	"oUTqygjkZ8POWC0atCvznTLKSjRGhtAlRWOKDSYTc4B4Y4CiOlw8TGJsCwh3ba2GwGtozJpro9W2kLaj",
+	"kX9lBzjkcdGOiKblMtcZ0T8BTJQRGBhIwCrKtfgNB5rr/rutcuyks+UD22iAYclC13kEtpJlFc8pCQad",
+	"O8GKv5lcA3Q5U/GWY03PN7qrSDT3co20vdBnVELSDw19UY1LjYXFVPGA5Q4DM1HvAROoUhqpdy6m/ihg",
+	"hpQotD301iViHFI9BNzXZ5z/NraV6IGgqT3ME145IwZOGJPxKCtRKAkxvPdKEN0Om7XAgjzWaLYeec3j",
+	"LENkN2RTh01ehuFqiRS4Mq/bZjZFwC5ruAKkhT4JuWbnlTnHSaQxlgpayQBfz5hebrFz9Bq0mkSbD8v5",
+	"/K6El9JVNsDMhtULE56q6iiQT7vf8Hj8jhmy3b2Fi9JMLDAFpc/cPj2F6HHKzINdqYGWTOlMpLXUQJpA",
+	"5QoU3JhLpYHCuqOvWD3cxjtwtk2dWZDioXM41GiEzuUcVy5OlLaCiTnXO1nl9BP97wCiuUQAtlIfql34",
+	"zHesD3zFdhi+r2vNsDBPzpt+Wh68mC+F4S9kPUNyN9MjqQRt8+AbItVQBqjizsnBbzGFpsCFHYRwE4hQ",
+	"wNefuuXbgQHsnDxNucRKMaq//7CPYpmJtVdYzmqAEGHdibi0gUfVwmcmVEssZS89iSJf/slM5bzEc49P",
+	"/n1sKnl7U+lgqZf8k6zURE5vZV25S5d4cfSos3yozLj6zEZZ8pFEHpWeLKCJwa8YaxM3+aOKjDaZ3wFr",
+	"9Iurksa7fzk7efLLMyCMjtTiTXLJS6dsAdvTCReftS0Rc5NymqczygLztxVFXrcF5GvzHlz8P74XOi/w",
+	"UKcqTL/1o6xksaXKctsd++T+x07yqjsgKdf+Hv/R2qqmI0V360qrOEP8VBWVbOMNe8Oq9arMdbWF15BH",
+	"sj17zWtlVTV7TaG3Ohvin//136BTibaqn2ud6367szF3k6dGq8Z7dDraVgaqVG1nI6HxU7qmBWTZ9Tuh",
+	"p7foXtrQTmuHmz0xmeIF+3TjVDXYc5Cf3sKsNS656fl3O2sIbNFrzbbhTQhB74rW278iIYSAGW5m7vVs",
+	"tvGQEOQutmyVmXHVAgeDLibNvn3E516USl4exTcr3XsLN3ODNoVqFaa/tbnozW1edUOneBfcL36Lm7zu",
+	"XFucZ1fdFZX44vuGN+pv7EQG3pLf6IznJ/Nz/tpb4H40UereIj2yhI93DYdVzTyeBBNY10hU4h6L4M7k",
+	"YA5hxeV8i0xcpvf1tclQbmUFM/VGrTKRNX+7dhmoy6eBfOGemb6qVqhsVbZic22d917nve+/zYabWGiM",
+	"AP46H+pjq/E+Mt6NHTuns9Erjsj5FCMEiYCkWbl/Wg62HGF9Vl6hosUKrVhD7H6M9FQUfkgB7j3953/9",
+	"NzrsNm2JtxAaC2GV3M4kT2c0B4RGQFtgbIx4gBNUOEYrzCC6HzEdCH00R8KaOie8ZJKrkJCcC7Zx2wXk",
+	"hkvVV9rpJEW9PkLaSyLoo6RyWEcZRdiiO7rpKh60e3OFqgBbYRY7oaMp/omJ4Z4p3VMBEJhCVJi8psUZ",
+	"5M5ImVIcwY5HqrQqU9n5xTRF6IZoBxL8kY1PTJNA4H18IrRBnsES3rQFsulj4VcgNzQ1Z+JYUSjJxQ+x",
+	"8qfl5QwUruLQZKqYQVQAIqnCRh1gyIJuej1V2qOI8jqJusY4kUqKk5ZW4s0odsatYkl8275xH6EOhSiY",
+	"Am/PfqlR+67fMpiqXtyVdYtg2Z12ZkE49Vpb4rXf0nH2tljm0icz071pW1fTHe6DDWAMbsASwNQU7Y/t",
+	"pBvEAReFAOPt5S1kaitv7PG6sw6iWjeQ1F1VLGszPYGzC5WFKNcKFle4qG7DPyOf5qpr8ZyXvXCPWU/0",
+	"h+nJ0+sKHd0V4R4360VjX+tL7x+Sr27X0JDua7/cuuPsT77H1j7CMhF0XLEXpjqlD+zrrXO4s6D9H49Y",
+	"3b3bew6Yrx4t/1ytV6KzEVyHzgY6D2KFZike8IJ2qUUh95nmqTlDC0Lor2ecmrtoevIGTnPbU0MYOREf",
+	"xax7JZq7l5YKgC6KYkIhMJTm3bUz/asv/46r2uslxwEEwpdUcH1BA9VTPlRtgs/jtqlqBkRDWufu4M/e",
+	"YQy3rCFo0J6Pi4i9d8r10VwLDT5t35iM4EFTPOHczSZthZpn8thkqdBl7+jIZ1d5PGmls7gAusmBipFv",
+	"vqjvlI3x9+tLUH8NQ17d/2m8+OtBtYj3PO2jC1MNat+H/T1AK6yNtZXrWRF7al2T+gdDmIXXFhoUZvth",
+	"mmmN5qpOURlsJBucBeVO4kVlqDepKR1GDaILW41jUVJvKk5Ch0soYtSmYgWIapbjwfiHpqo734g8gagM",
+	"1eYAa6jsaCyrFJOBET1TFGZCQVu8AmLZ1FEDMxTD3FqFxamgkKHtA/6Cnu1FcIC+7fXrS3TW2v6u17CN",
+	"vdBLpTqjrtpb5DkXdK2vKZ3W6cmvIj0pQ75vGIQOKwJ/6PPmJo+zLPJtxMU0AhNs859zrZCISz5lTqq3",
+	"RD4d7kMCH6IQDM2HSaFNKyojrJwCHSd6QewlQWZOm6AYsMWQtBX12263qUUX0qJRjXc0B9RHzU2uYlGP",
+	"q8R2UyGLiZxaMcm1XdzIGE1UZhm0CyzXyqgNtDu7H6gknj3SoZLQvbg458Vy9rZOW/KZGhvhumWUz5N4",
+	"ejdNcM1dfg9kYMvPiL4UrxpX8Fb5ikZvjzfeRNLOu7c01lq/reStPQHxtO48XFsATRbAcZZF6hHrVmYL",
+	"k+omwGeI0fMDPys0GklbQjur2FSg4Blwc98U7IzmsyB8T4L1yth9XYdA4J72+lKjvYugPu+R5pg+TyIK",
+	"6Ltl7fIgN68Z42K0smWDDHOdrEk9VeArnW4UjoDQwb0kDsjSdQ+om7nQkuiOchnV0ABItpq31+NohyyM",
+	"Vm1vEkPWwFgFAQvZrQRUbqm87OgLkA0JdcZ2nTmIm87GmQOM8PtwvxoKDcV3fVVBVdhJRXgCoZmMy7im",
+	"wipFeYBEaPwH9lWGEsN8CFeWUIhFuDP8J7LvYCKj0WCuFwpSXdcCC76j4SWKypjFpizg0H7R5IM21bJ4",
+	"2m6wN7VK69feg0m61DwQ9veubFD4Wu7fAI1qXEqVyW61FMzbazjVmTjRHNaG7JoU9s+SfEBTE77R34md",
+	"CfrgyxmZP+RF4dTXpTYT61u0AWTrrbOwiEJjuKq56aa1wNZ08vZKQzNSC7NW5grDvQt7EzZKs7EJs1ho",
+	"aS49zsU2p3v2bfBx62AL92M2Eu4DWEJYo8/zDMbVYujcqAwqZdAOsN1UYVVCa1QqxSTIrY7+KX+vRDou",
+	"ixRwBLWaiAizYmtcFtspwMNxe7SMORQgmpgPqTlDZoLwXJRG5D3ouEZsOrQvqemyMuJCAdaFFsDv0pe5",
+	"bot05rNLCYhDqF5PdSsxUOUVAcuYM+BOjL3bMflfxXMwU1hMPAdLW0z1q5pxwtyPa8yHddBoVTRXxJ0x",
+	"pZARjk0kEhoKPL2Ihb/y8CmB2oIKhA87pRopie8EfJFli/uqCIv6GnTyTUsILPWkbhthadGdTSJEcp1F",
+	"RW+JkFb0ZCmkjdx1AN90/i7oFvGT4Q6jjk5HhiAo+RJgA0wBFymt43061yNt4TKiOLxUo4qWGUEk4R7O",
+	"pTc9kvDcS7cIBp3WZVVRd+zG94rGvkx6BkbtlLpd+uylyxXuuAjBmiUYcZ8qe0ktBMuL3NpFjRKXt57b",
+	"VkAs5rRc322YLwPLDu/5bKC462RdcrDWHfdacjBBdLSRtwwbvEFSFfdTduBUyDjf7Q4kCItF/dGmpJru",
+	"QkYRcCd2PfWEVwIUb920KNx9zJ+IxEtTgO2bukVJmYawCRMxr1odneaZB/BileWM6yi/TwYy4gEi/LJw",
+	"l82AA5JiseAcAZIcg+0RLp8UhbFVR4cuA47+kiX/N5Pr2iANweFNsS84PTw4EJEuPx/mdgg1CTH2HhEr",
+	"XqjC6L7FEIAvXYcSPV8mrz5Ubdwj0OYm84yR8C6UUFleIV6fz1pBhJqqJCZ5UTAYo7hQXTm2Ki5YdxoV",
+	"wWrc2vV60JDO52EEHWAj8yqJFrkyZm5ZPG4buCW+fZ0XFYGn3a3STFZyZ+xJK1OPy+1LT7h9m994Oa4G",
+	"LfGyttGgksNvRt/nLrMEnVxofi+mtAdSt+FSP+YRtPq786Yj1dGpW+M0TKlUvp8aYe9zK/K+NtCxfqqU",
+	"6Gw8ifIDnY3ZjvgdGmeKKxZyARC6X9wmHwGAVuNSw21/lrrvLh2PEOQRIBArM4q24BHjRNJHPON8mxHi",
+	"Q7YQn7/0gD0n4avKM55w1B5ByJy9Wi2N3740bOqep35zeF/uiycwUPMeYEDxpcuqUsNRlQrst6flBnnn",
+	"LjEoG8xEt0VW0gzxVWHLf3jf9fv5HURj3LRuPkMoVELz2S2glT11c1e5TmHyB2hmf3Pi9mhjS/vS9TF8",
+	"j5UxxWeuu0Ebx13BWPp3tjKKpb/yyWDM5aeLOpCxjBq2Zs+9dNBtbo+2xW9PX7549i6dsWX/Y+evquyq",
+	"Yuf4ZOfNyQ49aedqqho2cufntDY5bwFRuUzaxO3nz5szcU9cg2H+bsAw6x28znAMhULBep0xXmVcRxBZ",
+	"82BpU17H2dqP7rvII1ncKLog7NQY4hcyxx+zSz73U+Q83K5lBUCYvWj77V0aWSSnT3+ZjU3V6ibiNtCx",
+	"zojZwf+cZwlaGsHA6uiYg2/OgAZT25mrF9P6W6Ri4UCLDu4O/tSX7xWYyjEqtj+zyfpydvxYd51deVZ3",
+	"m+oe0tE8C7wz3VNpbW4rqZ31WpkiE9LZS+Ji2tHpUFXSqaAWym9gOZpDIyQg7wxqxet1JPwTwqFrM0mY",
+	"XcjX3gwX9etElHZfmG9wpfaaaNg3aLAJ5mGtxWZ/b//6FpuF/Vu8K2/XZrOOY63jWJ+zdaYm1zFaf50m",
+	"bIxqzSqbuwlyzfnH95KTRgyfeRy46xD9nBpEd/5qDEFEFELXHnPUHI/Q8JzMgLC+1GYCfnWeiamqyE/X",
+	"FDGpjSTxcQqMRmJnDVBjQiEjsOpSwADwGqSFgNstvOqYoPPuc88NTAEvzCJkxa8u6bsWXcuh8dRiac3f",
+	"aKPEakZh6TJ018YtsrrLGtkhNNJoYv9oSuDDHA89SGfNpm6vLJwA4TSHiBxBiXusFgh8WOCKqYcjUyiL",
+	"5joWiOd5A7lJKMzwGq9DRXcdKvqzC8a1JXh/4hS5wm8mUD+TCfj+22tSncd2JqGSeiFHHcIetSqq7gti",
+	"VXyLNYjtCEt5NicCclk5iaVGKTVVX8juZUeHVN/ATPSRSJErC00qyX++VtIC8ZXUmUjlhSmr1P1a4vHP",
+	"nhL567frpMgfNSny12/XaZF1WmSdFlmnRT5PWiTWlF93VoRMjVV8tmNuVFjs76XzPldksNAz0+tdK9DZ",
+	"a5Wzdq/W7tXavboj98rSZ9Us24pCyG7XjKHgu056BvlHas23SqidocwLIbOsVNZ6ZmQtpOiqspK5FhM5",
+	"9VlLZDH2P5WmUM2saW9ggHOzrI/zZzNBstimQcBQZVFgvVpLPJEWdd0bnXdNBoTQQ46+D2VVqdINhSTh",
+	"RntDZvJ/biQbzl1xXkc53Ug2tBy6n5R73kYsF4fyw3Ol+26fHDw6TDaGuea/Q1rRVmWuoe69KcnOK77p",
+	"lyUaSx/zMU2DcWdvLCujXxv8ML4G6jlar+u55/jEmxDP4bW3RGNs/pjWaIw31HR/csUls2GuF/Sw008N",
+	"WV/+CILKQSVQ0zl46NPCXCnY9JgXwPvFIC6VMS1xMtc2gNE1zmRCUyxaf+W4UJY7m2eFOJXQdDRPESpp",
+	"QgsZpV7H1WDX5n09HmEs7VTpCjOgwE+G2IQYTwMsWxx1m4i1ugZo4gj43434cO+xAOl+XkkgmL9l067T",
+	"Y1864kYnLoHN4kZ7U2yW+rX3gM2y3ES8wF6evshf0eyv4M8Q6iWfdkZw345xqK/A2Lm66Q3O+JRsjEcZ",
+	"b6qrz4fzMrzs09cozpcJlz1zH/KZvKQHrXFX/jg6C2VKpGgEdVtNBdm7DVqsMR7lfq/DYlwTNCId6N2k",
+	"3Y/uP+d59mmhw/QyqBbf1ZZnLXFKrVnQPVtOwzkWF9By73VeCjPRMf6Z039wEXQ2WYU9fXheR9ONWiLl",
+	"S9KI95Hu7stQo3pVKHJdoLFYEn3hUtAV5XyywdNbGkf2vnTEuu5zHY76/WJfeFG6rAuwkhBwkoPrLEES",
+	"zDsPBLgYBkL18xCpyXLQftb9W2n8Z14BpkQ5JXQL7F6t8INzTgJCFUW9jqQrBtIm2J8LkSgy9I0mMYwd",
+	"rEdC+o4AVaF/EFg31ATdmItpzdcoVa9UdpC2xFMYMHaL8oM7GkYIoJDK2txoG7pwCay8K7UoTB9SA9A3",
+	"HSLhOO9MgEbMbVXKCp2rKYyuje6JO/UcTmnMHUQm4q3opPB9XM8diutQN/8TDEpdm2zwQ71Bmr7h2nug",
+	"ofrCTgezUGOD9kSWmV3nIZa2/59LWx2Ddbk2//9g5j/Ke0n6gYRR0A3XarMZ+x+FYtao6RoM/d3YpLy5",
+	"Hhw34XM4VQMaRg4VNcEhg5P1zkLEMU+mfEQXYo9E+vFTKrqFkqX1CoR/RiwAACzwTkZmAEYY7u3Of8mg",
+	"DJFj4NwP9hsQFKoSedWG8FzwQ1QBDOCqVNhkJuy4OwjP3koP9w7TbRiRd1LQ66B+hJSW2Fc4R0OghFcA",
+	"eAA8EVDumGofqlSUqhqXGpjwEQp69kZNOnE0rtj2v5VSxIzLNcrgVXjY6mqt8eL70GuZXNpdWiUUGC5p",
+	"7p3zu9TSftdmEgDI1qptrai+Xi/sBfRi+W/gThTXRF0MjLncyVSRv1dlruzuRzp2Tsem14au+EQiPIXK",
+	"5q4brOkJJbsDQQguQDaFYEzzvHJzsaS3OIyndPMvHVaiSS7h0cwM/G1eDY5xAVZB1Lv6Lo3Skd8Dvgbn",
+	"RdLC23VkaR1Z+mzGNyKlLt6MkeAiUTMTQvJHV44izXw0vl5pWTG3Wyr6c3XLvenZixLhp0iHFxYJ+hoS",
+	"sGYQIFNW0EjHYjSvCBwrCTEm6M1NeWp5llLTb16JnswLm5DvX5W5yoS0HY3YeNBfotUE4MEbq0dpWDSj",
+	"e+jYPVhR+I6UznLdv952xvNmVceNpe51kjYh3yu3Ql6YcUXI3VbNBfPXVHC/IwaNtbF6I8FOhf91obVQ",
+	"mtdhr+dleySXry4l5ZNmS0kZhhLzmlZ1S4WWznw56Ft+ztdHLB0v4TJm6Y3KGFkT3K6MsflFfp4yxnrF",
+	"DM/nyiKYFzBIP/V1JeS6EhJwnIMsWcGMvcIMjIChLTHViUzZS4SWe/P6OeExOOPQUO2jVV0A3fmNv+p3",
+	"W/9Cx/yHvi0scCczz7LSFRiXAzPp6MoIZwj3pj4CHNcxuiEAri5ggzFeOz63VHi7gZlo33/85vVzMRxb",
+	"ACtOB1U1sgjDWxDriRSj8UWRd319ptFiZMpKfLeXiMPDh8KUELaGie7vHRwSpR2mWiGiLIvCTMSozN/L",
+	"SnW0VtXElJcU7oVnptR1NvRFNFZV0AGdMpfR22c//Pzy5S/nx8+fv3ybtsRxJYbGVmJ/b8+/WHia+pAT",
+	"mfVMSSgWg1YT488/chpRVYpWjVsb/HpOpAW06ZY4RR0VEb7Mcrx09O3qRe/UZL9pmNsOEGtpiYpRGu9N",
+	"i0bnLr+HutEVZpMFZbHaPLKalpn3N2irzRaRepWGG3AprfYUTs0ijb6sPowuiWyqp96lXurq6HR4Nc6t",
+	"Werp7AFFoyhNFfYAflvX3OP/Z+/aetvGmehf4ecXJ4Ai41v0yYt9MIqmG+x2EWRb9KEOENqibaI0aYhS",
+	"U2OR/77gzFCibokcp5dk9dbakXkRyZnhnDkHHkiqT9xFoyyw8/eLRwhbnTu8X+31LGFqK2/6xfkGQ+7h",
+	"+WFk/enS6dA8tSqh//VHqRDWxAXzVKGwIDgd08nEHdcxncvx0mwn0NSElg7I9LnnXNxi3ZOf5r6QnA7W",
+	"+Shi83oZ+nx0fZAcIT3WoUhIZwCKElakCKsGDdQIP1z9OWXssBHOUZBoyj5dY9HgPz1HeUcqhnIFPf/f",
+	"b0xLxaAfyqzjc55xdSLS9HSu7+Z6tc3iy1TqTOkTb5bwVD1lkwm6iF6hbymO1EakBjrkEf2UwrLIUzVl",
+	"437zNYYFkdF0jauzNI7YuDZH42uvoOi6ZZSIlVkXo0f/+PTXjuH31wO7/76kvL2m3Bw6AM0I4w3eM3v/",
+	"wbnKK5MCXtH5x+V9eMxcpF6tMsaIAaGRW7N1/wNoBxRF8TSVX1qqb6uuSB+uxtDBkZac6WTgaXwxhgZd",
+	"zh6G5qErw6g7B01/VN4KYvjnduN92eUfnVXuFVwcHlX0CyeGrPCQFf7OWeGHToAnSwH3qyW49ch/QCdC",
+	"BVTMZmzHcyuSwih9FmJXt5elgOXaQHFwzG7wsSlbcQUKw8qaohaBz7X/uYKV32Pkp8HPlOndoC00y1iX",
+	"4Gx4Qb3a6g9MMKq+YQvn+dma8NxWcH27kUp0g/9D4/3YO6BVrlRPAH/9Ese9NTeRD2d73Z89+gapvfFv",
+	"AZb8oYf8UAMwXFa8GER/hEdzCOQ/2qnsjKsmSeVqs9X1/FhRkfHQHRRRdFFSiQepJT3ZOfC7iiQ85yvK",
+	"x/9/xRK+vz+hHdymHgmV+hvY9UYvgtknefBKugOrKcUx2fESNHRUlrzs/U+TJy9G1j9fXkVQDcHCECwc",
+	"Tjnkj/Zx6Hh/p9Ch2yqgd/1ofOi9uFDaNZiAR8OFKXHOvJy+r1eCb9lKgBoyXDCyLeBDqzr95RTCFSe7",
+	"5Tojtf4ZS8VSuPbm2hNENEGlJJvsLFI9IinM1QnZqlNAoBJUALqmDVNGr0XKUsGXG2I/Z9a4PkbI0ESV",
+	"ADigINTxQAQymLOScMm9ACJTB/FYACmYFSTfiScQJcxWZGTbYa5h7vHHciz1iJWuwu4eHu10PN4j2jkU",
+	"q1vujz6WF/t1eNRTPNca+9DWwUjb+WGLIp4WCa7oAZ/78+Jzh8DsmYGCq1dMVjprFJispwMK10wx4DnO",
+	"bAH9eHqL/A6sDNZLYDsB5r+W4YvZOZERavE1Y7+8YhuTp5ZYQwrYtHtQrt1EwV3fwmSbqCANAZZBncy1",
+	"B5Nh2Ucf7Fg/qkHWhWeLQNMJxxbQG3rmUV9UTQjAQKod7HNg6UmEvmlwW+A6T19acmiw6F5VX2PlEUOH",
+	"GqviuVZjVS6t4V7uP36YXqEYbyX0sX6n9Dk9j0cTTDJhv9FZ2qh6o1DGRSZFzBG79m8if0Qq+VkgDXe2",
+	"EamN2ZXgiTu3MCyBimLBNiB+yW6FzoL8jUnn2udYiutwSxRLSCsb5G9aTqwQFzgUwf1MRXBHXFO13NY1",
+	"Kh4fQKIWocSzAXMOVXkvvSrPnVXFlny8rw19c8NsE0x4T4xCXo8C/m3RAU7MMt/Sls9TNZqOJnDoUT8a",
+	"tkCutdRrlu8ipsx67f4tdehmEv8dfBDw9C2Nr4iOSw0Dt0HA0CXSujPiL/zYNyIReVgrLSTCICaRuy9g",
+	"EvIicVR4Uzq5wS8g+55lS2Ws1OugM8RD1NKf9/RNszNvPEVSyGO0kipzp0zELMSrMBfgj4uk4D3fCbNT",
+	"UHNSSoWIbdAd4Mlpmxzgz5F6Yb62dOhtavIdSA4ROTsgJbBnEINg9JGZcOCCb1uHDZ832/jo0Rd+6iNS",
+	"W3QN+oUwu2CW71ESxMvThtwh5ZLRJvM3k1C7VBBiBV3ceuH/Zi/f+a+aHT2XYFHL8evEy19ZtthTBarb",
+	"qTaceMHTZeuyxC9aliS8QP+TbHYRkbIW1O/T1juDVCNu5HALyJaWZhe0KDqnv8IVaVkmlPLTTsacqtFA",
+	"jIp0McN2d6khUod645f0TbtcCSqL04D9Yia5sJOb3IrXG57dnEaMWyttxnV2lkuY+dnbsw8XQQ9A+qbZ",
+	"/OtSib6tD7NCU4Pb+iwowE2sMtpMESV2jQ0YqIDYBkUJgr7kpDvTeBGFhkijI3+IvfXEOc6NqpGvLbl/",
+	"I5fhoPlOnn0W+9a2Li8YfNVxzKD2e9ZRdQjvGRjk0gQlbbxoDZqOZntvvnRM8cfOJmAJZ4btTZ7Ssg5n",
+	"MSixrDdWVjE3mrtMzSIQhNgpnoFGD4w0zXVJbl0Z10Zw1Wo9fscv7q7v/g0AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
