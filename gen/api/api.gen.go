@@ -180,6 +180,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -207,6 +231,27 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -216,6 +261,27 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -405,6 +471,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -462,6 +555,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -477,6 +571,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -490,7 +585,9 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -514,6 +611,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -545,6 +644,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -571,7 +672,11 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
+	case ProblemCodeNotInReview:
+		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -696,6 +801,21 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -780,6 +900,30 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1059,6 +1203,69 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1142,10 +1349,17 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
+	Content string `json:"content,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1164,6 +1378,12 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty"`
+
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1175,13 +1395,25 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1225,10 +1457,16 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1346,6 +1584,25 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1382,6 +1639,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1392,15 +1652,31 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+}
+
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1475,6 +1751,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -1721,6 +2040,20 @@ type FieldErrorCode string
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
 
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
+
 // Health The result of a probe.
 type Health struct {
 	// Status Always `ok`.
@@ -1766,6 +2099,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2022,6 +2361,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2039,6 +2384,29 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
+
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -2109,6 +2477,9 @@ type SearchResult struct {
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
 
+// Sentiment How the customer sounds.
+type Sentiment string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2159,6 +2530,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2200,6 +2589,34 @@ type Tag = string
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
+
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
 	// Match Whether it is what was searched for.
@@ -2239,6 +2656,15 @@ type Ticket struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2295,6 +2721,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2332,6 +2770,15 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2380,10 +2827,34 @@ type TicketWithMessages struct {
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
+
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2494,6 +2965,27 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
+
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2523,6 +3015,37 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+}
+
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -2839,6 +3362,11 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2907,8 +3435,14 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
+
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
@@ -2925,6 +3459,9 @@ type PromptPublished = Problem
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
+
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
 
@@ -2936,6 +3473,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -2969,8 +3512,22 @@ type GetAIResponseParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -2991,6 +3548,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3213,6 +3777,129 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3245,6 +3932,13 @@ type GetTicketParams struct {
 type UpdateTicketParams struct {
 	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
@@ -3280,6 +3974,20 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3299,6 +4007,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3476,6 +4187,9 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -3503,14 +4217,32 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
+
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -3971,6 +4703,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4025,6 +4791,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4052,12 +4820,21 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4139,6 +4916,30 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4151,6 +4952,9 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4160,6 +4964,12 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4316,6 +5126,42 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// ApplyAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // CancelAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var err error
@@ -4349,6 +5195,42 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CancelAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
+// DiscardAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiscardAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -4405,6 +5287,42 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// PublishAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5315,6 +6233,384 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5458,6 +6754,42 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
+// CreateAIRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAIRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
+	return err
+}
+
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -5585,6 +6917,78 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// HandOffTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HandOffTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HandOffTicket(ctx, ticketID, params)
+	return err
+}
+
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5663,6 +7067,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6583,18 +8002,32 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -6703,6 +8136,15 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
+type NotInReviewResponseHeaders struct {
+	RetryAfter *int32
+}
+type NotInReviewApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotInReviewResponseHeaders
+}
+
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -6711,6 +8153,15 @@ type NotModifiedResponse struct {
 }
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
+
+type NothingToApplyResponseHeaders struct {
+	RetryAfter *int32
+}
+type NothingToApplyApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NothingToApplyResponseHeaders
+}
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -6727,6 +8178,15 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
+}
+
+type RequestNotStartedResponseHeaders struct {
+	RetryAfter *int32
+}
+type RequestNotStartedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -6750,6 +8210,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -7284,6 +8762,220 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
+type ApplyAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       ApplyAIResponseParams
+}
+
+type ApplyAIResponseResponseObject interface {
+	VisitApplyAIResponseResponse(w http.ResponseWriter) error
+}
+
+type ApplyAIResponse200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyAIResponse200JSONResponse struct {
+	Body    Ticket
+	Headers ApplyAIResponse200ResponseHeaders
+}
+
+func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NothingToApplyApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       CancelAIResponseParams
@@ -7435,6 +9127,216 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       DiscardAIResponseParams
+}
+
+type DiscardAIResponseResponseObject interface {
+	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
+}
+
+type DiscardAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type DiscardAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers DiscardAIResponse200ResponseHeaders
+}
+
+func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -7620,6 +9522,250 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       PublishAIResponseParams
+	Body         *PublishAIResponseJSONRequestBody
+}
+
+type PublishAIResponseResponseObject interface {
+	VisitPublishAIResponseResponse(w http.ResponseWriter) error
+}
+
+type PublishAIResponse201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type PublishAIResponse201JSONResponse struct {
+	Body    Message
+	Headers PublishAIResponse201ResponseHeaders
+}
+
+func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12421,6 +14567,1533 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -12602,6 +16275,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -12699,7 +16402,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -13254,6 +16957,276 @@ type UpdateTicket503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequestRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateAIRequestParams
+	Body     *CreateAIRequestJSONRequestBody
+}
+
+type CreateAIRequestResponseObject interface {
+	VisitCreateAIRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateAIRequest200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateAIRequest200JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest200ResponseHeaders
+}
+
+func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateAIRequest201JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest201ResponseHeaders
+}
+
+func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
+	RequestNotStartedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13999,6 +17972,502 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type HandOffTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   HandOffTicketParams
+	Body     *HandOffTicketJSONRequestBody
+}
+
+type HandOffTicketResponseObject interface {
+	VisitHandOffTicketResponse(w http.ResponseWriter) error
+}
+
+type HandOffTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type HandOffTicket200JSONResponse struct {
+	Body    Ticket
+	Headers HandOffTicket200ResponseHeaders
+}
+
+func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketClosedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -14203,7 +18672,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    Message
+	Body    CreatedMessage
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -14319,6 +18788,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19661,12 +24146,21 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -19748,6 +24242,30 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -19760,6 +24278,9 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -19769,6 +24290,12 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -19941,6 +24468,32 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 	return nil
 }
 
+// ApplyAIResponse operation middleware
+func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
+	var request ApplyAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
+		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CancelAIResponse operation middleware
 func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error {
 	var request CancelAIResponseRequestObject
@@ -19967,6 +24520,32 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
+// DiscardAIResponse operation middleware
+func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
+	var request DiscardAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
+		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -19987,6 +24566,55 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishAIResponse operation middleware
+func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
+	var request PublishAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	var body PublishAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
+		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -20869,6 +25497,277 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -21017,6 +25916,55 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
+// CreateAIRequest operation middleware
+func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
+	var request CreateAIRequestRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateAIRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAIRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
+		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -21112,6 +26060,104 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// HandOffTicket operation middleware
+func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
+	var request HandOffTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body HandOffTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandOffTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
+		return validResponse.VisitHandOffTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -22068,853 +27114,986 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTj8Kljtfsd2IsmS+i6fObPt20wnvsXdHifT6p8EiZDENAVoCMiyxtN79mn2wfZJvoMqgARJ",
-	"kLq0PJlMNn9M3CIJFAqFQt3rS20kZnPBGVey1v1SY5/pbB4x+Pf5dx8u3i/4e/bTgkmlf5GL2YzGq1q3",
-	"dk5mTEo6YbV67RONFkw/Hgmu2GdV617f1GtjES9pHLDgXSzmery7es18I2vda/M2V7Vu7WrKiGQjwQMy",
-	"mtJ4wkgoyTgWM9I+JG9HSgxZ3KzVa2FQ69ZmctJo1+q1WESs1q0tJItrdzf1WrzgF/p5vODwXCqqGE6r",
-	"pjGjATxttc/OgoPRcaM97tDGyeiANc6Gx+3GEWuND+jJqB10OrV6TQkRaShv7u7qgIdLFTM6y+GAE8rl",
-	"ksVEjIngjMxDNnIQUguool3ypVdTqznr1bq92vsPb/qXV+fvr14879XqvQQyeLgJbPAVLBU+gcX2anc9",
-	"3uPF2a5e/PWq//rF5eX5dy9wWvjc7EJ+1kPabjVOgtawcTo6Omp0xmfj41bQoofDE5xVRDgslTKUinK1",
-	"2cTP3r65evHmXlMHLFIUR55SfktWYtHcbPIXb57vPHHJ+HoPX168ubj8fu+bWNPUdvE8lHQYsSB/4iSL",
-	"P7GYLEM1FQtFzi+yZy/QJEfDfmA/r9cCpmgY6Y8vDKlKQmNG5DJUoykLiBhryiVqGkozvD5nMZ74fpg5",
-	"MUe01WqctFqtxqn+Tyv9X2CO20LWuoets3pNhQoO5/kFcaDRGKx1a4/nsRhGbCYfu8DCQbt4HcqR4ONw",
-	"sojz6/8wl3AGSczGC8kkUcA1NMwPJLllKyJiMhMBi/xomWWGdnCjuc/5BQwVjpgz/H1w0j50cHLU6mRw",
-	"kgfFh5jsO4idN+IcNjFHGFFElLhlXJIl44qEXAkSMyoFD/nEjwwu+kgPHkQsJAsIjSISKmkHHrKxiBkJ",
-	"FRmyCeVECUNPO6Cmc1SBmgn9xAi3o5fgJoUe8fL2E4sjQYNSkgklEck7mk5GlHOhF6MRpU+CH03pRxUE",
-	"s37wXejnDL5R8Uofj1pXxQvmYu0gg7UMnD6MOS8gyt7FQomRiEoQZpmFFDOmpiGfEBZJ5kfS3A5VjqJh",
-	"LG4ZMpuYSE2k6cALzj7P2UjthqajajRlictCSlgcizLiSpaDiPrLQiiaxdKVEGRG+SplqYpQosJZCYJ+",
-	"giFc7CxFhh0PmUbEMg6VYpyMRawvOEIjfa2sdsHKsAorh50shwbw8NQv5iVIwSUgRt4zORdcsvz1pAXJ",
-	"iCmWnt0EF1QpNpurWrddr41iRhUL+lRLfp1W57jRbjc6navWWfeg3W0fNdut1sHh0Y+1em0c8lBO+8jL",
-	"at2aVGKe/Fw+xHHzsNVpt09wiFiqPnCx8hkPD9qtVudHK2FuIh3UEmG2v9U3cD91a2LOOA0fT+aqIaRs",
-	"tDutocMUaxaVcJzD0S3Lb/0a6XURc/ftg+HJSeOEtjqN03GLNYbtoDM6YIfjo9ZxrV5bgBivKRaYFSJL",
-	"1rqtuoUjFDz5tdOu1+axmM2V81NHk5u5cNLv77L08uKTVTKco7QUKDVLLUOD8uCSTdiPzcdbYdklN8bh",
-	"WhjTSLJ6jRkYrr/gPxOtxeghlN+mJwCkTi2SSfZTrdu+q3s/AmG07KOO1kwiKlXf/JnByFqlQiXocbQK",
-	"ONhd0mm1WlpABZC6RCoaK5+4ig+0xJlF53YSeEKF2wm5QO/wiYfiESjcq55GsF5OGHTJJlB1277FGkWh",
-	"3rMblCoNRp7fePzO5uO7+sjG4x8kWxcIzryT6d/vu3GGS/Vq3S+92q+06wXcGwTVe7VQ9mnYM1dSr0YX",
-	"aipiBO425DiPfuFOD5PcFPBzBaPH9zPXhaF9MYdpFykOMsyrh9yrV+R0PTitViWzJzbHvt7y4m13/X/X",
-	"3b/qdXcDtHIVzphYqHJVRIaRvjq8sqIyH5fL0kEYEK1emFsi5CB57iIl0mrZ+TAjJaaA+eRD+xTut3cX",
-	"f2Yrz0m5Zau6hnfhahLXX6qOSOes22o1NbCdVp5gjxrDjiY+enjYOAtarHE4Oh23WYceDI9bNXPtarG2",
-	"MHC71W13uoeHzaNWu3NwoAfmdKYX9ZENiZzCsZvHbBx+1sfwtn/+I7/6PLz4C7u9DHKmx3pNjsQcTJqG",
-	"dmVXy+0JKcuuFuz1imlYq9cE7w/ZlEbj2o2WEWBP+/lltVjjZNRqN07p0UGjMz5mR8Hh6GDYoTWksdGI",
-	"SXmlCS+vmWharINphMJLqMCDTtE+IrOQL5QrTHyp4WtIxbVuja3+NB1+Nwrfhn+6+PDzRftNeCEvZmr+",
-	"47OL44u//+9//0/zf//7f2r1Gvs8D2Mm+yGvdc9aLU1I45jJaTKQjFUfX0VuZKhmyGhs9fbRSCy4Koo/",
-	"k/zp2Jw+EnNSIvDN8BBNYjpi/2ms282RmBWI6ZS1Dxsnw/aoQdujw8ZBcDxsjc7YybjdSrccYXOg910I",
-	"Zl07kvivtARNR88oH7EoYkGpUpcIo2pKFeFiKIIV4YwFWYvJjhcequEp/xtZeLKMCfBw99u5CDe81JzF",
-	"/MYutVbhTmuVK3DPppRP2Dsq5VLEgd8ZxIWaspjMzUuZw7uIY8ZVP3mmr/s4ZiNFpiKWjAw18cQrzYPZ",
-	"0n1NKjqPmFaDqBlfS4hw+J4J/onFkupVvRFK88O52shgPHK+9NzA7uM+F6pP7dDFCzkQTOJNDO+gwdgd",
-	"YJc7ueOa0juO+cpdsjOr3+JXvgzAHpzQ9Mx791Qv0p59AajjbMmkIkCYKeacAeHeL/EWLs3FioyEjpSE",
-	"OylUkowWUokZizPXUvE+3vmaTSF8jSJsCYhmf/P+zC08lOlMb4TyT/NSxGQkoojRySJ7EaeTPQ2jKOQT",
-	"csvFEu0imrIEZ03ykYYKEKembOZOeAVIKFkZ/Kjphg7FQkuOJOSfRDjK2CsDJkdxOIeD0a1dkCWVZq0B",
-	"UUsteep5HW+spcwLHIscnrTbGi3LWPCJA9oHyeIStlG866suuw1YSOGaRhA+suFUiFsvFG/YkhgSIpQH",
-	"JPFRl+LGFRLpKhJUQzReRJE5ig6RNs1tmOpPyS839doi1kudKjWX3ceP9ZBNZ8WPNcjysVzM5yJ2VxPg",
-	"SSs7YugN21GA2kbA1rMUxOPnt6t334fi5G/P/zr54XD2p9box7g9/Dj62+efbi9Pv+cd9Wp5tHghTsJz",
-	"ejb+7u9/CQ7+/M8kf6e7YIiqYhuW5o0dZdkyostCO6rcoznVGlAiSxboVbJRzDQsy6lko/4P302ji+/f",
-	"RH87+FMUPHv66cfw6XQYPo3Ydy/V6LvP0atn5z+/Dp+G7K9/+WZrap8Hmy59+4Nh7pCKzbDXTOZch3Ie",
-	"0VXfUN95QMkr8YlFFFgj+6xYzGmE5GG/b2g+V9uZdswofuVnHbzV1HPgonDkYORXXmaFDpNSbavVbpwE",
-	"nU7jjB2OG0f0eHgyOg3OWGv8nxaEZsg/0SgMiiRf/nE+MMhBubn9syh/ukKx0INstE3qf4HcmaJGr3D7",
-	"4KU1elGniRJgURuplvzBoJrgeWtFQyPo+dMPnH6iYYTqVl4KDKiiQyphXYFY+sTmYNhfOEPkZOVkgFRi",
-	"3jV2oH28sVv8uZ01C1lBVs7BDghh8ha8VV4HjRaEi9FvWbdMl2jt0PoDDk/arjdhLmSouXqv1tVP6o7J",
-	"P8c2wXYtR1M2o30t0IfGrp2QzzG8IUagZZVbylPmiv6EkSoY3S1xoyl9R8O/XAz/zkZqayeFRg3CkzgE",
-	"8hBlfQobHLkkoCrZTbnRRn5xnYSAqb2xAL1Ml7NkhnM20ccgMvejpSBDQDkScT/X5yXdlc2NHLtYLPBk",
-	"5W/+u5t6baoFMgNrFnY4bnhblOoJz6jWeEkk+ITFJBITEvLcLW5uG80O9Igv9HVzRQv20XO7TQUbXcLK",
-	"4KbqK/g2y8di2FbK7ccQiIe6GWvorwgNgphJuUsI3VlZCN2LzNDEAlZgYy7cgAJzq1889+HBGFRwl8mU",
-	"mnA3KwqQ0BcQ5QgKRQTlhgwlGdEo0rrjlKpdosROSjGSAlmBjgKsGikvabi5tXNh7UdJ9NJXMHlm46dy",
-	"N9s/nc1zDPj9Jzd4vhTxMAyC/Jl5I6zlJZQEZMziCRknn+ZEIMMyHuCXjiAURWIJQ+4iDGXjbh3Z56UD",
-	"R+FopEDq1X5PefB2PPYy3ldsrIgSZLqYUS5zkTkzXLI+FjAOo5GaFiNTQ60GRxmzWkIu4hY+vQjYbC4U",
-	"46PVBX8Xi4nmdEU5VNIZIwZFdSJVGEVkwQMWkyVdeTYjTIfth1wfMxzYZVp2PIeXO9A0/sxW4LDNzrXL",
-	"Vo0qI/Jc9ubMD1HNIScO6IXdLFtlDrGvQzmjapTfIJgBuN2SSowB1DS+NuzTnXVmh87QvAeTmSmsTd8g",
-	"8t7k79rK8yh0IKzEX/IeII/jDZLH2JguIoVWWRt/7kOQ/Xr7ZR1kwqNbrqHVXHyl4avJrLgA0J6fxSxg",
-	"XIU0yp2pj7HgE7/Pxq4BBuiPnBFyfC0r+BA0TCdjJtbgXSSiowxza2fszRoskgXLg4si9A5aHBrx2FKT",
-	"YxFKogTKnhUYcokIba+OXOTjKIIzAoNpQmprHts5OiKfQhkOI0bOL59dXIAqQUeKxXA3wJ7bxCmYXAnR",
-	"N3CF+ubUQjbQYhTOQlXrdo6OtLQNNKExkwMDk6Z2CCxON6VV3JQwe/SqNiaPNGdz3tGYzpjy2POAZn9a",
-	"sHhF5slL5RvjvuNw/eRnvRcLfsvFkmvi1YIwNZPAkH7Mi4Xqi3E/phwUR8A+wOQgXyPHQT7+vAPKW511",
-	"KHfXWIrs9CUHze8xZsMTSKIVJal1STwFGi8YSFuOagz8yPEHExViolBCFHoQbINuGHbXGPdK/mABKsUJ",
-	"vuDgw4sIBN0ygwT+bTGRCcfZJyJah18BETHlVkvPeC9jMQPLluZYo0jIaopIR8mcPqMimjSZiUBTSXbY",
-	"XRBByzTGBBEuQOXYSN/SKHlFpToPZiEvSqQRlYpQ/SyUKqZK+FgRhKHBSwUBKcSYhOIwZDkVGj/G2LHL",
-	"8WBlyHjlA7qADAdqQEL4ib0DDaqIBdSsjGPfyWqx+SzDnHA+m1O+Aj0ePDrklQqqzeOdlrF+ec3jR6NW",
-	"u3Ey7NDGWdBuNQ7ZyfiUHg87o4M28Gap4sVI76bWON7GAaQ1TcM5Ut17oRSLAzoDDSDkEHK/FPGtFn4D",
-	"uoK7dx6LYDHSgOntsnAvHV/lYhiVqumd0+5hu9lqHbbboHfHiwidZu/ZeMEDRBZI3YqOx10ypTwA/z6k",
-	"dTXBT2k1pij8BEZswUHdjEPGg0jjt8q5dtRtt5qdTuuofarnT6yEbdhZMbngL0Wct3KDpevt+UJNSafZ",
-	"0vDN3G2cxJQrG9TnyJAb+OgXUsuo4ImiAc34+BOA/PECkvzp8u0bX7hAfqANANFzvaaRXhjzhzVpjT8/",
-	"oTnUM/th35zLPLuHQDnD5rWwp8cxEl/IyYerl43TXVhcu0wYSFZCUoAKh7oINSABDbYvGQuGdJTzZ18o",
-	"MmXRPM/nZ7MkYwZVx1DVNQcwof7V5/kwd553iSyPqQr5pNatQcpaBfVnJ3PWK8ujZHgAgUm+yP5/CZ9g",
-	"3bNQGuaXaDebnNtF4hUwnzMaSxMzpHWdsb4FKImZ1pYxgG05DUdT/XVMhnqcmEWMSiYtF7acdw2CXOvn",
-	"NtRjEIRWmO3xc3NXr71hyw+yqKBwtvQ6ky2jikK+Ywhv2+PafsM+q4qwuwslCWefVT4eyAZvG6yenTVa",
-	"7UarfdXSZ6WL9JYLyCEdY5H/tYNtkvDOonP6nMxYEFKi+RwIUmLOYqQvI1vixe0zYKVBkT6PdWGgNNkC",
-	"/T8QTOlMvwsvP83w8uOUl79JojvLfNY56A2eXooFD4pXmJqymNW1mqFXos+cLEHIGAbweb24QHOg/nuX",
-	"tWadOYfZtdppvcvEh2aFxeAN6okhTHlXltQo8ITh4WHjbNTqNA6CQ3Y0Pm6dtE+1jm35HIYO1neKx6xm",
-	"WAfdw3Ix9iBoneLBP6WdcaPFDoOj0fHwhJ6eFTh6KPsckLErA0Ns6h298paUuNSSKJnST1qDn0ehV80z",
-	"NNFXZbUkTMCwud6tyTR1EHIkzoRfPtjJczoqU3TMCtNaFSUklluERs47upCVQaOvmCIB09J4HOpbi4YZ",
-	"CrRRd9Yf/Q7D7q6EeKUvylzOyCcWk+ND8ufwqQfLJmKvD9Y++DivRYKoOaMr3K/jo6ODYzJcKQZ1CWZi",
-	"J9t6K6M+th3XklkKWkUNPAWsFoEGLDAeaJIDAijx7yB11Mkc3/X7nOhCiTVnDaS+dufg8Oi4GEu5QXDz",
-	"Np5L0JWtELsBMIk2ly6yOpa6WsBtd1snmq102hg7KVnc3zwvyNkYQ/DPka7zNnEIHVeCDBlU8PD4wvsm",
-	"pLG1wdaURRyPDqqiWbUw07ezbTC2D9NIqyY0t6lQVTJ/9jcPrQW8mVCWFyBPBUWSxkgiQseKGcexjX4B",
-	"pX+i1XjPkTfv9JkZNy+dRIHmqzB4Ypi8ZXO00yYzaBra2X59eNLOGrBhDbsYsA8yOmvb0Vkt+ki6ziIn",
-	"yeMC8B6DbgUPMKQjd32JGQOuqI/5mEq/j2DujNJPIhcymHbiY6y/0lhP7m2Sazv+Snc9JI2hKODCAzCi",
-	"o2iYOydBTMfqd295u48xzWJoj9Y03Ip3MfsUsmXO3QqmErGIAstC0Q9uiMzdqZIyiX8TC1ieRgXE+hCs",
-	"ChFgsRCaCFLEhMaTgMnbZqo3ypVUbAb6fTrqBpdhvtRidTSQibTxIsbaSYsFlSKqmEHIaGoYU/HEwsiJ",
-	"tTV/XI0lWq8neQesOWn0II69i6CJoZQ+QRPXRlywPGc3B3qKlEumVMgnsiwXYJMz/Js9bPmzlS7bkzmN",
-	"SMomTv+6TGsnQ/5XNNDfaHQtlE1hKM3UTFUoAoabDXNc7nD4nAW4xJa0oyHYtdTq+d5TxV5pIcPHBaCs",
-	"mjmYoL8I7jXfxFSxfmRGyXIByYAsZyJm6UgaIvgZAu52dzhvVlRNL5Gk0BWYQQZ6wAkL6EixwJuicu7s",
-	"bj2p/rkEuU8RSbO+6DLjR5WdrV5tzb6ODXg3v5bJ2k7oq9zR6nSPDpvt9ukBhrHuZP0wkQ+l5wnd9MZi",
-	"gf7ZQlG7sooXOP6Ecab3uTJh3jeo/TC1Hrxn+gBXmSPAL5+KBVilzBlV3wH9NPC+jaMqLVD7hUfXp6tP",
-	"tWFr/+fF3YsXN0bU71f0fC8i9kaoc2Rw+Q2FsGPAFSVSgebn04n0a1gwwAzj8Na3PMJkORirB+JgrwaW",
-	"pyEjVN6ayM5dbcTHZdHMemVptHQJS80DrlFyyWg8mr5nchEVk3+Mbqe3iRazgKprtuQtOoZ9JpK85OF8",
-	"zhQMY8JurTMO6qOvF7rvXHrRcvaOQfWIwhQMYzE2UJgqAFoh8IKZz+m/2d68VP+yzZVhEJluh983XH2X",
-	"rMW+4551157BTbgWN94KEL+XbbuB4xN/YvHThVyVCGqRmIS8SkzD8Oj+UA/hSmlFSS9mYEQPd4oVbp9u",
-	"nBWKayIGogIbcQFGDgJRkAXmEdG5EnPDPBSL2HyaseWtL/nUzuRqQ40cC3jOPWu+PANj76H+8uSg1Wod",
-	"Fo2nZxTyoo+OGqeaso7H7WGHHgan7Kyl353DcAfNVrPdPmi2HncOK6ukeaYDKkIPWbf2WvwcRhF9fNRs",
-	"kYd/bbefkFchX3wmn0+P+8eHj8jLMGZj8flx+/CoWcEI2qdXnVa3fdQ9bDWPj9qdgyxKbAJ5GU5OtEDY",
-	"hpv5qN3O4GTUpq1G62TYaZyM2q3GGTsMGkcd2hqdBAfjY3CoG5y02t1geNo97HYfH55WI6U4XwYpz5m8",
-	"PZ/PH3eabfIwfHv5yBylcMI/zEvKs2wfM7BRcBMmL3tiWl+CvzJmzFcPzo9oZNaHWWZdWTOOvz8aPbs4",
-	"vrid//WHZ386a7KDVnPUifhw9rIV/PVPUVLl4bGJHHi8CW98TMOGLYX6Labnofz9zW5ApHgK+WTDvMAp",
-	"leTvCwml8Bd8DzmBXyERT9o1/ZPn4vl8hRvWM/r9uQsTeWJnX2F+6B18hbgjzzD2O2+ngF89Bm2bsYKU",
-	"mASO+3wtoTTDPCExg5jwUKFau4tOMSyz2V6ZGHQLSkESyMKarvxjqKb+CEL9hNDSCnO/G3rMeCf+NQIi",
-	"b36bp9BjQs+fvev/Y4RfYwu0TAeS1Xu2KHbCMJS+8KbOYn5+zPBpRbZUki6LzXea5ELJJC0ryRjqmhwR",
-	"Qid0t0yRUVn+ECyQAKR+FumsBIhSiNeUr85RCvJlcIef1dSk11XknSoh+lo9tJEe0qs72ocmCM90KMJC",
-	"lZ8h6H7/edqukb8AiB9F+aU4iELBU5Yo13D3SfNKBZLSV7JhYaZbGMQuyOKQBHw1UEBD7h1RGZU7WVEK",
-	"aTme7DuApjgsq9b5XfgJulFRMo9DEYdqVSeKTqTRyPESIuOQRVnniJThhDM0J/FFFNk6aX14FbZCxAFE",
-	"vED9szstrOIEtW5tGk4gh5xOwPI7xLhQQMR4wQMsNfrh4tmUqq0cANUVVrfiqc7lfFOvqTicTGA1qV+h",
-	"YY1rLrCbdnjcEZQv2daNcxqb+kpFg1yleGDoBr6CUKRcYEK6XrkYzkKVW6uR23Zru1LVWWXHtobms9dM",
-	"UW8FLGiEUdKFECZvSMXmpY0KNZoaKZCmKFe7+v20w0n6frED4z3HqG7gCGMwHmwGNVbIqcYEvrMxzrfs",
-	"PVLResTdvevnb9+8uMGaZDla/OHk/6jxX5Ia8Z/vPR1rfmN0ulO23Ha3BS7UXx9vC6XlznO/bFLNuupq",
-	"qX/ZslWOZy2QELVxPtud95Z0wmpK4E1686KO8oHr+RlX4YgWAm7eiKQ0QF66XOS+ywuXaYIUZyywVfGS",
-	"Age7mGoOytQQSIfKQVMQIPMAw4XPTRwkC16zIKRX8JGLgXcRDXmh7VyCg+TzPmR6YbpzaapYUtRLy9QY",
-	"7X2/BLFxJl74KMWIszBnCj9avGsA7IB2XFE3/iP642x6k9dFUQiwT0cuLef4lI3EjElv6lahfjuOVRX7",
-	"AmEJPC3iXifDVa5+YVr1Wk1DXlG3GgV4T1pnlXummHu+Q1eWJKXzBxqFAS2LbD8ns1BKyGoCWihS7afk",
-	"+5KYdgiMH8aM3kpCSbyIksyskeAqpiPlTxrQ1GuiVpy0AARjl1JCrbLqXSkGKmLhi8vUyPvI6O27xDdW",
-	"aE86E7zK7rBk9LbvPM/GFjs1rRiVK62zTRam2mcRW9kYGgdhyfi74KxdhjO9cHdpBXxl14a4+h2Ur//N",
-	"FKDP5k6FvkaBgc2r8rQKtKlT7a1SpyqLg8K7nfI0q3YF1t0SvW03YwKX4B7JAuJ3SKW6KSBw9TFUU78h",
-	"0Tb7IVSZEnxY0df4XsvT0jpJY1g8qcECL+7+TNa6B+16jS9mQ31I2/pgWkdw7SkNyIQqhkUmQYGpFEML",
-	"yWdHrY4WIDPTdU7T6TprRz32jNppHWoOskdqOf4noZaUWDAw1tMNf0pN2juhMasKhK3XFlyFUT+7BmeK",
-	"S9MfI2/KBhuzaZ7hShox+xSKhez7wygOfLwm14LjLx+PPgXfTaNR+PTnHz++Wf34179Mhp2/Tf728XDy",
-	"41+n0+Ffn8ofL5eT1z9ffOMiw8NxCgz8+v84uJ+Dg+CHBRQBj8hkiq1/9NanErdMKM1RA8CiTh6+f/mM",
-	"nLXbrbqmEnjQPmoeNdvHj0BgQFC09DifR1pnCQV//HcJLuNE0rJWdajuDolh9PMrxidqaqo7mlMlVWxl",
-	"7xdXdOIH20QLa2FvaXJG5VQseR0jgk3JQy1UidgH/mnztHmQA75XO+jVaiUQHh/q7VaKQSzJ/+vVrv/t",
-	"3xv/dfPHXu0/annQ67XPjYlo6B8b8jacNwSATqNGIjphF8BsVVtkACgkZ1f8LmaQYgdR2PGCkeUUqvil",
-	"Vdcsi8f6AITROArTerS2ILBJSx/kimcOMnjIb5PtdSlExCjfanGvQn5bXM2gt2i1DkaLOIJ/sCckZtE3",
-	"PciH7tUGuF2nndPTR/XUAzbXh4ecDwEPUMnRpDIY15izjTC6DcT6FjJTvjlq6Z87x6NFLEX8ze1PncV5",
-	"64dpe/bd5IegvTqctRYny+9+bJ3+bewDqowqOq3D0/vs/iuBh8VP5HOqpgmFg80HmUd2vVuFnN3zQCbp",
-	"Tp4+YnBDgeZFo4hB6gAPsAYSYXQ0JXMRhaNVlwziQTZWNmJjVcd2ZSLWmtuM2dSHgRoYmUj2+EPIcW2E",
-	"TI0bmhfSediIqWKwxQ3D8B41ezx3rDG2/0n8TeuJ+qZd23zJ22xlgpp3sEwfgqhyEYEJALJOBj85+NBr",
-	"XiZrJhsu2b/gn75pt1pPlt90vtaSmYpX52NT2Ta72kuzACUgFNr1aLulzyHhQi5GI5Yj67YL8ljEM4px",
-	"7OoA7Kv0czhbzGrd02MoHDcLOf7dTtajgcW0kM0X5HGqVV49CntnXj7/8wNpHMLENkDI7smnLNkxroG9",
-	"1j/f+M7Zx48fzx0LoB+Q0VQfND5hyDGPT46cCy5/uT2FVsUkZjSafdOrGVmhV6tj/e1vetmCr8DyducU",
-	"d/VaFHKU4s6/+3DxfuFhceemDBUU4jj/rvHhQoOcyB4XWq6KF1x/n9obn4pglc0qr/2HvfyaQxGs/v2x",
-	"0/MwXuAw+VfAoqamMaNB2XNoi5xUE8pC/p7RwG5+8mUB9glTThAumMCxarE0EXT2U9QXKmEoI0j83cDy",
-	"QDq9qLKwIHFWgOOGkVVCIotAvAqlAq+Jgw5ZhCEKpYMQuQsIaY/nkp3BF0ioitNjC+M97MizKVVObmsF",
-	"UUP2vyKjKGTcA5FkPEhYTpHEw1LK3YT4c5CiU7YC1pSXkZM1oP5w8pWBLaOxfM/jtMRCOZI11TmOvx2I",
-	"7jmLWLZDZhY0fA7A2UI8BSgCeOdjosJmgcjYDUqgeMEDFpgMniIMLzA/0wbdmMC6IhyMJ2PkgTDf+IFo",
-	"JWDEVLLA7VCZA0Q/J+wTi1dYsMya420bxBLUfJAsfk4VLYCVBjP+h+2uoeXipv0dgErb24E4AonzRdhe",
-	"CmhQA+K08dqYWkbMx7+RZ5pmawVmgWJPAVGJ7SWBS1aBBDeJb6M02d5/6rfjMkb5TkQR8Gys6rSOW5eB",
-	"siHLhGKOafpDXlSk8WhqOmj7WI9+bGOE8xD85JnUuHFs+WUPM8Eg0zRQzbY08qABRiiwO+suS2gSZ8af",
-	"MylNuTcyXos17E5vj2WR/g26D1t7Q2dVB/kNFLBzTm6dUJm0iQlHngMzT2t7VB9jLzhsWUarl4rGar2M",
-	"M8p1gt8JKWxZfrUHTnJ12fTpbb7L3LYqqG9iLlTprPDdblPmEuuyM3/HFKEmgtt6zo2ek6g/a3fEnWE3",
-	"GJlUa0Vxc/N9TYm8lQWpVCDIw1QqFUyY2kkk8APiljqsBsg676ogep46+PyQ2UHWgvhZpQ1LPZdQYuK7",
-	"301UcilCWoZkP0ER5+L+OgJF7nG2Fl0JPjH3z4vGd7b8UxZOky1YRfCFsmsFY7B+4L0r5/jsHnPbqiFl",
-	"Szcv+GfHZ7vP/t5UVyrFN5Zf8uI7X/g/P32m9kKJItLPwFEuPEFJJA0PMr46VAzQelQoiUkS9V+PewWy",
-	"WGYpZyOit4zQJV1lyit5bCwwUNnFVQlSCor1jpYyxUsGoZVpZk8BCBxiHUOsZjsJQJB75L/QEoaD2blp",
-	"97sSnckkMqV6U04WzJdOysOUfZ7WQFqHrCXmZ8/njLOgHG9OOaWdFMv3TC60JDilXk6nHzq0vonKHcNH",
-	"Hy6M0WqHO9+ByWe48ENVbcHIAgUmjB3A+iRuWYBNCnxg6ccAxy1b+UDQz83XhQtsHvZv2RqyFoqmlojU",
-	"m58HYx5R4EfSOPU9oMBI2YF2IZ5LJebzMuLRD51N8mnYYn4fMsEvy/m0sY5Wqbl5w+jT1cXzndXcKybV",
-	"ulNNiaoWwZQjWu6yJWVqdnKJmtgE3yV6ZRNut96Kq3DGopCXmTiyvCzk6wExw90DlJ3sLlVzrzW81PPg",
-	"OeJl+iSNBC6Vsp5BYVdAEjgAi3Bi8MjuopYBoIxYHADKdmnhhFzvsk0GAhugXDp/qWlmkURmb29tMJOX",
-	"HlVn/lLtbeFGc+90VP1rTw5q6conTO227PUq69511ezM2ZDSEptX2ovCrwwWx7o/RKsqxjWiM4grD9VX",
-	"1JgtWKGaBjFd8jLeYF/wQrM0D3dlDHf5L9Kb8eK53w3tWFweSIIKBhTh12wv7b2Uu0OrvMv/EbNxrVv7",
-	"98dalxJcX9yP8al8fPEcfZEgRJWC9O5CS2AIDjnnK4IJynLOsPkNFBj/8OHiOdbSxagVLng4ohF0uDMN",
-	"XaBfT9mCUoHtvovR98o7kfYo9YQC2e4CSpCJIIKj66JJPpoKuiHqNaZHw5BNQp5GfZkeC253hUx0QCvX",
-	"NsGucIy9BvyBGMeHbiDGWat10j476xwdnhy2zs7aTkxG614xGc8gYqsq3mhOJwxXLJtEK70cs631s8Gr",
-	"kN8OCAbKWE3PfDAWMXuCOU7QCGRGA0YW82bNjw0MHSsLpWl3TmHJyd+ZcMHr88aPtPFzq3HWb9z88X4R",
-	"g2AAKwnCgohOYYvmSkJxrbafTtnSsE2Gu7KAQWf4WveoVa8Iv+nsMfgG1oXihO9cf5wKmfYggQqLXLHA",
-	"PQF1ouAlfbqjyKZQNUlSHhUOwEosACF64yVjUFOCmyhCH3JSUWabY73xyu3CMXK4uOpwNDXhuemi60Qy",
-	"zaYVC8hwBclAVGYxQaNcBFIuALluxDqMb+9jJ4GgDAUAXCnlH7YypH+QJX3a+Ll/86VdP2jd9XpN98+H",
-	"9YqHj7606u2zu71F13o19tcQ3gyWsTHEzkpmHOk2Pg3MLt1cAO0tW+mPplB1RBI2HrMRlg1tlvS/7/G0",
-	"AX6dBOF4zGLbNAOc5WaQJrlkjFy/Z0rLNTcPoTDz4xj/NKGN2f74Zovy/fCrorXK2dS/Nf7rvuzpYvwa",
-	"q7j6cI03LcrWgkcrEiJHHry4opMBwUZ0hk1LVsdrexlKRgaH7c6gSQZ/gLcoXzUJ1FmjE+gRoFmdCcyr",
-	"EylQbKNgjI0Z5hjOY/F5RWaw4yDLkYeDj48h6HtQJ4Ne7aAx+Tmc92qDRxBVTTNOLzpjVdgfN3DVm7KI",
-	"F1yFanVFJxj7cjF+IzgrQdxViiAbDKx5mGboXY1AtDtLFUYRMZVG69mg8FCSwUHrcJDU26eYOFkMjO/x",
-	"9kGz3ew8ql6shvZ+K35FTXxDmQwXBpmK9dgfyq67bgr+aMG8S0xAeVbCxDDuLj7C7CT8aVBPxYNsuhWB",
-	"iCLMcyTDVY8PzOfmufleXyjDWCwldKgYYPCJWMQjNgD+AZANNYeQLBpr+VMvxu25b7suol2sx0NJwgkX",
-	"MQu6rlFTTRk3gSoAMRj0FI01e4fAFUoGMZNMDcgSLr4wAJ4EBm5YMWlV7KPeggZA3wCb1zaB4M72XfC/",
-	"LLz6U9IGj0oyyEymt0DE0I2RjtgMrnQxzqFSoebF8Z42bBnXgGffCHWgI0vDSWIG2NTXebrwvLSTwB5s",
-	"s2rDBB3k5RBg0FItyK8j60TS35bKLpTFxAwDrSknAyCTQfNrUYBd6m+MBMw90vza+59fPmS8VMvloWKz",
-	"olhOzvEHMYbOTuYt2GSTyWNPfJu8Dp8CBbHPqot3KE3S6I22g3FNPZ4kzpAZo9zkd4WYSmIpMJctcdT6",
-	"DWsIxkVZdmMYCbfKCOE4M++ps6OBpQwUtLNUQZJaYu4JiHFLlkFivJpf1xTihI7eczXl+l9aVffrrsVV",
-	"9+61lA+SxWULMZbdr7sSaw2+5zpy1s2yJVnj5tddk8+Uut/1XZqE7/waoTKL2yUZNUKQvPUXZbeNSSDf",
-	"FCg/NA6cZfg3mPl10H9frN+lRQmMlfkvC4ElppIyy18y2cSm9scfIasYKvvDjWXdsz/Zz31T23cf22nu",
-	"6tmea+u+c7u8adg3W+k7BBmX60nfMmmScM1XN3iDfvdTW0F3MTfqLbd8BCQJKm/ToMyu0SGgnwntcRXO",
-	"WB0K65o2CTAk/B3QFQoBTsZ4Js/Tt0bzboqZmpsC2UhzIDf62LxuUwobSU5h5ddp9uFdmp70RqhLrD+x",
-	"OzEFoaTDaAO6OL94bl+9q9fC1ATTD3l/HotJzKRcO4pjurng7+xXd3VPT/p1Q+X74N/Vc2Xq1w2QKYi/",
-	"L1KPLW/BDva2ysD5BdKtjaHT+uyGCet6vAW0il1SCKFwaXd3EnpKg+9McZSdiWcWypHg43CyiDeioNeZ",
-	"9+8gTJVvvOHnF2+cvaZh36afbvDlO/vq3lgaBIMv5iZCPGZj4FcqLeCMuwzwsoBIMWMOTZj7h3InXmhv",
-	"++pUW9thX21urHvEb9lq/dHG73JmaM0rzICJs3XTod4lH9xpLSvSmhcL+nG6vMpRXtsvLD72tvf25I6g",
-	"KbTeyCEjcxpLfX1RAlIRSZaLB/iWQ8kOOPnpI+i6B3o9lPs2Jdah6EuzZhIF3whlSyftuKVuHiH22nPG",
-	"q8ThM+dLF47cFTAL5cwadDfl/6/tN3d1T+27dQMVqu3tbXOT/vPAdKUSAltRZyrvPSEDLB03IJKuJFlC",
-	"70TyFi3ornZOhiwSfCKxWgnKqYp9VsnLGUbS40kxStwj5CjuBjaxwKumjCshXtHYtPDZnixMSZ++EqIf",
-	"2XEqsf4Ov0jm3S/SQ0kAjBiFQrD/4CkoocLfzGn4OpfKelIg5xI6pYLnLn1/yqI5IO7FjIYRhAnsiCtI",
-	"8usrO0IldpzJ9itNOcJ/qomyhp6O0CCIoZYjZF7GwzAIdl7s2P2+cqnpTHvb+tRMAl1a072HPF69ZLg8",
-	"VCbkR47EnEkSCP1qTob4+PFjI19Yo0qQyNfhADiNiHgVzphYqN0lRZUOsEZSs1N9rTMVBkbywnoAnGjQ",
-	"9id++RWcHSWx/SpZ+0Do+T9Ya7ngisWcRtgN9IW+gncWc3GkDYRR8+KeEAiuhDQRR68DHTyRmJgwC4M5",
-	"NzYjDIDFGcn4WcwCfVBpJO8p5Y+yI20ilruT71ttXsvoQRSzieVfg+O9olKdB7Nw10sEkjCpHaASn+lU",
-	"e0HjG0EYBwsNgflDqWKoCbgENWWIxceAjBLhBXsA7bTQVHKyg6wz1zhT7o27p+Ubje80ZeyUr5ySj/bE",
-	"DRAKGydp0QFVG+6BibH9fh0ScKK9nxu5GMF54RO0diYmhpVYxNKu8rUIwnHoK7v40Q21KcTY5A6arVVZ",
-	"dbjgHQA6b6j7tW2V/0qmRdjovJb2u9QOjw/Jn8OnmtjrJk8zbSVQtxq4PgpcKFYn7c6pfh/xY2IZXkCp",
-	"311PvQ1eMRWD1xNFftq9oOeFCRI2xX1CmYbP05hpzhAJrpEGgfCp1cLGTkWMSuWE3Guq0uQ0ZBBrGBAT",
-	"9zkA/9GgSZ6JOSZZ97hmF7eMzdMYsyiUSmJ5S4zchyc0N37CZmJGkyaJaNV4F0OUWphto7DL7jgDbWpT",
-	"8ky+NxK2lRRDDMDG2wji2DgZ2JDKwZPkeJu2N3zCUPAzhRJsyYKdsQKRGHN3mDUoyU67N3wgJLDMBBqg",
-	"m5Ricfl4d5kkd9O5c7yQO6MgU/pxU5HXnR5uA6eB5tq7IO02ukcDtNtv1Nz0ACl5qMUexOAjEAXy3Ui/",
-	"gsz8XkRMy3embcZuGxOLiPXd7htrPdXZWfeHXBGxjPQEiUjhJ7TIX2JFqA+cfqJhdA/5mYZ98YnF+sbc",
-	"SKR5m76swR72F1kQKj9//tQFWGMKFM/+cCHXe3ZQ2X6qXwXaz3X8XH8AMk1T97ZP1s0GaZRU0SGVLDGR",
-	"ZYw+RjVQNirfKtVcLJvkKl4Z+2lE1T49cfmG6/94C9BvQowt9Iv/TbjDcalvhHpmsoN2tJd/RmNRX98w",
-	"m1nNzRcXz43pPHWYqpjyNL56k3vqKv1iz9v1wMZ+FS3TNssF2KOnlfQud8HOEUt1TxPqDRnUudvp+R8W",
-	"9oSyqv4LOh5DCJQSgoixwvZ8/+ShSwbZxif/6xPIP2Bvfwe7hu0oRRz+/OsK3onEvSj2w6z8/oOnreS+",
-	"DdVJ18ycya0oiH8NofsDn8dCw6BFumfpftxTzPgthHLUcx391o2Q6R74WwoEKUoviTYGNiuMB+lxWz3H",
-	"9O4taX+6w86WtBFdf3o8EOwVsQ/cHqt1kmQME8mUPk1mrWQkgpBPkmRCzko7N+XOWNoIqupkmbcA0I+x",
-	"4BO3CeU/0K1W/72xS+SJBaaJRZfBx5Bp1AlxcPvnmsmqkm4dYD/1ZUCY+gtEjE2/DvKCmvIEifF0xmZD",
-	"FptkM3gL7ATSlKuZx5pEVWjDjgK2ITKf6VcBnZGi/hQIzHcL2YjZDLkmpqIlTbyOjg6O8/nvhTS/WVlB",
-	"zY/TVZpgqK87E7ms2daciXnEcvMdtVqbznYB9Eij6O0YOtutS6G42aLAxKy0zDgkjkxFlG2rAMkfipWb",
-	"MSwgmlhs3VAIR/18gZ+1W+lSaRxTELUwh8QHwm3IIS0WS40jkUH1CtMmZ8FtzLCnXY7tOuwpGILXT5gZ",
-	"K+0p7h0KG8b4gIwXPEnoq66oUBg17TTztbbY3mDluC0g9f2HN/3Lq/P3Vy+e1+q1qxd/veq/fnF5ef7d",
-	"C/w5/+Ozt2+uXrwp/Pzijf7c/HXZv3xz/u7y+7f6tWcfLq/evq7VYaaXF28uLr+HqfSfL96/f/veuwNp",
-	"w9ONEPXhArpGbIGsOzdz6RoBSAERw7+zESgXLnEXS7Kn3rRx2rsoz9ySqzJXQzlp1L4Tfwo9BHqOncMS",
-	"iAc7UKn/GF05LQCgkMRCsnhQJ1LR8Rg7EqLDVSt3g+R0DTLnF4vVVR293K5ggpmApuAWj2Wb9H7Bneh+",
-	"GqCzikbvnN3ADLVcH8L3C34+YVxd8PlCDZxbbWAP7MD2V8xknr52rzj0KCrjGbRtWm09B8ysytJFNTvO",
-	"9LcxdyoW2jWBUE0CqYhJCQFLiKEE3+HGzPsZDOpl351Wq1Xk3xW8EQHE2G4TUxIveJ0soXxRWn+VxGzO",
-	"qLonC90gqTNzwu2ndgnOjVigKc1GZvRzY7hSDC6yw9Ojk2NNaRdaE1vE7JmRWYqyQZK5QhgPWOBUW7HF",
-	"l8hALuYslixgwaBLKJkuZpQTJcQtEWC4T4kN3Z2pNdjtxQGVvHs8TaBhkWRkHMZSNclgZLtkDbqQYwNK",
-	"G5W3RsPSZNskgyCmIQ/5ZNDFagHoOoBZJVb1dZv2mYUBTLbCOUTogbaGxakoMiEjsA1MaQF77+ZTo3KZ",
-	"TvWc8yebzQR/SUWjyD6y0bP1WrJc5BUlcezgHgLXTsFRVK9ZXEDWqwltrNfSvfLeVOcXr0tIgSoyZFi4",
-	"pdgmQ+bK35IBXSgxMFKymrKZbUyTdl4ZQBXYAfS4Td8BFqwPmehx4zDWhBKEckRj4MszjDsYiPF4QCJG",
-	"zQxJPTSBBChzW7VQApEy1vgV43HJ+pNWGl5dYcI4wxpltp6NQGV1EXPMRk5Ly2Y5pG1/vk78NK/dZTuH",
-	"V390Fc6YVHQ2158xGyxbOU3aewJev7Pdx/sxo7LcEWG/fwkvv8d373KtyzeVcxywb+rFUoichAq5ThOn",
-	"iKVCNXm/s2jigcGzepblC7NQQXk6Q/Wm3YjZzmYqvKyvnue2HdhSaC6tDJKaSWxAJLC6GCJ67GVl9dj0",
-	"JnNbytgOxNBo3dPxYXOdTAQsWoeK1/DSXd3GqJiAmY36kppgErfmyzLW28PJcGVkCJThJGMgVpil2ZJn",
-	"iV0plGS4CCNFsP9Aea2Xdgv+t5d6L/o9qKAXRqFaYR2F8Ri89EmBhs0OrS2hkCnOfW+Ssg5bG1yLITma",
-	"te1hcMv4H8gs6Tqz2d0yncBxmzKSqjPsVpS5sBpPpdqFQqNPas/Uy7TFLyxHt4Rvp8lwbq+An2O+Owpe",
-	"O1mesiIfrFXFKxtbUuCOkMZI3eSzXHPjXCf1PPYAJHcSr3C64S7mGiatseZRDhoc4DBpZaxB1rJEHM5C",
-	"ThUif0bn86RHD1ji/Lh7rh/i1PVaIDgrfVFwZt+zzpGSexSe2neh8F3Zq+/1Q/smlMwrexOKReCbdwmN",
-	"rN6kdU/1z4KzDY5zZqjqVx3srHvVWcraURNUrnvTReXdTZFcPLrppZgl5XcTinFbreVEuFzLjHvzRGc2",
-	"zedWJoeYKAGc1xEZN5soER69s9mKkMBZl7FQhgMDAp4QaplvGDHXJMwx4AO4UDmPSFR3W+jU4tWwcKec",
-	"OpRo87COeo2V7NNVUgW8bhSNMCYihpJ5L2ZztcIrAwJuoa69k+63kd3gDVSWTKgna/b12Q2SFmx+oz0W",
-	"qszVNc/JGdla40bOyIoaxSrjef5aqEDPbCs5p0kcbl31TVRWIgpLkqeXkVSUB7JLBshPta5dNzLjkEFA",
-	"MwpkT8jAypBB8kYimKa32BMyQA45qPe4o+XXbTHi7O0nuP7CMTjUywwOGbMC8VkV6j2O7nwtRzqKHTSl",
-	"yiiPyVpBGzerSnl7Vl1fp2GXNFo65zbft56s1nRdsvUwixf+jhoiJCbI/WtRGlaIk3ErxSJbwZq+NqZs",
-	"K7UJKHkh961cWoATT72epw7lG4ZG0IKqUo5YqjmjoRe7COsAqmTLsOVw/8J9zMbh5yIBfG+C7G7hHpiE",
-	"XAIwMRuJCQ8lw9qoOTNjO2dlPMrUvpa3/UyV/i/tjqf4OLAUaAL29RBsJnB0zYhJaZDZdC31lXKDMEHN",
-	"kA6/7u1LfMsEQYejPV3aZrDEEOyq1qGSSWarEvoW92kTDjiGgBKqSBwEZonrdYmUtvxGu4SHSK0F10EF",
-	"jkKemDnqyI4TFQsaTZNQZq4rGfJJxBqmg5RLf0VvsFt7/f/1ep9brUav97n9stf7fPJS//Ps5c0f9BNZ",
-	"8rD8Ky/tnkOsQUmzX1Brk5aI1JYOBQviVB84oc8+Wh+hcvjxyeFZUjmcHDXbjzxyIMyYRmyUNIWUZHBu",
-	"gunAdtslTxmNWUxMAW5nlKQK99s5/WkBVfvR/SBz5/2wdbbemWb5e+iFbiQ0h0Zjj+nIlMRqAPeuNogc",
-	"tI8OjtdZRIDqMx0k1ykEvrwbvwP4PFrSlSSDISAz45PDn9Z74jIbmJktg7z8IrznD0+79z43nABOWMYs",
-	"ta+LfOR0Ot+MqyW9zH08W7OzRGyCsvz6F8OtUITLWNSwyJFZpUkHTH8338mtDDVu6q9f0eACXD8jyqGQ",
-	"Ara8D8sUCmxpv6aKP7y0hUCy+VXl4/62n75h9MmK17P6VB307ZxV76hyC/Hjtpn2AO31ts51xxrTJmz0",
-	"3FoftbF7+syB2WCweuJ2BxutgB4BnoOCn2VCRqtq7LgVJJKFJx9nA5vanc2ustap/s9T/Z9n+j8vNr2p",
-	"OFuujXVNNFK2zES6ZoxqeSTkhvYRT9YzvlVMQRoXApKC0yY38d5fKOuqT1qghIn1Fs0CnMEOawnJJt5h",
-	"2EUXe0IYdY9yMggDCFywXWd6PNN2hrhdZ+yQ4LC5ZWwuraMRusxA+f1ncKzM0g3FDnxBDKXBLSBIgROZ",
-	"hugJgqCKLjQ+1SIUxPgSsA7op3MaK0miENLQTPemAfw4aJZFu2RCDsSSO86axOCLneyU3ATCtHMw9t8Y",
-	"aEgHabuw2DQn0JQysE+TeIs1EWhhACz37s5HaYDu1LKwG49A2TWNRzQCW5MMvtwNCJW3MnHqpJ5Yxz+n",
-	"FjEvso/tPFQxs1aBTHOAEniNHcyCrGljEXNjNbfeDBvzV2I6L0MmCPm7IfIc6iUY00KTDPS2mhAgqhyn",
-	"pr2vH8hUbsED6hjXQgkuff5EH9ek4ZgC1i0miIFlqKY9PkiVnEGdDNmIopxNVaIg2VZTwA5opAnPVG3m",
-	"QpksdmfvDD3m1bk8c7T6U/qOjx1mh84aRDY2bqDGcHBwcPbI2iXJeKEWsWF1nHy4euYGnKwYjQlY+p4Q",
-	"ziAyxbC+UELRHiIWpntFclkFVLGGCmc5xesgq/h3Wpnb6mGn1bk+bpzd/NJpXR80zm56veCXznUb//Wl",
-	"c/eL/fXLwd2jxsMWPPqlfd1qdG7Sv6/bHfjy4LrVvnl09VD/H47UahzcPOpetxpH+ofkHw97vaYetF0/",
-	"u3v07cMff7n+Y+Om9LNH9+jKtYvl5dczMZRaDfAETBj0MRwvYjgxYPODuw8lZ2NIuGUraRqBoXyb0MRi",
-	"EeaEl1yIpf7TFV5ajTPaGN98Ob1rJP8+3ODfXnvRrlGpxtJhMHtTyu2yN/VO7K7CRZpc8ZVXAH5/xT4r",
-	"j0uzPHQTF/BGqHtBz4X6R4GO6dH3Ab4s/inz7jodVw/x3PkAAh3U+tOLX17Bq4WQSfg1C3Q5Ij5IFt8H",
-	"DbbPNbkoCLye+7SIro001zdsmSivOykW99BlrRpbrXUALk2Xj/ug02nhvTNZJW1IMnRlyl9tbkIxw5gi",
-	"WF5DCvRptO1cIGHjCRmoacgHqWaUXPc1I/fJDeHHrqp39doijjb85MP7V4X901+Xb1mQuqk2dD3j+3f1",
-	"vNh2y0p6qMGtZ2X4rKU0KdpH/szY3BhTKZFsFLNCfsFJ5ubTf1Z5QI4PfR6QHG40zEXc3FSK1mk9i9Rj",
-	"5/gI5FTrdGCYgZ6qDqqdBvZbUaAH2YihtVQxvcT38us2n2+8dHMqcenQyREGWLdsMDG+DFkU+P0W5zZp",
-	"aqzfeYBCUCENrcpYQxs/31ybTS8xxjhQ/GDTc4rRRDlPifXsQyETFS/U1Nbw38RZgn3jih7/gt+/UXz2",
-	"q3hVrlMRDxdaqyfqqZuMVOvWKF/lsCjLGfsmNmlnJ+68HDVNzrGWZSxKB8RHk4qAjI6mpnAMdQnHheeg",
-	"lQ2L2gZEq0yURrHVurUZnV8jJm8yeGJxObGj3E/t4jLRrGga1TgwWoRkDA4VpiskA+j3ssZ3UzK8TriI",
-	"0fue5EWATZ+n1SwEJ0M2pdHYGgXssD5TWRDKeURX/U2UsOf4rkWcUzqnOjMLU2+MXp14Xakkg7823vLG",
-	"UwC28XY8yCTjbt6/vqQx9FfyF6d2laaH7zoOYRc/vgvaibPbJGM4MZDVjXU9WpkYyTSilEPLYTqfMx6Q",
-	"gdESoOdmpjPzFumA53vIWd4h/xPDN9f6/4yrr0odes7kbQmSL7MtfqaANxYQgZQaMHnr8xmr9VkZMOE5",
-	"vHlXX2OOpq6iCzKmbSANUXvLbDS1iVphMZUs8O9GAf8BxaT0XXg6rOQlRVwWN3BMRyrJI8JdJC9FTAbe",
-	"Dv6DLhmMYzEbYOKPEgPkezYtP2BAuAb/eh3IsnJc/2hbrp8sYhOe/3cpePM9XTrJhzndpFxbzka25/ax",
-	"EHDhxCOmmyVG4BXafwKOJe86GWKCpi3B9wAy+Ua36JZwGkRvNnfSUro4tVaZoYWyZf5QSDUOzBUZRSYY",
-	"tFlL6jyUp5GgczRmEaOSZUhOPtDqxwylU3Btg/Mghumc7sKWzKCUrSFJE4Oq3wqxgIVlQZ1W57jRbjc6",
-	"x97wP7kA4tlrDlDdDSSup+Z7xeiMJP54tysZ+iKGoH5uk5G//2QTC0/CRUO+JUgqYmtPF7xVea463lPl",
-	"v4I+umy/jiXZtVhirY7Gjz8g5RytSV6AbSCtbQMllRMGlja2ntEVAedJj+s5PjeQdgdN8o5KCQGv7hf6",
-	"rkaZj9xysewCHgRnEgcSs5Q3Jvy/qDz1b7606wetu16v6f65XnNO+EDdXrK585nlVHVzL5rLpvIiXh+/",
-	"X3773jOwXCUp8FxwbDPKMyWKTJE4yI1hm4edp0JGPlW9GHE+ZdsYqSq461XqJM2W67Yx//tn6FAIOpkr",
-	"GxVPLpWIIboo40HMSp7ElECDVNC8IdJGvDu0B8jyUpOji6xTPrRU7MZuTaG9BgQ5YMWC31kgZZpqU8DM",
-	"AJDcJYHgzAhfabqpjYg3edmGC4KPeZmEJUDkf9cc0Ujpn0I+YmmACOQ+1cnfRchRQv1Vc29oNtP4HpnQ",
-	"TqWlDdw0u+o5gjOveHGPREfDrwsZJXZBebzYyXzH7IX1XlTFZmUb/gADjoSmqRHF7Ku04Np1jQb0P83f",
-	"zZGY6VmTQ2VdEZnyG4dZh2j2OCUm4X/79//4/3qLVqtz/OAPf3z8zbf/r//ll7v/atw87PWa365/7dGX",
-	"Vv344O4/H6av3jj/btzo5+075+mjb3u95qM/bv6+96i+4CpUqys68dxpgz8M4IZi8A5RdALVGQKxGEaM",
-	"/LQQisk6kWxOMd9lCGLBjEoMZzhrt1tpAPRp87R58KggKx1WGVYe9np/+OWa9HqqfvOHhx8fP/q2V7v+",
-	"t39v/NfNH3q1h/Dg5g/1shce/cE+uV94gKNLe4OYAhPDlGc0e2EuSQ6AZizpTPdNE9f8wLPhxnwEHDcx",
-	"IKZGeeOgeJJmv4P2jc1U3DJIlAzsn7lCJ0mgcb1GJ5iBSsM0ykb/ayUVm603vcASvCwjsRho9PPVBuiH",
-	"T6zJ+MtmIlfmm2yaX0Hmuofpw53ha9ogfJ6ZMR3ZBOjk4vCY7rMj+02JdMbQKq3HXOuBKbKpFBUeDQ08",
-	"J3lAc6YOx19y1mqdtM/OOkeHJ4ets7O26y8pPlvv0NA/RVGJX8NNJi6VhkziIshDuQKKTxzRB1xgprAp",
-	"ykH/WPFmpzIBAVPeKz2nC9+rbOSeSxHsJFmZlM5NTcgFackUPDDoqqx8oMmMsWBIR7fPxGxWYupdJaGF",
-	"jmqyFHEgm+SKfVZJaOmcSn2dhxLK5HJTuYqWFs9IxCetvBSMIa1tYuHzEfCnh/o/x34dZZNPtp3BKySB",
-	"u66kwoZW3tDECOzN9qQAXGbqPnuOatq2xlOwRvM0mbbXMrGxmj/UsWY0JvrTmJExWxovH1zVA6cnziBj",
-	"QvAyTp+vq1iINbnfjjwmhU0YQYpEywlCXpYlbgLLTct7zBRHVAyMhDPAeMZMFhHN2nqHIli5BxKa7CcF",
-	"gr1KT2SL7Bf3IwL01IkMf8YmcSYz3xpu8A6C5PWV4EFmP5QQfTkVsRrU8Y9I8InxQYiF6otxP6Z8wga5",
-	"iN2K3P4NMvy3EHGTH4ok8qfLt2+IeW4SG89a7Uck5CZMXqP5icE/oNjZOfgR8Y1dd0AOwNZzlMiIymnB",
-	"iAj1DtfZBhFcQ3hefpiltjJj/iJicLUOY3GLwXOJYrzA+t2sllbWTvNFnB/Nbjn1t5Ghu42p6jV3m2vO",
-	"arD7iKYH80+gE60S81sultxLphlLQVkhZgIpCrZaIdRZEHOshqBXbOusPSEDJO1B3c2BiBkdTRmmxMCp",
-	"wEB0SUY2rjwtaSDmtXoNB/GC+z2jkZqW1A1m0jQ3pmQei6GHTcqSghI2fVPcZlI3xe36O9cM6SOci+e+",
-	"U/Dhw8VzzVc0OkaUCx6OaAROnya5CCSZ0YBZt5YpFakZsxgnhcdOjFJ8dNx5lDdJtNpnZ8HB6LjRHndo",
-	"42R0wBpnw+N244i1xgf0ZNQOOp2MneIfG7Z9V6+9EpML/lLEsy1jMJ2S9ZZNvz1fqCnpNFtpOXfAazFE",
-	"AHKavMEe56aOJRKpKS7rYSt7TsMzEKWxcr8JqCYx5apfLrFq7D6QILg2yWvs3JnGkKYHyROPm07yT5k2",
-	"CQkDm+3TE5vRbtYBgdcBG4UBk7/CHi4ki8srwpdZPp+AwROWsZyGihE51/IQjcUCKwkYf94MgG1WGzr3",
-	"jf581LBd4ZrAb+A0uwV8O8ymIiz+d4Lef8ojuUsmQGnV+becuXXnHX01374hp4ZBwPiGbhaMLl8fVGUz",
-	"aJskrWf/BCw4UItWjui8LHxqjW1jxwoPm5YkCGWfhtXV2c4vTNG3smIJoexzoXzMK14wcNhiZpIbmTph",
-	"Cn6UniHL7dgxC7RAvudgpaWJmID0ZL2Txg6ypCtMw0kjGzEznZPBtQXlZpAopQLMkfHKxM242ddpba/+",
-	"cLUPP4FJXba0l1YhC3lqnzDh86wIYaaSKirc/+iAnlCZKoYSyxiuK6dqD6Sl4bo92WvrYWTPttfJgwRf",
-	"UTJ1r96eXNy0LXAPHhOyTMBJ2h24NWGeJC0nTBkMdKhg9AMWYdyf/2hjjvln/cHGLpzip/56TAmDT2rB",
-	"U26w9JDyFdR3EWNbCh6sEdaphSgOY/mobhCW9BEImLx1KuWtdV2VOaySdVjjbGkAbmEhEGN3a2uJ4uH2",
-	"BU0nxt5Ky1vONrz7JbLXuuMuywolAW6F9SKoMkV0K3MJ8S0tLM+D7ReTI0VnZQkAGTRlpqmgWUiXLVIr",
-	"+2w8aSsSUT5ZQLCljZvXnCsWkVOPJIm0pJwoOoSzDCFCaFJukh80FYxopJ/KOoafjhkLZJ18+GOrdXpU",
-	"7/EPf+y0OqfwLfzzzPRdgDda5xhlg6IIkVrC5iPTk4HFs5BrHZ1Cl9KZ+KQ1IrgpnNqXoSS3bK7IcKVA",
-	"q+xx/a+cDbPoEzj9XfgEXtsCIJ5gWv3ogTV2onnYdhbPm37EnHEaPp7MVUNI2Wh3WkNNXZvnnuxBcXjD",
-	"lvfJYatnM9iAjQ74IooGYBW2V87vPKut0gmcpFf7irtllUwtr0F1oi6hJBL6iM9pjMxDkZmQihwfZioX",
-	"WS5iA3LMrSBNt5N5RFfoLMEDT0kgZjTkPY5DRoxKRdRSkIgOWSTroMNi3tugaYzagyb56FV5oc4P8Afk",
-	"MzwciQBtTOTNyz8/S72IWL2kx9OSSpq5jKZsdGs7Qe03TMvWfkkoo9drXl+EN9dv+M31D59urs/pzfWr",
-	"6AZ+ex7clCjVv59YLzdhv0CIp0QJ0u6cFkiLcLH9BaWpcMEVlmgGTUO/oG9kGqNOYiilxw2pPKsTKZJY",
-	"9aRlPNpSoMImJbdsNRQ0xoGE1CREIgbGFmJX5jQeY1SuIEh4oc8VXmXjhbTRo3CW9GERHOLaoaJpj6eN",
-	"ZVFenIpYEUMGpkMXM0Xm0kszidynw1HAxpMphuz/tGSxWi3CvGPPb23Jc/rT/XP6THVyLzNKEvrQXwcf",
-	"lITBb9EayIamewudI1TSyacp1tC3ZQdJy7gaBxDmO0jExxmjSXuWUNo4ehrlb5991Us3BdE/laX9vXPC",
-	"3gsZjaUpSTYdqQrgivCllq/Qou23693uOBbGrXt2eHTyaE9NaFWJbTWUBKwNpiFyJsqHvIE6VnjC9MlG",
-	"j3pi0ZDFuK4jb6oNdteuCi2wQRqF+IyNAv+caJBcsoWnKyDOVJqhbJ5bYdFJUYbonEhM8jbCwzyL2Cb4",
-	"6Z0+NIYZq3jBkqQUIvX0Fi9OOBSJqLFlF818ZY7Zq2yXBnyNaEKqrhp6dHbm0PJhy0vNJWlabiiWj7rW",
-	"5nNvmLE1sM285eNBYmEpLG0Rh42YjVmsb4dtp/bHh9miQ0nToKQhTkJhXjbkHE0v0sxycJ+GESMh+EzG",
-	"Ie6606DQqS+7h3aFWlqlv2LnQpAZ+yCKZlPjk99s1k8fi/gFuKHDMAjgcZg25u+HXK9mouX13JNZKGdU",
-	"jabZXom+Ju/pr+73t2zlPEkiaWr59u7O3zHlSboSdDigwSzEoJpIUyQL+oZIIAdDTUXQzwanpAg1eNM/",
-	"jLWIj//WKn9fObtrSh31IXaFxhNTd34kODrn+kk/C9ObzTRgZMa6wvoQU8JsH9scPCbTLwhjtTKx4Sy2",
-	"m+x0xUjsv9gINCnAHbOFZCaeZkb5qm8qGkv3N9THZa3Y+l7/IhfzuYgVC/ozFoTUBvUAyml2iUtGb/uV",
-	"zvJ3gAS/Tu00plvaWLLzC1CbRBSYDhLl+YggUvPVBjf0bK6emZd/BS8SlypeQOaH3Ay2C/cL6NWBVrLN",
-	"vn5l38aKnMFipDb78J15WX9naXTvme8YbwV9Ie0cxV4gkDYBXUXRCLqI2Iaoew+vbtz8Dz9yGv9B/7FN",
-	"vrnSbxYMrnt3uq2ws5PNkAd0OFn56+H8wbzsdRml+cPOVYrnwuDCIn87+2/2iPmcSDN7uOUc5M6xiP9p",
-	"Ujo9h9TvzADLsF0nJrrecq2984DMQh5AEPpKLGIoTY3h59X24sPfhb04x6f8McbmKaq/0MrS5gLTif7x",
-	"6bN35PAELIOJE0Ejds7iKZ1DzhYMaQx9MZuEgjfJx7TnVT3pswx92Dna45yEADtwIS633c7WCS7WSfvS",
-	"qR/cPWxcnzd+vMEfDu4efWt++NK5e/RtBWY2CuswIcfnF80tS66HJhpjl4CLivLlcI67ZIAuQBNBqy/q",
-	"BxJtnE9Mpc5sJ7EnZJB0+x/U03sfHI/TpPa6iSc9vyAi1n+AGzMXfIu+RwwY0wK0HXZ9DKwpb11Vushe",
-	"kexTyJZlgS5wxIcMrXwVG1Td2N84qVFcTFo4cCf5iaYlvGyFNn2t0tgU4xiHaDjZSIfP0lwuf69T1OPv",
-	"25B49zsrN1baIra8S7+zc4kk5Nk5S42SUHmb1nDZ1E/zG7iO3lsZKbs6+DnNzDi/IGOhdQtJhkyGATwT",
-	"2AaNYgz5lMqKPBnNgfRpLra82gxfB/94fFVbqYxEyJQK+UTu1F+hUmuB9DK8cUoyyrDEhT71udyy/Wg7",
-	"/4zqyC4KwLaifKGqN2LM21p5Rj83hiulYYJ7M6WbEjPgAJSZNOME+xQkGhBKhHRlxPwnZBCFn9ggK6Ck",
-	"TdkhsmkQM6WBTQfV30BB2GS4IetxZ5JiD04Aq1av6U8xrxLWX664XxmsJn07auM4ZDyIVrV6SevFRMjP",
-	"ZISmX3G2UDGYhoB9RGCgmlM1ZSocVYDyQ1WPe1tS1m1xnzri0IGSeB3A4xByU2AXX5ZkyWIGySz372Wv",
-	"YV4oW650twhujc5MzRwsV+pUFCVWvLMZDJCjFDHqTY7eudior6PKu4XKxXftWpcc4432Gd+1XQhVXjLE",
-	"n31yxftk3PLwYBPXNWWRCXG29L+YQ7fzkqQ207lvZxzi59h9sIjKezQRzGNnbSe/zOcFVH3HTHU200Hy",
-	"gcRCq9hcso7VrU37xiemf6vJI5Wx6g+av3bWzHumz8G9Su/bQ6qE1hRMPfuEOxc2S7Oq/rzUgZopAma4",
-	"HZrXkiT8nbyn7bVO3yxg/r1PGtKXVntAz3WTPNNsKleeDGo8YHwCdCKD9vymOF9SFx7oBYpfebIZ0t5+",
-	"GzV436m2Aaxg89IGZi4vvkqUa6og8NXEQ+t7PRBN2/YCTKWuMj2BWHzIpwbnxwCEB9SXXQYks9G74Cfx",
-	"8aJLf6KYBcsW6kewsnqodMo0m35UoHqEqmlLOMpuzGgwgAJw0sjAsm6NHBLW4YQ+yHqPJ19qgYgNiJgz",
-	"ji+i9OQMQ4NAZseKqWIyNSgNaDgwdFUnxguCQ4HDTZLzix5PJ0ekSwuufhFbCalMSWpHm+RBPaVVwIHZ",
-	"lTqJhLiVNgE8afc5MJUoLUamvlqMGgumTYAcZAayv5KH7mSP6mQgeB8rkQ/SSkUlYGdlRHejEjeTwb6N",
-	"+wa0uI3yLRy1ei2ZuJy85Kb0tbFRA6k2o+1hSwtr2chpfvXagoc/LZh5rOIF08AxGo+m7yEv2xe8YrIz",
-	"IAgnkzUCfk+GhaP0EOua0+6xObiBSSsEwtSPMTttIdSPjDLRLC+A9dFZRya1Yqw5YZKelKWSTGU7yHvy",
-	"7fleQ+eTNDdcpJ70CaFuJYy0edLGKTySh/M5Kyl/YWNQzWm0TwtotscegusSTH40vp2I0U9MWjG9V/vf",
-	"//6fXm1j+r5in9Ulm8wKZU4PfCa7zZxh2OfJcYbtPY/JkGLaItFNA6uIZsnaRu6PJG8tWM3D9rPYJHNl",
-	"ORXmEDpHs+nP/ckmcFlgHM9cEvViaHNtKtclCtUlR3vIJpTbPh+RmDRCbOA+EQzbVqysHhHyCbaDBal8",
-	"j322oeFuuQKVNru1DeZt6wW3uTqGuMpbWdKsOtOFcn9+bIb93iMIUzex34AtFpjw7uZWQQLzsr4Taini",
-	"2yQLDjsEw5ojMZlA/HBaLLvTOmi2mu32QbP1uHOYVDTQEufKEzxXrPlDpeov5P7d/pZ40KgCHm322VZ9",
-	"t5IIiPIm+jiupy0+KfQ+QrQD1TaT44riq5/AS/GFAbFB0k5qtABnTafVcoK6K5Hnq2vu869nfOYZ5GYI",
-	"M7MYoIX0dHgPdjjhH+b/So308k6IaGWgbZJzsmRR1MDoLhOKrz+rJ7qQiFOhG8+p3gVjRzhsHZB82NWg",
-	"oCjd+GqmphFx3eu8IrVTOv+lVkTWKMygrAyMGAG8EbSWpPXAk9KGNJyEv3aNxCHTdwdCaIJXttfJt/M3",
-	"fp3ka6MwNne0EcCm7V7+0BUMrMuzypBwCQgvsbmdm3tTc12oXWtlqzQpr6qP856uBC6SRr2GgEeUa3Zr",
-	"xCWTdYEI9y8EzYKacyOXl4VKp53DtQENpt2jxwkPUD2QSS5aIs4j+qAAVp3ELKIq/JSEY2B85qYB0L6a",
-	"z2tIxES8argzd4iPDq7oZKPkRX+FffLMpihhUEFaCWG9m/foH+7l9Zfx/ghZUcOVcfUYf4qIVWozynWs",
-	"2FjXoOucy34Tg6ujVDX8oulmGXefVeHJBcrJ8JgLRb6/ev3KE3MCodhrhO00xATMFiiclZSB9Sd3a/1Y",
-	"w9xc6/dfQ+g29k1D7SVuNDhUtP57IAlISFpzwEJFDHtipJRcuAtnG5XxfW2ye6iU4YSzfRUBSCteIGE6",
-	"bYVADiNKeIpceMNnuRiKYPVA7qPAxc76nd6G/jhtY7kRejLNL/1trNxGprKAETVlsxxOsq1mmhVFdEZO",
-	"S8lt4GWx96bTTMbtRGnYjq27YZozqfV9KUOVMWqlFublVGjNxoYvziSLPjFjwd3Y3HXfNuK57pObygh6",
-	"pBfmU++p+JgeAKOzsUgyOMcbHYQpherhkE8GNFC19eA2SyWvvRtmEzoYgfsevXTQ+IaSmM2jVT0JbDRB",
-	"jiZ80C5rwVUYQSjgVqYF0DutyXXver1peuTalmkQsACS5N1d4KyeptgVjNRNtAvHExb0Q67E/nuh6blw",
-	"AqjXW0+ug2xNNGv/crBubTxLul0dqHkcihiIbLsj8c5+V1zX92JJFjEU9YFj4TsFlSXCpIg+faWsDju4",
-	"B3OhhBxleIz6OGYpDbD+FxfiZxb0gb73A9cHOCrWaBRKYubY/PqsxOOO9nQjkm64PP22//7TA+332lOM",
-	"zvakM2td7l6CCwyxH8klcSms36YrePVrJfSEKpPGk/UYpjzz67shjEq9pKEK+aQP7cL2s85L6Dy2LNx2",
-	"mvvr6Yyhl5LpYkb5A4l3Xjet6eXE+CclLxgP/JXdLO30uK2gDsMlNyiGzQvbDM1achwu1Suvpeivrofe",
-	"F3fRjnPGqg6u56YsY6p4JZfrN8+rut3+S1TSIhsV0mq3fheZUQWZuNy1kZK0dWdkerobN6s99ehSCcea",
-	"v9o3gjCouwL1BzBPEDoT0NLWCQ3p8TSkhgfJG8K2wXEGNeJcIWNq167xOZGogA9HIqIpTkzbYWK8GAMO",
-	"kcUZu34klhCjYEKOp+FkCna1CfNmDFlIyiK8saJGAkJqYkhq8c8xs57xAB0IlhNpToE52+WzXvl940Vb",
-	"XtXhj92/MCVkEZv26mFsetNpJTWGy6FJXhRPcY97j3HufP6W02UQoR9DNX3tZGFtI59DE7NtEroiqhwd",
-	"CRmruc3SOEYsWCaiQL8KyuGTpMpZu9UyJ8/+QF6HT93Mm41slCU5XoVYCH89SF92ladRmlXtbNmkbMFp",
-	"2AArRBSQ9eHqWZ28f/mMHBwcnJnAOfaZjpS+/cPPZKypF0RAEoQTk+TmVkpL+oR3rlpn3YNWt9VqtjsH",
-	"h0fHP2aqpum7uKHCWZ48T7J5nScZ8uz1gi+Hd42Hret24+zml/Z1q9G5eZT8fd3u3PR6wS8H1632zaOr",
-	"h/r/9N+d61bj4OZR97rVONI/JP/o9Zp6yOO7H72E+uHi2ZSqtV5eFS/8McaDhWR6hAGRTPMiMggDm3w5",
-	"peqBrNvwCmv7b5LXzJafMnXDtBDG6YwFJNElbPcGOPK+wr/rTRLVxyWjjlPpOvKnVKbyYNLl1grSIN7R",
-	"YOPz8AwG9Z4KbNaVDxFScTiZ2N5ANgFGLoazUDXSuLd8I8nM8wF2q5MF6CGjx5aqTt+m8tZ0leQovdlS",
-	"scLETID5RTPyjMMxD1Nx6PXuSLdRrVybCNVuHZ4enRwD4T6ninpuqzEZBFTRhvFd2i47+JdpEwYx/k2S",
-	"vGvaAdaN6VRLmtKGhgygvNXAyPr2iwVHFLGE2kXAbBYtRPOqpMIItTV/TO6upCsfXW/vtN5jqbBfqRmg",
-	"vx7WNq0BfYlBHy5Kk9kHybOBDW86vyCXz/9cVlDcwyngAD+QJAzQR5YJwqXA5yzr0Iurowa0DE1dBltc",
-	"zNfFZA0mZ0zRwJB5ZVtou8jX9gOIhomVXNctYVMu9uFC64HvaJwLcmxXxTuXxtZkDAdJUFA945vAkur6",
-	"AKap+77cgs0T8ENb/ajmYNbi6aaKrp5NF/zWLxmPY9NpNSWtB5J8uEioxEQ8kBd0NCV6CrhfMC7VuQfT",
-	"z8GaBTeQh0lYathMlDRM8u5mKzdN5OOrVzZ2LnEWW6lw6/oOwFD9ZbtNK7VcS9Z78qNxrnvbNj3hw6Cs",
-	"lZ0ydhE3GjvXQWF9LKT58GJ7S9zG+znLcYYtiKfAVLaZN17TLc+IGMCJsGXeDluLtdg2CfAVUZCmLaeb",
-	"pInMaTGxSyNa4ADFQKw6/n9DKjavYSRDwz6BP/CgmT8YBGdDmpf9Ask2+1fNnB7N+IbYt9AVduyfSam0",
-	"nKyyYXRYJS90CcmfdAh9FDNX5V56AGFHi50jBRCB/XgHNpDDkYHdj6XkmvTFxBmOmUWFP8Zl312M1tOx",
-	"vgczyTYark3DCXMvOxgBkzTaNHYNJkaHhttjypOGLhVdSRO5FKKwFXJ38Pa+I3GKqGQcCnaWBNlkDaqJ",
-	"z6r2D+8zmSmzH0W1G29gzQ4N9X2NDu4KXePcQBvNkiVTdcJAXBK2LDEm9Qjb50AJYxQERf0qNRJnzQma",
-	"JhIrsQv2wbbN/J1l+Nv5Z9sQzOj8GnF6Yyqi5KJXNrW3J5bzuqnhMsCjNGjex/Tt23A3kGCb8AGPa73U",
-	"TY4BY4QzhjsdCXFLskt/aC1zj5Lu6eOFWsR4cYecfLh6lmZtMLJiNCbgmMkcpBLb20FW5+pkG1k87LQ6",
-	"18eNs5tfOq3rg8aZsay18V9fOne/2F+/HNw92p+N7qEx0rXrZ3ePvn344y/Xf2zclH72qHof7xc24PG1",
-	"04lVUeit6RSetjdLDl4SBvB1g1m36ZCWhhtURRD8E3Hlu9L79YPcteJL5nblac7OHu7XpH51dfUSc1eG",
-	"ktgPSjoSbqp4iPXhGFAFoQKf9yq+kRVYTJL6fjCaddRvpseZtWSiKW9Ki4oZcDWgEJUNhqSFrNpFU14k",
-	"ZBiD0SQDQMuA0EgKIxPJFBNph4H97Lepjb1uyw0a3pm3zd7LrfF4BV+VxCXpZ2lbiVQkSSuwQFUoLpYY",
-	"/ccx849EocSCxFFkbAqzraIATYbJBuB/eP+qhPD9BtSEMBKXgLgFWcQ22ErqXYHLxGmfl+7zaKFF4bG9",
-	"tpMvseom9sO0ZqUeB8MKfDuiM4bDwzGBRCJxy/gTtKsbaUKrm1Ij72cWC5/NbASd9bF+kO+Sw6RRCJKF",
-	"3bHwPdBS2Gi6WWmu1rquIHpLIgaVzNdAYnIu6gR1VciM5qNoEbBgP6CYEpcbIGQ/8yXr2HDlJlYv+Wwf",
-	"UPirfBp4fLvjVWYli71tXey1uVsOa5LAuqlrc6srrmACt2miMIpvmYZVlHZ0EeDsxUOIPiNI5q8omr+b",
-	"yebXv+5ssCjEMAF3sdWBiRRwGdo7a/+h++gnssbQ5FblE0+scxAGWWjWWVtLB++aBj0jpn8g1lJIBoft",
-	"1gC0buTP1oGKpkUwyB+RgK5kCXSZ6j4TrPKuv80WunOM9PjsKwWLZtcwhfpReh3FWGbH+bjFgdxWRPKa",
-	"mncWZCQbxUz1951D6yjuDvxanAHBDmxhQRpchFCkunmu87UhD0AxNYUrEglsc7lrx+6zu4hIBcaJ+bAI",
-	"dLpdye5v177ATHaeev2LzsUkasFwXGo3YuUptbmIsU+Kr6Ly92JJIgElVowEF3IyC6MolNBERlZfsQfH",
-	"G93z6Jrw8iAuSNrwJs3d1xJe12VQM7oC+91IcM5GSX1zkx+NoRaQaZVEb5sIRxuFAZ+ZQklXry7NOa9j",
-	"2X1HhtX/AZRAZduYYXAiVAUxuRnk+6urd09swSWsc2A6FVkiD5XJszLl2B12Ypk6WFh6HJpsQP3rKMsa",
-	"zcpyDXkCI5TY1Wiyi7A+j+3WZEFGQrCNnmwrJR+LNS1UvfYQQ2kPZNJj1vT/20D0WleV1u62f2YIxgEh",
-	"1zhTnU5m+gYGZQM8J3nkxpjVYNNOCinvBQSA+217zlHVds30WsuBngUVypyMjJOwHJlnmW5s7dZ6ITbp",
-	"iessrJ5hBBWM57nhJH7Og+QuMP1uSaGtp15GYs24UBAQY4L7bKHARhgMjP6b3relNTP7IDT7uZUYqzTr",
-	"S3qqjK6hRL8Odh/X4VfKaLON1TSjQevjYu5NWjJB3VvJJZx9VrYZ196hD02nWY41A1CgZjSOQiaVP0HP",
-	"XUN1vVkgwAcyrTtrnAFImGPmyG6mAJ+edI+VaDe1pOeOk2NSL/W42rXpN7B7tz1WehF5185xO99oOdcH",
-	"pn/zpV0/aN31ek33T2+8r5movxkB+YQgZ4S69f6mGUqZg722eJwfd6VSdCr+AO2pMIpMhWOMu8scJ5Po",
-	"ZTUbwLN+ITljziWc5kskhjqjrpRcpTnAP4Zqem5b3m2vqRpGXIz4p86YpRH/9qVsXP/GbpicHLpl2H4C",
-	"4UZh+8n2JYH79vtmBqsV6WilmjtEa0NhrFCqmCoRSydZeZf0kJ0LeOc0tJKysyk2tHDYJQM1DfkAq2ot",
-	"3XBcTeMYmGwLXA7G4AUHNWw5FVrhxgJSQVpcJbEiQoCVk9SYrbs7hc6VY9NKv2wpWJK8POTnK1cYT5pO",
-	"R0Lc6kn2zOnBc70leBBWDwUHnBB5Czormmrv01O6sip6AfwKTnsJOrovNomzpdXgXbeVDYnX/HYqltzq",
-	"9SNPTNc8Zp9CsZC/KUNEMzWQrOWEU4OeYutx+LnuXWEFtq9W87L0k/WeorSLHOVaCYoi/byOS0bHuxhj",
-	"t2gSs4hRyap6Kp1j7LGdMS3naSqdN81V/VWlj/RmOdqscJVjkSkxRucIAgWB4YoM3r29vBoUWX+W959l",
-	"ljNVai6/7T5+/FCvpNU4u7H/aDZu/mB/e/TtL73etfHZd2/+2OvdPHrYhdAP/ePNl1b98O7Rtw8fQ9TN",
-	"H0qa8CXE5uepekljvah0fcDJo3AYU1itlnovFeUBjQPy0VZkhxiNsNi3PbPqo2zYy3Iq2ah/fd74EVf4",
-	"x8c3Xw4P7r7xwI1naRGHanWpTw2S95DRmMXnCzVN/3ppWd+fPl4V0pXQY5KW1wVbA+wYeUwXavo4EhO4",
-	"C+PMr6b47aBOoC0woGBgj6J+3xizMFeHo33H5KL3OLYKgBq/TXJuKwLam0XMWVKWxdb0sOAxGHO4UGAW",
-	"Sh7agsGBgFpIPf42dovJPxzI2/7//vf/DB5l1zcPG7dsJZNsIxMNNYW0ZlTdH0gy+NyQIzFnA6eHGhb3",
-	"xwscmBYYkAHd6VZpItYEJvhTKIiveW9l/oVJY7G51bZuf9IOMQzSQJlMwQWFcWkIX67Mv0FCk0CEKVv1",
-	"eLpMWJfbK6BJLhkj1+dpU+hQ8JuH0JDrMc38+ghXH+pVTBkNYOXYXaj218Zb3sBFN96OU4zQefhn6PKt",
-	"UapZPVaqu2/auFNw1pK+xz5EZ9lS0iYxl32eRyJmsewSxjULhw6trDGjYZRUgzR5IgvJYjB6NgkmE+ot",
-	"0RRuLjqp6KrHsYQw4BsQbNq/GaKR+e4eU/qJPckE4ARsBHRmLnxFJkyZGl/jSCzxincq7MqkqQKWo7Vy",
-	"bVYET1sqmDLK+BZKpOlDyOaxHW3ReJRtRZLU6PwQR7X/n713X27bWPNFX6W3ZlVJyoaoS+RkharU2Yov",
-	"iXYc22PZy3NOmC20iCaJJbCbCw2a5ni5av46D3AeYh5sPcmp/i7dDRCUSMmyE4dTNSsWiEt3o/Hdv9+v",
-	"uxWJiVo5gzt8hM77KvCk0XdJ4AP77z0Q6od9vMkevrg0CXQWKDsMF/Zi+ZgsjFbR/vzH1Hl1fnviRZ5O",
-	"vr45P3wA1ryBaRsscaMjXSlCLiCoKX5uVqjxpcq6EWAbSDMPp8BtVVSVocbU563F6ZkArFfPAccEtWMl",
-	"dZWPnXULK+VkARA9OTn3b/8mnoBxbis1se7IYacmqJ1FNp2kYiyvajsvaRPy3O5E5/kvpdPTR04yUDcY",
-	"jsMZLNgOkP8nCISu+AEEoOhNDw6+7sNZ8E+VUms37CZcsD6G37/uNF6653cJHtbyTcHNqikyv1QGnarj",
-	"jkh/fLzkGpnvcWw49RQwISMBq/qDydiK+d/nz59hreuTPURBAb1uuCG50TnmHDDTn44hGCfHyoIYmPvv",
-	"XHxzLH7Of2CWVzIdtZpFkBtMa+P2dCtBDmAHiMOjv7pbYc4G1KutsBVqkLtLRmYGrIMY7uOGBarQNoO4",
-	"WdIm4LtCYmtMIOya26uTMHiEIcANO+epwwypV/z80c9oDv1o4DRndp/DB8QqNjOkzAi5kLjPKbN/qQoz",
-	"IwrNUlVoa00QRCGm6yF0eVh0pTP+FOpqyx3cE199dSomqrRGf/UV6Eq5msWTLLVpTlotIfp4GNi+w88m",
-	"yRAevrpRggCAzr5Jg5cDphj/gu/orfPEmw+E4edVoPn56isEBoCDPAjgjapr69Tf6bI0Mwu4qimglJ+b",
-	"adlXKU/F2213EOClUmKc62lFdttprJ+RDQpHGnyKawSPW82EyDaBZPX1y6ekh+OhgnZAJi1QDD09kaUc",
-	"q0oBDUFfTq2qT1n0pXYGJ3whaOzYE7f+KKzqiiigbPPX6tGOYI5ffUVMHbbz1VfilMk4iO5OemMW2Dlg",
-	"UzW3LFOcx7R/osEDSNE4GM3Uqm5Pt+7aCvQCRazqW1hMZA4sk5RA9aliIB811nmurBLAuKLBDWWug/hx",
-	"bnGnp58zNFcg/INddKmUduPLEgKyV1FGF7ZrTAiykx4fHOLVF6WaWpXudsS5EVdKTWr4CO4MELI9jbiP",
-	"lbwESJxJadxCKivsCMIWfO/EL99UZxDhLkz/CknElKRZVqZUWTxPkWswuaHWti5DzLRKF2ZwQpoJdTNt",
-	"gxSKTi0PNTIPIc5GNBa0d146ExI3jncBiPwLWrd3hVX4EvNSQJgIP8aOc1EHAzzXthHHwZWkpJu9XdpU",
-	"Pe0MYxuBtb3LLaZ85mbajWDzRXp8cJwmHsqlyK8U8hGEQlT8SDEDYKZVRzxG44D9LtSeaAEhYUVFe1UC",
-	"l5KtEJLd+X7oBQuKE42BN4H72NtIIaChCes4c4K+MtrDTNA6s9zBpXayMrdAD+v0l3tFsXENoNzgrskm",
-	"OZx7Bd7mosCYs83xEDHlMXxdMedNADND56EAToIum0/1FYrcOPIe3VDRw5OR7xrwT/nHooj6tORYZSci",
-	"lXoOFIP4qCs1T0SqjVYp7oGeBp0BtROs0EemyFDS8HZ2Ght9E+sBBECCR3jFPqIWDz8SMblFqg7PuZHy",
-	"a+lX7p3VQJHdK3rjQ45NlzahNXFWjOxX1xHhdRd0YRCJPb3U+64jsaHC8Sc41y3+pOkGGFKHyF+JrQ2e",
-	"+Z8PYEZfVj0dEM7hM3MfeCKKfAxpG51xYTZBnPDlEDxeIiMgUCK8W5xnLPUQdaan2YpwWpKQaALxcDNo",
-	"RNs6t6QbEwS8dKs+a77nBFdk8e0+541t/UVpiJykAacuL8M3j7EXJnmBp+AQQFUciFxDfOrCK/h0t9PT",
-	"5zGKaowfT968L23y75uXA2pQVSV20hevX4l94EHcf08YkB/2+VbpbuzxoDA9wV0UoXzjF4FnzghClZgm",
-	"LbEVNTYTSIm6w4mCNDMdMJ5wI5hB+J2wcnDdglsK9jxFN5Slt592aL1SDtvxl0xfH9hE8L2huKbuGicx",
-	"dAVJpzwUH29b8XczLbUsfP8ggAQgphcTJ6L5QaAcQbihoihz5+mQdqziYD0UIGjwEDz8rPvC3Q1J8BGz",
-	"JjsHyJKS66H7e2X/EKlC/26caWZKQB2Vc1tvw6iBarEJ4t8Z4z3xQ6MH2P33dfIXNpMp9wiboSN+MNUI",
-	"TS0szdsDM5jSFTup8/n24a89unqX1SkgJDnh3YPKJ8YOBKeWqOBSt6Rp1y3KPynF90/hLhP/hNCDk7b/",
-	"7Ol/7u3t+f93p6bITCT+KdLAY+T+fNVIGPoaJIZfgcu/2plq0Dq7X7lbPFJFJWu3WEQ46QrIwmJ7C44B",
-	"6YTdDQL5sPtzTXphvl0Gqs4Nx2hVG43SWTd+6VD0YIgsJWX0Lr4PgVi5Oz2Bf7beqwGtAhf3NFhc7gYo",
-	"BrnxFtUFOKAok6k43KfvsfDjhHhhq0W6KOeqULQJ7j8tyQfi4fZ0YJAKRn3fZE5VvJCWqJjjNJlb3MyA",
-	"NXilzYxNVGWn7kMLcgJvfOlEOm0bcobzrJkAAIsZhqBVDqKOXot2JhyvLPUydX11KljjjA4MnbFyyg2x",
-	"KcBgdVO0mCKCXkgc5/gOn0pb7cF72jt7RBhjeeXzENGyUtYO+GrnXC0L7VIj5fyBShYFwh+KNyMD4plx",
-	"hqByuHCf9ZzU4BFYymhKYQq1MhP3VpY435E/hk92jwVRaSrV2KFDyImz+nYCgPa8c1yhEIfBlFPm5UYB",
-	"DzYhoPI6Y+noWIzA8g+Lq3R2Ehaby0BGzsKAbwth26hRDNm6yfPNC6X7ivwXJO1HsYSXoKQ4fMCxFiq7",
-	"i31osF264jg6h7OzCCKMbh2y/Bl67k9SD90NppOvvgoejFvraM26XErnv+yAMEYqx8eXC/+FdMQrfGsA",
-	"u9uXRRFc7WtFPXJO4xstlY9v0fc0BC6D0kyHo0RMDNx1Bf3RUHoPoyAf6D0PElnDyUqEB+/am+YYd/lx",
-	"7/VZ5PpC9oR5tEv3hcvLIoKfpu8AwPfMAJMoZqbJgAEASjCh85h96oTC42FlsWIKtREhuf3TZ2FiPeRO",
-	"IJSub52g3Z/m+2+/3e/D5OJfH8B0vmlMka6IT4cJu+NyuDfNUxTHQggnY2zFYR/xvXgvGuGnlOJPf3kP",
-	"9vCHVHw4qV2auy01F98Laee6L3Z2xfcYGRc7cibzSgxU1R/tpH95j8v4gce2/xeyTc7icHci3vvhfNjd",
-	"7fzdGr2zW3skWFqQqvgeCkoeIX6le/ev+Ked90JO8q6oP5YXMYkeUbs1fR7fCxw6Ta7xfIgufy9ou+28",
-	"F7lTejSVEM/u0t2SMGDaXaqLsITw8J52u8iU+TD3VT8T91mOp7YCGjntP1EG+RNUw0+X2Y4400GuJiKF",
-	"d5Vy3XTkBcS+zQnElnrahyGNxr2Nj7EsX3ARnFx7FY+BEVfLaTWCnlzy0QJIYWaTkE1ohTeFEKEe1nFS",
-	"nRMPcuISfAp0LGVRdHnTTko1kaU6Vzpj4GPqoe8KeB1uyQHeNMoufIg25nuo+e+KJed2/b86tsj7amfv",
-	"cFd8EB923QBestjgnY/BMoSYxL2BKPJAFCKzOQRowOpBzet0d+4rlq0ZK1QAXIIOpinohm6UwHR2Xk+H",
-	"cjvMrJFC9FkMpTPoG6lmykc20WPm0IAfNfmC2O5M+5JTv15SO1tTe4ChnnY+gnNLankOH/mF8laqzQMt",
-	"GL1u+rKM7ivI+edQ2d8Rp6SmCwMUQr5jpyhEasML3tlNI11I9wVfvJzqnkYBB0/uxrYhOjeR6RD5OTnH",
-	"ABmmkiPhl0qoLK8Ue4bnlZlMyOZLnTZ0g4F97VxEC5X0D2HAqBpZvtVTBGaSkgaAz6gkAcQ80Dg8pxlT",
-	"wFxLwbGEefV0+vL1s4vHL18+f5kGCw/UUYqaFnFl45C8GdQ0Pju5ZWlKivvxzuDaFCaTXTDBA7Is5//Y",
-	"qluAkyRbkFELEdW2432Inj6t9+2jM4DlZcE6JjBcMugx7+ehGU9qbVFgiwkP0IeE9jW4XbqlW6006ekU",
-	"sWkpOuxBZL2hmhr9CBxLqEsQqZ1OVGlV5u7kPkwuokPuD2zycgZnN9gT9Il1RJqVMndeZnxprUeMTXAP",
-	"wNSlrY/fI/r1O7spGGIVC5vEn8RIyO4UktZuWBg2JBh/HOgsLwoPdFlDkwxGISc88NtRNftT+4vZsK4v",
-	"ulvZBchi3sHODH/4+vzV819S0XDEIBaVRlfRPF55fIYc6820uJT9K5pYrZc5chKCSFzBR8AP0RtawTLM",
-	"SjPp6RkZ//PIx65dQtYXiY0uAuh5fQeAr5FfAfqvCRrtvDPgV8j18IW7gI3Xng75ZXgYRjVrdh6JK3Ql",
-	"8et3Q7Di0lSIHGoD0RraFBiCW9Be7NzKKtdDy5qekIjDknoFR9HbJjBpiMfF1Mld1njunTv/4fUr4e29",
-	"/ffMHeOk5ECpzL1l3ARP8sK5tJUxRYi2B5xkbaty2seoKgWqqMqkhuwOvgLKPfcHOe3ub7TXm7INscG+",
-	"O37wbSJSOZkUlHLfpxP/p7NI011vjLzH/wjRg2Kb3lZX9Lb4ZLsPMUfslEOB1NtKoivyqqBL/uZPFC0n",
-	"UofnVlccHx1Fx1Ga4R2gz9Fkc+LAEVKU08LbjkCjIftVp3ZfJxbx6usHSsriIs/w7IPD777Lvu5/s3c4",
-	"OJJ73/a/VnvfXX5zuPdAHQy+lt/2D7Ojo9oNFL6Bra749b3obRG2DK0WLUNSG1BlzIUzDvE4pATcD0cH",
-	"B+LDb3jjD+4lPIKKMqjGRSEP6XvoAM4zpat8kKvyRKTwEJL7XgmUKlIt8JuzpTD226EAIlu67KrxF+qe",
-	"tm3hw+o4YcwrlEbpK5/v0HUDvjBDisNYrrVWIv2PPbJj986ylKP9PsjIH9SJkD0NyH0ljdYY/MIu52B2",
-	"Y+ZPVj5f8Ff3gXxzLApVVeDkIuWEs4ZG88lIabvbIa1rUwHvxnI2B2DY6HuHjdXTtLHgQ/nmu4PDXRI+",
-	"cu5LXthBQapKAaCMdJOZ8tUOpaIYf6kmUBeOhRIByR5Ut1fS6DalMOlLvgdY3wxvxdopfemu2QPj0he3",
-	"dMSrUqGLYjLVGuXraTJN8XsDcW+Vr3GEgCElWUNqozIiM12UNP9Gxh28RazS+TUdywI5/S/oh/S3HS8g",
-	"Fn7cFTvHBwe73fhO1ABO1ulEOoukCwOFD55ayZ2Kg/g3gFn60i73QQD/VW6diwjlA+gNYJg0lEV57KOO",
-	"+76+epK/izdx5yuczmLiKZrOwo9+OqdYkSL8L+7ZUw04vpRVCz+5nYmbN8DlzYCUqaQKnVnpHEeY6Ymz",
-	"L/rT0jqjEcKngZsuAmFmS6DIIQwjxFdPnfU2nbC+pmdjYJW/Bi51g+SLwKdQRdDTXF+lAVqtsTx5psYT",
-	"Uyndn19cqXnbIjVOqb359Cz8uPezouT1eFLNkwhVgJajyYZEGSO3KZzxgrM9R3CH16/PHsGWgIoQ98qh",
-	"VNjtaTUYqL5/z9pUFwMz1Vk8dH8QBnuMg/Xhfkj6TmQ1SrwjEhKoztc2pf/Bf3/AxaAIoQHrpoInBpDa",
-	"ElCDYRIPR6p/RRXjCfWiATwkFgbFL8I51iaLMQ9q393CrzCjB7T8bhJYBoK2hw+sgjEI88E74LBe2yhQ",
-	"A9JYi/TU3TeNlzOgUzTXNPwCw/iGhhGyhrQksS02VlkuseMG9+wp3IT3LAwMD9UtGbBgsCV4McFGjc6U",
-	"0aKxEwrJBehkWQ5rw1/40c3g8Guagcc3CmKGC0UNYe6Hglgo6oOPN4kD1O4UbSqVcGUoXeu+who1RoJ1",
-	"nNF+LwDQAwoGtbOc+5BCtU7ryCLEeWieU01V0Cq7gNW9AAsgmmz7GTDjB/GMc8vY5PV3VOvACLvKeTjR",
-	"qEMWM31odOVej/MHIE1Yf4088gXzLR70wo9uvEdH8Xid2ES9gtj1sQnZhXmML1Eaj3Nrcyd7vOyuiSPs",
-	"6wPh7JQOfbWmLAFopWFQNKQs77YSFHa+ZDYtP8P683wo3I4VcYzExML/rSotJeG1D4C5j/VssPeLrPqj",
-	"tAsxOQQFmahyJCfWiamEBS1olpzEEUQD84r9cuxu4L+wewKSbZA7F+njV3IIrwxthTcjA8YSMNOwtTDV",
-	"UTNKfeaNn0BSHC5ICiqCigoqY0uUKayj3XZNyWlTqWFguUWVwQ+1AeHjTckFZmyhgIgEVAe0hXFhIXLp",
-	"2+ep8Pek1gFFZh+47rT4VBQ6qne/YOeoOBvEQabKmITo5TlEiVOLSy6jiUWH/bSadahuqBAzk5y/xm4G",
-	"Z8/PDIQAcmVDeDan4B/PyE+czZFodOJnpSYhnEClF7XnJ1TCiYdAGroFRuBkiSySY9V8hf1SgVskC9v2",
-	"IqOf49fpVXwTfT7o92Zfkc7iGhuniyxqbqxZB6fdyUUIV9Ckn2D2HtO0hPnJEwglVdGw/UEYLCudZgki",
-	"Bb8p07HN9YcJ2/5gAcAs/Ln1pMkCeLCfULNe0kfaoSiN/g4FY6FajKflzltmpDR/85M8hX7kvenECQ/m",
-	"IyYRBw8G+YYlcbS5lNuB8LQUy1KxVExyZZVb8aVFoDRWAHW8gHBcPMzoMIzwu3jPRAWCy/ZKbftT2cey",
-	"1ACaXigK4sYyXwzz96mtYCI86JmSVxe8E+Nh136oqUQ+CDa3tABMNJwqa7txOg74K/tmPDbgOjnv03uy",
-	"gpr7yLNh4tGwb+I35sQxDRb4lLGaNxppOBqvL9eoIeFbAS+YACVnI+MsRi/w7OIrhZH8Am4N8/HV9zEk",
-	"K7yu8nBJrKdKWakLCMs09mx0HBb1u/pHiUKe4srgcQZSRI/ANvLJMFN63WVxV2NLPsYXJlAv6EQvzucN",
-	"ZJxNIwKAmU5qwQGfPX0pK/XUDTIViJqGkNkoUsc5Kc303V7fWCwp8ArWBs1hLsZSzxn7yNb1R+PHsBbG",
-	"iDEQXUN3BBUsEoQciY88SB12N+GgVtXMlFdEVEH38Z8whFbgGw5X1D6x9uXpiEeGUO7c5qWuK+jckNPK",
-	"jCUwaRdznrfML/4xNZWMp8vH2t44dUMMp7ARYcinZ76iHv1nKGFmlZWQfwPdM4CV5/7MgGZj6SyS0D0U",
-	"faPlFGHf+GlB5fqdzYlLCDDw7o5d81xfTEozdMtY05jtp/gvNKTY6mVnrZ494gxhrers+omS1odXlTdv",
-	"fqX8a4rHN87tGKzbJePn32tScHGg3uCp6RvOvfMB8J1NCY5FLGZACTaCDUk8m1Dgzf0VuDlm0obXhaQS",
-	"ll8UJVmRd7r2AcY/RC8FD7CXgI0XgZ/LsmkJ1Ts5lEOfvnr4U2tFbZSNJYi+1F2W7qInNAHze0HERyQt",
-	"Laq0+WMYOd2J3ZtBeOlxCTd89PEz0ijWFTcSTycoRWINkGcLBj9k+ZzYa7X6/a81veQLhmlVKHZB6gp6",
-	"Ztwwu1EVooI2X7c7ZrLMxA4uZCJSQs1y/2Sacfdvet+7sM9k/wpoe+CajngeQgo+heiej79D3IPvCjua",
-	"0L2QYCby6+KqOO6OlTjOiI0kj/Ym1hjy1mSsHAJyqTuxjd/Agz3Y7foyRUoc5hE4HdIOMd7ElZpUjcEW",
-	"GK5C79M5imJohNEcKHE+ROlv1xVpgQrQub/siFOuA9qQwrxegCMdJoa45pPpZQGQhXXvvP5bbWOQQw7B",
-	"Bj4hCYhSeYXKOEySGoZrUsR50ngjvJTuRClJ/M5w2EHLUJ0VxfJ9xgUC+hiy8PW3EA3r8FQpWnlRmQu8",
-	"VSNwV/+xNlly2drLLGlL1j0NLvgBgwBrbWg/PsMnUZK5alBLR4qZHZSGbubDQZpECrhUws7yqj9SGTAo",
-	"5ATAFAIpRsc+e7etqgDHSYaEdI4RZGYiEiUvFVLiRIPdljoTw8cZonKLaALhaCTHGwUYSby6kAQACQEy",
-	"LhRZQZWtL/iJBhcRRRJKP9nqj0ozCXhnCE9V65ykfkKaQKjHicbvD/rhn1OISfif6o367FxiI2ao5XHr",
-	"PZOxVxzvg4sQSW4MYNlJNX1/euY1CRYDkTaJr/bFW4Cbwv6tO1AAsEnsbEYvpDL4vmy0Vd1bK4zMFjZr",
-	"+GFX7DzwTn00vBwL9vEkN4iQMCgVEHE017AlLxgNhQCPG+OgozCI48VBZDlm5EJIHsIt9QdHD4Hq+YXJ",
-	"0tFlDxmoohA2LwCQBSOW4zzLQl6/dctET2XY5sZj+TA8t2UDQKIQpAG0P+oq+oimWr2bqH61sMrRY3Wb",
-	"vIyPNx+McbSiCIhIUBkV2ElAS0CVD4ndTlSPijFeaj+oytx9T86cv2k7ontOcSn08JACsJTMrI2hPlCV",
-	"0fzGue0bPciH03LhldZ+W7bAtS8MJxE69KF6z2KXqvsHFLbgP30VQi1hivN8pah4n2dyUmc9D0ksVUwi",
-	"izrquCAxDH9dXE5tLW8ZHa59mfQO4PbOwwPQN3bmyIYHQ7vrlc6lguQg17OGtlr8oT9S/atgjKF3sPwT",
-	"9s42dRq0OuL0W9vIYfeQawpmu0fkCGO/aSwnqHEi4JXAHlQAbJr0Gyi7XFhbOlQbXSYreSltU94BngHv",
-	"aPaYppNVFyu7vJhq+VbmRTMRWf+lfSh+D3FrV8DNhZ5G1MgYg6YwHSWKbhpf4qwwANS7yWH2M+H6yngO",
-	"dKztNQO+5LSCNuvMzPQJdpxaNJPr46uQyNl9Zm3vGgs0A1IIJuvqnVbeqAE8sIssL6v65xQdb11sCFS7",
-	"c8KqD/IqqiRKIAYJUK4Bwhu/ICKGuHFTiDOwLgppK5uIqilBgj+IDmXdC8RjMHYs8YBOjHq7whLRhPG1",
-	"qGqqI8CPmVEFPRHe864iU21uppxSCyoHSvxeOOfd/fspOkGlEpdg65elcynMILg7lRpDeRPEb3ceHHAt",
-	"PtxczhOoMaPfd0NXWqiWSeod/SA9eprqQahuhWuXiu97AJDe20qxYuqvR3/9625XDAzkHPIqKl7C6JXE",
-	"Wk0sbo4CpQiH7wtdoO9R/mOqEAskKnSJw+Kc/kPuN2I7c/4gl0a+RCwiLLzizw9KGBZAUVoKr3h4I/kW",
-	"GMQqS3EdVL9dqN0h2K2Fz7inuaee+Hfj7iqxw6UqVs53vR+f5YOBKhmQHQvj6Inu9TnbuBZSikUkS5We",
-	"5lBZqI/ljtFArgD9rHhnXsSxGptyztv7CjlmAnTKEAUh1rjETSt7UefwQkzwSmF9RFi7jniOYgn56cxY",
-	"1b7vRqhQzDhKmFcYPj5yXxx3ENI+pnhAenzwnVgW2wR0pCcYOYYsalJrkkyCROZJQKNndJQ2DO6NHYz+",
-	"JESwkT41WLiQJpQI302oJljU9wbiQKuM6v06PvTVHk8FK4n3R1sMEnEZ4DHHR0eiNS4Kc8cyYU/vXCqs",
-	"enBeJFtmXL3EsNldVBPgkcMJuRWD/B2D/viNxqrQevRqtzF+ZvQnxJ8B9KYGgBrEsn1un4fmf6b54nal",
-	"ur9YMIA3K6nnE0Op2FTVEREqBayelfNQo0JSDKsF/DcN3wnYZrBdoarQ6GLeEemL16/ci4VgqfvHo8dP",
-	"H796TPW2Pz5+lSI4p7vblZp3sJUKPlGuGW10Y8hKDI2zoPy+4hbv9PjoO/eIBwdH+J+vMaj34OAYMjXB",
-	"UyG+uJmcd4UUAzUDi9Qm3OALndQ0/cxML6kG+K0EXhFRSp2ZMcNuWWM04bw2dCiJ0r9hbQkoG9+g71wS",
-	"nCw1tiLfOCwJQVVo+h5wy3CFCt8E6cJGZkaV6YeHB4n7umE//LXz187XuwRgCLqkp9Ozwd4zoxXVs1B4",
-	"s97Tk37t1oqQMMBEBRnvPAXYJvjeOWQLjXo+fMMDZDA//IZBFEeVfUthKFLsUiDHhtvzPPdkNJWoKAf7",
-	"6+CJhGvEqILc9uQmsW0j2A5nMDPV41RbpXRX5M0YHIuLy7nQZhaqFgHsUKuoesaj9/R0enx4JNqKlJbn",
-	"rKVXntkUGu68msMBd5vxpEhI/IBtnYSHI/sjZaONjalNHvdOqs0eKKR094TflPV17lg1biE9DNc1mlyg",
-	"KZN2M6M9o2XARAiIs8dACQaB6AIUNrS0/LqAGP3bDqBed/f3Z7NZx9LPdE/b6ZvxrjjsHHQOIP4LBTS5",
-	"k9gBiBqgqrHrkFRqjQ0oVNx7vgOqrvdSOG8Q9HWpSaSBpTGSiDfob18xZjyYXJ5zi1nTLtVQakhY+jLz",
-	"l4jYw3ItFD4+YEBAId2bg7A8bIR+YfpX9cfafKhlNS0VAkqAGiihrMj/YhORvj1MUr9Lnc/wzbGTHD/9",
-	"cvpw7/yn06MH3yC0RZpnHT+TjvtY0sgeEoTyu20BZ8B2xKuZCXSFjAHsnQvooew77YeBRGpC6nA7M5dA",
-	"pu/jrpg6Bjz2dfgx4Sn/+q//xuPOBXKH3v/rv/77w4eUOpyJvYLfccIoMLhCxVzkmaVPaQa9du61aqTx",
-	"YT4Lt5Lu/FlACLaKirZikkruv5bWmSG2QhWKDdLuKuxVoLAxAc4cvXuXMrbJ4UGwwaCAGL9YU16hHzaT",
-	"pdssj4PchOA0WKEEYpIEyrhIQAaGEwLIwAI3t9ch8BUHPB8EtHK/+RLx9UH491EiHiTC6ZTDY+f5wGCD",
-	"yQepWimKvKoKRZ2aXjN2nCw8+o6UPOhh1C61dPVkiqgSEYg+WdAsVMxgcIJcoFxgZcGYhQJK45YOWUCh",
-	"PAjaNBVOP+YLtW5l+I7swdC7dLIO2ThJuONKwWAJx4OERihBkFQ9jFUvHfEoDB+KFcoyf6t62i21ngtT",
-	"IsZYlohSlqpwJikFIEGaQq0JydKod2dMKS3gWHPL4ktdQmULr8NYoSih0ESX3g1X1biTBph2boCN9TQX",
-	"g+7wSTHKrCw5Gpnt4j3r1TidqFpm74Up8v6c3ni9iAYaWfG9BNcRESpHiicNst+KnayUg2ovV9Vgz6kG",
-	"Ocn3SlkpcNH3CJ1htyvSHoB297ZO/vH94cHByez7IxDDhwcHYaly7Vwev9HDNeX3D749qb4/THGiD76F",
-	"uQI1vmQ8YHSv8JPlMs6O+EHNoZxz5F3Imv4/+k7Uyp8ANy5Y6SgOdCgfCvTiZArouR9+R5xjKZ/ldksu",
-	"goIdSDVC2DrsdnDisU/Zx/eVn1Qd5LcC0HlwcVDzrCSuscQWiwR1hbuMMCB6egdmu1jqtOs/T+6OilKK",
-	"NBEaH97CVw3tdpr9We7TRsUadTnzlwOcLajNM8zj4oFSidevHibCGcVff/31dwR+ZPN3YlAiEJssuNMN",
-	"tuv/49RIRpe+Pnvk4Q37Uhud92UhCjNT5V5fWoXODU6xrKAxDIHmIKZtBgLUGCC3unu9/RZH8t2Db452",
-	"I4gaD3c9ygGamDVkZOXXobUbvbWnL848RwKl3AbiXI2lM3/Z48j1kFp437ClCduacJzciL/6KmEtpdXM",
-	"iX/ji+FB92HqLJtTJKELpwVZktDftKw+8WB7Gj4lwgqPJBhewT/IgC6MJ5E3lHA6Hxr+qMHOHbrKnZzw",
-	"3DVJBBCIiYJc93RbU2dHnDXsukUYrzfo8KnYyfnqqyAGxvLvYXm6bi/7lUC/BcIL3jmIQVxPfLPEtgWz",
-	"NMEqZwjSEercSUgo+xW1FYQp6c+TuKgI0S5NRlQKqGrMAMs94hlBOh5e5Ni8VdlXX2E0ooTQXXmlYJGc",
-	"4wKNBQKZNaJGRkIstBi+p8IMU16BvwEChQFq3Vc2NroaWYhKBolvMXaEjq1IH9HjcqN9ZBTd2G+PH+yi",
-	"vvQBlEwi5R44dSI9d15bVb/srw++OyZ2jiLvK+J7DX2+W92t04lzkfaOOgeBFSE69iHZstPxWJZzd5yE",
-	"Y7IEjh6D+yqLZRv1R0VsCUC07TbiVnfrnI7/IPtXSmdbyRbtoq3u1kHnEAdgJkrLSb7V3foaDgEVyAhY",
-	"LhChCVgwjG3j0LINmBHCGycgLLctAMQAmN7cB32W+aIe78HnGcaLapg8ZuDR/mxaxwpr1MNDOFt7AAnM",
-	"VeJHYD06cQ3pJc0Zn6SOLskBTVzljng51VFgOfhu/qVUBjBdnNCJIF0AwGZSuO1TRShyTSzERKS/PD4/",
-	"P/3x8fnF+bPTF+c/PX9F0YiFkhof2YZKdL9IaDD19EL5S4DDLqc6gM+tjHohXhlT2ATa9N2wcfdJwnwj",
-	"OIMu6dmexkCcLArrs+GsWWioCPmKIKQYC3emr5UD1W0p7KzH+aBpGz4yL/bOsq3uVjnVpz++PoP9yvJ/",
-	"KedaOGU/ehzQkPyWMKDADyYDwr8+drkBz0ujxc0dU+/keFIgDwxcRwR6bc/lc/fdUF9ONbXUI62UZ+a5",
-	"jqJt4cIaUxuRhnmB5+52dHDQmMVCY2VzGvjqV5oEwsCsOQHIQuLYFwmDyqkGXO8Ic+fl62cXT86enZ3/",
-	"9PgRhlMD6BDw4hzjHNueG0D7fpCZXzZ3yeHNl7yGpjZT5v+pMrzo65svesJtP3jF8c1XPDPVEzPV9Ihv",
-	"Vrrg1Dfl4lXfrXSV+xpfGYwMwHWHK0wI0OuMeSrLIT7s8MEqS+ebUX9RWS5fzSd48dHRak/0c6SlP1ph",
-	"hqdn/+7MeHf+g1W2xBllic/Bo4AUC157tNJ2+lFWaibneMkKC3mO9TWvQx0DXrrCFqFHvSL2+5iHDqRc",
-	"zED3K5JJ/QZ0ujWCrviXtivqpGn+7N9iu8TpQXapkFmFAM4UEB5Xcujk7pbT/+6G6GZudR+4f6K97H4m",
-	"TcABN7BSIAKHduUFBfej41gCvZVsRdibnVB92fwBCeFxBFFWbau7pY1WxIVmgIGK7KsuZvNljj9mV3yu",
-	"W+zr8T/d+xu2UxkytQRqYgwxJL6kuAKG0WBqotHBVZ51NCxGT8AChM6CBhyq6vSMUznr68HBM6MVZDRI",
-	"CV6rQ27ShDyF7GYtEsb8wVNO33QR4jvHl66ugOKLWjVQBBDlVplcQ3ffx6/kcNn96bR9OMfduMj1FXLG",
-	"TSuCCnxCIFLL7gGX7CPW1fMBi2l3s69X1CO/mMw5G9lGK66qM14Z84vUc1oEe3fdcUtF8Pkk+o/QRBJv",
-	"+0iOyxxlaFNYOv9t68O6UiZ8fGePtj78dqNgpfJ0ZF68w4OSJS7rY0yB1IAf84UKUCgEyPsjTLVHyH7Y",
-	"J2Q9YiZgZNbAHbmTo6drcJgLUJiNlhNgvZwEFHmAmqkI8HohIgx9TdPSwxBA33VPU9/6c026w/cXUkAn",
-	"FHdZw8X+vtmwlp+UxHjt/LiHK5x4ezcOh3EXPdbmz9VU2dG6qozf241a6SGfef+Kyb+8qBtr4wpthP7K",
-	"Qh/36s1yP5jssXkdvonrDGyM7cBMITQR6xGZr2BX7/PTl5jXUAcZNyVSsjKVVLUdhx+xYhGbcSAN75Gk",
-	"4jJarGLTSswVFiaG9isqK0OUXCBKQWSF6QQ6PN0JEaDfj9DeiAEMwEiw6h9M/EYgqxy/hHvRmBtnYBFo",
-	"CmIbg6XlVBEUIfOwhNAdzv4gRgPm2xJCCnPDYM4nRkLtLyNvaRPTRW4jZwP7QhdF9eLLCslkjzuLQ+JH",
-	"nogDeGkAA7SVsCDe6h60cwrD7LZiEZsh5D5cMWAO9lxX3xwjJXw+no63uocH/H/AfI0HAyV/ris1hBu/",
-	"2xuaPXd0z17lkz1OguwRSuhWdyALqz64T3FxulwDUOMKCVwm4TXH4PrEh4fcalhqQIvkU76+42FE5c+Y",
-	"6xf9UtqR798EZGKGfHFbmpCxjcESSXwZy/maaXS11Y1X9Ouj5opGa3n4MdfynIpVKhMqiv2qzGo18Pzt",
-	"dpZMyl2/0n6pz+7oI+6TT+uJE8rEGn44fc63sVz8pa32C6dLMbWdl5gu/Cg+dqtAutbLfqbeVfFwNx72",
-	"xti6L2PrhSkQ+SXSuNtcqvr7cbZDNugma6vFgoDy2lyvyAEPxKiI67HocRN0bE8jGo44q7jMHROm3mHv",
-	"APRTrQgKHVyAeZ4hlYaN7AxqnbmGbouo3Kh8cRWCrQXjCJcxrP4P87NHa/uxT6VF8eTeXbLO6Wf630Hl",
-	"raA7Plom0M91/XxgXWgvUx2B5xtfXjNFiGR1EVcdOMNHKAWXbGPk34UC8XpzJIc0FJMGeN6Rk9jQwBAO",
-	"llAb2BsbD3yjFFZWCue0petq4ZNqg0m+d6Xmy/3r06JgYEosfQO6prwE2mQEqjHWRxffKkGIQQCjp6B2",
-	"F8BSUew22Kh9wxjRALU7mS/OfnYjXFt85uO8WkVwPoSW1a1Pb5fzwl8vWGn6dXkKXcI3Cla41O2TsXx3",
-	"hlccHQTXBZqP28Ttc02OqBksefm3ttiTrae5vrrpXDjni7TJ/+TSFEA828Up/1STkE9zW/ktGAtGlls1",
-	"8Yi5+mWZnodQaIAFC3hHrpaM+eNjJnyMmhRzAowI7QIEGs3BsZ5mVv2U7gVEKzF/OTTOQJGyVogs16Cn",
-	"J1AVgCwPXHK8SJ70n+KFiJTbwQfjkfjJofWW+4/9mKUYTEvPOWUIhZoujih6Gae3oobLrq9j7Cshexru",
-	"i7UbIo6GQs09dLg7uY9LWGQUfFKaMUegsxUQp1GlYfugZ0lHvACCC/Dc7QlGtQzDz8DSn0NcbAY/50xs",
-	"Xs2gkdee1MYBY2gFD+gI3+zMfga1zYtLRRQf8EaAxK+nb53cggUjwfxZCxXd+7pR+TxT70j/RrLSjszk",
-	"5kRYNNH1axzbr16h0PFwzVVYYy4Zq9M1ZxGua3VrAHpbWvqUwAbyIS3cu3T99QUjaGXFj/ritOAqhYov",
-	"kO3j09YqvtaT0vSVhd5AYsT4k+tt3PqRql2qu/smU+f8Qf76fquQl6pwknJaFu5bkHroPKWRKtyfFsjY",
-	"6WfR2/rL+esXL56/fHXxw+n544vXL596j6a3JXq9nhZi7yfR22rnkPBXv3r+8+NnvS2xt+eEhNgG2rwe",
-	"JAyw8/eNunTafkKscb0thOgHxrhezS3jxuGooBAPyRz/a/TFJfiFva3fevrDdk+D68Hz/tGEWcO/w5RR",
-	"QiRClaXofs9NHp1YWO70q3cJ5Ts7LVL0fU/3qmdyrBYm1avOYUpdvhr/hAt6VXyMNPZLJbNEtPzwxs05",
-	"Wbzu9Kx++nPyj+HUD0lPf9jt6XwA0/sf3wudFwKeXphh54msZLGjynK3pz/09GBcdV6Uua4KvcOC82c1",
-	"3xX7+wSCCREbo/uqsbyBuDIsc+1YWG6k08a7e9JtXvRYke/AdtGwqtu8qNuwUSyt6a/b8R7ZTsR2bYe4",
-	"AzJ3/+t3x/ZvsCInPe0GYgrVKczQT/ZKzXdPlsy2kbSfWlVGRbZykl8404mPrFIeG9XA0te1/57uw7Wv",
-	"mSpUpZaXV8UW99CYjFrLuZaK8QYJMTyqbUqiVqeoJRhw8JTOoq446BkHI94bjIEeAxvjvElMLZuVjWxO",
-	"W8l5R4AmBVBCGO91lVCLHSixvl6wTZYEIsku5zjJlxY//PPqQLTJVtGBUYUNfZ20G5a4t+tF/WA7hojf",
-	"tBrtF2aY6+VtfD+oYa4tfIIWe0zVO8bTkbqNSid4qpyZr1Ee4Sk1eqAO0ojRlzW1U1lAUzN2kT53KyuO",
-	"Ogf+vj0NLc9I6/nt8XcBZei483XnKPJc/bio3c8J5nRXIGkFdJMg3RIELynDw/aBEpfTqoLOZ+jic29O",
-	"vZsUpsTO3itLwBoMGxn1w3v6nRq8HdON+fVpYw9MhEaMEm6mpoojbdyRngbU2XysoJM/5q04PDg44Lfk",
-	"0dROGk6+b/4zRaYsooe/QoiFFR3eWxdzFmZ4pj+vo8sC/kY376kb6/q+6sJl8YDe7c1msz23c/emZaGA",
-	"lTe72wifmHK87vDomlt0Ct60uvAt3xzEBmEAe26dxGDtqlbvOaZCKvPhqGr4zyBwzvH7uMmDhnPv13c+",
-	"Q2aKh4HFbOMPt9sCp4Tk8TuxBWqKHdRj0I6xWnf2wP24tV5tL7qpQHCGfqrM5P+ir67TN2P0OL0KhVP6",
-	"xHY5MqVV4hKIwOa9rbVcUdoc3hUlt+6Zmu3QP9/k1egHadXrl093eluMr8beU22Iuyu7fYgLtOAAg4ir",
-	"eb6xTIabPXZLtGSBXtDyXLM4azmntcWprY274BbrkzSuA4m4g4vRiYSkO3H31v5uobx360YN7iHhRey8",
-	"B/C212XRFdvXjHVbeIe1YhCnpuMMFgF6zApfynbjnWwHwPWu2G59I9vsGy8dsLv/amNOcKRdGnAHDVek",
-	"DOXHkFPd1se6TvX7h9gAN9NquQX+mE02JuP0lmrNrg6wyoyfU6MoWOJkVyNir4/dbETKWd3PBjBrMwTA",
-	"S2co3kMnUGGGz6fVPfT/LPHEF4lPf+fO+J+oyqamgB/rjKAOr9HAt/pCl0S93CdLxuQ132zwkRtMvJhm",
-	"1mq26BVH3zhh1zTd5NO6DMC6s56ms4jt7ltEIFTQWg5up57768D/+/oAT8EuGaiJBPA26iSpDzi3HsZt",
-	"alUX0Vg5hepxvy1wm0WQNgtp1QTh8L1IoHkDBVhPk0hxv9L4Od+cWwGGcjcG/g10JzmtRQ3jHp1qpQHF",
-	"OoF2kiG0tXqKO5JxSCBpMVvtnmTyzDnWcwoPElny1KqoE5PwrOFk5jeOemxiQmXi4IcoJL9YlMfdJlqf",
-	"SI8PDkXM8Zw0dwW+vQGAhVcjgDpGFulBsEB9cyfVy2JxAdy7To0d7ybqFA376JsDxJ9mCEc/FKSsJnza",
-	"ABzK6Hs1rEFEl3slLy1RnLv9ziDWdgScB34I+DewaHP0ATUx4k4Wpn+VRNDD0ebx+xVxVQc9TXUFgFLq",
-	"tkNGtQjuJQFULAeSmVPLfY6sRT3RlnskRmMLJa3KPmWspOGtftagyWpuPfnM68dMFi788iITIMqZKWoQ",
-	"f9G/7xAFPQTmhlDR2SZG8YewqRYQHVpsC9yQH89eCuYRB6GXVhL/385gC9T3PmgdSoedBgf9ldRtDQAx",
-	"xxYOX3y6WCd8zgP48gqF47W9Vpr5NbhFtTCLoLuVC/NQP0e5cCRWlc5WEqmP3XbzM98UHP/52jcWy41j",
-	"z7JdVC7xEPma/ff0r9WKI7w5zPxSvmShJaQDPXaEsRpFklLECw6AM4Bnvg31xG22ZvR9fLHRkT9xqcL6",
-	"4RQqBr9579fNhLuVJtAWrNcm2Hyop5PlYRZfxu9Ld/iDodbOenVCgArONQKoCwBQd87ga533TUZg6s+e",
-	"/PwwlN7PRnmlhJ1AtXvptkhPM+lDRGYXA90j1dQz9ENHiIzIo0A+tLRD7jg44j536c79q7vb4dFfRX8k",
-	"S9l3y3Pi7k5dqLkVStq5O2k4pWkRKwIA2B+JmZJXF3xLcsNP9RwGA5DrEigOCeuJvGWIEwQGGF/3jzDJ",
-	"CMqfV13kkECSM1OoQFueHh98DYeQtrlw6+smdw7EJR7c33nOY5kpz8Qj9t0DLHFKIQa4W0r3O4f0oaaG",
-	"wvppW6U/Ms1hvX/0HrrMCWOgC6EWa/kOcw4XAIyRdm7tqrs9+nryB6lrOIfBru+kN6+7h/L7lefwTM1e",
-	"W0BCXHX0dHqrb85f7LK6e6xaudZwhAzjHTzxFcT+S1MoZ5rhV3XPyMCQIH0lr0h3bmoLPpPfHgrnaZN+",
-	"uuoCVLy/h/ICpxwWsvwojmpp/pqE+oh5/jtVjLvBL2S9UWF8tLT3Nfnoer33slgOOC03QKu9wcAMMoky",
-	"p1+mLDGEiYmxwC8YsNawvpBcfvGCfqeMCHLEOTOIyX8IM5MTVgjJ0NMYY3fPlSXgiQxKgw2SPiLk4cnc",
-	"LboU1E95QGnEGuLP5FQEFZQDpzYaOBVp+TcNFCkEd2gHgWsFfAMbhSnbRKCcPPFwI5eQJvBmkc58b6sn",
-	"QQSzJ7cV0FDbjngY6tMVscbgO7EeRInJJqEIlRtO642cZNAtXm4Cn7+vhIeJPG5BSCHK/J3vKJdIzNQ1",
-	"4mxnQBF0t8irXTB0eaNEiRbaKpSCS48PD/xpFwQhkC6DnVsGNndTIbTbpbwpV4niwXPcp25XPxtexGqA",
-	"LXBBCD5u8M4+WrjUjNWNFuUjZa/WhjmrXXQtwBmQE2G/uCEC/48FcrYKtBmeAzv+1UghsDrW9qx8NYKT",
-	"xLfYhEc5q7XCfFjQPEZhtkHFWRkVB4Kws9j4iGxgsllqwScVPmOyadbDMUO8MvwbEFmxXm7POlnLHzSY",
-	"CgylasoFwCjmo28UrPSN1tSnUkjgU4T+tBxgpYDOMidSM9ovTmH2zXhcY2TqT8vSHfCaFMtvqCIjolHl",
-	"nhbJLJlUJ0PDsD3teeUQABfprJjvzR1Hhj2MpVHhIJSgcGkgKB9n2o6mlRWZmelueMByMLQvRGm7t77O",
-	"cOLzPyYsWzi6mpZbG5XNX7kWHhuHzxA2jQBNOhslsFECt4NGix2W1bRAG3NPkb9V/7kc4oyoExuSmxxG",
-	"0Q/kEBKootG4y9QExKLR3lVUhQWqfMCorN2DZGaQvm1ycqiqp/lbpZW1W3e2gc3VjbLhJyWLarSGSPAX",
-	"tLdi0VwBeDN/ewckxPU/x2sCamf1twlD+7+irTTCSf0GGwX9hqUmA8eNbyrGb2Vm+uXzMzKtGm3/SKH2",
-	"uOLno3g/Q1XBs651XnA0ydZkWj28YcIEAy3HKvOnbrycDYbnutRJkDWHZvBrYvae9kIjhtT+WO3zcJZn",
-	"u18i4pqtVYZs25A8droIFBHXifjCustptVgLIk6pH927FOFGIakb6sb7oVX1miQsNz5UcUsuNv8sT8Yu",
-	"ecjtiYNgEBzl/7zJ2fjFXo8tVhv0LZDSlly/QrJ2SZ1PrSwBGioonHuvZvwbtyn9u7udmNskLf8oFUe4",
-	"a1GmTcIH25boXJbhmk6yW+AXMVX3/nv6F8DSDyJSxuWpsBpJua89cqb/lS/xZ1D69PjgOBXQd+KOz0OB",
-	"s5V5tsQ+rBNEfmZjcXozLmJzxKtLrcUr24mggQbz9qbjhtNjY/rds+lX+W2KoLskASJhxiLnYyK50/fD",
-	"xJbTNsORsY4pdkEC6vSsI57rYr5Emo3lvAsRYAgt+446DHm44zPfg7pw4wRo0erZ88pAe6DYAYG4i/2H",
-	"aAziopVs3/pCwDbTroU/9y7W2Qqy7cXCE9e3za67xz00vP1+JHagpgzA/rETfwsu5N8/pu2nkcybhrov",
-	"U5e85Kq/69VHMILZZu1A/3G7cgFs0esM31Jlsl+tz63c0D+tkYtXUJgtZ3KOSkN6GntEQzCVAmM48Zig",
-	"XV+Pxacm4UhMO6XqbM3IYAwaqjRjJOf07zlAmZRqrMaXqlQeo3Ah0oBZTx4nciRjFQc9BKmGcNlUdiGr",
-	"lJvkAfbGbXqR/sq//0Y3PD1z+rIweggoLDJD6PvT61mnoWz/H1O3TnkFqd2cCI+k7enUTieqtCoDNmks",
-	"N2EwwzNimnTTtFiKXxitxND3CLnHn8dYL0j2iRljprpCoEJoxs8rwHo4qTUO5JV/PVoYRJJ4CVNH/FRe",
-	"R0wyc4yITIO79Mm7R9AWvAd0mLXpFeltr9Aujyfy0NfWvsu0rl9oG9ltViGerjazDSnVlwZFO3R7sx2K",
-	"ln6qaZdXAKjRIoqdAF6qbO5SZb73HwIafdqqzb0u+ssvj8/PT398fHH2iFTRbVDbVy4r5w91obT8ZSxR",
-	"sMJ8zBruruXg/NCFkvCaGNvh52VReXdQ9vRrx4uapMbFHVRB44cst31ZZncg6W4xJSalgUDksmAZYo69",
-	"VSU3tXLd+LYVeG2TSCwr5cDpE90vptkyHrAX9Ngvr70/WtDrfVI67xbN/XjpHXv7aZwbJrBNTvbTqzCo",
-	"Cp14GcAai4/UU6z5chawX5AfihF6rhdT0gqJ0qnrQ1qeCRSJQ/OKGPox4DGZXha5HamsI17D4YpLfwhv",
-	"i5JpBK5V5ioD7Ch0LKAQlaa0/x7/AY7apFRvczVLCa0NfxEyww4BcHimBTs75AMQ/e1IknNU5E7Iak/7",
-	"pcYdcVZZMPbdbYbIxuvGCTb/N+Ln/Ae3BP/7/Pmz5WRWJFo+a7p1JRonHOi5qpx7sk7V/8KFn4uIiqX4",
-	"miNf5jbAxoa637HM1B0EeezIQcHCfLk3xNdG1/hLnE4wuEg36gU+r1kgRFO+NqQYtCF9V6tf9AIvcNdi",
-	"BnKVS19jrjJ+G1+cZlqlyTh652f6RWmGpbJ2E9b8g/GaPAKxIUkJLdPFH7tFmW5+K1qv6IpGzKkr/rIz",
-	"nebZUOndxc5nt8BSz7Gx+TFKYfG0yjwL2KQ02dR5re4Ep3b5pFmTLwzUM9GFvVSDKYTxyihE1xUjiiSO",
-	"hXmrys669GAgzZeQg6HkqfVO15UaNE8/xOm2Tbbn5Kqb6rUT7VUv3TS7Qohff7NVmevh+9Wn++FjdF+j",
-	"Tmtn66JVgJfb57luR1NFzq4Jz3S7baJ4Tonz/HV7tckFMq+ma79gt0YedmwBLvW2nYN2nRGLNl7qVHXq",
-	"Y7ChP9otkiQ6LDqKZiCas1jI3VKtclur7yN3en4Gq4mWdVOUsgnffirf90d1s75t+L5rfZW44a+tJuEy",
-	"DYofo5h1kuPEl4QUalCBL5tb0S/chDPo/kdfteIeQ+8hI6o0oj145PShzDUASx98R1de+AvS3TppF4s9",
-	"pMaW2jm9vsZYy7GCZhQAjXCuPpe1eMJukZ4N9kAWERAVjsJdBGhVgC3ta/hozsjALX3koM0xrnkG64vI",
-	"WDx+OR7xwR/GI/bVK4hzEnbGR2lioe28ksvJO/+P4jl+GkWwiqtJ3jovIDqLR6tcB+Vp0LX5ROYFX7rx",
-	"T/843NMoxUlJLdOXa1vgHIO9vkh8ZqZFJi65lsJwMNYpHx90pqoPoNPBBJvIB9ym6JTlTJUKbG/qn5nb",
-	"So191DcqOHFKCERo4pyTsgKoJpRffiRMyEml6c9CHNuNsSPeEORlikO5yDNSh43HFka31mPUY2gL6m5R",
-	"ytKUKy4hXQZc48dTQ6+RRQFlVNfLeTJmfrcYNbl+a/K+WlHB+ajjmnouXLeg7hZ368al2bg0n8yloZ25",
-	"hlsj7lYyH/k4SwU8Wgvrl0PW/acb0o7eH0IJD8REThWAg8UhHI90N5O2y6osIU8n1BKy2xSX4SVQX6l7",
-	"WsmyyFXJjkoCxfimKKCSz/2RV0wQF5chXhL5M9m+OThRXJIICc9EyIqwZxAgpiNOuXnUV1vWSxmZQCon",
-	"dLkF96uRPY19r3zR6eqi0wn1jLCIuW3A/blN0t5JEFvfd01aJmt6c/fvED3N36p7CXjx5qOgIJYVfv6M",
-	"YexZzfJqlJVypWzeGzpXb1yrj5jFu72DtfF1buXrkIN7r9m460o5WY3+5cXL57+8eHVx9oi16L0m6lZO",
-	"ijlRtZATexHrAEyKTUiD3zX9BKKxmX2q6ZwdelR7oSclF7we3FrZO2Xhdy/Wy4+GyB7Zo42DurkVl9O8",
-	"qESuE/RjKerK+SPxnK0Z7AykxgoOs3nrQdSNh55etB44+9Ki2RvS//P3Baykr1+qKi+jAN89qWy36pzL",
-	"++wqe6Np76xpN+ryVuqSrb4b9eW6Etm5G/ObIebSo4OD1MM3i0xW8hLJaOD3BAF84BNnKm30BHMGJRVX",
-	"2sxszBILR1mwjqaQkunpDMB+nlcjVc5yq0T64ODrNAIUNZkSaXZ5MQ2LnSYixWdfZHlZzRHmNCtlrnM9",
-	"TLvI5UspKQt94dAbR5Cmp2fbVkwnBAtJA5L2SmVLwO5eKpnlf1S0u7Du8Oo/Jdjd74+04nwEccR4mw5V",
-	"5bfKUrg9q2TZHy39ap7kgICOYR9xOScToMqrQhEGoz8dvwjuLHInczvkXFg57wLWjE2EKZNQp5OEdrlt",
-	"G8ihtakUAvWKS2WhdLvqj5QF1F3seugia5IEIANnyjrRYxOC5OchXpq3KiBGagUxFvWuskDjTD2WGKKf",
-	"Bor9amZ6mhB9hRnUIykQPUn/kfqIx0SZSaFENZ8okevKAAWAW1Zxad51ARUMxibGU1u5ZwFGA4wUWJ0G",
-	"tKoDU46ZUoBe4rYVzuSdyqHq9HTa26pmBm/W20rBTsMnYcpBismolFYlIjUljE/l7lk4+XQPeKlg2JRv",
-	"gB7UfKgtcDTXUDSJo0pAQkDk1pmCRg/RkuTrJYwFjcba5MQANo5vNIVYknVPSiiuBAtip/2RGzgUtPW2",
-	"IG4GP+NYCe/s+SAiyHpwcCBoMyRMIq1sBcehxVjqK6h6yDJ6SGWcgOiPgPAAWMjtiZsZvH0n4o1xPxGX",
-	"NOwDfMWwhbC7OLU6n0xUleIGzLWwajh2n2xX2JGZIY60xEp+Vg3GEgdECgNOxSgfjop8OKraBTK+SoRC",
-	"tjdlcRAPyfBOGxjI4ZCsBZIAyG4AmdlQZYgXtyTL84+tZu1ALKHH8t1TpYdOp0O/0jjX/PehG2TlhNxW",
-	"d+v//Pp/er13Bwd7vd67wye93rtvn7h/fvfkt//5ly3f5oQ1iVsfFvkWoI3WQL+enRYV+yLY+zSWCOBU",
-	"m+TRQft8gAm9nW/hwbWECw9iwoXDeyVc+GytbrS6KxDZuo31ks6+FZttuEG97e3Bml1vNGT83i83fW+b",
-	"vrffL2g2imO2mGKLKDLByOpq4uu1I1M5M42OXM/s7SmI4ubQkyW2Vq0KoT+thM0Lpati3o25bYA20uve",
-	"FARriihTInUfSCrwc6FiP19fMUGLpbWNeKmG+8O3EUev6VrZyitwC6mKl96xjbh1p2zE6Uac/i6JaCov",
-	"L1h+8pHr8fxa4+jPgXjNF31xURgiNKPHGV3AISDkxyVAPS5+Jlwfclmh8llmXZGzT+ncWepSlhWUWieR",
-	"5zSYltjsS8ASS7t76Yv/rN29q9ZKPYxGfAsk5dar76HVd9XpsLBdeQb+gtaIFe25mbTCAKvSl9Dwi5v0",
-	"9OwlvZIbkP7VDCOx7sF4KSMr3XSdR2DiC5+Z6uar4CR/CQJuvTJXSt94ZXzuh8TZXfR2r70w6Gdn6oRl",
-	"uYHvjcLTfN0vbDNee5E/CwR0HDy49jLIm4RxYrh41ReIA2UuI27BXmVlqAU7/kQ2LdibFuw/gRXjbA5v",
-	"ciwzYz52tzbd/JN2a0PEFFuxzyj+ePzt4SGWLxo99L3YkW6k05EJPg5Wgm32vF+ZS+hNXqsTGye/pBUb",
-	"JVCtFbvF8oB+7FduQl2B/3fdpHrVozCl1Sb0MXqtyaJob7amecK7qXAi260zwIbqLJ7A9k3j317WTk1r",
-	"X+e/vgbLjA7tv/e9Bh+uZYCiKTuzO6+sKGTlPNjDgwMfaGmyYD+HuL9PTCEQqcRkT08j4k/LKDxIXrok",
-	"e3pbw/zztDHgaN/k1SiYDWvatY2Lr7FxPxbX1Kt8rIpcq5tsLjqLrKfXZ6vZTw9HsoptqFLZ6Vi9Pju/",
-	"ltmRMLHh3MzdYvHSv3278sV/+xYun+rTH1+f3WB6/fj67OVUo7WnMz/LlSe5cOVN44yuxXHaykxWW5/z",
-	"ykwmvD6b9pRNmOi+aSB8SIfQla2Im/PWDh6tJdIDfe1vkBHFioq6cHzIwB8cPgKIYAibJ1AjAGytwpSc",
-	"NccktK1kNbWpGJu3FF9nBQhMmamZKJ2Kf/2//59IJ0pnuR7SX6WypnirMvqzXxgLONVGK2ErNQEqTVHl",
-	"YwVp91IZiIzlVVfInvY3S+I7mdLfiIcxlnMxNL4yFcfTEad6LgzEt7BBxk3RGq5dxUm56coCind6mjDy",
-	"qEjr+OA7T01WlVIjh2vaEecQc3MPpVEBiDguAo0oy0vVr4p5RzwsjEUcbPoJobsBpSDqt+lpoEnIi6Je",
-	"6NGllhhtqhhU8NR3TzKewliBkYS1Hxqnjcss51bgguHblPnF2GSqK8xgkAJETe2dmsHALdFoOpbadhdH",
-	"KtoHivOaaj9IqnYxPc1RRjccaiuKsRJTOa1MipgPGPxcJCRxt7J+2Qmg4dJUI5iSu8ZQIHN8CSSuMQ7P",
-	"Cf5ooRopPT742v2EYjTtiFRPiyJFqAooWAZ2Em3Mfzqbk6NlV1hNlFdWFQPh3ldK51zAXAh8nZutfG2f",
-	"nwFYm1YYhtThDX2CxSZhB7n97b8iej7VB9ETGRijZXPu3hbVgh7U1mGloBZJQP+eRUxIv5k5Ci3Hqqfp",
-	"Ow7AkogPnx4fHqXL8TFubcF+DHwMt/vNYHBz2aDU2fPBINLx9IpuJlGNJhldXpX5NVZTMJjhtPWj2K1P",
-	"vQ94jlWX4QWedz/B7HtA6tgYfitGEvEFPTMV2hYbiI2NeXwd1+NNEciFEA4TPCZ8AO22CwJQDseltflQ",
-	"x0cqOaydQerzNtGgfZnvlVFuojUyFJhUAjONietDA78aU+AMYuW7A83Ytpb79RqaCdW02gXiF6zN3QN8",
-	"EVy0Eyrhvcp1Rq0BIzPD0lPn6idgFeVa/IoDzfXwtx1AMNy3fGAXDTBMNfedRwAs9vGckmDQuROs+LvJ",
-	"NSCNcJt2OdX0fID2QtE8yDW2dEMtNvC9zdHQF9W01DU8bUxTj8wMQMHMoFIay7Iv5/7oWOo5hNCcYUfS",
-	"314hqQ/BY8N9idbGir9PbSUGIGhqD/PNEM6IgROmZDzKShRKQgzvLbMXWzZroUN+qtFsPfGax1mG2PnG",
-	"pg6bvM7RQBM3hT7Km7aZTUVmlBXWcOa+gz4JuWYXlbnASaRQOU2GG1rJ0PxOfg0sdo5eg1azaPNhDZXf",
-	"lZ6ET9YZiZCPhyc8V9VJACZAdmB3PH7HzODn3sJlaWYWqsjTx26fnkP0OOWuNKIXgqaStJYaSBMxzJ3D",
-	"KYlZH2mdrlk93MZ7cLZNnVmQ4qELONRqhC5kHteuCJO2gok51ztZ5/Qz/e9QM7xCALZS76p9+Mz3rA98",
-	"xXYYEYbdZIaFeXL2dGVLLFwKw1/aEYONP2ZAUqkjzsjnxTL0zGiFTg5+iyn0zCyloYabQIQCvv7ULd8e",
-	"DGDv7FHKpTFu8xhqOcWVOBELJJRYQ2igen5DhbSygUclmq9MqJlYyV56GEW+/JO5zX+F556e/fvUVPLu",
-	"ptLRSi/5R1mpmZzfybpyl67w4uhRr/KxMtPqExtlyXsSeVSAsqSEGL9irCnbtot8hDL/CIgCz65LGu//",
-	"5dXZw58fA5hApBbvlRqKsEF1yNqWYLVyTvO8oSwwf1tR5HVXQL42H8DF/+N7ofMCD/Wqwgw7T2Qlix1V",
-	"lrvu2Af3P3aWV/0RSbnu9/iPzk41nyi6W19axRniR6qoZBdvOBhXnRdlrqsdvIY8kt3mNS+VVVXzmkLv",
-	"9LbEv/7rvwOxIlgpOtfDbm9r4SaPjFat9+j1NHK7Opt0K6HxU7qmA0AK9Tuhp7fsXp5OuBtu9tBkihfs",
-	"w61T1WDPQX56B7PWuORm4N9t0xDYodea7cKbEILeFa23f0VCCAEz3M7c69nu4iEAEHfuYsdWmZlWHXAw",
-	"6GLS7LsnfO5lqeTVSXyz0r23cDM3aFOoTmGGO9vL3tz2dTd0infJ/eK3uM3rzjWheXbdXVGJL79veKP+",
-	"xk5k4C35jTY8vxqnmXM/2tqt75AeWcHHu4nWLDaPZ8EE1pE712Q3Y8cF2TuX0ZvFxXpfXm8C5VbWMFNv",
-	"1Z8QWfN361GIkKQ/S6NCvRBhjfpWZSs21zZ5703e+/7bI7j5gOmWzaAt1MdW431kvFs7Lc6b0SuOyPkU",
-	"IwSJoIFfuX9aDracYH0WkxtjhVasIfbfR3oqCj+kPe2823/913+jw27TjngDobEQVlngeG5oDgiNgLbA",
-	"2Bj1iCeocAhUCQeM6cCjg4N09wTIoW0dOdJWkOD1CcmFYBtFiTA3XKqh0k4nqa6oyqlKhbRXlrCDMcUa",
-	"1lFGEbbojm66igft3lyhKgXQjlVAvyxkX/V0BHN5qQamBKBjWTWot2lxRrkzUuYURwhkpxeX8xQhU2Lg",
-	"/0vl/HwragTZAdxhGRe38CuQG5qaM3GsKJTk4odY+dPyehArWMWxyVSRMusATRIORtR8hJBhBgNV2pMI",
-	"DiGJun04kUqKk5ZW4s0odsYtPkl8W8DENDoUomAKvNv8UqOeyQA2Cqnq5c1AdwiWfdSGIAinrgCtxVs6",
-	"zt4Wq1z6sDHd23YTtd3hHnKx5RTcgJu76jnaH9tJt4gDLgsBxtvLW8jUy0vCpm493QsMaF/qvipWtZke",
-	"wtmFykKUaw2LK1xUt+Efk09z3bV4zvNBuEfTE/1hfvbopkJHd0W4xwcIqa5NPkm+1ufePyRf3a6hId3X",
-	"frlz39mffI9tfIRVIui4Ys9MdU4f2Jdb5/DRgvZ/PNAN927vOWC+frT8U7Veid5WcB16W+g8iDWapXjA",
-	"S9qlloXcG81TC4YWhNBfNpyaj9H05A2c9ranljByIt6Lpnsl2ruXVgqALotijqO2k6UNTHXOmLhVKcLF",
-	"C6URERSeKTN0YKvwB3Ov+fYmIK6RlPEDFDfZ01isIWYjIwamKMyMXEG8AjxkqtMFB0SMc2sVMZU7tw2K",
-	"SeEv6ARbhuzyS4C6+dLCp7VmgpustCUdVisFUKNenTtET5f0wm0gXjZBzy8i6ClDFLEFX8sf+rQRz9Ms",
-	"s0L6CBrCpRK0TJf/XGiwgPabyznKfYgyYazP34cEPtg2+G8uQdwGdEsr5x1xSn0mvjkF4n3aBMWAjQuk",
-	"raiLZ7dLjT8QbI0qx6I5oD5qb50RyzpnJDaxCFnM5NyKWa6vCWqxyPusES24bhXh/jAe823DUguX3wPK",
-	"zeozop3oVc/KkwlXtEYTeBfNpBUyy+4vmLBxiNfrGXgIn/+m6P8LVpOnWRbpEEwZNXOCdT35CdxjfuAn",
-	"RSUhkUlAIxXrU0ZINgNxeFucEZrPEs+ZpOO1bnNdEYDPTHt9pdF+DH+a90i7O82TiHxpt6x9HuT2DWNc",
-	"DhTCVU6MFHJjmwk3kSR1L90nGW/VXQL+9fqUPaubg+4BdVsQugHcUc5gjg3gCqpFozYOCQD9a9fbjYCH",
-	"DBjjIyNkvxKQNFV52dOXIBsSakrpO0MNN52N4QoRX9sT/6gxMcEPFSLDn1We3ZDruKuA6K+UR5fX+A9s",
-	"aQjZ/XwMV5ZIqYEt3/xn6vxKatxttSrrOXpKqS4xc3saXqKojFluZAIQ3Ge1MPU1eHUN69IN9ramZf3a",
-	"e7ArV5oH4u59LEMSvpb7tyKj9FKpMtmvVkJYeQmnOhMnmsPGGt1g4f1ZmITR1IRv9HdiZ4I++HxG5g95",
-	"UTj1BUxRvjsK8C3eOAuLUIfH65qbblpLbE0nb681NCO10LQy1xjux7A3YaO0G5swi6WW5srjXG5zumff",
-	"BZqu3ud4P2YjtVyCJYTlcZ7P0RtXy1Hrogxkyv2yEasPrlGplBjneoq1Zj/mb5VIp2WRAoSPVjMRtYvu",
-	"TMtiNwVkFu5MkjGIMdQI5mPFTFyCWqkV8ehAsxPCwqB9Sf0OyLczzN8qLQASeyhz3RVp47NLqQdWqMFA",
-	"9SsBfGdLrbwYtPfj80+uaylV1wENN2p6CGh4ZYupflU7RIf7cdNuuQkarQukhi3fphQyaiGPREJLbYUX",
-	"sfBXHj4lUFtaAXlSqSZK4jshmqnV8upVBAN5AzDotqXm53rms4uIcOjOJhEYqM6C82kTIa0YyFJg0SS5",
-	"64B75fxd0C3iR8PFvT2dTgyhP/ElwH6SAiRBWofacq5H2sFlRHF4pSYVLTPiN8E9nEtvBiThuYx9GQIp",
-	"rcu6ou7Uje8FjX2VbDqM2il1u/LZK+f0P3Km3prxze7pI2WvqHpvdZFbu6hV4vLWc9sKmDmdlhu6DfN5",
-	"EFHhPb8aKS743OTlN7rjXvPyMwQmmXjLsMUbJFVxP7l5p0Km+X5/JEFYLGtNMiV1XhQyioA7setRn70S",
-	"oHjrtkXh7mP++QCUSmkKsH1TtygU0rStcER51enpNM88dgarLGdcR9l+MpARigeRD4W7rIHLQ4rFgnME",
-	"IC6Mc0OQOFIUxlY9HQr8PGcxWvJ/N7muDdIQEs0cW3LS46MjEenyi3Fuicsygr2B0H8mLlVh9NBiCIBm",
-	"09NQx8b9S5V6V3Vxj0CFucwzBqG5VEJleYVQOT5rhQyQWEowy4uCcZDEperLqVWR7kY2VOgTd2s3GEAv",
-	"GJ+HEXRAbMqrJFrkypiFZfGQKeCW+M4xXlTEfHS3SjNZyb2p5/lJPSSmr8/gzil+4+W0GnXE89pGAzxI",
-	"vxl9i5nMEnRyoe+smNMeSN2GS/2YJ9Bl586bT1RPp26N0zClUvlWJkScza3Ih9pAs9i5UqK39TDKD/S2",
-	"ms1oezTOFFcs5AIgdL+8Qy3C3qqmJbLm/iT10F06nSC+EqAPVWYSbcEThmiij7jhfJsJQjN1EBq39L3y",
-	"Z+GryjOecNQNQ6BY1A8W769o+1PjGrV6wftyXzzhcJm3gMCFL11WlRpPiBDWp1VA3rlLDMoGM9NdkZU0",
-	"Q3xV2G0X3nf9fn4H0Ri3rZvPGKp50Hx2C2jlQN3eVa6jh/8B+shen7k92tpNtnKRC99jbTjPxnW3aB77",
-	"WAhS/p2tDSDlr3w4mnKN5rLmH6w1hq05cC8ddJvbo13x66Pnzx7/ljZs2f/Y+5sq+6rYOz3be322R0/a",
-	"ux4lno3cxTltTM47oEOtkjZx+/nT5kzcEzc4VL8bHKoGY62OC4WC9dowXmVcRxBZ82BpN5ls77PII1ne",
-	"o7Ek7NQa4hcyxx+zKz73Q+Q83K2vA/APvWj79bc0skjOH/3cjE3V6iZiCNKpzghU2f+cZwlaGsHA6umY",
-	"/mbBgAZT25mrl/P6WyTIcbCYvClEPw3lWwWmcgxI6c9ss76cHT/VfWdXvqq7TXUP6WSRONOZ7qm0NreV",
-	"1M56rUyRCensJXE57+l0rCrpVFAH5TcQDCwAARGGZgYF1fU6Ev4JkUi1mSUM7O9rb8bLmloiNpnPTPWz",
-	"Vg9KNOxbdKEE87DWh3J4cHhzH8rSJifelXfrRdnEsTZxrE/ZX1KT6xitv0kTtka1msrm4wS5Fvzje8lJ",
-	"Y/v8IgTLTWA6Tg2iO389fA8286NrjzlqjkdoeE5mQFhfaTMDvzrPxFxV5KdripjURpL4OAVGIxEeBlip",
-	"oJARCO0oYADo09JCwO0OXnXMjfXxc88tIL3PzDJQoy8u6bsRXas1wtdiae3faKvEam+A7jNqxtYdsrqr",
-	"GtkhNNJqYj8xJVBRTcceH6tmU3fXFk4ALpZDRI5QPBM+BQIfFmDa6+HIFMqiuY4F4nneQG4TCg1KwU2o",
-	"6GOHiv7sgnFjCd6fOEWaztsJ1E9kAr799oZU56ltJFRSL+SIZ4zFaFzdF8Sq+BZrELsRjGEzJwJyWTmJ",
-	"pSYpdR5fyv5VT4dU38jM9IlIkaYCTSrJf75U0gLnhNSZSOWlKavU/Vri8U+eEvnbt5ukyB81KfK3bzdp",
-	"kU1aZJMW2aRFPk1aJNaUX3ZWhEyNdXy2U25UWO7vpYs+V2Sw0DPTm10r0NkblbNxrzbu1ca9+kjulaXP",
-	"ql22FYWQ/b6ZQsF3nW8E8o/Umm+VUHtjmRdCZlmprPWkhFpI0VdlJXMtZnLus5ZIIOh/Kk2h2glLXsMA",
-	"F2ZZH+dPZoY8bW2DgKF68vmOeCgt6rrXOu+bDLgYxxx9H8uqUqUbCknCre6WzOT/2kq2nLvivI5yvpVs",
-	"aTl2Pyn3vK1YLo7lu6dKD90+OXpwnGyNc81/h7SircpcQ917W5KdV3zbL0s0liHmY9oG487eWlVGvzT4",
-	"YXwJrC+0XjfTvvCJt+F8wWvvCFnY/jFtIAtvqen+5IpLZuNcL+lhp59asr78EQSVg0qgpnPw0IeluVKw",
-	"6TEvgPeLQVwqYzribKFtAKNrnMmEpli0/oAkmDubm0KcSmh6mqcIlTShhYxSr9NqtG/zoZ5OMJZ2rnSF",
-	"GVCgBkEAP4ynAeArjrpLnBZ9AwwthLnrRnx88J0A6X5RSeB2vWPTrtNjnzviRieugM3iRntbbJb6tfeA",
-	"zbLaRLzAXp05wF/R7q/gzxDqJZ+2IbjvBvY/VGDsXN/0Bmd8SLaQtnyF85HeHC/78CWK81XCZY/dh/xK",
-	"XtGDNrgrfxydhTIlUjSCuq3mguzdFi3WGo9yv9dhMW4IGpEO9G7S/nv3n4s8+7DUYXoeVIvvasuzjjin",
-	"1izoni3n4RyLC2i59zovhZnpGP/M6T+4CDqbrMKePjyvp+lGHZHyJWlEuUR392WoUb0qFLku0VgsiT5z",
-	"Keiacj7Z4umtDAZ7XzpiU/e5CUf9frEvvChd1QVYSwg4ycF1liAJFp0HAlwMA6H6eYjUZDloP+v+rTT+",
-	"M68AU6KcE7oFdq9W+ME5JwGhiqJeR9IVI2kT7M+FSBQZ+kaTGMYO1hMhfUeAqtA/CNQUaoZuzOW85muU",
-	"alAqO0o74hEMGLtF+cE9DSMEUEhlbW60DV242oAo70stCjOE1AD0TYdIOM47E6ARc1uVskLnag6j66J7",
-	"4k69gFNacweRiXgXt4Hex820XbgOdfM/waDUjckGP9RbpOlbrr0H8rvP7HQwASQ2aM9kmdlNHmJl+/+p",
-	"tNUpWJcb8/8PZv6jvJekH0gYBd1wozZr2P8oFLNWTddi6O/HJuXt9eC0DZ9DEXGwM9epCQ5pjqx3FiJ6",
-	"VzLlI04NeyLS9x9S0S+ULK1XIPwzYgEAYIF3MjIDMMJwb3f+cwZliBwD536w34CgUJXIqy6E54Ifogog",
-	"31SlwiYzYaf9UXj2Tnp8cJzuwoi8k4JeB/UjpLTEvsI5GgIlvALAA+CJgHLHVPtYpZ5P2WiBUNDNG7Xp",
-	"xMm0Ytv/TkoRMy43KIMX4WHrq7XWi+9Dr2VyZXdpnVBguKS9d87vUkv7XZtZACDbiuJimSoUKvhHspI3",
-	"EFGW0qqs/vCNitwovC/Tm3sGPV3+W7oXBZjRN4dfYYszVxjrfLlYfrPR6lTG0JgMY1ju07SoQrBpDeV1",
-	"DqzhKPG925WXETsAAB0nNf5/JFovoSraJt7HSkSpxmp8CcTz/uSgRzAy5v7KM/IWvW6EZnBEP3xDJRqF",
-	"GhDzfPDr4CK8D/pxePe/m6nbU0LpqswV31vOG2Bhs5HSibicVr5zzwzwlBwTC/LSTImWwGNGTXVmtIKs",
-	"lsfs8bkqgOZJaooPPMvAPo8+Zkc42eieCJ7vWOq5X3WsZqfTq5GbriDd2MXcGyAsAUEB+dIErJsIWVgj",
-	"8kHMDe9OlmVlwyOtGSswGxC5i7YCLQ2Q+Cthc91XHQGGA+cCvekAJXOhpZ5fWheGThsGvHTm91rQ/A0t",
-	"skrrYex/5ZZIGaKAbLyLa6FVLu6BeWabPsUvxhsB86Lx8m+Sv8tzEbgls48bdXMyfKYuR8Zc7WWqyN8q",
-	"J4/239OxCzo2vzGNwScmKJThY+07hWMGQsn+SBCaF7DzITDfIhHnQl7hDQ7jEd38c6cYaJIrRLcaA3+T",
-	"V6NTXIB10FWvv0urpczvAV9DXlleeLvJMmyyDJ9M9CFq9vLNGAk/EjWNdII/urZsa3w0a4u5/VLRn+tH",
-	"cdqevawo6hz5Q8MigbWTgGeLYMmygqZqFqN5RUCJScg3AE5DylPLs5QAIPJKDGRe2ITiwM7MzIS0PY04",
-	"qdBrqNVMoKnY0klAw6IZ3QN6w9GawneidJbr4c1xFDyvqTpuLXVvkrQJxeFyMseJxcGqhcTuhtvzd8Sm",
-	"tAk43EqwUxNYXWgtleZ1CoRF2R7J5evbCvikZlsBQxKjT2dVv1Ro6Sy2Brzh53x5TPzxEq5ilt6qpJ01",
-	"wd1K2ttf5Kcpaa9XT/J8ro0QP4NB+qlvquI3VfGA6R9kyRpm7DVmYBT3s8RaKjJlrxBm9PXLp4TN44xD",
-	"Q3XwVvUBgO1X/qp/2/k3OuY/9F1hgWyeiemVrsC4HJlZT1dGOEN4MPfZwLim3Q0BMNYBJ5K5O/C5pcLb",
-	"jcxMeyyK1y+fivHUQhAyHVXVxCIke0EMWFJMppdF3ve1+kaLiSkr8deDRBwffy1MCSlMmOjhwdEx0ZtS",
-	"nHAs50IWhZmJSZm/lZXqaa2qmSmvKGQLz0ypA3nsCyqtqgANI2VeuzePf/jp+fOfL06fPn3+Ju2I00qM",
-	"ja3E4cGBf7HwNPUuJ/b/RnsANgZUM+PPPxEYnqFV4zY3v54zaYF5oCPOUUdF5F9Nvq+evlvvwEc12W+b",
-	"8rQjxN1boXuAxnvbBoKFy++hh2CN2WRBWaw3j6ymZRb9DdpqzYaCRuJzJa32CEOJkUZfVR9Gl0Q21SPv",
-	"Uq90dXQ6vBrn1qz0dPaAolGUpgp7AL+tG+4BF2T1Kz4kW1Wk568nElK2vnaYI1vpWuqvqL3pL8422OSP",
-	"/3j9Eixdlho0H5uhlu9+K0baBtHstCyQZBaMju7+vhPXHZLLnb4Z78Oj9mnrAGWru875LdZd+WuPQUVI",
-	"sPa2EtFrQpL0tn5bi5qWLlvCTksyAAlqa7S0dYUGzLSvXz7tCrHeDHtITtcVv/6GDeTvV5zlB2K0zQcw",
-	"8v/xvdB5IWAchRl2nshKFjuqLHd7+kNPD8ZV50WZ66rQO6yWUKruiv19NBGZrbWv7siTSw9YQpXLSwrb",
-	"YloWXbG92nptw4aoaLm266u0nYjtxhpt/8Zsum5YplCdwgz97NE+3j1ZMv3VuSGvj5eE6DXl5pbVXDzG",
-	"ODPbD85UHpgSatedfRzi4R3hPPU64gR6DFgmPzZj9xeU+UGDrCzL/G0LEkPdFFk1ec4DzC0Z05tc+Jej",
-	"aNDkXEHR3BQyTJbnoOmkEBVE9899jddllz93Vnkl52J9r2I1d2KTFd5khT9xVvgmCfDRUsCr9ZXNuAsM",
-	"Ss6gVq8jTsVETq3KvFK6UmrS1JeBzBhq3YzuiBQv64qBLIBtvrDG96XJnubbeYYW7pfqRrcJ6d3oWRWV",
-	"/Y0khrs8DHerPbCPXnUqLp3lZxt1hWMl9WyUF2p5I1isvG8bAxpMi2LFZq5mEMe9NbeQN2d73Wm3jiC1",
-	"P/w+Cuc/q5Df9INtghVfTHdXgqI5buq6s1G51K/az2qhzVbT802NUYxLd5BQ13lJoR6kkfQUTwDrW2Wx",
-	"nK+x4B8ei0zOr09oR9HUO5ZKnQPS6tYXgfKW3RiSXlKrmau7ZMdD0dCdsuRh9L+bPLmf2er58noF1cZZ",
-	"2DgL68PPsWjfjg3vT+Q6LNcKaF3fuj702rpQ+mowAY+KC1PiUkyMzauInwJ+FQMFzPgQYBRjqA+VVgxk",
-	"yXT9YQkhxClmUlfUu3QqStVX7nk9zWBBi0Wl1IjjNFLTI/Hqaod01S5UoFKpAAwt9BaVSvZHxIQhrHFj",
-	"TLBxhzoBcEKRq8OFCKQwTwP4nnsB1IoEROJQpGAGkHyvuFVIGyc4Ucm2l7nGucfPi7e3gq/0Mh7u+t7O",
-	"kstX8HbWrdUN38cqmhfHtb7X469r9X3o00FP29lhl96fVhnu6E197u+3PnfjmP3BioLrISboz4xV1scr",
-	"FG6oYqjn2LO+9OPja+RfQMtgvwQ+J6r5b2T4OuIJAdNq9a4SR8diZKYlNTKHsml3YT6EHt+8GolLU40S",
-	"DyAFiLM662kuJsO2j1Vqx1aDnRXL6tkS4PfDuUVQt4xCzY3RVAGIwwr6OdL0mVG2VeG2lOt8/NaSdZ1F",
-	"96pWVVZcMbSusvLXtSqrsLU2cbk/uTB9icTsNdfH8peyivS8ezXBfqXsPcnSha43cmWcZ+J9jo57fpqw",
-	"iCzyK4WUDNVIlbYjXiqZObmFbgl0FCsxAiJkMVO6ivI3puxpzrH4cLgluD2EGI/yNy0SK64L3DTB/Z6a",
-	"4O4QpmqJ1i10PN5QiepdiT9MMeemK+9L78pzssp/kre3tWFsbppt5DmvAnKLR8SBGExuRWb60zF98tOy",
-	"2Opu7YPQo3Es6IJ8qHM9FNNJIgozHLp/5zo2MwkLFQ5EmK2AAIP8PIHPxn0goOiy3DoZ8QwP80NyrDxs",
-	"tBYSqI3IEcc1gmVhwlBqvAlGbnQHRGJFrJdcD6PBEFZOy3he0S+Lg3nDhQg8ioRIaBnHhoj1rJwjUxKz",
-	"dscwGhF6kak4SAdtPB4nMBomoya1jPMX/mlxoE9yUC4eEMg9ke8kLufUjOk2rY2eZZUs+61vCH9oeTtA",
-	"gcW3FKdnCREOQis77cI9yLrhno53Q97ypNMzotVauvw1CF0rKlUUvOyk16gxCzj6iC44fu6kNIRv0Hz4",
-	"C/qlncUJYq40OM9tQiyKO+nUqocjWaW7iZDW5raSutqb5rDypz/uvT6LRgCMYIuPfwgfDtQZt43h1FMN",
-	"SdtchQJKCAYVfPJqnFCO09gIRAowXpCrJRrLlOi4Fl6Ep1ZaGMjPam4ZQ8ZZFA1Myr7kN/IinrSc5HtX",
-	"at76rBdnAn5afNbjAM1TLWnAg/cMwJplhkxfzOWFUnTxeY/fLlniN0sfAVu4MmJupiVt63gVo27D5sNC",
-	"Q+/C416U5jLiyZkUsgLqMphpOdU2AuGKHjZSsmgVpD/hDx9++/D/BwAA//8=",
+	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe3exJrEs0IyuxZg4JskESmSZAN0BRtDJZ52nOg+0n+RaqgG50",
+	"N7rJ4VC27Oz84WjY3UChABQKdfnVp8ZIzuZSMKFV4/RTg32ks3nM4N9n3749f7MQb9hPC6a0+UUtZjOa",
+	"rBqnjTMyY0rRCWs0Gx9ovGDm8UgKzT7qxun762ZjLJMlTSIWvU7k3LR322zYb1Tj9L19W+jGaeNyyohi",
+	"IykiMprSZMIIV2ScyBnp7pNXIy2HLGk3mg0eNU4bMzVpdRvNRiJj1jhtLBRLGrfXzUayEOfmebIQ8Fxp",
+	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr29vm8CHC50wOivw",
+	"QBAq1JIlRI6JFIzMORt5DGlEVNNT8umqoVdzdtU4vWq8efuyf3F59uby2dOrRvMqpQwebkIbfAVDhU9g",
+	"sFeN2ytxJcq9XT7722X/xbOLi7Nvn2G38LmdhWKv+7TbaR1FnWHreHRw0OqNT8aHnahD94dH2KuMsVmq",
+	"FFeaCr1Zx09evbx89vJeXUcs1hRbnlJxQ1Zy0d6s82cvn27dcUX7Zg6fn788v/hu55PYMKvt/ClXdBiz",
+	"qLjjFEs+sIQsuZ7KhSZn5/m9F5klR3k/cp83GxHTlMfm43O7VBWhCSNqyfVoyiIix2blEj3lyjZv9lmC",
+	"O77PczvmgHY6raNOp9M6Nv/pZP+L7HZbqMbpfuek2dBcw+Y8OyceNYaDjdPGw3kihzGbqYc+sbDRzs/F",
+	"G/aBs2V+6BeajscklvKGUJ0OZMwTpcMs4KKfYDseD7AV/J3oKSNn518p29ojwjUZyRlThCpCnXAzG9u8",
+	"qfnohuktWLPXqWGNFR5ckJTYEIuywSCPXnA1kmLMJ4ukuEbezhXIKZKw8UIxBcTjvH6lyA1bEZmQmYxY",
+	"HObbLNe0x7tLYBc0xUfMa/4+66a77zHnoNPLMadISogz+XeQOy/lGbC1sHnimGh5w4QiSyY04UJLkjCq",
+	"pOBiEmaGkH2coQAjFopFhMYx4Vq5hodsLBNmFtKQTaggWtoZ3oI1vYMa1kzoB0aEa72CNxn1yJdXH1gS",
+	"SxpVLhmuiEzfMetkRIWQZjCGUUZahNmUfVSzYNY3vs36OYFvdLIyIqRxqpMF87m2l+Najs4Qx7wXkGWv",
+	"E6nlSMYVDHNySMkZ01MuJoTFioWZNHdNVbNomMgbhgI5Icos0qzhhWAf52ykt2PTQT2b8ovLUUpYksiq",
+	"xZUOBxn114XUNM+lSynJjIpVduxoQonmswoG/QRN+NxZytyRNWSGEcuEa80EGcvEKAGExuboXW3DlWEd",
+	"V/Z7eVEN5OGuX8wrmIJDQI68YWouhWLFI9wo2zHTLNu7KS+o1mw2143TbrMxShjVLOpTox33Or3DVrfb",
+	"6vUuOyene93T7kG72+ns7R/82Gg2xlxwNe2jLGucNpSW8/Tn6iYO2/udXrd7hE0kSvdBilX3uL/X7XR6",
+	"PzotfBMNqpEq/P07fQPn02lDzpmg/OFkrltSqVa31xl6QrHhWAnbGc7nQi9rNPxFIvy394ZHR60j2um1",
+	"jscd1hp2o95oj+2PDzqHjWZjAVcds2JBWCGzVOO003R0cCnSX3vdZmOeyNlcez/1zHKzB072/W1+vTz7",
+	"4C5i3lZaSrxZKFBHzAXLXza8n9iP78Rlf7kxAcfCmMaKNRvM0vD+E/4zvdnZuxoVN9kOAM3cqK2K/dQ4",
+	"7d42gx+Bwl71Uc/c3mKqdN/+mePI2ouXTtnj3bxgY5+SXqfTMUo8kHRKlKaJDqn0+MBo5Xl23u2Wkq7C",
+	"u10EYL3DJ4EVj0ThXF0ZBpvh8OiUbELVaTc0WHuZal65CcouVvbOs3H7vc3b9+9sG7e/l05dJAULdmZ+",
+	"v+/EWSl11Tj9dNX4hWa9xHvLoOZVg6s+5Vf2SLpq0IWeygSJu+EC+zEv3Jpm0pMCfq4R9Ph+7riwa1/O",
+	"odtFxoOc8LpC6XVVlnRXsFvdtdXt2IL4eiXKp937/z3u/l2Pu2tYK5d8xuRCV19FFI/N0RHUFbX9uFqX",
+	"jnhEzPUiu2Gbb7bREmm97ryf0xIzwkL6oXsK59vr87+wVWCn3LBV09C78G8S7z/VbZHeyWmn0zbE9jrF",
+	"BXvQGvbM4qP7+62TqMNa+6PjcZf16N7wsNOwx65Ra0sNdzun3d7p/n77oNPt7e2ZhgWdmUG9Y0OiprDt",
+	"5gkb849mG970z34Ulx+H539lNxdRwTzbbKiRnIPZ165ddWr09nQpq1Oj2JsRU95oNqToD9mUxuPGtdER",
+	"YE77xWF1WOto1Om2junBXqs3PmQH0f5ob9ijDVxjoxFT6tIsvOLNxKzFJphGKLyEF3i4U3QPyIyLhfaV",
+	"iU8NfA1XceO0wVZ/ng6/HfFX/M/nb38+777k5+p8puc/Pjk/PP/H//zf/9f+n//7/xrNBvs45wlTfS4a",
+	"pyedjllI44SpadqQSnQfX0VpZFfNkNHE3dtHI7kQuqz+TIq7Y/P1kZrcUoVvhptoktAR+2/rAWiP5Ky0",
+	"mI5Zd791NOyOWrQ72m/tRYfDzuiEHY27nWzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHbijvuJ7iQkJB",
+	"o6dUkyVVqGnmLSZbK+red4vEDPKh3TQPN5H9Dylvue9Na6BMGHqMKmHOlYXScmaWW9NT2N9NmSCRJOdk",
+	"wjSZrchMCrYiQzq6+VNj7YHda6P0LB+f9ccOKD7pnN75lIMlp26ey+Qy4XTCKhxXGh76U2NZYR+YZp5Q",
+	"MWJxzKLKq7zIzbmQQxmtiGAsKsz6dmoOGl+yU2/k6MkfR8Cp2y9H/dlQlfEG84WpMp2SJtOpvrY/mVIx",
+	"Ya+pUkuZROHVJqSesoTM7Us5kb1IEiZ0P31mlLwkYSNNpjJRjAzN4klW5uRlS/81pek8BucEte3DCgaa",
+	"pPjAEkXNqF5KbU7Bud7ITTDyvgzoXf7jvpC6T13TZTUskkyh/gXvoJvAb2AbTazne1J6ntHSH7LXa9jO",
+	"Wz0M4B7s0GzPB+f00pP3Elgn2JIpTWBhZpzzGgRtr0IcLa06hYKEjrQCTYRrRZxszikjZS1sa+Uqo9Ce",
+	"bhUk2vktevrv4LvPenopdbib5zIhIxnHjE4WefUr6+wxj2MuJuRGyCVaw8zKkoK1yTvKNTBOT9nM7/CS",
+	"0VnVSWD2gHOnzthsyBJFVkwH2G179tsF5la0DD+a9UiHpm0qCBcfJB/ljp2IqVHC57DhThvnoDggDyOi",
+	"l+YeY8bjxT+4FX+ObZH9o27XsHuZyBxpbxVLKsRRWXOsU502EE0lpQ9JeMeGUylvglS8ZEvrUVWEioik",
+	"USGVvPGvHHQVS2ooGi/i2G5xb/G37Smb3cbTX66bDVSgplrP1enDh6bJtjfih4Zk9VAt5nOZ+KOJcAdX",
+	"bV30rW6pjt/lumZ6KV22nt6sXn/H5dHfn/5t8sP+7M+d0Y9Jd/hu9PePP91cHH8nevr75cHimTziZ/Rk",
+	"/O0//hrt/eW3dJvLZsEuqpppWNo3trwZVS26PLWj2jmaU3OfTrXY0npVbJQwQ8tyqtio/8O30/j8u5fx",
+	"3/f+HEdPHn/4kT+eDvnjmH37XI++/Rh//+Ts5xf8MWd/++s3d17t82jTod99Y7h7Q/VkpFcLf19zNY/p",
+	"qm9X31lEyffyA4spiEb2UbNE0BiXh/u+ZeRcY+u1Y1sJX6XX0Vu/evZ8Fo48jvzCw6y5EWerttPpto6i",
+	"Xq91wvbHrQN6ODwaHUcnrDP+b0dCm4sPNOZReclXf1wMxfNYHrwzP16huhlg9oaX003DBb/cW+rTx28F",
+	"/UB5jNe4onYZUU2HVMG4IrkMqePRsL/wmijo4GkDmSa+bSRK93DjIIunrtc8ZSUdvEA7MISpG/B9Bt19",
+	"RsEux5vmnXynxNw6nXdp/6jr+6bmUnEj1a8ap+ZJ03MgFcQmeELUaMpmtG8uCtx6SdLlcwhvyBHc3qr9",
+	"LplwRe/USJdcOG5xo2NmSzeSWgz/wUb6zi4vwxqkJ3UvFSnKe6g22HJpCGM6m2qjifzku5yBUzsTAWaY",
+	"vmTJNedNYkhA5M5Ht4LsAiosEf9zs1+yWdnceLKNJQR3VvHkv71uNqZGIbO05mmH7YanReU94Qk1N2kS",
+	"SzFhCYnlhHBROMXtaWPEgW1xBNHe1bEvUULH+i7msnS2/y4XYIdcyUXiWSLh6sYF0dOEGZm3UhtI/d+O",
+	"M5GrPrDMyVy7IVJfar21zYaMnpq5wplJf6wY2cHpfsc7EtN3hytfE6BA89Aov6NOr7UX7bOD8WHnqHvc",
+	"+424K2FL5I18J4fVVr5nRpG6pCU/0pkTQCVfRnpIgw7W1/Bt/oROQGBR4T6GpYzWDNYyXxEaRQlTaptw",
+	"7JOqmONnuaaJI6x0QPt0Awusvnr+NMQHa4LEWSZTasOCnZJLeChw1FOBywwqNMkVGdE4ZhEIj22iaY8q",
+	"OZIRWcOOEq2GKc8p39w/sHAW1zTK8zM4CfJxpgWd7TfnJRgDf3/jLoLnMhnyKCrumZfS2Sq5InB7Ku+Q",
+	"cfppQbm3IuMr/NJT8eNYLqHJbdT8fA6Hp9U/9+gobY2MSDPa76iIXo3HQZXie2YOf0mmixkVquAYneGQ",
+	"zbbw2qmxsF56N0iypEIrQrFpv+X0YIc3+vjcdcBMF0WRDq+QJY/jQISunZgpfNzHPZybGSuvllQRfAnC",
+	"udNBb5M/0q2SXN+lHYTmxaMxN15kaZmXis4c+U2P9uppqhdUHaM8d3t7+weHZbvaBobujPxQ8/vd086R",
+	"0VR6XdBUzNvm1eB0F2VTveCAeBgXxbXByFJpZYTZWgt9rUWuOKqFYkl/89gFmGZGYz0tZ74YAlicc+Bk",
+	"hN/Ap+cRm82lZmK0OhevEzkxGkLFOrFruEmUNhtlISLYhKvAXuFZs30uzPGEDfuHvWvP04E8alp/YSsI",
+	"CMv3tY2IG9VG/Puby+sfsqa4IB7ppd1WNcoCY19wNaN6VJwg6CGNHIEcA7Md1qaV+L3OXNM5iRTgZK4L",
+	"5z22jLz3seF7ZYss9Cis5V/6HjBPoOZV5NiYLmLtkvMw/yzEIPf13Ye1l0u/6vgb2yqMlekxaa84ALCn",
+	"PklYxITmNC7sqXdGLoSjA9wYoIH+yGuhcOrkLwwEXaBpm6n02eYmcZA7fbo5+WbIInmyArwoU++xxVsj",
+	"Ae9aui24IlqiNaKGQ/4iQm+cd58ISRQpGIHGzELqmmO6d3BAPnDFhzEjZxdPzs/hlKIjzRI4vGHOXfI6",
+	"dK6l7Fu6uDl5poxGsBZjPuO6cdo7OGg25hLWhOFMgQxMXN8icSmblE55Unh+69VNTJFp3uS8pgmdMR3w",
+	"8MCa/WnBkhWZpy9VT4z/jif105/NXCzEjZBLYRbvFBJwsRNoMsx5udB9Oe4nVIApEbgPNHnMN8zxmI8/",
+	"b8HyTm8dy/0xVjI7e8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTrVrMbA0oJ8sFGnNsqV42UBybbshma3zaGr",
+	"lQ+OoEqe4AseP4KMQNKdMEjpvysncuG+u2REZ/8zMCKhwtltc3EyiZyBr8NIrFEsVf2KyFrJ7T57VbFp",
+	"uBOJxvN8s9swglbdV1JG+ARVcyN7y7Dke6r0WTTjoqyRGo2dUPOMK51QLUOiCNR6eKmkIHGMfis3Q5ZT",
+	"afhjzd/bbA9WxYzvQ0SXmOFRDUzgH9hrsDyUuYAWCRtC5mXNunzZYUE5n82pWIH9C3z85Hsd1V/peh3r",
+	"Dwk6TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6WQxMrNpbhyvkgjSpqd8jqvujdSaJZGNxeICUvqW",
+	"Mrkxyq8z688TGS1GhjAzXY7upRe9shjGleat3vHpfrfd6ex3u2CvShYxhlG8YeOFiJBZoHVrOh6fwhUY",
+	"IskgbbwNkSvuxhTzD+DWlALMNAlnIopX9Ze73sFpt9Pu9ToH3WPTf+o36sLMysm5eC6Tot8TLMSvzhZ6",
+	"SnrtjqFv5k/jJKFCu6QBT4fcIGrLXC5tbAKNaC7qKyUoHEGmyJ8vXr0MBZAVG9qAENPXCxqbgbFwAO1L",
+	"qUsd2k09cx/27b4sinvwMVkxb5Q9047V+Lggby+ft463EXHdKmUgHQnJCCpt6jLVwASWTOojCqPFPOYj",
+	"qnM3QS60vEvcgQ3IeM5YNKSjQiDVuSZTFs+Lx8lslib+4g2V66YRNDZjsV5s7BfExjYJcgnVXEwapw3I",
+	"vK+zoOQ688arqsMzRQSRtqEExX+LYJRmYKCUF4foJpucuUHiSTOfM5ooa8MzV6qxOWwoSZi5lGNE9nLK",
+	"R1N03Q5NOwmLGVVMOWG/od/Wd07c0YtqGITGnrvz5/q22XjJlm9V+R4k2DIYxeTkYczFlplI3UBM1Uv2",
+	"UdfEkZ9rRQT7qIuBqC4HzXL15KTV6bY63cuO2SunuN4KkaCkZx1mv3SUZ5qvUI6KOiMzFnFKjDgFfU3O",
+	"WYLry6qwqB+E7GRZlH8oVKrUUJYziu5ZyA7wut/myDjOHRmH2ZHxMk1XqAqWKlBv+fRcLkRUPin1lCWs",
+	"aW4zZiRmz6kKhoyhgZBTWki0Opq/txlr3te6nx+r6zY4THxoR1iBBCZnDI51cxCNqQpbHkxjQQgwp/EL",
+	"6UejLCm3SRf4xTZ+ml6Vqm9GXYvwlSfWjr4cM0kDofuZ5M5vtPoYDSflMWK/uVV6Rb243stHkhTOs6hz",
+	"jGLvmPbGrQ7bjw5Gh8MjenxSOs+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir6sAwWz+TxA0",
+	"zimgfszrV1uFdYxqlhjsWF0HCVYeRJ4583m8KvKGx3Eed2kNc6CNcjqYSz+1Oy/FQMJ8y53Gc/issNTU",
+	"cgLeMYx4TReqNmnle6ZJxMzdL+FGeaE8txVd1L+Lh3uNYf+XUn5v9KVCBvQHlpDDffIX/jjAUZsx0Afb",
+	"MnxclGAgAWd0hQv38OBg75AMV5oBytZMbuXJ6eSMFV0vAMAOBW3wlp4SU8tEAxeYiMzy2sTrPMd3wy5n",
+	"utDyM/ucfxE3cTbIX9dTbCfGLvinuK6LHhhIXdOSDBng0QUilvo2paKzwdRUZTyN9uqyaYxO23e9bdB2",
+	"iNO4Vm1qUFvjxdz+2d88tQf4ZkNpn4FaHZWXNEYyEzrWzIb3uOhbMDFNpAipqO6dPrPtFpXUODIHDDSe",
+	"msFv2By9AmkPZg1t7S3ZP+rm3SUwhm3cJfmgla5nIXHsI9k4y5KkyAvgewJXbHiAgXfb6IVzr5V+Gl8W",
+	"CuEBJ5T1jltb3b0NwF3PO+6Ph2SRbiVeBAhGdpTNwDbA+ndv572P6dZxaIe2W5yK10ngsvIOLhdyEUdO",
+	"hGLUhV1k/kxVAKP/XS5geIYVEJFpdakIoe9oFgNnU/NIxNRNOzMfqJXSbAZmnqzVDQ7DIrh6fcymjYcM",
+	"MsZZ5cvwoDHVzDJkNLWCqbxjoeXUtl/crtbvYcaTvgNGvSx7AdveRuPGVI6QmoljIz5Zgb1bID1jygXT",
+	"mouJqspF3GQPf7Gbrbi3smEHcICQSXkYoF9WaG3lNvqM7qBrwy6k6Uyd63NV5YbhRgkowE3YD59FXFf4",
+	"U/BRGF3h71l6DVz7wTK+pKs2OdcQHa/IYo6YF1nCjddtBUjSmSAMei0fUGtNz1uRVK+MHtQZJz6rLRk4",
+	"pV1y7Nq45q8UAcvshtnTtvmCi6fCWLylp8d3xZj+3lDNvjfqY0i+A/yzFblwM5UiaJ9NqGb92LaSl++K",
+	"gcCZyYRlLRmK4GcIeN8+cGUz8GczRJJRVxLzOeqBJyyiI121F7zZbabQI0vQ6DVRNB/TUmXfqzOkN+vd",
+	"Ve8TS971L+WTch2GEAY7vdOD/Xa3e7yHaSRb7SkbQVW5nzDcxxrlMM6jFNpfhcyH7U+YYGaeayGeQo26",
+	"DzO70BtmNnCdoQniezKFD9GUvVbN6d7PUjq72CpohevAaODmiJUvMKgymOSwIQac1UT9oWlzXwvfTfwA",
+	"FSNa7Kn5vyEpOwlJSZD1u73ZvJExeyn1GUrZ4oRC7hHwihKlwbAQunKb1xBnyzbjCfhXIkYsCGjrCm4b",
+	"Vw0wbA4ZoerGhqlv64k6rEppMiPLUqYq5HqRcMOSC0aT0fQNU4u4nNtuTQdmmmg5yb0e4LJoMHSIhO6i",
+	"qASfz5mGZmwOgXP5Q8Gt9Xe62+tQtsrdM+uQhRkZVhmyVFiQK3PfDJJZhKy6vrv1svnpLueWZWQ2HeEI",
+	"lPoDbS33vSAQf+w53vC1vAkCp/1epu0atk/ygSWPF2pVoS3GcsJFna6IuR79oWnCVxXL6mbCwEfDt0p8",
+	"6B5vDHqCYyKWopIY8QlGCQIh3SXhEdO5lnMrPDSL2XyaMxWvx8ft5qCIAFrSEV4IArFfnoAvYd98ebTX",
+	"6XT2y7b5EwqwPwcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2ayGlA93BKkJP9GnjhfyZxzF9",
+	"eNDukK//1u0+It9zsfhIPh4f9g/3H5DnPGFj+fFhd/+gXSMIuseXvc5pF+55hwfd3l6eJQ4fqYonR0Yr",
+	"7cLJfNDt5ngy6tJOq3M07LWORt1O64TtR62DHu2MjqK98SGE7ViedLqn0fD4dP/09OH+cT1Tyv3lmPKU",
+	"qZuz+fxhr90lX/NXFw/sVuIT8XZeofDdPTJpo0hNcJajL+9JANfZKJrcaIoyEWVHHmqacHvsNhs0jhun",
+	"vaNmY8aNvrJvZKyUPxs1Y6/ZWAiqFJ8I82e3W+g6YEVyLkQEXh6PiWKM8LxZ6XfjS5wnXCZcm7FP+WQa",
+	"SkKlE1Akhxaz8vrX9DY2G1YM9xU3Mr1+eLi2ETz7ws1xISkG/50lxfxjoaDk2kLsAFMhP3OHw16ndcTM",
+	"wDrj/dZx1BsejI7YCYWBWd0CCeI/s82xDRAMwjmC73yaf0bAAsTfCiThPIfYn4SxEEB+WJgig/fzClkt",
+	"iL54czB6cn54fjP/2w9P/nzSZnud9qgXi+HseSf625/jFKhwawj0PyHrcdTfbEdExicuJhsCgHzmhboT",
+	"xI17rsovBnTjwm3IiuPR/buMAJ9t5ayd1Qafh2GrCiAVNWcG6H1ZGCIFYG4R/cbgrD6XtLwnltQd0aH2",
+	"71a77TIAVwi40lgTekMs0U6NLcuhb1aFyCBwdZ9HcOhvFF5+3SziWteqAJ1SYoUZdUgRM8zY8M7ymxqy",
+	"UUtCUWwbIn3//gLZ7o93Umx6iyg2exfBHNiinwV+DYRauMx9FCRpAm0oCogr28wjkjDIjeUazfLbmCOH",
+	"VdEElzYX15FSMiLkac1GHjREmn2Izo4ZrpVCirDZlRASEW3vyWx6bTicayT23inIbt4kSZiS8YcvJg35",
+	"znza88XGO66n4Ww0qCFEK8tv/G5ERy7E6d8jue76yxSYlRaU36fB5AuaApAHRn18wxZlgFy70hdBtCfU",
+	"yROGT2sAPlKEJ6xH3ybnWqVIIinIxamFNSB0QrcDNxhVQV7AAAlQGj7NvJHAopTyBRWrM7xDhUDH+Ec9",
+	"tYgwNVBJWsr+jIqVCxdXQQ+Be2hTmmzRfqzi8xHyxHcPLebHk5QICbOoOBSPUWh6UBUuFFBTlH2lhknZ",
+	"K/ncEnRYYAC0KjdJICwIQ692zqicYyUdUUZpNZ/cO8Cm6uJv3/IPzJBPibOiNommE2X9LngIkTFncT4O",
+	"B63R6DQUizh2xR768CpMhUwiCJuHIg63ITNt0SwL9SAXIsI6TG/Pn0ypvlOsSX35qTvJVO9wvm42dMIn",
+	"ExhNFsLSci5Un9igeSWA774lKfbDmZq0IFSTJhYkvux2rVUP7LqBryCfoRDdnI1XLYYzrgtjtXrbdpXI",
+	"64qN227OtytX/YJpGoTxh9rQUGi7ovOW0mxua3GXXzFsamVE2soC3fr3s6Lf2fvNtBZ4ob74tm34NcQr",
+	"2mAi2oxqtIrVcwLf2ZjndyzHXVON25+9909fvXx2jYUVCmvxh6P/XY3/lqsR//kmUMT9C1unWyGv3O20",
+	"wIGGi3zc4dJyGzhfNinJV3e0ND/dsXp8YCwArrExNspt8JT0Irgr6DUajtLUFT1+K2ht2WPAiqD1aNm/",
+	"50rDEKJgObQ7ZPBCWd9bnIiFnjKhAfqphPiRwgoW1fxF4builp+hngjGIleJIgVH3Mbktld1HwSMkwI1",
+	"JU2+SDAO3ma1mWUYcXoJH/kceB1TLggs5hAP0s/7AN+CUGmV+C8pkL653GDu7v1QX8a57M+DjCPewLwu",
+	"wmwJjgG4A2aK6uqm9qpQTCHJO0FADOM1RPmtViORvcNoDocFEowzKiVhF1sOJzW9QYMv0KTpBDQY6+fP",
+	"CZYo6ru7lFxoI53ysdBoNvadhb6baN3O3siye52NqLKI0mM2kjOmgsgtpaqp2FZdXgBES4usdGqTDFeF",
+	"2ipZrUk95aKmWiSSH8C0qosaK+P7bVFZP8Wz+oHGPKJV+dxnZMaVAiQP2DPl3f0h/b4ikxvSwYcJozeK",
+	"UJIs4hSYxRw+CR3pcKq82eU2mN5LhkcytoFr7lQhpGccqMkALw/TMO8dozev05C9whTK2UyKOkPZktGb",
+	"vvc8n1Hr4YYzqlbmkJosbCWiMrfyof0ew9L2t+FZt4pnZuD+0Er8yo8NefU7KBr7xZR9zSOGcBbwJUQO",
+	"TSTnTcgDhnTvBBhSG8EC7/aqwUVqwghyhfG6Pk4ADsHfkiXGbwEgcl1i4Ood19Ow5duV7ic2Z8tVG7Oh",
+	"RtVgLL1mIzUbG9ZHC1Rw+jPVON3rNhtiMRuaTdp1SVwKNAIakQnVDAt5KIzBrLk3lSBXDjo9c+PJddc7",
+	"zrrrrW31MNBqr7NvJMgOV8vhb2S1ZIsFkwbLdV1cPl8CabJ1SYLmwqJ53M+PweviwlalLvpewCliS1b7",
+	"mkbCPnC5UP1w5OdeSNYUCl//9d3Bh+jbaTzij3/+8d3L1Y9/++tk2Pv75O/v9ic//m06Hf7tsfrxYjl5",
+	"8fP5Nz4zAhKnJMDf/68ED0twUPywSAXwEYVMueC+mfrsZqKyzNHsuoTZ91+/ef6EnHS7naZZJfCge9A+",
+	"aHcPH4DCgKQY7XGO+MVciof/UBDjkGpazg0ENVUBDoV+/J6JiZ7aChp2VymduNvEs0s6CZNtkxiNsre0",
+	"SElqKpeiiYmKtqyEUapkEiL/uH3c3isQf9XYu2o0Kig83DfTrTWD8Nf/c9V4/x//2frX9R+vGv/VKJLe",
+	"bHxsTWTL/NhSN3zekkA6jVup6mQv/7nKQSgAUEnOj/h1wgBYBu5MyYKR5RQqJWTI9in6HqT7EkaTmGc1",
+	"f1zRJQvGNigUKBnk+FCcJju2oZQxg1Jbmw/uey5uyqMZXC06nb3RIonhH+wRSVj8zRWggF01Bjhdx73j",
+	"4wfNzGU7N5uHnA2BD5DlbNO8rS/Xm0Zo3cWO/wmy9r856Jife4ejRaJk8s3NT73FWeeHaXf27eSHqLva",
+	"n3UWR8tvf+wc/30cIqpqVfQ6+8f3mf3vJW6W8CKfUz1NVzgYKVF45Md7pyj5e27IFAqiTDCaC+HmReOY",
+	"QUaziBAAmjA6mpK5jPlodUoGySCfwhezsW7C4gYMCHOhdhnZAz2wOpG6El8DtEiLMz1uGVlI57yVUM1g",
+	"iltW4D1oX4nCtsaU40fJN51H+ptuY/Mh32UqU9a8hmGGGES1zwjMS1ZNMvjJ44cZ8zIdM9lwyOEB//RN",
+	"t9N5tPym97mGzHSyOhvb6kH50V7YAWgJIe9+CIZfXg7ywNViNGKFZd31SR7LZEYxvVYDCO+MfuSzxaxx",
+	"enwI4PwzLvDvbjoeQyxmq28+oIAXuPbosSgLF0//8pWyEQzEFWfNz8mH/LJjwhD73vx8Hdpn7969O/Ms",
+	"pWFCRlOz0cSEocQ8PDrwDrji4faY0QQOBBrPvrlqWF3hqtHEGmffXOWL6oDI215S3DYbMReoxZ19+/b8",
+	"zSIg4s4sBjfAT55923p7bkhOdY9zo1clC2G+z+yyj2W0ymOpNf7LHX7toYxW//kwfdQ0n0MzxVfAoqan",
+	"CaNR1XMzhgxMOE/5G0YjN/nplyXaJ0x7eUPgs8HKUMqGfLpP8b5QS0PVgsTfLS1fOUdbmRZcnDXk+N6R",
+	"WkpUmYjvudLg5vPYoco0xFx5DFFbkTAH+GYM/gmsqPk8XgGgER8jdBbE3JaQiPN0AT7wDmbqCRUjFscs",
+	"qlo2+ALhukzDCB7tgogp1Z47r2bHASCfJqOYMxGgSDERpfKwvP945bbaZGcWKMUQhxpaM0FLjtaQ+sPR",
+	"Zya2agNYo3Ma352hHlYz2WwJz42+xY54yiBp6jIoHfBhcMFF8OgSU3kKvTI626RPz+Ya7NYwxOHxVvT/",
+	"Lr3T50nIGVKqqOBqRJOIRU8BcK5MBT4vigNQqAL04Ns72IHPRMQiiwBRpuoZ4vu4cD4bslumh4m0jSIh",
+	"9pswEZ2UjIQqFjkcugAh5jlhH1iyQjR15zexX1RN2VvFkqdU0xJZWZj0f7lSs+YC03a/A1EfmNB4ZoHe",
+	"COhvZdqeS6hyDvce616zUMssdNDi4QZtl/cQAhyXGZUayVK6VB1JcOSHJsps4ft3/WpcdWi8lnEMhyuC",
+	"Tq87VqtI2XDxQsmRLAeuqNPTZDQFucaDJ4Z5fJn6cvMU/BTo1PrbirXaC8KVUYznzQVS5Lue+rXktxGj",
+	"UAst0DeGz2chuK4uf2AaoIXS0eP8qumewG7x5xwkR+GNnHsLKodVzgs89atR5OLdQc5woWVw0mZZTbI7",
+	"8a0LnCuftFirrFIqrTlDzTp35254pd/nrHxJZ3US8SUUKvBEIGCNuOLTfBSQPPMM6bNeHgbJYUuzb9Mo",
+	"gIL+o26c2pPiwwX0RrAIZc1swxW2rJI9gNGx/nKREbH95eIlW1arrZEHtlbVfaapbtO3q8YT6lhIXdkr",
+	"fLddlwUQjnzP3zJNqM31cUE41sCQ2h3Wzojfw3Y0MqXX3oGthPmcV+FOnqRKxbNIU6X2OWF6K9UzTIhf",
+	"WaOeIOc1r6PoaeZZD1PmGllL4kenmISVitS2fj/NokLJgQQ+xX6C0nHl+fUUxMLjfOmDCn4ieEOQja8d",
+	"2nieTgv3ULfgSyj/JS+MeRA8Ruf47B59OxTRituMfb7hbcZiku7gNpPSVTUlGWGVZGzPlTcWirpyHSBW",
+	"dXAdFMugFrvPYURWXP77OTqqlXTAjzb0oEBuArKhnSRnfwpqDzslsoxJXTAa0xtG6JKucljUAaMrNFR1",
+	"oNaSlJHiwiUqhfUFg+SALDe1RAQ2sU5Q14vDlCDIng0ftKkgRNAXd8JW3s1tKm52Py8owUWc6SJN+ecZ",
+	"YPQ6Zi0RY2o+Z4JF1XzzsKe3Mqy8YWphFOUpDUpg89Bb65uYuRL46O25tWJvoYt4NIWMhWGq6q2GeaLA",
+	"bLgFWR/kDYuwZGuILPMY6LhhqxAJ5rn9uiSh57x/w9Ysa6lpZonLwnuKZMxjCvJI2SifACnQUr6hbRbP",
+	"hZbzedXiMQ+9SQpZcuT8PssEv6yW09ZdUmdOKXpKHq/On259el5WehE1o7PgsbWdSfaSKb1OfFCi63VQ",
+	"7enW28x9lX0iPa1tVFRw2Fubbi75jMUAMBrsNy80uVhPiG3uHqRsZUis63utJbFZJM/Tr7MnWQ5CpTr3",
+	"BBB/gEkVuiWGrW2v01kCwlvDds8r+91ue7g+KxaoN+iqlbHwElu2WRqWApeOUdl/pX1xkeah3N3SZDuv",
+	"FA9e/5VX5oWfu7KVeAiPPRUOlSOfML3dsNfbCXZuIMj3nA+gr7B3ZvVmwzfwclv3p2hVJyxHdAZZNFx/",
+	"RjOFI4vraZTQpaiSR+6FIDVL+3BbYXRb/CI79s+fhs9tz8z1lSJ4e4JCm0bUZmX2CwpCXSzNfyVs3Dht",
+	"/OdDc1GUwmglD/Gpenj+FMMeQEOsJOn1uVEvkRxyJlYEkwLVnGH6HxQRfPv2/ClWVcIYPSEFH9GYSOEK",
+	"wmPd9qoBZdrofQdjzrLXaYh6MPDRVRDVkkwkkQL9f23yztZS4nhps3VYh2zCRRbjauuo+hVUc7FQnUJp",
+	"VDfCMdYTDYedHe77YWcnnc5R9+Skd7B/tN85Oel6EWide0WgPYH41LroyjmdMByxahNzoxcIhmKeDb7n",
+	"4mZAMCzQXWPtB2OZsEeY+QrFfmc0YmQxbzfC3MBA2arAwW7vGIac/p0Ljn5/1vqRtn7utE76res/3i8+",
+	"GqyOFSGnEL8uXfkkRSiO1dXMrhoalsL1RxaxMV3EunF60GnWBBv2dhhqCONCdSK0r99NpcrqDEOZC6FZ",
+	"5O+AJtHwktndcewSRtskxVyEDbCSC2CImXjFGEA+CRszHWJOpsrcZVtvPHI3cMyTKI+aj6Y2GSEbdJMo",
+	"ZsS0ZhEZriD1kao8J2hciLcspFs0rVqH2Tx9B2tZwQIgrnLl73dyS38vv/Rp6+f+9aduc69ze3XV9v/8",
+	"ulnz8MGnTrN7cruzXIKgOeIFJHOA2W8MmQKK2WgUF40LNqXTQrrADVuZj6YACqYIG4/ZCGu3tEnXNNM7",
+	"OCAfuOLDmJGziyfn51diNKUJHZljtUkiPh6zxBXGhYgT20ibXDBG3r9h2ug1119DdayHCf5pA7lhhlCi",
+	"ZVNUSGCojW+uFlP/0frXfcXT+fgFltIJ8RpPWtStpYhXhKNEHjy7pJMB1rp0+cqKNfHYXnLFyGC/2xu0",
+	"yeAP8BYVqzYBowGdQKq/EXU2DLlJlES1DSMdE4YZ1fNEflyRGcw46HLk68G7h5DiMmiSwVVjrzX5mc+v",
+	"GoMHkENCc55GOmN13B+3cNSbiohnQnO9uqQTDKY7H7+UglUw7jJjkEt9MDLMCPTTzPOhNI9jYsu9NPMp",
+	"MFyRwV5nf5BWXqSYJl5OA7oS3b12t917UD9YQ+39Rvw9tUFCVTocj3K1C7EGvBt30+LxGcX8lNj0mbyG",
+	"iUkrp/gIczHxp0EzUw/yyaUEQhQxq5sMV1diYD+3z+335kAZJnKpoFbpACO45CIZsQHID6BsaCSEYvHY",
+	"6J9mME75MscODIw7Z/WV4IrwiZAJi059i62eMmGjvYBisFZqmhjxDtFflAwSppgekCUcfDwCmQTWexgx",
+	"6dTMo5mCFlDfAoPeXdJevOk7F39dBO9Pl05cUkUGuc7MFMiEJGiFncGRLscFVmq8eQk8p61YxjHg3rdK",
+	"HdyRlZUkCQNumuM8G3hR20lpj+4yaisEPeYVGGDZUq/Ir1vWqaZ/11V2rh0nZhjpRAUZwDIZtD/XCnBD",
+	"/cKWgD1H2p97/ovDh/y+er2cazYrq+XkDH+QY6jebt+CSbZ5i27Hd8kL/hhWEPuoT/EMpSloiL3tYHDe",
+	"lUjTBMmMUWGzWTkmzrkVWMgNO+h8wTcE63+tOjGshltnhPA8tfe8s6OBpYoUtLPUUZJZYu5JiPW5VlFi",
+	"Xbaf1xTixV/fczSXjM6qhqIZnX3ecTir+X0HUXmJzTDRPvNAvDvrvYbyVrGkaiDWPP15R+JM2vccR8FE",
+	"WzUkZ6H9vGMK2YN3O74Li9FRHCOAaWXmdXetheuD+aLqyLSYH5sSFabGo7OK/5Yzvwz778v12wxHxprK",
+	"/7qQCGOZ4jx+ygFAWLimPwIQBNSPg2PXOdB/cp+HunbvPnTdmO79IvzrvkvTsS2Y1mYjfW3rm8BwAxm3",
+	"NrMddBVQPNO8bZggmjBXbbpJJOKrA0r/Ym7v6MLJEVCHqLrJwnlP7UUIKuPSK6H5jDUBvN8W44Mm4e+I",
+	"rlCT8UA+cqn5oTHadzPONPys9VaWtr7Rx/Z1lwXeStPAa7/OEsZvs4zSl1LbYpDbL6aIKzqMN1gXZ+dP",
+	"3au3EJnKRT8L+Fzz6bl4g6/eNn0Y0HUfZsktt80Gz0xXpu95IicJU2ptI57J61y8dl/dNhtCQv5WX0tb",
+	"fnVtUy/xi0tpw2SyqjejtMpSbQO5kky72l2JE2eQjZZi0Zyd41ZxgZVYOG8jWBPT3kJEUJcPwl387bL9",
+	"qn1Mo28thNbW63XG1UiKMZ8sko0W7Yvc+7hyxcYTfnb+0ptryvsOpGCDL1+7V3cmRSFzYTG36QwJG4OI",
+	"1FldCpxli7xLlJwxb03YI48KL4hsZ/PqZeNsMa8OQcHf4jdstX5r43cF872RFbbB1Em9aVOv0w9uze00",
+	"NjdWFvWTbHi1rbxwXzh+7Gzu3c4dyUUcwUQOGZnTRJkTkxJQxEg6XNzANwKAnWDnZ4/M8Yr2EKhiYivH",
+	"ADRYu2Eztl9K7QD2tpxSP6G7DzCYXnu1PHzifenTUTgCZlzNnCF8U/n/wn1z2wwgpK5rqITJurPJBSs7",
+	"VCYyQldpKSNA9cnhsz4iAwQYHRBFV4osjeRvk1foefCtGmTIYikmCjGtUDXW7KNOX84JkiuRQjvjHKFE",
+	"8Sewjbj1ZmVcSvk9TWzF0LsvCwv81tdS9mPXTi3XX+MXab+7ZTpXBMhIUA8FuxnugopV+MXshs9zqKxf",
+	"CuRM3QA09oRyDxV8yuI5MO7ZjPIYwiu25BVk+Pa1a6GWO15nu9WmvPtGdvllLdMdoVGUAOIvpH0nQx5F",
+	"Ww927H9fO9Ssp51NfWaZSWTMvLkHEAEzZDg8dC5USo3knCkSSfNqQYd49+5dqwi/VKdIFNGagE6rIl7y",
+	"GZMLvb2mqLMG1mhqrqvPtad4ZDUvBGYRxJC2O/UrfMHZUhPb7SVrFww9+5VvLedCs0TQ+AJU7GfmCN5a",
+	"zcWWNlBG7Ys7YiC4YLLsLDMOdIzFcmLDUyzn/JgWHoGIs5rxk4RFZqPSWN1Tyx/lW9pELfc73/W1ea2g",
+	"B1XMoUp8Don3PVX6LJrxbQ8RyBimroFafmZd7YSNLyVhAoxCBPrnSieAHLuEa8oQISphGaXKCxZx2Wqg",
+	"mebkGllnrvG63Jl0z0B+rc85E+xUrDxgYLfjBkiFiy917ADImHtwYuy+X8cE7Gjn+0YtRrBfxAQNrKmJ",
+	"YSUXiXKjTE1/X8SBBFa/O5gu/QHsUD3IxVwJiRlDaKZZUq6VDXow3X4RlruXUr+QER/zEMjyOz/UrBRj",
+	"ViDCIVPX9Q7vuH5zBtd/AzP3v5NV2skIS/58Hq++IDGRToOja8NZgNc/o7Ao4HJ+EQKiaKX5XVqHDvfJ",
+	"X/hjw++mTd7PCk41nQXOzIaQmjVJt3ds3odF7mLAnkFBiG1PfRf0Z+tKrN/ZxW53wp5nNrnCIgtylaUd",
+	"0YSZFRpLYZgGCUSZ1dLFnMaMKu2lKhnRYGTCkEGMdkRsvPwAXNaDNnki54i8cSXMMXPD2DyLzY250gpB",
+	"0DHjCZ7QQvvp8ZQwmtZ+R6vm6wSie3m+2NY2s+M1tKlNOdD5zpaww9vmmLiC2ijE/woycKHog0epjLbV",
+	"PMWE4cXPovo4HJutuQIRbHO/mTUsyXe7M34gJTDMlBpYN9mKxeGj7mqRTwAF7A362u558dVyE5umvfL6",
+	"3cORbv7RT9hCrZeKlmbz6g4dUECPhVazmj5QSr421x7k4AM4jZYufMNutM9wZ7YOtl8xBOILNJX5t7Oz",
+	"c6z2UXAO/8p6whsZM3MttzXxtpuzRMas75fWWxvTlO91d3tCxix36YW8W/4BHakXCH75VtAPlMf3MHtQ",
+	"3pcfWGIUnY1W6avsZUP2sL/Ik1D7+dPHPsGGU7B6+sOFWq8Eo430sXkVRJbsz6hY9dEQrjaQW/IFFasL",
+	"+/rO5sltAEANoJoOqWKpZyNnq7cWHe2S0NxuEXLZJpfJyrq9Yqp3GUCRu4B9IRegL+AK6fJxuSJIxhch",
+	"wnCoL6V+YpNht3RzfkQbf98oBps5O+0X50+txzOLc9EJFVk60SbqxWX2xY6n6ysXJVx2KLqkThCPKR8R",
+	"o/lLWfe7YekXtX+MOgZw1RGhsbkArVK/LgaH2IhopPXRnTcZ2vuyrVaKsN3BZnsFMFS/6l77Al2jLrgH",
+	"5xkv2FyRgTfgwZc1n3jC+zVdt1EAtw5o95QS6tGwiVaS0vyrRsWjXcH8pfhEYIS8lpLIsWai/duPbLfM",
+	"tte7X36B/Apz+zuYtbeCLvRUJvznX9ZIklpHFkCAMxGsn/O3hfc/R1ABUwqtJQX3aNlo8jkMJG/FPJGG",
+	"BnOPe5LNxz11rC8h7LZZqNG/roV3jN689quCfClBu+XTN7WcgX8Bj/cr4VAp0WD9VtgihCx6wSJOLyFV",
+	"equZXWRN9SFuoa9tY2t2T4CCnTL2K+XFUTRJiopDFNNmN9mxkpGMuJikgBmCVdZiLuyxrLRz3c6ybwGh",
+	"7xIpJq+9NfcrhkA1f2/iEmViSWhiURmII0gjsMwXkLOwe6mZjiqtvwm+rlCCrMUYI3JsK3CSZ9RCcKWO",
+	"rhmbDVliARXgLTAOKgvJOE/MEtXchYhHbENmPjGvAjtjTcMZsojpwNmIORSINsItpGW5Dw72DosYTyUo",
+	"i1kVIv676SoD0TDHnc0yM2JrzuQ8ZoX+DjqdTXs7h/VI4/jVGGrVr8uwvb4DiNqssowS5BVPZZyvRQi5",
+	"wZpV2y4dIWaxOOB/SB36eI6fdTvZUGmSUFC1MMU4RMINFwD9gqWUcJEBQpstfLsQLr8rUAC3CabxICge",
+	"Hj881xZViitNhQ43hSVgQ0QmC5GCVtSjhpVazWrHfq4pdidYNW9LTH3z9mX/4vLszeWzp41m4/LZ3y77",
+	"L55dXJx9+wx/Lv745NXLy2cvSz8/e2k+t39d9C9enr2++O6Vee3J24vLVy8aTejp+fnL84vvoCvz57M3",
+	"b169Cc4A5GRtzqi351Be8A7MuvUT298jARkhcvgPNoLLhb+4y7WessiHcVaNuCjc0qOyUAQlplxsL594",
+	"FKr/BQ7ulOLBFqs0vI0uvRJnAJa2UCwZNLHEGOh+NsLJXO4G6e4a5PYvAjLXbb3CrCD+gCGomfKxapLe",
+	"LISXiUkjDCyg8WtvNhDAID+ywZuFOJswoc/FfKEH3qk2cBsWLEO6CEzywj/iMPpD2ygOOB3MTxazDM1I",
+	"+XVRL45zRWHtmYqVMmzQepsAUkUKk+UWIlcQ57Gx8H4CjQbFd6/T6ZTld41sRAIxD8/G/yYL0SRLgOjM",
+	"CiiQhM0Z1fcUoRtgfuR2uPvUDcE7EUtryoiRGf3YGq40g4Ns//jg6NCstHNzE1sk7InVWcq6QZplTJiI",
+	"WOQhCjqAUTJQizlLFItYNDglFEtUEi3lDZHgrdN5C7bnAvJrDUIpniuRJTuzWDEy5onSbTIYudLSg1PI",
+	"h4ZLG1U39oZllm2bDKKEcsHFZHCKiFjoL4ReFZbl8CtD2oEBTa5EEWRTwG0NAVgpCiGrsA0sfJY7d4tp",
+	"7IWs9GbB45vPPIe/lKZmVPiHy3RqNtLhoqyoyDkEnzD4c0ve4WbD8QJAUWwaSrORzVXwpDo7f1GxFKgm",
+	"Q4bghOX6e6pQVoIM6ELLgdWS9ZTNXAXRrLLkAGKlB0RN5TJ7B0Sw2WTyStjgHrNQbHFieA1jxAZyPB6Q",
+	"mFHbQ4r5m9ZIzU/VQktkytjwV47HFeNP64UF7woTJhji8DrMRomX1UUiEKwmK5+Ql5DWSr1W/bSv3Tar",
+	"z9p3XgzuMpEaEZAx9rwJ8XXMrfosPgogUGHTpcU0w0W6SHaUP4LJIVxfCaZGdM4iAFeGaFXzzZ8vXr1E",
+	"Nt/twDcCCeByecz1CvGGMGjaohX36VpGXfIZU5rO5uYzFnHdj+AgHgVm7ju5JDMqVsRcO5U75qPISKGE",
+	"zeQHNMRbcEJfRqw8DqLOXQ19lw38vjjo1fxhLmutdg1lFQvh9dtmY8wFV9N+wqiq9oO675/Dy2/w3fTj",
+	"dFY2U2K9+blulrHchVl2cKS0sYtEabSB7LYXs02g8fwl2gn9GdeAr21Fmi1SafdqO9NM18N/c9WPwoUL",
+	"L5MFAwR/W08GdR1chBOm8Vcwa9nlMpQyZlTUbBNzAdp8FfzFvJ3dmfv87pe2SvTFzEznkqfgqE0g+tcp",
+	"S86OkmlSfq1UcjZURhVcCM3jQMnAzW0CMmLxOra8gJdumy6e1QbXhnVAF3nrCglg4KmPq7lMzAoSZLjK",
+	"zatiUMLHDc3BSqd2Ta7IcMFjTbCAXbVQ6XbgfzvB1KxeT1lizGarwqwtzI8J7DqqLRMgTjtiI24URzpE",
+	"tdHuAcsYKfwC/EbjazfWkfkZBFHhqEz1DfTprSVnuNrBhnLZq7A+wsTYI+i+s61StMDN5IfD88uV2Lr3",
+	"eF1MmEu7xGBtVC7uMLv4fsU6pMUcG7Ce7YKHRuHbAROcOvyVygtUjytuqyzxOEPhkbu/e83eSV4unB2o",
+	"1hiFV+mQLSNXKcMhRjo914lj101OtwuaPQpay5bX0a3s8fmLMIxVJysXZluSGRCrQ334lBldEbUYjRhK",
+	"jMJBXuQekOR3EryybziLhfrUa3wcVIBdC3gIAX6JLcNohEzCZ1xQjcyf0fk8LT0M/okw756ah9h1sxFJ",
+	"wSpflIK595zLuEIBhafuXQh0q3r1jXmYvamYrn5TMe3eBFj9qjchEQHfvE1X0+plVhvF/CwF22Dj55qq",
+	"f9Xj47pXvaGsbTVl+vpGU06ue9Wfn9vr8hoMmAEv5Cyt5pMuQ79cfuG2XCgvem9B62dfwr0OobWIlnDs",
+	"eLfzDTUgd08Pn+W2wAQmgsMVHf4JDHhEqJPoPGa+901gQC2ItmrBk1pJXd0Ux1d7LnjV2QDxPSCPmg1W",
+	"MU+XaVGxprXp8ITIBBD4n83meoXnEOShQZk8DwVnIxPtSyhUka6evIctZKJNy+iH/aNY96JQJq2gUudL",
+	"l1mVOq9Vly/rRaFdKmhnWehR6Kau/nj7i7281Rh1qMpsm20yQHENhvtxwWr6KIv+RYNlat3JOQidPVIt",
+	"JhOmdD9h8xiKBi1mM5rwn81xZFWverNYFdI0lmfLjmelqYjUKRngCcPFZNC0d7shgyRFvDg9IgOnokXp",
+	"G+kFMjvXIfIqrff/iAzwBBk0r4RnG266Mk157UAK9ihnpm5WmalzxmgSskU3rwQGgZlJ8syBUIs8Z3JM",
+	"Rw42XDvG7OzLG3nX2mUz8I1t7lseWXMmIiQqS+XE4x/uGOHuK8p7nwkHKNZMmW1rfbtCJWV9bEsTH2Q+",
+	"q91bhwytENzpl/BBAY3Fllz2w53MQSATFmrXd1VHcBpeZvppAj6knW9EyvZuDeaMscvVDcJFLdQecDDl",
+	"oPSAEsTG/GPYsupowpKMQEzCRnIiuGJYtKbgG+sWXGMHuaJk6qafK5/4qdsLVIXD67e8+ZwMth14BqqY",
+	"KWWZ2fbdy7V6lbTpd4C3t+7tC3zLpuvx0Y7UH9tY6r307XFcq8z4II0+FLrseeTYBZSuitSrbYe4/qqX",
+	"ra3qcxBkCBx4TbCbxVyk5tsmng3pDVhzDQmcuYNfcTGJWcuWE/fXXzmEyS+K93+urj52Oq2rq4/d51dX",
+	"H4+em3+ePL/+g3miKh5WfxVcu2cQIHfpYv4C1hHzCFVlV9MF3F5Ts+Gk2fvoMoOSbodH+ydpSTdy0O4+",
+	"CGjU0GMWZhgoj8811G06sxHg4HA8JY8ZTVhCbGU0r5W0PNqrOf1pAeUU0WeuCvt9v3OyPgLEyXcepG4k",
+	"jYRGC7EtlZ0GGIL0rrei7nUP9g7XmVFh1UNufH0wZnZhCiX2h6OWzuIlXSkyGAIzc4Ek+NP68JHcBOZ6",
+	"yzGvOIjg/sPdHjzPrSSAHZazZe/qIHcq1uZS7Yn7IiSzjThLtTaol2h+sdIK9cmcGR4TrewoLd5I9rv9",
+	"Tt3JjubjDoSvbEJCvMKICkBq5FDXmVddzWaUr3VjAGDuXRSSzY+qkPRHmlJBn454vajPLtahmXMXZar9",
+	"Cok4bbZuY3e9g2TdtsYEXxfyvTawypp+Q9bafARzM40VA8cOIDqFLJD4WS7PoQ7E14eoTAeefpyPxu32",
+	"NjvKOsfmP4/Nf56Y/zzb9KQSbLk2QSO927NlLj0jZ/MsMqHQdGjx5MO57hQIlwUzgqYwgsqC+ZCzc+3i",
+	"y9LatDw1rqOBRTCYYaMhOYgIjBU8xWKd9rZJBRnwCKLtXDngK5GrB0z8csCuSXBE3zA2Vy46Bsr/Ql3E",
+	"J7Ct7NDtih2EIu/qo0Qg8oly9HBDJOCp0ZtAhYLEFAJ2FvN0ThOtSMwBMMGW1R7Aj4N2VYhmLk5OLoXn",
+	"4U3t8eb2YFrZhEJr/7h4+hcsjDowlA6yOu6JrRppVsrAPU2DBNeETXP0n93ehlZaxXmIpSaBAFddvNtp",
+	"djodv8QihJbIBLIDN/Dm1ludmg2cenPjh1nfTlz55iQO6yuSedtQfhndBI1Sg5y9CMwm8C8cN6oH4Ppg",
+	"IgILi7UmDTAMyY/LMsLdXFEfkQEamgYI4zFPuEy4XjWJphPVJDEVkwWdsCthtok5tvkMKhybP5fOBCrJ",
+	"FHcRkeNxweyynYnrLsEDBdEGvAvKr3Qm0Xh2n6nMUjPsNaBNBp9uB4Sqm8wqmAWledEsepGI8oTfLVgi",
+	"Yc7UlasFWkFvOkmWHorxcegqcy5Ml/5Q4S+rYiZcHbdj5BnA/FmDVZsMjLCw0dBUeyFATgv8SmXaMIp9",
+	"z/jNFUQ3ikdmEZo9AEVrNSgEcoIcWHI9vRKD7Oo8aJIhG1G8vVGdXrtdZXk4ZCy0A65qIbUFX/Pmzkq5",
+	"opGguC7drTx7J7RI803nzWwbm8zwHrq3t3fywPkNyHihF4k9QAV5e/nEj71dMZoQEIePiMBwRXugcgVY",
+	"00QubLHaVJxGVLOWEQd5HWgvb07qdXI60Ne9Tu/9Yevk+p+9zvu91sn11VX0z977Lv7rU+/2n+7XT3u3",
+	"D1pfd+DRP7vvO63edfb3+24Pvtx73+leP7j82vwfttRp7V0/OH3faR2YH9J/fH111TaNdpsntw/+9PWP",
+	"/3z/x9Z15WcP7lGEfxt73i9nuKq0ReEOmDBt9LPxIoEdA5Zk0KgsoAmap27YStm6/4UozMWCF1TiQvCp",
+	"+dNXiTutE9oaX386vm2l/97f4N9BK+S2CTrWfmY5W3105PW/rcRdTVxEqjjWHgH4/SX7qBtpBczoTqcA",
+	"ONuLIePVN+BSsER1qgxy6aXU92KRkHpH/Lkz6ZeMzu5DurbRG8VsnNkQyuiu3bWmf0z9OX+qNnUNmI9Q",
+	"kISWdc1gQRO813Argutz766zRZkmnnofgPExhdnZ7PsMVgjD4vR6cYofXsKrt83GYq5YEjhk3zDQlfyM",
+	"BiMnw5BAGQwU1v7g4LVXGu60Y6wsCEFKIsWH2mDH4XDyM1A9q28VS+4zp1YHMvfx4i07oG6V534jc9lL",
+	"tkwtZltZM+5hQHO2s3pTB/DSlku+DzttteN77ZG0nnNuk1hQ783ttrYZC+1dHaPp6mJDcKa5H065GGTm",
+	"mFQbbNhrgdqQ/suV1UgWSbzhJ2/ffF+aP/N19ZRFmW98w8ghfP+2WdTqb0Ie9ktUt5vpFS/vnklLkZC/",
+	"MDa3HhxKFBslrJSJe5RTjMyfdW7Xw/2Q27V49WWrAG+ua29eGXJZFibgOSbVVC4t3q0UI1vKElntWwI3",
+	"4nWWCfrpcweYOa0mtWkhmvGdHAk+UXbNhqJsQKUClFPvzj9O5KxJEhZTzT8wZwKwNaJyGnPCWwkbs4SJ",
+	"Ebt70qqHW7Aucjh7M3Chv6622KY8tClaaPkpJyAWWZ6lg8IK49pfO3aD31l6BdYO7q61EmV6ge8V94z9",
+	"fONtYyW6G5Syu3vdlgGf2HPO4ijsaD9z0BRj885XeL8qgX3UeRdo6+fr91ZgVHgPPCp+cCAI5ejkgmvf",
+	"BfUB3KFOFnrqqtpu4t3vgYW1HOxXCvlrlZ/9ImEA77PbIw600UxVMR/yoXHaoGJV4KKqVgo2caJ6M3Fb",
+	"k7mDpld0hWKZBlh8NK2RwehoaoElqb9wfHr2Ovng6buQ6OwUlVHxjdPGjM7fIyevc3xiSfViR5MCdYPL",
+	"5WyhL8/wwBooFGOwqTApPG3AvJf3Ftsimk0iZILhYmn2OTihRYYZKAUZsimNx06IuWZDvp2Iq3lMV/1N",
+	"LmVP8V3HuMKNpjbzhEfOZJeGCVFFBn9rvRKtx0Bs69V4kIM88qNpesd1QuI/Wv+6/mNQNnyOAKfMZNsO",
+	"yF0vgsnnT0i586LxN8FlSk+jpnUHxyubc5FlqJhZPCV0PmciIgNrGxiYk3rpVza5A+jK2Q6QobZA2cF0",
+	"kLUBKzY2pc4I8pSpmwomX+SL3k+BbyzCWgiMREzdhIKc9Pr0aOjwDN5cm2VPfRsa3E+yqzZiyfvZWTbM",
+	"kiVUsSg8GyX+RxShv7aR6TCS5xR5WZ7AMR3pVFnCWSTPZUIG1oyCOVt9WypmcEoGRokcILyClgOUew78",
+	"LGKwcC3/zTjS1H+f4oO7Sv10EJvI/H8oKdpv6NKDeCnca6vNRvlMucI8liIEvVSEbLLkCMIYdp+A6pZ3",
+	"kwwRBsdVN/gK8FJGN+hHlxmQ+WZ9u7pRga7PtSKAd+CEP5QWSiJ7RMaxzQNpN1I0vepkaYzmSVjMqGK5",
+	"Jae+Mhr5DLVTiMUCvyRilftOdLvMIIjdLkmbfmLe4ggT6ERQr9M7bHW7rd5h0JmrFrB4dprp3vRziJqZ",
+	"Z1Cbi1gaQOaJLJ45ve90C/wMSbaOnlSKcnFHknTM1u4ueKt2X/WCuyp8BL3zxX4Ti5QatcQ5NGzg2YBU",
+	"S7Q2eQZ2pQxBFIqMpQJMpYyZ0RUBv+yVMH18bOHaHbTJa6oUJIj4X5izGnU+ciPk8hT4IAVT2JCcsTIs",
+	"Svny1L/+1G3udW6vrtr+n+utLqkcaLpDtrA/85Kqac9Fe9jUHsTrU/eqT9975pTpFGhMSIHVEEUOCNZC",
+	"cWPAyeYZZ5mSUQQEKyebTdldDJw10vUyi7/IF7Bz6X67F+hQGi3tK58QRy60TCAcNheckNc8iQWaBkyW",
+	"ohHbJbt5aw+YFVxN3l1k3eXDaMV+sPEUCk5DVB7iwv3OIv+zhNxytBUw+ZREUjCrfGWgKi6DzKJfWSkI",
+	"4SvLzOYoExad2i0aa/MTFyOWRTRChnST/ENygRrqL5p2S/OQP/eAJPLwbDez/251z5EiHCt2D+AEK69L",
+	"yaRuQEW+uM5C2+yZ83zVBRPnS+CDAI6lWVMjionXGaz1+waN6H/bv9sjOTO9ppvKubFy9uL9fKxFfjul",
+	"7oT/+M//+v+uFp1O7/CrP/zx4Td/+j/9T/+8/Vfr+uurq/af1r/24FOnebh3+99fZ69ee/9uXZvn3Vvv",
+	"6YM/XV21H/xx8/eDW/WZ0FyvLukkcKYN/jCAE4rBOxC7aFgbycUwZuSnhdRMNYlic4r5oUNQC2ZUYaTU",
+	"SbfbyTJ2jtvH7b0HJV1pv86w8vXV1R/++Z5cXenm9R++fvfwwZ+uGu//4z9b/7r+w1Xja3hw/Ydm1QsP",
+	"/uCe3C/yyLtLB6NuIx4Fc0d243LxEXOynu4L7VIVCovmowGmITvbXmqUt86tRxnGE9y+sbywDzZLycD9",
+	"WYCTTDNjmg06QZwKyrMAPvOvldJstt70UhmRmlkMDPvFagP2wyfOZPxpM5Ur900+w7+kc93D9OH38Dlt",
+	"ECHPzJiOHKBKenAETPf5lsOmRDqzCI6mzbUemLKYylgRuKGB56RIaMHU4flLTjqdo+7JSe9g/2i/c3LS",
+	"9f0l5WfrHRrmpziu8Gv4OCKV2pBN9Ad9qABT/8hTfcAFZstHoB7066o3W8EORUwHj/TCXfhe4Pw7hjba",
+	"SrOyEAibmpBL2pIFULLsqkVSMsuMsWhIRzdP5GxWYepdpVHL3tUE0ELb5JJ91GnU+pwqc5xzBcVIhMUH",
+	"ppVgXKn6ZC4vJWNI5y7JW8WUreN985/D8B1lk0/u2kNQSQJ3XQVil7m8oYkRxJurXAe8zFXXCWzVrCJw",
+	"AJbRyDSVFZy3YfdGPjSxMg9i/AAeCltaLx8c1QOv3PAgZ0IICs6Qr6ucOpKebwcBk8ImgiBjopMEXFRG",
+	"f2AmFJ0xneKsICsGVsMZYKh0Lu2V5m29Qxmt/A3504Ilq7QMS/DSE7tSZuX5iIE9TaL4zwDU4kB5nOEG",
+	"zyCAfllJEeXmQ0vZV1OZ6EET/4ilmFgfhFzovhz3EyombFBIBqiB9dkA3OcOKm76Q3mJ/Pni1Utin9tM",
+	"/JNO9wHhwobfGDY/svwHFnszBz8ivzETCvQAMNcY/TKmaloyIkKAzjrbIJJrF15QHuZXW5UxfxEzOFqH",
+	"ibzBwMv0YrzAKkmskdUvyhIcvR/tbHlVjlCg+zW/mw1/mhveaLDGo1kP9p+wTsyVWNwIuRTBZZqzFFSV",
+	"uyGQ/eQw4QGlSM4RPciM2AEePyIDXNqDph9wlDA6QkBoRWBXYI6LIiOXspJBAMl5o9nARoLkfkdF9Go8",
+	"vk9otBkTQp6DwDNLz1W9tuZ/aWPA8iJWSM1q8YSsLe7G2vF/90fZZqYoM2NyPHa2qGLOFf4c2nb5D8Pw",
+	"ln6dhCkFECs5Hmeg9qd5lKolBaO8AKugX88A6mo1XQKoLYbuRyjMYHYIV1fCFVzDSnXk7BwMG3nsq/yy",
+	"hm77QFGj2YC+spIH2Fn2t2JQTPmD2drgIwvvA0ZjPa2oUsTUIsbLFpknchhQF1QFLJnD3ZA3OcwNebNe",
+	"97RNhmby/GnoNHj79vypOV+NWBhRIQUf0Ricn21yHikyoxFz7l1bmMLsVzlOYaaPrHHo4LD3oGia63RP",
+	"TqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9Xo5e92vmxl122x8Lyfn4rlMZneUZ16BPKeuvDpb6Cnp",
+	"tTtZ8TjgazlUBpLRg0FPZ7ZqBgprW8omcLzuGD/BUpTFjH4RVE0SKnS/+uZmuPuVggtcm7ygKzJkXhy+",
+	"ByZXzmnIOvlN4l1ATt5m8/TIQRHZcUDyCuLvqV9gDheKJdX156o8AI/A8G9jqrlmRM3NvYAmcoEJ9dav",
+	"jQdEu97gv2v2FzMv3AjXJM+ApNlOefKETU1q0e+Evb/JLblNNtULlkzY/XRqiEXIVy6bSGaUrYA3Q2gZ",
+	"5qhf1v8LylsuYTyZAYQZWVEs8JVgfrlAzwBWrLpZsOtA9tKGfltMdVofpekwZIK1i4grXbRNdOyWGGd3",
+	"KBpDeT3Sc1rjqQoujKt++CaX1Z2BBOdi2Rnz492qziQsMjf8HUc/Lm0IFgD0mJm0htUlXWFOaBYqjdhM",
+	"ggzeO1KuB6VSInbP+fhDGbjujkp1FBKPMhhgLjKDp83HYWUKc4lOaMH7tSMEubaI6Aoh0dfVe3Ab0q3h",
+	"ptvZaxHh8ns76DXGBV9T02Gn7uNCIoarSwguWLJMyeE6UOHnUVop1ALBoYcWw6mETbfelUN6Y4mJBZ82",
+	"9QmXPw0jkqYCPi3hR4Xl0tdUrADhUI7T0nKJ5yVHFvNEPXA2ibT8Y8TUjYcVvdYXXuUBT8fhvD2VEf2l",
+	"gUDQ7o2rS4CbO5SFkXqPak35BWfT9ofITst1+SKLKwLSChHTqLZVPmoT2/EtwC2I7j6YwlL0RpYSkGNT",
+	"rpuaNQuoG+XVyj5a1/wqhRPL8MmN5Epk7CHypaHbVBBNh7CXIeYQfVRt8oNZBSMam6eqifHsY8Yi1SRv",
+	"/9jpHB80r8TbP/Y6vWP4Fv55YrNV4Y3OGYbtoSpClNFJxchmsrJkxgWN0XpryxE+KpbFMpN2w+aaDFca",
+	"rudXwvyr4BQpW2aPfxeW2RcOrCwQnW8efeW8J+hvWsyzuja+DU3OmaD84WSuW1KpVrfXGZrVtXky2w5u",
+	"YC/Z8j5Jsc18SiyI0YFYxPEA7LfuyPmdp8nWRpWkWB8heOP8bd3oa4DPeUooiaXZ4nOaoPDQZCaVJof7",
+	"OexOJ0VchJ89FZSt0zaP6Qq9r7jhKYnkjHJxJbDJmFGliV5KEtMhi1UTjAGYSDtoWy/ZoE3eBW0HgHSJ",
+	"5UpBzgg+khEa68jL5395koUlINLalchARY1wGU3Z6MYV8N5t3KfDqUtXxtVV+/05v37/Uly//+HD9fsz",
+	"ev3++/gafnsaXVdYJ34/waM+ekxpIR4TLUm3d1xaWkTIux9QTUQpxYopcNMwL5gTmSZ4J7Er5UrYpfKk",
+	"SZRMk19cgQvnFDL3Zkpu2GooaYINSWWWEIkZWK2IG5lXL55RtYKsg4XZV3iUjRfKhaPDXjKbRQpIlAFM",
+	"/yuRjtHqi1OZaGKXgS2s7hAgskMzTQWiw1HExpMp5gD9tGSJXi14MVIgbLYqSvrj3Uv6XKWjoDBKM4Qx",
+	"AAA+qMiruUPRX5frEiyahFQpL0GvXI/LAW+Tjo1dGEDewCBVH2eMplVNuXKJOTQunj67qr1kiyt9qMoj",
+	"fu3l0ZRSpCtzHF1+Yx3BNfGQQfBeWyg+PN1JIm2cyMn+wdGD7WoV2h7WhQxemokBa8McP8iFDZKXgLmJ",
+	"O8zsbAzRydBryoGiB8HcPRiTqotVclFfpYCvjSKJvfCyQvZWOdLK9lQJeWCfO2XRwzyAcL9YToo2wv2i",
+	"iLhLNOVrs2msMNbJgqVZbkSZ7h1fvPhKElPrFCib+ao83Jf5im/4GjELqR6K+uDkxFvL+53gaq7I+/Rj",
+	"O0Oray1AxIYpoIOHtnX1cJBaWEpDqwE0Wt91OODUIeClVU3Tip3pCguKIW9rBplmh4PzNIwZ4eB8GnOc",
+	"9bRcG+97FRYo73PRtyWa4c8ZVyMpxnyySNwbQmYRF5T35QeWxJJG7vE8kVqOZIx/GeWV4j+VpnHajeYz",
+	"Jhe6UJrMN+j3IbTD+kIbzUY07A8XaoX/Wgj6gfIYdkOzESWUC9TfQYXsg2aah95If3NZhX3EH45wfoc8",
+	"iuAxhsL05Xhs5EbEZnOpmRitDGPmiZwYXb7wZMbVjOrRFILPsEM/Wi1z+3m/+t/fsJX3JA3b82PZbCWW",
+	"9O+EijQ3Eup/0WjGMYIvNquVRX27gCDhS09l1M9HwmXctUw0P4yN+m//7S8EIcE80Nfe1Pu/zRH/3ML2",
+	"9SGWjiYTW7hpJAV6w/ppPTpbEd0vC5dQzfoQ44Z/ypgVSLaZxxFP9MrmqrDELQqvql1qPh7FUtngvhtm",
+	"hrNQzMb3zahY9W1JEOX/htd5BaF/dKGnZupGFGlaCLWYz2WiWdSfsYhTF2QIs0LzQ1wyetOvDVp4DUwI",
+	"X8m9cvDLIr5+7EruVedHg0YuVhsc8LO5fmJf/gWcUELpZAGZaGoz2s79L6DYHRrZNvv6e/c2go9Hi5He",
+	"7MPX9uVbr3ThZykFD4Uesxrs5WJ6WSVKtKEuYrYh697AqxsXYcePvALsUF95k28uzZsle+3OfXYrLDLr",
+	"EDuAHR5KyHo6f7AvBz1OGZ6BdxLjvrC8cMy/m/k4v8VCPqiZ29xqDmrrWCa/mRTzwCYN+0LAsOzGmQX7",
+	"gqo14yKCpJiVXCRQ2wXTYerNzfu/C3NzQU6Fcx7sU7w9Q6l+h01AJ+bHx09ek/0jMCymPgjD2DlLpnQO",
+	"OaTQpLUTJmzCpWiTd1nN2qZrGMwpXKA5z0tQcg2X8gS63XxJhDJu46dec+/269b7s9aP1/jD3u2DP9kf",
+	"PvVuH/yphjMbRYXYFIiz8/YdaxZxG8yxTbxGTf0f2MenZIAeRBvRbw7qrxSaSB9Z1OlmocDygCrFlaZC",
+	"+2VtwG85TYsX2bjes3MiE/MHltnJJwOg6xID94zC7ZpdH4tsK3nUQam5I7KuTPAStviQoZGwZoLsHFZc",
+	"N62PG9XFtAaa8JIxaQYp6BAjzbFKEwsONOZod9nIBJBfc4V84l7ZDHC3yjZW6d3JmVVoy5HSzPhZN3Op",
+	"JhSYObcaAeQ2w5Ta1M3zBRxHb5yOVIC7B+eE9rTpsTR3C0WGTPEInkmsI0wxln9KVU3enpFAZjeXa8Zu",
+	"xq+9X59f9UYuqxEyrbmYqPtWBSvfWiDd1WYShTNcEXLH7PpCrutubju/xevINheAu6rypdoiyLHrEGDi",
+	"jH5sDVfa0ATnZrZuKqyIA7jMZBlwWJIpvQGhRkhXVs1/RAYx/8AGeQXFVvTHolCPyCBh2hCbNWq+AYDq",
+	"tLkhuxJeJ+Ua+kBWo9mIMX/INllzcb+0XE2L0zTGCWciAlNIuHZ5quTnMtSzrwRb6ASsRyA+YjBozame",
+	"Ms1HNaT8UAWWCKAPFuLaVja0R6nz46H/JXVagMOCCwv4jS8rsmQJg6SiDWoOrq+R+hqnYVfF6uys2iJ1",
+	"bo7R7QSTmsIE3kE9hDA09lEXwixti19ZbFaRjxysua10D38H15VQrbzXC+2wsLebRrM3ckmgiIXtwVUT",
+	"p6u7tCBIgI0ZDSJvbI1kXTG6QqzftgVTMPZsl7F+dwunK6r5+HNISXyTtlsdKm5j/KYstuHuTpgt5kb4",
+	"VWVMv2E0Wq0BYYEqQ4M2OcOtBmFHSw8v3lVeaPpQdael0O2NUOkgyvZKZJHqXIfA0X9ZMJc1EmmLzIPS",
+	"PNwLEG8LEBaY018K3y6LF98c384W2N96c+PnRDv4gkIRze1r/ZdyvtcV3M99Xpqlb5nFpFVMGY3hK4Xw",
+	"8tAeRMpApYI5/WnBHpEhm3ChLHqGSnR/0P6lcyTfMCOg71Wsyp0eWpIhcxWgUh2wNFlGIerPK6M8ctCn",
+	"VidAI3666rcK8eiujUzJExaee8X0WvGqmB60yRNzfhZAWQHZCoOoQPeBwkIWkjitpATrBYRrIOUqK8Ff",
+	"G0BkX9tWmCimNwd0sn0F+VVhwqMaovNt0oa5PUSy7QrFgUPGN9lN4NQBFBnwwg7gipIWv05PRpVPMQCH",
+	"bUgkXoTTgh1ZrrQVkpW3dimvOIUt8AsGDq7bDrhanRphPIBjVrlS402nxSoYh3c8qeaVSL801y42IHLO",
+	"BL6IdzSvGRpFKt9WQjVTmdl6QPnArqumLS1lm4IwAEXOzq9E1jkyXTlyzYtYm1XnCnF4NisRNbO1Cjyw",
+	"s9IksZQ3ysHe4OSaHiz+tuPINIRAbbhgiyOpQa4h9yv52u/sQZMMpOhj/ZVBhs9YQXb+JupPVOrMttx3",
+	"ySnAFheopsDdjHQ0mo204+rlpTZdXxubTnHV5mxKWATO2U8L9qVmYyH4TwtmH+tkwQxxjCaj6RtA4QhF",
+	"2DmUmSS7eDlsLj2aMoTLNE0EFO2ca3tH3kkP+WZJFewMFqUJR45ChEkBk0W7GvbznTeOXP7X2EjCNIcy",
+	"v0pyeL6QnBmsOL/L/J40FxcHaTp9RKiP/5UlIW+cZ6gEn89ZhdrrAuXtbnRPS2x22x4igFNOvrMe5JjR",
+	"D0y5++NV43/+7/+7amy8vi/ZR33BJrMSuPteyDGwmcsd08Y9l/vOky3tUsxqzvu5qjUhd3kL7P2ZFETA",
+	"NzJsN4PNUIqm0m5Cb2u2wwmK+SxTR4zn/09D8+zaXJtvesGE5mHcR2cBTClVcmFzcVOAE5mCF2V2QMEm",
+	"1P5IxSQJX6IuUJmvEClDNqHCVVWL5aTFBRykFmOADFfu/sLFBJQIvA2sE6EbRwdBeYiwDxYtChjm4l1L",
+	"0kJXoxFTlh4b/69uVDhqFcP51M6jdJiIFFmIGHJ4bGIMcItFNvelfacQqHlVlS+9lMlNmiIMWD445lhO",
+	"JpBckZUm6XX22p12t7vX7jzs7ae4OUbTXQUii8sIi1Tp/kLtPqjJLR40GYPJhX10NXacBgRXCJuakTQt",
+	"F2GszbS6FazadiomUG0OL/BKfmG2QJQWfh0twGDc63S8jJda5oWqyISih3IRQTnm5hZmbjCwFrLdERQo",
+	"fCLezv+dSl4XXazxylLbJmdkyeK4heGtNk/JfNZM72AyyZR93KdmFqz9Yr+zR4pBpYPSBe06hFCfxQef",
+	"vi9e4LYCjbkweh2e/k/gGhI+MGZUrNzdCv1eU5awNrkEP3WaD6WElD+zCF06hFoftxTxKohLjXcxa+Ld",
+	"bOMDkcGzFxzmzl2UuXuNtovV4NMk99um6ez+fZ7FcTb0gTnsceLnTERcTAbQ04wLtqvh1XWGB6nZOkaw",
+	"rOQCQUBwQnZOgG23bYsjK8Un4jN0UzVOIYcyWn2lyvrUDIMbPJqa+ZWW8QRXQcWmSNZZr8ByMLA6PSgM",
+	"WJ3aVT97VFkTUxD+S8O0D5nZAkihnbW7G8juFmL0eeBarPWmvaXBDiZtewR2X0t3UU51Vr0LYHiFAfzM",
+	"KpNGFYHyGe6ik6XxFw7Az6FWCknGiwQL++ICHlFhdBB7d/GLiuvwQNBGb6QOqj6qVGyht7++wnpSAXWA",
+	"VH2l0uz19G6N7APs0XvXgA+UnVmzRGwejKE7p1iF1sElnWwEdxAu8kWeuKRmjB7IsJPWR3Yd/OqBXeFK",
+	"Qu8gj3q4sse19brLRGcG3ELRvI0v/nRdPFnY3nfJaCiBlUwSuZinED82aM9ThNyRu7M76qbXN6wd2ufR",
+	"BrYQOnsBb58/BevOJgEJ5iNXGOazpFOk6O8ygX+7WqiFzIrQHcfCY3ocuFsmRJ4hdaiQXq6/R+PGi9HO",
+	"VI3xqXoxVtfO0SgQsYig/L3VCvQtd3XFv2k2XBtq5wzb5BytOPBYSE2+u3zxfSDeGzIl15iCsvBuMOaj",
+	"6aCiJEwYl2nKkOb22pjbNSeOi+QyVAdXNZrhAzzzsifg/s6lsGCtDOtjZkdKSSmdbVTS54VNzLda967w",
+	"uzKwOk/64sSkcreMTxdMXcuuDPfHptva+mimoT/mLI7UHe5KGXKSqihpjS0TbLnEET1lswJP8mVn2zX4",
+	"lykm3R3pZUlQ8JvTPgMdHLvz30Hm2ULNedRBzLWgOn3NwRB6rp7M77qcShLLiUsdmikWf2DWr7mxE6hQ",
+	"X3296+Sp98FtLt37LkemaemZ/TS4K95lG8BaFFmsmDXGbLARphQqicG5C2ugbuohmCS7Au3cXZmugxFE",
+	"W2LsChTBpSRh83jVTJOKbIKRTd1xw1oIzWNIw4H7SZYw/1kSZEOlKTxSMrN8SoyhpKbgCMScS4AwQhOC",
+	"+aYlx+PQVK6vPVK2Foan1VGWxdxtxqdCDZDrUEmWrVi1qcYL1mznQN69LoqFq31POY0iFgEumb97BGtm",
+	"qCYllzsa/VgyYVHfQWTvtp696Qs7gJpLzfQYV2Hk7jLfl/Ru0LvzhMsEVtHdRNlr9115XN/JJVkkgKOK",
+	"CyG85KtRmZWMP3ymTHjXeHDFAiwUPEa7JCI7DHxrax/k0m7oegsizrmiuEotrxurPbV83DI6wN7pNxye",
+	"eTust5iGdquumLvRjoyOjM7up3Dai9ouNM40QGL9NF3Cq5/v1p67oOfjnzKZ+fmDKqxNcknBvdOH4Prd",
+	"jPMC4vSXJS3FSH/TnXUfUzzXvlKoq5x6xaiyvOgUZZCJKAym7dbOlXBV8KC5VPPBVGPpUgecKdyTUlfV",
+	"8PVhQHOMJfEH7YWauCufH4dSZVspH8nV99KneY363xC8mGyEXdzt/C7QJEp3meqAiWxJuyAJ4UenWh+y",
+	"2/UYqMHHRr66NyIeNf2L0FswqRE6k2KSD3S9ElmAsIjSN1Kno9eoVedKKBP1YMn/0frX9R9rOPLaU6Uq",
+	"NSKa8aRNMHrCxkYMBGRj5qIFYonAWDZNc8onU3BMTFgQZcFRUhXaaiO1RrZAd+aaMn/NqAi48u1hUJ+o",
+	"lU0zxQgr/ArgdMIGtXkGK7mZVHc4lJV3E6sQZce1U6t+5UoUZTt3ruyEZW+1cK3KcHYVfSzvMzNfWhNw",
+	"jkh06FxvZIq16RYxy6pX0GU4arPs2KoT5In/F3pXFgkKgIgnbOSyW2wcR5s8K0vkKxEUyQVZ+yXDRSBD",
+	"33E9feGhkNzlrtW4bX66E6BJTLV338VD0momWYYN4n3LODKvgoHmUQoS3u10rBR1P5AX/LGPPLGRj6QC",
+	"46QUpRsupxBCFykH6qTXdIc6nK/XBBMwY895XFHzWPMZQwzbvb29kweALn35JAsXZGTFaELg7M45Woyq",
+	"1DJfF4z/B3moojy8/Ne9ztVV9Kl3+8/e+27r5Nr+8X7P/nvv9kHr/2fv35fbONZ7YfhWenOvKpLKECIp",
+	"ybbAcuWjdfBibEuKSEXZEbQ5TUwDmMVBN9b0QBAi66v89V7AexG5sFzJW/0cunuAwYkHydZiqrIsDubQ",
+	"x6ef4++3sw8//X7wbn/v8H34+93Bobvn9wfv9g/e757tuP+4vw/f7e89eL/bfre/98hd8P/Y6XRa7qUH",
+	"yePPu/+88x+/v/unvfcLH9tdsHpZm54buzdnTxLBA0f1MOqj7FZODc4/ip7b+iBnRZb3CSEnRmk/3D/8",
+	"bu/gYO/w8Gz/cfvBfnt/v3Vw+ODho+/+o4bYvmCkD7+vj/T3tZF2HX/4+eYGk8byu8//0TxOZd6IIBUj",
+	"lES0LFH1Qn1jD6RGXNCFBy4ZJ1zITnZJrm2lZMaZvQiCNH/uFksxwBqguJowwFpfCJwr9k1t4pGKmY/n",
+	"dAXIPnCaj1MT3CkThGMTQPSK3BYbJ+MvrVzyN0ZOlpkZkH06JifkNK+gsYVxE9yVVl09U+LRCpHrh5oa",
+	"F62UuJNJWJ/JMmroNydPBnI1VWFVjpsLadOxVe4NqZulzLZEmmeMYzaQgIxBufwcDG+J3xQDwVNU39nm",
+	"Wg5VJryLiQlpG8rv18/NWHby1ry0rAxj1vhA2uAm8FAB7F8Bq19ma8/wE3hp4wGLAYTZOpiqzPt9PgIZ",
+	"S8aOL4Z5tReKu2YSIuu/p8JWpqS6yLj1AI7DpHHhbmkRaFJIjUY9kzYZStAHr7zTCWuJfLNtmn/16jQ/",
+	"zONbqEfMYAod7D/84dH338HCfSor2aD49kSayUruUU4gE+jjX7jmsJC9Jfy9iNILIHsQGzVDZVmxSAFo",
+	"PiUXED8x1jhEyq92kykGpIOS1cqD9UpG3yZxYeW0EVZi42TQGwTth808kCOqWFwIqb6OqN0YmV7aS8gO",
+	"78tcx6j0TSfj50YhthAXMvW/peHEFadPf1lE7dcgKWADb1uRZ6gR1CpNJcg5Fh2ucwk6xiY5QZwyzH8T",
+	"MfOKkRyqSma0zJciYnAnf+MHoPSirOwq3tJ1pdibkzP1sXoly5lKvoNlRb0LCzlq/mRfgZLUUg2Q3NBt",
+	"wICC2VRAvz6WZc5A4lvRyPI4vV+2rp4Mxvqy2cjuleSjCUtr24o3J36VUCaxeCa7A+E+AecLFl9G52B4",
+	"HIIcdgH2DK+G9axSEpKf32+UdVE0ydUzLtTyuV9sYG4MlQoCtZlA7+1gSnEmDN6gkL2mPOrFiDUbotvk",
+	"jQ41qG4hd3lccjzDZbq68I4ePNnci7X2fA5nJMMGi2dOqGzy3SWafYwZBZKoMqN5tKJ1phaZD9apJjVF",
+	"FhAAwyS5RRZBtjUkFK4scAAJMF/gkOB/92ylRluYmLjHv8AfuNHoDwUVyIBlwk/gsq3/tUW7xwm+CwPv",
+	"ipUd/tOzDszoKmtWXSyVhfFCakbWudRmomtH5Y2wcSO37JUT/64BcjUzRtT25lHyx2STB4skZn0omlNW",
+	"b5pPfPU6dudgDVHCtWvdMp2Zm6MRCYuvURR4Ic9a9zTi5L01jqovpO56TxAquFzwTB1GfReYl9bQeusQ",
+	"rBnagBVWl4YmNBpQa0rsNxBUPlNyeNUSY4omUWK403rmsBptJae2BsE5zHX86oN5SPC4xmJVlUAlL1Ht",
+	"9jCdX6xmYIOh3qz4o9HmwcmiKOINTBe6OW9iwq6bsD4/xUoDJdWCXPR6YDOuBQplZ+N8hoVxRmS6P2Nn",
+	"6P7eY7nXe//ph897/t8P1/j3weHnBUSyRbH1vjH/vHHGVlbLz1H5ziZMbz2J89GdqgNQlwrMEMPEe4gI",
+	"Y5jJtzIUtwMH2EwhcHDTuTXhg/Jxsx/s+8UAMKqrvWOhG1zotFB+bbW3hnL0Dsf0PYF2zyR5r5ve4BMV",
+	"GLk3xa2Utq6TadA04Vf3jc9lMi7MSsS6CqGVwpkujLkU9a6HwBlX9YneuBqXqBDfeizt8N13e4/f/364",
+	"zwG0P3RYrWker5el2ZB04IMI80dWlAzjsy5vt/hyk8yLkN25LGHzTySVV52v9qpIo+AniOpUEXN0YCZr",
+	"nbMzp2qWnfNqWp3pm3zFU3i+JvcPeA5fJ2TpDsiN5uImJbm9E+VfSZRvKvf+FPvA57jZZdB/V7ecuJh5",
+	"A9zPRVl4C5z0IKjf2KsSDtTMIB0Qsm7AEPJUusvB80mc5lbwAw0ugE08r2Z1mQJgHS85+K4FsV23LAmK",
+	"9mZGtJ7Avp4jm/pSqw59v5CgiJrrGgpV5hBJG9tls0gg4rnC2oSWSGFYUiELa+jYtGEkAtn5zcw38eyu",
+	"mnIahld0N8293Xgcz+CpBZm07rfAcB9sx4CzDgwz2kywKk4jzp4ocotpyUVBQZXhRunABF2zRvPfvP51",
+	"wcK3y/PCfE6EuQSjcTxisB7izoGckV5UguLnuTuuoA6TDmX/JDL4KSTLp7haR0NkCZ6F/G/ybkmLaeDm",
+	"UukjTCwgZeFSA6i3Ff+pStMUNOzK7kARbXSTmEeIRij6hdnh9m07c7k7WI/mJ+b5aaR0J3KO3OhVLSEM",
+	"iUSgsx5wSHW3GGe4U67fFKLLW2NAbuZ7vh9r9pxq2PxjN9GKZsZAak/T7DQetrYxNzccm1dDjPRwkevm",
+	"dm10xM3lADAoI7ylqZskKhbl8oMvDaA7fBQBoHOXEHBfLWb15Y87rsqA2h6QLsw0KqyBw5DPrJuHIsBE",
+	"GY4G+1NV9xtqgLM8q7dmVbh54cuR4KJUXeUuCI5WifThwX4K7lGUz5xBhrFViOU8Epmc2gWtq2H495Ex",
+	"2j1b51mKshTwt1sqoqz3YQAsEa4f8zW+URxqgw25qYrUXGt0VUXGqm6pqvObBueL7PKo/U6dAcUOsS1D",
+	"oQa2IljeOZzYs8sDhlgSTLTXwNbXu2ZritcWJpurSHOCE4H2sNFhuvzsbwYARh87DmmP89lVPm2TJK7k",
+	"iWgogMvGJWTzng8X4OcWBgDNSYPLtRjmRZFb1TWzUH5zR+yD79Y65zE3Y2Gcu9tVo8qJqwAK6jS8diyg",
+	"hnIKgZau0Vp1PVcyAS9irikgx/iqZqoW4zRUeIzoEM5+PaV9niCFd6TDuv+BIQGWzFJhoRdgcFOJnvjr",
+	"2dmrI6ZVQABV3GIMde6e7MbUzvWqPkRkldXYdjQQ9gOXblEXjdSzGId5K9nKSCnh3rhlVyAK/1CZcQVB",
+	"b2wyLoTKdE1AgWyumEPqywVRZFxp25YIMhOiwlxH9VrFcMmz3fxlyEYGJZeyyfj2bSvcCQzGBlK9zQxu",
+	"qQi+RqtWE5bmfBFEJcsrSA67oLLxzM/vbNPrTQVQ8S5lSS0ezMePH8cjub9aiaUJrXUsqQmCJYLnKUmS",
+	"ZsmDy90gLM1ETt1GdN3w3oyTCjKCqbqB6YD28iwl+zectwuZsc5BaW6WVqZXBTQU28AltmIlNttg18md",
+	"uiWkFxSLCGOBztLxqBHMgwpkN9JLtPpYnfNo33Trc5wYyItN2EuvZFnkylbNwDVxH5azysEC3LaBXY5c",
+	"/bgweyrS3Yhmx330Bvnm1vWTz2ynyGG+MOWM++bugAOHt0/LdWI2Bv9dvWztwVzZ2vn7TwfJg/3PnU4r",
+	"/rOxVI0+dL7eAmpSgqI3JJz+FpA7aht7JUVM89gtqShk9QfWXpUXBcUUsfCgtp0IAIUtG2ROlTbssZhs",
+	"xteee0cdmSsLjtKZhr/NqwEpcvYKlioJ4vnqaRm9c2H1NN9Ur5FeO2Ixo4duWALtW7hWCbSfPl8Ezc+3",
+	"aqO6BKZloeUO5WpAQ5HbqpSVKe1C3LpbpumcsdAWkMuF0XDKYVuk1SDXKcL1T+IETbfGJ1EwPRFpD9KV",
+	"wAybDIwzuBGZPgtgsd6LCBnmEdhPnV1vkANAwbhGQzDXFSQeXZzzfMs8ooSBZSEeDFiFNyvpITC9YfOg",
+	"rhCA+KIaQW66mnfVrt3C/Q25T+eav0TSnoKN3pScrdWELfg4bMU1gU7eDsxEs13fbUhqH5XqQ27G9g/l",
+	"iGgFB8lKSTig4Zkdb3o8aezhktE+m44W1d+ujhS1xFvP1uGMoKJwvyfYZcyQMj1Kny5VoaRV9TD1XPr9",
+	"dKT8FwN5FvGZtuiovlXtI6rzXg+EPPLILHBGzywIVAQupiJ99fL0LF0FWfq41p1BVY3sP7fv399xPdnf",
+	"e/ye/9Hae3+Pr+3+8++dzjtKMWi//6dO5/3uThsSO9zF95/2k4efd/955z6kR95bgBngF1uzTHVd6rlO",
+	"hf6BJC/yi1JCb53We1pJnckyE2+ZdxWS6eaOvBkKhkf1pJbJwKru+bvjvf/AHv7T/fefHj74/GNDu3Ev",
+	"jcu8mp66XYPL+0LJUpXH42oQ/nrOou9f3p7N1WtjxCSQ2YGvAWZM3JfjanC/MP2cSHeiq0Q1lybigyxy",
+	"dEKnvBXd/eTMSoigB/w7hNHW0UgIDIx6LXHMVCN8spiR8nClDMrEzVPwzotxBW4h/yPT82UGsJ07+mUZ",
+	"U8bupPby/H/+67/T3Xr/RvnepZpaX25NyU4DgPtC033bivTjnu2akUrFhbJ5RsXspSkIvg2EFjiQYbjD",
+	"VLlF7BaY0T8B7e3L3ooCVKrjZcwxZudNWIPOs5DZUwMirDCBGNs3Q+ZLg9ASUGKjph0dugn9ihmBW+JU",
+	"KfHOLSClq7wLY/B+pxwXysLMh6u72Pvc9WKgZAY9x3KCrX/fe6n3sNN7L3thROQo/0VNIZyOoh6R968L",
+	"pxbRu/HSb/APyWGduJFAjtTHUWFKVdq2UNqJ8KkZl0LtDWVeeJoZKpQdW1WC07MlEE3BTYlb4XTQ2UpO",
+	"OxoJ+2C8YYAp5ZIWjZ3l8B7ID+qoloCTqS6sMzrwK9FXFWGW9wozwSM+4rOznjoZyd9Yr62r4IE4mUgL",
+	"8S7USMOPUM5Mv5HzqE447sl/3pTFVnsrEhO1dAZ3+RCN93V4j6J9SZle9z/5hKvP9/ElezhxaRJIq1F2",
+	"mBoXi5CF0Span38fO6vOL0986JxZe+qL87PrRK57pqmxdjwambKC4CpBESJbEm43K9TwQmXtCIAepJmH",
+	"GeS6csrKUEPCzNLi+EQAiRSTWjFivRgqCVgqCY2UkwXuHyDn/vf/Fs9BObeVGll35aBVE9ROIxuPUjGU",
+	"l7WVlzQJea73pvv8Tml19KGTDFQOj+1wCgvWQ+b/CQKhLX4CASg64/39B124C/6pUkJ6gtWEA9ZF9/uD",
+	"1sykexb3YGEtXhSM1pEiv3tl0Kh62BLpz88WPCPzPfYNp57oPUQkYFR/MhlrMf9y+vIFZrI+30N0UDjX",
+	"DSOyzJTOOwPMdMdDcMbJobIgBqZ+n4vvHopf8p8SghYg1VGrSQRFyeT1bk030uADDps4OPzBvQpjNnC8",
+	"2gprwXu5e2RgJm7Ayd3HFZtUSmN6MVqETcB2hcDWkChPNePLJKHxCOmGC3bqS9lcDwks5/TpL6gO/Wzg",
+	"Nqd2n8IG4iM2M3SYERMDWsk5RfYvVGEmyJgnSlWhrjVCQLqYlJ+4XGHQlc54K9SPLXdxT9y7dyxGqrRG",
+	"37sHZ6VcT+NJFuo0R42aEG0eppFt8bdJMoSPr6+UIKGB02/SYOWAKsa/4Bx9cJb47Aeh+XkVyPzv3UNk",
+	"JLjIjXCDmdZP69S/6aI0EwvQXinQH56acdlVKXfF623XEOClUmKY63FFettxfD5D66ilwaZYInjcaCZC",
+	"47LXQoo3r3+lczhuKpwOkOMn4GDo6JEs5VBVCkh/u3JsVb3Loiu1Uzhhh6CyY4/c+KOwqh9EEUYq7VaP",
+	"Agx9vHePeLFt6949cczU14gFBOofKrNM4Tm/ZGEHMt0ziWhxXL9A3jhozdiqdkc3rtoKzgXyWNWXsBjJ",
+	"vGwJnxXjQ8UTZ/0Y6yxXPhJAuaLG9WWug/hxZnGro18yZDW8Ge90q+hCKe3alyXEkKmiiC4s15h+eyd9",
+	"uH+AT5+XamxVutsSp0ZcKjWqAUS5O0DIdjTyIVTyAuBFR6VxA6mssANwW/C7Ez98Y52Bh7sw3UsYFshH",
+	"xDk2pcrifopcg8oNubZ1GWLGVTrXgyM6mfBspmWQQtKp5aZG6iH42Yg0mtbOa6dC4sLxJsAOECgjds2u",
+	"sAonMS8FuIkob14AuS/eaz01MQgA5CaGJ+mQni3C1abqaKcY2wjE/GNuMeQzNeN2xMcp0of7D9PEIzsW",
+	"+aVCotOQiIqbFCMAZly1xDNUDtjuwtMTNSCkh65orcpKFEraCrkene2HVrAgP9EQCFkZyKeJghkqTzGP",
+	"MydIaKM9zhaNM8sdHGonK3OnQmfKnV9uimLlGkjGwFyTdsb8clPgdS5yjDndHC9tW6KKRlj3YsqLAHqG",
+	"xkMBZKdtVp/qIxSZcWQ9uqaihScj2zXwgvCPMV0xFNMeiVTqaQraAnzqUk0TkWqjVYproKPhzIDcCT7Q",
+	"B6bIUNLwcnYnNtom1iMogQSP+Je8Ry1ufiRicovE2J7hOuVp6VYMYOB1bDdFb73LcdakTWhMnBYju1Ww",
+	"HPwU+Re1587CIBI7eqH1XUcoxwPH39CH8puwpekF6FIHz1+JpQ2JHyy6gBF9WXV0ANmEbeY2eCKKfAhh",
+	"G51xYjZhvPHj4DxeICPAUSK8WZxnLPUQdq+jWYtwpyRB8fGrIFm+dh7Rss4tnY0JEkG4UZ/MznOCIzI/",
+	"uy95YVv/UBo8J2nAb8/LsOfR98KU6kibBE2Ao2Jf5Br8U+f+gE93Wx19GrOLxBCmZM371CY/3zwckIOq",
+	"KrGTvnpzJu670bT3PxE3wuf7/Kp0N7Z4UJge4SqKWMtwR+CdE6IWcWcNVaIA9kh9MYGUqBucKEgz0wLl",
+	"CReC6YXfCSwQxy2YpaDPk3dDWZr9tEXjxbzafifT7gOdCPYbimuqrnESQ1cQdMpD8vG2FX8z41LLwlcH",
+	"AkoSQvzi2A5J/SBUsiDc8KAoc2fp0OlYxc56SEDQYCF4Wha3w90LSfChPz9l4wDpl3Pdd3+vbR/K0llH",
+	"fzNONTMlsHHIqa2XYdRQRVkF8XPGgJf80egD9v6nOqs0q8kUe4TF0BI/mWqAqham5u2BGkzhip3U2Xz3",
+	"4a89enqXj1OAiHTCu6NjZlAwamHZSZG6IU3bblB+pxDf78I9Jn4H14OTtr939O97e3v+/92tKVKei99F",
+	"GgjS3Z9nMwFDn4PE+HPw+L2dsYZTZ/eee8VTVVSy9op5iLe2gCgslrdgGwCmCtrw2v3Lv+BJoWSJe2pq",
+	"xrjYIWiG1jJYyTi3wnxwEg1fl8FR55pjtKq1RumsHU86JD0YYmFOGb40NEtmU2qWzKazb0LJnJWyB/wV",
+	"Hp6TnEP2ErO6+YQ1NZIY/gYhhbqPPId/NrZ3Br8OHu5o0OrcC1DUcukuHklg5KLcpwR0nyKAySVHArlp",
+	"qnmue2cOkUcL3j8uyc7i5nZ0oL8PhkPXZO44eiUtzkctFOcmMDOgcV5qM2E1WNmx28xBFuGLL9yxQUuT",
+	"DO48mw0ygFYOTYBtAViqbuoTP3WgFvMQU+FU26fCgurPFD2AlyDHDJOQAgRSO0X1LAk9hSh1jgvmV2mr",
+	"PZiwvZOnhOiaVz7oEY0vhQglxB45NRdqswYKELxlUSBuvXg7MHAWMKojpCkX0CE6cw9BLcdVhfHayozc",
+	"9Cyw9CPjD7/sPgty2VRqZjv0IQDPugKgZeMGc1YyZP0woxHtWpBRmmqTgRrHaWaHD8UAzIwwuEpnR2Gw",
+	"Oedk4NQZ2MgI10VVaYBlx2Z2XijdVWQsmSF45UAG4iMolg4esWOHcvxigx0UpbZ4GN3DoWBk8kEbsjuG",
+	"ZG767l+l7rsXjEf37gVzyY11NGZtztvzYiTgudL55p3Zhd8qLXGGswbcN11ZFMGuX3qudKXuqgJntFTe",
+	"mUYbqw+EgqUZ9weJGBl46xqH1cwJ+9RJNNQ4mLsSfDrhbEwJCyKFRBuUekizZANy6TaLHtsSJ1qkclyZ",
+	"tK51w3JGZjh3B4jSNBaUGRAh5oWCjQJlDr6kDcSTW01tN3NYbaZQHENJCFozpfqQq4nYSfEfbU6YTHfJ",
+	"+4YfGo0vitwOYDq4fhhKdbK8UllH76w1O/SWdBfOgyy3XVniOXdcpzuL8LF579E28weKROldmSLraDfg",
+	"uT7HPqS1I8xvmwXrDofW9HppjXDPzw1OLRILyGIC8wlg1sdznGXdwlhIKy9hYWCGefwtPjNCtTZ4Pf1q",
+	"oYoLmCIKE3f0hXIv4lmFnMK5ybPjkSqtylSW7h4Ja3A7zmj9oGowQKR4qRcuBvApYos7WiIzE1dNwEvA",
+	"9UcqrUUUHRinJX5R4l9NRaEk+Po8wSdTpSYERRgxJZczhHC0m6Y1RjnPnHN84tQ/ygeLVxSYxHAOqCoa",
+	"7crgvJNF6l7Dj+OWhS0FSpX7kaldY3ZlkAdPoggDjIKH6K+hFLuNQ9DJe+Mcnb4/7705ifxuELrFdZeI",
+	"0h398qKIOOHoXAToc9PDCK6ZaLKeAP4f7Pc8JsM/othckLSYromqMOFo/+5DwLES7G4gjOTvnQZ2f5zf",
+	"//D9/S50Lv71EXTnu5ku0hPx7dBhd13298Z5inqaEMLpHLZin7P4UXwSM77vlJzff/kExvjnVHw+qj2a",
+	"uyNmKn4U0k51V+zsih8xLCd2pFvioqeq7mAn/csnHMbP3Lb7f6GFehLH2hLxyTfn8+5u62/W6J3d2ifB",
+	"zIM46Y+QzfYU2QPc3J/xTzufhBzlbVH/LA9iEn2i9mo6Ln8U2HTq3Mz3IbT1o6DltvNJ5E4bpq6EYFqb",
+	"3paEBtPqcnu6HCv8eEe7VWTKvJ/7lMORE5fDsXXHlyAdMoZYF1RARI/hSeb1rESkMFcpF21Ewih2rByB",
+	"Y7ujfQzEaFzb+BnL+gYOgtNzzuI2MN9FOa4GAAhADqIAEZ/ZJIQyG8klID6h+3WWCq0UxDXEBTg00Ksl",
+	"i6LNi3ZUqpEs1anSGTNYEYBHW8B0uCEHcokotPk5WpifoOCoLRbc2/b/atki76qdvYNd8Vl83nUNeM1i",
+	"g1c+Sy539uPaYJ2D1X1TojmEEs/p8rkvl7BmqFAh5PoXsItBu2hH2RNOHnZ0yPXFsD4dtj6EqoAK+0JV",
+	"E+XDKuiuY7+kbzU5ohBrgdYl5514zc0ZutoDYHW0O3pzRK+dEcj37p2iBkMHAWjF0XTTzjK6q/yJA6YT",
+	"qe2FAT52Xy5YFCK1YYJ3dtNIN6b3gjpTjp2mAAIOvtyOjUb0rERqSeRkyTkAwSQBHIa7UKRfcccqMxqR",
+	"MZg67dg1Bta10ycslPE8gQbjOczyrR6fNKOUTgDYRiUJINrZ1Lw+nJQXpnQyKtcouDs6ff3mxfmz169f",
+	"vk6DxQfHUYqaN7J6xPFAUHLCwLOHrSxNSUEHXhmcGIdOzgbbPPB6cPIBW3lzYP5kGzJmPHKKtLwDo6OP",
+	"66Ah6CXA3NZgNhMVCWltmHTgkYuPajWZQ9RpGB4dwJ3rZCf0SjdaadLRKYIJkw3uAYW94Zoa/RS8WpAU",
+	"JWIVDzYmZ/CSagoVps4AbQd9grZYCyyHXDutPnq0VqDKJrmH6WzT0sf9iE7Fnd0UDLOKhU3ib2IeGncL",
+	"SWvkv793TzAfIzZ0kheFpxmoYfkHI5Gjrbh3VM0e1f5hNrTrg+5Gdo4whlewM8ufvDk9e/lbKmY8NOAI",
+	"T6OnqB9nHhwmx2RXLS5k95I6VgNSiJwGQSSu4TPAjegVraAZZqUZdfSMLgoOvtojpH2R2GgjfLk/70Zo",
+	"N3k/A5x/s5Q90oI7CQTnK/cAK68dHZJb4GMYUqnpeSSuVO76R5r6wEysuDAV8jZYMia9ToH+/7nTi71e",
+	"ssp13/JJTzwwYUj9AUeho1laiBAMcEPEwrzNJ56bc2esvDkTXt+7/4kJnZ2U7CmVuVnGRfA8L5RN3BYr",
+	"QqgvsNRoW5XjLoZ0yEtOKW41Xi2wFVDuuT/Im+f+Rn19VrYh7ODjh4++T0QqR6OC8n3u043/5DTSdNcr",
+	"I5/wP0J0INOvs9UWnS2+2d6HgAeW6aJA6mwl0RN5VdAj/+ZvFA03Unn5Vls8PDyMrqM0wzdAkbXJpkRM",
+	"LaQox4XXHYEPVXarVu29Tizi08sbSofFeZ7h3fsHjx9nD7rf7R30DuXe990Hau/xxXcHe4/Ufu+B/L57",
+	"kB0e1l6gcAa22uLdJ9HZImArGi0ahqTWoMqYc6cc4nWIR7ofDvf3xef3+OLPbhKeQjorlAKgkIfcIYAf",
+	"yDOlq7yXq/JIpPARkvv+EChVdLTAb06XQkdBi6IXrOmyqcY71H1t28LGajlhzCOURrFzH2zVdQW+MH3v",
+	"S6FCDyXSf98jPXbvJEs51OgjHLyhjoTsaMB3Lqm1xuAOc2Y7aWGwPzlY+YPbIN89FIWqKjBykf4SPCbT",
+	"0UBpu9uiU9emAubGcigZ3Ay032FhdTQtLNgo3z3eP9j1bgKfb8cGSoUk2QDdzVyCyqdalYoCjKUaQVEK",
+	"uX08jxgc3f6QRrMphU5f8DtA+2bfGJ9O6Wv3zB4olz6zriXOSoUmislUo/u/o0k1xf0G4t4qn2ANkQTK",
+	"8Ahx1cqIzLRR0vxvUu5gFjFF8F06lEXPlENA74Ef0vc7XkDM/bgrdh7u7++24zcR+gRppyPpNJI2NBQ2",
+	"POFYuCMOgm8Aee7zSt2GAFL63DoTEXKX0BrA+EnIyfTAay23v+49zz/Gi7h1D7szH/WOujP3o+/OMabD",
+	"Cf+L+/ZYA4sKhfTDT25l4uINoMoTYEovKT1wUjrDEXp65PSL7ri0TmmEcAqSWIMnK1DgsCZQ5OCGEeLe",
+	"r057G4/4vKZvY6CFdwPn2ULkV+BXKB3x11xfpgHXcWZ48kwNR6ZSujs9v1TTpkGauaU28+lJ+HHvF0WZ",
+	"M8NRNU0iSBMajllaawpXu0XhlBfs7Sn6Od+8OXkKSwLS0dyUQ52CW9Oq11NdP8/aVOc9M9ZZ3HR/ERr7",
+	"EBvr44CQcTKS1SDxhkjI3nC2tin9D37/ASeIIkcnJm0GSwwIjSRwtkAnngxU95LKVRIqhAUQccxKjCfC",
+	"GdYmiwFXavtu7lfo0SMaftcJzEFD3cMHWtAx6fqDb8BmvbGRowaksRbpsXtvGg9ngMaZHdPwCzTjO2pG",
+	"SFmgIYl1saHKconlfrhmj+ElvGahYXiprsmABoN4BPPRfUJZoHA6tZ0gkM7hTJZlv9b8uR9dDw4eUA88",
+	"uFoQM5ylbojxLGTjgx8aNm8SBw7cLdpUKuG0dHrW7cIaMWGCSeTRei8ATQiylbXTnLuQv2HdqSOL4Oeh",
+	"fo41lWCo7BxG9xw0gKizzXdAjx/FPc4tM0PV56hW/hVWlbNwolaHFIr0idGVmx5nD0COQn0aueVz6lvc",
+	"6LkfXXsPD+P2OrGJ5woyh8UqZBv6MbxAaTzMrc2d7PGyuyaOsKgYhLM7dGjXmrIElKcZhWJGyvJqK+HA",
+	"zhf0puFnGH/uD7nbMR2XYeBY+H9QpaUMIO0dYG6znvT2fpNVd5C2wSeHiEQjVQ7kyDoxlbCghZMlJ3EE",
+	"3sC8YrscS6v4LyzdguA7JO6I9NmZ7MOUoa7wdmBAWQLaJNYWxjqqhKv3fOYnkBQHc5KCMjCjbO5YEx0w",
+	"klJYbUvy3WcPNXQsNxxl8EOtQfh5U3J2K2soICIBUgZ1YRxY8Fx67A6qOjiqlV+S2gemOw0+ZaQP6qV3",
+	"WLYuTnqxk6kyJnFqN4hOdFFi1+J876hj0WXfrdkkeNdU8JlJTmzBUiqnz08MuAByZYN7NifnH/fId5zV",
+	"kah14helRsGdQHlfte8nlD+Ol0AaugFGeg0fQJydwm6pwCyShW2ayOjneDr9ET/LjhDO99miRp3FCX7u",
+	"LLJ4cmPBDBjtTi6Cu4I6/RzTejBtgwCHuQMhnzNqtr8IjeVDZzb/mZzfFOnY5uTnhHV/0ACgF/7eetBk",
+	"Drncd2g2Wdt72iEjlv4O2aohVZW75e5bpKTM/uY7eQxgCHvjUUjo8iIOPgzyDfNxaXEptwLhaynmxGOe",
+	"qqcVcyO+MAOd2gqIsufgjoubGV2GFj6O10yUnbxordSWP+WDLQoNoOqFoiCuavWZeH8b2wo6wo2eKHl5",
+	"zisxbnbth9qRyBdB55YWUNH6Y2VtOw7HDQ1YZsOhAdPJWZ/ekhVUWUyWjXXSV3dVWDfxjDlxTI0tpK3O",
+	"sZQgamm4Go8vJzQg3TZE+BnNdjIwTmP0As/OTym05Dcwa5gNvb6OIVjhzyqP1cbnVCkrdQ5umZk1G12H",
+	"QX1c35Qo5MmvDBZnoKT38I8DHwxzWiOdXRZXNeKBoH9hBMnKTvRif95CxNnMeAAw0kn1f2Czp69lpX51",
+	"jaRkIcLrR5E6zOnQTD/udY3FlAJ/wNpwcpjzodRTBl6z9fNj5scwFsYI9wuVZlG2NOFXkvjIg9RhcxMu",
+	"alVNTHlJdGb0Hr+FwbUCezg8UdtizcPTEk8NQWy6xUsln1A2JseVGUqnbxTFlPst8/O/j00l4+7ytaYZ",
+	"p1Ks/hgWIjT5+MSX86D9DMkifGQlZN9A6R4Adbo/MyBjW9iLJJQuRnu0HCPmJH8tHLl+ZXPgEhwMvLpj",
+	"0zzX56PS9N0w1k7M5lv8Dg0htno+aqNljyBnmCg/Wd5ROvVhqvLZl18qP01x+4a5HYJ2u6D9/HtNCs43",
+	"1Cs8tfOGY+98AWxnU4JhEYsZOARnnA1J3JtQXcLFXbg4JtKG6SKuKp4oCrJ2C2Prcqj2QzQpeMHnQUE+",
+	"VWBHtqxaQvZODrUYx2dP/tqYXhVFYwkfNHWPUaIdvKFBxEdUfg1H6eyPoeX0JjZvemHS4/oR2PTxN9LI",
+	"1xWjGIxHKEXiEyDP5hR+iPI5sdeo9ftfa+eSz8ikUSHfBR1XULDnmtmOspIVYAy41TGRZSZ2cCATkXJi",
+	"JGRPAwJw5v5N870L60x2LzGtzD3TEi/LKM8tlBjS7+D34LfCiiZoQSSviuy6OEuWS/MltjPirMujtYk5",
+	"x7w0GaiLUKTqRuzMb2DB7u+2fdoyBQ7zCBmTUiQJ7OZSjaqZxhborkLr0xmKom+E0ewocTZE6V/XFmmB",
+	"B6Azf9kQp1gH1ECGfr0CQzp0DEkVKK901jqv/1ZbGGSQg7OBb0gCnF1e4WEcOkloBTUp4ixpfBE+ykmy",
+	"GJLEfYbNDqcM5VmRL99HXMChjy4Ln48P3rAWd5W8leeVOcdXzTju6j/WOksmW3PaNS3JuqXBCT+gEGCu",
+	"Da3HF/glCjJTPM+nTEUHc0jHrR/O/rpvIqr/lHs6mxuNASu3GLC5Ec1aQ5o0NJF0COlsopCIs246MPVg",
+	"IN3ZfG56vbj94WqDmIHVhHdgpihntjY3K+5KQ+a4E56QEn7UlDoR+3IbR7r2Q62xUUScLOko4Xg2Fzik",
+	"77tv11KRk/ruiTK6yX/imw3kB7YK3hKSEnFL2DtUn4V4XY9GxXTRmne/reikz4Cvylz2Z+0fukoiQEJa",
+	"XMCe4Gej5c3298zq5svhsIz0y1IJO8mr7oAWyMzSBhSD2CXVbpz5ay0m7kGUTRR1IFyN1JSZ/KIkFh4Q",
+	"44IDEGY85BBCUYnPZ4saR9sQHuRRxR6VZhSwRBH6sYZKUF8ZId0sar+/GGQLeVCF/6kOgsO+EwQ56NVW",
+	"+0TGTp9YzJ2HQMlMAxbdVFNnj0+8ooS5bqQsxU/73ETAJGP3jbtQAGhY7EuJJiTInLBU3awVRmZzizX8",
+	"sCt2HnmfVdS8HAvV8CbXiBAPKxWQXM2OYUPYO2oKkQnMtIOuQiMezjciyzHgHCJO4E2sfzj6CBSLzXWW",
+	"ri76SE8VhbB5AWBn6JAf5lkW0lYal0z0VaZEmPksX4bvNiwAiIODNABoAV1Fm2is1ceR6lZzoxx9Vjep",
+	"A/H12Q+jm7goAtogJP4F5i+QgJDERhK2FaVbYwiDqu2qMnf7yVmrq5YjHgjkdkUHBvKglzKngnb0ZIMm",
+	"GPVvmNuu0b28Py7nprT226IBru0w7ERAv6EKHECAcP+AvC38p0+yqeUDYD/PFNWqcU+OKHRCmyDEaFUx",
+	"igzGqMCQxDD8dX4xtrWjLbpc25k0B/B6acUQAFXZV0EmKtiRbX/ozBzZAbICf+gOVPcy2Bpo/C7ewt6X",
+	"RIV1jX4m+q2p5bB6yPMCVqlHuwptX9WWIzxxIlCzwMxXACSp9Asou5gbW7pUa10mK3kh7ay8A6wgXtHs",
+	"EBiP1h2s7OJ8rOUHmRezcfb6L81N8WuIS5oDJj3gBeCJjCEW8kJTHHRV+xJnZABY7Sp/kO8Jpw/HfaBr",
+	"TdMM2M3jCiBMMjPRR4jmYNEKrLevgiAZbLOmucb844DChbHoemGxV2oAa/M8y8uqvp2i642DDXEYd08Y",
+	"9V5eRYlyCbjYASY90GPgDiLSpZWLQpyAdlFIW9lEVLMSJLg70F9Sd3LgNWg7ZjBBoVG9GmeBaEL3cZQU",
+	"2BKggHNRqpt4CpW7VUWq2tSMOWIcjhzIYH0l+wqs2F/Rxi+VuABTtiydxWx6wZqv1BCy9yA8sfNon0tN",
+	"4OVymkAKJf2+G4qwQzJYUkfLAenR0ZTuRGlZnJpX/NgB8pHOVooJgT8c/vDDblv0DITU8irKzUPdXmIq",
+	"MlqEURwAqWZ8HhfU+8u/jxXibEV5XHHUh+0X5FUlJtFeaYac+fsacf4wr5C3H2TozAGONeQVcvMG8gOw",
+	"c1aW3JZ4/LYhNY0gLee2cUczXo2kjLyoeFDscCaWldNd76bK8l5PlUx2gnmf9EU3fU43rnlMYxHJUqWj",
+	"2RMc0r8ZKSEQFwGOA76ZB3Gohqac8vK+pMJmD0vWR0GIKVxxTdZehMox5/K+VJj+E8auJV6iWELuVzNU",
+	"tf094wlHsxC1cIyOHLodxwXztI7J3ZU+3H8sFrnuAXnwOQZGIEkgqWECJEEicyfYw8FX2WiGtbGDzs2E",
+	"yKvSXw3m5aQJ5XnsJpTyLuprAzkWVEbprC3v2W0OF4CWxOujycWOmEfwmYeHh6LR7Q99xyx4ciO6qcKk",
+	"HmdFsmbGyXlMSdHGYwL8PnBDbkUv/8iAen6h8VFoPTOEWxi/MLIiYrsBMuIMOCmEanzqCjfN/0z9xeVK",
+	"aa2xYABrVhLEAUYKsGawJSLEJxg9K6chBYukGCbD+D0N+wR0M0H+mCFkYLRE+urNmZtYiAW4fzx99uuz",
+	"s2eUTv7zs7MUga/d2y7VtIWVgrBFOSV6pthIVqJvnAbl1xWXqacPDx+7TzzaP8T/PECf9aP9hxCIDJYK",
+	"cbFO5LQtpOipCWikNmE8CwAOoe5nZnxBKe4fJHB2iVLqzAwZ0tIaowlDfeYMJVH6b5g6ZT2ijJNIziTB",
+	"zhL8AGTa4pAQDJSm/YBLhhOw+CVIxTkwEyq8ODjYT9zuhvXwQ+uH1oNdAgeGs6Sj05Pe3gujFaVrkfe+",
+	"XrKWPnBjRShToKKCjHeWAiwTnHeOSEAdqnffcAMZKBf3MIjiKHF1IcRTikU4ZNhw9anndY66EuWcYfko",
+	"fJEwAxmxl6v6XCe2bQSJ5RRmRicYa6uUbot81sXM4uJiKrSZhKRcABLWKkoO8067jk4fHhyKphy8xSkZ",
+	"0h+e2RjqSf0xhw1uz/qTIiHxE1YtE9ac7A6UjRY2Ru653TupNntwIKW7RzxT1pdxYFGEhewHeG6mhgtq",
+	"jmk1M5MCagZMMoQYtgwQZBDkNdBMQMXWuzk2hvc7wCjRvn9/Mpm0LP1M77StrhnuioPWfmsfwhuQH5Y7",
+	"iR1IHoAGAotq6UitMe2FghLPJcRAHB5kb4b8tk01UDM4VQOJWL7+9RXzsYDK5fksmZH0QvWlhni8r6J4",
+	"jWh4LNdCXu8jBtsV0s0cRJ1gIXQL072sf9bmfS2rcakQSAmOgRKy5vwvNhHph4Mk9avU2QzfPXSS46+/",
+	"HT/ZO/3r8eGj7xDSKc2zlu9Jy22WNNKHBCHob1uA1bEtcTYxgQqY8fW9cQElwl13+qEjkWrsWlytzxm+",
+	"6ae46KvOr4JlS75NeMv//Nd/43VnArlLn/7nv/778+eUCviJGYrnOGGENRyhYiryzNJWmkApqZtWjRR5",
+	"zBXlRtLdH2F+WUU5iTEBNMMLSOvUEFvhEYr1/+4pLMUhtzGBuR1+/JgyptfBftDBID8ed6wpL9EOm8jS",
+	"LZZnQW6Ccxq0UALvSgIdayQgA3sY4UFh/qZb6+D4ih2ejwITiF98iXiwH/59mIhHiXBnysFDZ/lAY4PK",
+	"B5kIUhR5VRWKCpH9ydhysvDwMR3ycA7j6VLLxhiNEUQpIqghDZqFiun1jpBnm/MHLSL66AxBY4hhG7Lf",
+	"oApZYfdjLm6AvuE3sgVDc+lkHTJdk3DHkYLGEmwVCY2QYSMpOR6TulriaWg+5OKUZf5BdbQbaj0VpkT8",
+	"ziwRpSxV4VRSckCCNIVUKpKlUWnakCK2wF/qhsVncoXELR6HoUJRQq6JNs0NJ425m3qYVTED5NnRnOu8",
+	"wzfFCO6yZG9ktovvrCebtaJksL1Xpsi7jNBWzxGDOm2cl2A6IvrzQHGnQfZbsQOxvb1cVb09dzTIUb5X",
+	"ykqBib5H4CO7bZF2gBCjs3X09x8P9vePJj8eghg+2N8PQ5VrZ/L4hR6eKX989P1R9eNBih199D30tVA9",
+	"NOlgNNG8wi3LWcot8ZOaQrbywJuQtfP/8LGoZfcBJmvQ0lEc6JAdxxmkllUBPfXNb4lTzFS1XE3MOX6w",
+	"AikFDivj3QpOPK442/g+sZmS3/xSAKoszn2bvSuJU4ixgijBs8I9RhAnHb0DvZ3P5Nv125OL/6KQInWE",
+	"2oev8Elxu63Z8kOET1KY8VyruYZ0piHhqOYZpinghVKJN2dPEuGU4gcPHjwmrD+bfxS9EkFOZcGFnLBc",
+	"/8MdIxk9+ubkqYcO7kptdN6VhSjMRJV7XWkVGjfYxbKCukcEcQWftukJOMYAFd2968P32JLHj7473I0Q",
+	"mDyVxCAH2H8+ISMtv05bMVM6fvzqxPMPUcitJ07VUDr1ly2OXPepQv0ta5qwrAm20LX43r2ETymtJk78",
+	"G1/rAWcfhs6yKXkS2nBbkCUJ/U3D6gMPtqNhKxEPRyTB8An+QQbkfryJrKGEs1WgnpXqR92ly9zJCc8L",
+	"l0TguxgoyHVHN9Ust8TJjF43D1/5Fg0+FRs59+4FMTCUfwvD03Zr2Y8E2i3gXvDGQQyQfuRrgbYtqKUJ",
+	"JvGDk44QXY9CQNmPqK3ATUl/HsU5c4gkbTKiKcKjxvQwmynu0QSTIUSphuaDyu7dQ29ECa678lLBIDnD",
+	"BepmBLJWRXW6deg0Sjow5SXYGyBQGPzd7bKh0dXAglcySHyLviM0bEX6lD6XG+09o2jGfv/w0S6el96B",
+	"kkmkswWjTqSnzmqr6o/98OjxQ2K+KvKuIi71UMa+1d46HjkTae+wtR8Yh6Jrn5MtOx4OZTl110k4Jguo",
+	"XtC5r7JYtlH5X8RE1AI6+qpwXzql6z/J7qXS2VayRatoq7213zrABpiR0nKUb7W3HsAloNkaAIMUApAB",
+	"w5SxTfyUdgZFh7g8COfNLQvA6AAWVbehTzKfs+Yt+DxDf1ENcsr0PJKuTevQmA2AfW4tEz4KxipxE1iP",
+	"/F8DMkpzht+pIzezQxNHuSVej3XkWA62m5+UygBkkRM6EWIR4DONCrd8qgg0dRZnOBHpb89OT49/fnZ6",
+	"fvri+NXpX1+ekTdiLmPMe7YRBZI7iwpTR8+lvwSqiXKsA9bq2qAu4syYwiaAQuGajatPEsQpoXW0PZ4g",
+	"OuJkUVgfDeeThZqKcOoI8I2+cKf6WtlT7Ya85bqfDzAJYJN5sXeSbbW3yrE+/vnNCaxXlv8L+UzDLfej",
+	"zwHF1/uE8TJ+MhmQ6XaxiBM41GYqON019VEORwVyrMFzRE7b9F2+975r6uuxJsQIpGz0rHfL6E/nHqyx",
+	"oBIhpxd47m2H+/szvZirG57tBk79Wp1AlKMNOwBRSGz7PBlfOdbAmRFBSr1+8+L8+cmLk9O/PnuK7tSA",
+	"qQWccw+xj03fDdCqP8nMD5t75GD1I2+gZtOU+X+qDB96sPqh51zVhk88XP3EC1M9N2NNn/hurQeOfc05",
+	"PvV4rafcbjwz6BmA5w7W6BCAMxrzqyz7+LGDR+sMna+1/k1luTybjvDhw8P1vuj7SEN/uEYPj0/+1anx",
+	"7v5H6yyJE4oSn4JFASEWfPZwreX0s6zURE7xkTUG8hTza96EPAZ8dI0lQp86w7SvGscrSLmY3fUdEjW+",
+	"B6r6Gvll/EvTE3VCUn/3+1gvcecgm1TIWkb4fW5PJ1uV7Du5u+XOf/dCNDO32o/cP1Ffdj8zpi453EBL",
+	"AQ8c6pXn5NyPrmOG/1ayFSEkt0L25ewP7mhVGbYgiqpttbe00Yp4Rg2wO5J+1cZovszxx+yS73WDvRyl",
+	"2c1fv5kmmGmbPCIz+AE4Y74C9u6gatZzZ+tgbwwOggkIrbkTsK+q4xMO5Wx+DvZeGK0gokGH4NIzZNVJ",
+	"yF3IVp8ioc2fky2MVqx8CHkN4kfXP4DihxpPoCgR2o0ymYbuvc/OZH/R++m2+3CPe3GR60vk+MYU7+jD",
+	"C14BT9x/yhnhAJruBoUSxtd9wSvOL49eUBEW53NCaVv+BgSTe9njg8J158GaJ9lvJnPmTnZ3Lq97ap0Z",
+	"85vUUxoEe/3T64pH0dc7U36GKq1440UnicxRis+Ka2dBwuLeSM6FTXTydOvz+5Wi/T4USiCt8jW+kyyw",
+	"mX/2vIq+5k2JUZkb4LAi70qtCoMpQaxwAxQRjxsbwdTQ2wbShizIykCpTRyhhixqdO+gh5KiR3OHC4zC",
+	"dY6XJjPrWicMdmDlSYEVpxucD/6BxrOBI+DM5xAwQgl38KoHRrLVlGa06tnoGf8ItPxO8m5mEcEmX9c8",
+	"eaOJK9R9jDCevjFpj+p8o7jnn2oSHAbQ14Q1SO+g+pNCX8l+TcGnpOC6rJe5qGnna+jiVNF0axL7GUbN",
+	"a1DY+VzRAOSO5d0BZmdFWMdYOW09hjightfgrrm2taNrAOFz4OAzRbjusfEoEG4B+F5FlEBzQUSQZePS",
+	"AzMBEk1HE5LPS01HiUdcoEMi5ANbw/VhHn6hltICWQ8UY36yxo1X9/xhM271bDrc1PrheVt5PD3hO2/f",
+	"lpk/tHJ75z2709LX1tJxra5W1IOojz0yYU8s88lgOAB6Ct7s+mGwjvgna/vW5P8ZUk0vqwDHSuWqjZTK",
+	"TvQzq0hEf0EJroTdQQTSnoEYKGadfI4YxTpaUu210UrsLGGOikco3YW0rLi1NlSdz8h1yJrafyzqNfKI",
+	"c4hgNsxHdjTLulU/AQHA6kKFGuImyT3vGPn6ZoUfmZWi2/tpvpborlkad9bD17AeTvRr2CJ3psPVTQfa",
+	"RyxP1j5Qwk59v/kpwa9c4LeHAqsYzIeyIFNJ5aBxXgOWQmGVP+T3egTmuD4Py2O0ElOFFU8B14FOD2SX",
+	"YbZAmwC6uRGpuyECwv8ZYIEwMgrYglb9ndKMmJyEEyPgXdTmmTvwXElBuccsjHKsCMKfyZNDTgD2fj9m",
+	"0eHXErIoEzpjMlnMINJdxLjcdCQUuY2iGIinNH8qzE9WyFL1fC3YJP7kkdiHSQP43K2EZf5Wez/Zyt1b",
+	"AOA+pOVA77ZiaZ4hVR080TPlUFZb7a1cV9893Eq2hvJjPhwPt9oH+/x/ydYw13hxP4FUc7xf9eHFH/f6",
+	"Zs9d3bOX+WiPs6v2iF1jq92ThVWf3Taa7y4nF9c4dwMncJjmmJQO61Rb4i2CdDoVhAbJuw19KfWA6iox",
+	"iVh0S2kHHvcIGH1YVXFLmhiljMHaK5wMnN7GscXW1UY3HtEHh7MjGo3lwU2O5SllwVcmlCr6UZnUimt5",
+	"77YWdMo9v9Z6qffu8AbXyZcN8RE64wYBPtrOV1GS/KONqhLnYWLObF5iHuKNBO8aBdLS4NkL9bGKm3sX",
+	"OLszyW/LJH9lCkRMjU7cba6B++PE0MhovDWb/LQy5UqjfBbADkJoMA7tyK9pSk86CJIQEBYRMoSfUR8R",
+	"Cj7KM7UehO9oDqYNC3zgdHWt27ZQW+nekkCxY4CD47qigZlgHQZmk0MNJCXEdPROqrK8Os9yZMRw5v1J",
+	"FVVxyDmObca/tIHCYYa6koAZgtcBi64rY7DkssknEKmCvm+sIYQEFkNub6ZliJDt2lTzvQgPr6MtoRwC",
+	"lmJSBzAEpccDvs9hqzGhOMLGNWma80kVXzV1VNrzvDrP7crjlLI7ju1JdWIj+Y+0p+s+/gzu3jz/9NXs",
+	"qG2UiXqw4aD4lbFutxRzzm7QpfBEo27BmWp37pY/mLtlndTVV0hv9GWzV+98PHM+Htqea/l45lNDY69P",
+	"EAkLM0Gv4A4KefCr3EENLg4AFsj1YliJ+OOAH4L5OHmD2xw54ToaYe7dyU4AH1gq4uPOLeB0qJV/YpwW",
+	"+BsnyJFtI0cIgQaRT6tUAEFdw9A5QlcXFW5DDfQA2EjUxypgAFNJciWbzlQcxnA4/DQ9ebrxsfqrtGg/",
+	"OZUv2eT2E/2vYJOvYdzeWA2E7+vmlRB1q3LR+UMRfV9tOFsckRmtsCiCkT7cvj9Ewb1gGUORTwbQGHVY",
+	"ONZkFbMBe0Lxo9gTgpkICB4BMMHqLpB8Z7WubbWe0pKu261f1Fwd5XuXaro4AHBcFMw4hUW/ylZYrpow",
+	"Ar3PtwSPNlEBgP2oALUAWNBQ7Lq3AD6MVcUHFVC8iN+/2Qv+6uQX18KNxWc+zKt1BOcTAOvb+vKOQx74",
+	"5YKVul+Xp4CPuFKwwqNunQzlxxN84nA/+FYBdrFJ3L7U5Ck3vQWTf430zl9zfbnqXrjnm3Qa/oNLU2Dn",
+	"WqAv0081Cflrbiu/BGPByHKrJh6xSmmRc+wJ6NFYqoVv5Dpx7EaLyKoD9D+GdYop+YoCUAqxQXL0rqPf",
+	"UiVySu8CBnXGV6VMP0R1MFohZYyqarRy5FQDLlKua5Yeczmh0NKAAppIgdfCD+OV+MsBdJCRF32bpeiN",
+	"S2bzQd1GVtzMJIQ6mYCvIqi5tq/g7iohOxrei6aJiMO1gDYC2J5O7uMQFhlFx5RmtGXA9AMqSTzSEDiN",
+	"nFqWGK/JH9fRvnkQdjMMvA1DfwqBuwn8DBxc4OCbAIShPaq1A9rQCJvaEh7mke0MAgwVF4q4u2FGgBSk",
+	"o6+cowkDRoL5q/rZ3HytPHxeqI90/kay0g7MaHU+Z9TRzb1rzU/fgmNtg75kfJxu2IvwXKNZA5ya0tJW",
+	"Ah3Ix9xw7dLzywvVUMuKP/XNnYJ3fq4/z7mNSz86ahee3V2TqVPekO8+bRXyQhVOUo7Lwu0FqfvOUhqo",
+	"wv1pzbjsKvpZdLb+cvrm1auXr8/Ofzo+fXb+5vWv3qLpbIlOp6OF2Pur6Gw1k0P7p89e/vLsRWdL7O05",
+	"ISG2P7kHO5DRgJiHb9WFO+1Hna0Ef0LuXffju07NLGPIxKhYAy/JHP9r9PkF2IWdrfcd/Xm7o8H04H7/",
+	"bEKv4d+hyyghEqHKUrR/ZHibViwsd7rVx4QSsloNUvRTR3eqF3Ko5jrVqU6hS21+Gv+EBzpVfI1O7NdK",
+	"Zolo+OGt63My/9zxSf32l2Qfw62fk47+vNvReQ+6979+FDovBHy9MP3Wc1nJYkeV5W5Hf+7o3rBqvSpz",
+	"XRV6hwXnL2q6K+7fJ/of8NgY3VUzw+s29imI4DDMtWthuI22FYtl8aOQkBjDgx4f5DuwXDSM6jYP6jYs",
+	"FEtj+m47XiPbidiurRB3Qebuf/3q2H4PI3LU0a4hplCtwvR9Zy/VdPdoQW9n3Mhjq8rYhzzKz53qxFfW",
+	"AQaIqv9pd93/RO/hqv9MFapSi6uEYo27b0xGoJpcEsRMK0QFGpXoJBHIUwSGCAwgSmcRHhigZVJAmhTG",
+	"wHuNkGBeJba+eDTonLaS05aAkxToWKC9ywp65rF34vN6TjdZ4IgkvZz9JN+a//Af9wxEnWydMzDK66Xd",
+	"SathgXm7mdcPlmPw+I2rwf3C9HO9GMDsJ9XPtYUtaBFdT31kJHGpmzjyg6XKqYOy6zQiwjTFW2q8/y3x",
+	"L6cvX/DOGtuxLADOEfNGXrqRFYetff/ejgawR0CY++77h48DvvrD1oPWYWS5+nYR0JkTzOmuQDZqwNER",
+	"lTEEJkwRHtYPlLgYVxVgPgJ+mZs59XFUmBIxDS8tQQozYU6EBOp59WvEHlJMSmfK+vEJNGhQmUignhrR",
+	"mRlGkvJRtHFXOhpTdIYKMExjQuqD/f19niXPI3E0Y+R72DNTZMoiLegZgsuuafBeuSaxMP0T/XUNXRbw",
+	"K828X11bN7dV5x6LG/RxbzKZ7LmVuzcuC6Wdtptdr4XPTTnctHn0zBUw0laiD7h1tNqJDcIA1twmgcHa",
+	"U43Ws99V7gTN+4Nqxn4GgXOK+2OVBQ333q7tfIKU009KBWiYsrB39nCzLnBMGMZ/EF2gdrDD8RhOx/hY",
+	"d/rA7Zi1/tieN1OVO47RTpWZ/P/Rrmt1zRAtTn+Ewi1dU5Ygsk1plbiQVaXKaWdrI1OUFoc3Rcmse6Em",
+	"O/TPt3k1+Ela9eb1rzudLWaWYOup1sTdtc0+RESfM4BBxNUs31gmw8ueuSFaMECvaHiWDM5GxmltcGpj",
+	"4x64wvgkM8+BRNzBwWhFQtLduHtle7dQ3rp1rQbzkJBydz4BbcWbsmiL7SVt3RbeYK0Yvn7WcAaNAC1m",
+	"hZOyPTMn24Fqsi22G2dkm23jhQ1271+vzQm2tE0NbqHieg5/8WfIqG5C8NukiPtzrICbcbVYA3/GKhvJ",
+	"mKCp1vTqQCjHyOE1ctYFRnY1UMM5Mxsxwte3s4HGz/SB6scpircAaFGY/stxdQu10AsscR5rD/bxRzfG",
+	"/4GybGoH8DOdEcnLkhP4Sjt0gdfLbVlSJpfs2WAj101dCjNrNZm3iqM9Tqjds2bycV0GYN5ZR9NdCg3u",
+	"75F7RQGoJpideuqfA/vvwT7egmW8kBMJtBVU6lpvcG49vMLYqjbyUHEI1TMeWnEhu5cRmPdcWDVBItBQ",
+	"U4H9djZl0tEkUtyv1H6ON+dWgKLcjinPAtFzTmNRY/dEo1pp4O9LoN61D3B6hg1hknFQGGssRqvdl0ye",
+	"OcN6Su5BFIjuNRGgEDH5wc3YiqRW+TExwhnyubKYBkVha55YlMftWZ4SkT7cP8Afz0s1hqzYmVWBs9cD",
+	"msRqACRvMAbQmtrKCPmymFwA787R4sDjLI1XEwEehXX03T4y7zF5jW+KRkxWZOYKlEnMO1JjWUFejTN5",
+	"AezXZAcwfZ8dANurbwL+7dai9z7gSYyMO4XpXiYR6Vq0ePx6RUapXkdTXgHwM7nlkFEugpskIMliR7Ip",
+	"OWFh4k/RHl90n0RvbKGkVdmX9JXMWKtf1WmynllPNvPmPpO5B789zwSIcubI78U7+o/toqCPQN+QJC+7",
+	"81H8KXSqOSTZBt0CF+TN6UtBPWIn9MJM4v/jFDbyXW/b4LQOqcPuBIfzK6nrGkDfiCUcPvl0Pk/4lBvw",
+	"7SUKx2O7VJr5MbhCtjCLoOulC3NTv0a6cCRWlc7WEqnP3HLzPb9LOP7HK9+YTzeOLctmUbnAQuRn7n+i",
+	"f62XHOHVYWbW9ykLDS4dqLEjxLvIk5QiU1rATQUmRyyxb9I1o/3xzXpH/oFTFTZ3p1Ay+Oq1X1cTrpea",
+	"QEuwnptg874ejxa7WXwaf8BAoA1DpZ317IRAkpZrpI4UQB3pjME3Ou+ajGgkXzz/5UlIvZ8M8koJO4Js",
+	"99ItkY5mWIrgda1RfCLJ/gu0QwfICcOtGOtMlSJtkTkOhriPXbp7f3BvOzj8QXQHspRdNzxH7u1UhZpb",
+	"oaSdupv6Y+oW8cECdeehmCh5ec6vJDP8WE+hMUA26eRINSDIYrKWwU8QuK993j8SxCEdaV61kT0XnCPw",
+	"M9HsAR7GA7h0rk11Lgs3vq5zpwBY4WlNneUMsJ7MQS7uuw9YYtNH9kM3lO53dulDTg259dOmTH9b5UVB",
+	"+f7RPLSZDdtAFULN1/IYYw7ngNyVtq5sqrs1+mb0J8lrOIXGbm6kzz53C+n3a/fhhZq8scDAsm7r6fZG",
+	"25x37KK8e8xaWao4QoTxGpb4GmL/tSmUU81wV90yqAQESM/kJZ2dd7kFX8luD4nztEi/XHYBHrx/hPQC",
+	"dzjMRflRHNXC/DUJdYNx/mtljLvGz0W98cC4sbD3knh0Pd97kS8HjJYV2K9v0TEzGimtnIKI8FbKXlIM",
+	"aWRsDgmYHgwW8wvJ5Bev6HeKiICGCbTITHtO1A8csEJIho5GH7v7riwBT6RXGiyQ9B4hj5/qXtEmp37K",
+	"DUojvmR/J4ciKKG8D+CxoOBUdMq/nYG5RHCHZpTaRkRa0FFA87GKwiXwjiMPN3IBYQKvFunM17aCjgQD",
+	"49Se3FalrExpW+JJyE9XxJeNc2I9yiOTGEESKhec1gs5SaGbf9xYj+fmM+GhI88aEFIkEqvvPKZY4lgX",
+	"EM0cKOLeRtQWxmgTeQWY636hRIEWWioUgksfHuz7284JQiBdhIu7CA13VSK0W6W8KNfx4sF33Fa3698N",
+	"E7EeYAs8EJyPd4CsN+YuNUO1GrVe2cuNcVhrDy1FYAVadqwXNyhsbgyFdR3sVbwHVvzZQCGlJOb2rP00",
+	"gpPEr7hzj3JUa43+sKB5hsLsDhVnbVQccMJOYuUj0oFJZ6k5n1TYxqTTbIZjhnhl+DdAxmO+3J51spY3",
+	"NKgKjPVuyjnAKKMRDH8mYaVrtKY6lULaylJ9Wg6wUkp2AUzcnb58+rkDs2uGwxoXfXdclu6CP0kx/YYy",
+	"Mh6xBhJqWiSpyJwnQ82wHQ1+4oDQj0T+TIfirrtO5ORLo8RBSEHh1EA4fJxqOxhXVmRmotvhA4vB0L6R",
+	"Q9vN+ibNie+/SVi2cHW9U25jVDb/5EZ4bOw+Q9g0AjRp3R0Cd4fA1aDRYoNlvVOgibO8yD+o/1wMcYbe",
+	"7FnJTQYjEDiR7ecEa1GgcpepEYhFo72pqAqrnCwEjMraO0hmBunbJCf7qvo1/6C0snbr2jqwuVwpG/6q",
+	"ZFENNhAJ/oHmUizqKwBv5h+ugYS4+XZc4lA7qc8mNO2fo6U0wE69h4WCdsNClYH9xquS8Rs56X/7+lz0",
+	"63rbb8jVHmf83Ij101cVfGup8YKtAa73Jys6TDwVcqgyf+udlXOH4bkpZTtEzaEYfInP3gMxa8SQuj9U",
+	"97k5i6PdrxFxzdYyQ7ZtCB67swgOIs4T8Yl1F+NqPhdEHFM9ujcpwotCUDfkjXdDqeqSICwXPlRxSS4W",
+	"/ywOxi74yNX5b6ER7OX/usHZeGKXY4vVGn0FpLQFz68RrF2Q51NLS4CCCnLn3qoa/9YtSj93VxNzd0HL",
+	"P0vGEa5alGmjsGGbAp2LIlw1mvS18YsIU9/e/0T/Alj6nlLZhexeLg+FBX6V7RAsEU71v7R1HpmWE28P",
+	"UwF1J0hb4xOcrcyzBfohNOg5t+UrK4vj1biIsy3emGokerLRpHADpPtXVx3vSMfuVL9bVv0qv0wRdJck",
+	"QCTMWOTcJJI77R/mAhs3KY6MdUy+CxJQxyct8VIX0wXSbCinbfAAg2vZV9Shy8Ndn/ga1LkXJ8DbWo+e",
+	"VwbKA8UOCMRdrD9EZRAHrWT91icCNnNUNYjHq2tna8i2V3NfvApH1OJ33ELB2x9HYgea7gDsHxvxsy9b",
+	"XvUGr7wjiLorqPuWz5LXnPW3/PgISjDrrC2oP24+XABbdJniW6pMdqvN6Shnzp9Gz8UZJGbLiZzioRFx",
+	"TgIagqkUKMOJxwRt+3wsvjUJV2LaqcDX6PEC6IQqzRDZw/08ByiTUg3V8EKVymMUznkaMOrJ7bSVnFrK",
+	"4qCPINUQDpvKzmWVcpE8wN64RS/Sd/z7e3rh8Yk7Lwuj+4DCIjOEvj/W9X7McmAN5VT8fezGKa8gtJsT",
+	"4ZG0HZ0Goq+U000YzPCEqLBdN5E7UhZGK9H3NULu86cx1guykWPEmKmuEKgQivHzCrAejmqFA3nlp0cL",
+	"g0gSr6HriJ/K44hBZvYRkWpwnTp59wlmK7x5dJiN+Z9pttcol8cbb4ua0R27QW+zCvF0tZnckVL9g9MO",
+	"ngGgRoModgJ44WFznSzzvX8XUOjTlG3uz6K//Pbs9PT452fnJ0/pKLoKavvaaeW8UedSy1/HEgUzzId8",
+	"wl03HZw/OpcSXhNjO/y9LErvnqeC9KJmIedj/QdPIrx1VRCkBlViVBpwRC5yliHm2AdVclEr541vW4HP",
+	"zhKJARemFbnuFuNsEQ/YK/rst1feHw3ocpuU7rtCcT8+es3afmrnHRPYXUz2yx9hkBU68jKATyy+Msd1",
+	"u8gs+c0TwAMgynIxJT2Xftu7tDwTKBKH5pUY6yovyOHhaXlb4g1crjj1h/C2KJhG4FplrjLAjkLDAhJR",
+	"qUv3P+E/wFAbEds8obXhL0JmWCEABs+4UBEN/fEJ098OJBlHRe6ErPa0X2rYEifE4+9e00c2XtdO0Pm/",
+	"E7/kP7kh+JfTly8Wk1mRaPmq4da1aJywoaeqcubJJln/cw9+LSIqluIbtnyR2QALG/J+hzJT1xDkN0YC",
+	"n2z9anCQVp4LfN9sghB1ealLMZyGtK/Wf+hV6YnXMQK5zqNvMFYZz8Y3dzKtU2QczfmJflWafqmsvXNr",
+	"/sl4TZ6C2JB0CC06i2+6RJlefiVar+iJGZ9TW/xlZzzOs77Su/OVz26ApZ5iYfMzlMLi1yrzLGCj0mRj",
+	"Z7W6G9yxyzdNZvnC4HgmurDXqjcGN14ZuejaYkCexKEwH1TZ2pQeDKT5AnIwlDy12un6oQbF00+wu02d",
+	"7Ti56rq6tKOd6rXrZlsI8e69rcpc9z+t393PN1F9jWdaM1sXjQJMbpf7uh11FTm7RtzT7aaO4j0l9vPd",
+	"9nqdC2Res6b9nN4aWdixBrjQ2nYG2jIlFnW81B3VqffBhvpoN0iS6LDoKqqBqM5iIndDtspVtb4brvT8",
+	"CloTDetdUsqd+/ZL2b4/q9Xn7Yztu9GuxAW/NJuE0zTIf4xi1kmOI58SUqheBbZsbkW3cB3OoPofbdWK",
+	"awy9hYyo0oj24JHT+zLXACy9/5iePPcPpLt10i4We0iNLbUzen2OsZZDBcUoABrhTH1Oa/GE3SI96e2B",
+	"LCIgKmyFewjQqgBb2ufwUZ+RgVt6z0GTYVyzDDYXkbF4/HYs4v0/jUXss1cQ5ySsjBspYqHlvJbJySv/",
+	"z2I5fpmDYB1Tk6x1HkA0Fg/XeQ7S06Bq87nMC370zj7983BPoxSnQ2rRebmxBs4+2OVJ4hMzLjJxwbkU",
+	"hp2x7vDxTmfK+gA6HQywibzHZYrusJyoUoHuTfUzU1upoff6Rgkn7hACEZo446SsAKoJ5ZdvCRNyUmr6",
+	"i+DHdm1sibcEeZliU87zjI7Dmc8WRjfmY9R9aHPH3byUpS5XnEK6CLjGt6eGXiOLAtKolst5Umb+sBg1",
+	"uf5g8q5a84DzXscNz7nw3NxxN79a70yaO5Pmi5k0tDI3MGvE9VLmIxtnoYBHbWHzdMi6/bQi7OjtIZTw",
+	"QEzkjgIwsNiF45HuJtK2+ShLyNIJuYRsNsVpeAnkV+qOVrIsclWyoZJAMr4pCsjkc3/kFRPExWmIF0T+",
+	"TLpvDkYUpyRCwDMRsiLsGQSIaYljLh712Zb1VEYmkMoJXW7O/JqJnsa2Vz5vdLXR6IR8RhjE3M7A/blF",
+	"0lxJEGvf1w1aJhtac7dvEP2af1C34vDixUdOQUwr/PoRw9iymuTVICvlWtG8t3SvvjOtbjCKd3UD687W",
+	"uZKtQwburUbjlqVy8jH6l1evX/726uz85CmforcaqFs7KOZE1VxM7FV8BmBQbEQn+HXDTyAaZ6NPtTNn",
+	"hz7VnOhJwQV/Dm6tbZ2y8LsV7eVnQ2SPbNHGTt3ciotxXlQi1wnaseR15fiReMnaDFYGUmEFu9m89iDq",
+	"ykNHz2sPHH1pONlnpP/XrwtY67x+raq8jBx8t3Rku1HnWN5XP7LvTtprn7R3x+WVjkvW+lael5tKZGdu",
+	"TFdDzKWH+/uph28WmazkBZLRwO8JAvjAFmcqbbQEcwYlFZfaTGzMEgtXWbAOxhCS6egMwH5eVgNVTnKr",
+	"RPpo/0EaAYqaTIk0uzgfh8FOE5Hit8+zvKymCHOalTLXue6nbeTypZCUhbpwqI0jSNPjk20rxiOChaQG",
+	"SXupsgVgd6+VzPI/K9pdGHeY+i8JdvfHI604HYAfMV6mfVX5pbIQbs8qWXYHC3fN8xwQ0NHtIy6mpAJU",
+	"eVUowmD0t+OO4MoidzOXQ06FldM2YM3YRJgyCXk6SSiX27aBHFqbSiFQr7hQFlK3q+5AWUDdxaqHNrIm",
+	"SQAycKqsEz02IUh+buKF+aACYqRW4GNRHysLNM5UY4ku+nGg2K8mpqMJ0VeYXt2TAt6T9O+p93iMlBkV",
+	"SlTTkRK5rgxQALhhFRfmYxtQwaBtYji2lfsWYDRAS4HVqUej2jPlkCkFaBK3rXAq71j2Vauj085WNTH4",
+	"ss5WCnoafglDDlKMBqW0KhGpKaF9Knffws6ne8BLBc2meAPUoOZ9bYGjuYaiSRxVAgICIrdOFTS6j5ok",
+	"Py+hLag01jonerBwfKEp+JKs+1JCfiUYEDvuDlzDIaGtswV+M/gZ20p4Zy97EUHWo/19QYshYRJpZSu4",
+	"DiXGUl9C1kOW0Ucq4wREdwCEB8BCbo9cz2D2nYg3xv1EXNKwDnCKYQlhdXFqdT4aqSrFBZhrYVV/6LZs",
+	"W9iBmSCOtMRMfj4ajCUOiBQanIpB3h8UeX9QNQtknEqEQrarojiIh2R4pfUMxHBI1gJJAEQ3gMysrzLE",
+	"i1sQ5fn71mzuQCyhh/Ljr0r33ZkO9UrDXPPfB66RlRNyW+2t//vu/3Y6H/f39zqdjwfPO52P3z93/3z8",
+	"/P0//WXLlzlhTuLW53m+BSijNVCvZ8dFxbYI1j4NJQI41Tp5uN/cH2BCb+ZbeLSUcOFRTLhwcKuEC1+t",
+	"1I1Gdw0iW7ewXtPdV2KzDS+ol7092rDqjZqM+/3iru7tru7tjwuajeKYNaZYI4pUMNK6ZvH1mpGpQE1z",
+	"utJ9ur687BdVKRH4iACCKtcX5iMcVWDTDNt0PuHR7WQL6CkU++rlRYXGECojSBpleiK1pqy4BI6US1EY",
+	"c2kBmVtcuNNTZUKPhxcETMXtsGZWloueopCXFinI7FSAZAE9QENUjhXCIreMdApULu2OBkVBimFurVNa",
+	"UrdfU/aOQZIHfk1JpjjPMf0R3idtBSogJUK4n31qNsS8pmaMBA2uuUPzgRpjnZbQ0e6rKnPtBIUATtdF",
+	"ZElASLXmsZ6iOgNa2gVDhA1BCpqRclZgCzmvnD0Io2IjHDHXdjerHkwMqbKQOGowHkqNMhRil7YiXiOC",
+	"/EpHZW7cluH3clZp6r6MpuhI6cx9GV8Dp/W47Cvt68gl0g7w4mKWKRyaoJ1QDxboI26RNR/fWzg87l3a",
+	"ndHvwoXwSu6H219raR22ktXYHol0rEtlTfFBoZrc0PG6khXuX9QTeHOtL9xw927XWHwxGuD8qm5hLPwj",
+	"+sC6neHeL0rp8aOzrhWOK/cVP7bgszVg9oGMV2Ui0qFKYVOnblenMzB2KLHqIztcpKtK68wIpbYWqKgP",
+	"vqtpqIc1DXVnqH53Lfj93f7eY7nXe//ph897/t8P1/j3weHn3bW12UrJYfOALBoKeATHojEdS8nhmh1/",
+	"WO/4F+r1sahkP6G4gq2kzhb3RfYXdeXRnJWx1nB7FugeMfagEFzUADq+QK8PzfDGwXgMWW+LR9j9GVs/",
+	"1xjc+bHdyNRYipQLtQCyKFQW+QsXDIn6iHrYbMJfNAgHhz8sMwH/197/fwNz7/hEDE22sDkyP3c/ry2p",
+	"jk9+c7c3fCxF9y4cmjkDilFeKOXWAGCWXpEPKfNzJ9JVo0T331hLVr+tVXlZbcx/Iu6KF4IwwQvOFby9",
+	"1gz64oUxhZL6OivoJfKNwjLKLSkgpShkpUqx8/r5E/HgwYPHu4sGiZhPzyF/aYNjZqieg965tbhJnFBF",
+	"XOncuPXbhPyXN9SoJ0Sy6ZTJK48WoWjf6GjVGnblMeOW3eiYnUWSGY5Fp7cxHiDqqMLmuquY6pSj1lcd",
+	"X9ILb3R8r9yJK88F9+Kac/GnB2qKTODl3qvY5rqC8wofvSZaEzX2zk9156f6YvhM7AjwEbbY7QR/R16n",
+	"ww28TvcvxsXlYpYczK6WvoBTY0jE9Iio+2B/P44j5pVVRQ8jfL5gFMrgoUaUHoXy/Xo5PJN64mfcE0lH",
+	"gw2VdwdiVJqLQg3dvUNVHaEHwj2N8ADMii2LAoNscqjAmXVWf6UYmEnw4SGD8IXChOyJLInmcygvoYqn",
+	"InhVYpYTA1kO26GuCMMYBQSpvSGIjgFIq7IdnVdX59zBU3qhe+lLYkCRr2I1uVnc5M1B3Rc8fgsFsOvG",
+	"SrAt14iVxC+oHzoH6xw6b7FqoCvRUwjbh10Nsy5chGaGQftGWUHvCkX/NEcWFYoOpZ6yvF16Xu3XM8Pw",
+	"EU9ElPAFlK7nJO7DdXIeRlcq2a/dwYb1DYK11k9RcFEtDuH81UxqowGnzwTzRbiA9UJmfWWJ7AQCO8hY",
+	"Tb6vg/1kf38/jnvAC00JWRTzUDLw4PIYxRcmyfRDtK6K/wSfWP8IaXq2MckM23JXl3mnlV9ZxGFY5AbV",
+	"8krJoV3KklsFVgH+MKW5AVWFqMw8gvB83PIMvvPtgT378Vuu08FdV9HlgOX9eo4D9+07kOc7cfW1nAi0",
+	"81lC4d/L2dMavQKIfWidMazkEGwT7VqdcbAO1BgQgC1xUglCaFbDEQawm9COzzAI+hXtXAjDrqSV9Y29",
+	"AqVsw7O3gHi8Vj9QnK3ddLq9UZmCNTCRVlA05lvAO85UoWhNLq12fgr3ZXw49FW1+hm+mVw8K+8nkOMw",
+	"BXcQx3cQx39WCCkQEXRwNB9FkR9AySEhzGYredjgDfc/uf8wrCtu4vnjCzctH1+E1c9ObAWZfz5npy1k",
+	"BXiKkN1DhSTDXI/dCxBbagrWvLPGmxy5kSRZlyi8ojovfDS7I5n6R8cFh3WwyaahlbN00ySLYY/dOxLm",
+	"s7MC2f1sI1zx1dS2m7f8vrTCc+c7uhMAXximePHuvxnua7fkGawCtma7OQGJD85tC1jASSwj4JS8MNWg",
+	"JVK8dJ5nNgXeG0LpitG46CmPPFwqd5YicuIsiHBHL0cRhlNzfRDhZsHV1N/wdvhi3oMOE/A7IXJgf6zT",
+	"EkJl+MODw7Ql0nspUhuF3G2UCCENiDu6dgLQM13l1fRMAkTwtYxebMF6kd0rGb1Nz95CTPerGL23gGd8",
+	"J+nv8IT/4fCE19ZrOSS80hhcUVL3f8y4DDVssUP+aAGIQQ3etzuuhM0Lpati2vaoI3h4RUXtVP2WIHE2",
+	"VbLhficU/VpN26JCs6vGb7+dtM8/SMbn1wjdRD7JoSr7lB+13GH4m7sx457fRX/uSp03KHWO001jmUxX",
+	"rhAtejlS2obESc53geqlEnNFowcYngn2mECR64lJiHOfqoeBlURmbaeEYSC8oz2DqHfbBVST3rhEIk4i",
+	"fcZ6Z4vDT3XAKPiHcgox9bjgyv0zz3zJsbM0fOVVW6RRkVXKBsx4ZFVZtYVTcam41mfFYjc7mt5uegik",
+	"ExcW5lbkGSH/udOFbI0dALvaXUwcSjv/qwbT1oVhfxK1+MoRtZmnb8G8WLc7XuhuVoa70MqIco39mqgt",
+	"NU5B/tMG3T4nVwhxft3pmEgLZfvfRqgTZcbxCe+fparFCzUJd35Ooodxe61+GuRzeJRo+lc+x/f5B1+Y",
+	"avVTcJN/5BQQ9M7MpdIrn4zvpcDuGppX0Dad4h6GxS5/jFAM+bnfGFpkhZZHd4GuEGNMLX0MbPPQTkQV",
+	"XHcCsaE4NlEIe42R4SB2tL/+IcPYOAAvTIWlr3c+i29YlXZT7PXeRbr0TdP50su/KJ0vQOohV+8JAdQ9",
+	"/P7gAGvwje57st7oSKXbMXEoRrMDA+FltzIXQF67EVUvV8c0cvXi1qtx9Tboj0DYe+Y61Bb4f8s61ame",
+	"hi6t16GbIOMlRaSZjZf6CXNTYUe2G3uAjLtZ3IHtVe3fXsS3y6UWa+drUOXEJ09G9Xl58jN22RlpeWWh",
+	"TtxWUH/ISFwJoRKRe0a8BGBIj1wKMJJKIhpoR6c/PzsTTa24z0+kC+B1r2pefR2eK2yts0eDwrChOjzz",
+	"8BLV+EZ4HGGIh6rItVqlbdFdpDe9OVlPc3oykFWsPZXKjofqzQnpNUuffQ33Zu4V84/+2/drP/xv38Pj",
+	"Y33885uTFUrXz29OXo816nk6871cu5NzT65qZ/QsttNWZrTe+JxWZjTi8bnLdbjzVd6mgkV5EWSVc7pS",
+	"zN64sQdzs4wJeHq9nAlGzRYXJpti+CdhcMa8QmhE8HYiSjHWOqYAURiDjAFbZJ8x7P7n//l/A4gd/hWg",
+	"7uBPxJxLE/Ac2kqNENGxyoeY0VgqA+7ZvGoL2dERFGD0JlP6F3EzwENqPHUJtqcljvUUMyAoEO66aA3D",
+	"N1J5fO4L5zt6IAFzn1D8H+4/Frn+IIs8O69KqS2Ed9OWgMo++Ci1SkjNg0AtyvJSdati2hJPCgPYkX5p",
+	"KJ1ZorGOCNk6OrcEPllDAm9TUF+bKvCmzaJKOi0JAjIZgYNr7DYOs5xagQNGTmZKXTE9kRL8VbqgVQAR",
+	"WaN4MzHgI7L7JWKso6bVgGvcIFXjUqN7+fhEpKbXSwnDUROoQcBwB8hOd7/KhOkhOINVhVt1O3Euy/4D",
+	"932UhOkufhMHZNuGj3sfOjSDeg35QIzHYMgFj4k/TinzAdcjBnXoq2r2iy2R6nFRpEiADo5wNyVU2Bs8",
+	"c5cqAqIQbpJTuud8rKu8oIFgxB7PGBGwNZ2Kat2g4yrgXXCE2T9h2cX4kfx9KsejLzLdesOK3r0qVzp9",
+	"qIm3TwHCvYAMMgsZV2EHcPxEDiHkAJvfpy0N3YBbyldagUXxlVjXB1JnptdbTUYhdfay14sUA0bi3AS9",
+	"Inq8KvMlqlbQsuG264Fe3GoAY91heIX33Y7j/Hb53wc49+t4I90yUe7mu4yrK7guCYfuLlXrTitv0spD",
+	"WtdSx+cXw/vYzAl1X+Z7zK+zOeVf3SJoTIc4rWRZRfYAYpVWRmQmqEJIgKOcXmY5lcHDao0LFKIaMyAo",
+	"oQDOclmJ9DLXTuFH6CykaHGv7GirVBtdYHmFzMboBIMe81r6JPNz/gvGAyNEqO/8z3/9932cN/gAJCVU",
+	"1mmyAKwNOj1CQksrUjqeUlIzQBnlV0NdsFYfVEklV1ZI9tUFBQ6VNSopRsh7UpUBlasyANsVxpKxgp3y",
+	"Ke1l9OGWeEvKtZV5FuiE0JhRUqOKRWBfFXapCkj1XtUN+ru/dwhIuaDR7YnUjvt9ZavzUo2Kacr6pBTw",
+	"N05R0JCB+UtGfYdxyZG5J8qVIe0UAMpo0fjPu1HvaIHsSvBIXrWoKW5P5v+pUsQ/m8xjCMsLM64SejbX",
+	"3WKcgbFjAU1eSM/243H0a0OXuGEGWwvMClqx4HkmdVOQYIjSVvZEimpVKmiwgOSIoMgT4cQFDDxjxFVG",
+	"DOoT4UyV+VZH+wOXVK5BzR3lqqvA2S2t+JfTly/g7W6JUjtaIgUm1hVbwSlZ01SAruXeXqEWDysnqNPC",
+	"bcB5M25m3GAhEJknDpvKVqf2hOD7V83uASj/Varksb18bsoZzTg6KFYBAfHivWpakB+rW1WsN+vOdINe",
+	"REH5BWp1LP69V4IykRvTgm6FHRx2xdoZBLB3MlwVlFmxWfbBfHbFM9Iklj2L97zshXfMZj78ND15usq3",
+	"7Z4I77ha7pJ15//iYY+BsNx9N71uTnCVUCtua31cNynpH3pN3Zmj65ij1PsXpqKd8g0blccn/zo2lfxG",
+	"ylmP7SUrsU3AaTK/1cyY+385O3nyyzOg1I9svS+UMCM6W049xOwXr593tsQGWS40kgvSXLzag5kuFVmk",
+	"Mzkvs8oRpL38kuusvfw+d4vXzG4ilYXNg+ZcltAZ6keWiE+gYLfFth++bdGckhLp7y0+dhtZphf6AcIR",
+	"0piYgtIb43McwzExf2mIypBpSyYCWTE7lQEDOq5/8L5+zPjXRqtdIa0z391m3rNKVwL7eEQUs248iLoa",
+	"IK6NwLyEBOIruRbvsKG57r/fKcdOu7B8gUI5WG7RlUWBqkHcp6SjuXTC3WDF30yugXYNmppXohxryxGm",
+	"riInby/XEJ/COFMJugHGGTE+BS4MqtbAUo2BmYBHwPQqpZE2+GLqrwLeaYlqg4cNv0R+BjLE3JihcY1x",
+	"ssD/Lf1UbNtaN6XIStmrEjHWhbK2VmqBXaLgyP5jIfPzXJ/jq9N2NEIdTS6M2ItRm2oOYYL7BSjK3Vcp",
+	"OkjhOkry/9vYVqIHftLaGHmOcTCr3Q1jip7JShRKQubTByWI4Zi4kU0lLlR/TIG/I+96l1VHQzmBNzPd",
+	"fbm2HvncG8UrdoclV4g1wVMFw0Weg/PKnGMn0hi+FucJwo8Mo+7WSI6xVq0m0UBiBaXfTLCWuir2B/nR",
+	"Cx2equqIWN7pN7weL01myXOzcFGaiYX1kYJmdwqCynvSulIDE7zSmUhr50OaQLEQ1DiZS6XBt9bRS0YP",
+	"d98e3G1T8ETgpXO41BiFm8vU3rgeVNoKOnbydJ1az+j2E/2vwFuyRtpapT5W6CLcsz5dKDZ/cL5WOw98",
+	"Pznb/Ar2DzR/IdE88umbHglT8LxBTB7ZnTMgcjOlSHEvpoDDtBC0CV4CeR0gtFI3fHvQgL2TpylXtSkm",
+	"UvQb+ygW9ehpwwpiAz6sO/CntQ0CKtA+M8EeW0szfxLlC/kv04B8UeX8cK1J/llWaiKn19Ln3aNrTBx9",
+	"6iwfKjOuvnBMKflEIo8KdhYw8+IuRnNimzfVDVsTey82Mihw+K5iUKxtAgCdihMu3ggokeaEtOfTmcOi",
+	"bgvsClD38x48/L9+FDov8FKnKky/9VxWsthRZbnrrn12/2MnedUdkJRr/4j/aO1U05Git3WlVWw7PFVF",
+	"Jdv4wt6war0qc13t4DNk++7OPvNaWVXNPlPonc6W+J//+m+MVyFTeD/XOtf9dmdr7iVPjVaN7+h0tK0M",
+	"FAbbzlZC7ack19bJ07k3YaB60bu0oZXWDi97YjLFA/b5ylYR6HNgCe2ggYRDbnp+bmcVAW8a7cJMCEFz",
+	"RePtp0gIIaCH25mbnu02XhKCHBMtW2VmXLUgYkUP08nurCu896JU8vIoflnp5i28zDXaFKpVmP7O9qKZ",
+	"2172QnfwLnhfPIvbPO4cOcuzZW/FQ3zxe8OM+hc7kYGv5Bm9in15jaTSNUzTFbThNfV4ElTgeiwqhrUI",
+	"VlgO6hD6iOdRSeLixm8PmYTsxg3U1Cuhk8Su+mshlESRoK8NU7KB8/0FtDN2fd9VC9xVC9wuskk9bIp8",
+	"O/OZSqw13kadwLKsoHlHok88ASdRQ1rQ0ZVTeoBhL87paQnMZQhulVVZDOAagdMCXXoV5jI1pzd0NOU3",
+	"HAlr2CL2DhrkFQ8Z2XM+Qg5pQ31EqfpKuzNJEbyKkPYSs184FT+Mo4w8bNEbXXcVN9rNXKEqgLOchavs",
+	"aPLlucYiV2ubOJjIRYUp/zQ4g9wpKVPyI9jxSJVWZSo7v5imiJYZB+45/Sm6MU3Q+UmLVRtIxgHHl8wg",
+	"70QcCz8CuaGuORXHikJJLhmJD38aXk7B3cxhSkGSa/tM2QvaVxW69NALKl7qKIEhy21Xlhl6PyEHHpOL",
+	"KBNeaU6Rs5ch26mj06HJVDGDyAlE5IWNEIRAjAnT66nSHnlwoLxKItQhTounwaB1IvFl5AhkqKEkfm3f",
+	"OImiQy0SFjS0Z8VOBP/m1z8mii1P/bmi5+9Gc39gMlYqRq/9/oxz8Yt1Hn0y093r5P/MvuE22CTHYNOs",
+	"kc9BEZdafsa3lgzUlbqrinUVwCdwd6Gy4LK7ywf6SuuHDos/QXLQP/oauzN41gkH4IjdpQd90zYdzO0t",
+	"e/83d/1/wWSiYAd1ttAS2iSTiBu8JJWoKX7QkEtUU7QgHvB6xkK7iWQhr+Aszhaa8Ykn4pOYtRVvI1so",
+	"KlC9cd/Ar8Gi4xJ0IwbjodRYJkG1HdP2FavJMeodVZRz6ohWHU1JIVA8TYYXV5e7b/mK8p301fHZk782",
+	"5jukZApz6czubDV9bqHAg0rQPTgAWtVsskaMNGimlUpao1si1aZSYPj5dMJ2vagbC43+P/aufrdtXMu/",
+	"Cjf7R1pAcdpuL2bhYoHNbTszwe1Mi3Y6XWBcVIxFx7yRSa9I1TUGBfZp9sH2SRY855CiZCmWna82o7/a",
+	"WF8kRZ3v8/uBUyotgBa0+Vn1BtI7dbLg7fbtdt4XPbXj8hvwkfDlfurbwS2i13C9Lci+mKe24b4FFM/B",
+	"rtutDfk5oGsMfcT32Lb7GZr0ooa/Su317imOBE+y2Wdc0/gh+rpX1zBgwdyI9v8lIADFwEZ11JkKRDzU",
+	"h1YtoxSV1kUGgU/A/hkT/ZJHzrMNEPa4kDVEv6tb1hDYaffEkDBBq3uIHA+HAxr6XOuMlHmKJ3xys0lH",
+	"lfFCEVteCDRfJipKQAgZT1qorIaG06LYY+aEO1XrWYnHtwOK/FINeXfF3nrx/UFFj/c87aMzbee178MM",
+	"Sv27xBZB7pJBr39nLV3w2ipl3YREi/Q1dnu1a2tUBgfJgS/p8mCyXZAg+2nqCiO0E202FiV1XNkkAukI",
+	"HRkARIAKENWsT27jH4q8joBFu4KsDBUaA6gDnyhsbWGruWYzned6RRlovAJBBhAfDWbIFtIYgQ1CVc4V",
+	"/gLY3i46qYB8ev+qtmrIj9s1bCscbq+6rQhY9QpFWx3AxbdSsDXUWg21Vjdda8Wr4qVFJXS8Igg/3W6h",
+	"1UmWNaCGKjKqsf9zA9gSeW0JSQnqQbDEKNyHBD5kITy1ExaFHAK4k+HrETvxXpD3kqDMSOlKMSBgJGkr",
+	"glx9OCaUVqjxihrWojmgPupGFG2FOeXoTTOeryCCLJXphqWMJsozCJz1BKZUGhBv3QHq7/MeKWAcyYWI",
+	"Hor7OatRZlWlaBSV99eDnwugmnyKipoD+GfftsVnsFZvTifqQqwRqFYJkeGbhA3JUi7TgCvkayuEgtmk",
+	"cVldWeQpvOeqH4XGPSv0IvG49ROV1ovx0lBExVVAJaUrF6VB95YA7aEKKdSp+3bNBxWIGIAidZRzTdR/",
+	"l9pyd1rptmC5TNj//c//Ptx4u77APs/DIuPw0zKwqwU8qXV3vZLXkVd1uJNbghiF6/oYDs/j6UWKjvZu",
+	"j9IoOG/fsqbmg/s49o/3Kn/vUZRyQidGBlH/dSTZGl1b7bDteK3h1HD9jgsZXdgaZvDfxIqTyLux+qnB",
+	"sNo79j/Ajw6mZwNdJssiuwyrv5vl/XXb8xaKQ/wDb5WWiQQ+MS1Zb6NS1NZ5oI/3JVqi+XTUjZBgvbRo",
+	"pK7GoGKE9nqv0V5HNYnfI+3FJH4SUSWJW9apH+ThljF2MyX1jW5twNl2ZqyS7cUrPaNjEMm6kTwWOV7u",
+	"AXWvC+A+3K++RWGhgfNXbLqPcfCN51qJcfDQIImljYD4GZ9aBl0RQhYTdQYSIyGwnKnzTnArmjiRhQmn",
+	"kH0Si6pqBDouTm2AQPVADTawKBghKC2VMIX/wQaHqn1HLuDKAgpYiAnD/5m+/I2fEzVBjxoeajPocCgn",
+	"CnFRrdbd1jkwY95pLkxp25ce2A12X3O5fu0N2Mq95oFEpDsk8C61TOFruXmzNCq5LkTGp7YX8dRbOLVh",
+	"XQ/mbR/zNnoNp+pNoc8LYcxgrH5v8IZggMI3+o1Yn6AP7s70/LvMc6e+LpRemQB/BAw+H5zdRSjni12N",
+	"UDetDgvUydtLzc9ILTRtzx2Gex1WKGyUdhMUZtFpf/YeZ7cl6p59FcbOOpDZzZiNhKkGlhD2v/p5RqD8",
+	"nWSeUcA39YB4YLuJ3IiE1qgQgi2kKrH/8if5WbDUB3RTJVYswoN7UBb5wxS4p3yol8eU8BCclgtqfOYZ",
+	"I4hHoZALDNCMkPgK7UuKt1rNzgTgyCmmS4LgG7O08dmlBHLHxGwmppbNRSG6rbyYxfxajL0rWUr2Mub1",
+	"Rp8bMa/3tpjqV7VXALuDA57aEEralV8SMR11wXiEERmJhJZ+oyBi4S9ZfUqgtqAg5stRIZaC4zsBX6Rv",
+	"r4mN2HG38CUfGkI3rNcYjJEoE93ZJOJIVllUgwn5tBkHMpfKXSfeEoG6hf2kfcP7RKVLTfx2/hIlvliW",
+	"AuZoSj0kCLeQOtcjHeEyoji8EEtLy4wMdXAPjdQ2KOE9TkUXMTOty66i7sSN7w2NvU/GCUbtlLrpfXbv",
+	"6plrrokxerHdPX0hzAV1tPYXubWLWiWu33rE5YKoluduw9wNUTS859/mwjdBDxUwg+640QqYFSIPL4Nl",
+	"2OINkqq4mSoYp0JKeTydcxAWXdhDuqAWg5xHcXEndgMZflACFSoMCPeQCZAzUCqFzsH2Td2iUEjTtMKk",
+	"A25LKrMAjutVljOuNwsSECIcqcFYCpUTNbxwUiwGnCOD/F3Um4iY15zl2tiJqppeffSXLPl/aqlqg9QE",
+	"Nb1GzJ306ZMnLNLlnxbSLKBEJsa1hoRAxs5ErtW5wRBA6KSAitHQtSG+2DHuEUBd4DLzKNNngolMWsTC",
+	"DrksiFBT0c5K5rnHZ2dnYspLI+L+CadREQgSm9wA7MmfhxF0QJKXNokW2Wq9sSwBExnckgAN5RcVWW3d",
+	"rdKMW34UVYkE0t9QCeWhkfwbL0o7H7HXtY0GhUVhMwYMKZ4lgeMOTsE9kLoNl4YxLwGgyJ23XoqJSt0a",
+	"p9WUChHgfZCIWxomz5UGNKh3QrDJwfMoPzA5aKJNHdE4U1yxKheAjGKdEFQRJ4AtCwW3/Zmrc3dpuazI",
+	"3IzVy2gLPvPFTPQRN5xvvUTs9REyhhcBDPO0+qpk5iccdesQWP+sVvwTtm8oMAJkKio8gvflvngCgdKf",
+	"gRkAXzq3ViyWNiXeNVpukHfuEo2yQa/UmGUFzRBfFcJpVe+7fr+wg2iMh8bNZwF1c2g+uwU0fCb2d5Wd",
+	"rHh/el3lSreArfT+1O3RVoSl3sU3/h47ExY3rtujq+i6IOLDO9sZIT5c+Xxe+mroLkAcrP6DrTlzLx10",
+	"m9ujY/bHi9e/vvyYNmzZ/zr6XRRTkR+dnB69Pz2iJx29C1O9zMjdnNNgcl4B/r1P2sTt59vNmbgnDkDz",
+	"3wzQfB1QBghZg0qsrNeG8crjOoLImgdLm/I6ztb+2x2WfnSEnVpD/IxLPJhd+HO/Rs7D1TqogOAkiLY/",
+	"PqaRRfLuxT+asala3UTclVyqjGjjw2GZJWhpVAbWRD1+9CjEtDYMaDC1nbl6tq6/RapdB4spmEJ06Jx/",
+	"FsQHXJVmhDPbrC9nx5dq6mlpYzDNmof0LCJ8piVxpnvKjZHGcuWsV6vzjHFnL7Gz9USlC2G5U0EjlN/p",
+	"iJ2oDaRvIsnJoHWhXkfiDyHVkNKrhOhHqtqbRVf7WHiNuzeQ3WW3VzTsPfq9KvOw1vH1+NHj7R1fne2E",
+	"flderetriGMNcazb7OSqyXWM1m/ThK1RraayuZ4g14Z/fCM5aYSU3MRY3oaW7dRgH55xBLhE1x5z1D4e",
+	"oeA5mQZhfaH0CvxqmbG1qBqEMGJSG0kS4hQYjcRGr3dWL5dQyLiS09DDBm1V3EDA7QpetdXL96fkxlx/",
+	"7rmFhetX3YVafu+SvoPo6gcOWYultX+jrRKrHRRw6pFkD66Q1e1rZFehkVYT+0ddQLdkuQgA+DWberyz",
+	"cAL2AAkROaLpCdBBEPgwwMNYD0emUBbt61gQG95bom1CAQcciYUhVHS9oaK/umAcLMGbE6dv4ePdT6De",
+	"kgn4+Yctqc4T00iopEHIUcN6AFGLqvsqscp+wBrEccRT0syJgFwWTmKJZUo9/md8ejFRVapvrlfqGUuR",
+	"hxZNKu7/fAuwppS0SvmZLmzqjiLc6e2nRH7/YUiKfK9Jkd9/GNIiQ1pkSIsMaZHbSYvEmvJ+Z0XI1NjF",
+	"ZzvxjQrd/l666XNFBgs9M93uWoHOHlTO4F4N7tXgXl2Te2Xos2qXbXnO+HSqSyj4rhMKQ/6RWvONYOJo",
+	"wWXOeJYVwhgPYwXFsVNRWC4VW/F1yFrO+WcRHSp0LtoZid/DADdmWR/nz3oFS9w6CBgqz3OsVxux59yg",
+	"rnuv5FRngs10sfDR9wW3VhRuKCQJD8YHPOP/eZAcOHfFeR3F+iA5UHzhDgn3vINYLi74l1dCnbt98uRv",
+	"T5ODhVT+7yqtaGwhFdS9tyXZ/YofhmWJxnKO+Zi2wbizD/rK6LcaP4z7QOtM67Ud18qfuA+pM157RXDQ",
+	"9o9pAAfdU9P9xRUXzxZSdfSw06GWrK//CCqVg0qgpnPwp6+duVKw6TEvgPeLQVys1iN2utE2gNE1n8mE",
+	"plhCYSxzYXxnc1OIUwnNRPkpQiVN1UJGqdfSzo+NPFflEmNp74SymAEF7l+EysR4GkAr46jHxPM61UDB",
+	"TGCQklhuQbp/svxCqHR0xaZdp8fuOuJGJ/bAZnGj3RebpX7tTeAY9ppIENj92TTDFe3+Ch6GUC/5tA3B",
+	"fTUCzHMBxs7lTW9wxtfkAOlOepyPtCh42df7KM77hMteug/5N35BDxpwV74fnYUyJVI0jLqt1ozs3RYt",
+	"1hqPcsfrsBhbgkakA4ObdPyn++eTzL52OkyvK9USutpk5gnSAU/ssyjW1TkGF9D43mtZML1SMf6Z039w",
+	"EXQ2GYE9fXjeRNGNRiz1l6QRDTndPZShRvWqUOTaobG8JLrjUtAd5Xxy4KfXG6T2pnTEUPc5hKO+XeyL",
+	"IEr7ugA7CQEnOXydJUiCTeeBABergVD9PERqMgnaz7j/C4X/lRYwJYo1oVtg96rFD845CQhVFPU6kq6Y",
+	"c5Ngfy5EosjQ14rEMHawPmM8dAQIi/5BRQIjVujGVBD04GsUYlYIM09H7AUMGLtF/YMnCkYIoJDCGKmV",
+	"qbpwCTt/yhXL9TmkBqBvuoqE47wzBhpRGltwi87VGkY3RvfEnfoJTmnNHUQm4pXYzfB9bMfuxnWom/8J",
+	"BqW2JhvCUPdI07dcewOsaHfsdHi6XGzQXvEiM0Meorf9/4obewLW5WD+f2fmP8p7TvqBhFGlG7Zqs4b9",
+	"72lCP/Yz9I9jk3J/PVi24XM4VQMahi8ENcEhoZgJzoLTRL5yDZc6Yq8xz1j659eUTXPBCxMUSKDHBiwA",
+	"ACwITkamAUYY7u3Of+1BGSLHwLkf3m9AUCjLpB1DeK7yQ0SOpCmFwCYzZsrpvHr2g/Tpo6fpQxhRcFLQ",
+	"66B+hJSWOFQ4R0OghFcF8AB4IqDcMdW+ECkrhC0L5fQhQyjo5o3adOKytN72v5JSxIzLFmXwpnrY7mqt",
+	"9eKb0GsZ7+0u7RIKrC5p750Lu9TQfld6VQGQHURxsUzkAhX8C2755eGulwU3Iqs/fFCRg8K7n97cr9DT",
+	"Fb6lG1GAGX1z+BW2OHO5Ns6Xi+W3N1o9LTTGsNynaVCFYNMaymtZmLGX+MHtkkXEDgBAx0mNlnqi3C0L",
+	"qIo2SfCxElaIhViciUJU6ZxIj2BkDFi7MvIWg26EZnBEP/xAJRq5mKHNHfl1cBHeB/04vPs/den2FBPK",
+	"FlL4e/N1AyxsNRcqYWelDZ17eoanSEws8DNdEi1BwIwqVaYV8an5+vSQqwJonqSm+MCzVJrlWp2LgnzM",
+	"EXOy0T0RPN8FV+uw6ljNTqfbuZsuI904xtwbICwBQQH50gSsmyDBmqxsFFEAHBMvrKkeafRCgNmAyF20",
+	"FWhpDMyBGammYsTAcPC5wGA6QMlc1VLvX9oYhk4bBrx0z6S3ofkbWqRP62HsfwWu8yggG+/iWmjVF/fA",
+	"PLOhT/HeeCNgXjRe/jb5252LwC2ZXW/UzcnwlTiba31xlIlcfhZOHh3/Sb99ot/WW9MY/kTiYoePdeoU",
+	"jp4xwadzRmhewI+IwHyblLcbeYUPOIwXdPO7TjHQJHtEtxoD/yDt/AQXYBd01cvv0mop+/eAr0Fa4xfe",
+	"DFmGIctwa6IPUbO7N2Mk/EjUNNIJ4dedZVvjo9lZzB0Xgv7cPYrT9uyuoqh3yNRbLRJYOwl4tgiWzC00",
+	"VXsxKi0BJSZVvgFwGlI/NZmlBAAhLZtxmZuE4sDOzMwYNxOFOKnQa6jEiqGp2NJJQMOiGd0AesOTHYXv",
+	"UqhMqvPtcRQ8r6k69pa62yRtQnE4SeY4sTgYsZHYHchCvyE2pSHgsJdgpyawutDqlOZ1CoRN2R7J5cvb",
+	"CvxJzbYCD0mMPp0R00KgpbPZGvDBP2dXUfbtl7THS9jHLN2rpN1rgquVtLe/yNspaa9XT/r5XBoh/hUG",
+	"GaY+VMUPVfGA6V/Jkh3M2EvMwCjuZ4i1lGXCXCDM6Pu3rwibxxmHmurgjZgCANsf/qv++OBf6bfwoT/0",
+	"JP08AOODcTnXq4mymjlDeLYO2cC4pt0NATDWASfSc3fgcwuBt5vrlQpYFO/fvmKL0kAQMp1buzQIyZ4T",
+	"AxZny/Isl9NQq68VW+rCsn9/lLCnT/+N6QJSmDDRx4+ePCV6U4oTLvia8TzXK7Ys5GduxUQpYVe6uKCQ",
+	"LTwzpQ7kRSioNMICGkbqee0+vPz7z69f/+PTyatXrz+kI3Zi2UIbyx4/ehReLDxNfJEQHdxoD8DGALvS",
+	"4fxnDMMztGq+zS2s54obYB4YsXeooyLyrybf10RdrXfgWk32fVOeZo64ez26B2i8+zYQbFx+Az0EO8wm",
+	"q5TFbvPIalpm09+grdZsKGgkPntptRcYSow0el99GF0S2VQvgkvd6+rodHg1zq3p9XTvAUWjKLSt9gB+",
+	"W1vuARdk9Su+Jgc20vOXEwkJU187zJH1upb6K2pv+t7ZBkP++Pvrl/DSpdOguW6GWn/3vRhpG0SzZZEj",
+	"ySwYHePjYyeuRySXR1O9OIZHHdPWAcpWd53zW4y78o+JBxUhwTo5SNikCUkyOfi4EzUtXdbBTksyAAlq",
+	"a7S0dYUGzLTv374aM7bbDCdITjdmf3zEBvI/e87yKzHayhmM/F/+gymZMxhHrs9HP3LL8weiKB5O1NeJ",
+	"mi3s6E0hlc3VA6+WUKo+ZMfHaCJ6ttapuCJPLj2ggyrXLylsi7LIx+yw33odwoawtFyH9VU6TNhhY40O",
+	"P3o2XTcsnYtRrs/D7NE+fvisY/r9uSEvj5dU0WvKzXXVXLzEOLO3H5ypPNMF1K47+7iKh4+Y89TriBPo",
+	"MWCZ/EIv3F9Q5gcNsrwo5OcWJIa6KdI3ee4HKA0Z00Mu/P4oGjQ5eyiabSHDpDsHTSdVUUF0/9zXeFl2",
+	"+a6zyr2ci929in7uxJAVHrLCt5wV3iYBri0F3K+vbOW7wKDkDGr1RuyELXlpRBaU0oUQy6a+rMiModZN",
+	"qxFL8bIxm/Ec2OZzo0NfGp8of7vA0OL7pcbRbar0bvQsS2V/c47hrgDD3WoPHKNXnbIzZ/mZRl3hQnC1",
+	"mstcdDeCxcp73xjQrMzzns1czSCOe2tuIbdne91pe0eQ2h9+E4Xzdyrkh36wIVhxb7q7EhTNcVPXlY3K",
+	"Tr/qOKuFNltNzw81RjFfuoOEus5LqupBGklP9iNgfYsslvM1FvzHT1nG15cntKNo6hVLpd4B0urBvUB5",
+	"y7aGpDtqNaW4Sna8Khq6Upa8Gv03kycPM+ufL69XUA3OwuAs7A4/50X7YWx435Lr0K0V0Lreuz700rpQ",
+	"+mowAY+KC1PinC21kTbip4CjbCaAGR8CjGwB9aHcsBkvPF1/tYQQ4mQrriz1Lp2wQkyFe95EebCgzaJS",
+	"asRxGqnpkQR19YB01UOoQKVSARha1VtUCD6dExMGM9qNMcHGHeoEwAlFro4vRCCFeVKB77kXQK1IQCQO",
+	"RQp6Bsl361uFlHaCE5Vse5lrnHu8W7y9Hr7S23i4u3s7HZf38HZ2rdWtvo8+mhfHtbvXE65r9X3o00FP",
+	"29lhZ8GfFhnu6KE+99utzx0cs++sKLgeYoL+zFhlXV+hcEMVQz3HkQmlH9evkX8BLYP9EvicqOa/keEb",
+	"sR8JmFaJL5Y9ecrmuiyokbkqm3YXynPo8ZV2zs60nScBQAoQZ1U2Ub6YDNs++tSO9YOdZV31bAnw++Hc",
+	"Iqhbj0LtG6OpAhCHVennSNNnWphWhdtSrnP9rSW7OovuVfVVVr5iaFdlFa5rVVbV1hricn9xYfoWidlr",
+	"ro/xX0of6Xn1aoJjK8wNydKNrjdyZZxnEnyOkXt+mngRmcsLgZQMdi4KM2JvBc+c3EK3BDqKBZsDETJb",
+	"CWWj/I0uJsrnWEI43BDcHkKMR/mbFokV1wUOTXDfUhPcFcJULdG6jY7HLZWowZX4boo5h668+96V52RV",
+	"+CT3t7VhbG6abeQ5v1XILQERB2Iw0rBMT8sFffJlkR+MD45B6NE4NnSBPFdSnbNymbBcn5+7/0sVm5mE",
+	"hQo/RJitgACD/DwVn437QEDRZdI4GfEr/uwfIrHysNFaSKA2TCKOawTL4glDqfGmMnKjOyASK2K9SHUe",
+	"DYawclrG8xsd2RzMSw+XF2PazWRunZRJmAF/FdYC7HGRBQ6MpdDLHHpOKtoohEWj4QAWTtviAEaOVGf6",
+	"S8uAfip0uYywdBAvl1CAnA+C3ofV8cQFX7ROG37ffMYHX33hlz4h5l0P3kNsgoavkR7KU5XH2CERZJO2",
+	"PjIJvUsBHDEaooeKahnlL/7Q5kB/lKBRq/mrLIBOsbM1daC6L9XECy94MW3dlnigZUvCC/S3ZCenCbEs",
+	"Qv8+fXpHkGrEDzn+BGTLk05OaVN0Ln8NN9gwK/LcLzspc+pGA2JC4kiOn7ssNIE6NB/+ho60U1dBoJkG",
+	"FzYzUUc+SEsjns+5TR8mjBsjjeXKHpUSVv7kp6P3p9EIgAZt8/HPQVpAcXXbGE4CvxI3zVXIoW5iZulj",
+	"Siixq02EnAXANkhQE42lJA6yjRcR+KQ2BvIPsTYeOMeZUQ0gzin3b+RNPGm+lEcXYt36rDenDA51iBnE",
+	"I7IdXYfwngFNtMiQ3swTmKHq2Hzey88dS/yh8xGwha1ma10WtK3jVYxaLJsPq7qYNx73ptBnETnQMucW",
+	"+NpgpkWpTIQ8Fj1sLnjeqj1+xgNfP379/wAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -24,6 +24,18 @@ func (s *Support) AskAI(ctx context.Context, ticketID TicketID, question string,
 	return AnswerOf(s.StreamAIResponse(ctx, ticketID, options...))
 }
 
+// ApplyAIResponse calls POST /ai-responses/{ai_response_id}/apply.
+//
+// Apply a triage.
+//
+// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+// ticket off stays with staff.
+func (s *Support) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewApplyAIResponseRequest(server, aiResponseID, nil)
+	})
+}
+
 // CancelAIResponse calls POST /ai-responses/{ai_response_id}/cancel.
 //
 // Cancel an AI response.
@@ -54,6 +66,40 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 	return err
 }
 
+// CountStaffTickets calls GET /staff/tickets/counts.
+//
+// Count tickets for staff.
+//
+// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) (*StaffTicketCounts, error) {
+	return call[StaffTicketCounts](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCountStaffTicketsRequest(server, nil)
+	})
+}
+
+// CreateAIRequest calls POST /tickets/{ticket_id}/ai-requests.
+//
+// Ask the AI for staff.
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+func (s *Support) CreateAIRequest(ctx context.Context, ticketID TicketID, body CreateAIRequestRequest, options ...CallOption) (*AIResponse, error) {
+	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateAIRequestRequest(server, ticketID, nil, body)
+	})
+}
+
 // CreateAIResponse calls POST /tickets/{ticket_id}/ai-responses.
 //
 // Start the AI's answer.
@@ -65,6 +111,9 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 // `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+//
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
@@ -101,8 +150,15 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
-func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*Message, error) {
-	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+//
+// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*CreatedMessage, error) {
+	return call[CreatedMessage](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
 	})
 }
@@ -149,12 +205,26 @@ func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, opti
 	})
 }
 
+// CreateTeam calls POST /teams.
+//
+// Create a team.
+//
+// Creates a team of enabled accounts of staff. It may be empty.
+func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateTeamRequest(server, nil, body)
+	})
+}
+
 // CreateTicket calls POST /tickets.
 //
 // Open a ticket.
 //
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
+//
+// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+// ticket of yours that has this id, if there is one (`200`).
 func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTicketRequest(server, nil, body)
@@ -193,6 +263,18 @@ func (s *Support) CreateWebhook(ctx context.Context, body CreateWebhookRequest, 
 	})
 }
 
+// DeleteTeam calls DELETE /teams/{team_id}.
+//
+// Delete a team.
+//
+// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+func (s *Support) DeleteTeam(ctx context.Context, teamID TeamID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDeleteTeamRequest(server, teamID)
+	})
+	return err
+}
+
 // DeleteUserData calls DELETE /users/{user_id}/data.
 //
 // Erase everything of a customer.
@@ -221,6 +303,19 @@ func (s *Support) DeleteWebhook(ctx context.Context, webhookID WebhookID, option
 		return plain.NewDeleteWebhookRequest(server, webhookID)
 	})
 	return err
+}
+
+// DiscardAIResponse calls POST /ai-responses/{ai_response_id}/discard.
+//
+// Discard a draft.
+//
+// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+func (s *Support) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
+	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDiscardAIResponseRequest(server, aiResponseID, nil)
+	})
 }
 
 // EndSession calls DELETE /auth/sessions/{session_id}.
@@ -304,6 +399,17 @@ func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Hea
 	})
 }
 
+// GetTeam calls GET /teams/{team_id}.
+//
+// Get a team.
+//
+// One team, with its members.
+func (s *Support) GetTeam(ctx context.Context, teamID TeamID, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetTeamRequest(server, teamID, nil)
+	})
+}
+
 // GetTicket calls GET /tickets/{ticket_id}.
 //
 // Get a ticket with its conversation.
@@ -359,6 +465,19 @@ func (s *Support) GetWebhook(ctx context.Context, webhookID WebhookID, options .
 func (s *Support) GetWebhookDelivery(ctx context.Context, webhookDeliveryID WebhookDeliveryID, options ...CallOption) (*WebhookDeliveryWithAttempts, error) {
 	return call[WebhookDeliveryWithAttempts](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetWebhookDeliveryRequest(server, webhookDeliveryID, nil)
+	})
+}
+
+// HandOffTicket calls POST /tickets/{ticket_id}/handoff.
+//
+// Hand a ticket off to humans.
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+func (s *Support) HandOffTicket(ctx context.Context, ticketID TicketID, body HandOffTicketRequest, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewHandOffTicketRequest(server, ticketID, nil, body)
 	})
 }
 
@@ -525,6 +644,62 @@ func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsPara
 	})
 }
 
+// ListStaffTickets iterates over all the items of GET /staff/tickets, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List tickets for staff.
+//
+// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+//
+// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
+// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
+// missed or come twice.
+func (s *Support) ListStaffTickets(ctx context.Context, params *ListStaffTicketsParams, options ...CallOption) iter.Seq2[Ticket, error] {
+	return items(func(cursor string) (*Page[Ticket], error) {
+		var page ListStaffTicketsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListStaffTicketsPage(ctx, &page, options...)
+	})
+}
+
+// ListStaffTicketsPage returns one page of ListStaffTickets.
+func (s *Support) ListStaffTicketsPage(ctx context.Context, params *ListStaffTicketsParams, options ...CallOption) (*Page[Ticket], error) {
+	return callPage[Ticket](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListStaffTicketsRequest(server, params.plain())
+	})
+}
+
+// ListTeams iterates over all the items of GET /teams, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List teams.
+//
+// The teams that tickets can be given to, newest first.
+func (s *Support) ListTeams(ctx context.Context, params *ListTeamsParams, options ...CallOption) iter.Seq2[Team, error] {
+	return items(func(cursor string) (*Page[Team], error) {
+		var page ListTeamsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListTeamsPage(ctx, &page, options...)
+	})
+}
+
+// ListTeamsPage returns one page of ListTeams.
+func (s *Support) ListTeamsPage(ctx context.Context, params *ListTeamsParams, options ...CallOption) (*Page[Team], error) {
+	return callPage[Team](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListTeamsRequest(server, params.plain())
+	})
+}
+
 // ListTickets iterates over all the items of GET /tickets, from the page that params begin with. It asks for the next
 // page when it is needed. An error is the last.
 //
@@ -663,6 +838,19 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 	return err
 }
 
+// MergeTicket calls POST /tickets/{ticket_id}/merge.
+//
+// Merge a ticket into another one.
+//
+// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+// written in either ticket end unpublished.
+func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewMergeTicketRequest(server, ticketID, nil, body)
+	})
+}
+
 // PreviewPrompt calls GET /prompts/{prompt_id}/preview.
 //
 // Preview a prompt.
@@ -672,6 +860,22 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 func (s *Support) PreviewPrompt(ctx context.Context, promptID PromptID, params *PreviewPromptParams, options ...CallOption) (*PromptPreview, error) {
 	return call[PromptPreview](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewPreviewPromptRequest(server, promptID, params.plain())
+	})
+}
+
+// PublishAIResponse calls POST /ai-responses/{ai_response_id}/publish.
+//
+// Publish a draft.
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+func (s *Support) PublishAIResponse(ctx context.Context, aiResponseID AIResponseID, body PublishAIResponseRequest, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPublishAIResponseRequest(server, aiResponseID, nil, body)
 	})
 }
 
@@ -871,6 +1075,9 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
+// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+// comes as a message of the ticket. Staff read the draft.
+//
 // A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 // this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
@@ -923,6 +1130,18 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 	})
 }
 
+// UpdateTeam calls PATCH /teams/{team_id}.
+//
+// Change a team.
+//
+// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// change is made only while the team has that version.
+func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeamRequest, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateTeamRequest(server, teamID, nil, body)
+	})
+}
+
 // UpdateTicket calls PATCH /tickets/{ticket_id}.
 //
 // Change a ticket.
@@ -934,8 +1153,8 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -946,6 +1165,21 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)
+	})
+}
+
+// UpdateTickets calls POST /staff/tickets/bulk.
+//
+// Change many tickets.
+//
+// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+// or which problem it met; the others are changed all the same.
+//
+// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// it. `Idempotency-Key` has no effect here.
+func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) (*[]TicketResult, error) {
+	return call[[]TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateTicketsRequest(server, nil, body)
 	})
 }
 

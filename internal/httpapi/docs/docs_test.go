@@ -83,8 +83,13 @@ func TestRoutes(t *testing.T) {
 	routes := newSite(t).Routes()
 	require.True(t, slices.IsSorted(routes))
 	pages := []string{
+<<<<<<< HEAD
 		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/drafts", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
 		"/guides/streaming", "/guides/your-own-copy", "/guides/webhooks", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
+=======
+		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
+		"/guides/streaming", "/guides/webhooks", "/guides/your-own-copy", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
+>>>>>>> webhooks
 	}
 	require.Subset(t, routes, pages)
 	asset := regexp.MustCompile(`^/docs/assets/[a-z-]+(\.standalone)?\.[0-9a-f]{12}\.(css|js|svg|txt)$`)
