@@ -222,6 +222,24 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -237,6 +255,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -246,6 +279,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -432,6 +492,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -513,6 +574,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -672,16 +735,20 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
 func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
+		return true
+	case ScopeEvents:
 		return true
 	case ScopeOnBehalf:
 		return true
@@ -690,6 +757,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -891,6 +960,99 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1342,6 +1504,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1382,6 +1559,57 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
+
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
 
@@ -1416,6 +1644,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1448,6 +1728,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1579,6 +1880,9 @@ type Message struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1653,6 +1957,9 @@ type NumberedEvent struct {
 	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
 	Seq int64 `json:"seq"`
 }
+
+// Position A place in the one order of events.
+type Position = int64
 
 // Problem An error (RFC 9457).
 type Problem struct {
@@ -1830,6 +2137,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -1847,7 +2160,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2409,6 +2723,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2441,6 +2773,195 @@ type User struct {
 	Role Role `json:"role"`
 }
 
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
+
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2451,8 +2972,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2468,6 +3003,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2501,6 +3042,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -2555,6 +3106,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2714,6 +3268,46 @@ type SignUpParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
 // GetMeParams defines parameters for GetMe.
 type GetMeParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -2733,6 +3327,13 @@ type GetMessageFeedbackParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedactMessageParams defines parameters for RedactMessage.
+type RedactMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListPromptsParams defines parameters for ListPrompts.
@@ -3047,6 +3648,22 @@ type CreateStreamTokenParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // SendUIMessageParams defines parameters for SendUIMessage.
 type SendUIMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -3107,6 +3724,86 @@ type GetUserParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
@@ -3180,6 +3877,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3727,6 +4433,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3742,6 +4454,9 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx echo.Context, params ListPromptsParams) error
@@ -3829,6 +4544,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -3862,6 +4580,39 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4329,6 +5080,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
 // GetLiveness converts echo context to params.
 func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 	var err error
@@ -4445,6 +5315,42 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// RedactMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactMessage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactMessage(ctx, messageID, params)
 	return err
 }
 
@@ -5634,6 +6540,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5949,6 +6911,381 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6012,6 +7349,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -6044,6 +7392,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
+	router.POST(options.BaseURL+"/messages/:message_id/redact", wrapper.RedactMessage, options.OperationMiddlewares["redactMessage"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -6053,6 +7402,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -6151,6 +7503,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -8801,6 +10155,383 @@ func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetLivenessRequestObject struct {
 }
 
@@ -9583,6 +11314,171 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessageRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+	Params    RedactMessageParams
+}
+
+type RedactMessageResponseObject interface {
+	VisitRedactMessageResponse(w http.ResponseWriter) error
+}
+
+type RedactMessage200JSONResponse Message
+
+func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15574,6 +17470,191 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendUIMessageRequestObject struct {
 	Params SendUIMessageParams
 	Body   *SendUIMessageJSONRequestBody
@@ -17945,6 +20026,2120 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -17989,6 +22184,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -18004,6 +22205,9 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
@@ -18091,6 +22295,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -18124,6 +22331,39 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -18620,6 +22860,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 	return nil
 }
 
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetLiveness operation middleware
 func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 	var request GetLivenessRequestObject
@@ -18784,6 +23074,32 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactMessage operation middleware
+func (sh *strictHandler) RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error {
+	var request RedactMessageRequestObject
+
+	request.MessageID = messageID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactMessage(ctx.Request().Context(), request.(RedactMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactMessageResponseObject); ok {
+		return validResponse.VisitRedactMessageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19783,6 +24099,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SendUIMessage operation middleware
 func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
 	var request SendUIMessageRequestObject
@@ -20176,774 +24518,1260 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Jchs5kj/8KljOfGHLU6RJ6qajY1bto0fT7WMtuT3bpv4qkAWSGBUBdgFlme3Wxj7NPtg+yRfIBKpQ",
-	"F0lRcl+zG7E9FusCEolEnr/83BrL+UIKJrRqDT632Cc6X8QM/n3yzbvTt6l4y35MmdLmF5XO5zRZtgat",
-	"EzJnStEpawWtjzROmbk8lkKzT7o1+HARtCYyuaZJxKI3iVyY990ELfuMag0+2LuFbg1a5zNGFBtLEZHx",
-	"jCZTRrgik0TOSW+PvB5rOWJJpxW0eNQatOZq2u61glYiY9YatFLFktbNRdBKUnFqriepgOtKU83ws3qW",
-	"MBrB1W7v+DjaHR+0e5M+bR+Od1n7eHTQa++z7mSXHo57Ub/fClpaytiM8uLmJgA6nOmE0XmJBoJQoa5Z",
-	"QuSESMHIgrOxR5BWRDUdkM/Dll4u2LA1GLbevnt1eXZ+8vb8+bNhKxhmI4OLm4wNnoKpwiMw2WHrZiiG",
-	"ovq18+f/OL98+fzs7OSb5/hZeNyuQvmre7TXbR9G3VH7aLy/3+5PjicH3ahL90aH+FUZ42upUlxpKvRm",
-	"H376+tX581d3+nTEYk3xzTMqrshSpp3NPv781bOtP9zwfrOGL05fnZ797d4XsWW47fQZV3QUs6i84xRL",
-	"PrKEXHM9k6kmJ6fFvRcZlqP8MnKPB62Iacpj8/CpZVVFaMKIuuZ6PGMRkRPDuUTPuLKvN/sswR1/yQs7",
-	"Zp92u+3DbrfbPjL/6eb/F9ntlqrWYK97HLQ017A5T06JNxpDwdag9XiRyFHM5uqxP1jYaKcvuRpLMeHT",
-	"NCnP/91CwR4kCZukiimiQWqYMT9Q5IotiUzIXEYsrifLvPBqjzZG+pycwqv4mHmvvwtNenseTfa7/QJN",
-	"ykOpI0zxHqTOK3kCi1hijDgmWl4xocg1E5pwoSVJGFVScDGtJ4aQl8gPNYRIFYsIjWPCtXIvHrGJTBjh",
-	"mozYlAqipeWnLUjT319Bmin9yIhwb2+gTT56pMvrjyyJJY0aWYYrIrN7DJ+MqRDSTMYQyuyEejLlD61g",
-	"mPUv34Z/juEZnSzN9mgNdJIyn2q7BaoVxllHMe8GJNmbRGo5lnEDwZywUHLO9IyLKWGxYvVEWrhXNZNo",
-	"lMgrhsImIcowaf7iVLBPCzbW25FpfzWZiszlRkpYksgm5sqmg4T6j1RqWqTSuZRkTsUyF6maUKL5vIFA",
-	"P8IrfOpcy4I4HjFDiOuEa80EmcjEHHCExuZYWW5DldEqquz1ixIahoe7Pl00EAWngBR5y9RCCsXKx5NR",
-	"JGOmWb53M1pQrdl8oVuDXtAaJ4xqFl1So/n1u/2Ddq/X7vfPu8eD3d6gt9/pdbu7e/s/tILWhAuuZpco",
-	"y1qDltJykf3c/IqDzl633+sd4isSpS9BijV/cW+31+32f3Aa5ibaQStTZi9v9QycT4OWXDBB+ePpQrel",
-	"Uu1evzvyhGLLkRK2Mx9fsfLSr9Fe00T4d++ODg/bh7Tbbx9Nuqw96kX98S7bm+x3D1pBKwU13nAsCCsk",
-	"lmoNuoEbB5ci+7XfC1qLRM4X2vupb9jNHjj58zdFfnn+0RkZ3la6lqg1K6NDg/Hgsw2/TOzDt6Kyz25M",
-	"wLEwobFiQYvZMXz4jP/MrBZrh1Bxle8A0DqNSqbYj61B7yaofQiU0aaH+sYyianSl/bPAkXWGhU6I49n",
-	"VcDGHpB+t9s1CioMaUCUpomuU1fxgtE4i+S8nQaeceHtlFzgd3ikhuNxULhWQ0NgMx0eDcgmoxr06iZr",
-	"DYVg6BYoNxqsPr/x+/ubv9+3RzZ+/262dJEUrPZj5ve7LpyVUsPW4POw9QuteoX2lkDBsMXVJeVDeyQN",
-	"WzTVM5ng4K64wO+YG27Ma7KTAn5eIejx/sJxYXlfLuCzaU6DgvAaovQaViXdEHarM8ncji2Jr9eietp9",
-	"+L/j7l/1uLsAXjnncyZT3WyKKB6bo6NWV9T24WZdOuIRMeaFPSW4AM1zGy2Rrtad9wpaYj6wOv3QXYXz",
-	"7c3pt2xZs1Ou2DIw4019S+LD51VbpH886HY7ZrD9bplh99ujvmE+urfXPo66rL03Ppr0WJ/ujg66LXvs",
-	"GrW28uJed9DrD/b2OvvdXn9317xY0LmZ1Hs2ImoG226RsAn/ZLbh1eXJD+L80+j0P9jVWVRyPQYtNZYL",
-	"cGla3lUDo7dnrKwGRrE3M6a8FbSkuByxGY0nrQujI8CaXpan1WXtw3G31z6i+7vt/uSA7Ud7491Rn7aQ",
-	"x8ZjptS5YbyyZWJ4MQDXCIWb0IAHm6K3T+ZcpNpXJj638Dbk4tagxZZ/n42+GfPX/O+n73467b3ip+p0",
-	"rhc/PD09OP3n//73/3T+97//pxW02KcFT5i65KI1OO52DSNNEqZm2YtUoi/xVpRGlmtGjCbObh+PZSp0",
-	"Vf2ZlnfH5vyRuZMyhW+Om2ia0DH7d+vd7ozlvMJMR6y31z4c9cZt2hvvtXejg1F3fMwOJ71uvuQ4Nm/0",
-	"dQeCndeWLP4LTcHw0VMqxiyOWdRo1GXKqJ5RTYQcyWhJBGNR0WOy5YGHZngu/8ZuPEXBBHS4+e0chBse",
-	"at5kfmOHWrdypnWbDbinMyqm7A1V6lomUX0wSEg9YwlZ2JsKmzdNEib0ZXbNHPdJwsaazGSiGBkZ5kmW",
-	"Rgaza/82pekiZsYMovb9RkOEzfdUio8sUdTM6pXURh4u9EYO47H3ZM0J7F++FFJfUvfq6oEcSabwJIZ7",
-	"0GHsv2CbM7nvu9L7nvvKn7L31XqPX/M0gHqwQ/M9X7umZpJu70sgnWDXTGkCjJlTznshnPsN0cJre7Ci",
-	"IKFjreBM4lqRcaq0nLOkcCxVz+Otj9l8hC9RhW0Yol3fcjzzFhHK/EuvpK7/zAuZkLGMY0anafEgzj/2",
-	"NY9jLqbkSshr9IsYzpKCdch7yjUQTs/Y3P/gOaPzhnlpswdc0GjO5iOWKLJkuobc9sv+e4G4DW+GHw0/",
-	"0pF5NxWEi4+Sjwt+0IipccIXsOEGrVNyTZWlYUT0tdFozXy8KK/j+FN8F9k77PUMua8TWRjaO8WSBnFU",
-	"1SFWHaIbiKbK8Y9DiJDnm5gd41JbqjK3UXXNVyqK6rOr5Zu/cXn4n8/+Mf1+b/737viHpDd6P/7PTz9e",
-	"nR39TfT1d9f76XN5yE/o8eSbf/5HtPvt70kTNqtgRceKBXDSpcCSXC1iury0Uz2JKPlOfmQxBc5lnzRL",
-	"BI1xLO75tmHD1l0HWq/zrhvvaq7Z9blm7FHkF57mCtU1e8G42+21D6N+v33M9ibtfXowOhwfRcesO/l3",
-	"N4QOFx9pzKPKHljxcDkfxCO5FfpFkn+9RG2ghtjokjL/AnUjJ42Z4e1zVtaow/0OHvxVJXS1wgd+tIzO",
-	"t9YvDYGeff1O0I+Ux6hllw//iGo6ogrmFcnrOm0pGl2m3itKKlL2glxR2jZk3DvYOBr6zH21OLKKilQa",
-	"OxAE2bfxXHlKjeZFYimmLCGxnBIuSmLFsr8Zn3njc8P/57Rip5841qnYihltYetcani2SNgEloQK9zCc",
-	"7agjsLZ5itAoSphS26RyHDelcjwvvJq4gVXo6o8bSGDFzOmzOjpYxR75l8yoTbtwsonwusC8J7mqBCq9",
-	"0qjk1FhhoHhuk61w2EiRfJAryFEZqyHKC8o3t7pTZ8dkUfQvYHoX4/ilrfa7s70nQN/fueH9QiYjHkXl",
-	"PfNKOguAKwKHXnWHTLJHSzLZiowH+KQnmeNYXsMrt5HOxfwvTxi/8MZR2Rr5IM1s/0ZF9HoyqRW837GJ",
-	"NlboLJ1ToUoR4jlO2WwLeA+jsZ5VM6SMAcHignmXsYu8gkdPIzZfSM3EeHkq3iRyaiRd9WBUdM6IJVFA",
-	"lOZxTFIRsYRc02XNYvD8tZdcmG2GL/aFlnufJ8u90bS/ZUsIHBS/tc1SjVdmhvjizfs+ZNdxQbyhV1az",
-	"aZYlwr7kak71uLxA8AWQdsY8hFwUw+Nr04/8r87dqws8X0PJwiecb8kS8s7s7/tsyiT0RriSftl9QDyB",
-	"J0iZYhOaxhq9Ay4Pso5A7unbT2u3kKbX9Q1ze/A1plFlX8UJgDr/NGERE5rTuLSn3hu7vt536OYAL7gc",
-	"e28oybWi4kPQQZK9M/MebKMR7ReEW6/gnzDDIsVh1dCiOnqPLB6P1HgSsm3BFdESdc8VFPKZCD0Pnl5U",
-	"J1GkYAReZhipZ2Rsf3+ffOSKj2JGTs6enp6CeUPHmiVwNsCauwR++LiW8tKOi5uTc8ZoBLwY8znXrUF/",
-	"fz9oLSTwhKFMaRiYvL9Fglu+KN3qovDi1lu1MGWieYvzhiZ0znSNgwF49seUJUuyyG5qXhj/Hk/qZz+b",
-	"tUjFlZDXwjCvUYSp/Qi8sp7yMtWXcnKZUAF1GEB9GJNHfEMcj/j48xYk7/bXkdyfYyOx85s8Mr/F2GFN",
-	"QNMYSkpxSFGnaCBgQlczqTEAWZIPNjppo6EclR4ctiU3vHbbXMuV8sENqJEmeINHj1pC4NCdMMjGf1tK",
-	"FMLC90mI7t4XIERCheLoOi540RM5J8YGMBJrHEu1miPytxR2nzURbbr2VKL7pvjabQhBmyzGjBD+gJqp",
-	"kd9lSPIdVfokmnNR1UhjqjSh5hpXOqFa1okiSIeAmyoKEsfYWPU15HomDX2ss2Ob7cGaiPFd3aArxPBG",
-	"DUTgH9kbsKCqVEDLygaYvOxql1c9Kinn8wUVS7DjIRhAvtPRan9dv2s99LX+uv1xt9c+HPVp+zjqddt7",
-	"7HByRA9G/fFuD2Sz0kk6NqtpLI7XSQTp9TO+QK57K7VmSWQjNVxA6ue1TK6M8hvRJZy9i0RG6dgMzCyX",
-	"G/e156lPR3Gjmd4/Guz1Ot3uXq8HdneSxuisf8smqYiQWKB1azqZDMiMigjiTFBe0AEvvbOYYv4RvGpS",
-	"gLmZcCai2NA3XUSN5Nsf9Lqdfr+73zsy3//IEgU7uwcrK6en4oVMyumw4Ol6fZLqGel3umZ8c38ZpwkV",
-	"2iWXeDrkBjGdVBkdFVzjNKKFmFA2oPr4kiJ/P3v9qi68VH7RBgMx33pJYzMxVh9eNxZ/+YN2U8/dg5d2",
-	"X5bFPSRsWDFvlD3zHqvxcUHenb9oH20j4npNykA2E5IPqLKpq6MGIrBkujreGKWLmI+pLliCXGh5G7e3",
-	"jQe8YCwa0fFV8RunmsxYvCgfJ/N5liCOFirXgRE0NrN1tdjYK4mNbRIpE6q5mLYGLajQWLHJih/z5qua",
-	"g7cigjh8XSLrv0QsJKiZKOXlKbrFJiduknjSLBaMJsqGso1JNTGHDSUJM0Y55mtcz/h4Zp5OyMi8J2Ex",
-	"o4opJ+ydgF9DIN/JehvusQRCZ8/t6XNxE7Reset3qmoHCXZdG0Rz8jDmYsuMtV5NSO8V+6RXZJmcakUE",
-	"+6TLQXeXq2ipenzc7vba3d551+yVAfJbKepN+tbx/0tHtLNspmpQ7oTMWcQpMeIU9DW5YAnyl1VhUT+o",
-	"85PlOUB1kbrKi/LcYgwzQe6Q9/ltjoyjwpFxkB8Zr7JkpqZYXWn0lk4vZCqi6kmpZyxhgbFmzEzMnlMN",
-	"BJnAC+qCa0Ki19H8vc1cizGjveJc3Wdrp4kX7QyrQWtak9qSy64iq1GQCaO9vfbxuNtv70Z7bH9y0D3s",
-	"HRlT3sk5zGgJtko/Wi2wdgd7zdrybtQ9wo1/RPuTdpftRfvjg9EhPTquSHSuLgUQY1sBhtQ0K3peW0F9",
-	"ZhReMqMfGUnYIua11qTliUvdVDpt8+Ps8e48s3kcUiBzZvLywVYB2nGTPWVnmJdmN7BYaRKGOG/oMpY0",
-	"OpfyO3OwlVKaP7KEHOyRb/nXNVRZ4KOX4ASEh8vGJWigc7pE+h7s7+8ekNFSMyibncutXO7dglXZ8yJO",
-	"diroLLXjqVChOmigAhORYRFYsIawD65mQBZ4b30oiqZartkboKX1+rt7+weQ833bHLnbBDTBhHZK5waD",
-	"yYy8fJKrU/JWK6S9QffQiIF+D8SAOcwvN09bh4VJQLcEVwhGzkvbV84ZcJkh24SqelfswnvLZRYgLuxg",
-	"Lw3BhYWskXpnz0fPCwv58yF5qLrCpTUDRnJU/R8nJEroRP/hHRx38Vk4Ct2j0wKX4k3CPnJ2XYpqgako",
-	"0zgiI4aYBxButEzmr1QDKtJ/yhSmZ0gBKRUEi0AjrA2m2UFCVLpYyESTiKmrTq43q6XSbA72Tf7WDYRL",
-	"GVlpddKFTWioJYxzR1XxE2KqmSXIeGbjF9UdC2/OnFrl7WodfmY+2T1gzeZJWvjubQ7a/kHTQYtzI/6w",
-	"avZuaeg5Uc6YNra8asoB3WQP/2Y3W3lv5dOuKZRCIhXrpH5ZobWVv/QL+kGNpf0m1S51tbEwI1chCRiu",
-	"G+Y23+DrSx6wBlt6S0eY76ky33tLNfuOz7mukwKAomI3JuiDUtSarwnV7DK2bylKAcWALecyYfmbzIjg",
-	"Z8hr2j6utxmGipkiyUdXEQaF0QNNMBrZuLwYnLMGBEZlKpAqTfWW+P4pE8akZyvLtepe6h7Mc1jfMs0T",
-	"QPGr0Tr8mIthB7sf/i/Kci9RlgRJf786y1sZs1dSn+DOKC8opAUCrShRGjIL6pRpcxsWltnXeJvytYgx",
-	"ux7eNQQ9YtgCE3DECFVXNvNqW+fKQVO2oZlZns3YsBfLAzckOWM0Gc/eMpXGunIuW6PALBOtgl6uru0t",
-	"m1bW6ZKpgErwxcIYmx8+t2xanPNiA47mem3txucXo6BtmfSKJMyHYV0tdhS2qstokrXDLNdoXdzezgs+",
-	"3yY8YAmZL0d9UGV13GAt9b24hj/3Am34WtrUVgr+UZbtArZP8pElX6dq2XDCx3LKxarzHdMXL0fmFf7x",
-	"XlUREkauKTcqxjZn+tHGZSQ4J2JHVBEj/oBRgkCWUkV4xHSh5cIKD81itpgZSX4LaIBeobgLaqndwEtx",
-	"DfvkMXhd9syTh7vdbnevWkx4TKGQan+/fWQ462DSG/XpXnTEjrvm3gW8brfT7fR6u53u4/7eSjSNms8B",
-	"F6FredB6KX/icUwf73e65OE/er0n5Dsu0k/k09HB5cHeDnnBEzaRnx739vY7KwRB7+i83x309gd73c7B",
-	"fq+/WySJqzhrosnhoNsf9OBk3u/1CjQZ92i33T0c9duH4163fcz2ovZ+n3bHh9Hu5AAiUZYm3d4gGh0N",
-	"9gaDx3tHq4lS/V6BKM+YujpZLB73Oz3ykL8+27FbiU/Fu0VD+Pv2wbaNkg/A+41ez6c1kBYn5MeUM200",
-	"bFF1eaIOCRp/L2jROG4N+odBa86NvrJnZKyUPxk1YzdopYIqxafC/NnrlT5dYx86ZytVqCwRxRjhRYPx",
-	"D+N1XSRcJlybuc/4dNaqOR/oFBTJkS3Svvg1/bJBy4rhS8WNTF89PeRtqGKqyW18AQGlhLE6fJr6DY3f",
-	"2CsqBSsxbMTb/fHT04PTq8U/vn/69+MO2+12xv1YjOYvutE//h4bEiRmFz22od3Hmyz0Y8rbDprtr1im",
-	"hRbZV9sN4iajExfTDevDZlSRf6YKoHlTcQ+1YV+gIEu5Of3Oa7LOq3iNiK+ACPAbFm13V5i4rsy5qdQf",
-	"ARwueQSyYKNEiougjO+wUjJ0KylEZtZ18tkQY0NV5nc1ZSOt6sKAGyJe/PEigZmFsvVxU371FmFAq6Jg",
-	"tncZexh+rYmtuBoVlDlZqnhd2I8r+5onJGGQBc41Bl628VKMmsIH5zbr3A2lYlsUx5rPvNY/YfYhOgrn",
-	"yCulZHizKyEGEm2fPhF477Bqth3snZPt3bpJkjAl44+/mYT7W9Np1xcb77me1eddmiuENsJQ/WFERyGm",
-	"+a+RRnrx2xSYjYbVH9OO+g0tAcgDoz6+ZWkVLt9yelpb14zgCQnDqytK2bJaZuzQ0SGnWmU1c1k518AW",
-	"8BA6pduV8YybirtgggRGWn+aeTMBppTyJRXLEzRN6srr+Sc9s7WPK4qCtZSXcyqWl9S9qc5x6C7a1EXb",
-	"xgTR7D5BRcT9F9H7ocHKQOpJVJ6KRyi0BlWDZxXUFGVvWUGk/JZicp5tKQQZT6r6SgIRXkA3UfdOqIK/",
-	"NZtRPtJmOrl7gEwJb4L0+4Z/hJY1lDjnSkA0nSrrjsVDiEw4i4tgpuikwliCSOPYoWpdwq2wFDKJoJ4W",
-	"0LJu6rw3ZW8NIOSmIkI8wnenT2dU3ypOuxqG8VYy1TucL4KWTvh0CrPJw79tF1nxB7tpG7gth/K52N9t",
-	"QRPbqaEajVmpHli+gaeg0LmUzpTPV6WjOdeluVq9bbveDKvaL2zZ+8w+9pJpat6OIPYZbr5Fy29oVQYf",
-	"byvNFo3dzAyZ2vkgLdR/b/X9eRuE/P5qm7Y7vmN1lzd4BxPRZqNG+KLVlMB7Nqb5LRsUrOhP4K/eh2ev",
-	"Xz2/wLYDJV78/vD/uPFfkhvxn29r2lr8xvh0qxrD250WOFG/7KXlhcQ2Nlpuas6XTaBpVx0twedb9tOo",
-	"mQuUkW1cBXhTe0p6yXgN480aeKKN8k6Y7zOhoba2UlKV4TaUtcu09FxZuczLygRjkYMszNAntvH07DaZ",
-	"IVBEVhpNRYEsDxgOfGGzp1n0kkWcnsNDPgXexJSLSm+qjAbZ45dQH4e16I0FdhnimtGpsbLqbmV1k0KV",
-	"wX5OEW9i3ifqyVI7B6AOWMfN4NJWQy0noRZ977D7UftV/lubS73fY2zRlZrVRr0rZSrlN6vaV79FPyOM",
-	"SdMpHJw24lcwAqLo0qnwMtVGPSxm5qG30g9n+dGJdYJsI4fiRT6jRkzSr9lYzpmqLQysgFbXVfCuSiio",
-	"ohls0W8iq979nsY8ok1FPCdkzpWCAjZg4OpW+5g931C+AzVAo4TRK0UoSdI4K8IbS6ETOtb1MEpmy9k8",
-	"Sw8pCYexDThVtwkPLqfAirKf6jQN8d4zevUmy+aoNF6cS7HKWXLN6NWld71YRuGhpDGqlsbQnKYWP7ZK",
-	"rWLWp0ew7P3b0KzXRDMzcX9qFXoV5wZRWkQgwx7mUDZcxaE3E8+losJIerGoGrwe5OHbF0/Jca/XDYzx",
-	"CRd6+539Tu9gB+iD28NslgWCU3ApHv9TgVs/Yyzn+RjP2BwO/Dn99B0TUz2z8Gh2VkonTpI9P6fT+mHb",
-	"dF7D29cWDUrN5LUIMGXXYoYZHpJJ3fCPOked3dLgh63dYavVMMKDPaNnaM0gCP//hq0P//an9n9d/GXY",
-	"+nOrPPSg9ak9lW3zY1td8UVbwtBp3M44Bdu5FGEh37JFTJcoE4ozfpMwKJ4CeZ2kjFzPmG1YbWGLXP4F",
-	"Vr4SRpOY54CODlHTFnCGJfS5sECH8jK5pkVSxoyKW03uOy6uqrMJh2m3uztOkxj+wZ6QhMVfDVuCfdLD",
-	"VojLddQ/OtoJci/lgk5Zh5yMgA4AhWarAqz70ltGeLvLYPkr1Bx8td81P/cPxmmiZPLV1Y/99KT7/aw3",
-	"/2b6fdRb7s276eH1Nz90j/5zUjeoJq7od/eO7rL630ncLPVMvqB6lnE46OWoFBfne6tcnTtuyKyQpTrg",
-	"94AbAAcNjWMGuf0iQnQPwuh4RhYy5uPlgIRJWExmjdlEB8DcUMFiDnNXmxDq0Pq71FA8hOrFNmd60p5p",
-	"vaAL3k6oZrDEbSvwdjpDUdrWmHz/JPmq+0R/1WttPuXbLGVGmjcwzToCUe0TAjP0VUDCHz16mDlfZ3Mm",
-	"G065fsI/ftXrdp9cf9X/UlNmOlmeTCw0ZHG2Z3YCWkKush918LGDoSJCpeMxK7F1zx/yRCZzionmehds",
-	"YPqJz9N5a3B0AMhLcy7w7142HzNYrNvYfEI1js+VR4/GJkhnz759oKzTPuuvXVyTj0W2Y8IM9oP5+aJu",
-	"n71///7Es9LqBzKemY0mpgwl5sHhvnfAlQ+3r6HnHEkYjedfDVvW2Bm2AgSw/WpYREwEkbe9pLgJWjEX",
-	"V6h9fPPu9G1aI+JOLMAKwFqffNN+d2qGnOkep0ZrSlJhns9twq9ltCzWC7f+7A6/jlF+//Q4uxSYx+E1",
-	"5VsAMlLPEkajpuvQ3y7DySiO/C2jkVv87MnK2KdMe9mL4KZA2E9V29d55RiaGBJ/t2N5oLzuEsWxIHOu",
-	"GI4f6l85ElUdxHdcafBseeRQ1THEXGm/i+wWQ8ib9TWsDN5AuK5+HnvR3cOKPJ1R7TVUWcHUUNetyTjm",
-	"TNSMSDERZSKnyuK8kXM3Yf7SSNFxvmKsuSwjh2uG+v3hFx5sE4+Vm9flxfPNRDZc5zlnt2C6Zwz68p7X",
-	"bkC8WMtwEVw6xwTR0lcZna/85nMRscgW1FQ/+hzLJV0Y1KY6VEfARPaO8gjsM/WD6GbDgFbxrydN2+2N",
-	"jGPY+dhTft2et93vt914AHaV56SWFQ6ajGe2oV4dA5vL55mTqziCH2s+an0fDgWzhiUxnSQPSbvOEjVk",
-	"gDdUNo3zMf3ZAe/jl/HnQuVK6Q7P1LeYkY10gas+ClMh/wP4hwsta4k2z9Eob7VxerBiVRmBKJWN3LZm",
-	"9xs+cxKjntPusstf0TmL/F5qxRG8AuQjzw0LJTmu7QAf15z/ixzEoDKgPI2qaTjsumnTnWma6PVH/rjU",
-	"4XIrorDr5pMu8oqBmz6fH27bfNvBv9V9WEjd+FV4brtPlgp0il/+hmlCvW7SsPyogWXWwNoV8b+w3RiZ",
-	"0ms1U7u1v6SC2s2H9Elb0V5/QmRenLsdE2hpVsYB2ZGK/QgIlNUxo9xcUD3rlC4XgaQaCIl1MbXEe+Ow",
-	"W4rjtJU0qxaxgplU8feZC7UyeYHX7vBth9zQNHV7Q/3X8dr2X39roVEa6Y3YKbX0LqMWlz9fqH9v0DUv",
-	"C+No1mwAz0Rn/X8DqNo2qjL0N4YCqnqRf6+DxDTXekGUbSqszsq74DQogzZnNlcIS6dzGUylPLbidRye",
-	"Ss2hOaO1G8hc9Ei4ibKewEPvTq25u4V49MZUZ/LUj2q17VMcFBg/Wwzro7zyW+WWh2Uuwziu2LJuCOa6",
-	"fboiFxf88ootV37/TMvFommpzEWPJHXeA7m4y6Lgk82bzXoxVhkSZQfG18vTZ1sbEueNzj1jmNXKnu3M",
-	"uCalPJN2SLz6L95e77ZfxXB5o3zHZvbwefAuV7+O9QDbC3k7gHoy28/zxu9uR2r3zQaKe5Nuonnq5U3c",
-	"gewuwaDx+41WYpqlOdzeXqj/asZnjd+cMr3dB99zPYsSei2a2MzdULvS1/bitjx2U34ilwynz+q3tqcK",
-	"P1CEQ7gBukUZ1TBHPy/JkFVe8D8nbNIatP702CgEUhjB9Rivqsenz9BnCiK7cUhvTo28x+GQE7EkmEqk",
-	"FgyThgDi8t2702eI5obRNSEFH9MYWllYSGVAzG6aUH483HEyTyF4uir0t6BTRkZsyoXqEOh1i8np5lr4",
-	"HRdXIcGYldNW7AMTmbAnmBImyYiROY0YSRedckMvOyWM4jZFtXr9I4gIZX8XIvcfTto/0PZP3fbxZfvi",
-	"L/cWvK891l9C9gTXRNEJhOYVs547F/6CWqRBKT4PnSYR0wCOxMmEjRE2qNPQn24o8gZ1AYn4ZMISh7bK",
-	"PrJkaV/SIWeMkQ9vmU44UxcPAZjtcYJ/2shpsX+dpXi5X92qYFAz6f+t/V93JvnkpWudWaU1bhCUtFLE",
-	"S8KRy8Ln53Qaul5/yHqKBbjbrrliJNzr9cMOCR+F2Fd62SGgDtAp5PUpQl3cLyBKYkSegiGQMMzYWiTy",
-	"05LMYcXlxKzfw/D9Y8gpCQMSDlu77elPfDFshTuQtEELTgQ6Z6uoP2m/tD0zN9uwz4XmenlOp7bN4uSV",
-	"FKyBcOc5gVyuwVKmgFQ+MAREmwfbrlqkoaCYc8IVCXe7eyGwMUACYBpaNe9mKHq7nV6nv7N6sma0d5vx",
-	"d1ShS6JJ9PKogC0Jamc278DWfI3pnA2IzVcpHgyYJTLASyKdj1iCP4VBLvJcg3MsaSMQsMCsMTJaDkVo",
-	"H7fX7fMdckJGibxWAG0awizOZJqMWQjyA0Y2MhJCsXhijg1ovu31xHPtClCdHwquCJ8KmbBo4Fs+esYE",
-	"wcxJGLGRNVB2EBBwtRBKwoQppkNyPZMKaDazTk+cMemuWEezBG0YfRtU9dvkmXjLdyr+A4R/7SqCuKSK",
-	"hIWPmSWQCbQxoGM2N3xiaFIkJRDMVuJnYhnngHvfHlSgNykrSRIG1JTC362lwynOxh7dZtZWCHrEKxEA",
-	"8qlqU28gj0+Ch5zNjaiCU9W1GzD8tLDNGGIppvYu4CSbJ+YWvEde8q+BfdgnPUARSrOcVHuAY7xjKLK0",
-	"LDJnVNjsQY6JSm5flXJx9rsNJIN5+cSKGLT2xUea0z/695j8YR03TQLDumZWqY6e9+aOmhaqxU1DQe14",
-	"1Uhy/fmOA7HeoqaRWGfTl1VgvVDlHWdjLMumqRgD88vOw5mwd50EWKKN04CrX3gimS18x6kYy7NpInmX",
-	"/i84E2fl3mkeEOh0SS1giv5HKrGmKcP1+FxIjbZ523+BFGnAdwMB6XxYP7rH6z7t7n3sPnMTFKHB1z3n",
-	"g5GbsW820zcW7AamW5OLZnM+4VRZjUMeuCa7ANmQLqwyLdyKw8FF1VUeUhvkrUw1oUOh+ZwFgORgwfLg",
-	"lfB3RJd45njp74Wk1bo52ntzyrT8fM52ntC50cP2dpcf2c4SJFc+nadS3uS5Vq+khmAvrup2zBRxRUfx",
-	"BnxxcvrM3XoTtPyG4FxcLhI5NZbO2rd4huKpeOOeuglqWkete1W5XVWORzTO8K9WvqAAlnVfrF5sjpaV",
-	"TJycIt+6aFEC3Q83yr7HvudG17ym4Pv3eXd7FvqaRt9Qza7pcnvmmXM1lmLCp2myEQe9LNx/AwFZsfGC",
-	"n5y+8taa8kuXS7vBk2/crfcm0iCUny5sfD9hE5BXOkcMwVWG8bKIKDlnHk/Yw4cKL6hyb+vqVcFtsa5N",
-	"Pf/Xbm18ruT0MrKi0td+w1e9yRvhBzVtfNe9pdIx+N7W3u3cMfQuMgs5YmRBE2WOL0rAfMl7/eMGvhJQ",
-	"fwQ7P78EGP9gSAK+jMX0gdq0TstmPWb9LreW835S5GXeKXKDPfvUe9IfR+kImHM1d+6jTeX/S/fMTVBT",
-	"t7juRZVKyXtb3KxNGghdpaXEjkmFqsknJMSyv5AoulTkGjo1kNfor/ONQTJixqxWWHqFSqqxn7ObC4Jk",
-	"KLLqZ1wjlCj+AnYQUcBwht+NcAu2qPb4W0f1chfE+yU6V9iPMEGlENwNuAsauPA3sxu+zKGynhXIiYK+",
-	"LBAnyO+fsXgBhHs+pzyGQMuWtIJc00vt3rCSOt7H7leb8pR/qytxRVjbfI7QKEqgDhcSgJMRj6KtJzvx",
-	"n1851fxL97b0uUELPWHytTdmEUwZDg9diAti72USSXNrSYd4//59u1wltEqRKBcVwTitinjO50ymentN",
-	"UecvWKOpuU99qT3FI1Js32yGdn/qV72Bs6Umdr9G1n0Q9ORXtlpOhWaJoDH2HnlujuCt1Vx80wbKqL3x",
-	"nggInus8Hc/MAyMKsZzaoK6lnB8J5hGIOKsZP01YZDYqjdUdtfxx8U2bqOX+x+/bbF4r6EEVc/UNX0Li",
-	"fUeVPonmfNtDBNKNqXvBSnrmn7oXMr6ShAnw0BD4Plc6AYCDrMVqzCYa2KjSQn+LiZY6zm/grjkp9qe/",
-	"F+m+si//0sOvcDsuxFG4TBNHjqxT/paUmLjn1xHhRda9/l73jUrHsF/EFL2dmYsBuvu7Wb6UEZ/wOgyJ",
-	"935gvxLRL200B7yxanPBPTcNfeV/UV/lv5JrERa6plf9H886xHb7htkDmzou2HXWD8la4GYrCKlZQHr9",
-	"I3M/0qe2Wfo2JKppP76WSNWP3xudHPYAsIlLZYLUDEFClyUUPsl4yIL5iSmLLGEqLam3okqpsfN6khQ/",
-	"e2/0uE3367yewuKRg0P3jtqVlpsYzlav8j8PIseDBV8rcHIM9Xv0cvoo6vY4wWYRD7FloaHgDpw3ZYz1",
-	"L6CYVZuybrEwld6ma8Ohxa/eH3GNke8f0QApxj+i2/cMi0bfCfqR8vgOShrll/IjS4xY3ujcfJ3fbIY9",
-	"ukyLQ1j5+LOv/QEbSnktINc97HXIBN4v4Ziv3wAFKPh7WycXy+FakYhqOqKKZX6YgmfB6p/aJZo6y03I",
-	"6w45T5bWSRdTfZ/hnnLHn1/fzfCb0JUqDYt+EzFXnOorqZ+6XkHbOWU/oUfi0pwwm7lm7ROnz6x/Nqhr",
-	"RrThOXXu9QC63+UCmCSqU1V1f7rEbRCPGR0R2+C3wvf3Q9Lf1P4x5zrAPESExgmj0TLzQmMoy2ZSua5g",
-	"t91kaGXmW62SnHMPm+31golfea/9Bh25LhSJ64yJ21yR0Jtw+Ntaz2pXnG0UwK1z4YKafjobaiUnftOa",
-	"Xy2hDg1U8xd2GCbpgmgpiZxoRBr/nSfFWWLbbI9fnkF+hbX9A6waIuvLhP/0y1rbmZmdVqH9Vz7/rgYh",
-	"/75DIFkDgJIzt2p9fwlL+51YJNKMwdhxT/P1uKOO9VtIEgpKON/r3lDAFP8tpRhVT9/MBQPeUDzeh8IB",
-	"3Ng2JA2dHLZY2YaOCOt3T80I7pWwD/x2EQHJKl+JYtrsJjtXMpYRF9OsKE6wRoDz0h7L8dJX7Sx7Fwz0",
-	"fSLF1Iem/xUDtsEfTVyiTKwITQRjg+hVAb4fMizvX2pms8pAbaE+rxpoey2YLSeVEwtrS57T8QyDlK6A",
-	"Evt526o5uAucg8qiJSwSw6Kau4S2iG1IzKfmViBnrGl9ZQ0W7nE2Zq7Ur4M1dRnW/f7+7kG5jrtSrjhv",
-	"AoZ7P1tiraQ77mxOvBFbCyYXMSt9b99W8W3wtVPgRxrHryfQj2Fdcc7FxhWAPlBpHdWuZzIuoo9CTZFm",
-	"zb5LNxDDLA4IDxKdP53iY71uPlWaJBRULSxNqhvCFRdQtWybNgKTAcqzRZNOhctGr0GVdr1Iqqsl8fjh",
-	"hXfl7ZFqX4W4ynWDTFKRVSauRgaovDUHZP5SS+xOsGbaVoj69t2ry7Pzk7fnz5+1gtb583+cX758fnZ2",
-	"8s1z/Ln849PXr86fv6r8/PyVedz+dXZ59urkzdnfXpvbnr47O3/9shXAl16cvjo9+xt8yvz5/O3b129r",
-	"VyBv0rMRod6dPqOa3oZYN35N3AccQD4QOfonG4Nx4TN3Faoxj9NOcojvsnDLjsoSDl3Wc2or+cRrGPQE",
-	"AfazEYdbcGn9Njr3oEEBECFVLAkDojSdTLBxB4byjXEXZrsrLOxfBOJZtfVKq4KlixJaBTk6Ni3S21R4",
-	"dSM0wgg1jd94q4G1j6V2HW9TcTJlQp+KRapD71QL3YYNXRuSQvXpS/+IM9M2apiRbhGB08H8ZHEJ0I1U",
-	"5IvV4rgAA23PVESVsyl2HfJaxMsc4cExIlfEDHpj4f0UXlorvvtdc3CV5fcK2YgDxKoBm62UpCIg1zM+",
-	"nnnwZyRhC0b1HUXoBgW4hR3uHnVT8E7ECk8ZMTKnn9qjpWZwkO0d7R8eGE47NZZYmrCnVmep6gZZTRT2",
-	"5fZQQxyYLAlVumCJYhGLwgGhZJbOqSBayisiIVqnix5sLwTkY/QSRXk0FHlpFosVIxOeKN0h4diByYcD",
-	"qN4Co42qK2thGbbtkDBKKBdcTMMBwh7YbtHmqwpB9XxEZTsxGJNDiYTcT7DWsN0JRSFkFbbQYiS4c7dc",
-	"dFeqoQtKEd9inRz8pTSNY3fJ5WUHrWy6KCsaKiQgJgzx3Ep0OGg5WkAxtU2aDVr5WtWeVCenLxtYgWoy",
-	"sq3bqvC5QCQPro2ENNUytFqynrG5Q97OEZlDwLMLoRVUfg+IYLPJ5FDYLBHDKBFXY5qAXJ5j95lQTiYh",
-	"iRm1X3AcpiUyoCotVaolEmVi6Csnk4b5ZxC7tbaCazcdeT2uwVhNE4FF7jlgXVFCWi/1WvXT3nZT7Kq5",
-	"+qFzPmdK0/nCPMZcGvbKz+T4vXD7TVBsorru+Rdeh9f84Wywm+k53rAvgipMmSBco9Tp4CcSpdFMvt+v",
-	"GOaBlxftLCcX5lxrEFcTH6vZLmcnV17WSfCggCZ7S6W5EeIkd5O4VFsQdYnhUOUOK2fH5ieZDzXtGnWl",
-	"QvO4BjV3c5tMRixeR4qXcBN0oIfENJslt1H7HptB5oPXXCdmeQQZLa0OgTqcYgBa6abmoLsyvxJXZJTy",
-	"WBMOlmEzaE0P2/3dC3CNuQ+Q4HiMnfdhrJCaYxsJbrppz/D+m8CHurwzS7ksDZe2jXl40Lf/7i93gv+B",
-	"KrKu9zW3WrZhHi5TQVP1XnsrzkydxbPS7Mp66le0dh9Exa5VkEl0x/juMwXJXavgl4TvlorXVp6nosoH",
-	"c9XJ0iWUVaQjRKWpX9ZY6gFWajhYph4Myf9IrXK64SqWQOfXePOoAAsOaJh1/DJDNrpEwudcUI3En9PF",
-	"IsM5B09cPe2emYv46aAVScEab5SCuftccKThHIWr7l4AcGu69a256O4E6LemOwGGBO+8yXhk+criAYGL",
-	"P2hJwTbYzoVXrb7Vo866W72prH1rRsp1d/qkhC7hlR4FVShrOWfOiss4xm/BUFLhSojVd5aJ3teMnFva",
-	"6nSiJUheT2Xc7EOZ8lj7NYdsCJL1OpHaSmAgwBNCnfDlMfNdwgKzvEAKNcuIvMWnBex0dC31PH2gEGuu",
-	"RnQELdawTmb0eC2whgZPiEwA/e/5fKGXeGRAlv2YzplfSLqR3+AVICRm3FN0+9b5DbI2FvVOewRc1JJM",
-	"jXmAgH1lPeNgr0bPKKoa3YqqUZavFQBk5tpxeI02cOlWn0RnmQZSBxecH0bYKHRAQpSnxtYOrM44YlDF",
-	"gArZExI6HTLK7sgU0/wUe0JClJBhMBSelR84UN3i6SeFecJzOARNDoeCW4HUeRWCocBwvtEjPcPOHHNF",
-	"4zGbK1jjdla5bC+a6+ss7IauAifCVZIH2WxtiwGHHlo98Le0ED8teMLU/VtRZqyQJ+MjnqJYQWxal0h6",
-	"K7MJODlV921cugFnkXrznQCAQUZW0QK8Mk8tNZLR8oubhAsArRTLsORw/sJ5zCb8U5UB/mYza6/gHJhy",
-	"oWAwCRvLqeCKIZJsyc3YK3kZ9wsYzurqsoCg/bnXv6kiOoNIgY4XX47A9gOerRkzpSwxO76nfqXeIG0l",
-	"AwAtrLv7DO+ylQ98fE+Htn1Z5gj2TWuuVVYzraU5xeusCW84loEyrsgCBHaK622JnLfqnXaZDFHGCg7A",
-	"BI65yNwcAYrjzMSCTnqEq8JxpbiYxqxtnivxXzUa7GOI/7/h8FO32x4OP/VeDIefDl+Yfx6/uHhkrqiG",
-	"i81P1fLuCeQaNDQBA7M2a7lDHQYqeBBnZsNJs/fR+2gb8+4d54159zu9nRo9EL6YZ2yUexuKCKxaRcIT",
-	"m0wHvtsBsX19LZC095YMTfr1gv6YAvo8hh9Uab/vdY/XB9OcfOeiudUzOntst4ksVwOk92qHyG5vf/dg",
-	"nUcEuL7QoWidQVBXbFcfAD6Jr+lSkXAExCzE5PCn9ZG4wgIWvlYgXnkStfsPd3vteW4lAeywglvqvg7y",
-	"sdcBcTOplvU4rJPZRpxlahPAy5tfrLRCFa7gUcOcdTtLhW75/Hf7nLqVo8YvKq83NISE0M+YCoDowJ6e",
-	"vMmgwJ6da9Do4aZbKCSbH1V10t81DLWCPpvxelGfm4N1K+fMO6p9QHlcNgtz31vv61y3rbFWymXPrY1R",
-	"W79nnTuwmAwWZGF38NFKwLqv2Sj4WCFldBV6k49Nkk08e7iY2NTrb3aUdY/Mf742/3lq/vN805NKsOu1",
-	"ua6ZRcquC5muBadamQilV9cxTzEyfqucgjwvBDQFrydcFr0/1S5Un7Xy4Jn3Ft0CgsEKGw3JVdti2sUA",
-	"extYc48KEvIIEhdc95ShKLRPIX73FPdKCNhcMbZQLtAI3VKgk8BTv7mp5diwLomhMbkFFCkIIlOOkSBI",
-	"qhgYvQlUKMjxJeAdMFcXNNGKxBxqT6UCXSuEH8NOU7ZLIeVAXgsvWJM5fLGRklabjDBvk4d9JEIz0jBv",
-	"5ZPYPguGU0J3Ncu3WJOBxiMQuTc3dZzWcB5icwYYADZ27pBeN+h2u35LgjkVS0PNuS1bXxOYWe0rCVpP",
-	"S211t5NXqEfnuZFWeeyQ8PNNSKi6UlmAKY8Ke7FCnSaiKspuFy1LmPNQFDouNIzX+uTckA2fpomwHnwX",
-	"WXH5hw1u/OrCIjHB4NiOkCeACmLdHB0SGhaz6UhUewFWpzs8ULkOhcLCc/RxBekF4okRHXO6hIwlcE8R",
-	"LadIgWuuZ0MR5gZXGJARG1PU+anOjDXXvglEk62tRBEhpLYwGt7a2b1RNi3LgtrZcvk9daK5+Oqic2Zj",
-	"RwtaL7u7u8c7zkdKJqlOEyt2BXl3/tRPflkymhDYRE+IYJAlY8UwVwBNRWRqW4JkmzCimrU1n5eMwN2i",
-	"E6LfLZycD/vd/oeD9vHFz/3uh9328cVwGP3c/9DDf33u3/zsfv28e7PTftiFSz/3PnTb/Yv87w+9Pjy5",
-	"+6Hbu9g5f2j+B9/Ube9e7Aw+dNv75ofsHw+Hw455aS84vtn568Mffv7wl/ZF42M7d+h0tY0X6JdzdzR6",
-	"MHAHTJk2p/okTWDHgP8RzmFbUYxOjSu2VLa5FuraGU+kKS8pUqV0T/Onr0h128e0Pbn4fHTTzv69t8G/",
-	"a31X22bIWq+LpexFo7Qrag1bibsV4dpM3Vh5BODz5+yTrgmvNqeRPs26q99l9K5z+68w9HNG53cZumsP",
-	"W85UnY+gj8jaDWW+j2mxp8/Upr5e8xDu8TqOWzFZ0InuNN2GxLPCveucC+YVz7wHwJuUlaBv9nxeco8J",
-	"Knq9pMMHz+HWm6CVLhRLajvxghrjZ/sZEVZfLp9DJCCKJ4fgodJgpEywRwCkNYgMO2GDhAacTnEFmlf1",
-	"nWLJXdbUdYIlpxWzqUYTqq79Rv6PV+w6c4FsZZ7ewSPinCGrbVf0i+SRsw2j4Xj/TVDW3q5YQ4c6OPyc",
-	"Kl903mYIleRbxhbWv0uJYuOEVUoeDgsHoPlzVVDmYK8uKFMilBlzlTYXKzXsHCIiDyJ6YQs1M2YmbBxo",
-	"VwqkBvffC87iqD6mcOIKmibmngeoFFRKxFY5Umj7p4sPdvYNjhJvFN+70plqpk8piuGi7gCSoZNUz1zn",
-	"hk0CGdicrhqNr8Tk29Vrv0jE40Ou8uBEW0EmpPxCodagRcWyREXVLH028Rd7K3FTaxznhTPO6wvOGGRA",
-	"muFAMjqeWTgS6jOOP57dbjFl6TZDdMp1Y4ZZa9Ca08UHpORFgU51HblPCu5w6iZXyDRFt6WhgdWqFWOw",
-	"qbCUIHuBua/oGLdA8QERMsHIeFazAP52kSNNSEFGbEbjiTOS3Wvr3FgRV4uYLi83UVee4b2OcKWzfmUW",
-	"J4+cnZlFRKki4T/ar0X7axhs+/UkLBTKbt73uaH58BeK5eZ+hmrEthCs9elTd1J5OXCbVPNmDqPAer7j",
-	"pc1fzLM9BbS1pYsFExEJrdYMjT0L3X9vUap3cg/1xFvUZmJq5drYnA3DrTIPfKZdx6WGfH4Abgbo2+Cp",
-	"xrKzP1g0PM+XrFAmhCUZkEgKFqJ0ymsGXFqTLa6xRis4564z37LO2xLDaiqiuBiz3MsPCawB+afkAv2K",
-	"v2gCJS2Wi9yhnMUrl9/Avt12Q0jBalPE7pCtbndPJS3QTahMF/exum323BkPqwJsxX4A4HqMpeGpMcUU",
-	"2hw140OLRvTf7d+dsZybr2abylkChRrKvaInqbidMiX63/705/9vmHa7/YMHj/7y+Ku//r/Lzz/f/Ff7",
-	"4uFw2Pnr+tt2PneDg92bf3+Y33rh/bt9Ya73bryrO38dDjs7f9n8/tqt6nVBr+7VRyFElRjcQzSdQold",
-	"JNNRzMiPqdRMBUSxBcWkxdESSpWoqunjTo46R53dnXKBandv1Qn8cDh89PMHMhzq4OLRw/ePd/46bH34",
-	"tz+1/+vi0bD1EC5cPAqabth55K7cza/q53Q3yjObPwoSrYRj8cQTXmDtWHwZlGS/roDaqlojYrp2U75H",
-	"P8gCwBXviN5xzxUhW8lGm1m7qbZQkXe27sSSa2UBimEzxqIRHV89lfN5QwB4mUVVPOXiWiaR0fONVuei",
-	"aguqzIbkCtCKhC0gpo01TJkANOpHxSbt3iYloZyIcLRn/nNQr2Vs8shtv1Ar5sAyayh0MuoX9P1H+8pB",
-	"WwItC/BbNVs1hwyvqRs0tmoWUl66sKCRDwFCd2G9BU0YmbBra9CBtRp6eORhoYCgrEVn3oWyWVPFw8mq",
-	"CfZragk2EQQ5EZ0kqEvue+9m5vW0xIR9JEVoBWyIoZxCMhe1C2G5fCSjpb8hoYtmhtNUq7bEDuuwuh4x",
-	"kCcgiv+EXSBsgYRLUAVSYg3BUoqosB5ayks1k4kOA/wjlmIa2hrwVF/KyWVCxZSFpWDlihKLDQotbnFI",
-	"ZT9UWeTvZ69fEXvd5pced3s7hAubIWDI/MTSv9yoFH5EeiPiuVk0rCUhlKiYqhlOuQw7sVpkuuFaxquV",
-	"h0Vua0g4M/sSjtZRIq/Q+5yptinCqLFWDnCWp+14P9rV8mDQUKD7TQGClr/Mfvt3BIE1/GD/CXxilFps",
-	"8FrLpgVdvwkPi0B2hgONgHIXucCiFDNjV+7+hITI2mHgp38kjI5nDDOTYFdgDF6RsQup55UlctEKWviS",
-	"2uH+jdFYzxrgm5iy3csoWSRyVCMmVUNdj8uilVeFDFp5tf7Mta+sY5zTZ3W7APr+cwHkyLv+m6XvkNNI",
-	"kTmNmNFg8xZsIJjlJKv/PrRq7f5Bf6dsVHR7x8fR7vig3Zv0aftwvMvax6ODXnufdSe79HDci/r9gqXx",
-	"60asb4LWd3J6Kl7IZH7LmJCHHOjE9OuTVM9Iv9PNUfWArlVvEKSW1fr1XONUZFKL8VMjVu45G9KOCCMo",
-	"v5lRTRMq9GWzxmqo+0CB4tohL+nSNXKDbBlvI9UEtPKP/C6zVyFXYrN1euIKCwo9VNmYR0z9AmuYKpY0",
-	"A/M1+S6egMsCpnE945oRtTD6EE1kigUd6K4ncxhsZ7Wr4r7JXxLB2QzXRE5B0mwXgPaEzYq48h+EvL/L",
-	"LblNKB1adNwl18TWAxch3aaSKSJr8g+MnltPUb/fwW8on6xSsWEmUE/IBhRFY9J6OIqe4V+GIy3Zs5Bt",
-	"sKHHGVMT0HjcJGe9Q3J8xifgCgNsJTWmi8qpulkAaMuKpU1LbLi6pHw12sDJqQUxaCr+4epSSF13CiQp",
-	"g7J8zG7zo7lTpuFHVfPKFfA9Wcn35Wh5D15Dl0XuljAvTuci95fYzI28QFkKwj4aG7IAsIMOgFtVYX0Z",
-	"UCEEt1CIbrEOZcfxtWOFwG2QtWVSxS1SW8CAfLMCSedeZu5yy0she4d7SKdYVC5zNq4iWD3JkEhtdZRa",
-	"Ks3m2BdW2JS1u6JPGWX2VoLnWy6qVUnwlrUL8q391oqmUzlEIBWWSg+pWELZn5w4hEDwjrhcCSQxT9RO",
-	"YAmWwUtGTF15AApOP89KJ4MWfAKcyK2ghfSt1drtPJyzuEHk0upEoBPwlYOYca1hq/H6zPm80hNY8lVv",
-	"L4vvFY7OF1lcEZBWWEZEtcVWWpkciHdB7md0+8mUWNGbWTaAApkKn1nBs5C5XOVW9skiTC1JTMU0pVOW",
-	"g3YYyZXI2CtTc8rOjAqi6Qj2MiQdoIu7Q743XDCmsbmqIHozJxPGIhWQd3/pdo/2g6F495d+t38Ez8I/",
-	"jy0cJ9zRPcG4PZ7oRBnVTowtVCdL5lzQGPFMEzaXH42FBieFB4nCFbliC01GSw1W7lCYf5V8qtUYxdEf",
-	"Ikbx0tVi1eAsmksPnPMV3dWuy2TZFSUXTFD+eLrQbalUu9fvjgx3bZ72dA+GzCt2fZf0yaCYPAliNBRp",
-	"HIfgpXZHzh88odL8FMcNeZVZvnRdzX/R6DX6GhStDgglsTRbfEETFB6azKXS5GCvUNDqpIgL8dtTQVkQ",
-	"3EVMlxi8wQ1PSSTnlIuhwFfGjCpN9LUkMR2xWAVgU2PKZdixTvawQ97XmuBQ/gnyAeWM4GMZoc+LvHrx",
-	"7dM8qomFZEORV9oa4TKesfGVAwi/38QPV4aXccZw2Plwyi8+vBIXH77/ePHhhF58+C6+gN+eRRcNRv4f",
-	"J3vEz8CvMOIR0RKarJdZiwh5+wMqwNJdRO4CS8PcYE5kmqBNYjllKCyrPA2Ikhm+Z9Y+FH07ALxCyRVb",
-	"jiRN8EVSGRYiMQPnD3Ez8/DoGVVLQFRLzb7Cowyagg9svEZp2CxSGJtIAdDNUOT9hlBfnMlEE8sGFrid",
-	"WeyB/NBU6XgGuax0NI7YZDoLQQr+eM0SvUx5OdBY7/0pS/qj+5f0BdC6WmGU5ZJi/BAeqPHmfdxA7yyD",
-	"b0Iqbg3+HY4KK/+boBUdGgXp2tBnCImDYaY+zhnNUHu5cj34aFw+fe4LRs/i5H1syjh1zY9qiZwk0gZ3",
-	"j/f2D3fuqSOQbvCwckXAxrfdqQq5PuQVFPIiX5v9hHH1zI+gbJZNOSGoiiAErc5WJRi4VI1KlsZGeIte",
-	"TkipSUNNiwb8UmNKur3uVDQvJx1ydGI5LTu49sob8zYpUG8Mq1oRqJOUObRi24fV0cVLisqbjFd9VE3h",
-	"2fMiZKbtw2wYaTUqwv7xscf4e91aVISsJK85IauOu9Ym8G+YJR66zmrqcZj5NSpTSxPeTtiEJUYm3/bT",
-	"9VlirnYvQ3DO0IkzDlux+etTIc4RltzcgOs0ihnhEDmZcFx1r1uEB/ZzD70jjI5If8E2EqCp2b7LQU0v",
-	"Zli9EY8i+HdTm+Wgvg1loUtFXXu9/Ff/+Su29K5kyTOtcmO92n7gFluSRnOOeTSxYT8WXVqOgMRpPZPR",
-	"ZTEfJaeeJZL5YWK0aPy3saovtbeUC7o0y3gJ6So0mVrEv7EUGHi5zJBELSq+bX3BrAMj74GLtZal8aBY",
-	"vYx4opcWb4IlbkU9PNJyM3MHfZawVLFWXUtl7zc0eVWr2nQwaGo/WdcltNzzs87T9gaIUG+2ei0Brl36",
-	"2MkpWCYyjix2p3P81XrZFsaOW38czxf6qb35F4h3CKWTFNK11WZjO/WfAJRUdERt9vR37m7EH4nSsd7s",
-	"wTf2ZvOc49F7b/qBKVbQkcN9o4rCyo3WAf1c0M+YxmxD0r2FWzduu4APeS0XAPl9k2fOzZ0Vn+Y90ena",
-	"WlfQDxCqb8aAzYZuV6+txvpxfm9vro3KuDcVzk3cF5YWjvi3c7EWt1hdnGbuNrdagJI5kcnvpg6rZpPW",
-	"xwvA+ermidVpV8IYyCIicy4iyDtfyjQBUDDMOF/tkt37Q7hkS3KqPq3YXkULE5qIuAI+OjU/fv30Ddk7",
-	"BOdb5qc3hF2wZEYXUMAPr7S+tIRNuRQd8j5HGw+yDlfQAU+gy8urAXAvrqTi9npFVKRqFfznfrB787D9",
-	"4aT9wwX+sHuz81f7w+f+zc5fV1BmowQEm2V8cptOju+tDQ55A9ukBqwAjoN9PCAhRtls0qw5qB8odCM+",
-	"yXox+mR+4jdhDPJzH2J7swz1zqaQnpwSmZg/IFJYyrfF8F6wRfvGDTo3uiOSfeTsuiklA7b4iKEjbcUC",
-	"rW6paOPAqC5m4JnCq3eieYG2q783xypNLB7KhCO68EYGe5HnSg0S+lWj/a6toLY/s0rvypvzNPdH9FYu",
-	"04RqVs5xoyJUXaGieZtQyG/gOHrrdKQSrA448LWnTU+ksS0UGTHFI7gmEYCeYtr4jKoVpTFGApndXAUb",
-	"34xeu78+vVa7pKxGyLTmYqq2QpNcabVARRmeOA1FZFiXbnZ9qZzsfqyd36M5so0BcFtVvoJhhhRb13EV",
-	"zs2cbxp8frYhZlZkgqiMmQWEGiFdWjX/CQlj/pGFRQUlb4cHyUNhwrQZbP5S8wzA/WSvG7Gs02Z99xPX",
-	"M9M8iqWUvKlruUcrH6W0NUk4E1G8bAUNTS8yJb9QBJo/JViqE3ANgfiIwRu1oHrGNB+vGMr3q7oLOsAg",
-	"v7lgHuvCGIU7QqHbkPkD4ZPwZkWuWcKgfuXuXQTNmFPtwGi2y8415CwAXSAYjYcXQ5x654oWoCwpZrS2",
-	"HnprKJk6/Ng3qS6lUG0LjYYpPfeZQnW7LKWyZog/1+kVb7P3Niey2tSpGYttMm7WYnwBfeYa6thsz4St",
-	"aYiPY9+HKinv0L6hTJ21PRQKj1dI9Q3TyoZ0oHfHA4UwOtjWI0DsMts444ntnGNLR1WiL8td4798oYzX",
-	"3a4RswDjnR3y1Oy8IpIPIhVgVBtgzaHXn4LWVjmiG5AAQFjuo9XwFhX62Ktw4wJ9+63a5W+wF6mGdEmb",
-	"RWuOqkh2HPoheP98+3AKsEhQFQz+/BDOQzQBa9r2u5xPcP3Xba+z+nInNywHsYfDKppWysOVsoDSoE1z",
-	"3SGhBT8fJIxGIQARKQeIHji7XcE8vIC5CoYie9Kc8SwkcsEE3ogKgfcaGkWq+K6EaqZyH0lIeWj5KrCd",
-	"Me2rIGCkyMnpUOQfR6IrN1xzI2IB6wKGlmcgiSjIeRVoYFclILGUV8qVMWe9Q0IpLhHiLCR0rHNE9ZrX",
-	"F9UTn6BZhMNSyWX1wvBbQSv7SPOSq03XfGPbGTmpCAMAIsgZ0CUDI2ilgv+YMntZJykzg2M0Gc/eQsVv",
-	"XZGtzbOHdIpC/j+E1xiCVZpXrOs+c4/dv7ym/9Iik9hVdSP0Wjh3/FT0mgWw8ygkyU+MdMrqNYocUUA9",
-	"gkKQujX/Ij257STNR7O+mpjokhc8bVyMoQRfLFgDsILLJrSmo7taIbPbipAmlVHyvQ0h2C76Vhsctv73",
-	"v/9n2NqYv42xesam80rrzN06z9BmMRcsUfuSba4tK+Z9B/wuGysyJIom+N2J1K9rL2rk1f1MNqtBuJ5J",
-	"uwm9rdmpr+IoluK4wXgBoCyTwvLm2qKcM9TdGrb2iE2pcGChsZy2OXZos3WFxpq1WiQXU+z3AsrfPTbS",
-	"go46zXp63s3GdZBz+I1+9zRMVlRXqqEb1Zfou8k1doLIOypCFi9Qi0U2UfdW/Tb5ogm8Ul/L5CqrZ8IW",
-	"QDDnWE6nkAkaZMmT/e5up9vp9XY73cf9vaxW3miBy5qErCqazJfp+pkzD9ruEDhln2zoNNM6QL22eaRJ",
-	"kPfNoDrI+mQA13ay7YoqZXMTxlp6YWpjlIEzj1OICfS7XS89dyXx+jUJfHVh3EJotkDcAmMWJgO8kO+O",
-	"2o3Np+Ld4l8J47zs646XdrQdckKuWRy3MYnIJlWbx4LMPpFJrgjjPoXWs2iu7nV3STm7J6wYLxd1eHp5",
-	"4tXgQ9m42apQ/MzoV3gKQ0MnVd+wFvo1WZUbHZAzlrAOOYeAQZa8rYSUP7HItoCiruGPiJe1GHxop1jH",
-	"yYaNDaHrVN0ZCJEL57fL/e5G60T4/6wi7yYwH7v7N0/iOJ96aA5dXPgFExEXU+wBNufoJL2P6a36GB6k",
-	"ZusYwbKUKXzdLsi9D8C+F6WioErxqfgCn2maJzaHfKCqes0co0zemIIip+U0QS5o2BTJOs8OWNWh1a1B",
-	"YQDzGhwWI5nait46qGdB+C8NSYkt23GEdtVu7zy6Xaz3y9SWW89GZ0tnFiza9miTvrbsws2rPF5nQPAG",
-	"f+eJVSahk6rwDI685nBVx7B70pOEzFpCWQYeU2F0EGtD2KKSTtatt+ZoXNPLuNft761NJkmThrpMHNUD",
-	"lZXaZTYukg/wxgKSsJhq/jFLhcHc2E0zzetActewiM02NuMuKFZ1fHBOpxvVZtZDkpOnrgILEzpyoIf1",
-	"Ifb9Xz3CXo97/B6KvkZL13sYY1ky0blzEwNyPMGQ3OYGOF0X2K/3u50zWlf3Q6aJTBcZHoHNnvAUIXfk",
-	"3puNuqn59os1uPpCea0Z0qVM4N84n0qKa52NYyGxPArcLiW1SJBVSFBeYaI3xo2Z0a7UCidQMzM2tz3Q",
-	"KBCx5cEfrs+/70Fb1dOC5tO1OQ/OwWzbFONlITX52/nL72oS76AeZY0rKM+zA6c6ug4a4K/rQSRmDMfc",
-	"WZv8tObEcQnAZtS1XI3u8BXdbR4oAvY7l8ICtAGQun+kVJTS+Ubw5S9tPaPVuu8LbCRH1vGkLy5MJner",
-	"YDq1NQS5yXB3IJ07tfG/nOSdmm7Ry9/2d6oS6lSrQq8uVaGInrF5iSYa4d0SH1yoYa5e16TbjJcltYLf",
-	"nPZ+syV7/jt8H1Q6SxBJta2XuC6EXPKY5PVMklhOXQ73XLH4I7OxxI2DMffcTHHTI7PcVvGiNqkQGdp6",
-	"FFmsmHXGbLARZhS6JsC5CzywaumhNCc3ge49bJjxwRhymLASCFr2UJKwRbwMsuxum+ltc6jdtFKheQz5",
-	"0LdyfINX1AUE71+nwWbgfuSTRhGLAIzDXwXBgryouBJCRecRS6YsunTwivdjRjshar6FHwCc8iA7DlQ9",
-	"6mNOdReBuKa3w5tbJFwmwGS32xJv3HPVef1NXpM0AfAw2BZ1u2AFiydMyfjjFyptcy+voRxXgIUAl9G/",
-	"haWaoe+1uwT+vp9xvYOt4rX+dh68jY/PlXTcMtprbcMNp2furj//zIvu99gzOvY9Oa8Ynd9NcbEK/31o",
-	"Ltt16f0i1l/B0Cvms+Qy88sHya1v65pCmOASGp3dzzzPoGfadeW0M9LffM6GISmZpXMqHig88wZ5pMIr",
-	"dMqgdZiI6hEkHe8MhescAa/LTlCsHZKujZtzqXpSatgMfVqP4lntkOylDjjTwc8raLLRq0dys33zrKiZ",
-	"/Qsi9pGNAPt63T9EeWhFJ24OvOcs7YLthbalNhbpdj0G/PnEyFd3R8SjwFeo34FrhtC5FNNikuJQ5EmY",
-	"IsruyIJX3kutOlcpG922MWpJJaoN11qNiOY06RCMwtsYeyigvKIQdY7lNWTQ2bqLGZ/OwME9ZbVlk24k",
-	"TamKNuNnDC6+iRfiMH/NqagJCdvDYHUafb7MFDN18Cmoj693zCxyVKfNpLqDgao7u5aeQpQf106t+pXh",
-	"lzs1few9rGVL3mbh2lSy5NDgLe1zd1HWT2YB0RAbpG3lirX5LIKQNHPQeX0WXjVAskqQJ/5f6KVPExQA",
-	"EU9sh0Q5cfkAHfK8KpGHolYkl2Ttb7n+Ewn6nuvZS6+s+Da2Vk0f/dUVyjHVnr2Lh6TVTPIqBgS5lHFk",
-	"bgVD/0mGjNnrdq0UdT+Ql/xrv5R0I197Q9FyJeuyHkNYbdZ135npDmqviPUPCzBnL3jc0CdM8zlDCLnd",
-	"3d3jHYBUPH+ap50xsmQ0IXB2Fxz2RlVqm6dLTuT9IvZAEVP1Yb87HEaf+zc/9z/02scX9o8Pu/bfuzc7",
-	"7YdduPRz70O33b/I//7Q65t7ft790O1d7Jw/NP9j/u5/6LZ3L3YGH7rtffND9o+Hw2HHvLQXHN/s/PXh",
-	"Dz9/+Ev7ovGxnQbuddp0hXbvzp8GxBHO1hywT3SsjRrMP5GJ2fogZ0nEp7bk3Ycm7Xf7B+1er93vn3eP",
-	"B7vdQbfb6fV39/YPfijAlDZQun9YpPRhgdJm4ns390dMS8uDmx9q6fTu9OmMrm/soZO0vio5TBUzbwiJ",
-	"YkaQk5BHDophRvUDFbgsWBdG6pCXzOE92niYsUYEnbOIZEa1a99U06x+86jmKllT8Eu54x/zLWdU5YZR",
-	"1qjaWZRg59BoY2HyFF5aK1KwW2c5k1snfDp1m96Vw6p0NOe6nZcnlFKJitdDbFerKqOH+l7XGyK/myrE",
-	"yiFUoBnjsNmlTW0FP6Q5BQspMOUxVV+9PkHG7zWt1pZF97p7R/uHB8C4z6imNUf9hIQR1bRts2lcmz38",
-	"y/YJhYq/Dsnutf2AAxtDMCaXcqI0BGTL0Bq97olUIIlYxu0yYg5TAwqhdIY3Rh3cn0XyUHRZx9e3T6O6",
-	"R5TQX6gbcD0U5m16A9eVCb87bYS2CbNroctCPzklZ8++bergUSMpYAM/UIRHGCwu1EpRkHNOdJjJBegK",
-	"uOYWpcnhita1MVtDyTnTNLJsvrKzu5vkS/cAJC0nWq3r8rOpFHt3es4+6Tc0KdWi9FaVpTWmQBc8aFnu",
-	"dlAI0mEPE7MBcyCfurLMzeF4uMNCbHmUdXS6WMVXT2epuKo3KyaJtUpz1nqgyLvTjEtsDh55TsczYj4B",
-	"5wuWD3nnYP44uHXhBKoREo4bNtPDrZC8ubhVvDKuk6vnrsQhy5pwKvWt0Z5AoNb3ybC9VEs92e8ojyal",
-	"9q2rYYa9e7NAYF3oWVsHoV80V2pZtL5kxT54enu7feP1nJckwy2YpyJUbvPdZE27XKtigCTCnrlbLC0i",
-	"s25ShyXjKAcxyRfJMJnX02mbTvQgAaqpwQH+b1tptmhhSk/bXYE/cKPZPxjU0EGFvHsC2bb4V8vuHiP4",
-	"Rti42Fd23J8ZcGpJV9kwX3mlLPQZqR4GDhopF47Ke+ldhy2ktk6ZQQJeJluIgRKN7NjrqZQdk3U2u5WY",
-	"RVLUJ3vdd/e99XxszsFCTbQZ16YJ7qWbPYpAbOac0fm2FV/WKWvz9MxRWgGkUZoulU3fQ8/pnAv/1b0q",
-	"VJ6f8rouaVPTK9sk33XS+8VSOG8hcW+Xi3vTvFh3aPZZWi50Jd/Hgt01f7C6xEwAsHpDamAxPuCnZv/K",
-	"fUcLTYjiuHVRmw5Yu2JrixcrbaBuKj1+/fRAc34qpgPCQLeVrn0EFspL1wVKS+v+Bq9KqS4r9/0Ynshi",
-	"W/6wd7sZMwBW1HqXSz4Nl3de9SrkTZrmdPEBaXphwexKOXebRgmzeF9g4fdC3Eph5y4Bu7oF99OfbpP0",
-	"VJMQ1Jjcg2muRDCGKx1LeUWKU8/9z67IgkxSnSaoZX1xl3T/w0H7+OLnftf5oX/T3um6dbxbslNN7I5O",
-	"G48sL6acJS992VqY2wQw8ySpVXlPvyOpvO58Vdt20wbj0ysb0pKMGJnJ643O2dKpGkWXjpvWJ8wFv+Ip",
-	"XC2R+g2ew9uLZTwgb7UW9ynJ1f+J8l9JlN9W7v0u9kGWKqJWISJtbzm52rJbwKE1JbOoFVbrO7UtqmrB",
-	"DBI5YMk9GEJZQ6jVCKFWnHJF3AMN/ek3defJ9dm+AMtYf/DVR2cyVTqLN8or0J1du9wMWhfisV4z7LxD",
-	"3Tg1h8bEyabsSQT4x+72zmc9FOC1hWchm8wa+VRhUpm8YuIJBu2szLwSAMOoyE8skXUO+TEdz5htGVXH",
-	"7QgcBKUoAA/sxvfAWA3j2WYowGtaE2J7lZhB06Q1I7GVjQFBRxigY4lxnEbIIHcfikXT34Ag9/O9bB4b",
-	"ztxmxGeP3cco6hsK2PHUrU6tzFG1mT659NgOxygDMdo0b+JWO70SX3NQQfCW6jShB+g4NWrPmXkXTmTE",
-	"aMKSk1TP8r9euDX5+/vzSr4DUiWHUYOtFb55fXZOHtNUzx7Hcsot3Iv3qwU5CwMCXcYgrBQ6xAVzv4IG",
-	"azYVVxhNSUxtVvdQIEwrYLl1yIkDuXANSOWCZQVOLo3TDY/BO0epBndHdtEBw0USqgqH4nXig4Y+DNXV",
-	"5f/+9/+EO8X5LXj7ii1Vlq5g9boZJAgnkNHyQJHwU1uN5YKFXksGBFZFMQZLCYcBkDs/HGZag8Nciq8B",
-	"+PT1ZE0A18bBXZayw2LNuqvwKFdiCqULGn0lOL4SdKslQoeAi5othyKfJszLx3/tkDPGyIeTvMccl+Li",
-	"IeD7P6aFX3dw9tzMYsZoBDNHz2nrH+3Xoo2Tbr+e5BShC/4tNA00JDUbAGu+75qA7QGLOdavAS2BJvIe",
-	"r9u0SPZpEcuEJWpAmDmpseFTqZe4DTSniiXgZOsQzEYyS4INjMcJJuEuhwKh4oDeQGBrXVqmUWVk5Rn9",
-	"yJ4UdI2IjYHPkCu5JlOj42HGayyvFXbjzpHUVAaei7BjDjbX/MGVTqiWifKgcy1cHt6FRmJ+EdIBXIMs",
-	"OPRLMNAZ7My7JG4NWp6YKKgs5uc+1qFtgrjj7Uur1D7+nOmWN4/xJW1cuDDIIYpRdsgCCojtVpzz548p",
-	"S5Y5e+JDWXfKInPe3EATjomsG6xttYjdj7B4AXF6cLspwuYjFg280meQZllhgsvLsJoXm9ssW2jRDPBF",
-	"WUsJ1+8K+jHzOQsspYwsANx4I+f+9CfyAkp0lWYLZX7pdQqCWvGpSBchmdOrAucFdULe5UvY+7Kd0hmK",
-	"vpEMNp0Ex0EVCTGeyH8CgTAgX4MAJMO0290dw13wTxba3FDgJiTYmMZxZyh2O6VFz7C1M6jYFUzhst1C",
-	"RN3WEnM99jok/OZ5wzOUt131dJjBb+eaM1D1axlxu2v/fvb6FRrtL9pYTwT+QOkyGkupJ8ZKkON0bkQD",
-	"wHSDGFhm+5wc7JFv+deuaZRUYNgIdu0VrzhIccPTteDkkLkNLea/5V8jWD0cr0pjLsWEm0dm8hqamGDY",
-	"3kU8bdRATvxsKxVA9Z0yCzy3YJvC5WcG+eAxCRwZdplF7cwMbbLp2bNvMf3xGwm3nS8X7Aw2kDtiI2kP",
-	"M4sBYFsp2p5ZIxbLa9uRJ2E64UwFZIEp7D5UukURBaIzEbmtUDy2zI9t8ujRCVmwREnx6BGclXQzjSdo",
-	"1Gme1GpCdvM4ANOO+7aVDPnHN1dKsJTe6DdhDmYFqpi7gmv0UV5Bgm/hgzB8rnPo9kePMLMYfnSDAMz+",
-	"4mkdZm8aJfJaAUJJCMB7ZzJNxix0U8n0tjsI8IQxMuci1VZvO/HPZ0Tix5HibsSUx0bBY6gZ2N490LPp",
-	"3dvv7DnsDxVOB+xiAAfDUGS9iwOojkoVK06ZjKkwCifsEFR21BNDfxRWxYPIq6qyuzWrG4Q5PnpkEZlV",
-	"59EjcuJAl233DJopsw48ssqyrmOi30WElNqKmPk5GLtUscFQ1HKthnOBa+9rGQbvgnJoWmOLZTPkQuhl",
-	"JJUOkB5Z/3U7uCnlIhc/MYXCyNeuyDXvHwJcNGJMmPFFgcVmZM7/4MCVfeDnh+Fet0e8xsnhToecSXLF",
-	"2KKQYG3uACE7FIigoOkICpIWiTSEZIqoGYX6KfvuICNfKiKo1Y3l+AobODBqZ6llwiJ/noQLULmhvURR",
-	"hshUh5UZPLEnE57Nlg1CEnOllRuqpx5ylcMVW94xBqNlnMwEeIhdHiD3c4cohovIsW2pcxESgJXFe1Vd",
-	"0w540h7S5XwDIfVQGMVYeWXPn7hCoJelTAceEiQJ97p7YZDVgsT8iiHEZu5swk2K3leZ6g55jsqBs7vw",
-	"9EQNCIGJteVVCpj5SiPKoLH90Aom1oKeAxSoS4StA/+FIDv6argtIpUiy1O3dHZyB0ltZCVX0G3KnF9m",
-	"iXzlGuCtwFyj5cYcZgkyncsWXxndHH+yXUpcIXi8dEwAM0PjIQaYzYFTn4oU8sw4az2aoaKFRz3bNUcS",
-	"cRd9oFzIG3hCQiqW0N4FP3XFlgEJhRQsRB4YCjgzjH4duwN9JuMIJY1jZ3Nio22isgxkkOAe8k/W5tUf",
-	"vidiuEJI5gxbOXTLMgbk4AK8kFmi966srWLSBpYmRouhY72qucmgchbmInEoGq3vYk0zHjjZDVOINORb",
-	"2r4AgXUAsN02vM8aibofsN6H6qHIscJgm5kNHhDoSm87x6Dz1dZIuMchcahBRoCjhGRmMY+c1MOylaFw",
-	"WoQ5JW0pS97HrOw0smzNlT0bA4SOMFS/Lq9zgBSpru5rx9gqeyjMPSdhXvHNk3zPo+/FgXnDV3AIcFR0",
-	"CRfgn7rMDvhwpzMUZz4eiY/EZq15OEkQjskBCVtyQMNbpsnD8M27c/IYets8/mzRFG4eu1eFO77Fg8L0",
-	"CXKRh5eFOwLvdB3FbZcfZVHpS8wEUqJocKIgjWQHlCdkBDnJr9tiG6RbbpaCPm+9G0zZ1Q87ll4O0Tnb",
-	"yXb3gU4E+w3FtY3NGIkhNEvy+n7bV/ifMk0EjbNAKGQZY1Gga5CD6ofN6s+FGx4UCTeWjj0d4QXLhbWM",
-	"IOINFkIG5GJ2uHmhFXyANKxCZxwg8C8XU/P3xvYhtmn6pzSqmUwAv4MuVTHUUqjKcypItmauYMx91PuA",
-	"evy5iGfs1OQQDUxghg75WuoZqlpYAdMGNRinRx6GxuZ7DH+17dM77jiFEisjvIfCx6QEo9a2/AgNScOB",
-	"IcrPFhX7Z2IeIz+D68FI25+H4ud2u539v7k1RLBt8jMJc2hu8+d5Jt3wbYj5nCyz+g14/NHDVMCps/PI",
-	"vOIZizUtvKJaIjEgUFWFISwcA7ZyMy/IG7+ZP2/Z2s29LoKjzgxHClYYDRPRwF90rpwyaHjNlf+599gq",
-	"OPOmF/DP2neVajPg4aEAjcu8AMWgyyDA4wIMUJTJmIeeVz1j1PyJbe6lqwjoxlSx3iZ4f5pYG8gNdyhy",
-	"UPRcqR/LyBwVb6iybfAs32lH3EiCNngl5LVTUZlKzUbL5QS+eGREumUbawzzqBwAAI0ZhiAYB1Fnl0UY",
-	"Fc5R1sYrB2QshWBjjdq4w9mBbC2auiStEOroBiFqTF5zNCjo5LiG31Gl27BO7dNntkiR6ywO4ZEVJhOA",
-	"GiSWdktiSHTGjD2gaRxj8Tl5P5Mgnl2hkuFeGpttvbTHYB80ZVSlaKwklHCYVWkwvj17DL9sPguiUmpW",
-	"4tCp7aGPJ4YRAJbnjeH60RzTDpYodD0RUcCDTgj4NkZZ6u+RGWj+OXGZiJ7kxLasdj0zGgbsLaz7tMFg",
-	"7JRoLV8eMzFm1n7BHqAolvARlBS9fedrsTFG34YG3WVA9rx7HIo/wvGgWYfdXKT97t+omJoXpItHj3IL",
-	"xtDao9nAwbBlOzsvUbRHTuZfjrMd0iHnuGoAYDOmcZyb2itFPfb7wxVNWObfsvtpCqiAiUyns4AsJLx1",
-	"g/OjdOg99Zx8cO5lVeaFQruAZNV/7ZSj3+Wb9rtTz/SF6InrYZiYHU5HsQfkZPcBVO/KCQZR5LWwCgxU",
-	"sIMKzX0k5CfWPZ5TFgRdB08jWwr6cxaF8c8hc4Mt8zs0gvZxyh9/PHw8hsn5V/dhOgelKdon/NthwuZ3",
-	"Om2nPERxTAgxMkZp5/YhX5HPpOR+Cq3/6c+fQR++CcnNk8Kj3LDUknxFqFqKMXm4Q75Czzh5SK8p12TC",
-	"9Hj2MPzzZyTjjRvb4z9b3eTUd3cH5HM2nJudnc4/lRQPdwqfBE0LQhVfAcbQMyyAN2t/7i49/Ezogg9I",
-	"8bOOiIH3icKr7fb4iuDQ7eRK3wfv8lfEstvDz4SbQ89OJfdnD+zbgnzAlrvYAOua4eNDcQ59oPmUZ92/",
-	"FmZbzlOloTOCyLaoqxImtouPfUx1yKnI5WpAQlir0KEqeFaAb9s8Ad/SUGRuSCmQt/EzyskXJIKRa+f+",
-	"GBxkQ5LqGeTdWBstr3KOoI3uKnwEcBGKaRFowRjxICdGYFOgYUnjeOCYdpGwBU3YGRORg52xGVgDAsth",
-	"SA74CF504cZjzM9kJKPlgDTcO8j+1VExH7OH7d4OuSE3O2YAb53YcJyPzjKsUUfeQDw2gNyk0RIcNKD1",
-	"4Mlrzm6egXMqOWd4ACDqt9CgmsLZMPACmEbPG4osMcdG1uyBmEUxmIigOZu+ZplnEy1m5xrIRm1tQUxp",
-	"snzpQr+ZpDa6psjSbYfC2AjGLCnEOTLPL4Ax2VbvcAp6y213lhRjFmAbeYUakj2mYwlgvNZHYo4aEqp8",
-	"gR/uhN5ZaN8LtniSiqFAAQdfHvi6IRo3nurg2Tnc+QBdnbvzhI8YYRHXzFmGZ1ouFlbnC81paAYDfG1M",
-	"REXSRYc8hQHj0ejkWzFEIBehPQFgGyVWALl+fzg8czKGULQZgmEJ8xqK8O27V5fP3759/TbMNTw4jkI8",
-	"aRGYwnfJQ/lZTnhn5CaJTKzfz3GGy01xTcMqKngOTeHif0Gx7VVej251QVf2jLAYncyGGIqTYm4eGgMx",
-	"NTyQa8cWTcMq9Bj3y2q7n3hOdKuLkazCFxuXFvA67CsNtcJgKEIEt7De4QyFIlNUQymegWEJeQnk/2fv",
-	"TbfbOLY1wVeJiz5rkXSB4CDJtsB1VhetwWZblnRF6vhWGy5mEBkA8jARgZMREIRSqVf96gfoh6gHu0/S",
-	"K/beMWQiEwMHTYZ/WERmRmaMe97fTvR0IgotUvsmezAdIg2iaEIwIgic3SBP0BHrsCQteCahilRoirK0",
-	"W28SwX1SUJe2Pp5H1Ot39xIQxIwjNm3/kINSsY8QtbbdQrMhgahhR2dZnvtM+VI6ehAKncMDz44oyZ/S",
-	"N3aCdXnS7cwuYJ64HWzF8Cdvzy9e/ZawiiIGtqgkakXjuPAxmJbPcIgO4P1rGlisJbBISQgkcQ0dAQ+i",
-	"F7SCZJgWatKTMxL+55GOXWpC0heRjS5m4Hp+B4gRkV4B/K+KOmO1M0C3y+TwtW3ghNeeDP5l+BhaNUty",
-	"HpErVCXx9NsuaHalDEIP6ABZjjIF1QWvci+n3HKTyaF2nJ6gTMKUegaX6boSt5E9Lq4G1nUcz6651R/e",
-	"XjAv7x18CJWSPx4MhEjtKuMmeJ7lVqU1SuXB2h6AVqQ2xbSPVlUyVFGUSQkaCnQFpHv2Bynt9jfK61Xa",
-	"hkkOjx8++qHNEj6Z5ORyP6AH/4uVSJM9L4x8wH8Y60GwTa/VZb2We1gfgM0RXnCJBKnXakctMpNTk3/4",
-	"B1nNg2gCsU8+PD6OriM1wzfYNYN4ZESTZZwV09zLjgBiyPumU3qvJYvYenlHiVlcZik+fXj0+HH6oP/9",
-	"/tHgmO//0H8g9h9ffX+0/0gcDh7wH/pH6fFx6QUCV6DVZX98YL0WhY7TbNE0tEsdMkpdWuEQr4NLwN44",
-	"PjxkH//EF3+0i/AUIsqsTEFEHtz3lqizLBXSZIMMSvnDR4jueyZQiIi1wD0rS6Htt0MGRCfpOlXNnVD7",
-	"tR0NB6tjibGboSRyX3l/hywL8Lkakh1Go23E3k3+Y5/k2P2zNHHWfm9kdAfqhPGehGzSgnqrFJ6wqzmI",
-	"3ej548b7C360B+T7hywXxoCSi5h1VhoazScjIfVeh7iuThisjXbeHEgNpPMOG6snaWPBQfn+8eHRHhEf",
-	"PvchL05BwaIPDBKF6SVQHxfF+kKQjb8QE8BrwECJAIUFrNszaVSbEhj0lXsHSN8uN8Jxp+SNbbMPwqUP",
-	"bumwi0KgiqJSUWvl60kSTfG8AbnXwsc4gsGQnKzBtWEUS1UXKc3/QcIdrCJG6fyRjHmOtVsv6Uby564n",
-	"EAs399juw8PDvW78JipZQdLphFuJpAsdhQOPXmxgcWD/hgRrH9plDwQgSWfaqogQPoDaAJpJQ1iUz2/o",
-	"2PP13fPsfbyJO9/hcBYdT9FwFm764ZxiRArzd+y3pxKAQMirFm7ZnYmbN6RwzgDeuKAInVlhFUcY6YmV",
-	"L/rTQluhEcynAeU9QnFxkkCegRmGse9eWOltOnH8mr6NhlV3GlyoGzhfGH6FIoJeZPI6CXk5lenJUjGe",
-	"KCNkf355LeZ1k1R5pLTyyVm4uf+rIOf1eGLmwBJBb2676ahi0ZLHyG4KK7zgaCHIkbO3b8+ewpaAiBC7",
-	"5BAqbPe0GAxE36+zVOZyoKYyjbvuL0JnH2JnvbkfnL4TbkZtr4gEB6rVtVXhb/jzB2BuQpD/AuKmgiYG",
-	"mDwcYEdgEE9Gon9NEeNtqioFKcsYGBQvhFWsVVqqehyfu4W7MKJHNP12EBgGgrKHN6yCMAjjwTdgt97q",
-	"yFBDpYGTU/veJJ5O3u+LCfCm6pyGO9CN76kbwWtIUxLLYmORZhzhwnDPnsJL3J6FjuGlsiQDEgysRY2D",
-	"jYoEkEeL+j7h81zx9BJ4Mi+Gpe4v3LQjOHpAIwACZfdoIDMuUFQRaFcIiIWgPji87dhAbR+Ryoi2iwyl",
-	"tvYUlrD12hjHGe33XGgKhgf3BYA7aaYt1+F5sPPQOKeSoqBFegmzewkSQDTY+idgxI/iEWfagRuV16iU",
-	"gRF2ldVwol4HL2byREljl8fqA+AmLC+j6/mC+BZ3euGm7e/xcdxfSzaRryD4VSxCdmEc4yukxuNM68zS",
-	"Hk+7S+QIRo3E2TIdOrWqKER/UaCoUFm32wpg2FnDaGpuw/y78TjYd4iIG08MOeSQ+L8ThSYnvPQGMHtY",
-	"zwb7v3HTHyVdsMnZSWmziShGfKItmWo7QgucJSNyBNbAzDi9HLMb3C/MngBnG/jOWfLsgg9hyVBW+H2k",
-	"EFj+mnz3uAejZJTyyCu3gFIcLVAKCoKKAipjSdQVg4p225KQ0ypTQ8NyDSuDG6UO4edV4QLMnIQCJDLT",
-	"XhbGiQXLJWwgLGUEgb8npQwoEvtAdafJp6DQUTn7BayMHXY2iI1MRqk2FWpzJkocWhxyGQ0suuyHVY1D",
-	"tV0Fmxl3/mvMZrDy/EyBCSATOphnMzL+uRH5gTtxJOod+1WISTAnUOhF6fttCuHES0AN7QQjmAfHegxj",
-	"UV3CfiFALeK5rlvI6Ha8nJ7FV7EYAn+v5hXJNI6xsbxII+fGmHVQ2i1dBHMFDfo5eu/RTUt5vW4AIaQq",
-	"6ra/CJ11TKcagkjGb/J07Lj4w7aT/UECgFH4Z8tOk4U8aT+garykt7RDUBr9DgFjIVrMDcs+1ySkVO/5",
-	"QZ4ynQ3l/nRiiYer7EMkDj4M9A1D4mhzCbsD4WsJhqViqJgHMbMz3hgESn2FxM1LMMfF3YwuQw8fx3sm",
-	"ChBs2iul7e9KgDe4BlD0QlIQJ5b5YJh/TrWBgbhOzwS/vnQ7Me526UaJJbqLIHNzPbd7dTgVWndjdxxU",
-	"D+ir8ViB6mS1T6/JMkruI83GlX0I+yZeMUuOqbNQmQijeaOehqvx/LoYNUSMzmGBKSV9NlJQWd0RPL24",
-	"pNCT30CtcYDe5X0MzgrPq35RM6YGRkjHpwpuxCWYZSp7NroOk/q4fCiRyJNdGTTOgKpO+6FNwYjSoNRI",
-	"vEvjroYgCLIvTCBe0JJeHM/v4HFWFQsAejopBQd09uQNN+KF7WQClVwc3gKS1HFGTDN5v99XGkMKPIPV",
-	"gXOoyzGX80sy6Ooy/6jcDHOhFBSkoewIClhEQcYlj2SB6jh1Ey5KYWaquCbwNHqPP8JgWoEzHFqUjlj9",
-	"9HTYUySDuHkp6woyN/jUqDGHmlT53I2bZ5f/mirD4+G6a3UrTtkQwylsROjy6ZmPqEf9GUKYHctqk34D",
-	"2TNQsNv+TAH6rXEU7ZA9FJ3RYiohzs99LbBcv7Od4xIMDG53x6p5Ji8nhRraaSxxzPpH/AkNLrZy2Fmt",
-	"Zq9NlucUqzpbPlDi+rBUWfXl18IvU9y/caahknNT/939EhVc7KgXeEr8xvne3QXQnVUBikVMZoAJVowN",
-	"7Xg0IcDb5Vf4atthuQgZyy0UOVmpnmV8AOMb0aLgBV+dFKJ0A8CvdqIlRO9kEA59evHkl9qI2sgbiwZD",
-	"lthmyR5qQhMQvxdIfAQcWMNKqzdDz+lNoaqVX/Q4hBsOffyNJLJ1xYnE0wlSkZgDZOmCwA9ePkv2aqV+",
-	"f7fEl3zAMM0K2S6IXUHOjO1mN4pCFJDma3fHjBcp28WJbLOEajzZP30F07avX7oH+4z3rwFKEtp02Ktg",
-	"UvAuRPt9vA92D/dW2NEIjuYqlAa9Lo6Kc9mxHPsZIeRl0d58DQqn35uE8TGZXuWZHlW12PK90gSS4gpK",
-	"uXvAWbvw1APTCuATlFhbOm1W48QXYVN6E7nucD9itwM1pngksnl7zwQYvlG193GqYDXquKGSVe/SqEt8",
-	"VcXAVb5ZGmylgnE5HJGWriyRu8AYYJwYk0Lr9hK/RM5YU6nhEjEwJ8hXeJi7HE5dxKgKwfQsM1CWXw0G",
-	"6NTJdGRwUDLWbbt13nfsJzFcbhUI8GBEqGn+9CSEpAcMIrGs2OvjUVhCNIBwNaJ3lUCFdrX+M54koAUh",
-	"GAmiUX1gTNS5CJGdEGtIpn1aqAnuTmg2guSwOMOQ8u5oACFuJeq/v+i7f06mGOZvlRPanRKGCYsh5sXO",
-	"94zH2mO8Dy6DxbXSgaaHSnzx9MxTXAyaIaobt/ZBToAv4vRAeyEHAJBYKYsWxChcLx1tVbtqueLpwmYN",
-	"N/bY7iOv/EbdyzCwHR+ConXesF4IAKWqzmGN/yzqihXO1NRU+kFXoRMPFzuRZui5CqZrMEuUPxx9BKLM",
-	"FwZLV5s+MhB5znSWA3AJWvbGWZoG/3ftlom+OimUUX2VVz7rLsN3azYAONSAGkCaoDTRIZpK8X4i+mZh",
-	"lqPPyjp6GV+vfhjtTXkekIMggiggdQGXgGgYIrudKG4TbaEUpm+KzJ4nK/au2o6oxpL9BjUhhG8uuCth",
-	"gyYxUPyi8Y0z3VdykA2nxcKSlu41TXDphOEgQiY7gaxDNiegratU5Pin99aXHIs4zgtBQe5uJCfl8kLB",
-	"2SPySSR5RpkJRIbh1+XVVJf8e9Hl0smkNYDXW01o2h8FpYdkXRBIu57pXAlworm4z5B+ijf6I9G/DkIL",
-	"StHNR9grpRSRX6uw0r26nsPuIRUOxFuPXBH6vqovJ8hxIoCSgKSXK3WtGfcbKL1amFu6VOpdyg2/4rpK",
-	"7yDv3+1op1lMJ+tOVnp1OZX8Hc/yqsOufKe+K34PuRQoh7zIMfcPOTLaasmcRQ6VVf1rWyns9avzi2SV",
-	"YulH4uIQ4zHQtbpltidtNDWQjpyqmTzBzEzNhoqpSv8MVkyxx6xurTGQMSBqoFOrnJHkhRrAzbpMs8KU",
-	"j1N0vXaywaBrnwmzPshMFHHTBltdPi9VuscTRHXBV24KdjZwVeR1m5kqBQl6EypeZW0Jr0HfMRQCMhbK",
-	"Yf0NpAntUFF0UYeBcjIr1zt2u4pEtbmaOtdTYDkQCvfaKrn27xfo2y4EuwJZvyisSqEGLMnRLgaoq75K",
-	"6u6jQxezDi/n8zbEYtH9vZC9FaJK2uXMd6AePUlxExTf4WJ88r/3WlK8N71WgpFFPx7/+ONelw0U2OYz",
-	"EwX5oJWHY0wjBgFHBsUOOzM6BIRAfiCHwtoy7ckoICQ2Hzs3WZ5p0K9gXgeFGrsQwjeI2YMBSu74gat/",
-	"ATykJkDJdW/E3wGaptFk/0D224UYF4KnWjjGPelyz6l2QpyFxHZdSIfm8z2v76bZYCAK2wEwuGDUI37R",
-	"Lp+VjUuml5hEOqrSk86kFOJIXWalGzQKF/RmN4ljMVbF3G1vAFYoIoiRIRJCjAWJkzv2owzbBdvZtZhT",
-	"1U03dx32CskSYrWqsSid74pJjc2cNS0zaGY9tifOZdrRPoYtK1ny8PAxa7IBAorQc7SwgrexXUombAeK",
-	"7AYBCZHRVdowuDd20UrSZuhzTl4odPAnbXIY77UpdpaV98YbyGQQKcXFdbyJqN7uCFKS2x91tjrEL4DP",
-	"PDw+ZrX2Qxg7htP60hyFwOgAq0U6ycxF+bhykV1kE6CRwwOZZoPsvQPH8RvNsUKQcn1s8q8OJQlxWgDl",
-	"qAI0BjZf7wN3XfO3aby4XSk+LiYMoM1yyo1EkyMmH3VYhN4As6f5PMRyEBVDr7o/03BOQDaD7QrRd0rm",
-	"8w5LXr+9sAsLRkX7x9NnL55dPKO41J+fXSQIYmnfdi3mHUw5giPqYisrWQvcsKGyEpTfVy4VOnl4/Nh+",
-	"4tHhMf7zAI1fjw4fgkcjaCoKNaYZn3cZZwMxA4lUt10iLGQc0/BTNb2iWNl3vACrfcFlqsYOnkorJQkP",
-	"tcJDiZT+A2MwtC9+aimSVUlwsJQAirViYEoI0kHSecAt4yI53EsgVB/MPhjBfXR02LanG/bDj50fOw/2",
-	"COgPeElPJmeD/ZdKCor7IDNgOfcleWDnihAjQEQFGm81BdgmuO7OtAkJbd584zroQO/wDAMpjiLgGuEa",
-	"EozmJ8XGpbF5HOZoKFHwCuahwRcJ/8eh77n0IDuIHR3BW1iB2cEeT6UWQnZZVrXBOXJxNWdSzUJ0H4AC",
-	"ShFFmXiUm55MHh4ds7pgnmbfLvfMM51CYppnc9jhbtWeFBGJnzD9kXBjeH+EuTW0sdEF6Pq9m0i1Dwwp",
-	"2TtxK6V9PDhGV2two0K7SjIIJC/SbgYvIskFUVT2mIywU4ibUoPgxAw+SwoRsowL/JwkTHfRQeL9pfah",
-	"AToUKjAyPenCfHbdQzF+IC+c/pzu4TvLftZO5Afdf63yrD8nQlR2j0KK0juAkwvCDmKPjYQbNOSxaLab",
-	"Fnxg9jNhBvsjYyZ8ku0X3AgQKvcp73avy5IewLH2Wif/+vvR4eHJ7O/HIKsdHR6GqcqkZdIecDm0Kf7+",
-	"6IcT8/ejBAf66AcYKyDmc4f0iAIBAk24AJ0O+0nMIVBn5IWe0o49fsxKjm1ABAp8BRPiZHAMB3B42rxy",
-	"7rvfYecYpKFdIo1zb9s+Ou8vJoXZk9H2qHZOKvUxPeT39VuB53lw+1afasfRMxg820aAC9uMsnt7chdG",
-	"u+jEduH8yse9R0bwUq0Chq/w/uC9TjXy3qoUQJJMlL/mTg6UXsQsiBQ9D3ihEKyu/n5t3X3crv+31c9S",
-	"avr27KkHrupzqWTW5znL1UwU+32rmgM7xiEWBkL+EUIIrDBqwKB4JGDy2Xe9+wF78vjR98d7EfiABzId",
-	"ZQA66VK5I75UBk2tZE2dvj7z6NdkJB6wczHmlmA7HpnJISVn/e5oI2xrQuiwPf7uu7bL05RixsaZVD7M",
-	"EULR0Nibzkn27cJjgZa06TdNqzeV6Z6Eo0QosBEFwxbuBg+4kfgQ8e+2c0BBKgelTthL15mlE5jWAgCt",
-	"AfoJTVuZ7Mm6dJ0OO4O0riA0LAK0/I4iiojZ8nffBTIw5v8M09O1e9nPBHJaEIg9O4vh+U58GOyOhoDV",
-	"NsavgVpJeEInwQXiZxTLd7ifJ7G7GHHMVEog2aqghB+AhYpHBA4kWMixeifS775D+bkAZbO4FjBJltVC",
-	"yChDzPQoRYWwqDQanMiVqIpr4JBAUBz0oD1lYyXNSIMeHSi+Rm0HRTGWPKXPWUXFJxrBOfnh4aM9+4F2",
-	"EPlTDiGgUAeQs+Tcyhmm3OzHR48fEu56nvWF1ALrrbsMrla3dTqxTH3/uHMY8K6jax/bLT0dj3kxt9eJ",
-	"OLYbgIbRHCXSmLZR5HuEgw3lUOxGbHVb53T9J96/xkq8tIta3dZh5wg7oCZC8knW6rYewCUAeR8Bfjli",
-	"bwC+udJ1pV91JYGckGQJ4sRuC0hP7bLEjOyBPkt9apqXObMUNZwS2oIaeBwnnZRRYCqRjmCAkT41GK3r",
-	"eAhCAfZSDn+SuczzMm6YU8FxljvszVRGppCg8/lFMQqy9S3RiZL1AZrAarmUru8QVSooV22W/Pbs/Pz0",
-	"52fnl+cvT1+f//LqguTnBSewt8VAjGGlUH9PLjhsA9BpMZUBVmjtfGZ2oVSu25CAabuNu48Tmg8lqnaJ",
-	"z/Ykqo48z7X33zjOQl1FMD+El0PrjZVoNR+Ibk3ITlkzhXQ8OGSe7J2lrW6rmMrTn9+eYaV7ov+Nxb/D",
-	"IwfR5wBg/s+2SxX9SaVQ4qyP+QuA4F9JXoDyJO/5eJIjwj+0y5oLL7tnD2xX30ylK7sEBUN8zYWlNeeq",
-	"DUvVSaAGFBTYRoJn33Z8eFgZxULKTHUYuPRrDQIT/DccANjNse+LpSCKqQTE1ghN4c3bl5fPz16enf/y",
-	"7CkaAAKcBFQ8eIhjrPtugGP6iad+2myTo9VN3kpOiQUixUYPVjd67gK6scXD1S1eKvNcTSV94vu1Gpz6",
-	"dCts9XitVvY0XqhTXF/b7miNAQEukVIveDHEjx09WmfqfJrRbyLN+MV8go2Pj9f7oh8jTf3xGiM8Pft3",
-	"K8bb5x+tsyXOyK9xDhoFGAWx7fFa2+lnbsSMz7HJGhN5jh7ht8Hzhk3X2CL0qQsMVChVGAIqF9cW+gPL",
-	"hPz5sf2hUnolvlPXolwOxz/9ZyyXWD7oVCrEzCfoGnumXdXWP1qW/9sXoprZ6j6yf6K8bG+7kvlU5r7l",
-	"qul1UK68JHNUdB2D21pQndPb7kO8UPWGZa0ixR5EduBWtyWVFFTlRkFtEZKvuuh/4hneTK/ds3aylyO7",
-	"2fUbClNbrK6IQT3QxND2QXBUCs6Lmih0uLikMs6Jy4tFl1lngQMOhTk9c8bHzfng4KWSAmxwxASX8pBV",
-	"nNANIV3NRUKfP7ZbaF9b2QiRO+Om6zOguFEtB4qgP+wsk2po3/vsgg+b3k+PHcAz9sV5Jq+xGtDUEAjU",
-	"c4IHaXoHNDlAFJNXA0em7cserMlHflOpVTbSLVdcl2dcKPUbl3OaBH173nFDRvD5KPrPEB4cb/uIjvMM",
-	"aWiVWFr9DQohbkRlwuE7e9r6+OdKwkoBlVhT6xYfajeorM/AcVqG9MoWYpbAdZX1R+gcijCbMAJceyw0",
-	"QD8rwXa52OOeLAGdLYCcVYKkoZ7ZJOADA4iAISjTBYswRKxPC59gChl1PUkZia8k8Q6fOVKpxwo2Nuqd",
-	"TyNxijlii2rMSLV63JM1Hry5GofduA0fq9PnSqzseFNW5tZtJVd64p68f8bkF88DdGV6qwptif7aRB/3",
-	"6mq6H0T2WLwOZ2KZgI22HRgpmCZiPsKzNeTqA/f1BvEaIncIFRuOATkrE05xhrH5keohSwz44GnACIkD",
-	"vzDuQgo2FxhKExIGKBAC8Q8BAh9zZqcTyN2xD0RQTT8r5txtmBOrxb9cSR+Cz3P2S3gX9bnyBIYtJUC2",
-	"0VhaTAWBTDmE/WC6w9EfxjiP7rWU++5Q/9HnE2Pc9Ztg+evIdJ7pSNlAYPJFUr24WMGZ7BEFsUvukyfs",
-	"EBYNAB5abUeIoR5xXbVIGF0rJrEpgilDi7ji8fcP6yoer6h5vHbpcHsUF4dLy8hKKPABpT4scwybTJWO",
-	"sGpOBt5zmiTv8vUxuiMK2OtJxDYsuB75jCPAnHTJ/HZLE+apUhjUg4vRXImTelea3eU1pKO5PLrLuTyn",
-	"EDejQgycn5VZKWrTnd1Ow6Bs+7X2S3l0x3e4Tz6tJk75wxvo4XScbyK5+Ka18otzl6JrOyvQXXgnOnYt",
-	"QVqqZb8U703c3a2GvRW27kvYeq1yzOmPOO6OpvPw5SjbwRu0StqqkSAACziTa1b3hZJ3mLG9qHETKGBP",
-	"Is4BOzMuMBMdpl5h7wCoRykIChVcAPCcIUi6juQMCvZeUkiFivRQ5ZZ1SqcsCEc4jWH2f5qfPd1Yj33B",
-	"NZInu3btTR4/k/8OLG8N3nFnnkA/1s39gWWi3cQ6QgVXXLyqixDLEEVViEAZPkYq2LCNsbIi4O6W03mc",
-	"SUM4OGiPKH8SCxpowkFUQAV7Y6uBb5nC2kzhnLZ0mS18Um5A5awbKf5pnvsaz20HcwBBW20HraC0ty6+",
-	"EwxLYUOiNkD5uPrXQHYrdUZ9igMVeKhXMl+f/Wp7uDH5zMaZWYdwPoEkq9anl8vdxC8nrDT8Mj2FvLaV",
-	"hBWa2n0y5u/PsMXxYVBdIF2ujty+kqSIqkHD4t9YYm+3XmTyetWz8Mw3KZP/xakpwLPVk1N3q0QhX2Ta",
-	"+C0YE0ZHt0rkEX31TZ6eJxBoUCryT9GScWXguMYxWk3yOaU4h3QBggN1xrGedPWSE3oXQOjHlWkh4RCC",
-	"lKVAzKBK4WGCAQAw2lAlyE2SL+dM9kLEQOzgh/FK/OWQLOYy5nyfORtMC19NRBG+KDWOii86BEZDKUJd",
-	"H8fYF4xDqek2RplHheMBA0lRTqal+ziFeUrGJyFdljzkYgGWKLI0THjx9W8xw5USXH1V3jZatZQDTICp",
-	"Pwe72AxuZ65krZlB6pk+KfUD+lCb7tphPj3P6RmU6MmuRKiDTuWZevLGzi2YMCLMnzVQ0a7XSubzUrwn",
-	"/hvRSj1Sk9WOsGigm8c41rdeI9DxaMNZ2GAsqWOnG44itKtVawBUlWs6SiADeZMW7l1qvzxgBKWs+FPf",
-	"HBdcJ1DxNeK4f9pYxbdyUqi+0AC7RVjnf3G+jVs/YrWNvLuvUnHuDuQfH1o5vxK5pZTTIrdngcuh1ZRG",
-	"Irc/NZTZpdus1/rb+dvXr1+9ubj86fT82eXbNy+8RtNrsV6vJxnb/4X1WvXo4L71xatfn73stdj+viUS",
-	"bAcKIvXAYYCFfH4XV5bbT6geUK+F4MtQC6hXUsuw1E8poBAv8Qz/VfLyCvTCXuvPnvy405Ogerhx/6zC",
-	"qOHvMGSkEG0mioJ1/+6SPDoxsdztm/dt8nd2aqjoh57smZd8LBYG1TPnMKSua40/oUHPxNeIY78RPG2z",
-	"mhu/2zG3F9udnpUff0X6MTz6sd2TH/d6MhvA8P7t70xmOYOv52rYec4Nz3dFUez15MeeHIxN53WRSZPL",
-	"XUc4fxXzPXZwQLBtYLFRsi8q0xtKkoVpLl0L042FUvHtvpyqm/SYke/CdpEwqztuUndgo2ia0z924j2y",
-	"02Y7pR1iL/DM/t/vjp0/YUZOetJ2ROWik6uhH+y1mO+dNIy24rSfalFEQbZ8kl1a0cldWSc8NoqBpdN1",
-	"8IHe42JfU5ELI5rDq2KJe6hU6krgUyyVQ8giLNgotqkdpTpFKcGA3CRkGmXFAdIuCPFeYAzA55gY50Vi",
-	"Stk0OpI5teHzDgNOCjBa0N9lkVCLGSgxv16QTRoMkSSXOzvJt2Y//OvyQJTJ1uGBUYQNnU7aDQ3q7WZW",
-	"P9iOweI3NaODXA0z2ZzG95MYZlLDEdSYYyreOwQILuuKJARN1XnmS8Us8JFS4YcOFoihkzXVU55DUjNm",
-	"kb6yM8uOO4f+vT0JKc9YsO2Hh48DLsbDzoPOcaS5+n5Rup8lzMkeQzhyyCbBQhpgvCQPj5MPBLuaGgOZ",
-	"z5DFZ1dOvJ/kqsDM3mvMaD2VDugsyof3hRVKgEyukIyfn7q6UG0msQSmS6amiCOp7JWeBJzEbCwgkz9G",
-	"JD86PDx0q+Txf04qSr5P/lN5Kqh8+wVCLKyp8N44mDNXwzP5eRVdR+BXqnkvbF8311UXmsUder8/m832",
-	"7c7dnxa5gHqL6e16+FwV4027R21ukCm4anbhLK82YgMxgD23iWOw1KpWe46LXBTZcGQq+jMQnHM8H6s0",
-	"aHj2fnXnM8QcfxLq02z14XpZ4JSQPL4QWaDE2IE9Bu4Ys3UrD9yPWuvZ9qKaCqVrUE/lKf+vdOo6fTVG",
-	"jdOzUHikT3XMRqrQgl1BiZd5r7WRKkqbw6uipNa9FLNd+vP3zIx+4lq8ffNit9caGTPR3YMDpz2Vuri3",
-	"ttqHuEALCjCQuJLmG9NkeNkzO0UNE/SapmfJ5GyknJYmpzQ3tsEN5qddaQcUcRcnoxMRSfvg3o313Vx4",
-	"7db2GtRDwovY/cCubF+LvMt2lvR1h3mF1TgQp6riDBIBaswCF2WnsiY7ASK4y3ZqV2TH6caNHbbvX6/P",
-	"bexplzrcQcEVi8G5z5BSXZfHukn0+8dYAFdT0yyBP3Mimyuz5iXVklwdgEAdfk4JVLtByTYjqkscq9mI",
-	"lLO+ng3wq2oIEG1WULyHTKBcDV9NzT3k/zRo4osl7b5wZfwvFGVTYsDPZIqgess48I1OaIPVyx5ZEiaX",
-	"nNmgI1dqLKKbWYrZolYcnXHCrqmqyadlGoBxZz1JT1Edox9YyuewawmLisu5bwf634NDfASzZCAmEsDb",
-	"KJOk3OFMexi3qRZdxA90LlSPVKuhak0EabPgVm0jgLMnCTRuKC3ak0RS7F3qv/M3Z5qBoNyNoSoDQH9G",
-	"c1FCZUalWkjAXW1DOskQ0lp98SKicVgaTKO32n5JZalVrOdkHqQymFMtokxMQmCFh13lyijHJi6VSdWV",
-	"wQrpFhbpcbeK1seSh4dHLK7e2a7uCly9AcDbmhGAc2J90EGQQH1yJ8XLYnABvLtc9DTeTZQpGvbR94eI",
-	"mOogHH1XsBgpATAfHboEJ4e+V8IaRHS5C36lqXit3e8OdlWPAKXbdwF/Y616sj4gJ0bcyVz1r9sRWGa0",
-	"efx+hfCMbNCTFFcARV/sdkgpFsEuEiAqO0OyqwJjj6Pjor40jP0kWmNzwTUV8/9EtpKKtvpZjSbrqfWk",
-	"M29uM1lo+O1ZJoCUu9omg/hEf9kmCvoIjO0N4q5ubRRfhUy1gOhQI1vghrw7eSmIR84I3RhJ/N+swBaK",
-	"GnujdQgdthycamiXZI0rMeQSUzh88OlinPC568C3Fygcz+1Saubn4AbRwo4E3S5c2HX1c4QLR2RVyHQt",
-	"kvrMbjc/8m3A8V8vfWMx3DjWLOtJZYOG6NocfKC/1guO8OKwq4jiQxZqTDqQY0cYq5ElKUG84AA4A3jm",
-	"OxBPXCdrRufjm7WO/IVDFTY3p1Aw+Oq9XxYTbheaQFuwHJugs6GcTprNLD6M34fuuANDqZ3l6IQAFZxJ",
-	"BFBnAKBulcG3MuurlMDUXz7/9UkIvZ+NMiOYnkC0e2G3SE9mVMcgKr8UA91jcZSXqIeOXLl67AVW8Ek6",
-	"pI6DIu59l/bZH+3bjo5/ZP0RL3jfTs+JfTtloVZr+KOOCtI5ANgfs5ng15fulaSGn8o5dAYg1zkU5SKs",
-	"J9KWwU6A6YsjLkPcP8IkIyh/BlWxnXEEbvtCu8nDwwdwCQuNYkH7pMPOobStB/fnrqT71dzjQ2tRaKqC",
-	"ghjgdirtfWfSh5gaMusndZH+WBsJ4/2jdeiS3AtGnIqt5TH6HKhkdefGqrrdo28nX0lcwzl0dnMlvdru",
-	"HsLv1x7DSzF7qwEJcd3e0+O1urk7sU1x9xi1slRwBA/jLTTxNcj+G5ULK5rhqbpnZGBwkF7wa+Kd29iC",
-	"z6S3h8B52qSfLroAGe+XEF5gmcOClx/JUcnNX6JQd+jnv1XEuO38gtcbGcadub2X+KPL8d5NthxQWvLs",
-	"nfgfzZnfrmR82QNDx4/1A2YmVj9E2SgVE3BYKOnhEUSuoeYVQHeU3gEJgZnpSVfspI7XDoV5kb0TUmjd",
-	"urUlRV2vZDW/CJ6b0Qacxjeoj1CjsQIeSfbuFgARm9P+JXTmrLya0LX/M6I1IxzUn7BRxmIpIoxjp6ti",
-	"FGoBq3/7/EDV6wohdySBxIbQO0G+GgoD31oqsGBv2q3J1DxZMWBCx+JjkfpHt7axLbTJpojSvu7hMlHG",
-	"o4FKTK09GIsD151mI8AbTETXJYPZjg46teVFwIic+cz7G66mZtFExk4pTL8/LaDicPSioOsGd3o/RPAu",
-	"0U1dPIiJI5UxJqpZR234yM3xlKETTvj5vDprvLDLU65Lnb5BAnlD+zV02AbzZ8laA3Emrl7qfVK53+2m",
-	"9Gt3MzK31eW+FkMs7lqkaZNwYOv0vybBfzpJb5DW6SqYHXygvwCtbxDVqmiobUICn6/d5k2yVvS/9pEP",
-	"DqsveXj4MKEC56ESLSBA8SxtkA/LdTM+s7A4XQ0XUe3x+lRrsWV9fSyoDnJz0XELdboV/e5Z9DN+m7pq",
-	"uwgjGYiZIzl3CXBH58fV+5jWCY4OAsrVZ6RCtmcd9krm8wZqNubzLsRgQgykDzQMZa1nPjR34cVtQIsv",
-	"I0YaBVGTbBcI4h6GZaIwiJNWOPnW+0fqRLuaskK3kc7WoG2vF764uWy27B33EAf45VDsULEj4B3GSvwN",
-	"SkR9+VA/n4Yyb+MMv01e8sY5Q5azjyAEO5m1A2HZ9cwFIFdQ8J0UCrSHJgkX86dK5dAFVFXe0QzbVkFR",
-	"04IPoOp/P5+mTZimr+mz316oYjShyxkJPXeDQEVsess4RernFtV0a0i9A2QYqHxajwxDtxbDDCeeBjia",
-	"5q78Wa2S1IRo+htiXbpsg+VkimvGkTp1vRzqUc0RBD0zVG2oUpGuw97CZeP8dZQ7RBYwShQqMpFCHgzi",
-	"sUMRABrSwQf8A8wKk0K8y8QsocwzvMN4itVdsEh57lKGXJ1ZhPIfcUpvyzNLZKWHMBVjqPQPGP32NUOs",
-	"LGD7CclE37Nfs5/sFPxf569eNgNzEmn5rDbStSApsaPnwlghcJNCLQsNPxeopqPiG/a8ScKGjQ0BPWOe",
-	"ilsQ8tjKDl6GeXPZP9c2auObWJ6gcJJW8gX3XNWrR0NeqgcEbkjnav1Gr7GBbYtmw3WavkUDY7wa3xxn",
-	"WidgKlrzM/m6UMNCaL3VRb4yjLanQDY4MaEmXnzX4Vb08htBlEYtKg7BLvvb7nSapUMh9xajuOwEcznH",
-	"IK1nSIXZC5N6RNNJodJp3+ADlu26h2ZV7FNgzwR9+kYMpuBmLSCMmmnDB4MuG1Hq8Jipd6LobAp1CtS8",
-	"AegUKU8pDqzM1CAQ7AkOt26wPUtX7VCXDrRn3thhdhljf/ypTZHJ4Yf1h/vxLiLJkKfVI4/SLMDi9t1Y",
-	"d6KhIv7oxI10p26g+EyB4/xjZ73BBWBSikKr1vOskfka9Wurki0TW1GqSyxzTrw7HeRLVz9fcwLzpKtx",
-	"SSmMt6pxKt1UzrvjtL7PICfRtG59R1vf0afSdqG4/AoOW9F2NzqVuOGXOn2cNwWIBmnBQDlOvOcmFwMD",
-	"2mumsRCuVXu9dorlW3mkEyMmBuJBeNyXIc8kwGIcPqaWl75BsleGHHVkDwt7lKswA5g0xIxCErRV7p33",
-	"yZcbYcnZYB9oEaXRYC9sI8i1AWQM72qnMWP9EO5tBXWqcEkX2JxExuTx29GBD78aHXihLLzbGXcSa0rb",
-	"eS0l0+38r0VX/DSMYB3lkvRzN4GoHh6v0w68yJndFM+hCuJWI/3aKmcgFScmtQ6/bJC5nZ11efTWTE3z",
-	"lF0JpiGAVTmDqysaDoZlCmkA+D90orFs4PIHLHuESn9W2qbA1rk2Yuwtu6g+AC6kZTtANNtWASmMkCIl",
-	"iuV74gDEKWbsZbBVa6jf6mtt+cKyxAArn82VrA2ILdvJ1ihZT0M2LrajqbC470+pujjPc/BvLqfsJL58",
-	"sTXEM/lOZX2xJkvzlsUNOVtot8DgFnfrVonZKjGfTImhnbmBIsNuF8sWaTWNBB7lAwysv7nGtMK16DUg",
-	"pPAApGhZAVYCJKONx2qacd11zMsVLZQKMggjRQmABQhZsM2A3vek4EWeicKpJm2IklN5DiiTWPXPAdoS",
-	"Q3LoUFCsgqTdDNQmV0YcnJptxg2hFyISboeduqwOD3RbLj/uAC+zQtcrXBUPaaxtZYtqVhfVzKESaJSC",
-	"LtorczXFGGi7SepD/GJ5+7aOyfaG+tv9q0AvsnfiXkxcbvORGZBJNfsSvIKxLjXLzCgt+Foeu9/pWblV",
-	"pu7QU3dzlWqr3dxIuyGV9l49bvv/wQBjZonn7eBvr9+8+u31xeXZU8dF79UZt7bjy5KqBb/X65gHoONr",
-	"Qhz8ti4mII1VD1OJ5+zSp9LNPD4Hjrjdi3TysyLwaaexxmbaTLOraZYblsk26qlkR3UeIfbKSSsYkg+V",
-	"37Q3nHnpgJWFg55clA6cP6WGc1eo+92j2N8LP34jTFZEJrt7Ysl21p137rOz5C0nvTUn3bLDG7FDJ9Vt",
-	"5B+zFNeqC/PV2C3J8eFhgjAr4APihl8h+B3cx6KYeIRDvXuBFJOKhlxLNdMxKj1cdYRzNAUnSk+mkEX/",
-	"yoxEMcu0YMmjwwdJhEepUsGS9OpyGiYzabMEv32ZZoWZJ1YRTNKCZzKTw6SLtQPIiaQh4Qoq8FOJz9Oz",
-	"Hc2mE6xY4jrE9bVIG1Bk3gieZl8rjEyYd1j6T4ki8+WBZJ2PwA4Yb9OhMH6rNOLYaMGL/qjx1DzPoOoO",
-	"mm2oEmNWMJOZXBC4kX8cT4TLQrEPz8ixO2eaz7uQxK3bTBXtEEvTDvmDOzoUo5DKCI3glVdCQ3i16Y+E",
-	"hiIbmJnQRZRGDhmCVIsy1W1G5TOoi1fqnQhQTFKAjUS8NxrKRoj3BlCbwMQ+DSV9zEz1JNV0YGpQtoSA",
-	"9SP5V+ItFhOhJrlgZj4RLJNGAX6tnVZ2pd53AW4D+sbGU41VLu2ZhZ4CiuSAZnWgirF2/cdF3NHMiqxT",
-	"PhSdnkx6LTNT+LJeKwE5DL+ELgPOJqOCa9FmiSqgf1hCEwef7AMOJnSb/AWZ6bDzbCg11IQowVMRJiYD",
-	"gz7LtBX1lByipOjac+gLCoWlwbEBbBx6YRdtQdp+qU12IZgQPe2PbMch6KzXArsX3Ma+EpDIq0EEyPno",
-	"8JDRZmi7ohVCG7hu56Pg8hriFNKUPmKUJRD9EdT6hKon+sSODFbfknil7C2qXQH7AJcYtlCCc6dlNpkI",
-	"k+AGzCTTYji2R7YL9aYZfIBjtL1jDUoLCvyHDidslA1HeTYcmXqCjEtJJcNXeWEQaEC5nTZQ4IMhWtvq",
-	"Ou8EgKcORYpALA1emn+1qt7+mEKP+fsXQg4tz4aconEm3e8j20ljiVyr2/rvf/z3Xu/94eF+r/f+6Hmv",
-	"9/6H5/bPx8///C9/a/lUJIwbbIG/ZpGmj5WGGjbT3DhdA/OTxhyREUqDPD6sHw9UXil5nFIx4NPctLqP",
-	"Dtste864gTkyD45bkDSVjadjvDvOJP448n3OpBFDyLW7O2fUZ0tHo9ldAzjfbqw39PSN0PPDC8qpaY82",
-	"zEyjLuN5v9rmpm1z077Y7Fzc9F5iiiWiSAQjqasKXFMP+QBimpWVDuj68tRcFKVcDzDJTbJMXqn3wKqw",
-	"2GGX+BOybktbQE4h39Ugyw0qQyiMqCJF/IZEq8IkvkAaLDPLlbqGElmcXVnuKVImp+MrQnxw/dCqSsvZ",
-	"QJDLSrIEaHbCgLKAHCDBq+ark2XaQYgNFVOy25MgKHA2zrS2Qktiz2virF8QpIFfCyXJMgxYhPdxbUAE",
-	"pEAGKODmgqnBZzVXUyy0Zbs7Vu9ctSwrJfSk/apIbT9BIADuWluwMdMGoL/XZOsJijMgpV057I0xUEE1",
-	"EVYL7LBkxjOrYiYwKzoC6LB9t6vqUTrsk5qK7Y2mYy7bVNPLDtTAbY+lkUyKTNkj497r4kAT+2VURSdC",
-	"pvbL+Brg1tNiKKTP9bZTBJsIN1dUYL0kndAIGuQRu8nq2XcLp8e+S1oe/Ue4EF7pxmHP11pShzbcTPUJ",
-	"S6ayEFrl7wSKyTUDLwtZ4fmmkcCbS2NxHbfvtp3FF6MC7l7Vz5WGP6IPrDsYN/qmkBw/O+tq4bhzX7tm",
-	"DZ8tIZ6OeLwr2ywZiwQOdWJPdVLBh0GKVZ7ZcZOsyrVVI4RoNYioD74vSajHJQl1dyz+p+3B//zjcP8x",
-	"3x/8+eHHj/v+74dr/H10/HFvbWnWCD6un5CmqYAmOBe14VSCj9cc+MPywD/RqE+Z4cM2+Q204TJtHgsf",
-	"Ng3l0YKWsdZ0+6oTyMQcEWzqALEvkOtDN7xyMJ1C1FrzDNufsfZzi8ldnNuNVI2lEHQQvc/zXKSRvbBh",
-	"SsR7lMOqAXvRJBwd/7hMBfy3/f9nA3Xv9IyNVdrYHZ5d2ttrU6rTs9/s4zUfS9C8C0wTzDaCqluenrnY",
-	"GEAjkiviGXl2aUm6qKXo/htr0erfS3lZWir1PxAbxRNBWOAGvoKPl7pBX7xSKhdc3mYHvZpgEKpBeyIK",
-	"IAXLuREF233z/Al78ODB472mSSKk9UuIP9qAzYzFc5A7W81dcgFRVJvFdW79PmFh0zvqFAYmp1iH76az",
-	"RfCUdzpbpY7deM5cz+50zi4iygxs0cptVLKZZFSmM9kXEFg9Dl7pm84vyYV3Or83HsSN18KN4pZr8dWD",
-	"KUUq8HLrVaxz3cB4hU1viahEnd3aqbZ2qk+GoeQMAd7DFpud4HdkdTrewOp0cDXNr5vh5zE6mvuUS4ku",
-	"ETVg0wkUcjs8jP2ImdEiH6CHz6d4QuI6ZHVSU0ixLyewkyJFn7Et2j0JOlTWH7FJoa5yMbbPjoU5QQuE",
-	"bY0p/ITOxLDwG1bgx3rm5VeykZoFG54VFcE3BCxkxsHNqBUb82vIwqEy54xKtrARL8bdkBeEbowcnNRe",
-	"EUTDAIRN6Z7MzM3B7JFLN5qXPiVOE9kqVlcNibu8OVpqQ/N7SFld11eCfbmFryR+QZnpHK3DdH7HqP8+",
-	"R0shHB9naqiacAFNDCet800ygG1q59fDsii1c8zl3NHbpfzqsAxtik08wn/bXUDqeknkPlwn42F0xfBh",
-	"6QmnWG9S8X0FoGqZi2L9z0YXzi9qVpoN4D4zjBdxCahXPB0KTSji4NjpsFPmbV9Hh+3Dw8PY7wEvVAVE",
-	"USyCv0DD5T6KT1x9yk/RuiL+E2yxQSHPmra1QWbYl21e5VYqvzGJQ7fIHYrlRvCxXlp+Dp4gXBX6MIW5",
-	"AQY0M2oR5XfRb3kB3/n2AJn9/C2X6eCpm8hygo9vaziw394CMW/J1ecyItDJdxQKfy8vS7KiMj34Qq1u",
-	"Im2v01AJXQ2QIHbYmWGEoizGE3Rg1yESX6AT9DPqueCGXVmvzXf2BrXaatreAyrxWuNAcrZ21+nxWmEK",
-	"9kClwvjXjkmcilzQnlyarfwUnksdcxgKs7qNe5hMPCufJyDisARbGOItDPHXCvpEVd8ZxbzUsKLIDiD4",
-	"uFzge4k+Dm84+GD/cUCseIgX2RceWse+CE/fGbEFRP75mJ0u4wYQECG6hxJJxpmc2hcgNtQctHmrjdcZ",
-	"ciNKsm4FTkN5Xtg07Wwhef7i2N2wDzY5NLRzlh6adjNQsX1HG5NcMqPZWIyvRKFrAYZvJrbdveb3qQWe",
-	"re1oSwA+MbBw8+m/m6KSdss7MAo4mt36ACTHOHc0oPe2YxoBXPJKmVGHJXjpMkt1ArVpCGUrRtOiVh4r",
-	"uBCWlyLyYRX2tyeX4/4C11wf9reecNWNN7wdvpgNYMAE1U6IGzgebaWEkBn+8Og46bDkuwTLD4XYbaQI",
-	"IQzIDXTtAKBn0mRmfsEB1PdWSi/2YD3P7o2U3rq29+DT/SxK7z0gEG8p/RYB+C+HALy2XFsq+r5MGVyR",
-	"Uvff1LQIOWyxQf6kAcSgBM/bnxqms1xIk8+7HnUEmVeU1E7Zb1gX2WWy4Xkn3PtSTltTotlN/bffTtjn",
-	"FxLx+TlcN5FNciyKIcVHLTcY/mYfTN3It96fbarzBqnOcbhpTJPpyg28Ra8mQuoQOOniXSB7qcBY0aiB",
-	"g2eCM8aoirzLfQK67LOHoY4IT7tWCENHeE/6Kp/ebBdQTQbTAotlYuo25TtrnH7KA0bCP+Zz8KnHCVf2",
-	"zyz1KcdW0/CZV12WRElWiVNgphMtCtNlVsSl5FofFYvD7El6uxogkE6cWJhplqWE7Ed19a2usQtgV3vN",
-	"xT3p5H9WZ9q6MOpPoh7f2KNWaX0P6sW6w/FEd7M03EYtI4o19nuitNVcCPJX63T72L6Bi/PzLseMa0jb",
-	"/zZcnUgzTs/e0AlZLlu8FDPE3LMfxqa/ITld2c495xu+VGZ1K3jINzkHELwLdS3kypbxs+SbXUN4CgKj",
-	"lb3DtOjlzQiI0LX7zaGDrBDU6Clg9zFM1NJmoF6HfiIw4LoLiB3FuYm80GvMjPNDR0fkL+mJxgl4qQxm",
-	"r27NDt+wNGyX2IuuTeLwXVfNpZd/0qq5gIqHJXHPCGPu4Q9HR5hGr+TQ18SNuCI9jrE/MSAdyPiv+kZd",
-	"QY3YjSriugSX2pK4ePRKJXFrRECoi3thB9Rl+N+yQfXM0zCk9QZ0FzVvSZaoL3pL44S1MTiQndoRYGHb",
-	"NB7Azqr+71TK2i4kXqwdckHJDx98PaiPy+OXcchWz8qMhlRvbSCF0IFptQlYiCws7BVgO3rwUUCCFBwB",
-	"PXsy+fnZBavrxYFrkTQg5N5UQ/o8paawt1alDALDhhJtpfES6fZOiidaEejt2XpC0JMRN7EgVAg9HYu3",
-	"ZySiLG37Bp5N7SsWm/7jh7Ub/+MHaD6Vpz+/PVshP/389uzNVKLIJlM/yrUHudByVT+jtthPbdRkvfk5",
-	"N2oycfOzjTzYWg7vU1aiKAXSkV3wUFwLcWN74mbxC9B6vQgGh2HNrlQ6R2dM20ElZgaBCsH2iJjBmHmY",
-	"AGBgDPkFtReHDlHuP//f/y9AyuGvADwHPxEBLmmDHU8bMUF8RZONMb6wEAqMpZnpMt6TETBf9CZV+Be5",
-	"boC9UvlCIdifDjuVc4xHILe0HaJWDkyRktUzn8bekyMOCPiEqf/w8DHL5DueZ+mlKbjU4GxNOgzy7OCj",
-	"1CvGpZsE6lGaFaJv8nmHPckVIDn6rSGg9D6UgY7Km/VkpgkKsoTL3SUXu1QmVCGrYjxagQfcIylBdUsc",
-	"Nk4zn2uGE4arSQBUXaYGgwSq/pfWVA0GdooA70V3F3vK6juK45pK30kCJ1c96QzPtjtUxW0qTZbT0BI+",
-	"NSpBuAG0h2NPdnSAo/HGaZh2ioSBQBsHdKDIto0RNVZU8p7ME4eWMBTGLusDewvJaNJhiZzmeYK1wMHC",
-	"bGeXMmaDyetaRAgPzK5XQs9cwlgSHK6DwvGlGAJopRUctd29OGq3oU8wrCbsoBiY0X2f8tzoi67yeM3m",
-	"3Ltp2XD6UF1BOwHQ8QxCszSEMoXN7BwTfAy2fDjHPh5obCdcUyDQCpCHz1SA3O5+NRisrvLAZfpqMIh4",
-	"vIO43AQWImpuimyJ1BRkX3jsdmgS9+oZWHcaXuNz92OR3gYifb5aQd4cSPBs2wimrXhcJx6HaKelxsRP",
-	"BoOxmWHngGf7ReRgqDXyoEqKwpQTmFRczsMLA2SgcXHARMZ2ofatLoUDeA6NDnCppNhjXPckllLZh3Lu",
-	"OGknVHHlOpMpVXICxCfF0DDQBqkok+wP7Ggmh3/uFlNLnbW7sIcCGEYf9K1GoA0vTDymdhDo7AOa/VNl",
-	"ElDIXVXcYirp+0r2BZHmQSaxgi6kDBXgv0NBn5lpITFGmIIXMHJhpGbiHcD7GCGxis7V3F8F+I8CibZH",
-	"0bpGuEIKbYD3eufxP6fasAEQmtLHfO0qK8TAA1MSHrlhueBgjnsnGFXOcWItFCSeShRbTzznsZIhFiJ0",
-	"oo4TeR2iVoclULZy1TbTCWJvaeWCOTqok5BqdmnUJQ4iiWFRUEoGJHoHz2UnO0OtQYpZtPkwMs/vSliU",
-	"vtABMTbMXhjwXJiTUAfa3sPr8Ro79HW7CleFmmko+pM8s/v0HAzBiSsS2OcSKowJmbKkZOVP2hCEArEz",
-	"6lpIqCbdk0tmD7fxPjytEysWJHjpEi7VCqEL7sON4wy5NjAwq3q3N3n8TP474GGuYUs14r05gGO+r73h",
-	"K5bDcL1WimFhnM4F+nF9HGLXFLrfWMAM67SpAVElyIAH3RCrBqUAEG6VHDyLCeT3NSYDwkvAQgGnP7HT",
-	"tw8d2D97mrhoKeEA+v3BPolpJoZRYWSqgtoG26TCtQU8Cvy9UCHwYS156Ulk+fJfdlWV1/ju6dm/T5Xh",
-	"txeVjtda5J+5ETM+v5V0ZZuusXD0qYtsLNTUfGKhrP2BSB5FkTRUfMFTjGGGO+5QRUIbz+6ggPPLZf7f",
-	"g79dnD359RnUbo7Y4k3cwmt7XwGm0xIX74AtED6T3JPnFWaBrlhDltc9Bq7XbACN/+3vTGY5XuqZXA07",
-	"z7nh+a4oij177aP9n55lpj8iKtf9O/7R2TXziaC39bkWztn7VOSGd/GFg7HpvC4yaXaxDWkke9U2b4QW",
-	"ptoml7u9FvvP//W/gadSBaphJmUmh91ea+ElT5UUte/o9aQ2CgJOda/Vpv6Tu6YDdavLb0JNr+ldUtFO",
-	"64aXPVGpcBP28cZeZ5DnwNW8iw5onHI18GtbFQR2aVnTPVgJxmitaL79EjHGGIxwJ7XLs9PFS4yRutjR",
-	"JlVT0wEFgxoTZ987cc9eFYJfn8QvK+y6hZfZTqtcdHI13N1pWrmdZS+0jLfhffEq7rh5d2HCWbrsrcjE",
-	"m98bVtS/2JIMfKVb0Yrmx7NLd9o7oH5UdTae3co9soaOt6IcVUk8ngURWJbqocTpEkGdyUAcwuDJxWyX",
-	"OOLu28t4Id/KBmLqjbJeImn+dpkvEGJPHfnM6S9DYTYIUhXaOHFt6/fe+r3vP2PG5aNQHwHHddHU56TG",
-	"+/B41ybfnFetV84i512MYCSCesvC/qmdseUEQ60yg4wWg61iDnHwIeJTkfkhAeT25D//1/9GhV0nHfY7",
-	"mMaCWSXTFedphXOAaQS4BdrGqKRvGxmOkgI9iPYmugMhJeaEaVUu785dvargkFwwtrkMCvANF2IopOVJ",
-	"gtJ2GNfXVGuPnMphHnlkYYveaIcrXKftyuXCAExCFQahJ8n+iY7hgSrsVwHbl0xU6LymyRllVkiZkx1B",
-	"Tyei0CIV6eXVPEEUhmgHEpKRjh9M2qEW9+kZkwpLBhaw0hrqRp8yPwOZoqFZEUezXHAX/BAzf5pe54HC",
-	"WRyrVOQVcASoCZXrKJkLC5qrwUAU+iSqXt2OEsCcI5UYJ00tx5eR7cxlfbXj1w6VPYQyBKKgC7xbPalR",
-	"Jq7fMuiqbk6wuoWx7E6TrMCculKWeOO3dOy9zddp+qQy3JtmaNW94T6A/aegBqyBMU3W/lhOuoEdsMkE",
-	"GG8vLyFThnhtutadJQOVEnu47It8XZnpCTydizRYuTaQuEKjsgz/jHSaZW3xmVeD8I6qJvrT/OzpqkBH",
-	"2yK842ZpZU7X+tz7h+ir3TXUpfvaL7dOHvuL77GtjrCOBR1n7KUy53TAvt04hzsz2n99NdLt2t6zwXxz",
-	"a/mnyqJivVZQHXotVB7YBnlPrsMNmU9NJvdKHtSCoAUm9DcVpeYu8pe8gFOfwVRjRm6zD6yqXrH6RKS1",
-	"DKBNVkwIBIbQvLtWpn/z4d9xVHs55DjgOfiQChdfUFO1KRuLLiHhuQwoU8HD4NqqO3jbK4zhlSUwDNrz",
-	"cRCx105dfLSLhQaddqhUSkifCT5waUeTdELMM2lsvBCosvdkpLOLLB60kGkcAF2nQMUgNp9Vd0qneH91",
-	"COpvocub6z+1jb8dgIp4z9M+ulJmVDof+ktASdgKaxvHsyKM1DYm9SsDi4VlCwkK1XyY+gpFC1GnyAxa",
-	"7Zbzgrqk4KYw1JvElI6jBNHGrOGYlJTzg9shwyUEMUplHANENuvswfhDUtSdzymegVWGYnOgACjvSQyr",
-	"ZLORYgOV52pGRltsAbZsyqiBEbJxprXA4FRgyJD2Ab8g/boJ2c+nvX57js5S2t9qDlub1ryWqzPKqr2F",
-	"n7MhAX1bnWnrnvwm3JM8+PvGgeg4RuAvfVrf5GmaRroNu5pHuIBd93MhFRIhxueuvNTvVEc6vIcIPlgh",
-	"HMoeOoV2NDOKaT6HypqoBTktCTxzUgXGgCmGxK0o33avSym64BaNYryjMSA/qk9yZU05rhzTTRnPZ3yu",
-	"2SyTujmRMRooT1NIF1gvlVEqSHe2Nygk3mmkY8Ehe7HZ5+Xo7G2VtvYnSmyEduswnyfx8G7q4Fpofg91",
-	"vdYfEZ0Uzxo30FZdi1ptz228Gaedd29urC1/20hbewLkaZt5uJUA6iSA0zSN2CPGrVQDk8oiwCew0bsP",
-	"flKUM6K2BFxmnKhAxjMos31T3DIaT4P5ngjrUtt9mYeA4Z72+lq9vQujvtsj9TZ9N4jIoG+nte86ubOi",
-	"j83AY+saGRYyWdtlV4GPdLqROQJMB/fiOCBJ136gLOZCSqK96sKoxgrwrsWivB5bO3iupOh6kRi8BkoL",
-	"MFjwvmEQuSWyoievgDa0KTO2b8VB3HQ69hyghd+b+8WYSQi+GwoDUWFnhvAEQjKZC+OaMy0E+QHaTOIf",
-	"mFcZQgyzMbQsIBCLcGfcTyykg46MWoG5HChIcV0NEnxPwiIyo1SzKAuQsp/V+SCVWRca23b2plJpue09",
-	"iKRrjQMRfO9KBoXTshVAvxgBdFuX9VtwGqCICGfrC5EPgY5/PuHwpyzPLdu5lmqmfWo1gGP9biUjqmIx",
-	"3lRMtMNqkBEtnVwqIEbkvCodbtDdu5ATYaPUC4kwikYJce1+VmXFDUW5EhDC/Yh0hMkAUgrGz7uxBMGn",
-	"GaE2ClFKHKAGyFUi16JN81AI4WoNd3ry5+ydYMm0yBPA+JNixiI8id1pke8lAN3mUpd5XKoALH3ZmBIn",
-	"eMoIa0VIRMWDbGjEjUPZjxIijWJXAnAoJIMyKkOeyS5LKkcrIZAMJgYD0TdsJIolxsQYmv9OBLHbFcxf",
-	"Vk6gEvRL5QTWlmbKreoxvOzNLR7D1qCzKdIqYsKogvEIYyYiCTXBl17lhl9ZOErAmiA64P1+ISaC45qA",
-	"nlAXeDfNDqwyCaS1IfFMFRQsl/PItKAGLPHw3IzrUjjbjsZyeN6YQsVWC5UD4UrsbCSuVFMd2FRmOj2Z",
-	"ZKlHRnG02FLGyHFC1A2BlhDXktlmFdQlSuLSwL0AosehGBHgEWe50qYnQ/imU6uJDP9TZbLUSUU4Q3NM",
-	"uEoeHh+zaCEux5keg7MnBjWi4lNXIldyqFFG8zGBEPvg4w/Fe9NFfFvIH+BZ6iCGrgQTaWYQCMmbA0H1",
-	"J/fTLMtzh3LFrkSfT7WIIwEtd0AUADt3gwFk+rnn0DQBeFyZaUeTbJRamBYPiAM8xecFuklFRE/7qiTl",
-	"hu9PfWGvxAOeep+ey4tzK15MzajDXpU2GrjI/Gb0CYQ8baMUAlmF+Zz2QGI3XOL7PIEcSvvcfCJ6MrFz",
-	"nIQhFcInqiGecKZZNpQKUgHPhWC91pPI8NJrVVMN96mfCc5YMLKATaQ5/zBCVjPTQsJrf+FyaJtOJ4ie",
-	"BdhSRk2iLXjiALjoEFckJzVB4K0OAh8XHgnhLJyqLHUDjuJOCfJsUHJS+u1L3aa0RErkw9LK741DWVPv",
-	"AF8NF50bI8YTkzBMZKTphnoctolC2qBmssvSgkaIS4W5lGG9y+/zO4j6uKPteMbgAUbaZydQ84G4uZxT",
-	"xob/CrIE357ZPVqbK7i249G9Y2Ow1kq7G8TH3hU+mF+zjeHBfMsno6mL62lK7cL4NNiaA7vowNvsHu2y",
-	"P56+evnsz6Ri2PqP/X+Ioi/y/dOz/bdn+/Sl/eU1AJyFa3FMW1nzFthf69i17H7+tEYt+8UtytgXgzJW",
-	"To2ygmPwwAbptSK88thBE0nvIGmT4c3K2o/u23vWbs7AadAZau0zjGd4M712z8bKw+1igQHd0pO2P/5M",
-	"Ionk/Omv5UjObtmnFufXTGVKkNn+dpa2UdIIAlZPxnWKFgRoELWtuHo1L68iRWGF0rGg7uCtIX8nQFSO",
-	"4Ub9k3XSl5Xjp7Jv5cqLstpU1pBOFivlWtE94Vpn2nBppVej8pRxKy+xq3lPJmNhuGVBHaTfUD5iAeaJ",
-	"EFJTCMIrO+jcLcSZlWrWdmUbvFNz3BQIHdUK+sw1mTaKW466fYPI5SAelmKXjw6PVscuNwbGu115u/jl",
-	"bUzy1oD1KWOSS3QdLVqrOGFtlHKV2dwSI69JP74XhwKCIywC7KyCSrJsENX55eBMCNWAqj06GJw9QsJ3",
-	"UgXE+lqqGejVWcrmwpCeLsliUupJ29spRnwyERSyDDXHIEIEKg+SwQASYbkGg9sttOq48tndOw5qIJhf",
-	"qibIqm/OYr8lXevBHJRsafVntJZi1ae39x0mSusWJvl1hexgGqkVsZ+rAgqNTcce/awkU3c3Jk4AHZeB",
-	"RY4wWn0SPBg+NIDwl82RCcSbOSck2PO8gFxHFCoFI7emors2Ff3VCeNWErw/copFWG9GUD+RCPjuhxWu",
-	"zlNdcagknshR6pWHA4lCMwJZZT9gAEk3Aqms+kSALgtLscQkoWy1K96/7sng6hupmTxhCRYhQZGKu59v",
-	"BNdQUYTLlCX8ShUmsXcLvP7JXSL/+GHrFPlanSL/+GHrFtm6RbZuka1b5NO4RWJO+W17RUjU2ERnO3VR",
-	"ps36XrKoc0UCC30zWa1aAc/espyterVVr7bq1R2pV5qOVT1ty3PG+301lUZXq8mA/5FyHrVgYn/Ms5zx",
-	"NC2E1r7kpGSc9UVheCbZjM+91xLLQ/pbhcpFfTmat9DBhVGW+/mLmmEVvrpOQFd5nmO8Woc94Rp53VuZ",
-	"9VUKlTbHzvo+5saIwnaFKGGr2+Ip/6+tdsuqK1brKOatdkvysb0l7PdaMV0c8/cvhBzafXL86GG7Nc6k",
-	"+x3citoUmRzafVnnZHczvuOnJerLEP0xdZ2xT7fWpdFvFB6Mb6GmD83X6qI+7sGbVPTBtreEuao/TFuY",
-	"qxtyur844+LpOJMNSYZ0q8br6w5BYDnIBEo8By99bPSVgkyPfgF8X5wdb5TqsLOFtAG0rjlPJmQ0ofQH",
-	"JaBd6lmViFMITU+6IUIkDbKeIEfbvXSgs6GcTtCWdi6kQQ8oFH5B0Ce0pwFIIPa6SxVL+grq7xCisu3x",
-	"w8PHDKj7peFQufeWGVeWj31uixs9uEbSu+3tTZPey23vIel9vYF4gr1+XQjfol5fwdtg6iWdtkK4b1fK",
-	"YShA2FleAwGe+NhuYVH6NZ7H4vXY7OO3SM7XMZc9swf5gl/Th7aJ8V8Pz0KaEjEaRtlWc0bybg0Xq7VH",
-	"2fveGLWO0Yh4oFeTDj7Yfy6z9GOjwvQqsBaf1ZalHXZOqVlQTryYh2c0TqCGe4gRo2YyBpax/A8aQWaT",
-	"FpjTh8/1JL2owxLXJIkKatHbfRhqFK8KQa4NHMtRos8cCrohnW+33PDWBui7Lx6xjfvcmqO+3MRlT0rX",
-	"VQE2IgKWcrg4S6AEi8oDIVmFjlD8PFhq0gy4n7Z/C4l/ZqbDsOwxOg0we9XggbNKAuJMRLmOxCtGXLcx",
-	"PxcsUSToK0lkGDNYTxj3GQHCoH4Q4MzFDNWYq3lJ1yjEoBB6lHTYU+gwZou6D/ck9BDQtoTWmZI6ZOES",
-	"CmyfS5arIbgGIG86WMJx3CkDjphpU3CDytUcetdF9cQ+egmP1PoOIhHxVnU6cD1WF2XDeSiL/200Sq10",
-	"Nviu3sBNX9P2Hup7fGalw5X3xATtGS9SvfVDrC3/v+DanIJ0uRX/vzLxH+k9J/5AxCjwhpXcrCL/I1FM",
-	"azldjaB/EIuUN+eD0zp8DkFloa24TklwWBpDe2UhKt5LonyEw65PWPLhY8L6ueCF9gzE3UYsAAAs8EpG",
-	"qgCfEd5tn3/lQBkixcCqH05vGHPLIw3LTBfMc0EPETmUVhWFwCQzpqf9Ufj2bvLw8GGyBz3ySgpqHZSP",
-	"kNAU+wjnqAvk8AoAD4AnAswdXe1jkfhq2UoyxNisvqiOJ06mxsn+t2KK6HFZwQxeh49tztZqG98HX0v5",
-	"2urSJqbA0KQ+d87vUk37XaqZU4LHW9a2ZVTfsBb2EnKx/Bm4PeOCodhZqXOOB6geKhhv/yawvFT1p2OB",
-	"Botpkbe6rQPgWNSfBZ6VDSVi27St6gI4N5mMsIWcrgMXIp2sr8aC/O/BX22PIRjc0kxPcj5/iZfdRzKE",
-	"SFxA/aOyWqinRVzDBQRT0ksoYR8nmxPoXj9XOpPDqDPEc2r6c0F3FjvzzLHDmGcNstyIAktZ2dMFcwH8",
-	"j0o+AkqOUJOc4KJ94vk46g6WBquZHKCVmbxS72s69HOhphMILyNHHOjD2DNwmyGMoFHxwAUf1w4bri9+",
-	"43efRO/rwWBkfSXfXfM5hn+4VKRy5TD3JMFFe/wnL/xEXYwq5lR7GfK/Fzr6PJMppEG68cs0FJdBEPCs",
-	"YPZk63jiBS/6tdsSb9RsScLmIlzx07M2RVHatdd09PYBnADPdHwEspovBbyvpukv2QU0MyLPPczAlZoa",
-	"V8P0GgIPKQci/u6kUONJ7W5/TXfqQ1Mwi5QG7DYzhYbuWpHuyYibZK/NPNDB/jSDmT/9ef/tWdQDCHNa",
-	"/HyM01U31z5+AgCoS7OQK3VN+GX2MOEWw+AkL20I3h8R+FjUlynFGC0shI8XWejIr2KO8Gkks1cE7T53",
-	"K/I6HjSfZPvXYl77rddnDG4tfut1oa4i//gk5wZClhD5dCqDrR8jl+hjI8HzWgL7C974+OfH/z8AAP//",
+	"7L37ltu4kTj8Koh2v2M7kWRJfW+fOdn2baYT3+Juj5Ox+idBIiQxTQEaAnRb4+mcfZp9sH2S76AKIEES",
+	"pC4tz3gmmz8mbpEECoVCoe71uTEW84XgjCvZOP3cYJ/ofBEx+PfZt+/O3yb8LfsxYVLpX2Qyn9N42Tht",
+	"nJE5k5JOWaPZ+EijhOnHY8EV+6Qapx+umo2JiG9oHLDgTSwWerzbZsN8IxunH8zbXDVOG5czRiQbCx6Q",
+	"8YzGU0ZCSSaxmJPuPnk9VmLE4naj2QiDxmljLqetbqPZiEXEGqeNRLK4cXvVbMQJP9fP44TDc6moYjit",
+	"msWMBvC00z05CfbGh63upEdbR+M91joZHXZbB6wz2aNH427Q6zWaDSVEpKG8ur1tAh4uVMzovIADTiiX",
+	"NywmYkIEZ2QRsrGDkEZAFT0ln/sNtVywfuO033j77tXg4vLs7eWzp/1Gs59CBg/XgQ2+gqXCJ7DYfuO2",
+	"z/u8PNvls79fDl4+u7g4+/YZTgufm10ozrpPu53WUdAZtY7HBwet3uRkctgJOnR/dISzigiHpVKGUlGu",
+	"1pv4yetXl89e3WnqgEWK4sgzyq/JUiTt9SZ/9urp1hNXjK/38Pn5q/OL73a+iQ1NbedPQ0lHEQuKJ06y",
+	"+COLyU2oZiJR5Ow8f/YCTXI0HAT282YjYIqGkf743JCqJDRmRN6EajxjARETTblEzUJphtfnLMYTPwhz",
+	"J+aAdjqto06n0zrW/+lk/wvMcUtk43S/c9JsqFDB4Tw7Jw40GoON08bDRSxGEZvLhy6wcNDOX4ZyLPgk",
+	"nCZxcf3vFhLOIInZJJFMEgVcQ8N8T5JrtiQiJnMRsMiPlnluaAc3mvucncNQ4Zg5w98FJ919BycHnV4O",
+	"J0VQfIjJv4PYeSXOYBMLhBFFRIlrxiW5YVyRkCtBYkal4CGf+pHBxQDpwYOIRLKA0CgioZJ24BGbiJiR",
+	"UJERm1JOlDD0tAVqegc1qJnSj4xwO3oFbjLoES+vP7I4EjSoJJlQEpG+o+lkTDkXejEaUfok+NGUfVRD",
+	"MKsH34Z+TuAbFS/18WicqjhhLtb2cljLwenDmPMCouxNLJQYi6gCYZZZSDFnahbyKWGRZH4kLexQ1Sga",
+	"xeKaIbOJidREmg2ccPZpwcZqOzQd1KMpT1wWUsLiWFQRV7ocRNTfEqFoHkuXQpA55cuMpSpCiQrnFQj6",
+	"EYZwsXMjcux4xDQibuJQKcbJRMT6giM00tfKchusjOqwst/Lc2gAD099sqhACi4BMfKWyYXgkhWvJy1I",
+	"Rkyx7OymuKBKsflCNU67zcY4ZlSxYEC15Nfr9A5b3W6r17vsnJzudU+7B+1up7O3f/BDo9mYhDyUswHy",
+	"ssZpQyqxSH+uHuKwvd/pdbtHOEQs1QC4WPWM+3vdTqf3g5Uw15EOGqkwO9joG7ifThtiwTgNH04XqiWk",
+	"bHV7nZHDFBsWlXCcw/E1K279Cuk1ibn79t7o6Kh1RDu91vGkw1qjbtAb77H9yUHnsNFsJCDGa4oFZoXI",
+	"ko3TTtPCEQqe/trrNhuLWMwXyvmpp8nNXDjZ97d5enn20SoZzlG6ESg1Sy1Dg/Lgkk04iM3HG2HZJTfG",
+	"4VqY0EiyZoMZGD58xn+mWovRQyi/zk4ASJ1aJJPsx8Zp97bp/QiE0aqPeloziahUA/NnDiMrlQqVosfR",
+	"KuBgn5Jep9PRAiqAdEqkorHyiav4QEuceXRuJoGnVLiZkAv0Dp94KB6Bwr3qawTr5YTBKVkHqtOub7FG",
+	"UWj27QZlSoOR59cev7f++K4+svb4e+nWBYIz72T697tunOFS/cbp537jF9r1Eu4Ngpr9RigHNOybK6nf",
+	"oImaiRiBuw45zqNfuNXDpDcF/FzD6PH93HVhaF8sYNokw0GOefWRe/XLnK4Pp9WqZPbEFtjXa16+7T78",
+	"33X373rdXQGtXIZzJhJVrYrIMNJXh1dWVObjalk6CAOi1QtzS4QcJM9tpERaLzvv56TEDDCffGifwv32",
+	"5vyvbOk5Kdds2dTwJq4m8eFz3RHpnZx2Om0NbK9TJNiD1qiniY/u77dOgg5r7Y+PJ13Wo3ujw07DXLta",
+	"rC0N3O2cdnun+/vtg063t7enB+Z0rhf1no2InMGxW8RsEn7Sx/B6cPYDv/w0Ov8bu74ICqbHZkOOxQJM",
+	"moZ25amW21NSlqdasNcrpmGj2RB8MGIzGk0aV1pGgD0dFJfVYa2jcafbOqYHe63e5JAdBPvjvVGPNpDG",
+	"xmMm5aUmvKJmommxCaYRCi+hAg86RfeAzEOeKFeY+NzA15CKG6cNtvzLbPTtOHwd/uX83U/n3VfhuTyf",
+	"q8UPT84Pz//5v//9P+3//e//aTQb7NMijJkchLxxetLpaEKaxEzO0oFkrAb4KnIjQzUjRmOrt4/HIuGq",
+	"LP5Mi6djffpIzUmpwDfHQzSN6Zj9l7Fut8diXiKmY9bdbx2NuuMW7Y73W3vB4agzPmFHk24n23KEzYHe",
+	"dyGYdW1J4r/QEjQdPaF8zKKIBZVKXSqMqhlVhIuRCJaEMxbkLSZbXniohmf8b2zhyTMmwMPt13MRrnmp",
+	"OYv5yi61TulO61QrcE9mlE/ZGyrljYgDvzOICzVjMVmYl3KHN4ljxtUgfaav+zhmY0VmIpaMjDTxxEvN",
+	"g9mN+5pUdBExrQZRM76WEOHwPRH8I4sl1at6JZTmhwu1lsF47HzpuYHdxwMu1IDaocsXciCYxJsY3kGD",
+	"sTvANndyzzWl9xzzlbtkZ1a/xa96GYA9OKHZmffuqV6kPfsCUMfZDZOKAGFmmHMGhHu/wlt4Yy5WZCR0",
+	"rCTcSaGSZJxIJeYszl1L5ft462s2g/AlirAVIJr9LfozN/BQZjO9Eso/zXMRk7GIIkanSf4iziZ7HEZR",
+	"yKfkmosbtItoyhKctcl7GipAnJqxuTvhJaPzinUpfQas02jO5iMWS7JkyoNuM7M7LiC3YmT4UdMjHemx",
+	"KSch/yjCcc4OGjA5jsMFHLjTxjm5odLgMCDqRku0ej2Ol9dS/DmORfaPul2N7ptY5EB7J1lcwY7KMkTd",
+	"JboGaypd/wjCezaaCXHtheIVuyGGNAnlAUl935W4cYVPuowE1RBNkigyR9wh/ra5ZTO9LP3lqtlIYr3U",
+	"mVILefrwoR6y7az4oQZZPpTJYiFidzUBnuCqo4teti0Fs00Edz1LSex+er18810ojv7x9O/T7/fnf+mM",
+	"f4i7o/fjf3z68fri+DveUy9uDpJn4ig8oyeTb//5t2Dvr78luT7bBUNUNdtwY97YUkauIro8tOPaPVpQ",
+	"rVmlMmqJXiUbx0zDcjOTbDz4/ttZdP7dq+gfe3+JgiePP/4QPp6NwscR+/a5Gn/7KXrx5Oynl+HjkP39",
+	"b99sTO2LYN2lb34wzN1Usxn2+sqd61AuIrocGOo7Cyh5IT6yiAJrZJ8UizmNkDzs9y3N5xpb044Zxa9U",
+	"rYK3nnr2XBSOHYz8wsus0Y0yqu10uq2joNdrnbD9SeuAHo6OxsfBCetM/suC0A75RxqFQZnkqz8uBhw5",
+	"KDdSRR7lj5cobnqQjTZP/S+QZzPU6BVuHhS1Qt/qtVGyLGs59RoFGGpTPG+swGgEPX38jtOPNIxQjStK",
+	"lwFVdEQlrCsQNz5xPBgNEmeIggyeDpBJ4tvGJHQP13a3P7Wz5iEryeAF2AEhTF6DF8zr+NECdjmqLu/u",
+	"OSVa67R+hv2jruulWAgZaq7eb5zqJ03HlVBgm2ATl+MZm9OBVhRCYy9PyecQ3hBj0N6qLfAZc0U/xViV",
+	"jPmWuNFEv6VDQSajf7Kx2tj5oVGD8KSOhiJEeV/FGkcuDdRKd1OutZGfXecjYGpnLEAv0+UsueGcTfQx",
+	"iNz9aCnIEFCBRNzP9XnJdmV948k2lhA8WcWb//aq2ZhpgczAmocdjhveFpV6whOqNWkSCT5lMYnElIS8",
+	"cIub20azAz3iM33dXNKS3fXMblPJ9peyMripBgq+zfOxGLaVcvsx6Gqo87GW/orQIIiZlNuE5p1UheY9",
+	"yw1NLGAlNubCDSgwt/r5Ux8ejKEGd5nMqAmjs6IACX2BVo6gUEZQYchQkjGNIq07zqjaJvrsqBIjGZA1",
+	"6CjBqpHynIbrW1ETa5dKo6K+gCk1H5dVuNl+c7bUCeD3N25IfS7iURgExTPzSliLTigJyJjlEzJJPy2I",
+	"QIZl3MMvHUEoisQNDLmNMJSP53Vkn+cOHKWjkQGpV/sd5cHrycTLeF+wiSJKkFkyp1wWIn7muGR9LGAc",
+	"RiM1K0e8hloNjnLmupRcxDV8eh6w+UIoxsfLc/4mFlPN6cpyqKRzRgyKmkSqMIpIwgMWkxu69GxGmA07",
+	"CLk+Zjiwy7TseA4vd6Bp/ZUtwRGcn2ubrRrXRvq57M2ZH6KlQ04c0Eu7WbXKAmJfhnJO1bi4QTADcLsb",
+	"KjG2UNP4ynBSd9a5HTpH8x5M5qawvgKDyDuTv2uDL6LQgbAWf+l7gDyON0gRYxOaRAqtvTau3Ycg+/Xm",
+	"y9rLhV13XEOrufgqw2LTWXEBoD0/iVnAuAppVDhT72PBp35fkF0DDDAYOyMU+Fpe8CFo8E7HTK3B20hE",
+	"Bznm1s3ZmzVYJA+WBxdl6B20ODTisaWmxyKURAmUPWsw5BIR2l4ducjHUQRnBAbThNTVPLZ3cEA+hjIc",
+	"RYycXTw5PwdVgo4Vi+FugD23CVkwuRJiYOAK9c2phWygxSich6px2js40NI20ITGTAEMTMbaImA525RO",
+	"eVPC/NGr25gi0pzNeUNjOmfKY88Dmv0xYfGSLNKXqjfGfcfh+unPei8Sfs3FDdfEqwVhaiaBIf2YF4ka",
+	"iMkgphwUR8A+wOQgXyPHQT7+vAXKO71VKHfXWIns7CUHzW8xFsQToKIVJal1STwFGi8YoFuNagwoKfAH",
+	"E21ioltCFHoQbINuGHbb2Pla/mABqsQJvuDgw4sIBN0ygxT+TTGRC/PZJSI6+18AETHlVkvPeUVjMQfL",
+	"luZY40jIeorIRsmdPqMimvSbqUBTSX7YbRBBqzTGFBEuQNXYyN7SKHlBpToL5iEvS6QRlYpQ/SyUKqZK",
+	"+FgRhLfBSyUBKcRYh/Iw5GYmNH6MsWOb48GqkPHCB3QJGQ7UgITwI3sDGlQZC6hZmYABJ1vG5smMCsL5",
+	"fEH5EvR48OiQFyqoN4/3Osb65TWPH4w73dbRqEdbJ0G309pnR5Njejjqjfe6wJulipOx3k2tcbyOA0iX",
+	"moULpLq3QikWB8bzHnII5b8R8bUWfgO6hLt3EYsgGWvA9HZZuG8cX2UyiirV9N7x6X633ensd7ugd8dJ",
+	"hE6zt2yS8ACRBVK3opPJKZlRHkDcAKSLtcFPaTWmKPwIRmzBQd2MQ8aDSOO3zrl2cNrttHu9zkH3WM+f",
+	"Wgm7sLNies6fi7ho5QZL1+uzRM1Ir93R8M3dbZzGlCsbLOjIkGv46BOpZVTwRNGA5nz8KUD+eAFJ/nLx",
+	"+pUvXKA40BqA6Lle0kgvjPnDpbTGX5zQHOq5/XBgzmWR3UMAnmHzWtjT4xiJL+Tk3eXz1vE2LK5bJQyk",
+	"KyEZQKVDXYYakMDiaX38SJAsonBMVU4TDLkSm3iZjPvtOWPBiI4LbvNzRWYsWhSvk/k8TfhBDTVUTc1o",
+	"TKZCPdvYL7CNbQLjY6pCPm2cNiDjruaQ5Sdz1iurg3F4AHFVvsSEfwvXY9OzUBoWl2g3m5zZReJNs1gw",
+	"GksTmqRVqom+bCiJmVbKMf7uZhaOZ/rrmIz0ODGLGJVMWmZvGfwKBLlG1k2oxyAIjT2b4+fqttl4xW7e",
+	"ybIexNmN12dt+WEU8i0jkLseD/or9knVRA2eK0k4+6SKYUc29txg9eSk1em2Ot3Ljj4rp0hvhbgf0jOG",
+	"/186pieNTi37wM/InAUhJZqdgrwmFixG+jIiLMoHPjtZFtPpc4yXBspyRdDNBLGgzvTbXBnHuSvjMLsy",
+	"XqXBqVWu8QL0Bk/PRcKD8k2pZixmTa3N6JXoMycrEDKBAXzONS7Q6qj/3mateZ/Rfn6tdlrvMvGhWWE5",
+	"RoR6QhUz3pUnNQo8YbS/3zoZd3qtvWCfHUwOO0fdY63KWz6HEYrNrcJJ6xnW3ul+tbS8F3SO8eAf096k",
+	"1WH7wcH4cHREj09KHD2UAw7I2JaBITb1jl56K2JcaIGXzOhHRmK2iEKvNmloYqCqSmGYeGdzvVvLbOaH",
+	"5EicKb+8t5WDdlylT5kVZqU2KkissAiNnDc0kbWxqS+YIgHTQn8c6luLhjkKtMF91u39BqP7LoV4oS/K",
+	"QsrLRxaTw33y1/CxB8smMHAARkX4uKisgkQ7p0vcr8ODg71DMloqBmUV5mIrE34np6V2HQ+WWQoaXw08",
+	"JayWgQYsMB5okgMCqHAjIXU0yQLf9bu2aKLEirMGUl+3t7d/cFgO2VwjhnoTBymo5FaIXQOYVGnMFlkf",
+	"sl0v4HZPO0earfS6GKIpWTxYP63J2RhD8E+Rroumd4hQV4KMGBQg8bjcByZysrPG1lQFNo/36oJmtTAz",
+	"sLOtMbYP00irJgK4rVAjM38O1o/gBbyZiJlnIE8FZZLGgCVCJ4oZ/7QNsgHbwlRwn2xi3xkwM25ROokC",
+	"zVdh8NT+ec0WaA5OZ9A0tLWZfP+om7eTwxq2sZPv5VTjrqMaW/SRbJ1lTlLEBeA9Bt0KHmDkSOH6EnMG",
+	"XFEf8wmVflfEwhllkAZI5DDthOFYt6gx0tzZ8td13KLuekgWqlHChQdgREfZ/ndGgphO1O/ewHcXm53F",
+	"0A6NdrgVb2L2MWQ3Ba8umEpEEgWWhaK73RCZu1MVVR7/IRJYnkYFhBQRLGoRYK0TmgpSxETgk4DJ63am",
+	"N8qlVGwO+n026hqXYbFSZH3QkQno8SLGmmPL9aAiqphByHhmGFP5xMLIqVG3eFyNwVuvJ30HrDlZkCKO",
+	"vY2giRGbPkET10ZcsDxntwB6hpQLplTIp7Iq5WCdM/zVHrbi2cqW7Un8RiTl875/Waa1lb/gC/oBrjS6",
+	"EmUzJSoTTTMVioDhZs1UmlscvmABrrAlbWkIdi21er63VLEXWsjwcQGoCmcOJugvgnvNNzFVbBCZUfJc",
+	"QDIgy7mIWTaShgh+hri+7f3a69WE00skGXQlZpCDHnDCAjpWLPBmwpw5u9tM81BvQO5TRNK8y7vK+FFn",
+	"Z2vWW7M/xAa8q1/KZG0n9BUe6fROD/bb3e7xHkbLbmX9MAEWlecJowGMxQLdwKWafFUFO3D8KeNM73Nt",
+	"vr9vUPthZj14y/QBrjNHgPs/EwuwyJozqr4DBll8fxdHVVqg9guPrutYn2rD1v7PWbwTZ3GMqN+t6PlW",
+	"ROyVUGfI4IobCtHNgCtKpALNz6cT6dew3oEZxuGtr3mEOXkwVh/EwX4DLE8jRqi8NgGk29qID6uCpvXK",
+	"sqDsCpZaBFyj5ILReDx7y2QSlXOMjG6nt4mWk43qS84ULTqGfaaSvOThYsEUDGOie60zDsq7rxa6b116",
+	"0XL2lrH7iMIMDGMxNlCYYgNaIfCCWSwdcLW5ean5eZMrwyAy2w6/b7j+LlmJfcc96649h5twJW68BSx+",
+	"L9t2Bccn/sjix4lcVghqkZiGvE5MwyjswUgP4UppZUkvZmBED7cKSe4er518imsiBqISG3EBRg4CwZYl",
+	"5hHRhRILwzwUi9hilrPlra5Y1c2lhEOJHwt4wT1rvjwBY+++/vJor9Pp7JeNpycU0q8PDlrHmrIOJ91R",
+	"j+4Hx+yko99dwHB77U67291rdx729muLvHmmAypCD9lp46X4KYwi+vCg3SH3/97tPiIvQp58Ip+ODweH",
+	"+w/I8zBmE/HpYXf/oF3DCLrHl73OaffgdL/TPjzo9vbyKLF56lU4OdICYRdu5oNuN4eTcZd2Wp2jUa91",
+	"NO52WidsP2gd9GhnfBTsTQ7BoW5w0umeBqPj0/3T04f7x/VIKc+XQ8pTJq/PFouHvXaX3A9fXzwwRymc",
+	"8neLiiiezWMG1oqhAiceOlueeCqtnZEfk5AprSjxsqcFJVNQ3LrNBo2ixmnvqNmYh1pe2dc8VoiftJix",
+	"12wknEoZTrn+s9stTO1R862Ph0oUlohkjIR5vf934+xZxKGIQ6XXPguns4bnfqBTECRHpnbQ1a/pDmo2",
+	"DBseyFDz9PrlIW1DMqYnRPs5+MVjxnxlE/0HGufYzwsFtaUV+duD8ZPzw/Prxd+/f/KXkzbb67THvYiP",
+	"5s87wd//EqVFSx6aCJWH62z0Qxq2bMXgP2O2Kep532wHxG2Kp5BP10xznVFJ/plI6BiR8B2kuH6BvFJp",
+	"1/QbTy299FSTgLJf2JhozVIvnRoV1xZHqXJtYl2xQRgAL1grHuyqWSw7VssZOqVISL1qH3/WyFhTlPlN",
+	"LVlzK1/0wZqF2H5/AQiphrL1dVMceovoAyOiYNJK0fIJv3pcZDbVDnlOmvHi896G0gzziMQMkllChYay",
+	"bawUoyov0KVJnrGglHSLPKzZyr32CX0O0fw4R1op5PToUwmurGD7KLCmM4YtQ4bA3jlnyO6bIDGTIvr4",
+	"1eQNbYynPZdtvA/VzB8+rp8QWlkd9XfDOnKu6X+PaPirr5NhVipWv0896ivaAuAHWnx8y5JyFydD6Ym3",
+	"PAPWgIkZPq3JyE1LMmDjuDY5VzJN/U2zUk9NHiKhU7pdNuK4KkcVFkgAUv9t5qwEiFKIl5Qvz1A18VUJ",
+	"CT+pmUnhrqltoIQYzClf2jA/6TUc2ocmAtt018Miy58gsWv3tUBcD28JED+KiktxEIXaoKywrIKYIs0r",
+	"NUjKXsnHBJtOlxC4JstDEnDUQ5EmuXNE5eyt6YoySKvxZN8BNMVhVaXpb8OP0EmREmtcaRJFp9KYY/ES",
+	"IpOQRXnPOBqp0JfAkyiytTgH8CpshYgDCHeEGpu3PutN0VoDjRsSHmCZ7HfnT2ZUbeT9ra8OvhFPdS7n",
+	"q2ZDxeF0CqvJnMot61lxgV23O/GWoHzOtx1e0NjU8Ct7Y2rFA0M38BXEoRai0rL1ymQ0D1VhrUZu265l",
+	"WF1XsC1b8prPXjJFvVUWoYlTRQddmLwlFVtUNtnVaGplQJrCj93697PuXNn75e7BdxyjvvkwjMF4sB7U",
+	"WIWtHhP4zto437BvVk3bLHf3Pjx9/erZFda9LNDi90f/R43/ltSI/3zr6bb2ldHpVqnSm90WuFB/DdYN",
+	"lJZbz/2yTseEuqul+XnDNm+etUA27NrJzLfeW9KJqayAN+0rjzrKO67nZ1xBiYBSZmhafqYoXSaF74rC",
+	"ZZYdyxkLbOXVtIjONpaevSo1BHJhC9CUBMgiwHDhcxMEz4KXLAjpJXzkYuBNRENeapma4iD9fABpvlhS",
+	"ozJPOC0cqWVqTPW5W3bwJJcscpBhxFmYM4UfLd41AHZAO67ueWIk1GIscd72DqcfpV/pjlpdseI9+hZt",
+	"xqzX613K2SqOLL1Dv0U7I8Ck6BQuTuPxyykBQTCwIrxIlBYP85F5aK103Vmud2IVI1vLoHiVraiytPJj",
+	"NhZzJr35zaVeKjhWXYAoxO7xrKFKk4yWhVrCWQcKNQt5TQ8JBN9T+6AuhqFcB2aLzmtp3YPvaRQGtCr9",
+	"64zMQykh9RfOTPl0f0y/r0j8guyxUczotSSUxEmUpi+PBVcxHSt/Zp0+5Sa008mdQzC2KevXqaqkmWGg",
+	"JmGsvEyNvPeMXr9JA0hKLcjngtfZZ24YvR44z/MJOE59SUblUuu208RU3i5jKx9o6iAsHX8bnHWrcKYX",
+	"7i6thK/82hBXv4NWMl9NM5h8gnHoawYc2ORjTztgm1/c3Si/uLZQN7zbq85FrvFe58rld920QlyCeyRL",
+	"iN8i3/iqhMDl+1DN/AZX29CPUGXK4WJ1fRM4Up273Uubv+NJDRIUcAZz2Tjd6zYbPJmP9CHt6oNpo1ga",
+	"j2lAplQxLPgMil6tuF7K0D7o9LSgnZuud5xN11s56qFn1F5nX3OQHVLL4W+EWjJiweyRcv1viDGC2jCE",
+	"xqwuW6TZSLgKo0F+Dc4UF6ZXVdHkD7Z408jKlTRi9jEUiRz4Y8D2fLym0A7rb+8PPgbfzqJx+PinH96/",
+	"Wv7w979NR71/TP/xfn/6w99ns9HfH8sfLm6mL386/8ZFhofjlBj4h//j4H4ODoIfFjMGPCKTKbfh01uf",
+	"aSYypTRHXQLPA7n/9vkTctLtdpqaSuBB96B90O4ePgCBAUHR0uMC69yFgj/8pwTXeippWe8DdFqB7Gn6",
+	"6QXjUzUzlZbNqZIqttrEs0s69YNtUmq0sHdjCivImbjhTUybMeWHtVAlYh/4x+3j9l4B+H5jr99oVEB4",
+	"uK+3WykGgXD/r9/48If/aP3r6k/9xn82iqA3G59aU9HSP7bkdbhoCQCdRq1UdMJOv/kK88gAUEjOr/hN",
+	"zCAPHXSmOGHkZgYVdbMKqJbFYxEdwmgchVlteFuc39RuGRYKWQ9zeChuk+1nLUTEKN9ocS9Cfl1ezbCf",
+	"dDp74ySO4B/sEYlZ9E0fiob0G0PcruPe8fGDZuYpXOjDQ85GgAeoqmzy/YwL0dlGGN1Gkf4Z0je/Oejo",
+	"n3uH4ySWIv7m+sdectb5ftadfzv9Pugu9+ed5Ojm2x86x/+Y+ICqoopeZ//4Lrv/QuBh8RP5gqpZSuFg",
+	"G0PmkV/vRvGydzyQaU6wp6cn3FCgedEoYpBfxwMsFEgYHc/IQkTheHlKhvEwn1ASsYlqYutQEWvNbc5s",
+	"fuBQDY1MJPv8PhSCaIVMTVqaF9JF2IqpYrDFLcPwHrT7vHCsMQHuUfxN55H6pttYf8mbbGWKmjewTB+C",
+	"qHIRgVlyskmGPzr40Gu+SddM1lyyf8E/ftPtdB7dfNP7UktmKl6eTUyV+fxqL8wClIB8Idfz77YhgaxE",
+	"mYzHrEDWXRfkiYjnFJO91B7YoemncJ7MG6fHh1DEdR5y/LubrkcDi7mT6y/I43ysvXoU9se+ePrXe9I4",
+	"zoltRpTfk495smNcA/tB/3zlO2fv378/cyylfkDGM33Q+JQhxzw8OnAuuOLl9pjRGC4EGs2/6TeMrNBv",
+	"NLEXxjf9fPF1YHnbc4rbZiMKOUpxZ9++O3+beFjcmanVCNWqzr5tvTvXIKeyx7mWq+KE6+8zu+xjESzz",
+	"pVca/2kvv/ZIBMv/eOj0H44THKb4CljU1CxmNKh6rteQldzLQ/6W0cBufvplCfYpU04GAbgKsIOANJGG",
+	"9lPUF2phqCJI/N3Ack86fSHzsCBx1oDjhtvVQiLLQLwIpQLvkoMOWYYhCqWDELkNCE8oH7MoYkHVzuAL",
+	"JFTl6cfwaAc78mRGlVMAooaooUSOIuMoZNwDkWQ8SFlOmcTDSspdh/gLkKLzugbWjJeRoxWgfn/0hYGt",
+	"ojFj100jd7M6RNVI1lTnOEi3ILqnLGKKBZfeA4gPvQQXwKNLTNIozMrofJ05HbOmd1qNEFshr2L+96na",
+	"nAchZ6uogOIZD1hgUmvLMDzDwgk2IMoEPZbhYDwdowiE+cYPRCcFI+skC9IGFI8pw/NcQC84kJaNU8bU",
+	"82M+9ows0fQ1LfEClGpKMKWmlRQuWQcSXBQ+nGiqvPvUrydVfPCNiCJgyVjZcBUzrgJlTY4IBY2zhJ2i",
+	"JEjj8QyOauhlgvrxZeoBzEPwo2dS46WxnQ48vAJjbbN4Pds90IMGGKHEzaw37D9tczWcGX/OpfUW3sg5",
+	"JaAvQCVe4KlbaTcXHAtHKuRKeJE2zzoObMTRurBjZeaNnQgqD+AKtqzpzLJyP6Xdhf2+onMWuO3p8xC8",
+	"gmq0jo8a8pVta7lw7Dn5i6xQVwmgLMa8Chx2U3XoLhSN1WpZDLX4u8lir9hNtQgSOJVSqqbPpI5t5rYl",
+	"vn0Tc6EqZ4XvtpuykL2cn/lbpgg1Efk2ZsHoY6matnJH3Bm2g5FJtVJlMEf7S2oOnTxIlUJEEaZKSWLK",
+	"1FZihB8Qt25xPUDWyVgH0dPMEemHzA6yEsRPKmty7rlNU1Pk3a7Uitsd0mwk+xE6MpT3F++YBVWzduFx",
+	"vrBsBT4xwdqLxje2lmMeTpOSXUfwpRqqJaO1fuC9vxb47A5z2xJgVUs3L/hnx2fbz/7WlEqsxDfWUvTi",
+	"u9jFpzh9rpBShcI0yMFRLQVCfUMNDzK+JpT/0fpeKInJxPdfjzsFslwzsWDLoteM0Bu6zNVK9NiCYKCq",
+	"i6sWpAwU68WtZIoXDEJls0ytEhA4xCqGWM92UoAgl8x/oaUMB0sgZB1zK/Qsk5iW6VoFKa9YB7EIU/55",
+	"VtBwFbJusAjGYsE4C6rx5tRG3EoZfctkoiXBGfVyOv3QofV1TAMxfPTu3BjXtrjzHZh8BhY/VPWWljxQ",
+	"YGrZAqyP4poF2HHIB5Z+DHBcs6UPBP3cfF26wBbh4JqtIGuhaGa9yKIOimAsIgr8SJrgAw8oMFJ+oG2I",
+	"50KJxaKKePRDZ5N8pgKxuAuZ4JfVfNpYcev09aIB9/Hy/OnW+vplpXNDMTr3XlvbmbEumVSr2Aclql7W",
+	"U44Mu83eVyng6W1tgjW8y95cx05nnbMIqnB5580zzZCvBsQMdwdQtrJU1c290lTVLILnyLHZkyw0ulKc",
+	"ewL1LwBJ4BEtw4nRNNvLdAYA/9Ew04eV8253POycFQTqLLqKMhIn3n4b0jAQ2CjxyvkrDWhJGh6/uSnF",
+	"TF7JHpz5K1XTxA2p34o9+NeeMofKlU+Z2m7Zq/XxnSvi+Znzcb0VBr2sa5Zf0y2PdXeIlnXMckznENwf",
+	"qi9oDrBghWoWxPSGV/Ej+4IXmhvzcFtmdFv8Irv2z5/6723HnHRPEtSeoF2QZrVZl8iCgFDn4v/PmE0a",
+	"p43/eKgVRcG1VPIQn8qH50/RIQwSYiVIb861eIngkDO+JJirJBcMs5KgFcq7d+dPseo/hg5xwcMxjaDl",
+	"r2k9B50FqxaUSaN3XYy+y96IrGm7Jx7L9kFSgkwFERwdTG3y3tT6D1FpM92kRmwa8iz0znSDcvtA5UI0",
+	"OoUGT3aFE+yK5I+GOdx3o2FOOp2j7slJ72D/aL9zctJ1AmM6dwqMeQJhc3VBXws6Zbhi2SZao+dYGkA/",
+	"G74I+fWQYLSSVWPNBxMRs0eYkActy+Y0YCRZtBt+bGD8XlU8U7d3DEtO/87FbH44a/1AWz91WieD1tWf",
+	"7ha2Cda9ikg4CKsVtry/JBTXajv/VS0NG3q5KwvYhCaRapwedJo1MVC9HUZAwbpQnPCd6/czIbNuaVAL",
+	"misWuCegSRS8pE93FNk8tjZJK5DBAViKBBCiN14yBgVQuAnl9CEnE2U2OdZrr9wuHMO3y6sOxzMTI50t",
+	"ukkk02xasYCMlpCRRWUeEzQqhIEVosCbRqzDJIOBLfJWgQIArpLy9zs50t/Lkz5t/TS4+txt7nVu+/22",
+	"++f9Zs3DB587ze7J7c5CnL3miJcQYw5mvwkEMEtmIgtskCDYlE4LUczXbKk/mkGJHEnYZMLGWOC8Tbp6",
+	"mN7BAfkYynAUMXJ28eT8vM/HMxrTsb5WmyQIJxMW2/ZeTMsEZpA2uWCMfHjLlJZrru5DC4mHMf5p4kth",
+	"h5CjZVtUiKuuDbusZlN/aP3rruzpfPIS6837cI03LcrWgkdLEiJHHj67pNMhwZa5hk1L1sRr+yaUjAz3",
+	"u71hmwz/CG9RvmwTMBrQKWQga1ZnoiObRAoU2yhYmmOGiZ6LWHxakjnsOMhy5P7w/UOIvB82ybDf2GtN",
+	"fwoX/cbwAYS205xHj85ZHfYnLVz1uiziGVehWl7SKQYgnU9eCc4qEHeZIchGZGsephn6qUYgGtWlCqOI",
+	"mJrozXxkfijJcK+zP0w7A1HMXi1nJ/R5d6/dbfce1C9WQ3u3Fb+gJgqlSoYLg1xvHexkadfdNNWptGB+",
+	"SkxUf17CxFj6U3yEKWL407CZiQf5nDcCYV2YbEpGyz4fms/Nc/O9vlBGsbiR0EtriCFCIonHbAj8AyAb",
+	"aQ4hWTTR8qdejBW+9LVj+0Oj0a/PQ0nCKRcxC05di62aMW7CiQBisFYqGmv2DuFFlAxjJpkakhu4+MIA",
+	"eBJY72HFpFOzj3oLWgB9Cwx6m0TjO9t3zv+WePWntGEvlWSYm0xvgYihbzQdszlc6WJSQKVCzYvjPW3Y",
+	"Mq4Bz74R6kBHloaTxAywqa/zbOFFaSeFPdhk1YYJOsgrIMCgpV6QX0XWqaS/KZWdK4uJOYbyUE6GQCbD",
+	"9peiALvUr4wEzD3S/tL7X1w+pB3Vy+WhYvOyWE7O8AcxgR6U5i3YZJNOZU98l7wMHwMFsU/qFO9QmtYy",
+	"MNoORp/1eZq9ROaMcpNkF2I+j6XAQsrKQecr1hCM/7XqxjASbp0RwvHU3lFnRwNLFShoZ6mDJLPE3BEQ",
+	"43OtgsS4bL+sKcSJpb3jai4ZnVctRTE6/7LrsFbzuy6iUonNSo5/4YU4OuudlvJOsrhqIcY8/WVXYk3a",
+	"d1xHwURbtSRrof2ya/LZg3e7vgtTOqC4Rqjxk5nXrVoL6oP+ourKNKUI1gXKD40DZxX+DWZ+GfTfFeu3",
+	"WXkLYyr/WyKwqFta2PxzLi/dVJH5E+SnQ4MbuHatA/1H+7lvavvuQzvNbTPf4nbVd25TXQ37eit9Y6r9",
+	"w3I9iYAm4RZklfp+uk0isNow1KxOFkZH55aPgDhE5XUWNntqFCFoH0f7XIVz1oRS1qZbEAwJfwd0iZKM",
+	"U3sglzHsW6N5N8NMw02mbWXZtGt9bF63yamtNDu19ussj/U2S3R7JdQFVjLZnpiCUNJRtAZdnJ0/ta/e",
+	"NhthZkcahHywiMU0ZlKuHMWxP53zN/ar22aDCzXDZjqmYdjKoV7hF5fCxKxkDRnGaQOQ2gFy3UJ2Reqx",
+	"5S0zqBpm61WcnSPd2ihHrZSvWfpAj5dAZ/4bCrEnLu1uT0KPafCtKbOzNfHMQzkWfBJOk3gtCnqZe/8W",
+	"Aon52ht+dv7K2WsaDmwi8xpfvrGv7oylQbh+sjAx/DGbAL9SWcl03GWAlwVEijlzaMLcP5Q7EV0721en",
+	"bt8W+2qzrN0jfs2Wq482flewpWteYQZMPcbrDvUm/eBWq4qRVh9ZMIiz5dWO8tJ+YfGxs723J3cskiiA",
+	"jRwxsqCx1NcXJSAVkXS5eICvORR/gZOfPYImx2CcgAL7pqkBlA9qN0zK6SuhbBGuLbfUzUjF1sbOeLU4",
+	"fOJ86cJRuALmoZxbq/S6/P+l/ea26amiuGqgUt3GnW0umLyhaYZmulIJEUDlj1wNx0dkiEUIh0TSpSQ3",
+	"0KqavEY3gGtiICMWCT6VWPcG5VTFPqn05Rwj6fO0/CvuEXIUdwPbWFJZU8alEC9obDrZbU4WpjjUQAkx",
+	"iOw4tVh/g1+k8+4W6aEkAEaMQiEYsfAUVFDhV3MavsylspoUyJmExvTgfszen7FoAYh7NqdhBLEOW+IK",
+	"8kkHyo5Qix1nst1KU47wn2mirKWnIzQIYqgKCkm+8SgMgq0XO3G/r11qNtPOtj4zk0BT/GzvIWVcLxku",
+	"D5WLW5JjsWCSBEK/WpAh3r9/3yqWaKkTJIoVXQBOIyJehnMmErW9pKiyAVZIanaqL3WmwsBIXlhZghMN",
+	"2u7EL7+Cs6UktlslaxcIPfuVtZZzrljMaYTN15/pK3hrMRdHWkMYNS/uCIHgD8lSpfQ60EsViamJFTGY",
+	"cwNMwgBYnJGMn8Qs0AeVRvKOUv44P9I6Yrk7+a7V5pWMHkQxW8PgS3C8F1Sqs2AebnuJQJostQPU4jOb",
+	"aidofCUI42ChITB/KFUM1SVvQE0ZYRk7IKNUeMGuW1stNJOc7CCrzDXOlDvj7lkhUOMAzhg75UuneKg9",
+	"cUOEwgZ7WnRAgZA7YGJiv1+FBJxo5+dGJmM4L3yK1s7UxLAUSSztKl+KIJyEvgKe7914oVKgUOGg2aqn",
+	"dYcL3gGgi4a6X9pW+e9kWoSNLmppv0vt8HCf/DV8rIm9aTJps6YUTauB66PAhWJN0u0d6/cRPyYg4xkU",
+	"jd721NsIHFN7ejVRFKfdCXqemUhnU0cqlFkOAI2Z5gyR4BppEM2fWS1sAFjEqFRO3oCmKk1OIwYBkwEx",
+	"watD8B8N2+SJWGAafJ9rdnHN2CILlItCqSQWSsX0A3hCC+OnbCZmNG1LilaNNzGE2oX5hhzb7I4z0Lo2",
+	"Jc/kOyNhW5MzxChyvI0gGI+ToY0LHT5Kj7dpNMWnDAU/U8rCFpXYGisQTrJwh1mBkvy0O8MHQgLLTKEB",
+	"uskoFpePd5cpQ2B65U4SuTUKckVE1xV53enhNnBa1q68C7L+vjs0QLsdfs1Nj43M72uxBzH4AESBYv/f",
+	"LyAzvxUR0/KdacCy3cbEImIDt4/LSk91ftbdIVdELCc9QTZV+BEt8hdYs+sdpx9pGN1BfqbhQHxksb4x",
+	"1xJpXmcva7BHgyQPQu3nTx+7AGtMgeI5GCVytWcHle3H+lWg/UKP3dUHINemeGf7ZN1skAtKFR1RyVIT",
+	"Wc7oY1QDZVMLrFLNxU2bXMZLYz+NqNqlJy4nBH4VFqCvQoy1WVahJAjGV+EOx6W+EuqJSXHa0l7+CY1F",
+	"A33DrGc1N1+cPzWm88xhqmLKsyDxde6py+yLHW/XPRv7VbZM21QdYI8pHrG05NdC97tB6Vd1fvS9DlU2",
+	"A0IjLUkvUwcBehlNnBvC+mjjQ4YGgOyoleKmdnDYXkNxkV/1rH2FNnbrJcZ9Rk0tlGToLHj4de0n3vBu",
+	"A7FtBMCtwxQdoYQ6MKwjlaQw/6qxjqig6r9kOOUY96iEIGKisAvubzxe0SDbBOL88gTyK+zt72DXsOuz",
+	"iMOfflltO1Wzk3Lb6drv33m6N+/aO5U2py7Y2cva95fQtN/xRSw0DFqPe5Ltxx1lrK8hfqtZaAi7aoRc",
+	"89mvKfqrfPumJhgwVOP13ue21phpkV/RZXyLna3o1r369Hgg2Cli77mtzJskrXVAJFP6NJm1krEIQj5N",
+	"06A5q2z8VzhjWR/BupNl3gJA38eCT90exr+iL735e2OXyBNLTBNr4YNjMdfnGYJfd88101WlzZ7AaeJL",
+	"ezKVY4iYmHZP5Bk1hVVSj8mczUcsNmmy8BYYB6UptLWINYmq0MYaBmxNZD7RrwI6I0X9eU+YqRuyMbO5",
+	"vW1Mok17QB4c7B0WK3eUEpTnVXWO38+WWWq0vu5MuoJmWwsmFhErzHfQ6aw72znQI42i1xNojLoqb+pq",
+	"g9I488ruD5AtNhNRvisPZHwpVm27tIBoYrHlnCEG/dM5ftbtZEulcUxB1MLEMR8I1yGHhH7sAIFEBnV3",
+	"TJe1hNtEAU+3Ndu03lPqCK+fMDcWlTKUinLlHwr7jfmAjBOepiLX14IpjZo1KvtSW2xvsGrclpD69t2r",
+	"wcXl2dvLZ08bzcbls79fDl4+u7g4+/YZ/lz88cnrV5fPXpV+fvZKf27+uhhcvDp7c/Hda/3ak3cXl69f",
+	"Npow0/PzV+cX38FU+s9nb9++fuvdgaxf9lqIenf+lCq6CbJu3XTFDwhABogY/ZONQblwibvcKSNzoU+y",
+	"1ndF5pZelYXS9hEN+fb8KfQQ6Bk2nkwhHm5Bpf5jdOl0ZoESOIlk8bBJpKKTCTa0xSgLrdwN09M1zJ1f",
+	"LLNZd/QKu4JZpRqgZorHqk16m3AnpYcG6KGm0RtnNzAttdDG9m3Cz6aMq3O+SNTQudWG9sAObXveXLr5",
+	"S/eKwzACZcIBbJdvW4kGzUh5uqhnx7n2aOZOxfrnJvqxTSD/OC1+YgkxlBAwsDbzfgKDetl3r9PplPl3",
+	"DW9EADGhwwSSxQlvkhsovJaVxSYxWzCq7shC18jkzp1w+6ldgnMjlmhKs5E5/dQaLRWDi2z/+ODoUFPa",
+	"udbEkpg9MTJLWTZI09UI4wELnDpRtmwcGcpkwWLJAhYMTwkls2ROOVFCXBMB3jqVt2A7LiC3RRI0WOjz",
+	"LGuORZKRSRhL1SbDsW2yODyFxDpQ2qi8NhqWJts2GQYxDXnIp8NTrHOC/kKYVWKxdbehlVkYwGQbT0BY",
+	"LmhrWFaPIhMyAtvQFEWx924xH7KQ3tgseHzzKYzwl1RUrwr/sCHzzUa6XOQVFckr4BMGf27JO9xsWFxA",
+	"qruJZ242sr3y3lRn5y8rSIEqMmJYcqrcvUgWioWTIU2UGBopWc3Y3DY+yxpiDaFm9hBapGfvAAvWh0z0",
+	"uYkS0YQShHJMY+DLcww2GorJZEgiRs0MaSVHgQQoC1uVKIFImWj8ismkYv1phyOvrjBlnGF1RVuJS6Cy",
+	"msQcSxBkRbHzHNJYqVeKn+a126ZpAIWt+Os/ugznTCo6X+jPmI2Qr50mawkEr982G5OQh3I2iBmV1a4y",
+	"+/1zePktvpt+nAK7npzjgH3VLBdx5SRUyHXaOEUsFarJu51FEw8MntezLF+YhwoKaxqqN12gzHa2M+Fl",
+	"dd1PtxvMhkJzZU2jzExio6CB1cUQxmcvK6vHZjeZ2+nLNrBPuAojTyOe9XUyEbBoFSpewku3TRuYZqLk",
+	"1mprbSLI3GpVN7HeHk5GSyNDoAwnGRTGt0uzxRpTu1IoySgJI0WwLUx1lapuB/63k0pV+j2o/RlGoVpi",
+	"8ZTJBEJz0qos6x1aWzcl18rgziRlozRsRD3G4WnWtoPBLeO/J/Ok68xmd+sGTyVuU05SdYbdiDITq/HU",
+	"ql0oNPqk9lylX1vxxnJ0S/h2mhzn9gr4Bea7peC1leUpL/LBWlW8tAFlJe4IXmnqZpwWeuObxY2EiBjl",
+	"JewBSO4kXuF0zV0s9LFbYc2jHDQ4wGHaCV+DrGWJOJyHnCpE/pwuFmnrNLDE+XH3VD/EqZuNQHBW+aLg",
+	"zL5nnSMV9yg8te9Cyc6qV9/qh/ZNKPZZ9SZUiME3b1MaWb7KKjbrnwVnaxzn3FD1rzrYWfWqs5SVo6ao",
+	"XPWmi8rbqzK5eHTTCzFPC4enFON2wCyIcIVORnfmic5sms8tTeEAogRwXkdkXG+iVHj0zmZr2QJnvYmF",
+	"MhwYEPCIUMt8w4i5JmGOUV7Ahap5RKq62xLNFq+GhTuNIKC4pId1NBusYp8u0/4FTaNohDERMRT7fDZf",
+	"qCVeGRBlDx05nBzftewGr6Ambko9ebOvz26Qdsb0G+2xxG6hI0NBzsh3STByRl7UKPdHKPLXUu8MZjt8",
+	"Or07cevqb6KqunDYTCG7jKSiPJCnZIj8VOvaTSMzjhhkMaBA9ogMrQwZpG+kgml2iz0iQ+SQw2afO1p+",
+	"05ZRz99+gusvHINDs8rgkDMrEJ9Vodnn6M7XcqSj2EGvwJzymK4VtHGzqoy359X1VRp2Rf+7M26T/Jvp",
+	"ak0zPFvJt3zhb6khQjaS3L0WpWGFOBm3xjWyFaxGbgNJN1KbgJITuWvl0gKceur1PE2o2TIyghaUknPE",
+	"Us0ZDb3YRVgHUC1bhi2H+xfuYzYJP5UJ4DsTWXsN98A05BKAidlYTHkoGVZ1LpgZuwUr40Guar+8HuT6",
+	"i3zu9jxtE4ClQG/GL4dgM4Gja0ZMSoPMtmupr5UbhMlkgBoYq96+wLdM5kM43tGlbQZLDcGuah0qmaaz",
+	"K6FvcZ824YBjCCilitRBYJa4WpfIaMtvtEt5iNRacBNU4CjkqZmjiew4VbFUqCAXJnddyZBPI9Yy/fZc",
+	"+it7g92uEf+v3//U6bT6/U/d5/3+p6Pn+p8nz6/+qJ/IiofVX3lp9wxiDSp6sINam3aqpbboMVgQZ/rA",
+	"CX320foIPQ8Oj/ZP0p4H5KDdfeCRA2HGLGKjolevJMMzE0wHtttT8pjRmMXEtA5wRkn7B7xe0B8T6DeC",
+	"7gdZOO/7nZPVzjTL30MvdGOhOTQae0wvuTRWA7h3vUFkr3uwd7jKIgJUn2vsu0oh8CXb+R3AZ9ENXUoy",
+	"HAEycz45/Gm1Jy63gbnZcsgrLsJ7/vC0e+9zwwnghOXMUru6yK2Msz5Xe2K/8PFszc5SsQkaiuhfDLdC",
+	"ES5nUcOYdbNKkwOc/W6+kxsZatx8f7+iwQW4fsaUQ/WUEBqfhVUKxZyGKy2SUMRqE4Fk/avKx/0RppTR",
+	"pytezeozddC3c1a9o8ptIYLbZhqbdFfbOlcda8yVstFzK33Uxu7pMwfmg8GaqdsdbLQCupt4Dgp+lgsZ",
+	"rSus5ZaNSReefpwPbOr21rvKOsf6P4/1f57o/zxb96bi7GZlrGuqkbKbXKRrzqhWREJhaB/x5D3jG8UU",
+	"ZHEhICk43ctT7/25sq76tHlTmFpv0SzAGeywlpBsti2GXZxiNxuj7lFOhmEAgQu2X1af5xpmEbdflh0S",
+	"HDbXjC2kdTRCfyxoHPIEjpVZuqHYoS+IoTK4BQQpcCLTED1BEFRxCm2itQgFMb4ErAP66YLGSpIohNxT",
+	"03duCD8O21XRLrmQA3HDHWdNavDFHpxKrgNh1tAdOwcNNaTDrNFhbNqqaEoZ2qdpvMWKCLQwAJZ7e+uj",
+	"tIr7EHuxAAC2/V630+x0Om4PkjnlS43NuUlbX+GYqbeVNBu49ZmVYzt+hXJ0FhtphMc2GX6+HRIqr2Xq",
+	"YMq8wo6vUCUxL7OyzbxlMbMWilyLlQp4jU3OgqzpNIm5seBbz4qNP6ww45c3FpEJCsd2iDyDgi3GzNEm",
+	"Q01iJhyJKsfBamWHezKToZBZOIa+UEJ4AX+kWUfatlHBNSKmiIGbUM36fJgpXMMmGbExRZmfqlRZsw37",
+	"gDWZ3EpkEVwoU0bD2TtzNoqqZZFRW10ue8fHmvND540zaxtaUHvZ29s7eWBtpGSSqCQ2bJeTd5dP3OCX",
+	"JaMxgUP0iHAGUTKGDYcSqoYRkZgeQOkhDKhiLRXOC0rgXt4I0evkbs77vU7vw2Hr5OrnXufDXuvkqt8P",
+	"fu596OK/Pvduf7a/ft67fdC634FHP3c/dFq9q+zvD90efLn3odO9enB5X/8fjtRp7V09OP3QaR3oH9J/",
+	"3O/323rQbvPk9sGf7//w84c/ta4qP3twh96G21iBfjlzR6UFA0/AlEE32EkSw4kB+yPcwyajGI0a12wp",
+	"TTtFlLVTmkiSsCBIFcI99Z+uINVpndDW5Orz8W0r/ff+Gv/22q62jZA1VheD2atKbpeXGrZidzXu2lTc",
+	"qL0C8PtL9kl53KvVYaS4gFdC3Ql6LtSvBfolo/O7gK6Mv7cYqTofQeOglQdKz49hsedP5bq2Xv0RnnEf",
+	"xdUsFmSiOy23IvAs9+4q44Ie4qnzAViT0hT09b7PUu4xQEWt5nT44SW8ettsJAvJYuXruw9ijBvtp1mY",
+	"P10+K5GABVZDcB5KBUrKBNs3QFgDT2snrBHQgMvJ70D1rr6TLL7LnhrxRCtYRbXJIwmV934t+8crdpOa",
+	"QLZST+9gEbHGkHrdFXBpGkTdBZ2mv9OdzkjawSp3SEzlxPUNcWYYUz/Ra46DPsW2Exik/TwiQzUL+TDT",
+	"r1NBrWEkdrkm/NhVXJ+1OFrzk3dvX5T2T39dvWVB5uxcM4AB379tFgXua1bRQxTkFat95e3tab1X8lfG",
+	"FsYkT4lk45iVslSOcjKL/rPOj3a47/OjFXCjYS7j5qpWKcqqemR+X8fTJGfihiOvg57iDqrNJm1MgR5k",
+	"I4ZWUsXsAt8rrtt8vvbSzanEpUMnYxhg1bLBUP08ZFHg936d2dS7iX7nHoqvpWTGOpMfbf109cFseoVJ",
+	"z4Hie5vkVY5JK/jbbHwIlHNRcaJmtv3LOi437JtajhspRY+0ys9+Ed/ch0w4x4U2mul16qa0NU4blC8L",
+	"WJTVjH0dz4azE7dejpqleFn/BNYzBeKjaTFZRsczUziHuoTjwrPXyQfXbQKiVQMrYyEbp405XXxATF7l",
+	"8MTiamJHjY3axeViotHArnFg9D/JGBwqTHpJB9Dv5V04pttEk3ARYwxHml0DniGe1UQRnIzYjEYTa86x",
+	"w/oMrkEoFxFdDtYRrJ/iuxZxBam0Nt44DKxFJPXdU0mGf2+95q3HAGzr9WSYS+l2Xdy94zom8YfWv67+",
+	"5OUNXyLqILOItT181wkrcPHju6CdaM118s5T02bT+GiipYm0zeKSObTcp4sF4wEZGv0Oek7fuCWAN0gq",
+	"PdtB5vsWWcQYBLzSi2wcxnWK7FMmryuQfJHvDjcDvLGACKTUgMlrX+SBWp3bAxOewZu3zRVODeqaKEDG",
+	"zNQlrJXpxuSb2CcWU8kC/26U8B9QLG2wDU+HlTyniMvyBk7oWKXZaLiL5LmIydCowhipPzA1lYenZDiJ",
+	"xXyI6WNKDJHv2eIOAQPCNfjX60CWVeD6B5ty/XQR6/D8f0rB22/pjZPCWtBNqlX/fH5EYR9LYTtOVGu2",
+	"WWIMvsXdp3FZ8m6SEab52uqt9yAfdHyNzi2RFWpcb25bYN0ztVaZFxHF+8k6liFoGK7IKDIhxe1GWi2k",
+	"OhkJXewxixiVLEdy8p5WP+YonUKABLh9sBaj69kyZAZV0A1Jmkhm/VaIZVAsC+p1eoetbrfVO/QGkcoE",
+	"iGenmWRNNxy9mTleFKNzkkZ1uA0t0Ys0AvVzk7oOu09ZsvCkXDTkG4KkIrbydMFbteeq5z1V/ivovcv2",
+	"m9jNQ4sl1l5sokGGpJqjtckzsA1kFZKgGn/KwGSKmDldEnB79bme41MLaXfYJm+olBA27X6h72qU+cg1",
+	"FzengAfBmcSBxDzjjSn/LytPg6vP3eZe57bfb7t/rtacUz7QtJds4XzmOVXT3Ivmsqm9iFdngVTfvndM",
+	"T1BpIQUuOHao5rlCV6bUIGRYsfWTFzIho1jwoJy3MGObGKlquOtl5t7Od3qwmSO7Z+jQQyCdK59bQS6U",
+	"iCFGLef7zUuexBTSg4TioiHS5k04tAfI8lKTo4usUj60VOxGAM6gMxOEymDdi99ZOG6WsFXCzBCQfEoC",
+	"wZkRvrKkZZtXYbL7DReE6ICbNLgF8kdOzRGNlP4p5GOWhRlBBl2T/FOEHCXUXzSDi+bz1e+QT+/U61rD",
+	"wbatniM484oXd0iXNfy6lJdkF1TEi53Md8yeWe9FXYRfvlccMOBIaJoaU8zhy8r2fWjQgP6X+bs9FnM9",
+	"a3qorCsiV8RlP+/Kzh+n1CT8h//4z/+vn3Q6vcN7f/zTw2/+/P8Gn3++/Vfr6n6/3/7z6tcefO40D/du",
+	"/+t+9uqV8+/WlX7evXWePvhzv99+8Kf13/ce1WdchWp5SaeeO234xyHcUAzeIYpOocZHIJJRxMiPiVBM",
+	"NolkC4pZUyMQC+ZUYiDKSbfbycLoj9vH7b0HJVlpv86wcr/f/+PPH0i/r5pXf7z//uGDP/cbH/7wH61/",
+	"Xf2x37gPD67+2Kx64cEf7ZO7BXY4urQ3FC4wkXBFRrMT5pJmkmjGks1012IDmh94NtyYj4DjpgbEzChv",
+	"HBSPshoKoH1jHy63mBYlQ/tnoVxOGq7ebNAp5jHTMIuP0v9aSsXmq00vsAQvy0gtBhr9fLkG+uETazL+",
+	"vJ7IlfsmnyxakrnuYPpwZ/iSNgifZ2ZCxzaNPr04PKb7/Mh+UyKdM7RK6zFXemDKbCpDhUdDA89JEdCC",
+	"qcPxl5x0Okfdk5Pewf7RfufkpOv6S8rPVjs09E9RVOHXcFPSK6Uhk/4K8lChDOcjR/QBF5gpj4ty0K8r",
+	"3mxVbCJgynulF3ThOxUf3XFBi60kK5MYvK4JuSQtmbIZBl219TM0mTEWjOj4+omYzytMvcs0KNRRTW5E",
+	"HMg2uWSfVBoUvKBSX+ehhGLL3NQ/o5UlWFLxSSsvJWNIZ5OMimIexfG+/s+hX0dZ55NNZ/AKSeCuq6jT",
+	"opU3NDECe7OdOQCXuerhnqOadTzzlD3SPE1mnRlNVLPmD02sPI7lImjMyITdGC8fXNVDp53aMGdC8DJO",
+	"n6+rXM43vd8OPCaFdRhBhkTLCUJeVWvApCfQOVNpvQFExdBIOEOMRM3lotG8rXckgqV7IH9MWLxMy0x7",
+	"lZ7Itmoo70cE6GkSGf6E/UVNfQdruME7CEogLAUPcvuhhBjImYjVsIl/RIJPjQ9CJGogJoOY8ikbFmKt",
+	"aypErFEnYgMRN/2hTCJ/uXj9ipjnJj32pNN9QEJuEhw0mh8Z/AOKnZ2DHxHf2LAN5ADsWkqJjKiclYyI",
+	"UDVzlW0QwTWE5+WHeWqrMuYnEYOrdRSLawyeSxXjBKvAs0ZWnz3LOnJ+NLvlVHFHhu72NGw23G1uOKvB",
+	"HjaaHsw/gU60SsyvubjhXjLNWQqqynkTSC6xNS+hWodYYE0NvWJbre8RGSJpD5tu9krM6HjGMLEKTgWm",
+	"EEgythkBWWEMsWg0GziIF9zvGI3UrKL6NJOmLz4li1iMPGxSVpQlsUnA4jqXACyuV9+5Zkgf4Zw/9Z2C",
+	"d+/On2q+otExplzwcEwjcPq0yXkgyZwGzLq1TMFRzZjFJC1fd2SU4oPD3oOiSaLTPTkJ9saHre6kR1tH",
+	"4z3WOhkddlsHrDPZo0fjbtDr5ewUv27A/W2z8UJMz/lzEc83jMF0Gh9YNv36LFEz0mt3sqYAgNdyiABk",
+	"xnmDPc5MNVQkUlOi2MNWdpzMaSDKYuW+CqimMeVqUC2xauzekyC4tslLbPqcxZBmB8kTj5tN8ptMvoVU",
+	"j/X26ZGti2DWAYHXARuHAZO/wB4mksXVfQWqLJ+PwOAJy7iZhYoRudDyEI1FgvUojD9vDsC26w2du0Z/",
+	"MWrYrnBF4Ddwmu0Cvh1mUxMW/ztB72/ySG6TCQAdRu+SKmPKmeUr0k8Fk0R40ie0nOvHqNuu8StKhysV",
+	"nNAL8COyognEa87cNhCO4l/splLQZyHyfk1/FYbpr45OswntbZK1l3gEpjAoDS3HdFEVh7bCSLRlwZV1",
+	"K4SEckDD+mKJZ+emBmNV7ZJQDrhQvlsgThh4vjE5zw3xnTIFP0rPkNUOgZgFWrPZcdTXjQk9gWoBeieN",
+	"QemGLjGfKQsRxUIRnAw/WFCuhql2L8CuGy/NmXOLIWSl9gaj5S4cLiZ739JeVhQw5Jmhx+QhsDKEucLG",
+	"aLn4tSOjQmWKikqsKrqqurE9kJaGm/ZkryxPkz/bXm8ZEnxNBeOdus0KAei23wS4nshNCk7afcQt0fQo",
+	"7QBjqtKgZwrDSLhJFdyVI25tjvlX/cHavrDyp/7yaCmDT1szUG6wdJ/yJZRbEhPbmQHMOtY7iCgOY/mg",
+	"aRCWtvUImLx2Cleu9AFWef7SdVgrd2Ukc2khEKx4bUv74uH2RZ+nVvNaE2bByL79JbLTNgAuywolAW6F",
+	"5VuoMjWta5My8S3IuQ02X0yBFJ2VpQDk0JSbpoZmIWO8TK3sk3FJLklE+TSBqFWbgKA5VywipzxQGrJK",
+	"OVF0BGcZYq3QNt8m32sqGNNIP5VNjOOdMBbIJnn3p07n+KDZ5+/+1Ov0juFb+OeJaYMCb3TOMFwJRREi",
+	"tUzKx6ZFCovnIacR9pGJ2Vx81Kol3BROKdpQkmu2UGS0VKCe97n+V8EYXHauHP8unCsvbQ0cT1SyfnTP",
+	"Wo3Rzp4ssirurg1NLBin4cPpQrWElK1urzPS1LV+Es8ONLBX7OYuyYDNfCogsNEhT6JoCOZ1e+X8ztMD",
+	"a73paZ66r9ZiXlvX8hoUCzsllERCH/EFjZF5KDIXUpHD/VwhMctFbGSTuRWkaT60iOgSvU544CkJxJyG",
+	"vM9xyIhRqYi6ESSiIxbJJhgDMIFw2DbegWGbvPfaDqDsFvAH5DM8HIsAjXXk1fO/PsncsVjAp8+zCmea",
+	"uYxnbHxtG7PtNt7Nlj9KKaPfb384D68+vOJXH77/ePXhjF59eBFdwW9Pg6sK68TvJ2jOrXxQIsRjogTp",
+	"9o5LpEW42PyCamLJNKyYDpqGfkHfyDRGncRQSp8bUnnSJFKkQf+22rYxSkHBW0qu2XIkaIwDCalJiEQM",
+	"rFbErszpA8ioXEK0daLPFV5lk0TaMFw4S/qwCA4JAlBguM+zPs8oL85ErIghA9Mwj5maj9mlmaZA0NE4",
+	"YJPpDHMffrxhsVomYdFD6jdbFTn98e45fa5ZgJcZpZmR6PiEDyryCTbo1GVj/L19BxAq6SQmlVta2Cqg",
+	"pGN8tkOIlx6m4uOc0bRbUihtQgKNirfPrtoXmP4EH6vyJ984+QOl1NDK3C6b11UHcE0cmLeSoG1/7d3u",
+	"OBbGP36yf3D0YEc9oVWFkTqUBKwNpj95LlyKvIJSbnjC9MnG0ITUoiHLAXIH3pwlbHZfF6Nho11KgS5r",
+	"RVA6YTWFrBVPk06cqTLV2zy3wqKT6w1hTpGYFm2E+0UWsUkU2Rt9aAwzVnHC0uweIvX0Fi9OXBmJqHEK",
+	"lM18VR7uy3zTFHyNaEKqr4t5cHLi0PJ+x0vNFflubkybj7pWJsavmfo2tL315cNhamEpLS2Jw1bMJizW",
+	"t8OmU/sD7Wz1prSHV9qfKqUwLxtyjqYXaWY5uE+jiJEQnE+TEHfd6RfqlHveQfdQLa3SX7CRKMiMAxBF",
+	"8zUG0t9s+tQA61gGuKGjMAjgcRiw+UIoxsfLQcj1aqZaXi88mYdyTtV4lm9dmkbiZK4951f3+2u2dJ6k",
+	"IUlunI4p/Z7+HVOe5n1BwxEazEOMToo0RbJgYIgEklnUTASDfJRPhlCDN/3DRIv4+G+t8g+Us7umZtQA",
+	"goBoPDVtIMaCoztrkLaXMa0STT9UZqwrbADBOcy2lS7AY1ImgzBWSxNkz2K7yU6TmtT+i31503r4MUsk",
+	"M4FJc8qXA1NgXLq/oT4uIWaJJmqm92VMEaaEy2SxELFiwWDOgpDa6ChAOc0v8YbR60Ft1MEbQIJfp3b6",
+	"RN7YoLyzc1CbRBSYhi7ViZ0gUvPlGjf0fKGemJd/AS8SlypOIIVGrgfbufsFtM5BK9l6X7+wb2NR2iAZ",
+	"q/U+fGNe1t9ZGt15CQEMXIM2rXaOcmseyD+BJr9oBE0itibq3sKra/fixI+cPpzQDnCdby71myWD686d",
+	"bktstGZLDQA6nPIGq+H83rzsdRllidjOVYrnwuDCIn8z+2/+iPmcSHN7uOUC5M6JiH8zubGeQ+p3ZoBl",
+	"2K4TM4avudbeeUDmIQ8gmn8pkhgqxWMcf729eP93YS8u8Cl/sLZ5iuovdJa1SdV0qn98/OQN2T8Cy2Dq",
+	"RNCIXbB4RheQ/AZDGkNfzKah4G3yPmtB10zbntNY6xtoj3MyK+zApQDnbjdfKrtccO5zr7l3e7/14az1",
+	"wxX+sHf74M/mh8+92wd/rsHMWmEdJnb77Ly9YQeE0ERjbBNwUdNNAM7xKRmiC9CEIuuL+p5EG+cjU/I0",
+	"39jvERlSKUOpKFfDZnbvg+NxlrZCMIG5Z+dExPoPcGMWopjR94iRd1qAtsOuDiY2Fd7rakDZK5J9DNlN",
+	"VaALHPERQytfzQaZPazQF42TGsXFtKMKd7LIaFYLzZa609cqjU1Vk0mIhpO1dPg8zRUSIXtlPf6u/cG3",
+	"v7MKY2Udm1N81u1cKgl5ds5SoyRUXmfFcNb103wF19FbKyMVai2Dd0E50vREaN1CkhGTYQDPBHYlpBiM",
+	"P6OyJuFIcyB9mssd6NbD196vj696K5WRCJlSIZ/KrVqM1GotkKeHN05Fah7WCtGnvpCktxtt57eojmyj",
+	"AGwqypcK2yPGvJ3O5/RTa7RUGia4NzO6qTADDkGZyVJ3sFVHqgGhREiXRsx/RIZR+JEN8wKKacmLzUIe",
+	"kWHMlAY2G1R/A5V10+FGrM+dScotcQGsRrOhP8UEVVh/teJ+abCatq5pTOKQ8SBaNpoVnVBTIT+XWpt9",
+	"xVmiYjANAfuIwEC1oGrGVDiuAeX7qipvTu9m2yfJXKXWEYcOlNTrAB6HkJtKxfiyJDcsZpAVtEYHo9Ud",
+	"194kytZ93S7mWaMzV3wI6746pVmJFe9sKggke0WMerPMt67a6msq9CZRhfiubQu8Y7zRLuO7NguhKkqG",
+	"+LNPrnibjlsdHmziumYsMiHOlv6ThT4vVdmBppHm1jjEz7EZaBmVd+jpWcTOysaauc9LqPqWmTJ3pqHr",
+	"PYkVa7HXaxPLhJtuqo9MO2WTkCtjNRi2f+n0o7dMn4M79TCwh1QJrSmYxgApdy5tlmZVg0WlAzVXTc1w",
+	"OzSvpdUMtvKedlc6ffOA+fdeMrWibAZ6rtvkiWZThTpvUCwD4xOgMaBU2O7uoy0Lp2yFY6gi5slmyFpt",
+	"1vrmzWvbFYmAFaxfI8LM5cVXhXJNFQS+mnhofa8Hom37h4Cp1FWmpxCLD4np4PwYgvCA+rLLgGQ+ehf8",
+	"JD5edOHPuLNg2Y4HCFZeD5VOvWvTkg1Uj1C1bS1MeRozGgyhkp60LQWb1sghYR1O6INs9nn6pRaI2JCI",
+	"BeP4IkpPzjA0CGR+rJgqJjOD0pCGQ0NXTWK8IDgUONwkOTvv82xyRLq04OoXsZuWytX2drRJHjQzWgUc",
+	"mF1pkkiIa2kz6dPuu0NT0tNiZOYraqmxYPotyGFuIPsrue9O9qBJhoIPsKT7MCv5VAF2XkZ0Nyp1Mxns",
+	"27hvQIuNAZHgCEI4Gs1GOnE1ecl16WttowZSbU7bw94g1rJR0PyajYSHPybMPFZxwjRwjMbj2VtIcPcF",
+	"r5jsDAjCyWWNgN+TYQUuPcSqXtE77NVvYNIKgTCFeMxOWwj1I6NMtKsrib131pFLrZhoTpimJ+WpJFci",
+	"EPKefHu+09D5NM0NF6knfUSoW1Iky+9bO4VH8nCxYBV1RGwMqjmN9mkJzfbYQ3Bdisn3xrcTMfqRSSum",
+	"9xv/+9//02+sTd+X7JO6YNN5qV7sns9kt54zDDMyHWfYzvOYDClmXULdNLCaaJa8beTuSPIW1dU8bDeL",
+	"TTNXbmbCHELnaLb9uT/5BC4LjOOZS6NeDG2uTOW6QKG64miP2JRy2zAlEtNWyOFCM2m0ZLS0ekTIp9id",
+	"GaTyHba9h/7X1QpU1nvaqAdpDwto/I/wmBBXeS0resfnGrHuzo8NfVsTHkGYuon9BmyxwIR3tzcKElhU",
+	"NfBQNyK+TrPgsGE3rDkS0ynED2dVx3udvXan3e3utTsPe/tpaQgtcS49wXPl4klUqkEid+/2t8SDRhXw",
+	"aLNPtny+lURAlDfRx3Ez63JLoYkUoh2otp0eVxRf/QReiS8MiA3SvlzjBJw1vU7HCequRZ6vQLzPv57z",
+	"meeQmyPM3GKAFrLT4T3Y4ZS/W/w7dSQsOiGipYG2Tc7IDYuiFkZ3mVB8/Vkz1YVEnAndeE71Lhg7wn5n",
+	"jxTDroYlRenKV3w2i4g7/VBUpLaqi3Ch5Su8haH9ukcs/k7cYHd1I4ajZXjGYtYml+DJSUP+JRfiJxaY",
+	"hu3Utufm0dJbchJ1ImPRWu/gY4943x0ILiVrUM0cIlrqxGadaR7nbVNPdvc5z6IoW/pQX7q48QvGg5BP",
+	"sWP/PETr9S6WVzcZXqT66GjGshQJ5rnjhuwcADMuckVOpQyn/AtMU7VOLkYiWN6TZblmju4/B6ZmntIy",
+	"nCAVVByKeJUVCTT4oZGtQWAAVT5tbPKost0VJ+EvXYF1xPQRQAjNrm1uqNrMCf9lKhIYK0p7S8MZbNr2",
+	"xVVdadnGAdRZ1y4A4RWG6DMjTGpRBCpjW4Ujy1St6++/IzmJi7SBuyHgMeVaBjE6hElFQoT7F4K2cs11",
+	"UPSRpTrKvf2VUT6mmawnMgWguifTBM1Ux0X0QXm9JolZRFX4MY1RwqDldbMCfBXlV5CICQPXcOcEKx8d",
+	"XNLpWhm9/v4d5InN28NIm6w8yOrYh4NfPfTB3yTgPaQKjpbmujZORhGrzJBa6IeztgJOV0Vc+O1ul4z6",
+	"crTINBbJIq1iYcJaHEHIXrk701HXVd9+sXb0XyjgOC3sKmL4t21zVog99uk4pgKcg4HNYoXzCKkrfOak",
+	"szowrk2MZqdqjEDVxFhdFl8hQ8T+QOL31gbItaDV9fWk2XJNMIo1MJNztOLAYy4U+e7y5QtPRCQkCq0w",
+	"BWUBkGBUR9NBRbV3f+mRGUOY2yuj0lbcODYyW0PtpWo0h9d0+L0nCejvoeCmHiHD1lfZlVISSudrVet/",
+	"aXJPjdS9qxI1WT0mh/vixqR8t1yCyZvckakMdy+/tLX1UW/DYJJ1q15PV3J7XPu7Vbr9ymUJI2rG5gWc",
+	"5DvKtWtKvI2dztGbwMtiL+PXt73bcNrc/7YqlOnBqFa3nw5VzuWS+T9vZoJEYmqD6+eSRR+Z8S+u7Ywp",
+	"tE5d7cJ46nxQbjK97pWpR3pmPvWeivfZATAWRRZJZowxaxyEGYUmIXDvAg3UbT0EdWQq0M7dhikdjCG4",
+	"DGNIoL8dJTFbRMtmGnZvQvBNcLtdVsJVGEGg+kaGb7CKWofg7mUa7G3oej5pELAASri4u8BZM0sAL7lQ",
+	"0XjE4ikLBraa6G5bnuq5cAIoy99MrwPpL3KaYd16IG7oZlUKF3EoYiCyzY7EG/tdeV3fiRuSxFByDo6F",
+	"7xTUFrCUIvr4hXIO7eAezIUSKmjAY7RvYQ7t0LXaDYC+dwPXOzgq1qURytSCt/b1WYvHLb29Rjdcc3n6",
+	"bf/9pwfa7bWnZewdGa8Ynd9NcDEC/y4kl9ThvXqbLuHVL6f95RS9fDxLxjO/vJPc2LZuKLgJBtAVdDfr",
+	"vIAGozel205zfz2dcUNSMkvmlN+TeOedZp4KJwMtLcjEeOCvO2ppp89toxQYLr1BMalL2J6n1qTqcKl+",
+	"daVff+1XjA1wF+2EDljVwY0rqNLRy1dytX7ztK6p/b9FnUeyVpnHbud3kbdbkomrHe8ZSVtnO3ejDY0v",
+	"0p56dPiHE81f7RtBGDRdgfodmGYInQvoXO8ELvZ5FvDJg/SN1HnlDGrEuVI+b31dyT+0/nX1pxqMvHFE",
+	"qUqJiGY4aZMz24odhA8OeS85r3MkbiCCziTEzMLpDAzcU+bNZ7WQVIUqmoifsenhmLk49F9zyj0uYXMZ",
+	"1Oc3ZNtMMVIHv4LCBX7DzCKrwLVmK3Hzge/uWjoCUXZdW7HqVy7aXbaX5ip0G/RWM9eqXDLb/MDgPjMX",
+	"pe2TFljDB520jUyw1tNidZhqCrr0R+GVHSR1jDx2/0IrfRIjAwjC2LQTFhMbD9Amz8ocuc+9LLnAa7/m",
+	"xFxE6PtQzV46+d6b6FrQd3aT1PGIKkffxUvSSCZZxgSWRhVRoF8FRf9RWk+12+kYLmp/IC/Dx26O71q2",
+	"9ops8lLUpb/ytC+P29Pb1qrptkBjvrUFbMCcPQ+jirZ4KpwzLPe3t7d38gAKcV4+ycLOGFkyGhO4u3MG",
+	"ey0qtfTXBSPyQb4oRL4S7/1ep98PPvduf+596LZOrswfH/bMv/duH7Tud+DRz90PnVbvKvv7Q7en3/l5",
+	"70One/Xg8r7+P/1370OntXf14PRDp3Wgf0j/cb/fb+tBu82T2wd/vv/Dzx/+1Lqq/OxBBfVaabqEu3eX",
+	"T5rEIs7kN7BPdKy0GBx+IhN99IHPkiCcmloEbkHbXqd32Op2W73eZefkdK9z2um0u729/YPDH3LFbSsw",
+	"3TvKY/ooh2m98P3b3SHT4PLw9gcvnt6dP5nR1X1sVJz4U8GGiWR6hCGRTDNyMgwDWyNjRtU92bRRsNaN",
+	"1CYvma0SavxhWhvhdM4CkirVtlsZ8Etff4Z1vJp1vCZnl7LXP8ZbzqjMFCM1MxGfVqMEPYcGazOTJzCo",
+	"l6Vgc9piJLeKw+nUHnqbpyyT0TxUrSw9odg4Pfd8iN2ZZQl6SLy2HUWyt6m8Nl3UOaoxtqK/MKGtYIfU",
+	"t2AuBKYIU3no1QEyGAFTyTkL+erdzv7xwdEhEO5Tqqjnqp+QYUAVbZloGttVEv8ybXEhFbNN0ndN++um",
+	"8SFolUtaVjqEKqRDo/TaLxKOKGIptYuA2WInkHSl0kJw1JZmNCVWJF366HrzMKodVnT9hZpf+8uWbtIK",
+	"25e//e68subQMH02tFHoZ+fk4ulfq/q+eDgFHOB7koQBOotzuVIU+JxlHXpxTTQF3ISmfJatAevr2rcC",
+	"k3OmaGDIvG6T00W+tB9A0HKs5KqmVutysXfnl+yTekPjQi5Kty4trTIEOmdBS2O3mzknHXa+0Qcwq7Dk",
+	"SwFdv05SaItUNhzMWjxd1dHVk1nCr/1qxSQ2WmlGWvckeXeeUomJwSPP6HhG9BRwv2D6kHMPZp+DWRdu",
+	"IA+TsNSwnhxumOTt1Ub+ysjHVy9tikMaNWFF6o3LcAFD9XdXMa2DY2bM1chk78iPJoVuxfUloZ13U0eg",
+	"z/WsjIHQTZorNLpanbJiPjzfXG9fez/nBc6wAfGUmMom88YrukMbEQM4EbaI3mJrsWTuOnlYIgqy6jLZ",
+	"JmkiczqBeUJxVoYGAwcohwY38f9bUrFFA0N6WvYJ/IEHzfzBIIcOsvHtF0i2+b8a5vRoxjfCPt2usGP/",
+	"TCvaFmSVNeOVa3mhS0j+2hDQNzx3Ve6kVSM2Hts6ZAYROIi3YAMFHBnY/VhKr0mfzm44Zh4V/mCvXTeb",
+	"XE3H+h7M5URruNYNcC+87GAEfDOXjM63zfgyRlkTp6ev0lKlIKnoUprwPbSczkPuDt0t1zB0Q15XBW0q",
+	"eo2yXNp/8RcL4dyA424Wi3tbvVl36G1b2C40Je9iw+4aP1jeYsahCH5FaGDeP+CGZv/KbXZzrauiqHHl",
+	"DQf07tjK5MVS87DbUktrNzxQ35+SqSZhINsK2+oDE+WF7R2mhDF/g1WlkJeV2X40TaS+LRfsvU5KDFDE",
+	"a7XJJVuGjTsvWxWy1l5zuviAOL0yVQYLMXfreglTf1/T1EUc4lEatu/isPNtuBv+tEnQkycgqDK4B8Nc",
+	"CWcMdzoS4prkl57Zn22SBZkkKolRyvriJuneh8PWydXPvY61Q3/V1mnfPt4t2Mnju6PTyivL8SmnwUtf",
+	"NhdmEwdmFiRVF/f0G+LKq+5XuW0BNlA+nbQhLMU2Ezdr3bOFWzUIBpaaVgfMNX/FW7icIvUV3sPbs2W8",
+	"IDfai11ycvl/rPxXYuWb8r3fxDlIQ0VkXUWk7TUnm1u2QTm0qmAWWaO1vpPblrvNqUE8K1iyA0Uobd5V",
+	"X7rVsNNQEvuBx761iTlPrI72hRKQNRffnSqP5jVLU6FvNxjNx4GuZx01a8kl61xVVlQ34GpAIekP3DOJ",
+	"rNtFU1s1ZBji2yZDQMuQ0EgKc23KDBNZe8Xd7LdpDLZqyw0a3pi3zd7LjfF4CV9VBKTpZ1lPzUx3zMrP",
+	"QklsLm4wuYRj2SMShRKj+6LIWOrnG0XVmUoCa4D/7u2LCsL3uyVTwkgd7eIalEbbXTwt9g2BCBMnkjvd",
+	"53GipaWJvZTTL7HlCMP2nMZZ0+fgroBvIYzSWLeoxGhKcc34I/RWG2HhmkOtU0l+YrHweaLGdDxjpomd",
+	"j81jxSzIwYLdsfDd0+ryeLZeXfLOqpaoeksiBm3cVkBiUnqbBC3AUBaOj6MkwJNyd1BMf481ELKb+dJ1",
+	"rLlykwqSfrYLKPwtTgw8vt3xXrbSG+KWXZvbFfBKq3etGzC00RVXcizbGlkwim+ZhlVUtrMVEEKFhxAj",
+	"MaCSYU3HwO0cIb/8dWeDmyFEHriLbY1EpIDL0N5Zu88MxegL62JMb1U+9aTSBWGQh2aVD7Ny8FPTnXjM",
+	"9A/E+t/IcL/bGYJ5FPmzDUtChx24uQ9IQJeyArpcaeMptrjT3+ar/Duub3z2hXKR8muYQfFsvY5yqpwT",
+	"0rPBgdxURPKH7G8ryEg2jpka7LpWkqOXO/BrcQYEOyw1lsU7IxSZ5h3CjV0kD0AxNVU7UwlsfbmrmJq3",
+	"NjPZXEQqMU6se4RAZ9uV7v5m9VjMZGdZLF05ZCeNBTQcl9qN8OSRBEmMTWLnFeUMIwH1ZY0EF3IyD6Mo",
+	"lNBBV9ZfsXuHa93z6PD38iAuSNbtN6vRpiW8U5dBzekSHC1jwTkbp83dTB0sDGCERP40OdAkXdjYRvjM",
+	"VIm+fHFhznkTew46Mqz+D6AE2vrEDPMloCSqyXQh311evnlkq01jPTvTptkSeahMGr/pRZdPjsECeVQl",
+	"ss+hwyg0/4ryrNGsrNCNODBCiV2NJrsIixPbVtUWZCQE2+Xa9pH2sVjs1VPhRUZKuydNR5+m6d2zjui1",
+	"qiWP3W3/zBDiCkKuCVFy2rjrGxiUDYhHKCI3xqRZm9VcKm1WQgAEtWzOOep6zptG8wXQ86BCjdexCb2p",
+	"Rub/z967L7dxq/mir4KtWVWSPC3qYjmJqUrNVmwn0Y5jeyx5efYOvdUQGyR7qQlwNZqmOV4+NX+dBzgP",
+	"MQ+2nuQUvguAJpsSqYudOJyqWbGafQHQ6O/+/X6Pa1T0+3vXG7H0QmsTS2qC4ArB85QkSbPkwe1uEN1h",
+	"IqfuQ3TT8NGMkwrKTKlknlkSdvIsJf836NuFhCHnYDQ3SyvTqwKogG2gWLlmJzb7YLcpyLknwARmlXeC",
+	"BoOl41FjTzz1ma1kl2j1oWIm8jsffY4vBootE47SK1kWubJVM/5DPIeryXZgA27aQLpDoX7cmD0V2W7E",
+	"PuAeeoc0PMvGyWc+pyhgvrCOiefmzgCFw59Py01iNgf/TZ0E9+EcCe75u4/7ycO9T51OK/6zsYuGHnS+",
+	"3AZqMoKiOyRcUxUa4Gsf9rXI+c1rt9CKDuYP7L0qLwrKKWI1e+1zIhwB9mxgnd0J/huLlHBo4fSBOnJX",
+	"FqjSmYG/zavBMfP9r+6pkiCeb0KU0T0XNiHySfVWw6UzFjN26IqdhH6ES3US+tfnewn5+lZtVa9AO1jo",
+	"uUMPFKCC57YqZWVKG2Hh3KRj9cbsZTMe2gLOnbAazjhsi7Qa5DpF9ORJ3OTi9vgkSqYnIu1BuRK4YZOB",
+	"cQ43AgVnAbvPRxGhbDnCzKiTDg1y6PMd11Ch56aCfGyLC2nvmV6NoGQs5IPdQ+5Y0kNiesXhQbMa4FlF",
+	"jWc8dDUfql16hHsrUsLNDf8KSXsKPnpTxa9WE/bg47QVN5o5eTswE81+fbehUnpUqve5GdvfVSCiFQIk",
+	"10rCAS3P7HrT5UnjDK9Y7bPpaFFT5/WZokChL7VzgorC/Z7glLFCyvRAB5SiVIWSVl1FKH2MHT38xMBl",
+	"QjRvLVLV92p9BM3yaDlM2CgisyAYPbMh0BC4mIr01cvTs3Re9Ndl/+PadAZVNbL/1t7d3XIz2dt5/I7/",
+	"0dp594CPbf/bPzqd36jEoP3uXzudd9tbbSjscAfffdxLDj9t/9vWLpRHPtj+t2YdMVj0LYJMdVPquUmF",
+	"+YEkL/KLUsJsndV7WkmdyTITb5mODorp5lTeDCL2o3pRy2RgVff8t+Od/4Mz/Nfddx8PH376vmHc+C2N",
+	"y7yanrqvBrf3hZKlKo/H1SD89SOLvv/19myuCRgzJoFbCGIN8MbErhxXg93C9HPiQIiOEvNPmoj3ssgx",
+	"CJ3yp+jOp2BWQnwJEN8hqKOORp5EIDhqiWNGfmfNYkbKo/4xtgkPT8E9L8YVhIX8j8yWlBmA2uzol2XM",
+	"pLeV2svzf/7Xf6fb9fmN8p1LNbW+h5eKnQaAmoOu+6YV6Ycd2zUjlUYE8shsiAochBYEkGG5w6tym9ht",
+	"MKN/ADZAJ3uv7Gqk5lCG7mHSwoQt6DwLlT01PK8KC4hxfDMch7QILQF9G2ra0WGaMK+YKLElTpUSv7kN",
+	"pHSVd2EN3m0BGzm8+XB0G2efu1kMlMxg5thOsPEfOy/1Dk5652UvrIgc5b+oKaTTUdQjEPJtUYkith3e",
+	"+g3xITms82gRVoj6MCpMqUrbFko7ET4141KonaHMC4/6T92XY6tKCHq2BLbou1fidjgpOlvJaUcjfxKs",
+	"NywwlVzSprGz1KYD+V4d1QpwMtWFfUYKvxJ9VRGEbK8wE1TxEb2Q9YySyMXDdm3dBA98ksQhhWehRRp+",
+	"hB5Z+o2CR3UeVs/F8KYsNtobkZiolTO4wwfovC9DQxF9l1TptfvRF1x92sWb7OCLS5PA5Ymyw9Sg8YUs",
+	"jFbR/vz72Hl1fnviRedMolDfnJ/cJHLdM02DtePRyJQVJFcJ0QvJK/Bzs0INL1TWjvCAQZp5tC5uVqaq",
+	"DDUk6Bktjk8EcHp4AnwCEBZDJXWVD511CyvlZAGwXDs59y//In4E49xWamTdkf1WTVA7i2w8SsVQXtZ2",
+	"XtIk5LmJmM7zX0qrow+cZKAeaxyHM1iwyS7/TxAIbfEDCEDRGe/tPezCWfBPlRJgCuwmXLAuht8ftmZe",
+	"uie3DR7W4k3BEBAp0t5WBp2qw5ZIf3q24BqZ73BsOPX8tyEjAav6g8nYivlfpy9fYCXrjzsIsgd63TDM",
+	"x0w/tnPATHc8hGCcHCoLYmDqv3PxzaH4Jf8hoX51Mh21mkSIbszp6/Z0IzswwBmJ/YPv3K0wZwPq1VbY",
+	"YNzL3SUDM3ELTuE+bgOkVhrTiyEIbAK+KyS2hsRApxm0JAmDR2Qk3LBT38rmZkgILKdPf0Fz6CcDpzmz",
+	"+xQ+IFaxmSFlRsDY6CXnlNm/UIWZIIGRKFWFttYIcZ1irmKi1oNFVzrjT6GuttzBHfHgwbEYqdIa/eAB",
+	"6Eq5nMWTLLRpjhotIfp4mNWvxc8myRAevrxRgvjSzr5Jg5cDphj/gu/ovfPEZx8Iw8+rwHH84AHC7cBB",
+	"HgSQZte1dervdFGaiQXY/hTYqE7NuOyqlKfi7bZbCPBSKTHM9bgiu+041s9IhY0jDT7FFYLHrWYiNG57",
+	"LaR48/o56eF4qKAdkEYcFENHj2Qph6pSwMHYlWOr6lMWXamdwQlfCBo79sitPwqruiKKoAbpa/VgmjDH",
+	"Bw+IptS2HjwQx8xESlz/0huzzKg2v2XhC2T2TRLR4rh+gKJxMJqxVe2Obty1FegFiljVt7AYybxsCV8V",
+	"41PFE+f9GOs8V1YJYFzR4Poy10H8OLe41dEvGfkV7oxnul10oZR248sSIixTUUYXtmvMhrqVHu7t49Xn",
+	"pRpblW63xKkRl0qNaqhD7gwQsh2NsOKVvACUvlFp3EIqK+wAwhZ878Qv31hnEOEuTPcSGdSVpFlWplRZ",
+	"PE+RazC5oda2LkPMuErnZnBEmgl1M22DFIpOLQ81Mg8hzkYcnrR3XjsTEjeOdwGI+RwAUbaFVfgS81JA",
+	"mIjq5gVwLeK5tok1H64kJT3bhKtN1dHOMLYRFvCH3GLKZ2rG7YgeTaSHe4dp4gHSivxSIe9cKETFjxQz",
+	"AGZctcQzNA7Y70LtiRYQsnVWtFclEEnbCqm3nO+HXrCgONEQ+PEYHaaJERM6T7GOMydkVaM9eBOtM8sd",
+	"XGonK3NnQmfK6S/3imLjGjhfwF2Ts8z47hV4m4sCY842x0Oblpg7ER25mPImgJmh81AA91ybzaf6CkVu",
+	"HHmPbqjo4cnIdw3w+vxjzB4JzbRHIpV6moK1AI+6VNNEpNpoleIe6GjQGVA7wQp9YIoMJQ1vZ6ex0Tex",
+	"HpYHJHhEh+EjavHwIxGTW+Qp9YSjKb+WLtBp1jg33Ct660OOsy5tQmvirBjZrYLn4F+Rv1F7ThcGkdjR",
+	"C73vOtAvKhx/Qh/ab8InTTfAkDpE/kpsbUj8YtEBzOjLqqMDgQ58Zu4DT0SRDyFtozMuzCbgML4cgscL",
+	"ZAQESoR3i/OMpR5iuXU0WxFOSxK+G98KiuVr+oi2dW5JNyaIp+5WfTL7nhNckfm3+5I3tvUXpSFykgYY",
+	"5LwM3zzGXpjhFp6CQwBVsSdyDfGpc6/g0+1WR5/GIP0xPRF58760yb9vXg6oQVWV2EpfvTkTu2417e5H",
+	"ghj/tMu3SrdjjweF6RHuoohEBr8IPHNCCP1O11AnilVFb2YzgZSoO5woSDPTAuMJN4Lphd8JgQ7XLbil",
+	"YM9TdENZevtpi9aLaU79l0xfH9hE8L2huKbuGicxdAVJpzwUH29a8TczLrUsfHcgQO8gUiau7ZDMD4K6",
+	"CsINFUWZO0+HtGMVB+uhAEGDh+DZDdwX7m5Igg/j+Sk7B8iGmeu++3tp/1CWzjv6m3GmmSkB1F5Obb0N",
+	"owZVySaIf2eMosgPjR5gdz/WST7ZTKbcI2yGlvjBVAM0tbA0bwfMYEpXbKXO59uFv3bo6m1Wp4A76IR3",
+	"R8dEbeDUEg9+6pY0bbtF+Qel+P4h3GXiHxB6cNL2Hx39j52dHf//7tQUGWjFP0Qa+Grdn2czCUNfg8Sg",
+	"ZnD5g62xBq2z/cDd4qkqKlm7xTxuWFtAFhbbW3AMgH0EY3jt/uVv8KRQssRvamrGuNkhaYbeMnjJ+G6F",
+	"ee8kGt4uA1XnhmO0qo1G6awdv3QoejBEipkyJibfh6Ah3Z1+hH823msGsAwu7miwuNwNUAxyWy2qC3BA",
+	"USZTcbhP32Phx5FA+oVqnhbYuSoUbYL7j0vygXi4HR2YgoNR3zWZUxWvpMW1qqXJ3OJmBqzBS20mbKIq",
+	"O3YfWpATeOMLJ9Jp25AznGezCQCwmGEIWuUg6ui1aGfC8cpSL1PbV6eCNc7kEwBhIMeMXJACuGQ7RYsp",
+	"CROExHGO7/C5tNUOvKedk6eE3JlXPg8RLStl7SSkA7laFtqlBsr5A5UsCkRkFm8HBsQzo/dB5XDhPusp",
+	"qcEDsJTRlMIUamVG7q0scL4jfwyf7B4LotJUamaH9iEnzurbCQDa885xhUIc5uqgDwnEhqZ2YSB9cMbS",
+	"waEYgOUfFlfp7CgsNpeBDJyFAd8WgqFSoxhglrHnmxdKdxX5L2YIgTIQS3gJSor9RxxrobK72IcG26Ut",
+	"DqNzODuLHBXo1nXHUF9Nz/1Z6r67wXj04EHwYNxaR2vW5lI6/2UH3E5SOT6+XPgvpCXO8K0Bq0NXFkVw",
+	"ta8U9V2pu6rAN1oqH9+i76kPVFmlGfcHiRgZuOsS+mNG6T2Jgnyg9zz0cg19MhEeEnNnnGPc5aedNyeR",
+	"6wvZE/TvnKtsx0N5UUTsJvQdAKSt6WESxUw0GTAA6wwmdB7Tgx5ReDysLFZMoTYifNR/+CxMrIfcCYR9",
+	"+a0TtLvjfPf9t7tdmFz86yOYzjczU6Qr4tNhwu647O+M8xTFsRDCyRhbcdhHfC8+ipnwU0rxp798BHv4",
+	"Uyo+HdUuzd2WmorvhbRT3RVb2+J7jIyLLTmReSV6quoOttK/fMRl/MRj2/0L2SYncbg7ER/9cD5tb7f+",
+	"Zo3e2q49EiwtSFV8DwUlTxEV2r37M/5p66OQo7wt6o/lRUyiR9RuTZ/H9wKHTpObeT5El78XtN22Porc",
+	"KT2aSohnt+luSRgw7S7VRrBfeHhHu11kyryf+6qfkfssh2NbAV249p8oQ+cKquGny2xLnOggVxORwrtK",
+	"uW468gJi3+YIYksd7cOQRuPexsdYli+4CE6uncVjYBzzclwNoCeXfLQA/ZvZJGQTGkHDIUSo+3X0cefE",
+	"g5y4AJ8CHUtZFG3etKNSjWSpTpXOmIuBeujbAl6HW3IADY+yC5+ijfkRav7bYsG5bf+vli3yrtra2d8W",
+	"n8SnbTeA1yw2eOdjsAyBm3FvIEkR8NDJbAoBGrB6UPM63Z37imVrhgoVAJegg2kKuqEdJTCdndfRodwO",
+	"M2ukEH0WQ+kM+kaqifKRTfSYOTTgR02+ILY7077k1K+X1M7W1B6DpqOdj+Dcklqew0d+obyVavNAC0av",
+	"m74so7sKcv45VPa3xDGp6cIAQ6Xv2CkKkdrwgre200gX0n3BFy/HuqNRwMGT27FtiM5NZDpEfk7OMUAG",
+	"f+ZI+IUSKssrxZ7haWVGI7L5UqcN3WBgXzsX0UIl/RMYMKpGlm/1FIEZpaQB4DMqSQDRl03Dc5oxBSTT",
+	"FBxLmFdHp6/fvDh/9vr1y9dpsPBAHaWoaRGtPQ7JAyZjWHh2csvSlBT3453BtSkYZ2gwwQNeO+f/2Kqb",
+	"A2kmW5CxgBErvuV9iI4+rvftozOA5WXBOiaIeTLoMe/nAY+Pam1RYIsJD3sLoJ11EHu6pVutNOnoFBHf",
+	"KTrsodm9oZoa/RQcS6hLEKkdj1RpVebu5D5MLqJDajls8nIGZzvYE/SJtUSalTJ3XmZ8aa1HjE1wj5TX",
+	"pq2P3yP69VvbKRhiFQubxJ/E/ALuFJLWblgYNiRmIRzoJC8KDx9dw2gORiEnPPDbUTX7U/uL2bCuL7pb",
+	"2TkiAN7Bzgx/8ub07OWvqZhxxCAWlUZX0TzOPD5DjvVmWlzI7iVNrNbLHDkJQSQu4SPgh+gNrWAZZqUZ",
+	"dfSEjP9p5GPXLiHri8RGG2Fpvb4DGPXIrwD9N0vF4LwzoHzKdf+Vu4CN144O+WV4GEY1a3YeiSt0JfHr",
+	"d0Ow4sJUiMdtA48v2hQYgpvTXuzcyirXfcuanvD9w5J6BUfR21m47xCPc0vEwrzNGs+9c+c/vDkT3t7b",
+	"/cjUhE5K9pTK3FvGTfBjXjiXtjKmCNH2wD6gbVWOuxhVpUAVVZnU+FLAV0C55/4gp939jfb6rGxD5K/H",
+	"h4++TUQqR6OCUu67dOK/Oos03fbGyEf8jxAdKLbpbLRFZ4NPtrsQc8ROORRInY0kuiKvCrrkr/5E0XAi",
+	"dXhutMXhwUF0HKUZ3gH6HE02JYpFIUU5LrztCMxeslu1avd1YhGvvnqgpCzO8wzP3tt//Dh72P1mZ793",
+	"IHe+7T5UO48vvtnfeaT2eg/lt9397OCgdgOFb2CjLX77KDobhC1Dq0XLkNQGVBlz7oxDPA4pAffDwd6e",
+	"+PQOb/zJvYSnUFEG1bgo5CF9Dx3AeaZ0lfdyVR6JFB5Cct8rgVJFqgV+c7YUxn5bFEBkS5ddNf5C3dM2",
+	"LXxYLSeMeYXSKH3l8x26bsAXpk9xGMu11kqk/7FDduzOSZZytN8HGfmDOhKyowFitaTRGoNf2MUUzG7M",
+	"/MnK5wu+cx/IN4eiUFUFTi4SOTlraDAdDZS22y3SujYV8G4sZ3MAL5O+d9hYHU0bCz6Ubx7v7W+T8JFT",
+	"X/LCDgoyoQtAz6WbTJSvdigVxfhLNYK6cCyUCPwwoLq9kka3KYVJX/A9wPpmeCvWTulrd80OGJe+uKUl",
+	"zkqFLorJVGOUr6PJNMXvDcS9Vb7GEQKGlGQNqY3KiMy0UdL8Cxl38BaxSue3dCiLnimHAKABP6TvtryA",
+	"mPtxW2wd7u1tt+M7UQM4Wacj6SySNgwUPnhqJXcqDuLfgDrsS7vcBwH0qrl1LiKUD6A3gGHSUBblsY9a",
+	"7vt68GP+Id7ErQc4nfnEUzSduR/9dI6xIkX4X9yzxxrQ8SmrFn5yOxM3b8A1nQDnZ0kVOpPSOY4w0yNn",
+	"X3THpXVGI4RPA/VxRG3AlkCRQxhGiAfPnfU2HrG+pmdjYJW/Bi51g+SLwKdQRdDzXF+mAVptZnnyTA1H",
+	"plK6Oz2/VNOmRZo5pfbm05Pw484vipLXw1E1TSJUAVqOWYJGyhi5TeGMF5ztKYI7vHlz8hS2BFSEuFcO",
+	"pcJuT6teT3X9e9amOu+Zsc7iofuDMNhDHKwP90PSdySrQeIdkZBAdb62Kf0P/vsDhiNFCA1YNxU8MSCq",
+	"kIDFD5N4MlDdS6oYT6gXDXB8sTAofhHOsTZZjHlQ++7mfoUZPaLld5PAMhC0PXxgFYxBmA/eAYf1xkaB",
+	"GpDGWqTH7r5pvJwBnWJ2TcMvMIxvaBgha0hLEttiQ5XlEjtucM8ew014z8LA8FDdkgELBluC5xNs1OhM",
+	"GS0aO6GQnINOlmW/Nvy5H90M9h/SDDy+URAzXChqiMkmFMRCUR98vEkcoHanaFOphCtD6Vr3FdYIpxKs",
+	"44z2ewGAHlAwqJ3l3IUUqnVaRxYhzkPzHGuqglbZOazuOVgA0WSbz4AZP4pnnFtm/Ki/o1oHRthVzsOJ",
+	"Rh2ymOkToyv3epw/AGnC+mvkkc+Zb/Gg53504z04iMfrxCbqFWSEiU3INsxjeIHSeJhbmzvZ42V3TRxh",
+	"Xx8IZ6d06Ks1ZQlAKzMGxYyU5d1WgsLOF8ym4WdYf54PcyFDRRwjMbHwf69KS0l47QNg7mM96e38Kqvu",
+	"IG1DTA5BQUaqHMiRdWIqYUELmiUncQTRwLxivxy7G/gv7J6AZBvkzkX67Ez24ZWhrfB2YJBt+ZJy97gH",
+	"o2aU+sxnfgJJsT8nKagIKiqojC3RAYOZhN12RcnprFLDwHKDKoMfagPCx5uSC8zYQgERCagOaAvjwkLk",
+	"0rfPU+HvUa0Disw+cN1p8akodFDvfsHOUXHSi4NMlTGJM7tBdGKIEqcWl1xGE4sO+2nN1qG6oULMTHL+",
+	"GrsZnD0/MRACyJUN4dmcgn88Iz9xNkei0YlflBqFcAKVXtSen1AJJx4CaegWGBHuJZKUD9XsK+yWCtwi",
+	"WdimFxn9HL9Or+JnAcqDfp/tK9JZXGPjdJFFzY016+C0O7kI4Qqa9I+Yvcc0LWF+8gRCSVU0bH8QBstK",
+	"Z7YEkYLflOnY5PrDhG1/sABgFv7cetJkDjzYT2i2XtJH2qEojf4OBWOhWoyn5c5bZKTM/uYneQz9yDvj",
+	"kRMehJTHIg4eDPINS+Jocym3A+FpKZalYqmYZ/ZxK76wCJTGCqCO5xCOi4cZHYYRPo73TFQguGiv1LY/",
+	"lX0sSg2g6YWiIG4s88UwfxvbCibCg54oeXnOOzEedu2Hmkrkg2BzSwvARP2xsrYdp+OAUrtrhkMDrpPz",
+	"Pr0nK6i5jzwb5kIP+yZ+Y04c02ALaatzrOaNRhqOxuvLNWpIo1rACyZAycnAOIvRCzw7/0phJL+CW8Ms",
+	"t/V9DMkKr6s8XBLrqVJW6hzCMjN7NjoOi/q4/lGikKe4MnicgWrYI7ANfDLMlF53WdzV2JKP8YUR1As6",
+	"0YvzeQsZZzMTAcBMJ7XggM+evpaVeu4GmQpETUPIbBSpw5yUZvphp2sslhR4BWuD5jDnQ6mnjH1k6/pj",
+	"5sewFsYI9wt1R1DBIkHIkfjIg9RhdxMOalVNTHlJjEJ0H/8JQ2gFvuFwRe0Ta16elnhqCOXObV7quoLO",
+	"DTmuzFA6e6MopjxvmZ//fWwqGU+XjzW9ceqG6I9hI8KQj098RT36z1DCzCorIf8GumcAK8/9mQEf0sJZ",
+	"JKF7KPpGyzHCvvHTgsr1O5sTlxBg4N0du+a5Ph+Vpu+WsaYxm0/xX2hIsdXLzho9e8QZwlrVydUTJa0P",
+	"ryqfvfml8q8pHt8wt0OwbheMn3+vScH5gXqDp6ZvOPfOB8B3NiU4FrGYASU4E2xI4tmEAm/ur8DNMZE2",
+	"vC6ii+EXRUnWbmFsXQ7VfoheCh5gLwEbLwLrpWXTEqp3ciiHPj578nNjRW2UjSWIvtRdlm6jJzQC83tO",
+	"xEdsWg2qdPbHMHK6E7s3vfDS4xJu+OjjZ6RRrCtuJB6PUIrEGiDP5gx+yPI5sddo9ftfa3rJFwzTqlDs",
+	"gtQV9My4YbajKkQFbb5ud0xkmYktXMhEpISa5f5JIJyZ+ze9723YZ7J7CfxqcE1LvAwhBZ9CdM/H3yHu",
+	"wXeFHU3oXsgfE/l1cVUcd8dKHGdEG5VHexNrDHlrMlYOAbnUndiZ38CD3dtu+zJFShzmETgd8sMx3sSl",
+	"GlUzgy0wXIXep3MURd8IozlQ4nyI0t+uLdICFaBzf9kRp1wHtCGFeb0CRzpMDHHNR+OLAiAL6955/bfa",
+	"xiCHHIINfEISEKXyCpVxmCQ1DNekiPOk8UZ4Kd2JUpL4neGwg5ahOiuK5fuMCwT0MWTh628hGtbiqVK0",
+	"8rwy53irmcBd/cfaZMllay6zpC1Z9zS44AcMAqy1of34Ap9ESWbK5/mSqUgxs4Myo5v5cJAmkQIulbCT",
+	"vOoOVAYMCjkBMIVAitGxz95uqirAcZIhIZ1jBJmZiCLJS4WUaLNgt6XOxPBxhqjcIppAOBrJ8ZkCjCRe",
+	"XUgCgIQAGReKrKDK1hf8RIOL6JcJpZ9s9aelGQW8M4SnqnVOUj8hTSDU40Tj9wf98E8pxCT8T/VGfXYu",
+	"sREz1PK49Z7I2CuO98F5iCTPDGDRSTV9f3ziNQkWA5E2ia/2xVuAm8L+rTtQALBJ7GxGL6Qy+L5stFXd",
+	"WyuMzOY2a/hhW2w98k59NLwcC/bxJDeIkDAoFRBxzK5hQ14wGgoBHs+Mg47CIA7nB5HlmJELIXkIt9Qf",
+	"HD0EqufnJktHFz2kp4pC2LwAQBaMWA7zLAt5/cYtEz2VYZtnHsuH4bkNGwAShSANoP1RV9FHNNbqw0h1",
+	"q7lVjh6rm+RlfHz2wRhHK4qAiASVUYGdBLQEVPmQ2G1F9agY46X2g6rM3ffkzPnrtiO65xSXQg8PuVpL",
+	"mVPTHYb6QFVG8xvmtmt0L++Py7lXWvtt0QLXvjCcROjQJ0Zl6FIFamWTqQL/6asQaglTnOeZouJ9nskR",
+	"xZbpIwhJLFWMIos66rggMQx/nV+MbS1vGR2ufZn0DuD2zsMD0Dd25siGB0O77ZXOhYLkINezhrZa/KE7",
+	"UN3LYIyhd7D4E/bONnUaNDri9FvTyGH3kGsKZrtH5Ahjv24sR6hxIuCVwB5UAGya9Bsou5hbWzpUG10m",
+	"K3kh7ay8AzwD3tHsMY1Hyy5WdnE+1vK9zIvZRGT9l+ah+D3ErV0BNxd6GlEjYwyawnSUKLpufImzwgBQ",
+	"7zqH2c+E6yvjOdCxptcM+JLjCtqsMzPRR9hxatFMro+vgiwCfGZN7xoLNANSCCbr6p1W3qgBPLDzLC+r",
+	"+ucUHW9cbAhUu3PCqvfyKqokSiAGCVCuAcIbvyAihrh2U4gTsC4KaSubiGpWggR/EB3KuheIx2DsWOIB",
+	"nRj1doUFognja1HVVEuAHzOhCnr34imX6HYVmWpTM+aUWlA5UOL3yjnv7t/P0QkqlbgAW78snUthesHd",
+	"qdQQypsgfrv1aI9r8eHmcppAjRn9vh260kK1TFLv6Afp0dFUD0J1K1y7VHzfAYD0zkaKFVPfHXz33XZb",
+	"9AzkHPIqKl7C6JXEWk0sbo4CpQiH7wtdoO9R/n2sEAskKnSJw+Kc/kPuN2I7c/4gl0a+RiwiLLzizw9K",
+	"GOZAURoKr3h4A/keGMQqS3EdVL9tqN0h2K25z7ijuaeeiNLj7iqxxaUqVk63vR+f5b2eKhmQHQvj6Inu",
+	"9TnbuBZSikUkS5WO5lBZqI/ljtFArgD9rHhnXsShGppyytv7EjlmAnRKHwUh1rjETSs7UefwXEzwUmF9",
+	"RFi7lniJYgn56cxQ1b7vmVChmHCUMK8wfHzgvjjuIKR9TPGA9HDvsVgU2wR0pB8xcgxZ1KTWJJkEicyT",
+	"gEbP6ChtGNwbWxj9SYhgI31usHAhTSgRvp1QTbCo7w3EgVYZ1fu1fOirOZ4KVhLvj6YYJOIywGMODw5E",
+	"Y1wU5o5lwp6Hv1RY9eC8SLbMuHqJYbPbqCbAI4cTcit6+QcG/fEbjVWh9ejVbmP8wuhPiD8D6E0zAGoQ",
+	"y/a5fR6a/5nmi9uV6v5iwQDerKSeTwylYlNVS0SoFLB6Vk5DjQpJMawW8N80fCdgm8F2hapCo4tpS6Sv",
+	"3py5FwvBUvePp8+ePzt7RvW2Pz07SxGc093tUk1b2EoFnyjXjM50Y8hK9I2zoPy+4hbv9PDgsXvEo70D",
+	"/M9DDOo92juETE3wVIgvbiKnbSFFT03AIrUJN/hCJzVNPzPjC6oBfi+BV0SUUmdmyLBb1hhNOK8zOpRE",
+	"6V+xtgSUjW/Qdy4JTpYaW6EUEZeEoCo0fQ+4ZbhChW+CdGEDM6HK9P39vcR93bAfvmt913q4TQCGoEs6",
+	"Oj3p7bwwWlE9C4U36z096UO3VoSEASYqyHjnKcA2wffOIVto1PPhGx4gg/nhNwyiOKrsWwhDkWKXAjk2",
+	"3J7nuSejqURFOdhfB08kXCNGFeS2JzeJTRvBdjiDmakex9oqpdsin43Bsbi4mAptJqFqEcAOtYqqZzx6",
+	"T0enh/sHoqlIaXHOWnrlmY2h4c6rORxwezaeFAmJH7Ctk/BwZHegbLSxMbXJ495KtdkBhZRuH/Gbsr7O",
+	"HavGLaSH4bqZJhdoyqTdzGjPaBkwEQLi7DFQgkEgugCFDS0tv80hRr/bAtTr9u7uZDJpWfqZ7mlbXTPc",
+	"FvutvdYexH+hgCZ3EjsAUQNUNXYdkkqtsQGFinvPd0DV9V4K5zMEfW1qEpnB0hhIxBv0t68YMx5MLs+5",
+	"xaxpF6ovNSQsfZn5a0TsYbkWCh8fMSCgkO7NQVgeNkK3MN3L+mNt3teyGpcKASVADZRQVuR/sYlI3+8n",
+	"qd+lzmf45tBJjp9/PX6yc/rz8cGjbxDaIs2zlp9Jy30saWQPCUL53bSAM2Bb4mxiAl0hYwB75wJ6KLtO",
+	"+2EgkZqQWtzOzCWQ6ce4K6aOAY99HX5MeMo//+u/8bhzgdyhj//8r//+9CmlDmdir+B3nDAKDK5QMRV5",
+	"ZulTmkCvnXutGml8mM/CraQ7fxIQgq2ioq2YpJL7r6V1ZoitUIVig7S7CnsVKGxMgDMHHz6kjG2yvxds",
+	"MCggxi/WlJfoh01k6TbLsyA3ITgNViiBmCSBMi4SkIHhhAAysMDN7XUIfMUBz0cBrdxvvkQ83Av/PkjE",
+	"o0Q4nbJ/6DwfGGww+SBVK0WRV1WhqFPTa8aWk4UHj0nJgx5G7VJLV4/GiCoRgeiTBc1CxfR6R8gFygVW",
+	"FoxZKKA0bumQBRTKg6BNU+H0Y75Q61aG78geDL1LJ+uQjZOEO64UDJZwPEhohBIESdXDWPXSEk/D8KFY",
+	"oSzz96qj3VLrqTAlYoxliShlqQpnklIAEqQp1JqQLI16d4aU0gKONbcsvtQlVLbwOgwVihIKTbTp3XBV",
+	"jTuph2nnGbCxjuZi0C0+KUaZlSVHI7NtvGe9GqcVVcvsvDJF3p3SG68X0UAjK76X4DoiQuVA8aRB9lux",
+	"lZWyV+3kqurtONUgR/lOKSsFLvoOoTNst0XaAdDuzsbR37/f39s7mnx/AGJ4f28vLFWuncvjN3q4pvz+",
+	"0bdH1ff7KU700bcwV6DGl4wHjO4VfrJcxtkSP6gplHMOvAtZ0/8Hj0Wt/Alw44KVjuJAh/KhQC9OpoCe",
+	"+uG3xCmW8llut+QiKNiBVCOErcNuByce+5R9fF/5SdVBfisAnQcXB82elcQ1lthikaCucJcRBkRHb8Fs",
+	"50udtv3nyd1RUUqRJkLjw1v4qqHt1mx/lvu0UbFGXc785QBnC2rzDPO4eKBU4s3Zk0Q4o/jhw4ePCfzI",
+	"5h9Er0QgNllwpxts1//j1EhGl745eerhDbtSG513ZSEKM1HlTldahc4NTrGsoDEMgeYgpm16AtQYILe6",
+	"e73/Fkfy+NE3B9sRRI2Hux7kAE3MGjKy8uvQ2jO9tcevTjxHAqXceuJUDaUzf9njyHWfWnjfsqUJ25pw",
+	"nNyIHzxIWEtpNXHi3/hieNB9mDrLphRJaMNpQZYk9Dctq0882I6GT4mwwiMJhlfwDzKgC+NJ5A0lnM6H",
+	"hj9qsHOHLnMnJzx3TRIBBGKiINcd3dTU2RInM3bdPIzXW3T4VOzkPHgQxMBQ/i0sT9vtZb8S6LdAeME7",
+	"BzGI65Fvlti0YJYmWOUMQTpCnTsKCWW/oraCMCX9eRQXFSHapcmISgFVjelhuUc8I0jHw4scmvcqe/AA",
+	"oxElhO7KSwWL5BwXaCwQyKwRNTISYqHF8D0VZpjyEvwNECgMUOu+sqHR1cBCVDJIfIuxI3RsRfqUHpcb",
+	"7SOj6MZ+e/hoG/WlD6BkEin3wKkT6anz2qr6Zd89enxI7BxF3lXE9xr6fDfaG8cj5yLtHLT2AitCdOxT",
+	"smHHw6Esp+44CcdkARw9BvdVFss26o+K2BKAaNttxI32xikd/0F2L5XONpIN2kUb7Y291j4OwIyUlqN8",
+	"o73xEA4BFcgAWC4QoQlYMIxt4tCyMzAjhDdOQFhuWwCIATC9uQ/6JPNFPd6DzzOMF9UweUzPo/3ZtI4V",
+	"NlMPD+Fs7QEkMFeJH4H16MQ1pJc0Z3ySOrokBzRxlVvi9VhHgeXgu/mXUhnAdHFCJ4J0AQCbUeG2TxWh",
+	"yM1iISYi/fXZ6enxT89Oz09fHL86/fnlGUUj5kpqfGQbKtH9IqHB1NFz5S8BDrsc6wA+tzTqhTgzprAJ",
+	"tOm7YePuk4T5RnAGbdKzHY2BOFkU1mfDWbPQUBHyFUFIMRbuTF8re6rdUNhZj/NB0zZ8ZF7snWQb7Y1y",
+	"rI9/enMC+5Xl/0LOtXDKbvQ4oCF5lzCgwA8mA8K/Lna5Ac/LTIubO6Y+yOGoQB4YuI4I9Jqey+fuuqG+",
+	"HmtqqUdaKc/McxVF29yFNaY2Ig3zAs/d7WBvb2YWc42Vs9PAV7/UJBAGZsUJQBYSxz5PGFSONeB6R5g7",
+	"r9+8OP/x5MXJ6c/PnmI4NYAOAS/OIc6x6bkBtO8Hmfllc5fsX3/JG2hqM2X+nyrDix5ef9GP3PaDVxxe",
+	"f8ULU/1oxpoe8c1SFxz7ply86vFSV7mv8cxgZACu219iQoBeZ8xzWfbxYfuPllk634z6q8pyeTYd4cUH",
+	"B8s90c+Rlv5giRken/y7M+Pd+Y+W2RInlCU+BY8CUix47cFS2+knWamJnOIlSyzkKdbXvAl1DHjpEluE",
+	"HnVG7PcxDx1IuZiB7jckk3oHdLo1gq74l6Yr6qRp/ux3sV3i9CC7VMisQgBnCgiPK9l3cnfD6X93Q3Qz",
+	"N9qP3D/RXnY/kybggBtYKRCBQ7vynIL70XEsgd5INiLszVaovpz9AQnhcQRRVm2jvaGNVsSFZoCBiuyr",
+	"NmbzZY4/Zpd8rlvsq/E/3fvrN1MZMrUEamIMMSS+pLgChtFgaqLRwVWedTQsRk/AAoTWnAbsq+r4hFM5",
+	"q+vB3gujFWQ0SAleqUOu04Q8hex6LRLG/MlTTl93EeI7x5cur4Diixo1UAQQ5VaZXEN332dnsr/o/nTa",
+	"Lpzjblzk+hI548YVQQX+SCBSi+4Bl+wi1tXLHotpd7OHS+qRX03mnI1srRWX1Rlnxvwq9ZQWwd5ed9xQ",
+	"EXw5if4TNJHE2z6S4zJHGTorLJ3/tvFpVSkTPr6Tpxuf3l0rWKk8HZkXb/GgZIHL+gxTIDXgx3yuAhQK",
+	"AfLuAFPtEbIf9glZj5gJGJk1cEfu5OjoGhzmHBTmTMsJsF6OAoo8QM1UBHg9FxGGvqZx6WEIoO+6o6lv",
+	"/aUm3eH7CymgE4q7rOFif99sWMtPSmK8dn7ckyVOvLkbh8O4jR5r8udqquxgVVXG7+1arfSEz7x/xeRf",
+	"XtSNtXaF1kJ/aaGPe/V6uR9M9ti8Dt/EVQY2xnZgphCaiPWIzJewq3f56QvMa6iDjJsSKVmZSqrajsOP",
+	"WLGIzTiQhvdIUnEZLVaxaSWmCgsTQ/sVlZUhSi4QpSCywngEHZ7uhAjQ7ydob8QABmAkWPV3Jn4jkFWO",
+	"X8K9aMwzZ2ARaApiG4Ol5VgRFCHzsITQHc5+L0YD5tsSQgpzw2DOJ0ZC7S4ib2kS00VuI2cD+0LnRfX8",
+	"ywrJZI87i0PiRx6JPXhpAAO0kbAg3mjvNXMKw+w2YhGbIeQ+XNFjDvZcV98cIiV8PhwPN9r7e/x/wHyN",
+	"BwMlf64r1Ycbf9jpmx13dMde5qMdToLsEEroRrsnC6s+uU9xfrpcA1DjCglcJuE1x+D6xIeH3GpYakCL",
+	"5FO+vuNhQOXPmOsX3VLage/fBGRihnxxW5qQsY3BEkl8GYv5mml0tdWNV/ThweyKRmu5f5dreUrFKpUJ",
+	"FcV+VSa1Gnj+dlsLJuWuX2q/1Gd3cIf75PN64oQysYIfTp/zTSwXf2mj/cLpUkxt5yWmC+/Ex24USFd6",
+	"2S/Uhyoe7trDXhtb92VsvTIFIr9EGneTS1V/P852yAZdZ201WBBQXpvrJTnggRgVcT3mPW6Cju1oRMMR",
+	"JxWXuWPC1DvsLYB+qhVBoYMLMM8TpNKwkZ1BrTNX0G0RlRuVLy5DsDVnHOEyhtX/YXrydGU/9rm0KJ7c",
+	"u0tWOf1E/zuovCV0x51lAv1cV88H1oX2ItUReL7x5c2mCJGsLuKqA2f4AKXggm2M/LtQIF5vjuSQhmLS",
+	"AM87chQbGhjCwRJqA3tj7YGvlcLSSuGUtnRdLXxWbTDKdy7VdLF/fVwUDEyJpW9A15SXQJuMQDXG+uji",
+	"eyUIMQhg9BTU7gJYKordGTZq3zBGNEDNTuark1/cCFcWn/kwr5YRnE+gZXXj89vlvPBXC1aafl2eQpfw",
+	"tYIVLnX7ZCg/nOAVB3vBdYHm4yZx+1KTI2p6C17+jS32ZON5ri+vOxfO+Spt8j+5NAUQz2Zxyj/VJOTz",
+	"3FZ+C8aCkeVWTTxirn5RpucJFBpgwQLekaslY/74mAkfoybFlAAjQrsAgUZzcKyjmVU/pXsB0UrMXw6N",
+	"M1CkrBUiy83Q0xOoCkCWBy45XiRP+k/xQkTKbeGD8Uj85NB6y/3HfsxS9Mal55wyhEJNF0cUvYzTW1HD",
+	"ZdvXMXaVkB0N98XaDRFHQ6HmHjrcndzHJSwyCj4pzZgj0NkKiNOo0rB90LOkI14AwQV47vYEo1qG4Wdg",
+	"6U8hLjaBn3MmNq8m0Mhrj2rjgDE0gge0hG92Zj+D2ubFhSKKD3gjQOLX0TdObsGCkWD+ooWK7n1dq3xe",
+	"qA+kfyNZaQdmdH0iLJro6jWOzVcvUei4v+IqrDCXjNXpirMI1zW6NQC9LS19SmAD+ZAW7l26/uqCEbSy",
+	"4kd9dVpwmULFV8j28XlrFd/oUWm6ykJvIDFi/Mn1Nm79SNUu1N1dk6lT/iB/+7hRyAtVOEk5Lgv3LUjd",
+	"d57SQBXuTwtk7PSz6Gz85fTNq1cvX5+d/3B8+uz8zevn3qPpbIhOp6OF2PlZdDaaOST81Wcvf3n2orMh",
+	"dnackBCbQJvXgYQBdv6+VRdO24+INa6zgRD9wBjXqbll3DgcFRTiIZnjf40+vwC/sLPxrqM/bXY0uB48",
+	"759MmDX8O0wZJUQiVFmK9vfc5NGKheVWt/qQUL6z1SBFP3Z0p3ohh2puUp3qFKbU5qvxT7igU8XHSGO/",
+	"VjJLRMMPb92ck/nrjk/qp78k/xhO/ZR09Kftjs57ML3/8b3QeSHg6YXpt36UlSy2VFlud/Snju4Nq9ar",
+	"MtdVobdYcP6ipttid5dAMCFiY3RXzSxvIK4My1w7FpYb6bTx7p50mxc9VuRbsF00rOomL+ombBRLa/rb",
+	"ZrxHNhOxWdsh7oDM3f/63bH5DlbkqKPdQEyhWoXp+8lequn20YLZziTtx1aVUZGtHOXnznTiI8uUx0Y1",
+	"sPR17X6k+3Dta6YKVanF5VWxxd03JqPWcq6lYrxBQgyPapuSqNUpagkGHDyls6grDnrGwYj3BmOgx8DG",
+	"OG8SU8tmZSOb01Zy2hKgSQGUEMZ7VSXUfAdKrK/nbJMFgUiyyzlO8rXFD/+8OhBtsmV0YFRhQ18n7YYF",
+	"7u1qUT/YjiHiN64Gu4Xp53pxG98Pqp9rC5+gxR5T9YHxdKRuotIJnipn5muUR3hKjR6ohTRi9GWN7VgW",
+	"0NSMXaQv3cqKg9aev29HQ8sz0np+e/g4oAwdth62DiLP1Y+L2v2cYE63BZJWQDcJ0i1B8JIyPGwfKHEx",
+	"rirofIYuPvfm1IdRYUrs7L20BKzBsJFRP7yn36nB2zHdmF+fJvbARGjEKOFmaqo40sYd6WhAnc2HCjr5",
+	"Y96K/b29PX5LHk3taMbJ981/psiURfTwM4RYWNLhvXExZ2H6J/rLOros4K918567sa7uq85dFg/ow85k",
+	"MtlxO3dnXBYKWHmz243wR1MOVx0eXXODTsHrVhe+5euD2CAMYM+tkhisXdXoPcdUSGXeH1Qz/jMInFP8",
+	"Pq7zoOHc+/WdT5CZ4klgMVv7w822wDEhefxObIGaYgf1GLRjrNadPXA/bq1X2/NuKhCcoZ8qM/k/6atr",
+	"dc0QPU6vQuGULrFdDkxplbgAIrBpZ2MlV5Q2h3dFya17oSZb9M+3eTX4QVr15vXzrc4G46ux91Qb4vbS",
+	"bh/iAs05wCDiap5vLJPhZs/cEi1YoFe0PFcszkrOaW1xamvjLrjB+iQz14FE3MLFaEVC0p24fWN/t1De",
+	"u3WjBveQ8CK2PgJ425uyaIvNK8a6KbzDWjGI06zjDBYBeswKX8rmzDvZDIDrbbHZ+EY22TdeOGB3/+XG",
+	"nOBI2zTgFhquSBnKjyGnuqmPdZXq90+xAW7G1WIL/BmbbEzG6S3Vml0dYJUZP6dGUbDAya4GxF4fu9mI",
+	"lLO8nw1g1qYPgJfOULyHTqDC9F+Oq3vo/1ngic8Tn/7OnfE/UZVNTQE/0xlBHV6hgW/0hS6IerlPlozJ",
+	"K77Z4CPPMPFimlmrybxXHH3jhF0z6yYf12UA1p11NJ1FbHffIgKhgtZycDv11F8H/t/DPTwFu2SgJhLA",
+	"26iTpD7g3HoYt7FVbURj5RSqx/22wG0WQdrMpVUThMP3IoHmDRRgHU0ixf1K4+d8c24FGMrtGPg30J3k",
+	"tBY1jHt0qpUGFOsE2kn60NbqKe5IxiGBpMVstXuSyTPnWE8pPEhkyWOrok5MwrOGk5nfOOqxiQmViYMf",
+	"opD8YlEet2fR+kR6uLcvYo7nZHZX4NvrAVh4NQCoY2SR7gUL1Dd3Ur0sFhfAvevU2PFuok7RsI++2UP8",
+	"aYZw9ENBymrCpw3AoYy+V8MaRHS5M3lhieLc7XcGsbYD4DzwQ8C/gUWbow+oiRF3sjDdyySCHo42j9+v",
+	"iKva62iqKwCUUrcdMqpFcC8JoGI5kMycWu5zZC3qibbcIzEaWyhpVfY5YyUz3uoXDZos59aTz7x6zGTu",
+	"wq8vMgGinJmievEX/fsOUdBDYG4IFZ2tYxR/CJtqDtGhwbbADXl39lIwjzgIvbCS+H87gy1Q3/ugdSgd",
+	"dhoc9FdStzUAxBxbOHzx6Xyd8CkP4OsrFI7X9kpp5tfgBtXCLIJuVy7MQ/0S5cKRWFU6W0qkPnPbzc98",
+	"XXD852vfmC83jj3LZlG5wEPka3Y/0r+WK47w5jDzS/mShYaQDvTYEcZqFElKES84AM4Anvkm1BM32ZrR",
+	"9/HVRkf+xKUKq4dTqBj8+r1fNxNuV5pAW7Bem2Dzvh6PFodZfBm/L93hD4ZaO+vVCQEqONcIoC4AQN05",
+	"g2903jUZgam/+PGXJ6H0fjLIKyXsCKrdS7dFOppJHyIyuxjoHqmmXqAfOkBkRB4F8qGlLXLHwRH3uUt3",
+	"7nfubvsH34nuQJay65bnyN2dulBzK5S0U3dSf0zTIlYEALA/EBMlL8/5luSGH+spDAYg1yVQHBLWE3nL",
+	"ECcIDDC+7h9hkhGUP6/ayCGBJGemUIG2PD3cewiHkLa5cOvrJncKxCUe3N95zkOZKc/EI3bdAyxxSiEG",
+	"uFtK9zuH9KGmhsL6aVOlPzLNYb1/9B7azAljoAuhFmt5jDmHcwDGSFs3dtXdHn0z+oPUNZzCYFd30mev",
+	"u4fy+6Xn8EJN3lhAQlx29HR6o2/OX+yiunusWrnScIQM4y088SXE/mtTKGea4Vd1z8jAkCA9k5ekO9e1",
+	"BV/Ibw+F87RJP191ASre30N5gVMOc1l+FEe1NH9NQt1hnv9WFeNu8HNZb1QYd5b2viIfXa/3XhTLAafl",
+	"Gmi1txiYQSZR5vTLlCWGMDEyFvgFA9Ya1heSyy9e0e+UEUGOOGcGMfkPYWZywgohGToaY+zuubIEPJFe",
+	"abBB0keEPDyZu0WbgvopDyiNWEP8mZyKoIJy4NRGA6ciLf92BkUKwR2aQeAaAd/ARmHKNhEoJ4883MgF",
+	"pAm8WaQz39vqSRDB7MltBTTUtiWehPp0Rawx+E6sB1FiskkoQuWG03ojJxl085ebwOfvK+FhIs8aEFKI",
+	"Mn/rMeUSiZm6RpztDCiC7hZ5tQ2GLm+UKNFCW4VScOnh/p4/7ZwgBNJFsHOLwOauK4R2u5Q35TJRPHiO",
+	"+9Tt8mfDi1gOsAUuCMHHNd7ZnYVLzVBda1E+VfZyZZiz2kVXApwBORH2ixsi8L8rkLNloM3wHNjxZwOF",
+	"wOpY27P01QhOEt9iHR7lrNYS82FB8wyF2RoVZ2lUHAjCTmLjI7KByWapBZ9U+IzJplkNxwzxyvBvQGTF",
+	"erkd62Qtf9BgKjCUqinnAKOYj36mYKVrtKY+lUICnyL0p+UAKwV0ljmRmtF+cQqza4bDGiNTd1yW7oDX",
+	"pFh+QxUZEY0q97RIZsmkOhkahu1ozyuHALhIZ8V8b+44MuxhLI0KB6EEhUsDQfk403YwrqzIzES3wwMW",
+	"g6F9JUrbvfVVhhOff5ewbOHoclpuZVQ2f+VKeGwcPkPYNAI0aa2VwFoJ3AwaLXZYltMCTcw9Rf5e/edi",
+	"iDOiTpyR3OQwim4gh5BAFY3GXaZGIBaN9q6iKixQ5QNGZe0eJDOD9G2Sk31VPc/fK62s3bi1DWwur5UN",
+	"PytZVIMVRIK/oLkVi+YKwJv5+1sgIa7+OV4RUDupv00Y2r9FW2mAk3oHGwX9hoUmA8eNryvGb2Rm+vXL",
+	"MzItG22/o1B7XPFzJ95PX1XwrCudFxxNsjEaV0+umTDBQMuhyvypay9njeG5KnUSZM2hGfyKmL2nvdCI",
+	"IbU7VLs8nMXZ7teIuGZrlSGbNiSPnS4CRcR1Ir6w7mJczdeCiGPqR/cuRbhRSOqGuvFuaFW9IgnLjQ9V",
+	"3JKLzT+Lk7ELHnJz4iAYBEf5v2xyNn6xV2OL1QZ9A6S0BdcvkaxdUOdTK0uAhgoK596rGf/WbUr/7m4m",
+	"5tZJyz9KxRHuWpRpo/DBNiU6F2W4xqPsBvhFTNW9+5H+BbD0vYiUcXEqrEZS7muPnOl/6Uv8GZQ+Pdw7",
+	"TAX0nbjj01DgbGWeLbAP6wSRX9hYHF+Pizg74uWl1vyVzUTQQIN5c9NxzemxNv3u2fSr/DZF0F2SAJEw",
+	"Y5Fzl0ju9P0wseW4yXBkrGOKXZCAOj5piZe6mC6QZkM5bUMEGELLvqMOQx7u+MT3oM7dOAFatHr2vDLQ",
+	"Hii2QCBuY/8hGoO4aCXbt74QsMm0a+DPvY11toRsezX3xNVts6vucQ8Nb78fiR2oKQOwf+zE34AL+feP",
+	"aft5JPO6oe7r1CWvuervavURjGC2WVvQf9ysXABb9CrDt1SZ7FarcyvP6J/GyMUZFGbLiZyi0pCexh7R",
+	"EEylwBhOPCZo29dj8alJOBLTTqk6WzMyGIOGKs0QyTn9ew5QJqUaquGFKpXHKJyLNGDWk8eJHMlYxUEP",
+	"QaohXDaVncsq5SZ5gL1xm16kv/Hv7+iGxydOXxZG9wGFRWYIfX98Nes0lO3/fezWKa8gtZsT4ZG0HZ3a",
+	"8UiVVmXAJo3lJgxmeEJMk26aFkvxC6OV6PseIff40xjrBck+MWPMVFcIVAjN+HkFWA9HtcaBvPKvRwuD",
+	"SBKvYeqIn8rriElmjhGRaXCbPnn3CNqC94AOszK9Ir3tJdrl8UQe+srad5HW9QttI7vNKsTT1WayJqX6",
+	"2qBo+25vNkPR0k817XIGgBoNotgJ4IXK5jZV5jv/IaDRp6na3Ouiv/z67PT0+Kdn5ydPSRXdBLV96bJy",
+	"/lDnSstfxxIFK8yHrOFuWw7OD50rCa+JsS1+XhaVdwdlT7+2vKhJalzcQRXM/JDltivL7BYk3Q2mxKg0",
+	"EIhcFCxDzLH3quSmVq4b37QCr50lEstK2XP6RHeLcbaIB+wVPfbra++PFvRqn5TOu0FzP156y95+Guea",
+	"CWydk/38KgyqQkdeBrDG4iP1FGu+mAXsV+SHYoSeq8WUtEKidGr7kJZnAkXi0Lwihn4MeIzGF0VuBypr",
+	"iTdwuOLSH8LbomQagWuVucoAOwodCyhEpSntfsR/gKM2KtX7XE1SQmvDX4TMsEMAHJ5xwc4O+QBEfzuQ",
+	"5BwVuROy2tN+qWFLnFQWjH13mz6y8bpxgs3/jfgl/8Etwf86ffliMZkViZYvmm5disYJB3qqKueerFL1",
+	"P3fhlyKiYim+4sgXuQ2wsaHudygzdQtBHjtyULAwXewN8bXRNf4SpxMMLtK1eoHPmy0QoilfGVIM2pC+",
+	"q+UveoUXuGsxA7nMpW8wVxm/ja9OMy3TZBy98xP9qjT9Ulm7Dmv+wXhNnoLYkKSEFuniu25RppvfiNYr",
+	"umIm5tQWf9kaj/Osr/T2fOezW2Cpp9jY/AylsHheZZ4FbFSabOy8VneCU7t80mSWLwzUM9GFvVa9MYTx",
+	"yihE1xYDiiQOhXmvytaq9GAgzReQg6HkqfVO15UaNE8/wek2Tbbj5Kqb6pUT7VSv3TTbQojf3tmqzHX/",
+	"4/LT/XQX3deo05rZumgV4OV2ea6b0VSRs2vEM91smiieU+I8f9tcbnKBzItc+9hSjXzq2OZb6F87l+wq",
+	"sxWtutQp59RHXUNHtFsWSQRYdBQNPzRgsXS7oT7lpnbeHfd2fgE7iZZ1XYayDth+Lm/3J3W9hp3xdlf6",
+	"KnHDX1k/woUZFDFGweokx5EvAilUrwLvNbeiW7gJZ9Dvj95pxV2F3idGHGnEd/BY6X2Za4CS3ntMV577",
+	"C9LtOk0Xiz0kw5baubm+qljLoYL2E4CJcM49F7J4im6RnvR2QBYR9BSOwl0E+FSAJu2r9mjOyLktfayg",
+	"yRWu+QKri8hYPH49PvDeH8YH9vUqiGwSdsadtK3Qdl7KyeSd/0fxFT+PIljGuST/nBcQ3cODZa6DgjTo",
+	"0/xR5gVfuvZI/zhs0yjFSUktoy8X2NwcZ726EHxixkUmLrhewnDA1akbH1imyg6gzMEkmsh73Iro1ONE",
+	"lQqsbeqRmdpKDX1kNyoqcWoHhGbiHJCyAjgmlFh+JEy6SeXnL0Ks2o2xJd4SrGWKQznPM1KAM48tjG6s",
+	"uajHyeYU3LxcpSlXXCa6CJzGj6eGUCOLAkqlrpbsZL78bnFocv3e5F21pErzkcUVNVu4bk7Bze/WtROz",
+	"dmI+mxNDO3MFR0bcriw+8moWCni0D1Yveax7TNekFr0HhBIeyIecKgCXioM2Hs1uIm2blVdCvk2oF2RH",
+	"KS61S6CGUne0kmWRq5JdkwQK7k1RQLWe+yOvmAQuLjW8IIJnsnZzcJu47BCSmomQFeHLIAhMSxxzg6iv",
+	"qKyXKzJJVE4IcnMO10yGNPa28nk3q41uJtQswiLmdgbSz22S5m6B2N6+bWIyWdF/u38X6Hn+Xt1LiIs3",
+	"H4UBsXTwy2cFY19qkleDrJRLZeze0rl67UzdYabu5i7V2ru5kXdDLu29ZtyuKtdkNfqXV69f/vrq7Pzk",
+	"KWvRe03GLZ34cqJqLu/1KtYBmPgakQa/bYoJRONshqmmc7boUdlqGZ9dFm73Yp38ZIiwkT3WOEybW3Ex",
+	"zotK5DpBP5XiqJwREi/ZWsHuPmqO4MCZtw5E3Tjo6HnrgPMpDZp7Rrp/+dr+pfTxa1XlZRSyuyeV7Fad",
+	"s3NfXCWvNemtNelaHd5IHbJVt1J+zElc5y5Mr4eBSw/29lIPsSwyWckLJIyB3xME2YFPmOmu0ZPLGThU",
+	"XGozsTGTKxxlwTkYQxKlozMA5HlZDVQ5ya0S6aO9h2kE+mkyJdLs4nwcFjNNRIrPPs/yspoiFGlWylzn",
+	"up+2kW+XkkgWerehf41gR49PNq0Yjwi6kQYk7aXKFgDSvVYyy/+oiHRh3eHVf05Aut8fscTpAOKA8Tbt",
+	"q8pvlYWQeFbJsjtY+NX8mANKOYZtxMWUVHyVV4UinER/On4R3P3jTuaWxamwctoGPBibCFMmoZYmCS1t",
+	"mzYQOGtTKQTTFRfKQnl11R0oC8i42JnQRmYjCWADzhR1osUmBJvPQ7ww71VAddQKYiTqQ2WBapn6IDHE",
+	"Pg40+NXEdDSh7grTq0dCIPqR/j31EYuRMqNCiWo6UiLXlQGYfres4sJ8aANyF4xNDMe2cs8CHAUYKTAv",
+	"9WhVe6YcMuw/vcRNK5zJOpZ91erotLNRTQzerLORgh2GT8KUgRSjQSmtSkRqShifyt2zcPLpDnBHwbAp",
+	"XwB9onlfW+BRriFdEo+UgIC+yK0z9Yzuo6XI10sYCxqFtcmJHmwc3wwKsSDrnpRQXAgWxI67AzdwKDrr",
+	"bEDcC37GsRIm2cteRGL1aG9P0GZImOhZ2QqOQxuw1JdQp5Bl9JDKOAHRHQApATCF2yM3M3j7TsQb434i",
+	"vmfYB/iKYQthB3BqdT4aqSrFDZhrYVV/6D7ZtrADM0GsZ4nV9qwajCWehhQGnIpB3h8UeX9QNQtkfJUI",
+	"V2yvy8IgZpHhndYzkIMhWQtA/pCdAMKxvsoQ021BlubvG7PZ/lhCD+WH50r3nc6GnqJhrvnvfTfIygm5",
+	"jfbG//3t/3Y6H/b2djqdD/s/djofvv3R/fPxj+/+9S8bvhUJ6wY3Ps1zIkCrq4GeOjsuKvY1sD9pKBFk",
+	"qTbJg73m+QBbeTMnwqMrSREexaQI+/dKivDF2tFodZcgm3Ub6zWdfSPG2XCDemvaoxU702jI+L1frHvT",
+	"1r1pv19gaxTHbDHFFlFkgpHVNYuB14weBWaas5V26fjVrbloSonAGQQwUbm+MB9AVYFPM2yTfkLV7WQL",
+	"2CmUu+rlRYXOEBojSOxkeiK1pqy4TY2MS1EYc2kBPVtcOO2pMqHHwwsCj+JxWDMry0VPUcpKixRkdipA",
+	"soAdoCGrxgZhkVtGIwW6lXZHg6EgxTC31hktqfteU45+QZEGPk1JpiHPsWAR7idtBSYgFTK4n30xNeSs",
+	"pmaMJApuuEPzngZjnZXQ0e6pKnPjBIMAtOsiQiMgjVpSradozoCVdsEwXkOQgmaknBfYQl4q5w/CqtgI",
+	"68uN3b1VD/iFdFZI7jQYD6VGGQq5R1sR9xDBcqWjMjfuk+H7ch1o6p6MruhI6cw9GW8D2npc9pX2vd4S",
+	"qQF4czETFC5NsE5oBgvsEbfJmtX3Bi6Pu5d2Ovq3cCDckufhvq+lrA5byWpsj0Q61qWypniv0ExumHjd",
+	"yArnL5oJ3Lk2Fx64u7cbLN4YHXC+VbcwFv4RPWDZyfDsF5Xk+NVZ1gvHnfuKL1vw2Bp4+kDGuzIR6VCl",
+	"8FGn7qtOZ6DmUGLVV3a4yFaV1rkRSm0sMFEfflOzUA9qFurWUP3DjeAfv+3tPJY7vXcfv/u04/99uMS/",
+	"9w8+bS9tzVZKDpsXZNFSwCW4Fo3lVEoOl5z4YX3in2nWx6KS/YTyBraSOls8F9lfNJVHc17GUsvtmZp7",
+	"xKqDQnDRAEh9gV0fhuGdg/EYqtYWr7D7M/Z+brG482u7kqtxJZotVO/LolBZFC9csCTqA9phswV70SLs",
+	"H3x3lQv4P3b+nxXcveMTMTTZwuHI/Nz9vLSkOj751Z3e8LAUw7ugNHMG/aK6TqqNAVArfU09o8zPnUhX",
+	"jRLdP2MpWf221pdltTH/idgoXgjCC16gV/D02jDoiRfGFErq2+ygl8gJCtsot2SAlKKQlSrF1usfn4iH",
+	"Dx8+3l60SMROeg71RyuomaH6EezOjcVD4oIo4jPnwS0/JuSovKNBPSEiTGdM3ni1COn6TlerNrAbrxmP",
+	"7E7X7CySzKAWnd3GmH1oowqb665iOlLOSt90fckuvNP1vfEkbvwueBa3fBd/eDClyAW+OnoV+1w3CF7h",
+	"pbdEVKLBruNU6zjVZ8NQ4kCAz7DFYSf4O4o6HawQddq9GBeXi5lssDpa+pZLjSkR0yMy7f29vTiPmFdW",
+	"FT3M8PkWT2hch65OuhRa7OsN7Ey8iY9xVyQdDT5U3h2IUWkuCjV05w5VdYQRCHc1tvAzc7UsCkyyyaGC",
+	"YNZZ/ZZiYCYhhocsvxcKC6onsiQqzqG8hC6ciiBQif1NDGQ5bIe+IExjFJCk9o4gBgagbMp2dF7dnBcH",
+	"tfTC8NLnxGmiWMX1BGTxkFcHXl9w+T20rC6bK8Gx3CJXEt+grnT2l1E6b7HqvysxUgifD4caZkO4CJ8M",
+	"i/aVMneuWzv/MCqLWjuHUk9Z3l6pr/bqwKl4iScLSvgAStdzEvfhOAUPoyOV7NfOYMf6DgFV61oUQlSL",
+	"Uzg/m0ltNUD7TLBehBtQL2TWV5YISSCxg6zSFPva30v29vbivAfc0JRQRTEP/gIXXp2j+MxEln6JljXx",
+	"n+AVy6uQpmsbi8xwLOu+yrVVfmMRh2mROzTLKyWH9kom2yog//ODqcwN6CREZeZRfufzlmfwnK8PkNmv",
+	"39U2HZx1E1sOmNhvFzhwz14DMa/F1ZcKItCXzxIK/76a4awxKoD4hNY5w0oOwTfRbtQZJ+vAjAEB2BIn",
+	"lSAUZTUcYQK7CZH4DJOgX9DPhTTstdSvfrA3oH1tuPYeUImXmgeKs6WHTqc3GlOwBybSCsrGfA2YxJkq",
+	"FO3JK7uVn8J5GSuHvqquv4ZPphDPtecTEHF4BWsY4jUM8R8V9AlEBCmOZlUUxQGUHBIKbHYtVxrcYfej",
+	"+w8DseJHPK++8KNl9UV4+hzEVlD552t22kJWgIAI1T3USDLM9djdALGhpuDNO2+8KZAbSZJlybwr6vPC",
+	"S7M1EdSfHbsb9sEqHw3tnCs/mmQxULG7R8Kcc1YgA59tBBi+mdl2957f5zZ41rGjtQD4zMDCi7/+u+Gn",
+	"dluewSjg02w3FyCx4ty0gN6bxDICtOSFqQYtkeKh8zyzKXDTEMpWjKZFV3ms4FI5XYrIh7Owvx19Ne4v",
+	"aM3lYX+bBVfTfMPd4Yl5DyZMUO2EuIHzsc5KCJ3hh/sHaUukD1KkHwq12ygRQhkQT3TpAqBnusqr6ZkE",
+	"UN9bOb04guUyuzdyepuuvYec7hdxeu8BgXgt6dcIwH86BOCl7VpOCV/rDF7TUve/zbgMPWxxQP5oAYhB",
+	"DZ63O66EzQulq2La9qgjqLyipnbqfkuQ3Jo62fB7J9z7Wk/bokazm+Zvv56yz99JxeeXSN1EMcmhKvtU",
+	"H3V1wPBXd2LGM19nf9atziu0OsflprFMpiM3yBa9HCltQ+Ek17tA91KJtaLRBQzPBN+YQJHrqUSIF5+6",
+	"h4FHRGZtZ4RhIryjPcunD9sFVJPeuESyTCJmxn5ni8tPfcAo+IdyCjn1uOHK/TPPfMux8zR851VbpFGT",
+	"VcoOzHhkVVm1hTNxqbnWV8XiNDua7m56CKQTNxbmVuQZIfs57UK+xhaAXW0vJvekL/+LJtOWhVF/Eo34",
+	"xhm1mavvwb1Ydjpe6K7WhrvQy4hqjf2eqG01LkH+wybdPiU3SHF+2dcxkRba9r+OVCfKjOOT1/SFXG1b",
+	"vFATxNxzD8ZLiQ3/2uv4PH/hC1NdfxWc5C85BRC8M3Op9LVXxudSbnYJ4ykYjM72Dstir76MgAj5ul8Z",
+	"HeQaQ43OAnUfw0RdeRm412GcCAy47AvEgeLaRFnoJVaG89DRJ/KnzETjArwwFXavrsMOX7E17F6xN10X",
+	"mcN3zZpLN/+srLmAioeUuCeEMXf47f4+ttEb3fecuJFWpNOx9icGpAMb/2W3MhfAEbsSIy43uDRS4uKn",
+	"V6PEbTABgRf3zE2oLfD/rppUp3oaprTchO6C85ZsiWbSW5onvJsKJ7LZOAMkts3iCWxeN/7NGVrbucaL",
+	"pUsuqPnho+eD+nR1/TJO2flZeWWh1dtW0ELIYFoJAQtRhEW8BGxHDz4KSJBKIqBnR6c/PTsTTaPY5SvS",
+	"BQi5N/WQvgzVFI7WuZTBYFjRop25+Arr9k7IE2GJh6rItbrO2qKzyG56c7Kc5fRkIKvYeiqVHQ/VmxOy",
+	"a6689jWcm7lbzF/612+Xvviv38LlY33805uTa4yun96cvB5rtPN05me59CTnrrxunNG1OE5bmdFy63Na",
+	"mdGI12ddrrAON96ngUWlDeRYc8VRTKC4chBytaIHuHq5sgcGvhYXJptiBidhfMW8QnRDCFgi0DC2K6aA",
+	"MhjjhAFhY59h6P75//5/AYcO/wpodfAnwsalCQT/bKVGCMpY5UMsSiyVgQhrXrWF7OgIzS+6kyn9jXgY",
+	"EOQ0nl0Ex9MSx3qKRQyUy3ZTtIYRGKnDPfe97x09kACbT0D8h3uPRa7fyyLPzqtSagsZ2rQloDkPHkqj",
+	"ElLzItCIsrxU3aqYtsSTwgD8o98aCvj6gTs64kTr6NwSfmQNzLtNeXltqkBdNgsM6awkyKlkhO+tcdq4",
+	"zHJqBS4Yvk1CrWoL0+ulYiABQT28U9PruSUCkBjbnh+paB4ozmus/SAJ0dx0NEer3XCI+m2sq7ygqaVy",
+	"XJkUMQowiI4j2bQBw8ZHtGHZqXwGqnMYHcFQQBzLcJx95dOfRwyx0FeVe60P3U8oRtOWSPW4KFIkEIew",
+	"tFtdarMNcbJLFcFCCPe+UjrnHOaS4nQZP8fzNwSkS2dtWrd7cda8oY+wFifsoBjNkZ9PzXH0RKYrb9ic",
+	"2zflGqcHNbHgKcCbF1DPZaH+KWxmzmbIISQA4Dv2RURDt+CWqoeuQYb4QqzlbvebXu96agips5e9XqTj",
+	"GRdzFSyJ6PKqzK+wmoLBDKfdDoLiXtMJyy7DKzzvfsLY6+qlL0cw5GOIhOm2Lntam8dN5nEokboyAvnZ",
+	"sDNWiwbtynynjLISjZEhdEnRmGKDycQcIN4YoKgOFw+TGNsCwlxbqyHwGhqz5tpotS2k7WjkX9kBDnhc",
+	"tCOiabnMdUb0TwATZQQGBhKwinItfsOB5rr/bqscO+ls+cA2GmBYstB1HoGtZFnFc0qCQedOsOJvJtcA",
+	"Xc5UuuVY0/ON7ioSzb1cI+0u9BmVkPRDQ19U41JjYTFVPGC5w8BM1HvABKqURuqdi6k/CpghJQptD711",
+	"iRiHVA8B9/UZ57+NbSV6IGhqD/OEV86IgRPGZDzKShRKQgzvvRJEt8NmLbAYjzWarUde8zjLENkL2dRh",
+	"k5dhuFoiBa7L67aZTRGwyxquAGmhT0Ku2XllznESaYylglYywNczppdb7By9Bq0m0ebDcj6/K+GldJUN",
+	"MLNh9cKEp6o6CuTR7jc8Hr9jhmx3b+GiNBMLTEHpM7dPTyF6nDKzYFdqoCVTOhNpLTWQJlC5AgU35lJp",
+	"oKDu6CtWD7fxDpxtU2cWpHjoHA41GqFzOceVixOlrWBizvVOVjn9RP87gGguEYCt1IdqFz7zHesDX7Ed",
+	"hu/rWjMszJPzpp+WBy/mS2H4C1nPkNzN9EgqQds8+IZINZQBqrhzcvBbTKEpcGEHIdwEIhTw9adu+XZg",
+	"ADsnT1MusVKM6u8/7KNYZmLtFZazGiBEWHciLm3gUbXwmQnVEkvZS0+iyJd/MlMxL/Hc45N/H5tK3t5U",
+	"OljqJf8kKzWR01tZV+7SJV4cPeosHyozrj6zUZZ8JJFHpScLaGLwK8baxE3+qCKjTeZ3wPr84qqk8e5f",
+	"zk6e/PIMCJ8jtXiTXPLSKVvA9nTCxWdtS8TcpJzm6YyywPxtRZHXbQH52rwHF/+P74XOCzzUqQrTb/0o",
+	"K1lsqbLcdsc+uf+xk7zqDkjKtb/Hf7S2qulI0d260irOED9VRSXbeMPesGq9KnNdbeE15JFsz17zWllV",
+	"zV5T6K3Ohvjnf/036FSirernWue63+5szN3kqdGq8R6djraVgSpV29lIaPyUrmkB2XX9TujpLbqXNrTT",
+	"2uFmT0ymeME+3ThVDfYc5Ke3MGuNS256/t3OGgJb9FqzbXgTQtC7ovX2r0gIIWCGm5l7PZttPCQEuYst",
+	"W2VmXLXAwaCLSbNvH/G5F6WSl0fxzUr33sLN3KBNoVqF6W9tLnpzm1fd0CneBfeL3+ImrzvXFufZVXdF",
+	"Jb74vuGN+hs7kYG35Dc64/nJ/Jy/9ha4H7M+m8xvlR5Zwse7hsOqZh5PggmsayQqcY9FcGdyMIew4nK+",
+	"RSYu0/v62mQot7KCmXqjVpnImr9duwzU5dNAvnDPTF9VK1S2KluxubbOe6/z3vffZsNNLDRGAH+dD/Wx",
+	"1XgfGe/Gjp3T2egVR+R8ihGCREDSrNw/LQdbjrA+K69Q0WKFVqwhdj9GeioKP6QA957+87/+Gx12m7bE",
+	"WwiNhbBKbmeSpzOaA0IjoC0wNkY8wAkqHKMVZhDdj5gOhD6aI2FNnRNeMslVSEjOBdu47QJyw6XqK+10",
+	"kqJeHyHtJRH0UVI5rKOMImzRHd10FQ/avblCVYCtMIud0NEU/8TEcM+U7qkACEwhKkxe0+IMcmekTCmO",
+	"YMcjVVqVqez8YpoidEO0Awn+yMYnpkkg8D4+Edogz2AJb9oC2fSx8CuQG5qaM3GsKJTk4odY+dPycgYK",
+	"V3FoMlXMICoAkVRhow4wZEE3vZ4q7VFEeZ1EXWOcSCXFSUsr8WYUO+NWsSS+bd+4j1CHQhRMgbdnv9So",
+	"fddvGUxVL+7KukWw7E47syCceq0t8dpv6Th7Wyxz6ZOZ6d60ravpDvfBBjAGN2AJYGqK9sd20g3igItC",
+	"gPH28hYytZU39njdWQdRrRtI6q4qlrWZnsDZhcpClGsFiytcVLfhn5FPc9W1eM7LXrjHrCf6w/Tk6XWF",
+	"ju6KcI+b9aKxr/Wl9w/JV7draEj3tV9u3XH2J99jax9hmQg6rtgLU53SB/b11jncWdD+j0es7t7tPQfM",
+	"V4+Wf67WK9HZCK5DZwOdB7FCsxQPeEG71KKQ+0zz1JyhBSH01zNOzV00PXkDp7ntqSGMnIiPYta9Es3d",
+	"S0sFQBdFMaEQGErz7tqZ/tWXf8dV7fWS4wAC4UsquL6ggeopH6o2wedx21Q1A6IhrXN38GfvMIZb1hA0",
+	"aM/HRcTeO+X6aK6FBp+2b0xG8KApnnDuZpO2Qs0zeWyyVOiyd3Tks6s8nrTSWVwA3eRAxcg3X9R3ysb4",
+	"+/UlqL+GIa/u/zRe/PWgWsR7nvbRhakGte/D/h6gFdbG2sr1rIg9ta5J/YMhzMJrCw0Ks/0wzbRGc1Wn",
+	"qAw2kg3OgnIn8aIy1JvUlA6jBtGFrcaxKKk3FSehwyUUMWpTsQJENcvxYPxDU9Wdb0SeQFSGanOANVR2",
+	"NJZVisnAiJ4pCjOhoC1eAbFs6qiBGYphbq3C4lRQyND2AX9Bz/YiOEDf9vr1JTprbX/Xa9jGXuilUp1R",
+	"V+0t8pwLutbXlE7r9ORXkZ6UId83DEKHFYE/9Hlzk8dZFvk24mIagQm2+c+5VkjEJZ8yJ9VbIp8O9yGB",
+	"D1EIhubDpNCmFZURVk6BjhO9IPaSIDOnTVAM2GJI2or6bbfb1KILadGoxjuaA+qj5iZXsajHVWK7qZDF",
+	"RE6tmOTaLm5kjCYqswzaBZZrZdQG2p3dD1QSzx7pUEnoXlyc82I5e1unLflMjY1w3TLK50k8vZsmuOYu",
+	"vwcysOVnRF+KV40reKt8RaO3xxtvImnn3Vsaa63fVvLWnoB4Wnceri2AJgvgOMsi9Yh1K7OFSXUT4DPE",
+	"6PmBnxUajaQtoZ1VbCpQ8Ay4uW8KdkbzWRC+J8F6Zey+rkMgcE97fanR3kVQn/dIc0yfJxEF9N2ydnmQ",
+	"m9eMcTFa2bJBhrlO1qSeKvCVTjcKR0Do4F4SB2TpugfUzVxoSXRHuYxqaAAkW83b63G0QxZGq7Y3iSFr",
+	"YKyCgIXsVgIqt1RedvQFyIaEOmO7zhzETWfjzAFG+H24Xw2FhuK7vqqgKuykIjyB0EzGZVxTYZWiPEAi",
+	"NP4D+ypDiWE+hCtLKMQi3Bn+E9l3MJHRaDDXCwWprmuBBd/R8BJFZcxiUxZwaL9o8kGbalk8bTfYm1ql",
+	"9WvvwSRdah4I+3tXNih8LfdvgEY1LqXKZLdaCubtNZzqTJxoDmtDdk0K+2dJPqCpCd/o78TOBH3w5YzM",
+	"H/KicOrrUpuJ9S3aALL11llYRKExXNXcdNNaYGs6eXuloRmphVkrc4Xh3oW9CRul2diEWSy0NJce52Kb",
+	"0z37Nvi4dbCF+zEbCfcBLCGs0ed5BuNqMXRuVAaVMmgH2G6qsCqhNSqVYhLkVkf/lL9XIh2XRQo4glpN",
+	"RIRZsTUui+0U4OG4PVrGHAoQTcyH1JwhM0F4Lkoj8h50XCM2HdqX1HRZGXGhAOtCC+B36ctct0U689ml",
+	"BMQhVK+nupUYqPKKgGXMGXAnxt7tmPyv4jmYKSwmnoOlLab6Vc04Ye7HNebDOmi0Kpor4s6YUsgIxyYS",
+	"CQ0Fnl7Ewl95+JRAbUEFwoedUo2UxHcCvsiyxX1VhEV9DTr5piUElnpSt42wtOjOJhEiuc6iordESCt6",
+	"shTSRu46gG86fxd0i/jJcIdRR6cjQxCUfAmwAaaAi5TW8T6d65G2cBlRHF6qUUXLjCCScA/n0pseSXju",
+	"pVsEg07rsqqoO3bje0VjXyY9A6N2St0uffbS5Qp3XIRgzRKMuE+VvaQWguVFbu2iRonLW89tKyAWc1qu",
+	"7zbMl4Flh/d8NlDcdbIuOVjrjnstOZggOtrIW4YN3iCpivspO3AqZJzvdgcShMWi/mhTUk13IaMIuBO7",
+	"nnrCKwGKt25aFO4+5k9E4qUpwPZN3aKkTEPYhImYV62OTvPMA3ixynLGdZTfJwMZ8QARflm4y2bAAUmx",
+	"WHCOAEmOwfYIl0+Kwtiqo0OXAUd/yZL/m8l1bZCG4PCm2BecHh4ciEiXnw9zO4SahBh7j4gVL1RhdN9i",
+	"CMCXrkOJni+TVx+qNu4RaHOTecZIeBdKqCyvEK/PZ60gQk1VEpO8KBiMUVyorhxbFResO42KYDVu7Xo9",
+	"aEjn8zCCDrCReZVEi1wZM7csHrcN3BLfvs6LisDT7lZpJiu5M/aklanH5falJ9y+zW+8HFeDlnhZ22hQ",
+	"yeE3o+9zl1mCTi40vxdT2gOp23CpH/MIWv3dedOR6ujUrXEaplQq30+NsPe5FXlfG+hYP1VKdDaeRPmB",
+	"zsZsR/wOjTPFFQu5AAjdL26TjwBAq3Gp4bY/S913l45HCPIIEIiVGUVb8IhxIukjnnG+zQjxIVuIz196",
+	"wJ6T8FXlGU84ao8gZM5erZbGb18aNnXPU785vC/3xRMYqHkPMKD40mVVqeGoSgX229Nyg7xzlxiUDWai",
+	"2yIraYb4qrDlP7zv+v38DqIxblo3nyEUKqH57BbQyp66uatcpzD5AzSzvzlxe7SxpX3p+hi+x8qY4jPX",
+	"3aCN465gLP07WxnF0l/5ZDDm8tNFHchYRg1bs+deOug2t0fb4renL188e5fO2LL/sfNXVXZVsXN8svPm",
+	"ZIeetHM1VQ0bufNzWpuct4CoXCZt4vbz582ZuCeuwTB/N2CY9Q5eZziGQqFgvc4YrzKuI4isebC0Ka/j",
+	"bO1H913kkSxuFF0QdmoM8QuZ44/ZJZ/7KXIebteyAiDMXrT99i6NLJLTp7/MxqZqdRNxG+hYZ8Ts4H/O",
+	"swQtjWBgdXTMwTdnQIOp7czVi2n9LVKxcKBFB3cHf+rL9wpM5RgV25/ZZH05O36su86uPKu7TXUP6Wie",
+	"Bd6Z7qm0NreV1M56rUyRCensJXEx7eh0qCrpVFAL5TewHM2hERKQdwa14vU6Ev4J4dC1mSTMLuRrb4aL",
+	"+nUiSrsvzDe4UntNNOwbNNgE87DWYrO/t399i83C/i3elbdrs1nHsdZxrM/ZOlOT6xitv04TNka1ZpXN",
+	"3QS55vzje8lJI4bPPA7cdYh+Tg2iO381hiAiCqFrjzlqjkdoeE5mQFhfajMBvzrPxFRV5KdripjURpL4",
+	"OAVGI7GzBqgxoZARWHUpYAB4DdJCwO0WXnVM0Hn3uecGpoAXZhGy4leX9F2LruXQeGqxtOZvtFFiNaOw",
+	"dBm6a+MWWd1ljewQGmk0sX80JfBhjocepLNmU7dXFk6AcJpDRI6gxD1WCwQ+LHDF1MORKZRFcx0LxPO8",
+	"gdwkFGZ4jdehorsOFf3ZBePaErw/cYpc4TcTqJ/JBHz/7TWpzmM7k1BJvZCjDmGPWhVV9wWxKr7FGsR2",
+	"hKU8mxMBuaycxFKjlJqqL2T3sqNDqm9gJvpIpMiVhSaV5D9fK2mB+ErqTKTywpRV6n4t8fhnT4n89dt1",
+	"UuSPmhT567frtMg6LbJOi6zTIp8nLRJryq87K0Kmxio+2zE3Kiz299J5nysyWOiZ6fWuFejstcpZu1dr",
+	"92rtXt2Re2Xps2qWbUUhZLdrxlDwXSc9g/wjteZbJdTOUOaFkFlWKms9M7IWUnRVWclci4mc+qwlshj7",
+	"n0pTqGbWtDcwwLlZ1sf5s5kgWWzTIGCosiiwXq0lnkiLuu6NzrsmA0LoIUffh7KqVOmGQpJwo70hM/k/",
+	"N5IN5644r6OcbiQbWg7dT8o9byOWi0P54bnSfbdPDh4dJhvDXPPfIa1oqzLXUPfelGTnFd/0yxKNpY/5",
+	"mKbBuLM3lpXRrw1+GF8D9Ryt1/Xcc3ziTYjn8NpbojE2f0xrNMYbaro/ueKS2TDXC3rY6aeGrC9/BEHl",
+	"oBKo6Rw89GlhrhRseswL4P1iEJfKmJY4mWsbwOgaZzKhKRatv3JcKMudzbNCnEpoOpqnCJU0oYWMUq/j",
+	"arBr874ejzCWdqp0hRlQ4CdDbEKMpwGWLY66TcRaXQM0cQT870Z8uPdYgHQ/ryQQzN+yadfpsS8dcaMT",
+	"l8BmcaO9KTZL/dp7wGZZbiJeYC9PX+SvaPZX8GcI9ZJPOyO4b8c41Fdg7Fzd9AZnfEo2xqOMN9XV58N5",
+	"GV726WsU58uEy565D/lMXtKD1rgrfxydhTIlUjSCuq2mguzdBi3WGI9yv9dhMa4JGpEO9G7S7kf3n/M8",
+	"+7TQYXoZVIvvasuzljil1izoni2n4RyLC2i59zovhZnoGP/M6T+4CDqbrMKePjyvo+lGLZHyJWnE+0h3",
+	"92WoUb0qFLku0Fgsib5wKeiKcj7Z4OktjSN7XzpiXfe5Dkf9frEvvChd1gVYSQg4ycF1liAJ5p0HAlwM",
+	"A6H6eYjUZDloP+v+rTT+M68AU6KcEroFdq9W+ME5JwGhiqJeR9IVA2kT7M+FSBQZ+kaTGMYO1iMhfUeA",
+	"qtA/CKwbaoJuzMW05muUqlcqO0hb4ikMGLtF+cEdDSMEUEhlbW60DV24BFbelVoUpg+pAeibDpFwnHcm",
+	"QCPmtiplhc7VFEbXRvfEnXoOpzTmDiIT8VZ0Uvg+rucOxXWom/8JBqWuTTb4od4gTd9w7T3QUH1hp4NZ",
+	"qLFBeyLLzK7zEEvb/8+lrY7Bulyb/38w8x/lvST9QMIo6IZrtdmM/Y9CMWvUdA2G/m5sUt5cD46b8Dmc",
+	"qgENI4eKmuCQwcl6ZyHimCdTPqILsUci/fgpFd1CydJ6BcI/IxYAABZ4JyMzACMM93bnv2RQhsgxcO4H",
+	"+w0IClWJvGpDeC74IaoABnBVKmwyE3bcHYRnb6WHe4fpNozIOynodVA/QkpL7CucoyFQwisAPACeCCh3",
+	"TLUPVSpKVY1LDUz4CAU9e6MmnTgaV2z730opYsblGmXwKjxsdbXWePF96LVMLu0urRIKDJc09875XWpp",
+	"v2szCQBka9W2VlRfrxf2Anqx/DdwJ4proi4GxlzuZKrI36syV3b3Ix07p2PTa0NXfCIRnkJlc9cN1vSE",
+	"kt2BIAQXIJtCMKZ5Xrm5WNJbHMZTuvmXDivRJJfwaGYG/javBse4AKsg6l19l0bpyO8BX4PzImnh7Tqy",
+	"tI4sfTbjG5FSF2/GSHCRqJkJIfmjK0eRZj4aX6+0rJjbLRX9ubrl3vTsRYnwU6TDC4sEfQ0JWDMIkCkr",
+	"aKRjMZpXBI6VhBgT9OamPLU8S6npN69ET+aFTcj3r8pcZULajkZsPOgv0WoC8OCN1aM0LJrRPXTsHqwo",
+	"fEdKZ7nuX28743mzquPGUvc6SZuQ75VbIS/MuCLkbqvmgvlrKrjfEYPG2li9kWCnwv+60Foozeuw1/Oy",
+	"PZLLV5eS8kmzpaQMQ4l5Tau6pUJLZ74c9C0/5+sjlo6XcBmz9EZljKwJblfG2PwiP08ZY71ihudzZRHM",
+	"Cxikn/q6EnJdCQk4zkGWrGDGXmEGRsDQlpjqRKbsJULLvXn9nPAYnHFoqPbRqi6A7vzGX/W7rX+hY/5D",
+	"3xYWuJOZZ1npCozLgZl0dGWEM4R7Ux8BjusY3RAAVxewwRivHZ9bKrzdwEy07z9+8/q5GI4tgBWng6oa",
+	"WYThLYj1RIrR+KLIu74+02gxMmUlvttLxOHhQ2FKCFvDRPf3Dg6J0g5TrRBRlkVhJmJU5u9lpTpaq2pi",
+	"yksK98IzU+o6G/oiGqsq6IBOmcvo7bMffn758pfz4+fPX75NW+K4EkNjK7G/t+dfLDxNfciJzHqmJBSL",
+	"QauJ8ecfOY2oKkWrxq0Nfj0n0gLadEucoo6KCF9mOV46+nb1ondqst80zG0HiLW0RMUojfemRaNzl99D",
+	"3egKs8mCslhtHllNy8z7G7TVZotIvUrDDbiUVnsKp2aRRl9WH0aXRDbVU+9SL3V1dDq8GufWLPV09oCi",
+	"UZSmCnsAv61r7gEXZP8/e9fW2zbORP8KP784ARQZ36JPXuyDUTTdYLeLINuiD3WA0BZtE6VJQ5SaGov8",
+	"9wVnhhJ1S+Q4vSSrt9aOzItIzgznzDnVJ+6iURbY+fvFI4Stzh3er/Z6ljC1lTf94nyDIffw/DCy/nTp",
+	"dGieWpXQ//qjVAhr4oJ5qlBYEJyO6WTijuuYzuV4abYTaGpCSwdk+txzLm6x7slPc19ITgfrfBSxeb0M",
+	"fT66PkiOkB7rUCSkMwBFCStShFWDBmqEH67+nDJ22AjnKEg0ZZ+usWjwn56jvCMVQ7mCnv/vN6alYtAP",
+	"ZdbxOc+4OhFpejrXd3O92mbxZSp1pvSJN0t4qp6yyQRdRK/QtxRHaiNSAx3yiH5KYVnkqZqycb/5GsOC",
+	"yGi6xtVZGkdsXJuj8bVXUHTdMkrEyqyL0aN/fPprx/D764Hdf19S3l5Tbg4dgGaE8Qbvmb3/4FzllUkB",
+	"r+j84/I+PGYuUq9WGWPEgNDIrdm6/wG0A4qieJrKLy3Vt1VXpA9XY+jgSEvOdDLwNL4YQ4MuZw9D89CV",
+	"YdSdg6Y/Km8FMfxzu/G+7PKPzir3Ci4Ojyr6hRNDVnjICn/nrPBDJ8CTpYD71RLceuQ/oBOhAipmM7bj",
+	"uRVJYZQ+C7Gr28tSwHJtoDg4Zjf42JStuAKFYWVNUYvA59r/XMHK7zHy0+BnyvRu0BaaZaxLcDa8oF5t",
+	"9QcmGFXfsIXz/GxNeG4ruL7dSCW6wf+h8X7sHdAqV6ongL9+iePempvIh7O97s8efYPU3vi3AEv+0EN+",
+	"qAEYLiteDKI/wqM5BPIf7VR2xlWTpHK12ep6fqyoyHjoDooouiipxIPUkp7sHPhdRRKe8xXl4/+/Ygnf",
+	"35/QDm5Tj4RK/Q3seqMXweyTPHgl3YHVlOKY7HgJGjoqS172/qfJkxcj658vryKohmBhCBYOpxzyR/s4",
+	"dLy/U+jQbRXQu340PvReXCjtGkzAo+HClDhnXk7f1yvBt2wlQA0ZLhjZFvChVZ3+cgrhipPdcp2RWv+M",
+	"pWIpXHtz7QkimqBSkk12FqkekRTm6oRs1SkgUAkqAF3Thimj1yJlqeDLDbGfM2tcHyNkaKJKABxQEOp4",
+	"IAIZzFlJuOReAJGpg3gsgBTMCpLvxBOIEmYrMrLtMNcw9/hjOZZ6xEpXYXcPj3Y6Hu8R7RyK1S33Rx/L",
+	"i/06POopnmuNfWjrYKTt/LBFEU+LBFf0gM/9efG5Q2D2zEDB1SsmK501CkzW0wGFa6YY8BxntoB+PL1F",
+	"fgdWBuslsJ0A81/L8MXsnMgItfiasV9esY3JU0usIQVs2j0o126i4K5vYbJNVJCGAMugTubag8mw7KMP",
+	"dqwf1SDrwrNFoOmEYwvoDT3zqC+qJgRgINUO9jmw9CRC3zS4LXCdpy8tOTRYdK+qr7HyiKFDjVXxXKux",
+	"KpfWcC/3Hz9Mr1CMtxL6WL9T+pyex6MJJpmw3+gsbVS9USjjIpMi5ohd+zeRPyKV/CyQhjvbiNTG7Erw",
+	"xJ1bGJZARbFgGxC/ZLdCZ0H+xqRz7XMsxXW4JYolpJUN8jctJ1aICxyK4H6mIrgjrqlabusaFY8PIFGL",
+	"UOLZgDmHqryXXpXnzqpiSz7e14a+uWG2CSa8J0Yhr0cB/7boACdmmW9py+epGk1HEzj0qB8NWyDXWuo1",
+	"y3cRU2a9dv+WOnQzif8OPgh4+pbGV0THpYaB2yBg6BJp3RnxF37sG5GIPKyVFhJhEJPI3RcwCXmROCq8",
+	"KZ3c4BeQfc+ypTJW6nXQGeIhaunPe/qm2Zk3niIp5DFaSZW5UyZiFuJVmAvwx0VS8J7vhNkpqDkppULE",
+	"NugO8OS0TQ7w50i9MF9bOvQ2NfkOJIeInB2QEtgziEEw+shMOHDBt63Dhs+bbXz06As/9RGpLboG/UKY",
+	"XTDL9ygJ4uVpQ+6Qcslok/mbSahdKgixgi5uvfB/s5fv/FfNjp5LsKjl+HXi5a8sW+ypAtXtVBtOvODp",
+	"snVZ4hctSxJeoP9JNruISFkL6vdp651BqhE3crgFZEtLswtaFJ3TX+GKtCwTSvlpJ2NO1WggRkW6mGG7",
+	"u9QQqUO98Uv6pl2uBJXFacB+MZNc2MlNbsXrDc9uTiPGrZU24zo7yyXM/Ozt2YeLoAcgfdNs/nWpRN/W",
+	"h1mhqcFtfRYU4CZWGW2miBK7xgYMVEBsg6IEQV9y0p1pvIhCQ6TRkT/E3nriHOdG1cjXlty/kctw0Hwn",
+	"zz6LfWtblxcMvuo4ZlD7PeuoOoT3DAxyaYKSNl60Bk1Hs703Xzqm+GNnE7CEM8P2Jk9pWYezGJRY1hsr",
+	"q5gbzV2mZhEIQuwUz0CjB0aa5rokt66MayO4arUev+MXd9d3/wYAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -59,13 +59,21 @@ type Querier interface {
 	// checked. The lock makes whoever changes the account afterwards see the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
 	CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateTeamRow, error)
+	// No row: there is no such webhook.
+	CreateTestDelivery(ctx context.Context, arg CreateTestDeliveryParams) (WebhookDelivery, error)
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there. Without a creator it is the system that creates the account.
 	CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error)
+	// No row: there are as many as there may be.
+	CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error)
+	// One that there is already is due again.
+	CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
+	DeleteDeletedWebhooks(ctx context.Context) error
+	DeleteDeliveriesOfDeletedWebhooks(ctx context.Context, arg DeleteDeliveriesOfDeletedWebhooksParams) (int64, error)
 	DeleteDetachedTeams(ctx context.Context) error
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
@@ -75,6 +83,7 @@ type Querier interface {
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
 	DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIdempotencyKeysParams) (int64, error)
 	DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) (int64, error)
+	DeleteOldWebhookDeliveries(ctx context.Context, arg DeleteOldWebhookDeliveriesParams) (int64, error)
 	// Ends a living session by a token of its own that it no longer keeps.
 	DeleteReusedSession(ctx context.Context, arg DeleteReusedSessionParams) (uuid.UUID, error)
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
@@ -82,8 +91,12 @@ type Querier interface {
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
 	// Nobody sees it any longer; DetachTickets takes it from its tickets. Zero rows: there is no such team.
 	DeleteTeam(ctx context.Context, arg DeleteTeamParams) (int64, error)
+	// Its deliveries are deleted later, a batch at a time.
+	DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error)
 	// Takes deleted teams from their tickets.
 	DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error)
+	// Unless it is already, or not for the given reason: every attempt has failed for so long.
+	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
@@ -91,6 +104,11 @@ type Querier interface {
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
+	// Those that a customer sees.
+	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
+	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
+	// those that its customers see.
+	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
 	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
@@ -101,11 +119,14 @@ type Querier interface {
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
+	// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
+	// is the first day of all.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
-	// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
-	// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
+	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 	// After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 	// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
@@ -124,11 +145,15 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
+	// The oldest position that is kept, or will be the first.
+	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
 	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
+	// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
+	GetOldestPendingDelivery(ctx context.Context) (float64, error)
 	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
 	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
@@ -148,6 +173,10 @@ type Querier interface {
 	GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
+	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
+	GetWebhookDelivery(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
+	// The webhook whose replay is next. The caller holds the lock of the cursor.
+	GetWebhookToReplay(ctx context.Context) (Webhook, error)
 	// Indexes what has been waiting longest, and returns how many it took.
 	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
 	// The events of many responses, of each those from a number on.
@@ -155,18 +184,22 @@ type Querier interface {
 	// Those that staff see, or only those that the ticket's customer sees.
 	ListAIResponsesByTicket(ctx context.Context, arg ListAIResponsesByTicketParams) ([]AIResponse, error)
 	ListAPIKeys(ctx context.Context, arg ListAPIKeysParams) ([]ListAPIKeysRow, error)
-	// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
+	// A turn, and before it what was said earlier, without notes and what was redacted: of more than max_earlier, the newest. Answers to earlier turns belong to it
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
-	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
-	// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
-	ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error)
+	// What is to be sent to a webhook now.
+	ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error)
+	// Those to which something is to be sent now.
+	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
+	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
+	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// With the notes, for staff.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
+	ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
 	// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
@@ -188,6 +221,14 @@ type Querier interface {
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
+	// The latest ones, newest first.
+	ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error)
+	ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeliveriesParams) ([]WebhookDelivery, error)
+	// The entries after a position, each with the webhooks that want it, or once without one.
+	ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error)
+	// The sealed secrets, for those who seal them again.
+	ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error)
+	ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]Webhook, error)
 	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
 	// apart from others.
 	LockAIBudget(ctx context.Context, userID string) error
@@ -205,10 +246,15 @@ type Querier interface {
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
+	// The ticket that a message stands in, for staff.
+	LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error)
 	// Several, in the order of their ids, so that no two who lock the same ones wait for each other.
 	LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, error)
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
+	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
+	// No row: somebody else makes deliveries.
+	LockWebhookCursor(ctx context.Context) (int64, error)
 	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
 	// answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
@@ -225,6 +271,14 @@ type Querier interface {
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
+	// What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
+	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
+	// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
+	// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
+	// that goes too, and drafts are discarded. No row: it is redacted already.
+	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
+	// No row: there is no such delivery.
+	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
 	// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
@@ -240,13 +294,17 @@ type Querier interface {
 	RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResponseEventsParams) (int64, error)
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
+	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
 	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Gives a message the next moment at which neither of two tickets has one.
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
-	// Whatever is being written in this ticket is not published. The ticket's row must be locked.
+	// Up to the newest entry. No row: there is no such webhook.
+	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
+	// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
+	// locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
@@ -275,6 +333,14 @@ type Querier interface {
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
+	// Whoever says that it is not paused enables it: what has failed before no longer counts.
+	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
+	UpdateWebhookCursor(ctx context.Context, position int64) error
+	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error
+	// Unless another replay has begun meanwhile. No position: it has finished.
+	UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error
+	// Unless they were replaced meanwhile.
+	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
 	// Wakes tickets that have been snoozed for as long as they were to be.
 	WakeTickets(ctx context.Context, arg WakeTicketsParams) (int64, error)
 	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.

@@ -11,6 +11,8 @@ const (
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeAI           Scope = "ai"
 	ScopeUsers        Scope = "users"
+	ScopeEvents       Scope = "events"
+	ScopeWebhooks     Scope = "webhooks"
 	ScopeOnBehalf     Scope = "on_behalf"
 )
 
@@ -28,6 +30,8 @@ const (
 	ticketsWrite
 	ai
 	users
+	events
+	webhooks
 	onBehalf
 )
 
@@ -37,6 +41,8 @@ var scopeBits = map[Scope]scopes{
 	ScopeTicketsWrite: ticketsWrite,
 	ScopeAI:           ai,
 	ScopeUsers:        users,
+	ScopeEvents:       events,
+	ScopeWebhooks:     webhooks,
 	ScopeOnBehalf:     onBehalf,
 }
 

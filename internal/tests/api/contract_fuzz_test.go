@@ -35,11 +35,13 @@ var refusals = map[string][]int{
 	"refreshSession":   {http.StatusUnauthorized},
 	"changePassword":   {http.StatusUnauthorized},
 	"createUser":       {http.StatusConflict},
-	"createAPIKey":     {http.StatusUnprocessableEntity},                                           // There is no such service.
-	"createTeam":       {http.StatusUnprocessableEntity},                                           // There is no such account.
-	"updateTeam":       {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},            // There is no such account.
-	"createTicket":     {http.StatusForbidden},                                                     // Customers do not name tickets.
-	"mergeTicket":      {http.StatusUnprocessableEntity},                                           // There is no such ticket.
+	"createAPIKey":     {http.StatusUnprocessableEntity},                                // There is no such service.
+	"createTeam":       {http.StatusUnprocessableEntity},                                // There is no such account.
+	"updateTeam":       {http.StatusUnprocessableEntity, http.StatusPreconditionFailed}, // There is no such account.
+	"createTicket":     {http.StatusForbidden},                                          // Customers do not name tickets.
+	"mergeTicket":      {http.StatusUnprocessableEntity},                                // There is no such ticket.
+	"createWebhook":    {http.StatusUnprocessableEntity},                                // Nothing may be sent to the URL.
+	"updateWebhook":    {http.StatusUnprocessableEntity},
 	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
 	"createMessage":    {http.StatusConflict, http.StatusPreconditionFailed},
 	"createAIResponse": {http.StatusConflict},
