@@ -19,7 +19,7 @@ import (
 // The guide shows the program below as it stands here, and it works.
 func TestStaffInboxOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
-	guide, err := os.ReadFile("../../httpapi/docs/guides/7-staff-inbox.md")
+	guide, err := os.ReadFile("../../httpapi/docs/guides/8-staff-inbox.md")
 	require.NoError(t, err)
 	_, shown, _ := strings.Cut(string(guide), "```go\n")
 	shown, _, _ = strings.Cut(shown, "```")
